@@ -1,0 +1,31 @@
+# The one entry to everything: `make help`. CI calls only these targets.
+SHELL := bash
+.DEFAULT_GOAL := help
+.PHONY: help setup run test check format generate bench bench-operator operator cluster cluster-down clean
+
+# onnxruntime reports usage over the network unless told not to; nothing here ever does.
+export ORT_DISABLE_TELEMETRY := 1
+
+PYTHON ?= python3
+BIN := .venv/bin
+UV := .venv/tools/bin/uv
+
+help: ## Show the targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
+
+# uv comes from the package index into a small environment of its own, so that only python3 is needed to begin with.
+$(UV):
+	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "Python 3.11 or newer is needed, this is " + sys.version.split()[0])'
+	@$(PYTHON) -m venv --clear .venv/tools || { echo "the Python module venv is missing: on Debian and Ubuntu, apt-get install python3-venv"; exit 1; }
+	@.venv/tools/bin/python -m pip install --quiet --disable-pip-version-check 'uv>=0.9'
+
+.venv/.synced: $(UV) pyproject.toml service/pyproject.toml operator/pyproject.toml uv.lock
+	@test -x $(BIN)/python || $(UV) venv --quiet --allow-existing --python $(PYTHON) .venv
+	@$(UV) sync --quiet --locked --all-packages
+	@touch $@
+
+setup: .venv/.synced ## Make .venv with both packages and the default model bundle
+	@$(BIN)/face-comparison models fetch
+
+clean: ## Remove what setup made in this folder
+	rm -rf .venv build

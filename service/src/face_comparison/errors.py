@@ -1,0 +1,139 @@
+"""The closed set of failures of this package, each with the stable code that users see.
+
+Nothing here knows of HTTP, of Flask or of a library below: `app.py` holds the one table from error to status, and
+a test fails when a class has no row there. Messages say what was wrong and what would be right; they never name an
+internal path, host or trace, because they are sent to callers as they are.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class FaceComparisonError(Exception):
+    """Base of all failures. `code` is part of the public contract."""
+
+    code: ClassVar[str] = "internal"
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message)
+        self.message = message
+
+
+# --- the request ---------------------------------------------------------------------------------------------------
+
+
+class InvalidJson(FaceComparisonError):
+    code = "invalid_json"
+
+
+class InvalidParameter(FaceComparisonError):
+    code = "invalid_parameter"
+
+
+class MissingImage(FaceComparisonError):
+    code = "missing_image"
+
+
+class InvalidBase64(FaceComparisonError):
+    code = "invalid_base64"
+
+
+class InvalidFaceHash(FaceComparisonError):
+    code = "invalid_face_hash"
+
+
+class HashVersionMismatch(FaceComparisonError):
+    code = "hash_version_mismatch"
+
+
+class BodyTooLarge(FaceComparisonError):
+    code = "body_too_large"
+
+
+class Unauthorized(FaceComparisonError):
+    code = "unauthorized"
+
+
+class Forbidden(FaceComparisonError):
+    code = "forbidden"
+
+
+class NotFound(FaceComparisonError):
+    code = "not_found"
+
+
+class MethodNotAllowed(FaceComparisonError):
+    code = "method_not_allowed"
+
+
+# --- the picture ---------------------------------------------------------------------------------------------------
+
+
+class UnsupportedFormat(FaceComparisonError):
+    code = "unsupported_format"
+
+
+class CorruptImage(FaceComparisonError):
+    code = "corrupt_image"
+
+
+class ImageTooLarge(FaceComparisonError):
+    code = "image_too_large"
+
+
+class NoFace(FaceComparisonError):
+    code = "no_face"
+
+
+# --- fetching a picture by URL -------------------------------------------------------------------------------------
+
+
+class UrlNotAllowed(FaceComparisonError):
+    code = "url_not_allowed"
+
+
+class UrlFetchFailed(FaceComparisonError):
+    code = "url_fetch_failed"
+
+
+class UrlFetchTimeout(FaceComparisonError):
+    code = "url_fetch_timeout"
+
+
+# --- the state of the service --------------------------------------------------------------------------------------
+
+
+class Overloaded(FaceComparisonError):
+    code = "overloaded"
+
+
+class DeadlineExceeded(FaceComparisonError):
+    code = "deadline_exceeded"
+
+
+class NotReady(FaceComparisonError):
+    code = "not_ready"
+
+
+class Draining(FaceComparisonError):
+    code = "draining"
+
+
+# --- starting: these stop the program before it serves, and never reach a caller -------------------------------------
+
+
+class InvalidSettings(FaceComparisonError):
+    code = "invalid_settings"
+
+
+class InvalidBundle(FaceComparisonError):
+    """A model bundle that is missing, damaged or not what its manifest says; the message names file and digests."""
+
+    code = "invalid_bundle"
+
+
+class AcceleratorUnavailable(FaceComparisonError):
+    """`--device cuda` without a working CUDA provider; the message says whether driver, library or version is missing."""
+
+    code = "accelerator_unavailable"

@@ -1,0 +1,71 @@
+"""Value types of a picture's faces. Values only: no I/O, no model, no wire name."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+LANDMARK_TYPES = ("eyeRight", "eyeLeft", "nose", "mouthRight", "mouthLeft")
+"""Order of the five landmarks, from the person's own point of view: `eyeRight` is the eye on the picture's left."""
+
+HASH_SIZE = 768
+"""Numbers in a `face_hash`, whatever the bundle's embedding width: shorter embeddings are padded with zeros."""
+
+
+@dataclass(frozen=True, slots=True)
+class Box:
+    """A rectangle in pixels of the upright picture, origin top left; may reach beyond the picture's edges."""
+
+    left: float
+    top: float
+    width: float
+    height: float
+
+    @property
+    def area(self) -> float:
+        return self.width * self.height
+
+
+@dataclass(frozen=True, slots=True)
+class Quality:
+    """Measured on the aligned face.
+
+    sharpness, brightness: 0-100, higher is sharper, brighter. face_size: shorter side of the box, pixels of the
+    upright picture.
+    """
+
+    sharpness: float
+    brightness: float
+    face_size: float
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Face:
+    """One face found in a picture.
+
+    confidence: the detector's score, 0-1. landmarks: (5, 2) float32, x and y in pixels of the upright picture, in
+    the order of LANDMARK_TYPES. hash: (768,) float32, L2 norm 1.
+    """
+
+    box: Box
+    confidence: float
+    landmarks: NDArray[np.float32]
+    quality: Quality
+    hash: NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Analysis:
+    """What one picture holds.
+
+    faces: by descending confidence. width, height: pixels, upright. stages: seconds by stage name
+    (`decode`, `detect`, `embed`, `queue`).
+    """
+
+    faces: tuple[Face, ...]
+    width: int
+    height: int
+    stages: Mapping[str, float] = field(default_factory=dict)

@@ -1,0 +1,162 @@
+"""Turn a published ONNX network into the one form that every bundle holds. Done once, when a bundle is built.
+
+The form: a single input, uint8 (N, H, W, 3) RGB 0-255, with N (and, where the network allows, H and W) free; plain
+float32 weights. Colour order, mean, scale and layout that the network was trained with become its first nodes, so no
+engine and no caller repeats them, and a picture travels to an accelerator as bytes, a quarter of the size.
+
+Graphs in, graphs out: no download, no digest, no disk (`publishing.py` has those).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+from onnx import TensorProto, helper, numpy_helper
+
+from face_comparison.errors import InvalidBundle
+
+
+@dataclass(frozen=True, slots=True)
+class Preprocessing:
+    """What the published network expects: float32 (N, 3, height, width), `(pixel - mean) * scale`.
+
+    color: "RGB" or "BGR". height, width: 0 where the network takes any multiple of its largest stride.
+    """
+
+    color: str
+    mean: float
+    scale: float
+    height: int
+    width: int
+
+
+def converted(model: bytes, preprocessing: Preprocessing) -> bytes:
+    """The same network in the bundle's form; equal input bytes give equal output bytes.
+
+    Raises InvalidBundle when the bytes are no ONNX network or have more than one real input.
+    """
+    try:
+        proto = onnx.load_model_from_string(model)
+    except Exception as error:  # protobuf raises its own DecodeError, onnx others
+        raise InvalidBundle("the file is not an ONNX network") from error
+    graph = proto.graph
+    _fold_constants(graph)
+    _drop_unused_inputs(graph)
+    if len(graph.input) != 1:
+        raise InvalidBundle(f"the network has {len(graph.input)} inputs, a bundle's network has one")
+    _free_batch(graph)
+    _prepend_preprocessing(graph, preprocessing)
+    del graph.value_info[:]
+    proto.producer_name, proto.producer_version, proto.doc_string = "face-comparison", "", ""
+    del proto.metadata_props[:]
+    onnx.checker.check_model(proto)
+    return bytes(proto.SerializeToString(deterministic=True))
+
+
+def _fold_constants(graph: onnx.GraphProto) -> None:
+    """Replace DequantizeLinear and Reshape of constants by their result.
+
+    The zoo's int8bq files keep weights as int8 blocks with one scale each; onnxruntime 1.32 refuses them as they are.
+    """
+    constants = {tensor.name: numpy_helper.to_array(tensor) for tensor in graph.initializer}
+    kept = []
+    for node in graph.node:
+        if node.op_type in ("DequantizeLinear", "Reshape") and all(name in constants for name in node.input):
+            operands = [constants[name] for name in node.input]
+            attributes = {item.name: helper.get_attribute_value(item) for item in node.attribute}
+            if node.op_type == "Reshape":
+                constants[node.output[0]] = operands[0].reshape(operands[1].tolist())
+            else:
+                constants[node.output[0]] = _dequantised(*operands, **attributes)
+        else:
+            kept.append(node)
+    del graph.node[:]
+    graph.node.extend(kept)
+    used = {name for node in kept for name in node.input}
+    del graph.initializer[:]
+    graph.initializer.extend(
+        numpy_helper.from_array(np.ascontiguousarray(value), name)
+        for name, value in sorted(constants.items())
+        if name in used
+    )
+
+
+def _dequantised(
+    values: NDArray[np.generic],
+    scales: NDArray[np.float32],
+    zeros: NDArray[np.generic] | None = None,
+    axis: int = 1,
+    block_size: int = 0,
+) -> NDArray[np.float32]:
+    """ONNX DequantizeLinear (opset 21): `(x - zero) * scale`, a scale a block along the axis, an axis or a tensor."""
+
+    def spread(block: NDArray[np.generic]) -> NDArray[np.generic]:
+        if block_size:
+            repeated = np.repeat(block, block_size, axis=axis)
+            return np.take(repeated, range(values.shape[axis]), axis=axis)
+        if block.ndim == 1 and block.size > 1:
+            return block.reshape([-1 if dimension == axis else 1 for dimension in range(values.ndim)])
+        return block
+
+    shifted = values.astype(np.float32)
+    if zeros is not None:
+        shifted = shifted - spread(zeros).astype(np.float32)
+    return (shifted * spread(scales)).astype(np.float32)
+
+
+def _drop_unused_inputs(graph: onnx.GraphProto) -> None:
+    """Weights listed as graph inputs could be overridden by a caller, and keep engines from folding them."""
+    constants = {tensor.name for tensor in graph.initializer}
+    used = {name for node in graph.node for name in node.input}
+    inputs = [value for value in graph.input if value.name in used and value.name not in constants]
+    del graph.input[:]
+    graph.input.extend(inputs)
+
+
+def _free_batch(graph: onnx.GraphProto) -> None:
+    """Let the batch pass through: a Reshape that says batch 1 copies the input's batch instead (0 in ONNX)."""
+    shapes = {node.input[1] for node in graph.node if node.op_type == "Reshape"}
+    for tensor in graph.initializer:
+        if tensor.name in shapes:
+            shape = numpy_helper.to_array(tensor).copy()
+            if shape.size > 1 and shape[0] == 1:
+                shape[0] = 0
+                tensor.CopyFrom(numpy_helper.from_array(shape, tensor.name))
+    for value in graph.output:
+        for index, dimension in enumerate(value.type.tensor_type.shape.dim):
+            # Only the last dimension (channels, coordinates, the embedding's width) is the same for every picture.
+            if index < len(value.type.tensor_type.shape.dim) - 1:
+                dimension.dim_param = "N" if index == 0 else f"{value.name}_{index}"
+
+
+def _prepend_preprocessing(graph: onnx.GraphProto, preprocessing: Preprocessing) -> None:
+    name = graph.input[0].name
+    shape = ["N", preprocessing.height or "H", preprocessing.width or "W", 3]
+    nodes = [helper.make_node("Cast", ["picture"], ["picture_float"], to=TensorProto.FLOAT)]
+    value = "picture_float"
+
+    def constant(label: str, data: NDArray[np.generic]) -> str:
+        graph.initializer.append(numpy_helper.from_array(data, label))
+        return label
+
+    if preprocessing.color == "BGR":
+        order = constant("picture_bgr_order", np.array([2, 1, 0], np.int64))
+        nodes.append(helper.make_node("Gather", [value, order], ["picture_bgr"], axis=3))
+        value = "picture_bgr"
+    if preprocessing.mean != 0:
+        mean = constant("picture_mean", np.array(preprocessing.mean, np.float32))
+        nodes.append(helper.make_node("Sub", [value, mean], ["picture_centred"]))
+        value = "picture_centred"
+    if preprocessing.scale != 1:
+        scale = constant("picture_scale", np.array(preprocessing.scale, np.float32))
+        nodes.append(helper.make_node("Mul", [value, scale], ["picture_scaled"]))
+        value = "picture_scaled"
+    nodes.append(helper.make_node("Transpose", [value], [name], perm=[0, 3, 1, 2]))
+    del graph.input[:]
+    graph.input.append(helper.make_tensor_value_info("picture", TensorProto.UINT8, shape))
+    kept = list(graph.node)
+    del graph.node[:]
+    graph.node.extend(nodes + kept)

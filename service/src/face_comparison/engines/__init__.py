@@ -1,0 +1,72 @@
+"""What runs a network. The rest of the package knows only `Engine` and `Session`; another execution provider is one
+more file in this folder and one more row in `load`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from face_comparison.errors import AcceleratorUnavailable, InvalidSettings
+
+Shape = tuple[int, int, int]
+"""A bucket: pictures in a batch, height, width."""
+
+ENGINES = ("auto", "openvino", "onnxruntime")
+DEVICES = ("auto", "cpu", "cuda")
+
+
+class Session(Protocol):
+    """One loaded network, safe to call from several threads at once."""
+
+    def run(self, pictures: NDArray[np.uint8]) -> Sequence[NDArray[np.float32]]:
+        """Outputs, in the network's own order, of pictures (N, H, W, 3) uint8 RGB whose shape is one of the buckets.
+
+        The arrays belong to the caller.
+        """
+        ...
+
+
+class Engine(Protocol):
+    name: str
+    device: str
+
+    def session(self, network: Path, shapes: Sequence[Shape]) -> Session:
+        """Load a network for these buckets. Raises InvalidBundle when the file is no network for this engine."""
+        ...
+
+
+def load(name: str, device: str, threads: int) -> Engine:
+    """The engine for a device; `threads` networks run at once on a CPU, each on one core.
+
+    `auto` takes CUDA where it works, else the CPU; on a CPU, OpenVINO where it is installed (measured 2 to 4 times
+    faster than onnxruntime's own CPU provider, see the README), else onnxruntime.
+    Raises AcceleratorUnavailable: `cuda` never falls back to the CPU. Raises InvalidSettings on an unknown name.
+    """
+    if name not in ENGINES or device not in DEVICES:
+        raise InvalidSettings(f"engine is one of {', '.join(ENGINES)}, device one of {', '.join(DEVICES)}")
+    if device != "cpu" and name != "openvino":
+        from face_comparison.engines import onnxruntime as provider  # noqa: PLC0415 - only the engine in use is loaded
+
+        try:
+            return provider.cuda()
+        except AcceleratorUnavailable:
+            if device == "cuda":
+                raise
+    if device == "cuda":
+        raise AcceleratorUnavailable("the engine openvino has no CUDA provider: use the engine auto or onnxruntime")
+    if name != "onnxruntime":
+        try:
+            from face_comparison.engines import openvino  # noqa: PLC0415
+
+            return openvino.cpu(threads)
+        except ImportError as error:
+            if name == "openvino":
+                raise InvalidSettings("the engine openvino is not installed: install face-comparison[cpu]") from error
+    from face_comparison.engines import onnxruntime as provider  # noqa: PLC0415
+
+    return provider.cpu(threads)

@@ -1,0 +1,128 @@
+"""Networks by onnxruntime, on a CPU or on CUDA. The only importer of onnxruntime."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+# Usage reports are on by default in onnxruntime 1.32, on Linux too; they are read when the library is loaded.
+os.environ["ORT_DISABLE_TELEMETRY"] = "1"
+
+import numpy as np
+import onnxruntime
+from numpy.typing import NDArray
+
+from face_comparison.engines import Session, Shape
+from face_comparison.errors import AcceleratorUnavailable, InvalidBundle
+
+CPU = "CPUExecutionProvider"
+CUDA = "CUDAExecutionProvider"
+
+
+class OnnxruntimeEngine:
+    name = "onnxruntime"
+
+    def __init__(self, device: str, providers: list[Any]) -> None:
+        self.device = device
+        self._providers = providers
+
+    def session(self, network: Path, shapes: Sequence[Shape]) -> Session:
+        session = _opened(network.read_bytes(), network.name, self._providers)
+        if self.device == "cuda" and CUDA not in session.get_providers():
+            raise AcceleratorUnavailable(f"onnxruntime did not put {network.name} on CUDA: {_what_is_missing()}")
+        return _OnnxruntimeSession(session)
+
+
+def cpu(threads: int) -> OnnxruntimeEngine:
+    """Each call runs on one core; `threads` calls at once are the caller's own threads."""
+    del threads
+    return OnnxruntimeEngine("cpu", [CPU])
+
+
+def cuda() -> OnnxruntimeEngine:
+    """Raises AcceleratorUnavailable, with what is missing, unless a network really runs on the CUDA provider."""
+    if CUDA not in onnxruntime.get_available_providers():
+        raise AcceleratorUnavailable(
+            f"onnxruntime {onnxruntime.__version__} is built without CUDA: install face-comparison[gpu] in place of "
+            "face-comparison[cpu], or use the GPU image"
+        )
+    if hasattr(onnxruntime, "preload_dlls"):
+        onnxruntime.preload_dlls()  # CUDA and cuDNN from their Python packages, where they are installed
+    engine = OnnxruntimeEngine(
+        "cuda",
+        [
+            (
+                CUDA,
+                {
+                    # Exhaustive search tries every convolution algorithm at each new shape: seconds a bucket.
+                    "cudnn_conv_algo_search": "HEURISTIC",
+                    "arena_extend_strategy": "kSameAsRequested",
+                },
+            )
+        ],
+    )
+    session = _opened(_probe(), "the probe network", engine._providers)
+    if CUDA not in session.get_providers():
+        raise AcceleratorUnavailable(f"onnxruntime could not start CUDA: {_what_is_missing()}")
+    try:
+        session.run(None, {"x": np.ones((1, 3, 8, 8), np.float32)})
+    except Exception as error:  # onnxruntime raises bare RuntimeException classes of its own
+        raise AcceleratorUnavailable(f"a first convolution on CUDA failed: {str(error).splitlines()[0]}") from error
+    return engine
+
+
+def _opened(network: bytes, name: str, providers: list[Any]) -> onnxruntime.InferenceSession:
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1  # requests in flight, not the layers of one, keep the cores busy
+    options.inter_op_num_threads = 1
+    options.log_severity_level = 4  # what fails is raised; warnings about node placement are no one's business
+    try:
+        return onnxruntime.InferenceSession(network, options, providers=providers)
+    except Exception as error:  # as above
+        raise InvalidBundle(f"{name} is not a network that onnxruntime can load") from error
+
+
+def _what_is_missing() -> str:
+    """Why the CUDA provider did not start, as far as it can be told: the driver, or a library that it links to."""
+    import ctypes  # noqa: PLC0415 - only on the way to an error
+
+    try:
+        driver = ctypes.CDLL("libcuda.so.1")
+    except OSError:
+        return "the NVIDIA driver (libcuda.so.1) is missing; a Kubernetes node needs the NVIDIA container toolkit"
+    count = ctypes.c_int()
+    if driver.cuInit(0) != 0 or driver.cuDeviceGetCount(ctypes.byref(count)) != 0 or count.value == 0:
+        return "the NVIDIA driver is there but offers no GPU to this process"
+    library = Path(onnxruntime.__file__).parent / "capi" / "libonnxruntime_providers_cuda.so"
+    try:
+        ctypes.CDLL(str(library))
+    except OSError as error:
+        return f"a library is missing or of another version: {str(error).replace(str(library), library.name)}"
+    return "the GPU or its driver is too old for this onnxruntime"
+
+
+def _probe() -> bytes:
+    """One convolution: it needs the driver, CUDA, cuBLAS and cuDNN, all of which can be missing on their own."""
+    from onnx import TensorProto, helper, numpy_helper  # noqa: PLC0415 - only CUDA needs it
+
+    weights = numpy_helper.from_array(np.ones((1, 3, 3, 3), np.float32), "w")
+    graph = helper.make_graph(
+        [helper.make_node("Conv", ["x", "w"], ["y"])],
+        "probe",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, [1, 3, 8, 8])],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, [1, 1, 6, 6])],
+        [weights],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    return bytes(model.SerializeToString())
+
+
+class _OnnxruntimeSession:
+    def __init__(self, session: onnxruntime.InferenceSession) -> None:
+        self._session = session
+        self._input = session.get_inputs()[0].name
+
+    def run(self, pictures: NDArray[np.uint8]) -> Sequence[NDArray[np.float32]]:
+        return self._session.run(None, {self._input: pictures})  # type: ignore[no-any-return]

@@ -1,0 +1,148 @@
+"""Who may enter, who may compute, and until when: the queue of one worker process.
+
+A request is admitted before its body is read, so that what waits in memory is bounded; it then takes a slot only while
+the models work on one of its pictures, so that a slow sender or a slow server of pictures never keeps a core idle.
+Slots are handed over in the order of arrival. Nothing here knows of HTTP or of models, and the clock is an argument.
+"""
+
+from __future__ import annotations
+
+import math
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from face_comparison.errors import DeadlineExceeded, Draining, Overloaded
+
+Clock = Callable[[], float]
+"""Seconds on a clock that never jumps, such as `time.monotonic`."""
+
+LONGEST_RETRY_SECONDS = 30
+
+
+class Admission:
+    """At most `slots` computations at once and `queue` more requests inside; all methods are safe from any thread."""
+
+    def __init__(self, slots: int, queue: int, clock: Clock = time.monotonic) -> None:
+        self.slots = slots
+        self.queue = queue
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._idle = threading.Condition(self._lock)
+        self._in_flight = 0
+        self._computing = 0
+        self._waiting: deque[threading.Event] = deque()
+        self._draining = False
+        self._seconds_per_slot = 0.0
+
+    @property
+    def in_flight(self) -> int:
+        """Requests inside: admitted, not yet answered."""
+        return self._in_flight
+
+    @property
+    def queue_depth(self) -> int:
+        """Pictures that are ready and wait for a slot."""
+        return len(self._waiting)
+
+    @property
+    def draining(self) -> bool:
+        return self._draining
+
+    @contextmanager
+    def admit(self, deadline: float) -> Iterator[Ticket]:
+        """Enter, or raise Draining or Overloaded. deadline: on the clock of this object, of the whole request."""
+        with self._lock:
+            if self._draining:
+                raise Draining("the service is shutting down: send the request again, another instance will answer")
+            if self._in_flight >= self.slots + self.queue:
+                raise Overloaded("the service has as many requests as it can hold: send the request again later")
+            self._in_flight += 1
+        try:
+            yield Ticket(self, deadline)
+        finally:
+            with self._lock:
+                self._in_flight -= 1
+                if self._in_flight == 0:
+                    self._idle.notify_all()
+
+    def drain(self) -> None:
+        """Admit nobody from now on; who is inside may finish."""
+        with self._lock:
+            self._draining = True
+
+    def wait_idle(self, deadline: float) -> bool:
+        """Wait until nobody is inside; False when the deadline came first."""
+        with self._idle:
+            return self._idle.wait_for(lambda: self._in_flight == 0, timeout=max(0.0, deadline - self._clock()))
+
+    @property
+    def retry_after(self) -> int:
+        """Whole seconds after which a refused caller may find room, 1 to LONGEST_RETRY_SECONDS."""
+        backlog = self._in_flight * self._seconds_per_slot / self.slots
+        return min(LONGEST_RETRY_SECONDS, max(1, math.ceil(backlog)))
+
+    # --- for Ticket ---
+
+    def _take(self, deadline: float) -> None:
+        with self._lock:
+            if self._clock() >= deadline:
+                raise _too_late()
+            if self._computing < self.slots:  # then nobody waits: a freed slot goes to the first in line at once
+                self._computing += 1
+                return
+            turn = threading.Event()
+            self._waiting.append(turn)
+        if turn.wait(max(0.0, deadline - self._clock())):
+            return
+        with self._lock:
+            if turn.is_set():  # the slot was handed over in the instant in which the wait ended: use it
+                return
+            self._waiting.remove(turn)
+        raise _too_late()
+
+    def _give(self, seconds: float) -> None:
+        with self._lock:
+            # A moving average over about the last eight pictures.
+            self._seconds_per_slot += (seconds - self._seconds_per_slot) / 8
+            if self._waiting:
+                self._waiting.popleft().set()
+            else:
+                self._computing -= 1
+
+
+class Ticket:
+    """One request inside. `queued` is the time it has waited for slots so far, seconds."""
+
+    def __init__(self, admission: Admission, deadline: float) -> None:
+        self.deadline = deadline
+        self.queued = 0.0
+        self._admission = admission
+
+    def remaining(self) -> float:
+        """Seconds left of the whole request; raises DeadlineExceeded when none are."""
+        left = self.deadline - self._admission._clock()
+        if left <= 0:
+            raise _too_late()
+        return left
+
+    @contextmanager
+    def compute(self) -> Iterator[None]:
+        """Hold a slot; waits for one until the deadline, then raises DeadlineExceeded."""
+        admission = self._admission
+        asked = admission._clock()
+        try:
+            admission._take(self.deadline)
+        finally:
+            started = admission._clock()
+            self.queued += started - asked
+        try:
+            yield
+        finally:
+            admission._give(admission._clock() - started)
+
+
+def _too_late() -> DeadlineExceeded:
+    return DeadlineExceeded("the request took longer than a request may take: send it again later or make it smaller")

@@ -1,0 +1,45 @@
+"""Whether this process takes requests, and if not, why: what probes ask and what every request checks first.
+
+It becomes ready only through `Readiness.ready`, which the start calls after a real inference on a built-in sample has
+gone through every model.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from face_comparison.errors import Draining, NotReady
+
+LOADING = "the models are being loaded and tried"
+
+
+class Readiness:
+    """States in order: loading, ready, draining. peers: whether the other processes of this service are ready, too."""
+
+    def __init__(self, peers: Callable[[], bool] = lambda: True) -> None:
+        self._peers = peers
+        self._ready = False
+        self._draining = False
+
+    def ready(self) -> None:
+        self._ready = True
+
+    def drain(self) -> None:
+        self._draining = True
+
+    @property
+    def draining(self) -> bool:
+        return self._draining
+
+    def check(self) -> None:
+        """Return when this process can answer; raises NotReady, or Draining, with a message for the caller."""
+        if self._draining:
+            raise Draining("the service is shutting down: send the request again, another instance will answer")
+        if not self._ready:
+            raise NotReady(f"{LOADING}: send the request again in a moment")
+
+    def check_all(self) -> None:
+        """Like `check`, of every process that shares the port: what a readiness probe wants to know."""
+        self.check()
+        if not self._peers():
+            raise NotReady(f"{LOADING} in another process: ask again in a moment")

@@ -1,0 +1,303 @@
+"""Every option of the service, declared once: name, default, bounds and help.
+
+The command line, the environment names, the documents and the checks are all derived from the fields of `Settings`, so
+that they cannot disagree. Values in, values out: the environment is an argument, and nothing here reads a file or looks
+at the machine (whoever starts the service decides what `auto` means on it).
+"""
+
+from __future__ import annotations
+
+import difflib
+import ipaddress
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import Field, dataclass, field, fields
+from typing import Any
+
+from face_comparison.errors import InvalidSettings
+
+PREFIX = "FACE_COMPARISON_"
+
+OTHER_NAMES: Mapping[str, str] = {
+    "FACE_COMPARISON_BUNDLES": "folder that holds the model bundles of this machine",
+    "FACE_COMPARISON_DRAW": "--draw of `detect`",
+    "FACE_COMPARISON_JSON": "--json of `compare`",
+}
+"""Names that belong to this program but are no option of `serve`."""
+
+_OPERATORS = PREFIX + "OPERATOR_"
+
+# Kubernetes tells every container about every Service of its namespace in variables such as FOO_SERVICE_HOST and
+# FOO_PORT_8080_TCP. A Service whose name begins with `face-comparison` therefore makes names that look like ours.
+_SERVICE_LINK = re.compile(r"_(SERVICE_HOST|SERVICE_PORT(_\w+)?|PORT_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)$")
+_SERVICE_LINK_PORT = re.compile(r"^(tcp|udp|sctp)://")
+
+_DNS_LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
+_HOST_NAME = re.compile(
+    r"(?=.{1,253}\.?$)[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?(\.[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?)*\.?"
+)
+_BUCKET = re.compile(r"[a-z0-9][a-z0-9._-]{1,253}[a-z0-9]")
+
+
+# --- how the text of an option becomes a value: each raises ValueError with what would be right ----------------------
+
+
+def _text(value: str) -> str:
+    if not value.strip():
+        raise ValueError("must not be empty")
+    return value.strip()
+
+
+def _optional_text(value: str) -> str | None:
+    return value.strip() or None
+
+
+def _integer(minimum: int, maximum: int) -> Callable[[str], int]:
+    def read(value: str) -> int:
+        try:
+            number = int(value)
+        except ValueError:
+            raise ValueError(f"must be a whole number from {minimum} to {maximum}") from None
+        if not minimum <= number <= maximum:
+            raise ValueError(f"must be from {minimum} to {maximum}")
+        return number
+
+    return read
+
+
+def _auto_or(read: Callable[[str], Any]) -> Callable[[str], Any]:
+    return lambda value: None if value.strip().lower() == "auto" else read(value)
+
+
+def _seconds(minimum: float, maximum: float) -> Callable[[str], float]:
+    def read(value: str) -> float:
+        try:
+            number = float(value)
+        except ValueError:
+            raise ValueError(f"must be a number of seconds from {minimum:g} to {maximum:g}") from None
+        if not minimum <= number <= maximum:  # false for NaN, too
+            raise ValueError(f"must be from {minimum:g} to {maximum:g} seconds")
+        return number
+
+    return read
+
+
+def _one_of(*choices: str) -> Callable[[str], str]:
+    def read(value: str) -> str:
+        if value.strip().lower() not in choices:
+            raise ValueError(f"must be one of {', '.join(choices)}")
+        return value.strip().lower()
+
+    return read
+
+
+def _dns_label(value: str) -> str:
+    if not _DNS_LABEL.fullmatch(value):
+        raise ValueError("must be one DNS label: at most 63 lower-case letters, digits and inner hyphens")
+    return value
+
+
+def _list_of(read: Callable[[str], str]) -> Callable[[str], tuple[str, ...]]:
+    return lambda value: tuple(read(item.strip()) for item in value.split(",") if item.strip())
+
+
+def _host(value: str) -> str:
+    """A host name, an address or a CIDR, as `fetch` takes them."""
+    if "/" in value:
+        try:
+            return str(ipaddress.ip_network(value, strict=False))
+        except ValueError:
+            raise ValueError(f"{value!r} is no CIDR such as 10.0.0.0/8") from None
+    try:
+        return str(ipaddress.ip_address(value.removeprefix("[").removesuffix("]")))
+    except ValueError:
+        pass
+    name = value.lower()
+    # A name whose last part is a number is a mistyped address: no such top-level domain exists.
+    if not _HOST_NAME.fullmatch(name) or name.rstrip(".").rpartition(".")[2].isdigit():
+        raise ValueError(f"{value!r} is no host name, address or CIDR")
+    return name.rstrip(".")
+
+
+def _bucket(value: str) -> str:
+    if not _BUCKET.fullmatch(value.lower()):
+        raise ValueError(f"{value!r} is no bucket name")
+    return value
+
+
+# --- the options ----------------------------------------------------------------------------------------------------
+
+
+def _option(
+    default: Any, help_: str, read: Callable[[str], Any], *, shown: str | None = None, metavar: str = ""
+) -> Any:
+    """A field of `Settings`: default is the value, shown how it is written as text when that differs."""
+    return field(default=default, metadata={"help": help_, "read": read, "shown": shown, "metavar": metavar})
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What the operator of a service has decided. `None` means "chosen at the start to fit the machine" (`auto`)."""
+
+    host: str = _option("0.0.0.0", "Address to listen on.", _text, metavar="ADDRESS")  # noqa: S104 (a container's port)
+    port: int = _option(8080, "Port to listen on; 0 takes a free one.", _integer(0, 65535))
+    workers: int | None = _option(
+        None, "Processes, each with its own copy of the models.", _auto_or(_integer(1, 256)), shown="auto"
+    )
+    threads: int | None = _option(
+        None,
+        "Pictures that one process works on at the same time.",
+        _auto_or(_integer(1, 256)),
+        shown="auto",
+    )
+    stage: str = _option("prod", "First part of every path: /<stage>/face_comparison.", _dns_label, metavar="LABEL")
+    bundle: str = _option("default", "Model bundle: a name, or the path of its folder.", _text, metavar="NAME|PATH")
+    device: str = _option(
+        "auto",
+        "Where the models run; cuda never falls back to the processor.",
+        _one_of("auto", "cpu", "cuda"),
+        metavar="auto|cpu|cuda",
+    )
+    engine: str = _option(
+        "auto",
+        "Library that runs the models; auto takes the fastest that is installed.",
+        _one_of("auto", "openvino", "onnxruntime"),
+        metavar="auto|openvino|onnxruntime",
+    )
+    auth: str = _option(
+        "none", "Who may call: everybody, or holders of an API key.", _one_of("none", "api-key"), metavar="none|api-key"
+    )
+    api_keys_file: str | None = _option(
+        None,
+        "File of API keys, one name:key a line; read again when it changes.",
+        _optional_text,
+        shown="",
+        metavar="FILE",
+    )
+    allowed_hosts: tuple[str, ...] = _option(
+        (),
+        "Host names, addresses and CIDRs that pictures may be fetched from although they are not public.",
+        _list_of(_host),
+        shown="",
+        metavar="LIST",
+    )
+    allowed_buckets: tuple[str, ...] = _option(
+        (), "S3 buckets that pictures may be fetched from; empty: any.", _list_of(_bucket), shown="", metavar="LIST"
+    )
+    max_body_bytes: int = _option(20 * 2**20, "Longest request body, bytes.", _integer(1024, 2**30))
+    max_fetch_bytes: int = _option(15 * 2**20, "Longest picture fetched by URL, bytes.", _integer(1024, 2**30))
+    fetch_seconds: float = _option(10.0, "Longest time to fetch one picture, seconds.", _seconds(0.1, 600))
+    request_seconds: float = _option(30.0, "Longest time of a whole request, seconds.", _seconds(0.1, 3600))
+    queue: int = _option(64, "Requests that may wait for their turn; one more is answered 429.", _integer(0, 4096))
+    drain_seconds: float | None = _option(
+        None,
+        "Time that SIGTERM leaves to requests already accepted, seconds; auto: that of a whole request.",
+        _auto_or(_seconds(0, 3600)),
+        shown="auto",
+    )
+    log_level: str = _option(
+        "info",
+        "Least severe message that is logged.",
+        _one_of("debug", "info", "warning", "error"),
+        metavar="debug|info|warning|error",
+    )
+
+    @classmethod
+    def from_environ(cls, environ: Mapping[str, str]) -> Settings:
+        """Settings from environment names; an empty value counts as not given. Raises InvalidSettings, naming all."""
+        problems = [_unknown(name) for name in sorted(environ) if not _known(name, environ[name])]
+        values: dict[str, Any] = {}
+        for option in OPTIONS:
+            text = environ.get(option.env, "")
+            if not text.strip() or (option.name == "port" and _SERVICE_LINK_PORT.match(text)):
+                continue
+            try:
+                values[option.name] = option.read(text)
+            except ValueError as error:
+                problems.append(f"{option.flag} ({option.env}) {error}, not {text!r}")
+        if not problems:
+            settings = cls(**values)
+            problems = _contradictions(settings)
+        if problems:
+            raise InvalidSettings("; ".join(problems))
+        return settings
+
+    @property
+    def grace_seconds(self) -> float:
+        """Seconds from SIGTERM to the end, at most."""
+        return self.request_seconds if self.drain_seconds is None else self.drain_seconds
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """One option as its users meet it."""
+
+    name: str
+    default: str
+    """As text, the way it would be written in the environment; empty: not set."""
+    help: str
+    metavar: str
+    read: Callable[[str], Any]
+
+    @property
+    def env(self) -> str:
+        return PREFIX + self.name.upper()
+
+    @property
+    def flag(self) -> str:
+        return "--" + self.name.replace("_", "-")
+
+
+def _described(declared: Field[Any]) -> Option:
+    shown = declared.metadata["shown"]
+    default = f"{declared.default:g}" if isinstance(declared.default, float) else str(declared.default)
+    kind = {"int": "INTEGER", "float": "SECONDS", "int | None": "INTEGER", "float | None": "SECONDS"}
+    return Option(
+        name=declared.name,
+        default=default if shown is None else shown,
+        help=declared.metadata["help"],
+        metavar=declared.metadata["metavar"] or kind[str(declared.type)],
+        read=declared.metadata["read"],
+    )
+
+
+OPTIONS: tuple[Option, ...] = tuple(_described(declared) for declared in fields(Settings))
+"""The options of `serve`, in the order in which its help and the documents show them."""
+
+
+def options_table() -> str:
+    """The options as a Markdown table, for the documents."""
+    rows = [f"| `{o.flag}` | `{o.env}` | {f'`{o.default}`' if o.default else ''} | {o.help} |" for o in OPTIONS]
+    return "\n".join(["| option | environment | default | meaning |", "|---|---|---|---|", *rows])
+
+
+# --- checks ---------------------------------------------------------------------------------------------------------
+
+
+def _known(name: str, value: str) -> bool:
+    return (
+        not name.startswith(PREFIX)
+        or name in OTHER_NAMES
+        or name.startswith(_OPERATORS)
+        or any(name == option.env for option in OPTIONS)
+        or _SERVICE_LINK.search(name) is not None
+        or (name.endswith("_PORT") and _SERVICE_LINK_PORT.match(value) is not None)
+    )
+
+
+def _unknown(name: str) -> str:
+    # The prefix, which is always right, would make every name look close.
+    names = [option.env.removeprefix(PREFIX) for option in OPTIONS]
+    close = difflib.get_close_matches(name.removeprefix(PREFIX), names, n=1)
+    hint = f"did you mean {PREFIX}{close[0]}?" if close else "`face-comparison serve --help` lists the names that exist"
+    return f"{name} is no option of this program: {hint}"
+
+
+def _contradictions(settings: Settings) -> list[str]:
+    problems = []
+    if settings.auth == "api-key" and settings.api_keys_file is None:
+        problems.append("--auth api-key needs --api-keys-file (FACE_COMPARISON_API_KEYS_FILE)")
+    if settings.auth == "none" and settings.api_keys_file is not None:
+        # Keys that nobody checks would leave the service open while its owner believes it closed.
+        problems.append("--api-keys-file (FACE_COMPARISON_API_KEYS_FILE) needs --auth api-key")
+    return problems

@@ -1,0 +1,186 @@
+"""The queue: who enters, computes, in which order, until when. Threads are real; the clock only where time decides."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+
+import pytest
+
+from face_comparison.admission import LONGEST_RETRY_SECONDS, Admission
+from face_comparison.errors import DeadlineExceeded, Draining, Overloaded
+
+LATER = 30.0
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def soon() -> float:
+    return time.monotonic() + LATER
+
+
+def until(true: Callable[[], bool]) -> None:
+    """Wait until the callable says yes, with a deadline."""
+    end = soon()
+    while not true():
+        assert time.monotonic() < end, "waited in vain"
+        time.sleep(0.001)
+
+
+@pytest.fixture
+def threads() -> Iterator[ThreadPoolExecutor]:
+    with ThreadPoolExecutor(32) as pool:
+        yield pool
+
+
+def test_admits_as_many_as_compute_and_queue_then_refuses() -> None:
+    admission = Admission(slots=2, queue=3)
+    with ExitStack() as inside:
+        for _ in range(5):
+            inside.enter_context(admission.admit(soon()))
+        assert admission.in_flight == 5
+        with pytest.raises(Overloaded), admission.admit(soon()):
+            pass
+        assert admission.in_flight == 5
+    assert admission.in_flight == 0
+    with admission.admit(soon()):
+        assert admission.in_flight == 1
+
+
+def test_a_failed_request_gives_its_place_and_its_slot_back() -> None:
+    admission = Admission(slots=1, queue=0)
+    for _ in range(3):
+        with pytest.raises(ZeroDivisionError), admission.admit(soon()) as ticket, ticket.compute():
+            raise ZeroDivisionError
+    with admission.admit(soon()) as ticket, ticket.compute():
+        assert admission.in_flight == 1
+
+
+def test_never_more_than_slots_compute_and_all_get_their_turn(threads: ThreadPoolExecutor) -> None:
+    admission = Admission(slots=3, queue=29)
+    inside, most, lock = [0], [0], threading.Lock()
+
+    def request() -> None:
+        with admission.admit(soon()) as ticket:
+            for _ in range(5):
+                with ticket.compute():
+                    with lock:
+                        inside[0] += 1
+                        most[0] = max(most[0], inside[0])
+                    time.sleep(0.0005)
+                    with lock:
+                        inside[0] -= 1
+
+    for done in [threads.submit(request) for _ in range(32)]:
+        done.result(LATER)
+    assert most[0] == 3
+    assert (admission.in_flight, admission.queue_depth) == (0, 0)
+
+
+def test_slots_go_in_the_order_of_arrival(threads: ThreadPoolExecutor) -> None:
+    admission = Admission(slots=1, queue=20)
+    order: list[int] = []
+
+    def request(number: int) -> None:
+        with admission.admit(soon()) as ticket, ticket.compute():
+            order.append(number)
+
+    with admission.admit(soon()) as first, first.compute():
+        waiting = []
+        for number in range(10):
+            waiting.append(threads.submit(request, number))
+            until(lambda: admission.queue_depth == len(waiting))
+        assert order == []
+    for done in waiting:
+        done.result(LATER)
+    assert order == list(range(10))
+
+
+def test_a_late_comer_does_not_overtake_who_waits(threads: ThreadPoolExecutor) -> None:
+    """The freed slot belongs to the first in line from the instant in which it is given back."""
+    admission = Admission(slots=1, queue=5)
+    order: list[str] = []
+
+    def waits() -> None:
+        with admission.admit(soon()) as ticket, ticket.compute():
+            order.append("waited")
+
+    with admission.admit(soon()) as ticket:
+        with ticket.compute():
+            waiting = threads.submit(waits)
+            until(lambda: admission.queue_depth == 1)
+        with ticket.compute():
+            order.append("came back")
+    waiting.result(LATER)
+    assert order == ["waited", "came back"]
+
+
+def test_who_waits_past_the_deadline_leaves_the_line(threads: ThreadPoolExecutor) -> None:
+    admission = Admission(slots=1, queue=5)
+    with admission.admit(soon()) as holder, holder.compute():
+        with admission.admit(time.monotonic() + 0.01) as ticket:
+            with pytest.raises(DeadlineExceeded), ticket.compute():
+                pytest.fail("computed without a slot")
+            assert ticket.queued > 0
+        assert admission.queue_depth == 0
+    with admission.admit(soon()) as ticket, ticket.compute():
+        pass
+
+
+def test_a_deadline_already_past_never_computes() -> None:
+    clock = Clock()
+    admission = Admission(slots=1, queue=0, clock=clock)
+    with admission.admit(deadline=105) as ticket:
+        assert ticket.remaining() == 5
+        clock.now = 105
+        with pytest.raises(DeadlineExceeded):
+            ticket.remaining()
+        with pytest.raises(DeadlineExceeded), ticket.compute():
+            pytest.fail("computed after the deadline")
+
+
+def test_queued_counts_only_the_waiting() -> None:
+    clock = Clock()
+    admission = Admission(slots=1, queue=0, clock=clock)
+    with admission.admit(deadline=200) as ticket:
+        with ticket.compute():
+            clock.now += 7
+        assert ticket.queued == 0
+
+
+def test_draining_finishes_who_is_inside_and_refuses_the_rest(threads: ThreadPoolExecutor) -> None:
+    admission = Admission(slots=1, queue=5)
+    with admission.admit(soon()) as ticket:
+        admission.drain()
+        with pytest.raises(Draining), admission.admit(soon()):
+            pass
+        with ticket.compute():
+            pass
+        assert not admission.wait_idle(time.monotonic())
+        waiting = threads.submit(admission.wait_idle, soon())
+    assert waiting.result(LATER)
+    assert admission.draining
+
+
+def test_retry_after_follows_the_backlog_within_bounds() -> None:
+    clock = Clock()
+    admission = Admission(slots=2, queue=100, clock=clock)
+    assert admission.retry_after == 1
+    with ExitStack() as inside:
+        tickets = [inside.enter_context(admission.admit(1e9)) for _ in range(20)]
+        for ticket in tickets:
+            with ticket.compute():
+                clock.now += 1
+        assert 8 <= admission.retry_after <= 10  # 20 inside, 2 at a time, about a second each
+        with tickets[0].compute():
+            clock.now += 10_000
+        assert admission.retry_after == LONGEST_RETRY_SECONDS

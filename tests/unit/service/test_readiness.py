@@ -1,0 +1,33 @@
+"""Ready only after the start said so, and never again while draining."""
+
+from __future__ import annotations
+
+import pytest
+
+from face_comparison.errors import Draining, NotReady
+from face_comparison.readiness import Readiness
+
+
+def test_loading_then_ready_then_draining() -> None:
+    readiness = Readiness()
+    with pytest.raises(NotReady, match="being loaded"):
+        readiness.check()
+    readiness.ready()
+    readiness.check()
+    readiness.check_all()
+    readiness.drain()
+    assert readiness.draining
+    for check in (readiness.check, readiness.check_all):
+        with pytest.raises(Draining):
+            check()
+
+
+def test_a_probe_waits_for_the_other_processes_a_request_does_not() -> None:
+    others = [False]
+    readiness = Readiness(peers=lambda: others[0])
+    readiness.ready()
+    readiness.check()
+    with pytest.raises(NotReady, match="another process"):
+        readiness.check_all()
+    others[0] = True
+    readiness.check_all()

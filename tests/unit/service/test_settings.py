@@ -1,0 +1,131 @@
+"""Options: what is accepted, what stops the start, and what it says."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+
+import pytest
+
+from face_comparison.errors import InvalidSettings
+from face_comparison.settings import OPTIONS, Settings, options_table
+
+
+def test_defaults_are_those_of_the_contract() -> None:
+    settings = Settings.from_environ({})
+    assert settings == Settings()
+    assert (settings.port, settings.stage, settings.bundle, settings.auth) == (8080, "prod", "default", "none")
+    assert (settings.max_body_bytes, settings.max_fetch_bytes) == (20 * 1024 * 1024, 15 * 1024 * 1024)
+    assert (settings.request_seconds, settings.fetch_seconds, settings.queue) == (30, 10, 64)
+
+
+def test_every_option_has_a_flag_and_an_environment_name() -> None:
+    assert [option.name for option in OPTIONS] == [declared.name for declared in fields(Settings)]
+    by_name = {option.name: option for option in OPTIONS}
+    assert by_name["max_body_bytes"].flag == "--max-body-bytes"
+    assert by_name["max_body_bytes"].env == "FACE_COMPARISON_MAX_BODY_BYTES"
+
+
+def test_the_shown_default_of_every_option_is_its_default() -> None:
+    shown = {option.env: option.default for option in OPTIONS}
+    assert Settings.from_environ(shown) == Settings()
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "value"),
+    [
+        ("PORT", "0", 0),
+        ("WORKERS", "auto", None),
+        ("WORKERS", "3", 3),
+        ("THREADS", " AUTO ", None),
+        ("STAGE", "v2-eu", "v2-eu"),
+        ("DEVICE", "CUDA", "cuda"),
+        ("ALLOWED_HOSTS", "", ()),
+        (
+            "ALLOWED_HOSTS",
+            "10.1.2.3/8, ::1 ,Files.Internal.,127.0.0.1",
+            ("10.0.0.0/8", "::1", "files.internal", "127.0.0.1"),
+        ),
+        ("ALLOWED_BUCKETS", "a-bucket,b.bucket", ("a-bucket", "b.bucket")),
+        ("REQUEST_SECONDS", "2.5", 2.5),
+        ("API_KEYS_FILE", "  ", None),
+        ("QUEUE", "0", 0),
+        ("LOG_LEVEL", "Warning", "warning"),
+    ],
+)
+def test_accepts(name: str, text: str, value: object) -> None:
+    settings = Settings.from_environ({f"FACE_COMPARISON_{name}": text})
+    assert getattr(settings, name.lower()) == value
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "says"),
+    [
+        ("PORT", "70000", "--port (FACE_COMPARISON_PORT) must be from 0 to 65535, not '70000'"),
+        ("PORT", "http", "must be a whole number from 0 to 65535"),
+        ("WORKERS", "0", "must be from 1 to 256"),
+        ("STAGE", "Prod", "must be one DNS label"),
+        ("STAGE", "a/b", "must be one DNS label"),
+        ("STAGE", "a" * 64, "must be one DNS label"),
+        ("DEVICE", "gpu", "must be one of auto, cpu, cuda"),
+        ("AUTH", "apikey", "must be one of none, api-key"),
+        ("ALLOWED_HOSTS", "10.0.0.0/33", "'10.0.0.0/33' is no CIDR"),
+        ("ALLOWED_HOSTS", "10.0.0.256", "'10.0.0.256' is no host name, address or CIDR"),
+        ("ALLOWED_HOSTS", "http://files", "no CIDR"),
+        ("ALLOWED_HOSTS", "files:80", "no host name"),
+        ("ALLOWED_BUCKETS", "s3://photos", "no bucket name"),
+        ("REQUEST_SECONDS", "nan", "must be from 0.1 to 3600 seconds"),
+        ("REQUEST_SECONDS", "soon", "must be a number of seconds"),
+        ("QUEUE", "-1", "must be from 0 to"),
+        ("AUTH", "api-key", "--auth api-key needs --api-keys-file"),
+        ("API_KEYS_FILE", "/keys", "needs --auth api-key"),
+    ],
+)
+def test_refuses_and_says_what_would_be_right(name: str, text: str, says: str) -> None:
+    with pytest.raises(InvalidSettings) as caught:
+        Settings.from_environ({f"FACE_COMPARISON_{name}": text})
+    assert says in caught.value.message
+
+
+def test_an_unknown_name_stops_the_start_and_suggests_the_right_one() -> None:
+    with pytest.raises(InvalidSettings, match=r"FACE_COMPARISON_MAX_BODY is no option.*FACE_COMPARISON_MAX_BODY_BYTES"):
+        Settings.from_environ({"FACE_COMPARISON_MAX_BODY": "1"})
+    with pytest.raises(InvalidSettings, match="serve --help"):
+        Settings.from_environ({"FACE_COMPARISON_XYZZY": "1"})
+
+
+def test_all_problems_are_told_at_once() -> None:
+    with pytest.raises(InvalidSettings) as caught:
+        Settings.from_environ({"FACE_COMPARISON_PORT": "x", "FACE_COMPARISON_QUEUE": "x", "FACE_COMPARISON_QUEU": "1"})
+    assert all(flag in caught.value.message for flag in ("--port", "--queue", "FACE_COMPARISON_QUEU is no option"))
+
+
+def test_names_that_kubernetes_and_the_operator_set_are_no_mistakes() -> None:
+    """A Service called face-comparison or face-comparison-x makes these in every container of its namespace."""
+    links = {
+        "FACE_COMPARISON_SERVICE_HOST": "10.96.0.10",
+        "FACE_COMPARISON_SERVICE_PORT": "8080",
+        "FACE_COMPARISON_SERVICE_PORT_HTTP": "8080",
+        "FACE_COMPARISON_PORT": "tcp://10.96.0.10:8080",
+        "FACE_COMPARISON_PORT_8080_TCP": "tcp://10.96.0.10:8080",
+        "FACE_COMPARISON_PORT_8080_TCP_PROTO": "tcp",
+        "FACE_COMPARISON_PORT_8080_TCP_PORT": "8080",
+        "FACE_COMPARISON_PORT_8080_TCP_ADDR": "10.96.0.10",
+        "FACE_COMPARISON_X_PORT": "tcp://10.96.0.11:8080",
+        "FACE_COMPARISON_X_SERVICE_HOST": "10.96.0.11",
+        "FACE_COMPARISON_OPERATOR_NAMESPACES": "a,b",
+        "PATH": "/bin",
+    }
+    assert Settings.from_environ(links) == Settings()
+    with pytest.raises(InvalidSettings):
+        Settings.from_environ({"FACE_COMPARISON_X_PORT": "8080"})
+
+
+def test_sigterm_leaves_as_much_time_as_a_request_may_take() -> None:
+    assert Settings.from_environ({"FACE_COMPARISON_REQUEST_SECONDS": "12"}).grace_seconds == 12
+    assert Settings.from_environ({"FACE_COMPARISON_DRAIN_SECONDS": "3"}).grace_seconds == 3
+
+
+def test_the_documents_table_has_a_row_for_every_option() -> None:
+    rows = options_table().splitlines()[2:]
+    assert len(rows) == len(OPTIONS)
+    assert rows[1].startswith("| `--port` | `FACE_COMPARISON_PORT` | `8080` |")

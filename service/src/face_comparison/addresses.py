@@ -1,0 +1,88 @@
+"""Which network addresses a picture may be fetched from. Values in, values out: nothing here resolves or connects.
+
+Judged are the addresses that a connection would go to, never the text of a URL: a decimal or octal spelling, a name
+that resolves to 127.0.0.1 and a plain 127.0.0.1 all arrive here as the same address. What is public is listed here and
+not asked of `ipaddress`, whose answer differs between versions of Python and follows IPv4 addresses inside IPv6 ones.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+# IANA's special-purpose registries: every block that is not globally reachable, and every one that tunnels elsewhere.
+_CLOSED = tuple(
+    ipaddress.ip_network(block)
+    for block in (
+        "0.0.0.0/8",  # this host: Linux connects 0.0.0.0 to itself
+        "10.0.0.0/8",  # private
+        "100.64.0.0/10",  # carrier-grade NAT; clouds keep metadata and cluster services here
+        "127.0.0.0/8",  # loopback
+        "168.63.129.16/32",  # Azure's host agent: a public number that always leads to the machine's own host
+        "169.254.0.0/16",  # link-local: the metadata service of most clouds
+        "172.16.0.0/12",  # private
+        "192.0.0.0/24",  # protocol assignments; Oracle's metadata service
+        "192.0.2.0/24",  # documentation
+        "192.88.99.0/24",  # 6to4 relays
+        "192.168.0.0/16",  # private
+        "198.18.0.0/15",  # benchmarking
+        "198.51.100.0/24",  # documentation
+        "203.0.113.0/24",  # documentation
+        "224.0.0.0/4",  # multicast
+        "240.0.0.0/4",  # reserved, broadcast
+        "2001::/23",  # protocol assignments: Teredo, ORCHID, benchmarking
+        "2001:db8::/32",  # documentation
+        "2002::/16",  # 6to4: carries an IPv4 address
+        "3fff::/20",  # documentation
+    )
+)
+
+# The only IPv6 block that IANA hands out. Outside lie loopback, unspecified, unique local, link- and site-local,
+# multicast, and the forms that carry an IPv4 address: IPv4-mapped, IPv4-compatible, NAT64.
+_GLOBAL_IPV6 = ipaddress.IPv6Network("2000::/3")
+
+
+def is_public(address: Address) -> bool:
+    """Whether anybody on the Internet could reach this address, so that fetching from it gives nothing away."""
+    if isinstance(address, ipaddress.IPv6Address) and address not in _GLOBAL_IPV6:
+        return False
+    return not any(address in block for block in _CLOSED)
+
+
+@dataclass(frozen=True, slots=True)
+class AllowList:
+    """What may be fetched from although it is not public.
+
+    A network permits every name that resolves to nothing but permitted addresses; a host name permits that name
+    whatever it resolves to.
+    """
+
+    names: frozenset[str] = frozenset()
+    networks: tuple[Network, ...] = ()
+
+    @classmethod
+    def of(cls, entries: Iterable[str]) -> AllowList:
+        """From host names (lower case, no final dot), addresses and CIDRs, as `Settings.allowed_hosts` holds them."""
+        names: list[str] = []
+        networks: list[Network] = []
+        for entry in entries:
+            try:
+                networks.append(ipaddress.ip_network(entry, strict=False))
+            except ValueError:
+                names.append(entry)
+        return cls(frozenset(names), tuple(networks))
+
+    def permits(self, host: str, addresses: Sequence[Address]) -> bool:
+        """Whether `host` (lower case, no final dot) may be connected to at each of the addresses it resolved to.
+
+        One closed address among public ones closes the name: an honest name does not resolve to a mixture.
+        """
+        if host in self.names:
+            return True
+        return bool(addresses) and all(
+            is_public(address) or any(address in network for network in self.networks) for address in addresses
+        )

@@ -1,0 +1,58 @@
+"""How much of a reply's body is taken. Bytes come from a function, so that this is the same for HTTP and for S3.
+
+The limit counts what is received and what comes out of compression: a few kilobytes can unpack to gigabytes.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Callable
+
+from face_comparison.errors import BodyTooLarge, UrlFetchFailed
+
+_CHUNK = 64 * 1024
+_GZIP_OR_ZLIB = zlib.MAX_WBITS | 32
+
+
+def read_body(read: Callable[[int], bytes], declared: int | None, encoding: str | None, max_bytes: int) -> bytes:
+    """The body, decompressed.
+
+    read: up to that many bytes, nothing at the end. declared: the length that was announced, if any. encoding: the
+    Content-Encoding. Raises BodyTooLarge, or UrlFetchFailed on a body that is cut off or cannot be decompressed.
+    """
+    if declared is not None and declared > max_bytes:
+        raise too_large(max_bytes)
+    unpack = _unpacking(encoding)
+    parts: list[bytes] = []
+    received = unpacked = 0
+    while chunk := read(_CHUNK):
+        received += len(chunk)
+        part = chunk if unpack is None else _unpacked(unpack, chunk, max_bytes + 1 - unpacked)
+        unpacked += len(part)
+        if received > max_bytes or unpacked > max_bytes:
+            raise too_large(max_bytes)
+        parts.append(part)
+    if (declared is not None and received < declared) or (unpack is not None and not unpack.eof):
+        raise UrlFetchFailed("the picture was cut off: the connection ended before its last byte")
+    return b"".join(parts)
+
+
+def too_large(max_bytes: int) -> BodyTooLarge:
+    return BodyTooLarge(f"the picture at the URL is larger than {max_bytes} bytes")
+
+
+def _unpacking(encoding: str | None) -> zlib._Decompress | None:
+    """Servers are asked not to compress; some keep files compressed and send them as they are."""
+    name = (encoding or "identity").strip().lower()
+    if name == "identity":
+        return None
+    if name in {"gzip", "x-gzip", "deflate"}:
+        return zlib.decompressobj(_GZIP_OR_ZLIB)
+    raise UrlFetchFailed("the picture was sent with a compression other than gzip and deflate")
+
+
+def _unpacked(unpack: zlib._Decompress, chunk: bytes, at_most: int) -> bytes:
+    try:
+        return unpack.decompress(chunk, at_most)
+    except zlib.error:
+        raise UrlFetchFailed("the picture was sent compressed, and cannot be decompressed") from None

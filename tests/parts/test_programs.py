@@ -1,0 +1,92 @@
+"""The harness that builds the real programs: what its cache key depends on, and where it finds a Go."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+import pytest
+from parts import programs
+
+
+@pytest.fixture
+def module(tmp_path: Path) -> Path:
+    folder = tmp_path / "module"
+    folder.mkdir()
+    (folder / "go.mod").write_text("module example\n")
+    (folder / "go.sum").write_text("")
+    return folder
+
+
+@pytest.mark.parametrize("changed", ["go.mod", "go.sum", "main.go"])
+def test_key_changes_with_each_file_of_the_module(module: Path, changed: str) -> None:
+    before = programs.content_key(module, "-s -w", "go1.26.8")
+    (module / changed).write_text("module example // another\n")
+    assert programs.content_key(module, "-s -w", "go1.26.8") != before
+
+
+def test_key_changes_with_flags_and_go_version_and_with_nothing_else(module: Path) -> None:
+    key = programs.content_key(module, "-s -w", "go1.26.8")
+    assert programs.content_key(module, "-s", "go1.26.8") != key
+    assert programs.content_key(module, "-s -w", "go1.26.9") != key
+    (module / "go.mod").touch()
+    assert programs.content_key(module, "-s -w", "go1.26.8") == key
+
+
+def test_settings_do_not_run_into_each_other(module: Path) -> None:
+    assert programs.content_key(module, "ab", "c") != programs.content_key(module, "a", "bc")
+
+
+def test_programs_report_the_pinned_version() -> None:
+    assert programs.pinned_version("kubernetes", "k8s.io/kubernetes") in programs.link_flags("kubernetes")
+
+
+@pytest.mark.parametrize("name", programs.PARTS)
+def test_every_program_is_pinned_by_its_module(name: str) -> None:
+    part = programs.PARTS[name]
+    go_mod = (programs.HERE / "modules" / part.module / "go.mod").read_text().split()
+    assert any(part.package.startswith(word) for word in go_mod if "." in word)
+
+
+@pytest.mark.cluster
+def test_a_build_happens_once_and_leaves_nothing_half_done(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    first = programs.binary("pause")
+    assert programs.binary("pause") == first
+    assert capfd.readouterr().err.count("building pause") == 1
+    assert (
+        subprocess.run([shutil.which("timeout") or "timeout", "0.2", first], check=False).returncode == 124
+    )  # it waits
+    assert sorted(path.name for path in first.parent.iterdir() if not path.name.endswith(".lock")) == ["pause"]
+
+
+@pytest.mark.cluster
+def test_a_build_that_fails_says_why(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setitem(
+        programs.PARTS, "missing", programs.Part("pause", "facecomparison.dev/tests/parts/pause/missing")
+    )
+    with pytest.raises(programs.PartUnavailable, match="pause/missing"):
+        programs.binary("missing")
+    assert not [path for path in tmp_path.rglob("*") if path.is_file() and path.suffix != ".lock"]
+
+
+@pytest.mark.cluster
+def test_without_go_on_path_the_pinned_package_provides_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))  # nothing is found there
+    programs.go.cache_clear()
+    try:
+        command = programs.go()
+    finally:
+        programs.go.cache_clear()
+    assert command.is_relative_to(programs.cache())
+    version = subprocess.run(
+        [command, "version"],
+        env={"GOTOOLCHAIN": "local", "HOME": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert version.stdout.startswith("go version go1.26.6 ")

@@ -89,7 +89,10 @@ def _property(value: Value) -> dict[str, Any]:
 
 def table(tree: tuple[Value, ...]) -> str:
     """A Markdown table of the keys that can be set, in the order of the file."""
-    rows = [f"| `{value.path}` | `{json.dumps(value.default)}` | {value.description} |" for value in _leaves(tree)]
+    cells = [
+        (value.path, json.dumps(value.default), value.description.replace("|", "&#124;")) for value in _leaves(tree)
+    ]
+    rows = [f"| `{path}` | `{default}` | {description} |" for path, default, description in cells]
     return "\n".join(["| value | default | meaning |", "|---|---|---|", *rows])
 
 
@@ -102,7 +105,9 @@ def _leaves(tree: tuple[Value, ...]) -> Iterator[Value]:
 
 
 def with_table(readme: str, rows: str) -> str:
-    """The README with what stands between the two marks replaced by the table."""
+    """The README with what stands between the two marks replaced by the table; ValueError when they are missing."""
+    if TABLE_BEGINS not in readme or TABLE_ENDS not in readme:
+        raise ValueError(f"the README needs the lines {TABLE_BEGINS} and {TABLE_ENDS} where the table shall be")
     before, _, rest = readme.partition(TABLE_BEGINS)
     _, _, after = rest.partition(TABLE_ENDS)
     return f"{before}{TABLE_BEGINS}\n{rows}\n{TABLE_ENDS}{after}"

@@ -58,9 +58,10 @@ class Detector(_Strict, kw_only=True, frozen=True):
     """A network that finds faces.
 
     side: pixels of the longer side that a picture is shrunk to. close_up: pixels of a second, smaller view, in which
-    faces that nearly fill the picture are found (0: none). refine: sides in pixels of the crops around each face from
-    which its landmarks are taken again (none: landmarks of the whole picture are kept). min_confidence: score, 0-1,
-    from which on a detection is a face. overlap: IoU, 0-1, above which two detections are one face.
+    faces that nearly fill the picture are found (0: none). refine: sides in pixels of the crops on which each possible
+    face is looked at again (none: what the whole picture gives is kept). min_proposal: score, 0-1, from which on a
+    place is looked at again. min_confidence: score, 0-1, from which on it is a face. overlap: IoU, 0-1, above which
+    two detections are one face.
     """
 
     architecture: Literal["yunet"]
@@ -69,6 +70,7 @@ class Detector(_Strict, kw_only=True, frozen=True):
     side: _Side
     close_up: Annotated[int, msgspec.Meta(ge=0, le=4096, multiple_of=32)] = 0
     refine: tuple[_Side, ...] = ()
+    min_proposal: _Share = 1.0
     min_confidence: _Share
     overlap: _Share
     licence: str

@@ -133,6 +133,12 @@ class InvalidBundle(FaceComparisonError):
     code = "invalid_bundle"
 
 
+class ModelDownloadFailed(FaceComparisonError):
+    """No source of a model bundle's file answered; the message names each and why."""
+
+    code = "model_download_failed"
+
+
 class AcceleratorUnavailable(FaceComparisonError):
     """`--device cuda` without a working CUDA provider; the message says whether driver, library or version is missing."""
 

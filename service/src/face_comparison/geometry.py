@@ -29,7 +29,7 @@ class Detections:
     def __len__(self) -> int:
         return len(self.scores)
 
-    def at(self, index: NDArray[np.intp]) -> Detections:
+    def at(self, index: NDArray[np.intp] | slice) -> Detections:
         return Detections(self.boxes[index], self.scores[index], self.landmarks[index])
 
     def mapped(self, scale: float, left: float = 0.0, top: float = 0.0) -> Detections:
@@ -76,6 +76,15 @@ def distinct(detections: Detections, overlap: float) -> Detections:
     return detections.at(np.asarray(kept, np.intp).reshape(-1))
 
 
+def in_the_middle(detections: Detections, side: int) -> Detections | None:
+    """The one that a square crop was made for: the best-scored whose box holds the middle of side x side pixels."""
+    near = detections.boxes[:, :2] - side / 2
+    inside = np.flatnonzero(((near < 0) & (near + detections.boxes[:, 2:] > 0)).all(axis=1))
+    if not len(inside):
+        return None
+    return detections.at(inside[[np.argmax(detections.scores[inside])]])
+
+
 def similarity_transform(points: NDArray[np.float32], template: NDArray[np.float32]) -> NDArray[np.float64]:
     """The 2x3 matrix that rotates, scales and shifts points (K, 2) onto a template (K, 2) with least squared error.
 
@@ -101,6 +110,12 @@ class Pyramid:
     def __init__(self, picture: NDArray[np.uint8]) -> None:
         """picture: (H, W, 3) uint8."""
         self._levels = [picture]
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Height and width of the full picture, pixels."""
+        height, width = self._levels[0].shape[:2]
+        return height, width
 
     def level(self, shrink: float) -> tuple[NDArray[np.uint8], float]:
         """The level to take samples from when the picture is to be drawn `shrink` times smaller, and its own scale.

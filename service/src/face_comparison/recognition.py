@@ -5,7 +5,7 @@ Knows networks only as sessions and a manifest's numbers; decoding pictures and 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import cv2
 import numpy as np
@@ -24,6 +24,12 @@ STRIDE = 32
 ROOM = 2.0
 """A crop for refined landmarks is this many times as long as its face: the size at which YuNet is most exact."""
 
+LEAST = 0.3
+"""Score on a crop below which nothing is seen there: real faces score 0.88 or more, in 1920x1080 from 24 pixels on."""
+
+MOST_PROPOSALS = 300
+"""More places than this are not looked at again: a bound on the time that a picture of a pattern can take."""
+
 ASPECTS = (0.6, 0.75, 1.0)
 """Shorter by longer side of the detector's inputs: one a common format (16:9 with its padding, 4:3, square), upright
 and lying. A picture takes the first that holds it. Shapes that were not warmed up would make some request pay."""
@@ -32,52 +38,70 @@ and lying. A picture takes the first that holds it. Shapes that were not warmed 
 class Recognizer:
     """Finds and embeds faces with one bundle's networks. Safe to use from several threads at once."""
 
-    def __init__(self, manifest: Manifest, detector: Session, embedder: Session, batches: Sequence[int]) -> None:
-        """batches: sizes of batch that the sessions were loaded for, ascending, starting with 1."""
+    def __init__(self, manifest: Manifest, detector: Session, embedder: Session) -> None:
+        """The sessions take any number of pictures of the sizes in `detector_shapes` and `embedder_shapes`."""
         self._detector, self._embedder = detector, embedder
         self._manifest = manifest
-        self._batches = tuple(batches)
 
-    def detect(self, picture: NDArray[np.uint8], minimum: float) -> Detections:
-        """Faces of an upright picture (H, W, 3) uint8 RGB with a score of at least `minimum`, in its pixels.
+    def propose(self, pyramid: Pyramid, minimum: float) -> Detections:
+        """Where faces may be in an upright picture, in its pixels, best first; boxes may reach over the edges.
 
-        Boxes may reach over the edges. Landmarks are as exact as the shrunken view allows: see `refine`.
+        Takes everything from the manifest's `min_proposal` on (or from `minimum`, 0-1, where that is lower): `refine`
+        tells the faces among it. In a shrunken view a small face scores low, and so do a few things that are none.
         """
         spec = self._manifest.detector
-        found = [self._detect_at(picture, spec.side, minimum)]
+        lowest = min(spec.min_proposal, minimum) if spec.refine else minimum
+        found = [self._detect_at(pyramid, spec.side, lowest)]
         if spec.close_up:
-            found.append(self._detect_at(picture, spec.close_up, minimum))
-        return geometry.distinct(geometry.joined(found), spec.overlap)
+            found.append(self._detect_at(pyramid, spec.close_up, lowest))
+        return geometry.distinct(geometry.joined(found), spec.overlap).at(np.s_[:MOST_PROPOSALS])
 
-    def _detect_at(self, picture: NDArray[np.uint8], side: int, minimum: float) -> Detections:
-        height, width = picture.shape[:2]
+    def _detect_at(self, pyramid: Pyramid, side: int, minimum: float) -> Detections:
+        height, width = pyramid.size
         scale = min(1.0, side / max(height, width))
         size = max(1, round(width * scale)), max(1, round(height * scale))
         shape = input_shape(size[1], size[0], side)
         canvas = np.zeros((1, *shape, 3), np.uint8)
+        picture, _ = pyramid.level(1 / scale)
         cv2.resize(picture, size, dst=canvas[0, : size[1], : size[0]], interpolation=cv2.INTER_LINEAR)
         outputs = [output[0] for output in self._detector.run(canvas)]
         return geometry.yunet_detections(outputs, *shape, minimum).mapped(1 / scale)
 
-    def refine(self, pyramid: Pyramid, detections: Detections) -> NDArray[np.float32]:
-        """Landmarks (K, 5, 2) of faces, taken again on crops from the full-resolution picture.
+    def refine(self, pyramid: Pyramid, proposals: Detections, minimum: float) -> Detections:
+        """The faces among the proposals: looked at again, one by one, on crops from the picture.
 
-        On each crop the face covers half the length; the landmarks are the mean over the manifest's crop sizes in
-        which the same face is found again, and stay as they were where it is found in none.
+        On each crop a face covers half the length. Box and landmarks are the mean over the manifest's crop sizes in
+        which the same face is found again; the score is the mean over all of them (0 where it is not found), or the
+        proposal's own where that is higher. Those with a score of at least `minimum` stay, each face once.
         """
-        total = np.zeros_like(detections.landmarks)
-        count = np.zeros((len(detections), 1, 1), np.float32)
-        for side in self._manifest.detector.refine:
-            matrices = [geometry.square(box, ROOM, side) for box in detections.boxes]
+        sides = self._manifest.detector.refine
+        if not sides or not len(proposals):
+            return proposals
+        seen: list[list[Detections]] = [[] for _ in range(len(proposals))]
+        for side in sides:
+            matrices = [geometry.square(box, ROOM, side) for box in proposals.boxes]
             crops = np.stack([pyramid.warped(matrix, (side, side)) for matrix in matrices])
-            outputs = self._batched(self._detector, crops)
+            outputs = self._detector.run(crops)
             for index, matrix in enumerate(matrices):
-                again = geometry.yunet_detections([output[index] for output in outputs], side, side, 0.3)
-                nearest = _middle(again, side)
+                again = geometry.yunet_detections([output[index] for output in outputs], side, side, LEAST)
+                nearest = geometry.in_the_middle(again, side)
                 if nearest is not None:
-                    total[index] += (again.landmarks[nearest] - matrix[:, 2]) / matrix[0, 0]
-                    count[index] += 1
-        return np.where(count > 0, total / np.maximum(count, 1), detections.landmarks).astype(np.float32)
+                    scale = 1 / matrix[0, 0]
+                    seen[index].append(nearest.mapped(scale, *(-matrix[:, 2] * scale)))
+        found = Detections(
+            np.stack([_mean([view.boxes[0] for view in views], proposals.boxes[i]) for i, views in enumerate(seen)]),
+            np.array(
+                [
+                    max(float(proposals.scores[i]), sum(float(view.scores[0]) for view in views) / len(sides))
+                    for i, views in enumerate(seen)
+                ],
+                np.float32,
+            ),
+            np.stack(
+                [_mean([view.landmarks[0] for view in views], proposals.landmarks[i]) for i, views in enumerate(seen)]
+            ),
+        )
+        return geometry.distinct(found.at(np.flatnonzero(found.scores >= minimum)), self._manifest.detector.overlap)
 
     def embed(
         self, pyramid: Pyramid, landmarks: NDArray[np.float32]
@@ -88,19 +112,8 @@ class Recognizer:
         aligned = np.stack(
             [pyramid.warped(geometry.similarity_transform(points, template), (side, side)) for points in landmarks]
         )
-        (embeddings,) = self._batched(self._embedder, aligned)
+        (embeddings,) = self._embedder.run(aligned)
         return hashes(embeddings), [geometry.sharpness_and_brightness(face) for face in aligned]
-
-    def _batched(self, session: Session, pictures: NDArray[np.uint8]) -> list[NDArray[np.float32]]:
-        """Run any number of equal-sized pictures in batches of the sizes that were loaded, padding the last."""
-        parts: list[Sequence[NDArray[np.float32]]] = []
-        for start, size in batches(len(pictures), self._batches):
-            batch = pictures[start : start + size]
-            real = len(batch)
-            if real < size:
-                batch = np.concatenate([batch, np.zeros((size - real, *batch.shape[1:]), np.uint8)])
-            parts.append([output[:real] for output in session.run(batch)])
-        return [np.concatenate(outputs) for outputs in zip(*parts, strict=True)]
 
 
 def faces(detections: Detections, hashed: NDArray[np.float32], quality: list[tuple[float, float]]) -> tuple[Face, ...]:
@@ -117,20 +130,8 @@ def faces(detections: Detections, hashed: NDArray[np.float32], quality: list[tup
     )
 
 
-def batches(count: int, sizes: Sequence[int]) -> list[tuple[int, int]]:
-    """(start, size) of the batches that run `count` pictures: as many of the largest as fit, then the one that holds
-    the rest with least padding."""
-    plan, start = [], 0
-    while start < count:
-        rest = count - start
-        size = next((size for size in sizes if size >= rest), sizes[-1])
-        plan.append((start, size))
-        start += size
-    return plan
-
-
 def view_shapes(side: int) -> list[tuple[int, int]]:
-    """Inputs (height, width) of the detector for pictures shrunk into side x side pixels, lying ones, narrowest first."""
+    """Inputs (height, width) of the detector for pictures shrunk into side x side pixels, lying, narrowest first."""
     return [(-(-round(side * aspect) // STRIDE) * STRIDE, side) for aspect in ASPECTS]
 
 
@@ -140,39 +141,20 @@ def input_shape(height: int, width: int, side: int) -> tuple[int, int]:
     return (short, long) if width >= height else (long, short)
 
 
-def detector_shapes(manifest: Manifest, batches: Sequence[int]) -> list[Shape]:
+def detector_shapes(manifest: Manifest, views: Sequence[int], crops: Sequence[int]) -> list[Shape]:
+    """Every bucket of the detector; views, crops: sizes of batch of whole pictures and of crops around faces."""
     spec = manifest.detector
-    views = [shape for side in (spec.side, spec.close_up) if side for shape in view_shapes(side)]
-    upright = [(1, height, width) for height, width in views] + [(1, width, height) for height, width in views]
-    return sorted({*upright, *((batch, side, side) for side in spec.refine for batch in batches)})
-
-
-def embedder_shapes(manifest: Manifest, batches: Sequence[int]) -> list[Shape]:
-    return [(batch, manifest.embedder.side, manifest.embedder.side) for batch in batches]
-
-
-def recognizer(
-    manifest: Manifest, open_session: Callable[[str, list[Shape]], Session], batches: Sequence[int]
-) -> Recognizer:
-    """Build from a function that opens `detector` and `embedder` for a list of buckets."""
-    return Recognizer(
-        manifest,
-        open_session("detector", detector_shapes(manifest, batches)),
-        open_session("embedder", embedder_shapes(manifest, batches)),
-        batches,
+    lying = [shape for side in (spec.side, spec.close_up) if side for shape in view_shapes(side)]
+    both = {*lying, *((width, height) for height, width in lying)}
+    return sorted(
+        {(batch, *shape) for shape in both for batch in views}
+        | {(batch, side, side) for side in spec.refine for batch in crops}
     )
 
 
-def _middle(again: Detections, side: int) -> int | None:
-    """Which detection in a crop is the face that the crop was made for: the likeliest whose box holds the middle."""
-    middle = side / 2
-    boxes = again.boxes
-    inside = (
-        (boxes[:, 0] < middle)
-        & (boxes[:, 1] < middle)
-        & (boxes[:, 0] + boxes[:, 2] > middle)
-        & (boxes[:, 1] + boxes[:, 3] > middle)
-    )
-    if not inside.any():
-        return None
-    return int(np.argmax(np.where(inside, again.scores, -1)))
+def embedder_shapes(manifest: Manifest, faces: Sequence[int]) -> list[Shape]:
+    return [(batch, manifest.embedder.side, manifest.embedder.side) for batch in faces]
+
+
+def _mean(values: list[NDArray[np.float32]], otherwise: NDArray[np.float32]) -> NDArray[np.float32]:
+    return np.mean(values, axis=0, dtype=np.float32) if values else otherwise

@@ -1,0 +1,180 @@
+"""From a picture's bytes to its faces: the seam between the face pipeline and whoever calls it (HTTP, command line).
+
+As a library:
+
+    analyzer = build_analyzer(bundle.opened(folder), device="auto", engine="auto", threads=2)
+    faces = analyzer.analyze(Path("photo.jpg").read_bytes()).faces
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib import resources
+from typing import Protocol
+
+import numpy as np
+
+from face_comparison import engines, image, recognition
+from face_comparison.batching import Gathered, Padded
+from face_comparison.bundle import Bundle, Manifest
+from face_comparison.engines import Engine, Session
+from face_comparison.faces import Analysis
+from face_comparison.geometry import ARCFACE_TEMPLATE, Detections, Pyramid
+
+SMALLEST_FACE = 112.0
+"""Shorter side of a face, in pixels of the decoded picture, from which on a finer picture adds nothing: networks see
+faces of at most about this size."""
+
+CPU_BATCHES = (1, 4)
+CUDA_BATCHES = (1, 2, 4, 8, 16, 32)
+"""Sizes of batch that networks are loaded for. On a CPU a batch gains little (measured: 8 faces take 6.7 times as long
+as one), and every size costs memory."""
+
+
+@dataclass(frozen=True, slots=True)
+class ModelInfo:
+    """What runs. threshold, scale: see `similarity.confidence`. licences: of the networks, SPDX."""
+
+    version: str
+    bundle: str
+    threshold: float
+    scale: float
+    min_confidence: float
+    device: str
+    engine: str
+    licences: tuple[str, ...]
+
+
+class Analyzer(Protocol):
+    @property
+    def model(self) -> ModelInfo: ...
+
+    def analyze(self, data: bytes, *, max_faces: int = 100, min_confidence: float | None = None) -> Analysis:
+        """Faces of an encoded picture, at most max_faces (the largest), each with at least min_confidence (0-1).
+
+        Raises UnsupportedFormat, CorruptImage, ImageTooLarge.
+        """
+        ...
+
+
+class PictureAnalyzer:
+    """The Analyzer of one bundle on one engine; safe to call from several threads at once."""
+
+    def __init__(self, model: ModelInfo, manifest: Manifest, detector: Session, embedder: Session) -> None:
+        self._model, self._manifest = model, manifest
+        self._recognizer = recognition.Recognizer(manifest, detector, embedder)
+
+    @property
+    def model(self) -> ModelInfo:
+        return self._model
+
+    def analyze(self, data: bytes, *, max_faces: int = 100, min_confidence: float | None = None) -> Analysis:
+        stages = {"decode": 0.0, "detect": 0.0, "embed": 0.0}
+        minimum = self._model.min_confidence if min_confidence is None else min_confidence
+        with _timed(stages, "decode"):
+            header = image.read_header(data)
+            reduce = reduction(max(header.width, header.height), self._manifest.detector.side)
+            picture = Pyramid(image.decode(data, header, reduce))
+        with _timed(stages, "detect"):
+            found = self._recognizer.refine(picture, self._recognizer.propose(picture, minimum), minimum)
+            found = largest(found, max_faces)
+        if not len(found):
+            return Analysis((), header.width, header.height, stages)
+        finer = finer_reduction(float(found.boxes[:, 2:].min()), reduce)
+        if finer < reduce:
+            coarse = picture.size[1]
+            with _timed(stages, "decode"):
+                picture = Pyramid(image.decode(data, header, finer))
+            with _timed(stages, "detect"):
+                found = self._recognizer.refine(picture, found.mapped(picture.size[1] / coarse), minimum)
+        with _timed(stages, "embed"):
+            hashes, quality = self._recognizer.embed(picture, found.landmarks)
+        faces = recognition.faces(found.mapped(header.width / picture.size[1]), hashes, quality)
+        return Analysis(faces, header.width, header.height, stages)
+
+    def warm_up(self) -> None:
+        """Run every network on a built-in sample photograph; raises whatever keeps them from answering."""
+        data = resources.files("face_comparison").joinpath("sample.jpg").read_bytes()
+        self.analyze(data)
+        # A bundle that finds no face on the sample has an embedder all the same, and it must work too.
+        hashes, _ = self._recognizer.embed(Pyramid(np.zeros((112, 112, 3), np.uint8)), ARCFACE_TEMPLATE[None])
+        if not np.isfinite(hashes).all():
+            raise RuntimeError("the embedder's numbers are not finite")
+
+
+def build_analyzer(
+    bundle: Bundle,
+    *,
+    device: str = "auto",
+    engine: str = "auto",
+    threads: int = 1,
+    on_batch: Callable[[str, int], None] = lambda network, size: None,
+) -> PictureAnalyzer:
+    """Load a bundle's networks, every bucket warmed up.
+
+    threads: pictures analyzed at once. on_batch: told the network (`detector`, `embedder`) and the pictures of every
+    batch that runs. Raises InvalidBundle, AcceleratorUnavailable.
+    """
+    chosen = engines.load(engine, device, threads)
+    manifest = bundle.manifest
+    sizes = CUDA_BATCHES if chosen.device == "cuda" else CPU_BATCHES
+    views = CUDA_BATCHES if chosen.device == "cuda" else (1,)
+    detector_shapes = recognition.detector_shapes(manifest, views, sizes)
+    embedder_shapes = recognition.embedder_shapes(manifest, sizes)
+    detector = chosen.session(bundle.detector, detector_shapes)
+    embedder = chosen.session(bundle.embedder, embedder_shapes)
+    for session, shapes in ((detector, detector_shapes), (embedder, embedder_shapes)):
+        for shape in shapes:
+            session.run(np.zeros((*shape, 3), np.uint8))
+    model = ModelInfo(
+        version=manifest.version,
+        bundle=manifest.name,
+        threshold=manifest.comparison.threshold,
+        scale=manifest.comparison.scale,
+        min_confidence=manifest.detector.min_confidence,
+        device=chosen.device,
+        engine=chosen.name,
+        licences=tuple(sorted({manifest.detector.licence, manifest.embedder.licence})),
+    )
+    return PictureAnalyzer(
+        model,
+        manifest,
+        _batched(chosen, detector, sizes, lambda size: on_batch("detector", size)),
+        _batched(chosen, embedder, sizes, lambda size: on_batch("embedder", size)),
+    )
+
+
+def _batched(
+    engine: Engine, session: Session, sizes: tuple[int, ...], observe: Callable[[int], None]
+) -> Padded | Gathered:
+    return (Gathered if engine.device == "cuda" else Padded)(session, sizes, observe)
+
+
+def reduction(longest: int, side: int) -> int:
+    """How many times smaller (1, 2, 4, 8) a picture may be decoded and still fill the detector's input."""
+    return next(reduce for reduce in (8, 4, 2, 1) if reduce == 1 or longest >= side * reduce)
+
+
+def finer_reduction(face: float, reduce: int) -> int:
+    """The reduction at which a face of this many pixels, seen at `reduce`, is large enough to be embedded."""
+    while reduce > 1 and face < SMALLEST_FACE:
+        reduce, face = reduce // 2, face * 2
+    return reduce
+
+
+def largest(detections: Detections, count: int) -> Detections:
+    """The `count` detections of largest area, in their order."""
+    areas = detections.boxes[:, 2] * detections.boxes[:, 3]
+    return detections.at(np.sort(np.argsort(-areas, kind="stable")[:count]))
+
+
+@contextmanager
+def _timed(stages: dict[str, float], stage: str) -> Iterator[None]:
+    start = time.perf_counter()
+    try:
+        yield
+    finally:
+        stages[stage] += time.perf_counter() - start

@@ -1,0 +1,99 @@
+"""Any number of equal-sized pictures through a network that was loaded for a few sizes of batch.
+
+`Padded` serves a CPU, where every request's pictures run on the request's own core. `Gathered` serves an accelerator,
+where pictures of several requests in one batch cost little more than one: while a batch runs, the next one gathers, so
+nothing ever waits for a batch to fill.
+"""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+
+import numpy as np
+from numpy.typing import NDArray
+
+from face_comparison.engines import Session
+
+Outputs = list[NDArray[np.float32]]
+
+
+def plan(count: int, sizes: Sequence[int]) -> list[tuple[int, int]]:
+    """(start, size) of the batches that run `count` pictures; `sizes` ascend.
+
+    As many of the largest size as fit, then the smallest that holds the rest.
+    """
+    batches, start = [], 0
+    while start < count:
+        size = next((size for size in sizes if size >= count - start), sizes[-1])
+        batches.append((start, size))
+        start += size
+    return batches
+
+
+class Padded:
+    """Runs at once, in the calling thread. observe: told the number of real pictures of every batch."""
+
+    def __init__(self, session: Session, sizes: Sequence[int], observe: Callable[[int], None]) -> None:
+        self._session, self._sizes, self._observe = session, tuple(sizes), observe
+
+    def run(self, pictures: NDArray[np.uint8]) -> Outputs:
+        """pictures: (N, H, W, 3) uint8 RGB, N at least 1."""
+        parts = []
+        for start, size in plan(len(pictures), self._sizes):
+            batch = pictures[start : start + size]
+            real = len(batch)
+            if real < size:
+                batch = np.concatenate([batch, np.zeros((size - real, *batch.shape[1:]), np.uint8)])
+            self._observe(real)
+            parts.append([output[:real] for output in self._session.run(batch)])
+        return [np.concatenate(outputs) for outputs in zip(*parts, strict=True)]
+
+
+class Gathered:
+    """Runs in one thread of its own, which takes everything of the same picture size that waits there."""
+
+    def __init__(self, session: Session, sizes: Sequence[int], observe: Callable[[int], None]) -> None:
+        self._padded = Padded(session, sizes, observe)
+        self._largest = sizes[-1]
+        self._waiting: queue.SimpleQueue[tuple[NDArray[np.uint8], Future[Outputs]]] = queue.SimpleQueue()
+        threading.Thread(target=self._work, name="batches", daemon=True).start()
+
+    def run(self, pictures: NDArray[np.uint8]) -> Outputs:
+        """As Padded.run; the calling thread waits."""
+        done: Future[Outputs] = Future()
+        self._waiting.put((pictures, done))
+        return done.result()
+
+    def _work(self) -> None:
+        left: list[tuple[NDArray[np.uint8], Future[Outputs]]] = []
+        while True:
+            left.extend(self._taken(block=not left))
+            shape = left[0][0].shape[1:]
+            batch, rest, total = [], [], 0
+            for item in left:
+                fits = item[0].shape[1:] == shape and (not batch or total + len(item[0]) <= self._largest)
+                (batch if fits else rest).append(item)
+                total += len(item[0]) if fits else 0
+            left = rest
+            self._run(batch)
+
+    def _taken(self, block: bool) -> list[tuple[NDArray[np.uint8], Future[Outputs]]]:
+        taken = [self._waiting.get()] if block else []
+        while not self._waiting.empty():  # this thread is the only taker
+            taken.append(self._waiting.get())
+        return taken
+
+    def _run(self, batch: list[tuple[NDArray[np.uint8], Future[Outputs]]]) -> None:
+        try:
+            outputs = self._padded.run(np.concatenate([pictures for pictures, _ in batch]))
+        except Exception as error:  # it belongs to the requests, which raise it
+            for _, done in batch:
+                done.set_exception(error)
+            return
+        start = 0
+        for pictures, done in batch:
+            done.set_result([output[start : start + len(pictures)] for output in outputs])
+            start += len(pictures)

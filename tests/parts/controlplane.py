@@ -133,6 +133,13 @@ class ControlPlane:
         """Run kubectl, return what it prints; KubectlFailed carries what it says when it fails."""
         return kubectl(self.kubeconfig, *arguments, stdin=stdin)
 
+    def kubeconfig_for(self, url: str) -> Path:
+        """A kubeconfig of the same administrator for another address of the API server, such as a link's."""
+        path = self.directory / f"admin-{url.rpartition('/')[2]}.kubeconfig"
+        pki = self.directory / "pki"
+        write_kubeconfig(path, url, pki / "ca.crt", pki / "admin.crt", pki / "admin.key")
+        return path
+
     def audit_events(self, since: int = 0) -> list[dict[str, Any]]:
         """Requests that the API server has answered, oldest first, from byte `since` of the audit log.
 

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 from parts.controlplane import Cluster, ControlPlane, ExistingCluster
+from parts.link import Link, missing
 from parts.programs import PartUnavailable
 
 EXISTING = os.environ.get("FACE_COMPARISON_TEST_KUBECONFIG")
@@ -49,3 +50,14 @@ def namespace(cluster: Cluster) -> Iterator[str]:
     cluster.kubectl("create", "namespace", name)
     yield name
     cluster.kubectl("delete", "namespace", name, "--wait=false")
+
+
+@pytest.fixture
+def link(control_plane: ControlPlane, tmp_path: Path) -> Iterator[Link]:
+    """A way to the control plane that the test can cut: `control_plane.kubeconfig_for(link.url)` leads through it."""
+    if reason := missing():
+        if os.environ.get("CI"):
+            pytest.fail(reason)
+        pytest.skip(reason)
+    with Link(control_plane.port, tmp_path / "link") as made:
+        yield made

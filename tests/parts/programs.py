@@ -215,7 +215,7 @@ def _run_go(arguments: Sequence[str], module: str) -> str:
 
 @functools.cache
 def go() -> Path:
-    """The `go` command: the one on PATH, or the pinned one from the Python package index when that is missing or old."""
+    """The `go` command: the one on PATH, or the pinned one of the Python package index when that is missing."""
     if found := shutil.which("go"):
         version = subprocess.run(
             [found, "env", "GOVERSION"],

@@ -1,9 +1,8 @@
 """The comments of a values file become its schema and its table."""
 
+import chart_values
 import jsonschema
 import pytest
-
-import chart_values
 
 TEXT = """\
 # A heading that belongs to no key.

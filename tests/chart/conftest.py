@@ -1,0 +1,53 @@
+"""helm without a cluster, and a control plane for the chart alone: its tests remove the definition of the resource."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+
+import pytest
+from chart.helm import Helm
+from parts.controlplane import ControlPlane
+from parts.programs import PartUnavailable, binary
+
+
+@pytest.fixture(scope="session")
+def helm() -> Helm:
+    """The real helm, without a cluster."""
+    try:
+        binary("helm")
+    except PartUnavailable as missing:
+        if os.environ.get("CI"):  # where every test must run, a missing program is a failure
+            raise
+        pytest.skip(str(missing))
+    return Helm()
+
+
+@pytest.fixture(scope="session")
+def plane(helm: Helm) -> Iterator[ControlPlane]:
+    """A control plane whose nodes are kwok's, without anything of the chart to begin with."""
+    try:
+        plane = ControlPlane().start()
+    except PartUnavailable as missing:
+        if os.environ.get("CI"):
+            raise
+        pytest.skip(str(missing))
+    yield plane
+    plane.stop()
+
+
+@pytest.fixture
+def releases(plane: ControlPlane) -> Helm:
+    """helm for the control plane."""
+    return Helm(plane.kubeconfig)
+
+
+@pytest.fixture
+def restricted(plane: ControlPlane) -> Iterator[str]:
+    """A namespace that admits no pod outside the `restricted` Pod Security level; afterwards no definition is left."""
+    name = f"test-{os.urandom(4).hex()}"
+    plane.kubectl("create", "namespace", name)
+    plane.kubectl("label", "namespace", name, "pod-security.kubernetes.io/enforce=restricted")
+    yield name
+    plane.kubectl("delete", "namespace", name, "--wait=false")
+    plane.kubectl("delete", "crd", "facecomparisons.facecomparison.dev", "--ignore-not-found")

@@ -1,0 +1,121 @@
+"""The life of a release on the real API server: install, upgrade, roll back, uninstall, install again."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from chart.helm import CHART, RELEASE, Helm, HelmFailed
+from parts.controlplane import ControlPlane, KubectlFailed
+
+pytestmark = pytest.mark.cluster
+
+DEFINITION = "facecomparisons.facecomparison.dev"
+FIRST = "--set=faceComparison.create=true,faceComparison.spec.accelerator.type=cpu"
+
+
+def resource(plane: ControlPlane, namespace: str, name: str = RELEASE) -> dict[str, Any]:
+    return json.loads(plane.kubectl("get", "facecomparison", name, f"--namespace={namespace}", "-o=json"))
+
+
+def uid(plane: ControlPlane, namespace: str, name: str = RELEASE) -> str:
+    return resource(plane, namespace, name)["metadata"]["uid"]
+
+
+def left(plane: ControlPlane, namespace: str) -> list[str]:
+    """Objects of the release that still exist, in the namespace and outside any."""
+    inside = "deployments,services,serviceaccounts,roles,rolebindings,poddisruptionbudgets,networkpolicies,secrets"
+    outside = "clusterroles,clusterrolebindings"
+    mine = ("--output=name", f"--selector=app.kubernetes.io/instance={RELEASE}")
+    release = plane.kubectl("get", "secrets", f"--namespace={namespace}", "--selector=owner=helm", "--output=name")
+    return (
+        plane.kubectl("get", inside, f"--namespace={namespace}", *mine) + plane.kubectl("get", outside, *mine) + release
+    ).split()
+
+
+def test_install_uninstall_install(plane: ControlPlane, releases: Helm, restricted: str) -> None:
+    releases.install(restricted)
+    plane.kubectl("create", f"--namespace={restricted}", "-f", "-", stdin=json.dumps(faces("faces")))
+    before = uid(plane, restricted, "faces")
+
+    releases.uninstall(restricted)
+    assert left(plane, restricted) == []
+    assert uid(plane, restricted, "faces") == before, "what users made outlives the release"
+
+    releases.install(restricted)
+    assert uid(plane, restricted, "faces") == before
+
+
+def test_a_definition_that_is_not_kept_goes_with_the_release(
+    plane: ControlPlane, releases: Helm, restricted: str
+) -> None:
+    releases.install(restricted, "--set=crds.keep=false")
+    releases.uninstall(restricted)
+    with pytest.raises(KubectlFailed, match="NotFound"):
+        plane.kubectl("get", "crd", DEFINITION)
+
+
+def test_a_definition_can_be_there_beforehand(plane: ControlPlane, releases: Helm, restricted: str) -> None:
+    manifest = CHART.parent.parent / "manifests" / "crd.yaml"
+    plane.kubectl("apply", "--server-side", "-f", str(manifest))
+    with pytest.raises(HelmFailed, match="invalid ownership metadata"):
+        releases.install(restricted)
+    releases.run("uninstall", RELEASE, "--namespace", restricted, "--ignore-not-found")
+    releases.install(restricted, "--set=crds.enabled=false")
+    releases.uninstall(restricted)
+    plane.kubectl("get", "crd", DEFINITION)
+
+
+def test_a_release_of_another_name_takes_a_kept_definition_over(
+    plane: ControlPlane, releases: Helm, restricted: str
+) -> None:
+    releases.install(restricted)
+    releases.uninstall(restricted)
+    releases.install(restricted, "--take-ownership", release="other")
+    releases.uninstall(restricted, release="other")
+
+
+class TestFirstResource:
+    def test_goes_with_a_release_that_made_it_before_its_kind_was_known(
+        self, plane: ControlPlane, releases: Helm, restricted: str
+    ) -> None:
+        releases.install(restricted, FIRST)
+        assert resource(plane, restricted)["spec"]["accelerator"]["type"] == "cpu"
+        releases.uninstall(restricted)
+        assert plane.kubectl("get", "facecomparisons", "--all-namespaces", "--output=name") == ""
+
+    def test_goes_with_a_release_that_knew_its_kind(self, plane: ControlPlane, releases: Helm, restricted: str) -> None:
+        releases.install(restricted)
+        releases.uninstall(restricted)
+        releases.install(restricted, FIRST)
+        assert "helm.sh/hook" not in resource(plane, restricted)["metadata"]["annotations"]
+        releases.uninstall(restricted)
+        assert plane.kubectl("get", "facecomparisons", "--all-namespaces", "--output=name") == ""
+
+    def test_is_changed_and_not_replaced_by_upgrades(
+        self, plane: ControlPlane, releases: Helm, restricted: str
+    ) -> None:
+        releases.install(restricted, FIRST)
+        before = uid(plane, restricted)
+        for stage in ("first-upgrade", "second-upgrade"):
+            releases.upgrade(restricted, FIRST, f"--set=faceComparison.spec.stage={stage}")
+            assert resource(plane, restricted)["spec"]["stage"] == stage
+            assert uid(plane, restricted) == before
+
+    def test_is_there_after_a_rollback_to_the_first_installation(
+        self, plane: ControlPlane, releases: Helm, restricted: str
+    ) -> None:
+        releases.install(restricted, FIRST)
+        releases.upgrade(restricted, FIRST, "--set=faceComparison.spec.stage=wrong")
+        releases.run("rollback", RELEASE, "1", "--namespace", restricted, "--wait", "--timeout=90s")
+        assert resource(plane, restricted)["spec"]["stage"] == "prod"
+
+    def test_can_come_with_an_upgrade(self, plane: ControlPlane, releases: Helm, restricted: str) -> None:
+        releases.install(restricted)
+        releases.upgrade(restricted, FIRST)
+        assert resource(plane, restricted)["spec"]["accelerator"]["type"] == "cpu"
+
+
+def faces(name: str) -> dict[str, Any]:
+    return {"apiVersion": "facecomparison.dev/v1alpha1", "kind": "FaceComparison", "metadata": {"name": name}}

@@ -1,0 +1,57 @@
+"""The sample resources and the manifests for kubectl, on the real API server with strict field validation."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import yaml
+from chart.helm import ROOT
+from parts.controlplane import ControlPlane
+
+pytestmark = pytest.mark.cluster
+
+MANIFESTS = ROOT / "manifests"
+SAMPLES = sorted((MANIFESTS / "samples").glob("*.yaml"))
+
+
+@pytest.fixture
+def definition(plane: ControlPlane, restricted: str) -> Iterator[str]:
+    """The definition of the resource from manifests/crd.yaml; gives a namespace to use it in."""
+    plane.kubectl("apply", "--server-side", "-f", str(MANIFESTS / "crd.yaml"))
+    plane.kubectl("wait", "--for=condition=Established", "crd/facecomparisons.facecomparison.dev", "--timeout=30s")
+    return restricted
+
+
+def test_there_are_the_three_samples() -> None:
+    assert [each.stem for each in SAMPLES] == ["autoscaled", "cpu", "gpu"]
+
+
+@pytest.mark.parametrize("sample", SAMPLES, ids=lambda path: path.stem)
+def test_sample_is_accepted(plane: ControlPlane, definition: str, sample: Path) -> None:
+    plane.kubectl("create", "--validate=strict", f"--namespace={definition}", "-f", str(sample))
+
+
+def test_install_yaml_runs_the_operator_under_restricted_pod_security(plane: ControlPlane, restricted: str) -> None:
+    install = str(MANIFESTS / "install.yaml")
+    namespace = "face-comparison-system"
+    try:
+        plane.kubectl("apply", "--server-side", "--validate=strict", "-f", install)
+        arguments = ("deployment/face-comparison", f"--namespace={namespace}", "--timeout=60s")
+        plane.kubectl("wait", "--for=condition=Available", *arguments)
+        label = "pod-security\\.kubernetes\\.io/enforce"
+        assert plane.kubectl("get", "namespace", namespace, f"-o=jsonpath={{.metadata.labels.{label}}}") == "restricted"
+    finally:
+        plane.kubectl("delete", "--ignore-not-found", "--timeout=60s", "-f", install)
+
+
+def test_crd_yaml_is_what_install_yaml_has() -> None:
+    definition = yaml.safe_load((MANIFESTS / "crd.yaml").read_text())
+    installed = list(yaml.safe_load_all((MANIFESTS / "install.yaml").read_text()))
+    assert [each for each in installed if each["kind"] == "CustomResourceDefinition"] == [definition]
+
+
+def test_manifests_do_not_claim_to_be_helm_s() -> None:
+    for path in MANIFESTS.glob("*.yaml"):
+        assert "helm" not in path.read_text().lower(), path

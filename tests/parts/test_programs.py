@@ -49,11 +49,19 @@ def test_every_program_is_pinned_by_its_module(name: str) -> None:
     assert any(part.package.startswith(word) for word in go_mod if "." in word)
 
 
+@pytest.fixture
+def empty_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A cache of programs with nothing in it, while Go keeps its own."""
+    go_cache = subprocess.run([programs.go(), "env", "GOCACHE"], capture_output=True, text=True, check=True).stdout
+    monkeypatch.setenv("GOCACHE", go_cache.strip())
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    return tmp_path
+
+
 @pytest.mark.cluster
 def test_a_build_happens_once_and_leaves_nothing_half_done(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+    empty_cache: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     first = programs.binary("pause")
     assert programs.binary("pause") == first
     assert capfd.readouterr().err.count("building pause") == 1
@@ -63,14 +71,12 @@ def test_a_build_happens_once_and_leaves_nothing_half_done(
 
 
 @pytest.mark.cluster
-def test_a_build_that_fails_says_why(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    monkeypatch.setitem(
-        programs.PARTS, "missing", programs.Part("pause", "facecomparison.dev/tests/parts/pause/missing")
-    )
+def test_a_build_that_fails_says_why(empty_cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    package = "facecomparison.dev/tests/parts/pause/missing"
+    monkeypatch.setitem(programs.PARTS, "missing", programs.Part("pause", package))
     with pytest.raises(programs.PartUnavailable, match="pause/missing"):
         programs.binary("missing")
-    assert not [path for path in tmp_path.rglob("*") if path.is_file() and path.suffix != ".lock"]
+    assert not [path for path in empty_cache.rglob("*") if path.is_file() and path.suffix != ".lock"]
 
 
 @pytest.mark.cluster

@@ -1,0 +1,140 @@
+"""Bundles are data, and trusted only as far as their digests go."""
+
+import json
+import shutil
+from importlib import resources
+from pathlib import Path
+
+import numpy as np
+import pytest
+from model import bundles
+
+from face_comparison import analysis, bundle, publishing
+from face_comparison.bundle import Bundle
+from face_comparison.errors import InvalidBundle, ModelDownloadFailed
+
+SAMPLE = resources.files("face_comparison").joinpath("sample.jpg").read_bytes()
+
+
+@pytest.fixture
+def copy(default_bundle: Bundle, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(default_bundle.folder, tmp_path / "copy"))
+
+
+def test_a_second_bundle_is_fetched_and_serves_by_its_manifest_alone(tmp_path: Path) -> None:
+    fetched = publishing.fetched(str(bundles.recipe(tmp_path)), tmp_path / "bundles")
+    second = analysis.build_analyzer(fetched, device="cpu", threads=1)
+    second.warm_up()
+    assert second.model.version == "second-7"
+    assert (second.model.threshold, second.model.scale) == (0.9, 0.1)
+    assert second.model.licences == ("CC0-1.0", "MIT")
+    (face,) = second.analyze(SAMPLE).faces
+    assert np.count_nonzero(face.hash[:512]) > 500
+    assert not face.hash[512:].any()
+    assert np.linalg.norm(face.hash) == pytest.approx(1, abs=1e-5)
+
+
+def test_both_engines_give_the_same_hash(default_bundle: Bundle, analyzer: analysis.PictureAnalyzer) -> None:
+    other = analysis.build_analyzer(default_bundle, device="cpu", engine="onnxruntime", threads=1)
+    assert (other.model.engine, analyzer.model.engine) == ("onnxruntime", "openvino")
+    (one,), (two,) = analyzer.analyze(SAMPLE).faces, other.analyze(SAMPLE).faces
+    assert np.linalg.norm(one.hash - two.hash) < 0.02  # float32 on both: different order of sums only
+    np.testing.assert_allclose(one.landmarks, two.landmarks, atol=0.05)
+
+
+def test_fetching_again_builds_nothing(tmp_path: Path) -> None:
+    recipe = bundles.recipe(tmp_path)
+    first = publishing.fetched(str(recipe), tmp_path / "bundles")
+    for published in tmp_path.glob("*-published.onnx"):
+        published.unlink()  # nothing could be built from now on
+    assert publishing.fetched(str(recipe), tmp_path / "bundles").digest == first.digest
+
+
+@pytest.mark.parametrize("damage", [lambda path: path.write_bytes(path.read_bytes()[:-1]), Path.unlink])
+def test_a_kept_bundle_that_is_damaged_is_built_anew(tmp_path: Path, damage) -> None:
+    recipe = str(bundles.recipe(tmp_path))
+    damage(publishing.fetched(recipe, tmp_path / "bundles").embedder)
+    assert publishing.fetched(recipe, tmp_path / "bundles").embedder.stat().st_size > 0
+
+
+def test_a_damaged_file_stops_the_start_and_is_named_with_both_digests(copy: Path) -> None:
+    path = copy / "embedder.onnx"
+    content = bytearray(path.read_bytes())
+    content[1000] ^= 1
+    path.write_bytes(content)
+    expected = bundle.parsed((copy / "manifest.json").read_bytes(), "").embedder.sha256
+    with pytest.raises(InvalidBundle) as caught:
+        bundle.opened(copy)
+    assert "embedder.onnx" in caught.value.message
+    assert expected in caught.value.message
+    assert caught.value.message.count("sha256") == 1
+    assert len([word for word in caught.value.message.replace(",", " ").split() if len(word) == 64]) == 2
+
+
+def test_a_foreign_file_is_named(copy: Path) -> None:
+    shutil.copy(copy / "detector.onnx", copy / "embedder.onnx")
+    with pytest.raises(InvalidBundle, match=r"embedder\.onnx is damaged or another file"):
+        bundle.opened(copy)
+
+
+def test_a_missing_file_is_named(copy: Path) -> None:
+    (copy / "detector.onnx").unlink()
+    with pytest.raises(InvalidBundle, match=r"detector\.onnx cannot be read \(No such file"):
+        bundle.opened(copy)
+
+
+def test_a_folder_without_a_manifest_is_no_bundle(tmp_path: Path) -> None:
+    with pytest.raises(InvalidBundle, match=r"manifest\.json cannot be read"):
+        bundle.opened(tmp_path)
+
+
+def test_a_pinned_digest_holds_the_whole_bundle(copy: Path, default_bundle: Bundle) -> None:
+    assert bundle.opened(copy, default_bundle.digest).digest == default_bundle.digest
+    manifest = json.loads((copy / "manifest.json").read_text())
+    manifest["comparison"]["threshold"] = 1.9
+    (copy / "manifest.json").write_text(json.dumps(manifest))
+    with pytest.raises(InvalidBundle, match=f"expected sha256 {default_bundle.digest}, found"):
+        bundle.opened(copy, default_bundle.digest)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda m: m.pop("comparison"), "comparison"),
+        (lambda m: m["comparison"].update(threshold=3), "threshold"),
+        (lambda m: m["detector"].update(file="../../etc/passwd"), "file"),
+        (lambda m: m["detector"].update(sha256="abc"), "sha256"),
+        (lambda m: m["detector"].update(side=100), "side"),
+        (lambda m: m["embedder"].update(width=1024), "width"),
+        (lambda m: m["embedder"].update(colour="RGB"), "colour"),
+        (lambda m: m["detector"].update(architecture="haar"), "architecture"),
+    ],
+)
+def test_a_manifest_that_is_wrong_says_where(copy: Path, change, message: str) -> None:
+    manifest = json.loads((copy / "manifest.json").read_text())
+    change(manifest)
+    (copy / "manifest.json").write_text(json.dumps(manifest))
+    with pytest.raises(InvalidBundle, match=message):
+        bundle.opened(copy)
+
+
+def test_a_published_file_with_another_digest_is_never_used(tmp_path: Path) -> None:
+    recipe = bundles.recipe(tmp_path)
+    (tmp_path / "embedder-published.onnx").write_bytes(b"something else")
+    with pytest.raises(ModelDownloadFailed, match=r"embedder-published\.onnx: expected sha256 [0-9a-f]{64}, found"):
+        publishing.fetched(str(recipe), tmp_path / "bundles")
+    assert not list((tmp_path / "bundles").glob("second-7"))
+
+
+def test_the_next_source_is_asked_when_one_does_not_answer(tmp_path: Path) -> None:
+    recipe = bundles.recipe(tmp_path)
+    manifest = json.loads(recipe.read_text())
+    for network in ("detector", "embedder"):
+        manifest[network]["origin"]["sources"].insert(0, {"path": "not-there.onnx"})
+    recipe.write_text(json.dumps(manifest))
+    assert publishing.fetched(str(recipe), tmp_path / "bundles").manifest.version == "second-7"
+
+
+def test_an_unknown_name_lists_the_known_ones(tmp_path: Path) -> None:
+    with pytest.raises(InvalidBundle, match="known are yunet-sface"):
+        publishing.located("resnet", tmp_path)

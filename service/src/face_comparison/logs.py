@@ -1,0 +1,88 @@
+"""JSON logs: one object a line, one line a request, and never a picture, a vector, a URL's query or a key.
+
+The line of a request is made of named numbers and codes only. Messages of libraries and of unexpected failures may
+quote what they were given, so every message is scrubbed before it is written.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+import sys
+import traceback
+from datetime import UTC, datetime
+from pathlib import PurePath
+from types import TracebackType
+from typing import Any, TextIO
+
+import msgspec
+
+REQUEST_LOGGER = "face_comparison.request"
+
+_LONGEST_MESSAGE = 1000
+_SCRUBBED = (
+    # order matters: what a URL carries goes before the rest of it could be taken for something else
+    (re.compile(r"(?i)\b(x-api-key|authorization|bearer)\b[\"']?\s*[:= ]\s*[\"']?(bearer\s+)?[^\s\"',}]+"), r"\1 …"),
+    (re.compile(r"\b([a-z][a-z0-9+.-]*)://[^\s\"'<>]*", re.IGNORECASE), r"\1://…"),
+    (re.compile(r"\?[^\s\"'<>]{2,}"), "?…"),
+    (re.compile(r"[A-Za-z0-9+/_=-]{64,}"), "…"),
+    (re.compile(r"[\[(]\s*-?\d[^\])]{48,}[\])]?"), "[…]"),
+    (re.compile(r"(\\x[0-9a-fA-F]{2}){4,}"), "…"),
+)
+
+
+def scrubbed(message: str) -> str:
+    """The message without URLs, keys, long runs of base64, bytes or numbers."""
+    for pattern, replacement in _SCRUBBED:
+        message = pattern.sub(replacement, message[: 16 * _LONGEST_MESSAGE])
+    return message if len(message) <= _LONGEST_MESSAGE else message[:_LONGEST_MESSAGE] + "…"
+
+
+class JsonFormatter(logging.Formatter):
+    """A record as one JSON object: time, level, logger, message, fields given as `extra={"fields": {...}}`, failure."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        entry: dict[str, Any] = {
+            "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "message": scrubbed(record.getMessage()),
+        }
+        entry.update(getattr(record, "fields", {}))
+        if record.exc_info and record.exc_info[1] is not None:
+            entry["failure"] = _failure(record.exc_info[1], record.exc_info[2])
+        return msgspec.json.encode(entry).decode()
+
+
+def _failure(error: BaseException, trace: TracebackType | None) -> dict[str, Any]:
+    """Type, message and places: no source line and no value of a variable."""
+    frames = traceback.extract_tb(trace)
+    return {
+        "type": type(error).__name__,
+        "message": scrubbed(str(error)),
+        "at": [f"{PurePath(frame.filename).name}:{frame.lineno} {frame.name}" for frame in frames[-12:]],
+    }
+
+
+def configure(level: str, stream: TextIO = sys.stdout) -> None:
+    """Send all logs to `stream`, as JSON. level: of this package; libraries are heard from warning on.
+
+    A library's own debug output quotes URLs and headers, so no level turns it on.
+    """
+    handler = logging.StreamHandler(stream)
+    handler.setFormatter(JsonFormatter())
+    root = logging.getLogger()
+    root.handlers = [handler]
+    root.setLevel(logging.WARNING)
+    logging.getLogger("face_comparison").setLevel(level.upper())
+    logging.captureWarnings(capture=True)
+
+
+def failure(message: str, error: BaseException, **fields: Any) -> None:
+    """Write what nobody expected, with the places it came through."""
+    logging.getLogger("face_comparison").error(message, exc_info=error, extra={"fields": fields})
+
+
+def request(fields: dict[str, Any]) -> None:
+    """Write the line of one request; fields: identifiers, codes, sizes and seconds."""
+    logging.getLogger(REQUEST_LOGGER).info("request", extra={"fields": fields})

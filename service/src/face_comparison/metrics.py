@@ -1,0 +1,67 @@
+"""Every Prometheus object of the service, and nothing else.
+
+With several worker processes the values live in files under PROMETHEUS_MULTIPROC_DIR, which must be set before this
+module is imported; any of the processes can then answer for all.
+"""
+
+from __future__ import annotations
+
+import os
+
+from prometheus_client import REGISTRY, CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
+from prometheus_client.multiprocess import MultiProcessCollector
+
+CONTENT_TYPE = CONTENT_TYPE_PLAIN_0_0_4
+
+# A stage takes from half a millisecond (detection of a small picture on a GPU) to the 10 s of a slow fetch.
+_SECONDS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.035, 0.05, 0.075, 0.1, 0.15, 0.25, 0.5, 1, 2.5, 5, 10, 30)
+
+REQUESTS = Counter("face_comparison_requests_total", "Requests answered.", ["route", "code"])
+REQUEST_SECONDS = Histogram(
+    "face_comparison_request_seconds", "Time from a request's head to its answer.", ["route"], buckets=_SECONDS
+)
+STAGE_SECONDS = Histogram(
+    "face_comparison_stage_seconds",
+    "Time of one stage of one picture or request: read, fetch, queue, decode, detect, embed.",
+    ["stage"],
+    buckets=_SECONDS,
+)
+FACES = Histogram(
+    "face_comparison_faces_per_picture",
+    "Faces found in a picture.",
+    buckets=(0, 1, 2, 3, 5, 10, 20, 50, 100),
+)
+BATCH_SIZE = Histogram(
+    "face_comparison_batch_size",
+    "Inputs that a model worked on at once.",
+    ["model"],
+    buckets=(1, 2, 4, 8, 16, 32, 64, 128),
+)
+IN_FLIGHT = Gauge("face_comparison_in_flight", "Requests admitted and not yet answered.", multiprocess_mode="livesum")
+QUEUE_DEPTH = Gauge(
+    "face_comparison_queue_depth", "Pictures that wait for a computing slot.", multiprocess_mode="livesum"
+)
+REJECTED = Counter(
+    "face_comparison_rejected_total", "Requests refused before any work: overloaded, draining, not_ready.", ["reason"]
+)
+INFO = Gauge(
+    "face_comparison_info",
+    "Always 1; the labels say what runs.",
+    ["version", "model", "device", "engine"],
+    multiprocess_mode="livemax",
+)
+
+
+def exposition() -> bytes:
+    """All values, of all worker processes, in the text format 0.0.4."""
+    if "PROMETHEUS_MULTIPROC_DIR" not in os.environ:
+        return generate_latest(REGISTRY)
+    registry = CollectorRegistry()
+    MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
+    return generate_latest(registry)
+
+
+def describe(version: str, model: str, device: str, engine: str) -> None:
+    """Say what runs: the package's version, the FaceModelVersion, and where and by what it is computed."""
+    INFO.labels(version, model, device, engine).set(1)

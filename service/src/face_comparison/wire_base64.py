@@ -1,0 +1,55 @@
+"""Base64 as clients really send it: data-URL prefix, line breaks, no padding, URL-safe alphabet.
+
+Pictures are megabytes of it, so what follows the standard is decoded first, by one pass over the sender's own bytes;
+only what that refuses is looked at again. A pass that removes white space costs 15 times as much as decoding.
+"""
+
+from __future__ import annotations
+
+import pybase64
+
+from face_comparison.errors import InvalidBase64
+
+_LONGEST_PREFIX = 256
+_URL_SAFE_TO_STANDARD = bytes.maketrans(b"-_", b"+/")
+_WHITE_SPACE = b" \t\r\n\v\f"
+
+
+def decoded(text: bytes | memoryview | str) -> bytes:
+    """The bytes that base64 text stands for. Raises InvalidBase64."""
+    strict = _strictly_decoded(text)
+    if strict is not None:
+        return strict
+    try:
+        raw = text.encode("ascii") if isinstance(text, str) else bytes(text)
+    except UnicodeEncodeError:
+        raise InvalidBase64("the base64 text holds characters outside ASCII") from None
+    raw = _without_prefix(raw.lstrip(_WHITE_SPACE))
+    strict = _strictly_decoded(raw)
+    return strict if strict is not None else _leniently_decoded(raw)
+
+
+def _strictly_decoded(text: bytes | memoryview | str) -> bytes | None:
+    try:
+        return pybase64.b64decode(text, validate=True)
+    except ValueError:
+        return None
+
+
+def _without_prefix(raw: bytes) -> bytes:
+    if raw[:5].lower() != b"data:":
+        return raw
+    comma = raw.find(b",", 0, _LONGEST_PREFIX)
+    if comma < 0 or not raw[:comma].rstrip().lower().endswith(b";base64"):
+        raise InvalidBase64("a data URL must begin with data:image/<format>;base64,")
+    return raw[comma + 1 :]
+
+
+def _leniently_decoded(raw: bytes) -> bytes:
+    digits = raw.translate(_URL_SAFE_TO_STANDARD, _WHITE_SPACE).rstrip(b"=")
+    if len(digits) % 4 == 1:
+        raise InvalidBase64("the base64 text is cut off: its length fits no whole number of bytes")
+    decoded = _strictly_decoded(digits + b"=" * (-len(digits) % 4))
+    if decoded is None:
+        raise InvalidBase64("the base64 text holds characters that are not base64 (A-Z a-z 0-9 + / or - _, then =)")
+    return decoded

@@ -1,0 +1,235 @@
+"""Faces of one picture: every form of request, every field, and what is wrong with bad ones."""
+
+from __future__ import annotations
+
+import io
+import json
+
+import msgspec
+import numpy as np
+import pytest
+from fakes.analyzer import BUG, picture, vector
+from fakes.running import DETECT, base64_of, img
+
+
+def names(response):
+    """The people whose hashes a reply holds, out of those the tests use."""
+    assert response.status_code == 200, response.text
+    known = {name: vector(name) for name in ("anna", "bert", "carl")}
+    hashes = [np.array(face["face_hash"], np.float32) for face in response.json["Faces"]]
+    return [next(name for name, known_hash in known.items() if np.array_equal(found, known_hash)) for found in hashes]
+
+
+def code(response, status=400):
+    assert response.status_code == status, response.text
+    error = response.json["error"]
+    assert set(error) == {"code", "message", "request_id"}
+    assert error["request_id"] == response.headers["X-Request-Id"]
+    return error["code"]
+
+
+@pytest.mark.parametrize(
+    "path", [DETECT, DETECT + "/", "/prod/face-comparison", "/prod/face-comparison/", "/invocations"]
+)
+def test_every_path_answers(running, path):
+    assert names(running.client.post(path, json=img("anna"))) == ["anna"]
+
+
+@pytest.mark.parametrize(
+    "content_type",
+    [
+        "application/json",
+        "application/json; charset=utf-8",
+        "application/x-www-form-urlencoded",
+        "text/plain",
+        "image/jpeg",
+        "multipart/form-data; boundary=x",
+        "application/msgpack",
+        "nonsense",
+        "",
+    ],
+)
+def test_json_is_accepted_whatever_its_declared_type(running, content_type):
+    body = b" \r\n" + json.dumps(img("anna")).encode()
+    assert names(running.client.post(DETECT, data=body, content_type=content_type)) == ["anna"]
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-16-le", "utf-32"])
+def test_json_in_another_unicode_encoding_is_accepted(running, encoding):
+    assert names(running.client.post(DETECT, data=json.dumps(img("anna")).encode(encoding))) == ["anna"]
+
+
+def test_escapes_in_json_base64_are_understood(running):
+    text = base64_of(picture("anna"))
+    body = '{"img": "data:image\\/jpeg;base64,' + "".join(f"\\u{ord(c):04x}" for c in text) + '"}'
+    assert names(running.client.post(DETECT, data=body)) == ["anna"]
+
+
+@pytest.mark.parametrize("content_type", ["image/jpeg", "image/png", "image/bmp", "application/x-image"])
+def test_a_bare_picture_is_accepted(running, content_type):
+    response = running.client.post(DETECT + "?max_faces=1", data=picture("anna", "bert"), content_type=content_type)
+    assert names(response) == ["bert"]
+
+
+@pytest.mark.parametrize("begin", [b"\xff\xd8\xff\xe0", b"\x89PNG\r\n", b"BM"])
+def test_bytes_that_begin_like_a_picture_are_one_whatever_their_declared_type(running, begin):
+    # The fake analyzer knows no such picture, which shows that it was given these bytes.
+    assert (
+        code(running.client.post(DETECT, data=start, content_type="application/octet-stream")) == "unsupported_format"
+    )
+
+
+def test_a_form_with_a_file_is_accepted(running):
+    form = {"img": (io.BytesIO(picture("anna", "bert")), "photo.jpg"), "max_faces": "1", "min_confidence": "0.1"}
+    assert names(running.client.post(DETECT, data=form)) == ["bert"]
+
+
+def test_a_form_with_base64_text_is_accepted(running):
+    assert names(
+        running.client.post(DETECT, data={"img": base64_of(picture("anna"))}, content_type="multipart/form-data")
+    ) == ["anna"]
+
+
+def test_a_form_with_a_url_is_accepted(running, pictures):
+    form = {"url": pictures.url("/anna.jpg")}
+    assert names(running.client.post(DETECT, data=form, content_type="multipart/form-data")) == ["anna"]
+
+
+def test_message_pack_carries_bytes_both_ways(running):
+    body = msgspec.msgpack.encode({"img": picture("anna"), "max_faces": 3})
+    response = running.client.post(
+        DETECT, data=body, content_type="application/msgpack", headers={"Accept": "application/msgpack"}
+    )
+    assert response.content_type == "application/msgpack"
+    reply = msgspec.msgpack.decode(response.data)
+    assert reply["Faces"][0]["face_hash"] == vector("anna").astype("<f4").tobytes()
+    as_json = running.detect(**img("anna")).json
+    assert [{**face, "face_hash": None} for face in reply["Faces"]] == [
+        {**face, "face_hash": None} for face in as_json["Faces"]
+    ]
+
+
+def test_message_pack_may_carry_base64_text(running):
+    body = msgspec.msgpack.encode(img("anna"))
+    assert names(running.client.post(DETECT, data=body, content_type="application/msgpack")) == ["anna"]
+
+
+def test_a_url_is_fetched_and_wins_over_img(running, pictures):
+    assert names(running.detect(url=pictures.url("/anna.jpg"), **img("bert"))) == ["anna"]
+
+
+@pytest.mark.parametrize("empty", [None, ""])
+def test_an_empty_url_counts_as_none(running, empty):
+    assert names(running.detect(url=empty, **img("bert"))) == ["bert"]
+
+
+def test_faces_come_by_descending_confidence_and_the_largest_when_cut(running):
+    assert names(running.detect(**img("anna", "bert", "carl"))) == ["anna", "bert", "carl"]
+    assert names(running.detect(max_faces=2, **img("anna", "bert", "carl"))) == ["bert", "carl"]
+
+
+def test_min_confidence_is_handed_on(running):
+    assert names(running.detect(min_confidence=0.9, **img("anna", "bert"))) == ["anna"]
+    assert names(running.detect(min_confidence=0, **img("anna", "bert"))) == ["anna", "bert"]
+
+
+def test_a_whole_number_may_be_written_as_a_fraction(running):
+    body = b'{"img": "%s", "max_faces": 1.0}' % base64_of(picture("anna", "bert")).encode()
+    assert names(running.client.post(DETECT, data=body)) == ["bert"]
+
+
+def test_a_picture_without_faces_is_no_error(running):
+    assert running.detect(**img()).json == {"Faces": [], "FaceModelVersion": "fake-1"}
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b"", b"null", b"[]", b"1", b'"a"', b"true", b"{", b"{]", b'{"img": "AAAA"', b'{"img": "AAAA"} x', b"NaN",
+     b'{"max_faces": NaN}', b'{"url": "\xff"}', b'{"url": "\\ud800"}', b"\xff\xfe\x00", b"\x00",
+     b'{"a": ' + b"[" * 100_000,
+     b'{"url": ' + b"[" * 100_000, b"\xef\xbb\xbf", "{}".encode("utf-16")[:-1], b"{'img': 'x'}"],
+)  # fmt: skip
+def test_what_is_no_json_object_is_invalid_json(running, body):
+    assert code(running.client.post(DETECT, data=body, content_type="application/json")) == "invalid_json"
+
+
+@pytest.mark.parametrize("fields", [{}, {"url": None}, {"url": "", "img": ""}, {"img": None}, {"max_faces": 3}])
+def test_a_request_without_a_picture_says_so(running, fields):
+    assert code(running.client.post(DETECT, json=fields)) == "missing_image"
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [{"max_faces": value} for value in (0, 101, -1, 1.5, True, "5", [1], {}, 10**30)]
+    + [{"min_confidence": value} for value in (-0.1, 1.1, True, "0.5", [0.5])]
+    + [{"img": value} for value in (5, True, ["AAAA"], {"x": 1})]
+    + [{"url": value} for value in (5, False, ["http://x"], "h" * 9000, "h" * 90_000)],
+)
+def test_a_value_out_of_range_is_an_invalid_parameter(running, fields):
+    assert code(running.client.post(DETECT, json=img("anna") | fields)) == "invalid_parameter"
+
+
+def test_a_number_beyond_all_ranges_is_an_invalid_parameter(running):
+    assert code(running.client.post(DETECT, data=b'{"img": "AAAA", "max_faces": 1e999}')) == "invalid_parameter"
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b"", b"\xc1", b"\x90", b"\x01", b"\xc0", b"\x81\xa3img", b"\x80\x80", b"\x81\x01\x02",
+     b"\x81\xa1x" + b"\x91" * 100_000,
+     msgspec.msgpack.encode({"img": b"x", "max_faces": float("nan")}), b"\x81\xa3url\xd9\x01\xff",
+     msgspec.msgpack.encode({"img": 5}), b"\x81\xa3img\xdd\xff\xff\xff\xff"],
+)  # fmt: skip
+def test_bad_message_pack_is_an_invalid_parameter(running, body):
+    assert code(running.client.post(DETECT, data=body, content_type="application/msgpack")) == "invalid_parameter"
+
+
+@pytest.mark.parametrize(
+    ("content_type", "body"),
+    [("multipart/form-data", b"--x"), ("multipart/form-data; boundary=x", b"nothing"),
+     ("multipart/form-data; boundary=x", b'--x\r\nContent-Disposition: form-data; name="img"\r\n\r\nAAAA'),
+     ("multipart/form-data; boundary=x",
+      b"--x\r\n" + b'Content-Disposition: form-data; name="a"\r\n\r\n\r\n--x\r\n' * 500 + b"--x--"),
+     ("multipart/form-data; boundary=x",
+      b'--x\r\nContent-Disposition: form-data; name="url"\r\n\r\n\xff\r\n--x--\r\n')],
+)  # fmt: skip
+def test_a_bad_form_is_an_invalid_parameter(running, content_type, body):
+    assert code(running.client.post(DETECT, data=body, content_type=content_type)) == "invalid_parameter"
+
+
+def test_base64_that_is_none_is_named(running):
+    assert code(running.detect(img="not base64!")) == "invalid_base64"
+
+
+@pytest.mark.parametrize("content_type", ["image/jpeg", "image/png"])
+def test_an_empty_bare_picture_is_missing(running, content_type):
+    assert code(running.client.post(DETECT, data=b"", content_type=content_type)) == "missing_image"
+
+
+@pytest.mark.parametrize(
+    ("data", "expected"),
+    [(b"corrupt", "corrupt_image"), (b"huge", "image_too_large"), (b"GIF89a", "unsupported_format")],
+)
+def test_what_the_picture_does_to_the_analyzer_is_told(running, data, expected):
+    assert code(running.detect(img=base64_of(data))) == expected
+
+
+def test_failures_of_fetching_are_told(running, pictures):
+    assert code(running.detect(url=pictures.url("/nobody.jpg")), 502) == "url_fetch_failed"
+    assert code(running.detect(url="http://10.0.0.1/x")) == "url_not_allowed"
+    assert code(running.detect(url="file:///etc/passwd")) == "url_not_allowed"
+
+
+def test_what_nobody_expected_is_internal_and_says_nothing(running, lines):
+    response = running.detect(img=base64_of(b"bug"))
+    assert code(response, 500) == "internal"
+    assert "secret" not in response.text and "models" not in response.text
+    failure = next(entry for entry in lines.entries if "failure" in entry)
+    assert failure["id"] == response.json["error"]["request_id"]
+    assert failure["failure"]["type"] == "RuntimeError" and "token" not in lines.text and BUG not in lines.text
+
+
+def test_a_body_above_the_limit_is_refused_before_it_is_read(start):
+    running = start(max_body_bytes=2000)
+    assert code(running.detect(img="A" * 2000), 413) == "body_too_large"
+    assert code(running.client.post(DETECT, data=b"A" * 1999)) == "invalid_json"

@@ -48,13 +48,11 @@ def test_every_option(helm: Helm) -> None:
     assert kinds(helm.template("--values", EVERY_OPTION, *KNOWN)) == [
         ("ClusterRole", f"{name}:operators:edit"),
         ("ClusterRole", f"{name}:operators:view"),
-        ("ConfigMap", f"{name}-dashboard"),
         ("CustomResourceDefinition", "facecomparisons.facecomparison.dev"),
         ("Deployment", name),
         ("FaceComparison", "first-faces"),
         ("NetworkPolicy", name),
         ("PodDisruptionBudget", name),
-        ("PrometheusRule", name),
         ("Role", f"{name}-leader"),
         ("Role", f"{name}:operators"),
         ("Role", f"{name}:operators"),
@@ -164,6 +162,7 @@ class TestOperatorPods:
         assert variables(objects) | {"FACE_COMPARISON_OPERATOR_SERVICE_IMAGE": ""} == {
             "FACE_COMPARISON_OPERATOR_NAMESPACES": "faces,more-faces",
             "FACE_COMPARISON_OPERATOR_SERVICE_IMAGE": "",
+            "FACE_COMPARISON_OPERATOR_PROMETHEUS_ADDRESS": "http://prometheus.example.com:9090",
             "FACE_COMPARISON_OPERATOR_LEADER_ELECTION": "true",
             "FACE_COMPARISON_OPERATOR_LOG_LEVEL": "debug",
             "FACE_COMPARISON_OPERATOR_METRICS_PORT": "8080",

@@ -1,0 +1,98 @@
+"""What the operator and people may do, asked at the real API server as them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from chart.helm import EVERY_OPTION, Helm
+from parts.controlplane import ControlPlane, KubectlFailed, attempts
+
+pytestmark = pytest.mark.cluster
+
+OPERATOR = "system:serviceaccount:{namespace}:face-comparison"
+
+
+def may(plane: ControlPlane, user: str, verb: str, resource: str, *where: str) -> bool:
+    """Whether the API server lets `user` do this; `where` is options: namespace, subresource."""
+    try:
+        return plane.kubectl("auth", "can-i", verb, resource, f"--as={user}", *where).strip() == "yes"
+    except KubectlFailed:  # "no" comes with exit status 1
+        return False
+
+
+@pytest.fixture(scope="module")
+def other(plane: ControlPlane) -> Iterator[str]:
+    """A namespace that the release has nothing to do with."""
+    plane.kubectl("create", "namespace", "elsewhere")
+    yield "elsewhere"
+    plane.kubectl("delete", "namespace", "elsewhere", "--wait=false")
+
+
+FORBIDDEN = [
+    ("get", "secrets"),
+    ("list", "secrets"),
+    ("get", "configmaps"),
+    ("create", "pods"),
+    ("create", "pods", "--subresource=exec"),
+    ("get", "nodes"),
+    ("create", "namespaces"),
+    ("patch", "customresourcedefinitions.apiextensions.k8s.io"),
+    ("create", "facecomparisons.facecomparison.dev"),
+    ("delete", "facecomparisons.facecomparison.dev"),
+    ("create", "rolebindings.rbac.authorization.k8s.io"),
+    ("impersonate", "users"),
+    ("create", "serviceaccounts", "--subresource=token"),
+]
+
+
+def test_operator_of_all_namespaces(plane: ControlPlane, releases: Helm, restricted: str, other: str) -> None:
+    releases.install(restricted)
+    operator = OPERATOR.format(namespace=restricted)
+    assert may(plane, operator, "watch", "facecomparisons.facecomparison.dev", "--all-namespaces")
+    assert may(plane, operator, "create", "deployments.apps", f"--namespace={other}")
+    allowed = [each for each in FORBIDDEN if may(plane, operator, *each, f"--namespace={other}")]
+    assert allowed == []
+    lease = "leases.coordination.k8s.io"
+    assert may(plane, operator, "update", f"{lease}/face-comparison-operator", f"--namespace={restricted}")
+    assert not may(plane, operator, "update", f"{lease}/of-someone-else", f"--namespace={restricted}")
+    assert not may(plane, operator, "update", f"{lease}/face-comparison-operator", f"--namespace={other}")
+
+
+def test_operator_of_one_namespace(plane: ControlPlane, releases: Helm, restricted: str, other: str) -> None:
+    releases.install(restricted, f"--set=watchNamespaces={{{restricted}}}")
+    operator = OPERATOR.format(namespace=restricted)
+    assert may(plane, operator, "watch", "facecomparisons.facecomparison.dev", f"--namespace={restricted}")
+    assert may(plane, operator, "create", "deployments.apps", f"--namespace={restricted}")
+    assert not may(plane, operator, "watch", "facecomparisons.facecomparison.dev", "--all-namespaces")
+    assert not may(plane, operator, "get", "deployments.apps", f"--namespace={other}")
+    granted = plane.kubectl("auth", "can-i", "--list", f"--as={operator}", f"--namespace={other}")
+    # What every account may do: ask about itself, and read about the API.
+    beyond = [line for line in granted.splitlines()[1:] if not line.startswith(("self", " "))]
+    assert beyond == []
+
+
+def test_people_get_what_their_role_says(plane: ControlPlane, releases: Helm, restricted: str) -> None:
+    releases.install(restricted)
+    resource, here = "facecomparisons.facecomparison.dev", f"--namespace={restricted}"
+    for role in ("view", "edit", "admin"):
+        plane.kubectl("create", "rolebinding", role, f"--clusterrole={role}", f"--user={role}", here)
+    for _ in attempts(30):  # a controller adds the rules to the roles of the cluster
+        if may(plane, "admin", "create", resource, here):
+            break
+
+    assert may(plane, "view", "watch", resource, here)
+    assert not may(plane, "view", "create", resource, here)
+    for person in ("edit", "admin"):
+        assert may(plane, person, "get", resource, here)
+        assert may(plane, person, "create", resource, here)
+        assert may(plane, person, "patch", resource, "--subresource=scale", here)
+        assert not may(plane, person, "patch", resource, "--subresource=status", here)
+
+
+def test_no_rule_of_the_chart_is_a_wildcard(helm: Helm) -> None:
+    for options in ((), ("--values", EVERY_OPTION)):
+        for role in helm.template(*options):
+            if role["kind"] in ("Role", "ClusterRole"):
+                for rule in role["rules"]:
+                    assert "*" not in rule["apiGroups"] + rule["resources"] + rule["verbs"], role["metadata"]["name"]

@@ -6,7 +6,7 @@ the environment by itself. `http.client` parses what comes back over a socket th
 
 Every wait ends: connecting and reading have timeouts of their own, and below them all is the time limit of the whole
 fetch, which is checked before each byte is waited for. Name resolution cannot be interrupted, so it runs in a thread
-that is left behind when time is up.
+that is left behind when time is up. What is received is limited at the same place, below every parser.
 
 Only `s3://` is exempt from the guard: it leads to the endpoint that this service's operator configured.
 """
@@ -27,7 +27,7 @@ from face_comparison import __version__
 from face_comparison.addresses import AllowList
 from face_comparison.bodies import read_body
 from face_comparison.deadlines import Abandonable, TimeLimit
-from face_comparison.errors import UrlFetchFailed, UrlFetchTimeout, UrlNotAllowed
+from face_comparison.errors import BodyTooLarge, UrlFetchFailed, UrlFetchTimeout, UrlNotAllowed
 from face_comparison.s3 import ObjectStore
 from face_comparison.urls import HttpUrl, S3Url, parse, redirected
 
@@ -71,7 +71,7 @@ class Fetcher:
         self._allowed = AllowList.of(policy.allowed_hosts)
         self._lookups = Abandonable(_LOOKUPS)
         self._tls = ssl.create_default_context()
-        self._tls.sslsocket_class = _TimedTlsSocket
+        self._tls.sslsocket_class = _LimitedTlsSocket
         self._objects = ObjectStore(
             policy.allowed_buckets, policy.max_bytes, policy.connect_seconds, policy.read_seconds
         )
@@ -101,7 +101,7 @@ class Fetcher:
         try:
             connection = http.client.HTTPConnection(url.host, url.port)
             connection.auto_open = 0  # never connect by itself: it would resolve the name again
-            connection.sock = self._secured(self._connected(url, who, limit), url, limit)
+            connection.sock = self._secured(self._connected(url, who, limit), url)
             with closing(connection):
                 connection.request("GET", url.target, headers=_headers(url))
                 with connection.getresponse() as response:
@@ -114,16 +114,16 @@ class Fetcher:
         except TimeoutError:
             limit.left()
             raise UrlFetchTimeout(f"{who} sent nothing for {self._policy.read_seconds:g} s") from None
-        except ssl.SSLCertVerificationError as error:
+        except ssl.SSLCertVerificationError as error:  # before ValueError, which it is as well
             raise UrlFetchFailed(f"the certificate of {who} is not trusted: {error.verify_message}") from None
         except ssl.SSLError:
             raise UrlFetchFailed(f"no secure connection to {who} could be made") from None
-        except http.client.HTTPException:
+        except (http.client.HTTPException, ValueError):  # ValueError: a negative length of a chunk
             raise UrlFetchFailed(f"{who} gave no valid HTTP reply") from None
         except OSError as error:
             raise UrlFetchFailed(f"the connection to {who} broke: {_reason(error)}") from None
 
-    def _connected(self, url: HttpUrl, who: str, limit: TimeLimit) -> _TimedSocket:
+    def _connected(self, url: HttpUrl, who: str, limit: TimeLimit) -> _LimitedSocket:
         """A connection to one of the addresses that the name has, after all of them were judged."""
         found = self._resolved(url, who, limit)
         if not self._allowed.permits(url.host, [ipaddress.ip_address(address[0]) for _, address in found]):
@@ -132,8 +132,8 @@ class Fetcher:
             )
         timed_out, failure = False, "no address"
         for family, address in found:
-            sock = _TimedSocket(family, socket.SOCK_STREAM)
-            sock.limit, sock.longest_wait = limit, self._policy.read_seconds
+            sock = _LimitedSocket(family, socket.SOCK_STREAM)
+            sock.limits = _Limits(limit, self._policy.read_seconds, _received_at_most(self._policy.max_bytes))
             try:
                 sock.settimeout(limit.left(self._policy.connect_seconds))
                 sock.connect(address)
@@ -169,33 +169,55 @@ class Fetcher:
         except socket.gaierror:
             raise UrlFetchFailed(f"the name of {who} cannot be resolved") from None
 
-    def _secured(self, sock: _TimedSocket, url: HttpUrl, limit: TimeLimit) -> socket.socket:
+    def _secured(self, sock: _LimitedSocket, url: HttpUrl) -> socket.socket:
         """TLS on top where the scheme asks for it; the certificate must be for the URL's own host."""
         if url.scheme == "http":
             return sock
-        sock.settimeout(limit.left(sock.longest_wait))  # the handshake as a whole
+        sock.settimeout(sock.limits.seconds())  # the handshake as a whole
         secured = self._tls.wrap_socket(sock, server_hostname=url.host)
-        assert isinstance(secured, _TimedTlsSocket)  # noqa: S101 - the context makes no other
-        secured.limit, secured.longest_wait = sock.limit, sock.longest_wait
+        assert isinstance(secured, _LimitedTlsSocket)  # noqa: S101 - the context makes no other
+        secured.limits = sock.limits
         return secured
 
 
-class _TimedSocket(socket.socket):
-    """A socket that waits for bytes no longer than the whole fetch may last.
+@dataclass(slots=True)
+class _Limits:
+    """What one connection may still take."""
 
-    A timeout alone starts anew with every byte, so that a server which sends one a second is never late.
+    time: TimeLimit
+    wait: float
+    bytes: int
+
+    def seconds(self) -> float:
+        """For the next bytes to come."""
+        return self.time.left(self.wait)
+
+
+def _received_at_most(max_bytes: int) -> int:
+    """Headers and the lengths of chunks come on top of a picture; a reply that is mostly those is no picture."""
+    return 2 * max_bytes + 2**20
+
+
+class _LimitedSocket(socket.socket):
+    """A socket that receives no longer than the whole fetch may last, and no more than any picture needs.
+
+    A timeout alone starts anew with every byte, so that a server which sends one a second is never late. Parsers have
+    gaps: `http.client` takes a chunk of length -1 for "all there is", and would keep all of it.
     """
 
-    limit: TimeLimit
-    longest_wait: float
+    limits: _Limits
 
     def recv_into(self, buffer: WriteableBuffer, nbytes: int | None = None, flags: int = 0) -> int:
-        self.settimeout(self.limit.left(self.longest_wait))
-        return super().recv_into(buffer, nbytes or 0, flags)
+        self.settimeout(self.limits.seconds())
+        received = super().recv_into(buffer, nbytes or 0, flags)
+        self.limits.bytes -= received
+        if self.limits.bytes < 0:
+            raise BodyTooLarge("the reply of the URL's server is much larger than a picture may be")
+        return received
 
 
-class _TimedTlsSocket(_TimedSocket, ssl.SSLSocket):
-    """The same for TLS: made by the context, which gives no way to pass the limit, so that it is set afterwards."""
+class _LimitedTlsSocket(_LimitedSocket, ssl.SSLSocket):
+    """The same for TLS: made by the context, which gives no way to pass the limits, so that they are set afterwards."""
 
 
 def _headers(url: HttpUrl) -> dict[str, str]:

@@ -1,0 +1,163 @@
+"""HTTPS: who is trusted, under which name, and what happens when TLS goes wrong."""
+
+from __future__ import annotations
+
+import socket
+import ssl
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from network.namespaces import Network
+from network.servers import Conversation, Server, redirect, reply
+from parts.certificates import Authority
+
+from face_comparison.errors import BodyTooLarge, UrlFetchFailed, UrlFetchTimeout, UrlNotAllowed
+from face_comparison.fetch import Fetcher, FetchPolicy
+
+PICTURE = bytes(range(256)) * 500
+LIMIT = 200_000
+PUBLIC = "93.184.215.14"
+SHORT = 0.4
+
+
+@pytest.fixture(scope="module")
+def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
+    return Authority(tmp_path_factory.mktemp("authority"))
+
+
+@pytest.fixture(autouse=True)
+def trusted(authority: Authority, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The way in which operators add a certificate authority of their own."""
+    monkeypatch.setenv("SSL_CERT_FILE", str(authority.certificate))
+
+
+def context(authority: Authority, *hosts: str) -> ssl.SSLContext:
+    made = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    made.load_cert_chain(*authority.sign(hosts[0], hosts[0], hosts=hosts))
+    return made
+
+
+@pytest.fixture
+def secure(authority: Authority) -> Iterator[Server]:
+    """An HTTPS server on loopback, with a certificate for its address."""
+    with Server.on_loopback(context(authority, "127.0.0.1")) as running:
+        running.replies["/a.jpg"] = reply(PICTURE)
+        yield running
+
+
+def fetcher(seconds: float = 60) -> Fetcher:
+    return Fetcher(
+        FetchPolicy(allowed_hosts=("127.0.0.1",), max_bytes=LIMIT, seconds=seconds, connect_seconds=60, read_seconds=60)
+    )
+
+
+def test_a_trusted_server(secure: Server) -> None:
+    assert fetcher().fetch(secure.url("/a.jpg")) == PICTURE
+    assert secure.requests[0].headers["host"] == f"127.0.0.1:{secure.port}"
+
+
+def test_redirects_lead_from_http_to_https_and_back(secure: Server, server: Server) -> None:
+    server.replies["/a"] = redirect(secure.url("/b"))
+    secure.replies["/b"] = redirect(server.url("/c"))
+    server.replies["/c"] = reply(PICTURE)
+    assert fetcher().fetch(server.url("/a")) == PICTURE
+
+
+@pytest.mark.parametrize("cut", ["unknown authority", "other name", "self-signed"])
+def test_a_server_that_is_not_trusted_gets_no_request(authority: Authority, tmp_path: Path, cut: str) -> None:
+    stranger = Authority(tmp_path, "stranger")
+    served = {
+        "unknown authority": lambda: context(stranger, "127.0.0.1"),
+        "other name": lambda: context(authority, "example.com", "127.0.0.2"),
+        "self-signed": lambda: _self_signed(stranger),
+    }[cut]()
+    with Server.on_loopback(served) as impostor:
+        impostor.replies["/a.jpg"] = reply(PICTURE)
+        with pytest.raises(UrlFetchFailed, match=r"certificate of 127\.0\.0\.1 is not trusted"):
+            fetcher().fetch(impostor.url("/a.jpg"))
+        assert impostor.requests == []
+
+
+def _self_signed(authority: Authority) -> ssl.SSLContext:
+    made = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    made.load_cert_chain(authority.certificate, authority.certificate.with_suffix(".key"))
+    return made
+
+
+def test_old_versions_of_tls_are_not_spoken(authority: Authority) -> None:
+    old = context(authority, "127.0.0.1")
+    old.set_ciphers("DEFAULT:@SECLEVEL=0")
+    with pytest.warns(DeprecationWarning):
+        old.minimum_version = old.maximum_version = ssl.TLSVersion.TLSv1_1
+    with Server.on_loopback(old) as running, pytest.raises(UrlFetchFailed, match="no secure connection"):
+        fetcher().fetch(running.url("/a.jpg"))
+
+
+def test_a_server_that_does_not_speak_tls(server: Server) -> None:
+    server.greeting = lambda conversation: conversation.send(reply(PICTURE))
+    with pytest.raises(UrlFetchFailed, match="no secure connection"):
+        fetcher().fetch(server.url("/a.jpg").replace("http:", "https:"))
+
+
+@pytest.mark.parametrize("how", ["silent", "slow record"])
+def test_a_handshake_that_does_not_end(server: Server, how: str) -> None:
+    def stalls(conversation: Conversation) -> None:
+        if how == "silent":
+            conversation.silence()
+        # The head of a TLS record of 16,000 bytes, which then comes byte by byte.
+        conversation.send(b"\x16\x03\x03\x3e\x80\x02")
+        conversation.repeat(b"\0", every=0.02)
+
+    server.greeting = stalls
+    with pytest.raises(UrlFetchTimeout, match=rf"longer than {SHORT} s"):
+        fetcher(seconds=SHORT).fetch(server.url("/a.jpg").replace("http:", "https:"))
+
+
+@pytest.mark.parametrize("start", [b"HTTP/1.1 200 OK\r\nX: ", reply(content_length="100000")])
+def test_a_reply_byte_by_byte(secure: Server, start: bytes) -> None:
+    def drips(conversation: Conversation) -> None:
+        conversation.send(start)
+        conversation.repeat(b"x", every=0.02)
+
+    secure.replies["/a"] = drips
+    with pytest.raises(UrlFetchTimeout, match=rf"longer than {SHORT} s"):
+        fetcher(seconds=SHORT).fetch(secure.url("/a"))
+
+
+@pytest.mark.parametrize("start", [reply(content_length=""), reply(content_length="", transfer_encoding="chunked")])
+def test_a_body_without_end(secure: Server, start: bytes) -> None:
+    def endless(conversation: Conversation) -> None:
+        conversation.send(start + b"-1\r\n")
+        conversation.repeat(bytes(65536))
+
+    secure.replies["/a"] = endless
+    with pytest.raises(BodyTooLarge):
+        fetcher().fetch(secure.url("/a"))
+
+
+def test_the_name_of_the_url_is_asked_for_and_proved_not_the_address(network: Network, authority: Authority) -> None:
+    """The connection goes to the address that was judged; certificate and SNI stay those of the name."""
+    asked: list[str | None] = []
+    served = context(authority, "pictures.example")
+    served.sni_callback = lambda _, name, __: asked.append(name)
+    network.names.answers |= {"pictures.example": [[PUBLIC], ["10.0.0.1"]], "other.example": [PUBLIC]}
+    by = fetcher()
+    with Server(network.listen(443), served) as running:
+        running.replies["/a.jpg"] = reply(PICTURE)
+        assert network.run(lambda: by.fetch("https://Pictures.Example./a.jpg")) == PICTURE
+        assert running.addresses == [PUBLIC]
+        assert asked == ["pictures.example"]
+        assert running.requests[0].headers["host"] == "pictures.example"
+        with pytest.raises(UrlFetchFailed, match=r"certificate of other\.example is not trusted"):
+            network.run(lambda: by.fetch("https://other.example/a.jpg"))
+        with pytest.raises(UrlNotAllowed):
+            network.run(lambda: by.fetch("https://10.0.0.1/a.jpg"))
+        assert set(running.addresses) == {PUBLIC}
+
+
+def test_a_connection_refused_on_the_tls_port() -> None:
+    with socket.socket() as bound:
+        bound.bind(("127.0.0.1", 0))
+        with pytest.raises(UrlFetchFailed, match="connection refused"):
+            fetcher().fetch(f"https://127.0.0.1:{bound.getsockname()[1]}/")

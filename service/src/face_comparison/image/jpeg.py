@@ -32,7 +32,7 @@ _EXIF = b"Exif\0\0"
 _ALL_BANDS = (1 << 64) - 1
 """One bit for each coefficient of a block."""
 
-_MAX_SEGMENTS = 4096
+_MAX_MARKERS = 4096
 """Bounds the time for walking a file of empty segments. The biggest colour profile has 255, and 20 MB of extended
 metadata have some 300."""
 _MAX_SCANS = 100
@@ -43,8 +43,9 @@ picture's size or its data is wrong."""
 _MAX_MENDS = 16
 """Attempts to find the scan that stray bytes follow."""
 
-_MARKER = re.compile(rb"\xff+([^\x00\xff])", re.DOTALL)
-_MARKER_AFTER_SCAN = re.compile(rb"\xff+([^\x00\xff\xd0-\xd7])", re.DOTALL)
+# One fixed byte first: the expression engine then skips through pixels twenty times as fast as with "\xff+".
+_MARKER = re.compile(rb"\xff([^\x00\xff])", re.DOTALL)
+_MARKER_AFTER_SCAN = re.compile(rb"\xff([^\x00\xff\xd0-\xd7])", re.DOTALL)
 _STRAY_WARNING = re.compile(r"(\d+) extraneous bytes before marker 0x([0-9a-f]{2})")
 
 
@@ -67,10 +68,15 @@ class _Segment:
 
 @dataclass(frozen=True, slots=True)
 class _Walk:
-    """The segments in order, ranges of bytes between them that belong to nothing, whether an end marker was met."""
+    """The markers of a picture in their order.
+
+    segments: those with content. strays: ranges of bytes between segments that belong to none. scan_ends: which
+    marker follows each scan's data, and where. ended: whether the end marker was met.
+    """
 
     segments: tuple[_Segment, ...]
     strays: tuple[tuple[int, int], ...]
+    scan_ends: tuple[tuple[int, int], ...]
     ended: bool
 
 
@@ -100,14 +106,23 @@ def _walk(data: bytes, *, through_scans: bool) -> _Walk:
     """The segments up to the first scan's, or through all scans to the end marker or the end of the data."""
     segments: list[_Segment] = []
     strays: list[tuple[int, int]] = []
+    scan_ends: list[tuple[int, int]] = []
+    ended = False
     at = len(SIGNATURE)
     pattern = _MARKER
-    while found := pattern.search(data, at):
+    for _ in range(_MAX_MARKERS):
+        found = pattern.search(data, at)
+        if found is None:
+            break
         marker = found[1][0]
-        if pattern is _MARKER and found.start() > at:
-            strays.append((at, found.start()))
+        start = at + len(bytes(data[at : found.start()]).rstrip(b"\xff"))  # any number of 0xff may lead a marker
+        if pattern is _MARKER_AFTER_SCAN:
+            scan_ends.append((marker, start))
+        elif start > at:
+            strays.append((at, start))
         if marker == _EOI:
-            return _Walk(tuple(segments), tuple(strays), ended=True)
+            ended = True
+            break
         at, pattern = found.end(), _MARKER
         if marker in _BARE:
             continue
@@ -115,14 +130,14 @@ def _walk(data: bytes, *, through_scans: bool) -> _Walk:
         if size < 2 or at + size > len(data):
             raise CorruptImage("the JPEG ends early, or a length in it is wrong")
         segments.append(_Segment(marker, at + 2, at + size))
-        if len(segments) > _MAX_SEGMENTS:
-            raise CorruptImage(f"the JPEG has more than {_MAX_SEGMENTS} segments")
         at += size
         if marker == _SOS:
             if not through_scans:
                 break
             pattern = _MARKER_AFTER_SCAN
-    return _Walk(tuple(segments), tuple(strays), ended=False)
+    else:
+        raise CorruptImage(f"the JPEG has more than {_MAX_MARKERS} segments")
+    return _Walk(tuple(segments), tuple(strays), tuple(scan_ends), ended)
 
 
 def _frame(data: bytes, header: _Walk) -> _Frame:
@@ -202,7 +217,7 @@ def _decoded(data: bytes, min_height: int, min_width: int) -> NDArray[np.uint8]:
         return _strictly(data, min_height, min_width)
     except ValueError as error:
         fault = str(error)
-    after = _walk(data, through_scans=False).segments[-1].end
+    after = 0
     for _ in range(_MAX_MENDS):
         leftover = _leftover(data, fault, after)
         if leftover is None:
@@ -212,9 +227,9 @@ def _decoded(data: bytes, min_height: int, min_width: int) -> NDArray[np.uint8]:
             return _strictly(attempt, min_height, min_width)
         except ValueError as error:
             if _STRAY_WARNING.search(str(error)):  # right so far, and a later scan has bytes left over too
-                data, fault, after = attempt, str(error), leftover[0] + 2
+                data, fault, after = attempt, str(error), leftover[0]
             else:  # this scan needs its bytes: those left over belong to a later one
-                after = leftover[1] + 2
+                after = leftover[1]
     raise CorruptImage(f"the JPEG is damaged: {fault}")
 
 
@@ -230,8 +245,7 @@ def _leftover(data: bytes, fault: str, after: int) -> tuple[int, int] | None:
     warning = _STRAY_WARNING.search(fault)
     if warning is None:
         return None
-    count, marker = int(warning[1]), bytes.fromhex(warning[2])
-    found = re.compile(rb"\xff+" + re.escape(marker)).search(data, after)
-    if found is None or found.start() - count < after:
-        return None
-    return found.start() - count, found.start()
+    count, marker = int(warning[1]), int(warning[2], 16)
+    ends = (end for kind, end in _walk(data, through_scans=True).scan_ends if kind == marker and end - count > after)
+    end = next(ends, None)
+    return None if end is None else (end - count, end)

@@ -1,13 +1,14 @@
-"""PNG: every chunk's checksum and the whole compressed stream are proven before OpenCV's decoder sees a byte.
+"""PNG: every checksum and the whole compressed stream are proven before OpenCV's decoder sees a byte.
 
-The decoder gets only the chunks that make pixels. So nothing else in the file can cost time or memory (text and
-profiles that inflate without end, animation frames), and no damaged stream makes libpng write to standard error.
+The stream is inflated here, once, held to the exact size that the header announces, and handed on uncompressed, with
+nothing but the chunks that make pixels. So no other part of a file costs time or memory (text and profiles that
+inflate without end, animation frames), no damage gets as far as libpng, which would show a part and write to standard
+error, and a faster inflater than libpng's own does the work.
 """
 
 from __future__ import annotations
 
 import struct
-import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -15,6 +16,7 @@ from typing import Any
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+from zlib_ng import zlib_ng
 
 from face_comparison.errors import CorruptImage
 from face_comparison.image.orientation import orientation_of
@@ -24,22 +26,26 @@ SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _MAX_CHUNKS = 65_536
 """Bounds the time for walking a file of empty chunks; 20 MB in the smallest usual data chunks (8 kB) are 2,500."""
 
-_PIXEL_CHUNKS = (b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND")
-_SAMPLES = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}
-"""Samples of a pixel by colour type: grey, RGB, palette, grey with alpha, RGB with alpha."""
-_DEPTHS = {0: (1, 2, 4, 8, 16), 2: (8, 16), 3: (1, 2, 4, 8), 4: (8, 16), 6: (8, 16)}
-_PALETTE = 3
+_GREY, _RGB, _PALETTE, _GREY_ALPHA, _RGB_ALPHA = 0, 2, 3, 4, 6
+_SAMPLES = {_GREY: 1, _RGB: 3, _PALETTE: 1, _GREY_ALPHA: 2, _RGB_ALPHA: 4}
+_DEPTHS = {_GREY: (1, 2, 4, 8, 16), _RGB: (8, 16), _PALETTE: (1, 2, 4, 8), _GREY_ALPHA: (8, 16), _RGB_ALPHA: (8, 16)}
+"""Bits of a sample that each colour type may have."""
+_KEY_SIZES = {_GREY: 2, _RGB: 6}
+"""Bytes of the one colour that is transparent, for the colour types that may name one."""
 
 _ADAM7 = ((0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), (1, 0, 2, 2), (0, 1, 1, 2))
-"""First column, first row and the steps between columns and rows of the seven passes of an interlaced picture."""
+"""First column and row, and the steps between columns and rows, of the seven passes of an interlaced picture."""
 
 _LAST_FILTER = 4
 _INFLATE_IN = 1 << 16
-_INFLATE_OUT = 1 << 20
+_INFLATE_OUT = 0xFFFF  # what a stored block of a deflate stream can hold
+_ZLIB_BEGIN, _STORED_END = b"\x78\x01", b"\x01\x00\x00\xff\xff"
 
 
 @dataclass(frozen=True, slots=True)
 class _Shape:
+    """The header chunk. `depth`: bits of a sample."""
+
     width: int
     height: int
     depth: int
@@ -48,8 +54,7 @@ class _Shape:
 
     def passes(self) -> Iterator[tuple[int, int]]:
         """Rows and bytes a row (with its filter byte) of each pass that has pixels."""
-        steps = _ADAM7 if self.interlaced else ((0, 0, 1, 1),)
-        for left, top, across, down in steps:
+        for left, top, across, down in _ADAM7 if self.interlaced else ((0, 0, 1, 1),):
             columns, rows = -(-(self.width - left) // across), -(-(self.height - top) // down)
             if columns > 0 and rows > 0:
                 yield rows, 1 + (columns * self.depth * _SAMPLES[self.colour] + 7) // 8
@@ -59,40 +64,47 @@ def dimensions(data: bytes) -> tuple[int, int, int]:
     """Width and height as stored, and EXIF orientation."""
     shape, orientation = None, 1
     for kind, start, end in _chunks(data):
-        if kind == b"IHDR" and shape is None:
+        if shape is None:
+            if kind != b"IHDR":
+                break
             shape = _shape(data[start:end])
         elif kind == b"eXIf":
             orientation = orientation_of(bytes(data[start:end]))
     if shape is None:
-        raise CorruptImage("the PNG has no header")
+        raise CorruptImage("the PNG does not begin with its header")
     return shape.width, shape.height, orientation
 
 
 def pixels(data: bytes, width: int, height: int, reduce: int) -> NDArray[np.uint8]:
     """(H, W, 3) RGB; `reduce` is not used."""
     view = memoryview(data)
-    kept = [(kind, start, end) for kind, start, end in _chunks(data) if kind in _PIXEL_CHUNKS]
-    for kind, start, end in kept:
-        if zlib.crc32(view[start - 4 : end]) != int.from_bytes(view[end : end + 4], "big"):
-            raise CorruptImage(f"the PNG is damaged: wrong checksum of its {kind.decode()} data")
-    shape = _shape(view[kept[0][1] : kept[0][2]])
-    _prove_order([kind for kind, _, _ in kept], shape, [end - start for _, start, end in kept])
-    _prove_stream([view[start:end] for kind, start, end in kept if kind == b"IDAT"], shape)
-    essence = b"".join((SIGNATURE, *(view[start - 8 : end + 4] for _, start, end in kept)))
-    decoded = cv2.imdecode(np.frombuffer(essence, np.uint8), cv2.IMREAD_UNCHANGED)
-    if decoded is None or decoded.shape[:2] != (height, width):
-        raise CorruptImage("the PNG cannot be decoded")
-    return _rgb(decoded)
+    parts: dict[bytes, list[memoryview]] = {b"IHDR": [], b"PLTE": [], b"tRNS": [], b"IDAT": [], b"IEND": []}
+    order: list[bytes] = []
+    for kind, start, end in _chunks(data):
+        if kind in parts:
+            if zlib_ng.crc32(view[start - 4 : end]) != int.from_bytes(view[end : end + 4], "big"):
+                raise CorruptImage(f"the PNG is damaged: wrong checksum of its {kind.decode()} chunk")
+            parts[kind].append(view[start:end])
+        elif not kind[0] & 0x20:
+            raise CorruptImage("the PNG holds a chunk that must be understood and is not")
+        if kind in parts or b"IDAT" in order:
+            order += [kind] if order[-1:] != [kind] else []
+    if order.count(b"IDAT") != 1 or any(len(parts[kind]) > 1 for kind in (b"IHDR", b"PLTE", b"tRNS")):
+        raise CorruptImage("the PNG's parts are missing, doubled or out of order")
+    shape = _shape(parts[b"IHDR"][0])
+    palette, transparency = _colours(shape, b"".join(parts[b"PLTE"]), b"".join(parts[b"tRNS"]))
+    return _decoded(_plain(shape, palette, transparency, parts[b"IDAT"]), shape, transparency)
 
 
 def _chunks(data: bytes) -> Iterator[tuple[bytes, int, int]]:
     """Type, first and last byte (exclusive) of each chunk's content, up to the one that ends the file."""
     at = len(SIGNATURE)
     for _ in range(_MAX_CHUNKS):
-        size, kind = int.from_bytes(data[at : at + 4], "big"), bytes(data[at + 4 : at + 8])
-        start, end = at + 8, at + 8 + size
+        start = at + 8
+        end = start + int.from_bytes(data[at : at + 4], "big")
         if end + 4 > len(data):
             raise CorruptImage("the PNG ends early")
+        kind = bytes(data[at + 4 : start])
         yield kind, start, end
         if kind == b"IEND":
             return
@@ -109,47 +121,72 @@ def _shape(content: bytes | memoryview) -> _Shape:
     return _Shape(width, height, depth, colour, bool(interlace))
 
 
-def _prove_order(kinds: list[bytes], shape: _Shape, sizes: list[int]) -> None:
-    """Header, palette, transparency, data, end, each where it belongs."""
-    order = [kind for kind, before in zip(kinds, [b"", *kinds], strict=False) if kind != before]
-    sound = order in (
-        [b"IHDR", b"IDAT", b"IEND"],
-        [b"IHDR", b"PLTE", b"IDAT", b"IEND"],
-        [b"IHDR", b"tRNS", b"IDAT", b"IEND"],
-        [b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND"],
-    )
-    if not sound or kinds.count(b"IHDR") != 1 or kinds.count(b"PLTE") > 1 or kinds.count(b"tRNS") > 1:
-        raise CorruptImage("the PNG's parts are missing or out of order")
-    if shape.colour == _PALETTE and b"PLTE" not in kinds:
-        raise CorruptImage("the PNG has no palette but refers to one")
+def _colours(shape: _Shape, palette: bytes, transparency: bytes) -> tuple[bytes, bytes]:
+    """The palette and the transparency that the pixels refer to; empty where they have no meaning.
+
+    The palette is brought to the size that its pixels can address: a colour beyond a short palette is black, as
+    libpng has it.
+    """
+    if shape.colour == _PALETTE:
+        if not palette or len(palette) % 3:
+            raise CorruptImage("the PNG's palette is missing or has a wrong length")
+        return palette[: 3 << shape.depth].ljust(3 << shape.depth, b"\0"), transparency[: 1 << shape.depth]
+    return b"", transparency if len(transparency) == _KEY_SIZES.get(shape.colour) else b""
 
 
-def _prove_stream(parts: list[memoryview], shape: _Shape) -> None:
-    """Inflate once without keeping anything: exact length, checksum and known filters, or CorruptImage."""
-    inflated = _inflated(parts)
-    piece = b""
-    for rows, row in shape.passes():
-        left = rows * row
-        phase = 0  # bytes until the next filter byte
-        while left:
-            if not piece:
-                piece = next(inflated, b"")
-                if not piece:
-                    raise CorruptImage("the PNG's pixels end early")
-            part, piece = piece[:left], piece[left:]
+def _plain(shape: _Shape, palette: bytes, transparency: bytes, compressed: list[memoryview]) -> bytearray:
+    """The same picture as a PNG without compression, with nothing in it that a decoder could stumble over."""
+    plain = bytearray(SIGNATURE)
+    header = struct.pack(">IIBBBBB", shape.width, shape.height, shape.depth, shape.colour, 0, 0, shape.interlaced)
+    for kind, content in ((b"IHDR", header), (b"PLTE", palette), (b"tRNS", transparency), (b"IDAT", _ZLIB_BEGIN)):
+        if content:
+            _append(plain, kind, content)
+    checksum = 1
+    for piece in _proven(_inflated(compressed), shape):
+        checksum = zlib_ng.adler32(piece, checksum)
+        _append(plain, b"IDAT", struct.pack("<BHH", 0, len(piece), len(piece) ^ 0xFFFF), piece)
+    _append(plain, b"IDAT", _STORED_END, checksum.to_bytes(4, "big"))
+    _append(plain, b"IEND")
+    return plain
+
+
+def _append(plain: bytearray, kind: bytes, *contents: bytes) -> None:
+    checksum = zlib_ng.crc32(kind)
+    plain += sum(map(len, contents)).to_bytes(4, "big") + kind
+    for content in contents:
+        checksum = zlib_ng.crc32(content, checksum)
+        plain += content
+    plain += checksum.to_bytes(4, "big")
+
+
+def _proven(pieces: Iterator[bytes], shape: _Shape) -> Iterator[bytes]:
+    """The pieces as they come, none with an unknown filter, and in all exactly what the header announces."""
+    passes = shape.passes()
+    left = row = phase = 0  # bytes of the pass to come, bytes of its rows, bytes until its next row begins
+    for piece in pieces:
+        at = 0
+        while at < len(piece):
+            if not left:
+                rows, row = next(passes, (0, 0))
+                left, phase = rows * row, 0
+                if not rows:
+                    raise CorruptImage("the PNG holds more pixels than its header says")
+            part = piece[at : at + left]
             if max(part[phase::row], default=0) > _LAST_FILTER:
                 raise CorruptImage("the PNG's pixels are damaged: unknown filter")
             phase = (phase - len(part)) % row
             left -= len(part)
-    if piece or next(inflated, b""):
-        raise CorruptImage("the PNG holds more pixels than its header says")
+            at += len(part)
+        yield piece
+    if left or next(passes, None):
+        raise CorruptImage("the PNG's pixels end early")
 
 
-def _inflated(parts: list[memoryview]) -> Iterator[bytes]:
-    """The decompressed stream in pieces of at most a megabyte, to its end and its checksum."""
-    stream = zlib.decompressobj()
+def _inflated(compressed: list[memoryview]) -> Iterator[bytes]:
+    """The decompressed stream in pieces, to its end and its checksum."""
+    stream = zlib_ng.decompressobj()
     try:
-        for part in parts:
+        for part in compressed:
             for at in range(0, len(part), _INFLATE_IN):
                 waiting: bytes | memoryview = part[at : at + _INFLATE_IN]
                 while waiting and not stream.eof:
@@ -158,22 +195,35 @@ def _inflated(parts: list[memoryview]) -> Iterator[bytes]:
                     waiting = stream.unconsumed_tail
         while not stream.eof and (piece := stream.decompress(b"", _INFLATE_OUT)):
             yield piece
-    except zlib.error:
+    except zlib_ng.error:  # type: ignore[misc]  # its stub declares an instance, not a class
         raise CorruptImage("the PNG's compressed data is damaged") from None
     if not stream.eof:
         raise CorruptImage("the PNG's compressed data ends early")
 
 
-def _rgb(decoded: NDArray[Any]) -> NDArray[np.uint8]:
-    """OpenCV's grey, BGR or BGRA of 8 or 16 bits as RGB of 8, transparent parts on white."""
+def _decoded(plain: bytearray, shape: _Shape, transparency: bytes) -> NDArray[np.uint8]:
+    opaque = not transparency and shape.colour in (_GREY, _RGB, _PALETTE)
+    decoded = cv2.imdecode(np.frombuffer(plain, np.uint8), cv2.IMREAD_COLOR_RGB if opaque else cv2.IMREAD_UNCHANGED)
+    if decoded is None or decoded.shape[:2] != (shape.height, shape.width):
+        raise CorruptImage("the PNG cannot be decoded")
+    if opaque:
+        return np.asarray(decoded, np.uint8)
+    del plain  # as big as the picture; what follows needs room too
+    if decoded.ndim == 2:  # grey, one value of which is transparent
+        most = (1 << shape.depth) - 1
+        key = int.from_bytes(transparency, "big") & most
+        decoded[decoded == (key if shape.depth == 16 else key * 255 // most)] = 255 if shape.depth < 16 else 65535
+    return _on_white(decoded)
+
+
+def _on_white(decoded: NDArray[Any]) -> NDArray[np.uint8]:
+    """OpenCV's grey or BGRA of 8 or 16 bits as RGB of 8, as it looks on white paper."""
     eight = decoded if decoded.dtype == np.uint8 else cv2.convertScaleAbs(decoded, alpha=255 / 65535)
     if eight.ndim == 2:
         return np.asarray(cv2.cvtColor(eight, cv2.COLOR_GRAY2RGB), np.uint8)
-    if eight.shape[2] == 3:
-        return np.asarray(cv2.cvtColor(eight, cv2.COLOR_BGR2RGB), np.uint8)
     rgb = cv2.cvtColor(eight, cv2.COLOR_BGRA2RGB)
-    alpha = eight[:, :, 3]
-    if alpha.min() < 255:
+    alpha = cv2.extractChannel(eight, 3)
+    if cv2.minMaxLoc(alpha)[0] < 255:
         cover = cv2.cvtColor(alpha, cv2.COLOR_GRAY2RGB)
-        rgb = cv2.add(cv2.multiply(rgb, cover, scale=1 / 255), 255 - cover)
+        rgb = cv2.add(cv2.multiply(rgb, cover, scale=1 / 255), cv2.bitwise_not(cover))
     return np.asarray(rgb, np.uint8)

@@ -1,0 +1,48 @@
+"""The program `face-comparison`. Each command is a module of `commands`, imported only when it is asked for.
+
+Whatever fails ends in one line on stderr, `<code>: <message>`, and exit status 2.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+import click
+
+from face_comparison import __version__
+from face_comparison.errors import FaceComparisonError
+
+COMMANDS = ("serve",)
+
+FAILED = 2
+"""Exit status of everything that went wrong, wrong usage included (0 and 1 are verdicts of `compare`)."""
+
+
+class _Commands(click.Group):
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        command = importlib.import_module(f"face_comparison.commands.{cmd_name}").command
+        assert isinstance(command, click.Command)  # noqa: S101
+        return command
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except FaceComparisonError as error:
+            click.echo(f"{error.code}: {error.message}", err=True)
+            ctx.exit(FAILED)
+
+
+@click.command(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 120})
+@click.version_option(__version__, prog_name="face-comparison")
+def main() -> None:
+    """Finds faces in pictures and says whether two are the same person.
+
+    Every option can be given in the environment, as FACE_COMPARISON_ and its name: --max-body-bytes is
+    FACE_COMPARISON_MAX_BODY_BYTES.
+    """

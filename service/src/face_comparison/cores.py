@@ -1,0 +1,17 @@
+"""How many processor cores this process may really use: a container's share, not the machine's whole."""
+
+from __future__ import annotations
+
+import math
+import os
+from pathlib import Path
+
+
+def available(quota_file: Path = Path("/sys/fs/cgroup/cpu.max")) -> int:
+    """Cores that the scheduler allows, at least 1. quota_file: of cgroup v2, `<microseconds or max> <period>`."""
+    allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    try:
+        quota, period = quota_file.read_text().split()
+        return max(1, min(allowed, math.ceil(int(quota) / int(period))))
+    except (OSError, ValueError):  # no such file, or "max": no limit but the machine's
+        return allowed

@@ -1,0 +1,62 @@
+"""The real server, master and workers, around an analyzer that does what its "pictures" say.
+
+b"quick"           answers at once: no face
+b"sleep 0.05"      takes that long
+b"hold PATH"       makes PATH.begun, and answers as soon as PATH exists
+b"faces 100"       that many faces: a long reply
+
+The file that LIVE_SABOTAGE names keeps a worker from starting while it exists; its content is the reason.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+from fakes.analyzer import MODEL
+
+from face_comparison import logs, server
+from face_comparison.analysis import ModelInfo
+from face_comparison.errors import InvalidBundle
+from face_comparison.faces import HASH_SIZE, Analysis, Box, Face, Quality
+from face_comparison.settings import Settings
+
+
+class ObedientAnalyzer:
+    @property
+    def model(self) -> ModelInfo:
+        return MODEL
+
+    def analyze(self, data: bytes, *, max_faces: int = 100, min_confidence: float | None = None) -> Analysis:
+        order, _, rest = data.decode().partition(" ")
+        faces: tuple[Face, ...] = ()
+        if order == "sleep":
+            time.sleep(float(rest))
+        elif order == "hold":
+            Path(rest + ".begun").touch()
+            while not Path(rest).exists():
+                time.sleep(0.002)
+        elif order == "faces":
+            landmarks = np.zeros((5, 2), np.float32)
+            vector = np.random.default_rng(1).normal(size=HASH_SIZE).astype(np.float32)
+            face = Face(Box(0, 0, 10, 10), 0.9, landmarks, Quality(1, 1, 10), vector / np.linalg.norm(vector))
+            faces = (face,) * int(rest)
+        return Analysis(faces, 100, 100, {"decode": 0.0})
+
+
+def load(settings: Settings, threads: int) -> ObedientAnalyzer:
+    sabotage = Path(os.environ["LIVE_SABOTAGE"])
+    if sabotage.exists():
+        raise InvalidBundle(sabotage.read_text())
+    time.sleep(float(os.environ.get("LIVE_LOAD_SECONDS", "0")))
+    return ObedientAnalyzer()
+
+
+if __name__ == "__main__":
+    chosen = Settings.from_environ(os.environ)
+    logs.configure(chosen.log_level)
+    if failure := server.serve(chosen, load):
+        sys.exit(failure)

@@ -1,0 +1,203 @@
+"""Clients that are slow, silent, gone or rude: none of them keeps the others from being answered."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import socket
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from live.served import LIMIT, Served, img, raw_request, read_reply, serving, until
+
+QUEUE = 8
+
+
+@pytest.fixture(scope="module")
+def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    """Two slots and a small queue, so that a few bad clients would be enough to fill it."""
+    with serving(tmp_path_factory.mktemp("live"), threads=2, queue=QUEUE, request_seconds=20) as served:
+        yield served.wait_ready()
+
+
+@pytest.fixture
+def quick(tmp_path: Path) -> Iterator[Served]:
+    with serving(tmp_path, threads=2, queue=QUEUE, request_seconds=1) as served:
+        yield served.wait_ready()
+
+
+@contextlib.contextmanager
+def many(service: Served, count: int, first_bytes: bytes) -> Iterator[list[socket.socket]]:
+    with contextlib.ExitStack() as stack:
+        sockets = [stack.enter_context(service.connect()) for _ in range(count)]
+        for sock in sockets:
+            sock.sendall(first_bytes)
+        yield sockets
+
+
+@pytest.mark.parametrize(
+    "first_bytes",
+    [b"", b"POST /prod/face_", b"POST /prod/face_comparison HTTP/1.1\r\nHost: x\r\nContent-Le"],
+    ids=["silent", "half a line", "half a head"],
+)
+def test_three_hundred_idle_clients_cost_no_thread(service: Served, first_bytes: bytes) -> None:
+    """More than there are threads, so that one thread each would leave none."""
+    with many(service, 300, first_bytes):
+        assert service.detect(b"quick").status == 200
+
+
+def test_slow_senders_up_to_the_queue_leave_room_for_others(service: Served) -> None:
+    with many(service, QUEUE, raw_request(b"quick", length=5000)):
+        until(lambda: service.metric("face_comparison_in_flight") == QUEUE, "the slow senders are inside")
+        assert service.detect(b"quick").status == 200
+        assert service.get("/livez").status == 200
+
+
+def test_who_hangs_up_mid_body_gives_the_place_back(service: Served) -> None:
+    for _ in range(3):
+        with many(service, QUEUE, raw_request(b"quick", length=5000)):
+            until(lambda: service.metric("face_comparison_in_flight") == QUEUE, "the clients are inside")
+        until(lambda: service.metric("face_comparison_in_flight") == 0, "their places are free again")
+    assert service.detect(b"quick").status == 200
+
+
+def test_a_body_that_never_ends_is_answered_at_the_deadline(quick: Served) -> None:
+    with quick.connect() as sock:
+        sock.sendall(raw_request(b"quick", length=5000))
+        status, _, body = read_reply(sock)
+    assert (status, json.loads(body)["error"]["code"]) == (504, "deadline_exceeded")
+
+
+def test_a_client_that_trickles_its_body_is_answered_at_the_deadline(quick: Served) -> None:
+    """A byte now and then resets no clock: the deadline is that of the whole request."""
+    began = time.monotonic()
+    with quick.connect() as sock:
+        sock.sendall(raw_request(b"quick", length=100_000))
+        sock.settimeout(0.05)
+        reply = b""
+        while not reply:
+            assert time.monotonic() < began + LIMIT
+            with contextlib.suppress(TimeoutError):
+                reply = sock.recv(100)
+                break
+            sock.sendall(b" ")
+    assert reply.startswith(b"HTTP/1.1 504 ")
+
+
+@pytest.mark.parametrize("chunked", [False, True], ids=["whole", "in chunks"])
+def test_a_head_that_never_ends_is_dropped_at_the_deadline(quick: Served, chunked: bool) -> None:
+    with quick.connect() as sock:
+        if chunked:
+            sock.settimeout(0.05)
+            end = time.monotonic() + LIMIT
+            with pytest.raises((BrokenPipeError, ConnectionResetError, EOFError)):
+                while time.monotonic() < end:
+                    sock.sendall(b"X")
+                    with contextlib.suppress(TimeoutError):
+                        if not sock.recv(100):
+                            raise EOFError
+        else:
+            sock.sendall(b"GET /livez HTT")
+            assert sock.recv(100) == b""
+
+
+def test_a_client_that_reads_nothing_holds_no_thread_for_good(quick: Served) -> None:
+    """Its reply is longer than the socket's buffers; when it cannot be sent in time, the connection is given up."""
+    with contextlib.ExitStack() as stack:
+        for _ in range(60):  # more than there are threads
+            sock = stack.enter_context(socket.socket())
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            sock.connect(("127.0.0.1", quick.port))
+            sock.sendall(raw_request(b"faces 100"))
+        until(lambda: quick.detect(b"quick").status == 200, "somebody else is answered")
+
+
+def test_a_client_that_does_not_close_holds_nobody_up(service: Served) -> None:
+    """After `Connection: close` the server waits for the client to close: not in its only event loop."""
+    with contextlib.ExitStack() as stack:
+        for _ in range(20):
+            sock = stack.enter_context(service.connect())
+            sock.sendall(raw_request(b"quick", close=True))
+            assert read_reply(sock)[0] == 200
+        began = time.monotonic()
+        for _ in range(20):
+            assert service.get("/livez").status == 200
+        assert time.monotonic() - began < 10  # one after the other they would have been waited for 40 s
+
+
+def test_a_body_that_is_too_large_is_refused_before_it_is_sent_and_the_client_reads_why(service: Served) -> None:
+    size = 100 * 2**20
+    with service.connect() as sock:
+        sock.sendall(f"POST /prod/face_comparison HTTP/1.1\r\nHost: x\r\nContent-Length: {size}\r\n\r\n".encode())
+        for _ in range(size // 2**20):  # a client that sends everything before it reads anything
+            sock.sendall(bytes(2**20))
+        status, _, body = read_reply(sock)
+    assert (status, json.loads(body)["error"]["code"]) == (413, "body_too_large")
+
+
+def test_who_is_refused_while_sending_may_use_the_connection_again(service: Served, tmp_path: Path) -> None:
+    with contextlib.ExitStack() as stack:
+        holders = [stack.enter_context(service.connect()) for _ in range(QUEUE + 2)]
+        for sock in holders:
+            sock.sendall(raw_request(b"hold %s" % bytes(tmp_path / "go")))
+        until(lambda: service.metric("face_comparison_in_flight") == QUEUE + 2, "the service is full")
+        refused = stack.enter_context(service.connect())
+        refused.sendall(raw_request(b"quick" + b" " * 5_000_000))
+        status, headers, body = read_reply(refused)
+        assert (status, json.loads(body)["error"]["code"]) == (429, "overloaded")
+        assert int(headers["retry-after"]) >= 1
+        assert headers["connection"] == "keep-alive"
+        (tmp_path / "go").touch()
+        assert [read_reply(sock)[0] for sock in holders] == [200] * (QUEUE + 2)
+        refused.sendall(raw_request(b"quick"))
+        assert read_reply(refused)[0] == 200
+
+
+def test_requests_sent_back_to_back_are_answered_in_order(service: Served) -> None:
+    with service.connect() as sock:
+        sock.sendall(raw_request(b"faces 1") + raw_request(b"faces 2") + b"GET /livez HTTP/1.1\r\nHost: x\r\n\r\n")
+        buffered = b""
+        while buffered.count(b"HTTP/1.1 200") < 3 or not buffered.endswith(b"}"):
+            buffered += sock.recv(65536)
+    assert [part.count(b"face_hash") for part in buffered.split(b"HTTP/1.1 200 OK")[1:]] == [1, 2, 0]
+
+
+def test_a_body_in_chunks_is_read_and_the_connection_kept(service: Served) -> None:
+    body = json.dumps(img(b"faces 1")).encode()
+    request = b"POST /prod/face_comparison HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
+    request += b"".join(b"%x\r\n%s\r\n" % (len(part), part) for part in (body[:7], body[7:])) + b"0\r\n\r\n"
+    with service.connect() as sock:
+        for _ in range(2):
+            sock.sendall(request)
+            status, headers, reply = read_reply(sock)
+            assert (status, headers["connection"], len(json.loads(reply)["Faces"])) == (200, "keep-alive", 1)
+
+
+def test_a_head_byte_by_byte_and_a_body_byte_by_byte(service: Served) -> None:
+    request = raw_request(b"faces 1")
+    with service.connect() as sock:
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        for index in range(len(request)):
+            sock.sendall(request[index : index + 1])
+        assert read_reply(sock)[0] == 200
+
+
+def test_expect_100_continue(service: Served) -> None:
+    head, _, body = raw_request(b"quick").partition(b"\r\n\r\n")
+    with service.connect() as sock:
+        sock.sendall(head + b"\r\nExpect: 100-continue\r\n\r\n")
+        assert sock.recv(100).startswith(b"HTTP/1.1 100 ")
+        sock.sendall(body)
+        assert read_reply(sock)[0] == 200
+
+
+@pytest.mark.parametrize("junk", [b"\x16\x03\x01\x02\x00\x01", b"GET\r\n\r\n", b"\r\n\r\n\r\n\r\n", b"A" * 100_000])
+def test_what_is_no_http_is_refused_and_harms_nobody(service: Served, junk: bytes) -> None:
+    with service.connect() as sock:
+        sock.sendall(junk)
+        sock.shutdown(socket.SHUT_WR)
+        with contextlib.suppress(ConnectionResetError):
+            assert b"HTTP/1.1 5" not in sock.recv(1000)
+    assert service.get("/livez").status == 200

@@ -1,4 +1,4 @@
-"""Makes a bundle that shares nothing with the default one but the published detector: other sizes, a 512-wide embedder."""
+"""Makes a bundle unlike the default one: the same published detector at another size, a 512-wide embedder."""
 
 import hashlib
 import json

@@ -1,0 +1,173 @@
+"""The default bundle on real pictures, from bytes to faces."""
+
+import json
+from concurrent.futures import ThreadPoolExecutor
+from importlib import resources
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from model import accuracy
+from pictures import samples
+
+from face_comparison import analysis, similarity
+from face_comparison.analysis import PictureAnalyzer
+from face_comparison.bundle import Bundle
+from face_comparison.faces import Face
+
+GOLDEN = Path(__file__).parents[1] / "golden" / "model" / "sample.json"
+SAMPLE = resources.files("face_comparison").joinpath("sample.jpg").read_bytes()
+
+
+def jpeg(picture: np.ndarray) -> bytes:
+    return cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, 95])[1].tobytes()
+
+
+def picture(name: str) -> np.ndarray:
+    return cv2.imread(str(samples.photographs()[name]), cv2.IMREAD_COLOR)
+
+
+def test_the_sample_gives_the_numbers_that_it_always_gave(analyzer: PictureAnalyzer) -> None:
+    """Tolerances: a pixel, a hundredth of confidence, 0.03 of distance (float32 on other processors and versions)."""
+    golden = json.loads(GOLDEN.read_text())
+    (face,) = analyzer.analyze(SAMPLE).faces
+    np.testing.assert_allclose([face.box.left, face.box.top, face.box.width, face.box.height], golden["box"], atol=1)
+    np.testing.assert_allclose(face.landmarks, golden["landmarks"], atol=1)
+    assert face.confidence == pytest.approx(golden["confidence"], abs=0.01)
+    assert face.quality.sharpness == pytest.approx(golden["sharpness"], abs=1)
+    assert face.quality.brightness == pytest.approx(golden["brightness"], abs=1)
+    hashed = np.zeros(768, np.float32)
+    hashed[:128] = golden["hash"]
+    assert similarity.distance(face.hash, hashed) < 0.03
+    assert analyzer.model.version == golden["version"]
+
+
+def test_a_face_of_40_pixels_in_a_1920x1080_picture_is_found_and_is_still_the_same_person(
+    analyzer: PictureAnalyzer,
+) -> None:
+    for name in ("obama.jpg", "biden.jpg", "astronaut.png"):
+        data = samples.photographs()[name].read_bytes()
+        (near,) = analyzer.analyze(data).faces
+        far = accuracy.shrunk(40)(picture(name), near.box.height)
+        assert far.shape == (1080, 1920, 3)
+        (found,) = analyzer.analyze(jpeg(far)).faces
+        assert 34 < found.box.height < 46
+        assert similarity.distance(near.hash, found.hash) < 0.75
+
+
+@pytest.mark.parametrize("side", [500, 1000, 2000, 3000])
+def test_a_huge_close_up_is_found(analyzer: PictureAnalyzer, side: int) -> None:
+    (near,) = analyzer.analyze(samples.photographs()["obama3.jpg"].read_bytes()).faces
+    left, top = int(near.box.left), int(near.box.top)
+    right, bottom = left + int(near.box.width), top + int(near.box.height)
+    face = cv2.resize(picture("obama3.jpg")[top:bottom, left:right], (side, side * (bottom - top) // (right - left)))
+    (found,) = analyzer.analyze(jpeg(face)).faces
+    assert found.box.height > 0.8 * face.shape[0]
+    assert similarity.distance(near.hash, found.hash) < 0.6
+
+
+def test_more_faces_than_a_batch_holds_all_come_back_each_itself(analyzer: PictureAnalyzer) -> None:
+    tile = picture("astronaut.png")[:300, 80:380]
+    rows, columns = 3, 5
+    (alone,) = analyzer.analyze(jpeg(tile)).faces
+    found = analyzer.analyze(jpeg(np.tile(tile, (rows, columns, 1)))).faces
+    assert len(found) == rows * columns
+    cells = {(int(face.box.left // 300), int(face.box.top // 300)) for face in found}
+    assert len(cells) == rows * columns
+    assert max(similarity.distance(alone.hash, face.hash) for face in found) < 0.3
+    assert [face.confidence for face in found] == sorted((face.confidence for face in found), reverse=True)
+
+
+def test_the_largest_faces_stay_when_the_number_is_cut(analyzer: PictureAnalyzer) -> None:
+    data = samples.photographs()["table.jpg"].read_bytes()
+    every = analyzer.analyze(data).faces
+    cut = analyzer.analyze(data, max_faces=2).faces
+
+    def areas(faces: tuple[Face, ...]) -> list[float]:
+        return sorted((face.box.area for face in faces), reverse=True)
+
+    assert len(every) == 6
+    assert areas(cut) == pytest.approx(areas(every)[:2])
+
+
+def test_min_confidence_moves_the_bar_both_ways(analyzer: PictureAnalyzer) -> None:
+    data = samples.photographs()["table.jpg"].read_bytes()
+    assert len(analyzer.analyze(data, min_confidence=0.3).faces) > 6
+    strict = analyzer.analyze(data, min_confidence=0.92).faces
+    assert 0 < len(strict) < 6
+    assert all(face.confidence >= 0.92 for face in strict)
+
+
+@pytest.mark.parametrize("kind", ["grey", "noise", "checkers"])
+def test_a_picture_without_a_face_gives_none(analyzer: PictureAnalyzer, kind: str) -> None:
+    empty = {
+        "grey": np.full((600, 800, 3), 127, np.uint8),
+        "noise": np.random.default_rng(1).integers(0, 256, (600, 800, 3)).astype(np.uint8),
+        "checkers": np.kron(np.indices((60, 80)).sum(axis=0) % 2, np.ones((10, 10))).astype(np.uint8)[:, :, None]
+        * np.full(3, 255, np.uint8),
+    }[kind]
+    found = analyzer.analyze(jpeg(empty))
+    assert (found.faces, found.width, found.height) == ((), 800, 600)
+
+
+@pytest.mark.parametrize("size", [(1, 1), (1, 300), (300, 1), (7, 5), (4096, 16)])
+def test_pictures_of_odd_sizes_are_no_trouble(analyzer: PictureAnalyzer, size: tuple[int, int]) -> None:
+    assert analyzer.analyze(jpeg(np.full((*size, 3), 200, np.uint8))).faces == ()
+
+
+def test_boxes_and_landmarks_fit_the_picture_whatever_size_it_was_decoded_at(analyzer: PictureAnalyzer) -> None:
+    tile = picture("obama.jpg")
+    (small,) = analyzer.analyze(jpeg(tile)).faces
+    large = cv2.resize(tile, None, fx=3, fy=3, interpolation=cv2.INTER_CUBIC)
+    (found,) = analyzer.analyze(jpeg(large)).faces
+    assert analysis.reduction(max(large.shape[:2]), 768) == 4
+    np.testing.assert_allclose(found.landmarks / 3, small.landmarks, atol=3)
+    assert similarity.distance(small.hash, found.hash) < 0.25
+
+
+def test_threads_do_not_mix_pictures(analyzer: PictureAnalyzer) -> None:
+    data = [samples.photographs()[name].read_bytes() for name in ("obama.jpg", "biden.jpg", "astronaut.png")]
+    alone = [analyzer.analyze(item).faces[0].hash for item in data]
+    with ThreadPoolExecutor(6) as pool:
+        together = list(pool.map(lambda index: analyzer.analyze(data[index % 3]).faces[0].hash, range(24)))
+    for index, hashed in enumerate(together):
+        np.testing.assert_allclose(hashed, alone[index % 3], atol=1e-5)
+
+
+def test_every_batch_is_reported(default_bundle: Bundle) -> None:
+    seen: list[tuple[str, int]] = []
+    reporting = analysis.build_analyzer(default_bundle, device="cpu", on_batch=lambda *batch: seen.append(batch))
+    seen.clear()
+    reporting.analyze(SAMPLE)
+    assert ("embedder", 1) in seen
+    assert sum(size for network, size in seen if network == "detector") == 2 + len(
+        default_bundle.manifest.detector.refine
+    )
+
+
+def test_stages_add_up_to_the_work_that_was_done(analyzer: PictureAnalyzer) -> None:
+    stages = analyzer.analyze(SAMPLE).stages
+    assert set(stages) == {"decode", "detect", "embed"}
+    assert all(seconds > 0 for seconds in stages.values())
+
+
+def test_the_warm_up_fails_where_the_embedder_gives_no_numbers(
+    default_bundle: Bundle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    broken = analysis.build_analyzer(default_bundle, device="cpu")
+    monkeypatch.setattr(
+        broken._recognizer._embedder, "run", lambda faces: [np.full((len(faces), 128), np.nan, np.float32)]
+    )
+    with pytest.raises(RuntimeError, match="not finite"):
+        broken.warm_up()
+
+
+@pytest.mark.parametrize(("longest", "reduce"), [(500, 1), (1535, 1), (1536, 2), (3071, 2), (3072, 4), (4096, 4)])
+def test_a_picture_is_decoded_no_smaller_than_the_detector_sees_it(longest: int, reduce: int) -> None:
+    assert analysis.reduction(longest, 768) == reduce
+
+
+@pytest.mark.parametrize(("face", "reduce", "finer"), [(200, 4, 4), (112, 4, 4), (111, 4, 2), (50, 4, 1), (5, 8, 1)])
+def test_a_small_face_asks_for_a_finer_picture(face: float, reduce: int, finer: int) -> None:
+    assert analysis.finer_reduction(face, reduce) == finer

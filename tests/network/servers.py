@@ -56,8 +56,12 @@ class Conversation:
 
     def silence(self) -> None:
         """Send nothing until the client goes away."""
-        while not self._stopping.is_set() and self._sock.recv(4096):
+        while self._sock.recv(4096):
             pass
+
+    def hang_up(self) -> None:
+        with contextlib.suppress(OSError):  # it may have ended by itself
+            self._sock.shutdown(socket.SHUT_RDWR)
 
     def reset(self) -> None:
         """Break the connection off."""
@@ -135,6 +139,8 @@ class Server:
         with contextlib.suppress(OSError):
             self._listener.shutdown(socket.SHUT_RDWR)
         self._accepting.join(STOP_SECONDS)  # after it, no thread is added
+        for conversation in self.conversations:
+            conversation.hang_up()
         for thread in self._threads:
             thread.join(STOP_SECONDS)
         assert not any(thread.is_alive() for thread in [self._accepting, *self._threads]), "a thread does not end"

@@ -59,7 +59,7 @@ class ObjectStore:
                 chunk: bytes = body.read(size)
                 return chunk
 
-            return read_body(read, found["ContentLength"], found.get("ContentEncoding"), self._max_bytes)
+            return read_body(read, found.get("ContentLength"), found.get("ContentEncoding"), self._max_bytes)
 
     def _connected(self) -> Any:
         with self._making:  # clients are thread-safe, making one is not

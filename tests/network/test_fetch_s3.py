@@ -1,0 +1,331 @@
+"""Pictures and bundles from a real S3 server, and from servers that only look like one."""
+
+from __future__ import annotations
+
+import contextlib
+import gzip
+import os
+import socket
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+from botocore.config import Config
+from network.servers import Conversation, Server, reply
+from parts.processes import Processes
+from parts.programs import PartUnavailable, binary
+
+from face_comparison.errors import (
+    BodyTooLarge,
+    DeadlineExceeded,
+    FaceComparisonError,
+    UrlFetchFailed,
+    UrlFetchTimeout,
+    UrlNotAllowed,
+)
+from face_comparison.fetch import Fetcher, FetchPolicy
+from face_comparison.s3 import download_prefix
+
+PICTURE = bytes(range(256)) * 500
+LIMIT = 200_000
+POLICY = FetchPolicy(max_bytes=LIMIT, seconds=60, connect_seconds=60, read_seconds=60)
+START_SECONDS = 60.0
+SHORT = 0.5
+
+
+@pytest.fixture(scope="module")
+def endpoint(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The URL of an S3 server on loopback."""
+    folder = tmp_path_factory.mktemp("s3")
+    (folder / "data").mkdir()
+    try:
+        program = binary("versitygw")
+    except PartUnavailable as missing:
+        if os.environ.get("CI"):
+            raise
+        pytest.skip(str(missing))
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    with Processes(folder) as processes:
+        processes.start(
+            "versitygw",
+            [program, "--port", f"127.0.0.1:{port}", "posix", folder / "data"],
+            {"ROOT_ACCESS_KEY": "tester", "ROOT_SECRET_KEY": "tester-secret"},
+        )
+        url = f"http://127.0.0.1:{port}"
+        deadline = time.monotonic() + START_SECONDS
+        while True:
+            processes.check()
+            with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
+                break
+            assert time.monotonic() < deadline, processes.log("versitygw").read_text()
+            time.sleep(0.05)
+        yield url
+
+
+@pytest.fixture(scope="module")
+def admin(endpoint: str) -> Iterator[Any]:
+    """A client that may write, after it filled the buckets."""
+    made = client(endpoint)
+    made.create_bucket(Bucket="pictures")
+    made.create_bucket(Bucket="other")
+    made.put_object(Bucket="pictures", Key="dir/a b+ä%20?.jpg", Body=PICTURE)
+    made.put_object(Bucket="pictures", Key="a.jpg", Body=PICTURE)
+    made.put_object(Bucket="pictures", Key="limit", Body=bytes(LIMIT))
+    made.put_object(Bucket="pictures", Key="large", Body=bytes(LIMIT + 1))
+    made.put_object(Bucket="pictures", Key="empty", Body=b"")
+    made.put_object(Bucket="pictures", Key="zip", Body=gzip.compress(PICTURE), ContentEncoding="gzip")
+    made.put_object(Bucket="pictures", Key="bomb", Body=gzip.compress(bytes(50_000_000)), ContentEncoding="gzip")
+    made.put_object(Bucket="other", Key="a.jpg", Body=b"of the other bucket")
+    yield made
+    made.close()
+
+
+def client(url: str) -> Any:
+    return boto3.session.Session().client(
+        "s3",
+        endpoint_url=url,
+        region_name="us-east-1",
+        aws_access_key_id="tester",
+        aws_secret_access_key="tester-secret",
+        config=Config(connect_timeout=5, read_timeout=10, retries={"total_max_attempts": 1}),
+    )
+
+
+def configure(environment: pytest.MonkeyPatch, url: str) -> None:
+    """The environment of a service whose operator configured this S3 server, and nothing of this machine's."""
+    for name in [name for name in os.environ if name.startswith("AWS_")]:
+        environment.delenv(name)
+    environment.setenv("AWS_CONFIG_FILE", os.devnull)
+    environment.setenv("AWS_SHARED_CREDENTIALS_FILE", os.devnull)
+    environment.setenv("AWS_EC2_METADATA_DISABLED", "true")  # the tests ask no machine but this one
+    environment.setenv("AWS_ACCESS_KEY_ID", "tester")
+    environment.setenv("AWS_SECRET_ACCESS_KEY", "tester-secret")
+    environment.setenv("AWS_ENDPOINT_URL_S3", url)
+
+
+@pytest.fixture(scope="module")
+def fetcher(endpoint: str, admin: object) -> Iterator[Fetcher]:
+    with pytest.MonkeyPatch.context() as environment:
+        configure(environment, endpoint)
+        made = Fetcher(POLICY)
+        assert made.fetch("s3://pictures/empty") == b""  # its client is made now, with these settings
+    yield made
+
+
+# --- objects --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("url", "body"),
+    [
+        ("s3://pictures/a.jpg", PICTURE),
+        ("S3://pictures/dir/a b+ä%20?.jpg", PICTURE),
+        ("s3://pictures/zip", PICTURE),
+        ("s3://pictures/empty", b""),
+        ("s3://pictures/limit", bytes(LIMIT)),
+        ("s3://other/a.jpg", b"of the other bucket"),
+    ],
+)
+def test_an_object(fetcher: Fetcher, url: str, body: bytes) -> None:
+    assert fetcher.fetch(url) == body
+
+
+@pytest.mark.parametrize(
+    ("url", "error", "says"),
+    [
+        ("s3://pictures/large", BodyTooLarge, str(LIMIT)),
+        ("s3://pictures/bomb", BodyTooLarge, str(LIMIT)),
+        ("s3://pictures/missing", UrlFetchFailed, "no such object in the S3 bucket pictures"),
+        ("s3://nowhere/a.jpg", UrlFetchFailed, "no S3 bucket nowhere"),
+        ("s3://pictures/", UrlNotAllowed, "s3://bucket/key"),
+        ("s3://pictures", UrlNotAllowed, "s3://bucket/key"),
+        ("s3://pictures/dir/", UrlNotAllowed, "s3://bucket/key"),
+        ("s3://pictures/../other/a.jpg", UrlNotAllowed, "between its slashes"),
+    ],
+)
+def test_a_failure_that_helps(fetcher: Fetcher, url: str, error: type[FaceComparisonError], says: str) -> None:
+    with pytest.raises(error) as failed:
+        fetcher.fetch(url)
+    assert says in failed.value.message
+    assert "127.0.0.1" not in failed.value.message
+    assert "missing" not in failed.value.message
+
+
+def test_the_same_client_serves_many_threads(fetcher: Fetcher) -> None:
+    with ThreadPoolExecutor(8) as threads:
+        bodies = list(threads.map(fetcher.fetch, ["s3://pictures/a.jpg", "s3://other/a.jpg"] * 20))
+    assert bodies == [PICTURE, b"of the other bucket"] * 20
+
+
+def test_only_allowed_buckets(endpoint: str, admin: object, monkeypatch: pytest.MonkeyPatch) -> None:
+    configure(monkeypatch, endpoint)
+    careful = Fetcher(replace(POLICY, allowed_buckets=("pictures",)))
+    assert careful.fetch("s3://pictures/a.jpg") == PICTURE
+    with pytest.raises(UrlNotAllowed):
+        careful.fetch("s3://other/a.jpg")
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "says"),
+    [
+        ("AWS_SECRET_ACCESS_KEY", "wrong", "refuses this service's credentials"),
+        ("AWS_ACCESS_KEY_ID", "stranger", "the S3 server (refuses this service's credentials|answered [A-Za-z]+$)"),
+        ("AWS_ACCESS_KEY_ID", None, "credentials for S3"),
+    ],
+)
+def test_credentials_that_do_not_fit(
+    endpoint: str, admin: object, monkeypatch: pytest.MonkeyPatch, variable: str, value: str | None, says: str
+) -> None:
+    configure(monkeypatch, endpoint)
+    if value is None:
+        monkeypatch.delenv(variable)
+        monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
+    else:
+        monkeypatch.setenv(variable, value)
+    with pytest.raises(UrlFetchFailed, match=says):
+        Fetcher(POLICY).fetch("s3://pictures/a.jpg")
+
+
+# --- servers that do not behave ---------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def odd(monkeypatch: pytest.MonkeyPatch, server: Server) -> Server:
+    """The operator's S3 server, answering whatever a test makes it answer."""
+    configure(monkeypatch, server.url(""))
+    return server
+
+
+@pytest.mark.parametrize("start", [b"", reply(content_length="1000") + b"abc"], ids=["at once", "in the body"])
+def test_a_server_that_falls_silent(odd: Server, start: bytes) -> None:
+    def stops(conversation: Conversation) -> None:
+        conversation.send(start)
+        conversation.silence()
+
+    odd.replies["/pictures/a.jpg"] = stops
+    for changes, deadline, error in [
+        ({"seconds": SHORT}, None, UrlFetchTimeout),
+        ({}, SHORT, DeadlineExceeded),
+        ({"read_seconds": 0.2}, None, UrlFetchTimeout),
+    ]:
+        by = Fetcher(replace(POLICY, **changes))
+        with pytest.raises(error):
+            by.fetch("s3://pictures/a.jpg", deadline and time.monotonic() + deadline)
+
+
+def test_a_body_byte_by_byte(odd: Server) -> None:
+    def drips(conversation: Conversation) -> None:
+        conversation.send(reply(content_length="100000"))
+        conversation.repeat(b"x", every=0.02)
+
+    odd.replies["/pictures/a.jpg"] = drips
+    with pytest.raises(UrlFetchTimeout):
+        Fetcher(replace(POLICY, seconds=SHORT)).fetch("s3://pictures/a.jpg")
+
+
+def test_a_moment_of_weakness_is_forgiven_once(odd: Server) -> None:
+    answers = [reply(status="503 Service Unavailable"), reply(PICTURE)]
+    odd.replies["/pictures/a.jpg"] = lambda conversation: conversation.send(answers.pop(0))
+    assert Fetcher(POLICY).fetch("s3://pictures/a.jpg") == PICTURE
+
+
+@pytest.mark.parametrize(
+    ("answer", "requests"),
+    [
+        (reply(status="503 Service Unavailable"), 2),
+        (reply(status="403 Forbidden"), 1),
+        (reply(b"<Error><Code>AccessDenied</Code></Error>", status="403 Forbidden"), 1),
+        (reply(b"<Error><Code>http://10.0.0.1/</Code></Error>", status="400 Bad Request"), 1),
+        (reply(b"not XML", status="500 x"), 2),
+        (reply(PICTURE, content_length=str(len(PICTURE) + 1)), 1),
+        (b"garbage\r\n\r\n", 2),
+    ],
+    ids=["unavailable", "forbidden", "denied", "odd code", "no XML", "cut off", "garbage"],
+)
+def test_a_failure_is_one_of_ours_after_two_attempts_at_most(odd: Server, answer: bytes, requests: int) -> None:
+    odd.replies["/pictures/a.jpg"] = answer
+    with pytest.raises(UrlFetchFailed) as failed:
+        Fetcher(POLICY).fetch("s3://pictures/a.jpg")
+    assert len(odd.requests) == requests
+    assert "127.0.0.1" not in failed.value.message
+    assert "10.0.0.1" not in failed.value.message
+
+
+def test_a_body_larger_than_announced_or_not_announced(odd: Server) -> None:
+    def endless(conversation: Conversation) -> None:
+        conversation.send(reply(content_length="", transfer_encoding="chunked"))
+        conversation.repeat(b"10000\r\n" + bytes(65536) + b"\r\n")
+
+    odd.replies["/pictures/a.jpg"] = endless
+    with pytest.raises(BodyTooLarge):
+        Fetcher(POLICY).fetch("s3://pictures/a.jpg")
+
+
+def test_nobody_listens(monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.socket() as bound:
+        bound.bind(("127.0.0.1", 0))
+        configure(monkeypatch, f"http://127.0.0.1:{bound.getsockname()[1]}")
+        with pytest.raises(UrlFetchFailed, match="S3 server cannot be reached"):
+            Fetcher(POLICY).fetch("s3://pictures/a.jpg")
+
+
+# --- bundles --------------------------------------------------------------------------------------------------------
+
+
+BUNDLE = {"manifest.json": b"{}", "detector.onnx": PICTURE * 100, "licences/MIT.txt": b"MIT"}
+
+
+@pytest.fixture(scope="module")
+def bundle(admin: Any) -> None:
+    """A prefix `models/face` in the bucket `other`, beside one whose name only begins alike."""
+    for name, body in BUNDLE.items():
+        admin.put_object(Bucket="other", Key=f"models/face/{name}", Body=body)
+    admin.put_object(Bucket="other", Key="models/face/empty/", Body=b"")
+    admin.put_object(Bucket="other", Key="models/face-old/manifest.json", Body=b"old")
+
+
+@pytest.mark.parametrize("uri", ["s3://other/models/face", "s3://other/models/face/"])
+@pytest.mark.usefixtures("bundle")
+def test_a_prefix_becomes_a_folder(endpoint: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, uri: str) -> None:
+    configure(monkeypatch, endpoint)
+    into = tmp_path / "new" / "bundle"
+    written = download_prefix(uri, into)
+    assert {path.relative_to(into).as_posix(): path.read_bytes() for path in written} == BUNDLE
+    assert sorted(written) == sorted(path for path in into.rglob("*") if path.is_file())
+
+
+@pytest.mark.parametrize(
+    ("uri", "error"),
+    [
+        ("s3://other/models/missing", UrlFetchFailed),
+        ("s3://other/models/fac", UrlFetchFailed),
+        ("s3://nowhere/models", UrlFetchFailed),
+        ("https://other/models", UrlNotAllowed),
+        ("s3://other/../pictures", UrlNotAllowed),
+    ],
+)
+@pytest.mark.usefixtures("bundle")
+def test_a_prefix_that_is_not_there(
+    endpoint: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, uri: str, error: type[FaceComparisonError]
+) -> None:
+    configure(monkeypatch, endpoint)
+    with pytest.raises(error):
+        download_prefix(uri, tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("key", ["../outside", "a\\..\\..\\outside", "/outside"])
+def test_a_key_that_would_leave_the_folder_writes_nothing(odd: Server, tmp_path: Path, key: str) -> None:
+    listing = f"<ListBucketResult><Contents><Key>models/{key}</Key><Size>1</Size></Contents></ListBucketResult>"
+    odd.replies["/other"] = reply(listing.encode(), content_type="application/xml")
+    into = tmp_path / "into"
+    with pytest.raises(UrlFetchFailed, match="no file name"):
+        download_prefix("s3://other/models", into)
+    assert list(tmp_path.rglob("*")) == []

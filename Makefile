@@ -1,7 +1,8 @@
 # The one entry to everything: `make help`. CI calls only these targets.
 SHELL := bash
+.SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup run test check format generate bench bench-operator operator cluster cluster-down clean
+.PHONY: accuracy help setup run test check format generate bench bench-operator operator cluster cluster-down clean
 
 # onnxruntime reports usage over the network unless told not to; nothing here ever does.
 export ORT_DISABLE_TELEMETRY := 1
@@ -29,7 +30,24 @@ setup: .venv/.synced ## Make .venv with both packages and the default model bund
 
 generate: .venv/.synced ## Make again what is made from another file: the chart's schema and table, the manifests
 	@$(BIN)/python tools/chart_values.py
+	@$(BIN)/python tools/dashboard.py
 	@$(BIN)/python tools/chart_manifests.py --helm "$$($(BIN)/python tests/parts/programs.py path helm)"
+
+check: .venv/.synced ## Lint, types, layers of imports, formatting
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check --quiet . || { echo "unformatted files: make format"; exit 1; }
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports | sed -n '/^Contracts/,$$p'
+
+format: .venv/.synced ## Format the code
+	@$(BIN)/ruff format .
+	@$(BIN)/ruff check --fix --exit-zero --quiet .
+
+test: setup ## Every test, on the real parts that this machine can run
+	@$(BIN)/pytest $(ARGS)
+
+accuracy: setup ## Print how sure the default bundle is on real photographs
+	@PYTHONPATH=tests $(BIN)/python tests/model/accuracy.py
 
 clean: ## Remove what setup made in this folder
 	rm -rf .venv build

@@ -75,7 +75,7 @@ def test_a_bare_picture_is_accepted(running, content_type):
 def test_bytes_that_begin_like_a_picture_are_one_whatever_their_declared_type(running, begin):
     # The fake analyzer knows no such picture, which shows that it was given these bytes.
     assert (
-        code(running.client.post(DETECT, data=start, content_type="application/octet-stream")) == "unsupported_format"
+        code(running.client.post(DETECT, data=begin, content_type="application/octet-stream")) == "unsupported_format"
     )
 
 

@@ -11,10 +11,10 @@ import re
 import time
 import uuid
 from collections.abc import Callable, Mapping
-from pathlib import Path
+from importlib import resources
 from typing import Any
 
-from flask import Flask, Response, g, redirect, request, send_from_directory
+from flask import Flask, Response, g, redirect, request
 from werkzeug.exceptions import HTTPException
 from werkzeug.wrappers import Response as WerkzeugResponse
 
@@ -26,6 +26,7 @@ from face_comparison.errors import FaceComparisonError
 from face_comparison.readiness import Readiness
 from face_comparison.service import FaceService, Fetcher, Stages
 from face_comparison.settings import Settings
+from face_comparison.static_files import static_file, static_files
 from face_comparison.wire_reply import JSON, MESSAGE_PACK, MediaType
 
 STATUS: Mapping[type[FaceComparisonError], int] = {
@@ -56,12 +57,12 @@ STATUS: Mapping[type[FaceComparisonError], int] = {
     errors.InvalidSettings: 500,
     errors.InvalidBundle: 500,
     errors.AcceleratorUnavailable: 500,
+    errors.ModelDownloadFailed: 500,
 }
 
 EXPOSED_HEADERS = "X-Request-Id, Retry-After, Server-Timing"
 ALLOWED_HEADERS = "Content-Type, Accept, Authorization, X-Api-Key, X-Request-Id"
 
-_EXPLORER = Path(__file__).parent / "explorer"
 _EXPLORER_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; connect-src 'self'; "
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
@@ -145,12 +146,26 @@ def _serve_faces(
 
 def _serve_documents(app: Flask, settings: Settings, analyzer: Analyzer) -> None:
     stage = settings.stage
+    package = resources.files("face_comparison")
+    files = static_files(package / "explorer")
+    files["sample.jpg"] = static_file("sample.jpg", (package / "sample.jpg").read_bytes())
 
     def openapi_document() -> Response:
-        return Response(wire_reply.encoded(openapi.document(settings, analyzer.model), JSON), mimetype=JSON)
+        return Response(wire_reply.encoded(openapi.document(settings, analyzer.model, STATUS), JSON), mimetype=JSON)
 
     def explorer(name: str = "index.html") -> Response:
-        response = send_from_directory(_EXPLORER, name)
+        file = files.get(name)
+        if file is None:
+            raise errors.NotFound("the API Explorer has no such file")
+        response = Response(file.content, content_type=file.media_type)
+        if file.gzipped is not None:
+            response.vary.add("Accept-Encoding")
+            if request.accept_encodings.quality("gzip") > 0:
+                response.set_data(file.gzipped)
+                response.content_encoding = "gzip"
+        response.set_etag(file.etag, weak=True)
+        response.cache_control.no_cache = True
+        response.make_conditional(request)
         response.headers["Content-Security-Policy"] = _EXPLORER_POLICY
         response.headers["Referrer-Policy"] = "no-referrer"
         return response

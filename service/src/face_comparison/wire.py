@@ -22,7 +22,15 @@ from face_comparison.errors import (
     MissingImage,
 )
 from face_comparison.faces import HASH_SIZE
-from face_comparison.wire_forms import MAX_TARGETS, Buffer, Fields, Inline, compare_fields, detect_fields
+from face_comparison.wire_forms import (
+    MAX_TARGETS,
+    Buffer,
+    Fields,
+    Inline,
+    compare_fields,
+    detect_fields,
+    spelled_number,
+)
 
 MAX_FACES = 100
 MAX_DISTANCE = 2.0
@@ -68,22 +76,28 @@ class CompareRequest:
 
 
 def detect_request(body: Buffer, content_type: str, query: Mapping[str, str]) -> DetectRequest:
-    """The request for the faces of one picture.
+    """The request for the faces of one picture; the query may hold what the body does not say.
 
     Raises InvalidJson, InvalidParameter, MissingImage.
     """
-    fields = detect_fields(body, content_type, query)
+    from_query = _detect_parameters({name: spelled_number(text) for name, text in query.items()})
+    fields = detect_fields(body, content_type)
     picture = _picture(fields)
     if picture is None:
         raise MissingImage("one of url and img is required")
+    max_faces, min_confidence = _detect_parameters(fields)
+    return DetectRequest(
+        picture=picture,
+        max_faces=max_faces or from_query[0] or MAX_FACES,
+        min_confidence=from_query[1] if min_confidence is None else min_confidence,
+    )
+
+
+def _detect_parameters(fields: Fields) -> tuple[int | None, float | None]:
     max_faces = _number(fields, "max_faces", 1, MAX_FACES)
     if max_faces is not None and max_faces != int(max_faces):
         raise InvalidParameter(f"max_faces must be a whole number from 1 to {MAX_FACES}")
-    return DetectRequest(
-        picture=picture,
-        max_faces=MAX_FACES if max_faces is None else int(max_faces),
-        min_confidence=_number(fields, "min_confidence", 0, 1),
-    )
+    return None if max_faces is None else int(max_faces), _number(fields, "min_confidence", 0, 1)
 
 
 def compare_request(body: Buffer, content_type: str, version: str) -> CompareRequest:

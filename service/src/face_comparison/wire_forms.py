@@ -75,15 +75,11 @@ def form_of(content_type: str, body: Buffer) -> Form:
     return "json"
 
 
-def detect_fields(body: Buffer, content_type: str, query: Mapping[str, str]) -> Fields:
-    """Fields of one picture's request; a bare picture takes its parameters from the query.
-
-    Raises InvalidJson, InvalidParameter.
-    """
+def detect_fields(body: Buffer, content_type: str) -> Fields:
+    """Fields of one picture's request. Raises InvalidJson, InvalidParameter."""
     form = form_of(content_type, body)
     if form == "image":
-        parameters = {name: _number(query[name]) for name in ("max_faces", "min_confidence") if name in query}
-        return {**parameters, "img": Inline(bytes(body), encoded=False)}
+        return {"img": Inline(bytes(body), encoded=False)}
     if form == "multipart":
         parts = _parts(body, content_type)
         return {name: _part_value(name, values[-1]) for name, values in parts.items()}
@@ -340,7 +336,7 @@ def _is_file(part: Field | File) -> bool:
 def _part_value(name: str, part: _Part) -> Any:
     if name == "img":
         return Inline(part.content, encoded=not part.file) if part.content else None
-    return part.text if name == "url" else _number(part.text)
+    return part.text if name == "url" else spelled_number(part.text)
 
 
 def _part_subject(part: _Part) -> Fields | FaceComparisonError:
@@ -351,7 +347,7 @@ def _part_subject(part: _Part) -> Fields | FaceComparisonError:
         return error
 
 
-def _number(text: str) -> Any:
+def spelled_number(text: str) -> Any:
     """The number that text spells, else the text itself, which is then refused where a number is wanted."""
     try:
         return msgspec.json.decode(text.strip().encode(), type=int | float)

@@ -1,0 +1,103 @@
+"""API keys at the border: who is let in, what stays open, and that keys never leak."""
+
+from __future__ import annotations
+
+import pytest
+from fakes.running import COMPARE, DETECT, img
+
+from face_comparison.errors import InvalidSettings
+
+KEY = "k3y-of-anna:with=signs"
+
+
+@pytest.fixture
+def keys_file(tmp_path):
+    path = tmp_path / "keys"
+    path.write_text(f"# for tests\n\nanna:{KEY}\nbert : other-key \n")
+    return path
+
+
+@pytest.fixture
+def closed(start, keys_file):
+    return start(auth="api-key", api_keys_file=str(keys_file))
+
+
+def code(response, status):
+    assert response.status_code == status, response.text
+    return response.json["error"]["code"]
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [{"x-api-key": KEY}, {"X-API-KEY": f" {KEY} "}, {"Authorization": f"Bearer {KEY}"},
+     {"authorization": f"bearer  {KEY}"}, {"x-api-key": "other-key"},
+     {"x-api-key": KEY, "Authorization": "Basic YTpi"}],
+)  # fmt: skip
+@pytest.mark.parametrize("path", [DETECT, "/invocations"])
+def test_a_known_key_lets_in(closed, path, headers):
+    assert closed.client.post(path, json=img("anna"), headers=headers).status_code == 200
+
+
+@pytest.mark.parametrize("headers", [{}, {"x-api-key": ""}, {"x-api-key": " "}, {"Authorization": "Basic YTpi"},
+                                     {"Authorization": "Bearer"}, {"Authorization": KEY}])  # fmt: skip
+@pytest.mark.parametrize("path", [DETECT, COMPARE, "/invocations"])
+def test_without_a_key_it_is_unauthorized(closed, path, headers):
+    response = closed.client.post(path, json=img("anna"), headers=headers)
+    assert code(response, 401) == "unauthorized"
+    assert response.headers["WWW-Authenticate"].startswith("Bearer")
+
+
+@pytest.mark.parametrize("key", ["x", KEY + "x", KEY[:-1], "anna", f"anna:{KEY}", "other-key ,", "ä"])
+@pytest.mark.parametrize("path", [DETECT, COMPARE, "/invocations"])
+def test_an_unknown_key_is_forbidden(closed, path, key):
+    response = closed.client.post(path, json=img("anna"), headers={"x-api-key": key})
+    assert code(response, 403) == "forbidden"
+
+
+def test_the_description_is_closed_too(closed):
+    assert code(closed.client.get(DETECT), 401) == "unauthorized"
+    assert closed.client.get(DETECT, headers={"x-api-key": KEY}).status_code == 200
+
+
+@pytest.mark.parametrize("path", ["/livez", "/readyz", "/ping", "/metrics", "/prod/", "/prod/openapi.json"])
+def test_health_and_documents_stay_open(closed, path):
+    assert closed.client.get(path).status_code == 200
+
+
+def test_a_preflight_needs_no_key(closed):
+    assert closed.client.options(DETECT).status_code == 200
+
+
+def test_refusals_are_open_to_other_origins(closed):
+    response = closed.client.post(DETECT, headers={"Origin": "https://example.com"})
+    assert response.status_code == 401
+    assert response.headers["Access-Control-Allow-Origin"] == "*"
+    assert "x-api-key" in closed.client.options(DETECT).headers["Access-Control-Allow-Headers"].lower()
+
+
+def test_a_changed_file_counts_at_once(closed, keys_file):
+    def status(key):
+        return closed.client.post(DETECT, json=img("anna"), headers={"x-api-key": key}).status_code
+
+    assert (status(KEY), status("new-key")) == (200, 403)
+    replacement = keys_file.with_name("new")  # as Kubernetes does it: another file takes the name
+    replacement.write_text("carl:new-key\n")
+    replacement.replace(keys_file)
+    assert (status(KEY), status("new-key")) == (403, 200)
+
+
+def test_without_authorization_keys_do_not_matter(running):
+    assert running.client.post(DETECT, json=img("anna"), headers={"x-api-key": "x"}).status_code == 200
+
+
+def test_a_bad_file_stops_the_start(start, tmp_path):
+    with pytest.raises(InvalidSettings):
+        start(auth="api-key", api_keys_file=str(tmp_path / "nowhere"))
+
+
+def test_the_log_has_the_name_of_a_key_and_never_the_key(closed, lines):
+    closed.client.post(DETECT, json=img("anna"), headers={"x-api-key": KEY})
+    closed.client.post(DETECT, json=img("anna"), headers={"x-api-key": KEY + "wrong"})
+    closed.client.post(DETECT, json=img("anna"), headers={"Authorization": f"Bearer {KEY}"})
+    assert [entry.get("client") for entry in lines.requests] == ["anna", None, "anna"]
+    assert KEY not in lines.text

@@ -143,7 +143,8 @@ def serving(folder: Path, **options: Any) -> Iterator[Served]:
     environ = {
         name if name.isupper() else f"FACE_COMPARISON_{name.upper()}": str(value) for name, value in options.items()
     }
-    environ |= {"PYTHONPATH": str(TESTS), "LIVE_SABOTAGE": str(folder / "sabotage")}
+    path = os.pathsep.join(filter(None, [str(TESTS), os.environ.get("PYTHONPATH")]))
+    environ |= {"PYTHONPATH": path, "LIVE_SABOTAGE": str(folder / "sabotage")}
     served = Served([sys.executable, str(TESTS / "live" / "slow_service.py")], environ)
     try:
         yield served

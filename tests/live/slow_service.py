@@ -2,7 +2,7 @@
 
 b"quick"           answers at once: no face
 b"sleep 0.05"      takes that long
-b"hold PATH"       makes PATH.begun, and answers as soon as PATH exists
+b"hold PATH"       writes the worker's pid to PATH.begun, and answers as soon as PATH exists
 b"faces 100"       that many faces: a long reply
 
 The file that LIVE_SABOTAGE names keeps a worker from starting while it exists; its content is the reason.
@@ -36,7 +36,7 @@ class ObedientAnalyzer:
         if order == "sleep":
             time.sleep(float(rest))
         elif order == "hold":
-            Path(rest + ".begun").touch()
+            Path(rest + ".begun").write_text(str(os.getpid()))
             while not Path(rest).exists():
                 time.sleep(0.002)
         elif order == "faces":

@@ -16,8 +16,10 @@ import socket
 import tempfile
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any
 
 from gunicorn.app.base import BaseApplication
 from gunicorn.arbiter import Arbiter
@@ -72,6 +74,13 @@ class Master(Arbiter):  # type: ignore[misc]
     def stop(self, graceful: bool = True) -> None:
         self.app.board.stop()
         super().stop(graceful)
+
+    def reap_workers(self) -> None:
+        try:
+            super().reap_workers()
+        except HaltServer:
+            if not self.app.board.stopping:  # a second worker that fails like the first must not disturb the end
+                raise
 
     def reload(self) -> None:
         """SIGHUP: replace all workers. Settings belong to the process and stay; bundle and key files are read anew.
@@ -160,17 +169,17 @@ class Application(BaseApplication):  # type: ignore[misc]
         At the first start that goes on in the background, and probes hear `not_ready`. A worker that replaces another
         accepts nothing before it can answer it: connections wait in the socket's queue, or go to its siblings.
         """
-        from face_comparison import wsgi  # noqa: PLC0415 (in the worker, after the metrics' folder is known)
+        with self._failing_at_once():
+            from face_comparison import wsgi  # noqa: PLC0415 (in the worker, after the metrics' folder is known)
 
-        first_start = self.board.ready_count() < self._workers
-        self.process = wsgi.build(
-            self.settings,
-            threads=self._threads,
-            queue=self._queue,
-            peers=lambda: self.board.ready_count() >= self._workers,
-            load=self._load,
-        )
-        if first_start:
+            self.process = wsgi.build(
+                self.settings,
+                threads=self._threads,
+                queue=self._queue,
+                peers=lambda: self.board.ready_count() >= self._workers,
+                load=self._load,
+            )
+        if self.board.ready_count() < self._workers:
             threading.Thread(target=self._load_models, name="load", daemon=True).start()
         else:
             self._load_models()
@@ -178,19 +187,24 @@ class Application(BaseApplication):  # type: ignore[misc]
 
     def _load_models(self) -> None:
         began = time.monotonic()
-        try:
+        with self._failing_at_once():
             self.process.load()
-        except FaceComparisonError as error:
-            self._give_up(f"{error.code}: {error.message}")
-        except Exception as error:  # whatever it is, the start has failed
-            log.exception("the models could not be loaded")
-            self._give_up(f"internal: the models could not be loaded: {type(error).__name__}: {error}")
         self.board.mark_ready(self._age)
         log.info("ready", extra={"fields": {"pid": os.getpid(), "seconds": round(time.monotonic() - began, 3)}})
 
-    def _give_up(self, why: str) -> NoReturn:
-        self.board.fail(why)
-        os._exit(Arbiter.APP_LOAD_ERROR)  # the exit status at which gunicorn's master ends instead of trying again
+    @contextmanager
+    def _failing_at_once(self) -> Iterator[None]:
+        """A worker that cannot start ends the service, instead of being tried again and again."""
+        try:
+            yield
+        except FaceComparisonError as error:
+            self.board.fail(f"{error.code}: {error.message}")
+        except Exception as error:  # whatever it is, the start has failed
+            log.exception("the service could not start")
+            self.board.fail(f"internal: the service could not start: {type(error).__name__}: {error}")
+        else:
+            return
+        os._exit(Arbiter.APP_LOAD_ERROR)  # the status at which gunicorn's master ends
 
     def run(self) -> None:
         Master(self).run()

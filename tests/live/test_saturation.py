@@ -1,0 +1,72 @@
+"""More requests than the service takes on: each is answered, 200 or 429, and health is answered all the while."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+from live.served import LIMIT, Served, serving, until
+
+IN_FLIGHT, EACH = 64, 8
+
+
+def probe(service: Served, stop: threading.Event) -> list[float]:
+    """Seconds that each of many successive probes took, each on a connection of its own."""
+    seconds = []
+    while not stop.is_set():
+        began = time.monotonic()
+        assert service.get("/livez").status == 200
+        seconds.append(time.monotonic() - began)
+    return seconds
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_64_in_flight_on_a_queue_of_16(tmp_path: Path, workers: int) -> None:
+    with serving(tmp_path, workers=workers, threads=2, queue=16) as service, ThreadPoolExecutor(IN_FLIGHT + 1) as pool:
+        service.wait_ready()
+        stop = threading.Event()
+        probes = pool.submit(probe, service, stop)
+
+        def client() -> Counter[int]:
+            replies: Counter[int] = Counter()
+            for _ in range(EACH):
+                reply = service.detect(b"sleep 0.02")
+                replies[reply.status] += 1
+                if reply.status == 429:
+                    assert reply.json()["error"]["code"] == "overloaded"
+                    assert int(reply.headers["Retry-After"]) >= 1
+            return replies
+
+        replies: Counter[int] = Counter()
+        for done in [pool.submit(client) for _ in range(IN_FLIGHT)]:
+            replies += done.result(LIMIT)
+        stop.set()
+        seconds = sorted(probes.result(LIMIT))
+
+        assert replies.keys() <= {200, 429}
+        assert replies.total() == IN_FLIGHT * EACH
+        assert replies[200] >= 18
+        assert replies[429] > 0
+        assert service.metric('face_comparison_rejected_total{reason="overloaded"}') == replies[429]
+        # Health never waits for a slot. Its bound leaves room for a machine on which other programs run.
+        assert seconds[int(0.95 * len(seconds))] < 0.1
+        assert seconds[-1] < 1
+        until(lambda: service.metric("face_comparison_in_flight") == 0, "nothing is left inside")
+
+
+def test_who_waits_is_served_first_come_first_served_within_the_deadline(tmp_path: Path) -> None:
+    """Three of four wait behind one that takes longer than their deadline: told so in time, not left waiting."""
+    with serving(tmp_path, threads=1, queue=3, request_seconds=1) as service, ThreadPoolExecutor(4) as pool:
+        service.wait_ready()
+        hold = pool.submit(service.detect, b"hold %s" % bytes(tmp_path / "go"))
+        until((tmp_path / "go.begun").exists, "the first computes")
+        late = [pool.submit(service.detect, b"quick") for _ in range(3)]
+        for reply in late:
+            assert reply.result(LIMIT).json()["error"]["code"] == "deadline_exceeded"
+        (tmp_path / "go").touch()
+        assert hold.result(LIMIT).status == 200
+        assert service.detect(b"quick").status == 200

@@ -1,0 +1,98 @@
+"""A start that fails ends at once, once, and says why; a start that succeeds says so only when it can answer."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from live.served import serving, until
+
+
+def serve(*arguments: str, **environ: str) -> subprocess.CompletedProcess[str]:
+    """The real program, which is expected to end by itself."""
+    return subprocess.run(
+        [Path(sys.executable).with_name("face-comparison"), "serve", "--host", "127.0.0.1", *arguments],
+        env={**os.environ, **environ},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "environ", "says"),
+    [
+        (["--port", "70000"], {}, "invalid_settings: --port (FACE_COMPARISON_PORT) must be from 0 to 65535"),
+        (
+            [],
+            {"FACE_COMPARISON_DEVIZE": "cpu"},
+            "invalid_settings: FACE_COMPARISON_DEVIZE is no option of this program: did you",
+        ),
+        (["--port", "0", "--bundle", "/nowhere"], {}, "invalid_bundle: "),
+        (["--port", "0", "--bundle", "/nowhere", "--workers", "3"], {}, "invalid_bundle: "),
+        (["--port", "0", "--bundle", "unheard-of"], {}, "invalid_bundle: no bundle is called unheard-of"),
+        (["--port", "0", "--auth", "api-key", "--api-keys-file", "/nowhere"], {}, "invalid_settings: "),
+    ],
+)
+def test_what_keeps_it_from_starting_is_told_once_on_stderr(
+    arguments: list[str], environ: dict[str, str], says: str
+) -> None:
+    ended = serve(*arguments, **environ)
+    assert ended.returncode == 2
+    assert ended.stderr.startswith(says)
+    assert len(ended.stderr.splitlines()) == 1
+    assert "Traceback" not in ended.stdout
+
+
+def test_a_port_that_is_taken() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        ended = serve("--port", str(port))
+    assert ended.returncode == 2
+    assert ended.stderr.startswith(f"invalid_settings: cannot listen on 127.0.0.1, port {port}: another program")
+
+
+def test_cuda_without_a_gpu_stops_instead_of_using_the_processor() -> None:
+    if Path("/dev/nvidia0").exists():
+        pytest.skip("this machine has a GPU")
+    ended = serve("--port", "0", "--device", "cuda")
+    assert ended.returncode == 2
+    assert ended.stderr.startswith("accelerator_unavailable: ")
+
+
+def test_a_worker_that_cannot_load_stops_all_with_its_reason(tmp_path: Path) -> None:
+    (tmp_path / "sabotage").write_text("expected sha256 1, found 2")
+    with serving(tmp_path, workers=2) as service:
+        assert service.wait_end() != 0
+        assert service.errors == "invalid_bundle: expected sha256 1, found 2\n"
+
+
+def test_until_the_models_are_loaded_it_is_alive_and_not_ready(tmp_path: Path) -> None:
+    with serving(tmp_path, workers=2, LIVE_LOAD_SECONDS=2) as service:
+        service.wait_listening()
+        until(lambda: service.get("/livez").status == 200, "it is alive")
+        for path in ("/readyz", "/ping"):
+            reply = service.get(path)
+            assert (reply.status, reply.json()["error"]["code"]) == (503, "not_ready")
+            assert int(reply.headers["Retry-After"]) >= 1
+        refused = service.detect(b"quick")
+        assert (refused.status, refused.json()["error"]["code"]) == (503, "not_ready")
+        until(lambda: service.get("/readyz").status == 200, "it is ready")
+        for _ in range(20):  # by then every worker is: none still refuses
+            service.session.clear()
+            assert service.detect(b"quick").status == 200
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "::1", "::", "localhost"])
+def test_addresses(tmp_path: Path, host: str) -> None:
+    with serving(tmp_path, FACE_COMPARISON_HOST=host) as service:
+        service.wait_listening()
+        address = "::1" if host == "::1" else "127.0.0.1"
+        with socket.create_connection((address, service.port), timeout=30) as sock:
+            sock.sendall(b"GET /livez HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+            assert sock.recv(100).startswith(b"HTTP/1.1 200 ")

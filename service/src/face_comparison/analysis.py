@@ -23,10 +23,14 @@ from face_comparison.bundle import Bundle, Manifest
 from face_comparison.engines import Engine, Session
 from face_comparison.faces import Analysis
 from face_comparison.geometry import ARCFACE_TEMPLATE, Detections, Pyramid
+from face_comparison.image import Reduce
 
 SMALLEST_FACE = 112.0
 """Shorter side of a face, in pixels of the decoded picture, from which on a finer picture adds nothing: networks see
 faces of at most about this size."""
+
+REDUCTIONS: tuple[Reduce, ...] = (8, 4, 2, 1)
+"""What JPEG pictures can be decoded smaller by, coarsest first."""
 
 CPU_BATCHES = (1, 4)
 CUDA_BATCHES = (1, 2, 4, 8, 16, 32)
@@ -91,8 +95,8 @@ class PictureAnalyzer:
             with _timed(stages, "detect"):
                 found = self._recognizer.refine(picture, found.mapped(picture.size[1] / coarse), minimum)
         with _timed(stages, "embed"):
-            hashes, quality = self._recognizer.embed(picture, found.landmarks)
-        faces = recognition.faces(found.mapped(header.width / picture.size[1]), hashes, quality)
+            hashes, aligned = self._recognizer.embed(picture, found.landmarks)
+        faces = recognition.faces(found.mapped(header.width / picture.size[1]), hashes, aligned)
         return Analysis(faces, header.width, header.height, stages)
 
     def warm_up(self) -> None:
@@ -153,16 +157,14 @@ def _batched(
     return (Gathered if engine.device == "cuda" else Padded)(session, sizes, observe)
 
 
-def reduction(longest: int, side: int) -> int:
-    """How many times smaller (1, 2, 4, 8) a picture may be decoded and still fill the detector's input."""
-    return next(reduce for reduce in (8, 4, 2, 1) if reduce == 1 or longest >= side * reduce)
+def reduction(longest: int, side: int) -> Reduce:
+    """How many times smaller a picture may be decoded and still fill the detector's input."""
+    return next((reduce for reduce in REDUCTIONS if longest >= side * reduce), 1)
 
 
-def finer_reduction(face: float, reduce: int) -> int:
+def finer_reduction(face: float, reduce: Reduce) -> Reduce:
     """The reduction at which a face of this many pixels, seen at `reduce`, is large enough to be embedded."""
-    while reduce > 1 and face < SMALLEST_FACE:
-        reduce, face = reduce // 2, face * 2
-    return reduce
+    return next((finer for finer in REDUCTIONS if finer <= reduce and face * reduce >= SMALLEST_FACE * finer), 1)
 
 
 def largest(detections: Detections, count: int) -> Detections:

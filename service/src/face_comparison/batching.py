@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from face_comparison.engines import Session
 
 Outputs = list[NDArray[np.float32]]
+Waiting = tuple[NDArray[np.uint8], Future[Outputs]]
 
 
 def plan(count: int, sizes: Sequence[int]) -> list[tuple[int, int]]:
@@ -58,7 +59,7 @@ class Gathered:
     def __init__(self, session: Session, sizes: Sequence[int], observe: Callable[[int], None]) -> None:
         self._padded = Padded(session, sizes, observe)
         self._largest = sizes[-1]
-        self._waiting: queue.SimpleQueue[tuple[NDArray[np.uint8], Future[Outputs]]] = queue.SimpleQueue()
+        self._waiting: queue.SimpleQueue[Waiting] = queue.SimpleQueue()
         threading.Thread(target=self._work, name="batches", daemon=True).start()
 
     def run(self, pictures: NDArray[np.uint8]) -> Outputs:
@@ -68,11 +69,13 @@ class Gathered:
         return done.result()
 
     def _work(self) -> None:
-        left: list[tuple[NDArray[np.uint8], Future[Outputs]]] = []
+        left: list[Waiting] = []
         while True:
             left.extend(self._taken(block=not left))
             shape = left[0][0].shape[1:]
-            batch, rest, total = [], [], 0
+            batch: list[Waiting] = []
+            rest: list[Waiting] = []
+            total = 0
             for item in left:
                 fits = item[0].shape[1:] == shape and (not batch or total + len(item[0]) <= self._largest)
                 (batch if fits else rest).append(item)
@@ -80,13 +83,13 @@ class Gathered:
             left = rest
             self._run(batch)
 
-    def _taken(self, block: bool) -> list[tuple[NDArray[np.uint8], Future[Outputs]]]:
+    def _taken(self, block: bool) -> list[Waiting]:
         taken = [self._waiting.get()] if block else []
         while not self._waiting.empty():  # this thread is the only taker
             taken.append(self._waiting.get())
         return taken
 
-    def _run(self, batch: list[tuple[NDArray[np.uint8], Future[Outputs]]]) -> None:
+    def _run(self, batch: list[Waiting]) -> None:
         try:
             outputs = self._padded.run(np.concatenate([pictures for pictures, _ in batch]))
         except Exception as error:  # it belongs to the requests, which raise it

@@ -104,7 +104,7 @@ def _dequantised(
     shifted = values.astype(np.float32)
     if zeros is not None:
         shifted = shifted - spread(zeros).astype(np.float32)
-    return (shifted * spread(scales)).astype(np.float32)
+    return np.asarray(shifted * spread(scales).astype(np.float32), np.float32)
 
 
 def _drop_unused_inputs(graph: onnx.GraphProto) -> None:

@@ -129,7 +129,8 @@ class Pyramid:
             if min(height, width) < 2:
                 break
             even = last[: height // 2 * 2, : width // 2 * 2]
-            self._levels.append(cv2.resize(even, (width // 2, height // 2), interpolation=cv2.INTER_AREA))
+            half = cv2.resize(even, (width // 2, height // 2), interpolation=cv2.INTER_AREA)
+            self._levels.append(np.asarray(half, np.uint8))
         depth = min(depth, len(self._levels) - 1)
         return self._levels[depth], 0.5**depth
 

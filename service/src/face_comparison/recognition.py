@@ -104,27 +104,30 @@ class Recognizer:
         )
         return geometry.distinct(found.at(np.flatnonzero(found.scores >= minimum)), self._manifest.detector.overlap)
 
-    def embed(
-        self, pyramid: Pyramid, landmarks: NDArray[np.float32]
-    ) -> tuple[NDArray[np.float32], list[tuple[float, float]]]:
-        """Hashes (K, HASH_SIZE) of faces with these landmarks (K, 5, 2), and the sharpness and brightness of each."""
+    def embed(self, pyramid: Pyramid, landmarks: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
+        """Hashes (K, HASH_SIZE) of faces with these landmarks (K, 5, 2), and the aligned faces (K, side, side, 3)."""
         side = self._manifest.embedder.side
         template = geometry.ARCFACE_TEMPLATE * np.float32(side / 112)
         aligned = np.stack(
             [pyramid.warped(geometry.similarity_transform(points, template), (side, side)) for points in landmarks]
         )
         (embeddings,) = self._embedder.run(aligned)
-        return hashes(embeddings), [geometry.sharpness_and_brightness(face) for face in aligned]
+        return hashes(embeddings), aligned
 
 
-def faces(detections: Detections, hashed: NDArray[np.float32], quality: list[tuple[float, float]]) -> tuple[Face, ...]:
-    """Face values by descending confidence."""
+def faces(detections: Detections, hashed: NDArray[np.float32], aligned: NDArray[np.uint8]) -> tuple[Face, ...]:
+    """Face values by descending confidence, in the pixels of the detections."""
+
+    def quality(index: int) -> Quality:
+        sharpness, brightness = geometry.sharpness_and_brightness(aligned[index])
+        return Quality(sharpness, brightness, face_size=float(min(detections.boxes[index, 2:])))
+
     return tuple(
         Face(
             box=Box(*(float(value) for value in detections.boxes[index])),
             confidence=float(detections.scores[index]),
             landmarks=detections.landmarks[index],
-            quality=Quality(*quality[index], face_size=float(min(detections.boxes[index, 2:]))),
+            quality=quality(index),
             hash=hashed[index],
         )
         for index in np.argsort(-detections.scores, kind="stable")

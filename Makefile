@@ -49,5 +49,12 @@ test: setup ## Every test, on the real parts that this machine can run
 accuracy: setup ## Print how sure the default bundle is on real photographs
 	@PYTHONPATH=tests $(BIN)/python tests/model/accuracy.py
 
+# Root on Linux; or CLUSTER=current for the cluster of the current kubeconfig.
+cluster: .venv/.synced ## A real Kubernetes on this machine with the product installed, tried by one picture
+	@PYTHONPATH=tests:tools $(BIN)/python -m local_cluster up $(if $(filter current,$(CLUSTER)),--current)
+
+cluster-down: .venv/.synced ## End what `make cluster` started
+	@PYTHONPATH=tests:tools $(BIN)/python -m local_cluster down
+
 clean: ## Remove what setup made in this folder
 	rm -rf .venv build

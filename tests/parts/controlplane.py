@@ -22,7 +22,7 @@ from types import TracebackType
 from typing import Any, Protocol, Self
 
 import yaml
-from parts import programs
+from parts import flags, programs
 from parts.certificates import Authority, key_pair
 from parts.processes import Processes
 
@@ -70,7 +70,7 @@ class ControlPlane:
         self.port = 0
         self._nodes = nodes
         self._processes: Processes | None = None
-        self._commands: dict[str, list[str | Path]] = {}
+        self._commands: dict[str, list[str]] = {}
 
     @property
     def url(self) -> str:
@@ -86,10 +86,9 @@ class ControlPlane:
 
     def start(self) -> Self:
         """Start everything and return when the API server is ready and namespaces get their service account."""
-        binaries = {name: programs.binary(name) for name in PROGRAMS}
-        if self._nodes:
-            binaries["kwok"] = programs.binary("kwok")
-        self._prepare(binaries)
+        for name in (*PROGRAMS, "kwok") if self._nodes else PROGRAMS:
+            programs.binary(name)  # before anything starts: a build takes longer than a start may
+        self._prepare()
         self._processes = Processes(self.directory / "logs")
         try:
             self.start_program("etcd")
@@ -108,7 +107,7 @@ class ControlPlane:
 
     def start_program(self, name: str) -> None:
         """Start one program of the control plane, the first time or again after `stop_program`."""
-        self.processes.start(name, self._commands[name])
+        self.processes.start(name, [programs.binary(name), *self._commands[name]])
 
     def stop_program(self, name: str) -> None:
         """Stop one program, such as `kube-apiserver`, while the others run on."""
@@ -183,13 +182,13 @@ class ControlPlane:
             nodes.append({"apiVersion": "v1", "kind": "Node", "metadata": metadata, "status": status})
         self.kubectl("create", "-f", "-", stdin=json.dumps({"apiVersion": "v1", "kind": "List", "items": nodes}))
 
-    def _prepare(self, binaries: dict[str, Path]) -> None:
+    def _prepare(self) -> None:
         home, pki = self.directory, self.directory / "pki"
         etcd_port, etcd_peer_port, self.port, kcm_port, scheduler_port = free_ports(5)
         authority = Authority(pki)
         names = ("localhost", "kubernetes.default.svc", "127.0.0.1", "10.96.0.1", *EXTRA_HOSTS)
-        server_certificate, server_key = authority.sign("apiserver", "kube-apiserver", hosts=names)
-        account_key, account_public = key_pair(pki, "service-accounts")
+        authority.sign("apiserver", "kube-apiserver", hosts=names)
+        key_pair(pki, "service-accounts")
         users = {
             "admin": ("admin", "system:masters"),
             "controllers": ("system:kube-controller-manager", ""),
@@ -201,68 +200,23 @@ class ControlPlane:
 
         policy = {"apiVersion": "audit.k8s.io/v1", "kind": "Policy", "omitStages": ["RequestReceived"]}
         (home / "audit-policy.json").write_text(json.dumps(policy | {"rules": [{"level": "Metadata"}]}))
-        etcd, peer = f"http://127.0.0.1:{etcd_port}", f"http://127.0.0.1:{etcd_peer_port}"
         controllers, scheduler = home / "controllers.kubeconfig", home / "scheduler.kubeconfig"
         self._commands = {
-            "etcd": [
-                binaries["etcd"],
-                "--name=test",
-                f"--data-dir={home / 'etcd'}",
-                "--unsafe-no-fsync",  # nothing here outlives the process
-                f"--listen-client-urls={etcd}",
-                f"--advertise-client-urls={etcd}",
-                f"--listen-peer-urls={peer}",
-                f"--initial-advertise-peer-urls={peer}",
-                f"--initial-cluster=test={peer}",
-                "--log-level=warn",
-            ],
+            "etcd": flags.etcd(home / "etcd", etcd_port, etcd_peer_port),
             "kube-apiserver": [
-                binaries["kube-apiserver"],
-                f"--etcd-servers={etcd}",
+                *flags.api_server(pki, self.port, etcd_port, SERVICES, home / "audit-policy.json", self.audit_log),
                 "--bind-address=127.0.0.1",
                 "--advertise-address=127.0.0.1",
                 "--endpoint-reconciler-type=none",  # a loopback address is no endpoint for anyone else
-                f"--secure-port={self.port}",
-                f"--tls-cert-file={server_certificate}",
-                f"--tls-private-key-file={server_key}",
-                f"--client-ca-file={authority.certificate}",
-                f"--service-cluster-ip-range={SERVICES}",
-                f"--service-account-key-file={account_public}",
-                f"--service-account-signing-key-file={account_key}",
-                "--service-account-issuer=https://kubernetes.default.svc",
                 "--authorization-mode=RBAC",
-                f"--audit-policy-file={home / 'audit-policy.json'}",
-                f"--audit-log-path={self.audit_log}",
-                "--audit-log-mode=blocking-strict",  # an answered request is in the log
-                "--profiling=false",
             ],
-            "kube-controller-manager": [
-                binaries["kube-controller-manager"],
-                *(f"--{purpose}kubeconfig={controllers}" for purpose in ("", "authentication-", "authorization-")),
-                f"--service-account-private-key-file={account_key}",
-                f"--root-ca-file={authority.certificate}",
-                "--use-service-account-credentials=true",
-                "--leader-elect=false",
-                "--kube-api-qps=500",  # the default of 20 alone makes the start take five seconds
-                "--kube-api-burst=1000",
-                "--bind-address=127.0.0.1",
-                f"--secure-port={kcm_port}",
-                f"--cert-dir={pki / 'controllers'}",
-            ],
-            "kube-scheduler": [
-                binaries["kube-scheduler"],
-                *(f"--{purpose}kubeconfig={scheduler}" for purpose in ("", "authentication-", "authorization-")),
-                "--leader-elect=false",
-                "--bind-address=127.0.0.1",
-                f"--secure-port={scheduler_port}",
-                f"--cert-dir={pki / 'scheduler'}",
-            ],
+            "kube-controller-manager": [*flags.controller_manager(pki, controllers), f"--secure-port={kcm_port}"],
+            "kube-scheduler": [*flags.scheduler(pki, scheduler), f"--secure-port={scheduler_port}"],
         }
         if self._nodes:
             stages = "\n---\n".join(path.read_text() for path in programs.data("kwok-stages"))
             (home / "kwok.yaml").write_text(stages)
             self._commands["kwok"] = [
-                binaries["kwok"],
                 f"--kubeconfig={self.kubeconfig}",
                 f"--config={home / 'kwok.yaml'}",
                 "--manage-all-nodes=false",

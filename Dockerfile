@@ -1,0 +1,88 @@
+# The images: `service` (CPU), `service-gpu` and `operator`, each a target of this file.
+#
+#   docker build --target service -t face-comparison/service:0.1.0 .
+#
+# Everything is installed from uv.lock with its digests. A Python environment is made in one stage and copied whole into
+# the last one, which therefore holds neither compiler nor package cache; its root file system may be read-only.
+ARG BASE_IMAGE=python:3.13-slim
+
+FROM ${BASE_IMAGE} AS build
+RUN pip install --no-cache-dir --disable-pip-version-check --root-user-action=ignore uv==0.13.9
+ENV UV_PYTHON=/usr/local/bin/python \
+    UV_PROJECT_ENVIRONMENT=/opt/face-comparison \
+    UV_LINK_MODE=copy \
+    UV_NO_CACHE=1 \
+    UV_SYSTEM_CERTS=1 \
+    ORT_DISABLE_TELEMETRY=1
+WORKDIR /src
+COPY pyproject.toml uv.lock ./
+COPY service/pyproject.toml service/
+COPY operator/pyproject.toml operator/
+
+# --- the models: built once from the published files, as `make setup` does ---
+FROM build AS models
+COPY service service
+RUN uv sync --quiet --locked --no-dev --no-editable --package face-comparison --extra cpu
+RUN FACE_COMPARISON_BUNDLES=/opt/bundles /opt/face-comparison/bin/face-comparison models fetch
+
+# --- the environments; onnx and pip only build bundles ---
+FROM build AS service-environment
+RUN uv sync --quiet --locked --no-dev --package face-comparison --extra cpu --extra s3 --no-install-workspace \
+        --no-install-package onnx --no-install-package pip
+COPY container/slim.py container/
+RUN python container/slim.py /opt/face-comparison
+COPY service service
+RUN uv sync --quiet --locked --no-dev --no-editable --inexact --package face-comparison --extra cpu --extra s3 \
+        --no-install-package onnx --no-install-package pip \
+    && python -m compileall -q -j 0 /opt/face-comparison/lib
+
+FROM build AS service-gpu-environment
+RUN uv sync --quiet --locked --no-dev --package face-comparison --extra gpu --extra s3 --no-install-workspace \
+        --no-install-package onnx --no-install-package pip
+COPY container/slim.py container/
+RUN python container/slim.py /opt/face-comparison
+COPY service service
+RUN uv sync --quiet --locked --no-dev --no-editable --inexact --package face-comparison --extra gpu --extra s3 \
+        --no-install-package onnx --no-install-package pip \
+    && python -m compileall -q -j 0 /opt/face-comparison/lib
+
+FROM build AS operator-environment
+RUN uv sync --quiet --locked --no-dev --package face-comparison-operator --no-install-workspace
+COPY container/slim.py container/
+RUN python container/slim.py /opt/face-comparison
+COPY operator operator
+RUN uv sync --quiet --locked --no-dev --no-editable --inexact --package face-comparison-operator \
+    && python -m compileall -q -j 0 /opt/face-comparison/lib
+
+# --- the images ---
+FROM ${BASE_IMAGE} AS runtime
+# The numeric user lets Kubernetes see that it is not root. Only /tmp is written to.
+ENV PATH=/opt/face-comparison/bin:/usr/local/bin:/usr/bin:/bin \
+    HOME=/tmp \
+    PYTHONUNBUFFERED=1 \
+    PYTHONDONTWRITEBYTECODE=1
+WORKDIR /
+USER 65532:65532
+
+FROM runtime AS operator
+COPY --from=operator-environment /opt/face-comparison /opt/face-comparison
+# Metrics and health.
+EXPOSE 8080 8081
+ENTRYPOINT ["face-comparison-operator"]
+CMD ["run"]
+
+FROM runtime AS service-gpu
+ENV FACE_COMPARISON_BUNDLES=/opt/bundles FACE_COMPARISON_DEVICE=cuda ORT_DISABLE_TELEMETRY=1
+COPY --from=models /opt/bundles /opt/bundles
+COPY --from=service-gpu-environment /opt/face-comparison /opt/face-comparison
+EXPOSE 8080
+ENTRYPOINT ["face-comparison"]
+CMD ["serve"]
+
+FROM runtime AS service
+ENV FACE_COMPARISON_BUNDLES=/opt/bundles ORT_DISABLE_TELEMETRY=1
+COPY --from=models /opt/bundles /opt/bundles
+COPY --from=service-environment /opt/face-comparison /opt/face-comparison
+EXPOSE 8080
+ENTRYPOINT ["face-comparison"]
+CMD ["serve"]

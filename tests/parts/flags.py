@@ -1,0 +1,67 @@
+"""Command-line flags of the control plane's programs that do not depend on where it runs, as values."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+
+def etcd(data: Path, client_port: int, peer_port: int) -> list[str]:
+    """A single etcd on the loopback address."""
+    client, peer = f"http://127.0.0.1:{client_port}", f"http://127.0.0.1:{peer_port}"
+    return [
+        "--name=only",
+        f"--data-dir={data}",
+        "--unsafe-no-fsync",  # what it holds is worth nothing once it has ended
+        f"--listen-client-urls={client}",
+        f"--advertise-client-urls={client}",
+        f"--listen-peer-urls={peer}",
+        f"--initial-advertise-peer-urls={peer}",
+        f"--initial-cluster=only={peer}",
+        "--log-level=warn",
+    ]
+
+
+def api_server(pki: Path, port: int, etcd_port: int, services: str, audit_policy: Path, audit_log: Path) -> list[str]:
+    """kube-apiserver with the certificates `apiserver` and `ca` and the keys `service-accounts` of the folder `pki`."""
+    return [
+        f"--etcd-servers=http://127.0.0.1:{etcd_port}",
+        f"--secure-port={port}",
+        f"--tls-cert-file={pki}/apiserver.crt",
+        f"--tls-private-key-file={pki}/apiserver.key",
+        f"--client-ca-file={pki}/ca.crt",
+        f"--service-cluster-ip-range={services}",
+        f"--service-account-key-file={pki}/service-accounts.pub",
+        f"--service-account-signing-key-file={pki}/service-accounts.key",
+        "--service-account-issuer=https://kubernetes.default.svc.cluster.local",
+        f"--audit-policy-file={audit_policy}",
+        f"--audit-log-path={audit_log}",
+        "--audit-log-mode=blocking-strict",  # an answered request is in the log
+        "--audit-log-maxsize=2000",
+        "--profiling=false",
+    ]
+
+
+def controller_manager(pki: Path, kubeconfig: Path) -> list[str]:
+    """kube-controller-manager, each controller under its own account as in a real cluster."""
+    return [
+        *_identity(kubeconfig),
+        f"--service-account-private-key-file={pki}/service-accounts.key",
+        f"--root-ca-file={pki}/ca.crt",
+        "--use-service-account-credentials=true",
+        "--kube-api-qps=500",  # the default of 20 alone makes the start take five seconds
+        "--kube-api-burst=1000",
+        f"--cert-dir={pki}/controllers",
+    ]
+
+
+def scheduler(pki: Path, kubeconfig: Path) -> list[str]:
+    """kube-scheduler."""
+    return [*_identity(kubeconfig), f"--cert-dir={pki}/scheduler"]
+
+
+def _identity(kubeconfig: Path) -> list[str]:
+    return [
+        *(f"--{purpose}kubeconfig={kubeconfig}" for purpose in ("", "authentication-", "authorization-")),
+        "--leader-elect=false",  # there is no other
+        "--bind-address=127.0.0.1",
+    ]

@@ -1,0 +1,239 @@
+"""`make cluster` and `make cluster-down`: the product on a real Kubernetes, on this machine.
+
+Without `--current` a node of its own is started inside namespaces; with it, the cluster of the current kubeconfig is
+used, whose nodes must be able to pull the images. Every step finds out first whether it is done, so an interrupted run
+goes on where it stopped.
+
+    python -m local_cluster up [--current]    down [--purge]    run COMMAND...
+"""
+
+from __future__ import annotations
+
+import argparse
+import base64
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+import requests
+from local_cluster import addons, images
+from local_cluster import node as nodes
+from local_cluster.node import Node, NodeFailed
+from parts import programs
+from parts.controlplane import attempts
+
+ROOT = Path(__file__).resolve().parents[2]
+CHART = ROOT / "charts" / "face-comparison"
+SAMPLE = ROOT / "manifests" / "samples" / "cpu.yaml"
+PICTURE = ROOT / "service" / "src" / "face_comparison" / "sample.jpg"
+RELEASE = "face-comparison"
+SYSTEM = "face-comparison-system"
+READY_SECONDS = 600
+
+
+class Steps:
+    """Prints what is being done, with the seconds since the start."""
+
+    def __init__(self) -> None:
+        self._started = time.monotonic()
+
+    def __call__(self, line: str) -> None:
+        print(f"{time.monotonic() - self._started:6.1f} s  {line}", flush=True)
+
+
+class Target(Protocol):
+    """A cluster to install on."""
+
+    def run(self, *command: str | Path, stdin: str | None = None, seconds: float = 120) -> str:
+        """Run a client of the cluster and return what it prints."""
+        ...
+
+
+class CurrentCluster:
+    """The cluster of the current kubeconfig."""
+
+    def run(self, *command: str | Path, stdin: str | None = None, seconds: float = 120) -> str:
+        """Run a client of the cluster and return what it prints."""
+        words = [str(word) for word in command]
+        result = subprocess.run(words, input=stdin, capture_output=True, text=True, timeout=seconds, check=False)
+        if result.returncode:
+            raise NodeFailed(f"{' '.join(words)}: {(result.stderr or result.stdout).strip()[-2000:]}")
+        return result.stdout
+
+
+def up(current: bool, say: Steps) -> None:
+    """Bring everything up and send a picture through the ingress."""
+    target: Target
+    if current:
+        target = CurrentCluster()
+        target.run(_tool("kubectl"), "version")
+        say("using the cluster of the current kubeconfig; its nodes must be able to pull the images")
+    else:
+        target = _own_node(say)
+    install(target, say)
+    apply_sample(target, say)
+    reply_of_sample(target, say, own=not current)
+
+
+def _own_node(say: Steps) -> Node:
+    if (nodes.missing() or images.missing()) and os.geteuid() == 0 and shutil.which("apt-get"):
+        say("installing packages: container runtime, network plugins, image builder")
+        subprocess.run(["bash", Path(__file__).with_name("packages.sh")], check=True, stdout=subprocess.DEVNULL)
+    if reason := nodes.missing() or images.missing():
+        raise NodeFailed(f"{reason}; `make cluster CLUSTER=current` uses a cluster that you have")
+    say("making sure that the programs are built (about ten minutes the first time)")
+    for name in (*nodes.PROGRAMS, "coredns", "metrics-server", "traefik", "helm"):
+        programs.binary(name)
+    wanted = [images.pause(), *(images.build(target, say) for target in ("service", "operator"))]
+    node = Node()
+    node.start(say)
+    say(f"node {node.name} is Ready")
+    for image in wanted:
+        if load(node, image):
+            say(f"loaded {image.name.removeprefix('docker.io/')}")
+    if start_addons(node):
+        say("names, metrics and ingress answer")
+    return node
+
+
+def load(node: Node, image: images.Image) -> bool:
+    """Import an image into the node unless this very build is there; says whether it was imported."""
+    record = node.layout.state / "containerd" / "imported.json"
+    imported: dict[str, str] = json.loads(record.read_text()) if record.exists() else {}
+    if imported.get(image.name) == image.archive.name:
+        return False
+    node.ctr("images", "import", "--local", image.archive)
+    record.write_text(json.dumps(imported | {image.name: image.archive.name}))
+    return True
+
+
+def start_addons(node: Node) -> bool:
+    """Start names, metrics and ingress unless they run; says whether they were started."""
+    running = {path.stem for path in node.layout.logs.glob("*.log")}
+    if "traefik" in running:
+        return False
+    addons.start_dns(node)
+    addons.start_metrics(node)
+    addons.start_ingress(node)
+    addons.wait_ready(node)
+    return True
+
+
+def install(target: Target, say: Steps, *options: str) -> None:
+    """Install or upgrade the chart and wait for the operator."""
+    say("installing the chart")
+    words: list[str | Path] = ["upgrade", "--install", RELEASE, CHART, f"--namespace={SYSTEM}", "--create-namespace"]
+    target.run(_tool("helm"), *words, "--wait", "--timeout=180s", *options, seconds=200)
+    say("the operator runs")
+
+
+def apply_sample(target: Target, say: Steps) -> None:
+    """Apply the sample resource and wait until it is Ready, saying what it waits for."""
+    kubectl = _tool("kubectl")
+    target.run(kubectl, "apply", "--server-side", "-f", SAMPLE)
+    say("applied manifests/samples/cpu.yaml")
+    said = ""
+    for _ in attempts(READY_SECONDS, pause=0.5):
+        status = json.loads(target.run(kubectl, "get", "facecomparison", "faces", "--output=json")).get("status", {})
+        ready = next((each for each in status.get("conditions", []) if each["type"] == "Ready"), None)
+        if ready and ready["status"] == "True":
+            say(f"Ready: {status.get('url', '')}")
+            return
+        line = f"waiting: {ready['reason']}: {ready['message']}" if ready else "waiting for the operator"
+        if line != said:
+            say(said := line)
+    raise TimeoutError(f"the resource was not Ready after {READY_SECONDS} s: {said}")
+
+
+def reply_of_sample(target: Target, say: Steps, own: bool) -> None:
+    """POST the sample picture to the resource's URL, print the reply shortened and what to try next."""
+    url = json.loads(target.run(_tool("kubectl"), "get", "facecomparison", "faces", "--output=json"))["status"]["url"]
+    body = json.dumps({"img": base64.b64encode(PICTURE.read_bytes()).decode()})
+    if own:
+        program = f"import requests, sys; print(requests.post({url!r}, data=sys.stdin.read(), timeout=60).text)"
+        reply = target.run(sys.executable, "-c", program, stdin=body)
+    else:
+        reply = requests.post(url, data=body, timeout=60).text
+    say(f"POST {PICTURE.name} to {url}")
+    print(json.dumps(shorten(json.loads(reply)), indent=2))
+    prefix = f"{ROOT}/build/cluster " if own else ""
+    if own:
+        _write_wrapper()
+    print(
+        f"\nTry next:\n"
+        f"  {prefix}kubectl get facecomparisons --all-namespaces\n"
+        f"  {prefix}kubectl describe facecomparison faces\n"
+        f"  {prefix}curl -s -F img=@{PICTURE} {url}\n"
+        f"  make cluster-down"
+    )
+
+
+def shorten(value: Any) -> Any:
+    """A reply fit for a terminal: the first numbers of long lists."""
+    if isinstance(value, dict):
+        return {key: shorten(each) for key, each in value.items()}
+    if isinstance(value, list):
+        short = [shorten(each) for each in value[:5]]
+        return short if len(value) <= 5 else [*short, f"… {len(value)} in all"]
+    return value
+
+
+def _write_wrapper() -> None:
+    """`build/cluster COMMAND…` runs a command in the node's network with its kubeconfig."""
+    wrapper = ROOT / "build" / "cluster"
+    wrapper.parent.mkdir(exist_ok=True)
+    paths = os.pathsep.join(str(ROOT / folder) for folder in ("tests", "tools"))
+    wrapper.write_text(f'#!/bin/sh\nPYTHONPATH={paths} exec {sys.executable} -m local_cluster run "$@"\n')
+    wrapper.chmod(0o755)
+
+
+def _tool(name: str) -> Path:
+    return programs.binary(name)
+
+
+def run(command: Sequence[str]) -> int:
+    """Run a command in the node's network; a link into the cluster for a person."""
+    node = Node()
+    return subprocess.run(node.command(*command), env=node.environment(), check=False).returncode
+
+
+def main() -> int:
+    """The command line."""
+    parser = argparse.ArgumentParser(prog="local_cluster", description=__doc__.splitlines()[0])
+    commands = parser.add_subparsers(dest="command", required=True)
+    start = commands.add_parser("up", help="start a cluster, install the product, send a picture")
+    start.add_argument("--current", action="store_true", help="use the cluster of the current kubeconfig")
+    stop = commands.add_parser("down", help="end the cluster and everything it made")
+    stop.add_argument("--purge", action="store_true", help="remove its imported images too")
+    execute = commands.add_parser("run", help="run a command in the cluster's network")
+    execute.add_argument("words", nargs=argparse.REMAINDER, metavar="COMMAND")
+    options = parser.parse_args()
+    say = Steps()
+    try:
+        if options.command == "run":
+            return run(options.words)
+        if options.command == "down":
+            node = Node()
+            node.stop()
+            if options.purge:
+                node.purge()
+            say("nothing of the cluster runs any more")
+        else:
+            up(options.current, say)
+    except (NodeFailed, images.ImageFailed, programs.PartUnavailable, TimeoutError) as error:
+        say(f"stopped: {error}")
+        return 1
+    except KeyboardInterrupt:
+        say("interrupted; `make cluster` goes on from here, `make cluster-down` removes everything")
+        return 130
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,152 @@
+"""The images of the Dockerfile, built without Docker: buildah as root, on a base made from Debian's packages.
+
+A registry to pull `python:3.13-slim` from may be out of reach, so the base is made here: Debian 13 with its Python
+3.13, which is what that image is. Each image is kept outside the checkout, as an archive under a key of all it is
+made of.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import shutil
+import subprocess
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from filelock import FileLock
+from local_cluster import config
+from parts import programs
+
+ROOT = Path(__file__).resolve().parents[2]
+HERE = Path(__file__).resolve().parent
+BASE = "localhost/face-comparison-base:1"
+BUILD_SECONDS = 40 * 60
+# What every image is made of, beside its own package.
+SOURCES = ("Dockerfile", ".dockerignore", "container", "pyproject.toml", "uv.lock")
+# Registries may be reached through a proxy with an authority of its own; a build trusts what this machine trusts.
+AUTHORITIES = Path("/etc/ssl/certs/ca-certificates.crt")
+
+
+class ImageFailed(Exception):
+    """An image cannot be built; the message carries the builder's last words."""
+
+
+@dataclass(frozen=True, slots=True)
+class Image:
+    """An image as an archive that containerd imports; `name` is its full reference."""
+
+    name: str
+    archive: Path
+
+
+def missing() -> str:
+    """What this machine lacks to build images, in words; empty when it lacks nothing."""
+    if os.geteuid() != 0:
+        return "building images needs root"
+    absent = [tool for tool in ("buildah", "mmdebstrap") if not shutil.which(tool)]
+    return f"building images needs the packages {', '.join(absent)}" if absent else ""
+
+
+def version() -> str:
+    """The version that images, chart and packages share."""
+    found = re.search(r"^appVersion: (\S+)", (ROOT / "charts/face-comparison/Chart.yaml").read_text(), re.MULTILINE)
+    if not found:
+        raise ImageFailed("charts/face-comparison/Chart.yaml has no appVersion")
+    return found[1]
+
+
+def build(target: str, progress: Callable[[str], None] = lambda line: None) -> Image:
+    """The image of the Dockerfile's `target` (service, service-gpu, operator), built when the cache has none."""
+    suffix = "-gpu" if target.endswith("-gpu") else ""
+    name = f"docker.io/face-comparison/{target.removesuffix('-gpu')}:{version()}{suffix}"
+
+    def make(archive: Path) -> None:
+        if _buildah("images", "--quiet", "--filter", f"reference={BASE}", check=False).strip() == "":
+            progress("making the base image from Debian's packages")
+            _make_base()
+        progress(f"building {name.removeprefix('docker.io/')}")
+        options = ["--layers", "--target", target, "--build-arg", f"BASE_IMAGE={BASE}", "--tag", name]
+        if AUTHORITIES.exists():
+            options += ["--volume", f"{AUTHORITIES}:{AUTHORITIES}:ro"]
+        _buildah("build", "--isolation", "chroot", *options, str(ROOT))
+        _buildah("push", "--quiet", name, f"docker-archive:{archive}:{name}")
+
+    return Image(name, _cached(target, _key(target), make))
+
+
+def pause() -> Image:
+    """The image that holds a pod's namespaces: one program and nothing else."""
+    program = programs.binary("pause")
+
+    def make(archive: Path) -> None:
+        container = _buildah("from", "scratch").strip()
+        _buildah("copy", "--chmod", "0755", container, str(program), "/pause")
+        _buildah("config", "--entrypoint", '["/pause"]', "--user", "65535:65535", container)
+        _buildah("commit", "--quiet", "--rm", container, config.SANDBOX_IMAGE)
+        _buildah("push", "--quiet", config.SANDBOX_IMAGE, f"docker-archive:{archive}:{config.SANDBOX_IMAGE}")
+
+    return Image(config.SANDBOX_IMAGE, _cached("pause", hashlib.sha256(program.read_bytes()).hexdigest()[:16], make))
+
+
+def cache() -> Path:
+    """The folder of archives and of the builder's layers."""
+    return programs.cache().parent / "images"
+
+
+def _key(target: str) -> str:
+    digest = hashlib.sha256(f"{target} {version()}\n".encode())
+    package = ROOT / target.removesuffix("-gpu")
+    for path in [*(path for source in SOURCES for path in _files(ROOT / source)), *_files(package), HERE / "base.sh"]:
+        content = path.read_bytes()
+        digest.update(f"{path.relative_to(ROOT)} {len(content)}\n".encode())
+        digest.update(content)
+    return digest.hexdigest()[:16]
+
+
+def _files(path: Path) -> list[Path]:
+    if path.is_file():
+        return [path]
+    return sorted(each for each in path.rglob("*") if each.is_file() and "__pycache__" not in each.parts)
+
+
+def _cached(name: str, key: str, make: Callable[[Path], None]) -> Path:
+    archive = cache() / f"{name}-{key}.tar"
+    cache().mkdir(parents=True, exist_ok=True)
+    with FileLock(cache() / ".lock", timeout=BUILD_SECONDS):  # one builder at a time: they share layers
+        if not archive.exists():
+            unfinished = archive.with_suffix(f".{os.getpid()}")
+            try:
+                make(unfinished)
+                for older in cache().glob(f"{name}-{'[0-9a-f]' * 16}.tar"):
+                    older.unlink()
+                unfinished.rename(archive)
+            finally:
+                unfinished.unlink(missing_ok=True)
+    return archive
+
+
+def _make_base() -> None:
+    root_file_system = cache() / "base.tar"
+    try:
+        _run(["bash", str(HERE / "base.sh"), str(root_file_system)])
+        container = _buildah("from", "scratch").strip()
+        _buildah("add", "--quiet", container, str(root_file_system), "/")
+        _buildah("config", "--env", "PATH=/usr/local/bin:/usr/bin:/bin", "--env", "LANG=C.UTF-8", container)
+        _buildah("commit", "--quiet", "--rm", container, BASE)
+    finally:
+        root_file_system.unlink(missing_ok=True)
+
+
+def _buildah(*arguments: str, check: bool = True) -> str:
+    store = cache() / "layers"
+    return _run(["buildah", "--root", str(store), "--runroot", str(store / "run"), *arguments], check=check)
+
+
+def _run(command: Sequence[str], check: bool = True) -> str:
+    result = subprocess.run(command, capture_output=True, text=True, timeout=BUILD_SECONDS, check=False)
+    if check and result.returncode:
+        raise ImageFailed(f"{' '.join(command[:8])} … failed:\n{(result.stderr or result.stdout)[-3000:]}")
+    return result.stdout

@@ -1,3 +1,3 @@
-"""Kubernetes operator for the FaceComparison resource. See `handlers` for what it watches and `objects` for what it makes."""
+"""Kubernetes operator for the FaceComparison resource: `objects` says what it makes, `runtime` how it runs."""
 
 __version__ = "0.1.0"

@@ -1,0 +1,63 @@
+"""The program `face-comparison-operator`: the options of `settings.py`; the command line wins over the environment."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import sys
+from collections.abc import Callable
+from dataclasses import fields, replace
+from typing import Any
+
+import click
+
+from face_comparison_operator import __version__, runtime
+from face_comparison_operator.errors import InvalidSettings
+from face_comparison_operator.settings import Settings, environment_name, parsed
+
+LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
+
+
+@click.group()
+@click.version_option(__version__)
+def main() -> None:
+    """Keep what FaceComparison resources ask for."""
+
+
+def _with_options(command: Callable[..., None]) -> Callable[..., None]:
+    for option in reversed(fields(Settings)):
+        flag = "--" + option.name.replace("_", "-")
+        text = f"{option.metadata['help']} [env: {environment_name(option)}]"
+        if isinstance(option.default, bool):
+            names = f"{flag}/--no-{flag[2:]}"
+            command = click.option(names, option.name, default=None, help=f"{text} [default: {option.default}]")(
+                command
+            )
+        else:
+            shown = ",".join(option.default) if isinstance(option.default, tuple) else option.default
+            command = click.option(flag, option.name, default=None, help=text + f" [default: {shown}]")(command)
+    return command
+
+
+@main.command()
+@_with_options
+def run(**given: Any) -> None:
+    """Serve the cluster: in-cluster configuration, else the usual kubeconfig rules."""
+    try:
+        settings = Settings.from_environ(os.environ)
+        for option in fields(Settings):
+            value = given[option.name]
+            if isinstance(value, str):
+                value = parsed(option, value, "--" + option.name.replace("_", "-"))
+            if value is not None:
+                settings = replace(settings, **{option.name: value})
+        logging.basicConfig(level=settings.log_level.upper(), format=LOG_FORMAT, stream=sys.stderr)
+        asyncio.run(runtime.run(settings))
+    except InvalidSettings as error:
+        click.echo(f"{error.code}: {error.message}", err=True)
+        sys.exit(2)
+
+
+if __name__ == "__main__":
+    main()

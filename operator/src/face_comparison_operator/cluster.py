@@ -1,0 +1,314 @@
+"""The API server's REST interface: the only module that speaks HTTP to it.
+
+Objects are dictionaries, not the client's model classes: importing those alone takes as much memory as the whole
+operator. Every write names the operator as field manager and asks for strict validation, so that a misspelt field is an
+error and not silence.
+"""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from typing import Any
+
+import aiohttp
+import msgspec
+
+from face_comparison_operator import __version__
+from face_comparison_operator.connection import Connection
+from face_comparison_operator.errors import (
+    ApiMissing,
+    ClusterError,
+    ClusterUnavailable,
+    Conflict,
+    Expired,
+    Forbidden,
+    NotFound,
+    Rejected,
+)
+from face_comparison_operator.kinds import EVENT, RESOURCE, Kind
+from face_comparison_operator.resource import API_VERSION, KIND, MANAGED_BY, MANAGER, Object
+
+REQUEST_SECONDS = 15.0
+CONNECT_SECONDS = 5.0
+PAGE = 250
+# A watch without any event still carries a bookmark about every minute: one that is silent longer than this is dead.
+SILENCE_SECONDS = 80.0
+# The server ends a watch after this time and it is begun anew, so that none grows old.
+WATCH_SECONDS = 300
+
+_JSON, _APPLY, _JSON_PATCH = "application/json", "application/apply-patch+yaml", "application/json-patch+json"
+_USUAL = aiohttp.ClientTimeout(total=REQUEST_SECONDS, sock_connect=CONNECT_SECONDS)
+_WRITE = {"fieldManager": MANAGER, "fieldValidation": "Strict"}
+
+Report = Callable[[str, str, int], None]
+"""Told of each request: verb, plural name of the kind, status (0: no answer)."""
+
+
+class _Meta(msgspec.Struct, rename="camel"):
+    resource_version: str = ""
+    continue_: str = msgspec.field(name="continue", default="")
+
+
+class _Page(msgspec.Struct):
+    metadata: _Meta
+    items: list[msgspec.Raw] = []
+
+
+class _WatchEvent(msgspec.Struct):
+    type: str
+    object: dict[str, Any]
+
+
+_objects = msgspec.json.Decoder(dict[str, Any])
+_pages = msgspec.json.Decoder(_Page)
+_events = msgspec.json.Decoder(_WatchEvent)
+
+
+class Cluster:
+    """One API server. Methods raise the ClusterErrors of `errors.py`; times out after REQUEST_SECONDS."""
+
+    def __init__(self, connection: Connection, report: Report = lambda verb, kind, status: None) -> None:
+        self._connection = connection
+        self._report = report
+        self._session: aiohttp.ClientSession | None = None
+
+    async def __aenter__(self) -> Cluster:
+        connector = aiohttp.TCPConnector(
+            ssl=self._connection.tls, limit=0, keepalive_timeout=60, socket_factory=_socket_that_notices
+        )
+        headers = {"User-Agent": f"{MANAGER}/{__version__}", "Accept": _JSON}
+        self._session = aiohttp.ClientSession(connector=connector, headers=headers, proxy=self._connection.proxy)
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        if self._session:
+            await self._session.close()
+
+    # --- reading -----------------------------------------------------------------------------------------------------
+
+    async def read(self, kind: Kind, namespace: str, name: str) -> Object | None:
+        """One object, None when it is not there; ApiMissing when the cluster does not know the kind."""
+        try:
+            return _objects.decode(await self._request("get", kind, namespace, name))
+        except NotFound:
+            return None
+
+    async def listed(self, kind: Kind, namespace: str | None) -> AsyncIterator[Object | str]:
+        """Every object (of ours, except resources), page by page; the last item is the version to watch from."""
+        params = {**_selection(kind), "limit": str(PAGE)}
+        while True:
+            page = _pages.decode(await self._request("list", kind, namespace, params=params))
+            for item in page.items:
+                yield {"apiVersion": kind.api_version, "kind": kind.name, **_objects.decode(item)}
+            if not page.metadata.continue_:
+                yield page.metadata.resource_version
+                return
+            params["continue"] = page.metadata.continue_
+
+    async def watch(self, kind: Kind, namespace: str | None, since: str) -> AsyncIterator[tuple[str, Object]]:
+        """Changes after the version `since`, bookmarks included; ends when the server ends it.
+
+        Expired when history does not reach back so far; ClusterUnavailable when nothing comes for SILENCE_SECONDS.
+        """
+        params = {
+            **_selection(kind),
+            "watch": "true",
+            "allowWatchBookmarks": "true",
+            "resourceVersion": since,
+            "timeoutSeconds": str(WATCH_SECONDS),
+        }
+        timeout = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_SECONDS, sock_read=SILENCE_SECONDS)
+        rest = b""
+        call = _Call("watch", kind, kind.path(namespace), params)
+        try:
+            async with self._send(call, timeout) as response:
+                await self._check(call, response)
+                async for chunk in response.content.iter_any():
+                    *lines, rest = (rest + chunk).split(b"\n")
+                    for line in lines:
+                        event = _events.decode(line)
+                        if event.type == "ERROR":
+                            raise _error(event.object.get("code", 500), event.object)
+                        yield event.type, event.object
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            raise ClusterUnavailable(
+                f"the watch of {kind.plural} broke off: {error or type(error).__name__}"
+            ) from error
+
+    async def warnings(self, namespace: str, uid: str) -> list[Object]:
+        """Warning events about the object with this uid, which may be about anything that went wrong with it."""
+        params = {"fieldSelector": f"involvedObject.uid={uid},type=Warning", "limit": str(PAGE)}
+        page = _pages.decode(await self._request("list", EVENT, namespace, params=params))
+        return [_objects.decode(item) for item in page.items]
+
+    # --- writing -----------------------------------------------------------------------------------------------------
+
+    async def create(self, kind: Kind, body: Object) -> Object:
+        """Make an object; Conflict when the name is taken, which the API server decides: nothing is ever taken over."""
+        namespace = body["metadata"]["namespace"]
+        return _objects.decode(await self._request("create", kind, namespace, body=body, params=_WRITE))
+
+    async def apply(self, kind: Kind, body: Object, live: Object) -> Object:
+        """Change `live`, read from here just before, into what `body` says; Conflict when it was replaced meanwhile.
+
+        What the operator made is its own by `create`; it is first handed over to server-side apply, without which
+        fields that are no longer wanted would stay for ever.
+        """
+        metadata = body["metadata"]
+        namespace, name = metadata["namespace"], metadata["name"]
+        fields = _handed_over(live["metadata"].get("managedFields", []))
+        if fields is not None:
+            version = live["metadata"]["resourceVersion"]
+            patch = [
+                {"op": "replace", "path": "/metadata/managedFields", "value": fields},
+                {"op": "replace", "path": "/metadata/resourceVersion", "value": version},
+            ]
+            await self._request("patch", kind, namespace, name, body=patch, params=_WRITE, content=_JSON_PATCH)
+        guarded = {**body, "metadata": {**metadata, "uid": live["metadata"]["uid"]}}
+        params = {**_WRITE, "force": "true"}
+        return _objects.decode(
+            await self._request("patch", kind, namespace, name, body=guarded, params=params, content=_APPLY)
+        )
+
+    async def replace(self, kind: Kind, body: Object) -> Object:
+        """Put `body` in the place of the version that it names; Conflict when there is a newer one."""
+        metadata = body["metadata"]
+        path = (kind, metadata["namespace"], metadata["name"])
+        return _objects.decode(await self._request("update", *path, body=body, params=_WRITE))
+
+    async def delete(self, kind: Kind, live: Object) -> None:
+        """Delete exactly this object, not another that has taken its name; fine when it is gone."""
+        metadata = live["metadata"]
+        body = {"preconditions": {"uid": metadata["uid"]}, "propagationPolicy": "Background"}
+        try:
+            await self._request("delete", kind, metadata["namespace"], metadata["name"], body=body)
+        except NotFound:
+            return
+
+    async def write_status(self, namespace: str, name: str, uid: str, status: Object) -> Object:
+        """Replace what the operator says in the resource's status; Conflict when the resource is another now."""
+        metadata = {"name": name, "namespace": namespace, "uid": uid}
+        body = {"apiVersion": API_VERSION, "kind": KIND, "metadata": metadata, "status": status}
+        params = {**_WRITE, "force": "true"}
+        return _objects.decode(
+            await self._request(
+                "patch", RESOURCE, namespace, f"{name}/status", body=body, params=params, content=_APPLY
+            )
+        )
+
+    # --- requests -----------------------------------------------------------------------------------------------------
+
+    async def _request(
+        self,
+        verb: str,
+        kind: Kind,
+        namespace: str | None,
+        name: str | None = None,
+        *,
+        body: Any = None,
+        params: Mapping[str, str] | None = None,
+        content: str = _JSON,
+    ) -> bytes:
+        call = _Call(verb, kind, kind.path(namespace, name), params or {}, body, content)
+        try:
+            async with self._send(call, _USUAL) as response:
+                if response.status != 401:
+                    return await self._content(call, response)
+            # The token has run out.
+            async with self._send(call, _USUAL, refused=True) as response:
+                return await self._content(call, response)
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            self._report(verb, kind.plural, 0)
+            raise ClusterUnavailable(f"no answer to {verb} {call.path}: {error or type(error).__name__}") from error
+
+    def _send(self, call: _Call, timeout: aiohttp.ClientTimeout, *, refused: bool = False) -> _Response:
+        if self._session is None:
+            raise RuntimeError("use the Cluster as a context manager")
+        headers = {"Content-Type": call.content}
+        authorization = self._connection.authorization(refused=refused)
+        if authorization:
+            headers["Authorization"] = authorization
+        return self._session.request(
+            _METHODS.get(call.verb, call.verb.upper()),
+            self._connection.server + call.path,
+            params=call.params,
+            data=None if call.body is None else msgspec.json.encode(call.body),
+            headers=headers,
+            timeout=timeout,
+        )
+
+    async def _content(self, call: _Call, response: aiohttp.ClientResponse) -> bytes:
+        await self._check(call, response)
+        return await response.read()
+
+    async def _check(self, call: _Call, response: aiohttp.ClientResponse) -> None:
+        self._report(call.verb, call.kind.plural, response.status)
+        if response.status >= 400:
+            text = await response.read()
+            try:
+                status = _objects.decode(text)
+            except msgspec.DecodeError:
+                status = {"message": text[:200].decode(errors="replace").strip()}
+            raise _error(response.status, status)
+
+
+_Response = AbstractAsyncContextManager[aiohttp.ClientResponse]
+
+
+@dataclass(frozen=True, slots=True)
+class _Call:
+    """One request. `verb` is the API's word for it, as in roles."""
+
+    verb: str
+    kind: Kind
+    path: str
+    params: Mapping[str, str]
+    body: Any = None
+    content: str = _JSON
+
+
+_METHODS = {"list": "GET", "watch": "GET", "get": "GET", "create": "POST", "update": "PUT"}
+
+
+def _selection(kind: Kind) -> dict[str, str]:
+    return {} if kind == RESOURCE else {"labelSelector": MANAGED_BY}
+
+
+def _error(code: int, status: Object) -> ClusterError:
+    """The one table from the API server's refusals to errors."""
+    message = str(status.get("message", "")) or f"the API server answers {code}"
+    if code == 404:
+        # A missing object is named in the details; a missing kind is a page that does not exist.
+        return NotFound(message) if (status.get("details") or {}).get("name") else ApiMissing(message)
+    kinds: dict[int, type[ClusterError]] = {400: Rejected, 403: Forbidden, 409: Conflict, 410: Expired, 422: Rejected}
+    return kinds.get(code, ClusterUnavailable)(message)
+
+
+def _handed_over(entries: list[Object]) -> list[Object] | None:
+    """Managed fields with the operator's entry of `create` turned into one of apply; None when there is none."""
+    ours = [each for each in entries if each.get("manager") == MANAGER and not each.get("subresource")]
+    if not any(each["operation"] == "Update" for each in ours):
+        return None
+    fields: Object = {}
+    for each in ours:
+        fields = _merged(fields, each.get("fieldsV1", {}))
+    entry = {**ours[0], "operation": "Apply", "fieldsV1": fields}
+    return [each for each in entries if each not in ours] + [entry]
+
+
+def _merged(first: Object, second: Object) -> Object:
+    return {**first, **{name: _merged(first.get(name, {}), value) for name, value in second.items()}}
+
+
+def _socket_that_notices(address: Any) -> socket.socket:
+    """A socket that finds out by itself within half a minute that the other side is no longer there."""
+    family, kind, protocol, _, _ = address
+    made = socket.socket(family, kind, protocol)
+    made.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    for name, value in (("TCP_KEEPIDLE", 10), ("TCP_KEEPINTVL", 5), ("TCP_KEEPCNT", 4), ("TCP_USER_TIMEOUT", 30_000)):
+        if hasattr(socket, name):  # not every system has all of them
+            made.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
+    return made

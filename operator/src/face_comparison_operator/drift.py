@@ -1,0 +1,95 @@
+"""Whether a live object still is what it should be: the first difference in words, or none.
+
+The API server adds defaults and other programs add fields of their own, so a live object is right when it holds
+everything that is desired. Fields that are desired no longer are noticed by the digest that each child carries.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from decimal import Decimal, InvalidOperation
+from typing import Any
+
+import msgspec
+
+from face_comparison_operator.resource import DIGEST_ANNOTATION, Object
+
+_FACTORS = {
+    **{suffix: Decimal(1000) ** power for power, suffix in enumerate(("k", "M", "G", "T", "P", "E"), 1)},
+    **{suffix: Decimal(1024) ** power for power, suffix in enumerate(("Ki", "Mi", "Gi", "Ti", "Pi", "Ei"), 1)},
+    **{suffix: Decimal(1000) ** -power for power, suffix in enumerate(("m", "u", "n"), 1)},
+}
+# Lists whose elements have an identity, so that one that somebody inserted does not shift the others.
+_IDENTITIES = ("name", "mountPath", "type", "containerPort", "topologyKey")
+# What holds amounts that the API server writes in its own way: 1000m comes back as 1.
+_AMOUNTS = ("limits", "requests", "sizeLimit")
+
+
+def stamped(desired: Object) -> Object:
+    """`desired` with the digest of itself as an annotation."""
+    canonical = msgspec.json.encode(desired, order="deterministic")
+    metadata = desired["metadata"]
+    annotations = {**metadata.get("annotations", {}), DIGEST_ANNOTATION: hashlib.sha256(canonical).hexdigest()[:16]}
+    return {**desired, "metadata": {**metadata, "annotations": annotations}}
+
+
+def difference(desired: Any, live: Any, where: str = "", amount: bool = False) -> str | None:
+    """The first place where `live` lacks or contradicts what is `desired`, in words; None when there is none."""
+    if isinstance(desired, dict):
+        if not isinstance(live, dict):
+            # Empty mappings are left out by the API server.
+            return None if not desired and live is None else f"{where} is {_short(live)}"
+        for name, value in desired.items():
+            found = difference(value, live.get(name), f"{where}.{name}".strip("."), amount or name in _AMOUNTS)
+            if found:
+                return found
+        return None
+    if isinstance(desired, list):
+        return _list_difference(desired, live or [], where, amount)
+    if desired == live or (live is None and desired in ("", False)) or (amount and _same_amount(desired, live)):
+        return None
+    return f"{where} is {_short(live)} instead of {_short(desired)}"
+
+
+def _list_difference(desired: list[Any], live: list[Any], where: str, amount: bool) -> str | None:
+    identity = _identity(desired)
+    if identity is None:
+        if len(desired) != len(live):
+            return f"{where} has {len(live)} entries instead of {len(desired)}"
+        pairs = [(f"{where}[{index}]", *pair) for index, pair in enumerate(zip(desired, live, strict=True))]
+    else:
+        by_name = {each.get(identity): each for each in live if isinstance(each, dict)}
+        pairs = [(f"{where}[{each[identity]}]", each, by_name.get(each[identity])) for each in desired]
+    for place, wanted, found in pairs:
+        verdict = difference(wanted, found, place, amount)
+        if verdict:
+            return verdict
+    return None
+
+
+def _identity(desired: list[Any]) -> str | None:
+    for name in _IDENTITIES:
+        if desired and all(isinstance(each, dict) and name in each for each in desired):
+            values = [each[name] for each in desired]
+            if len(set(values)) == len(values):
+                return name
+    return None
+
+
+def _same_amount(first: Any, second: Any) -> bool:
+    try:
+        return _amount(str(first)) == _amount(str(second))
+    except InvalidOperation:
+        return False
+
+
+def _amount(text: str) -> Decimal:
+    for length in (2, 1):
+        if text[-length:] in _FACTORS:
+            return Decimal(text[:-length]) * _FACTORS[text[-length:]]
+    return Decimal(text)
+
+
+def _short(value: Any) -> str:
+    text = "missing" if value is None else repr(value)
+    return text if len(text) <= 60 else text[:57] + "..."

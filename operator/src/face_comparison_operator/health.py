@@ -1,0 +1,56 @@
+"""The operator's own HTTP: /metrics on one port, /livez and /readyz on another."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from aiohttp import web
+from prometheus_client import CollectorRegistry
+from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
+
+Check = Callable[[], str | None]
+"""What is wrong, or None."""
+
+
+class Endpoints:
+    """Two small servers; a port of 0 takes a free one, and both may be the same."""
+
+    def __init__(self, registry: CollectorRegistry, *, live: Check, ready: Check, refresh: Callable[[], None]) -> None:
+        self._registry, self._live, self._ready, self._refresh = registry, live, ready, refresh
+        self._runners: list[web.AppRunner] = []
+
+    async def start(self, metrics_port: int, health_port: int) -> tuple[int, int]:
+        """Begin to serve; the ports that were taken."""
+        health = [
+            web.get("/livez", lambda _: _verdict(self._live())),
+            web.get("/readyz", lambda _: _verdict(self._ready())),
+        ]
+        metrics = [web.get("/metrics", self._exposition)]
+        if metrics_port == health_port != 0:
+            port = await self._serve([*metrics, *health], metrics_port)
+            return port, port
+        return await self._serve(metrics, metrics_port), await self._serve(health, health_port)
+
+    async def stop(self) -> None:
+        """End both servers."""
+        for runner in self._runners:
+            await runner.cleanup()
+
+    async def _serve(self, routes: list[web.RouteDef], port: int) -> int:
+        app = web.Application()
+        app.add_routes(routes)
+        runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0)
+        await runner.setup()
+        self._runners.append(runner)
+        site = web.TCPSite(runner, None, port)  # every address: the kubelet and Prometheus come from outside
+        await site.start()
+        taken: int = runner.addresses[0][1]
+        return taken
+
+    async def _exposition(self, _: web.Request) -> web.Response:
+        self._refresh()
+        return web.Response(body=generate_latest(self._registry), headers={"Content-Type": CONTENT_TYPE_LATEST})
+
+
+async def _verdict(wrong: str | None) -> web.Response:
+    return web.Response(text="ok\n") if wrong is None else web.Response(text=wrong + "\n", status=503)

@@ -1,0 +1,65 @@
+"""The kinds of objects that the operator deals with: where they are in the API and whether every cluster has them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from face_comparison_operator import resource
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """One kind of object. `optional` ones come with something that not every cluster has."""
+
+    api_version: str
+    name: str
+    plural: str
+    optional: bool = False
+
+    def path(self, namespace: str | None, name: str | None = None) -> str:
+        """The path of the collection (of all namespaces for None) or of one object in it."""
+        root = f"/api/{self.api_version}" if "/" not in self.api_version else f"/apis/{self.api_version}"
+        parts = [root, *(["namespaces", namespace] if namespace else []), self.plural, *([name] if name else [])]
+        return "/".join(parts)
+
+
+RESOURCE = Kind(resource.API_VERSION, resource.KIND, resource.PLURAL)
+POD = Kind("v1", "Pod", "pods")
+EVENT = Kind("v1", "Event", "events")
+LEASE = Kind("coordination.k8s.io/v1", "Lease", "leases")
+GATEWAY = Kind("gateway.networking.k8s.io/v1", "Gateway", "gateways", optional=True)
+
+SERVICE_ACCOUNT = Kind("v1", "ServiceAccount", "serviceaccounts")
+SERVICE = Kind("v1", "Service", "services")
+DEPLOYMENT = Kind("apps/v1", "Deployment", "deployments")
+INGRESS = Kind("networking.k8s.io/v1", "Ingress", "ingresses")
+NETWORK_POLICY = Kind("networking.k8s.io/v1", "NetworkPolicy", "networkpolicies")
+HTTP_ROUTE = Kind("gateway.networking.k8s.io/v1", "HTTPRoute", "httproutes", optional=True)
+AUTOSCALER = Kind("autoscaling/v2", "HorizontalPodAutoscaler", "horizontalpodautoscalers")
+SCALED_OBJECT = Kind("keda.sh/v1alpha1", "ScaledObject", "scaledobjects", optional=True)
+DISRUPTION_BUDGET = Kind("policy/v1", "PodDisruptionBudget", "poddisruptionbudgets")
+SERVICE_MONITOR = Kind("monitoring.coreos.com/v1", "ServiceMonitor", "servicemonitors", optional=True)
+
+CHILDREN = (
+    SERVICE_ACCOUNT,
+    SERVICE,
+    DEPLOYMENT,
+    INGRESS,
+    NETWORK_POLICY,
+    HTTP_ROUTE,
+    AUTOSCALER,
+    SCALED_OBJECT,
+    DISRUPTION_BUDGET,
+    SERVICE_MONITOR,
+)
+"""What the operator makes for a resource."""
+
+WATCHED = (RESOURCE, *CHILDREN, POD)
+
+
+def kind_of(body: resource.Object) -> Kind:
+    """The kind of a child object by its apiVersion and kind."""
+    return _BY_NAME[body["apiVersion"], body["kind"]]
+
+
+_BY_NAME = {(kind.api_version, kind.name): kind for kind in WATCHED}

@@ -1,0 +1,118 @@
+"""Leader election by a Lease: of several operators one works, the others stand by with everything already in memory.
+
+The holder renews the Lease; who finds it not renewed for its whole duration takes it over. Time is measured by each
+operator's own clock from when it saw the Lease change, so clocks need not agree. A holder that cannot renew stops
+working before another may begin.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+from face_comparison_operator.cluster import Cluster
+from face_comparison_operator.errors import ClusterError, Conflict
+from face_comparison_operator.kinds import LEASE
+from face_comparison_operator.resource import Object
+
+DURATION_SECONDS = 12
+RENEW_SECONDS = 4.0  # rarely, each time is a write
+GIVE_UP_SECONDS = 9.0  # well before the duration is over
+RETRY_SECONDS = 1.5
+
+log = logging.getLogger(__name__)
+
+
+class Lease:
+    """Who works. `identity` differs for every process; `changed` is told of each gain (True) and loss (False)."""
+
+    def __init__(
+        self, cluster: Cluster, namespace: str, name: str, identity: str, changed: Callable[[bool], None]
+    ) -> None:
+        self._cluster, self._namespace, self._name, self._identity = cluster, namespace, name, identity
+        self._changed = changed
+        self._seen: Object | None = None
+        self._seen_at = 0.0
+        self._renewed_at = 0.0
+        self.held = False
+
+    async def run(self) -> None:
+        """Take part in the election until cancelled; then give the Lease back, so that the next need not wait."""
+        try:
+            while True:
+                began = time.monotonic()
+                try:
+                    async with asyncio.timeout(GIVE_UP_SECONDS - RENEW_SECONDS):
+                        await self._step()
+                except (ClusterError, TimeoutError) as error:
+                    log.warning("the Lease cannot be renewed or taken: %s", error or "no answer in time")
+                if self.held and time.monotonic() - self._renewed_at > GIVE_UP_SECONDS - RETRY_SECONDS:
+                    self._set(False)
+                fresh = self.held and self._renewed_at >= began
+                await asyncio.sleep(RENEW_SECONDS if fresh else RETRY_SECONDS)
+        finally:
+            if self.held:
+                self._set(False)
+                await self._give_back()
+
+    async def _step(self) -> None:
+        began = time.monotonic()
+        live = self._seen if self.held else await self._cluster.read(LEASE, self._namespace, self._name)
+        if live is None:
+            written = await self._cluster.create(LEASE, self._lease(None))
+        else:
+            if not self._may_take(live):
+                return
+            try:
+                written = await self._cluster.replace(LEASE, self._lease(live))
+            except Conflict:
+                # Somebody else wrote it: look again, as anybody would.
+                self._seen = None
+                self._set(False)
+                return
+        self._seen, self._renewed_at = written, began
+        self._set(True)
+
+    def _may_take(self, live: Object) -> bool:
+        holder = live["spec"].get("holderIdentity")
+        if self._seen is None or live["metadata"]["resourceVersion"] != self._seen["metadata"]["resourceVersion"]:
+            self._seen, self._seen_at = live, time.monotonic()
+        expired = time.monotonic() - self._seen_at > live["spec"].get("leaseDurationSeconds", DURATION_SECONDS)
+        return not holder or holder == self._identity or expired
+
+    def _lease(self, live: Object | None) -> Object:
+        now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+        before = live["spec"] if live else {}
+        ours = before.get("holderIdentity") == self._identity
+        changes = before.get("leaseTransitions", 0)
+        spec = {
+            "holderIdentity": self._identity,
+            "leaseDurationSeconds": DURATION_SECONDS,
+            "acquireTime": before["acquireTime"] if ours and "acquireTime" in before else now,
+            "renewTime": now,
+            "leaseTransitions": changes if ours or live is None else changes + 1,
+        }
+        metadata = {"name": self._name, "namespace": self._namespace}
+        if live:
+            metadata["resourceVersion"] = live["metadata"]["resourceVersion"]
+        return {"apiVersion": LEASE.api_version, "kind": LEASE.name, "metadata": metadata, "spec": spec}
+
+    async def _give_back(self) -> None:
+        if self._seen is None:
+            return
+        free = self._lease(self._seen)
+        free["spec"]["holderIdentity"] = ""
+        try:
+            async with asyncio.timeout(RETRY_SECONDS):
+                await self._cluster.replace(LEASE, free)
+        except (ClusterError, TimeoutError) as error:
+            log.warning("the Lease could not be given back, it runs out by itself: %s", error)
+
+    def _set(self, held: bool) -> None:
+        if held != self.held:
+            self.held = held
+            log.info("this operator %s", "works now" if held else "stands by now")
+            self._changed(held)

@@ -1,0 +1,84 @@
+"""Every Prometheus object of the operator, and nothing else."""
+
+from __future__ import annotations
+
+from collections import Counter as Tally
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.process_collector import ProcessCollector
+from prometheus_client.registry import Collector
+
+Key = tuple[str, str]
+
+
+class Metrics:
+    """What the operator counts. Each process has one; nothing is made at import."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        ProcessCollector(registry=self.registry)
+        prefix, registry = "face_comparison_operator", self.registry
+        self.reconciles = Counter(
+            f"{prefix}_reconciles_total", "Looks at a resource, by result.", ["result"], registry=registry
+        )
+        self.reconcile_seconds = Histogram(
+            f"{prefix}_reconcile_seconds",
+            "Time of one look at a resource.",
+            registry=registry,
+            buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10),
+        )
+        self.api_requests = Counter(
+            f"{prefix}_api_requests_total",
+            "Requests to the API server; code 0: no answer.",
+            ["verb", "resource", "code"],
+            registry=registry,
+        )
+        self.deploy_seconds = Histogram(
+            f"{prefix}_deploy_seconds",
+            "Time from a change of a spec until its URL answers.",
+            registry=registry,
+            buckets=(1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1200),
+        )
+        self.queue_depth = Gauge(f"{prefix}_queue_depth", "Resources that wait to be looked at.", registry=registry)
+        self.leader = Gauge(f"{prefix}_leader", "1 while this operator works, 0 while it stands by.", registry=registry)
+        self.watch_silence = Gauge(
+            f"{prefix}_watch_silence_seconds",
+            "Time since the API server was last heard of on the quietest watch.",
+            registry=registry,
+        )
+        self._conditions: dict[Key, tuple[tuple[str, str, str], ...]] = {}
+        self.registry.register(_Resources(f"{prefix}_resources", self._conditions))
+
+    def request(self, verb: str, resource: str, code: int) -> None:
+        """Count a request to the API server."""
+        self.api_requests.labels(verb, resource, str(code)).inc()
+
+    def deployed(self, seconds: float) -> None:
+        """Count a deployment that is ready."""
+        self.deploy_seconds.observe(seconds)
+
+    def conditions(self, key: Key, conditions: Sequence[dict[str, Any]] | None) -> None:
+        """Remember the conditions of a resource; None when it is gone."""
+        if conditions is None:
+            self._conditions.pop(key, None)
+        else:
+            self._conditions[key] = tuple((each["type"], each["status"], each["reason"]) for each in conditions)
+
+
+class _Resources(Collector):
+    """Counted when asked for, because a resource moves from one combination to another."""
+
+    def __init__(self, name: str, conditions: dict[Key, tuple[tuple[str, str, str], ...]]) -> None:
+        self._name, self._conditions = name, conditions
+
+    def collect(self) -> Iterator[GaugeMetricFamily]:
+        family = GaugeMetricFamily(
+            self._name, "Resources by condition, its status and its reason.", labels=["condition", "status", "reason"]
+        )
+        tally = Tally(each for conditions in self._conditions.values() for each in conditions)
+        for labels, count in sorted(tally.items()):
+            family.add_metric(labels, count)
+        yield family

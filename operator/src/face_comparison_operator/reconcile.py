@@ -1,0 +1,424 @@
+"""One look at one resource: gather what lives, make it what it should be, say in the status how far it has come.
+
+Nothing is remembered that cannot be seen again in the cluster, except to spare requests: when a status was written,
+what the URL answered. So it does not matter why a look was taken, how many there were, or whether one was missed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Protocol
+
+from face_comparison_operator import pods, status
+from face_comparison_operator.drift import difference, stamped
+from face_comparison_operator.errors import (
+    ApiMissing,
+    Conflict,
+    Forbidden,
+    InvalidSpec,
+    NotFound,
+    OperatorError,
+    Rejected,
+)
+from face_comparison_operator.kinds import (
+    AUTOSCALER,
+    CHILDREN,
+    DEPLOYMENT,
+    EVENT,
+    GATEWAY,
+    HTTP_ROUTE,
+    INGRESS,
+    POD,
+    RESOURCE,
+    SCALED_OBJECT,
+    SERVICE,
+    Kind,
+    kind_of,
+)
+from face_comparison_operator.objects import desired
+from face_comparison_operator.resource import (
+    API_VERSION,
+    DIGEST_ANNOTATION,
+    KIND,
+    MANAGER,
+    FaceComparison,
+    Object,
+    Spec,
+    parse,
+)
+from face_comparison_operator.routing import RouteState, route_state
+from face_comparison_operator.settings import Settings
+from face_comparison_operator.status import Answer, Observed, Refusal
+from face_comparison_operator.store import Key, Store
+
+# Changes of mere numbers and words are written at most this often; a condition that changes is written at once.
+QUIET_SECONDS = 5.0
+# How long the Deployment's controller may take to notice a change before that is worth a word.
+NOTICE_SECONDS = 5.0
+# How soon a refused child is tried again: what is in its way is not watched.
+REFUSED_SECONDS = 15.0
+# How soon a pod without containers is asked about, and how often.
+STUCK_SECONDS = 4.0
+GATEWAY_SECONDS = 30.0
+# How often the URL is tried: while it answers, and while it does not.
+ANSWERING_SECONDS, REFUSING_SECONDS = 60.0, 3.0
+
+_CALM = (status.DEPLOYED, status.DEPLOYING, status.SCALED_TO_ZERO)
+
+log = logging.getLogger(__name__)
+
+
+class Cluster(Protocol):
+    """What is needed of an API server; see `cluster.Cluster`."""
+
+    async def read(self, kind: Kind, namespace: str, name: str) -> Object | None: ...
+    async def create(self, kind: Kind, body: Object) -> Object: ...
+    async def apply(self, kind: Kind, body: Object, live: Object) -> Object: ...
+    async def delete(self, kind: Kind, live: Object) -> None: ...
+    async def write_status(self, namespace: str, name: str, uid: str, status: Object) -> Object: ...
+    async def warnings(self, namespace: str, uid: str) -> list[Object]: ...
+
+
+class Listener(Protocol):
+    """Who counts what happens."""
+
+    def deployed(self, seconds: float) -> None: ...
+    def conditions(self, key: Key, conditions: Sequence[Object] | None) -> None: ...
+
+
+Ask = Callable[[RouteState, Object | None], Awaitable[Answer]]
+"""Tries the URL of a route; the Service is a way to the pods when the route cannot be reached from here."""
+
+
+@dataclass(slots=True)
+class _Memory:
+    """What spares requests about one resource; it can be lost at any time. Times are seconds of the clock."""
+
+    uid: str
+    changed_at: float = float("-inf")
+    written_at: float = float("-inf")
+    # Children that the API server keeps in another form than it was given, by kind: digest and version applied.
+    settled: dict[str, tuple[str, str]] = field(default_factory=dict)
+    gateways: list[Object] = field(default_factory=list)
+    gateways_at: float = float("-inf")
+    asked: tuple[str, str] | None = None
+    answer: Answer | None = None
+    answered_at: float = float("-inf")
+    asking: asyncio.Task[None] | None = None
+
+
+class Reconciler:
+    """Works on one key at a time for each key; different keys may run at once."""
+
+    def __init__(  # noqa: PLR0913 (the composition root hands everything in)
+        self,
+        cluster: Cluster,
+        store: Store,
+        settings: Settings,
+        *,
+        ask: Ask,
+        again: Callable[[Key], None],
+        listener: Listener,
+        now: Callable[[], datetime],
+        clock: Callable[[], float],
+    ) -> None:
+        self._cluster, self._store, self._settings = cluster, store, settings
+        self._ask, self._again, self._listener, self._now, self._clock = ask, again, listener, now, clock
+        self._memories: dict[Key, _Memory] = {}
+
+    async def reconcile(self, key: Key) -> float | None:
+        """Look at one resource; seconds until it should be looked at again without cause, if it should."""
+        body = self._store.resource(key)
+        if body is None or "deletionTimestamp" in body["metadata"]:
+            self._forget(key)
+            return None
+        memory = self._memory(key, body["metadata"]["uid"])
+        try:
+            resource = parse(body)
+            refusals = await self._converge(resource, key, memory)
+        except InvalidSpec as error:
+            resource = _unreadable(body)
+            refusals = [Refusal(KIND, status.INVALID_SPEC, error.message)]
+        looks = [REFUSED_SECONDS] if refusals else []
+        observed = await self._observe(resource, key, memory, refusals, looks)
+        if observed is not None:
+            await self._report(resource, key, memory, observed, looks)
+        return min(looks, default=None)
+
+    def _memory(self, key: Key, uid: str) -> _Memory:
+        memory = self._memories.get(key)
+        if memory is None or memory.uid != uid:
+            self._forget(key)
+            memory = self._memories[key] = _Memory(uid)
+        return memory
+
+    def _forget(self, key: Key) -> None:
+        memory = self._memories.pop(key, None)
+        if memory and memory.asking:
+            memory.asking.cancel()
+        self._listener.conditions(key, None)
+
+    # --- making it so ------------------------------------------------------------------------------------------------
+
+    async def _converge(self, resource: FaceComparison, key: Key, memory: _Memory) -> list[Refusal]:
+        """Make, repair and remove children; what could not be done."""
+        wanted = [stamped(body) for body in desired(resource, self._settings)]
+        results = await asyncio.gather(
+            *(self._child(resource, key, memory, body) for body in wanted), return_exceptions=True
+        )
+        for result in results:
+            if isinstance(result, BaseException):
+                raise result
+        refusals = [result for result in results if isinstance(result, Refusal)]
+        # While something needed is missing, what it was to replace goes on serving.
+        if status.blocking(refusals) is None:
+            await self._prune(resource, key, {kind_of(body) for body in wanted})
+        return refusals
+
+    async def _child(self, resource: FaceComparison, key: Key, memory: _Memory, body: Object) -> Refusal | None:
+        kind = kind_of(body)
+        try:
+            return await self._settle(resource, key, memory, kind, body)
+        except ApiMissing:
+            group = kind.api_version.partition("/")[0]
+            return Refusal(kind.name, status.API_MISSING, f"the cluster has no {kind.name}: install the API {group}")
+        except (Rejected, Forbidden) as error:
+            return Refusal(kind.name, status.CHILD_REFUSED, f"{kind.name} {resource.child}: {error.message}")
+
+    async def _settle(
+        self, resource: FaceComparison, key: Key, memory: _Memory, kind: Kind, body: Object
+    ) -> Refusal | None:
+        """Make the child `body` or repair the live one; the refusal when its name belongs to another."""
+        live = self._store.get(kind, key, resource.child)
+        if live is None:
+            try:
+                self._store.put(kind, await self._cluster.create(kind, body))
+            except Conflict:
+                pass  # somebody has the name, or the store is a moment behind
+            else:
+                memory.changed_at = self._clock()
+                return None
+        else:
+            if not _owned(resource, live):
+                return self._taken(resource, kind)
+            why = difference(body, live)
+            if why is None or memory.settled.get(kind.name) == _version(body, live):
+                return None
+            log.info("%s/%s: changing the %s: %s", *key, kind.name, why)
+        live = await self._cluster.read(kind, resource.namespace, resource.child)
+        if live is None:
+            raise NotFound(f"{kind.name} {resource.child} was deleted at this moment")
+        if not _owned(resource, live):
+            return self._taken(resource, kind)
+        applied = await self._cluster.apply(kind, body, live)
+        memory.changed_at = self._clock()
+        self._store.put(kind, applied)
+        if difference(body, applied):
+            memory.settled[kind.name] = _version(body, applied)
+        return None
+
+    def _taken(self, resource: FaceComparison, kind: Kind) -> Refusal:
+        message = f"the name of the {kind.name} {resource.child} is taken by an object that is not this resource's"
+        return Refusal(kind.name, status.NAME_CONFLICT, message + ": rename one of them, or delete the other")
+
+    async def _prune(self, resource: FaceComparison, key: Key, wanted: set[Kind]) -> None:
+        for kind in CHILDREN:
+            for live in self._store.all(kind, key):
+                if kind not in wanted and _owned(resource, live) and "deletionTimestamp" not in live["metadata"]:
+                    log.info("%s/%s: removing the %s, which is not asked for", *key, kind.name)
+                    await self._cluster.delete(kind, live)
+
+    # --- looking -----------------------------------------------------------------------------------------------------
+
+    async def _observe(
+        self, resource: FaceComparison, key: Key, memory: _Memory, refusals: Sequence[Refusal], looks: list[float]
+    ) -> Observed | None:
+        """What lives now; None when an answer is on its way that decides what to say."""
+        deployment = self._mine(resource, key, DEPLOYMENT)
+        gateways = await self._gateways(resource, memory)
+        live_route = self._mine(resource, key, HTTP_ROUTE if resource.spec.route.gateway else INGRESS)
+        route = route_state(resource, live_route, gateways)
+        if resource.spec.route.gateway and not route.admitted:
+            looks.append(GATEWAY_SECONDS)
+        autoscaling = resource.spec.autoscaling
+        scaler = SCALED_OBJECT if autoscaling and autoscaling.metric == "InFlight" else AUTOSCALER
+        found = self._store.all(POD, key)
+        observed = Observed(
+            route=route,
+            deployment=deployment,
+            pods=found,
+            events=await self._events(resource, found, looks),
+            autoscaler=self._mine(resource, key, scaler) if autoscaling else None,
+            refusals=refusals,
+        )
+        state = status.rollout(observed)
+        waited = self._clock() - memory.changed_at
+        if deployment and not state.settled and resource.status and not refusals and waited < NOTICE_SECONDS:
+            # The Deployment's controller is about to notice the change; what is known is about the time before.
+            looks.append(NOTICE_SECONDS - waited)
+            return None
+        if not (state.pure and state.available and route.target):
+            return observed
+        return self._with_answer(resource, key, memory, observed, looks)
+
+    def _mine(self, resource: FaceComparison, key: Key, kind: Kind) -> Object | None:
+        live = self._store.get(kind, key, resource.child)
+        return live if live and _owned(resource, live) else None
+
+    async def _gateways(self, resource: FaceComparison, memory: _Memory) -> list[Object]:
+        """The gateways of the route, as far as the operator may read them; they rarely change."""
+        if not resource.spec.route.gateway or self._clock() < memory.gateways_at + GATEWAY_SECONDS:
+            return memory.gateways
+        memory.gateways = []
+        for parent in resource.spec.route.gateway.parent_refs:
+            try:
+                gateway = await self._cluster.read(GATEWAY, parent.namespace or resource.namespace, parent.name)
+            except (ApiMissing, Forbidden):
+                continue
+            if gateway:
+                memory.gateways.append(gateway)
+        memory.gateways_at = self._clock()
+        return memory.gateways
+
+    async def _events(self, resource: FaceComparison, found: Sequence[Object], looks: list[float]) -> list[Object]:
+        """Warnings about pods that have a node but no container: the kubelet tells of volumes only by events."""
+        stuck = [pod for pod in found if pods.awaits_volumes(pod) and "deletionTimestamp" not in pod["metadata"]]
+        if not stuck:
+            return []
+        age = min(
+            (self._now() - datetime.fromisoformat(pod["metadata"]["creationTimestamp"])).total_seconds()
+            for pod in stuck
+        )
+        looks.append(STUCK_SECONDS)
+        if age < STUCK_SECONDS / 2:
+            return []
+        # Pods of one template share their fate.
+        return await self._cluster.warnings(resource.namespace, stuck[-1]["metadata"]["uid"])
+
+    def _with_answer(
+        self, resource: FaceComparison, key: Key, memory: _Memory, observed: Observed, looks: list[float]
+    ) -> Observed | None:
+        """`observed` with what the URL answered; None while it is asked for the first time."""
+        about = (str(observed.route), str(resource.generation))
+        if memory.asked != about:
+            memory.asked, memory.answered_at = about, float("-inf")
+            memory.answer = memory.answer if memory.answer and memory.answer.verdict == "answers" else None
+            if memory.asking:
+                memory.asking.cancel()
+                memory.asking = None
+        pause = REFUSING_SECONDS if memory.answer and memory.answer.verdict == "refuses" else ANSWERING_SECONDS
+        due = memory.answered_at + pause - self._clock()
+        if due <= 0 and memory.asking is None:
+            service = self._mine(resource, key, SERVICE)
+            memory.asking = asyncio.create_task(self._ask_and_remember(key, memory, observed.route, service))
+        if memory.asking is not None and memory.answered_at == float("-inf"):
+            return None
+        looks.append(max(due, REFUSING_SECONDS))
+        return Observed(
+            **{name: getattr(observed, name) for name in Observed.__slots__ if name != "answer"}, answer=memory.answer
+        )
+
+    async def _ask_and_remember(self, key: Key, memory: _Memory, route: RouteState, service: Object | None) -> None:
+        memory.answer = await self._ask(route, service)
+        memory.answered_at, memory.asking = self._clock(), None
+        self._again(key)
+
+    # --- saying it ---------------------------------------------------------------------------------------------------
+
+    async def _report(
+        self, resource: FaceComparison, key: Key, memory: _Memory, observed: Observed, looks: list[float]
+    ) -> None:
+        now = self._now()
+        result = status.status(resource, observed, now)
+        self._listener.conditions(key, result["conditions"])
+        deadline = status.next_look(resource, result, now)
+        if deadline is not None:
+            looks.append(deadline + 0.1)
+        if result == resource.status:
+            return
+        wait = memory.written_at + QUIET_SECONDS - self._clock()
+        if wait > 0 and _outline(result) == _outline(resource.status):
+            looks.append(wait)
+            return
+        written = await self._cluster.write_status(resource.namespace, resource.name, resource.uid, result)
+        memory.written_at = self._clock()
+        self._store.put(RESOURCE, written)
+        await self._announce(resource, result)
+
+    async def _announce(self, resource: FaceComparison, result: Object) -> None:
+        """An event when the resource became ready, or is not for a new reason."""
+        ready, before = _ready_of(result), _ready_of(resource.status)
+        if (ready["status"], ready["reason"]) == (before.get("status"), before.get("reason")):
+            return
+        if ready["status"] == "True" and "deploySeconds" not in resource.status:
+            self._listener.deployed(result["deploySeconds"])
+        try:
+            await self._cluster.create(EVENT, _event(resource, ready, self._now()))
+        except OperatorError as error:
+            log.warning("%s/%s: no event could be posted: %s", resource.namespace, resource.name, error.message)
+
+
+def _owned(resource: FaceComparison, live: Object) -> bool:
+    owners = live["metadata"].get("ownerReferences", [])
+    if any(owner["uid"] == resource.uid for owner in owners):
+        return True
+    if any(owner["kind"] == KIND and owner["name"] == resource.name for owner in owners):
+        # What an earlier resource of this name left behind: garbage collection is about to remove it.
+        raise Conflict(f"{live['metadata']['name']} of an earlier {resource.name} is still being removed")
+    return False
+
+
+def _version(body: Object, live: Object) -> tuple[str, str]:
+    metadata = live["metadata"]
+    digest = body["metadata"]["annotations"][DIGEST_ANNOTATION]
+    return digest, str(metadata.get("generation") or metadata["resourceVersion"])
+
+
+def _unreadable(body: Object) -> FaceComparison:
+    metadata = body["metadata"]
+    return FaceComparison(
+        name=metadata["name"],
+        namespace=metadata["namespace"],
+        uid=metadata["uid"],
+        generation=metadata.get("generation", 1),
+        spec=Spec(),
+        status=body.get("status") or {},
+    )
+
+
+def _outline(value: Object) -> object:
+    """What of a status is worth a write at once."""
+    conditions = [(each["type"], each["status"], each["reason"]) for each in value.get("conditions", [])]
+    return conditions, [value.get(name) for name in ("observedGeneration", "url", "modelVersion", "selector")]
+
+
+def _ready_of(value: Object) -> Object:
+    return next((each for each in value.get("conditions", []) if each["type"] == "Ready"), {})
+
+
+def _event(resource: FaceComparison, ready: Object, now: datetime) -> Object:
+    moment = now.strftime("%Y-%m-%dT%H:%M:%SZ")
+    return {
+        "apiVersion": "v1",
+        "kind": "Event",
+        "metadata": {"generateName": f"{resource.name}.", "namespace": resource.namespace},
+        "involvedObject": {
+            "apiVersion": API_VERSION,
+            "kind": KIND,
+            "name": resource.name,
+            "namespace": resource.namespace,
+            "uid": resource.uid,
+        },
+        "reason": ready["reason"],
+        "message": ready["message"],
+        "type": "Normal" if ready["reason"] in _CALM else "Warning",
+        "source": {"component": MANAGER},
+        "reportingComponent": MANAGER,
+        "firstTimestamp": moment,
+        "lastTimestamp": moment,
+        "count": 1,
+    }

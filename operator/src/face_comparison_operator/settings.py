@@ -1,0 +1,109 @@
+"""Every option of the operator, declared once: name, default and help; command line and environment derive from it.
+
+Values in, values out: the environment is an argument.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import Field, dataclass, field, fields
+from typing import Any
+
+from face_comparison_operator import __version__
+from face_comparison_operator.errors import InvalidSettings
+
+PREFIX = "FACE_COMPARISON_OPERATOR_"
+
+# Kubernetes tells every container about every Service of its namespace in variables such as NAME_SERVICE_HOST and
+# NAME_PORT_8080_TCP. A Service whose name begins with `face-comparison-operator` therefore makes names like ours.
+_SERVICE_LINK = re.compile(r"_(SERVICE_HOST|SERVICE_PORT(_\w+)?|PORT_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)$")
+_DNS_LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
+_YES, _NO = ("true", "1", "yes", "on"), ("false", "0", "no", "off")
+
+
+def _text(value: str) -> str:
+    if not value.strip():
+        raise ValueError("must not be empty")
+    return value.strip()
+
+
+def _optional(value: str) -> str:
+    return value.strip()
+
+
+def _port(value: str) -> int:
+    if not value.isdigit() or not 0 <= int(value) <= 65535:
+        raise ValueError("must be a port from 0 to 65535; 0 takes a free one")
+    return int(value)
+
+
+def _flag(value: str) -> bool:
+    if value.lower() not in _YES + _NO:
+        raise ValueError("must be true or false")
+    return value.lower() in _YES
+
+
+def _namespaces(value: str) -> tuple[str, ...]:
+    names = tuple(dict.fromkeys(name.strip() for name in value.split(",") if name.strip()))
+    for name in names:
+        if not _DNS_LABEL.fullmatch(name):
+            raise ValueError(f"{name!r} is no name of a namespace")
+    return names
+
+
+def _level(value: str) -> str:
+    if value.lower() not in ("debug", "info", "warning", "error"):
+        raise ValueError("must be one of debug, info, warning, error")
+    return value.lower()
+
+
+def _option(default: Any, help_: str, read: Callable[[str], Any]) -> Any:
+    return field(default=default, metadata={"help": help_, "read": read})
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What the person who runs the operator decided."""
+
+    namespaces: tuple[str, ...] = _option((), "Namespaces to serve, comma-separated; empty: all of them.", _namespaces)
+    service_image: str = _option(
+        f"face-comparison/service:{__version__}", "Image of a FaceComparison that names none.", _text
+    )
+    prometheus_address: str = _option(
+        "http://prometheus-operated.monitoring.svc:9090",
+        "Prometheus that KEDA asks for the requests in flight.",
+        _text,
+    )
+    metrics_port: int = _option(8080, "Port of /metrics; 0 takes a free one.", _port)
+    health_port: int = _option(8081, "Port of /livez and /readyz; 0 takes a free one.", _port)
+    leader_election: bool = _option(True, "Work only while holding a Lease, so that several can stand by.", _flag)
+    lease_namespace: str = _option("", "Namespace of the Lease; empty: the operator's own.", _optional)
+    lease_name: str = _option("face-comparison-operator", "Name of the Lease.", _text)
+    log_level: str = _option("info", "Least severe message that is logged.", _level)
+
+    @classmethod
+    def from_environ(cls, environ: Mapping[str, str]) -> Settings:
+        """The settings that `environ` asks for; InvalidSettings names a variable that is unknown or cannot be."""
+        known = {environment_name(option): option for option in fields(cls)}
+        values: dict[str, Any] = {}
+        for name in sorted(name for name in environ if name.startswith(PREFIX)):
+            option = known.get(name)
+            if option is not None:
+                values[option.name] = parsed(option, environ[name], name)
+            elif not _SERVICE_LINK.search(name):
+                raise InvalidSettings(f"{name} is no option of the operator; there are: {', '.join(known)}")
+        return cls(**values)
+
+
+def environment_name(option: Field[Any]) -> str:
+    """The name of an option in the environment."""
+    return PREFIX + option.name.upper()
+
+
+def parsed(option: Field[Any], text: str, name: str) -> Any:
+    """The value of `option` given as `text`; InvalidSettings calls it `name`."""
+    try:
+        return option.metadata["read"](text)
+    except ValueError as error:
+        raise InvalidSettings(f"{name}: {error}") from None

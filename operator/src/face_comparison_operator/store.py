@@ -1,0 +1,123 @@
+"""What the watches have seen, as small as it can be kept: one object is a few hundred bytes of JSON, not a tree.
+
+A thousand resources with all that belongs to them are some ten thousand objects; as dictionaries they would take ten
+times the memory. Fields that nothing here reads are dropped before an object is kept.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import msgspec
+
+from face_comparison_operator.kinds import POD, RESOURCE, Kind
+from face_comparison_operator.resource import INSTANCE_LABEL, Object, child_name
+
+Key = tuple[str, str]
+"""Namespace and name of the children: what one reconciliation is about."""
+
+_METADATA = (
+    *("name", "namespace", "uid", "resourceVersion", "generation", "labels", "annotations"),
+    *("ownerReferences", "deletionTimestamp", "creationTimestamp"),
+)
+_decoder = msgspec.json.Decoder(dict[str, Any])
+
+
+class Store:
+    """Objects by kind, namespace and name; the newest version of each wins, in whatever order they come."""
+
+    def __init__(self) -> None:
+        self._objects: dict[Key, dict[tuple[Kind, str], tuple[int, bytes]]] = {}
+        self._gone: dict[tuple[Kind, str, str], int] = {}
+
+    def put(self, kind: Kind, body: Object) -> Key | None:
+        """Keep `body`; the key that it concerns, or None when it is of no resource or not newer than what is kept."""
+        key, name = key_of(kind, body), body["metadata"]["name"]
+        version = int(body["metadata"]["resourceVersion"])
+        if key is None or version <= self._gone.get((kind, key[0], name), 0):
+            return None
+        kept = self._objects.setdefault(key, {})
+        if (kind, name) in kept and version <= kept[kind, name][0]:
+            return None
+        kept[kind, name] = (version, msgspec.json.encode(_essence(kind, body)))
+        return key
+
+    def remove(self, kind: Kind, body: Object) -> Key | None:
+        """Forget an object that was deleted; the key that it concerned."""
+        key, name = key_of(kind, body), body["metadata"]["name"]
+        if key is None:
+            return None
+        version = int(body["metadata"]["resourceVersion"])
+        self._gone[kind, key[0], name] = max(version, self._gone.get((kind, key[0], name), 0))
+        kept = self._objects.get(key, {})
+        if (kind, name) in kept and kept[kind, name][0] <= version:
+            del kept[kind, name]
+        if not kept:
+            self._objects.pop(key, None)
+        return key
+
+    def keep_only(self, kind: Kind, namespace: str | None, seen: set[tuple[str, str]]) -> list[Key]:
+        """After a fresh list: forget what is not in `seen` (namespace, name); the keys that this concerned."""
+        touched = []
+        for key, kept in list(self._objects.items()):
+            if namespace is not None and key[0] != namespace:
+                continue
+            gone = [entry for entry in kept if entry[0] == kind and (key[0], entry[1]) not in seen]
+            for entry in gone:
+                del kept[entry]
+                touched.append(key)
+            if not kept:
+                del self._objects[key]
+        return touched
+
+    def forget_deletions(self) -> None:
+        """Drop the memory of deletions, which only has to outlast answers that are under way."""
+        self._gone.clear()
+
+    def get(self, kind: Kind, key: Key, name: str) -> Object | None:
+        """One object, or None."""
+        kept = self._objects.get(key, {}).get((kind, name))
+        return _decoder.decode(kept[1]) if kept else None
+
+    def all(self, kind: Kind, key: Key) -> list[Object]:
+        """Every object of `kind` that concerns `key`."""
+        kept = self._objects.get(key, {})
+        return [_decoder.decode(entry[1]) for (each, _), entry in kept.items() if each == kind]
+
+    def resource(self, key: Key) -> Object | None:
+        """The FaceComparison whose children are named by `key`."""
+        found = self.all(RESOURCE, key)
+        return found[0] if found else None
+
+    def resources(self) -> Iterator[tuple[Key, Object]]:
+        """Every FaceComparison with its key."""
+        for key in list(self._objects):
+            body = self.resource(key)
+            if body is not None:
+                yield key, body
+
+
+def key_of(kind: Kind, body: Object) -> Key | None:
+    """What an object concerns: children and pods say it by their label."""
+    metadata = body["metadata"]
+    if kind == RESOURCE:
+        return metadata["namespace"], child_name(metadata["name"])
+    instance = metadata.get("labels", {}).get(INSTANCE_LABEL)
+    return (metadata["namespace"], instance) if instance else None
+
+
+def _essence(kind: Kind, body: Object) -> Object:
+    metadata = {name: body["metadata"][name] for name in _METADATA if name in body["metadata"]}
+    if kind == RESOURCE:
+        metadata.pop("annotations", None)
+        metadata.pop("labels", None)
+    rest = {name: value for name, value in body.items() if name not in ("metadata", "managedFields")}
+    if kind == POD:
+        rest = {
+            "status": {name: rest.get("status", {}).get(name) for name in _POD_STATUS if name in rest.get("status", {})}
+        }
+    return {"metadata": metadata, **rest}
+
+
+_POD_STATUS = ("phase", "reason", "message", "conditions", "containerStatuses", "initContainerStatuses")

@@ -29,7 +29,7 @@ MODEL = ModelInfo(
     engine="none",
     licences=("Apache-2.0",),
 )
-BUG = "a secret of the inside: /srv/models https://internal.example/?token=abc"
+BUG = "broken inside: /srv/models https://internal.example/?token=abc"
 
 
 def picture(*people: str) -> bytes:

@@ -1,0 +1,89 @@
+"""What `/metrics` says after requests. Counters are of the whole test process, so differences count."""
+
+from __future__ import annotations
+
+import pytest
+from fakes.running import COMPARE, DETECT, base64_of, img
+from prometheus_client.parser import text_string_to_metric_families
+
+from face_comparison import metrics
+
+
+def samples(running):
+    response = running.client.get("/metrics")
+    assert response.status_code == 200
+    assert response.content_type == metrics.CONTENT_TYPE
+    return {
+        (sample.name, *sorted(sample.labels.items())): sample.value
+        for family in text_string_to_metric_families(response.text)
+        for sample in family.samples
+    }
+
+
+@pytest.fixture
+def growth(running):
+    """By how much a sample has grown since the test began."""
+    before = samples(running)
+
+    def grown(name, **labels):
+        key = (f"face_comparison_{name}", *sorted(labels.items()))
+        return samples(running).get(key, 0) - before.get(key, 0)
+
+    return grown
+
+
+def test_requests_are_counted_by_route_and_code(running, growth):
+    running.detect(**img("anna"))
+    running.client.post("/prod/face-comparison/", json=img("anna"))
+    running.detect(img=5)
+    running.client.post(COMPARE, json={})
+    running.client.get("/prod/some/path/of/a/scanner")
+    assert growth("requests_total", route="face_comparison", code="200") == 2
+    assert growth("requests_total", route="face_comparison", code="400") == 1
+    assert growth("requests_total", route="compare", code="400") == 1
+    assert growth("requests_total", route="unmatched", code="404") == 1
+    assert growth("request_seconds_count", route="face_comparison") == 3
+
+
+def test_stages_are_timed_for_every_picture(running, growth):
+    running.detect(**img("anna"))
+    running.compare(source=img("anna"), targets=[img("anna"), img("bert")])
+    assert [growth("stage_seconds_count", stage=stage) for stage in ("queue", "decode", "detect", "embed", "read")] == [
+        4, 4, 4, 4, 2,
+    ]  # fmt: skip
+    assert growth("stage_seconds_sum", stage="embed") == pytest.approx(0.012)
+
+
+def test_fetching_is_timed_even_when_it_fails(running, growth, pictures):
+    running.detect(url=pictures.url("/anna.jpg"))
+    running.detect(url=pictures.url("/nobody.jpg"))
+    assert growth("stage_seconds_count", stage="fetch") == 2
+
+
+def test_faces_are_counted_by_picture(running, growth):
+    running.detect(**img())
+    running.detect(**img("anna", "bert"))
+    assert growth("faces_per_picture_count") == 2
+    assert growth("faces_per_picture_sum") == 2
+    assert growth("faces_per_picture_bucket", le="0.0") == 1
+
+
+@pytest.mark.parametrize(
+    ("options", "drain", "reason"),
+    [({"slots": 0, "queue": 0}, False, "overloaded"), ({"ready": False}, False, "not_ready"), ({}, True, "draining")],
+)
+def test_refusals_are_counted_by_reason(start, growth, options, drain, reason):
+    running = start(**options)
+    if drain:
+        running.readiness.drain()
+    running.client.post(DETECT, json=img("anna"))
+    assert growth("rejected_total", reason=reason) == 1
+
+
+def test_gauges_return_to_rest_whatever_happens(running):
+    for body in (img("anna"), {"img": base64_of(b"bug")}, {"img": base64_of(b"corrupt")}, {}):
+        running.client.post(DETECT, json=body)
+        running.client.post(COMPARE, json={"source": body, "target": body})
+    after = samples(running)
+    assert after[("face_comparison_in_flight",)] == 0
+    assert after[("face_comparison_queue_depth",)] == 0

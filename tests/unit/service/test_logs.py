@@ -1,0 +1,131 @@
+"""Logs: one JSON object a line, and nothing in it that a caller would not want to see there."""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+import logging
+import warnings
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from face_comparison import logs
+from face_comparison.logs import JsonFormatter, scrubbed
+
+
+@pytest.fixture
+def written():
+    """What `logs.configure` has written so far."""
+    root, package = logging.getLogger(), logging.getLogger("face_comparison")
+    before = root.handlers, root.level, package.level
+    stream = io.StringIO()
+    logs.configure("info", stream)
+    yield lambda: [json.loads(line) for line in stream.getvalue().split("\n") if line]
+    root.handlers, root.level, package.level = before
+    logging.captureWarnings(capture=False)
+
+
+def test_a_request_is_one_line_of_named_fields(written):
+    logs.request({"id": "a", "status": 200, "stages": {"decode": 0.01}})
+    [entry] = written()
+    assert {name: entry[name] for name in ("level", "logger", "id", "status", "stages")} == {
+        "level": "info", "logger": "face_comparison.request", "id": "a", "status": 200, "stages": {"decode": 0.01},
+    }  # fmt: skip
+    assert entry["time"].endswith("+00:00")
+
+
+def test_a_message_with_line_breaks_stays_one_line(written):
+    logging.getLogger("face_comparison").info("a\nb\r\n%s", "c\u2028d")
+    [entry] = written()
+    assert entry["message"] == "a\nb\r\nc\u2028d"
+
+
+def test_the_level_is_that_of_the_package_and_libraries_are_heard_from_warning_on(written):
+    logging.getLogger("face_comparison.fetch").debug("no")
+    logging.getLogger("urllib3.connectionpool").info("no")
+    logging.getLogger("face_comparison.fetch").info("yes")
+    logging.getLogger("urllib3.connectionpool").warning("yes")
+    assert [entry["message"] for entry in written()] == ["yes", "yes"]
+
+
+def test_debug_does_not_turn_on_the_debugging_of_libraries(written):
+    stream = io.StringIO()
+    logs.configure("debug", stream)
+    logging.getLogger("urllib3.connectionpool").debug("GET /?token=secret")
+    logging.getLogger("botocore.auth").debug("secret")
+    logging.getLogger("face_comparison").debug("seen")
+    assert [json.loads(line)["message"] for line in stream.getvalue().splitlines()] == ["seen"]
+
+
+def test_warnings_are_logged(written):
+    with warnings.catch_warnings():
+        warnings.simplefilter("always")
+        warnings.warn("mind this", UserWarning, stacklevel=1)
+    [entry] = written()
+    assert "mind this" in entry["message"]
+
+
+def boom(argument):
+    raise ValueError(f"cannot open https://user:pw@internal.example/x.jpg?token=secret-token for {argument}")
+
+
+def test_a_failure_has_type_places_and_a_scrubbed_message(written):
+    try:
+        boom("argument")
+    except ValueError as error:
+        logs.failure("it failed", error, id="a")
+    [entry] = written()
+    assert entry["message"] == "it failed"
+    assert entry["id"] == "a"
+    assert entry["failure"]["type"] == "ValueError"
+    assert entry["failure"]["message"] == "cannot open https://… for argument"
+    assert entry["failure"]["at"][-1].startswith("test_logs.py:")
+    assert entry["failure"]["at"][-1].endswith(" boom")
+    assert "secret" not in json.dumps(entry)
+
+
+PICTURE = np.random.default_rng(1).bytes(3000)
+VECTOR = np.random.default_rng(2).normal(size=768).astype(np.float32)
+
+
+@pytest.mark.parametrize(
+    ("message", "secret"),
+    [
+        ("GET https://a.example/b.jpg?X-Amz-Signature=sig-of-mine&x=1 failed", "sig-of-mine"),
+        ("Retrying after connection broken: /b.jpg?token=sig-of-mine", "sig-of-mine"),
+        ("s3://bucket/holiday/anna.jpg is gone", "anna.jpg"),
+        ("x-api-key: key-of-mine, more", "key-of-mine"),
+        ("{'Authorization': 'Bearer key-of-mine'}", "key-of-mine"),
+        ("authorization=Bearer key-of-mine", "key-of-mine"),
+        ("bearer key-of-mine", "key-of-mine"),
+        (f"cannot decode {base64.b64encode(PICTURE).decode()}", base64.b64encode(PICTURE).decode()[100:140]),
+        (f"cannot decode {PICTURE!r}", repr(PICTURE)[100:130]),
+        (f"bad vector {VECTOR.tolist()}", str(VECTOR.tolist()[5])),
+        (f"bad vector {VECTOR}", str(VECTOR).split()[2]),
+        ("x" * 100_000, "x" * 65),
+    ],
+)
+def test_messages_lose_what_is_secret_or_large(message, secret):
+    assert secret in message
+    assert secret not in scrubbed(message)
+    assert len(scrubbed(message)) < 1100
+
+
+@pytest.mark.parametrize(
+    "message", ["the models are loaded in 1.2 s (2 threads)", "no such file: /models/default/manifest.json",
+                "found sha256 abc, not def", "is the queue full? no"],
+)  # fmt: skip
+def test_ordinary_messages_stay_as_they_are(message):
+    assert scrubbed(message) == message
+
+
+@given(st.text(max_size=300))
+def test_every_text_can_be_logged(text):
+    record = logging.LogRecord("a", logging.INFO, "f", 1, "%s", (text,), None)
+    line = JsonFormatter().format(record)
+    assert "\n" not in line
+    json.loads(line)

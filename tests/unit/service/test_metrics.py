@@ -1,0 +1,63 @@
+"""The metrics of several worker processes, read from one of them; the names that dashboards rely on."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+from prometheus_client.parser import text_string_to_metric_families
+
+from face_comparison import metrics
+
+WORKER = """
+import sys
+from face_comparison import metrics
+metrics.REQUESTS.labels("compare", 200).inc(int(sys.argv[1]))
+metrics.IN_FLIGHT.inc(int(sys.argv[1]))
+metrics.BATCH_SIZE.labels("embedder").observe(4)
+metrics.describe("1.0", "model-1", "cpu", "none")
+sys.stdout.write(metrics.exposition().decode())
+sys.stdout.flush()
+sys.stdin.read()  # stay alive: gauges of ended processes do not count
+"""
+
+
+def test_one_process_answers_for_all(tmp_path):
+    environ = {**os.environ, "PROMETHEUS_MULTIPROC_DIR": str(tmp_path)}
+    command = [sys.executable, "-c", WORKER]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True, "env": environ}
+    with subprocess.Popen([*command, "2"], **pipes) as first:
+        while "face_comparison_info" not in (first.stdout.readline()):
+            assert first.poll() is None
+        second = subprocess.run(
+            [*command, "3"], input="", stdout=subprocess.PIPE, text=True, env=environ, timeout=60, check=True
+        )
+        first.communicate("", timeout=60)
+    found = {
+        sample.name: (sample.labels, sample.value)
+        for family in text_string_to_metric_families(second.stdout)
+        for sample in family.samples
+    }
+    assert found["face_comparison_requests_total"] == ({"route": "compare", "code": "200"}, 5)
+    assert found["face_comparison_in_flight"] == ({}, 5)
+    assert found["face_comparison_batch_size_count"] == ({"model": "embedder"}, 2)
+    assert found["face_comparison_info"] == (
+        {"version": "1.0", "model": "model-1", "device": "cpu", "engine": "none"}, 1,
+    )  # fmt: skip
+
+
+def test_every_name_is_of_this_product_and_says_what_it_is():
+    families = {
+        family.name: family.documentation
+        for family in text_string_to_metric_families(metrics.exposition().decode())
+        if family.name.startswith("face_comparison_")
+    }
+    assert set(families) == {
+        f"face_comparison_{name}"
+        for name in (
+            "requests", "request_seconds", "stage_seconds", "faces_per_picture", "batch_size", "in_flight",
+            "queue_depth", "rejected", "info",
+        )
+    }  # fmt: skip
+    assert all(families.values())

@@ -3,8 +3,9 @@
 import json
 from pathlib import Path
 
-import face_comparison
 import pytest
+
+import face_comparison
 
 NOTICE = (Path(__file__).resolve().parent.parent.parent / "NOTICE").read_text()
 BUNDLES = sorted((Path(face_comparison.__file__).parent / "bundles").glob("*.json"))

@@ -4,9 +4,10 @@ import re
 import tomllib
 from pathlib import Path
 
+import yaml
+
 import face_comparison
 import face_comparison_operator
-import yaml
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 

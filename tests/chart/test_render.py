@@ -48,11 +48,13 @@ def test_every_option(helm: Helm) -> None:
     assert kinds(helm.template("--values", EVERY_OPTION, *KNOWN)) == [
         ("ClusterRole", f"{name}:operators:edit"),
         ("ClusterRole", f"{name}:operators:view"),
+        ("ConfigMap", f"{name}-dashboard"),
         ("CustomResourceDefinition", "facecomparisons.facecomparison.dev"),
         ("Deployment", name),
         ("FaceComparison", "first-faces"),
         ("NetworkPolicy", name),
         ("PodDisruptionBudget", name),
+        ("PrometheusRule", name),
         ("Role", f"{name}-leader"),
         ("Role", f"{name}:operators"),
         ("Role", f"{name}:operators"),

@@ -1,0 +1,44 @@
+"""The chart sets options that the operator has, and opens the ports that it listens on."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from typing import Any
+
+import pytest
+import yaml
+from agreement.definition import DEFINITION
+from chart_manifests import MANIFESTS
+
+from face_comparison_operator.settings import PREFIX, Settings, environment_name
+
+# The chart leaves these to the operator: its own namespace, and a name that the chart's rights repeat.
+LEFT_TO_THE_OPERATOR = {f"{PREFIX}LEASE_NAMESPACE", f"{PREFIX}LEASE_NAME"}
+INSTALLED = [each for each in yaml.safe_load_all((MANIFESTS / "install.yaml").read_text()) if each]
+
+
+@pytest.fixture
+def pod() -> dict[str, Any]:
+    (deployment,) = [each for each in INSTALLED if each["kind"] == "Deployment"]
+    return deployment["spec"]["template"]["spec"]
+
+
+def test_variables_are_options(pod: dict[str, Any]) -> None:
+    environment = {each["name"]: each["value"] for each in pod["containers"][0]["env"]}
+    assert environment.keys() == {environment_name(option) for option in fields(Settings)} - LEFT_TO_THE_OPERATOR
+    assert Settings.from_environ(environment) == Settings(), "the defaults of both are the same"
+
+
+def test_ports_are_those_that_the_operator_listens_on(pod: dict[str, Any]) -> None:
+    ports = {each["name"]: each["containerPort"] for each in pod["containers"][0]["ports"]}
+    assert ports == {"metrics": Settings().metrics_port, "health": Settings().health_port}
+
+
+def test_the_lease_of_the_operator_is_the_one_it_may_write() -> None:
+    (role,) = [each for each in INSTALLED if each["kind"] == "Role"]
+    assert [rule["resourceNames"] for rule in role["rules"] if "resourceNames" in rule] == [[Settings().lease_name]]
+
+
+def test_the_definition_in_the_manifests_is_the_one_to_edit() -> None:
+    (installed,) = [each for each in INSTALLED if each["kind"] == "CustomResourceDefinition"]
+    assert installed["spec"] == DEFINITION["spec"]

@@ -1,0 +1,89 @@
+"""The rights that the chart gives the operator are those of its requests: none is missing, none is spare."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+from collections import defaultdict
+from collections.abc import Iterable
+from typing import Any
+
+import yaml
+from chart_manifests import MANIFESTS
+
+from face_comparison_operator import cluster, kinds
+from face_comparison_operator.kinds import Kind
+
+Rights = dict[tuple[str, str], set[str]]
+"""Verbs by API group and resource."""
+
+INSTALLED = [each for each in yaml.safe_load_all((MANIFESTS / "install.yaml").read_text()) if each]
+
+# What each method of `Cluster` is called with. A new method has to be entered here before it can be compared.
+CALLED_WITH: dict[str, Iterable[Kind]] = {
+    "listed": kinds.WATCHED,
+    "watch": kinds.WATCHED,
+    "read": (*kinds.CHILDREN, kinds.LEASE, kinds.GATEWAY),
+    "create": (*kinds.CHILDREN, kinds.LEASE, kinds.EVENT),
+    "apply": kinds.CHILDREN,
+    "delete": kinds.CHILDREN,
+    "replace": (kinds.LEASE,),
+    "warnings": (kinds.EVENT,),
+    "write_status": (kinds.RESOURCE,),
+}
+VERBS = {"get", "list", "watch", "create", "update", "patch", "delete"}
+SUBRESOURCE = {"write_status": "/status"}
+
+
+def verbs() -> dict[str, set[str]]:
+    """The verbs that each public method of `Cluster` passes on, read from its source."""
+    (definition,) = ast.parse(inspect.getsource(cluster.Cluster)).body
+    assert isinstance(definition, ast.ClassDef)
+    found: dict[str, set[str]] = {}
+    for method in definition.body:
+        if isinstance(method, ast.AsyncFunctionDef) and not method.name.startswith("_"):
+            arguments = [each for call in ast.walk(method) if isinstance(call, ast.Call) for each in call.args]
+            words = {each.value for each in arguments if isinstance(each, ast.Constant)}
+            found[method.name] = {str(word) for word in words & VERBS}
+    return found
+
+
+def used() -> Rights:
+    rights: Rights = defaultdict(set)
+    for method, sent in verbs().items():
+        for kind in CALLED_WITH[method]:
+            group = kind.api_version.rpartition("/")[0]
+            rights[group, kind.plural + SUBRESOURCE.get(method, "")] |= sent
+    # Its children block the deletion of a resource, which some clusters (OpenShift) tie to this right.
+    rights["facecomparison.dev", "facecomparisons/finalizers"] = {"update"}
+    return dict(rights)
+
+
+def granted(*names: str) -> Rights:
+    rights: Rights = defaultdict(set)
+    for role in INSTALLED:
+        if role["kind"] in ("ClusterRole", "Role") and role["metadata"]["name"] in names:
+            for rule in role["rules"]:
+                for group in rule["apiGroups"]:
+                    for resource in rule["resources"]:
+                        rights[group, resource] |= set(rule["verbs"])
+    return dict(rights)
+
+
+def roles_of_the_operator() -> list[str]:
+    return [bound(each) for each in INSTALLED if each["kind"] in ("ClusterRoleBinding", "RoleBinding")]
+
+
+def bound(binding: dict[str, Any]) -> str:
+    (subject,) = binding["subjects"]
+    assert subject["kind"] == "ServiceAccount"
+    return str(binding["roleRef"]["name"])
+
+
+def test_every_method_is_known() -> None:
+    assert verbs().keys() == CALLED_WITH.keys()
+    assert all(verbs().values()), "each sends something"
+
+
+def test_rights_are_those_that_are_used() -> None:
+    assert granted(*roles_of_the_operator()) == used()

@@ -1,0 +1,115 @@
+"""The definition of the resource and the operator's `resource.py` have the same fields, defaults and choices."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import msgspec
+import pytest
+from agreement.definition import DEFINITION, SPEC, STATUS, VERSION, Schema, defaulted
+
+from face_comparison_operator import resource, status
+
+INSPECTED = msgspec.inspect.type_info(resource.Spec)
+
+
+def structure(node: msgspec.inspect.Type) -> msgspec.inspect.StructType | None:
+    """The struct in a type, be it optional or in a list."""
+    match node:
+        case msgspec.inspect.StructType():
+            return node
+        case msgspec.inspect.ListType():
+            return structure(node.item_type)
+        case msgspec.inspect.UnionType():
+            return next(filter(None, map(structure, node.types)), None)
+    return None
+
+
+def of_struct(node: msgspec.inspect.StructType, path: str = "") -> Iterator[tuple[str, msgspec.inspect.Field]]:
+    """Every field of a struct and those below it, by dotted path."""
+    for field in node.fields:
+        yield f"{path}{field.encode_name}", field
+        if inner := structure(field.type):
+            yield from of_struct(inner, f"{path}{field.encode_name}.")
+
+
+def of_schema(schema: Schema, known: set[str], path: str = "") -> Iterator[tuple[str, Schema]]:
+    """Every field of the schema by dotted path; below a field that the operator passes on as it is, none."""
+    for name, field in schema["properties"].items():
+        yield f"{path}{name}", field
+        inner = field.get("items", field)
+        if "properties" in inner and any(each.startswith(f"{path}{name}.") for each in known):
+            yield from of_schema(inner, known, f"{path}{name}.")
+
+
+assert isinstance(INSPECTED, msgspec.inspect.StructType)
+STRUCT = dict(of_struct(INSPECTED))
+SCHEMA = dict(of_schema(SPEC, set(STRUCT)))
+
+
+def test_fields() -> None:
+    assert sorted(SCHEMA) == sorted(STRUCT)
+
+
+def test_choices() -> None:
+    def literal(node: msgspec.inspect.Type) -> list[Any] | None:
+        return sorted(node.values) if isinstance(node, msgspec.inspect.LiteralType) else None
+
+    chosen = {path: values for path, field in STRUCT.items() if (values := literal(field.type))}
+    assert chosen
+    assert chosen == {path: sorted(SCHEMA[path]["enum"]) for path in chosen}
+
+
+# The least that shows every default.
+SPECS: list[dict[str, Any]] = [
+    {},
+    {"autoscaling": {}},
+    {"route": {"ingress": {}}},
+    {"route": {"gateway": {"parentRefs": [{"name": "web"}]}}},
+    {"model": {"volumeClaim": {"claimName": "models"}}},
+    {"auth": {"mode": "ApiKey", "secretName": "keys"}},
+]
+
+
+@pytest.mark.parametrize("spec", SPECS, ids=str)
+def test_defaults(spec: dict[str, Any]) -> None:
+    assert msgspec.convert(defaulted(SPEC, spec), resource.Spec) == msgspec.convert(spec, resource.Spec)
+
+
+def test_every_default_of_the_schema_is_compared() -> None:
+    def paths(value: Any, path: str = "") -> Iterator[str]:
+        if isinstance(value, dict):
+            for name, each in value.items():
+                yield f"{path}{name}"
+                yield from paths(each, f"{path}{name}.")
+
+    compared = {path for spec in SPECS for path in paths(defaulted(SPEC, spec))}
+    assert {path for path, field in SCHEMA.items() if "default" in field} - compared == set()
+
+
+def test_names() -> None:
+    spec = DEFINITION["spec"]
+    names = (spec["group"], VERSION["name"], spec["names"]["plural"], spec["names"]["kind"])
+    assert names == (resource.GROUP, resource.VERSION, resource.PLURAL, resource.KIND)
+    assert DEFINITION["metadata"]["name"] == f"{resource.PLURAL}.{resource.GROUP}"
+
+
+def test_what_kubectl_shows() -> None:
+    assert spec_names() == {"shortNames": ["fc"], "categories": ["all"], "singular": "facecomparison"}
+    columns = [column["name"] for column in VERSION["additionalPrinterColumns"]]
+    assert columns == ["Ready", "Reason", "URL", "Replicas", "Age"]
+    assert set(VERSION["subresources"]) == {"status", "scale"}
+
+
+def spec_names() -> dict[str, Any]:
+    names = DEFINITION["spec"]["names"]
+    return {key: names[key] for key in ("shortNames", "categories", "singular")}
+
+
+def test_every_field_says_what_it_means() -> None:
+    silent = [path for path, field in SCHEMA.items() if not field.get("description")]
+    assert silent == []
+
+
+def test_conditions_are_explained() -> None:
+    description = STATUS["properties"]["conditions"]["description"]
+    assert [each for each in status._TYPES if each not in description] == []

@@ -1,0 +1,84 @@
+"""What the operator tells the service: options that it has and values that it takes, at every bound of the schema."""
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from agreement.definition import SPEC
+
+from face_comparison.settings import Settings as ServiceSettings
+from face_comparison_operator import objects, resource
+from face_comparison_operator.settings import Settings as OperatorSettings
+
+EVERYTHING: dict[str, Any] = {
+    "auth": {"mode": "ApiKey", "secretName": "keys"},
+    "limits": {"allowedHosts": ["10.0.0.0/8", "pictures.internal"], "allowedBuckets": ["pictures"]},
+}
+
+
+def environment(spec: dict[str, Any]) -> dict[str, str]:
+    """The environment of the service's container for a spec."""
+    metadata = {"name": "faces", "namespace": "default", "uid": "1"}
+    children = objects.desired(resource.parse({"metadata": metadata, "spec": spec}), OperatorSettings())
+    (deployment,) = [each for each in children if each["kind"] == "Deployment"]
+    (container,) = deployment["spec"]["template"]["spec"]["containers"]
+    return {each["name"]: each["value"] for each in container["env"]}
+
+
+def bounds() -> Iterator[Any]:
+    for name, field in SPEC["properties"]["limits"]["properties"].items():
+        for bound in ("minimum", "maximum"):
+            if bound in field:
+                yield pytest.param({"limits": {name: field[bound]}}, id=f"{name} {bound}")
+    for mode in SPEC["properties"]["auth"]["properties"]["mode"]["enum"]:
+        secret = {} if mode == "None" else {"secretName": "keys"}
+        yield pytest.param({"auth": {"mode": mode, **secret}}, id=f"auth {mode}")
+    for accelerator in SPEC["properties"]["accelerator"]["properties"]["type"]["enum"]:
+        yield pytest.param({"accelerator": {"type": accelerator}}, id=accelerator)
+    yield pytest.param({"stage": "a" * SPEC["properties"]["stage"]["maxLength"]}, id="longest stage")
+    yield pytest.param(EVERYTHING, id="everything")
+
+
+@pytest.mark.parametrize("spec", list(bounds()))
+def test_service_takes_what_the_operator_sets(spec: dict[str, Any]) -> None:
+    ServiceSettings.from_environ(environment(spec))
+
+
+def test_service_gets_what_the_resource_says() -> None:
+    settings = ServiceSettings.from_environ(
+        environment(
+            {
+                "stage": "v2",
+                "accelerator": {"type": "cpu"},
+                "auth": {"mode": "ApiKey", "secretName": "keys"},
+                "model": {"bundle": "other"},
+                "limits": {
+                    "bodyBytes": 4096,
+                    "requestSeconds": 7,
+                    "queue": 9,
+                    "allowedHosts": ["pictures.internal", "10.0.0.0/8"],
+                    "allowedBuckets": ["pictures"],
+                },
+            }
+        )
+    )
+    assert (settings.stage, settings.device, settings.auth, settings.bundle) == ("v2", "cpu", "api-key", "other")
+    assert (settings.max_body_bytes, settings.request_seconds, settings.queue) == (4096, 7, 9)
+    assert settings.allowed_hosts == ("pictures.internal", "10.0.0.0/8")
+    assert settings.allowed_buckets == ("pictures",)
+
+
+def test_a_gpu_is_never_replaced_by_the_processor() -> None:
+    assert ServiceSettings.from_environ(environment({})).device == "cuda"
+
+
+def test_defaults_of_the_resource_are_those_of_the_service() -> None:
+    told, own = ServiceSettings.from_environ(environment({})), ServiceSettings.from_environ({})
+    same = ("host", "port", "stage", "bundle", "auth", "max_body_bytes", "request_seconds", "queue")
+    assert {name: getattr(told, name) for name in same} == {name: getattr(own, name) for name in same}
+
+
+def test_env_of_the_resource_cannot_contradict_its_other_fields() -> None:
+    (rule,) = SPEC["properties"]["env"]["x-kubernetes-validations"]
+    assert set(re.findall(r"FACE_COMPARISON_\w+", rule["rule"])) == environment(EVERYTHING).keys()

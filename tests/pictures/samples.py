@@ -122,6 +122,10 @@ different.
 """
 
 
+BENCH = ("obama.jpg", "obama2.jpg", "obama3.jpg", "biden.jpg", "table.jpg")
+"""Photographs of 0.7 to 3.3 megapixels for benchmarks: four of one face, one of six."""
+
+
 def photographs() -> dict[str, Path]:
     """Path by name of every photograph, fetched first where the cache lacks it or holds other bytes.
 

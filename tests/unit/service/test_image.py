@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 import io
+import struct
+import threading
+import time
+from pathlib import Path
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
+from pictures import kinds, samples
 from PIL import Image
 
 from face_comparison import image
 from face_comparison.errors import CorruptImage, ImageTooLarge, UnsupportedFormat
+
+SAMPLES = kinds.samples()
+FORMATS = ("JPEG", "PNG", "BMP")
 
 
 def encoded(picture: Image.Image, kind: str, **options: object) -> bytes:
@@ -18,60 +27,157 @@ def encoded(picture: Image.Image, kind: str, **options: object) -> bytes:
     return stream.getvalue()
 
 
-def gradient(width: int, height: int) -> Image.Image:
-    """A smooth picture whose four corners differ, so that every turn shows."""
-    x, y = np.meshgrid(np.linspace(0, 255, width), np.linspace(0, 255, height))
-    return Image.fromarray(np.stack([x, y, 255 - x], axis=-1).astype(np.uint8))
+def decoded(data: bytes, reduce: image.Reduce = 1) -> NDArray[np.uint8]:
+    return image.decode(data, image.read_header(data), reduce)
 
 
-@pytest.mark.parametrize("kind", ["JPEG", "PNG", "BMP"])
-def test_a_picture_is_known_by_its_content(kind: str) -> None:
-    header = image.read_header(encoded(gradient(60, 40), kind))
-    assert header == image.Header(kind.lower(), 60, 40, 1)
+@pytest.mark.parametrize("name", SAMPLES)
+def test_every_kind_of_picture_is_read(name: str) -> None:
+    sample = SAMPLES[name]
+    header = image.read_header(sample.data)
+    pixels = image.decode(sample.data, header)
+    assert header == image.Header(name.split(maxsplit=1)[0], kinds.WIDTH, kinds.HEIGHT, 1)
+    assert (pixels.dtype, pixels.shape, pixels.flags.c_contiguous) == (np.uint8, sample.pixels.shape, True)
+    assert np.abs(pixels.astype(int) - sample.pixels).max() <= sample.tolerance
 
 
-@pytest.mark.parametrize("data", [b"", b"G", b"GIF89a" + b"\0" * 50, b"RIFF\0\0\0\0WEBP", b"<svg/>", b"\0" * 100])
+@pytest.mark.parametrize("path", samples.photographs().values(), ids=lambda path: path.name)
+def test_real_photographs_are_read_as_pillow_reads_them(path: Path) -> None:
+    with Image.open(path) as picture:
+        np.testing.assert_array_equal(decoded(path.read_bytes()), np.asarray(picture.convert("RGB")))
+
+
+@pytest.mark.parametrize("data", [b"", b"G", b"GIF89a" + bytes(50), b"RIFF\0\0\0\0WEBP", b"<svg/>", bytes(100)])
 def test_any_other_content_is_unsupported(data: bytes) -> None:
     with pytest.raises(UnsupportedFormat):
         image.read_header(data)
 
 
-@pytest.mark.parametrize("kind", ["JPEG", "PNG", "BMP"])
+@pytest.mark.parametrize("kind", FORMATS)
 def test_the_longest_side_has_a_limit(kind: str) -> None:
-    assert image.read_header(encoded(gradient(image.MAX_SIDE, 1), kind)).width == image.MAX_SIDE
-    with pytest.raises(ImageTooLarge):
-        image.read_header(encoded(gradient(1, image.MAX_SIDE + 1), kind))
+    allowed, wide, high = ((image.MAX_SIDE, 1), (image.MAX_SIDE + 1, 1), (1, image.MAX_SIDE + 1))
+    assert image.read_header(encoded(Image.new("RGB", allowed), kind)).width == image.MAX_SIDE
+    for size in (wide, high):
+        with pytest.raises(ImageTooLarge):
+            image.read_header(encoded(Image.new("RGB", size), kind))
+
+
+@pytest.mark.parametrize("kind", FORMATS)
+@pytest.mark.parametrize("reduce", [1, 2, 4, 8])
+def test_memory_of_any_kind_is_read_where_it_lies(kind: str, reduce: image.Reduce) -> None:
+    data = encoded(Image.fromarray(kinds.scene()), kind)
+    np.testing.assert_array_equal(decoded(memoryview(data), reduce), decoded(data, reduce))
+    np.testing.assert_array_equal(decoded(bytearray(data), reduce), decoded(data, reduce))
+
+
+@pytest.mark.parametrize("reduce", [2, 4, 8])
+def test_a_reduced_jpeg_is_the_picture_at_that_scale(reduce: image.Reduce) -> None:
+    scene = Image.fromarray(kinds.scene(401, 299))
+    small = decoded(encoded(scene, "JPEG", quality=95), reduce)
+    assert small.shape == (-(-299 // reduce), -(-401 // reduce), 3)
+    expected = np.asarray(scene.reduce(reduce))[1:-1, 1:-1].astype(int)
+    assert np.abs(small[1:-1, 1:-1] - expected).mean() < 2
+
+
+@pytest.mark.parametrize("kind", ["PNG", "BMP"])
+def test_other_formats_are_decoded_whole_whatever_is_asked(kind: str) -> None:
+    assert decoded(encoded(Image.fromarray(kinds.scene()), kind), 4).shape == (kinds.HEIGHT, kinds.WIDTH, 3)
+
+
+UNDO = {
+    1: None,
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
 
 
 @pytest.mark.parametrize("kind", ["JPEG", "PNG"])
-@pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parametrize("orientation", UNDO)
 def test_every_orientation_is_undone(kind: str, orientation: int) -> None:
-    undo = {
-        1: [],
-        2: [Image.Transpose.FLIP_LEFT_RIGHT],
-        3: [Image.Transpose.ROTATE_180],
-        4: [Image.Transpose.FLIP_TOP_BOTTOM],
-        5: [Image.Transpose.TRANSPOSE],
-        6: [Image.Transpose.ROTATE_270],
-        7: [Image.Transpose.TRANSVERSE],
-        8: [Image.Transpose.ROTATE_90],
-    }
+    scene = Image.fromarray(kinds.scene())
     exif = Image.Exif()
     exif[0x0112] = orientation
-    data = encoded(gradient(48, 32), kind, exif=exif)
-    expected = Image.open(io.BytesIO(encoded(gradient(48, 32), kind)))
-    for turn in undo[orientation]:
-        expected = expected.transpose(turn)
+    data = encoded(scene, kind, exif=exif)
+    expected = Image.open(io.BytesIO(encoded(scene, kind)))
+    if (undo := UNDO[orientation]) is not None:
+        expected = expected.transpose(undo)
     header = image.read_header(data)
     pixels = image.decode(data, header)
     assert (header.width, header.height, header.orientation) == (*expected.size, orientation)
     assert pixels.flags.c_contiguous
     np.testing.assert_array_equal(pixels, np.asarray(expected))
+    if kind == "JPEG":
+        assert image.decode(data, header, 4).shape[:2] == (-(-header.height // 4), -(-header.width // 4))
 
 
-@pytest.mark.parametrize("kind", ["JPEG", "PNG", "BMP"])
-def test_a_picture_cut_in_half_is_corrupt(kind: str) -> None:
-    data = encoded(gradient(60, 40), kind)
+def exif(order: str, entries: int, tag: int, kind: int, value: int) -> bytes:
+    mark = b"II*\0" if order == "<" else b"MM\0*"
+    field = struct.pack(order + ("H2x" if kind == 3 else "I"), value)
+    return mark + struct.pack(order + "IHHHI", 8, entries, tag, kind, 1) + field
+
+
+@pytest.mark.parametrize(
+    ("content", "orientation"),
+    [
+        (exif("<", 1, 0x0112, 3, 6), 6),
+        (exif(">", 1, 0x0112, 3, 6), 6),
+        (exif(">", 1, 0x0112, 4, 8), 8),
+        (exif("<", 1, 0x0112, 3, 9), 1),
+        (exif("<", 1, 0x0112, 3, 0), 1),
+        (exif("<", 1, 0x0112, 2, 6), 1),
+        (exif("<", 1, 0x0111, 3, 6), 1),
+        (exif("<", 65535, 0x0111, 3, 6), 1),
+        (exif("<", 1, 0x0112, 3, 6)[:-5], 1),
+        (b"II*\0\xff\xff\xff\xff", 1),
+        (b"XX*\0", 1),
+        (b"", 1),
+    ],
+)
+def test_metadata_that_makes_no_sense_leaves_the_picture_as_it_is(content: bytes, orientation: int) -> None:
+    data = kinds.jpeg()
+    segment = b"Exif\0\0" + content
+    data = data[:2] + b"\xff\xe1" + struct.pack(">H", len(segment) + 2) + segment + data[2:]
+    assert image.read_header(data).orientation == orientation
+    chunked = kinds.png(kinds.scene(), 8, 2, eXIf=content)
+    assert image.read_header(chunked).orientation == orientation
+
+
+@pytest.mark.parametrize("kind", FORMATS)
+def test_a_picture_without_pixels_is_corrupt(kind: str) -> None:
+    width = {"JPEG": (">H", 7), "PNG": (">I", 16), "BMP": ("<i", 18)}
+    form, at = width[kind]
+    data = bytearray(encoded(Image.fromarray(kinds.scene()), kind))
+    start = data.index(b"\xff\xc0") if kind == "JPEG" else 0
+    struct.pack_into(form, data, start + at, 0)
     with pytest.raises(CorruptImage):
-        cut = data[: len(data) // 2]
-        image.decode(cut, image.read_header(cut))
+        image.read_header(bytes(data))
+
+
+def test_another_thread_has_its_share_while_pixels_are_decoded() -> None:
+    """Were the interpreter lock held, another thread would run only in the moments between two pictures."""
+    data = encoded(Image.effect_noise((1500, 1500), 60), "JPEG", progressive=True, quality=95)
+    header = image.read_header(data)
+    spent, begun, ended = [0.0], threading.Event(), threading.Event()
+
+    def work() -> None:
+        begun.set()
+        before = time.thread_time()
+        for _ in range(5):
+            image.decode(data, header)
+        spent[0] = time.thread_time() - before
+        ended.set()
+
+    worker = threading.Thread(target=work)
+    worker.start()
+    begun.wait()
+    before = time.thread_time()
+    while not ended.is_set():
+        pass
+    own = time.thread_time() - before
+    worker.join()
+    assert own > spent[0] / 4

@@ -1,6 +1,6 @@
-"""BMP: a header held to the data that follows it, then OpenCV's decoder.
+"""BMP: the header held to the data that follows it; plain pixels by arithmetic, run-length coded ones by OpenCV.
 
-The fourth byte of 32-bit pixels is ignored, as most viewers do: many writers leave zeros there that would read as
+The fourth byte of 32-bit pixels is ignored, as most viewers do: many writers leave zeros there, which would read as
 fully transparent.
 """
 
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import struct
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
@@ -18,58 +19,124 @@ from face_comparison.errors import CorruptImage, UnsupportedFormat
 SIGNATURE = b"BM"
 
 _FILE_HEADER = 14
-_CORE_HEADER = 12
-_INFO_HEADERS = (40, 52, 56, 64, 108, 124)
-_RLE = {1: 8, 2: 4}
-"""Bits of a pixel by run-length compression."""
-_DEPTHS = {0: (1, 4, 8, 16, 24, 32), 1: (8,), 2: (4,), 3: (16, 32), 6: (16, 32)}
-"""Bits of a pixel that a compression may have: none, RLE8, RLE4, bit fields, bit fields with alpha."""
+_CORE_HEADER, _OS2_HEADER = 12, 64
+_HEADERS = (_CORE_HEADER, 40, 52, 56, _OS2_HEADER, 108, 124)
+
+_PLAIN, _RLE8, _RLE4, _BIT_FIELDS, _ALPHA_BIT_FIELDS = 0, 1, 2, 3, 6
+_DEPTHS = {
+    _PLAIN: (1, 4, 8, 16, 24, 32),
+    _RLE8: (8,),
+    _RLE4: (4,),
+    _BIT_FIELDS: (16, 32),
+    _ALPHA_BIT_FIELDS: (16, 32),
+}
+"""Bits of a pixel that each compression may have."""
+
+_MASKS_AT = 54
+_MASKS = {16: (0x7C00, 0x03E0, 0x001F), 32: (0xFF0000, 0x00FF00, 0x0000FF)}
+"""Red, green and blue bits of a pixel where the file does not say which they are."""
+
+# OpenCV reports every damaged file on standard error; the caller is told instead.
+cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
 
 
 @dataclass(frozen=True, slots=True)
 class _Layout:
+    """height: negative when the rows are stored from top to bottom. depth: bits of a pixel. offset: of the pixels."""
+
     width: int
     height: int
     depth: int
     compression: int
+    header: int
     offset: int
 
 
 def dimensions(data: bytes) -> tuple[int, int, int]:
     """Width, height and orientation (always 1)."""
     layout = _layout(data)
-    return layout.width, layout.height, 1
+    return layout.width, abs(layout.height), 1
 
 
 def pixels(data: bytes, width: int, height: int, reduce: int) -> NDArray[np.uint8]:
     """(H, W, 3) RGB; `reduce` is not used."""
     layout = _layout(data)
-    if layout.compression not in _RLE:
-        row = (width * layout.depth + 31) // 32 * 4
-        if layout.offset + row * height > len(data):
-            raise CorruptImage(f"the BMP ends early: {row * height} bytes of pixels are announced")
-    decoded = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR_RGB)
-    if decoded is None or decoded.shape != (height, width, 3):
-        raise CorruptImage("the BMP's pixels are damaged or end early")
-    return np.asarray(decoded, np.uint8)
+    if layout.compression in (_RLE8, _RLE4):
+        decoded = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR_RGB)
+        if decoded is None or decoded.shape != (height, width, 3):
+            raise CorruptImage("the BMP's run-length coded pixels are damaged or end early")
+        return np.asarray(decoded, np.uint8)
+    row = (width * layout.depth + 31) // 32 * 4
+    if layout.offset + row * height > len(data):
+        raise CorruptImage("the BMP ends early")
+    rows = np.frombuffer(data, np.uint8, row * height, layout.offset).reshape(height, row)
+    rgb = _rgb(rows, data, layout)
+    return np.asarray(rgb if layout.height < 0 else cv2.flip(rgb, 0), np.uint8)
 
 
 def _layout(data: bytes) -> _Layout:
     try:
-        (offset, size) = struct.unpack_from("<II", data, 10)
-        if size == _CORE_HEADER:
+        offset, header = struct.unpack_from("<II", data, 10)
+        compression = _PLAIN
+        if header == _CORE_HEADER:
             width, height, planes, depth = struct.unpack_from("<HHHH", data, 18)
-            compression = 0
-        elif size in _INFO_HEADERS:
+        elif header in _HEADERS:
             width, height, planes, depth, compression = struct.unpack_from("<iiHHI", data, 18)
         else:
-            raise UnsupportedFormat(f"a BMP header of {size} bytes is not known")
+            raise UnsupportedFormat(f"a BMP header of {header} bytes is not known")
     except struct.error:
         raise CorruptImage("the BMP ends within its header") from None
-    if planes != 1 or depth not in _DEPTHS.get(compression, ()):
-        raise UnsupportedFormat(f"BMP of {depth} bits with compression {compression} is not decoded")
-    if height < 0 and compression in _RLE:
-        raise CorruptImage("a run-length compressed BMP cannot be stored from top to bottom")
-    if not _FILE_HEADER + size <= offset < len(data):
-        raise CorruptImage(f"the BMP says its pixels begin at byte {offset} of {len(data)}")
-    return _Layout(width, abs(height), depth, compression, offset)
+    if (
+        planes != 1
+        or (header == _OS2_HEADER and compression == _BIT_FIELDS)
+        or depth not in _DEPTHS.get(compression, ())
+    ):
+        raise UnsupportedFormat(f"BMP of {depth} bits a pixel with compression {compression} is not decoded")
+    if height < 0 and compression in (_RLE8, _RLE4):
+        raise CorruptImage("a run-length coded BMP cannot be stored from top to bottom")
+    least = _FILE_HEADER + header
+    if compression in (_BIT_FIELDS, _ALPHA_BIT_FIELDS):
+        least = max(least, _MASKS_AT + 12)
+    if not least <= offset < len(data):
+        raise CorruptImage(f"the BMP says that its pixels begin at byte {offset} of {len(data)}")
+    return _Layout(width, height, depth, compression, header, offset)
+
+
+def _rgb(rows: NDArray[np.uint8], data: bytes, layout: _Layout) -> NDArray[Any]:
+    width = layout.width
+    match layout.depth:
+        case 1:
+            return _looked_up(np.unpackbits(rows, axis=1)[:, :width], data, layout)
+        case 4:
+            return _looked_up(np.stack((rows >> 4, rows & 15), -1).reshape(len(rows), -1)[:, :width], data, layout)
+        case 8:
+            return _looked_up(rows[:, :width], data, layout)
+        case 24:
+            return cv2.cvtColor(rows[:, : 3 * width].reshape(-1, width, 3), cv2.COLOR_BGR2RGB)
+    masks = _MASKS[layout.depth]
+    if layout.compression != _PLAIN:
+        masks = struct.unpack_from("<III", data, _MASKS_AT)
+    if masks == _MASKS[32]:
+        return cv2.cvtColor(rows.reshape(-1, width, 4), cv2.COLOR_BGRA2RGB)
+    values = rows.view(f"<u{layout.depth // 8}")[:, :width]
+    return cv2.merge([_channel(values, mask) for mask in masks])
+
+
+def _looked_up(indices: NDArray[np.uint8], data: bytes, layout: _Layout) -> NDArray[Any]:
+    """Indices (H, W) as the colours of the file's palette; one beyond a short palette is black."""
+    entry = 3 if layout.header == _CORE_HEADER else 4
+    start = _FILE_HEADER + layout.header
+    stored = np.frombuffer(data, np.uint8, min((layout.offset - start) // entry, 256) * entry, start).reshape(-1, entry)
+    palette = np.zeros((256, 1, 3), np.uint8)
+    palette[: len(stored), 0] = stored[:, 2::-1]
+    return cv2.applyColorMap(np.ascontiguousarray(indices), palette)
+
+
+def _channel(values: NDArray[Any], mask: int) -> NDArray[np.uint8]:
+    """The bits of `mask` as 0-255."""
+    mask &= int(np.iinfo(values.dtype).max)
+    if not mask:
+        return np.zeros(values.shape, np.uint8)
+    shift = (mask & -mask).bit_length() - 1
+    scaled = ((values & mask) >> shift).astype(np.float32) * np.float32(255 / (mask >> shift))
+    return (scaled + np.float32(0.5)).astype(np.uint8)

@@ -1,0 +1,128 @@
+"""Alerts and dashboard ask only for what the service and the operator really count: names, labels and their values."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import yaml
+from fakes.analyzer import FakeAnalyzer
+from fakes.running import img
+from flask import Flask
+from prometheus_client import REGISTRY as SERVICE
+from prometheus_client import CollectorRegistry
+
+from face_comparison import metrics as service_metrics
+from face_comparison.admission import Admission
+from face_comparison.app import create_app
+from face_comparison.errors import Overloaded
+from face_comparison.fetch import Fetcher, FetchPolicy
+from face_comparison.readiness import Readiness
+from face_comparison.settings import Settings
+from face_comparison_operator import errors as operator_errors
+from face_comparison_operator import status
+from face_comparison_operator.metrics import Metrics
+
+FILES = Path(__file__).resolve().parent.parent.parent / "charts" / "face-comparison" / "files"
+# What a ServiceMonitor adds, and what every histogram has.
+ADDED = {"namespace", "service", "pod", "le"}
+SUFFIXES = {"counter": ("_total",), "histogram": ("_bucket", "_sum", "_count"), "gauge": ("",)}
+
+
+def expressions() -> Iterator[tuple[str, str]]:
+    for group in yaml.safe_load((FILES / "alerts.yaml").read_text())["groups"]:
+        for rule in group["rules"]:
+            yield rule["alert"], rule["expr"]
+    for panel in json.loads((FILES / "dashboard.json").read_text())["panels"]:
+        for target in panel.get("targets", []):
+            yield f"{panel['title']} {target['refId']}", target["expr"]
+
+
+EXPRESSIONS = list(expressions())
+
+
+def counted(*registries: CollectorRegistry) -> dict[str, set[str]]:
+    """Every series that can be asked for, with its labels."""
+    series: dict[str, set[str]] = {}
+    for registry in registries:
+        for collector in registry._collector_to_names:
+            labels = set(getattr(collector, "_labelnames", ()))
+            for family in collector.collect():
+                for suffix in SUFFIXES.get(family.type, ()):
+                    series[family.name + suffix] = labels
+    # Counted when asked for, by a collector of its own.
+    series["face_comparison_operator_resources"] = {"condition", "status", "reason"}
+    return series
+
+
+SERIES = counted(SERVICE, Metrics().registry)
+NAME = re.compile(r"\bface_comparison_\w+")
+STRINGS = re.compile(r'"[^"]*"')
+
+
+def without_strings(expression: str) -> str:
+    return STRINGS.sub('""', expression)
+
+
+@pytest.mark.parametrize(("where", "expression"), EXPRESSIONS, ids=[where for where, _ in EXPRESSIONS])
+def test_expression_asks_for_what_is_counted(where: str, expression: str) -> None:
+    plain = without_strings(expression)
+    names = set(NAME.findall(plain))
+    assert names, "asks for something of ours"
+    assert names <= SERIES.keys()
+    chosen = set(re.findall(r"(\w+)\s*(?:=~|!~|!=|=)\s*\"\"", plain))
+    grouped = {label.strip() for group in re.findall(r"\b(?:by|on) \(([^)]*)\)", plain) for label in group.split(",")}
+    known = set[str]().union(*(SERIES[name] for name in names))
+    assert chosen | grouped <= known | ADDED
+
+
+def chosen_values(label: str) -> set[str]:
+    """Every value that some expression asks a label for."""
+    found = re.findall(rf'\b{label}\s*(?:=~|!~|!=|=)\s*"([^"]*)"', " ".join(each for _, each in EXPRESSIONS))
+    return {value for alternatives in found for value in alternatives.split("|") if not value.startswith("$")}
+
+
+def test_reasons_are_those_of_the_status() -> None:
+    words = {value for value in vars(status).values() if isinstance(value, str)}
+    assert chosen_values("condition") <= set(status._TYPES)
+    reasons = chosen_values("reason") - {Overloaded.code}
+    assert reasons
+    assert reasons <= words
+
+
+def test_results_are_codes_of_the_operator() -> None:
+    def codes(error: type[operator_errors.OperatorError]) -> Iterator[str]:
+        yield error.code
+        for each in error.__subclasses__():
+            yield from codes(each)
+
+    assert chosen_values("result") <= {"done", *codes(operator_errors.OperatorError)}
+
+
+@pytest.fixture
+def app() -> Flask:
+    """The service with a fake analyzer, which is all that its routes and stages need."""
+    readiness = Readiness()
+    readiness.ready()
+    return create_app(Settings(), FakeAnalyzer(), Fetcher(FetchPolicy()), Admission(1, 1), readiness)
+
+
+def test_routes_are_those_of_the_service(app: Flask) -> None:
+    assert chosen_values("route") == {"face_comparison", "compare", "invocations"}
+    assert chosen_values("route") <= {rule.endpoint for rule in app.url_map.iter_rules()}
+
+
+def test_stages_are_those_of_a_request(app: Flask) -> None:
+    assert app.test_client().post("/prod/face_comparison", json=img("anna")).status_code == 200
+    measured = {
+        sample.labels["stage"] for family in service_metrics.STAGE_SECONDS.collect() for sample in family.samples
+    }
+    assert chosen_values("stage")
+    assert chosen_values("stage") <= measured
+
+
+def test_refusals_are_those_of_the_service() -> None:
+    assert Overloaded.code in chosen_values("reason")

@@ -1,0 +1,111 @@
+"""Alert rules and dashboard, as Prometheus' own promtool and Grafana's own types see them."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from chart.helm import CHART, Helm, of_kind
+from grafana_foundation_sdk.cog.encoder import JSONEncoder
+from grafana_foundation_sdk.models.dashboard import Dashboard
+from parts import programs
+
+ALERTS = CHART / "files" / "alerts.yaml"
+DASHBOARD: dict[str, Any] = json.loads((CHART / "files" / "dashboard.json").read_text())
+GRAPHS = [each for each in DASHBOARD["panels"] if each["type"] != "row"]
+COLUMNS = 24
+
+
+@pytest.fixture(scope="session")
+def promtool() -> Path:
+    """Prometheus' checker of rules."""
+    try:
+        return programs.binary("promtool")
+    except programs.PartUnavailable as missing:
+        if os.environ.get("CI"):  # where every test must run, a missing program is a failure
+            raise
+        pytest.skip(str(missing))
+
+
+def run(*command: str | Path) -> str:
+    result = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    assert result.returncode == 0, result.stdout + result.stderr
+    return result.stdout
+
+
+def test_alerts_are_rules(promtool: Path) -> None:
+    run(promtool, "check", "rules", "--lint=all", "--lint-fatal", ALERTS)
+
+
+def test_alerts_fire_when_they_should_and_only_then(promtool: Path) -> None:
+    run(promtool, "test", "rules", Path(__file__).parent / "alerts-test.yaml")
+
+
+def test_every_alert_is_seen_to_fire_and_not_to_fire() -> None:
+    rules = yaml.safe_load(ALERTS.read_text())
+    alerts = {rule["alert"] for group in rules["groups"] for rule in group["rules"]}
+    tests = yaml.safe_load((Path(__file__).parent / "alerts-test.yaml").read_text())["tests"]
+    expected = [each for test in tests for each in test["alert_rule_test"]]
+    assert {each["alertname"] for each in expected if each.get("exp_alerts")} == alerts
+    assert {each["alertname"] for each in expected if not each.get("exp_alerts")} == alerts
+
+
+def test_chart_wraps_the_rules_as_they_are(helm: Helm) -> None:
+    rule = of_kind(
+        helm.template("--set=monitoring.prometheusRule.enabled=true,monitoring.prometheusRule.labels.release=mine"),
+        "PrometheusRule",
+    )
+    assert rule["spec"] == yaml.safe_load(ALERTS.read_text())
+    assert rule["metadata"]["labels"]["release"] == "mine"
+
+
+def test_chart_wraps_the_dashboard_as_it_is(helm: Helm) -> None:
+    config = of_kind(helm.template("--set=monitoring.dashboard.enabled=true"), "ConfigMap")
+    assert json.loads(config["data"]["face-comparison.json"]) == DASHBOARD
+    assert config["metadata"]["labels"]["grafana_dashboard"] == "1"
+
+
+def test_queries_of_the_dashboard_are_promql(promtool: Path, tmp_path: Path) -> None:
+    expressions = [target["expr"] for graph in GRAPHS for target in graph["targets"]]
+    assert expressions
+    rules = [
+        {"record": f"query:{number}", "expr": re.sub(r"\$__rate_interval", "5m", expression)}
+        for number, expression in enumerate(expressions)
+    ]
+    path = tmp_path / "queries.yaml"
+    path.write_text(yaml.safe_dump({"groups": [{"name": "dashboard", "rules": rules}]}))
+    run(promtool, "check", "rules", path)
+
+
+def test_dashboard_has_nothing_that_grafana_does_not_know() -> None:
+    read_and_written = JSONEncoder(sort_keys=True).encode(Dashboard.from_json(DASHBOARD))
+    assert json.loads(read_and_written) == DASHBOARD
+
+
+@pytest.mark.parametrize("graph", GRAPHS, ids=lambda graph: graph["title"])
+def test_graph_says_what_it_shows_from_the_chosen_source(graph: dict[str, Any]) -> None:
+    assert graph["description"]
+    assert graph["fieldConfig"]["defaults"]["unit"]
+    assert graph["targets"]
+    for source in (graph, *graph["targets"]):
+        assert source["datasource"] == {"type": "prometheus", "uid": "${datasource}"}
+    references = [target["refId"] for target in graph["targets"]]
+    assert len(set(references)) == len(references)
+
+
+def test_panels_have_numbers_and_places_of_their_own() -> None:
+    numbers = [panel["id"] for panel in DASHBOARD["panels"]]
+    assert len(set(numbers)) == len(numbers)
+    taken: set[tuple[int, int]] = set()
+    for panel in DASHBOARD["panels"]:
+        place = panel["gridPos"]
+        assert place["x"] + place["w"] <= COLUMNS, panel["title"]
+        cells = {(place["x"] + x, place["y"] + y) for x in range(place["w"]) for y in range(place["h"])}
+        assert not cells & taken, panel["title"]
+        taken |= cells

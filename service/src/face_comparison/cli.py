@@ -11,12 +11,10 @@ from typing import Any
 import click
 
 from face_comparison import __version__
+from face_comparison.commands import FAILED
 from face_comparison.errors import FaceComparisonError
 
-COMMANDS = ("serve",)
-
-FAILED = 2
-"""Exit status of everything that went wrong, wrong usage included (0 and 1 are verdicts of `compare`)."""
+COMMANDS = ("serve", "detect", "compare", "models")
 
 
 class _Commands(click.Group):

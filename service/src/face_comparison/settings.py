@@ -22,6 +22,10 @@ OTHER_NAMES: Mapping[str, str] = {
     "FACE_COMPARISON_BUNDLES": "folder that holds the model bundles of this machine",
     "FACE_COMPARISON_DRAW": "--draw of `detect`",
     "FACE_COMPARISON_JSON": "--json of `compare`",
+    "FACE_COMPARISON_THRESHOLD": "--threshold of `compare`",
+    "FACE_COMPARISON_ROUNDS": "--rounds of `bench`",
+    "FACE_COMPARISON_TOTAL": "--total of `bench`",
+    "FACE_COMPARISON_MEMORY": "--memory of `bench`",
 }
 """Names that belong to this program but are no option of `serve`."""
 

@@ -1,1 +1,4 @@
 """The commands of `face-comparison`, one module each. They unpack options, delegate, and print."""
+
+FAILED = 2
+"""Exit status of everything that went wrong, wrong usage included (0 and 1 are verdicts of `compare`)."""

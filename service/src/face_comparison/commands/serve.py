@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from face_comparison.commands import options
+from face_comparison.commands import FAILED, options
 from face_comparison.errors import FaceComparisonError
 from face_comparison.settings import Settings
 
@@ -40,7 +40,7 @@ def command(**given: str | None) -> None:
         if os.access(TERMINATION_LOG, os.W_OK):
             TERMINATION_LOG.write_text(failure)
         click.echo(failure, err=True)
-        raise SystemExit(2)
+        raise SystemExit(FAILED)
 
 
 def _loader(bundles: Path) -> Loader:

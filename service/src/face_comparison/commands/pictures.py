@@ -1,0 +1,52 @@
+"""What `detect` and `compare` share: the models, and picture files that fail one by one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from face_comparison import cores
+from face_comparison.commands import options
+from face_comparison.errors import FaceComparisonError, MissingImage
+
+if TYPE_CHECKING:
+    from face_comparison.analysis import Analyzer
+    from face_comparison.faces import Analysis
+
+MODEL_OPTIONS = ("bundle", "device", "engine", "threads")
+
+
+def loaded(given: dict[str, str | None]) -> tuple[Analyzer, int]:
+    """The analyzer that the options ask for, and how many pictures it works on at once."""
+    from face_comparison.loading import load_analyzer  # noqa: PLC0415 (it takes a second, which `--help` would pay)
+
+    settings = options.settings(given)
+    threads = settings.threads or cores.available()
+    return load_analyzer(settings, threads, options.bundles_folder()), threads
+
+
+def read(path: Path) -> bytes:
+    """Raises MissingImage."""
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise MissingImage(f"the file cannot be read: {error.strerror}") from error
+
+
+def analyses(
+    analyzer: Analyzer, paths: Iterable[Path], threads: int
+) -> Iterator[tuple[Path, Analysis | FaceComparisonError]]:
+    """What is on each picture, or what is wrong with it, in the order given."""
+    with ThreadPoolExecutor(threads) as pool:
+        paths = list(paths)
+        yield from zip(paths, pool.map(partial(_analysis, analyzer), paths), strict=True)
+
+
+def _analysis(analyzer: Analyzer, path: Path) -> Analysis | FaceComparisonError:
+    try:
+        return analyzer.analyze(read(path))
+    except FaceComparisonError as error:
+        return error

@@ -1,0 +1,112 @@
+"""The command line says and knows the same as the settings, and every failure is one line and exit status 2."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+import pytest
+from click.testing import CliRunner
+
+from face_comparison import cli, commands
+from face_comparison.commands.compare import DIFFERENT, SAME, status, table
+from face_comparison.comparison import FaceMatch, TargetMatch
+from face_comparison.errors import CorruptImage
+from face_comparison.settings import OPTIONS, OTHER_NAMES, PREFIX
+
+
+def every_command(group: click.Group = cli.main, path: str = "") -> Iterator[tuple[str, click.Command]]:
+    context = click.Context(group)
+    for name in group.list_commands(context):
+        command = group.get_command(context, name)
+        assert command is not None
+        if isinstance(command, click.Group):
+            yield from every_command(command, f"{path}{name} ")
+        else:
+            yield path + name, command
+
+
+def options(command: click.Command) -> list[click.Option]:
+    return [parameter for parameter in command.params if isinstance(parameter, click.Option)]
+
+
+def test_every_option_has_its_environment_name() -> None:
+    for path, command in every_command():
+        for option in options(command):
+            flag = option.opts[0].removeprefix("--")
+            assert option.envvar == PREFIX + flag.replace("-", "_").upper(), f"--{flag} of {path}"
+
+
+def test_every_environment_name_is_known_to_the_settings() -> None:
+    """Else `serve` would refuse to start where a name of another command is set."""
+    known = {option.env for option in OPTIONS} | set(OTHER_NAMES)
+    assert {option.envvar for _, command in every_command() for option in options(command)} <= known
+
+
+def test_serve_has_the_options_of_the_settings_in_their_order() -> None:
+    (serve,) = (command for path, command in every_command() if path == "serve")
+    assert [option.opts[0] for option in options(serve)] == [option.flag for option in OPTIONS]
+
+
+@pytest.mark.parametrize("path", [path for path, _ in every_command()])
+def test_every_command_has_help(path: str) -> None:
+    shown = CliRunner().invoke(cli.main, [*path.split(), "--help"])
+    assert shown.exit_code == 0
+    assert "Usage:" in shown.output
+    assert len(shown.output.splitlines()) > 4
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["detect", "x.jpg", "--device", "gpu"], "invalid_settings: --device (FACE_COMPARISON_DEVICE) must be one of"),
+        (["detect", "x.jpg", "--bundle", "unheard-of"], "invalid_bundle: no bundle is called unheard-of"),
+        (["models", "verify", "/nowhere"], "invalid_bundle: "),
+        (["models", "fetch", "/nowhere.json"], "invalid_bundle: "),
+        (["detect"], "Usage:"),
+        (["unheard-of"], "Usage:"),
+        (["detect", "a.jpg", "b.jpg", "--draw", "c.png"], "Usage:"),
+    ],
+)
+def test_failures_are_one_line_and_status_2(arguments: list[str], says: str) -> None:
+    ended = CliRunner().invoke(cli.main, arguments)
+    assert ended.exit_code == commands.FAILED
+    assert ended.stderr.startswith(says)
+    assert ended.stdout == ""
+
+
+def test_an_unknown_environment_name_stops_every_command_that_loads_models() -> None:
+    ended = CliRunner().invoke(cli.main, ["compare", "a", "b"], env={"FACE_COMPARISON_BUNDEL": "x"})
+    assert ended.exit_code == commands.FAILED
+    assert "did you mean FACE_COMPARISON_BUNDLE?" in ended.stderr
+
+
+def match(distance: float, *, same: bool) -> FaceMatch:
+    return FaceMatch(None, distance, 0.5, same)
+
+
+def test_compare_is_same_only_when_the_person_is_on_every_picture() -> None:
+    same, other = TargetMatch((match(0.6, same=True),)), TargetMatch((match(1.3, same=False),))
+    assert status([same, same]) == SAME == 0
+    assert status([same, other]) == DIFFERENT == 1
+    assert status([same, CorruptImage("x")]) == commands.FAILED == 2
+
+
+def test_the_table_tells_verdict_distance_and_failure() -> None:
+    two = TargetMatch((match(0.6123, same=True), match(1.3, same=False)))
+    shown = table(
+        Path("a.jpg"), 3, [(Path("b.jpg"), two), (Path("long-name.jpg"), CorruptImage("it is cut off"))], 1.128
+    )
+    lines = shown.splitlines()
+    assert lines[0] == "The person of a.jpg (the largest of 3 faces); one person up to a distance of 1.128."
+    assert lines[3].split() == ["b.jpg", "same", "person", "(nearest", "of", "2)", "0.612", "50.00", "%"]
+    assert "corrupt_image: it is cut off" in lines[4]
+
+
+def test_bundles_are_kept_where_the_environment_says(tmp_path: Path) -> None:
+    shown = CliRunner().invoke(cli.main, ["models", "list"], env={"FACE_COMPARISON_BUNDLES": str(tmp_path)})
+    assert shown.exit_code == 0
+    assert "not here: face-comparison models fetch yunet-sface" in shown.output
+    assert os.listdir(tmp_path) == []  # noqa: PTH208 (looking makes nothing)

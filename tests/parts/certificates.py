@@ -28,6 +28,7 @@ class Authority:
             _certificate(self._subject, self._subject, self._key.public_key())
             .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
             .add_extension(_usage(signs_certificates=True), critical=True)
+            .add_extension(x509.SubjectKeyIdentifier.from_public_key(self._key.public_key()), critical=False)
             .sign(self._key, hashes.SHA256())
         )
         self.certificate.write_bytes(root.public_bytes(serialization.Encoding.PEM))
@@ -48,6 +49,7 @@ class Authority:
             _certificate(x509.Name(subject), self._subject, key.public_key())
             .add_extension(_usage(signs_certificates=False), critical=True)
             .add_extension(both, critical=False)
+            .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(self._key.public_key()), critical=False)
         )
         if hosts:
             builder = builder.add_extension(

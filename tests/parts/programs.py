@@ -82,6 +82,8 @@ PARTS = {
     # Without the discovery of targets in each cloud: most of the code, and none of the use here.
     "prometheus": Part("prometheus", "github.com/prometheus/prometheus/cmd/prometheus", tags="remove_all_sd"),
     "promtool": Part("prometheus", "github.com/prometheus/prometheus/cmd/promtool", tags="remove_all_sd"),
+    "keda-operator": Part("keda", "github.com/kedacore/keda/v2/cmd/operator"),
+    "keda-adapter": Part("keda", "github.com/kedacore/keda/v2/cmd/adapter"),
 }
 
 DATA = {
@@ -95,6 +97,7 @@ DATA = {
         ),
     ),
     "gateway-crds": Data("kubernetes", "sigs.k8s.io/gateway-api", ("config/crd/standard/*.yaml",)),
+    "keda-crds": Data("keda", "github.com/kedacore/keda/v2", ("config/crd/bases/*.yaml",)),
 }
 
 

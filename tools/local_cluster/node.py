@@ -20,6 +20,7 @@ from local_cluster import cgroups, config
 from parts import flags, programs
 from parts.certificates import Authority, key_pair
 from parts.controlplane import attempts, write_kubeconfig
+from parts.processes import Processes
 
 NAME = "face-comparison"
 NAMESPACES = ("--net", "--mount", "--pid", "--ipc", "--uts")
@@ -46,10 +47,14 @@ def missing() -> str:
 
 
 class Node:
-    """A node named `name`; its files lie in `state` and images stay imported there from one start to the next."""
+    """A node named `name`; its files lie in `state` and images stay imported there from one start to the next.
 
-    def __init__(self, name: str = NAME, state: Path | None = None) -> None:
+    It goes on when the program that started it ends, unless it is one of the `processes`, which end with that program.
+    """
+
+    def __init__(self, name: str = NAME, state: Path | None = None, processes: Processes | None = None) -> None:
         self.name = name
+        self._processes = processes
         self.layout = config.Layout(state or programs.cache().parent / "nodes" / name)
         self.kubeconfig = self.layout.kubeconfig("admin")
         self.audit_log = self.layout.state / "audit.log"
@@ -126,11 +131,7 @@ class Node:
 
     def spawn(self, name: str, command: Sequence[str | Path]) -> int:
         """Start a program that ends with the node and writes to `logs/<name>.log`. Returns its process id."""
-        with (self.layout.logs / f"{name}.log").open("ab") as log:
-            return subprocess.Popen(
-                self.inside(*command), stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=self.environment(),
-                start_new_session=True,
-            ).pid  # fmt: skip
+        return self._detached(name, self.inside(*command))
 
     def environment(self) -> dict[str, str]:
         """The environment of programs and clients: the built programs first on PATH, the administrator's kubeconfig."""
@@ -179,18 +180,28 @@ class Node:
     def _make_namespaces(self, pause: Path) -> None:
         script = Path(__file__).with_name("namespaces.sh")
         arguments = (script, self.layout.state, self.name, config.ADDRESS, config.SERVICES, pause)
-        with (self.layout.logs / "namespaces.log").open("ab") as log:
-            holder = subprocess.Popen(
-                ["unshare", *NAMESPACES, "--fork", "--kill-child", "--propagation=private", "--", *arguments],
-                stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
-            )  # fmt: skip
+        holder = ["unshare", *NAMESPACES, "--fork", "--kill-child", "--propagation=private", "--", *map(str, arguments)]
+        if self._processes:
+            self._processes.start("namespaces", holder)
+        else:
+            self._detached("namespaces", holder)
         for _ in attempts(20):
             if self.pid:
                 return
-            if holder.poll() is not None:
-                break
         words = (self.layout.logs / "namespaces.log").read_text()[-1000:]
         raise NodeFailed(f"the namespaces could not be made:\n{words}")
+
+    def _detached(self, name: str, command: Sequence[str]) -> int:
+        """Start a program that goes on when this one ends."""
+        with (self.layout.logs / f"{name}.log").open("ab") as log:
+            return subprocess.Popen(
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                env=self.environment(),
+                start_new_session=True,
+            ).pid
 
     def _clients(self, pid: int) -> list[int]:
         """Processes of the host that have entered the node's network."""

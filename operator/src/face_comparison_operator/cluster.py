@@ -155,11 +155,12 @@ class Cluster:
         """Change `live`, read from here just before, into what `body` says; Conflict when it was replaced meanwhile.
 
         What the operator made is its own by `create`; it is first handed over to server-side apply, without which
-        fields that are no longer wanted would stay for ever.
+        fields that are no longer wanted would stay for ever. The number of replicas is let go of in the same way: taken
+        back by applying without it, it would fall to 1 at the moment an autoscaler takes over.
         """
         metadata = body["metadata"]
         namespace, name = metadata["namespace"], metadata["name"]
-        fields = _handed_over(live["metadata"].get("managedFields", []))
+        fields = _handed_over(live["metadata"].get("managedFields", []), body)
         if fields is not None:
             version = live["metadata"]["resourceVersion"]
             patch = [
@@ -287,14 +288,16 @@ def _error(code: int, status: Object) -> ClusterError:
     return kinds.get(code, ClusterUnavailable)(message)
 
 
-def _handed_over(entries: list[Object]) -> list[Object] | None:
-    """Managed fields with the operator's entry of `create` turned into one of apply; None when there is none."""
+def _handed_over(entries: list[Object], body: Object) -> list[Object] | None:
+    """Managed fields with all that is the operator's in one entry of apply; None when they are so already."""
     ours = [each for each in entries if each.get("manager") == MANAGER and not each.get("subresource")]
-    if not any(each["operation"] == "Update" for each in ours):
-        return None
     fields: Object = {}
     for each in ours:
         fields = _merged(fields, each.get("fieldsV1", {}))
+    if "replicas" not in body.get("spec", {}):
+        fields.get("f:spec", {}).pop("f:replicas", None)
+    if not ours or [(each["operation"], each.get("fieldsV1", {})) for each in ours] == [("Apply", fields)]:
+        return None
     entry = {**ours[0], "operation": "Apply", "fieldsV1": fields}
     return [each for each in entries if each not in ours] + [entry]
 

@@ -99,12 +99,12 @@ class Store:
 
 
 def key_of(kind: Kind, body: Object) -> Key | None:
-    """What an object concerns: children and pods say it by their label."""
+    """What an object concerns: a child has the key's own name, whatever its labels say; a pod says it by its label."""
     metadata = body["metadata"]
-    if kind == RESOURCE:
-        return metadata["namespace"], child_name(metadata["name"])
-    instance = metadata.get("labels", {}).get(INSTANCE_LABEL)
-    return (metadata["namespace"], instance) if instance else None
+    if kind == POD:
+        instance = metadata.get("labels", {}).get(INSTANCE_LABEL)
+        return (metadata["namespace"], instance) if instance else None
+    return metadata["namespace"], child_name(metadata["name"])
 
 
 def _essence(kind: Kind, body: Object) -> Object:

@@ -1,0 +1,42 @@
+"""The definition of the resource, an operator for each module, and resources in a namespace of the test's own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import yaml
+from cluster.api import DEFINITION, Api, Faces, install
+from cluster.operating import Operator
+from parts.controlplane import ControlPlane
+
+
+@pytest.fixture(scope="session")
+def api(control_plane: ControlPlane) -> Api:
+    """The API server, with the definition of the resource in it."""
+    api = Api(control_plane.kubeconfig)
+    install(api, yaml.safe_load(DEFINITION.read_text()))
+    return api
+
+
+@pytest.fixture(scope="module")
+def operator(api: Api, control_plane: ControlPlane, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Operator]:
+    """An operator of the whole cluster; modules whose tests start operators of their own must not ask for it."""
+    with Operator(control_plane.kubeconfig, tmp_path_factory.mktemp("operator")) as running:
+        yield running
+
+
+@pytest.fixture
+def faces(api: Api, operator: Operator, namespace: str) -> Faces:
+    """Resources in a namespace of the test's own, which the operator of the cluster keeps."""
+    return Faces(api, namespace)
+
+
+@pytest.fixture
+def alone(api: Api, control_plane: ControlPlane, namespace: str, tmp_path: Path) -> Operator:
+    """An operator, not started yet, that serves the test's namespace only and takes no part in any election.
+
+    Use it with `Faces(api, namespace)` in a module without `operator`, for both would do the same work.
+    """
+    return Operator(control_plane.kubeconfig, tmp_path, f"--namespaces={namespace}", "--no-leader-election")

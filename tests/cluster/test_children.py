@@ -1,0 +1,130 @@
+"""From a resource to its children on a real API server: made, accepted, ready, and gone without a trace."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import golden_objects
+import pytest
+import yaml
+from cluster.api import CRD, Api, Faces, install, stand_in, until
+from parts import programs
+
+from face_comparison_operator.drift import difference
+from face_comparison_operator.kinds import CHILDREN, DEPLOYMENT, POD, RESOURCE, SCALED_OBJECT, SERVICE_MONITOR, kind_of
+from face_comparison_operator.resource import child_name
+
+pytestmark = pytest.mark.cluster
+
+SAMPLES = Path(__file__).resolve().parents[2] / "manifests" / "samples"
+
+
+@pytest.fixture(scope="module", autouse=True)
+def optional_apis(api: Api) -> Iterator[None]:
+    """The Gateway API as it is, and stand-ins for KEDA and the Prometheus operator; removed for the modules after."""
+    definitions = [stand_in(SCALED_OBJECT), stand_in(SERVICE_MONITOR)]
+    for path in programs.data("gateway-crds"):
+        definitions += [each for each in yaml.safe_load_all(path.read_text()) if each and "httproutes" in path.name]
+    for definition in definitions:
+        install(api, definition)
+    yield
+    for definition in definitions:
+        api.delete(CRD, None, definition["metadata"]["name"])
+
+
+@pytest.mark.parametrize("case", golden_objects.cases())
+def test_a_case_becomes_its_golden_children(faces: Faces, case: str) -> None:
+    body = golden_objects.resource(case)
+    name, uid = body["metadata"]["name"], body["metadata"]["uid"]
+    made = faces.create(name, **body["spec"])
+    text = yaml.safe_dump_all(golden_objects.expected(case))
+    text = text.replace("namespace: faces", f"namespace: {faces.namespace}").replace(uid, made["metadata"]["uid"])
+    wanted = {
+        kind_of(each): each
+        for each in yaml.safe_load_all(text.replace('namespace="faces"', f'namespace="{faces.namespace}"'))
+    }
+
+    until(faces.children, lambda found: len(found) >= len(wanted), f"{len(wanted)} children")
+    found = {kind_of(each): each for each in faces.children()}
+    assert found.keys() == wanted.keys()
+    assert {kind.name: difference(wanted[kind], found[kind]) for kind in wanted} == dict.fromkeys(
+        kind.name for kind in wanted
+    )
+    accepted = until(lambda: faces.condition(name, "SpecAccepted"), bool, "the spec is judged")
+    assert (accepted["status"], accepted["message"]) == ("True", "everything that the spec asks for is there")
+
+
+@pytest.mark.parametrize("path", sorted(SAMPLES.glob("*.yaml")), ids=lambda path: path.stem)
+def test_a_sample_becomes_ready_and_vanishes(faces: Faces, path: Path) -> None:
+    resources = [each for each in yaml.safe_load_all(path.read_text()) if each and each["kind"] == RESOURCE.name]
+    assert resources
+    for body in resources:
+        name = body["metadata"]["name"]
+        faces.create(name, **body["spec"])
+        faces.publish(name)
+        ready = faces.wait_for(name, "Deployed")
+        status = faces.get(name)["status"]
+        assert ready["status"] == "True"
+        assert status["url"].endswith("/face_comparison")
+        assert status["readyReplicas"] >= 1
+        faces.api.delete(RESOURCE, faces.namespace, name)
+    until(lambda: faces.children((*CHILDREN, POD)), lambda left: not left, "nothing is left")
+
+
+def test_the_status_tells_of_a_deployment(faces: Faces) -> None:
+    faces.create("faces", accelerator={"type": "cpu"}, replicas=2, route={"host": "faces.example.com"})
+    pending = faces.wait_for("faces", "AddressPending")
+    assert "no ingress controller" in pending["message"]
+    assert faces.condition("faces", "Available")["status"] == "True"
+    faces.publish("faces")
+    faces.wait_for("faces", "Deployed")
+    body = faces.get("faces")
+    status = body["status"]
+    assert status["url"] == "http://faces.example.com/prod/face_comparison"
+    assert (status["replicas"], status["readyReplicas"]) == (2, 2)
+    assert status["observedGeneration"] == body["metadata"]["generation"]
+    assert 0 <= status["deploySeconds"] < 60
+    conditions = {each["type"]: each["status"] for each in status["conditions"]}
+    assert conditions == {
+        "Ready": "True",
+        "Progressing": "False",
+        "Available": "True",
+        "RouteReady": "True",
+        "SpecAccepted": "True",
+    }
+    assert "finalizers" not in body["metadata"]
+    assert "annotations" not in body["metadata"]
+
+
+def test_scale_reaches_the_pods_and_they_are_found_by_its_selector(faces: Faces) -> None:
+    faces.deploy("faces", accelerator={"type": "cpu"}, replicas=1)
+    faces.api.merge(RESOURCE, faces.namespace, "faces", {"spec": {"replicas": 3}}, "scale")
+    until(lambda: faces.get("faces")["status"].get("readyReplicas"), lambda ready: ready == 3, "three pods serve")
+    found = faces.api.all(POD, faces.namespace, faces.get("faces")["status"]["selector"])
+    assert len(found) == 3
+    assert faces.condition("faces")["status"] == "True"
+
+
+def test_zero_replicas_keep_everything_else(faces: Faces) -> None:
+    faces.deploy("faces", accelerator={"type": "cpu"})
+    before = {kind_of(each) for each in faces.children()}
+    faces.change("faces", replicas=0)
+    faces.wait_for("faces", "ScaledToZero")
+    assert {kind_of(each) for each in faces.children()} == before
+    faces.change("faces", replicas=1)
+    faces.wait_for("faces", "Deployed")
+
+
+def test_a_resource_made_again_at_once_gets_children_of_its_own(faces: Faces) -> None:
+    faces.deploy("faces", accelerator={"type": "cpu"})
+    faces.api.delete(RESOURCE, faces.namespace, "faces")
+    uid = faces.deploy("faces", accelerator={"type": "cpu"})["metadata"]["uid"]
+    owners = {owner["uid"] for each in faces.children() for owner in each["metadata"]["ownerReferences"]}
+    assert owners == {uid}
+
+
+def test_names_that_are_no_labels_get_children(faces: Faces) -> None:
+    name = "7.faces"
+    faces.create(name, accelerator={"type": "cpu"})
+    until(lambda: faces.child(DEPLOYMENT, child_name(name)), bool, "the Deployment is there")

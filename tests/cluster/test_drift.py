@@ -1,0 +1,149 @@
+"""What somebody changes or deletes comes back, what is not asked for goes, and what belongs to others is left alone."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from cluster.api import Faces, until
+
+from face_comparison_operator.kinds import (
+    AUTOSCALER,
+    DEPLOYMENT,
+    DISRUPTION_BUDGET,
+    INGRESS,
+    NETWORK_POLICY,
+    POD,
+    SERVICE,
+    SERVICE_ACCOUNT,
+    Kind,
+    kind_of,
+)
+
+pytestmark = pytest.mark.cluster
+
+CPU = {"type": "cpu"}
+
+EDITS: list[tuple[Kind, dict[str, Any]]] = [
+    (DEPLOYMENT, {"spec": {"template": {"spec": {"terminationGracePeriodSeconds": 7}}}}),
+    (DEPLOYMENT, {"spec": {"replicas": 7}}),
+    (SERVICE, {"spec": {"selector": {"app.kubernetes.io/instance": "another"}}}),
+    (SERVICE, {"metadata": {"labels": {"app.kubernetes.io/managed-by": None}}}),
+    (SERVICE, {"metadata": {"labels": {"app.kubernetes.io/instance": "another"}}}),
+    (INGRESS, {"spec": {"ingressClassName": None, "rules": [{"host": "elsewhere.example.com"}]}}),
+    (DISRUPTION_BUDGET, {"spec": {"maxUnavailable": 5}}),
+    (NETWORK_POLICY, {"spec": {"egress": [{}]}}),
+    (SERVICE_ACCOUNT, {"automountServiceAccountToken": True}),
+]
+
+
+@pytest.mark.parametrize(("kind", "edit"), EDITS, ids=lambda value: getattr(value, "name", None))
+def test_an_edited_child_is_put_right(faces: Faces, kind: Kind, edit: dict[str, Any]) -> None:
+    faces.create("faces", accelerator=CPU, networkPolicy=True)
+    before = until(lambda: faces.child(kind, "faces"), bool, "the child is there")
+    faces.api.merge(kind, faces.namespace, "faces", edit)
+    until(
+        lambda: _own(faces.child(kind, "faces")),
+        lambda now: now == _own(before),
+        f"the {kind.name} is as before",
+        seconds=10,
+    )
+
+
+def _own(child: dict[str, Any] | None) -> dict[str, Any]:
+    assert child is not None
+    rest = {name: value for name, value in child.items() if name not in ("metadata", "status")}
+    metadata = child["metadata"]
+    noted = {name: value for name, value in metadata.get("annotations", {}).items() if "revision" not in name}
+    return {**rest, "labels": metadata["labels"], "annotations": noted, "owner": metadata["ownerReferences"]}
+
+
+@pytest.mark.parametrize(
+    "kind", [DEPLOYMENT, SERVICE, INGRESS, SERVICE_ACCOUNT, DISRUPTION_BUDGET], ids=lambda kind: kind.name
+)
+def test_a_deleted_child_comes_back(faces: Faces, kind: Kind) -> None:
+    faces.create("faces", accelerator=CPU)
+    before = until(lambda: faces.child(kind, "faces"), bool, "the child is there")
+    faces.api.delete(kind, faces.namespace, "faces")
+    until(
+        lambda: faces.child(kind, "faces"),
+        lambda now: now and now["metadata"]["uid"] != before["metadata"]["uid"],
+        f"the {kind.name} is there again",
+        seconds=10,
+    )
+
+
+def test_what_others_add_is_left_alone(faces: Faces) -> None:
+    faces.deploy("faces", accelerator=CPU)
+    faces.api.merge(SERVICE, faces.namespace, "faces", {"metadata": {"annotations": {"example.com/seen": "yes"}}})
+    faces.change("faces", stage="v2")
+    until(
+        lambda: faces.template("faces")["spec"]["containers"][0]["env"],
+        lambda env: {"name": "FACE_COMPARISON_STAGE", "value": "v2"} in env,
+        "the change is there",
+    )
+    service = faces.child(SERVICE, "faces")
+    assert service is not None
+    assert service["metadata"]["annotations"]["example.com/seen"] == "yes"
+
+
+def test_children_that_are_not_asked_for_any_more_are_removed(faces: Faces) -> None:
+    faces.create("faces", accelerator=CPU, networkPolicy=True, autoscaling={})
+    until(
+        lambda: {kind_of(each) for each in faces.children()},
+        lambda found: {NETWORK_POLICY, AUTOSCALER} <= found,
+        "all are there",
+    )
+    faces.change("faces", networkPolicy=False, autoscaling=None, disruptionBudget=False, serviceAccountName="default")
+    kept = {DEPLOYMENT, SERVICE, INGRESS}
+    until(lambda: {kind_of(each) for each in faces.children()}, lambda found: found == kept, "the rest is gone")
+
+
+def test_fields_that_are_not_asked_for_any_more_are_removed(faces: Faces) -> None:
+    annotations = {"example.com/body-size": "20m"}
+    faces.create("faces", accelerator=CPU, route={"ingress": {"annotations": annotations}}, podLabels={"a": "b"})
+    until(lambda: faces.child(INGRESS, "faces"), bool, "the Ingress is there")
+    faces.change("faces", route={"ingress": {"annotations": None}}, podLabels=None)
+
+    def left() -> list[str]:
+        ingress = faces.child(INGRESS, "faces")
+        assert ingress is not None
+        return [
+            *(name for name in ingress["metadata"]["annotations"] if name in annotations),
+            *(name for name in faces.template("faces")["metadata"]["labels"] if name == "a"),
+        ]
+
+    until(left, lambda found: not found, "both are gone")
+
+
+def test_an_objects_that_is_not_ours_stays_although_it_looks_like_it(faces: Faces) -> None:
+    labels = {"app.kubernetes.io/managed-by": "face-comparison-operator", "app.kubernetes.io/instance": "faces"}
+    foreign = {"metadata": {"name": "other", "namespace": faces.namespace, "labels": labels}}
+    faces.api.create(SERVICE_ACCOUNT, foreign)
+    faces.deploy("faces", accelerator=CPU)
+    faces.change("faces", serviceAccountName="default")
+    until(lambda: faces.child(SERVICE_ACCOUNT, "faces"), lambda found: found is None, "ours is removed")
+    assert faces.child(SERVICE_ACCOUNT, "other") is not None
+
+
+def test_an_autoscaler_may_scale(faces: Faces) -> None:
+    faces.deploy("faces", accelerator=CPU, autoscaling={"minReplicas": 1, "maxReplicas": 9})
+    faces.api.merge(DEPLOYMENT, faces.namespace, "faces", {"spec": {"replicas": 4}}, "scale")
+    faces.change("faces", podAnnotations={"example.com/changed": "yes"})  # makes the operator apply the Deployment
+    until(
+        lambda: faces.template("faces")["metadata"]["annotations"],
+        lambda found: "example.com/changed" in found,
+        "the change is there",
+    )
+    assert (faces.child(DEPLOYMENT, "faces") or {})["spec"]["replicas"] == 4
+    until(lambda: faces.get("faces")["status"]["readyReplicas"], lambda ready: ready == 4, "four pods serve")
+
+
+def test_an_autoscaler_takes_over_what_runs(faces: Faces) -> None:
+    faces.deploy("faces", accelerator=CPU, replicas=3)
+    pods = {pod["metadata"]["uid"] for pod in faces.pods()}
+    faces.change("faces", replicas=None, autoscaling={"minReplicas": 3, "maxReplicas": 9})
+    until(lambda: faces.child(AUTOSCALER, "faces"), bool, "the autoscaler is there")
+    faces.wait_for("faces", "Deployed")
+    assert (faces.child(DEPLOYMENT, "faces") or {})["spec"]["replicas"] == 3
+    assert {pod["metadata"]["uid"] for pod in faces.api.all(POD, faces.namespace)} == pods

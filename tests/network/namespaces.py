@@ -84,7 +84,7 @@ def _unshare() -> None:
 def _enter(folder: Path) -> None:
     _unshare()
     files = {
-        "/etc/resolv.conf": "nameserver 127.0.0.1\noptions timeout:5 attempts:1\n",
+        "/etc/resolv.conf": "nameserver 127.0.0.1\noptions timeout:30 attempts:1\n",
         "/etc/hosts": "127.0.0.1 localhost\n::1 localhost\n",
         "/etc/nsswitch.conf": "hosts: files dns\n",
     }

@@ -44,6 +44,7 @@ class Conversation:
         self._sock = sock
         self._stopping = stopping
         self.sent = 0
+        self.ended = threading.Event()
 
     def send(self, data: bytes) -> None:
         self._sock.sendall(data)
@@ -116,6 +117,7 @@ class Server:
                 sock = stack.enter_context(self._tls.wrap_socket(sock, server_side=True))
             conversation = Conversation(sock, self._stopping)
             self.conversations.append(conversation)
+            stack.callback(conversation.ended.set)
             if self.greeting is not None:
                 self.greeting(conversation)
                 return

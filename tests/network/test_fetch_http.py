@@ -436,7 +436,7 @@ def test_failures_leave_no_connection_and_no_thread_behind(fetcher: Fetcher, ser
             for path in again.replies:
                 with pytest.raises(FaceComparisonError):
                     fetcher.fetch(again.url(path))
-    assert len(list(descriptors.iterdir())) == before
+    assert len(list(descriptors.iterdir())) <= before
     assert threading.active_count() <= threads
 
 

@@ -230,6 +230,18 @@ def test_a_body_byte_by_byte(odd: Server) -> None:
         Fetcher(replace(POLICY, seconds=SHORT)).fetch("s3://pictures/a.jpg")
 
 
+def test_a_read_that_was_left_behind_ends_soon(odd: Server) -> None:
+    def slow(conversation: Conversation) -> None:
+        conversation.send(reply(content_length=str(2**30)))
+        conversation.repeat(bytes(8192), every=0.02)
+
+    odd.replies["/pictures/a.jpg"] = slow
+    with pytest.raises(UrlFetchTimeout):
+        Fetcher(replace(POLICY, seconds=SHORT, max_bytes=2**30)).fetch("s3://pictures/a.jpg")
+    (conversation,) = odd.conversations
+    assert conversation.ended.wait(30)
+
+
 def test_a_moment_of_weakness_is_forgiven_once(odd: Server) -> None:
     answers = [reply(status="503 Service Unavailable"), reply(PICTURE)]
     odd.replies["/pictures/a.jpg"] = lambda conversation: conversation.send(answers.pop(0))

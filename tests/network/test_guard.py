@@ -328,15 +328,16 @@ def test_silent_names_do_not_keep_others_from_being_resolved(network: Network, w
             return set(threads.map(one, range(32)))
 
     assert network.run(all_at_once) == {DeadlineExceeded}
-    assert fetched(network, "pictures.example", by) == PICTURE
+    # The resolver's own patience is 30 s: those 32 look-ups are still under way.
+    assert network.run(lambda: by.fetch("http://pictures.example/a.jpg", time.monotonic() + 20)) == PICTURE
 
 
-def test_the_next_address_is_tried_when_one_is_dead(network: Network, web: Server) -> None:
-    """IPv6 comes first, and nobody listens there."""
-    network.names.answers["pictures.example"] = [PUBLIC, PUBLIC_IPV6]
-    with Server(network.run(lambda: socket.create_server(("0.0.0.0", 8080)))) as ipv4:
-        ipv4.replies["/a.jpg"] = reply(PICTURE)
-        assert fetched(network, "pictures.example:8080") == PICTURE
-        assert ipv4.addresses == [PUBLIC]
+@pytest.mark.parametrize("alive", [PUBLIC, "1.1.1.1"])
+def test_the_next_address_is_tried_when_one_is_dead(network: Network, alive: str) -> None:
+    network.names.answers["pictures.example"] = [PUBLIC, "1.1.1.1"]
+    with Server(network.run(lambda: socket.create_server((alive, 80)))) as running:
+        running.replies["/a.jpg"] = reply(PICTURE)
+        assert fetched(network, "pictures.example") == PICTURE
+        assert running.addresses == [alive]
     with pytest.raises(UrlFetchFailed, match=r"pictures\.example cannot be connected to: connection refused"):
-        fetched(network, "pictures.example:8081")
+        fetched(network, "pictures.example")

@@ -1,0 +1,185 @@
+/** The page Detect: one picture in, its faces out. */
+
+import { copyButton } from "./copy.js";
+import { acceptable } from "./dialogs.js";
+import { announce, fill, h, sign, styled } from "./dom.js";
+import { exchangePanels } from "./exchange.js";
+import { intake } from "./intake.js";
+import { number, percent, t } from "./language.js";
+import { crop, opened } from "./picture.js";
+import { problem } from "./problem.js";
+import { runner } from "./run.js";
+import { ENDPOINTS } from "./service.js";
+import { addBox, addPoints, shot } from "./shot.js";
+import { strip, used } from "./vector.js";
+
+const CROP = 152; // twice the shown size, for screens with two pixels per point
+const MANY = 12; // more faces than this are drawn without landmarks
+
+/** service: limits, defaults and auth; compareWith(subject): go to the other page with a picture. */
+export function detectPage(service, compareWith) {
+  const root = h("div", { class: "page" });
+  const run = runner();
+  const state = { subject: null, answer: null, error: null, busy: false, maxFaces: service.defaults.max_faces, minConfidence: service.defaults.min_confidence };
+  let parts;
+
+  async function take([file]) {
+    const picture = await acceptable(await opened(file.blob, file.name), service.limits);
+    if (picture) begin({ picture });
+  }
+
+  function begin(subject) {
+    Object.assign(state, { subject, answer: null, error: null });
+    find();
+  }
+
+  function find() {
+    if (!state.subject) return;
+    state.busy = true;
+    show();
+    announce(t("detect.working"));
+    run(
+      request(service, state),
+      (answer) => finished({ answer, error: null }),
+      (error) => finished({ answer: null, error }),
+    );
+  }
+
+  function finished(result) {
+    Object.assign(state, result, { busy: false });
+    show();
+    if (state.answer) announce(summary(state.answer));
+  }
+
+  function build() {
+    parts = { stage: h("div", { class: "stack" }), result: h("div", { class: "stack" }), below: h("div") };
+    fill(
+      root,
+      h("header", {}, h("h1", {}, t("detect.title")), h("p", { class: "lede" }, t("detect.lede"))),
+      h(
+        "div",
+        { class: "columns" },
+        h("section", { class: "card stack", "aria-label": t("detect.picture") }, parts.stage, options(state, service, find)),
+        h("section", { class: "card", "aria-labelledby": "faces-title" }, h("div", { class: "row apart" }, h("h2", { id: "faces-title" }, t("detect.faces"))), parts.result),
+      ),
+      parts.below,
+    );
+    show();
+  }
+
+  function show() {
+    const { subject, answer, error, busy } = state;
+    const faces = answer?.reply.Faces ?? [];
+    const box = intake({ take, takeUrl: (url) => begin({ url }), sample: true, compact: Boolean(subject), side: service.limits.max_side_pixels });
+    page.intake = box;
+    if (!subject) {
+      fill(parts.stage, box);
+      fill(parts.result, h("p", { class: "empty" }, t("detect.waiting")));
+      fill(parts.below);
+      return;
+    }
+    const drawn = shot(subject, { label: t("detect.picture"), boxes: faces.map((face) => face.BoundingBox) });
+    drawn.root.classList.toggle("busy", busy);
+    const cards = faceCards(drawn, faces);
+    fill(parts.stage, drawn.root, subject.picture?.shrunk && h("p", { class: "small faint" }, t("shrink.done", subject.picture)), box);
+    fill(
+      parts.result,
+      busy && h("p", { class: "empty" }, t("detect.working")),
+      error && problem(error, find),
+      answer && h("p", { class: "row apart" }, h("span", { class: "faint small" }, summary(answer)), faces.length > 0 && h("button", { type: "button", class: "small", onclick: () => compareWith(subject) }, t("detect.to-compare"))),
+      answer && !faces.length && nothing(),
+      faces.length > 0 && h("ul", { class: "faces" }, cards),
+    );
+    fill(parts.below, (answer || error) && exchangePanels(request(service, state), answer));
+    if (drawn.image) drawn.image.decode().then(() => cards.forEach((card, i) => card.cut(drawn.image, faces[i].BoundingBox)), () => {});
+  }
+
+  const page = { root, build, take, begin, intake: null };
+  return page;
+}
+
+/** What is sent; see samples.js. */
+function request(service, { subject, maxFaces, minConfidence }) {
+  const changed = {
+    ...(maxFaces === service.defaults.max_faces ? {} : { max_faces: maxFaces }),
+    ...(minConfidence === service.defaults.min_confidence ? {} : { min_confidence: minConfidence }),
+  };
+  const key = service.auth !== "none";
+  if (subject.url) return { url: ENDPOINTS.detect, key, json: { url: subject.url, ...changed } };
+  const { blob, name, type } = subject.picture;
+  const query = new URLSearchParams(changed).toString();
+  return { url: ENDPOINTS.detect + (query && `?${query}`), key, image: { blob, file: name, type: type || "application/octet-stream" } };
+}
+
+function options(state, service, changed) {
+  const most = h("input", {
+    type: "number", min: "1", max: String(service.limits.max_faces), value: String(state.maxFaces),
+    onchange: () => {
+      state.maxFaces = Math.min(service.limits.max_faces, Math.max(1, Math.round(Number(most.value)) || service.limits.max_faces));
+      most.value = String(state.maxFaces);
+      changed();
+    },
+  });
+  const shown = h("output", {}, percent(state.minConfidence));
+  const least = h("input", {
+    type: "range", min: "0", max: "1", step: "0.05", value: String(state.minConfidence),
+    oninput: () => (shown.textContent = percent(Number(least.value))),
+    onchange: () => {
+      state.minConfidence = Number(least.value);
+      changed();
+    },
+  });
+  return h("div", { class: "row options" }, h("label", { class: "field" }, t("detect.max-faces"), most), h("label", { class: "field grow" }, h("span", { class: "row apart" }, t("detect.min-confidence"), shown), least));
+}
+
+function summary({ reply, milliseconds }) {
+  const count = reply.Faces.length;
+  const faces = count === 1 ? t("detect.found-one") : count ? t("detect.found", { count }) : t("detect.none");
+  return t("detect.shown", { faces, milliseconds: number(milliseconds, 0) });
+}
+
+const nothing = () => h("div", { class: "notice info" }, sign("face"), h("div", {}, h("h3", {}, t("detect.none")), h("p", {}, t("detect.none-help"))));
+
+/** Boxes on the picture and cards beside it, each lighting up the other. */
+function faceCards(drawn, faces) {
+  return faces.map((face, i) => {
+    const label = t("detect.face-label", { number: i + 1, confidence: percent(face.Confidence) });
+    const lit = (on) => [box, item].forEach((element) => element.classList.toggle("lit", on));
+    const item = card(face, i, lit);
+    const box = addBox(drawn.root, face.BoundingBox, { label, text: `${i + 1} · ${percent(face.Confidence)}`, onlit: lit, onchosen: () => item.scrollIntoView({ block: "nearest" }) });
+    if (faces.length <= MANY) addPoints(drawn.root, face.Landmarks);
+    return item;
+  });
+}
+
+function card(face, i, lit) {
+  const { Quality: quality, face_hash: vector } = face;
+  const place = h("span", { class: "nocrop" }, sign("face"));
+  const count = used(vector);
+  const facts = [
+    [t("detect.confidence"), percent(face.Confidence)],
+    [t("detect.face-size"), `${number(quality.FaceSize, 0)} px`],
+    [t("detect.sharpness"), number(quality.Sharpness, 0)],
+    [t("detect.brightness"), number(quality.Brightness, 0)],
+  ];
+  const item = h(
+    "li",
+    { class: "face", onmouseenter: () => lit(true), onmouseleave: () => lit(false) },
+    place,
+    h(
+      "div",
+      {},
+      h("h3", {}, t("detect.face", { number: i + 1 })),
+      h("div", { class: "bar", "aria-hidden": "true" }, styled(h("i"), { width: `${100 * face.Confidence}%` })),
+      h("dl", { class: "facts" }, facts.map(([name, value]) => h("div", {}, h("dt", {}, name), h("dd", {}, value)))),
+    ),
+    h(
+      "div",
+      { class: "vector" },
+      strip(vector),
+      h("div", { class: "row apart" }, h("span", { class: "small faint" }, t(count < vector.length ? "detect.padded" : "detect.full", { used: count, all: vector.length })), copyButton(() => JSON.stringify(vector), `${t("detect.copy-vector")} (${t("detect.face", { number: i + 1 })})`, t("detect.copy-vector"))),
+    ),
+  );
+  item.cut = (image, box) => place.replaceWith(Object.assign(crop(image, box, CROP), { ariaHidden: "true" }));
+  return item;
+}

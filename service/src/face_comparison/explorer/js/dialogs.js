@@ -1,0 +1,82 @@
+/** Questions that need an answer before anything goes on. */
+
+import { h } from "./dom.js";
+import { number, size, t } from "./language.js";
+import { fitted, obstacle, smaller } from "./picture.js";
+import { hasKey, useKey } from "./service.js";
+
+/** Show a modal dialog; resolves with the value of the button that closed it, "" for Escape. */
+function asked(title, content, buttons) {
+  const heading = h("h2", { id: "dialog-title" }, title);
+  const form = h("form", { method: "dialog" }, heading, content, h("div", { class: "row" }, buttons));
+  const dialog = h("dialog", { "aria-labelledby": "dialog-title" }, form);
+  document.body.append(dialog);
+  dialog.showModal();
+  return new Promise((resolve) =>
+    dialog.addEventListener("close", () => {
+      dialog.remove();
+      resolve(dialog.returnValue);
+    }),
+  );
+}
+
+const button = (value, text, main = false) => h("button", { value, class: main ? "main" : "", type: "submit" }, text);
+
+/** A picture that the service takes: itself, or a smaller copy if the visitor agrees; null: not to be sent. */
+export async function acceptable(picture, limits) {
+  const reason = obstacle(picture, limits);
+  if (!reason) return picture;
+  const side = limits.max_side_pixels;
+  const fits = fitted(picture.width, picture.height, side);
+  const why = t(`shrink.${reason}`, {
+    name: picture.name,
+    width: picture.width,
+    height: picture.height,
+    type: picture.type.replace("image/", "").toUpperCase() || "?",
+    bytes: size(picture.blob.size),
+    limit: reason === "bytes" ? size(limits.max_body_bytes) : number(side, 0),
+  });
+  const answer = await agreed(why, t("shrink.offer", fits));
+  return answer ? smaller(picture, side, limits.max_body_bytes) : null;
+}
+
+/** Pictures that fit into one request together: themselves, or smaller copies if the visitor agrees; null: not. */
+export async function acceptableTogether(pictures, limits) {
+  const total = pictures.reduce((sum, picture) => sum + picture.blob.size, 0);
+  const room = limits.max_body_bytes - 1024 * pictures.length - 4096; // what stands between the parts of a form
+  if (total <= room) return pictures;
+  const side = 1280;
+  const why = t("shrink.total", { bytes: size(total), limit: size(limits.max_body_bytes) });
+  if (!(await agreed(why, t("shrink.offer-all", { side })))) return null;
+  const copies = [];
+  for (const picture of pictures) copies.push(picture.width ? await smaller(picture, side, room / pictures.length) : picture);
+  return copies;
+}
+
+async function agreed(why, offer) {
+  const content = [h("p", {}, why), h("p", { class: "faint" }, offer)];
+  const buttons = [button("no", t("shrink.no")), button("yes", t("shrink.yes"), true)];
+  return (await asked(t("shrink.title"), content, buttons)) === "yes";
+}
+
+/** Ask for an API key and keep it in memory. */
+export async function askKey() {
+  const input = h("input", { type: "password", id: "api-key", autocomplete: "off", spellcheck: "false" });
+  const content = [h("p", { class: "faint" }, t("key.text")), h("label", { for: "api-key", class: "unseen" }, t("key.label")), input];
+  const buttons = [
+    button("no", t("cancel")),
+    hasKey() && button("forget", t("key.forget")),
+    button("yes", t("key.use"), true),
+  ].filter(Boolean);
+  // Enter takes the first button of a form.
+  input.addEventListener("keydown", (event) => {
+    if (event.key !== "Enter") return;
+    event.preventDefault();
+    buttons.at(-1).click();
+  });
+  const asking = asked(t("key.title"), content, buttons);
+  input.focus();
+  const answer = await asking;
+  if (answer === "forget") useKey("");
+  else if (answer === "yes" && input.value.trim()) useKey(input.value);
+}

@@ -1,0 +1,91 @@
+/** What went over the wire, for those who want to do the same: time, request as code, reply as a tree. */
+
+import { copyButton } from "./copy.js";
+import { fill, h, styled } from "./dom.js";
+import { number, size, t } from "./language.js";
+import { LANGUAGES, sample } from "./samples.js";
+import { tree } from "./json-tree.js";
+
+const STAGES = ["read", "fetch", "queue", "decode", "detect", "embed"];
+const COLOURS = { network: "t0", read: "t0", fetch: "t1", queue: "t2", decode: "t3", detect: "t4", embed: "t5" };
+
+let language = LANGUAGES[0]; // stays chosen from one request to the next
+
+/** The panels below a result. request: see samples.js; answer: see service.js, null when there was only an error. */
+export function exchangePanels(request, answer) {
+  return h(
+    "div",
+    { class: "stack" },
+    answer && timePanel(answer),
+    h("div", { class: "halves" }, requestPanel(request), answer && replyPanel(answer.reply)),
+  );
+}
+
+function timePanel({ milliseconds, stages, received }) {
+  const measured = STAGES.filter((name) => stages[name] >= 0.05).map((name) => [name, stages[name]]);
+  // The stages of several pictures run side by side and may add up to more than the whole.
+  const rest = Math.max(0, milliseconds - measured.reduce((sum, [, value]) => sum + value, 0));
+  const parts = [...measured, ["network", rest]];
+  return h(
+    "section",
+    { class: "card", "aria-labelledby": "time-title" },
+    h(
+      "div",
+      { class: "row apart" },
+      h("h2", { id: "time-title" }, t("exchange.time")),
+      h("span", { class: "faint small" }, t("exchange.total", { milliseconds: number(milliseconds, 0) }), " · ", size(received)),
+    ),
+    h("div", { class: "times", "aria-hidden": "true" }, parts.map(([name, value]) => styled(h("i", { class: COLOURS[name] }), { flex: `${value} 0 0` }))),
+    h("ul", { class: "legend" }, parts.map(([name, value]) => h("li", {}, h("i", { class: COLOURS[name] }), t(`stage.${name}`), h("b", {}, `${number(value, value < 10 ? 1 : 0)} ms`)))),
+  );
+}
+
+function requestPanel(request) {
+  const code = h("pre", { class: "code", id: "sample", role: "tabpanel", tabindex: "0" });
+  const tabs = LANGUAGES.map((name) =>
+    h("button", { type: "button", role: "tab", "aria-controls": "sample", onclick: () => choose(name) }, name),
+  );
+  const choose = (name) => {
+    language = name;
+    code.textContent = sample(name, request);
+    code.setAttribute("aria-label", name);
+    for (const [i, tab] of tabs.entries()) {
+      tab.setAttribute("aria-selected", String(LANGUAGES[i] === name));
+      tab.tabIndex = LANGUAGES[i] === name ? 0 : -1;
+    }
+  };
+  choose(language);
+  const list = h(
+    "div",
+    {
+      class: "choices",
+      role: "tablist",
+      "aria-label": t("exchange.languages"),
+      onkeydown: (event) => {
+        const step = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
+        if (!step) return;
+        const next = (LANGUAGES.indexOf(language) + step + LANGUAGES.length) % LANGUAGES.length;
+        choose(LANGUAGES[next]);
+        tabs[next].focus();
+      },
+    },
+    tabs,
+  );
+  return h(
+    "section",
+    { class: "card", "aria-labelledby": "request-title" },
+    h("h2", { id: "request-title" }, t("exchange.request")),
+    h("p", { class: "faint small" }, t("exchange.request-lede"), request.key ? ` ${t("exchange.key-note")}` : ""),
+    fill(h("div", { class: "row apart" }), list, copyButton(() => code.textContent, t("exchange.copy-code"))),
+    code,
+  );
+}
+
+function replyPanel(reply) {
+  return h(
+    "section",
+    { class: "card", "aria-labelledby": "reply-title" },
+    h("div", { class: "row apart" }, h("h2", { id: "reply-title" }, t("exchange.reply")), copyButton(() => JSON.stringify(reply, null, 2), t("exchange.copy-reply"))),
+    tree(reply),
+  );
+}

@@ -1,0 +1,84 @@
+/** The page Reference: this service's limits, its error codes, and its OpenAPI document, rendered by Swagger UI. */
+
+import { fill, h } from "./dom.js";
+import { meaning, size, t } from "./language.js";
+import { DOCUMENT } from "./service.js";
+
+const FOLDER = new URL("explorer/vendor/swagger-ui/", document.baseURI);
+const STYLES = [new URL("swagger-ui.css", FOLDER), new URL("explorer/css/reference.css", document.baseURI)];
+
+export function referencePage(service, document_) {
+  const root = h("div", { class: "page" });
+  const rendered = h("div", { id: "api" }, h("p", { class: "empty" }, t("reference.loading")));
+  let begun = false;
+
+  function build() {
+    fill(
+      root,
+      h("header", {}, h("h1", {}, t("reference.title")), h("p", { class: "lede" }, t("reference.lede"))),
+      h(
+        "div",
+        { class: "halves" },
+        h("section", { class: "card", "aria-labelledby": "limits-title" }, h("h2", { id: "limits-title" }, t("reference.limits")), limits(service)),
+        h("section", { class: "card", "aria-labelledby": "errors-title" }, h("h2", { id: "errors-title" }, t("reference.errors")), errors(document_)),
+      ),
+      h(
+        "section",
+        { class: "card", "aria-labelledby": "api-title" },
+        h("div", { class: "row apart" }, h("h2", { id: "api-title" }, t("reference.api")), h("a", { href: DOCUMENT, class: "small" }, t("reference.document"))),
+        rendered,
+      ),
+    );
+  }
+
+  /** The renderer is much larger than this page, and is fetched only by those who look. */
+  async function opened() {
+    if (begun) return;
+    begun = true;
+    STYLES.forEach((href) => document.head.append(h("link", { rel: "stylesheet", href: href.href })));
+    await new Promise((loaded, failed) => document.head.append(h("script", { src: new URL("swagger-ui-bundle.js", FOLDER).href, onload: loaded, onerror: failed })));
+    rendered.replaceChildren();
+    globalThis.SwaggerUIBundle({ spec: document_, domNode: rendered, supportedSubmitMethods: [], docExpansion: "list", defaultModelsExpandDepth: 0, validatorUrl: null, deepLinking: false });
+  }
+
+  return { root, build, opened, intake: null };
+}
+
+function limits({ version, FaceModelVersion, auth, formats, defaults, limits: bounds }) {
+  const shown = (name, value) => {
+    if (name.endsWith("_bytes")) return size(value);
+    if (name.endsWith("_pixels")) return t("unit.pixels", { value });
+    return name.endsWith("_seconds") ? t("unit.seconds", { value }) : String(value);
+  };
+  const rows = [
+    ["version", version],
+    ["FaceModelVersion", FaceModelVersion],
+    ["auth", t(`auth.${auth}`)],
+    ["formats", formats.map((format) => format.toUpperCase()).join(", ")],
+    ["threshold", String(defaults.threshold)],
+    ["min_confidence", String(defaults.min_confidence)],
+    ...Object.entries(bounds).map(([name, value]) => [name, shown(name, value)]),
+  ];
+  return h("table", { class: "table" }, h("tbody", {}, rows.map(([name, value]) => h("tr", {}, h("th", { scope: "row" }, t(`limit.${name}`)), h("td", {}, value)))));
+}
+
+/** Codes and their statuses, as the document's own examples tell them. */
+function codes(document_) {
+  const found = new Map();
+  for (const path of Object.values(document_.paths)) {
+    for (const operation of Object.values(path)) {
+      for (const [status, response] of Object.entries(operation.responses ?? {})) {
+        for (const code of Object.keys(response.content?.["application/json"]?.examples ?? {})) {
+          if (Number(status) >= 400) found.set(code, status);
+        }
+      }
+    }
+  }
+  return [...found].sort(([code, status], [other, otherStatus]) => status - otherStatus || code.localeCompare(other));
+}
+
+function errors(document_) {
+  const head = ["status", "code", "meaning"].map((name) => h("th", { scope: "col" }, t(`reference.${name}`)));
+  const rows = codes(document_).map(([code, status]) => h("tr", {}, h("td", {}, status), h("td", {}, h("code", {}, code)), h("td", {}, meaning(code) ?? "")));
+  return h("table", { class: "table cards" }, h("thead", {}, h("tr", {}, head)), h("tbody", {}, rows));
+}

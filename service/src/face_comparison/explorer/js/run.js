@@ -1,0 +1,23 @@
+/** One request at a time: a newer one ends the older, and the time from reply to picture is measured. */
+
+import { send } from "./service.js";
+
+export function runner() {
+  let running = null;
+  /** Send, then call shown(answer) or failed(error), unless a newer request has begun meanwhile. */
+  return async function run(request, shown, failed) {
+    running?.abort();
+    const mine = (running = new AbortController());
+    let answer;
+    try {
+      answer = await send(request, mine.signal);
+    } catch (error) {
+      if (error.name !== "AbortError" && running === mine) failed(error);
+      return;
+    }
+    if (running !== mine) return;
+    shown(answer);
+    // The first frame after this one has been painted when a task behind it runs.
+    requestAnimationFrame(() => setTimeout(() => performance.measure("reply to shown", "reply")));
+  };
+}

@@ -1,0 +1,65 @@
+/** A picture with boxes on its faces, as HTML above the image, so that keyboard and screen reader reach every face. */
+
+import { h, sign, styled } from "./dom.js";
+import { t } from "./language.js";
+
+const GUESSED_FACE = 0.78; // width by height of a usual face box
+
+/**
+ * Show a picture, or a plate in its place when only the service has seen it.
+ *
+ * subject: {picture} or {url}; boxes: for a guess of the shape of a picture that is not here. tall: the greatest share
+ * of the window's height. Returns {root, image}; image null: there is none.
+ */
+export function shot(subject, { label, tall = 0.68, boxes = [] }) {
+  const { picture } = subject;
+  const here = picture?.width > 0;
+  const ratio = here ? picture.width / picture.height : guessedRatio(boxes);
+  const image = here ? h("img", { src: picture.src, alt: "" }) : null;
+  const plate = h("div", { class: "plate" }, h("span", {}, t(picture ? "picture.unseen" : "picture.by-url")));
+  const root = h("div", { class: "shot", role: "group", "aria-label": label }, image ?? plate);
+  styled(root, { "aspect-ratio": String(ratio), width: `min(100%, calc(${100 * tall}vh * ${ratio}))` });
+  return { root, image };
+}
+
+function guessedRatio(boxes) {
+  const ratios = boxes.filter((box) => box.Width > 0 && box.Height > 0).map((box) => (GUESSED_FACE * box.Height) / box.Width);
+  if (!ratios.length) return 4 / 3;
+  return Math.min(2.5, Math.max(0.4, ratios.sort((one, other) => one - other)[ratios.length >> 1]));
+}
+
+/** Draw a face's box on a shot. Returns the button; onlit(on): pointed at or focused. */
+export function addBox(root, box, { label, text, kind = "", onlit = () => {}, onchosen = () => {} }) {
+  const button = h(
+    "button",
+    {
+      type: "button",
+      class: `box ${kind}${box.Top < 0.06 ? " low" : ""}`,
+      "aria-label": label,
+      onmouseenter: () => onlit(true),
+      onmouseleave: () => onlit(false),
+      onfocus: () => onlit(true),
+      onblur: () => onlit(false),
+      onclick: onchosen,
+    },
+    h("b", {}, text),
+  );
+  styled(button, { left: share(box.Left), top: share(box.Top), width: share(box.Width), height: share(box.Height) });
+  root.append(button);
+  return button;
+}
+
+/** Draw landmarks: [{X, Y}]. */
+export function addPoints(root, points) {
+  for (const point of points) root.append(styled(h("i", { class: "point" }), { left: share(point.X), top: share(point.Y) }));
+}
+
+const share = (fraction) => `${100 * fraction}%`;
+
+/** A small picture of a subject, or a sign where there is none. */
+export function thumbnail(subject) {
+  if (subject.picture?.width) return h("img", { src: subject.picture.src, alt: "" });
+  return h("span", { class: "nocrop" }, sign(subject.url ? "globe" : "picture"));
+}
+
+export const nameOf = (subject) => subject.picture?.name ?? subject.url;

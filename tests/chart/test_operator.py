@@ -1,0 +1,171 @@
+"""The real operator with the chart's rights and no other: they are enough, none is spare, they end at a namespace."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from chart.helm import RELEASE, Helm
+from cluster.api import Api, Faces, install, stand_in, until
+from cluster.operating import Operator
+from parts.controlplane import ControlPlane
+
+from face_comparison_operator.kinds import (
+    CHILDREN,
+    DEPLOYMENT,
+    GATEWAY,
+    HTTP_ROUTE,
+    INGRESS,
+    SCALED_OBJECT,
+    SERVICE,
+    SERVICE_MONITOR,
+)
+
+pytestmark = pytest.mark.cluster
+
+Rights = set[tuple[str, str, str]]
+"""API group, resource, verb."""
+
+EVERY_CHILD: dict[str, Any] = {
+    "accelerator": {"type": "cpu"},
+    "autoscaling": {"metric": "CPU"},
+    "monitoring": {"serviceMonitor": True},
+    "networkPolicy": True,
+}
+# Everything that can be left out, left out.
+FEWEST: dict[str, Any] = {
+    "autoscaling": None,
+    "monitoring": {"serviceMonitor": False},
+    "networkPolicy": False,
+    "disruptionBudget": False,
+    "serviceAccountName": "default",
+}
+
+
+SCHEDULED = {"type": "PodScheduled", "status": "True"}
+
+
+@pytest.fixture(scope="module")
+def optional_apis(plane: ControlPlane) -> Iterator[Api]:
+    """The API server with a stand-in for each API that not every cluster has."""
+    api = Api(plane.kubeconfig)
+    kinds = (HTTP_ROUTE, GATEWAY, SCALED_OBJECT, SERVICE_MONITOR)
+    for kind in kinds:
+        definition = stand_in(kind)
+        definition["metadata"]["annotations"] = {"api-approved.kubernetes.io": "unapproved, a stand-in"}
+        install(api, definition)
+    yield api
+    for kind in kinds:
+        group = kind.api_version.partition("/")[0]
+        plane.kubectl("delete", "crd", f"{kind.plural}.{group}")
+
+
+def as_account(plane: ControlPlane, namespace: str, folder: Path) -> Path:
+    """A kubeconfig with which one is the operator's ServiceAccount."""
+    config = yaml.safe_load(plane.kubeconfig.read_text())
+    token = plane.kubectl("create", "token", RELEASE, f"--namespace={namespace}").strip()
+    config["users"][0]["user"] = {"token": token}
+    config["contexts"][0]["context"]["namespace"] = namespace
+    path = folder / "account.kubeconfig"
+    path.write_text(yaml.safe_dump(config))
+    return path
+
+
+def answered(plane: ControlPlane, namespace: str, since: int) -> list[dict[str, Any]]:
+    """The requests of the operator's ServiceAccount."""
+    account = f"system:serviceaccount:{namespace}:{RELEASE}"
+    return [event for event in plane.audit_events(since) if event["user"]["username"] == account]
+
+
+def asks(plane: ControlPlane, namespace: str, since: int, resource: str, verb: str) -> bool:
+    """Whether the operator made such a request."""
+    return any(each[1:] == (resource, verb) for each in used(answered(plane, namespace, since)))
+
+
+def used(events: list[dict[str, Any]]) -> Rights:
+    rights = set()
+    for event in events:
+        about = event["objectRef"]
+        resource = "/".join(filter(None, (about["resource"], about.get("subresource"))))
+        rights.add((about.get("apiGroup", ""), resource, event["verb"]))
+    return rights
+
+
+def granted(plane: ControlPlane, namespace: str) -> Rights:
+    """What the roles of the release allow."""
+    mine = f"--selector=app.kubernetes.io/instance={RELEASE},app.kubernetes.io/component=operator"
+    rights: Rights = set()
+    for roles in (("clusterroles",), ("roles", f"--namespace={namespace}")):
+        for role in json.loads(plane.kubectl("get", *roles, mine, "-o=json"))["items"]:
+            if not role["metadata"]["name"].endswith((":view", ":edit")):
+                for rule in role["rules"]:
+                    rights |= {(g, r, v) for g in rule["apiGroups"] for r in rule["resources"] for v in rule["verbs"]}
+    # For clusters that let only those write a blocking owner reference who may write the owner's finalizers.
+    return rights - {("facecomparison.dev", "facecomparisons/finalizers", "update")}
+
+
+def test_rights_are_exactly_those_that_are_used(
+    plane: ControlPlane, releases: Helm, restricted: str, optional_apis: Api, tmp_path: Path
+) -> None:
+    releases.install(restricted)
+    faces, since = Faces(optional_apis, restricted), plane.audit_position()
+    gateway = {"metadata": {"name": "web", "namespace": restricted}, "spec": {}}
+    optional_apis.create(GATEWAY, gateway)
+    with Operator(as_account(plane, restricted, tmp_path), tmp_path / "logs") as operator:
+        faces.create("by-cpu", **EVERY_CHILD)
+        in_flight = {"autoscaling": {"metric": "InFlight"}}
+        faces.create("in-flight", **EVERY_CHILD | in_flight, route={"gateway": {"parentRefs": [{"name": "web"}]}})
+        until(lambda: kinds_made(faces), lambda made: made == {kind.name for kind in CHILDREN}, "every child is made")
+
+        for kind in CHILDREN:  # somebody meddles with each: what is repaired is read and patched
+            for child in faces.children((kind,)):
+                spoilt = {"metadata": {"labels": {"app.kubernetes.io/part-of": "something-else"}}}
+                optional_apis.merge(kind, restricted, child["metadata"]["name"], spoilt)
+        until(lambda: parts_of(faces), lambda parts: parts == {"face-comparison"}, "every child is repaired")
+
+        faces.change("by-cpu", **FEWEST, route={"gateway": {"parentRefs": [{"name": "web"}]}})
+        faces.change("in-flight", **FEWEST, route={"gateway": None, "ingress": {}})
+        least = {kind.name for kind in (DEPLOYMENT, SERVICE, INGRESS, HTTP_ROUTE)}
+        until(lambda: kinds_made(faces), lambda made: made == least, "what is wanted no longer is gone")
+
+        faces.change("by-cpu", route={"gateway": None, "ingress": {}})
+        until(lambda: kinds_made(faces), lambda made: HTTP_ROUTE.name not in made, "the HTTPRoute is gone")
+        faces.change("in-flight", route={"gateway": {"parentRefs": [{"name": "web"}]}, "ingress": None})
+        until(lambda: kinds_made(faces), lambda made: HTTP_ROUTE.name in made, "the HTTPRoute is back")
+
+        pod = faces.pod_of("by-cpu")  # one whose volume does not come: events say why
+        faces.kubelet_says(pod, phase="Pending", containerStatuses=[], conditions=[SCHEDULED])
+        until(lambda: asks(plane, restricted, since, "events", "list"), bool, "the operator asks for events")
+        operator.stop()  # and gives its Lease back
+
+    events = answered(plane, restricted, since)
+    assert [event["requestURI"] for event in events if event["responseStatus"]["code"] == 403] == []
+    assert used(events) - granted(plane, restricted) == set()
+    assert granted(plane, restricted) - used(events) == set()
+
+
+def test_one_namespace_is_served_without_a_right_beyond_it(
+    plane: ControlPlane, releases: Helm, restricted: str, tmp_path: Path
+) -> None:
+    plane.kubectl("apply", "--server-side", "-f", str(Path(__file__).parents[2] / "manifests" / "crd.yaml"))
+    releases.install(restricted, f"--set=watchNamespaces={{{restricted}}},crds.enabled=false,rbac.aggregate=false")
+    faces, since = Faces(Api(plane.kubeconfig), restricted), plane.audit_position()
+    account = as_account(plane, restricted, tmp_path)
+    with Operator(account, tmp_path / "logs", f"--namespaces={restricted}"):
+        faces.deploy("faces", accelerator={"type": "cpu"})
+
+    events = answered(plane, restricted, since)
+    assert {event["objectRef"].get("namespace") for event in events} == {restricted}
+    assert [event["requestURI"] for event in events if event["responseStatus"]["code"] == 403] == []
+
+
+def kinds_made(faces: Faces) -> set[str]:
+    return {child["kind"] for child in faces.children()}
+
+
+def parts_of(faces: Faces) -> set[str]:
+    return {child["metadata"]["labels"]["app.kubernetes.io/part-of"] for child in faces.children()}

@@ -113,9 +113,9 @@ def test_values_that_contradict_each_other(helm: Helm, options: list[str], compl
         helm.template(*(f"--set={option}" for option in options))
 
 
-def test_kubernetes_without_stable_validation_rules_is_refused(helm: Helm) -> None:
-    with pytest.raises(HelmFailed, match=r"incompatible with Kubernetes v1\.28"):
-        helm.template("--kube-version", "1.28.0")
+def test_kubernetes_that_is_too_old_is_refused(helm: Helm) -> None:
+    with pytest.raises(HelmFailed, match=r"incompatible with Kubernetes v1\.29"):
+        helm.template("--kube-version", "1.29.9")
 
 
 class TestImages:

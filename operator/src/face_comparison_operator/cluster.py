@@ -284,6 +284,9 @@ def _error(code: int, status: Object) -> ClusterError:
     if code == 404:
         # A missing object is named in the details; a missing kind is a page that does not exist.
         return NotFound(message) if (status.get("details") or {}).get("name") else ApiMissing(message)
+    if code == 500 and "typed patch object" in message:
+        # An apply with a field that the schema does not have is answered as if the server had failed.
+        return Rejected(message.partition("): ")[2] or message)
     kinds: dict[int, type[ClusterError]] = {400: Rejected, 403: Forbidden, 409: Conflict, 410: Expired, 422: Rejected}
     return kinds.get(code, ClusterUnavailable)(message)
 

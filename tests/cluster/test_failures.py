@@ -1,0 +1,297 @@
+"""What cannot work says why within seconds, what runs goes on serving, and a mended spec or cluster heals by itself.
+
+Scheduler, quota and admission are real. Where a kubelet would speak, a node without any stands in: the test writes what
+a kubelet writes there.
+"""
+
+from __future__ import annotations
+
+import http.server
+import itertools
+import json
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+from cluster.api import CRD, Api, Faces, Object, Refused, install, stand_in, until
+
+from face_comparison_operator.kinds import DEPLOYMENT, HTTP_ROUTE, SCALED_OBJECT, SERVICE, Kind
+
+pytestmark = pytest.mark.cluster
+
+CPU = {"type": "cpu"}
+NODE = Kind("v1", "Node", "nodes")
+QUOTA = Kind("v1", "ResourceQuota", "resourcequotas")
+MUTE = "mute"
+
+
+@pytest.fixture(scope="module", autouse=True)
+def mute_node(api: Api) -> Iterator[None]:
+    """A node that takes pods and says nothing of them."""
+    amounts = {"cpu": "32", "memory": "64Gi", "pods": "100"}
+    ready = {"type": "Ready", "status": "True", "reason": "KubeletReady", "message": "posted by the test"}
+    status = {"capacity": amounts, "allocatable": amounts, "conditions": [ready]}
+    taints = [{"key": "example.com/mute", "effect": "NoSchedule"}]  # only for those who ask for it
+    metadata = {"name": MUTE, "labels": {"kubernetes.io/hostname": MUTE}}
+    api.create(NODE, {"metadata": metadata, "spec": {"taints": taints}, "status": status})
+    yield
+    api.delete(NODE, None, MUTE)
+
+
+def on_mute_node(**spec: Any) -> dict[str, Any]:
+    """A spec whose pods only the mute node takes."""
+    here = {"nodeSelector": {"kubernetes.io/hostname": MUTE}, "tolerations": [{"operator": "Exists"}]}
+    return {"accelerator": CPU, **here, **spec}
+
+
+def broken(faces: Faces, name: str = "faces", **spec: Any) -> Object:
+    """A resource on the mute node, and its pod."""
+    faces.create(name, **on_mute_node(**spec))
+    faces.publish(name)
+    return faces.pod_of(name)
+
+
+def container(name: str = "service", **state: Any) -> Object:
+    """A container that is not ready, as the kubelet describes it."""
+    image = "registry.example/face-comparison/service:1"
+    return {"name": name, "image": image, "imageID": "", "ready": False, "restartCount": 3, **state}
+
+
+def ended(message: str = "", reason: str = "Error", code: int = 1) -> Object:
+    """The states of a container that ends again and again."""
+    waiting = {"reason": "CrashLoopBackOff", "message": "back-off 10s restarting failed container"}
+    terminated = {"exitCode": code, "reason": reason, "message": message}
+    return {"state": {"waiting": waiting}, "lastState": {"terminated": terminated}}
+
+
+def waits(reason: str, message: str) -> Object:
+    """The state of a container that was not made."""
+    return {"state": {"waiting": {"reason": reason, "message": message}}}
+
+
+PULL = 'Back-off pulling image "x": ErrImagePull: rpc error: code = NotFound desc = failed to pull: not found'
+
+# What a kubelet says of containers; the reason and words that the user must see.
+KUBELET: list[tuple[str, Object, str, str]] = [
+    ("image", {"containerStatuses": [container(**waits("ImagePullBackOff", PULL))]}, "ImagePullFailed", "not found"),
+    ("name", {"containerStatuses": [container(**waits("InvalidImageName", "bad"))]}, "ImagePullFailed", "service:1"),
+    (
+        "accelerator",
+        {"containerStatuses": [container(**ended("accelerator_unavailable: the CUDA driver is missing\n"))]},
+        "AcceleratorUnavailable",
+        "the CUDA driver is missing",
+    ),
+    (
+        "model",
+        {"initContainerStatuses": [container("model", **ended("log\ninvalid_bundle: sha256 of a.onnx differs"))]},
+        "ModelInvalid",
+        "sha256 of a.onnx differs",
+    ),
+    (
+        "download",
+        {"initContainerStatuses": [container("model", **ended("model_download_failed: no bucket models"))]},
+        "ModelDownloadFailed",
+        "no bucket models",
+    ),
+    (
+        "settings",
+        {"containerStatuses": [container(**ended("invalid_settings: FACE_COMPARISON_X is unknown"))]},
+        "SettingsInvalid",
+        "FACE_COMPARISON_X is unknown",
+    ),
+    ("memory", {"containerStatuses": [container(**ended(reason="OOMKilled", code=137))]}, "OutOfMemory", "memory"),
+    ("crash", {"containerStatuses": [container(**ended("a\nSegmentation fault", code=139))]}, "CrashLooping", "139"),
+    (
+        "variable",
+        {"containerStatuses": [container(**waits("CreateContainerConfigError", 'secret "s3" not found'))]},
+        "SecretNotFound",
+        "s3",
+    ),
+]
+
+
+@pytest.mark.parametrize(
+    ("status", "reason", "words"), [case[1:] for case in KUBELET], ids=[case[0] for case in KUBELET]
+)
+def test_what_the_kubelet_says_reaches_the_user_and_heals(
+    faces: Faces, status: Object, reason: str, words: str
+) -> None:
+    faces.kubelet_says(broken(faces), phase="Pending", **status)
+    ready = faces.wait_for("faces", reason)
+    assert ready["status"] == "False"
+    assert words in ready["message"]
+    faces.change("faces", nodeSelector=None)
+    faces.wait_for("faces", "Deployed")
+
+
+def test_a_missing_secret_of_a_volume_is_told(faces: Faces) -> None:
+    pod = broken(faces, auth={"mode": "ApiKey", "secretName": "keys"})
+    faces.kubelet_says(pod, containerStatuses=[container(**waits("ContainerCreating", ""))])
+    faces.kubelet_warns(pod, "FailedMount", 'MountVolume.SetUp failed for volume "auth" : secret "keys" not found')
+    assert "Secret keys does not exist" in faces.wait_for("faces", "SecretNotFound")["message"]
+    faces.kubelet_says(pod, phase="Running", conditions=[{"type": "Ready", "status": "True"}])
+    faces.wait_for("faces", "Deployed")
+
+
+def test_a_gpu_that_no_node_has_is_named(faces: Faces) -> None:
+    faces.create("faces", accelerator={"type": "gpu", "resourceName": "example.com/gpu"})
+    faces.publish("faces")
+    assert "example.com/gpu" in faces.wait_for("faces", "Unschedulable")["message"]
+    faces.change("faces", accelerator={"resourceName": "nvidia.com/gpu"})
+    faces.wait_for("faces", "Deployed")
+
+
+def test_the_running_version_goes_on_serving(faces: Faces) -> None:
+    faces.deploy("faces", accelerator=CPU)
+    first = faces.pod_of("faces")
+    faces.change("faces", **on_mute_node(image="registry.example/does-not-exist:1"))
+    pod = faces.pod_of("faces", lambda each: each["spec"]["nodeName"] == MUTE)
+    faces.kubelet_says(pod, containerStatuses=[container(**waits("ErrImagePull", "not found"))])
+    ready = faces.wait_for("faces", "ImagePullFailed")
+    assert "the earlier version goes on serving" in ready["message"]
+    assert faces.condition("faces", "Available")["status"] == "True"
+    assert first["metadata"]["name"] in {each["metadata"]["name"] for each in faces.pods()}
+    faces.change("faces", image=None, nodeSelector=None)
+    faces.wait_for("faces", "Deployed")
+
+
+def test_a_quota_is_told(faces: Faces) -> None:
+    faces.api.create(
+        QUOTA, {"metadata": {"name": "none", "namespace": faces.namespace}, "spec": {"hard": {"pods": "0"}}}
+    )
+    faces.create("faces", accelerator=CPU)
+    faces.publish("faces")
+    assert "exceeded quota" in faces.wait_for("faces", "PodsRefused")["message"]
+    faces.api.delete(QUOTA, faces.namespace, "none")
+    faces.change("faces", podAnnotations={"example.com/again": "yes"})  # the ReplicaSet's own next try may take minutes
+    faces.wait_for("faces", "Deployed")
+
+
+def test_a_deadline_by_the_wall_clock(faces: Faces) -> None:
+    faces.create("faces", **on_mute_node(deployDeadlineSeconds=2))
+    faces.publish("faces")
+    ready = faces.wait_for("faces", "ProgressDeadlineExceeded")
+    assert "not ready 2 s after" in ready["message"]
+    assert faces.condition("faces", "Progressing")["reason"] == "ProgressDeadlineExceeded"
+    faces.kubelet_says(faces.pod_of("faces"), containerStatuses=[container(**ended("accelerator_unavailable: none"))])
+    faces.wait_for("faces", "AcceleratorUnavailable")
+    assert "none" in faces.wait_for("faces", "ProgressDeadlineExceeded", "Progressing")["message"]
+
+
+@pytest.mark.parametrize("kind", [SERVICE, DEPLOYMENT], ids=lambda kind: kind.name)
+def test_a_name_that_is_taken_is_told_and_left_alone(faces: Faces, kind: Kind) -> None:
+    labels = {"app": "other"}
+    pod = {"metadata": {"labels": labels}, "spec": {"containers": [{"name": "other", "image": "other"}]}}
+    specs = {"Service": {"ports": [{"port": 9}]}, "Deployment": {"selector": {"matchLabels": labels}, "template": pod}}
+    foreign = {"metadata": {"name": "faces", "namespace": faces.namespace}, "spec": specs[kind.name]}
+    before = faces.api.create(kind, foreign)
+    faces.create("faces", accelerator=CPU)
+    faces.publish("faces")
+    ready = faces.wait_for("faces", "NameConflict")
+    assert f"{kind.name} faces" in ready["message"]
+    after = faces.child(kind, "faces")
+    assert after is not None
+    assert after["metadata"].get("ownerReferences") is None
+    assert (after["spec"], after["metadata"].get("labels")) == (before["spec"], before["metadata"].get("labels"))
+    faces.api.delete(kind, faces.namespace, "faces")
+    faces.wait_for("faces", "Deployed")
+
+
+def test_a_child_that_the_api_server_rejects_is_told(faces: Faces) -> None:
+    faces.deploy("faces", accelerator=CPU)
+    faces.change("faces", affinity={"podAffinity": {"misspelt": []}})
+    ready = faces.wait_for("faces", "ChildRefused")
+    assert "misspelt" in ready["message"]
+    assert "the earlier version goes on serving" in ready["message"]
+    faces.change("faces", affinity=None)
+    faces.wait_for("faces", "Deployed")
+
+
+def test_an_api_that_comes_later_heals(faces: Faces) -> None:
+    faces.create("faces", accelerator=CPU, autoscaling={"metric": "InFlight"})
+    faces.publish("faces")
+    faces.wait_for("faces", "Deployed")  # serves meanwhile
+    missing = faces.wait_for("faces", "ApiMissing", "AutoscalerReady")
+    assert "keda.sh" in missing["message"]
+    install(faces.api, stand_in(SCALED_OBJECT))
+    try:
+        until(lambda: faces.child(SCALED_OBJECT, "faces"), bool, "the ScaledObject is there")
+        faces.wait_for("faces", "Accepted", "SpecAccepted")
+    finally:
+        faces.api.delete(CRD, None, f"{SCALED_OBJECT.plural}.keda.sh")
+
+
+def test_a_route_whose_api_is_missing_keeps_the_one_that_serves(faces: Faces) -> None:
+    with pytest.raises(Refused):
+        faces.api.all(HTTP_ROUTE, faces.namespace)
+    faces.deploy("faces", accelerator=CPU)
+    children = len(faces.children())
+    faces.change("faces", route={"gateway": {"parentRefs": [{"name": "public"}]}})
+    assert "HTTPRoute" in faces.wait_for("faces", "ApiMissing")["message"]
+    assert len(faces.children()) == children
+
+
+@contextmanager
+def answering(status: int, body: object) -> Iterator[Any]:
+    """A server on the loopback address, where a test publishes the Ingress; `reply` may be changed."""
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            server.paths.append((self.headers["Host"], self.path))
+            code, content = server.reply
+            data = json.dumps(content).encode()
+            self.send_response(code)
+            self.send_header("Content-Length", str(len(data)))
+            self.end_headers()
+            self.wfile.write(data)
+
+        def log_message(self, *_: object) -> None:
+            """Nothing."""
+
+    server: Any = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server.reply, server.paths = (status, body), []
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    try:
+        yield server
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+def test_a_url_that_does_not_lead_to_the_pods_is_not_ready(faces: Faces) -> None:
+    with answering(404, {"message": "no such route"}) as server:
+        faces.create("faces", accelerator=CPU, stage="v9", route={"host": "faces.example.com"})
+        faces.publish("faces", port=server.server_port)
+        ready = faces.wait_for("faces", "NotAnswering")
+        assert "404" in ready["message"]
+        assert faces.condition("faces", "RouteReady")["status"] == "False"
+        server.reply = (200, {"FaceModelVersion": "test-7"})
+        faces.wait_for("faces", "Deployed")
+        assert faces.condition("faces", "RouteReady")["reason"] == "Answering"
+        status = faces.get("faces")["status"]
+        assert status["modelVersion"] == "test-7"
+        assert status["url"] == f"http://faces.example.com:{server.server_port}/v9/face_comparison"
+        assert set(server.paths) == {("faces.example.com", "/v9/face_comparison")}
+
+
+def test_events_tell_each_transition_once(faces: Faces) -> None:
+    faces.deploy("faces", accelerator=CPU)
+    faces.change("faces", replicas=0)
+    faces.wait_for("faces", "ScaledToZero")
+    events = Kind("v1", "Event", "events")
+
+    def told() -> list[str]:
+        found = [
+            each
+            for each in faces.api.all(events, faces.namespace)
+            if each["involvedObject"]["kind"] == "FaceComparison"
+        ]
+        return [each["reason"] for each in sorted(found, key=lambda each: int(each["metadata"]["resourceVersion"]))]
+
+    found = until(told, lambda reasons: reasons[-1:] == ["ScaledToZero"], "the last transition is told")
+    assert [reason for reason in found if reason in ("Deploying", "Deployed", "ScaledToZero")] == found
+    assert [first for first, second in itertools.pairwise(found) if first == second] == []

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
+from dataclasses import fields, replace
 from typing import Any
 
 import pytest
@@ -26,7 +26,9 @@ def pod() -> dict[str, Any]:
 def test_variables_are_options(pod: dict[str, Any]) -> None:
     environment = {each["name"]: each["value"] for each in pod["containers"][0]["env"]}
     assert environment.keys() == {environment_name(option) for option in fields(Settings)} - LEFT_TO_THE_OPERATOR
-    assert Settings.from_environ(environment) == Settings(), "the defaults of both are the same"
+    default = Settings()
+    on_gpus = default.service_image.replace("service:", "service-gpu:")
+    assert Settings.from_environ(environment) == replace(default, service_gpu_image=on_gpus)
 
 
 def test_ports_are_those_that_the_operator_listens_on(pod: dict[str, Any]) -> None:

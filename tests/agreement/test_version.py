@@ -20,7 +20,9 @@ def test_one_version_everywhere() -> None:
     chart = yaml.safe_load((ROOT / "charts" / "face-comparison" / "Chart.yaml").read_text())
     changes = re.findall(r"^## \[(\d\S*)\]", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE)
     images = set(
-        re.findall(r"face-comparison/(?:operator|service):(\S+)", (ROOT / "manifests/install.yaml").read_text())
+        re.findall(
+            r"face-comparison/(?:operator|service|service-gpu):(\S+)", (ROOT / "manifests/install.yaml").read_text()
+        )
     )
     versions = {
         "workspace": project("."),

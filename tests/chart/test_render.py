@@ -124,12 +124,16 @@ class TestImages:
         objects = helm.template()
         assert container(objects)["image"] == f"face-comparison/operator:{version}"
         assert variables(objects)["FACE_COMPARISON_OPERATOR_SERVICE_IMAGE"] == f"face-comparison/service:{version}"
+        on_gpus = variables(objects)["FACE_COMPARISON_OPERATOR_SERVICE_GPU_IMAGE"]
+        assert on_gpus == f"face-comparison/service-gpu:{version}"
 
     def test_can_be_pinned_by_digest_in_a_registry(self, helm: Helm) -> None:
         objects = helm.template("--values", EVERY_OPTION)
         assert container(objects)["image"] == f"registry.example.com/team/operators/faces:1.2.3@sha256:{'1' * 64}"
         service = variables(objects)["FACE_COMPARISON_OPERATOR_SERVICE_IMAGE"]
         assert service == f"registry.example.com/team/services/faces:4.5.6@sha256:{'2' * 64}"
+        on_gpus = variables(objects)["FACE_COMPARISON_OPERATOR_SERVICE_GPU_IMAGE"]
+        assert on_gpus == f"registry.example.com/team/services/faces-gpu:7.8.9@sha256:{'3' * 64}"
 
     def test_a_slash_after_the_registry_does_no_harm(self, helm: Helm) -> None:
         image = container(helm.template("--set=image.registry=registry.example.com/"))["image"]
@@ -161,9 +165,9 @@ class TestOperatorPods:
         assert pod["spec"]["serviceAccountName"] == "faces-account"
         assert container(objects)["imagePullPolicy"] == "Always"
         assert container(objects)["resources"] == given["resources"]
-        assert variables(objects) | {"FACE_COMPARISON_OPERATOR_SERVICE_IMAGE": ""} == {
+        images = {"FACE_COMPARISON_OPERATOR_SERVICE_IMAGE", "FACE_COMPARISON_OPERATOR_SERVICE_GPU_IMAGE"}
+        assert {name: value for name, value in variables(objects).items() if name not in images} == {
             "FACE_COMPARISON_OPERATOR_NAMESPACES": "faces,more-faces",
-            "FACE_COMPARISON_OPERATOR_SERVICE_IMAGE": "",
             "FACE_COMPARISON_OPERATOR_PROMETHEUS_ADDRESS": "http://prometheus.example.com:9090",
             "FACE_COMPARISON_OPERATOR_LEADER_ELECTION": "true",
             "FACE_COMPARISON_OPERATOR_LOG_LEVEL": "debug",

@@ -38,7 +38,7 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- end -}}
 
-{{/* Reference of one of the two images: list $ "operator" or list $ "service". */}}
+{{/* Reference of one of the images, by its key in the values: list $ "operator". */}}
 {{- define "face-comparison.image" -}}
 {{- $root := index . 0 -}}
 {{- $image := index $root.Values.image (index . 1) -}}

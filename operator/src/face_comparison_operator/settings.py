@@ -70,6 +70,9 @@ class Settings:
     service_image: str = _option(
         f"face-comparison/service:{__version__}", "Image of a FaceComparison that names none.", _text
     )
+    service_gpu_image: str = _option(
+        "", "Image of a FaceComparison on GPUs that names none; empty: the service image.", _optional
+    )
     prometheus_address: str = _option(
         "http://prometheus-operated.monitoring.svc:9090",
         "Prometheus that KEDA asks for the requests in flight.",

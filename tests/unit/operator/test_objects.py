@@ -9,6 +9,7 @@ import pytest
 from face_comparison_operator.kinds import CHILDREN, kind_of
 from face_comparison_operator.objects import desired, workload
 from face_comparison_operator.resource import child_name, parse
+from face_comparison_operator.settings import Settings
 
 
 @pytest.mark.parametrize("case", golden_objects.cases())
@@ -87,3 +88,18 @@ def test_the_pods_satisfy_the_restricted_pod_security_level() -> None:
             "readOnlyRootFilesystem": True,
             "capabilities": {"drop": ["ALL"]},
         }
+
+
+@pytest.mark.parametrize(
+    ("accelerator", "image", "expected"),
+    [("gpu", None, "for-gpu"), ("cpu", None, "for-cpu"), ("gpu", "own", "own"), ("cpu", "own", "own")],
+)
+def test_the_image_fits_the_accelerator_unless_the_resource_names_one(
+    accelerator: str, image: str | None, expected: str
+) -> None:
+    body = golden_objects.resource("minimal")
+    spec = {"accelerator": {"type": accelerator}, "image": image}
+    settings = Settings(service_image="for-cpu", service_gpu_image="for-gpu")
+    made = {each["kind"]: each for each in desired(parse({**body, "spec": spec}), settings)}
+    (container,) = made["Deployment"]["spec"]["template"]["spec"]["containers"]
+    assert container["image"] == expected

@@ -76,7 +76,7 @@ def _template(resource: FaceComparison, settings: Settings) -> Object:
 
 def _pod_spec(resource: FaceComparison, settings: Settings) -> Object:
     spec = resource.spec
-    image: Object = {"image": spec.image or settings.service_image}
+    image: Object = {"image": spec.image or _image(resource, settings)}
     if spec.image_pull_policy:
         image["imagePullPolicy"] = spec.image_pull_policy
     passed = {
@@ -106,6 +106,11 @@ def _pod_spec(resource: FaceComparison, settings: Settings) -> Object:
         "volumes": _volumes(resource),
         **{name: value for name, value in passed.items() if value},
     }
+
+
+def _image(resource: FaceComparison, settings: Settings) -> str:
+    on_gpu = resource.spec.accelerator.type == "gpu"
+    return (on_gpu and settings.service_gpu_image) or settings.service_image
 
 
 def _service_container(resource: FaceComparison, image: Object) -> Object:

@@ -127,7 +127,7 @@ class FaceService:
             with stages.timed("fetch"):
                 data = self._fetcher.fetch(picture.text, ticket.deadline)
         else:
-            data = picture.data()
+            data = picture
         with _slot(ticket, stages):
             analysis = self._analyzer.analyze(data, max_faces=max_faces, min_confidence=min_confidence)
         stages.add_picture(analysis)

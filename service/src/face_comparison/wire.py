@@ -53,7 +53,8 @@ class FaceHash:
     vector: NDArray[np.float32]
 
 
-Picture = Url | Inline
+Picture = Url | bytes
+"""Where a picture is, or the picture itself, encoded as JPG, PNG or BMP."""
 Subject = Picture | FaceHash
 
 
@@ -78,7 +79,7 @@ class CompareRequest:
 def detect_request(body: Buffer, content_type: str, query: Mapping[str, str]) -> DetectRequest:
     """The request for the faces of one picture; the query may hold what the body does not say.
 
-    Raises InvalidJson, InvalidParameter, MissingImage.
+    Raises InvalidJson, InvalidParameter, MissingImage, InvalidBase64.
     """
     from_query = _detect_parameters({name: spelled_number(text) for name, text in query.items()})
     fields = detect_fields(body, content_type)
@@ -103,7 +104,8 @@ def _detect_parameters(fields: Fields) -> tuple[int | None, float | None]:
 def compare_request(body: Buffer, content_type: str, version: str) -> CompareRequest:
     """The request to compare faces; version: the service's FaceModelVersion.
 
-    Raises InvalidJson, InvalidParameter, MissingImage, InvalidFaceHash, HashVersionMismatch.
+    Raises InvalidJson and InvalidParameter, and whatever is wrong with the source: also MissingImage, InvalidBase64,
+    InvalidFaceHash, HashVersionMismatch.
     """
     fields = compare_fields(body, content_type)
     threshold = _number(fields, "threshold", 0, MAX_DISTANCE)
@@ -187,7 +189,7 @@ def _picture(fields: Fields) -> Picture | None:
     img = fields.get("img")
     if img is not None and not isinstance(img, Inline):
         raise InvalidParameter("img must be a text: the picture in base64")
-    return img
+    return None if img is None else img.data()
 
 
 def _number(fields: Fields, name: str, low: float, high: float) -> float | None:

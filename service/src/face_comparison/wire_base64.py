@@ -6,11 +6,14 @@ only what that refuses is looked at again. A pass that removes white space costs
 
 from __future__ import annotations
 
+import re
+
 import pybase64
 
 from face_comparison.errors import InvalidBase64
 
 _LONGEST_PREFIX = 256
+_PLAIN_PREFIX = re.compile(rb"data:[A-Za-z0-9/+.;=-]{0,200};base64,")
 _URL_SAFE_TO_STANDARD = bytes.maketrans(b"-_", b"+/")
 _WHITE_SPACE = b" \t\r\n\v\f"
 
@@ -27,6 +30,12 @@ def decoded(text: bytes | memoryview | str) -> bytes:
     raw = _without_prefix(raw.lstrip(_WHITE_SPACE))
     strict = _strictly_decoded(raw)
     return strict if strict is not None else _leniently_decoded(raw)
+
+
+def plainly_decoded(text: memoryview) -> bytes | None:
+    """The bytes of base64 in its standard spelling, with or without a data-URL prefix; None for any other text."""
+    prefix = _PLAIN_PREFIX.match(text)
+    return _strictly_decoded(text[prefix.end() :] if prefix else text)
 
 
 def _strictly_decoded(text: bytes | memoryview | str) -> bytes | None:

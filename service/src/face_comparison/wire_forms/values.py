@@ -1,0 +1,98 @@
+"""What every form of a body is turned into, and the bounds that all of them share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import msgspec
+from msgspec import Raw
+
+from face_comparison.errors import FaceComparisonError, InvalidFaceHash, InvalidParameter, MissingImage
+
+MAX_TARGETS = 100
+
+Buffer = bytes | bytearray | memoryview
+Fields = Mapping[str, Any]
+"""Field name to plain value; None: not given. Pictures are `Inline`."""
+
+_LONGEST_VALUE = 64 * 1024  # bytes of anything but a picture; 768 numbers of 17 digits take 17 KiB
+_ABSENT = Raw()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Inline:
+    """A picture that came with the request, not looked at yet: a request with a URL does not need it."""
+
+    content: Callable[[], bytes]
+
+    def data(self) -> bytes:
+        """The picture's bytes. Raises InvalidBase64, MissingImage (nothing in it)."""
+        data = self.content()
+        if not data:
+            raise MissingImage("the picture is empty: send the bytes of a JPG, PNG or BMP")
+        return data
+
+
+class PictureShape(msgspec.Struct):
+    """Fields of a request for one picture, as they stand in the body."""
+
+    url: Raw = _ABSENT
+    img: Raw = _ABSENT
+    max_faces: Raw = _ABSENT
+    min_confidence: Raw = _ABSENT
+
+
+class SubjectShape(msgspec.Struct):
+    """Fields of a source or target, as they stand in the body."""
+
+    url: Raw = _ABSENT
+    img: Raw = _ABSENT
+    face_hash: Raw = _ABSENT
+    FaceModelVersion: Raw = _ABSENT
+
+
+class ComparisonShape(msgspec.Struct):
+    """Fields of a comparison, as they stand in the body."""
+
+    source: Raw = _ABSENT
+    target: Raw = _ABSENT
+    targets: Raw = _ABSENT
+    threshold: Raw = _ABSENT
+
+
+S = TypeVar("S", PictureShape, SubjectShape, ComparisonShape)
+
+
+def is_no_object(error: BaseException | None) -> bool:
+    """Whether msgspec found something else where a shape was wanted."""
+    return isinstance(error, msgspec.ValidationError) and str(error).startswith("Expected `object`")
+
+
+def short(name: str, raw: Raw) -> Raw:
+    """The raw value itself, unless it could become many objects. Raises InvalidFaceHash, InvalidParameter."""
+    if len(memoryview(raw)) > _LONGEST_VALUE:
+        raise (InvalidFaceHash if name == "face_hash" else InvalidParameter)(f"{name} is too long")
+    return raw
+
+
+def items(decoder: Any, raw: Raw) -> list[Raw]:
+    """The items of `targets`, undecoded. Raises InvalidParameter."""
+    try:
+        found: list[Raw] = decoder.decode(raw)
+    except (msgspec.DecodeError, RecursionError):
+        raise InvalidParameter("targets must be an array of objects with url, img or face_hash") from None
+    return found
+
+
+def too_many() -> FaceComparisonError:
+    return InvalidParameter(f"targets must hold at most {MAX_TARGETS} objects")
+
+
+def spelled_number(text: str) -> Any:
+    """The number that text spells, else the text itself, which is then refused where a number is wanted."""
+    try:
+        return msgspec.json.decode(text.strip().encode(), type=int | float)
+    except (msgspec.DecodeError, UnicodeError):
+        return text or None

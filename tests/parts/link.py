@@ -34,6 +34,13 @@ def missing() -> str:
     return f"network namespaces need {', '.join(absent)}" if absent else ""
 
 
+def relay_command(
+    here: Path, address: str, port: int, there: Path, upstream: str, upstream_port: int
+) -> list[str | Path]:
+    """The words that run a relay from `address:port` of one network namespace to another's; see relay.py."""
+    return [sys.executable, RELAY, here, address, str(port), there, upstream, str(upstream_port)]
+
+
 class Link:
     """The link as a context manager; the API server behind it listens on 127.0.0.1 at `upstream`."""
 
@@ -55,15 +62,9 @@ class Link:
                 self._ip(side, "link set lo up")
                 self._ip(side, f"address add {address}/24 dev {side}0")
                 self._ip(side, f"link set {side}0 up")
-            relay: list[str | Path] = [
-                sys.executable,
-                RELAY,
-                self._namespaces["far"],
-                SERVER,
-                str(PORT),
-                str(self._upstream),
-            ]
-            self._processes.start("relay", relay)
+            outside = Path("/proc/self/ns/net")
+            words = relay_command(self._namespaces["far"], SERVER, PORT, outside, "127.0.0.1", self._upstream)
+            self._processes.start("relay", words)
             self._wait_for_relay()
         except BaseException:
             self._processes.close()

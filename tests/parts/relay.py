@@ -1,7 +1,7 @@
-"""Accepts connections inside one network namespace and passes them to a port of the loopback address outside it.
+"""Accepts connections in one network namespace and passes each on to an address of another.
 
-Run as `python relay.py NAMESPACE ADDRESS PORT UPSTREAM_PORT`. A socket belongs to the namespace in which it was made,
-so the listening one is made inside and the others outside.
+Run as `python relay.py NAMESPACE ADDRESS PORT NAMESPACE ADDRESS PORT`: where to listen, then where to connect; a
+namespace is the path of its file. A socket belongs to the namespace in which it was made, wherever its process is.
 """
 
 from __future__ import annotations
@@ -11,17 +11,18 @@ import ctypes
 import os
 import socket
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 CLONE_NEWNET = 0x40000000
 
 
-def listen(namespace: Path, address: str, port: int) -> socket.socket:
-    """A listening socket inside the network namespace of the file `namespace`."""
+def made_in(namespace: Path, make: Callable[[], socket.socket]) -> socket.socket:
+    """The socket that `make` makes, inside the network namespace of the file `namespace`."""
     with Path("/proc/self/ns/net").open() as home, namespace.open() as other:
         _enter(other.fileno())
         try:
-            return socket.create_server((address, port))
+            return make()
         finally:
             _enter(home.fileno())
 
@@ -45,19 +46,33 @@ async def copy(source: asyncio.StreamReader, target: asyncio.StreamWriter) -> No
         target.close()
 
 
-async def main(namespace: str, address: str, port: str, upstream: str) -> None:
+async def main(words: list[str]) -> None:
+    """Relay until killed."""
+    here, address, port, there, upstream, upstream_port = words
+    loop = asyncio.get_running_loop()
+
+    async def connected() -> socket.socket:
+        outgoing = made_in(Path(there), lambda: socket.socket(socket.AF_INET, socket.SOCK_STREAM))
+        outgoing.setblocking(False)
+        try:
+            await loop.sock_connect(outgoing, (upstream, int(upstream_port)))
+        except OSError:
+            outgoing.close()
+            raise
+        return outgoing
+
     async def relay(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
-            up_reader, up_writer = await asyncio.open_connection("127.0.0.1", int(upstream))
+            up_reader, up_writer = await asyncio.open_connection(sock=await connected())
         except OSError:
-            writer.close()
+            writer.transport.abort()  # a reset: whoever asks learns that nobody listens
             return
         await asyncio.gather(copy(reader, up_writer), copy(up_reader, writer))
 
-    server = await asyncio.start_server(relay, sock=listen(Path(namespace), address, int(port)))
-    async with server:
+    listening = made_in(Path(here), lambda: socket.create_server((address, int(port)), backlog=512))
+    async with await asyncio.start_server(relay, sock=listening) as server:
         await server.serve_forever()
 
 
 if __name__ == "__main__":
-    asyncio.run(main(*sys.argv[1:]))
+    asyncio.run(main(sys.argv[1:]))

@@ -109,6 +109,7 @@ def start_ingress(node: Node) -> None:
             f"--providers.kubernetesingress.ingressendpoint.ip={config.ADDRESS}",
             "--providers.kubernetesgateway",
             f"--providers.kubernetesgateway.statusaddress.ip={config.ADDRESS}",
+            "--providers.providersthrottleduration=100ms",  # a new route works at once, not within two seconds
             "--log.level=INFO",
             "--accesslog",
             "--global.checknewversion=false",

@@ -77,22 +77,23 @@ class Node:
             return
         if reason := missing():
             raise NodeFailed(reason)
-        binaries = {name: programs.binary(name) for name in PROGRAMS}
+        for name in PROGRAMS:
+            programs.binary(name)  # before anything starts: a build takes longer than a start may
         self._clean()
         self._write_files()
         cgroups.make(self.name)
         try:
             progress("making the namespaces")
-            self._make_namespaces(binaries["pause"])
-            for name, command in self._control_plane().items():
-                self.spawn(name, [binaries[name], *command])
+            self._make_namespaces(programs.binary("pause"))
+            for name in self._control_plane():
+                self.start_program(name)
                 if name == "kube-apiserver":
-                    self.spawn("containerd", [binaries["containerd"], f"--config={self.layout.config}/containerd.toml"])
+                    self.start_program("containerd")
                     progress("waiting for the API server")
                     # Controllers that start before the first roles are there give up.
                     self.wait("the API server", lambda: "ok" in self.kubectl("get", "--raw=/readyz"))
-            for name, command in self._node_programs().items():
-                self.spawn(name, [binaries[name], *command])
+            for name in ("kubelet", "kube-proxy"):
+                self.start_program(name)
             progress("waiting for the node to be Ready")
             self.wait("the node", lambda: "node/" in self.kubectl("get", "node", self.name, "--output=name"))
             self.kubectl("wait", "--for=condition=Ready", f"node/{self.name}", f"--timeout={START_SECONDS:.0f}s")
@@ -131,7 +132,25 @@ class Node:
 
     def spawn(self, name: str, command: Sequence[str | Path]) -> int:
         """Start a program that ends with the node and writes to `logs/<name>.log`. Returns its process id."""
-        return self._detached(name, self.inside(*command))
+        pid = self._detached(name, self.inside(*command))
+        (self.layout.state / "pids" / name).write_text(str(pid))
+        return pid
+
+    def start_program(self, name: str) -> None:
+        """Start one program of Kubernetes by its name, the first time or after `stop_program`."""
+        self.spawn(name, [programs.binary(name), *(self._control_plane() | self._node_programs())[name]])
+
+    def stop_program(self, name: str) -> None:
+        """End one program at once, as a crash would, while the others run on."""
+        outer = int((self.layout.state / "pids" / name).read_text())
+        # What was started is nsenter; the program is its child.
+        inner = [int(pid) for pid in Path(f"/proc/{outer}/task/{outer}/children").read_text().split()]
+        for pid in inner:
+            _kill(pid)
+        for _ in attempts(20):
+            if not any(Path(f"/proc/{pid}").exists() for pid in inner):
+                return
+        raise TimeoutError(f"{name} did not end")
 
     def environment(self) -> dict[str, str]:
         """The environment of programs and clients: the built programs first on PATH, the administrator's kubeconfig."""
@@ -219,12 +238,12 @@ class Node:
 
     def _clean(self) -> None:
         # containerd's folder keeps the images; every other trace of an earlier run would mislead the next.
-        for left in ("pid", "etcd", "kubelet", "pki", "config", "logs", "sysctl", "audit.log"):
+        for left in ("pid", "etcd", "kubelet", "pki", "config", "logs", "pids", "sysctl", "audit.log"):
             path = self.layout.state / left
             shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
 
     def _write_files(self) -> None:
-        for folder in ("etcd", "kubelet", "containerd", "logs", "config/cni"):
+        for folder in ("etcd", "kubelet", "containerd", "logs", "pids", "config/cni"):
             (self.layout.state / folder).mkdir(parents=True, exist_ok=True)
         runc = Path(shutil.which("runc", path="/usr/local/sbin:/usr/sbin:/usr/bin") or "runc")
         for name, content in config.files(self.layout, self.name, runc).items():
@@ -287,6 +306,7 @@ class Node:
 
     def _node_programs(self) -> dict[str, list[str]]:
         return {
+            "containerd": [f"--config={self.layout.config}/containerd.toml"],
             "kubelet": [
                 f"--kubeconfig={self.layout.kubeconfig('kubelet')}",
                 f"--config={self.layout.config}/kubelet.yaml",

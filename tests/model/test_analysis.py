@@ -122,7 +122,7 @@ def test_boxes_and_landmarks_fit_the_picture_whatever_size_it_was_decoded_at(ana
     large = cv2.resize(tile, None, fx=3, fy=3, interpolation=cv2.INTER_CUBIC)
     (found,) = analyzer.analyze(jpeg(large)).faces
     assert analysis.reduction(max(large.shape[:2]), 768) == 4
-    np.testing.assert_allclose(found.landmarks / 3, small.landmarks, atol=3)
+    np.testing.assert_allclose(found.landmarks / 3, small.landmarks, atol=5)  # of a face 242 pixels wide
     assert similarity.distance(small.hash, found.hash) < 0.25
 
 

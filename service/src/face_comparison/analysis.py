@@ -18,7 +18,7 @@ from typing import Protocol
 import numpy as np
 
 from face_comparison import engines, image, recognition
-from face_comparison.batching import Gathered, Padded
+from face_comparison.batching import Direct, Gathered
 from face_comparison.bundle import Bundle, Manifest
 from face_comparison.engines import Engine, Session
 from face_comparison.faces import Analysis
@@ -153,8 +153,8 @@ def build_analyzer(
 
 def _batched(
     engine: Engine, session: Session, sizes: tuple[int, ...], observe: Callable[[int], None]
-) -> Padded | Gathered:
-    return (Gathered if engine.device == "cuda" else Padded)(session, sizes, observe)
+) -> Direct | Gathered:
+    return (Gathered if engine.device == "cuda" else Direct)(session, sizes, observe)
 
 
 def reduction(longest: int, side: int) -> Reduce:

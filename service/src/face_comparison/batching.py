@@ -1,6 +1,6 @@
 """Any number of equal-sized pictures through a network that was loaded for a few sizes of batch.
 
-`Padded` serves a CPU, where every request's pictures run on the request's own core. `Gathered` serves an accelerator,
+`Direct` serves a CPU, where every request's pictures run on the request's own core. `Gathered` serves an accelerator,
 where pictures of several requests in one batch cost little more than one: while a batch runs, the next one gathers, so
 nothing ever waits for a batch to fill.
 """
@@ -21,11 +21,18 @@ Outputs = list[NDArray[np.float32]]
 Waiting = tuple[NDArray[np.uint8], Future[Outputs]]
 
 
-def plan(count: int, sizes: Sequence[int]) -> list[tuple[int, int]]:
-    """(start, size) of the batches that run `count` pictures; `sizes` ascend.
+def exact(count: int, sizes: Sequence[int]) -> list[tuple[int, int]]:
+    """(start, size) of batches without padding, the largest first; `sizes` ascend from 1."""
+    batches, start = [], 0
+    while start < count:
+        size = max(size for size in sizes if size <= count - start)
+        batches.append((start, size))
+        start += size
+    return batches
 
-    As many of the largest size as fit, then the smallest that holds the rest.
-    """
+
+def padded(count: int, sizes: Sequence[int]) -> list[tuple[int, int]]:
+    """(start, size) of the fewest batches: the largest size while it fits, then the smallest that holds the rest."""
     batches, start = [], 0
     while start < count:
         size = next((size for size in sizes if size >= count - start), sizes[-1])
@@ -34,8 +41,13 @@ def plan(count: int, sizes: Sequence[int]) -> list[tuple[int, int]]:
     return batches
 
 
-class Padded:
-    """Runs at once, in the calling thread. observe: told the number of real pictures of every batch."""
+class Direct:
+    """Runs at once, in the calling thread, nothing padded: on a CPU a padded picture costs as much as a real one.
+
+    observe: told the number of pictures of every batch.
+    """
+
+    plan = staticmethod(exact)
 
     def __init__(self, session: Session, sizes: Sequence[int], observe: Callable[[int], None]) -> None:
         self._session, self._sizes, self._observe = session, tuple(sizes), observe
@@ -43,7 +55,7 @@ class Padded:
     def run(self, pictures: NDArray[np.uint8]) -> Outputs:
         """pictures: (N, H, W, 3) uint8 RGB, N at least 1."""
         parts = []
-        for start, size in plan(len(pictures), self._sizes):
+        for start, size in self.plan(len(pictures), self._sizes):
             batch = pictures[start : start + size]
             real = len(batch)
             if real < size:
@@ -53,17 +65,22 @@ class Padded:
         return [np.concatenate(outputs) for outputs in zip(*parts, strict=True)]
 
 
+class _Padding(Direct):
+    plan = staticmethod(padded)
+
+
 class Gathered:
-    """Runs in one thread of its own, which takes everything of the same picture size that waits there."""
+    """Runs in one thread of its own, which takes everything of the same picture size that waits there; few batches, so
+    the last is padded."""
 
     def __init__(self, session: Session, sizes: Sequence[int], observe: Callable[[int], None]) -> None:
-        self._padded = Padded(session, sizes, observe)
+        self._padded = _Padding(session, sizes, observe)
         self._largest = sizes[-1]
         self._waiting: queue.SimpleQueue[Waiting] = queue.SimpleQueue()
         threading.Thread(target=self._work, name="batches", daemon=True).start()
 
     def run(self, pictures: NDArray[np.uint8]) -> Outputs:
-        """As Padded.run; the calling thread waits."""
+        """As Direct.run; the calling thread waits."""
         done: Future[Outputs] = Future()
         self._waiting.put((pictures, done))
         return done.result()

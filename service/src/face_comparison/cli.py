@@ -14,7 +14,7 @@ from face_comparison import __version__
 from face_comparison.commands import FAILED
 from face_comparison.errors import FaceComparisonError
 
-COMMANDS = ("serve", "detect", "compare", "models")
+COMMANDS = ("serve", "detect", "compare", "models", "bench")
 
 
 class _Commands(click.Group):

@@ -24,7 +24,6 @@ from platformdirs import user_cache_path
 
 from face_comparison import bundle
 from face_comparison.bundle import Bundle, Detector, Embedder, Manifest, Origin, Source
-from face_comparison.conversion import Preprocessing, converted
 from face_comparison.errors import InvalidBundle, ModelDownloadFailed
 
 DEFAULT = "yunet-sface"
@@ -94,6 +93,9 @@ def fetched(name: str, folder: Path) -> Bundle:
 def _built(network: Detector | Embedder, base: Path) -> bytes:
     if network.origin is None:
         raise InvalidBundle(f"the manifest names no origin of {network.file}, so it cannot be fetched")
+    # Not at the top: onnx takes memory and half a second, and a service that finds its bundle needs none of it.
+    from face_comparison.conversion import Preprocessing, converted  # noqa: PLC0415
+
     size = network.side if isinstance(network, Embedder) else 0
     preprocessing = Preprocessing(network.origin.color, network.origin.mean, network.origin.scale, size, size)
     content = converted(published(network.origin, base), preprocessing)

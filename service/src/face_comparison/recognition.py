@@ -78,31 +78,40 @@ class Recognizer:
         sides = self._manifest.detector.refine
         if not sides or not len(proposals):
             return proposals
-        seen: list[list[Detections]] = [[] for _ in range(len(proposals))]
+        views: list[list[Detections]] = [[] for _ in range(len(proposals))]
+        places = list(range(len(proposals)))
         for side in sides:
-            matrices = [geometry.square(box, ROOM, side) for box in proposals.boxes]
-            crops = np.stack([pyramid.warped(matrix, (side, side)) for matrix in matrices])
-            outputs = self._detector.run(crops)
-            for index, matrix in enumerate(matrices):
-                again = geometry.yunet_detections([output[index] for output in outputs], side, side, LEAST)
-                nearest = geometry.in_the_middle(again, side)
-                if nearest is not None:
-                    scale = 1 / matrix[0, 0]
-                    seen[index].append(nearest.mapped(scale, *(-matrix[:, 2] * scale)))
+            for place, view in zip(places, self._look_again(pyramid, proposals.boxes[places], side), strict=True):
+                if view is not None:
+                    views[place].append(view)
+            # Most proposals in a pattern or a crowd's background are none: one look is enough to drop them.
+            places = [place for place in places if views[place] or proposals.scores[place] >= minimum]
+            if not places:
+                return proposals.at(np.s_[:0])
         found = Detections(
-            np.stack([_mean([view.boxes[0] for view in views], proposals.boxes[i]) for i, views in enumerate(seen)]),
+            np.stack([_mean([view.boxes[0] for view in views[i]], proposals.boxes[i]) for i in places]),
             np.array(
                 [
-                    max(float(proposals.scores[i]), sum(float(view.scores[0]) for view in views) / len(sides))
-                    for i, views in enumerate(seen)
+                    max(float(proposals.scores[i]), sum(float(view.scores[0]) for view in views[i]) / len(sides))
+                    for i in places
                 ],
                 np.float32,
             ),
-            np.stack(
-                [_mean([view.landmarks[0] for view in views], proposals.landmarks[i]) for i, views in enumerate(seen)]
-            ),
+            np.stack([_mean([view.landmarks[0] for view in views[i]], proposals.landmarks[i]) for i in places]),
         )
         return geometry.distinct(found.at(np.flatnonzero(found.scores >= minimum)), self._manifest.detector.overlap)
+
+    def _look_again(self, pyramid: Pyramid, boxes: NDArray[np.float32], side: int) -> list[Detections | None]:
+        """The face that a crop of side x side pixels around each box (K, 4) shows, in the picture's pixels."""
+        matrices = [geometry.square(box, ROOM, side) for box in boxes]
+        outputs = self._detector.run(np.stack([pyramid.warped(matrix, (side, side)) for matrix in matrices]))
+        seen: list[Detections | None] = []
+        for index, matrix in enumerate(matrices):
+            crop = geometry.yunet_detections([output[index] for output in outputs], side, side, LEAST)
+            face = geometry.in_the_middle(crop, side)
+            scale = 1 / matrix[0, 0]
+            seen.append(None if face is None else face.mapped(scale, *(-matrix[:, 2] * scale)))
+        return seen
 
     def embed(self, pyramid: Pyramid, landmarks: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
         """Hashes (K, HASH_SIZE) of faces with these landmarks (K, 5, 2), and the aligned faces (K, side, side, 3)."""

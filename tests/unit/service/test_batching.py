@@ -1,13 +1,13 @@
 import itertools
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from face_comparison.batching import Gathered, Padded, plan
+from face_comparison.batching import Direct, Gathered, exact, padded
 
 SIZES = (1, 2, 4, 8)
 
@@ -33,18 +33,25 @@ def pictures(first: int, count: int, side: int = 3) -> np.ndarray:
     return np.stack([np.full((side, side, 3), first + index, np.uint8) for index in range(count)])
 
 
-@given(st.integers(1, 300), st.sets(st.integers(2, 40)))
-def test_a_plan_covers_every_picture_once(count: int, more: set[int]) -> None:
+@pytest.mark.parametrize("plan", [exact, padded])
+@given(count=st.integers(1, 300), more=st.sets(st.integers(2, 40)))
+def test_a_plan_covers_every_picture_once(plan: Callable, count: int, more: set[int]) -> None:
     sizes = sorted({1, *more})
     batches = plan(count, sizes)
     ends = [start + size for start, size in batches]
     assert batches[0][0] == 0
     assert [start for start, _ in batches[1:]] == ends[:-1]
-    assert ends[-2] < count <= ends[-1] if len(ends) > 1 else count <= ends[0]
+    assert ends[-1] >= count > batches[-1][0]
+    assert plan is padded or ends[-1] == count
     assert all(size in sizes for _, size in batches)
 
 
-@pytest.mark.parametrize("kind", [Padded, Gathered])
+def test_padding_saves_batches() -> None:
+    assert padded(7, SIZES) == [(0, 8)]
+    assert exact(7, SIZES) == [(0, 4), (4, 2), (6, 1)]
+
+
+@pytest.mark.parametrize("kind", [Direct, Gathered])
 @pytest.mark.parametrize("count", [1, 3, 8, 19])
 def test_any_number_of_pictures_gives_one_result_each_in_order(kind: type, count: int) -> None:
     sizes: list[int] = []

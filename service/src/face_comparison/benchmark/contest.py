@@ -1,0 +1,201 @@
+"""Rounds in which every contender takes its turn, a service of its own among them, and the table that comes of it."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import IO, Any
+
+import cv2
+import psutil
+
+from face_comparison import analysis
+from face_comparison.analysis import PictureAnalyzer
+from face_comparison.benchmark import load, loops
+from face_comparison.benchmark.load import Call
+from face_comparison.bundle import Bundle
+
+IN_FLIGHT = (1, 8, 32)
+DETECT = "/prod/face_comparison"
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """pictures: encoded, taken in turn. total: pictures that a contender has in each of its turns. threads: pictures
+    worked on at once, in the service and in the loops."""
+
+    pictures: Sequence[bytes]
+    rounds: int
+    total: int
+    threads: int
+    workers: int = 1
+    engine: str = "auto"
+
+
+@dataclass(slots=True)
+class Entry:
+    """A contender's rounds: pictures a second, and for those that answer requests the median and 99th percentile of
+    the seconds to a reply."""
+
+    rates: list[float] = field(default_factory=list)
+    p50: list[float] = field(default_factory=list)
+    p99: list[float] = field(default_factory=list)
+
+    @property
+    def rate(self) -> float:
+        return statistics.median(self.rates)
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    port: int
+    process: psutil.Process
+
+    def resident(self) -> int:
+        """Resident bytes of all its processes, what they share counted once (proportional set size)."""
+        family = [self.process, *self.process.children(recursive=True)]
+        return sum(member.memory_full_info().pss for member in family)
+
+
+@contextmanager
+def service(plan: Plan) -> Iterator[Service]:
+    """A service of this machine, ready, with a queue that holds every client of the contest."""
+    command = [sys.executable, "-m", "face_comparison", "serve", "--host", "127.0.0.1", "--port", "0", "--queue", "64"]
+    command += ["--workers", str(plan.workers), "--threads", str(plan.threads), "--engine", plan.engine]
+    with tempfile.TemporaryFile() as log, subprocess.Popen(command, stdout=log, env={**os.environ}) as process:
+        try:
+            listening = _logged(log, process, "listening", 1)
+            _logged(log, process, "ready", plan.workers)
+            yield Service(int(listening["port"]), psutil.Process(process.pid))
+        finally:
+            process.terminate()
+            process.wait()
+
+
+def _logged(log: IO[bytes], process: subprocess.Popen[bytes], message: str, count: int) -> dict[str, Any]:
+    """The last line of the service's log with this message, once there are so many."""
+    while process.poll() is None:
+        lines = os.pread(log.fileno(), 1 << 20, 0).splitlines()
+        found = [line for line in map(_parsed, lines) if line.get("message") == message]
+        if len(found) >= count:
+            return found[-1]
+        time.sleep(0.05)
+    raise RuntimeError("the service did not start")
+
+
+def _parsed(line: bytes) -> dict[str, Any]:
+    try:
+        return dict(json.loads(line))
+    except ValueError:  # a line that is still being written
+        return {}
+
+
+def calls(pictures: Sequence[bytes], raw: bool = False) -> list[Call]:
+    """A request a picture: JSON with base64, as most clients send it, or the picture itself as the body."""
+    if raw:
+        return [Call(DETECT, {"Content-Type": "image/jpeg"}, picture) for picture in pictures]
+    return [
+        Call(
+            DETECT,
+            {"Content-Type": "application/json"},
+            json.dumps({"img": base64.b64encode(picture).decode()}).encode(),
+        )
+        for picture in pictures
+    ]
+
+
+def contest(bundle: Bundle, plan: Plan, progress: Callable[[str], None]) -> dict[str, Entry]:
+    """Run every contender once unmeasured, then in every round once; results by name."""
+    cv2.setNumThreads(1)  # each contender's threads are pictures at once; measured better for OpenCV than the inverse
+    analyzer = analysis.build_analyzer(bundle, device="cpu", engine=plan.engine, threads=plan.threads)
+    entries: dict[str, Entry] = {}
+    with service(plan) as running:
+
+        def served(in_flight: int, raw: bool = False) -> Callable[[int], Entry]:
+            def turn(total: int) -> Entry:
+                outcome = load.run("127.0.0.1", running.port, calls(plan.pictures, raw), in_flight, total)
+                if outcome.statuses[200] != total:
+                    raise RuntimeError(f"the service did not answer every request: {dict(outcome.statuses)}")
+                return Entry([outcome.rate], [outcome.quantile(0.5)], [outcome.quantile(0.99)])
+
+            return turn
+
+        def looped(work: list[loops.Work]) -> Callable[[int], Entry]:
+            return lambda total: Entry([total / loops.loop(work, plan.pictures, total)])
+
+        contenders = {
+            **{f"service, {count} in flight": served(count) for count in IN_FLIGHT},
+            "service, 8 in flight, picture as the body": served(8, raw=True),
+            f"plain loop, {plan.threads} threads": looped(loops.pipeline(analyzer, plan.threads)),
+            "plain loop, 1 thread": looped(loops.pipeline(analyzer, 1)),
+            f"OpenCV's own, {plan.threads} threads": looped(loops.opencv(bundle, plan.threads)),
+        }
+        for name, turn in contenders.items():
+            progress(f"warming up: {name}")
+            turn(len(plan.pictures) * 2)
+            entries[name] = Entry()
+        for number in range(plan.rounds):
+            for name, turn in contenders.items():
+                progress(f"round {number + 1} of {plan.rounds}: {name}")
+                result = turn(plan.total)
+                entries[name].rates += result.rates
+                entries[name].p50 += result.p50
+                entries[name].p99 += result.p99
+    return entries
+
+
+def added_latency(bundle: Bundle, plan: Plan, progress: Callable[[str], None]) -> float:
+    """Seconds that a request at 1 in flight takes more than the same picture in the plain pipeline: the median of
+    differences, picture by picture, each taken right after the other."""
+    analyzer: PictureAnalyzer = analysis.build_analyzer(bundle, device="cpu", engine=plan.engine, threads=1)
+    differences = []
+    with service(plan) as running:
+        requests = calls(plan.pictures)
+        for index in range(plan.total + len(plan.pictures)):
+            progress(f"added latency: {index + 1} of {plan.total + len(plan.pictures)}")
+            position = index % len(plan.pictures)
+            own = loops.loop([analyzer.analyze], [plan.pictures[position]], 1)
+            outcome = load.run("127.0.0.1", running.port, [requests[position]], 1, 1)
+            if index >= len(plan.pictures):  # the first of each warms up
+                differences.append(outcome.latencies[0] - own)
+    return statistics.median(differences)
+
+
+def memory(plan: Plan, marks: Sequence[int], progress: Callable[[str], None]) -> dict[int, int]:
+    """Resident bytes of the service after so many requests, at 8 in flight."""
+    found, done = {}, 0
+    with service(plan) as running:
+        for mark in marks:
+            progress(f"memory: {done} of {marks[-1]} requests")
+            load.run("127.0.0.1", running.port, calls(plan.pictures), 8, mark - done)
+            done = mark
+            found[mark] = running.resident()
+    return found
+
+
+def table(entries: dict[str, Entry], threads: int) -> str:
+    """Markdown. Ratios are medians of the rounds' ratios, so that a machine whose speed drifts does not tilt them."""
+    plain, opencv = entries[f"plain loop, {threads} threads"], entries[f"OpenCV's own, {threads} threads"]
+
+    def ratio(entry: Entry, other: Entry) -> str:
+        return f"{statistics.median(a / b for a, b in zip(entry.rates, other.rates, strict=True)):.2f}"
+
+    def milliseconds(values: list[float]) -> str:
+        return f"{1000 * statistics.median(values):.0f}" if values else ""
+
+    lines = ["| | pictures/s | p50 ms | p99 ms | of the plain loop | of OpenCV's |", "|---|---|---|---|---|---|"]
+    lines += [
+        f"| {name} | {entry.rate:.1f} | {milliseconds(entry.p50)} | {milliseconds(entry.p99)} "
+        f"| {ratio(entry, plain)} | {ratio(entry, opencv)} |"
+        for name, entry in entries.items()
+    ]
+    return "\n".join(lines)

@@ -1,0 +1,88 @@
+"""Contenders without HTTP: this package's pipeline, and OpenCV's own, in plain loops over pictures in memory."""
+
+from __future__ import annotations
+
+import itertools
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import cv2
+import numpy as np
+import onnx
+
+from face_comparison.analysis import PictureAnalyzer
+from face_comparison.bundle import Bundle
+
+Work = Callable[[bytes], object]
+
+
+def loop(work: Sequence[Work], pictures: Sequence[bytes], total: int) -> float:
+    """Seconds that `total` pictures, taken in turn, take; one thread for each function in `work`."""
+    counter = itertools.count()
+
+    def worker(step: Work) -> None:
+        while (index := next(counter)) < total:
+            step(pictures[index % len(pictures)])
+
+    threads = [threading.Thread(target=worker, args=(step,)) for step in work]
+    start = time.perf_counter()
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return time.perf_counter() - start
+
+
+def pipeline(analyzer: PictureAnalyzer, threads: int) -> list[Work]:
+    return [analyzer.analyze] * threads
+
+
+def opencv(bundle: Bundle, threads: int) -> list[Work]:
+    """FaceDetectorYN at 640 pixels and FaceRecognizerSF with the bundle's own weights, a pair for each thread."""
+    with tempfile.TemporaryDirectory() as scratch:
+        detector, embedder = Path(scratch) / "detector.onnx", Path(scratch) / "embedder.onnx"
+        detector.write_bytes(_as_opencv_takes_it(bundle.detector, 640))
+        embedder.write_bytes(_as_opencv_takes_it(bundle.embedder, bundle.manifest.embedder.side))
+        return [_opencv_step(detector, embedder) for _ in range(threads)]
+
+
+def _opencv_step(detector: Path, embedder: Path) -> Work:
+    find = cv2.FaceDetectorYN.create(str(detector), "", (640, 640), 0.6, 0.3, 100)
+    recognize = cv2.FaceRecognizerSF.create(str(embedder), "")
+
+    def step(data: bytes) -> list[np.ndarray[tuple[int, ...], np.dtype[np.float32]]]:
+        picture = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
+        if picture is None:
+            raise ValueError("OpenCV cannot decode the picture")
+        scale = min(1.0, 640 / max(picture.shape[:2]))
+        view = np.zeros((640, 640, 3), np.uint8)
+        small = cv2.resize(picture, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+        view[: small.shape[0], : small.shape[1]] = small
+        _, faces = find.detect(view)
+        found = [] if faces is None else faces
+        return [
+            np.asarray(recognize.feature(recognize.alignCrop(picture, face[:14] / scale)), np.float32) for face in found
+        ]
+
+    return step
+
+
+def _as_opencv_takes_it(network: Path, side: int) -> bytes:
+    """The network without the bundle's first nodes: float (1, 3, side, side), as OpenCV's classes feed it."""
+    model = onnx.load(network)
+    graph = model.graph
+    last = next(index for index, node in enumerate(graph.node) if node.op_type == "Transpose")
+    name = graph.node[last].output[0]
+    kept = list(graph.node)[last + 1 :]
+    del graph.node[:]
+    graph.node.extend(kept)
+    del graph.input[:]
+    graph.input.append(onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, [1, 3, side, side]))
+    used = {name for node in kept for name in node.input}
+    constants = [constant for constant in graph.initializer if constant.name in used]
+    del graph.initializer[:]
+    graph.initializer.extend(constants)
+    return bytes(model.SerializeToString())

@@ -6,15 +6,21 @@ Every bucket is compiled for its fixed shape, and every thread at work has an in
 from __future__ import annotations
 
 import queue
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-import openvino
 from numpy.typing import NDArray
 
 from face_comparison.engines import Session, Shape
 from face_comparison.errors import InvalidBundle
+
+# Importing openvino 2026.4 reports that to Google Analytics, and leaves files in the home folder, by a package of its
+# own; where that cannot be imported, openvino does without. The one variable that it heeds, CI, says something else.
+sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
+
+import openvino  # noqa: E402
 
 
 class OpenVinoEngine:

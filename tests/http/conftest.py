@@ -30,9 +30,9 @@ def fetchers() -> Callable[[FetchPolicy], Fetcher]:
 def start(fetchers: Callable[[FetchPolicy], Fetcher]) -> Callable[..., Running]:
     """Start an application with other settings than the default ones."""
 
-    def started(*, ready: bool = True, slots: int = 2, **options: Any) -> Running:
+    def started(*, ready: bool = True, slots: int = 2, analyzer: Any = None, **options: Any) -> Running:
         settings = Settings(**options)
-        analyzer, admission, readiness = FakeAnalyzer(), Admission(slots, settings.queue), Readiness()
+        analyzer, admission, readiness = analyzer or FakeAnalyzer(), Admission(slots, settings.queue), Readiness()
         fetcher = fetchers(
             FetchPolicy(
                 allowed_hosts=settings.allowed_hosts,

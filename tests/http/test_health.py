@@ -1,0 +1,31 @@
+"""Probes: alive at all times, ready only when pictures can be analyzed."""
+
+from __future__ import annotations
+
+import pytest
+
+
+@pytest.mark.parametrize("path", ["/readyz", "/ping"])
+def test_ready_and_not(start, path):
+    running = start(ready=False)
+    response = running.client.get(path)
+    assert (response.status_code, response.json["error"]["code"]) == (503, "not_ready")
+    assert int(response.headers["Retry-After"]) >= 1
+    running.readiness.ready()
+    assert running.client.get(path).status_code == 200
+    running.readiness.drain()
+    response = running.client.get(path)
+    assert (response.status_code, response.json["error"]["code"]) == (503, "draining")
+
+
+def test_alive_whatever_else(start):
+    running = start(ready=False)
+    assert running.client.get("/livez").status_code == 200
+    running.readiness.drain()
+    assert running.client.get("/livez").status_code == 200
+
+
+@pytest.mark.parametrize("path", ["/livez", "/readyz", "/ping", "/metrics"])
+def test_health_is_read_only(running, path):
+    assert running.client.post(path).status_code == 405
+    assert running.client.head(path).status_code == 200

@@ -18,6 +18,7 @@ PREFIX = "FACE_COMPARISON_OPERATOR_"
 # Kubernetes tells every container about every Service of its namespace in variables such as NAME_SERVICE_HOST and
 # NAME_PORT_8080_TCP. A Service whose name begins with `face-comparison-operator` therefore makes names like ours.
 _SERVICE_LINK = re.compile(r"_(SERVICE_HOST|SERVICE_PORT(_\w+)?|PORT_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)$")
+_SERVICE_LINK_PORT = re.compile(r"^(tcp|udp|sctp)://")
 _DNS_LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 _YES, _NO = ("true", "1", "yes", "on"), ("false", "0", "no", "off")
 
@@ -94,7 +95,7 @@ class Settings:
             option = known.get(name)
             if option is not None:
                 values[option.name] = parsed(option, environ[name], name)
-            elif not _SERVICE_LINK.search(name):
+            elif not _SERVICE_LINK.search(name) and not _SERVICE_LINK_PORT.match(environ[name]):
                 raise InvalidSettings(f"{name} is no option of the operator; there are: {', '.join(known)}")
         return cls(**values)
 

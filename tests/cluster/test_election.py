@@ -1,0 +1,96 @@
+"""Several operators: one works, another takes over, and nothing is done twice."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from cluster.api import Api, Faces, until
+from cluster.operating import Operator
+from parts.controlplane import ControlPlane
+
+from face_comparison_operator.kinds import LEASE, kind_of
+
+pytestmark = pytest.mark.cluster
+
+CPU = {"type": "cpu"}
+FAILOVER_SECONDS = 20.0
+
+
+@pytest.fixture
+def pair(control_plane: ControlPlane, api: Api, namespace: str, tmp_path: Path) -> Iterator[list[Operator]]:
+    """Two operators of one namespace and one Lease in it; the first was there first."""
+    options = (f"--namespaces={namespace}", f"--lease-namespace={namespace}")
+    first, second = (Operator(control_plane.kubeconfig, tmp_path, *options, name=name) for name in ("first", "second"))
+    with first:
+        until(lambda: leads(first), bool, "the first leads")
+        with second:
+            yield [first, second]
+
+
+def leads(operator: Operator) -> bool:
+    """Whether this operator works, by its own word."""
+    return "face_comparison_operator_leader 1.0" in operator.metrics()
+
+
+def transitions(api: Api, namespace: str) -> int:
+    lease = api.get(LEASE, namespace, "face-comparison-operator")
+    assert lease is not None
+    return int(lease["spec"]["leaseTransitions"])
+
+
+def test_one_of_two_works(pair: list[Operator], api: Api, namespace: str) -> None:
+    Faces(api, namespace).deploy("faces", accelerator=CPU)
+    assert [leads(each) for each in pair] == [True, False]
+    assert pair[1].health("livez")[0] == 200
+
+
+def test_another_takes_over_from_one_that_was_killed(
+    pair: list[Operator], api: Api, control_plane: ControlPlane, namespace: str
+) -> None:
+    faces = Faces(api, namespace)
+    faces.deploy("before", accelerator=CPU)
+    since = control_plane.audit_position()
+    pair[0].kill()
+    for name in ("one", "two", "three"):
+        faces.create(name, accelerator=CPU)
+    until(lambda: leads(pair[1]), bool, "the second leads", seconds=FAILOVER_SECONDS)
+    for name in ("one", "two", "three"):
+        faces.publish(name)
+        faces.wait_for(name, "Deployed")
+    made = Counter(
+        (each["objectRef"]["resource"], each["objectRef"].get("name"))
+        for each in control_plane.audit_events(since)
+        if each["verb"] == "create"
+        and each["objectRef"].get("namespace") == namespace
+        and each["userAgent"].startswith("face-comparison-operator/")
+        and each["objectRef"]["resource"] not in ("events", "leases")
+    )
+    assert made
+    assert set(made.values()) == {1}
+    assert {"before", "one", "two", "three"} == {each["metadata"]["name"] for each in faces.children()}
+    assert len({kind_of(each) for each in faces.children()}) * 4 == len(faces.children())
+
+
+def test_an_operator_that_is_stopped_hands_over_at_once(pair: list[Operator], api: Api, namespace: str) -> None:
+    before = transitions(api, namespace)
+    pair[0].stop()
+    until(lambda: leads(pair[1]), bool, "the second leads", seconds=6)  # no waiting for the Lease to run out
+    assert transitions(api, namespace) == before + 1
+
+
+def test_a_paused_operator_does_not_come_back_as_a_second_leader(
+    pair: list[Operator], api: Api, namespace: str
+) -> None:
+    os.kill(pair[0].pid, signal.SIGSTOP)
+    try:
+        until(lambda: leads(pair[1]), bool, "the second leads", seconds=FAILOVER_SECONDS)
+    finally:
+        os.kill(pair[0].pid, signal.SIGCONT)
+    until(lambda: leads(pair[0]), lambda leading: not leading, "the first stands by")
+    assert leads(pair[1])
+    Faces(api, namespace).deploy("faces", accelerator=CPU)

@@ -1,0 +1,70 @@
+"""The way to the API server is cut without a word: the operator notices, says so, comes back, has missed nothing."""
+
+from __future__ import annotations
+
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+from cluster.api import Api, Faces, until
+from cluster.operating import Operator
+from parts.controlplane import ControlPlane
+from parts.link import Link
+
+from face_comparison_operator.kinds import DEPLOYMENT, RESOURCE, SERVICE
+
+pytestmark = pytest.mark.cluster
+
+CPU = {"type": "cpu"}
+CUT_SECONDS = 120.0
+
+
+class FarOperator(Operator):
+    """An operator in the link's network namespace, whose health is asked for from within."""
+
+    def __init__(self, link: Link, kubeconfig: Path, logs: Path, *options: str) -> None:
+        self._link = link
+        super().__init__(kubeconfig, logs, *options, prefix=link.command())
+
+    def health(self, path: str) -> tuple[int, str]:
+        url = f"http://127.0.0.1:{self.health_port}/{path}"
+        command = self._link.command("curl", "--silent", "--max-time", "5", "--write-out", "\n%{http_code}", url)
+        text, _, code = subprocess.run(command, capture_output=True, text=True, check=False).stdout.rpartition("\n")
+        return int(code), text
+
+
+@pytest.mark.timeout(420)
+def test_a_silent_cut(control_plane: ControlPlane, api: Api, link: Link, namespace: str, tmp_path: Path) -> None:
+    faces = Faces(api, namespace)
+    kubeconfig = control_plane.kubeconfig_for(link.url)
+    options = (f"--namespaces={namespace}", f"--lease-namespace={namespace}")
+    with FarOperator(link, kubeconfig, tmp_path, *options) as operator:
+        for name in ("edited", "deleted", "changed"):
+            faces.deploy(name, accelerator=CPU)
+        assert operator.health("livez")[0] == 200
+
+        link.cut()
+        healing = time.monotonic() + CUT_SECONDS
+        api.delete(RESOURCE, namespace, "deleted")
+        faces.create("made", accelerator=CPU)
+        faces.change("changed", stage="v2")
+        api.delete(SERVICE, namespace, "edited")
+        _, text = until(lambda: operator.health("livez"), lambda answer: answer[0] == 503, "it says so", CUT_SECONDS)
+        assert "silent" in text
+        until(time.monotonic, lambda now: now > healing, "the cut lasts", seconds=CUT_SECONDS)
+        assert faces.child(DEPLOYMENT, "made") is None
+        link.heal()
+
+        until(lambda: operator.health("livez"), lambda answer: answer[0] == 200, "it is live again", seconds=45)
+        faces.publish("made")
+        for name in ("made", "changed", "edited"):
+            faces.wait_for(name, "Deployed")
+        until(lambda: faces.child(SERVICE, "edited"), bool, "what was deleted is back")
+        environment = faces.template("changed")["spec"]["containers"][0]["env"]
+        assert {"name": "FACE_COMPARISON_STAGE", "value": "v2"} in environment
+        until(
+            lambda: {each["metadata"]["name"] for each in faces.children()},
+            {"edited", "changed", "made"}.__eq__,
+            "the children of the deleted resource are gone",
+        )

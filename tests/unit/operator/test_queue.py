@@ -1,0 +1,122 @@
+"""Which key is next: once at a time, once more after a change meanwhile, later after a failure."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from face_comparison_operator.queue import LAST_RETRY_SECONDS, Queue
+
+
+class Clock:
+    """Time that passes when the test says so."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def run(test: Callable[[Queue[str], Clock], Awaitable[Any]]) -> None:
+    async def main() -> None:
+        clock = Clock()
+        async with asyncio.timeout(10):
+            await test(Queue(clock), clock)
+
+    asyncio.run(main())
+
+
+async def nothing_ready(queue: Queue[str]) -> bool:
+    """Whether a worker would have to wait."""
+    task = asyncio.create_task(queue.take())
+    for _ in range(5):
+        await asyncio.sleep(0)
+    waits = not task.done()
+    task.cancel()
+    return waits
+
+
+def test_a_key_is_there_once_however_often_it_is_added() -> None:
+    async def test(queue: Queue[str], _: Clock) -> None:
+        for key in ("a", "b", "a"):
+            queue.add(key)
+        assert [await queue.take(), await queue.take()] == ["a", "b"]
+        assert await nothing_ready(queue)
+
+    run(test)
+
+
+def test_a_change_during_the_work_leads_to_one_more_look() -> None:
+    async def test(queue: Queue[str], _: Clock) -> None:
+        queue.add("a")
+        await queue.take()
+        queue.add("a")
+        queue.add("a")
+        assert await nothing_ready(queue), "nobody else works on it meanwhile"
+        queue.done("a")
+        assert await queue.take() == "a"
+        queue.done("a")
+        assert await nothing_ready(queue)
+
+    run(test)
+
+
+def test_a_later_look_comes_in_its_time_and_only_once() -> None:
+    async def test(queue: Queue[str], clock: Clock) -> None:
+        queue.add_after("a", 60)
+        queue.add_after("a", 30)
+        queue.add_after("a", 90)
+        clock.now = 29
+        assert await nothing_ready(queue)
+        clock.now = 31
+        assert await queue.take() == "a"
+        queue.done("a")
+        clock.now = 100
+        assert await nothing_ready(queue)
+
+    run(test)
+
+
+def test_a_look_in_between_makes_the_later_one_unnecessary() -> None:
+    async def test(queue: Queue[str], clock: Clock) -> None:
+        queue.add_after("a", 30)
+        queue.add("a")
+        await queue.take()
+        queue.done("a")
+        clock.now = 31
+        assert await nothing_ready(queue)
+
+    run(test)
+
+
+def test_failures_are_tried_again_later_and_later_up_to_a_limit() -> None:
+    async def test(queue: Queue[str], clock: Clock) -> None:
+        pauses = []
+        queue.add("a")
+        for _ in range(12):
+            assert await queue.take() == "a"
+            pause = queue.done("a", failed=True)
+            assert pause is not None
+            pauses.append(pause)
+            clock.now += pause
+        assert pauses == sorted(pauses)
+        assert (pauses[0], pauses[1], pauses[-1]) == (0.2, 0.4, LAST_RETRY_SECONDS)
+        assert await queue.take() == "a"
+        queue.done("a")
+        queue.add("a")
+        await queue.take()
+        assert queue.done("a", failed=True) == pauses[0], "success makes up for it"
+
+    run(test)
+
+
+def test_a_worker_that_waits_is_woken() -> None:
+    async def test(queue: Queue[str], _: Clock) -> None:
+        task = asyncio.create_task(queue.take())
+        await asyncio.sleep(0)
+        queue.add("a")
+        assert await task == "a"
+
+    run(test)

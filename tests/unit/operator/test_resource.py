@@ -1,0 +1,57 @@
+"""Reading a resource, and the names of what belongs to it."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from face_comparison_operator.errors import InvalidSpec
+from face_comparison_operator.resource import child_name, parse
+
+SERVICE_NAME = re.compile(r"[a-z]([-a-z0-9]*[a-z0-9])?")
+LABEL = st.from_regex(r"[a-z0-9]([-a-z0-9]{0,30}[a-z0-9])?", fullmatch=True)
+NAMES = st.lists(LABEL, min_size=1, max_size=7).map(".".join)
+
+
+@given(NAMES)
+def test_children_of_any_name_can_be_services(name: str) -> None:
+    found = child_name(name)
+    assert SERVICE_NAME.fullmatch(found)
+    assert len(found) <= 63
+
+
+@given(NAMES, NAMES)
+def test_two_names_never_share_their_children(first: str, second: str) -> None:
+    assert (child_name(first) == child_name(second)) == (first == second)
+
+
+def test_a_name_that_can_be_a_services_is_kept() -> None:
+    for name in ("x", "faces-2", "a" * 63):
+        assert child_name(name) == name
+    assert child_name("a" * 64) != "a" * 63
+
+
+def test_a_resource_without_spec_and_status() -> None:
+    metadata = {"name": "faces", "namespace": "ns", "uid": "u", "generation": 2}
+    found = parse({"metadata": metadata})
+    assert (found.spec.stage, found.spec.accelerator.type, found.spec.replicas, found.status) == (
+        "prod",
+        "gpu",
+        None,
+        {},
+    )
+    assert found.generation == 2
+
+
+def test_a_spec_that_cannot_be_read_says_where() -> None:
+    metadata = {"name": "faces", "namespace": "ns", "uid": "u"}
+    with pytest.raises(InvalidSpec, match="replicas"):
+        parse({"metadata": metadata, "spec": {"replicas": "many"}})
+
+
+def test_a_field_of_a_newer_definition_is_passed_over() -> None:
+    metadata = {"name": "faces", "namespace": "ns", "uid": "u"}
+    assert parse({"metadata": metadata, "spec": {"laterField": 1}}).spec.stage == "prod"

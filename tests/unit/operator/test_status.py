@@ -1,0 +1,314 @@
+"""What is said of a resource: a sentence, what lives in the cluster, and the reason and words that follow."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from face_comparison_operator.resource import FaceComparison, Spec, parse
+from face_comparison_operator.routing import RouteState
+from face_comparison_operator.status import Answer, Observed, Refusal, blocking, next_look, status
+
+NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
+URL = "http://faces.example.com/prod/face_comparison"
+ADMITTED = RouteState(True, "Admitted", "taken", URL)
+PENDING = RouteState(False, "AddressPending", "no address")
+
+
+def resource(generation: int = 1, written: Any = None, **spec: Any) -> FaceComparison:
+    metadata = {"name": "faces", "namespace": "ns", "uid": "u", "generation": generation}
+    return parse({"metadata": metadata, "spec": spec, "status": written or {}})
+
+
+def deployment(
+    replicas: int = 1, updated: int = 1, available: int = 1, *, wanted: int = 1, observed: int = 1, **more: Any
+) -> dict[str, Any]:
+    template = {"metadata": {"annotations": {"facecomparison.dev/template": "now"}}}
+    counts = {
+        "replicas": replicas,
+        "updatedReplicas": updated,
+        "availableReplicas": available,
+        "readyReplicas": available,
+    }
+    return {
+        "metadata": {"generation": 1},
+        "spec": {"replicas": wanted, "template": template},
+        "status": {"observedGeneration": observed, **counts, **more},
+    }
+
+
+def pod(template: str = "now", **status_: Any) -> dict[str, Any]:
+    return {"metadata": {"uid": "p", "annotations": {"facecomparison.dev/template": template}}, "status": status_}
+
+
+def unschedulable(template: str = "now") -> dict[str, Any]:
+    told = "0/3 nodes are available: 3 Insufficient nvidia.com/gpu. preemption: 0/3 nodes are available."
+    condition = {"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": told}
+    return pod(template, conditions=[condition])
+
+
+def conditions(of: dict[str, Any]) -> dict[str, tuple[str, str]]:
+    return {each["type"]: (each["status"], each["reason"]) for each in of["conditions"]}
+
+
+def message(of: dict[str, Any], kind: str = "Ready") -> str:
+    return next(each["message"] for each in of["conditions"] if each["type"] == kind)
+
+
+SERVES = Observed(ADMITTED, deployment())
+READY: tuple[str, str] = ("True", "Deployed")
+
+# Sentence; what is observed; Ready; words of its message.
+READINESS: list[tuple[str, Observed, tuple[str, str], str]] = [
+    ("all pods serve", SERVES, READY, URL),
+    ("nothing is made yet", Observed(ADMITTED), ("False", "Deploying"), "starting"),
+    ("the controller has not seen the change", Observed(ADMITTED, deployment(observed=0)), ("False", "Deploying"), ""),
+    ("no pod serves yet", Observed(ADMITTED, deployment(1, 1, 0)), ("False", "Deploying"), "starting"),
+    ("some pods of three serve", Observed(ADMITTED, deployment(3, 3, 2, wanted=3)), ("False", "Deploying"), ""),
+    (
+        "the old version still runs beside the new one",
+        Observed(ADMITTED, deployment(2, 1, 2)),
+        ("False", "Deploying"),
+        "the earlier version goes on serving",
+    ),
+    (
+        "no node has the device",
+        Observed(ADMITTED, deployment(1, 1, 0), pods=[unschedulable()]),
+        ("False", "Unschedulable"),
+        "3 Insufficient nvidia.com/gpu",
+    ),
+    (
+        "trouble of pods of an earlier version is not that of this one",
+        Observed(ADMITTED, deployment(2, 1, 1), pods=[unschedulable("before"), pod()]),
+        ("False", "Deploying"),
+        "",
+    ),
+    ("the route has no address", Observed(PENDING, deployment()), ("False", "AddressPending"), "no address"),
+    (
+        "the URL leads elsewhere",
+        replace(SERVES, answer=Answer("refuses", "it answers 404")),
+        ("False", "NotAnswering"),
+        "404",
+    ),
+    ("the URL answers", replace(SERVES, answer=Answer("answers", version="m")), READY, ""),
+    ("the URL is out of the operator's reach", replace(SERVES, answer=Answer("unreachable", "timeout")), READY, ""),
+    (
+        "no pods are wanted",
+        Observed(ADMITTED, deployment(0, 0, 0, wanted=0)),
+        ("False", "ScaledToZero"),
+        "replicas is 0",
+    ),
+    (
+        "a quota is used up",
+        Observed(
+            ADMITTED,
+            deployment(0, 0, 0, conditions=[{"type": "ReplicaFailure", "status": "True", "message": "exceeded quota"}]),
+        ),
+        ("False", "PodsRefused"),
+        "exceeded quota",
+    ),
+    (
+        "a name is taken while the earlier version runs",
+        replace(SERVES, refusals=[Refusal("Service", "NameConflict", "the name is taken")]),
+        ("False", "NameConflict"),
+        "the name is taken; the earlier version goes on serving",
+    ),
+    (
+        "an optional API is missing",
+        replace(SERVES, refusals=[Refusal("ServiceMonitor", "ApiMissing", "no ServiceMonitor")]),
+        READY,
+        "",
+    ),
+    (
+        "the API of the route is missing",
+        replace(SERVES, refusals=[Refusal("HTTPRoute", "ApiMissing", "no HTTPRoute")]),
+        ("False", "ApiMissing"),
+        "no HTTPRoute",
+    ),
+]
+
+
+@pytest.mark.parametrize(
+    ("observed", "ready", "words"), [case[1:] for case in READINESS], ids=[case[0] for case in READINESS]
+)
+def test_readiness(observed: Observed, ready: tuple[str, str], words: str) -> None:
+    result = status(resource(), observed, NOW)
+    assert conditions(result)["Ready"] == ready
+    assert words in message(result)
+
+
+def written(**more: Any) -> dict[str, Any]:
+    """The status of a resource that was deployed an hour ago."""
+    hour_ago = resource()
+    return {**status(hour_ago, SERVES, NOW - timedelta(hours=1)), **more}
+
+
+# What a resource that is ready goes through later: Ready stays while the URL answers for this version.
+LATER: list[tuple[str, Observed, tuple[str, str], str]] = [
+    ("one of three pods is lost", Observed(ADMITTED, deployment(3, 3, 2, wanted=3)), READY, "2 of 3 pods serve"),
+    ("it is scaled up", Observed(ADMITTED, deployment(4, 4, 1, wanted=4)), READY, "1 of 4"),
+    (
+        "it is scaled up beyond the cluster",
+        Observed(ADMITTED, deployment(4, 4, 1, wanted=4), pods=[unschedulable()]),
+        READY,
+        "Insufficient nvidia.com/gpu",
+    ),
+    ("all pods are lost", Observed(ADMITTED, deployment(1, 1, 0)), ("False", "Deploying"), ""),
+    (
+        "another version is rolled out",
+        Observed(ADMITTED, deployment(2, 1, 1)),
+        ("False", "Deploying"),
+        "earlier version",
+    ),
+    ("the route is lost", Observed(PENDING, deployment()), ("False", "AddressPending"), ""),
+]
+
+
+@pytest.mark.parametrize(("observed", "ready", "words"), [case[1:] for case in LATER], ids=[case[0] for case in LATER])
+def test_readiness_later(observed: Observed, ready: tuple[str, str], words: str) -> None:
+    result = status(resource(written=written()), observed, NOW)
+    assert conditions(result)["Ready"] == ready
+    assert words in message(result)
+
+
+def test_every_condition_of_a_deployed_resource() -> None:
+    result = status(resource(), replace(SERVES, answer=Answer("answers", version="m-1")), NOW)
+    assert conditions(result) == {
+        "Ready": ("True", "Deployed"),
+        "Progressing": ("False", "Deployed"),
+        "Available": ("True", "PodsAvailable"),
+        "RouteReady": ("True", "Answering"),
+        "SpecAccepted": ("True", "Accepted"),
+    }
+    assert result["modelVersion"] == "m-1"
+    assert result["url"] == URL
+    assert result["selector"].startswith("app.kubernetes.io/name=face-comparison,")
+
+
+def test_nothing_new_is_the_same_status() -> None:
+    once = status(resource(), SERVES, NOW)
+    again = status(resource(written=once), SERVES, NOW + timedelta(days=1))
+    assert again == once
+
+
+def test_a_condition_keeps_its_time_until_its_status_changes() -> None:
+    first = status(resource(), Observed(ADMITTED, deployment(1, 1, 0)), NOW)
+    trouble = Observed(ADMITTED, deployment(1, 1, 0), pods=[unschedulable()])
+    second = status(resource(written=first), trouble, NOW + timedelta(minutes=1))
+    third = status(resource(written=second), SERVES, NOW + timedelta(minutes=2))
+    times = [
+        next(each["lastTransitionTime"] for each in of["conditions"] if each["type"] == "Ready")
+        for of in (first, second, third)
+    ]
+    assert times == ["2026-01-02T03:04:05Z", "2026-01-02T03:04:05Z", "2026-01-02T03:06:05Z"]
+
+
+# --- time -------------------------------------------------------------------------------------------------------------
+
+
+def test_the_time_of_a_deployment_is_measured_from_its_change_to_its_answer() -> None:
+    began = status(resource(), Observed(ADMITTED), NOW)
+    assert "deploySeconds" not in began
+    done = status(resource(written=began), SERVES, NOW + timedelta(seconds=42))
+    assert (done["deployStartedAt"], done["deploySeconds"]) == ("2026-01-02T03:04:05Z", 42)
+    kept = status(resource(written=done), SERVES, NOW + timedelta(hours=9))
+    assert kept["deploySeconds"] == 42
+
+
+def test_a_new_generation_starts_the_clock_again() -> None:
+    result = status(resource(2, written()), Observed(ADMITTED, deployment(2, 1, 1)), NOW)
+    assert result["deployStartedAt"] == "2026-01-02T03:04:05Z"
+    assert "deploySeconds" not in result
+
+
+@pytest.mark.parametrize(("seconds", "reason"), [(59, "Deploying"), (60, "ProgressDeadlineExceeded")])
+def test_the_deadline_is_by_the_wall_clock(seconds: int, reason: str) -> None:
+    starting = Observed(ADMITTED, deployment(1, 1, 0))
+    began = status(resource(deployDeadlineSeconds=60), starting, NOW)
+    later = status(resource(written=began, deployDeadlineSeconds=60), starting, NOW + timedelta(seconds=seconds))
+    assert conditions(later)["Ready"] == ("False", reason)
+    assert conditions(later)["Progressing"][1] == reason
+
+
+def test_past_the_deadline_a_known_cause_is_still_told() -> None:
+    trouble = Observed(ADMITTED, deployment(1, 1, 0), pods=[unschedulable()])
+    began = status(resource(), trouble, NOW)
+    later = status(resource(written=began), trouble, NOW + timedelta(seconds=601))
+    assert conditions(later)["Ready"] == ("False", "Unschedulable")
+    assert conditions(later)["Progressing"] == ("False", "ProgressDeadlineExceeded")
+    assert "Insufficient nvidia.com/gpu" in message(later, "Progressing")
+
+
+def test_the_next_look_is_at_the_deadline() -> None:
+    body = resource(deployDeadlineSeconds=60)
+    began = status(body, Observed(ADMITTED), NOW)
+    assert next_look(body, began, NOW + timedelta(seconds=20)) == 40
+    assert next_look(body, began, NOW + timedelta(seconds=61)) is None
+    assert next_look(body, status(body, SERVES, NOW), NOW) is None
+
+
+# --- the other conditions ----------------------------------------------------------------------------------------------
+
+
+def test_what_serves_is_available_whatever_else_is_wrong() -> None:
+    result = status(resource(), Observed(PENDING, deployment(2, 1, 1), pods=[unschedulable()]), NOW)
+    assert conditions(result)["Available"] == ("True", "PodsAvailable")
+
+
+SCALERS: list[tuple[str, list[dict[str, str]], tuple[str, str]]] = [
+    ("it has not looked", [], ("Unknown", "ScalerPending")),
+    ("it scales", [{"type": "ScalingActive", "status": "True"}], ("True", "Scaling")),
+    (
+        "it has no measure",
+        [{"type": "ScalingActive", "status": "False", "reason": "FailedGetResourceMetric", "message": "no metrics"}],
+        ("False", "MetricsUnavailable"),
+    ),
+    (
+        "it may not scale",
+        [
+            {"type": "AbleToScale", "status": "False", "reason": "FailedGetScale", "message": "no"},
+            {"type": "ScalingActive", "status": "True"},
+        ],
+        ("False", "MetricsUnavailable"),
+    ),
+    ("KEDA is content", [{"type": "Ready", "status": "True"}], ("True", "Scaling")),
+]
+
+
+@pytest.mark.parametrize(("told", "wanted"), [case[1:] for case in SCALERS], ids=[case[0] for case in SCALERS])
+def test_the_autoscaler(told: list[dict[str, str]], wanted: tuple[str, str]) -> None:
+    observed = replace(SERVES, autoscaler={"status": {"conditions": told}})
+    result = status(resource(autoscaling={}), observed, NOW)
+    assert conditions(result)["AutoscalerReady"] == wanted
+    assert conditions(result)["Ready"] == READY
+
+
+def test_the_autoscaler_whose_api_is_missing() -> None:
+    observed = replace(SERVES, refusals=[Refusal("ScaledObject", "ApiMissing", "install KEDA")])
+    result = status(resource(autoscaling={"metric": "InFlight"}), observed, NOW)
+    assert conditions(result)["AutoscalerReady"] == ("False", "ApiMissing")
+    assert conditions(result)["SpecAccepted"] == ("False", "ApiMissing")
+
+
+def test_the_gravest_refusal_comes_first() -> None:
+    missing = Refusal("HTTPRoute", "ApiMissing", "a")
+    taken = Refusal("Service", "NameConflict", "b")
+    refused = Refusal("Deployment", "ChildRefused", "c")
+    assert blocking([missing, refused, taken]) is taken
+    assert blocking([Refusal("ScaledObject", "ApiMissing", "d")]) is None
+    result = status(resource(), replace(SERVES, refusals=[missing, taken]), NOW)
+    assert message(result, "SpecAccepted") == "a; b"
+
+
+def test_the_model_version_is_kept_while_nobody_can_be_asked() -> None:
+    result = status(resource(written=written(modelVersion="m-1")), SERVES, NOW)
+    assert result["modelVersion"] == "m-1"
+
+
+def test_an_unreadable_spec_has_a_status() -> None:
+    broken = FaceComparison("faces", "ns", "u", 3, Spec(), {})
+    observed = Observed(ADMITTED, refusals=[Refusal("FaceComparison", "InvalidSpec", "what is wrong")])
+    assert conditions(status(broken, observed, NOW))["Ready"] == ("False", "InvalidSpec")

@@ -1,0 +1,86 @@
+"""What the operator remembers of the cluster: the newest of everything, in whatever order it comes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from face_comparison_operator.kinds import DEPLOYMENT, POD, RESOURCE, SERVICE
+from face_comparison_operator.store import Store
+
+KEY = ("ns", "faces")
+
+
+def body(version: int, name: str = "faces", **more: Any) -> dict[str, Any]:
+    metadata = {
+        "name": name,
+        "namespace": "ns",
+        "uid": "u",
+        "resourceVersion": str(version),
+        **more.pop("metadata", {}),
+    }
+    return {"metadata": metadata, **more}
+
+
+def test_the_newest_wins() -> None:
+    store = Store()
+    assert store.put(SERVICE, body(5, spec={"a": 5})) == KEY
+    assert store.put(SERVICE, body(4, spec={"a": 4})) is None
+    assert store.put(SERVICE, body(5, spec={"a": 5})) is None, "nothing new need not be looked at"
+    found = store.get(SERVICE, KEY, "faces")
+    assert found is not None
+    assert found["spec"] == {"a": 5}
+
+
+def test_what_was_deleted_does_not_come_back_by_a_late_answer() -> None:
+    store = Store()
+    store.put(SERVICE, body(5))
+    assert store.remove(SERVICE, body(6)) == KEY
+    assert store.put(SERVICE, body(5)) is None
+    assert store.get(SERVICE, KEY, "faces") is None
+    assert store.put(SERVICE, body(7)) == KEY, "made again"
+
+
+def test_a_late_word_of_a_deletion_does_not_remove_what_was_made_since() -> None:
+    store = Store()
+    store.put(SERVICE, body(8))
+    store.remove(SERVICE, body(6))
+    assert store.get(SERVICE, KEY, "faces") is not None
+
+
+def test_a_list_removes_what_is_gone_of_its_kind_and_namespace() -> None:
+    store = Store()
+    for kind in (SERVICE, DEPLOYMENT):
+        store.put(kind, body(1))
+    store.put(SERVICE, body(2, "other"))
+    assert store.keep_only(SERVICE, "elsewhere", set()) == []
+    assert store.keep_only(SERVICE, "ns", {("ns", "other")}) == [KEY]
+    assert store.get(SERVICE, KEY, "faces") is None
+    assert store.get(DEPLOYMENT, KEY, "faces") is not None
+    assert store.get(SERVICE, ("ns", "other"), "other") is not None
+
+
+def test_a_child_is_found_by_its_name_whatever_its_labels_say() -> None:
+    store = Store()
+    labels = {"metadata": {"labels": {"app.kubernetes.io/instance": "another"}}}
+    assert store.put(SERVICE, body(1, **labels)) == KEY
+
+
+def test_a_pod_is_found_by_its_label() -> None:
+    store = Store()
+    mine = {"labels": {"app.kubernetes.io/instance": "faces"}}
+    status = {"phase": "Running", "podIP": "198.18.0.1"}
+    assert store.put(POD, body(1, "faces-abc", metadata=mine, spec={"containers": []}, status=status)) == KEY
+    assert store.put(POD, body(2, "stray")) is None
+    (found,) = store.all(POD, KEY)
+    assert found["status"] == {"phase": "Running"}, "only what is read is kept"
+    assert "spec" not in found
+
+
+def test_resources() -> None:
+    store = Store()
+    store.put(SERVICE, body(1, "lonely"))
+    store.put(RESOURCE, body(1, "7.faces", metadata={"annotations": {"a": "b"}, "managedFields": []}))
+    ((key, found),) = list(store.resources())
+    assert key[1].startswith("fc-7-faces-")
+    assert store.resource(key) == found
+    assert found["metadata"].keys() == {"name", "namespace", "uid", "resourceVersion"}

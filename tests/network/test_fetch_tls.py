@@ -79,6 +79,15 @@ def test_a_server_that_is_not_trusted_gets_no_request(authority: Authority, tmp_
         assert impostor.requests == []
 
 
+def test_the_name_that_a_redirect_gave_is_not_told(secure: Server, server: Server) -> None:
+    server.replies["/a"] = redirect(f"https://localhost:{secure.port}/a.jpg")
+    by = Fetcher(FetchPolicy(allowed_hosts=("127.0.0.1", "localhost")))
+    with pytest.raises(UrlFetchFailed) as failed:
+        by.fetch(server.url("/a"))
+    assert "a server that 127.0.0.1 redirects to is not trusted: hostname mismatch" in failed.value.message
+    assert "localhost" not in failed.value.message
+
+
 def _self_signed(authority: Authority) -> ssl.SSLContext:
     made = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     made.load_cert_chain(authority.certificate, authority.certificate.with_suffix(".key"))

@@ -115,7 +115,9 @@ class Fetcher:
             limit.left()
             raise UrlFetchTimeout(f"{who} sent nothing for {self._policy.read_seconds:g} s") from None
         except ssl.SSLCertVerificationError as error:  # before ValueError, which it is as well
-            raise UrlFetchFailed(f"the certificate of {who} is not trusted: {error.verify_message}") from None
+            # After a comma comes the name that was asked for, which may be one that a redirect gave.
+            reason = error.verify_message.partition(",")[0].lower()
+            raise UrlFetchFailed(f"the certificate of {who} is not trusted: {reason}") from None
         except ssl.SSLError:
             raise UrlFetchFailed(f"no secure connection to {who} could be made") from None
         except (http.client.HTTPException, ValueError):  # ValueError: a negative length of a chunk

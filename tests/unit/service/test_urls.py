@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from face_comparison.errors import UrlNotAllowed
@@ -108,6 +108,7 @@ def test_what_is_refused(url: str) -> None:
         parse(url)
 
 
+@settings(deadline=None)
 @given(st.text() | st.text(alphabet="htps:/@[]%.?#\\0123456789abcdef \t\r\n").map(lambda rest: "http://" + rest))
 def test_anything_is_either_understood_or_refused(text: str) -> None:
     try:

@@ -43,11 +43,13 @@ def releases(plane: ControlPlane) -> Helm:
 
 
 @pytest.fixture
-def restricted(plane: ControlPlane) -> Iterator[str]:
-    """A namespace that admits no pod outside the `restricted` Pod Security level; afterwards no definition is left."""
+def restricted(plane: ControlPlane, releases: Helm) -> Iterator[str]:
+    """A namespace that admits only pods of the `restricted` Pod Security level; no release outlives the test."""
     name = f"test-{os.urandom(4).hex()}"
     plane.kubectl("create", "namespace", name)
     plane.kubectl("label", "namespace", name, "pod-security.kubernetes.io/enforce=restricted")
     yield name
+    for release in releases.run("list", "--short", "--namespace", name).split():
+        releases.run("uninstall", release, "--no-hooks", "--namespace", name)
     plane.kubectl("delete", "namespace", name, "--wait=false")
     plane.kubectl("delete", "crd", "facecomparisons.facecomparison.dev", "--ignore-not-found")

@@ -134,7 +134,8 @@ class ControlPlane:
 
     def kubeconfig_for(self, url: str) -> Path:
         """A kubeconfig of the same administrator for another address of the API server, such as a link's."""
-        path = self.directory / f"admin-{url.rpartition('/')[2]}.kubeconfig"
+        name = url.rpartition("/")[2].replace(":", "-")  # in KUBECONFIG a colon separates files
+        path = self.directory / f"admin-{name}.kubeconfig"
         pki = self.directory / "pki"
         write_kubeconfig(path, url, pki / "ca.crt", pki / "admin.crt", pki / "admin.key")
         return path

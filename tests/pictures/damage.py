@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 import numpy as np
 from numpy.random import Generator
 from pictures.kinds import jpeg, png, png_chunk
+from PIL import Image
 
 _Damage = Callable[[bytearray, Generator], None]
 
@@ -105,10 +106,18 @@ def polyglots(pictures: Sequence[bytes]) -> Iterator[bytes]:
                 yield second[:8] + first
 
 
-def stray_bytes(data: bytes, stray: bytes) -> bytes:
-    """A JPEG with `stray` before every marker from its first scan on but the restart markers."""
-    start = data.index(b"\xff\xda")
-    return data[:start] + re.sub(rb"\xff[\xc4\xd9\xda]", lambda found: stray + found[0], data[start:])
+def first_scan(data: bytes) -> int:
+    """Where the first scan of a JPEG begins, wherever else its marker's bytes may stand."""
+    at = 2
+    while data[at + 1] != 0xDA:
+        at += 2 + int.from_bytes(data[at + 2 : at + 4], "big")
+    return at
+
+
+def stray_bytes(data: bytes, stray: bytes, before: bytes = rb"\xff[\xc4\xd9\xda]") -> bytes:
+    """A JPEG with `stray` before every marker, from its first scan on, that matches an expression."""
+    start = first_scan(data)
+    return data[:start] + re.sub(before, lambda found: stray + found[0], data[start:], flags=re.DOTALL)
 
 
 # --- hostile: small files that ask for much --------------------------------------------------------------------------
@@ -143,8 +152,6 @@ def jpeg_of_bare_markers(count: int) -> bytes:
 
 def jpeg_of_many_scans(side: int, count: int) -> bytes:
     """A progressive JPEG of side x side grey pixels, whose last scan comes `count` times."""
-    from PIL import Image
-
     data = jpeg(Image.new("L", (side, side)), progressive=True)
     last = data.rindex(b"\xff\xda")
     return data[:last] + data[last:-2] * count + data[-2:]

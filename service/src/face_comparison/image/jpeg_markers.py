@@ -49,27 +49,33 @@ class Segment:
 class Walk:
     """The markers of a picture in their order.
 
-    segments: those with content. strays: ranges of bytes between segments that belong to none. scan_ends: which
-    marker follows each scan's data, and where. ended: whether the end marker was met.
+    segments: those with content. strays: ranges of bytes between segments that belong to none. scans: the ranges of
+    coded data, restart markers included. ended: whether the end marker was met.
     """
 
     segments: tuple[Segment, ...]
     strays: tuple[tuple[int, int], ...]
-    scan_ends: tuple[tuple[int, int], ...]
+    scans: tuple[tuple[int, int], ...]
     ended: bool
 
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """width, height: pixels as stored. components: their numbers. unit: pixels across and down that are coded
-    together when all components are. size_at: where in the data height and width stand, two bytes each."""
+    """width, height: pixels as stored. components: their numbers. sampling: blocks of each, across and down, in a
+    coding unit."""
 
     width: int
     height: int
     components: tuple[int, ...]
-    unit: tuple[int, int]
+    sampling: tuple[tuple[int, int], ...]
     progressive: bool
-    size_at: int
+
+    @property
+    def unit(self) -> tuple[int, int]:
+        """Pixels across and down of a coding unit of all components."""
+        if len(self.components) == 1:
+            return 8, 8
+        return 8 * max(across for across, _ in self.sampling), 8 * max(down for _, down in self.sampling)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +90,7 @@ def walk(data: bytes, *, through_scans: bool) -> Walk:
     """The markers up to the first scan's, or through all scans to the end marker or the end of the data."""
     segments: list[Segment] = []
     strays: list[tuple[int, int]] = []
-    scan_ends: list[tuple[int, int]] = []
+    coded: list[tuple[int, int]] = []
     ended = False
     at = len(START)
     pattern = _MARKER
@@ -95,7 +101,7 @@ def walk(data: bytes, *, through_scans: bool) -> Walk:
         marker = found[1][0]
         start = at + len(bytes(data[at : found.start()]).rstrip(b"\xff"))  # any number of 0xff may lead a marker
         if pattern is _MARKER_AFTER_SCAN:
-            scan_ends.append((marker, start))
+            coded.append((at, start))
         elif start > at:
             strays.append((at, start))
         if marker == EOI:
@@ -115,7 +121,9 @@ def walk(data: bytes, *, through_scans: bool) -> Walk:
             pattern = _MARKER_AFTER_SCAN
     else:
         raise CorruptImage(f"the JPEG has more than {_MAX_MARKERS} segments")
-    return Walk(tuple(segments), tuple(strays), tuple(scan_ends), ended)
+    if through_scans and not ended and pattern is _MARKER_AFTER_SCAN:
+        coded.append((at, len(data)))
+    return Walk(tuple(segments), tuple(strays), tuple(coded), ended)
 
 
 def frame(data: bytes, header: Walk) -> Frame:
@@ -135,10 +143,10 @@ def frame(data: bytes, header: Walk) -> Frame:
     if content[5] not in (1, 3, 4):
         raise UnsupportedFormat(f"JPEG of {content[5]} components is not decoded, only grey, colour and CMYK")
     height, width = int.from_bytes(content[1:3], "big"), int.from_bytes(content[3:5], "big")
-    unit = (8 * max(by >> 4 for by in content[7::3]), 8 * max(by & 15 for by in content[7::3]))
-    if content[5] == 1:
-        unit = (8, 8)
-    return Frame(width, height, tuple(content[6::3]), unit, marker == _PROGRESSIVE, frames[0].start + 1)
+    sampling = tuple((factors >> 4, factors & 15) for factors in content[7::3])
+    if any(not 1 <= factor <= 4 for factors in sampling for factor in factors):
+        raise CorruptImage("the JPEG's frame header holds a sampling that no JPEG has")
+    return Frame(width, height, tuple(content[6::3]), sampling, marker == _PROGRESSIVE)
 
 
 def orientation(data: bytes, header: Walk) -> int:

@@ -64,7 +64,11 @@ class Operator:
         return _get(f"http://127.0.0.1:{self.metrics_port}/metrics")[1]
 
     def __enter__(self) -> Self:
-        return self.start()
+        try:
+            return self.start()
+        except BaseException:
+            self._processes.close()
+            raise
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None

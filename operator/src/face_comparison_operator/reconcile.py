@@ -350,9 +350,9 @@ class Reconciler:
         await self._announce(resource, result)
 
     async def _announce(self, resource: FaceComparison, result: Object) -> None:
-        """An event when the resource became ready, or is not for a new reason."""
+        """An event when the resource became ready, or is not for a new reason; its beginning is no news."""
         ready, before = _ready_of(result), _ready_of(resource.status)
-        if (ready["status"], ready["reason"]) == (before.get("status"), before.get("reason")):
+        if (ready["status"], ready["reason"]) == (before.get("status", "False"), before.get("reason", status.DEPLOYING)):
             return
         if ready["status"] == "True" and "deploySeconds" not in resource.status:
             self._listener.deployed(result["deploySeconds"])

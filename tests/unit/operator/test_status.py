@@ -250,7 +250,7 @@ def test_the_next_look_is_at_the_deadline() -> None:
     assert next_look(body, status(body, SERVES, NOW), NOW) is None
 
 
-# --- the other conditions ----------------------------------------------------------------------------------------------
+# --- the other conditions --------------------------------------------------------------------------------------------
 
 
 def test_what_serves_is_available_whatever_else_is_wrong() -> None:

@@ -1,0 +1,100 @@
+"""The API server itself refuses what cannot be, in words that a user understands, and helps with the rest."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from cluster.api import Api, Faces, Refused
+from parts.controlplane import ControlPlane
+
+from face_comparison_operator.kinds import RESOURCE
+
+pytestmark = pytest.mark.cluster
+
+# What is wrong; the spec; words of the refusal.
+BAD: list[tuple[str, dict[str, Any], str]] = [
+    ("two owners of the number", {"replicas": 2, "autoscaling": {}}, "replicas and autoscaling exclude each other"),
+    (
+        "bounds the wrong way round",
+        {"autoscaling": {"minReplicas": 5, "maxReplicas": 2}},
+        "minReplicas must not be above",
+    ),
+    ("a lower bound above the default upper one", {"autoscaling": {"minReplicas": 5}}, "which is 4 when left out"),
+    ("a percentage beyond sense", {"autoscaling": {"target": 2000}}, "a percentage of the request"),
+    (
+        "a share of a request that is not made",
+        {"autoscaling": {}, "resources": {"limits": {"memory": "1Gi"}}},
+        "set resources.requests.cpu",
+    ),
+    ("an unknown metric", {"autoscaling": {"metric": "Memory"}}, 'Unsupported value: "Memory"'),
+    ("a model from two places", {"model": {"bundle": "a", "s3": "s3://models/a"}}, "the model comes from one place"),
+    ("a model from elsewhere", {"model": {"s3": "https://models/a"}}, "spec.model.s3"),
+    ("a digest cut short", {"model": {"sha256": "abc"}}, "spec.model.sha256"),
+    ("a way out of the volume", {"model": {"volumeClaim": {"claimName": "a", "path": "a/../../b"}}}, "stays inside it"),
+    ("an absolute path", {"model": {"volumeClaim": {"claimName": "a", "path": "/a"}}}, "no leading /"),
+    ("a claim without name", {"model": {"volumeClaim": {}}}, "claimName"),
+    ("keys without a secret", {"auth": {"mode": "ApiKey"}}, "auth.mode ApiKey needs auth.secretName"),
+    ("a secret without keys", {"auth": {"secretName": "keys"}}, "only used with auth.mode ApiKey"),
+    (
+        "two routes",
+        {"route": {"ingress": {}, "gateway": {"parentRefs": [{"name": "a"}]}}},
+        "one route: set ingress for an Ingress, or gateway",
+    ),
+    ("TLS without a name", {"route": {"ingress": {"tlsSecret": "t"}}}, "TLS needs a name: set route.host"),
+    ("a gateway without parent", {"route": {"gateway": {"parentRefs": []}}}, "at least 1 items"),
+    ("a host with a path", {"route": {"host": "faces.example.com/a"}}, "spec.route.host"),
+    ("an unknown accelerator", {"accelerator": {"type": "tpu"}}, 'Unsupported value: "tpu"'),
+    ("no accelerator at all", {"accelerator": {"count": 0}}, "greater than or equal to 1"),
+    ("a device that is no extended resource", {"accelerator": {"resourceName": "gpu"}}, "resourceName"),
+    ("a stage of two labels", {"stage": "a/b"}, "spec.stage"),
+    ("a stage that is another route", {"stage": "metrics"}, "stage must not be the name of a route"),
+    ("a negative number of pods", {"replicas": -1}, "greater than or equal to 0"),
+    ("a body without limit", {"limits": {"bodyBytes": 0}}, "greater than or equal to 1024"),
+    ("a label of the operator", {"podLabels": {"app.kubernetes.io/instance": "x"}}, "choose others"),
+    (
+        "a variable that a field sets",
+        {"env": [{"name": "FACE_COMPARISON_DEVICE", "value": "cpu"}]},
+        "this variable is set from another field",
+    ),
+    ("a variable twice", {"env": [{"name": "A", "value": "1"}, {"name": "A", "value": "2"}]}, "Duplicate value"),
+    ("no amount", {"resources": {"limits": {"memory": "much"}}}, "spec.resources.limits"),
+    ("a field that does not exist", {"replica": 2}, 'unknown field "spec.replica"'),
+]
+
+
+@pytest.mark.parametrize(("spec", "words"), [case[1:] for case in BAD], ids=[case[0] for case in BAD])
+def test_what_cannot_be_is_refused(api: Api, namespace: str, spec: dict[str, Any], words: str) -> None:
+    with pytest.raises(Refused) as refusal:
+        Faces(api, namespace).create("faces", **spec)
+    assert words in str(refusal.value)
+
+
+def test_an_empty_spec_or_none_at_all_gets_every_default(api: Api, namespace: str) -> None:
+    metadata = {"name": "none", "namespace": namespace}
+    none = api.create(RESOURCE, {"metadata": metadata})
+    empty = Faces(api, namespace).create("empty")
+    assert none["spec"] == empty["spec"]
+    assert none["spec"]["accelerator"] == {"type": "gpu", "resourceName": "nvidia.com/gpu", "count": 1}
+
+
+def test_status_is_written_apart(api: Api, namespace: str) -> None:
+    faces = Faces(api, namespace)
+    faces.create("faces")
+    api.merge(RESOURCE, namespace, "faces", {"status": {"url": "http://x/"}})
+    assert "status" not in faces.get("faces")
+    generation = api.merge(RESOURCE, namespace, "faces", {"status": {"url": "http://x/"}}, "status")["metadata"][
+        "generation"
+    ]
+    assert generation == 1
+
+
+def test_people_find_it_with_kubectl(control_plane: ControlPlane, api: Api, namespace: str) -> None:
+    Faces(api, namespace).create("faces")
+    here = f"--namespace={namespace}"
+    explained = control_plane.kubectl("explain", "facecomparison.spec.accelerator.type")
+    assert "never falls back to the CPU" in explained
+    assert control_plane.kubectl("get", "fc", here).split()[:5] == ["NAME", "READY", "REASON", "URL", "REPLICAS"]
+    assert "facecomparison.facecomparison.dev/faces" in control_plane.kubectl("get", "all", here, "--output=name")
+    control_plane.kubectl("scale", "fc/faces", "--replicas=3", here)
+    assert Faces(api, namespace).get("faces")["spec"]["replicas"] == 3

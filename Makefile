@@ -2,7 +2,7 @@
 SHELL := bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: accuracy help setup run test check format generate bench bench-operator operator cluster cluster-down clean
+.PHONY: accuracy golden help setup run test check format generate bench bench-operator operator cluster cluster-down clean
 
 # onnxruntime reports usage over the network unless told not to; nothing here ever does.
 export ORT_DISABLE_TELEMETRY := 1
@@ -64,6 +64,15 @@ cluster: .venv/.synced ## A real Kubernetes on this machine with the product ins
 
 cluster-down: .venv/.synced ## End what `make cluster` started
 	@PYTHONPATH=tests:tools $(BIN)/python -m local_cluster down
+
+operator: .venv/.synced ## Run the operator here, for the cluster of the current kubeconfig (its definition: manifests/crd.yaml)
+	$(BIN)/face-comparison-operator run $(ARGS)
+
+bench-operator: .venv/.synced ## Measure the operator on a real control plane; ARGS="--resources 100 --rest 5" is quicker
+	@PYTHONPATH=tests:tools $(BIN)/python tools/bench_operator.py $(ARGS)
+
+golden: .venv/.synced ## Make the golden objects of the operator again; git shows what changed
+	@PYTHONPATH=tools $(BIN)/python tools/golden_objects.py
 
 clean: ## Remove what setup made in this folder
 	rm -rf .venv build

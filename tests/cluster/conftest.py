@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from cluster import rights
 from cluster.api import DEFINITION, Api, Faces, install
 from cluster.operating import Operator
 from parts.controlplane import ControlPlane
@@ -22,8 +23,12 @@ def api(control_plane: ControlPlane) -> Api:
 
 @pytest.fixture(scope="module")
 def operator(api: Api, control_plane: ControlPlane, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Operator]:
-    """An operator of the whole cluster; modules whose tests start operators of their own must not ask for it."""
-    with Operator(control_plane.kubeconfig, tmp_path_factory.mktemp("operator")) as running:
+    """An operator of the whole cluster, with the rights that the chart gives it and no others.
+
+    Modules whose tests start operators of their own must not ask for it.
+    """
+    folder = tmp_path_factory.mktemp("operator")
+    with Operator(rights.kubeconfig(control_plane, folder), folder) as running:
         yield running
 
 
@@ -35,8 +40,10 @@ def faces(api: Api, operator: Operator, namespace: str) -> Faces:
 
 @pytest.fixture
 def alone(api: Api, control_plane: ControlPlane, namespace: str, tmp_path: Path) -> Operator:
-    """An operator, not started yet, that serves the test's namespace only and takes no part in any election.
+    """An operator, not started yet, of the test's namespace only, without any right outside it and without election.
 
     Use it with `Faces(api, namespace)` in a module without `operator`, for both would do the same work.
     """
-    return Operator(control_plane.kubeconfig, tmp_path, f"--namespaces={namespace}", "--no-leader-election")
+    options = (f"--set=watchNamespaces={{{namespace}}}", "--set=leaderElection=false")
+    kubeconfig = rights.kubeconfig(control_plane, tmp_path, *options)
+    return Operator(kubeconfig, tmp_path, f"--namespaces={namespace}", "--no-leader-election")

@@ -13,7 +13,7 @@ from cluster.api import Api, Faces, until
 from cluster.operating import Operator
 from parts.controlplane import ControlPlane
 
-from face_comparison_operator.kinds import LEASE, kind_of
+from face_comparison_operator.kinds import CHILDREN, LEASE, POD, RESOURCE, kind_of
 
 pytestmark = pytest.mark.cluster
 
@@ -94,3 +94,13 @@ def test_a_paused_operator_does_not_come_back_as_a_second_leader(
     until(lambda: leads(pair[0]), lambda leading: not leading, "the first stands by")
     assert leads(pair[1])
     Faces(api, namespace).deploy("faces", accelerator=CPU)
+
+
+def test_what_a_resource_had_is_removed_without_any_operator(api: Api, alone: Operator, namespace: str) -> None:
+    faces = Faces(api, namespace)
+    with alone:
+        faces.deploy("faces", accelerator=CPU)
+        alone.stop()
+        api.delete(RESOURCE, namespace, "faces")
+        until(lambda: faces.children((*CHILDREN, POD)), lambda left: not left, "nothing is left")
+        assert api.get(RESOURCE, namespace, "faces") is None

@@ -1,0 +1,53 @@
+"""The rights that the chart gives are enough: nothing that the operator asks for is denied."""
+
+from __future__ import annotations
+
+import pytest
+from cluster.api import Api, Faces
+from cluster.operating import Operator
+from parts.controlplane import ControlPlane
+
+from face_comparison_operator.kinds import CHILDREN, RESOURCE, SERVICE
+
+pytestmark = pytest.mark.cluster
+
+CPU = {"type": "cpu"}
+
+
+def denied(plane: ControlPlane, since: int) -> list[str]:
+    """Requests of operators that were forbidden."""
+    return [
+        f"{each['verb']} {each['requestURI']}"
+        for each in plane.audit_events(since)
+        if each["userAgent"].startswith("face-comparison-operator/") and each["responseStatus"]["code"] == 403
+    ]
+
+
+def test_one_namespace_without_rights_beyond_it(
+    control_plane: ControlPlane, api: Api, alone: Operator, namespace: str
+) -> None:
+    since = control_plane.audit_position()
+    faces = Faces(api, namespace)
+    with alone:
+        faces.deploy("faces", accelerator=CPU, networkPolicy=True, autoscaling={})
+        faces.change("faces", networkPolicy=False, autoscaling=None, disruptionBudget=False)
+        faces.wait_for("faces", "Deployed")
+        api.delete(SERVICE, namespace, "faces")
+        faces.change("faces", stage="v2", route={"gateway": {"parentRefs": [{"name": "public"}]}})
+        faces.wait_for("faces", "ApiMissing")
+    uris = [each["requestURI"] for each in control_plane.audit_events(since) if "operator" in each["userAgent"]]
+    assert denied(control_plane, since) == []
+    assert [uri for uri in uris if f"/namespaces/{namespace}/" not in uri] == []
+    assert len({kind.plural for kind in CHILDREN if any(f"/{kind.plural}" in uri for uri in uris)}) == len(CHILDREN)
+
+
+def test_resources_elsewhere_are_left_alone(api: Api, alone: Operator, namespace: str) -> None:
+    with alone:
+        elsewhere = Faces(api, "default")
+        elsewhere.create("elsewhere", accelerator=CPU)
+        try:
+            Faces(api, namespace).deploy("faces", accelerator=CPU)
+            assert "status" not in elsewhere.get("elsewhere")
+            assert elsewhere.children() == []
+        finally:
+            api.delete(RESOURCE, "default", "elsewhere")

@@ -150,6 +150,19 @@ def jpeg_of_bare_markers(count: int) -> bytes:
     return data[:2] + b"\xff\x01" * count + data[2:]
 
 
+def jpeg_that_claims(width: int, height: int) -> bytes:
+    """The header of a JPEG of this size, and the pixels of a tiny one."""
+    data = jpeg(Image.linear_gradient("L").resize((64, 64)))
+    size_at = data.index(b"\xff\xc0") + 5
+    return data[:size_at] + struct.pack(">HH", height, width) + data[size_at + 4 :]
+
+
+def png_that_claims(width: int, height: int) -> bytes:
+    """The header of a PNG of this size, and the pixels of a tiny one."""
+    data = png(np.zeros((64, 64, 3), np.uint8), 8, 2)
+    return data[:8] + png_chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)) + data[33:]
+
+
 def jpeg_of_many_scans(side: int, count: int) -> bytes:
     """A progressive JPEG of side x side grey pixels, whose last scan comes `count` times."""
     data = jpeg(Image.new("L", (side, side)), progressive=True)
@@ -158,9 +171,13 @@ def jpeg_of_many_scans(side: int, count: int) -> bytes:
 
 
 def _zeros(inflated: int) -> bytes:
-    squeezer = zlib.compressobj(9)
-    block = bytes(1 << 20)
-    return b"".join(squeezer.compress(block) for _ in range(inflated >> 20)) + squeezer.flush()
+    """A stream of zeros: one compressed block of 16 MiB, which needs nothing before it, again and again."""
+    squeezer, zeros, checksum = zlib.compressobj(9), bytes(1 << 24), 1
+    head = squeezer.flush(zlib.Z_FULL_FLUSH)
+    block = squeezer.compress(zeros) + squeezer.flush(zlib.Z_FULL_FLUSH)
+    for _ in range(inflated >> 24):
+        checksum = zlib.adler32(zeros, checksum)
+    return head + block * (inflated >> 24) + b"\3\0" + checksum.to_bytes(4, "big")
 
 
 def bmp_run_bomb(side: int, count: int) -> bytes:

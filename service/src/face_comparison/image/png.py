@@ -131,7 +131,11 @@ def _colours(shape: _Shape, palette: bytes, transparency: bytes) -> tuple[bytes,
         if not palette or len(palette) % 3:
             raise CorruptImage("the PNG's palette is missing or has a wrong length")
         return palette[: 3 << shape.depth].ljust(3 << shape.depth, b"\0"), transparency[: 1 << shape.depth]
-    return b"", transparency if len(transparency) == _KEY_SIZES.get(shape.colour) else b""
+    if len(transparency) != _KEY_SIZES.get(shape.colour):
+        return b"", b""
+    most = (1 << shape.depth) - 1  # of each number only the bits that a sample has count
+    numbers = (int.from_bytes(transparency[at : at + 2], "big") & most for at in range(0, len(transparency), 2))
+    return b"", b"".join(number.to_bytes(2, "big") for number in numbers)
 
 
 def _plain(shape: _Shape, palette: bytes, transparency: bytes, compressed: list[memoryview]) -> bytearray:
@@ -211,7 +215,7 @@ def _decoded(plain: bytearray, shape: _Shape, transparency: bytes) -> NDArray[np
     del plain  # as big as the picture; what follows needs room too
     if decoded.ndim == 2:  # grey, one value of which is transparent
         most = (1 << shape.depth) - 1
-        key = int.from_bytes(transparency, "big") & most
+        key = int.from_bytes(transparency, "big")
         decoded[decoded == (key if shape.depth == 16 else key * 255 // most)] = 255 if shape.depth < 16 else 65535
     return _on_white(decoded)
 

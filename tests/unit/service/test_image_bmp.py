@@ -1,0 +1,106 @@
+"""BMP: the header must fit the data that follows."""
+
+from __future__ import annotations
+
+import struct
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from pictures import damage, kinds
+
+from face_comparison import image
+from face_comparison.errors import CorruptImage, UnsupportedFormat
+
+BMPS = {name: sample for name, sample in kinds.samples().items() if name.startswith("bmp")}
+PLAIN = {name: sample.data for name, sample in BMPS.items() if "run-length" not in name}
+RUNS = {name: sample.data for name, sample in BMPS.items() if "run-length" in name}
+WHOLE = BMPS["bmp 24 bits"].data
+
+
+def decoded(data: bytes) -> NDArray[np.uint8]:
+    return image.decode(data, image.read_header(data))
+
+
+def refusal(data: bytes) -> str:
+    """Why it is corrupt; fails when it is not."""
+    with pytest.raises(CorruptImage) as caught:
+        decoded(data)
+    return caught.value.message
+
+
+def changed(form: str, at: int, value: int, data: bytes = WHOLE) -> bytes:
+    other = bytearray(data)
+    struct.pack_into(form, other, at, value)
+    return bytes(other)
+
+
+@pytest.mark.parametrize("name", PLAIN)
+def test_cut_anywhere_it_is_corrupt(name: str) -> None:
+    data = PLAIN[name]
+    for size in (*range(2, 200), *range(200, len(data), 23), len(data) - 1):
+        assert refusal(data[:size]), size
+
+
+@pytest.mark.parametrize("name", RUNS)
+def test_run_length_coded_pixels_cut_anywhere_are_corrupt(name: str, capfd: pytest.CaptureFixture[str]) -> None:
+    data = RUNS[name]
+    for size in range(2, len(data)):
+        assert refusal(data[:size]), size
+    assert capfd.readouterr().err == ""
+
+
+@pytest.mark.parametrize("name", BMPS)
+def test_bytes_after_the_pixels_are_tolerated(name: str) -> None:
+    np.testing.assert_array_equal(decoded(BMPS[name].data + b"trailing" * 9), BMPS[name].pixels)
+
+
+@pytest.mark.parametrize("size", [0, 1, 0xFFFFFFFF])
+def test_the_size_that_a_file_claims_does_not_matter(size: int) -> None:
+    np.testing.assert_array_equal(decoded(changed("<I", 2, size)), BMPS["bmp 24 bits"].pixels)
+
+
+@pytest.mark.parametrize("offset", [0, 53, len(WHOLE), 0x7FFFFFFF, 0xFFFFFFFF])
+def test_pixels_that_begin_nowhere_are_corrupt(offset: int) -> None:
+    assert "begin at byte" in refusal(changed("<I", 10, offset))
+
+
+def test_pixels_may_begin_later() -> None:
+    later = changed("<I", 10, 54 + 100)
+    np.testing.assert_array_equal(decoded(later[:54] + bytes(100) + later[54:]), BMPS["bmp 24 bits"].pixels)
+
+
+@pytest.mark.parametrize(
+    ("form", "at", "value"),
+    [("<I", 14, 41), ("<H", 26, 2), ("<H", 28, 0), ("<H", 28, 2), ("<H", 28, 64), ("<I", 30, 4), ("<I", 30, 5)],
+)
+def test_other_kinds_are_unsupported(form: str, at: int, value: int) -> None:
+    with pytest.raises(UnsupportedFormat):
+        image.read_header(changed(form, at, value))
+
+
+@pytest.mark.parametrize("name", RUNS)
+def test_runs_from_the_top_are_corrupt(name: str) -> None:
+    with pytest.raises(CorruptImage):
+        image.read_header(changed("<i", 22, -kinds.HEIGHT, RUNS[name]))
+
+
+@pytest.mark.parametrize("height", [-(1 << 31), (1 << 31) - 1, -4097])
+def test_absurd_heights_are_refused_from_the_header(height: int) -> None:
+    with pytest.raises(image.ImageTooLarge):
+        image.read_header(changed("<i", 22, height))
+
+
+@pytest.mark.parametrize("width", [0, -1, -(1 << 31)])
+def test_widths_below_one_are_corrupt(width: int) -> None:
+    assert refusal(changed("<i", 18, width))
+
+
+def test_a_colour_beyond_the_palette_is_black() -> None:
+    body = bytes([0, 1, 2, 3])
+    data = kinds.bmp(4, 1, 8, body, extra=bytes([30, 20, 10, 0, 60, 50, 40, 0]))
+    np.testing.assert_array_equal(decoded(data), [[[10, 20, 30], [40, 50, 60], [0, 0, 0], [0, 0, 0]]])
+
+
+def test_runs_painted_over_and_over_end() -> None:
+    assert decoded(damage.bmp_run_bomb(255, 2_000)).shape == (255, 255, 3)

@@ -1,0 +1,188 @@
+"""PNG: whole and checked in every part, or refused; what is no part of the pixels costs nothing."""
+
+from __future__ import annotations
+
+import struct
+import zlib
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from pictures import damage, kinds
+
+from face_comparison import image
+from face_comparison.errors import CorruptImage, ImageTooLarge, UnsupportedFormat
+
+PNGS = {name: sample for name, sample in kinds.samples().items() if name.startswith("png")}
+SCENE = kinds.scene()
+WHOLE = kinds.png(SCENE, 8, 2)
+ROWS = kinds.png_rows(SCENE, 8)
+
+
+def decoded(data: bytes) -> NDArray[np.uint8]:
+    return image.decode(data, image.read_header(data))
+
+
+def refusal(data: bytes) -> str:
+    """Why it is corrupt; fails when it is not."""
+    with pytest.raises(CorruptImage) as caught:
+        decoded(data)
+    return caught.value.message
+
+
+@pytest.mark.parametrize("name", PNGS)
+def test_cut_anywhere_it_is_corrupt(name: str) -> None:
+    data = PNGS[name].data
+    for size in range(8, len(data), 11):
+        assert refusal(data[:size]), size
+    assert refusal(data[:-1])
+
+
+def test_bytes_after_the_end_are_tolerated() -> None:
+    np.testing.assert_array_equal(decoded(WHOLE + b"trailing" * 99), SCENE)
+
+
+def test_a_changed_bit_anywhere_is_noticed() -> None:
+    for place in range(8, len(WHOLE)):
+        changed = bytearray(WHOLE)
+        changed[place] ^= 1 << place % 8
+        with pytest.raises((CorruptImage, ImageTooLarge)):
+            decoded(bytes(changed))
+
+
+@pytest.mark.parametrize(
+    ("stream", "why"),
+    [
+        (zlib.compress(ROWS)[:-1], "ends early"),
+        (zlib.compress(ROWS)[:-4], "ends early"),
+        (zlib.compress(ROWS)[:300], "ends early"),
+        (zlib.compress(ROWS)[:-4] + b"\0\0\0\0", "damaged"),
+        (zlib.compress(ROWS)[:200] + b"\xaa" * 40, "damaged"),
+        (b"no stream at all", "damaged"),
+        (zlib.compress(ROWS[:-1]), "end early"),
+        (zlib.compress(ROWS[: -len(ROWS) // kinds.HEIGHT]), "end early"),
+        (zlib.compress(b""), "end early"),
+        (zlib.compress(ROWS + b"\0"), "more pixels"),
+        (zlib.compress(b"\5" + ROWS[1:]), "unknown filter"),
+    ],
+)
+def test_a_stream_that_is_not_what_the_header_announces_is_corrupt(stream: bytes, why: str) -> None:
+    """With right checksums: only the stream itself tells."""
+    assert why in refusal(kinds.png(SCENE, 8, 2, stream=stream))
+
+
+def test_bytes_behind_the_stream_are_tolerated() -> None:
+    np.testing.assert_array_equal(decoded(kinds.png(SCENE, 8, 2, stream=zlib.compress(ROWS) + b"more")), SCENE)
+
+
+@pytest.mark.parametrize("level", [0, 1, 9])
+def test_streams_of_any_compression_and_any_division_into_chunks(level: int) -> None:
+    stream = zlib.compress(ROWS, level)
+    start = WHOLE.index(b"IDAT") - 4
+    chunks = b"".join(kinds.png_chunk(b"IDAT", bytes([byte])) for byte in stream)
+    np.testing.assert_array_equal(decoded(WHOLE[:start] + chunks + kinds.png_chunk(b"IEND")), SCENE)
+
+
+@pytest.mark.parametrize("interlaced", [False, True])
+def test_a_picture_of_many_pieces(interlaced: bool) -> None:
+    """More than the inflater hands out at once, in rows that no piece ends with."""
+    scene = kinds.scene(701, 503)
+    np.testing.assert_array_equal(decoded(kinds.png(scene, 8, 2, interlaced=interlaced)), scene)
+
+
+@pytest.mark.parametrize(("width", "height"), [(1, 1), (1, 9), (9, 1), (2, 3), (4, 5), (8, 8)])
+def test_interlaced_pictures_too_small_for_some_passes(width: int, height: int) -> None:
+    scene = kinds.scene(width, height)
+    np.testing.assert_array_equal(decoded(kinds.png(scene, 8, 2, interlaced=True)), scene)
+
+
+def header(*fields: int) -> bytes:
+    start = WHOLE.index(b"IDAT") - 4
+    return WHOLE[:8] + kinds.png_chunk(b"IHDR", struct.pack(">IIBBBBB", *fields)) + WHOLE[start:]
+
+
+@pytest.mark.parametrize(
+    "fields", [(9, 9, 3, 2, 0, 0, 0), (9, 9, 8, 1, 0, 0, 0), (9, 9, 8, 7, 0, 0, 0), (9, 9, 16, 3, 0, 0, 0),
+               (9, 9, 8, 2, 1, 0, 0), (9, 9, 8, 2, 0, 1, 0), (9, 9, 8, 2, 0, 0, 2), (9, 9, 0, 0, 0, 0, 0)]
+)  # fmt: skip
+def test_header_values_that_no_png_has_are_corrupt(fields: tuple[int, ...]) -> None:
+    with pytest.raises(CorruptImage):
+        image.read_header(header(*fields))
+
+
+@pytest.mark.parametrize(
+    ("width", "height"), [(kinds.WIDTH, kinds.HEIGHT - 1), (kinds.WIDTH, kinds.HEIGHT + 1), (kinds.WIDTH + 1, 30)]
+)
+def test_a_wrong_size_is_corrupt(width: int, height: int) -> None:
+    assert refusal(header(width, height, 8, 2, 0, 0, 0))
+
+
+def chunks(data: bytes) -> list[bytes]:
+    found, at = [], 8
+    while at < len(data):
+        end = at + 12 + int.from_bytes(data[at : at + 4], "big")
+        found.append(data[at:end])
+        at = end
+    return found
+
+
+def test_parts_missing_doubled_or_out_of_order_are_corrupt() -> None:
+    signature, (first, *pixels, end) = WHOLE[:8], chunks(WHOLE)
+    other = kinds.png_chunk(b"teSt", b"harmless")
+    np.testing.assert_array_equal(decoded(signature + first + other + b"".join(pixels) + other + end), SCENE)
+    for wrong in (
+        [first, end],
+        [*pixels, end],
+        [other, first, *pixels, end],
+        [first, first, *pixels, end],
+        [first, pixels[0], other, *pixels[1:], end],
+        [first, kinds.png_chunk(b"TEsT", b"must be understood"), *pixels, end],
+    ):
+        assert refusal(signature + b"".join(wrong))
+
+
+def test_palettes_of_odd_sizes() -> None:
+    indices = (np.arange(16, dtype=np.uint8) % 4).reshape(4, 4, 1)
+    colours = np.array([[250, 0, 0], [0, 250, 0], [0, 0, 250], [9, 9, 9]], np.uint8)
+    short = np.where(indices == 3, 0, colours[indices[:, :, 0]])
+    np.testing.assert_array_equal(decoded(kinds.png(indices, 2, 3, PLTE=colours[:3].tobytes())), short)
+    long = np.concatenate([colours, colours, colours])
+    np.testing.assert_array_equal(decoded(kinds.png(indices, 2, 3, PLTE=long.tobytes())), colours[indices[:, :, 0]])
+    assert "palette" in refusal(kinds.png(indices, 2, 3, PLTE=colours.tobytes()[:-1]))
+    assert "palette" in refusal(kinds.png(indices, 2, 3))
+
+
+def test_a_palette_or_a_transparency_without_meaning_is_ignored() -> None:
+    np.testing.assert_array_equal(decoded(kinds.png(SCENE, 8, 2, PLTE=b"abc" * 5)), SCENE)
+    np.testing.assert_array_equal(decoded(kinds.png(SCENE, 8, 2, PLTE=b"ab", tRNS=b"\0")), SCENE)
+    alpha = np.concatenate([SCENE, np.full((*SCENE.shape[:2], 1), 255, np.uint8)], axis=2)
+    np.testing.assert_array_equal(decoded(kinds.png(alpha, 8, 6, tRNS=b"\0\0\0\0\0\0")), SCENE)
+
+
+@pytest.mark.parametrize("colour", [0, 2])
+def test_a_transparent_colour_has_no_more_bits_than_the_samples(colour: int) -> None:
+    grey = np.full((3, 3, 1 if colour == 0 else 3), 7, np.uint8)
+    key = b"\xff\x07" * grey.shape[2]
+    np.testing.assert_array_equal(decoded(kinds.png(grey, 8, colour, tRNS=key)), np.full((3, 3, 3), 255))
+
+
+def test_other_parts_cost_nothing_and_change_nothing() -> None:
+    parts = {"gAMA": struct.pack(">I", 1), "iCCP": b"x\0\0nonsense", "tEXt": b"no keyword", "acTL": bytes(8)}
+    np.testing.assert_array_equal(decoded(kinds.png(SCENE, 8, 2, **parts)), SCENE)
+    assert decoded(damage.png_text_bomb(1 << 28)).shape == (4, 4, 3)
+
+
+def test_a_stream_that_never_ends_is_left_at_once() -> None:
+    """A gigabyte of zeros for 16 pixels."""
+    assert "more pixels" in refusal(damage.png_bomb(1 << 30))
+
+
+def test_a_file_of_empty_chunks_is_walked_only_so_far() -> None:
+    assert decoded(damage.png_of_empty_chunks(5_000)).shape == (4, 4, 3)
+    with pytest.raises(CorruptImage, match="chunks"):
+        image.read_header(damage.png_of_empty_chunks(200_000))
+
+
+def test_a_broken_signature_is_no_png() -> None:
+    with pytest.raises(UnsupportedFormat):
+        image.read_header(b"\x89PNG\n\n" + WHOLE[6:])

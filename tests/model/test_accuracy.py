@@ -6,7 +6,7 @@ from model import accuracy
 from face_comparison.analysis import PictureAnalyzer
 
 MOST_WRONG_WHERE_BOTH_ARE_WORSE = 0.02
-"""Share of pairs. With both photographs made worse a few pairs of strangers come too near (measured: 5 of 576; the
+"""Share of pairs. With both photographs made worse a few pairs of strangers come too near (measured: 3 of 447; the
 README says so): a limit of the embedder, kept from growing."""
 
 

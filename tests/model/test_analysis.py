@@ -121,7 +121,7 @@ def test_boxes_and_landmarks_fit_the_picture_whatever_size_it_was_decoded_at(ana
     (small,) = analyzer.analyze(jpeg(tile)).faces
     large = cv2.resize(tile, None, fx=3, fy=3, interpolation=cv2.INTER_CUBIC)
     (found,) = analyzer.analyze(jpeg(large)).faces
-    assert analysis.reduction(max(large.shape[:2]), 768) == 4
+    assert analysis.reduction(max(large.shape[:2]), 640) == 4
     np.testing.assert_allclose(found.landmarks / 3, small.landmarks, atol=5)  # of a face 242 pixels wide
     assert similarity.distance(small.hash, found.hash) < 0.25
 
@@ -163,9 +163,9 @@ def test_the_warm_up_fails_where_the_embedder_gives_no_numbers(
         broken.warm_up()
 
 
-@pytest.mark.parametrize(("longest", "reduce"), [(500, 1), (1535, 1), (1536, 2), (3071, 2), (3072, 4), (4096, 4)])
+@pytest.mark.parametrize(("longest", "reduce"), [(500, 1), (1279, 1), (1280, 2), (2559, 2), (2560, 4), (4096, 4)])
 def test_a_picture_is_decoded_no_smaller_than_the_detector_sees_it(longest: int, reduce: int) -> None:
-    assert analysis.reduction(longest, 768) == reduce
+    assert analysis.reduction(longest, 640) == reduce
 
 
 @pytest.mark.parametrize(("face", "reduce", "finer"), [(200, 4, 4), (112, 4, 4), (111, 4, 2), (50, 4, 1), (5, 8, 1)])

@@ -20,10 +20,10 @@ import numpy as np
 from face_comparison import engines, image, recognition
 from face_comparison.batching import Direct, Gathered
 from face_comparison.bundle import Bundle, Manifest
-from face_comparison.engines import Engine, Session
 from face_comparison.faces import Analysis
 from face_comparison.geometry import ARCFACE_TEMPLATE, Detections, Pyramid
 from face_comparison.image import Reduce
+from face_comparison.recognition import Recognizer
 
 SMALLEST_FACE = 112.0
 """Shorter side of a face, in pixels of the decoded picture, from which on a finer picture adds nothing: networks see
@@ -32,10 +32,21 @@ faces of at most about this size."""
 REDUCTIONS: tuple[Reduce, ...] = (8, 4, 2, 1)
 """What JPEG pictures can be decoded smaller by, coarsest first."""
 
-CPU_BATCHES = (1, 4)
-CUDA_BATCHES = (1, 2, 4, 8, 16, 32)
-"""Sizes of batch that networks are loaded for. On a CPU a batch gains little (measured: 8 faces take 6.7 times as long
-as one), and every size costs memory."""
+
+@dataclass(frozen=True, slots=True)
+class Buckets:
+    """Shapes that networks are loaded for: sizes of batch of whole pictures, of crops and of faces, and aspects of the
+    whole pictures. Whole pictures are run singly, or in the same sizes of batch as crops."""
+
+    views: tuple[int, ...]
+    crops: tuple[int, ...]
+    faces: tuple[int, ...]
+    aspects: tuple[float, ...]
+
+
+# A batch gains little on a CPU (4 faces take 3.5 times as long as one) and every size of the embedder takes 90 MiB.
+CPU = Buckets(views=(1,), crops=(1, 4), faces=(1,), aspects=recognition.ASPECTS)
+CUDA = Buckets(views=(1, 2, 4, 8, 16), crops=(1, 2, 4, 8, 16), faces=(1, 2, 4, 8, 16, 32), aspects=recognition.SQUARE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,9 +78,8 @@ class Analyzer(Protocol):
 class PictureAnalyzer:
     """The Analyzer of one bundle on one engine; safe to call from several threads at once."""
 
-    def __init__(self, model: ModelInfo, manifest: Manifest, detector: Session, embedder: Session) -> None:
-        self._model, self._manifest = model, manifest
-        self._recognizer = recognition.Recognizer(manifest, detector, embedder)
+    def __init__(self, model: ModelInfo, manifest: Manifest, recognizer: Recognizer) -> None:
+        self._model, self._manifest, self._recognizer = model, manifest, recognizer
 
     @property
     def model(self) -> ModelInfo:
@@ -84,7 +94,6 @@ class PictureAnalyzer:
             picture = Pyramid(image.decode(data, header, reduce))
         with _timed(stages, "detect"):
             found = self._recognizer.refine(picture, self._recognizer.propose(picture, minimum), minimum)
-            found = largest(found, max_faces)
         if not len(found):
             return Analysis((), header.width, header.height, stages)
         finer = finer_reduction(float(found.boxes[:, 2:].min()), reduce)
@@ -94,6 +103,7 @@ class PictureAnalyzer:
                 picture = Pyramid(image.decode(data, header, finer))
             with _timed(stages, "detect"):
                 found = self._recognizer.refine(picture, found.mapped(picture.size[1] / coarse), minimum)
+        found = largest(found, max_faces)
         with _timed(stages, "embed"):
             hashes, aligned = self._recognizer.embed(picture, found.landmarks)
         faces = recognition.faces(found.mapped(header.width / picture.size[1]), hashes, aligned)
@@ -124,10 +134,9 @@ def build_analyzer(
     """
     chosen = engines.load(engine, device, threads)
     manifest = bundle.manifest
-    sizes = CUDA_BATCHES if chosen.device == "cuda" else CPU_BATCHES
-    views = CUDA_BATCHES if chosen.device == "cuda" else (1,)
-    detector_shapes = recognition.detector_shapes(manifest, views, sizes)
-    embedder_shapes = recognition.embedder_shapes(manifest, sizes)
+    buckets = CUDA if chosen.device == "cuda" else CPU
+    detector_shapes = recognition.detector_shapes(manifest, buckets.views, buckets.crops, buckets.aspects)
+    embedder_shapes = recognition.embedder_shapes(manifest, buckets.faces)
     detector = chosen.session(bundle.detector, detector_shapes)
     embedder = chosen.session(bundle.embedder, embedder_shapes)
     for session, shapes in ((detector, detector_shapes), (embedder, embedder_shapes)):
@@ -143,18 +152,14 @@ def build_analyzer(
         engine=chosen.name,
         licences=tuple(sorted({manifest.detector.licence, manifest.embedder.licence})),
     )
-    return PictureAnalyzer(
-        model,
+    batched = Gathered if chosen.device == "cuda" else Direct
+    recognizer = Recognizer(
         manifest,
-        _batched(chosen, detector, sizes, lambda size: on_batch("detector", size)),
-        _batched(chosen, embedder, sizes, lambda size: on_batch("embedder", size)),
+        batched(detector, buckets.crops, lambda size: on_batch("detector", size)),
+        batched(embedder, buckets.faces, lambda size: on_batch("embedder", size)),
+        buckets.aspects,
     )
-
-
-def _batched(
-    engine: Engine, session: Session, sizes: tuple[int, ...], observe: Callable[[int], None]
-) -> Direct | Gathered:
-    return (Gathered if engine.device == "cuda" else Direct)(session, sizes, observe)
+    return PictureAnalyzer(model, manifest, recognizer)
 
 
 def reduction(longest: int, side: int) -> Reduce:

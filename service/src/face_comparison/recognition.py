@@ -30,18 +30,25 @@ LEAST = 0.3
 MOST_PROPOSALS = 300
 """More places than this are not looked at again: a bound on the time that a picture of a pattern can take."""
 
-ASPECTS = (0.6, 0.75, 1.0)
-"""Shorter by longer side of the detector's inputs: one a common format (16:9 with its padding, 4:3, square), upright
-and lying. A picture takes the first that holds it. Shapes that were not warmed up would make some request pay."""
+ASPECTS = (0.5, 0.6, 0.7, 0.75, 0.8, 1.0)
+"""Shorter by longer side of the detector's inputs: 2:1, 16:9, 3:2, 4:3, 5:4 (each with its padding) and square. A
+picture takes the first that holds it, upright or lying. Shapes that were not warmed up would make some request pay."""
+
+SQUARE = (1.0,)
+"""Where padding costs little and batches of several requests gain much, all pictures take one shape."""
 
 
 class Recognizer:
     """Finds and embeds faces with one bundle's networks. Safe to use from several threads at once."""
 
-    def __init__(self, manifest: Manifest, detector: Session, embedder: Session) -> None:
-        """The sessions take any number of pictures of the sizes in `detector_shapes` and `embedder_shapes`."""
+    def __init__(
+        self, manifest: Manifest, detector: Session, embedder: Session, aspects: Sequence[float] = ASPECTS
+    ) -> None:
+        """The sessions take any number of pictures of the sizes in `detector_shapes` and `embedder_shapes`; aspects:
+        the same as for `detector_shapes`."""
         self._detector, self._embedder = detector, embedder
         self._manifest = manifest
+        self._aspects = tuple(aspects)
 
     def propose(self, pyramid: Pyramid, minimum: float) -> Detections:
         """Where faces may be in an upright picture, in its pixels, best first; boxes may reach over the edges.
@@ -61,7 +68,7 @@ class Recognizer:
         height, width = pyramid.size
         scale = min(scale, side / max(height, width))
         size = max(1, round(width * scale)), max(1, round(height * scale))
-        shape = input_shape(size[1], size[0], side)
+        shape = input_shape(size[1], size[0], side, self._aspects)
         canvas = np.zeros((1, *shape, 3), np.uint8)
         picture, _ = pyramid.level(1 / scale)
         cv2.resize(picture, size, dst=canvas[0, : size[1], : size[0]], interpolation=cv2.INTER_LINEAR)
@@ -143,21 +150,23 @@ def faces(detections: Detections, hashed: NDArray[np.float32], aligned: NDArray[
     )
 
 
-def view_shapes(side: int) -> list[tuple[int, int]]:
+def view_shapes(side: int, aspects: Sequence[float]) -> list[tuple[int, int]]:
     """Inputs (height, width) of the detector for pictures shrunk into side x side pixels, lying, narrowest first."""
-    return [(-(-round(side * aspect) // STRIDE) * STRIDE, side) for aspect in ASPECTS]
+    return [(-(-round(side * aspect) // STRIDE) * STRIDE, side) for aspect in aspects]
 
 
-def input_shape(height: int, width: int, side: int) -> tuple[int, int]:
+def input_shape(height: int, width: int, side: int, aspects: Sequence[float] = ASPECTS) -> tuple[int, int]:
     """The input that a picture of this size, at most side x side, is padded to."""
-    short, long = next(shape for shape in view_shapes(side) if shape[0] >= min(height, width))
+    short, long = next(shape for shape in view_shapes(side, aspects) if shape[0] >= min(height, width))
     return (short, long) if width >= height else (long, short)
 
 
-def detector_shapes(manifest: Manifest, views: Sequence[int], crops: Sequence[int]) -> list[Shape]:
+def detector_shapes(
+    manifest: Manifest, views: Sequence[int], crops: Sequence[int], aspects: Sequence[float] = ASPECTS
+) -> list[Shape]:
     """Every bucket of the detector; views, crops: sizes of batch of whole pictures and of crops around faces."""
     spec = manifest.detector
-    lying = [shape for side in (spec.side, spec.close_up) if side for shape in view_shapes(side)]
+    lying = [shape for side in (spec.side, spec.close_up) if side for shape in view_shapes(side, aspects)]
     both = {*lying, *((width, height) for height, width in lying)}
     return sorted(
         {(batch, *shape) for shape in both for batch in views}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import io
 import threading
 
@@ -212,6 +213,20 @@ def test_the_stage_is_a_setting(start):
     assert client.post("/test/face_comparison", json=img("anna")).status_code == 200
     assert client.post(DETECT, json=img("anna")).status_code == 404
     assert client.post("/invocations", json=img("anna")).status_code == 200
+
+
+@pytest.mark.parametrize("stage", ["livez", "readyz", "ping", "metrics"])
+def test_no_name_of_a_stage_hides_a_probe(start, stage):
+    client = start(stage=stage).client
+    assert client.get(f"/{stage}").status_code == 200
+    assert client.post(f"/{stage}/face_comparison", json=img("anna")).status_code == 200
+
+
+def test_a_compressed_body_is_refused_in_words(running):
+    response = running.client.post(DETECT, data=gzip.compress(b"{}"), headers={"Content-Encoding": "gzip"})
+    assert code(response, 400) == "invalid_parameter"
+    assert "Content-Encoding" in response.json["error"]["message"]
+    assert running.client.post(DETECT, json=img("anna"), headers={"Content-Encoding": "identity"}).status_code == 200
 
 
 @pytest.mark.parametrize(

@@ -82,9 +82,9 @@ def create_app(
     app.url_map.strict_slashes = False
     app.url_map.merge_slashes = False
     _observe(app, settings.stage, admission)
+    _serve_health(app, readiness)  # first, so that no name of a stage hides a probe
     _serve_faces(app, settings, FaceService(analyzer, fetcher), admission, readiness, keys)
     _serve_documents(app, settings, analyzer)
-    _serve_health(app, readiness)
     return app
 
 
@@ -106,6 +106,8 @@ def _serve_faces(
     def answer(carry_out: Callable[[request_body.Received, Ticket], dict[str, Any]]) -> Response:
         readiness.check()
         authorize()
+        if request.headers.get("Content-Encoding", "identity").strip().lower() not in ("", "identity"):
+            raise errors.InvalidParameter("a compressed body is not understood: send it without Content-Encoding")
         deadline = request_body.deadline(request.environ, settings.request_seconds)
         with admission.admit(deadline) as ticket, metrics.IN_FLIGHT.track_inprogress():
             with g.stages.timed("read"):

@@ -1,7 +1,7 @@
 /** The page Compare: one picture against others, and what another threshold would say. */
 
 import { acceptable, acceptableTogether } from "./dialogs.js";
-import { announce, fill, h, sign } from "./dom.js";
+import { afterPaint, announce, fill, h, keepFocus, sign } from "./dom.js";
 import { exchangePanels } from "./exchange.js";
 import { intake } from "./intake.js";
 import { meaning, number, percent, t } from "./language.js";
@@ -79,7 +79,7 @@ export function comparePage(service) {
   }
 
   function build() {
-    parts = { source: h("div", { class: "stack" }), targets: h("div", { class: "stack" }), result: h("div", { class: "stack" }), below: h("div") };
+    parts = { source: h("div", { class: "stack" }), targets: h("div", { class: "stack" }), result: h("div", { class: "stack", tabindex: "-1" }), below: h("div") };
     fill(
       root,
       h("header", {}, h("h1", {}, t("compare.title")), h("p", { class: "lede" }, t("compare.lede"))),
@@ -101,16 +101,40 @@ export function comparePage(service) {
     const others = intake({ take: takeTargets, takeUrl: (url) => addTargets([{ url }]), many: true, compact: state.targets.length > 0, side });
     page.intake = state.source ? others : first;
     const complete = state.source && state.targets.length > 0;
-    fill(parts.source, state.source && !complete && h("div", { class: "pictures" }, item(state.source, remove)), complete && compactItem(state.source, remove), first);
+    fill(parts.source, state.source && h("div", { class: "pictures" }, item(state.source, remove)), first);
     fill(parts.targets, state.targets.length > 0 && h("div", { class: "pictures" }, state.targets.map((target) => item(target, remove))), others);
     fill(
       parts.result,
-      !complete && h("p", { class: "card empty" }, t("compare.waiting")),
+      !complete && h("section", { class: "card stack", "aria-label": t("compare.scale") }, h("p", { class: "faint" }, t("compare.waiting")), h("div", { class: "narrow" }, ruler([], () => {}))),
       state.busy && h("p", { class: "card empty" }, t("compare.working")),
       state.error && problem(state.error, compare),
     );
     if (state.answer) showAnswer();
-    fill(parts.below, (state.answer || state.error) && exchangePanels(request(service, state), state.answer));
+    fill(parts.below);
+    showExchange();
+    if (state.answer || state.error) keepFocus(parts.result);
+  }
+
+  const showExchange = () => {
+    const { answer, error } = state;
+    if (answer || error) afterPaint(() => state.answer === answer && state.error === error && fill(parts.below, exchangePanels(request(service, state), answer)));
+  };
+
+  /** A scale of distances whose slider moves the page's threshold; judge() shows what that changes. */
+  function ruler(marks, judge) {
+    const drawn = scale({
+      version: service.FaceModelVersion,
+      marks,
+      own,
+      threshold: state.threshold,
+      moved: (threshold) => {
+        state.threshold = threshold;
+        drawn.show(threshold);
+        judge();
+        showExchange();
+      },
+    });
+    return drawn;
   }
 
   function showAnswer() {
@@ -119,13 +143,6 @@ export function comparePage(service) {
     const pair = h("div", { class: "pair", role: "group", "aria-label": t("compare.pair") });
     const strip = targets.length > 1 && h("div", { class: "strip", role: "group", "aria-label": t("compare.results") });
     const marks = targets.flatMap((target, i) => (target.Faces ?? []).slice(0, i === state.chosen ? undefined : 1).map((face, j) => ({ distance: face.Distance, chosen: i === state.chosen && j === 0 })));
-    const moved = (threshold) => {
-      state.threshold = threshold;
-      ruler.show(threshold);
-      judge();
-      fill(parts.below, exchangePanels(request(service, state), state.answer));
-    };
-    const ruler = scale({ version: state.answer.reply.FaceModelVersion, marks, own, threshold: state.threshold, moved });
     const judge = () => {
       fill(verdict, verdictOf(targets[state.chosen], state, own));
       showPair(pair, state);
@@ -152,9 +169,9 @@ export function comparePage(service) {
       strip && h("section", { class: "card", "aria-labelledby": "results-title" }, h("h2", { id: "results-title" }, t("compare.of", { same: sames, count: targets.length })), strip),
       h(
         "div",
-        { class: "columns" },
+        { class: "columns verdict-first" },
         h("section", { class: "card stack" }, pair),
-        h("section", { class: "card stack" }, verdict, marks.length > 0 && ruler),
+        h("section", { class: "card stack" }, verdict, marks.length > 0 && ruler(marks, judge)),
       ),
     );
     judge();
@@ -185,8 +202,6 @@ function item(subject, remove) {
     h("button", { type: "button", class: "away", "aria-label": t("intake.remove", { name }), onclick: () => remove(subject) }, sign("no")),
   );
 }
-
-const compactItem = (subject, remove) => h("div", { class: "pictures" }, item(subject, remove));
 
 function words({ Distance: distance, Confidence: confidence }, { threshold }) {
   const same = distance <= threshold;

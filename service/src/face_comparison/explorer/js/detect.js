@@ -2,7 +2,7 @@
 
 import { copyButton } from "./copy.js";
 import { acceptable } from "./dialogs.js";
-import { announce, fill, h, sign, styled } from "./dom.js";
+import { afterPaint, announce, fill, h, keepFocus, sign, styled } from "./dom.js";
 import { exchangePanels } from "./exchange.js";
 import { intake } from "./intake.js";
 import { number, percent, t } from "./language.js";
@@ -10,7 +10,7 @@ import { crop, opened } from "./picture.js";
 import { problem } from "./problem.js";
 import { runner } from "./run.js";
 import { ENDPOINTS } from "./service.js";
-import { addBox, addPoints, shot } from "./shot.js";
+import { addBox, addPoints, clear, shot } from "./shot.js";
 import { strip, used } from "./vector.js";
 
 const CROP = 152; // twice the shown size, for screens with two pixels per point
@@ -22,6 +22,7 @@ export function detectPage(service, compareWith) {
   const run = runner();
   const state = { subject: null, answer: null, error: null, busy: false, maxFaces: service.defaults.max_faces, minConfidence: service.defaults.min_confidence };
   let parts;
+  let drawn = null;
 
   async function take([file]) {
     const picture = await acceptable(await opened(file.blob, file.name), service.limits);
@@ -52,46 +53,66 @@ export function detectPage(service, compareWith) {
   }
 
   function build() {
-    parts = { stage: h("div", { class: "stack" }), result: h("div", { class: "stack" }), below: h("div") };
+    parts = { shot: h("div"), intake: h("div"), head: h("div", { class: "row apart" }), result: h("div", { class: "stack" }), below: h("div") };
+    const results = h("section", { class: "card", "aria-labelledby": "faces-title", tabindex: "-1" }, parts.head, parts.result);
+    parts.results = results;
     fill(
       root,
       h("header", {}, h("h1", {}, t("detect.title")), h("p", { class: "lede" }, t("detect.lede"))),
-      h(
-        "div",
-        { class: "columns" },
-        h("section", { class: "card stack", "aria-label": t("detect.picture") }, parts.stage, options(state, service, find)),
-        h("section", { class: "card", "aria-labelledby": "faces-title" }, h("div", { class: "row apart" }, h("h2", { id: "faces-title" }, t("detect.faces"))), parts.result),
-      ),
+      h("div", { class: "columns" }, h("section", { class: "card stack", "aria-label": t("detect.picture") }, parts.shot, parts.intake, options(state, service, find)), results),
       parts.below,
     );
+    drawn = null;
     show();
   }
 
   function show() {
+    showPicture();
+    showIntake();
+    showFaces();
+  }
+
+  /** The image stays while requests come and go; only a picture that is not here is drawn anew, in its faces' shape. */
+  function showPicture() {
+    const { subject, answer, busy } = state;
+    if (!subject) return;
+    if (drawn?.subject !== subject || !drawn.image) {
+      const boxes = answer?.reply.Faces.map((face) => face.BoundingBox) ?? [];
+      drawn = { subject, ...shot(subject, { label: t("detect.picture"), boxes }) };
+      fill(parts.shot, drawn.root, subject.picture?.shrunk && h("p", { class: "small faint" }, t("shrink.done", subject.picture)));
+    }
+    drawn.root.classList.toggle("busy", busy);
+    clear(drawn.root);
+  }
+
+  function showIntake() {
+    const compact = Boolean(state.subject);
+    if (parts.compact === compact) return;
+    parts.compact = compact;
+    page.intake = intake({ take, takeUrl: (url) => begin({ url }), sample: true, compact, side: service.limits.max_side_pixels });
+    fill(parts.intake, page.intake);
+  }
+
+  function showFaces() {
     const { subject, answer, error, busy } = state;
     const faces = answer?.reply.Faces ?? [];
-    const box = intake({ take, takeUrl: (url) => begin({ url }), sample: true, compact: Boolean(subject), side: service.limits.max_side_pixels });
-    page.intake = box;
-    if (!subject) {
-      fill(parts.stage, box);
-      fill(parts.result, h("p", { class: "empty" }, t("detect.waiting")));
-      fill(parts.below);
-      return;
-    }
-    const drawn = shot(subject, { label: t("detect.picture"), boxes: faces.map((face) => face.BoundingBox) });
-    drawn.root.classList.toggle("busy", busy);
-    const cards = faceCards(drawn, faces);
-    fill(parts.stage, drawn.root, subject.picture?.shrunk && h("p", { class: "small faint" }, t("shrink.done", subject.picture)), box);
+    const title = h("h2", { id: "faces-title" }, t(subject ? "detect.faces" : "explain.title"));
+    const onward = faces.length > 0 && h("button", { type: "button", class: "small", onclick: () => compareWith(subject) }, t("detect.to-compare"));
+    fill(parts.head, title, onward);
+    const cards = faces.length ? faceCards(drawn, faces) : [];
     fill(
       parts.result,
+      !subject && explanation(),
       busy && h("p", { class: "empty" }, t("detect.working")),
       error && problem(error, find),
-      answer && h("p", { class: "row apart" }, h("span", { class: "faint small" }, summary(answer)), faces.length > 0 && h("button", { type: "button", class: "small", onclick: () => compareWith(subject) }, t("detect.to-compare"))),
+      answer && faces.length > 0 && h("p", { class: "faint small" }, summary(answer)),
       answer && !faces.length && nothing(),
       faces.length > 0 && h("ul", { class: "faces" }, cards),
     );
-    fill(parts.below, (answer || error) && exchangePanels(request(service, state), answer));
-    if (drawn.image) drawn.image.decode().then(() => cards.forEach((card, i) => card.cut(drawn.image, faces[i].BoundingBox)), () => {});
+    fill(parts.below);
+    if (answer || error) afterPaint(() => state.answer === answer && state.error === error && fill(parts.below, exchangePanels(request(service, state), answer)));
+    if (drawn?.image) drawn.image.decode().then(() => cards.forEach((item, i) => item.cut(drawn.image, faces[i].BoundingBox)), () => {});
+    if (subject && !busy) keepFocus(parts.results);
   }
 
   const page = { root, build, take, begin, intake: null };
@@ -120,10 +141,10 @@ function options(state, service, changed) {
       changed();
     },
   });
-  const shown = h("output", {}, percent(state.minConfidence));
+  const shown = h("output", {}, `${number(100 * state.minConfidence, 0)} %`);
   const least = h("input", {
     type: "range", min: "0", max: "1", step: "0.05", value: String(state.minConfidence),
-    oninput: () => (shown.textContent = percent(Number(least.value))),
+    oninput: () => (shown.textContent = `${number(100 * least.value, 0)} %`),
     onchange: () => {
       state.minConfidence = Number(least.value);
       changed();
@@ -139,6 +160,10 @@ function summary({ reply, milliseconds }) {
 }
 
 const nothing = () => h("div", { class: "notice info" }, sign("face"), h("div", {}, h("h3", {}, t("detect.none")), h("p", {}, t("detect.none-help"))));
+
+const FACTS = ["confidence", "face-size", "sharpness", "brightness", "vector"];
+
+const explanation = () => h("dl", { class: "explained" }, FACTS.map((name) => h("div", {}, h("dt", {}, t(`detect.${name}`)), h("dd", {}, t(`explain.${name}`)))));
 
 /** Boxes on the picture and cards beside it, each lighting up the other. */
 function faceCards(drawn, faces) {
@@ -156,22 +181,18 @@ function card(face, i, lit) {
   const { Quality: quality, face_hash: vector } = face;
   const place = h("span", { class: "nocrop" }, sign("face"));
   const count = used(vector);
-  const facts = [
-    [t("detect.confidence"), percent(face.Confidence)],
-    [t("detect.face-size"), `${number(quality.FaceSize, 0)} px`],
-    [t("detect.sharpness"), number(quality.Sharpness, 0)],
-    [t("detect.brightness"), number(quality.Brightness, 0)],
-  ];
+  const values = [percent(face.Confidence), `${number(quality.FaceSize, 0)} px`, number(quality.Sharpness, 0), number(quality.Brightness, 0)];
+  const facts = values.map((value, fact) => h("div", { title: t(`explain.${FACTS[fact]}`) }, h("dt", {}, t(`detect.${FACTS[fact]}`)), h("dd", {}, value)));
   const item = h(
     "li",
     { class: "face", onmouseenter: () => lit(true), onmouseleave: () => lit(false) },
     place,
     h(
       "div",
-      {},
+      { class: "about" },
       h("h3", {}, t("detect.face", { number: i + 1 })),
       h("div", { class: "bar", "aria-hidden": "true" }, styled(h("i"), { width: `${100 * face.Confidence}%` })),
-      h("dl", { class: "facts" }, facts.map(([name, value]) => h("div", {}, h("dt", {}, name), h("dd", {}, value)))),
+      h("dl", { class: "facts" }, facts),
     ),
     h(
       "div",

@@ -56,6 +56,14 @@ export function fill(element, ...children) {
   return element;
 }
 
+/** Do something after the next frame has been painted. */
+export const afterPaint = (task) => requestAnimationFrame(() => setTimeout(task));
+
+/** Give the focus to a part of the page when what had it is gone. */
+export function keepFocus(element) {
+  if (document.activeElement === document.body) element.focus({ preventScroll: true });
+}
+
 /** Say something to those who listen to the page instead of looking at it. */
 export function announce(text) {
   document.getElementById("announcer").textContent = text;

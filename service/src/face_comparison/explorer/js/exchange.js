@@ -25,7 +25,7 @@ function timePanel({ milliseconds, stages, received }) {
   const measured = STAGES.filter((name) => stages[name] >= 0.05).map((name) => [name, stages[name]]);
   // The stages of several pictures run side by side and may add up to more than the whole.
   const rest = Math.max(0, milliseconds - measured.reduce((sum, [, value]) => sum + value, 0));
-  const parts = [...measured, ["network", rest]];
+  const parts = rest < 0.05 ? measured : [...measured, ["network", rest]];
   return h(
     "section",
     { class: "card", "aria-labelledby": "time-title" },

@@ -30,7 +30,7 @@ export function intake({ take, takeUrl, many = false, sample = false, compact = 
     h(
       "div",
       { class: "row" },
-      chooser(t(compact ? "detect.another" : many ? "intake.choose-many" : "intake.choose"), !compact, "picture", { multiple: many }, given),
+      chooser(t(many ? (compact ? "intake.add" : "intake.choose-many") : compact ? "intake.another" : "intake.choose"), !compact, "picture", { multiple: many }, given),
       // Elsewhere than on a phone or tablet this would open the same window as the other button.
       matchMedia("(pointer: coarse)").matches && chooser(t("intake.camera"), false, "camera", { capture: "environment" }, given),
       sample && !compact && h("button", { type: "button", onclick: () => sampled().then(take) }, sign("face"), t("intake.sample")),

@@ -28,6 +28,7 @@ export function percent(share) {
 
 export function size(bytes) {
   const mebibytes = bytes / 2 ** 20;
+  if (bytes < 1024) return `${bytes} B`;
   return mebibytes >= 1 ? `${number(mebibytes, mebibytes % 1 ? 1 : 0)} MiB` : `${number(bytes / 1024, 0)} KiB`;
 }
 

@@ -38,10 +38,26 @@ export function referencePage(service, document_) {
     STYLES.forEach((href) => document.head.append(h("link", { rel: "stylesheet", href: href.href })));
     await new Promise((loaded, failed) => document.head.append(h("script", { src: new URL("swagger-ui-bundle.js", FOLDER).href, onload: loaded, onerror: failed })));
     rendered.replaceChildren();
-    globalThis.SwaggerUIBundle({ spec: document_, domNode: rendered, supportedSubmitMethods: [], docExpansion: "list", defaultModelsExpandDepth: 0, validatorUrl: null, deepLinking: false });
+    new MutationObserver(() => mend(rendered)).observe(rendered, { childList: true, subtree: true });
+    globalThis.SwaggerUIBundle({ spec: document_, domNode: rendered, plugins: [plain], layout: "Plain", supportedSubmitMethods: [], docExpansion: "list", defaultModelsExpandDepth: 0, validatorUrl: null });
   }
 
   return { root, build, opened, intake: null };
+}
+
+/** Swagger UI's operations and schemas alone: this page has a title, a landmark for its content and limits of its own. */
+function plain({ React }) {
+  const layout = ({ getComponent }) => {
+    const part = (name) => React.createElement(getComponent(name, true), { key: name });
+    return React.createElement("div", { className: "swagger-ui" }, part("operations"), part("Models"));
+  };
+  return { components: { Plain: layout } };
+}
+
+/** What Swagger UI leaves undone for those who use a screen reader or the keyboard. */
+function mend(rendered) {
+  for (const select of rendered.querySelectorAll("select:not([aria-label], [aria-labelledby])")) select.setAttribute("aria-label", t("reference.example"));
+  for (const code of rendered.querySelectorAll("pre.microlight:not([tabindex])")) code.tabIndex = 0;
 }
 
 function limits({ version, FaceModelVersion, auth, formats, defaults, limits: bounds }) {

@@ -1,5 +1,6 @@
 /** One request at a time: a newer one ends the older, and the time from reply to picture is measured. */
 
+import { afterPaint } from "./dom.js";
 import { send } from "./service.js";
 
 export function runner() {
@@ -17,7 +18,6 @@ export function runner() {
     }
     if (running !== mine) return;
     shown(answer);
-    // The first frame after this one has been painted when a task behind it runs.
-    requestAnimationFrame(() => setTimeout(() => performance.measure("reply to shown", "reply")));
+    afterPaint(() => performance.measure("reply to shown", "reply"));
   };
 }

@@ -4,7 +4,7 @@ import { h, s } from "./dom.js";
 import { number, percent, t } from "./language.js";
 import { below, density, measured } from "./measured.js";
 
-const [WIDTH, HEIGHT, BASE, TOP, FARTHEST] = [720, 190, 150, 34, 2];
+const [WIDTH, HEIGHT, BASE, TOP, FARTHEST] = [460, 184, 142, 30, 2];
 const x = (distance) => (distance / FARTHEST) * WIDTH;
 
 /**
@@ -13,7 +13,7 @@ const x = (distance) => (distance / FARTHEST) * WIDTH;
  */
 export function scale({ version, marks, own, threshold, moved }) {
   const hills = measured(version);
-  const svg = s("svg", { viewBox: `-14 0 ${WIDTH + 28} ${HEIGHT}`, role: "img" });
+  const svg = s("svg", { viewBox: `-9 0 ${WIDTH + 18} ${HEIGHT}`, role: "img" });
   const range = h("input", { type: "range", id: "threshold", min: "0", max: String(FARTHEST), step: "0.001", value: String(threshold), oninput: () => moved(Number(range.value)) });
   const value = h("output", { for: "threshold" });
   const back = h("button", { type: "button", class: "small", onclick: () => moved(own) });
@@ -44,7 +44,7 @@ function hill(curve, kind) {
     const distance = curve.mean + ((i - 60) / 15) * curve.deviation;
     return `${x(distance).toFixed(1)},${(BASE - 92 * density(curve, distance)).toFixed(1)}`;
   });
-  return s("g", {}, s("polyline", { class: `hill-${kind}`, points: points.join(" ") }), s("text", { class: `word ${kind}-fill`, x: x(curve.mean), y: BASE - 98 }, t(`compare.hill-${kind}`)));
+  return s("g", {}, s("polyline", { class: `hill-${kind}`, points: points.join(" ") }), s("text", { class: `word ${kind}-fill`, x: x(curve.mean) - (kind === "other" ? 28 : 0), y: BASE - 98 }, t(`compare.hill-${kind}`)));
 }
 
 const axis = () => [

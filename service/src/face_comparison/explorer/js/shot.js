@@ -34,7 +34,7 @@ export function addBox(root, box, { label, text, kind = "", onlit = () => {}, on
     "button",
     {
       type: "button",
-      class: `box ${kind}${box.Top < 0.06 ? " low" : ""}`,
+      class: `box ${kind}${box.Top < 0.05 ? " low" : ""}${box.Left + box.Width > 0.9 ? " end" : ""}`,
       "aria-label": label,
       onmouseenter: () => onlit(true),
       onmouseleave: () => onlit(false),
@@ -52,6 +52,11 @@ export function addBox(root, box, { label, text, kind = "", onlit = () => {}, on
 /** Draw landmarks: [{X, Y}]. */
 export function addPoints(root, points) {
   for (const point of points) root.append(styled(h("i", { class: "point" }), { left: share(point.X), top: share(point.Y) }));
+}
+
+/** Take boxes and landmarks off a shot. */
+export function clear(root) {
+  for (const element of root.querySelectorAll(".box, .point")) element.remove();
 }
 
 const share = (fraction) => `${100 * fraction}%`;

@@ -1,0 +1,66 @@
+"""Real Chromium against the real service with the real models."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import chromium
+import pytest
+from browser.explorer import Explorer, Service, serving
+from pictures import samples
+from playwright.sync_api import Browser, sync_playwright
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    problem = chromium.install()
+    if problem is not None:
+        if os.environ.get("CI"):
+            pytest.fail(problem)
+        pytest.skip(problem)
+    with sync_playwright() as playwright:
+        launched = playwright.chromium.launch(executable_path=chromium.executable(), args=list(chromium.FLAGS))
+        yield launched
+        launched.close()
+
+
+@pytest.fixture(scope="session")
+def photographs() -> dict[str, Path]:
+    return samples.photographs()
+
+
+@pytest.fixture(scope="session")
+def service(photographs: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    """Open to everybody; may fetch from loopback."""
+    with serving(tmp_path_factory.mktemp("service"), "--allowed-hosts", "127.0.0.1") as started:
+        yield started
+
+
+@pytest.fixture(scope="session")
+def closed_service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    """Wants an API key; `secret-of-anna` is one. On another stage."""
+    folder = tmp_path_factory.mktemp("closed")
+    (folder / "keys").write_text("anna:secret-of-anna\n")
+    with serving(folder, "--auth", "api-key", "--api-keys-file", str(folder / "keys"), stage="staging") as started:
+        yield started
+
+
+@pytest.fixture
+def explore(browser: Browser) -> Iterator[Callable[..., Explorer]]:
+    """Open the Explorer; at the end it must have said nothing in the console and asked nobody else."""
+    with contextlib.ExitStack() as stack:
+
+        def opened(service: Service, **options: object) -> Explorer:
+            explorer = Explorer(browser, service, **options)
+            stack.callback(explorer.close)
+            return explorer
+
+        yield opened
+
+
+@pytest.fixture
+def explorer(explore: Callable[..., Explorer], service: Service) -> Explorer:
+    return explore(service)

@@ -1,0 +1,161 @@
+"""What holds for every page: languages, colours, keys, keyboard, narrow screens, accessibility, no storage."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import urllib3
+from browser.explorer import Explorer, Service
+from playwright.sync_api import expect
+
+EXPLORER = Path(__file__).parents[2] / "service/src/face_comparison/explorer"
+
+
+def test_an_api_key_is_asked_for_and_used(
+    explore: Callable[..., Explorer], closed_service: Service, photographs: dict[str, Path]
+) -> None:
+    explorer = explore(closed_service)
+    explorer.refusals = {401, 403}
+    dialog = explorer.page.get_by_role("dialog", name="This service needs an API key")
+    dialog.get_by_role("button", name="Cancel").click()
+    explorer.choose(photographs["obama.jpg"])
+    expect(explorer.page.locator(".notice.wrong")).to_contain_text("This service needs an API key.")
+    for key, seen in (("wrong", ".notice.wrong"), ("secret-of-anna", ".face")):
+        explorer.page.get_by_role("button", name="API key").click()
+        dialog.get_by_label("API key").fill(key)
+        dialog.get_by_label("API key").press("Enter")
+        explorer.choose(photographs["obama.jpg"])
+        expect(explorer.page.locator(seen)).to_be_visible()
+    sample = explorer.page.locator("#sample")
+    expect(sample).to_contain_text("$API_KEY")
+    expect(sample).not_to_contain_text("secret")
+
+
+def test_chinese_and_english(explore: Callable[..., Explorer], service: Service, photographs: dict[str, Path]) -> None:
+    explorer = explore(service, language="zh-CN")
+    expect(explorer.page.get_by_role("heading", name="查找人脸")).to_be_visible()
+    explorer.choose(photographs["obama.jpg"])
+    expect(explorer.page.locator(".face h3")).to_have_text("人脸 1")
+    explorer.page.get_by_role("button", name="English").click()
+    expect(explorer.page.locator(".face h3")).to_have_text("Face 1")
+    assert explorer.page.evaluate("document.documentElement.lang") == "en"
+    explorer.page.reload()
+    expect(explorer.page.get_by_role("heading", name="Find faces")).to_be_visible()
+
+
+def test_both_languages_say_everything(explorer: Explorer) -> None:
+    english, chinese = (
+        explorer.page.evaluate(f"import('{explorer.service.url}explorer/js/messages-{name}.js').then((m) => m.{name})")
+        for name in ("en", "zh")
+    )
+    assert list(english) == list(chinese)
+    for key, text in english.items():
+        assert set(re.findall(r"{\w+}", text)) == set(re.findall(r"{\w+}", chinese[key])), key
+    source = "".join(path.read_text() for path in [*EXPLORER.glob("js/*.js"), EXPLORER / "index.html"])
+    used = set(re.findall(r"""\bt\("([^"$]+)"|data-t(?:-label)?="([^"]+)\"""", source))
+    assert {one or other for one, other in used} <= set(english)
+    # Keys that are put together, such as error.<code>, begin with one of these.
+    built = re.findall(r"`([\w-]+\.)\$\{", source)
+    unused = [k for k in english if f'"{k}"' not in source.replace(f'"{k}": ', "") and not k.startswith(tuple(built))]
+    assert not unused
+
+
+def test_colours_follow_the_system_and_the_button(explore: Callable[..., Explorer], service: Service) -> None:
+    explorer = explore(service, scheme="dark")
+    back = "getComputedStyle(document.body).backgroundColor"
+    dark = explorer.page.evaluate(back)
+    explorer.page.get_by_role("button", name="Colours: as the system").click()
+    assert explorer.page.evaluate(back) != dark
+    explorer.page.get_by_role("button", name="Colours: light").click()
+    assert explorer.page.evaluate(back) == dark
+
+
+def test_the_reference_shows_the_document(explorer: Explorer) -> None:
+    document = urllib3.request("GET", f"{explorer.service.url}openapi.json").json()
+    explorer.go("reference")
+    operations = sum(len(path) for path in document["paths"].values())
+    expect(explorer.page.locator("#api .opblock")).to_have_count(operations)
+    explorer.page.locator("#api .opblock-summary-control").first.click()
+    expect(explorer.page.locator("#api .opblock.is-open")).to_contain_text("Request body")
+    shown = explorer.page.locator(".table.cards code").all_inner_texts()
+    assert set(shown) <= set(document["components"]["schemas"]["ErrorCode"]["enum"])
+    assert {"corrupt_image", "overloaded", "internal"} <= set(shown)
+    expect(explorer.page.get_by_role("row", name="Request body")).to_contain_text("20 MiB")
+
+
+def test_the_keyboard_reaches_everything(explorer: Explorer, photographs: dict[str, Path]) -> None:
+    page = explorer.page
+    page.keyboard.press("Tab")
+    expect(page.get_by_role("link", name="Skip to the content")).to_be_focused()
+    page.keyboard.press("Enter")
+    expect(page.locator("main")).to_be_focused()
+    page.keyboard.press("Tab")
+    expect(page.locator("input[type=file]").first).to_be_focused()
+    explorer.choose(photographs["obama.jpg"])
+    expect(page.get_by_role("tab", name="cURL")).to_be_visible()
+    page.locator(".box").focus()
+    expect(page.locator(".face.lit")).to_have_count(1)
+    page.get_by_role("tab", name="cURL").focus()
+    page.keyboard.press("ArrowRight")
+    expect(page.get_by_role("tab", name="Python")).to_be_focused()
+    expect(page.locator("#sample")).to_contain_text("import requests")
+
+
+def test_what_happens_is_announced(explorer: Explorer, photographs: dict[str, Path]) -> None:
+    explorer.choose(photographs["table.jpg"])
+    expect(explorer.page.locator("#announcer")).to_contain_text("6 faces, answered in")
+
+
+def test_a_narrow_screen(explore: Callable[..., Explorer], service: Service, photographs: dict[str, Path]) -> None:
+    explorer = explore(service, width=320, height=640, touch=True)
+    expect(explorer.page.locator("input[capture]")).to_have_count(1)  # a phone offers its camera
+    explorer.choose(photographs["table.jpg"])
+    expect(explorer.page.locator("#sample")).to_be_visible()
+    overflow = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
+    assert explorer.page.evaluate(overflow) == 0
+    explorer.compare(photographs["obama.jpg"], photographs["biden.jpg"])
+    expect(explorer.page.locator("#sample")).to_be_visible()
+    assert explorer.page.evaluate(overflow) == 0
+    explorer.go("reference")
+    expect(explorer.page.locator("#api .opblock").first).to_be_visible()
+    assert explorer.page.evaluate(overflow) == 0
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_accessibility(
+    explore: Callable[..., Explorer], service: Service, photographs: dict[str, Path], scheme: str
+) -> None:
+    explorer = explore(service, scheme=scheme)
+    assert explorer.accessibility_problems() == []
+    explorer.choose(photographs["table.jpg"])
+    expect(explorer.page.locator("#sample")).to_be_visible()
+    assert explorer.accessibility_problems() == []
+    explorer.compare(photographs["obama.jpg"], photographs["table.jpg"], photographs["obama2.jpg"])
+    expect(explorer.page.locator("#sample")).to_be_visible()
+    assert explorer.accessibility_problems() == []
+    explorer.go("reference")
+    explorer.page.locator("#api .opblock-summary-control").first.click()
+    expect(explorer.page.locator("#api .opblock.is-open")).to_contain_text("Request body")
+    assert explorer.accessibility_problems() == []
+
+
+def test_nothing_is_stored(explorer: Explorer, photographs: dict[str, Path]) -> None:
+    explorer.choose(photographs["obama.jpg"])
+    expect(explorer.faces).to_have_count(1)
+    explorer.page.get_by_role("button", name="中文").click()
+    explorer.page.get_by_role("button", name="配色").click()
+    stored = explorer.page.evaluate(
+        """async () => [localStorage.length, sessionStorage.length, document.cookie,
+                        (await indexedDB.databases()).length, (await caches.keys()).length]"""
+    )
+    assert stored == [0, 0, "", 0, 0]
+
+
+def test_the_policy_forbids_everything_foreign(service: Service) -> None:
+    policy = urllib3.request("GET", service.url).headers["Content-Security-Policy"]
+    assert "default-src 'none'" in policy
+    assert "unsafe" not in policy
+    assert "img-src 'self' blob: data:;" in policy

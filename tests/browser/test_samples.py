@@ -1,0 +1,103 @@
+"""The code that the Explorer shows, taken from the page as a visitor would, and run against the service."""
+
+from __future__ import annotations
+
+import ast
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from browser.explorer import Explorer, Service
+from network.servers import Server, reply
+from playwright.sync_api import expect
+
+PROGRAMS = {"cURL": "bash", "Python": sys.executable, "Java": "java", "JavaScript": "node"}
+FILES = {"cURL": "call.sh", "Python": "call.py", "Java": "Call.java", "JavaScript": "call.mjs"}
+AWKWARD = 'Anna\'s; "2", 张.jpg'
+
+
+def run(language: str, code: str, folder: Path) -> str:
+    """What the code prints, run in a folder that holds the pictures."""
+    program = shutil.which(PROGRAMS[language])
+    if program is None:
+        if os.environ.get("CI"):
+            pytest.fail(f"{PROGRAMS[language]} is missing")
+        pytest.skip(f"{PROGRAMS[language]} is missing")
+    file = folder / FILES[language]
+    file.write_text(code)
+    environ = os.environ | {"API_KEY": "secret-of-anna", "LC_ALL": "C.UTF-8"}
+    done = subprocess.run(
+        [program, file.name], cwd=folder, env=environ, capture_output=True, text=True, timeout=120, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def told(language: str, output: str) -> Any:
+    """The reply as far as the language prints it; JavaScript shortens what it prints."""
+    if language == "Python":
+        return ast.literal_eval(output)
+    return json.loads(output) if language != "JavaScript" else None
+
+
+@pytest.mark.parametrize("language", PROGRAMS)
+def test_a_picture_with_a_key(
+    explore: Callable[..., Explorer],
+    closed_service: Service,
+    photographs: dict[str, Path],
+    tmp_path: Path,
+    language: str,
+) -> None:
+    picture = tmp_path / "photo.jpg"
+    shutil.copy(photographs["obama.jpg"], picture)
+    explorer = explore(closed_service)
+    explorer.page.get_by_role("dialog").get_by_label("API key").fill("secret-of-anna")
+    explorer.page.get_by_role("button", name="Use this key").click()
+    explorer.choose(picture)
+    expect(explorer.faces).to_have_count(1)
+    output = run(language, explorer.code(language), tmp_path)
+    reply_ = told(language, output)
+    if reply_ is None:
+        assert "Faces: [" in output
+    else:
+        assert len(reply_["Faces"]) == 1
+
+
+@pytest.mark.parametrize("language", PROGRAMS)
+def test_pictures_with_awkward_names(
+    explorer: Explorer, photographs: dict[str, Path], tmp_path: Path, language: str
+) -> None:
+    shutil.copy(photographs["obama.jpg"], tmp_path / AWKWARD)
+    shutil.copy(photographs["biden.jpg"], tmp_path / "b.jpg")
+    explorer.compare(tmp_path / AWKWARD, tmp_path / "b.jpg")
+    explorer.page.get_by_role("slider", name="Threshold").fill("1.5")
+    expect(explorer.page.locator("#sample")).to_contain_text("1.5")
+    output = run(language, explorer.code(language), tmp_path)
+    reply_ = told(language, output)
+    if reply_ is None:
+        assert "Threshold: 1.5" in output
+        assert "SamePerson: true" in output
+    else:
+        assert reply_["Threshold"] == 1.5
+        assert reply_["Targets"][0]["SamePerson"] is True
+
+
+@pytest.mark.parametrize("language", PROGRAMS)
+def test_urls(explorer: Explorer, photographs: dict[str, Path], tmp_path: Path, language: str) -> None:
+    with Server.on_loopback() as server:
+        server.replies["/o'x.jpg"] = reply(photographs["table.jpg"].read_bytes(), content_type="image/jpeg")
+        explorer.page.get_by_label("URL of a picture").fill(server.url("/o'x.jpg?a=1&b=2"))
+        explorer.page.get_by_role("button", name="Fetch").click()
+        expect(explorer.page.locator(".box")).to_have_count(6)
+        output = run(language, explorer.code(language), tmp_path)
+    reply_ = told(language, output)
+    if reply_ is None:
+        assert "Faces: [" in output
+    else:
+        assert len(reply_["Faces"]) == 6

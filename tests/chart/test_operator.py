@@ -155,12 +155,22 @@ def test_one_namespace_is_served_without_a_right_beyond_it(
     releases.install(restricted, f"--set=watchNamespaces={{{restricted}}},crds.enabled=false,rbac.aggregate=false")
     faces, since = Faces(Api(plane.kubeconfig), restricted), plane.audit_position()
     account = as_account(plane, restricted, tmp_path)
-    with Operator(account, tmp_path / "logs", f"--namespaces={restricted}"):
+    with Operator(account, tmp_path / "logs", f"--namespaces={restricted}") as operator:
         faces.deploy("faces", accelerator={"type": "cpu"})
+        assert {path: operator.health(path)[0] for path in probes(plane, restricted)} == {"livez": 200, "readyz": 200}
 
     events = answered(plane, restricted, since)
     assert {event["objectRef"].get("namespace") for event in events} == {restricted}
     assert [event["requestURI"] for event in events if event["responseStatus"]["code"] == 403] == []
+
+
+def probes(plane: ControlPlane, namespace: str) -> set[str]:
+    """The paths that the kubelet asks of the operator."""
+    deployment = json.loads(plane.kubectl("get", "deployment", RELEASE, f"--namespace={namespace}", "-o=json"))
+    (container,) = deployment["spec"]["template"]["spec"]["containers"]
+    asked = [container[f"{kind}Probe"]["httpGet"] for kind in ("startup", "liveness", "readiness")]
+    assert {each["port"] for each in asked} == {"health"}
+    return {each["path"].removeprefix("/") for each in asked}
 
 
 def kinds_made(faces: Faces) -> set[str]:

@@ -176,6 +176,17 @@ class TestOperatorPods:
             "HTTPS_PROXY": "http://proxy.example.com:3128",
         }
 
+    def test_are_confined(self, helm: Helm) -> None:
+        pod = of_kind(objects := helm.template(), "Deployment")["spec"]["template"]["spec"]
+        assert pod["securityContext"] == {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}}
+        assert container(objects)["securityContext"] == {
+            "allowPrivilegeEscalation": False,
+            "readOnlyRootFilesystem": True,
+            "capabilities": {"drop": ["ALL"]},
+        }
+        assert pod["enableServiceLinks"] is False
+        assert of_kind(objects, "ServiceAccount")["automountServiceAccountToken"] is False
+
     def test_without_election_one_stops_before_the_next_starts(self, helm: Helm) -> None:
         objects = helm.template("--set=leaderElection=false")
         assert of_kind(objects, "Deployment")["spec"]["strategy"] == {"type": "Recreate"}

@@ -33,11 +33,12 @@ generate: .venv/.synced ## Make again what is made from another file: the chart'
 	@$(BIN)/python tools/dashboard.py
 	@$(BIN)/python tools/chart_manifests.py --helm "$$($(BIN)/python tests/parts/programs.py path helm)"
 
-check: .venv/.synced ## Lint, types, layers of imports, formatting
+check: .venv/.synced ## Lint, types, layers of imports, formatting, generated files
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check --quiet . || { echo "unformatted files: make format"; exit 1; }
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports | sed -n '/^Contracts/,$$p'
+	@$(BIN)/pytest --quiet -o addopts=--import-mode=importlib tests/agreement/test_generated.py
 
 format: .venv/.synced ## Format the code
 	@$(BIN)/ruff format .

@@ -4,6 +4,7 @@ import os
 
 import chart_manifests
 import chart_values
+import dashboard
 import pytest
 from parts import programs
 
@@ -11,6 +12,10 @@ from parts import programs
 def test_schema_and_table_of_the_chart() -> None:
     for path, text in chart_values.generated(chart_values.CHART).items():
         assert path.read_text() == text, f"{path.name}: run `make generate`"
+
+
+def test_dashboard() -> None:
+    assert dashboard.OUTPUT.read_text() == dashboard.text(), "run `make generate`"
 
 
 def test_manifests() -> None:

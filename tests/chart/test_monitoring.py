@@ -17,6 +17,7 @@ from grafana_foundation_sdk.models.dashboard import Dashboard
 from parts import programs
 
 ALERTS = CHART / "files" / "alerts.yaml"
+README = (CHART / "README.md").read_text()
 DASHBOARD: dict[str, Any] = json.loads((CHART / "files" / "dashboard.json").read_text())
 GRAPHS = [each for each in DASHBOARD["panels"] if each["type"] != "row"]
 COLUMNS = 24
@@ -54,6 +55,12 @@ def test_every_alert_is_seen_to_fire_and_not_to_fire() -> None:
     expected = [each for test in tests for each in test["alert_rule_test"]]
     assert {each["alertname"] for each in expected if each.get("exp_alerts")} == alerts
     assert {each["alertname"] for each in expected if not each.get("exp_alerts")} == alerts
+
+
+def test_readme_has_every_alert() -> None:
+    rules = [rule for group in yaml.safe_load(ALERTS.read_text())["groups"] for rule in group["rules"]]
+    told = re.findall(r"^\| (FaceComparison\w+) \| (\w+) \| .* for (\d+) minutes \|$", README, re.MULTILINE)
+    assert told == [(each["alert"], each["labels"]["severity"], each["for"].removesuffix("m")) for each in rules]
 
 
 def test_chart_wraps_the_rules_as_they_are(helm: Helm) -> None:

@@ -20,7 +20,7 @@ STOP_SECONDS = 10.0
 
 def reply(body: bytes = b"", status: str = "200 OK", **headers: str) -> bytes:
     """A whole HTTP reply; `content_type="x"` becomes `Content-Type: x`. The length is added unless one is given."""
-    headers = {"content_length": str(len(body))} | headers
+    headers = {"content_length": str(len(body)), "connection": "close"} | headers
     lines = [f"{name.replace('_', '-').title()}: {value}" for name, value in headers.items() if value]
     return "\r\n".join([f"HTTP/1.1 {status}", *lines, "", ""]).encode("utf-8") + body
 

@@ -15,6 +15,10 @@ from chart.helm import CHART, Helm, of_kind
 from grafana_foundation_sdk.cog.encoder import JSONEncoder
 from grafana_foundation_sdk.models.dashboard import Dashboard
 from parts import programs
+from prometheus_client import generate_latest
+
+from face_comparison.metrics import exposition
+from face_comparison_operator.metrics import Metrics
 
 ALERTS = CHART / "files" / "alerts.yaml"
 README = (CHART / "README.md").read_text()
@@ -34,10 +38,16 @@ def promtool() -> Path:
         pytest.skip(str(missing))
 
 
-def run(*command: str | Path) -> str:
-    result = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+def run(*command: str | Path, stdin: str | None = None) -> str:
+    result = subprocess.run(command, input=stdin, capture_output=True, text=True, timeout=120, check=False)
     assert result.returncode == 0, result.stdout + result.stderr
     return result.stdout
+
+
+@pytest.mark.parametrize("program", ["service", "operator"])
+def test_metrics_are_named_and_explained_as_prometheus_asks(promtool: Path, program: str) -> None:
+    exposed = exposition() if program == "service" else generate_latest(Metrics().registry)
+    assert run(promtool, "check", "metrics", stdin=exposed.decode()) == ""
 
 
 def test_alerts_are_rules(promtool: Path) -> None:

@@ -1,0 +1,73 @@
+"""The README's requests, copied out of it and run against the service; its reply is the service's."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from live.served import Served
+
+ROOT = Path(__file__).parents[2]
+README = (ROOT / "README.md").read_text()
+
+
+@pytest.fixture(scope="module")
+def service() -> Iterator[Served]:
+    served = Served([str(Path(sys.executable).with_name("face-comparison")), "serve"], {})
+    try:
+        yield served.wait_ready()
+        served.signal(signal.SIGTERM)
+        assert served.wait_end() == 0
+    finally:
+        served.end()
+
+
+def block(mark: str) -> str:
+    found = re.search(rf"<!-- {mark} -->\n```\w+\n(.*?)```", README, re.DOTALL)
+    assert found, mark
+    return found[1]
+
+
+def output(name: str, service: Served) -> str:
+    code = block(f"sample {name}").replace("http://127.0.0.1:8080", service.url)
+    program = [sys.executable, "-c", code] if name == "python" else ["bash", "-eu", "-c", code]
+    environ = os.environ | {"no_proxy": "127.0.0.1"}
+    done = subprocess.run(program, cwd=ROOT, env=environ, capture_output=True, text=True, timeout=60, check=True)
+    return done.stdout
+
+
+def alike(shown: Any, real: Any) -> bool:
+    """Equal in shape and text, numbers within a hundredth; a list cut short by `… n more` in its beginning."""
+    if isinstance(shown, dict):
+        return isinstance(real, dict) and list(shown) == list(real) and all(alike(shown[k], real[k]) for k in shown)
+    if isinstance(shown, list):
+        if shown and isinstance(shown[-1], str) and (cut := re.fullmatch(r"… (\d+) more", shown[-1])):
+            return len(real) == len(shown) - 1 + int(cut[1]) and alike(shown[:-1], real[: len(shown) - 1])
+        return len(shown) == len(real) and all(alike(*pair) for pair in zip(shown, real, strict=True))
+    if isinstance(shown, float):
+        return bool(np.isclose(shown, real, rtol=0.02, atol=0.01))
+    return bool(shown == real)
+
+
+def test_the_first_request_gives_the_reply_that_is_shown(service: Served) -> None:
+    assert alike(json.loads(block("reply")), json.loads(output("curl", service)))
+
+
+def test_the_python_sample_prints_the_face(service: Served) -> None:
+    printed = output("python", service)
+    assert printed.startswith("{'Left': 0.37")
+    assert printed.endswith(" 768\n")
+
+
+def test_the_comparison_says_that_a_picture_shows_the_same_person_as_itself(service: Served) -> None:
+    (target,) = json.loads(output("compare", service))["Targets"]
+    assert target["SamePerson"] is True
+    assert target["Distance"] < 0.01
+    assert target["Confidence"] > 0.999

@@ -1,0 +1,43 @@
+"""A client of the service, for programs in Python:
+
+    from face_comparison.client import Client
+
+    with Client("http://localhost:8080/prod/face_comparison") as faces:
+        for face in faces.detect("photo.jpg").faces:
+            print(face.box, face.confidence)
+        answer = faces.compare("passport.jpg", ["door.jpg", "https://example.com/crowd.jpg"])
+        print([target.same_person for target in answer.targets])
+
+It needs nothing of the service but its address: neither its models nor its server are imported.
+"""
+
+from face_comparison.client.connection import Client, ServiceError, ServiceUnreachable
+from face_comparison.client.pictures import Picture, Subject
+from face_comparison.client.replies import (
+    BoundingBox,
+    Comparison,
+    Detection,
+    Face,
+    Match,
+    Quality,
+    SourceFace,
+    Target,
+    TargetFailure,
+)
+
+__all__ = [
+    "BoundingBox",
+    "Client",
+    "Comparison",
+    "Detection",
+    "Face",
+    "Match",
+    "Picture",
+    "Quality",
+    "ServiceError",
+    "ServiceUnreachable",
+    "SourceFace",
+    "Subject",
+    "Target",
+    "TargetFailure",
+]

@@ -1,0 +1,87 @@
+"""Whatever a program holds a picture in, as fields of a request."""
+
+from __future__ import annotations
+
+import io
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from face_comparison.client.replies import Face
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+Picture: TypeAlias = "str | os.PathLike[str] | bytes | NDArray[np.uint8] | Image"
+"""A path, a URL (http, https, s3), the bytes of a file, pixels, or a Pillow image."""
+
+Subject: TypeAlias = "Picture | Face | NDArray[np.float32]"
+"""A picture, a face that was detected before, or its hash: what can be compared."""
+
+_URLS = ("http://", "https://", "s3://")
+_PIXELS = (np.dtype(np.uint8),)
+_CHANNELS = 3
+
+
+def picture_fields(picture: Any) -> dict[str, Any]:
+    """`url` or `img` of a request; a path's file is read here.
+
+    Pixels are uint8, (height, width, 3) in RGB or (height, width) in grey, and are sent as PNG, without loss. Raises
+    OSError when a file cannot be read, TypeError or ValueError for what is no picture.
+    """
+    if isinstance(picture, str) and picture.lower().startswith(_URLS):
+        return {"url": picture}
+    if isinstance(picture, str | os.PathLike):
+        return {"img": Path(picture).read_bytes()}
+    if isinstance(picture, bytes | bytearray | memoryview):
+        return {"img": bytes(picture)}
+    if isinstance(picture, np.ndarray):
+        return {"img": _encoded(picture)}
+    # Pillow need not be installed; whoever holds one of its images has imported it.
+    pillow = sys.modules.get("PIL.Image")
+    if pillow is not None and isinstance(picture, pillow.Image):
+        return {"img": _saved(picture)}
+    raise TypeError(f"a picture is a path, a URL, bytes, an array or a Pillow image, not {type(picture).__name__}")
+
+
+def subject_fields(subject: Any) -> dict[str, Any]:
+    """`url`, `img` or `face_hash` of one side of a comparison. Raises what picture_fields raises."""
+    if isinstance(subject, Face):
+        return {"face_hash": _packed(subject.hash), "FaceModelVersion": subject.model_version}
+    if isinstance(subject, np.ndarray) and subject.ndim == 1:
+        return {"face_hash": _packed(subject)}
+    return picture_fields(subject)
+
+
+def _packed(vector: NDArray[np.float32]) -> bytes:
+    return np.asarray(vector, "<f4").tobytes()
+
+
+def _encoded(pixels: NDArray[np.uint8]) -> bytes:
+    colour = pixels.ndim == _CHANNELS and pixels.shape[2] == _CHANNELS
+    if pixels.dtype not in _PIXELS or not (colour or pixels.ndim == _CHANNELS - 1) or not pixels.size:
+        raise ValueError(
+            f"pixels must be uint8 of shape (height, width, 3) or (height, width), not {pixels.dtype} {pixels.shape}"
+        )
+    import cv2  # noqa: PLC0415 (large, and needed for nothing else here)
+
+    done, data = cv2.imencode(".png", pixels[:, :, ::-1] if colour else pixels, [cv2.IMWRITE_PNG_COMPRESSION, 1])
+    if not done:
+        raise ValueError(f"pixels of shape {pixels.shape} cannot be encoded")
+    return data.tobytes()
+
+
+def _saved(image: Image) -> bytes:
+    from PIL import ImageOps  # noqa: PLC0415 (is there: the image is one of Pillow's)
+
+    # Pillow keeps a photograph's turn beside the pixels, and would not write it into the new file.
+    upright = ImageOps.exif_transpose(image)
+    if upright.mode not in ("1", "L", "LA", "P", "RGB", "RGBA"):
+        upright = upright.convert("RGB")
+    data = io.BytesIO()
+    upright.save(data, "PNG", compress_level=1)
+    return data.getvalue()

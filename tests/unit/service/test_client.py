@@ -1,0 +1,319 @@
+"""The client against servers that answer exactly what a test tells them to."""
+
+from __future__ import annotations
+
+import io
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import cv2
+import msgspec
+import numpy as np
+import pytest
+from PIL import Image
+
+from face_comparison.client import Client, Face, ServiceError, ServiceUnreachable, Target, TargetFailure
+from face_comparison.client.connection import LONGEST_PAUSE_SECONDS, pause
+from face_comparison.client.pictures import picture_fields, subject_fields
+from face_comparison.wire import compare_request, detect_request
+
+HASH = np.eye(1, 768, 3, dtype=np.float32)[0]
+BOX = {"Left": 0.1, "Top": 0.2, "Width": 0.3, "Height": 0.4}
+NOTHING = {"Faces": [], "FaceModelVersion": "m-1"}
+FACE = {
+    "BoundingBox": BOX,
+    "Confidence": 0.9,
+    "face_hash": HASH.tobytes(),
+    "Landmarks": [{"Type": "nose", "X": 0.25, "Y": 0.5}],
+    "Quality": {"Sharpness": 50.0, "Brightness": 60.0, "FaceSize": 70.0},
+}
+
+
+@dataclass(frozen=True)
+class Answer:
+    """status 0: break the connection. seconds: to wait before."""
+
+    status: int = 200
+    body: Any = field(default_factory=lambda: NOTHING)
+    headers: dict[str, str] = field(default_factory=dict)
+
+
+def refusal(status: int, code: str, **headers: str) -> Answer:
+    error = {"code": code, "message": "as it is", "request_id": "r1"}
+    return Answer(status, {"error": error}, {name.replace("_", "-"): value for name, value in headers.items()})
+
+
+@dataclass
+class Script:
+    """A server that gives its answers in turn, and the last one again and again."""
+
+    url: str
+    answers: list[Answer]
+    paths: list[str] = field(default_factory=list)
+    headers: list[dict[str, str]] = field(default_factory=list)
+    bodies: list[bytes] = field(default_factory=list)
+
+
+@pytest.fixture
+def script() -> Iterator[Script]:
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            played.paths.append(self.path)
+            played.headers.append({name.lower(): value for name, value in self.headers.items()})
+            played.bodies.append(self.rfile.read(int(self.headers["Content-Length"])))
+            answer = played.answers.pop(0) if len(played.answers) > 1 else played.answers[0]
+            if not answer.status:
+                self.connection.shutdown(socket.SHUT_RDWR)
+                return
+            body = answer.body if isinstance(answer.body, bytes) else msgspec.msgpack.encode(answer.body)
+            self.send_response(answer.status)
+            for name, value in answer.headers.items():
+                self.send_header(name, value)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        played = Script(f"http://127.0.0.1:{server.server_port}/prod", [Answer()])
+        thread = threading.Thread(target=server.serve_forever, args=[0.02])
+        thread.start()
+        yield played
+        server.shutdown()
+        thread.join()
+
+
+@pytest.fixture
+def client(script: Script) -> Iterator[Client]:
+    with Client(script.url, timeout=30) as made:
+        yield made
+
+
+# --- requests and replies --------------------------------------------------------------------------------------------
+
+
+def test_a_request_is_what_the_service_reads(client: Client, script: Script) -> None:
+    client.detect(b"\xff\xd8picture", max_faces=3, min_confidence=0.25)
+    read = detect_request(script.bodies[0], script.headers[0]["content-type"], {})
+    assert read.picture == b"\xff\xd8picture"
+    assert (read.max_faces, read.min_confidence) == (3, 0.25)
+    assert script.headers[0]["accept"] == "application/msgpack"
+    assert "x-api-key" not in script.headers[0]
+
+
+def test_faces_are_values(client: Client, script: Script) -> None:
+    script.answers = [Answer(body={"Faces": [FACE], "FaceModelVersion": "m-1"})]
+    (face,) = client.detect(b"x").faces
+    assert (face.box.left, face.box.top, face.box.width, face.box.height) == (0.1, 0.2, 0.3, 0.4)
+    assert (face.confidence, face.model_version, face.landmarks) == (0.9, "m-1", {"nose": (0.25, 0.5)})
+    assert (face.quality.sharpness, face.quality.brightness, face.quality.face_size) == (50.0, 60.0, 70.0)
+    assert face.hash.dtype == np.float32
+    assert np.array_equal(face.hash, HASH)
+
+
+def test_a_comparison_is_values(client: Client, script: Script) -> None:
+    verdict = {"Distance": 0.5, "Confidence": 0.99, "SamePerson": True}
+    target = {**verdict, "Faces": [{**verdict, "BoundingBox": BOX, "FaceConfidence": 0.8}, verdict]}
+    failure = {"Error": {"code": "no_face", "message": "none"}}
+    source = {"BoundingBox": BOX, "Confidence": 0.7}
+    reply = {"FaceModelVersion": "m-1", "Threshold": 1.1, "Source": source, "Targets": [target, failure]}
+    script.answers = [Answer(body=reply), Answer(body={**reply, "Source": {}})]
+    answer = client.compare(b"a", [b"b", "https://example.org/c.jpg"], threshold=1.1)
+    found, missing = answer.targets
+    assert isinstance(found, Target)
+    assert [match.box is None for match in found.matches] == [False, True]
+    assert missing == TargetFailure("no_face", "none")
+    assert [target.same_person for target in answer.targets] == [True, None]
+    assert answer.source is not None
+    assert (answer.source.confidence, answer.threshold, answer.model_version) == (0.7, 1.1, "m-1")
+    assert client.compare(HASH, b"b").source is None
+    assert script.paths[0] == "/prod/face_comparison/compare"
+
+
+def test_subjects_are_what_the_service_reads(client: Client, script: Script) -> None:
+    reply = {"FaceModelVersion": "m-1", "Threshold": 1.1, "Source": {}, "Targets": []}
+    script.answers = [Answer(body={"Faces": [FACE], "FaceModelVersion": "m-1"}), Answer(body=reply)]
+    (face,) = client.detect(b"x").faces
+    client.compare(face, (subject for subject in (HASH, "s3://bucket/key", b"x")))
+    read = compare_request(script.bodies[1], "application/msgpack", "m-1")
+    assert np.array_equal(read.source.vector, HASH)  # type: ignore[union-attr]
+    assert [type(target).__name__ for target in read.targets] == ["FaceHash", "Url", "bytes"]
+
+
+@pytest.mark.parametrize(
+    ("url", "path"),
+    [
+        ("", "/prod/face_comparison"),
+        ("/", "/prod/face_comparison"),
+        ("/face_comparison", "/prod/face_comparison"),
+        ("/face-comparison/", "/prod/face-comparison"),
+    ],
+)
+def test_the_address_is_that_of_the_stage_or_of_the_endpoint(script: Script, url: str, path: str) -> None:
+    with Client(script.url + url) as client:
+        client.detect(b"x")
+    assert script.paths == [path]
+
+
+@pytest.mark.parametrize("url", ["localhost:8080", "ftp://localhost/x", "https:///x", ""])
+def test_what_is_no_address(url: str) -> None:
+    with pytest.raises(ValueError, match="must begin with http"):
+        Client(url)
+
+
+def test_a_key_goes_to_the_service_and_nowhere_else(script: Script) -> None:
+    script.answers = [Answer(307, b"", {"Location": script.url + "/elsewhere"})]
+    with Client(script.url, api_key="secret") as client, pytest.raises(ServiceUnreachable, match="status 307"):
+        client.detect(b"x")
+    assert [headers["x-api-key"] for headers in script.headers] == ["secret"]
+
+
+# --- failures and new tries ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "temporary",
+    [
+        refusal(429, "overloaded", Retry_After="0"),
+        refusal(503, "not_ready", Retry_After="0"),
+        refusal(503, "draining", Retry_After="0"),
+        Answer(502, b"<h1>Bad Gateway</h1>", {"Retry-After": "0"}),
+        Answer(0),
+    ],
+)
+def test_what_is_temporary_is_tried_again(client: Client, script: Script, temporary: Answer) -> None:
+    script.answers = [temporary, temporary, Answer()]
+    assert client.detect(b"x").faces == ()
+    assert len(script.bodies) == 3
+    assert len(set(script.bodies)) == 1
+
+
+@pytest.mark.parametrize(
+    ("answer", "code"),
+    [
+        (refusal(400, "corrupt_image"), "corrupt_image"),
+        (refusal(403, "forbidden"), "forbidden"),
+        (refusal(502, "url_fetch_failed"), "url_fetch_failed"),
+        (refusal(504, "deadline_exceeded"), "deadline_exceeded"),
+        (refusal(500, "internal"), "internal"),
+    ],
+)
+def test_what_another_try_cannot_cure_is_not_tried_again(
+    client: Client, script: Script, answer: Answer, code: str
+) -> None:
+    script.answers = [answer, Answer()]
+    with pytest.raises(ServiceError, match=f"{code}: as it is") as raised:
+        client.detect(b"x")
+    assert (raised.value.code, raised.value.status, raised.value.request_id) == (code, answer.status, "r1")
+    assert len(script.bodies) == 1
+
+
+def test_retry_after_is_waited_for(client: Client, script: Script) -> None:
+    script.answers = [refusal(429, "overloaded", Retry_After="1"), Answer()]
+    started = time.monotonic()
+    client.detect(b"x")
+    assert time.monotonic() - started >= 1
+
+
+def test_tries_end(script: Script) -> None:
+    script.answers = [refusal(429, "overloaded", Retry_After="0")]
+    with Client(script.url, retries=2) as client, pytest.raises(ServiceError, match="overloaded"):
+        client.detect(b"x")
+    assert len(script.bodies) == 3
+
+
+def test_no_pause_goes_beyond_the_time_of_the_call(script: Script) -> None:
+    script.answers = [refusal(429, "overloaded", Retry_After="1000")]
+    with Client(script.url, timeout=20) as client, pytest.raises(ServiceError, match="overloaded"):
+        client.detect(b"x")
+    assert len(script.bodies) == 1
+
+
+def test_a_silent_server() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"http://127.0.0.1:{silent.getsockname()[1]}/prod"
+        with Client(url, timeout=0.3) as client, pytest.raises(ServiceUnreachable, match="does not answer"):
+            client.detect(b"x")
+
+
+def test_nobody_there() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as closed:
+        port = closed.getsockname()[1]
+    with Client(f"http://127.0.0.1:{port}/prod", retries=0) as client, pytest.raises(ServiceUnreachable):
+        client.detect(b"x")
+
+
+def test_pauses_grow_and_are_spread() -> None:
+    assert [pause(attempt, None, 1.0) for attempt in range(3)] == [0.5, 1.0, 2.0]
+    assert pause(50, None, 1.0) == LONGEST_PAUSE_SECONDS
+    assert pause(0, None, 0.0) == 0.25
+    assert pause(7, 3.0, 0.0) == 3.0
+    assert pause(0, 3.0, 1.0) > 3.0
+
+
+# --- pictures --------------------------------------------------------------------------------------------------------
+
+PIXELS = np.arange(5 * 4 * 3, dtype=np.uint8).reshape(5, 4, 3)
+
+
+def decoded(fields: dict[str, Any]) -> np.ndarray[Any, Any]:
+    with Image.open(io.BytesIO(fields["img"])) as image:
+        return np.asarray(image.convert("RGB"))
+
+
+@pytest.mark.parametrize("kind", [bytes, bytearray, memoryview])
+def test_bytes(kind: Callable[[bytes], Any]) -> None:
+    assert picture_fields(kind(b"abc")) == {"img": b"abc"}
+
+
+@pytest.mark.parametrize("kind", [str, Path])
+def test_a_path(tmp_path: Path, kind: Callable[[Path], Any]) -> None:
+    (tmp_path / "x.jpg").write_bytes(b"abc")
+    assert picture_fields(kind(tmp_path / "x.jpg")) == {"img": b"abc"}
+    with pytest.raises(FileNotFoundError):
+        picture_fields(kind(tmp_path / "y.jpg"))
+
+
+@pytest.mark.parametrize("url", ["https://example.org/x.jpg", "HTTP://example.org/x", "s3://bucket/key"])
+def test_a_url(url: str) -> None:
+    assert picture_fields(url) == {"url": url}
+
+
+def test_pixels_are_rgb_and_sent_without_loss() -> None:
+    assert np.array_equal(decoded(picture_fields(PIXELS)), PIXELS)
+    assert np.array_equal(decoded(picture_fields(PIXELS[:, :, 0]))[:, :, 1], PIXELS[:, :, 0])
+    assert cv2.imdecode(np.frombuffer(picture_fields(PIXELS)["img"], np.uint8), cv2.IMREAD_COLOR)[0, 0, 2] == 0
+
+
+@pytest.mark.parametrize("pixels", [PIXELS.astype(float), np.zeros((2, 2, 4), np.uint8), np.zeros((0, 3), np.uint8)])
+def test_what_is_no_pixels(pixels: np.ndarray[Any, Any]) -> None:
+    with pytest.raises(ValueError, match="pixels must be uint8"):
+        picture_fields(pixels)
+
+
+def test_a_pillow_image_is_sent_upright() -> None:
+    image = Image.fromarray(PIXELS)
+    assert np.array_equal(decoded(picture_fields(image)), PIXELS)
+    image.getexif()[274] = 3  # upside down
+    assert np.array_equal(decoded(picture_fields(image)), PIXELS[::-1, ::-1])
+    assert decoded(picture_fields(image.convert("CMYK"))).shape == PIXELS.shape
+
+
+def test_a_face_is_sent_with_its_version() -> None:
+    face = Face(None, 1.0, {}, None, HASH, "m-1")  # type: ignore[arg-type]
+    assert subject_fields(face) == {"face_hash": HASH.tobytes(), "FaceModelVersion": "m-1"}
+    assert subject_fields(HASH.astype(np.float64)) == {"face_hash": HASH.tobytes()}
+
+
+@pytest.mark.parametrize("thing", [None, 7, {"url": "x"}])
+def test_what_is_no_picture(thing: object) -> None:
+    with pytest.raises(TypeError, match="a picture is a path"):
+        picture_fields(thing)

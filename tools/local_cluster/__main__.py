@@ -13,28 +13,25 @@ import argparse
 import base64
 import json
 import os
-import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import requests
-from local_cluster import addons, images
-from local_cluster import node as nodes
+from local_cluster import images, own
 from local_cluster.node import Node, NodeFailed
 from parts import programs
 from parts.controlplane import attempts
 
 ROOT = Path(__file__).resolve().parents[2]
-CHART = ROOT / "charts" / "face-comparison"
 SAMPLE = ROOT / "manifests" / "samples" / "cpu.yaml"
 PICTURE = ROOT / "service" / "src" / "face_comparison" / "sample.jpg"
-RELEASE = "face-comparison"
-SYSTEM = "face-comparison-system"
 READY_SECONDS = 600
+
+Run = Callable[..., str]
 
 
 class Steps:
@@ -47,100 +44,46 @@ class Steps:
         print(f"{time.monotonic() - self._started:6.1f} s  {line}", flush=True)
 
 
-class Target(Protocol):
-    """A cluster to install on."""
-
-    def run(self, *command: str | Path, stdin: str | None = None, seconds: float = 120) -> str:
-        """Run a client of the cluster and return what it prints."""
-        ...
-
-
-class CurrentCluster:
-    """The cluster of the current kubeconfig."""
-
-    def run(self, *command: str | Path, stdin: str | None = None, seconds: float = 120) -> str:
-        """Run a client of the cluster and return what it prints."""
-        words = [str(word) for word in command]
-        result = subprocess.run(words, input=stdin, capture_output=True, text=True, timeout=seconds, check=False)
-        if result.returncode:
-            raise NodeFailed(f"{' '.join(words)}: {(result.stderr or result.stdout).strip()[-2000:]}")
-        return result.stdout
-
-
 def up(current: bool, say: Steps) -> None:
     """Bring everything up and send a picture through the ingress."""
-    target: Target
+    run: Run
     if current:
-        target = CurrentCluster()
-        target.run(_tool("kubectl"), "version")
+        run = _run_here
+        run(programs.binary("kubectl"), "version")
         say("using the cluster of the current kubeconfig; its nodes must be able to pull the images")
+        helm: list[str | Path] = [programs.binary("helm"), "upgrade", "--install", own.RELEASE, own.CHART]
+        run(*helm, f"--namespace={own.SYSTEM}", "--create-namespace", "--wait", "--timeout=300s")
     else:
-        target = _own_node(say)
-    install(target, say)
-    apply_sample(target, say)
-    reply_of_sample(target, say, own=not current)
-
-
-def _own_node(say: Steps) -> Node:
-    if (nodes.missing() or images.missing()) and os.geteuid() == 0 and shutil.which("apt-get"):
-        say("installing packages: container runtime, network plugins, image builder")
-        subprocess.run(["bash", Path(__file__).with_name("packages.sh")], check=True, stdout=subprocess.DEVNULL)
-    if reason := nodes.missing() or images.missing():
-        raise NodeFailed(f"{reason}; `make cluster CLUSTER=current` uses a cluster that you have")
-    say("making sure that the programs are built (about ten minutes the first time)")
-    for name in (*nodes.PROGRAMS, "coredns", "metrics-server", "traefik", "helm"):
-        programs.binary(name)
-    wanted = [images.pause(), *(images.build(target, say) for target in ("service", "operator"))]
-    node = Node()
-    node.start(say)
-    say(f"node {node.name} is Ready")
-    for image in wanted:
-        if load(node, image):
-            say(f"loaded {image.name.removeprefix('docker.io/')}")
-    if start_addons(node):
-        say("names, metrics and ingress answer")
-    return node
-
-
-def load(node: Node, image: images.Image) -> bool:
-    """Import an image into the node unless this very build is there; says whether it was imported."""
-    record = node.layout.state / "containerd" / "imported.json"
-    imported: dict[str, str] = json.loads(record.read_text()) if record.exists() else {}
-    if imported.get(image.name) == image.archive.name:
-        return False
-    node.ctr("images", "import", "--local", image.archive)
-    record.write_text(json.dumps(imported | {image.name: image.archive.name}))
-    return True
-
-
-def start_addons(node: Node) -> bool:
-    """Start names, metrics and ingress unless they run; says whether they were started."""
-    running = {path.stem for path in node.layout.logs.glob("*.log")}
-    if "traefik" in running:
-        return False
-    addons.start_dns(node)
-    addons.start_metrics(node)
-    addons.start_ingress(node)
-    addons.wait_ready(node)
-    return True
-
-
-def install(target: Target, say: Steps, *options: str) -> None:
-    """Install or upgrade the chart and wait for the operator."""
-    say("installing the chart")
-    words: list[str | Path] = ["upgrade", "--install", RELEASE, CHART, f"--namespace={SYSTEM}", "--create-namespace"]
-    target.run(_tool("helm"), *words, "--wait", "--timeout=180s", *options, seconds=200)
+        try:
+            wanted = own.prepare(say)
+        except NodeFailed as reason:
+            raise NodeFailed(f"{reason}; `make cluster CLUSTER=current` uses a cluster that you have") from None
+        node = Node()
+        run = node.run
+        own.start(node, wanted, say)
+        say("installing the chart")
+        own.helm(node, own.CHART, *own.chart_values(wanted))
     say("the operator runs")
+    apply_sample(run, say)
+    reply_of_sample(run, say, own_node=not current)
 
 
-def apply_sample(target: Target, say: Steps) -> None:
+def _run_here(*command: str | Path, stdin: str | None = None) -> str:
+    words = [str(word) for word in command]
+    result = subprocess.run(words, input=stdin, capture_output=True, text=True, timeout=400, check=False)
+    if result.returncode:
+        raise NodeFailed(f"{' '.join(words)}: {(result.stderr or result.stdout).strip()[-2000:]}")
+    return result.stdout
+
+
+def apply_sample(run: Run, say: Steps) -> None:
     """Apply the sample resource and wait until it is Ready, saying what it waits for."""
-    kubectl = _tool("kubectl")
-    target.run(kubectl, "apply", "--server-side", "-f", SAMPLE)
+    kubectl = programs.binary("kubectl")
+    run(kubectl, "apply", "--server-side", "-f", SAMPLE)
     say("applied manifests/samples/cpu.yaml")
     said = ""
     for _ in attempts(READY_SECONDS, pause=0.5):
-        status = json.loads(target.run(kubectl, "get", "facecomparison", "faces", "--output=json")).get("status", {})
+        status = json.loads(run(kubectl, "get", "facecomparison", "faces", "--output=json")).get("status", {})
         ready = next((each for each in status.get("conditions", []) if each["type"] == "Ready"), None)
         if ready and ready["status"] == "True":
             say(f"Ready: {status.get('url', '')}")
@@ -151,19 +94,20 @@ def apply_sample(target: Target, say: Steps) -> None:
     raise TimeoutError(f"the resource was not Ready after {READY_SECONDS} s: {said}")
 
 
-def reply_of_sample(target: Target, say: Steps, own: bool) -> None:
+def reply_of_sample(run: Run, say: Steps, own_node: bool) -> None:
     """POST the sample picture to the resource's URL, print the reply shortened and what to try next."""
-    url = json.loads(target.run(_tool("kubectl"), "get", "facecomparison", "faces", "--output=json"))["status"]["url"]
+    resource = run(programs.binary("kubectl"), "get", "facecomparison", "faces", "--output=json")
+    url = json.loads(resource)["status"]["url"]
     body = json.dumps({"img": base64.b64encode(PICTURE.read_bytes()).decode()})
-    if own:
+    if own_node:
         program = f"import requests, sys; print(requests.post({url!r}, data=sys.stdin.read(), timeout=60).text)"
-        reply = target.run(sys.executable, "-c", program, stdin=body)
+        reply = run(sys.executable, "-c", program, stdin=body)
     else:
         reply = requests.post(url, data=body, timeout=60).text
     say(f"POST {PICTURE.name} to {url}")
     print(json.dumps(shorten(json.loads(reply)), indent=2))
-    prefix = f"{ROOT}/build/cluster " if own else ""
-    if own:
+    prefix = f"{ROOT}/build/cluster " if own_node else ""
+    if own_node:
         _write_wrapper()
     print(
         f"\nTry next:\n"
@@ -193,12 +137,8 @@ def _write_wrapper() -> None:
     wrapper.chmod(0o755)
 
 
-def _tool(name: str) -> Path:
-    return programs.binary(name)
-
-
-def run(command: Sequence[str]) -> int:
-    """Run a command in the node's network; a link into the cluster for a person."""
+def run_inside(command: Sequence[str]) -> int:
+    """Run a command in the node's network, for a person."""
     node = Node()
     return subprocess.run(node.command(*command), env=node.environment(), check=False).returncode
 
@@ -217,7 +157,7 @@ def main() -> int:
     say = Steps()
     try:
         if options.command == "run":
-            return run(options.words)
+            return run_inside(options.words)
         if options.command == "down":
             node = Node()
             node.stop()

@@ -36,10 +36,16 @@ class ImageFailed(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Image:
-    """An image as an archive that containerd imports; `name` is its full reference."""
+    """An image as an archive that containerd imports; its tag names the build, so that a new build is a new image."""
 
-    name: str
+    repository: str
+    tag: str
     archive: Path
+
+    @property
+    def name(self) -> str:
+        """The full reference."""
+        return f"docker.io/face-comparison/{self.repository}:{self.tag}"
 
 
 def missing() -> str:
@@ -60,26 +66,29 @@ def version() -> str:
 
 def build(target: str, progress: Callable[[str], None] = lambda line: None) -> Image:
     """The image of the Dockerfile's `target` (service, service-gpu, operator), built when the cache has none."""
-    suffix = "-gpu" if target.endswith("-gpu") else ""
-    name = f"docker.io/face-comparison/{target.removesuffix('-gpu')}:{version()}{suffix}"
+    key = _key(target)
+    image = Image(target.removesuffix("-gpu"), f"{version()}-{key}", cache() / f"{target}-{key}.tar")
 
     def make(archive: Path) -> None:
         if _buildah("images", "--quiet", "--filter", f"reference={BASE}", check=False).strip() == "":
             progress("making the base image from Debian's packages")
             _make_base()
-        progress(f"building {name.removeprefix('docker.io/')}")
-        options = ["--layers", "--target", target, "--build-arg", f"BASE_IMAGE={BASE}", "--tag", name]
+        progress(f"building the image {target}")
+        options = ["--layers", "--target", target, "--build-arg", f"BASE_IMAGE={BASE}", "--tag", image.name]
         if AUTHORITIES.exists():
             options += ["--volume", f"{AUTHORITIES}:{AUTHORITIES}:ro"]
         _buildah("build", "--isolation", "chroot", *options, str(ROOT))
-        _buildah("push", "--quiet", name, f"docker-archive:{archive}:{name}")
+        _buildah("push", "--quiet", image.name, f"docker-archive:{archive}:{image.name}")
 
-    return Image(name, _cached(target, _key(target), make))
+    _cached(target, image.archive, make)
+    return image
 
 
 def pause() -> Image:
     """The image that holds a pod's namespaces: one program and nothing else."""
     program = programs.binary("pause")
+    key = hashlib.sha256(program.read_bytes()).hexdigest()[:16]
+    image = Image("pause", "1", cache() / f"pause-{key}.tar")
 
     def make(archive: Path) -> None:
         container = _buildah("from", "scratch").strip()
@@ -88,7 +97,8 @@ def pause() -> Image:
         _buildah("commit", "--quiet", "--rm", container, config.SANDBOX_IMAGE)
         _buildah("push", "--quiet", config.SANDBOX_IMAGE, f"docker-archive:{archive}:{config.SANDBOX_IMAGE}")
 
-    return Image(config.SANDBOX_IMAGE, _cached("pause", hashlib.sha256(program.read_bytes()).hexdigest()[:16], make))
+    _cached("pause", image.archive, make)
+    return image
 
 
 def cache() -> Path:
@@ -112,8 +122,7 @@ def _files(path: Path) -> list[Path]:
     return sorted(each for each in path.rglob("*") if each.is_file() and "__pycache__" not in each.parts)
 
 
-def _cached(name: str, key: str, make: Callable[[Path], None]) -> Path:
-    archive = cache() / f"{name}-{key}.tar"
+def _cached(name: str, archive: Path, make: Callable[[Path], None]) -> None:
     cache().mkdir(parents=True, exist_ok=True)
     with FileLock(cache() / ".lock", timeout=BUILD_SECONDS):  # one builder at a time: they share layers
         if not archive.exists():
@@ -125,7 +134,6 @@ def _cached(name: str, key: str, make: Callable[[Path], None]) -> Path:
                 unfinished.rename(archive)
             finally:
                 unfinished.unlink(missing_ok=True)
-    return archive
 
 
 def _make_base() -> None:

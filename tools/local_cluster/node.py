@@ -55,6 +55,7 @@ class Node:
     def __init__(self, name: str = NAME, state: Path | None = None, processes: Processes | None = None) -> None:
         self.name = name
         self._processes = processes
+        self._children: list[subprocess.Popen[bytes]] = []
         self.layout = config.Layout(state or programs.cache().parent / "nodes" / name)
         self.kubeconfig = self.layout.kubeconfig("admin")
         self.audit_log = self.layout.state / "audit.log"
@@ -111,6 +112,8 @@ class Node:
             for _ in attempts(20):
                 if not Path(f"/proc/{pid}").exists():
                     break
+        while self._children:
+            self._children.pop().wait()
         for _ in attempts(20):
             if not cgroups.remove(self.name):
                 break
@@ -139,6 +142,10 @@ class Node:
     def start_program(self, name: str) -> None:
         """Start one program of Kubernetes by its name, the first time or after `stop_program`."""
         self.spawn(name, [programs.binary(name), *(self._control_plane() | self._node_programs())[name]])
+
+    def has_started(self, name: str) -> bool:
+        """Whether the program `name` was started since the node was."""
+        return (self.layout.state / "pids" / name).exists()
 
     def stop_program(self, name: str) -> None:
         """End one program at once, as a crash would, while the others run on."""
@@ -213,14 +220,16 @@ class Node:
     def _detached(self, name: str, command: Sequence[str]) -> int:
         """Start a program that goes on when this one ends."""
         with (self.layout.logs / f"{name}.log").open("ab") as log:
-            return subprocess.Popen(
+            process = subprocess.Popen(
                 command,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
                 env=self.environment(),
                 start_new_session=True,
-            ).pid
+            )
+        self._children.append(process)
+        return process.pid
 
     def _clients(self, pid: int) -> list[int]:
         """Processes of the host that have entered the node's network."""

@@ -97,6 +97,14 @@ DATA = {
         ),
     ),
     "gateway-crds": Data("kubernetes", "sigs.k8s.io/gateway-api", ("config/crd/standard/*.yaml",)),
+    "monitoring-crds": Data(
+        "prometheus-operator",
+        "github.com/prometheus-operator/prometheus-operator",
+        tuple(
+            f"example/prometheus-operator-crd/monitoring.coreos.com_{kind}.yaml"
+            for kind in ("prometheusrules", "servicemonitors")
+        ),
+    ),
     "keda-crds": Data("keda", "github.com/kedacore/keda/v2", ("config/crd/bases/*.yaml",)),
 }
 

@@ -211,7 +211,7 @@ class _LimitedSocket(socket.socket):
 
     def recv_into(self, buffer: WriteableBuffer, nbytes: int | None = None, flags: int = 0) -> int:
         self.settimeout(self.limits.seconds())
-        received = super().recv_into(buffer, nbytes or 0, flags)
+        received = super().recv_into(buffer, nbytes or memoryview(buffer).nbytes, flags)
         self.limits.bytes -= received
         if self.limits.bytes < 0:
             raise BodyTooLarge("the reply of the URL's server is much larger than a picture may be")

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from face_comparison.analysis import ModelInfo
-from face_comparison.errors import CorruptImage, ImageTooLarge, UnsupportedFormat
+from face_comparison.errors import CorruptImage, ImageTooLarge, InvalidBundle, UnsupportedFormat
 from face_comparison.faces import HASH_SIZE, Analysis, Box, Face, Quality
 
 WIDTH, HEIGHT = 1000, 500
@@ -67,6 +67,8 @@ class FakeAnalyzer:
             raise ImageTooLarge("the picture is 5000 x 10 pixels: its longest side may have 4096")
         if data == b"bug":
             raise RuntimeError(BUG)
+        if data == b"bundle":
+            raise InvalidBundle(BUG)
         if not data.startswith(b"faces:"):
             raise UnsupportedFormat("the picture is no JPG, PNG or BMP")
         people = [name for name in data.decode().removeprefix("faces:").split(",") if name]

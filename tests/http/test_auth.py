@@ -54,6 +54,11 @@ def test_an_unknown_key_is_forbidden(closed, path, key):
     assert code(response, 403) == "forbidden"
 
 
+def test_a_service_that_cannot_answer_asks_for_no_key(closed):
+    closed.readiness.drain()
+    assert code(closed.client.post(DETECT), 503) == "draining"
+
+
 def test_the_description_is_closed_too(closed):
     assert code(closed.client.get(DETECT), 401) == "unauthorized"
     assert closed.client.get(DETECT, headers={"x-api-key": KEY}).status_code == 200

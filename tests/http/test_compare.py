@@ -122,10 +122,12 @@ def test_one_bad_target_never_fails_the_others(running, pictures):
 
 
 def test_what_nobody_expected_of_one_target_is_logged_and_not_told(running, lines):
-    response = running.compare(source=img("anna"), target={"img": base64_of(b"bug")})
-    assert verdicts(response) == ["internal"]
+    response = running.compare(source=img("anna"), targets=[{"img": base64_of(b"bug")}, {"img": base64_of(b"bundle")}])
+    assert verdicts(response) == ["internal", "internal"]
     assert "inside" not in response.text
-    assert [entry["failure"]["type"] for entry in lines.entries if "failure" in entry] == ["RuntimeError"]
+    failures = [entry for entry in lines.entries if "failure" in entry]
+    assert [entry["failure"]["type"] for entry in failures] == ["RuntimeError", "InvalidBundle"]
+    assert {entry["id"] for entry in failures} == {response.headers["X-Request-Id"]}
 
 
 @pytest.mark.parametrize(
@@ -244,21 +246,38 @@ def test_a_source_that_comes_too_late_is_a_504(start, pictures):
     assert code(response, 504) == "deadline_exceeded"
 
 
-def test_few_pictures_of_one_request_are_fetched_at_once(running, pictures):
-    here, most, lock = 0, 0, threading.Lock()
-    together = threading.Barrier(4)
+def test_a_bad_source_is_told_without_waiting_for_targets(running, pictures):
+    asked, told = threading.Event(), threading.Event()
 
-    def count(conversation):
-        nonlocal here, most
-        with lock:
-            here += 1
-            most = max(most, here)
-        together.wait(20)  # broken, and the test with it, unless four come at once
-        with lock:
-            here -= 1
+    def slow(conversation):
+        asked.set()
+        assert told.wait(20)
         conversation.send(reply(picture("anna")))
 
-    pictures.replies["/counted.jpg"] = count
-    targets = [{"url": pictures.url("/counted.jpg")}] * 12
-    assert verdicts(running.compare(source=numbers("anna"), targets=targets)) == [True] * 12
-    assert most == 4
+    def bad(conversation):
+        assert asked.wait(20)
+        conversation.send(reply(status="404 Not Found"))
+
+    pictures.replies |= {"/slow.jpg": slow, "/bad.jpg": bad}
+    source, target = {"url": pictures.url("/bad.jpg")}, {"url": pictures.url("/slow.jpg")}
+    try:
+        assert code(running.compare(source=source, target=target), 502) == "url_fetch_failed"
+    finally:
+        told.set()
+
+
+def test_one_request_takes_few_slots(start):
+    running = start(slots=20)
+    running.analyzer.go.clear()
+    replies = []
+    body = {"source": numbers("anna"), "targets": [img("anna")] * 12}
+    request = threading.Thread(target=lambda: replies.append(running.compare(**body)))
+    request.start()
+    try:
+        for _ in range(4):
+            assert running.analyzer.started.acquire(timeout=20)
+        assert not running.analyzer.started.acquire(timeout=0.3)
+    finally:
+        running.analyzer.go.set()
+        request.join(20)
+    assert verdicts(replies[0]) == [True] * 12

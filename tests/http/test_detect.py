@@ -220,6 +220,12 @@ def test_failures_of_fetching_are_told(running, pictures):
     assert code(running.detect(url="file:///etc/passwd")) == "url_not_allowed"
 
 
+def test_a_failure_of_the_service_itself_says_nothing_either(running):
+    response = running.detect(img=base64_of(b"bundle"))
+    assert code(response, 500) == "internal"
+    assert "inside" not in response.text
+
+
 def test_what_nobody_expected_is_internal_and_says_nothing(running, lines):
     response = running.detect(img=base64_of(b"bug"))
     assert code(response, 500) == "internal"

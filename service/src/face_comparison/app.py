@@ -123,7 +123,8 @@ def _serve_faces(
         wanted = wire.compare_request(body, request.headers.get("Content-Type", ""), service.model.version)
         g.targets = len(wanted.targets)
         found = service.compare(wanted, ticket, g.stages)
-        return wire_reply.compare_reply(found.source, found.targets, found.threshold, service.model.version)
+        targets = [_told(target) if isinstance(target, Exception) else target for target in found.targets]
+        return wire_reply.compare_reply(found.source, targets, found.threshold, service.model.version)
 
     def detect() -> Response:
         return answer(carry_out_detect)
@@ -211,14 +212,9 @@ def _observe(app: Flask, stage: str, admission: Admission) -> None:
         g.request_id = given if _REQUEST_ID.fullmatch(given) else uuid.uuid4().hex
 
     def failed(error: Exception) -> Response | WerkzeugResponse:
-        failure = error if isinstance(error, FaceComparisonError) else _known(error)
-        if failure is None:
-            logs.failure("a request failed", error, id=g.request_id)
-        status = 500 if failure is None else STATUS[type(failure)]
-        if failure is None or status == 500:
-            failure = FaceComparisonError("the service failed: the cause is in its log, under this request_id")
+        failure = _told(error)
         g.outcome = failure.code
-        response = _answer(wire_reply.error_reply(failure, g.request_id), status)
+        response = _answer(wire_reply.error_reply(failure, g.request_id), STATUS[type(failure)])
         if isinstance(error, HTTPException):
             response.headers.extend((k, v) for k, v in error.get_headers() if k == "Allow")
         if isinstance(failure, errors.Unauthorized):
@@ -244,6 +240,15 @@ def _observe(app: Flask, stage: str, admission: Admission) -> None:
     app.before_request(begin)
     app.register_error_handler(Exception, failed)
     app.after_request(finish)
+
+
+def _told(error: Exception) -> FaceComparisonError:
+    """What the caller is told: what was wrong with the request. What is wrong with the service goes to its log."""
+    known = error if isinstance(error, FaceComparisonError) else _known(error)
+    if known is not None and STATUS[type(known)] != 500:
+        return known
+    logs.failure("a request failed", error, id=g.request_id)
+    return FaceComparisonError("the service failed: the cause is in its log, under the request's id")
 
 
 def _known(error: Exception) -> FaceComparisonError | None:

@@ -16,7 +16,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from face_comparison import logs, metrics
+from face_comparison import metrics
 from face_comparison.admission import Ticket
 from face_comparison.analysis import Analyzer, ModelInfo
 from face_comparison.comparison import Scale, TargetMatch, hash_match, largest_face, picture_match
@@ -69,7 +69,7 @@ class Comparison:
     """source None: it was a hash. Targets in the order of the request, each its matches or what was wrong with it."""
 
     source: tuple[Face, Analysis] | None
-    targets: tuple[TargetMatch | FaceComparisonError, ...]
+    targets: tuple[TargetMatch | Exception, ...]
     threshold: float
 
 
@@ -152,15 +152,12 @@ def _slot(ticket: Ticket, stages: Stages) -> Iterator[None]:
 
 def _matched(
     source: NDArray[np.float32], target: FaceComparisonError | FaceHash | Future[Analysis], scale: Scale
-) -> TargetMatch | FaceComparisonError:
+) -> TargetMatch | Exception:
     if isinstance(target, FaceComparisonError):
         return target
     try:
         if isinstance(target, FaceHash):
             return hash_match(source, target.vector, scale)
         return picture_match(source, target.result(), scale)
-    except FaceComparisonError as error:
-        return error
     except Exception as error:
-        logs.failure("one picture of a comparison failed", error)
-        return FaceComparisonError("the service failed on this picture")
+        return error

@@ -32,6 +32,9 @@ from face_comparison_operator.kinds import EVENT, RESOURCE, Kind
 from face_comparison_operator.resource import API_VERSION, KIND, MANAGED_BY, MANAGER, Object
 
 REQUEST_SECONDS = 15.0
+# Requests at once. The API server makes Services one after the other, each with an address of its own to find: while
+# those wait, there must be room for the rest.
+CONNECTIONS = 64
 CONNECT_SECONDS = 5.0
 PAGE = 250
 # A watch without any event still carries a bookmark about every minute: one that is silent longer than this is dead.
@@ -74,18 +77,24 @@ class Cluster:
         self._connection = connection
         self._report = report
         self._session: aiohttp.ClientSession | None = None
+        self._watching: aiohttp.ClientSession | None = None
 
     async def __aenter__(self) -> Cluster:
-        connector = aiohttp.TCPConnector(
-            ssl=self._connection.tls, limit=0, keepalive_timeout=60, socket_factory=_socket_that_notices
-        )
-        headers = {"User-Agent": f"{MANAGER}/{__version__}", "Accept": _JSON}
-        self._session = aiohttp.ClientSession(connector=connector, headers=headers, proxy=self._connection.proxy)
+        self._session = self._opened(CONNECTIONS)
+        self._watching = self._opened(0)  # each watch keeps a connection to itself
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        if self._session:
-            await self._session.close()
+        for session in (self._session, self._watching):
+            if session:
+                await session.close()
+
+    def _opened(self, limit: int) -> aiohttp.ClientSession:
+        connector = aiohttp.TCPConnector(
+            ssl=self._connection.tls, limit=limit, keepalive_timeout=60, socket_factory=_socket_that_notices
+        )
+        headers = {"User-Agent": f"{MANAGER}/{__version__}", "Accept": _JSON}
+        return aiohttp.ClientSession(connector=connector, headers=headers, proxy=self._connection.proxy)
 
     # --- reading -----------------------------------------------------------------------------------------------------
 
@@ -226,13 +235,14 @@ class Cluster:
             raise ClusterUnavailable(f"no answer to {verb} {call.path}: {error or type(error).__name__}") from error
 
     def _send(self, call: _Call, timeout: aiohttp.ClientTimeout, *, refused: bool = False) -> _Response:
-        if self._session is None:
+        session = self._watching if call.verb == "watch" else self._session
+        if session is None:
             raise RuntimeError("use the Cluster as a context manager")
         headers = {"Content-Type": call.content}
         authorization = self._connection.authorization(refused=refused)
         if authorization:
             headers["Authorization"] = authorization
-        return self._session.request(
+        return session.request(
             _METHODS.get(call.verb, call.verb.upper()),
             self._connection.server + call.path,
             params=call.params,

@@ -57,6 +57,8 @@ from face_comparison_operator.store import Key, Store
 
 # Changes of mere numbers and words are written at most this often; a condition that changes is written at once.
 QUIET_SECONDS = 5.0
+# How long a new resource waits for its first status: that it was begun is no news worth delaying others for.
+FIRST_WORD_SECONDS = 0.5
 # How long the Deployment's controller may take to notice a change before that is worth a word.
 NOTICE_SECONDS = 5.0
 # How soon a refused child is tried again: what is in its way is not watched.
@@ -67,6 +69,7 @@ GATEWAY_SECONDS = 30.0
 # How often the URL is tried: while it answers, and while it does not.
 ANSWERING_SECONDS, REFUSING_SECONDS = 60.0, 3.0
 
+_BEGINNING = status.DEPLOYING
 _CALM = (status.DEPLOYED, status.DEPLOYING, status.SCALED_TO_ZERO)
 
 log = logging.getLogger(__name__)
@@ -340,6 +343,10 @@ class Reconciler:
             looks.append(deadline + 0.1)
         if result == resource.status:
             return
+        if not resource.status and memory.changed_at > self._clock() - FIRST_WORD_SECONDS:
+            # Its children come first, and those of all the others that were made at the same moment.
+            looks.append(FIRST_WORD_SECONDS)
+            return
         wait = memory.written_at + QUIET_SECONDS - self._clock()
         if wait > 0 and _outline(result) == _outline(resource.status):
             looks.append(wait)
@@ -352,7 +359,7 @@ class Reconciler:
     async def _announce(self, resource: FaceComparison, result: Object) -> None:
         """An event when the resource became ready, or is not for a new reason; its beginning is no news."""
         ready, before = _ready_of(result), _ready_of(resource.status)
-        if (ready["status"], ready["reason"]) == (before.get("status", "False"), before.get("reason", status.DEPLOYING)):
+        if (ready["status"], ready["reason"]) == (before.get("status", "False"), before.get("reason", _BEGINNING)):
             return
         if ready["status"] == "True" and "deploySeconds" not in resource.status:
             self._listener.deployed(result["deploySeconds"])

@@ -42,8 +42,8 @@ from face_comparison_operator.settings import Settings
 from face_comparison_operator.store import Key, Store
 from face_comparison_operator.watch import Watch
 
-# Looks at different resources at once. Each waits for the API server most of its time; more only make its queue longer.
-WORKERS = 12
+# Looks at different resources at once. Each waits for the API server most of its time.
+WORKERS = 128
 FORGET_DELETIONS_SECONDS = 300.0
 
 # What a failed look at a resource leads to: all are tried again, later each time; what is to be expected is logged low.

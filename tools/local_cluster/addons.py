@@ -102,6 +102,7 @@ def start_ingress(node: Node) -> None:
             programs.binary("traefik"),
             f"--entrypoints.web.address={config.ADDRESS}:{HTTP_PORT}",
             f"--entrypoints.websecure.address={config.ADDRESS}:{HTTPS_PORT}",
+            "--entrypoints.websecure.http.tls=true",  # with the certificates that Ingresses name
             "--entrypoints.own.address=127.0.0.1:8082",
             "--ping",
             "--ping.entrypoint=own",

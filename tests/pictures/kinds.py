@@ -77,6 +77,9 @@ def _jpegs() -> Iterator[tuple[str, Sample]]:
     for name, option in options.items():
         yield f"jpeg {name}", _like_pillow(jpeg(picture, **option))
     yield "jpeg grey", _like_pillow(jpeg(picture.convert("L")))
+    grey = bytearray(jpeg(picture.convert("L")))
+    grey[grey.index(b"\xff\xc0") + 11] = 0x22  # means nothing where there is but one component
+    yield "jpeg grey, doubly sampled", _like_pillow(bytes(grey))
     yield "jpeg grey progressive", _like_pillow(jpeg(picture.convert("L"), progressive=True))
     yield "jpeg CMYK", _like_pillow(cmyk)
     yield "jpeg YCCK", _like_pillow(_as_ycck(cmyk))

@@ -104,3 +104,7 @@ def test_a_colour_beyond_the_palette_is_black() -> None:
 
 def test_runs_painted_over_and_over_end() -> None:
     assert decoded(damage.bmp_run_bomb(255, 2_000)).shape == (255, 255, 3)
+
+
+def test_masks_that_are_not_there_are_corrupt() -> None:
+    assert "begin at byte" in refusal(kinds.bmp(1, 1, 16, bytes(4), compression=3))

@@ -21,7 +21,7 @@ import psutil
 import urllib3
 
 TESTS = Path(__file__).parent.parent
-LIMIT = 60.0
+LIMIT = 120.0
 """Seconds after which whatever a test waits for will not come."""
 
 

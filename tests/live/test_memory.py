@@ -1,0 +1,38 @@
+"""A service that has answered many requests, good and bad, is no larger than one that has answered some."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import psutil
+from live.served import Served, raw_request, serving
+
+
+def turn(service: Served, _: int) -> None:
+    """A large picture, a long reply, a refusal, bytes that are no JSON, and two clients that hang up."""
+    service.detect(b"quick" + b" " * 1_000_000)
+    service.detect(b"faces 20")
+    service.session.request("POST", service.url + "/prod/face_comparison", body=os.urandom(100_000))
+    service.session.request("GET", service.url + "/nothing/here")
+    for sent in (raw_request(b"quick", length=9000), b"POST /prod/fa"):
+        with contextlib.suppress(OSError), service.connect() as sock:
+            sock.sendall(sent)
+
+
+def test_memory_is_flat(tmp_path: Path) -> None:
+    with serving(tmp_path, threads=2, queue=16) as service, ThreadPoolExecutor(8) as pool:
+        service.wait_ready()
+        (worker,) = (psutil.Process(pid) for pid in service.workers())
+
+        def after(turns: int) -> int:
+            list(pool.map(lambda number: turn(service, number), range(turns)))
+            return int(worker.memory_info().rss)
+
+        early = after(300)  # by then every thread has worked
+        late = after(900)
+        assert late < 1.05 * early, f"{early / 2**20:.1f} MiB, later {late / 2**20:.1f} MiB"
+        assert worker.num_fds() < 100
+        assert worker.num_threads() < 2 + 16 + 32 + 10

@@ -6,6 +6,8 @@ import contextlib
 import gzip
 import os
 import socket
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -20,6 +22,8 @@ from network.servers import Conversation, Server, reply
 from parts.processes import Processes
 from parts.programs import PartUnavailable, binary
 
+from face_comparison import publishing
+from face_comparison.bundle import Bundle
 from face_comparison.errors import (
     BodyTooLarge,
     DeadlineExceeded,
@@ -359,3 +363,76 @@ def test_a_key_that_would_leave_the_folder_writes_nothing(odd: Server, tmp_path:
     with pytest.raises(UrlFetchFailed, match="no file name"):
         download_prefix("s3://other/models", into)
     assert list(tmp_path.rglob("*")) == []
+
+
+# --- the command that a pod runs before the service starts ----------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def stored(admin: Any) -> Bundle:
+    """The default bundle, below `s3://other/served`, as it was put there."""
+    made = publishing.fetched("default", publishing.bundles_folder())
+    for path in (made.folder / "manifest.json", made.detector, made.embedder):
+        admin.put_object(Bucket="other", Key=f"served/{path.name}", Body=path.read_bytes())
+    damaged = made.embedder.read_bytes()[:-1]
+    for path in (made.folder / "manifest.json", made.detector):
+        admin.put_object(Bucket="other", Key=f"damaged/{path.name}", Body=path.read_bytes())
+    admin.put_object(Bucket="other", Key=f"damaged/{made.embedder.name}", Body=damaged)
+    return made
+
+
+def models(*arguments: object) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "face_comparison", "models", *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+
+
+def test_a_bundle_is_downloaded_verified_and_kept(
+    endpoint: str, stored: Bundle, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    configure(monkeypatch, endpoint)
+    into = tmp_path / "models" / "bundle"
+    done = models("fetch", "s3://other/served", "--sha256", stored.digest, "--into", into)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert models("verify", into, "--sha256", stored.digest).returncode == 0
+    monkeypatch.setenv("AWS_ENDPOINT_URL_S3", "http://127.0.0.1:9")  # a container that restarts needs no S3
+    assert models("fetch", "s3://other/served", "--sha256", stored.digest, "--into", into).returncode == 0
+    assert [path.name for path in into.parent.iterdir()] == ["bundle"]
+
+
+@pytest.mark.parametrize(
+    ("uri", "digest", "said"),
+    [
+        ("s3://other/missing", None, "model_download_failed: there are no objects below s3://other/missing/"),
+        ("s3://nowhere/served", None, "model_download_failed: "),
+        ("s3://other/damaged", None, "invalid_bundle: "),
+        ("s3://other/served", "0" * 64, "invalid_bundle: "),
+    ],
+)
+def test_a_bundle_that_cannot_be_had_or_trusted_is_not_kept(
+    endpoint: str,
+    stored: Bundle,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    uri: str,
+    digest: str | None,
+    said: str,
+) -> None:
+    configure(monkeypatch, endpoint)
+    done = models("fetch", uri, *(["--sha256", digest] if digest else []), "--into", tmp_path / "bundle")
+    assert done.returncode == 2
+    assert done.stderr.startswith(said)
+    if said.startswith("invalid_bundle"):
+        assert stored.manifest.embedder.sha256 in done.stderr or "0" * 64 in done.stderr
+    assert not list(tmp_path.iterdir())
+
+
+def test_another_digest_is_noticed_by_verify(stored: Bundle) -> None:
+    done = models("verify", stored.folder, "--sha256", "f" * 64)
+    assert done.returncode == 2
+    assert done.stderr.startswith("invalid_bundle: ")
+    assert stored.digest in done.stderr
+
+
+def test_a_bundle_from_s3_needs_a_folder_and_others_take_none(tmp_path: Path) -> None:
+    assert "--into DIR" in models("fetch", "s3://other/served").stderr
+    assert "FACE_COMPARISON_BUNDLES" in models("fetch", "default", "--into", tmp_path).stderr

@@ -22,9 +22,15 @@ import urllib3
 from filelock import FileLock
 from platformdirs import user_cache_path
 
-from face_comparison import bundle
+from face_comparison import bundle, s3
 from face_comparison.bundle import Bundle, Detector, Embedder, Manifest, Origin, Source
-from face_comparison.errors import InvalidBundle, ModelDownloadFailed
+from face_comparison.errors import (
+    InvalidBundle,
+    ModelDownloadFailed,
+    UrlFetchFailed,
+    UrlFetchTimeout,
+    UrlNotAllowed,
+)
 
 DEFAULT = "yunet-sface"
 FETCH_SECONDS = 300
@@ -88,6 +94,32 @@ def fetched(name: str, folder: Path) -> Bundle:
             shutil.rmtree(target, ignore_errors=True)
             fresh.replace(target)
     return bundle.opened(target)
+
+
+def downloaded(uri: str, into: Path, sha256: str | None = None) -> Bundle:
+    """The bundle below `s3://bucket/prefix`, verified and only then put into the folder `into`; what was there goes.
+
+    sha256: of its manifest, and so of all of it. A bundle that is there already and fits is left as it is.
+    Raises ModelDownloadFailed, InvalidBundle.
+    """
+    if into.is_dir() and sha256 is not None:
+        try:
+            return bundle.opened(into, sha256)
+        except InvalidBundle:
+            pass  # damaged or another one
+    into.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=into.parent) as scratch:
+        fresh = Path(scratch) / "bundle"
+        try:
+            s3.download_prefix(uri, fresh)
+        except (UrlNotAllowed, UrlFetchFailed, UrlFetchTimeout) as error:
+            raise ModelDownloadFailed(error.message) from error
+        except OSError as error:  # a full disk
+            raise ModelDownloadFailed(f"{uri} could not be kept: {error.strerror}") from error
+        bundle.opened(fresh, sha256)
+        shutil.rmtree(into, ignore_errors=True)
+        fresh.replace(into)
+    return bundle.opened(into, sha256)
 
 
 def _built(network: Detector | Embedder, base: Path) -> bytes:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import click
 import msgspec
@@ -19,6 +20,7 @@ def command() -> None:
 
 
 _name = click.argument("name", metavar="[NAME|PATH]", default="default")
+_sha256 = click.option("--sha256", metavar="DIGEST", help="SHA-256 that the bundle's manifest must have.")
 
 
 @command.command("list")
@@ -38,21 +40,37 @@ def list_bundles() -> None:
 
 @command.command()
 @_name
-def fetch(name: str) -> None:
-    """Fetch and convert a bundle once, and keep it; NAME may be the path of a manifest."""
-    from face_comparison import publishing  # noqa: PLC0415
+@click.option("--into", type=click.Path(file_okay=False, path_type=Path), help="Folder for a bundle from s3://.")
+@_sha256
+def fetch(name: str, into: Path | None, sha256: str | None) -> None:
+    """Fetch and convert a bundle once, and keep it.
 
-    found = publishing.fetched(name, options.bundles_folder())
+    NAME may be the path of a manifest, or s3://BUCKET/PREFIX of a bundle that is whole: that one is downloaded --into a
+    folder, by the usual AWS configuration.
+    """
+    from face_comparison import bundle, publishing  # noqa: PLC0415
+
+    if name.startswith("s3://"):
+        if into is None:
+            raise click.UsageError("a bundle from s3:// needs a folder: --into DIR")
+        found = publishing.downloaded(name, into, sha256)
+    elif into is not None:
+        raise click.UsageError(
+            "--into goes with s3://BUCKET/PREFIX; other bundles go where FACE_COMPARISON_BUNDLES says"
+        )
+    else:
+        found = bundle.opened(publishing.fetched(name, options.bundles_folder()).folder, sha256)
     click.echo(f"{found.manifest.version}  {found.folder}")
 
 
 @command.command()
 @_name
-def verify(name: str) -> None:
+@_sha256
+def verify(name: str, sha256: str | None) -> None:
     """Compare every file of a bundle with its digest."""
     from face_comparison import bundle, publishing  # noqa: PLC0415
 
-    found = bundle.opened(publishing.located(name, options.bundles_folder()))
+    found = bundle.opened(publishing.located(name, options.bundles_folder()), sha256)
     click.echo(f"{found.manifest.version}  sha256 {found.digest}  every file is as its manifest says")
 
 

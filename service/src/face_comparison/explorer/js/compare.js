@@ -117,7 +117,7 @@ export function comparePage(service) {
 
   const showExchange = () => {
     const { answer, error } = state;
-    if (answer || error) afterPaint(() => state.answer === answer && state.error === error && fill(parts.below, exchangePanels(request(service, state), answer)));
+    if (answer || error) afterPaint(() => state.answer === answer && state.error === error && fill(parts.below, exchangePanels(request(service, state), answer, error)));
   };
 
   /** A scale of distances whose slider moves the page's threshold; judge() shows what that changes. */
@@ -206,7 +206,8 @@ function item(subject, remove) {
 function words({ Distance: distance, Confidence: confidence }, { threshold }) {
   const same = distance <= threshold;
   const sure = same ? confidence : 1 - confidence;
-  const how = sure > 0.99 ? "sure" : sure > 0.9 ? "very-likely" : sure > 0.7 ? "likely" : "unsure";
+  // Below a half the threshold says one thing and the probability the other: the visitor has moved it far.
+  const how = sure > 0.99 ? "sure" : sure > 0.9 ? "very-likely" : sure > 0.7 ? "likely" : sure > 0.3 ? "unsure" : "by-threshold";
   const filling = { sure: capital(t(`compare.${how}`)), distance: number(distance, 3), threshold: number(threshold, 3) };
   return [`${t(same ? "compare.same" : "compare.other")}.`, t(same ? "compare.sentence-same" : "compare.sentence-other", filling), t("compare.probability", { confidence: percent(confidence) })];
 }

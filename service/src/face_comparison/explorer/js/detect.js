@@ -76,6 +76,11 @@ export function detectPage(service, compareWith) {
   function showPicture() {
     const { subject, answer, busy } = state;
     if (!subject) return;
+    if (subject.url && state.error) {
+      drawn = null;
+      fill(parts.shot);
+      return;
+    }
     if (drawn?.subject !== subject || !drawn.image) {
       const boxes = answer?.reply.Faces.map((face) => face.BoundingBox) ?? [];
       drawn = { subject, ...shot(subject, { label: t("detect.picture"), boxes }) };
@@ -110,7 +115,7 @@ export function detectPage(service, compareWith) {
       faces.length > 0 && h("ul", { class: "faces" }, cards),
     );
     fill(parts.below);
-    if (answer || error) afterPaint(() => state.answer === answer && state.error === error && fill(parts.below, exchangePanels(request(service, state), answer)));
+    if (answer || error) afterPaint(() => state.answer === answer && state.error === error && fill(parts.below, exchangePanels(request(service, state), answer, error)));
     if (drawn?.image) drawn.image.decode().then(() => cards.forEach((item, i) => item.cut(drawn.image, faces[i].BoundingBox)), () => {});
     if (subject && !busy) keepFocus(parts.results);
   }

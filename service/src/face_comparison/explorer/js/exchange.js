@@ -11,13 +11,14 @@ const COLOURS = { network: "t0", read: "t0", fetch: "t1", queue: "t2", decode: "
 
 let language = LANGUAGES[0]; // stays chosen from one request to the next
 
-/** The panels below a result. request: see samples.js; answer: see service.js, null when there was only an error. */
-export function exchangePanels(request, answer) {
+/** The panels below a result. request: see samples.js; answer, error: see service.js, one of them null. */
+export function exchangePanels(request, answer, error) {
+  const reply = answer?.reply ?? error?.reply;
   return h(
     "div",
     { class: "stack" },
     answer && timePanel(answer),
-    h("div", { class: "halves" }, requestPanel(request), answer && replyPanel(answer.reply)),
+    h("div", { class: "halves" }, requestPanel(request), reply && replyPanel(reply)),
   );
 }
 

@@ -78,7 +78,7 @@ async function begin() {
     const loading = error.code === "not_ready";
     showState(loading ? "waiting" : "failed");
     fill(main, problem(error, begin));
-    if (loading) setTimeout(begin, 1000);
+    if (loading) setTimeout(begin, 1000 * (error.retryAfter || 1));
     return;
   }
   service = document_["x-service"];

@@ -101,6 +101,7 @@ export const en = {
   "compare.sure": "almost certainly",
   "compare.very-likely": "very likely",
   "compare.likely": "probably",
+  "compare.by-threshold": "by the threshold alone",
   "compare.unsure": "too close to tell",
   "compare.sentence-same": "{sure}: their distance is {distance}, at or below the threshold of {threshold}.",
   "compare.sentence-other": "{sure}: their distance is {distance}, above the threshold of {threshold}.",

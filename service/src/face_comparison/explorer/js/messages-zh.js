@@ -101,6 +101,7 @@ export const zh = {
   "compare.sure": "几乎可以确定",
   "compare.very-likely": "很可能",
   "compare.likely": "大概",
+  "compare.by-threshold": "仅按阈值判断",
   "compare.unsure": "太接近，难以判断",
   "compare.sentence-same": "{sure}：两者距离为 {distance}，不超过阈值 {threshold}。",
   "compare.sentence-other": "{sure}：两者距离为 {distance}，超过阈值 {threshold}。",

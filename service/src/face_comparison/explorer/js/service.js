@@ -18,9 +18,9 @@ export const hasKey = () => key !== "";
 
 /** What went wrong. `code`: the service's, or `unreachable` and `unexpected`, which mean that it did not answer itself. */
 export class ServiceError extends Error {
-  constructor({ code, message = "", status = 0, requestId = "", retryAfter = 0 }) {
+  constructor({ code, message = "", status = 0, requestId = "", retryAfter = 0, reply = null }) {
     super(message);
-    Object.assign(this, { code, status, requestId, retryAfter });
+    Object.assign(this, { code, status, requestId, retryAfter, reply });
   }
 }
 
@@ -82,6 +82,7 @@ function refusal(response, reply) {
     status: response.status,
     requestId,
     retryAfter: Number(response.headers.get("Retry-After")) || 0,
+    reply,
   });
 }
 

@@ -9,14 +9,27 @@ import golden_objects
 import pytest
 import yaml
 from cluster.api import CRD, Api, Faces, install, stand_in, until
+from cluster.operating import Operator
 from parts import programs
 
 from face_comparison_operator.drift import difference
-from face_comparison_operator.kinds import CHILDREN, DEPLOYMENT, POD, RESOURCE, SCALED_OBJECT, SERVICE_MONITOR, kind_of
+from face_comparison_operator.kinds import (
+    CHILDREN,
+    DEPLOYMENT,
+    GATEWAY,
+    HTTP_ROUTE,
+    INGRESS,
+    POD,
+    RESOURCE,
+    SCALED_OBJECT,
+    SERVICE_MONITOR,
+    kind_of,
+)
 from face_comparison_operator.resource import child_name
 
 pytestmark = pytest.mark.cluster
 
+GATEWAY_KINDS = ("HTTPRoute", "Gateway")
 SAMPLES = Path(__file__).resolve().parents[2] / "manifests" / "samples"
 
 
@@ -25,7 +38,8 @@ def optional_apis(api: Api) -> Iterator[None]:
     """The Gateway API as it is, and stand-ins for KEDA and the Prometheus operator; removed for the modules after."""
     definitions = [stand_in(SCALED_OBJECT), stand_in(SERVICE_MONITOR)]
     for path in programs.data("gateway-crds"):
-        definitions += [each for each in yaml.safe_load_all(path.read_text()) if each and "httproutes" in path.name]
+        found = [each for each in yaml.safe_load_all(path.read_text()) if each]
+        definitions += [each for each in found if each.get("spec", {}).get("names", {}).get("kind") in GATEWAY_KINDS]
     for definition in definitions:
         install(api, definition)
     yield
@@ -128,3 +142,46 @@ def test_names_that_are_no_labels_get_children(faces: Faces) -> None:
     name = "7.faces"
     faces.create(name, accelerator={"type": "cpu"})
     until(lambda: faces.child(DEPLOYMENT, child_name(name)), bool, "the Deployment is there")
+
+
+def test_a_gateway_publishes_the_service(faces: Faces) -> None:
+    listeners = [{"name": "secure", "protocol": "HTTPS", "port": 8443, "tls": {"certificateRefs": [{"name": "c"}]}}]
+    spec = {"gatewayClassName": "test", "listeners": listeners}
+    faces.api.create(GATEWAY, {"metadata": {"name": "public", "namespace": faces.namespace}, "spec": spec})
+    route = {"host": "faces.example.com", "gateway": {"parentRefs": [{"name": "public", "sectionName": "secure"}]}}
+    faces.create("faces", accelerator={"type": "cpu"}, route=route)
+    faces.wait_for("faces", "RoutePending")
+    answer = {"parentRef": {"name": "public"}, "controllerName": "example.com/test"}
+    for status, reason in (("False", "NotAllowedByListeners"), ("True", "Accepted")):
+        told = {
+            "type": "Accepted",
+            "status": status,
+            "reason": reason,
+            "message": reason,
+            "lastTransitionTime": "2026-01-01T00:00:00Z",
+        }
+        state = {"status": {"parents": [{**answer, "conditions": [told]}]}}
+        faces.api.merge(HTTP_ROUTE, faces.namespace, "faces", state, "status")
+        ready = faces.wait_for("faces", "RouteRefused" if status == "False" else "Deployed")
+        assert reason in ready["message"] or status == "True"
+    assert faces.get("faces")["status"]["url"] == "https://faces.example.com:8443/prod/face_comparison"
+    assert faces.child(INGRESS, "faces") is None
+
+
+def test_the_operator_counts_what_it_does(faces: Faces, operator: Operator) -> None:
+    faces.deploy("faces", accelerator={"type": "cpu"})
+
+    def sample(name: str) -> float:
+        found = [line for line in operator.metrics().splitlines() if line.startswith(name + " ")]
+        return float(found[0].rpartition(" ")[2]) if found else 0.0
+
+    prefix = "face_comparison_operator"
+    ready = f'{prefix}_resources{{condition="Ready",reason="Deployed",status="True"}}'
+    until(lambda: sample(ready), lambda count: count >= 1, "the resource is counted")
+    assert sample(f'{prefix}_reconciles_total{{result="done"}}') > 0
+    assert sample(f'{prefix}_api_requests_total{{code="201",resource="deployments",verb="create"}}') > 0
+    assert sample(f"{prefix}_deploy_seconds_count") > 0
+    assert sample(f"{prefix}_leader") == 1
+    before = sample(ready)
+    faces.api.delete(RESOURCE, faces.namespace, "faces")
+    until(lambda: sample(ready), lambda count: count < before, "it is not counted any more")

@@ -68,3 +68,18 @@ def test_a_silent_cut(control_plane: ControlPlane, api: Api, link: Link, namespa
             {"edited", "changed", "made"}.__eq__,
             "the children of the deleted resource are gone",
         )
+
+
+def test_an_api_server_that_starts_again(
+    control_plane: ControlPlane, api: Api, alone: Operator, namespace: str
+) -> None:
+    faces = Faces(api, namespace)
+    with alone:
+        faces.deploy("before", accelerator=CPU)
+        control_plane.stop_program("kube-apiserver")
+        control_plane.start_program("kube-apiserver")
+        control_plane.wait_ready()
+        faces.change("before", stage="v2")
+        faces.deploy("after", accelerator=CPU)
+        faces.wait_for("before", "Deployed")
+        assert alone.health("livez")[0] == 200

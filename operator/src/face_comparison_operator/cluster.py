@@ -25,6 +25,7 @@ from face_comparison_operator.errors import (
     Conflict,
     Expired,
     Forbidden,
+    InvalidSettings,
     NotFound,
     Rejected,
 )
@@ -239,7 +240,10 @@ class Cluster:
         if session is None:
             raise RuntimeError("use the Cluster as a context manager")
         headers = {"Content-Type": call.content}
-        authorization = self._connection.authorization(refused=refused)
+        try:
+            authorization = self._connection.authorization(refused=refused)
+        except InvalidSettings as error:
+            raise ClusterUnavailable(error.message) from error
         if authorization:
             headers["Authorization"] = authorization
         return session.request(

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Protocol
 
@@ -321,9 +321,7 @@ class Reconciler:
         if memory.asking is not None and memory.answered_at == float("-inf"):
             return None
         looks.append(max(due, REFUSING_SECONDS))
-        return Observed(
-            **{name: getattr(observed, name) for name in Observed.__slots__ if name != "answer"}, answer=memory.answer
-        )
+        return replace(observed, answer=memory.answer)
 
     async def _ask_and_remember(self, key: Key, memory: _Memory, route: RouteState, service: Object | None) -> None:
         memory.answer = await self._ask(route, service)

@@ -62,6 +62,7 @@ class Watch:
                 await self._wait_for_api(error)
             except Expired:
                 log.info("the history of %s is no longer kept, listing again", self.kind.plural)
+                await asyncio.sleep(FIRST_RETRY_SECONDS)
             except ClusterError as error:
                 log.warning("watching %s: %s", self.kind.plural, error.message)
                 retry = FIRST_RETRY_SECONDS if time.monotonic() - began > LAST_RETRY_SECONDS else retry * 2

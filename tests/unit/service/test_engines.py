@@ -1,7 +1,12 @@
 """Engines refuse what they cannot run, and say what is missing."""
 
+import subprocess
+import sys
+from importlib import resources
 from pathlib import Path
 
+import numpy as np
+import onnxruntime
 import pytest
 
 from face_comparison import engines
@@ -37,3 +42,18 @@ def test_a_file_that_is_no_network_is_named(name: str, tmp_path: Path) -> None:
     path.write_bytes(b"not a network")
     with pytest.raises(InvalidBundle, match=r"broken\.onnx is not a network"):
         engines.load(name, "cpu", 1).session(path, [(1, 64, 64)])
+
+
+def test_the_probe_of_a_gpu_is_a_convolution_that_a_cpu_computes_too() -> None:
+    probe = resources.files("face_comparison.engines").joinpath("probe.onnx").read_bytes()
+    session = onnxruntime.InferenceSession(probe, providers=["CPUExecutionProvider"])
+    (result,) = session.run(None, {"x": np.ones((1, 3, 8, 8), np.float32)})
+    np.testing.assert_array_equal(result, np.full((1, 1, 6, 6), 27, np.float32))
+
+
+def test_nothing_that_serves_imports_what_only_builds_bundles() -> None:
+    """The images hold neither onnx nor pip."""
+    code = "import sys; import face_comparison.wsgi, face_comparison.loading, face_comparison.engines.onnxruntime; "
+    code += "sys.exit(', '.join(name for name in ('onnx', 'pip') if name in sys.modules))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -63,7 +64,9 @@ def cuda() -> OnnxruntimeEngine:
             )
         ],
     )
-    session = _opened(_probe(), "the probe network", engine._providers)
+    # One convolution: it needs the driver, CUDA, cuBLAS and cuDNN, all of which can be missing on their own.
+    probe = resources.files("face_comparison.engines").joinpath("probe.onnx").read_bytes()
+    session = _opened(probe, "the probe network", engine._providers)
     if CUDA not in session.get_providers():
         raise AcceleratorUnavailable(f"onnxruntime could not start CUDA: {_what_is_missing()}")
     try:
@@ -101,22 +104,6 @@ def _what_is_missing() -> str:
     except OSError as error:
         return f"a library is missing or of another version: {str(error).replace(str(library), library.name)}"
     return "the GPU or its driver is too old for this onnxruntime"
-
-
-def _probe() -> bytes:
-    """One convolution: it needs the driver, CUDA, cuBLAS and cuDNN, all of which can be missing on their own."""
-    from onnx import TensorProto, helper, numpy_helper  # noqa: PLC0415 - only CUDA needs it
-
-    weights = numpy_helper.from_array(np.ones((1, 3, 3, 3), np.float32), "w")
-    graph = helper.make_graph(
-        [helper.make_node("Conv", ["x", "w"], ["y"])],
-        "probe",
-        [helper.make_tensor_value_info("x", TensorProto.FLOAT, [1, 3, 8, 8])],
-        [helper.make_tensor_value_info("y", TensorProto.FLOAT, [1, 1, 6, 6])],
-        [weights],
-    )
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
-    return bytes(model.SerializeToString())
 
 
 class _OnnxruntimeSession:

@@ -1,0 +1,38 @@
+"""The default bundle on a GPU: the same faces and hashes as on a CPU, in batches across requests.
+
+Skipped where onnxruntime has no CUDA provider: then `tests/unit/service/test_engines.py` shows that it is refused.
+"""
+
+from concurrent.futures import ThreadPoolExecutor
+from importlib import resources
+
+import numpy as np
+import onnxruntime
+import pytest
+
+from face_comparison import analysis, similarity
+from face_comparison.analysis import PictureAnalyzer
+from face_comparison.bundle import Bundle
+
+pytestmark = pytest.mark.skipif(
+    "CUDAExecutionProvider" not in onnxruntime.get_available_providers(),
+    reason="this onnxruntime has no CUDA: it needs face-comparison[gpu] and a machine with an NVIDIA GPU",
+)
+
+SAMPLE = resources.files("face_comparison").joinpath("sample.jpg").read_bytes()
+
+
+def test_a_gpu_finds_what_a_cpu_finds_and_requests_share_batches(
+    default_bundle: Bundle, analyzer: PictureAnalyzer
+) -> None:
+    batches: list[tuple[str, int]] = []
+    gpu = analysis.build_analyzer(default_bundle, device="cuda", on_batch=lambda *batch: batches.append(batch))
+    assert gpu.model.device == "cuda"
+    gpu.warm_up()
+    (expected,) = analyzer.analyze(SAMPLE).faces
+    with ThreadPoolExecutor(32) as pool:
+        found = list(pool.map(lambda _: gpu.analyze(SAMPLE).faces, range(256)))
+    for (face,) in found:
+        assert similarity.distance(face.hash, expected.hash) < 0.05
+        np.testing.assert_allclose(face.landmarks, expected.landmarks, atol=1)
+    assert max(size for network, size in batches if network == "embedder") > 1

@@ -23,6 +23,8 @@ OTHER_NAMES: Mapping[str, str] = {
     "FACE_COMPARISON_DRAW": "--draw of `detect`",
     "FACE_COMPARISON_JSON": "--json of `compare`",
     "FACE_COMPARISON_THRESHOLD": "--threshold of `compare`",
+    "FACE_COMPARISON_INTO": "--into of `models fetch`",
+    "FACE_COMPARISON_SHA256": "--sha256 of `models`",
     "FACE_COMPARISON_ROUNDS": "--rounds of `bench`",
     "FACE_COMPARISON_TOTAL": "--total of `bench`",
     "FACE_COMPARISON_MEMORY": "--memory of `bench`",

@@ -83,6 +83,20 @@ def test_an_unknown_environment_name_stops_every_command_that_loads_models() -> 
     assert "did you mean FACE_COMPARISON_BUNDLE?" in ended.stderr
 
 
+def test_kubernetes_is_told_why_a_start_failed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its containers have a file for that; elsewhere there is none, and none is made."""
+    file = tmp_path / "termination-log"
+    monkeypatch.setattr("face_comparison.commands.serve.TERMINATION_LOG", file)
+    arguments = ["serve", "--port", "70000"]
+    assert CliRunner().invoke(cli.main, arguments).exit_code == commands.FAILED
+    assert not file.exists()
+    file.touch()
+    ended = CliRunner().invoke(cli.main, arguments)
+    assert ended.exit_code == commands.FAILED
+    assert file.read_text() == ended.stderr.strip()
+    assert file.read_text().startswith("invalid_settings: --port")
+
+
 def match(distance: float, *, same: bool) -> FaceMatch:
     return FaceMatch(None, distance, 0.5, same)
 

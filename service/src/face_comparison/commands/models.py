@@ -20,7 +20,9 @@ def command() -> None:
 
 
 _name = click.argument("name", metavar="[NAME|PATH]", default="default")
-_sha256 = click.option("--sha256", metavar="DIGEST", help="SHA-256 that the bundle's manifest must have.")
+_sha256 = click.option(
+    "--sha256", envvar="FACE_COMPARISON_SHA256", metavar="DIGEST", help="SHA-256 that the bundle's manifest must have."
+)
 
 
 @command.command("list")
@@ -40,7 +42,12 @@ def list_bundles() -> None:
 
 @command.command()
 @_name
-@click.option("--into", type=click.Path(file_okay=False, path_type=Path), help="Folder for a bundle from s3://.")
+@click.option(
+    "--into",
+    type=click.Path(file_okay=False, path_type=Path),
+    envvar="FACE_COMPARISON_INTO",
+    help="Folder for a bundle from s3://.",
+)
 @_sha256
 def fetch(name: str, into: Path | None, sha256: str | None) -> None:
     """Fetch and convert a bundle once, and keep it.

@@ -222,10 +222,12 @@ class Faces:
         return until(right, bool, f"a pod of {name} has a node") or {}
 
 
-def until(look: Callable[[], T], right: Callable[[T], object], what: str, seconds: float = SECONDS) -> T:
+def until(
+    look: Callable[[], T], right: Callable[[T], object], what: str, seconds: float = SECONDS, pause: float = 0.1
+) -> T:
     """Look again and again until it is right; fail after `seconds` with what was seen last."""
     seen = None
-    for _ in attempts(seconds, 0.1):
+    for _ in attempts(seconds, pause):
         seen = look()
         if right(seen):
             return seen

@@ -77,7 +77,8 @@ def diagnosis(pods: Sequence[Object], events: Sequence[Object] = ()) -> Problem 
     `events` are warnings about these pods; they are looked at last, because they outlive what they tell of.
     """
     problems: list[Problem] = []
-    for pod in pods:
+    # Pods that the node has put out stay as a record beside those that take their place.
+    for pod in sorted(pods, key=_has_failed):
         if not is_ready(pod):
             problems.extend(_container_problems(pod))
             problems.extend(_pod_problems(pod))
@@ -142,8 +143,12 @@ def _pod_problems(pod: Object) -> Iterator[Problem]:
         told = scheduled.get("message", "").partition(" preemption:")[0].rstrip(". ")
         yield Problem(UNSCHEDULABLE, f"no node can take the pod: {told}")
     status = pod.get("status", {})
-    if status.get("phase") == "Failed":
-        yield Problem(status.get("reason") or CRASH_LOOPING, status.get("message") or "the pod failed")
+    if _has_failed(pod):
+        told = status.get("message") or "no message"
+        if status.get("reason") == EVICTED:
+            yield Problem(EVICTED, told)
+        else:
+            yield Problem(PODS_REFUSED, f"the node refuses the pod: {status.get('reason', 'no reason')}: {told}")
 
 
 def _event_problems(event: Object) -> Iterator[Problem]:
@@ -161,6 +166,10 @@ def _container_statuses(status: Object) -> list[Object]:
 def _condition(pod: Object, kind: str) -> Object:
     conditions = pod.get("status", {}).get("conditions", [])
     return next((each for each in conditions if each.get("type") == kind), {})
+
+
+def _has_failed(pod: Object) -> bool:
+    return bool(pod.get("status", {}).get("phase") == "Failed")
 
 
 def _last_seen(event: Object) -> str:

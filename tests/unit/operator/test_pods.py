@@ -96,6 +96,11 @@ CASES: list[tuple[str, dict[str, Any], Problem | None]] = [
         Problem("Evicted", "the node was low on disk"),
     ),
     (
+        "a pod that the node does not take",
+        pod(phase="Failed", reason="UnexpectedAdmissionError", message="no healthy device"),
+        Problem("PodsRefused", "the node refuses the pod: UnexpectedAdmissionError: no healthy device"),
+    ),
+    (
         "a pod that serves although it crashed once",
         pod({**ended("old"), "ready": True}, conditions=[{"type": "Ready", "status": "True"}]),
         None,
@@ -163,3 +168,10 @@ def test_a_container_speaks_before_the_scheduler_and_both_before_events() -> Non
     found = diagnosis([pod(conditions=[condition]), STUCK], [warning("FailedMount", "timeout")])
     assert found is not None
     assert found.reason == "Unschedulable"
+
+
+def test_a_pod_that_lives_speaks_before_one_that_was_put_out() -> None:
+    gone = pod(phase="Failed", reason="Evicted", message="disk")
+    found = diagnosis([gone, pod(waiting("ErrImagePull", "not found"))])
+    assert found is not None
+    assert found.reason == "ImagePullFailed"

@@ -253,7 +253,7 @@ def _detect(operations: _Operations, model: ModelInfo) -> Schema:
             "max_faces": {"type": "integer", "minimum": 1, "maximum": MAX_FACES},
             "min_confidence": {"type": "number", "minimum": 0, "maximum": 1},
         },
-        "anyOf": [{"required": ["img"]}, {"required": ["url"]}],
+        "description": "One of `img` and `url` is required.",
     }
     operation = operations.post(
         "Faces of one picture",

@@ -127,13 +127,14 @@ def _requests(version: str, threshold: float, min_confidence: float) -> dict[str
                     "description": "Least confidence of a face in the reply.",
                 },
             },
-            "anyOf": [{"required": ["url"]}, {"required": ["img"]}],
+            # Which of them is required is said in words: alternatives beside properties keep most generators of clients
+            # from making a class.
+            "description": "One of `url` and `img` is required.",
         },
         "Subject": {
             "type": "object",
-            "description": "A picture or a hash.",
+            "description": "A picture or a hash: one of `url`, `img` and `face_hash` is required.",
             "properties": subject,
-            "anyOf": [{"required": ["url"]}, {"required": ["img"]}, {"required": ["face_hash"]}],
         },
         "CompareRequest": {
             "type": "object",
@@ -156,7 +157,7 @@ def _requests(version: str, threshold: float, min_confidence: float) -> dict[str
                 },
             },
             "required": ["source"],
-            "anyOf": [{"required": ["targets"]}, {"required": ["target"]}],
+            "description": "One of `targets` and `target` is required.",
         },
     }
 

@@ -247,23 +247,23 @@ def test_a_source_that_comes_too_late_is_a_504(start, pictures):
 
 
 def test_a_bad_source_is_told_without_waiting_for_targets(running, pictures):
-    asked, told = threading.Event(), threading.Event()
-
-    def slow(conversation):
-        asked.set()
-        assert told.wait(20)
-        conversation.send(reply(picture("anna")))
+    running.analyzer.go.clear()
 
     def bad(conversation):
-        assert asked.wait(20)
+        assert running.analyzer.started.acquire(timeout=20)  # by then the target is being analyzed
         conversation.send(reply(status="404 Not Found"))
 
-    pictures.replies |= {"/slow.jpg": slow, "/bad.jpg": bad}
-    source, target = {"url": pictures.url("/bad.jpg")}, {"url": pictures.url("/slow.jpg")}
+    pictures.replies["/bad.jpg"] = bad
+    replies = []
+    body = {"source": {"url": pictures.url("/bad.jpg")}, "target": img("anna")}
+    request = threading.Thread(target=lambda: replies.append(running.compare(**body)))
+    request.start()
     try:
-        assert code(running.compare(source=source, target=target), 502) == "url_fetch_failed"
+        request.join(20)
+        assert [code(reply, 502) for reply in replies] == ["url_fetch_failed"]
     finally:
-        told.set()
+        running.analyzer.go.set()
+        request.join(20)
 
 
 def test_one_request_takes_few_slots(start):

@@ -25,16 +25,16 @@ Object = dict[str, Any]
 def start_dns(node: Node) -> None:
     """Names of services, for pods. What lies outside the cluster is unknown here: the node has no way out."""
     ports = [{"name": name, "port": 53, "targetPort": 1053, "protocol": name.upper()} for name in ("udp", "tcp")]
-    _apply(node, *_host_service("kube-dns", ports, clusterIP=config.DNS_SERVICE))
+    apply(node, *host_service("kube-dns", ports, clusterIP=config.DNS_SERVICE))
     node.spawn("coredns", [programs.binary("coredns"), "-conf", node.layout.config / "Corefile"])
 
 
 def start_metrics(node: Node) -> None:
     """Processor time and memory of pods, which the HorizontalPodAutoscaler and `kubectl top` read."""
     kubeconfig = node.kubeconfig
-    _apply(
+    apply(
         node,
-        *_host_service("metrics-server", [{"name": "https", "port": 443, "targetPort": 4443, "protocol": "TCP"}]),
+        *host_service("metrics-server", [{"name": "https", "port": 443, "targetPort": 4443, "protocol": "TCP"}]),
         {
             "apiVersion": "apiregistration.k8s.io/v1",
             "kind": "APIService",
@@ -71,7 +71,7 @@ def start_ingress(node: Node) -> None:
     node.kubectl("wait", "--for=condition=Established", "crd/gateways.gateway.networking.k8s.io", "--timeout=30s")
     namespace, name = GATEWAY
     listener = {"name": "web", "port": HTTP_PORT, "protocol": "HTTP", "allowedRoutes": {"namespaces": {"from": "All"}}}
-    _apply(
+    apply(
         node,
         {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}},
         {
@@ -131,9 +131,9 @@ def _get(url: str) -> list[str]:
     return [sys.executable, "-c", f"import urllib.request; print(urllib.request.urlopen({url!r}, timeout=2).status)"]
 
 
-def _host_service(name: str, ports: list[Object], **spec: Any) -> tuple[Object, Object]:
-    """A Service of kube-system whose only endpoint is a program of the node."""
-    where = {"name": name, "namespace": "kube-system"}
+def host_service(name: str, ports: list[Object], namespace: str = "kube-system", **spec: Any) -> tuple[Object, Object]:
+    """A Service whose only endpoint is a program of the node."""
+    where = {"name": name, "namespace": namespace}
     slice_ports = [{"name": port["name"], "port": port["targetPort"], "protocol": port["protocol"]} for port in ports]
     return (
         {"apiVersion": "v1", "kind": "Service", "metadata": where, "spec": {"ports": ports, **spec}},
@@ -148,7 +148,8 @@ def _host_service(name: str, ports: list[Object], **spec: Any) -> tuple[Object, 
     )
 
 
-def _apply(node: Node, *objects: Object) -> None:
+def apply(node: Node, *objects: Object) -> None:
+    """Apply objects of any kind."""
     node.kubectl(
         "apply", "--server-side", "-f", "-", stdin=json.dumps({"apiVersion": "v1", "kind": "List", "items": objects})
     )

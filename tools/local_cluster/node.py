@@ -247,9 +247,10 @@ class Node:
 
     def _clean(self) -> None:
         # containerd's folder keeps the images; every other trace of an earlier run would mislead the next.
-        for left in ("pid", "etcd", "kubelet", "pki", "config", "logs", "pids", "sysctl", "audit.log"):
-            path = self.layout.state / left
-            shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
+        state = self.layout.state
+        for path in state.iterdir() if state.exists() else ():
+            if path.name != "containerd":
+                shutil.rmtree(path) if path.is_dir() else path.unlink()
 
     def _write_files(self) -> None:
         for folder in ("etcd", "kubelet", "containerd", "logs", "pids", "config/cni"):

@@ -1,0 +1,69 @@
+"""The product on a real node: built images, a real kubelet, an ingress controller, and the chart installed.
+
+One node serves the whole run. It ends with the run, also when that is killed; images stay imported for the next.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import uuid
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from e2e.product import Product
+from local_cluster import images, own
+from local_cluster.node import Node, NodeFailed
+from parts.processes import Processes
+from parts.programs import PartUnavailable
+
+NAME = "face-comparison-test"
+
+
+@pytest.fixture(scope="session")
+def built() -> list[images.Image]:
+    """The images of this checkout; where a node cannot run, the tests are skipped, but not in CI."""
+    try:
+        return own.prepare(print)
+    except (NodeFailed, PartUnavailable) as missing:
+        if os.environ.get("CI"):
+            raise
+        pytest.skip(str(missing))
+
+
+@pytest.fixture(scope="session")
+def product(built: list[images.Image], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Product]:
+    """The chart, installed on a node of the run's own."""
+    with Processes(tmp_path_factory.mktemp("node")) as processes:
+        node = Node(NAME, processes=processes)
+        node.stop()  # what an earlier run left when its machine was stopped
+        try:
+            own.start(node, built, print)
+            own.helm(node, own.CHART, *own.chart_values(built))
+            yield Product(node, processes)
+        finally:
+            node.stop()
+
+
+@pytest.fixture
+def namespace(product: Product) -> Iterator[str]:
+    """A namespace that lets only restricted pods in; deleted with all in it afterwards."""
+    name = f"e2e-{uuid.uuid4().hex[:8]}"
+    labels = {"pod-security.kubernetes.io/enforce": "restricted"}
+    product.apply_object({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": labels}})
+    yield name
+    product.node.kubectl("delete", "namespace", name, "--timeout=120s", seconds=150)
+
+
+@pytest.fixture(scope="session")
+def record() -> Callable[[str, object], None]:
+    """Keep a measurement under a name in `build/e2e.json`, for the report and for people."""
+    path = Path(__file__).resolve().parents[2] / "build" / "e2e.json"
+    path.parent.mkdir(exist_ok=True)
+
+    def keep(name: str, value: object) -> None:
+        measurements = json.loads(path.read_text()) if path.exists() else {}
+        path.write_text(json.dumps(measurements | {name: value}, indent=2, sort_keys=True))
+
+    return keep

@@ -1,0 +1,77 @@
+"""Real load makes a resource grow, and its end makes it shrink, by processor time and by requests in flight."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from e2e.product import Product
+from local_cluster import config, images, keda, own
+from parts.controlplane import attempts
+
+pytestmark = [pytest.mark.node, pytest.mark.timeout(1800)]
+
+PICTURE = Path(__file__).resolve().parents[2] / "service" / "src" / "face_comparison" / "sample.jpg"
+HOST, PATH = "growing.example.com", "/prod/face_comparison"
+# A tenth of a core asked for, so that any load is many times the target.
+RESOURCES = {"requests": {"cpu": "100m", "memory": "300Mi"}, "limits": {"memory": "1500Mi"}}
+
+
+Record = Callable[[str, object], None]
+
+
+def test_by_processor_time(product: Product, namespace: str, record: Record) -> None:
+    scaling = {"minReplicas": 1, "maxReplicas": 3, "metric": "CPU", "target": 80}
+    record("autoscaling by CPU", grows_and_shrinks(product, namespace, scaling))
+
+
+def test_by_requests_in_flight(product: Product, namespace: str, built: list[images.Image], record: Record) -> None:
+    keda.start(product.node)
+    own.helm(
+        product.node,
+        own.CHART,
+        *own.chart_values(built),
+        f"--set-string=monitoring.prometheusAddress={keda.PROMETHEUS}",
+    )
+    scaling = {"minReplicas": 1, "maxReplicas": 3, "metric": "InFlight", "target": 2}
+    record("autoscaling by requests in flight", grows_and_shrinks(product, namespace, scaling))
+
+
+def grows_and_shrinks(product: Product, namespace: str, scaling: dict[str, object]) -> dict[str, object]:
+    """Apply a resource, let a client make it grow and its absence make it shrink; returns what happened when."""
+    product.apply(namespace, "faces", route={"host": HOST}, resources=RESOURCES, autoscaling=scaling)
+    product.wait_ready(namespace, "faces")
+    timeline: list[tuple[float, int]] = []
+    started = time.monotonic()
+
+    def reaches(wanted: Callable[[int], bool], seconds: float) -> bool:
+        for _ in attempts(seconds, pause=0.5):
+            if scaling["metric"] == "InFlight":
+                keda.tell_targets(product.node)
+            ready = product.get(namespace, "facecomparison", "faces")["status"]["readyReplicas"]
+            if not timeline or timeline[-1][1] != ready:
+                timeline.append((round(time.monotonic() - started, 1), ready))
+            if wanted(ready):
+                return True
+        return False
+
+    assert reaches(lambda ready: ready == 1, 120)
+    script = Path(__file__).with_name("load.py")
+    client = product.start("load", [sys.executable, script, config.ADDRESS, HOST, PATH, PICTURE, "4", "0"])
+    try:
+        grown = reaches(lambda ready: ready >= 2, 240)
+        report, _ = client.communicate(timeout=120)
+    finally:
+        client.kill()
+        client.communicate()
+    requests = json.loads(report.splitlines()[-1])
+    assert grown, timeline
+    failed = [each for each in requests if each[2] != 200]
+    assert failed == []
+    load_ended = round(time.monotonic() - started, 1)
+    assert reaches(lambda ready: ready == 1, 300), timeline
+    return {"replicas": timeline, "load ended": load_ended, "requests": len(requests)}

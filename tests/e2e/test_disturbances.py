@@ -1,0 +1,232 @@
+"""Under constant load, what happens to pods, nodes and the control plane costs no request.
+
+The client never retries, so each failure counts. A pod that is killed outright may take down what it was working on.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+from e2e.product import Product
+from local_cluster import config, own
+from parts import programs
+from parts.controlplane import attempts
+
+pytestmark = [pytest.mark.node, pytest.mark.timeout(1800)]
+
+PICTURE = Path(__file__).resolve().parents[2] / "service" / "src" / "face_comparison" / "sample.jpg"
+HOST, PATH = "steady.example.com", "/prod/face_comparison"
+NAMESPACE, NAME = "e2e-steady", "faces"
+THREADS, PAUSE = 2, 0.05
+ONE_AT_A_TIME = [{"name": f"FACE_COMPARISON_{name}", "value": "1"} for name in ("WORKERS", "THREADS")]
+
+
+@dataclass
+class Outcome:
+    """What the client saw: requests as (start, seconds, status code or name of an error)."""
+
+    requests: list[tuple[float, float, int | str]] = field(default_factory=list)
+
+    @property
+    def failed(self) -> list[tuple[float, float, int | str]]:
+        """Requests that were not answered with 200."""
+        return [each for each in self.requests if each[2] != 200]
+
+    def summary(self) -> dict[str, object]:
+        """For the record: how many requests, what became of them, the longest."""
+        outcomes = Counter(str(each[2]) for each in self.requests)
+        return {"requests": len(self.requests), "outcomes": outcomes, "slowest": max(each[1] for each in self.requests)}
+
+
+@pytest.fixture(scope="module")
+def steady(product: Product) -> Iterator[Product]:
+    """The product with a resource of two pods that is Ready, shared by the tests of this file."""
+    product.apply_object({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}})
+    apply(product)
+    product.wait_ready(NAMESPACE, NAME)
+    yield product
+    product.node.kubectl("delete", "namespace", NAMESPACE, "--timeout=120s", seconds=150)
+
+
+def apply(product: Product, **spec: object) -> None:
+    """The resource of this file; `spec` overrides."""
+    product.apply(NAMESPACE, NAME, **{"replicas": 2, "route": {"host": HOST}, "env": ONE_AT_A_TIME, **spec})
+
+
+@pytest.fixture
+def load(
+    steady: Product, record: Callable[[str, object], None], request: pytest.FixtureRequest
+) -> Callable[[], contextlib.AbstractContextManager[Outcome]]:
+    """Constant load while a block runs; its outcome is complete after the block."""
+
+    @contextlib.contextmanager
+    def running() -> Iterator[Outcome]:
+        outcome = Outcome()
+        script = Path(__file__).with_name("load.py")
+        words: list[str | Path] = [
+            sys.executable,
+            script,
+            config.ADDRESS,
+            HOST,
+            PATH,
+            PICTURE,
+            str(THREADS),
+            str(PAUSE),
+        ]
+        client = steady.start("load", words)
+        assert client.stdin is not None
+        assert client.stdout is not None
+        try:
+            assert client.stdout.readline() == "started\n"
+            yield outcome
+            report, _ = client.communicate(timeout=120)
+            outcome.requests = [(start, seconds, result) for start, seconds, result in json.loads(report)]
+            record(f"disturbance: {request.node.name}", outcome.summary())
+        finally:
+            client.kill()
+            client.communicate()
+
+    return running
+
+
+Load = Callable[[], contextlib.AbstractContextManager[Outcome]]
+
+
+def rolled_out(product: Product) -> None:
+    """Wait until the resource is Ready and no pod of an earlier version is left, not even a leaving one."""
+    status = product.wait_ready(NAMESPACE, NAME)
+    for _ in attempts(180, pause=0.3):
+        pods = product.get(NAMESPACE, "pods", **{"app.kubernetes.io/instance": NAME})
+        if (
+            len(pods) == status["replicas"]
+            and len({pod["metadata"]["labels"]["pod-template-hash"] for pod in pods}) == 1
+        ):
+            return
+    pytest.fail(f"earlier pods are left: {[pod['metadata']['name'] for pod in pods]}")
+
+
+def test_scaling_up_and_down(steady: Product, load: Load) -> None:
+    with load() as outcome:
+        for replicas in (3, 1, 2):
+            scale = ["scale", f"facecomparison/{NAME}", f"--replicas={replicas}", f"--namespace={NAMESPACE}"]
+            steady.node.kubectl(*scale)
+            for _ in attempts(180, pause=0.3):
+                status = steady.get(NAMESPACE, "facecomparison", NAME)["status"]
+                if status["readyReplicas"] == replicas == len(steady.pods(NAMESPACE, NAME)):
+                    break
+            rolled_out(steady)
+    assert outcome.failed == []
+
+
+@pytest.mark.parametrize("what", ["resources", "model", "image"])
+def test_rolling_update(steady: Product, load: Load, what: str) -> None:
+    before = {pod["metadata"]["uid"] for pod in steady.pods(NAMESPACE, NAME)}
+    change: dict[str, object]
+    if what == "resources":
+        change = {"resources": {"requests": {"cpu": "60m", "memory": "300Mi"}, "limits": {"memory": "1600Mi"}}}
+    elif what == "model":
+        change = {"model": {"bundle": "default", "sha256": digest_of_the_bundle(steady)}}
+    else:
+        pod = steady.pods(NAMESPACE, NAME)[0]
+        image = f"docker.io/{pod['spec']['containers'][0]['image'].removeprefix('docker.io/')}"
+        steady.node.ctr("images", "tag", "--force", image, f"{image}-again")
+        change = {"image": f"{image}-again"}
+    with load() as outcome:
+        apply(steady, **change)
+        rolled_out(steady)
+    assert before.isdisjoint(pod["metadata"]["uid"] for pod in steady.pods(NAMESPACE, NAME))
+    assert outcome.failed == []
+    apply(steady)
+    rolled_out(steady)
+
+
+def digest_of_the_bundle(product: Product) -> str:
+    """The sha256 that `models verify` tells of the image's default bundle."""
+    pod = product.pods(NAMESPACE, NAME)[0]["metadata"]["name"]
+    words = ["exec", pod, f"--namespace={NAMESPACE}", "--", "face-comparison", "models", "verify"]
+    said = product.node.kubectl(*words).split()
+    return said[said.index("sha256") + 1]
+
+
+def test_a_pod_is_deleted(steady: Product, load: Load) -> None:
+    victim = steady.pods(NAMESPACE, NAME)[0]["metadata"]["name"]
+    with load() as outcome:
+        steady.node.kubectl("delete", "pod", victim, f"--namespace={NAMESPACE}", "--wait=false")
+        rolled_out(steady)
+    assert outcome.failed == []
+
+
+def test_a_pod_is_killed(steady: Product, load: Load) -> None:
+    pod = steady.pods(NAMESPACE, NAME)[0]
+    container = pod["status"]["containerStatuses"][0]["containerID"].removeprefix("containerd://")
+    tasks = (line.split() for line in steady.node.ctr("tasks", "ls").splitlines())
+    (pid,) = (words[1] for words in tasks if words[0] == container)
+    with load() as outcome:
+        killed = time.monotonic()
+        subprocess.run(steady.node.inside("kill", "-KILL", pid), check=True)
+        for _ in attempts(60, pause=0.05):
+            now = steady.get(NAMESPACE, "pod", pod["metadata"]["name"])
+            if not now["status"]["containerStatuses"][0]["ready"]:
+                break
+        noticed = time.monotonic()
+        rolled_out(steady)
+    # Until the kubelet has told that the pod is gone, the ingress controller sends it its share of the requests.
+    late = [each for each in outcome.failed if not killed - each[1] <= each[0] <= noticed + 2]
+    assert late == []
+
+
+def test_the_node_is_drained(steady: Product, load: Load) -> None:
+    before = {pod["metadata"]["name"] for pod in steady.pods(NAMESPACE, NAME)}
+    kubectl = str(programs.binary("kubectl"))
+    words = [kubectl, "drain", steady.node.name, f"--pod-selector=app.kubernetes.io/instance={NAME}", "--timeout=170s"]
+    with load() as outcome:
+        drain = steady.start("drain", [*words, "--delete-emptydir-data", "--ignore-daemonsets"])
+        try:
+            for _ in attempts(60):
+                if len(before & {pod["metadata"]["name"] for pod in steady.pods(NAMESPACE, NAME)}) == 1:
+                    break
+            # One pod is on its way out and its successor finds no node; the budget keeps the other one.
+            steady.node.kubectl("uncordon", steady.node.name)
+            output, _ = drain.communicate(timeout=200)
+            assert drain.returncode == 0, output
+        finally:
+            drain.kill()
+            drain.communicate()
+            steady.node.kubectl("uncordon", steady.node.name)
+        rolled_out(steady)
+    assert before.isdisjoint(pod["metadata"]["name"] for pod in steady.pods(NAMESPACE, NAME))
+    assert outcome.failed == []
+
+
+def test_the_operator_is_killed(steady: Product, load: Load) -> None:
+    pods = {pod["metadata"]["uid"] for pod in steady.pods(NAMESPACE, NAME)}
+    with load() as outcome:
+        delete = ["delete", "pods", "--all", f"--namespace={own.SYSTEM}", "--grace-period=0", "--force"]
+        steady.node.kubectl(*delete)
+        steady.node.kubectl("rollout", "status", "deployment", f"--namespace={own.SYSTEM}", "--timeout=120s")
+        steady.wait_ready(NAMESPACE, NAME)
+    assert outcome.failed == []
+    assert {pod["metadata"]["uid"] for pod in steady.pods(NAMESPACE, NAME)} == pods
+
+
+def test_the_api_server_is_away_for_a_minute(steady: Product, load: Load) -> None:
+    pods = {pod["metadata"]["uid"] for pod in steady.pods(NAMESPACE, NAME)}
+    with load() as outcome:
+        steady.node.stop_program("kube-apiserver")
+        time.sleep(60)  # the disturbance itself, not a wait for something
+        steady.node.start_program("kube-apiserver")
+        steady.node.wait("the API server", lambda: "ok" in steady.node.kubectl("get", "--raw=/readyz"))
+        steady.wait_ready(NAMESPACE, NAME)
+    assert outcome.failed == []
+    found = steady.pods(NAMESPACE, NAME)
+    assert {pod["metadata"]["uid"] for pod in found} == pods
+    assert [pod["status"]["containerStatuses"][0]["restartCount"] for pod in found] == [0, 0]

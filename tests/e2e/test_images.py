@@ -1,0 +1,70 @@
+"""The images as they are shipped: small, without tools to build, for a numeric user, and true to a read-only root."""
+
+from __future__ import annotations
+
+import json
+import tarfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+from local_cluster import images
+
+pytestmark = [pytest.mark.node, pytest.mark.timeout(1800)]
+
+TOOLS = {"gcc", "g++", "cc", "c++", "cc1", "ld", "make", "uv", "git"}
+
+
+@pytest.fixture(params=["service", "operator"])
+def image(built: list[images.Image], request: pytest.FixtureRequest) -> images.Image:
+    """Each image of this checkout."""
+    return next(image for image in built if image.repository == request.param)
+
+
+def configuration(archive: Path) -> dict[str, Any]:
+    """What the image's archive says about how to run it."""
+    with tarfile.open(archive) as outer:
+        manifest = json.loads(read(outer, "manifest.json"))[0]
+        found: dict[str, Any] = json.loads(read(outer, manifest["Config"]))["config"]
+        return found
+
+
+def read(outer: tarfile.TarFile, name: str) -> bytes:
+    """A file of an archive."""
+    member = outer.extractfile(name)
+    assert member is not None
+    return member.read()
+
+
+def content(archive: Path) -> dict[str, int]:
+    """Every file of the image's layers with its size in bytes, later layers over earlier ones."""
+    files: dict[str, int] = {}
+    with tarfile.open(archive) as outer:
+        for name in json.loads(read(outer, "manifest.json"))[0]["Layers"]:
+            with tarfile.open(fileobj=outer.extractfile(name)) as layer:
+                for member in layer:
+                    if Path(member.name).name.startswith(".wh."):
+                        files.pop(str(Path(member.name).with_name(Path(member.name).name.removeprefix(".wh."))), None)
+                    elif member.isfile():
+                        files[member.name.removeprefix("./")] = member.size
+    return files
+
+
+def test_small_and_without_what_only_a_build_needs(image: images.Image) -> None:
+    files = content(image.archive)
+    assert sum(files.values()) < {"service": 600e6, "operator": 200e6}[image.repository]
+    assert image.archive.stat().st_size < {"service": 600e6, "operator": 200e6}[image.repository]
+    assert sorted(path for path in files if path.split("/")[-1] in TOOLS) == []
+    assert (
+        sorted(path for path in files if path.startswith(("root/.cache/", "tmp/", "src/", "var/lib/apt/lists/"))) == []
+    )
+    if image.repository == "service":
+        assert any(path.startswith("opt/bundles/") for path in files)  # the models are in the image
+
+
+def test_runs_as_a_numeric_user_and_reports_nothing_home(image: images.Image) -> None:
+    config = configuration(image.archive)
+    assert config["User"] == "65532:65532"
+    if image.repository == "service":
+        assert "ORT_DISABLE_TELEMETRY=1" in config["Env"]
+        assert config["Entrypoint"] == ["face-comparison"]

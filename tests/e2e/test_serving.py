@@ -1,0 +1,161 @@
+"""From `kubectl apply` to an answer, the answers of every way to hand in a picture, and back to nothing."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+from botocore.config import Config
+from e2e.product import Product
+from local_cluster import config
+from parts import programs
+
+pytestmark = [pytest.mark.node, pytest.mark.timeout(1800)]
+
+PICTURE = Path(__file__).resolve().parents[2] / "service" / "src" / "face_comparison" / "sample.jpg"
+S3_PORT, WEB_PORT = 7070, 7071
+KEYS = {"AWS_ACCESS_KEY_ID": "tester", "AWS_SECRET_ACCESS_KEY": "not-a-secret"}
+
+
+def faces_without_a_cluster(picture: Path) -> list[dict[str, Any]]:
+    """What the same bundle says on this machine, by the command line."""
+    command: list[str | Path] = [
+        Path(sys.executable).with_name("face-comparison"),
+        "detect",
+        "--device",
+        "cpu",
+        picture,
+    ]
+    reply = subprocess.run(command, capture_output=True, text=True, check=True, timeout=120)
+    faces: list[dict[str, Any]] = json.loads(reply.stdout)["Faces"]
+    return faces
+
+
+def assert_same_faces(found: list[dict[str, Any]], expected: list[dict[str, Any]]) -> None:
+    """The hashes and boxes are those of the same networks; an engine may sum in another order."""
+    assert len(found) == len(expected) > 0
+    for one, other in zip(found, expected, strict=True):
+        assert one["face_hash"] == pytest.approx(other["face_hash"], abs=2e-3)
+        for side in ("Left", "Top", "Width", "Height"):
+            assert one["BoundingBox"][side] == pytest.approx(other["BoundingBox"][side], abs=2e-3)
+
+
+@pytest.fixture(scope="module")
+def servers(product: Product, tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """An S3 server with the picture as s3://pictures/sample.jpg and a web server with /sample.jpg, on the node."""
+    folder = tmp_path_factory.mktemp("servers")
+    (folder / "pictures").mkdir()
+    (folder / "web").mkdir()
+    (folder / "web" / "sample.jpg").write_bytes(PICTURE.read_bytes())
+    address = f"{config.ADDRESS}:{S3_PORT}"
+    identity = [f"ROOT_ACCESS_KEY={KEYS['AWS_ACCESS_KEY_ID']}", f"ROOT_SECRET_KEY={KEYS['AWS_SECRET_ACCESS_KEY']}"]
+    program = programs.binary("versitygw")
+    product.node.spawn("s3", ["env", *identity, program, "--port", address, "posix", folder / "pictures"])
+    web: list[str | Path] = [
+        sys.executable,
+        "-m",
+        "http.server",
+        str(WEB_PORT),
+        "--bind",
+        config.ADDRESS,
+        "--directory",
+        folder / "web",
+    ]
+    product.node.spawn("web", web)
+    endpoint = f"http://127.0.0.1:{product.port(S3_PORT)}"
+    style = Config(signature_version="s3v4", s3={"addressing_style": "path"}, retries={"max_attempts": 10})
+    s3 = boto3.client(
+        "s3",
+        endpoint_url=endpoint,
+        region_name="us-east-1",
+        config=style,
+        aws_access_key_id=KEYS["AWS_ACCESS_KEY_ID"],
+        aws_secret_access_key=KEYS["AWS_SECRET_ACCESS_KEY"],
+    )
+    for port in (S3_PORT, WEB_PORT):
+        product.wait_listening(port)
+    s3.create_bucket(Bucket="pictures")
+    s3.put_object(Bucket="pictures", Key="sample.jpg", Body=PICTURE.read_bytes())
+    yield
+    for name in ("s3", "web"):
+        product.node.stop_program(name)
+
+
+def test_apply_serve_every_form_delete_leave_nothing(
+    product: Product, namespace: str, servers: None, record: Callable[[str, object], None]
+) -> None:
+    expected = faces_without_a_cluster(PICTURE)
+    image = base64.b64encode(PICTURE.read_bytes()).decode()
+    variables = {**KEYS, "AWS_REGION": "us-east-1", "AWS_ENDPOINT_URL_S3": f"http://{config.ADDRESS}:{S3_PORT}"}
+
+    started = time.monotonic()
+    product.apply(
+        namespace,
+        "faces",
+        route={"host": "faces.example.com"},
+        limits={"allowedHosts": [config.ADDRESS]},
+        env=[{"name": name, "value": value} for name, value in variables.items()],
+    )
+    status = product.wait_ready(namespace, "faces")
+    ready = time.monotonic()
+    assert status["url"] == "http://faces.example.com/prod/face_comparison"
+    path, host = "/prod/face_comparison", "faces.example.com"
+    reply = product.post(path, {"img": image}, host=host)
+    answered = time.monotonic()
+    assert reply.status == 200, reply.data
+    assert status["modelVersion"] == reply.json()["FaceModelVersion"]
+    assert_same_faces(reply.json()["Faces"], expected)
+
+    for body in ({"url": f"http://{config.ADDRESS}:{WEB_PORT}/sample.jpg"}, {"url": "s3://pictures/sample.jpg"}):
+        reply = product.post(path, body, host=host)
+        assert reply.status == 200, f"{body}: {reply.data!r}"
+        assert_same_faces(reply.json()["Faces"], expected)
+
+    verdict = product.post(f"{path}/compare", {"source": {"img": image}, "target": {"img": image}}, host=host).json()
+    assert verdict["Targets"][0]["SamePerson"] is True
+    assert verdict["Targets"][0]["Distance"] < 0.01
+
+    pods = product.pods(namespace, "faces")
+    timeline = pod_timeline(pods[0])
+    deleting = time.monotonic()
+    product.node.kubectl("delete", "facecomparison", "faces", f"--namespace={namespace}", "--wait=false")
+    product.wait_gone(namespace, "faces")
+    gone = time.monotonic()
+    assert product.post(path, {}, host).status == 404  # the route is gone, too
+    record(
+        "deploy",
+        {
+            "apply to Ready": round(ready - started, 2),
+            "apply to the first 200": round(answered - started, 2),
+            "delete to nothing left": round(gone - deleting, 2),
+            "pod": timeline,
+            "cores": os.cpu_count(),
+            "load": round(os.getloadavg()[0], 1),
+        },
+    )
+    assert answered - started < 600  # the promise
+    assert gone - deleting < 360
+
+
+def pod_timeline(pod: dict[str, Any]) -> dict[str, str]:
+    """When a pod was made, got its node, its network, and was ready: the API server's own times."""
+    times = {each["type"]: each["lastTransitionTime"] for each in pod["status"]["conditions"]}
+    return {"created": pod["metadata"]["creationTimestamp"], **times}
+
+
+def test_service_pods_hold_no_token_of_the_cluster(product: Product, namespace: str) -> None:
+    product.apply(namespace, "faces")
+    product.wait_ready(namespace, "faces")
+    pod = product.pods(namespace, "faces")[0]["metadata"]["name"]
+    listed = "import os; print(os.path.exists('/var/run/secrets/kubernetes.io')); print(os.getuid())"
+    command = ["exec", pod, f"--namespace={namespace}", "--", "python", "-c", listed]
+    assert product.node.kubectl(*command).split() == ["False", "65532"]

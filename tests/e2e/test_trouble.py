@@ -1,0 +1,78 @@
+"""What can go wrong with a resource: its condition tells the cause, and a version that serves goes on serving."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+
+import pytest
+from e2e.product import RESOURCES, Product
+from local_cluster import config
+
+pytestmark = [pytest.mark.node, pytest.mark.timeout(1800)]
+
+HOST, PATH = "trouble.example.com", "/prod/face_comparison"
+NOTICE_SECONDS = 60  # a cause is told within a minute
+
+
+@pytest.fixture(scope="module")
+def serving(product: Product) -> Iterator[str]:
+    """A namespace with a resource that is Ready, shared by the tests of this file; each heals what it broke."""
+    name = "e2e-trouble"
+    product.apply_object({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})
+    product.apply(name, "faces", route={"host": HOST})
+    product.wait_ready(name, "faces")
+    yield name
+    product.node.kubectl("delete", "namespace", name, "--timeout=120s", seconds=150)
+
+
+def break_and_heal(product: Product, namespace: str, reason: str, words: list[str], **spec: object) -> None:
+    """Apply `spec`; Ready must become false for `reason`, with `words` in its message, while the old pods answer."""
+    product.apply(namespace, "faces", **{"route": {"host": HOST}, **spec})
+    told = product.wait_condition(namespace, "faces", lambda ready: ready.get("reason") == reason, NOTICE_SECONDS * 2)
+    assert told["status"] == "False"
+    assert [word for word in words if word not in told["message"]] == [], told["message"]
+    assert product.request("GET", PATH, HOST).status == 200
+    product.apply(namespace, "faces", route={"host": HOST})
+    product.wait_ready(namespace, "faces")
+
+
+def test_an_image_that_does_not_exist(product: Product, serving: str) -> None:
+    break_and_heal(product, serving, "ImagePullFailed", ["nowhere/no-such-image:1"], image="nowhere/no-such-image:1")
+
+
+def test_a_model_with_another_digest(product: Product, serving: str) -> None:
+    break_and_heal(product, serving, "ModelInvalid", ["0" * 8], model={"sha256": "0" * 64})
+
+
+def test_a_bucket_that_does_not_exist(product: Product, serving: str) -> None:
+    endpoint = {"name": "AWS_ENDPOINT_URL_S3", "value": f"http://{config.ADDRESS}:1"}  # nobody listens there
+    keys = [{"name": name, "value": "x"} for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")]
+    model = {"s3": "s3://no-such-bucket/bundle"}
+    break_and_heal(product, serving, "ModelDownloadFailed", ["no-such-bucket"], model=model, env=[endpoint, *keys])
+
+
+def test_too_little_memory(product: Product, serving: str) -> None:
+    resources = {"requests": RESOURCES["requests"] | {"memory": "32Mi"}, "limits": {"memory": "64Mi"}}
+    break_and_heal(product, serving, "OutOfMemory", ["64Mi"], resources=resources)
+
+
+def test_a_device_that_no_node_has(product: Product, serving: str) -> None:
+    break_and_heal(product, serving, "Unschedulable", ["nvidia.com/gpu"], accelerator={"type": "gpu"})
+
+
+def test_a_device_that_is_not_what_it_says(product: Product, serving: str) -> None:
+    """The node offers a device that is none: the pod gets it, the check before serving refuses, the resource tells."""
+    patch = [{"op": "add", "path": "/status/capacity/nvidia.com~1gpu", "value": "1"}]
+    where = ["node", product.node.name, "--subresource=status", "--type=json"]
+    product.node.kubectl("patch", *where, f"--patch={json.dumps(patch)}")
+    try:
+        break_and_heal(product, serving, "AcceleratorUnavailable", ["cuda"], accelerator={"type": "gpu"})
+    finally:
+        patch = [{"op": "remove", "path": "/status/capacity/nvidia.com~1gpu"}]
+        product.node.kubectl("patch", *where, f"--patch={json.dumps(patch)}")
+
+
+def test_a_secret_that_is_not_there(product: Product, serving: str) -> None:
+    auth = {"mode": "ApiKey", "secretName": "no-such-secret"}
+    break_and_heal(product, serving, "SecretNotFound", ["no-such-secret"], auth=auth)

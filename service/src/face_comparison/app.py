@@ -11,6 +11,7 @@ import re
 import time
 import uuid
 from collections.abc import Callable, Mapping
+from functools import cache
 from importlib import resources
 from typing import Any
 
@@ -20,13 +21,13 @@ from werkzeug.wrappers import Response as WerkzeugResponse
 
 from face_comparison import errors, logs, metrics, openapi, request_body, wire, wire_reply
 from face_comparison.admission import Admission, Ticket
-from face_comparison.analysis import Analyzer
+from face_comparison.analysis import Analyzer, ModelInfo
 from face_comparison.auth import ApiKeys
 from face_comparison.errors import FaceComparisonError
 from face_comparison.readiness import Readiness
 from face_comparison.service import FaceService, Fetcher, Stages
 from face_comparison.settings import Settings
-from face_comparison.static_files import static_file, static_files
+from face_comparison.static_files import StaticFile, static_file, static_files
 from face_comparison.wire_reply import JSON, MESSAGE_PACK, MediaType
 
 STATUS: Mapping[type[FaceComparisonError], int] = {
@@ -153,22 +154,17 @@ def _serve_documents(app: Flask, settings: Settings, analyzer: Analyzer) -> None
     files = static_files(package / "explorer")
     files["sample.jpg"] = static_file("sample.jpg", (package / "sample.jpg").read_bytes())
 
+    @cache
+    def described(model: ModelInfo) -> StaticFile:
+        return static_file("openapi.json", wire_reply.encoded(openapi.document(settings, model, STATUS), JSON))
+
     def openapi_document() -> Response:
-        return Response(wire_reply.encoded(openapi.document(settings, analyzer.model, STATUS), JSON), mimetype=JSON)
+        return _sent(described(analyzer.model))
 
     def explorer(name: str = "index.html") -> Response:
-        file = files.get(name)
-        if file is None:
+        if name not in files:
             raise errors.NotFound("the API Explorer has no such file")
-        response = Response(file.content, content_type=file.media_type)
-        if file.gzipped is not None:
-            response.vary.add("Accept-Encoding")
-            if request.accept_encodings.quality("gzip") > 0:
-                response.set_data(file.gzipped)
-                response.content_encoding = "gzip"
-        response.set_etag(file.etag, weak=True)
-        response.cache_control.no_cache = True
-        response.make_conditional(request)
+        response = _sent(files[name])
         response.headers["Content-Security-Policy"] = _EXPLORER_POLICY
         response.headers["Referrer-Policy"] = "no-referrer"
         return response
@@ -181,6 +177,19 @@ def _serve_documents(app: Flask, settings: Settings, analyzer: Analyzer) -> None
     app.add_url_rule(f"/{stage}/explorer/<path:name>", "explorer", explorer)
     app.add_url_rule(f"/{stage}", "to_explorer", to_explorer, strict_slashes=True)
     app.add_url_rule("/", "to_explorer", to_explorer)
+
+
+def _sent(file: StaticFile) -> Response:
+    response = Response(file.content, content_type=file.media_type)
+    if file.gzipped is not None:
+        response.vary.add("Accept-Encoding")
+        if request.accept_encodings.quality("gzip") > 0:
+            response.set_data(file.gzipped)
+            response.content_encoding = "gzip"
+    response.set_etag(file.etag, weak=True)
+    response.cache_control.no_cache = True
+    response.make_conditional(request)
+    return response
 
 
 def _serve_health(app: Flask, readiness: Readiness) -> None:

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import json
+import os
+import re
+import subprocess
 from typing import Any
 
 import pytest
 from chart.helm import CHART, RELEASE, Helm, HelmFailed
 from parts.controlplane import ControlPlane, KubectlFailed
+from parts.programs import binary
 
 pytestmark = pytest.mark.cluster
 
@@ -74,6 +78,29 @@ def test_a_release_of_another_name_takes_a_kept_definition_over(
     releases.uninstall(restricted)
     releases.install(restricted, "--take-ownership", release="other")
     releases.uninstall(restricted, release="other")
+
+
+def test_notes_can_be_followed_to_the_end(plane: ControlPlane, releases: Helm, restricted: str) -> None:
+    place = (f"--namespace={restricted}", f"--set=watchNamespaces={{{restricted}}}", "--wait", "--timeout=90s")
+    notes = releases.run("install", RELEASE, CHART, *place).partition("NOTES:")[2]
+    (start,) = re.findall(r"^kubectl apply .*?^EOF$", notes, re.MULTILINE | re.DOTALL)
+    bash(plane, start)
+    assert resource(plane, restricted, "faces")["spec"]["accelerator"]["type"] == "cpu"
+
+    bash(plane, notes.partition("To uninstall, in this order, so that nothing goes on running:")[2])
+    assert left(plane, restricted) == []
+    with pytest.raises(KubectlFailed, match="NotFound"):
+        plane.kubectl("get", "crd", DEFINITION)
+
+
+def bash(plane: ControlPlane, script: str) -> None:
+    """Run commands as somebody who pastes them."""
+    tools = binary("kubectl").parent
+    assert binary("helm").parent == tools
+    environment = os.environ | {"KUBECONFIG": str(plane.kubeconfig), "PATH": f"{tools}:{os.environ['PATH']}"}
+    command = ["bash", "-euc", script]
+    result = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120, check=False)
+    assert result.returncode == 0, result.stdout + result.stderr
 
 
 class TestFirstResource:

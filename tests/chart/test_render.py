@@ -91,6 +91,7 @@ def test_every_option_is_set_in_the_file_that_sets_every_option() -> None:
         ("image.pullPolicy=Sometimes", "pullPolicy"),
         ("image.operator.digest=sha256:short", "digest"),
         ("watchNamespaces=faces", "watchNamespaces"),
+        ("watchNamespaces={a\\,b}", "watchNamespaces"),
         ("podLabels.app\\.kubernetes\\.io/name=other", "invalid propertyName"),
         ("faceComparison.name=1faces", "faceComparison"),
     ],
@@ -265,12 +266,12 @@ def test_every_object_carries_the_recommended_labels(helm: Helm) -> None:
     [
         ((), ["kubectl apply -f -", "--all --all-namespaces", "helm uninstall face-comparison --namespace operators"]),
         (("--set=faceComparison.create=true",), ["wait --for=condition=Ready", "facecomparison/face-comparison"]),
-        (("--set=watchNamespaces={faces}",), ["namespace: faces", "the namespaces faces"]),
+        (("--set=watchNamespaces={faces}",), ["namespace: faces", "the namespaces faces", "--namespace faces delete"]),
     ],
 )
 def test_notes_say_what_comes_next(helm: Helm, options: tuple[str, ...], expected: list[str]) -> None:
     arguments = ("face-comparison", CHART, "--namespace=operators", "--dry-run=client", *options)
     notes = helm.run("install", *arguments).partition("NOTES:")[2]
     assert [each for each in expected if each not in notes] == []
-    assert notes.index("kubectl delete facecomparisons") < notes.index("helm uninstall")
+    assert notes.index("delete facecomparisons --all") < notes.index("helm uninstall")
     assert notes.index("helm uninstall") < notes.index("kubectl delete customresourcedefinition")

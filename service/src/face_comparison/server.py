@@ -93,14 +93,19 @@ class Master(Arbiter):  # type: ignore[misc]
         old = list(self.WORKERS)
         new = [self.spawn_worker() for _ in range(self.num_workers)]
         if self._all_ready(new):
-            gone, sig = old, signal.SIGTERM
-        else:
-            log.error("the new workers could not take over, so the old ones stay: %s", self.app.board.failure)
-            self.app.board.forgive()
-            gone, sig = new, signal.SIGKILL
-        for pid in gone:
+            for pid in old:
+                if pid in self.WORKERS:
+                    self.kill_worker(pid, signal.SIGTERM)
+            return
+        log.error("the new workers could not take over, so the old ones stay: %s", self.app.board.failure)
+        for pid in new:
             if pid in self.WORKERS:
-                self.kill_worker(pid, sig)
+                self.kill_worker(pid, signal.SIGKILL)
+        while any(pid in self.WORKERS for pid in new):
+            with suppress(HaltServer):  # one that had failed by itself: reaped later, it would end the service
+                self.reap_workers()
+            time.sleep(0.01)
+        self.app.board.forgive()
 
     def _all_ready(self, pids: list[int]) -> bool:
         """Wait until these workers are ready; False when one ends before, or when the service is to be stopped."""

@@ -1,6 +1,10 @@
 """What the chart makes of its values, rendered by the real helm without a cluster."""
 
+import functools
+import operator
+import shutil
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import chart_values
@@ -11,6 +15,14 @@ from chart.helm import CHART, EVERY_OPTION, Helm, HelmFailed, Object, kinds, of_
 NAME = "face-comparison"
 API = "facecomparison.dev/v1alpha1"
 KNOWN = ("--api-versions", API)
+
+
+def leaves(tree: tuple[chart_values.Value, ...]) -> list[chart_values.Value]:
+    """The values that can be set, without those that only hold others."""
+    return [leaf for value in tree for leaf in (leaves(value.children) if value.children else [value])]
+
+
+VALUES = chart_values.values((CHART / "values.yaml").read_text())
 
 
 def container(objects: list[Object]) -> dict[str, Any]:
@@ -76,8 +88,26 @@ def test_every_option_is_set_in_the_file_that_sets_every_option() -> None:
             elif value.children:
                 yield from keys(value.children, given[key])
 
-    tree = chart_values.values((CHART / "values.yaml").read_text())
-    assert list(keys(tree, yaml.safe_load(EVERY_OPTION.read_text()))) == []
+    assert list(keys(VALUES, yaml.safe_load(EVERY_OPTION.read_text()))) == []
+
+
+@pytest.mark.parametrize("value", leaves(VALUES), ids=lambda value: value.path)
+def test_every_value_makes_a_difference(helm: Helm, value: chart_values.Value, tmp_path: Path) -> None:
+    given = yaml.safe_load(EVERY_OPTION.read_text())
+    *parents, key = value.path.split(".")
+    place = functools.reduce(operator.getitem, parents, given)
+    usual = (
+        value.default if place[key] != value.default else {} if isinstance(value.default, dict) else not value.default
+    )
+    place[key] = usual
+    (changed := tmp_path / "values.yaml").write_text(yaml.safe_dump(given))
+
+    before = helm.run("template", NAME, CHART, "--values", EVERY_OPTION, *KNOWN)
+    try:
+        after = helm.run("template", NAME, CHART, "--values", changed, *KNOWN)
+    except HelmFailed as refused:  # two values that contradict each other
+        after = str(refused)
+    assert after != before
 
 
 @pytest.mark.parametrize(
@@ -210,6 +240,14 @@ class TestOperatorPods:
 
     def test_one_alone_has_no_disruption_budget(self, helm: Helm) -> None:
         assert "PodDisruptionBudget" not in dict(kinds(helm.template()))
+
+    def test_are_not_restarted_by_a_chart_that_only_has_a_new_version(self, helm: Helm, tmp_path: Path) -> None:
+        newer = Path(shutil.copytree(CHART, tmp_path / "newer"))
+        about = yaml.safe_load((CHART / "Chart.yaml").read_text())
+        (newer / "Chart.yaml").write_text(yaml.safe_dump(about | {"version": "9.9.9"}))
+        before, after = (of_kind(helm.template(chart=chart), "Deployment") for chart in (CHART, newer))
+        assert before["metadata"]["labels"] != after["metadata"]["labels"]
+        assert before["spec"] == after["spec"]
 
 
 class TestAccount:

@@ -31,6 +31,7 @@ setup: .venv/.synced ## Make .venv with both packages and the default model bund
 generate: .venv/.synced ## Make again what is made from another file: the chart's schema and table, the manifests
 	@$(BIN)/python tools/readme_tables.py
 	@$(BIN)/python tools/chart_values.py
+	@$(BIN)/python tools/explorer_vendor.py
 	@$(BIN)/python tools/dashboard.py
 	@$(BIN)/python tools/chart_manifests.py --helm "$$($(BIN)/python tests/parts/programs.py path helm)"
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import urllib3
 from browser.explorer import Explorer, Service
-from playwright.sync_api import expect
+from playwright.sync_api import Route, expect
 
 EXPLORER = Path(__file__).parents[2] / "service/src/face_comparison/explorer"
 
@@ -20,6 +20,8 @@ def test_an_api_key_is_asked_for_and_used(
     explorer = explore(closed_service)
     explorer.refusals = {401, 403}
     dialog = explorer.page.get_by_role("dialog", name="This service needs an API key")
+    expect(dialog).to_be_visible()
+    assert explorer.accessibility_problems() == []
     dialog.get_by_role("button", name="Cancel").click()
     explorer.choose(photographs["obama.jpg"])
     expect(explorer.page.locator(".notice.wrong")).to_contain_text("This service needs an API key.")
@@ -124,22 +126,45 @@ def test_a_narrow_screen(explore: Callable[..., Explorer], service: Service, pho
     assert explorer.page.evaluate(overflow) == 0
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize(("scheme", "rules"), [("light", ()), ("dark", ("color-contrast",))])
 def test_accessibility(
-    explore: Callable[..., Explorer], service: Service, photographs: dict[str, Path], scheme: str
+    explore: Callable[..., Explorer],
+    service: Service,
+    photographs: dict[str, Path],
+    scheme: str,
+    rules: tuple[str, ...],
 ) -> None:
+    """In dark colours, only the colours differ."""
     explorer = explore(service, scheme=scheme)
-    assert explorer.accessibility_problems() == []
+    assert explorer.accessibility_problems(*rules) == []
     explorer.choose(photographs["table.jpg"])
     expect(explorer.page.locator("#sample")).to_be_visible()
-    assert explorer.accessibility_problems() == []
+    assert explorer.accessibility_problems(*rules) == []
     explorer.compare(photographs["obama.jpg"], photographs["table.jpg"], photographs["obama2.jpg"])
     expect(explorer.page.locator("#sample")).to_be_visible()
-    assert explorer.accessibility_problems() == []
+    assert explorer.accessibility_problems(*rules) == []
     explorer.go("reference")
     explorer.page.locator("#api .opblock-summary-control").first.click()
     expect(explorer.page.locator("#api .opblock.is-open")).to_contain_text("Request body")
-    assert explorer.accessibility_problems() == []
+    assert explorer.accessibility_problems(*rules) == []
+
+
+def test_behind_a_path_that_an_ingress_adds(explorer: Explorer, photographs: dict[str, Path]) -> None:
+    asked = []
+
+    def pass_on(route: Route) -> None:
+        asked.append(route.request.url)
+        route.continue_(url=route.request.url.replace("/team/faces", ""))
+
+    explorer.page.route("**/team/faces/**", pass_on)
+    before = len(explorer.requests)
+    explorer.page.goto(explorer.service.url.replace("/prod/", "/team/faces/prod/"))
+    explorer.choose(photographs["obama.jpg"])
+    expect(explorer.faces).to_have_count(1)
+    expect(explorer.page.locator("#sample")).to_contain_text("/team/faces/prod/face_comparison'")
+    assert asked[-1].endswith("/team/faces/prod/face_comparison")
+    beside = [r for r in explorer.requests[before:] if not r.url.startswith(("blob:", "data:"))]
+    assert len(beside) == len(asked)
 
 
 def test_nothing_is_stored(explorer: Explorer, photographs: dict[str, Path]) -> None:

@@ -30,12 +30,13 @@ LEAST = 0.3
 MOST_PROPOSALS = 300
 """More places than this are not looked at again: a bound on the time that a picture of a pattern can take."""
 
-ASPECTS = (0.5, 0.6, 0.7, 0.75, 0.8, 1.0)
-"""Shorter by longer side of the detector's inputs: 2:1, 16:9, 3:2, 4:3, 5:4 (each with its padding) and square. A
-picture takes the first that holds it, upright or lying. Shapes that were not warmed up would make some request pay."""
+ASPECTS = (0.6, 0.7, 0.8, 1.0)
+"""Shorter by longer side of the detector's inputs: 16:9, 3:2, 4:3 and 5:4 (with their padding) and square. A picture
+takes the first that holds it, upright or lying. Shapes that were not warmed up would make some request pay; each takes
+11 MiB a thread."""
 
 SQUARE = (1.0,)
-"""Where padding costs little and batches of several requests gain much, all pictures take one shape."""
+"""Where padding costs little: close-up views, and accelerators, on which batches of several requests gain much."""
 
 
 class Recognizer:
@@ -58,17 +59,20 @@ class Recognizer:
         """
         spec = self._manifest.detector
         lowest = min(spec.min_proposal, minimum) if spec.refine else minimum
-        found = [self._detect_at(pyramid, spec.side, lowest)]
+        found = [self._detect_at(pyramid, spec.side, 1.0, self._aspects, lowest)]
         if spec.close_up:
             # At least halved: a noisy face that fills a small picture is found once its noise is averaged.
-            found.append(self._detect_at(pyramid, spec.close_up, lowest, scale=0.5))
+            found.append(self._detect_at(pyramid, spec.close_up, 0.5, SQUARE, lowest))
         return geometry.distinct(geometry.joined(found), spec.overlap).at(np.s_[:MOST_PROPOSALS])
 
-    def _detect_at(self, pyramid: Pyramid, side: int, minimum: float, scale: float = 1.0) -> Detections:
+    def _detect_at(
+        self, pyramid: Pyramid, side: int, most: float, aspects: Sequence[float], minimum: float
+    ) -> Detections:
+        """In a view of at most side x side pixels, shrunk to at most `most` of the picture's size."""
         height, width = pyramid.size
-        scale = min(scale, side / max(height, width))
+        scale = min(most, side / max(height, width))
         size = max(1, round(width * scale)), max(1, round(height * scale))
-        shape = input_shape(size[1], size[0], side, self._aspects)
+        shape = input_shape(size[1], size[0], side, aspects)
         canvas = np.zeros((1, *shape, 3), np.uint8)
         picture, _ = pyramid.level(1 / scale)
         cv2.resize(picture, size, dst=canvas[0, : size[1], : size[0]], interpolation=cv2.INTER_LINEAR)
@@ -166,7 +170,7 @@ def detector_shapes(
 ) -> list[Shape]:
     """Every bucket of the detector; views, crops: sizes of batch of whole pictures and of crops around faces."""
     spec = manifest.detector
-    lying = [shape for side in (spec.side, spec.close_up) if side for shape in view_shapes(side, aspects)]
+    lying = view_shapes(spec.side, aspects) + (view_shapes(spec.close_up, SQUARE) if spec.close_up else [])
     both = {*lying, *((width, height) for height, width in lying)}
     return sorted(
         {(batch, *shape) for shape in both for batch in views}

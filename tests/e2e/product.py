@@ -62,13 +62,15 @@ class Product:
         if selector:
             words.append("--selector=" + ",".join(f"{key}={value}" for key, value in selector.items()))
         text = self.node.kubectl(*words)
-        found = json.loads(text) if text.strip() else None
-        return found if name or found is None else found["items"]
+        if not text.strip():  # what kubectl says of nothing
+            return None if name else []
+        found = json.loads(text)
+        return found if name else found["items"]
 
     def pods(self, namespace: str, name: str) -> list[Object]:
         """The pods of a resource that are not on their way out."""
         found = self.get(namespace, "pods", **{LABEL: name})
-        return [pod for pod in found or [] if "deletionTimestamp" not in pod["metadata"]]
+        return [pod for pod in found if "deletionTimestamp" not in pod["metadata"]]
 
     def condition(self, namespace: str, name: str, kind: str = "Ready") -> Object:
         """A condition of the resource for its present generation; empty while there is none."""
@@ -102,7 +104,7 @@ class Product:
         kinds = "facecomparison,deployment,replicaset,pod,service,ingress,serviceaccount,poddisruptionbudget,hpa"
         left: list[str] = []
         for _ in attempts(seconds, pause=0.2):
-            found = self.get(namespace, kinds, **{LABEL: name}) or []
+            found = self.get(namespace, kinds, **{LABEL: name})
             resource = self.get(namespace, "facecomparison", name)
             found += [resource] if resource else []
             left = [f"{each['kind']}/{each['metadata']['name']}" for each in found]

@@ -53,8 +53,8 @@ def test_a_bucket_that_does_not_exist(product: Product, serving: str) -> None:
 
 
 def test_too_little_memory(product: Product, serving: str) -> None:
-    resources = {"requests": RESOURCES["requests"] | {"memory": "32Mi"}, "limits": {"memory": "64Mi"}}
-    break_and_heal(product, serving, "OutOfMemory", ["64Mi"], resources=resources)
+    resources = {"requests": RESOURCES["requests"] | {"memory": "32Mi"}, "limits": {"memory": "200Mi"}}
+    break_and_heal(product, serving, "OutOfMemory", ["limits.memory"], resources=resources)
 
 
 def test_a_device_that_no_node_has(product: Product, serving: str) -> None:
@@ -67,7 +67,7 @@ def test_a_device_that_is_not_what_it_says(product: Product, serving: str) -> No
     where = ["node", product.node.name, "--subresource=status", "--type=json"]
     product.node.kubectl("patch", *where, f"--patch={json.dumps(patch)}")
     try:
-        break_and_heal(product, serving, "AcceleratorUnavailable", ["cuda"], accelerator={"type": "gpu"})
+        break_and_heal(product, serving, "AcceleratorUnavailable", ["CUDA", "GPU image"], accelerator={"type": "gpu"})
     finally:
         patch = [{"op": "remove", "path": "/status/capacity/nvidia.com~1gpu"}]
         product.node.kubectl("patch", *where, f"--patch={json.dumps(patch)}")

@@ -32,7 +32,7 @@ from face_comparison_operator.errors import (
 from face_comparison_operator.kinds import EVENT, RESOURCE, Kind
 from face_comparison_operator.resource import API_VERSION, KIND, MANAGED_BY, MANAGER, Object
 
-REQUEST_SECONDS = 15.0
+REQUEST_SECONDS = 30.0
 # Requests at once. The API server makes Services one after the other, each with an address of its own to find: while
 # those wait, there must be room for the rest.
 CONNECTIONS = 64

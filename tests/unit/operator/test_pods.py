@@ -65,6 +65,11 @@ CASES: list[tuple[str, dict[str, Any], Problem | None]] = [
         Problem("ModelInvalid", "the model is not there or not right, container model ends with code 3: boom"),
     ),
     (
+        "a model that came at the second try",
+        pod(waiting("PodInitializing"), init=({**ended("model_download_failed: 503", "model"), "ready": True},)),
+        None,
+    ),
+    (
         "too little memory",
         pod(ended(reason="OOMKilled", code=137)),
         Problem("OutOfMemory", "container service needs more memory than its limit: raise resources.limits.memory"),

@@ -34,6 +34,11 @@ def test_a_name_that_can_be_a_services_is_kept() -> None:
     assert child_name("a" * 64) != "a" * 63
 
 
+def test_names_that_would_be_cut_to_the_same_stay_apart() -> None:
+    for first, second in (("a.b-c", "a-b.c"), ("a" * 64, "a" * 65), ("1", "fc-1.")):
+        assert child_name(first) != child_name(second)
+
+
 def test_a_resource_without_spec_and_status() -> None:
     metadata = {"name": "faces", "namespace": "ns", "uid": "u", "generation": 2}
     found = parse({"metadata": metadata})

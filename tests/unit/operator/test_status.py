@@ -50,6 +50,10 @@ def unschedulable(template: str = "now") -> dict[str, Any]:
     return pod(template, conditions=[condition])
 
 
+def leaving(of: dict[str, Any]) -> dict[str, Any]:
+    return {**of, "metadata": {**of["metadata"], "deletionTimestamp": "2026-01-02T03:04:05Z"}}
+
+
 def conditions(of: dict[str, Any]) -> dict[str, tuple[str, str]]:
     return {each["type"]: (each["status"], each["reason"]) for each in of["conditions"]}
 
@@ -83,6 +87,12 @@ READINESS: list[tuple[str, Observed, tuple[str, str], str]] = [
     (
         "trouble of pods of an earlier version is not that of this one",
         Observed(ADMITTED, deployment(2, 1, 1), pods=[unschedulable("before"), pod()]),
+        ("False", "Deploying"),
+        "",
+    ),
+    (
+        "trouble of a pod that is leaving is none",
+        Observed(ADMITTED, deployment(1, 1, 0), pods=[leaving(unschedulable())]),
         ("False", "Deploying"),
         "",
     ),

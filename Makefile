@@ -2,7 +2,7 @@
 SHELL := bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: accuracy golden help setup run test check format generate bench bench-operator operator cluster cluster-down clean
+.PHONY: accuracy golden help setup run test check format generate bench bench-operator operator cluster cluster-down report clean
 
 # onnxruntime reports usage over the network unless told not to; nothing here ever does.
 export ORT_DISABLE_TELEMETRY := 1
@@ -76,6 +76,9 @@ bench-operator: .venv/.synced ## Measure the operator on a real control plane; A
 
 golden: .venv/.synced ## Make the golden objects of the operator again; git shows what changed
 	@PYTHONPATH=tools $(BIN)/python tools/golden_objects.py
+
+report: .venv/.synced ## One page from the last end-to-end run: build/report.html and build/report.md
+	@$(BIN)/python tools/report.py
 
 clean: ## Remove what setup made in this folder
 	rm -rf .venv build

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
@@ -74,4 +75,6 @@ def grows_and_shrinks(product: Product, namespace: str, scaling: dict[str, objec
     assert failed == []
     load_ended = round(time.monotonic() - started, 1)
     assert reaches(lambda ready: ready == 1, 300), timeline
-    return {"replicas": timeline, "load ended": load_ended, "requests": len(requests)}
+    answered = Counter(int((start + seconds - started) // 5) * 5 for start, seconds, _ in requests)
+    rate = [(at, count / 5) for at, count in sorted(answered.items())]
+    return {"replicas": timeline, "load ended": load_ended, "requests": len(requests), "requests a second": rate}

@@ -24,6 +24,7 @@ from face_comparison_operator.errors import (
     OperatorError,
     Rejected,
 )
+from face_comparison_operator.events import announcement, ready_of
 from face_comparison_operator.kinds import (
     AUTOSCALER,
     CHILDREN,
@@ -41,10 +42,8 @@ from face_comparison_operator.kinds import (
 )
 from face_comparison_operator.objects import desired
 from face_comparison_operator.resource import (
-    API_VERSION,
     DIGEST_ANNOTATION,
     KIND,
-    MANAGER,
     FaceComparison,
     Object,
     Spec,
@@ -68,9 +67,6 @@ STUCK_SECONDS = 4.0
 GATEWAY_SECONDS = 30.0
 # How often the URL is tried: while it answers, and while it does not.
 ANSWERING_SECONDS, REFUSING_SECONDS = 60.0, 3.0
-
-_BEGINNING = status.DEPLOYING
-_CALM = (status.DEPLOYED, status.DEPLOYING, status.SCALED_TO_ZERO)
 
 log = logging.getLogger(__name__)
 
@@ -355,14 +351,13 @@ class Reconciler:
         await self._announce(resource, result)
 
     async def _announce(self, resource: FaceComparison, result: Object) -> None:
-        """An event when the resource became ready, or is not for a new reason; its beginning is no news."""
-        ready, before = _ready_of(result), _ready_of(resource.status)
-        if (ready["status"], ready["reason"]) == (before.get("status", "False"), before.get("reason", _BEGINNING)):
+        event = announcement(resource, result, self._now())
+        if event is None:
             return
-        if ready["status"] == "True" and "deploySeconds" not in resource.status:
+        if ready_of(result)["status"] == "True" and "deploySeconds" not in resource.status:
             self._listener.deployed(result["deploySeconds"])
         try:
-            await self._cluster.create(EVENT, _event(resource, ready, self._now()))
+            await self._cluster.create(EVENT, event)
         except OperatorError as error:
             log.warning("%s/%s: no event could be posted: %s", resource.namespace, resource.name, error.message)
 
@@ -399,31 +394,3 @@ def _outline(value: Object) -> object:
     """What of a status is worth a write at once."""
     conditions = [(each["type"], each["status"], each["reason"]) for each in value.get("conditions", [])]
     return conditions, [value.get(name) for name in ("observedGeneration", "url", "modelVersion", "selector")]
-
-
-def _ready_of(value: Object) -> Object:
-    return next((each for each in value.get("conditions", []) if each["type"] == "Ready"), {})
-
-
-def _event(resource: FaceComparison, ready: Object, now: datetime) -> Object:
-    moment = now.strftime("%Y-%m-%dT%H:%M:%SZ")
-    return {
-        "apiVersion": "v1",
-        "kind": "Event",
-        "metadata": {"generateName": f"{resource.name}.", "namespace": resource.namespace},
-        "involvedObject": {
-            "apiVersion": API_VERSION,
-            "kind": KIND,
-            "name": resource.name,
-            "namespace": resource.namespace,
-            "uid": resource.uid,
-        },
-        "reason": ready["reason"],
-        "message": ready["message"],
-        "type": "Normal" if ready["reason"] in _CALM else "Warning",
-        "source": {"component": MANAGER},
-        "reportingComponent": MANAGER,
-        "firstTimestamp": moment,
-        "lastTimestamp": moment,
-        "count": 1,
-    }

@@ -1,0 +1,47 @@
+"""The events that a resource gets: one for each change of `Ready`, so that they tell its story and nothing else."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from face_comparison_operator import status
+from face_comparison_operator.resource import API_VERSION, KIND, MANAGER, FaceComparison, Object
+
+_CALM = (status.DEPLOYED, status.DEPLOYING, status.SCALED_TO_ZERO)
+
+
+def announcement(resource: FaceComparison, result: Object, now: datetime) -> Object | None:
+    """The event about going from the status of `resource` to `result`; None when `Ready` says the same as before.
+
+    That a new resource is being deployed is no news.
+    """
+    ready, before = ready_of(result), ready_of(resource.status)
+    said = (before.get("status", "False"), before.get("reason", status.DEPLOYING))
+    if (ready["status"], ready["reason"]) == said:
+        return None
+    moment = now.strftime("%Y-%m-%dT%H:%M:%SZ")
+    return {
+        "apiVersion": "v1",
+        "kind": "Event",
+        "metadata": {"generateName": f"{resource.name}.", "namespace": resource.namespace},
+        "involvedObject": {
+            "apiVersion": API_VERSION,
+            "kind": KIND,
+            "name": resource.name,
+            "namespace": resource.namespace,
+            "uid": resource.uid,
+        },
+        "reason": ready["reason"],
+        "message": ready["message"],
+        "type": "Normal" if ready["reason"] in _CALM else "Warning",
+        "source": {"component": MANAGER},
+        "reportingComponent": MANAGER,
+        "firstTimestamp": moment,
+        "lastTimestamp": moment,
+        "count": 1,
+    }
+
+
+def ready_of(value: Object) -> Object:
+    """The condition `Ready` of a status; empty when it has none."""
+    return next((each for each in value.get("conditions", []) if each["type"] == "Ready"), {})

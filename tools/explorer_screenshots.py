@@ -22,7 +22,7 @@ from PIL import Image, ImageEnhance
 from playwright.sync_api import Browser, expect, sync_playwright
 
 SAMPLE = Path(__file__).resolve().parent.parent / "service/src/face_comparison/sample.jpg"
-COLOURS = 256
+QUALITY = 90
 PHONE: dict[str, Any] = {"width": 390, "height": 844, "touch": True}
 KEY = "an-example-key"
 
@@ -125,9 +125,9 @@ def take(
     explorer.page.set_viewport_size({"width": options.get("width", 1280), "height": tall})
     data = explorer.page.screenshot()
     with Image.open(io.BytesIO(data)) as shot:
-        shot.convert("RGB").quantize(COLOURS, Image.Quantize.FASTOCTREE).save(folder / f"{name}.png", optimize=True)
+        shot.convert("RGB").save(folder / f"{name}.webp", quality=QUALITY, method=6)
     explorer.close()
-    print(f"{name}.png: {(folder / f'{name}.png').stat().st_size // 1024} KiB")
+    print(f"{name}.webp: {(folder / f'{name}.webp').stat().st_size // 1024} KiB")
 
 
 @contextmanager

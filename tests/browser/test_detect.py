@@ -193,3 +193,17 @@ def test_pictures_of_any_turn_are_shown_as_the_service_sees_them(
     assert box is not None
     assert shape["height"] > shape["width"]
     assert box["y"] < shape["y"] + shape["height"] / 3
+
+
+def test_a_url_can_be_pasted_anywhere(explorer: Explorer, photographs: dict[str, Path]) -> None:
+    with Server.on_loopback() as server:
+        server.replies["/x.jpg"] = reply(photographs["table.jpg"].read_bytes(), content_type="image/jpeg")
+        explorer.page.evaluate(
+            """(url) => {
+                const data = new DataTransfer();
+                data.setData("text/plain", url);
+                document.body.dispatchEvent(new ClipboardEvent("paste", { bubbles: true, clipboardData: data }));
+            }""",
+            server.url("/x.jpg"),
+        )
+        expect(explorer.page.locator(".box")).to_have_count(6)

@@ -4,6 +4,7 @@ import { h, sign } from "./dom.js";
 import { t } from "./language.js";
 
 const SAMPLE = "explorer/sample.jpg";
+const FETCHED = /^(https?|s3):\/\/\S+$/i;
 const ACCEPTED = "image/jpeg,image/png,image/bmp,.jpg,.jpeg,.png,.bmp";
 
 /**
@@ -49,6 +50,7 @@ export function intake({ take, takeUrl, many = false, sample = false, compact = 
     else if (event.dataTransfer.getData("text/uri-list")) takeUrl(event.dataTransfer.getData("text/uri-list").split("\n")[0]);
   });
   root.given = given;
+  root.takeUrl = takeUrl;
   return root;
 }
 
@@ -76,7 +78,7 @@ function urlForm(takeUrl, complain) {
       onsubmit: (event) => {
         event.preventDefault();
         const text = input.value.trim();
-        if (!/^(https?|s3):\/\/.+/i.test(text)) return complain(t("intake.bad-url"));
+        if (!FETCHED.test(text)) return complain(t("intake.bad-url"));
         complain("");
         takeUrl(text);
       },
@@ -91,14 +93,17 @@ async function sampled() {
   return [{ blob: await response.blob(), name: "sample.jpg" }];
 }
 
-/** Give what is pasted anywhere on the page to the intake that `current` returns. */
+/** Give a picture or a URL that is pasted anywhere on the page to the intake that `current` returns. */
 export function acceptPaste(current) {
   document.addEventListener("paste", (event) => {
     const target = current();
     const files = [...(event.clipboardData?.files ?? [])];
-    if (!target || !files.length || event.target instanceof HTMLInputElement) return;
+    const text = event.clipboardData?.getData("text/plain").trim() ?? "";
+    if (!target || event.target instanceof HTMLInputElement) return;
+    if (files.length) target.given(files);
+    else if (FETCHED.test(text)) target.takeUrl(text);
+    else return;
     event.preventDefault();
-    target.given(files);
   });
   // A picture dropped beside an intake would make the browser leave the page.
   for (const name of ["dragover", "drop"]) {

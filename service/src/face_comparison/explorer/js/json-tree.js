@@ -23,7 +23,7 @@ function node(name, value, depth) {
         if (details.open && !inside.hasChildNodes()) inside.append(...entries.map(([key, item]) => node(list ? null : key, item, depth + 1)));
       },
     },
-    h("summary", {}, label(name), begin, h("span", { class: "faint" }, ` ${t("exchange.items", { count: entries.length })} `), end),
+    h("summary", {}, label(name), begin, h("span", { class: "faint" }, ` ${entries.length === 1 ? t("exchange.item") : t("exchange.items", { count: entries.length })} `), end),
     inside,
   );
   details.open = depth < 4 && !(list && entries.length > SHORT && typeof value[0] !== "object") && !(list && depth > 1 && entries.length > 3);

@@ -132,6 +132,7 @@ export const en = {
   "exchange.copy-code": "Copy the code",
   "exchange.copy-reply": "Copy the reply",
   "exchange.total": "Seen from this browser: {milliseconds} ms",
+  "exchange.item": "1 item",
   "exchange.items": "{count} items",
   "stage.read": "receive",
   "stage.fetch": "fetch",

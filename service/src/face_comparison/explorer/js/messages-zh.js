@@ -132,6 +132,7 @@ export const zh = {
   "exchange.copy-code": "复制代码",
   "exchange.copy-reply": "复制回复",
   "exchange.total": "从浏览器看：{milliseconds} 毫秒",
+  "exchange.item": "1 项",
   "exchange.items": "{count} 项",
   "stage.read": "接收",
   "stage.fetch": "获取图片",

@@ -140,6 +140,6 @@ class ModelDownloadFailed(FaceComparisonError):
 
 
 class AcceleratorUnavailable(FaceComparisonError):
-    """`--device cuda` without a working CUDA provider; the message says whether driver, library or version is missing."""
+    """`--device cuda` without a working CUDA provider; the message says what is missing: driver, library, version."""
 
     code = "accelerator_unavailable"

@@ -70,7 +70,7 @@ class Prober:
             request = self._session.get(url, headers={"Host": target.host}, allow_redirects=False, **extra)
             async with request as response:
                 return judged(response.status, await response.content.read(BODY_BYTES))
-        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+        except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:  # ValueError: a name that is none
             return Answer("unreachable", str(error) or type(error).__name__)
 
 

@@ -68,8 +68,10 @@ def serving(replies: dict[str, tuple[int, Any]]) -> Iterator[Any]:
         server.server_close()
 
 
-def ask(port: int, *, in_cluster: bool = False, service: dict[str, Any] | None = None) -> Answer:
-    target = Target("127.0.0.1", port, False, "faces.example.com", "/prod/face_comparison")
+def ask(
+    port: int, *, address: str = "127.0.0.1", in_cluster: bool = False, service: dict[str, Any] | None = None
+) -> Answer:
+    target = Target(address, port, False, "faces.example.com", "/prod/face_comparison")
 
     async def main() -> Answer:
         async with Prober(in_cluster=in_cluster) as prober:
@@ -100,6 +102,11 @@ def test_an_address_that_nobody_answers_at_says_nothing_about_the_url() -> None:
     with serving({}) as server:
         port = server.server_port
     assert ask(port).verdict == "unreachable"
+
+
+@pytest.mark.parametrize("address", ["", "a" * 64, "a..b", "localhost:x"])
+def test_an_address_that_is_none_is_out_of_reach(address: str) -> None:
+    assert ask(9, address=address).verdict == "unreachable"
 
 
 def test_services_are_asked_only_inside_the_cluster(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -109,6 +109,13 @@ def test_message_pack_carries_bytes_both_ways(running):
     ]
 
 
+def test_numbers_of_a_hash_have_the_digits_of_a_float32_and_no_more(running):
+    text = running.detect(**img("anna")).text
+    digits = json.loads(text, parse_float=str)["Faces"][0]["face_hash"]
+    assert np.array_equal(np.array(digits, np.float32), vector("anna"))
+    assert digits == [str(number) for number in vector("anna")]
+
+
 def test_message_pack_may_carry_base64_text(running):
     body = msgspec.msgpack.encode(img("anna"))
     assert names(running.client.post(DETECT, data=body, content_type="application/msgpack")) == ["anna"]

@@ -1,7 +1,7 @@
 """Values as replies: every public key name of an answer, in JSON or MessagePack.
 
-The two differ in one thing: MessagePack carries a `face_hash` as 3,072 bytes of little-endian float32, JSON as numbers,
-and both are exactly the same hash.
+The two differ in one thing: MessagePack carries a `face_hash` as 3,072 bytes of little-endian float32, JSON as numbers
+of no more digits than a float32 has, and both are exactly the same hash.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 import msgspec
 import numpy as np
-from numpy.typing import NDArray
+import orjson
 
 from face_comparison.comparison import FaceMatch, TargetMatch
 from face_comparison.errors import FaceComparisonError
@@ -28,22 +28,13 @@ def encoded(reply: Mapping[str, Any], media_type: MediaType) -> bytes:
     """The body of a reply made by one of the functions below."""
     if media_type == MESSAGE_PACK:
         return msgspec.msgpack.encode(reply, enc_hook=_little_endian)
-    return msgspec.json.encode(reply, enc_hook=_numbers)
+    return orjson.dumps(reply, option=orjson.OPT_SERIALIZE_NUMPY)
 
 
 def _little_endian(value: Any) -> bytes:
-    return _vector(value).astype("<f4").tobytes()
-
-
-def _numbers(value: Any) -> list[float]:
-    numbers: list[float] = _vector(value).tolist()
-    return numbers
-
-
-def _vector(value: Any) -> NDArray[np.float32]:
     if not isinstance(value, np.ndarray):
         raise NotImplementedError(f"no wire form for {type(value).__name__}")
-    return value
+    return value.astype("<f4").tobytes()
 
 
 def detect_reply(analysis: Analysis, version: str) -> dict[str, Any]:

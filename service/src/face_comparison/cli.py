@@ -1,11 +1,13 @@
 """The program `face-comparison`. Each command is a module of `commands`, imported only when it is asked for.
 
-Whatever fails ends in one line on stderr, `<code>: <message>`, and exit status 2.
+Whatever fails ends in one line on stderr, `<code>: <message>`, and exit status 2. That holds for what nobody expected,
+too, though it shows its trace: Python's own status for it, 1, is a verdict of `compare`.
 """
 
 from __future__ import annotations
 
 import importlib
+import traceback
 from typing import Any
 
 import click
@@ -31,9 +33,15 @@ class _Commands(click.Group):
     def invoke(self, ctx: click.Context) -> Any:
         try:
             return super().invoke(ctx)
+        except (click.ClickException, click.Abort, click.exceptions.Exit, BrokenPipeError):
+            raise  # click's own business
         except FaceComparisonError as error:
             click.echo(f"{error.code}: {error.message}", err=True)
-            ctx.exit(FAILED)
+        except OSError as error:
+            click.echo(f"internal: {error.filename or 'a file'}: {error.strerror or error}", err=True)
+        except Exception:
+            click.echo(traceback.format_exc(), err=True, nl=False)
+        raise SystemExit(FAILED)
 
 
 @click.command(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 120})

@@ -77,6 +77,21 @@ def test_failures_are_one_line_and_status_2(arguments: list[str], says: str) -> 
     assert ended.stdout == ""
 
 
+def test_a_file_that_cannot_be_written_is_one_line_and_status_2(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    ended = CliRunner().invoke(cli.main, ["models", "fetch"], env={"FACE_COMPARISON_BUNDLES": str(tmp_path / "file")})
+    assert ended.exit_code == commands.FAILED
+    assert ended.stderr == f"internal: {tmp_path / 'file'}: File exists\n"
+
+
+def test_what_nobody_expected_is_no_verdict(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Python ends with status 1, which `compare` means as "different people"."""
+    monkeypatch.setattr("face_comparison.commands.pictures.loaded", lambda given: 1 / 0)
+    ended = CliRunner().invoke(cli.main, ["compare", "a.jpg", "b.jpg"])
+    assert ended.exit_code == commands.FAILED
+    assert "ZeroDivisionError" in ended.stderr
+
+
 def test_an_unknown_environment_name_stops_every_command_that_loads_models() -> None:
     ended = CliRunner().invoke(cli.main, ["compare", "a", "b"], env={"FACE_COMPARISON_BUNDEL": "x"})
     assert ended.exit_code == commands.FAILED

@@ -80,6 +80,12 @@ def test_refusals_are_counted_by_reason(start, growth, options, drain, reason):
     assert growth("rejected_total", reason=reason) == 1
 
 
+@pytest.mark.parametrize("probe", ["/readyz", "/ping"])
+def test_probes_are_not_counted_as_refused(start, growth, probe):
+    assert start(ready=False).client.get(probe).status_code == 503
+    assert growth("rejected_total", reason="not_ready") == 0
+
+
 def test_gauges_return_to_rest_whatever_happens(running):
     for body in (img("anna"), {"img": base64_of(b"bug")}, {"img": base64_of(b"corrupt")}, {}):
         running.client.post(DETECT, json=body)

@@ -229,7 +229,8 @@ def _observe(app: Flask, stage: str, admission: Admission) -> None:
         if isinstance(failure, errors.Unauthorized):
             response.headers["WWW-Authenticate"] = 'Bearer realm="face_comparison"'
         if isinstance(failure, _REFUSED):
-            metrics.REJECTED.labels(failure.code).inc()
+            if request.endpoint not in _HEALTH:  # a probe asks, and is refused nothing
+                metrics.REJECTED.labels(failure.code).inc()
             response.headers["Retry-After"] = str(admission.retry_after)
         return response
 

@@ -110,7 +110,7 @@ def compare_request(body: Buffer, content_type: str, version: str) -> CompareReq
     fields = compare_fields(body, content_type)
     threshold = _number(fields, "threshold", 0, MAX_DISTANCE)
     if fields["source"] is None:
-        raise MissingImage(f"source is required: {_SUBJECT}")
+        raise MissingImage("source is required: an object with url, img or face_hash")
     if not fields["targets"]:
         raise MissingImage("target or targets is required: an object or an array of objects with url, img or face_hash")
     if len(fields["targets"]) > MAX_TARGETS:

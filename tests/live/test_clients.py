@@ -190,3 +190,24 @@ def test_what_is_no_http_is_refused_and_harms_nobody(service: Served, junk: byte
         with contextlib.suppress(ConnectionResetError):
             assert b"HTTP/1.1 5" not in sock.recv(1000)
     assert service.get("/livez").status == 200
+
+
+@pytest.mark.parametrize(
+    ("head", "says"),
+    [
+        (b"GET /livez HTTP/1.1\r\nx-api-key hidden-4711\r\n\r\n", "no valid HTTP"),
+        (b"POST /prod/face_comparison HTTP/1.1\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n", "no valid HTTP"),
+        (b"GET /prod/?hidden-4711" + b"x" * 9_000 + b" HTTP/1.1\r\nHost: x\r\n\r\n", "too long"),
+        (b"GET /livez HTTP/1.1\r\nX-Long: hidden-4711" + b"x" * 70_000 + b"\r\n\r\n", "too long"),
+    ],
+    ids=["no header", "two lengths", "long URL", "long header"],
+)
+def test_a_malformed_head_is_told_in_json_and_not_logged(service: Served, head: bytes, says: str) -> None:
+    with service.connect() as sock:
+        sock.sendall(head)
+        status, headers, body = read_reply(sock)
+    error = json.loads(body)["error"]
+    assert (status, error["code"], error["request_id"]) == (400, "invalid_parameter", headers["x-request-id"])
+    assert says in error["message"]
+    until(lambda: any(line.get("id") == error["request_id"] for line in service.lines), "the refusal is logged")
+    assert "hidden-4711" not in json.dumps(service.lines)

@@ -7,18 +7,25 @@ everything new, until what it had accepted is finished, and leaves no connection
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import selectors
 import socket
 import time
+import uuid
 from functools import partial
 from typing import Any
 
 from gunicorn import util
+from gunicorn.http.errors import LimitRequestHeaders, LimitRequestLine, ParseException
 from gunicorn.workers.gthread import ThreadWorker
 
+from face_comparison import wire_reply
 from face_comparison.connections import Connection, TimedSocket
+from face_comparison.errors import InvalidParameter
+
+_log = logging.getLogger(__name__)
 
 DRAIN_SECONDS = 1.0
 """How long a stopping worker goes on refusing when it has nothing left to do: routers need a moment to look away."""
@@ -95,6 +102,24 @@ class Worker(ThreadWorker):  # type: ignore[misc]
     def handle_request(self, req: Any, conn: Connection) -> bool:
         conn.take_body(req)
         return bool(super().handle_request(req, conn))
+
+    def handle_error(self, req: Any, client: TimedSocket, addr: Any, exc: Exception) -> None:
+        """Answer what gunicorn's parser refuses, and the application never sees, like every other bad request."""
+        if not isinstance(exc, ParseException):
+            super().handle_error(req, client, addr, exc)
+            return
+        request_id = uuid.uuid4().hex
+        # No more of it: what stands in a broken head could be a key.
+        _log.warning("refused a malformed request", extra={"fields": {"id": request_id, "type": type(exc).__name__}})
+        long = isinstance(exc, LimitRequestLine | LimitRequestHeaders)
+        failure = InvalidParameter("the request's URL or headers are too long" if long else "this is no valid HTTP/1.1")
+        body = wire_reply.encoded(wire_reply.error_reply(failure, request_id), wire_reply.JSON)
+        head = (
+            f"HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Type: {wire_reply.JSON}\r\n"
+            f"Content-Length: {len(body)}\r\nX-Request-Id: {request_id}\r\n\r\n"
+        )
+        with contextlib.suppress(OSError):  # gone, or not reading
+            util.write_nonblock(client, head.encode() + body)
 
     def _keepalive_after(self, conn: Connection, keepalive: bool) -> bool:
         # As much as any accepted body is dropped without a thread, so that a client that was refused while it was

@@ -38,10 +38,12 @@ def test_requests_are_counted_by_route_and_code(running, growth):
     running.detect(img=5)
     running.client.post(COMPARE, json={})
     running.client.get("/prod/some/path/of/a/scanner")
+    running.client.options(DETECT)
     assert growth("requests_total", route="face_comparison", code="200") == 2
     assert growth("requests_total", route="face_comparison", code="400") == 1
     assert growth("requests_total", route="compare", code="400") == 1
     assert growth("requests_total", route="unmatched", code="404") == 1
+    assert growth("requests_total", route="preflight", code="200") == 1
     assert growth("request_seconds_count", route="face_comparison") == 3
 
 

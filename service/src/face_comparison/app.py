@@ -292,7 +292,8 @@ def _answer(reply: Mapping[str, Any], status: int = 200) -> Response:
 
 def _record(response: Response) -> None:
     seconds = time.monotonic() - g.started
-    route = request.endpoint or "unmatched"
+    # A browser's question before a request of another origin is none of the endpoint's own answers.
+    route = "preflight" if request.method == "OPTIONS" else request.endpoint or "unmatched"
     metrics.REQUESTS.labels(route, response.status_code).inc()
     metrics.REQUEST_SECONDS.labels(route).observe(seconds)
     fields: dict[str, Any] = {

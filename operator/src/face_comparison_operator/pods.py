@@ -35,6 +35,7 @@ _CODES = {
     "invalid_bundle": MODEL_INVALID,
     "model_download_failed": MODEL_DOWNLOAD_FAILED,
     "invalid_settings": SETTINGS_INVALID,
+    "out_of_memory": OUT_OF_MEMORY,  # only a part of the container was killed, so that the kubelet says nothing of it
 }
 _LAST_WORDS = re.compile(rf"^\W*({'|'.join(_CODES)}): *(.+)$", re.MULTILINE)
 _MISSING_SECRET = re.compile(

@@ -61,7 +61,7 @@ FIRST_WORD_SECONDS = 0.5
 # How long the Deployment's controller may take to notice a change before that is worth a word.
 NOTICE_SECONDS = 5.0
 # How soon a refused child is tried again: what is in its way is not watched.
-REFUSED_SECONDS = 15.0
+REFUSED_SECONDS = 10.0
 # How soon a pod without containers is asked about, and how often.
 STUCK_SECONDS = 4.0
 GATEWAY_SECONDS = 30.0

@@ -37,7 +37,7 @@ def block(mark: str) -> str:
 
 def output(name: str, service: Served) -> str:
     code = block(f"sample {name}").replace("http://127.0.0.1:8080", service.url)
-    program = [sys.executable, "-c", code] if name == "python" else ["bash", "-eu", "-c", code]
+    program = [sys.executable, "-c", code] if name in ("python", "client") else ["bash", "-eu", "-c", code]
     environ = os.environ | {"no_proxy": "127.0.0.1"}
     done = subprocess.run(program, cwd=ROOT, env=environ, capture_output=True, text=True, timeout=60, check=True)
     return done.stdout
@@ -71,3 +71,7 @@ def test_the_comparison_says_that_a_picture_shows_the_same_person_as_itself(serv
     assert target["SamePerson"] is True
     assert target["Distance"] < 0.01
     assert target["Confidence"] > 0.999
+
+
+def test_the_client_sample_prints_a_verdict(service: Served) -> None:
+    assert output("client", service).startswith("[(True, ")

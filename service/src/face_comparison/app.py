@@ -28,6 +28,7 @@ from face_comparison.readiness import Readiness
 from face_comparison.service import FaceService, Fetcher, Stages
 from face_comparison.settings import Settings
 from face_comparison.static_files import StaticFile, static_file, static_files
+from face_comparison.wire_forms import MESSAGE_PACK_TYPES
 from face_comparison.wire_reply import JSON, MESSAGE_PACK, MediaType
 
 STATUS: Mapping[type[FaceComparisonError], int] = {
@@ -69,7 +70,6 @@ _EXPLORER_POLICY = (
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
 _REQUEST_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/+=@-]{0,127}")
-_MESSAGE_PACK_TYPES = (MESSAGE_PACK, "application/x-msgpack", "application/vnd.msgpack")
 _REFUSED = (errors.Overloaded, errors.Draining, errors.NotReady)
 _HEALTH = frozenset({"livez", "readyz", "ping", "metrics"})
 
@@ -285,7 +285,7 @@ def _allow_every_origin(response: Response) -> None:
 
 
 def _answer(reply: Mapping[str, Any], status: int = 200) -> Response:
-    accepted = request.accept_mimetypes.best_match((JSON, *_MESSAGE_PACK_TYPES), JSON)
+    accepted = request.accept_mimetypes.best_match((JSON, *MESSAGE_PACK_TYPES), JSON)
     media_type: MediaType = JSON if accepted == JSON else MESSAGE_PACK
     return Response(wire_reply.encoded(reply, media_type), status, content_type=media_type, headers={"Vary": "Accept"})
 

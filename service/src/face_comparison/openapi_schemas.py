@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from face_comparison.faces import HASH_SIZE, LANDMARK_TYPES
-from face_comparison.wire import MAX_DISTANCE, MAX_FACES, MAX_URL_LENGTH
+from face_comparison.urls import MAX_LENGTH
+from face_comparison.wire import MAX_DISTANCE, MAX_FACES
 from face_comparison.wire_forms import MAX_TARGETS
 
 Schema = dict[str, Any]
@@ -81,7 +82,7 @@ def schemas(version: str, threshold: float, min_confidence: float, codes: list[s
 def _requests(version: str, threshold: float, min_confidence: float) -> dict[str, Schema]:
     url = {
         "type": ["string", "null"],
-        "maxLength": MAX_URL_LENGTH,
+        "maxLength": MAX_LENGTH,
         "description": "`http://`, `https://` or `s3://bucket/key` of the picture. Wins when `img` is given, too.",
     }
     img = {

@@ -34,7 +34,6 @@ from face_comparison.wire_forms import (
 
 MAX_FACES = 100
 MAX_DISTANCE = 2.0
-MAX_URL_LENGTH = 8192
 _SMALLEST_NORM = 1e-6  # below, a vector is all zeros but for noise, and has no direction
 _SUBJECT = "one of url, img or face_hash is required"
 
@@ -183,8 +182,6 @@ def _picture(fields: Fields) -> Picture | None:
     if url is not None and not isinstance(url, str):
         raise InvalidParameter("url must be a text")
     if url:
-        if len(url) > MAX_URL_LENGTH:
-            raise InvalidParameter(f"url must be at most {MAX_URL_LENGTH} characters long")
         return Url(url)
     img = fields.get("img")
     if img is not None and not isinstance(img, Inline):

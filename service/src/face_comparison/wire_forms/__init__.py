@@ -28,13 +28,23 @@ from face_comparison.wire_forms.values import (
     spelled_number,
 )
 
-__all__ = ["MAX_TARGETS", "Buffer", "Fields", "Inline", "compare_fields", "detect_fields", "form_of", "spelled_number"]
+__all__ = [
+    "MAX_TARGETS",
+    "MESSAGE_PACK_TYPES",
+    "Buffer",
+    "Fields",
+    "Inline",
+    "compare_fields",
+    "detect_fields",
+    "form_of",
+    "spelled_number",
+]
 
 Form = Literal["json", "msgpack", "multipart", "image"]
 
 _FIRST_BYTES = (b"\xff\xd8\xff", b"\x89PNG", b"BM")
 _PICTURE_TYPES = ("image/", "application/x-image")
-_MESSAGE_PACK_TYPES = ("application/msgpack", "application/x-msgpack", "application/vnd.msgpack")
+MESSAGE_PACK_TYPES = ("application/msgpack", "application/x-msgpack", "application/vnd.msgpack")
 
 
 def form_of(content_type: str, body: Buffer) -> Form:
@@ -45,7 +55,7 @@ def form_of(content_type: str, body: Buffer) -> Form:
         return "json"
     if mimetype == "multipart/form-data":
         return "multipart"
-    if mimetype in _MESSAGE_PACK_TYPES:
+    if mimetype in MESSAGE_PACK_TYPES:
         return "msgpack"
     if mimetype.startswith(_PICTURE_TYPES) or start.startswith(_FIRST_BYTES):
         return "image"

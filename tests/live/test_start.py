@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -47,6 +48,15 @@ def test_what_keeps_it_from_starting_is_told_once_on_stderr(
     assert ended.stderr.startswith(says)
     assert len(ended.stderr.splitlines()) == 1
     assert "Traceback" not in ended.stdout
+
+
+def test_a_worker_that_is_killed_while_it_loads_ends_the_start(tmp_path: Path) -> None:
+    """As the kernel does when memory runs out. Tried again and again, it would look like a slow start for ever."""
+    with serving(tmp_path, workers=2, LIVE_LOAD_SECONDS=60) as service:
+        (victim, _) = until(lambda: (found := service.workers()) and len(found) == 2 and found, "two workers load")
+        os.kill(victim, signal.SIGKILL)
+        assert service.wait_end() != 0
+        assert service.errors.startswith("out_of_memory: ")
 
 
 def test_a_port_that_is_taken() -> None:

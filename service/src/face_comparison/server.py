@@ -163,7 +163,7 @@ class Application(BaseApplication):  # type: ignore[misc]
             "proc_name": "face-comparison",
             "pre_fork": lambda _, worker: self.board.enter(worker.age),
             "post_fork": self._post_fork,
-            "child_exit": _forget_gauges,
+            "child_exit": self._child_exit,
         }
         for name, value in options.items():
             self.cfg.set(name, value)
@@ -171,6 +171,16 @@ class Application(BaseApplication):  # type: ignore[misc]
     def _post_fork(self, _: Master, worker: Worker) -> None:
         self._age = worker.age
         _share_memory(max(2, self._threads))
+
+    def _child_exit(self, _: Master, worker: Worker) -> None:
+        _forget_gauges(worker)
+        if not self.board.stopping and not self.board.ready_count():
+            # What killed the first worker while it loaded, such as the kernel for want of memory, kills the next, too.
+            self.board.fail(
+                "out_of_memory: a worker was killed while it loaded its models, as happens when memory runs out: "
+                "allow the service more"
+            )
+            raise HaltServer("A worker was killed before it was ready.", Arbiter.APP_LOAD_ERROR)
 
     def load(self) -> Any:
         """In a worker: build the service and load its models.
@@ -286,7 +296,7 @@ def _share_memory(arenas: int) -> None:
         ctypes.CDLL(None).mallopt(_M_ARENA_MAX, arenas)
 
 
-def _forget_gauges(_: Master, worker: Worker) -> None:
+def _forget_gauges(worker: Worker) -> None:
     """The gauges of a worker that has ended count no longer; its counters and histograms do."""
     from prometheus_client.multiprocess import mark_process_dead  # noqa: PLC0415 (after its folder is known)
 

@@ -7,14 +7,18 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import boto3
 import pytest
-from e2e.product import Product
-from local_cluster import images, own
+from botocore.config import Config
+from e2e.product import KEYS, PICTURE, S3_PORT, WEB_PORT, Product
+from local_cluster import config, images, own
 from local_cluster.node import Node, NodeFailed
+from parts import programs
 from parts.processes import Processes
 from parts.programs import PartUnavailable
 
@@ -67,3 +71,44 @@ def record() -> Callable[[str, object], None]:
         path.write_text(json.dumps(measurements | {name: value}, indent=2, sort_keys=True))
 
     return keep
+
+
+@pytest.fixture(scope="session")
+def servers(product: Product, tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """An S3 server with the picture as s3://pictures/sample.jpg and a web server with /sample.jpg, on the node."""
+    folder = tmp_path_factory.mktemp("servers")
+    (folder / "pictures").mkdir()
+    (folder / "web").mkdir()
+    (folder / "web" / "sample.jpg").write_bytes(PICTURE.read_bytes())
+    address = f"{config.ADDRESS}:{S3_PORT}"
+    identity = [f"ROOT_ACCESS_KEY={KEYS['AWS_ACCESS_KEY_ID']}", f"ROOT_SECRET_KEY={KEYS['AWS_SECRET_ACCESS_KEY']}"]
+    program = programs.binary("versitygw")
+    product.node.spawn("s3", ["env", *identity, program, "--port", address, "posix", folder / "pictures"])
+    web: list[str | Path] = [
+        sys.executable,
+        "-m",
+        "http.server",
+        str(WEB_PORT),
+        "--bind",
+        config.ADDRESS,
+        "--directory",
+        folder / "web",
+    ]
+    product.node.spawn("web", web)
+    endpoint = f"http://127.0.0.1:{product.port(S3_PORT)}"
+    style = Config(signature_version="s3v4", s3={"addressing_style": "path"}, retries={"max_attempts": 10})
+    s3 = boto3.client(
+        "s3",
+        endpoint_url=endpoint,
+        region_name="us-east-1",
+        config=style,
+        aws_access_key_id=KEYS["AWS_ACCESS_KEY_ID"],
+        aws_secret_access_key=KEYS["AWS_SECRET_ACCESS_KEY"],
+    )
+    for port in (S3_PORT, WEB_PORT):
+        product.wait_listening(port)
+    s3.create_bucket(Bucket="pictures")
+    s3.put_object(Bucket="pictures", Key="sample.jpg", Body=PICTURE.read_bytes())
+    yield
+    for name in ("s3", "web"):
+        product.node.stop_program(name)

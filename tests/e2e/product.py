@@ -25,6 +25,19 @@ LABEL = "app.kubernetes.io/instance"
 # Small enough that two versions of two pods fit on two cores, large enough for the models.
 RESOURCES = {"requests": {"cpu": "50m", "memory": "300Mi"}, "limits": {"memory": "1500Mi"}}
 
+PICTURE = Path(__file__).resolve().parents[2] / "service" / "src" / "face_comparison" / "sample.jpg"
+# Servers that the fixture `servers` starts on the node, and what a pod has to know of them.
+S3_PORT, WEB_PORT = 7070, 7071
+KEYS = {"AWS_ACCESS_KEY_ID": "tester", "AWS_SECRET_ACCESS_KEY": "not-a-secret"}
+S3_VARIABLES = [
+    {"name": name, "value": value}
+    for name, value in {
+        **KEYS,
+        "AWS_REGION": "us-east-1",
+        "AWS_ENDPOINT_URL_S3": f"http://{config.ADDRESS}:{S3_PORT}",
+    }.items()
+]
+
 Object = dict[str, Any]
 
 

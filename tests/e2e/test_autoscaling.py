@@ -10,13 +10,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from e2e.product import Product
+from e2e.product import PICTURE, Product
 from local_cluster import config, images, keda, own
 from parts.controlplane import attempts
 
 pytestmark = [pytest.mark.node, pytest.mark.timeout(1800)]
 
-PICTURE = Path(__file__).resolve().parents[2] / "service" / "src" / "face_comparison" / "sample.jpg"
 HOST, PATH = "growing.example.com", "/prod/face_comparison"
 # A tenth of a core asked for, so that any load is many times the target.
 RESOURCES = {"requests": {"cpu": "100m", "memory": "300Mi"}, "limits": {"memory": "1500Mi"}}

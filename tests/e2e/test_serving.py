@@ -8,22 +8,15 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import boto3
 import pytest
-from botocore.config import Config
-from e2e.product import Product
+from e2e.product import PICTURE, S3_VARIABLES, WEB_PORT, Product
 from local_cluster import config
-from parts import programs
 
 pytestmark = [pytest.mark.node, pytest.mark.timeout(1800)]
-
-PICTURE = Path(__file__).resolve().parents[2] / "service" / "src" / "face_comparison" / "sample.jpg"
-S3_PORT, WEB_PORT = 7070, 7071
-KEYS = {"AWS_ACCESS_KEY_ID": "tester", "AWS_SECRET_ACCESS_KEY": "not-a-secret"}
 
 
 def faces_without_a_cluster(picture: Path) -> list[dict[str, Any]]:
@@ -49,53 +42,11 @@ def assert_same_faces(found: list[dict[str, Any]], expected: list[dict[str, Any]
             assert one["BoundingBox"][side] == pytest.approx(other["BoundingBox"][side], abs=2e-3)
 
 
-@pytest.fixture(scope="module")
-def servers(product: Product, tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """An S3 server with the picture as s3://pictures/sample.jpg and a web server with /sample.jpg, on the node."""
-    folder = tmp_path_factory.mktemp("servers")
-    (folder / "pictures").mkdir()
-    (folder / "web").mkdir()
-    (folder / "web" / "sample.jpg").write_bytes(PICTURE.read_bytes())
-    address = f"{config.ADDRESS}:{S3_PORT}"
-    identity = [f"ROOT_ACCESS_KEY={KEYS['AWS_ACCESS_KEY_ID']}", f"ROOT_SECRET_KEY={KEYS['AWS_SECRET_ACCESS_KEY']}"]
-    program = programs.binary("versitygw")
-    product.node.spawn("s3", ["env", *identity, program, "--port", address, "posix", folder / "pictures"])
-    web: list[str | Path] = [
-        sys.executable,
-        "-m",
-        "http.server",
-        str(WEB_PORT),
-        "--bind",
-        config.ADDRESS,
-        "--directory",
-        folder / "web",
-    ]
-    product.node.spawn("web", web)
-    endpoint = f"http://127.0.0.1:{product.port(S3_PORT)}"
-    style = Config(signature_version="s3v4", s3={"addressing_style": "path"}, retries={"max_attempts": 10})
-    s3 = boto3.client(
-        "s3",
-        endpoint_url=endpoint,
-        region_name="us-east-1",
-        config=style,
-        aws_access_key_id=KEYS["AWS_ACCESS_KEY_ID"],
-        aws_secret_access_key=KEYS["AWS_SECRET_ACCESS_KEY"],
-    )
-    for port in (S3_PORT, WEB_PORT):
-        product.wait_listening(port)
-    s3.create_bucket(Bucket="pictures")
-    s3.put_object(Bucket="pictures", Key="sample.jpg", Body=PICTURE.read_bytes())
-    yield
-    for name in ("s3", "web"):
-        product.node.stop_program(name)
-
-
 def test_apply_serve_every_form_delete_leave_nothing(
     product: Product, namespace: str, servers: None, record: Callable[[str, object], None]
 ) -> None:
     expected = faces_without_a_cluster(PICTURE)
     image = base64.b64encode(PICTURE.read_bytes()).decode()
-    variables = {**KEYS, "AWS_REGION": "us-east-1", "AWS_ENDPOINT_URL_S3": f"http://{config.ADDRESS}:{S3_PORT}"}
 
     started = time.monotonic()
     product.apply(
@@ -103,7 +54,7 @@ def test_apply_serve_every_form_delete_leave_nothing(
         "faces",
         route={"host": "faces.example.com"},
         limits={"allowedHosts": [config.ADDRESS]},
-        env=[{"name": name, "value": value} for name, value in variables.items()],
+        env=S3_VARIABLES,
     )
     status = product.wait_ready(namespace, "faces")
     ready = time.monotonic()

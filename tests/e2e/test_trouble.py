@@ -6,8 +6,7 @@ import json
 from collections.abc import Iterator
 
 import pytest
-from e2e.product import RESOURCES, Product
-from local_cluster import config
+from e2e.product import RESOURCES, S3_VARIABLES, Product
 
 pytestmark = [pytest.mark.node, pytest.mark.timeout(1800)]
 
@@ -45,16 +44,14 @@ def test_a_model_with_another_digest(product: Product, serving: str) -> None:
     break_and_heal(product, serving, "ModelInvalid", ["0" * 8], model={"sha256": "0" * 64})
 
 
-def test_a_bucket_that_does_not_exist(product: Product, serving: str) -> None:
-    endpoint = {"name": "AWS_ENDPOINT_URL_S3", "value": f"http://{config.ADDRESS}:1"}  # nobody listens there
-    keys = [{"name": name, "value": "x"} for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")]
+def test_a_bucket_that_does_not_exist(product: Product, serving: str, servers: None) -> None:
     model = {"s3": "s3://no-such-bucket/bundle"}
-    break_and_heal(product, serving, "ModelDownloadFailed", ["no-such-bucket"], model=model, env=[endpoint, *keys])
+    break_and_heal(product, serving, "ModelDownloadFailed", ["no-such-bucket"], model=model, env=S3_VARIABLES)
 
 
 def test_too_little_memory(product: Product, serving: str) -> None:
     resources = {"requests": RESOURCES["requests"] | {"memory": "32Mi"}, "limits": {"memory": "200Mi"}}
-    break_and_heal(product, serving, "OutOfMemory", ["limits.memory"], resources=resources)
+    break_and_heal(product, serving, "OutOfMemory", ["memory"], resources=resources)
 
 
 def test_a_device_that_no_node_has(product: Product, serving: str) -> None:

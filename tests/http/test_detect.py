@@ -109,6 +109,19 @@ def test_message_pack_carries_bytes_both_ways(running):
     ]
 
 
+def test_a_form_of_too_many_parts_is_refused(running):
+    part = b'--b\r\nContent-Disposition: form-data; name="x"\r\n\r\n1\r\n'
+    last = (
+        b'--b\r\nContent-Disposition: form-data; name="img"; filename="a"\r\n\r\n' + picture("anna") + b"\r\n--b--\r\n"
+    )
+
+    def post(parts):
+        return running.client.post(DETECT, data=part * parts + last, content_type="multipart/form-data; boundary=b")
+
+    assert names(post(100)) == ["anna"]
+    assert code(post(201)) == "invalid_parameter"
+
+
 def test_numbers_of_a_hash_have_the_digits_of_a_float32_and_no_more(running):
     text = running.detect(**img("anna")).text
     digits = json.loads(text, parse_float=str)["Faces"][0]["face_hash"]

@@ -104,6 +104,7 @@ VECTOR = np.random.default_rng(2).normal(size=768).astype(np.float32)
         ("bearer key-of-mine", "key-of-mine"),
         (f"cannot decode {base64.b64encode(PICTURE).decode()}", base64.b64encode(PICTURE).decode()[100:140]),
         (f"cannot decode {PICTURE!r}", repr(PICTURE)[100:130]),
+        (f"cannot decode {bytes(range(128, 192))!r}", r"\x90\x91\x92\x93"),
         (f"bad vector {VECTOR.tolist()}", str(VECTOR.tolist()[5])),
         (f"bad vector {VECTOR}", str(VECTOR).split()[2]),
         ("x" * 100_000, "x" * 65),

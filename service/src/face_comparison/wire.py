@@ -22,6 +22,7 @@ from face_comparison.errors import (
     MissingImage,
 )
 from face_comparison.faces import HASH_SIZE
+from face_comparison.urls import MAX_LENGTH
 from face_comparison.wire_forms import (
     MAX_TARGETS,
     Buffer,
@@ -182,6 +183,8 @@ def _picture(fields: Fields) -> Picture | None:
     if url is not None and not isinstance(url, str):
         raise InvalidParameter("url must be a text")
     if url:
+        if len(url) > MAX_LENGTH:
+            raise InvalidParameter(f"url must be at most {MAX_LENGTH} characters long")
         return Url(url)
     img = fields.get("img")
     if img is not None and not isinstance(img, Inline):

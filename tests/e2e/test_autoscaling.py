@@ -59,6 +59,8 @@ def grows_and_shrinks(product: Product, namespace: str, scaling: dict[str, objec
                 return True
         return False
 
+    # Loading the models is work, too: only when that is over and measured, what follows is the client's doing.
+    product.node.wait("one pod at rest", lambda: at_rest(product, namespace), seconds=240)
     assert reaches(lambda ready: ready == 1, 120)
     script = Path(__file__).with_name("load.py")
     client = product.start("load", [sys.executable, script, config.ADDRESS, HOST, PATH, PICTURE, "4", "0"])
@@ -77,3 +79,12 @@ def grows_and_shrinks(product: Product, namespace: str, scaling: dict[str, objec
     answered = Counter(int((start + seconds - started) // 5) * 5 for start, seconds, _ in requests)
     rate = [(at, count / 5) for at, count in sorted(answered.items())]
     return {"replicas": timeline, "load ended": load_ended, "requests": len(requests), "requests a second": rate}
+
+
+def at_rest(product: Product, namespace: str) -> bool:
+    """Whether the autoscaler has measured the pods and wants one."""
+    statuses = [each["status"] for each in product.get(namespace, "hpa")]
+    return bool(statuses) and all(
+        status.get("currentMetrics") and status["currentReplicas"] == status["desiredReplicas"] == 1
+        for status in statuses
+    )

@@ -114,6 +114,10 @@ def stand_in(kind: Kind) -> Object:
     return {"metadata": {"name": f"{kind.plural}.{group}"}, "spec": spec}
 
 
+GARBAGE_SECONDS = 90
+"""The garbage collector looks for new kinds of owners every 30 s only: the first children it collects take as long."""
+
+
 class Faces:
     """FaceComparison resources of one namespace, and everything around them."""
 
@@ -169,7 +173,13 @@ class Faces:
 
     def publish(self, name: str, address: str = "127.0.0.1", port: int | None = None) -> None:
         """Say where the Ingress can be reached, as its controller would."""
-        until(lambda: self.child(INGRESS, name), bool, f"the Ingress {name} is there")
+        uid = self.get(name)["metadata"]["uid"]
+
+        def own(ingress: Object | None) -> bool:
+            """Not one that an earlier resource of this name left to the garbage collector."""
+            return ingress is not None and uid in {each["uid"] for each in ingress["metadata"]["ownerReferences"]}
+
+        until(lambda: self.child(INGRESS, name), own, f"the Ingress {name} is there", GARBAGE_SECONDS)
         ports = {"ports": [{"port": port, "protocol": "TCP"}]} if port else {}
         status = {"loadBalancer": {"ingress": [{"ip": address, **ports}]}}
         self.api.merge(INGRESS, self.namespace, name, {"status": status}, "status")

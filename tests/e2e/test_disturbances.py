@@ -53,7 +53,7 @@ def steady(product: Product) -> Iterator[Product]:
     apply(product)
     product.wait_ready(NAMESPACE, NAME)
     yield product
-    product.node.kubectl("delete", "namespace", NAMESPACE, "--timeout=120s", seconds=150)
+    product.node.kubectl("delete", "namespace", NAMESPACE, "--wait=false")
 
 
 def apply(product: Product, **spec: object) -> None:

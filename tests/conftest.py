@@ -1,9 +1,14 @@
 """Fixtures that every folder of tests may use."""
 
+import os
+
 from hypothesis import HealthCheck, settings
 
 pytest_plugins = ["parts.fixtures"]  # a Kubernetes control plane, a namespace on it
 
 # What an example takes says how busy the machine is, not whether the product is right.
-settings.register_profile("product", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+# In CI the examples are the same at every run: a red run can be repeated, new examples are found by hand.
+settings.register_profile(
+    "product", deadline=None, derandomize="CI" in os.environ, suppress_health_check=[HealthCheck.too_slow]
+)
 settings.load_profile("product")

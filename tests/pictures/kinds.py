@@ -41,6 +41,12 @@ def scene(width: int = WIDTH, height: int = HEIGHT) -> Pixels:
     return np.stack([red, green, blue], axis=-1).round().astype(np.uint8)
 
 
+def noise(width: int, height: int, deviation: float) -> Image.Image:
+    """A grey picture of noise around 128, the same at every call."""
+    values = np.random.default_rng(width * height).normal(128, deviation, (height, width))
+    return Image.fromarray(np.clip(values, 0, 255).astype(np.uint8))
+
+
 def samples() -> dict[str, Sample]:
     """Every kind by name; names begin with the format."""
     return dict((*_jpegs(), *_pngs(), *_bmps()))

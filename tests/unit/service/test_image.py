@@ -160,7 +160,7 @@ def test_a_picture_without_pixels_is_corrupt(kind: str) -> None:
 
 def test_another_thread_has_its_share_while_pixels_are_decoded() -> None:
     """Were the interpreter lock held, another thread would run only in the moments between two pictures."""
-    data = encoded(Image.effect_noise((1500, 1500), 60), "JPEG", progressive=True, quality=95)
+    data = encoded(kinds.noise(1500, 1500, 60), "JPEG", progressive=True, quality=95)
     header = image.read_header(data)
     spent, begun, ended = [0.0], threading.Event(), threading.Event()
 

@@ -135,7 +135,7 @@ def test_strays_behind_bits_that_are_no_filling_are_corrupt() -> None:
 
 def test_pixels_left_over_by_damage_are_no_strays() -> None:
     """Most damage makes a decoder find too many blocks, and the last ones are left over like strays."""
-    data = kinds.jpeg(Image.effect_noise((120, 90), 60).convert("RGB"))
+    data = kinds.jpeg(kinds.noise(120, 90, 60).convert("RGB"))
     start = damage.first_scan(data) + 20
     rng = np.random.default_rng(3)
     reasons = Counter()
@@ -161,7 +161,7 @@ def test_more_strays_than_any_camera_writes_are_corrupt() -> None:
 
 
 def test_a_lower_height_than_the_data_has_is_corrupt() -> None:
-    data = bytearray(kinds.jpeg(Image.effect_noise((200, 200), 80)))
+    data = bytearray(kinds.jpeg(kinds.noise(200, 200, 80)))
     frame = data.index(b"\xff\xc0")
     struct.pack_into(">H", data, frame + 5, 100)
     assert refusal(bytes(data))

@@ -56,7 +56,7 @@ def test_under_load_nobody_is_cut_off_by_sigterm(service: Served) -> None:
     """New connections come all the time: each is served, refused by 503, or finds the door shut.
 
     One that the kernel completes between the last look into the backlog and the closing of the socket is reset by the
-    kernel, whatever a server does (seen once in six counted runs). A client can meet that instant once only: it finds the
+    kernel, whatever a server does (seen once in six runs). A client can meet that instant once only: it finds the
     door shut next. In Kubernetes nothing arrives then: the pod has left the Service seconds before.
     """
     outcomes: Counter[str] = Counter()

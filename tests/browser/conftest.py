@@ -14,8 +14,9 @@ from pictures import samples
 from playwright.sync_api import Browser, sync_playwright
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
+    """Ended with each module: while Playwright's loop runs in this thread, no other test may run one of its own."""
     problem = chromium.install()
     if problem is not None:
         if os.environ.get("CI"):

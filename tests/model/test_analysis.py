@@ -146,6 +146,19 @@ def test_every_batch_is_reported(default_bundle: Bundle) -> None:
     )
 
 
+def test_a_picture_of_six_people_is_looked_at_no_more_often_than_it_takes(default_bundle: Bundle) -> None:
+    """What is surely no face takes no crop, and the sure faces say how fine the picture must be before crops are cut:
+    two views, at most ten places of which the first crop proves six, and two more crops of each."""
+    looks: list[int] = []
+    reporting = analysis.build_analyzer(
+        default_bundle, device="cpu", on_batch=lambda network, size: looks.append(size) if network == "detector" else 0
+    )
+    looks.clear()
+    analysed = reporting.analyze(samples.photographs()["table.jpg"].read_bytes())
+    assert len(analysed.faces) == 6
+    assert sum(looks) <= 2 + 10 + 2 * 7
+
+
 def test_stages_add_up_to_the_work_that_was_done(analyzer: PictureAnalyzer) -> None:
     stages = analyzer.analyze(SAMPLE).stages
     assert set(stages) == {"decode", "detect", "embed"}

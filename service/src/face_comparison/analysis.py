@@ -93,16 +93,23 @@ class PictureAnalyzer:
             reduce = reduction(max(header.width, header.height), self._manifest.detector.side)
             picture = Pyramid(image.decode(data, header, reduce))
         with _timed(stages, "detect"):
-            found = self._recognizer.refine(picture, self._recognizer.propose(picture, minimum), minimum)
+            found = self._recognizer.propose(picture, minimum)
+        # A finer picture is decoded for the small ones among the sure faces, before crops are cut from it, and once
+        # more where only the crops showed that a face is one.
+        needed = found.at(np.flatnonzero(found.scores >= minimum))
+        while True:
+            finer = finer_reduction(smallest(needed), reduce)
+            if finer < reduce:
+                coarse, reduce = picture.size[1], finer
+                with _timed(stages, "decode"):
+                    picture = Pyramid(image.decode(data, header, reduce))
+                found = found.mapped(picture.size[1] / coarse)
+            elif found is needed:
+                break
+            with _timed(stages, "detect"):
+                found = needed = self._recognizer.refine(picture, found, minimum)
         if not len(found):
             return Analysis((), header.width, header.height, stages)
-        finer = finer_reduction(float(found.boxes[:, 2:].min()), reduce)
-        if finer < reduce:
-            coarse = picture.size[1]
-            with _timed(stages, "decode"):
-                picture = Pyramid(image.decode(data, header, finer))
-            with _timed(stages, "detect"):
-                found = self._recognizer.refine(picture, found.mapped(picture.size[1] / coarse), minimum)
         found = largest(found, max_faces)
         with _timed(stages, "embed"):
             hashes, aligned = self._recognizer.embed(picture, found.landmarks)
@@ -170,6 +177,11 @@ def reduction(longest: int, side: int) -> Reduce:
 def finer_reduction(face: float, reduce: Reduce) -> Reduce:
     """The reduction at which a face of this many pixels, seen at `reduce`, is large enough to be embedded."""
     return next((finer for finer in REDUCTIONS if finer <= reduce and face * reduce >= SMALLEST_FACE * finer), 1)
+
+
+def smallest(detections: Detections) -> float:
+    """The shortest side of a box, pixels; infinite where there is none."""
+    return float(detections.boxes[:, 2:].min(initial=np.inf))
 
 
 def largest(detections: Detections, count: int) -> Detections:

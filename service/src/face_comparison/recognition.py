@@ -55,7 +55,8 @@ class Recognizer:
         """Where faces may be in an upright picture, in its pixels, best first; boxes may reach over the edges.
 
         Takes everything from the manifest's `min_proposal` on (or from `minimum`, 0-1, where that is lower): `refine`
-        tells the faces among it. In a shrunken view a small face scores low, and so do a few things that are none.
+        tells the faces among it. In a shrunken view a small face scores low, and so do a few things that are none. A
+        larger one, which a crop would show no finer than the view did, needs a score of `LEAST` already here.
         """
         spec = self._manifest.detector
         lowest = min(spec.min_proposal, minimum) if spec.refine else minimum
@@ -63,7 +64,12 @@ class Recognizer:
         if spec.close_up:
             # At least halved: a noisy face that fills a small picture is found once its noise is averaged.
             found.append(self._detect_at(pyramid, spec.close_up, 0.5, SQUARE, lowest))
-        return geometry.distinct(geometry.joined(found), spec.overlap).at(np.s_[:MOST_PROPOSALS])
+        proposals = geometry.distinct(geometry.joined(found), spec.overlap)
+        if spec.refine:
+            in_crop = min(spec.refine) / ROOM
+            in_view = proposals.boxes[:, 2:].max(axis=1) * min(1.0, spec.side / max(pyramid.size))
+            proposals = proposals.at(np.flatnonzero((in_view < in_crop) | (proposals.scores >= min(LEAST, minimum))))
+        return proposals.at(np.s_[:MOST_PROPOSALS])
 
     def _detect_at(
         self, pyramid: Pyramid, side: int, most: float, aspects: Sequence[float], minimum: float

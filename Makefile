@@ -2,7 +2,7 @@
 SHELL := bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: accuracy golden help setup run test check format generate bench bench-operator operator cluster cluster-down report clean
+.PHONY: accuracy docs golden help setup run test check format generate bench bench-operator operator cluster cluster-down report clean
 
 # onnxruntime reports usage over the network unless told not to; nothing here ever does.
 export ORT_DISABLE_TELEMETRY := 1
@@ -28,23 +28,27 @@ $(UV):
 setup: .venv/.synced ## Make .venv with both packages and the default model bundle
 	@$(BIN)/face-comparison models fetch
 
-generate: .venv/.synced ## Make again what is made from another file: the chart's schema and table, the manifests
-	@$(BIN)/python tools/readme_tables.py
+generate: .venv/.synced ## Make again what is made from another file: the chart's schema and table, the manifests, tables of the documents
+	@PYTHONPATH=tools $(BIN)/python -m documents
 	@$(BIN)/python tools/chart_values.py
 	@$(BIN)/python tools/explorer_vendor.py
 	@$(BIN)/python tools/dashboard.py
 	@$(BIN)/python tools/chart_manifests.py --helm "$$($(BIN)/python tests/parts/programs.py path helm)"
 
-check: .venv/.synced ## Lint, types, layers of imports, formatting, generated files
+check: .venv/.synced ## Lint, types, layers of imports, formatting, generated files, the documents and their links
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check --quiet . || { echo "unformatted files: make format"; exit 1; }
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports | sed -n '/^Contracts/,$$p'
-	@$(BIN)/pytest --quiet -o addopts=--import-mode=importlib tests/agreement/test_generated.py
+	@$(BIN)/pytest --quiet -o addopts=--import-mode=importlib tests/agreement/test_generated.py tests/docs/test_site.py
 
 format: .venv/.synced ## Format the code
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix --exit-zero --quiet .
+
+docs: .venv/.synced ## Build the documents into build/site
+	@$(BIN)/zensical build --strict --clean
+	@echo "build/site/index.html, or with search: $(BIN)/python -m http.server --bind 127.0.0.1 --directory build/site 8000"
 
 PORT ?= 8080
 
@@ -58,7 +62,7 @@ bench: setup ## Compare the service with a plain loop and with OpenCV's own; ARG
 	@pictures="$$(PYTHONPATH=tests $(BIN)/python -c 'from pictures import samples; print(*(samples.photographs()[n] for n in samples.BENCH))')"; \
 	$(BIN)/face-comparison bench $(ARGS) $$pictures
 
-accuracy: setup ## Print how sure the default bundle is on real photographs
+accuracy: setup ## Measure how sure the default bundle is on real photographs, into docs/data/accuracy.json
 	@PYTHONPATH=tests $(BIN)/python tests/model/accuracy.py
 
 # Root on Linux; or CLUSTER=current for the cluster of the current kubeconfig.

@@ -1,17 +1,37 @@
 """What is made from another file is what `make generate` would make of it now."""
 
 import os
+import re
 
 import chart_manifests
 import chart_values
 import dashboard
 import pytest
+from documents import generate
 from parts import programs
+
+MARK = re.compile(r"<!-- table ([\w-]+) -->")
 
 
 def test_schema_and_table_of_the_chart() -> None:
     for path, text in chart_values.generated(chart_values.CHART).items():
         assert path.read_text() == text, f"{path.name}: run `make generate`"
+
+
+def test_tables_and_drawings_of_the_documents() -> None:
+    for path, text in generate.generated().items():
+        assert path.read_text() == text, f"{path.name}: run `make generate`"
+
+
+def test_a_table_whose_marks_were_lost_is_noticed() -> None:
+    with pytest.raises(ValueError, match="<!-- table errors -->"):
+        generate.filled("no marks here", ["errors"])
+
+
+def test_every_mark_in_a_document_is_filled() -> None:
+    pages = [generate.ROOT / "README.md", *(generate.ROOT / "docs").rglob("*.md")]
+    marks = {(str(page.relative_to(generate.ROOT)), mark) for page in pages for mark in MARK.findall(page.read_text())}
+    assert marks == {(page, name) for page, names in generate.DOCUMENTS.items() for name in names}
 
 
 def test_dashboard() -> None:

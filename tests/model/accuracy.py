@@ -1,23 +1,29 @@
-"""How sure the default bundle is on real photographs, as they were taken and made worse: the table behind the README.
+"""How sure the default bundle is on real photographs, as they were taken and made worse.
 
 Every face of a worsened photograph is compared with every face of every photograph as it was taken, and with every
-face that was made worse in the same way. Run as a program it prints the table, worst case first.
+face that was made worse in the same way. Run as a program it writes docs/data/accuracy.json, of which the documents'
+tables are made, and prints the worst pairs.
 """
 
 from __future__ import annotations
 
 import itertools
+import json
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
 from pictures import samples
 
 from face_comparison import similarity
-from face_comparison.analysis import Analyzer
+from face_comparison.analysis import Analyzer, ModelInfo
 from face_comparison.faces import Face
 
+RECORD = Path(__file__).resolve().parents[2] / "docs" / "data" / "accuracy.json"
 FRAME = (1080, 1920)
 
 PARTIAL = ("obama_partial_face.jpg", "obama_partial_face2.jpg")
@@ -118,23 +124,21 @@ def _pair(variant: str, one: tuple[str, str], first: Face, other: tuple[str, str
     )
 
 
-def table(rows: list[Pair], threshold: float) -> str:
-    """Markdown: a row a variant, the one with the least margin first."""
-    lines = [
-        "| pictures | pairs same / different | wrong | same: mean, worst | different: mean, worst | least margin |",
-        "|---|---|---|---|---|---|",
-    ]
-    groups = {variant: [row for row in rows if row.variant == variant] for variant in {row.variant for row in rows}}
-    for variant, group in sorted(groups.items(), key=lambda item: min(row.margin(threshold) for row in item[1])):
-        same = [row.distance for row in group if row.same]
-        different = [row.distance for row in group if not row.same]
-        wrong = sum(row.margin(threshold) < 0 for row in group)
-        least = min(row.margin(threshold) for row in group)
-        lines.append(
-            f"| {variant} | {len(same)} / {len(different)} | {wrong} | {np.mean(same):.3f}, {max(same):.3f} "
-            f"| {np.mean(different):.3f}, {min(different):.3f} | {least:+.3f} |"
-        )
-    return "\n".join(lines)
+def measured(rows: list[Pair], model: ModelInfo) -> dict[str, Any]:
+    """The distances of all pairs by variant, nearest first, as docs/data/accuracy.json holds them."""
+    groups: dict[str, dict[str, list[float]]] = {}
+    for row in sorted(rows, key=lambda row: row.distance):
+        group = groups.setdefault(row.variant, {"same": [], "different": []})
+        group["same" if row.same else "different"].append(round(row.distance, 4))
+    return {"model": model.version, "threshold": model.threshold, "pairs": dict(sorted(groups.items()))}
+
+
+def written(record: dict[str, Any]) -> str:
+    """JSON with a line for each list of distances."""
+    return (
+        re.sub(r"\[[^\]{]*\]", lambda found: "[" + " ".join(found[0][1:-1].split()) + "]", json.dumps(record, indent=2))
+        + "\n"
+    )
 
 
 def main() -> None:
@@ -142,7 +146,8 @@ def main() -> None:
 
     analyzer = analysis.build_analyzer(publishing.fetched("default", publishing.bundles_folder()), device="cpu")
     rows = list(pairs(analyzer))
-    print(table(rows, analyzer.model.threshold))
+    RECORD.write_text(written(measured(rows, analyzer.model)))
+    print(f"wrote {RECORD.relative_to(Path.cwd())}; `make generate` makes tables and plots of it")
     print("\nworst pairs:")
     for row in sorted(rows, key=lambda row: row.margin(analyzer.model.threshold))[:12]:
         print(f"  {row.distance:.3f} {'same' if row.same else 'different'}: {row.one}, {row.other} ({row.variant})")

@@ -1,13 +1,19 @@
 """Every pair of the sample photographs judged right, also where one of the two was made worse; see accuracy.py."""
 
+import json
+
 import pytest
 from model import accuracy
 
 from face_comparison.analysis import PictureAnalyzer
 
 MOST_WRONG_WHERE_BOTH_ARE_WORSE = 0.02
-"""Share of pairs. With both photographs made worse a few pairs of strangers come too near (measured: 3 of 447; the
-README says so): a limit of the embedder, kept from growing."""
+"""Share of pairs. With both photographs made worse strangers come nearer (an earlier pipeline had 3 of 447 pairs wrong,
+this one none): a limit of the embedder, kept from growing."""
+
+
+OFF = 0.05
+"""How much a distance may differ from the documents' on another processor or engine."""
 
 
 @pytest.fixture(scope="module")
@@ -15,12 +21,8 @@ def pairs(analyzer: PictureAnalyzer) -> list[accuracy.Pair]:
     return list(accuracy.pairs(analyzer))
 
 
-def test_every_pair_is_judged_right(
-    pairs: list[accuracy.Pair], analyzer: PictureAnalyzer, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_every_pair_is_judged_right(pairs: list[accuracy.Pair], analyzer: PictureAnalyzer) -> None:
     threshold = analyzer.model.threshold
-    with capsys.disabled():
-        print("\n" + accuracy.table(pairs, threshold))
     assert {pair.variant for pair in pairs} >= set(accuracy.VARIANTS)
     wrong = [pair for pair in pairs if not pair.variant.endswith("both") and pair.margin(threshold) <= 0]
     assert not wrong
@@ -33,3 +35,12 @@ def test_few_pairs_are_judged_wrong_where_both_pictures_are_worse(
     wrong = [pair for pair in both if pair.margin(analyzer.model.threshold) <= 0]
     assert len(wrong) <= MOST_WRONG_WHERE_BOTH_ARE_WORSE * len(both)
     assert not [pair for pair in wrong if pair.same]
+
+
+def test_the_documents_tell_what_is_measured(pairs: list[accuracy.Pair], analyzer: PictureAnalyzer) -> None:
+    found, told = accuracy.measured(pairs, analyzer.model), json.loads(accuracy.RECORD.read_text())
+    assert (found["model"], found["threshold"]) == (told["model"], told["threshold"]), "run `make accuracy`"
+    assert found["pairs"].keys() == told["pairs"].keys()
+    for variant, kinds in told["pairs"].items():
+        for kind, distances in kinds.items():
+            assert found["pairs"][variant][kind] == pytest.approx(distances, abs=OFF), (variant, kind)

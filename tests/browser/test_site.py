@@ -1,0 +1,127 @@
+"""The documents in a browser: nothing from elsewhere, nothing in the console, readable by everybody; the calculator."""
+
+from __future__ import annotations
+
+import functools
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from docs.site import SITE, build
+from documents.capacity import PEAKS, Load, rate
+from playwright.sync_api import Browser, Page, expect
+
+
+class Quiet(SimpleHTTPRequestHandler):
+    def log_message(self, *words: object) -> None:
+        """Say nothing."""
+
+
+@pytest.fixture(scope="module")
+def site() -> Iterator[str]:
+    """The address of the built site."""
+    build()
+    with ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Quiet, directory=str(SITE))) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_address[1]}/"
+        server.shutdown()
+        thread.join()
+
+
+Open = Callable[..., Page]
+
+
+@pytest.fixture
+def opened(browser: Browser, site: str) -> Iterator[Open]:
+    """Open a page; at the end it must have said nothing in the console and asked nobody else."""
+    said: list[str] = []
+    foreign: list[str] = []
+    with ExitStack() as stack:
+
+        def go(path: str, **options: object) -> Page:
+            context = browser.new_context(**options)  # type: ignore[arg-type]
+            stack.callback(context.close)
+            page = context.new_page()
+            page.on("console", lambda message: said.append(message.text))
+            page.on("pageerror", lambda error: said.append(str(error)))
+            page.on("request", lambda each: None if each.url.startswith((site, "data:")) else foreign.append(each.url))
+            page.goto(site + path)
+            page.wait_for_load_state("networkidle")
+            return page
+
+        yield go
+    assert not said
+    assert not foreign
+
+
+def test_every_page_needs_nothing_from_elsewhere_and_fits_a_phone(opened: Open, site: str) -> None:
+    page = opened("index.html", viewport={"width": 360, "height": 740})
+    for path in sorted(SITE.rglob("*.html")):
+        page.goto(site + str(path.relative_to(SITE)))
+        expect(page.locator("h1").first).to_be_visible()
+        wide = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+        assert wide <= 0, path
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("path", ["index.html", "explanation/capacity.html", "reference/resource.html"])
+def test_a_page_is_readable_by_everybody(opened: Open, path: str, scheme: str) -> None:
+    page = opened(path, color_scheme=scheme)
+    # The theme's copy buttons stand in landmarks without names.
+    found = Axe().run(page, context={"include": ["article"], "exclude": [".md-code__nav"]}).response["violations"]
+    assert [f"{rule['id']}: {[node['html'][:200] for node in rule['nodes']]}" for rule in found] == []
+
+
+def test_the_search_finds(opened: Open) -> None:
+    page = opened("index.html")
+    page.keyboard.press("Control+k")
+    page.keyboard.type("AcceleratorUnavailable")
+    expect(page.get_by_text("AcceleratorUnavailable").first).to_be_visible()
+
+
+def test_a_page_works_as_a_file(browser: Browser, site: str) -> None:
+    page = browser.new_page()
+    page.goto((SITE / "index.html").as_uri())
+    page.get_by_role("link", name="Capacity and cost", exact=True).first.click()
+    expect(page.locator("form.capacity output[name=replicas]")).to_have_text("2")
+    page.close()
+
+
+def test_the_calculator_counts_as_the_table_does(opened: Open) -> None:
+    page = opened("explanation/capacity.html")
+    form = page.locator("form.capacity")
+    for peak in PEAKS:
+        load = Load(peak, rate())
+        form.get_by_label("Calls a second at the peak").fill(str(peak))
+        expect(form.locator("output[name=replicas]")).to_have_text(str(load.replicas))
+        expect(form.locator("output[name=calls]")).to_have_text(f"{load.calls / 1e6:,.1f} million")
+        expect(form.locator("output[name=cost]")).to_have_text(f"{load.cost:,.0f}")
+        expect(form.locator("output[name=million]")).to_have_text(f"{load.million:,.2f}")
+
+
+def test_every_field_of_the_calculator_counts(opened: Open) -> None:
+    page = opened("explanation/capacity.html")
+    form = page.locator("form.capacity")
+    load = Load(peak=300, rate=35, mean=0.5, load=0.7, fewest=3, price=0.25)
+    for label, value in (
+        ("Calls a second at the peak", "300"),
+        ("Mean, in % of the peak", "50"),
+        ("Pictures a second of a replica", "35"),
+        ("Load aimed at, in %", "70"),
+        ("Fewest replicas", "3"),
+        ("Dollars an hour", "0.25"),
+    ):
+        form.get_by_label(label).fill(value)
+    expect(form.locator("output[name=replicas]")).to_have_text(str(load.replicas))
+    expect(form.locator("output[name=million]")).to_have_text(f"{load.million:,.2f}")
+
+
+@pytest.mark.parametrize("wrong", ["", "0", "-3"])
+def test_the_calculator_says_nothing_of_what_cannot_be(opened: Open, wrong: str) -> None:
+    form = opened("explanation/capacity.html").locator("form.capacity")
+    form.get_by_label("Calls a second at the peak").fill(wrong)
+    expect(form.locator("output[name=replicas]")).to_have_text("")

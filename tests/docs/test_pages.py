@@ -1,0 +1,66 @@
+"""What the pages name exists: fields, values, reasons, files; and the resources that they show are valid."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import chart_values
+import jsonschema
+import pytest
+from agreement.definition import SPEC, STATUS, Schema
+from docs.pages import PAGES, ROOT, resources
+
+RESOURCES = dict(resources())
+DOTTED = re.compile(r"`((?:[a-z]\w*)(?:\.[a-z]\w*)+)(?:[=:][^`]*)?`", re.IGNORECASE)
+FILES = re.compile(r"`((?:charts|manifests|tools|tests|operator|service|docs)/[\w./-]+)`")
+WRITTEN = [page for page in PAGES if page.parent.name != "reference"]
+
+
+def closed(schema: Schema) -> Schema:
+    """A schema that refuses fields that it does not name, as `kubectl` does."""
+    inner: Schema = {name: closed(each) if isinstance(each, dict) else each for name, each in schema.items()}
+    if "properties" in schema and not schema.get("x-kubernetes-preserve-unknown-fields"):
+        inner["additionalProperties"] = False
+    return inner
+
+
+@pytest.mark.parametrize("name", RESOURCES)
+def test_a_resource_that_is_shown_is_valid(name: str) -> None:
+    jsonschema.validate(RESOURCES[name]["spec"], closed(SPEC))
+
+
+def below(schema: Schema, path: list[str]) -> bool:
+    """Whether a schema has a field at a path; a map has every field."""
+    if not path or isinstance(schema.get("additionalProperties"), dict):
+        return True
+    inner: Schema = schema.get("items", schema).get("properties", {})
+    return path[0] in inner and below(inner[path[0]], path[1:])
+
+
+@pytest.mark.parametrize("page", WRITTEN, ids=lambda page: page.stem)
+def test_fields_and_values_that_are_named_exist(page: Path) -> None:
+    schema = chart_values.schema(chart_values.values((chart_values.CHART / "values.yaml").read_text()))
+    wrong = []
+    for name in DOTTED.findall(page.read_text()):
+        first, *rest = name.split(".")
+        if first in ("spec", "status"):
+            wrong += [] if below(SPEC if first == "spec" else STATUS, rest) else [name]
+        elif first in SPEC["properties"] or first in schema["properties"]:
+            wrong += [] if below(SPEC, [first, *rest]) or below(schema, [first, *rest]) else [name]
+    assert not wrong
+
+
+@pytest.mark.parametrize("page", WRITTEN, ids=lambda page: page.stem)
+def test_files_that_are_named_exist(page: Path) -> None:
+    assert [name for name in FILES.findall(page.read_text()) if not (ROOT / name).exists()] == []
+
+
+def test_every_reason_has_its_entry_in_troubleshooting() -> None:
+    """The operator's README has every reason that the operator knows: another test compares it with the source."""
+    table = (ROOT / "operator" / "README.md").read_text().partition("| reason | of |")[2].partition("\n\n")[0]
+    reasons = re.findall(r"^\| `(\w+)` \|", table, re.MULTILINE)
+    page = (ROOT / "docs" / "how-to" / "troubleshooting.md").read_text()
+    entries = re.findall(r"^### (\w+)$", page, re.MULTILINE)
+    assert len(reasons) > 20
+    assert sorted(entries) == sorted(reasons)

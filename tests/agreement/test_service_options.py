@@ -10,6 +10,7 @@ from agreement.definition import SPEC
 from face_comparison.settings import Settings as ServiceSettings
 from face_comparison_operator import objects, resource
 from face_comparison_operator.settings import Settings as OperatorSettings
+from face_comparison_operator.stages import FORMER_STAGE, moving
 
 EVERYTHING: dict[str, Any] = {
     "auth": {"mode": "ApiKey", "secretName": "keys"},
@@ -20,7 +21,12 @@ EVERYTHING: dict[str, Any] = {
 def environment(spec: dict[str, Any]) -> dict[str, str]:
     """The environment of the service's container for a spec."""
     metadata = {"name": "faces", "namespace": "default", "uid": "1"}
-    children = objects.desired(resource.parse({"metadata": metadata, "spec": spec}), OperatorSettings())
+    return environment_of(resource.parse({"metadata": metadata, "spec": spec}))
+
+
+def environment_of(wanted: resource.FaceComparison) -> dict[str, str]:
+    """The environment of the service's container for a resource."""
+    children = objects.desired(wanted, OperatorSettings())
     (deployment,) = [each for each in children if each["kind"] == "Deployment"]
     (container,) = deployment["spec"]["template"]["spec"]["containers"]
     return {each["name"]: each["value"] for each in container["env"]}
@@ -81,4 +87,12 @@ def test_defaults_of_the_resource_are_those_of_the_service() -> None:
 
 def test_env_of_the_resource_cannot_contradict_its_other_fields() -> None:
     (rule,) = SPEC["properties"]["env"]["x-kubernetes-validations"]
-    assert set(re.findall(r"FACE_COMPARISON_\w+", rule["rule"])) == environment(EVERYTHING).keys()
+    assert set(re.findall(r"FACE_COMPARISON_\w+", rule["rule"])) == {*environment(EVERYTHING), FORMER_STAGE}
+
+
+def test_pods_answer_to_the_former_stage_while_it_changes() -> None:
+    metadata = {"name": "faces", "namespace": "default", "uid": "1"}
+    status = {"url": "http://192.0.2.1/prod/face_comparison"}
+    changed = resource.parse({"metadata": metadata, "spec": {"stage": "v2"}, "status": status})
+    told = ServiceSettings.from_environ(environment_of(moving(changed, None, complete=False)))
+    assert (told.stage, told.former_stage) == ("v2", "prod")

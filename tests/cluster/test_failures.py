@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 from cluster.api import CRD, Api, Faces, Object, Refused, install, stand_in, until
 
-from face_comparison_operator.kinds import DEPLOYMENT, HTTP_ROUTE, SCALED_OBJECT, SERVICE, Kind
+from face_comparison_operator.kinds import DEPLOYMENT, HTTP_ROUTE, INGRESS, SCALED_OBJECT, SERVICE, Kind
 
 pytestmark = pytest.mark.cluster
 
@@ -276,6 +276,38 @@ def test_a_url_that_does_not_lead_to_the_pods_is_not_ready(faces: Faces) -> None
         assert status["modelVersion"] == "test-7"
         assert status["url"] == f"http://faces.example.com:{server.server_port}/v9/face_comparison"
         assert set(server.paths) == {("faces.example.com", "/v9/face_comparison")}
+
+
+def test_the_url_moves_to_a_new_stage_when_that_answers(faces: Faces) -> None:
+    def paths() -> list[str]:
+        ingress = faces.child(INGRESS, "faces")
+        assert ingress is not None
+        return [path["path"] for path in ingress["spec"]["rules"][0]["http"]["paths"]]
+
+    with answering(200, {"FaceModelVersion": "test-7"}) as server:
+        faces.create("faces", accelerator=CPU)
+        faces.publish("faces", port=server.server_port)
+        faces.wait_for("faces", "Deployed")
+        former = faces.get("faces")["status"]["url"]
+        assert former.endswith("/prod/face_comparison")
+
+        server.reply = (404, {"message": "no such route"})
+        faces.change("faces", stage="v2")
+        until(paths, ["/v2", "/prod"].__eq__, "the route leads to both")
+        told = until(
+            lambda: faces.condition("faces"),
+            lambda ready: "the earlier URL goes on serving" in ready["message"],
+            "it says that the new URL does not answer yet",
+        )
+        assert (told["reason"], told["status"]) == ("Deploying", "False")
+        assert faces.get("faces")["status"]["url"] == former
+
+        server.reply = (200, {"FaceModelVersion": "test-7"})
+        faces.wait_for("faces", "Deployed")
+        assert faces.get("faces")["status"]["url"] == former.replace("/prod/", "/v2/")
+        until(paths, ["/v2"].__eq__, "the former path is gone")
+        generation = faces.api.get(DEPLOYMENT, faces.namespace, "faces")["metadata"]["generation"]
+        assert generation == 2, "pods were replaced once"
 
 
 def test_events_tell_each_transition_once(faces: Faces) -> None:

@@ -215,6 +215,16 @@ def test_the_stage_is_a_setting(start):
     assert client.post("/invocations", json=img("anna")).status_code == 200
 
 
+def test_a_former_stage_is_answered_as_the_present_one(start):
+    client = start(stage="v2", former_stage="prod").client
+    for stage in ("v2", "prod"):
+        response = client.post(f"/{stage}/face_comparison", json=img("anna"))
+        assert response.status_code == 200
+        assert response.headers["Access-Control-Allow-Origin"] == "*"
+        assert client.get(f"/{stage}/openapi.json").status_code == 200
+    assert client.post("/prod-eu/face_comparison", json=img("anna")).status_code == 404
+
+
 @pytest.mark.parametrize("stage", ["livez", "readyz", "ping", "metrics"])
 def test_no_name_of_a_stage_hides_a_probe(start, stage):
     client = start(stage=stage).client

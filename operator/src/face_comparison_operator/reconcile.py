@@ -51,6 +51,7 @@ from face_comparison_operator.resource import (
 )
 from face_comparison_operator.routing import RouteState, route_state
 from face_comparison_operator.settings import Settings
+from face_comparison_operator.stages import moving
 from face_comparison_operator.status import Answer, Observed, Refusal
 from face_comparison_operator.store import Key, Store
 
@@ -62,6 +63,8 @@ FIRST_WORD_SECONDS = 0.5
 NOTICE_SECONDS = 5.0
 # How soon a refused child is tried again: what is in its way is not watched.
 REFUSED_SECONDS = 10.0
+# How soon a route that leads to two stages is looked at again.
+MOVING_SECONDS = 1.0
 # How soon a pod without containers is asked about, and how often.
 STUCK_SECONDS = 4.0
 GATEWAY_SECONDS = 30.0
@@ -137,12 +140,14 @@ class Reconciler:
             return None
         memory = self._memory(key, body["metadata"]["uid"])
         try:
-            resource = parse(body)
+            resource = self._staged(parse(body), key)
             refusals = await self._converge(resource, key, memory)
         except InvalidSpec as error:
             resource = _unreadable(body)
             refusals = [Refusal(KIND, status.INVALID_SPEC, error.message)]
         looks = [REFUSED_SECONDS] if refusals else []
+        if len(resource.stages) > 1:
+            looks.append(MOVING_SECONDS)
         observed = await self._observe(resource, key, memory, refusals, looks)
         if observed is not None:
             await self._report(resource, key, memory, observed, looks)
@@ -160,6 +165,10 @@ class Reconciler:
         if memory and memory.asking:
             memory.asking.cancel()
         self._listener.conditions(key, None)
+
+    def _staged(self, resource: FaceComparison, key: Key) -> FaceComparison:
+        deployment = self._mine(resource, key, DEPLOYMENT)
+        return moving(resource, deployment, complete=status.rollout(deployment).complete)
 
     # --- making it so ------------------------------------------------------------------------------------------------
 
@@ -254,7 +263,7 @@ class Reconciler:
             autoscaler=self._mine(resource, key, scaler) if autoscaling else None,
             refusals=refusals,
         )
-        state = status.rollout(observed)
+        state = status.rollout(deployment)
         waited = self._clock() - memory.changed_at
         if deployment and not state.settled and resource.status and not refusals and waited < NOTICE_SECONDS:
             # The Deployment's controller is about to notice the change; what is known is about the time before.

@@ -18,6 +18,7 @@ GROUP, VERSION, PLURAL, KIND = "facecomparison.dev", "v1alpha1", "facecomparison
 API_VERSION = f"{GROUP}/{VERSION}"
 MANAGER = "face-comparison-operator"
 CONTAINER, PORT, SERVICE_PORT = "service", 8080, 80
+ENVIRONMENT = "FACE_COMPARISON_"  # begins the name of every option of the service
 
 MANAGED_BY = f"app.kubernetes.io/managed-by={MANAGER}"
 INSTANCE_LABEL = "app.kubernetes.io/instance"
@@ -139,6 +140,14 @@ class FaceComparison(msgspec.Struct, frozen=True):
     generation: int
     spec: Spec
     status: Object
+    # While the stage changes (see `stages.py`): those that the route leads to, and one that pods answer beside theirs.
+    routed: tuple[str, ...] = ()
+    former_stage: str | None = None
+
+    @property
+    def stages(self) -> tuple[str, ...]:
+        """The stages that the route leads to, the URL's first."""
+        return self.routed or (self.spec.stage,)
 
     @property
     def child(self) -> str:

@@ -37,7 +37,7 @@ class RouteState:
 
 def endpoint_path(resource: FaceComparison) -> str:
     """The path that pictures are sent to."""
-    return f"/{resource.spec.stage}/face_comparison"
+    return f"/{resource.stages[0]}/face_comparison"
 
 
 def route_state(resource: FaceComparison, route: Object | None, gateways: Sequence[Object] = ()) -> RouteState:

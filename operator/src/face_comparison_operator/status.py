@@ -114,15 +114,14 @@ class _Clock:
         self.expired = self.seconds is None and self.now >= self.started + timedelta(seconds=self.limit)
 
 
-def rollout(observed: Observed) -> Rollout:
-    """The state of the Deployment and its pods."""
-    deployment = observed.deployment
+def rollout(deployment: Object | None, found: Sequence[Object] = (), events: Sequence[Object] = ()) -> Rollout:
+    """The state of the Deployment; `found` are its pods, `events` warnings about them: they tell of a problem."""
     if deployment is None:
         return Rollout()
     spec, status = deployment["spec"], deployment.get("status", {})
     template = spec["template"]["metadata"].get("annotations", {}).get(TEMPLATE_ANNOTATION)
-    current = [pod for pod in observed.pods if pods.template_of(pod) == template and not _is_leaving(pod)]
-    problem = pods.diagnosis(current, observed.events)
+    current = [pod for pod in found if pods.template_of(pod) == template and not _is_leaving(pod)]
+    problem = pods.diagnosis(current, events)
     if problem is None:
         failure = next((each for each in status.get("conditions", []) if each["type"] == "ReplicaFailure"), None)
         if failure and failure["status"] == "True":
@@ -140,7 +139,7 @@ def rollout(observed: Observed) -> Rollout:
 
 def status(resource: FaceComparison, observed: Observed, now: datetime) -> Object:
     """The whole status to write. `now` has a time zone."""
-    state = rollout(observed)
+    state = rollout(observed.deployment, observed.pods, observed.events)
     before = {each["type"]: each for each in resource.status.get("conditions", [])}
     clock = _clock(resource, now)
     ready = _ready(resource, observed, state, clock, was_ready=before.get("Ready", {}).get("status") == "True")
@@ -165,7 +164,8 @@ def status(resource: FaceComparison, observed: Observed, now: datetime) -> Objec
     result = {
         "observedGeneration": resource.generation,
         "conditions": conditions,
-        "url": observed.route.url,
+        # Until the new URL was seen to answer, the former one serves, and is told.
+        "url": resource.status["url"] if _is_moving(resource, observed) else observed.route.url,
         "replicas": state.replicas,
         "readyReplicas": state.ready,
         "selector": ",".join(f"{name}={value}" for name, value in resource.selector.items()),
@@ -198,13 +198,16 @@ def _ready(
     # Once deployed, it stays ready while it answers: pods come and go by failure and by scaling.
     if not (state.complete or (was_ready and state.pure and state.available)):
         return _not_deployed(state, clock)
-    return _deployed(observed, state)
+    return _deployed(resource, observed, state)
 
 
-def _deployed(observed: Observed, state: Rollout) -> _Condition:
+def _deployed(resource: FaceComparison, observed: Observed, state: Rollout) -> _Condition:
     """Pods serve; whether the URL leads to them."""
     if not observed.route.admitted:
         return _Condition(False, observed.route.reason, observed.route.message)
+    if _is_moving(resource, observed):
+        moving = f"the route is moving to {observed.route.url}; the earlier URL goes on serving"
+        return _Condition(False, DEPLOYING, moving)
     if observed.answer and observed.answer.verdict == "refuses":
         return _Condition(
             False, NOT_ANSWERING, f"{observed.route.url} does not lead to the pods: {observed.answer.detail}"
@@ -213,6 +216,12 @@ def _deployed(observed: Observed, state: Rollout) -> _Condition:
         because = f": {state.problem.message}" if state.problem else ""
         return _Condition(True, DEPLOYED, f"{state.available} of {state.wanted} pods serve{because}")
     return _Condition(True, DEPLOYED, f"{observed.route.url} serves what the spec asks for")
+
+
+def _is_moving(resource: FaceComparison, observed: Observed) -> bool:
+    """Whether the route leads to two stages, and the new one can be tried but has not answered yet."""
+    tried = observed.answer is not None and observed.answer.verdict != "refuses"
+    return len(resource.stages) > 1 and observed.route.target is not None and not tried
 
 
 def blocking(refusals: Sequence[Refusal]) -> Refusal | None:

@@ -10,10 +10,10 @@ from __future__ import annotations
 import re
 import time
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import cache
 from importlib import resources
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from flask import Flask, Response, g, redirect, request
 from werkzeug.exceptions import HTTPException
@@ -30,6 +30,9 @@ from face_comparison.settings import Settings
 from face_comparison.static_files import StaticFile, static_file, static_files
 from face_comparison.wire_forms import MESSAGE_PACK_TYPES
 from face_comparison.wire_reply import JSON, MESSAGE_PACK, MediaType
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
 STATUS: Mapping[type[FaceComparisonError], int] = {
     errors.InvalidJson: 400,
@@ -86,7 +89,21 @@ def create_app(
     _serve_health(app, readiness)  # first, so that no name of a stage hides a probe
     _serve_faces(app, settings, FaceService(analyzer, fetcher), admission, readiness, keys)
     _serve_documents(app, settings, analyzer)
+    if settings.former_stage:
+        app.wsgi_app = _moved(app.wsgi_app, settings.former_stage, settings.stage)  # type: ignore[assignment, method-assign]
     return app
+
+
+def _moved(application: WSGIApplication, former: str, stage: str) -> WSGIApplication:
+    """`application`, answering to the paths of the stage `former` as to those of `stage`."""
+
+    def answered(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        path = environ.get("PATH_INFO", "")
+        if path.startswith(f"/{former}/"):
+            environ["PATH_INFO"] = f"/{stage}/{path.removeprefix(f'/{former}/')}"
+        return application(environ, start_response)
+
+    return answered
 
 
 # --- the endpoints that work -----------------------------------------------------------------------------------------

@@ -103,6 +103,10 @@ def _dns_label(value: str) -> str:
     return value
 
 
+def _optional_dns_label(value: str) -> str | None:
+    return _dns_label(value) if value.strip() else None
+
+
 def _list_of(read: Callable[[str], str]) -> Callable[[str], tuple[str, ...]]:
     return lambda value: tuple(read(item.strip()) for item in value.split(",") if item.strip())
 
@@ -157,6 +161,13 @@ class Settings:
         shown="auto",
     )
     stage: str = _option("prod", "First part of every path: /<stage>/face_comparison.", _dns_label, metavar="LABEL")
+    former_stage: str | None = _option(
+        None,
+        "Stage whose paths are answered, too, while callers and routers move to the present one.",
+        _optional_dns_label,
+        shown="",
+        metavar="LABEL",
+    )
     bundle: str = _option("default", "Model bundle: a name, or the path of its folder.", _text, metavar="NAME|PATH")
     device: str = _option(
         "auto",

@@ -6,10 +6,11 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import msgspec
 import pytest
 
 from face_comparison_operator.resource import FaceComparison, Spec, parse
-from face_comparison_operator.routing import RouteState
+from face_comparison_operator.routing import RouteState, Target
 from face_comparison_operator.status import Answer, Observed, Refusal, blocking, next_look, status
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
@@ -322,3 +323,24 @@ def test_an_unreadable_spec_has_a_status() -> None:
     broken = FaceComparison("faces", "ns", "u", 3, Spec(), {})
     observed = Observed(ADMITTED, refusals=[Refusal("FaceComparison", "InvalidSpec", "what is wrong")])
     assert conditions(status(broken, observed, NOW))["Ready"] == ("False", "InvalidSpec")
+
+
+@pytest.mark.parametrize(
+    ("answer", "ready", "told"),
+    [
+        (None, ("False", "Deploying"), "prod"),
+        (Answer("refuses", "it answers 404"), ("False", "Deploying"), "prod"),
+        (Answer("answers", version="m"), READY, "v2"),
+        (Answer("unreachable", "timeout"), READY, "v2"),
+    ],
+)
+def test_the_former_url_is_told_until_the_new_one_answers(
+    answer: Answer | None, ready: tuple[str, str], told: str
+) -> None:
+    moved = msgspec.structs.replace(resource(written={"url": URL}, stage="v2"), routed=("v2", "prod"))
+    route = RouteState(
+        True, "Admitted", "taken", URL.replace("prod", "v2"), Target("192.0.2.1", 80, False, "f", "/v2/face_comparison")
+    )
+    result = status(moved, Observed(route, deployment(), answer=answer), NOW)
+    assert conditions(result)["Ready"] == ready
+    assert result["url"] == URL.replace("prod", told)

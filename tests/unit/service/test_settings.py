@@ -64,6 +64,7 @@ def test_accepts(name: str, text: str, value: object) -> None:
         ("PORT", "http", "must be a whole number from 0 to 65535"),
         ("WORKERS", "0", "must be from 1 to 256"),
         ("STAGE", "Prod", "must be one DNS label"),
+        ("FORMER_STAGE", "a/b", "must be one DNS label"),
         ("STAGE", "a/b", "must be one DNS label"),
         ("STAGE", "a" * 64, "must be one DNS label"),
         ("DEVICE", "gpu", "must be one of auto, cpu, cuda"),

@@ -1,4 +1,7 @@
-"""How the service is reached from outside: an Ingress or an HTTPRoute, for the path of the stage and nothing else."""
+"""How the service is reached from outside: an Ingress or an HTTPRoute, for the path of the stage and nothing else.
+
+While the stage changes, there may be two of them: see `stages`.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +16,8 @@ def ingress(resource: FaceComparison) -> list[Object]:
     if route.gateway:
         return []
     backend = {"service": {"name": resource.child, "port": {"name": "http"}}}
-    rule: Object = {"http": {"paths": [{"path": f"/{resource.spec.stage}", "pathType": "Prefix", "backend": backend}]}}
+    paths = [{"path": f"/{stage}", "pathType": "Prefix", "backend": backend} for stage in resource.stages]
+    rule: Object = {"http": {"paths": paths}}
     if route.host:
         rule["host"] = route.host
     spec: Object = {"rules": [rule]}
@@ -37,7 +41,7 @@ def http_route(resource: FaceComparison) -> list[Object]:
         "parentRefs": [msgspec.to_builtins(parent) for parent in route.gateway.parent_refs],
         "rules": [
             {
-                "matches": [{"path": {"type": "PathPrefix", "value": f"/{resource.spec.stage}"}}],
+                "matches": [{"path": {"type": "PathPrefix", "value": f"/{stage}"}} for stage in resource.stages],
                 "backendRefs": [{"name": resource.child, "port": SERVICE_PORT}],
             }
         ],

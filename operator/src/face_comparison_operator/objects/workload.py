@@ -9,6 +9,7 @@ import msgspec
 
 from face_comparison_operator.resource import (
     CONTAINER,
+    ENVIRONMENT,
     PORT,
     SERVICE_PORT,
     TEMPLATE_ANNOTATION,
@@ -176,7 +177,9 @@ def _environment(resource: FaceComparison) -> list[Object]:
         values["ALLOWED_HOSTS"] = ",".join(spec.limits.allowed_hosts)
     if spec.limits.allowed_buckets:
         values["ALLOWED_BUCKETS"] = ",".join(spec.limits.allowed_buckets)
-    return [{"name": f"FACE_COMPARISON_{name}", "value": value} for name, value in values.items()]
+    if resource.former_stage:
+        values["FORMER_STAGE"] = resource.former_stage
+    return [{"name": f"{ENVIRONMENT}{name}", "value": value} for name, value in values.items()]
 
 
 # --- the model ------------------------------------------------------------------------------------------------------

@@ -1,0 +1,75 @@
+"""A change of `stage`, step by step: where the route leads and what pods answer, from what lives and what was told."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from face_comparison_operator.objects import desired
+from face_comparison_operator.resource import FaceComparison, parse
+from face_comparison_operator.settings import Settings
+from face_comparison_operator.stages import moving
+
+
+def resource(stage: str, told: str | None) -> FaceComparison:
+    status = {"url": f"https://f.example.com/{told}/face_comparison"} if told else {}
+    metadata = {"name": "faces", "namespace": "ns", "uid": "u", "generation": 1}
+    return parse({"metadata": metadata, "spec": {"stage": stage}, "status": status})
+
+
+def deployment(stage: str, former: str | None = None) -> dict[str, Any]:
+    """What lives once a resource with these stages was applied."""
+    wanted = moving(resource(stage, former), None, complete=False)
+    (found,) = [each for each in desired(wanted, Settings()) if each["kind"] == "Deployment"]
+    return found
+
+
+# Stage wanted, stage told, what lives, whether all its pods are new; stages of the route, former stage of the pods.
+STEPS: list[tuple[str, str, str | None, dict[str, Any] | None, bool, tuple[str, ...], str | None]] = [
+    ("a new resource", "prod", None, None, False, ("prod",), None),
+    ("at rest", "prod", "prod", deployment("prod"), True, ("prod",), None),
+    ("just changed", "v2", "prod", deployment("prod"), True, ("prod",), "prod"),
+    ("pods are replaced", "v2", "prod", deployment("v2", "prod"), False, ("prod",), "prod"),
+    ("all are new", "v2", "prod", deployment("v2", "prod"), True, ("v2", "prod"), "prod"),
+    ("told", "v2", "v2", deployment("v2", "prod"), True, ("v2",), "prod"),
+    ("changed once more, half-way", "v3", "prod", deployment("v2", "prod"), False, ("prod",), "prod"),
+    ("taken back, half-way", "prod", "prod", deployment("v2", "prod"), False, ("prod",), None),
+    ("changed back afterwards", "prod", "v2", deployment("v2", "prod"), True, ("v2",), "v2"),
+    ("the Deployment was deleted", "v2", "prod", None, False, ("prod",), "prod"),
+]
+
+
+@pytest.mark.parametrize(
+    ("wanted", "told", "live", "complete", "stages", "former"),
+    [case[1:] for case in STEPS],
+    ids=[case[0] for case in STEPS],
+)
+def test_step(
+    wanted: str,
+    told: str | None,
+    live: dict[str, Any] | None,
+    complete: bool,
+    stages: tuple[str, ...],
+    former: str | None,
+) -> None:
+    found = moving(resource(wanted, told), live, complete=complete)
+    assert (found.stages, found.former_stage) == (stages, former)
+
+
+@pytest.mark.parametrize("gateway", [False, True])
+def test_the_route_leads_to_both_for_a_moment(gateway: bool) -> None:
+    route: dict[str, Any] = {"gateway": {"parentRefs": [{"name": "public"}]}} if gateway else {}
+    body = {
+        "metadata": {"name": "faces", "namespace": "ns", "uid": "u"},
+        "spec": {"stage": "v2", "route": route},
+        "status": {"url": "http://192.0.2.1/prod/face_comparison"},
+    }
+    found = desired(moving(parse(body), deployment("v2", "prod"), complete=True), Settings())
+    (made,) = [each for each in found if each["kind"] in ("Ingress", "HTTPRoute")]
+    (rule,) = made["spec"]["rules"]
+    if gateway:
+        paths = [match["path"]["value"] for match in rule["matches"]]
+    else:
+        paths = [path["path"] for path in rule["http"]["paths"]]
+    assert paths == ["/v2", "/prod"]

@@ -2,7 +2,7 @@
 SHELL := bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: accuracy docs golden help setup run test check format generate bench bench-operator operator cluster cluster-down report clean
+.PHONY: accuracy docs golden pictures help setup run test check format generate bench bench-operator operator cluster cluster-down report clean
 
 # onnxruntime reports usage over the network unless told not to; nothing here ever does.
 export ORT_DISABLE_TELEMETRY := 1
@@ -65,9 +65,13 @@ bench: setup ## Compare the service with a plain loop and with OpenCV's own; ARG
 accuracy: setup ## Measure how sure the default bundle is on real photographs, into docs/data/accuracy.json
 	@PYTHONPATH=tests $(BIN)/python tests/model/accuracy.py
 
-# Root on Linux; or CLUSTER=current for the cluster of the current kubeconfig.
+pictures: .venv/.synced ## Put three photographs to try into build/pictures: two of one person, one of another
+	@PYTHONPATH=tests $(BIN)/python -m pictures.samples build/pictures
+
+# Root on Linux; or CLUSTER=current for the cluster of the current kubeconfig; or BARE=yes for one without
+# the product.
 cluster: .venv/.synced ## A real Kubernetes on this machine with the product installed, tried by one picture
-	@PYTHONPATH=tests:tools $(BIN)/python -m local_cluster up $(if $(filter current,$(CLUSTER)),--current)
+	@PYTHONPATH=tests:tools $(BIN)/python -m local_cluster up $(if $(filter current,$(CLUSTER)),--current) $(if $(BARE),--bare)
 
 cluster-down: .venv/.synced ## End what `make cluster` started
 	@PYTHONPATH=tests:tools $(BIN)/python -m local_cluster down

@@ -22,7 +22,7 @@ from pathlib import Path
 import urllib3
 from pictures import samples
 
-FIRST, SAME, OTHER = "obama.jpg", "obama2.jpg", "biden.jpg"
+FIRST, SAME, OTHER = samples.THREE
 READY_SECONDS = 120
 STOP_SECONDS = 10
 

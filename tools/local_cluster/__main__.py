@@ -4,7 +4,7 @@ Without `--current` a node of its own is started inside namespaces; with it, the
 used, whose nodes must be able to pull the images. Every step finds out first whether it is done, so an interrupted run
 goes on where it stopped.
 
-    python -m local_cluster up [--current]    down [--purge]    run COMMAND...
+    python -m local_cluster up [--current | --bare]    down [--purge]    run COMMAND...
 """
 
 from __future__ import annotations
@@ -42,6 +42,17 @@ class Steps:
 
     def __call__(self, line: str) -> None:
         print(f"{time.monotonic() - self._started:6.1f} s  {line}", flush=True)
+
+
+def up_bare(say: Steps) -> None:
+    """Bring the cluster up with the images in it and nothing installed, for those who want to do that themselves."""
+    own.start(Node(), own.prepare(say), say)
+    _write_wrapper()
+    print(
+        "\nTry next:\n"
+        "  build/cluster bash      (a shell in the cluster's network, with kubectl and helm)\n"
+        "  make cluster-down"
+    )
 
 
 def up(current: bool, say: Steps) -> None:
@@ -149,6 +160,7 @@ def main() -> int:
     commands = parser.add_subparsers(dest="command", required=True)
     start = commands.add_parser("up", help="start a cluster, install the product, send a picture")
     start.add_argument("--current", action="store_true", help="use the cluster of the current kubeconfig")
+    start.add_argument("--bare", action="store_true", help="install nothing on it")
     stop = commands.add_parser("down", help="end the cluster and everything it made")
     stop.add_argument("--purge", action="store_true", help="remove its imported images too")
     execute = commands.add_parser("run", help="run a command in the cluster's network")
@@ -164,6 +176,8 @@ def main() -> int:
             if options.purge:
                 node.purge()
             say("nothing of the cluster runs any more")
+        elif options.bare:
+            up_bare(say)
         else:
             up(options.current, say)
     except (NodeFailed, images.ImageFailed, programs.PartUnavailable, TimeoutError) as error:

@@ -47,6 +47,11 @@ class Image:
         """The full reference."""
         return f"docker.io/face-comparison/{self.repository}:{self.tag}"
 
+    @property
+    def released(self) -> str:
+        """The reference without the build: what is asked for by the version alone."""
+        return f"docker.io/face-comparison/{self.repository}:{self.tag.partition('-')[0]}"
+
 
 def missing() -> str:
     """What this machine lacks to build images, in words; empty when it lacks nothing."""

@@ -51,13 +51,18 @@ def start(node: Node, wanted: list[images.Image], say: Say) -> None:
 
 
 def load(node: Node, wanted: list[images.Image], say: Say) -> None:
-    """Import the images that the node lacks, and remove earlier builds of them."""
+    """Import the images that the node lacks, and remove earlier builds of them.
+
+    The newest has the tag of the version, too, which is what the chart asks for when nobody tells it otherwise.
+    """
     present = node.ctr("images", "ls", "--quiet").split()
     for image in wanted:
         if image.name not in present:
             node.ctr("images", "import", "--local", image.archive)
             say(f"loaded {image.name.removeprefix('docker.io/')}")
-    names = {image.name for image in wanted}
+        if image.released != image.name:
+            node.ctr("images", "tag", "--force", image.name, image.released)
+    names = {name for image in wanted for name in (image.name, image.released)}
     for name in present:
         if name.startswith("docker.io/face-comparison/") and name not in names:
             node.ctr("images", "rm", name)

@@ -1,0 +1,80 @@
+"""The tutorial as a new user walks it: its commands, copied out of the page one by one, print what the page says."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from docs import transcript
+from e2e.product import Product
+from local_cluster import images, own
+from parts import programs
+
+pytestmark = [pytest.mark.node, pytest.mark.timeout(1800)]
+
+ROOT = Path(__file__).resolve().parents[2]
+END = "--- that was step"
+
+
+class Shell:
+    """One shell in the cluster's network, as `build/cluster bash` opens it."""
+
+    def __init__(self, product: Product) -> None:
+        self._process = product.start("tutorial", ["bash", "--noprofile", "--norc"])
+        self._step = 0
+        self.type(f"exec 2>&1; set -o pipefail; cd '{ROOT}'")
+
+    def type(self, commands: str) -> tuple[int, str]:
+        """The status and the output of commands, typed together; the first that fails ends them."""
+        self._step += 1
+        end = f"{END} {self._step}"
+        assert self._process.stdin
+        assert self._process.stdout
+        self._process.stdin.write(f"set -e\n{commands}\nset +e; printf '\\n{end} 0\\n'\n")
+        self._process.stdin.flush()
+        lines: list[str] = []
+        for line in self._process.stdout:
+            if line.startswith(end):
+                return int(line.removeprefix(end)), "".join(lines)
+            lines.append(line)
+        return self._process.wait(), "".join(lines)
+
+    def close(self) -> None:
+        """End it."""
+        assert self._process.stdin
+        assert self._process.stdout
+        self._process.stdin.close()
+        self._process.stdout.close()
+        self._process.wait()
+
+
+@pytest.fixture
+def shell(product: Product, built: list[images.Image]) -> Iterator[Shell]:
+    """A shell on a cluster without the product, which the other tests find installed again afterwards."""
+    product.node.kubectl("delete", "facecomparisons", "--all", "--all-namespaces")
+    product.run(programs.binary("helm"), "uninstall", own.RELEASE, f"--namespace={own.SYSTEM}", "--wait")
+    product.node.kubectl("delete", "customresourcedefinition", "facecomparisons.facecomparison.dev")
+    typed = Shell(product)
+    try:
+        yield typed
+    finally:
+        typed.close()
+        own.helm(product.node, own.CHART, *own.chart_values(built))
+
+
+def test_the_commands_of_the_tutorial_print_what_it_says(shell: Shell) -> None:
+    for step in transcript.steps(ROOT / "docs" / "tutorial.md"):
+        if step.inside:
+            status, printed = shell.type(step.commands)
+        else:
+            done = subprocess.run(
+                ["bash", "-eu", "-c", step.commands], cwd=ROOT, capture_output=True, text=True, timeout=600, check=False
+            )
+            status, printed = done.returncode, done.stdout
+        assert status == 0, f"{step.commands}\n{printed}"
+        assert step.shown is not None
+        assert transcript.alike(step.shown, printed), (
+            f"{step.commands}\nthe page says\n{step.shown}\nit prints\n{printed}"
+        )

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from documents import api, capacity, measured, plot, resource, tables
+from documents.chinese import chinese
 
 ROOT = Path(__file__).resolve().parents[2]
 CURVES = ROOT / "service" / "src" / "face_comparison" / "explorer" / "js" / "measured.js"
@@ -37,6 +38,7 @@ TABLES: dict[str, Callable[[], str]] = {
 }
 DOCUMENTS: dict[str, tuple[str, ...]] = {
     "README.md": ("accuracy-summary", "speed"),
+    "README.zh.md": ("accuracy-summary", "speed"),
     "docs/explanation/accuracy.md": ("accuracy",),
     "docs/explanation/threshold.md": ("thresholds",),
     "docs/explanation/capacity.md": ("machine", "speed", "calculator", "costs"),
@@ -50,13 +52,16 @@ DOCUMENTS: dict[str, tuple[str, ...]] = {
 }
 
 
-def filled(text: str, names: Iterable[str]) -> str:
-    """A page with the named tables as the source has them. Raises ValueError when a table's marks are missing."""
+def filled(text: str, names: Iterable[str], words: Callable[[str], str] = str) -> str:
+    """A page with the named tables as the source has them, their words put through `words`.
+
+    Raises ValueError when a table's marks are missing.
+    """
     for name in names:
         pattern = re.compile(rf"(<!-- table {name} -->\n).*?(<!-- end -->)", re.DOTALL)
         if not pattern.search(text):
             raise ValueError(f"there are no marks <!-- table {name} --> ... <!-- end -->")
-        made = TABLES[name]()
+        made = words(TABLES[name]())
         text = pattern.sub(lambda match, made=made: f"{match[1]}\n{made}\n\n{match[2]}", text)
     return text
 
@@ -73,7 +78,10 @@ def with_curves(script: str) -> str:
 
 def generated() -> dict[Path, str]:
     """What each file should hold, by its path."""
-    pages = {ROOT / page: filled((ROOT / page).read_text(), names) for page, names in DOCUMENTS.items()}
+    pages = {
+        ROOT / page: filled((ROOT / page).read_text(), names, chinese if ".zh." in page else str)
+        for page, names in DOCUMENTS.items()
+    }
     description = json.dumps(api.document(), indent=2, ensure_ascii=False) + "\n"
     explorer = {CURVES: with_curves(CURVES.read_text())}
     return {**pages, ROOT / "docs" / "reference" / "openapi.json": description, **plot.generated(), **explorer}

@@ -95,7 +95,7 @@ def test_under_load_nobody_is_cut_off_by_sigterm(service: Served) -> None:
 
 def test_sigterm_ends_an_idle_service_soon_and_leaves_nothing(service: Served) -> None:
     children = [psutil.Process(pid) for pid in service.workers()]
-    folders = set(Path("/dev/shm").glob("face-comparison-*"))
+    folders = set(Path("/dev/shm").glob("face-comparison.*"))
     with service.connect() as kept, service.connect() as silent:
         kept.sendall(LIVEZ)
         assert read_reply(kept)[0] == 200
@@ -104,7 +104,7 @@ def test_sigterm_ends_an_idle_service_soon_and_leaves_nothing(service: Served) -
         assert kept.recv(1) == b""
         assert silent.recv(1) == b""
     assert not any(child.is_running() for child in children)
-    assert folders - set(Path("/dev/shm").glob("face-comparison-*"))  # its own folder of metrics is gone
+    assert folders - set(Path("/dev/shm").glob("face-comparison.*"))  # its own folder of metrics is gone
     assert service.errors == ""
 
 

@@ -11,10 +11,8 @@ import errno
 import logging
 import os
 import resource
-import shutil
 import signal
 import socket
-import tempfile
 import threading
 import time
 from collections.abc import Iterator
@@ -27,7 +25,7 @@ from gunicorn.arbiter import Arbiter
 from gunicorn.errors import HaltServer
 from gunicorn.glogging import Logger
 
-from face_comparison import cores
+from face_comparison import cores, scratch
 from face_comparison.board import Board
 from face_comparison.errors import FaceComparisonError, InvalidSettings
 from face_comparison.settings import Settings
@@ -136,9 +134,9 @@ class Application(BaseApplication):  # type: ignore[misc]
 
     process: Process
 
-    def __init__(self, settings: Settings, load: Loader, listener: socket.socket) -> None:
+    def __init__(self, settings: Settings, load: Loader, listener: socket.socket, folder: Path) -> None:
         self.settings, self.board = settings, Board()
-        self._load, self._listener = load, listener
+        self._load, self._listener, self._folder = load, listener, folder
         self._workers = settings.workers or 1
         self._threads = settings.threads or max(1, cores.available() // self._workers)
         self._queue = -(-settings.queue // self._workers)
@@ -152,7 +150,7 @@ class Application(BaseApplication):  # type: ignore[misc]
             "threads": threads,
             "worker_class": Worker,
             "worker_connections": _raised_file_limit(CONNECTIONS + threads),
-            "worker_tmp_dir": memory_folder(),
+            "worker_tmp_dir": str(self._folder),
             "timeout": HEARTBEAT_SECONDS,
             # The master kills what is left after this; workers end by themselves before.
             "graceful_timeout": round(self.settings.grace_seconds + 5),
@@ -237,29 +235,21 @@ def serve(settings: Settings, load: Loader) -> str:
     master = os.getpid()
     listener = _listening(settings.host, settings.port)
     address = listener.getsockname()
-    folder = Path(tempfile.mkdtemp(prefix="face-comparison-", dir=memory_folder()))
-    # Read by the metrics' library when it is imported, which only workers do.
-    os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(folder)
-    application = Application(settings, load, listener)
-    log.info("listening", extra={"fields": {"address": address[0], "port": address[1], "stage": settings.stage}})
-    status: object = 0
-    try:
-        application.run()
-    except SystemExit as stopped:
-        status = stopped.code
-        if os.getpid() != master:  # a worker at its end: what follows is not its to do
-            os._exit(status if isinstance(status, int) else 1)
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+    with scratch.folder(scratch.parent()) as folder:
+        # Read by the metrics' library when it is imported, which only workers do.
+        os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(folder)
+        application = Application(settings, load, listener, folder)
+        log.info("listening", extra={"fields": {"address": address[0], "port": address[1], "stage": settings.stage}})
+        status: object = 0
+        try:
+            application.run()
+        except SystemExit as stopped:
+            status = stopped.code
+            if os.getpid() != master:  # a worker at its end: what follows is not its to do
+                os._exit(status if isinstance(status, int) else 1)
     if not status:
         return ""
     return application.board.failure or "internal: a worker could not start: the log says why"
-
-
-def memory_folder() -> str:
-    """A folder for small files that change all the time, in memory where there is one."""
-    shared = "/dev/shm"  # noqa: S108 (names in it are made by mkstemp and mkdtemp)
-    return shared if os.access(shared, os.W_OK | os.X_OK) else tempfile.gettempdir()
 
 
 def _listening(host: str, port: int) -> socket.socket:

@@ -57,6 +57,21 @@ def test_64_in_flight_on_a_queue_of_16(tmp_path: Path, workers: int) -> None:
         until(lambda: service.metric("face_comparison_in_flight") == 0, "nothing is left inside")
 
 
+def test_nobody_is_refused_while_another_worker_has_room(tmp_path: Path) -> None:
+    """New connections fall to either worker by chance, so that shares of their own would hardly ever fill together."""
+    with serving(tmp_path, workers=2, threads=1, queue=14) as service, ThreadPoolExecutor(16) as pool:
+        service.wait_ready()
+        held = [pool.submit(service.detect, b"hold %s" % bytes(tmp_path / "go")) for _ in range(16)]
+        until(
+            lambda: service.metric("face_comparison_in_flight") == 16 or any(done.done() for done in held), "all hold"
+        )
+        assert not any(done.done() for done in held)
+        assert service.detect(b"quick").status == 429
+        (tmp_path / "go").touch()
+        assert [done.result(LIMIT).status for done in held] == [200] * 16
+        assert service.detect(b"quick").status == 200
+
+
 def test_who_waits_is_served_first_come_first_served_within_the_deadline(tmp_path: Path) -> None:
     """Three of four wait behind one that takes longer than their deadline: told so in time, not left waiting."""
     with serving(tmp_path, threads=1, queue=3, request_seconds=1) as service, ThreadPoolExecutor(4) as pool:

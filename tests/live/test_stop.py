@@ -53,12 +53,7 @@ def test_sigterm_finishes_what_was_accepted_and_refuses_the_rest(service: Served
 
 
 def test_under_load_nobody_is_cut_off_by_sigterm(service: Served) -> None:
-    """New connections come all the time: each is served, refused by 503, or finds the door shut.
-
-    One that the kernel completes between the last look into the backlog and the closing of the socket is reset by the
-    kernel, whatever a server does (seen once in six runs). A client can meet that instant once only: it finds the
-    door shut next. In Kubernetes nothing arrives then: the pod has left the Service seconds before.
-    """
+    """New connections come all the time: each is served, refused by 503, or finds the door shut."""
     outcomes: Counter[str] = Counter()
     lock = threading.Lock()
     ended = threading.Event()
@@ -87,8 +82,6 @@ def test_under_load_nobody_is_cut_off_by_sigterm(service: Served) -> None:
         ended.set()
         for thread in clients:
             thread.join(LIMIT)
-    resets = outcomes.pop("ConnectionResetError", 0)
-    assert resets <= len(clients)
     assert outcomes.keys() <= {"200", "429", "503"}
     assert outcomes["503"] > 0
 

@@ -1,8 +1,9 @@
-"""Who may enter, who may compute, and until when: the queue of one worker process.
+"""Who may enter, who may compute, and until when: the queue, as one worker process sees it.
 
 A request is admitted before its body is read, so that what waits in memory is bounded; it then takes a slot only while
 the models work on one of its pictures, so that a slow sender or a slow server of pictures never keeps a core idle.
-Slots are handed over in the order of arrival. Nothing here knows of HTTP or of models, and the clock is an argument.
+Slots are handed over in the order of arrival. The queue is that of the whole service: a worker refuses nobody while
+another has room. Nothing here knows of HTTP, of models or of other processes, and the clock is an argument.
 """
 
 from __future__ import annotations
@@ -19,18 +20,31 @@ from face_comparison.errors import DeadlineExceeded, Draining, Overloaded
 Clock = Callable[[], float]
 """Seconds on a clock that never jumps, such as `time.monotonic`."""
 
+Tally = Callable[[int], int]
+"""Told how many requests are inside this process; answers how many are inside all processes of the service."""
+
 LONGEST_RETRY_SECONDS = 30
 
 
 class Admission:
-    """At most `slots` computations at once and `queue` more requests inside; all methods are safe from any thread."""
+    """At most `slots` computations at once in each of `processes`, and `queue` more requests inside all of them.
 
-    def __init__(self, slots: int, queue: int, clock: Clock = time.monotonic) -> None:
+    All methods are safe from any thread.
+    """
+
+    def __init__(
+        self,
+        slots: int,
+        queue: int,
+        processes: int = 1,
+        tally: Tally = lambda inside: inside,
+        clock: Clock = time.monotonic,
+    ) -> None:
         self.slots = slots
-        self.queue = queue
+        self._places = slots * processes + queue
+        self._tally = tally
         self._clock = clock
         self._lock = threading.Lock()
-        self._idle = threading.Condition(self._lock)
         self._in_flight = 0
         self._computing = 0
         self._waiting: deque[threading.Event] = deque()
@@ -39,7 +53,7 @@ class Admission:
 
     @property
     def in_flight(self) -> int:
-        """Requests inside: admitted, not yet answered."""
+        """Requests inside this process: admitted, not yet answered."""
         return self._in_flight
 
     @property
@@ -57,7 +71,9 @@ class Admission:
         with self._lock:
             if self._draining:
                 raise Draining("the service is shutting down: send the request again, another instance will answer")
-            if self._in_flight >= self.slots + self.queue:
+            # Said before it is so: two processes that find the last place free both refuse, rather than both let in.
+            if self._tally(self._in_flight + 1) > self._places:
+                self._tally(self._in_flight)
                 raise Overloaded("the service has as many requests as it can hold: send the request again later")
             self._in_flight += 1
         try:
@@ -65,18 +81,12 @@ class Admission:
         finally:
             with self._lock:
                 self._in_flight -= 1
-                if self._in_flight == 0:
-                    self._idle.notify_all()
+                self._tally(self._in_flight)
 
     def drain(self) -> None:
         """Admit nobody from now on; who is inside may finish."""
         with self._lock:
             self._draining = True
-
-    def wait_idle(self, deadline: float) -> bool:
-        """Wait until nobody is inside; False when the deadline came first."""
-        with self._idle:
-            return self._idle.wait_for(lambda: self._in_flight == 0, timeout=max(0.0, deadline - self._clock()))
 
     @property
     def retry_after(self) -> int:

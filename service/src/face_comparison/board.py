@@ -1,7 +1,8 @@
 """What the master process and its workers tell each other, in memory that they share across fork.
 
-gunicorn passes on signals and exit codes only. Three things must also be known: whether SIGTERM to a worker means "the
-service stops" or "a successor is there", which workers have loaded their models, and why a start failed.
+gunicorn passes on signals and exit codes only. Four things must also be known: whether SIGTERM to a worker means "the
+service stops" or "a successor is there", which workers have loaded their models, how many requests are inside each,
+and why a start failed.
 """
 
 from __future__ import annotations
@@ -11,15 +12,17 @@ import mmap
 _STOPPING = 0
 _READY = 1
 _AGES = 255
-_FAILURE = _READY + _AGES
+_INSIDE = _READY + _AGES
+_FAILURE = _INSIDE + 2 * _AGES
 _SIZE = 4096
 
 
 class Board:
-    """Made by the master before it forks. Every write is one byte, or is made by one process about to end."""
+    """Made by the master before it forks. Every write is one number, or is made by one process about to end."""
 
     def __init__(self) -> None:
         self._memory = mmap.mmap(-1, _SIZE)
+        self._inside = memoryview(self._memory)[_INSIDE:_FAILURE].cast("H")
 
     # --- by the master, for the workers
 
@@ -36,6 +39,21 @@ class Board:
     def enter(self, age: int) -> None:
         """A worker is about to be born."""
         self._memory[_READY + age % _AGES] = 0
+        self.leave(age)
+
+    def leave(self, age: int) -> None:
+        """A worker has ended, and what was inside it with it."""
+        self._inside[age % _AGES] = 0
+
+    def tally(self, age: int, inside: int) -> int:
+        """Say how many requests are inside a worker; how many are inside all of them."""
+        self._inside[age % _AGES] = inside
+        return self.inside
+
+    @property
+    def inside(self) -> int:
+        """Requests inside all workers: admitted, not yet answered."""
+        return sum(self._inside)
 
     def mark_ready(self, age: int) -> None:
         """A worker has loaded its models and tried them."""
@@ -46,7 +64,7 @@ class Board:
 
     def ready_count(self) -> int:
         """How many workers have been ready so far, those included that have ended since."""
-        return sum(self._memory[_READY:_FAILURE])
+        return sum(self._memory[_READY:_INSIDE])
 
     # --- by a worker that cannot start
 

@@ -7,7 +7,6 @@ inference library nor a GPU survive a fork. Each worker loads its own.
 from __future__ import annotations
 
 import ctypes
-import errno
 import logging
 import os
 import resource
@@ -17,6 +16,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,9 +25,10 @@ from gunicorn.arbiter import Arbiter
 from gunicorn.errors import HaltServer
 from gunicorn.glogging import Logger
 
-from face_comparison import cores, scratch
+from face_comparison import cores, listening, scratch
+from face_comparison.admission import Admission
 from face_comparison.board import Board
-from face_comparison.errors import FaceComparisonError, InvalidSettings
+from face_comparison.errors import FaceComparisonError
 from face_comparison.settings import Settings
 from face_comparison.worker import Worker
 
@@ -43,7 +44,6 @@ CONNECTIONS = 2000
 OTHER_FILES = 512
 """Open files that are no clients' connections: models, libraries, pictures being fetched."""
 
-BACKLOG = 2048
 KEEPALIVE_SECONDS = 75
 """Longer than the 60 s for which common proxies keep idle connections: whoever closes last never races a request."""
 
@@ -139,11 +139,10 @@ class Application(BaseApplication):  # type: ignore[misc]
         self._load, self._listener, self._folder = load, listener, folder
         self._workers = settings.workers or 1
         self._threads = settings.threads or max(1, cores.available() // self._workers)
-        self._queue = -(-settings.queue // self._workers)
         super().__init__()
 
     def load_config(self) -> None:
-        threads = self._threads + self._queue + HEADROOM
+        threads = self._workers * self._threads + self.settings.queue + HEADROOM  # all of them may meet in one worker
         options = {
             "bind": f"fd://{self._listener.detach()}",
             "workers": self._workers,
@@ -171,6 +170,7 @@ class Application(BaseApplication):  # type: ignore[misc]
         _share_memory(max(2, self._threads))
 
     def _child_exit(self, _: Master, worker: Worker) -> None:
+        self.board.leave(worker.age)
         _forget_gauges(worker)
         if not self.board.stopping and not self.board.ready_count():
             # What killed the first worker while it loaded, such as the kernel for want of memory, kills the next, too.
@@ -191,8 +191,7 @@ class Application(BaseApplication):  # type: ignore[misc]
 
             self.process = wsgi.build(
                 self.settings,
-                threads=self._threads,
-                queue=self._queue,
+                Admission(self._threads, self.settings.queue, self._workers, partial(self.board.tally, self._age)),
                 peers=lambda: self.board.ready_count() >= self._workers,
                 load=self._load,
             )
@@ -233,7 +232,7 @@ def serve(settings: Settings, load: Loader) -> str:
     load: makes the analyzer in each worker. Raises InvalidSettings when the port cannot be had.
     """
     master = os.getpid()
-    listener = _listening(settings.host, settings.port)
+    listener = listening.opened(settings.host, settings.port)
     address = listener.getsockname()
     with scratch.folder(scratch.parent()) as folder:
         # Read by the metrics' library when it is imported, which only workers do.
@@ -250,20 +249,6 @@ def serve(settings: Settings, load: Loader) -> str:
     if not status:
         return ""
     return application.board.failure or "internal: a worker could not start: the log says why"
-
-
-def _listening(host: str, port: int) -> socket.socket:
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    try:
-        return socket.create_server((host, port), family=family, backlog=BACKLOG, dualstack_ipv6=host == "::")
-    except OSError as error:
-        if error.errno == errno.EADDRINUSE:
-            why = "another program listens there: stop it, or choose another port with --port (0 takes a free one)"
-        elif error.errno == errno.EACCES:
-            why = "this user may not: ports below 1024 are reserved, choose another with --port"
-        else:
-            why = f"{error.strerror}: --host is an address of this machine, 0.0.0.0 for all"
-        raise InvalidSettings(f"cannot listen on {host}, port {port}: {why}") from error
 
 
 def _raised_file_limit(connections: int) -> int:

@@ -21,7 +21,7 @@ from gunicorn import util
 from gunicorn.http.errors import LimitRequestHeaders, LimitRequestLine, ParseException
 from gunicorn.workers.gthread import ThreadWorker
 
-from face_comparison import wire_reply
+from face_comparison import listening, wire_reply
 from face_comparison.connections import Connection, TimedSocket
 from face_comparison.errors import InvalidParameter
 
@@ -29,6 +29,9 @@ _log = logging.getLogger(__name__)
 
 DRAIN_SECONDS = 1.0
 """How long a stopping worker goes on refusing when it has nothing left to do: routers need a moment to look away."""
+
+HANDSHAKE_SECONDS = 0.25
+"""How long a connection may take to come about: what began before the door was shut is still let in."""
 
 LINGER_SECONDS = 2.0
 """How long a closed connection may be silent before it is dropped: its client has read the reply, or never will."""
@@ -41,6 +44,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]
         super().__init__(*args, **kwargs)
         self._lingering: set[Connection] = set()
         self._drain_began: float | None = None
+        self._shut: float | None = None
 
     # --- connections: heads are collected by the event loop
 
@@ -196,10 +200,16 @@ class Worker(ThreadWorker):  # type: ignore[misc]
             super().wait_for_and_dispatch_events(timeout)
             return
         super().wait_for_and_dispatch_events(min(timeout, 0.05))
-        draining = time.monotonic() - self._drain_began
-        idle = draining >= DRAIN_SECONDS and self.app.process.idle()
-        if idle or draining >= self.app.settings.grace_seconds:
-            self.alive = False
+        now = time.monotonic()
+        if self._shut is not None:
+            self.alive = now < self._shut + HANDSHAKE_SECONDS
+            return
+        # All workers end together: whoever has nothing left to do answers for those that have.
+        idle = now >= self._drain_began + DRAIN_SECONDS and self.app.board.inside == 0
+        if idle or now >= self._drain_began + self.app.settings.grace_seconds:
+            self._shut = now
+            for listener in self.sockets:
+                listening.let_nobody_in(listener)
 
     def run(self) -> None:
         if self.app.board.stopping:  # told before this process listened to signals

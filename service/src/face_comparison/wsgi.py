@@ -1,4 +1,4 @@
-"""The composition root of one worker process: settings -> fetcher, queue, models -> the application."""
+"""The composition root of one worker process: settings -> fetcher, models -> the application."""
 
 from __future__ import annotations
 
@@ -31,8 +31,6 @@ class Process:
     """Load the models and try them, then say that this process is ready. Raises what must stop the start."""
     drain: Callable[[], None]
     """Refuse everything new from now on."""
-    idle: Callable[[], bool]
-    """Whether everything that was accepted is answered."""
 
 
 class Pending:
@@ -53,13 +51,9 @@ class Pending:
         return self._loaded().analyze(data, max_faces=max_faces, min_confidence=min_confidence)
 
 
-def build(settings: Settings, *, threads: int, queue: int, peers: Callable[[], bool], load: Loader) -> Process:
-    """The service of one process, not loaded yet.
-
-    threads: pictures worked on at once. queue: requests that may wait in this process. peers: whether the other
-    processes are ready.
-    """
-    readiness, admission, analyzer = Readiness(peers), Admission(threads, queue), Pending()
+def build(settings: Settings, admission: Admission, *, peers: Callable[[], bool], load: Loader) -> Process:
+    """The service of one process, not loaded yet. peers: whether the other processes are ready."""
+    readiness, analyzer = Readiness(peers), Pending()
     fetcher = Fetcher(
         FetchPolicy(
             allowed_hosts=settings.allowed_hosts,
@@ -70,7 +64,7 @@ def build(settings: Settings, *, threads: int, queue: int, peers: Callable[[], b
     )
 
     def load_models() -> None:
-        analyzer.target = load(settings, threads)
+        analyzer.target = load(settings, admission.slots)
         model = analyzer.model
         metrics.describe(__version__, model.version, model.device, model.engine)
         readiness.ready()
@@ -80,4 +74,4 @@ def build(settings: Settings, *, threads: int, queue: int, peers: Callable[[], b
         admission.drain()
 
     app = create_app(settings, analyzer, fetcher, admission, readiness)
-    return Process(app, load_models, drain, idle=lambda: admission.in_flight == 0)
+    return Process(app, load_models, drain)

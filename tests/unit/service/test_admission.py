@@ -7,10 +7,12 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
+from functools import partial
 
 import pytest
 
 from face_comparison.admission import LONGEST_RETRY_SECONDS, Admission
+from face_comparison.board import Board
 from face_comparison.errors import DeadlineExceeded, Draining, Overloaded
 
 LATER = 30.0
@@ -54,6 +56,28 @@ def test_admits_as_many_as_compute_and_queue_then_refuses() -> None:
     assert admission.in_flight == 0
     with admission.admit(soon()):
         assert admission.in_flight == 1
+
+
+def test_processes_share_one_queue() -> None:
+    """Two processes of two slots, and three more requests: seven inside, however they are spread."""
+    board = Board()
+    one, other = (Admission(2, 3, 2, partial(board.tally, age)) for age in (1, 2))
+    with ExitStack() as inside:
+        for _ in range(6):
+            inside.enter_context(one.admit(soon()))
+        with ExitStack() as last:
+            last.enter_context(other.admit(soon()))
+            for admission in (one, other):
+                with pytest.raises(Overloaded), admission.admit(soon()):
+                    pass
+            assert board.inside == 7
+        inside.enter_context(one.admit(soon()))
+        with pytest.raises(Overloaded), other.admit(soon()):
+            pass
+        board.leave(1)  # its process was killed
+        with other.admit(soon()):
+            assert board.inside == 1
+    assert (board.inside, one.in_flight, other.in_flight) == (0, 0, 0)
 
 
 def test_a_failed_request_gives_its_place_and_its_slot_back() -> None:
@@ -157,7 +181,7 @@ def test_queued_counts_only_the_waiting() -> None:
         assert ticket.queued == 0
 
 
-def test_draining_finishes_who_is_inside_and_refuses_the_rest(threads: ThreadPoolExecutor) -> None:
+def test_draining_finishes_who_is_inside_and_refuses_the_rest() -> None:
     admission = Admission(slots=1, queue=5)
     with admission.admit(soon()) as ticket:
         admission.drain()
@@ -165,9 +189,7 @@ def test_draining_finishes_who_is_inside_and_refuses_the_rest(threads: ThreadPoo
             pass
         with ticket.compute():
             pass
-        assert not admission.wait_idle(time.monotonic())
-        waiting = threads.submit(admission.wait_idle, soon())
-    assert waiting.result(LATER)
+    assert admission.in_flight == 0
     assert admission.draining
 
 

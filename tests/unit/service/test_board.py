@@ -37,6 +37,21 @@ def test_a_number_used_again_is_not_ready_at_once() -> None:
     assert not board.is_ready(256)
 
 
+def test_what_is_inside_is_counted_over_all_workers_that_live() -> None:
+    board = Board()
+    assert board.tally(1, 300) == 300
+    in_a_child(lambda: board.tally(2, 4000) == 4300 or os._exit(1))
+    assert board.inside == 4300
+    board.leave(2)
+    assert board.tally(1, 299) == 299
+    board.tally(3, 5)
+    board.enter(3 + 255)
+    assert board.inside == 299
+    board.mark_ready(1)
+    board.fail("x" * 10_000)
+    assert board.inside == 299
+
+
 def test_the_end_of_the_service_is_told_to_workers() -> None:
     board = Board()
     assert not board.stopping

@@ -1,0 +1,57 @@
+"""The last moments of a worker, step by step: what they do to its door is over too soon to be seen from outside."""
+
+from __future__ import annotations
+
+import logging
+import selectors
+import socket
+import sys
+import time
+from types import SimpleNamespace
+
+import pytest
+from gunicorn.config import Config
+
+from face_comparison import listening
+from face_comparison.board import Board
+from face_comparison.settings import Settings
+from face_comparison.worker import DRAIN_SECONDS, HANDSHAKE_SECONDS, Worker
+
+
+def is_open(listener: socket.socket) -> bool:
+    """Whether a connection that begins now comes about."""
+    with socket.socket(listener.family) as client:
+        client.setblocking(False)
+        client.connect_ex(listener.getsockname())
+        try:
+            listener.accept()[0].close()
+        except BlockingIOError:
+            return False
+        return True
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux can hold connections back")
+def test_the_door_is_shut_when_no_worker_has_anything_left_and_a_while_before_the_end() -> None:
+    board = Board()
+    app = SimpleNamespace(board=board, settings=Settings())
+    with listening.opened("127.0.0.1", 0) as listener, selectors.DefaultSelector() as poller:
+        listener.setblocking(False)
+        worker = Worker(1, 0, [listener], app, 30, Config(), logging.getLogger("gunicorn.error"))
+        worker.poller, worker.alive = poller, True
+        worker._drain_began = time.monotonic() - DRAIN_SECONDS
+
+        board.tally(2, 1)  # another worker still has a request inside
+        worker.wait_for_and_dispatch_events(0)
+        assert worker.alive
+        assert is_open(listener)
+
+        board.tally(2, 0)
+        worker.wait_for_and_dispatch_events(0)
+        assert worker.alive  # what had begun to connect is still let in
+        assert not is_open(listener)
+
+        assert worker._shut is not None
+        worker._shut -= HANDSHAKE_SECONDS
+        worker.wait_for_and_dispatch_events(0)
+        assert not worker.alive
+        worker.tmp.close()

@@ -71,7 +71,11 @@ def test_a_bare_picture_is_accepted(running, content_type):
     assert names(response) == ["bert"]
 
 
-@pytest.mark.parametrize("begin", [b"\xff\xd8\xff\xe0", b"\x89PNG\r\n", b"BM"])
+@pytest.mark.parametrize(
+    "begin",
+    [b"\xff\xd8\xff\xe0", b"\x89PNG\r\n", b"BM", b"GIF89a", b"RIFF\x24\0\0\0WEBP", b"II*\0", b"MM\0*",
+     b"\0\0\0\x20ftypheic", b"\0\0\0\x1cftypavif"],
+)  # fmt: skip
 def test_bytes_that_begin_like_a_picture_are_one_whatever_their_declared_type(running, begin):
     # The fake analyzer knows no such picture, which shows that it was given these bytes.
     assert (

@@ -120,7 +120,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]
         body = wire_reply.encoded(wire_reply.error_reply(failure, request_id), wire_reply.JSON)
         head = (
             f"HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Type: {wire_reply.JSON}\r\n"
-            f"Content-Length: {len(body)}\r\nX-Request-Id: {request_id}\r\n\r\n"
+            f"Content-Length: {len(body)}\r\nX-Request-Id: {request_id}\r\nAccess-Control-Allow-Origin: *\r\n\r\n"
         )
         with contextlib.suppress(OSError):  # gone, or not reading
             util.write_nonblock(client, head.encode() + body)

@@ -42,7 +42,8 @@ __all__ = [
 
 Form = Literal["json", "msgpack", "multipart", "image"]
 
-_FIRST_BYTES = (b"\xff\xd8\xff", b"\x89PNG", b"BM")
+_FIRST_BYTES = (b"\xff\xd8\xff", b"\x89PNG", b"BM", b"GIF8", b"RIFF", b"II*\0", b"MM\0*")
+"""Of pictures, those of other kinds too: whoever sends GIF, WebP or TIFF is told that, and not that it is no JSON."""
 _PICTURE_TYPES = ("image/", "application/x-image")
 MESSAGE_PACK_TYPES = ("application/msgpack", "application/x-msgpack", "application/vnd.msgpack")
 
@@ -57,7 +58,7 @@ def form_of(content_type: str, body: Buffer) -> Form:
         return "multipart"
     if mimetype in MESSAGE_PACK_TYPES:
         return "msgpack"
-    if mimetype.startswith(_PICTURE_TYPES) or start.startswith(_FIRST_BYTES):
+    if mimetype.startswith(_PICTURE_TYPES) or start.startswith(_FIRST_BYTES) or start[4:8] == b"ftyp":  # HEIC, AVIF
         return "image"
     return "json"
 

@@ -11,8 +11,10 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from multiprocessing import get_context
 from typing import IO, Any
 
 import cv2
@@ -21,11 +23,20 @@ import psutil
 from face_comparison import analysis
 from face_comparison.analysis import PictureAnalyzer
 from face_comparison.benchmark import load, loops
-from face_comparison.benchmark.load import Call
+from face_comparison.benchmark.load import Call, Outcome
 from face_comparison.bundle import Bundle
 
 IN_FLIGHT = (1, 8, 32)
 DETECT = "/prod/face_comparison"
+
+QUEUE = 64
+"""Holds every client of the contest."""
+
+FLOOD, FLOODED_QUEUE = 64, 16
+"""Requests in flight, and a queue that cannot hold them."""
+
+BETWEEN_PROBES = 0.02
+"""Seconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,10 +78,11 @@ class Service:
 
 
 @contextmanager
-def service(plan: Plan) -> Iterator[Service]:
-    """A service of this machine, ready, with a queue that holds every client of the contest."""
-    command = [sys.executable, "-m", "face_comparison", "serve", "--host", "127.0.0.1", "--port", "0", "--queue", "64"]
+def service(plan: Plan, queue: int = QUEUE) -> Iterator[Service]:
+    """A service of this machine, ready."""
+    command = [sys.executable, "-m", "face_comparison", "serve", "--host", "127.0.0.1", "--port", "0"]
     command += ["--workers", str(plan.workers), "--threads", str(plan.threads), "--engine", plan.engine]
+    command += ["--queue", str(queue)]
     with tempfile.TemporaryFile() as log, subprocess.Popen(command, stdout=log, env={**os.environ}) as process:
         try:
             listening = _logged(log, process, "listening", 1)
@@ -179,6 +191,31 @@ def added_latency(bundle: Bundle, plan: Plan, progress: Callable[[str], None]) -
             if index >= len(plan.pictures):  # the first of each warms up
                 differences.append(outcome.latencies[0] - own)
     return statistics.median(differences)
+
+
+def flood(plan: Plan, progress: Callable[[str], None]) -> tuple[Outcome, Outcome]:
+    """More requests in flight than the service takes on, from clients that come back at once when they are refused.
+    What became of them, and of the probes that asked meanwhile whether it is alive, each on a new connection."""
+    # In a process of its own, whose threads do not keep the probe from running.
+    with service(plan, FLOODED_QUEUE) as running, ProcessPoolExecutor(1, get_context("spawn")) as elsewhere:
+        address, probes = ("127.0.0.1", running.port), Outcome()
+        elsewhere.submit(load.run, *address, calls(plan.pictures), 1, len(plan.pictures)).result()  # warms up
+        flooding = elsewhere.submit(load.run, *address, calls(plan.pictures), FLOOD, FLOOD * plan.total)
+        while not flooding.done():
+            progress(f"flood: {len(probes.latencies)} probes")
+            probes.add(load.run(*address, [Call("/livez", method="GET")], 1, 1))
+            time.sleep(BETWEEN_PROBES)
+        return flooding.result(), probes
+
+
+def flood_report(flooding: Outcome, probes: Outcome) -> str:
+    replies = ", ".join(f"{count} x {status}" for status, count in sorted(flooding.statuses.items(), key=str))
+    count = probes.statuses.total()
+    p50, p99, worst = (1000 * probes.quantile(share) for share in (0.5, 0.99, 1))
+    return (
+        f"{FLOOD} in flight on a queue of {FLOODED_QUEUE}: {replies}; GET /livez meanwhile, {count} times: "
+        f"p50 {p50:.0f}, p99 {p99:.0f}, worst {worst:.0f} ms, {count - probes.statuses[200]} unanswered"
+    )
 
 
 def memory(plan: Plan, marks: Sequence[int], progress: Callable[[str], None]) -> dict[int, int]:

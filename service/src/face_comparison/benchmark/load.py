@@ -16,8 +16,9 @@ class Call:
     """One kind of request: path, headers and body, sent as they are."""
 
     path: str
-    headers: dict[str, str]
-    body: bytes
+    headers: dict[str, str] = field(default_factory=dict)
+    body: bytes = b""
+    method: str = "POST"
 
 
 @dataclass(slots=True)
@@ -32,6 +33,12 @@ class Outcome:
     @property
     def rate(self) -> float:
         return self.statuses[200] / self.seconds
+
+    def add(self, other: Outcome) -> None:
+        """Count another run's replies as well."""
+        self.seconds += other.seconds
+        self.latencies += other.latencies
+        self.statuses += other.statuses
 
     def quantile(self, share: float) -> float:
         """Seconds within which this share (0-1) of the replies came."""
@@ -49,7 +56,7 @@ def run(host: str, port: int, calls: Sequence[Call], in_flight: int, total: int)
             call = calls[index % len(calls)]
             start = time.perf_counter()
             try:
-                connection.request("POST", call.path, call.body, call.headers)
+                connection.request(call.method, call.path, call.body, call.headers)
                 reply = connection.getresponse()
                 reply.read()
                 status: int | str = reply.status

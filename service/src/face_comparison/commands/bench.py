@@ -49,10 +49,12 @@ def command(pictures: tuple[Path, ...], rounds: int, total: int, memory: bool, *
 
     entries = contest.contest(opened, plan, progress)
     added = contest.added_latency(opened, plan, progress)
+    flooding, probes = contest.flood(plan, progress)
     progress("")
     click.echo(f"{opened.manifest.version}, engine {plan.engine}, {platform.machine()}, {cores.available()} cores\n")
     click.echo(contest.table(entries, plan.threads))
     click.echo(f"\nlatency added at 1 in flight: {1000 * added:.1f} ms (median)")
+    click.echo(contest.flood_report(flooding, probes))
     if memory:
         sizes = contest.memory(plan, MEMORY_MARKS, progress)
         progress("")

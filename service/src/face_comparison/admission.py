@@ -15,7 +15,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from face_comparison.errors import DeadlineExceeded, Draining, Overloaded
+from face_comparison.errors import DeadlineExceeded, Overloaded
 
 Clock = Callable[[], float]
 """Seconds on a clock that never jumps, such as `time.monotonic`."""
@@ -48,7 +48,6 @@ class Admission:
         self._in_flight = 0
         self._computing = 0
         self._waiting: deque[threading.Event] = deque()
-        self._draining = False
         self._seconds_per_slot = 0.0
 
     @property
@@ -61,16 +60,10 @@ class Admission:
         """Pictures that are ready and wait for a slot."""
         return len(self._waiting)
 
-    @property
-    def draining(self) -> bool:
-        return self._draining
-
     @contextmanager
     def admit(self, deadline: float) -> Iterator[Ticket]:
-        """Enter, or raise Draining or Overloaded. deadline: on the clock of this object, of the whole request."""
+        """Enter, or raise Overloaded. deadline: on the clock of this object, of the whole request."""
         with self._lock:
-            if self._draining:
-                raise Draining("the service is shutting down: send the request again, another instance will answer")
             # Said before it is so: two processes that find the last place free both refuse, rather than both let in.
             if self._tally(self._in_flight + 1) > self._places:
                 self._tally(self._in_flight)
@@ -82,11 +75,6 @@ class Admission:
             with self._lock:
                 self._in_flight -= 1
                 self._tally(self._in_flight)
-
-    def drain(self) -> None:
-        """Admit nobody from now on; who is inside may finish."""
-        with self._lock:
-            self._draining = True
 
     @property
     def retry_after(self) -> int:
@@ -124,30 +112,18 @@ class Admission:
 
 
 class Ticket:
-    """One request inside. `queued` is the time it has waited for slots so far, seconds."""
+    """One request inside."""
 
     def __init__(self, admission: Admission, deadline: float) -> None:
         self.deadline = deadline
-        self.queued = 0.0
         self._admission = admission
-
-    def remaining(self) -> float:
-        """Seconds left of the whole request; raises DeadlineExceeded when none are."""
-        left = self.deadline - self._admission._clock()
-        if left <= 0:
-            raise _too_late()
-        return left
 
     @contextmanager
     def compute(self) -> Iterator[None]:
         """Hold a slot; waits for one until the deadline, then raises DeadlineExceeded."""
         admission = self._admission
-        asked = admission._clock()
-        try:
-            admission._take(self.deadline)
-        finally:
-            started = admission._clock()
-            self.queued += started - asked
+        admission._take(self.deadline)
+        started = admission._clock()
         try:
             yield
         finally:

@@ -8,6 +8,7 @@ every byte read or written in a thread counts against a time limit.
 
 from __future__ import annotations
 
+import io
 import socket
 import struct
 import time
@@ -76,16 +77,17 @@ class _TimedUnreader(SocketUnreader):  # type: ignore[misc]
         return bytes(super().chunk(size_hint))
 
 
-class SizedBody:
-    """The body of a request with Content-Length, as `wsgi.input`."""
+class SizedBody(io.RawIOBase):
+    """The body of a request with Content-Length, as `wsgi.input`: reading by lines comes with the base."""
 
     failed = False  # what gunicorn asks a body before it uses the connection again
 
     def __init__(self, length: int, unreader: SocketUnreader) -> None:
+        super().__init__()
         self.left = length
         self._unreader = unreader
 
-    def read(self, size: int | None = None) -> bytes:
+    def read(self, size: int | None = -1, /) -> bytes:
         """The next bytes, all unless size says fewer; fewer than asked for only when the client has hung up."""
         wanted = self.left if size is None or size < 0 else min(size, self.left)
         if wanted == 0:
@@ -114,25 +116,6 @@ class SizedBody:
             self._unreader.unread(buffered[size:])
         self.left -= min(size, len(buffered))
         return bytes(buffered[:size])
-
-    def readline(self, size: int | None = None) -> bytes:
-        line = bytearray()
-        while (size is None or size < 0 or len(line) < size) and (byte := self.read(1)):
-            line += byte
-            if byte == b"\n":
-                break
-        return bytes(line)
-
-    def readlines(self, hint: int | None = None) -> list[bytes]:
-        return list(self)
-
-    def __iter__(self) -> SizedBody:
-        return self
-
-    def __next__(self) -> bytes:
-        if line := self.readline():
-            return line
-        raise StopIteration
 
 
 class Connection(TConn):  # type: ignore[misc]

@@ -27,10 +27,6 @@ class Readiness:
     def drain(self) -> None:
         self._draining = True
 
-    @property
-    def draining(self) -> bool:
-        return self._draining
-
     def check(self) -> None:
         """Return when this process can answer; raises NotReady, or Draining, with a message for the caller."""
         if self._draining:

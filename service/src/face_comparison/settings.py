@@ -282,12 +282,6 @@ OPTIONS: tuple[Option, ...] = tuple(_described(declared) for declared in fields(
 """The options of `serve`, in the order in which its help and the documents show them."""
 
 
-def options_table() -> str:
-    """The options as a Markdown table, for the documents."""
-    rows = [f"| `{o.flag}` | `{o.env}` | {f'`{o.default}`' if o.default else ''} | {o.help} |" for o in OPTIONS]
-    return "\n".join(["| option | environment | default | meaning |", "|---|---|---|---|", *rows])
-
-
 # --- checks ---------------------------------------------------------------------------------------------------------
 
 

@@ -69,9 +69,5 @@ def build(settings: Settings, admission: Admission, *, peers: Callable[[], bool]
         metrics.describe(__version__, model.version, model.device, model.engine)
         readiness.ready()
 
-    def drain() -> None:
-        readiness.drain()
-        admission.drain()
-
     app = create_app(settings, analyzer, fetcher, admission, readiness)
-    return Process(app, load_models, drain)
+    return Process(app, load_models, readiness.drain)

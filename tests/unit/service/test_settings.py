@@ -7,7 +7,7 @@ from dataclasses import fields
 import pytest
 
 from face_comparison.errors import InvalidSettings
-from face_comparison.settings import OPTIONS, Settings, options_table
+from face_comparison.settings import OPTIONS, Settings
 
 
 def test_defaults_are_those_of_the_contract() -> None:
@@ -124,9 +124,3 @@ def test_names_that_kubernetes_and_the_operator_set_are_no_mistakes() -> None:
 def test_sigterm_leaves_as_much_time_as_a_request_may_take() -> None:
     assert Settings.from_environ({"FACE_COMPARISON_REQUEST_SECONDS": "12"}).grace_seconds == 12
     assert Settings.from_environ({"FACE_COMPARISON_DRAIN_SECONDS": "3"}).grace_seconds == 3
-
-
-def test_the_documents_table_has_a_row_for_every_option() -> None:
-    rows = options_table().splitlines()[2:]
-    assert len(rows) == len(OPTIONS)
-    assert rows[1].startswith("| `--port` | `FACE_COMPARISON_PORT` | `8080` |")

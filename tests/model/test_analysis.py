@@ -1,9 +1,11 @@
 """The default bundle on real pictures, from bytes to faces."""
 
 import json
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from importlib import resources
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -11,9 +13,10 @@ import pytest
 from model import accuracy
 from pictures import samples
 
-from face_comparison import analysis, similarity
+from face_comparison import analysis, engines, similarity
 from face_comparison.analysis import PictureAnalyzer
 from face_comparison.bundle import Bundle
+from face_comparison.engines import Engine, Session, Shape
 from face_comparison.faces import Face
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "model" / "sample.json"
@@ -144,6 +147,37 @@ def test_every_batch_is_reported(default_bundle: Bundle) -> None:
     assert sum(size for network, size in seen if network == "detector") == 2 + len(
         default_bundle.manifest.detector.refine
     )
+
+
+def test_every_bucket_has_run_before_the_first_request(default_bundle: Bundle, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A library sets a shape up when it first runs: no request is to pay for that."""
+    loaded: list[Shape] = []
+    ran: list[tuple[int, ...]] = []
+
+    class Recording:
+        def __init__(self, session: Session) -> None:
+            self._session = session
+
+        def run(self, pictures: np.ndarray) -> Sequence[np.ndarray]:
+            ran.append(pictures.shape[:3])
+            return self._session.run(pictures)
+
+    def load(*given: Any) -> Engine:
+        engine = load_engine(*given)
+        session = engine.session
+
+        def recorded(network: Path, shapes: Sequence[Shape]) -> Session:
+            loaded.extend(shapes)
+            return Recording(session(network, shapes))
+
+        monkeypatch.setattr(engine, "session", recorded)
+        return engine
+
+    load_engine = engines.load
+    monkeypatch.setattr(engines, "load", load)
+    analysis.build_analyzer(default_bundle, device="cpu")
+    assert loaded
+    assert set(ran) == set(loaded)
 
 
 def test_a_picture_of_six_people_is_looked_at_no_more_often_than_it_takes(default_bundle: Bundle) -> None:

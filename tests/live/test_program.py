@@ -13,9 +13,12 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import cv2
+import numpy as np
 import pytest
 from live.served import LIMIT, Served, until
 from pictures import samples
+
+from face_comparison.drawing.comparison import DIFFERENT, SAME
 
 PROGRAM = str(Path(sys.executable).with_name("face-comparison"))
 
@@ -96,6 +99,23 @@ def test_detect_prints_a_line_for_each_picture_and_draws(photographs: dict[str, 
     original, marked = cv2.imread(str(photographs["obama.jpg"])), cv2.imread(str(tmp_path / "drawn.png"))
     assert marked.shape == original.shape
     assert 0.005 < (marked != original).any(axis=2).mean() < 0.3
+
+
+def test_compare_draws_what_it_says(photographs: dict[str, Path], tmp_path: Path) -> None:
+    (tmp_path / "empty.jpg").touch()
+    one = run("compare", photographs["obama.jpg"], photographs["obama2.jpg"], "--draw", tmp_path / "one.png")
+    three = run(
+        *("compare", photographs["obama.jpg"], photographs["obama2.jpg"], photographs["biden.jpg"]),
+        *(tmp_path / "empty.jpg", "--json", "--draw", tmp_path / "three.png"),
+    )
+    assert (one.returncode, three.returncode) == (0, 2)
+    assert "same person" in one.stdout
+    assert [target.get("SamePerson") for target in json.loads(three.stdout)["Targets"]] == [True, False, None]
+    drawn = [cv2.cvtColor(cv2.imread(str(tmp_path / name)), cv2.COLOR_BGR2RGB) for name in ("one.png", "three.png")]
+    assert drawn[1].shape[0] == 3 * drawn[0].shape[0]
+    rows = np.split(drawn[1], 3)
+    shown = [[(row[:650] == color).all(axis=2).sum() > 1000 for color in (SAME, DIFFERENT)] for row in rows]
+    assert shown == [[True, False], [False, True], [False, False]]
 
 
 def test_models_are_listed_verified_and_shown(tmp_path: Path) -> None:

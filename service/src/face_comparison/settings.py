@@ -20,7 +20,7 @@ PREFIX = "FACE_COMPARISON_"
 
 OTHER_NAMES: Mapping[str, str] = {
     "FACE_COMPARISON_BUNDLES": "folder that holds the model bundles of this machine",
-    "FACE_COMPARISON_DRAW": "--draw of `detect`",
+    "FACE_COMPARISON_DRAW": "--draw of `detect` and `compare`",
     "FACE_COMPARISON_JSON": "--json of `compare`",
     "FACE_COMPARISON_THRESHOLD": "--threshold of `compare`",
     "FACE_COMPARISON_INTO": "--into of `models fetch`",

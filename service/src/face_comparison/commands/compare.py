@@ -11,8 +11,8 @@ from face_comparison.commands import FAILED, options, pictures
 from face_comparison.errors import FaceComparisonError
 
 if TYPE_CHECKING:
-    from face_comparison.comparison import TargetMatch
-    from face_comparison.faces import Analysis
+    from face_comparison.comparison import Scale, TargetMatch
+    from face_comparison.faces import Analysis, Face
 
 SAME, DIFFERENT = 0, 1
 """Exit statuses: on all of the other pictures, or missing on at least one."""
@@ -34,9 +34,22 @@ SAME, DIFFERENT = 0, 1
     envvar="FACE_COMPARISON_THRESHOLD",
     help="Greatest distance at which two faces are one person. [default: the bundle's]",
 )
+@click.option(
+    "--draw",
+    metavar="OUT.png",
+    type=click.Path(path_type=Path, dir_okay=False),
+    envvar="FACE_COMPARISON_DRAW",
+    help="Also write a picture of it: the pictures side by side, the faces, and how alike they are.",
+)
 @options.from_settings(*pictures.MODEL_OPTIONS)
 def command(
-    source: Path, targets: tuple[Path, ...], as_json: bool, threshold: float | None, **given: str | None
+    source: Path,
+    targets: tuple[Path, ...],
+    *,
+    as_json: bool,
+    threshold: float | None,
+    draw: Path | None,
+    **given: str | None,
 ) -> None:
     """Say whether the person of picture A (its largest face) is on each picture B.
 
@@ -62,6 +75,8 @@ def command(
             return error
 
     verdicts = [(path, judged(analysis)) for path, analysis in others]
+    if draw is not None:
+        _draw(source, face, verdicts, scale, draw)
     if as_json:
         found = [verdict for _, verdict in verdicts]
         reply = wire_reply.compare_reply((face, first), found, scale.threshold, model.version)
@@ -71,6 +86,22 @@ def command(
     else:
         click.echo(table(source, len(first.faces), verdicts, scale.threshold))
     raise SystemExit(status([verdict for _, verdict in verdicts]))
+
+
+def _draw(
+    source: Path, face: Face, verdicts: list[tuple[Path, TargetMatch | FaceComparisonError]], scale: Scale, out: Path
+) -> None:
+    from face_comparison import drawing  # noqa: PLC0415
+
+    def shown(path: Path, verdict: TargetMatch | FaceComparisonError) -> drawing.Compared:
+        told = f"{verdict.code}: {verdict.message}" if isinstance(verdict, FaceComparisonError) else verdict
+        try:
+            return drawing.Compared(path.name, pictures.pixels(path), told)
+        except FaceComparisonError:
+            return drawing.Compared(path.name, None, told)
+
+    targets = [shown(path, verdict) for path, verdict in verdicts]
+    out.write_bytes(drawing.png(drawing.compared(source.name, pictures.pixels(source), face, targets, scale)))
 
 
 def status(verdicts: list[TargetMatch | FaceComparisonError]) -> int:

@@ -49,7 +49,6 @@ def command(images: tuple[Path, ...], draw: Path | None, **given: str | None) ->
 
 
 def _draw(path: Path, analysis: Analysis, out: Path) -> None:
-    from face_comparison import drawing, image  # noqa: PLC0415
+    from face_comparison import drawing  # noqa: PLC0415
 
-    data = pictures.read(path)
-    out.write_bytes(drawing.png(drawing.drawn(image.decode(data, image.read_header(data)), analysis.faces)))
+    out.write_bytes(drawing.png(drawing.drawn(pictures.pixels(path), analysis.faces)))

@@ -13,6 +13,9 @@ from face_comparison.commands import options
 from face_comparison.errors import FaceComparisonError, MissingImage
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from face_comparison.analysis import Analyzer
     from face_comparison.faces import Analysis
 
@@ -34,6 +37,14 @@ def read(path: Path) -> bytes:
         return path.read_bytes()
     except OSError as error:
         raise MissingImage(f"the file cannot be read: {error.strerror}") from error
+
+
+def pixels(path: Path) -> NDArray[np.uint8]:
+    """Upright RGB. Raises MissingImage, UnsupportedFormat, CorruptImage, ImageTooLarge."""
+    from face_comparison import image  # noqa: PLC0415
+
+    data = read(path)
+    return image.decode(data, image.read_header(data))
 
 
 def analyses(

@@ -12,31 +12,12 @@ from dataclasses import replace
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
+from face_comparison.drawing.strokes import COLORS, SHADE, SUBPIXELS, WHITE, Color, Picture, at, plate
 from face_comparison.faces import Box, Face
-
-Color = tuple[int, int, int]
-Picture = NDArray[np.uint8]
-
-COLORS: tuple[Color, ...] = (
-    (0, 158, 115),
-    (0, 114, 178),
-    (213, 94, 0),
-    (204, 121, 167),
-    (86, 180, 233),
-    (230, 159, 0),
-)
-"""RGB, told apart by colour-blind people, too (Okabe and Ito, 2008)."""
-
-WHITE: Color = (255, 255, 255)
-SHADE: Color = (16, 20, 24)
 
 SMALLEST = 640
 """Longer side in pixels up to which a picture is enlarged: on fewer, neither frame nor text can be seen."""
-
-_SUBPIXELS = 3
-"""Fractional bits of coordinates: what is drawn moves by eighths of a pixel."""
 
 
 def drawn(picture: Picture, faces: Sequence[Face]) -> Picture:
@@ -54,14 +35,6 @@ def drawn(picture: Picture, faces: Sequence[Face]) -> Picture:
     for number, face in enumerate(faces, 1):  # labels last: nothing may cover them
         _label(canvas, face, f"{number}  {100 * face.confidence:.0f} %", COLORS[(number - 1) % len(COLORS)])
     return canvas
-
-
-def png(picture: Picture) -> bytes:
-    """An RGB picture as a PNG file."""
-    done, data = cv2.imencode(".png", cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))
-    if not done:
-        raise ValueError("the picture cannot be written as PNG")
-    return data.tobytes()
 
 
 def _enlarged(picture: Picture, faces: Sequence[Face]) -> tuple[Picture, Sequence[Face]]:
@@ -89,7 +62,7 @@ def _frame(canvas: Picture, face: Face, color: Color, line: int) -> None:
     left, top = face.box.left, face.box.top
     right, bottom = left + face.box.width, top + face.box.height
     faint = canvas.copy()
-    cv2.rectangle(faint, _at(left, top), _at(right, bottom), WHITE, max(1, line // 2), cv2.LINE_AA, _SUBPIXELS)
+    cv2.rectangle(faint, at(left, top), at(right, bottom), WHITE, max(1, line // 2), cv2.LINE_AA, SUBPIXELS)
     cv2.addWeighted(faint, 0.45, canvas, 0.55, 0, canvas)
     arm = 0.22 * min(face.box.width, face.box.height)
     corners = [
@@ -97,17 +70,17 @@ def _frame(canvas: Picture, face: Face, color: Color, line: int) -> None:
         for x, dx in ((left, 1), (right, -1))
         for y, dy in ((top, 1), (bottom, -1))
     ]
-    strokes = [np.array([_at(*point) for point in corner], np.int32) for corner in corners]
+    strokes = [np.array([at(*point) for point in corner], np.int32) for corner in corners]
     # A dark edge keeps the stroke visible on any background.
-    cv2.polylines(canvas, strokes, False, SHADE, line + 2, cv2.LINE_AA, _SUBPIXELS)
-    cv2.polylines(canvas, strokes, False, color, line, cv2.LINE_AA, _SUBPIXELS)
+    cv2.polylines(canvas, strokes, False, SHADE, line + 2, cv2.LINE_AA, SUBPIXELS)
+    cv2.polylines(canvas, strokes, False, color, line, cv2.LINE_AA, SUBPIXELS)
 
 
 def _landmarks(canvas: Picture, face: Face, color: Color, line: int) -> None:
     radius = max(1.0, 0.9 * line)
     for x, y in face.landmarks.tolist():
         for size, fill in ((radius + max(1.0, line / 2), WHITE), (radius, color)):
-            cv2.circle(canvas, _at(x, y), round(size * 2**_SUBPIXELS), fill, cv2.FILLED, cv2.LINE_AA, _SUBPIXELS)
+            cv2.circle(canvas, at(x, y), round(size * 2**SUBPIXELS), fill, cv2.FILLED, cv2.LINE_AA, SUBPIXELS)
 
 
 def _label(canvas: Picture, face: Face, text: str, color: Color) -> None:
@@ -123,23 +96,6 @@ def _label(canvas: Picture, face: Face, text: str, color: Color) -> None:
     top = round(face.box.top) - plate_height - gap
     if top < 0:
         top = int(np.clip(round(face.box.top) + gap, 0, max(0, height - plate_height)))
-    _plate(canvas, left, top, plate_width, plate_height, color)
+    plate(canvas, left, top, plate_width, plate_height, color)
     ink = SHADE if sum(color) > 400 else WHITE
     cv2.putText(canvas, text, (left + pad, top + pad - above), ink, font, size, 600)
-
-
-def _plate(canvas: Picture, left: int, top: int, width: int, height: int, color: Color) -> None:
-    radius = height // 4
-    shape = np.zeros((height, width), np.uint8)
-    cv2.rectangle(shape, (radius, 0), (width - radius - 1, height - 1), 255, cv2.FILLED)
-    cv2.rectangle(shape, (0, radius), (width - 1, height - radius - 1), 255, cv2.FILLED)
-    for x in (radius, width - radius - 1):
-        for y in (radius, height - radius - 1):
-            cv2.circle(shape, (x, y), radius, 255, cv2.FILLED, cv2.LINE_AA)
-    area = canvas[top : top + height, left : left + width]
-    share = shape[: area.shape[0], : area.shape[1], None] / 255
-    area[:] = np.rint(area * (1 - share) + np.array(color) * share).astype(np.uint8)
-
-
-def _at(x: float, y: float) -> tuple[int, int]:
-    return round(x * 2**_SUBPIXELS), round(y * 2**_SUBPIXELS)

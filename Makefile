@@ -2,7 +2,7 @@
 SHELL := bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: accuracy docs golden pictures help setup run test check format generate bench bench-operator operator cluster cluster-down report clean
+.PHONY: accuracy album-accuracy docs golden pictures help setup run test check format generate bench bench-operator operator cluster cluster-down report clean
 
 # onnxruntime reports usage over the network unless told not to; nothing here ever does.
 export ORT_DISABLE_TELEMETRY := 1
@@ -67,6 +67,9 @@ accuracy: setup ## Measure how sure the default bundle is on real photographs, i
 
 pictures: .venv/.synced ## Put three photographs to try into build/pictures: two of one person, one of another
 	@PYTHONPATH=tests $(BIN)/python -m pictures.samples build/pictures
+
+album-accuracy: setup ## Measure how well an album of 1,000 pictures finds the right people, into docs/data/album.json
+	@PYTHONPATH=tests $(BIN)/python tests/model/album_accuracy.py
 
 # Root on Linux; or CLUSTER=current for the cluster of the current kubeconfig; or BARE=yes for one without
 # the product.

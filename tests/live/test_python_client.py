@@ -66,6 +66,12 @@ def test_a_picture_in_every_form_has_the_same_face(client: Client, photographs: 
     assert set(faces[0].landmarks) == {"eyeLeft", "eyeRight", "nose", "mouthLeft", "mouthRight"}
 
 
+def test_what_the_service_is(client: Client, photographs: dict[str, Path]) -> None:
+    about = client.about()
+    assert about.model_version == client.detect(photographs["obama2.jpg"]).model_version
+    assert (about.threshold, about.max_body_bytes) == (1.128, 20 * 2**20)
+
+
 def test_verdicts(client: Client, photographs: dict[str, Path]) -> None:
     source = client.detect(photographs["obama.jpg"]).faces[0]
     blank = io.BytesIO()

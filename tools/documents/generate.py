@@ -19,6 +19,8 @@ CURVES = ROOT / "service" / "src" / "face_comparison" / "explorer" / "js" / "mea
 TABLES: dict[str, Callable[[], str]] = {
     "accuracy": measured.accuracy,
     "accuracy-summary": measured.accuracy_summary,
+    "album-accuracy": measured.album_accuracy,
+    "album-summary": measured.album_summary,
     "api": api.operations,
     "calculator": capacity.calculator,
     "chart": tables.chart,
@@ -42,6 +44,7 @@ DOCUMENTS: dict[str, tuple[str, ...]] = {
     "docs/explanation/accuracy.md": ("accuracy",),
     "docs/explanation/threshold.md": ("thresholds",),
     "docs/explanation/capacity.md": ("machine", "speed", "calculator", "costs"),
+    "docs/how-to/albums.md": ("album-summary", "album-accuracy"),
     "docs/reference/api.md": ("limits", "api"),
     "docs/reference/chart.md": ("chart",),
     "docs/reference/errors.md": ("errors",),

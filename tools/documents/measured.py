@@ -70,6 +70,31 @@ def _pairs(pairs: dict[str, list[float]], threshold: float) -> list[str]:
     ]
 
 
+def album_accuracy() -> str:
+    """Ways of putting faces together, the chosen one first: precision and recall of pairs."""
+    record = read("album")
+    rows = []
+    for name, way in record["ways"].items():
+        all_, few, made_up = (
+            f"{way[of]['precision']:.4f} / {way[of]['recall']:.3f}" for of in ("all", "few", "made_up")
+        )
+        rows.append([name, all_, f"{way['recall_of_different_photographs']:.3f}", few, made_up])
+    head = "way of grouping", f"{record['pictures']:,} pictures", "recall, different photographs"
+    return table((*head, f"{record['few']} of them", "300 made-up people"), rows)
+
+
+def album_summary() -> str:
+    """One sentence of it."""
+    record = read("album")
+    faces, chosen = record["faces"], next(iter(record["ways"].values()))
+    return (
+        f"{faces['found']:,} of {faces['expected']:,} faces were found, and {faces['of_nobody']} where there is none. "
+        f"Of the pairs that were put together, {100 * chosen['all']['precision']:.2f} % are one person (precision); of "
+        f"the pairs that are one person, {100 * chosen['all']['recall']:.1f} % were put together (recall). The page "
+        f"had {record['persons']['rows']} rows for {record['persons']['true']} people."
+    )
+
+
 def speed() -> str:
     """The service beside loops on the same machine."""
     rows = [

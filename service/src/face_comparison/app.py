@@ -63,6 +63,10 @@ STATUS: Mapping[type[FaceComparisonError], int] = {
     errors.InvalidBundle: 500,
     errors.AcceleratorUnavailable: 500,
     errors.ModelDownloadFailed: 500,
+    # These are of commands that serve nobody.
+    errors.PackagesMissing: 500,
+    errors.AlbumUnusable: 500,
+    errors.ServiceRefused: 500,
 }
 
 EXPOSED_HEADERS = "X-Request-Id, Retry-After, Server-Timing"

@@ -16,7 +16,7 @@ from face_comparison import __version__
 from face_comparison.commands import FAILED
 from face_comparison.errors import FaceComparisonError
 
-COMMANDS = ("serve", "detect", "compare", "models", "bench")
+COMMANDS = ("serve", "detect", "compare", "album", "models", "bench")
 
 
 class _Commands(click.Group):

@@ -143,3 +143,24 @@ class AcceleratorUnavailable(FaceComparisonError):
     """`--device cuda` without a working CUDA provider; the message says what is missing: driver, library, version."""
 
     code = "accelerator_unavailable"
+
+
+# --- commands that work beside the service: an album -----------------------------------------------------------------
+
+
+class PackagesMissing(FaceComparisonError):
+    """A command needs packages that are not installed with every service; the message says how to get them."""
+
+    code = "packages_missing"
+
+
+class AlbumUnusable(FaceComparisonError):
+    """An album cannot be made as it was asked for; the message says of what folder, and what would be right."""
+
+    code = "album_unusable"
+
+
+class ServiceRefused(FaceComparisonError):
+    """The service that an album is made with does not answer, or refuses everything."""
+
+    code = "service_refused"

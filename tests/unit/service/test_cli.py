@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -68,6 +69,13 @@ def test_every_command_has_help(path: str) -> None:
         (["detect"], "Usage:"),
         (["unheard-of"], "Usage:"),
         (["detect", "a.jpg", "b.jpg", "--draw", "c.png"], "Usage:"),
+        (["album", "/nowhere", "--out", "x"], "Usage:"),
+        (["album", ".", "--out", "."], "Usage:"),
+        (["album", ".", "--out", "x", "--threshold", "0"], "Usage:"),
+        (["album", ".", "--out", "x", "--min-face", "-1"], "Usage:"),
+        (["album", ".", "--out", "x", "--min-confidence", "1.1"], "Usage:"),
+        (["album", ".", "--out", "x", "--api-key", "k"], "Usage:"),
+        (["album", ".", "--out", "x", "--threads", "0"], "invalid_settings: --threads"),
     ],
 )
 def test_failures_are_one_line_and_status_2(arguments: list[str], says: str) -> None:
@@ -75,6 +83,17 @@ def test_failures_are_one_line_and_status_2(arguments: list[str], says: str) -> 
     assert ended.exit_code == commands.FAILED
     assert ended.stderr.startswith(says)
     assert ended.stdout == ""
+
+
+@pytest.mark.parametrize("package", ["sklearn", "pyarrow", "jinja2", "rich"])
+def test_an_album_says_how_to_get_what_it_needs(package: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for name in [name for name in sys.modules if name.partition(".")[0] == package or ".album" in name]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, package, None)
+    ended = CliRunner().invoke(cli.main, ["album", ".", "--out", str(tmp_path / "album")])
+    assert ended.exit_code == commands.FAILED
+    assert ended.stderr.startswith("packages_missing: ")
+    assert ended.stderr.endswith("pip install 'face-comparison[album]'\n")
 
 
 def test_a_file_that_cannot_be_written_is_one_line_and_status_2(tmp_path: Path) -> None:

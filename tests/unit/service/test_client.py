@@ -18,7 +18,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from face_comparison.client import Client, Face, ServiceError, ServiceUnreachable, Target, TargetFailure
+from face_comparison.client import About, Client, Face, ServiceError, ServiceUnreachable, Target, TargetFailure
 from face_comparison.client.connection import LONGEST_PAUSE_SECONDS, pause
 from face_comparison.client.pictures import picture_fields, subject_fields
 from face_comparison.wire import compare_request, detect_request
@@ -79,6 +79,10 @@ def script() -> Iterator[Script]:
             self.end_headers()
             self.wfile.write(body)
 
+        def do_GET(self) -> None:
+            self.headers["Content-Length"] = "0"
+            self.do_POST()
+
         def log_message(self, *_: object) -> None:
             pass
 
@@ -97,6 +101,13 @@ def client(script: Script) -> Iterator[Client]:
         yield made
 
 
+ABOUT = {
+    "FaceModelVersion": "m-1",
+    "defaults": {"threshold": 1.25, "min_confidence": 0.5},
+    "limits": {"max_body_bytes": 4096},
+}
+
+
 # --- requests and replies --------------------------------------------------------------------------------------------
 
 
@@ -107,6 +118,12 @@ def test_a_request_is_what_the_service_reads(client: Client, script: Script) -> 
     assert (read.max_faces, read.min_confidence) == (3, 0.25)
     assert script.headers[0]["accept"] == "application/msgpack"
     assert "x-api-key" not in script.headers[0]
+
+
+def test_what_a_service_runs_and_allows(client: Client, script: Script) -> None:
+    script.answers = [refusal(503, "not_ready", Retry_After="0"), Answer(body=ABOUT)]
+    assert client.about() == About("m-1", 1.25, 0.5, 4096)
+    assert script.paths == ["/prod/face_comparison"] * 2
 
 
 def test_faces_are_values(client: Client, script: Script) -> None:

@@ -14,6 +14,7 @@ It needs nothing of the service but its address: neither its models nor its serv
 from face_comparison.client.connection import Client, ServiceError, ServiceUnreachable
 from face_comparison.client.pictures import Picture, Subject
 from face_comparison.client.replies import (
+    About,
     BoundingBox,
     Comparison,
     Detection,
@@ -26,6 +27,7 @@ from face_comparison.client.replies import (
 )
 
 __all__ = [
+    "About",
     "BoundingBox",
     "Client",
     "Comparison",

@@ -101,6 +101,10 @@ class Client:
         }
         return replies.comparison(self._post("/compare", body))
 
+    def about(self) -> replies.About:
+        """What the service runs and allows. Raises ServiceError, ServiceUnreachable."""
+        return replies.about(self._call("GET", "", None))
+
     def close(self) -> None:
         """Close the connections. The client can still be used and opens new ones."""
         self._pool.clear()
@@ -114,11 +118,13 @@ class Client:
         self.close()
 
     def _post(self, path: str, fields: Mapping[str, Any]) -> Any:
-        body = msgspec.msgpack.encode(fields)
+        return self._call("POST", path, msgspec.msgpack.encode(fields))
+
+    def _call(self, method: str, path: str, body: bytes | None) -> Any:
         deadline = time.monotonic() + self._timeout
         for attempt in range(self._tries):
             try:
-                return self._attempt(path, body, deadline)
+                return self._attempt(method, path, body, deadline)
             except _Again as again:
                 wait = pause(attempt, again.retry_after, random.random())  # noqa: S311 (spreads callers, no secret)
                 if attempt + 1 == self._tries or time.monotonic() + wait >= deadline:
@@ -126,11 +132,11 @@ class Client:
                 time.sleep(wait)
         raise AssertionError("a call is tried at least once")
 
-    def _attempt(self, path: str, body: bytes, deadline: float) -> Any:
+    def _attempt(self, method: str, path: str, body: bytes | None, deadline: float) -> Any:
         left = max(0.001, deadline - time.monotonic())
         try:
             response = self._pool.request(
-                "POST",
+                method,
                 self._url + path,
                 body=body,
                 headers=self._headers,

@@ -105,6 +105,23 @@ class Comparison:
     model_version: str
 
 
+@dataclass(frozen=True, slots=True)
+class About:
+    """What a service runs and allows. threshold: its bundle's. max_body_bytes: of a whole request."""
+
+    model_version: str
+    threshold: float
+    min_confidence: float
+    max_body_bytes: int
+
+
+def about(reply: Mapping[str, Any]) -> About:
+    defaults = reply["defaults"]
+    return About(
+        reply["FaceModelVersion"], defaults["threshold"], defaults["min_confidence"], reply["limits"]["max_body_bytes"]
+    )
+
+
 def detection(reply: Mapping[str, Any]) -> Detection:
     version = reply["FaceModelVersion"]
     return Detection(tuple(_face(face, version) for face in reply["Faces"]), version)

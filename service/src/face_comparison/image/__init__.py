@@ -26,32 +26,40 @@ Reduce = Literal[1, 2, 4, 8]
 _READERS = {"jpeg": jpeg, "png": png, "bmp": bmp}
 
 
+Format = Literal["jpeg", "png", "bmp"]
+
+
 @dataclass(frozen=True, slots=True)
 class Header:
     """What a picture says of itself. width, height: pixels of the upright picture. orientation: EXIF, 1-8."""
 
-    format: Literal["jpeg", "png", "bmp"]
+    format: Format
     width: int
     height: int
     orientation: int
 
 
-def read_header(data: bytes) -> Header:
+def format_of(start: bytes) -> Format:
+    """The format that the first bytes (16 are enough) announce. Raises UnsupportedFormat."""
+    names: tuple[Format, ...] = ("jpeg", "png", "bmp")
+    for name in names:
+        if start[: len(_READERS[name].SIGNATURE)] == _READERS[name].SIGNATURE:
+            return name
+    raise UnsupportedFormat("the data is no JPEG, PNG or BMP picture (judged by its content)")
+
+
+def read_header(data: bytes, max_side: int = MAX_SIDE) -> Header:
     """Format, size and orientation, read from the content without decoding a pixel.
 
     Raises UnsupportedFormat when it is none of JPEG, PNG and BMP (or a kind of them that is not decoded),
-    CorruptImage when the header is damaged or the data visibly ends early, ImageTooLarge above MAX_SIDE.
+    CorruptImage when the header is damaged or the data visibly ends early, ImageTooLarge above max_side.
     """
-    for name in ("jpeg", "png", "bmp"):
-        if data[: len(_READERS[name].SIGNATURE)] == _READERS[name].SIGNATURE:
-            width, height, orientation = _READERS[name].dimensions(data)
-            break
-    else:
-        raise UnsupportedFormat("the data is no JPEG, PNG or BMP picture (judged by its content)")
+    name = format_of(data)
+    width, height, orientation = _READERS[name].dimensions(data)
     if width < 1 or height < 1:
         raise CorruptImage(f"the picture claims a size of {width}x{height} pixels")
-    if max(width, height) > MAX_SIDE:
-        raise ImageTooLarge(f"the picture has {width}x{height} pixels; its longest side may have {MAX_SIDE}")
+    if max(width, height) > max_side:
+        raise ImageTooLarge(f"the picture has {width}x{height} pixels; its longest side may have {max_side}")
     if SWAPS_SIDES[orientation]:
         width, height = height, width
     return Header(name, width, height, orientation)

@@ -1,0 +1,91 @@
+"""Who finds the faces of an album: the models on this machine, or a service elsewhere. Both answer the same.
+
+What is found here takes the form of a reply before it is used, so that boxes are rounded alike and an album does not
+depend on where it was made.
+"""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from face_comparison import wire_reply
+from face_comparison.analysis import Analyzer
+from face_comparison.client import Client, Detection, ServiceError, ServiceUnreachable
+from face_comparison.client.replies import detection
+from face_comparison.errors import FaceComparisonError, ServiceRefused
+
+MOST_BYTES = 20 * 2**20 - 4096
+"""Longest picture that is analyzed as it is, bytes: what fits into a request by default."""
+
+IN_FLIGHT = 8
+"""Requests to a service at once."""
+
+TIMEOUT_SECONDS = 300.0
+_RETRIES = 1000  # the time of a call ends it, not their number: an album can wait for a busy service
+
+_OF_THE_PICTURE = frozenset({"unsupported_format", "corrupt_image", "image_too_large", "body_too_large"})
+_OF_THE_MOMENT = frozenset({"internal", "deadline_exceeded"})
+
+
+class PictureRefused(Exception):
+    """One picture has no answer. lasting: nor will it have one next time."""
+
+    def __init__(self, code: str, reason: str, *, lasting: bool) -> None:
+        super().__init__(f"{code}: {reason}")
+        self.code, self.reason, self.lasting = code, reason, lasting
+
+
+class Analyst(Protocol):
+    """threshold: the bundle's. most_bytes: of a picture. at_once: how many pictures it works on well."""
+
+    version: str
+    threshold: float
+    most_bytes: int
+    at_once: int
+
+    def faces(self, data: bytes) -> Detection:
+        """Raises PictureRefused; ServiceRefused when no other picture would fare better."""
+        ...
+
+
+class Here:
+    """The models of this machine."""
+
+    def __init__(self, analyzer: Analyzer, threads: int) -> None:
+        self._analyzer = analyzer
+        self.version, self.threshold = analyzer.model.version, analyzer.model.threshold
+        self.most_bytes, self.at_once = MOST_BYTES, threads
+
+    def faces(self, data: bytes) -> Detection:
+        try:
+            analysis = self._analyzer.analyze(data)
+        except FaceComparisonError as error:
+            raise PictureRefused(error.code, error.message, lasting=True) from error
+        return detection(wire_reply.detect_reply(analysis, self.version))
+
+
+class Elsewhere:
+    """A running service; it is asked at once what it runs. Raises ServiceRefused."""
+
+    def __init__(self, url: str, api_key: str | None, at_once: int | None) -> None:
+        try:
+            self._client = Client(url, api_key=api_key, timeout=TIMEOUT_SECONDS, retries=_RETRIES)
+            with Client(url, api_key=api_key) as asking:  # a mistyped address is told within a minute
+                about = asking.about()
+        except (ServiceError, ServiceUnreachable, ValueError) as error:
+            raise ServiceRefused(f"{error}") from error
+        self.version, self.threshold = about.model_version, about.threshold
+        self.most_bytes, self.at_once = min(MOST_BYTES, about.max_body_bytes - 4096), at_once or IN_FLIGHT
+
+    def faces(self, data: bytes) -> Detection:
+        try:
+            found = self._client.detect(data)
+        except ServiceError as error:
+            if error.code in _OF_THE_PICTURE | _OF_THE_MOMENT:
+                raise PictureRefused(error.code, error.message, lasting=error.code in _OF_THE_PICTURE) from error
+            raise ServiceRefused(f"{error}") from error
+        except ServiceUnreachable as error:
+            raise ServiceRefused(f"{error}") from error
+        if found.model_version != self.version:
+            raise ServiceRefused(f"the service changed its models meanwhile, {self.version} to {found.model_version}")
+        return found

@@ -1,0 +1,42 @@
+"""The cut-out faces of an album, as files that its page shows: thousands of them would make the page itself too large.
+
+Their names come from the picture's content and the models, so that a crop never shows another face than its record.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from pathlib import Path
+
+from face_comparison.album import files
+from face_comparison.album.faces import Analyzed, FaceKey
+
+FOLDER = "faces"
+
+
+class Crops:
+    """version: of the models."""
+
+    def __init__(self, out: Path, version: str) -> None:
+        self._folder, self._version = out / FOLDER, version
+        self._folder.mkdir(exist_ok=True)
+
+    def name(self, key: FaceKey) -> str:
+        digest, number = key
+        return f"{hashlib.sha256(f'{self._version} {digest}'.encode()).hexdigest()[:24]}-{number}.jpg"
+
+    def write(self, found: Analyzed) -> None:
+        for number, crop in enumerate(found.crops):
+            files.write(self._folder / self.name((found.digest, number)), crop)
+
+    def complete(self, known: set[str], keys: Iterable[FaceKey]) -> set[str]:
+        """The known pictures less those of which a crop was lost."""
+        there = {path.name for path in self._folder.iterdir()}
+        return known - {key[0] for key in keys if self.name(key) not in there}
+
+    def forget_all_but(self, keys: Iterable[FaceKey]) -> None:
+        wanted = {self.name(key) for key in keys}
+        for path in self._folder.glob("*.jpg*"):
+            if path.name not in wanted:
+                path.unlink()

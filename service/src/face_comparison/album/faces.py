@@ -1,0 +1,49 @@
+"""The values of an album: what is known of a picture, and which face of it is whose. No I/O."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeAlias
+
+from face_comparison.client.replies import Detection, Face
+
+FaceKey: TypeAlias = tuple[str, int]
+"""SHA-256 of a picture's content, and the number of the face on it, from 0."""
+
+
+@dataclass(frozen=True, slots=True)
+class Skipped:
+    """A file or folder that is not in the album. path: within the folder of the photographs."""
+
+    path: Path
+    code: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Analyzed:
+    """What one content holds. crops: a JPEG file of each face."""
+
+    digest: str
+    detection: Detection
+    crops: tuple[bytes, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """One content that cannot be analyzed, today or tomorrow."""
+
+    digest: str
+    code: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Entry:
+    """One face of one file. path: within the folder of the photographs. person: from 1; None: seen only once."""
+
+    path: Path
+    key: FaceKey
+    face: Face
+    person: int | None

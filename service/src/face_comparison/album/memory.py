@@ -1,0 +1,166 @@
+"""What is known of the pictures of an album, in one SQLite file beside it: the next run analyzes only what is new.
+
+A database, because a run may end at any moment (Ctrl-C, a flat battery) and must leave whole records behind; in the
+album's own folder, because it holds biometric data, and whoever deletes the folder has deleted all of it. Records are
+found by the picture's content and the FaceModelVersion: a renamed picture is known, and other models start afresh.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
+
+import numpy as np
+
+from face_comparison.album.faces import Analyzed, FaceKey, Refused
+from face_comparison.client.replies import BoundingBox, Face, Quality
+from face_comparison.errors import AlbumUnusable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+NAME = "album.sqlite"
+
+_LAYOUT = 1
+_TABLES = """
+CREATE TABLE pictures (
+    digest TEXT, version TEXT, code TEXT, reason TEXT,
+    PRIMARY KEY (digest, version)
+) WITHOUT ROWID;
+CREATE TABLE faces (
+    digest TEXT, version TEXT, number INTEGER, left REAL, top REAL, width REAL, height REAL, confidence REAL,
+    sharpness REAL, brightness REAL, face_size REAL, hash BLOB, person INTEGER,
+    PRIMARY KEY (digest, version, number)
+) WITHOUT ROWID;
+"""
+
+
+class Memory:
+    """Opened by one run at a time. version: of the models; records of others are neither read nor changed."""
+
+    def __init__(self, folder: Path, version: str) -> None:
+        """Raises AlbumUnusable when another run has it open, or the file is none of an album."""
+        self._path, self._version = folder / NAME, version
+        with self._told():
+            self._database = sqlite3.connect(self._path, timeout=1.0)
+            # The lock is held until the end; what is deleted is overwritten, not merely forgotten.
+            for setting in ("locking_mode = EXCLUSIVE", "secure_delete = ON", "synchronous = NORMAL"):
+                self._database.execute(f"PRAGMA {setting}")
+            self._database.execute("BEGIN EXCLUSIVE")
+            (layout,) = self._database.execute("PRAGMA user_version").fetchone()
+            if layout == 0:
+                for table in filter(str.strip, _TABLES.split(";")):
+                    self._database.execute(table)
+                self._database.execute(f"PRAGMA user_version = {_LAYOUT}")
+            elif layout != _LAYOUT:
+                raise AlbumUnusable(f"{self._path} was made by another version of this program; use another folder")
+            self._database.commit()
+
+    def known(self) -> set[str]:
+        """Digests of the pictures that need no second look."""
+        rows = self._database.execute("SELECT digest FROM pictures WHERE version = ?", (self._version,))
+        return {digest for (digest,) in rows}
+
+    def keep(self, found: Iterable[Analyzed | Refused]) -> None:
+        """Write records; they are on the disk when this returns."""
+        with self._told(), self._database:
+            for each in found:
+                self._database.execute(
+                    "DELETE FROM faces WHERE digest = ? AND version = ?", (each.digest, self._version)
+                )
+                code, reason = (each.code, each.reason) if isinstance(each, Refused) else (None, None)
+                self._database.execute(
+                    "INSERT OR REPLACE INTO pictures VALUES (?, ?, ?, ?)", (each.digest, self._version, code, reason)
+                )
+                if isinstance(each, Analyzed):
+                    rows = [
+                        _row(each.digest, self._version, number, face)
+                        for number, face in enumerate(each.detection.faces)
+                    ]
+                    self._database.executemany(f"INSERT INTO faces VALUES ({','.join('?' * 13)})", rows)  # noqa: S608
+
+    def refused(self) -> dict[str, Refused]:
+        rows = self._database.execute(
+            "SELECT digest, code, reason FROM pictures WHERE version = ? AND code IS NOT NULL", (self._version,)
+        )
+        return {row[0]: Refused(*row) for row in rows}
+
+    def faces(self) -> dict[FaceKey, Face]:
+        """Every face, in the order of digests."""
+        rows = self._database.execute(
+            "SELECT digest, number, left, top, width, height, confidence, sharpness, brightness, face_size, hash "
+            "FROM faces WHERE version = ? ORDER BY digest, number",
+            (self._version,),
+        )
+        return {
+            (digest, number): Face(
+                box=BoundingBox(left, top, width, height),
+                confidence=confidence,
+                landmarks={},
+                quality=Quality(*quality),
+                hash=np.frombuffer(vector, "<f4").astype(np.float32),
+                model_version=self._version,
+            )
+            for digest, number, left, top, width, height, confidence, *quality, vector in rows
+        }
+
+    def persons(self) -> dict[FaceKey, int]:
+        """The numbers that persons had in the last album, by their faces."""
+        rows = self._database.execute(
+            "SELECT digest, number, person FROM faces WHERE version = ? AND person IS NOT NULL", (self._version,)
+        )
+        return {(digest, number): person for digest, number, person in rows}
+
+    def keep_persons(self, persons: Mapping[FaceKey, int | None]) -> None:
+        with self._told(), self._database:
+            self._database.executemany(
+                "UPDATE faces SET person = ? WHERE digest = ? AND version = ? AND number = ?",
+                [(person, digest, self._version, number) for (digest, number), person in persons.items()],
+            )
+
+    def forget_all_but(self, digests: Iterable[str]) -> None:
+        """Delete what is known of other pictures, and everything that other models found."""
+        with self._told(), self._database:
+            self._database.execute("CREATE TEMP TABLE present (digest TEXT PRIMARY KEY)")
+            self._database.executemany("INSERT OR IGNORE INTO present VALUES (?)", ((each,) for each in digests))
+            for table in ("pictures", "faces"):
+                self._database.execute(
+                    f"DELETE FROM {table} WHERE version != ? OR digest NOT IN (SELECT digest FROM present)",  # noqa: S608
+                    (self._version,),
+                )
+            self._database.execute("DROP TABLE present")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._database.close()
+
+    @contextmanager
+    def _told(self) -> Iterator[None]:
+        try:
+            yield
+        except sqlite3.OperationalError as error:
+            if "locked" in str(error):
+                raise AlbumUnusable(f"{self._path.parent} is being written by another run; wait for its end") from error
+            raise AlbumUnusable(f"{self._path} cannot be used: {error}") from error
+        except sqlite3.DatabaseError as error:
+            raise AlbumUnusable(
+                f"{self._path} is damaged ({error}); delete it, and everything is found anew"
+            ) from error
+
+
+def _row(digest: str, version: str, number: int, face: Face) -> tuple[object, ...]:
+    box, quality = face.box, face.quality
+    return (
+        *(digest, version, number, box.left, box.top, box.width, box.height, face.confidence),
+        *(quality.sharpness, quality.brightness, quality.face_size),
+        face.hash.astype("<f4").tobytes(),
+        None,
+    )

@@ -1,0 +1,82 @@
+"""The faces of an album as tables for other programs: CSV for spreadsheets, Parquet with the hashes.
+
+In CSV the 768 numbers of a hash would make 10 kB of every row; whoever computes with them has a reader of Parquet.
+Names follow the service's replies. A path begins with `./`, which also keeps a spreadsheet from taking one such as
+`=1+1.jpg` for a formula.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+from pyarrow import parquet
+
+from face_comparison.album import names
+from face_comparison.album.faces import Entry, Skipped
+from face_comparison.faces import HASH_SIZE
+
+_SCHEMA = pa.schema(
+    [
+        ("path", pa.string()),
+        ("link", pa.string()),
+        ("person", pa.string()),
+        *((name, pa.float64()) for name in ("Left", "Top", "Width", "Height", "Confidence")),
+        *((name, pa.float64()) for name in ("Sharpness", "Brightness", "FaceSize")),
+        ("sha256", pa.string()),
+        ("FaceModelVersion", pa.string()),
+    ]
+)
+_HASH = pa.field("face_hash", pa.list_(pa.float32(), HASH_SIZE))
+
+COLUMNS: tuple[str, ...] = tuple(_SCHEMA.names)
+"""Of the CSV; the Parquet file has `face_hash` besides."""
+
+
+def faces_csv(entries: Iterable[Entry], folder: Path, out: Path) -> bytes:
+    return _csv(COLUMNS, (_row(entry, folder, out) for entry in entries))
+
+
+def faces_parquet(entries: Sequence[Entry], folder: Path, out: Path) -> bytes:
+    """`face_hash` is a list of fixed size of float32."""
+    columns = list(zip(*(_row(entry, folder, out) for entry in entries), strict=True)) or [()] * len(COLUMNS)
+    hashes = np.stack([entry.face.hash for entry in entries]) if entries else np.empty((0, HASH_SIZE), np.float32)
+    arrays = [pa.array(column, field.type) for column, field in zip(columns, _SCHEMA, strict=True)]
+    arrays.append(pa.FixedSizeListArray.from_arrays(pa.array(hashes.ravel(), pa.float32()), HASH_SIZE))
+    data = io.BytesIO()
+    parquet.write_table(pa.table(arrays, schema=_SCHEMA.append(_HASH)), data, compression="zstd")
+    return data.getvalue()
+
+
+def skipped_csv(skipped: Iterable[Skipped], folder: Path, out: Path) -> bytes:
+    rows = ((_path(each.path), names.link(folder / each.path, out), each.code, each.reason) for each in skipped)
+    return _csv(("path", "link", "code", "reason"), rows)
+
+
+def _row(entry: Entry, folder: Path, out: Path) -> tuple[object, ...]:
+    face = entry.face
+    return (
+        _path(entry.path),
+        names.link(folder / entry.path, out),
+        None if entry.person is None else names.person(entry.person),
+        *(face.box.left, face.box.top, face.box.width, face.box.height, face.confidence),
+        *(face.quality.sharpness, face.quality.brightness, face.quality.face_size),
+        entry.key[0],
+        face.model_version,
+    )
+
+
+def _path(path: Path) -> str:
+    return f"./{names.text(path)}"
+
+
+def _csv(header: Sequence[str], rows: Iterable[Sequence[object]]) -> bytes:
+    text = io.StringIO(newline="")
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(header)
+    writer.writerows(rows)
+    return text.getvalue().encode()

@@ -1,0 +1,95 @@
+"""What an album knows survives, belongs to one run at a time, and is really gone when it is forgotten."""
+
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from face_comparison.album.faces import Analyzed, Refused
+from face_comparison.album.memory import NAME, Memory
+from face_comparison.client.replies import BoundingBox, Detection, Face, Quality
+from face_comparison.errors import AlbumUnusable
+
+
+def face(number: int = 0) -> Face:
+    vector = np.random.default_rng(number).standard_normal(768).astype(np.float32)
+    return Face(BoundingBox(0.1, 0.2, 0.3, 0.4), 0.9, {}, Quality(1.5, 2.5, 33.25), vector, "m-1")
+
+
+def picture(digest: str, *numbers: int) -> Analyzed:
+    return Analyzed(digest, Detection(tuple(face(number) for number in numbers), "m-1"), ())
+
+
+def test_what_was_kept_is_known_to_the_next_run(tmp_path: Path) -> None:
+    with Memory(tmp_path, "m-1") as memory:
+        memory.keep([picture("a", 1, 2), picture("b"), Refused("c", "corrupt_image", "it is cut off")])
+    with Memory(tmp_path, "m-1") as memory:
+        assert memory.known() == {"a", "b", "c"}
+        assert memory.refused() == {"c": Refused("c", "corrupt_image", "it is cut off")}
+        faces = memory.faces()
+    assert list(faces) == [("a", 0), ("a", 1)]
+    assert (faces["a", 1].hash == face(2).hash).all()
+    assert (faces["a", 1].box, faces["a", 1].quality) == (face().box, face().quality)
+
+
+def test_other_models_start_afresh(tmp_path: Path) -> None:
+    with Memory(tmp_path, "m-1") as memory:
+        memory.keep([picture("a", 1)])
+    with Memory(tmp_path, "m-2") as memory:
+        assert memory.known() == set()
+        assert memory.faces() == {}
+
+
+def test_a_second_look_replaces_the_first(tmp_path: Path) -> None:
+    with Memory(tmp_path, "m-1") as memory:
+        memory.keep([picture("a", 1, 2)])
+        memory.keep([picture("a", 3)])
+        assert list(memory.faces()) == [("a", 0)]
+
+
+def test_persons_are_remembered(tmp_path: Path) -> None:
+    with Memory(tmp_path, "m-1") as memory:
+        memory.keep([picture("a", 1, 2)])
+        memory.keep_persons({("a", 0): 4, ("a", 1): None})
+        assert memory.persons() == {("a", 0): 4}
+        memory.keep_persons({("a", 0): None, ("a", 1): 2})
+        assert memory.persons() == {("a", 1): 2}
+
+
+def test_what_is_forgotten_is_no_longer_in_the_file(tmp_path: Path) -> None:
+    secret = face(9).hash.tobytes()[:64]
+    with Memory(tmp_path, "m-0") as memory:
+        memory.keep([picture("old", 1)])
+    with Memory(tmp_path, "m-1") as memory:
+        memory.keep([picture("a", 1), picture("b", 9)])
+    assert secret in (tmp_path / NAME).read_bytes()
+    with Memory(tmp_path, "m-1") as memory:
+        memory.forget_all_but(["a"])
+        assert memory.known() == {"a"}
+    assert secret not in (tmp_path / NAME).read_bytes()
+    with Memory(tmp_path, "m-0") as memory:
+        assert memory.known() == set()
+
+
+def test_one_run_at_a_time(tmp_path: Path) -> None:
+    with Memory(tmp_path, "m-1"), pytest.raises(AlbumUnusable, match="another run"):
+        Memory(tmp_path, "m-1")
+    with Memory(tmp_path, "m-1"):
+        pass
+
+
+def test_a_damaged_file_is_told(tmp_path: Path) -> None:
+    (tmp_path / NAME).write_bytes(b"this is no database" * 99)
+    with pytest.raises(AlbumUnusable, match="delete it"):
+        Memory(tmp_path, "m-1")
+
+
+def test_a_file_of_a_later_program_is_left_alone(tmp_path: Path) -> None:
+    with sqlite3.connect(tmp_path / NAME) as database:
+        database.execute("PRAGMA user_version = 99")
+    database.close()
+    with pytest.raises(AlbumUnusable, match="another version"):
+        Memory(tmp_path, "m-1")

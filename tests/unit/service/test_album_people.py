@@ -1,0 +1,73 @@
+"""Who is who: groups by the mean distance, and numbers that stay when photographs come and go."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from face_comparison.album import people
+from face_comparison.album.faces import FaceKey
+from face_comparison.errors import AlbumUnusable
+
+
+def vector(*angle: float) -> np.ndarray:
+    """A hash at an angle (degrees) in the plane of two of its numbers."""
+    made = np.zeros(768, np.float32)
+    made[[3, 90]] = np.cos(np.radians(angle[0])), np.sin(np.radians(angle[0]))
+    return made
+
+
+def hashes(*angles: float) -> dict[FaceKey, np.ndarray]:
+    return {(f"{number:02d}", 0): vector(angle) for number, angle in enumerate(angles)}
+
+
+def faces(*names: str) -> list[FaceKey]:
+    return [(name, 0) for name in names]
+
+
+def test_near_faces_are_one_person_and_far_ones_are_not() -> None:
+    assert people.groups(hashes(0, 90, 5, 95, 10), 0.5) == [faces("00", "02", "04"), faces("01", "03")]
+
+
+def test_a_chain_of_likenesses_makes_no_single_person() -> None:
+    """Each is near to the next; the first and the last are strangers. Distance at 20 degrees: 0.35."""
+    found = people.groups(hashes(*range(0, 181, 20)), 0.5)
+    assert len(found) > 2
+
+
+@pytest.mark.parametrize("angles", [(), (0,)])
+def test_none_and_one(angles: tuple[float, ...]) -> None:
+    assert people.groups(hashes(*angles), 1) == [faces("00")][: len(angles)]
+
+
+def test_equal_hashes_are_one_person() -> None:
+    assert people.groups(hashes(0, 0, 0), 0.01) == [faces("00", "01", "02")]
+
+
+def test_too_many_faces_are_refused_before_memory_runs_out() -> None:
+    with pytest.raises(AlbumUnusable, match="--min-face"):
+        people.groups(dict.fromkeys(((str(n), 0) for n in range(people.MOST_FACES + 1)), vector(0)), 1)
+
+
+def test_the_first_numbers_go_by_size() -> None:
+    persons = [faces("a", "b"), faces("c", "d", "e"), faces("f", "g")]
+    assert people.numbered(persons, {}) == {1: persons[1], 2: persons[0], 3: persons[2]}
+
+
+def test_numbers_stay_when_others_grow_come_and_go() -> None:
+    earlier = {("a", 0): 1, ("b", 0): 1, ("c", 0): 2, ("d", 0): 2, ("e", 0): 3, ("f", 0): 3}
+    new, second, first = faces("x", "y", "z"), faces("c", "d", "p", "q", "r", "s"), faces("a", "b")
+    assert people.numbered([new, second, first], earlier) == {1: first, 2: second, 4: new}
+
+
+def test_of_a_person_that_falls_apart_the_larger_part_keeps_the_number() -> None:
+    earlier = dict.fromkeys(faces("a", "b", "c", "d", "e"), 7)
+    assert people.numbered([faces("a", "b"), faces("c", "d", "e")], earlier) == {
+        7: faces("c", "d", "e"),
+        8: faces("a", "b"),
+    }
+
+
+def test_of_two_persons_that_become_one_the_larger_gives_the_number() -> None:
+    earlier = {("a", 0): 1, ("b", 0): 2, ("c", 0): 2}
+    assert people.numbered([faces("a", "b", "c")], earlier) == {2: faces("a", "b", "c")}

@@ -1,0 +1,98 @@
+"""Every picture is looked at once; what a moment's failure costs is looked at again, and what was found is kept."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from face_comparison.album import survey
+from face_comparison.album.analysts import MOST_BYTES, PictureRefused
+from face_comparison.album.crops import Crops
+from face_comparison.album.faces import Skipped
+from face_comparison.album.memory import Memory
+from face_comparison.client.replies import BoundingBox, Detection, Face, Quality
+from face_comparison.errors import ServiceRefused
+
+FACE = Face(BoundingBox(0.2, 0.2, 0.5, 0.5), 0.9, {}, Quality(1, 2, 30), np.eye(1, 768, dtype=np.float32)[0], "m-1")
+
+
+class Obedient:
+    """An analyst that finds one face on every picture, unless a test says otherwise."""
+
+    version, threshold, most_bytes, at_once = "m-1", 1.128, MOST_BYTES, 2
+
+    def __init__(self, before: Callable[[int], None] = lambda count: None) -> None:
+        self.before, self.count, self.lock = before, 0, threading.Lock()
+
+    def faces(self, data: bytes) -> Detection:
+        with self.lock:
+            self.count += 1
+            count = self.count
+        self.before(count)
+        return Detection((FACE,), "m-1")
+
+
+@pytest.fixture
+def photographs(tmp_path: Path) -> list[Path]:
+    (tmp_path / "photos").mkdir()
+    for shade in range(40):
+        cv2.imwrite(str(tmp_path / "photos" / f"{shade:02d}.png"), np.full((40, 50, 3), shade, np.uint8))
+    return [Path(f"{shade:02d}.png") for shade in range(40)]
+
+
+def look(tmp_path: Path, paths: list[Path], analyst: Obedient) -> survey.Survey:
+    out = tmp_path / "album"
+    out.mkdir(exist_ok=True)
+    with Memory(out, "m-1") as memory:
+        return survey.survey(tmp_path / "photos", paths, analyst, memory, Crops(out, "m-1"), done=lambda outcome: None)
+
+
+def test_what_is_known_is_not_looked_at_again(tmp_path: Path, photographs: list[Path]) -> None:
+    first = look(tmp_path, photographs[:30], Obedient())
+    assert (first.analyzed, len(first.digests), first.skipped) == (30, 30, [])
+    second = Obedient()
+    assert look(tmp_path, photographs, second).analyzed == second.count == 10
+
+
+def test_of_equal_pictures_one_is_looked_at(tmp_path: Path, photographs: list[Path]) -> None:
+    same = tmp_path / "photos" / "same.png"
+    same.write_bytes((tmp_path / "photos" / "00.png").read_bytes())
+    found = look(tmp_path, [photographs[0], Path("same.png")], Obedient())
+    assert found.analyzed == 1
+    assert len(set(found.digests.values())) == 1
+    assert len(found.digests) == 2
+
+
+def test_a_failure_of_the_moment_is_tried_again_by_the_next_run(tmp_path: Path, photographs: list[Path]) -> None:
+    def fail(count: int) -> None:
+        if count == 3:
+            raise PictureRefused("internal", "the service failed", lasting=False)
+        if count == 5:
+            raise PictureRefused("corrupt_image", "it is cut off", lasting=True)
+
+    found = look(tmp_path, photographs, Obedient(fail))
+    assert [(each.code, each.reason) for each in found.skipped] == [("internal", "the service failed")]
+    again = Obedient()
+    assert look(tmp_path, photographs, again).skipped == []
+    assert again.count == 1  # not the one that is damaged for good
+
+
+def test_an_end_in_the_middle_keeps_what_was_found(tmp_path: Path, photographs: list[Path]) -> None:
+    def fail(count: int) -> None:
+        if count > 25:
+            raise ServiceRefused("it does not answer")
+
+    with pytest.raises(ServiceRefused):
+        look(tmp_path, photographs, Obedient(fail))
+    assert look(tmp_path, photographs, rest := Obedient()).analyzed == rest.count <= 40 - survey.BATCH
+
+
+def test_a_picture_that_vanishes_meanwhile_is_told(tmp_path: Path, photographs: list[Path]) -> None:
+    (tmp_path / "photos" / "07.png").unlink()
+    (lost,) = look(tmp_path, photographs, Obedient()).skipped
+    assert lost == Skipped(Path("07.png"), "unreadable", "the file cannot be read: No such file or directory")

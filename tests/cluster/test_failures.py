@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 from cluster.api import CRD, Api, Faces, Object, Refused, install, stand_in, until
 
-from face_comparison_operator.kinds import DEPLOYMENT, HTTP_ROUTE, INGRESS, SCALED_OBJECT, SERVICE, Kind
+from face_comparison_operator.kinds import DEPLOYMENT, EVENT, HTTP_ROUTE, INGRESS, SCALED_OBJECT, SERVICE, Kind
 
 pytestmark = pytest.mark.cluster
 
@@ -235,12 +235,12 @@ def test_a_route_whose_api_is_missing_keeps_the_one_that_serves(faces: Faces) ->
 
 @contextmanager
 def answering(status: int, body: object) -> Iterator[Any]:
-    """A server on the loopback address, where a test publishes the Ingress; `reply` may be changed."""
+    """A server on the loopback address, where a test publishes the Ingress; its `reply` may be changed."""
 
     class Handler(http.server.BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             server.paths.append((self.headers["Host"], self.path))
-            code, content = server.reply
+            code, content = server.first.pop() if server.first else server.reply
             data = json.dumps(content).encode()
             self.send_response(code)
             self.send_header("Content-Length", str(len(data)))
@@ -251,7 +251,7 @@ def answering(status: int, body: object) -> Iterator[Any]:
             """Nothing."""
 
     server: Any = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.reply, server.paths = (status, body), []
+    server.reply, server.first, server.paths = (status, body), [], []
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
     try:
@@ -276,6 +276,16 @@ def test_a_url_that_does_not_lead_to_the_pods_is_not_ready(faces: Faces) -> None
         assert status["modelVersion"] == "test-7"
         assert status["url"] == f"http://faces.example.com:{server.server_port}/v9/face_comparison"
         assert set(server.paths) == {("faces.example.com", "/v9/face_comparison")}
+
+
+def test_a_router_that_is_a_moment_behind_is_no_news(faces: Faces) -> None:
+    with answering(200, {"FaceModelVersion": "test-7"}) as server:
+        server.first = [(503, {}), (404, {})]
+        faces.create("faces", accelerator=CPU, route={"host": "faces.example.com"})
+        faces.publish("faces", port=server.server_port)
+        faces.wait_for("faces", "Deployed")
+        assert server.first == []
+        assert "NotAnswering" not in reasons_told(faces)
 
 
 def test_the_url_moves_to_a_new_stage_when_that_answers(faces: Faces) -> None:
@@ -314,16 +324,16 @@ def test_events_tell_each_transition_once(faces: Faces) -> None:
     faces.deploy("faces", accelerator=CPU)
     faces.change("faces", replicas=0)
     faces.wait_for("faces", "ScaledToZero")
-    events = Kind("v1", "Event", "events")
-
-    def told() -> list[str]:
-        found = [
-            each
-            for each in faces.api.all(events, faces.namespace)
-            if each["involvedObject"]["kind"] == "FaceComparison"
-        ]
-        return [each["reason"] for each in sorted(found, key=lambda each: int(each["metadata"]["resourceVersion"]))]
-
-    found = until(told, lambda reasons: reasons[-1:] == ["ScaledToZero"], "the last transition is told")
+    found = until(
+        lambda: reasons_told(faces), lambda reasons: reasons[-1:] == ["ScaledToZero"], "the last transition is told"
+    )
     assert [reason for reason in found if reason in ("Deploying", "Deployed", "ScaledToZero")] == found
     assert [first for first, second in itertools.pairwise(found) if first == second] == []
+
+
+def reasons_told(faces: Faces) -> list[str]:
+    """Reasons of the events about resources here, in their order."""
+    found = [
+        each for each in faces.api.all(EVENT, faces.namespace) if each["involvedObject"]["kind"] == "FaceComparison"
+    ]
+    return [each["reason"] for each in sorted(found, key=lambda each: int(each["metadata"]["resourceVersion"]))]

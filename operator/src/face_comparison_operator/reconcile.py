@@ -25,6 +25,7 @@ from face_comparison_operator.errors import (
     Rejected,
 )
 from face_comparison_operator.events import announcement, ready_of
+from face_comparison_operator.inquiry import Inquiry
 from face_comparison_operator.kinds import (
     AUTOSCALER,
     CHILDREN,
@@ -68,8 +69,6 @@ MOVING_SECONDS = 1.0
 # How soon a pod without containers is asked about, and how often.
 STUCK_SECONDS = 4.0
 GATEWAY_SECONDS = 30.0
-# How often the URL is tried: while it answers, and while it does not.
-ANSWERING_SECONDS, REFUSING_SECONDS = 60.0, 3.0
 
 log = logging.getLogger(__name__)
 
@@ -107,10 +106,7 @@ class _Memory:
     settled: dict[str, tuple[str, str]] = field(default_factory=dict)
     gateways: list[Object] = field(default_factory=list)
     gateways_at: float = float("-inf")
-    asked: tuple[str, str] | None = None
-    answer: Answer | None = None
-    answered_at: float = float("-inf")
-    asking: asyncio.Task[None] | None = None
+    inquiry: Inquiry = field(default_factory=Inquiry)
 
 
 class Reconciler:
@@ -162,8 +158,8 @@ class Reconciler:
 
     def _forget(self, key: Key) -> None:
         memory = self._memories.pop(key, None)
-        if memory and memory.asking:
-            memory.asking.cancel()
+        if memory:
+            memory.inquiry.stop()
         self._listener.conditions(key, None)
 
     def _staged(self, resource: FaceComparison, key: Key) -> FaceComparison:
@@ -310,27 +306,19 @@ class Reconciler:
     def _with_answer(
         self, resource: FaceComparison, key: Key, memory: _Memory, observed: Observed, looks: list[float]
     ) -> Observed | None:
-        """`observed` with what the URL answered; None while it is asked for the first time."""
-        about = (str(observed.route), str(resource.generation))
-        if memory.asked != about:
-            memory.asked, memory.answered_at = about, float("-inf")
-            memory.answer = memory.answer if memory.answer and memory.answer.verdict == "answers" else None
-            if memory.asking:
-                memory.asking.cancel()
-                memory.asking = None
-        pause = REFUSING_SECONDS if memory.answer and memory.answer.verdict == "refuses" else ANSWERING_SECONDS
-        due = memory.answered_at + pause - self._clock()
-        if due <= 0 and memory.asking is None:
+        """`observed` with what the URL answered; None while there is no answer to be told."""
+        inquiry = memory.inquiry
+        inquiry.turn_to((str(observed.route), str(resource.generation)))
+        due = inquiry.due(self._clock())
+        if due <= 0 and inquiry.task is None:
             service = self._mine(resource, key, SERVICE)
-            memory.asking = asyncio.create_task(self._ask_and_remember(key, memory, observed.route, service))
-        if memory.asking is not None and memory.answered_at == float("-inf"):
-            return None
-        looks.append(max(due, REFUSING_SECONDS))
-        return replace(observed, answer=memory.answer)
+            inquiry.task = asyncio.create_task(self._ask_and_remember(key, inquiry, observed.route, service))
+        if inquiry.task is None:  # else its end is the next occasion to look
+            looks.append(due)
+        return replace(observed, answer=inquiry.answer) if inquiry.is_news else None
 
-    async def _ask_and_remember(self, key: Key, memory: _Memory, route: RouteState, service: Object | None) -> None:
-        memory.answer = await self._ask(route, service)
-        memory.answered_at, memory.asking = self._clock(), None
+    async def _ask_and_remember(self, key: Key, inquiry: Inquiry, route: RouteState, service: Object | None) -> None:
+        inquiry.take(await self._ask(route, service), self._clock())
         self._again(key)
 
     # --- saying it ---------------------------------------------------------------------------------------------------

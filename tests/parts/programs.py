@@ -82,6 +82,7 @@ PARTS = {
     # Without the discovery of targets in each cloud: most of the code, and none of the use here.
     "prometheus": Part("prometheus", "github.com/prometheus/prometheus/cmd/prometheus", tags="remove_all_sd"),
     "promtool": Part("prometheus", "github.com/prometheus/prometheus/cmd/promtool", tags="remove_all_sd"),
+    "kube-router": Part("kube-router", "github.com/cloudnativelabs/kube-router/v2/cmd/kube-router"),
     "keda-operator": Part("keda", "github.com/kedacore/keda/v2/cmd/operator"),
     "keda-adapter": Part("keda", "github.com/kedacore/keda/v2/cmd/adapter"),
 }

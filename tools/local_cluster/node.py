@@ -30,6 +30,7 @@ PROGRAMS = (
 )
 START_SECONDS = 120.0
 TOOLS = {"unshare": "util-linux", "nsenter": "util-linux", "ip": "iproute2", "nft": "nftables", "runc": "runc"}
+TOOLS |= {"iptables": "iptables", "ipset": "ipset"}  # with which network plugins and `policies.py` make rules
 
 
 class NodeFailed(Exception):

@@ -5,4 +5,5 @@ set -euo pipefail
 export DEBIAN_FRONTEND=noninteractive
 apt-get update -qq
 apt-get -o DPkg::Lock::Timeout=300 install -y -qq --no-install-recommends \
-  buildah ca-certificates containernetworking-plugins debian-archive-keyring iproute2 mmdebstrap nftables procps runc util-linux
+  buildah ca-certificates containernetworking-plugins debian-archive-keyring ipset iproute2 iptables mmdebstrap nftables \
+  procps runc util-linux

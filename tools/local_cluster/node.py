@@ -289,7 +289,8 @@ class Node:
                 ),
                 f"--advertise-address={config.ADDRESS}",
                 "--authorization-mode=Node,RBAC",
-                "--enable-admission-plugins=NodeRestriction",
+                # The second, as on OpenShift: making a child that blocks its owner's deletion needs a right of its own.
+                "--enable-admission-plugins=NodeRestriction,OwnerReferencesPermissionEnforcement",
                 f"--kubelet-client-certificate={pki}/kubelet-client.crt",
                 f"--kubelet-client-key={pki}/kubelet-client.key",
                 f"--kubelet-certificate-authority={pki}/ca.crt",

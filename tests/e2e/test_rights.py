@@ -1,0 +1,120 @@
+"""The operator has exactly the rights that it uses, as the API server's audit log of this node shows.
+
+One resource is led through everything that makes the operator ask for something: every kind of child is made, edited
+by somebody else, and no longer wanted; a pod waits for a volume; the operator itself is started again.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from chart.helm import Helm
+from e2e.product import Object, Product
+from local_cluster import images, own
+from local_cluster.addons import GATEWAY
+from parts import programs
+
+pytestmark = [pytest.mark.node, pytest.mark.timeout(900)]
+
+Right = tuple[str, str, str]
+"""API group, resource with its subresource, verb."""
+
+# Nobody requests this: admission asks for it whenever a child is made that blocks the deletion of its owner, which
+# this node's API server insists on (OwnerReferencesPermissionEnforcement). Without it nothing could be made here.
+BY_ADMISSION: set[Right] = {("facecomparison.dev", "facecomparisons/finalizers", "update")}
+
+FIRST: Object = {"autoscaling": {"metric": "CPU"}, "networkPolicy": True, "monitoring": {"serviceMonitor": True}}
+SECOND: Object = {
+    "autoscaling": {"metric": "InFlight"},
+    "route": {"host": "rights.example.com", "gateway": {"parentRefs": [{"name": GATEWAY[1], "namespace": GATEWAY[0]}]}},
+}
+LAST: Object = {
+    "disruptionBudget": False,
+    "serviceAccountName": "default",
+    "auth": {"mode": "ApiKey", "secretName": "not-there"},
+}
+ALWAYS = {"deployments.apps", "services"}
+CHILDREN_OF = (
+    (FIRST, ALWAYS | {
+        "serviceaccounts", "ingresses.networking.k8s.io", "networkpolicies.networking.k8s.io",
+        "horizontalpodautoscalers.autoscaling", "poddisruptionbudgets.policy", "servicemonitors.monitoring.coreos.com",
+    }),
+    (SECOND, ALWAYS | {
+        "serviceaccounts", "httproutes.gateway.networking.k8s.io", "scaledobjects.keda.sh",
+        "poddisruptionbudgets.policy",
+    }),
+    (LAST, ALWAYS | {"ingresses.networking.k8s.io"}),
+)  # fmt: skip
+
+
+def granted(*options: str) -> set[Right]:
+    """The rights in the roles that the chart binds to the operator."""
+    made = Helm().template(*options, namespace=own.SYSTEM)
+    bound = {each["roleRef"]["name"] for each in made if each["kind"] in ("RoleBinding", "ClusterRoleBinding")}
+    rules = [rule for each in made if each["kind"] in ("Role", "ClusterRole") and each["metadata"]["name"] in bound
+             for rule in each["rules"]]  # fmt: skip
+    return {
+        (group, resource, verb)
+        for rule in rules
+        for group in rule["apiGroups"]
+        for resource in rule["resources"]
+        for verb in rule["verbs"]
+    }
+
+
+def asked(product: Product) -> list[dict[str, Any]]:
+    """What the operator has asked the API server for since the node was started, about objects."""
+    account = f"system:serviceaccount:{own.SYSTEM}:"
+    lines = product.node.audit_log.read_text().splitlines()
+    events = [json.loads(line) for line in lines if account in line and line.endswith("}")]
+    return [each for each in events if each["user"]["username"].startswith(account) and "objectRef" in each]
+
+
+def right(event: dict[str, Any]) -> Right:
+    """What one request needed."""
+    about = event["objectRef"]
+    resource = "/".join(filter(None, [about["resource"], about.get("subresource")]))
+    return (about.get("apiGroup", ""), resource, event["verb"])
+
+
+def test_the_rights_are_those_that_are_used(product: Product, namespace: str, built: list[images.Image]) -> None:
+    for definitions in ("monitoring-crds", "keda-crds"):
+        text = "\n---\n".join(path.read_text() for path in programs.data(definitions))
+        product.node.kubectl("apply", "--server-side", "-f", "-", stdin=text)
+    product.node.kubectl("rollout", "restart", "deployment", f"--namespace={own.SYSTEM}")  # it looks for APIs anew
+    product.node.kubectl("rollout", "status", "deployment", f"--namespace={own.SYSTEM}", "--timeout=120s")
+
+    for spec, kinds in CHILDREN_OF:
+        product.apply(namespace, "faces", **spec)
+        product.node.wait(f"the children {sorted(kinds)}", lambda kinds=kinds: children(product, namespace) == kinds)
+        for kind in kinds:
+            product.node.kubectl("label", "--overwrite", kind, "faces", f"--namespace={namespace}", f"{PART_OF}=mine")
+            product.node.wait(f"{kind} as it was", lambda kind=kind: label(product, namespace, kind) != "mine")
+
+    wanted = granted(*own.chart_values(built)) - BY_ADMISSION
+    product.node.wait("every right used", lambda: wanted <= {right(each) for each in asked(product)})
+    decision = "authorization.k8s.io/decision"  # 403 alone is also what a namespace answers that is on its way out
+    assert [right(each) for each in asked(product) if each["annotations"][decision] == "forbid"] == []
+    assert {right(each) for each in asked(product)} == wanted
+
+
+PART_OF = "app.kubernetes.io/part-of"
+EVERY_CHILD = ",".join(sorted(set().union(*(kinds for _, kinds in CHILDREN_OF))))
+
+
+def children(product: Product, namespace: str) -> set[str]:
+    """Resources and groups of what the operator has made for the resource."""
+    plural = {"Ingress": "ingresses", "NetworkPolicy": "networkpolicies"}
+    found = product.get(namespace, EVERY_CHILD, **{"app.kubernetes.io/managed-by": "face-comparison-operator"})
+    named = {
+        (plural.get(each["kind"], f"{each['kind'].lower()}s"), each["apiVersion"].rpartition("/")[0]) for each in found
+    }
+    return {f"{resource}.{group}".rstrip(".") for resource, group in named}
+
+
+def label(product: Product, namespace: str, kind: str) -> str:
+    """The label that somebody edits, now."""
+    found = product.get(namespace, kind, "faces")
+    return str(found["metadata"]["labels"].get(PART_OF))

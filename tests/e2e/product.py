@@ -51,6 +51,11 @@ class Product:
 
     # --- resources ---
 
+    def make_namespace(self, name: str) -> None:
+        """Make a namespace that lets only restricted pods in."""
+        labels = {"pod-security.kubernetes.io/enforce": "restricted"}
+        self.apply_object({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": labels}})
+
     def apply(self, namespace: str, name: str, **spec: Any) -> None:
         """Apply a FaceComparison on the processor with small resources; `spec` overrides."""
         complete = {"accelerator": {"type": "cpu"}, "resources": RESOURCES, **spec}
@@ -171,9 +176,9 @@ class Product:
         """POST JSON."""
         return self.request("POST", path, host, json=body, **options)
 
-    def run(self, *command: str | Path, stdin: str | None = None) -> str:
+    def run(self, *command: str | Path, stdin: str | None = None, seconds: float = 120) -> str:
         """Run a client in the node's network."""
-        return self.node.run(*command, stdin=stdin)
+        return self.node.run(*command, stdin=stdin, seconds=seconds)
 
     def start(self, name: str, command: Sequence[str | Path]) -> subprocess.Popen[str]:
         """Start a client in the node's network whose output the test reads."""

@@ -6,50 +6,28 @@ The client never retries, so each failure counts. A pod that is killed outright 
 from __future__ import annotations
 
 import contextlib
-import json
 import subprocess
-import sys
 import time
-from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
-from pathlib import Path
 
 import pytest
-from e2e.product import PICTURE, Object, Product
-from local_cluster import config, own
+from e2e.product import Object, Product
+from e2e.steady import ONE_AT_A_TIME, PATH, Outcome
+from e2e.steady import load as constant_load
+from local_cluster import own
 from parts import programs
 from parts.controlplane import attempts
 
 pytestmark = [pytest.mark.node, pytest.mark.timeout(1800)]
 
-HOST, PATH = "steady.example.com", "/prod/face_comparison"
+HOST = "steady.example.com"
 NAMESPACE, NAME = "e2e-steady", "faces"
-THREADS, PAUSE = 2, 0.05
-ONE_AT_A_TIME = [{"name": f"FACE_COMPARISON_{name}", "value": "1"} for name in ("WORKERS", "THREADS")]
-
-
-@dataclass
-class Outcome:
-    """What the client saw: requests as (start, seconds, status code or name of an error)."""
-
-    requests: list[tuple[float, float, int | str]] = field(default_factory=list)
-
-    @property
-    def failed(self) -> list[tuple[float, float, int | str]]:
-        """Requests that were not answered with 200."""
-        return [each for each in self.requests if each[2] != 200]
-
-    def summary(self) -> dict[str, object]:
-        """For the record: how many requests, what became of them, the longest."""
-        outcomes = Counter(str(each[2]) for each in self.requests)
-        return {"requests": len(self.requests), "outcomes": outcomes, "slowest": max(each[1] for each in self.requests)}
 
 
 @pytest.fixture(scope="module")
 def steady(product: Product) -> Iterator[Product]:
     """The product with a resource of two pods that is Ready, shared by the tests of this file."""
-    product.apply_object({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}})
+    product.make_namespace(NAMESPACE)
     apply(product)
     product.wait_ready(NAMESPACE, NAME)
     yield product
@@ -65,34 +43,13 @@ def apply(product: Product, **spec: object) -> None:
 def load(
     steady: Product, record: Callable[[str, object], None], request: pytest.FixtureRequest
 ) -> Callable[[], contextlib.AbstractContextManager[Outcome]]:
-    """Constant load while a block runs; its outcome is complete after the block."""
+    """Constant load while a block runs; its outcome is complete after the block, and in the record."""
 
     @contextlib.contextmanager
     def running() -> Iterator[Outcome]:
-        outcome = Outcome()
-        script = Path(__file__).with_name("load.py")
-        words: list[str | Path] = [
-            sys.executable,
-            script,
-            config.ADDRESS,
-            HOST,
-            PATH,
-            PICTURE,
-            str(THREADS),
-            str(PAUSE),
-        ]
-        client = steady.start("load", words)
-        assert client.stdin is not None
-        assert client.stdout is not None
-        try:
-            assert client.stdout.readline() == "started\n"
+        with constant_load(steady, HOST) as outcome:
             yield outcome
-            report, _ = client.communicate(timeout=120)
-            outcome.requests = [(start, seconds, result) for start, seconds, result in json.loads(report)]
-            record(f"disturbance: {request.node.name}", outcome.summary())
-        finally:
-            client.kill()
-            client.communicate()
+        record(f"disturbance: {request.node.name}", outcome.summary())
 
     return running
 
@@ -140,6 +97,7 @@ def test_scaling_up_and_down(steady: Product, load: Load) -> None:
 
 @pytest.mark.parametrize("what", ["resources", "model", "image"])
 def test_rolling_update(steady: Product, load: Load, what: str) -> None:
+    """Each change takes back what an earlier test has changed."""
     before = {pod["metadata"]["uid"] for pod in steady.pods(NAMESPACE, NAME)}
     change: dict[str, object]
     if what == "resources":
@@ -156,8 +114,6 @@ def test_rolling_update(steady: Product, load: Load, what: str) -> None:
         settled(steady)
     assert before.isdisjoint(pod["metadata"]["uid"] for pod in steady.pods(NAMESPACE, NAME))
     assert outcome.failed == []
-    apply(steady)
-    settled(steady)
 
 
 def digest_of_the_bundle(product: Product) -> str:
@@ -241,3 +197,24 @@ def test_the_api_server_is_away_for_a_minute(steady: Product, load: Load) -> Non
         steady.wait_ready(NAMESPACE, NAME)
     assert outcome.failed == []
     assert restarts(steady) == before
+
+
+def test_a_new_stage(steady: Product, record: Callable[[str, object], None]) -> None:
+    """The former URL answers until the new one does, and then no longer: at no moment does neither.
+
+    The last test, for all others ask the URL that is given up here.
+    """
+    new_path = PATH.replace("prod", "v2")
+    with constant_load(steady, HOST, threads=1) as former, constant_load(steady, HOST, new_path, threads=1) as new:
+        apply(steady, stage="v2")
+        settled(steady)
+        assert steady.get(NAMESPACE, "facecomparison", NAME)["status"]["url"] == f"http://{HOST}{new_path}"
+        steady.node.wait("the end of the former URL", lambda: steady.request("GET", PATH, HOST).status == 404)
+    assert {each[2] for each in (*former.requests, *new.requests)} == {200, 404}
+    first, last = min(each[0] for each in new.answered), max(each[0] for each in former.answered)
+    assert [each for each in former.failed if each[0] < first] == []
+    assert [each for each in new.failed if each[0] > last] == []
+    # What a client sees that goes to the new URL as soon as that answers.
+    followed = Outcome([*(each for each in former.requests if each[0] < first), *new.answered])
+    record("disturbance: test_a_new_stage", followed.summary())
+    assert followed.failed == []

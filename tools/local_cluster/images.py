@@ -25,7 +25,9 @@ HERE = Path(__file__).resolve().parent
 BASE = "localhost/face-comparison-base:1"
 BUILD_SECONDS = 40 * 60
 # What every image is made of, beside its own package.
-SOURCES = ("Dockerfile", ".dockerignore", "container", "pyproject.toml", "uv.lock")
+SOURCES = (
+    "Dockerfile", ".dockerignore", "container", "pyproject.toml", "uv.lock", "tools/local_cluster/base.sh",
+)  # fmt: skip
 # Registries may be reached through a proxy with an authority of its own; a build trusts what this machine trusts.
 AUTHORITIES = Path("/etc/ssl/certs/ca-certificates.crt")
 
@@ -61,18 +63,22 @@ def missing() -> str:
     return f"building images needs the packages {', '.join(absent)}" if absent else ""
 
 
-def version() -> str:
+def version(root: Path = ROOT) -> str:
     """The version that images, chart and packages share."""
-    found = re.search(r"^appVersion: (\S+)", (ROOT / "charts/face-comparison/Chart.yaml").read_text(), re.MULTILINE)
+    found = re.search(r"^appVersion: (\S+)", (root / "charts/face-comparison/Chart.yaml").read_text(), re.MULTILINE)
     if not found:
         raise ImageFailed("charts/face-comparison/Chart.yaml has no appVersion")
     return found[1]
 
 
-def build(target: str, progress: Callable[[str], None] = lambda line: None) -> Image:
-    """The image of the Dockerfile's `target` (service, service-gpu, operator), built when the cache has none."""
-    key = _key(target)
-    image = Image(target.removesuffix("-gpu"), f"{version()}-{key}", cache() / f"{target}-{key}.tar")
+def build(target: str, progress: Callable[[str], None] = lambda line: None, root: Path = ROOT) -> Image:
+    """The image of the Dockerfile's `target` (service, service-gpu, operator), built when the cache has none.
+
+    `root` is the checkout that it is built from; that of another one than this is kept beside this one's.
+    """
+    key = _key(target, root)
+    name = target if root == ROOT else f"{target}-elsewhere"
+    image = Image(target.removesuffix("-gpu"), f"{version(root)}-{key}", cache() / f"{name}-{key}.tar")
 
     def make(archive: Path) -> None:
         if _buildah("images", "--quiet", "--filter", f"reference={BASE}", check=False).strip() == "":
@@ -82,10 +88,10 @@ def build(target: str, progress: Callable[[str], None] = lambda line: None) -> I
         options = ["--layers", "--target", target, "--build-arg", f"BASE_IMAGE={BASE}", "--tag", image.name]
         if AUTHORITIES.exists():
             options += ["--volume", f"{AUTHORITIES}:{AUTHORITIES}:ro"]
-        _buildah("build", "--isolation", "chroot", *options, str(ROOT))
+        _buildah("build", "--isolation", "chroot", *options, str(root))
         _buildah("push", "--quiet", image.name, f"docker-archive:{archive}:{image.name}")
 
-    _cached(target, image.archive, make)
+    _cached(name, image.archive, make)
     return image
 
 
@@ -111,12 +117,12 @@ def cache() -> Path:
     return programs.cache().parent / "images"
 
 
-def _key(target: str) -> str:
-    digest = hashlib.sha256(f"{target} {version()}\n".encode())
-    package = ROOT / target.removesuffix("-gpu")
-    for path in [*(path for source in SOURCES for path in _files(ROOT / source)), *_files(package), HERE / "base.sh"]:
+def _key(target: str, root: Path) -> str:
+    digest = hashlib.sha256(f"{target} {version(root)}\n".encode())
+    sources = [*SOURCES, target.removesuffix("-gpu")]
+    for path in [path for source in sources for path in _files(root / source)]:
         content = path.read_bytes()
-        digest.update(f"{path.relative_to(ROOT)} {len(content)}\n".encode())
+        digest.update(f"{path.relative_to(root)} {len(content)}\n".encode())
         digest.update(content)
     return digest.hexdigest()[:16]
 

@@ -68,11 +68,9 @@ def test_configuration_is_what_its_readers_parse(tmp_path: Path) -> None:
 
 
 @pytest.fixture
-def sources(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def sources(tmp_path: Path) -> Path:
     """A checkout with the files that images are made of."""
-    monkeypatch.setattr(images, "ROOT", tmp_path)
-    monkeypatch.setattr(images, "HERE", tmp_path / "tools")
-    for name in ("service/src/a.py", "operator/src/b.py", "container/slim.py", "tools/base.sh", *images.SOURCES):
+    for name in ("service/src/a.py", "operator/src/b.py", "container/slim.py", *images.SOURCES):
         path = tmp_path / name
         if not path.exists():
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -84,16 +82,16 @@ def sources(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_an_image_is_built_anew_for_what_it_is_made_of_and_nothing_else(sources: Path) -> None:
-    service, operator = images._key("service"), images._key("operator")
+    service, operator = images._key("service", sources), images._key("operator", sources)
     (sources / "service" / "src" / "a.py").write_text("changed")
-    assert images._key("service") != service
-    assert images._key("operator") == operator
+    assert images._key("service", sources) != service
+    assert images._key("operator", sources) == operator
     (sources / "README.md").write_text("changed")
     (sources / "operator" / "src" / "__pycache__").mkdir()
     (sources / "operator" / "src" / "__pycache__" / "b.pyc").write_text("changed")
-    assert images._key("operator") == operator
+    assert images._key("operator", sources) == operator
     (sources / "Dockerfile").write_text("changed")
-    assert images._key("operator") != operator
+    assert images._key("operator", sources) != operator
 
 
 def test_long_lists_are_shown_by_their_first_numbers() -> None:

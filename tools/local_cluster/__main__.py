@@ -118,14 +118,17 @@ def reply_of_sample(run: Run, say: Steps, own_node: bool) -> None:
     say(f"POST {PICTURE.name} to {url}")
     print(json.dumps(shorten(json.loads(reply)), indent=2))
     prefix = f"{ROOT}/build/cluster " if own_node else ""
+    away = "make cluster-down"
     if own_node:
         _write_wrapper()
+    else:
+        away = f"kubectl delete -f {SAMPLE} && helm uninstall {own.RELEASE} --namespace {own.SYSTEM}"
     print(
         f"\nTry next:\n"
         f"  {prefix}kubectl get facecomparisons --all-namespaces\n"
         f"  {prefix}kubectl describe facecomparison faces\n"
         f"  {prefix}curl -s -F img=@{PICTURE} {url}\n"
-        f"  make cluster-down"
+        f"  {away}"
     )
 
 

@@ -1,0 +1,37 @@
+"""`make cluster CLUSTER=current`: the product on a cluster that somebody else runs, here that of this run's node."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+from e2e.product import Product
+from local_cluster import images, own
+from parts import programs
+
+pytestmark = [pytest.mark.node, pytest.mark.timeout(900)]
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def test_on_the_cluster_of_the_current_kubeconfig(product: Product, built: list[images.Image]) -> None:
+    """Images come from where the chart says; the node has them under those names, as if it had pulled them."""
+    for image in built:
+        if image.repository != "pause":
+            released = f"{image.name.rpartition(':')[0]}:{images.version()}"
+            product.node.ctr("images", "tag", "--force", image.name, released)
+    product.run(programs.binary("helm"), "uninstall", own.RELEASE, f"--namespace={own.SYSTEM}", "--wait")
+    try:
+        path = f"PATH={os.environ['PATH']}"  # a person's, not that of the node's programs
+        said = product.run("env", path, "make", f"--directory={ROOT}", "cluster", "CLUSTER=current", seconds=400)
+        assert "using the cluster of the current kubeconfig" in said
+        reply = json.loads(said[said.index("\n{") : said.index("\n}") + 2])
+        assert len(reply["Faces"]) > 0
+        assert "helm uninstall face-comparison" in said  # how to be rid of it: `make cluster-down` ends own nodes only
+        image = product.get("default", "deployment", "faces")["spec"]["template"]["spec"]["containers"][0]["image"]
+        assert image == f"face-comparison/service:{images.version()}"
+    finally:
+        product.node.kubectl("delete", "facecomparison", "faces", "--ignore-not-found", "--wait=false")
+        own.helm(product.node, own.CHART, *own.chart_values(built))

@@ -7,10 +7,13 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
 import sys
 import uuid
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import boto3
 import pytest
@@ -21,6 +24,9 @@ from local_cluster.node import Node, NodeFailed
 from parts import programs
 from parts.processes import Processes
 from parts.programs import PartUnavailable
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
 
 NAME = "face-comparison-test"
 
@@ -54,28 +60,33 @@ def product(built: list[images.Image], tmp_path_factory: pytest.TempPathFactory)
 def namespace(product: Product) -> Iterator[str]:
     """A namespace that lets only restricted pods in, deleted afterwards, which takes its time behind the next test."""
     name = f"e2e-{uuid.uuid4().hex[:8]}"
-    labels = {"pod-security.kubernetes.io/enforce": "restricted"}
-    product.apply_object({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": labels}})
+    product.make_namespace(name)
     yield name
     product.node.kubectl("delete", "namespace", name, "--wait=false")
 
 
 @pytest.fixture(scope="session")
 def record() -> Callable[[str, object], None]:
-    """Keep a measurement under a name in `build/e2e.json`, for the report and for people."""
-    path = Path(__file__).resolve().parents[2] / "build" / "e2e.json"
+    """Keep a measurement under a name in `build/e2e.json`, with when and of what, for the report and for people."""
+    root = Path(__file__).resolve().parents[2]
+    path = root / "build" / "e2e.json"
     path.parent.mkdir(exist_ok=True)
+    described = ["git", "describe", "--always", "--dirty", "--exclude=*"]
+    commit = (
+        subprocess.run(described, cwd=root, capture_output=True, text=True, check=False).stdout.strip() or "unknown"
+    )
 
     def keep(name: str, value: object) -> None:
         measurements = json.loads(path.read_text()) if path.exists() else {}
-        path.write_text(json.dumps(measurements | {name: value}, indent=2, sort_keys=True))
+        measured = {"at": datetime.now(UTC).isoformat(timespec="seconds"), "commit": commit, "value": value}
+        path.write_text(json.dumps(measurements | {name: measured}, indent=2, sort_keys=True))
 
     return keep
 
 
 @pytest.fixture(scope="session")
-def servers(product: Product, tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """An S3 server with the picture as s3://pictures/sample.jpg and a web server with /sample.jpg, on the node."""
+def servers(product: Product, tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Client]:
+    """On the node: a web server with /sample.jpg, and an S3 server with s3://pictures/sample.jpg and its client."""
     folder = tmp_path_factory.mktemp("servers")
     (folder / "pictures").mkdir()
     (folder / "web").mkdir()
@@ -109,6 +120,6 @@ def servers(product: Product, tmp_path_factory: pytest.TempPathFactory) -> Itera
         product.wait_listening(port)
     s3.create_bucket(Bucket="pictures")
     s3.put_object(Bucket="pictures", Key="sample.jpg", Body=PICTURE.read_bytes())
-    yield
+    yield s3
     for name in ("s3", "web"):
         product.node.stop_program(name)

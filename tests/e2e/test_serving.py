@@ -9,12 +9,17 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
+from e2e import timeline
 from e2e.product import PICTURE, S3_VARIABLES, WEB_PORT, Product
 from local_cluster import config
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
 
 pytestmark = [pytest.mark.node, pytest.mark.timeout(1800)]
 
@@ -43,12 +48,13 @@ def assert_same_faces(found: list[dict[str, Any]], expected: list[dict[str, Any]
 
 
 def test_apply_serve_every_form_delete_leave_nothing(
-    product: Product, namespace: str, servers: None, record: Callable[[str, object], None]
+    product: Product, namespace: str, servers: S3Client, record: Callable[[str, object], None]
 ) -> None:
     expected = faces_without_a_cluster(PICTURE)
     image = base64.b64encode(PICTURE.read_bytes()).decode()
 
-    started = time.monotonic()
+    since = product.node.audit_log.stat().st_size
+    started = time.time()  # the audit log's clock
     product.apply(
         namespace,
         "faces",
@@ -57,11 +63,12 @@ def test_apply_serve_every_form_delete_leave_nothing(
         env=S3_VARIABLES,
     )
     status = product.wait_ready(namespace, "faces")
-    ready = time.monotonic()
     assert status["url"] == "http://faces.example.com/prod/face_comparison"
     path, host = "/prod/face_comparison", "faces.example.com"
     reply = product.post(path, {"img": image}, host=host)
-    answered = time.monotonic()
+    answered = time.time()
+    up = timeline.events(product, namespace, since)
+    log = started_lines(product, namespace)
     assert reply.status == 200, reply.data
     assert status["modelVersion"] == reply.json()["FaceModelVersion"]
     assert_same_faces(reply.json()["Faces"], expected)
@@ -75,20 +82,18 @@ def test_apply_serve_every_form_delete_leave_nothing(
     assert verdict["Targets"][0]["SamePerson"] is True
     assert verdict["Targets"][0]["Distance"] < 0.01
 
-    pods = product.pods(namespace, "faces")
-    timeline = pod_timeline(pods[0])
-    deleting = time.monotonic()
+    since = product.node.audit_log.stat().st_size
+    deleting = time.time()
     product.node.kubectl("delete", "facecomparison", "faces", f"--namespace={namespace}", "--wait=false")
     product.wait_gone(namespace, "faces")
-    gone = time.monotonic()
+    gone = time.time()
+    down = timeline.events(product, namespace, since)
     assert product.post(path, {}, host).status == 404  # the route is gone, too
     record(
         "deploy",
         {
-            "apply to Ready": round(ready - started, 2),
-            "apply to the first 200": round(answered - started, 2),
-            "delete to nothing left": round(gone - deleting, 2),
-            "pod": timeline,
+            "up": timeline.deploying(up, log, started, answered),
+            "down": timeline.ending(down, deleting, gone),
             "cores": os.cpu_count(),
             "load": round(os.getloadavg()[0], 1),
         },
@@ -97,10 +102,12 @@ def test_apply_serve_every_form_delete_leave_nothing(
     assert gone - deleting < 360
 
 
-def pod_timeline(pod: dict[str, Any]) -> dict[str, str]:
-    """When a pod was made, got its node, its network, and was ready: the API server's own times."""
-    times = {each["type"]: each["lastTransitionTime"] for each in pod["status"]["conditions"]}
-    return {"created": pod["metadata"]["creationTimestamp"], **times}
+def started_lines(product: Product, namespace: str) -> list[float]:
+    """When the service of the only pod began to listen and was ready, seconds since the epoch."""
+    pod = product.pods(namespace, "faces")[0]["metadata"]["name"]
+    lines = product.node.kubectl("logs", pod, f"--namespace={namespace}", "--timestamps").splitlines()
+    told = [line.split(" ", 1) for line in lines if '"listening"' in line or '"ready"' in line]
+    return [datetime.fromisoformat(moment).timestamp() for moment, _ in told]
 
 
 def test_service_pods_hold_no_token_of_the_cluster(product: Product, namespace: str) -> None:

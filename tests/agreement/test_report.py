@@ -1,0 +1,79 @@
+"""The report of the end-to-end tests: it knows the tests whose figures it shows, and shows them in both forms."""
+
+from __future__ import annotations
+
+import ast
+import re
+from pathlib import Path
+from typing import Any
+
+import report
+
+E2E = Path(__file__).resolve().parents[1] / "e2e"
+
+
+def measured(value: Any) -> dict[str, Any]:
+    return {"at": "2026-01-02T03:04:05+00:00", "commit": "abc1234", "value": value}
+
+
+def disturbance(requests: int, failed: int) -> dict[str, Any]:
+    return measured({"requests": requests, "outcomes": {"200": requests - failed, "502": failed}, "slowest": 0.5})
+
+
+DEPLOY = {"up": [["the pod was made", 1.0], ["the first answer", 6.5]], "down": [["nothing was left", 12.25]]}
+MEASURED = {
+    "deploy": measured({**DEPLOY, "cores": 2, "load": 1.5}),
+    "autoscaling by CPU": measured(
+        {
+            "replicas": [[0.0, 1], [21.0, 3], [80.0, 1]],
+            "requests a second": [[0, 4.0], [5, 9.5]],
+            "load ended": 40.0,
+            "requests": 311,
+        }
+    ),
+    "disturbance: test_the_node_is_drained": disturbance(200, 0),
+    "disturbance: test_a_pod_is_deleted": disturbance(100, 2),
+    "disturbance: test_a_pod_is_killed": disturbance(50, 5),
+}
+OPERATOR = {
+    "unrelated": 5000,
+    "cpus": 2,
+    "failover_seconds": 12.1,
+    "bursts": [{"resources": 100, "requests_each": 8.0}],
+}
+
+
+def test_disturbances_are_those_of_the_tests() -> None:
+    recorded = set()
+    for path in E2E.glob("test_*.py"):
+        text = path.read_text()
+        recorded |= set(re.findall(r'record\("disturbance: (\w+)"', text))
+        for each in ast.parse(text).body:
+            if isinstance(each, ast.FunctionDef) and any(each.arg == "load" for each in each.args.args):
+                recorded.add(each.name)
+    assert {name.partition("[")[0] for name in report.DISTURBANCES} == recorded
+
+
+def test_what_counts_is_told_first() -> None:
+    told = {each.figure: (each.about, each.good) for each in report.tiles(MEASURED)}
+    assert told == {
+        "6.5 s": ("from apply to the first answer (goal 15 s)", True),
+        "12.2 s": ("from delete to nothing left (goal 10 s)", False),
+        "2": ("of 300 requests failed in 2 disturbances", False),
+        "21 s": ("from the first request to a second pod that serves", None),
+    }
+
+
+def test_every_figure_is_in_both_forms() -> None:
+    found = report.sections(MEASURED, OPERATOR)
+    for text in (report.markdown(found, report.tiles(MEASURED)), report.page(found, report.tiles(MEASURED))):
+        for section in found:
+            assert section.title in text
+            for cell in {cell for row in section.rows for cell in row}:
+                assert report.html.escape(cell) in text or cell in text
+        assert "measured 2026-01-02 03:04 UTC, commit abc1234" in text
+
+
+def test_what_was_not_run_is_left_out() -> None:
+    assert report.sections({}, {}) == []
+    assert report.tiles({}) == []

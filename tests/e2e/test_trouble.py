@@ -3,10 +3,18 @@
 from __future__ import annotations
 
 import json
+import subprocess
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import pytest
 from e2e.product import RESOURCES, S3_VARIABLES, Product
+
+from face_comparison import publishing
+from face_comparison.commands.options import bundles_folder
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
 
 pytestmark = [pytest.mark.node, pytest.mark.timeout(1800)]
 
@@ -18,7 +26,7 @@ NOTICE_SECONDS = 60  # a cause is told within a minute
 def serving(product: Product) -> Iterator[str]:
     """A namespace with a resource that is Ready, shared by the tests of this file; each heals what it broke."""
     name = "e2e-trouble"
-    product.apply_object({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})
+    product.make_namespace(name)
     product.apply(name, "faces", route={"host": HOST})
     product.wait_ready(name, "faces")
     yield name
@@ -26,8 +34,13 @@ def serving(product: Product) -> Iterator[str]:
 
 
 def break_and_heal(product: Product, namespace: str, reason: str, words: list[str], **spec: object) -> None:
-    """Apply `spec`; Ready must become false for `reason`, with `words` in its message, while the old pods answer."""
+    """Apply `spec`, see it told and the old pods answer, take it back."""
     product.apply(namespace, "faces", **{"route": {"host": HOST}, **spec})
+    told_and_healed(product, namespace, reason, words)
+
+
+def told_and_healed(product: Product, namespace: str, reason: str, words: list[str]) -> None:
+    """Ready must become false for `reason`, with `words` in its message, while the old pods answer; then heal."""
     told = product.wait_condition(namespace, "faces", lambda ready: ready.get("reason") == reason, NOTICE_SECONDS * 2)
     assert told["status"] == "False"
     assert [word for word in words if word not in told["message"]] == [], told["message"]
@@ -44,9 +57,26 @@ def test_a_model_with_another_digest(product: Product, serving: str) -> None:
     break_and_heal(product, serving, "ModelInvalid", ["0" * 8], model={"sha256": "0" * 64})
 
 
-def test_a_bucket_that_does_not_exist(product: Product, serving: str, servers: None) -> None:
+def test_a_bucket_that_does_not_exist(product: Product, serving: str, servers: S3Client) -> None:
     model = {"s3": "s3://no-such-bucket/bundle"}
     break_and_heal(product, serving, "ModelDownloadFailed", ["no-such-bucket"], model=model, env=S3_VARIABLES)
+
+
+def test_a_disk_that_is_full(product: Product, serving: str, servers: S3Client) -> None:
+    """The volume that the model is downloaded into has room for a part of it."""
+    for path in publishing.located("default", bundles_folder()).iterdir():
+        servers.upload_file(str(path), "pictures", f"bundle/{path.name}")
+    product.node.kubectl("cordon", product.node.name)  # so that the pod is there before its volume
+    try:
+        product.apply(serving, "faces", route={"host": HOST}, model={"s3": "s3://pictures/bundle"}, env=S3_VARIABLES)
+        product.wait_condition(serving, "faces", lambda ready: ready.get("reason") == "Unschedulable")
+        (pod,) = [pod for pod in product.pods(serving, "faces") if "nodeName" not in pod["spec"]]
+        volume = f"/var/lib/kubelet/pods/{pod['metadata']['uid']}/volumes/kubernetes.io~empty-dir/model"
+        small = f"mkdir -p {volume} && mount -t tmpfs -o size=1m,mode=777 small {volume}"
+        subprocess.run(product.node.inside("sh", "-c", small), check=True, timeout=20)
+    finally:
+        product.node.kubectl("uncordon", product.node.name)
+    told_and_healed(product, serving, "ModelDownloadFailed", ["No space left"])
 
 
 def test_too_little_memory(product: Product, serving: str) -> None:

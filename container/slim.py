@@ -2,9 +2,10 @@
 
     python container/slim.py /opt/face-comparison
 
-Libraries are built for every use; here models run on the processor, or on a GPU by CUDA, and S3 is the only AWS
-service. What is removed is named by pattern. A pattern that matches nothing although its package is
-there is an error, because then the package has been laid out anew and the image would grow unseen.
+Libraries are built for every use; here models run on the processor, or on a GPU by CUDA, S3 is the only AWS service,
+and the Kubernetes client reads credentials. What is removed is named by pattern. A pattern that matches nothing
+although its package is there is an error, because then the package has been laid out anew and the image would grow
+unseen.
 """
 
 from __future__ import annotations
@@ -28,6 +29,8 @@ UNUSED = {
         "openvino/include",
     ],
     "onnxruntime": ["onnxruntime/transformers", "onnxruntime/quantization", "onnxruntime/tools"],
+    # The official client logs the operator in; what it could ask the API server for is not asked by it.
+    "kubernetes": ["kubernetes/aio", "kubernetes/client/api"],
     "numpy": ["numpy/**/tests", "numpy/_core/include", "numpy/_core/lib", "numpy/f2py"],
 }
 AWS_SERVICES = {"s3", "s3control", "sts", "sso", "sso-oidc", "signin"}

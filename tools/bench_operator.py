@@ -160,7 +160,7 @@ def ours(plane: ControlPlane, since: int, namespace: str) -> list[dict[str, Any]
         each
         for each in plane.audit_events(since)
         if each["userAgent"].startswith("face-comparison-operator/")
-        and each["objectRef"].get("namespace") == namespace
+        and each.get("objectRef", {}).get("namespace") == namespace
         and each["verb"] != "watch"
     ]
 

@@ -25,7 +25,6 @@ ALWAYS_THERE = (kinds.SERVICE, kinds.DEPLOYMENT)
 # What each method of `Cluster` is called with. A new method has to be entered here before it can be compared.
 CALLED_WITH: dict[str, Iterable[Kind]] = {
     "listed": kinds.WATCHED,
-    "watch": kinds.WATCHED,
     "read": (*kinds.CHILDREN, kinds.LEASE, kinds.GATEWAY),
     "create": (*kinds.CHILDREN, kinds.LEASE, kinds.EVENT),
     "apply": kinds.CHILDREN,
@@ -57,6 +56,10 @@ def used() -> Rights:
         for kind in CALLED_WITH[method]:
             group = kind.api_version.rpartition("/")[0]
             rights[group, kind.plural + SUBRESOURCE.get(method, "")] |= sent
+    # kopf watches what is listed here, and the definitions, to notice kinds that are installed later.
+    for kind in kinds.WATCHED:
+        rights[kind.api_version.rpartition("/")[0], kind.plural] |= {"list", "watch"}
+    rights["apiextensions.k8s.io", "customresourcedefinitions"] = {"list", "watch"}
     # Its children block the deletion of a resource, which some clusters (OpenShift) tie to this right.
     rights["facecomparison.dev", "facecomparisons/finalizers"] = {"update"}
     return dict(rights)

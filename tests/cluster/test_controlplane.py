@@ -23,7 +23,7 @@ def test_every_request_is_in_the_audit_log(control_plane: ControlPlane, namespac
     mine = [
         event
         for event in control_plane.audit_events(before)
-        if event["objectRef"].get("namespace") == namespace and event["userAgent"].startswith("kubectl")
+        if event.get("objectRef", {}).get("namespace") == namespace and event["userAgent"].startswith("kubectl")
     ]
     assert [(event["verb"], event["objectRef"]["resource"]) for event in mine] == [("create", "configmaps")]
 

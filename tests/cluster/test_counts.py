@@ -46,7 +46,7 @@ class Audit:
             each
             for each in self._plane.audit_events(self._since)
             if each["userAgent"].startswith("face-comparison-operator/")
-            and each["objectRef"].get("namespace") == self._namespace
+            and each.get("objectRef", {}).get("namespace") == self._namespace
             and each["verb"] != "watch"
         ]
 
@@ -68,6 +68,8 @@ def test_from_the_resource_to_ready(
         audit = Audit(control_plane, namespace)
         faces.deploy("faces", **spec)
         requests = audit.requests()
+        metadata = faces.get("faces")["metadata"]
+    assert metadata.keys().isdisjoint({"annotations", "finalizers", "labels"}), "nothing is noted on the resource"
     plurals = {kind.plural for kind in CHILDREN}
     children = [each["objectRef"]["resource"] in plurals for each in requests]
     assert 0 < len(children) - children[::-1].index(True) <= FIRST_CHILDREN

@@ -66,7 +66,7 @@ def test_another_takes_over_from_one_that_was_killed(
         (each["objectRef"]["resource"], each["objectRef"].get("name"))
         for each in control_plane.audit_events(since)
         if each["verb"] == "create"
-        and each["objectRef"].get("namespace") == namespace
+        and each.get("objectRef", {}).get("namespace") == namespace
         and each["userAgent"].startswith("face-comparison-operator/")
         and each["objectRef"]["resource"] not in ("events", "leases")
     )

@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 
 import pytest
-from cluster.api import Api, Faces, until
+from cluster.api import GARBAGE_SECONDS, Api, Faces, until
 from cluster.operating import Operator
 from parts.controlplane import ControlPlane
 from parts.link import Link
@@ -28,7 +28,13 @@ class FarOperator(Operator):
         super().__init__(kubeconfig, logs, *options, prefix=link.command())
 
     def health(self, path: str) -> tuple[int, str]:
-        url = f"http://127.0.0.1:{self.health_port}/{path}"
+        return self._ask(self.health_port, path)
+
+    def metrics(self) -> str:
+        return self._ask(self.metrics_port, "metrics")[1]
+
+    def _ask(self, port: int, path: str) -> tuple[int, str]:
+        url = f"http://127.0.0.1:{port}/{path}"
         command = self._link.command("curl", "--silent", "--max-time", "5", "--write-out", "\n%{http_code}", url)
         text, _, code = subprocess.run(command, capture_output=True, text=True, check=False).stdout.rpartition("\n")
         return int(code), text
@@ -83,3 +89,41 @@ def test_an_api_server_that_starts_again(
         faces.deploy("after", accelerator=CPU)
         faces.wait_for("before", "Deployed")
         assert alone.health("livez")[0] == 200
+
+
+def test_what_no_watch_tells_of_is_noticed_when_history_is_lost(
+    control_plane: ControlPlane, api: Api, link: Link, namespace: str, tmp_path: Path
+) -> None:
+    faces = Faces(api, namespace)
+    options = (f"--namespaces={namespace}", "--no-leader-election")
+    with FarOperator(link, control_plane.kubeconfig_for(link.url), tmp_path, *options) as operator:
+        for name in ("kept", "deleted"):
+            faces.deploy(name, accelerator=CPU)
+        until(lambda: _ready(operator.metrics()), (2.0).__eq__, "both are counted")
+
+        link.cut()
+        api.delete(SERVICE, namespace, "kept")
+        api.delete(RESOURCE, namespace, "deleted")
+        until(
+            lambda: {each["metadata"]["name"] for each in faces.children()},
+            {"kept"}.__eq__,
+            "the children of the deleted resource are gone",
+            GARBAGE_SECONDS,
+        )
+        # What is under way comes through later, unless its connection has been given up.
+        until(lambda: operator.health("livez"), lambda answer: answer[0] == 503, "no watch is left", CUT_SECONDS)
+        # An API server that starts anew remembers no history: kopf has to list again.
+        control_plane.stop_program("kube-apiserver")
+        control_plane.start_program("kube-apiserver")
+        control_plane.wait_ready()
+        link.heal()
+
+        until(lambda: faces.child(SERVICE, "kept"), bool, "the deleted child is back", seconds=90)
+        until(lambda: _ready(operator.metrics()), (1.0).__eq__, "the deleted resource is not counted any more")
+        assert {each["metadata"]["name"] for each in faces.children()} == {"kept"}
+
+
+def _ready(metrics: str) -> float:
+    """How many resources are ready, as the operator counts them."""
+    sample = 'face_comparison_operator_resources{condition="Ready",reason="Deployed",status="True"} '
+    return next((float(line.removeprefix(sample)) for line in metrics.splitlines() if line.startswith(sample)), 0.0)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import pytest
-from cluster.api import Api, Faces
+from cluster.api import CRD, Api, Faces, install, stand_in, until
 from cluster.operating import Operator
 from parts.controlplane import ControlPlane
 
-from face_comparison_operator.kinds import CHILDREN, RESOURCE, SERVICE
+from face_comparison_operator.kinds import CHILDREN, HTTP_ROUTE, RESOURCE, SERVICE
 
 pytestmark = pytest.mark.cluster
 
@@ -35,10 +35,34 @@ def test_one_namespace_without_rights_beyond_it(
         api.delete(SERVICE, namespace, "faces")
         faces.change("faces", stage="v2", route={"gateway": {"parentRefs": [{"name": "public"}]}})
         faces.wait_for("faces", "ApiMissing")
-    uris = [each["requestURI"] for each in control_plane.audit_events(since) if "operator" in each["userAgent"]]
+    uris = [
+        each["requestURI"]
+        for each in control_plane.audit_events(since)
+        if "operator" in each["userAgent"] and "objectRef" in each  # which kinds there are, everybody may ask
+    ]
     assert denied(control_plane, since) == []
     assert [uri for uri in uris if f"/namespaces/{namespace}/" not in uri] == []
     assert len({kind.plural for kind in CHILDREN if any(f"/{kind.plural}" in uri for uri in uris)}) == len(CHILDREN)
+
+
+def test_an_api_that_comes_later_is_followed_without_a_right_to_look_for_it(
+    api: Api, alone: Operator, namespace: str
+) -> None:
+    faces = Faces(api, namespace)
+    with alone:
+        route = {"host": "faces.example.com", "gateway": {"parentRefs": [{"name": "public"}]}}
+        faces.create("faces", accelerator=CPU, route=route)
+        faces.wait_for("faces", "ApiMissing")
+        install(api, stand_in(HTTP_ROUTE))
+        try:
+            until(lambda: faces.child(HTTP_ROUTE, "faces"), bool, "the HTTPRoute is there")
+            faces.wait_for("faces", "RoutePending", "RouteReady")
+            accepted = {"type": "Accepted", "status": "True", "reason": "Accepted", "message": ""}
+            parents = [{"parentRef": {"name": "public"}, "conditions": [accepted]}]
+            api.merge(HTTP_ROUTE, namespace, "faces", {"status": {"parents": parents}}, "status")
+            faces.wait_for("faces", "Admitted", "RouteReady")
+        finally:
+            api.delete(CRD, None, f"{HTTP_ROUTE.plural}.gateway.networking.k8s.io")
 
 
 def test_resources_elsewhere_are_left_alone(api: Api, alone: Operator, namespace: str) -> None:

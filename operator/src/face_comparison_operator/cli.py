@@ -12,7 +12,7 @@ from typing import Any
 
 import click
 
-from face_comparison_operator import __version__, runtime
+from face_comparison_operator import __version__, handlers
 from face_comparison_operator.errors import InvalidSettings
 from face_comparison_operator.settings import Settings, environment_name, parsed
 
@@ -53,7 +53,9 @@ def run(**given: Any) -> None:
             if value is not None:
                 settings = replace(settings, **{option.name: value})
         logging.basicConfig(level=settings.log_level.upper(), format=LOG_FORMAT, stream=sys.stderr)
-        asyncio.run(runtime.run(settings))
+        if settings.log_level == "info":
+            logging.getLogger("kopf").setLevel(logging.WARNING)  # it has a line for each event of each object
+        asyncio.run(handlers.serve(settings))
     except InvalidSettings as error:
         click.echo(f"{error.code}: {error.message}", err=True)
         sys.exit(2)

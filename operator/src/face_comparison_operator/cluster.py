@@ -7,9 +7,9 @@ error and not silence.
 
 from __future__ import annotations
 
-import socket
+import asyncio
+import ssl
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,15 +17,12 @@ import aiohttp
 import msgspec
 
 from face_comparison_operator import __version__
-from face_comparison_operator.connection import Connection
 from face_comparison_operator.errors import (
     ApiMissing,
     ClusterError,
     ClusterUnavailable,
     Conflict,
-    Expired,
     Forbidden,
-    InvalidSettings,
     NotFound,
     Rejected,
 )
@@ -38,17 +35,49 @@ REQUEST_SECONDS = 30.0
 CONNECTIONS = 64
 CONNECT_SECONDS = 5.0
 PAGE = 250
-# A watch without any event still carries a bookmark about every minute: one that is silent longer than this is dead.
-SILENCE_SECONDS = 80.0
-# The server ends a watch after this time and it is begun anew, so that none grows old.
-WATCH_SECONDS = 300
+AGAIN_SECONDS = 5.0
 
 _JSON, _APPLY, _JSON_PATCH = "application/json", "application/apply-patch+yaml", "application/json-patch+json"
-_USUAL = aiohttp.ClientTimeout(total=REQUEST_SECONDS, sock_connect=CONNECT_SECONDS)
 _WRITE = {"fieldManager": MANAGER, "fieldValidation": "Strict"}
 
 Report = Callable[[str, str, int], None]
 """Told of each request: verb, plural name of the kind, status (0: no answer)."""
+Answered = Callable[[str, Mapping[str, str], int], bool]
+"""Told of each answer that kopf gets (path, query, status): whether to keep it from kopf and ask again later."""
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """How to reach an API server: address, TLS, headers with the credentials; and the namespace that one is in."""
+
+    server: str
+    tls: ssl.SSLContext
+    headers: Mapping[str, str]
+    namespace: str
+    proxy: str | None = None
+    in_cluster: bool = False
+
+    def session(self, limit: int, answered: Answered | None = None) -> aiohttp.ClientSession:
+        """A new session with `limit` connections at most (0: any number); `answered` overhears it."""
+        return aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(ssl=self.tls, limit=limit, keepalive_timeout=60),
+            headers={"User-Agent": f"{MANAGER}/{__version__}", "Accept": _JSON, **self.headers},
+            proxy=self.proxy,
+            timeout=aiohttp.ClientTimeout(total=REQUEST_SECONDS, sock_connect=CONNECT_SECONDS),
+            middlewares=[_overhearing(answered)] if answered else [],
+        )
+
+
+def _overhearing(answered: Answered) -> aiohttp.ClientMiddlewareType:
+    async def overhear(request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
+        while True:
+            response = await handler(request)
+            if not answered(request.url.path, request.url.query, response.status):
+                return response
+            response.release()
+            await asyncio.sleep(AGAIN_SECONDS)
+
+    return overhear
 
 
 class _Meta(msgspec.Struct, rename="camel"):
@@ -61,41 +90,26 @@ class _Page(msgspec.Struct):
     items: list[msgspec.Raw] = []
 
 
-class _WatchEvent(msgspec.Struct):
-    type: str
-    object: dict[str, Any]
-
-
 _objects = msgspec.json.Decoder(dict[str, Any])
 _pages = msgspec.json.Decoder(_Page)
-_events = msgspec.json.Decoder(_WatchEvent)
 
 
 class Cluster:
     """One API server. Methods raise the ClusterErrors of `errors.py`; times out after REQUEST_SECONDS."""
 
-    def __init__(self, connection: Connection, report: Report = lambda verb, kind, status: None) -> None:
-        self._connection = connection
+    def __init__(self, access: Access, report: Report = lambda verb, kind, status: None) -> None:
+        self.access = access
+        """Replaced when there are new credentials."""
         self._report = report
         self._session: aiohttp.ClientSession | None = None
-        self._watching: aiohttp.ClientSession | None = None
 
     async def __aenter__(self) -> Cluster:
-        self._session = self._opened(CONNECTIONS)
-        self._watching = self._opened(0)  # each watch keeps a connection to itself
+        self._session = self.access.session(CONNECTIONS)
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        for session in (self._session, self._watching):
-            if session:
-                await session.close()
-
-    def _opened(self, limit: int) -> aiohttp.ClientSession:
-        connector = aiohttp.TCPConnector(
-            ssl=self._connection.tls, limit=limit, keepalive_timeout=60, socket_factory=_socket_that_notices
-        )
-        headers = {"User-Agent": f"{MANAGER}/{__version__}", "Accept": _JSON}
-        return aiohttp.ClientSession(connector=connector, headers=headers, proxy=self._connection.proxy)
+        if self._session:
+            await self._session.close()
 
     # --- reading -----------------------------------------------------------------------------------------------------
 
@@ -117,36 +131,6 @@ class Cluster:
                 yield page.metadata.resource_version
                 return
             params["continue"] = page.metadata.continue_
-
-    async def watch(self, kind: Kind, namespace: str | None, since: str) -> AsyncIterator[tuple[str, Object]]:
-        """Changes after the version `since`, bookmarks included; ends when the server ends it.
-
-        Expired when history does not reach back so far; ClusterUnavailable when nothing comes for SILENCE_SECONDS.
-        """
-        params = {
-            **_selection(kind),
-            "watch": "true",
-            "allowWatchBookmarks": "true",
-            "resourceVersion": since,
-            "timeoutSeconds": str(WATCH_SECONDS),
-        }
-        timeout = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_SECONDS, sock_read=SILENCE_SECONDS)
-        rest = b""
-        call = _Call("watch", kind, kind.path(namespace), params)
-        try:
-            async with self._send(call, timeout) as response:
-                await self._check(call, response)
-                async for chunk in response.content.iter_any():
-                    *lines, rest = (rest + chunk).split(b"\n")
-                    for line in lines:
-                        event = _events.decode(line)
-                        if event.type == "ERROR":
-                            raise _error(event.object.get("code", 500), event.object)
-                        yield event.type, event.object
-        except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            raise ClusterUnavailable(
-                f"the watch of {kind.plural} broke off: {error or type(error).__name__}"
-            ) from error
 
     async def warnings(self, namespace: str, uid: str) -> list[Object]:
         """Warning events about the object with this uid, which may be about anything that went wrong with it."""
@@ -223,73 +207,40 @@ class Cluster:
         params: Mapping[str, str] | None = None,
         content: str = _JSON,
     ) -> bytes:
-        call = _Call(verb, kind, kind.path(namespace, name), params or {}, body, content)
+        if self._session is None:
+            raise RuntimeError("use the Cluster as a context manager")
+        path = kind.path(namespace, name)
         try:
-            async with self._send(call, _USUAL) as response:
-                if response.status != 401:
-                    return await self._content(call, response)
-            # The token has run out.
-            async with self._send(call, _USUAL, refused=True) as response:
-                return await self._content(call, response)
+            async with self._session.request(
+                _METHODS.get(verb, verb.upper()),
+                self.access.server + path,
+                params=params,
+                data=None if body is None else msgspec.json.encode(body),
+                headers={**self.access.headers, "Content-Type": content},
+                ssl=self.access.tls,
+            ) as response:
+                answer = await response.read()
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             self._report(verb, kind.plural, 0)
-            raise ClusterUnavailable(f"no answer to {verb} {call.path}: {error or type(error).__name__}") from error
-
-    def _send(self, call: _Call, timeout: aiohttp.ClientTimeout, *, refused: bool = False) -> _Response:
-        session = self._watching if call.verb == "watch" else self._session
-        if session is None:
-            raise RuntimeError("use the Cluster as a context manager")
-        headers = {"Content-Type": call.content}
-        try:
-            authorization = self._connection.authorization(refused=refused)
-        except InvalidSettings as error:
-            raise ClusterUnavailable(error.message) from error
-        if authorization:
-            headers["Authorization"] = authorization
-        return session.request(
-            _METHODS.get(call.verb, call.verb.upper()),
-            self._connection.server + call.path,
-            params=call.params,
-            data=None if call.body is None else msgspec.json.encode(call.body),
-            headers=headers,
-            timeout=timeout,
-        )
-
-    async def _content(self, call: _Call, response: aiohttp.ClientResponse) -> bytes:
-        await self._check(call, response)
-        return await response.read()
-
-    async def _check(self, call: _Call, response: aiohttp.ClientResponse) -> None:
-        self._report(call.verb, call.kind.plural, response.status)
+            raise ClusterUnavailable(f"no answer to {verb} {path}: {error or type(error).__name__}") from error
+        self._report(verb, kind.plural, response.status)
         if response.status >= 400:
-            text = await response.read()
-            try:
-                status = _objects.decode(text)
-            except msgspec.DecodeError:
-                status = {"message": text[:200].decode(errors="replace").strip()}
-            raise _error(response.status, status)
+            raise _error(response.status, _refusal(answer))
+        return answer
 
 
-_Response = AbstractAsyncContextManager[aiohttp.ClientResponse]
-
-
-@dataclass(frozen=True, slots=True)
-class _Call:
-    """One request. `verb` is the API's word for it, as in roles."""
-
-    verb: str
-    kind: Kind
-    path: str
-    params: Mapping[str, str]
-    body: Any = None
-    content: str = _JSON
-
-
-_METHODS = {"list": "GET", "watch": "GET", "get": "GET", "create": "POST", "update": "PUT"}
+_METHODS = {"list": "GET", "get": "GET", "create": "POST", "update": "PUT"}
 
 
 def _selection(kind: Kind) -> dict[str, str]:
     return {} if kind == RESOURCE else {"labelSelector": MANAGED_BY}
+
+
+def _refusal(answer: bytes) -> Object:
+    try:
+        return _objects.decode(answer)
+    except msgspec.DecodeError:
+        return {"message": answer[:200].decode(errors="replace").strip()}
 
 
 def _error(code: int, status: Object) -> ClusterError:
@@ -301,7 +252,7 @@ def _error(code: int, status: Object) -> ClusterError:
     if code == 500 and "typed patch object" in message:
         # An apply with a field that the schema does not have is answered as if the server had failed.
         return Rejected(message.partition("): ")[2] or message)
-    kinds: dict[int, type[ClusterError]] = {400: Rejected, 403: Forbidden, 409: Conflict, 410: Expired, 422: Rejected}
+    kinds: dict[int, type[ClusterError]] = {400: Rejected, 403: Forbidden, 409: Conflict, 422: Rejected}
     return kinds.get(code, ClusterUnavailable)(message)
 
 
@@ -321,14 +272,3 @@ def _handed_over(entries: list[Object], body: Object) -> list[Object] | None:
 
 def _merged(first: Object, second: Object) -> Object:
     return {**first, **{name: _merged(first.get(name, {}), value) for name, value in second.items()}}
-
-
-def _socket_that_notices(address: Any) -> socket.socket:
-    """A socket that finds out by itself within half a minute that the other side is no longer there."""
-    family, kind, protocol, _, _ = address
-    made = socket.socket(family, kind, protocol)
-    made.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-    for name, value in (("TCP_KEEPIDLE", 10), ("TCP_KEEPINTVL", 5), ("TCP_KEEPCNT", 4), ("TCP_USER_TIMEOUT", 30_000)):
-        if hasattr(socket, name):  # not every system has all of them
-            made.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
-    return made

@@ -71,9 +71,3 @@ class Rejected(ClusterError):
     """The API server says that the object is not valid."""
 
     code = "rejected"
-
-
-class Expired(ClusterError):
-    """The place in history to watch from is no longer kept: list again."""
-
-    code = "expired"

@@ -1,4 +1,4 @@
-"""The composition root: watches fill the store and the queue, workers empty it, the Lease says who works.
+"""The composition root: what is noticed fills the store and the queue, workers empty it, the Lease says who works.
 
 Here is also the one table from errors to what happens next.
 """
@@ -7,8 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
-import signal
 import socket
 import time
 import uuid
@@ -16,14 +14,12 @@ from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime
 
-from face_comparison_operator.cluster import Cluster
-from face_comparison_operator.connection import Connection, connect
+from face_comparison_operator.cluster import Access, Cluster
 from face_comparison_operator.errors import (
     ApiMissing,
     ClusterError,
     ClusterUnavailable,
     Conflict,
-    Expired,
     Forbidden,
     InvalidSettings,
     InvalidSpec,
@@ -32,15 +28,16 @@ from face_comparison_operator.errors import (
     Rejected,
 )
 from face_comparison_operator.health import Endpoints
-from face_comparison_operator.kinds import WATCHED
+from face_comparison_operator.kinds import Kind
 from face_comparison_operator.lease import Lease
 from face_comparison_operator.metrics import Metrics
 from face_comparison_operator.probe import Prober
 from face_comparison_operator.queue import Queue
 from face_comparison_operator.reconcile import Reconciler
+from face_comparison_operator.resource import Object
 from face_comparison_operator.settings import Settings
 from face_comparison_operator.store import Key, Store
-from face_comparison_operator.watch import Watch
+from face_comparison_operator.watches import Watches
 
 # Looks at different resources at once. Each waits for the API server most of its time.
 WORKERS = 128
@@ -58,85 +55,77 @@ LOGGED: Mapping[type[OperatorError], int] = {
     ApiMissing: logging.WARNING,
     Forbidden: logging.WARNING,
     Rejected: logging.WARNING,
-    Expired: logging.DEBUG,
 }
 
 log = logging.getLogger(__name__)
 
 
 class Operator:
-    """One operator process."""
+    """One operator process, apart from the framework that feeds it."""
 
-    def __init__(self, settings: Settings, connection: Connection) -> None:
-        self._settings, self._connection = settings, connection
-        self.metrics = Metrics()
-        self.store = Store()
-        self.queue: Queue[Key] = Queue(time.monotonic)
+    def __init__(self, settings: Settings, access: Access) -> None:
+        self._settings = settings
+        self._metrics = Metrics()
+        self._store = Store()
+        self._queue: Queue[Key] = Queue(time.monotonic)
         self._working = asyncio.Event()
-        self._watches: list[Watch] = []
+        self.cluster = Cluster(access, self._metrics.request)
+        self.watches = Watches(
+            self.cluster,
+            self._store,
+            self._queue.add,
+            settings.namespaces,
+            report=self._metrics.request,
+            clock=time.monotonic,
+        )
 
-    async def run(self) -> None:
-        """Work until cancelled."""
+    def notice(self, kind: Kind, body: Object, *, gone: bool) -> None:
+        """An object was made, changed or (`gone`) deleted."""
+        key = self._store.remove(kind, body) if gone else self._store.put(kind, body)
+        if key is not None:
+            self._queue.add(key)
+
+    async def work(self) -> None:
+        """Work until cancelled; ends by itself when the framework has to be started anew."""
         async with AsyncExitStack() as stack:
-            cluster = await stack.enter_async_context(Cluster(self._connection, self.metrics.request))
-            prober = await stack.enter_async_context(Prober(in_cluster=self._connection.in_cluster))
-            endpoints = Endpoints(self.metrics.registry, live=self.dead, ready=self.unready, refresh=self._refresh)
+            cluster = await stack.enter_async_context(self.cluster)
+            prober = await stack.enter_async_context(Prober(in_cluster=cluster.access.in_cluster))
+            endpoints = Endpoints(
+                self._metrics.registry, live=self.watches.dead, ready=self.watches.unready, refresh=self._refresh
+            )
             ports = await endpoints.start(self._settings.metrics_port, self._settings.health_port)
             stack.push_async_callback(endpoints.stop)
             log.info("metrics on port %d, health on port %d", *ports)
-            self._watches = [
-                Watch(cluster, self.store, self.queue.add, kind, namespace)
-                for kind in WATCHED
-                for namespace in self._settings.namespaces or (None,)
-            ]
             reconciler = Reconciler(
                 cluster,
-                self.store,
+                self._store,
                 self._settings,
                 ask=prober.ask,
-                again=self.queue.add,
-                listener=self.metrics,
+                again=self._queue.add,
+                listener=self._metrics,
                 now=lambda: datetime.now(UTC),
                 clock=time.monotonic,
             )
             async with asyncio.TaskGroup() as tasks:
-                for watch in self._watches:
-                    tasks.create_task(watch.run())
-                tasks.create_task(self._lead(cluster))
-                tasks.create_task(self._work(reconciler))
-                tasks.create_task(self._tidy())
-
-    # --- health ------------------------------------------------------------------------------------------------------
-
-    def dead(self) -> str | None:
-        """Why the operator should be restarted: it would not notice a change any more."""
-        silent = [watch for watch in self._watches if not watch.alive]
-        if not silent:
-            return None
-        worst = max(silent, key=lambda watch: watch.silence)
-        return f"{len(silent)} watches are silent, {worst.kind.plural} for {worst.silence:.0f} s"
-
-    def unready(self) -> str | None:
-        """Why the operator cannot work yet or any more."""
-        waiting = [watch.kind.plural for watch in self._watches if not watch.synced.is_set()]
-        return f"not listed yet: {', '.join(waiting)}" if waiting else self.dead()
+                others = [tasks.create_task(each) for each in (self._lead(), self._work(reconciler), self._tidy())]
+                await self.watches.run()
+                for other in others:
+                    other.cancel()
 
     def _refresh(self) -> None:
-        self.metrics.queue_depth.set(len(self.queue))
-        self.metrics.watch_silence.set(max((watch.silence for watch in self._watches), default=0.0))
+        self._metrics.queue_depth.set(len(self._queue))
+        self._metrics.watch_silence.set(self.watches.silence)
 
-    # --- work --------------------------------------------------------------------------------------------------------
-
-    async def _lead(self, cluster: Cluster) -> None:
+    async def _lead(self) -> None:
         if not self._settings.leader_election:
             self._changed(True)
             return
-        namespace = self._settings.lease_namespace or self._connection.namespace
+        namespace = self._settings.lease_namespace or self.cluster.access.namespace
         identity = f"{socket.gethostname()}_{uuid.uuid4()}"
-        await Lease(cluster, namespace, self._settings.lease_name, identity, self._changed).run()
+        await Lease(self.cluster, namespace, self._settings.lease_name, identity, self._changed).run()
 
     def _changed(self, leading: bool) -> None:
-        self.metrics.leader.set(leading)
+        self._metrics.leader.set(leading)
         if leading:
             self._working.set()
         else:
@@ -144,14 +133,13 @@ class Operator:
 
     async def _work(self, reconciler: Reconciler) -> None:
         """Keep workers while this operator leads and has seen everything once; stop them at once when it does not."""
-        for watch in self._watches:
-            await watch.synced.wait()
+        await self.watches.synced.wait()
         log.info("everything is listed")
         while True:
             await self._working.wait()
             # Whoever led before may have stopped halfway: look at everything.
-            for key, _ in self.store.resources():
-                self.queue.add(key)
+            for key, _ in self._store.resources():
+                self._queue.add(key)
             workers = [asyncio.create_task(self._worker(reconciler)) for _ in range(WORKERS)]
             try:
                 while self._working.is_set():
@@ -166,35 +154,23 @@ class Operator:
 
     async def _worker(self, reconciler: Reconciler) -> None:
         while True:
-            key = await self.queue.take()
+            key = await self._queue.take()
             began = time.monotonic()
             failed = True
             try:
                 later = await reconciler.reconcile(key)
                 failed = False
                 if later is not None:
-                    self.queue.add_after(key, later)
-                self.metrics.reconciles.labels("done").inc()
+                    self._queue.add_after(key, later)
+                self._metrics.reconciles.labels("done").inc()
             except OperatorError as error:
-                self.metrics.reconciles.labels(error.code).inc()
+                self._metrics.reconciles.labels(error.code).inc()
                 log.log(LOGGED[type(error)], "%s/%s: %s, trying again", *key, error.message)
             finally:
-                self.queue.done(key, failed=failed)
-                self.metrics.reconcile_seconds.observe(time.monotonic() - began)
+                self._queue.done(key, failed=failed)
+                self._metrics.reconcile_seconds.observe(time.monotonic() - began)
 
     async def _tidy(self) -> None:
         while True:
             await asyncio.sleep(FORGET_DELETIONS_SECONDS)
-            self.store.forget_deletions()
-
-
-async def run(settings: Settings) -> None:
-    """Run the operator until SIGTERM or SIGINT."""
-    operator = Operator(settings, connect(os.environ))
-    task = asyncio.create_task(operator.run())
-    for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, task.cancel)
-    try:
-        await task
-    except asyncio.CancelledError:
-        log.info("stopped")
+            self._store.forget_deletions()

@@ -57,13 +57,20 @@ class Store:
             self._objects.pop(key, None)
         return key
 
-    def keep_only(self, kind: Kind, namespace: str | None, seen: set[tuple[str, str]]) -> list[Key]:
-        """After a fresh list: forget what is not in `seen` (namespace, name); the keys that this concerned."""
+    def keep_only(self, kind: Kind, namespace: str | None, seen: set[tuple[str, str]], version: int) -> list[Key]:
+        """After a list of this version: forget what is not in `seen` (namespace, name); the keys that this concerned.
+
+        What has become known since, from a watch or by a write, is newer than the list and stays.
+        """
         touched = []
         for key, kept in list(self._objects.items()):
             if namespace is not None and key[0] != namespace:
                 continue
-            gone = [entry for entry in kept if entry[0] == kind and (key[0], entry[1]) not in seen]
+            gone = [
+                entry
+                for entry, (kept_version, _) in kept.items()
+                if entry[0] == kind and (key[0], entry[1]) not in seen and kept_version <= version
+            ]
             for entry in gone:
                 del kept[entry]
                 touched.append(key)

@@ -17,7 +17,7 @@ REFUSALS: list[tuple[int, dict[str, Any], type[errors.ClusterError]]] = [
     (404, {}, errors.ApiMissing),
     (404, {"details": {}}, errors.ApiMissing),
     (409, NAMED, errors.Conflict),
-    (410, {}, errors.Expired),
+    (410, {}, errors.ClusterUnavailable),
     (403, NAMED, errors.Forbidden),
     (400, {}, errors.Rejected),
     (422, NAMED, errors.Rejected),

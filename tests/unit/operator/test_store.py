@@ -52,11 +52,19 @@ def test_a_list_removes_what_is_gone_of_its_kind_and_namespace() -> None:
     for kind in (SERVICE, DEPLOYMENT):
         store.put(kind, body(1))
     store.put(SERVICE, body(2, "other"))
-    assert store.keep_only(SERVICE, "elsewhere", set()) == []
-    assert store.keep_only(SERVICE, "ns", {("ns", "other")}) == [KEY]
+    assert store.keep_only(SERVICE, "elsewhere", set(), 9) == []
+    assert store.keep_only(SERVICE, "ns", {("ns", "other")}, 9) == [KEY]
     assert store.get(SERVICE, KEY, "faces") is None
     assert store.get(DEPLOYMENT, KEY, "faces") is not None
     assert store.get(SERVICE, ("ns", "other"), "other") is not None
+
+
+def test_a_list_does_not_remove_what_is_newer_than_itself() -> None:
+    store = Store()
+    store.put(SERVICE, body(5))
+    assert store.keep_only(SERVICE, "ns", set(), 4) == []
+    assert store.get(SERVICE, KEY, "faces") is not None
+    assert store.keep_only(SERVICE, "ns", set(), 5) == [KEY]
 
 
 def test_a_child_is_found_by_its_name_whatever_its_labels_say() -> None:

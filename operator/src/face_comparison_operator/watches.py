@@ -1,0 +1,145 @@
+"""What kopf's watches do not tell: whether they are alive, what is gone, and when everything has been seen once.
+
+kopf follows each kind of object and hands over every change. But a watch that has died in silence looks like one on
+which nothing happens, and when kopf lists anew after a gap, what was deleted meanwhile is simply not mentioned. Both
+are learned by overhearing the answers that kopf gets: each watch is short and has to be answered anew every minute, and
+whenever kopf lists a kind, it is listed here as well, to forget what is not there any more.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from face_comparison_operator.cluster import Cluster, Report
+from face_comparison_operator.errors import ApiMissing, ClusterError
+from face_comparison_operator.kinds import WATCHED, Kind
+from face_comparison_operator.queue import Queue
+from face_comparison_operator.store import Key, Store
+
+# The server ends each watch after this time, and kopf begins it anew.
+WATCH_SECONDS = 60
+# Time to notice that a watch did not end in time and to begin another, before the operator says that it is blind.
+LIVE_SECONDS = WATCH_SECONDS + 35.0
+# How soon an API that was installed later is noticed where kopf may not look for it.
+MISSING_SECONDS = 20.0
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(slots=True, eq=False)
+class Watch:
+    """One kind in one namespace (None: all), followed by kopf."""
+
+    kind: Kind
+    namespace: str | None
+    heard: float
+    listed: bool = False
+    missing: bool = False
+
+
+class Watches:
+    """All of them. `clock` gives seconds that only grow."""
+
+    def __init__(
+        self,
+        cluster: Cluster,
+        store: Store,
+        changed: Callable[[Key], None],
+        namespaces: Sequence[str],
+        report: Report,
+        clock: Callable[[], float],
+    ) -> None:
+        self._cluster, self._store, self._changed, self._report, self._clock = cluster, store, changed, report, clock
+        self._lists: Queue[Watch] = Queue(clock)
+        self._discovered = not namespaces
+        self.synced = asyncio.Event()
+        """Set when everything has been seen once."""
+        self._watches = {
+            kind.path(namespace): Watch(kind, namespace, clock())
+            for kind in WATCHED
+            for namespace in namespaces or (None,)
+        }
+
+    @property
+    def silence(self) -> float:
+        """Seconds since the quietest watch was last answered. An optional one may have ended with its API."""
+        return self._clock() - self._quietest().heard
+
+    def dead(self) -> str | None:
+        """Why changes are not noticed any more, if so."""
+        if self.silence < LIVE_SECONDS:
+            return None
+        return f"the watch of {self._quietest().kind.plural} is silent for {self.silence:.0f} s"
+
+    def unready(self) -> str | None:
+        """Why the operator cannot work yet or any more, if so."""
+        waiting = [watch.kind.plural for watch in self._watches.values() if not watch.listed]
+        return f"not listed yet: {', '.join(waiting)}" if waiting else self.dead()
+
+    def answered(self, path: str, query: Mapping[str, str], status: int) -> bool:
+        """kopf got an answer to a request. Whether it had better ask again: a kind that is gone would end it."""
+        watch = self._watches.get(path)
+        if watch is None:
+            return False
+        self._report("watch" if "watch" in query else "list", watch.kind.plural, status)
+        if status < 400:
+            watch.heard = self._clock()
+            if "watch" not in query and "continue" not in query:
+                self._lists.add(watch)
+        return status == 404
+
+    async def run(self) -> None:
+        """List whatever kopf lists; ends when there is an API that kopf follows only after a new start."""
+        for watch in self._watches.values():
+            if watch.kind.optional:
+                self._lists.add(watch)  # kopf is silent about kinds that the cluster does not have
+        while True:
+            watch = await self._lists.take()
+            failed, was_missing = True, watch.missing
+            try:
+                await self._list(watch)
+                failed = False
+            except ClusterError as error:
+                log.warning("listing %s: %s", watch.kind.plural, error.message)
+            finally:
+                self._lists.done(watch, failed=failed)
+            if all(each.listed for each in self._watches.values()):
+                self.synced.set()
+            if self._discovered:
+                continue
+            if watch.missing:
+                self._lists.add_after(watch, MISSING_SECONDS)
+            elif was_missing:
+                log.info("the cluster has %s now, beginning anew", watch.kind.plural)
+                return
+
+    async def _list(self, watch: Watch) -> None:
+        """Put what is there into the store, and drop from it what is not."""
+        seen: set[tuple[str, str]] = set()
+        version = ""
+        try:
+            async for item in self._cluster.listed(watch.kind, watch.namespace):
+                if isinstance(item, str):
+                    version = item
+                else:
+                    seen.add((item["metadata"]["namespace"], item["metadata"]["name"]))
+                    self._tell(self._store.put(watch.kind, item))
+        except ApiMissing:
+            if not watch.kind.optional:
+                raise
+            watch.missing = watch.listed = True
+            return
+        for key in self._store.keep_only(watch.kind, watch.namespace, seen, int(version)):
+            self._tell(key)
+        watch.missing, watch.listed = False, True
+        log.info("listed %s in %s: %d", watch.kind.plural, watch.namespace or "all namespaces", len(seen))
+
+    def _tell(self, key: Key | None) -> None:
+        if key is not None:
+            self._changed(key)
+
+    def _quietest(self) -> Watch:
+        return min((each for each in self._watches.values() if not each.kind.optional), key=lambda each: each.heard)

@@ -1,0 +1,159 @@
+"""How the operator finds the API server: what kopf and the official client make of kubeconfig files.
+
+Each case is a process of its own, because the client reads the environment once.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import subprocess
+import sys
+import threading
+import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from parts.certificates import Authority
+
+from face_comparison_operator.handlers import RETRY_SECONDS
+
+PROGRAM = """
+import dataclasses, json
+from face_comparison_operator import errors, handlers
+from face_comparison_operator.settings import Settings
+framework = handlers._framework(Settings())
+try:
+    found = [handlers._login(framework) for _ in range({times})]
+    print(json.dumps([
+        dict(server=each.server, authorization=each.headers.get("Authorization"), namespace=each.namespace,
+             proxy=each.proxy, in_cluster=each.in_cluster, authorities=len(each.tls.get_ca_certs()))
+        for each in found
+    ]))
+except errors.InvalidSettings as error:
+    print(json.dumps(error.message))
+"""
+
+
+def login(kubeconfig: str | None, home: Path, times: int = 1) -> Any:
+    environment = {"HOME": str(home), "PATH": os.environ["PATH"]}
+    if kubeconfig:
+        environment["KUBECONFIG"] = kubeconfig
+    command = [sys.executable, "-c", PROGRAM.format(times=times)]
+    result = subprocess.run(command, env=environment, capture_output=True, text=True, check=True, timeout=60)
+    return json.loads(result.stdout)
+
+
+def write(path: Path, user: dict[str, Any], cluster: dict[str, Any] | None = None, **more: Any) -> str:
+    config = {
+        "current-context": "here",
+        "contexts": [{"name": "here", "context": {"cluster": "c", "user": "u", **more}}],
+        "clusters": [{"name": "c", "cluster": {"server": "https://192.0.2.1:6443/", **(cluster or {})}}],
+        "users": [{"name": "u", "user": user}],
+    }
+    path.write_text(yaml.safe_dump(config))
+    return str(path)
+
+
+def test_a_token_a_namespace_and_a_proxy(tmp_path: Path) -> None:
+    path = write(tmp_path / "a", {"token": "secret"}, {"proxy-url": "http://192.0.2.2:3128"}, namespace="mine")
+    (found,) = login(path, tmp_path)
+    assert found["server"].rstrip("/") == "https://192.0.2.1:6443"
+    assert (found["authorization"], found["namespace"]) == ("Bearer secret", "mine")
+    assert (found["proxy"], found["in_cluster"]) == ("http://192.0.2.2:3128", False)
+
+
+def test_certificates_beside_the_config_or_in_it(tmp_path: Path) -> None:
+    authority = Authority(tmp_path)
+    certificate, key = authority.sign("me", "me")
+    files = {"client-certificate": certificate.name, "client-key": key.name}
+    (beside,) = login(write(tmp_path / "a", files, {"certificate-authority": authority.certificate.name}), tmp_path)
+    data = {f"{name}-data": base64.b64encode((tmp_path / file).read_bytes()).decode() for name, file in files.items()}
+    inline = {"certificate-authority-data": base64.b64encode(authority.certificate.read_bytes()).decode()}
+    (inside,) = login(write(tmp_path / "b", data, inline), tmp_path)
+    assert beside == inside
+    assert inside["authorities"] > 0
+
+
+def test_of_several_files_the_first_counts(tmp_path: Path) -> None:
+    first, second = write(tmp_path / "a", {"token": "first"}), write(tmp_path / "b", {"token": "second"})
+    (found,) = login(os.pathsep.join([first, second]), tmp_path)
+    assert found["authorization"] == "Bearer first"
+
+
+def test_a_credential_plugin_is_asked_at_each_login(tmp_path: Path) -> None:
+    script = tmp_path / "plugin.py"
+    script.write_text("""
+import json, os, pathlib
+asked = pathlib.Path(__file__).with_name("asked")
+count = len(asked.read_text()) + 1 if asked.exists() else 1
+asked.write_text("x" * count)
+info = json.loads(os.environ["KUBERNETES_EXEC_INFO"])
+token = f"{os.environ['WHO']}-{count}"
+print(json.dumps({"apiVersion": info["apiVersion"], "kind": info["kind"], "status": {"token": token}}))
+""")
+    plugin = {
+        "apiVersion": "client.authentication.k8s.io/v1",
+        "command": sys.executable,
+        "args": [str(script)],
+        "env": [{"name": "WHO", "value": "me"}],
+        "interactiveMode": "Never",
+    }
+    found = login(write(tmp_path / "config", {"exec": plugin}), tmp_path, times=2)
+    assert [each["authorization"] for each in found] == ["Bearer me-1", "Bearer me-2"]
+
+
+def test_the_home_folder_is_the_last_resort(tmp_path: Path) -> None:
+    (tmp_path / ".kube").mkdir()
+    write(tmp_path / ".kube" / "config", {"token": "home"})
+    (found,) = login(None, tmp_path)
+    assert (found["authorization"], found["namespace"]) == ("Bearer home", "default")
+
+
+@pytest.mark.parametrize(
+    ("config", "words"),
+    [(None, "no cluster"), ({"current-context": "gone"}, "gone"), ({}, "kubeconfig cannot be used")],
+)
+def test_what_is_missing_is_told(tmp_path: Path, config: dict[str, Any] | None, words: str) -> None:
+    path = tmp_path / "config"
+    path.write_text(yaml.safe_dump(config))
+    assert words in login(str(path) if config is not None else None, tmp_path)
+
+
+def test_credentials_that_are_refused_are_not_tried_without_pause(tmp_path: Path) -> None:
+    refused: list[float] = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            if self.path == "/api":  # where kopf begins
+                refused.append(time.monotonic())
+            self.send_error(401)
+
+        def log_message(self, *_: object) -> None:
+            """Nothing."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.serve_forever).start()
+    path = write(tmp_path / "config", {"token": "old"}, {"server": f"http://127.0.0.1:{server.server_port}"})
+    command = [Path(sys.executable).with_name("face-comparison-operator"), "run", "--no-leader-election"]
+    process = subprocess.Popen(
+        [*command, "--metrics-port=0", "--health-port=0"],
+        env=os.environ | {"KUBECONFIG": path},
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        deadline = time.monotonic() + 60
+        while not refused or refused[-1] < refused[0] + RETRY_SECONDS:
+            assert process.poll() is None
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+        assert len([each for each in refused if each < refused[0] + RETRY_SECONDS / 2]) == 1
+    finally:
+        process.kill()
+        process.wait()
+        server.shutdown()
+        server.server_close()

@@ -1,0 +1,223 @@
+"""What is learned from the answers that kopf gets: which watch is silent, what is gone, which kinds are missing."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+
+from face_comparison_operator.errors import ApiMissing, ClusterUnavailable
+from face_comparison_operator.kinds import HTTP_ROUTE, POD, RESOURCE, SERVICE, WATCHED, Kind
+from face_comparison_operator.store import Store
+from face_comparison_operator.watches import LIVE_SECONDS, WATCH_SECONDS, Watches
+
+KEY = ("ns", "faces")
+
+
+class Lists:
+    """What an API server would list, by kind: objects and their version; None: it does not know the kind."""
+
+    def __init__(self) -> None:
+        self.objects: dict[Kind, list[str] | None] = {kind: None if kind.optional else [] for kind in WATCHED}
+        self.version = 10
+        self.broken = 0
+
+    async def listed(self, kind: Kind, namespace: str | None) -> AsyncIterator[dict[str, Any] | str]:
+        if self.broken:
+            self.broken -= 1
+            raise ClusterUnavailable("not now")
+        names = self.objects[kind]
+        if names is None:
+            raise ApiMissing(kind.plural)
+        for name in names:
+            yield body(name, self.version)
+        yield str(self.version)
+
+
+def body(name: str, version: int) -> dict[str, Any]:
+    return {"metadata": {"name": name, "namespace": "ns", "uid": name, "resourceVersion": str(version)}}
+
+
+class Following:
+    """The watches with everything around them, at a time that passes when the test says so."""
+
+    def __init__(self, *namespaces: str) -> None:
+        self.now = 0.0
+        self.lists, self.store = Lists(), Store()
+        self.changed: list[tuple[str, str]] = []
+        self.requests: list[tuple[str, str, int]] = []
+        self.watches = Watches(
+            self.lists,  # type: ignore[arg-type]
+            self.store,
+            self.changed.append,
+            namespaces,
+            report=lambda *request: self.requests.append(request),
+            clock=lambda: self.now,
+        )
+        self.namespace = namespaces[0] if namespaces else None
+        self.task: asyncio.Task[None] | None = None
+
+    def kopf_lists(self, *kinds: Kind, **query: str) -> None:
+        for kind in kinds:
+            self.watches.answered(kind.path(self.namespace), {"limit": "50", **query}, 200)
+
+    def kopf_watches(self, *kinds: Kind, status: int = 200) -> None:
+        for kind in kinds:
+            self.watches.answered(kind.path(self.namespace), {"watch": "true"}, status)
+
+    async def settle(self) -> bool:
+        """Let it work as far as it goes; whether it has ended."""
+        self.task = self.task or asyncio.create_task(self.watches.run())
+        for _ in range(100):
+            await asyncio.sleep(0)
+        return self.task.done()
+
+    async def wait(self, seconds: float) -> bool:
+        """Let time pass, and something happen that makes it look at the clock."""
+        self.now += seconds
+        self.kopf_lists(POD)
+        return await self.settle()
+
+
+ALWAYS = [kind for kind in WATCHED if not kind.optional]
+
+
+def test_one_silent_watch_is_enough_to_be_blind() -> None:
+    following = Following()
+    assert following.watches.dead() is None
+    following.now = LIVE_SECONDS - 1
+    following.kopf_watches(*(kind for kind in ALWAYS if kind != POD))
+    assert following.watches.dead() is None
+    following.now = LIVE_SECONDS + 1
+    told = following.watches.dead()
+    assert told is not None
+    assert "pods" in told
+    assert "silent" in told
+    following.kopf_watches(POD, status=503)
+    assert following.watches.dead() is not None, "an error is no sign of life"
+    following.kopf_watches(POD)
+    assert following.watches.dead() is None
+    assert following.watches.silence == 2
+
+
+def test_requests_of_kopf_are_counted() -> None:
+    following = Following()
+    following.kopf_lists(SERVICE)
+    following.kopf_watches(POD, status=503)
+    following.watches.answered("/apis/apps/v1", {}, 200)
+    assert following.requests == [("list", "services", 200), ("watch", "pods", 503)]
+
+
+def test_a_watch_of_an_api_that_may_go_does_not_count() -> None:
+    following = Following()
+    following.kopf_watches(HTTP_ROUTE)
+    following.now = LIVE_SECONDS + 1
+    following.kopf_watches(*ALWAYS)
+    assert following.watches.dead() is None
+
+
+def test_a_healthy_watch_is_answered_often_enough() -> None:
+    assert WATCH_SECONDS < LIVE_SECONDS
+
+
+async def _synced(following: Following) -> None:
+    following.kopf_lists(*ALWAYS)
+    await following.settle()
+    assert following.watches.synced.is_set()
+
+
+def test_kopf_does_not_hear_that_a_kind_is_gone_but_asks_again() -> None:
+    following = Following()
+    assert following.watches.answered(HTTP_ROUTE.path(None), {"watch": "true"}, 404)
+    assert not following.watches.answered(HTTP_ROUTE.path(None), {"watch": "true"}, 200)
+    assert not following.watches.answered("/apis/gateway.networking.k8s.io/v1", {}, 404)
+
+
+def test_ready_when_everything_has_been_listed_after_kopf_did() -> None:
+    async def test() -> None:
+        following = Following()
+        following.lists.objects[SERVICE] = ["faces"]
+        following.kopf_lists(*(kind for kind in ALWAYS if kind != SERVICE))
+        await following.settle()
+        assert following.watches.unready() == "not listed yet: services"
+        assert not following.watches.synced.is_set()
+        following.kopf_lists(SERVICE)
+        await following.settle()
+        assert following.watches.unready() is None
+        assert following.watches.synced.is_set()
+        assert following.store.get(SERVICE, KEY, "faces") is not None
+        assert following.changed == [KEY]
+
+    asyncio.run(test())
+
+
+def test_what_went_unmentioned_is_forgotten_when_kopf_lists_anew() -> None:
+    async def test() -> None:
+        following = Following()
+        following.lists.objects[RESOURCE] = ["faces"]
+        await _synced(following)
+        following.changed.clear()
+        following.lists.objects[RESOURCE], following.lists.version = [], 20
+        following.kopf_watches(RESOURCE)
+        following.kopf_lists(SERVICE)
+        await following.settle()
+        assert following.store.resource(KEY) is not None, "nobody has looked"
+        following.kopf_lists(RESOURCE)
+        await following.settle()
+        assert following.store.resource(KEY) is None
+        assert following.changed == [KEY]
+
+    asyncio.run(test())
+
+
+def test_what_is_newer_than_the_list_stays() -> None:
+    async def test() -> None:
+        following = Following()
+        following.store.put(SERVICE, body("faces", following.lists.version + 1))
+        await _synced(following)
+        assert following.store.get(SERVICE, KEY, "faces") is not None
+
+    asyncio.run(test())
+
+
+def test_further_pages_of_a_list_are_no_other_list() -> None:
+    async def test() -> None:
+        following = Following()
+        await _synced(following)
+        following.lists.broken = 1
+        following.kopf_lists(SERVICE, **{"continue": "there"})
+        await following.settle()
+        assert following.lists.broken == 1
+
+    asyncio.run(test())
+
+
+def test_a_list_that_fails_is_tried_again() -> None:
+    async def test() -> None:
+        following = Following()
+        following.kopf_lists(*ALWAYS)
+        following.lists.broken = len(WATCHED)
+        await following.settle()
+        assert following.watches.unready() is not None
+        await following.wait(1)
+        assert following.watches.unready() is None
+
+    asyncio.run(test())
+
+
+@pytest.mark.parametrize("namespaces", [(), ("ns",)])
+def test_an_api_that_comes_later_needs_a_new_start_only_where_kopf_may_not_look_for_it(
+    namespaces: tuple[str, ...],
+) -> None:
+    async def test() -> None:
+        following = Following(*namespaces)
+        await _synced(following)
+        assert not await following.wait(30), "it is still missing"
+        following.lists.objects[HTTP_ROUTE] = []
+        if not namespaces:
+            following.kopf_lists(HTTP_ROUTE)
+        assert await following.wait(30) == bool(namespaces)
+
+    asyncio.run(test())

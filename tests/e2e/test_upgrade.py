@@ -81,7 +81,7 @@ def test_from_an_earlier_commit(
     if asked_for(product, namespace) == template:
         assert identities(product, namespace) == pods
 
-    before = {uid for uid, _ in identities(product, namespace)}
+    before = {pod["metadata"]["uid"] for pod in product.pods(namespace, NAME)}
     service = next(image for image in built if image.repository == "service")
     newer = replace(service, tag=f"{service.tag}-newer")
     product.node.ctr("images", "tag", "--force", service.name, newer.name)
@@ -89,7 +89,8 @@ def test_from_an_earlier_commit(
     with load(product, HOST) as outcome:
         own.helm(product.node, own.CHART, *own.chart_values([*others, newer]))
         product.node.wait(
-            "pods of the new image", lambda: before.isdisjoint(uid for uid, _ in identities(product, namespace))
+            "pods of the new image",
+            lambda: before.isdisjoint(pod["metadata"]["uid"] for pod in product.pods(namespace, NAME)),
         )
         product.wait_ready(namespace, NAME)
     record("disturbance: test_upgrade_of_the_service", outcome.summary())

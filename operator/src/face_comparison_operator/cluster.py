@@ -26,7 +26,7 @@ from face_comparison_operator.errors import (
     NotFound,
     Rejected,
 )
-from face_comparison_operator.kinds import EVENT, RESOURCE, Kind
+from face_comparison_operator.kinds import EVENT, LEASE, RESOURCE, Kind
 from face_comparison_operator.resource import API_VERSION, KIND, MANAGED_BY, MANAGER, Object
 
 REQUEST_SECONDS = 30.0
@@ -102,14 +102,18 @@ class Cluster:
         """Replaced when there are new credentials."""
         self._report = report
         self._session: aiohttp.ClientSession | None = None
+        self._leasing: aiohttp.ClientSession | None = None
 
     async def __aenter__(self) -> Cluster:
         self._session = self.access.session(CONNECTIONS)
+        # A Lease that is renewed too late is lost: it must not wait until there is a connection for it.
+        self._leasing = self.access.session(1)
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        if self._session:
-            await self._session.close()
+        for session in (self._session, self._leasing):
+            if session:
+                await session.close()
 
     # --- reading -----------------------------------------------------------------------------------------------------
 
@@ -207,11 +211,12 @@ class Cluster:
         params: Mapping[str, str] | None = None,
         content: str = _JSON,
     ) -> bytes:
-        if self._session is None:
+        session = self._leasing if kind == LEASE else self._session
+        if session is None:
             raise RuntimeError("use the Cluster as a context manager")
         path = kind.path(namespace, name)
         try:
-            async with self._session.request(
+            async with session.request(
                 _METHODS.get(verb, verb.upper()),
                 self.access.server + path,
                 params=params,

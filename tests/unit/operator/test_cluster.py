@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
+import ssl
 from typing import Any
 
 import pytest
+from aiohttp import web
 
 from face_comparison_operator import errors
-from face_comparison_operator.cluster import _error, _handed_over
+from face_comparison_operator.cluster import CONNECTIONS, Access, Cluster, _error, _handed_over
+from face_comparison_operator.kinds import LEASE, SERVICE
 from face_comparison_operator.runtime import LOGGED
 
 NAMED = {"details": {"name": "x"}}
@@ -76,3 +80,32 @@ def test_replicas_are_let_go_of_and_not_taken_back() -> None:
     fields = {"f:spec": {"f:a": {}, "f:replicas": {}}}
     assert _handed_over([entry("Apply", fields)], {"spec": {}}) == [entry("Apply", SPEC)]
     assert _handed_over([entry("Apply", fields)], {"spec": {"replicas": 2}}) is None
+
+
+def test_the_lease_does_not_wait_behind_everything_else() -> None:
+    async def test() -> None:
+        waiting, busy, answer = 0, asyncio.Event(), asyncio.Event()
+
+        async def serve(request: web.Request) -> web.Response:
+            nonlocal waiting
+            if LEASE.plural not in request.path:
+                waiting += 1
+                if waiting == CONNECTIONS:
+                    busy.set()
+                await answer.wait()
+            return web.json_response({"metadata": {}})
+
+        runner = web.ServerRunner(web.Server(serve))  # type: ignore[arg-type]
+        await runner.setup()
+        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        access = Access(f"http://127.0.0.1:{runner.addresses[0][1]}", ssl.create_default_context(), {}, "ns")
+        async with asyncio.timeout(30), Cluster(access) as cluster:
+            others = [asyncio.create_task(cluster.read(SERVICE, "ns", f"a-{n}")) for n in range(2 * CONNECTIONS)]
+            await busy.wait()
+            assert await cluster.read(LEASE, "ns", "operator") == {"metadata": {}}
+            assert not any(other.done() for other in others)
+            answer.set()
+            await asyncio.gather(*others)
+        await runner.cleanup()
+
+    asyncio.run(test())

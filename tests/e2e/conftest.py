@@ -10,7 +10,7 @@ import os
 import subprocess
 import sys
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -29,6 +29,23 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 NAME = "face-comparison-test"
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """A failure shows what the operator said and what there is: the node is gone when somebody reads of it."""
+    report = yield
+    product: Product | None = getattr(item, "funcargs", {}).get("product")
+    if report.failed and product:
+        kinds = "facecomparisons,deployments,pods,ingresses,httproutes,hpa,events"
+        report.sections += [
+            (
+                "the operator",
+                product.said("logs", f"--namespace={own.SYSTEM}", f"deployment/{own.RELEASE}", "--tail=60"),
+            ),
+            ("the cluster", product.said("get", kinds, "--all-namespaces")),
+        ]
+    return report
 
 
 @pytest.fixture(scope="session")

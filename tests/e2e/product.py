@@ -14,7 +14,7 @@ from typing import Any
 
 import urllib3
 from local_cluster import config
-from local_cluster.node import Node
+from local_cluster.node import Node, NodeFailed
 from parts.controlplane import attempts, free_ports
 from parts.link import relay_command
 from parts.processes import Processes
@@ -129,6 +129,13 @@ class Product:
             if not left:
                 return
         raise AssertionError(f"left of {namespace}/{name} after {seconds:.0f} s: {left}")
+
+    def said(self, *arguments: str) -> str:
+        """What kubectl prints, or why it does not."""
+        try:
+            return self.node.kubectl(*arguments)
+        except (NodeFailed, subprocess.TimeoutExpired) as error:
+            return str(error)
 
     # --- requests ---
 

@@ -105,9 +105,16 @@ EVERY_CHILD = ",".join(sorted(set().union(*(kinds for _, kinds in CHILDREN_OF)))
 
 
 def children(product: Product, namespace: str) -> set[str]:
-    """Resources and groups of what the operator has made for the resource."""
+    """Resources and groups of what the operator has made for the resource, told by the owner of each.
+
+    KEDA copies the labels of a ScaledObject to the autoscaler that it makes.
+    """
     plural = {"Ingress": "ingresses", "NetworkPolicy": "networkpolicies"}
-    found = product.get(namespace, EVERY_CHILD, **{"app.kubernetes.io/managed-by": "face-comparison-operator"})
+    found = [
+        each
+        for each in product.get(namespace, EVERY_CHILD)
+        if any(owner["kind"] == "FaceComparison" for owner in each["metadata"].get("ownerReferences", []))
+    ]
     named = {
         (plural.get(each["kind"], f"{each['kind'].lower()}s"), each["apiVersion"].rpartition("/")[0]) for each in found
     }

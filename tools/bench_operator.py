@@ -10,6 +10,7 @@ import argparse
 import json
 import os
 import statistics
+import subprocess
 import sys
 import tempfile
 import threading
@@ -63,13 +64,27 @@ def measure(plane: ControlPlane, logs: Path, options: argparse.Namespace) -> dic
     install(api, yaml.safe_load(DEFINITION.read_text()))
     say(f"making {options.unrelated} unrelated Deployments and Secrets")
     make_unrelated(plane, options.unrelated)
+    program = as_deployed()
     figures: dict[str, Any] = {"cpus": os.cpu_count(), "unrelated": options.unrelated, "bursts": []}
     for count in options.resources:
-        with Operator(plane.kubeconfig, logs, name=f"operator-{count}") as operator:
+        with Operator(plane.kubeconfig, logs, program=program, name=f"operator-{count}") as operator:
             leads(operator)
             figures["bursts"].append(burst(plane, api, operator, count, options.rest))
     figures["failover_seconds"] = failover(plane, api, logs)
     return figures
+
+
+def as_deployed() -> Path:
+    """The operator's program in an environment like its image's, without what only a laptop needs."""
+    folder = ROOT / "build" / "operator"
+    sync = [ROOT / ".venv" / "tools" / "bin" / "uv", "sync", "--quiet", "--locked", "--no-dev"]
+    subprocess.run(
+        [*sync, "--package=face-comparison-operator"],
+        cwd=ROOT,
+        env=os.environ | {"UV_PROJECT_ENVIRONMENT": str(folder)},
+        check=True,
+    )
+    return folder / "bin" / "face-comparison-operator"
 
 
 def burst(plane: ControlPlane, api: Api, operator: Operator, count: int, rest: float) -> dict[str, Any]:

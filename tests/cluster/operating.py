@@ -22,14 +22,20 @@ class Operator:
     """One operator process, from `start` to `stop`; as a context manager around both."""
 
     def __init__(
-        self, kubeconfig: Path, logs: Path, *options: str, prefix: Sequence[str] = (), name: str = "operator"
+        self,
+        kubeconfig: Path,
+        logs: Path,
+        *options: str,
+        program: Path = PROGRAM,
+        prefix: Sequence[str] = (),
+        name: str = "operator",
     ) -> None:
         self.metrics_port, self.health_port = free_ports(2)
         self.name = name
         self._processes = Processes(logs)
         self._environment = {"KUBECONFIG": str(kubeconfig)}
         ports = [f"--metrics-port={self.metrics_port}", f"--health-port={self.health_port}"]
-        self._command = [*prefix, str(PROGRAM), "run", f"--service-image={IMAGE}", *ports, *options]
+        self._command = [*prefix, str(program), "run", f"--service-image={IMAGE}", *ports, *options]
 
     def start(self) -> Self:
         """Start the program and wait until it has seen everything."""

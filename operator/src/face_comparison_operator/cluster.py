@@ -31,8 +31,8 @@ from face_comparison_operator.resource import API_VERSION, KIND, MANAGED_BY, MAN
 
 REQUEST_SECONDS = 30.0
 # Requests at once. The API server makes Services one after the other, each with an address of its own to find: while
-# those wait, there must be room for the rest.
-CONNECTIONS = 64
+# those wait, there must be room for the rest. Each costs a quarter of a megabyte.
+CONNECTIONS = 32
 CONNECT_SECONDS = 5.0
 PAGE = 250
 AGAIN_SECONDS = 5.0

@@ -158,14 +158,20 @@ def _framework(settings: Settings) -> kopf.OperatorSettings:
 def _login(framework: kopf.OperatorSettings) -> Access:
     """The pod's own service account, else the usual kubeconfig rules. InvalidSettings says what is missing.
 
-    The official client knows credentials of every kind, kopf's own readers know the namespace and the proxy.
+    The official client, where it is installed, knows credentials of every kind; kopf's own readers know the namespace,
+    the proxy, and credentials that stand in the file.
     """
     try:
         account = kopf.login_with_service_account(settings=framework)
         plain = account or kopf.login_with_kubeconfig(settings=framework)
         if plain is None:
             raise InvalidSettings("no cluster: not inside one, and neither KUBECONFIG nor ~/.kube/config is there")
-        found = kopf.login_via_client(logger=log, settings=framework) or plain
+        found = account or kopf.login_via_client(logger=log, settings=framework) or plain
+        if found is plain and not (plain.as_http_headers() or plain.certificate_path or plain.certificate_data):
+            raise InvalidSettings(
+                "the kubeconfig names credentials that only the official client can get: "
+                "pip install 'face-comparison-operator[kubeconfig]'"
+            )
         return Access(
             server=found.server,
             tls=found.as_ssl_context(),

@@ -8,8 +8,11 @@ from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import psutil
 import pytest
 from live.served import LIMIT, Served, serving, until
+
+from face_comparison.server import HEADROOM
 
 IN_FLIGHT, EACH = 64, 8
 
@@ -55,6 +58,14 @@ def test_64_in_flight_on_a_queue_of_16(tmp_path: Path, workers: int) -> None:
         # Health never waits for a slot: were it to queue with the pictures, a probe would be refused or come last.
         assert len(seconds) > 5
         until(lambda: service.metric("face_comparison_in_flight") == 0, "nothing is left inside")
+
+
+def test_every_thread_is_there_before_the_first_request(tmp_path: Path) -> None:
+    """Begun with the requests of a first burst, they would keep health waiting: each holds up the event loop."""
+    with serving(tmp_path, threads=2, queue=16) as service:
+        service.wait_ready()
+        (worker,) = (psutil.Process(pid) for pid in service.workers())
+        assert worker.num_threads() >= 2 + 16 + HEADROOM
 
 
 def test_nobody_is_refused_while_another_worker_has_room(tmp_path: Path) -> None:

@@ -12,8 +12,10 @@ import logging
 import os
 import selectors
 import socket
+import threading
 import time
 import uuid
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any
 
@@ -45,6 +47,16 @@ class Worker(ThreadWorker):  # type: ignore[misc]
         self._lingering: set[Connection] = set()
         self._drain_began: float | None = None
         self._shut: float | None = None
+
+    def get_thread_pool(self) -> ThreadPoolExecutor:
+        """All threads at once, not each with its first request: the event loop would wait until each has begun to run,
+        which takes longest when many requests come at the same moment."""
+        pool: ThreadPoolExecutor = super().get_thread_pool()
+        everyone = threading.Barrier(self.cfg.threads + 1)
+        for _ in range(self.cfg.threads):
+            pool.submit(everyone.wait)
+        everyone.wait()
+        return pool
 
     # --- connections: heads are collected by the event loop
 

@@ -64,13 +64,14 @@ def product(built: list[images.Image], tmp_path_factory: pytest.TempPathFactory)
     """The chart, installed on a node of the run's own."""
     with Processes(tmp_path_factory.mktemp("node")) as processes:
         node = Node(NAME, processes=processes)
-        node.stop()  # what an earlier run left when its machine was stopped
-        try:
-            own.start(node, built, print)
-            own.helm(node, own.CHART, *own.chart_values(built))
-            yield Product(node, processes)
-        finally:
-            node.stop()
+        with node.alone():
+            node.stop()  # what an earlier run left when its machine was stopped
+            try:
+                own.start(node, built, print)
+                own.helm(node, own.CHART, *own.chart_values(built))
+                yield Product(node, processes)
+            finally:
+                node.stop()
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import tarfile
 from collections.abc import Callable, Iterator
@@ -40,6 +41,8 @@ def earlier(product: Product, built: list[images.Image], tmp_path: Path) -> Iter
     try:
         commit = git("rev-parse", "--verify", "--quiet", earlier_commit())
     except (subprocess.CalledProcessError, FileNotFoundError):
+        if os.environ.get("CI"):
+            raise
         pytest.skip("this copy of the repository holds no earlier commit of the chart and the operator")
     archive = tmp_path / "earlier.tar"
     git("archive", "--output", str(archive), commit)

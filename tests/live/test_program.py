@@ -63,6 +63,21 @@ def test_compare_tells_one_person_from_two(photographs: dict[str, Path]) -> None
     assert "different people" in different.stdout
 
 
+def test_an_interrupted_comparison_is_no_verdict(photographs: dict[str, Path], tmp_path: Path) -> None:
+    endless = tmp_path / "endless.jpg"
+    os.mkfifo(endless)
+    process = subprocess.Popen(
+        [PROGRAM, "compare", photographs["obama.jpg"], endless],
+        stderr=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    with endless.open("wb"):  # opens when the program reads it
+        process.send_signal(signal.SIGINT)
+    assert process.communicate(timeout=LIMIT) == ("", "interrupted\n")
+    assert process.returncode == 130
+
+
 def test_compare_as_json_and_by_another_threshold(photographs: dict[str, Path]) -> None:
     ended = run("compare", photographs["obama.jpg"], photographs["obama2.jpg"], "--json", "--threshold", "0.1")
     reply = json.loads(ended.stdout)

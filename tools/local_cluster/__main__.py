@@ -46,7 +46,10 @@ class Steps:
 
 def up_bare(say: Steps) -> None:
     """Bring the cluster up with the images in it and nothing installed, for those who want to do that themselves."""
-    own.start(Node(), own.prepare(say), say)
+    wanted = own.prepare(say)
+    node = Node()
+    with node.alone():
+        own.start(node, wanted, say)
     _write_wrapper()
     print(
         "\nTry next:\n"
@@ -71,9 +74,10 @@ def up(current: bool, say: Steps) -> None:
             raise NodeFailed(f"{reason}; `make cluster CLUSTER=current` uses a cluster that you have") from None
         node = Node()
         run = node.run
-        own.start(node, wanted, say)
-        say("installing the chart")
-        own.helm(node, own.CHART, *own.chart_values(wanted))
+        with node.alone():
+            own.start(node, wanted, say)
+            say("installing the chart")
+            own.helm(node, own.CHART, *own.chart_values(wanted))
     say("the operator runs")
     apply_sample(run, say)
     reply_of_sample(run, say, own_node=not current)
@@ -175,9 +179,10 @@ def main() -> int:
             return run_inside(options.words)
         if options.command == "down":
             node = Node()
-            node.stop()
-            if options.purge:
-                node.purge()
+            with node.alone():
+                node.stop()
+                if options.purge:
+                    node.purge()
             say("nothing of the cluster runs any more")
         elif options.bare:
             up_bare(say)

@@ -13,9 +13,10 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
+from filelock import FileLock, Timeout
 from local_cluster import cgroups, config
 from parts import flags, programs
 from parts.certificates import Authority, key_pair
@@ -60,6 +61,18 @@ class Node:
         self.layout = config.Layout(state or programs.cache().parent / "nodes" / name)
         self.kubeconfig = self.layout.kubeconfig("admin")
         self.audit_log = self.layout.state / "audit.log"
+
+    @contextlib.contextmanager
+    def alone(self) -> Iterator[None]:
+        """Start, use and stop it within this: NodeFailed while another program does."""
+        lock = FileLock(self.layout.state.with_name(f"{self.name}.lock"))
+        self.layout.state.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            held = lock.acquire(timeout=0)
+        except Timeout:
+            raise NodeFailed(f"another program is at work on the node {self.name}: wait until it ends") from None
+        with held:
+            yield
 
     # --- start and stop ---
 

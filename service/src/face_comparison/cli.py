@@ -1,7 +1,7 @@
 """The program `face-comparison`. Each command is a module of `commands`, imported only when it is asked for.
 
 Whatever fails ends in one line on stderr, `<code>: <message>`, and exit status 2. That holds for what nobody expected,
-too, though it shows its trace: Python's own status for it, 1, is a verdict of `compare`.
+too, though it shows its trace: Python's own status for it, 1, is a verdict of `compare`. So is click's for Ctrl-C.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any
 import click
 
 from face_comparison import __version__
-from face_comparison.commands import FAILED
+from face_comparison.commands import FAILED, INTERRUPTED
 from face_comparison.errors import FaceComparisonError
 
 COMMANDS = ("serve", "detect", "compare", "album", "models", "bench")
@@ -35,6 +35,9 @@ class _Commands(click.Group):
             return super().invoke(ctx)
         except (click.ClickException, click.Abort, click.exceptions.Exit, BrokenPipeError):
             raise  # click's own business
+        except KeyboardInterrupt:
+            click.echo("interrupted", err=True)
+            raise SystemExit(INTERRUPTED) from None
         except FaceComparisonError as error:
             click.echo(f"{error.code}: {error.message}", err=True)
         except OSError as error:

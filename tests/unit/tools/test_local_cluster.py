@@ -8,6 +8,7 @@ import pytest
 import yaml
 from local_cluster import cgroups, config, images
 from local_cluster.__main__ import shorten
+from local_cluster.node import Node, NodeFailed
 
 
 @pytest.fixture
@@ -99,3 +100,13 @@ def test_long_lists_are_shown_by_their_first_numbers() -> None:
         "face_hash": [0, 1, 2, 3, 4, "… 768 in all"],
         "Faces": [1],
     }
+
+
+def test_one_program_at_a_time_is_at_work_on_a_node(tmp_path: Path) -> None:
+    with Node("mine", tmp_path / "mine").alone():
+        with pytest.raises(NodeFailed, match="mine: wait"), Node("mine", tmp_path / "mine").alone():
+            pass
+        with Node("other", tmp_path / "other").alone():
+            pass
+    with Node("mine", tmp_path / "mine").alone():
+        pass

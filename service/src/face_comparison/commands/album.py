@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from face_comparison.commands import options, pictures
+from face_comparison.commands import INTERRUPTED, options, pictures
 from face_comparison.errors import PackagesMissing
 
 if TYPE_CHECKING:
@@ -22,9 +22,6 @@ if TYPE_CHECKING:
     from face_comparison.album.faces import Skipped
     from face_comparison.album.making import Made
     from face_comparison.album.survey import Outcome
-
-INTERRUPTED = 130
-"""Exit status after Ctrl-C, as shells have it."""
 
 LISTED = 20
 """Skipped files that are told in the terminal; the rest is in skipped.csv."""

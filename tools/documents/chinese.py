@@ -21,7 +21,9 @@ WORDS: dict[str, str] = {
     r"service, (\d+) in flight": r"服务，\1 个并发",
     r"service, (\d+) in flight, picture as the body": r"服务，\1 个并发，图片直接作为请求体",
     r"plain loop, (\d+) threads?": r"普通循环，\1 个线程",
+    r"plain loop, (\d+) threads, one look at each face": r"普通循环，\1 个线程，每张人脸只看一次",
     r"OpenCV's own, (\d+) threads?": r"OpenCV 自带流程，\1 个线程",
+    r"OpenCV's own, one loop, (\d+) threads inside": r"OpenCV 自带流程，一个循环，内部 \1 个线程",
 }
 """Whole cells as patterns; a cell that none of them fits stays as it is."""
 

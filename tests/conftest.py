@@ -16,3 +16,7 @@ settings.load_profile("product")
 
 # A shell that starts the tests in the background lets them, and every program that they start, ignore Ctrl-C.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+# Under `make test` another make would say which folder it works in; the one of a reader who types it does not.
+for name in ("MAKEFLAGS", "MAKELEVEL", "MFLAGS"):
+    os.environ.pop(name, None)

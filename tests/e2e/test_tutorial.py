@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -65,30 +64,15 @@ def shell(product: Product, built: list[images.Image]) -> Iterator[Shell]:
         own.helm(product.node, own.CHART, *own.chart_values(built))
 
 
-def outside(commands: str) -> tuple[int, str]:
-    """The status and the output of commands typed before the cluster's shell is entered."""
-    # The shell of a reader was not started by `make test`: there, another make announces each folder it works in.
-    environment = {
-        name: value for name, value in os.environ.items() if name not in ("MAKEFLAGS", "MAKELEVEL", "MFLAGS")
-    }
-    done = subprocess.run(
-        ["bash", "-eu", "-c", commands],
-        cwd=ROOT,
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=600,
-        check=False,
-    )
-    return done.returncode, done.stdout
-
-
 def test_the_commands_of_the_tutorial_print_what_it_says(shell: Shell) -> None:
     for step in transcript.steps(ROOT / "docs" / "tutorial.md"):
         if step.inside:
             status, printed = shell.type(step.commands)
         else:
-            status, printed = outside(step.commands)
+            done = subprocess.run(
+                ["bash", "-eu", "-c", step.commands], cwd=ROOT, capture_output=True, text=True, timeout=600, check=False
+            )
+            status, printed = done.returncode, done.stdout
         assert status == 0, f"{step.commands}\n{printed}"
         assert step.shown is not None
         assert transcript.alike(step.shown, printed), (

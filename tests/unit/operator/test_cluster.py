@@ -86,7 +86,7 @@ def test_the_lease_does_not_wait_behind_everything_else() -> None:
     async def test() -> None:
         waiting, busy, answer = 0, asyncio.Event(), asyncio.Event()
 
-        async def serve(request: web.Request) -> web.Response:
+        async def serve(request: web.BaseRequest) -> web.Response:
             nonlocal waiting
             if LEASE.plural not in request.path:
                 waiting += 1
@@ -95,7 +95,7 @@ def test_the_lease_does_not_wait_behind_everything_else() -> None:
                 await answer.wait()
             return web.json_response({"metadata": {}})
 
-        runner = web.ServerRunner(web.Server(serve))  # type: ignore[arg-type]
+        runner = web.ServerRunner(web.Server(serve))
         await runner.setup()
         await web.TCPSite(runner, "127.0.0.1", 0).start()
         access = Access(f"http://127.0.0.1:{runner.addresses[0][1]}", ssl.create_default_context(), {}, "ns")

@@ -106,6 +106,15 @@ def test_the_keyboard_reaches_everything(explorer: Explorer, photographs: dict[s
     expect(page.locator("#sample")).to_contain_text("import requests")
 
 
+def test_the_link_to_the_content_stays_on_its_page(explorer: Explorer) -> None:
+    explorer.go("compare")
+    explorer.page.get_by_role("link", name="Skip to the content").focus()
+    explorer.page.keyboard.press("Enter")
+    expect(explorer.page.locator("main")).to_be_focused()
+    expect(explorer.page.locator("nav a[aria-current]")).to_have_attribute("data-page", "compare")
+    assert explorer.page.url.endswith("#compare")
+
+
 def test_what_happens_is_announced(explorer: Explorer, photographs: dict[str, Path]) -> None:
     explorer.choose(photographs["table.jpg"])
     expect(explorer.page.locator("#announcer")).to_contain_text("6 faces, answered in")

@@ -110,6 +110,11 @@ themeButton.addEventListener("click", () => {
   remember("theme", theme);
   paint();
 });
+// Not by its address: that would be the address of no page.
+document.querySelector(".skip").addEventListener("click", (event) => {
+  event.preventDefault();
+  main.focus();
+});
 addEventListener("hashchange", () => {
   showPage();
   main.focus({ preventScroll: true });

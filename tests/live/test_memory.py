@@ -31,7 +31,7 @@ def test_memory_is_flat(tmp_path: Path) -> None:
             list(pool.map(lambda number: turn(service, number), range(turns)))
             return int(worker.memory_info().rss)
 
-        early = after(300)  # by then every thread has worked
+        early = after(600)  # by then every thread has worked, on a busy machine too
         late = after(900)
         assert late < 1.05 * early, f"{early / 2**20:.1f} MiB, later {late / 2**20:.1f} MiB"
         assert worker.num_fds() < 100

@@ -16,7 +16,7 @@ from pictures import samples
 from face_comparison import analysis, engines, similarity
 from face_comparison.analysis import PictureAnalyzer
 from face_comparison.bundle import Bundle
-from face_comparison.engines import Engine, Session, Shape
+from face_comparison.engines import Engine, Session, Shape, openvino
 from face_comparison.faces import Face
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "model" / "sample.json"
@@ -166,9 +166,9 @@ def test_every_bucket_has_run_before_the_first_request(default_bundle: Bundle, m
         engine = load_engine(*given)
         session = engine.session
 
-        def recorded(network: Path, shapes: Sequence[Shape]) -> Session:
+        def recorded(network: Path, shapes: Sequence[Shape], **given: bool) -> Session:
             loaded.extend(shapes)
-            return Recording(session(network, shapes))
+            return Recording(session(network, shapes, **given))
 
         monkeypatch.setattr(engine, "session", recorded)
         return engine
@@ -178,6 +178,56 @@ def test_every_bucket_has_run_before_the_first_request(default_bundle: Bundle, m
     analysis.build_analyzer(default_bundle, device="cpu")
     assert loaded
     assert set(ran) == set(loaded)
+
+
+def test_the_path_of_a_gpu_gives_the_faces_of_a_cpu_in_batches_that_were_loaded(
+    default_bundle: Bundle, analyzer: PictureAnalyzer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Everything but CUDA itself, which `test_cuda.py` needs a GPU for: its buckets, and batches across requests."""
+    sizes: list[tuple[str, int]] = []
+
+    class Strict:
+        def __init__(self, session: Session, shapes: Sequence[Shape]) -> None:
+            self._session, self._shapes = session, shapes
+
+        def run(self, pictures: np.ndarray) -> Sequence[np.ndarray]:
+            assert pictures.shape[:3] in self._shapes
+            return self._session.run(pictures)
+
+    class Gpu:
+        name, device = "onnxruntime", "cuda"
+
+        def session(self, network: Path, shapes: Sequence[Shape], *, exact: bool = False) -> Session:
+            return Strict(cpu.session(network, shapes, exact=exact), shapes)
+
+    cpu = engines.load("onnxruntime", "cpu", 2)
+    monkeypatch.setattr(engines, "load", lambda *given: Gpu())
+    gpu = analysis.build_analyzer(default_bundle, device="cuda", threads=2, on_batch=lambda *batch: sizes.append(batch))
+    photographs = [samples.photographs()[name].read_bytes() for name in samples.BENCH]
+    with ThreadPoolExecutor(8) as pool:
+        found = list(pool.map(gpu.analyze, photographs * 2))
+    for data, analysed in zip(photographs * 2, found, strict=True):
+        expected = analyzer.analyze(data).faces
+        assert len(analysed.faces) == len(expected)
+        for face in analysed.faces:
+            nearest = min(expected, key=lambda other: float(np.abs(other.landmarks - face.landmarks).max()))
+            np.testing.assert_allclose(face.landmarks, nearest.landmarks, atol=1)
+            assert similarity.distance(face.hash, nearest.hash) < 0.1
+    assert max(size for network, size in sizes if network == "detector") > 1
+
+
+def test_the_detector_computes_in_float32(default_bundle: Bundle, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On every processor: only then does a picture have the same hash on all of them."""
+    exact: list[tuple[str, bool]] = []
+    session = openvino.OpenVinoEngine.session
+
+    def recorded(self: Any, network: Path, shapes: Sequence[Shape], **given: bool) -> Session:
+        exact.append((network.stem, given.get("exact", False)))
+        return session(self, network, shapes, **given)
+
+    monkeypatch.setattr(openvino.OpenVinoEngine, "session", recorded)
+    analysis.build_analyzer(default_bundle, device="cpu")
+    assert exact == [("detector", True), ("embedder", False)]
 
 
 def test_a_picture_of_six_people_is_looked_at_no_more_often_than_it_takes(default_bundle: Bundle) -> None:

@@ -38,7 +38,8 @@ def test_both_engines_give_the_same_hash(default_bundle: Bundle, analyzer: analy
     other = analysis.build_analyzer(default_bundle, device="cpu", engine="onnxruntime", threads=1)
     assert (other.model.engine, analyzer.model.engine) == ("onnxruntime", "openvino")
     (one,), (two,) = analyzer.analyze(SAMPLE).faces, other.analyze(SAMPLE).faces
-    assert np.linalg.norm(one.hash - two.hash) < 0.02  # float32 on both: different order of sums only
+    # float32 on both, but for the embedder on processors that also compute in bfloat16: 0.012 on average, 0.03 at most.
+    assert np.linalg.norm(one.hash - two.hash) < 0.04
     np.testing.assert_allclose(one.landmarks, two.landmarks, atol=0.05)
 
 

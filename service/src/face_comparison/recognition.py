@@ -43,11 +43,11 @@ class Recognizer:
     """Finds and embeds faces with one bundle's networks. Safe to use from several threads at once."""
 
     def __init__(
-        self, manifest: Manifest, detector: Session, embedder: Session, aspects: Sequence[float] = ASPECTS
+        self, manifest: Manifest, views: Session, crops: Session, embedder: Session, aspects: Sequence[float] = ASPECTS
     ) -> None:
-        """The sessions take any number of pictures of the sizes in `detector_shapes` and `embedder_shapes`; aspects:
-        the same as for `detector_shapes`."""
-        self._detector, self._embedder = detector, embedder
+        """views, crops: the detector, for whole pictures and for crops around faces. The sessions take any number of
+        pictures of the sizes in `detector_shapes` and `embedder_shapes`; aspects: the same as for `detector_shapes`."""
+        self._views, self._crops, self._embedder = views, crops, embedder
         self._manifest = manifest
         self._aspects = tuple(aspects)
 
@@ -82,7 +82,7 @@ class Recognizer:
         canvas = np.zeros((1, *shape, 3), np.uint8)
         picture, _ = pyramid.level(1 / scale)
         cv2.resize(picture, size, dst=canvas[0, : size[1], : size[0]], interpolation=cv2.INTER_LINEAR)
-        outputs = [output[0] for output in self._detector.run(canvas)]
+        outputs = [output[0] for output in self._views.run(canvas)]
         return geometry.yunet_detections(outputs, *shape, minimum).mapped(1 / scale)
 
     def refine(self, pyramid: Pyramid, proposals: Detections, minimum: float) -> Detections:
@@ -121,7 +121,7 @@ class Recognizer:
     def _look_again(self, pyramid: Pyramid, boxes: NDArray[np.float32], side: int) -> list[Detections | None]:
         """The face that a crop of side x side pixels around each box (K, 4) shows, in the picture's pixels."""
         matrices = [geometry.square(box, ROOM, side) for box in boxes]
-        outputs = self._detector.run(np.stack([pyramid.warped(matrix, (side, side)) for matrix in matrices]))
+        outputs = self._crops.run(np.stack([pyramid.warped(matrix, (side, side)) for matrix in matrices]))
         seen: list[Detections | None] = []
         for index, matrix in enumerate(matrices):
             crop = geometry.yunet_detections([output[index] for output in outputs], side, side, LEAST)

@@ -44,6 +44,13 @@ def test_a_file_that_is_no_network_is_named(name: str, tmp_path: Path) -> None:
         engines.load(name, "cpu", 1).session(path, [(1, 64, 64)])
 
 
+def test_openvino_may_take_bfloat16_where_nothing_asks_for_exact_numbers() -> None:
+    from face_comparison.engines import openvino
+
+    assert openvino.configuration(threads=2, exact=True)["INFERENCE_PRECISION_HINT"] == "f32"
+    assert "INFERENCE_PRECISION_HINT" not in openvino.configuration(threads=2, exact=False)
+
+
 def test_the_probe_of_a_gpu_is_a_convolution_that_a_cpu_computes_too() -> None:
     probe = resources.files("face_comparison.engines").joinpath("probe.onnx").read_bytes()
     session = onnxruntime.InferenceSession(probe, providers=["CPUExecutionProvider"])

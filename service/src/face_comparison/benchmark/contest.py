@@ -50,6 +50,7 @@ class Plan:
     total: int
     threads: int
     workers: int = 1
+    device: str = "auto"
     engine: str = "auto"
 
 
@@ -82,8 +83,8 @@ class Service:
 def service(plan: Plan, queue: int = QUEUE) -> Iterator[Service]:
     """A service of this machine, ready."""
     command = [sys.executable, "-m", "face_comparison", "serve", "--host", "127.0.0.1", "--port", "0"]
-    command += ["--workers", str(plan.workers), "--threads", str(plan.threads), "--engine", plan.engine]
-    command += ["--queue", str(queue)]
+    command += ["--workers", str(plan.workers), "--threads", str(plan.threads), "--device", plan.device]
+    command += ["--engine", plan.engine, "--queue", str(queue)]
     with tempfile.TemporaryFile() as log, subprocess.Popen(command, stdout=log, env={**os.environ}) as process:
         try:
             listening = _logged(log, process, "listening", 1)
@@ -129,11 +130,11 @@ def calls(pictures: Sequence[bytes], raw: bool = False) -> list[Call]:
 def contest(bundle: Bundle, plan: Plan, progress: Callable[[str], None]) -> dict[str, Entry]:
     """Run every contender once unmeasured, then in every round once; results by name."""
     cv2.setNumThreads(1)  # each contender's threads are pictures at once
-    analyzer = analysis.build_analyzer(bundle, device="cpu", engine=plan.engine, threads=plan.threads)
+    analyzer = analysis.build_analyzer(bundle, device=plan.device, engine=plan.engine, threads=plan.threads)
     # As OpenCV's own does: what landmarks on crops of the full picture cost, without which small faces are mistaken.
     once = structs.replace(bundle.manifest.detector, refine=())
     without = structs.replace(bundle, manifest=structs.replace(bundle.manifest, detector=once))
-    hasty = analysis.build_analyzer(without, device="cpu", engine=plan.engine, threads=plan.threads)
+    hasty = analysis.build_analyzer(without, device=plan.device, engine=plan.engine, threads=plan.threads)
     entries: dict[str, Entry] = {}
     with service(plan) as running:
 
@@ -186,7 +187,9 @@ def added_latency(bundle: Bundle, plan: Plan, progress: Callable[[str], None]) -
     """Seconds that a request at 1 in flight takes more than the same picture in the plain pipeline: the median of
     differences, picture by picture, each taken right after the other."""
     # Loaded for as many threads as the service's: for one alone, OpenVINO answers 3 to 5 ms sooner a picture.
-    analyzer: PictureAnalyzer = analysis.build_analyzer(bundle, device="cpu", engine=plan.engine, threads=plan.threads)
+    analyzer: PictureAnalyzer = analysis.build_analyzer(
+        bundle, device=plan.device, engine=plan.engine, threads=plan.threads
+    )
     differences = []
     with service(plan) as running:
         requests = calls(plan.pictures)

@@ -16,7 +16,7 @@ MEMORY_MARKS = (1_000, 20_000)
 
 @click.command("bench")
 @click.argument("pictures", nargs=-1, type=click.Path(exists=True, dir_okay=False, path_type=Path))
-@options.from_settings("bundle", "engine", "threads", "workers")
+@options.from_settings("bundle", "device", "engine", "threads", "workers")
 @click.option(
     "--rounds", envvar="FACE_COMPARISON_ROUNDS", default=5, show_default=True, help="Turns that every contender has."
 )
@@ -41,7 +41,9 @@ def command(pictures: tuple[Path, ...], rounds: int, total: int, memory: bool, *
     data = [path.read_bytes() for path in pictures]
     data = data or [resources.files("face_comparison").joinpath("sample.jpg").read_bytes()]
     workers = settings.workers or 1
-    plan = contest.Plan(data, rounds, total, settings.threads or cores.available(), workers, settings.engine)
+    plan = contest.Plan(
+        data, rounds, total, settings.threads or cores.available(), workers, settings.device, settings.engine
+    )
 
     def progress(line: str) -> None:
         if sys.stderr.isatty():

@@ -35,8 +35,12 @@ class Engine(Protocol):
     name: str
     device: str
 
-    def session(self, network: Path, shapes: Sequence[Shape]) -> Session:
-        """Load a network for these buckets. Raises InvalidBundle when the file is no network for this engine."""
+    def session(self, network: Path, shapes: Sequence[Shape], *, exact: bool = False) -> Session:
+        """Load a network for these buckets. exact: computes in float32; otherwise in bfloat16 (8 bits of precision) or
+        TensorFloat-32 (11) where the device is faster in them.
+
+        Raises InvalidBundle when the file is no network for this engine.
+        """
         ...
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -25,21 +25,23 @@ CUDA = "CUDAExecutionProvider"
 class OnnxruntimeEngine:
     name = "onnxruntime"
 
-    def __init__(self, device: str, providers: list[Any]) -> None:
+    def __init__(self, device: str) -> None:
         self.device = device
-        self._providers = providers
 
-    def session(self, network: Path, shapes: Sequence[Shape]) -> Session:
-        session = _opened(network.read_bytes(), network.name, self._providers)
-        if self.device == "cuda" and CUDA not in session.get_providers():
+    def session(self, network: Path, shapes: Sequence[Shape], *, exact: bool = False) -> Session:
+        data = network.read_bytes()
+        if self.device == "cpu":
+            return _OnnxruntimeSession(_opened(data, network.name, [CPU]))
+        sessions = {shape: _opened(data, network.name, _cuda_provider(exact)) for shape in shapes}
+        if not all(CUDA in session.get_providers() for session in sessions.values()):
             raise AcceleratorUnavailable(f"onnxruntime did not put {network.name} on CUDA: {_what_is_missing()}")
-        return _OnnxruntimeSession(session)
+        return _BucketSessions(sessions)
 
 
 def cpu(threads: int) -> OnnxruntimeEngine:
     """Each call runs on one core; `threads` calls at once are the caller's own threads."""
     del threads
-    return OnnxruntimeEngine("cpu", [CPU])
+    return OnnxruntimeEngine("cpu")
 
 
 def cuda() -> OnnxruntimeEngine:
@@ -51,40 +53,56 @@ def cuda() -> OnnxruntimeEngine:
         )
     if hasattr(onnxruntime, "preload_dlls"):
         onnxruntime.preload_dlls()  # CUDA and cuDNN from their Python packages, where they are installed
-    engine = OnnxruntimeEngine(
-        "cuda",
-        [
-            (
-                CUDA,
-                {
-                    # Exhaustive search tries every convolution algorithm at each new shape: seconds a bucket.
-                    "cudnn_conv_algo_search": "HEURISTIC",
-                    "arena_extend_strategy": "kSameAsRequested",
-                },
-            )
-        ],
-    )
     # One convolution: it needs the driver, CUDA, cuBLAS and cuDNN, all of which can be missing on their own.
     probe = resources.files("face_comparison.engines").joinpath("probe.onnx").read_bytes()
-    session = _opened(probe, "the probe network", engine._providers)
+    try:
+        session = _session(probe, _cuda_provider(exact=True))
+    except Exception as error:  # onnxruntime raises bare RuntimeException classes of its own
+        raise AcceleratorUnavailable(f"onnxruntime could not start CUDA: {_what_is_missing()}") from error
     if CUDA not in session.get_providers():
         raise AcceleratorUnavailable(f"onnxruntime could not start CUDA: {_what_is_missing()}")
     try:
         session.run(None, {"x": np.ones((1, 3, 8, 8), np.float32)})
-    except Exception as error:  # onnxruntime raises bare RuntimeException classes of its own
-        raise AcceleratorUnavailable(f"a first convolution on CUDA failed: {str(error).splitlines()[0]}") from error
-    return engine
+    except Exception as error:  # as above
+        raise AcceleratorUnavailable(f"a first convolution on CUDA failed: {_first_line(error)}") from error
+    return OnnxruntimeEngine("cuda")
+
+
+def _cuda_provider(exact: bool) -> list[Any]:
+    options = {
+        # Exhaustive search tries every convolution algorithm at each new shape: seconds a bucket.
+        "cudnn_conv_algo_search": "HEURISTIC",
+        "arena_extend_strategy": "kSameAsRequested",
+        "use_tf32": int(not exact),
+    }
+    return [(CUDA, options)]
 
 
 def _opened(network: bytes, name: str, providers: list[Any]) -> onnxruntime.InferenceSession:
+    """Raises InvalidBundle when it is no network; AcceleratorUnavailable when only the accelerator does not take it,
+    for example for want of memory."""
+    try:
+        return _session(network, providers)
+    except Exception as error:  # as above
+        refused = error
+    try:
+        _session(network, [CPU])
+    except Exception as error:  # as above
+        raise InvalidBundle(f"{name} is not a network that onnxruntime can load") from error
+    raise AcceleratorUnavailable(f"onnxruntime could not load {name} on CUDA: {_first_line(refused)}") from refused
+
+
+def _session(network: bytes, providers: list[Any]) -> onnxruntime.InferenceSession:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1  # requests in flight, not the layers of one, keep the cores busy
     options.inter_op_num_threads = 1
     options.log_severity_level = 4  # what fails is raised; warnings about node placement are no one's business
-    try:
-        return onnxruntime.InferenceSession(network, options, providers=providers)
-    except Exception as error:  # as above
-        raise InvalidBundle(f"{name} is not a network that onnxruntime can load") from error
+    # Otherwise onnxruntime goes on with a CPU when a provider fails, at its start and at any later run.
+    return onnxruntime.InferenceSession(network, options, providers=providers, enable_fallback=0)
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().partition("\n")[0]
 
 
 def _what_is_missing() -> str:
@@ -113,3 +131,18 @@ class _OnnxruntimeSession:
 
     def run(self, pictures: NDArray[np.uint8]) -> Sequence[NDArray[np.float32]]:
         return self._session.run(None, {self._input: pictures})  # type: ignore[no-any-return]
+
+
+class _BucketSessions:
+    """A session for each shape.
+
+    Since onnxruntime 1.20, a convolution on CUDA keeps the plan of its last shape only, and makes it anew whenever the
+    shape changes: a second for each run of the detector on an H200, against 1 to 6 ms with plans that stay.
+    https://github.com/microsoft/onnxruntime/issues/23006
+    """
+
+    def __init__(self, sessions: Mapping[Shape, onnxruntime.InferenceSession]) -> None:
+        self._sessions = {(*shape, 3): _OnnxruntimeSession(session) for shape, session in sessions.items()}
+
+    def run(self, pictures: NDArray[np.uint8]) -> Sequence[NDArray[np.float32]]:
+        return self._sessions[pictures.shape].run(pictures)

@@ -9,6 +9,7 @@ import queue
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,34 +32,44 @@ class OpenVinoEngine:
         self._threads = threads
         self._core = openvino.Core()
 
-    def session(self, network: Path, shapes: Sequence[Shape]) -> Session:
+    def session(self, network: Path, shapes: Sequence[Shape], *, exact: bool = False) -> Session:
         try:
             model = self._core.read_model(network)
         except RuntimeError as error:
             raise InvalidBundle(f"{network.name} is not a network that OpenVINO can read") from error
-        return _OpenVinoSession(self._core, model, shapes, self._threads)
+        return _OpenVinoSession(self._core, model, shapes, configuration(self._threads, exact), self._threads)
 
 
 def cpu(threads: int) -> OpenVinoEngine:
     return OpenVinoEngine(threads)
 
 
+def configuration(threads: int, exact: bool) -> dict[str, Any]:
+    """OpenVINO's properties for a network that `threads` callers run at once."""
+    return {
+        # One core a request: requests in flight, not the layers of one, keep the cores busy.
+        "INFERENCE_NUM_THREADS": threads,
+        "NUM_STREAMS": threads,
+        # Pinned streams of several worker processes would all sit on the first cores.
+        "ENABLE_CPU_PINNING": False,
+        # OpenVINO takes bfloat16 by itself where the processor computes in it.
+        **({"INFERENCE_PRECISION_HINT": "f32"} if exact else {}),
+    }
+
+
 class _OpenVinoSession:
-    def __init__(self, core: openvino.Core, model: openvino.Model, shapes: Sequence[Shape], threads: int) -> None:
+    def __init__(
+        self,
+        core: openvino.Core,
+        model: openvino.Model,
+        shapes: Sequence[Shape],
+        properties: dict[str, Any],
+        threads: int,
+    ) -> None:
         self._requests: dict[tuple[int, ...], queue.SimpleQueue[openvino.InferRequest]] = {}
         for shape in shapes:
             model.reshape([*shape, 3])
-            compiled = core.compile_model(
-                model,
-                "CPU",
-                {
-                    # One core a request: requests in flight, not the layers of one, keep the cores busy.
-                    "INFERENCE_NUM_THREADS": threads,
-                    "NUM_STREAMS": threads,
-                    # Pinned streams of several worker processes would all sit on the first cores.
-                    "ENABLE_CPU_PINNING": False,
-                },
-            )
+            compiled = core.compile_model(model, "CPU", properties)
             requests: queue.SimpleQueue[openvino.InferRequest] = queue.SimpleQueue()
             for _ in range(threads):
                 requests.put(compiled.create_infer_request())

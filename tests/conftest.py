@@ -3,7 +3,9 @@
 import os
 import signal
 
+import pytest
 from hypothesis import HealthCheck, settings
+from xdist.scheduler import LoadScopeScheduling
 
 pytest_plugins = ["parts.fixtures"]  # a Kubernetes control plane, a namespace on it
 
@@ -20,3 +22,38 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 # Under `make test` another make would say which folder it works in; the one of a reader who types it does not.
 for name in ("MAKEFLAGS", "MAKELEVEL", "MFLAGS"):
     os.environ.pop(name, None)
+
+TOGETHER = {
+    "e2e": "a node",
+    "cluster": "a control plane",
+    "chart": "a control plane",
+    "browser": "a browser",
+    "http": "an application",
+    "model": "models",
+}
+"""Folders whose tests share what takes long to start, or what only one may use. In `make test`, which has two workers,
+one worker runs them; of other folders each file stands for itself."""
+
+LONGEST_FIRST = ("e2e", "cluster", "chart", "live", "browser", "model", "http", "network")
+"""Much of a test on a cluster is waiting, in which the other worker has the processor."""
+
+
+def folder(nodeid: str) -> str:
+    return nodeid.split("/")[1]
+
+
+class Together(LoadScopeScheduling):
+    """Gives a worker what belongs together, in the order of the collection."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return TOGETHER.get(folder(nodeid), nodeid.partition("::")[0])
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> Together:
+    config.option.loadscopereorder = False
+    return Together(config, log)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if hasattr(config, "workerinput"):  # by itself, pytest goes by the alphabet
+        items.sort(key=lambda item: (*LONGEST_FIRST, folder(item.nodeid)).index(folder(item.nodeid)))

@@ -116,18 +116,19 @@ def test_what_no_watch_tells_of_is_noticed_when_history_is_lost(
         control_plane.stop_program("kube-apiserver")
         control_plane.start_program("kube-apiserver")
         control_plane.wait_ready()
+        since = control_plane.audit_position()
         link.heal()
 
         until(lambda: faces.child(SERVICE, "kept"), bool, "the deleted child is back", seconds=90)
         until(lambda: _ready(operator.metrics()), (1.0).__eq__, "the deleted resource is not counted any more")
-        # Children that were listed before it was known that their resource is gone may have been made once more: they
-        # belong to what does not exist, and garbage collection takes them.
-        until(
-            lambda: {each["metadata"]["name"] for each in faces.children()},
-            {"kept"}.__eq__,
-            "no child of the deleted resource is left",
-            GARBAGE_SECONDS,
-        )
+        assert {each["metadata"]["name"] for each in faces.children()} == {"kept"}
+        made = [
+            event["objectRef"]["resource"]
+            for event in control_plane.audit_events(since)
+            if event["verb"] == "create"
+            and (event["objectRef"].get("namespace"), event["objectRef"].get("name")) == (namespace, "deleted")
+        ]
+        assert made == [], "a child of the deleted resource was made once more"
 
 
 def _ready(metrics: str) -> float:

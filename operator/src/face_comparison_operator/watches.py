@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 from face_comparison_operator.cluster import Cluster, Report
 from face_comparison_operator.errors import ApiMissing, ClusterError
-from face_comparison_operator.kinds import WATCHED, Kind
+from face_comparison_operator.kinds import RESOURCE, WATCHED, Kind
 from face_comparison_operator.queue import Queue
 from face_comparison_operator.store import Key, Store
 
@@ -132,8 +132,14 @@ class Watches:
                 raise
             watch.missing = watch.listed = True
             return
-        for key in self._store.keep_only(watch.kind, watch.namespace, seen, int(version)):
-            self._tell(key)
+        gone = self._store.keep_only(watch.kind, watch.namespace, seen, int(version))
+        try:
+            if gone and watch.kind != RESOURCE:
+                # Their resource may be gone as well: then they are not to be made once more.
+                await self._list(self._watches[RESOURCE.path(watch.namespace)])
+        finally:
+            for key in gone:
+                self._tell(key)
         watch.missing, watch.listed = False, True
         log.info("listed %s in %s: %d", watch.kind.plural, watch.namespace or "all namespaces", len(seen))
 

@@ -172,6 +172,28 @@ def test_what_went_unmentioned_is_forgotten_when_kopf_lists_anew() -> None:
     asyncio.run(test())
 
 
+@pytest.mark.parametrize("resources", [["faces"], []])
+def test_a_child_that_is_gone_is_told_of_only_when_it_is_known_whether_its_resource_is_gone_too(
+    resources: list[str],
+) -> None:
+    """Else it would be made once more for a resource that nobody has any more."""
+
+    async def test() -> None:
+        following = Following()
+        following.lists.objects[RESOURCE] = following.lists.objects[SERVICE] = ["faces"]
+        await _synced(following)
+        told: list[bool] = []
+        following.watches._changed = lambda key: told.append(following.store.resource(key) is not None)
+        following.lists.objects[RESOURCE], following.lists.objects[SERVICE] = list(resources), []
+        following.lists.version = 20
+        following.kopf_lists(SERVICE)
+        await following.settle()
+        assert told
+        assert set(told) == {bool(resources)}
+
+    asyncio.run(test())
+
+
 def test_what_is_newer_than_the_list_stays() -> None:
     async def test() -> None:
         following = Following()

@@ -27,7 +27,8 @@ TOGETHER = {
     "e2e": "a node",
     "cluster": "a control plane",
     "chart": "a control plane",
-    "browser": "a browser",
+    "browser": "the documents and a browser",
+    "docs": "the documents and a browser",
     "http": "an application",
     "model": "models",
 }

@@ -32,8 +32,8 @@ TOGETHER = {
     "http": "an application",
     "model": "models",
 }
-"""Folders whose tests share what takes long to start, or what only one may use. In `make test`, which has two workers,
-one worker runs them; of other folders each file stands for itself."""
+"""What the tests of a folder share because it takes long to start, or because only one may use it: folders of the same
+words run on one of the two workers of `make test`, one after the other. Of other folders each file is by itself."""
 
 LONGEST_FIRST = ("e2e", "cluster", "chart", "live", "browser", "model", "http", "network")
 """Much of a test on a cluster is waiting, in which the other worker has the processor."""
@@ -56,5 +56,5 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> Together:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    if hasattr(config, "workerinput"):  # by itself, pytest goes by the alphabet
+    if hasattr(config, "workerinput"):  # without workers, the order is the alphabet's
         items.sort(key=lambda item: (*LONGEST_FIRST, folder(item.nodeid)).index(folder(item.nodeid)))

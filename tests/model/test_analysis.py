@@ -183,7 +183,8 @@ def test_every_bucket_has_run_before_the_first_request(default_bundle: Bundle, m
 def test_the_path_of_a_gpu_gives_the_faces_of_a_cpu_in_batches_that_were_loaded(
     default_bundle: Bundle, analyzer: PictureAnalyzer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Everything but CUDA itself, which `test_cuda.py` needs a GPU for: its buckets, and batches across requests."""
+    """Everything but CUDA itself, which `test_cuda.py` needs a GPU for. `test_batching.py` shows that requests share
+    batches."""
     sizes: list[tuple[str, int]] = []
 
     class Strict:

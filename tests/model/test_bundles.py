@@ -11,6 +11,7 @@ from model import bundles
 
 from face_comparison import analysis, bundle, publishing
 from face_comparison.bundle import Bundle
+from face_comparison.engines import openvino as engine
 from face_comparison.errors import InvalidBundle, ModelDownloadFailed
 
 SAMPLE = resources.files("face_comparison").joinpath("sample.jpg").read_bytes()
@@ -38,8 +39,9 @@ def test_both_engines_give_the_same_hash(default_bundle: Bundle, analyzer: analy
     other = analysis.build_analyzer(default_bundle, device="cpu", engine="onnxruntime", threads=1)
     assert (other.model.engine, analyzer.model.engine) == ("onnxruntime", "openvino")
     (one,), (two,) = analyzer.analyze(SAMPLE).faces, other.analyze(SAMPLE).faces
-    # float32 on both, but for the embedder on processors that also compute in bfloat16: 0.012 on average, 0.03 at most.
-    assert np.linalg.norm(one.hash - two.hash) < 0.04
+    # float32 on both: different order of sums only, but with bfloat16 in OpenVINO's embedder: 0.03 at most.
+    takes_bfloat16 = "BF16" in engine.openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+    assert np.linalg.norm(one.hash - two.hash) < (0.04 if takes_bfloat16 else 0.02)
     np.testing.assert_allclose(one.landmarks, two.landmarks, atol=0.05)
 
 

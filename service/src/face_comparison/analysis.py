@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from importlib import resources
 from typing import Protocol
 
@@ -46,7 +47,8 @@ class Buckets:
 
 # A batch gains little on a CPU (4 faces take 3.5 times as long as one) and every size of the embedder takes 90 MiB.
 CPU = Buckets(views=(1,), crops=(1, 4), faces=(1,), aspects=recognition.ASPECTS)
-# A bucket takes a second to plan; 16 whole pictures at once would take 2 ms less than four times 4, and most memory.
+# A bucket takes a second to plan. 16 whole pictures at once would take 2 ms less than four times 4, and most of the
+# memory.
 CUDA = Buckets(views=(1, 4), crops=(1, 4, 16), faces=(1, 4, 16), aspects=recognition.SQUARE)
 
 
@@ -167,9 +169,9 @@ def build_analyzer(
     batched = Gathered if chosen.device == "cuda" else Direct
     recognizer = Recognizer(
         manifest,
-        batched(detector, buckets.views, lambda size: on_batch("detector", size)),
-        batched(detector, buckets.crops, lambda size: on_batch("detector", size)),
-        batched(embedder, buckets.faces, lambda size: on_batch("embedder", size)),
+        batched(detector, buckets.views, partial(on_batch, "detector")),
+        batched(detector, buckets.crops, partial(on_batch, "detector")),
+        batched(embedder, buckets.faces, partial(on_batch, "embedder")),
         buckets.aspects,
     )
     return PictureAnalyzer(model, manifest, recognizer)

@@ -51,6 +51,14 @@ def test_openvino_may_take_bfloat16_where_nothing_asks_for_exact_numbers() -> No
     assert "INFERENCE_PRECISION_HINT" not in openvino.configuration(threads=2, exact=False)
 
 
+@pytest.mark.parametrize("exact", [True, False])
+def test_cuda_may_take_tensorfloat_32_where_nothing_asks_for_exact_numbers(exact: bool) -> None:
+    from face_comparison.engines import onnxruntime as provider
+
+    ((name, options),) = provider._cuda_provider(exact)
+    assert (name, options["use_tf32"]) == ("CUDAExecutionProvider", 0 if exact else 1)
+
+
 def test_the_probe_of_a_gpu_is_a_convolution_that_a_cpu_computes_too() -> None:
     probe = resources.files("face_comparison.engines").joinpath("probe.onnx").read_bytes()
     session = onnxruntime.InferenceSession(probe, providers=["CPUExecutionProvider"])

@@ -127,14 +127,19 @@ def calls(pictures: Sequence[bytes], raw: bool = False) -> list[Call]:
     ]
 
 
+def _analyzer(bundle: Bundle, plan: Plan) -> PictureAnalyzer:
+    """What the service runs; loaded for as many threads: for one alone, OpenVINO answers 3 to 5 ms sooner a picture."""
+    return analysis.build_analyzer(bundle, device=plan.device, engine=plan.engine, threads=plan.threads)
+
+
 def contest(bundle: Bundle, plan: Plan, progress: Callable[[str], None]) -> dict[str, Entry]:
     """Run every contender once unmeasured, then in every round once; results by name."""
     cv2.setNumThreads(1)  # each contender's threads are pictures at once
-    analyzer = analysis.build_analyzer(bundle, device=plan.device, engine=plan.engine, threads=plan.threads)
+    analyzer = _analyzer(bundle, plan)
     # As OpenCV's own does: what landmarks on crops of the full picture cost, without which small faces are mistaken.
     once = structs.replace(bundle.manifest.detector, refine=())
     without = structs.replace(bundle, manifest=structs.replace(bundle.manifest, detector=once))
-    hasty = analysis.build_analyzer(without, device=plan.device, engine=plan.engine, threads=plan.threads)
+    hasty = _analyzer(without, plan)
     entries: dict[str, Entry] = {}
     with service(plan) as running:
 
@@ -186,10 +191,7 @@ def contest(bundle: Bundle, plan: Plan, progress: Callable[[str], None]) -> dict
 def added_latency(bundle: Bundle, plan: Plan, progress: Callable[[str], None]) -> float:
     """Seconds that a request at 1 in flight takes more than the same picture in the plain pipeline: the median of
     differences, picture by picture, each taken right after the other."""
-    # Loaded for as many threads as the service's: for one alone, OpenVINO answers 3 to 5 ms sooner a picture.
-    analyzer: PictureAnalyzer = analysis.build_analyzer(
-        bundle, device=plan.device, engine=plan.engine, threads=plan.threads
-    )
+    analyzer = _analyzer(bundle, plan)
     differences = []
     with service(plan) as running:
         requests = calls(plan.pictures)

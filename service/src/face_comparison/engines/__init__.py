@@ -39,7 +39,8 @@ class Engine(Protocol):
         """Load a network for these buckets. exact: computes in float32; otherwise in bfloat16 (8 bits of precision) or
         TensorFloat-32 (11) where the device is faster in them.
 
-        Raises InvalidBundle when the file is no network for this engine.
+        Raises InvalidBundle when the file is no network for this engine, AcceleratorUnavailable when it is one and the
+        accelerator does not take it.
         """
         ...
 

@@ -84,12 +84,10 @@ def _opened(network: bytes, name: str, providers: list[Any]) -> onnxruntime.Infe
     try:
         return _session(network, providers)
     except Exception as error:  # as above
-        refused = error
-    try:
-        _session(network, [CPU])
-    except Exception as error:  # as above
-        raise InvalidBundle(f"{name} is not a network that onnxruntime can load") from error
-    raise AcceleratorUnavailable(f"onnxruntime could not load {name} on CUDA: {_first_line(refused)}") from refused
+        if providers == [CPU]:
+            raise InvalidBundle(f"{name} is not a network that onnxruntime can load") from error
+        _opened(network, name, [CPU])
+        raise AcceleratorUnavailable(f"onnxruntime could not load {name} on CUDA: {_first_line(error)}") from error
 
 
 def _session(network: bytes, providers: list[Any]) -> onnxruntime.InferenceSession:

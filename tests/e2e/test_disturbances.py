@@ -194,9 +194,20 @@ def test_the_api_server_is_away_for_a_minute(steady: Product, load: Load) -> Non
         time.sleep(60)  # the disturbance itself, not a wait for something
         steady.node.start_program("kube-apiserver")
         steady.node.wait("the API server", lambda: "ok" in steady.node.kubectl("get", "--raw=/readyz"))
-        steady.wait_ready(NAMESPACE, NAME)
+        # By now Kubernetes may take the node for dead, and its pods for ones that a rollout may delete at once. It is
+        # known to be alive when its kubelet reports again, which can take another minute.
+        reported = heartbeat(steady)
+        steady.node.wait("a heartbeat of the node", lambda: heartbeat(steady) != reported, seconds=180)
+        steady.node.kubectl("wait", "node", steady.node.name, "--for=condition=Ready", "--timeout=60s")
+        settled(steady)
     assert outcome.failed == []
     assert restarts(steady) == before
+
+
+def heartbeat(product: Product) -> str:
+    """When the kubelet reported last."""
+    words = ["get", "lease", product.node.name, "--namespace=kube-node-lease", "--output=jsonpath={.spec.renewTime}"]
+    return product.node.kubectl(*words)
 
 
 def test_a_new_stage(steady: Product, record: Callable[[str, object], None]) -> None:

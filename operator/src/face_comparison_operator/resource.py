@@ -99,7 +99,7 @@ class Monitoring(msgspec.Struct, frozen=True, rename="camel"):
 
 
 def _resources() -> Object:
-    return {"requests": {"cpu": "1", "memory": "1Gi"}, "limits": {"memory": "2Gi"}}
+    return {"requests": {"cpu": "1", "memory": "1Gi"}, "limits": {"memory": "3Gi"}}
 
 
 class Spec(msgspec.Struct, frozen=True, rename="camel"):

@@ -57,26 +57,29 @@ class Store:
             self._objects.pop(key, None)
         return key
 
-    def keep_only(self, kind: Kind, namespace: str | None, seen: set[tuple[str, str]], version: int) -> list[Key]:
-        """After a list of this version: forget what is not in `seen` (namespace, name); the keys that this concerned.
+    def unseen(
+        self, kind: Kind, namespace: str | None, seen: set[tuple[str, str]], version: int
+    ) -> list[tuple[Key, str]]:
+        """After a list of this version: what is not in `seen` (namespace, name), and so is gone, as key and name.
 
-        What has become known since, from a watch or by a write, is newer than the list and stays.
+        What has become known since, from a watch or by a write, is newer than the list and is there.
         """
-        touched = []
-        for key, kept in list(self._objects.items()):
-            if namespace is not None and key[0] != namespace:
-                continue
-            gone = [
-                entry
-                for entry, (kept_version, _) in kept.items()
-                if entry[0] == kind and (key[0], entry[1]) not in seen and kept_version <= version
-            ]
-            for entry in gone:
-                del kept[entry]
-                touched.append(key)
-            if not kept:
+        return [
+            (key, name)
+            for key, kept in self._objects.items()
+            if namespace in (None, key[0])
+            for (each, name), (kept_version, _) in kept.items()
+            if each == kind and (key[0], name) not in seen and kept_version <= version
+        ]
+
+    def keep_only(self, kind: Kind, namespace: str | None, seen: set[tuple[str, str]], version: int) -> list[Key]:
+        """Forget what is `unseen`; the keys that this concerned."""
+        unseen = self.unseen(kind, namespace, seen, version)
+        for key, name in unseen:
+            del self._objects[key][kind, name]
+            if not self._objects[key]:
                 del self._objects[key]
-        return touched
+        return [key for key, _ in unseen]
 
     def forget_deletions(self) -> None:
         """Drop the memory of deletions, which only has to outlast answers that are under way."""

@@ -132,14 +132,13 @@ class Watches:
                 raise
             watch.missing = watch.listed = True
             return
-        gone = self._store.keep_only(watch.kind, watch.namespace, seen, int(version))
-        try:
-            if gone and watch.kind != RESOURCE:
-                # Their resource may be gone as well: then they are not to be made once more.
-                await self._list(self._watches[RESOURCE.path(watch.namespace)])
-        finally:
-            for key in gone:
-                self._tell(key)
+        listed = (watch.kind, watch.namespace, seen, int(version))
+        if watch.kind != RESOURCE and self._store.unseen(*listed):
+            # Their resource may be gone as well. That has to be known before they are missed, by whatever makes somebody
+            # look: else they would be made once more.
+            await self._list(self._watches[RESOURCE.path(watch.namespace)])
+        for key in self._store.keep_only(*listed):
+            self._tell(key)
         watch.missing, watch.listed = False, True
         log.info("listed %s in %s: %d", watch.kind.plural, watch.namespace or "all namespaces", len(seen))
 

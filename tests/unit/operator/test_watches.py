@@ -23,10 +23,11 @@ class Lists:
         self.objects: dict[Kind, list[str] | None] = {kind: None if kind.optional else [] for kind in WATCHED}
         self.version = 10
         self.broken = 0
+        self.broken_kind: Kind | None = None
 
     async def listed(self, kind: Kind, namespace: str | None) -> AsyncIterator[dict[str, Any] | str]:
-        if self.broken:
-            self.broken -= 1
+        if self.broken or kind == self.broken_kind:
+            self.broken = max(self.broken - 1, 0)
             raise ClusterUnavailable("not now")
         names = self.objects[kind]
         if names is None:
@@ -190,6 +191,29 @@ def test_a_child_that_is_gone_is_told_of_only_when_it_is_known_whether_its_resou
         await following.settle()
         assert told
         assert set(told) == {bool(resources)}
+
+    asyncio.run(test())
+
+
+def test_a_child_that_is_gone_is_not_missed_while_its_resource_cannot_be_looked_up() -> None:
+    """Whatever else makes somebody look meanwhile finds resource and child as they were, and makes nothing."""
+
+    async def test() -> None:
+        following = Following()
+        following.lists.objects[RESOURCE] = following.lists.objects[SERVICE] = ["faces"]
+        await _synced(following)
+        following.changed.clear()
+        following.lists.objects[RESOURCE] = following.lists.objects[SERVICE] = []
+        following.lists.version, following.lists.broken_kind = 20, RESOURCE
+        following.kopf_lists(SERVICE)
+        await following.settle()
+        assert following.changed == []
+        assert following.store.get(SERVICE, KEY, "faces") is not None
+        following.lists.broken_kind = None
+        await following.wait(1)
+        assert set(following.changed) == {KEY}
+        assert following.store.resource(KEY) is None
+        assert following.store.get(SERVICE, KEY, "faces") is None
 
     asyncio.run(test())
 

@@ -16,6 +16,7 @@ from pictures import samples
 from face_comparison import analysis, engines, similarity
 from face_comparison.analysis import PictureAnalyzer
 from face_comparison.bundle import Bundle
+from face_comparison.commands import pictures as commands
 from face_comparison.engines import Engine, Session, Shape, openvino
 from face_comparison.faces import Face
 
@@ -178,6 +179,32 @@ def test_every_bucket_has_run_before_the_first_request(default_bundle: Bundle, m
     analysis.build_analyzer(default_bundle, device="cpu")
     assert loaded
     assert set(ran) == set(loaded)
+
+
+def test_a_command_waits_for_no_bucket_that_its_pictures_do_not_need(
+    default_bundle: Bundle, analyzer: PictureAnalyzer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each is made ready once, also when several threads need it at the same time."""
+    compiled: list[tuple[int, ...]] = []
+    compile_one = openvino.OpenVinoEngine._compiled
+
+    def recorded(self: Any, model: Any, properties: dict[str, Any], shape: tuple[int, ...]) -> Any:
+        compiled.append(shape)
+        return compile_one(self, model, properties, shape)
+
+    monkeypatch.setattr(openvino.OpenVinoEngine, "_compiled", recorded)
+    hasty, _ = commands.loaded({"device": "cpu", "threads": "4"})
+    group = samples.photographs()["table.jpg"].read_bytes()
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(hasty.analyze, [group] * 8))
+    expected = analyzer.analyze(group).faces
+    for each in found:
+        assert [face.hash.tolist() for face in each.faces] == [face.hash.tolist() for face in expected]
+    needed = set(compiled)
+    assert len(needed) == len(compiled)
+    compiled.clear()
+    analysis.build_analyzer(default_bundle, device="cpu", threads=4)
+    assert needed < set(compiled)
 
 
 def test_the_path_of_a_gpu_gives_the_faces_of_a_cpu_in_batches_that_were_loaded(

@@ -134,8 +134,8 @@ class Watches:
             return
         listed = (watch.kind, watch.namespace, seen, int(version))
         if watch.kind != RESOURCE and self._store.unseen(*listed):
-            # Their resource may be gone as well. That has to be known before they are missed, by whatever makes somebody
-            # look: else they would be made once more.
+            # Their resource may be gone as well. That has to be known before they are missed, or they are made once
+            # more, by whatever makes somebody look.
             await self._list(self._watches[RESOURCE.path(watch.namespace)])
         for key in self._store.keep_only(*listed):
             self._tell(key)

@@ -136,11 +136,14 @@ def build_analyzer(
     engine: str = "auto",
     threads: int = 1,
     on_batch: Callable[[str, int], None] = lambda network, size: None,
+    every_bucket: bool = True,
 ) -> PictureAnalyzer:
-    """Load a bundle's networks, every bucket warmed up.
+    """Load a bundle's networks.
 
     threads: pictures analyzed at once. on_batch: told the network (`detector`, `embedder`) and the pictures of every
-    batch that runs. Raises InvalidBundle, AcceleratorUnavailable.
+    batch that runs. every_bucket: make every shape of batch ready now, so that no picture has to wait for one, as it
+    suits a service; otherwise each is made ready when the first picture needs it, as it suits a command that has a few.
+    Raises InvalidBundle, AcceleratorUnavailable.
     """
     chosen = engines.load(engine, device, threads)
     manifest = bundle.manifest
@@ -151,11 +154,10 @@ def build_analyzer(
     # detector in bfloat16, so that a picture had another hash on another processor. An embedder in bfloat16: by 0.012.
     detector = chosen.session(bundle.detector, detector_shapes, exact=True)
     embedder = chosen.session(bundle.embedder, embedder_shapes)
-    # One after the other: on CUDA nothing is gained side by side, and OpenVINO 2026.4 can wait for itself for good when
-    # two threads are the first to run a network.
-    for session, shapes in ((detector, detector_shapes), (embedder, embedder_shapes)):
-        for shape in shapes:
-            session.run(np.zeros((*shape, 3), np.uint8))
+    if every_bucket:
+        for session, shapes in ((detector, detector_shapes), (embedder, embedder_shapes)):
+            for shape in shapes:
+                session.run(np.zeros((*shape, 3), np.uint8))
     model = ModelInfo(
         version=manifest.version,
         bundle=manifest.name,

@@ -16,10 +16,12 @@ def load_analyzer(
     threads: int,
     bundles: Path,
     on_batch: Callable[[str, int], None] = lambda network, size: None,
+    every_bucket: bool = True,
 ) -> PictureAnalyzer:
     """The bundle of the settings on its device and engine, after a real inference on the built-in sample.
 
-    threads: pictures analyzed at once. bundles: folder in which bundles are kept. on_batch: see `build_analyzer`.
+    threads: pictures analyzed at once. bundles: folder in which bundles are kept. on_batch, every_bucket: see
+    `build_analyzer`.
     Raises InvalidBundle, AcceleratorUnavailable, InvalidSettings. Fetches nothing: a start depends on no network.
     """
     folder = publishing.located(settings.bundle, bundles)
@@ -28,7 +30,12 @@ def load_analyzer(
             f"there is no bundle in {folder}: `face-comparison models fetch` brings one, and --bundle names another"
         )
     analyzer = build_analyzer(
-        bundle.opened(folder), device=settings.device, engine=settings.engine, threads=threads, on_batch=on_batch
+        bundle.opened(folder),
+        device=settings.device,
+        engine=settings.engine,
+        threads=threads,
+        on_batch=on_batch,
+        every_bucket=every_bucket,
     )
     analyzer.warm_up()
     return analyzer

@@ -4,6 +4,8 @@ import subprocess
 import sys
 from importlib import resources
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import onnxruntime
@@ -57,6 +59,34 @@ def test_cuda_may_take_tensorfloat_32_where_nothing_asks_for_exact_numbers(exact
 
     ((name, options),) = provider._cuda_provider(exact)
     assert (name, options["use_tf32"]) == ("CUDAExecutionProvider", 0 if exact else 1)
+
+
+class FullGpu:
+    """Stands for onnxruntime's session on a GPU whose memory is spent when the network runs, not when it is loaded."""
+
+    def __init__(self, network: bytes, options: Any, providers: list[Any], **given: int) -> None:
+        assert given == {"enable_fallback": 0}, "else onnxruntime goes on with a CPU, unasked"
+        assert providers[0][0] == "CUDAExecutionProvider"
+
+    def get_providers(self) -> list[str]:
+        return ["CUDAExecutionProvider", "CPUExecutionProvider"]
+
+    def get_inputs(self) -> list[Any]:
+        return [SimpleNamespace(name="x")]
+
+    def run(self, outputs: None, inputs: dict[str, Any]) -> None:
+        raise RuntimeError("Available memory of 0 is smaller than requested bytes\nmore")
+
+
+def test_a_gpu_that_fails_at_the_first_run_is_no_fault_of_the_service(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from face_comparison.engines import onnxruntime as provider
+
+    monkeypatch.setattr(onnxruntime, "InferenceSession", FullGpu)
+    (tmp_path / "detector.onnx").touch()
+    with pytest.raises(AcceleratorUnavailable, match=r"not run detector\.onnx on CUDA: Available memory .* bytes$"):
+        provider.OnnxruntimeEngine("cuda").session(tmp_path / "detector.onnx", [(1, 64, 64)])
 
 
 def test_the_probe_of_a_gpu_is_a_convolution_that_a_cpu_computes_too() -> None:

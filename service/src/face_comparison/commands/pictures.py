@@ -28,7 +28,7 @@ def loaded(given: dict[str, str | None]) -> tuple[Analyzer, int]:
 
     settings = options.settings(given)
     threads = settings.threads or cores.available()
-    return load_analyzer(settings, threads, options.bundles_folder()), threads
+    return load_analyzer(settings, threads, options.bundles_folder(), every_bucket=False), threads
 
 
 def read(path: Path) -> bytes:

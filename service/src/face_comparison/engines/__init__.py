@@ -26,7 +26,7 @@ class Session(Protocol):
     def run(self, pictures: NDArray[np.uint8]) -> Sequence[NDArray[np.float32]]:
         """Outputs, in the network's own order, of pictures (N, H, W, 3) uint8 RGB whose shape is one of the buckets.
 
-        The arrays belong to the caller.
+        The arrays belong to the caller. The first run of a bucket may take a second: it is made ready then.
         """
         ...
 

@@ -32,10 +32,18 @@ class OnnxruntimeEngine:
         data = network.read_bytes()
         if self.device == "cpu":
             return _OnnxruntimeSession(_opened(data, network.name, [CPU]))
-        sessions = {shape: _opened(data, network.name, _cuda_provider(exact)) for shape in shapes}
-        if not all(CUDA in session.get_providers() for session in sessions.values()):
+        opened = {shape: _opened(data, network.name, _cuda_provider(exact)) for shape in shapes}
+        if not all(CUDA in session.get_providers() for session in opened.values()):
             raise AcceleratorUnavailable(f"onnxruntime did not put {network.name} on CUDA: {_what_is_missing()}")
-        return _BucketSessions(sessions)
+        sessions = _BucketSessions(opened)
+        for shape in shapes:  # now, while what fails is told apart from what fails at some request: want of memory
+            try:
+                sessions.run(np.zeros((*shape, 3), np.uint8))
+            except Exception as error:  # as above
+                raise AcceleratorUnavailable(
+                    f"onnxruntime could not run {network.name} on CUDA: {_first_line(error)}"
+                ) from error
+        return sessions
 
 
 def cpu(threads: int) -> OnnxruntimeEngine:

@@ -1,15 +1,17 @@
 """Networks on a CPU by OpenVINO. The only importer of openvino.
 
-Every bucket is compiled for its fixed shape, and every thread at work has an infer request of its own.
+Every bucket is compiled for its fixed shape when it is first run; every thread at work has an infer request of its own.
 """
 
 from __future__ import annotations
 
 import queue
 import sys
-from collections.abc import Sequence
+import threading
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +25,8 @@ sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
 
 import openvino  # noqa: E402
 
+Requests: TypeAlias = "queue.SimpleQueue[openvino.InferRequest]"
+
 
 class OpenVinoEngine:
     name = "openvino"
@@ -31,13 +35,25 @@ class OpenVinoEngine:
     def __init__(self, threads: int) -> None:
         self._threads = threads
         self._core = openvino.Core()
+        # OpenVINO 2026.4 can wait for itself for good when two threads are the first to run a network.
+        self._first = threading.Lock()
 
     def session(self, network: Path, shapes: Sequence[Shape], *, exact: bool = False) -> Session:
         try:
             model = self._core.read_model(network)
         except RuntimeError as error:
             raise InvalidBundle(f"{network.name} is not a network that OpenVINO can read") from error
-        return _OpenVinoSession(self._core, model, shapes, configuration(self._threads, exact), self._threads)
+        return _OpenVinoSession(
+            partial(self._compiled, model, configuration(self._threads, exact)), shapes, self._first
+        )
+
+    def _compiled(self, model: openvino.Model, properties: dict[str, Any], shape: tuple[int, ...]) -> Requests:
+        model.reshape(list(shape))
+        compiled = self._core.compile_model(model, "CPU", properties)
+        requests: Requests = queue.SimpleQueue()
+        for _ in range(self._threads):
+            requests.put(compiled.create_infer_request())
+        return requests
 
 
 def cpu(threads: int) -> OpenVinoEngine:
@@ -58,30 +74,40 @@ def configuration(threads: int, exact: bool) -> dict[str, Any]:
 
 
 class _OpenVinoSession:
+    """compiled: makes a bucket ready. first: held while a bucket is made ready and runs for the first time."""
+
     def __init__(
-        self,
-        core: openvino.Core,
-        model: openvino.Model,
-        shapes: Sequence[Shape],
-        properties: dict[str, Any],
-        threads: int,
+        self, compiled: Callable[[tuple[int, ...]], Requests], shapes: Sequence[Shape], first: threading.Lock
     ) -> None:
-        self._requests: dict[tuple[int, ...], queue.SimpleQueue[openvino.InferRequest]] = {}
-        for shape in shapes:
-            model.reshape([*shape, 3])
-            compiled = core.compile_model(model, "CPU", properties)
-            requests: queue.SimpleQueue[openvino.InferRequest] = queue.SimpleQueue()
-            for _ in range(threads):
-                requests.put(compiled.create_infer_request())
-            self._requests[(*shape, 3)] = requests
-        self._outputs = len(model.outputs)
+        self._compiled, self._first = compiled, first
+        self._waiting = {(*shape, 3) for shape in shapes}
+        self._ready: dict[tuple[int, ...], Requests] = {}
 
     def run(self, pictures: NDArray[np.uint8]) -> Sequence[NDArray[np.float32]]:
-        requests = self._requests[pictures.shape]
-        request = requests.get()
-        try:
-            request.infer({0: pictures}, share_inputs=True)
-            # By position: the names of YuNet's outputs do not survive every version's graph transformations.
-            return [np.array(request.get_output_tensor(index).data) for index in range(self._outputs)]
-        finally:
-            requests.put(request)
+        shape = pictures.shape
+        if shape not in self._ready:
+            with self._first:
+                if shape not in self._ready:
+                    return self._first_run(pictures)
+        return _run(self._ready[shape], pictures)
+
+    def _first_run(self, pictures: NDArray[np.uint8]) -> Sequence[NDArray[np.float32]]:
+        if pictures.shape not in self._waiting:
+            raise ValueError(f"no bucket has the shape {pictures.shape}")
+        requests = self._compiled(pictures.shape)
+        outputs = _run(requests, pictures)
+        self._ready[pictures.shape] = requests
+        self._waiting.remove(pictures.shape)
+        if not self._waiting:
+            del self._compiled  # the network's weights go with it
+        return outputs
+
+
+def _run(requests: Requests, pictures: NDArray[np.uint8]) -> Sequence[NDArray[np.float32]]:
+    request = requests.get()
+    try:
+        request.infer({0: pictures}, share_inputs=True)
+        # By position: the names of YuNet's outputs do not survive every version's graph transformations.
+        return [np.array(output.data) for output in request.output_tensors]
+    finally:
+        requests.put(request)

@@ -7,6 +7,10 @@ SHELL := bash
 # onnxruntime reports usage over the network unless told not to; nothing here ever does.
 export ORT_DISABLE_TELEMETRY := 1
 
+# Where it is set, as in many images for containers, every start of a program here would compile all that it imports: 3 of
+# the 7 seconds of `face-comparison album`.
+unexport PYTHONDONTWRITEBYTECODE
+
 PYTHON ?= python3
 BIN := .venv/bin
 UV := .venv/tools/bin/uv

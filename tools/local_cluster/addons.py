@@ -96,16 +96,23 @@ def start_ingress(node: Node) -> None:
             "spec": {"gatewayClassName": INGRESS_CLASS, "listeners": [listener]},
         },
     )
+    routing = node.layout.config / "traefik.yaml"
+    # A pod that was killed refuses connections until the kubelet has noticed; what could not be sent to it goes to
+    # another. What was sent is not repeated.
+    routing.write_text(json.dumps({"http": {"middlewares": {"another-pod": {"retry": {"attempts": 3}}}}}))
     node.spawn(
         "traefik",
         [
             programs.binary("traefik"),
             f"--entrypoints.web.address={config.ADDRESS}:{HTTP_PORT}",
+            "--entrypoints.web.http.middlewares=another-pod@file",
             f"--entrypoints.websecure.address={config.ADDRESS}:{HTTPS_PORT}",
+            "--entrypoints.websecure.http.middlewares=another-pod@file",
             "--entrypoints.websecure.http.tls=true",  # with the certificates that Ingresses name
             "--entrypoints.own.address=127.0.0.1:8082",
             "--ping",
             "--ping.entrypoint=own",
+            f"--providers.file.filename={routing}",
             "--providers.kubernetesingress",
             f"--providers.kubernetesingress.ingressendpoint.ip={config.ADDRESS}",
             "--providers.kubernetesgateway",

@@ -142,8 +142,8 @@ def build_analyzer(
 
     threads: pictures analyzed at once. on_batch: told the network (`detector`, `embedder`) and the pictures of every
     batch that runs. every_bucket: make every shape of batch ready now, so that no picture has to wait for one, as it
-    suits a service; otherwise each is made ready when the first picture needs it, as it suits a command that has a few.
-    Raises InvalidBundle, AcceleratorUnavailable.
+    suits a service; otherwise each is made ready when the first picture needs it, as it suits a command that has a few
+    (on CUDA, all are ready in any case). Raises InvalidBundle, AcceleratorUnavailable.
     """
     chosen = engines.load(engine, device, threads)
     manifest = bundle.manifest

@@ -2,8 +2,8 @@
 #
 #   docker build --target service -t face-comparison/service:0.1.0 .
 #
-# Everything is installed from uv.lock with its digests. A Python environment is made in one stage and copied whole into
-# the last one, which therefore holds neither compiler nor package cache; its root file system may be read-only.
+# What the packages depend on is installed from uv.lock with its digests. A Python environment is made in stages and
+# copied into the last one, which therefore holds neither compiler nor package cache; its root file system may be read-only.
 ARG BASE_IMAGE=python:3.13-slim
 
 FROM ${BASE_IMAGE} AS build
@@ -21,38 +21,41 @@ COPY operator/pyproject.toml operator/
 
 # --- the models: built once from the published files, as `make setup` does ---
 FROM build AS models
+RUN uv sync --quiet --locked --no-dev --package face-comparison --extra cpu --no-install-workspace
 COPY service service
 RUN uv sync --quiet --locked --no-dev --no-editable --package face-comparison --extra cpu
 RUN FACE_COMPARISON_BUNDLES=/opt/bundles /opt/face-comparison/bin/face-comparison models fetch
 
-# --- the environments; onnx and pip only build bundles ---
-FROM build AS service-environment
+# --- what each image depends on; onnx and pip only build bundles ---
+FROM build AS service-dependencies
 RUN uv sync --quiet --locked --no-dev --package face-comparison --extra cpu --extra s3 --no-install-workspace \
         --no-install-package onnx --no-install-package pip
 COPY container/slim.py container/
-RUN python container/slim.py /opt/face-comparison
-COPY service service
-RUN uv sync --quiet --locked --no-dev --no-editable --inexact --package face-comparison --extra cpu --extra s3 \
-        --no-install-package onnx --no-install-package pip \
-    && python -m compileall -q -j 0 /opt/face-comparison/lib
+RUN python container/slim.py /opt/face-comparison && python -m compileall -q -j 0 /opt/face-comparison/lib
 
-FROM build AS service-gpu-environment
+FROM build AS service-gpu-dependencies
 RUN uv sync --quiet --locked --no-dev --package face-comparison --extra gpu --extra s3 --no-install-workspace \
         --no-install-package onnx --no-install-package pip
 COPY container/slim.py container/
-RUN python container/slim.py /opt/face-comparison
-COPY service service
-RUN uv sync --quiet --locked --no-dev --no-editable --inexact --package face-comparison --extra gpu --extra s3 \
-        --no-install-package onnx --no-install-package pip \
-    && python -m compileall -q -j 0 /opt/face-comparison/lib
+RUN python container/slim.py /opt/face-comparison && python -m compileall -q -j 0 /opt/face-comparison/lib
 
-FROM build AS operator-environment
+FROM build AS operator-dependencies
 RUN uv sync --quiet --locked --no-dev --package face-comparison-operator --no-install-workspace
 COPY container/slim.py container/
-RUN python container/slim.py /opt/face-comparison
+RUN python container/slim.py /opt/face-comparison && python -m compileall -q -j 0 /opt/face-comparison/lib
+
+# --- this product's packages by themselves: a new version is a small layer to nodes that have the last one ---
+FROM build AS service-package
+RUN uv venv --quiet /opt/face-comparison
+COPY service service
+RUN uv pip install --quiet --python /opt/face-comparison --no-deps --prefix /package ./service \
+    && python -m compileall -q -s /package -p /opt/face-comparison /package
+
+FROM build AS operator-package
+RUN uv venv --quiet /opt/face-comparison
 COPY operator operator
-RUN uv sync --quiet --locked --no-dev --no-editable --inexact --package face-comparison-operator \
-    && python -m compileall -q -j 0 /opt/face-comparison/lib
+RUN uv pip install --quiet --python /opt/face-comparison --no-deps --prefix /package ./operator \
+    && python -m compileall -q -s /package -p /opt/face-comparison /package
 
 # --- the images ---
 FROM ${BASE_IMAGE} AS runtime
@@ -65,7 +68,8 @@ WORKDIR /
 USER 65532:65532
 
 FROM runtime AS operator
-COPY --from=operator-environment /opt/face-comparison /opt/face-comparison
+COPY --from=operator-dependencies /opt/face-comparison /opt/face-comparison
+COPY --from=operator-package /package /opt/face-comparison
 # Metrics and health.
 EXPOSE 8080 8081
 ENTRYPOINT ["face-comparison-operator"]
@@ -74,7 +78,8 @@ CMD ["run"]
 FROM runtime AS service-gpu
 ENV FACE_COMPARISON_BUNDLES=/opt/bundles FACE_COMPARISON_DEVICE=cuda ORT_DISABLE_TELEMETRY=1
 COPY --from=models /opt/bundles /opt/bundles
-COPY --from=service-gpu-environment /opt/face-comparison /opt/face-comparison
+COPY --from=service-gpu-dependencies /opt/face-comparison /opt/face-comparison
+COPY --from=service-package /package /opt/face-comparison
 EXPOSE 8080
 ENTRYPOINT ["face-comparison"]
 CMD ["serve"]
@@ -82,7 +87,8 @@ CMD ["serve"]
 FROM runtime AS service
 ENV FACE_COMPARISON_BUNDLES=/opt/bundles ORT_DISABLE_TELEMETRY=1
 COPY --from=models /opt/bundles /opt/bundles
-COPY --from=service-environment /opt/face-comparison /opt/face-comparison
+COPY --from=service-dependencies /opt/face-comparison /opt/face-comparison
+COPY --from=service-package /package /opt/face-comparison
 EXPOSE 8080
 ENTRYPOINT ["face-comparison"]
 CMD ["serve"]

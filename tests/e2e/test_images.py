@@ -66,3 +66,17 @@ def test_runs_as_a_numeric_user_and_reports_nothing_home(image: images.Image) ->
     if image.repository == "service":
         assert "ORT_DISABLE_TELEMETRY=1" in config["Env"]
         assert config["Entrypoint"] == ["face-comparison"]
+
+
+def test_a_new_version_is_a_small_layer(image: images.Image) -> None:
+    """What the last layer holds is this product's package, compiled; all it depends on lies in the layers below."""
+    with tarfile.open(image.archive) as outer:
+        last = outer.extractfile(json.loads(read(outer, "manifest.json"))[0]["Layers"][-1])
+        with tarfile.open(fileobj=last) as layer:
+            files = {member.name: member.size for member in layer if member.isfile()}
+    package = "face_comparison" if image.repository == "service" else "face_comparison_operator"
+    own = {path.split("/site-packages/")[1].split("/")[0] for path in files if "/site-packages/" in path}
+    assert {name.partition("-")[0] for name in own} == {package}
+    assert any(path.endswith(f"/{package}/__pycache__/__init__.cpython-313.pyc") for path in files)
+    assert f"opt/face-comparison/bin/{package.replace('_', '-')}" in files
+    assert sum(files.values()) < 4e6

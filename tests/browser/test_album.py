@@ -43,7 +43,8 @@ def album(photographs: dict[str, Path], tmp_path_factory: pytest.TempPathFactory
     (folder / "notes & more.txt").write_text("no picture")
     analyzer = build_analyzer(fetched("default", bundles_folder()), device="cpu", threads=2)
     out = tmp_path_factory.mktemp("album")
-    return making.made(making.Wish(folder.resolve(), out.resolve(), links=True), Here(analyzer, 2)).page
+    analyst = Here(analyzer.model.version, analyzer.model.threshold, lambda: analyzer, 2)
+    return making.made(making.Wish(folder.resolve(), out.resolve(), links=True), analyst).page
 
 
 @pytest.fixture(params=["light wide", "dark narrow"])

@@ -209,7 +209,9 @@ def _rounded(precision: float, recall: float) -> dict[str, float]:
 def album(analyzer: Analyzer, out: Path, threads: int = 2) -> tuple[pa.Table, Truth]:
     """The faces of the album of the whole collection, and the truth about them."""
     folder, places = collection.made(PICTURES)
-    making.made(making.Wish(folder.resolve(), out.resolve()), Here(analyzer, threads))
+    model = analyzer.model
+    analyst = Here(model.version, model.threshold, lambda: analyzer, threads)
+    making.made(making.Wish(folder.resolve(), out.resolve()), analyst)
     table = parquet.read_table(out / "faces.parquet")
     return table, truth(table, places)
 

@@ -194,6 +194,7 @@ def test_a_command_waits_for_no_bucket_that_its_pictures_do_not_need(
 
     monkeypatch.setattr(openvino.OpenVinoEngine, "_compiled", recorded)
     hasty, _ = commands.loaded({"device": "cpu", "threads": "4"})
+    assert compiled == []
     group = samples.photographs()["table.jpg"].read_bytes()
     with ThreadPoolExecutor(4) as pool:
         found = list(pool.map(hasty.analyze, [group] * 8))

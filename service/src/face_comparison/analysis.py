@@ -124,9 +124,7 @@ class PictureAnalyzer:
         data = resources.files("face_comparison").joinpath("sample.jpg").read_bytes()
         self.analyze(data)
         # A bundle that finds no face on the sample has an embedder all the same, and it must work too.
-        hashes, _ = self._recognizer.embed(Pyramid(np.zeros((112, 112, 3), np.uint8)), ARCFACE_TEMPLATE[None])
-        if not np.isfinite(hashes).all():
-            raise RuntimeError("the embedder's numbers are not finite")
+        self._recognizer.embed(Pyramid(np.zeros((112, 112, 3), np.uint8)), ARCFACE_TEMPLATE[None])
 
 
 def build_analyzer(

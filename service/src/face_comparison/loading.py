@@ -1,4 +1,4 @@
-"""From the name of a bundle to an analyzer that has been tried: what a worker process and the command line both do."""
+"""From the name of a bundle to an analyzer: what a worker process and the command line both do."""
 
 from __future__ import annotations
 
@@ -7,35 +7,45 @@ from pathlib import Path
 
 from face_comparison import bundle, publishing
 from face_comparison.analysis import PictureAnalyzer, build_analyzer
+from face_comparison.bundle import Bundle
 from face_comparison.errors import InvalidBundle
 from face_comparison.settings import Settings
 
 
-def load_analyzer(
-    settings: Settings,
-    threads: int,
-    bundles: Path,
-    on_batch: Callable[[str, int], None] = lambda network, size: None,
-    every_bucket: bool = True,
-) -> PictureAnalyzer:
-    """The bundle of the settings on its device and engine, after a real inference on the built-in sample.
+def opened(settings: Settings, bundles: Path) -> Bundle:
+    """The bundle of the settings, verified. bundles: folder in which bundles are kept.
 
-    threads: pictures analyzed at once. bundles: folder in which bundles are kept. on_batch, every_bucket: see
-    `build_analyzer`.
-    Raises InvalidBundle, AcceleratorUnavailable, InvalidSettings. Fetches nothing: a start depends on no network.
+    Raises InvalidBundle, InvalidSettings. Fetches nothing: a start depends on no network.
     """
     folder = publishing.located(settings.bundle, bundles)
     if not folder.is_dir():
         raise InvalidBundle(
             f"there is no bundle in {folder}: `face-comparison models fetch` brings one, and --bundle names another"
         )
+    return bundle.opened(folder)
+
+
+def load_analyzer(
+    bundle: Bundle,
+    settings: Settings,
+    threads: int,
+    on_batch: Callable[[str, int], None] = lambda network, size: None,
+    every_bucket: bool = True,
+) -> PictureAnalyzer:
+    """The bundle's networks on the device and engine of the settings.
+
+    threads: pictures analyzed at once. on_batch, every_bucket: see `build_analyzer`; with every bucket, as in a
+    service, the networks have also been tried on the built-in sample. A command's own first picture is its trial.
+    Raises InvalidBundle, AcceleratorUnavailable.
+    """
     analyzer = build_analyzer(
-        bundle.opened(folder),
+        bundle,
         device=settings.device,
         engine=settings.engine,
         threads=threads,
         on_batch=on_batch,
         every_bucket=every_bucket,
     )
-    analyzer.warm_up()
+    if every_bucket:
+        analyzer.warm_up()
     return analyzer

@@ -131,13 +131,18 @@ class Recognizer:
         return seen
 
     def embed(self, pyramid: Pyramid, landmarks: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
-        """Hashes (K, HASH_SIZE) of faces with these landmarks (K, 5, 2), and the aligned faces (K, side, side, 3)."""
+        """Hashes (K, HASH_SIZE) of faces with these landmarks (K, 5, 2), and the aligned faces (K, side, side, 3).
+
+        Raises RuntimeError when the network gives no numbers.
+        """
         side = self._manifest.embedder.side
         template = geometry.ARCFACE_TEMPLATE * np.float32(side / 112)
         aligned = np.stack(
             [pyramid.warped(geometry.similarity_transform(points, template), (side, side)) for points in landmarks]
         )
         (embeddings,) = self._embedder.run(aligned)
+        if not np.isfinite(embeddings).all():
+            raise RuntimeError("the embedder's numbers are not finite")
         return hashes(embeddings), aligned
 
 

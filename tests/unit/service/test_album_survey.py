@@ -9,14 +9,16 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from fakes.analyzer import MODEL, FakeAnalyzer
 
 from face_comparison.album import survey
-from face_comparison.album.analysts import MOST_BYTES, PictureRefused
+from face_comparison.album.analysts import MOST_BYTES, Analyst, Here, PictureRefused
 from face_comparison.album.crops import Crops
 from face_comparison.album.faces import Skipped
 from face_comparison.album.memory import Memory
+from face_comparison.analysis import Analyzer
 from face_comparison.client.replies import BoundingBox, Detection, Face, Quality
-from face_comparison.errors import ServiceRefused
+from face_comparison.errors import AcceleratorUnavailable, ServiceRefused
 
 FACE = Face(BoundingBox(0.2, 0.2, 0.5, 0.5), 0.9, {}, Quality(1, 2, 30), np.eye(1, 768, dtype=np.float32)[0], "m-1")
 
@@ -45,7 +47,7 @@ def photographs(tmp_path: Path) -> list[Path]:
     return [Path(f"{shade:02d}.png") for shade in range(40)]
 
 
-def look(tmp_path: Path, paths: list[Path], analyst: Obedient) -> survey.Survey:
+def look(tmp_path: Path, paths: list[Path], analyst: Analyst) -> survey.Survey:
     out = tmp_path / "album"
     out.mkdir(exist_ok=True)
     with Memory(out, "m-1") as memory:
@@ -92,7 +94,56 @@ def test_an_end_in_the_middle_keeps_what_was_found(tmp_path: Path, photographs: 
     assert look(tmp_path, photographs, rest := Obedient()).analyzed == rest.count <= 40 - survey.BATCH
 
 
+@pytest.mark.timeout(60)
+def test_ctrl_c_waits_for_the_pictures_at_hand_alone(
+    tmp_path: Path, photographs: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(survey, "_LAST_SECONDS", 600.0)
+    analyst, out = Obedient(), tmp_path / "album"
+    interrupts = iter([KeyboardInterrupt()])
+
+    def interrupt(outcome: survey.Outcome) -> None:
+        for interrupt in interrupts:
+            raise interrupt
+
+    out.mkdir()
+    with Memory(out, "m-1") as memory, pytest.raises(survey.Interrupted):
+        survey.survey(tmp_path / "photos", photographs, analyst, memory, Crops(out, "m-1"), done=interrupt)
+    with Memory(out, "m-1") as memory:
+        assert len(memory.known()) == analyst.count < 40
+
+
 def test_a_picture_that_vanishes_meanwhile_is_told(tmp_path: Path, photographs: list[Path]) -> None:
     (tmp_path / "photos" / "07.png").unlink()
     (lost,) = look(tmp_path, photographs, Obedient()).skipped
     assert lost == Skipped(Path("07.png"), "unreadable", "the file cannot be read: No such file or directory")
+
+
+def here(load: Callable[[], Analyzer]) -> Here:
+    return Here(MODEL.version, MODEL.threshold, load, threads=4)
+
+
+def test_models_are_loaded_once_for_the_first_new_picture_and_not_without_one(
+    tmp_path: Path, photographs: list[Path]
+) -> None:
+    loaded: list[Analyzer] = []
+
+    def load() -> Analyzer:
+        loaded.append(FakeAnalyzer())
+        return loaded[-1]
+
+    analyst = here(load)
+    assert (analyst.version, analyst.threshold) == (MODEL.version, MODEL.threshold)
+    assert loaded == []
+    assert look(tmp_path, photographs, analyst).analyzed == 40  # refused for good: the fake's pictures are words
+    assert len(loaded) == 1
+    assert look(tmp_path, photographs, here(load)).analyzed == 0
+    assert len(loaded) == 1
+
+
+def test_models_that_cannot_be_loaded_end_it(tmp_path: Path, photographs: list[Path]) -> None:
+    def load() -> Analyzer:
+        raise AcceleratorUnavailable("there is no GPU")
+
+    with pytest.raises(AcceleratorUnavailable):
+        look(tmp_path, photographs, here(load))

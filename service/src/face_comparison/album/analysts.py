@@ -6,6 +6,8 @@ depend on where it was made.
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Callable
 from typing import Protocol
 
 from face_comparison import wire_reply
@@ -49,16 +51,23 @@ class Analyst(Protocol):
 
 
 class Here:
-    """The models of this machine."""
+    """The models of this machine, loaded by `load` for the first picture: an album without new ones needs none.
 
-    def __init__(self, analyzer: Analyzer, threads: int) -> None:
-        self._analyzer = analyzer
-        self.version, self.threshold = analyzer.model.version, analyzer.model.threshold
+    version, threshold: the bundle's. threads: pictures that the models work on at once. `faces` also raises what `load`
+    raises.
+    """
+
+    def __init__(self, version: str, threshold: float, load: Callable[[], Analyzer], threads: int) -> None:
+        self.version, self.threshold = version, threshold
         self.most_bytes, self.at_once = MOST_BYTES, threads
+        self._load, self._loading = load, threading.Lock()
+        self._analyzer: Analyzer | None = None
 
     def faces(self, data: bytes) -> Detection:
+        with self._loading:
+            analyzer = self._analyzer = self._analyzer or self._load()
         try:
-            analysis = self._analyzer.analyze(data)
+            analysis = analyzer.analyze(data)
         except FaceComparisonError as error:
             raise PictureRefused(error.code, error.message, lasting=True) from error
         return detection(wire_reply.detect_reply(analysis, self.version))

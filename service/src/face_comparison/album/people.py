@@ -1,8 +1,9 @@
-"""Who is who: faces into persons, and persons into numbers that stay. Pure arithmetic, by scikit-learn.
+"""Who is who: faces into persons, and persons into numbers that stay. Pure arithmetic, by SciPy.
 
 Faces are merged from the nearest on, as long as the faces of two groups are on average no farther apart than the
 threshold (agglomerative clustering with average linkage). Of the ways that were tried it is the one that neither chains
-strangers together (single linkage, DBSCAN) nor needs many pictures of everybody (HDBSCAN); docs/albums.md has figures.
+strangers together (single linkage, DBSCAN) nor needs many pictures of everybody (HDBSCAN); docs/how-to/albums.md has
+figures.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.cluster import AgglomerativeClustering
+from scipy.cluster import hierarchy
 
 from face_comparison.album.faces import FaceKey
 from face_comparison.errors import AlbumUnusable
@@ -41,8 +42,8 @@ def _labels(hashes: Sequence[NDArray[np.float32]], threshold: float) -> list[int
         return [0] * len(hashes)
     vectors = np.stack(hashes)
     vectors = vectors[:, vectors.any(axis=0)]  # without the zeros that pad every hash
-    clustering = AgglomerativeClustering(n_clusters=None, distance_threshold=threshold, linkage="average")
-    labels: list[int] = clustering.fit_predict(vectors).tolist()
+    merges = hierarchy.linkage(vectors, method="average", metric="euclidean")
+    labels: list[int] = hierarchy.fcluster(merges, threshold, criterion="distance").tolist()
     return labels
 
 

@@ -89,8 +89,10 @@ def survey(
                 waiting.discard(future)
     except KeyboardInterrupt as interrupt:
         pool.shutdown(wait=False, cancel_futures=True)
-        for future in wait(waiting, timeout=_LAST_SECONDS).done:
-            if not future.cancelled() and future.exception() is None:
+        # Those that were cancelled are never told to be done.
+        begun = [future for future in waiting if not future.cancelled()]
+        for future in wait(begun, timeout=_LAST_SECONDS).done:
+            if future.exception() is None:
                 take(future)
         raise Interrupted from interrupt
     finally:

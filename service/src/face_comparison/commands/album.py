@@ -119,7 +119,8 @@ def _analyst(service: str | None, api_key: str | None, given: dict[str, str | No
 
     if service is not None:
         return analysts.Elsewhere(service, api_key, options.settings(given).threads)
-    return analysts.Here(*pictures.loaded(given))
+    manifest, load, threads = pictures.loadable(given)
+    return analysts.Here(manifest.version, manifest.comparison.threshold, load, threads)
 
 
 @contextmanager

@@ -33,11 +33,11 @@ def command(pictures: tuple[Path, ...], rounds: int, total: int, memory: bool, *
     Every contender works with the same number of threads on the same pictures, in turns.
     """
     # Not at the top: they take a second to import, and `--help` needs none of them.
-    from face_comparison import bundle, cores, publishing  # noqa: PLC0415
+    from face_comparison import cores, loading  # noqa: PLC0415
     from face_comparison.benchmark import contest  # noqa: PLC0415
 
     settings = options.settings(given)
-    opened = bundle.opened(publishing.located(settings.bundle, options.bundles_folder()))
+    opened = loading.opened(settings, options.bundles_folder())
     data = [path.read_bytes() for path in pictures]
     data = data or [resources.files("face_comparison").joinpath("sample.jpg").read_bytes()]
     workers = settings.workers or 1

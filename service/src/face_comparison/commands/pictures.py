@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from face_comparison.analysis import Analyzer
+    from face_comparison.bundle import Manifest
     from face_comparison.faces import Analysis
 
 MODEL_OPTIONS = ("bundle", "device", "engine", "threads")
@@ -24,11 +25,19 @@ MODEL_OPTIONS = ("bundle", "device", "engine", "threads")
 
 def loaded(given: dict[str, str | None]) -> tuple[Analyzer, int]:
     """The analyzer that the options ask for, and how many pictures it works on at once."""
-    from face_comparison.loading import load_analyzer  # noqa: PLC0415 (it takes a second, which `--help` would pay)
+    _, load, threads = loadable(given)
+    return load(), threads
+
+
+def loadable(given: dict[str, str | None]) -> tuple[Manifest, Callable[[], Analyzer], int]:
+    """What the bundle that the options ask for says of itself, how to load its networks, and how many pictures these
+    work on at once."""
+    from face_comparison import loading  # noqa: PLC0415 (it takes a second, which `--help` would pay)
 
     settings = options.settings(given)
     threads = settings.threads or cores.available()
-    return load_analyzer(settings, threads, options.bundles_folder(), every_bucket=False), threads
+    bundle = loading.opened(settings, options.bundles_folder())
+    return bundle.manifest, partial(loading.load_analyzer, bundle, settings, threads, every_bucket=False), threads
 
 
 def read(path: Path) -> bytes:

@@ -47,12 +47,11 @@ def _loader(bundles: Path) -> Loader:
     """What a worker loads. The imports are the worker's: its master has no use for them."""
 
     def load(settings: Settings, threads: int) -> Analyzer:
-        from face_comparison import metrics  # noqa: PLC0415
-        from face_comparison.loading import load_analyzer  # noqa: PLC0415
+        from face_comparison import loading, metrics  # noqa: PLC0415
 
         def observe(network: str, size: int) -> None:
             metrics.BATCH_SIZE.labels(network).observe(size)
 
-        return load_analyzer(settings, threads, bundles, observe)
+        return loading.load_analyzer(loading.opened(settings, bundles), settings, threads, observe)
 
     return load

@@ -59,9 +59,9 @@ PORT ?= 8080
 run: setup ## Start the service on this machine and compare sample photographs; PORT=9000 takes another port
 	@PYTHONPATH=tests $(BIN)/python tools/demo.py --port $(PORT)
 
-# By two workers: tests/conftest.py says which does what.
+# By three workers, because much of a test on a cluster is waiting: tests/conftest.py says which does what.
 test: setup ## Every test, on the real parts that this machine can run
-	@$(BIN)/pytest --numprocesses 2 $(ARGS)
+	@$(BIN)/pytest --numprocesses 3 $(ARGS)
 
 bench: setup ## Compare the service with a plain loop and with OpenCV's own; ARGS=--memory adds 20,000 requests
 	@pictures="$$(PYTHONPATH=tests $(BIN)/python -c 'from pictures import samples; print(*(samples.photographs()[n] for n in samples.BENCH))')"; \

@@ -33,10 +33,10 @@ TOGETHER = {
     "model": "models",
 }
 """What the tests of a folder share because it takes long to start, or because only one may use it: folders of the same
-words run on one of the two workers of `make test`, one after the other. Of other folders each file is by itself."""
+words run on one of the workers of `make test`, one after the other. Of other folders each file is by itself."""
 
 LONGEST_FIRST = ("e2e", "cluster", "chart", "live", "browser", "model", "http", "network")
-"""Much of a test on a cluster is waiting, in which the other worker has the processor."""
+"""Much of a test on a cluster is waiting, in which the other workers have the processor."""
 
 
 def folder(nodeid: str) -> str:

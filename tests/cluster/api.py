@@ -29,12 +29,15 @@ class Refused(Exception):
 
 
 class Api:
-    """Requests with the client certificate of a kubeconfig file, as its field manager `test`."""
+    """Requests with the client certificate of a kubeconfig file, as its field manager `test`.
 
-    def __init__(self, kubeconfig: Path) -> None:
+    server: its URL, where that is not the file's.
+    """
+
+    def __init__(self, kubeconfig: Path, server: str = "") -> None:
         config = yaml.safe_load(kubeconfig.read_text())
         cluster, user = config["clusters"][0]["cluster"], config["users"][0]["user"]
-        self._server = cluster["server"]
+        self._server = server or cluster["server"]
         self._session = requests.Session()
         self._session.trust_env = False
         self._session.verify = cluster["certificate-authority"]

@@ -9,18 +9,37 @@ import subprocess
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import requests
 import urllib3
+from cluster.api import Api, Refused
 from local_cluster import config
 from local_cluster.node import Node, NodeFailed
 from parts.controlplane import attempts, free_ports
 from parts.link import relay_command
 from parts.processes import Processes
 
+from face_comparison_operator.kinds import (
+    AUTOSCALER,
+    DEPLOYMENT,
+    DISRUPTION_BUDGET,
+    INGRESS,
+    POD,
+    RESOURCE,
+    SERVICE,
+    SERVICE_ACCOUNT,
+    Kind,
+)
+
 READY_SECONDS = 240.0
 LABEL = "app.kubernetes.io/instance"
+
+REPLICA_SET = Kind("apps/v1", "ReplicaSet", "replicasets")
+# What must be gone with a resource, pods included.
+BELONGINGS = (DEPLOYMENT, REPLICA_SET, POD, SERVICE, INGRESS, SERVICE_ACCOUNT, DISRUPTION_BUDGET, AUTOSCALER)
 
 # Small enough that two versions of two pods fit on two cores, large enough for the models.
 RESOURCES = {"requests": {"cpu": "50m", "memory": "300Mi"}, "limits": {"memory": "1500Mi"}}
@@ -73,26 +92,31 @@ class Product:
         text = json.dumps({"apiVersion": "v1", "kind": "List", "items": objects})
         self.node.kubectl("apply", "--server-side", "--force-conflicts", "-f", "-", stdin=text)
 
-    def get(self, namespace: str, kind: str, name: str = "", **selector: str) -> Any:
-        """One object by name, or the list of those with the labels `selector`; None when there is no such object."""
-        wanted = [kind, name] if name else [kind]
-        words = ["get", *wanted, f"--namespace={namespace}", "--output=json", "--ignore-not-found"]
-        if selector:
-            words.append("--selector=" + ",".join(f"{key}={value}" for key, value in selector.items()))
-        text = self.node.kubectl(*words)
-        if not text.strip():  # what kubectl says of nothing
-            return None if name else []
-        found = json.loads(text)
-        return found if name else found["items"]
+    def get(self, namespace: str, kind: Kind, name: str = "", **selector: str) -> Any:
+        """One object by name, or the list of those with the labels `selector`; None when there is no such object.
+
+        Not by kubectl, whose start takes a tenth of a second of processor time: waits ask again and again. Raises
+        NodeFailed when the API server refuses or does not answer.
+        """
+        try:
+            if name:
+                return self._api.get(kind, namespace, name)
+            return self._api.all(kind, namespace, ",".join(f"{key}={value}" for key, value in selector.items()))
+        except (requests.ConnectionError, Refused) as error:
+            raise NodeFailed(f"the API server says: {error}") from error
+
+    @cached_property
+    def _api(self) -> Api:
+        return Api(self.node.kubeconfig, f"https://127.0.0.1:{self.port(config.API_PORT)}")
 
     def pods(self, namespace: str, name: str) -> list[Object]:
         """The pods of a resource that are not on their way out."""
-        found = self.get(namespace, "pods", **{LABEL: name})
+        found = self.get(namespace, POD, **{LABEL: name})
         return [pod for pod in found if "deletionTimestamp" not in pod["metadata"]]
 
     def condition(self, namespace: str, name: str, kind: str = "Ready") -> Object:
         """A condition of the resource for its present generation; empty while there is none."""
-        resource = self.get(namespace, "facecomparison", name)
+        resource = self.get(namespace, RESOURCE, name)
         conditions: list[Object] = resource.get("status", {}).get("conditions", [])
         for each in conditions:
             if each["type"] == kind and each.get("observedGeneration") == resource["metadata"]["generation"]:
@@ -102,7 +126,7 @@ class Product:
     def wait_ready(self, namespace: str, name: str, seconds: float = READY_SECONDS) -> Object:
         """The status of the resource as soon as it is Ready for its present generation."""
         self.wait_condition(namespace, name, lambda ready: ready.get("status") == "True", seconds)
-        status: Object = self.get(namespace, "facecomparison", name)["status"]
+        status: Object = self.get(namespace, RESOURCE, name)["status"]
         return status
 
     def wait_condition(
@@ -119,11 +143,10 @@ class Product:
 
     def wait_gone(self, namespace: str, name: str, seconds: float = 120) -> None:
         """Return when nothing that belongs to the resource is left, pods included."""
-        kinds = "facecomparison,deployment,replicaset,pod,service,ingress,serviceaccount,poddisruptionbudget,hpa"
         left: list[str] = []
         for _ in attempts(seconds, pause=0.2):
-            found = self.get(namespace, kinds, **{LABEL: name})
-            resource = self.get(namespace, "facecomparison", name)
+            found = [each for kind in BELONGINGS for each in self.get(namespace, kind, **{LABEL: name})]
+            resource = self.get(namespace, RESOURCE, name)
             found += [resource] if resource else []
             left = [f"{each['kind']}/{each['metadata']['name']}" for each in found]
             if not left:

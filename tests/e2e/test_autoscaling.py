@@ -14,6 +14,8 @@ from e2e.product import PICTURE, Product
 from local_cluster import config, images, keda, own
 from parts.controlplane import attempts
 
+from face_comparison_operator.kinds import AUTOSCALER, RESOURCE
+
 pytestmark = [pytest.mark.node, pytest.mark.timeout(1800)]
 
 HOST, PATH = "growing.example.com", "/prod/face_comparison"
@@ -52,7 +54,7 @@ def grows_and_shrinks(product: Product, namespace: str, scaling: dict[str, objec
         for _ in attempts(seconds, pause=0.5):
             if scaling["metric"] == "InFlight":
                 keda.tell_targets(product.node)
-            ready = product.get(namespace, "facecomparison", "faces")["status"]["readyReplicas"]
+            ready = product.get(namespace, RESOURCE, "faces")["status"]["readyReplicas"]
             if not timeline or timeline[-1][1] != ready:
                 timeline.append((round(time.monotonic() - started, 1), ready))
             if wanted(ready):
@@ -83,7 +85,7 @@ def grows_and_shrinks(product: Product, namespace: str, scaling: dict[str, objec
 
 def at_rest(product: Product, namespace: str) -> bool:
     """Whether the autoscaler has measured the pods and wants one."""
-    statuses = [each["status"] for each in product.get(namespace, "hpa")]
+    statuses = [each["status"] for each in product.get(namespace, AUTOSCALER)]
     return bool(statuses) and all(
         status.get("currentMetrics") and status["currentReplicas"] == status["desiredReplicas"] == 1
         for status in statuses

@@ -11,6 +11,8 @@ from e2e.product import Product
 from local_cluster import images, own
 from parts import programs
 
+from face_comparison_operator.kinds import DEPLOYMENT
+
 pytestmark = [pytest.mark.node, pytest.mark.timeout(900)]
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -30,7 +32,7 @@ def test_on_the_cluster_of_the_current_kubeconfig(product: Product, built: list[
         reply = json.loads(said[said.index("\n{") : said.index("\n}") + 2])
         assert len(reply["Faces"]) > 0
         assert "helm uninstall face-comparison" in said  # how to be rid of it: `make cluster-down` ends own nodes only
-        image = product.get("default", "deployment", "faces")["spec"]["template"]["spec"]["containers"][0]["image"]
+        image = product.get("default", DEPLOYMENT, "faces")["spec"]["template"]["spec"]["containers"][0]["image"]
         assert image == f"face-comparison/service:{images.version()}"
     finally:
         product.node.kubectl("delete", "facecomparison", "faces", "--ignore-not-found", "--wait=false")

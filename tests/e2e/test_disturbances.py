@@ -14,9 +14,11 @@ import pytest
 from e2e.product import Object, Product
 from e2e.steady import ONE_AT_A_TIME, PATH, Outcome
 from e2e.steady import load as constant_load
-from local_cluster import own
+from local_cluster import config, own
 from parts import programs
 from parts.controlplane import attempts
+
+from face_comparison_operator.kinds import INGRESS, POD, RESOURCE, SERVICE
 
 pytestmark = [pytest.mark.node, pytest.mark.timeout(1800)]
 
@@ -63,7 +65,7 @@ def settled(product: Product, *gone: str) -> None:
     pods = []
     for _ in attempts(240, pause=0.3):
         replicas = product.wait_ready(NAMESPACE, NAME)["replicas"]
-        pods = product.get(NAMESPACE, "pods", **{"app.kubernetes.io/instance": NAME})
+        pods = product.get(NAMESPACE, POD, **{"app.kubernetes.io/instance": NAME})
         versions = {pod["metadata"]["labels"]["pod-template-hash"] for pod in pods}
         ready = [pod for pod in pods if "deletionTimestamp" not in pod["metadata"] and is_ready(pod)]
         names = {pod["metadata"]["name"] for pod in pods}
@@ -89,7 +91,7 @@ def test_scaling_up_and_down(steady: Product, load: Load) -> None:
             scale = ["scale", f"facecomparison/{NAME}", f"--replicas={replicas}", f"--namespace={NAMESPACE}"]
             steady.node.kubectl(*scale)
             for _ in attempts(180, pause=0.3):
-                status = steady.get(NAMESPACE, "facecomparison", NAME)["status"]
+                status = steady.get(NAMESPACE, RESOURCE, NAME)["status"]
                 if status["readyReplicas"] == replicas == len(steady.pods(NAMESPACE, NAME)):
                     break
             settled(steady)
@@ -202,6 +204,7 @@ def test_the_api_server_is_away_for_a_minute(steady: Product, load: Load) -> Non
         reported = heartbeat(steady)
         steady.node.wait("a heartbeat of the node", lambda: heartbeat(steady) != reported)
         settled(steady)
+        wait_followed(steady)
     assert outcome.failed == []
     assert restarts(steady) == before
 
@@ -210,6 +213,44 @@ def heartbeat(product: Product) -> str:
     """When the kubelet reported last."""
     words = ["get", "lease", product.node.name, "--namespace=kube-node-lease", "--output=jsonpath={.spec.renewTime}"]
     return product.node.kubectl(*words)
+
+
+def wait_followed(product: Product) -> None:
+    """Wait until kubelet and ingress controller follow the API again: what is new now they find within seconds.
+
+    After an outage each of their watches begins again when it pleases, up to a minute later. Until then a router sends
+    requests to pods that have long ended, whoever ended them.
+    """
+    name, host = "followed", "followed.example.com"
+    service, ingress = product.get(NAMESPACE, SERVICE, NAME), product.get(NAMESPACE, INGRESS, NAME)
+    (rule,) = ingress["spec"]["rules"]
+    for path in rule["http"]["paths"]:
+        path["backend"]["service"]["name"] = name
+    unprivileged = {
+        "runAsNonRoot": True,
+        "runAsUser": 65535,
+        "allowPrivilegeEscalation": False,
+        "capabilities": {"drop": ["ALL"]},
+        "seccompProfile": {"type": "RuntimeDefault"},
+    }
+    container = {"name": "pause", "image": config.SANDBOX_IMAGE, "securityContext": unprivileged}
+    objects: list[Object] = [
+        {
+            "apiVersion": kind.api_version,
+            "kind": kind.name,
+            "metadata": {"name": name, "namespace": NAMESPACE},
+            "spec": spec,
+        }
+        for kind, spec in (
+            (SERVICE, {field: service["spec"][field] for field in ("selector", "ports")}),
+            (INGRESS, ingress["spec"] | {"rules": [rule | {"host": host}]}),
+            (POD, {"containers": [container], "terminationGracePeriodSeconds": 0}),
+        )
+    ]
+    product.apply_object(*objects)
+    product.node.wait("the kubelet", lambda: product.get(NAMESPACE, POD, name)["status"]["phase"] == "Running")
+    product.node.wait("the ingress controller", lambda: product.request("GET", PATH, host).status == 200)
+    product.node.kubectl("delete", f"ingress/{name}", f"service/{name}", f"pod/{name}", f"--namespace={NAMESPACE}")
 
 
 def test_a_new_stage(steady: Product, record: Callable[[str, object], None]) -> None:
@@ -221,7 +262,7 @@ def test_a_new_stage(steady: Product, record: Callable[[str, object], None]) -> 
     with constant_load(steady, HOST, threads=1) as former, constant_load(steady, HOST, new_path, threads=1) as new:
         apply(steady, stage="v2")
         settled(steady)
-        assert steady.get(NAMESPACE, "facecomparison", NAME)["status"]["url"] == f"http://{HOST}{new_path}"
+        assert steady.get(NAMESPACE, RESOURCE, NAME)["status"]["url"] == f"http://{HOST}{new_path}"
         steady.node.wait("the end of the former URL", lambda: steady.request("GET", PATH, HOST).status == 404)
     assert {each[2] for each in (*former.requests, *new.requests)} == {200, 404}
     first, last = min(each[0] for each in new.answered), max(each[0] for each in former.answered)

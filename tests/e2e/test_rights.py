@@ -17,6 +17,8 @@ from local_cluster import images, own
 from local_cluster.addons import GATEWAY
 from parts import programs
 
+from face_comparison_operator.kinds import CHILDREN, RESOURCE
+
 pytestmark = [pytest.mark.node, pytest.mark.timeout(900)]
 
 Right = tuple[str, str, str]
@@ -113,7 +115,7 @@ def test_the_rights_are_those_that_are_used(product: Product, namespace: str, bu
 
 
 PART_OF = "app.kubernetes.io/part-of"
-EVERY_CHILD = ",".join(sorted(set().union(*(kinds for _, kinds in CHILDREN_OF))))
+KINDS = {f"{kind.plural}.{kind.api_version.rpartition('/')[0]}".rstrip("."): kind for kind in CHILDREN}
 
 
 def children(product: Product, namespace: str) -> set[str]:
@@ -121,19 +123,15 @@ def children(product: Product, namespace: str) -> set[str]:
 
     KEDA copies the labels of a ScaledObject to the autoscaler that it makes.
     """
-    plural = {"Ingress": "ingresses", "NetworkPolicy": "networkpolicies"}
-    found = [
-        each
-        for each in product.get(namespace, EVERY_CHILD)
-        if any(owner["kind"] == "FaceComparison" for owner in each["metadata"].get("ownerReferences", []))
-    ]
-    named = {
-        (plural.get(each["kind"], f"{each['kind'].lower()}s"), each["apiVersion"].rpartition("/")[0]) for each in found
+    return {
+        name
+        for name, kind in KINDS.items()
+        for each in product.get(namespace, kind)
+        if any(owner["kind"] == RESOURCE.name for owner in each["metadata"].get("ownerReferences", []))
     }
-    return {f"{resource}.{group}".rstrip(".") for resource, group in named}
 
 
 def label(product: Product, namespace: str, kind: str) -> str:
     """The label that somebody edits, now."""
-    found = product.get(namespace, kind, "faces")
+    found = product.get(namespace, KINDS[kind], "faces")
     return str(found["metadata"]["labels"].get(PART_OF))

@@ -10,6 +10,8 @@ from e2e.product import Object, Product
 from local_cluster.addons import GATEWAY
 from parts.certificates import Authority
 
+from face_comparison_operator.kinds import HTTP_ROUTE
+
 pytestmark = [pytest.mark.node, pytest.mark.timeout(1800)]
 
 PATH = "/prod/face_comparison"
@@ -73,5 +75,5 @@ def test_http_route_on_a_gateway(product: Product, namespace: str) -> None:
     # Switched to an Ingress, the HTTPRoute goes and the same name answers still.
     product.apply(namespace, "faces", stage="v2", route={"host": "gateway.example.com"})
     product.wait_ready(namespace, "faces")
-    assert product.get(namespace, "httproutes") == []
+    assert product.get(namespace, HTTP_ROUTE) == []
     assert product.request("GET", "/v2/face_comparison", "gateway.example.com").status == 200

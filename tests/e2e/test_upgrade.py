@@ -14,6 +14,7 @@ from e2e.product import Object, Product
 from e2e.steady import ONE_AT_A_TIME, load
 from local_cluster import images, own
 
+from face_comparison_operator.kinds import DEPLOYMENT, DISRUPTION_BUDGET, POD
 from face_comparison_operator.resource import TEMPLATE_ANNOTATION
 
 pytestmark = [pytest.mark.node, pytest.mark.timeout(1800)]
@@ -75,10 +76,10 @@ def test_from_an_earlier_commit(
     with load(product, HOST) as outcome:
         own.helm(product.node, own.CHART, *own.chart_values(built))
         # A change that only the new operator can have carried out, because the earlier one is gone.
-        product.node.wait("the end of the earlier operator", lambda: len(product.get(own.SYSTEM, "pods")) == 1)
+        product.node.wait("the end of the earlier operator", lambda: len(product.get(own.SYSTEM, POD)) == 1)
         product.apply(namespace, NAME, replicas=2, route={"host": HOST}, env=ONE_AT_A_TIME, disruptionBudget=False)
         product.wait_ready(namespace, NAME)
-        product.node.wait("what the new operator removes", lambda: product.get(namespace, "pdb") == [])
+        product.node.wait("what the new operator removes", lambda: product.get(namespace, DISRUPTION_BUDGET) == [])
     record("disturbance: test_upgrade_of_the_operator", outcome.summary())
     assert outcome.failed == []
     if asked_for(product, namespace) == template:
@@ -108,6 +109,6 @@ def identities(product: Product, namespace: str) -> set[tuple[str, int]]:
 
 def asked_for(product: Product, namespace: str) -> Object:
     """The pod template of the resource, without the digest of itself."""
-    template: Object = product.get(namespace, "deployment", NAME)["spec"]["template"]
+    template: Object = product.get(namespace, DEPLOYMENT, NAME)["spec"]["template"]
     template["metadata"]["annotations"].pop(TEMPLATE_ANNOTATION)
     return template

@@ -60,7 +60,16 @@ class Worker(ThreadWorker):  # type: ignore[misc]
 
     # --- connections: heads are collected by the event loop
 
-    def accept(self, listener: Any) -> bool:
+    def accept(self, listener: Any) -> None:
+        """Take every connection that waits, as far as there is room.
+
+        With one in each turn of the loop, as gunicorn has it, whoever comes after a burst of 64 waits for 64 turns, be
+        it a probe. Where there are several workers it stays at one, because the others shall have their share.
+        """
+        while self.nr_conns < self.worker_connections and self._accepted(listener) and self.cfg.workers == 1:
+            pass
+
+    def _accepted(self, listener: Any) -> bool:
         """Take one connection; whether there was one."""
         try:
             plain, client = listener.accept()
@@ -236,7 +245,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]
         if not self.alive and self._drain_began is not None:
             # Whoever connected is answered; then the door is shut, instead of letting more gather behind it.
             for listener in self.sockets:
-                while self.accept(listener):
+                while self._accepted(listener):
                     pass
         super().set_accept_enabled(enabled)
         if not self.alive:

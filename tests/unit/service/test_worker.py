@@ -7,6 +7,7 @@ import selectors
 import socket
 import sys
 import time
+from contextlib import ExitStack
 from types import SimpleNamespace
 
 import pytest
@@ -54,4 +55,24 @@ def test_the_door_is_shut_when_no_worker_has_anything_left_and_a_while_before_th
         worker._shut -= HANDSHAKE_SECONDS
         worker.wait_for_and_dispatch_events(0)
         assert not worker.alive
+        worker.tmp.close()
+
+
+@pytest.mark.parametrize(("workers", "room", "taken"), [(1, 100, 9), (1, 4, 4), (3, 100, 1)])
+def test_a_burst_is_taken_in_one_turn_unless_others_want_their_share(workers: int, room: int, taken: int) -> None:
+    config = Config()
+    config.set("workers", workers)
+    config.set("worker_connections", room)
+    app = SimpleNamespace(board=Board(), settings=Settings())
+    with ExitStack() as stack:
+        listener = stack.enter_context(listening.opened("127.0.0.1", 0))
+        listener.setblocking(False)
+        worker = Worker(1, 0, [listener], app, 30, config, logging.getLogger("gunicorn.error"))
+        worker.poller = stack.enter_context(selectors.DefaultSelector())
+        for _ in range(9):
+            stack.enter_context(socket.create_connection(listener.getsockname()))
+        worker.accept(listener)
+        assert worker.nr_conns == len(worker.pending_conns) == taken
+        for conn in worker.pending_conns:
+            conn.sock.close()
         worker.tmp.close()

@@ -59,8 +59,11 @@ PORT ?= 8080
 run: setup ## Start the service on this machine and compare sample photographs; PORT=9000 takes another port
 	@PYTHONPATH=tests $(BIN)/python tools/demo.py --port $(PORT)
 
-# By three workers, because much of a test on a cluster is waiting: tests/conftest.py says which does what.
-test: setup ## Every test, on the real parts that this machine can run
+# The programs that tests run are built first, because no test may take as long as that the first time; where that cannot
+# be done, the tests say so. By three workers, because much of a test on a cluster is waiting: tests/conftest.py says
+# which does what.
+test: setup ## Every test, on the real parts that this machine can run; ARGS=tests/unit some of them
+	@$(if $(ARGS),,$(BIN)/python tests/parts/programs.py build all || true)
 	@$(BIN)/pytest --numprocesses 3 $(ARGS)
 
 bench: setup ## Compare the service with a plain loop and with OpenCV's own; ARGS=--memory adds 20,000 requests

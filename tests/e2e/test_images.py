@@ -80,3 +80,24 @@ def test_a_new_version_is_a_small_layer(image: images.Image) -> None:
     assert any(path.endswith(f"/{package}/__pycache__/__init__.cpython-313.pyc") for path in files)
     assert f"opt/face-comparison/bin/{package.replace('_', '-')}" in files
     assert sum(files.values()) < 4e6
+
+
+def test_the_builder_keeps_no_layers_of_builds_before_the_last(
+    built: list[images.Image], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    del built  # with them, the builder is installed
+    monkeypatch.setattr(images, "cache", lambda: tmp_path / "cache")
+    chart = tmp_path / "source" / "charts" / "face-comparison" / "Chart.yaml"
+    chart.parent.mkdir(parents=True)
+    chart.write_text("appVersion: 1.2.3\n")
+    (tmp_path / "source" / "Dockerfile").write_text("FROM scratch AS operator\nCOPY operator /operator\n")
+    for name in [name for name in images.SOURCES if name != "Dockerfile"]:
+        (tmp_path / "source" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "source" / name).write_text("")
+    images._buildah("commit", "--quiet", "--rm", images._buildah("from", "scratch").strip(), images.BASE)
+    tags = []
+    for content in ("first", "second", "third"):
+        (tmp_path / "source" / "operator").write_text(content)
+        tags.append(images.build("operator", root=tmp_path / "source").tag)
+    kept = images._buildah("images", "--all", "--format", "{{.Tag}}").split()
+    assert sorted(tag for tag in kept if tag != "1") == sorted(tags[1:])

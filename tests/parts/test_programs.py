@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
+import threading
 from pathlib import Path
 
 import pytest
@@ -49,6 +51,24 @@ def test_every_program_is_pinned_by_its_module(name: str) -> None:
     assert any(part.package.startswith(word) for word in go_mod if "." in word)
 
 
+def test_all_are_built_in_order_within_a_module_and_the_first_by_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    begun: list[str] = []
+    ended: list[str] = []
+    two = threading.Barrier(2, timeout=30)
+
+    def binary(name: str) -> None:
+        begun.append(name)
+        if name in ("versitygw", "etcd"):  # the first of two modules: each waits until the other is at work, too
+            two.wait()
+        ended.append(name)
+
+    monkeypatch.setattr(programs, "binary", binary)
+    programs.build_all(["kube-apiserver", "etcd", "versitygw", "kubectl"])
+    assert begun[0] == ended[0] == "kube-apiserver"
+    assert [name for name in ended if programs.PARTS[name].module == "kubernetes"][-2:] == ["etcd", "kubectl"]
+    assert set(ended) == {"kube-apiserver", "etcd", "versitygw", "kubectl"}
+
+
 @pytest.fixture
 def empty_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A cache of programs with nothing in it, while Go keeps its own."""
@@ -68,6 +88,30 @@ def test_a_build_happens_once_and_leaves_nothing_half_done(
     with pytest.raises(subprocess.TimeoutExpired):  # it runs, and waits as it should
         subprocess.run([first], timeout=0.2, check=False)
     assert sorted(path.name for path in first.parent.iterdir() if not path.name.endswith(".lock")) == ["pause"]
+
+
+@pytest.mark.cluster
+def test_what_is_left_out_is_replaced_in_a_copy() -> None:
+    with programs.trimmed("kubernetes") as go_mod:
+        lego = go_mod.parent / "github.com/go-acme/lego/v4"
+        assert f"replace github.com/go-acme/lego/v4 => {lego}\n" in go_mod.read_text()
+        replaced = Path("providers/dns/zz_gen_dns_providers.go")
+        theirs = programs.source_folder("kubernetes", "github.com/go-acme/lego/v4")
+        assert (lego / replaced).stat().st_size < (theirs / replaced).stat().st_size
+        assert (lego / "README.md").read_bytes() == (theirs / "README.md").read_bytes()
+    assert not lego.exists()
+
+
+@pytest.mark.cluster
+def test_what_takes_no_place_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    shutil.copytree(programs.HERE / "modules" / "kubernetes", tmp_path / "modules" / "kubernetes")
+    monkeypatch.setattr(programs, "HERE", tmp_path)
+    (tmp_path / "modules/kubernetes/instead/github.com/go-acme/lego/v4/moved.go").write_text("package lego\n")
+    with (
+        pytest.raises(programs.PartUnavailable, match=r"lego/v4/moved\.go is not in what"),
+        programs.trimmed("kubernetes"),
+    ):
+        pass
 
 
 @pytest.mark.cluster

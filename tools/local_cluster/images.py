@@ -84,6 +84,7 @@ def build(target: str, progress: Callable[[str], None] = lambda line: None, root
         if _buildah("images", "--quiet", "--filter", f"reference={BASE}", check=False).strip() == "":
             progress("making the base image from Debian's packages")
             _make_base()
+        _forget_earlier(image.repository)
         progress(f"building the image {target}")
         options = ["--layers", "--target", target, "--build-arg", f"BASE_IMAGE={BASE}", "--tag", image.name]
         if AUTHORITIES.exists():
@@ -145,6 +146,14 @@ def _cached(name: str, archive: Path, make: Callable[[Path], None]) -> None:
                 unfinished.rename(archive)
             finally:
                 unfinished.unlink(missing_ok=True)
+
+
+def _forget_earlier(repository: str) -> None:
+    """Free the builder's layers of builds whose archive has been replaced; what is shared with others stays."""
+    reference = f"reference=docker.io/face-comparison/{repository}"
+    for name in _buildah("images", "--format", "{{.Name}}:{{.Tag}}", "--filter", reference).split():
+        if not any(cache().glob(f"*-{name.rpartition('-')[2]}.tar")):
+            _buildah("rmi", name)
 
 
 def _make_base() -> None:

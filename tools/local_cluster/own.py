@@ -65,7 +65,7 @@ def load(node: Node, wanted: list[images.Image], say: Say) -> None:
     names = {name for image in wanted for name in (image.name, image.released)}
     for name in present:
         if name.startswith("docker.io/face-comparison/") and name not in names:
-            node.ctr("images", "rm", name)
+            node.ctr("images", "rm", "--sync", name)  # with its layers, now
 
 
 def chart_values(wanted: list[images.Image]) -> list[str]:

@@ -3,7 +3,6 @@ module facecomparison.dev/tests/parts/prometheus
 go 1.26.8
 
 tool (
-	github.com/prometheus/prometheus/cmd/prometheus
 	github.com/prometheus/prometheus/cmd/promtool
 )
 

@@ -40,6 +40,9 @@ class Detections:
         return Detections(boxes, self.scores, self.landmarks * np.float32(scale) + offset)
 
 
+NOTHING = Detections(np.zeros((0, 4), np.float32), np.zeros(0, np.float32), np.zeros((0, 5, 2), np.float32))
+
+
 def joined(parts: list[Detections]) -> Detections:
     return Detections(
         np.concatenate([part.boxes for part in parts]),
@@ -55,16 +58,21 @@ def yunet_detections(outputs: list[NDArray[np.float32]], height: int, width: int
     FaceDetectorYN decodes alike): score sqrt(cls * obj); centre (cell + offset) * stride; size exp(.) * stride;
     landmark (cell + offset) * stride. Only scores of at least `minimum` are decoded.
     """
-    parts = []
+    parts = [NOTHING]
     for index, stride in enumerate((8, 16, 32)):
         classes, objects, boxes, points = (outputs[kind * 3 + index] for kind in range(4))
-        scores = np.sqrt(np.clip(classes[:, 0], 0, 1) * np.clip(objects[:, 0], 0, 1))
-        kept = np.flatnonzero(scores >= minimum)
+        # Thousands of cells of which few or none hold a face: the exact score is for those that may.
+        likely = np.flatnonzero(classes[:, 0] * objects[:, 0] >= minimum * minimum * 0.999)
+        if not len(likely):
+            continue
+        scores = np.sqrt(np.clip(classes[likely, 0], 0, 1) * np.clip(objects[likely, 0], 0, 1))
+        sure = scores >= minimum
+        kept, scores = likely[sure], scores[sure]
         cells = np.stack([kept % (width // stride), kept // (width // stride)], axis=1).astype(np.float32)
         centres = (cells + boxes[kept, :2]) * stride
         sizes = np.exp(boxes[kept, 2:]) * stride
         landmarks = (points[kept].reshape(-1, 5, 2) + cells[:, None, :]) * stride
-        parts.append(Detections(np.concatenate([centres - sizes / 2, sizes], axis=1), scores[kept], landmarks))
+        parts.append(Detections(np.concatenate([centres - sizes / 2, sizes], axis=1), scores, landmarks))
     return joined(parts)
 
 

@@ -15,7 +15,7 @@ import socket
 import threading
 import time
 import uuid
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
 from typing import Any
 
@@ -34,6 +34,8 @@ DRAIN_SECONDS = 1.0
 
 HANDSHAKE_SECONDS = 0.25
 """How long a connection may take to come about: what began before the door was shut is still let in."""
+
+LIVENESS = b"GET /livez "
 
 LINGER_SECONDS = 2.0
 """How long a closed connection may be silent before it is dropped: its client has read the reply, or never will."""
@@ -123,6 +125,22 @@ class Worker(ThreadWorker):  # type: ignore[misc]
         (self.keepalived_conns if conn in self.keepalived_conns else self.pending_conns).remove(conn)
 
     # --- requests: in threads
+
+    def enqueue_req(self, conn: Connection) -> None:
+        """Answer whether the service is alive here and now, and give every other request to a thread.
+
+        Among many requests a thread waits for its turn at Python's lock several times over. Only as the first of its
+        connection, as probes ask it: nothing that was sent before can then keep the reply from leaving.
+        """
+        if conn.initialized or not conn.received.startswith(LIVENESS):
+            super().enqueue_req(conn)
+            return
+        answered: Future[bool] = Future()
+        try:
+            answered.set_result(self.handle(conn))
+        except Exception as error:  # as of a thread's
+            answered.set_exception(error)
+        self.finish_request(conn, answered)
 
     def handle_request(self, req: Any, conn: Connection) -> bool:
         conn.take_body(req)

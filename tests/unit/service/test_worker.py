@@ -7,6 +7,8 @@ import selectors
 import socket
 import sys
 import time
+from collections.abc import Callable
+from concurrent.futures import Future
 from contextlib import ExitStack
 from types import SimpleNamespace
 
@@ -15,6 +17,8 @@ from gunicorn.config import Config
 
 from face_comparison import listening
 from face_comparison.board import Board
+from face_comparison.connections import Connection
+from face_comparison.server import ServiceLogger
 from face_comparison.settings import Settings
 from face_comparison.worker import DRAIN_SECONDS, HANDSHAKE_SECONDS, Worker
 
@@ -75,4 +79,47 @@ def test_a_burst_is_taken_in_one_turn_unless_others_want_their_share(workers: in
         assert worker.nr_conns == len(worker.pending_conns) == taken
         for conn in worker.pending_conns:
             conn.sock.close()
+        worker.tmp.close()
+
+
+def test_whether_it_is_alive_is_answered_without_a_thread_and_everything_else_by_one() -> None:
+    app = SimpleNamespace(board=Board(), settings=Settings())
+    given: list[str] = []
+    with ExitStack() as stack:
+        listener = stack.enter_context(listening.opened("127.0.0.1", 0))
+        listener.setblocking(False)
+        worker = Worker(1, 0, [listener], app, 30, Config(), ServiceLogger(Config()))
+        worker.poller = stack.enter_context(selectors.DefaultSelector())
+        worker.alive = True
+
+        def submit(work: Callable[..., object], conn: Connection) -> Future[object]:
+            given.append(work.__name__)
+            stack.callback(conn.sock.close)
+            return Future()
+
+        worker.tpool = SimpleNamespace(submit=submit)
+
+        def answer(environ: dict[str, str], start_response: Callable[..., object]) -> list[bytes]:
+            start_response("200 OK", [("Content-Length", "5")])
+            return [environ["PATH_INFO"].encode()[-5:]]
+
+        worker.wsgi = answer
+
+        def asked(client: socket.socket, path: str) -> None:
+            client.sendall(f"GET {path} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+            for key, _ in worker.poller.select(timeout=30):
+                key.data(key.fileobj)
+
+        probe = stack.enter_context(socket.create_connection(listener.getsockname(), timeout=30))
+        worker.accept(listener)
+        asked(probe, "/livez")
+        assert probe.recv(1000).endswith(b"livez")
+        assert given == []
+        asked(probe, "/livez")  # a client that reads nothing could keep the loop from going on
+        assert given == ["handle"]
+
+        other = stack.enter_context(socket.create_connection(listener.getsockname(), timeout=30))
+        worker.accept(listener)
+        asked(other, "/livezy")
+        assert given == ["handle", "handle"]
         worker.tmp.close()

@@ -12,6 +12,7 @@ import logging
 import os
 import selectors
 import socket
+import sys
 import threading
 import time
 import uuid
@@ -190,7 +191,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]
 
     def _drop(self, conn: Connection, client: TimedSocket) -> None:
         try:
-            if client.recv(256 * 1024):
+            if client.discard(sys.maxsize):
                 conn.timeout = min(conn.linger_until, time.monotonic() + LINGER_SECONDS)
                 return
         except BlockingIOError:

@@ -114,3 +114,18 @@ def test_what_nobody_reads_is_dropped_as_far_as_it_has_come(pair: tuple[TimedSoc
     refused = body(sock, 300, b"x" * 300 + b"GET /next")
     assert refused.skip_received() == 0
     assert refused._unreader.take_buffered() == b"GET /next"
+
+
+def test_what_is_thrown_away_ends_where_the_next_request_begins() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener, socket.create_connection(listener.getsockname()) as client:
+        accepted, _ = listener.accept()
+        with TimedSocket.of(accepted, LONG) as sock:
+            client.sendall(b"refused" * 100_000 + b"GET /next")
+            client.shutdown(socket.SHUT_WR)
+            left = len(b"refused") * 100_000
+            while left:
+                dropped = sock.discard(left)
+                assert dropped
+                left -= dropped
+            assert sock.recv(100, socket.MSG_WAITALL) == b"GET /next"
+            assert sock.discard(100) == 0

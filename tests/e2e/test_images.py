@@ -82,22 +82,28 @@ def test_a_new_version_is_a_small_layer(image: images.Image) -> None:
     assert sum(files.values()) < 4e6
 
 
-def test_the_builder_keeps_no_layers_of_builds_before_the_last(
-    built: list[images.Image], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def builder(built: list[images.Image], tmp_path: Path, sources: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A builder with nothing but a base in its store, and a checkout whose operator image is one file."""
     del built  # with them, the builder is installed
     monkeypatch.setattr(images, "cache", lambda: tmp_path / "cache")
-    chart = tmp_path / "source" / "charts" / "face-comparison" / "Chart.yaml"
-    chart.parent.mkdir(parents=True)
-    chart.write_text("appVersion: 1.2.3\n")
-    (tmp_path / "source" / "Dockerfile").write_text("FROM scratch AS operator\nCOPY operator /operator\n")
-    for name in [name for name in images.SOURCES if name != "Dockerfile"]:
-        (tmp_path / "source" / name).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / "source" / name).write_text("")
+    (sources / "Dockerfile").write_text("FROM scratch AS operator\nCOPY operator/src/b.py /\n")
     images._buildah("commit", "--quiet", "--rm", images._buildah("from", "scratch").strip(), images.BASE)
-    tags = []
-    for content in ("first", "second", "third"):
-        (tmp_path / "source" / "operator").write_text(content)
-        tags.append(images.build("operator", root=tmp_path / "source").tag)
+    return sources
+
+
+def build_of(builder: Path, content: str) -> images.Image:
+    (builder / "operator" / "src" / "b.py").write_text(content)
+    return images.build("operator", root=builder)
+
+
+def test_the_builder_keeps_no_layers_of_builds_before_the_last(builder: Path) -> None:
+    tags = [build_of(builder, content).tag for content in ("first", "second", "third")]
     kept = images._buildah("images", "--all", "--format", "{{.Tag}}").split()
     assert sorted(tag for tag in kept if tag != "1") == sorted(tags[1:])
+
+
+def test_an_earlier_build_that_is_in_use_does_not_keep_a_new_one_from_being_made(builder: Path) -> None:
+    first = build_of(builder, "first")
+    images._buildah("from", "--pull-never", first.name)  # as an interrupted build leaves a container behind
+    assert [build_of(builder, content).archive.exists() for content in ("second", "third")] == [True, True]

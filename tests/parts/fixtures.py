@@ -1,4 +1,4 @@
-"""The control plane that the cluster tests share, and a namespace for each test.
+"""The control plane that the cluster tests share, a namespace for each test, and a checkout to make images of.
 
 `FACE_COMPARISON_TEST_KUBECONFIG` names an existing cluster to use instead; tests that need the audit log, kwok's nodes
 or to stop the API server ask for `control_plane` and are skipped there.
@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from local_cluster import images
 from parts.controlplane import Cluster, ControlPlane, ExistingCluster
 from parts.link import Link, missing
 from parts.programs import PartUnavailable
@@ -61,3 +62,17 @@ def link(control_plane: ControlPlane, tmp_path: Path) -> Iterator[Link]:
         pytest.skip(reason)
     with Link(control_plane.port, tmp_path / "link") as made:
         yield made
+
+
+@pytest.fixture
+def sources(tmp_path: Path) -> Path:
+    """A checkout with the files that images are made of."""
+    for name in ("service/src/a.py", "operator/src/b.py", "container/slim.py", *images.SOURCES):
+        path = tmp_path / name
+        if not path.exists():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(name)
+    chart = tmp_path / "charts" / "face-comparison" / "Chart.yaml"
+    chart.parent.mkdir(parents=True)
+    chart.write_text("appVersion: 1.2.3\n")
+    return tmp_path

@@ -153,7 +153,7 @@ def _forget_earlier(repository: str) -> None:
     reference = f"reference=docker.io/face-comparison/{repository}"
     for name in _buildah("images", "--format", "{{.Name}}:{{.Tag}}", "--filter", reference).split():
         if not any(cache().glob(f"*-{name.rpartition('-')[2]}.tar")):
-            _buildah("rmi", name)
+            _buildah("rmi", name, check=False)  # what an interrupted build's container holds stays
 
 
 def _make_base() -> None:

@@ -68,20 +68,6 @@ def test_configuration_is_what_its_readers_parse(tmp_path: Path) -> None:
     assert files["resolv.conf"] == ""  # pods ask no server of the host's
 
 
-@pytest.fixture
-def sources(tmp_path: Path) -> Path:
-    """A checkout with the files that images are made of."""
-    for name in ("service/src/a.py", "operator/src/b.py", "container/slim.py", *images.SOURCES):
-        path = tmp_path / name
-        if not path.exists():
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(name)
-    chart = tmp_path / "charts" / "face-comparison" / "Chart.yaml"
-    chart.parent.mkdir(parents=True)
-    chart.write_text("appVersion: 1.2.3\n")
-    return tmp_path
-
-
 def test_an_image_is_built_anew_for_what_it_is_made_of_and_nothing_else(sources: Path) -> None:
     service, operator = images._key("service", sources), images._key("operator", sources)
     (sources / "service" / "src" / "a.py").write_text("changed")

@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import functools
 import hashlib
+import json
 import os
 import re
 import shutil
@@ -22,7 +23,7 @@ import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -54,13 +55,11 @@ class PartUnavailable(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """One program: the folder under `modules/` that pins it, the Go package to build, its build tags, and whether
-    something of it is left out, see `trimmed`."""
+    """One program: the folder under `modules/` that pins it, the Go package to build, and with which build tags."""
 
     module: str
     package: str
     tags: str = ""
-    trimmed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +90,7 @@ PARTS = {
     "coredns": Part("kubernetes", "facecomparison.dev/tests/parts/kubernetes/coredns"),
     "metrics-server": Part("kubernetes", "sigs.k8s.io/metrics-server/cmd/metrics-server"),
     # These without what talks to each cloud: most of the code, and none of the use here.
-    "traefik": Part("kubernetes", "github.com/traefik/traefik/v3/cmd/traefik", trimmed=True),
+    "traefik": Part("kubernetes", "github.com/traefik/traefik/v3/cmd/traefik"),
     "promtool": Part("prometheus", "github.com/prometheus/prometheus/cmd/promtool", tags="remove_all_sd"),
     "kube-router": Part("kube-router", "github.com/cloudnativelabs/kube-router/v2/cmd/kube-router"),
     "keda-operator": Part("keda", "github.com/kedacore/keda/v2/cmd/operator"),
@@ -167,27 +166,27 @@ def data(name: str) -> list[Path]:
 @functools.cache
 def source_folder(module: str, source: str) -> Path:
     """The folder of the Go module `source`, as `modules/<module>` pins it, in the module cache; fetched when needed."""
-    where = _run_go(["list", "-m", "-f", "{{.Dir}}", source], module).strip()
-    if not where:
-        _run_go(["mod", "download", source], module)
-        where = _run_go(["list", "-m", "-f", "{{.Dir}}", source], module).strip()
-    return Path(where)
+    return Path(json.loads(_run_go(["mod", "download", "-json", source], module))["Dir"])
 
 
 @contextmanager
-def trimmed(module: str) -> Iterator[Path]:
-    """A go.mod like that of `modules/<module>`, by which some of its modules are copies: with the files under
-    `modules/<module>/instead/<path of the module>` in place of their own, which leave out what takes long to build and
-    is not used here. (Go's own `-overlay` refuses files of the module cache.)
+def trimmed(name: str, module: str) -> Iterator[list[str]]:
+    """Options by which Go builds the program `name` with the files under `modules/<module>/instead/<name>/<path of a
+    module>` in place of that module's own: they leave out what takes long to build and is not used here.
 
-    Raises PartUnavailable when a file would take no other's place.
+    They are a go.mod that names copies, because Go's own `-overlay` refuses files of the module cache. None where there
+    is no such folder. Raises PartUnavailable when a file would take no other's place.
     """
     home = HERE / "modules" / module
+    instead = home / "instead" / name
+    if not instead.is_dir():
+        yield []
+        return
     with tempfile.TemporaryDirectory() as folder:
         go_mod = Path(folder) / "go.mod"
         text = (home / "go.mod").read_text()
-        for file in sorted((home / "instead").rglob("*.go")):
-            inner = file.relative_to(home / "instead")
+        for file in sorted(instead.rglob("*.go")):
+            inner = file.relative_to(instead)
             source = next((path for path in map(str, inner.parents) if pinned_version(module, path)), "")
             copy = Path(folder) / source
             if source and not copy.exists():
@@ -199,7 +198,7 @@ def trimmed(module: str) -> Iterator[Path]:
             shutil.copyfile(file, place)
         go_mod.write_text(text)
         shutil.copyfile(home / "go.sum", go_mod.with_suffix(".sum"))
-        yield go_mod
+        yield [f"-modfile={go_mod}"]
 
 
 @functools.cache
@@ -248,9 +247,8 @@ def _build(name: str, part: Part, target: Path) -> None:
     unfinished = target.with_name(f".{name}.{os.getpid()}")
     options = ["-trimpath", "-mod=readonly", f"-tags={part.tags}", COMPILER_FLAGS, "-ldflags", link_flags(part.module)]
     try:
-        with trimmed(part.module) if part.trimmed else nullcontext() as go_mod:
-            options += [f"-modfile={go_mod}"] if go_mod else []
-            _run_go(["build", *options, "-o", str(unfinished), part.package], part.module)
+        with trimmed(name, part.module) as replacing:
+            _run_go(["build", *options, *replacing, "-o", str(unfinished), part.package], part.module)
         unfinished.rename(target)  # a reader sees the whole program or none
     finally:
         unfinished.unlink(missing_ok=True)

@@ -92,7 +92,8 @@ def test_a_build_happens_once_and_leaves_nothing_half_done(
 
 @pytest.mark.cluster
 def test_what_is_left_out_is_replaced_in_a_copy() -> None:
-    with programs.trimmed("kubernetes") as go_mod:
+    with programs.trimmed("traefik", "kubernetes") as (option,):
+        go_mod = Path(option.removeprefix("-modfile="))
         lego = go_mod.parent / "github.com/go-acme/lego/v4"
         assert f"replace github.com/go-acme/lego/v4 => {lego}\n" in go_mod.read_text()
         replaced = Path("providers/dns/zz_gen_dns_providers.go")
@@ -100,16 +101,18 @@ def test_what_is_left_out_is_replaced_in_a_copy() -> None:
         assert (lego / replaced).stat().st_size < (theirs / replaced).stat().st_size
         assert (lego / "README.md").read_bytes() == (theirs / "README.md").read_bytes()
     assert not lego.exists()
+    with programs.trimmed("helm", "kubernetes") as options:
+        assert options == []
 
 
 @pytest.mark.cluster
 def test_what_takes_no_place_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     shutil.copytree(programs.HERE / "modules" / "kubernetes", tmp_path / "modules" / "kubernetes")
     monkeypatch.setattr(programs, "HERE", tmp_path)
-    (tmp_path / "modules/kubernetes/instead/github.com/go-acme/lego/v4/moved.go").write_text("package lego\n")
+    (tmp_path / "modules/kubernetes/instead/traefik/github.com/go-acme/lego/v4/moved.go").write_text("package lego\n")
     with (
         pytest.raises(programs.PartUnavailable, match=r"lego/v4/moved\.go is not in what"),
-        programs.trimmed("kubernetes"),
+        programs.trimmed("traefik", "kubernetes"),
     ):
         pass
 

@@ -61,7 +61,8 @@ def yunet_detections(outputs: list[NDArray[np.float32]], height: int, width: int
     parts = [NOTHING]
     for index, stride in enumerate((8, 16, 32)):
         classes, objects, boxes, points = (outputs[kind * 3 + index] for kind in range(4))
-        # Thousands of cells of which few or none hold a face: the exact score is for those that may.
+        # Thousands of cells of which few or none hold a face: the exact score is for those that may, a little below
+        # the minimum included, so that none is lost by rounding.
         likely = np.flatnonzero(classes[:, 0] * objects[:, 0] >= minimum * minimum * 0.999)
         if not len(likely):
             continue

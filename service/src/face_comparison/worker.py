@@ -37,6 +37,7 @@ HANDSHAKE_SECONDS = 0.25
 """How long a connection may take to come about: what began before the door was shut is still let in."""
 
 LIVENESS = b"GET /livez "
+"""How a probe's question begins."""
 
 LINGER_SECONDS = 2.0
 """How long a closed connection may be silent before it is dropped: its client has read the reply, or never will."""

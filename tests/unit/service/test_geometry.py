@@ -76,6 +76,18 @@ def test_cells_below_the_minimum_are_left_out() -> None:
     assert len(geometry.yunet_detections(outputs, 64, 64, 0.51)) == 0
 
 
+@pytest.mark.parametrize("minimum", [0.02, 0.3, 0.6, 1.0])
+def test_no_cell_is_lost_whatever_the_network_says(minimum: float) -> None:
+    outputs = yunet_outputs(160, 160)
+    random = np.random.default_rng(1)
+    for index in range(6):  # a network without a last sigmoid leaves 0 to 1
+        outputs[index][:] = random.uniform(-0.3, 1.3, outputs[index].shape)
+    clipped = [np.clip(outputs[index][:, 0], 0, 1) for index in range(6)]
+    scores = np.concatenate([np.sqrt(clipped[index] * clipped[index + 3]) for index in range(3)])
+    found = geometry.yunet_detections(outputs, 160, 160, minimum)
+    np.testing.assert_array_equal(found.scores, scores[scores >= minimum])
+
+
 def test_of_boxes_that_overlap_the_best_scored_stays() -> None:
     found = detections((0, 0, 10, 10), (1, 1, 10, 10), (50, 50, 10, 10), scores=[0.7, 0.9, 0.8])
     kept = geometry.distinct(found, 0.3)

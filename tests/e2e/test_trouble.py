@@ -72,7 +72,7 @@ def test_a_disk_that_is_full(product: Product, serving: str, servers: S3Client) 
         product.wait_condition(serving, "faces", lambda ready: ready.get("reason") == "Unschedulable")
         (pod,) = [pod for pod in product.pods(serving, "faces") if "nodeName" not in pod["spec"]]
         volume = f"/var/lib/kubelet/pods/{pod['metadata']['uid']}/volumes/kubernetes.io~empty-dir/model"
-        # The kubelet sweeps away folders of pods that it has not been given yet, every two seconds: again if it was now.
+        # Every two seconds the kubelet sweeps away folders of pods that it has not been given: again, if it was now.
         small = f"until mkdir -p {volume} && mount -t tmpfs -o size=1m,mode=777 small {volume}; do sleep 0.1; done"
         subprocess.run(product.node.inside("timeout", "20", "sh", "-c", small), check=True)
     finally:

@@ -6,7 +6,6 @@ import base64
 import contextlib
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -17,6 +16,7 @@ from typing import Any
 
 import urllib3
 from axe_playwright_python.sync_playwright import Axe
+from parts.ports import free_ports
 from playwright.sync_api import Browser, Page, Request, expect
 
 START_SECONDS = 120
@@ -37,8 +37,7 @@ class Service:
 @contextlib.contextmanager
 def serving(folder: Path, *arguments: str, stage: str = "prod") -> Iterator[Service]:
     """The real program on a free port, ready."""
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    (port,) = free_ports(1)
     program = Path(sys.executable).with_name("face-comparison")
     command = [str(program), "serve", "--host", "127.0.0.1", "--port", str(port), "--stage", stage]
     command += ["--device", "cpu", "--workers", "1", "--drain-seconds", "1", *arguments]

@@ -11,7 +11,7 @@ from types import TracebackType
 from typing import Self
 
 from cluster.api import until
-from parts.controlplane import free_ports
+from parts.ports import free_ports
 from parts.processes import Processes
 
 PROGRAM = Path(sys.executable).with_name("face-comparison-operator")

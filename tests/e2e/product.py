@@ -18,8 +18,9 @@ import urllib3
 from cluster.api import Api, Refused
 from local_cluster import config
 from local_cluster.node import Node, NodeFailed
-from parts.controlplane import attempts, free_ports
+from parts.controlplane import attempts
 from parts.link import relay_command
+from parts.ports import free_ports
 from parts.processes import Processes
 
 from face_comparison_operator.kinds import (

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import io
+import math
 import threading
 
 import msgspec
@@ -110,15 +111,8 @@ def test_what_was_admitted_has_left_after_an_error(start):
 
 def test_a_request_that_waits_too_long_for_its_turn_is_a_504(start):
     running = start(slots=1, queue=1, request_seconds=0.5)
-    running.analyzer.go.clear()
-    first = threading.Thread(target=running.detect, kwargs=img("anna"))
-    first.start()
-    try:
-        assert running.analyzer.started.acquire(timeout=20)
+    with running.admission.admit(math.inf) as first, first.compute():
         assert code(running.detect(**img("anna")), 504) == "deadline_exceeded"
-    finally:
-        running.analyzer.go.set()
-        first.join(20)
 
 
 # --- every reply

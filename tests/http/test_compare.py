@@ -232,7 +232,7 @@ def test_slow_servers_of_pictures_fail_their_own_targets_only(start, pictures):
 
 
 def test_the_time_of_the_whole_request_ends_targets_and_keeps_what_is_there(start, pictures):
-    running = start(allowed_hosts=("127.0.0.1",), request_seconds=0.5)
+    running = start(allowed_hosts=("127.0.0.1",), request_seconds=3)
     pictures.replies["/slow.jpg"] = Conversation.silence
     targets = [img("anna"), *[{"url": pictures.url("/slow.jpg")}] * 9]
     response = running.compare(source=img("anna"), targets=targets)

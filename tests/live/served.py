@@ -119,8 +119,11 @@ class Served:
     def get(self, path: str) -> urllib3.BaseHTTPResponse:
         return self.session.request("GET", self.url + path, headers={"Connection": "close"})
 
-    def detect(self, order: bytes, session: urllib3.PoolManager | None = None) -> urllib3.BaseHTTPResponse:
-        return (session or self.session).request("POST", self.url + "/prod/face_comparison", json=img(order))
+    def detect(
+        self, order: bytes, session: urllib3.PoolManager | None = None, headers: dict[str, str] | None = None
+    ) -> urllib3.BaseHTTPResponse:
+        url = self.url + "/prod/face_comparison"
+        return (session or self.session).request("POST", url, json=img(order), headers=headers)
 
     def connect(self) -> socket.socket:
         return socket.create_connection(("127.0.0.1", self.port), timeout=LIMIT)
@@ -138,13 +141,15 @@ class Served:
 def serving(folder: Path, **options: Any) -> Iterator[Served]:
     """A service around the obedient analyzer (`slow_service`), killed at the end if it still runs.
 
-    Options in capitals are environment names, the others options of `serve`. `folder/sabotage` is LIVE_SABOTAGE.
+    Options in capitals are environment names, the others options of `serve`. `folder/sabotage` is LIVE_SABOTAGE,
+    `folder/loading` LIVE_LOADING.
     """
     environ = {
         name if name.isupper() else f"FACE_COMPARISON_{name.upper()}": str(value) for name, value in options.items()
     }
     path = os.pathsep.join(filter(None, [str(TESTS), os.environ.get("PYTHONPATH")]))
-    environ |= {"PYTHONPATH": path, "LIVE_SABOTAGE": str(folder / "sabotage")}
+    environ |= {"PYTHONPATH": path}
+    environ |= {"LIVE_SABOTAGE": str(folder / "sabotage"), "LIVE_LOADING": str(folder / "loading")}
     served = Served([sys.executable, str(TESTS / "live" / "slow_service.py")], environ)
     try:
         yield served

@@ -5,7 +5,8 @@ b"sleep 0.05"      takes that long
 b"hold PATH"       writes the worker's pid to PATH.begun, and answers as soon as PATH exists
 b"faces 100"       that many faces: a long reply
 
-The file that LIVE_SABOTAGE names keeps a worker from starting while it exists; its content is the reason.
+The file that LIVE_SABOTAGE names keeps a worker from starting while it exists; its content is the reason. Loading
+takes LIVE_LOAD_SECONDS, and as long as the file LIVE_LOADING exists.
 """
 
 from __future__ import annotations
@@ -52,6 +53,8 @@ def load(settings: Settings, threads: int) -> ObedientAnalyzer:
     if sabotage.exists():
         raise InvalidBundle(sabotage.read_text())
     time.sleep(float(os.environ.get("LIVE_LOAD_SECONDS", "0")))
+    while Path(os.environ["LIVE_LOADING"]).exists():
+        time.sleep(0.01)
     return ObedientAnalyzer()
 
 

@@ -158,7 +158,7 @@ def test_a_run_that_is_killed_costs_a_few_pictures_at_most(tmp_path: Path) -> No
     out = tmp_path / "album"
     process = subprocess.Popen([PROGRAM, "album", str(folder), "--out", str(out)])
     try:
-        until(lambda: (out / "faces").is_dir() and len(list((out / "faces").iterdir())) > 40, "faces are found")
+        until(lambda: (out / "faces").is_dir() and len(list((out / "faces").iterdir())) > 30, "faces are found")
     finally:
         process.kill()
         process.wait()

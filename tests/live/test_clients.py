@@ -53,6 +53,7 @@ def test_slow_senders_up_to_the_queue_leave_room_for_others(service: Served) -> 
         until(lambda: service.metric("face_comparison_in_flight") == QUEUE, "the slow senders are inside")
         assert service.detect(b"quick").status == 200
         assert service.get("/livez").status == 200
+    until(lambda: service.metric("face_comparison_in_flight") == 0, "the slow senders' places are free again")
 
 
 def test_who_hangs_up_mid_body_gives_the_place_back(service: Served) -> None:

@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import psutil
+import pytest
 from live.served import Served, raw_request, serving
 
 
@@ -31,8 +32,12 @@ def test_memory_is_flat(tmp_path: Path) -> None:
             list(pool.map(lambda number: turn(service, number), range(turns)))
             return int(worker.memory_info().rss)
 
-        early = after(600)  # by then every thread has worked, on a busy machine too
-        late = after(900)
-        assert late < 1.05 * early, f"{early / 2**20:.1f} MiB, later {late / 2**20:.1f} MiB"
+        sizes = [after(600)]
+        for _ in range(3):  # a leak grows each time; threads that work for the first time, on a busy machine, do not
+            sizes.append(after(900))
+            if sizes[-1] < 1.05 * sizes[-2]:
+                break
+        else:
+            pytest.fail(f"MiB: {[round(size / 2**20, 1) for size in sizes]}")
         assert worker.num_fds() < 100
         assert worker.num_threads() < 2 + 16 + 32 + 10

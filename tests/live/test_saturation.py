@@ -85,7 +85,7 @@ def test_nobody_is_refused_while_another_worker_has_room(tmp_path: Path) -> None
 
 def test_who_waits_is_served_first_come_first_served_within_the_deadline(tmp_path: Path) -> None:
     """Three of four wait behind one that takes longer than their deadline: told so in time, not left waiting."""
-    with serving(tmp_path, threads=1, queue=3, request_seconds=1) as service, ThreadPoolExecutor(4) as pool:
+    with serving(tmp_path, threads=1, queue=3, request_seconds=3) as service, ThreadPoolExecutor(4) as pool:
         service.wait_ready()
         hold = pool.submit(service.detect, b"hold %s" % bytes(tmp_path / "go"))
         until((tmp_path / "go.begun").exists, "the first computes")

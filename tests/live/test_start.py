@@ -83,7 +83,8 @@ def test_a_worker_that_cannot_load_stops_all_with_its_reason(tmp_path: Path) -> 
 
 
 def test_until_the_models_are_loaded_it_is_alive_and_not_ready(tmp_path: Path) -> None:
-    with serving(tmp_path, workers=2, LIVE_LOAD_SECONDS=2) as service:
+    (tmp_path / "loading").touch()
+    with serving(tmp_path, workers=2) as service:
         service.wait_listening()
         until(lambda: service.get("/livez").status == 200, "it is alive")
         for path in ("/readyz", "/ping"):
@@ -92,6 +93,7 @@ def test_until_the_models_are_loaded_it_is_alive_and_not_ready(tmp_path: Path) -
             assert int(reply.headers["Retry-After"]) >= 1
         refused = service.detect(b"quick")
         assert (refused.status, refused.json()["error"]["code"]) == (503, "not_ready")
+        (tmp_path / "loading").unlink()
         until(lambda: service.get("/readyz").status == 200, "it is ready")
         for _ in range(20):  # by then every worker is: none still refuses
             service.session.clear()

@@ -19,6 +19,7 @@ import boto3
 import pytest
 from botocore.config import Config
 from network.servers import Conversation, Server, reply
+from parts.ports import free_ports
 from parts.processes import Processes
 from parts.programs import PartUnavailable, binary
 
@@ -53,9 +54,7 @@ def endpoint(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         if os.environ.get("CI"):
             raise
         pytest.skip(str(missing))
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    (port,) = free_ports(1)
     with Processes(folder) as processes:
         processes.start(
             "versitygw",
@@ -200,15 +199,22 @@ def test_credentials_that_do_not_fit(
 # --- servers that do not behave ---------------------------------------------------------------------------------------
 
 
-@pytest.fixture(scope="module")
-def impostor() -> Iterator[tuple[Server, Fetcher]]:
-    """A server that the operator took for S3, and a fetcher that asks it. Making one takes boto3 a while."""
+@contextlib.contextmanager
+def deceived() -> Iterator[tuple[Server, Fetcher]]:
+    """A server that the operator took for S3, and a fetcher that asks it."""
     with Server.on_loopback() as running, pytest.MonkeyPatch.context() as environment:
         configure(environment, running.url(""))
         running.replies["/pictures/empty"] = reply()
         made = Fetcher(POLICY)
         assert made.fetch("s3://pictures/empty") == b""
         yield running, made
+
+
+@pytest.fixture(scope="module")
+def impostor() -> Iterator[tuple[Server, Fetcher]]:
+    """One for many tests: making a fetcher takes boto3 a while."""
+    with deceived() as both:
+        yield both
 
 
 @pytest.fixture
@@ -227,16 +233,19 @@ def credulous(impostor: tuple[Server, Fetcher]) -> Fetcher:
 
 
 @pytest.mark.parametrize("start", [b"", reply(content_length="1000") + b"abc"], ids=["at once", "in the body"])
-def test_a_server_that_falls_silent(odd: Server, credulous: Fetcher, start: bytes) -> None:
+def test_a_server_that_falls_silent(start: bytes) -> None:
+    """With a server of its own: the read that is left behind asks once more, long after."""
+
     def stops(conversation: Conversation) -> None:
         conversation.send(start)
         conversation.silence()
 
-    odd.replies["/pictures/a.jpg"] = stops
-    with pytest.raises(DeadlineExceeded):
-        credulous.fetch("s3://pictures/a.jpg", time.monotonic() + SHORT)
-    with pytest.raises(UrlFetchTimeout, match="did not answer in time"):
-        Fetcher(replace(POLICY, read_seconds=0.2)).fetch("s3://pictures/a.jpg")
+    with deceived() as (server, fetcher):
+        server.replies["/pictures/a.jpg"] = stops
+        with pytest.raises(DeadlineExceeded):
+            fetcher.fetch("s3://pictures/a.jpg", time.monotonic() + SHORT)
+        with pytest.raises(UrlFetchTimeout, match="did not answer in time"):
+            Fetcher(replace(POLICY, read_seconds=0.2)).fetch("s3://pictures/a.jpg")
 
 
 def test_a_body_byte_by_byte(odd: Server) -> None:

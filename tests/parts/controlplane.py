@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import socket
 import ssl
 import subprocess
 import tempfile
@@ -24,6 +23,7 @@ from typing import Any, Protocol, Self
 import yaml
 from parts import flags, programs
 from parts.certificates import Authority, key_pair
+from parts.ports import free_ports
 from parts.processes import Processes
 
 START_SECONDS = 120.0
@@ -255,18 +255,6 @@ def write_kubeconfig(path: Path, server: str, authority: Path, certificate: Path
     }
     path.touch(mode=0o600)
     path.write_text(yaml.safe_dump(config))
-
-
-def free_ports(count: int) -> list[int]:
-    """Ports of the loopback address that nothing listens on now, all different."""
-    sockets = [socket.socket() for _ in range(count)]
-    try:
-        for each in sockets:
-            each.bind(("127.0.0.1", 0))
-        return [each.getsockname()[1] for each in sockets]
-    finally:
-        for each in sockets:
-            each.close()
 
 
 def attempts(seconds: float, pause: float = 0.05) -> Iterator[float]:

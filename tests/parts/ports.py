@@ -1,0 +1,24 @@
+"""Ports for programs that are told theirs before they bind it."""
+
+from __future__ import annotations
+
+import random
+import socket
+
+RANGE = range(20_000, 32_000)
+"""Below what Linux gives to programs that ask for any port (from 32,768): none of them takes one of these meanwhile."""
+
+
+def free_ports(count: int) -> list[int]:
+    """Ports of the loopback address that nothing listens on now, all different."""
+    found: list[int] = []
+    for port in random.sample(RANGE, len(RANGE)):
+        with socket.socket() as probe:
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+        found.append(port)
+        if len(found) == count:
+            return found
+    raise OSError(f"fewer than {count} ports of {RANGE.start} to {RANGE.stop - 1} are free")

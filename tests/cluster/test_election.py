@@ -7,6 +7,7 @@ import signal
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from cluster.api import Api, Faces, until
@@ -14,6 +15,7 @@ from cluster.operating import Operator
 from parts.controlplane import ControlPlane
 
 from face_comparison_operator.kinds import CHILDREN, LEASE, POD, RESOURCE, kind_of
+from face_comparison_operator.resource import Object
 
 pytestmark = pytest.mark.cluster
 
@@ -37,10 +39,14 @@ def leads(operator: Operator) -> bool:
     return "face_comparison_operator_leader 1.0" in operator.metrics()
 
 
+def lease(api: Api, namespace: str) -> Object:
+    found = api.get(LEASE, namespace, "face-comparison-operator")
+    assert found is not None
+    return found
+
+
 def transitions(api: Api, namespace: str) -> int:
-    lease = api.get(LEASE, namespace, "face-comparison-operator")
-    assert lease is not None
-    return int(lease["spec"]["leaseTransitions"])
+    return int(lease(api, namespace)["spec"]["leaseTransitions"])
 
 
 def test_one_of_two_works(pair: list[Operator], api: Api, namespace: str) -> None:
@@ -81,6 +87,22 @@ def test_an_operator_that_is_stopped_hands_over_at_once(pair: list[Operator], ap
     pair[0].stop()
     until(lambda: leads(pair[1]), bool, "the second leads", seconds=6)  # no waiting for the Lease to run out
     assert transitions(api, namespace) == before + 1
+
+
+def test_a_lease_that_was_written_since_its_holder_saw_it_is_given_back(
+    pair: list[Operator], api: Api, namespace: str
+) -> None:
+    """As by its own renewal, which is under way when the end comes."""
+
+    def renewed() -> Any:
+        return lease(api, namespace)["spec"]["renewTime"]
+
+    before = renewed()
+    until(renewed, lambda time: time != before, "it is renewed, so that no renewal comes soon")
+    change = {"metadata": {"annotations": {"example.com/seen": "yes"}}}
+    api.merge(LEASE, namespace, "face-comparison-operator", change)
+    pair[0].stop()
+    until(lambda: leads(pair[1]), bool, "the second leads", seconds=6)
 
 
 def test_a_paused_operator_does_not_come_back_as_a_second_leader(

@@ -18,7 +18,7 @@ from face_comparison_operator.kinds import AUTOSCALER, RESOURCE
 
 pytestmark = [pytest.mark.node, pytest.mark.timeout(1800)]
 
-HOST, PATH = "growing.example.com", "/prod/face_comparison"
+PATH = "/prod/face_comparison"
 # A tenth of a core asked for, so that any load is many times the target.
 RESOURCES = {"requests": {"cpu": "100m", "memory": "300Mi"}, "limits": {"memory": "1500Mi"}}
 
@@ -45,7 +45,8 @@ def test_by_requests_in_flight(product: Product, namespace: str, built: list[ima
 
 def grows_and_shrinks(product: Product, namespace: str, scaling: dict[str, object]) -> dict[str, object]:
     """Apply a resource, let a client make it grow and its absence make it shrink; returns what happened when."""
-    product.apply(namespace, "faces", route={"host": HOST}, resources=RESOURCES, autoscaling=scaling)
+    host = f"{scaling['metric']}.example.com".lower()
+    product.apply(namespace, "faces", route={"host": host}, resources=RESOURCES, autoscaling=scaling)
     product.wait_ready(namespace, "faces")
     timeline: list[tuple[float, int]] = []
     started = time.monotonic()
@@ -65,7 +66,7 @@ def grows_and_shrinks(product: Product, namespace: str, scaling: dict[str, objec
     product.node.wait("one pod at rest", lambda: at_rest(product, namespace), seconds=240)
     assert reaches(lambda ready: ready == 1, 120)
     script = Path(__file__).with_name("load.py")
-    client = product.start("load", [sys.executable, script, config.ADDRESS, HOST, PATH, PICTURE, "4", "0"])
+    client = product.start("load", [sys.executable, script, config.ADDRESS, host, PATH, PICTURE, "4", "0"])
     try:
         grown = reaches(lambda ready: ready >= 2, 240)
         report, _ = client.communicate(timeout=120)

@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from e2e.product import Object, Product
+from e2e.product import READY_SECONDS, Object, Product
 from e2e.steady import ONE_AT_A_TIME, load
 from local_cluster import images, own
 
@@ -95,6 +95,7 @@ def test_from_an_earlier_commit(
         product.node.wait(
             "pods of the new image",
             lambda: before.isdisjoint(pod["metadata"]["uid"] for pod in product.pods(namespace, NAME)),
+            seconds=READY_SECONDS,
         )
         product.wait_ready(namespace, NAME)
     record("disturbance: test_upgrade_of_the_service", outcome.summary())

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import random
 import socket
 
-RANGE = range(20_000, 32_000)
-"""Below what Linux gives to programs that ask for any port (from 32,768): none of them takes one of these meanwhile."""
+WORKER = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+RANGE = range(20_000 + 1000 * (WORKER % 12), 21_000 + 1000 * (WORKER % 12))
+"""Below what Linux gives to programs that ask for any port (from 32,768), and for each worker of the tests its own: so
+that nobody else takes one before it is bound."""
 
 
 def free_ports(count: int) -> list[int]:

@@ -16,7 +16,14 @@ from parts.processes import Died, Processes
 
 def gone(pid: int) -> bool:
     """Whether the process ends within ten seconds; one that only waits to be reaped has ended."""
-    return any(not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE for _ in attempts(10))
+    return any(state(pid) in ("none", psutil.STATUS_ZOMBIE) for _ in attempts(10))
+
+
+def state(pid: int) -> str:
+    try:
+        return psutil.Process(pid).status()
+    except psutil.NoSuchProcess:
+        return "none"
 
 
 def test_close_ends_every_program(tmp_path: Path) -> None:

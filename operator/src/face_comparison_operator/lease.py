@@ -101,15 +101,25 @@ class Lease:
         return {"apiVersion": LEASE.api_version, "kind": LEASE.name, "metadata": metadata, "spec": spec}
 
     async def _give_back(self) -> None:
-        if self._seen is None:
-            return
-        free = self._lease(self._seen)
-        free["spec"]["holderIdentity"] = ""
         try:
             async with asyncio.timeout(RETRY_SECONDS):
-                await self._cluster.replace(LEASE, free)
+                while not await self._freed():
+                    pass
         except (ClusterError, TimeoutError) as error:
-            log.warning("the Lease could not be given back, it runs out by itself: %s", error)
+            log.warning("the Lease could not be given back, it runs out by itself: %s", error or "no answer in time")
+
+    async def _freed(self) -> bool:
+        """Whether the Lease is no longer ours; False where it was written meanwhile, as by a renewal cut short."""
+        live = await self._cluster.read(LEASE, self._namespace, self._name)
+        if live is None or live["spec"].get("holderIdentity") != self._identity:
+            return True
+        free = self._lease(live)
+        free["spec"]["holderIdentity"] = ""
+        try:
+            await self._cluster.replace(LEASE, free)
+        except Conflict:
+            return False
+        return True
 
     def _set(self, held: bool) -> None:
         if held != self.held:

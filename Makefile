@@ -60,10 +60,11 @@ run: setup ## Start the service on this machine and compare sample photographs; 
 	@PYTHONPATH=tests $(BIN)/python tools/demo.py --port $(PORT)
 
 # The programs that tests run are built first, because no test may take as long as that the first time; where that cannot
-# be done, the tests say so. By three workers, because much of a test on a cluster is waiting: tests/conftest.py says
+# be done, the tests say so. Those of NEEDY need them. By three workers, because much of a test on a cluster is waiting: tests/conftest.py says
 # which does what.
+NEEDY = chart cluster e2e network parts
 test: setup ## Every test, on the real parts that this machine can run; ARGS=tests/unit some of them
-	@$(if $(ARGS),,$(BIN)/python tests/parts/programs.py build all || true)
+	@$(if $(or $(if $(ARGS),,all),$(foreach each,$(NEEDY),$(findstring tests/$(each),$(ARGS)))),$(BIN)/python tests/parts/programs.py build all || true)
 	@$(BIN)/pytest --numprocesses 3 $(ARGS)
 
 bench: setup ## Compare the service with a plain loop and with OpenCV's own; ARGS=--memory adds 20,000 requests
@@ -79,13 +80,13 @@ pictures: .venv/.synced ## Put three photographs to try into build/pictures: two
 album-accuracy: setup ## Measure how well an album of 1,000 pictures finds the right people, into docs/data/album.json
 	@PYTHONPATH=tests $(BIN)/python tests/model/album_accuracy.py
 
-# Root on Linux; or CLUSTER=current for the cluster of the current kubeconfig; or BARE=yes for one without
-# the product.
+# Root on Linux; or CLUSTER=current REGISTRY=… for the cluster of the current kubeconfig; or BARE=yes for one without the
+# product.
 cluster: .venv/.synced ## A real Kubernetes on this machine with the product installed, tried by one picture
-	@PYTHONPATH=tests:tools $(BIN)/python -m local_cluster up $(if $(filter current,$(CLUSTER)),--current) $(if $(BARE),--bare)
+	@PYTHONPATH=tests:tools $(BIN)/python -m local_cluster up $(CLUSTER:%=--cluster=%) $(REGISTRY:%=--registry=%) $(if $(filter yes,$(BARE)),--bare)
 
-cluster-down: .venv/.synced ## End what `make cluster` started
-	@PYTHONPATH=tests:tools $(BIN)/python -m local_cluster down
+cluster-down: .venv/.synced ## End what `make cluster` started; PURGE=yes forgets its images, too
+	@PYTHONPATH=tests:tools $(BIN)/python -m local_cluster down $(if $(filter yes,$(PURGE)),--purge)
 
 operator: .venv/.synced ## Run the operator here, for the cluster of the current kubeconfig (its definition: manifests/crd.yaml)
 	$(BIN)/face-comparison-operator run $(ARGS)

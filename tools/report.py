@@ -38,7 +38,7 @@ DISTURBANCES = {
     "test_upgrade_of_the_operator": "upgrade from the chart and operator of an earlier commit",
     "test_upgrade_of_the_service": "a release with another service image",
 }
-MAY_FAIL = {"test_a_pod_is_killed": "what the killed process was working on, and what arrives before that is noticed"}
+MAY_FAIL = {"test_a_pod_is_killed": "what the killed process was working on"}
 
 
 @dataclass

@@ -6,6 +6,7 @@ Also what a kubelet, an ingress controller or a careless person would write, whe
 from __future__ import annotations
 
 from collections.abc import Callable
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -25,7 +26,11 @@ DEFINITION = Path(__file__).resolve().parents[2] / "charts" / "face-comparison" 
 
 
 class Refused(Exception):
-    """The API server said no; the message is its own."""
+    """The API server said no: its HTTP status and its own message."""
+
+    def __init__(self, status: int, message: str) -> None:
+        super().__init__(message)
+        self.status = status
 
 
 class Api:
@@ -51,7 +56,7 @@ class Api:
         )
         is_json = reply.headers.get("Content-Type", "").startswith("application/json")
         if reply.status_code >= 400:
-            raise Refused(reply.json()["message"] if is_json else f"{path} not found: {reply.text}")
+            raise Refused(reply.status_code, reply.json()["message"] if is_json else f"{path}: {reply.text}")
         body: Object = reply.json()
         return body
 
@@ -65,7 +70,7 @@ class Api:
         try:
             return self._send("GET", kind.path(namespace, name))
         except Refused as refusal:
-            if "not found" in str(refusal):
+            if refusal.status == HTTPStatus.NOT_FOUND:
                 return None
             raise
 

@@ -103,7 +103,7 @@ class Product:
             if name:
                 return self._api.get(kind, namespace, name)
             return self._api.all(kind, namespace, ",".join(f"{key}={value}" for key, value in selector.items()))
-        except (requests.ConnectionError, Refused) as error:
+        except (requests.RequestException, Refused) as error:
             raise NodeFailed(f"the API server says: {error}") from error
 
     @cached_property
@@ -158,7 +158,7 @@ class Product:
         """What kubectl prints, or why it does not."""
         try:
             return self.node.kubectl(*arguments)
-        except (NodeFailed, subprocess.TimeoutExpired) as error:
+        except NodeFailed as error:
             return str(error)
 
     # --- requests ---
@@ -178,6 +178,8 @@ class Product:
             for _ in attempts(10):
                 with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", mine), 1):
                     break
+            else:
+                raise NodeFailed(f"nothing leads from port {mine} to the node's port {port}")
             self.ports[port] = mine
         return self.ports[port]
 

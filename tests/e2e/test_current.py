@@ -20,10 +20,6 @@ ROOT = Path(__file__).resolve().parents[2]
 
 def test_on_the_cluster_of_the_current_kubeconfig(product: Product, built: list[images.Image]) -> None:
     """Images come from where the chart says; the node has them under those names, as if it had pulled them."""
-    for image in built:
-        if image.repository != "pause":
-            released = f"{image.name.rpartition(':')[0]}:{images.version()}"
-            product.node.ctr("images", "tag", "--force", image.name, released)
     product.run(programs.binary("helm"), "uninstall", own.RELEASE, f"--namespace={own.SYSTEM}", "--wait")
     try:
         path = f"PATH={os.environ['PATH']}"  # a person's, not that of the node's programs

@@ -94,6 +94,8 @@ def test_scaling_up_and_down(steady: Product, load: Load) -> None:
                 status = steady.get(NAMESPACE, RESOURCE, NAME)["status"]
                 if status["readyReplicas"] == replicas == len(steady.pods(NAMESPACE, NAME)):
                     break
+            else:
+                pytest.fail(f"it has not come to {replicas} pods: {status}")
             settled(steady)
     assert outcome.failed == []
 

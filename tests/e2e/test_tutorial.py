@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -53,14 +54,14 @@ class Shell:
 @pytest.fixture
 def shell(product: Product, built: list[images.Image]) -> Iterator[Shell]:
     """A shell on a cluster without the product, which the other tests find installed again afterwards."""
-    product.node.kubectl("delete", "facecomparisons", "--all", "--all-namespaces")
-    product.run(programs.binary("helm"), "uninstall", own.RELEASE, f"--namespace={own.SYSTEM}", "--wait")
-    product.node.kubectl("delete", "customresourcedefinition", "facecomparisons.facecomparison.dev")
-    typed = Shell(product)
     try:
-        yield typed
+        product.node.kubectl("delete", "facecomparisons", "--all", "--all-namespaces")
+        product.run(programs.binary("helm"), "uninstall", own.RELEASE, f"--namespace={own.SYSTEM}", "--wait")
+        product.node.kubectl("delete", "customresourcedefinition", "facecomparisons.facecomparison.dev")
+        with contextlib.closing(Shell(product)) as typed:
+            yield typed
     finally:
-        typed.close()
+        (ROOT / "reply.json").unlink(missing_ok=True)  # which the tutorial writes where it is followed
         own.helm(product.node, own.CHART, *own.chart_values(built))
 
 

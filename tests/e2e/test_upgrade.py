@@ -52,11 +52,13 @@ def earlier(product: Product, built: list[images.Image], tmp_path: Path) -> Iter
         packed.extractall(checkout, filter="data")
     operator = images.build("operator", root=checkout)
     service = next(image for image in built if image.repository == "service")
-    own.load(product.node, [*built, operator], print)
-    own.helm(product.node, checkout / "charts" / "face-comparison", *own.chart_values([service, operator]))
-    yield checkout
-    own.helm(product.node, own.CHART, *own.chart_values(built))
-    own.load(product.node, built, print)
+    try:
+        own.load(product.node, [*built, operator], print)
+        own.helm(product.node, checkout / "charts" / "face-comparison", *own.chart_values([service, operator]))
+        yield checkout
+    finally:
+        own.helm(product.node, own.CHART, *own.chart_values(built))
+        own.load(product.node, built, print)
 
 
 def test_from_an_earlier_commit(

@@ -86,11 +86,11 @@ class ControlPlane:
 
     def start(self) -> Self:
         """Start everything and return when the API server is ready and namespaces get their service account."""
-        for name in (*PROGRAMS, "kwok") if self._nodes else PROGRAMS:
-            programs.binary(name)  # before anything starts: a build takes longer than a start may
-        self._prepare()
-        self._processes = Processes(self.directory / "logs")
         try:
+            for name in (*PROGRAMS, "kwok") if self._nodes else PROGRAMS:
+                programs.binary(name)  # before anything starts: a build takes longer than a start may
+            self._prepare()
+            self._processes = Processes(self.directory / "logs")
             self.start_program("etcd")
             self.start_program("kube-apiserver")
             self.wait_ready()

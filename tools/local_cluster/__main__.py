@@ -1,10 +1,10 @@
 """`make cluster` and `make cluster-down`: the product on a real Kubernetes, on this machine.
 
-Without `--current` a node of its own is started inside namespaces; with it, the cluster of the current kubeconfig is
+A node of its own is started inside namespaces; or, with `--cluster=current`, the cluster of the current kubeconfig is
 used, whose nodes must be able to pull the images. Every step finds out first whether it is done, so an interrupted run
 goes on where it stopped.
 
-    python -m local_cluster up [--current | --bare]    down [--purge]    run COMMAND...
+    python -m local_cluster up [--cluster=current [--registry=…] | --bare]    down [--purge]    run COMMAND...
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import argparse
 import base64
 import json
 import os
+import shlex
 import subprocess
 import sys
 import time
@@ -22,7 +23,8 @@ from typing import Any
 
 import requests
 from local_cluster import images, own
-from local_cluster.node import Node, NodeFailed
+from local_cluster import node as nodes
+from local_cluster.node import NAME, Node, NodeFailed
 from parts import programs
 from parts.controlplane import attempts
 
@@ -44,55 +46,58 @@ class Steps:
         print(f"{time.monotonic() - self._started:6.1f} s  {line}", flush=True)
 
 
-def up_bare(say: Steps) -> None:
+def up_bare(node: Node, say: Steps) -> None:
     """Bring the cluster up with the images in it and nothing installed, for those who want to do that themselves."""
     wanted = own.prepare(say)
-    node = Node()
     with node.alone():
         own.start(node, wanted, say)
-    _write_wrapper()
-    print(
-        "\nTry next:\n"
-        "  build/cluster bash      (a shell in the cluster's network, with kubectl and helm)\n"
-        "  make cluster-down"
-    )
+    wrapper = write_wrapper(node)
+    try_next(f"{wrapper} bash      (a shell in the cluster's network, with kubectl and helm)", "make cluster-down")
 
 
-def up(current: bool, say: Steps) -> None:
-    """Bring everything up and send a picture through the ingress."""
-    run: Run
-    if current:
-        run = _run_here
-        run(programs.binary("kubectl"), "version")
-        say("using the cluster of the current kubeconfig; its nodes must be able to pull the images")
-        helm: list[str | Path] = [programs.binary("helm"), "upgrade", "--install", own.RELEASE, own.CHART]
-        run(*helm, f"--namespace={own.SYSTEM}", "--create-namespace", "--wait", "--timeout=300s")
-    else:
-        try:
-            wanted = own.prepare(say)
-        except NodeFailed as reason:
-            raise NodeFailed(f"{reason}; `make cluster CLUSTER=current` uses a cluster that you have") from None
-        node = Node()
-        run = node.run
-        with node.alone():
-            own.start(node, wanted, say)
-            say("installing the chart")
-            own.helm(node, own.CHART, *own.chart_values(wanted))
+def up(node: Node, say: Steps) -> None:
+    """Bring everything up on a node of our own and send a picture through the ingress."""
+    try:
+        wanted = own.prepare(say)
+    except NodeFailed as reason:
+        raise NodeFailed(f"{reason}; `make cluster CLUSTER=current` uses a cluster that you have") from None
+    with node.alone():
+        own.start(node, wanted, say)
+        say("installing the chart")
+        own.helm(node, own.CHART, *own.chart_values(wanted))
     say("the operator runs")
-    apply_sample(run, say)
-    reply_of_sample(run, say, own_node=not current)
+    url = apply_sample(node.run, say)
+    program = f"import requests, sys; r = requests.post({url!r}, data=sys.stdin.read(), timeout=60)"
+    answer = node.run(sys.executable, "-c", f"{program}; print(r.status_code, r.text)", stdin=request())
+    show_reply(url, *answer.split(maxsplit=1), say=say)
+    wrapper = write_wrapper(node)
+    try_next(*(f"{wrapper} {command}" for command in on_faces(url)), "make cluster-down")
 
 
-def _run_here(*command: str | Path, stdin: str | None = None) -> str:
+def up_current(registry: str, say: Steps) -> None:
+    """The same on the cluster of the current kubeconfig, where a release that is there keeps its values."""
+    _run_here(programs.binary("kubectl"), "version")
+    say("using the cluster of the current kubeconfig; its nodes must be able to pull the images")
+    helm: list[str | Path] = [programs.binary("helm"), "upgrade", "--install", own.RELEASE, own.CHART]
+    if registry:
+        helm.append(f"--set-string=image.registry={registry}")
+    helm += ["--reset-then-reuse-values", f"--namespace={own.SYSTEM}", "--create-namespace"]
+    _run_here(*helm, "--wait", "--timeout=300s")
+    say("the operator runs")
+    url = apply_sample(_run_here, say)
+    reply = requests.post(url, data=request(), timeout=60)
+    show_reply(url, str(reply.status_code), reply.text, say=say)
+    away = f"kubectl delete -f {SAMPLE} && helm uninstall {own.RELEASE} --namespace {own.SYSTEM}"
+    try_next(*on_faces(url), away)
+
+
+def _run_here(*command: str | Path) -> str:
     words = [str(word) for word in command]
-    result = subprocess.run(words, input=stdin, capture_output=True, text=True, timeout=400, check=False)
-    if result.returncode:
-        raise NodeFailed(f"{' '.join(words)}: {(result.stderr or result.stdout).strip()[-2000:]}")
-    return result.stdout
+    return nodes.run(words, " ".join(words), None, 400)
 
 
-def apply_sample(run: Run, say: Steps) -> None:
-    """Apply the sample resource and wait until it is Ready, saying what it waits for."""
+def apply_sample(run: Run, say: Steps) -> str:
+    """Apply the sample resource and wait until it is Ready, saying what it waits for; returns its URL."""
     kubectl = programs.binary("kubectl")
     run(kubectl, "apply", "--server-side", "-f", SAMPLE)
     say("applied manifests/samples/cpu.yaml")
@@ -101,39 +106,39 @@ def apply_sample(run: Run, say: Steps) -> None:
         status = json.loads(run(kubectl, "get", "facecomparison", "faces", "--output=json")).get("status", {})
         ready = next((each for each in status.get("conditions", []) if each["type"] == "Ready"), None)
         if ready and ready["status"] == "True":
-            say(f"Ready: {status.get('url', '')}")
-            return
+            say(f"Ready: {status['url']}")
+            return str(status["url"])
         line = f"waiting: {ready['reason']}: {ready['message']}" if ready else "waiting for the operator"
         if line != said:
             say(said := line)
     raise TimeoutError(f"the resource was not Ready after {READY_SECONDS} s: {said}")
 
 
-def reply_of_sample(run: Run, say: Steps, own_node: bool) -> None:
-    """POST the sample picture to the resource's URL, print the reply shortened and what to try next."""
-    resource = run(programs.binary("kubectl"), "get", "facecomparison", "faces", "--output=json")
-    url = json.loads(resource)["status"]["url"]
-    body = json.dumps({"img": base64.b64encode(PICTURE.read_bytes()).decode()})
-    if own_node:
-        program = f"import requests, sys; print(requests.post({url!r}, data=sys.stdin.read(), timeout=60).text)"
-        reply = run(sys.executable, "-c", program, stdin=body)
-    else:
-        reply = requests.post(url, data=body, timeout=60).text
+def request() -> str:
+    """The body that asks for the faces of the sample picture."""
+    return json.dumps({"img": base64.b64encode(PICTURE.read_bytes()).decode()})
+
+
+def show_reply(url: str, status: str, text: str, say: Steps) -> None:
+    """Print the reply to the sample picture, shortened; NodeFailed when it is none with faces."""
+    if status != "200":
+        raise NodeFailed(f"POST {PICTURE.name} to {url} was answered {status}: {text.strip()[:1000]}")
     say(f"POST {PICTURE.name} to {url}")
-    print(json.dumps(shorten(json.loads(reply)), indent=2))
-    prefix = f"{ROOT}/build/cluster " if own_node else ""
-    away = "make cluster-down"
-    if own_node:
-        _write_wrapper()
-    else:
-        away = f"kubectl delete -f {SAMPLE} && helm uninstall {own.RELEASE} --namespace {own.SYSTEM}"
-    print(
-        f"\nTry next:\n"
-        f"  {prefix}kubectl get facecomparisons --all-namespaces\n"
-        f"  {prefix}kubectl describe facecomparison faces\n"
-        f"  {prefix}curl -s -F img=@{PICTURE} {url}\n"
-        f"  {away}"
-    )
+    print(json.dumps(shorten(json.loads(text)), indent=2))
+
+
+def on_faces(url: str) -> list[str]:
+    """Commands to go on with, for the sample resource."""
+    return [
+        "kubectl get facecomparisons --all-namespaces",
+        "kubectl describe facecomparison faces",
+        f"curl -s -F img=@{PICTURE} {url}",
+    ]
+
+
+def try_next(*commands: str) -> None:
+    """Print what a person may do now."""
+    print("\nTry next:", *commands, sep="\n  ")
 
 
 def shorten(value: Any) -> Any:
@@ -146,49 +151,71 @@ def shorten(value: Any) -> Any:
     return value
 
 
-def _write_wrapper() -> None:
-    """`build/cluster COMMAND…` runs a command in the node's network with its kubeconfig."""
-    wrapper = ROOT / "build" / "cluster"
+def write_wrapper(node: Node) -> Path:
+    """`build/cluster COMMAND…` runs a command in the node's network with its kubeconfig; returns that file."""
+    wrapper = ROOT / "build" / ("cluster" if node.name == NAME else node.name)
     wrapper.parent.mkdir(exist_ok=True)
-    paths = os.pathsep.join(str(ROOT / folder) for folder in ("tests", "tools"))
-    wrapper.write_text(f'#!/bin/sh\nPYTHONPATH={paths} exec {sys.executable} -m local_cluster run "$@"\n')
+    paths = shlex.quote(os.pathsep.join(str(ROOT / folder) for folder in ("tests", "tools")))
+    command = shlex.join([sys.executable, "-m", "local_cluster", f"--name={node.name}", "run"])
+    wrapper.write_text(f'#!/bin/sh\nPYTHONPATH={paths} exec {command} "$@"\n')
     wrapper.chmod(0o755)
+    return wrapper
 
 
-def run_inside(command: Sequence[str]) -> int:
-    """Run a command in the node's network, for a person."""
-    node = Node()
-    return subprocess.run(node.command(*command), env=node.environment(), check=False).returncode
+def run_inside(node: Node, command: Sequence[str]) -> int:
+    """Run a command in the node's network, for a person; returns its exit status."""
+    try:
+        return subprocess.run(node.command(*command), env=node.environment(), check=False).returncode
+    except KeyboardInterrupt:  # which the command got, too
+        return 130
 
 
-def main() -> int:
+def down(node: Node, purge: bool, say: Steps) -> None:
+    """End the node and remove everything but, unless `purge`, the images that it has imported."""
+    with node.alone():
+        node.stop()
+        if purge:
+            node.purge()
+    say("nothing of the cluster runs any more")
+
+
+def parse() -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(prog="local_cluster", description=__doc__.splitlines()[0])
+    parser.add_argument("--name", default=NAME, help="of the node; nodes of different names can run beside each other")
     commands = parser.add_subparsers(dest="command", required=True)
     start = commands.add_parser("up", help="start a cluster, install the product, send a picture")
-    start.add_argument("--current", action="store_true", help="use the cluster of the current kubeconfig")
+    start.add_argument("--cluster", choices=["own", "current"], default="own", help="that of the current kubeconfig")
+    start.add_argument("--registry", default="", help="where the current cluster pulls the images from")
     start.add_argument("--bare", action="store_true", help="install nothing on it")
     stop = commands.add_parser("down", help="end the cluster and everything it made")
     stop.add_argument("--purge", action="store_true", help="remove its imported images too")
     execute = commands.add_parser("run", help="run a command in the cluster's network")
     execute.add_argument("words", nargs=argparse.REMAINDER, metavar="COMMAND")
     options = parser.parse_args()
-    say = Steps()
+    if options.command == "up" and options.cluster == "current" and options.bare:
+        parser.error("a bare cluster is one of our own: leave out --bare or --cluster=current")
+    if options.command == "up" and options.cluster == "own" and options.registry:
+        parser.error("a cluster of our own gets the images that are built here: leave out --registry")
+    return options
+
+
+def main() -> int:
+    """Do what the command line says; returns the exit status."""
+    options = parse()
+    say, node = Steps(), Node(options.name)
     try:
         if options.command == "run":
-            return run_inside(options.words)
+            return run_inside(node, options.words)
         if options.command == "down":
-            node = Node()
-            with node.alone():
-                node.stop()
-                if options.purge:
-                    node.purge()
-            say("nothing of the cluster runs any more")
+            down(node, options.purge, say)
         elif options.bare:
-            up_bare(say)
+            up_bare(node, say)
+        elif options.cluster == "current":
+            up_current(options.registry, say)
         else:
-            up(options.current, say)
-    except (NodeFailed, images.ImageFailed, programs.PartUnavailable, TimeoutError) as error:
+            up(node, say)
+    except (NodeFailed, images.ImageFailed, programs.PartUnavailable, TimeoutError, requests.RequestException) as error:
         say(f"stopped: {error}")
         return 1
     except KeyboardInterrupt:

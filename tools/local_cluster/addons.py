@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Callable
 from typing import Any
 
 from local_cluster import config
@@ -132,6 +133,14 @@ def wait_ready(node: Node) -> None:
         node.wait(name, lambda url=url: bool(node.run(*_get(url))))  # type: ignore[misc]  # bound now, not at the call
     # Metrics of pods come some ten seconds later; nothing but an autoscaler waits for them.
     node.kubectl("wait", "--for=condition=Available", "apiservice/v1beta1.metrics.k8s.io", "--timeout=60s")
+
+
+PROGRAMS: dict[str, Callable[[Node], None]] = {
+    "coredns": start_dns,
+    "metrics-server": start_metrics,
+    "traefik": start_ingress,
+}
+"""The program of each add-on, and what starts it, also again."""
 
 
 def _get(url: str) -> list[str]:

@@ -22,7 +22,7 @@ from parts import programs
 
 ROOT = Path(__file__).resolve().parents[2]
 HERE = Path(__file__).resolve().parent
-BASE = "localhost/face-comparison-base:1"
+BASE = f"localhost/face-comparison-base:{hashlib.sha256((HERE / 'base.sh').read_bytes()).hexdigest()[:16]}"
 BUILD_SECONDS = 40 * 60
 # What every image is made of, beside its own package.
 SOURCES = (
@@ -81,7 +81,7 @@ def build(target: str, progress: Callable[[str], None] = lambda line: None, root
     image = Image(target.removesuffix("-gpu"), f"{version(root)}-{key}", cache() / f"{name}-{key}.tar")
 
     def make(archive: Path) -> None:
-        if _buildah("images", "--quiet", "--filter", f"reference={BASE}", check=False).strip() == "":
+        if not _named(BASE):
             progress("making the base image from Debian's packages")
             _make_base()
         _forget_earlier(image.repository)
@@ -138,22 +138,26 @@ def _cached(name: str, archive: Path, make: Callable[[Path], None]) -> None:
     cache().mkdir(parents=True, exist_ok=True)
     with FileLock(cache() / ".lock", timeout=BUILD_SECONDS):  # one builder at a time: they share layers
         if not archive.exists():
-            unfinished = archive.with_suffix(f".{os.getpid()}")
-            try:
-                make(unfinished)
-                for older in cache().glob(f"{name}-{'[0-9a-f]' * 16}.tar"):
-                    older.unlink()
-                unfinished.rename(archive)
-            finally:
-                unfinished.unlink(missing_ok=True)
+            _forget_interrupted()
+            unfinished = archive.with_suffix(".unfinished")
+            make(unfinished)
+            for older in cache().glob(f"{name}-{'[0-9a-f]' * 16}.tar"):
+                older.unlink()
+            unfinished.rename(archive)
+
+
+def _forget_interrupted() -> None:
+    """Remove what builds that were interrupted, or failed, have left: half an archive, and containers with layers."""
+    for unfinished in cache().glob("*.unfinished"):
+        unfinished.unlink()
+    _buildah("rm", "--all")
 
 
 def _forget_earlier(repository: str) -> None:
     """Free the builder's layers of builds whose archive has been replaced; what is shared with others stays."""
-    reference = f"reference=docker.io/face-comparison/{repository}"
-    for name in _buildah("images", "--format", "{{.Name}}:{{.Tag}}", "--filter", reference).split():
+    for name in _named(f"docker.io/face-comparison/{repository}"):
         if not any(cache().glob(f"*-{name.rpartition('-')[2]}.tar")):
-            _buildah("rmi", name, check=False)  # what an interrupted build's container holds stays
+            _buildah("rmi", name)
 
 
 def _make_base() -> None:
@@ -164,8 +168,16 @@ def _make_base() -> None:
         _buildah("add", "--quiet", container, str(root_file_system), "/")
         _buildah("config", "--env", "PATH=/usr/local/bin:/usr/bin:/bin", "--env", "LANG=C.UTF-8", container)
         _buildah("commit", "--quiet", "--rm", container, BASE)
+        for name in _named(BASE.rpartition(":")[0]):
+            if name != BASE:
+                _buildah("rmi", name, check=False)  # images that were built on it keep it
     finally:
         root_file_system.unlink(missing_ok=True)
+
+
+def _named(reference: str) -> list[str]:
+    """The images with that name, each with its tag."""
+    return _buildah("images", "--format", "{{.Name}}:{{.Tag}}", "--filter", f"reference={reference}").split()
 
 
 def _buildah(*arguments: str, check: bool = True) -> str:

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import base64
 import json
-import os
-import subprocess
+import shlex
+import shutil
 from pathlib import Path
 
 import yaml
 from filelock import FileLock
 from local_cluster import addons, config
-from local_cluster.node import Node, NodeFailed
+from local_cluster.node import Node, run
 from parts import programs
 
 NAMESPACE = "keda"
@@ -57,7 +57,7 @@ def start(node: Node) -> None:
     # KEDA takes its namespace from where a pod has it.
     account = "/run/secrets/kubernetes.io/serviceaccount"
     claim = f"mkdir -p {account} && printf {NAMESPACE} >{account}/namespace"
-    subprocess.run(node.inside("sh", "-c", claim), check=True, timeout=20)
+    run(node.inside("sh", "-c", claim), "KEDA's account", None, 20)
     environment = ["env", f"POD_NAMESPACE={NAMESPACE}", "POD_NAME=keda", "WATCH_NAMESPACE="]
     # It ends once when it has made its certificates, to start again with them.
     again = ["sh", "-c", 'while :; do "$@"; sleep 0.5; done', "sh"]
@@ -87,7 +87,7 @@ def start(node: Node) -> None:
         f"--metrics-service-grpc-authority=keda-operator.{NAMESPACE}.svc.{config.DOMAIN}",
     ]
     node.spawn("keda-adapter", [*environment, *again, *adapter])
-    node.kubectl("wait", "--for=condition=Available", "apiservice/v1beta1.external.metrics.k8s.io", "--timeout=120s")
+    node.kubectl("wait", "--for=condition=Available", "apiservice/v1beta1.external.metrics.k8s.io", "--timeout=100s")
 
 
 def _write_certificates(node: Node, folder: Path) -> None:
@@ -151,12 +151,10 @@ def _prometheus() -> Path:
     program = folder / "usr" / "bin" / "prometheus"
     with FileLock(f"{folder}.lock", timeout=600):
         if not program.exists():
-            unfinished = folder.with_name(f"prometheus.{os.getpid()}")
+            unfinished = folder.with_name("prometheus.unfinished")
+            shutil.rmtree(unfinished, ignore_errors=True)
             unfinished.mkdir(parents=True)
-            unpack = ["sh", "-c", "dpkg-deb --extract prometheus_*.deb ."]
-            for command in (["apt-get", "download", "prometheus"], unpack):
-                done = subprocess.run(command, cwd=unfinished, capture_output=True, text=True, timeout=300, check=False)
-                if done.returncode:
-                    raise NodeFailed(f"Prometheus cannot be had from Debian's packages: {done.stderr.strip()[-500:]}")
+            fetch = f"cd {shlex.quote(str(unfinished))} && apt-get download prometheus && dpkg-deb --extract *.deb ."
+            run(["sh", "-c", fetch], "Prometheus from Debian's packages", None, 300)
             unfinished.rename(folder)
     return program

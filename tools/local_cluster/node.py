@@ -31,7 +31,11 @@ PROGRAMS = (
 )
 START_SECONDS = 120.0
 TOOLS = {"unshare": "util-linux", "nsenter": "util-linux", "ip": "iproute2", "nft": "nftables", "runc": "runc"}
-TOOLS |= {"iptables": "iptables", "ipset": "ipset"}  # with which network plugins and `policies.py` make rules
+TOOLS |= {
+    "sysctl": "procps",
+    "iptables": "iptables",
+    "ipset": "ipset",
+}  # with which network plugins and `policies.py` make rules
 
 
 class NodeFailed(Exception):
@@ -84,14 +88,20 @@ class Node:
             command = Path(f"/proc/{pid}/cmdline").read_bytes()
         except (FileNotFoundError, ProcessLookupError, ValueError):
             return None
-        return pid if command.rstrip(b"\0").endswith(b"/pause") else None  # else the number has gone to another process
+        own = command.startswith(os.fsencode(programs.cache())) and command.rstrip(b"\0").endswith(b"/pause")
+        return pid if own else None  # else the number has gone to another process
 
     def start(self, progress: Callable[[str], None] = lambda line: None) -> None:
-        """Start everything; return when the node is Ready. Nothing happens when it runs already."""
-        if self.pid:
+        """Start everything; return when the node is Ready. Nothing happens when it runs already.
+
+        Raises NodeFailed or TimeoutError when it cannot, or runs and does not answer. Logs stay until the next start.
+        """
+        if self.pid and self._complete.exists():
+            self.wait("the API server of the node that runs", self._answers, seconds=20)
             return
         if reason := missing():
             raise NodeFailed(reason)
+        self._end()  # one whose start was interrupted is not whole
         for name in PROGRAMS:
             programs.binary(name)  # before anything starts: a build takes longer than a start may
         self._clean()
@@ -106,31 +116,24 @@ class Node:
                     self.start_program("containerd")
                     progress("waiting for the API server")
                     # Controllers that start before the first roles are there give up.
-                    self.wait("the API server", lambda: "ok" in self.kubectl("get", "--raw=/readyz"))
+                    self.wait("the API server", self._answers)
             for name in ("kubelet", "kube-proxy"):
                 self.start_program(name)
             progress("waiting for the node to be Ready")
             self.wait("the node", lambda: "node/" in self.kubectl("get", "node", self.name, "--output=name"))
-            self.kubectl("wait", "--for=condition=Ready", f"node/{self.name}", f"--timeout={START_SECONDS:.0f}s")
+            self.kubectl("wait", "--for=condition=Ready", f"node/{self.name}", "--timeout=100s")
             self.wait("the default account", lambda: bool(self.kubectl("get", "serviceaccount", "default")))
+            self._complete.touch()
         except BaseException:
-            self.stop()
+            self._end()
             raise
 
     def stop(self) -> None:
-        """End every process of the node and every client in its network, and remove its control groups."""
-        if pid := self.pid:
-            for client in self._clients(pid):
-                _kill(client)
-            _kill(pid)
-            for _ in attempts(20):
-                if not Path(f"/proc/{pid}").exists():
-                    break
-        while self._children:
-            self._children.pop().wait()
-        for _ in attempts(20):
-            if not cgroups.remove(self.name):
-                break
+        """End every process of the node and every client in its network, and remove its control groups and files.
+
+        Raises NodeFailed when some of it does not go.
+        """
+        self._end()
         self._clean()
 
     def purge(self) -> None:
@@ -157,9 +160,13 @@ class Node:
         """Start one program of Kubernetes by its name, the first time or after `stop_program`."""
         self.spawn(name, [programs.binary(name), *(self._control_plane() | self._node_programs())[name]])
 
-    def has_started(self, name: str) -> bool:
-        """Whether the program `name` was started since the node was."""
-        return (self.layout.state / "pids" / name).exists()
+    def runs(self, name: str) -> bool:
+        """Whether the program `name` was started and goes on."""
+        try:
+            pid = int((self.layout.state / "pids" / name).read_text())
+            return Path(f"/proc/{pid}/cmdline").read_bytes().startswith(b"nsenter")
+        except OSError:
+            return False
 
     def stop_program(self, name: str) -> None:
         """End one program at once, as a crash would, while the others run on."""
@@ -204,18 +211,41 @@ class Node:
 
     # --- how ---
 
+    @property
+    def _complete(self) -> Path:
+        """A file that is there once the node was Ready."""
+        return self.layout.state / "complete"
+
+    def _answers(self) -> bool:
+        return "ok" in self.kubectl("get", "--raw=/readyz")
+
+    def _end(self) -> None:
+        if pid := self.pid:
+            for client in self._clients(pid):
+                _kill(client)
+            _kill(pid)
+            for _ in attempts(20):
+                if not Path(f"/proc/{pid}").exists():
+                    break
+            else:
+                raise NodeFailed(f"process {pid}, which holds the namespaces of the node {self.name}, does not end")
+        while self._children:
+            self._children.pop().wait()
+        for _ in attempts(20):
+            if not cgroups.remove(self.name):
+                return
+        raise NodeFailed(
+            f"the control groups of the node {self.name} cannot be removed: a process in them does not end"
+        )
+
     def _running(self) -> int:
         if pid := self.pid:
             return pid
         raise NodeFailed(f"the node {self.name} does not run")
 
     def _run(self, command: Sequence[str], stdin: str | None, seconds: float) -> str:
-        result = subprocess.run(
-            command, input=stdin, capture_output=True, text=True, timeout=seconds, check=False, env=self.environment()
-        )
-        if result.returncode:
-            raise NodeFailed(f"{' '.join(map(str, command[3:]))}: {(result.stderr or result.stdout).strip()[-2000:]}")
-        return result.stdout
+        words = list(map(str, command))
+        return run(words, " ".join(words[3:]), stdin, seconds, self.environment())
 
     def _make_namespaces(self, pause: Path) -> None:
         script = Path(__file__).with_name("namespaces.sh")
@@ -341,6 +371,21 @@ class Node:
             ],
             "kube-proxy": [f"--config={self.layout.config}/proxy.yaml"],
         }
+
+
+def run(
+    command: Sequence[str], name: str, stdin: str | None, seconds: float, environment: dict[str, str] | None = None
+) -> str:
+    """What a command prints; NodeFailed with its name and last words, or that it did not end in time."""
+    try:
+        result = subprocess.run(
+            command, input=stdin, capture_output=True, text=True, timeout=seconds, check=False, env=environment
+        )
+    except subprocess.TimeoutExpired:
+        raise NodeFailed(f"{name}: no end after {seconds:.0f} s") from None
+    if result.returncode:
+        raise NodeFailed(f"{name}: {(result.stderr or result.stdout).strip()[-2000:]}")
+    return result.stdout
 
 
 def _kill(pid: int) -> None:

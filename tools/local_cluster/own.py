@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
@@ -17,6 +16,7 @@ ROOT = Path(__file__).resolve().parents[2]
 CHART = ROOT / "charts" / "face-comparison"
 RELEASE = "face-comparison"
 SYSTEM = "face-comparison-system"
+PACKAGES_SECONDS = 900
 
 Say = Callable[[str], None]
 
@@ -28,7 +28,7 @@ def prepare(say: Say) -> list[images.Image]:
     """
     if (nodes.missing() or images.missing()) and os.geteuid() == 0 and shutil.which("apt-get"):
         say("installing packages: container runtime, network plugins, image builder")
-        subprocess.run(["bash", Path(__file__).with_name("packages.sh")], check=True, stdout=subprocess.DEVNULL)
+        nodes.run(["bash", str(Path(__file__).with_name("packages.sh"))], "packages.sh", None, PACKAGES_SECONDS)
     if reason := nodes.missing() or images.missing():
         raise NodeFailed(reason)
     say("making sure that the programs are built (about ten minutes the first time)")
@@ -42,10 +42,9 @@ def start(node: Node, wanted: list[images.Image], say: Say) -> None:
     node.start(say)
     say(f"node {node.name} is Ready")
     load(node, wanted, say)
-    if not node.has_started("traefik"):
-        addons.start_dns(node)
-        addons.start_metrics(node)
-        addons.start_ingress(node)
+    for program, begin in addons.PROGRAMS.items():
+        if not node.runs(program):
+            begin(node)
     addons.wait_ready(node)
     say("names, metrics and ingress answer")
 

@@ -5,8 +5,6 @@ Pods of one node meet on a bridge; the kernel shows such traffic to packet rules
 
 from __future__ import annotations
 
-import subprocess
-
 from local_cluster import config
 from local_cluster.node import Node
 from parts import programs
@@ -16,11 +14,9 @@ HEALTH_PORT = 20244
 
 def start(node: Node) -> None:
     """Start enforcing, and return when the rules for every policy that is there now are in place."""
-    if node.has_started("kube-router"):
+    if node.runs("kube-router"):
         return
-    subprocess.run(
-        node.inside("sysctl", "--quiet", "--write", "net.bridge.bridge-nf-call-iptables=1"), check=True, timeout=20
-    )
+    node.run("sysctl", "--quiet", "--write", "net.bridge.bridge-nf-call-iptables=1")
     node.spawn(
         "kube-router",
         [

@@ -142,7 +142,7 @@ def test_credentials_that_are_refused_are_not_tried_without_pause(tmp_path: Path
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            if self.path == "/api":  # where kopf begins
+            if self.path in ("/api", "/apis"):  # where kopf begins, with both at once or with one of them
                 refused.append(time.monotonic())
             self.send_error(401)
 
@@ -165,9 +165,9 @@ def test_credentials_that_are_refused_are_not_tried_without_pause(tmp_path: Path
             if refused and refused[-1] >= refused[0] + RETRY_SECONDS:
                 break
         else:
-            pytest.fail(f"after the first refusal it asked {len(refused) - 1} times in a minute")
+            pytest.fail(f"after the first refusal it asked {len(refused) - 1} times more in a minute")
         # The pauses are counted from where it logs in, which is before its first question.
-        assert len(refused) <= 2 + (refused[-1] - begun) / RETRY_SECONDS
+        assert len(refused) <= 2 * (2 + (refused[-1] - begun) / RETRY_SECONDS)
     finally:
         process.kill()
         process.wait()

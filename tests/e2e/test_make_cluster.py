@@ -1,0 +1,120 @@
+"""What `make cluster` and `make cluster-down` run, on a node of a name of its own: interrupted, repeated, and gone."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from e2e.traces import in_network, traces
+from local_cluster import __main__ as program
+from local_cluster import images
+from local_cluster.node import Node, NodeFailed
+
+pytestmark = [pytest.mark.node, pytest.mark.timeout(1800)]
+
+NAME = "face-comparison-made"
+ROOT = Path(__file__).resolve().parents[2]
+COMMAND = [sys.executable, "-m", "local_cluster", f"--name={NAME}"]
+ENVIRONMENT = os.environ | {"PYTHONPATH": os.pathsep.join(str(ROOT / folder) for folder in ("tests", "tools"))}
+
+
+def run(*words: str) -> tuple[int, str]:
+    """The exit status of the program, and what it printed."""
+    done = subprocess.run([*COMMAND, *words], env=ENVIRONMENT, capture_output=True, text=True, timeout=900, check=False)
+    return done.returncode, done.stdout + done.stderr
+
+
+def interrupted(line: str, sent: signal.Signals) -> tuple[int, str]:
+    """The same of `up`, sent a signal when it has printed `line`, as a terminal does it: it and its children."""
+    with subprocess.Popen([*COMMAND, "up"], env=ENVIRONMENT, stdout=subprocess.PIPE, text=True, process_group=0) as up:
+        assert up.stdout
+        printed = ""
+        for each in up.stdout:
+            printed += each
+            if line in each:
+                break
+        os.killpg(up.pid, sent)
+        printed += up.stdout.read()
+    return up.returncode, printed
+
+
+@pytest.fixture
+def node(built: list[images.Image]) -> Iterator[Node]:
+    del built  # it takes its time, and is no part of what is tested here
+    with contextlib.ExitStack() as stack:
+        stack.callback((ROOT / "build" / NAME).unlink, missing_ok=True)
+        stack.callback(run, "down", "--purge")
+        yield Node(NAME)
+
+
+def test_a_cluster_comes_up_and_goes(node: Node) -> None:
+    before = traces(NAME, node.layout.state)
+
+    # Killed, it leaves a node that is not whole; interrupted, none.
+    status, printed = interrupted("waiting for the API server", signal.SIGKILL)
+    assert (status, node.pid is None) == (-signal.SIGKILL, False), printed
+    status, printed = interrupted("waiting for the node to be Ready", signal.SIGINT)
+    assert (status, node.pid) == (130, None), printed
+    assert "`make cluster` goes on from here" in printed
+
+    status, printed = run("up")
+    assert status == 0, printed
+    assert len(reply(printed)["Faces"]) > 0
+    wrapper = f"{ROOT}/build/{NAME}"
+    assert f"{wrapper} kubectl describe facecomparison faces" in printed
+    listed = ["kubectl", "get", "facecomparisons", "--output=name"]
+    assert subprocess.check_output([wrapper, *listed], text=True, timeout=60).split() == [
+        "facecomparison.facecomparison.dev/faces"
+    ]
+
+    # Again, with one program missing: that one is started, and nothing else.
+    first = node.pid
+    assert first
+    network = Path(f"/proc/{first}/ns/net").readlink()
+    others = {path.name: path.read_text() for path in (node.layout.state / "pids").iterdir()}
+    node.stop_program("traefik")
+    status, printed = run("up")
+    assert status == 0, printed
+    assert len(reply(printed)["Faces"]) > 0
+    now = {path.name: path.read_text() for path in (node.layout.state / "pids").iterdir()}
+    assert {name for name in now if now[name] != others[name]} == {"traefik"}
+    assert node.pid == first
+
+    status, printed = run("down", "--purge")
+    assert status == 0, printed
+    assert in_network(network) == []
+    assert not node.layout.state.exists()
+    assert traces(NAME, node.layout.state) == before
+    assert run("run", "true") == (1, "   0.0 s  stopped: the node face-comparison-made does not run\n")
+
+
+def reply(printed: str) -> dict[str, list[object]]:
+    """The reply of the service in what the program printed."""
+    found: dict[str, list[object]] = json.loads(printed[printed.index("\n{") : printed.index("\n}") + 2])
+    return found
+
+
+def test_a_reply_without_faces_is_a_failure() -> None:
+    with pytest.raises(NodeFailed, match=r"http://x/y was answered 503: busy"):
+        program.show_reply("http://x/y", "503", "busy", say=program.Steps())
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["--cluster=curent"], "choose from"),
+        (["--cluster=current", "--bare"], "leave out --bare"),
+        (["--registry=example.com"], "leave out --registry"),
+    ],
+)
+def test_options_that_make_no_sense(words: list[str], told: str) -> None:
+    status, printed = run("up", *words)
+    assert status == 2
+    assert told in printed

@@ -12,8 +12,8 @@ from chart_manifests import MANIFESTS
 
 from face_comparison_operator.settings import PREFIX, Settings, environment_name
 
-# The chart leaves these to the operator: its own namespace, and a name that the chart's rights repeat.
-LEFT_TO_THE_OPERATOR = {f"{PREFIX}LEASE_NAMESPACE", f"{PREFIX}LEASE_NAME"}
+# The chart leaves this to the operator: its own namespace.
+LEFT_TO_THE_OPERATOR = {f"{PREFIX}LEASE_NAMESPACE"}
 INSTALLED = [each for each in yaml.safe_load_all((MANIFESTS / "install.yaml").read_text()) if each]
 
 

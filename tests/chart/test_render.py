@@ -55,6 +55,14 @@ def test_defaults(helm: Helm) -> None:
     ]
 
 
+def test_each_release_has_a_lease_of_its_own_and_may_write_it(helm: Helm) -> None:
+    """Two that shared one would take turns, and each serves namespaces that the other does not."""
+    objects = helm.template("--set=fullnameOverride=team-b")
+    assert variables(objects)["FACE_COMPARISON_OPERATOR_LEASE_NAME"] == "team-b-operator"
+    rules = of_kind(objects, "Role")["rules"]
+    assert [rule["resourceNames"] for rule in rules if "resourceNames" in rule] == [["team-b-operator"]]
+
+
 def test_every_option(helm: Helm) -> None:
     name = "operator-of-faces"
     assert kinds(helm.template("--values", EVERY_OPTION, *KNOWN)) == [

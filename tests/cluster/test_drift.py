@@ -147,3 +147,23 @@ def test_an_autoscaler_takes_over_what_runs(faces: Faces) -> None:
     faces.wait_for("faces", "Deployed")
     assert (faces.child(DEPLOYMENT, "faces") or {})["spec"]["replicas"] == 3
     assert {pod["metadata"]["uid"] for pod in faces.api.all(POD, faces.namespace)} == pods
+
+
+def test_an_autoscaler_takes_over_what_was_scaled_to_none(faces: Faces) -> None:
+    """It would leave a Deployment without pods as it is."""
+    faces.create("faces", accelerator=CPU, replicas=0)
+    faces.publish("faces")
+    faces.wait_for("faces", "ScaledToZero")
+    faces.change("faces", replicas=None, autoscaling={"minReplicas": 2, "maxReplicas": 4})
+    faces.wait_for("faces", "Deployed")
+    assert (faces.child(DEPLOYMENT, "faces") or {})["spec"]["replicas"] == 2
+
+    # Whoever scales the Deployment itself to none wants the autoscaler to stand still, also when the spec changes.
+    faces.api.merge(DEPLOYMENT, faces.namespace, "faces", {"spec": {"replicas": 0}})
+    faces.wait_for("faces", "ScaledToZero")
+    faces.change("faces", podAnnotations={"example.com/changed": "yes"})
+    until(
+        lambda: faces.template("faces")["metadata"]["annotations"], lambda found: "example.com/changed" in found, "it"
+    )
+    faces.wait_for("faces", "ScaledToZero")
+    assert (faces.child(DEPLOYMENT, "faces") or {})["spec"]["replicas"] == 0

@@ -12,18 +12,35 @@ import json
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 from cluster.api import CRD, Api, Faces, Object, Refused, install, stand_in, until
 
-from face_comparison_operator.kinds import DEPLOYMENT, EVENT, HTTP_ROUTE, INGRESS, SCALED_OBJECT, SERVICE, Kind
+from face_comparison_operator.kinds import (
+    AUTOSCALER,
+    DEPLOYMENT,
+    EVENT,
+    HTTP_ROUTE,
+    INGRESS,
+    RESOURCE,
+    SCALED_OBJECT,
+    SERVICE,
+    SERVICE_ACCOUNT,
+    Kind,
+)
 
 pytestmark = pytest.mark.cluster
 
 CPU = {"type": "cpu"}
 NODE = Kind("v1", "Node", "nodes")
 QUOTA = Kind("v1", "ResourceQuota", "resourcequotas")
+WEBHOOK = Kind("admissionregistration.k8s.io/v1", "ValidatingWebhookConfiguration", "validatingwebhookconfigurations")
+POLICY = Kind("admissionregistration.k8s.io/v1", "ValidatingAdmissionPolicy", "validatingadmissionpolicies")
+BINDING = Kind(
+    "admissionregistration.k8s.io/v1", "ValidatingAdmissionPolicyBinding", "validatingadmissionpolicybindings"
+)
 MUTE = "mute"
 
 
@@ -239,6 +256,82 @@ def test_a_route_whose_api_is_missing_keeps_the_one_that_serves(faces: Faces) ->
     assert len(faces.children()) == children
 
 
+def test_the_account_of_running_pods_stays_until_others_run(faces: Faces) -> None:
+    faces.deploy("faces", accelerator=CPU)
+    faces.change("faces", serviceAccountName="not-made-yet")
+    assert "not-made-yet" in faces.wait_for("faces", "PodsRefused")["message"]
+    assert faces.child(SERVICE_ACCOUNT, "faces") is not None
+    faces.api.create(SERVICE_ACCOUNT, {"metadata": {"name": "not-made-yet", "namespace": faces.namespace}})
+    faces.change("faces", podAnnotations={"example.com/again": "yes"})  # the ReplicaSet's own next try may take minutes
+    faces.wait_for("faces", "Deployed")
+    until(lambda: faces.child(SERVICE_ACCOUNT, "faces"), lambda found: found is None, "the account is gone")
+
+
+def test_an_admission_webhook_that_is_down_is_told(faces: Faces) -> None:
+    faces.deploy("faces", accelerator=CPU)
+    here = {"matchLabels": {"kubernetes.io/metadata.name": faces.namespace}}
+    rule = {"apiGroups": ["networking.k8s.io"], "apiVersions": ["*"], "resources": ["ingresses"]}
+    webhook = {
+        "name": "validate.example.com",
+        "clientConfig": {"url": "https://127.0.0.1:1/"},
+        "rules": [{**rule, "operations": ["CREATE", "UPDATE"]}],
+        "namespaceSelector": here,
+        "sideEffects": "None",
+        "admissionReviewVersions": ["v1"],
+        "timeoutSeconds": 1,
+    }
+    faces.api.create(WEBHOOK, {"metadata": {"name": faces.namespace}, "webhooks": [webhook]})
+    try:
+        faces.change("faces", route={"host": "faces.example.com"})
+        ready = faces.wait_for("faces", "ChildRefused")
+        assert "validate.example.com" in ready["message"]
+        assert "the earlier version goes on serving" in ready["message"]
+    finally:
+        faces.api.delete(WEBHOOK, None, faces.namespace)
+    faces.wait_for("faces", "Deployed")
+
+
+def test_an_autoscaler_makes_room_for_the_other_kind(faces: Faces) -> None:
+    """KEDA's admission webhook refuses a ScaledObject for what an autoscaler scales; here a policy refuses all."""
+    install(faces.api, stand_in(SCALED_OBJECT))
+    name = faces.namespace
+    rule = {"apiGroups": ["keda.sh"], "apiVersions": ["*"], "resources": ["scaledobjects"], "operations": ["CREATE"]}
+    policy = {
+        "matchConstraints": {"resourceRules": [rule]},
+        "validations": [{"expression": "false", "message": "already managed by the hpa"}],
+    }
+    binding = {
+        "policyName": name,
+        "validationActions": ["Deny"],
+        "matchResources": {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": name}}},
+    }
+    try:
+        faces.deploy("faces", accelerator=CPU, autoscaling={})
+        assert faces.child(AUTOSCALER, "faces") is not None
+        faces.api.create(POLICY, {"metadata": {"name": name}, "spec": policy})
+        faces.api.create(BINDING, {"metadata": {"name": name}, "spec": binding})
+        until(lambda: refused(faces), bool, "the policy is in force")
+        faces.change("faces", autoscaling={"metric": "InFlight"})
+        assert "already managed" in faces.wait_for("faces", "ChildRefused")["message"]
+        until(lambda: faces.child(AUTOSCALER, "faces"), lambda found: found is None, "the autoscaler is gone")
+        faces.api.delete(BINDING, None, name)
+        until(lambda: faces.child(SCALED_OBJECT, "faces"), bool, "the ScaledObject is there", seconds=60)
+        faces.wait_for("faces", "Deployed")
+    finally:
+        faces.api.delete(POLICY, None, name)
+        faces.api.delete(CRD, None, f"{SCALED_OBJECT.plural}.keda.sh")
+
+
+def refused(faces: Faces) -> bool:
+    """Whether a ScaledObject of anybody's is refused here."""
+    try:
+        body = {"metadata": {"name": "any", "namespace": faces.namespace}, "spec": {}}
+        faces.api.create(SCALED_OBJECT, body, dryRun="All")
+    except Refused as refusal:
+        return "already managed" in str(refusal)
+    return False
+
+
 @contextmanager
 def answering(status: int, body: object) -> Iterator[Any]:
     """A server on the loopback address, where a test publishes the Ingress; its `reply` may be changed."""
@@ -282,6 +375,22 @@ def test_a_url_that_does_not_lead_to_the_pods_is_not_ready(faces: Faces) -> None
         assert status["modelVersion"] == "test-7"
         assert status["url"] == f"http://faces.example.com:{server.server_port}/v9/face_comparison"
         assert set(server.paths) == {("faces.example.com", "/v9/face_comparison")}
+
+
+def test_a_url_that_an_older_resource_has_is_not_ready(faces: Faces) -> None:
+    """It answers, but with the other one's pods."""
+    with answering(200, {"FaceModelVersion": "test-7"}) as server:
+        made = faces.create("first", accelerator=CPU)["metadata"]["creationTimestamp"]
+        faces.publish("first", port=server.server_port)
+        faces.wait_for("first", "Deployed")
+        until(lambda: datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"), lambda now: now > made, "a second is over")
+        faces.create("second", accelerator=CPU)
+        faces.publish("second", port=server.server_port)
+        ready = faces.wait_for("second", "NotAnswering")
+        assert "the FaceComparison first" in ready["message"]
+        assert faces.condition("first")["status"] == "True"
+        faces.api.delete(RESOURCE, faces.namespace, "first")
+        faces.wait_for("second", "Deployed")
 
 
 def test_a_router_that_is_a_moment_behind_is_no_news(faces: Faces) -> None:

@@ -257,6 +257,9 @@ def _error(code: int, status: Object) -> ClusterError:
     if code == 500 and "typed patch object" in message:
         # An apply with a field that the schema does not have is answered as if the server had failed.
         return Rejected(message.partition("): ")[2] or message)
+    if code == 500 and "failed calling webhook" in message:
+        # Somebody else's program has to agree to this object and cannot be asked: no failure of the API server.
+        return Rejected(message)
     kinds: dict[int, type[ClusterError]] = {400: Rejected, 403: Forbidden, 409: Conflict, 422: Rejected}
     return kinds.get(code, ClusterUnavailable)(message)
 

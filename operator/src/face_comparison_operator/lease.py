@@ -14,7 +14,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 
 from face_comparison_operator.cluster import Cluster
-from face_comparison_operator.errors import ClusterError, Conflict
+from face_comparison_operator.errors import ClusterError, Conflict, NotFound
 from face_comparison_operator.kinds import LEASE
 from face_comparison_operator.resource import Object
 
@@ -68,8 +68,8 @@ class Lease:
                 return
             try:
                 written = await self._cluster.replace(LEASE, self._lease(live))
-            except Conflict:
-                # Somebody else wrote it: look again, as anybody would.
+            except (Conflict, NotFound):
+                # Somebody else wrote it, or deleted it: look again, as anybody would.
                 self._seen = None
                 self._set(False)
                 return

@@ -69,9 +69,17 @@ class Prober:
         try:
             request = self._session.get(url, headers={"Host": target.host}, allow_redirects=False, **extra)
             async with request as response:
-                return judged(response.status, await response.content.read(BODY_BYTES))
+                return judged(response.status, await _body(response))
         except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:  # ValueError: a name that is none
             return Answer("unreachable", str(error) or type(error).__name__)
+
+
+async def _body(response: aiohttp.ClientResponse) -> bytes:
+    """The body, of which no more is read than is needed to see that it is too long."""
+    body = b""
+    while len(body) <= BODY_BYTES and (part := await response.content.read(BODY_BYTES)):
+        body += part  # what has arrived until now
+    return body
 
 
 def judged(status: int, body: bytes) -> Answer:

@@ -38,6 +38,7 @@ from face_comparison_operator.kinds import (
     RESOURCE,
     SCALED_OBJECT,
     SERVICE,
+    SERVICE_ACCOUNT,
     Kind,
     kind_of,
 )
@@ -50,11 +51,12 @@ from face_comparison_operator.resource import (
     Spec,
     parse,
 )
-from face_comparison_operator.routing import RouteState, route_state
+from face_comparison_operator.routing import RouteState, Target, route_state
 from face_comparison_operator.settings import Settings
 from face_comparison_operator.stages import moving
 from face_comparison_operator.status import Answer, Observed, Refusal
 from face_comparison_operator.store import Key, Store
+from face_comparison_operator.waking import awake
 
 # Changes of mere numbers and words are written at most this often; a condition that changes is written at once.
 QUIET_SECONDS = 5.0
@@ -100,6 +102,7 @@ class _Memory:
     """What spares requests about one resource; it can be lost at any time. Times are seconds of the clock."""
 
     uid: str
+    made_at: str
     changed_at: float = float("-inf")
     written_at: float = float("-inf")
     # Children that the API server keeps in another form than it was given, by kind: digest and version applied.
@@ -107,6 +110,7 @@ class _Memory:
     gateways: list[Object] = field(default_factory=list)
     gateways_at: float = float("-inf")
     inquiry: Inquiry = field(default_factory=Inquiry)
+    target: Target | None = None
 
 
 class Reconciler:
@@ -134,7 +138,7 @@ class Reconciler:
         if body is None or "deletionTimestamp" in body["metadata"]:
             self._forget(key)
             return None
-        memory = self._memory(key, body["metadata"]["uid"])
+        memory = self._memory(key, body)
         try:
             resource = self._staged(parse(body), key)
             refusals = await self._converge(resource, key, memory)
@@ -149,11 +153,12 @@ class Reconciler:
             await self._report(resource, key, memory, observed, looks)
         return min(looks, default=None)
 
-    def _memory(self, key: Key, uid: str) -> _Memory:
+    def _memory(self, key: Key, body: Object) -> _Memory:
+        uid = body["metadata"]["uid"]
         memory = self._memories.get(key)
         if memory is None or memory.uid != uid:
             self._forget(key)
-            memory = self._memories[key] = _Memory(uid)
+            memory = self._memories[key] = _Memory(uid, body["metadata"]["creationTimestamp"])
         return memory
 
     def _forget(self, key: Key) -> None:
@@ -178,10 +183,27 @@ class Reconciler:
             if isinstance(result, BaseException):
                 raise result
         refusals = [result for result in results if isinstance(result, Refusal)]
-        # While something needed is missing, what it was to replace goes on serving.
-        if status.blocking(refusals) is None:
-            await self._prune(resource, key, {kind_of(body) for body in wanted})
+        unwanted = set(CHILDREN) - {kind_of(body) for body in wanted}
+        await self._prune(resource, key, unwanted - self._needed(resource, key, memory, refusals))
         return refusals
+
+    def _needed(self, resource: FaceComparison, key: Key, memory: _Memory, refusals: Sequence[Refusal]) -> set[Kind]:
+        """Kinds whose objects are kept a while, asked for or not: what is to replace them does not serve yet."""
+        if any(each.kind == SCALED_OBJECT.name and each.reason == status.CHILD_REFUSED for each in refusals):
+            # KEDA refuses to scale what an autoscaler scales already.
+            return set(CHILDREN) - {AUTOSCALER}
+        if status.blocking(refusals) is not None:
+            return set(CHILDREN)
+        needed = set()
+        if not self._route(resource, key, memory.gateways).admitted:
+            needed |= {INGRESS, HTTP_ROUTE}
+        if not status.rollout(self._mine(resource, key, DEPLOYMENT)).complete:
+            needed.add(SERVICE_ACCOUNT)  # of the pods that run
+        return needed
+
+    def _route(self, resource: FaceComparison, key: Key, gateways: Sequence[Object]) -> RouteState:
+        live = self._mine(resource, key, HTTP_ROUTE if resource.spec.route.gateway else INGRESS)
+        return route_state(resource, live, gateways)
 
     async def _child(self, resource: FaceComparison, key: Key, memory: _Memory, body: Object) -> Refusal | None:
         kind = kind_of(body)
@@ -218,6 +240,8 @@ class Reconciler:
             raise NotFound(f"{kind.name} {resource.child} was deleted at this moment")
         if not _owned(resource, live):
             return self._taken(resource, kind)
+        if kind == DEPLOYMENT:
+            body = awake(body, live, resource.spec.autoscaling)
         applied = await self._cluster.apply(kind, body, live)
         memory.changed_at = self._clock()
         self._store.put(kind, applied)
@@ -229,10 +253,10 @@ class Reconciler:
         message = f"the name of the {kind.name} {resource.child} is taken by an object that is not this resource's"
         return Refusal(kind.name, status.NAME_CONFLICT, message + ": rename one of them, or delete the other")
 
-    async def _prune(self, resource: FaceComparison, key: Key, wanted: set[Kind]) -> None:
-        for kind in CHILDREN:
+    async def _prune(self, resource: FaceComparison, key: Key, unwanted: set[Kind]) -> None:
+        for kind in (each for each in CHILDREN if each in unwanted):
             for live in self._store.all(kind, key):
-                if kind not in wanted and _owned(resource, live) and "deletionTimestamp" not in live["metadata"]:
+                if _owned(resource, live) and "deletionTimestamp" not in live["metadata"]:
                     log.info("%s/%s: removing the %s, which is not asked for", *key, kind.name)
                     await self._cluster.delete(kind, live)
 
@@ -244,8 +268,8 @@ class Reconciler:
         """What lives now; None when an answer is on its way that decides what to say."""
         deployment = self._mine(resource, key, DEPLOYMENT)
         gateways = await self._gateways(resource, memory)
-        live_route = self._mine(resource, key, HTTP_ROUTE if resource.spec.route.gateway else INGRESS)
-        route = route_state(resource, live_route, gateways)
+        route = self._route(resource, key, gateways)
+        memory.target = route.target
         if resource.spec.route.gateway and not route.admitted:
             looks.append(GATEWAY_SECONDS)
         autoscaling = resource.spec.autoscaling
@@ -318,8 +342,22 @@ class Reconciler:
         return replace(observed, answer=inquiry.answer) if inquiry.is_news else None
 
     async def _ask_and_remember(self, key: Key, inquiry: Inquiry, route: RouteState, service: Object | None) -> None:
-        inquiry.take(await self._ask(route, service), self._clock())
+        answer = await self._ask(route, service)
+        if answer.verdict == "answers" and (first := self._first_at(route.target, key)):
+            answer = Answer("refuses", f"it leads to {first}, which had it first: change the host or the stage of one")
+        inquiry.take(answer, self._clock())
         self._again(key)
+
+    def _first_at(self, target: Target | None, key: Key) -> str | None:
+        """The older resource that has the same place as that of `key`, in words; None when there is none."""
+        mine = self._memories.get(key)
+        if mine is None:
+            return None
+        for (namespace, name), other in self._memories.items():
+            if other.target == target and (other.made_at, other.uid) < (mine.made_at, mine.uid):
+                # Who uses one namespace need not learn what is in another.
+                return f"the FaceComparison {name}" if namespace == key[0] else "a FaceComparison of another namespace"
+        return None
 
     # --- saying it ---------------------------------------------------------------------------------------------------
 
@@ -345,6 +383,8 @@ class Reconciler:
         written = await self._cluster.write_status(resource.namespace, resource.name, resource.uid, result)
         memory.written_at = self._clock()
         self._store.put(RESOURCE, written)
+        if written["metadata"].get("generation", 1) != resource.generation:
+            self._again(key)  # the spec was changed meanwhile, and the watch has nothing newer to bring
         await self._announce(resource, result)
 
     async def _announce(self, resource: FaceComparison, result: Object) -> None:

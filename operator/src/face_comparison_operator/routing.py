@@ -84,7 +84,7 @@ def _http_route(resource: FaceComparison, route: Object, gateways: Sequence[Obje
                     False, ROUTE_REFUSED, f"the gateway {name} says {condition['reason']}: {condition['message']}"
                 )
     listener = _listener(resource, gateways)
-    tls = listener.get("protocol") in ("HTTPS", "TLS")
+    tls = listener.get("protocol") == "HTTPS"
     port = listener.get("port") or (443 if tls else 80)
     address = next(
         (each["value"] for gateway in gateways for each in gateway.get("status", {}).get("addresses", [])), None
@@ -97,16 +97,27 @@ def _http_route(resource: FaceComparison, route: Object, gateways: Sequence[Obje
 
 
 def _listener(resource: FaceComparison, gateways: Sequence[Object]) -> Object:
-    """The listener that the route is on: the one named, else one with TLS, else the first."""
+    """The listener that the route is on, of those that take its host: the one named, else one with TLS, else any."""
     gateway = resource.spec.route.gateway
     wanted = gateway.parent_refs[0] if gateway else None
     listeners: list[Object] = [each for found in gateways for each in found.get("spec", {}).get("listeners", [])]
+    listeners = [each for each in listeners if _takes(each, resource.spec.route.host)]
     if wanted and wanted.section_name:
         listeners = [each for each in listeners if each.get("name") == wanted.section_name]
     if wanted and wanted.port:
         listeners = [each for each in listeners if each.get("port") == wanted.port] or [{"port": wanted.port}]
     listeners.sort(key=lambda each: each.get("protocol") != "HTTPS")
     return listeners[0] if listeners else {}
+
+
+def _takes(listener: Object, host: str | None) -> bool:
+    """Whether HTTPRoutes for `host` (None: any) can be on the listener, by its protocol and host name."""
+    if listener.get("protocol", "HTTP") not in ("HTTP", "HTTPS"):
+        return False
+    own = listener.get("hostname") or host
+    if host is None or own is None or own == host:
+        return True
+    return own.startswith("*.") and host.endswith(own[1:])
 
 
 def _url(resource: FaceComparison, host: str, tls: bool, port: int | None) -> str:

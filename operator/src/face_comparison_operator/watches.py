@@ -12,9 +12,10 @@ import asyncio
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from http import HTTPStatus
 
 from face_comparison_operator.cluster import Cluster, Report
-from face_comparison_operator.errors import ApiMissing, ClusterError
+from face_comparison_operator.errors import ApiMissing, ClusterError, Forbidden
 from face_comparison_operator.kinds import RESOURCE, WATCHED, Kind
 from face_comparison_operator.queue import Queue
 from face_comparison_operator.store import Key, Store
@@ -38,6 +39,8 @@ class Watch:
     heard: float
     listed: bool = False
     missing: bool = False
+    refused: bool = False
+    """Whether the last answer was that the operator may not see this."""
 
 
 class Watches:
@@ -76,7 +79,7 @@ class Watches:
 
     def unready(self) -> str | None:
         """Why the operator cannot work yet or any more, if so."""
-        waiting = [watch.kind.plural for watch in self._watches.values() if not watch.listed]
+        waiting = [watch.kind.plural for watch in self._waiting()]
         return f"not listed yet: {', '.join(waiting)}" if waiting else self.dead()
 
     def answered(self, path: str, query: Mapping[str, str], status: int) -> bool:
@@ -85,8 +88,11 @@ class Watches:
         if watch is None:
             return False
         self._report("watch" if "watch" in query else "list", watch.kind.plural, status)
+        if status == HTTPStatus.FORBIDDEN:
+            watch.refused = True
+            self._note_synced()
         if status < 400:
-            watch.heard = self._clock()
+            watch.heard, watch.refused = self._clock(), False
             if "watch" not in query and "continue" not in query:
                 self._lists.add(watch)
         return status == 404
@@ -103,11 +109,11 @@ class Watches:
                 await self._list(watch)
                 failed = False
             except ClusterError as error:
+                watch.refused = isinstance(error, Forbidden)
                 log.warning("listing %s: %s", watch.kind.plural, error.message)
             finally:
                 self._lists.done(watch, failed=failed)
-            if all(each.listed for each in self._watches.values()):
-                self.synced.set()
+            self._note_synced()
             if self._discovered:
                 continue
             if watch.missing:
@@ -139,12 +145,32 @@ class Watches:
             await self._list(self._watches[RESOURCE.path(watch.namespace)])
         for key in self._store.keep_only(*listed):
             self._tell(key)
-        watch.missing, watch.listed = False, True
+        watch.missing, watch.refused, watch.listed = False, False, True
         log.info("listed %s in %s: %d", watch.kind.plural, watch.namespace or "all namespaces", len(seen))
+
+    def _note_synced(self) -> None:
+        if not self._waiting():
+            self.synced.set()
+
+    def _waiting(self) -> list[Watch]:
+        """What has not been seen yet."""
+        lost = self._lost()
+        return [watch for watch in self._watches.values() if not watch.listed and watch.namespace not in lost]
+
+    def _lost(self) -> set[str | None]:
+        """Namespaces where nothing may be seen, as after they were deleted, and with them what had granted it.
+
+        The others go on being served. Where nothing may be seen anywhere, that is a mistake: then none is lost.
+        """
+        needed = [watch for watch in self._watches.values() if not watch.kind.optional]
+        seen = {watch.namespace for watch in needed if not watch.refused}
+        return {watch.namespace for watch in needed} - seen if seen else set()
 
     def _tell(self, key: Key | None) -> None:
         if key is not None:
             self._changed(key)
 
     def _quietest(self) -> Watch:
-        return min((each for each in self._watches.values() if not each.kind.optional), key=lambda each: each.heard)
+        lost = self._lost()
+        needed = (each for each in self._watches.values() if not each.kind.optional and each.namespace not in lost)
+        return min(needed, key=lambda each: each.heard)

@@ -29,6 +29,7 @@ REFUSALS: list[tuple[int, dict[str, Any], type[errors.ClusterError]]] = [
     (429, {}, errors.ClusterUnavailable),
     (500, {"message": "etcd is gone"}, errors.ClusterUnavailable),
     (500, {"message": "failed to create typed patch object (a): .spec.x: field not declared"}, errors.Rejected),
+    (500, {"message": 'Internal error occurred: failed calling webhook "a.b.c": no endpoints'}, errors.Rejected),
     (503, {}, errors.ClusterUnavailable),
 ]
 

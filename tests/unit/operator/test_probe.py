@@ -86,6 +86,12 @@ def test_the_host_of_the_route_is_asked_for_at_the_published_address() -> None:
         assert server.asked == [("faces.example.com", "/prod/face_comparison")]
 
 
+def test_a_reply_that_comes_in_parts() -> None:
+    """More than a connection carries at once."""
+    with serving({"/prod/face_comparison": (200, {"other": "x" * 600_000, **DESCRIPTION})}) as server:
+        assert ask(server.server_port) == Answer("answers", version="m-1")
+
+
 def test_with_api_keys_the_version_comes_from_the_document_for_everybody() -> None:
     replies = {"/prod/face_comparison": (401, DENIED), "/prod/openapi.json": (200, {"x-service": DESCRIPTION})}
     with serving(replies) as server:

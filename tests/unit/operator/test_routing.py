@@ -130,6 +130,26 @@ def test_without_a_named_listener_the_secure_one_counts() -> None:
     assert str(route_state(resource(**both), ACCEPTED, [PUBLIC]).url).startswith("https://192.0.2.9:8443/")
 
 
+@pytest.mark.parametrize(
+    ("secure", "port"),
+    [
+        ({}, 8443),
+        ({"hostname": "f.example.com"}, 8443),
+        ({"hostname": "*.example.com"}, 8443),
+        ({"hostname": "*.elsewhere.com"}, 80),
+        ({"hostname": "admin.example.com"}, 80),
+        ({"protocol": "TLS"}, 80),
+        ({"protocol": "TCP"}, 80),
+    ],
+)
+def test_a_listener_that_does_not_take_the_host_is_none_of_the_routes(secure: dict[str, str], port: int) -> None:
+    shared = {"spec": {"listeners": [{**LISTENERS[1], **secure}, LISTENERS[0]]}, "status": PUBLIC["status"]}
+    both = {"host": "f.example.com", "gateway": {"parentRefs": [{"name": "public"}]}}
+    target = route_state(resource(**both), ACCEPTED, [shared]).target
+    assert target is not None
+    assert (target.port, target.tls) == (port, port == 8443)
+
+
 def test_an_http_route_that_was_refused() -> None:
     state = route_state(resource(**GATEWAY), http_route(Accepted="True", ResolvedRefs="False"), [PUBLIC])
     assert (state.admitted, state.reason) == (False, "RouteRefused")

@@ -129,6 +129,46 @@ async def _synced(following: Following) -> None:
     assert following.watches.synced.is_set()
 
 
+def test_a_namespace_that_may_not_be_seen_any_more_does_not_keep_the_others_waiting() -> None:
+    """As one that was deleted, and with it the Role by which it was seen."""
+
+    async def test() -> None:
+        following = Following("a", "b")
+        following.kopf_lists(*ALWAYS)
+        await following.settle()
+        assert not following.watches.synced.is_set()
+        for kind in ALWAYS[1:]:
+            following.watches.answered(kind.path("b"), {}, 403)
+        assert not following.watches.synced.is_set(), "one kind may still come"
+        following.watches.answered(ALWAYS[0].path("b"), {}, 403)
+        await following.settle()
+        assert following.watches.synced.is_set()
+        assert following.watches.unready() is None
+
+        following.now = LIVE_SECONDS + 1
+        following.kopf_watches(*ALWAYS)
+        assert following.watches.dead() is None
+        following.watches.answered(ALWAYS[0].path("b"), {"watch": "true"}, 200)  # it is there again
+        assert following.watches.dead() is not None, "the others of it have not been heard of since"
+        for kind in ALWAYS:
+            following.watches.answered(kind.path("b"), {"watch": "true"}, 200)
+        assert following.watches.dead() is None
+
+    asyncio.run(test())
+
+
+def test_where_nothing_may_be_seen_it_is_not_ready() -> None:
+    async def test() -> None:
+        following = Following("a")
+        for kind in ALWAYS:
+            following.watches.answered(kind.path("a"), {}, 403)
+        await following.settle()
+        assert not following.watches.synced.is_set()
+        assert str(following.watches.unready()).startswith("not listed yet: ")
+
+    asyncio.run(test())
+
+
 def test_kopf_does_not_hear_that_a_kind_is_gone_but_asks_again() -> None:
     following = Following()
     assert following.watches.answered(HTTP_ROUTE.path(None), {"watch": "true"}, 404)

@@ -70,6 +70,11 @@ def disruption_budget(resource: FaceComparison) -> list[Object]:
         {
             "apiVersion": "policy/v1",
             "kind": "PodDisruptionBudget",
-            "spec": {"maxUnavailable": 1, "selector": {"matchLabels": resource.selector}},
+            "spec": {
+                "maxUnavailable": 1,
+                "selector": {"matchLabels": resource.selector},
+                # Pods that do not serve may always go: else a service that is broken would hold up a node for ever.
+                "unhealthyPodEvictionPolicy": "AlwaysAllow",
+            },
         }
     ]

@@ -209,6 +209,7 @@ class TestOperatorPods:
             "FACE_COMPARISON_OPERATOR_NAMESPACES": "faces,more-faces",
             "FACE_COMPARISON_OPERATOR_PROMETHEUS_ADDRESS": "http://prometheus.example.com:9090",
             "FACE_COMPARISON_OPERATOR_LEADER_ELECTION": "true",
+            "FACE_COMPARISON_OPERATOR_LEASE_NAME": "operator-of-faces-operator",
             "FACE_COMPARISON_OPERATOR_LOG_LEVEL": "debug",
             "FACE_COMPARISON_OPERATOR_METRICS_PORT": "8080",
             "FACE_COMPARISON_OPERATOR_HEALTH_PORT": "8081",

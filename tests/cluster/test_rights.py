@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
+from cluster import rights
 from cluster.api import CRD, Api, Faces, install, stand_in, until
 from cluster.operating import Operator
 from parts.controlplane import ControlPlane
@@ -43,6 +46,20 @@ def test_one_namespace_without_rights_beyond_it(
     assert denied(control_plane, since) == []
     assert [uri for uri in uris if f"/namespaces/{namespace}/" not in uri] == []
     assert len({kind.plural for kind in CHILDREN if any(f"/{kind.plural}" in uri for uri in uris)}) == len(CHILDREN)
+
+
+def test_a_namespace_that_is_taken_away_leaves_the_others_served(
+    control_plane: ControlPlane, api: Api, namespace: str, tmp_path: Path
+) -> None:
+    """With a namespace goes the Role by which the operator may see it; its own namespaces stay in its options."""
+    gone = f"{namespace}-gone"
+    control_plane.kubectl("create", "namespace", gone)
+    options = (f"--set=watchNamespaces={{{namespace},{gone}}}", "--set=leaderElection=false")
+    kubeconfig = rights.kubeconfig(control_plane, tmp_path, *options)
+    control_plane.kubectl("delete", "namespace", gone)
+    with Operator(kubeconfig, tmp_path, f"--namespaces={namespace},{gone}", "--no-leader-election") as operator:
+        Faces(api, namespace).deploy("faces", accelerator=CPU)
+        assert operator.health("livez")[0] == 200
 
 
 def test_an_api_that_comes_later_is_followed_without_a_right_to_look_for_it(

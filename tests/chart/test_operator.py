@@ -112,8 +112,7 @@ def test_rights_are_exactly_those_that_are_used(
 ) -> None:
     releases.install(restricted)
     faces, since = Faces(optional_apis, restricted), plane.audit_position()
-    gateway = {"metadata": {"name": "web", "namespace": restricted}, "spec": {}}
-    optional_apis.create(GATEWAY, gateway)
+    optional_apis.create(GATEWAY, {"metadata": {"name": "web", "namespace": restricted}, "spec": {}})
     with Operator(as_account(plane, restricted, tmp_path), tmp_path / "logs") as operator:
         faces.create("by-cpu", **EVERY_CHILD)
         in_flight = {"autoscaling": {"metric": "InFlight"}}
@@ -132,9 +131,13 @@ def test_rights_are_exactly_those_that_are_used(
         until(lambda: kinds_made(faces), lambda made: made == least, "what is wanted no longer is gone")
 
         faces.change("by-cpu", route={"gateway": None, "ingress": {}})
+        for name in ("by-cpu", "in-flight"):
+            faces.publish(name)  # until then, the HTTPRoute serves
         until(lambda: kinds_made(faces), lambda made: HTTP_ROUTE.name not in made, "the HTTPRoute is gone")
-        faces.change("in-flight", route={"gateway": {"parentRefs": [{"name": "web"}]}, "ingress": None})
-        until(lambda: kinds_made(faces), lambda made: HTTP_ROUTE.name in made, "the HTTPRoute is back")
+        gateway = {"gateway": {"parentRefs": [{"name": "web"}]}, "ingress": None}
+        faces.change("in-flight", route={"host": "faces.example.com", **gateway})
+        faces.take("in-flight")
+        until(lambda: faces.child(INGRESS, "in-flight"), lambda found: found is None, "the Ingress is gone")
 
         pod = faces.pod_of("by-cpu")  # one whose volume does not come: events say why
         faces.kubelet_says(pod, phase="Pending", containerStatuses=[], conditions=[SCHEDULED])

@@ -14,7 +14,7 @@ import requests
 import yaml
 from parts.controlplane import attempts
 
-from face_comparison_operator.kinds import CHILDREN, DEPLOYMENT, EVENT, INGRESS, POD, RESOURCE, Kind
+from face_comparison_operator.kinds import CHILDREN, DEPLOYMENT, EVENT, HTTP_ROUTE, INGRESS, POD, RESOURCE, Kind
 from face_comparison_operator.resource import MANAGED_BY
 
 Object = dict[str, Any]
@@ -192,6 +192,14 @@ class Faces:
         ports = {"ports": [{"port": port, "protocol": "TCP"}]} if port else {}
         status = {"loadBalancer": {"ingress": [{"ip": address, **ports}]}}
         self.api.merge(INGRESS, self.namespace, name, {"status": status}, "status")
+
+    def take(self, name: str) -> None:
+        """Say that a gateway has taken the HTTPRoute, as its controller would."""
+        until(lambda: self.child(HTTP_ROUTE, name), bool, f"the HTTPRoute {name} is there")
+        told = {"type": "Accepted", "status": "True", "reason": "Accepted", "message": "it is here"}
+        condition = {**told, "lastTransitionTime": "2026-01-01T00:00:00Z"}
+        parent = {"parentRef": {"name": "any"}, "controllerName": "example.com/test", "conditions": [condition]}
+        self.api.merge(HTTP_ROUTE, self.namespace, name, {"status": {"parents": [parent]}}, "status")
 
     def deploy(self, name: str, **spec: Any) -> Object:
         """Make a resource, play the ingress controller, wait until it is ready."""

@@ -174,11 +174,7 @@ def test_a_route_that_no_gateway_takes_keeps_the_one_that_serves(faces: Faces) -
     faces.change("faces", route=route)
     faces.wait_for("faces", "RoutePending")
     assert faces.child(INGRESS, "faces") is not None
-    accepted = {"type": "Accepted", "status": "True", "reason": "Accepted", "message": "it is here now"}
-    parent = {"parentRef": {"name": "misspelt"}, "controllerName": "example.com/test"}
-    conditions = [{**accepted, "lastTransitionTime": "2026-01-01T00:00:00Z"}]
-    state = {"status": {"parents": [{**parent, "conditions": conditions}]}}
-    faces.api.merge(HTTP_ROUTE, faces.namespace, "faces", state, "status")
+    faces.take("faces")
     faces.wait_for("faces", "Deployed")
     until(lambda: faces.child(INGRESS, "faces"), lambda found: found is None, "the Ingress is gone")
 

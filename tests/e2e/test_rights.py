@@ -44,7 +44,6 @@ LAST: Object = {
     "route": {"host": HOST},
     "disruptionBudget": False,
     "serviceAccountName": "default",
-    "auth": {"mode": "ApiKey", "secretName": "not-there"},
 }
 ALWAYS = {"deployments.apps", "services"}
 CHILDREN_OF = (
@@ -105,6 +104,8 @@ def test_the_rights_are_those_that_are_used(product: Product, namespace: str, bu
             product.node.kubectl("label", "--overwrite", kind, "faces", f"--namespace={namespace}", f"{PART_OF}=mine")
             product.node.wait(f"{kind} as it was", lambda kind=kind: label(product, namespace, kind) != "mine")
 
+    # A pod whose volume does not come: events say why.
+    product.apply(namespace, "faces", **LAST, auth={"mode": "ApiKey", "secretName": "not-there"})
     wanted = granted(*own.chart_values(built)) - BY_ADMISSION
     product.node.wait("every right used", lambda: wanted <= {right(each) for each in asked(product)})
     # Before, other tests have uninstalled the chart: helm removes the roles while the operator is still ending.

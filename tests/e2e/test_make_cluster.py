@@ -11,11 +11,13 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 from e2e.traces import in_network, traces
 from local_cluster import __main__ as program
 from local_cluster import images
 from local_cluster.node import Node, NodeFailed
+from parts.controlplane import attempts
 
 pytestmark = [pytest.mark.node, pytest.mark.timeout(1800)]
 
@@ -40,6 +42,7 @@ def interrupted(line: str, sent: signal.Signals) -> tuple[int, str]:
             printed += each
             if line in each:
                 break
+        assert any(psutil.Process(up.pid).children() for _ in attempts(20, pause=0.001))  # it is at it
         os.killpg(up.pid, sent)
         printed += up.stdout.read()
     return up.returncode, printed
@@ -60,9 +63,10 @@ def test_a_cluster_comes_up_and_goes(node: Node) -> None:
     # Killed, it leaves a node that is not whole; interrupted, none.
     status, printed = interrupted("waiting for the API server", signal.SIGKILL)
     assert (status, node.pid is None) == (-signal.SIGKILL, False), printed
-    status, printed = interrupted("waiting for the node to be Ready", signal.SIGINT)
-    assert (status, node.pid) == (130, None), printed
-    assert "`make cluster` goes on from here" in printed
+    for line in ("making the namespaces", "waiting for the node to be Ready"):
+        status, printed = interrupted(line, signal.SIGINT)
+        assert (status, node.pid) == (130, None), printed
+        assert "`make cluster` goes on from here" in printed
 
     status, printed = run("up")
     assert status == 0, printed
@@ -103,7 +107,7 @@ def reply(printed: str) -> dict[str, list[object]]:
 
 def test_a_reply_without_faces_is_a_failure() -> None:
     with pytest.raises(NodeFailed, match=r"http://x/y was answered 503: busy"):
-        program.show_reply("http://x/y", "503", "busy", say=program.Steps())
+        program.show_reply("http://x/y", "503", "busy", program.Steps())
 
 
 @pytest.mark.parametrize(

@@ -69,7 +69,8 @@ def up(node: Node, say: Steps) -> None:
     url = apply_sample(node.run, say)
     program = f"import requests, sys; r = requests.post({url!r}, data=sys.stdin.read(), timeout=60)"
     answer = node.run(sys.executable, "-c", f"{program}; print(r.status_code, r.text)", stdin=request())
-    show_reply(url, *answer.split(maxsplit=1), say=say)
+    status, _, text = answer.partition(" ")
+    show_reply(url, status, text, say)
     wrapper = write_wrapper(node)
     try_next(*(f"{wrapper} {command}" for command in on_faces(url)), "make cluster-down")
 
@@ -86,7 +87,7 @@ def up_current(registry: str, say: Steps) -> None:
     say("the operator runs")
     url = apply_sample(_run_here, say)
     reply = requests.post(url, data=request(), timeout=60)
-    show_reply(url, str(reply.status_code), reply.text, say=say)
+    show_reply(url, str(reply.status_code), reply.text, say)
     away = f"kubectl delete -f {SAMPLE} && helm uninstall {own.RELEASE} --namespace {own.SYSTEM}"
     try_next(*on_faces(url), away)
 

@@ -230,7 +230,9 @@ class Node:
             else:
                 raise NodeFailed(f"process {pid}, which holds the namespaces of the node {self.name}, does not end")
         while self._children:
-            self._children.pop().wait()
+            child = self._children.pop()
+            child.kill()  # that which makes the namespaces may not have come so far that there is a `pid`
+            child.wait()
         for _ in attempts(20):
             if not cgroups.remove(self.name):
                 return

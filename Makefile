@@ -83,7 +83,7 @@ album-accuracy: setup ## Measure how well an album of 1,000 pictures finds the r
 # Root on Linux; or CLUSTER=current REGISTRY=… for the cluster of the current kubeconfig; or BARE=yes for one without the
 # product.
 cluster: .venv/.synced ## A real Kubernetes on this machine with the product installed, tried by one picture
-	@PYTHONPATH=tests:tools $(BIN)/python -m local_cluster up $(CLUSTER:%=--cluster=%) $(REGISTRY:%=--registry=%) $(if $(filter yes,$(BARE)),--bare)
+	@PYTHONPATH=tests:tools $(BIN)/python -m local_cluster up $(CLUSTER:%=--cluster=%) $(REGISTRY:%=--registry=%) $(if $(filter-out no,$(BARE)),--bare)
 
 cluster-down: .venv/.synced ## End what `make cluster` started; PURGE=yes forgets its images, too
 	@PYTHONPATH=tests:tools $(BIN)/python -m local_cluster down $(if $(filter yes,$(PURGE)),--purge)

@@ -24,7 +24,6 @@ from face_comparison_operator.kinds import (
     EVENT,
     HTTP_ROUTE,
     INGRESS,
-    RESOURCE,
     SCALED_OBJECT,
     SERVICE,
     SERVICE_ACCOUNT,
@@ -298,7 +297,7 @@ def test_an_autoscaler_makes_room_for_the_other_kind(faces: Faces) -> None:
     rule = {"apiGroups": ["keda.sh"], "apiVersions": ["*"], "resources": ["scaledobjects"], "operations": ["CREATE"]}
     policy = {
         "matchConstraints": {"resourceRules": [rule]},
-        "validations": [{"expression": "false", "message": "already managed by the hpa"}],
+        "validations": [{"expression": "false", "message": "not today"}],
     }
     binding = {
         "policyName": name,
@@ -312,7 +311,10 @@ def test_an_autoscaler_makes_room_for_the_other_kind(faces: Faces) -> None:
         faces.api.create(BINDING, {"metadata": {"name": name}, "spec": binding})
         until(lambda: refused(faces), bool, "the policy is in force")
         faces.change("faces", autoscaling={"metric": "InFlight"})
-        assert "already managed" in faces.wait_for("faces", "ChildRefused")["message"]
+        assert "not today" in faces.wait_for("faces", "ChildRefused")["message"]
+        assert faces.child(AUTOSCALER, "faces") is not None, "it was not in the way"
+        validations = [{"expression": "false", "message": "the workload is already managed by the hpa 'faces'"}]
+        faces.api.merge(POLICY, None, name, {"spec": {"validations": validations}})
         until(lambda: faces.child(AUTOSCALER, "faces"), lambda found: found is None, "the autoscaler is gone")
         faces.api.delete(BINDING, None, name)
         until(lambda: faces.child(SCALED_OBJECT, "faces"), bool, "the ScaledObject is there", seconds=60)
@@ -328,7 +330,7 @@ def refused(faces: Faces) -> bool:
         body = {"metadata": {"name": "any", "namespace": faces.namespace}, "spec": {}}
         faces.api.create(SCALED_OBJECT, body, dryRun="All")
     except Refused as refusal:
-        return "already managed" in str(refusal)
+        return "not today" in str(refusal)
     return False
 
 
@@ -389,7 +391,7 @@ def test_a_url_that_an_older_resource_has_is_not_ready(faces: Faces) -> None:
         ready = faces.wait_for("second", "NotAnswering")
         assert "the FaceComparison first" in ready["message"]
         assert faces.condition("first")["status"] == "True"
-        faces.api.delete(RESOURCE, faces.namespace, "first")
+        faces.change("first", replicas=0)
         faces.wait_for("second", "Deployed")
 
 

@@ -165,7 +165,7 @@ class Node:
         try:
             pid = int((self.layout.state / "pids" / name).read_text())
             return Path(f"/proc/{pid}/cmdline").read_bytes().startswith(b"nsenter")
-        except OSError:
+        except (OSError, ValueError):
             return False
 
     def stop_program(self, name: str) -> None:

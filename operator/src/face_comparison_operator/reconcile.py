@@ -71,6 +71,8 @@ MOVING_SECONDS = 1.0
 # How soon a pod without containers is asked about, and how often.
 STUCK_SECONDS = 4.0
 GATEWAY_SECONDS = 30.0
+# What KEDA's admission webhook (2.20) says of a ScaledObject for what an autoscaler scales.
+MANAGED_BY_AUTOSCALER = "already managed by the hpa"
 
 log = logging.getLogger(__name__)
 
@@ -111,6 +113,7 @@ class _Memory:
     gateways_at: float = float("-inf")
     inquiry: Inquiry = field(default_factory=Inquiry)
     target: Target | None = None
+    """Where it serves."""
 
 
 class Reconciler:
@@ -189,8 +192,7 @@ class Reconciler:
 
     def _needed(self, resource: FaceComparison, key: Key, memory: _Memory, refusals: Sequence[Refusal]) -> set[Kind]:
         """Kinds whose objects are kept a while, asked for or not: what is to replace them does not serve yet."""
-        if any(each.kind == SCALED_OBJECT.name and each.reason == status.CHILD_REFUSED for each in refusals):
-            # KEDA refuses to scale what an autoscaler scales already.
+        if any(each.kind == SCALED_OBJECT.name and MANAGED_BY_AUTOSCALER in each.message for each in refusals):
             return set(CHILDREN) - {AUTOSCALER}
         if status.blocking(refusals) is not None:
             return set(CHILDREN)
@@ -269,7 +271,6 @@ class Reconciler:
         deployment = self._mine(resource, key, DEPLOYMENT)
         gateways = await self._gateways(resource, memory)
         route = self._route(resource, key, gateways)
-        memory.target = route.target
         if resource.spec.route.gateway and not route.admitted:
             looks.append(GATEWAY_SECONDS)
         autoscaling = resource.spec.autoscaling
@@ -284,6 +285,8 @@ class Reconciler:
             refusals=refusals,
         )
         state = status.rollout(deployment)
+        readable = not any(each.reason == status.INVALID_SPEC for each in refusals)
+        memory.target = route.target if state.available and readable else None
         waited = self._clock() - memory.changed_at
         if deployment and not state.settled and resource.status and not refusals and waited < NOTICE_SECONDS:
             # The Deployment's controller is about to notice the change; what is known is about the time before.
@@ -336,20 +339,25 @@ class Reconciler:
         due = inquiry.due(self._clock())
         if due <= 0 and inquiry.task is None:
             service = self._mine(resource, key, SERVICE)
-            inquiry.task = asyncio.create_task(self._ask_and_remember(key, inquiry, observed.route, service))
+            inquiry.task = asyncio.create_task(self._ask_and_remember(resource, key, inquiry, observed.route, service))
         if inquiry.task is None:  # else its end is the next occasion to look
             looks.append(due)
         return replace(observed, answer=inquiry.answer) if inquiry.is_news else None
 
-    async def _ask_and_remember(self, key: Key, inquiry: Inquiry, route: RouteState, service: Object | None) -> None:
+    async def _ask_and_remember(
+        self, resource: FaceComparison, key: Key, inquiry: Inquiry, route: RouteState, service: Object | None
+    ) -> None:
         answer = await self._ask(route, service)
-        if answer.verdict == "answers" and (first := self._first_at(route.target, key)):
+        ingress = resource.spec.route.ingress
+        # Annotations may tell the controller to share a place, as for a canary.
+        alone = not (ingress and ingress.annotations)
+        if answer.verdict == "answers" and alone and (first := self._first_at(route.target, key)):
             answer = Answer("refuses", f"it leads to {first}, which had it first: change the host or the stage of one")
         inquiry.take(answer, self._clock())
         self._again(key)
 
     def _first_at(self, target: Target | None, key: Key) -> str | None:
-        """The older resource that has the same place as that of `key`, in words; None when there is none."""
+        """The older resource that serves at the same place as that of `key`, in words; None when there is none."""
         mine = self._memories.get(key)
         if mine is None:
             return None

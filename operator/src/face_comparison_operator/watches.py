@@ -58,6 +58,7 @@ class Watches:
         self._cluster, self._store, self._changed, self._report, self._clock = cluster, store, changed, report, clock
         self._lists: Queue[Watch] = Queue(clock)
         self._discovered = not namespaces
+        self._told: set[str | None] = set()
         self.synced = asyncio.Event()
         """Set when everything has been seen once."""
         self._watches = {
@@ -95,6 +96,7 @@ class Watches:
             watch.heard, watch.refused = self._clock(), False
             if "watch" not in query and "continue" not in query:
                 self._lists.add(watch)
+        self._tell_lost()
         return status == 404
 
     async def run(self) -> None:
@@ -109,7 +111,8 @@ class Watches:
                 await self._list(watch)
                 failed = False
             except ClusterError as error:
-                watch.refused = isinstance(error, Forbidden)
+                if isinstance(error, Forbidden):
+                    watch.refused = True
                 log.warning("listing %s: %s", watch.kind.plural, error.message)
             finally:
                 self._lists.done(watch, failed=failed)
@@ -147,6 +150,12 @@ class Watches:
             self._tell(key)
         watch.missing, watch.refused, watch.listed = False, False, True
         log.info("listed %s in %s: %d", watch.kind.plural, watch.namespace or "all namespaces", len(seen))
+
+    def _tell_lost(self) -> None:
+        lost = self._lost()
+        for namespace in lost - self._told:
+            log.warning("nothing in the namespace %s may be seen; the others go on being served", namespace)
+        self._told = lost
 
     def _note_synced(self) -> None:
         if not self._waiting():

@@ -60,8 +60,8 @@ run: setup ## Start the service on this machine and compare sample photographs; 
 	@PYTHONPATH=tests $(BIN)/python tools/demo.py --port $(PORT)
 
 # The programs that tests run are built first, because no test may take as long as that the first time; where that cannot
-# be done, the tests say so. Those of NEEDY need them. By three workers, because much of a test on a cluster is waiting: tests/conftest.py says
-# which does what.
+# be done, the tests say so; NEEDY are the folders whose tests run them. By three workers, because much of a test on a
+# cluster is waiting: tests/conftest.py says which does what.
 NEEDY = chart cluster e2e network parts
 test: setup ## Every test, on the real parts that this machine can run; ARGS=tests/unit some of them
 	@$(if $(or $(if $(ARGS),,all),$(foreach each,$(NEEDY),$(findstring tests/$(each),$(ARGS)))),$(BIN)/python tests/parts/programs.py build all || true)

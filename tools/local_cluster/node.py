@@ -31,11 +31,8 @@ PROGRAMS = (
 )
 START_SECONDS = 120.0
 TOOLS = {"unshare": "util-linux", "nsenter": "util-linux", "ip": "iproute2", "nft": "nftables", "runc": "runc"}
-TOOLS |= {
-    "sysctl": "procps",
-    "iptables": "iptables",
-    "ipset": "ipset",
-}  # with which network plugins and `policies.py` make rules
+TOOLS |= {"sysctl": "procps"}
+TOOLS |= {"iptables": "iptables", "ipset": "ipset"}  # with which network plugins and `policies.py` make rules
 
 
 class NodeFailed(Exception):
@@ -121,7 +118,7 @@ class Node:
                 self.start_program(name)
             progress("waiting for the node to be Ready")
             self.wait("the node", lambda: "node/" in self.kubectl("get", "node", self.name, "--output=name"))
-            self.kubectl("wait", "--for=condition=Ready", f"node/{self.name}", "--timeout=100s")
+            self.kubectl("wait", "--for=condition=Ready", f"node/{self.name}", "--timeout=100s")  # before ours is over
             self.wait("the default account", lambda: bool(self.kubectl("get", "serviceaccount", "default")))
             self._complete.touch()
         except BaseException:

@@ -28,7 +28,7 @@ from cluster.api import DEFINITION, Api, Faces, install, until
 from cluster.operating import Operator
 from parts.controlplane import ControlPlane
 
-from face_comparison_operator.kinds import CHILDREN, DEPLOYMENT, LEASE, RESOURCE, SERVICE, Kind
+from face_comparison_operator.api_resources import CHILDREN, DEPLOYMENT, LEASE, RESOURCE, SERVICE, Kind
 
 ROOT = Path(__file__).resolve().parents[1]
 # Small enough that kwok's two nodes take a thousand pods.

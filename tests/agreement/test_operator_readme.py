@@ -6,8 +6,8 @@ import re
 from pathlib import Path
 from types import ModuleType
 
-from face_comparison_operator import pods, routing, status
-from face_comparison_operator.kinds import CHILDREN
+from face_comparison_operator import pod_diagnostics, routing, status
+from face_comparison_operator.api_resources import CHILDREN
 
 README = (Path(__file__).resolve().parents[2] / "operator" / "README.md").read_text()
 REASON = re.compile(r"[A-Z][A-Za-z]+")
@@ -23,7 +23,7 @@ def test_every_reason_is_explained_and_no_other() -> None:
     table = README.partition("| reason | of |")[2].partition("\n\n")[0]
     explained = re.findall(r"^\| `(\w+)` \|", table, re.MULTILINE)
     assert len(explained) == len(set(explained))
-    assert set(explained) == reasons(pods) | reasons(routing) | reasons(status)
+    assert set(explained) == reasons(pod_diagnostics) | reasons(routing) | reasons(status)
 
 
 def test_every_object_is_named() -> None:

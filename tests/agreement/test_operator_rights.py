@@ -11,8 +11,8 @@ from typing import Any
 import yaml
 from chart_manifests import MANIFESTS
 
-from face_comparison_operator import cluster, kinds
-from face_comparison_operator.kinds import Kind
+from face_comparison_operator import api_client, api_resources
+from face_comparison_operator.api_resources import Kind
 
 Rights = dict[tuple[str, str], set[str]]
 """Verbs by API group and resource."""
@@ -20,18 +20,18 @@ Rights = dict[tuple[str, str], set[str]]
 INSTALLED = [each for each in yaml.safe_load_all((MANIFESTS / "install.yaml").read_text()) if each]
 
 # A resource has these for as long as it lives; the operator deletes only what a resource may do without.
-ALWAYS_THERE = (kinds.SERVICE, kinds.DEPLOYMENT)
+ALWAYS_THERE = (api_resources.SERVICE, api_resources.DEPLOYMENT)
 
 # What each method of `Cluster` is called with. A new method has to be entered here before it can be compared.
 CALLED_WITH: dict[str, Iterable[Kind]] = {
-    "listed": kinds.WATCHED,
-    "read": (*kinds.CHILDREN, kinds.LEASE, kinds.GATEWAY),
-    "create": (*kinds.CHILDREN, kinds.LEASE, kinds.EVENT),
-    "apply": kinds.CHILDREN,
-    "delete": [kind for kind in kinds.CHILDREN if kind not in ALWAYS_THERE],
-    "replace": (kinds.LEASE,),
-    "warnings": (kinds.EVENT,),
-    "write_status": (kinds.RESOURCE,),
+    "listed": api_resources.WATCHED,
+    "read": (*api_resources.CHILDREN, api_resources.LEASE, api_resources.GATEWAY),
+    "create": (*api_resources.CHILDREN, api_resources.LEASE, api_resources.EVENT),
+    "apply": api_resources.CHILDREN,
+    "delete": [kind for kind in api_resources.CHILDREN if kind not in ALWAYS_THERE],
+    "replace": (api_resources.LEASE,),
+    "warnings": (api_resources.EVENT,),
+    "write_status": (api_resources.RESOURCE,),
 }
 VERBS = {"get", "list", "watch", "create", "update", "patch", "delete"}
 SUBRESOURCE = {"write_status": "/status"}
@@ -39,7 +39,7 @@ SUBRESOURCE = {"write_status": "/status"}
 
 def verbs() -> dict[str, set[str]]:
     """The verbs that each public method of `Cluster` passes on, read from its source."""
-    (definition,) = ast.parse(inspect.getsource(cluster.Cluster)).body
+    (definition,) = ast.parse(inspect.getsource(api_client.Cluster)).body
     assert isinstance(definition, ast.ClassDef)
     found: dict[str, set[str]] = {}
     for method in definition.body:
@@ -57,7 +57,7 @@ def used() -> Rights:
             group = kind.api_version.rpartition("/")[0]
             rights[group, kind.plural + SUBRESOURCE.get(method, "")] |= sent
     # kopf watches what is listed here, and the definitions, to notice kinds that are installed later.
-    for kind in kinds.WATCHED:
+    for kind in api_resources.WATCHED:
         rights[kind.api_version.rpartition("/")[0], kind.plural] |= {"list", "watch"}
     rights["apiextensions.k8s.io", "customresourcedefinitions"] = {"list", "watch"}
     # Its children block the deletion of a resource, which some clusters (OpenShift) tie to this right.

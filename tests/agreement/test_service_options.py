@@ -10,7 +10,7 @@ from agreement.definition import SPEC
 from face_comparison.settings import Settings as ServiceSettings
 from face_comparison_operator import objects, resource
 from face_comparison_operator.settings import Settings as OperatorSettings
-from face_comparison_operator.stages import FORMER_STAGE, moving
+from face_comparison_operator.stage_migration import FORMER_STAGE, moving
 
 EVERYTHING: dict[str, Any] = {
     "auth": {"mode": "ApiKey", "secretName": "keys"},

@@ -14,7 +14,7 @@ from cluster.api import Api, Faces, install, stand_in, until
 from cluster.operating import Operator
 from parts.controlplane import ControlPlane
 
-from face_comparison_operator.kinds import (
+from face_comparison_operator.api_resources import (
     CHILDREN,
     DEPLOYMENT,
     GATEWAY,

@@ -14,7 +14,7 @@ import requests
 import yaml
 from parts.controlplane import attempts
 
-from face_comparison_operator.kinds import CHILDREN, DEPLOYMENT, EVENT, HTTP_ROUTE, INGRESS, POD, RESOURCE, Kind
+from face_comparison_operator.api_resources import CHILDREN, DEPLOYMENT, EVENT, HTTP_ROUTE, INGRESS, POD, RESOURCE, Kind
 from face_comparison_operator.resource import MANAGED_BY
 
 Object = dict[str, Any]

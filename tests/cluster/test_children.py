@@ -12,8 +12,7 @@ from cluster.api import CRD, Api, Faces, install, stand_in, until
 from cluster.operating import Operator
 from parts import programs
 
-from face_comparison_operator.drift import difference
-from face_comparison_operator.kinds import (
+from face_comparison_operator.api_resources import (
     CHILDREN,
     DEPLOYMENT,
     GATEWAY,
@@ -25,6 +24,7 @@ from face_comparison_operator.kinds import (
     SERVICE_MONITOR,
     kind_of,
 )
+from face_comparison_operator.diff import difference
 from face_comparison_operator.resource import child_name
 
 pytestmark = pytest.mark.cluster

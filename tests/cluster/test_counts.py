@@ -11,7 +11,7 @@ from cluster.api import Api, Faces, until
 from cluster.operating import Operator
 from parts.controlplane import ControlPlane
 
-from face_comparison_operator.kinds import CHILDREN, DEPLOYMENT
+from face_comparison_operator.api_resources import CHILDREN, DEPLOYMENT
 
 pytestmark = pytest.mark.cluster
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from cluster.api import Faces, until
 
-from face_comparison_operator.kinds import (
+from face_comparison_operator.api_resources import (
     AUTOSCALER,
     DEPLOYMENT,
     DISRUPTION_BUDGET,

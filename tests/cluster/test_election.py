@@ -14,7 +14,7 @@ from cluster.api import Api, Faces, until
 from cluster.operating import Operator
 from parts.controlplane import ControlPlane
 
-from face_comparison_operator.kinds import CHILDREN, LEASE, POD, RESOURCE, kind_of
+from face_comparison_operator.api_resources import CHILDREN, LEASE, POD, RESOURCE, kind_of
 from face_comparison_operator.resource import Object
 
 pytestmark = pytest.mark.cluster

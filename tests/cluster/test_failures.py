@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 from cluster.api import CRD, Api, Faces, Object, Refused, install, stand_in, until
 
-from face_comparison_operator.kinds import (
+from face_comparison_operator.api_resources import (
     AUTOSCALER,
     DEPLOYMENT,
     EVENT,

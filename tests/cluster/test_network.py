@@ -12,7 +12,7 @@ from cluster.operating import Operator
 from parts.controlplane import ControlPlane
 from parts.link import Link
 
-from face_comparison_operator.kinds import DEPLOYMENT, RESOURCE, SERVICE
+from face_comparison_operator.api_resources import DEPLOYMENT, RESOURCE, SERVICE
 
 pytestmark = pytest.mark.cluster
 

@@ -10,7 +10,7 @@ from cluster.api import CRD, Api, Faces, install, stand_in, until
 from cluster.operating import Operator
 from parts.controlplane import ControlPlane
 
-from face_comparison_operator.kinds import CHILDREN, HTTP_ROUTE, RESOURCE, SERVICE
+from face_comparison_operator.api_resources import CHILDREN, HTTP_ROUTE, RESOURCE, SERVICE
 
 pytestmark = pytest.mark.cluster
 

@@ -8,7 +8,7 @@ import pytest
 from cluster.api import Api, Faces, Refused
 from parts.controlplane import ControlPlane
 
-from face_comparison_operator.kinds import RESOURCE
+from face_comparison_operator.api_resources import RESOURCE
 
 pytestmark = pytest.mark.cluster
 

@@ -23,7 +23,7 @@ from parts.link import relay_command
 from parts.ports import free_ports
 from parts.processes import Processes
 
-from face_comparison_operator.kinds import (
+from face_comparison_operator.api_resources import (
     AUTOSCALER,
     DEPLOYMENT,
     DISRUPTION_BUDGET,

@@ -14,7 +14,7 @@ from e2e.product import PICTURE, Product
 from local_cluster import config, images, keda, own
 from parts.controlplane import attempts
 
-from face_comparison_operator.kinds import AUTOSCALER, RESOURCE
+from face_comparison_operator.api_resources import AUTOSCALER, RESOURCE
 
 pytestmark = [pytest.mark.node, pytest.mark.timeout(1800)]
 

@@ -11,7 +11,7 @@ from e2e.product import Product
 from local_cluster import images, own
 from parts import programs
 
-from face_comparison_operator.kinds import DEPLOYMENT
+from face_comparison_operator.api_resources import DEPLOYMENT
 
 pytestmark = [pytest.mark.node, pytest.mark.timeout(900)]
 

@@ -18,7 +18,7 @@ from local_cluster import config, own
 from parts import programs
 from parts.controlplane import attempts
 
-from face_comparison_operator.kinds import INGRESS, POD, RESOURCE, SERVICE
+from face_comparison_operator.api_resources import INGRESS, POD, RESOURCE, SERVICE
 
 pytestmark = [pytest.mark.node, pytest.mark.timeout(1800)]
 

@@ -17,7 +17,7 @@ from local_cluster import images, own
 from local_cluster.addons import GATEWAY
 from parts import programs
 
-from face_comparison_operator.kinds import CHILDREN, RESOURCE
+from face_comparison_operator.api_resources import CHILDREN, RESOURCE
 
 pytestmark = [pytest.mark.node, pytest.mark.timeout(900)]
 

@@ -10,7 +10,7 @@ from e2e.product import Object, Product
 from local_cluster.addons import GATEWAY
 from parts.certificates import Authority
 
-from face_comparison_operator.kinds import HTTP_ROUTE
+from face_comparison_operator.api_resources import HTTP_ROUTE
 
 pytestmark = [pytest.mark.node, pytest.mark.timeout(1800)]
 

@@ -14,7 +14,7 @@ from e2e.product import READY_SECONDS, Object, Product
 from e2e.steady import ONE_AT_A_TIME, load
 from local_cluster import images, own
 
-from face_comparison_operator.kinds import DEPLOYMENT, DISRUPTION_BUDGET, POD
+from face_comparison_operator.api_resources import DEPLOYMENT, DISRUPTION_BUDGET, POD
 from face_comparison_operator.resource import TEMPLATE_ANNOTATION
 
 pytestmark = [pytest.mark.node, pytest.mark.timeout(1800)]

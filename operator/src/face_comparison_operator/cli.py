@@ -13,7 +13,7 @@ from typing import Any
 
 import click
 
-from face_comparison_operator import __version__, handlers
+from face_comparison_operator import __version__, kopf_adapter
 from face_comparison_operator.errors import InvalidSettings
 from face_comparison_operator.settings import Settings, environment_name, parsed
 
@@ -57,7 +57,7 @@ def run(**given: Any) -> None:
         if settings.log_level == "info":
             logging.getLogger("kopf").setLevel(logging.WARNING)  # it has a line for each event of each object
         _collect_rarely()
-        asyncio.run(handlers.serve(settings))
+        asyncio.run(kopf_adapter.serve(settings))
     except InvalidSettings as error:
         click.echo(f"{error.code}: {error.message}", err=True)
         sys.exit(2)

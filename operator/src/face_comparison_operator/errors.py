@@ -1,7 +1,7 @@
 """The closed set of failures of the operator.
 
-Standard library only, and nothing of HTTP clients: `cluster.py` holds the one table from the API server's answers to
-these, `runtime.py` the one from these to what happens next (retry soon, retry later, tell the user).
+Standard library only, and nothing of HTTP clients: `api_client.py` holds the one table from the API server's answers to
+these, `manager.py` the one from these to what happens next (retry soon, retry later, tell the user).
 """
 
 from __future__ import annotations

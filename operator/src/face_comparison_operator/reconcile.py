@@ -13,20 +13,8 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Protocol
 
-from face_comparison_operator import pods, status
-from face_comparison_operator.drift import difference, stamped
-from face_comparison_operator.errors import (
-    ApiMissing,
-    Conflict,
-    Forbidden,
-    InvalidSpec,
-    NotFound,
-    OperatorError,
-    Rejected,
-)
-from face_comparison_operator.events import announcement, ready_of
-from face_comparison_operator.inquiry import Inquiry
-from face_comparison_operator.kinds import (
+from face_comparison_operator import pod_diagnostics, status
+from face_comparison_operator.api_resources import (
     AUTOSCALER,
     CHILDREN,
     DEPLOYMENT,
@@ -42,7 +30,20 @@ from face_comparison_operator.kinds import (
     Kind,
     kind_of,
 )
+from face_comparison_operator.cache import Key, Store
+from face_comparison_operator.diff import difference, stamped
+from face_comparison_operator.errors import (
+    ApiMissing,
+    Conflict,
+    Forbidden,
+    InvalidSpec,
+    NotFound,
+    OperatorError,
+    Rejected,
+)
+from face_comparison_operator.events import announcement, ready_of
 from face_comparison_operator.objects import desired
+from face_comparison_operator.probe_state import Inquiry
 from face_comparison_operator.resource import (
     DIGEST_ANNOTATION,
     KIND,
@@ -52,11 +53,10 @@ from face_comparison_operator.resource import (
     parse,
 )
 from face_comparison_operator.routing import RouteState, Target, route_state
+from face_comparison_operator.scale_from_zero import awake
 from face_comparison_operator.settings import Settings
-from face_comparison_operator.stages import moving
+from face_comparison_operator.stage_migration import moving
 from face_comparison_operator.status import Answer, Observed, Refusal
-from face_comparison_operator.store import Key, Store
-from face_comparison_operator.waking import awake
 
 # Changes of mere numbers and words are written at most this often; a condition that changes is written at once.
 QUIET_SECONDS = 5.0
@@ -317,7 +317,9 @@ class Reconciler:
 
     async def _events(self, resource: FaceComparison, found: Sequence[Object], looks: list[float]) -> list[Object]:
         """Warnings about pods that have a node but no container: the kubelet tells of volumes only by events."""
-        stuck = [pod for pod in found if pods.awaits_volumes(pod) and "deletionTimestamp" not in pod["metadata"]]
+        stuck = [
+            pod for pod in found if pod_diagnostics.awaits_volumes(pod) and "deletionTimestamp" not in pod["metadata"]
+        ]
         if not stuck:
             return []
         age = min(

@@ -140,7 +140,8 @@ class FaceComparison(msgspec.Struct, frozen=True):
     generation: int
     spec: Spec
     status: Object
-    # While the stage changes (see `stages.py`): those that the route leads to, and one that pods answer beside theirs.
+    # While the stage changes (see `stage_migration.py`): the stages that the route leads to, and the former stage,
+    # which pods still answer.
     routed: tuple[str, ...] = ()
     former_stage: str | None = None
 

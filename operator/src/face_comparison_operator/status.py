@@ -1,7 +1,7 @@
 """The status of a resource: every condition and every reason, decided from what was observed.
 
 `status()` is a function of values: the resource with the status written before, what lives in the cluster, and the
-time. Reasons about pods are in `pods.py`, those about routes in `routing.py`; all others are named here.
+time. Reasons about pods are in `pod_diagnostics.py`, those about routes in `routing.py`; all others are named here.
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Literal
 
-from face_comparison_operator import pods
-from face_comparison_operator.pods import PODS_REFUSED, Problem
+from face_comparison_operator import pod_diagnostics
+from face_comparison_operator.pod_diagnostics import PODS_REFUSED, Problem
 from face_comparison_operator.resource import TEMPLATE_ANNOTATION, FaceComparison, Object
 from face_comparison_operator.routing import RouteState
 
@@ -120,8 +120,8 @@ def rollout(deployment: Object | None, found: Sequence[Object] = (), events: Seq
         return Rollout()
     spec, status = deployment["spec"], deployment.get("status", {})
     template = spec["template"]["metadata"].get("annotations", {}).get(TEMPLATE_ANNOTATION)
-    current = [pod for pod in found if pods.template_of(pod) == template and not _is_leaving(pod)]
-    problem = pods.diagnosis(current, events)
+    current = [pod for pod in found if pod_diagnostics.template_of(pod) == template and not _is_leaving(pod)]
+    problem = pod_diagnostics.diagnosis(current, events)
     if problem is None:
         failure = next((each for each in status.get("conditions", []) if each["type"] == "ReplicaFailure"), None)
         if failure and failure["status"] == "True":

@@ -6,7 +6,7 @@ import golden_objects
 import msgspec
 import pytest
 
-from face_comparison_operator.kinds import CHILDREN, kind_of
+from face_comparison_operator.api_resources import CHILDREN, kind_of
 from face_comparison_operator.objects import desired, workload
 from face_comparison_operator.resource import child_name, parse
 from face_comparison_operator.settings import Settings

@@ -6,10 +6,10 @@ import asyncio
 from datetime import UTC, datetime
 from typing import Any
 
-from face_comparison_operator.kinds import RESOURCE, Kind
+from face_comparison_operator.api_resources import RESOURCE, Kind
+from face_comparison_operator.cache import Key, Store
 from face_comparison_operator.reconcile import Reconciler
 from face_comparison_operator.settings import Settings
-from face_comparison_operator.store import Key, Store
 
 KEY = ("ns", "faces")
 

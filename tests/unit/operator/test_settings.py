@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from click.testing import CliRunner
 
-from face_comparison_operator import cli, handlers
+from face_comparison_operator import cli, kopf_adapter
 from face_comparison_operator.errors import InvalidSettings
 from face_comparison_operator.settings import PREFIX, Settings
 
@@ -66,7 +66,7 @@ def test_the_command_line_wins(monkeypatch: pytest.MonkeyPatch) -> None:
     async def remember(settings: Settings) -> None:
         seen.append(settings)
 
-    monkeypatch.setattr(handlers, "serve", remember)
+    monkeypatch.setattr(kopf_adapter, "serve", remember)
     environment = {f"{PREFIX}NAMESPACES": "a", f"{PREFIX}LEADER_ELECTION": "true", f"{PREFIX}LOG_LEVEL": "error"}
     words = ["run", "--namespaces=b,c", "--no-leader-election", "--health-port=0"]
     result = CliRunner().invoke(cli.main, words, env=environment)

@@ -10,9 +10,9 @@ import pytest
 from aiohttp import web
 
 from face_comparison_operator import errors
-from face_comparison_operator.cluster import CONNECTIONS, Access, Cluster, _error, _handed_over
-from face_comparison_operator.kinds import LEASE, SERVICE
-from face_comparison_operator.runtime import LOGGED
+from face_comparison_operator.api_client import CONNECTIONS, Access, Cluster, _error, _handed_over
+from face_comparison_operator.api_resources import LEASE, SERVICE
+from face_comparison_operator.manager import LOGGED
 
 NAMED = {"details": {"name": "x"}}
 

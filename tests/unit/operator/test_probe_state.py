@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from face_comparison_operator.inquiry import ANSWERING_SECONDS, FIRST_SECONDS, REFUSING_SECONDS, Inquiry
+from face_comparison_operator.probe_state import ANSWERING_SECONDS, FIRST_SECONDS, REFUSING_SECONDS, Inquiry
 from face_comparison_operator.status import Answer
 
 ANSWERS, REFUSES, UNREACHABLE = (

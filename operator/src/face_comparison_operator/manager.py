@@ -14,7 +14,9 @@ from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime
 
-from face_comparison_operator.cluster import Access, Cluster
+from face_comparison_operator.api_client import Access, Cluster
+from face_comparison_operator.api_resources import Kind
+from face_comparison_operator.cache import Key, Store
 from face_comparison_operator.errors import (
     ApiMissing,
     ClusterError,
@@ -28,16 +30,14 @@ from face_comparison_operator.errors import (
     Rejected,
 )
 from face_comparison_operator.health import Endpoints
-from face_comparison_operator.kinds import Kind
-from face_comparison_operator.lease import Lease
+from face_comparison_operator.leader_election import Lease
 from face_comparison_operator.metrics import Metrics
 from face_comparison_operator.probe import Prober
-from face_comparison_operator.queue import Queue
 from face_comparison_operator.reconcile import Reconciler
 from face_comparison_operator.resource import Object
 from face_comparison_operator.settings import Settings
-from face_comparison_operator.store import Key, Store
-from face_comparison_operator.watches import Watches
+from face_comparison_operator.watch_monitor import Watches
+from face_comparison_operator.workqueue import Queue
 
 # Looks at different resources at once. With more, each would take longer, and be repeated for every change that comes
 # meanwhile: of 128 a burst of 100 resources took twice the processor time, and half of them had their children later.

@@ -18,13 +18,13 @@ from typing import Any
 
 import kopf
 
-from face_comparison_operator.cluster import CONNECT_SECONDS, Access
+from face_comparison_operator.api_client import CONNECT_SECONDS, Access
+from face_comparison_operator.api_resources import RESOURCE, WATCHED, Kind
 from face_comparison_operator.errors import InvalidSettings
-from face_comparison_operator.kinds import RESOURCE, WATCHED, Kind
+from face_comparison_operator.manager import Operator
 from face_comparison_operator.resource import MANAGED_BY
-from face_comparison_operator.runtime import Operator
 from face_comparison_operator.settings import Settings
-from face_comparison_operator.watches import WATCH_SECONDS
+from face_comparison_operator.watch_monitor import WATCH_SECONDS
 
 # Credentials are asked for anew after this time: tokens of service accounts and of credential plugins run out.
 LOGIN_SECONDS = 300
@@ -58,7 +58,7 @@ async def _serve(settings: Settings) -> bool:
     await kopf.operator(
         registry=registry,
         settings=framework,
-        standalone=True,  # who works is decided by a Lease (`lease.py`)
+        standalone=True,  # who works is decided by a Lease (`leader_election.py`)
         # By itself kopf asks for the name of the user, and the user of an image has none.
         identity=socket.gethostname(),  # type: ignore[arg-type]
         clusterwide=not settings.namespaces,

@@ -17,6 +17,7 @@ import aiohttp
 import msgspec
 
 from face_comparison_operator import __version__
+from face_comparison_operator.api_resources import EVENT, LEASE, RESOURCE, Kind
 from face_comparison_operator.errors import (
     ApiMissing,
     ClusterError,
@@ -26,7 +27,6 @@ from face_comparison_operator.errors import (
     NotFound,
     Rejected,
 )
-from face_comparison_operator.kinds import EVENT, LEASE, RESOURCE, Kind
 from face_comparison_operator.resource import API_VERSION, KIND, MANAGED_BY, MANAGER, Object
 
 REQUEST_SECONDS = 30.0

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from face_comparison_operator.drift import difference, stamped
+from face_comparison_operator.diff import difference, stamped
 
 # What is desired, what lives; the words of the first difference, None for none.
 CASES: list[tuple[str, Any, Any, str | None]] = [

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from face_comparison_operator.pods import Problem, awaits_volumes, diagnosis
+from face_comparison_operator.pod_diagnostics import Problem, awaits_volumes, diagnosis
 
 IMAGE = "registry.example/service:1"
 SCHEDULED = {"type": "PodScheduled", "status": "True"}

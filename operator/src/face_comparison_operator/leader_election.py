@@ -13,9 +13,9 @@ import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 
-from face_comparison_operator.cluster import Cluster
+from face_comparison_operator.api_client import Cluster
+from face_comparison_operator.api_resources import LEASE
 from face_comparison_operator.errors import ClusterError, Conflict, NotFound
-from face_comparison_operator.kinds import LEASE
 from face_comparison_operator.resource import Object
 
 DURATION_SECONDS = 12

@@ -14,11 +14,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
 
-from face_comparison_operator.cluster import Cluster, Report
+from face_comparison_operator.api_client import Cluster, Report
+from face_comparison_operator.api_resources import RESOURCE, WATCHED, Kind
+from face_comparison_operator.cache import Key, Store
 from face_comparison_operator.errors import ApiMissing, ClusterError, Forbidden
-from face_comparison_operator.kinds import RESOURCE, WATCHED, Kind
-from face_comparison_operator.queue import Queue
-from face_comparison_operator.store import Key, Store
+from face_comparison_operator.workqueue import Queue
 
 # The server ends each watch after this time, and kopf begins it anew.
 WATCH_SECONDS = 60

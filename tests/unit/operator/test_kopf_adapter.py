@@ -21,17 +21,17 @@ import yaml
 from parts.certificates import Authority
 from parts.controlplane import attempts
 
-from face_comparison_operator.handlers import RETRY_SECONDS
+from face_comparison_operator.kopf_adapter import RETRY_SECONDS
 
 PROGRAM = """
 import sys
 {before}
 import dataclasses, json
-from face_comparison_operator import errors, handlers
+from face_comparison_operator import errors, kopf_adapter
 from face_comparison_operator.settings import Settings
-framework = handlers._framework(Settings())
+framework = kopf_adapter._framework(Settings())
 try:
-    found = [handlers._login(framework) for _ in range({times})]
+    found = [kopf_adapter._login(framework) for _ in range({times})]
     print(json.dumps([
         dict(server=each.server, authorization=each.headers.get("Authorization"), namespace=each.namespace,
              proxy=each.proxy, in_cluster=each.in_cluster, authorities=len(each.tls.get_ca_certs()))

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from face_comparison_operator.kinds import DEPLOYMENT, POD, RESOURCE, SERVICE
-from face_comparison_operator.store import Store
+from face_comparison_operator.api_resources import DEPLOYMENT, POD, RESOURCE, SERVICE
+from face_comparison_operator.cache import Store
 
 KEY = ("ns", "faces")
 

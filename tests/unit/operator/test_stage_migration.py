@@ -9,7 +9,7 @@ import pytest
 from face_comparison_operator.objects import desired
 from face_comparison_operator.resource import FaceComparison, parse
 from face_comparison_operator.settings import Settings
-from face_comparison_operator.stages import moving
+from face_comparison_operator.stage_migration import moving
 
 
 def resource(stage: str, told: str | None) -> FaceComparison:

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
+from face_comparison_operator.api_resources import HTTP_ROUTE, POD, RESOURCE, SERVICE, WATCHED, Kind
+from face_comparison_operator.cache import Store
 from face_comparison_operator.errors import ApiMissing, ClusterUnavailable
-from face_comparison_operator.kinds import HTTP_ROUTE, POD, RESOURCE, SERVICE, WATCHED, Kind
-from face_comparison_operator.store import Store
-from face_comparison_operator.watches import LIVE_SECONDS, WATCH_SECONDS, Watches
+from face_comparison_operator.watch_monitor import LIVE_SECONDS, WATCH_SECONDS, Watches
 
 KEY = ("ns", "faces")
 

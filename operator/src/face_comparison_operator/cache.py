@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from face_comparison_operator.kinds import POD, RESOURCE, Kind
+from face_comparison_operator.api_resources import POD, RESOURCE, Kind
 from face_comparison_operator.resource import INSTANCE_LABEL, Object, child_name
 
 Key = tuple[str, str]

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from face_comparison_operator.queue import LAST_RETRY_SECONDS, Queue
+from face_comparison_operator.workqueue import LAST_RETRY_SECONDS, Queue
 
 
 class Clock:

@@ -18,6 +18,7 @@ WORKDIR /src
 COPY pyproject.toml uv.lock ./
 COPY service/pyproject.toml service/
 COPY operator/pyproject.toml operator/
+COPY devtools/pyproject.toml devtools/
 
 # --- the models: built once from the published files, as `make setup` does ---
 FROM build AS models

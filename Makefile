@@ -24,7 +24,7 @@ $(UV):
 	@$(PYTHON) -m venv --clear .venv/tools || { echo "the Python module venv is missing: on Debian and Ubuntu, apt-get install python3-venv"; exit 1; }
 	@.venv/tools/bin/python -m pip install --quiet --disable-pip-version-check 'uv>=0.9'
 
-.venv/.synced: $(UV) pyproject.toml service/pyproject.toml operator/pyproject.toml uv.lock
+.venv/.synced: $(UV) pyproject.toml service/pyproject.toml operator/pyproject.toml devtools/pyproject.toml uv.lock
 	@test -x $(BIN)/python || $(UV) venv --quiet --allow-existing --python $(PYTHON) .venv
 	@$(UV) sync --quiet --locked --all-packages
 	@touch $@
@@ -33,11 +33,11 @@ setup: .venv/.synced ## Make .venv with both packages and the default model bund
 	@$(BIN)/face-comparison models fetch
 
 generate: .venv/.synced ## Make again what is made from another file: the chart's schema and table, the manifests, tables of the documents
-	@PYTHONPATH=tools $(BIN)/python -m documents
-	@$(BIN)/python tools/chart_values.py
-	@$(BIN)/python tools/explorer_vendor.py
-	@$(BIN)/python tools/dashboard.py
-	@$(BIN)/python tools/chart_manifests.py --helm "$$($(BIN)/python tests/parts/programs.py path helm)"
+	@$(BIN)/python -m devtools.docs
+	@$(BIN)/python -m devtools.chart_values
+	@$(BIN)/python -m devtools.explorer_vendor
+	@$(BIN)/python -m devtools.dashboard
+	@$(BIN)/python -m devtools.chart_manifests --helm "$$($(BIN)/python -m devtools.k8s.programs path helm)"
 
 check: .venv/.synced ## Lint, types, layers of imports, formatting, generated files, the documents and their links
 	@$(BIN)/ruff check .
@@ -57,48 +57,48 @@ docs: .venv/.synced ## Build the documents into build/site
 PORT ?= 8080
 
 run: setup ## Start the service on this machine and compare sample photographs; PORT=9000 takes another port
-	@PYTHONPATH=tests $(BIN)/python tools/demo.py --port $(PORT)
+	@$(BIN)/python -m devtools.demo --port $(PORT)
 
 # The programs that tests run are built first, because no test may take as long as that the first time; where that cannot
-# be done, the tests say so; NEEDY are the folders whose tests run them. By three workers, because much of a test on a
+# be done, the tests say so; NEEDS_K8S_BINARIES are the folders whose tests run them. By three workers, because much of a test on a
 # cluster is waiting: tests/conftest.py says which does what.
-NEEDY = chart cluster e2e network parts
+NEEDS_K8S_BINARIES = chart cluster e2e network k8s_binaries
 test: setup ## Every test, on the real parts that this machine can run; ARGS=tests/unit some of them
-	@$(if $(or $(if $(ARGS),,all),$(foreach each,$(NEEDY),$(findstring tests/$(each),$(ARGS)))),$(BIN)/python tests/parts/programs.py build all || true)
+	@$(if $(or $(if $(ARGS),,all),$(foreach each,$(NEEDS_K8S_BINARIES),$(findstring tests/$(each),$(ARGS)))),$(BIN)/python -m devtools.k8s.programs build all || true)
 	@$(BIN)/pytest --numprocesses 3 $(ARGS)
 
 bench: setup ## Compare the service with a plain loop and with OpenCV's own; ARGS=--memory adds 20,000 requests
-	@pictures="$$(PYTHONPATH=tests $(BIN)/python -c 'from pictures import samples; print(*(samples.photographs()[n] for n in samples.BENCH))')"; \
+	@pictures="$$($(BIN)/python -c 'from devtools.photos import samples; print(*(samples.photographs()[n] for n in samples.BENCH))')"; \
 	$(BIN)/face-comparison bench $(ARGS) $$pictures
 
 accuracy: setup ## Measure how sure the default bundle is on real photographs, into docs/data/accuracy.json
-	@PYTHONPATH=tests $(BIN)/python tests/model/accuracy.py
+	@$(BIN)/python -m devtools.accuracy
 
 pictures: .venv/.synced ## Put three photographs to try into build/pictures: two of one person, one of another
-	@PYTHONPATH=tests $(BIN)/python -m pictures.samples build/pictures
+	@$(BIN)/python -m devtools.photos.samples build/pictures
 
 album-accuracy: setup ## Measure how well an album of 1,000 pictures finds the right people, into docs/data/album.json
-	@PYTHONPATH=tests $(BIN)/python tests/model/album_accuracy.py
+	@$(BIN)/python -m devtools.album_accuracy
 
 # Root on Linux; or CLUSTER=current REGISTRY=… for the cluster of the current kubeconfig; or BARE=yes for one without the
 # product.
 cluster: .venv/.synced ## A real Kubernetes on this machine with the product installed, tried by one picture
-	@PYTHONPATH=tests:tools $(BIN)/python -m local_cluster up $(CLUSTER:%=--cluster=%) $(REGISTRY:%=--registry=%) $(if $(filter-out no,$(BARE)),--bare)
+	@$(BIN)/python -m devtools.local_cluster up $(CLUSTER:%=--cluster=%) $(REGISTRY:%=--registry=%) $(if $(filter-out no,$(BARE)),--bare)
 
 cluster-down: .venv/.synced ## End what `make cluster` started; PURGE=yes forgets its images, too
-	@PYTHONPATH=tests:tools $(BIN)/python -m local_cluster down $(if $(filter yes,$(PURGE)),--purge)
+	@$(BIN)/python -m devtools.local_cluster down $(if $(filter yes,$(PURGE)),--purge)
 
 operator: .venv/.synced ## Run the operator here, for the cluster of the current kubeconfig (its definition: manifests/crd.yaml)
 	$(BIN)/face-comparison-operator run $(ARGS)
 
 bench-operator: .venv/.synced ## Measure the operator on a real control plane; ARGS="--resources 100 --rest 5" is quicker
-	@PYTHONPATH=tests:tools $(BIN)/python tools/bench_operator.py $(ARGS)
+	@$(BIN)/python -m devtools.bench_operator $(ARGS)
 
 golden: .venv/.synced ## Make the golden objects of the operator again; git shows what changed
-	@PYTHONPATH=tools $(BIN)/python tools/golden_objects.py
+	@$(BIN)/python -m devtools.golden_objects
 
 report: .venv/.synced ## One page from the last end-to-end run: build/report.html and build/report.md
-	@$(BIN)/python tools/report.py
+	@$(BIN)/python -m devtools.report
 
 clean: ## Remove what setup made in this folder
 	rm -rf .venv build

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 from xdist.scheduler import LoadScopeScheduling
 
-pytest_plugins = ["parts.fixtures"]  # a Kubernetes control plane, a namespace on it
+pytest_plugins = ["devtools.k8s.fixtures"]  # a Kubernetes control plane, a namespace on it
 
 # What an example takes says how busy the machine is, not whether the product is right.
 # In CI the examples are the same at every run: a red run can be repeated, new examples are found by hand.

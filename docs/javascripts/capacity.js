@@ -1,4 +1,4 @@
-/** The calculator of the page on capacity and cost: the same arithmetic as tools/documents/capacity.py. Sends nothing. */
+/** The calculator of the page on capacity and cost: the same arithmetic as devtools.docs.capacity. Sends nothing. */
 "use strict";
 
 for (const form of document.querySelectorAll("form.capacity")) {

@@ -3,12 +3,11 @@
 import os
 import re
 
-import chart_manifests
-import chart_values
-import dashboard
 import pytest
-from documents import generate
-from parts import programs
+
+from devtools import chart_manifests, chart_values, dashboard
+from devtools.docs import generate
+from devtools.k8s import programs
 
 MARK = re.compile(r"<!-- table ([\w-]+) -->")
 

@@ -9,22 +9,22 @@ from pathlib import Path
 
 import pytest
 import yaml
-from fakes.analyzer import FakeAnalyzer
-from fakes.running import img
 from flask import Flask
 from prometheus_client import REGISTRY as SERVICE
 from prometheus_client import CollectorRegistry
 
-from face_comparison import metrics as service_metrics
-from face_comparison.admission import Admission
-from face_comparison.app import create_app
 from face_comparison.errors import Overloaded
-from face_comparison.fetch import Fetcher, FetchPolicy
-from face_comparison.readiness import Readiness
+from face_comparison.fetching.fetcher import Fetcher, FetchPolicy
+from face_comparison.observability import metrics as service_metrics
+from face_comparison.serving.admission import Admission
+from face_comparison.serving.readiness import Readiness
 from face_comparison.settings import Settings
+from face_comparison.web.app import create_app
 from face_comparison_operator import errors as operator_errors
 from face_comparison_operator import status
 from face_comparison_operator.metrics import Metrics
+from support.analyzer import FakeAnalyzer
+from support.running import img
 
 FILES = Path(__file__).resolve().parent.parent.parent / "charts" / "face-comparison" / "files"
 # What a ServiceMonitor adds, and what every histogram has.

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 import yaml
-from agreement.definition import DEFINITION
-from chart_manifests import MANIFESTS
 
+from devtools.chart_manifests import MANIFESTS
 from face_comparison_operator.settings import PREFIX, Settings, environment_name
+from support.crd import DEFINITION
 
 # The chart leaves this to the operator: its own namespace.
 LEFT_TO_THE_OPERATOR = {f"{PREFIX}LEASE_NAMESPACE"}

@@ -9,8 +9,8 @@ from collections.abc import Iterable
 from typing import Any
 
 import yaml
-from chart_manifests import MANIFESTS
 
+from devtools.chart_manifests import MANIFESTS
 from face_comparison_operator import api_client, api_resources
 from face_comparison_operator.api_resources import Kind
 

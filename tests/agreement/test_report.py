@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 from typing import Any
 
-import report
+from devtools import report
 
 E2E = Path(__file__).resolve().parents[1] / "e2e"
 

@@ -5,9 +5,9 @@ from typing import Any
 
 import msgspec
 import pytest
-from agreement.definition import DEFINITION, SPEC, STATUS, VERSION, Schema, defaulted
 
 from face_comparison_operator import resource, status
+from support.crd import DEFINITION, SPEC, STATUS, VERSION, Schema, defaulted
 
 INSPECTED = msgspec.inspect.type_info(resource.Spec)
 

@@ -5,12 +5,12 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from agreement.definition import SPEC
 
 from face_comparison.settings import Settings as ServiceSettings
 from face_comparison_operator import objects, resource
 from face_comparison_operator.settings import Settings as OperatorSettings
 from face_comparison_operator.stage_migration import FORMER_STAGE, moving
+from support.crd import SPEC
 
 EVERYTHING: dict[str, Any] = {
     "auth": {"mode": "ApiKey", "secretName": "keys"},

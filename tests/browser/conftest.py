@@ -7,11 +7,12 @@ import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import chromium
 import pytest
-from browser.explorer import Explorer, Service, serving
-from pictures import samples
 from playwright.sync_api import Browser, sync_playwright
+
+from devtools import chromium
+from devtools.explorer import Explorer, Service, serving
+from devtools.photos import samples
 
 
 @pytest.fixture(scope="module")

@@ -14,8 +14,8 @@ from playwright.sync_api import Browser, Page
 
 from face_comparison.album import making
 from face_comparison.album.analysts import Here
-from face_comparison.analysis import build_analyzer
-from face_comparison.publishing import bundles_folder, fetched
+from face_comparison.models.bundle_store import bundles_folder, fetched
+from face_comparison.vision.analyzer import build_analyzer
 
 ODD = (
     "a.jpg",

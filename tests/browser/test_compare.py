@@ -7,9 +7,10 @@ import statistics
 from pathlib import Path
 
 import pytest
-from browser.explorer import Explorer
-from documents import measured
 from playwright.sync_api import expect
+
+from devtools.docs import measured
+from devtools.explorer import Explorer
 
 
 def test_one_person_twice(explorer: Explorer, photographs: dict[str, Path]) -> None:

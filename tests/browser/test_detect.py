@@ -9,10 +9,11 @@ from pathlib import Path
 
 import pytest
 import urllib3
-from browser.explorer import Explorer, Service
-from network.servers import Server, reply
 from PIL import Image
 from playwright.sync_api import expect
+
+from devtools.explorer import Explorer, Service
+from support.servers import Server, reply
 
 FIRST_LOAD_BYTES = 150 * 1024
 SHOWN_MILLISECONDS = 100

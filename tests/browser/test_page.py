@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 import urllib3
-from browser.explorer import Explorer, Service
 from playwright.sync_api import Route, expect
+
+from devtools.explorer import Explorer, Service
 
 EXPLORER = Path(__file__).parents[2] / "service/src/face_comparison/explorer"
 

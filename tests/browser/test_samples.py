@@ -13,9 +13,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from browser.explorer import Explorer, Service
-from network.servers import Server, reply
 from playwright.sync_api import expect
+
+from devtools.explorer import Explorer, Service
+from support.servers import Server, reply
 
 PROGRAMS = {"cURL": "bash", "Python": sys.executable, "Java": "java", "JavaScript": "node"}
 FILES = {"cURL": "call.sh", "Python": "call.py", "Java": "Call.java", "JavaScript": "call.mjs"}

@@ -10,9 +10,10 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from docs.site import SITE, build
-from documents.capacity import PEAKS, Load, rate
 from playwright.sync_api import Browser, Page, expect
+
+from devtools.docs.capacity import PEAKS, Load, rate
+from devtools.docs.site import SITE, build
 
 
 class Quiet(SimpleHTTPRequestHandler):

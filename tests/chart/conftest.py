@@ -6,9 +6,10 @@ import os
 from collections.abc import Iterator
 
 import pytest
-from chart.helm import Helm
-from parts.controlplane import ControlPlane
-from parts.programs import PartUnavailable, binary
+
+from devtools.helm import Helm
+from devtools.k8s.controlplane import ControlPlane
+from devtools.k8s.programs import PartUnavailable, binary
 
 
 @pytest.fixture(scope="session")

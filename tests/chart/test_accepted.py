@@ -6,9 +6,10 @@ from collections.abc import Iterator
 
 import pytest
 import yaml
-from chart.helm import EVERY_OPTION, ROOT, Helm
-from parts import programs
-from parts.controlplane import ControlPlane
+
+from devtools.helm import EVERY_OPTION, ROOT, Helm
+from devtools.k8s import programs
+from devtools.k8s.controlplane import ControlPlane
 
 pytestmark = pytest.mark.cluster
 

@@ -11,13 +11,13 @@ from typing import Any
 
 import pytest
 import yaml
-from chart.helm import CHART, Helm, of_kind
 from grafana_foundation_sdk.cog.encoder import JSONEncoder
 from grafana_foundation_sdk.models.dashboard import Dashboard
-from parts import programs
 from prometheus_client import generate_latest
 
-from face_comparison.metrics import exposition
+from devtools.helm import CHART, Helm, of_kind
+from devtools.k8s import programs
+from face_comparison.observability.metrics import exposition
 from face_comparison_operator.metrics import Metrics
 
 ALERTS = CHART / "files" / "alerts.yaml"

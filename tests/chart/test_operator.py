@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 import yaml
-from chart.helm import RELEASE, Helm
-from cluster.api import Api, Faces, install, stand_in, until
-from cluster.operating import Operator
-from parts.controlplane import ControlPlane
 
+from devtools.helm import RELEASE, Helm
+from devtools.k8s.api import Api, Faces, install, stand_in, until
+from devtools.k8s.controlplane import ControlPlane
+from devtools.k8s.operating import Operator
 from face_comparison_operator.api_resources import (
     CHILDREN,
     DEPLOYMENT,

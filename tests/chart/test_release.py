@@ -9,9 +9,10 @@ import subprocess
 from typing import Any
 
 import pytest
-from chart.helm import CHART, RELEASE, Helm, HelmFailed
-from parts.controlplane import ControlPlane, KubectlFailed
-from parts.programs import binary
+
+from devtools.helm import CHART, RELEASE, Helm, HelmFailed
+from devtools.k8s.controlplane import ControlPlane, KubectlFailed
+from devtools.k8s.programs import binary
 
 pytestmark = pytest.mark.cluster
 

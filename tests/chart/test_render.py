@@ -7,10 +7,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import chart_values
 import pytest
 import yaml
-from chart.helm import CHART, EVERY_OPTION, Helm, HelmFailed, Object, kinds, of_kind
+
+from devtools import chart_values
+from devtools.helm import CHART, EVERY_OPTION, Helm, HelmFailed, Object, kinds, of_kind
 
 NAME = "face-comparison"
 API = "facecomparison.dev/v1alpha1"

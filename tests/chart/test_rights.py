@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from chart.helm import EVERY_OPTION, Helm
-from parts.controlplane import ControlPlane, KubectlFailed, attempts
+
+from devtools.helm import EVERY_OPTION, Helm
+from devtools.k8s.controlplane import ControlPlane, KubectlFailed, attempts
 
 pytestmark = pytest.mark.cluster
 

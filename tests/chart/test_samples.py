@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 import yaml
-from chart.helm import ROOT
-from parts.controlplane import ControlPlane
+
+from devtools.helm import ROOT
+from devtools.k8s.controlplane import ControlPlane
 
 pytestmark = pytest.mark.cluster
 

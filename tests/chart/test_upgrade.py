@@ -14,8 +14,9 @@ from typing import Any
 
 import pytest
 import yaml
-from chart.helm import CHART, RELEASE, Helm
-from parts.controlplane import ControlPlane
+
+from devtools.helm import CHART, RELEASE, Helm
+from devtools.k8s.controlplane import ControlPlane
 
 PACKAGES = sorted((Path(__file__).parent / "releases").glob("*.tgz"))
 DEFINITION = "facecomparisons.facecomparison.dev"

@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 import yaml
-from cluster import rights
-from cluster.api import DEFINITION, Api, Faces, install
-from cluster.operating import Operator
-from parts.controlplane import ControlPlane
+
+from devtools.k8s import rights
+from devtools.k8s.api import DEFINITION, Api, Faces, install
+from devtools.k8s.controlplane import ControlPlane
+from devtools.k8s.operating import Operator
 
 
 @pytest.fixture(scope="session")

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-import golden_objects
 import pytest
 import yaml
-from cluster.api import CRD, Api, Faces, install, stand_in, until
-from cluster.operating import Operator
-from parts import programs
 
+from devtools import golden_objects
+from devtools.k8s import programs
+from devtools.k8s.api import CRD, Api, Faces, install, stand_in, until
+from devtools.k8s.operating import Operator
 from face_comparison_operator.api_resources import (
     CHILDREN,
     DEPLOYMENT,

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from parts.controlplane import ControlPlane, KubectlFailed, attempts
+
+from devtools.k8s.controlplane import ControlPlane, KubectlFailed, attempts
 
 pytestmark = pytest.mark.cluster
 

@@ -7,10 +7,10 @@ import time
 from typing import Any
 
 import pytest
-from cluster.api import Api, Faces, until
-from cluster.operating import Operator
-from parts.controlplane import ControlPlane
 
+from devtools.k8s.api import Api, Faces, until
+from devtools.k8s.controlplane import ControlPlane
+from devtools.k8s.operating import Operator
 from face_comparison_operator.api_resources import CHILDREN, DEPLOYMENT
 
 pytestmark = pytest.mark.cluster

@@ -8,11 +8,12 @@ from pathlib import Path
 
 import pytest
 import yaml
-from cluster.api import Api
-from docs import transcript
-from docs.pages import PAGES, resources
-from parts import programs
-from parts.controlplane import ControlPlane
+
+from devtools.docs import transcript
+from devtools.docs.pages import PAGES, resources
+from devtools.k8s import programs
+from devtools.k8s.api import Api
+from devtools.k8s.controlplane import ControlPlane
 
 pytestmark = pytest.mark.cluster
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from cluster.api import Faces, until
 
+from devtools.k8s.api import Faces, until
 from face_comparison_operator.api_resources import (
     AUTOSCALER,
     DEPLOYMENT,

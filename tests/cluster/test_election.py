@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from cluster.api import Api, Faces, until
-from cluster.operating import Operator
-from parts.controlplane import ControlPlane
 
+from devtools.k8s.api import Api, Faces, until
+from devtools.k8s.controlplane import ControlPlane
+from devtools.k8s.operating import Operator
 from face_comparison_operator.api_resources import CHILDREN, LEASE, POD, RESOURCE, kind_of
 from face_comparison_operator.resource import Object
 

@@ -16,8 +16,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from cluster.api import CRD, Api, Faces, Object, Refused, install, stand_in, until
 
+from devtools.k8s.api import CRD, Api, Faces, Object, Refused, install, stand_in, until
 from face_comparison_operator.api_resources import (
     AUTOSCALER,
     DEPLOYMENT,

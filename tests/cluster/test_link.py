@@ -5,9 +5,10 @@ from __future__ import annotations
 import subprocess
 
 import pytest
-from parts import programs
-from parts.controlplane import ControlPlane
-from parts.link import Link
+
+from devtools.k8s import programs
+from devtools.k8s.controlplane import ControlPlane
+from devtools.k8s.link import Link
 
 pytestmark = pytest.mark.cluster
 

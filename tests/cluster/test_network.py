@@ -7,11 +7,11 @@ import time
 from pathlib import Path
 
 import pytest
-from cluster.api import GARBAGE_SECONDS, Api, Faces, until
-from cluster.operating import Operator
-from parts.controlplane import ControlPlane
-from parts.link import Link
 
+from devtools.k8s.api import GARBAGE_SECONDS, Api, Faces, until
+from devtools.k8s.controlplane import ControlPlane
+from devtools.k8s.link import Link
+from devtools.k8s.operating import Operator
 from face_comparison_operator.api_resources import DEPLOYMENT, RESOURCE, SERVICE
 
 pytestmark = pytest.mark.cluster

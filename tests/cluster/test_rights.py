@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from cluster import rights
-from cluster.api import CRD, Api, Faces, install, stand_in, until
-from cluster.operating import Operator
-from parts.controlplane import ControlPlane
 
+from devtools.k8s import rights
+from devtools.k8s.api import CRD, Api, Faces, install, stand_in, until
+from devtools.k8s.controlplane import ControlPlane
+from devtools.k8s.operating import Operator
 from face_comparison_operator.api_resources import CHILDREN, HTTP_ROUTE, RESOURCE, SERVICE
 
 pytestmark = pytest.mark.cluster

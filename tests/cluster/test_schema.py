@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from cluster.api import Api, Faces, Refused
-from parts.controlplane import ControlPlane
 
+from devtools.k8s.api import Api, Faces, Refused
+from devtools.k8s.controlplane import ControlPlane
 from face_comparison_operator.api_resources import RESOURCE
 
 pytestmark = pytest.mark.cluster

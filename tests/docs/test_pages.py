@@ -5,11 +5,12 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-import chart_values
 import jsonschema
 import pytest
-from agreement.definition import SPEC, STATUS, Schema
-from docs.pages import PAGES, ROOT, resources
+
+from devtools import chart_values
+from devtools.docs.pages import PAGES, ROOT, resources
+from support.crd import SPEC, STATUS, Schema
 
 RESOURCES = dict(resources())
 DOTTED = re.compile(r"`((?:[a-z]\w*)(?:\.[a-z]\w*)+)(?:[=:][^`]*)?`", re.IGNORECASE)

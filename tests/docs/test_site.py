@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from docs.site import ROOT, SITE, Page, build
+
+from devtools.docs.site import ROOT, SITE, Page, build
 
 # Zensical's own page for what does not exist is served at any path, so its addresses begin at the root.
 OWN = {"404.html"}

@@ -6,7 +6,8 @@ import itertools
 import re
 
 import pytest
-from docs.pages import BLOCK, ROOT
+
+from devtools.docs.pages import BLOCK, ROOT
 
 PAIRS = {"README.md": "README.zh.md", "docs/tutorial.md": "docs/zh/tutorial.md"}
 COMMENT = re.compile(r"\s+#\s.*$", re.MULTILINE)

@@ -18,12 +18,13 @@ from typing import TYPE_CHECKING
 import boto3
 import pytest
 from botocore.config import Config
-from e2e.product import KEYS, PICTURE, S3_PORT, WEB_PORT, Product
-from local_cluster import config, images, own
-from local_cluster.node import Node, NodeFailed
-from parts import programs
-from parts.processes import Processes
-from parts.programs import PartUnavailable
+
+from devtools.k8s import programs
+from devtools.k8s.processes import Processes
+from devtools.k8s.programs import PartUnavailable
+from devtools.local_cluster import config, images, install
+from devtools.local_cluster.node import Node, NodeFailed
+from support.product import KEYS, PICTURE, S3_PORT, WEB_PORT, Product
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -41,7 +42,7 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
         report.sections += [
             (
                 "the operator",
-                product.said("logs", f"--namespace={own.SYSTEM}", f"deployment/{own.RELEASE}", "--tail=60"),
+                product.said("logs", f"--namespace={install.SYSTEM}", f"deployment/{install.RELEASE}", "--tail=60"),
             ),
             ("the cluster", product.said("get", kinds, "--all-namespaces")),
         ]
@@ -52,7 +53,7 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
 def built() -> list[images.Image]:
     """The images of this checkout; where a node cannot run, the tests are skipped, but not in CI."""
     try:
-        return own.prepare(print)
+        return install.prepare(print)
     except (NodeFailed, PartUnavailable) as missing:
         if os.environ.get("CI"):
             raise
@@ -61,14 +62,14 @@ def built() -> list[images.Image]:
 
 @pytest.fixture(scope="session")
 def product(built: list[images.Image], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Product]:
-    """The chart, installed on a node of the run's own."""
+    """The chart, installed on a node of the run's install."""
     with Processes(tmp_path_factory.mktemp("node")) as processes:
         node = Node(NAME, processes=processes)
         with node.alone():
             node.stop()  # what an earlier run left when its machine was stopped
             try:
-                own.start(node, built, print)
-                own.helm(node, own.CHART, *own.chart_values(built))
+                install.start(node, built, print)
+                install.helm(node, install.CHART, *install.chart_values(built))
                 yield Product(node, processes)
             finally:
                 node.stop()

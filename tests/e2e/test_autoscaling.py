@@ -10,11 +10,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from e2e.product import PICTURE, Product
-from local_cluster import config, images, keda, own
-from parts.controlplane import attempts
 
+from devtools.k8s.controlplane import attempts
+from devtools.local_cluster import config, images, install, keda
 from face_comparison_operator.api_resources import AUTOSCALER, RESOURCE
+from support.product import PICTURE, Product
 
 pytestmark = [pytest.mark.node, pytest.mark.timeout(1800)]
 
@@ -33,10 +33,10 @@ def test_by_processor_time(product: Product, namespace: str, record: Record) -> 
 
 def test_by_requests_in_flight(product: Product, namespace: str, built: list[images.Image], record: Record) -> None:
     keda.start(product.node)
-    own.helm(
+    install.helm(
         product.node,
-        own.CHART,
-        *own.chart_values(built),
+        install.CHART,
+        *install.chart_values(built),
         f"--set-string=monitoring.prometheusAddress={keda.PROMETHEUS}",
     )
     scaling = {"minReplicas": 1, "maxReplicas": 3, "metric": "InFlight", "target": 2}

@@ -7,11 +7,11 @@ import os
 from pathlib import Path
 
 import pytest
-from e2e.product import Product
-from local_cluster import images, own
-from parts import programs
 
+from devtools.k8s import programs
+from devtools.local_cluster import images, install
 from face_comparison_operator.api_resources import DEPLOYMENT
+from support.product import Product
 
 pytestmark = [pytest.mark.node, pytest.mark.timeout(900)]
 
@@ -20,7 +20,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 def test_on_the_cluster_of_the_current_kubeconfig(product: Product, built: list[images.Image]) -> None:
     """Images come from where the chart says; the node has them under those names, as if it had pulled them."""
-    product.run(programs.binary("helm"), "uninstall", own.RELEASE, f"--namespace={own.SYSTEM}", "--wait")
+    product.run(programs.binary("helm"), "uninstall", install.RELEASE, f"--namespace={install.SYSTEM}", "--wait")
     try:
         path = f"PATH={os.environ['PATH']}"  # a person's, not that of the node's programs
         said = product.run("env", path, "make", f"--directory={ROOT}", "cluster", "CLUSTER=current", seconds=400)
@@ -32,4 +32,4 @@ def test_on_the_cluster_of_the_current_kubeconfig(product: Product, built: list[
         assert image == f"face-comparison/service:{images.version()}"
     finally:
         product.node.kubectl("delete", "facecomparison", "faces", "--ignore-not-found", "--wait=false")
-        own.helm(product.node, own.CHART, *own.chart_values(built))
+        install.helm(product.node, install.CHART, *install.chart_values(built))

@@ -11,14 +11,14 @@ import time
 from collections.abc import Callable, Iterator
 
 import pytest
-from e2e.product import Object, Product
-from e2e.steady import ONE_AT_A_TIME, PATH, Outcome
-from e2e.steady import load as constant_load
-from local_cluster import config, own
-from parts import programs
-from parts.controlplane import attempts
 
+from devtools.k8s import programs
+from devtools.k8s.controlplane import attempts
+from devtools.local_cluster import config, install
 from face_comparison_operator.api_resources import INGRESS, POD, RESOURCE, SERVICE
+from support.product import Object, Product
+from support.steady import ONE_AT_A_TIME, PATH, Outcome
+from support.steady import load as constant_load
 
 pytestmark = [pytest.mark.node, pytest.mark.timeout(1800)]
 
@@ -183,7 +183,7 @@ def test_the_node_is_drained(steady: Product, load: Load) -> None:
 def test_the_operator_is_killed(steady: Product, load: Load) -> None:
     before, first = restarts(steady), leader(steady)
     with load() as outcome:
-        delete = ["delete", "pods", "--all", f"--namespace={own.SYSTEM}", "--grace-period=0", "--force"]
+        delete = ["delete", "pods", "--all", f"--namespace={install.SYSTEM}", "--grace-period=0", "--force"]
         steady.node.kubectl(*delete)
         steady.node.wait("another operator that works", lambda: leader(steady) not in ("", first))
         steady.wait_ready(NAMESPACE, NAME)
@@ -194,7 +194,7 @@ def test_the_operator_is_killed(steady: Product, load: Load) -> None:
 def leader(product: Product) -> str:
     """The operator that holds the Lease."""
     holder = "--output=jsonpath={.items[*].spec.holderIdentity}"
-    return product.node.kubectl("get", "leases", f"--namespace={own.SYSTEM}", holder).strip()
+    return product.node.kubectl("get", "leases", f"--namespace={install.SYSTEM}", holder).strip()
 
 
 def test_the_api_server_is_away_for_a_minute(steady: Product, load: Load) -> None:

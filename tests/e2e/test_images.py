@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from local_cluster import images
+
+from devtools.local_cluster import images
 
 pytestmark = [pytest.mark.node, pytest.mark.timeout(1800)]
 

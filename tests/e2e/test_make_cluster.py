@@ -13,29 +13,29 @@ from pathlib import Path
 
 import psutil
 import pytest
-from e2e.traces import in_network, traces
-from local_cluster import __main__ as program
-from local_cluster import images
-from local_cluster.node import Node, NodeFailed
-from parts.controlplane import attempts
+
+from devtools.k8s.controlplane import attempts
+from devtools.local_cluster import __main__ as program
+from devtools.local_cluster import images
+from devtools.local_cluster.node import Node, NodeFailed
+from support.traces import in_network, traces
 
 pytestmark = [pytest.mark.node, pytest.mark.timeout(1800)]
 
 NAME = "face-comparison-made"
 ROOT = Path(__file__).resolve().parents[2]
-COMMAND = [sys.executable, "-m", "local_cluster", f"--name={NAME}"]
-ENVIRONMENT = os.environ | {"PYTHONPATH": os.pathsep.join(str(ROOT / folder) for folder in ("tests", "tools"))}
+COMMAND = [sys.executable, "-m", "devtools.local_cluster", f"--name={NAME}"]
 
 
 def run(*words: str) -> tuple[int, str]:
     """The exit status of the program, and what it printed."""
-    done = subprocess.run([*COMMAND, *words], env=ENVIRONMENT, capture_output=True, text=True, timeout=900, check=False)
+    done = subprocess.run([*COMMAND, *words], capture_output=True, text=True, timeout=900, check=False)
     return done.returncode, done.stdout + done.stderr
 
 
 def interrupted(line: str, sent: signal.Signals) -> tuple[int, str]:
     """The same of `up`, sent a signal when it has printed `line`, as a terminal does it: it and its children."""
-    with subprocess.Popen([*COMMAND, "up"], env=ENVIRONMENT, stdout=subprocess.PIPE, text=True, process_group=0) as up:
+    with subprocess.Popen([*COMMAND, "up"], stdout=subprocess.PIPE, text=True, process_group=0) as up:
         assert up.stdout
         printed = ""
         for each in up.stdout:

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
-from e2e.traces import in_network, traces
-from local_cluster import cgroups, images
-from local_cluster.node import Node
+
+from devtools.local_cluster import cgroups, images
+from devtools.local_cluster.node import Node
+from support.traces import in_network, traces
 
 pytestmark = [pytest.mark.node, pytest.mark.timeout(600)]
 
@@ -24,17 +24,15 @@ def test_nothing_is_left(built: list[images.Image], tmp_path: Path, end: str) ->
     before = traces(NAME, tmp_path)
     script = (
         "import sys\nfrom pathlib import Path\n"
-        "from local_cluster.node import Node\nfrom parts.processes import Processes\n"
+        "from devtools.local_cluster.node import Node\nfrom devtools.k8s.processes import Processes\n"
         f"node = Node({NAME!r}, Path({str(tmp_path / 'state')!r}), Processes(Path({str(tmp_path / 'logs')!r})))\n"
         "node.start(); print(node.pid, flush=True); sys.stdin.read(); node.stop()"
     )
-    paths = os.pathsep.join(str(ROOT / folder) for folder in ("tests", "tools"))
     starter = subprocess.Popen(
         [sys.executable, "-c", script],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
-        env=os.environ | {"PYTHONPATH": paths},
     )
     assert starter.stdin is not None
     assert starter.stdout is not None

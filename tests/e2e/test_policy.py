@@ -7,9 +7,10 @@ import sys
 from collections.abc import Iterator
 
 import pytest
-from e2e.product import Product
-from local_cluster import policies
-from parts import programs
+
+from devtools.k8s import programs
+from devtools.local_cluster import policies
+from support.product import Product
 
 pytestmark = [pytest.mark.node, pytest.mark.timeout(900)]
 

@@ -11,13 +11,13 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from chart.helm import Helm
-from e2e.product import Object, Product
-from local_cluster import images, own
-from local_cluster.addons import GATEWAY
-from parts import programs
 
+from devtools.helm import Helm
+from devtools.k8s import programs
+from devtools.local_cluster import images, install
+from devtools.local_cluster.addons import GATEWAY
 from face_comparison_operator.api_resources import CHILDREN, RESOURCE
+from support.product import Object, Product
 
 pytestmark = [pytest.mark.node, pytest.mark.timeout(900)]
 
@@ -61,7 +61,7 @@ CHILDREN_OF = (
 
 def granted(*options: str) -> set[Right]:
     """The rights in the roles that the chart binds to the operator."""
-    made = Helm().template(*options, namespace=own.SYSTEM)
+    made = Helm().template(*options, namespace=install.SYSTEM)
     bound = {each["roleRef"]["name"] for each in made if each["kind"] in ("RoleBinding", "ClusterRoleBinding")}
     rules = [rule for each in made if each["kind"] in ("Role", "ClusterRole") and each["metadata"]["name"] in bound
              for rule in each["rules"]]  # fmt: skip
@@ -76,7 +76,7 @@ def granted(*options: str) -> set[Right]:
 
 def asked(product: Product) -> list[dict[str, Any]]:
     """What the operator has asked the API server for since the node was started, about objects."""
-    account = f"system:serviceaccount:{own.SYSTEM}:"
+    account = f"system:serviceaccount:{install.SYSTEM}:"
     lines = product.node.audit_log.read_text().splitlines()
     events = [json.loads(line) for line in lines if account in line and line.endswith("}")]
     return [each for each in events if each["user"]["username"].startswith(account) and "objectRef" in each]
@@ -94,8 +94,8 @@ def test_the_rights_are_those_that_are_used(product: Product, namespace: str, bu
     for definitions in ("monitoring-crds", "keda-crds"):
         text = "\n---\n".join(path.read_text() for path in programs.data(definitions))
         product.node.kubectl("apply", "--server-side", "-f", "-", stdin=text)
-    product.node.kubectl("rollout", "restart", "deployment", f"--namespace={own.SYSTEM}")  # it looks for APIs anew
-    product.node.kubectl("rollout", "status", "deployment", f"--namespace={own.SYSTEM}", "--timeout=120s")
+    product.node.kubectl("rollout", "restart", "deployment", f"--namespace={install.SYSTEM}")  # it looks for APIs anew
+    product.node.kubectl("rollout", "status", "deployment", f"--namespace={install.SYSTEM}", "--timeout=120s")
 
     for spec, kinds in CHILDREN_OF:
         product.apply(namespace, "faces", **spec)
@@ -106,7 +106,7 @@ def test_the_rights_are_those_that_are_used(product: Product, namespace: str, bu
 
     # A pod whose volume does not come: events say why.
     product.apply(namespace, "faces", **LAST, auth={"mode": "ApiKey", "secretName": "not-there"})
-    wanted = granted(*own.chart_values(built)) - BY_ADMISSION
+    wanted = granted(*install.chart_values(built)) - BY_ADMISSION
     product.node.wait("every right used", lambda: wanted <= {right(each) for each in asked(product)})
     # Before, other tests have uninstalled the chart: helm removes the roles while the operator is still ending.
     recent = [each for each in asked(product) if datetime.fromisoformat(each["requestReceivedTimestamp"]) > began]

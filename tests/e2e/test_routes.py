@@ -6,11 +6,11 @@ import base64
 from pathlib import Path
 
 import pytest
-from e2e.product import Object, Product
-from local_cluster.addons import GATEWAY
-from parts.certificates import Authority
 
+from devtools.k8s.certificates import Authority
+from devtools.local_cluster.addons import GATEWAY
 from face_comparison_operator.api_resources import HTTP_ROUTE
+from support.product import Object, Product
 
 pytestmark = [pytest.mark.node, pytest.mark.timeout(1800)]
 

@@ -14,9 +14,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from e2e import timeline
-from e2e.product import PICTURE, S3_VARIABLES, WEB_PORT, Product
-from local_cluster import config
+
+from devtools.local_cluster import config
+from support import timeline
+from support.product import PICTURE, S3_VARIABLES, WEB_PORT, Product
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client

@@ -8,10 +8,10 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import pytest
-from e2e.product import RESOURCES, S3_VARIABLES, Product
 
-from face_comparison import publishing
-from face_comparison.commands.options import bundles_folder
+from face_comparison.cli.options import bundles_folder
+from face_comparison.models import bundle_store
+from support.product import RESOURCES, S3_VARIABLES, Product
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -64,7 +64,7 @@ def test_a_bucket_that_does_not_exist(product: Product, serving: str, servers: S
 
 def test_a_disk_that_is_full(product: Product, serving: str, servers: S3Client) -> None:
     """The volume that the model is downloaded into has room for a part of it."""
-    for path in publishing.located("default", bundles_folder()).iterdir():
+    for path in bundle_store.located("default", bundles_folder()).iterdir():
         servers.upload_file(str(path), "pictures", f"bundle/{path.name}")
     product.node.kubectl("cordon", product.node.name)  # so that the pod is there before its volume
     try:

@@ -8,10 +8,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from docs import transcript
-from e2e.product import Product
-from local_cluster import images, own
-from parts import programs
+
+from devtools.docs import transcript
+from devtools.k8s import programs
+from devtools.local_cluster import images, install
+from support.product import Product
 
 pytestmark = [pytest.mark.node, pytest.mark.timeout(1800)]
 
@@ -56,13 +57,13 @@ def shell(product: Product, built: list[images.Image]) -> Iterator[Shell]:
     """A shell on a cluster without the product, which the other tests find installed again afterwards."""
     try:
         product.node.kubectl("delete", "facecomparisons", "--all", "--all-namespaces")
-        product.run(programs.binary("helm"), "uninstall", own.RELEASE, f"--namespace={own.SYSTEM}", "--wait")
+        product.run(programs.binary("helm"), "uninstall", install.RELEASE, f"--namespace={install.SYSTEM}", "--wait")
         product.node.kubectl("delete", "customresourcedefinition", "facecomparisons.facecomparison.dev")
         with contextlib.closing(Shell(product)) as typed:
             yield typed
     finally:
         (ROOT / "reply.json").unlink(missing_ok=True)  # which the tutorial writes where it is followed
-        own.helm(product.node, own.CHART, *own.chart_values(built))
+        install.helm(product.node, install.CHART, *install.chart_values(built))
 
 
 def test_the_commands_of_the_tutorial_print_what_it_says(shell: Shell) -> None:

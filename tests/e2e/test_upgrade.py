@@ -10,12 +10,12 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from e2e.product import READY_SECONDS, Object, Product
-from e2e.steady import ONE_AT_A_TIME, load
-from local_cluster import images, own
 
+from devtools.local_cluster import images, install
 from face_comparison_operator.api_resources import DEPLOYMENT, DISRUPTION_BUDGET, POD
 from face_comparison_operator.resource import TEMPLATE_ANNOTATION
+from support.product import READY_SECONDS, Object, Product
+from support.steady import ONE_AT_A_TIME, load
 
 pytestmark = [pytest.mark.node, pytest.mark.timeout(1800)]
 
@@ -53,12 +53,12 @@ def earlier(product: Product, built: list[images.Image], tmp_path: Path) -> Iter
     operator = images.build("operator", root=checkout)
     service = next(image for image in built if image.repository == "service")
     try:
-        own.load(product.node, [*built, operator], print)
-        own.helm(product.node, checkout / "charts" / "face-comparison", *own.chart_values([service, operator]))
+        install.load(product.node, [*built, operator], print)
+        install.helm(product.node, checkout / "charts" / "face-comparison", *install.chart_values([service, operator]))
         yield checkout
     finally:
-        own.helm(product.node, own.CHART, *own.chart_values(built))
-        own.load(product.node, built, print)
+        install.helm(product.node, install.CHART, *install.chart_values(built))
+        install.load(product.node, built, print)
 
 
 def test_from_an_earlier_commit(
@@ -76,9 +76,9 @@ def test_from_an_earlier_commit(
     product.wait_ready(namespace, NAME)
     pods, template = identities(product, namespace), asked_for(product, namespace)
     with load(product, HOST) as outcome:
-        own.helm(product.node, own.CHART, *own.chart_values(built))
+        install.helm(product.node, install.CHART, *install.chart_values(built))
         # A change that only the new operator can have carried out, because the earlier one is gone.
-        product.node.wait("the end of the earlier operator", lambda: len(product.get(own.SYSTEM, POD)) == 1)
+        product.node.wait("the end of the earlier operator", lambda: len(product.get(install.SYSTEM, POD)) == 1)
         product.apply(namespace, NAME, replicas=2, route={"host": HOST}, env=ONE_AT_A_TIME, disruptionBudget=False)
         product.wait_ready(namespace, NAME)
         product.node.wait("what the new operator removes", lambda: product.get(namespace, DISRUPTION_BUDGET) == [])
@@ -93,7 +93,7 @@ def test_from_an_earlier_commit(
     product.node.ctr("images", "tag", "--force", service.name, newer.name)
     others = [image for image in built if image is not service]
     with load(product, HOST) as outcome:
-        own.helm(product.node, own.CHART, *own.chart_values([*others, newer]))
+        install.helm(product.node, install.CHART, *install.chart_values([*others, newer]))
         product.node.wait(
             "pods of the new image",
             lambda: before.isdisjoint(pod["metadata"]["uid"] for pod in product.pods(namespace, NAME)),

@@ -8,16 +8,16 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from fakes.analyzer import FakeAnalyzer, picture
-from fakes.running import Lines, Running
-from network.servers import Server, reply
 
-from face_comparison import logs
-from face_comparison.admission import Admission
-from face_comparison.app import create_app
-from face_comparison.fetch import Fetcher, FetchPolicy
-from face_comparison.readiness import Readiness
+from face_comparison.fetching.fetcher import Fetcher, FetchPolicy
+from face_comparison.observability import logs
+from face_comparison.serving.admission import Admission
+from face_comparison.serving.readiness import Readiness
 from face_comparison.settings import Settings
+from face_comparison.web.app import create_app
+from support.analyzer import FakeAnalyzer, picture
+from support.running import Lines, Running
+from support.servers import Server, reply
 
 
 @pytest.fixture(scope="session")

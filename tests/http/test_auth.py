@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from fakes.running import COMPARE, DETECT, img
 
 from face_comparison.errors import InvalidSettings
+from support.running import COMPARE, DETECT, img
 
 KEY = "k3y-of-anna:with=signs"
 

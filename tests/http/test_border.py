@@ -9,11 +9,11 @@ import threading
 
 import msgspec
 import pytest
-from fakes.analyzer import picture
-from fakes.running import COMPARE, DETECT, img
 
-from face_comparison.app import STATUS
 from face_comparison.errors import FaceComparisonError
+from face_comparison.web.app import STATUS
+from support.analyzer import picture
+from support.running import COMPARE, DETECT, img
 
 CONTRACT = {
     400: {"invalid_json", "invalid_parameter", "missing_image", "invalid_base64", "unsupported_format",

@@ -7,10 +7,11 @@ import threading
 import msgspec
 import numpy as np
 import pytest
-from fakes.analyzer import MODEL, WIDTH, picture, vector
-from fakes.running import COMPARE, base64_of, img
-from network.servers import Conversation, reply
 from urllib3 import encode_multipart_formdata
+
+from support.analyzer import MODEL, WIDTH, picture, vector
+from support.running import COMPARE, base64_of, img
+from support.servers import Conversation, reply
 
 
 def numbers(person):

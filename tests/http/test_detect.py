@@ -8,8 +8,9 @@ import json
 import msgspec
 import numpy as np
 import pytest
-from fakes.analyzer import BUG, picture, vector
-from fakes.running import DETECT, base64_of, img
+
+from support.analyzer import BUG, picture, vector
+from support.running import DETECT, base64_of, img
 
 
 def names(response):

@@ -5,12 +5,12 @@ from __future__ import annotations
 import re
 
 import pytest
-from fakes.analyzer import MODEL, picture, vector
-from fakes.running import COMPARE, DETECT, base64_of, img
 from jsonschema import Draft202012Validator
 
+from face_comparison.server.bootstrap import Pending
 from face_comparison.settings import Settings
-from face_comparison.wsgi import Pending
+from support.analyzer import MODEL, picture, vector
+from support.running import COMPARE, DETECT, base64_of, img
 
 CARL = {"face_hash": vector("carl").tolist()}
 ALIASES = re.compile(r"^/(<stage>|prod)(/face-comparison(/compare)?|/explorer/<path:name>)?$|^/$|^/sample.jpg$")

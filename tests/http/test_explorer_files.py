@@ -5,7 +5,8 @@ from __future__ import annotations
 import gzip
 
 import pytest
-from fakes.running import Running
+
+from support.running import Running
 
 MAIN = "/prod/explorer/js/main.js"
 

@@ -9,8 +9,9 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from fakes.analyzer import picture, vector
-from fakes.running import COMPARE, DETECT, base64_of, img
+
+from support.analyzer import picture, vector
+from support.running import COMPARE, DETECT, base64_of, img
 
 FOLDER = Path(__file__).parent.parent / "golden" / "responses"
 ID = {"X-Request-Id": "golden"}

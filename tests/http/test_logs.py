@@ -5,9 +5,10 @@ from __future__ import annotations
 import base64
 
 import pytest
-from fakes.analyzer import picture, vector
-from fakes.running import COMPARE, DETECT, base64_of, img
-from network.servers import Conversation
+
+from support.analyzer import picture, vector
+from support.running import COMPARE, DETECT, base64_of, img
+from support.servers import Conversation
 
 
 def test_one_line_a_request_says_what_happened(running, lines):

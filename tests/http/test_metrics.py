@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from fakes.running import COMPARE, DETECT, base64_of, img
 from prometheus_client.parser import text_string_to_metric_families
 
-from face_comparison import metrics
+from face_comparison.observability import metrics
+from support.running import COMPARE, DETECT, base64_of, img
 
 
 def samples(running):

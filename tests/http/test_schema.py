@@ -16,10 +16,11 @@ import msgspec
 import pytest
 import schemathesis
 from hypothesis import HealthCheck, Phase, assume, given, settings
-from live.served import Served, until
 from schemathesis.checks import CHECKS
 from schemathesis.generation import GenerationMode
 from schemathesis.specs.openapi.checks import negative_data_rejection, positive_data_acceptance
+
+from support.served import Served, until
 
 # What no schema can say: whether a text is base64, and that of a picture; so requests that fit may be refused.
 NOT_PROMISED = [positive_data_acceptance]

@@ -17,13 +17,14 @@ import time
 from pathlib import Path
 
 import numpy as np
-from fakes.analyzer import MODEL
 
-from face_comparison import logs, server
-from face_comparison.analysis import ModelInfo
 from face_comparison.errors import InvalidBundle
-from face_comparison.faces import HASH_SIZE, Analysis, Box, Face, Quality
+from face_comparison.observability import logs
+from face_comparison.server import gunicorn_app
 from face_comparison.settings import Settings
+from face_comparison.vision.analyzer import ModelInfo
+from face_comparison.vision.types import HASH_SIZE, Analysis, Box, Face, Quality
+from support.analyzer import MODEL
 
 
 class ObedientAnalyzer:
@@ -61,5 +62,5 @@ def load(settings: Settings, threads: int) -> ObedientAnalyzer:
 if __name__ == "__main__":
     chosen = Settings.from_environ(os.environ)
     logs.configure(chosen.log_level)
-    if failure := server.serve(chosen, load):
+    if failure := gunicorn_app.serve(chosen, load):
         sys.exit(failure)

@@ -15,9 +15,10 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from live.served import LIMIT, Served, until
-from pictures import collection, samples
 from pyarrow import parquet
+
+from devtools.photos import collection, samples
+from support.served import LIMIT, Served, until
 
 PROGRAM = str(Path(sys.executable).with_name("face-comparison"))
 KEY = "secret-of-anna"

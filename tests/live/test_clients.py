@@ -10,7 +10,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from live.served import LIMIT, Served, img, raw_request, read_reply, serving, until
+
+from support.served import LIMIT, Served, img, raw_request, read_reply, serving, until
 
 QUEUE = 8
 

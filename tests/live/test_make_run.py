@@ -16,7 +16,8 @@ from pathlib import Path
 import psutil
 import pytest
 import urllib3
-from live.served import until
+
+from support.served import until
 
 ROOT = Path(__file__).parents[2]
 LIMIT = 180

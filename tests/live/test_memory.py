@@ -9,7 +9,8 @@ from pathlib import Path
 
 import psutil
 import pytest
-from live.served import Served, raw_request, serving
+
+from support.served import Served, raw_request, serving
 
 
 def turn(service: Served, _: int) -> None:

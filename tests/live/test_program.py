@@ -15,10 +15,10 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from live.served import LIMIT, Served, until
-from pictures import samples
 
-from face_comparison.drawing.comparison import DIFFERENT, SAME
+from devtools.photos import samples
+from face_comparison.rendering.comparison import DIFFERENT, SAME
+from support.served import LIMIT, Served, until
 
 PROGRAM = str(Path(sys.executable).with_name("face-comparison"))
 

@@ -13,12 +13,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from live.served import Served, until
-from network.servers import Server, reply
-from pictures import samples
 from PIL import Image
 
+from devtools.photos import samples
 from face_comparison.client import Client, ServiceError, Target, TargetFailure
+from support.served import Served, until
+from support.servers import Server, reply
 
 BIN = Path(sys.executable).parent
 KEY = "secret-of-anna"

@@ -12,7 +12,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from live.served import Served
+
+from support.served import Served
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text()

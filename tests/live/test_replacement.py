@@ -12,7 +12,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from live.served import LIMIT, Served, serving, until
+
+from support.served import LIMIT, Served, serving, until
 
 
 @contextmanager

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import psutil
 import pytest
-from live.served import LIMIT, Served, serving, until
 
-from face_comparison.server import HEADROOM
+from face_comparison.server.gunicorn_app import HEADROOM
+from support.served import LIMIT, Served, serving, until
 
 IN_FLIGHT, EACH = 64, 8
 

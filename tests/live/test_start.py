@@ -10,7 +10,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from live.served import serving, until
+
+from support.served import serving, until
 
 
 def serve(*arguments: str, **environ: str) -> subprocess.CompletedProcess[str]:

@@ -14,7 +14,8 @@ from pathlib import Path
 
 import psutil
 import pytest
-from live.served import LIMIT, Served, raw_request, read_reply, serving, until
+
+from support.served import LIMIT, Served, raw_request, read_reply, serving, until
 
 LIVEZ = b"GET /livez HTTP/1.1\r\nHost: x\r\n\r\n"
 

@@ -1,15 +1,15 @@
 import pytest
 
-from face_comparison import analysis, publishing
-from face_comparison.analysis import PictureAnalyzer
-from face_comparison.bundle import Bundle
+from face_comparison.models import bundle_store
+from face_comparison.vision.analyzer import PictureAnalyzer, build_analyzer
+from face_comparison.vision.bundle import Bundle
 
 
 @pytest.fixture(scope="session")
 def default_bundle() -> Bundle:
-    return publishing.fetched("default", publishing.bundles_folder())
+    return bundle_store.fetched("default", bundle_store.bundles_folder())
 
 
 @pytest.fixture(scope="session")
 def analyzer(default_bundle: Bundle) -> PictureAnalyzer:
-    return analysis.build_analyzer(default_bundle, device="cpu", threads=2)
+    return build_analyzer(default_bundle, device="cpu", threads=2)

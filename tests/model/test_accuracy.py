@@ -3,9 +3,9 @@
 import json
 
 import pytest
-from model import accuracy
 
-from face_comparison.analysis import PictureAnalyzer
+from devtools import accuracy
+from face_comparison.vision.analyzer import PictureAnalyzer
 
 MOST_WRONG_WHERE_BOTH_ARE_WORSE = 0.02
 """Share of pairs. With both photographs made worse strangers come nearer (an earlier pipeline had 3 of 447 pairs wrong,

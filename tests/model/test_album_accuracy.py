@@ -4,10 +4,10 @@ import json
 
 import numpy as np
 import pytest
-from model import album_accuracy
-from model.album_accuracy import WAYS, Score, Truth
 
-from face_comparison.analysis import PictureAnalyzer
+from devtools import album_accuracy
+from devtools.album_accuracy import WAYS, Score, Truth
+from face_comparison.vision.analyzer import PictureAnalyzer
 
 LEAST_FOUND = 0.99
 """Share of the faces that are wholly on a picture."""

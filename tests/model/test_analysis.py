@@ -10,15 +10,16 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
-from model import accuracy
-from pictures import samples
 
-from face_comparison import analysis, engines, similarity
-from face_comparison.analysis import PictureAnalyzer
-from face_comparison.bundle import Bundle
-from face_comparison.commands import pictures as commands
+from devtools import accuracy
+from devtools.photos import samples
+from face_comparison import engines
+from face_comparison.cli import analyzers as commands
 from face_comparison.engines import Engine, Session, Shape, openvino
-from face_comparison.faces import Face
+from face_comparison.vision import embedding
+from face_comparison.vision.analyzer import PictureAnalyzer, build_analyzer, finer_reduction, reduction
+from face_comparison.vision.bundle import Bundle
+from face_comparison.vision.types import Face
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "model" / "sample.json"
 SAMPLE = resources.files("face_comparison").joinpath("sample.jpg").read_bytes()
@@ -43,7 +44,7 @@ def test_the_sample_gives_the_numbers_that_it_always_gave(analyzer: PictureAnaly
     assert face.quality.brightness == pytest.approx(golden["brightness"], abs=1)
     hashed = np.zeros(768, np.float32)
     hashed[:128] = golden["hash"]
-    assert similarity.distance(face.hash, hashed) < 0.03
+    assert embedding.distance(face.hash, hashed) < 0.03
     assert analyzer.model.version == golden["version"]
 
 
@@ -57,7 +58,7 @@ def test_a_face_of_40_pixels_in_a_1920x1080_picture_is_found_and_is_still_the_sa
         assert far.shape == (1080, 1920, 3)
         (found,) = analyzer.analyze(jpeg(far)).faces
         assert 34 < found.box.height < 46
-        assert similarity.distance(near.hash, found.hash) < 0.75
+        assert embedding.distance(near.hash, found.hash) < 0.75
 
 
 @pytest.mark.parametrize("side", [500, 1000, 2000, 3000])
@@ -68,7 +69,7 @@ def test_a_huge_close_up_is_found(analyzer: PictureAnalyzer, side: int) -> None:
     face = cv2.resize(picture("obama3.jpg")[top:bottom, left:right], (side, side * (bottom - top) // (right - left)))
     (found,) = analyzer.analyze(jpeg(face)).faces
     assert found.box.height > 0.8 * face.shape[0]
-    assert similarity.distance(near.hash, found.hash) < 0.6
+    assert embedding.distance(near.hash, found.hash) < 0.6
 
 
 def test_more_faces_than_a_batch_holds_all_come_back_each_itself(analyzer: PictureAnalyzer) -> None:
@@ -79,7 +80,7 @@ def test_more_faces_than_a_batch_holds_all_come_back_each_itself(analyzer: Pictu
     assert len(found) == rows * columns
     cells = {(int(face.box.left // 300), int(face.box.top // 300)) for face in found}
     assert len(cells) == rows * columns
-    assert max(similarity.distance(alone.hash, face.hash) for face in found) < 0.3
+    assert max(embedding.distance(alone.hash, face.hash) for face in found) < 0.3
     assert [face.confidence for face in found] == sorted((face.confidence for face in found), reverse=True)
 
 
@@ -125,9 +126,9 @@ def test_boxes_and_landmarks_fit_the_picture_whatever_size_it_was_decoded_at(ana
     (small,) = analyzer.analyze(jpeg(tile)).faces
     large = cv2.resize(tile, None, fx=3, fy=3, interpolation=cv2.INTER_CUBIC)
     (found,) = analyzer.analyze(jpeg(large)).faces
-    assert analysis.reduction(max(large.shape[:2]), 640) == 4
+    assert reduction(max(large.shape[:2]), 640) == 4
     np.testing.assert_allclose(found.landmarks / 3, small.landmarks, atol=5)  # of a face 242 pixels wide
-    assert similarity.distance(small.hash, found.hash) < 0.25
+    assert embedding.distance(small.hash, found.hash) < 0.25
 
 
 def test_threads_do_not_mix_pictures(analyzer: PictureAnalyzer) -> None:
@@ -141,7 +142,7 @@ def test_threads_do_not_mix_pictures(analyzer: PictureAnalyzer) -> None:
 
 def test_every_batch_is_reported(default_bundle: Bundle) -> None:
     seen: list[tuple[str, int]] = []
-    reporting = analysis.build_analyzer(default_bundle, device="cpu", on_batch=lambda *batch: seen.append(batch))
+    reporting = build_analyzer(default_bundle, device="cpu", on_batch=lambda *batch: seen.append(batch))
     seen.clear()
     reporting.analyze(SAMPLE)
     assert ("embedder", 1) in seen
@@ -176,7 +177,7 @@ def test_every_bucket_has_run_before_the_first_request(default_bundle: Bundle, m
 
     load_engine = engines.load
     monkeypatch.setattr(engines, "load", load)
-    analysis.build_analyzer(default_bundle, device="cpu")
+    build_analyzer(default_bundle, device="cpu")
     assert loaded
     assert set(ran) == set(loaded)
 
@@ -204,7 +205,7 @@ def test_a_command_waits_for_no_bucket_that_its_pictures_do_not_need(
     needed = set(compiled)
     assert len(needed) == len(compiled)
     compiled.clear()
-    analysis.build_analyzer(default_bundle, device="cpu", threads=4)
+    build_analyzer(default_bundle, device="cpu", threads=4)
     assert needed < set(compiled)
 
 
@@ -231,7 +232,7 @@ def test_the_path_of_a_gpu_gives_the_faces_of_a_cpu_in_batches_that_were_loaded(
 
     cpu = engines.load("onnxruntime", "cpu", 2)
     monkeypatch.setattr(engines, "load", lambda *given: Gpu())
-    gpu = analysis.build_analyzer(default_bundle, device="cuda", threads=2, on_batch=lambda *batch: sizes.append(batch))
+    gpu = build_analyzer(default_bundle, device="cuda", threads=2, on_batch=lambda *batch: sizes.append(batch))
     photographs = [samples.photographs()[name].read_bytes() for name in samples.BENCH]
     with ThreadPoolExecutor(8) as pool:
         found = list(pool.map(gpu.analyze, photographs * 2))
@@ -241,7 +242,7 @@ def test_the_path_of_a_gpu_gives_the_faces_of_a_cpu_in_batches_that_were_loaded(
         for face in analysed.faces:
             nearest = min(expected, key=lambda other: float(np.abs(other.landmarks - face.landmarks).max()))
             np.testing.assert_allclose(face.landmarks, nearest.landmarks, atol=1)
-            assert similarity.distance(face.hash, nearest.hash) < 0.1
+            assert embedding.distance(face.hash, nearest.hash) < 0.1
     assert max(size for network, size in sizes if network == "detector") > 1
 
 
@@ -255,7 +256,7 @@ def test_the_detector_computes_in_float32(default_bundle: Bundle, monkeypatch: p
         return session(self, network, shapes, **given)
 
     monkeypatch.setattr(openvino.OpenVinoEngine, "session", recorded)
-    analysis.build_analyzer(default_bundle, device="cpu")
+    build_analyzer(default_bundle, device="cpu")
     assert exact == [("detector", True), ("embedder", False)]
 
 
@@ -263,7 +264,7 @@ def test_a_picture_of_six_people_is_looked_at_no_more_often_than_it_takes(defaul
     """What is surely no face takes no crop, and the sure faces say how fine the picture must be before crops are cut:
     two views, at most ten places of which the first crop proves six, and two more crops of each."""
     looks: list[int] = []
-    reporting = analysis.build_analyzer(
+    reporting = build_analyzer(
         default_bundle, device="cpu", on_batch=lambda network, size: looks.append(size) if network == "detector" else 0
     )
     looks.clear()
@@ -281,7 +282,7 @@ def test_stages_add_up_to_the_work_that_was_done(analyzer: PictureAnalyzer) -> N
 def test_the_warm_up_fails_where_the_embedder_gives_no_numbers(
     default_bundle: Bundle, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    broken = analysis.build_analyzer(default_bundle, device="cpu")
+    broken = build_analyzer(default_bundle, device="cpu")
     monkeypatch.setattr(
         broken._recognizer._embedder, "run", lambda faces: [np.full((len(faces), 128), np.nan, np.float32)]
     )
@@ -291,9 +292,9 @@ def test_the_warm_up_fails_where_the_embedder_gives_no_numbers(
 
 @pytest.mark.parametrize(("longest", "reduce"), [(500, 1), (1279, 1), (1280, 2), (2559, 2), (2560, 4), (4096, 4)])
 def test_a_picture_is_decoded_no_smaller_than_the_detector_sees_it(longest: int, reduce: int) -> None:
-    assert analysis.reduction(longest, 640) == reduce
+    assert reduction(longest, 640) == reduce
 
 
 @pytest.mark.parametrize(("face", "reduce", "finer"), [(200, 4, 4), (112, 4, 4), (111, 4, 2), (50, 4, 1), (5, 8, 1)])
 def test_a_small_face_asks_for_a_finer_picture(face: float, reduce: int, finer: int) -> None:
-    assert analysis.finer_reduction(face, reduce) == finer
+    assert finer_reduction(face, reduce) == finer

@@ -7,12 +7,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from model import bundles
 
-from face_comparison import analysis, bundle, publishing
-from face_comparison.bundle import Bundle
 from face_comparison.engines import openvino as engine
 from face_comparison.errors import InvalidBundle, ModelDownloadFailed
+from face_comparison.models import bundle_store
+from face_comparison.vision import bundle
+from face_comparison.vision.analyzer import PictureAnalyzer, build_analyzer
+from face_comparison.vision.bundle import Bundle
+from support import bundles
 
 SAMPLE = resources.files("face_comparison").joinpath("sample.jpg").read_bytes()
 
@@ -23,8 +25,8 @@ def copy(default_bundle: Bundle, tmp_path: Path) -> Path:
 
 
 def test_a_second_bundle_is_fetched_and_serves_by_its_manifest_alone(tmp_path: Path) -> None:
-    fetched = publishing.fetched(str(bundles.recipe(tmp_path)), tmp_path / "bundles")
-    second = analysis.build_analyzer(fetched, device="cpu", threads=1)
+    fetched = bundle_store.fetched(str(bundles.recipe(tmp_path)), tmp_path / "bundles")
+    second = build_analyzer(fetched, device="cpu", threads=1)
     second.warm_up()
     assert second.model.version == "second-7"
     assert (second.model.threshold, second.model.scale) == (0.9, 0.1)
@@ -35,8 +37,8 @@ def test_a_second_bundle_is_fetched_and_serves_by_its_manifest_alone(tmp_path: P
     assert np.linalg.norm(face.hash) == pytest.approx(1, abs=1e-5)
 
 
-def test_both_engines_give_the_same_hash(default_bundle: Bundle, analyzer: analysis.PictureAnalyzer) -> None:
-    other = analysis.build_analyzer(default_bundle, device="cpu", engine="onnxruntime", threads=1)
+def test_both_engines_give_the_same_hash(default_bundle: Bundle, analyzer: PictureAnalyzer) -> None:
+    other = build_analyzer(default_bundle, device="cpu", engine="onnxruntime", threads=1)
     assert (other.model.engine, analyzer.model.engine) == ("onnxruntime", "openvino")
     (one,), (two,) = analyzer.analyze(SAMPLE).faces, other.analyze(SAMPLE).faces
     # float32 on both: different order of sums only, but with bfloat16 in OpenVINO's embedder: 0.03 at most.
@@ -47,17 +49,17 @@ def test_both_engines_give_the_same_hash(default_bundle: Bundle, analyzer: analy
 
 def test_fetching_again_builds_nothing(tmp_path: Path) -> None:
     recipe = bundles.recipe(tmp_path)
-    first = publishing.fetched(str(recipe), tmp_path / "bundles")
+    first = bundle_store.fetched(str(recipe), tmp_path / "bundles")
     for published in tmp_path.glob("*-published.onnx"):
         published.unlink()  # nothing could be built from now on
-    assert publishing.fetched(str(recipe), tmp_path / "bundles").digest == first.digest
+    assert bundle_store.fetched(str(recipe), tmp_path / "bundles").digest == first.digest
 
 
 @pytest.mark.parametrize("damage", [lambda path: path.write_bytes(path.read_bytes()[:-1]), Path.unlink])
 def test_a_kept_bundle_that_is_damaged_is_built_anew(tmp_path: Path, damage) -> None:
     recipe = str(bundles.recipe(tmp_path))
-    damage(publishing.fetched(recipe, tmp_path / "bundles").embedder)
-    assert publishing.fetched(recipe, tmp_path / "bundles").embedder.stat().st_size > 0
+    damage(bundle_store.fetched(recipe, tmp_path / "bundles").embedder)
+    assert bundle_store.fetched(recipe, tmp_path / "bundles").embedder.stat().st_size > 0
 
 
 def test_a_damaged_file_stops_the_start_and_is_named_with_both_digests(copy: Path) -> None:
@@ -125,7 +127,7 @@ def test_a_published_file_with_another_digest_is_never_used(tmp_path: Path) -> N
     recipe = bundles.recipe(tmp_path)
     (tmp_path / "embedder-published.onnx").write_bytes(b"something else")
     with pytest.raises(ModelDownloadFailed, match=r"embedder-published\.onnx: expected sha256 [0-9a-f]{64}, found"):
-        publishing.fetched(str(recipe), tmp_path / "bundles")
+        bundle_store.fetched(str(recipe), tmp_path / "bundles")
     assert not list((tmp_path / "bundles").glob("second-7"))
 
 
@@ -135,9 +137,9 @@ def test_the_next_source_is_asked_when_one_does_not_answer(tmp_path: Path) -> No
     for network in ("detector", "embedder"):
         manifest[network]["origin"]["sources"].insert(0, {"path": "not-there.onnx"})
     recipe.write_text(json.dumps(manifest))
-    assert publishing.fetched(str(recipe), tmp_path / "bundles").manifest.version == "second-7"
+    assert bundle_store.fetched(str(recipe), tmp_path / "bundles").manifest.version == "second-7"
 
 
 def test_an_unknown_name_lists_the_known_ones(tmp_path: Path) -> None:
     with pytest.raises(InvalidBundle, match="known are yunet-sface"):
-        publishing.located("resnet", tmp_path)
+        bundle_store.located("resnet", tmp_path)

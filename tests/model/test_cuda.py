@@ -10,9 +10,9 @@ import numpy as np
 import onnxruntime
 import pytest
 
-from face_comparison import analysis, similarity
-from face_comparison.analysis import PictureAnalyzer
-from face_comparison.bundle import Bundle
+from face_comparison.vision import embedding
+from face_comparison.vision.analyzer import PictureAnalyzer, build_analyzer
+from face_comparison.vision.bundle import Bundle
 
 pytestmark = pytest.mark.skipif(
     "CUDAExecutionProvider" not in onnxruntime.get_available_providers(),
@@ -26,13 +26,13 @@ def test_a_gpu_finds_what_a_cpu_finds_and_requests_share_batches(
     default_bundle: Bundle, analyzer: PictureAnalyzer
 ) -> None:
     batches: list[tuple[str, int]] = []
-    gpu = analysis.build_analyzer(default_bundle, device="cuda", on_batch=lambda *batch: batches.append(batch))
+    gpu = build_analyzer(default_bundle, device="cuda", on_batch=lambda *batch: batches.append(batch))
     assert gpu.model.device == "cuda"
     gpu.warm_up()
     (expected,) = analyzer.analyze(SAMPLE).faces
     with ThreadPoolExecutor(32) as pool:
         found = list(pool.map(lambda _: gpu.analyze(SAMPLE).faces, range(256)))
     for (face,) in found:
-        assert similarity.distance(face.hash, expected.hash) < 0.05
+        assert embedding.distance(face.hash, expected.hash) < 0.05
         np.testing.assert_allclose(face.landmarks, expected.landmarks, atol=1)
     assert max(size for network, size in batches if network == "embedder") > 1

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from network.namespaces import Network, unavailable
-from network.servers import Server
+
+from support.namespaces import Network, unavailable
+from support.servers import Server
 
 
 @pytest.fixture

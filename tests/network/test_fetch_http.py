@@ -13,7 +13,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from network.servers import Conversation, Server, redirect, reply
 
 from face_comparison import __version__
 from face_comparison.errors import (
@@ -24,7 +23,8 @@ from face_comparison.errors import (
     UrlFetchTimeout,
     UrlNotAllowed,
 )
-from face_comparison.fetch import Fetcher, FetchPolicy
+from face_comparison.fetching.fetcher import Fetcher, FetchPolicy
+from support.servers import Conversation, Server, redirect, reply
 
 PICTURE = bytes(range(256)) * 500
 LIMIT = 200_000

@@ -18,13 +18,10 @@ from typing import Any
 import boto3
 import pytest
 from botocore.config import Config
-from network.servers import Conversation, Server, reply
-from parts.ports import free_ports
-from parts.processes import Processes
-from parts.programs import PartUnavailable, binary
 
-from face_comparison import publishing
-from face_comparison.bundle import Bundle
+from devtools.k8s.ports import free_ports
+from devtools.k8s.processes import Processes
+from devtools.k8s.programs import PartUnavailable, binary
 from face_comparison.errors import (
     BodyTooLarge,
     DeadlineExceeded,
@@ -33,8 +30,11 @@ from face_comparison.errors import (
     UrlFetchTimeout,
     UrlNotAllowed,
 )
-from face_comparison.fetch import Fetcher, FetchPolicy
-from face_comparison.s3 import download_prefix
+from face_comparison.fetching.fetcher import Fetcher, FetchPolicy
+from face_comparison.fetching.s3 import download_prefix
+from face_comparison.models import bundle_store
+from face_comparison.vision.bundle import Bundle
+from support.servers import Conversation, Server, reply
 
 PICTURE = bytes(range(256)) * 500
 LIMIT = 200_000
@@ -380,7 +380,7 @@ def test_a_key_that_would_leave_the_folder_writes_nothing(odd: Server, tmp_path:
 @pytest.fixture(scope="module")
 def stored(admin: Any) -> Bundle:
     """The default bundle, below `s3://other/served`, as it was put there."""
-    made = publishing.fetched("default", publishing.bundles_folder())
+    made = bundle_store.fetched("default", bundle_store.bundles_folder())
     for path in (made.folder / "manifest.json", made.detector, made.embedder):
         admin.put_object(Bucket="other", Key=f"served/{path.name}", Body=path.read_bytes())
     damaged = made.embedder.read_bytes()[:-1]

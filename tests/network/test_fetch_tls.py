@@ -8,12 +8,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from network.namespaces import Network
-from network.servers import Conversation, Server, redirect, reply
-from parts.certificates import Authority
 
+from devtools.k8s.certificates import Authority
 from face_comparison.errors import BodyTooLarge, UrlFetchFailed, UrlFetchTimeout, UrlNotAllowed
-from face_comparison.fetch import Fetcher, FetchPolicy
+from face_comparison.fetching.fetcher import Fetcher, FetchPolicy
+from support.namespaces import Network
+from support.servers import Conversation, Server, redirect, reply
 
 PICTURE = bytes(range(256)) * 500
 LIMIT = 200_000

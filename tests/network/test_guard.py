@@ -10,8 +10,6 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import pytest
-from network.namespaces import Network
-from network.servers import Server, redirect, reply
 
 from face_comparison.errors import (
     DeadlineExceeded,
@@ -20,7 +18,9 @@ from face_comparison.errors import (
     UrlFetchTimeout,
     UrlNotAllowed,
 )
-from face_comparison.fetch import Fetcher, FetchPolicy
+from face_comparison.fetching.fetcher import Fetcher, FetchPolicy
+from support.namespaces import Network
+from support.servers import Server, redirect, reply
 
 PICTURE = b"a picture"
 PUBLIC = "93.184.215.14"

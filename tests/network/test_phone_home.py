@@ -14,10 +14,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import urllib3
-from network.namespaces import Network
-from parts.processes import Processes
 
-from face_comparison import publishing
+from devtools.k8s.processes import Processes
+from face_comparison.models import bundle_store
+from support.namespaces import Network
 
 SECONDS = 100.0
 """Longest wait for what must come."""
@@ -49,7 +49,7 @@ def until(met: Callable[[], object], processes: Processes) -> None:
 
 
 def test_services_at_work_look_up_no_name(network: Network, tmp_path: Path) -> None:
-    bundle = publishing.fetched("default", publishing.bundles_folder()).folder
+    bundle = bundle_store.fetched("default", bundle_store.bundles_folder()).folder
     picture = (importlib.resources.files("face_comparison") / "sample.jpg").read_bytes()
     program = Path(sys.executable).parent / "face-comparison"
     options = ["--host", "127.0.0.1", "--workers", "1", "--threads", "1", "--bundle", bundle]

@@ -18,9 +18,9 @@ from typing import Any
 
 import pytest
 import yaml
-from parts.certificates import Authority
-from parts.controlplane import attempts
 
+from devtools.k8s.certificates import Authority
+from devtools.k8s.controlplane import attempts
 from face_comparison_operator.kopf_adapter import RETRY_SECONDS
 
 PROGRAM = """

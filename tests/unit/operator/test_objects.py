@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import golden_objects
 import msgspec
 import pytest
 
+from devtools import golden_objects
 from face_comparison_operator.api_resources import CHILDREN, kind_of
 from face_comparison_operator.objects import desired, workload
 from face_comparison_operator.resource import child_name, parse

@@ -11,9 +11,9 @@ from functools import partial
 
 import pytest
 
-from face_comparison.admission import LONGEST_RETRY_SECONDS, Admission
-from face_comparison.board import Board
 from face_comparison.errors import DeadlineExceeded, Overloaded
+from face_comparison.server.shared_state import Board
+from face_comparison.serving.admission import LONGEST_RETRY_SECONDS, Admission
 
 LATER = 30.0
 

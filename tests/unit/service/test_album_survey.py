@@ -9,16 +9,16 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from fakes.analyzer import MODEL, FakeAnalyzer
 
 from face_comparison.album import survey
 from face_comparison.album.analysts import MOST_BYTES, Analyst, Here, PictureRefused
 from face_comparison.album.crops import Crops
 from face_comparison.album.faces import Skipped
 from face_comparison.album.memory import Memory
-from face_comparison.analysis import Analyzer
 from face_comparison.client.replies import BoundingBox, Detection, Face, Quality
 from face_comparison.errors import AcceleratorUnavailable, ServiceRefused
+from face_comparison.vision.analyzer import Analyzer
+from support.analyzer import MODEL, FakeAnalyzer
 
 FACE = Face(BoundingBox(0.2, 0.2, 0.5, 0.5), 0.9, {}, Quality(1, 2, 30), np.eye(1, 768, dtype=np.float32)[0], "m-1")
 

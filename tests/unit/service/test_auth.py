@@ -7,9 +7,9 @@ import logging
 
 import pytest
 
-from face_comparison import auth
-from face_comparison.auth import ApiKeys, parsed_keys
 from face_comparison.errors import Forbidden, InvalidSettings, Unauthorized
+from face_comparison.web import auth
+from face_comparison.web.auth import ApiKeys, parsed_keys
 
 
 def test_names_keys_comments_and_blank_lines():

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from face_comparison.batching import Direct, Gathered, exact, padded
+from face_comparison.vision.batching import Direct, Gathered, exact, padded
 
 SIZES = (1, 2, 4, 8)
 

@@ -11,14 +11,14 @@ import click
 import pytest
 from click.testing import CliRunner
 
-from face_comparison import cli, commands
-from face_comparison.commands.compare import DIFFERENT, SAME, status, table
-from face_comparison.comparison import FaceMatch, TargetMatch
+from face_comparison.cli import exit_status, main
+from face_comparison.cli.compare import DIFFERENT, SAME, status, table
 from face_comparison.errors import CorruptImage
 from face_comparison.settings import OPTIONS, OTHER_NAMES, PREFIX
+from face_comparison.vision.matching import FaceMatch, TargetMatch
 
 
-def every_command(group: click.Group = cli.main, path: str = "") -> Iterator[tuple[str, click.Command]]:
+def every_command(group: click.Group = main.main, path: str = "") -> Iterator[tuple[str, click.Command]]:
     context = click.Context(group)
     for name in group.list_commands(context):
         command = group.get_command(context, name)
@@ -53,7 +53,7 @@ def test_serve_has_the_options_of_the_settings_in_their_order() -> None:
 
 @pytest.mark.parametrize("path", [path for path, _ in every_command()])
 def test_every_command_has_help(path: str) -> None:
-    shown = CliRunner().invoke(cli.main, [*path.split(), "--help"])
+    shown = CliRunner().invoke(main.main, [*path.split(), "--help"])
     assert shown.exit_code == 0
     assert "Usage:" in shown.output
     assert len(shown.output.splitlines()) > 4
@@ -79,8 +79,8 @@ def test_every_command_has_help(path: str) -> None:
     ],
 )
 def test_failures_are_one_line_and_status_2(arguments: list[str], says: str) -> None:
-    ended = CliRunner().invoke(cli.main, arguments)
-    assert ended.exit_code == commands.FAILED
+    ended = CliRunner().invoke(main.main, arguments)
+    assert ended.exit_code == exit_status.FAILED
     assert ended.stderr.startswith(says)
     assert ended.stdout == ""
 
@@ -90,43 +90,43 @@ def test_an_album_says_how_to_get_what_it_needs(package: str, monkeypatch: pytes
     for name in [name for name in sys.modules if name.partition(".")[0] == package or ".album" in name]:
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, package, None)
-    ended = CliRunner().invoke(cli.main, ["album", ".", "--out", str(tmp_path / "album")])
-    assert ended.exit_code == commands.FAILED
+    ended = CliRunner().invoke(main.main, ["album", ".", "--out", str(tmp_path / "album")])
+    assert ended.exit_code == exit_status.FAILED
     assert ended.stderr.startswith("packages_missing: ")
     assert ended.stderr.endswith("pip install 'face-comparison[album]'\n")
 
 
 def test_a_file_that_cannot_be_written_is_one_line_and_status_2(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    ended = CliRunner().invoke(cli.main, ["models", "fetch"], env={"FACE_COMPARISON_BUNDLES": str(tmp_path / "file")})
-    assert ended.exit_code == commands.FAILED
+    ended = CliRunner().invoke(main.main, ["models", "fetch"], env={"FACE_COMPARISON_BUNDLES": str(tmp_path / "file")})
+    assert ended.exit_code == exit_status.FAILED
     assert ended.stderr == f"internal: {tmp_path / 'file'}: File exists\n"
 
 
 def test_what_nobody_expected_is_no_verdict(monkeypatch: pytest.MonkeyPatch) -> None:
     """Python ends with status 1, which `compare` means as "different people"."""
-    monkeypatch.setattr("face_comparison.commands.pictures.loaded", lambda given: 1 / 0)
-    ended = CliRunner().invoke(cli.main, ["compare", "a.jpg", "b.jpg"])
-    assert ended.exit_code == commands.FAILED
+    monkeypatch.setattr("face_comparison.cli.analyzers.loaded", lambda given: 1 / 0)
+    ended = CliRunner().invoke(main.main, ["compare", "a.jpg", "b.jpg"])
+    assert ended.exit_code == exit_status.FAILED
     assert "ZeroDivisionError" in ended.stderr
 
 
 def test_an_unknown_environment_name_stops_every_command_that_loads_models() -> None:
-    ended = CliRunner().invoke(cli.main, ["compare", "a", "b"], env={"FACE_COMPARISON_BUNDEL": "x"})
-    assert ended.exit_code == commands.FAILED
+    ended = CliRunner().invoke(main.main, ["compare", "a", "b"], env={"FACE_COMPARISON_BUNDEL": "x"})
+    assert ended.exit_code == exit_status.FAILED
     assert "did you mean FACE_COMPARISON_BUNDLE?" in ended.stderr
 
 
 def test_kubernetes_is_told_why_a_start_failed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Its containers have a file for that; elsewhere there is none, and none is made."""
     file = tmp_path / "termination-log"
-    monkeypatch.setattr("face_comparison.commands.serve.TERMINATION_LOG", file)
+    monkeypatch.setattr("face_comparison.cli.serve.TERMINATION_LOG", file)
     arguments = ["serve", "--port", "70000"]
-    assert CliRunner().invoke(cli.main, arguments).exit_code == commands.FAILED
+    assert CliRunner().invoke(main.main, arguments).exit_code == exit_status.FAILED
     assert not file.exists()
     file.touch()
-    ended = CliRunner().invoke(cli.main, arguments)
-    assert ended.exit_code == commands.FAILED
+    ended = CliRunner().invoke(main.main, arguments)
+    assert ended.exit_code == exit_status.FAILED
     assert file.read_text() == ended.stderr.strip()
     assert file.read_text().startswith("invalid_settings: --port")
 
@@ -139,7 +139,7 @@ def test_compare_is_same_only_when_the_person_is_on_every_picture() -> None:
     same, other = TargetMatch((match(0.6, same=True),)), TargetMatch((match(1.3, same=False),))
     assert status([same, same]) == SAME == 0
     assert status([same, other]) == DIFFERENT == 1
-    assert status([same, CorruptImage("x")]) == commands.FAILED == 2
+    assert status([same, CorruptImage("x")]) == exit_status.FAILED == 2
 
 
 def test_the_table_tells_verdict_distance_and_failure() -> None:
@@ -154,7 +154,7 @@ def test_the_table_tells_verdict_distance_and_failure() -> None:
 
 
 def test_bundles_are_kept_where_the_environment_says(tmp_path: Path) -> None:
-    shown = CliRunner().invoke(cli.main, ["models", "list"], env={"FACE_COMPARISON_BUNDLES": str(tmp_path)})
+    shown = CliRunner().invoke(main.main, ["models", "list"], env={"FACE_COMPARISON_BUNDLES": str(tmp_path)})
     assert shown.exit_code == 0
     assert "not here: face-comparison models fetch yunet-sface" in shown.output
     assert os.listdir(tmp_path) == []  # noqa: PTH208 (looking makes nothing)

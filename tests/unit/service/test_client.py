@@ -21,7 +21,7 @@ from PIL import Image
 from face_comparison.client import About, Client, Face, ServiceError, ServiceUnreachable, Target, TargetFailure
 from face_comparison.client.connection import LONGEST_PAUSE_SECONDS, pause
 from face_comparison.client.pictures import picture_fields, subject_fields
-from face_comparison.wire import compare_request, detect_request
+from face_comparison.wire.requests import compare_request, detect_request
 
 HASH = np.eye(1, 768, 3, dtype=np.float32)[0]
 BOX = {"Left": 0.1, "Top": 0.2, "Width": 0.3, "Height": 0.4}

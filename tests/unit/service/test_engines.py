@@ -98,7 +98,8 @@ def test_the_probe_of_a_gpu_is_a_convolution_that_a_cpu_computes_too() -> None:
 
 def test_nothing_that_serves_imports_what_only_builds_bundles() -> None:
     """The images hold neither onnx nor pip."""
-    code = "import sys; import face_comparison.wsgi, face_comparison.loading, face_comparison.engines.onnxruntime; "
+    code = "import sys, face_comparison.server.bootstrap, face_comparison.models.loader; "
+    code += "import face_comparison.engines.onnxruntime; "
     code += "sys.exit(', '.join(name for name in ('onnx', 'pip') if name in sys.modules) or 0)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from face_comparison import geometry
-from face_comparison.geometry import ARCFACE_TEMPLATE, Detections, Pyramid
+from face_comparison.vision import geometry
+from face_comparison.vision.geometry import ARCFACE_TEMPLATE, Detections, Pyramid
 
 
 def detections(*boxes: tuple[float, float, float, float], scores: list[float] | None = None) -> Detections:

@@ -11,9 +11,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from pictures import kinds, samples
 from PIL import Image
 
+from devtools.photos import kinds, samples
 from face_comparison import image
 from face_comparison.errors import CorruptImage, ImageTooLarge, UnsupportedFormat
 

@@ -7,8 +7,8 @@ import struct
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from pictures import damage, kinds
 
+from devtools.photos import damage, kinds
 from face_comparison import image
 from face_comparison.errors import CorruptImage, UnsupportedFormat
 

@@ -11,8 +11,8 @@ import psutil
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from pictures import damage, kinds
 
+from devtools.photos import damage, kinds
 from face_comparison import image
 from face_comparison.errors import CorruptImage, ImageTooLarge, UnsupportedFormat
 

@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 import simplejpeg
 from numpy.typing import NDArray
-from pictures import damage, kinds
 from PIL import Image
 
+from devtools.photos import damage, kinds
 from face_comparison import image
 from face_comparison.errors import CorruptImage, UnsupportedFormat
 

@@ -8,8 +8,8 @@ import zlib
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from pictures import damage, kinds
 
+from devtools.photos import damage, kinds
 from face_comparison import image
 from face_comparison.errors import CorruptImage, ImageTooLarge, UnsupportedFormat
 

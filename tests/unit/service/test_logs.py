@@ -13,8 +13,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from face_comparison import logs
-from face_comparison.logs import JsonFormatter, scrubbed
+from face_comparison.observability import logs
+from face_comparison.observability.logs import JsonFormatter, scrubbed
 
 
 @pytest.fixture
@@ -45,9 +45,9 @@ def test_a_message_with_line_breaks_stays_one_line(written):
 
 
 def test_the_level_is_that_of_the_package_and_libraries_are_heard_from_warning_on(written):
-    logging.getLogger("face_comparison.fetch").debug("no")
+    logging.getLogger("face_comparison.fetching.fetcher").debug("no")
     logging.getLogger("urllib3.connectionpool").info("no")
-    logging.getLogger("face_comparison.fetch").info("yes")
+    logging.getLogger("face_comparison.fetching.fetcher").info("yes")
     logging.getLogger("urllib3.connectionpool").warning("yes")
     assert [entry["message"] for entry in written()] == ["yes", "yes"]
 

@@ -8,11 +8,11 @@ import sys
 
 from prometheus_client.parser import text_string_to_metric_families
 
-from face_comparison import metrics
+from face_comparison.observability import metrics
 
 WORKER = """
 import sys
-from face_comparison import metrics
+from face_comparison.observability import metrics
 metrics.REQUESTS.labels("compare", 200).inc(int(sys.argv[1]))
 metrics.IN_FLIGHT.inc(int(sys.argv[1]))
 metrics.BATCH_SIZE.labels("embedder").observe(4)

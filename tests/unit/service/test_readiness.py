@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from face_comparison.errors import Draining, NotReady
-from face_comparison.readiness import Readiness
+from face_comparison.serving.readiness import Readiness
 
 
 def test_loading_then_ready_then_draining() -> None:

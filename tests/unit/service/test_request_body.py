@@ -8,9 +8,9 @@ import time
 
 import pytest
 
-from face_comparison import request_body
 from face_comparison.errors import BodyTooLarge, DeadlineExceeded, InvalidParameter
-from face_comparison.request_body import received
+from face_comparison.web import request_body
+from face_comparison.web.request_body import received
 
 
 class Stream:

@@ -6,10 +6,10 @@ import sys
 
 import pytest
 
-from face_comparison.deadlines import TimeLimit
 from face_comparison.errors import UrlNotAllowed
-from face_comparison.s3 import ObjectStore, refusal
-from face_comparison.urls import S3Url
+from face_comparison.fetching.deadline import TimeLimit
+from face_comparison.fetching.s3 import ObjectStore, refusal
+from face_comparison.fetching.urls import S3Url
 
 
 def store(*allowed: str) -> ObjectStore:

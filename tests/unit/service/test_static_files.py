@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from face_comparison.static_files import static_file, static_files
+from face_comparison.web.static_files import static_file, static_files
 
 
 def test_a_folder(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from face_comparison.errors import UrlNotAllowed
-from face_comparison.urls import MAX_LENGTH, HttpUrl, S3Url, parse, parse_s3, redirected
+from face_comparison.fetching.urls import MAX_LENGTH, HttpUrl, S3Url, parse, parse_s3, redirected
 
 
 def http(url: str) -> HttpUrl:

@@ -15,12 +15,12 @@ from types import SimpleNamespace
 import pytest
 from gunicorn.config import Config
 
-from face_comparison import listening
-from face_comparison.board import Board
-from face_comparison.connections import Connection
-from face_comparison.server import ServiceLogger
+from face_comparison.server.connection import Connection
+from face_comparison.server.gunicorn_app import ServiceLogger
+from face_comparison.server.listener import create_listener
+from face_comparison.server.shared_state import Board
+from face_comparison.server.worker import DRAIN_SECONDS, HANDSHAKE_SECONDS, Worker
 from face_comparison.settings import Settings
-from face_comparison.worker import DRAIN_SECONDS, HANDSHAKE_SECONDS, Worker
 
 
 def is_open(listener: socket.socket) -> bool:
@@ -39,7 +39,7 @@ def is_open(listener: socket.socket) -> bool:
 def test_the_door_is_shut_when_no_worker_has_anything_left_and_a_while_before_the_end() -> None:
     board = Board()
     app = SimpleNamespace(board=board, settings=Settings())
-    with listening.opened("127.0.0.1", 0) as listener, selectors.DefaultSelector() as poller:
+    with create_listener("127.0.0.1", 0) as listener, selectors.DefaultSelector() as poller:
         listener.setblocking(False)
         worker = Worker(1, 0, [listener], app, 30, Config(), logging.getLogger("gunicorn.error"))
         worker.poller, worker.alive = poller, True
@@ -69,7 +69,7 @@ def test_a_burst_is_taken_in_one_turn_unless_others_want_their_share(workers: in
     config.set("worker_connections", room)
     app = SimpleNamespace(board=Board(), settings=Settings())
     with ExitStack() as stack:
-        listener = stack.enter_context(listening.opened("127.0.0.1", 0))
+        listener = stack.enter_context(create_listener("127.0.0.1", 0))
         listener.setblocking(False)
         worker = Worker(1, 0, [listener], app, 30, config, logging.getLogger("gunicorn.error"))
         worker.poller = stack.enter_context(selectors.DefaultSelector())
@@ -86,7 +86,7 @@ def test_whether_it_is_alive_is_answered_without_a_thread_and_everything_else_by
     app = SimpleNamespace(board=Board(), settings=Settings())
     given: list[str] = []
     with ExitStack() as stack:
-        listener = stack.enter_context(listening.opened("127.0.0.1", 0))
+        listener = stack.enter_context(create_listener("127.0.0.1", 0))
         listener.setblocking(False)
         worker = Worker(1, 0, [listener], app, 30, Config(), ServiceLogger(Config()))
         worker.poller = stack.enter_context(selectors.DefaultSelector())

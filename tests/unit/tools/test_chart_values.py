@@ -1,8 +1,9 @@
 """The comments of a values file become its schema and its table."""
 
-import chart_values
 import jsonschema
 import pytest
+
+from devtools import chart_values
 
 TEXT = """\
 # A heading that belongs to no key.

@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 import yaml
-from local_cluster import cgroups, config, images
-from local_cluster.__main__ import shorten
-from local_cluster.node import Node, NodeFailed
+
+from devtools.local_cluster import cgroups, config, images
+from devtools.local_cluster.__main__ import shorten
+from devtools.local_cluster.node import Node, NodeFailed
 
 
 @pytest.fixture

@@ -10,11 +10,11 @@ import threading
 from collections.abc import Callable
 from typing import Protocol
 
-from face_comparison import wire_reply
-from face_comparison.analysis import Analyzer
 from face_comparison.client import Client, Detection, ServiceError, ServiceUnreachable
 from face_comparison.client.replies import detection
 from face_comparison.errors import FaceComparisonError, ServiceRefused
+from face_comparison.vision.analyzer import Analyzer
+from face_comparison.wire import responses
 
 MOST_BYTES = 20 * 2**20 - 4096
 """Longest picture that is analyzed as it is, bytes: what fits into a request by default."""
@@ -70,7 +70,7 @@ class Here:
             analysis = analyzer.analyze(data)
         except FaceComparisonError as error:
             raise PictureRefused(error.code, error.message, lasting=True) from error
-        return detection(wire_reply.detect_reply(analysis, self.version))
+        return detection(responses.detect_reply(analysis, self.version))
 
 
 class Elsewhere:

@@ -7,9 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from face_comparison import image
-from face_comparison.analysis import REDUCTIONS
 from face_comparison.client.replies import BoundingBox
 from face_comparison.image import Header, Reduce
+from face_comparison.vision.analyzer import REDUCTIONS
 
 LARGEST_SIDE = 20_000
 """Longest side of a photograph, pixels: cameras make more than the 4096 that a service takes."""

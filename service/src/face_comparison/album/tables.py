@@ -18,7 +18,7 @@ from pyarrow import parquet
 
 from face_comparison.album import names
 from face_comparison.album.faces import Entry, Skipped
-from face_comparison.faces import HASH_SIZE
+from face_comparison.vision.types import HASH_SIZE
 
 _SCHEMA = pa.schema(
     [

@@ -21,11 +21,10 @@ import cv2
 import psutil
 from msgspec import structs
 
-from face_comparison import analysis
-from face_comparison.analysis import PictureAnalyzer
 from face_comparison.benchmark import load, loops
 from face_comparison.benchmark.load import Call, Outcome
-from face_comparison.bundle import Bundle
+from face_comparison.vision.analyzer import PictureAnalyzer, build_analyzer
+from face_comparison.vision.bundle import Bundle
 
 IN_FLIGHT = (1, 8, 32)
 DETECT = "/prod/face_comparison"
@@ -129,7 +128,7 @@ def calls(pictures: Sequence[bytes], raw: bool = False) -> list[Call]:
 
 def _analyzer(bundle: Bundle, plan: Plan) -> PictureAnalyzer:
     """What the service runs; loaded for as many threads: for one alone, OpenVINO answers 3 to 5 ms sooner a picture."""
-    return analysis.build_analyzer(bundle, device=plan.device, engine=plan.engine, threads=plan.threads)
+    return build_analyzer(bundle, device=plan.device, engine=plan.engine, threads=plan.threads)
 
 
 def contest(bundle: Bundle, plan: Plan, progress: Callable[[str], None]) -> dict[str, Entry]:

@@ -13,8 +13,8 @@ import cv2
 import numpy as np
 import onnx
 
-from face_comparison.analysis import PictureAnalyzer
-from face_comparison.bundle import Bundle
+from face_comparison.vision.analyzer import PictureAnalyzer
+from face_comparison.vision.bundle import Bundle
 
 Work = Callable[[bytes], object]
 

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from face_comparison.errors import CorruptImage, ImageTooLarge, UnsupportedFormat
 from face_comparison.image import bmp, jpeg, png
-from face_comparison.image.orientation import SWAPS_SIDES, upright
+from face_comparison.image.exif import SWAPS_SIDES, upright
 
 MAX_SIDE = 4096
 """Longest side of an accepted picture, pixels."""

@@ -15,7 +15,7 @@ import simplejpeg
 from numpy.typing import NDArray
 
 from face_comparison.errors import CorruptImage, UnsupportedFormat
-from face_comparison.image.jpeg_codes import without_strays
+from face_comparison.image.jpeg_huffman import without_strays
 from face_comparison.image.jpeg_markers import (
     ALL_COEFFICIENTS,
     END,
@@ -29,7 +29,7 @@ from face_comparison.image.jpeg_markers import (
     scans,
     walk,
 )
-from face_comparison.image.jpeg_strays import are_left_over, spliced, without_zeros
+from face_comparison.image.jpeg_repair import are_left_over, spliced, without_zeros
 
 SIGNATURE = START
 

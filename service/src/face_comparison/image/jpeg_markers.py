@@ -9,7 +9,7 @@ import re
 from dataclasses import dataclass
 
 from face_comparison.errors import CorruptImage, UnsupportedFormat
-from face_comparison.image.orientation import orientation_of
+from face_comparison.image.exif import orientation_of
 
 START, END = b"\xff\xd8", b"\xff\xd9"
 

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from zlib_ng import zlib_ng
 
 from face_comparison.errors import CorruptImage
-from face_comparison.image.orientation import orientation_of
+from face_comparison.image.exif import orientation_of
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 

@@ -1,0 +1,158 @@
+"""How sure the default bundle is on real photographs, as they were taken and made worse.
+
+Every face of a worsened photograph is compared with every face of every photograph as it was taken, and with every
+face that was made worse in the same way. Run as a program it writes docs/data/accuracy.json, of which the documents'
+tables are made, and prints the worst pairs.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+
+from devtools import ROOT
+from devtools.photos import samples
+from face_comparison.vision import embedding
+from face_comparison.vision.analyzer import Analyzer, ModelInfo, build_analyzer
+from face_comparison.vision.types import Face
+
+RECORD = ROOT / "docs" / "data" / "accuracy.json"
+FRAME = (1080, 1920)
+
+PARTIAL = ("obama_partial_face.jpg", "obama_partial_face2.jpg")
+CUT = (*PARTIAL, "hanks_112.png")
+"""Faces that the edge of the photograph cuts: on a larger canvas the cut becomes a straight line through a face, which
+no camera takes, so these are not shrunk into a frame."""
+
+SAME_SHOT = {frozenset({"obama2.jpg", "obama2_32bit.png"}), *(frozenset({"obama.jpg", name}) for name in PARTIAL)}
+
+
+@dataclass(frozen=True)
+class Pair:
+    variant: str
+    one: str
+    other: str
+    same: bool
+    distance: float
+
+    def margin(self, threshold: float) -> float:
+        """How far on the right side of the threshold, in distance; negative: judged wrong."""
+        return threshold - self.distance if self.same else self.distance - threshold
+
+
+def shrunk(face_height: float) -> Callable[[np.ndarray, float], np.ndarray]:
+    def apply(picture: np.ndarray, height: float) -> np.ndarray:
+        scale = face_height / height
+        small = cv2.resize(picture, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+        small = small[: FRAME[0], : FRAME[1]]
+        canvas = np.full((*FRAME, 3), 127, np.uint8)
+        top, left = (FRAME[0] - small.shape[0]) // 3, (FRAME[1] - small.shape[1]) // 3
+        canvas[top : top + small.shape[0], left : left + small.shape[1]] = small
+        return canvas
+
+    return apply
+
+
+def dark(picture: np.ndarray, height: float) -> np.ndarray:
+    noise = np.random.default_rng(1).normal(0, 12, picture.shape)
+    return np.clip(picture / 4 + noise, 0, 255).astype(np.uint8)
+
+
+def noisy(picture: np.ndarray, height: float) -> np.ndarray:
+    noise = np.random.default_rng(2).normal(0, 45, picture.shape)
+    return np.clip(picture + noise, 0, 255).astype(np.uint8)
+
+
+VARIANTS: dict[str, tuple[Callable[[np.ndarray, float], np.ndarray], int]] = {
+    "as taken": (lambda picture, height: picture, 0),
+    "face 60 px high in 1920x1080": (shrunk(60), 95),
+    "face 44 px high in 1920x1080": (shrunk(44), 95),
+    "a quarter of the light, noise 12": (dark, 95),
+    "noise of standard deviation 45": (noisy, 95),
+    "JPEG quality 20": (lambda picture, height: picture, 20),
+}
+"""Change by name, with the JPEG quality that the changed picture is encoded with (0: the original bytes)."""
+
+
+def worsened(analyzer: Analyzer, name: str, variant: str) -> bytes:
+    data = samples.photographs()[name].read_bytes()
+    change, quality = VARIANTS[variant]
+    if not quality:
+        return data
+    picture = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
+    height = max(face.box.height for face in analyzer.analyze(data).faces)
+    _, encoded = cv2.imencode(".jpg", change(picture, height), [cv2.IMWRITE_JPEG_QUALITY, quality])
+    return encoded.tobytes()
+
+
+def people(analyzer: Analyzer, variant: str) -> dict[tuple[str, str], Face]:
+    """Face by (photograph, person). Raises LookupError when a photograph does not show the faces it should."""
+    found = {}
+    for name, persons in samples.PEOPLE.items():
+        if name in CUT and variant in ("face 60 px high in 1920x1080", "face 44 px high in 1920x1080"):
+            continue
+        faces = analyzer.analyze(worsened(analyzer, name, variant), max_faces=len(persons)).faces
+        if len(faces) != len(persons):
+            raise LookupError(f"{name}, {variant}: {len(faces)} faces of {len(persons)}")
+        for person, face in zip(persons, sorted(faces, key=lambda face: face.box.left), strict=True):
+            found[name, person] = face
+    return found
+
+
+def pairs(analyzer: Analyzer) -> Iterator[Pair]:
+    taken = people(analyzer, "as taken")
+    for variant in VARIANTS:
+        changed = people(analyzer, variant)
+        for (one, first), (other, second) in itertools.product(changed.items(), taken.items()):
+            if one[0] != other[0] and (variant != "as taken" or one < other):
+                yield _pair(variant, one, first, other, second)
+        if variant != "as taken":
+            for (one, first), (other, second) in itertools.combinations(changed.items(), 2):
+                yield _pair(f"{variant}, both", one, first, other, second)
+
+
+def _pair(variant: str, one: tuple[str, str], first: Face, other: tuple[str, str], second: Face) -> Pair:
+    return Pair(
+        variant, "/".join(one), "/".join(other), one[1] == other[1], embedding.distance(first.hash, second.hash)
+    )
+
+
+def measured(rows: list[Pair], model: ModelInfo) -> dict[str, Any]:
+    """The distances of all pairs by variant, nearest first, as docs/data/accuracy.json holds them."""
+    groups: dict[str, dict[str, list[float]]] = {}
+    for row in sorted(rows, key=lambda row: row.distance):
+        group = groups.setdefault(row.variant, {"same": [], "different": []})
+        group["same" if row.same else "different"].append(round(row.distance, 4))
+    return {"model": model.version, "threshold": model.threshold, "pairs": dict(sorted(groups.items()))}
+
+
+def written(record: dict[str, Any]) -> str:
+    """JSON with a line for each list of distances."""
+    return (
+        re.sub(r"\[[^\]{]*\]", lambda found: "[" + " ".join(found[0][1:-1].split()) + "]", json.dumps(record, indent=2))
+        + "\n"
+    )
+
+
+def main() -> None:
+    from face_comparison.models import bundle_store
+
+    analyzer = build_analyzer(bundle_store.fetched("default", bundle_store.bundles_folder()), device="cpu")
+    rows = list(pairs(analyzer))
+    RECORD.write_text(written(measured(rows, analyzer.model)))
+    print(f"wrote {RECORD.relative_to(Path.cwd())}; `make generate` makes tables and plots of it")
+    print("\nworst pairs:")
+    for row in sorted(rows, key=lambda row: row.margin(analyzer.model.threshold))[:12]:
+        print(f"  {row.distance:.3f} {'same' if row.same else 'different'}: {row.one}, {row.other} ({row.variant})")
+
+
+if __name__ == "__main__":
+    main()

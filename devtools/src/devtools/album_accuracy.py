@@ -1,0 +1,236 @@
+"""How well an album finds the right people: pairs of faces on a thousand pictures made from the sample photographs.
+
+A pair is right when two faces of one person are in one group. Precision: right pairs of all pairs put together; recall:
+right pairs of all pairs that there are. A face that is nobody's (a lamp, half a head behind a shoulder) is its own
+person, so that every pair with it counts as wrong. `of different photographs` leaves out pairs of faces that come from
+one original, the easy ones. Run as a program it writes docs/data/album.json: the ways of grouping, compared.
+"""
+
+from __future__ import annotations
+
+import json
+import tempfile
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+from pyarrow import parquet
+from sklearn import cluster
+
+from devtools import ROOT
+from devtools.photos import collection
+from devtools.photos.collection import Place
+from face_comparison.album import making
+from face_comparison.album.analysts import Here
+from face_comparison.vision.analyzer import Analyzer, ModelInfo
+
+RECORD = ROOT / "docs" / "data" / "album.json"
+
+PICTURES = 1000
+SUBSET, TURNS = 60, 20
+"""Pictures of a small album, and how many such are drawn."""
+
+Labels = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Truth:
+    """Of every face found. person, shot: -1 and below for what is nobody."""
+
+    person: Labels
+    shot: Labels
+    expected: int
+    found: int
+    """Faces that should be found, and those of them that are."""
+
+    def part(self, faces: NDArray[np.bool_]) -> Truth:
+        return Truth(self.person[faces], self.shot[faces], 0, 0)
+
+
+@dataclass(frozen=True)
+class Score:
+    precision: float
+    recall: float
+    recall_of_different_photographs: float
+
+
+def truth(table: pa.Table, places: Mapping[str, Sequence[Place]]) -> Truth:
+    """Whose each face of a faces.parquet is: of the place in which its middle lies."""
+    persons, shots = _numbers(place.person for each in places.values() for place in each), _numbers(collection.BOXES)
+    found: set[tuple[str, int]] = set()
+    person, shot = [], []
+    for nobody, row in enumerate(table.select(["path", "Left", "Top", "Width", "Height"]).to_pylist(), 1):
+        name = row["path"].removeprefix("./")
+        x, y = row["Left"] + row["Width"] / 2, row["Top"] + row["Height"] / 2
+        for number, place in enumerate(places[name]):
+            if place.left <= x <= place.right and place.top <= y <= place.bottom and (name, number) not in found:
+                found.add((name, number))
+                person.append(persons[place.person])
+                shot.append(shots[place.shot])
+                break
+        else:
+            person.append(-nobody)
+            shot.append(-nobody)
+    whole = {(name, number) for name, each in places.items() for number, place in enumerate(each) if place.whole}
+    return Truth(np.array(person), np.array(shot), len(whole), len(whole & found))
+
+
+def _numbers(names: Iterator[str] | Mapping[str, object]) -> dict[str, int]:
+    return {name: number for number, name in enumerate(sorted(set(names)))}
+
+
+def groups(table: pa.Table) -> Labels:
+    """The person of each face; those seen only once have one of their own."""
+    names = table.column("person").to_pylist()
+    return np.array([int(name.rpartition("-")[2]) if name else -row for row, name in enumerate(names, 1)])
+
+
+def groups_of_two(table: pa.Table) -> list[str]:
+    """The person of each face that has one: the rows of the page."""
+    return [name for name in table.column("person").to_pylist() if name]
+
+
+def score(labels: Labels, true: Truth) -> Score:
+    pairs = np.triu_indices(len(labels), 1)
+    together, same = (np.equal.outer(each, each)[pairs] for each in (labels, true.person))
+    other_shot = np.not_equal.outer(true.shot, true.shot)[pairs]
+    right = together & same
+    return Score(
+        right.sum() / max(1, together.sum()),
+        right.sum() / same.sum(),
+        (right & other_shot).sum() / max(1, (same & other_shot).sum()),
+    )
+
+
+def hashes(table: pa.Table) -> NDArray[np.float32]:
+    flat = table.column("face_hash").combine_chunks().flatten().to_numpy()
+    return flat.reshape(len(table), -1)
+
+
+# --- the ways of grouping that were compared --------------------------------------------------------------------------
+
+
+def _agglomerative(linkage: str, share: float) -> Callable[[NDArray[np.float32], float], Labels]:
+    def labels(vectors: NDArray[np.float32], threshold: float) -> Labels:
+        way = cluster.AgglomerativeClustering(n_clusters=None, distance_threshold=share * threshold, linkage=linkage)
+        return way.fit_predict(vectors)
+
+    return labels
+
+
+def _density(share: float, least: int) -> Callable[[NDArray[np.float32], float], Labels]:
+    def labels(vectors: NDArray[np.float32], threshold: float) -> Labels:
+        return _apart(cluster.DBSCAN(eps=share * threshold, min_samples=least).fit_predict(vectors))
+
+    return labels
+
+
+def _hierarchical_density(vectors: NDArray[np.float32], threshold: float) -> Labels:
+    return _apart(cluster.HDBSCAN(min_cluster_size=2, min_samples=2, copy=True).fit_predict(vectors))
+
+
+def _apart(labels: Labels) -> Labels:
+    """Each face that is in no group as one of its own."""
+    return np.where(labels < 0, -1 - np.arange(len(labels)), labels)
+
+
+WAYS: dict[str, Callable[[NDArray[np.float32], float], Labels]] = {
+    "average linkage, at the threshold (chosen)": _agglomerative("average", 1),
+    "average linkage, at 0.95 of it": _agglomerative("average", 0.95),
+    "average linkage, at 1.03 of it": _agglomerative("average", 1.03),
+    "complete linkage, at the threshold": _agglomerative("complete", 1),
+    "single linkage, at the threshold": _agglomerative("single", 1),
+    "single linkage, at 0.93 of it": _agglomerative("single", 0.93),
+    "single linkage, at 0.85 of it": _agglomerative("single", 0.85),
+    "DBSCAN of 3, at 0.85 of the threshold": _density(0.85, 3),
+    "HDBSCAN of 2": _hierarchical_density,
+}
+
+
+def strangers(people_: int, faces: float) -> tuple[NDArray[np.float32], Truth]:
+    """Made-up hashes of many people, as far apart as real ones are: what ten people on photographs cannot show.
+
+    Different people: mean 1.35, standard deviation 0.065; one person: 0.67 and 0.17.
+    """
+    chance = np.random.default_rng(3)
+    sizes = 1 + chance.geometric(1 / faces, people_)
+    centres = chance.standard_normal((people_, 128)) + 0.33 * chance.standard_normal(128)
+    centres /= np.linalg.norm(centres, axis=1, keepdims=True)
+    person = np.repeat(np.arange(people_), sizes)
+    spread = np.exp(chance.normal(np.log(0.5), 0.45, len(person)))[:, None] / np.sqrt(128)
+    vectors = centres[person] + spread * chance.standard_normal((len(person), 128))
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    return vectors.astype(np.float32), Truth(person, np.arange(len(person)), 0, 0)
+
+
+def measured(table: pa.Table, true: Truth, model: ModelInfo) -> dict[str, Any]:
+    """What docs/data/album.json holds: the faces that were found, and how each way of grouping scores."""
+    vectors = hashes(table)
+    vectors = vectors[:, vectors.any(axis=0)]
+    names = np.array(table.column("path").to_pylist())
+    several = [
+        np.isin(names, np.random.default_rng(turn).choice(np.unique(names), SUBSET, replace=False))
+        for turn in range(TURNS)
+    ]
+    many, of_many = strangers(300, 9)
+    ways = {}
+    for name, way in WAYS.items():
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # HDBSCAN announces changes of a later version
+            whole = score(way(vectors, model.threshold), true)
+            parts = [score(way(vectors[part], model.threshold), true.part(part)) for part in several]
+            made_up = score(way(many, model.threshold), of_many)
+        small = np.mean([(part.precision, part.recall) for part in parts], axis=0)
+        ways[name] = {
+            "all": _rounded(whole.precision, whole.recall),
+            "recall_of_different_photographs": round(float(whole.recall_of_different_photographs), 4),
+            "few": _rounded(*small),
+            "made_up": _rounded(made_up.precision, made_up.recall),
+        }
+    return {
+        "model": model.version,
+        "threshold": model.threshold,
+        "pictures": PICTURES,
+        "few": SUBSET,
+        "persons": {"true": len(set(true.person[true.person >= 0].tolist())), "rows": len(set(groups_of_two(table)))},
+        "faces": {"expected": true.expected, "found": true.found, "of_nobody": int((true.person < 0).sum())},
+        "ways": ways,
+    }
+
+
+def _rounded(precision: float, recall: float) -> dict[str, float]:
+    return {"precision": round(float(precision), 4), "recall": round(float(recall), 4)}
+
+
+def album(analyzer: Analyzer, out: Path, threads: int = 2) -> tuple[pa.Table, Truth]:
+    """The faces of the album of the whole collection, and the truth about them."""
+    folder, places = collection.made(PICTURES)
+    model = analyzer.model
+    analyst = Here(model.version, model.threshold, lambda: analyzer, threads)
+    making.made(making.Wish(folder.resolve(), out.resolve()), analyst)
+    table = parquet.read_table(out / "faces.parquet")
+    return table, truth(table, places)
+
+
+def main() -> None:
+    from face_comparison import cpus
+    from face_comparison.models import bundle_store
+    from face_comparison.vision.analyzer import build_analyzer
+
+    threads = cpus.available()
+    analyzer = build_analyzer(
+        bundle_store.fetched("default", bundle_store.bundles_folder()), device="cpu", threads=threads
+    )
+    with tempfile.TemporaryDirectory() as folder:
+        table, true = album(analyzer, Path(folder), threads)
+    RECORD.write_text(json.dumps(measured(table, true, analyzer.model), indent=2) + "\n")
+    print(f"wrote {RECORD.relative_to(Path.cwd())}; `make generate` makes a table of it")
+
+
+if __name__ == "__main__":
+    main()

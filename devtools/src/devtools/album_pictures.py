@@ -1,0 +1,86 @@
+"""Make the pictures of docs/how-to/albums.md and of the drawings: by the program itself, and Chromium for the page.
+
+    python -m devtools.album_pictures docs/images
+
+Only the built-in sample, a photograph in the public domain, and copies made of it are shown, because the pictures are
+part of the documents.
+"""
+
+from __future__ import annotations
+
+import argparse
+import io
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from PIL import Image, ImageEnhance, ImageFilter, ImageOps
+from playwright.sync_api import sync_playwright
+
+from devtools import ROOT, chromium
+
+SAMPLE = ROOT / "service/src/face_comparison/sample.jpg"
+PROGRAM = Path(sys.executable).with_name("face-comparison")
+QUALITY = 90
+
+
+def photographs(folder: Path) -> Path:
+    """Nine copies of the sample, each worse in its own way, a picture of nobody, and one that is damaged."""
+    with Image.open(SAMPLE) as opened:
+        sample = opened.convert("RGB")
+    width, height = sample.size
+    evening = ImageEnhance.Brightness(sample.rotate(6, expand=True, fillcolor="#202020")).enhance(0.45)
+    made = {
+        "portrait.jpg": sample,
+        "evening.jpg": evening,
+        "mirrored.jpg": ImageOps.mirror(sample),
+        "grey.jpg": ImageOps.grayscale(sample),
+        "soft.jpg": sample.filter(ImageFilter.GaussianBlur(1.5)),
+        "bright.jpg": ImageEnhance.Brightness(sample).enhance(1.35),
+        "near.jpg": sample.crop((width // 4, height // 10, width * 3 // 4, height * 6 // 10)),
+        "small.jpg": sample.resize((width * 3 // 5, height * 3 // 5)),
+        "tilted.jpg": sample.rotate(-8, expand=True, fillcolor="#d0d0d0"),
+        "landscape.jpg": Image.linear_gradient("L").resize((900, 600)),
+    }
+    photos = folder / "Launch day"
+    photos.mkdir()
+    for name, image in made.items():
+        image.save(photos / name, quality=88)
+    (photos / "damaged.jpg").write_bytes((photos / "portrait.jpg").read_bytes()[:9000])
+    return photos
+
+
+def saved(data: bytes, path: Path) -> None:
+    with Image.open(io.BytesIO(data)) as image:
+        image.convert("RGB").save(path, quality=QUALITY, method=6)
+    print(f"{path.name}: {path.stat().st_size // 1024} KiB")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("folder", type=Path)
+    folder = parser.parse_args().folder
+    problem = chromium.install()
+    if problem:
+        raise SystemExit(problem)
+    with tempfile.TemporaryDirectory() as text, sync_playwright() as playwright:
+        scratch = Path(text)
+        photos = photographs(scratch)
+        drawn = scratch / "drawn.png"
+        subprocess.run([PROGRAM, "album", photos, "--out", scratch / "album"], check=True)
+        subprocess.run(
+            [PROGRAM, "compare", photos / "portrait.jpg", photos / "evening.jpg", "--draw", drawn], check=True
+        )
+        saved(drawn.read_bytes(), folder / "compared.webp")
+        browser = playwright.chromium.launch(executable_path=chromium.executable(), args=list(chromium.FLAGS))
+        page = browser.new_page(viewport={"width": 1100, "height": 620})
+        page.goto((scratch / "album" / "index.html").as_uri())
+        page.evaluate("document.querySelector('#skipped details').open = true")
+        page.wait_for_function("[...document.images].every(image => image.complete)")
+        saved(page.screenshot(), folder / "album.webp")
+        browser.close()
+
+
+if __name__ == "__main__":
+    main()

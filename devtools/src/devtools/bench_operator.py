@@ -1,0 +1,357 @@
+"""How fast the operator is and what it costs, on a real control plane: `make bench-operator`.
+
+Many resources are made at once. Latency is read from the API server's audit log: from the moment a resource was made to
+the moment its last child was. So are the requests; CPU time and memory are those of the operator's process.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import psutil
+import yaml
+
+from devtools import ROOT
+from devtools.k8s.api import DEFINITION, Api, Faces, install, until
+from devtools.k8s.controlplane import ControlPlane
+from devtools.k8s.operating import Operator
+from face_comparison_operator.api_resources import CHILDREN, DEPLOYMENT, LEASE, RESOURCE, SERVICE, Kind
+
+# Small enough that kwok's two nodes take a thousand pods.
+SPEC: dict[str, Any] = {"accelerator": {"type": "cpu"}, "resources": {"requests": {"cpu": "1m", "memory": "1Mi"}}}
+CHILDREN_EACH = 5
+CLIENTS = 8
+CALM_PERCENT = 15.0  # of one CPU
+SECRET = Kind("v1", "Secret", "secrets")
+NAMESPACE = Kind("v1", "Namespace", "namespaces")
+WRITES = ("create", "update", "patch", "delete")
+
+
+def main() -> None:
+    """Measure and print; the figures go to build/bench-operator.json, too."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--resources", type=int, nargs="+", default=[100, 1000], help="how many are made at once")
+    parser.add_argument(
+        "--unrelated", type=int, default=5000, help="Deployments, and Secrets, of others in the cluster"
+    )
+    parser.add_argument("--rest", type=float, default=300.0, help="seconds at rest in which writes are counted")
+    options = parser.parse_args()
+    with ControlPlane() as plane, tempfile.TemporaryDirectory() as logs:
+        figures = measure(plane, Path(logs), options)
+    target = ROOT / "build" / "bench-operator.json"
+    target.parent.mkdir(exist_ok=True)
+    target.write_text(json.dumps(figures, indent=2) + "\n")
+    print(table(figures))
+
+
+def measure(plane: ControlPlane, logs: Path, options: argparse.Namespace) -> dict[str, Any]:
+    """All figures of one control plane."""
+    api = Api(plane.kubeconfig)
+    install(api, yaml.safe_load(DEFINITION.read_text()))
+    say(f"making {options.unrelated} unrelated Deployments and Secrets")
+    make_unrelated(plane, options.unrelated)
+    program = as_deployed()
+    figures: dict[str, Any] = {"cpus": os.cpu_count(), "unrelated": options.unrelated, "bursts": []}
+    for count in options.resources:
+        with Operator(plane.kubeconfig, logs, program=program, name=f"operator-{count}") as operator:
+            leads(operator)
+            figures["bursts"].append(burst(plane, api, operator, count, options.rest))
+    figures["failover_seconds"] = failover(plane, api, logs)
+    return figures
+
+
+def as_deployed() -> Path:
+    """The operator's program in an environment like its image's, without what only a laptop needs."""
+    folder = ROOT / "build" / "operator"
+    sync = [ROOT / ".venv" / "tools" / "bin" / "uv", "sync", "--quiet", "--locked", "--no-dev"]
+    subprocess.run(
+        [*sync, "--package=face-comparison-operator"],
+        cwd=ROOT,
+        env=os.environ | {"UV_PROJECT_ENVIRONMENT": str(folder)},
+        check=True,
+    )
+    return folder / "bin" / "face-comparison-operator"
+
+
+def burst(plane: ControlPlane, api: Api, operator: Operator, count: int, rest: float) -> dict[str, Any]:
+    """`count` resources made at once in a namespace of their own, then rest, then a new start of the operator."""
+    namespace = f"burst-{count}"
+    api.create(NAMESPACE, {"metadata": {"name": namespace}})
+    bare = services_without_operator(plane, api, count)
+    process = psutil.Process(operator.pid)
+    idle = process.memory_info().rss
+    cpu = sum(process.cpu_times()[:2])
+    since = plane.audit_position()
+    say(f"making {count} resources")
+    calm(plane)
+    peak = Peak(process)
+    bodies = [
+        {"metadata": {"name": f"faces-{number}", "namespace": namespace}, "spec": SPEC} for number in range(count)
+    ]
+    parallel(plane, lambda client, body: client.create(RESOURCE, body), bodies)
+    faces = Faces(api, namespace)
+    wanted = count * CHILDREN_EACH
+    until(lambda: len(faces.children()), wanted.__eq__, f"{wanted} children are there", seconds=900, pause=3.0)
+    ready = until(lambda: served(faces), count.__eq__, f"{count} resources serve", seconds=900, pause=3.0)
+    say(f"{ready} serve; waiting for quiet")
+    quiet(plane, namespace)
+    spent = sum(process.cpu_times()[:2]) - cpu
+    events = ours(plane, since, namespace)
+    latencies = added(plane, since, namespace)
+    highest = peak.stop()
+    say(f"{rest:.0f} s at rest")
+    resting = plane.audit_position()
+    time.sleep(rest)
+    at_rest = sum(each["verb"] in WRITES for each in ours(plane, resting, namespace))
+    settled = process.memory_info().rss
+    say("starting the operator again")
+    restarted = plane.audit_position()
+    operator.stop()
+    operator.start()
+    leads(operator)
+    until(operator.metrics, lambda text: looked(text) >= count, "it has looked at every resource", seconds=120)
+    quiet(plane, namespace)
+    return {
+        "resources": count,
+        "bare_services_seconds": round(bare, 2),
+        "all_children_seconds": round(latencies["last"], 2),
+        "latency_p50_seconds": round(latencies["p50"], 3),
+        "latency_p99_seconds": round(latencies["p99"], 3),
+        "latency_max_seconds": round(latencies["max"], 3),
+        "added_p50_seconds": round(latencies["added_p50"], 3),
+        "added_p99_seconds": round(latencies["added_p99"], 3),
+        "requests_each": round(len(events) / count, 2),
+        "writes_each": round(sum(each["verb"] in WRITES for each in events) / count, 2),
+        "cpu_ms_each": round(1000 * spent / count, 1),
+        "memory_idle_mib": mib(idle),
+        "memory_peak_mib": mib(highest),
+        "memory_settled_mib": mib(settled),
+        "memory_after_restart_mib": mib(psutil.Process(operator.pid).memory_info().rss),
+        "rest_seconds": rest,
+        "writes_at_rest": at_rest,
+        "writes_on_restart": sum(each["verb"] in WRITES for each in ours(plane, restarted, namespace)),
+    }
+
+
+def failover(plane: ControlPlane, api: Api, logs: Path) -> float:
+    """Seconds from a kill of the leader to the first child that its successor makes."""
+    api.create(NAMESPACE, {"metadata": {"name": "failover"}})
+    options = ("--lease-namespace=failover", "--namespaces=failover")
+    with Operator(plane.kubeconfig, logs, *options, name="leader") as leader:
+        leads(leader)
+        with Operator(plane.kubeconfig, logs, *options, name="successor"):
+            say("killing the leader")
+            leader.kill()
+            killed = time.monotonic()
+            Faces(api, "failover").create("faces", **SPEC)
+            until(lambda: api.get(SERVICE, "failover", "faces"), bool, "the successor works", seconds=60)
+            taken = time.monotonic() - killed
+            lease = api.get(LEASE, "failover", "face-comparison-operator") or {}
+            if lease["spec"]["leaseTransitions"] != 1:
+                raise RuntimeError("the Lease changed hands more than once")
+            return round(taken, 1)
+
+
+# --- what the audit log says ------------------------------------------------------------------------------------------
+
+
+def ours(plane: ControlPlane, since: int, namespace: str) -> list[dict[str, Any]]:
+    """The operator's requests about a namespace, without watches."""
+    return [
+        each
+        for each in plane.audit_events(since)
+        if each["userAgent"].startswith("face-comparison-operator/")
+        and each.get("objectRef", {}).get("namespace") == namespace
+        and each["verb"] != "watch"
+    ]
+
+
+def added(plane: ControlPlane, since: int, namespace: str) -> dict[str, float]:
+    """Seconds from a resource to its last child: quantiles; and from the first resource to the last child of all.
+
+    What the operator adds is that time without the parts in which the API server was at work on a child.
+    """
+    plurals = {kind.plural for kind in CHILDREN}
+    made: dict[str, float] = {}
+    children: dict[str, list[tuple[float, float]]] = defaultdict(list)
+    for each in plane.audit_events(since):
+        reference = each.get("objectRef", {})
+        if each["verb"] != "create" or reference.get("namespace") != namespace or each["responseStatus"]["code"] != 201:
+            continue
+        done = seconds(each["stageTimestamp"])
+        if reference["resource"] == RESOURCE.plural:
+            made[reference["name"]] = done
+        elif reference["resource"] in plurals and each["userAgent"].startswith("face-comparison-operator/"):
+            children[reference["name"]].append((seconds(each["requestReceivedTimestamp"]), done))
+    if {len(times) for times in children.values()} != {CHILDREN_EACH}:
+        raise RuntimeError("a child was not made exactly once")
+    whole = sorted(max(done for _, done in children[name]) - began for name, began in made.items())
+    own = sorted(max(done for _, done in times) - made[name] - covered(times) for name, times in children.items())
+    last = max(done for times in children.values() for _, done in times) - min(made.values())
+    result = {"max": whole[-1], "last": last}
+    for prefix, values in (("", whole), ("added_", own)):
+        cuts = statistics.quantiles(values, n=100, method="inclusive")
+        result |= {f"{prefix}p50": cuts[49], f"{prefix}p99": cuts[98]}
+    return result
+
+
+def covered(spans: list[tuple[float, float]]) -> float:
+    """Seconds that lie in at least one of the spans."""
+    total, end = 0.0, float("-inf")
+    for first, last in sorted(spans):
+        total += max(0.0, last - max(first, end))
+        end = max(end, last)
+    return total
+
+
+def seconds(timestamp: str) -> float:
+    """A timestamp of the audit log as seconds."""
+    return datetime.fromisoformat(timestamp).timestamp()
+
+
+def services_without_operator(plane: ControlPlane, api: Api, count: int) -> float:
+    """Seconds that the API server takes for the Services alone, when bare clients ask for them."""
+    namespace = f"bare-{count}"
+    api.create(NAMESPACE, {"metadata": {"name": namespace}})
+    spec = {"ports": [{"port": 80}]}
+    bodies = [{"metadata": {"name": f"bare-{number}", "namespace": namespace}, "spec": spec} for number in range(count)]
+    began = time.monotonic()
+    parallel(plane, lambda client, body: client.create(SERVICE, body), bodies)
+    taken = time.monotonic() - began
+    api.delete(NAMESPACE, None, namespace)
+    until(
+        lambda: api.get(NAMESPACE, None, namespace), lambda found: found is None, "its namespace is gone", seconds=300
+    )
+    return taken
+
+
+def quiet(plane: ControlPlane, namespace: str, seconds: float = 6.0) -> None:
+    """Wait until the operator has asked nothing about the namespace for some seconds."""
+    while True:
+        since = plane.audit_position()
+        time.sleep(seconds)
+        if not ours(plane, since, namespace):
+            return
+
+
+# --- the cluster and the process ------------------------------------------------------------------------------------
+
+
+def parallel(plane: ControlPlane, work: Callable[[Api, Any], object], items: Iterable[Any]) -> None:
+    """Do `work` on every item with some clients at once, each with connections of its own."""
+    local = threading.local()
+
+    def one(item: Any) -> None:
+        if not hasattr(local, "api"):
+            local.api = Api(plane.kubeconfig)
+        work(local.api, item)
+
+    with ThreadPoolExecutor(CLIENTS) as pool:
+        list(pool.map(one, items))
+
+
+def make_unrelated(plane: ControlPlane, count: int) -> None:
+    """Objects of others: Deployments without pods, and Secrets of a kilobyte."""
+    if not count:
+        return
+    Api(plane.kubeconfig).create(NAMESPACE, {"metadata": {"name": "unrelated"}})
+
+    def make(api: Api, number: int) -> None:
+        metadata = {"name": f"other-{number}", "namespace": "unrelated"}
+        labels = {"app": f"other-{number}"}
+        template = {"metadata": {"labels": labels}, "spec": {"containers": [{"name": "other", "image": "other"}]}}
+        spec = {"replicas": 0, "selector": {"matchLabels": labels}, "template": template}
+        api.create(DEPLOYMENT, {"metadata": metadata, "spec": spec})
+        api.create(SECRET, {"metadata": metadata, "stringData": {"text": "x" * 1024}})
+
+    parallel(plane, make, range(count))
+
+
+def served(faces: Faces) -> int:
+    """How many resources have a pod that serves, by their own word."""
+    found = faces.api.all(RESOURCE, faces.namespace)
+    return sum(each.get("status", {}).get("readyReplicas", 0) > 0 for each in found)
+
+
+def calm(plane: ControlPlane) -> None:
+    """Wait until the API server has done what a new definition and earlier objects made it do."""
+    server = psutil.Process(plane.processes.pid("kube-apiserver"))
+    server.cpu_percent()
+    until(
+        lambda: server.cpu_percent(1.0), lambda percent: percent < CALM_PERCENT, "the API server is calm", seconds=300
+    )
+
+
+def leads(operator: Operator) -> None:
+    """Wait until this operator works."""
+    until(operator.metrics, lambda text: "face_comparison_operator_leader 1.0" in text, "it leads", seconds=60)
+
+
+def looked(metrics: str) -> float:
+    """How often it looked at a resource."""
+    sample = 'face_comparison_operator_reconciles_total{result="done"}'
+    return next((float(line.rpartition(" ")[2]) for line in metrics.splitlines() if line.startswith(sample)), 0.0)
+
+
+class Peak:
+    """The highest resident memory of a process while this runs, looked at ten times a second."""
+
+    def __init__(self, process: psutil.Process) -> None:
+        self._process, self._highest = process, 0
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._look, daemon=True)
+        self._thread.start()
+
+    def stop(self) -> int:
+        """Bytes."""
+        self._over.set()
+        self._thread.join()
+        return self._highest
+
+    def _look(self) -> None:
+        while not self._over.wait(0.1):
+            self._highest = max(self._highest, self._process.memory_info().rss)
+
+
+def mib(size: int) -> float:
+    """Bytes as MiB."""
+    return round(size / 2**20, 1)
+
+
+def say(text: str) -> None:
+    """Progress, beside the result."""
+    print(f"{time.strftime('%H:%M:%S')} {text}", file=sys.stderr, flush=True)
+
+
+def table(figures: dict[str, Any]) -> str:
+    """The figures as a Markdown table."""
+    bursts = figures["bursts"]
+    lines = [
+        f"{figures['cpus']} CPUs, {figures['unrelated']} unrelated Deployments and Secrets; "
+        f"failover after SIGKILL {figures['failover_seconds']} s",
+        "",
+        "| | " + " | ".join(f"{each['resources']} at once" for each in bursts) + " |",
+        "|---|" + "---:|" * len(bursts),
+    ]
+    for name in bursts[0]:
+        if name != "resources":
+            lines.append(f"| {name.replace('_', ' ')} | " + " | ".join(str(each[name]) for each in bursts) + " |")
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    main()

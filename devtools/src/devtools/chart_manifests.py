@@ -1,0 +1,69 @@
+"""Make manifests/install.yaml and manifests/crd.yaml from the chart, for those who install without Helm.
+
+The chart is rendered with its defaults by the real `helm`; what only concerns Helm's own releases is left out.
+"""
+
+import argparse
+import re
+import subprocess
+from pathlib import Path
+
+from devtools import ROOT
+
+CHART = ROOT / "charts" / "face-comparison"
+MANIFESTS = ROOT / "manifests"
+RELEASE, NAMESPACE = "face-comparison", "face-comparison-system"
+
+# Labels that say "this is an object of a Helm release" would be untrue of what kubectl applies.
+HELM_LABELS = re.compile(r"^ +(helm\.sh/chart|app\.kubernetes\.io/managed-by): .*\n", re.MULTILINE)
+SOURCE_COMMENTS = re.compile(r"^# Source: .*\n", re.MULTILINE)
+
+HEADER = "# Made from charts/face-comparison by `make generate`: edit the chart.\n"
+NAMESPACE_OBJECT = f"""\
+---
+apiVersion: v1
+kind: Namespace
+metadata:
+  name: {NAMESPACE}
+  labels:
+    app.kubernetes.io/part-of: face-comparison
+    pod-security.kubernetes.io/enforce: restricted
+"""
+
+
+def rendered(helm: Path, chart: Path, *options: str) -> str:
+    """The chart's objects as YAML documents without Helm's own labels and comments."""
+    command = [
+        str(helm),
+        "template",
+        RELEASE,
+        str(chart),
+        "--namespace",
+        NAMESPACE,
+        "--set",
+        "crds.keep=false",
+        *options,
+    ]
+    output = subprocess.run(command, check=True, capture_output=True, text=True, timeout=120).stdout
+    return SOURCE_COMMENTS.sub("", HELM_LABELS.sub("", output))
+
+
+def generated(helm: Path, chart: Path = CHART) -> dict[Path, str]:
+    """What each generated manifest should hold, by its path."""
+    definition = rendered(helm, chart, "--show-only", "templates/crd.yaml")
+    rest = rendered(helm, chart, "--set", "crds.enabled=false")
+    return {
+        MANIFESTS / "crd.yaml": HEADER + definition,
+        MANIFESTS / "install.yaml": HEADER + NAMESPACE_OBJECT + definition + rest,
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--helm", type=Path, required=True, help="the helm program to render with")
+    for path, text in generated(parser.parse_args().helm).items():
+        path.write_text(text)
+
+
+if __name__ == "__main__":
+    main()

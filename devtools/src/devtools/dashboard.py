@@ -1,0 +1,221 @@
+"""Make the Grafana dashboard of the chart, files/dashboard.json, with Grafana's own typed builders.
+
+The labels namespace and service in the queries are those that a ServiceMonitor gives.
+"""
+
+from collections.abc import Sequence
+
+from grafana_foundation_sdk.builders import common, prometheus, timeseries
+from grafana_foundation_sdk.builders.dashboard import Dashboard, DatasourceVariable, QueryVariable, Row
+from grafana_foundation_sdk.cog.encoder import JSONEncoder
+from grafana_foundation_sdk.models.common import LegendDisplayMode, LegendPlacement, TooltipDisplayMode
+from grafana_foundation_sdk.models.dashboard import DataSourceRef, VariableOption, VariableRefresh, VariableSort
+
+from devtools import ROOT
+
+OUTPUT = ROOT / "charts" / "face-comparison" / "files" / "dashboard.json"
+
+SOURCE = DataSourceRef(type_val="prometheus", uid="${datasource}")
+CHOSEN = 'namespace=~"$namespace", service=~"$service"'
+SERVING = f'{CHOSEN}, route=~"face_comparison|compare|invocations"'
+RATE = "$__rate_interval"
+COLUMNS, WIDTH, HEIGHT = 24, 8, 8  # Grafana's grid; three panels in a row
+
+Query = tuple[str, str]
+"""Legend and expression."""
+
+
+def quantiles(metric: str, labels: str = "", by: str = "") -> list[Query]:
+    """Median and 99th percentile of a histogram, for each value of the label `by`."""
+    grouping = f"le, {by}" if by else "le"
+    prefix = f"{{{{{by}}}}} " if by else ""
+    chosen = f"{{{labels}}}" if labels else ""
+    rate = f"sum by ({grouping}) (rate({metric}_bucket{chosen}[{RATE}]))"
+    return [(f"{prefix}p{round(100 * q)}", f"histogram_quantile({q}, {rate})") for q in (0.5, 0.99)]
+
+
+def mean(metric: str, labels: str, by: str, legend: str) -> Query:
+    """Mean of what a histogram observed."""
+    total, count = (f"sum by ({by}) (rate({metric}_{part}{{{labels}}}[{RATE}]))" for part in ("sum", "count"))
+    return legend, f"{total} / {count}"
+
+
+def panel(title: str, description: str, unit: str, queries: Sequence[Query]) -> timeseries.Panel:
+    """A graph of one or more queries, zero at the bottom."""
+    legend = common.VizLegendOptions().show_legend(True)
+    graph = (
+        timeseries.Panel()
+        .title(title)
+        .description(description)
+        .unit(unit)
+        .min(0)
+        .span(WIDTH)
+        .height(HEIGHT)
+        .datasource(SOURCE)
+        .fill_opacity(10)
+        .legend(legend.display_mode(LegendDisplayMode.LIST).placement(LegendPlacement.BOTTOM))
+        .tooltip(common.VizTooltipOptions().mode(TooltipDisplayMode.MULTI))
+    )
+    for reference, (name, expression) in zip("ABCDEF", queries, strict=False):
+        query = prometheus.Dataquery().ref_id(reference).expr(expression).legend_format(name).range()
+        graph = graph.with_target(query.datasource(SOURCE))
+    return graph
+
+
+def variable(name: str, label: str, query: str) -> QueryVariable:
+    """A choice of values of a label, all of them to begin with."""
+    return (
+        QueryVariable(name)
+        .label(label)
+        .datasource(SOURCE)
+        .query(query)
+        .refresh(VariableRefresh.ON_TIME_RANGE_CHANGED)
+        .sort(VariableSort.ALPHABETICAL_ASC)
+        .include_all(True)
+        .multi(True)
+        .current(VariableOption(selected=True, text="All", value="$__all"))
+    )
+
+
+SERVICE_PANELS = [
+    panel(
+        "Requests",
+        "Answers a second, by HTTP status. 429 is a full queue, 503 a pod that starts or ends.",
+        "reqps",
+        [("{{code}}", f"sum by (code) (rate(face_comparison_requests_total{{{SERVING}}}[{RATE}]))")],
+    ),
+    panel(
+        "Time to answer",
+        "From a request's head to its answer, fetching and waiting included.",
+        "s",
+        quantiles("face_comparison_request_seconds", SERVING, "route"),
+    ),
+    panel(
+        "Time by stage",
+        "Mean time of one picture in each stage: where a slow answer comes from.",
+        "s",
+        [mean("face_comparison_stage_seconds", CHOSEN, "stage", "{{stage}}")],
+    ),
+    panel(
+        "In flight",
+        "Requests admitted and not yet answered, by pod. Autoscaling by InFlight follows their number.",
+        "short",
+        [("{{pod}}", f"sum by (pod) (face_comparison_in_flight{{{CHOSEN}}})")],
+    ),
+    panel(
+        "Waiting",
+        "Pictures that wait for a computing slot, by pod.",
+        "short",
+        [("{{pod}}", f"sum by (pod) (face_comparison_queue_depth{{{CHOSEN}}})")],
+    ),
+    panel(
+        "Turned away",
+        "Requests refused before any work, by reason.",
+        "reqps",
+        [("{{reason}}", f"sum by (reason) (rate(face_comparison_rejected_total{{{CHOSEN}}}[{RATE}]))")],
+    ),
+    panel(
+        "Faces in a picture",
+        "Mean number of faces found.",
+        "short",
+        [mean("face_comparison_faces_per_picture", CHOSEN, "namespace, service", "{{namespace}}/{{service}}")],
+    ),
+    panel(
+        "Batch size",
+        "Mean number of inputs that a model works on at once. Above one, load is shared well.",
+        "short",
+        [mean("face_comparison_batch_size", CHOSEN, "model", "{{model}}")],
+    ),
+    panel(
+        "What runs",
+        "Pods by version, model, engine and device. Hashes of different models do not compare.",
+        "short",
+        [
+            (
+                "{{version}} {{model}} {{engine}} on {{device}}",
+                f"count by (version, model, engine, device) (face_comparison_info{{{CHOSEN}}})",
+            )
+        ],
+    ),
+]
+
+
+OPERATOR_PANELS = [
+    panel(
+        "Resources",
+        "FaceComparison resources by the reason of their condition Ready.",
+        "short",
+        [("{{reason}}", 'sum by (reason) (face_comparison_operator_resources{condition="Ready"})')],
+    ),
+    panel(
+        "Time to deploy",
+        "From a change of a spec until its URL answers.",
+        "s",
+        quantiles("face_comparison_operator_deploy_seconds"),
+    ),
+    panel(
+        "Looks at resources",
+        "By result; done is good, conflict and not_found are met in passing.",
+        "ops",
+        [("{{result}}", f"sum by (result) (rate(face_comparison_operator_reconciles_total[{RATE}]))")],
+    ),
+    panel(
+        "Time of a look",
+        "Time of one look at a resource, requests to the API server included.",
+        "s",
+        quantiles("face_comparison_operator_reconcile_seconds"),
+    ),
+    panel(
+        "Requests to the API server",
+        "By verb. At rest there are watches only.",
+        "reqps",
+        [("{{verb}}", f"sum by (verb) (rate(face_comparison_operator_api_requests_total[{RATE}]))")],
+    ),
+    panel(
+        "Leader, queue, silence",
+        "Who leads (1), how many resources wait, and how long the quietest watch has been silent.",
+        "short",
+        [
+            ("{{pod}} leads", "face_comparison_operator_leader"),
+            ("{{pod}} waiting", "face_comparison_operator_queue_depth"),
+            ("{{pod}} silent, seconds", "face_comparison_operator_watch_silence_seconds"),
+        ],
+    ),
+]
+
+
+def dashboard() -> Dashboard:
+    """The whole dashboard: a row for the services, a row for the operator."""
+    board = (
+        Dashboard("FaceComparison")
+        .uid("face-comparison")
+        .description("Services made by FaceComparison resources, and the operator that makes them.")
+        .tags(["face-comparison"])
+        .time("now-1h", "now")
+        .refresh("30s")
+        .readonly()
+        .with_variable(DatasourceVariable("datasource").label("Data source").type("prometheus"))
+        .with_variable(variable("namespace", "Namespace", "label_values(face_comparison_info, namespace)"))
+        .with_variable(
+            variable("service", "Service", 'label_values(face_comparison_info{namespace=~"$namespace"}, service)')
+        )
+    )
+    number = 0
+    for title, panels in (("Services", SERVICE_PANELS), ("Operator", OPERATOR_PANELS)):
+        board = board.with_row(Row(title).id(number := number + 1))
+        for each in panels:
+            board = board.with_panel(each.id(number := number + 1))
+    return board
+
+
+def text() -> str:
+    """The dashboard as Grafana reads it."""
+    return JSONEncoder(sort_keys=True, indent=2).encode(dashboard().build()) + "\n"
+
+
+def main() -> None:
+    OUTPUT.write_text(text())
+
+
+if __name__ == "__main__":
+    main()

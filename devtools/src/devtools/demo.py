@@ -1,0 +1,147 @@
+"""`make run`: the service on this machine, three photographs compared by it, and what to try next.
+
+Everything is said to people; the service's own log is passed on only where it warns. Ctrl-C ends both, with status 0.
+"""
+
+from __future__ import annotations
+
+import argparse
+import base64
+import contextlib
+import json
+import os
+import shlex
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import urllib3
+
+from devtools.photos import samples
+
+FIRST, SAME, OTHER = samples.THREE
+READY_SECONDS = 120
+STOP_SECONDS = 10
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--port", default="8080")
+    port = parser.parse_args().port
+    with own_terminal(), service(port) as (process, listening):
+        try:
+            url = wait_ready(process, listening)
+            if url is None:
+                return process.wait() or 1
+            introduce(url)
+            process.wait()
+        except KeyboardInterrupt:
+            print("\nStopped.")
+            return 0
+    return process.returncode
+
+
+@contextlib.contextmanager
+def own_terminal() -> Iterator[None]:
+    """Take Ctrl-C from `make`, which would report it as an error although it is the way to end this."""
+    try:
+        terminal = os.open("/dev/tty", os.O_RDWR | os.O_CLOEXEC)
+    except OSError:  # no terminal, no Ctrl-C
+        yield
+        return
+    before = os.tcgetpgrp(terminal)
+    signal.signal(signal.SIGTTOU, signal.SIG_IGN)  # or taking the terminal would stop this process
+    try:
+        if before == os.getpgrp() != os.getpid():
+            os.setpgid(0, 0)
+            os.tcsetpgrp(terminal, os.getpgrp())
+        yield
+    finally:
+        with contextlib.suppress(OSError):
+            os.tcsetpgrp(terminal, before)
+        os.close(terminal)
+
+
+@contextlib.contextmanager
+def service(port: str) -> Iterator[tuple[subprocess.Popen[str], list[int]]]:
+    """The running service, and a list to which its port is added as soon as it listens."""
+    program = Path(sys.executable).with_name("face-comparison")
+    process = subprocess.Popen(
+        [program, "serve", "--host", "127.0.0.1", "--port", port], stdout=subprocess.PIPE, text=True
+    )
+    listening: list[int] = []
+    reader = threading.Thread(target=pass_on, args=(process, listening), daemon=True)
+    reader.start()
+    try:
+        yield process, listening
+    finally:
+        with contextlib.suppress(KeyboardInterrupt):  # a second Ctrl-C changes nothing
+            process.send_signal(signal.SIGINT)
+            try:
+                process.wait(STOP_SECONDS)
+            except subprocess.TimeoutExpired:
+                process.kill()
+            reader.join(1)
+
+
+def pass_on(process: subprocess.Popen[str], listening: list[int]) -> None:
+    assert process.stdout
+    for line in process.stdout:
+        entry = json.loads(line)
+        if entry["message"] == "listening":
+            listening.append(entry["port"])
+        elif entry["level"] in ("warning", "error", "critical") and "status" not in entry:
+            print(line, end="", file=sys.stderr)
+
+
+def wait_ready(process: subprocess.Popen[str], listening: list[int]) -> str | None:
+    """The service's address once it can answer; None when it has ended, and has said why."""
+    deadline = time.monotonic() + READY_SECONDS
+    while process.poll() is None:
+        if listening:
+            url = f"http://127.0.0.1:{listening[0]}"
+            with contextlib.suppress(urllib3.exceptions.HTTPError):
+                if urllib3.request("GET", f"{url}/readyz", timeout=5, retries=False).status == 200:
+                    return url
+        if time.monotonic() > deadline:
+            print(f"The service is not ready after {READY_SECONDS} s: its log is above.", file=sys.stderr)
+            return None
+        time.sleep(0.05)
+    return None
+
+
+def introduce(url: str) -> None:
+    endpoint = f"{url}/prod/face_comparison"
+    print(f"\nThe service is ready:  POST {endpoint}")
+    print(f"In a browser:          {url}/prod/\n")
+    try:
+        photographs = samples.photographs(FIRST, SAME, OTHER)
+    except RuntimeError as error:
+        print(f"The sample photographs could not be fetched, so none are compared: {error}")
+        return
+    one, same, other = (photographs[name] for name in (FIRST, SAME, OTHER))
+    print("Two photographs of one person and one of another, compared by it just now:\n")
+    targets = [{"img": encoded(same)}, {"img": encoded(other)}]
+    reply = urllib3.request("POST", f"{endpoint}/compare", json={"source": {"img": encoded(one)}, "targets": targets})
+    for path, target in zip((same, other), reply.json()["Targets"], strict=True):
+        verdict = "same person" if target["SamePerson"] else "different people"
+        print(
+            f"  {one.name}  {path.name:<10}  {verdict:<16}  distance {target['Distance']:.2f}"
+            f"  probability {100 * target['Confidence']:.1f} %"
+        )
+    print("\nTry next, in another terminal:\n")
+    print(f"  curl -s {endpoint} --data-binary @{shlex.quote(str(one))} -H 'Content-Type: image/jpeg'")
+    print(f"  .venv/bin/face-comparison compare {shlex.quote(str(one))} {shlex.quote(str(same))}\n")
+    print("Ctrl-C stops it.", flush=True)
+
+
+def encoded(path: Path) -> str:
+    return base64.b64encode(path.read_bytes()).decode()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""Generates the parts of the documents that derive from code and data."""

@@ -1,0 +1,97 @@
+"""What a load needs and costs: the table and the calculator of the documents, from the measured speed of a replica.
+
+The calculator's script, docs/javascripts/capacity.js, counts the same way; a test in Chromium compares the two.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from devtools.docs.measured import read
+from devtools.docs.tables import table
+
+HOURS = 730.0
+RENTED = 142.95
+"""Dollars for a million calls that AWS published for its AI Solution Kit."""
+
+PEAKS = (1, 10, 50, 200, 1000)
+
+
+@dataclass(frozen=True)
+class Load:
+    """What somebody needs. peak: calls a second. mean: the average call rate, a share of the peak. rate: pictures a
+    second of one replica. load: the share of it that is aimed at. price: dollars an hour for the machine of one."""
+
+    peak: float
+    rate: float
+    mean: float = 0.3
+    load: float = 0.6
+    fewest: int = 2
+    price: float = 0.1
+
+    @property
+    def replicas(self) -> int:
+        """As many as the peak needs, and never fewer than wanted."""
+        return max(self.fewest, math.ceil(self.peak / (self.rate * self.load)))
+
+    @property
+    def calls(self) -> float:
+        """Calls in a month."""
+        return self.peak * self.mean * HOURS * 3600
+
+    @property
+    def cost(self) -> float:
+        """Dollars in a month."""
+        return self.replicas * self.price * HOURS
+
+    @property
+    def million(self) -> float:
+        """Dollars for a million calls."""
+        return self.cost / self.calls * 1e6
+
+
+def rate() -> float:
+    """Pictures a second of the replica that was measured."""
+    speed = read("speed")
+    (row,) = [row for row in speed["rows"] if row["what"] == speed["replica"]["row"]]
+    return float(row["pictures_per_second"])
+
+
+def costs() -> str:
+    """A row for each peak."""
+    head = ("peak calls/s", "calls a month", "replicas", "dollars a month", "dollars a million", f"of {RENTED:.2f}")
+    return table(head, (_row(Load(peak, rate())) for peak in PEAKS))
+
+
+def _row(load: Load) -> list[str]:
+    share = f"{load.million / RENTED:.0%}"
+    money = (f"{load.cost:,.0f}", f"{load.million:,.2f}", share)
+    return [f"{load.peak:g}", f"{load.calls / 1e6:,.1f} million", str(load.replicas), *money]
+
+
+def calculator() -> str:
+    """The form; it begins with a load of ten calls a second on the measured replica."""
+    load, name = Load(10, rate()), read("speed")["replica"]["name"]
+    fields = [
+        ("peak", "Calls a second at the peak", f"{load.peak:g}", "0.01", "any"),
+        ("mean", "Mean, in % of the peak", f"{load.mean:.0%}".rstrip("%"), "1", "any"),
+        ("rate", f"Pictures a second of {name}", f"{load.rate:g}", "0.01", "any"),
+        ("load", "Load aimed at, in %", f"{load.load:.0%}".rstrip("%"), "1", "any"),
+        ("fewest", "Fewest replicas", str(load.fewest), "1", "1"),
+        ("price", "Dollars an hour for a replica's machine", f"{load.price:g}", "0", "any"),
+    ]
+    inputs = [
+        f'<label>{words} <input name="{key}" type="number" value="{value}" min="{least}" step="{step}"></label>'
+        for key, words, value, least, step in fields
+    ]
+    results = [
+        ("replicas", "Replicas"),
+        ("calls", "Calls a month"),
+        ("cost", "Dollars a month"),
+        ("million", "Dollars for a million calls"),
+        ("share", f"Of the {RENTED:.2f} dollars that AWS published"),
+    ]
+    outputs = [f'<div><dt>{words}</dt><dd><output name="{key}"></output></dd></div>' for key, words in results]
+    begin = f'<form class="capacity" data-rented="{RENTED}" data-hours="{HOURS:g}">'
+    return "\n".join([begin, *inputs, '<dl aria-live="polite">', *outputs, "</dl>", "</form>"])

@@ -1,0 +1,90 @@
+"""What of the documents is made from another file: tables, the OpenAPI document, a drawing, the Explorer's curves.
+
+A table stands between the lines `<!-- table NAME -->` and `<!-- end -->` of a page; `DOCUMENTS` says which page has
+which, so that lost marks are noticed.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+from devtools import ROOT
+from devtools.docs import api, capacity, measured, plot, resource, tables
+from devtools.docs.chinese import chinese
+
+CURVES = ROOT / "service" / "src" / "face_comparison" / "explorer" / "js" / "measured.js"
+TABLES: dict[str, Callable[[], str]] = {
+    "accuracy": measured.accuracy,
+    "accuracy-summary": measured.accuracy_summary,
+    "album-accuracy": measured.album_accuracy,
+    "album-summary": measured.album_summary,
+    "api": api.operations,
+    "calculator": capacity.calculator,
+    "chart": tables.chart,
+    "costs": capacity.costs,
+    "errors": tables.errors,
+    "limits": api.limits,
+    "machine": measured.machine,
+    "operator-metrics": tables.operator_metrics,
+    "operator-options": tables.operator_options,
+    "options": tables.options,
+    "resource-columns": resource.columns,
+    "resource-spec": resource.spec,
+    "resource-status": resource.status,
+    "service-metrics": tables.service_metrics,
+    "speed": measured.speed,
+    "thresholds": measured.thresholds,
+}
+DOCUMENTS: dict[str, tuple[str, ...]] = {
+    "README.md": ("accuracy-summary", "speed"),
+    "README.zh.md": ("accuracy-summary", "speed"),
+    "docs/explanation/accuracy.md": ("accuracy",),
+    "docs/explanation/threshold.md": ("thresholds",),
+    "docs/explanation/capacity.md": ("machine", "speed", "calculator", "costs"),
+    "docs/how-to/albums.md": ("album-summary", "album-accuracy"),
+    "docs/reference/api.md": ("limits", "api"),
+    "docs/reference/chart.md": ("chart",),
+    "docs/reference/errors.md": ("errors",),
+    "docs/reference/metrics.md": ("service-metrics", "operator-metrics"),
+    "docs/reference/operator.md": ("operator-options",),
+    "docs/reference/resource.md": ("resource-columns", "resource-spec", "resource-status"),
+    "docs/reference/service.md": ("options",),
+}
+
+
+def filled(text: str, names: Iterable[str], words: Callable[[str], str] = str) -> str:
+    """A page with the named tables as the source has them, their words put through `words`.
+
+    Raises ValueError when a table's marks are missing.
+    """
+    for name in names:
+        pattern = re.compile(rf"(<!-- table {name} -->\n).*?(<!-- end -->)", re.DOTALL)
+        if not pattern.search(text):
+            raise ValueError(f"there are no marks <!-- table {name} --> ... <!-- end -->")
+        made = words(TABLES[name]())
+        text = pattern.sub(lambda match, made=made: f"{match[1]}\n{made}\n\n{match[2]}", text)
+    return text
+
+
+def with_curves(script: str) -> str:
+    """The Explorer's measured.js with the curves of the documents' pairs. Raises ValueError when it has no place."""
+    made, count = re.subn(
+        r"(export const MEASURED = \{\n).*?(\n\};)", rf"\1{measured.curves()}\2", script, flags=re.DOTALL
+    )
+    if not count:
+        raise ValueError("there is no `export const MEASURED = {`")
+    return made
+
+
+def generated() -> dict[Path, str]:
+    """What each file should hold, by its path."""
+    pages = {
+        ROOT / page: filled((ROOT / page).read_text(), names, chinese if ".zh." in page else str)
+        for page, names in DOCUMENTS.items()
+    }
+    description = json.dumps(api.document(), indent=2, ensure_ascii=False) + "\n"
+    explorer = {CURVES: with_curves(CURVES.read_text())}
+    return {**pages, ROOT / "docs" / "reference" / "openapi.json": description, **plot.generated(), **explorer}

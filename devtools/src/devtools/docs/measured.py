@@ -1,0 +1,145 @@
+"""Tables of what was measured: docs/data/accuracy.json (written by `make accuracy`) and docs/data/speed.json.
+
+speed.json is written by hand from the table that `make bench` prints, with a line about the machine: figures are taken
+over only from a run that somebody looked at.
+"""
+
+from __future__ import annotations
+
+import json
+import statistics
+from typing import Any
+
+from devtools import ROOT
+from devtools.docs.tables import code, table
+
+DATA = ROOT / "docs" / "data"
+BOTH = ", both"
+
+
+def read(name: str) -> dict[str, Any]:
+    """The measurements in docs/data/NAME.json."""
+    return dict(json.loads((DATA / f"{name}.json").read_text()))
+
+
+def wrong(pairs: dict[str, list[float]], threshold: float) -> int:
+    """Pairs that the threshold judges wrong."""
+    return sum(each > threshold for each in pairs["same"]) + sum(each <= threshold for each in pairs["different"])
+
+
+def margin(pairs: dict[str, list[float]], threshold: float) -> float:
+    """How far the nearest pair is on the right side of the threshold; negative: on the wrong one."""
+    return min(threshold - max(pairs["same"]), min(pairs["different"]) - threshold)
+
+
+def accuracy() -> str:
+    """A row for every way of making pictures worse, the least margin first."""
+    measured = read("accuracy")
+    threshold, variants = measured["threshold"], measured["pairs"]
+    rows = [
+        [name, *_pairs(pairs, threshold), f"{margin(pairs, threshold):+.3f}"]
+        for name, pairs in sorted(variants.items(), key=lambda each: (margin(each[1], threshold), each[0]))
+    ]
+    head = "pictures", "pairs same / different", "wrong", "same: mean, worst", "different: mean, worst", "least margin"
+    return table(head, rows)
+
+
+def accuracy_summary() -> str:
+    """The same in three rows."""
+    measured = read("accuracy")
+    variants = measured["pairs"]
+    groups = {
+        "both as taken": [variants["as taken"]],
+        "one of two made worse": [v for name, v in variants.items() if name != "as taken" and not name.endswith(BOTH)],
+        "both made worse in the same way": [v for name, v in variants.items() if name.endswith(BOTH)],
+    }
+    rows = []
+    for name, group in groups.items():
+        joined = {kind: [each for pairs in group for each in pairs[kind]] for kind in ("same", "different")}
+        rows.append([name, *_pairs(joined, measured["threshold"])])
+    return table(("pictures", "pairs same / different", "wrong", "same: mean, worst", "different: mean, worst"), rows)
+
+
+def _pairs(pairs: dict[str, list[float]], threshold: float) -> list[str]:
+    same, different = pairs["same"], pairs["different"]
+    return [
+        f"{len(same)} / {len(different)}",
+        str(wrong(pairs, threshold)),
+        f"{statistics.mean(same):.3f}, {max(same):.3f}",
+        f"{statistics.mean(different):.3f}, {min(different):.3f}",
+    ]
+
+
+def album_accuracy() -> str:
+    """Ways of putting faces together, the chosen one first: precision and recall of pairs."""
+    record = read("album")
+    rows = []
+    for name, way in record["ways"].items():
+        all_, few, made_up = (
+            f"{way[of]['precision']:.4f} / {way[of]['recall']:.3f}" for of in ("all", "few", "made_up")
+        )
+        rows.append([name, all_, f"{way['recall_of_different_photographs']:.3f}", few, made_up])
+    head = "way of grouping", f"{record['pictures']:,} pictures", "recall, different photographs"
+    return table((*head, f"{record['few']} of them", "300 made-up people"), rows)
+
+
+def album_summary() -> str:
+    """One sentence of it."""
+    record = read("album")
+    faces, chosen = record["faces"], next(iter(record["ways"].values()))
+    return (
+        f"{faces['found']:,} of {faces['expected']:,} faces were found, and {faces['of_nobody']} where there is none. "
+        f"Of the pairs that were put together, {100 * chosen['all']['precision']:.2f} % are one person (precision); of "
+        f"the pairs that are one person, {100 * chosen['all']['recall']:.1f} % were put together (recall). The page "
+        f"had {record['persons']['rows']} rows for {record['persons']['true']} people."
+    )
+
+
+def speed() -> str:
+    """The service beside loops on the same machine."""
+    rows = [
+        [
+            row["what"],
+            f"{row['pictures_per_second']:.1f}",
+            *(str(row.get(name, "")) for name in ("p50_ms", "p99_ms")),
+            *(f"{row[name]:.2f}" for name in ("of_plain_loop", "of_opencv")),
+        ]
+        for row in read("speed")["rows"]
+    ]
+    return table(("what runs", "pictures/s", "p50 ms", "p99 ms", "of the plain loop", "of OpenCV's"), rows)
+
+
+def machine() -> str:
+    """What the speed was measured on."""
+    measured = read("speed")
+    return f"Measured on {measured['machine']}, with {measured['pictures']}."
+
+
+def curves() -> str:
+    """What the API Explorer draws behind its scale: normal curves of the same pairs."""
+    measured = read("accuracy")
+    groups = list(measured["pairs"].values())
+    kinds = {"same": "same", "other": "different"}
+    pairs = {name: [each for pairs in groups for each in pairs[kind]] for name, kind in kinds.items()}
+    hills = ", ".join(
+        f"{name}: {{ mean: {statistics.mean(each):.3f}, deviation: {statistics.stdev(each):.3f} }}"
+        for name, each in pairs.items()
+    )
+    model = measured["model"].rpartition("-")[0]
+    return f'  "{model}": {{ pairs: {sum(map(len, pairs.values()))}, {hills} }},'
+
+
+def thresholds() -> str:
+    """What other thresholds would have said of all measured pairs."""
+    measured = read("accuracy")
+    groups = list(measured["pairs"].values())
+    same = [each for pairs in groups for each in pairs["same"]]
+    different = [each for pairs in groups for each in pairs["different"]]
+    default = measured["threshold"]
+    rows = []
+    for threshold in sorted({0.8, 0.9, 1.0, 1.05, 1.1, 1.15, 1.2, default}):
+        rejected = sum(each > threshold for each in same)
+        accepted = sum(each <= threshold for each in different)
+        name = code(f"{threshold:g}") + (" (default)" if threshold == default else "")
+        rows.append([name, f"{rejected} of {len(same)}", f"{accepted} of {len(different)}"])
+    return table(("threshold", "one person taken for two", "two people taken for one"), rows)

@@ -1,0 +1,161 @@
+"""What the tests of the API Explorer share: the running program, and a page that is watched while it is used."""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import urllib3
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, Page, Request, expect
+
+from devtools.k8s.ports import free_ports
+
+START_SECONDS = 120
+ACTION_MILLISECONDS = 30_000
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """url: of the Explorer's page, with a slash at its end."""
+
+    url: str
+
+    @property
+    def endpoint(self) -> str:
+        return f"{self.url}face_comparison"
+
+
+@contextlib.contextmanager
+def serving(folder: Path, *arguments: str, stage: str = "prod") -> Iterator[Service]:
+    """The real program on a free port, ready."""
+    (port,) = free_ports(1)
+    program = Path(sys.executable).with_name("face-comparison")
+    command = [str(program), "serve", "--host", "127.0.0.1", "--port", str(port), "--stage", stage]
+    command += ["--device", "cpu", "--workers", "1", "--drain-seconds", "1", *arguments]
+    with (folder / "log").open("w") as log:
+        process = subprocess.Popen(
+            command, env={**os.environ, "ORT_DISABLE_TELEMETRY": "1"}, stdout=log, stderr=subprocess.STDOUT
+        )
+        try:
+            _wait_ready(process, port, folder / "log")
+            yield Service(f"http://127.0.0.1:{port}/{stage}/")
+        finally:
+            process.send_signal(signal.SIGTERM)
+            process.wait(30)
+
+
+def _wait_ready(process: subprocess.Popen[bytes], port: int, log: Path) -> None:
+    deadline = time.monotonic() + START_SECONDS
+    while time.monotonic() < deadline and process.poll() is None:
+        with contextlib.suppress(urllib3.exceptions.HTTPError):
+            if urllib3.request("GET", f"http://127.0.0.1:{port}/readyz", retries=False, timeout=5).status == 200:
+                return
+        time.sleep(0.1)
+    raise AssertionError(f"the service did not become ready:\n{log.read_text()}")
+
+
+class Explorer:
+    """One visitor. Whatever the page says in the console, and every request, is kept."""
+
+    def __init__(
+        self,
+        browser: Browser,
+        service: Service,
+        *,
+        width: int = 1280,
+        height: int = 900,
+        language: str = "en-US",
+        scheme: str = "light",
+        touch: bool = False,
+        query: str = "",
+    ) -> None:
+        self.service = service
+        self.said: list[str] = []
+        self.requests: list[Request] = []
+        self.refusals: set[int] = set()
+        """Statuses that this visitor provokes; Chromium writes a line into the console for each."""
+        self._context = browser.new_context(
+            viewport={"width": width, "height": height},
+            locale=language,
+            color_scheme=scheme,
+            has_touch=touch,
+            permissions=["clipboard-read", "clipboard-write"],
+        )
+        self.page: Page = self._context.new_page()
+        self.page.set_default_timeout(ACTION_MILLISECONDS)
+        expect.set_options(timeout=ACTION_MILLISECONDS)
+        self.page.on("console", lambda message: self.said.append(message.text))
+        self.page.on("pageerror", lambda error: self.said.append(str(error)))
+        self.page.on("request", lambda request: self.requests.append(request))  # noqa: PLW0108
+        self.page.goto(service.url + query)
+        expect(self.page.locator("h1")).to_be_visible()
+
+    def close(self) -> None:
+        provoked = [f"Failed to load resource: the server responded with a status of {code} " for code in self.refusals]
+        said = [line for line in self.said if not line.startswith(tuple(provoked) or "\0")]
+        origin = self.service.url.split("/", 3)[:3]
+        foreign = [r.url for r in self.requests if r.url.split("/", 3)[:3] != origin and not r.url.startswith("blob:")]
+        self._context.close()
+        assert not said
+        assert not foreign
+
+    # --- what a visitor does ---
+
+    def go(self, name: str) -> None:
+        self.page.locator(f"nav a[data-page={name}]").click()
+        expect(self.page.locator(f"nav a[data-page={name}]")).to_have_attribute("aria-current", "page")
+
+    def choose(self, *paths: Path, intake: int = 0) -> None:
+        self.page.locator(".intake").nth(intake).locator("input[type=file]").first.set_input_files(list(paths))
+
+    def transfer(self, event: str, target: str, path: Path, media_type: str) -> None:
+        """Drop or paste a file."""
+        self.page.evaluate(
+            """([event, target, name, type, text]) => {
+                const bytes = Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
+                const data = new DataTransfer();
+                data.items.add(new File([bytes], name, { type }));
+                const shared = { bubbles: true, cancelable: true };
+                const made = event === "paste"
+                    ? new ClipboardEvent(event, { ...shared, clipboardData: data })
+                    : new DragEvent(event, { ...shared, dataTransfer: data });
+                document.querySelector(target).dispatchEvent(made);
+            }""",
+            [event, target, path.name, media_type, base64.b64encode(path.read_bytes()).decode()],
+        )
+
+    def compare(self, source: Path, *targets: Path) -> None:
+        self.go("compare")
+        self.choose(source)
+        expect(self.page.locator(".intake").first).to_have_class("intake compact")
+        self.choose(*targets, intake=1)
+        expect(self.page.locator(".pair line").first).to_be_attached()
+
+    # --- what a visitor sees ---
+
+    @property
+    def faces(self) -> Any:
+        return self.page.locator(".face")
+
+    def code(self, language: str) -> str:
+        self.page.get_by_role("tab", name=language, exact=True).click()
+        return self.page.locator("#sample").inner_text()
+
+    def posts(self) -> list[Request]:
+        return [request for request in self.requests if request.method == "POST"]
+
+    def accessibility_problems(self, *rules: str) -> list[str]:
+        """What axe-core finds, one line a rule; by all its rules, or by some, which is quicker."""
+        options = {"resultTypes": ["violations"], **({"runOnly": list(rules)} if rules else {})}
+        found = Axe().run(self.page, options=options).response["violations"]
+        return [f"{rule['id']}: {rule['help']}: {[node['html'][:200] for node in rule['nodes']]}" for rule in found]

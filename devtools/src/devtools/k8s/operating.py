@@ -1,0 +1,92 @@
+"""The operator as the real program, one process for each `start`."""
+
+from __future__ import annotations
+
+import sys
+import urllib.error
+import urllib.request
+from collections.abc import Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from devtools.k8s.api import until
+from devtools.k8s.ports import free_ports
+from devtools.k8s.processes import Processes
+
+PROGRAM = Path(sys.executable).with_name("face-comparison-operator")
+IMAGE = "registry.example/face-comparison/service:1"
+
+
+class Operator:
+    """One operator process, from `start` to `stop`; as a context manager around both."""
+
+    def __init__(
+        self,
+        kubeconfig: Path,
+        logs: Path,
+        *options: str,
+        program: Path = PROGRAM,
+        prefix: Sequence[str] = (),
+        name: str = "operator",
+    ) -> None:
+        self.metrics_port, self.health_port = free_ports(2)
+        self.name = name
+        self._processes = Processes(logs)
+        self._environment = {"KUBECONFIG": str(kubeconfig)}
+        ports = [f"--metrics-port={self.metrics_port}", f"--health-port={self.health_port}"]
+        self._command = [*prefix, str(program), "run", f"--service-image={IMAGE}", *ports, *options]
+
+    def start(self) -> Self:
+        """Start the program and wait until it has seen everything."""
+        self._processes.start(self.name, self._command, self._environment)
+        until(lambda: self.health("readyz"), lambda answer: answer[0] == 200, f"{self.name} is ready; {self.log}")
+        return self
+
+    def stop(self) -> None:
+        """End the program as Kubernetes does, with time to finish."""
+        self._processes.stop(self.name)
+
+    def kill(self) -> None:
+        """End the program without a chance to do anything."""
+        self._processes.kill(self.name)
+
+    @property
+    def pid(self) -> int:
+        """The process id."""
+        return self._processes.pid(self.name)
+
+    @property
+    def log(self) -> Path:
+        """Where the program writes."""
+        return self._processes.log(self.name)
+
+    def health(self, path: str) -> tuple[int, str]:
+        """Status and text of a health route; status 0 when nobody answers."""
+        return _get(f"http://127.0.0.1:{self.health_port}/{path}")
+
+    def metrics(self) -> str:
+        """The exposition of its metrics."""
+        return _get(f"http://127.0.0.1:{self.metrics_port}/metrics")[1]
+
+    def __enter__(self) -> Self:
+        try:
+            return self.start()
+        except BaseException:
+            self._processes.close()
+            raise
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._processes.close()
+
+
+def _get(url: str) -> tuple[int, str]:
+    try:
+        with urllib.request.urlopen(url, timeout=5) as reply:
+            return reply.status, reply.read().decode()
+    except urllib.error.HTTPError as error:
+        return error.code, error.read().decode()
+    except OSError:
+        return 0, ""

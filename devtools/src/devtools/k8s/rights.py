@@ -1,0 +1,34 @@
+"""The operator's identity as the chart makes it: its ServiceAccount with exactly the rights of a release."""
+
+from __future__ import annotations
+
+import uuid
+from pathlib import Path
+
+import yaml
+
+from devtools.helm import Helm
+from devtools.k8s.controlplane import ControlPlane
+
+ABOUT_RIGHTS = ("ServiceAccount", "ClusterRole", "ClusterRoleBinding", "Role", "RoleBinding")
+
+
+def kubeconfig(plane: ControlPlane, folder: Path, *options: str) -> Path:
+    """A kubeconfig whose user is the ServiceAccount of a release with these options, in a new namespace."""
+    release = f"release-{uuid.uuid4().hex[:8]}"
+    plane.kubectl("create", "namespace", release)
+    made = [each for each in Helm().template(*options, namespace=release) if each["kind"] in ABOUT_RIGHTS]
+    plane.kubectl("apply", "-f", "-", stdin=yaml.safe_dump_all(made))
+    (account,) = [each["metadata"]["name"] for each in made if each["kind"] == "ServiceAccount"]
+    token = plane.kubectl("create", "token", account, f"--namespace={release}", "--duration=10h").strip()
+    admin = yaml.safe_load(plane.kubeconfig.read_text())
+    context = {**admin["contexts"][0]["context"], "namespace": release}
+    restricted = {
+        **admin,
+        "users": [{"name": context["user"], "user": {"token": token}}],
+        "contexts": [{"name": admin["current-context"], "context": context}],
+    }
+    path = folder / f"{release}.kubeconfig"
+    path.touch(mode=0o600)
+    path.write_text(yaml.safe_dump(restricted))
+    return path

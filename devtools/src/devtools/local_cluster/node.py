@@ -1,0 +1,393 @@
+"""One real Kubernetes node with its control plane, inside namespaces of its own on this Linux machine.
+
+etcd, the control plane, containerd, kubelet and kube-proxy are ordinary processes; nothing of them can reach the host's
+network or be reached from it. A client enters the network namespace alone (`Node.command`) and keeps the host's files.
+Processes, mounts, interfaces and packet rules end with process 1 of the node, and `stop()` removes its control groups.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from devtools.k8s import flags, programs
+from devtools.k8s.certificates import Authority, key_pair
+from devtools.k8s.controlplane import attempts, write_kubeconfig
+from devtools.k8s.processes import Processes
+from devtools.local_cluster import cgroups, config
+
+NAME = "face-comparison"
+NAMESPACES = ("--net", "--mount", "--pid", "--ipc", "--uts")
+PROGRAMS = (
+    *("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubectl"),
+    *("containerd", "containerd-shim-runc-v2", "ctr", "kubelet", "kube-proxy", "pause"),
+)
+START_SECONDS = 120.0
+TOOLS = {"unshare": "util-linux", "nsenter": "util-linux", "ip": "iproute2", "nft": "nftables", "runc": "runc"}
+TOOLS |= {"sysctl": "procps"}
+TOOLS |= {"iptables": "iptables", "ipset": "ipset"}  # with which network plugins and `policies.py` make rules
+
+
+class NodeFailed(Exception):
+    """The node cannot be started or used; the message says why and where its logs are."""
+
+
+def missing() -> str:
+    """What this machine lacks to run a node, in words; empty when it lacks nothing."""
+    if sys.platform != "linux" or os.geteuid() != 0:
+        return "a node needs root on Linux"
+    absent = sorted({package for tool, package in TOOLS.items() if not shutil.which(tool)})
+    if not any(Path(folder, "bridge").exists() for folder in ("/usr/lib/cni", "/opt/cni/bin")):
+        absent.append("containernetworking-plugins")
+    return f"a node needs the packages {', '.join(absent)}" if absent else ""
+
+
+class Node:
+    """A node named `name`; its files lie in `state` and images stay imported there from one start to the next.
+
+    It goes on when the program that started it ends, unless it is one of the `processes`, which end with that program.
+    """
+
+    def __init__(self, name: str = NAME, state: Path | None = None, processes: Processes | None = None) -> None:
+        self.name = name
+        self._processes = processes
+        self._children: list[subprocess.Popen[bytes]] = []
+        self.layout = config.Layout(state or programs.cache().parent / "nodes" / name)
+        self.kubeconfig = self.layout.kubeconfig("admin")
+        self.audit_log = self.layout.state / "audit.log"
+
+    @contextlib.contextmanager
+    def alone(self) -> Iterator[None]:
+        """Start, use and stop it within this: NodeFailed while another program does."""
+        lock = FileLock(self.layout.state.with_name(f"{self.name}.lock"))
+        self.layout.state.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            held = lock.acquire(timeout=0)
+        except Timeout:
+            raise NodeFailed(f"another program is at work on the node {self.name}: wait until it ends") from None
+        with held:
+            yield
+
+    # --- start and stop ---
+
+    @property
+    def pid(self) -> int | None:
+        """The process that holds the node's namespaces; None when the node does not run."""
+        try:
+            pid = int((self.layout.state / "pid").read_text())
+            command = Path(f"/proc/{pid}/cmdline").read_bytes()
+        except (FileNotFoundError, ProcessLookupError, ValueError):
+            return None
+        own = command.startswith(os.fsencode(programs.cache())) and command.rstrip(b"\0").endswith(b"/pause")
+        return pid if own else None  # else the number has gone to another process
+
+    def start(self, progress: Callable[[str], None] = lambda line: None) -> None:
+        """Start everything; return when the node is Ready. Nothing happens when it runs already.
+
+        Raises NodeFailed or TimeoutError when it cannot, or runs and does not answer. Logs stay until the next start.
+        """
+        if self.pid and self._complete.exists():
+            self.wait("the API server of the node that runs", self._answers, seconds=20)
+            return
+        if reason := missing():
+            raise NodeFailed(reason)
+        self._end()  # one whose start was interrupted is not whole
+        for name in PROGRAMS:
+            programs.binary(name)  # before anything starts: a build takes longer than a start may
+        self._clean()
+        self._write_files()
+        cgroups.make(self.name)
+        try:
+            progress("making the namespaces")
+            self._make_namespaces(programs.binary("pause"))
+            for name in self._control_plane():
+                self.start_program(name)
+                if name == "kube-apiserver":
+                    self.start_program("containerd")
+                    progress("waiting for the API server")
+                    # Controllers that start before the first roles are there give up.
+                    self.wait("the API server", self._answers)
+            for name in ("kubelet", "kube-proxy"):
+                self.start_program(name)
+            progress("waiting for the node to be Ready")
+            self.wait("the node", lambda: "node/" in self.kubectl("get", "node", self.name, "--output=name"))
+            self.kubectl("wait", "--for=condition=Ready", f"node/{self.name}", "--timeout=100s")  # before ours is over
+            self.wait("the default account", lambda: bool(self.kubectl("get", "serviceaccount", "default")))
+            self._complete.touch()
+        except BaseException:
+            self._end()
+            raise
+
+    def stop(self) -> None:
+        """End every process of the node and every client in its network, and remove its control groups and files.
+
+        Raises NodeFailed when some of it does not go.
+        """
+        self._end()
+        self._clean()
+
+    def purge(self) -> None:
+        """Remove every file of a stopped node, imported images too."""
+        shutil.rmtree(self.layout.state, ignore_errors=True)
+
+    # --- use ---
+
+    def command(self, *command: str | Path) -> list[str]:
+        """The words that run `command` in the node's network, with the files of the host."""
+        return ["nsenter", f"--net=/proc/{self._running()}/ns/net", "--", *map(str, command)]
+
+    def inside(self, *command: str | Path) -> list[str]:
+        """The words that run `command` as a program of the node; relative paths start at /."""
+        return ["nsenter", f"--target={self._running()}", "--all", "--", *map(str, command)]
+
+    def spawn(self, name: str, command: Sequence[str | Path]) -> int:
+        """Start a program that ends with the node and writes to `logs/<name>.log`. Returns its process id."""
+        pid = self._detached(name, self.inside(*command))
+        (self.layout.state / "pids" / name).write_text(str(pid))
+        return pid
+
+    def start_program(self, name: str) -> None:
+        """Start one program of Kubernetes by its name, the first time or after `stop_program`."""
+        self.spawn(name, [programs.binary(name), *(self._control_plane() | self._node_programs())[name]])
+
+    def runs(self, name: str) -> bool:
+        """Whether the program `name` was started and goes on."""
+        try:
+            pid = int((self.layout.state / "pids" / name).read_text())
+            return Path(f"/proc/{pid}/cmdline").read_bytes().startswith(b"nsenter")
+        except (OSError, ValueError):
+            return False
+
+    def stop_program(self, name: str) -> None:
+        """End one program at once, as a crash would, while the others run on."""
+        outer = int((self.layout.state / "pids" / name).read_text())
+        # What was started is nsenter; the program is its child.
+        inner = [int(pid) for pid in Path(f"/proc/{outer}/task/{outer}/children").read_text().split()]
+        for pid in inner:
+            _kill(pid)
+        for _ in attempts(20):
+            if not any(Path(f"/proc/{pid}").exists() for pid in inner):
+                return
+        raise TimeoutError(f"{name} did not end")
+
+    def environment(self) -> dict[str, str]:
+        """The environment of programs and clients: the built programs first on PATH, the administrator's kubeconfig."""
+        built = [str(programs.binary(name).parent) for name in ("containerd-shim-runc-v2", "kubectl")]
+        path = os.pathsep.join([*dict.fromkeys(built), "/usr/sbin", "/usr/bin", "/sbin", "/bin"])
+        return os.environ | {"PATH": path, "KUBECONFIG": str(self.kubeconfig)}
+
+    def run(self, *command: str | Path, stdin: str | None = None, seconds: float = 120) -> str:
+        """Run a client in the node's network and return what it prints; NodeFailed with its last words otherwise."""
+        return self._run(self.command(*command), stdin, seconds)
+
+    def kubectl(self, *arguments: str, stdin: str | None = None, seconds: float = 120) -> str:
+        """Run kubectl as administrator and return what it prints; NodeFailed with its last words otherwise."""
+        return self.run(programs.binary("kubectl"), *arguments, stdin=stdin, seconds=seconds)
+
+    def ctr(self, *arguments: str | Path, seconds: float = 300) -> str:
+        """Run containerd's client on the images and containers of Kubernetes."""
+        return self._run(self.inside(programs.binary("ctr"), "--namespace=k8s.io", *arguments), None, seconds)
+
+    def wait(self, what: str, condition: Callable[[], bool], seconds: float = START_SECONDS) -> None:
+        """Poll `condition`, taking NodeFailed for "not yet"; TimeoutError naming `what` after `seconds`."""
+        last = ""
+        for _ in attempts(seconds, pause=0.1):
+            try:
+                if condition():
+                    return
+            except NodeFailed as error:
+                last = f": {error}"
+        raise TimeoutError(f"{what} was not there after {seconds:.0f} s{last} (logs: {self.layout.logs})")
+
+    # --- how ---
+
+    @property
+    def _complete(self) -> Path:
+        """A file that is there once the node was Ready."""
+        return self.layout.state / "complete"
+
+    def _answers(self) -> bool:
+        return "ok" in self.kubectl("get", "--raw=/readyz")
+
+    def _end(self) -> None:
+        if pid := self.pid:
+            for client in self._clients(pid):
+                _kill(client)
+            _kill(pid)
+            for _ in attempts(20):
+                if not Path(f"/proc/{pid}").exists():
+                    break
+            else:
+                raise NodeFailed(f"process {pid}, which holds the namespaces of the node {self.name}, does not end")
+        while self._children:
+            child = self._children.pop()
+            child.kill()  # that which makes the namespaces may not have come so far that there is a `pid`
+            child.wait()
+        for _ in attempts(20):
+            if not cgroups.remove(self.name):
+                return
+        raise NodeFailed(
+            f"the control groups of the node {self.name} cannot be removed: a process in them does not end"
+        )
+
+    def _running(self) -> int:
+        if pid := self.pid:
+            return pid
+        raise NodeFailed(f"the node {self.name} does not run")
+
+    def _run(self, command: Sequence[str], stdin: str | None, seconds: float) -> str:
+        words = list(map(str, command))
+        return run(words, " ".join(words[3:]), stdin, seconds, self.environment())
+
+    def _make_namespaces(self, pause: Path) -> None:
+        script = Path(__file__).with_name("namespaces.sh")
+        arguments = (script, self.layout.state, self.name, config.ADDRESS, config.SERVICES, pause)
+        holder = ["unshare", *NAMESPACES, "--fork", "--kill-child", "--propagation=private", "--", *map(str, arguments)]
+        if self._processes:
+            self._processes.start("namespaces", holder)
+        else:
+            self._detached("namespaces", holder)
+        for _ in attempts(20):
+            if self.pid:
+                return
+        words = (self.layout.logs / "namespaces.log").read_text()[-1000:]
+        raise NodeFailed(f"the namespaces could not be made:\n{words}")
+
+    def _detached(self, name: str, command: Sequence[str]) -> int:
+        """Start a program that goes on when this one ends."""
+        with (self.layout.logs / f"{name}.log").open("ab") as log:
+            process = subprocess.Popen(
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                env=self.environment(),
+                start_new_session=True,
+            )
+        self._children.append(process)
+        return process.pid
+
+    def _clients(self, pid: int) -> list[int]:
+        """Processes of the host that have entered the node's network."""
+        network = Path(f"/proc/{pid}/ns/net").readlink()
+        if network == Path("/proc/self/ns/net").readlink():
+            return []
+        found = []
+        for process in Path("/proc").glob("[0-9]*"):
+            try:
+                if (process / "ns/net").readlink() == network and int(process.name) != pid:
+                    found.append(int(process.name))
+            except OSError:
+                continue  # it has ended meanwhile
+        return found
+
+    def _clean(self) -> None:
+        # containerd's folder keeps the images; every other trace of an earlier run would mislead the next.
+        state = self.layout.state
+        for path in state.iterdir() if state.exists() else ():
+            if path.name != "containerd":
+                shutil.rmtree(path) if path.is_dir() else path.unlink()
+
+    def _write_files(self) -> None:
+        for folder in ("etcd", "kubelet", "containerd", "logs", "pids", "config/cni"):
+            (self.layout.state / folder).mkdir(parents=True, exist_ok=True)
+        runc = Path(shutil.which("runc", path="/usr/local/sbin:/usr/sbin:/usr/bin") or "runc")
+        for name, content in config.files(self.layout, self.name, runc).items():
+            (self.layout.config / name).write_text(content)
+        authority = Authority(self.layout.pki)
+        service_names = [f"kubernetes{end}" for end in ("", ".default", ".default.svc", ".default.svc.cluster.local")]
+        api_names = ["localhost", *service_names, "127.0.0.1", config.ADDRESS, config.API_SERVICE]
+        authority.sign("apiserver", "kube-apiserver", hosts=api_names)
+        authority.sign("kubelet-client", "kube-apiserver", "system:masters")
+        Authority(self.layout.pki, "front-proxy-ca").sign("front-proxy", "front-proxy")
+        key_pair(self.layout.pki, "service-accounts")
+        users = {
+            "admin": ("admin", "system:masters", ()),
+            "controllers": ("system:kube-controller-manager", "", ()),
+            "scheduler": ("system:kube-scheduler", "", ()),
+            "kubelet": (f"system:node:{self.name}", "system:nodes", (self.name, config.ADDRESS, "127.0.0.1")),
+            "proxy": ("system:kube-proxy", "", ()),
+        }
+        for user, (common_name, group, hosts) in users.items():
+            certificate, key = authority.sign(user, common_name, group, hosts)
+            server = f"https://127.0.0.1:{config.API_PORT}"
+            write_kubeconfig(self.layout.kubeconfig(user), server, authority.certificate, certificate, key)
+
+    def _control_plane(self) -> dict[str, list[str]]:
+        """Program -> arguments, in the order of their start."""
+        pki, configuration = self.layout.pki, self.layout.config
+        return {
+            "etcd": flags.etcd(self.layout.state / "etcd", client_port=2379, peer_port=2380),
+            "kube-apiserver": [
+                *flags.api_server(
+                    pki, config.API_PORT, 2379, config.SERVICES, configuration / "audit.json", self.audit_log
+                ),
+                f"--advertise-address={config.ADDRESS}",
+                "--authorization-mode=Node,RBAC",
+                # The second, as on OpenShift: making a child that blocks its owner's deletion needs a right of its own.
+                "--enable-admission-plugins=NodeRestriction,OwnerReferencesPermissionEnforcement",
+                f"--kubelet-client-certificate={pki}/kubelet-client.crt",
+                f"--kubelet-client-key={pki}/kubelet-client.key",
+                f"--kubelet-certificate-authority={pki}/ca.crt",
+                "--kubelet-preferred-address-types=InternalIP",
+                # For the metrics API, which is served by another program behind this one.
+                f"--requestheader-client-ca-file={pki}/front-proxy-ca.crt",
+                "--requestheader-allowed-names=front-proxy",
+                "--requestheader-username-headers=X-Remote-User",
+                "--requestheader-group-headers=X-Remote-Group",
+                "--requestheader-extra-headers-prefix=X-Remote-Extra-",
+                f"--proxy-client-cert-file={pki}/front-proxy.crt",
+                f"--proxy-client-key-file={pki}/front-proxy.key",
+                "--enable-aggregator-routing=true",
+            ],
+            "kube-controller-manager": [
+                *flags.controller_manager(pki, self.layout.kubeconfig("controllers")),
+                # An autoscaler that answers within seconds instead of minutes, to be watched.
+                "--horizontal-pod-autoscaler-sync-period=5s",
+                "--horizontal-pod-autoscaler-initial-readiness-delay=5s",
+                "--horizontal-pod-autoscaler-cpu-initialization-period=10s",
+                "--horizontal-pod-autoscaler-downscale-stabilization=10s",
+            ],
+            "kube-scheduler": flags.scheduler(pki, self.layout.kubeconfig("scheduler")),
+        }
+
+    def _node_programs(self) -> dict[str, list[str]]:
+        return {
+            "containerd": [f"--config={self.layout.config}/containerd.toml"],
+            "kubelet": [
+                f"--kubeconfig={self.layout.kubeconfig('kubelet')}",
+                f"--config={self.layout.config}/kubelet.yaml",
+                f"--hostname-override={self.name}",
+                f"--node-ip={config.ADDRESS}",
+                "--housekeeping-interval=5s",
+            ],
+            "kube-proxy": [f"--config={self.layout.config}/proxy.yaml"],
+        }
+
+
+def run(
+    command: Sequence[str], name: str, stdin: str | None, seconds: float, environment: dict[str, str] | None = None
+) -> str:
+    """What a command prints; NodeFailed with its name and last words, or that it did not end in time."""
+    try:
+        result = subprocess.run(
+            command, input=stdin, capture_output=True, text=True, timeout=seconds, check=False, env=environment
+        )
+    except subprocess.TimeoutExpired:
+        raise NodeFailed(f"{name}: no end after {seconds:.0f} s") from None
+    if result.returncode:
+        raise NodeFailed(f"{name}: {(result.stderr or result.stdout).strip()[-2000:]}")
+    return result.stdout
+
+
+def _kill(pid: int) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(pid, signal.SIGKILL)

@@ -1,0 +1,1 @@
+"""Sample photographs from Python packages, and test images made from them."""

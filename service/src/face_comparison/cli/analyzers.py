@@ -1,0 +1,72 @@
+"""What `detect` and `compare` share: the models, and picture files that fail one by one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from face_comparison import cpus
+from face_comparison.cli import options
+from face_comparison.errors import FaceComparisonError, MissingImage
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from face_comparison.vision.analyzer import Analyzer
+    from face_comparison.vision.bundle import Manifest
+    from face_comparison.vision.types import Analysis
+
+MODEL_OPTIONS = ("bundle", "device", "engine", "threads")
+
+
+def loaded(given: dict[str, str | None]) -> tuple[Analyzer, int]:
+    """The analyzer that the options ask for, and how many pictures it works on at once."""
+    _, load, threads = loadable(given)
+    return load(), threads
+
+
+def loadable(given: dict[str, str | None]) -> tuple[Manifest, Callable[[], Analyzer], int]:
+    """What the bundle that the options ask for says of itself, how to load its networks, and how many pictures these
+    work on at once."""
+    from face_comparison.models import loader  # noqa: PLC0415 (it takes a second, which `--help` would pay)
+
+    settings = options.settings(given)
+    threads = settings.threads or cpus.available()
+    bundle = loader.opened(settings, options.bundles_folder())
+    return bundle.manifest, partial(loader.load_analyzer, bundle, settings, threads, every_bucket=False), threads
+
+
+def read(path: Path) -> bytes:
+    """Raises MissingImage."""
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise MissingImage(f"the file cannot be read: {error.strerror}") from error
+
+
+def pixels(path: Path) -> NDArray[np.uint8]:
+    """Upright RGB. Raises MissingImage, UnsupportedFormat, CorruptImage, ImageTooLarge."""
+    from face_comparison import image  # noqa: PLC0415
+
+    data = read(path)
+    return image.decode(data, image.read_header(data))
+
+
+def analyses(
+    analyzer: Analyzer, paths: Iterable[Path], threads: int
+) -> Iterator[tuple[Path, Analysis | FaceComparisonError]]:
+    """What is on each picture, or what is wrong with it, in the order given."""
+    with ThreadPoolExecutor(threads) as pool:
+        paths = list(paths)
+        yield from zip(paths, pool.map(partial(_analysis, analyzer), paths), strict=True)
+
+
+def _analysis(analyzer: Analyzer, path: Path) -> Analysis | FaceComparisonError:
+    try:
+        return analyzer.analyze(read(path))
+    except FaceComparisonError as error:
+        return error

@@ -1,0 +1,67 @@
+"""`face-comparison bench`: how fast this machine is, as ratios of one run."""
+
+from __future__ import annotations
+
+import platform
+import sys
+from importlib import resources
+from pathlib import Path
+
+import click
+
+from face_comparison.cli import options
+
+MEMORY_MARKS = (1_000, 20_000)
+
+
+@click.command("bench")
+@click.argument("pictures", nargs=-1, type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@options.from_settings("bundle", "device", "engine", "threads", "workers")
+@click.option(
+    "--rounds", envvar="FACE_COMPARISON_ROUNDS", default=5, show_default=True, help="Turns that every contender has."
+)
+@click.option("--total", envvar="FACE_COMPARISON_TOTAL", default=60, show_default=True, help="Pictures in a turn.")
+@click.option(
+    "--memory",
+    envvar="FACE_COMPARISON_MEMORY",
+    is_flag=True,
+    help=f"Measure memory too, over {MEMORY_MARKS[-1]} requests.",
+)
+def command(pictures: tuple[Path, ...], rounds: int, total: int, memory: bool, **given: str | None) -> None:
+    """Compare the service with the same pipeline in a plain loop and with OpenCV's own, on PICTURES (or a sample).
+
+    Every contender works with the same number of threads on the same pictures, in turns.
+    """
+    # Not at the top: they take a second to import, and `--help` needs none of them.
+    from face_comparison import cpus  # noqa: PLC0415
+    from face_comparison.benchmark import contest  # noqa: PLC0415
+    from face_comparison.models import loader  # noqa: PLC0415
+
+    settings = options.settings(given)
+    opened = loader.opened(settings, options.bundles_folder())
+    data = [path.read_bytes() for path in pictures]
+    data = data or [resources.files("face_comparison").joinpath("sample.jpg").read_bytes()]
+    workers = settings.workers or 1
+    plan = contest.Plan(
+        data, rounds, total, settings.threads or cpus.available(), workers, settings.device, settings.engine
+    )
+
+    def progress(line: str) -> None:
+        if sys.stderr.isatty():
+            click.echo(f"\r\033[K{line}", err=True, nl=False)
+
+    entries = contest.contest(opened, plan, progress)
+    added = contest.added_latency(opened, plan, progress)
+    flooding, probes = contest.flood(plan, progress)
+    progress("")
+    click.echo(f"{opened.manifest.version}, engine {plan.engine}, {platform.machine()}, {cpus.available()} cores\n")
+    click.echo(contest.table(entries, plan.threads))
+    click.echo(f"\nlatency added at 1 in flight: {1000 * added:.1f} ms (median)")
+    click.echo(contest.flood_report(flooding, probes))
+    if memory:
+        sizes = contest.memory(plan, MEMORY_MARKS, progress)
+        progress("")
+        first, last = (sizes[mark] for mark in MEMORY_MARKS)
+        for mark, size in sizes.items():
+            click.echo(f"resident memory after {mark} requests: {size / 2**20:.0f} MiB")
+        click.echo(f"change: {100 * (last / first - 1):+.1f} %")

@@ -1,0 +1,131 @@
+"""`face-comparison compare`: is the person of the first picture on the others?"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from face_comparison.cli import analyzers, options
+from face_comparison.cli.exit_status import FAILED
+from face_comparison.errors import FaceComparisonError
+
+if TYPE_CHECKING:
+    from face_comparison.vision.matching import Scale, TargetMatch
+    from face_comparison.vision.types import Analysis, Face
+
+SAME, DIFFERENT = 0, 1
+"""Exit statuses: on all of the other pictures, or missing on at least one."""
+
+
+@click.command("compare")
+@click.argument("source", metavar="A", type=click.Path(path_type=Path))
+@click.argument("targets", metavar="B...", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option(
+    "--json",
+    "as_json",
+    is_flag=True,
+    envvar="FACE_COMPARISON_JSON",
+    help="Print JSON: what the service answers, and the files' names.",
+)
+@click.option(
+    "--threshold",
+    type=click.FloatRange(0, 2),
+    envvar="FACE_COMPARISON_THRESHOLD",
+    help="Greatest distance at which two faces are one person. [default: the bundle's]",
+)
+@click.option(
+    "--draw",
+    metavar="OUT.png",
+    type=click.Path(path_type=Path, dir_okay=False),
+    envvar="FACE_COMPARISON_DRAW",
+    help="Also write a picture of it: the pictures side by side, the faces, and how alike they are.",
+)
+@options.from_settings(*analyzers.MODEL_OPTIONS)
+def command(
+    source: Path,
+    targets: tuple[Path, ...],
+    *,
+    as_json: bool,
+    threshold: float | None,
+    draw: Path | None,
+    **given: str | None,
+) -> None:
+    """Say whether the person of picture A (its largest face) is on each picture B.
+
+    The exit status is 0 when the person is on all of them, 1 when not, 2 when a picture could not be judged.
+    """
+    from face_comparison.vision.matching import Scale, largest_face, picture_match  # noqa: PLC0415
+    from face_comparison.wire import responses  # noqa: PLC0415 (see `analyzers.loaded`)
+
+    analyzer, threads = analyzers.loaded(given)
+    model = analyzer.model
+    scale = Scale(model.threshold if threshold is None else threshold, model.threshold, model.scale)
+    (_, first), *others = analyzers.analyses(analyzer, (source, *targets), threads)
+    if isinstance(first, FaceComparisonError):
+        raise type(first)(f"{source}: {first.message}")
+    face = largest_face(first.faces)
+
+    def judged(analysis: Analysis | FaceComparisonError) -> TargetMatch | FaceComparisonError:
+        if isinstance(analysis, FaceComparisonError):
+            return analysis
+        try:
+            return picture_match(face.hash, analysis, scale)
+        except FaceComparisonError as error:
+            return error
+
+    verdicts = [(path, judged(analysis)) for path, analysis in others]
+    if draw is not None:
+        _draw(source, face, verdicts, scale, draw)
+    if as_json:
+        found = [verdict for _, verdict in verdicts]
+        reply = responses.compare_reply((face, first), found, scale.threshold, model.version)
+        reply["Source"] = {"Image": str(source), **reply["Source"]}
+        reply["Targets"] = [{"Image": str(path), **of} for path, of in zip(targets, reply["Targets"], strict=True)]
+        click.echo(responses.encoded(reply, responses.JSON))
+    else:
+        click.echo(table(source, len(first.faces), verdicts, scale.threshold))
+    raise SystemExit(status([verdict for _, verdict in verdicts]))
+
+
+def _draw(
+    source: Path, face: Face, verdicts: list[tuple[Path, TargetMatch | FaceComparisonError]], scale: Scale, out: Path
+) -> None:
+    from face_comparison import rendering  # noqa: PLC0415
+
+    def shown(path: Path, verdict: TargetMatch | FaceComparisonError) -> rendering.Compared:
+        told = f"{verdict.code}: {verdict.message}" if isinstance(verdict, FaceComparisonError) else verdict
+        try:
+            return rendering.Compared(path.name, analyzers.pixels(path), told)
+        except FaceComparisonError:
+            return rendering.Compared(path.name, None, told)
+
+    targets = [shown(path, verdict) for path, verdict in verdicts]
+    out.write_bytes(rendering.png(rendering.compared(source.name, analyzers.pixels(source), face, targets, scale)))
+
+
+def status(verdicts: list[TargetMatch | FaceComparisonError]) -> int:
+    if any(isinstance(verdict, FaceComparisonError) for verdict in verdicts):
+        return FAILED
+    same = all(not isinstance(verdict, FaceComparisonError) and verdict.faces[0].same_person for verdict in verdicts)
+    return SAME if same else DIFFERENT
+
+
+def table(
+    source: Path, faces: int, verdicts: list[tuple[Path, TargetMatch | FaceComparisonError]], threshold: float
+) -> str:
+    """The verdicts for people, aligned."""
+    rows = [("picture", "verdict", "distance", "probability of one person")]
+    for path, verdict in verdicts:
+        if isinstance(verdict, FaceComparisonError):
+            rows.append((str(path), f"{verdict.code}: {verdict.message}", "", ""))
+            continue
+        best = verdict.faces[0]
+        of = f" (nearest of {len(verdict.faces)})" if len(verdict.faces) > 1 else ""
+        said = ("same person" if best.same_person else "different people") + of
+        rows.append((str(path), said, f"{best.distance:.3f}", f"{100 * best.confidence:.2f} %"))
+    widths = [max(len(row[column]) for row in rows) for column in range(4)]
+    lines = [f"{a:<{widths[0]}}  {b:<{widths[1]}}  {c:>{widths[2]}}  {d:>{widths[3]}}".rstrip() for a, b, c, d in rows]
+    of = f" (the largest of {faces} faces)" if faces > 1 else ""
+    return "\n".join([f"The person of {source}{of}; one person up to a distance of {threshold:g}.", "", *lines])

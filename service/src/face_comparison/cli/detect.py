@@ -1,0 +1,55 @@
+"""`face-comparison detect`: the faces of picture files, as JSON lines or as a picture."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from face_comparison.cli import analyzers, options
+from face_comparison.cli.exit_status import FAILED
+from face_comparison.errors import FaceComparisonError
+
+if TYPE_CHECKING:
+    from face_comparison.vision.types import Analysis
+
+
+@click.command("detect")
+@click.argument("images", metavar="IMAGE...", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option(
+    "--draw",
+    metavar="OUT.png",
+    type=click.Path(path_type=Path, dir_okay=False),
+    envvar="FACE_COMPARISON_DRAW",
+    help="Also write the picture with its faces marked; of one IMAGE only.",
+)
+@options.from_settings(*analyzers.MODEL_OPTIONS)
+def command(images: tuple[Path, ...], draw: Path | None, **given: str | None) -> None:
+    """Print the faces of each picture, one JSON object a line: what the service answers, and the file's name.
+
+    A picture that cannot be used is told on stderr; the others are done all the same, and the exit status is 2.
+    """
+    from face_comparison.wire import responses  # noqa: PLC0415 (see `analyzers.loaded`)
+
+    if draw is not None and len(images) > 1:
+        raise click.UsageError("--draw takes one IMAGE at a time")
+    analyzer, threads = analyzers.loaded(given)
+    failed = False
+    for path, analysis in analyzers.analyses(analyzer, images, threads):
+        if isinstance(analysis, FaceComparisonError):
+            click.echo(f"{path}: {analysis.code}: {analysis.message}", err=True)
+            failed = True
+            continue
+        reply = {"Image": str(path), **responses.detect_reply(analysis, analyzer.model.version)}
+        click.echo(responses.encoded(reply, responses.JSON))
+        if draw is not None:
+            _draw(path, analysis, draw)
+    if failed:
+        raise SystemExit(FAILED)
+
+
+def _draw(path: Path, analysis: Analysis, out: Path) -> None:
+    from face_comparison import rendering  # noqa: PLC0415
+
+    out.write_bytes(rendering.png(rendering.drawn(analyzers.pixels(path), analysis.faces)))

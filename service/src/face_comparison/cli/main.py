@@ -1,0 +1,57 @@
+"""The program `face-comparison`. Each command is a module of this package, imported only when it is asked for.
+
+Whatever fails ends in one line on stderr, `<code>: <message>`, and exit status 2. That holds for what nobody expected,
+too, though it shows its trace: Python's own status for it, 1, is a verdict of `compare`. So is click's for Ctrl-C.
+"""
+
+from __future__ import annotations
+
+import importlib
+import traceback
+from typing import Any
+
+import click
+
+from face_comparison import __version__
+from face_comparison.cli.exit_status import FAILED, INTERRUPTED
+from face_comparison.errors import FaceComparisonError
+
+COMMANDS = ("serve", "detect", "compare", "album", "models", "bench")
+
+
+class _Commands(click.Group):
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        command = importlib.import_module(f"face_comparison.cli.{cmd_name}").command
+        assert isinstance(command, click.Command)  # noqa: S101
+        return command
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except (click.ClickException, click.Abort, click.exceptions.Exit, BrokenPipeError):
+            raise  # click's own business
+        except KeyboardInterrupt:
+            click.echo("interrupted", err=True)
+            raise SystemExit(INTERRUPTED) from None
+        except FaceComparisonError as error:
+            click.echo(f"{error.code}: {error.message}", err=True)
+        except OSError as error:
+            click.echo(f"internal: {error.filename or 'a file'}: {error.strerror or error}", err=True)
+        except Exception:
+            click.echo(traceback.format_exc(), err=True, nl=False)
+        raise SystemExit(FAILED)
+
+
+@click.command(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 120})
+@click.version_option(__version__, prog_name="face-comparison")
+def main() -> None:
+    """Finds faces in pictures and says whether two are the same person.
+
+    Every option can be given in the environment, as FACE_COMPARISON_ and its name: --max-body-bytes is
+    FACE_COMPARISON_MAX_BODY_BYTES.
+    """

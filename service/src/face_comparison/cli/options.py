@@ -1,0 +1,43 @@
+"""The options of `settings.py` as options of click: the text goes on as it is, and `Settings` alone judges it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from face_comparison.settings import OPTIONS, Settings
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def from_settings(*names: str) -> Callable[[F], F]:
+    """A decorator: the named options, in the order of their declaration; all when none is named."""
+
+    def decorate(function: F) -> F:
+        for option in reversed(OPTIONS):
+            if not names or option.name in names:
+                shown = f" [default: {option.default}]" if option.default else ""
+                function = click.option(
+                    option.flag, option.name, metavar=option.metavar, help=option.help + shown, envvar=option.env
+                )(function)
+        return function
+
+    return decorate
+
+
+def settings(given: Mapping[str, str | None]) -> Settings:
+    """The environment, overridden by what was given as options. Raises InvalidSettings."""
+    by_name = {option.name: option.env for option in OPTIONS}
+    overrides = {by_name[name]: text for name, text in given.items() if text is not None}
+    return Settings.from_environ({**os.environ, **overrides})
+
+
+def bundles_folder() -> Path:
+    """Where bundles are kept: FACE_COMPARISON_BUNDLES, or the user's cache."""
+    from face_comparison.models import bundle_store  # noqa: PLC0415 (it takes a second, which `--help` would pay)
+
+    return bundle_store.bundles_folder(os.environ.get("FACE_COMPARISON_BUNDLES", ""))

@@ -1,7 +1,0 @@
-"""The commands of `face-comparison`, one module each. They unpack options, delegate, and print."""
-
-FAILED = 2
-"""Exit status of everything that went wrong, wrong usage included (0 and 1 are verdicts of `compare`)."""
-
-INTERRUPTED = 130
-"""Exit status after Ctrl-C, as shells have it."""

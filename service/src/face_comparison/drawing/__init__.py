@@ -1,7 +1,0 @@
-"""Pictures with their faces marked, and comparisons side by side, made to be looked at."""
-
-from face_comparison.drawing.comparison import Compared, compared
-from face_comparison.drawing.faces import drawn
-from face_comparison.drawing.strokes import COLORS, png
-
-__all__ = ["COLORS", "Compared", "compared", "drawn", "png"]

@@ -1,0 +1,252 @@
+"""Pictures by URL: the only client of other machines, and the guard that keeps callers out of this network.
+
+A name is resolved once, every address it has is judged, and the connection goes to one of those very addresses: no
+second look-up that could answer otherwise, no library that connects, follows redirects or reads proxy settings from
+the environment by itself. `http.client` parses what comes back over a socket that is connected already.
+
+Every wait ends: connecting and reading have timeouts of their own, and below them all is the time limit of the whole
+fetch, which is checked before each byte is waited for. Name resolution cannot be interrupted, so it runs in a thread
+that is left behind when time is up. What is received is limited at the same place, below every parser.
+
+Only `s3://` is exempt from the guard: it leads to the endpoint that this service's operator configured.
+"""
+
+from __future__ import annotations
+
+import http
+import http.client
+import ipaddress
+import os
+import socket
+import ssl
+from contextlib import closing
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from face_comparison import __version__
+from face_comparison.errors import BodyTooLarge, UrlFetchFailed, UrlFetchTimeout, UrlNotAllowed
+from face_comparison.fetching.address_policy import AllowList
+from face_comparison.fetching.deadline import Abandonable, TimeLimit
+from face_comparison.fetching.response_body import read_body
+from face_comparison.fetching.s3 import ObjectStore
+from face_comparison.fetching.urls import HttpUrl, S3Url, parse, redirected
+
+if TYPE_CHECKING:
+    from _typeshed import WriteableBuffer
+
+USER_AGENT = f"face-comparison/{__version__}"
+
+_SocketAddress = tuple[Any, ...]
+"""(address, port, …), as the socket module has it for IPv4 and IPv6."""
+
+_REDIRECTS = frozenset({301, 302, 303, 307, 308})
+# Look-ups at once, those left behind included. A resolver that does not answer holds each for up to 30 s, so this
+# many names on dead servers, not fewer, keep other callers waiting.
+_LOOKUPS = 64
+
+
+@dataclass(frozen=True, slots=True)
+class FetchPolicy:
+    """What may be fetched, and at what cost.
+
+    allowed_hosts: names, addresses and CIDRs open although they are not public. allowed_buckets: none means any.
+    max_bytes: of one picture. seconds: for one picture, redirects included. connect_seconds: for each address tried.
+    read_seconds: without a byte.
+    """
+
+    allowed_hosts: tuple[str, ...] = ()
+    allowed_buckets: tuple[str, ...] = ()
+    max_bytes: int = 15 * 2**20
+    seconds: float = 10.0
+    max_redirects: int = 3
+    connect_seconds: float = 3.0
+    read_seconds: float = 5.0
+
+
+class Fetcher:
+    """Fetches pictures under one policy. Safe to use from many threads at once."""
+
+    def __init__(self, policy: FetchPolicy) -> None:
+        self._policy = policy
+        self._allowed = AllowList.of(policy.allowed_hosts)
+        self._lookups = Abandonable(_LOOKUPS)
+        self._tls = ssl.create_default_context()
+        self._tls.sslsocket_class = _LimitedTlsSocket
+        self._objects = ObjectStore(
+            policy.allowed_buckets, policy.max_bytes, policy.connect_seconds, policy.read_seconds
+        )
+
+    def fetch(self, url: str, deadline: float | None = None) -> bytes:
+        """The bytes behind an http, https or s3 URL, whatever type the server calls them.
+
+        deadline: of the whole request, `time.monotonic()`. Raises UrlNotAllowed, UrlFetchFailed, UrlFetchTimeout,
+        BodyTooLarge, and DeadlineExceeded when the request's own deadline was the nearer one.
+        """
+        limit = TimeLimit.nearer(self._policy.seconds, deadline)
+        place = parse(url)
+        if isinstance(place, S3Url):
+            return self._objects.read(place, limit)
+        origin = place.host
+        for _ in range(self._policy.max_redirects + 1):
+            # Callers learn the name they gave, never one that a redirect gave.
+            who = origin if place.host == origin else f"a server that {origin} redirects to"
+            answer = self._get(place, who, limit)
+            if isinstance(answer, bytes):
+                return answer
+            place = answer
+        raise UrlFetchFailed(f"{origin} redirects more than {self._policy.max_redirects} times")
+
+    def _get(self, url: HttpUrl, who: str, limit: TimeLimit) -> bytes | HttpUrl:
+        """The body, or where the server says it is."""
+        try:
+            connection = http.client.HTTPConnection(url.host, url.port)
+            connection.auto_open = 0  # never connect by itself: it would resolve the name again
+            connection.sock = self._secured(self._connected(url, who, limit), url)
+            with closing(connection):
+                connection.request("GET", url.target, headers=_headers(url))
+                with connection.getresponse() as response:
+                    if response.status in _REDIRECTS:
+                        return _location(url, response, who)
+                    if response.status != http.HTTPStatus.OK:
+                        raise UrlFetchFailed(f"{who} answered {_status(response.status)}")
+                    encoding = response.headers.get("Content-Encoding")
+                    return read_body(response.read, response.length, encoding, self._policy.max_bytes)
+        except TimeoutError:
+            limit.left()
+            raise UrlFetchTimeout(f"{who} sent nothing for {self._policy.read_seconds:g} s") from None
+        except ssl.SSLCertVerificationError as error:  # before ValueError, which it is as well
+            # After a comma comes the name that was asked for, which may be one that a redirect gave.
+            reason = error.verify_message.partition(",")[0].lower()
+            raise UrlFetchFailed(f"the certificate of {who} is not trusted: {reason}") from None
+        except ssl.SSLError:
+            raise UrlFetchFailed(f"no secure connection to {who} could be made") from None
+        except (http.client.HTTPException, ValueError):  # ValueError: a negative length of a chunk
+            raise UrlFetchFailed(f"{who} gave no valid HTTP reply") from None
+        except OSError as error:
+            raise UrlFetchFailed(f"the connection to {who} broke: {_reason(error)}") from None
+
+    def _connected(self, url: HttpUrl, who: str, limit: TimeLimit) -> _LimitedSocket:
+        """A connection to one of the addresses that the name has, after all of them were judged."""
+        found = self._resolved(url, who, limit)
+        if not self._allowed.permits(url.host, [ipaddress.ip_address(address[0]) for _, address in found]):
+            raise UrlNotAllowed(
+                f"{who} is not on the public Internet, and --allowed-hosts of this service does not name it"
+            )
+        timed_out, failure = False, "no address"
+        for family, address in found:
+            sock = _LimitedSocket(family, socket.SOCK_STREAM)
+            sock.limits = _Limits(limit, self._policy.read_seconds, _received_at_most(self._policy.max_bytes))
+            try:
+                sock.settimeout(limit.left(self._policy.connect_seconds))
+                sock.connect(address)
+            except TimeoutError:
+                sock.close()
+                timed_out = True
+            except OSError as error:
+                sock.close()
+                failure = _reason(error)
+            except BaseException:
+                sock.close()
+                raise
+            else:
+                return sock
+        if timed_out:
+            limit.left()
+            raise UrlFetchTimeout(f"{who} did not accept a connection within {self._policy.connect_seconds:g} s")
+        raise UrlFetchFailed(f"{who} cannot be connected to: {failure}")
+
+    def _resolved(self, url: HttpUrl, who: str, limit: TimeLimit) -> list[tuple[int, _SocketAddress]]:
+        """Address families and socket addresses, in the system's order of preference."""
+
+        def look_up(flags: int = 0) -> list[tuple[int, _SocketAddress]]:
+            found = socket.getaddrinfo(url.lookup.encode(), url.port, type=socket.SOCK_STREAM, flags=flags)
+            return [(family, address) for family, *_, address in found]
+
+        try:
+            return look_up(socket.AI_NUMERICHOST)  # an address in any spelling needs no resolver, and cannot block
+        except socket.gaierror:
+            pass
+        try:
+            return self._lookups.call(look_up, limit)
+        except socket.gaierror:
+            raise UrlFetchFailed(f"the name of {who} cannot be resolved") from None
+
+    def _secured(self, sock: _LimitedSocket, url: HttpUrl) -> socket.socket:
+        """TLS on top where the scheme asks for it; the certificate must be for the URL's own host."""
+        if url.scheme == "http":
+            return sock
+        sock.settimeout(sock.limits.seconds())  # the handshake as a whole
+        secured = self._tls.wrap_socket(sock, server_hostname=url.host)
+        assert isinstance(secured, _LimitedTlsSocket)  # noqa: S101 - the context makes no other
+        secured.limits = sock.limits
+        return secured
+
+
+@dataclass(slots=True)
+class _Limits:
+    """What one connection may still take."""
+
+    time: TimeLimit
+    wait: float
+    bytes: int
+
+    def seconds(self) -> float:
+        """For the next bytes to come."""
+        return self.time.left(self.wait)
+
+
+def _received_at_most(max_bytes: int) -> int:
+    """Headers and the lengths of chunks come on top of a picture; a reply that is mostly those is no picture."""
+    return 2 * max_bytes + 2**20
+
+
+class _LimitedSocket(socket.socket):
+    """A socket that receives no longer than the whole fetch may last, and no more than any picture needs.
+
+    A timeout alone starts anew with every byte, so that a server which sends one a second is never late. Parsers have
+    gaps: `http.client` takes a chunk of length -1 for "all there is", and would keep all of it.
+    """
+
+    limits: _Limits
+
+    def recv_into(self, buffer: WriteableBuffer, nbytes: int | None = None, flags: int = 0) -> int:
+        self.settimeout(self.limits.seconds())
+        received = super().recv_into(buffer, nbytes or memoryview(buffer).nbytes, flags)
+        self.limits.bytes -= received
+        if self.limits.bytes < 0:
+            raise BodyTooLarge("the reply of the URL's server is much larger than a picture may be")
+        return received
+
+
+class _LimitedTlsSocket(_LimitedSocket, ssl.SSLSocket):
+    """The same for TLS: made by the context, which gives no way to pass the limits, so that they are set afterwards."""
+
+
+def _headers(url: HttpUrl) -> dict[str, str]:
+    return {
+        "Host": url.authority,
+        "User-Agent": USER_AGENT,
+        "Accept": "image/jpeg, image/png, image/bmp, */*;q=0.1",
+        "Accept-Encoding": "identity",  # pictures are compressed already
+        "Connection": "close",
+    }
+
+
+def _location(url: HttpUrl, response: http.client.HTTPResponse, who: str) -> HttpUrl:
+    location = response.headers.get("Location")
+    if not location:
+        raise UrlFetchFailed(f"{who} redirects without saying where to")
+    # Headers are read as Latin-1; addresses outside ASCII are UTF-8 on the wire.
+    return redirected(url, location.encode("latin-1").decode("utf-8", "replace"))
+
+
+def _status(code: int) -> str:
+    """A status in our own words, not in the server's."""
+    try:
+        return f"{code} {http.HTTPStatus(code).phrase}"
+    except ValueError:
+        return str(code)
+
+
+def _reason(error: OSError) -> str:
+    return os.strerror(error.errno).lower() if error.errno else "the connection failed"

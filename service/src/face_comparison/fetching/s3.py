@@ -1,0 +1,158 @@
+"""Objects of S3 and of servers that speak like it. The only importer of boto3, which comes with the extra `s3`.
+
+Endpoint and credentials are the operator's (`AWS_ENDPOINT_URL_S3`, boto3's default chain), so the guard of `fetch`
+does not apply: callers choose a bucket, of those allowed, and a key. boto3 has timeouts of single steps only and looks
+for credentials in its own time; each read therefore runs in a thread that is left behind when time is up.
+"""
+
+from __future__ import annotations
+
+import re
+import threading
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+from typing import Any, TypeVar
+
+from face_comparison import __version__
+from face_comparison.errors import FaceComparisonError, UrlFetchFailed, UrlFetchTimeout, UrlNotAllowed
+from face_comparison.fetching.deadline import Abandonable, TimeLimit
+from face_comparison.fetching.response_body import read_body
+from face_comparison.fetching.urls import S3Url, parse_s3
+
+T = TypeVar("T")
+
+_READS = 64
+"""Reads at once, those left behind included."""
+
+_ATTEMPTS = 2
+"""One retry: what S3 answers in a bad moment (500, 503, a broken connection) is usually over at once."""
+
+
+class ObjectStore:
+    """Reads pictures from buckets. Safe to use from many threads at once; boto3 is loaded at the first read."""
+
+    def __init__(
+        self, allowed_buckets: tuple[str, ...], max_bytes: int, connect_seconds: float, read_seconds: float
+    ) -> None:
+        self._allowed = frozenset(allowed_buckets)
+        self._max_bytes = max_bytes
+        self._timeouts = (connect_seconds, read_seconds)
+        self._reads = Abandonable(_READS)
+        self._making = threading.Lock()
+        self._client: Any = None
+
+    def read(self, url: S3Url, limit: TimeLimit) -> bytes:
+        """The object. Raises UrlNotAllowed, UrlFetchFailed, BodyTooLarge, UrlFetchTimeout or the limit's own error."""
+        if self._allowed and url.bucket not in self._allowed:
+            raise UrlNotAllowed("pictures from this S3 bucket are not allowed; see --allowed-buckets")
+        if not url.key or url.key.endswith("/"):
+            raise UrlNotAllowed("the S3 URL names no object: it has the form s3://bucket/key")
+        return self._reads.call(lambda: _translated(lambda: self._read(url, limit), url), limit)
+
+    def _read(self, url: S3Url, limit: TimeLimit) -> bytes:
+        found = self._connected().get_object(Bucket=url.bucket, Key=url.key)
+        with closing(found["Body"]) as body:
+
+            def read(size: int) -> bytes:
+                limit.left()  # nobody waits for a read that was left behind
+                chunk: bytes = body.read(size)
+                return chunk
+
+            return read_body(read, found.get("ContentLength"), found.get("ContentEncoding"), self._max_bytes)
+
+    def _connected(self) -> Any:
+        with self._making:  # clients are thread-safe, making one is not
+            if self._client is None:
+                self._client = _client(*self._timeouts)
+            return self._client
+
+
+def download_prefix(uri: str, into: Path) -> list[Path]:
+    """Every object below `s3://bucket/prefix`, as files of the same relative names below `into`; returns their paths.
+
+    For whoever runs the service, not for its callers: neither the size nor the time of the whole is limited.
+    Raises UrlNotAllowed on a URI of another form, UrlFetchFailed when there is nothing or it cannot be read.
+    """
+    url = parse_s3(uri)
+    folder = url.key.rstrip("/") + "/" if url.key.rstrip("/") else ""
+    files = _translated(lambda: _download(_client(connect_seconds=5, read_seconds=30), url.bucket, folder, into), url)
+    if not files:
+        raise UrlFetchFailed(f"there are no objects below s3://{url.bucket}/{folder}")
+    return files
+
+
+def _download(client: Any, bucket: str, folder: str, into: Path) -> list[Path]:
+    files = []
+    for page in client.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=folder):
+        for entry in page.get("Contents", []):
+            name = entry["Key"].removeprefix(folder)
+            if not name or name.endswith("/"):
+                continue  # what consoles make to show an empty folder
+            # A file must not land outside `into`, whoever wrote the bucket.
+            if any(part in {"", ".", ".."} for part in name.replace("\\", "/").split("/")):
+                raise UrlFetchFailed(f"the bucket {bucket} holds a key that is no file name: {entry['Key']!r}")
+            path = into / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            client.download_file(bucket, entry["Key"], str(path))
+            files.append(path)
+    return files
+
+
+def _client(connect_seconds: float, read_seconds: float) -> Any:
+    try:
+        import boto3  # noqa: PLC0415 - an extra, and slow to load: only where S3 is used
+        from botocore.config import Config  # noqa: PLC0415
+    except ImportError:
+        raise UrlNotAllowed("this service is installed without S3: it needs face-comparison[s3]") from None
+    config = Config(
+        connect_timeout=connect_seconds,
+        read_timeout=read_seconds,
+        retries={"mode": "standard", "total_max_attempts": _ATTEMPTS},
+        max_pool_connections=_READS,
+        user_agent_extra=f"face-comparison/{__version__}",
+    )
+    return boto3.session.Session().client("s3", config=config)
+
+
+def _translated(call: Callable[[], T], url: S3Url) -> T:
+    """What `call` returns, its failures turned into ours."""
+    try:
+        return call()
+    except FaceComparisonError:
+        raise
+    except Exception as error:
+        # boto3 is loaded or has failed to be: its exceptions can be named only here.
+        from botocore import exceptions  # noqa: PLC0415
+
+        if isinstance(error, exceptions.ConnectTimeoutError | exceptions.ReadTimeoutError):
+            raise UrlFetchTimeout("the S3 server did not answer in time") from None
+        if isinstance(error, exceptions.ClientError):
+            raise UrlFetchFailed(refusal(error.response.get("Error", {}).get("Code", ""), url.bucket)) from None
+        if isinstance(error, exceptions.NoCredentialsError | exceptions.PartialCredentialsError):
+            raise UrlFetchFailed("this service has no credentials for S3") from None
+        if isinstance(error, exceptions.BotoCoreError):
+            raise UrlFetchFailed("the S3 server cannot be reached, or does not answer as it should") from error
+        raise
+
+
+_REFUSALS = {
+    "NoSuchKey": "there is no such object in the S3 bucket {bucket}",
+    "NoSuchBucket": "there is no S3 bucket {bucket}",
+    "AccessDenied": "this service may not read that object in the S3 bucket {bucket}, or it does not exist",
+    "InvalidObjectState": "that object in the S3 bucket {bucket} is archived and must be restored first",
+    "InvalidAccessKeyId": "the S3 server refuses this service's credentials",
+    "SignatureDoesNotMatch": "the S3 server refuses this service's credentials",
+    "ExpiredToken": "the S3 server refuses this service's credentials",
+    # Replies without a body carry the bare status.
+    "404": "there is no such object in the S3 bucket {bucket}",
+    "403": "this service may not read that object in the S3 bucket {bucket}, or it does not exist",
+}
+
+
+def refusal(code: str, bucket: str) -> str:
+    """What an error code of S3 means for the caller, who knows the bucket but not our credentials."""
+    if code in _REFUSALS:
+        return _REFUSALS[code].format(bucket=bucket)
+    # Servers other than Amazon's have codes of their own; only what looks like one is passed on.
+    return f"the S3 server answered {code if re.fullmatch('[A-Za-z0-9]{1,64}', code) else 'with an error'}"

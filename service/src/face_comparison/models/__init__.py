@@ -1,0 +1,1 @@
+"""Finds, downloads, converts and loads model bundles."""

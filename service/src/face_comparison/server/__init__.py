@@ -1,0 +1,1 @@
+"""The gunicorn process: listener, connections, workers and their shared state."""

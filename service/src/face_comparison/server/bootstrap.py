@@ -1,0 +1,74 @@
+"""The composition root of one worker process: settings -> fetcher, models -> the application."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from flask import Flask
+
+from face_comparison import __version__
+from face_comparison.errors import NotReady
+from face_comparison.fetching.fetcher import Fetcher, FetchPolicy
+from face_comparison.observability import metrics
+from face_comparison.serving.admission import Admission
+from face_comparison.serving.readiness import LOADING, Readiness
+from face_comparison.settings import Settings
+from face_comparison.vision.analyzer import Analyzer, ModelInfo
+from face_comparison.vision.types import Analysis
+from face_comparison.web.app import create_app
+
+Loader = Callable[[Settings, int], Analyzer]
+"""Makes the analyzer of a process: settings, and the number of pictures that it works on at once. Raises what stops the
+start."""
+
+
+@dataclass(frozen=True, slots=True)
+class Process:
+    """What one worker process runs, and how it begins and ends."""
+
+    app: Flask
+    load: Callable[[], None]
+    """Load the models and try them, then say that this process is ready. Raises what must stop the start."""
+    drain: Callable[[], None]
+    """Refuse everything new from now on."""
+
+
+class Pending:
+    """The analyzer while the models are being loaded: everything raises NotReady until `target` is set."""
+
+    target: Analyzer | None = None
+
+    def _loaded(self) -> Analyzer:
+        if self.target is None:
+            raise NotReady(f"{LOADING}: send the request again in a moment")
+        return self.target
+
+    @property
+    def model(self) -> ModelInfo:
+        return self._loaded().model
+
+    def analyze(self, data: bytes, *, max_faces: int = 100, min_confidence: float | None = None) -> Analysis:
+        return self._loaded().analyze(data, max_faces=max_faces, min_confidence=min_confidence)
+
+
+def build(settings: Settings, admission: Admission, *, peers: Callable[[], bool], load: Loader) -> Process:
+    """The service of one process, not loaded yet. peers: whether the other processes are ready."""
+    readiness, analyzer = Readiness(peers), Pending()
+    fetcher = Fetcher(
+        FetchPolicy(
+            allowed_hosts=settings.allowed_hosts,
+            allowed_buckets=settings.allowed_buckets,
+            max_bytes=settings.max_fetch_bytes,
+            seconds=settings.fetch_seconds,
+        )
+    )
+
+    def load_models() -> None:
+        analyzer.target = load(settings, admission.slots)
+        model = analyzer.model
+        metrics.describe(__version__, model.version, model.device, model.engine)
+        readiness.ready()
+
+    app = create_app(settings, analyzer, fetcher, admission, readiness)
+    return Process(app, load_models, readiness.drain)

@@ -1,0 +1,55 @@
+"""The socket on which the service listens: how it is opened, and how its door is shut so that nobody is cut off."""
+
+from __future__ import annotations
+
+import ctypes
+import errno
+import socket
+import struct
+from contextlib import suppress
+
+from face_comparison.errors import InvalidSettings
+
+BACKLOG = 2048
+
+_SO_ATTACH_FILTER = 26  # asm-generic/socket.h
+# Classic BPF over a TCP segment, (code, if true, if false, operand): drop it when of SYN and ACK only SYN is set.
+_NO_NEW_CONNECTION = (
+    (0x30, 0, 0, 13),  # load the byte that holds the flags
+    (0x54, 0, 0, 0x12),  # keep SYN and ACK
+    (0x15, 0, 1, 0x02),  # only SYN?
+    (0x06, 0, 0, 0),  # then drop it
+    (0x06, 0, 0, 0xFFFFFFFF),  # else take it
+)
+
+
+def create_listener(host: str, port: int) -> socket.socket:
+    """A socket that listens; port 0 takes a free one. Raises InvalidSettings when it cannot be had."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host, port), family=family, backlog=BACKLOG, dualstack_ipv6=host == "::")
+    except OSError as error:
+        if error.errno == errno.EADDRINUSE:
+            why = "another program listens there: stop it, or choose another port with --port (0 takes a free one)"
+        elif error.errno == errno.EACCES:
+            why = "this user may not: ports below 1024 are reserved, choose another with --port"
+        else:
+            why = f"{error.strerror}: --host is an address of this machine, 0.0.0.0 for all"
+        raise InvalidSettings(f"cannot listen on {host}, port {port}: {why}") from error
+
+
+def block_new_connections(listener: socket.socket) -> None:
+    """Let no connection begin from now on; those that have begun can still be accepted.
+
+    A listening socket that is closed resets what the kernel completed since the last look into its queue, although the
+    client believes to be connected and has sent its request. So first the kernel drops attempts to connect: their
+    clients try again by themselves, and find the door shut once the socket is closed. Holds for all processes that
+    share the socket. Elsewhere than on Linux nothing happens, and that instant remains.
+    """
+    program = ctypes.create_string_buffer(b"".join(struct.pack("=HBBI", *step) for step in _NO_NEW_CONNECTION))
+    with suppress(OSError):
+        listener.setsockopt(
+            socket.SOL_SOCKET,
+            _SO_ATTACH_FILTER,
+            struct.pack("@HP", len(_NO_NEW_CONNECTION), ctypes.addressof(program)),
+        )

@@ -1,0 +1,1 @@
+"""What a request needs beyond HTTP: admission, readiness and the service itself."""

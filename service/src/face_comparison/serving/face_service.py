@@ -1,0 +1,163 @@
+"""What a request asks for, carried out: pictures fetched, decoded from base64, analyzed in turn, compared.
+
+Knows admission, the analyzer and the fetcher; knows nothing of HTTP. Fetching never holds a computing slot.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from face_comparison.errors import FaceComparisonError
+from face_comparison.observability import metrics
+from face_comparison.serving.admission import Ticket
+from face_comparison.vision.analyzer import Analyzer, ModelInfo
+from face_comparison.vision.matching import Scale, TargetMatch, hash_match, largest_face, picture_match
+from face_comparison.vision.types import Analysis, Face
+from face_comparison.wire.requests import MAX_FACES, CompareRequest, DetectRequest, FaceHash, Picture, Subject, Url
+
+PICTURES_AT_ONCE = 4
+"""Pictures of one comparison that are fetched or wait for a slot at the same time: one caller with a hundred targets
+must not push all others aside, and no more than these are held in memory."""
+
+
+class Fetcher(Protocol):
+    def fetch(self, url: str, deadline: float | None = None) -> bytes: ...
+
+
+class Stages:
+    """Seconds that one request has spent, by stage; safe from any thread."""
+
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] = {}
+        self.pictures = 0
+        self.faces = 0
+        self._lock = threading.Lock()
+
+    def add(self, stage: str, seconds: float) -> None:
+        metrics.STAGE_SECONDS.labels(stage).observe(seconds)
+        with self._lock:
+            self.seconds[stage] = self.seconds.get(stage, 0.0) + seconds
+
+    def add_picture(self, analysis: Analysis) -> None:
+        metrics.FACES.observe(len(analysis.faces))
+        for stage, seconds in analysis.stages.items():
+            self.add(stage, seconds)
+        with self._lock:
+            self.pictures += 1
+            self.faces += len(analysis.faces)
+
+    @contextmanager
+    def timed(self, stage: str) -> Iterator[None]:
+        started = time.perf_counter()
+        try:
+            yield
+        finally:
+            self.add(stage, time.perf_counter() - started)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Comparison:
+    """source None: it was a hash. Targets in the order of the request, each its matches or what was wrong with it."""
+
+    source: tuple[Face, Analysis] | None
+    targets: tuple[TargetMatch | Exception, ...]
+    threshold: float
+
+
+class FaceService:
+    def __init__(self, analyzer: Analyzer, fetcher: Fetcher) -> None:
+        self._analyzer = analyzer
+        self._fetcher = fetcher
+
+    @property
+    def model(self) -> ModelInfo:
+        """What runs. Raises NotReady before it is loaded."""
+        return self._analyzer.model
+
+    def detect(self, request: DetectRequest, ticket: Ticket, stages: Stages) -> Analysis:
+        """Faces of one picture. Raises what the fetcher, the analyzer and the ticket raise."""
+        return self._analysis(request.picture, ticket, stages, request.max_faces, request.min_confidence)
+
+    def compare(self, request: CompareRequest, ticket: Ticket, stages: Stages) -> Comparison:
+        """The source's largest face against every face of each target.
+
+        Raises what went wrong with the source; what went wrong with a target is that target's result.
+        """
+        threshold = self.model.threshold if request.threshold is None else request.threshold
+        scale = Scale(threshold, self.model.threshold, self.model.scale)
+        # Threads of its own, so that slow servers of one request's pictures hold up no other request.
+        pool = ThreadPoolExecutor(PICTURES_AT_ONCE, "comparison")
+        try:
+            source = self._begun(pool, request.source, ticket, stages)
+            targets = [
+                target if isinstance(target, FaceComparisonError) else self._begun(pool, target, ticket, stages)
+                for target in request.targets
+            ]
+            if isinstance(source, FaceHash):
+                shown, vector = None, source.vector
+            else:
+                analysis = source.result()
+                face = largest_face(analysis.faces)
+                shown, vector = (face, analysis), face.hash
+            return Comparison(shown, tuple(_matched(vector, target, scale) for target in targets), threshold)
+        finally:
+            # After a bad source nothing more is begun; what runs ends by its own limits and need not be waited for.
+            pool.shutdown(wait=False, cancel_futures=True)
+
+    def _begun(
+        self, pool: ThreadPoolExecutor, subject: Subject, ticket: Ticket, stages: Stages
+    ) -> FaceHash | Future[Analysis]:
+        if isinstance(subject, FaceHash):
+            return subject
+        return pool.submit(self._analysis, subject, ticket, stages, MAX_FACES, None)
+
+    def _analysis(
+        self, picture: Picture, ticket: Ticket, stages: Stages, max_faces: int, min_confidence: float | None
+    ) -> Analysis:
+        if isinstance(picture, Url):
+            with stages.timed("fetch"):
+                data = self._fetcher.fetch(picture.text, ticket.deadline)
+        else:
+            data = picture
+        with _slot(ticket, stages):
+            analysis = self._analyzer.analyze(data, max_faces=max_faces, min_confidence=min_confidence)
+        stages.add_picture(analysis)
+        return analysis
+
+
+@contextmanager
+def _slot(ticket: Ticket, stages: Stages) -> Iterator[None]:
+    started = time.perf_counter()
+    metrics.QUEUE_DEPTH.inc()
+    waiting = True
+    try:
+        with ticket.compute():
+            metrics.QUEUE_DEPTH.dec()
+            waiting = False
+            stages.add("queue", time.perf_counter() - started)
+            yield
+    finally:
+        if waiting:
+            metrics.QUEUE_DEPTH.dec()
+
+
+def _matched(
+    source: NDArray[np.float32], target: FaceComparisonError | FaceHash | Future[Analysis], scale: Scale
+) -> TargetMatch | Exception:
+    if isinstance(target, FaceComparisonError):
+        return target
+    try:
+        if isinstance(target, FaceHash):
+            return hash_match(source, target.vector, scale)
+        return picture_match(source, target.result(), scale)
+    except Exception as error:
+        return error

@@ -1,0 +1,1 @@
+"""The recognition pipeline: detection, alignment, embedding and matching."""

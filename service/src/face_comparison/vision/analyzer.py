@@ -1,0 +1,208 @@
+"""From a picture's bytes to its faces: the seam between the face pipeline and whoever calls it (HTTP, command line).
+
+As a library:
+
+    analyzer = build_analyzer(bundle.opened(folder), device="auto", engine="auto", threads=2)
+    faces = analyzer.analyze(Path("photo.jpg").read_bytes()).faces
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from importlib import resources
+from typing import Protocol
+
+import numpy as np
+
+from face_comparison import engines, image
+from face_comparison.image import Reduce
+from face_comparison.vision import recognizer
+from face_comparison.vision.batching import Direct, Gathered
+from face_comparison.vision.bundle import Bundle, Manifest
+from face_comparison.vision.geometry import ARCFACE_TEMPLATE, Detections, Pyramid
+from face_comparison.vision.recognizer import Recognizer
+from face_comparison.vision.types import Analysis
+
+SMALLEST_FACE = 112.0
+"""Shorter side of a face, in pixels of the decoded picture, from which on a finer picture adds nothing: networks see
+faces of at most about this size."""
+
+REDUCTIONS: tuple[Reduce, ...] = (8, 4, 2, 1)
+"""What JPEG pictures can be decoded smaller by, coarsest first."""
+
+
+@dataclass(frozen=True, slots=True)
+class Buckets:
+    """Shapes that networks are loaded for: sizes of batch of whole pictures, of crops and of faces, and aspects of the
+    whole pictures."""
+
+    views: tuple[int, ...]
+    crops: tuple[int, ...]
+    faces: tuple[int, ...]
+    aspects: tuple[float, ...]
+
+
+# A batch gains little on a CPU (4 faces take 3.5 times as long as one) and every size of the embedder takes 90 MiB.
+CPU = Buckets(views=(1,), crops=(1, 4), faces=(1,), aspects=recognizer.ASPECTS)
+# A bucket takes a second to plan. 16 whole pictures at once would take 2 ms less than four times 4, and most of the
+# memory.
+CUDA = Buckets(views=(1, 4), crops=(1, 4, 16), faces=(1, 4, 16), aspects=recognizer.SQUARE)
+
+
+@dataclass(frozen=True, slots=True)
+class ModelInfo:
+    """What runs. threshold, scale: see `similarity.confidence`. licences: of the networks, SPDX."""
+
+    version: str
+    bundle: str
+    threshold: float
+    scale: float
+    min_confidence: float
+    device: str
+    engine: str
+    licences: tuple[str, ...]
+
+
+class Analyzer(Protocol):
+    @property
+    def model(self) -> ModelInfo: ...
+
+    def analyze(self, data: bytes, *, max_faces: int = 100, min_confidence: float | None = None) -> Analysis:
+        """Faces of an encoded picture, at most max_faces (the largest), each with at least min_confidence (0-1).
+
+        Raises UnsupportedFormat, CorruptImage, ImageTooLarge.
+        """
+        ...
+
+
+class PictureAnalyzer:
+    """The Analyzer of one bundle on one engine; safe to call from several threads at once."""
+
+    def __init__(self, model: ModelInfo, manifest: Manifest, recognizer: Recognizer) -> None:
+        self._model, self._manifest, self._recognizer = model, manifest, recognizer
+
+    @property
+    def model(self) -> ModelInfo:
+        return self._model
+
+    def analyze(self, data: bytes, *, max_faces: int = 100, min_confidence: float | None = None) -> Analysis:
+        stages = {"decode": 0.0, "detect": 0.0, "embed": 0.0}
+        minimum = self._model.min_confidence if min_confidence is None else min_confidence
+        with _timed(stages, "decode"):
+            header = image.read_header(data)
+            reduce = reduction(max(header.width, header.height), self._manifest.detector.side)
+            picture = Pyramid(image.decode(data, header, reduce))
+        with _timed(stages, "detect"):
+            found = self._recognizer.propose(picture, minimum)
+        # A finer picture is decoded for the small ones among the sure faces, before crops are cut from it, and once
+        # more where only the crops showed that a face is one.
+        needed = found.at(np.flatnonzero(found.scores >= minimum))
+        while True:
+            finer = finer_reduction(smallest(needed), reduce)
+            if finer < reduce:
+                coarse, reduce = picture.size[1], finer
+                with _timed(stages, "decode"):
+                    picture = Pyramid(image.decode(data, header, reduce))
+                found = found.mapped(picture.size[1] / coarse)
+            elif found is needed:
+                break
+            with _timed(stages, "detect"):
+                found = needed = self._recognizer.refine(picture, found, minimum)
+        if not len(found):
+            return Analysis((), header.width, header.height, stages)
+        found = largest(found, max_faces)
+        with _timed(stages, "embed"):
+            hashes, aligned = self._recognizer.embed(picture, found.landmarks)
+        faces = recognizer.faces(found.mapped(header.width / picture.size[1]), hashes, aligned)
+        return Analysis(faces, header.width, header.height, stages)
+
+    def warm_up(self) -> None:
+        """Run every network on a built-in sample photograph; raises whatever keeps them from answering."""
+        data = resources.files("face_comparison").joinpath("sample.jpg").read_bytes()
+        self.analyze(data)
+        # A bundle that finds no face on the sample has an embedder all the same, and it must work too.
+        self._recognizer.embed(Pyramid(np.zeros((112, 112, 3), np.uint8)), ARCFACE_TEMPLATE[None])
+
+
+def build_analyzer(
+    bundle: Bundle,
+    *,
+    device: str = "auto",
+    engine: str = "auto",
+    threads: int = 1,
+    on_batch: Callable[[str, int], None] = lambda network, size: None,
+    every_bucket: bool = True,
+) -> PictureAnalyzer:
+    """Load a bundle's networks.
+
+    threads: pictures analyzed at once. on_batch: told the network (`detector`, `embedder`) and the pictures of every
+    batch that runs. every_bucket: make every shape of batch ready now, so that no picture has to wait for one, as it
+    suits a service; otherwise each is made ready when the first picture needs it, as it suits a command that has a few
+    (on CUDA, all are ready in any case). Raises InvalidBundle, AcceleratorUnavailable.
+    """
+    chosen = engines.load(engine, device, threads)
+    manifest = bundle.manifest
+    buckets = CUDA if chosen.device == "cuda" else CPU
+    detector_shapes = recognizer.detector_shapes(manifest, buckets.views, buckets.crops, buckets.aspects)
+    embedder_shapes = recognizer.embedder_shapes(manifest, buckets.faces)
+    # A box that moves by a pixel moves the crops, then the landmarks, then the hash: by 0.08 to 0.33 on average with a
+    # detector in bfloat16, so that a picture had another hash on another processor. An embedder in bfloat16: by 0.012.
+    detector = chosen.session(bundle.detector, detector_shapes, exact=True)
+    embedder = chosen.session(bundle.embedder, embedder_shapes)
+    if every_bucket:
+        for session, shapes in ((detector, detector_shapes), (embedder, embedder_shapes)):
+            for shape in shapes:
+                session.run(np.zeros((*shape, 3), np.uint8))
+    model = ModelInfo(
+        version=manifest.version,
+        bundle=manifest.name,
+        threshold=manifest.comparison.threshold,
+        scale=manifest.comparison.scale,
+        min_confidence=manifest.detector.min_confidence,
+        device=chosen.device,
+        engine=chosen.name,
+        licences=tuple(sorted({manifest.detector.licence, manifest.embedder.licence})),
+    )
+    batched = Gathered if chosen.device == "cuda" else Direct
+    built = Recognizer(
+        manifest,
+        batched(detector, buckets.views, partial(on_batch, "detector")),
+        batched(detector, buckets.crops, partial(on_batch, "detector")),
+        batched(embedder, buckets.faces, partial(on_batch, "embedder")),
+        buckets.aspects,
+    )
+    return PictureAnalyzer(model, manifest, built)
+
+
+def reduction(longest: int, side: int) -> Reduce:
+    """How many times smaller a picture may be decoded and still fill the detector's input."""
+    return next((reduce for reduce in REDUCTIONS if longest >= side * reduce), 1)
+
+
+def finer_reduction(face: float, reduce: Reduce) -> Reduce:
+    """The reduction at which a face of this many pixels, seen at `reduce`, is large enough to be embedded."""
+    return next((finer for finer in REDUCTIONS if finer <= reduce and face * reduce >= SMALLEST_FACE * finer), 1)
+
+
+def smallest(detections: Detections) -> float:
+    """The shortest side of a box, pixels; infinite where there is none."""
+    return float(detections.boxes[:, 2:].min(initial=np.inf))
+
+
+def largest(detections: Detections, count: int) -> Detections:
+    """The `count` detections of largest area, in their order."""
+    areas = detections.boxes[:, 2] * detections.boxes[:, 3]
+    return detections.at(np.sort(np.argsort(-areas, kind="stable")[:count]))
+
+
+@contextmanager
+def _timed(stages: dict[str, float], stage: str) -> Iterator[None]:
+    start = time.perf_counter()
+    try:
+        yield
+    finally:
+        stages[stage] += time.perf_counter() - start

@@ -1,0 +1,169 @@
+"""A model bundle on disk: a folder with `manifest.json` and the networks that it names. Reads files, nothing else.
+
+Bundles are data: every number that belongs to a network (its input sizes, the threshold of its distances) stands in the
+manifest, so another detector or embedder needs no code. `publishing.py` makes bundles, this module trusts none: each
+file's SHA-256 is compared with the manifest's before anything is loaded.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import Annotated, Literal
+
+import msgspec
+
+from face_comparison.errors import InvalidBundle
+from face_comparison.vision.types import HASH_SIZE
+
+MANIFEST = "manifest.json"
+
+_Digest = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}$", description="SHA-256, lower-case hexadecimal")]
+_Name = Annotated[str, msgspec.Meta(pattern="^[a-z0-9][a-z0-9.-]{0,62}$")]
+_FileName = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9_-][A-Za-z0-9._-]*$")]
+_Share = Annotated[float, msgspec.Meta(ge=0, le=1)]
+_Side = Annotated[int, msgspec.Meta(ge=32, le=4096, multiple_of=32)]
+
+
+class _Strict(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    pass
+
+
+class Source(_Strict, kw_only=True, frozen=True):
+    """Where a published file can be had: a pinned Python package, or an https:// or s3:// URL; or a local file."""
+
+    package: str = ""
+    version: str = ""
+    member: str = ""
+    url: str = ""
+    path: str = ""
+
+
+class Origin(_Strict, kw_only=True, frozen=True):
+    """Where a network came from, and what was done to it: enough to build the file again, byte for byte.
+
+    color, mean, scale: the input that the published network was trained with, `(pixel - mean) * scale`.
+    """
+
+    project: str
+    file: str
+    sha256: _Digest
+    sources: tuple[Source, ...]
+    color: Literal["RGB", "BGR"]
+    mean: float = 0.0
+    scale: float = 1.0
+
+
+class Detector(_Strict, kw_only=True, frozen=True):
+    """A network that finds faces.
+
+    side: pixels of the longer side that a picture is shrunk to. close_up: pixels of a second, smaller view, in which
+    faces that nearly fill the picture are found (0: none). refine: sides in pixels of the crops on which each possible
+    face is looked at again (none: what the whole picture gives is kept). min_proposal: score, 0-1, from which on a
+    place is looked at again. min_confidence: score, 0-1, from which on it is a face. overlap: IoU, 0-1, above which
+    two detections are one face.
+    """
+
+    architecture: Literal["yunet"]
+    file: _FileName
+    sha256: _Digest
+    side: _Side
+    close_up: Annotated[int, msgspec.Meta(ge=0, le=4096, multiple_of=32)] = 0
+    refine: tuple[_Side, ...] = ()
+    min_proposal: _Share = 1.0
+    min_confidence: _Share
+    overlap: _Share
+    licence: str
+    origin: Origin | None = None
+
+
+class Embedder(_Strict, kw_only=True, frozen=True):
+    """A network that turns an aligned face of side x side pixels into `width` numbers.
+
+    alignment: `arcface` is the five-point template of 112 pixels, scaled to `side`.
+    """
+
+    alignment: Literal["arcface"]
+    file: _FileName
+    sha256: _Digest
+    side: Annotated[int, msgspec.Meta(ge=32, le=1024)]
+    width: Annotated[int, msgspec.Meta(ge=1, le=HASH_SIZE)]
+    licence: str
+    origin: Origin | None = None
+
+
+class Comparison(_Strict, kw_only=True, frozen=True):
+    """threshold: Euclidean distance, 0-2, at which two faces are as likely one person as two. scale: of the logistic
+    function that turns a distance into a confidence, in distance."""
+
+    threshold: Annotated[float, msgspec.Meta(gt=0, lt=2)]
+    scale: Annotated[float, msgspec.Meta(gt=0, le=1)]
+
+
+class Manifest(_Strict, kw_only=True, frozen=True):
+    name: _Name
+    revision: _Name
+    detector: Detector
+    embedder: Embedder
+    comparison: Comparison
+
+    @property
+    def version(self) -> str:
+        """The FaceModelVersion: hashes of different versions do not compare."""
+        return f"{self.name}-{self.revision}"
+
+
+class Bundle(msgspec.Struct, frozen=True):
+    """A bundle whose files are what its manifest says they are. digest: of the manifest, and so of all of it."""
+
+    folder: Path
+    manifest: Manifest
+    digest: str
+
+    @property
+    def detector(self) -> Path:
+        return self.folder / self.manifest.detector.file
+
+    @property
+    def embedder(self) -> Path:
+        return self.folder / self.manifest.embedder.file
+
+
+def parsed(manifest: bytes, source: str) -> Manifest:
+    """Raises InvalidBundle, naming the source and the field that is wrong."""
+    try:
+        return msgspec.json.decode(manifest, type=Manifest)
+    except msgspec.MsgspecError as error:
+        raise InvalidBundle(f"{source} is not a bundle manifest: {error}") from error
+
+
+def opened(folder: Path, sha256: str | None = None) -> Bundle:
+    """The bundle in a folder, every file verified; `sha256` pins the manifest itself, and by it everything.
+
+    Raises InvalidBundle, which names the file and the digests expected and found.
+    """
+    path = folder / MANIFEST
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise InvalidBundle(
+            f"{path} cannot be read ({error.strerror}): a bundle is a folder with a {MANIFEST}"
+        ) from error
+    digest = hashlib.sha256(content).hexdigest()
+    if sha256 is not None and digest != sha256:
+        raise InvalidBundle(f"{path} is another bundle than the one pinned: expected sha256 {sha256}, found {digest}")
+    manifest = parsed(content, str(path))
+    for network in (manifest.detector, manifest.embedder):
+        verify(folder / network.file, network.sha256)
+    return Bundle(folder, manifest, digest)
+
+
+def verify(path: Path, sha256: str) -> None:
+    """Raises InvalidBundle unless the file is there and has this digest."""
+    try:
+        with path.open("rb") as file:
+            found = hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise InvalidBundle(f"{path} cannot be read ({error.strerror}): expected a file of sha256 {sha256}") from error
+    if found != sha256:
+        raise InvalidBundle(f"{path} is damaged or another file: expected sha256 {sha256}, found {found}")

@@ -1,0 +1,36 @@
+"""Hashes and how alike they are. Pure arithmetic.
+
+A hash is the L2-normalised embedding padded with zeros to HASH_SIZE numbers: padding changes neither norm nor distance,
+so hashes of every bundle have one width, though only hashes of the same FaceModelVersion compare.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+
+from face_comparison.vision.types import HASH_SIZE
+
+
+def hashes(embeddings: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Hashes (N, HASH_SIZE) float32 of raw embeddings (N, width), width at most HASH_SIZE."""
+    norms = np.linalg.norm(embeddings, axis=1, keepdims=True)
+    padded = np.zeros((embeddings.shape[0], HASH_SIZE), np.float32)
+    padded[:, : embeddings.shape[1]] = embeddings / np.maximum(norms, np.finfo(np.float32).tiny)
+    return padded
+
+
+def distance(one: NDArray[np.float32], other: NDArray[np.float32]) -> float:
+    """Euclidean distance of two hashes, 0 (equal) to 2 (opposite)."""
+    return min(2.0, float(np.linalg.norm(one.astype(np.float64) - other.astype(np.float64))))
+
+
+def confidence(distance: float, threshold: float, scale: float) -> float:
+    """Probability 0-1 that two faces at this distance are one person.
+
+    The logistic function of (threshold - distance) / scale: exactly 0.5 at the threshold, falling with the distance.
+    Threshold and scale are the bundle's, fitted to labelled pairs (see the README).
+    """
+    return 1.0 / (1.0 + math.exp((distance - threshold) / scale))

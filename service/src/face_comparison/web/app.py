@@ -1,0 +1,341 @@
+"""The HTTP border: routes, the one table from error to status, and the order in which a request is checked.
+
+A POST passes readiness, authorization and admission before a byte of its body is read. Everything that goes wrong below
+is a FaceComparisonError, turned into an answer here and nowhere else; whatever else is raised is logged and answered
+as `internal`, with nothing of it in the answer. Only this module imports Flask.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+import uuid
+from collections.abc import Callable, Iterable, Mapping
+from functools import cache
+from importlib import resources
+from typing import TYPE_CHECKING, Any
+
+from flask import Flask, Response, g, redirect, request
+from werkzeug.exceptions import HTTPException
+from werkzeug.wrappers import Response as WerkzeugResponse
+
+from face_comparison import errors
+from face_comparison.errors import FaceComparisonError
+from face_comparison.observability import logs, metrics
+from face_comparison.serving.admission import Admission, Ticket
+from face_comparison.serving.face_service import FaceService, Fetcher, Stages
+from face_comparison.serving.readiness import Readiness
+from face_comparison.settings import Settings
+from face_comparison.vision.analyzer import Analyzer, ModelInfo
+from face_comparison.web import openapi_document, request_body
+from face_comparison.web.auth import ApiKeys
+from face_comparison.web.static_files import StaticFile, static_file, static_files
+from face_comparison.wire import requests, responses
+from face_comparison.wire.formats import MESSAGE_PACK_TYPES
+from face_comparison.wire.responses import JSON, MESSAGE_PACK, MediaType
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
+
+STATUS: Mapping[type[FaceComparisonError], int] = {
+    errors.InvalidJson: 400,
+    errors.InvalidParameter: 400,
+    errors.MissingImage: 400,
+    errors.InvalidBase64: 400,
+    errors.UnsupportedFormat: 400,
+    errors.CorruptImage: 400,
+    errors.ImageTooLarge: 400,
+    errors.UrlNotAllowed: 400,
+    errors.NoFace: 400,
+    errors.Unauthorized: 401,
+    errors.Forbidden: 403,
+    errors.NotFound: 404,
+    errors.MethodNotAllowed: 405,
+    errors.BodyTooLarge: 413,
+    errors.HashVersionMismatch: 422,
+    errors.InvalidFaceHash: 422,
+    errors.Overloaded: 429,
+    errors.UrlFetchFailed: 502,
+    errors.NotReady: 503,
+    errors.Draining: 503,
+    errors.UrlFetchTimeout: 504,
+    errors.DeadlineExceeded: 504,
+    # These stop the start; should one ever be raised later, its message is for the log and not for a caller.
+    FaceComparisonError: 500,
+    errors.InvalidSettings: 500,
+    errors.InvalidBundle: 500,
+    errors.AcceleratorUnavailable: 500,
+    errors.ModelDownloadFailed: 500,
+    # These are of commands that serve nobody.
+    errors.PackagesMissing: 500,
+    errors.AlbumUnusable: 500,
+    errors.ServiceRefused: 500,
+}
+
+EXPOSED_HEADERS = "X-Request-Id, Retry-After, Server-Timing"
+ALLOWED_HEADERS = "Content-Type, Accept, Authorization, X-Api-Key, X-Request-Id"
+
+_EXPLORER_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; connect-src 'self'; "
+    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
+_REQUEST_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/+=@-]{0,127}")
+_REFUSED = (errors.Overloaded, errors.Draining, errors.NotReady)
+_HEALTH = frozenset({"livez", "readyz", "ping", "metrics"})
+
+
+def create_app(
+    settings: Settings, analyzer: Analyzer, fetcher: Fetcher, admission: Admission, readiness: Readiness
+) -> Flask:
+    """The WSGI application. Raises InvalidSettings when the API keys file is not good."""
+    keys = ApiKeys(settings.api_keys_file) if settings.auth == "api-key" and settings.api_keys_file else None
+    app = Flask("face_comparison", static_folder=None)
+    app.url_map.strict_slashes = False
+    app.url_map.merge_slashes = False
+    _observe(app, settings.stage, admission)
+    _serve_health(app, readiness)  # first, so that no name of a stage hides a probe
+    _serve_faces(app, settings, FaceService(analyzer, fetcher), admission, readiness, keys)
+    _serve_documents(app, settings, analyzer)
+    if settings.former_stage:
+        app.wsgi_app = _moved(app.wsgi_app, settings.former_stage, settings.stage)  # type: ignore[assignment, method-assign]
+    return app
+
+
+def _moved(application: WSGIApplication, former: str, stage: str) -> WSGIApplication:
+    """`application`, answering to the paths of the stage `former` as to those of `stage`."""
+
+    def answered(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        path = environ.get("PATH_INFO", "")
+        if path.startswith(f"/{former}/"):
+            environ["PATH_INFO"] = f"/{stage}/{path.removeprefix(f'/{former}/')}"
+        return application(environ, start_response)
+
+    return answered
+
+
+# --- the endpoints that work -----------------------------------------------------------------------------------------
+
+
+def _serve_faces(
+    app: Flask,
+    settings: Settings,
+    service: FaceService,
+    admission: Admission,
+    readiness: Readiness,
+    keys: ApiKeys | None,
+) -> None:
+    def authorize() -> None:
+        if keys is not None:
+            g.client = keys.authorize(request.headers)
+
+    def answer(carry_out: Callable[[request_body.Received, Ticket], dict[str, Any]]) -> Response:
+        readiness.check()
+        authorize()
+        if request.headers.get("Content-Encoding", "identity").strip().lower() not in ("", "identity"):
+            raise errors.InvalidParameter("a compressed body is not understood: send it without Content-Encoding")
+        deadline = request_body.deadline(request.environ, settings.request_seconds)
+        with admission.admit(deadline) as ticket, metrics.IN_FLIGHT.track_inprogress():
+            with g.stages.timed("read"):
+                body = request_body.received(request.environ, settings.max_body_bytes)
+            g.received = len(body)
+            return _answer(carry_out(body, ticket))
+
+    def carry_out_detect(body: request_body.Received, ticket: Ticket) -> dict[str, Any]:
+        wanted = requests.detect_request(body, request.headers.get("Content-Type", ""), request.args)
+        return responses.detect_reply(service.detect(wanted, ticket, g.stages), service.model.version)
+
+    def carry_out_compare(body: request_body.Received, ticket: Ticket) -> dict[str, Any]:
+        wanted = requests.compare_request(body, request.headers.get("Content-Type", ""), service.model.version)
+        g.targets = len(wanted.targets)
+        found = service.compare(wanted, ticket, g.stages)
+        targets = [_told(target) if isinstance(target, Exception) else target for target in found.targets]
+        return responses.compare_reply(found.source, targets, found.threshold, service.model.version)
+
+    def detect() -> Response:
+        return answer(carry_out_detect)
+
+    def compare() -> Response:
+        return answer(carry_out_compare)
+
+    def describe() -> Response:
+        authorize()
+        return _answer(openapi_document.description(settings, service.model))
+
+    for name in ("face_comparison", "face-comparison"):
+        path = f"/{settings.stage}/{name}"
+        app.add_url_rule(path, "face_comparison", detect, methods=["POST"])
+        app.add_url_rule(f"{path}/compare", "compare", compare, methods=["POST"])
+        app.add_url_rule(path, "description", describe, methods=["GET"])
+    app.add_url_rule("/invocations", "invocations", detect, methods=["POST"])
+
+
+# --- documents and health --------------------------------------------------------------------------------------------
+
+
+def _serve_documents(app: Flask, settings: Settings, analyzer: Analyzer) -> None:
+    stage = settings.stage
+    package = resources.files("face_comparison")
+    files = static_files(package / "explorer")
+    files["sample.jpg"] = static_file("sample.jpg", (package / "sample.jpg").read_bytes())
+
+    @cache
+    def described(model: ModelInfo) -> StaticFile:
+        return static_file("openapi.json", responses.encoded(openapi_document.document(settings, model, STATUS), JSON))
+
+    def send_openapi() -> Response:
+        return _sent(described(analyzer.model))
+
+    def explorer(name: str = "index.html") -> Response:
+        if name not in files:
+            raise errors.NotFound("the API Explorer has no such file")
+        response = _sent(files[name])
+        response.headers["Content-Security-Policy"] = _EXPLORER_POLICY
+        response.headers["Referrer-Policy"] = "no-referrer"
+        return response
+
+    def to_explorer() -> WerkzeugResponse:
+        return redirect(f"/{stage}/", 308)
+
+    app.add_url_rule(f"/{stage}/openapi.json", "openapi", send_openapi)
+    app.add_url_rule(f"/{stage}/", "explorer", explorer, strict_slashes=True)
+    app.add_url_rule(f"/{stage}/explorer/<path:name>", "explorer", explorer)
+    app.add_url_rule(f"/{stage}", "to_explorer", to_explorer, strict_slashes=True)
+    app.add_url_rule("/", "to_explorer", to_explorer)
+
+
+def _sent(file: StaticFile) -> Response:
+    response = Response(file.content, content_type=file.media_type)
+    if file.gzipped is not None:
+        response.vary.add("Accept-Encoding")
+        if request.accept_encodings.quality("gzip") > 0:
+            response.set_data(file.gzipped)
+            response.content_encoding = "gzip"
+    response.set_etag(file.etag, weak=True)
+    response.cache_control.no_cache = True
+    response.make_conditional(request)
+    return response
+
+
+def _serve_health(app: Flask, readiness: Readiness) -> None:
+    def livez() -> Response:
+        return _answer({"status": "alive"})
+
+    def readyz() -> Response:
+        readiness.check_all()
+        return _answer({"status": "ready"})
+
+    def exposition() -> Response:
+        return Response(metrics.exposition(), content_type=metrics.CONTENT_TYPE)
+
+    app.add_url_rule("/livez", "livez", livez)
+    app.add_url_rule("/readyz", "readyz", readyz)
+    app.add_url_rule("/ping", "ping", readyz)
+    app.add_url_rule("/metrics", "metrics", exposition)
+
+
+# --- around every request --------------------------------------------------------------------------------------------
+
+
+def _observe(app: Flask, stage: str, admission: Admission) -> None:
+    def begin() -> None:
+        g.started = time.monotonic()
+        g.stages = Stages()
+        g.outcome = "ok"
+        given = request.headers.get("X-Request-Id", "")
+        g.request_id = given if _REQUEST_ID.fullmatch(given) else uuid.uuid4().hex
+
+    def failed(error: Exception) -> Response | WerkzeugResponse:
+        failure = _told(error)
+        g.outcome = failure.code
+        response = _answer(responses.error_reply(failure, g.request_id), STATUS[type(failure)])
+        if isinstance(error, HTTPException):
+            response.headers.extend((k, v) for k, v in error.get_headers() if k == "Allow")
+        if isinstance(failure, errors.Unauthorized):
+            response.headers["WWW-Authenticate"] = 'Bearer realm="face_comparison"'
+        if isinstance(failure, _REFUSED):
+            if request.endpoint not in _HEALTH:  # a probe asks, and is refused nothing
+                metrics.REJECTED.labels(failure.code).inc()
+            response.headers["Retry-After"] = str(admission.retry_after)
+        return response
+
+    def finish(response: Response) -> Response:
+        response.headers["X-Request-Id"] = g.request_id
+        response.headers["X-Content-Type-Options"] = "nosniff"
+        response.headers.setdefault("Cache-Control", "no-store")
+        if request.path == f"/{stage}" or request.path.startswith(f"/{stage}/"):
+            _allow_every_origin(response)
+        if g.stages.seconds:
+            response.headers["Server-Timing"] = ", ".join(
+                f"{name};dur={1000 * seconds:.2f}" for name, seconds in g.stages.seconds.items()
+            )
+        _record(response)
+        return response
+
+    app.before_request(begin)
+    app.register_error_handler(Exception, failed)
+    app.after_request(finish)
+
+
+def _told(error: Exception) -> FaceComparisonError:
+    """What the caller is told: what was wrong with the request. What is wrong with the service goes to its log."""
+    known = error if isinstance(error, FaceComparisonError) else _known(error)
+    if known is not None and STATUS[type(known)] != 500:
+        return known
+    logs.failure("a request failed", error, id=g.request_id)
+    return FaceComparisonError("the service failed: the cause is in its log, under the request's id")
+
+
+def _known(error: Exception) -> FaceComparisonError | None:
+    """Flask's own refusals as ours; None: nobody expected this."""
+    match getattr(error, "code", None) if isinstance(error, HTTPException) else None:
+        case 404:
+            return errors.NotFound("there is nothing at this path")
+        case 405:
+            return errors.MethodNotAllowed("this path does not take this method: the header Allow lists those it takes")
+        case 413:
+            return errors.BodyTooLarge("the body is too large")
+        case int(code) if 400 <= code < 500:
+            return errors.InvalidParameter("the request is malformed")
+    return None
+
+
+def _allow_every_origin(response: Response) -> None:
+    response.headers["Access-Control-Allow-Origin"] = "*"
+    response.headers["Access-Control-Expose-Headers"] = EXPOSED_HEADERS
+    if request.method == "OPTIONS" and "Allow" in response.headers:
+        response.headers["Access-Control-Allow-Methods"] = response.headers["Allow"]
+        response.headers["Access-Control-Allow-Headers"] = ALLOWED_HEADERS
+        response.headers["Access-Control-Max-Age"] = "7200"
+
+
+def _answer(reply: Mapping[str, Any], status: int = 200) -> Response:
+    accepted = request.accept_mimetypes.best_match((JSON, *MESSAGE_PACK_TYPES), JSON)
+    media_type: MediaType = JSON if accepted == JSON else MESSAGE_PACK
+    return Response(responses.encoded(reply, media_type), status, content_type=media_type, headers={"Vary": "Accept"})
+
+
+def _record(response: Response) -> None:
+    seconds = time.monotonic() - g.started
+    # A browser's question before a request of another origin is none of the endpoint's own answers.
+    route = "preflight" if request.method == "OPTIONS" else request.endpoint or "unmatched"
+    metrics.REQUESTS.labels(route, response.status_code).inc()
+    metrics.REQUEST_SECONDS.labels(route).observe(seconds)
+    fields: dict[str, Any] = {
+        "id": g.request_id,
+        "method": request.method,
+        "route": route,
+        "status": response.status_code,
+        "outcome": g.outcome,
+        "seconds": round(seconds, 6),
+        "bytes_in": g.get("received", 0),
+        "bytes_out": response.calculate_content_length() or 0,
+    }
+    if g.stages.seconds:
+        fields["stages"] = {name: round(value, 6) for name, value in g.stages.seconds.items()}
+        fields |= {"pictures": g.stages.pictures, "faces": g.stages.faces}
+    if "targets" in g:
+        fields["targets"] = g.targets
+    if "client" in g:
+        fields["client"] = g.client
+    if route not in _HEALTH or response.status_code >= 400:
+        logs.request(fields)

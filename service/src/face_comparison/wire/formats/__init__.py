@@ -1,0 +1,146 @@
+"""The forms in which a body may come, all turned into the same plain fields.
+
+JSON and MessagePack are read field by field: what nobody asked for is checked but never built, so that a body of 20 MiB
+cannot become gigabytes of small objects. This package knows the forms; what a field means and which values are good is
+`wire.py`.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal, Protocol
+
+from msgspec import Raw
+
+from face_comparison.errors import FaceComparisonError, InvalidParameter
+from face_comparison.wire.formats import multipart
+from face_comparison.wire.formats.json import JsonNotation
+from face_comparison.wire.formats.msgpack import MessagePackNotation
+from face_comparison.wire.formats.shapes import (
+    MAX_TARGETS,
+    Buffer,
+    ComparisonShape,
+    Fields,
+    Inline,
+    PictureShape,
+    S,
+    SubjectShape,
+    is_no_object,
+    spelled_number,
+)
+
+__all__ = [
+    "MAX_TARGETS",
+    "MESSAGE_PACK_TYPES",
+    "Buffer",
+    "Fields",
+    "Inline",
+    "compare_fields",
+    "detect_fields",
+    "form_of",
+    "spelled_number",
+]
+
+Form = Literal["json", "msgpack", "multipart", "image"]
+
+_FIRST_BYTES = (b"\xff\xd8\xff", b"\x89PNG", b"BM", b"GIF8", b"RIFF", b"II*\0", b"MM\0*")
+"""Of pictures, those of other kinds too: whoever sends GIF, WebP or TIFF is told that, and not that it is no JSON."""
+_PICTURE_TYPES = ("image/", "application/x-image")
+MESSAGE_PACK_TYPES = ("application/msgpack", "application/x-msgpack", "application/vnd.msgpack")
+
+
+def form_of(content_type: str, body: Buffer) -> Form:
+    """What the body is: the declared type decides, except that a JSON object is one whatever it was declared to be."""
+    start = bytes(body[:64]).lstrip(b"\xef\xbb\xbf \t\r\n")
+    mimetype = content_type.partition(";")[0].strip().lower()
+    if start.startswith(b"{"):
+        return "json"
+    if mimetype == "multipart/form-data":
+        return "multipart"
+    if mimetype in MESSAGE_PACK_TYPES:
+        return "msgpack"
+    if mimetype.startswith(_PICTURE_TYPES) or start.startswith(_FIRST_BYTES) or start[4:8] == b"ftyp":  # HEIC, AVIF
+        return "image"
+    return "json"
+
+
+def detect_fields(body: Buffer, content_type: str) -> Fields:
+    """Fields of one picture's request. Raises InvalidJson, InvalidParameter."""
+    form = form_of(content_type, body)
+    if form == "image":
+        return {"img": Inline(lambda: bytes(body))}
+    if form == "multipart":
+        return multipart.detect_fields(body, content_type)
+    notation = _notation(form, body)
+    return _plain(notation, notation.root(PictureShape))
+
+
+def compare_fields(body: Buffer, content_type: str) -> Fields:
+    """Fields `source`, `targets` and `threshold` of a comparison.
+
+    A source or target is Fields of its own, or the error that made it unreadable. Raises InvalidJson, InvalidParameter.
+    """
+    form = form_of(content_type, body)
+    if form == "image":
+        raise InvalidParameter("a comparison needs two pictures: send JSON, MessagePack or multipart/form-data")
+    if form == "multipart":
+        return multipart.compare_fields(body, content_type)
+    notation = _notation(form, body)
+    shape = notation.root(ComparisonShape)
+    if notation.given(shape.targets):
+        targets = [_subject(notation, raw) for raw in notation.items(shape.targets)]
+    else:
+        targets = [_subject(notation, shape.target)] if notation.given(shape.target) else []
+    return {
+        "source": _subject(notation, shape.source) if notation.given(shape.source) else None,
+        "targets": targets,
+        "threshold": notation.value("threshold", shape.threshold),
+    }
+
+
+class _Notation(Protocol):
+    """A body of named values. raw: one of them, as it stands in the body."""
+
+    def root(self, shape: type[S]) -> S:
+        """The body's own fields. Raises InvalidJson, InvalidParameter."""
+        ...
+
+    def shaped(self, raw: Raw, shape: type[S]) -> S:
+        """The fields of an object in it."""
+        ...
+
+    def given(self, raw: Raw) -> bool:
+        """Whether it is there and not null."""
+        ...
+
+    def value(self, name: str, raw: Raw) -> Any:
+        """It as a Python value; None when it is not given."""
+        ...
+
+    def picture(self, raw: Raw) -> Any:
+        """Inline, None when it is empty, or whatever else it is."""
+        ...
+
+    def items(self, raw: Raw) -> list[Raw]:
+        """The items of an array of targets."""
+        ...
+
+
+def _notation(form: Form, body: Buffer) -> _Notation:
+    return MessagePackNotation(body) if form == "msgpack" else JsonNotation(body)
+
+
+def _plain(notation: _Notation, shape: PictureShape | SubjectShape) -> Fields:
+    return {
+        name: notation.picture(raw) if name == "img" else notation.value(name, raw)
+        for name in shape.__struct_fields__
+        if notation.given(raw := getattr(shape, name))
+    }
+
+
+def _subject(notation: _Notation, raw: Raw) -> Fields | FaceComparisonError:
+    try:
+        return _plain(notation, notation.shaped(raw, SubjectShape))
+    except FaceComparisonError as error:
+        if is_no_object(error.__cause__):
+            return InvalidParameter("must be an object with url, img or face_hash")
+        return error

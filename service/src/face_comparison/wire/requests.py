@@ -1,0 +1,202 @@
+"""Every public key name, default and bound of the API, and requests as values.
+
+Bytes in, values out: nothing here fetches, decodes a picture or knows of Flask. The forms a body may have are in
+`wire_forms.py`, replies in `wire_reply.py`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from face_comparison.errors import (
+    FaceComparisonError,
+    HashVersionMismatch,
+    InvalidFaceHash,
+    InvalidParameter,
+    MissingImage,
+)
+from face_comparison.fetching.urls import MAX_LENGTH
+from face_comparison.vision.types import HASH_SIZE
+from face_comparison.wire.formats import (
+    MAX_TARGETS,
+    Buffer,
+    Fields,
+    Inline,
+    compare_fields,
+    detect_fields,
+    spelled_number,
+)
+
+MAX_FACES = 100
+MAX_DISTANCE = 2.0
+_SMALLEST_NORM = 1e-6  # below, a vector is all zeros but for noise, and has no direction
+_SUBJECT = "one of url, img or face_hash is required"
+
+
+@dataclass(frozen=True, slots=True)
+class Url:
+    """A picture to fetch."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FaceHash:
+    """A face that the caller has kept: (768,) float32, L2 norm 1."""
+
+    vector: NDArray[np.float32]
+
+
+Picture = Url | bytes
+"""Where a picture is, or the picture itself, encoded as JPG, PNG or BMP."""
+Subject = Picture | FaceHash
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class DetectRequest:
+    """min_confidence None: the bundle's."""
+
+    picture: Picture
+    max_faces: int
+    min_confidence: float | None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class CompareRequest:
+    """A target that cannot be read is its error, so that it never fails the others. threshold None: the bundle's."""
+
+    source: Subject
+    targets: tuple[Subject | FaceComparisonError, ...]
+    threshold: float | None
+
+
+def detect_request(body: Buffer, content_type: str, query: Mapping[str, str]) -> DetectRequest:
+    """The request for the faces of one picture; the query may hold what the body does not say.
+
+    Raises InvalidJson, InvalidParameter, MissingImage, InvalidBase64.
+    """
+    from_query = _detect_parameters({name: spelled_number(text) for name, text in query.items()})
+    fields = detect_fields(body, content_type)
+    picture = _picture(fields)
+    if picture is None:
+        raise MissingImage("one of url and img is required")
+    max_faces, min_confidence = _detect_parameters(fields)
+    return DetectRequest(
+        picture=picture,
+        max_faces=max_faces or from_query[0] or MAX_FACES,
+        min_confidence=from_query[1] if min_confidence is None else min_confidence,
+    )
+
+
+def _detect_parameters(fields: Fields) -> tuple[int | None, float | None]:
+    max_faces = _number(fields, "max_faces", 1, MAX_FACES)
+    if max_faces is not None and max_faces != int(max_faces):
+        raise InvalidParameter(f"max_faces must be a whole number from 1 to {MAX_FACES}")
+    return None if max_faces is None else int(max_faces), _number(fields, "min_confidence", 0, 1)
+
+
+def compare_request(body: Buffer, content_type: str, version: str) -> CompareRequest:
+    """The request to compare faces; version: the service's FaceModelVersion.
+
+    Raises InvalidJson and InvalidParameter, and whatever is wrong with the source: also MissingImage, InvalidBase64,
+    InvalidFaceHash, HashVersionMismatch.
+    """
+    fields = compare_fields(body, content_type)
+    threshold = _number(fields, "threshold", 0, MAX_DISTANCE)
+    if fields["source"] is None:
+        raise MissingImage("source is required: an object with url, img or face_hash")
+    if not fields["targets"]:
+        raise MissingImage("target or targets is required: an object or an array of objects with url, img or face_hash")
+    if len(fields["targets"]) > MAX_TARGETS:
+        raise InvalidParameter(f"targets must hold at most {MAX_TARGETS} objects, not {len(fields['targets'])}")
+    source = _subject(fields["source"], version)
+    if isinstance(source, FaceComparisonError):
+        raise type(source)(f"source: {source.message}")
+    return CompareRequest(source, tuple(_subject(target, version) for target in fields["targets"]), threshold)
+
+
+def _subject(fields: Fields | FaceComparisonError, version: str) -> Subject | FaceComparisonError:
+    if isinstance(fields, FaceComparisonError):
+        return fields
+    try:
+        picture = _picture(fields)
+        if picture is not None:
+            return picture
+        if fields.get("face_hash") is None:
+            return MissingImage(_SUBJECT)
+        _check_version(fields.get("FaceModelVersion"), version)
+        return FaceHash(face_hash(fields["face_hash"]))
+    except FaceComparisonError as error:
+        return error
+
+
+def _check_version(given: Any, version: str) -> None:
+    if given is not None and not isinstance(given, str):
+        raise InvalidParameter("FaceModelVersion must be a text")
+    if given is not None and given != version:
+        raise HashVersionMismatch(
+            f"this face_hash was made by another model: hashes compare only with FaceModelVersion {version}; "
+            "send the picture again"
+        )
+
+
+def face_hash(value: Any) -> NDArray[np.float32]:
+    """A caller's hash, (768,) float32 of norm 1, from 768 numbers or 3,072 bytes of little-endian float32.
+
+    It is normalised again, because callers round hashes or average those of several pictures of one person.
+    Raises InvalidFaceHash.
+    """
+    if isinstance(value, bytes):
+        if len(value) != 4 * HASH_SIZE:
+            raise InvalidFaceHash(
+                f"face_hash must be {HASH_SIZE} little-endian float32 ({4 * HASH_SIZE} bytes), not {len(value)} bytes"
+            )
+        vector = np.frombuffer(value, "<f4").astype(np.float64)
+    elif isinstance(value, list):
+        if len(value) != HASH_SIZE:
+            raise InvalidFaceHash(f"face_hash must be {HASH_SIZE} numbers, not {len(value)}")
+        if not all(type(number) in (int, float) for number in value):
+            raise InvalidFaceHash(f"face_hash must be {HASH_SIZE} numbers and nothing else")
+        try:
+            vector = np.array(value, np.float64)
+        except OverflowError:
+            raise InvalidFaceHash("face_hash holds a number that is out of range") from None
+    else:
+        raise InvalidFaceHash(f"face_hash must be an array of {HASH_SIZE} numbers")
+    with np.errstate(over="ignore", invalid="ignore"):
+        norm = float(np.linalg.norm(vector))
+    if not math.isfinite(norm):
+        raise InvalidFaceHash("face_hash must hold finite numbers that are not huge")
+    if norm < _SMALLEST_NORM:
+        raise InvalidFaceHash("face_hash must not be all zeros")
+    return (vector / norm).astype(np.float32)
+
+
+def _picture(fields: Fields) -> Picture | None:
+    url = fields.get("url")
+    if url is not None and not isinstance(url, str):
+        raise InvalidParameter("url must be a text")
+    if url:
+        if len(url) > MAX_LENGTH:
+            raise InvalidParameter(f"url must be at most {MAX_LENGTH} characters long")
+        return Url(url)
+    img = fields.get("img")
+    if img is not None and not isinstance(img, Inline):
+        raise InvalidParameter("img must be a text: the picture in base64")
+    return None if img is None else img.data()
+
+
+def _number(fields: Fields, name: str, low: float, high: float) -> float | None:
+    value = fields.get(name)
+    if value is None:
+        return None
+    # True and False are numbers to Python, and to no caller.
+    if type(value) not in (int, float) or not low <= value <= high:
+        raise InvalidParameter(f"{name} must be a number from {low:g} to {high:g}")
+    return float(value)

@@ -1,0 +1,67 @@
+"""Base64 in every spelling that clients use, and nothing that is not base64."""
+
+from __future__ import annotations
+
+import base64
+import string
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from face_comparison.errors import InvalidBase64
+from face_comparison.wire.base64_text import decoded
+
+DIGITS = (string.ascii_letters + string.digits + "+/-_").encode()
+
+
+@given(
+    data=st.binary(max_size=600),
+    prefix=st.sampled_from(["", "data:image/jpeg;base64,", "DATA:image/png;charset=x;BASE64,", " \n"]),
+    alphabet=st.sampled_from([base64.b64encode, base64.urlsafe_b64encode]),
+    padded=st.booleans(),
+    line=st.integers(1, 80),
+    end=st.sampled_from(["", "\n", "\r\n", "\t"]),
+    form=st.sampled_from([str, bytes, memoryview]),
+)
+def test_every_spelling_gives_the_bytes_back(data, prefix, alphabet, padded, line, end, form):
+    text = alphabet(data).decode()
+    if not padded:
+        text = text.rstrip("=")
+    text = prefix + end.join(text[i : i + line] for i in range(0, len(text), line)) + end
+    given_as = text if form is str else form(text.encode())
+    assert decoded(given_as) == data
+
+
+@given(data=st.binary(min_size=1, max_size=90), at=st.integers(0, 200), wrong=st.integers(0, 255))
+def test_one_foreign_byte_is_never_passed_over(data, at, wrong):
+    text = bytearray(base64.b64encode(data))
+    byte = bytes([wrong])
+    if byte in DIGITS + b"= \t\r\n\v\f":
+        return
+    text[at % len(text)] = wrong
+    with pytest.raises(InvalidBase64):
+        decoded(bytes(text))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "A",
+        "AAAAA",
+        "=AAA",
+        "AA=A",
+        "AA==AAAA",
+        "%%%%",
+        "é",
+        "data:image/png,AAAA",
+        "data:" + "x" * 300 + ";base64,AAAA",
+    ],
+)
+def test_what_is_no_base64_is_refused(text):
+    with pytest.raises(InvalidBase64):
+        decoded(text)
+
+
+def test_the_mixed_alphabet_works():
+    assert decoded("-_+/") == base64.b64decode("+/+/")

@@ -1,0 +1,64 @@
+"""Limits of time, and calls that are left behind when theirs is over."""
+
+from __future__ import annotations
+
+import threading
+import time
+
+import pytest
+
+from face_comparison.errors import DeadlineExceeded, UrlFetchTimeout
+from face_comparison.fetching.deadline import Abandonable, TimeLimit
+
+GENEROUS = 30.0
+"""Seconds after which a test has failed; none comes near."""
+
+
+def test_the_nearer_limit_names_the_failure() -> None:
+    now = time.monotonic()
+    assert TimeLimit.nearer(10, None).error is UrlFetchTimeout
+    assert TimeLimit.nearer(10, now + 100).error is UrlFetchTimeout
+    assert TimeLimit.nearer(10, now + 5).error is DeadlineExceeded
+    assert TimeLimit.nearer(10, now + 5).ends == now + 5
+
+
+def test_time_left_is_never_more_than_the_step_may_take() -> None:
+    limit = TimeLimit.nearer(GENEROUS, None)
+    assert 0 < limit.left() <= GENEROUS
+    assert limit.left(at_most=0.5) == 0.5
+
+
+@pytest.mark.parametrize(("seconds", "error"), [(GENEROUS, DeadlineExceeded), (0, UrlFetchTimeout)])
+def test_no_time_left(seconds: float, error: type[Exception]) -> None:
+    limit = TimeLimit.nearer(seconds, time.monotonic() if error is DeadlineExceeded else None)
+    with pytest.raises(error):
+        limit.left()
+
+
+def test_a_call_returns_what_it_made_or_raises_what_it_raised() -> None:
+    calls = Abandonable(1)
+    limit = TimeLimit.nearer(GENEROUS, None)
+    assert calls.call(lambda: threading.current_thread().daemon, limit) is True
+
+    def late() -> None:
+        raise TimeoutError("its own")
+
+    with pytest.raises(TimeoutError, match="its own"):
+        calls.call(late, limit)
+    assert calls.call(lambda: "free again", limit) == "free again"
+
+
+def test_a_call_that_hangs_is_left_behind_and_keeps_its_slot() -> None:
+    calls = Abandonable(2)
+    release = threading.Event()
+    try:
+        for _ in range(2):
+            with pytest.raises(UrlFetchTimeout):
+                calls.call(release.wait, TimeLimit.nearer(0.05, None))
+        started = threading.Event()
+        with pytest.raises(DeadlineExceeded):  # both slots are taken: the third is not even begun
+            calls.call(started.set, TimeLimit.nearer(GENEROUS, time.monotonic() + 0.05))
+        assert not started.is_set()
+    finally:
+        release.set()
+    assert calls.call(lambda: "free again", TimeLimit.nearer(GENEROUS, None)) == "free again"

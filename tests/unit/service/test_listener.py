@@ -1,0 +1,31 @@
+"""The door of the service: who had begun to connect is let in, who comes later finds it shut, nobody is cut off."""
+
+from __future__ import annotations
+
+import errno
+import select
+import socket
+import sys
+
+import pytest
+
+from face_comparison.server.listener import block_new_connections, create_listener
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux can hold connections back")
+@pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
+def test_between_the_last_accept_and_the_closing_nobody_gets_in(host: str) -> None:
+    with create_listener(host, 0) as listener, socket.create_connection(listener.getsockname()[:2]) as early:
+        block_new_connections(listener)
+        listener.setblocking(False)
+        with listener.accept()[0] as taken, socket.socket(listener.family) as late:
+            late.setblocking(False)
+            assert late.connect_ex(listener.getsockname()) == errno.EINPROGRESS
+            with pytest.raises(BlockingIOError):
+                listener.accept()
+            early.sendall(b"still here")
+            assert taken.recv(100) == b"still here"
+
+            listener.close()
+            select.select([], [late], [], 60)
+            assert late.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR) == errno.ECONNREFUSED

@@ -1,0 +1,78 @@
+"""Verdicts: which face of the source counts, in which order a target's faces come, and where the threshold lies."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from face_comparison.errors import NoFace
+from face_comparison.vision.matching import Scale, hash_match, largest_face, picture_match
+from face_comparison.vision.types import HASH_SIZE, Analysis, Box, Face, Quality
+
+SCALE = Scale(threshold=1.0, even=1.1, slope=0.1)
+
+
+def at(distance):
+    """A hash at this distance from `at(0)`: a point further along a circle."""
+    angle = 2 * np.arcsin(distance / 2)
+    vector = np.zeros(HASH_SIZE, np.float32)
+    vector[:2] = np.cos(angle), np.sin(angle)
+    return vector
+
+
+def face(distance=0.0, side=10.0, confidence=0.9, height=None):
+    box = Box(0, 0, side, height or side)
+    return Face(box, confidence, np.zeros((5, 2), np.float32), Quality(0, 0, side), at(distance))
+
+
+def picture(*faces):
+    return Analysis(faces, 640, 480)
+
+
+def test_the_largest_face_is_the_one_of_largest_area():
+    faces = [face(side=20), face(side=10, height=50), face(side=15)]
+    assert largest_face(faces) is faces[1]
+
+
+def test_of_equal_faces_the_more_certain_one_counts():
+    faces = [face(confidence=0.5), face(confidence=0.8), face(confidence=0.7)]
+    assert largest_face(faces) is faces[1]
+
+
+def test_a_picture_without_faces_cannot_be_compared():
+    with pytest.raises(NoFace):
+        largest_face([])
+    with pytest.raises(NoFace):
+        picture_match(at(0), picture(), SCALE)
+
+
+def test_faces_come_nearest_first_with_their_picture():
+    faces = [face(1.5), face(0.2), face(0.9)]
+    match = picture_match(at(0), picture(*faces), SCALE)
+    assert [found.face for found in match.faces] == [faces[1], faces[2], faces[0]]
+    assert [found.distance for found in match.faces] == pytest.approx([0.2, 0.9, 1.5], abs=1e-6)
+    assert (match.width, match.height) == (640, 480)
+
+
+def test_a_hash_is_compared_without_a_face():
+    match = hash_match(at(0), at(0.5), SCALE)
+    assert [(found.face, found.same_person) for found in match.faces] == [(None, True)]
+
+
+def test_the_threshold_itself_is_the_same_person():
+    distance = hash_match(at(0), at(0.7), SCALE).faces[0].distance
+    verdicts = [
+        hash_match(at(0), at(0.7), Scale(threshold, 1.1, 0.1)).faces[0].same_person
+        for threshold in (np.nextafter(distance, 0), distance, np.nextafter(distance, 2))
+    ]
+    assert verdicts == [False, True, True]
+
+
+@given(distance=st.floats(0, 2), threshold=st.floats(0, 2))
+def test_confidence_is_the_bundles_whatever_the_threshold(distance, threshold):
+    found = hash_match(at(0), at(distance), Scale(threshold, 1.1, 0.1)).faces[0]
+    assert found.confidence == hash_match(at(0), at(distance), SCALE).faces[0].confidence
+    assert 0 <= found.confidence <= 1
+    assert (found.confidence > 0.5) == (found.distance < 1.1)

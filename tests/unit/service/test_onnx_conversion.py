@@ -1,0 +1,106 @@
+"""Conversion keeps what a network computes: onnxruntime runs both sides."""
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+from onnx import TensorProto, helper, numpy_helper
+
+from face_comparison.errors import InvalidBundle
+from face_comparison.models.onnx_conversion import Preprocessing, converted
+
+RGB = Preprocessing("RGB", 0.0, 1.0, 8, 8)
+
+
+def network(
+    nodes: list[onnx.NodeProto], constants: dict[str, np.ndarray], outputs: list[int], extra: tuple[str, ...] = ()
+):
+    """A published network: float (1, 3, 8, 8) in, y out; `extra` constants are listed as inputs, too."""
+    inputs = [helper.make_tensor_value_info("x", TensorProto.FLOAT, [1, 3, 8, 8])]
+    inputs += [helper.make_tensor_value_info(name, TensorProto.FLOAT, constants[name].shape) for name in extra]
+    graph = helper.make_graph(
+        nodes,
+        "published",
+        inputs,
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, outputs)],
+        [numpy_helper.from_array(value, name) for name, value in constants.items()],
+    )
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 21)], ir_version=10).SerializeToString()
+
+
+def run(model: bytes, feed: np.ndarray) -> np.ndarray:
+    session = onnxruntime.InferenceSession(model, providers=["CPUExecutionProvider"])
+    return session.run(None, {session.get_inputs()[0].name: feed})[0]
+
+
+WEIGHTS = np.random.default_rng(1).normal(size=(4, 3, 3, 3)).astype(np.float32)
+PICTURES = np.random.default_rng(2).integers(0, 256, (5, 8, 8, 3)).astype(np.uint8)
+CONV = [helper.make_node("Conv", ["x", "w"], ["y"])]
+
+
+@pytest.mark.parametrize("color", ["RGB", "BGR"])
+@pytest.mark.parametrize(("mean", "scale"), [(0.0, 1.0), (127.5, 1 / 127.5)])
+def test_a_converted_network_takes_rgb_bytes_and_computes_the_same(color: str, mean: float, scale: float) -> None:
+    published = network(CONV, {"w": WEIGHTS}, [1, 4, 6, 6])
+    mine = run(converted(published, Preprocessing(color, mean, scale, 8, 8)), PICTURES)
+    assert mine.shape == (5, 4, 6, 6)
+    for picture, result in zip(PICTURES, mine, strict=True):
+        wanted = picture[:, :, ::-1] if color == "BGR" else picture
+        feed = ((wanted.astype(np.float32) - np.float32(mean)) * np.float32(scale)).transpose(2, 0, 1)[None]
+        np.testing.assert_allclose(run(published, np.ascontiguousarray(feed))[0], result, atol=2e-3, rtol=1e-4)
+
+
+def test_weights_that_a_caller_could_override_are_fixed() -> None:
+    model = onnx.load_model_from_string(converted(network(CONV, {"w": WEIGHTS}, [1, 4, 6, 6], extra=("w",)), RGB))
+    assert [value.name for value in model.graph.input] == ["picture"]
+
+
+@pytest.mark.parametrize("zero", [0, -3])
+def test_blockwise_int8_weights_become_the_floats_that_they_stand_for(zero: int) -> None:
+    rng = np.random.default_rng(4)
+    blocks = rng.integers(-100, 100, (4, 27)).astype(np.int8)
+    scales = rng.uniform(0.01, 0.1, (4, 3)).astype(np.float32)
+    zeros = np.full((4, 3), zero, np.int8)
+    nodes = [
+        helper.make_node("DequantizeLinear", ["q", "s", "z"], ["d"], axis=1, block_size=9),
+        helper.make_node("Reshape", ["d", "shape"], ["w"]),
+        *CONV,
+    ]
+    constants = {"q": blocks, "s": scales, "z": zeros, "shape": np.array([4, 3, 3, 3], np.int64)}
+    result = converted(network(nodes, constants, [1, 4, 6, 6]), RGB)
+    assert {node.op_type for node in onnx.load_model_from_string(result).graph.node} == {"Cast", "Transpose", "Conv"}
+    weights = ((blocks.astype(np.float32) - zero) * np.repeat(scales, 9, axis=1)).reshape(4, 3, 3, 3)
+    plain = network(CONV, {"w": weights}, [1, 4, 6, 6])
+    feed = np.ascontiguousarray(PICTURES[:1].astype(np.float32).transpose(0, 3, 1, 2))
+    np.testing.assert_allclose(run(result, PICTURES[:1]), run(plain, feed), rtol=1e-4, atol=1e-3)
+
+
+def test_a_reshape_to_batch_one_lets_any_batch_through() -> None:
+    nodes = [helper.make_node("Conv", ["x", "w"], ["c"]), helper.make_node("Reshape", ["c", "shape"], ["y"])]
+    published = network(nodes, {"w": WEIGHTS, "shape": np.array([1, -1, 4], np.int64)}, [1, 36, 4])
+    together = run(converted(published, RGB), PICTURES)
+    assert together.shape == (5, 36, 4)
+    for picture, result in zip(PICTURES, together, strict=True):
+        np.testing.assert_allclose(run(converted(published, RGB), picture[None])[0], result, rtol=1e-5)
+
+
+def test_equal_input_gives_equal_bytes() -> None:
+    published = network(CONV, {"w": WEIGHTS}, [1, 4, 6, 6])
+    assert converted(published, RGB) == converted(published, RGB)
+
+
+def test_what_is_no_network_is_refused_in_words() -> None:
+    with pytest.raises(InvalidBundle, match="not an ONNX network"):
+        converted(b"GIF89a, surely", RGB)
+
+
+def test_a_network_with_two_real_inputs_is_refused() -> None:
+    graph = helper.make_graph(
+        [helper.make_node("Add", ["x", "z"], ["y"])],
+        "two",
+        [helper.make_tensor_value_info(name, TensorProto.FLOAT, [1, 3, 8, 8]) for name in "xz"],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, [1, 3, 8, 8])],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 21)], ir_version=10)
+    with pytest.raises(InvalidBundle, match="2 inputs"):
+        converted(model.SerializeToString(), RGB)

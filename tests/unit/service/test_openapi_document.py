@@ -1,0 +1,116 @@
+"""The OpenAPI document: valid, complete, and saying what the code enforces."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from jsonschema import Draft202012Validator
+from openapi_spec_validator import OpenAPIV31SpecValidator
+
+from face_comparison import image
+from face_comparison.errors import FaceComparisonError
+from face_comparison.settings import Settings
+from face_comparison.web import openapi_document, openapi_schemas
+from face_comparison.web.app import STATUS
+from support.analyzer import MODEL
+
+CLOSED = Settings(auth="api-key", api_keys_file="keys")
+
+
+def document(settings=Settings()):  # noqa: B008
+    return openapi_document.document(settings, MODEL, STATUS)
+
+
+def operations(settings=Settings()):  # noqa: B008
+    return {
+        (method, path): operation
+        for path, item in document(settings)["paths"].items()
+        for method, operation in item.items()
+    }
+
+
+@pytest.mark.parametrize("settings", [Settings(), CLOSED, Settings(stage="test", max_body_bytes=2048)])
+def test_it_is_valid(settings):
+    OpenAPIV31SpecValidator(document(settings)).validate()
+    json.dumps(document(settings), allow_nan=False)
+
+
+def test_every_example_fits_its_schema():
+    whole = document()
+    examined = []
+
+    def examine(content, where):
+        examples = [content["example"]] if "example" in content else []
+        examples += [example["value"] for example in content.get("examples", {}).values()]
+        for example in examples:
+            schema = {**content["schema"], "components": whole["components"]}
+            Draft202012Validator(schema).validate(example)
+            examined.append(where)
+
+    for (method, path), operation in operations().items():
+        for media_type, content in operation.get("requestBody", {}).get("content", {}).items():
+            examine(content, (method, path, media_type))
+        for status, response in operation["responses"].items():
+            for media_type, content in response["content"].items():
+                examine(content, (method, path, status, media_type))
+    assert len(examined) > 60
+    assert ("post", "/prod/face_comparison/compare", "200", "application/json") in examined
+
+
+def test_the_example_picture_is_one():
+    import base64
+
+    data = base64.b64decode(openapi_schemas.PIXEL)
+    assert image.decode(data, image.read_header(data)).shape == (1, 1, 3)
+
+
+def test_every_code_that_callers_see_has_a_meaning():
+    seen = {error.code for error, status in STATUS.items() if status != 500} | {FaceComparisonError.code}
+    assert set(openapi_schemas.MEANINGS) == seen
+    assert set(document()["components"]["schemas"]["ErrorCode"]["enum"]) == seen
+
+
+def test_every_failure_is_documented_with_its_status():
+    documented = {}
+    for operation in operations(CLOSED).values():
+        for status, response in operation["responses"].items():
+            for code in response["content"].get("application/json", {}).get("examples", {}):
+                documented.setdefault(code, set()).add(int(status))
+    expected = {error.code: {status} for error, status in STATUS.items() if status != 500}
+    # Of no documented operation: a path that is not there, a method that a path does not take.
+    del expected["not_found"], expected["method_not_allowed"]
+    assert documented == {**expected, "internal": {500}}
+
+
+def test_refusals_that_pass_carry_retry_after():
+    for operation in operations(CLOSED).values():
+        for status, response in operation["responses"].items():
+            assert ("Retry-After" in response["headers"]) == (status in ("429", "503"))
+            assert "X-Request-Id" in response["headers"]
+
+
+def test_only_a_closed_service_asks_for_a_key():
+    assert "securitySchemes" not in document()["components"]
+    assert not [name for name, operation in operations().items() if "security" in operation]
+    assert {name for name, operation in operations(CLOSED).items() if "security" in operation} == {
+        ("post", "/prod/face_comparison"), ("get", "/prod/face_comparison"), ("post", "/prod/face_comparison/compare"),
+        ("post", "/invocations"),
+    }  # fmt: skip
+    assert set(document(CLOSED)["components"]["securitySchemes"]) == {"ApiKey", "Bearer"}
+
+
+def test_settings_and_model_are_the_running_ones():
+    whole = document(Settings(stage="test", max_body_bytes=4096, request_seconds=7))
+    assert "/test/face_comparison" in whole["paths"]
+    assert "`max_body_bytes`: 4096" in whole["info"]["description"]
+    assert "`request_seconds`: 7" in whole["info"]["description"]
+    schemas = whole["components"]["schemas"]
+    assert schemas["CompareRequest"]["properties"]["threshold"]["default"] == MODEL.threshold
+    assert schemas["DetectRequest"]["properties"]["min_confidence"]["default"] == MODEL.min_confidence
+    assert schemas["DetectReply"]["properties"]["FaceModelVersion"]["const"] == MODEL.version
+
+
+def test_every_operation_has_a_name_of_its_own():
+    names = [operation["operationId"] for operation in operations().values()]
+    assert len(set(names)) == len(names)

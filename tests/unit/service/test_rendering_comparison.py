@@ -1,0 +1,125 @@
+"""A drawn comparison: verdict and faces can be seen at any size, and nothing falls off the edge."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import pytest
+
+from face_comparison import rendering
+from face_comparison.rendering import Compared, comparison
+from face_comparison.vision.matching import FaceMatch, Scale, TargetMatch
+from face_comparison.vision.types import Box, Face, Quality
+
+SCALE = Scale(1.128, 1.128, 0.06)
+GREY = 90
+
+
+def face(left: float, top: float, side: float) -> Face:
+    return Face(Box(left, top, side, side), 0.9, np.zeros((5, 2), np.float32), Quality(1, 1, side), np.zeros(768))
+
+
+def picture(width: int = 800, height: int = 640) -> np.ndarray:
+    return np.full((height, width, 3), GREY, np.uint8)
+
+
+def match(distance: float, *, same: bool, where: Face | None = None) -> FaceMatch:
+    return FaceMatch(where or face(300, 200, 100), distance, 0.75, same)
+
+
+def drawn(*targets: Compared, source: np.ndarray | None = None, of: Face | None = None) -> np.ndarray:
+    return rendering.compared(
+        "a.jpg", picture() if source is None else source, of or face(300, 200, 100), targets, SCALE
+    )
+
+
+def colored(canvas: np.ndarray, color: tuple[int, int, int]) -> np.ndarray:
+    return (canvas == color).all(axis=2)
+
+
+@pytest.mark.parametrize("same", [True, False])
+def test_the_colour_tells_the_verdict(same: bool) -> None:
+    target = Compared("b.jpg", picture(), TargetMatch((match(0.6 if same else 1.3, same=same),), 800, 640))
+    pictures = drawn(target)[:650]  # without the scale below, which has both
+    told, not_told = (comparison.SAME, comparison.DIFFERENT) if same else (comparison.DIFFERENT, comparison.SAME)
+    assert colored(pictures, told).sum() > 2000
+    assert not colored(pictures, not_told).any()
+
+
+def test_a_line_joins_the_two_faces_and_is_broken_for_different_people() -> None:
+    def along(same: bool) -> np.ndarray:
+        target = Compared("b.jpg", picture(), TargetMatch((match(1, same=same),), 800, 640))
+        canvas = drawn(target)
+        row = canvas[16 + 250]
+        between = row[16 + 400 + 6 : 16 + 800 + 16 + 300 - 6]
+        color = comparison.SAME if same else comparison.DIFFERENT
+        return (between == color).all(axis=1)
+
+    whole, broken = along(True), along(False)
+    assert whole.mean() > 0.9
+    assert 0.3 < broken.mean() < 0.8
+
+
+def test_every_face_of_the_target_is_framed_and_told() -> None:
+    others = [match(1.4, same=False, where=face(600, 400, 90)), match(1.0, same=True, where=face(50, 450, 90))]
+    target = Compared("b.jpg", picture(), TargetMatch((match(0.6, same=True), *others), 800, 640))
+    canvas = drawn(target)
+    left = 16 + 800 + 16
+    assert colored(canvas[16 + 400 : 16 + 490, left + 595 : left + 605], comparison.OTHER).any()
+    assert colored(canvas[16 + 450 : 16 + 540, left + 45 : left + 55], comparison.SAME).any()
+    assert colored(canvas[16 + 370 : 16 + 395, left + 600 : left + 640], comparison.OTHER).any()  # the label
+
+
+def test_the_pointer_is_where_the_distance_is() -> None:
+    """The scale goes from 0 to 2: a distance twice as large is twice as far from its left end."""
+
+    def pointer(distance: float) -> float:
+        canvas = drawn(Compared("b.jpg", picture(), TargetMatch((match(distance, same=True),), 800, 640)))
+        scale = canvas[canvas.shape[0] - 63 : canvas.shape[0] - 56, 240:]
+        return float(np.flatnonzero(colored(scale, comparison.INK).any(axis=0))[0])  # left of the threshold's mark
+
+    none, half, whole = pointer(0.2), pointer(0.6), pointer(1.0)
+    assert half - none == pytest.approx(whole - half, abs=8)
+    assert half - none > 100
+
+
+def test_a_target_without_verdict_says_why() -> None:
+    lost = drawn(Compared("b.jpg", None, "corrupt_image: it is cut off"))
+    unseen = drawn(Compared("b.jpg", picture(), "no_face: no face was found in the picture"))
+    for canvas in (lost, unseen):
+        assert not colored(canvas, comparison.SAME).any()
+        assert not colored(canvas, comparison.DIFFERENT).any()
+        assert colored(canvas, comparison.INK).any()
+
+
+def test_rows_stand_below_each_other_and_become_lower_when_they_are_many() -> None:
+    target = Compared("b.jpg", picture(80, 60), TargetMatch((match(0.6, same=True, where=face(10, 10, 20)),), 80, 60))
+    few, many = drawn(target, target), drawn(*[target] * 100)
+    assert few.shape[0] == 2 * drawn(target).shape[0]
+    assert many.shape[0] < 45_000
+    assert many.shape[0] % 100 == 0
+
+
+SHAPES = [(4096, 30), (30, 4096), (1, 1), (112, 112), (4000, 3000)]
+
+
+@pytest.mark.parametrize("size", SHAPES)
+@pytest.mark.parametrize("box", [(-20, -20, 60), (0, 0, 4096), (0.2, 0.1, 0.5), (3900, 2900, 300)])
+def test_any_picture_with_a_face_anywhere(size: tuple[int, int], box: tuple[float, float, float]) -> None:
+    of = face(*box)
+    found = TargetMatch((match(0.9, same=True, where=of), match(1.3, same=False, where=of)), *size)
+    canvas = drawn(Compared("n" * 300, picture(*size), found), source=picture(*size), of=of)
+    assert canvas.dtype == np.uint8
+    assert canvas.shape[1] < 2200
+
+
+@pytest.mark.parametrize("name", ["中文.jpg", "\udcff\x1b\n.jpg", "", "😀" * 40])
+def test_names_need_not_be_plain(name: str) -> None:
+    canvas = drawn(Compared(name, picture(), TargetMatch((match(0.6, same=True),), 800, 640)))
+    assert cv2.imdecode(np.frombuffer(rendering.png(canvas), np.uint8), 1).shape == canvas.shape
+
+
+def test_the_two_verdicts_differ_in_lightness_and_in_hue_for_every_eye() -> None:
+    """In blue against yellow, which nearly all colour-blind people see: one is mostly blue, the other has none."""
+    assert comparison.SAME[2] - comparison.SAME[0] > 100
+    assert comparison.DIFFERENT[0] - comparison.DIFFERENT[2] > 100

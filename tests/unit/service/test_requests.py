@@ -1,0 +1,229 @@
+"""Bodies as values: above all, that cutting pictures out of JSON before it is parsed is never noticed."""
+
+from __future__ import annotations
+
+import base64
+import json
+import tracemalloc
+
+import msgspec
+import numpy as np
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from face_comparison.errors import FaceComparisonError, InvalidFaceHash, InvalidJson, InvalidParameter
+from face_comparison.wire import requests
+from face_comparison.wire.formats import detect_fields, form_of
+from face_comparison.wire.formats import json as json_form
+
+KEYS = st.sampled_from(["img", "url", "max_faces", "x", '"img', 'img"', '\\"img\\":\\"', "source", "targets"])
+TEXTS = st.one_of(
+    st.binary(max_size=40).map(lambda data: base64.b64encode(data).decode()),
+    st.binary(max_size=40).map(lambda data: "data:image/jpeg;base64," + base64.b64encode(data).decode()),
+    st.sampled_from(["", '"img":"AAAA"', 'img":"AAAA', "\\", "data:image/jpeg;base64,", "AAAA\n", "é", '"', ',"img":']),
+)
+VALUES = st.recursive(
+    TEXTS | st.none() | st.booleans() | st.integers(-9, 9),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(KEYS, inner, max_size=4),
+    max_leaves=12,
+)
+
+
+@st.composite
+def spelled(draw):
+    """A JSON object with a repeated key here and there, odd white space, and sometimes a piece cut out."""
+    pairs = draw(st.lists(st.tuples(KEYS, VALUES), max_size=5))
+    colon = draw(st.sampled_from([":", " : ", "\n:\t"]))
+    text = "{" + ",".join(
+        json.dumps(key) + colon + json.dumps(value, ensure_ascii=draw(st.booleans())) for key, value in pairs
+    ) + "}"  # fmt: skip
+    at, length = draw(st.integers(0, len(text))), draw(st.sampled_from([0, 0, 1, 2]))
+    return (text[:at] + text[at + length :]).encode()
+
+
+def outcome(read):
+    """What it returns or which error it raises, pictures decoded."""
+    try:
+        return read()
+    except FaceComparisonError as error:
+        return error.code
+
+
+def told(value):
+    """A request as something that can be compared."""
+    if isinstance(value, FaceComparisonError):
+        return value.code
+    return value.vector.tobytes() if isinstance(value, requests.FaceHash) else value
+
+
+def detect(body):
+    request = requests.detect_request(body, "application/json", {})
+    return request.picture, request.max_faces, request.min_confidence
+
+
+def compare(body):
+    request = requests.compare_request(body, "application/json", "v")
+    return told(request.source), [told(target) for target in request.targets], request.threshold
+
+
+@settings(max_examples=400)
+@given(body=spelled())
+@example(body=b'{"img":"AAAA","img":"BBBB"}')
+@example(body=b'{"x":{"img":"AAAA"},"img":"BBBB"}')
+@example(body=b'{"x":"\\"img":"AAAA"}')
+@example(body=b'{"url":"img","img":"AAAA"')
+@example(body=b'{"img":"data:image\\/png;base64,AAAA"}')
+@example(body=b'{"img"  "AAAA"}')
+@example(body=b'{"img":"AAAA')
+@example(body=b'{"img":')
+def test_cutting_pictures_out_first_changes_nothing(body):
+    for read in (detect, compare):
+        found = {}
+        for least in (1, 10**9):
+            with pytest.MonkeyPatch.context() as patched:
+                patched.setattr(json_form, "_WORTH_CUTTING", least)
+                found[least] = outcome(lambda read=read: read(body))
+        assert found[1] == found[10**9]
+
+
+def test_a_long_picture_is_cut_and_a_short_one_is_not():
+    data = bytes(range(256)) * 200
+    for text in (base64.b64encode(data), b"data:image/jpeg;base64," + base64.b64encode(data)):
+        notation = json_form.JsonNotation(b'{"img":"%s"}' % text)
+        assert notation._pictures == [data]
+        assert len(notation._body) < 100
+    assert json_form.JsonNotation(b'{"img":"AAAA"}')._pictures == []
+
+
+def test_a_caller_cannot_write_a_mark():
+    fields = detect_fields(json.dumps({"img": "!0123:0", "url": None}).encode(), "application/json")
+    with pytest.raises(FaceComparisonError, match="base64"):
+        fields["img"].data()
+
+
+@given(
+    body=st.binary(max_size=200),
+    content_type=st.sampled_from(
+        ["", "application/json", "application/msgpack", "image/png", "multipart/form-data; boundary=x", "text/plain"]
+    ),
+)
+def test_no_body_is_more_than_a_refusal(body, content_type):
+    for read in (
+        lambda: requests.detect_request(body, content_type, {}),
+        lambda: requests.compare_request(body, content_type, "v"),
+    ):
+        assert outcome(read) is not None
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"x": [' + b"[]," * 1_000_000 + b"[]]}",
+        b'{"url": [' + b"[]," * 1_000_000 + b"[]]}",
+        b'{"face_hash": [' + b"1," * 1_000_000 + b"1]}",
+        b'{"targets": [' + b"1," * 1_000_000 + b'1], "source": {}}',
+        b'{"targets": [{"face_hash": [' + b"1," * 1_000_000 + b'1]}], "source": {}}',
+        b"\x81\xa1x\xdd\x00\x0f\x42\x40" + b"\x90" * 1_000_000,
+        b"\x82\xa6source\x80\xa7targets\xdd\x00\x0f\x42\x40" + b"\x90" * 1_000_000,
+    ],
+    ids=["unknown", "url", "face_hash", "targets", "a target's face_hash", "unknown in MessagePack", "packed targets"],
+)
+def test_a_body_of_small_things_does_not_fill_memory(body):
+    content_type = "application/json" if body.startswith(b"{") else "application/msgpack"
+    tracemalloc.start()
+    try:
+        for read in (
+            lambda: requests.detect_request(body, content_type, {}),
+            lambda: requests.compare_request(body, content_type, "v"),
+        ):
+            outcome(read)
+        assert tracemalloc.get_traced_memory()[1] < 3 * len(body) + 2**20
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.parametrize(
+    ("content_type", "body", "form"),
+    [
+        ("image/gif", b"GIF89a", "image"), ("IMAGE/JPEG; q=1", b"x", "image"), ("", b"\xff\xd8\xff", "image"),
+        ("text/plain", b"[1]", "json"), ("", b"", "json"), ("image/png", b'\xef\xbb\xbf {"a', "json"),
+        ("application/x-msgpack", b"\x80", "msgpack"), ("multipart/form-data; boundary=x", b"--x", "multipart"),
+        ("multipart/form-data", b'{"img', "json"),
+    ],
+)  # fmt: skip
+def test_the_form_of_a_body(content_type, body, form):
+    assert form_of(content_type, body) == form
+
+
+def test_defaults_are_the_contracts():
+    request = requests.detect_request(b'{"url": "http://a/b"}', "", {})
+    assert (request.picture, request.max_faces, request.min_confidence) == (requests.Url("http://a/b"), 100, None)
+    comparison = requests.compare_request(b'{"source": {"url": "a"}, "target": {"url": "b"}}', "", "v")
+    assert (comparison.source, comparison.targets, comparison.threshold) == (
+        requests.Url("a"),
+        (requests.Url("b"),),
+        None,
+    )
+
+
+def test_the_query_speaks_where_the_body_is_silent():
+    picture = b"\xff\xd8\xff"
+    silent = requests.detect_request(picture, "image/jpeg", {"max_faces": "3", "min_confidence": "0.25"})
+    assert (silent.max_faces, silent.min_confidence) == (3, 0.25)
+    body = b'{"url": "a", "max_faces": 5, "min_confidence": 0}'
+    spoken = requests.detect_request(body, "", {"max_faces": "3", "min_confidence": "0.25"})
+    assert (spoken.max_faces, spoken.min_confidence) == (5, 0)
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        {"max_faces": "0"},
+        {"max_faces": "x"},
+        {"max_faces": "1.5"},
+        {"max_faces": "true"},
+        {"min_confidence": "nan"},
+        {"min_confidence": "2"},
+    ],
+)
+def test_a_query_that_is_wrong_is_refused_whatever_the_body_says(query):
+    with pytest.raises(InvalidParameter):
+        requests.detect_request(b'{"url": "a", "max_faces": 5, "min_confidence": 0}', "", query)
+
+
+@given(seed=st.integers(0, 999), exponent=st.integers(-30, 30), zeros=st.integers(0, 767))
+def test_a_hash_has_norm_one_and_its_own_direction(seed, exponent, zeros):
+    direction = np.random.default_rng(seed).normal(size=768).astype(np.float32)
+    direction[768 - zeros :] = 0
+    numbers = direction.astype(np.float64) * 10.0**exponent
+    if np.linalg.norm(numbers) < 1e-6:
+        with pytest.raises(InvalidFaceHash):
+            requests.face_hash(numbers.tolist())
+        return
+    vector = requests.face_hash(numbers.tolist())
+    assert vector.dtype == np.float32
+    assert np.linalg.norm(vector) == pytest.approx(1, abs=1e-5)
+    assert np.allclose(vector, direction / np.linalg.norm(direction), atol=1e-6)
+
+
+def test_bytes_of_a_hash_are_its_numbers():
+    numbers = np.random.default_rng(1).normal(size=768).astype("<f4")
+    assert np.array_equal(requests.face_hash(numbers.tobytes()), requests.face_hash(numbers.tolist()))
+
+
+def test_bytes_of_a_hash_that_are_no_numbers_are_refused():
+    for wrong in (np.full(768, np.nan, "<f4"), np.full(768, np.inf, "<f4")):
+        with pytest.raises(InvalidFaceHash):
+            requests.face_hash(wrong.tobytes())
+
+
+def test_numbers_in_message_pack_that_are_none_are_refused():
+    body = msgspec.msgpack.encode({"url": "a", "min_confidence": float("nan")})
+    with pytest.raises(InvalidParameter):
+        requests.detect_request(body, "application/msgpack", {})
+
+
+def test_the_place_of_a_mistake_is_told_when_it_is_known():
+    with pytest.raises(InvalidJson, match="byte 8"):
+        requests.detect_request(b'{"url": x}', "", {})

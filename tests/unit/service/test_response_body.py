@@ -1,0 +1,100 @@
+"""How much of a body is taken, in pieces of every size."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import zlib
+
+import pytest
+
+from face_comparison.errors import BodyTooLarge, UrlFetchFailed
+from face_comparison.fetching.response_body import read_body
+
+LIMIT = 200_000
+PICTURE = bytes(range(256)) * 700  # 179,200 bytes: several pieces
+
+
+def body(data: bytes, *, declared: int | None = None, encoding: str | None = None, piece: int = 1 << 30) -> bytes:
+    stream = io.BytesIO(data)
+    return read_body(lambda size: stream.read(min(size, piece)), declared, encoding, LIMIT)
+
+
+@pytest.mark.parametrize("piece", [1000, 65_536, 1 << 30])
+def test_a_body_comes_whole(piece: int) -> None:
+    assert body(PICTURE, piece=piece) == PICTURE
+    assert body(PICTURE, declared=len(PICTURE), piece=piece) == PICTURE
+    assert body(gzip.compress(PICTURE), encoding="gzip", piece=piece) == PICTURE
+    assert body(zlib.compress(PICTURE), encoding=" Deflate ", piece=piece) == PICTURE
+
+
+def test_an_empty_body() -> None:
+    assert body(b"") == b""
+    assert body(b"", declared=0) == b""
+
+
+def test_the_limit_itself_is_allowed_and_one_byte_more_is_not() -> None:
+    assert len(body(bytes(LIMIT))) == LIMIT
+    assert len(body(gzip.compress(bytes(LIMIT)), encoding="gzip")) == LIMIT
+    with pytest.raises(BodyTooLarge):
+        body(bytes(LIMIT + 1))
+    with pytest.raises(BodyTooLarge):
+        body(gzip.compress(bytes(LIMIT + 1)), encoding="gzip")
+
+
+def test_a_length_above_the_limit_is_refused_before_anything_is_read() -> None:
+    def unread(size: int) -> bytes:
+        raise AssertionError("it was read")
+
+    with pytest.raises(BodyTooLarge, match="200000 bytes"):
+        read_body(unread, LIMIT + 1, None, LIMIT)
+
+
+def test_no_more_is_read_than_shows_that_it_is_too_much() -> None:
+    read = 0
+
+    def endless(size: int) -> bytes:
+        nonlocal read
+        read += size
+        return bytes(size)
+
+    with pytest.raises(BodyTooLarge):
+        read_body(endless, None, None, LIMIT)
+    assert read < LIMIT + 2 * 65_536
+
+
+def test_what_follows_the_end_of_compressed_data_counts_too() -> None:
+    with pytest.raises(BodyTooLarge):
+        body(gzip.compress(PICTURE) + bytes(LIMIT), encoding="gzip")
+
+
+def test_compressed_data_unpacks_no_further_than_the_limit() -> None:
+    import tracemalloc
+
+    bomb = gzip.compress(bytes(100_000_000))
+    assert len(bomb) < LIMIT
+    tracemalloc.start()
+    try:
+        with pytest.raises(BodyTooLarge):
+            body(bomb, encoding="gzip")
+        assert tracemalloc.get_traced_memory()[1] < 10 * LIMIT
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.parametrize(
+    ("data", "options"),
+    [
+        (PICTURE[:-1], {"declared": len(PICTURE)}),
+        (b"", {"declared": 1}),
+        (gzip.compress(PICTURE)[:-9], {"encoding": "gzip"}),
+        (b"", {"encoding": "gzip"}),
+        (PICTURE, {"encoding": "gzip"}),
+        (PICTURE, {"encoding": "br"}),
+        (PICTURE, {"encoding": "gzip, gzip"}),
+    ],
+    ids=["short", "nothing", "short gzip", "no gzip", "not gzip", "brotli", "twice"],
+)
+def test_a_body_that_is_not_what_was_announced(data: bytes, options: dict[str, object]) -> None:
+    with pytest.raises(UrlFetchFailed):
+        body(data, **options)  # type: ignore[arg-type]

@@ -1,11 +1,13 @@
 """The structure of a JPEG: its markers in order and what they say, without decoding a pixel.
 
-Reading is lenient about what costs no pixel (fill bytes, strays, damaged metadata) and bounded in time for any data.
+Reading is lenient about what costs no pixel (fill bytes, stray bytes, damaged metadata) and bounded for any data:
+segments and scans are limited in number, and the bytes between them are passed over by one search each.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from face_comparison.errors import CorruptImage, UnsupportedFormat
@@ -13,50 +15,48 @@ from face_comparison.image.exif import orientation_of
 
 START, END = b"\xff\xd8", b"\xff\xd9"
 
-SOS, EOI = 0xDA, 0xD9
-_SOF = range(0xC0, 0xD0)
-_NOT_SOF = (0xC4, 0xC8, 0xCC)  # Huffman tables, a reserved marker and arithmetic tables stand amid the frame markers
+SOS, EOI, _SOI = 0xDA, 0xD9, 0xD8
+DQT, DHT, DRI = 0xDB, 0xC4, 0xDD
+APP0, APP1, APP14 = 0xE0, 0xE1, 0xEE
+SOF = frozenset(range(0xC0, 0xD0)) - {DHT, 0xC8, 0xCC}
 _DECODED_SOF = (0xC0, 0xC1, 0xC2)  # baseline, sequential, progressive
-_PROGRESSIVE, _DRI, _APP1 = 0xC2, 0xDD, 0xE1
-_BARE = (0x01, *range(0xD0, 0xD9))
-"""Markers without content: temporary, restart, start of a picture."""
+_PROGRESSIVE = 0xC2
+_BARE = frozenset((0x01, *range(0xD0, 0xD9)))
+"""Markers without content: temporary, restart, start of an image."""
 _EXIF = b"Exif\0\0"
 
-_MAX_MARKERS = 4096
-"""Bounds the time for walking a file of empty segments. The biggest colour profile has 255, and 20 MB of extended
-metadata have some 300."""
+_MAX_SEGMENTS = 4096
+"""The largest color profile has 255 segments, and 20 MB of extended metadata have some 300."""
 _MAX_SCANS = 64
-"""Every scan is a pass over the whole picture, however few bytes it has. Encoders write 10, at most some 30."""
+_USUAL_SCANS, _MAX_SCANNED = 24, 128_000_000
+"""Every scan is a pass over the whole image, however few bytes it has. Encoders write 10, at most some 20; more are
+read as long as they pass over no more than this many pixels."""
 
 # One fixed byte first: the expression engine then skips through pixels twenty times as fast as with "\xff+".
 _MARKER = re.compile(rb"\xff([^\x00\xff])", re.DOTALL)
 _MARKER_AFTER_SCAN = re.compile(rb"\xff([^\x00\xff\xd0-\xd7])", re.DOTALL)
 
 ALL_COEFFICIENTS = (1 << 64) - 1
-"""One bit for each coefficient of a block."""
+"""One bit per coefficient of a block."""
 
 
 @dataclass(frozen=True, slots=True)
 class Segment:
-    """A marker and where its content lies."""
+    """A marker and its content."""
 
     marker: int
+    content: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Coded:
+    """Where the entropy-coded data of a scan lies, restart markers included. The segment before it is its header."""
+
     start: int
     end: int
 
 
-@dataclass(frozen=True, slots=True)
-class Walk:
-    """The markers of a picture in their order.
-
-    segments: those with content. strays: ranges of bytes between segments that belong to none. scans: the ranges of
-    coded data, restart markers included. ended: whether the end marker was met.
-    """
-
-    segments: tuple[Segment, ...]
-    strays: tuple[tuple[int, int], ...]
-    scans: tuple[tuple[int, int], ...]
-    ended: bool
+Part = Segment | Coded
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,10 +72,20 @@ class Frame:
 
     @property
     def unit(self) -> tuple[int, int]:
-        """Pixels across and down of a coding unit of all components."""
+        """Width and height in pixels of a coding unit of a scan that holds every component."""
         if len(self.components) == 1:
             return 8, 8
         return 8 * max(across for across, _ in self.sampling), 8 * max(down for _, down in self.sampling)
+
+    @property
+    def units(self) -> int:
+        """Coding units of a scan that holds every component."""
+        return -(-self.width // self.unit[0]) * -(-self.height // self.unit[1])
+
+    @property
+    def blocks(self) -> int:
+        """At least the coding units of a scan that holds one component."""
+        return -(-self.width // 8) * -(-self.height // 8)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,93 +96,106 @@ class Scan:
     coefficients: int
 
 
-def walk(data: bytes, *, through_scans: bool) -> Walk:
-    """The markers up to the first scan's, or through all scans to the end marker or the end of the data."""
-    segments: list[Segment] = []
-    strays: list[tuple[int, int]] = []
-    coded: list[tuple[int, int]] = []
-    ended = False
-    at = len(START)
+def walk(data: bytes, *, through_scans: bool) -> tuple[Part, ...]:
+    """List the segments up to the first scan's header, or those of all scans and their coded data as well.
+
+    Behind the first scan's data, whatever reads like no further scan (a trailer, another file) ends the image.
+
+    Raises:
+        CorruptImage: the data ends before the first scan, or has more segments than any encoder writes.
+    """
+    parts: list[Part] = []
+    at, scans = len(START), 0
     pattern = _MARKER
-    for _ in range(_MAX_MARKERS):
+    for _ in range(_MAX_SEGMENTS):
         found = pattern.search(data, at)
-        if found is None:
-            break
-        marker = found[1][0]
-        start = at + len(bytes(data[at : found.start()]).rstrip(b"\xff"))  # any number of 0xff may lead a marker
         if pattern is _MARKER_AFTER_SCAN:
-            coded.append((at, start))
-        elif start > at:
-            strays.append((at, start))
-        if marker == EOI:
-            ended = True
+            parts.append(Coded(at, found.start() if found else len(data)))
+        marker = found[1][0] if found else EOI
+        if found is None or marker == EOI or (marker == _SOI and scans):
             break
         at, pattern = found.end(), _MARKER
         if marker in _BARE:
             continue
         size = int.from_bytes(data[at : at + 2], "big")
         if size < 2 or at + size > len(data):
+            if scans:
+                break
             raise CorruptImage("the JPEG ends early, or a length in it is wrong")
-        segments.append(Segment(marker, at + 2, at + size))
+        parts.append(Segment(marker, bytes(data[at + 2 : at + size])))
         at += size
         if marker == SOS:
+            scans += 1
             if not through_scans:
                 break
+            if scans > _MAX_SCANS:
+                raise CorruptImage(f"the JPEG has more than {_MAX_SCANS} scans")
             pattern = _MARKER_AFTER_SCAN
     else:
-        raise CorruptImage(f"the JPEG has more than {_MAX_MARKERS} segments")
-    if through_scans and not ended and pattern is _MARKER_AFTER_SCAN:
-        coded.append((at, len(data)))
-    return Walk(tuple(segments), tuple(strays), tuple(coded), ended)
+        raise CorruptImage(f"the JPEG has more than {_MAX_SEGMENTS} segments")
+    last = max((index for index, part in enumerate(parts) if isinstance(part, Coded)), default=len(parts))
+    return tuple(parts[: last + 1])
 
 
-def frame(data: bytes, header: Walk) -> Frame:
-    """The picture's frame, of a kind that is decoded; UnsupportedFormat or CorruptImage for any other."""
-    frames = [segment for segment in header.segments if segment.marker in _SOF and segment.marker not in _NOT_SOF]
-    if not frames or header.segments[-1].marker != SOS:
+def frame(parts: Sequence[Part]) -> Frame:
+    """The image's frame. Raises UnsupportedFormat or CorruptImage where it is not of a kind that is decoded."""
+    segments = [part for part in parts if isinstance(part, Segment)]
+    frames = [segment for segment in segments if segment.marker in SOF]
+    if not frames or all(segment.marker != SOS for segment in segments):
         raise CorruptImage("the JPEG ends before its pixels begin")
     if len(frames) > 1:
         raise CorruptImage("the JPEG has more than one frame")
-    marker, content = frames[0].marker, bytes(data[frames[0].start : frames[0].end])
+    marker, content = frames[0].marker, frames[0].content
     if marker not in _DECODED_SOF:
-        raise UnsupportedFormat("lossless, hierarchical and arithmetic-coded JPEG are not decoded")
+        raise UnsupportedFormat(
+            "lossless, hierarchical and arithmetic-coded JPEG are not supported: save it as baseline JPEG or PNG"
+        )
     if len(content) < 6 or len(content) != 6 + 3 * content[5]:
         raise CorruptImage("the JPEG's frame header has a wrong length")
     if content[0] != 8:
-        raise UnsupportedFormat(f"JPEG of {content[0]} bits a sample is not decoded, only of 8")
+        raise UnsupportedFormat(f"JPEG with {content[0]} bits per sample is not supported: save it with 8, or as PNG")
     if content[5] not in (1, 3, 4):
-        raise UnsupportedFormat(f"JPEG of {content[5]} components is not decoded, only grey, colour and CMYK")
+        raise UnsupportedFormat(f"JPEG with {content[5]} components is not supported, only gray, color and CMYK")
     height, width = int.from_bytes(content[1:3], "big"), int.from_bytes(content[3:5], "big")
     sampling = tuple((factors >> 4, factors & 15) for factors in content[7::3])
     if any(not 1 <= factor <= 4 for factors in sampling for factor in factors):
-        raise CorruptImage("the JPEG's frame header holds a sampling that no JPEG has")
+        raise CorruptImage("the JPEG's frame header holds a sampling factor that no JPEG has")
     return Frame(width, height, tuple(content[6::3]), sampling, marker == _PROGRESSIVE)
 
 
-def orientation(data: bytes, header: Walk) -> int:
+def orientation(parts: Sequence[Part]) -> int:
     """EXIF orientation, 1-8."""
-    for segment in header.segments:
-        if segment.marker == _APP1 and data[segment.start : segment.start + len(_EXIF)] == _EXIF:
-            return orientation_of(bytes(data[segment.start + len(_EXIF) : segment.end]))
+    for part in parts:
+        if isinstance(part, Segment) and part.marker == APP1 and part.content.startswith(_EXIF):
+            return orientation_of(part.content[len(_EXIF) :])
     return 1
 
 
-def restart_interval(data: bytes, header: Walk) -> int:
-    """Units between two restart markers; 0 when there are none."""
-    found = [data[segment.start : segment.end] for segment in header.segments if segment.marker == _DRI]
-    return int.from_bytes(found[-1], "big") if found else 0
+def restart_interval(parts: Sequence[Part]) -> int:
+    """Coding units between two restart markers of the first scan; 0 when there are none."""
+    interval = 0
+    for part in parts:
+        if isinstance(part, Coded):
+            break
+        if part.marker == DRI:
+            interval = int.from_bytes(part.content, "big")
+    return interval
 
 
-def scans(data: bytes, walked: Walk) -> list[Scan]:
-    """The scans that a walk met."""
+def scans(parts: Sequence[Part]) -> list[Scan]:
+    """The scans that a walk found."""
     found = []
-    for segment in walked.segments:
-        if segment.marker == SOS:
-            content = bytes(data[segment.start : segment.end])
+    for part in parts:
+        if isinstance(part, Segment) and part.marker == SOS:
+            content = part.content
             if len(content) < 4 or len(content) != 4 + 2 * content[0]:
                 raise CorruptImage("a scan header of the JPEG has a wrong length")
             first, last, bits_to_follow = content[-3], content[-2], content[-1] & 15
             found.append(Scan(tuple(content[1:-3:2]), 0 if bits_to_follow else (2 << last) - (1 << first)))
-    if len(found) > _MAX_SCANS:
-        raise CorruptImage(f"the JPEG has more than {_MAX_SCANS} scans")
     return found
+
+
+def require_few_scans(count: int, shape: Frame) -> None:
+    """Raises CorruptImage when a JPEG asks for more passes over its pixels than an encoder would."""
+    if count > _USUAL_SCANS and count * shape.width * shape.height > _MAX_SCANNED:
+        raise CorruptImage(f"the JPEG has {count} scans, more than an encoder writes for an image of this size")

@@ -1,0 +1,80 @@
+"""Processor time of files that cost much and show little: linear in their size, and near what decoders take themselves.
+
+Bounds are some five times what was measured, in seconds of the thread itself, so that a busy machine changes nothing.
+"""
+
+from __future__ import annotations
+
+import struct
+import time
+from collections.abc import Callable
+from contextlib import suppress
+
+import pytest
+from PIL import Image
+
+from devtools.photos import damage, kinds
+from face_comparison import image
+from face_comparison.errors import FaceComparisonError
+
+GRAY = kinds.jpeg(Image.linear_gradient("L").resize((64, 64)))
+CUT = kinds.jpeg(Image.fromarray(kinds.scene(640, 480)), restart_marker_blocks=1)
+MIB = 1 << 20
+
+
+def tables(marker: int, one: bytes, size: int) -> bytes:
+    """Segments of `size` bytes in all, filled with one table again and again."""
+    content = one * (65_000 // len(one))
+    segment = bytes([0xFF, marker]) + struct.pack(">H", len(content) + 2) + content
+    return segment * max(1, size // len(segment))
+
+
+def with_header(data: bytes, header: bytes, behind: bytes = b"") -> bytes:
+    return data[:2] + header + data[2:-2] + behind + data[-2:]
+
+
+JPEGS: dict[str, Callable[[int], bytes]] = {
+    "Huffman tables and stray bytes": lambda n: with_header(GRAY, tables(0xC4, b"\3" + bytes(16), n), b"\x55" * 40),
+    "Huffman tables with symbols": lambda n: with_header(GRAY, tables(0xC4, b"\x13\0\1" + bytes(15), n), b"\x55" * 40),
+    "Huffman tables and stray intervals": lambda n: with_header(
+        damage.stray_bytes(CUT, b"some stray bytes", rb"\xff\xd3"), tables(0xC4, b"\3" + bytes(16), n)
+    ),
+    "quantization tables": lambda n: with_header(GRAY, tables(0xDB, b"\3" + bytes([1] * 64), n)),
+    "comments": lambda n: with_header(GRAY, tables(0xFE, b"z", n)),
+    "restart intervals defined": lambda n: with_header(GRAY, b"\xff\xdd\0\4\0\0" * (n // 6)),
+    "zeros before the tables": lambda n: GRAY[:2] + bytes(n) + GRAY[2:],
+    "guarded bytes before the tables": lambda n: GRAY[:2] + b"\xff\0" * (n // 2) + GRAY[2:],
+    "fill bytes before the tables": lambda n: GRAY[:2] + b"\xff" * n + GRAY[2:],
+    "guarded bytes behind the pixels": lambda n: with_header(GRAY, b"", b"\xff\0" * (n // 2)),
+    "restart markers behind the pixels": lambda n: with_header(GRAY, b"", b"\xff\xd0" * (n // 2)),
+    "restart markers and strays": lambda n: with_header(CUT, b"", b"stray\xff\xd0" * (n // 7)),
+    "markers behind the pixels": lambda n: with_header(GRAY, b"", b"\xff\xe0\0\2" * (n // 4)),
+    "scans behind the pixels": lambda n: with_header(GRAY, b"", b"\xff\xda\0\x08\1\1\0\0\x3f\0" * (n // 10)),
+    "EXIF directories": lambda n: with_header(
+        GRAY, tables(0xE1, b"Exif\0\0II*\0\x08\0\0\0\xff\xff" + bytes(64_000), n)
+    ),
+}
+
+
+def seconds(data: bytes) -> float:
+    started = time.thread_time()
+    with suppress(FaceComparisonError):
+        image.decode(data, image.read_header(data))
+    return time.thread_time() - started
+
+
+@pytest.mark.parametrize("make", JPEGS.values(), ids=JPEGS)
+@pytest.mark.parametrize("size", [64 << 10, MIB, 8 * MIB])
+def test_jpeg_costs_processor_time_in_proportion_to_its_size(make: Callable[[int], bytes], size: int) -> None:
+    assert seconds(make(size)) < 0.25 + 0.15 * size / MIB
+
+
+def test_stray_bytes_in_every_interval_cost_a_bounded_time() -> None:
+    """Each of 2,048 intervals is proven by itself: the costliest of what is accepted."""
+    data = kinds.jpeg(Image.fromarray(kinds.scene(1024, 1024)), restart_marker_blocks=2)
+    strayed = damage.stray_bytes(data, b"some stray bytes", rb"\xff[\xd0-\xd7]")
+    assert seconds(strayed) < 1
+
+
+def test_many_scans_of_a_large_image_are_not_all_decoded() -> None:
+    assert seconds(damage.jpeg_of_many_scans(4096, 50)) < 0.5

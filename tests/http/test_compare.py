@@ -59,8 +59,8 @@ def test_every_face_of_a_target_is_judged_nearest_first(running):
     assert len(distances) == 3
     assert distances == sorted(distances)
     assert [face["SamePerson"] for face in target["Faces"]] == [True, False, False]
-    assert {name: target[name] for name in ("Distance", "Confidence", "SamePerson")} == {
-        name: target["Faces"][0][name] for name in ("Distance", "Confidence", "SamePerson")
+    assert {name: target[name] for name in ("Distance", "Confidence", "SamePerson", "Verdict")} == {
+        name: target["Faces"][0][name] for name in ("Distance", "Confidence", "SamePerson", "Verdict")
     }
     assert target["Faces"][0]["FaceConfidence"] == 0.85
     assert target["Faces"][0]["Distance"] == pytest.approx(
@@ -72,7 +72,7 @@ def test_a_hash_has_no_box(running):
     reply = running.compare(source=numbers("anna"), targets=[numbers("anna"), numbers("bert")]).json
     assert reply["Source"] == {}
     assert [set(face) for target in reply["Targets"] for face in target["Faces"]] == [
-        {"Distance", "Confidence", "SamePerson"}
+        {"Distance", "Confidence", "SamePerson", "Verdict"}
     ] * 2
     assert reply["Targets"][0]["Distance"] == 0.0
 

@@ -132,7 +132,7 @@ def test_kubernetes_is_told_why_a_start_failed(tmp_path: Path, monkeypatch: pyte
 
 
 def match(distance: float, *, same: bool) -> FaceMatch:
-    return FaceMatch(None, distance, 0.5, same)
+    return FaceMatch(None, distance, 0.5, same, "same" if same else "different")
 
 
 def test_compare_is_same_only_when_the_person_is_on_every_picture() -> None:

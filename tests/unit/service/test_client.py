@@ -137,7 +137,7 @@ def test_faces_are_values(client: Client, script: Script) -> None:
 
 
 def test_a_comparison_is_values(client: Client, script: Script) -> None:
-    verdict = {"Distance": 0.5, "Confidence": 0.99, "SamePerson": True}
+    verdict = {"Distance": 0.5, "Confidence": 0.99, "SamePerson": True, "Verdict": "same"}
     target = {**verdict, "Faces": [{**verdict, "BoundingBox": BOX, "FaceConfidence": 0.8}, verdict]}
     failure = {"Error": {"code": "no_face", "message": "none"}}
     source = {"BoundingBox": BOX, "Confidence": 0.7}
@@ -147,6 +147,7 @@ def test_a_comparison_is_values(client: Client, script: Script) -> None:
     found, missing = answer.targets
     assert isinstance(found, Target)
     assert [match.box is None for match in found.matches] == [False, True]
+    assert (found.verdict, found.matches[0].verdict) == ("same", "same")
     assert missing == TargetFailure("no_face", "none")
     assert [target.same_person for target in answer.targets] == [True, None]
     assert answer.source is not None

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from face_comparison.errors import NoFace
-from face_comparison.vision.matching import Scale, hash_match, largest_face, picture_match
+from face_comparison.vision.matching import Calibration, hash_match, largest_face, picture_match
 from face_comparison.vision.types import HASH_SIZE, Analysis, Box, Face, Quality
 
-SCALE = Scale(threshold=1.0, even=1.1, slope=0.1)
+CALIBRATION = Calibration(threshold=1.0, midpoint=1.1, slope=0.1, same_below=1.05, different_above=1.2)
 
 
 def at(distance):
@@ -45,26 +47,26 @@ def test_a_picture_without_faces_cannot_be_compared():
     with pytest.raises(NoFace):
         largest_face([])
     with pytest.raises(NoFace):
-        picture_match(at(0), picture(), SCALE)
+        picture_match(at(0), picture(), CALIBRATION)
 
 
 def test_faces_come_nearest_first_with_their_picture():
     faces = [face(1.5), face(0.2), face(0.9)]
-    match = picture_match(at(0), picture(*faces), SCALE)
+    match = picture_match(at(0), picture(*faces), CALIBRATION)
     assert [found.face for found in match.faces] == [faces[1], faces[2], faces[0]]
     assert [found.distance for found in match.faces] == pytest.approx([0.2, 0.9, 1.5], abs=1e-6)
     assert (match.width, match.height) == (640, 480)
 
 
 def test_a_hash_is_compared_without_a_face():
-    match = hash_match(at(0), at(0.5), SCALE)
+    match = hash_match(at(0), at(0.5), CALIBRATION)
     assert [(found.face, found.same_person) for found in match.faces] == [(None, True)]
 
 
 def test_the_threshold_itself_is_the_same_person():
-    distance = hash_match(at(0), at(0.7), SCALE).faces[0].distance
+    distance = hash_match(at(0), at(0.7), CALIBRATION).faces[0].distance
     verdicts = [
-        hash_match(at(0), at(0.7), Scale(threshold, 1.1, 0.1)).faces[0].same_person
+        hash_match(at(0), at(0.7), replace(CALIBRATION, threshold=threshold)).faces[0].same_person
         for threshold in (np.nextafter(distance, 0), distance, np.nextafter(distance, 2))
     ]
     assert verdicts == [False, True, True]
@@ -72,7 +74,30 @@ def test_the_threshold_itself_is_the_same_person():
 
 @given(distance=st.floats(0, 2), threshold=st.floats(0, 2))
 def test_confidence_is_the_bundles_whatever_the_threshold(distance, threshold):
-    found = hash_match(at(0), at(distance), Scale(threshold, 1.1, 0.1)).faces[0]
-    assert found.confidence == hash_match(at(0), at(distance), SCALE).faces[0].confidence
+    found = hash_match(at(0), at(distance), replace(CALIBRATION, threshold=threshold)).faces[0]
+    assert found.confidence == hash_match(at(0), at(distance), CALIBRATION).faces[0].confidence
     assert 0 <= found.confidence <= 1
     assert (found.confidence > 0.5) == (found.distance < 1.1)
+
+
+@pytest.mark.parametrize(
+    ("distance", "threshold", "verdict"),
+    [
+        (1.04, 1.1, "same"),
+        (1.06, 1.1, "review"),
+        (1.19, 1.1, "review"),
+        (1.21, 1.1, "different"),
+        (0.94, 1.0, "same"),
+        (1.04, 1.0, "review"),
+        (1.11, 1.0, "different"),
+    ],
+)
+def test_review_limits_move_with_the_threshold(distance, threshold, verdict):
+    found = hash_match(at(0), at(distance), replace(CALIBRATION, threshold=threshold)).faces[0]
+    assert found.verdict == verdict
+
+
+@given(distance=st.floats(0, 2), threshold=st.floats(0, 2))
+def test_verdict_never_contradicts_same_person(distance, threshold):
+    found = hash_match(at(0), at(distance), replace(CALIBRATION, threshold=threshold)).faces[0]
+    assert found.verdict in ({"same", "review"} if found.same_person else {"review", "different"})

@@ -8,10 +8,10 @@ import pytest
 
 from face_comparison import rendering
 from face_comparison.rendering import Compared, comparison
-from face_comparison.vision.matching import FaceMatch, Scale, TargetMatch
+from face_comparison.vision.matching import Calibration, FaceMatch, TargetMatch
 from face_comparison.vision.types import Box, Face, Quality
 
-SCALE = Scale(1.128, 1.128, 0.06)
+CALIBRATION = Calibration(1.128, 1.128, 0.06, 1.07, 1.19)
 GREY = 90
 
 
@@ -24,12 +24,12 @@ def picture(width: int = 800, height: int = 640) -> np.ndarray:
 
 
 def match(distance: float, *, same: bool, where: Face | None = None) -> FaceMatch:
-    return FaceMatch(where or face(300, 200, 100), distance, 0.75, same)
+    return FaceMatch(where or face(300, 200, 100), distance, 0.75, same, "same" if same else "different")
 
 
 def drawn(*targets: Compared, source: np.ndarray | None = None, of: Face | None = None) -> np.ndarray:
     return rendering.compared(
-        "a.jpg", picture() if source is None else source, of or face(300, 200, 100), targets, SCALE
+        "a.jpg", picture() if source is None else source, of or face(300, 200, 100), targets, CALIBRATION
     )
 
 

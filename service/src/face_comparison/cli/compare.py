@@ -12,7 +12,7 @@ from face_comparison.cli.exit_status import FAILED
 from face_comparison.errors import FaceComparisonError
 
 if TYPE_CHECKING:
-    from face_comparison.vision.matching import Scale, TargetMatch
+    from face_comparison.vision.matching import Calibration, TargetMatch
     from face_comparison.vision.types import Analysis, Face
 
 SAME, DIFFERENT = 0, 1
@@ -56,12 +56,12 @@ def command(
 
     The exit status is 0 when the person is on all of them, 1 when not, 2 when a picture could not be judged.
     """
-    from face_comparison.vision.matching import Scale, largest_face, picture_match  # noqa: PLC0415
+    from face_comparison.vision.matching import largest_face, picture_match  # noqa: PLC0415
     from face_comparison.wire import responses  # noqa: PLC0415 (see `analyzers.loaded`)
 
     analyzer, threads = analyzers.loaded(given)
     model = analyzer.model
-    scale = Scale(model.threshold if threshold is None else threshold, model.threshold, model.scale)
+    calibration = model.calibration(threshold)
     (_, first), *others = analyzers.analyses(analyzer, (source, *targets), threads)
     if isinstance(first, FaceComparisonError):
         raise type(first)(f"{source}: {first.message}")
@@ -71,26 +71,30 @@ def command(
         if isinstance(analysis, FaceComparisonError):
             return analysis
         try:
-            return picture_match(face.hash, analysis, scale)
+            return picture_match(face.hash, analysis, calibration)
         except FaceComparisonError as error:
             return error
 
     verdicts = [(path, judged(analysis)) for path, analysis in others]
     if draw is not None:
-        _draw(source, face, verdicts, scale, draw)
+        _draw(source, face, verdicts, calibration, draw)
     if as_json:
         found = [verdict for _, verdict in verdicts]
-        reply = responses.compare_reply((face, first), found, scale.threshold, model.version)
+        reply = responses.compare_reply((face, first), found, calibration.threshold, model.version)
         reply["Source"] = {"Image": str(source), **reply["Source"]}
         reply["Targets"] = [{"Image": str(path), **of} for path, of in zip(targets, reply["Targets"], strict=True)]
         click.echo(responses.encoded(reply, responses.JSON))
     else:
-        click.echo(table(source, len(first.faces), verdicts, scale.threshold))
+        click.echo(table(source, len(first.faces), verdicts, calibration.threshold))
     raise SystemExit(status([verdict for _, verdict in verdicts]))
 
 
 def _draw(
-    source: Path, face: Face, verdicts: list[tuple[Path, TargetMatch | FaceComparisonError]], scale: Scale, out: Path
+    source: Path,
+    face: Face,
+    verdicts: list[tuple[Path, TargetMatch | FaceComparisonError]],
+    calibration: Calibration,
+    out: Path,
 ) -> None:
     from face_comparison import rendering  # noqa: PLC0415
 
@@ -102,7 +106,9 @@ def _draw(
             return rendering.Compared(path.name, None, told)
 
     targets = [shown(path, verdict) for path, verdict in verdicts]
-    out.write_bytes(rendering.png(rendering.compared(source.name, analyzers.pixels(source), face, targets, scale)))
+    out.write_bytes(
+        rendering.png(rendering.compared(source.name, analyzers.pixels(source), face, targets, calibration))
+    )
 
 
 def status(verdicts: list[TargetMatch | FaceComparisonError]) -> int:

@@ -65,13 +65,14 @@ class SourceFace:
 class Match:
     """A target's face against the source's.
 
-    distance: Euclidean, 0-2. confidence: the probability that both are one person, 0-1. box, face_confidence None: the
-    target was a hash.
+    distance: Euclidean, 0-2. confidence: the probability that both are one person, 0-1. verdict: `same`, `different` or
+    `review` where a person should decide. box, face_confidence None: the target was a hash.
     """
 
     distance: float
     confidence: float
     same_person: bool
+    verdict: str
     box: BoundingBox | None
     face_confidence: float | None
 
@@ -81,6 +82,7 @@ class Target:
     """One target: its best face's verdict, and every face's, nearest first."""
 
     same_person: bool
+    verdict: str
     distance: float
     confidence: float
     matches: tuple[Match, ...]
@@ -158,6 +160,7 @@ def _target(target: Mapping[str, Any]) -> Target | TargetFailure:
         return TargetFailure(target["Error"]["code"], target["Error"]["message"])
     return Target(
         same_person=target["SamePerson"],
+        verdict=target["Verdict"],
         distance=target["Distance"],
         confidence=target["Confidence"],
         matches=tuple(_match(match) for match in target["Faces"]),
@@ -170,6 +173,7 @@ def _match(match: Mapping[str, Any]) -> Match:
         distance=match["Distance"],
         confidence=match["Confidence"],
         same_person=match["SamePerson"],
+        verdict=match["Verdict"],
         box=None if box is None else _box(box),
         face_confidence=match.get("FaceConfidence"),
     )

@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 
 from face_comparison.rendering.strokes import SUBPIXELS, Color, Picture, at, plate
-from face_comparison.vision.matching import Scale, TargetMatch
+from face_comparison.vision.matching import Calibration, TargetMatch
 from face_comparison.vision.types import Box, Face
 
 SAME: Color = (86, 180, 233)
@@ -60,14 +60,14 @@ class _Place:
         )
 
 
-def compared(name: str, picture: Picture, face: Face, targets: Sequence[Compared], scale: Scale) -> Picture:
+def compared(name: str, picture: Picture, face: Face, targets: Sequence[Compared], calibration: Calibration) -> Picture:
     """The source's name, upright RGB picture and face against each target, one below the other."""
     height = int(np.clip(MOST_PIXELS / len(targets) - 200, *_HEIGHTS))
     unit = max(0.62, height / _HEIGHTS[1])  # below, text could not be read
     first = _panel_width([picture], height)
     second = _panel_width([each.picture for each in targets if each.picture is not None], height)
     sizes = _Sizes(height, first, second, unit)
-    return np.vstack([_row(Compared(name, picture, ""), face, each, scale, sizes) for each in targets])
+    return np.vstack([_row(Compared(name, picture, ""), face, each, calibration, sizes) for each in targets])
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +88,7 @@ def _panel_width(pictures: Sequence[Picture], height: int) -> int:
     return round(height * float(np.clip(max(natural), _NARROWEST, _WIDEST)))
 
 
-def _row(source: Compared, face: Face, target: Compared, scale: Scale, sizes: _Sizes) -> Picture:
+def _row(source: Compared, face: Face, target: Compared, calibration: Calibration, sizes: _Sizes) -> Picture:
     edge, below = sizes.of(16), sizes.of(128)
     width = 3 * edge + sizes.source + sizes.target
     canvas = np.full((sizes.height + below + 3 * edge, width, 3), GROUND, np.uint8)
@@ -107,7 +107,7 @@ def _row(source: Compared, face: Face, target: Compared, scale: Scale, sizes: _S
         _faces(canvas, (first, face), second, found, sizes)
     _name(canvas, source.name, first.left, sizes.source, sizes)
     _name(canvas, target.name, second.left if second else beside, sizes.target, sizes)
-    _told(canvas, (source.picture, face), target, scale, sizes)
+    _told(canvas, (source.picture, face), target, calibration, sizes)
     return canvas
 
 
@@ -208,7 +208,9 @@ def _name(canvas: Picture, name: str, left: float, width: int, sizes: _Sizes) ->
 # --- what is told below -----------------------------------------------------------------------------------------------
 
 
-def _told(canvas: Picture, source: tuple[Picture, Face], target: Compared, scale: Scale, sizes: _Sizes) -> None:
+def _told(
+    canvas: Picture, source: tuple[Picture, Face], target: Compared, calibration: Calibration, sizes: _Sizes
+) -> None:
     edge, side = sizes.of(16), sizes.of(96)
     top = canvas.shape[0] - edge - sizes.of(128) + edge
     left = 2 * edge
@@ -238,7 +240,7 @@ def _told(canvas: Picture, source: tuple[Picture, Face], target: Compared, scale
     sure = f"probability of one person {_percent(best.confidence)}"
     if beside + _text_width(sure, small) <= left + room:
         _text(canvas, sure, beside, top + sizes.of(9), small, SOFT)
-    _scale(canvas, (left, top + sizes.of(64)), room, (best.distance, scale.threshold), color, sizes)
+    _scale(canvas, (left, top + sizes.of(64)), room, (best.distance, calibration.threshold), color, sizes)
 
 
 def _percent(probability: float) -> str:

@@ -20,7 +20,7 @@ from face_comparison.errors import FaceComparisonError
 from face_comparison.observability import metrics
 from face_comparison.serving.admission import Ticket
 from face_comparison.vision.analyzer import Analyzer, ModelInfo
-from face_comparison.vision.matching import Scale, TargetMatch, hash_match, largest_face, picture_match
+from face_comparison.vision.matching import Calibration, TargetMatch, hash_match, largest_face, picture_match
 from face_comparison.vision.types import Analysis, Face
 from face_comparison.wire.requests import MAX_FACES, CompareRequest, DetectRequest, FaceHash, Picture, Subject, Url
 
@@ -92,8 +92,7 @@ class FaceService:
 
         Raises what went wrong with the source; what went wrong with a target is that target's result.
         """
-        threshold = self.model.threshold if request.threshold is None else request.threshold
-        scale = Scale(threshold, self.model.threshold, self.model.scale)
+        calibration = self.model.calibration(request.threshold)
         # Threads of its own, so that slow servers of one request's pictures hold up no other request.
         pool = ThreadPoolExecutor(PICTURES_AT_ONCE, "comparison")
         try:
@@ -108,7 +107,9 @@ class FaceService:
                 analysis = source.result()
                 face = largest_face(analysis.faces)
                 shown, vector = (face, analysis), face.hash
-            return Comparison(shown, tuple(_matched(vector, target, scale) for target in targets), threshold)
+            return Comparison(
+                shown, tuple(_matched(vector, target, calibration) for target in targets), calibration.threshold
+            )
         finally:
             # After a bad source nothing more is begun; what runs ends by its own limits and need not be waited for.
             pool.shutdown(wait=False, cancel_futures=True)
@@ -151,13 +152,13 @@ def _slot(ticket: Ticket, stages: Stages) -> Iterator[None]:
 
 
 def _matched(
-    source: NDArray[np.float32], target: FaceComparisonError | FaceHash | Future[Analysis], scale: Scale
+    source: NDArray[np.float32], target: FaceComparisonError | FaceHash | Future[Analysis], calibration: Calibration
 ) -> TargetMatch | Exception:
     if isinstance(target, FaceComparisonError):
         return target
     try:
         if isinstance(target, FaceHash):
-            return hash_match(source, target.vector, scale)
-        return picture_match(source, target.result(), scale)
+            return hash_match(source, target.vector, calibration)
+        return picture_match(source, target.result(), calibration)
     except Exception as error:
         return error

@@ -22,8 +22,9 @@ from face_comparison import engines, image
 from face_comparison.image import Reduce
 from face_comparison.vision import recognizer
 from face_comparison.vision.batching import Direct, Gathered
-from face_comparison.vision.bundle import Bundle, Manifest
+from face_comparison.vision.bundle import Bundle, Comparison, Manifest, Review, Strangers
 from face_comparison.vision.geometry import ARCFACE_TEMPLATE, Detections, Pyramid
+from face_comparison.vision.matching import Calibration
 from face_comparison.vision.recognizer import Recognizer
 from face_comparison.vision.types import Analysis
 
@@ -55,7 +56,11 @@ CUDA = Buckets(views=(1, 4), crops=(1, 4, 16), faces=(1, 4, 16), aspects=recogni
 
 @dataclass(frozen=True, slots=True)
 class ModelInfo:
-    """What runs. threshold, scale: see `similarity.confidence`. licences: of the networks, SPDX."""
+    """What runs.
+
+    threshold, scale: see `embedding.confidence`. licences: of the networks, SPDX. review: the bundle's limits of the
+    verdict `review`. strangers: its measured distances between different people.
+    """
 
     version: str
     bundle: str
@@ -65,6 +70,19 @@ class ModelInfo:
     device: str
     engine: str
     licences: tuple[str, ...]
+    review: Review | None = None
+    strangers: Strangers | None = None
+
+    def calibration(self, threshold: float | None = None) -> Calibration:
+        """How distances are judged at a request's threshold, or at the bundle's own."""
+        limits = Comparison(threshold=self.threshold, scale=self.scale, review=self.review).limits
+        return Calibration(
+            threshold=self.threshold if threshold is None else threshold,
+            midpoint=self.threshold,
+            slope=self.scale,
+            same_below=limits.same_below,
+            different_above=limits.different_above,
+        )
 
 
 class Analyzer(Protocol):
@@ -165,6 +183,8 @@ def build_analyzer(
         min_confidence=manifest.detector.min_confidence,
         device=chosen.device,
         engine=chosen.name,
+        review=manifest.comparison.review,
+        strangers=manifest.comparison.strangers,
         licences=tuple(sorted({manifest.detector.licence, manifest.embedder.licence})),
     )
     batched = Gathered if chosen.device == "cuda" else Direct

@@ -22,6 +22,7 @@ _Digest = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}$", description="SHA
 _Name = Annotated[str, msgspec.Meta(pattern="^[a-z0-9][a-z0-9.-]{0,62}$")]
 _FileName = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9_-][A-Za-z0-9._-]*$")]
 _Share = Annotated[float, msgspec.Meta(ge=0, le=1)]
+_Distance = Annotated[float, msgspec.Meta(gt=0, lt=2, description="Euclidean distance of two hashes")]
 _Side = Annotated[int, msgspec.Meta(ge=32, le=4096, multiple_of=32)]
 
 
@@ -92,12 +93,71 @@ class Embedder(_Strict, kw_only=True, frozen=True):
     origin: Origin | None = None
 
 
-class Comparison(_Strict, kw_only=True, frozen=True):
-    """threshold: Euclidean distance, 0-2, at which two faces are as likely one person as two. scale: of the logistic
-    function that turns a distance into a confidence, in distance."""
+class Review(_Strict, kw_only=True, frozen=True):
+    """Distances between which a person should decide, at the bundle's own threshold.
 
-    threshold: Annotated[float, msgspec.Meta(gt=0, lt=2)]
+    same_below: up to this distance the verdict is `same`. different_above: beyond this distance it is `different`.
+    In between it is `review`.
+    """
+
+    same_below: _Distance
+    different_above: _Distance
+
+    def __post_init__(self) -> None:
+        if self.same_below > self.different_above:
+            raise ValueError("review.same_below must not exceed review.different_above")
+
+
+class Quantile(_Strict, kw_only=True, frozen=True):
+    """fraction: of the pairs of strangers, 0-1. distance: at or below which that fraction lies."""
+
+    fraction: Annotated[float, msgspec.Meta(gt=0, lt=1)]
+    distance: _Distance
+
+
+class Strangers(_Strict, kw_only=True, frozen=True):
+    """The measured distances between different people.
+
+    people, pairs: how many were measured. cosine_mean, cosine_deviation: of the cosine similarity of their hashes, mean
+    and standard deviation; cosine similarity is close to normally distributed, distance = sqrt(2 - 2 * cosine) is not.
+    quantiles: ascending; the smallest says how near the nearest strangers came.
+    """
+
+    people: Annotated[int, msgspec.Meta(ge=2)]
+    pairs: Annotated[int, msgspec.Meta(ge=1)]
+    cosine_mean: Annotated[float, msgspec.Meta(ge=-1, le=1)]
+    cosine_deviation: Annotated[float, msgspec.Meta(gt=0, le=1)]
+    quantiles: tuple[Quantile, ...] = ()
+
+    def __post_init__(self) -> None:
+        rows = [(quantile.fraction, quantile.distance) for quantile in self.quantiles]
+        if rows != sorted(rows) or len({fraction for fraction, _ in rows}) < len(rows):
+            raise ValueError("strangers.quantiles must ascend")
+
+
+class Comparison(_Strict, kw_only=True, frozen=True):
+    """How the bundle's distances are judged.
+
+    threshold: Euclidean distance, 0-2, at which two faces are as likely one person as two. scale: of the logistic
+    function that turns a distance into a confidence, in distance. review: the limits of the verdict `review`; without
+    it, one `scale` on either side of the threshold. strangers: None when nobody measured them.
+    """
+
+    threshold: _Distance
     scale: Annotated[float, msgspec.Meta(gt=0, le=1)]
+    review: Review | None = None
+    strangers: Strangers | None = None
+
+    def __post_init__(self) -> None:
+        if not self.limits.same_below <= self.threshold <= self.limits.different_above:
+            raise ValueError("comparison.threshold must lie between review.same_below and review.different_above")
+
+    @property
+    def limits(self) -> Review:
+        """`review`, or its default."""
+        if self.review is not None:
+            return self.review
+        return Review(same_below=self.threshold - self.scale, different_above=self.threshold + self.scale)
 
 
 class Manifest(_Strict, kw_only=True, frozen=True):

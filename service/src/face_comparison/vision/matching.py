@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,28 +13,45 @@ from face_comparison.errors import NoFace
 from face_comparison.vision import embedding
 from face_comparison.vision.types import Analysis, Face
 
+Verdict = Literal["same", "review", "different"]
+
 
 @dataclass(frozen=True, slots=True)
-class Scale:
-    """How distances become verdicts.
+class Calibration:
+    """How distances (0-2) become confidences and verdicts.
 
-    threshold: the greatest distance (0-2) at which two faces are called one person. even, slope: the bundle's
-    calibration, the distance at which both answers are equally likely and how fast the probability falls around it.
+    threshold: the greatest distance at which two faces are called one person. midpoint, slope: the bundle's distance at
+    which both answers are equally likely, and how fast the probability falls around it. same_below, different_above:
+    the bundle's limits of `review`, at its own threshold, which is the midpoint.
     """
 
     threshold: float
-    even: float
+    midpoint: float
     slope: float
+    same_below: float
+    different_above: float
+
+    def verdict(self, distance: float) -> Verdict:
+        """What to do with a pair of faces; the limits move with the threshold."""
+        shift = self.threshold - self.midpoint
+        if distance <= self.same_below + shift:
+            return "same"
+        return "different" if distance > self.different_above + shift else "review"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class FaceMatch:
-    """A target's face against the source. face None: the target was a bare hash. confidence: probability, 0-1."""
+    """A target's face against the source.
+
+    face None: the target was a bare hash. confidence: probability of one person, 0-1. verdict: `same`, `different`, or
+    `review` where a person should decide.
+    """
 
     face: Face | None
     distance: float
     confidence: float
     same_person: bool
+    verdict: Verdict
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -52,24 +70,27 @@ def largest_face(faces: Sequence[Face]) -> Face:
     return max(faces, key=lambda face: (face.box.area, face.confidence))
 
 
-def picture_match(source: NDArray[np.float32], target: Analysis, scale: Scale) -> TargetMatch:
+def picture_match(source: NDArray[np.float32], target: Analysis, calibration: Calibration) -> TargetMatch:
     """The source's hash against every face of a picture. Raises NoFace."""
     if not target.faces:
         raise NoFace("no face was found in the picture")
-    matches = (_match(source, face.hash, face, scale) for face in target.faces)
+    matches = (_match(source, face.hash, face, calibration) for face in target.faces)
     return TargetMatch(tuple(sorted(matches, key=lambda match: match.distance)), target.width, target.height)
 
 
-def hash_match(source: NDArray[np.float32], target: NDArray[np.float32], scale: Scale) -> TargetMatch:
+def hash_match(source: NDArray[np.float32], target: NDArray[np.float32], calibration: Calibration) -> TargetMatch:
     """The source's hash against another hash."""
-    return TargetMatch((_match(source, target, None, scale),))
+    return TargetMatch((_match(source, target, None, calibration),))
 
 
-def _match(source: NDArray[np.float32], target: NDArray[np.float32], face: Face | None, scale: Scale) -> FaceMatch:
+def _match(
+    source: NDArray[np.float32], target: NDArray[np.float32], face: Face | None, calibration: Calibration
+) -> FaceMatch:
     distance = embedding.distance(source, target)
     return FaceMatch(
         face=face,
         distance=distance,
-        confidence=embedding.confidence(distance, scale.even, scale.slope),
-        same_person=distance <= scale.threshold,
+        confidence=embedding.confidence(distance, calibration.midpoint, calibration.slope),
+        same_person=distance <= calibration.threshold,
+        verdict=calibration.verdict(distance),
     )

@@ -219,6 +219,11 @@ def _matches(version: str, threshold: float) -> dict[str, Schema]:
         "Distance": {**_DISTANCE, "description": "Euclidean distance of the two hashes."},
         "Confidence": {**_FRACTION, "description": f"Probability of one person; 0.5 at the distance {threshold:g}."},
         "SamePerson": {"type": "boolean", "description": "Whether the distance is at most the threshold."},
+        "Verdict": {
+            "type": "string",
+            "enum": ["same", "review", "different"],
+            "description": "`review`: let a person decide, because the distance is near the threshold.",
+        },
     }
     return {
         "FaceMatch": record(
@@ -279,7 +284,7 @@ def compare_examples(version: str, threshold: float) -> tuple[Schema, Schema]:
         "targets": [{"face_hash": _HASH_EXAMPLE}, {"img": PIXEL}],
         "threshold": threshold,
     }
-    verdict = {"Distance": 0.0, "Confidence": 0.9999, "SamePerson": True}
+    verdict = {"Distance": 0.0, "Confidence": 0.9999, "SamePerson": True, "Verdict": "same"}
     reply = {
         "FaceModelVersion": version,
         "Threshold": threshold,

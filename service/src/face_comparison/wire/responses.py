@@ -110,12 +110,18 @@ def _target(target: TargetMatch | FaceComparisonError) -> dict[str, Any]:
         "SamePerson": best.same_person,
         "Distance": best.distance,
         "Confidence": best.confidence,
+        "Verdict": best.verdict,
         "Faces": [_match(match, target) for match in target.faces],
     }
 
 
 def _match(match: FaceMatch, target: TargetMatch) -> dict[str, Any]:
-    verdict = {"Distance": match.distance, "Confidence": match.confidence, "SamePerson": match.same_person}
+    verdict = {
+        "Distance": match.distance,
+        "Confidence": match.confidence,
+        "SamePerson": match.same_person,
+        "Verdict": match.verdict,
+    }
     if match.face is None:
         return verdict
     return {

@@ -111,6 +111,7 @@ def test_rights_are_exactly_those_that_are_used(
     plane: ControlPlane, releases: Helm, restricted: str, optional_apis: Api, tmp_path: Path
 ) -> None:
     releases.install(restricted)
+    plane.kubectl("delete", f"lease/{RELEASE}-operator", f"--namespace={restricted}")  # which the operator makes anew
     faces, since = Faces(optional_apis, restricted), plane.audit_position()
     optional_apis.create(GATEWAY, {"metadata": {"name": "web", "namespace": restricted}, "spec": {}})
     with Operator(as_account(plane, restricted, tmp_path), tmp_path / "logs") as operator:
@@ -164,6 +165,21 @@ def test_one_namespace_is_served_without_a_right_beyond_it(
     events = answered(plane, restricted, since)
     assert {event["objectRef"].get("namespace") for event in events} == {restricted}
     assert [event["requestURI"] for event in events if event["responseStatus"]["code"] == 403] == []
+
+
+def test_uninstalling_leaves_no_lease(plane: ControlPlane, releases: Helm, restricted: str, tmp_path: Path) -> None:
+    lease = ("get", "lease", "--ignore-not-found", "--output=name", f"--namespace={restricted}")
+    releases.install(restricted, f"--set=watchNamespaces={{{restricted}}}")
+    account = as_account(plane, restricted, tmp_path)
+    name = f"--lease-name={RELEASE}-operator"
+    with Operator(account, tmp_path / "logs", f"--namespaces={restricted}", name):
+        held = (*lease[:-2], "--output=jsonpath={.items[*].spec.holderIdentity}", lease[-1])
+        until(lambda: plane.kubectl(*held), bool, "the operator holds the Lease")
+        releases.upgrade(restricted, f"--set=watchNamespaces={{{restricted}}},logLevel=debug")
+        assert plane.kubectl(*held), "an upgrade does not take it away"
+        releases.uninstall(restricted)
+        assert plane.kubectl(*lease) == ""
+    assert plane.kubectl(*lease) == "", "and who ends afterwards does not bring it back"
 
 
 def probes(plane: ControlPlane, namespace: str) -> set[str]:

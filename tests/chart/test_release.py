@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from devtools.helm import CHART, RELEASE, Helm, HelmFailed
+from devtools.helm import CHART, NEEDED, RELEASE, Helm, HelmFailed
 from devtools.k8s.controlplane import ControlPlane, KubectlFailed
 from devtools.k8s.programs import binary
 
@@ -30,8 +30,10 @@ def uid(plane: ControlPlane, namespace: str, name: str = RELEASE) -> str:
 
 def left(plane: ControlPlane, namespace: str) -> list[str]:
     """Objects of the release that still exist, in the namespace and outside any."""
-    inside = "deployments,services,serviceaccounts,roles,rolebindings,poddisruptionbudgets,networkpolicies,secrets"
-    outside = "clusterroles,clusterrolebindings"
+    inside = (
+        "deployments,services,serviceaccounts,roles,rolebindings,poddisruptionbudgets,networkpolicies,secrets,leases"
+    )
+    outside = "clusterroles,clusterrolebindings,validatingadmissionpolicies,validatingadmissionpolicybindings"
     mine = ("--output=name", f"--selector=app.kubernetes.io/instance={RELEASE}")
     release = plane.kubectl("get", "secrets", f"--namespace={namespace}", "--selector=owner=helm", "--output=name")
     return (
@@ -83,7 +85,7 @@ def test_a_release_of_another_name_takes_a_kept_definition_over(
 
 def test_notes_can_be_followed_to_the_end(plane: ControlPlane, releases: Helm, restricted: str) -> None:
     place = (f"--namespace={restricted}", f"--set=watchNamespaces={{{restricted}}}", "--wait", "--timeout=90s")
-    notes = releases.run("install", RELEASE, CHART, *place).partition("NOTES:")[2]
+    notes = releases.run("install", RELEASE, CHART, *NEEDED, *place).partition("NOTES:")[2]
     (start,) = re.findall(r"^kubectl apply .*?^EOF$", notes, re.MULTILINE | re.DOTALL)
     bash(plane, start)
     assert resource(plane, restricted, "faces")["spec"]["accelerator"]["type"] == "cpu"
@@ -117,7 +119,9 @@ class TestFirstResource:
         releases.install(restricted)
         releases.uninstall(restricted)
         releases.install(restricted, FIRST)
-        assert "helm.sh/hook" not in resource(plane, restricted)["metadata"]["annotations"]
+        assert not [
+            each for each in resource(plane, restricted)["metadata"]["annotations"] if each.startswith("helm.sh/")
+        ]
         releases.uninstall(restricted)
         assert plane.kubectl("get", "facecomparisons", "--all-namespaces", "--output=name") == ""
 
@@ -134,10 +138,38 @@ class TestFirstResource:
     def test_is_there_after_a_rollback_to_the_first_installation(
         self, plane: ControlPlane, releases: Helm, restricted: str
     ) -> None:
+        """With the spec that it had, and the same object: deleting it would take its URL away."""
+        releases.install(restricted, FIRST)
+        before = uid(plane, restricted)
+        for stage in ("wrong", "worse"):
+            releases.upgrade(restricted, FIRST, f"--set=faceComparison.spec.stage={stage}")
+        for revision, stage in (("2", "wrong"), ("1", "prod"), ("3", "worse")):
+            releases.run("rollback", RELEASE, revision, "--namespace", restricted, "--wait", "--timeout=90s")
+            assert resource(plane, restricted)["spec"]["stage"] == stage
+            assert uid(plane, restricted) == before
+        releases.run("rollback", RELEASE, "1", "--namespace", restricted, "--wait", "--timeout=90s")
+        releases.upgrade(restricted, FIRST, "--set=faceComparison.spec.stage=right")
+        assert resource(plane, restricted)["spec"]["stage"] == "right"
+        assert uid(plane, restricted) == before
+        releases.uninstall(restricted)
+        assert plane.kubectl("get", "facecomparisons", "--all-namespaces", "--output=name") == ""
+
+    def test_goes_with_a_release_that_was_rolled_back_to_its_first_installation(
+        self, plane: ControlPlane, releases: Helm, restricted: str
+    ) -> None:
         releases.install(restricted, FIRST)
         releases.upgrade(restricted, FIRST, "--set=faceComparison.spec.stage=wrong")
         releases.run("rollback", RELEASE, "1", "--namespace", restricted, "--wait", "--timeout=90s")
-        assert resource(plane, restricted)["spec"]["stage"] == "prod"
+        releases.uninstall(restricted)
+        assert plane.kubectl("get", "facecomparisons", "--all-namespaces", "--output=name") == ""
+
+    def test_goes_when_a_release_that_came_later_is_rolled_back(
+        self, plane: ControlPlane, releases: Helm, restricted: str
+    ) -> None:
+        releases.install(restricted)
+        releases.upgrade(restricted, FIRST)
+        releases.run("rollback", RELEASE, "1", "--namespace", restricted, "--wait", "--timeout=90s")
+        assert plane.kubectl("get", "facecomparisons", "--all-namespaces", "--output=name") == ""
 
     def test_can_come_with_an_upgrade(self, plane: ControlPlane, releases: Helm, restricted: str) -> None:
         releases.install(restricted)

@@ -2,6 +2,7 @@
 
 import functools
 import operator
+import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,11 +12,19 @@ import pytest
 import yaml
 
 from devtools import chart_values
-from devtools.helm import CHART, EVERY_OPTION, Helm, HelmFailed, Object, kinds, of_kind
+from devtools.helm import CHART, EVERY_OPTION, NEEDED, REGISTRY, Helm, HelmFailed, Object, kinds, of_kind
 
 NAME = "face-comparison"
 API = "facecomparison.dev/v1alpha1"
 KNOWN = ("--api-versions", API)
+COMMON = ("example.com/cost-center", "4711")
+
+
+POLICIES = [
+    (kind, f"{NAME}-{about}.operators")
+    for kind in ("ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding")
+    for about in ("children", "pods", "services")
+]
 
 
 def leaves(tree: tuple[chart_values.Value, ...]) -> list[chart_values.Value]:
@@ -49,10 +58,13 @@ def test_defaults(helm: Helm) -> None:
         ("ClusterRoleBinding", f"{NAME}:operators"),
         ("CustomResourceDefinition", "facecomparisons.facecomparison.dev"),
         ("Deployment", NAME),
+        ("Lease", f"{NAME}-operator"),
+        ("Pod", f"{NAME}-test"),
         ("Role", f"{NAME}-leader"),
         ("RoleBinding", f"{NAME}-leader"),
         ("Service", f"{NAME}-metrics"),
         ("ServiceAccount", NAME),
+        *POLICIES,
     ]
 
 
@@ -73,7 +85,9 @@ def test_every_option(helm: Helm) -> None:
         ("CustomResourceDefinition", "facecomparisons.facecomparison.dev"),
         ("Deployment", name),
         ("FaceComparison", "first-faces"),
+        ("Lease", f"{name}-operator"),
         ("NetworkPolicy", name),
+        ("Pod", f"{name}-test"),
         ("PodDisruptionBudget", name),
         ("PrometheusRule", name),
         ("Role", f"{name}-leader"),
@@ -85,6 +99,7 @@ def test_every_option(helm: Helm) -> None:
         ("Service", f"{name}-metrics"),
         ("ServiceAccount", "faces-account"),
         ("ServiceMonitor", name),
+        *((kind, policy.replace(NAME, name)) for kind, policy in POLICIES),
     ]
 
 
@@ -162,10 +177,32 @@ class TestImages:
     def test_default_to_the_version_of_the_chart(self, helm: Helm) -> None:
         version = yaml.safe_load((CHART / "Chart.yaml").read_text())["appVersion"]
         objects = helm.template()
-        assert container(objects)["image"] == f"face-comparison/operator:{version}"
-        assert variables(objects)["FACE_COMPARISON_OPERATOR_SERVICE_IMAGE"] == f"face-comparison/service:{version}"
-        on_gpus = variables(objects)["FACE_COMPARISON_OPERATOR_SERVICE_GPU_IMAGE"]
-        assert on_gpus == f"face-comparison/service-gpu:{version}"
+        images = f"{REGISTRY}/face-comparison"
+        assert container(objects)["image"] == f"{images}/operator:{version}"
+        assert variables(objects)["FACE_COMPARISON_OPERATOR_SERVICE_IMAGE"] == f"{images}/service:{version}"
+        assert variables(objects)["FACE_COMPARISON_OPERATOR_SERVICE_GPU_IMAGE"] == f"{images}/service-gpu:{version}"
+
+    @pytest.mark.parametrize("registry", ["", "team", "team/more"])
+    def test_without_a_registry_are_an_error(self, helm: Helm, registry: str) -> None:
+        """A container runtime completes such a name with a public registry, where it may be anybody's."""
+        with pytest.raises(HelmFailed, match="names no registry"):
+            helm.template(f"--set-string=image.registry={registry}")
+
+    @pytest.mark.parametrize("key", ["operator", "service", "serviceGpu"])
+    def test_each_must_have_a_registry(self, helm: Helm, key: str) -> None:
+        named = {each: f"registry.example.com/{each.lower()}" for each in ("operator", "service", "serviceGpu")}
+        without = {**named, key: "team/faces"}
+        helm.template(
+            "--set=image.registry=", *(f"--set=image.{each}.repository={name}" for each, name in named.items())
+        )
+        with pytest.raises(HelmFailed, match='"team/faces" names no registry'):
+            helm.template(
+                "--set=image.registry=", *(f"--set=image.{each}.repository={name}" for each, name in without.items())
+            )
+
+    @pytest.mark.parametrize("registry", ["localhost", "registry:5000/team", "10.0.0.1"])
+    def test_may_be_in_any_registry(self, helm: Helm, registry: str) -> None:
+        assert container(helm.template(f"--set-string=image.registry={registry}"))["image"].startswith(f"{registry}/")
 
     def test_can_be_pinned_by_digest_in_a_registry(self, helm: Helm) -> None:
         objects = helm.template("--values", EVERY_OPTION)
@@ -177,7 +214,7 @@ class TestImages:
 
     def test_a_slash_after_the_registry_does_no_harm(self, helm: Helm) -> None:
         image = container(helm.template("--set=image.registry=registry.example.com/"))["image"]
-        assert image.startswith("registry.example.com/face-comparison/operator:")
+        assert image.startswith(f"{REGISTRY}/face-comparison/operator:")
 
 
 class TestDefinition:
@@ -281,24 +318,91 @@ def test_one_namespace_alone_has_no_object_outside_it(helm: Helm) -> None:
 class TestFirstResource:
     CREATE = "--set=faceComparison.create=true,faceComparison.spec.stage=v2"
 
-    def test_is_a_hook_that_an_upgrade_can_take_over_while_its_kind_is_unknown(self, helm: Helm) -> None:
-        made, emptied = [each for each in helm.template(self.CREATE) if each["kind"] == "FaceComparison"]
-        assert made["metadata"]["annotations"] == {
-            "helm.sh/hook": "post-install,post-rollback",
-            "helm.sh/hook-delete-policy": "before-hook-creation",
-            "meta.helm.sh/release-name": "face-comparison",
-            "meta.helm.sh/release-namespace": "operators",
-        }
-        assert made["metadata"]["labels"]["app.kubernetes.io/managed-by"] == "Helm"
-        assert made["spec"] == {"stage": "v2"}
-        assert emptied["metadata"]["annotations"]["helm.sh/hook"] == "pre-delete"
-        assert emptied["spec"]["replicas"] == 0
-
-    def test_is_an_object_of_the_release_once_its_kind_is_known(self, helm: Helm) -> None:
-        made = of_kind(helm.template(self.CREATE, *KNOWN), "FaceComparison")
+    @pytest.mark.parametrize("options", [(), KNOWN], ids=["kind unknown", "kind known"])
+    def test_is_rendered_once_and_without_hooks(self, helm: Helm, options: tuple[str, ...]) -> None:
+        """So that what `helm template` prints can be applied, by kubectl or by GitOps."""
+        made = of_kind(helm.template(self.CREATE, *options), "FaceComparison")
         assert "annotations" not in made["metadata"]
         assert made["metadata"]["namespace"] == "operators"
         assert made["spec"] == {"stage": "v2"}
+
+
+class TestParentChart:
+    """The chart as a dependency of another one, switched by a condition."""
+
+    @pytest.fixture
+    def parent(self, tmp_path: Path) -> Path:
+        shutil.copytree(CHART, tmp_path / "charts" / "face-comparison")
+        version = yaml.safe_load((CHART / "Chart.yaml").read_text())["version"]
+        dependency = {"name": "face-comparison", "version": version, "condition": "face-comparison.enabled"}
+        about = {"apiVersion": "v2", "name": "platform", "version": "1.0.0", "dependencies": [dependency]}
+        (tmp_path / "Chart.yaml").write_text(yaml.safe_dump(about))
+        return tmp_path
+
+    @pytest.mark.parametrize("enabled", [True, False])
+    def test_can_switch_it(self, helm: Helm, parent: Path, enabled: bool) -> None:
+        values = {"face-comparison": {"enabled": enabled, "image": {"registry": REGISTRY}}, "global": {"any": "thing"}}
+        (parent / "values.yaml").write_text(yaml.safe_dump(values))
+        objects = helm.template(chart=parent)
+        assert ("Deployment" in dict(kinds(objects))) is enabled
+
+    def test_can_give_it_another_name(self, helm: Helm, parent: Path) -> None:
+        about = yaml.safe_load((parent / "Chart.yaml").read_text())
+        about["dependencies"][0] |= {"alias": "faces", "condition": "faces.enabled"}
+        (parent / "Chart.yaml").write_text(yaml.safe_dump(about))
+        values = {"faces": {"enabled": True, "image": {"registry": REGISTRY}}}
+        (parent / "values.yaml").write_text(yaml.safe_dump(values))
+        objects = helm.template(chart=parent)
+        labels = of_kind(objects, "Deployment")["spec"]["template"]["metadata"]["labels"]
+        assert of_kind(objects, "Service")["spec"]["selector"].items() <= labels.items()
+
+
+class TestEveryCluster:
+    def test_operator_pods_go_to_linux(self, helm: Helm) -> None:
+        """Also beside what else is asked of the node."""
+        objects = helm.template("--set=nodeSelector.disk=ssd")
+        for pod in (of_kind(objects, "Pod")["spec"], of_kind(objects, "Deployment")["spec"]["template"]["spec"]):
+            assert pod["nodeSelector"] == {"kubernetes.io/os": "linux", "disk": "ssd"}
+
+    def test_every_object_gets_the_common_labels(self, helm: Helm) -> None:
+        objects = helm.template("--values", EVERY_OPTION, *KNOWN, "--set=faceComparison.create=true")
+        objects.append(of_kind(objects, "Deployment")["spec"]["template"] | {"kind": "template"})
+        assert [each["kind"] for each in objects if each["metadata"]["labels"].get(COMMON[0]) != COMMON[1]] == []
+
+    def test_common_labels_reach_no_selector(self, helm: Helm) -> None:
+        """Selectors are immutable: with them in it, a label could never be changed."""
+        deployment = of_kind(helm.template("--values", EVERY_OPTION), "Deployment")
+        assert COMMON[0] not in deployment["spec"]["selector"]["matchLabels"]
+
+    def test_nothing_is_of_one_address_family(self, helm: Helm) -> None:
+        text = yaml.safe_dump(helm.template("--values", EVERY_OPTION))
+        assert not re.search(r"\b(0\.0\.0\.0|127\.0\.0\.1|ipFamil)", text)
+
+
+class TestRolesOfPeople:
+    @pytest.mark.parametrize("options", [(), ("--set=watchNamespaces={faces}",)])
+    def test_reach_nobody_by_default(self, helm: Helm, options: tuple[str, ...]) -> None:
+        roles = [each for each in helm.template(*options) if each["kind"] == "ClusterRole"]
+        labels = {label for role in roles for label in role["metadata"]["labels"]}
+        assert not [label for label in labels if label.startswith("rbac.authorization.k8s.io/aggregate-to-")]
+
+    def test_can_be_added_to_the_roles_of_the_cluster(self, helm: Helm) -> None:
+        roles = [each for each in helm.template("--set=rbac.aggregate=true") if each["kind"] == "ClusterRole"]
+        labels = {label for role in roles for label in role["metadata"]["labels"]}
+        assert {f"rbac.authorization.k8s.io/aggregate-to-{role}" for role in ("view", "edit")} <= labels
+
+
+@pytest.mark.parametrize(
+    ("options", "made"),
+    [
+        ((), True),
+        (("--set=watchNamespaces={faces}",), False),
+        (("--set=watchNamespaces={faces}", "--set=admissionPolicy.operator=Always"), True),
+        (("--set=admissionPolicy.operator=Never",), False),
+    ],
+)
+def test_admission_policy(helm: Helm, options: tuple[str, ...], made: bool) -> None:
+    assert bool([each for each in helm.template(*options) if each["kind"] == "ValidatingAdmissionPolicy"]) is made
 
 
 def test_every_object_carries_the_recommended_labels(helm: Helm) -> None:
@@ -318,7 +422,7 @@ def test_every_object_carries_the_recommended_labels(helm: Helm) -> None:
     ],
 )
 def test_notes_say_what_comes_next(helm: Helm, options: tuple[str, ...], expected: list[str]) -> None:
-    arguments = ("face-comparison", CHART, "--namespace=operators", "--dry-run=client", *options)
+    arguments = ("face-comparison", CHART, "--namespace=operators", "--dry-run=client", *NEEDED, *options)
     notes = helm.run("install", *arguments).partition("NOTES:")[2]
     assert [each for each in expected if each not in notes] == []
     assert notes.index("delete facecomparisons --all") < notes.index("helm uninstall")

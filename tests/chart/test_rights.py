@@ -73,8 +73,24 @@ def test_operator_of_one_namespace(plane: ControlPlane, releases: Helm, restrict
     assert beyond == []
 
 
-def test_people_get_what_their_role_says(plane: ControlPlane, releases: Helm, restricted: str) -> None:
+def test_people_get_nothing_unless_it_is_given(plane: ControlPlane, releases: Helm, restricted: str) -> None:
+    """Who may create a resource runs pods and claims hosts: an editor of a namespace does not get that unasked."""
     releases.install(restricted)
+    resource, here = "facecomparisons.facecomparison.dev", f"--namespace={restricted}"
+    plane.kubectl("create", "rolebinding", "edit", "--clusterrole=edit", "--user=editor", here)
+    role = f"face-comparison:{restricted}:edit"
+    plane.kubectl("create", "rolebinding", "faces", f"--clusterrole={role}", "--user=owner-of-faces", here)
+    for _ in attempts(30):
+        if may(plane, "owner-of-faces", "create", resource, here):
+            break
+    assert may(plane, "owner-of-faces", "create", resource, here)
+    assert may(plane, "editor", "create", "deployments.apps", here)
+    assert not may(plane, "editor", "create", resource, here)
+    assert not may(plane, "editor", "get", resource, here)
+
+
+def test_people_get_what_their_role_says(plane: ControlPlane, releases: Helm, restricted: str) -> None:
+    releases.install(restricted, "--set=rbac.aggregate=true")
     resource, here = "facecomparisons.facecomparison.dev", f"--namespace={restricted}"
     for role in ("view", "edit", "admin"):
         plane.kubectl("create", "rolebinding", role, f"--clusterrole={role}", f"--user={role}", here)

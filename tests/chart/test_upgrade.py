@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 import yaml
 
-from devtools.helm import CHART, RELEASE, Helm
+from devtools.helm import CHART, REGISTRY, RELEASE, Helm
 from devtools.k8s.controlplane import ControlPlane
 
 PACKAGES = sorted((Path(__file__).parent / "releases").glob("*.tgz"))
@@ -49,7 +49,7 @@ def test_upgrade_keeps_the_resources(plane: ControlPlane, releases: Helm, restri
         assert old["spec"].items() <= new["spec"].items()
     version = yaml.safe_load((CHART / "Chart.yaml").read_text())["appVersion"]
     (container,) = get(plane, restricted, "deployment", RELEASE)["spec"]["template"]["spec"]["containers"]
-    assert container["image"] == f"face-comparison/operator:{version}"
+    assert container["image"] == f"{REGISTRY}/face-comparison/operator:{version}"
 
 
 @pytest.mark.cluster

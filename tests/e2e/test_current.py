@@ -23,13 +23,22 @@ def test_on_the_cluster_of_the_current_kubeconfig(product: Product, built: list[
     product.run(programs.binary("helm"), "uninstall", install.RELEASE, f"--namespace={install.SYSTEM}", "--wait")
     try:
         path = f"PATH={os.environ['PATH']}"  # a person's, not that of the node's programs
-        said = product.run("env", path, "make", f"--directory={ROOT}", "cluster", "CLUSTER=current", seconds=400)
+        said = product.run(
+            "env",
+            path,
+            "make",
+            f"--directory={ROOT}",
+            "cluster",
+            "CLUSTER=current",
+            f"REGISTRY={images.REGISTRY}",
+            seconds=400,
+        )
         assert "using the cluster of the current kubeconfig" in said
         reply = json.loads(said[said.index("\n{") : said.index("\n}") + 2])
         assert len(reply["Faces"]) > 0
         assert "helm uninstall face-comparison" in said  # how to be rid of it: `make cluster-down` ends own nodes only
         image = product.get("default", DEPLOYMENT, "faces")["spec"]["template"]["spec"]["containers"][0]["image"]
-        assert image == f"face-comparison/service:{images.version()}"
+        assert image == f"{images.REGISTRY}/face-comparison/service:{images.version()}"
     finally:
         product.node.kubectl("delete", "facecomparison", "faces", "--ignore-not-found", "--wait=false")
         install.helm(product.node, install.CHART, *install.chart_values(built))

@@ -111,7 +111,7 @@ def test_rolling_update(steady: Product, load: Load, what: str) -> None:
         change = {"model": {"bundle": "default", "sha256": digest_of_the_bundle(steady)}}
     else:
         pod = steady.pods(NAMESPACE, NAME)[0]
-        image = f"docker.io/{pod['spec']['containers'][0]['image'].removeprefix('docker.io/')}"
+        image = pod["spec"]["containers"][0]["image"]
         steady.node.ctr("images", "tag", "--force", image, f"{image}-again")
         change = {"image": f"{image}-again"}
     with load() as outcome:

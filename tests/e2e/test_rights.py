@@ -94,6 +94,7 @@ def test_the_rights_are_those_that_are_used(product: Product, namespace: str, bu
     for definitions in ("monitoring-crds", "keda-crds"):
         text = "\n---\n".join(path.read_text() for path in programs.data(definitions))
         product.node.kubectl("apply", "--server-side", "-f", "-", stdin=text)
+    product.node.kubectl("delete", "lease", "--all", f"--namespace={install.SYSTEM}")  # one that is gone is made anew
     product.node.kubectl("rollout", "restart", "deployment", f"--namespace={install.SYSTEM}")  # it looks for APIs anew
     product.node.kubectl("rollout", "status", "deployment", f"--namespace={install.SYSTEM}", "--timeout=120s")
 

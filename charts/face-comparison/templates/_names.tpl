@@ -23,6 +23,15 @@
 {{- end -}}
 {{- end -}}
 
+{{- define "face-comparison.lease" -}}
+{{ include "face-comparison.name" . }}-operator
+{{- end -}}
+
+{{/* What the API server calls the operator. */}}
+{{- define "face-comparison.user" -}}
+system:serviceaccount:{{ .Release.Namespace }}:{{ include "face-comparison.serviceAccountName" . }}
+{{- end -}}
+
 {{/* What selects the operator's pods; part of immutable fields, so it never changes. */}}
 {{- define "face-comparison.selector" -}}
 app.kubernetes.io/name: {{ .Chart.Name }}
@@ -36,13 +45,23 @@ app.kubernetes.io/part-of: {{ .Chart.Name }}
 app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
 app.kubernetes.io/managed-by: {{ .Release.Service }}
 helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
+{{- with .Values.commonLabels }}
+{{ toYaml . }}
+{{- end }}
 {{- end -}}
 
-{{/* Reference of one of the images, by its key in the values: list $ "operator". */}}
+{{/*
+Reference of one of the images, by its key in the values: list $ "operator". A reference without a registry is completed
+by the container runtime with a public one, where the name may be anybody's, so it is an error here.
+*/}}
 {{- define "face-comparison.image" -}}
 {{- $root := index . 0 -}}
 {{- $image := index $root.Values.image (index . 1) -}}
-{{- with $root.Values.image.registry }}{{ trimSuffix "/" . }}/{{ end -}}
-{{ $image.repository }}:{{ $image.tag | default $root.Chart.AppVersion }}
+{{- $name := $image.repository -}}
+{{- with $root.Values.image.registry }}{{ $name = printf "%s/%s" (trimSuffix "/" .) $name }}{{ end -}}
+{{- if not (regexMatch "^([^/]*[.:][^/]*|localhost)/" $name) -}}
+{{- fail (printf "image.registry: %q names no registry. No image of this product is published: build them (`make images`), push them to a registry of yours and name it, for example --set image.registry=registry.example.com/team" $name) -}}
+{{- end -}}
+{{ $name }}:{{ $image.tag | default $root.Chart.AppVersion }}
 {{- with $image.digest }}@{{ . }}{{ end -}}
 {{- end -}}

@@ -1,6 +1,7 @@
 """Make manifests/install.yaml and manifests/crd.yaml from the chart, for those who install without Helm.
 
-The chart is rendered with its defaults by the real `helm`; what only concerns Helm's own releases is left out.
+The chart is rendered with its defaults by the real `helm`; what only concerns Helm's own releases is left out. Each
+user says where the images are: until then their registry is a name that never resolves (RFC 2606).
 """
 
 import argparse
@@ -18,7 +19,14 @@ RELEASE, NAMESPACE = "face-comparison", "face-comparison-system"
 HELM_LABELS = re.compile(r"^ +(helm\.sh/chart|app\.kubernetes\.io/managed-by): .*\n", re.MULTILINE)
 SOURCE_COMMENTS = re.compile(r"^# Source: .*\n", re.MULTILINE)
 
+REGISTRY = "registry.invalid"
 HEADER = "# Made from charts/face-comparison by `make generate`: edit the chart.\n"
+INSTALL_HEADER = f"""\
+{HEADER}#
+# {REGISTRY} stands for the registry that you pushed the images to:
+#
+#   sed s,{REGISTRY},registry.example.com,g manifests/install.yaml | kubectl apply --server-side -f -
+"""
 NAMESPACE_OBJECT = f"""\
 ---
 apiVersion: v1
@@ -41,7 +49,8 @@ def rendered(helm: Path, chart: Path, *options: str) -> str:
         "--namespace",
         NAMESPACE,
         "--set",
-        "crds.keep=false",
+        f"crds.keep=false,image.registry={REGISTRY}",
+        "--skip-tests",
         *options,
     ]
     output = subprocess.run(command, check=True, capture_output=True, text=True, timeout=120).stdout
@@ -54,7 +63,7 @@ def generated(helm: Path, chart: Path = CHART) -> dict[Path, str]:
     rest = rendered(helm, chart, "--set", "crds.enabled=false")
     return {
         MANIFESTS / "crd.yaml": HEADER + definition,
-        MANIFESTS / "install.yaml": HEADER + NAMESPACE_OBJECT + definition + rest,
+        MANIFESTS / "install.yaml": INSTALL_HEADER + NAMESPACE_OBJECT + definition + rest,
     }
 
 

@@ -73,8 +73,12 @@ def _comment(lines: list[str], key_line: int) -> tuple[str, dict[str, Any]]:
 
 def schema(tree: tuple[Value, ...]) -> dict[str, Any]:
     """The JSON Schema of a values file; a key that the file does not show is refused."""
-    # Helm puts `global` into the values of every chart that another chart depends on.
-    properties = {"global": {"description": "Values of a parent chart, not used.", "type": "object"}}
+    # Helm puts `global` into the values of every chart that another chart depends on; the condition under which it does
+    # is usually called `enabled`.
+    properties = {
+        "global": {"description": "Values of a parent chart, not used.", "type": "object"},
+        "enabled": {"description": "For the condition of a dependency in a parent chart, not used here."},
+    }
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **_object(tree, properties)}
 
 

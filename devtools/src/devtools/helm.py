@@ -10,6 +10,9 @@ from devtools import ROOT
 from devtools.k8s import programs
 
 CHART = ROOT / "charts" / "face-comparison"
+REGISTRY = "registry.example.com"
+"""Where the tests say that the images are; the chart has no default for it."""
+NEEDED = ("--values", Path(__file__).parent / "needed-values.yaml")
 EVERY_OPTION = Path(__file__).parent / "every-option.yaml"
 RELEASE = "face-comparison"
 Object = dict[str, Any]
@@ -35,16 +38,16 @@ class Helm:
 
     def template(self, *options: str | Path, chart: Path = CHART, namespace: str = "operators") -> list[Object]:
         """The objects that the chart makes with these options, in the order of installation."""
-        text = self.run("template", RELEASE, chart, "--namespace", namespace, *options)
+        text = self.run("template", RELEASE, chart, "--namespace", namespace, *NEEDED, *options)
         return [document for document in yaml.safe_load_all(text) if document]
 
     def install(self, namespace: str, *options: str | Path, chart: Path = CHART, release: str = RELEASE) -> None:
         """Install the chart and wait until its pods are ready."""
-        self.run("install", release, chart, "--namespace", namespace, "--wait", "--timeout=90s", *options)
+        self.run("install", release, chart, "--namespace", namespace, "--wait", "--timeout=90s", *NEEDED, *options)
 
     def upgrade(self, namespace: str, *options: str | Path, chart: Path = CHART, release: str = RELEASE) -> None:
         """Upgrade the release and wait until its pods are ready."""
-        self.run("upgrade", release, chart, "--namespace", namespace, "--wait", "--timeout=90s", *options)
+        self.run("upgrade", release, chart, "--namespace", namespace, "--wait", "--timeout=90s", *NEEDED, *options)
 
     def uninstall(self, namespace: str, release: str = RELEASE) -> None:
         """Uninstall the release and wait until its objects are gone."""

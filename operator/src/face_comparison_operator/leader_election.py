@@ -95,9 +95,8 @@ class Lease:
             "renewTime": now,
             "leaseTransitions": changes if ours or live is None else changes + 1,
         }
-        metadata = {"name": self._name, "namespace": self._namespace}
-        if live:
-            metadata["resourceVersion"] = live["metadata"]["resourceVersion"]
+        # Labels and annotations are those of who made it: Helm knows its own objects by them.
+        metadata = live["metadata"] if live else {"name": self._name, "namespace": self._namespace}
         return {"apiVersion": LEASE.api_version, "kind": LEASE.name, "metadata": metadata, "spec": spec}
 
     async def _give_back(self) -> None:

@@ -69,7 +69,9 @@ class Settings:
 
     namespaces: tuple[str, ...] = _option((), "Namespaces to serve, comma-separated; empty: all of them.", _namespaces)
     service_image: str = _option(
-        f"face-comparison/service:{__version__}", "Image of a FaceComparison that names none.", _text
+        f"registry.invalid/face-comparison/service:{__version__}",
+        "Image of a FaceComparison that names none; the default resolves nowhere.",
+        _text,
     )
     service_gpu_image: str = _option(
         "", "Image of a FaceComparison on GPUs that names none; empty: the service image.", _optional

@@ -186,7 +186,11 @@ def parse() -> argparse.Namespace:
     commands = parser.add_subparsers(dest="command", required=True)
     start = commands.add_parser("up", help="start a cluster, install the product, send a picture")
     start.add_argument("--cluster", choices=["own", "current"], default="own", help="that of the current kubeconfig")
-    start.add_argument("--registry", default="", help="where the current cluster pulls the images from")
+    start.add_argument(
+        "--registry",
+        default="",
+        help="where the current cluster pulls the images from; needed when no release is there yet",
+    )
     start.add_argument("--bare", action="store_true", help="install nothing on it")
     stop = commands.add_parser("down", help="end the cluster and everything it made")
     stop.add_argument("--purge", action="store_true", help="remove its imported images too")

@@ -20,7 +20,7 @@ API_SERVICE = "10.96.0.1"
 DNS_SERVICE = "10.96.0.10"
 DOMAIN = "cluster.local"
 API_PORT = 6443
-SANDBOX_IMAGE = "docker.io/face-comparison/pause:1"
+SANDBOX_IMAGE = "localhost/face-comparison/pause:1"
 RUNTIME_SOCKET = "/run/containerd/containerd.sock"
 
 

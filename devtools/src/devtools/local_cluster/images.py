@@ -24,6 +24,8 @@ from devtools.local_cluster import config
 
 HERE = Path(__file__).resolve().parent
 BASE = f"localhost/face-comparison-base:{hashlib.sha256((HERE / 'base.sh').read_bytes()).hexdigest()[:16]}"
+REGISTRY = "localhost"
+"""Of the images that are on the node and nowhere else: no name that somebody else could own."""
 BUILD_SECONDS = 40 * 60
 # What every image is made of, beside its own package.
 SOURCES = (
@@ -49,12 +51,12 @@ class Image:
     @property
     def name(self) -> str:
         """The full reference."""
-        return f"docker.io/face-comparison/{self.repository}:{self.tag}"
+        return f"{REGISTRY}/face-comparison/{self.repository}:{self.tag}"
 
     @property
     def released(self) -> str:
         """The reference without the build: what is asked for by the version alone."""
-        return f"docker.io/face-comparison/{self.repository}:{self.tag.partition('-')[0]}"
+        return f"{REGISTRY}/face-comparison/{self.repository}:{self.tag.partition('-')[0]}"
 
 
 def missing() -> str:
@@ -157,7 +159,7 @@ def _forget_interrupted() -> None:
 
 def _forget_earlier(repository: str) -> None:
     """Free the builder's layers of builds whose archive has been replaced; what is shared with others stays."""
-    for name in _named(f"docker.io/face-comparison/{repository}"):
+    for name in _named(f"{REGISTRY}/face-comparison/{repository}"):
         if not any(cache().glob(f"*-{name.rpartition('-')[2]}.tar")):
             _buildah("rmi", name)
 

@@ -58,19 +58,23 @@ def load(node: Node, wanted: list[images.Image], say: Say) -> None:
     for image in wanted:
         if image.name not in present:
             node.ctr("images", "import", "--local", image.archive)
-            say(f"loaded {image.name.removeprefix('docker.io/')}")
+            say(f"loaded {image.name.removeprefix(f'{images.REGISTRY}/')}")
         if image.released != image.name:
             node.ctr("images", "tag", "--force", image.name, image.released)
     names = {name for image in wanted for name in (image.name, image.released)}
     for name in present:
-        if name.startswith("docker.io/face-comparison/") and name not in names:
+        if name.startswith(f"{images.REGISTRY}/face-comparison/") and name not in names:
             node.ctr("images", "rm", "--sync", name)  # with its layers, now
 
 
 def chart_values(wanted: list[images.Image]) -> list[str]:
     """Options of helm that make the chart use these builds; this node has no GPU, so CUDA is not in any of them."""
     tags = {image.repository: image.tag for image in wanted}
-    own = {"image.operator.tag": tags["operator"], "image.service.tag": tags["service"]}
+    own = {
+        "image.registry": images.REGISTRY,
+        "image.operator.tag": tags["operator"],
+        "image.service.tag": tags["service"],
+    }
     on_gpus = {"image.serviceGpu.repository": "face-comparison/service", "image.serviceGpu.tag": tags["service"]}
     return [f"--set-string={name}={value}" for name, value in (own | on_gpus).items()]
 

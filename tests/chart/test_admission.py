@@ -1,0 +1,263 @@
+"""What the API server lets the operator's account write, asked at it with the account's own rights."""
+
+from __future__ import annotations
+
+import copy
+import functools
+import json
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from devtools.helm import Helm, Object
+from devtools.k8s.controlplane import ControlPlane, KubectlFailed
+
+pytestmark = pytest.mark.cluster
+
+MANAGED = {"app.kubernetes.io/managed-by": "face-comparison-operator"}
+Change = Callable[[Any], object]
+
+
+def owner(uid: str, **changes: Any) -> Object:
+    reference = {"apiVersion": "facecomparison.dev/v1alpha1", "kind": "FaceComparison", "name": "faces", "uid": uid}
+    return {**reference, "controller": True, "blockOwnerDeletion": True, **changes}
+
+
+def container(**changes: Any) -> Object:
+    confined = {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}}
+    return {"name": "service", "image": "registry.example.com/service:1", "securityContext": confined, **changes}
+
+
+class Account:
+    """kubectl as the operator's ServiceAccount of one release."""
+
+    def __init__(self, plane: ControlPlane, namespace: str, system: str) -> None:
+        self.plane, self.namespace = plane, namespace
+        self.user = f"system:serviceaccount:{system}:face-comparison"
+
+    def answer(self, *arguments: str, body: Object | None = None, namespace: str = "") -> str:
+        """What kubectl says, be it success or not."""
+        stdin = None if body is None else json.dumps(body)
+        words = (*arguments, f"--as={self.user}", f"--namespace={namespace or self.namespace}")
+        try:
+            return self.plane.kubectl(*words, stdin=stdin)
+        except KubectlFailed as refused:
+            return str(refused)
+
+    def create(self, body: Object, namespace: str = "") -> str:
+        return self.answer("create", "--dry-run=server", "-f", "-", body=body, namespace=namespace)
+
+
+@pytest.fixture(scope="module")
+def system(plane: ControlPlane) -> Iterator[str]:
+    """The operator's own namespace, with the chart in it, and the resource `faces` in `teams`."""
+    releases = Helm(plane.kubeconfig)
+    for name in ("system", "teams"):
+        plane.kubectl("create", "namespace", name)
+    releases.install("system")
+    faces = {"apiVersion": "facecomparison.dev/v1alpha1", "kind": "FaceComparison", "metadata": {"name": "faces"}}
+    plane.kubectl("create", "--namespace=teams", "-f", "-", stdin=json.dumps(faces))
+    yield "system"
+    releases.uninstall("system")
+    plane.kubectl("delete", "namespace", "teams", "system", "--wait=false")
+    plane.kubectl("delete", "crd", "facecomparisons.facecomparison.dev")
+
+
+@pytest.fixture(scope="module")
+def uid(plane: ControlPlane, system: str) -> str:
+    return plane.kubectl("get", "facecomparison", "faces", "--namespace=teams", "-o=jsonpath={.metadata.uid}")
+
+
+@pytest.fixture(scope="module")
+def account(plane: ControlPlane, system: str) -> Account:
+    """Returned when the policies hold: the API server takes them up a moment after they are made."""
+    account = Account(plane, "teams", system)
+    foreign = {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "foreign"}}
+    plane.wait_for("the policies", lambda: "that a FaceComparison controls" in account.create(foreign))
+    return account
+
+
+@pytest.fixture
+def deployment(uid: str) -> Object:
+    """As the operator makes it."""
+    labels = {"app.kubernetes.io/instance": "faces", **MANAGED}
+    pod = {
+        "automountServiceAccountToken": False,
+        "securityContext": {"runAsNonRoot": True},
+        "initContainers": [container(name="model")],
+        "containers": [container()],
+        "volumes": [{"name": "tmp", "emptyDir": {}}, {"name": "auth", "secret": {"secretName": "keys"}}],
+    }
+    return {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": {"name": "faces", "labels": labels, "ownerReferences": [owner(uid)]},
+        "spec": {"selector": {"matchLabels": labels}, "template": {"metadata": {"labels": labels}, "spec": pod}},
+    }
+
+
+@pytest.fixture
+def service(uid: str) -> Object:
+    """As the operator makes it."""
+    metadata = {"name": "faces", "labels": MANAGED, "ownerReferences": [owner(uid)]}
+    spec = {"selector": MANAGED, "ports": [{"port": 80}]}
+    return {"apiVersion": "v1", "kind": "Service", "metadata": metadata, "spec": spec}
+
+
+def test_children_of_a_resource_are_admitted(account: Account, deployment: Object, service: Object) -> None:
+    for body in (deployment, service):
+        assert "created" in account.create(body)
+
+
+def test_volumes_of_the_level_restricted_are_admitted(account: Account, deployment: Object) -> None:
+    deployment["spec"]["template"]["spec"]["volumes"] = [
+        {"name": "authorities", "configMap": {"name": "authorities"}},
+        {"name": "model", "persistentVolumeClaim": {"claimName": "models"}},
+        {"name": "token", "projected": {"sources": [{"serviceAccountToken": {"path": "token", "audience": "sts"}}]}},
+    ]
+    assert "created" in account.create(deployment)
+
+
+def pod(body: Object) -> Any:
+    return body["spec"]["template"]["spec"]
+
+
+NOT_OURS: dict[str, Change] = {
+    "no owner": lambda metadata: metadata.pop("ownerReferences"),
+    "an owner of another kind": lambda metadata: metadata["ownerReferences"][0].update(
+        kind="Deployment", apiVersion="apps/v1"
+    ),
+    "an owner of another group": lambda metadata: metadata["ownerReferences"][0].update(apiVersion="example.com/v1"),
+    "an owner that does not control it": lambda metadata: metadata["ownerReferences"][0].update(controller=False),
+    "no label": lambda metadata: metadata.pop("labels"),
+    "another manager": lambda metadata: metadata.update(labels={"app.kubernetes.io/managed-by": "Helm"}),
+}
+
+
+@pytest.mark.parametrize("change", NOT_OURS.values(), ids=NOT_OURS)
+def test_what_no_resource_controls_is_rejected(account: Account, service: Object, change: Change) -> None:
+    change(service["metadata"])
+    assert "writes only objects that a FaceComparison controls" in account.create(service)
+
+
+@pytest.mark.parametrize("namespace", ["kube-system", "kube-public", "kube-node-lease"])
+def test_namespaces_of_kubernetes_are_out_of_bounds(account: Account, deployment: Object, namespace: str) -> None:
+    assert "into the namespaces of Kubernetes itself" in account.create(deployment, namespace)
+
+
+DANGEROUS: dict[str, Change] = {
+    "the node's file system": lambda pod: pod["volumes"].append({"name": "root", "hostPath": {"path": "/"}}),
+    "a volume from the network": lambda pod: pod["volumes"].append({"name": "n", "nfs": {"server": "x", "path": "/"}}),
+    "the node's network": lambda pod: pod.update(hostNetwork=True),
+    "the node's processes": lambda pod: pod.update(hostPID=True),
+    "the node's shared memory": lambda pod: pod.update(hostIPC=True),
+    "a port of the node": lambda pod: pod["containers"][0].update(ports=[{"containerPort": 80, "hostPort": 80}]),
+    "root": lambda pod: pod["securityContext"].update(runAsUser=0),
+    "no word about root": lambda pod: pod.pop("securityContext"),
+    "root in one container": lambda pod: pod["containers"][0]["securityContext"].update(runAsUser=0),
+    "root allowed in one container": lambda pod: pod["containers"][0]["securityContext"].update(runAsNonRoot=False),
+    "a container that is not confined": lambda pod: pod["containers"][0].pop("securityContext"),
+    "an init container that is not confined": lambda pod: pod["initContainers"][0].pop("securityContext"),
+    "a capability": lambda pod: pod["containers"][0]["securityContext"]["capabilities"].update(add=["NET_RAW"]),
+    "a token": lambda pod: pod.update(automountServiceAccountToken=True),
+    "a token by default": lambda pod: pod.pop("automountServiceAccountToken"),
+}
+
+
+@pytest.mark.parametrize("change", DANGEROUS.values(), ids=DANGEROUS)
+def test_pods_that_could_do_more_are_rejected(account: Account, deployment: Object, change: Change) -> None:
+    change(pod(deployment))
+    assert "of the operator" in account.create(deployment)
+
+
+FURTHER = [
+    {"type": "LoadBalancer"},
+    {"type": "NodePort"},
+    {"type": "ExternalName", "externalName": "x.example.com"},
+    {"externalIPs": ["198.51.100.1"]},
+]
+
+
+@pytest.mark.parametrize("change", FURTHER, ids=str)
+def test_services_that_reach_further_are_rejected(account: Account, service: Object, change: Object) -> None:
+    service["spec"].update(change)
+    assert "face-comparison-services.system" in account.create(service)
+
+
+class TestExisting:
+    """What is there already, made by somebody with all rights."""
+
+    @pytest.fixture
+    def make(self, plane: ControlPlane, service: Object) -> Iterator[Callable[..., str]]:
+        made: list[str] = []
+
+        def make(name: str, **changes: Any) -> str:
+            body = copy.deepcopy(service)
+            body["metadata"].update(name=name, **changes)
+            plane.kubectl("create", "--namespace=teams", "-f", "-", stdin=json.dumps(body))
+            made.append(name)
+            return f"service/{name}"
+
+        yield make
+        plane.kubectl("delete", "service", *made, "--namespace=teams", "--ignore-not-found")
+
+    @pytest.fixture
+    def write(self, account: Account, uid: str) -> Callable[[str], str]:
+        """Make it ours, as a repair does; gives what the API server says."""
+        metadata = {"labels": MANAGED, "ownerReferences": [owner(uid)]}
+        patch = json.dumps({"metadata": metadata})
+        return functools.partial(account.answer, "patch", "--type=merge", f"--patch={patch}", "--dry-run=server")
+
+    def test_child_of_a_resource_may_be_changed(self, make: Callable[..., str], write: Callable[[str], str]) -> None:
+        assert "patched" in write(make("ours"))
+
+    def test_child_whose_label_somebody_took_may_be_changed(
+        self, make: Callable[..., str], write: Callable[[str], str]
+    ) -> None:
+        assert "patched" in write(make("unlabelled", labels={}))
+
+    def test_orphan_of_ours_may_be_taken_back(self, make: Callable[..., str], write: Callable[[str], str]) -> None:
+        assert "patched" in write(make("orphan", ownerReferences=[]))
+
+    @pytest.mark.parametrize("change", ["foreign", "owned", "claimed"])
+    def test_object_of_somebody_else_is_left_alone(
+        self, plane: ControlPlane, make: Callable[..., str], write: Callable[[str], str], change: str
+    ) -> None:
+        there = ("get", "serviceaccount", "default", "--namespace=teams", "-o=jsonpath={.metadata.uid}")
+        reference = {"apiVersion": "v1", "kind": "ServiceAccount", "name": "default", "uid": plane.kubectl(*there)}
+        other = [{**reference, "controller": True}]
+        metadata: Object = {
+            "foreign": {"labels": {}, "ownerReferences": []},
+            "owned": {"labels": {}, "ownerReferences": other},
+            "claimed": {"labels": MANAGED, "ownerReferences": other},
+        }[change]
+        name = make(change, **metadata)
+        assert "changes and deletes only objects" in write(name)
+
+    def test_deployment_of_somebody_else_is_not_taken(
+        self, plane: ControlPlane, account: Account, deployment: Object, uid: str
+    ) -> None:
+        deployment["metadata"].update(labels={}, ownerReferences=[], name="theirs")
+        plane.kubectl("create", "--namespace=teams", "-f", "-", stdin=json.dumps(deployment))
+        patch = json.dumps({"metadata": {"labels": MANAGED, "ownerReferences": [owner(uid)]}})
+        said = account.answer("patch", "deployment", "theirs", "--type=merge", f"--patch={patch}", "--dry-run=server")
+        assert "changes and deletes only objects" in said
+
+    def test_account_of_somebody_else_is_not_deleted(self, account: Account) -> None:
+        assert "changes and deletes only" in account.answer("delete", "serviceaccount", "default", "--dry-run=server")
+
+    def test_external_address_that_somebody_gave_is_no_obstacle(
+        self, plane: ControlPlane, make: Callable[..., str], write: Callable[[str], str]
+    ) -> None:
+        name = make("external")
+        addresses = json.dumps({"spec": {"externalIPs": ["198.51.100.1"]}})
+        plane.kubectl("patch", name, "--namespace=teams", "--type=merge", f"--patch={addresses}")
+        assert "patched" in write(name)
+
+
+def test_others_are_not_held(plane: ControlPlane, account: Account) -> None:
+    """The policies are about one account."""
+    foreign = {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "foreign"}}
+    said = plane.kubectl("create", "--namespace=kube-system", "--dry-run=server", "-f", "-", stdin=json.dumps(foreign))
+    assert "created" in said

@@ -2,7 +2,7 @@
 SHELL := bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: accuracy album-accuracy docs golden pictures help setup run test check format generate bench bench-operator operator cluster cluster-down report clean
+.PHONY: accuracy album-accuracy docs golden photos help setup run test check format generate bench bench-operator operator cluster cluster-down report clean
 
 # onnxruntime reports usage over the network unless told not to; nothing here ever does.
 export ORT_DISABLE_TELEMETRY := 1
@@ -68,21 +68,21 @@ test: setup ## Every test, on the real parts that this machine can run; ARGS=tes
 	@$(BIN)/pytest --numprocesses 3 $(ARGS)
 
 bench: setup ## Compare the service with a plain loop and with OpenCV's own; ARGS=--memory adds 20,000 requests
-	@pictures="$$($(BIN)/python -c 'from devtools.photos import samples; print(*(samples.photographs()[n] for n in samples.BENCH))')"; \
-	$(BIN)/face-comparison bench $(ARGS) $$pictures
+	@images="$$($(BIN)/python -c 'from devtools.photos import samples; print(*(samples.photographs()[n] for n in samples.BENCH))')"; \
+	$(BIN)/face-comparison bench $(ARGS) $$images
 
 accuracy: setup ## Measure how sure the default bundle is on real photographs, into docs/data/accuracy.json
 	@$(BIN)/python -m devtools.accuracy
 
-pictures: .venv/.synced ## Put three photographs to try into build/pictures: two of one person, one of another
-	@$(BIN)/python -m devtools.photos.samples build/pictures
+photos: .venv/.synced ## Put three photographs to try into build/photos: two of one person, one of another
+	@$(BIN)/python -m devtools.photos.samples build/photos
 
-album-accuracy: setup ## Measure how well an album of 1,000 pictures finds the right people, into docs/data/album.json
+album-accuracy: setup ## Measure how well an album of 1,000 images finds the right people, into docs/data/album.json
 	@$(BIN)/python -m devtools.album_accuracy
 
 # Root on Linux; or CLUSTER=current REGISTRY=… for the cluster of the current kubeconfig; or BARE=yes for one without the
 # product.
-cluster: .venv/.synced ## A real Kubernetes on this machine with the product installed, tried by one picture
+cluster: .venv/.synced ## A real Kubernetes on this machine with the product installed, tried by one image
 	@$(BIN)/python -m devtools.local_cluster up $(CLUSTER:%=--cluster=%) $(REGISTRY:%=--registry=%) $(if $(filter-out no,$(BARE)),--bare)
 
 cluster-down: .venv/.synced ## End what `make cluster` started; PURGE=yes forgets its images, too

@@ -14,7 +14,7 @@ from support.crd import SPEC
 
 EVERYTHING: dict[str, Any] = {
     "auth": {"mode": "ApiKey", "secretName": "keys"},
-    "limits": {"allowedHosts": ["10.0.0.0/8", "pictures.internal"], "allowedBuckets": ["pictures"]},
+    "limits": {"allowedHosts": ["10.0.0.0/8", "images.internal"], "allowedBuckets": ["images"]},
 }
 
 
@@ -63,16 +63,16 @@ def test_service_gets_what_the_resource_says() -> None:
                     "bodyBytes": 4096,
                     "requestSeconds": 7,
                     "queue": 9,
-                    "allowedHosts": ["pictures.internal", "10.0.0.0/8"],
-                    "allowedBuckets": ["pictures"],
+                    "allowedHosts": ["images.internal", "10.0.0.0/8"],
+                    "allowedBuckets": ["images"],
                 },
             }
         )
     )
     assert (settings.stage, settings.device, settings.auth, settings.bundle) == ("v2", "cpu", "api-key", "other")
     assert (settings.max_body_bytes, settings.request_seconds, settings.queue) == (4096, 7, 9)
-    assert settings.allowed_hosts == ("pictures.internal", "10.0.0.0/8")
-    assert settings.allowed_buckets == ("pictures",)
+    assert settings.allowed_hosts == ("images.internal", "10.0.0.0/8")
+    assert settings.allowed_buckets == ("images",)
 
 
 def test_a_gpu_is_never_replaced_by_the_processor() -> None:

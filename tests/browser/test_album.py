@@ -1,4 +1,4 @@
-"""The page of an album in real Chromium, from a folder: every picture is shown, every link leads to its photograph."""
+"""The page of an album in real Chromium, from a folder: every image is shown, every link leads to its photograph."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ ODD = (
 
 @pytest.fixture(scope="module")
 def album(photographs: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Twenty-one pictures of one person under odd names, a table of six, and two files that are none."""
+    """Twenty-one images of one person under odd names, a table of six, and two files that are none."""
     folder = tmp_path_factory.mktemp("photos") / "my <b> photos"
     folder.mkdir()
     whole = photographs["obama2.jpg"].read_bytes()
@@ -40,7 +40,7 @@ def album(photographs: dict[str, Path], tmp_path_factory: pytest.TempPathFactory
             (folder / str(number) / name).write_bytes(whole + name.encode("utf-8", "surrogateescape") + bytes([number]))
     shutil.copy(photographs["table.jpg"], folder)
     (folder / "<i>cut</i>.jpg".replace("/", "_")).write_bytes(whole[:20_000])
-    (folder / "notes & more.txt").write_text("no picture")
+    (folder / "notes & more.txt").write_text("no image")
     analyzer = build_analyzer(fetched("default", bundles_folder()), device="cpu", threads=2)
     out = tmp_path_factory.mktemp("album")
     analyst = Here(analyzer.model.version, analyzer.model.threshold, lambda: analyzer, 2)

@@ -61,19 +61,19 @@ def test_one_against_many(explorer: Explorer, photographs: dict[str, Path], tmp_
     damaged = tmp_path / "damaged.jpg"
     damaged.write_bytes(photographs["obama.jpg"].read_bytes()[:20_000])
     explorer.compare(photographs["obama.jpg"], photographs["obama3.jpg"], photographs["table.jpg"], damaged)
-    expect(explorer.page.get_by_role("heading", name="1 of 3 pictures show this person.")).to_be_visible()
+    expect(explorer.page.get_by_role("heading", name="1 of 3 images show this person.")).to_be_visible()
     results = explorer.page.locator(".thumb")
     assert [text.split("\n")[0] for text in results.all_inner_texts()][2] == "No verdict"
     results.nth(1).click()
     expect(explorer.page.locator(".pair line.other")).to_have_count(6)
     expect(results.nth(1)).to_have_attribute("aria-pressed", "true")
     results.nth(2).click()
-    expect(explorer.page.locator(".notice.info")).to_contain_text("The picture is damaged or cut off.")
+    expect(explorer.page.locator(".notice.info")).to_contain_text("The image is damaged or cut off.")
 
 
-def test_a_picture_is_taken_over_from_detect_and_removed(explorer: Explorer, photographs: dict[str, Path]) -> None:
+def test_an_image_is_taken_over_from_detect_and_removed(explorer: Explorer, photographs: dict[str, Path]) -> None:
     explorer.choose(photographs["obama.jpg"])
-    explorer.page.get_by_role("button", name="Compare this picture").click()
+    explorer.page.get_by_role("button", name="Compare this image").click()
     expect(explorer.page.get_by_role("heading", name="Same person?")).to_be_visible()
     expect(explorer.page.locator(".item")).to_contain_text("obama.jpg")
     explorer.page.get_by_role("button", name="Remove obama.jpg").click()
@@ -86,7 +86,7 @@ def test_too_much_for_one_request_is_shrunk_only_if_the_visitor_agrees(
     heavy = []
     for i in range(3):
         path = tmp_path / f"{i}.jpg"
-        # Bytes after a picture's end are tolerated; here they are weight.
+        # Bytes after an image's end are tolerated; here they are weight.
         path.write_bytes(photographs["obama2.jpg"].read_bytes() + bytes(9 * 2**20))
         heavy.append(path)
     explorer.go("compare")
@@ -96,7 +96,7 @@ def test_too_much_for_one_request_is_shrunk_only_if_the_visitor_agrees(
     expect(dialog).to_contain_text("27.5 MiB together")
     assert not explorer.posts()
     explorer.page.get_by_role("button", name="Make it smaller and send it").click()
-    expect(explorer.page.get_by_role("heading", name="2 of 2 pictures show this person.")).to_be_visible()
+    expect(explorer.page.get_by_role("heading", name="2 of 2 images show this person.")).to_be_visible()
     assert len(explorer.posts()) == 1
 
 
@@ -104,9 +104,9 @@ def test_urls_alone_are_sent_as_json(explorer: Explorer) -> None:
     explorer.refusals = {502}
     explorer.go("compare")
     for intake in (0, 1):
-        explorer.page.get_by_label("URL of a picture").nth(intake).fill(f"http://127.0.0.1:9/{intake}.jpg")
+        explorer.page.get_by_label("URL of an image").nth(intake).fill(f"http://127.0.0.1:9/{intake}.jpg")
         explorer.page.get_by_role("button", name="Fetch").nth(intake).click()
-    expect(explorer.page.locator(".notice.wrong")).to_contain_text("did not deliver the picture")
+    expect(explorer.page.locator(".notice.wrong")).to_contain_text("did not deliver the image")
     assert json.loads(explorer.posts()[0].post_data or "") == {
         "source": {"url": "http://127.0.0.1:9/0.jpg"},
         "targets": [{"url": "http://127.0.0.1:9/1.jpg"}],

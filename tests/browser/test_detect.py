@@ -28,16 +28,16 @@ def api(service: Service, path: Path) -> dict[str, list[dict[str, dict[str, floa
 def test_every_face_is_drawn_where_the_service_found_it(explorer: Explorer, photographs: dict[str, Path]) -> None:
     explorer.choose(photographs["table.jpg"])
     expect(explorer.faces).to_have_count(6)
-    image = explorer.page.locator(".shot img").bounding_box()
-    assert image is not None
+    shown = explorer.page.locator(".shot img").bounding_box()
+    assert shown is not None
     for i, face in enumerate(api(explorer.service, photographs["table.jpg"])["Faces"]):
         box = explorer.page.locator(".box").nth(i).bounding_box()
         assert box is not None
         expected = face["BoundingBox"]
-        assert box["x"] == pytest.approx(image["x"] + expected["Left"] * image["width"], abs=2)
-        assert box["y"] == pytest.approx(image["y"] + expected["Top"] * image["height"], abs=2)
-        assert box["width"] == pytest.approx(expected["Width"] * image["width"], abs=2)
-        assert box["height"] == pytest.approx(expected["Height"] * image["height"], abs=2)
+        assert box["x"] == pytest.approx(shown["x"] + expected["Left"] * shown["width"], abs=2)
+        assert box["y"] == pytest.approx(shown["y"] + expected["Top"] * shown["height"], abs=2)
+        assert box["width"] == pytest.approx(expected["Width"] * shown["width"], abs=2)
+        assert box["height"] == pytest.approx(expected["Height"] * shown["height"], abs=2)
     assert explorer.page.locator(".point").count() == 30
     expect(explorer.page.locator(".face canvas[aria-hidden]")).to_have_count(6)  # each face, cut out
 
@@ -84,7 +84,7 @@ def test_drop_paste_and_the_sample(explorer: Explorer, photographs: dict[str, Pa
 def test_a_url_is_fetched_by_the_service_and_not_by_the_page(explorer: Explorer, photographs: dict[str, Path]) -> None:
     with Server.on_loopback() as server:
         server.replies["/x.jpg"] = reply(photographs["table.jpg"].read_bytes(), content_type="image/jpeg")
-        explorer.page.get_by_label("URL of a picture").fill(server.url("/x.jpg"))
+        explorer.page.get_by_label("URL of an image").fill(server.url("/x.jpg"))
         explorer.page.get_by_role("button", name="Fetch").click()
         expect(explorer.page.locator(".box")).to_have_count(6)
         assert len(server.requests) == 1
@@ -108,8 +108,8 @@ def test_a_large_photograph_is_shrunk_only_if_the_visitor_agrees(
     explorer: Explorer, photographs: dict[str, Path], tmp_path: Path, answer: str, posts: int
 ) -> None:
     large = tmp_path / "large.jpg"
-    with Image.open(photographs["obama.jpg"]) as picture:
-        picture.resize((5000, 6250)).save(large, quality=60)
+    with Image.open(photographs["obama.jpg"]) as image:
+        image.resize((5000, 6250)).save(large, quality=60)
     explorer.choose(large)
     expect(explorer.page.get_by_role("dialog")).to_contain_text("6250 pixels")
     assert not explorer.posts()
@@ -123,8 +123,8 @@ def test_a_large_photograph_is_shrunk_only_if_the_visitor_agrees(
 
 def test_another_format_is_offered_as_a_jpg(explorer: Explorer, photographs: dict[str, Path], tmp_path: Path) -> None:
     strange = tmp_path / "x.webp"
-    with Image.open(photographs["obama.jpg"]) as picture:
-        picture.save(strange)
+    with Image.open(photographs["obama.jpg"]) as image:
+        image.save(strange)
     explorer.choose(strange)
     expect(explorer.page.get_by_role("dialog")).to_contain_text("WEBP")
     explorer.page.get_by_role("button", name="Make it smaller and send it").click()
@@ -138,17 +138,17 @@ def test_errors_are_words_that_help(explorer: Explorer, photographs: dict[str, P
     damaged.write_bytes(photographs["obama.jpg"].read_bytes()[:20_000])
     explorer.choose(damaged)
     alert = explorer.page.locator(".notice.wrong")
-    expect(alert).to_contain_text("The picture is damaged or cut off.")
+    expect(alert).to_contain_text("The image is damaged or cut off.")
     expect(alert).to_contain_text("Code corrupt_image, request ")
-    explorer.page.get_by_label("URL of a picture").fill("http://10.0.0.1/x.jpg")
+    explorer.page.get_by_label("URL of an image").fill("http://10.0.0.1/x.jpg")
     explorer.page.get_by_role("button", name="Fetch").click()
     expect(alert).to_contain_text("The service does not fetch from this address.")
-    explorer.page.get_by_label("URL of a picture").fill("no url")
+    explorer.page.get_by_label("URL of an image").fill("no url")
     explorer.page.get_by_role("button", name="Fetch").click()
     expect(explorer.page.get_by_text("Write a whole URL")).to_be_visible()
 
 
-def test_a_picture_without_a_face(explorer: Explorer, tmp_path: Path) -> None:
+def test_an_image_without_a_face(explorer: Explorer, tmp_path: Path) -> None:
     Image.new("RGB", (300, 200), "teal").save(tmp_path / "x.png")
     explorer.choose(tmp_path / "x.png")
     expect(explorer.page.locator(".notice.info")).to_contain_text("No face was found.")
@@ -182,15 +182,15 @@ def test_a_reply_is_shown_at_once(explorer: Explorer, photographs: dict[str, Pat
     assert min(measured) <= SHOWN_MILLISECONDS
 
 
-def test_pictures_of_any_turn_are_shown_as_the_service_sees_them(
+def test_images_of_any_turn_are_shown_as_the_service_sees_them(
     explorer: Explorer, photographs: dict[str, Path], tmp_path: Path
 ) -> None:
     turned = tmp_path / "turned.jpg"
-    with Image.open(photographs["obama.jpg"]) as picture:
-        exif = picture.getexif()
+    with Image.open(photographs["obama.jpg"]) as image:
+        exif = image.getexif()
         exif[274] = 6  # to be shown turned to the right
         data = io.BytesIO()
-        picture.resize((400, 500)).rotate(90, expand=True).save(data, "JPEG", exif=exif)
+        image.resize((400, 500)).rotate(90, expand=True).save(data, "JPEG", exif=exif)
     turned.write_bytes(data.getvalue())
     explorer.choose(turned)
     expect(explorer.faces).to_have_count(1)

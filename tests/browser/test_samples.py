@@ -24,7 +24,7 @@ AWKWARD = 'Anna\'s; "2", 张.jpg'
 
 
 def run(language: str, code: str, folder: Path) -> str:
-    """What the code prints, run in a folder that holds the pictures."""
+    """What the code prints, run in a folder that holds the images."""
     program = shutil.which(PROGRAMS[language])
     if program is None:
         if os.environ.get("CI"):
@@ -48,19 +48,19 @@ def told(language: str, output: str) -> Any:
 
 
 @pytest.mark.parametrize("language", PROGRAMS)
-def test_a_picture_with_a_key(
+def test_an_image_with_a_key(
     explore: Callable[..., Explorer],
     closed_service: Service,
     photographs: dict[str, Path],
     tmp_path: Path,
     language: str,
 ) -> None:
-    picture = tmp_path / "photo.jpg"
-    shutil.copy(photographs["obama.jpg"], picture)
+    image = tmp_path / "photo.jpg"
+    shutil.copy(photographs["obama.jpg"], image)
     explorer = explore(closed_service)
     explorer.page.get_by_role("dialog").get_by_label("API key").fill("secret-of-anna")
     explorer.page.get_by_role("button", name="Use this key").click()
-    explorer.choose(picture)
+    explorer.choose(image)
     expect(explorer.faces).to_have_count(1)
     output = run(language, explorer.code(language), tmp_path)
     reply_ = told(language, output)
@@ -71,7 +71,7 @@ def test_a_picture_with_a_key(
 
 
 @pytest.mark.parametrize("language", PROGRAMS)
-def test_pictures_with_awkward_names(
+def test_images_with_awkward_names(
     explorer: Explorer, photographs: dict[str, Path], tmp_path: Path, language: str
 ) -> None:
     shutil.copy(photographs["obama.jpg"], tmp_path / AWKWARD)
@@ -93,7 +93,7 @@ def test_pictures_with_awkward_names(
 def test_urls(explorer: Explorer, photographs: dict[str, Path], tmp_path: Path, language: str) -> None:
     with Server.on_loopback() as server:
         server.replies["/o'x.jpg"] = reply(photographs["table.jpg"].read_bytes(), content_type="image/jpeg")
-        explorer.page.get_by_label("URL of a picture").fill(server.url("/o'x.jpg?a=1&b=2"))
+        explorer.page.get_by_label("URL of an image").fill(server.url("/o'x.jpg?a=1&b=2"))
         explorer.page.get_by_role("button", name="Fetch").click()
         expect(explorer.page.locator(".box")).to_have_count(6)
         output = run(language, explorer.code(language), tmp_path)

@@ -111,7 +111,7 @@ def test_every_field_of_the_calculator_counts(opened: Open) -> None:
     for label, value in (
         ("Calls a second at the peak", "300"),
         ("Mean, in % of the peak", "50"),
-        ("Pictures a second of a replica", "35"),
+        ("Images a second of a replica", "35"),
         ("Load aimed at, in %", "70"),
         ("Fewest replicas", "3"),
         ("Dollars an hour", "0.25"),

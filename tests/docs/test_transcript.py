@@ -52,4 +52,4 @@ def test_the_tutorial_has_steps_and_each_says_what_it_prints() -> None:
     steps = transcript.steps(TUTORIAL)
     assert len(steps) > 8
     assert all(step.shown for step in steps)
-    assert [step.commands for step in steps if not step.inside] == ["make pictures\n"]
+    assert [step.commands for step in steps if not step.inside] == ["make photos\n"]

@@ -24,7 +24,7 @@ from devtools.k8s.processes import Processes
 from devtools.k8s.programs import PartUnavailable
 from devtools.local_cluster import config, images, install
 from devtools.local_cluster.node import Node, NodeFailed
-from support.product import KEYS, PICTURE, S3_PORT, WEB_PORT, Product
+from support.product import IMAGE, KEYS, S3_PORT, WEB_PORT, Product
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -105,15 +105,15 @@ def record() -> Callable[[str, object], None]:
 
 @pytest.fixture(scope="session")
 def servers(product: Product, tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Client]:
-    """On the node: a web server with /sample.jpg, and an S3 server with s3://pictures/sample.jpg and its client."""
+    """On the node: a web server with /sample.jpg, and an S3 server with s3://images/sample.jpg and its client."""
     folder = tmp_path_factory.mktemp("servers")
-    (folder / "pictures").mkdir()
+    (folder / "images").mkdir()
     (folder / "web").mkdir()
-    (folder / "web" / "sample.jpg").write_bytes(PICTURE.read_bytes())
+    (folder / "web" / "sample.jpg").write_bytes(IMAGE.read_bytes())
     address = f"{config.ADDRESS}:{S3_PORT}"
     identity = [f"ROOT_ACCESS_KEY={KEYS['AWS_ACCESS_KEY_ID']}", f"ROOT_SECRET_KEY={KEYS['AWS_SECRET_ACCESS_KEY']}"]
     program = programs.binary("versitygw")
-    product.node.spawn("s3", ["env", *identity, program, "--port", address, "posix", folder / "pictures"])
+    product.node.spawn("s3", ["env", *identity, program, "--port", address, "posix", folder / "images"])
     web: list[str | Path] = [
         sys.executable,
         "-m",
@@ -137,8 +137,8 @@ def servers(product: Product, tmp_path_factory: pytest.TempPathFactory) -> Itera
     )
     for port in (S3_PORT, WEB_PORT):
         product.wait_listening(port)
-    s3.create_bucket(Bucket="pictures")
-    s3.put_object(Bucket="pictures", Key="sample.jpg", Body=PICTURE.read_bytes())
+    s3.create_bucket(Bucket="images")
+    s3.put_object(Bucket="images", Key="sample.jpg", Body=IMAGE.read_bytes())
     yield s3
     for name in ("s3", "web"):
         product.node.stop_program(name)

@@ -14,7 +14,7 @@ import pytest
 from devtools.k8s.controlplane import attempts
 from devtools.local_cluster import config, images, install, keda
 from face_comparison_operator.api_resources import AUTOSCALER, RESOURCE
-from support.product import PICTURE, Product
+from support.product import IMAGE, Product
 
 pytestmark = [pytest.mark.node, pytest.mark.timeout(1800)]
 
@@ -66,7 +66,7 @@ def grows_and_shrinks(product: Product, namespace: str, scaling: dict[str, objec
     product.node.wait("one pod at rest", lambda: at_rest(product, namespace), seconds=240)
     assert reaches(lambda ready: ready == 1, 120)
     script = Path(__file__).with_name("load.py")
-    client = product.start("load", [sys.executable, script, config.ADDRESS, host, PATH, PICTURE, "4", "0"])
+    client = product.start("load", [sys.executable, script, config.ADDRESS, host, PATH, IMAGE, "4", "0"])
     try:
         grown = reaches(lambda ready: ready >= 2, 240)
         report, _ = client.communicate(timeout=120)

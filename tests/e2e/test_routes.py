@@ -47,7 +47,7 @@ def test_ingress_with_tls_and_api_key_and_nothing_but_the_stage(
     for shown, expected in (
         ("", (401, "unauthorized")),
         ("another", (403, "forbidden")),
-        (KEY, (400, "invalid_base64")),  # it got as far as the picture
+        (KEY, (400, "invalid_base64")),  # it got as far as the image
     ):
         reply = product.post(
             PATH, {"img": "!"}, host, authority=authority, headers={"x-api-key": shown} if shown else {}

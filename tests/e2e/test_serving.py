@@ -1,4 +1,4 @@
-"""From `kubectl apply` to an answer, the answers of every way to hand in a picture, and back to nothing."""
+"""From `kubectl apply` to an answer, the answers of every way to hand in an image, and back to nothing."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ import pytest
 
 from devtools.local_cluster import config
 from support import timeline
-from support.product import PICTURE, S3_VARIABLES, WEB_PORT, Product
+from support.product import IMAGE, S3_VARIABLES, WEB_PORT, Product
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -25,14 +25,14 @@ if TYPE_CHECKING:
 pytestmark = [pytest.mark.node, pytest.mark.timeout(1800)]
 
 
-def faces_without_a_cluster(picture: Path) -> list[dict[str, Any]]:
+def faces_without_a_cluster(image: Path) -> list[dict[str, Any]]:
     """What the same bundle says on this machine, by the command line."""
     command: list[str | Path] = [
         Path(sys.executable).with_name("face-comparison"),
         "detect",
         "--device",
         "cpu",
-        picture,
+        image,
     ]
     reply = subprocess.run(command, capture_output=True, text=True, check=True, timeout=120)
     faces: list[dict[str, Any]] = json.loads(reply.stdout)["Faces"]
@@ -51,8 +51,8 @@ def assert_same_faces(found: list[dict[str, Any]], expected: list[dict[str, Any]
 def test_apply_serve_every_form_delete_leave_nothing(
     product: Product, namespace: str, servers: S3Client, record: Callable[[str, object], None]
 ) -> None:
-    expected = faces_without_a_cluster(PICTURE)
-    image = base64.b64encode(PICTURE.read_bytes()).decode()
+    expected = faces_without_a_cluster(IMAGE)
+    encoded = base64.b64encode(IMAGE.read_bytes()).decode()
 
     since = product.node.audit_log.stat().st_size
     started = time.time()  # the audit log's clock
@@ -66,7 +66,7 @@ def test_apply_serve_every_form_delete_leave_nothing(
     status = product.wait_ready(namespace, "faces")
     assert status["url"] == "http://faces.example.com/prod/face_comparison"
     path, host = "/prod/face_comparison", "faces.example.com"
-    reply = product.post(path, {"img": image}, host=host)
+    reply = product.post(path, {"img": encoded}, host=host)
     answered = time.time()
     up = timeline.events(product, namespace, since)
     log = started_lines(product, namespace)
@@ -74,12 +74,14 @@ def test_apply_serve_every_form_delete_leave_nothing(
     assert status["modelVersion"] == reply.json()["FaceModelVersion"]
     assert_same_faces(reply.json()["Faces"], expected)
 
-    for body in ({"url": f"http://{config.ADDRESS}:{WEB_PORT}/sample.jpg"}, {"url": "s3://pictures/sample.jpg"}):
+    for body in ({"url": f"http://{config.ADDRESS}:{WEB_PORT}/sample.jpg"}, {"url": "s3://images/sample.jpg"}):
         reply = product.post(path, body, host=host)
         assert reply.status == 200, f"{body}: {reply.data!r}"
         assert_same_faces(reply.json()["Faces"], expected)
 
-    verdict = product.post(f"{path}/compare", {"source": {"img": image}, "target": {"img": image}}, host=host).json()
+    verdict = product.post(
+        f"{path}/compare", {"source": {"img": encoded}, "target": {"img": encoded}}, host=host
+    ).json()
     assert verdict["Targets"][0]["SamePerson"] is True
     assert verdict["Targets"][0]["Distance"] < 0.01
 

@@ -65,10 +65,10 @@ def test_a_bucket_that_does_not_exist(product: Product, serving: str, servers: S
 def test_a_disk_that_is_full(product: Product, serving: str, servers: S3Client) -> None:
     """The volume that the model is downloaded into has room for a part of it."""
     for path in bundle_store.located("default", bundles_folder()).iterdir():
-        servers.upload_file(str(path), "pictures", f"bundle/{path.name}")
+        servers.upload_file(str(path), "images", f"bundle/{path.name}")
     product.node.kubectl("cordon", product.node.name)  # so that the pod is there before its volume
     try:
-        product.apply(serving, "faces", route={"host": HOST}, model={"s3": "s3://pictures/bundle"}, env=S3_VARIABLES)
+        product.apply(serving, "faces", route={"host": HOST}, model={"s3": "s3://images/bundle"}, env=S3_VARIABLES)
         product.wait_condition(serving, "faces", lambda ready: ready.get("reason") == "Unschedulable")
         (pod,) = [pod for pod in product.pods(serving, "faces") if "nodeName" not in pod["spec"]]
         volume = f"/var/lib/kubelet/pods/{pod['metadata']['uid']}/volumes/kubernetes.io~empty-dir/model"

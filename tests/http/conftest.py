@@ -15,7 +15,7 @@ from face_comparison.serving.admission import Admission
 from face_comparison.serving.readiness import Readiness
 from face_comparison.settings import Settings
 from face_comparison.web.app import create_app
-from support.analyzer import FakeAnalyzer, picture
+from support.analyzer import FakeAnalyzer, image
 from support.running import Lines, Running
 from support.servers import Server, reply
 
@@ -54,11 +54,11 @@ def running(start: Callable[..., Running]) -> Running:
 
 
 @pytest.fixture
-def pictures() -> Iterator[Server]:
-    """An HTTP server on loopback: /anna.jpg and /bert.jpg are pictures, everything else is not there."""
+def images() -> Iterator[Server]:
+    """An HTTP server on loopback: /anna.jpg and /bert.jpg are images, everything else is not there."""
     with Server.on_loopback() as server:
         for person in ("anna", "bert"):
-            server.replies[f"/{person}.jpg"] = reply(picture(person), content_type="image/jpeg")
+            server.replies[f"/{person}.jpg"] = reply(image(person), content_type="image/jpeg")
         yield server
 
 

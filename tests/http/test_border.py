@@ -12,7 +12,7 @@ import pytest
 
 from face_comparison.errors import FaceComparisonError
 from face_comparison.web.app import STATUS
-from support.analyzer import picture
+from support.analyzer import image
 from support.running import COMPARE, DETECT, img
 
 CONTRACT = {
@@ -244,7 +244,7 @@ def test_a_compressed_body_is_refused_in_words(running):
 def test_the_reply_has_the_form_that_was_asked_for(running, accept, media_type):
     headers = {} if accept is None else {"Accept": accept}
     for response in (
-        running.client.post(DETECT, data=picture("anna"), content_type="image/jpeg", headers=headers),
+        running.client.post(DETECT, data=image("anna"), content_type="image/jpeg", headers=headers),
         running.client.post(DETECT, data=b"GIF", content_type="image/gif", headers=headers),
     ):
         assert response.content_type == media_type

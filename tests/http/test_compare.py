@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from urllib3 import encode_multipart_formdata
 
-from support.analyzer import MODEL, WIDTH, picture, vector
+from support.analyzer import MODEL, WIDTH, image, vector
 from support.running import COMPARE, base64_of, img
 from support.servers import Conversation, reply
 
@@ -77,13 +77,13 @@ def test_a_hash_has_no_box(running):
     assert reply["Targets"][0]["Distance"] == 0.0
 
 
-def test_hashes_and_pictures_mix(running, pictures):
-    targets = [numbers("anna"), {"url": pictures.url("/anna.jpg")}, img("anna"), {"url": pictures.url("/bert.jpg")}]
+def test_hashes_and_images_mix(running, images):
+    targets = [numbers("anna"), {"url": images.url("/anna.jpg")}, img("anna"), {"url": images.url("/bert.jpg")}]
     assert verdicts(running.compare(source=numbers("anna"), targets=targets)) == [True, True, True, False]
 
 
-def test_a_url_wins_over_img_and_img_over_a_hash(running, pictures):
-    source = {"url": pictures.url("/anna.jpg"), **img("bert"), **numbers("bert")}
+def test_a_url_wins_over_img_and_img_over_a_hash(running, images):
+    source = {"url": images.url("/anna.jpg"), **img("bert"), **numbers("bert")}
     assert verdicts(running.compare(source=source, target=img("anna"))) == [True]
     assert verdicts(running.compare(source=img("anna") | numbers("bert"), target=img("anna"))) == [True]
 
@@ -105,11 +105,11 @@ def test_a_hash_of_another_model_is_refused_where_it_is(running):
     assert code(running.compare(source=other, targets=[mine]), 422) == "hash_version_mismatch"
 
 
-def test_one_bad_target_never_fails_the_others(running, pictures):
+def test_one_bad_target_never_fails_the_others(running, images):
     targets = [
         img("anna"), {}, 5, None, "http://example.com/x.jpg", [], {"img": "%%%"}, {"img": 5},
         {"img": base64_of(b"corrupt")},
-        {"img": base64_of(b"GIF89a")}, {"img": base64_of(b"bug")}, img(), {"url": pictures.url("/nobody.jpg")},
+        {"img": base64_of(b"GIF89a")}, {"img": base64_of(b"bug")}, img(), {"url": images.url("/nobody.jpg")},
         {"url": "http://10.1.2.3/x.jpg"}, {"url": "gopher://x"}, {"face_hash": [0] * 768}, {"face_hash": [1]},
         {"face_hash": numbers("anna")["face_hash"], "FaceModelVersion": 5}, {"url": 5}, img("bert"),
     ]  # fmt: skip
@@ -190,10 +190,10 @@ def test_a_hundred_targets_work(running):
     ]
 
 
-def test_message_pack_carries_pictures_and_hashes_as_bytes(running):
+def test_message_pack_carries_images_and_hashes_as_bytes(running):
     body = {
         "source": {"face_hash": vector("anna").astype("<f4").tobytes()},
-        "targets": [{"img": picture("anna")}, numbers("bert"), {"face_hash": b"short"}, 5],
+        "targets": [{"img": image("anna")}, numbers("bert"), {"face_hash": b"short"}, 5],
     }
     response = running.client.post(COMPARE, data=msgspec.msgpack.encode(body), content_type="application/msgpack")
     assert verdicts(response) == [True, False, "invalid_face_hash", "invalid_parameter"]
@@ -206,12 +206,12 @@ def test_message_pack_targets_are_at_most_a_hundred(running, targets):
     assert code(response, 400) == "invalid_parameter"
 
 
-def test_a_form_carries_pictures_as_files_or_urls(running, pictures):
+def test_a_form_carries_images_as_files_or_urls(running, images):
     body, content_type = encode_multipart_formdata(
         [
-            ("target", ("b.jpg", picture("anna*"), "image/jpeg")),
-            ("source", ("a.jpg", picture("anna"), "image/jpeg")),
-            ("target", pictures.url("/bert.jpg")),
+            ("target", ("b.jpg", image("anna*"), "image/jpeg")),
+            ("source", ("a.jpg", image("anna"), "image/jpeg")),
+            ("target", images.url("/bert.jpg")),
             ("threshold", "1.1"),
         ]
     )
@@ -220,43 +220,43 @@ def test_a_form_carries_pictures_as_files_or_urls(running, pictures):
     assert response.json["Threshold"] == 1.1
 
 
-def test_a_bare_picture_cannot_be_compared(running):
-    response = running.client.post(COMPARE, data=picture("anna"), content_type="image/jpeg")
+def test_a_bare_image_cannot_be_compared(running):
+    response = running.client.post(COMPARE, data=image("anna"), content_type="image/jpeg")
     assert code(response, 400) == "invalid_parameter"
 
 
-def test_slow_servers_of_pictures_fail_their_own_targets_only(start, pictures):
+def test_slow_servers_of_images_fail_their_own_targets_only(start, images):
     running = start(allowed_hosts=("127.0.0.1",), fetch_seconds=0.5)
-    pictures.replies["/slow.jpg"] = Conversation.silence
-    targets = [img("anna"), {"url": pictures.url("/slow.jpg")}, img("bert")]
+    images.replies["/slow.jpg"] = Conversation.silence
+    targets = [img("anna"), {"url": images.url("/slow.jpg")}, img("bert")]
     assert verdicts(running.compare(source=img("anna"), targets=targets)) == [True, "url_fetch_timeout", False]
 
 
-def test_the_time_of_the_whole_request_ends_targets_and_keeps_what_is_there(start, pictures):
+def test_the_time_of_the_whole_request_ends_targets_and_keeps_what_is_there(start, images):
     running = start(allowed_hosts=("127.0.0.1",), request_seconds=3)
-    pictures.replies["/slow.jpg"] = Conversation.silence
-    targets = [img("anna"), *[{"url": pictures.url("/slow.jpg")}] * 9]
+    images.replies["/slow.jpg"] = Conversation.silence
+    targets = [img("anna"), *[{"url": images.url("/slow.jpg")}] * 9]
     response = running.compare(source=img("anna"), targets=targets)
     assert verdicts(response) == [True, *["deadline_exceeded"] * 9]
 
 
-def test_a_source_that_comes_too_late_is_a_504(start, pictures):
+def test_a_source_that_comes_too_late_is_a_504(start, images):
     running = start(allowed_hosts=("127.0.0.1",), request_seconds=0.5)
-    pictures.replies["/slow.jpg"] = Conversation.silence
-    response = running.compare(source={"url": pictures.url("/slow.jpg")}, target=img("anna"))
+    images.replies["/slow.jpg"] = Conversation.silence
+    response = running.compare(source={"url": images.url("/slow.jpg")}, target=img("anna"))
     assert code(response, 504) == "deadline_exceeded"
 
 
-def test_a_bad_source_is_told_without_waiting_for_targets(running, pictures):
+def test_a_bad_source_is_told_without_waiting_for_targets(running, images):
     running.analyzer.go.clear()
 
     def bad(conversation):
         assert running.analyzer.started.acquire(timeout=20)  # by then the target is being analyzed
         conversation.send(reply(status="404 Not Found"))
 
-    pictures.replies["/bad.jpg"] = bad
+    images.replies["/bad.jpg"] = bad
     replies = []
-    body = {"source": {"url": pictures.url("/bad.jpg")}, "target": img("anna")}
+    body = {"source": {"url": images.url("/bad.jpg")}, "target": img("anna")}
     request = threading.Thread(target=lambda: replies.append(running.compare(**body)))
     request.start()
     try:

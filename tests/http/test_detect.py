@@ -1,4 +1,4 @@
-"""Faces of one picture: every form of request, every field, and what is wrong with bad ones."""
+"""Faces of one image: every form of request, every field, and what is wrong with bad ones."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import msgspec
 import numpy as np
 import pytest
 
-from support.analyzer import BUG, picture, vector
+from support.analyzer import BUG, image, vector
 from support.running import DETECT, base64_of, img
 
 
@@ -61,14 +61,14 @@ def test_json_in_another_unicode_encoding_is_accepted(running, encoding):
 
 
 def test_escapes_in_json_base64_are_understood(running):
-    text = base64_of(picture("anna"))
+    text = base64_of(image("anna"))
     body = '{"img": "data:image\\/jpeg;base64,' + "".join(f"\\u{ord(c):04x}" for c in text) + '"}'
     assert names(running.client.post(DETECT, data=body)) == ["anna"]
 
 
 @pytest.mark.parametrize("content_type", ["image/jpeg", "image/png", "image/bmp", "application/x-image"])
-def test_a_bare_picture_is_accepted(running, content_type):
-    response = running.client.post(DETECT + "?max_faces=1", data=picture("anna", "bert"), content_type=content_type)
+def test_a_bare_image_is_accepted(running, content_type):
+    response = running.client.post(DETECT + "?max_faces=1", data=image("anna", "bert"), content_type=content_type)
     assert names(response) == ["bert"]
 
 
@@ -77,31 +77,31 @@ def test_a_bare_picture_is_accepted(running, content_type):
     [b"\xff\xd8\xff\xe0", b"\x89PNG\r\n", b"BM", b"GIF89a", b"RIFF\x24\0\0\0WEBP", b"II*\0", b"MM\0*",
      b"\0\0\0\x20ftypheic", b"\0\0\0\x1cftypavif"],
 )  # fmt: skip
-def test_bytes_that_begin_like_a_picture_are_one_whatever_their_declared_type(running, begin):
-    # The fake analyzer knows no such picture, which shows that it was given these bytes.
+def test_bytes_that_begin_like_an_image_are_one_whatever_their_declared_type(running, begin):
+    # The fake analyzer knows no such image, which shows that it was given these bytes.
     assert (
         code(running.client.post(DETECT, data=begin, content_type="application/octet-stream")) == "unsupported_format"
     )
 
 
 def test_a_form_with_a_file_is_accepted(running):
-    form = {"img": (io.BytesIO(picture("anna", "bert")), "photo.jpg"), "max_faces": "1", "min_confidence": "0.1"}
+    form = {"img": (io.BytesIO(image("anna", "bert")), "photo.jpg"), "max_faces": "1", "min_confidence": "0.1"}
     assert names(running.client.post(DETECT, data=form)) == ["bert"]
 
 
 def test_a_form_with_base64_text_is_accepted(running):
     assert names(
-        running.client.post(DETECT, data={"img": base64_of(picture("anna"))}, content_type="multipart/form-data")
+        running.client.post(DETECT, data={"img": base64_of(image("anna"))}, content_type="multipart/form-data")
     ) == ["anna"]
 
 
-def test_a_form_with_a_url_is_accepted(running, pictures):
-    form = {"url": pictures.url("/anna.jpg")}
+def test_a_form_with_a_url_is_accepted(running, images):
+    form = {"url": images.url("/anna.jpg")}
     assert names(running.client.post(DETECT, data=form, content_type="multipart/form-data")) == ["anna"]
 
 
 def test_message_pack_carries_bytes_both_ways(running):
-    body = msgspec.msgpack.encode({"img": picture("anna"), "max_faces": 3})
+    body = msgspec.msgpack.encode({"img": image("anna"), "max_faces": 3})
     response = running.client.post(
         DETECT, data=body, content_type="application/msgpack", headers={"Accept": "application/msgpack"}
     )
@@ -116,9 +116,7 @@ def test_message_pack_carries_bytes_both_ways(running):
 
 def test_a_form_of_too_many_parts_is_refused(running):
     part = b'--b\r\nContent-Disposition: form-data; name="x"\r\n\r\n1\r\n'
-    last = (
-        b'--b\r\nContent-Disposition: form-data; name="img"; filename="a"\r\n\r\n' + picture("anna") + b"\r\n--b--\r\n"
-    )
+    last = b'--b\r\nContent-Disposition: form-data; name="img"; filename="a"\r\n\r\n' + image("anna") + b"\r\n--b--\r\n"
 
     def post(parts):
         return running.client.post(DETECT, data=part * parts + last, content_type="multipart/form-data; boundary=b")
@@ -139,8 +137,8 @@ def test_message_pack_may_carry_base64_text(running):
     assert names(running.client.post(DETECT, data=body, content_type="application/msgpack")) == ["anna"]
 
 
-def test_a_url_is_fetched_and_wins_over_img(running, pictures):
-    assert names(running.detect(url=pictures.url("/anna.jpg"), **img("bert"))) == ["anna"]
+def test_a_url_is_fetched_and_wins_over_img(running, images):
+    assert names(running.detect(url=images.url("/anna.jpg"), **img("bert"))) == ["anna"]
 
 
 @pytest.mark.parametrize("empty", [None, ""])
@@ -159,11 +157,11 @@ def test_min_confidence_is_handed_on(running):
 
 
 def test_a_whole_number_may_be_written_as_a_fraction(running):
-    body = b'{"img": "%s", "max_faces": 1.0}' % base64_of(picture("anna", "bert")).encode()
+    body = b'{"img": "%s", "max_faces": 1.0}' % base64_of(image("anna", "bert")).encode()
     assert names(running.client.post(DETECT, data=body)) == ["bert"]
 
 
-def test_a_picture_without_faces_is_no_error(running):
+def test_an_image_without_faces_is_no_error(running):
     assert running.detect(**img()).json == {"Faces": [], "FaceModelVersion": "fake-1"}
 
 
@@ -179,7 +177,7 @@ def test_what_is_no_json_object_is_invalid_json(running, body):
 
 
 @pytest.mark.parametrize("fields", [{}, {"url": None}, {"url": "", "img": ""}, {"img": None}, {"max_faces": 3}])
-def test_a_request_without_a_picture_says_so(running, fields):
+def test_a_request_without_an_image_says_so(running, fields):
     assert code(running.client.post(DETECT, json=fields)) == "missing_image"
 
 
@@ -227,7 +225,7 @@ def test_base64_that_is_none_is_named(running):
 
 
 @pytest.mark.parametrize("content_type", ["image/jpeg", "image/png"])
-def test_an_empty_bare_picture_is_missing(running, content_type):
+def test_an_empty_bare_image_is_missing(running, content_type):
     assert code(running.client.post(DETECT, data=b"", content_type=content_type)) == "missing_image"
 
 
@@ -235,12 +233,12 @@ def test_an_empty_bare_picture_is_missing(running, content_type):
     ("data", "expected"),
     [(b"corrupt", "corrupt_image"), (b"huge", "image_too_large"), (b"GIF89a", "unsupported_format")],
 )
-def test_what_the_picture_does_to_the_analyzer_is_told(running, data, expected):
+def test_what_the_image_does_to_the_analyzer_is_told(running, data, expected):
     assert code(running.detect(img=base64_of(data))) == expected
 
 
-def test_failures_of_fetching_are_told(running, pictures):
-    assert code(running.detect(url=pictures.url("/nobody.jpg")), 502) == "url_fetch_failed"
+def test_failures_of_fetching_are_told(running, images):
+    assert code(running.detect(url=images.url("/nobody.jpg")), 502) == "url_fetch_failed"
     assert code(running.detect(url="http://10.0.0.1/x")) == "url_not_allowed"
     assert code(running.detect(url="file:///etc/passwd")) == "url_not_allowed"
 

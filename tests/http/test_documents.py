@@ -9,7 +9,7 @@ from jsonschema import Draft202012Validator
 
 from face_comparison.server.bootstrap import Pending
 from face_comparison.settings import Settings
-from support.analyzer import MODEL, picture, vector
+from support.analyzer import MODEL, image, vector
 from support.running import COMPARE, DETECT, base64_of, img
 
 CARL = {"face_hash": vector("carl").tolist()}
@@ -60,7 +60,7 @@ def test_replies_fit_their_schemas_and_have_nothing_else(running, path, schema, 
 )
 def test_the_requests_of_these_tests_fit_their_schemas(running, path, name):
     components = running.client.get("/prod/openapi.json").json["components"]
-    body = {"img": base64_of(picture("anna")), "max_faces": 3, "min_confidence": None}
+    body = {"img": base64_of(image("anna")), "max_faces": 3, "min_confidence": None}
     if name == "CompareRequest":
         body = {"source": img("anna"), "targets": [{"url": "http://a/b"}], "threshold": 1}
     Draft202012Validator({"$ref": f"#/components/schemas/{name}", "components": components}).validate(body)

@@ -10,7 +10,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from support.analyzer import picture, vector
+from support.analyzer import image, vector
 from support.running import COMPARE, DETECT, base64_of, img
 
 FOLDER = Path(__file__).parent.parent / "golden" / "responses"
@@ -21,7 +21,7 @@ REQUESTS = {
     "detect-two-faces": lambda client: client.post(DETECT, json=img("anna", "bert"), headers=ID),
     "detect-no-face": lambda client: client.post(DETECT, json=img(), headers=ID),
     "detect-message-pack": lambda client: client.post(
-        DETECT, data=picture("anna"), content_type="image/png", headers={**ID, "Accept": "application/msgpack"}
+        DETECT, data=image("anna"), content_type="image/png", headers={**ID, "Accept": "application/msgpack"}
     ),
     "compare-everything": lambda client: client.post(
         COMPARE,

@@ -1,4 +1,4 @@
-"""Probes: alive at all times, ready only when pictures can be analyzed."""
+"""Probes: alive at all times, ready only when images can be analyzed."""
 
 from __future__ import annotations
 

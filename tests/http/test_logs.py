@@ -1,4 +1,4 @@
-"""The line of a request: what it tells, and that neither pictures, vectors, URLs nor keys are ever in the log."""
+"""The line of a request: what it tells, and that neither images, vectors, URLs nor keys are ever in the log."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import base64
 
 import pytest
 
-from support.analyzer import picture, vector
+from support.analyzer import image, vector
 from support.running import COMPARE, DETECT, base64_of, img
 from support.servers import Conversation
 
@@ -14,8 +14,8 @@ from support.servers import Conversation
 def test_one_line_a_request_says_what_happened(running, lines):
     response = running.client.post(DETECT, json=img("anna", "bert"), headers={"X-Request-Id": "of-mine"})
     [entry] = lines.requests
-    assert {name: entry[name] for name in ("id", "method", "route", "status", "outcome", "pictures", "faces")} == {
-        "id": "of-mine", "method": "POST", "route": "face_comparison", "status": 200, "outcome": "ok", "pictures": 1,
+    assert {name: entry[name] for name in ("id", "method", "route", "status", "outcome", "images", "faces")} == {
+        "id": "of-mine", "method": "POST", "route": "face_comparison", "status": 200, "outcome": "ok", "images": 1,
         "faces": 2,
     }  # fmt: skip
     assert entry["bytes_in"] == int(response.request.headers["Content-Length"])
@@ -24,10 +24,10 @@ def test_one_line_a_request_says_what_happened(running, lines):
     assert 0 <= entry["stages"]["queue"] <= entry["seconds"]
 
 
-def test_a_comparison_says_how_many_targets_pictures_and_faces(running, lines):
+def test_a_comparison_says_how_many_targets_images_and_faces(running, lines):
     running.compare(source=img("anna"), targets=[img("anna", "bert"), {"face_hash": vector("anna").tolist()}, {}])
     [entry] = lines.requests
-    assert (entry["route"], entry["targets"], entry["pictures"], entry["faces"]) == ("compare", 3, 2, 3)
+    assert (entry["route"], entry["targets"], entry["images"], entry["faces"]) == ("compare", 3, 2, 3)
     assert entry["stages"]["embed"] == pytest.approx(0.006)
 
 
@@ -48,18 +48,18 @@ def test_probes_are_logged_only_when_they_fail(start, lines):
     assert [(entry["route"], entry["status"]) for entry in lines.requests] == [("readyz", 503), ("ping", 503)]
 
 
-def test_nothing_that_was_sent_is_ever_in_the_log(start, lines, pictures, tmp_path):
+def test_nothing_that_was_sent_is_ever_in_the_log(start, lines, images, tmp_path):
     """Every way in, with good and bad requests, at the most talkative level, and then a search through all of it."""
     key = "key-of-mine-0123456789"
     (tmp_path / "keys").write_text(f"anna:{key}\n")
     running = start(
         auth="api-key", api_keys_file=str(tmp_path / "keys"), allowed_hosts=("127.0.0.1",), fetch_seconds=0.5
     )
-    pictures.replies["/secret-path/slow.jpg"] = Conversation.silence
-    pictures.replies["/secret-path/anna.jpg"] = pictures.replies["/anna.jpg"]
+    images.replies["/secret-path/slow.jpg"] = Conversation.silence
+    images.replies["/secret-path/anna.jpg"] = images.replies["/anna.jpg"]
     query = "token=secret-in-query"
     hash_ = vector("anna").tolist()
-    urls = [pictures.url(f"/secret-path/{name}?{query}") for name in ("anna.jpg", "slow.jpg", "nobody.jpg")]
+    urls = [images.url(f"/secret-path/{name}?{query}") for name in ("anna.jpg", "slow.jpg", "nobody.jpg")]
     urls += [
         f"http://10.0.0.1/secret-path?{query}",
         f"http://secret-user:secret-pw@nowhere.invalid/?{query}",
@@ -79,7 +79,7 @@ def test_nothing_that_was_sent_is_ever_in_the_log(start, lines, pictures, tmp_pa
         for path in (DETECT, COMPARE, f"{DETECT}?{query}"):
             for body in bodies:
                 running.client.post(path, json=body, headers={"x-api-key": presented})
-            running.client.post(path, data=picture("secret-person"), content_type="image/jpeg",
+            running.client.post(path, data=image("secret-person"), content_type="image/jpeg",
                                 headers={"Authorization": f"Bearer {presented}"})  # fmt: skip
             running.client.post(path, data=b'{"secret-json', headers={"x-api-key": presented})
     statuses = {entry["status"] for entry in lines.requests}
@@ -88,6 +88,6 @@ def test_nothing_that_was_sent_is_ever_in_the_log(start, lines, pictures, tmp_pa
     assert not [line for line in text.splitlines() if "secret" in line]
     assert key not in text
     assert "127.0.0.1" not in text
-    for word in (picture("secret-person"), b"bug", b"secret-corrupt" * 50):
+    for word in (image("secret-person"), b"bug", b"secret-corrupt" * 50):
         assert base64.b64encode(word).decode() not in text
     assert not [number for number in hash_ if number and str(number) in text]

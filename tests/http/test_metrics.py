@@ -47,7 +47,7 @@ def test_requests_are_counted_by_route_and_code(running, growth):
     assert growth("request_seconds_count", route="face_comparison") == 3
 
 
-def test_stages_are_timed_for_every_picture(running, growth):
+def test_stages_are_timed_for_every_image(running, growth):
     running.detect(**img("anna"))
     running.compare(source=img("anna"), targets=[img("anna"), img("bert")])
     assert [growth("stage_seconds_count", stage=stage) for stage in ("queue", "decode", "detect", "embed", "read")] == [
@@ -56,18 +56,18 @@ def test_stages_are_timed_for_every_picture(running, growth):
     assert growth("stage_seconds_sum", stage="embed") == pytest.approx(0.012)
 
 
-def test_fetching_is_timed_even_when_it_fails(running, growth, pictures):
-    running.detect(url=pictures.url("/anna.jpg"))
-    running.detect(url=pictures.url("/nobody.jpg"))
+def test_fetching_is_timed_even_when_it_fails(running, growth, images):
+    running.detect(url=images.url("/anna.jpg"))
+    running.detect(url=images.url("/nobody.jpg"))
     assert growth("stage_seconds_count", stage="fetch") == 2
 
 
-def test_faces_are_counted_by_picture(running, growth):
+def test_faces_are_counted_by_image(running, growth):
     running.detect(**img())
     running.detect(**img("anna", "bert"))
-    assert growth("faces_per_picture_count") == 2
-    assert growth("faces_per_picture_sum") == 2
-    assert growth("faces_per_picture_bucket", le="0.0") == 1
+    assert growth("faces_per_image_count") == 2
+    assert growth("faces_per_image_sum") == 2
+    assert growth("faces_per_image_bucket", le="0.0") == 1
 
 
 @pytest.mark.parametrize(

@@ -22,7 +22,7 @@ from schemathesis.specs.openapi.checks import negative_data_rejection, positive_
 
 from support.served import Served, until
 
-# What no schema can say: whether a text is base64, and that of a picture; so requests that fit may be refused.
+# What no schema can say: whether a text is base64, and that of an image; so requests that fit may be refused.
 NOT_PROMISED = [positive_data_acceptance]
 # A bad target never fails the others: a comparison answers it with 200 and an `Error` in its place.
 NOT_PROMISED_OF_TARGETS = [*NOT_PROMISED, negative_data_rejection]

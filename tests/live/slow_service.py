@@ -1,4 +1,4 @@
-"""The real server, master and workers, around an analyzer that does what its "pictures" say.
+"""The real server, master and workers, around an analyzer that does what its "images" say.
 
 b"quick"           answers at once: no face
 b"sleep 0.05"      takes that long

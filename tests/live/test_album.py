@@ -53,9 +53,9 @@ def analyzed(ended: subprocess.CompletedProcess[str]) -> int:
 
 
 def kept(out: Path) -> int:
-    """Pictures in the database of a run that has ended."""
+    """Images in the database of a run that has ended."""
     with closing(sqlite3.connect(out / "album.sqlite")) as database:
-        return int(database.execute("SELECT count(*) FROM pictures").fetchone()[0])
+        return int(database.execute("SELECT count(*) FROM images").fetchone()[0])
 
 
 def test_people_are_told_apart_and_everything_is_written(photographs: dict[str, Path], tmp_path: Path) -> None:
@@ -87,7 +87,7 @@ def test_what_cannot_be_used_is_listed_and_never_fatal(photographs: dict[str, Pa
     whole = photographs["obama.jpg"].read_bytes()
     (photos / "good.jpg").write_bytes(whole)
     (photos / "cut.jpg").write_bytes(whole[: len(whole) // 2])
-    (photos / "notes.jpg").write_text("no picture")
+    (photos / "notes.jpg").write_text("no image")
     (photos / ".hidden.jpg").write_bytes(whole)
     (photos / "gone.jpg").symlink_to("nothing")
     import cv2
@@ -120,8 +120,8 @@ def test_a_photograph_of_any_camera_is_used(photographs: dict[str, Path], tmp_pa
     import cv2
 
     (tmp_path / "photos").mkdir()
-    picture = cv2.imread(str(photographs["table.jpg"]))
-    cv2.imwrite(str(tmp_path / "photos" / "large.jpg"), cv2.resize(picture, None, fx=6, fy=6))
+    image = cv2.imread(str(photographs["table.jpg"]))
+    cv2.imwrite(str(tmp_path / "photos" / "large.jpg"), cv2.resize(image, None, fx=6, fy=6))
     assert analyzed(run(tmp_path / "photos", "--out", tmp_path / "album")) == 1
     found = rows(tmp_path / "album")
     assert len(found) == 6
@@ -154,7 +154,7 @@ def test_ctrl_c_keeps_what_was_found_and_the_next_run_does_the_rest(tmp_path: Pa
     assert {path.name for path in (out / "faces").iterdir()} == {path.name for path in (whole / "faces").iterdir()}
 
 
-def test_a_run_that_is_killed_costs_a_few_pictures_at_most(tmp_path: Path) -> None:
+def test_a_run_that_is_killed_costs_a_few_images_at_most(tmp_path: Path) -> None:
     folder, places = collection.made(40)
     out = tmp_path / "album"
     process = subprocess.Popen([PROGRAM, "album", str(folder), "--out", str(out)])
@@ -280,10 +280,10 @@ def test_an_album_never_takes_a_folder_that_is_somebody_elses(photographs: dict[
     assert [path.read_text() for path in (tmp_path / "site").iterdir()] == ["mine"]
 
 
-def test_a_folder_without_pictures_is_an_error(tmp_path: Path) -> None:
+def test_a_folder_without_images_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "photos").mkdir()
-    (tmp_path / "photos" / "notes.txt").write_text("no picture")
+    (tmp_path / "photos" / "notes.txt").write_text("no image")
     ended = run(tmp_path / "photos", "--out", tmp_path / "album")
     assert ended.returncode == 2
-    assert "holds no picture" in ended.stderr
+    assert "holds no image" in ended.stderr
     assert not (tmp_path / "album").exists()

@@ -9,8 +9,8 @@ from face_comparison.benchmark import contest
 
 
 def test_of_a_flood_every_request_is_answered_or_refused_and_every_probe_answered() -> None:
-    picture = resources.files("face_comparison").joinpath("sample.jpg").read_bytes()
-    flooding, probes = contest.flood(contest.Plan([picture], rounds=1, total=2, threads=2), lambda line: None)
+    image = resources.files("face_comparison").joinpath("sample.jpg").read_bytes()
+    flooding, probes = contest.flood(contest.Plan([image], rounds=1, total=2, threads=2), lambda line: None)
     assert flooding.statuses.keys() == {200, 429}
     assert flooding.statuses.total() == len(flooding.latencies) == 128
     assert probes.statuses.keys() == {200}

@@ -88,7 +88,7 @@ def test_compare_as_json_and_by_another_threshold(photographs: dict[str, Path]) 
     assert reply["Targets"][0]["Confidence"] > 0.9
 
 
-def test_compare_with_a_picture_that_is_none(photographs: dict[str, Path], tmp_path: Path) -> None:
+def test_compare_with_an_image_that_is_none(photographs: dict[str, Path], tmp_path: Path) -> None:
     (tmp_path / "empty.jpg").touch()
     target = run("compare", photographs["obama.jpg"], photographs["obama2.jpg"], tmp_path / "empty.jpg")
     assert target.returncode == 2
@@ -99,7 +99,7 @@ def test_compare_with_a_picture_that_is_none(photographs: dict[str, Path], tmp_p
     assert source.stderr.startswith(f"missing_image: {tmp_path}/missing.jpg: the file cannot be read")
 
 
-def test_detect_prints_a_line_for_each_picture_and_draws(photographs: dict[str, Path], tmp_path: Path) -> None:
+def test_detect_prints_a_line_for_each_image_and_draws(photographs: dict[str, Path], tmp_path: Path) -> None:
     ended = run("detect", photographs["obama.jpg"], tmp_path / "missing.jpg", photographs["biden.jpg"])
     lines = [json.loads(line) for line in ended.stdout.splitlines()]
     assert [line["Image"] for line in lines] == [str(photographs["obama.jpg"]), str(photographs["biden.jpg"])]

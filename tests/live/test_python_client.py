@@ -51,7 +51,7 @@ def client(service: Served) -> Iterator[Client]:
         yield made
 
 
-def test_a_picture_in_every_form_has_the_same_face(client: Client, photographs: dict[str, Path]) -> None:
+def test_an_image_in_every_form_has_the_same_face(client: Client, photographs: dict[str, Path]) -> None:
     path = photographs["obama2.jpg"]
     with Image.open(path) as image:
         pixels = np.asarray(image.convert("RGB"))
@@ -97,7 +97,7 @@ def test_verdicts(client: Client, photographs: dict[str, Path]) -> None:
 
 def test_refusals(service: Served, client: Client) -> None:
     with pytest.raises(ServiceError, match="unsupported_format") as raised:
-        client.detect(b"no picture")
+        client.detect(b"no image")
     assert raised.value.status == 400
     assert raised.value.request_id
     with Client(f"{service.url}/prod") as keyless, pytest.raises(ServiceError, match="unauthorized"):
@@ -105,7 +105,7 @@ def test_refusals(service: Served, client: Client) -> None:
 
 
 def test_many_callers_of_a_busy_service_all_get_their_answer(service: Served, photographs: dict[str, Path]) -> None:
-    """One picture at a time and one waiting: most are refused at first, and come again; some often, if this is slow."""
+    """One image at a time and one waiting: most are refused at first, and come again; some often, if this is slow."""
     many = Client(f"{service.url}/prod/face_comparison", api_key=KEY, timeout=120, retries=100)
     with many as client, ThreadPoolExecutor(12) as pool:
         found = list(pool.map(lambda _: len(client.detect(photographs["biden.jpg"]).faces), range(12)))

@@ -67,7 +67,7 @@ def test_the_python_sample_prints_the_face(service: Served) -> None:
     assert printed.endswith(" 768\n")
 
 
-def test_the_comparison_says_that_a_picture_shows_the_same_person_as_itself(service: Served) -> None:
+def test_the_comparison_says_that_an_image_shows_the_same_person_as_itself(service: Served) -> None:
     (target,) = json.loads(output("compare", service))["Targets"]
     assert target["SamePerson"] is True
     assert target["Distance"] < 0.01

@@ -55,7 +55,7 @@ def test_64_in_flight_on_a_queue_of_16(tmp_path: Path, workers: int) -> None:
         assert replies[200] >= 18
         assert replies[429] > 0
         assert service.metric('face_comparison_rejected_total{reason="overloaded"}') == replies[429]
-        # Health never waits for a slot: were it to queue with the pictures, a probe would be refused or come last.
+        # Health never waits for a slot: were it to queue with the images, a probe would be refused or come last.
         assert len(seconds) > 5
         until(lambda: service.metric("face_comparison_in_flight") == 0, "nothing is left inside")
 

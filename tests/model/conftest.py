@@ -1,7 +1,7 @@
 import pytest
 
 from face_comparison.models import bundle_store
-from face_comparison.vision.analyzer import PictureAnalyzer, build_analyzer
+from face_comparison.vision.analyzer import ImageAnalyzer, build_analyzer
 from face_comparison.vision.bundle import Bundle
 
 
@@ -11,5 +11,5 @@ def default_bundle() -> Bundle:
 
 
 @pytest.fixture(scope="session")
-def analyzer(default_bundle: Bundle) -> PictureAnalyzer:
+def analyzer(default_bundle: Bundle) -> ImageAnalyzer:
     return build_analyzer(default_bundle, device="cpu", threads=2)

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from devtools import accuracy
-from face_comparison.vision.analyzer import PictureAnalyzer
+from face_comparison.vision.analyzer import ImageAnalyzer
 
 MOST_WRONG_WHERE_BOTH_ARE_WORSE = 0.02
 """Share of pairs. With both photographs made worse strangers come nearer (an earlier pipeline had 3 of 447 pairs wrong,
@@ -17,19 +17,19 @@ OFF = 0.05
 
 
 @pytest.fixture(scope="module")
-def pairs(analyzer: PictureAnalyzer) -> list[accuracy.Pair]:
+def pairs(analyzer: ImageAnalyzer) -> list[accuracy.Pair]:
     return list(accuracy.pairs(analyzer))
 
 
-def test_every_pair_is_judged_right(pairs: list[accuracy.Pair], analyzer: PictureAnalyzer) -> None:
+def test_every_pair_is_judged_right(pairs: list[accuracy.Pair], analyzer: ImageAnalyzer) -> None:
     threshold = analyzer.model.threshold
     assert {pair.variant for pair in pairs} >= set(accuracy.VARIANTS)
     wrong = [pair for pair in pairs if not pair.variant.endswith("both") and pair.margin(threshold) <= 0]
     assert not wrong
 
 
-def test_few_pairs_are_judged_wrong_where_both_pictures_are_worse(
-    pairs: list[accuracy.Pair], analyzer: PictureAnalyzer
+def test_few_pairs_are_judged_wrong_where_both_images_are_worse(
+    pairs: list[accuracy.Pair], analyzer: ImageAnalyzer
 ) -> None:
     both = [pair for pair in pairs if pair.variant.endswith("both")]
     wrong = [pair for pair in both if pair.margin(analyzer.model.threshold) <= 0]
@@ -37,7 +37,7 @@ def test_few_pairs_are_judged_wrong_where_both_pictures_are_worse(
     assert not [pair for pair in wrong if pair.same]
 
 
-def test_the_documents_tell_what_is_measured(pairs: list[accuracy.Pair], analyzer: PictureAnalyzer) -> None:
+def test_the_documents_tell_what_is_measured(pairs: list[accuracy.Pair], analyzer: ImageAnalyzer) -> None:
     found, told = accuracy.measured(pairs, analyzer.model), json.loads(accuracy.RECORD.read_text())
     assert (found["model"], found["threshold"]) == (told["model"], told["threshold"]), "run `make accuracy`"
     assert found["pairs"].keys() == told["pairs"].keys()

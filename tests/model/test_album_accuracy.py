@@ -1,4 +1,4 @@
-"""An album of a thousand pictures finds the right people, as well as its page in the documents says."""
+"""An album of a thousand images finds the right people, as well as its page in the documents says."""
 
 import json
 
@@ -7,10 +7,10 @@ import pytest
 
 from devtools import album_accuracy
 from devtools.album_accuracy import WAYS, Score, Truth
-from face_comparison.vision.analyzer import PictureAnalyzer
+from face_comparison.vision.analyzer import ImageAnalyzer
 
 LEAST_FOUND = 0.99
-"""Share of the faces that are wholly on a picture."""
+"""Share of the faces that are wholly on an image."""
 
 LEAST = Score(precision=0.995, recall=0.92, recall_of_different_photographs=0.92)
 """Measured: 0.9995, 0.938, 0.941."""
@@ -20,7 +20,7 @@ PLAY = 0.01
 
 
 @pytest.fixture(scope="module")
-def found(analyzer: PictureAnalyzer, tmp_path_factory: pytest.TempPathFactory) -> tuple[Score, Truth]:
+def found(analyzer: ImageAnalyzer, tmp_path_factory: pytest.TempPathFactory) -> tuple[Score, Truth]:
     table, truth = album_accuracy.album(analyzer, tmp_path_factory.mktemp("album"))
     return album_accuracy.score(album_accuracy.groups(table), truth), truth
 

@@ -1,4 +1,4 @@
-"""The default bundle on real pictures, from bytes to faces."""
+"""The default bundle on real images, from bytes to faces."""
 
 import json
 from collections.abc import Sequence
@@ -17,7 +17,7 @@ from face_comparison import engines
 from face_comparison.cli import analyzers as commands
 from face_comparison.engines import Engine, Session, Shape, openvino
 from face_comparison.vision import embedding
-from face_comparison.vision.analyzer import PictureAnalyzer, build_analyzer, finer_reduction, reduction
+from face_comparison.vision.analyzer import ImageAnalyzer, build_analyzer, finer_reduction, reduction
 from face_comparison.vision.bundle import Bundle
 from face_comparison.vision.types import Face
 
@@ -25,15 +25,15 @@ GOLDEN = Path(__file__).parents[1] / "golden" / "model" / "sample.json"
 SAMPLE = resources.files("face_comparison").joinpath("sample.jpg").read_bytes()
 
 
-def jpeg(picture: np.ndarray) -> bytes:
-    return cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, 95])[1].tobytes()
+def jpeg(image: np.ndarray) -> bytes:
+    return cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, 95])[1].tobytes()
 
 
-def picture(name: str) -> np.ndarray:
+def image(name: str) -> np.ndarray:
     return cv2.imread(str(samples.photographs()[name]), cv2.IMREAD_COLOR)
 
 
-def test_the_sample_gives_the_numbers_that_it_always_gave(analyzer: PictureAnalyzer) -> None:
+def test_the_sample_gives_the_numbers_that_it_always_gave(analyzer: ImageAnalyzer) -> None:
     """Tolerances: a pixel, a hundredth of confidence, 0.03 of distance (float32 on other processors and versions)."""
     golden = json.loads(GOLDEN.read_text())
     (face,) = analyzer.analyze(SAMPLE).faces
@@ -48,13 +48,13 @@ def test_the_sample_gives_the_numbers_that_it_always_gave(analyzer: PictureAnaly
     assert analyzer.model.version == golden["version"]
 
 
-def test_a_face_of_40_pixels_in_a_1920x1080_picture_is_found_and_is_still_the_same_person(
-    analyzer: PictureAnalyzer,
+def test_a_face_of_40_pixels_in_a_1920x1080_image_is_found_and_is_still_the_same_person(
+    analyzer: ImageAnalyzer,
 ) -> None:
     for name in ("obama.jpg", "biden.jpg", "astronaut.png"):
         data = samples.photographs()[name].read_bytes()
         (near,) = analyzer.analyze(data).faces
-        far = accuracy.shrunk(40)(picture(name), near.box.height)
+        far = accuracy.shrunk(40)(image(name), near.box.height)
         assert far.shape == (1080, 1920, 3)
         (found,) = analyzer.analyze(jpeg(far)).faces
         assert 34 < found.box.height < 46
@@ -62,18 +62,18 @@ def test_a_face_of_40_pixels_in_a_1920x1080_picture_is_found_and_is_still_the_sa
 
 
 @pytest.mark.parametrize("side", [500, 1000, 2000, 3000])
-def test_a_huge_close_up_is_found(analyzer: PictureAnalyzer, side: int) -> None:
+def test_a_huge_close_up_is_found(analyzer: ImageAnalyzer, side: int) -> None:
     (near,) = analyzer.analyze(samples.photographs()["obama3.jpg"].read_bytes()).faces
     left, top = int(near.box.left), int(near.box.top)
     right, bottom = left + int(near.box.width), top + int(near.box.height)
-    face = cv2.resize(picture("obama3.jpg")[top:bottom, left:right], (side, side * (bottom - top) // (right - left)))
+    face = cv2.resize(image("obama3.jpg")[top:bottom, left:right], (side, side * (bottom - top) // (right - left)))
     (found,) = analyzer.analyze(jpeg(face)).faces
     assert found.box.height > 0.8 * face.shape[0]
     assert embedding.distance(near.hash, found.hash) < 0.6
 
 
-def test_more_faces_than_a_batch_holds_all_come_back_each_itself(analyzer: PictureAnalyzer) -> None:
-    tile = picture("astronaut.png")[:300, 80:380]
+def test_more_faces_than_a_batch_holds_all_come_back_each_itself(analyzer: ImageAnalyzer) -> None:
+    tile = image("astronaut.png")[:300, 80:380]
     rows, columns = 3, 5
     (alone,) = analyzer.analyze(jpeg(tile)).faces
     found = analyzer.analyze(jpeg(np.tile(tile, (rows, columns, 1)))).faces
@@ -84,7 +84,7 @@ def test_more_faces_than_a_batch_holds_all_come_back_each_itself(analyzer: Pictu
     assert [face.confidence for face in found] == sorted((face.confidence for face in found), reverse=True)
 
 
-def test_the_largest_faces_stay_when_the_number_is_cut(analyzer: PictureAnalyzer) -> None:
+def test_the_largest_faces_stay_when_the_number_is_cut(analyzer: ImageAnalyzer) -> None:
     data = samples.photographs()["table.jpg"].read_bytes()
     every = analyzer.analyze(data).faces
     cut = analyzer.analyze(data, max_faces=2).faces
@@ -96,7 +96,7 @@ def test_the_largest_faces_stay_when_the_number_is_cut(analyzer: PictureAnalyzer
     assert areas(cut) == pytest.approx(areas(every)[:2])
 
 
-def test_min_confidence_moves_the_bar_both_ways(analyzer: PictureAnalyzer) -> None:
+def test_min_confidence_moves_the_bar_both_ways(analyzer: ImageAnalyzer) -> None:
     data = samples.photographs()["table.jpg"].read_bytes()
     assert len(analyzer.analyze(data, min_confidence=0.3).faces) > 6
     strict = analyzer.analyze(data, min_confidence=0.92).faces
@@ -105,7 +105,7 @@ def test_min_confidence_moves_the_bar_both_ways(analyzer: PictureAnalyzer) -> No
 
 
 @pytest.mark.parametrize("kind", ["grey", "noise", "checkers"])
-def test_a_picture_without_a_face_gives_none(analyzer: PictureAnalyzer, kind: str) -> None:
+def test_an_image_without_a_face_gives_none(analyzer: ImageAnalyzer, kind: str) -> None:
     empty = {
         "grey": np.full((600, 800, 3), 127, np.uint8),
         "noise": np.random.default_rng(1).integers(0, 256, (600, 800, 3)).astype(np.uint8),
@@ -117,12 +117,12 @@ def test_a_picture_without_a_face_gives_none(analyzer: PictureAnalyzer, kind: st
 
 
 @pytest.mark.parametrize("size", [(1, 1), (1, 300), (300, 1), (7, 5), (4096, 16)])
-def test_pictures_of_odd_sizes_are_no_trouble(analyzer: PictureAnalyzer, size: tuple[int, int]) -> None:
+def test_images_of_odd_sizes_are_no_trouble(analyzer: ImageAnalyzer, size: tuple[int, int]) -> None:
     assert analyzer.analyze(jpeg(np.full((*size, 3), 200, np.uint8))).faces == ()
 
 
-def test_boxes_and_landmarks_fit_the_picture_whatever_size_it_was_decoded_at(analyzer: PictureAnalyzer) -> None:
-    tile = picture("obama.jpg")
+def test_boxes_and_landmarks_fit_the_image_whatever_size_it_was_decoded_at(analyzer: ImageAnalyzer) -> None:
+    tile = image("obama.jpg")
     (small,) = analyzer.analyze(jpeg(tile)).faces
     large = cv2.resize(tile, None, fx=3, fy=3, interpolation=cv2.INTER_CUBIC)
     (found,) = analyzer.analyze(jpeg(large)).faces
@@ -131,7 +131,7 @@ def test_boxes_and_landmarks_fit_the_picture_whatever_size_it_was_decoded_at(ana
     assert embedding.distance(small.hash, found.hash) < 0.25
 
 
-def test_threads_do_not_mix_pictures(analyzer: PictureAnalyzer) -> None:
+def test_threads_do_not_mix_images(analyzer: ImageAnalyzer) -> None:
     data = [samples.photographs()[name].read_bytes() for name in ("obama.jpg", "biden.jpg", "astronaut.png")]
     alone = [analyzer.analyze(item).faces[0].hash for item in data]
     with ThreadPoolExecutor(6) as pool:
@@ -160,9 +160,9 @@ def test_every_bucket_has_run_before_the_first_request(default_bundle: Bundle, m
         def __init__(self, session: Session) -> None:
             self._session = session
 
-        def run(self, pictures: np.ndarray) -> Sequence[np.ndarray]:
-            ran.append(pictures.shape[:3])
-            return self._session.run(pictures)
+        def run(self, images: np.ndarray) -> Sequence[np.ndarray]:
+            ran.append(images.shape[:3])
+            return self._session.run(images)
 
     def load(*given: Any) -> Engine:
         engine = load_engine(*given)
@@ -182,8 +182,8 @@ def test_every_bucket_has_run_before_the_first_request(default_bundle: Bundle, m
     assert set(ran) == set(loaded)
 
 
-def test_a_command_waits_for_no_bucket_that_its_pictures_do_not_need(
-    default_bundle: Bundle, analyzer: PictureAnalyzer, monkeypatch: pytest.MonkeyPatch
+def test_a_command_waits_for_no_bucket_that_its_images_do_not_need(
+    default_bundle: Bundle, analyzer: ImageAnalyzer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Each is made ready once, also when several threads need it at the same time."""
     compiled: list[tuple[int, ...]] = []
@@ -210,7 +210,7 @@ def test_a_command_waits_for_no_bucket_that_its_pictures_do_not_need(
 
 
 def test_the_path_of_a_gpu_gives_the_faces_of_a_cpu_in_batches_that_were_loaded(
-    default_bundle: Bundle, analyzer: PictureAnalyzer, monkeypatch: pytest.MonkeyPatch
+    default_bundle: Bundle, analyzer: ImageAnalyzer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Everything but CUDA itself, which `test_cuda.py` needs a GPU for. `test_batching.py` shows that requests share
     batches."""
@@ -220,9 +220,9 @@ def test_the_path_of_a_gpu_gives_the_faces_of_a_cpu_in_batches_that_were_loaded(
         def __init__(self, session: Session, shapes: Sequence[Shape]) -> None:
             self._session, self._shapes = session, shapes
 
-        def run(self, pictures: np.ndarray) -> Sequence[np.ndarray]:
-            assert pictures.shape[:3] in self._shapes
-            return self._session.run(pictures)
+        def run(self, images: np.ndarray) -> Sequence[np.ndarray]:
+            assert images.shape[:3] in self._shapes
+            return self._session.run(images)
 
     class Gpu:
         name, device = "onnxruntime", "cuda"
@@ -247,7 +247,7 @@ def test_the_path_of_a_gpu_gives_the_faces_of_a_cpu_in_batches_that_were_loaded(
 
 
 def test_the_detector_computes_in_float32(default_bundle: Bundle, monkeypatch: pytest.MonkeyPatch) -> None:
-    """On every processor: only then does a picture have the same hash on all of them."""
+    """On every processor: only then does an image have the same hash on all of them."""
     exact: list[tuple[str, bool]] = []
     session = openvino.OpenVinoEngine.session
 
@@ -260,8 +260,8 @@ def test_the_detector_computes_in_float32(default_bundle: Bundle, monkeypatch: p
     assert exact == [("detector", True), ("embedder", False)]
 
 
-def test_a_picture_of_six_people_is_looked_at_no_more_often_than_it_takes(default_bundle: Bundle) -> None:
-    """What is surely no face takes no crop, and the sure faces say how fine the picture must be before crops are cut:
+def test_an_image_of_six_people_is_looked_at_no_more_often_than_it_takes(default_bundle: Bundle) -> None:
+    """What is surely no face takes no crop, and the sure faces say how fine the image must be before crops are cut:
     two views, at most ten places of which the first crop proves six, and two more crops of each."""
     looks: list[int] = []
     reporting = build_analyzer(
@@ -273,7 +273,7 @@ def test_a_picture_of_six_people_is_looked_at_no_more_often_than_it_takes(defaul
     assert sum(looks) <= 2 + 10 + 2 * 7
 
 
-def test_stages_add_up_to_the_work_that_was_done(analyzer: PictureAnalyzer) -> None:
+def test_stages_add_up_to_the_work_that_was_done(analyzer: ImageAnalyzer) -> None:
     stages = analyzer.analyze(SAMPLE).stages
     assert set(stages) == {"decode", "detect", "embed"}
     assert all(seconds > 0 for seconds in stages.values())
@@ -291,10 +291,10 @@ def test_the_warm_up_fails_where_the_embedder_gives_no_numbers(
 
 
 @pytest.mark.parametrize(("longest", "reduce"), [(500, 1), (1279, 1), (1280, 2), (2559, 2), (2560, 4), (4096, 4)])
-def test_a_picture_is_decoded_no_smaller_than_the_detector_sees_it(longest: int, reduce: int) -> None:
+def test_an_image_is_decoded_no_smaller_than_the_detector_sees_it(longest: int, reduce: int) -> None:
     assert reduction(longest, 640) == reduce
 
 
 @pytest.mark.parametrize(("face", "reduce", "finer"), [(200, 4, 4), (112, 4, 4), (111, 4, 2), (50, 4, 1), (5, 8, 1)])
-def test_a_small_face_asks_for_a_finer_picture(face: float, reduce: int, finer: int) -> None:
+def test_a_small_face_asks_for_a_finer_image(face: float, reduce: int, finer: int) -> None:
     assert finer_reduction(face, reduce) == finer

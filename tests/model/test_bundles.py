@@ -12,7 +12,7 @@ from face_comparison.engines import openvino as engine
 from face_comparison.errors import InvalidBundle, ModelDownloadFailed
 from face_comparison.models import bundle_store
 from face_comparison.vision import bundle
-from face_comparison.vision.analyzer import PictureAnalyzer, build_analyzer
+from face_comparison.vision.analyzer import ImageAnalyzer, build_analyzer
 from face_comparison.vision.bundle import Bundle
 from support import bundles
 
@@ -37,7 +37,7 @@ def test_a_second_bundle_is_fetched_and_serves_by_its_manifest_alone(tmp_path: P
     assert np.linalg.norm(face.hash) == pytest.approx(1, abs=1e-5)
 
 
-def test_both_engines_give_the_same_hash(default_bundle: Bundle, analyzer: PictureAnalyzer) -> None:
+def test_both_engines_give_the_same_hash(default_bundle: Bundle, analyzer: ImageAnalyzer) -> None:
     other = build_analyzer(default_bundle, device="cpu", engine="onnxruntime", threads=1)
     assert (other.model.engine, analyzer.model.engine) == ("onnxruntime", "openvino")
     (one,), (two,) = analyzer.analyze(SAMPLE).faces, other.analyze(SAMPLE).faces

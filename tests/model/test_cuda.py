@@ -11,7 +11,7 @@ import onnxruntime
 import pytest
 
 from face_comparison.vision import embedding
-from face_comparison.vision.analyzer import PictureAnalyzer, build_analyzer
+from face_comparison.vision.analyzer import ImageAnalyzer, build_analyzer
 from face_comparison.vision.bundle import Bundle
 
 pytestmark = pytest.mark.skipif(
@@ -23,7 +23,7 @@ SAMPLE = resources.files("face_comparison").joinpath("sample.jpg").read_bytes()
 
 
 def test_a_gpu_finds_what_a_cpu_finds_and_requests_share_batches(
-    default_bundle: Bundle, analyzer: PictureAnalyzer
+    default_bundle: Bundle, analyzer: ImageAnalyzer
 ) -> None:
     batches: list[tuple[str, int]] = []
     gpu = build_analyzer(default_bundle, device="cuda", on_batch=lambda *batch: batches.append(batch))

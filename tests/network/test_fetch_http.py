@@ -26,7 +26,7 @@ from face_comparison.errors import (
 from face_comparison.fetching.fetcher import Fetcher, FetchPolicy
 from support.servers import Conversation, Server, redirect, reply
 
-PICTURE = bytes(range(256)) * 500
+IMAGE = bytes(range(256)) * 500
 LIMIT = 200_000
 
 # Times that no test waits for, unless what it tests is broken.
@@ -50,13 +50,13 @@ def impatient(**seconds: float) -> Fetcher:
 def test_the_bytes_come_whatever_type_the_server_calls_them(
     fetcher: Fetcher, server: Server, content_type: str
 ) -> None:
-    server.replies["/a.jpg"] = reply(PICTURE, content_type=content_type)
-    assert fetcher.fetch(server.url("/a.jpg")) == PICTURE
+    server.replies["/a.jpg"] = reply(IMAGE, content_type=content_type)
+    assert fetcher.fetch(server.url("/a.jpg")) == IMAGE
 
 
 def test_what_the_server_is_told(fetcher: Fetcher, server: Server) -> None:
-    server.replies["/two%20words.jpg"] = reply(PICTURE)
-    assert fetcher.fetch(server.url("/two words.jpg?signature=a%2Fb&c=d+e#part")) == PICTURE
+    server.replies["/two%20words.jpg"] = reply(IMAGE)
+    assert fetcher.fetch(server.url("/two words.jpg?signature=a%2Fb&c=d+e#part")) == IMAGE
     (request,) = server.requests
     assert request.path == "/two%20words.jpg?signature=a%2Fb&c=d+e"
     assert request.headers == {
@@ -78,36 +78,36 @@ CHUNKED = reply(content_length="", transfer_encoding="chunked")
 @pytest.mark.parametrize(
     "whole",
     [
-        reply(PICTURE, content_length=""),
-        b"HTTP/1.0 200\r\n\r\n" + PICTURE,
-        CHUNKED + chunked(PICTURE[:1], PICTURE[1:70_000], PICTURE[70_000:]) + b"0\r\nTrailer: x\r\n\r\n",
-        b"HTTP/1.1 100 Continue\r\n\r\n" + reply(PICTURE),
-        reply(gzip.compress(PICTURE), content_encoding="gzip"),
-        reply(PICTURE) + b"more than was announced",
-        b"HTTP/1.1 200 OK\nContent-Length: %d\n\n" % len(PICTURE) + PICTURE,
+        reply(IMAGE, content_length=""),
+        b"HTTP/1.0 200\r\n\r\n" + IMAGE,
+        CHUNKED + chunked(IMAGE[:1], IMAGE[1:70_000], IMAGE[70_000:]) + b"0\r\nTrailer: x\r\n\r\n",
+        b"HTTP/1.1 100 Continue\r\n\r\n" + reply(IMAGE),
+        reply(gzip.compress(IMAGE), content_encoding="gzip"),
+        reply(IMAGE) + b"more than was announced",
+        b"HTTP/1.1 200 OK\nContent-Length: %d\n\n" % len(IMAGE) + IMAGE,
     ],
     ids=["until closed", "HTTP/1.0", "chunked", "continue", "gzip", "more than announced", "bare line feeds"],
 )
 def test_every_way_to_send_a_body(fetcher: Fetcher, server: Server, whole: bytes) -> None:
     server.replies["/a.jpg"] = whole
-    assert fetcher.fetch(server.url("/a.jpg")) == PICTURE
+    assert fetcher.fetch(server.url("/a.jpg")) == IMAGE
 
 
 def test_a_server_that_keeps_the_connection_open_is_not_waited_for(fetcher: Fetcher, server: Server) -> None:
     def stays(conversation: Conversation) -> None:
-        conversation.send(reply(PICTURE, connection="keep-alive"))
+        conversation.send(reply(IMAGE, connection="keep-alive"))
         conversation.silence()
 
     server.replies["/a.jpg"] = stays
-    assert fetcher.fetch(server.url("/a.jpg")) == PICTURE
+    assert fetcher.fetch(server.url("/a.jpg")) == IMAGE
 
 
 def test_many_threads_at_once_each_get_their_own(fetcher: Fetcher, server: Server) -> None:
     for number in range(40):
-        server.replies[f"/{number}"] = reply(PICTURE + bytes([number]))
+        server.replies[f"/{number}"] = reply(IMAGE + bytes([number]))
     with ThreadPoolExecutor(16) as threads:
         bodies = list(threads.map(lambda number: fetcher.fetch(server.url(f"/{number}")), range(40)))
-    assert bodies == [PICTURE + bytes([number]) for number in range(40)]
+    assert bodies == [IMAGE + bytes([number]) for number in range(40)]
 
 
 # --- redirects ------------------------------------------------------------------------------------------------------
@@ -116,21 +116,21 @@ def test_many_threads_at_once_each_get_their_own(fetcher: Fetcher, server: Serve
 @pytest.mark.parametrize("status", ["301 Moved", "302 Found", "303 See Other", "307 Temporary", "308 Permanent"])
 def test_a_redirect_is_followed(fetcher: Fetcher, server: Server, status: str) -> None:
     server.replies["/dir/a"] = redirect("../b.jpg?x=1", status)
-    server.replies["/b.jpg"] = reply(PICTURE)
-    assert fetcher.fetch(server.url("/dir/a")) == PICTURE
+    server.replies["/b.jpg"] = reply(IMAGE)
+    assert fetcher.fetch(server.url("/dir/a")) == IMAGE
     assert [request.path for request in server.requests] == ["/dir/a", "/b.jpg?x=1"]
 
 
 def test_a_redirect_to_a_path_outside_ascii(fetcher: Fetcher, server: Server) -> None:
     server.replies["/a"] = redirect("/grüße.jpg")
-    server.replies["/gr%C3%BC%C3%9Fe.jpg"] = reply(PICTURE)
-    assert fetcher.fetch(server.url("/a")) == PICTURE
+    server.replies["/gr%C3%BC%C3%9Fe.jpg"] = reply(IMAGE)
+    assert fetcher.fetch(server.url("/a")) == IMAGE
 
 
 def test_three_redirects_are_followed_and_four_are_not(fetcher: Fetcher, server: Server) -> None:
     server.replies |= {f"/{number}": redirect(f"/{number - 1}") for number in range(1, 5)}
-    server.replies["/0"] = reply(PICTURE)
-    assert fetcher.fetch(server.url("/3")) == PICTURE
+    server.replies["/0"] = reply(IMAGE)
+    assert fetcher.fetch(server.url("/3")) == IMAGE
     with pytest.raises(UrlFetchFailed, match="more than 3 times"):
         fetcher.fetch(server.url("/4"))
     assert [request.path for request in server.requests] == ["/3", "/2", "/1", "/0", "/4", "/3", "/2", "/1"]
@@ -142,8 +142,8 @@ def test_the_body_of_a_redirect_is_not_read(fetcher: Fetcher, server: Server) ->
         conversation.repeat(bytes(65536))
 
     server.replies["/a"] = endless
-    server.replies["/b"] = reply(PICTURE)
-    assert fetcher.fetch(server.url("/a")) == PICTURE
+    server.replies["/b"] = reply(IMAGE)
+    assert fetcher.fetch(server.url("/a")) == IMAGE
 
 
 @pytest.mark.parametrize(
@@ -158,7 +158,7 @@ def test_a_redirect_to_another_scheme_is_refused(fetcher: Fetcher, server: Serve
 @pytest.mark.parametrize("location", ["http://127.0.0.2:{port}/b", "//127.1.1:{port}/b", "http://0:{port}/b"])
 def test_a_redirect_is_judged_like_a_url_of_its_own(fetcher: Fetcher, server: Server, location: str) -> None:
     server.replies["/a"] = redirect(location.format(port=server.port))
-    server.replies["/b"] = reply(PICTURE)
+    server.replies["/b"] = reply(IMAGE)
     with pytest.raises(UrlNotAllowed) as refused:
         fetcher.fetch(server.url("/a"))
     assert [request.path for request in server.requests] == ["/a"]
@@ -173,7 +173,7 @@ def test_a_redirect_is_judged_like_a_url_of_its_own(fetcher: Fetcher, server: Se
     ["204 No Content", "206 Partial Content", "300 Choices", "304 Not Modified", "401 x", "404 x", "500 x", "999 x"],
 )
 def test_any_other_status_is_a_failure_that_names_it(fetcher: Fetcher, server: Server, status: str) -> None:
-    server.replies["/a"] = reply(PICTURE, status=status)
+    server.replies["/a"] = reply(IMAGE, status=status)
     with pytest.raises(UrlFetchFailed, match=f"127.0.0.1 answered {status[:3]}"):
         fetcher.fetch(server.url("/a"))
 
@@ -189,15 +189,15 @@ def test_any_other_status_is_a_failure_that_names_it(fetcher: Fetcher, server: S
         b"HTTP/1.1 200 OK\r\n" + b"X: y\r\n" * 200 + b"\r\n",
         b"HTTP/1.1 200 OK\r\nX: " + b"y" * 70_000 + b"\r\n\r\n",
         b"HTTP/1.1 302 Found\r\nContent-Length: 0\r\n\r\n",
-        reply(PICTURE, content_length=str(len(PICTURE) + 1)),
-        CHUNKED + chunked(PICTURE),
-        CHUNKED + chunked(PICTURE)[:-1000],
+        reply(IMAGE, content_length=str(len(IMAGE) + 1)),
+        CHUNKED + chunked(IMAGE),
+        CHUNKED + chunked(IMAGE)[:-1000],
         CHUNKED + b"zz\r\nx\r\n0\r\n\r\n",
         CHUNKED + b"-5\r\nx\r\n0\r\n\r\n",
         CHUNKED + b"5" * 70_000,
-        reply(PICTURE, content_encoding="br"),
-        reply(PICTURE, content_encoding="gzip"),
-        reply(gzip.compress(PICTURE)[:-20], content_encoding="gzip"),
+        reply(IMAGE, content_encoding="br"),
+        reply(IMAGE, content_encoding="gzip"),
+        reply(gzip.compress(IMAGE)[:-20], content_encoding="gzip"),
     ],
     ids=[
         "nothing",
@@ -271,7 +271,7 @@ def test_a_length_above_the_limit_is_refused_before_the_body(fetcher: Fetcher, s
         (CHUNKED, chunked(bytes(65536))),
         (CHUNKED, chunked(b"x") * 4096),
         (CHUNKED + b"-1\r\n", bytes(65536)),
-        (reply(content_length="", content_encoding="gzip") + gzip.compress(PICTURE), bytes(65536)),
+        (reply(content_length="", content_encoding="gzip") + gzip.compress(IMAGE), bytes(65536)),
     ],
     ids=["plain", "HTTP/1.0", "chunked", "small chunks", "chunk of -1", "after gzip"],
 )
@@ -403,11 +403,11 @@ def test_a_server_that_does_not_accept() -> None:
 
 
 def test_proxies_of_the_environment_are_not_used(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
-    server.replies["/a"] = reply(PICTURE)
+    server.replies["/a"] = reply(IMAGE)
     with Server.on_loopback() as proxy:
         for name in ("http_proxy", "HTTP_PROXY", "https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"):
             monkeypatch.setenv(name, proxy.url(""))
-        assert Fetcher(POLICY).fetch(server.url("/a")) == PICTURE
+        assert Fetcher(POLICY).fetch(server.url("/a")) == IMAGE
     assert proxy.addresses == []
 
 

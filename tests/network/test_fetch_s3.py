@@ -1,4 +1,4 @@
-"""Pictures and bundles from a real S3 server, and from servers that only look like one."""
+"""Images and bundles from a real S3 server, and from servers that only look like one."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ from face_comparison.models import bundle_store
 from face_comparison.vision.bundle import Bundle
 from support.servers import Conversation, Server, reply
 
-PICTURE = bytes(range(256)) * 500
+IMAGE = bytes(range(256)) * 500
 LIMIT = 200_000
 POLICY = FetchPolicy(max_bytes=LIMIT, seconds=60, connect_seconds=60, read_seconds=60)
 START_SECONDS = 60.0
@@ -76,15 +76,15 @@ def endpoint(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 def admin(endpoint: str) -> Iterator[Any]:
     """A client that may write, after it filled the buckets."""
     made = client(endpoint)
-    made.create_bucket(Bucket="pictures")
+    made.create_bucket(Bucket="images")
     made.create_bucket(Bucket="other")
-    made.put_object(Bucket="pictures", Key="dir/a b+ä%20?.jpg", Body=PICTURE)
-    made.put_object(Bucket="pictures", Key="a.jpg", Body=PICTURE)
-    made.put_object(Bucket="pictures", Key="limit", Body=bytes(LIMIT))
-    made.put_object(Bucket="pictures", Key="large", Body=bytes(LIMIT + 1))
-    made.put_object(Bucket="pictures", Key="empty", Body=b"")
-    made.put_object(Bucket="pictures", Key="zip", Body=gzip.compress(PICTURE), ContentEncoding="gzip")
-    made.put_object(Bucket="pictures", Key="bomb", Body=gzip.compress(bytes(50_000_000)), ContentEncoding="gzip")
+    made.put_object(Bucket="images", Key="dir/a b+ä%20?.jpg", Body=IMAGE)
+    made.put_object(Bucket="images", Key="a.jpg", Body=IMAGE)
+    made.put_object(Bucket="images", Key="limit", Body=bytes(LIMIT))
+    made.put_object(Bucket="images", Key="large", Body=bytes(LIMIT + 1))
+    made.put_object(Bucket="images", Key="empty", Body=b"")
+    made.put_object(Bucket="images", Key="zip", Body=gzip.compress(IMAGE), ContentEncoding="gzip")
+    made.put_object(Bucket="images", Key="bomb", Body=gzip.compress(bytes(50_000_000)), ContentEncoding="gzip")
     made.put_object(Bucket="other", Key="a.jpg", Body=b"of the other bucket")
     yield made
     made.close()
@@ -118,7 +118,7 @@ def fetcher(endpoint: str, admin: object) -> Iterator[Fetcher]:
     with pytest.MonkeyPatch.context() as environment:
         configure(environment, endpoint)
         made = Fetcher(POLICY)
-        assert made.fetch("s3://pictures/empty") == b""  # its client is made now, with these settings
+        assert made.fetch("s3://images/empty") == b""  # its client is made now, with these settings
     yield made
 
 
@@ -128,11 +128,11 @@ def fetcher(endpoint: str, admin: object) -> Iterator[Fetcher]:
 @pytest.mark.parametrize(
     ("url", "body"),
     [
-        ("s3://pictures/a.jpg", PICTURE),
-        ("S3://pictures/dir/a b+ä%20?.jpg", PICTURE),
-        ("s3://pictures/zip", PICTURE),
-        ("s3://pictures/empty", b""),
-        ("s3://pictures/limit", bytes(LIMIT)),
+        ("s3://images/a.jpg", IMAGE),
+        ("S3://images/dir/a b+ä%20?.jpg", IMAGE),
+        ("s3://images/zip", IMAGE),
+        ("s3://images/empty", b""),
+        ("s3://images/limit", bytes(LIMIT)),
         ("s3://other/a.jpg", b"of the other bucket"),
     ],
 )
@@ -143,14 +143,14 @@ def test_an_object(fetcher: Fetcher, url: str, body: bytes) -> None:
 @pytest.mark.parametrize(
     ("url", "error", "says"),
     [
-        ("s3://pictures/large", BodyTooLarge, str(LIMIT)),
-        ("s3://pictures/bomb", BodyTooLarge, str(LIMIT)),
-        ("s3://pictures/missing", UrlFetchFailed, "no such object in the S3 bucket pictures"),
+        ("s3://images/large", BodyTooLarge, str(LIMIT)),
+        ("s3://images/bomb", BodyTooLarge, str(LIMIT)),
+        ("s3://images/missing", UrlFetchFailed, "no such object in the S3 bucket images"),
         ("s3://nowhere/a.jpg", UrlFetchFailed, "no S3 bucket nowhere"),
-        ("s3://pictures/", UrlNotAllowed, "s3://bucket/key"),
-        ("s3://pictures", UrlNotAllowed, "s3://bucket/key"),
-        ("s3://pictures/dir/", UrlNotAllowed, "s3://bucket/key"),
-        ("s3://pictures/../other/a.jpg", UrlNotAllowed, "between its slashes"),
+        ("s3://images/", UrlNotAllowed, "s3://bucket/key"),
+        ("s3://images", UrlNotAllowed, "s3://bucket/key"),
+        ("s3://images/dir/", UrlNotAllowed, "s3://bucket/key"),
+        ("s3://images/../other/a.jpg", UrlNotAllowed, "between its slashes"),
     ],
 )
 def test_a_failure_that_helps(fetcher: Fetcher, url: str, error: type[FaceComparisonError], says: str) -> None:
@@ -163,14 +163,14 @@ def test_a_failure_that_helps(fetcher: Fetcher, url: str, error: type[FaceCompar
 
 def test_the_same_client_serves_many_threads(fetcher: Fetcher) -> None:
     with ThreadPoolExecutor(8) as threads:
-        bodies = list(threads.map(fetcher.fetch, ["s3://pictures/a.jpg", "s3://other/a.jpg"] * 20))
-    assert bodies == [PICTURE, b"of the other bucket"] * 20
+        bodies = list(threads.map(fetcher.fetch, ["s3://images/a.jpg", "s3://other/a.jpg"] * 20))
+    assert bodies == [IMAGE, b"of the other bucket"] * 20
 
 
 def test_only_allowed_buckets(endpoint: str, admin: object, monkeypatch: pytest.MonkeyPatch) -> None:
     configure(monkeypatch, endpoint)
-    careful = Fetcher(replace(POLICY, allowed_buckets=("pictures",)))
-    assert careful.fetch("s3://pictures/a.jpg") == PICTURE
+    careful = Fetcher(replace(POLICY, allowed_buckets=("images",)))
+    assert careful.fetch("s3://images/a.jpg") == IMAGE
     with pytest.raises(UrlNotAllowed):
         careful.fetch("s3://other/a.jpg")
 
@@ -193,7 +193,7 @@ def test_credentials_that_do_not_fit(
     else:
         monkeypatch.setenv(variable, value)
     with pytest.raises(UrlFetchFailed, match=says):
-        Fetcher(POLICY).fetch("s3://pictures/a.jpg")
+        Fetcher(POLICY).fetch("s3://images/a.jpg")
 
 
 # --- servers that do not behave ---------------------------------------------------------------------------------------
@@ -204,9 +204,9 @@ def deceived() -> Iterator[tuple[Server, Fetcher]]:
     """A server that the operator took for S3, and a fetcher that asks it."""
     with Server.on_loopback() as running, pytest.MonkeyPatch.context() as environment:
         configure(environment, running.url(""))
-        running.replies["/pictures/empty"] = reply()
+        running.replies["/images/empty"] = reply()
         made = Fetcher(POLICY)
-        assert made.fetch("s3://pictures/empty") == b""
+        assert made.fetch("s3://images/empty") == b""
         yield running, made
 
 
@@ -241,11 +241,11 @@ def test_a_server_that_falls_silent(start: bytes) -> None:
         conversation.silence()
 
     with deceived() as (server, fetcher):
-        server.replies["/pictures/a.jpg"] = stops
+        server.replies["/images/a.jpg"] = stops
         with pytest.raises(DeadlineExceeded):
-            fetcher.fetch("s3://pictures/a.jpg", time.monotonic() + SHORT)
+            fetcher.fetch("s3://images/a.jpg", time.monotonic() + SHORT)
         with pytest.raises(UrlFetchTimeout, match="did not answer in time"):
-            Fetcher(replace(POLICY, read_seconds=0.2)).fetch("s3://pictures/a.jpg")
+            Fetcher(replace(POLICY, read_seconds=0.2)).fetch("s3://images/a.jpg")
 
 
 def test_a_body_byte_by_byte(odd: Server) -> None:
@@ -253,9 +253,9 @@ def test_a_body_byte_by_byte(odd: Server) -> None:
         conversation.send(reply(content_length="100000"))
         conversation.repeat(b"x", every=0.02)
 
-    odd.replies["/pictures/a.jpg"] = drips
+    odd.replies["/images/a.jpg"] = drips
     with pytest.raises(UrlFetchTimeout):
-        Fetcher(replace(POLICY, seconds=SHORT)).fetch("s3://pictures/a.jpg")
+        Fetcher(replace(POLICY, seconds=SHORT)).fetch("s3://images/a.jpg")
 
 
 def test_a_read_that_was_left_behind_ends_soon(odd: Server) -> None:
@@ -263,18 +263,18 @@ def test_a_read_that_was_left_behind_ends_soon(odd: Server) -> None:
         conversation.send(reply(content_length=str(2**30)))
         conversation.repeat(bytes(8192), every=0.02)
 
-    odd.replies |= {"/pictures/a.jpg": reply(PICTURE), "/pictures/slow.jpg": slow}
+    odd.replies |= {"/images/a.jpg": reply(IMAGE), "/images/slow.jpg": slow}
     by = Fetcher(replace(POLICY, max_bytes=2**30))
-    assert by.fetch("s3://pictures/a.jpg") == PICTURE  # boto3 is loaded now, which takes its time
+    assert by.fetch("s3://images/a.jpg") == IMAGE  # boto3 is loaded now, which takes its time
     with pytest.raises(DeadlineExceeded):
-        by.fetch("s3://pictures/slow.jpg", deadline=time.monotonic() + SHORT)
+        by.fetch("s3://images/slow.jpg", deadline=time.monotonic() + SHORT)
     assert all(conversation.ended.wait(60) for conversation in odd.conversations)
 
 
 def test_a_moment_of_weakness_is_forgiven_once(odd: Server, credulous: Fetcher) -> None:
-    answers = [reply(status="503 Service Unavailable"), reply(PICTURE)]
-    odd.replies["/pictures/a.jpg"] = lambda conversation: conversation.send(answers.pop(0))
-    assert credulous.fetch("s3://pictures/a.jpg") == PICTURE
+    answers = [reply(status="503 Service Unavailable"), reply(IMAGE)]
+    odd.replies["/images/a.jpg"] = lambda conversation: conversation.send(answers.pop(0))
+    assert credulous.fetch("s3://images/a.jpg") == IMAGE
 
 
 @pytest.mark.parametrize(
@@ -285,7 +285,7 @@ def test_a_moment_of_weakness_is_forgiven_once(odd: Server, credulous: Fetcher) 
         (reply(b"<Error><Code>AccessDenied</Code></Error>", status="403 Forbidden"), 1),
         (reply(b"<Error><Code>http://10.0.0.1/</Code></Error>", status="400 Bad Request"), 1),
         (reply(b"not XML", status="500 x"), 2),
-        (reply(PICTURE, content_length=str(len(PICTURE) + 1)), 1),
+        (reply(IMAGE, content_length=str(len(IMAGE) + 1)), 1),
         (b"garbage\r\n\r\n", 2),
     ],
     ids=["unavailable", "forbidden", "denied", "odd code", "no XML", "cut off", "garbage"],
@@ -293,9 +293,9 @@ def test_a_moment_of_weakness_is_forgiven_once(odd: Server, credulous: Fetcher) 
 def test_a_failure_is_one_of_ours_after_two_attempts_at_most(
     odd: Server, credulous: Fetcher, answer: bytes, requests: int
 ) -> None:
-    odd.replies["/pictures/a.jpg"] = answer
+    odd.replies["/images/a.jpg"] = answer
     with pytest.raises(UrlFetchFailed) as failed:
-        credulous.fetch("s3://pictures/a.jpg")
+        credulous.fetch("s3://images/a.jpg")
     assert len(odd.requests) == requests
     assert "127.0.0.1" not in failed.value.message
     assert "10.0.0.1" not in failed.value.message
@@ -306,9 +306,9 @@ def test_a_body_larger_than_announced_or_not_announced(odd: Server, credulous: F
         conversation.send(reply(content_length="", transfer_encoding="chunked"))
         conversation.repeat(b"10000\r\n" + bytes(65536) + b"\r\n")
 
-    odd.replies["/pictures/a.jpg"] = endless
+    odd.replies["/images/a.jpg"] = endless
     with pytest.raises(BodyTooLarge):
-        credulous.fetch("s3://pictures/a.jpg")
+        credulous.fetch("s3://images/a.jpg")
 
 
 def test_nobody_listens(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -316,13 +316,13 @@ def test_nobody_listens(monkeypatch: pytest.MonkeyPatch) -> None:
         bound.bind(("127.0.0.1", 0))
         configure(monkeypatch, f"http://127.0.0.1:{bound.getsockname()[1]}")
         with pytest.raises(UrlFetchFailed, match="S3 server cannot be reached"):
-            Fetcher(POLICY).fetch("s3://pictures/a.jpg")
+            Fetcher(POLICY).fetch("s3://images/a.jpg")
 
 
 # --- bundles --------------------------------------------------------------------------------------------------------
 
 
-BUNDLE = {"manifest.json": b"{}", "detector.onnx": PICTURE * 100, "licences/MIT.txt": b"MIT"}
+BUNDLE = {"manifest.json": b"{}", "detector.onnx": IMAGE * 100, "licences/MIT.txt": b"MIT"}
 
 
 @pytest.fixture(scope="module")
@@ -351,7 +351,7 @@ def test_a_prefix_becomes_a_folder(endpoint: str, monkeypatch: pytest.MonkeyPatc
         ("s3://other/models/fac", UrlFetchFailed),
         ("s3://nowhere/models", UrlFetchFailed),
         ("https://other/models", UrlNotAllowed),
-        ("s3://other/../pictures", UrlNotAllowed),
+        ("s3://other/../images", UrlNotAllowed),
     ],
 )
 @pytest.mark.usefixtures("bundle")

@@ -15,7 +15,7 @@ from face_comparison.fetching.fetcher import Fetcher, FetchPolicy
 from support.namespaces import Network
 from support.servers import Conversation, Server, redirect, reply
 
-PICTURE = bytes(range(256)) * 500
+IMAGE = bytes(range(256)) * 500
 LIMIT = 200_000
 PUBLIC = "93.184.215.14"
 SHORT = 0.4
@@ -42,7 +42,7 @@ def context(authority: Authority, *hosts: str) -> ssl.SSLContext:
 def secure(authority: Authority) -> Iterator[Server]:
     """An HTTPS server on loopback, with a certificate for its address."""
     with Server.on_loopback(context(authority, "127.0.0.1")) as running:
-        running.replies["/a.jpg"] = reply(PICTURE)
+        running.replies["/a.jpg"] = reply(IMAGE)
         yield running
 
 
@@ -53,15 +53,15 @@ def fetcher(seconds: float = 60) -> Fetcher:
 
 
 def test_a_trusted_server(secure: Server) -> None:
-    assert fetcher().fetch(secure.url("/a.jpg")) == PICTURE
+    assert fetcher().fetch(secure.url("/a.jpg")) == IMAGE
     assert secure.requests[0].headers["host"] == f"127.0.0.1:{secure.port}"
 
 
 def test_redirects_lead_from_http_to_https_and_back(secure: Server, server: Server) -> None:
     server.replies["/a"] = redirect(secure.url("/b"))
     secure.replies["/b"] = redirect(server.url("/c"))
-    server.replies["/c"] = reply(PICTURE)
-    assert fetcher().fetch(server.url("/a")) == PICTURE
+    server.replies["/c"] = reply(IMAGE)
+    assert fetcher().fetch(server.url("/a")) == IMAGE
 
 
 @pytest.mark.parametrize("cut", ["unknown authority", "other name", "self-signed"])
@@ -73,7 +73,7 @@ def test_a_server_that_is_not_trusted_gets_no_request(authority: Authority, tmp_
         "self-signed": lambda: _self_signed(stranger),
     }[cut]()
     with Server.on_loopback(served) as impostor:
-        impostor.replies["/a.jpg"] = reply(PICTURE)
+        impostor.replies["/a.jpg"] = reply(IMAGE)
         with pytest.raises(UrlFetchFailed, match=r"certificate of 127\.0\.0\.1 is not trusted"):
             fetcher().fetch(impostor.url("/a.jpg"))
         assert impostor.requests == []
@@ -104,7 +104,7 @@ def test_old_versions_of_tls_are_not_spoken(authority: Authority) -> None:
 
 
 def test_a_server_that_does_not_speak_tls(server: Server) -> None:
-    server.greeting = lambda conversation: conversation.send(reply(PICTURE))
+    server.greeting = lambda conversation: conversation.send(reply(IMAGE))
     with pytest.raises(UrlFetchFailed, match="no secure connection"):
         fetcher().fetch(server.url("/a.jpg").replace("http:", "https:"))
 
@@ -148,16 +148,16 @@ def test_a_body_without_end(secure: Server, start: bytes) -> None:
 def test_the_name_of_the_url_is_asked_for_and_proved_not_the_address(network: Network, authority: Authority) -> None:
     """The connection goes to the address that was judged; certificate and SNI stay those of the name."""
     asked: list[str | None] = []
-    served = context(authority, "pictures.example")
+    served = context(authority, "images.example")
     served.sni_callback = lambda _, name, __: asked.append(name)
-    network.names.answers |= {"pictures.example": [[PUBLIC], ["10.0.0.1"]], "other.example": [PUBLIC]}
+    network.names.answers |= {"images.example": [[PUBLIC], ["10.0.0.1"]], "other.example": [PUBLIC]}
     by = fetcher()
     with Server(network.listen(443), served) as running:
-        running.replies["/a.jpg"] = reply(PICTURE)
-        assert network.run(lambda: by.fetch("https://Pictures.Example./a.jpg")) == PICTURE
+        running.replies["/a.jpg"] = reply(IMAGE)
+        assert network.run(lambda: by.fetch("https://Images.Example./a.jpg")) == IMAGE
         assert running.addresses == [PUBLIC]
-        assert asked == ["pictures.example"]
-        assert running.requests[0].headers["host"] == "pictures.example"
+        assert asked == ["images.example"]
+        assert running.requests[0].headers["host"] == "images.example"
         with pytest.raises(UrlFetchFailed, match=r"certificate of other\.example is not trusted"):
             network.run(lambda: by.fetch("https://other.example/a.jpg"))
         with pytest.raises(UrlNotAllowed):

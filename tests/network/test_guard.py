@@ -22,7 +22,7 @@ from face_comparison.fetching.fetcher import Fetcher, FetchPolicy
 from support.namespaces import Network
 from support.servers import Server, redirect, reply
 
-PICTURE = b"a picture"
+IMAGE = b"an image"
 PUBLIC = "93.184.215.14"
 PUBLIC_IPV6 = "2606:2800:21f:cb07:6820:80da:af6b:8b2c"
 POLICY = FetchPolicy(seconds=60, connect_seconds=60, read_seconds=60)
@@ -93,7 +93,7 @@ SPELLINGS = [
 def web(network: Network) -> Iterator[Server]:
     """A server at port 80 of every address."""
     with Server(network.listen(80)) as running:
-        running.replies["/a.jpg"] = reply(PICTURE)
+        running.replies["/a.jpg"] = reply(IMAGE)
         yield running
 
 
@@ -138,7 +138,7 @@ def test_no_packet_leaves_however_the_address_is_spelled(network: Network, web: 
 def test_only_the_guard_keeps_them_out(network: Network, web: Server, address: str) -> None:
     """With the guard opened for it, each of these addresses is reached, and the packets are seen."""
     with network.watch() as watch:
-        assert fetched(network, in_url(address), fetcher(address)) == PICTURE
+        assert fetched(network, in_url(address), fetcher(address)) == IMAGE
         seen = watch.destinations()
     reached = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(address, address.removeprefix("::ffff:"))
     assert web.addresses == [reached]
@@ -147,7 +147,7 @@ def test_only_the_guard_keeps_them_out(network: Network, web: Server, address: s
 
 @pytest.mark.parametrize("address", [PUBLIC, PUBLIC_IPV6, "1.1.1.1", "223.255.255.254"])
 def test_a_public_address_is_reached(network: Network, web: Server, address: str) -> None:
-    assert fetched(network, in_url(address)) == PICTURE
+    assert fetched(network, in_url(address)) == IMAGE
     assert web.addresses == [address]
     assert web.requests[0].headers["host"] == in_url(address)
 
@@ -157,10 +157,10 @@ def test_a_public_address_is_reached(network: Network, web: Server, address: str
 
 @pytest.mark.parametrize("answer", [[PUBLIC], [PUBLIC_IPV6], [PUBLIC, PUBLIC_IPV6]])
 def test_a_name_with_public_addresses(network: Network, web: Server, answer: list[str]) -> None:
-    network.names.answers["pictures.example"] = answer
-    assert fetched(network, "Pictures.Example") == PICTURE
+    network.names.answers["images.example"] = answer
+    assert fetched(network, "Images.Example") == IMAGE
     assert web.addresses[0] in answer
-    assert web.requests[0].headers["host"] == "pictures.example"
+    assert web.requests[0].headers["host"] == "images.example"
 
 
 @pytest.mark.parametrize(
@@ -181,19 +181,19 @@ def test_a_name_with_public_addresses(network: Network, web: Server, answer: lis
     ids=str,
 )
 def test_a_name_with_any_closed_address(network: Network, web: Server, answer: list[str]) -> None:
-    network.names.answers["pictures.example"] = answer
-    assert_refused_without_a_packet(network, web, "pictures.example")
+    network.names.answers["images.example"] = answer
+    assert_refused_without_a_packet(network, web, "images.example")
     with pytest.raises(UrlNotAllowed) as refused:
-        fetched(network, "pictures.example")
-    assert "pictures.example" in refused.value.message
+        fetched(network, "images.example")
+    assert "images.example" in refused.value.message
     assert not any(address in refused.value.message for address in answer)
 
 
 def test_localhost(network: Network, web: Server) -> None:
     assert_refused_without_a_packet(network, web, "localhost")
-    assert fetched(network, "localhost", fetcher("localhost")) == PICTURE
-    assert fetched(network, "LocalHost", fetcher("localhost")) == PICTURE
-    assert fetched(network, "localhost", fetcher("127.0.0.0/8", "::1")) == PICTURE
+    assert fetched(network, "localhost", fetcher("localhost")) == IMAGE
+    assert fetched(network, "LocalHost", fetcher("localhost")) == IMAGE
+    assert fetched(network, "localhost", fetcher("127.0.0.0/8", "::1")) == IMAGE
 
 
 def test_a_name_that_does_not_exist(network: Network, web: Server) -> None:
@@ -210,7 +210,7 @@ def test_a_name_that_does_not_exist(network: Network, web: Server) -> None:
 def test_a_name_that_changes_is_asked_once_and_judged_by_that_answer(network: Network, web: Server) -> None:
     """Whatever a second look-up would say: there is none."""
     network.names.answers["rebind.example"] = [[PUBLIC], ["127.0.0.1"]]
-    assert fetched(network, "rebind.example") == PICTURE
+    assert fetched(network, "rebind.example") == IMAGE
     assert web.addresses == [PUBLIC]
     assert network.names.asked == ["rebind.example"] * 2  # IPv4 and IPv6 of one look-up
 
@@ -218,7 +218,7 @@ def test_a_name_that_changes_is_asked_once_and_judged_by_that_answer(network: Ne
 def test_a_name_that_changes_between_fetches_is_judged_anew(network: Network, web: Server) -> None:
     network.names.answers["rebind.example"] = [[PUBLIC], ["127.0.0.1"]]
     by = fetcher()
-    assert fetched(network, "rebind.example", by) == PICTURE
+    assert fetched(network, "rebind.example", by) == IMAGE
     with pytest.raises(UrlNotAllowed):
         fetched(network, "rebind.example", by)
     assert web.addresses == [PUBLIC]
@@ -247,7 +247,7 @@ def test_many_fetches_of_a_name_that_flickers_never_reach_the_closed_address(net
             return list(threads.map(one, range(80)))
 
     outcomes = network.run(all_at_once)
-    assert set(outcomes) == {PICTURE, None}
+    assert set(outcomes) == {IMAGE, None}
     assert set(web.addresses) <= {PUBLIC, PUBLIC_IPV6}
 
 
@@ -259,23 +259,23 @@ def test_many_fetches_of_a_name_that_flickers_never_reach_the_closed_address(net
     ["http://169.254.169.254/a.jpg", "//10.0.0.1/a.jpg", "http://[::1]/a.jpg", "http://inside.example/a.jpg"],
 )
 def test_a_redirect_into_the_network_is_refused(network: Network, web: Server, location: str) -> None:
-    network.names.answers |= {"pictures.example": [PUBLIC], "inside.example": ["10.0.0.1"]}
+    network.names.answers |= {"images.example": [PUBLIC], "inside.example": ["10.0.0.1"]}
     web.replies["/out"] = redirect(location)
     with pytest.raises(UrlNotAllowed) as refused:
-        fetched(network, "pictures.example", path="/out")
+        fetched(network, "images.example", path="/out")
     assert web.addresses == [PUBLIC]
     # Where it leads is nothing that the caller said.
-    assert "a server that pictures.example redirects to" in refused.value.message
+    assert "a server that images.example redirects to" in refused.value.message
     assert "10.0.0.1" not in refused.value.message
     assert "inside" not in refused.value.message
 
 
 def test_a_redirect_to_another_public_host(network: Network, web: Server) -> None:
-    network.names.answers |= {"pictures.example": [PUBLIC], "cdn.example": ["1.1.1.1"]}
+    network.names.answers |= {"images.example": [PUBLIC], "cdn.example": ["1.1.1.1"]}
     web.replies["/out"] = redirect("//cdn.example/a.jpg")
-    assert fetched(network, "pictures.example", path="/out") == PICTURE
+    assert fetched(network, "images.example", path="/out") == IMAGE
     assert web.addresses == [PUBLIC, "1.1.1.1"]
-    assert [request.headers["host"] for request in web.requests] == ["pictures.example", "cdn.example"]
+    assert [request.headers["host"] for request in web.requests] == ["images.example", "cdn.example"]
 
 
 # --- the allow-list -------------------------------------------------------------------------------------------------
@@ -284,7 +284,7 @@ def test_a_redirect_to_another_public_host(network: Network, web: Server) -> Non
 @pytest.mark.parametrize("entry", ["10.0.0.1", "10.0.0.0/8", "store.example"])
 def test_what_is_allowed_is_reached(network: Network, web: Server, entry: str) -> None:
     network.names.answers["store.example"] = ["10.0.0.1"]
-    assert fetched(network, "store.example", fetcher(entry)) == PICTURE
+    assert fetched(network, "store.example", fetcher(entry)) == IMAGE
     assert web.addresses == ["10.0.0.1"]
 
 
@@ -312,7 +312,7 @@ def test_a_silent_resolver_does_not_outlast_the_fetch(network: Network) -> None:
 
 
 def test_silent_names_do_not_keep_others_from_being_resolved(network: Network, web: Server) -> None:
-    network.names.answers["pictures.example"] = [PUBLIC]
+    network.names.answers["images.example"] = [PUBLIC]
     network.names.silent |= {f"silent{number}.example" for number in range(32)}
     by = fetcher()
 
@@ -329,15 +329,15 @@ def test_silent_names_do_not_keep_others_from_being_resolved(network: Network, w
 
     assert network.run(all_at_once) == {DeadlineExceeded}
     # The resolver's own patience is 30 s: those 32 look-ups are still under way.
-    assert network.run(lambda: by.fetch("http://pictures.example/a.jpg", time.monotonic() + 20)) == PICTURE
+    assert network.run(lambda: by.fetch("http://images.example/a.jpg", time.monotonic() + 20)) == IMAGE
 
 
 @pytest.mark.parametrize("alive", [PUBLIC, "1.1.1.1"])
 def test_the_next_address_is_tried_when_one_is_dead(network: Network, alive: str) -> None:
-    network.names.answers["pictures.example"] = [PUBLIC, "1.1.1.1"]
+    network.names.answers["images.example"] = [PUBLIC, "1.1.1.1"]
     with Server(network.run(lambda: socket.create_server((alive, 80)))) as running:
-        running.replies["/a.jpg"] = reply(PICTURE)
-        assert fetched(network, "pictures.example") == PICTURE
+        running.replies["/a.jpg"] = reply(IMAGE)
+        assert fetched(network, "images.example") == IMAGE
         assert running.addresses == [alive]
-    with pytest.raises(UrlFetchFailed, match=r"pictures\.example cannot be connected to: connection refused"):
-        fetched(network, "pictures.example")
+    with pytest.raises(UrlFetchFailed, match=r"images\.example cannot be connected to: connection refused"):
+        fetched(network, "images.example")

@@ -50,7 +50,7 @@ def until(met: Callable[[], object], processes: Processes) -> None:
 
 def test_services_at_work_look_up_no_name(network: Network, tmp_path: Path) -> None:
     bundle = bundle_store.fetched("default", bundle_store.bundles_folder()).folder
-    picture = (importlib.resources.files("face_comparison") / "sample.jpg").read_bytes()
+    image = (importlib.resources.files("face_comparison") / "sample.jpg").read_bytes()
     program = Path(sys.executable).parent / "face-comparison"
     options = ["--host", "127.0.0.1", "--workers", "1", "--threads", "1", "--bundle", bundle]
     ports = {"auto": 8080, "onnxruntime": 8081}
@@ -66,7 +66,7 @@ def test_services_at_work_look_up_no_name(network: Network, tmp_path: Path) -> N
 
     def detect(port: int) -> int:
         url = f"http://127.0.0.1:{port}/prod/face_comparison"
-        return urllib3.request("POST", url, body=picture, retries=False, timeout=SECONDS).status
+        return urllib3.request("POST", url, body=image, retries=False, timeout=SECONDS).status
 
     with Network(tmp_path / "network") as other, Processes(tmp_path / "logs") as processes:
         for engine, port in ports.items():

@@ -1,7 +1,7 @@
-"""An analyzer without models, whose "pictures" say in words who is on them.
+"""An analyzer without models, whose "images" say in words who is on them.
 
-picture("anna", "bert")    two faces; the first is the more certain and the smaller one
-picture("anna*")           anna again, on another photograph: near, not equal
+image("anna", "bert")    two faces; the first is the more certain and the smaller one
+image("anna*")           anna again, on another photograph: near, not equal
 b"corrupt", b"huge"        what the real analyzer would refuse
 b"bug"                     what nobody expected
 """
@@ -32,7 +32,7 @@ MODEL = ModelInfo(
 BUG = "broken inside: /srv/models https://internal.example/?token=abc"
 
 
-def picture(*people: str) -> bytes:
+def image(*people: str) -> bytes:
     return b"faces:" + ",".join(people).encode()
 
 
@@ -62,15 +62,15 @@ class FakeAnalyzer:
         assert self.go.wait(60)
         minimum = MODEL.min_confidence if min_confidence is None else min_confidence
         if data == b"corrupt":
-            raise CorruptImage("the picture is damaged: its data ends early")
+            raise CorruptImage("the image is damaged: its data ends early")
         if data == b"huge":
-            raise ImageTooLarge("the picture is 5000 x 10 pixels: its longest side may have 4096")
+            raise ImageTooLarge("the image is 5000 x 10 pixels: its longest side may have 4096")
         if data == b"bug":
             raise RuntimeError(BUG)
         if data == b"bundle":
             raise InvalidBundle(BUG)
         if not data.startswith(b"faces:"):
-            raise UnsupportedFormat("the picture is no JPG, PNG or BMP")
+            raise UnsupportedFormat("the image is no JPG, PNG or BMP")
         people = [name for name in data.decode().removeprefix("faces:").split(",") if name]
         faces = [_face(index, person) for index, person in enumerate(people)]
         faces = sorted(faces, key=lambda face: face.box.area, reverse=True)[:max_faces]

@@ -1,6 +1,6 @@
-"""A steady client: posts one picture again and again, never retries, and tells what happened when its input closes.
+"""A steady client: posts one image again and again, never retries, and tells what happened when its input closes.
 
-    python load.py ADDRESS HOST PATH PICTURE THREADS PAUSE < /dev/stdin
+    python load.py ADDRESS HOST PATH IMAGE THREADS PAUSE < /dev/stdin
 
 Prints "started" after the first answers, and at the end one JSON object: the requests as [start, seconds, outcome],
 where start is in seconds of the machine's monotonic clock and outcome the status code or the name of an error.
@@ -40,9 +40,9 @@ def work(
     connection.close()
 
 
-def main(address: str, host: str, path: str, picture: str, threads: str, pause: str) -> None:
+def main(address: str, host: str, path: str, image: str, threads: str, pause: str) -> None:
     """Run the threads until standard input ends."""
-    body = json.dumps({"img": base64.b64encode(Path(picture).read_bytes()).decode()}).encode()
+    body = json.dumps({"img": base64.b64encode(Path(image).read_bytes()).decode()}).encode()
     stop, done = threading.Event(), list[object]()
     arguments = (address, host, path, body, float(pause), stop, done)
     workers = [threading.Thread(target=work, args=arguments) for _ in range(int(threads))]

@@ -1,4 +1,4 @@
-"""The product installed on a node, as its users meet it: resources are applied, pictures are posted to the ingress."""
+"""The product installed on a node, as its users meet it: resources are applied, images are posted to the ingress."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ BELONGINGS = (DEPLOYMENT, REPLICA_SET, POD, SERVICE, INGRESS, SERVICE_ACCOUNT, D
 # Small enough that two versions of two pods fit on two cores, large enough for the models.
 RESOURCES = {"requests": {"cpu": "50m", "memory": "300Mi"}, "limits": {"memory": "1500Mi"}}
 
-PICTURE = Path(__file__).resolve().parents[2] / "service" / "src" / "face_comparison" / "sample.jpg"
+IMAGE = Path(__file__).resolve().parents[2] / "service" / "src" / "face_comparison" / "sample.jpg"
 # Servers that the fixture `servers` starts on the node, and what a pod has to know of them.
 S3_PORT, WEB_PORT = 7070, 7071
 KEYS = {"AWS_ACCESS_KEY_ID": "tester", "AWS_SECRET_ACCESS_KEY": "not-a-secret"}

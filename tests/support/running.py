@@ -14,7 +14,7 @@ from face_comparison.observability import logs
 from face_comparison.serving.admission import Admission
 from face_comparison.serving.readiness import Readiness
 from face_comparison.settings import Settings
-from support.analyzer import FakeAnalyzer, picture
+from support.analyzer import FakeAnalyzer, image
 
 DETECT = "/prod/face_comparison"
 COMPARE = "/prod/face_comparison/compare"
@@ -42,8 +42,8 @@ def base64_of(data: bytes) -> str:
 
 
 def img(*people: str) -> dict[str, str]:
-    """A source or target: these people's picture."""
-    return {"img": base64_of(picture(*people))}
+    """A source or target: these people's image."""
+    return {"img": base64_of(image(*people))}
 
 
 @dataclass

@@ -14,11 +14,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from devtools.local_cluster import config
-from support.product import PICTURE, Product
+from support.product import IMAGE, Product
 
 PATH = "/prod/face_comparison"
 THREADS, PAUSE = 2, 0.05
-# One picture at a time in each pod, so that two pods share the load evenly on a machine of any size.
+# One image at a time in each pod, so that two pods share the load evenly on a machine of any size.
 ONE_AT_A_TIME = [{"name": f"FACE_COMPARISON_{name}", "value": "1"} for name in ("WORKERS", "THREADS")]
 
 Request = tuple[float, float, int | str]
@@ -55,7 +55,7 @@ def load(
     outcome = Outcome()
     script = Path(__file__).with_name("load.py")
     client = product.start(
-        "load", [sys.executable, script, config.ADDRESS, host, path, PICTURE, str(threads), str(pause)]
+        "load", [sys.executable, script, config.ADDRESS, host, path, IMAGE, str(threads), str(pause)]
     )
     assert client.stdin is not None
     assert client.stdout is not None

@@ -65,7 +65,7 @@ def deploying(found: list[Event], started: list[float], begun: float, answered: 
         ("its models were loaded and tried", started[-1:]),
         ("the kubelet found it ready", of(found, KUBELET, "patch", "pods", "status")[-1:]),
         ("the operator saw the URL answer", of(found, OPERATOR, "patch", "facecomparisons", "status")[-1:]),
-        ("the first picture was answered", [answered]),
+        ("the first image was answered", [answered]),
     ]
     return [(name, round(when[0] - begun, 2)) for name, when in steps if when]
 

@@ -49,9 +49,9 @@ class Pair:
 
 
 def shrunk(face_height: float) -> Callable[[np.ndarray, float], np.ndarray]:
-    def apply(picture: np.ndarray, height: float) -> np.ndarray:
+    def apply(image: np.ndarray, height: float) -> np.ndarray:
         scale = face_height / height
-        small = cv2.resize(picture, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+        small = cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
         small = small[: FRAME[0], : FRAME[1]]
         canvas = np.full((*FRAME, 3), 127, np.uint8)
         top, left = (FRAME[0] - small.shape[0]) // 3, (FRAME[1] - small.shape[1]) // 3
@@ -61,25 +61,25 @@ def shrunk(face_height: float) -> Callable[[np.ndarray, float], np.ndarray]:
     return apply
 
 
-def dark(picture: np.ndarray, height: float) -> np.ndarray:
-    noise = np.random.default_rng(1).normal(0, 12, picture.shape)
-    return np.clip(picture / 4 + noise, 0, 255).astype(np.uint8)
+def dark(image: np.ndarray, height: float) -> np.ndarray:
+    noise = np.random.default_rng(1).normal(0, 12, image.shape)
+    return np.clip(image / 4 + noise, 0, 255).astype(np.uint8)
 
 
-def noisy(picture: np.ndarray, height: float) -> np.ndarray:
-    noise = np.random.default_rng(2).normal(0, 45, picture.shape)
-    return np.clip(picture + noise, 0, 255).astype(np.uint8)
+def noisy(image: np.ndarray, height: float) -> np.ndarray:
+    noise = np.random.default_rng(2).normal(0, 45, image.shape)
+    return np.clip(image + noise, 0, 255).astype(np.uint8)
 
 
 VARIANTS: dict[str, tuple[Callable[[np.ndarray, float], np.ndarray], int]] = {
-    "as taken": (lambda picture, height: picture, 0),
+    "as taken": (lambda image, height: image, 0),
     "face 60 px high in 1920x1080": (shrunk(60), 95),
     "face 44 px high in 1920x1080": (shrunk(44), 95),
     "a quarter of the light, noise 12": (dark, 95),
     "noise of standard deviation 45": (noisy, 95),
-    "JPEG quality 20": (lambda picture, height: picture, 20),
+    "JPEG quality 20": (lambda image, height: image, 20),
 }
-"""Change by name, with the JPEG quality that the changed picture is encoded with (0: the original bytes)."""
+"""Change by name, with the JPEG quality that the changed image is encoded with (0: the original bytes)."""
 
 
 def worsened(analyzer: Analyzer, name: str, variant: str) -> bytes:
@@ -87,9 +87,9 @@ def worsened(analyzer: Analyzer, name: str, variant: str) -> bytes:
     change, quality = VARIANTS[variant]
     if not quality:
         return data
-    picture = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
+    image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
     height = max(face.box.height for face in analyzer.analyze(data).faces)
-    _, encoded = cv2.imencode(".jpg", change(picture, height), [cv2.IMWRITE_JPEG_QUALITY, quality])
+    _, encoded = cv2.imencode(".jpg", change(image, height), [cv2.IMWRITE_JPEG_QUALITY, quality])
     return encoded.tobytes()
 
 

@@ -1,4 +1,4 @@
-"""How well an album finds the right people: pairs of faces on a thousand pictures made from the sample photographs.
+"""How well an album finds the right people: pairs of faces on a thousand images made from the sample photographs.
 
 A pair is right when two faces of one person are in one group. Precision: right pairs of all pairs put together; recall:
 right pairs of all pairs that there are. A face that is nobody's (a lamp, half a head behind a shoulder) is its own
@@ -31,9 +31,9 @@ from face_comparison.vision.analyzer import Analyzer, ModelInfo
 
 RECORD = ROOT / "docs" / "data" / "album.json"
 
-PICTURES = 1000
+IMAGES = 1000
 SUBSET, TURNS = 60, 20
-"""Pictures of a small album, and how many such are drawn."""
+"""Images of a small album, and how many such are drawn."""
 
 Labels = NDArray[np.int64]
 
@@ -195,7 +195,7 @@ def measured(table: pa.Table, true: Truth, model: ModelInfo) -> dict[str, Any]:
     return {
         "model": model.version,
         "threshold": model.threshold,
-        "pictures": PICTURES,
+        "images": IMAGES,
         "few": SUBSET,
         "persons": {"true": len(set(true.person[true.person >= 0].tolist())), "rows": len(set(groups_of_two(table)))},
         "faces": {"expected": true.expected, "found": true.found, "of_nobody": int((true.person < 0).sum())},
@@ -209,7 +209,7 @@ def _rounded(precision: float, recall: float) -> dict[str, float]:
 
 def album(analyzer: Analyzer, out: Path, threads: int = 2) -> tuple[pa.Table, Truth]:
     """The faces of the album of the whole collection, and the truth about them."""
-    folder, places = collection.made(PICTURES)
+    folder, places = collection.made(IMAGES)
     model = analyzer.model
     analyst = Here(model.version, model.threshold, lambda: analyzer, threads)
     making.made(making.Wish(folder.resolve(), out.resolve()), analyst)

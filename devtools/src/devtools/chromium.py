@@ -12,7 +12,7 @@ import subprocess
 import sys
 
 PACKAGES = ("chromium", "fonts-noto-cjk")
-"""The browser, and a font with Chinese characters for its pictures."""
+"""The browser, and a font with Chinese characters for its images."""
 
 FLAGS = (
     "--headless",

@@ -92,7 +92,7 @@ SERVICE_PANELS = [
     ),
     panel(
         "Time by stage",
-        "Mean time of one picture in each stage: where a slow answer comes from.",
+        "Mean time of one image in each stage: where a slow answer comes from.",
         "s",
         [mean("face_comparison_stage_seconds", CHOSEN, "stage", "{{stage}}")],
     ),
@@ -104,7 +104,7 @@ SERVICE_PANELS = [
     ),
     panel(
         "Waiting",
-        "Pictures that wait for a computing slot, by pod.",
+        "Images that wait for a computing slot, by pod.",
         "short",
         [("{{pod}}", f"sum by (pod) (face_comparison_queue_depth{{{CHOSEN}}})")],
     ),
@@ -115,10 +115,10 @@ SERVICE_PANELS = [
         [("{{reason}}", f"sum by (reason) (rate(face_comparison_rejected_total{{{CHOSEN}}}[{RATE}]))")],
     ),
     panel(
-        "Faces in a picture",
+        "Faces in an image",
         "Mean number of faces found.",
         "short",
-        [mean("face_comparison_faces_per_picture", CHOSEN, "namespace, service", "{{namespace}}/{{service}}")],
+        [mean("face_comparison_faces_per_image", CHOSEN, "namespace, service", "{{namespace}}/{{service}}")],
     ),
     panel(
         "Batch size",

@@ -1,8 +1,8 @@
-"""Make a picture of every page and state of the API Explorer, by using it in Chromium against the real service.
+"""Make an image of every page and state of the API Explorer, by using it in Chromium against the real service.
 
     python -m devtools.explorer_screenshots docs/images/explorer
 
-Only the built-in sample, a photograph in the public domain, and copies made of it are shown, because the pictures are
+Only the built-in sample, a photograph in the public domain, and copies made of it are shown, because the images are
 part of the documents.
 """
 
@@ -28,7 +28,7 @@ PHONE: dict[str, Any] = {"width": 390, "height": 844, "touch": True}
 KEY = "an-example-key"
 
 
-def pictures(folder: Path) -> dict[str, Path]:
+def images(folder: Path) -> dict[str, Path]:
     """Copies of the sample: turned, dark, in a group, too large, and one that is damaged."""
     with Image.open(SAMPLE) as opened:
         sample = opened.convert("RGB")
@@ -120,7 +120,7 @@ def take(
     explorer.refusals = {400, 401}
     do(explorer)
     explorer.page.wait_for_load_state("networkidle")
-    # A sticky header would be drawn in the middle of a picture that is taller than the window.
+    # A sticky header would be drawn in the middle of an image that is taller than the window.
     explorer.page.evaluate("scrollTo(0, 0)")
     tall = min(2600, int(explorer.page.evaluate("document.documentElement.scrollHeight")))
     explorer.page.set_viewport_size({"width": options.get("width", 1280), "height": tall})
@@ -150,7 +150,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as text, sync_playwright() as playwright:
         scratch = Path(text)
         browser = playwright.chromium.launch(executable_path=chromium.executable(), args=list(chromium.FLAGS))
-        photos = pictures(scratch)
+        photos = images(scratch)
         with serving(scratch) as service:
             for name, options, do in states(photos):
                 if name.startswith(arguments.only):

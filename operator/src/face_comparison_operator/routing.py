@@ -36,7 +36,7 @@ class RouteState:
 
 
 def endpoint_path(resource: FaceComparison) -> str:
-    """The path that pictures are sent to."""
+    """The path that images are sent to."""
     return f"/{resource.stages[0]}/face_comparison"
 
 

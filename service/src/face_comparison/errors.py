@@ -67,7 +67,7 @@ class MethodNotAllowed(FaceComparisonError):
     code = "method_not_allowed"
 
 
-# --- the picture ---------------------------------------------------------------------------------------------------
+# --- the image ---------------------------------------------------------------------------------------------------
 
 
 class UnsupportedFormat(FaceComparisonError):
@@ -86,7 +86,7 @@ class NoFace(FaceComparisonError):
     code = "no_face"
 
 
-# --- fetching a picture by URL -------------------------------------------------------------------------------------
+# --- fetching an image by URL -------------------------------------------------------------------------------------
 
 
 class UrlNotAllowed(FaceComparisonError):

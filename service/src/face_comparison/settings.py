@@ -162,7 +162,7 @@ class Settings:
     )
     threads: int | None = _option(
         None,
-        "Pictures that one process works on at the same time.",
+        "Images that one process works on at the same time.",
         _auto_or(_integer(1, 256)),
         shown="auto",
     )
@@ -199,17 +199,17 @@ class Settings:
     )
     allowed_hosts: tuple[str, ...] = _option(
         (),
-        "Host names, addresses and CIDRs that pictures may be fetched from although they are not public.",
+        "Host names, addresses and CIDRs that images may be fetched from although they are not public.",
         _list_of(_host),
         shown="",
         metavar="LIST",
     )
     allowed_buckets: tuple[str, ...] = _option(
-        (), "S3 buckets that pictures may be fetched from; empty: any.", _list_of(_bucket), shown="", metavar="LIST"
+        (), "S3 buckets that images may be fetched from; empty: any.", _list_of(_bucket), shown="", metavar="LIST"
     )
     max_body_bytes: int = _option(20 * 2**20, "Longest request body, bytes.", _integer(1024, 2**30))
-    max_fetch_bytes: int = _option(15 * 2**20, "Longest picture fetched by URL, bytes.", _integer(1024, 2**30))
-    fetch_seconds: float = _option(10.0, "Longest time to fetch one picture, seconds.", _seconds(0.1, 600))
+    max_fetch_bytes: int = _option(15 * 2**20, "Longest image fetched by URL, bytes.", _integer(1024, 2**30))
+    fetch_seconds: float = _option(10.0, "Longest time to fetch one image, seconds.", _seconds(0.1, 600))
     request_seconds: float = _option(30.0, "Longest time of a whole request, seconds.", _seconds(0.1, 3600))
     queue: int = _option(64, "Requests that may wait for their turn; one more is answered 429.", _integer(0, 4096))
     drain_seconds: float | None = _option(

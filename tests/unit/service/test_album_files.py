@@ -1,4 +1,4 @@
-"""Pictures are known by their first bytes; nothing in a folder stops the rest from being found."""
+"""Images are known by their first bytes; nothing in a folder stops the rest from being found."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ JPEG, PNG, BMP = b"\xff\xd8\xff\xe0" + bytes(20), b"\x89PNG\r\n\x1a\n" + bytes(2
 
 
 def found(folder: Path, without: Path = Path("/nowhere")) -> dict[str, str]:
-    """Code by path; empty for pictures."""
+    """Code by path; empty for images."""
     return {
         os.fsdecode(each.path if isinstance(each, Skipped) else each): each.code if isinstance(each, Skipped) else ""
-        for each in files.pictures(folder, without)
+        for each in files.images(folder, without)
     }
 
 
-def test_pictures_are_judged_by_content_in_the_order_of_names(tmp_path: Path) -> None:
+def test_images_are_judged_by_content_in_the_order_of_names(tmp_path: Path) -> None:
     (tmp_path / "b").mkdir()
     for name, data in {"c.txt": JPEG, "b/x": PNG, "a.BMP": BMP, "d.jpg": b"<html>", "e.png": b""}.items():
         (tmp_path / name).write_bytes(data)

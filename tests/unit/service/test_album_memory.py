@@ -19,13 +19,13 @@ def face(number: int = 0) -> Face:
     return Face(BoundingBox(0.1, 0.2, 0.3, 0.4), 0.9, {}, Quality(1.5, 2.5, 33.25), vector, "m-1")
 
 
-def picture(digest: str, *numbers: int) -> Analyzed:
+def image(digest: str, *numbers: int) -> Analyzed:
     return Analyzed(digest, Detection(tuple(face(number) for number in numbers), "m-1"), ())
 
 
 def test_what_was_kept_is_known_to_the_next_run(tmp_path: Path) -> None:
     with Memory(tmp_path, "m-1") as memory:
-        memory.keep([picture("a", 1, 2), picture("b"), Refused("c", "corrupt_image", "it is cut off")])
+        memory.keep([image("a", 1, 2), image("b"), Refused("c", "corrupt_image", "it is cut off")])
     with Memory(tmp_path, "m-1") as memory:
         assert memory.known() == {"a", "b", "c"}
         assert memory.refused() == {"c": Refused("c", "corrupt_image", "it is cut off")}
@@ -37,7 +37,7 @@ def test_what_was_kept_is_known_to_the_next_run(tmp_path: Path) -> None:
 
 def test_other_models_start_afresh(tmp_path: Path) -> None:
     with Memory(tmp_path, "m-1") as memory:
-        memory.keep([picture("a", 1)])
+        memory.keep([image("a", 1)])
     with Memory(tmp_path, "m-2") as memory:
         assert memory.known() == set()
         assert memory.faces() == {}
@@ -45,14 +45,14 @@ def test_other_models_start_afresh(tmp_path: Path) -> None:
 
 def test_a_second_look_replaces_the_first(tmp_path: Path) -> None:
     with Memory(tmp_path, "m-1") as memory:
-        memory.keep([picture("a", 1, 2)])
-        memory.keep([picture("a", 3)])
+        memory.keep([image("a", 1, 2)])
+        memory.keep([image("a", 3)])
         assert list(memory.faces()) == [("a", 0)]
 
 
 def test_persons_are_remembered(tmp_path: Path) -> None:
     with Memory(tmp_path, "m-1") as memory:
-        memory.keep([picture("a", 1, 2)])
+        memory.keep([image("a", 1, 2)])
         memory.keep_persons({("a", 0): 4, ("a", 1): None})
         assert memory.persons() == {("a", 0): 4}
         memory.keep_persons({("a", 0): None, ("a", 1): 2})
@@ -62,9 +62,9 @@ def test_persons_are_remembered(tmp_path: Path) -> None:
 def test_what_is_forgotten_is_no_longer_in_the_file(tmp_path: Path) -> None:
     secret = face(9).hash.tobytes()[:64]
     with Memory(tmp_path, "m-0") as memory:
-        memory.keep([picture("old", 1)])
+        memory.keep([image("old", 1)])
     with Memory(tmp_path, "m-1") as memory:
-        memory.keep([picture("a", 1), picture("b", 9)])
+        memory.keep([image("a", 1), image("b", 9)])
     assert secret in (tmp_path / NAME).read_bytes()
     with Memory(tmp_path, "m-1") as memory:
         memory.forget_all_but(["a"])

@@ -16,12 +16,12 @@ MOST = 10**9
 
 
 def encoded(width: int, height: int, suffix: str = ".jpg") -> bytes:
-    picture = np.zeros((height, width, 3), np.uint8)
-    picture[: height // 2] = (0, 0, 255)  # red above
-    return cv2.imencode(suffix, picture)[1].tobytes()
+    image = np.zeros((height, width, 3), np.uint8)
+    image[: height // 2] = (0, 0, 255)  # red above
+    return cv2.imencode(suffix, image)[1].tobytes()
 
 
-def test_a_picture_of_usual_size_is_left_as_it_is() -> None:
+def test_an_image_of_usual_size_is_left_as_it_is() -> None:
     data = encoded(MAX_SIDE, 16)
     assert pixels.analyzable(data, pixels.header(data), MOST) is data
 
@@ -74,4 +74,4 @@ def test_a_crop_shows_its_place_and_keeps_the_colours() -> None:
 
 
 def test_no_face_needs_no_pixel() -> None:
-    assert pixels.crops(b"no picture at all", pixels.header(encoded(10, 10)), []) == ()
+    assert pixels.crops(b"no image at all", pixels.header(encoded(10, 10)), []) == ()

@@ -1,4 +1,4 @@
-"""Every picture is looked at once; what a moment's failure costs is looked at again, and what was found is kept."""
+"""Every image is looked at once; what a moment's failure costs is looked at again, and what was found is kept."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from face_comparison.album import survey
-from face_comparison.album.analysts import MOST_BYTES, Analyst, Here, PictureRefused
+from face_comparison.album.analysts import MOST_BYTES, Analyst, Here, ImageRefused
 from face_comparison.album.crops import Crops
 from face_comparison.album.faces import Skipped
 from face_comparison.album.memory import Memory
@@ -24,7 +24,7 @@ FACE = Face(BoundingBox(0.2, 0.2, 0.5, 0.5), 0.9, {}, Quality(1, 2, 30), np.eye(
 
 
 class Obedient:
-    """An analyst that finds one face on every picture, unless a test says otherwise."""
+    """An analyst that finds one face on every image, unless a test says otherwise."""
 
     version, threshold, most_bytes, at_once = "m-1", 1.128, MOST_BYTES, 2
 
@@ -61,7 +61,7 @@ def test_what_is_known_is_not_looked_at_again(tmp_path: Path, photographs: list[
     assert look(tmp_path, photographs, second).analyzed == second.count == 10
 
 
-def test_of_equal_pictures_one_is_looked_at(tmp_path: Path, photographs: list[Path]) -> None:
+def test_of_equal_images_one_is_looked_at(tmp_path: Path, photographs: list[Path]) -> None:
     same = tmp_path / "photos" / "same.png"
     same.write_bytes((tmp_path / "photos" / "00.png").read_bytes())
     found = look(tmp_path, [photographs[0], Path("same.png")], Obedient())
@@ -73,9 +73,9 @@ def test_of_equal_pictures_one_is_looked_at(tmp_path: Path, photographs: list[Pa
 def test_a_failure_of_the_moment_is_tried_again_by_the_next_run(tmp_path: Path, photographs: list[Path]) -> None:
     def fail(count: int) -> None:
         if count == 3:
-            raise PictureRefused("internal", "the service failed", lasting=False)
+            raise ImageRefused("internal", "the service failed", lasting=False)
         if count == 5:
-            raise PictureRefused("corrupt_image", "it is cut off", lasting=True)
+            raise ImageRefused("corrupt_image", "it is cut off", lasting=True)
 
     found = look(tmp_path, photographs, Obedient(fail))
     assert [(each.code, each.reason) for each in found.skipped] == [("internal", "the service failed")]
@@ -95,7 +95,7 @@ def test_an_end_in_the_middle_keeps_what_was_found(tmp_path: Path, photographs: 
 
 
 @pytest.mark.timeout(60)
-def test_ctrl_c_waits_for_the_pictures_at_hand_alone(
+def test_ctrl_c_waits_for_the_images_at_hand_alone(
     tmp_path: Path, photographs: list[Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(survey, "_LAST_SECONDS", 600.0)
@@ -113,7 +113,7 @@ def test_ctrl_c_waits_for_the_pictures_at_hand_alone(
         assert len(memory.known()) == analyst.count < 40
 
 
-def test_a_picture_that_vanishes_meanwhile_is_told(tmp_path: Path, photographs: list[Path]) -> None:
+def test_an_image_that_vanishes_meanwhile_is_told(tmp_path: Path, photographs: list[Path]) -> None:
     (tmp_path / "photos" / "07.png").unlink()
     (lost,) = look(tmp_path, photographs, Obedient()).skipped
     assert lost == Skipped(Path("07.png"), "unreadable", "the file cannot be read: No such file or directory")
@@ -123,7 +123,7 @@ def here(load: Callable[[], Analyzer]) -> Here:
     return Here(MODEL.version, MODEL.threshold, load, threads=4)
 
 
-def test_models_are_loaded_once_for_the_first_new_picture_and_not_without_one(
+def test_models_are_loaded_once_for_the_first_new_image_and_not_without_one(
     tmp_path: Path, photographs: list[Path]
 ) -> None:
     loaded: list[Analyzer] = []
@@ -135,7 +135,7 @@ def test_models_are_loaded_once_for_the_first_new_picture_and_not_without_one(
     analyst = here(load)
     assert (analyst.version, analyst.threshold) == (MODEL.version, MODEL.threshold)
     assert loaded == []
-    assert look(tmp_path, photographs, analyst).analyzed == 40  # refused for good: the fake's pictures are words
+    assert look(tmp_path, photographs, analyst).analyzed == 40  # refused for good: the fake's images are words
     assert len(loaded) == 1
     assert look(tmp_path, photographs, here(load)).analyzed == 0
     assert len(loaded) == 1

@@ -98,7 +98,7 @@ def everything(folder: Path) -> list[Path]:
     return sorted(path.relative_to(folder) for path in folder.rglob("*") if path.is_file())
 
 
-def test_every_picture_has_its_link_although_names_are_equal(photographs: Path) -> None:
+def test_every_image_has_its_link_although_names_are_equal(photographs: Path) -> None:
     out = photographs.parent / "album"
     links.replace(out, photographs, {"person-001": [*everything(photographs), Path("a/x.jpg")], "once": []})
     made = out / "people" / "person-001"

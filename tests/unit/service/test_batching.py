@@ -13,29 +13,29 @@ SIZES = (1, 2, 4, 8)
 
 
 class Sums:
-    """A network that sums each picture, takes only the batches it was loaded for, and can be held at the door."""
+    """A network that sums each image, takes only the batches it was loaded for, and can be held at the door."""
 
     def __init__(self) -> None:
         self.open = threading.Event()
         self.open.set()
         self.busy = threading.Event()
 
-    def run(self, pictures: np.ndarray) -> Sequence[np.ndarray]:
-        assert len(pictures) in SIZES
+    def run(self, images: np.ndarray) -> Sequence[np.ndarray]:
+        assert len(images) in SIZES
         self.busy.set()
         assert self.open.wait(10)
-        if pictures.shape[1] == 13:
+        if images.shape[1] == 13:
             raise RuntimeError("this size breaks")
-        return [pictures.sum(axis=(1, 2, 3)).astype(np.float32), np.full((len(pictures), 2), 7, np.float32)]
+        return [images.sum(axis=(1, 2, 3)).astype(np.float32), np.full((len(images), 2), 7, np.float32)]
 
 
-def pictures(first: int, count: int, side: int = 3) -> np.ndarray:
+def images(first: int, count: int, side: int = 3) -> np.ndarray:
     return np.stack([np.full((side, side, 3), first + index, np.uint8) for index in range(count)])
 
 
 @pytest.mark.parametrize("plan", [exact, padded])
 @given(count=st.integers(1, 300), more=st.sets(st.integers(2, 40)))
-def test_a_plan_covers_every_picture_once(plan: Callable, count: int, more: set[int]) -> None:
+def test_a_plan_covers_every_image_once(plan: Callable, count: int, more: set[int]) -> None:
     sizes = sorted({1, *more})
     batches = plan(count, sizes)
     ends = [start + size for start, size in batches]
@@ -53,21 +53,21 @@ def test_padding_saves_batches() -> None:
 
 @pytest.mark.parametrize("kind", [Direct, Gathered])
 @pytest.mark.parametrize("count", [1, 3, 8, 19])
-def test_any_number_of_pictures_gives_one_result_each_in_order(kind: type, count: int) -> None:
+def test_any_number_of_images_gives_one_result_each_in_order(kind: type, count: int) -> None:
     sizes: list[int] = []
-    sums, other = kind(Sums(), SIZES, sizes.append).run(pictures(1, count))
+    sums, other = kind(Sums(), SIZES, sizes.append).run(images(1, count))
     np.testing.assert_array_equal(sums, [27 * (1 + index) for index in range(count)])
     assert other.shape == (count, 2)
     assert sum(sizes) == count  # padding is not counted
 
 
-def test_pictures_that_arrive_while_a_batch_runs_share_the_next_one() -> None:
+def test_images_that_arrive_while_a_batch_runs_share_the_next_one() -> None:
     network, sizes = Sums(), list[int]()
     gathered = Gathered(network, SIZES, sizes.append)
     network.open.clear()
     results: dict[int, float] = {}
     threads = [
-        threading.Thread(target=lambda i=i: results.update({i: gathered.run(pictures(i, 1))[0][0]})) for i in range(7)
+        threading.Thread(target=lambda i=i: results.update({i: gathered.run(images(i, 1))[0][0]})) for i in range(7)
     ]
     threads[0].start()
     assert network.busy.wait(10)
@@ -83,12 +83,12 @@ def test_pictures_that_arrive_while_a_batch_runs_share_the_next_one() -> None:
     assert sizes == [1, 6]
 
 
-def test_pictures_of_different_sizes_never_share_a_batch_and_none_is_lost() -> None:
+def test_images_of_different_sizes_never_share_a_batch_and_none_is_lost() -> None:
     gathered = Gathered(Sums(), SIZES, lambda size: None)
     results: dict[tuple[int, int], np.ndarray] = {}
 
     def ask(index: int, side: int) -> None:
-        results[index, side] = gathered.run(pictures(index, 3, side))[0]
+        results[index, side] = gathered.run(images(index, 3, side))[0]
 
     cases = list(itertools.product(range(1, 9), (2, 3, 5)))
     threads = [threading.Thread(target=ask, args=case) for case in cases]
@@ -103,5 +103,5 @@ def test_pictures_of_different_sizes_never_share_a_batch_and_none_is_lost() -> N
 def test_a_batch_that_fails_fails_its_own_requests_and_no_later_one() -> None:
     gathered = Gathered(Sums(), SIZES, lambda size: None)
     with pytest.raises(RuntimeError, match="this size breaks"):
-        gathered.run(pictures(1, 1, side=13))
-    assert gathered.run(pictures(1, 1))[0][0] == 27
+        gathered.run(images(1, 1, side=13))
+    assert gathered.run(images(1, 1))[0][0] == 27

@@ -135,7 +135,7 @@ def match(distance: float, *, same: bool) -> FaceMatch:
     return FaceMatch(None, distance, 0.5, same, "same" if same else "different")
 
 
-def test_compare_is_same_only_when_the_person_is_on_every_picture() -> None:
+def test_compare_is_same_only_when_the_person_is_on_every_image() -> None:
     same, other = TargetMatch((match(0.6, same=True),)), TargetMatch((match(1.3, same=False),))
     assert status([same, same]) == SAME == 0
     assert status([same, other]) == DIFFERENT == 1

@@ -20,7 +20,7 @@ from PIL import Image
 
 from face_comparison.client import About, Client, Face, ServiceError, ServiceUnreachable, Target, TargetFailure
 from face_comparison.client.connection import LONGEST_PAUSE_SECONDS, pause
-from face_comparison.client.pictures import picture_fields, subject_fields
+from face_comparison.client.images import image_fields, subject_fields
 from face_comparison.wire.requests import compare_request, detect_request
 
 HASH = np.eye(1, 768, 3, dtype=np.float32)[0]
@@ -112,9 +112,9 @@ ABOUT = {
 
 
 def test_a_request_is_what_the_service_reads(client: Client, script: Script) -> None:
-    client.detect(b"\xff\xd8picture", max_faces=3, min_confidence=0.25)
+    client.detect(b"\xff\xd8image", max_faces=3, min_confidence=0.25)
     read = detect_request(script.bodies[0], script.headers[0]["content-type"], {})
-    assert read.picture == b"\xff\xd8picture"
+    assert read.image == b"\xff\xd8image"
     assert (read.max_faces, read.min_confidence) == (3, 0.25)
     assert script.headers[0]["accept"] == "application/msgpack"
     assert "x-api-key" not in script.headers[0]
@@ -277,52 +277,52 @@ def test_pauses_grow_and_are_spread() -> None:
     assert pause(0, 3.0, 1.0) > 3.0
 
 
-# --- pictures --------------------------------------------------------------------------------------------------------
+# --- images --------------------------------------------------------------------------------------------------------
 
 PIXELS = np.arange(5 * 4 * 3, dtype=np.uint8).reshape(5, 4, 3)
 
 
 def decoded(fields: dict[str, Any]) -> np.ndarray[Any, Any]:
-    with Image.open(io.BytesIO(fields["img"])) as image:
-        return np.asarray(image.convert("RGB"))
+    with Image.open(io.BytesIO(fields["img"])) as pillow_image:
+        return np.asarray(pillow_image.convert("RGB"))
 
 
 @pytest.mark.parametrize("kind", [bytes, bytearray, memoryview])
 def test_bytes(kind: Callable[[bytes], Any]) -> None:
-    assert picture_fields(kind(b"abc")) == {"img": b"abc"}
+    assert image_fields(kind(b"abc")) == {"img": b"abc"}
 
 
 @pytest.mark.parametrize("kind", [str, Path])
 def test_a_path(tmp_path: Path, kind: Callable[[Path], Any]) -> None:
     (tmp_path / "x.jpg").write_bytes(b"abc")
-    assert picture_fields(kind(tmp_path / "x.jpg")) == {"img": b"abc"}
+    assert image_fields(kind(tmp_path / "x.jpg")) == {"img": b"abc"}
     with pytest.raises(FileNotFoundError):
-        picture_fields(kind(tmp_path / "y.jpg"))
+        image_fields(kind(tmp_path / "y.jpg"))
 
 
 @pytest.mark.parametrize("url", ["https://example.org/x.jpg", "HTTP://example.org/x", "s3://bucket/key"])
 def test_a_url(url: str) -> None:
-    assert picture_fields(url) == {"url": url}
+    assert image_fields(url) == {"url": url}
 
 
 def test_pixels_are_rgb_and_sent_without_loss() -> None:
-    assert np.array_equal(decoded(picture_fields(PIXELS)), PIXELS)
-    assert np.array_equal(decoded(picture_fields(PIXELS[:, :, 0]))[:, :, 1], PIXELS[:, :, 0])
-    assert cv2.imdecode(np.frombuffer(picture_fields(PIXELS)["img"], np.uint8), cv2.IMREAD_COLOR)[0, 0, 2] == 0
+    assert np.array_equal(decoded(image_fields(PIXELS)), PIXELS)
+    assert np.array_equal(decoded(image_fields(PIXELS[:, :, 0]))[:, :, 1], PIXELS[:, :, 0])
+    assert cv2.imdecode(np.frombuffer(image_fields(PIXELS)["img"], np.uint8), cv2.IMREAD_COLOR)[0, 0, 2] == 0
 
 
 @pytest.mark.parametrize("pixels", [PIXELS.astype(float), np.zeros((2, 2, 4), np.uint8), np.zeros((0, 3), np.uint8)])
 def test_what_is_no_pixels(pixels: np.ndarray[Any, Any]) -> None:
     with pytest.raises(ValueError, match="pixels must be uint8"):
-        picture_fields(pixels)
+        image_fields(pixels)
 
 
 def test_a_pillow_image_is_sent_upright() -> None:
-    image = Image.fromarray(PIXELS)
-    assert np.array_equal(decoded(picture_fields(image)), PIXELS)
-    image.getexif()[274] = 3  # upside down
-    assert np.array_equal(decoded(picture_fields(image)), PIXELS[::-1, ::-1])
-    assert decoded(picture_fields(image.convert("CMYK"))).shape == PIXELS.shape
+    pillow_image = Image.fromarray(PIXELS)
+    assert np.array_equal(decoded(image_fields(pillow_image)), PIXELS)
+    pillow_image.getexif()[274] = 3  # upside down
+    assert np.array_equal(decoded(image_fields(pillow_image)), PIXELS[::-1, ::-1])
+    assert decoded(image_fields(pillow_image.convert("CMYK"))).shape == PIXELS.shape
 
 
 def test_a_face_is_sent_with_its_version() -> None:
@@ -332,6 +332,6 @@ def test_a_face_is_sent_with_its_version() -> None:
 
 
 @pytest.mark.parametrize("thing", [None, 7, {"url": "x"}])
-def test_what_is_no_picture(thing: object) -> None:
-    with pytest.raises(TypeError, match="a picture is a path"):
-        picture_fields(thing)
+def test_what_is_no_image(thing: object) -> None:
+    with pytest.raises(TypeError, match="an image is a path"):
+        image_fields(thing)

@@ -128,19 +128,19 @@ def test_the_pyramid_gives_at_most_twice_what_is_asked_for(shrink: float, scale:
     assert level.shape[:2] == (512 * scale, 384 * scale)
 
 
-def test_a_picture_too_small_to_halve_has_one_level() -> None:
+def test_an_image_too_small_to_halve_has_one_level() -> None:
     level, scale = Pyramid(np.zeros((1, 40, 3), np.uint8)).level(16)
     assert (level.shape, scale) == ((1, 40, 3), 1)
 
 
 @pytest.mark.parametrize("shrink", [1.0, 1.7, 3.0, 5.3])
-def test_a_warp_from_the_pyramid_looks_where_a_warp_from_the_picture_looks(shrink: float) -> None:
+def test_a_warp_from_the_pyramid_looks_where_a_warp_from_the_image_looks(shrink: float) -> None:
     y, x = np.mgrid[0:400, 0:600]
-    picture = np.stack([x * 255 / 599, y * 255 / 399, (x + y) * 255 / 998], axis=2).astype(np.uint8)
+    image = np.stack([x * 255 / 599, y * 255 / 399, (x + y) * 255 / 998], axis=2).astype(np.uint8)
     matrix = np.array([[1 / shrink, 0.02, 3.0], [-0.02, 1 / shrink, 5.0]])
     size = (50, 60)
-    direct = cv2.warpAffine(picture, matrix, (60, 50), flags=cv2.INTER_LINEAR).astype(int)
-    taken = Pyramid(picture).warped(matrix, size).astype(int)
+    direct = cv2.warpAffine(image, matrix, (60, 50), flags=cv2.INTER_LINEAR).astype(int)
+    taken = Pyramid(image).warped(matrix, size).astype(int)
     inner = (slice(8, -4), slice(8, -4))
     assert np.abs(direct[inner] - taken[inner]).max() <= 2  # a shift of half a level's pixel would show as 3 or more
 

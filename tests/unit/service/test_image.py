@@ -1,4 +1,4 @@
-"""Pictures as callers see them: format by content, limits from the header, upright RGB or one of three errors."""
+"""Images as callers see them: format by content, limits from the header, upright RGB or one of three errors."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ SAMPLES = kinds.samples()
 FORMATS = ("JPEG", "PNG", "BMP")
 
 
-def encoded(picture: Image.Image, kind: str, **options: object) -> bytes:
+def encoded(opened: Image.Image, kind: str, **options: object) -> bytes:
     stream = io.BytesIO()
-    picture.save(stream, kind, **options)
+    opened.save(stream, kind, **options)
     return stream.getvalue()
 
 
@@ -32,7 +32,7 @@ def decoded(data: bytes, reduce: image.Reduce = 1) -> NDArray[np.uint8]:
 
 
 @pytest.mark.parametrize("name", SAMPLES)
-def test_every_kind_of_picture_is_read(name: str) -> None:
+def test_every_kind_of_image_is_read(name: str) -> None:
     sample = SAMPLES[name]
     header = image.read_header(sample.data)
     pixels = image.decode(sample.data, header)
@@ -43,8 +43,8 @@ def test_every_kind_of_picture_is_read(name: str) -> None:
 
 @pytest.mark.parametrize("path", samples.photographs().values(), ids=lambda path: path.name)
 def test_real_photographs_are_read_as_pillow_reads_them(path: Path) -> None:
-    with Image.open(path) as picture:
-        np.testing.assert_array_equal(decoded(path.read_bytes()), np.asarray(picture.convert("RGB")))
+    with Image.open(path) as opened:
+        np.testing.assert_array_equal(decoded(path.read_bytes()), np.asarray(opened.convert("RGB")))
 
 
 @pytest.mark.parametrize("data", [b"", b"G", b"GIF89a" + bytes(50), b"RIFF\0\0\0\0WEBP", b"<svg/>", bytes(100)])
@@ -71,7 +71,7 @@ def test_memory_of_any_kind_is_read_where_it_lies(kind: str, reduce: image.Reduc
 
 
 @pytest.mark.parametrize("reduce", [2, 4, 8])
-def test_a_reduced_jpeg_is_the_picture_at_that_scale(reduce: image.Reduce) -> None:
+def test_a_reduced_jpeg_is_the_image_at_that_scale(reduce: image.Reduce) -> None:
     scene = Image.fromarray(kinds.scene(401, 299))
     small = decoded(encoded(scene, "JPEG", quality=95), reduce)
     assert small.shape == (-(-299 // reduce), -(-401 // reduce), 3)
@@ -138,7 +138,7 @@ def exif(order: str, entries: int, tag: int, kind: int, value: int) -> bytes:
         (b"", 1),
     ],
 )
-def test_metadata_that_makes_no_sense_leaves_the_picture_as_it_is(content: bytes, orientation: int) -> None:
+def test_metadata_that_makes_no_sense_leaves_the_image_as_it_is(content: bytes, orientation: int) -> None:
     data = kinds.jpeg()
     segment = b"Exif\0\0" + content
     data = data[:2] + b"\xff\xe1" + struct.pack(">H", len(segment) + 2) + segment + data[2:]
@@ -148,7 +148,7 @@ def test_metadata_that_makes_no_sense_leaves_the_picture_as_it_is(content: bytes
 
 
 @pytest.mark.parametrize("kind", FORMATS)
-def test_a_picture_without_pixels_is_corrupt(kind: str) -> None:
+def test_an_image_without_pixels_is_corrupt(kind: str) -> None:
     width = {"JPEG": (">H", 7), "PNG": (">I", 16), "BMP": ("<i", 18)}
     form, at = width[kind]
     data = bytearray(encoded(Image.fromarray(kinds.scene()), kind))
@@ -159,7 +159,7 @@ def test_a_picture_without_pixels_is_corrupt(kind: str) -> None:
 
 
 def test_another_thread_has_its_share_while_pixels_are_decoded() -> None:
-    """Were the interpreter lock held, another thread would run only in the moments between two pictures."""
+    """Were the interpreter lock held, another thread would run only in the moments between two images."""
     data = encoded(kinds.noise(1500, 1500, 60), "JPEG", progressive=True, quality=95)
     header = image.read_header(data)
     spent, begun, ended = [0.0], threading.Event(), threading.Event()

@@ -1,4 +1,4 @@
-"""Damaged and hostile pictures by the thousand: decoded whole or refused in words, never worse, never costly."""
+"""Damaged and hostile images by the thousand: decoded whole or refused in words, never worse, never costly."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ REFUSALS = (UnsupportedFormat, CorruptImage, ImageTooLarge)
 
 
 def outcome(data: bytes, reduce: image.Reduce = 1) -> str:
-    """What becomes of a picture: `whole`, or the code of its refusal. Anything else is raised."""
+    """What becomes of an image: `whole`, or the code of its refusal. Anything else is raised."""
     try:
         header = image.read_header(data)
         assert max(header.width, header.height) <= image.MAX_SIDE
@@ -35,7 +35,7 @@ def outcome(data: bytes, reduce: image.Reduce = 1) -> str:
 
 
 @pytest.mark.parametrize("name", SAMPLES)
-def test_damaged_pictures_are_decoded_whole_or_refused(name: str, capfd: pytest.CaptureFixture[str]) -> None:
+def test_damaged_images_are_decoded_whole_or_refused(name: str, capfd: pytest.CaptureFixture[str]) -> None:
     """Some 9,000 in all. Nothing is printed about them either: standard error is the service's log."""
     seed = sum(map(ord, name))
     outcomes: Counter[str] = Counter()
@@ -49,14 +49,14 @@ def test_damaged_pictures_are_decoded_whole_or_refused(name: str, capfd: pytest.
 
 
 def test_polyglots_are_what_their_first_bytes_say(capfd: pytest.CaptureFixture[str]) -> None:
-    pictures = [SAMPLES[name].data for name in ("jpeg 4:2:0", "jpeg progressive", "png colour 8 bits", "bmp 24 bits")]
-    pictures += [b"%PDF-1.7\n" * 40, b"PK\3\4" + bytes(300), b"GIF89a" + bytes(300), b"<html>" * 60]
-    outcomes = Counter(outcome(data) for data in damage.polyglots(pictures))
-    assert outcomes["whole"] >= 4 * 7  # each true picture with any of the others behind it
+    images = [SAMPLES[name].data for name in ("jpeg 4:2:0", "jpeg progressive", "png colour 8 bits", "bmp 24 bits")]
+    images += [b"%PDF-1.7\n" * 40, b"PK\3\4" + bytes(300), b"GIF89a" + bytes(300), b"<html>" * 60]
+    outcomes = Counter(outcome(data) for data in damage.polyglots(images))
+    assert outcomes["whole"] >= 4 * 7  # each true image with any of the others behind it
     assert capfd.readouterr() == ("", "")
 
 
-def test_memory_stays_what_it_is_over_thousands_of_damaged_pictures() -> None:
+def test_memory_stays_what_it_is_over_thousands_of_damaged_images() -> None:
     process = psutil.Process()
 
     def rounds(seed: int) -> int:
@@ -108,7 +108,7 @@ for path in map(Path, sys.argv[1:]):
 
 @pytest.fixture(scope="module")
 def peaks(tmp_path_factory: pytest.TempPathFactory) -> dict[str, int]:
-    """MiB by which each hostile picture raises the memory of a process that reads one after the other."""
+    """MiB by which each hostile image raises the memory of a process that reads one after the other."""
     folder = tmp_path_factory.mktemp("hostile")
     paths = [folder / name for name in HOSTILE]
     for path, made in zip(paths, HOSTILE.values(), strict=True):

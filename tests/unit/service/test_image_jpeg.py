@@ -87,7 +87,7 @@ def test_stray_bytes_after_a_scan_are_tolerated(name: str, stray: bytes) -> None
 
 @pytest.mark.parametrize("stray", [b"\xff", b"\0", b"\0" * 6, b"\0" * 8, b"\0" * 1000], ids=len)
 @pytest.mark.parametrize("name", ["jpeg progressive", "jpeg grey progressive", "jpeg progressive restarts"])
-def test_zeros_after_the_scans_of_a_progressive_picture_are_tolerated(name: str, stray: bytes) -> None:
+def test_zeros_after_the_scans_of_a_progressive_image_are_tolerated(name: str, stray: bytes) -> None:
     data = JPEGS[name]
     strayed = damage.stray_bytes(data, stray)
     assert len(strayed) > len(data) + 8 * len(stray)
@@ -121,7 +121,7 @@ def test_a_damaged_interval_between_restart_markers_is_corrupt(stray: bytes) -> 
 
 @pytest.mark.parametrize("name", ["jpeg progressive", "jpeg grey progressive", "jpeg progressive restarts"])
 @pytest.mark.parametrize("end", [b"", END])
-def test_a_progressive_picture_without_its_last_scans_is_corrupt(name: str, end: bytes) -> None:
+def test_a_progressive_image_without_its_last_scans_is_corrupt(name: str, end: bytes) -> None:
     data = JPEGS[name]
     cuts = [found.start() for found in re.finditer(rb"\xff[\xc4\xda]", data) if found.start() > damage.first_scan(data)]
     assert len(cuts) > 4  # tables and scans alternate
@@ -149,8 +149,8 @@ def one_component_a_scan(width: int, height: int, chroma: int) -> bytes:
 def test_one_component_a_scan(width: int, height: int, chroma: int) -> None:
     """The largest has more blocks of luminance than restart markers can be announced for, but fewer coding units."""
     data = one_component_a_scan(width, height, chroma)
-    with Image.open(io.BytesIO(data)) as picture:
-        np.testing.assert_array_equal(decoded(data), np.asarray(picture.convert("RGB")))
+    with Image.open(io.BytesIO(data)) as opened:
+        np.testing.assert_array_equal(decoded(data), np.asarray(opened.convert("RGB")))
     np.testing.assert_array_equal(decoded(data[:-2], 8), decoded(data, 8))
     last = data.rindex(SCAN)
     assert "scans are missing" in refusal(data[:last] + END)
@@ -211,7 +211,7 @@ def test_a_bad_code_anywhere_is_corrupt(mode: str, options: dict[str, object]) -
 
 
 @pytest.mark.parametrize("size", [(2040, 2048), (2048, 2048)])
-def test_pictures_about_as_large_as_restart_markers_can_be_announced_for(size: tuple[int, int]) -> None:
+def test_images_about_as_large_as_restart_markers_can_be_announced_for(size: tuple[int, int]) -> None:
     whole = kinds.jpeg(Image.new("L", size))
     np.testing.assert_array_equal(decoded(whole), np.zeros((size[1], size[0], 3)))
     assert refusal(whole[: len(whole) // 2] + END)

@@ -84,14 +84,14 @@ def test_streams_of_any_compression_and_any_division_into_chunks(level: int) -> 
 
 
 @pytest.mark.parametrize("interlaced", [False, True])
-def test_a_picture_of_many_pieces(interlaced: bool) -> None:
+def test_an_image_of_many_pieces(interlaced: bool) -> None:
     """More than the inflater hands out at once, in rows that no piece ends with."""
     scene = kinds.scene(701, 503)
     np.testing.assert_array_equal(decoded(kinds.png(scene, 8, 2, interlaced=interlaced)), scene)
 
 
 @pytest.mark.parametrize(("width", "height"), [(1, 1), (1, 9), (9, 1), (2, 3), (4, 5), (8, 8)])
-def test_interlaced_pictures_too_small_for_some_passes(width: int, height: int) -> None:
+def test_interlaced_images_too_small_for_some_passes(width: int, height: int) -> None:
     scene = kinds.scene(width, height)
     np.testing.assert_array_equal(decoded(kinds.png(scene, 8, 2, interlaced=True)), scene)
 

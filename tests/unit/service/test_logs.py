@@ -88,7 +88,7 @@ def test_a_failure_has_type_places_and_a_scrubbed_message(written):
     assert "secret" not in json.dumps(entry)
 
 
-PICTURE = np.random.default_rng(1).bytes(3000)
+IMAGE = np.random.default_rng(1).bytes(3000)
 VECTOR = np.random.default_rng(2).normal(size=768).astype(np.float32)
 
 
@@ -102,8 +102,8 @@ VECTOR = np.random.default_rng(2).normal(size=768).astype(np.float32)
         ("{'Authorization': 'Bearer key-of-mine'}", "key-of-mine"),
         ("authorization=Bearer key-of-mine", "key-of-mine"),
         ("bearer key-of-mine", "key-of-mine"),
-        (f"cannot decode {base64.b64encode(PICTURE).decode()}", base64.b64encode(PICTURE).decode()[100:140]),
-        (f"cannot decode {PICTURE!r}", repr(PICTURE)[100:130]),
+        (f"cannot decode {base64.b64encode(IMAGE).decode()}", base64.b64encode(IMAGE).decode()[100:140]),
+        (f"cannot decode {IMAGE!r}", repr(IMAGE)[100:130]),
         (f"cannot decode {bytes(range(128, 192))!r}", r"\x90\x91\x92\x93"),
         (f"bad vector {VECTOR.tolist()}", str(VECTOR.tolist()[5])),
         (f"bad vector {VECTOR}", str(VECTOR).split()[2]),

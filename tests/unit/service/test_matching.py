@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from face_comparison.errors import NoFace
-from face_comparison.vision.matching import Calibration, hash_match, largest_face, picture_match
+from face_comparison.vision.matching import Calibration, hash_match, image_match, largest_face
 from face_comparison.vision.types import HASH_SIZE, Analysis, Box, Face, Quality
 
 CALIBRATION = Calibration(threshold=1.0, midpoint=1.1, slope=0.1, same_below=1.05, different_above=1.2)
@@ -29,7 +29,7 @@ def face(distance=0.0, side=10.0, confidence=0.9, height=None):
     return Face(box, confidence, np.zeros((5, 2), np.float32), Quality(0, 0, side), at(distance))
 
 
-def picture(*faces):
+def image(*faces):
     return Analysis(faces, 640, 480)
 
 
@@ -43,16 +43,16 @@ def test_of_equal_faces_the_more_certain_one_counts():
     assert largest_face(faces) is faces[1]
 
 
-def test_a_picture_without_faces_cannot_be_compared():
+def test_an_image_without_faces_cannot_be_compared():
     with pytest.raises(NoFace):
         largest_face([])
     with pytest.raises(NoFace):
-        picture_match(at(0), picture(), CALIBRATION)
+        image_match(at(0), image(), CALIBRATION)
 
 
-def test_faces_come_nearest_first_with_their_picture():
+def test_faces_come_nearest_first_with_their_image():
     faces = [face(1.5), face(0.2), face(0.9)]
-    match = picture_match(at(0), picture(*faces), CALIBRATION)
+    match = image_match(at(0), image(*faces), CALIBRATION)
     assert [found.face for found in match.faces] == [faces[1], faces[2], faces[0]]
     assert [found.distance for found in match.faces] == pytest.approx([0.2, 0.9, 1.5], abs=1e-6)
     assert (match.width, match.height) == (640, 480)

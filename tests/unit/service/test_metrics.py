@@ -56,7 +56,7 @@ def test_every_name_is_of_this_product_and_says_what_it_is():
     assert set(families) == {
         f"face_comparison_{name}"
         for name in (
-            "requests", "request_seconds", "stage_seconds", "faces_per_picture", "batch_size", "in_flight",
+            "requests", "request_seconds", "stage_seconds", "faces_per_image", "batch_size", "in_flight",
             "queue_depth", "rejected", "info",
         )
     }  # fmt: skip

@@ -34,7 +34,7 @@ def run(model: bytes, feed: np.ndarray) -> np.ndarray:
 
 
 WEIGHTS = np.random.default_rng(1).normal(size=(4, 3, 3, 3)).astype(np.float32)
-PICTURES = np.random.default_rng(2).integers(0, 256, (5, 8, 8, 3)).astype(np.uint8)
+IMAGES = np.random.default_rng(2).integers(0, 256, (5, 8, 8, 3)).astype(np.uint8)
 CONV = [helper.make_node("Conv", ["x", "w"], ["y"])]
 
 
@@ -42,17 +42,17 @@ CONV = [helper.make_node("Conv", ["x", "w"], ["y"])]
 @pytest.mark.parametrize(("mean", "scale"), [(0.0, 1.0), (127.5, 1 / 127.5)])
 def test_a_converted_network_takes_rgb_bytes_and_computes_the_same(color: str, mean: float, scale: float) -> None:
     published = network(CONV, {"w": WEIGHTS}, [1, 4, 6, 6])
-    mine = run(converted(published, Preprocessing(color, mean, scale, 8, 8)), PICTURES)
+    mine = run(converted(published, Preprocessing(color, mean, scale, 8, 8)), IMAGES)
     assert mine.shape == (5, 4, 6, 6)
-    for picture, result in zip(PICTURES, mine, strict=True):
-        wanted = picture[:, :, ::-1] if color == "BGR" else picture
+    for image, result in zip(IMAGES, mine, strict=True):
+        wanted = image[:, :, ::-1] if color == "BGR" else image
         feed = ((wanted.astype(np.float32) - np.float32(mean)) * np.float32(scale)).transpose(2, 0, 1)[None]
         np.testing.assert_allclose(run(published, np.ascontiguousarray(feed))[0], result, atol=2e-3, rtol=1e-4)
 
 
 def test_weights_that_a_caller_could_override_are_fixed() -> None:
     model = onnx.load_model_from_string(converted(network(CONV, {"w": WEIGHTS}, [1, 4, 6, 6], extra=("w",)), RGB))
-    assert [value.name for value in model.graph.input] == ["picture"]
+    assert [value.name for value in model.graph.input] == ["image"]
 
 
 @pytest.mark.parametrize("zero", [0, -3])
@@ -71,17 +71,17 @@ def test_blockwise_int8_weights_become_the_floats_that_they_stand_for(zero: int)
     assert {node.op_type for node in onnx.load_model_from_string(result).graph.node} == {"Cast", "Transpose", "Conv"}
     weights = ((blocks.astype(np.float32) - zero) * np.repeat(scales, 9, axis=1)).reshape(4, 3, 3, 3)
     plain = network(CONV, {"w": weights}, [1, 4, 6, 6])
-    feed = np.ascontiguousarray(PICTURES[:1].astype(np.float32).transpose(0, 3, 1, 2))
-    np.testing.assert_allclose(run(result, PICTURES[:1]), run(plain, feed), rtol=1e-4, atol=1e-3)
+    feed = np.ascontiguousarray(IMAGES[:1].astype(np.float32).transpose(0, 3, 1, 2))
+    np.testing.assert_allclose(run(result, IMAGES[:1]), run(plain, feed), rtol=1e-4, atol=1e-3)
 
 
 def test_a_reshape_to_batch_one_lets_any_batch_through() -> None:
     nodes = [helper.make_node("Conv", ["x", "w"], ["c"]), helper.make_node("Reshape", ["c", "shape"], ["y"])]
     published = network(nodes, {"w": WEIGHTS, "shape": np.array([1, -1, 4], np.int64)}, [1, 36, 4])
-    together = run(converted(published, RGB), PICTURES)
+    together = run(converted(published, RGB), IMAGES)
     assert together.shape == (5, 36, 4)
-    for picture, result in zip(PICTURES, together, strict=True):
-        np.testing.assert_allclose(run(converted(published, RGB), picture[None])[0], result, rtol=1e-5)
+    for image, result in zip(IMAGES, together, strict=True):
+        np.testing.assert_allclose(run(converted(published, RGB), image[None])[0], result, rtol=1e-5)
 
 
 def test_equal_input_gives_equal_bytes() -> None:

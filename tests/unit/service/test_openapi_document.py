@@ -58,7 +58,7 @@ def test_every_example_fits_its_schema():
     assert ("post", "/prod/face_comparison/compare", "200", "application/json") in examined
 
 
-def test_the_example_picture_is_one():
+def test_the_example_image_is_one():
     import base64
 
     data = base64.b64decode(openapi_schemas.PIXEL)

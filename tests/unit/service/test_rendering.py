@@ -1,4 +1,4 @@
-"""A marked picture: every face is framed and labelled, the rest is left alone, and nothing falls off the edge."""
+"""A marked image: every face is framed and labelled, the rest is left alone, and nothing falls off the edge."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ def face(left: float, top: float, side: float) -> Face:
     return Face(Box(left, top, side, side), 0.93, landmarks, Quality(50, 50, side), vector)
 
 
-def picture(width: int, height: int) -> np.ndarray:
+def image(width: int, height: int) -> np.ndarray:
     return np.full((height, width, 3), 90, np.uint8)
 
 
 def test_frame_landmarks_and_label_are_drawn_and_the_original_is_not_touched() -> None:
-    original = picture(1000, 800)
+    original = image(1000, 800)
     marked = rendering.drawn(original, [face(400, 300, 200)])
     assert (original == 90).all()
     assert marked.shape == original.shape
@@ -36,17 +36,17 @@ def test_frame_landmarks_and_label_are_drawn_and_the_original_is_not_touched() -
 
 
 def test_faces_have_different_colours() -> None:
-    marked = rendering.drawn(picture(1000, 800), [face(100, 300, 200), face(600, 300, 200)])
+    marked = rendering.drawn(image(1000, 800), [face(100, 300, 200), face(600, 300, 200)])
     assert tuple(marked[380, 160]) == rendering.COLORS[0]
     assert tuple(marked[380, 660]) == rendering.COLORS[1]
 
 
-def test_a_picture_without_faces_is_the_same() -> None:
-    assert (rendering.drawn(picture(1000, 800), []) == picture(1000, 800)).all()
+def test_an_image_without_faces_is_the_same() -> None:
+    assert (rendering.drawn(image(1000, 800), []) == image(1000, 800)).all()
 
 
-def test_a_small_picture_is_enlarged_so_that_the_marks_can_be_seen() -> None:
-    marked = rendering.drawn(picture(112, 100), [face(20, 20, 60)])
+def test_a_small_image_is_enlarged_so_that_the_marks_can_be_seen() -> None:
+    marked = rendering.drawn(image(112, 100), [face(20, 20, 60)])
     assert marked.shape == (600, 672, 3)
     assert tuple(marked[6 * (20 + 24), 6 * (20 + 18)]) == rendering.COLORS[0]
 
@@ -56,11 +56,11 @@ def test_a_small_picture_is_enlarged_so_that_the_marks_can_be_seen() -> None:
 )
 @pytest.mark.parametrize("size", [(1000, 800), (40, 20), (1, 1), (3000, 30)])
 def test_faces_at_and_beyond_the_edges_are_no_trouble(where: tuple[float, float, float], size: tuple[int, int]) -> None:
-    marked = rendering.drawn(picture(*size), [face(*where)] * 3)
+    marked = rendering.drawn(image(*size), [face(*where)] * 3)
     assert marked.dtype == np.uint8
 
 
 def test_png_keeps_the_colours() -> None:
-    marked = rendering.drawn(picture(700, 700), [face(200, 200, 300)])
+    marked = rendering.drawn(image(700, 700), [face(200, 200, 300)])
     decoded = cv2.cvtColor(cv2.imdecode(np.frombuffer(rendering.png(marked), np.uint8), 1), cv2.COLOR_BGR2RGB)
     assert (decoded == marked).all()

@@ -19,7 +19,7 @@ def face(left: float, top: float, side: float) -> Face:
     return Face(Box(left, top, side, side), 0.9, np.zeros((5, 2), np.float32), Quality(1, 1, side), np.zeros(768))
 
 
-def picture(width: int = 800, height: int = 640) -> np.ndarray:
+def image(width: int = 800, height: int = 640) -> np.ndarray:
     return np.full((height, width, 3), GREY, np.uint8)
 
 
@@ -29,7 +29,7 @@ def match(distance: float, *, same: bool, where: Face | None = None) -> FaceMatc
 
 def drawn(*targets: Compared, source: np.ndarray | None = None, of: Face | None = None) -> np.ndarray:
     return rendering.compared(
-        "a.jpg", picture() if source is None else source, of or face(300, 200, 100), targets, CALIBRATION
+        "a.jpg", image() if source is None else source, of or face(300, 200, 100), targets, CALIBRATION
     )
 
 
@@ -39,16 +39,16 @@ def colored(canvas: np.ndarray, color: tuple[int, int, int]) -> np.ndarray:
 
 @pytest.mark.parametrize("same", [True, False])
 def test_the_colour_tells_the_verdict(same: bool) -> None:
-    target = Compared("b.jpg", picture(), TargetMatch((match(0.6 if same else 1.3, same=same),), 800, 640))
-    pictures = drawn(target)[:650]  # without the scale below, which has both
+    target = Compared("b.jpg", image(), TargetMatch((match(0.6 if same else 1.3, same=same),), 800, 640))
+    images = drawn(target)[:650]  # without the scale below, which has both
     told, not_told = (comparison.SAME, comparison.DIFFERENT) if same else (comparison.DIFFERENT, comparison.SAME)
-    assert colored(pictures, told).sum() > 2000
-    assert not colored(pictures, not_told).any()
+    assert colored(images, told).sum() > 2000
+    assert not colored(images, not_told).any()
 
 
 def test_a_line_joins_the_two_faces_and_is_broken_for_different_people() -> None:
     def along(same: bool) -> np.ndarray:
-        target = Compared("b.jpg", picture(), TargetMatch((match(1, same=same),), 800, 640))
+        target = Compared("b.jpg", image(), TargetMatch((match(1, same=same),), 800, 640))
         canvas = drawn(target)
         row = canvas[16 + 250]
         between = row[16 + 400 + 6 : 16 + 800 + 16 + 300 - 6]
@@ -62,7 +62,7 @@ def test_a_line_joins_the_two_faces_and_is_broken_for_different_people() -> None
 
 def test_every_face_of_the_target_is_framed_and_told() -> None:
     others = [match(1.4, same=False, where=face(600, 400, 90)), match(1.0, same=True, where=face(50, 450, 90))]
-    target = Compared("b.jpg", picture(), TargetMatch((match(0.6, same=True), *others), 800, 640))
+    target = Compared("b.jpg", image(), TargetMatch((match(0.6, same=True), *others), 800, 640))
     canvas = drawn(target)
     left = 16 + 800 + 16
     assert colored(canvas[16 + 400 : 16 + 490, left + 595 : left + 605], comparison.OTHER).any()
@@ -74,7 +74,7 @@ def test_the_pointer_is_where_the_distance_is() -> None:
     """The scale goes from 0 to 2: a distance twice as large is twice as far from its left end."""
 
     def pointer(distance: float) -> float:
-        canvas = drawn(Compared("b.jpg", picture(), TargetMatch((match(distance, same=True),), 800, 640)))
+        canvas = drawn(Compared("b.jpg", image(), TargetMatch((match(distance, same=True),), 800, 640)))
         scale = canvas[canvas.shape[0] - 63 : canvas.shape[0] - 56, 240:]
         return float(np.flatnonzero(colored(scale, comparison.INK).any(axis=0))[0])  # left of the threshold's mark
 
@@ -85,7 +85,7 @@ def test_the_pointer_is_where_the_distance_is() -> None:
 
 def test_a_target_without_verdict_says_why() -> None:
     lost = drawn(Compared("b.jpg", None, "corrupt_image: it is cut off"))
-    unseen = drawn(Compared("b.jpg", picture(), "no_face: no face was found in the picture"))
+    unseen = drawn(Compared("b.jpg", image(), "no_face: no face was found in the image"))
     for canvas in (lost, unseen):
         assert not colored(canvas, comparison.SAME).any()
         assert not colored(canvas, comparison.DIFFERENT).any()
@@ -93,7 +93,7 @@ def test_a_target_without_verdict_says_why() -> None:
 
 
 def test_rows_stand_below_each_other_and_become_lower_when_they_are_many() -> None:
-    target = Compared("b.jpg", picture(80, 60), TargetMatch((match(0.6, same=True, where=face(10, 10, 20)),), 80, 60))
+    target = Compared("b.jpg", image(80, 60), TargetMatch((match(0.6, same=True, where=face(10, 10, 20)),), 80, 60))
     few, many = drawn(target, target), drawn(*[target] * 100)
     assert few.shape[0] == 2 * drawn(target).shape[0]
     assert many.shape[0] < 45_000
@@ -105,17 +105,17 @@ SHAPES = [(4096, 30), (30, 4096), (1, 1), (112, 112), (4000, 3000)]
 
 @pytest.mark.parametrize("size", SHAPES)
 @pytest.mark.parametrize("box", [(-20, -20, 60), (0, 0, 4096), (0.2, 0.1, 0.5), (3900, 2900, 300)])
-def test_any_picture_with_a_face_anywhere(size: tuple[int, int], box: tuple[float, float, float]) -> None:
+def test_any_image_with_a_face_anywhere(size: tuple[int, int], box: tuple[float, float, float]) -> None:
     of = face(*box)
     found = TargetMatch((match(0.9, same=True, where=of), match(1.3, same=False, where=of)), *size)
-    canvas = drawn(Compared("n" * 300, picture(*size), found), source=picture(*size), of=of)
+    canvas = drawn(Compared("n" * 300, image(*size), found), source=image(*size), of=of)
     assert canvas.dtype == np.uint8
     assert canvas.shape[1] < 2200
 
 
 @pytest.mark.parametrize("name", ["中文.jpg", "\udcff\x1b\n.jpg", "", "😀" * 40])
 def test_names_need_not_be_plain(name: str) -> None:
-    canvas = drawn(Compared(name, picture(), TargetMatch((match(0.6, same=True),), 800, 640)))
+    canvas = drawn(Compared(name, image(), TargetMatch((match(0.6, same=True),), 800, 640)))
     assert cv2.imdecode(np.frombuffer(rendering.png(canvas), np.uint8), 1).shape == canvas.shape
 
 

@@ -1,4 +1,4 @@
-"""Bodies as values: above all, that cutting pictures out of JSON before it is parsed is never noticed."""
+"""Bodies as values: above all, that cutting images out of JSON before it is parsed is never noticed."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def spelled(draw):
 
 
 def outcome(read):
-    """What it returns or which error it raises, pictures decoded."""
+    """What it returns or which error it raises, images decoded."""
     try:
         return read()
     except FaceComparisonError as error:
@@ -59,7 +59,7 @@ def told(value):
 
 def detect(body):
     request = requests.detect_request(body, "application/json", {})
-    return request.picture, request.max_faces, request.min_confidence
+    return request.image, request.max_faces, request.min_confidence
 
 
 def compare(body):
@@ -77,7 +77,7 @@ def compare(body):
 @example(body=b'{"img"  "AAAA"}')
 @example(body=b'{"img":"AAAA')
 @example(body=b'{"img":')
-def test_cutting_pictures_out_first_changes_nothing(body):
+def test_cutting_images_out_first_changes_nothing(body):
     for read in (detect, compare):
         found = {}
         for least in (1, 10**9):
@@ -87,13 +87,13 @@ def test_cutting_pictures_out_first_changes_nothing(body):
         assert found[1] == found[10**9]
 
 
-def test_a_long_picture_is_cut_and_a_short_one_is_not():
+def test_a_long_image_is_cut_and_a_short_one_is_not():
     data = bytes(range(256)) * 200
     for text in (base64.b64encode(data), b"data:image/jpeg;base64," + base64.b64encode(data)):
         notation = json_form.JsonNotation(b'{"img":"%s"}' % text)
-        assert notation._pictures == [data]
+        assert notation._images == [data]
         assert len(notation._body) < 100
-    assert json_form.JsonNotation(b'{"img":"AAAA"}')._pictures == []
+    assert json_form.JsonNotation(b'{"img":"AAAA"}')._images == []
 
 
 def test_a_caller_cannot_write_a_mark():
@@ -158,7 +158,7 @@ def test_the_form_of_a_body(content_type, body, form):
 
 def test_defaults_are_the_contracts():
     request = requests.detect_request(b'{"url": "http://a/b"}', "", {})
-    assert (request.picture, request.max_faces, request.min_confidence) == (requests.Url("http://a/b"), 100, None)
+    assert (request.image, request.max_faces, request.min_confidence) == (requests.Url("http://a/b"), 100, None)
     comparison = requests.compare_request(b'{"source": {"url": "a"}, "target": {"url": "b"}}', "", "v")
     assert (comparison.source, comparison.targets, comparison.threshold) == (
         requests.Url("a"),
@@ -168,8 +168,8 @@ def test_defaults_are_the_contracts():
 
 
 def test_the_query_speaks_where_the_body_is_silent():
-    picture = b"\xff\xd8\xff"
-    silent = requests.detect_request(picture, "image/jpeg", {"max_faces": "3", "min_confidence": "0.25"})
+    image = b"\xff\xd8\xff"
+    silent = requests.detect_request(image, "image/jpeg", {"max_faces": "3", "min_confidence": "0.25"})
     assert (silent.max_faces, silent.min_confidence) == (3, 0.25)
     body = b'{"url": "a", "max_faces": 5, "min_confidence": 0}'
     spoken = requests.detect_request(body, "", {"max_faces": "3", "min_confidence": "0.25"})

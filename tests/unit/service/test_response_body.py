@@ -12,7 +12,7 @@ from face_comparison.errors import BodyTooLarge, UrlFetchFailed
 from face_comparison.fetching.response_body import read_body
 
 LIMIT = 200_000
-PICTURE = bytes(range(256)) * 700  # 179,200 bytes: several pieces
+IMAGE = bytes(range(256)) * 700  # 179,200 bytes: several pieces
 
 
 def body(data: bytes, *, declared: int | None = None, encoding: str | None = None, piece: int = 1 << 30) -> bytes:
@@ -22,10 +22,10 @@ def body(data: bytes, *, declared: int | None = None, encoding: str | None = Non
 
 @pytest.mark.parametrize("piece", [1000, 65_536, 1 << 30])
 def test_a_body_comes_whole(piece: int) -> None:
-    assert body(PICTURE, piece=piece) == PICTURE
-    assert body(PICTURE, declared=len(PICTURE), piece=piece) == PICTURE
-    assert body(gzip.compress(PICTURE), encoding="gzip", piece=piece) == PICTURE
-    assert body(zlib.compress(PICTURE), encoding=" Deflate ", piece=piece) == PICTURE
+    assert body(IMAGE, piece=piece) == IMAGE
+    assert body(IMAGE, declared=len(IMAGE), piece=piece) == IMAGE
+    assert body(gzip.compress(IMAGE), encoding="gzip", piece=piece) == IMAGE
+    assert body(zlib.compress(IMAGE), encoding=" Deflate ", piece=piece) == IMAGE
 
 
 def test_an_empty_body() -> None:
@@ -65,7 +65,7 @@ def test_no_more_is_read_than_shows_that_it_is_too_much() -> None:
 
 def test_what_follows_the_end_of_compressed_data_counts_too() -> None:
     with pytest.raises(BodyTooLarge):
-        body(gzip.compress(PICTURE) + bytes(LIMIT), encoding="gzip")
+        body(gzip.compress(IMAGE) + bytes(LIMIT), encoding="gzip")
 
 
 def test_compressed_data_unpacks_no_further_than_the_limit() -> None:
@@ -85,13 +85,13 @@ def test_compressed_data_unpacks_no_further_than_the_limit() -> None:
 @pytest.mark.parametrize(
     ("data", "options"),
     [
-        (PICTURE[:-1], {"declared": len(PICTURE)}),
+        (IMAGE[:-1], {"declared": len(IMAGE)}),
         (b"", {"declared": 1}),
-        (gzip.compress(PICTURE)[:-9], {"encoding": "gzip"}),
+        (gzip.compress(IMAGE)[:-9], {"encoding": "gzip"}),
         (b"", {"encoding": "gzip"}),
-        (PICTURE, {"encoding": "gzip"}),
-        (PICTURE, {"encoding": "br"}),
-        (PICTURE, {"encoding": "gzip, gzip"}),
+        (IMAGE, {"encoding": "gzip"}),
+        (IMAGE, {"encoding": "br"}),
+        (IMAGE, {"encoding": "gzip, gzip"}),
     ],
     ids=["short", "nothing", "short gzip", "no gzip", "not gzip", "brotli", "twice"],
 )

@@ -16,25 +16,25 @@ def store(*allowed: str) -> ObjectStore:
     return ObjectStore(allowed, max_bytes=1000, connect_seconds=1, read_seconds=1)
 
 
-@pytest.mark.parametrize("url", [S3Url("other", "key"), S3Url("Pictures", "key"), S3Url("pictures2", "key")])
+@pytest.mark.parametrize("url", [S3Url("other", "key"), S3Url("Images", "key"), S3Url("images2", "key")])
 def test_a_bucket_outside_the_list_is_refused_without_a_server(url: S3Url) -> None:
     with pytest.raises(UrlNotAllowed, match="bucket"):
-        store("pictures", "more").read(url, TimeLimit.nearer(10, None))
+        store("images", "more").read(url, TimeLimit.nearer(10, None))
 
 
 @pytest.mark.parametrize("key", ["", "folder/"])
 def test_a_url_without_a_key_is_refused_without_a_server(key: str) -> None:
     with pytest.raises(UrlNotAllowed, match="s3://bucket/key"):
-        store().read(S3Url("pictures", key), TimeLimit.nearer(10, None))
+        store().read(S3Url("images", key), TimeLimit.nearer(10, None))
 
 
 def test_without_boto3_the_caller_learns_what_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "boto3", None)  # importing it fails, as where it is not installed
     with pytest.raises(UrlNotAllowed, match=r"face-comparison\[s3\]"):
-        store().read(S3Url("pictures", "key"), TimeLimit.nearer(10, None))
+        store().read(S3Url("images", "key"), TimeLimit.nearer(10, None))
 
 
 def test_a_code_of_s3_becomes_a_sentence() -> None:
-    assert refusal("NoSuchKey", "pictures") == "there is no such object in the S3 bucket pictures"
-    assert refusal("SlowDown", "pictures") == "the S3 server answered SlowDown"
-    assert "10.0.0.1" not in refusal("http://10.0.0.1/", "pictures")
+    assert refusal("NoSuchKey", "images") == "there is no such object in the S3 bucket images"
+    assert refusal("SlowDown", "images") == "the S3 server answered SlowDown"
+    assert "10.0.0.1" not in refusal("http://10.0.0.1/", "images")

@@ -57,7 +57,7 @@ def test_digits_of_other_scripts_are_the_address_that_they_look_like() -> None:
     "url",
     [
         "",
-        "picture.jpg",
+        "image.jpg",
         "//example.com/a.jpg",
         "/etc/passwd",
         "file:///etc/passwd",

@@ -20,7 +20,7 @@ PEAKS = (1, 10, 50, 200, 1000)
 
 @dataclass(frozen=True)
 class Load:
-    """What somebody needs. peak: calls a second. mean: the average call rate, a share of the peak. rate: pictures a
+    """What somebody needs. peak: calls a second. mean: the average call rate, a share of the peak. rate: images a
     second of one replica. load: the share of it that is aimed at. price: dollars an hour for the machine of one."""
 
     peak: float
@@ -52,10 +52,10 @@ class Load:
 
 
 def rate() -> float:
-    """Pictures a second of the replica that was measured."""
+    """Images a second of the replica that was measured."""
     speed = read("speed")
     (row,) = [row for row in speed["rows"] if row["what"] == speed["replica"]["row"]]
-    return float(row["pictures_per_second"])
+    return float(row["images_per_second"])
 
 
 def costs() -> str:
@@ -76,7 +76,7 @@ def calculator() -> str:
     fields = [
         ("peak", "Calls a second at the peak", f"{load.peak:g}", "0.01", "any"),
         ("mean", "Mean, in % of the peak", f"{load.mean:.0%}".rstrip("%"), "1", "any"),
-        ("rate", f"Pictures a second of {name}", f"{load.rate:g}", "0.01", "any"),
+        ("rate", f"Images a second of {name}", f"{load.rate:g}", "0.01", "any"),
         ("load", "Load aimed at, in %", f"{load.load:.0%}".rstrip("%"), "1", "any"),
         ("fewest", "Fewest replicas", str(load.fewest), "1", "1"),
         ("price", "Dollars an hour for a replica's machine", f"{load.price:g}", "0", "any"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 WORDS: dict[str, str] = {
-    r"pictures": "图片",
+    r"images": "图片",
     r"pairs same / different": "同人 / 异人对数",
     r"wrong": "判错",
     r"same: mean, worst": "同人：平均、最差",
@@ -14,12 +14,12 @@ WORDS: dict[str, str] = {
     r"one of two made worse": "其中一张劣化",
     r"both made worse in the same way": "两张以同样方式劣化",
     r"what runs": "运行方式",
-    r"pictures/s": "图片/秒",
+    r"images/s": "图片/秒",
     r"p(\d+) ms": r"p\1 毫秒",
     r"of the plain loop": "与普通循环之比",
     r"of OpenCV's": "与 OpenCV 之比",
     r"service, (\d+) in flight": r"服务，\1 个并发",
-    r"service, (\d+) in flight, picture as the body": r"服务，\1 个并发，图片直接作为请求体",
+    r"service, (\d+) in flight, image as the body": r"服务，\1 个并发，图片直接作为请求体",
     r"plain loop, (\d+) threads?": r"普通循环，\1 个线程",
     r"plain loop, (\d+) threads, one look at each face": r"普通循环，\1 个线程，每张人脸只看一次",
     r"OpenCV's own, (\d+) threads?": r"OpenCV 自带流程，\1 个线程",

@@ -33,14 +33,14 @@ def margin(pairs: dict[str, list[float]], threshold: float) -> float:
 
 
 def accuracy() -> str:
-    """A row for every way of making pictures worse, the least margin first."""
+    """A row for every way of making images worse, the least margin first."""
     measured = read("accuracy")
     threshold, variants = measured["threshold"], measured["pairs"]
     rows = [
         [name, *_pairs(pairs, threshold), f"{margin(pairs, threshold):+.3f}"]
         for name, pairs in sorted(variants.items(), key=lambda each: (margin(each[1], threshold), each[0]))
     ]
-    head = "pictures", "pairs same / different", "wrong", "same: mean, worst", "different: mean, worst", "least margin"
+    head = "images", "pairs same / different", "wrong", "same: mean, worst", "different: mean, worst", "least margin"
     return table(head, rows)
 
 
@@ -57,7 +57,7 @@ def accuracy_summary() -> str:
     for name, group in groups.items():
         joined = {kind: [each for pairs in group for each in pairs[kind]] for kind in ("same", "different")}
         rows.append([name, *_pairs(joined, measured["threshold"])])
-    return table(("pictures", "pairs same / different", "wrong", "same: mean, worst", "different: mean, worst"), rows)
+    return table(("images", "pairs same / different", "wrong", "same: mean, worst", "different: mean, worst"), rows)
 
 
 def _pairs(pairs: dict[str, list[float]], threshold: float) -> list[str]:
@@ -79,7 +79,7 @@ def album_accuracy() -> str:
             f"{way[of]['precision']:.4f} / {way[of]['recall']:.3f}" for of in ("all", "few", "made_up")
         )
         rows.append([name, all_, f"{way['recall_of_different_photographs']:.3f}", few, made_up])
-    head = "way of grouping", f"{record['pictures']:,} pictures", "recall, different photographs"
+    head = "way of grouping", f"{record['images']:,} images", "recall, different photographs"
     return table((*head, f"{record['few']} of them", "300 made-up people"), rows)
 
 
@@ -100,19 +100,19 @@ def speed() -> str:
     rows = [
         [
             row["what"],
-            f"{row['pictures_per_second']:.1f}",
+            f"{row['images_per_second']:.1f}",
             *(str(row.get(name, "")) for name in ("p50_ms", "p99_ms")),
             *(f"{row[name]:.2f}" for name in ("of_plain_loop", "of_opencv")),
         ]
         for row in read("speed")["rows"]
     ]
-    return table(("what runs", "pictures/s", "p50 ms", "p99 ms", "of the plain loop", "of OpenCV's"), rows)
+    return table(("what runs", "images/s", "p50 ms", "p99 ms", "of the plain loop", "of OpenCV's"), rows)
 
 
 def machine() -> str:
     """What the speed was measured on."""
     measured = read("speed")
-    return f"Measured on {measured['machine']}, with {measured['pictures']}."
+    return f"Measured on {measured['machine']}, with {measured['images']}."
 
 
 def curves() -> str:

@@ -30,7 +30,7 @@ from devtools.local_cluster import node as nodes
 from devtools.local_cluster.node import NAME, Node, NodeFailed
 
 SAMPLE = ROOT / "manifests" / "samples" / "cpu.yaml"
-PICTURE = ROOT / "service" / "src" / "face_comparison" / "sample.jpg"
+IMAGE = ROOT / "service" / "src" / "face_comparison" / "sample.jpg"
 READY_SECONDS = 600
 
 Run = Callable[..., str]
@@ -56,7 +56,7 @@ def up_bare(node: Node, say: Steps) -> None:
 
 
 def up(node: Node, say: Steps) -> None:
-    """Bring everything up on a node of our own and send a picture through the ingress."""
+    """Bring everything up on a node of our own and send an image through the ingress."""
     try:
         wanted = install.prepare(say)
     except NodeFailed as reason:
@@ -116,15 +116,15 @@ def apply_sample(run: Run, say: Steps) -> str:
 
 
 def request() -> str:
-    """The body that asks for the faces of the sample picture."""
-    return json.dumps({"img": base64.b64encode(PICTURE.read_bytes()).decode()})
+    """The body that asks for the faces of the sample image."""
+    return json.dumps({"img": base64.b64encode(IMAGE.read_bytes()).decode()})
 
 
 def show_reply(url: str, status: str, text: str, say: Steps) -> None:
-    """Print the reply to the sample picture, shortened; NodeFailed when it is none with faces."""
+    """Print the reply to the sample image, shortened; NodeFailed when it is none with faces."""
     if status != "200":
-        raise NodeFailed(f"POST {PICTURE.name} to {url} was answered {status}: {text.strip()[:1000]}")
-    say(f"POST {PICTURE.name} to {url}")
+        raise NodeFailed(f"POST {IMAGE.name} to {url} was answered {status}: {text.strip()[:1000]}")
+    say(f"POST {IMAGE.name} to {url}")
     print(json.dumps(shorten(json.loads(text)), indent=2))
 
 
@@ -133,7 +133,7 @@ def on_faces(url: str) -> list[str]:
     return [
         "kubectl get facecomparisons --all-namespaces",
         "kubectl describe facecomparison faces",
-        f"curl -s -F img=@{PICTURE} {url}",
+        f"curl -s -F img=@{IMAGE} {url}",
     ]
 
 
@@ -184,7 +184,7 @@ def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="local_cluster", description=__doc__.splitlines()[0])
     parser.add_argument("--name", default=NAME, help="of the node; nodes of different names can run beside each other")
     commands = parser.add_subparsers(dest="command", required=True)
-    start = commands.add_parser("up", help="start a cluster, install the product, send a picture")
+    start = commands.add_parser("up", help="start a cluster, install the product, send an image")
     start.add_argument("--cluster", choices=["own", "current"], default="own", help="that of the current kubeconfig")
     start.add_argument(
         "--registry",

@@ -1,6 +1,6 @@
 """A folder of photographs as a collector has it, made from the sample photographs: and who is where on each.
 
-Ten people on ten photographs become a thousand pictures, each turned, mirrored, cut, made smaller or larger, darker,
+Ten people on ten photographs become a thousand images, each turned, mirrored, cut, made smaller or larger, darker,
 noisier, grey or compressed in its own way, always the same; some show two groups side by side, some nobody. Where the
 faces are is carried along from the boxes below, so that no detector judges itself.
 """
@@ -24,7 +24,7 @@ from platformdirs import user_cache_path
 
 from devtools.photos import samples
 
-Picture = NDArray[np.uint8]
+Image = NDArray[np.uint8]
 
 BOXES: dict[str, tuple[tuple[int, int, int, int], ...]] = {
     "obama.jpg": ((369, 91, 250, 324),),
@@ -55,7 +55,7 @@ SHOTS = {
 """Photographs that are parts or copies of another."""
 
 WHOLE = 0.85
-"""Share of a face that a picture must show for it to be expected there."""
+"""Share of a face that an image must show for it to be expected there."""
 
 HEIGHTS = (48, 300)
 """Faces' heights in pixels."""
@@ -66,7 +66,7 @@ _SIDES = (480, 1400)
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """One face of a picture. left, top, right, bottom: shares of the picture. whole: it is expected to be found."""
+    """One face of an image. left, top, right, bottom: shares of the image. whole: it is expected to be found."""
 
     person: str
     shot: str
@@ -78,7 +78,7 @@ class Place:
 
 
 def made(count: int) -> tuple[Path, dict[str, list[Place]]]:
-    """A folder of the first `count` pictures, and the faces of each by its name; kept in the user's cache."""
+    """A folder of the first `count` images, and the faces of each by its name; kept in the user's cache."""
     photographs = samples.photographs()
     key = hashlib.sha256(Path(__file__).read_bytes() + json.dumps(sorted(photographs)).encode()).hexdigest()[:16]
     folder = user_cache_path("face-comparison") / f"collection-{key}-{count}"
@@ -87,11 +87,11 @@ def made(count: int) -> tuple[Path, dict[str, list[Place]]]:
         if not folder.exists():
             fresh = folder.with_suffix(".new")
             shutil.rmtree(fresh, ignore_errors=True)
-            (fresh / "pictures").mkdir(parents=True)
+            (fresh / "images").mkdir(parents=True)
             _make(fresh, photographs, count)
             fresh.replace(folder)
     places = json.loads((folder / "places.json").read_text())
-    return folder / "pictures", {name: [Place(**place) for place in found] for name, found in places.items()}
+    return folder / "images", {name: [Place(**place) for place in found] for name, found in places.items()}
 
 
 def _make(folder: Path, photographs: dict[str, Path], count: int) -> None:
@@ -99,27 +99,27 @@ def _make(folder: Path, photographs: dict[str, Path], count: int) -> None:
     places = {}
     for number in range(count):
         chance = np.random.default_rng((2024, number))
-        picture, found = _picture(originals, chance)
+        image, found = _image(originals, chance)
         suffix, options = _format(chance)
         name = f"{number % 7}/{number:04d}{suffix}"
-        path = folder / "pictures" / name
+        path = folder / "images" / name
         path.parent.mkdir(exist_ok=True)
-        path.write_bytes(cv2.imencode(suffix, _worse(picture, chance), options)[1].tobytes())
+        path.write_bytes(cv2.imencode(suffix, _worse(image, chance), options)[1].tobytes())
         places[name] = [asdict(place) for place in found]
     (folder / "places.json").write_text(json.dumps(places))
 
 
-def _picture(originals: dict[str, Picture], chance: Generator) -> tuple[Picture, list[Place]]:
+def _image(originals: dict[str, Image], chance: Generator) -> tuple[Image, list[Place]]:
     kind = chance.random()
     if kind < _NOBODY:
         return _without_faces(originals, chance), []
     groups = [_group(originals, str(chance.choice(list(BOXES))), chance) for _ in range(1 + (kind > 1 - _TWO_GROUPS))]
     if len(groups) == 1:
         return groups[0]
-    height = min(picture.shape[0] for picture, _ in groups)
+    height = min(image.shape[0] for image, _ in groups)
     halves = [
-        cv2.resize(picture, (round(picture.shape[1] * height / picture.shape[0]), height), interpolation=cv2.INTER_AREA)
-        for picture, _ in groups
+        cv2.resize(image, (round(image.shape[1] * height / image.shape[0]), height), interpolation=cv2.INTER_AREA)
+        for image, _ in groups
     ]
     width = sum(half.shape[1] for half in halves)
     share = halves[0].shape[1] / width
@@ -140,14 +140,14 @@ def _moved(place: Place, start: float, share: float) -> Place:
     )
 
 
-def _without_faces(originals: dict[str, Picture], chance: Generator) -> Picture:
+def _without_faces(originals: dict[str, Image], chance: Generator) -> Image:
     """Clothes and hands: the lowest quarter of a portrait."""
     name = str(chance.choice(["obama.jpg", "obama2.jpg", "obama3.jpg", "biden.jpg"]))
     original = originals[name]
     return original[original.shape[0] * 3 // 4 :]
 
 
-def _group(originals: dict[str, Picture], name: str, chance: Generator) -> tuple[Picture, list[Place]]:
+def _group(originals: dict[str, Image], name: str, chance: Generator) -> tuple[Image, list[Place]]:
     """The photograph turned, mirrored, resized and cut around one of its faces."""
     original, boxes = originals[name], BOXES[name]
     anchor = boxes[int(chance.integers(len(boxes)))]
@@ -165,10 +165,10 @@ def _group(originals: dict[str, Picture], name: str, chance: Generator) -> tuple
         small = cv2.resize(original, None, fx=scale, fy=scale, interpolation=method)
         moved = across.copy()
         moved[:, :2] /= scale
-        picture = cv2.warpAffine(small, moved, size, flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
+        image = cv2.warpAffine(small, moved, size, flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
     else:
-        picture = cv2.warpAffine(original, across, size, flags=method, borderMode=cv2.BORDER_REPLICATE)
-    return picture, list(_places(name, across, *size))
+        image = cv2.warpAffine(original, across, size, flags=method, borderMode=cv2.BORDER_REPLICATE)
+    return image, list(_places(name, across, *size))
 
 
 def _window(face: tuple[float, ...], limits: tuple[float, ...], chance: Generator) -> tuple[float, float, float, float]:
@@ -211,14 +211,14 @@ def _through(across: NDArray[np.float64], left: float, top: float, right: float,
     return (*points.min(axis=0).tolist(), *points.max(axis=0).tolist())
 
 
-def _worse(picture: Picture, chance: Generator) -> Picture:
+def _worse(image: Image, chance: Generator) -> Image:
     light = chance.choice([1.0, 1.0, 1.25, 0.7, 0.5, 0.3])
     noise = chance.choice([0, 0, 4, 8, 14])
     blur = chance.choice([0, 0, 0.6, 1.1])
-    result = picture.astype(np.float32)
+    result = image.astype(np.float32)
     if blur:
         result = cv2.GaussianBlur(result, (0, 0), blur)
-    result = result * light + (chance.standard_normal(picture.shape, np.float32) * noise if noise else 0)
+    result = result * light + (chance.standard_normal(image.shape, np.float32) * noise if noise else 0)
     changed = np.clip(result, 0, 255).astype(np.uint8)
     if chance.random() < _GREY:
         changed = cv2.cvtColor(changed, cv2.COLOR_BGR2GRAY)

@@ -1,4 +1,4 @@
-"""Damaged and hostile pictures, made from whole ones by a seed: the same ones in every run.
+"""Damaged and hostile images, made from whole ones by a seed: the same ones in every run.
 
 None of them may do worse to a reader than to be refused.
 """
@@ -23,7 +23,7 @@ HEADER = 64
 
 
 def damaged(data: bytes, count: int, seed: int) -> Iterator[bytes]:
-    """`count` pictures, each with one to four faults of mixed kinds."""
+    """`count` images, each with one to four faults of mixed kinds."""
     rng = np.random.default_rng(seed)
     for _ in range(count):
         victim = bytearray(data)
@@ -96,10 +96,10 @@ def repaired(data: bytes) -> bytes:
     return b"".join(pieces)
 
 
-def polyglots(pictures: Sequence[bytes]) -> Iterator[bytes]:
-    """Each begins as one picture and goes on as another: appended, spliced in, or with the other's first bytes."""
-    for first in pictures:
-        for second in pictures:
+def polyglots(images: Sequence[bytes]) -> Iterator[bytes]:
+    """Each begins as one image and goes on as another: appended, spliced in, or with the other's first bytes."""
+    for first in images:
+        for second in images:
             if first is not second:
                 yield first + second
                 yield first[: len(first) // 2] + second
@@ -130,7 +130,7 @@ def png_bomb(inflated: int) -> bytes:
 
 
 def png_text_bomb(inflated: int) -> bytes:
-    """A sound picture beside texts and a colour profile that inflate to `inflated` zeros each."""
+    """A sound image beside texts and a colour profile that inflate to `inflated` zeros each."""
     zeros = _zeros(inflated)
     texts = {"zTXt": b"a\0\0" + zeros, "iTXt": b"a\0\1\0\0\0" + zeros, "iCCP": b"a\0\0" + zeros}
     return png(np.zeros((4, 4, 3), np.uint8), 8, 2, **texts)

@@ -1,4 +1,4 @@
-"""Small pictures of every kind that must be read, each with the pixels that are right for it.
+"""Small images of every kind that must be read, each with the pixels that are right for it.
 
 PNG and BMP are written here byte by byte, so that what is right follows from how they were made and not from another
 decoder. JPEG is lossy: Pillow writes it and says what is right.
@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 WIDTH, HEIGHT = 45, 31
-"""Odd, and no multiple of a block, a byte of small pixels or a pass of an interlaced picture."""
+"""Odd, and no multiple of a block, a byte of small pixels or a pass of an interlaced image."""
 
 Pixels = NDArray[np.uint8]
 
@@ -27,7 +27,7 @@ _ADAM7 = ((0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), 
 
 @dataclass(frozen=True)
 class Sample:
-    """An encoded picture and its pixels, (H, W, 3) RGB; `tolerance`: how far a pixel may be from them."""
+    """An encoded image and its pixels, (H, W, 3) RGB; `tolerance`: how far a pixel may be from them."""
 
     data: bytes
     pixels: Pixels
@@ -42,7 +42,7 @@ def scene(width: int = WIDTH, height: int = HEIGHT) -> Pixels:
 
 
 def noise(width: int, height: int, deviation: float) -> Image.Image:
-    """A grey picture of noise around 128, the same at every call."""
+    """A grey image of noise around 128, the same at every call."""
     values = np.random.default_rng(width * height).normal(128, deviation, (height, width))
     return Image.fromarray(np.clip(values, 0, 255).astype(np.uint8))
 
@@ -55,16 +55,16 @@ def samples() -> dict[str, Sample]:
 # --- JPEG ----------------------------------------------------------------------------------------------------------
 
 
-def jpeg(picture: Image.Image | None = None, **options: object) -> bytes:
-    """A JPEG as Pillow writes it, of the scene when no picture is given."""
+def jpeg(image: Image.Image | None = None, **options: object) -> bytes:
+    """A JPEG as Pillow writes it, of the scene when no image is given."""
     stream = io.BytesIO()
-    (picture or Image.fromarray(scene())).save(stream, "JPEG", **{"quality": 90, **options})
+    (image or Image.fromarray(scene())).save(stream, "JPEG", **{"quality": 90, **options})
     return stream.getvalue()
 
 
 def _jpegs() -> Iterator[tuple[str, Sample]]:
-    picture = Image.fromarray(scene())
-    cmyk = jpeg(picture.convert("CMYK"))
+    image = Image.fromarray(scene())
+    cmyk = jpeg(image.convert("CMYK"))
     options: dict[str, dict[str, object]] = {
         "4:4:4": {"subsampling": "4:4:4"},
         "4:2:2": {"subsampling": "4:2:2"},
@@ -81,21 +81,21 @@ def _jpegs() -> Iterator[tuple[str, Sample]]:
         "comment": {"comment": b"\xff\xd9\xff\xda inside a comment"},
     }
     for name, option in options.items():
-        yield f"jpeg {name}", _like_pillow(jpeg(picture, **option))
-    yield "jpeg grey", _like_pillow(jpeg(picture.convert("L")))
-    grey = bytearray(jpeg(picture.convert("L")))
+        yield f"jpeg {name}", _like_pillow(jpeg(image, **option))
+    yield "jpeg grey", _like_pillow(jpeg(image.convert("L")))
+    grey = bytearray(jpeg(image.convert("L")))
     grey[grey.index(b"\xff\xc0") + 11] = 0x22  # means nothing where there is but one component
     yield "jpeg grey, doubly sampled", _like_pillow(bytes(grey))
-    yield "jpeg grey progressive", _like_pillow(jpeg(picture.convert("L"), progressive=True))
+    yield "jpeg grey progressive", _like_pillow(jpeg(image.convert("L"), progressive=True))
     yield "jpeg CMYK", _like_pillow(cmyk)
     yield "jpeg YCCK", _like_pillow(_as_ycck(cmyk))
-    yield "jpeg thumbnail", _like_pillow(_with_thumbnail(jpeg(picture), jpeg(picture.resize((8, 8)))))
+    yield "jpeg thumbnail", _like_pillow(_with_thumbnail(jpeg(image), jpeg(image.resize((8, 8)))))
 
 
 def _like_pillow(data: bytes) -> Sample:
-    picture = Image.open(io.BytesIO(data))
-    tolerance = 1 if picture.mode == "CMYK" else 0  # both round products of two bytes, not alike
-    return Sample(data, np.asarray(picture.convert("RGB")), tolerance)
+    image = Image.open(io.BytesIO(data))
+    tolerance = 1 if image.mode == "CMYK" else 0  # both round products of two bytes, not alike
+    return Sample(data, np.asarray(image.convert("RGB")), tolerance)
 
 
 def _as_ycck(cmyk: bytes) -> bytes:

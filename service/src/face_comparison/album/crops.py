@@ -1,6 +1,6 @@
 """The cut-out faces of an album, as files that its page shows: thousands of them would make the page itself too large.
 
-Their names come from the picture's content and the models, so that a crop never shows another face than its record.
+Their names come from the image's content and the models, so that a crop never shows another face than its record.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class Crops:
             files.write(self._folder / self.name((found.digest, number)), crop)
 
     def complete(self, known: set[str], keys: Iterable[FaceKey]) -> set[str]:
-        """The known pictures less those of which a crop was lost."""
+        """The known images less those of which a crop was lost."""
         there = {path.name for path in self._folder.iterdir()}
         return known - {key[0] for key in keys if self.name(key) not in there}
 

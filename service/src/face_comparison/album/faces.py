@@ -1,4 +1,4 @@
-"""The values of an album: what is known of a picture, and which face of it is whose. No I/O."""
+"""The values of an album: what is known of an image, and which face of it is whose. No I/O."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TypeAlias
 from face_comparison.client.replies import Detection, Face
 
 FaceKey: TypeAlias = tuple[str, int]
-"""SHA-256 of a picture's content, and the number of the face on it, from 0."""
+"""SHA-256 of an image's content, and the number of the face on it, from 0."""
 
 
 @dataclass(frozen=True, slots=True)

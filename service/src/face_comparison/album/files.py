@@ -1,4 +1,4 @@
-"""Files: the pictures of a folder, found by their first bytes, and files that are written whole or not at all.
+"""Files: the images of a folder, found by their first bytes, and files that are written whole or not at all.
 
 What cannot be read is told, never fatal.
 """
@@ -20,8 +20,8 @@ LARGEST_BYTES = 256 * 2**20
 _START = 16
 
 
-def pictures(folder: Path, without: Path) -> Iterator[Path | Skipped]:
-    """Every picture below a folder, by its path within the folder, in the order of names; and what is none, and why.
+def images(folder: Path, without: Path) -> Iterator[Path | Skipped]:
+    """Every image below a folder, by its path within the folder, in the order of names; and what is none, and why.
 
     without: a folder below it that is left out in silence. Links to files are followed, links to folders are not: they
     may lead round in circles.
@@ -72,5 +72,5 @@ def _file(folder: Path, path: Path) -> Path | Skipped:
     except OSError as error:
         return Skipped(path, "unreadable", f"the file cannot be read: {error.strerror}")
     except FaceComparisonError as error:
-        return Skipped(path, error.code, "no JPG, PNG or BMP picture, judged by its content")
+        return Skipped(path, error.code, "no JPG, PNG or BMP image, judged by its content")
     return path

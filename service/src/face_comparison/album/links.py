@@ -16,7 +16,7 @@ _LONGEST_NAME = 255
 
 
 def replace(out: Path, folder: Path, persons: Mapping[str, Iterable[Path]]) -> None:
-    """A folder for each person with a link to each picture; it takes the place of an earlier one as a whole.
+    """A folder for each person with a link to each image; it takes the place of an earlier one as a whole.
 
     persons: paths within the folder of the photographs, by the name of the person's folder. Where the file system has
     no symbolic links, hard links are made, and copies where there are none either.
@@ -49,12 +49,12 @@ def _free(name: str, taken: set[str]) -> str:
     return name
 
 
-def _link(picture: Path, link: Path) -> None:
+def _link(image: Path, link: Path) -> None:
     try:
         # Relative, so that photographs and album can be moved together; the new folder has the depth of the old one.
-        link.symlink_to(names.relative(picture, link.parent))
+        link.symlink_to(names.relative(image, link.parent))
     except OSError:
         try:
-            link.hardlink_to(picture)
+            link.hardlink_to(image)
         except OSError:
-            shutil.copy2(picture, link)
+            shutil.copy2(image, link)

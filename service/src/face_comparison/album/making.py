@@ -1,4 +1,4 @@
-"""An album from beginning to end: look at every picture, decide who is who, write everything, forget what is gone."""
+"""An album from beginning to end: look at every image, decide who is who, write everything, forget what is gone."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from face_comparison.client.replies import Face
 from face_comparison.errors import AlbumUnusable
 
 ONCE = "once"
-"""Folder of links to the pictures of those who are on one only."""
+"""Folder of links to the images of those who are on one only."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,10 +36,10 @@ class Wish:
 
 @dataclass(frozen=True, slots=True)
 class Made:
-    """What an album has become. analyzed: pictures that were looked at in this run, the others were known."""
+    """What an album has become. analyzed: images that were looked at in this run, the others were known."""
 
     page: Path
-    pictures: int
+    images: int
     analyzed: int
     faces: int
     persons: int
@@ -50,17 +50,17 @@ class Made:
 def made(
     wish: Wish,
     analyst: Analyst,
-    started: Callable[[int], None] = lambda pictures: None,
+    started: Callable[[int], None] = lambda images: None,
     done: Callable[[survey.Outcome], None] = lambda outcome: None,
 ) -> Made:
     """Make an album, or bring one up to date.
 
-    started: told how many pictures there are. done: told of each. Raises AlbumUnusable, ServiceRefused, Interrupted.
+    started: told how many images there are. done: told of each. Raises AlbumUnusable, ServiceRefused, Interrupted.
     """
-    found = list(files.pictures(wish.folder, without=wish.out))
+    found = list(files.images(wish.folder, without=wish.out))
     paths = [each for each in found if isinstance(each, Path)]
     if not paths:
-        raise AlbumUnusable(f"{wish.folder} holds no picture (JPG, PNG or BMP, judged by its content)")
+        raise AlbumUnusable(f"{wish.folder} holds no image (JPG, PNG or BMP, judged by its content)")
     prepare(wish.out)
     with Memory(wish.out, analyst.version) as memory:
         crops = Crops(wish.out, analyst.version)
@@ -90,16 +90,16 @@ def prepare(out: Path) -> None:
 
 
 def _empty(digests: Mapping[Path, str], known: Mapping[FaceKey, Face], memory: Memory) -> list[Skipped]:
-    """Pictures that add no face, and why."""
+    """Images that add no face, and why."""
     refused, recorded, with_faces = memory.refused(), memory.known(), {digest for digest, _ in known}
     skipped = []
     for path, digest in digests.items():
         if digest in refused:
             skipped.append(Skipped(path, refused[digest].code, refused[digest].reason))
         elif digest not in recorded:
-            skipped.append(Skipped(path, "internal", "an equal picture could not be analyzed"))
+            skipped.append(Skipped(path, "internal", "an equal image could not be analyzed"))
         elif digest not in with_faces:
-            skipped.append(Skipped(path, "no_face", "no face was found in the picture"))
+            skipped.append(Skipped(path, "no_face", "no face was found in the image"))
     return skipped
 
 
@@ -134,7 +134,7 @@ def _persons(
 
 
 def _write(
-    wish: Wish, analyst: Analyst, entries: list[Entry], skipped: Sequence[Skipped], crops: Crops, pictures: int
+    wish: Wish, analyst: Analyst, entries: list[Entry], skipped: Sequence[Skipped], crops: Crops, images: int
 ) -> Path:
     persons: dict[int, list[Entry]] = {}
     once = []
@@ -145,7 +145,7 @@ def _write(
             persons.setdefault(entry.person, []).append(entry)
     folder, out = wish.folder, wish.out
     threshold = analyst.threshold if wish.threshold is None else wish.threshold
-    facts = sheet.Facts(folder, out, pictures, analyst.version, threshold)
+    facts = sheet.Facts(folder, out, images, analyst.version, threshold)
     page = sheet.page(facts, persons, once, {entry.key: crops.name(entry.key) for entry in entries}, skipped)
     files.write(out / "faces.csv", tables.faces_csv(entries, folder, out))
     files.write(out / "faces.parquet", tables.faces_parquet(entries, folder, out))

@@ -1,8 +1,8 @@
-"""What is known of the pictures of an album, in one SQLite file beside it: the next run analyzes only what is new.
+"""What is known of the images of an album, in one SQLite file beside it: the next run analyzes only what is new.
 
 A database, because a run may end at any moment (Ctrl-C, a flat battery) and must leave whole records behind; in the
 album's own folder, because it holds biometric data, and whoever deletes the folder has deleted all of it. Records are
-found by the picture's content and the FaceModelVersion: a renamed picture is known, and other models start afresh.
+found by the image's content and the FaceModelVersion: a renamed image is known, and other models start afresh.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ NAME = "album.sqlite"
 
 _LAYOUT = 1
 _TABLES = """
-CREATE TABLE pictures (
+CREATE TABLE images (
     digest TEXT, version TEXT, code TEXT, reason TEXT,
     PRIMARY KEY (digest, version)
 ) WITHOUT ROWID;
@@ -61,8 +61,8 @@ class Memory:
             self._database.commit()
 
     def known(self) -> set[str]:
-        """Digests of the pictures that need no second look."""
-        rows = self._database.execute("SELECT digest FROM pictures WHERE version = ?", (self._version,))
+        """Digests of the images that need no second look."""
+        rows = self._database.execute("SELECT digest FROM images WHERE version = ?", (self._version,))
         return {digest for (digest,) in rows}
 
     def keep(self, found: Iterable[Analyzed | Refused]) -> None:
@@ -74,7 +74,7 @@ class Memory:
                 )
                 code, reason = (each.code, each.reason) if isinstance(each, Refused) else (None, None)
                 self._database.execute(
-                    "INSERT OR REPLACE INTO pictures VALUES (?, ?, ?, ?)", (each.digest, self._version, code, reason)
+                    "INSERT OR REPLACE INTO images VALUES (?, ?, ?, ?)", (each.digest, self._version, code, reason)
                 )
                 if isinstance(each, Analyzed):
                     rows = [
@@ -85,7 +85,7 @@ class Memory:
 
     def refused(self) -> dict[str, Refused]:
         rows = self._database.execute(
-            "SELECT digest, code, reason FROM pictures WHERE version = ? AND code IS NOT NULL", (self._version,)
+            "SELECT digest, code, reason FROM images WHERE version = ? AND code IS NOT NULL", (self._version,)
         )
         return {row[0]: Refused(*row) for row in rows}
 
@@ -123,11 +123,11 @@ class Memory:
             )
 
     def forget_all_but(self, digests: Iterable[str]) -> None:
-        """Delete what is known of other pictures, and everything that other models found."""
+        """Delete what is known of other images, and everything that other models found."""
         with self._told(), self._database:
             self._database.execute("CREATE TEMP TABLE present (digest TEXT PRIMARY KEY)")
             self._database.executemany("INSERT OR IGNORE INTO present VALUES (?)", ((each,) for each in digests))
-            for table in ("pictures", "faces"):
+            for table in ("images", "faces"):
                 self._database.execute(
                     f"DELETE FROM {table} WHERE version != ? OR digest NOT IN (SELECT digest FROM present)",  # noqa: S608
                     (self._version,),

@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 from urllib.parse import quote
 
-_CONTROL_PICTURES = {code: 0x2400 + code for code in range(32)} | {0x7F: 0x2421}
+_CONTROL_IMAGES = {code: 0x2400 + code for code in range(32)} | {0x7F: 0x2421}
 
 
 def text(path: Path) -> str:
@@ -15,8 +15,8 @@ def text(path: Path) -> str:
 
 
 def shown(path: Path) -> str:
-    """A path in one line: control characters as the pictures that Unicode has of them."""
-    return text(path).translate(_CONTROL_PICTURES)
+    """A path in one line: control characters as the images that Unicode has of them."""
+    return text(path).translate(_CONTROL_IMAGES)
 
 
 def link(target: Path, base: Path) -> str:

@@ -2,7 +2,7 @@
 
 Faces are merged from the nearest on, as long as the faces of two groups are on average no farther apart than the
 threshold (agglomerative clustering with average linkage). Of the ways that were tried it is the one that neither chains
-strangers together (single linkage, DBSCAN) nor needs many pictures of everybody (HDBSCAN); docs/how-to/albums.md has
+strangers together (single linkage, DBSCAN) nor needs many images of everybody (HDBSCAN); docs/how-to/albums.md has
 figures.
 """
 

@@ -1,4 +1,4 @@
-"""Pictures as an album needs them: small enough to be analyzed, and the faces cut out to be looked at. Values only."""
+"""Images as an album needs them: small enough to be analyzed, and the faces cut out to be looked at. Values only."""
 
 from __future__ import annotations
 
@@ -6,9 +6,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from face_comparison import image
 from face_comparison.client.replies import BoundingBox
-from face_comparison.image import Header, Reduce
+from face_comparison.image import MAX_SIDE, Header, Reduce, decode, read_header
 from face_comparison.vision.analyzer import REDUCTIONS
 
 LARGEST_SIDE = 20_000
@@ -26,24 +25,24 @@ _SHRUNK_QUALITY = 95
 
 def header(data: bytes) -> Header:
     """Raises UnsupportedFormat, CorruptImage, ImageTooLarge."""
-    return image.read_header(data, LARGEST_SIDE)
+    return read_header(data, LARGEST_SIDE)
 
 
 def analyzable(data: bytes, of: Header, most_bytes: int) -> bytes:
-    """The picture as it is, or a smaller copy when it has more pixels or bytes than a service takes.
+    """The image as it is, or a smaller copy when it has more pixels or bytes than a service takes.
 
     Raises CorruptImage.
     """
     side = max(of.width, of.height)
-    if side <= image.MAX_SIDE and len(data) <= most_bytes:
+    if side <= MAX_SIDE and len(data) <= most_bytes:
         return data
-    reduce = next((each for each in reversed(REDUCTIONS) if -(-side // each) <= image.MAX_SIDE), REDUCTIONS[0])
-    picture = image.decode(data, of, reduce)
-    scale = image.MAX_SIDE / max(picture.shape[:2])
+    reduce = next((each for each in reversed(REDUCTIONS) if -(-side // each) <= MAX_SIDE), REDUCTIONS[0])
+    image = decode(data, of, reduce)
+    scale = MAX_SIDE / max(image.shape[:2])
     if scale < 1:
-        size = [max(1, int(scale * length)) for length in (picture.shape[1], picture.shape[0])]
-        picture = np.asarray(cv2.resize(picture, size, interpolation=cv2.INTER_AREA), np.uint8)
-    return _jpeg(picture, _SHRUNK_QUALITY)
+        size = [max(1, int(scale * length)) for length in (image.shape[1], image.shape[0])]
+        image = np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), np.uint8)
+    return _jpeg(image, _SHRUNK_QUALITY)
 
 
 def crops(data: bytes, of: Header, boxes: list[BoundingBox]) -> tuple[bytes, ...]:
@@ -52,23 +51,23 @@ def crops(data: bytes, of: Header, boxes: list[BoundingBox]) -> tuple[bytes, ...
         return ()
     smallest = min(_AROUND * max(box.width * of.width, box.height * of.height) for box in boxes)
     reduce: Reduce = next((each for each in REDUCTIONS if smallest / each >= CROP), 1)
-    picture = image.decode(data, of, reduce)
-    return tuple(_jpeg(_square(picture, box), _QUALITY) for box in boxes)
+    image = decode(data, of, reduce)
+    return tuple(_jpeg(_square(image, box), _QUALITY) for box in boxes)
 
 
-def _square(picture: NDArray[np.uint8], box: BoundingBox) -> NDArray[np.uint8]:
-    height, width = picture.shape[:2]
+def _square(image: NDArray[np.uint8], box: BoundingBox) -> NDArray[np.uint8]:
+    height, width = image.shape[:2]
     side = max(1, min(height, width, round(_AROUND * max(box.width * width, box.height * height))))
     left = round((box.left + box.width / 2) * width - side / 2)
     top = round((box.top + box.height / 2) * height - side / 2)
     left, top = min(max(left, 0), width - side), min(max(top, 0), height - side)
-    part = picture[top : top + side, left : left + side]
+    part = image[top : top + side, left : left + side]
     method = cv2.INTER_AREA if side > CROP else cv2.INTER_CUBIC
     return np.asarray(cv2.resize(part, (CROP, CROP), interpolation=method), np.uint8)
 
 
-def _jpeg(picture: NDArray[np.uint8], quality: int) -> bytes:
-    done, data = cv2.imencode(".jpg", cv2.cvtColor(picture, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, quality])
+def _jpeg(image: NDArray[np.uint8], quality: int) -> bytes:
+    done, data = cv2.imencode(".jpg", cv2.cvtColor(image, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, quality])
     if not done:
-        raise ValueError("the picture cannot be written as JPEG")
+        raise ValueError("the image cannot be written as JPEG")
     return data.tobytes()

@@ -19,11 +19,11 @@ AT_ONCE = 18
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What the page says of the whole. folder: of the photographs. pictures: files that were looked at."""
+    """What the page says of the whole. folder: of the photographs. images: files that were looked at."""
 
     folder: Path
     out: Path
-    pictures: int
+    images: int
     version: str
     threshold: float
 
@@ -40,7 +40,7 @@ class _Person:
     name: str
     title: str
     cover: str
-    pictures: int
+    images: int
     faces: Sequence[_Shown]
 
 
@@ -68,7 +68,7 @@ def page(
             name=names.person(number),
             title=f"Person {number}",
             cover=f"{FOLDER}/{crops[_best(entries).key]}",
-            pictures=len({entry.path for entry in entries}),
+            images=len({entry.path for entry in entries}),
             faces=list(shown(entries)),
         )
         for number, entries in sorted(persons.items(), key=lambda item: (-len(item[1]), item[0]))

@@ -1,7 +1,7 @@
-"""Every picture of a folder looked at once: several at a time, each by its content, what is known not again.
+"""Every image of a folder looked at once: several at a time, each by its content, what is known not again.
 
-Records are written as the pictures come in, so that an end at any moment costs a few of them. A face's crop is on the
-disk before its picture's record is: whatever has a record has its crops.
+Records are written as the images come in, so that an end at any moment costs a few of them. A face's crop is on the
+disk before its image's record is: whatever has a record has its crops.
 """
 
 from __future__ import annotations
@@ -14,17 +14,17 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from face_comparison.album import pixels
-from face_comparison.album.analysts import Analyst, PictureRefused
+from face_comparison.album.analysts import Analyst, ImageRefused
 from face_comparison.album.crops import Crops
 from face_comparison.album.faces import Analyzed, Refused, Skipped
 from face_comparison.album.memory import Memory
 from face_comparison.errors import CorruptImage, ImageTooLarge, UnsupportedFormat
 
 BATCH = 16
-"""Pictures between two writes to the disk: what an end without warning may cost."""
+"""Images between two writes to the disk: what an end without warning may cost."""
 
 _LAST_SECONDS = 20.0
-"""Time that Ctrl-C leaves to the pictures that are being analyzed."""
+"""Time that Ctrl-C leaves to the images that are being analyzed."""
 
 
 class Interrupted(Exception):
@@ -52,7 +52,7 @@ def survey(
     crops: Crops,
     done: Callable[[Outcome], None],
 ) -> Survey:
-    """Look at each picture that is not known. done: told of each picture, in the order in which they come.
+    """Look at each image that is not known. done: told of each image, in the order in which they come.
 
     Raises Interrupted, ServiceRefused; what was found until then is kept.
     """
@@ -122,7 +122,7 @@ class _Looker:
             found = self._analyzed(digest, data)
         except (UnsupportedFormat, CorruptImage, ImageTooLarge) as error:
             return path, digest, Refused(digest, error.code, error.message)
-        except PictureRefused as error:
+        except ImageRefused as error:
             if error.lasting:
                 return path, digest, Refused(digest, error.code, error.reason)
             return Skipped(path, error.code, error.reason)

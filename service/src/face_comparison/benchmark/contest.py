@@ -23,7 +23,7 @@ from msgspec import structs
 
 from face_comparison.benchmark import load, loops
 from face_comparison.benchmark.load import Call, Outcome
-from face_comparison.vision.analyzer import PictureAnalyzer, build_analyzer
+from face_comparison.vision.analyzer import ImageAnalyzer, build_analyzer
 from face_comparison.vision.bundle import Bundle
 
 IN_FLIGHT = (1, 8, 32)
@@ -41,10 +41,10 @@ BETWEEN_PROBES = 0.02
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """pictures: encoded, taken in turn. total: pictures that a contender has in each of its turns. threads: pictures
+    """images: encoded, taken in turn. total: images that a contender has in each of its turns. threads: images
     worked on at once, in the service and in the loops."""
 
-    pictures: Sequence[bytes]
+    images: Sequence[bytes]
     rounds: int
     total: int
     threads: int
@@ -55,7 +55,7 @@ class Plan:
 
 @dataclass(slots=True)
 class Entry:
-    """A contender's rounds: pictures a second, and for those that answer requests the median and 99th percentile of
+    """A contender's rounds: images a second, and for those that answer requests the median and 99th percentile of
     the seconds to a reply."""
 
     rates: list[float] = field(default_factory=list)
@@ -112,30 +112,30 @@ def _parsed(line: bytes) -> dict[str, Any]:
         return {}
 
 
-def calls(pictures: Sequence[bytes], raw: bool = False) -> list[Call]:
-    """A request a picture: JSON with base64, as most clients send it, or the picture itself as the body."""
+def calls(images: Sequence[bytes], raw: bool = False) -> list[Call]:
+    """A request an image: JSON with base64, as most clients send it, or the image itself as the body."""
     if raw:
-        return [Call(DETECT, {"Content-Type": "image/jpeg"}, picture) for picture in pictures]
+        return [Call(DETECT, {"Content-Type": "image/jpeg"}, image) for image in images]
     return [
         Call(
             DETECT,
             {"Content-Type": "application/json"},
-            json.dumps({"img": base64.b64encode(picture).decode()}).encode(),
+            json.dumps({"img": base64.b64encode(image).decode()}).encode(),
         )
-        for picture in pictures
+        for image in images
     ]
 
 
-def _analyzer(bundle: Bundle, plan: Plan) -> PictureAnalyzer:
-    """What the service runs; loaded for as many threads: for one alone, OpenVINO answers 3 to 5 ms sooner a picture."""
+def _analyzer(bundle: Bundle, plan: Plan) -> ImageAnalyzer:
+    """What the service runs; loaded for as many threads: for one alone, OpenVINO answers 3 to 5 ms sooner an image."""
     return build_analyzer(bundle, device=plan.device, engine=plan.engine, threads=plan.threads)
 
 
 def contest(bundle: Bundle, plan: Plan, progress: Callable[[str], None]) -> dict[str, Entry]:
     """Run every contender once unmeasured, then in every round once; results by name."""
-    cv2.setNumThreads(1)  # each contender's threads are pictures at once
+    cv2.setNumThreads(1)  # each contender's threads are images at once
     analyzer = _analyzer(bundle, plan)
-    # As OpenCV's own does: what landmarks on crops of the full picture cost, without which small faces are mistaken.
+    # As OpenCV's own does: what landmarks on crops of the full image cost, without which small faces are mistaken.
     once = structs.replace(bundle.manifest.detector, refine=())
     without = structs.replace(bundle, manifest=structs.replace(bundle.manifest, detector=once))
     hasty = _analyzer(without, plan)
@@ -144,7 +144,7 @@ def contest(bundle: Bundle, plan: Plan, progress: Callable[[str], None]) -> dict
 
         def served(in_flight: int, raw: bool = False) -> Callable[[int], Entry]:
             def turn(total: int) -> Entry:
-                outcome = load.run("127.0.0.1", running.port, calls(plan.pictures, raw), in_flight, total)
+                outcome = load.run("127.0.0.1", running.port, calls(plan.images, raw), in_flight, total)
                 if outcome.statuses[200] != total:
                     raise RuntimeError(f"the service did not answer every request: {dict(outcome.statuses)}")
                 return Entry([outcome.rate], [outcome.quantile(0.5)], [outcome.quantile(0.99)])
@@ -152,12 +152,12 @@ def contest(bundle: Bundle, plan: Plan, progress: Callable[[str], None]) -> dict
             return turn
 
         def looped(work: list[loops.Work], each: int = 1) -> Callable[[int], Entry]:
-            """each: threads that OpenCV takes for one picture."""
+            """each: threads that OpenCV takes for one image."""
 
             def turn(total: int) -> Entry:
                 cv2.setNumThreads(each)
                 try:
-                    return Entry([total / loops.loop(work, plan.pictures, total)])
+                    return Entry([total / loops.loop(work, plan.images, total)])
                 finally:
                     cv2.setNumThreads(1)
 
@@ -165,7 +165,7 @@ def contest(bundle: Bundle, plan: Plan, progress: Callable[[str], None]) -> dict
 
         contenders = {
             **{f"service, {count} in flight": served(count) for count in IN_FLIGHT},
-            "service, 8 in flight, picture as the body": served(8, raw=True),
+            "service, 8 in flight, image as the body": served(8, raw=True),
             f"plain loop, {plan.threads} threads": looped(loops.pipeline(analyzer, plan.threads)),
             "plain loop, 1 thread": looped(loops.pipeline(analyzer, 1)),
             f"plain loop, {plan.threads} threads, one look at each face": looped(loops.pipeline(hasty, plan.threads)),
@@ -175,7 +175,7 @@ def contest(bundle: Bundle, plan: Plan, progress: Callable[[str], None]) -> dict
         }
         for name, turn in contenders.items():
             progress(f"warming up: {name}")
-            turn(len(plan.pictures) * 2)
+            turn(len(plan.images) * 2)
             entries[name] = Entry()
         for number in range(plan.rounds):
             for name, turn in contenders.items():
@@ -188,18 +188,18 @@ def contest(bundle: Bundle, plan: Plan, progress: Callable[[str], None]) -> dict
 
 
 def added_latency(bundle: Bundle, plan: Plan, progress: Callable[[str], None]) -> float:
-    """Seconds that a request at 1 in flight takes more than the same picture in the plain pipeline: the median of
-    differences, picture by picture, each taken right after the other."""
+    """Seconds that a request at 1 in flight takes more than the same image in the plain pipeline: the median of
+    differences, image by image, each taken right after the other."""
     analyzer = _analyzer(bundle, plan)
     differences = []
     with service(plan) as running:
-        requests = calls(plan.pictures)
-        for index in range(plan.total + len(plan.pictures)):
-            progress(f"added latency: {index + 1} of {plan.total + len(plan.pictures)}")
-            position = index % len(plan.pictures)
-            own = loops.loop([analyzer.analyze], [plan.pictures[position]], 1)
+        requests = calls(plan.images)
+        for index in range(plan.total + len(plan.images)):
+            progress(f"added latency: {index + 1} of {plan.total + len(plan.images)}")
+            position = index % len(plan.images)
+            own = loops.loop([analyzer.analyze], [plan.images[position]], 1)
             outcome = load.run("127.0.0.1", running.port, [requests[position]], 1, 1)
-            if index >= len(plan.pictures):  # the first of each warms up
+            if index >= len(plan.images):  # the first of each warms up
                 differences.append(outcome.latencies[0] - own)
     return statistics.median(differences)
 
@@ -210,8 +210,8 @@ def flood(plan: Plan, progress: Callable[[str], None]) -> tuple[Outcome, Outcome
     # In a process of its own, whose threads do not keep the probe from running.
     with service(plan, FLOODED_QUEUE) as running, ProcessPoolExecutor(1, get_context("spawn")) as elsewhere:
         address, probes = ("127.0.0.1", running.port), Outcome()
-        elsewhere.submit(load.run, *address, calls(plan.pictures), 1, len(plan.pictures)).result()  # warms up
-        flooding = elsewhere.submit(load.run, *address, calls(plan.pictures), FLOOD, FLOOD * plan.total)
+        elsewhere.submit(load.run, *address, calls(plan.images), 1, len(plan.images)).result()  # warms up
+        flooding = elsewhere.submit(load.run, *address, calls(plan.images), FLOOD, FLOOD * plan.total)
         while not flooding.done():
             progress(f"flood: {len(probes.latencies)} probes")
             probes.add(load.run(*address, [Call("/livez", method="GET")], 1, 1))
@@ -235,7 +235,7 @@ def memory(plan: Plan, marks: Sequence[int], progress: Callable[[str], None]) ->
     with service(plan) as running:
         for mark in marks:
             progress(f"memory: {done} of {marks[-1]} requests")
-            load.run("127.0.0.1", running.port, calls(plan.pictures), 8, mark - done)
+            load.run("127.0.0.1", running.port, calls(plan.images), 8, mark - done)
             done = mark
             found[mark] = running.resident()
     return found
@@ -251,7 +251,7 @@ def table(entries: dict[str, Entry], threads: int) -> str:
     def milliseconds(values: list[float]) -> str:
         return f"{1000 * statistics.median(values):.0f}" if values else ""
 
-    lines = ["| | pictures/s | p50 ms | p99 ms | of the plain loop | of OpenCV's |", "|---|---|---|---|---|---|"]
+    lines = ["| | images/s | p50 ms | p99 ms | of the plain loop | of OpenCV's |", "|---|---|---|---|---|---|"]
     lines += [
         f"| {name} | {entry.rate:.1f} | {milliseconds(entry.p50)} | {milliseconds(entry.p99)} "
         f"| {ratio(entry, plain)} | {ratio(entry, opencv)} |"

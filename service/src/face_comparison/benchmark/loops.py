@@ -1,4 +1,4 @@
-"""Contenders without HTTP: this package's pipeline, and OpenCV's own, in plain loops over pictures in memory."""
+"""Contenders without HTTP: this package's pipeline, and OpenCV's own, in plain loops over images in memory."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ import cv2
 import numpy as np
 import onnx
 
-from face_comparison.vision.analyzer import PictureAnalyzer
+from face_comparison.vision.analyzer import ImageAnalyzer
 from face_comparison.vision.bundle import Bundle
 
 Work = Callable[[bytes], object]
 
 
-def loop(work: Sequence[Work], pictures: Sequence[bytes], total: int) -> float:
-    """Seconds that `total` pictures, taken in turn, take; one thread for each function in `work`."""
+def loop(work: Sequence[Work], images: Sequence[bytes], total: int) -> float:
+    """Seconds that `total` images, taken in turn, take; one thread for each function in `work`."""
     counter = itertools.count()
 
     def worker(step: Work) -> None:
         while (index := next(counter)) < total:
-            step(pictures[index % len(pictures)])
+            step(images[index % len(images)])
 
     threads = [threading.Thread(target=worker, args=(step,)) for step in work]
     start = time.perf_counter()
@@ -36,7 +36,7 @@ def loop(work: Sequence[Work], pictures: Sequence[bytes], total: int) -> float:
     return time.perf_counter() - start
 
 
-def pipeline(analyzer: PictureAnalyzer, threads: int) -> list[Work]:
+def pipeline(analyzer: ImageAnalyzer, threads: int) -> list[Work]:
     return [analyzer.analyze] * threads
 
 
@@ -55,16 +55,16 @@ def _opencv_step(detector: Path, embedder: Path, side: int) -> Work:
     recognize = cv2.FaceRecognizerSF.create(str(embedder), "")
 
     def step(data: bytes) -> list[np.ndarray[tuple[int, ...], np.dtype[np.float32]]]:
-        picture = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
-        if picture is None:
-            raise ValueError("OpenCV cannot decode the picture")
-        scale = min(1.0, side / max(picture.shape[:2]))
-        view = cv2.resize(picture, None, fx=scale, fy=scale)
+        image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
+        if image is None:
+            raise ValueError("OpenCV cannot decode the image")
+        scale = min(1.0, side / max(image.shape[:2]))
+        view = cv2.resize(image, None, fx=scale, fy=scale)
         find.setInputSize((view.shape[1], view.shape[0]))  # faster than one padded square, and as its samples do
         _, faces = find.detect(view)
         found = [] if faces is None else faces
         return [
-            np.asarray(recognize.feature(recognize.alignCrop(picture, face[:14] / scale)), np.float32) for face in found
+            np.asarray(recognize.feature(recognize.alignCrop(image, face[:14] / scale)), np.float32) for face in found
         ]
 
     return step

@@ -64,7 +64,7 @@ LISTED = 20
     "--service",
     metavar="URL",
     envvar="FACE_COMPARISON_SERVICE",
-    help="Let a running service find the faces, --threads pictures at once; the pictures are sent to it.",
+    help="Let a running service find the faces, --threads images at once; the images are sent to it.",
 )
 @click.option(
     "--api-key",
@@ -88,7 +88,7 @@ def command(  # noqa: PLR0913 (one for each option)
     """Group the photographs below DIR by the people on them, and write a page, tables and folders to OUT.
 
     What was found is kept in OUT: after Ctrl-C, or with more photographs, the next run looks only at what is new. The
-    exit status is 0 also when pictures had to be left out; they are listed with their reasons.
+    exit status is 0 also when images had to be left out; they are listed with their reasons.
     """
     try:
         import rich.progress  # noqa: F401, PLC0415
@@ -138,9 +138,9 @@ def _bar() -> Iterator[tuple[Callable[[int], None], Callable[[Outcome], None]]]:
     )
     console = Console(stderr=True)
     with progress.Progress(*columns, console=console, disable=not console.is_terminal) as shown:
-        task = shown.add_task("looking for pictures", total=None)
+        task = shown.add_task("looking for images", total=None)
         yield (
-            lambda pictures: shown.update(task, description="finding faces", total=pictures),
+            lambda images: shown.update(task, description="finding faces", total=images),
             lambda outcome: shown.advance(task),
         )
 
@@ -149,7 +149,7 @@ def summary(made: Made) -> str:
     """What was made and what was left out, in a few lines."""
     lines = [
         f"{_many(made.persons, 'person', 'people')} and {_many(made.once, 'face', 'faces')} seen only once,"
-        f" on {_many(made.pictures, 'picture', 'pictures')} ({made.analyzed} analyzed in this run): {made.page}"
+        f" on {_many(made.images, 'image', 'images')} ({made.analyzed} analyzed in this run): {made.page}"
     ]
     return "\n".join(lines + _left_out(made.skipped))
 
@@ -160,7 +160,7 @@ def _left_out(skipped: Sequence[Skipped]) -> list[str]:
     if not skipped:
         return []
     reasons = ", ".join(f"{count} {code}" for code, count in Counter(each.code for each in skipped).most_common())
-    # Pictures without a face are many in any album, and nobody's mistake.
+    # Images without a face are many in any album, and nobody's mistake.
     told = [each for each in skipped if each.code != "no_face"]
     lines = [f"left out, see skipped.csv: {reasons}"]
     lines += [f"  {names.shown(each.path)}: {each.code}: {each.reason}" for each in told[:LISTED]]

@@ -1,4 +1,4 @@
-"""What `detect` and `compare` share: the models, and picture files that fail one by one."""
+"""What `detect` and `compare` share: the models, and image files that fail one by one."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ MODEL_OPTIONS = ("bundle", "device", "engine", "threads")
 
 
 def loaded(given: dict[str, str | None]) -> tuple[Analyzer, int]:
-    """The analyzer that the options ask for, and how many pictures it works on at once."""
+    """The analyzer that the options ask for, and how many images it works on at once."""
     _, load, threads = loadable(given)
     return load(), threads
 
 
 def loadable(given: dict[str, str | None]) -> tuple[Manifest, Callable[[], Analyzer], int]:
-    """What the bundle that the options ask for says of itself, how to load its networks, and how many pictures these
+    """What the bundle that the options ask for says of itself, how to load its networks, and how many images these
     work on at once."""
     from face_comparison.models import loader  # noqa: PLC0415 (it takes a second, which `--help` would pay)
 
@@ -59,7 +59,7 @@ def pixels(path: Path) -> NDArray[np.uint8]:
 def analyses(
     analyzer: Analyzer, paths: Iterable[Path], threads: int
 ) -> Iterator[tuple[Path, Analysis | FaceComparisonError]]:
-    """What is on each picture, or what is wrong with it, in the order given."""
+    """What is on each image, or what is wrong with it, in the order given."""
     with ThreadPoolExecutor(threads) as pool:
         paths = list(paths)
         yield from zip(paths, pool.map(partial(_analysis, analyzer), paths), strict=True)

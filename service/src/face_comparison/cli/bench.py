@@ -15,22 +15,22 @@ MEMORY_MARKS = (1_000, 20_000)
 
 
 @click.command("bench")
-@click.argument("pictures", nargs=-1, type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.argument("images", nargs=-1, type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @options.from_settings("bundle", "device", "engine", "threads", "workers")
 @click.option(
     "--rounds", envvar="FACE_COMPARISON_ROUNDS", default=5, show_default=True, help="Turns that every contender has."
 )
-@click.option("--total", envvar="FACE_COMPARISON_TOTAL", default=60, show_default=True, help="Pictures in a turn.")
+@click.option("--total", envvar="FACE_COMPARISON_TOTAL", default=60, show_default=True, help="Images in a turn.")
 @click.option(
     "--memory",
     envvar="FACE_COMPARISON_MEMORY",
     is_flag=True,
     help=f"Measure memory too, over {MEMORY_MARKS[-1]} requests.",
 )
-def command(pictures: tuple[Path, ...], rounds: int, total: int, memory: bool, **given: str | None) -> None:
-    """Compare the service with the same pipeline in a plain loop and with OpenCV's own, on PICTURES (or a sample).
+def command(images: tuple[Path, ...], rounds: int, total: int, memory: bool, **given: str | None) -> None:
+    """Compare the service with the same pipeline in a plain loop and with OpenCV's own, on IMAGES (or a sample).
 
-    Every contender works with the same number of threads on the same pictures, in turns.
+    Every contender works with the same number of threads on the same images, in turns.
     """
     # Not at the top: they take a second to import, and `--help` needs none of them.
     from face_comparison import cpus  # noqa: PLC0415
@@ -39,7 +39,7 @@ def command(pictures: tuple[Path, ...], rounds: int, total: int, memory: bool, *
 
     settings = options.settings(given)
     opened = loader.opened(settings, options.bundles_folder())
-    data = [path.read_bytes() for path in pictures]
+    data = [path.read_bytes() for path in images]
     data = data or [resources.files("face_comparison").joinpath("sample.jpg").read_bytes()]
     workers = settings.workers or 1
     plan = contest.Plan(

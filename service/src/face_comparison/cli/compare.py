@@ -1,4 +1,4 @@
-"""`face-comparison compare`: is the person of the first picture on the others?"""
+"""`face-comparison compare`: is the person of the first image on the others?"""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from face_comparison.vision.types import Analysis, Face
 
 SAME, DIFFERENT = 0, 1
-"""Exit statuses: on all of the other pictures, or missing on at least one."""
+"""Exit statuses: on all of the other images, or missing on at least one."""
 
 
 @click.command("compare")
@@ -40,7 +40,7 @@ SAME, DIFFERENT = 0, 1
     metavar="OUT.png",
     type=click.Path(path_type=Path, dir_okay=False),
     envvar="FACE_COMPARISON_DRAW",
-    help="Also write a picture of it: the pictures side by side, the faces, and how alike they are.",
+    help="Also write an image of it: the images side by side, the faces, and how alike they are.",
 )
 @options.from_settings(*analyzers.MODEL_OPTIONS)
 def command(
@@ -52,11 +52,11 @@ def command(
     draw: Path | None,
     **given: str | None,
 ) -> None:
-    """Say whether the person of picture A (its largest face) is on each picture B.
+    """Say whether the person of image A (its largest face) is on each image B.
 
-    The exit status is 0 when the person is on all of them, 1 when not, 2 when a picture could not be judged.
+    The exit status is 0 when the person is on all of them, 1 when not, 2 when an image could not be judged.
     """
-    from face_comparison.vision.matching import largest_face, picture_match  # noqa: PLC0415
+    from face_comparison.vision.matching import image_match, largest_face  # noqa: PLC0415
     from face_comparison.wire import responses  # noqa: PLC0415 (see `analyzers.loaded`)
 
     analyzer, threads = analyzers.loaded(given)
@@ -71,7 +71,7 @@ def command(
         if isinstance(analysis, FaceComparisonError):
             return analysis
         try:
-            return picture_match(face.hash, analysis, calibration)
+            return image_match(face.hash, analysis, calibration)
         except FaceComparisonError as error:
             return error
 
@@ -122,7 +122,7 @@ def table(
     source: Path, faces: int, verdicts: list[tuple[Path, TargetMatch | FaceComparisonError]], threshold: float
 ) -> str:
     """The verdicts for people, aligned."""
-    rows = [("picture", "verdict", "distance", "probability of one person")]
+    rows = [("image", "verdict", "distance", "probability of one person")]
     for path, verdict in verdicts:
         if isinstance(verdict, FaceComparisonError):
             rows.append((str(path), f"{verdict.code}: {verdict.message}", "", ""))

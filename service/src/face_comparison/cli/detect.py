@@ -1,4 +1,4 @@
-"""`face-comparison detect`: the faces of picture files, as JSON lines or as a picture."""
+"""`face-comparison detect`: the faces of image files, as JSON lines or as an image."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ if TYPE_CHECKING:
     metavar="OUT.png",
     type=click.Path(path_type=Path, dir_okay=False),
     envvar="FACE_COMPARISON_DRAW",
-    help="Also write the picture with its faces marked; of one IMAGE only.",
+    help="Also write the image with its faces marked; of one IMAGE only.",
 )
 @options.from_settings(*analyzers.MODEL_OPTIONS)
 def command(images: tuple[Path, ...], draw: Path | None, **given: str | None) -> None:
-    """Print the faces of each picture, one JSON object a line: what the service answers, and the file's name.
+    """Print the faces of each image, one JSON object a line: what the service answers, and the file's name.
 
-    A picture that cannot be used is told on stderr; the others are done all the same, and the exit status is 2.
+    An image that cannot be used is told on stderr; the others are done all the same, and the exit status is 2.
     """
     from face_comparison.wire import responses  # noqa: PLC0415 (see `analyzers.loaded`)
 

@@ -50,7 +50,7 @@ class _Commands(click.Group):
 @click.command(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 120})
 @click.version_option(__version__, prog_name="face-comparison")
 def main() -> None:
-    """Finds faces in pictures and says whether two are the same person.
+    """Finds faces in images and says whether two are the same person.
 
     Every option can be given in the environment, as FACE_COMPARISON_ and its name: --max-body-bytes is
     FACE_COMPARISON_MAX_BODY_BYTES.

@@ -12,7 +12,7 @@ It needs nothing of the service but its address: neither its models nor its serv
 """
 
 from face_comparison.client.connection import Client, ServiceError, ServiceUnreachable
-from face_comparison.client.pictures import Picture, Subject
+from face_comparison.client.images import ImageSource, Subject
 from face_comparison.client.replies import (
     About,
     BoundingBox,
@@ -33,8 +33,8 @@ __all__ = [
     "Comparison",
     "Detection",
     "Face",
+    "ImageSource",
     "Match",
-    "Picture",
     "Quality",
     "ServiceError",
     "ServiceUnreachable",

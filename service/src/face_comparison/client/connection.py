@@ -13,10 +13,10 @@ import msgspec
 import urllib3
 
 from face_comparison.client import replies
-from face_comparison.client.pictures import picture_fields, subject_fields
+from face_comparison.client.images import image_fields, subject_fields
 
 if TYPE_CHECKING:
-    from face_comparison.client.pictures import Picture, Subject
+    from face_comparison.client.images import ImageSource, Subject
 
 TIMEOUT_SECONDS = 60.0
 CONNECT_SECONDS = 10.0
@@ -76,14 +76,14 @@ class Client:
         self._pool = pool or urllib3.PoolManager(maxsize=16)
 
     def detect(
-        self, picture: Picture, *, max_faces: int | None = None, min_confidence: float | None = None
+        self, image: ImageSource, *, max_faces: int | None = None, min_confidence: float | None = None
     ) -> replies.Detection:
-        """Faces of one picture: at most max_faces (1-100), each of at least min_confidence (0-1).
+        """Faces of one image: at most max_faces (1-100), each of at least min_confidence (0-1).
 
-        Raises ServiceError, ServiceUnreachable, and what `picture_fields` raises for what is no picture.
+        Raises ServiceError, ServiceUnreachable, and what `image_fields` raises for what is no image.
         """
         options = {"max_faces": max_faces, "min_confidence": min_confidence}
-        return replies.detection(self._post("", {**picture_fields(picture), **_given(options)}))
+        return replies.detection(self._post("", {**image_fields(image), **_given(options)}))
 
     def compare(
         self, source: Subject, targets: Subject | Iterable[Subject], *, threshold: float | None = None

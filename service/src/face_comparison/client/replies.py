@@ -1,4 +1,4 @@
-"""Replies as values. Boxes and landmarks are in fractions (0-1) of the upright picture, whatever its size."""
+"""Replies as values. Boxes and landmarks are in fractions (0-1) of the upright image, whatever its size."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 @dataclass(frozen=True, slots=True)
 class BoundingBox:
-    """A face's place: fractions of the upright picture's width and height, origin top left."""
+    """A face's place: fractions of the upright image's width and height, origin top left."""
 
     left: float
     top: float
@@ -22,7 +22,7 @@ class BoundingBox:
 
 @dataclass(frozen=True, slots=True)
 class Quality:
-    """sharpness, brightness: 0-100. face_size: shorter side of the box, pixels of the upright picture."""
+    """sharpness, brightness: 0-100. face_size: shorter side of the box, pixels of the upright image."""
 
     sharpness: float
     brightness: float
@@ -31,7 +31,7 @@ class Quality:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Face:
-    """One face of a picture.
+    """One face of an image.
 
     confidence: the detector's, 0-1. landmarks: x and y by name (`eyeLeft`, ...). hash: (768,) float32 of norm 1, which
     compares only with hashes of the same model_version.

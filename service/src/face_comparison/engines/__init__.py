@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from face_comparison.errors import AcceleratorUnavailable, InvalidSettings
 
 Shape = tuple[int, int, int]
-"""A bucket: pictures in a batch, height, width."""
+"""A bucket: images in a batch, height, width."""
 
 ENGINES = ("auto", "openvino", "onnxruntime")
 DEVICES = ("auto", "cpu", "cuda")
@@ -23,8 +23,8 @@ DEVICES = ("auto", "cpu", "cuda")
 class Session(Protocol):
     """One loaded network, safe to call from several threads at once."""
 
-    def run(self, pictures: NDArray[np.uint8]) -> Sequence[NDArray[np.float32]]:
-        """Outputs, in the network's own order, of pictures (N, H, W, 3) uint8 RGB whose shape is one of the buckets.
+    def run(self, images: NDArray[np.uint8]) -> Sequence[NDArray[np.float32]]:
+        """Outputs, in the network's own order, of images (N, H, W, 3) uint8 RGB whose shape is one of the buckets.
 
         The arrays belong to the caller. The first run of a bucket may take a second: it is made ready then.
         """

@@ -135,8 +135,8 @@ class _OnnxruntimeSession:
         self._session = session
         self._input = session.get_inputs()[0].name
 
-    def run(self, pictures: NDArray[np.uint8]) -> Sequence[NDArray[np.float32]]:
-        return self._session.run(None, {self._input: pictures})  # type: ignore[no-any-return]
+    def run(self, images: NDArray[np.uint8]) -> Sequence[NDArray[np.float32]]:
+        return self._session.run(None, {self._input: images})  # type: ignore[no-any-return]
 
 
 class _BucketSessions:
@@ -150,5 +150,5 @@ class _BucketSessions:
     def __init__(self, sessions: Mapping[Shape, onnxruntime.InferenceSession]) -> None:
         self._sessions = {(*shape, 3): _OnnxruntimeSession(session) for shape, session in sessions.items()}
 
-    def run(self, pictures: NDArray[np.uint8]) -> Sequence[NDArray[np.float32]]:
-        return self._sessions[pictures.shape].run(pictures)
+    def run(self, images: NDArray[np.uint8]) -> Sequence[NDArray[np.float32]]:
+        return self._sessions[images.shape].run(images)

@@ -83,30 +83,30 @@ class _OpenVinoSession:
         self._waiting = {(*shape, 3) for shape in shapes}
         self._ready: dict[tuple[int, ...], Requests] = {}
 
-    def run(self, pictures: NDArray[np.uint8]) -> Sequence[NDArray[np.float32]]:
-        shape = pictures.shape
+    def run(self, images: NDArray[np.uint8]) -> Sequence[NDArray[np.float32]]:
+        shape = images.shape
         if shape not in self._ready:
             with self._first:
                 if shape not in self._ready:
-                    return self._first_run(pictures)
-        return _run(self._ready[shape], pictures)
+                    return self._first_run(images)
+        return _run(self._ready[shape], images)
 
-    def _first_run(self, pictures: NDArray[np.uint8]) -> Sequence[NDArray[np.float32]]:
-        if pictures.shape not in self._waiting:
-            raise ValueError(f"no bucket has the shape {pictures.shape}")
-        requests = self._compiled(pictures.shape)
-        outputs = _run(requests, pictures)
-        self._ready[pictures.shape] = requests
-        self._waiting.remove(pictures.shape)
+    def _first_run(self, images: NDArray[np.uint8]) -> Sequence[NDArray[np.float32]]:
+        if images.shape not in self._waiting:
+            raise ValueError(f"no bucket has the shape {images.shape}")
+        requests = self._compiled(images.shape)
+        outputs = _run(requests, images)
+        self._ready[images.shape] = requests
+        self._waiting.remove(images.shape)
         if not self._waiting:
             del self._compiled  # the network's weights go with it
         return outputs
 
 
-def _run(requests: Requests, pictures: NDArray[np.uint8]) -> Sequence[NDArray[np.float32]]:
+def _run(requests: Requests, images: NDArray[np.uint8]) -> Sequence[NDArray[np.float32]]:
     request = requests.get()
     try:
-        request.infer({0: pictures}, share_inputs=True)
+        request.infer({0: images}, share_inputs=True)
         # By position: the names of YuNet's outputs do not survive every version's graph transformations.
         return [np.array(output.data) for output in request.output_tensors]
     finally:

@@ -1,4 +1,4 @@
-// Sends the chosen pictures to this very service and shows its reply. Nothing is stored, and nothing goes elsewhere.
+// Sends the chosen images to this very service and shows its reply. Nothing is stored, and nothing goes elsewhere.
 "use strict";
 
 const element = (id) => document.getElementById(id);

@@ -1,4 +1,4 @@
-"""Which network addresses a picture may be fetched from. Values in, values out: nothing here resolves or connects.
+"""Which network addresses an image may be fetched from. Values in, values out: nothing here resolves or connects.
 
 Judged are the addresses that a connection would go to, never the text of a URL: a decimal or octal spelling, a name
 that resolves to 127.0.0.1 and a plain 127.0.0.1 all arrive here as the same address. What is public is listed here and

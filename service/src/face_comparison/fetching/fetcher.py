@@ -1,4 +1,4 @@
-"""Pictures by URL: the only client of other machines, and the guard that keeps callers out of this network.
+"""Images by URL: the only client of other machines, and the guard that keeps callers out of this network.
 
 A name is resolved once, every address it has is judged, and the connection goes to one of those very addresses: no
 second look-up that could answer otherwise, no library that connects, follows redirects or reads proxy settings from
@@ -50,7 +50,7 @@ class FetchPolicy:
     """What may be fetched, and at what cost.
 
     allowed_hosts: names, addresses and CIDRs open although they are not public. allowed_buckets: none means any.
-    max_bytes: of one picture. seconds: for one picture, redirects included. connect_seconds: for each address tried.
+    max_bytes: of one image. seconds: for one image, redirects included. connect_seconds: for each address tried.
     read_seconds: without a byte.
     """
 
@@ -64,7 +64,7 @@ class FetchPolicy:
 
 
 class Fetcher:
-    """Fetches pictures under one policy. Safe to use from many threads at once."""
+    """Fetches images under one policy. Safe to use from many threads at once."""
 
     def __init__(self, policy: FetchPolicy) -> None:
         self._policy = policy
@@ -196,12 +196,12 @@ class _Limits:
 
 
 def _received_at_most(max_bytes: int) -> int:
-    """Headers and the lengths of chunks come on top of a picture; a reply that is mostly those is no picture."""
+    """Headers and the lengths of chunks come on top of an image; a reply that is mostly those is no image."""
     return 2 * max_bytes + 2**20
 
 
 class _LimitedSocket(socket.socket):
-    """A socket that receives no longer than the whole fetch may last, and no more than any picture needs.
+    """A socket that receives no longer than the whole fetch may last, and no more than any image needs.
 
     A timeout alone starts anew with every byte, so that a server which sends one a second is never late. Parsers have
     gaps: `http.client` takes a chunk of length -1 for "all there is", and would keep all of it.
@@ -214,7 +214,7 @@ class _LimitedSocket(socket.socket):
         received = super().recv_into(buffer, nbytes or memoryview(buffer).nbytes, flags)
         self.limits.bytes -= received
         if self.limits.bytes < 0:
-            raise BodyTooLarge("the reply of the URL's server is much larger than a picture may be")
+            raise BodyTooLarge("the reply of the URL's server is much larger than an image may be")
         return received
 
 
@@ -227,7 +227,7 @@ def _headers(url: HttpUrl) -> dict[str, str]:
         "Host": url.authority,
         "User-Agent": USER_AGENT,
         "Accept": "image/jpeg, image/png, image/bmp, */*;q=0.1",
-        "Accept-Encoding": "identity",  # pictures are compressed already
+        "Accept-Encoding": "identity",  # images are compressed already
         "Connection": "close",
     }
 

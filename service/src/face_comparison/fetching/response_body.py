@@ -33,12 +33,12 @@ def read_body(read: Callable[[int], bytes], declared: int | None, encoding: str 
             raise too_large(max_bytes)
         parts.append(part)
     if (declared is not None and received < declared) or (unpack is not None and not unpack.eof):
-        raise UrlFetchFailed("the picture was cut off: the connection ended before its last byte")
+        raise UrlFetchFailed("the image was cut off: the connection ended before its last byte")
     return b"".join(parts)
 
 
 def too_large(max_bytes: int) -> BodyTooLarge:
-    return BodyTooLarge(f"the picture at the URL is larger than {max_bytes} bytes")
+    return BodyTooLarge(f"the image at the URL is larger than {max_bytes} bytes")
 
 
 def _unpacking(encoding: str | None) -> zlib._Decompress | None:
@@ -48,11 +48,11 @@ def _unpacking(encoding: str | None) -> zlib._Decompress | None:
         return None
     if name in {"gzip", "x-gzip", "deflate"}:
         return zlib.decompressobj(_GZIP_OR_ZLIB)
-    raise UrlFetchFailed("the picture was sent with a compression other than gzip and deflate")
+    raise UrlFetchFailed("the image was sent with a compression other than gzip and deflate")
 
 
 def _unpacked(unpack: zlib._Decompress, chunk: bytes, at_most: int) -> bytes:
     try:
         return unpack.decompress(chunk, at_most)
     except zlib.error:
-        raise UrlFetchFailed("the picture was sent compressed, and cannot be decompressed") from None
+        raise UrlFetchFailed("the image was sent compressed, and cannot be decompressed") from None

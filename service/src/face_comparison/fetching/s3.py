@@ -30,7 +30,7 @@ _ATTEMPTS = 2
 
 
 class ObjectStore:
-    """Reads pictures from buckets. Safe to use from many threads at once; boto3 is loaded at the first read."""
+    """Reads images from buckets. Safe to use from many threads at once; boto3 is loaded at the first read."""
 
     def __init__(
         self, allowed_buckets: tuple[str, ...], max_bytes: int, connect_seconds: float, read_seconds: float
@@ -45,7 +45,7 @@ class ObjectStore:
     def read(self, url: S3Url, limit: TimeLimit) -> bytes:
         """The object. Raises UrlNotAllowed, UrlFetchFailed, BodyTooLarge, UrlFetchTimeout or the limit's own error."""
         if self._allowed and url.bucket not in self._allowed:
-            raise UrlNotAllowed("pictures from this S3 bucket are not allowed; see --allowed-buckets")
+            raise UrlNotAllowed("images from this S3 bucket are not allowed; see --allowed-buckets")
         if not url.key or url.key.endswith("/"):
             raise UrlNotAllowed("the S3 URL names no object: it has the form s3://bucket/key")
         return self._reads.call(lambda: _translated(lambda: self._read(url, limit), url), limit)

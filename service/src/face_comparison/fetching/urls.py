@@ -1,4 +1,4 @@
-"""The two kinds of URL that name a picture, taken apart strictly. Values in, values out.
+"""The two kinds of URL that name an image, taken apart strictly. Values in, values out.
 
 What is not plainly right is refused rather than repaired: two readers of one odd URL seldom agree on its host, and the
 difference is where guards are passed. Messages repeat no part of a URL but its scheme: the rest may hold a secret.

@@ -1,4 +1,4 @@
-"""Bytes of a picture to upright RGB pixels, or an error: never pixels guessed from the part that could be read.
+"""Bytes of an image to upright RGB pixels, or an error: never pixels guessed from the part that could be read.
 
 The format is judged by content, every limit is checked on the header before a pixel is decoded, and what a decoder
 below would let pass (cut data, bad checksums, streams that never end) is refused here. Values in, values out: no
@@ -19,7 +19,7 @@ from face_comparison.image import bmp, jpeg, png
 from face_comparison.image.exif import SWAPS_SIDES, upright
 
 MAX_SIDE = 4096
-"""Longest side of an accepted picture, pixels."""
+"""Longest side of an accepted image, pixels."""
 
 Reduce = Literal[1, 2, 4, 8]
 
@@ -31,7 +31,7 @@ Format = Literal["jpeg", "png", "bmp"]
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """What a picture says of itself. width, height: pixels of the upright picture. orientation: EXIF, 1-8."""
+    """What an image says of itself. width, height: pixels of the upright image. orientation: EXIF, 1-8."""
 
     format: Format
     width: int
@@ -45,7 +45,7 @@ def format_of(start: bytes) -> Format:
     for name in names:
         if start[: len(_READERS[name].SIGNATURE)] == _READERS[name].SIGNATURE:
             return name
-    raise UnsupportedFormat("the data is no JPEG, PNG or BMP picture (judged by its content)")
+    raise UnsupportedFormat("the data is no JPEG, PNG or BMP image (judged by its content)")
 
 
 def read_header(data: bytes, max_side: int = MAX_SIDE) -> Header:
@@ -57,9 +57,9 @@ def read_header(data: bytes, max_side: int = MAX_SIDE) -> Header:
     name = format_of(data)
     width, height, orientation = _READERS[name].dimensions(data)
     if width < 1 or height < 1:
-        raise CorruptImage(f"the picture claims a size of {width}x{height} pixels")
+        raise CorruptImage(f"the image claims a size of {width}x{height} pixels")
     if max(width, height) > max_side:
-        raise ImageTooLarge(f"the picture has {width}x{height} pixels; its longest side may have {max_side}")
+        raise ImageTooLarge(f"the image has {width}x{height} pixels; its longest side may have {max_side}")
     if SWAPS_SIDES[orientation]:
         width, height = height, width
     return Header(name, width, height, orientation)
@@ -68,9 +68,9 @@ def read_header(data: bytes, max_side: int = MAX_SIDE) -> Header:
 def decode(data: bytes, header: Header, reduce: Reduce = 1) -> NDArray[np.uint8]:
     """Pixels (H, W, 3), RGB, upright, C-contiguous and owned by the caller. Transparent parts are shown on white.
 
-    header: of the same data. reduce: JPEG pictures are decoded at 1/reduce of their sides, rounded up, which saves
-    most of the work; PNG and BMP pictures are always decoded whole. Raises CorruptImage when anything of the
-    picture is missing or damaged. The interpreter lock is released while pixels are decoded.
+    header: of the same data. reduce: JPEG images are decoded at 1/reduce of their sides, rounded up, which saves
+    most of the work; PNG and BMP images are always decoded whole. Raises CorruptImage when anything of the
+    image is missing or damaged. The interpreter lock is released while pixels are decoded.
     """
     across = (header.height, header.width) if SWAPS_SIDES[header.orientation] else (header.width, header.height)
     pixels = _READERS[header.format].pixels(data, *across, reduce)

@@ -1,6 +1,6 @@
 """EXIF orientation: how a camera was held, read from the one tag that says so, and undone on the pixels.
 
-Damaged metadata is no damage of the picture: whatever cannot be read means orientation 1, as it stands.
+Damaged metadata is no damage of the image: whatever cannot be read means orientation 1, as it stands.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ def orientation_of(tiff: bytes) -> int:
 
 
 def upright(pixels: NDArray[np.uint8], orientation: int) -> NDArray[np.uint8]:
-    """The picture (H, W, 3) as it should be seen; the same array when orientation is 1. C-contiguous."""
+    """The image (H, W, 3) as it should be seen; the same array when orientation is 1. C-contiguous."""
     match orientation:
         case 2:
             turned = cv2.flip(pixels, 1)

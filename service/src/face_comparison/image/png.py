@@ -34,7 +34,7 @@ _KEY_SIZES = {_GREY: 2, _RGB: 6}
 """Bytes of the one colour that is transparent, for the colour types that may name one."""
 
 _ADAM7 = ((0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), (1, 0, 2, 2), (0, 1, 1, 2))
-"""First column and row, and the steps between columns and rows, of the seven passes of an interlaced picture."""
+"""First column and row, and the steps between columns and rows, of the seven passes of an interlaced image."""
 
 _LAST_FILTER = 4
 _INFLATE_IN = 1 << 16
@@ -139,7 +139,7 @@ def _colours(shape: _Shape, palette: bytes, transparency: bytes) -> tuple[bytes,
 
 
 def _plain(shape: _Shape, palette: bytes, transparency: bytes, compressed: list[memoryview]) -> bytearray:
-    """The same picture as a PNG without compression, with nothing in it that a decoder could stumble over."""
+    """The same image as a PNG without compression, with nothing in it that a decoder could stumble over."""
     plain = bytearray(SIGNATURE)
     header = struct.pack(">IIBBBBB", shape.width, shape.height, shape.depth, shape.colour, 0, 0, shape.interlaced)
     for kind, content in ((b"IHDR", header), (b"PLTE", palette), (b"tRNS", transparency), (b"IDAT", _ZLIB_BEGIN)):
@@ -212,7 +212,7 @@ def _decoded(plain: bytearray, shape: _Shape, transparency: bytes) -> NDArray[np
         raise CorruptImage("the PNG cannot be decoded")
     if opaque:
         return np.asarray(decoded, np.uint8)
-    del plain  # as big as the picture; what follows needs room too
+    del plain  # as big as the image; what follows needs room too
     if decoded.ndim == 2:  # grey, one value of which is transparent
         most = (1 << shape.depth) - 1
         key = int.from_bytes(transparency, "big")

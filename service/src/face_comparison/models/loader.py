@@ -9,7 +9,7 @@ from face_comparison.errors import InvalidBundle
 from face_comparison.models import bundle_store
 from face_comparison.settings import Settings
 from face_comparison.vision import bundle
-from face_comparison.vision.analyzer import PictureAnalyzer, build_analyzer
+from face_comparison.vision.analyzer import ImageAnalyzer, build_analyzer
 from face_comparison.vision.bundle import Bundle
 
 
@@ -32,11 +32,11 @@ def load_analyzer(
     threads: int,
     on_batch: Callable[[str, int], None] = lambda network, size: None,
     every_bucket: bool = True,
-) -> PictureAnalyzer:
+) -> ImageAnalyzer:
     """The bundle's networks on the device and engine of the settings.
 
-    threads: pictures analyzed at once. on_batch, every_bucket: see `build_analyzer`; with every bucket, as in a
-    service, the networks have also been tried on the built-in sample. A command's own first picture is its trial.
+    threads: images analyzed at once. on_batch, every_bucket: see `build_analyzer`; with every bucket, as in a
+    service, the networks have also been tried on the built-in sample. A command's own first image is its trial.
     Raises InvalidBundle, AcceleratorUnavailable.
     """
     analyzer = build_analyzer(

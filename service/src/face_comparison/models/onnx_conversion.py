@@ -2,7 +2,7 @@
 
 The form: a single input, uint8 (N, H, W, 3) RGB 0-255, with N (and, where the network allows, H and W) free; plain
 float32 weights. Colour order, mean, scale and layout that the network was trained with become its first nodes, so no
-engine and no caller repeats them, and a picture travels to an accelerator as bytes, a quarter of the size.
+engine and no caller repeats them, and an image travels to an accelerator as bytes, a quarter of the size.
 
 Graphs in, graphs out: no download, no digest, no disk (`publishing.py` has those).
 """
@@ -127,7 +127,7 @@ def _free_batch(graph: onnx.GraphProto) -> None:
                 tensor.CopyFrom(numpy_helper.from_array(shape, tensor.name))
     for value in graph.output:
         for index, dimension in enumerate(value.type.tensor_type.shape.dim):
-            # Only the last dimension (channels, coordinates, the embedding's width) is the same for every picture.
+            # Only the last dimension (channels, coordinates, the embedding's width) is the same for every image.
             if index < len(value.type.tensor_type.shape.dim) - 1:
                 dimension.dim_param = "N" if index == 0 else f"{value.name}_{index}"
 
@@ -135,28 +135,28 @@ def _free_batch(graph: onnx.GraphProto) -> None:
 def _prepend_preprocessing(graph: onnx.GraphProto, preprocessing: Preprocessing) -> None:
     name = graph.input[0].name
     shape = ["N", preprocessing.height or "H", preprocessing.width or "W", 3]
-    nodes = [helper.make_node("Cast", ["picture"], ["picture_float"], to=TensorProto.FLOAT)]
-    value = "picture_float"
+    nodes = [helper.make_node("Cast", ["image"], ["image_float"], to=TensorProto.FLOAT)]
+    value = "image_float"
 
     def constant(label: str, data: NDArray[np.generic]) -> str:
         graph.initializer.append(numpy_helper.from_array(data, label))
         return label
 
     if preprocessing.color == "BGR":
-        order = constant("picture_bgr_order", np.array([2, 1, 0], np.int64))
-        nodes.append(helper.make_node("Gather", [value, order], ["picture_bgr"], axis=3))
-        value = "picture_bgr"
+        order = constant("image_bgr_order", np.array([2, 1, 0], np.int64))
+        nodes.append(helper.make_node("Gather", [value, order], ["image_bgr"], axis=3))
+        value = "image_bgr"
     if preprocessing.mean != 0:
-        mean = constant("picture_mean", np.array(preprocessing.mean, np.float32))
-        nodes.append(helper.make_node("Sub", [value, mean], ["picture_centred"]))
-        value = "picture_centred"
+        mean = constant("image_mean", np.array(preprocessing.mean, np.float32))
+        nodes.append(helper.make_node("Sub", [value, mean], ["image_centred"]))
+        value = "image_centred"
     if preprocessing.scale != 1:
-        scale = constant("picture_scale", np.array(preprocessing.scale, np.float32))
-        nodes.append(helper.make_node("Mul", [value, scale], ["picture_scaled"]))
-        value = "picture_scaled"
+        scale = constant("image_scale", np.array(preprocessing.scale, np.float32))
+        nodes.append(helper.make_node("Mul", [value, scale], ["image_scaled"]))
+        value = "image_scaled"
     nodes.append(helper.make_node("Transpose", [value], [name], perm=[0, 3, 1, 2]))
     del graph.input[:]
-    graph.input.append(helper.make_tensor_value_info("picture", TensorProto.UINT8, shape))
+    graph.input.append(helper.make_tensor_value_info("image", TensorProto.UINT8, shape))
     kept = list(graph.node)
     del graph.node[:]
     graph.node.extend(nodes + kept)

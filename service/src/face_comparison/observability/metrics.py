@@ -24,7 +24,7 @@ CONTENT_TYPE = CONTENT_TYPE_PLAIN_0_0_4
 
 disable_created_metrics()  # type: ignore[no-untyped-call]  # a time of creation beside every counter serves nobody here
 
-# A stage takes from half a millisecond (detection of a small picture on a GPU) to the 10 s of a slow fetch.
+# A stage takes from half a millisecond (detection of a small image on a GPU) to the 10 s of a slow fetch.
 _SECONDS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.035, 0.05, 0.075, 0.1, 0.15, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 
 REQUESTS = Counter("face_comparison_requests_total", "Requests answered.", ["route", "code"])
@@ -33,13 +33,13 @@ REQUEST_SECONDS = Histogram(
 )
 STAGE_SECONDS = Histogram(
     "face_comparison_stage_seconds",
-    "Time of one stage of one picture or request: read, fetch, queue, decode, detect, embed.",
+    "Time of one stage of one image or request: read, fetch, queue, decode, detect, embed.",
     ["stage"],
     buckets=_SECONDS,
 )
 FACES = Histogram(
-    "face_comparison_faces_per_picture",
-    "Faces found in a picture.",
+    "face_comparison_faces_per_image",
+    "Faces found in an image.",
     buckets=(0, 1, 2, 3, 5, 10, 20, 50, 100),
 )
 BATCH_SIZE = Histogram(
@@ -50,7 +50,7 @@ BATCH_SIZE = Histogram(
 )
 IN_FLIGHT = Gauge("face_comparison_in_flight", "Requests admitted and not yet answered.", multiprocess_mode="livesum")
 QUEUE_DEPTH = Gauge(
-    "face_comparison_queue_depth", "Pictures that wait for a computing slot.", multiprocess_mode="livesum"
+    "face_comparison_queue_depth", "Images that wait for a computing slot.", multiprocess_mode="livesum"
 )
 REJECTED = Counter(
     "face_comparison_rejected_total", "Requests refused before any work: overloaded, draining, not_ready.", ["reason"]

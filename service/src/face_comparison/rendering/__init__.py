@@ -1,4 +1,4 @@
-"""Pictures with their faces marked, and comparisons side by side, made to be looked at."""
+"""Images with their faces marked, and comparisons side by side, made to be looked at."""
 
 from face_comparison.rendering.comparison import Compared, compared
 from face_comparison.rendering.faces import drawn

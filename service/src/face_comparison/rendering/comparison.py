@@ -1,4 +1,4 @@
-"""A comparison to be looked at: a row for each target, both pictures side by side, and what was found.
+"""A comparison to be looked at: a row for each target, both images side by side, and what was found.
 
 Above, a line joins the two faces that decided; below stand both faces close up (they are small on a group photograph),
 the verdict in words, and the distance on a scale with the threshold marked. Verdicts are told by colours that
@@ -14,7 +14,7 @@ from itertools import pairwise
 import cv2
 import numpy as np
 
-from face_comparison.rendering.strokes import SUBPIXELS, Color, Picture, at, plate
+from face_comparison.rendering.strokes import SUBPIXELS, Color, Image, at, plate
 from face_comparison.vision.matching import Calibration, TargetMatch
 from face_comparison.vision.types import Box, Face
 
@@ -31,21 +31,21 @@ MOST_PIXELS = 24_000
 
 _HEIGHTS = (240, 640)
 _NARROWEST, _WIDEST = 0.75, 1.5
-"""Of the place for a picture, in heights; a picture beyond is fitted into it."""
+"""Of the place for an image, in heights; an image beyond is fitted into it."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Compared:
-    """One target. picture: upright RGB, None when it cannot be shown. found: its verdict, or why there is none."""
+    """One target. image: upright RGB, None when it cannot be shown. found: its verdict, or why there is none."""
 
     name: str
-    picture: Picture | None
+    image: Image | None
     found: TargetMatch | str
 
 
 @dataclass(frozen=True, slots=True)
 class _Place:
-    """A picture on the canvas: where it is, and how many times its size."""
+    """An image on the canvas: where it is, and how many times its size."""
 
     left: float
     top: float
@@ -60,19 +60,19 @@ class _Place:
         )
 
 
-def compared(name: str, picture: Picture, face: Face, targets: Sequence[Compared], calibration: Calibration) -> Picture:
-    """The source's name, upright RGB picture and face against each target, one below the other."""
+def compared(name: str, image: Image, face: Face, targets: Sequence[Compared], calibration: Calibration) -> Image:
+    """The source's name, upright RGB image and face against each target, one below the other."""
     height = int(np.clip(MOST_PIXELS / len(targets) - 200, *_HEIGHTS))
     unit = max(0.62, height / _HEIGHTS[1])  # below, text could not be read
-    first = _panel_width([picture], height)
-    second = _panel_width([each.picture for each in targets if each.picture is not None], height)
+    first = _panel_width([image], height)
+    second = _panel_width([each.image for each in targets if each.image is not None], height)
     sizes = _Sizes(height, first, second, unit)
-    return np.vstack([_row(Compared(name, picture, ""), face, each, calibration, sizes) for each in targets])
+    return np.vstack([_row(Compared(name, image, ""), face, each, calibration, sizes) for each in targets])
 
 
 @dataclass(frozen=True, slots=True)
 class _Sizes:
-    """Pixels. height: of the pictures. source, target: widths of their places. unit: what all else is multiplied by."""
+    """Pixels. height: of the images. source, target: widths of their places. unit: what all else is multiplied by."""
 
     height: int
     source: int
@@ -83,20 +83,20 @@ class _Sizes:
         return max(1, round(pixels * self.unit))
 
 
-def _panel_width(pictures: Sequence[Picture], height: int) -> int:
-    natural = [picture.shape[1] / picture.shape[0] for picture in pictures] or [1.0]
+def _panel_width(images: Sequence[Image], height: int) -> int:
+    natural = [image.shape[1] / image.shape[0] for image in images] or [1.0]
     return round(height * float(np.clip(max(natural), _NARROWEST, _WIDEST)))
 
 
-def _row(source: Compared, face: Face, target: Compared, calibration: Calibration, sizes: _Sizes) -> Picture:
+def _row(source: Compared, face: Face, target: Compared, calibration: Calibration, sizes: _Sizes) -> Image:
     edge, below = sizes.of(16), sizes.of(128)
     width = 3 * edge + sizes.source + sizes.target
     canvas = np.full((sizes.height + below + 3 * edge, width, 3), GROUND, np.uint8)
-    assert source.picture is not None  # noqa: S101 (it was compared)
-    first = _shown(canvas, source.picture, edge, edge, sizes.source, sizes.height)
+    assert source.image is not None  # noqa: S101 (it was compared)
+    first = _shown(canvas, source.image, edge, edge, sizes.source, sizes.height)
     beside, second = 2 * edge + sizes.source, None
-    if target.picture is not None:
-        second = _shown(canvas, target.picture, beside, edge, sizes.target, sizes.height)
+    if target.image is not None:
+        second = _shown(canvas, target.image, beside, edge, sizes.target, sizes.height)
     else:
         plate(canvas, beside, edge, sizes.target, sizes.height, CARD)
     plate(canvas, edge, sizes.height + 2 * edge, width - 2 * edge, below, CARD)
@@ -107,25 +107,25 @@ def _row(source: Compared, face: Face, target: Compared, calibration: Calibratio
         _faces(canvas, (first, face), second, found, sizes)
     _name(canvas, source.name, first.left, sizes.source, sizes)
     _name(canvas, target.name, second.left if second else beside, sizes.target, sizes)
-    _told(canvas, (source.picture, face), target, calibration, sizes)
+    _told(canvas, (source.image, face), target, calibration, sizes)
     return canvas
 
 
-# --- the pictures -----------------------------------------------------------------------------------------------------
+# --- the images -----------------------------------------------------------------------------------------------------
 
 
-def _shown(canvas: Picture, picture: Picture, left: int, top: int, width: int, height: int) -> _Place:
-    """Draw a picture as large as its place allows, in the middle of it."""
-    times = min(width / picture.shape[1], height / picture.shape[0])
-    size = max(1, round(picture.shape[1] * times)), max(1, round(picture.shape[0] * times))
-    fitted = cv2.resize(picture, size, interpolation=cv2.INTER_AREA if times < 1 else cv2.INTER_CUBIC)
+def _shown(canvas: Image, image: Image, left: int, top: int, width: int, height: int) -> _Place:
+    """Draw an image as large as its place allows, in the middle of it."""
+    times = min(width / image.shape[1], height / image.shape[0])
+    size = max(1, round(image.shape[1] * times)), max(1, round(image.shape[0] * times))
+    fitted = cv2.resize(image, size, interpolation=cv2.INTER_AREA if times < 1 else cv2.INTER_CUBIC)
     left, top = left + (width - size[0]) // 2, top + (height - size[1]) // 2
     canvas[top : top + size[1], left : left + size[0]] = fitted
     return _Place(left, top, times)
 
 
 def _faces(
-    canvas: Picture, source: tuple[_Place, Face], second: _Place | None, found: TargetMatch, sizes: _Sizes
+    canvas: Image, source: tuple[_Place, Face], second: _Place | None, found: TargetMatch, sizes: _Sizes
 ) -> None:
     """Frames, and a line between the two faces that decided."""
     best = found.faces[0]
@@ -148,13 +148,13 @@ def _faces(
     _frame(canvas, one, color, sizes.of(4))
 
 
-def _frame(canvas: Picture, box: Box, color: Color, line: int) -> None:
+def _frame(canvas: Image, box: Box, color: Color, line: int) -> None:
     corners = at(box.left, box.top), at(box.left + box.width, box.top + box.height)
     for stroke, width in ((GROUND, line + 2), (color, line)):
         cv2.rectangle(canvas, *corners, stroke, width, cv2.LINE_AA, SUBPIXELS)
 
 
-def _joined(canvas: Picture, one: Box, other: Box, color: Color, same: bool, sizes: _Sizes) -> None:
+def _joined(canvas: Image, one: Box, other: Box, color: Color, same: bool, sizes: _Sizes) -> None:
     """A line from frame to frame, broken when they are different people, with a sign in its middle."""
     start, end = _leaving(one, _middle(other)), _leaving(other, _middle(one))
     length = float(np.hypot(*(end - start)))
@@ -186,7 +186,7 @@ def _leaving(box: Box, towards: np.ndarray) -> np.ndarray:
     return np.asarray(middle + way * min(1.0, share))
 
 
-def _label(canvas: Picture, box: Box, text: str, sizes: _Sizes) -> None:
+def _label(canvas: Image, box: Box, text: str, sizes: _Sizes) -> None:
     size = sizes.of(17)
     width = _text_width(text, size)
     left = int(np.clip(box.left, 0, max(0, canvas.shape[1] - width - 8)))
@@ -195,8 +195,8 @@ def _label(canvas: Picture, box: Box, text: str, sizes: _Sizes) -> None:
     _text(canvas, text, left + 4, top + 4, size, GROUND)
 
 
-def _name(canvas: Picture, name: str, left: float, width: int, sizes: _Sizes) -> None:
-    """In the picture's corner. width: of its place."""
+def _name(canvas: Image, name: str, left: float, width: int, sizes: _Sizes) -> None:
+    """In the image's corner. width: of its place."""
     edge, size = sizes.of(16), sizes.of(17)
     start = round(left) + edge // 2
     shown = _fitting(name, size, width - 3 * edge)
@@ -208,9 +208,7 @@ def _name(canvas: Picture, name: str, left: float, width: int, sizes: _Sizes) ->
 # --- what is told below -----------------------------------------------------------------------------------------------
 
 
-def _told(
-    canvas: Picture, source: tuple[Picture, Face], target: Compared, calibration: Calibration, sizes: _Sizes
-) -> None:
+def _told(canvas: Image, source: tuple[Image, Face], target: Compared, calibration: Calibration, sizes: _Sizes) -> None:
     edge, side = sizes.of(16), sizes.of(96)
     top = canvas.shape[0] - edge - sizes.of(128) + edge
     left = 2 * edge
@@ -219,10 +217,10 @@ def _told(
     if not isinstance(found, str):
         color = SAME if found.faces[0].same_person else DIFFERENT
         closeups = [(*source, color)]
-        if target.picture is not None and found.faces[0].face is not None:
-            closeups.append((target.picture, found.faces[0].face, color))
-    for picture, face, color in closeups:
-        canvas[top : top + side, left : left + side] = _closeup(picture, face, side)
+        if target.image is not None and found.faces[0].face is not None:
+            closeups.append((target.image, found.faces[0].face, color))
+    for image, face, color in closeups:
+        canvas[top : top + side, left : left + side] = _closeup(image, face, side)
         _frame(canvas, Box(left, top, side - 1, side - 1), color, sizes.of(3))
         left += side + edge // 2
     left += edge
@@ -248,19 +246,19 @@ def _percent(probability: float) -> str:
     return f"{np.clip(100 * probability, 0.01, 99.99):.2f} %"
 
 
-def _closeup(picture: Picture, face: Face, side: int) -> Picture:
+def _closeup(image: Image, face: Face, side: int) -> Image:
     """The face and a little around it, square."""
     box = face.box
-    reach = max(1, min(*picture.shape[:2], round(1.5 * max(box.width, box.height))))
-    left = int(np.clip(box.left + box.width / 2 - reach / 2, 0, picture.shape[1] - reach))
-    top = int(np.clip(box.top + box.height / 2 - reach / 2, 0, picture.shape[0] - reach))
-    part = picture[top : top + reach, left : left + reach]
+    reach = max(1, min(*image.shape[:2], round(1.5 * max(box.width, box.height))))
+    left = int(np.clip(box.left + box.width / 2 - reach / 2, 0, image.shape[1] - reach))
+    top = int(np.clip(box.top + box.height / 2 - reach / 2, 0, image.shape[0] - reach))
+    part = image[top : top + reach, left : left + reach]
     method = cv2.INTER_AREA if reach > side else cv2.INTER_CUBIC
     return np.asarray(cv2.resize(part, (side, side), interpolation=method), np.uint8)
 
 
 def _scale(
-    canvas: Picture,
+    canvas: Image,
     corner: tuple[int, int],
     width: int,
     values: tuple[float, float],
@@ -297,7 +295,7 @@ def _font(text: str) -> cv2.FontFace:
     return cv2.FontFace("sans" if text.isascii() else "uni")  # "uni" has Chinese, Japanese and Korean, too
 
 
-def _text(canvas: Picture, text: str, left: int, top: int, size: int, ink: Color) -> None:
+def _text(canvas: Image, text: str, left: int, top: int, size: int, ink: Color) -> None:
     _, above, _, _ = cv2.getTextSize((0, 0), "Ag", (0, 0), _font(text), size, 600)
     cv2.putText(canvas, text, (left, top - above), ink, _font(text), size, 600)
 

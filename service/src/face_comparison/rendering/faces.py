@@ -1,6 +1,6 @@
-"""A picture with its faces marked, made to be looked at: frames, landmarks, and how certain the detector is.
+"""An image with its faces marked, made to be looked at: frames, landmarks, and how certain the detector is.
 
-Sizes follow the picture and the faces, so that a passport photograph and a group of forty look equally good. Values in,
+Sizes follow the image and the faces, so that a passport photograph and a group of forty look equally good. Values in,
 values out.
 """
 
@@ -13,19 +13,19 @@ from dataclasses import replace
 import cv2
 import numpy as np
 
-from face_comparison.rendering.strokes import COLORS, SHADE, SUBPIXELS, WHITE, Color, Picture, at, plate
+from face_comparison.rendering.strokes import COLORS, SHADE, SUBPIXELS, WHITE, Color, Image, at, plate
 from face_comparison.vision.types import Box, Face
 
 SMALLEST = 640
-"""Longer side in pixels up to which a picture is enlarged: on fewer, neither frame nor text can be seen."""
+"""Longer side in pixels up to which an image is enlarged: on fewer, neither frame nor text can be seen."""
 
 
-def drawn(picture: Picture, faces: Sequence[Face]) -> Picture:
-    """A copy of an upright RGB picture (H, W, 3) on which every face is framed and labelled, numbered from 1.
+def drawn(image: Image, faces: Sequence[Face]) -> Image:
+    """A copy of an upright RGB image (H, W, 3) on which every face is framed and labelled, numbered from 1.
 
-    A small picture comes back a whole number of times larger.
+    A small image comes back a whole number of times larger.
     """
-    canvas, faces = _enlarged(picture, faces)
+    canvas, faces = _enlarged(image, faces)
     # Small faces first, so that the frame of a face in front is not crossed by one behind.
     for number, face in sorted(enumerate(faces, 1), key=lambda item: item[1].box.area):
         color = COLORS[(number - 1) % len(COLORS)]
@@ -37,12 +37,12 @@ def drawn(picture: Picture, faces: Sequence[Face]) -> Picture:
     return canvas
 
 
-def _enlarged(picture: Picture, faces: Sequence[Face]) -> tuple[Picture, Sequence[Face]]:
-    times = math.ceil(SMALLEST / max(picture.shape[:2]))
+def _enlarged(image: Image, faces: Sequence[Face]) -> tuple[Image, Sequence[Face]]:
+    times = math.ceil(SMALLEST / max(image.shape[:2]))
     if times <= 1:
-        return np.ascontiguousarray(picture).copy(), faces
-    size = (picture.shape[1] * times, picture.shape[0] * times)
-    larger = np.asarray(cv2.resize(picture, size, interpolation=cv2.INTER_CUBIC), np.uint8)
+        return np.ascontiguousarray(image).copy(), faces
+    size = (image.shape[1] * times, image.shape[0] * times)
+    larger = np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_CUBIC), np.uint8)
 
     def scaled(face: Face) -> Face:
         box = Box(*(times * value for value in (face.box.left, face.box.top, face.box.width, face.box.height)))
@@ -51,13 +51,13 @@ def _enlarged(picture: Picture, faces: Sequence[Face]) -> tuple[Picture, Sequenc
     return larger, [scaled(face) for face in faces]
 
 
-def _line_width(canvas: Picture, face: Face) -> int:
-    by_picture = max(canvas.shape[:2]) / 400
+def _line_width(canvas: Image, face: Face) -> int:
+    by_image = max(canvas.shape[:2]) / 400
     by_face = min(face.box.width, face.box.height) / 20
-    return max(1, round(float(min(by_picture, by_face))))
+    return max(1, round(float(min(by_image, by_face))))
 
 
-def _frame(canvas: Picture, face: Face, color: Color, line: int) -> None:
+def _frame(canvas: Image, face: Face, color: Color, line: int) -> None:
     """Four corners, and a faint line between them: it says where the face is without covering it."""
     left, top = face.box.left, face.box.top
     right, bottom = left + face.box.width, top + face.box.height
@@ -76,15 +76,15 @@ def _frame(canvas: Picture, face: Face, color: Color, line: int) -> None:
     cv2.polylines(canvas, strokes, False, color, line, cv2.LINE_AA, SUBPIXELS)
 
 
-def _landmarks(canvas: Picture, face: Face, color: Color, line: int) -> None:
+def _landmarks(canvas: Image, face: Face, color: Color, line: int) -> None:
     radius = max(1.0, 0.9 * line)
     for x, y in face.landmarks.tolist():
         for size, fill in ((radius + max(1.0, line / 2), WHITE), (radius, color)):
             cv2.circle(canvas, at(x, y), round(size * 2**SUBPIXELS), fill, cv2.FILLED, cv2.LINE_AA, SUBPIXELS)
 
 
-def _label(canvas: Picture, face: Face, text: str, color: Color) -> None:
-    """A plate above the frame, or inside it where the picture ends."""
+def _label(canvas: Image, face: Face, text: str, color: Color) -> None:
+    """A plate above the frame, or inside it where the image ends."""
     height, width = canvas.shape[:2]
     size = round(min(max(width, height) / 38, max(11.0, face.box.width / 5)))
     font = cv2.FontFace("sans")

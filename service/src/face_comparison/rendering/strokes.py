@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 Color = tuple[int, int, int]
-Picture = NDArray[np.uint8]
+Image = NDArray[np.uint8]
 
 COLORS: tuple[Color, ...] = (
     (0, 158, 115),
@@ -29,15 +29,15 @@ SUBPIXELS = 3
 """Fractional bits of coordinates: what is drawn moves by eighths of a pixel."""
 
 
-def png(picture: Picture) -> bytes:
-    """An RGB picture as a PNG file."""
-    done, data = cv2.imencode(".png", cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))
+def png(image: Image) -> bytes:
+    """An RGB image as a PNG file."""
+    done, data = cv2.imencode(".png", cv2.cvtColor(image, cv2.COLOR_RGB2BGR))
     if not done:
-        raise ValueError("the picture cannot be written as PNG")
+        raise ValueError("the image cannot be written as PNG")
     return data.tobytes()
 
 
-def plate(canvas: Picture, left: int, top: int, width: int, height: int, color: Color) -> None:
+def plate(canvas: Image, left: int, top: int, width: int, height: int, color: Color) -> None:
     """A rectangle with round corners."""
     radius = height // 4
     shape = np.zeros((height, width), np.uint8)

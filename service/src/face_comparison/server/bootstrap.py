@@ -19,7 +19,7 @@ from face_comparison.vision.types import Analysis
 from face_comparison.web.app import create_app
 
 Loader = Callable[[Settings, int], Analyzer]
-"""Makes the analyzer of a process: settings, and the number of pictures that it works on at once. Raises what stops the
+"""Makes the analyzer of a process: settings, and the number of images that it works on at once. Raises what stops the
 start."""
 
 

@@ -69,7 +69,7 @@ class TimedSocket(socket.socket):
         """Throw away what has come, at most `most` bytes; how many, 0 once the client has said that it is done.
 
         On Linux nothing is copied (MSG_TRUNC, tcp(7)), and one call takes all that there is: with 64 clients whose
-        pictures were refused, a probe was answered in half the time.
+        images were refused, a probe was answered in half the time.
         """
         return self.recv_into(_UNREAD, min(most, len(_UNREAD)), socket.MSG_TRUNC)
 

@@ -44,7 +44,7 @@ CONNECTIONS = 2000
 """Connections that one worker keeps open; idle ones cost no thread."""
 
 OTHER_FILES = 512
-"""Open files that are no clients' connections: models, libraries, pictures being fetched."""
+"""Open files that are no clients' connections: models, libraries, images being fetched."""
 
 KEEPALIVE_SECONDS = 75
 """Longer than the 60 s for which common proxies keep idle connections: whoever closes last never races a request."""
@@ -266,7 +266,7 @@ def _raised_file_limit(connections: int) -> int:
 def _share_memory(arenas: int) -> None:
     """Let all threads allocate from a few common arenas, if this is glibc.
 
-    By default every thread gets its own, up to eight a core, and what is freed in one is of no use to another: pictures
+    By default every thread gets its own, up to eight a core, and what is freed in one is of no use to another: images
     and replies then stay behind in dozens of them. Measured on 3,000 mixed requests without models: 79 MiB, not 116.
     """
     with suppress(OSError, AttributeError):

@@ -1,7 +1,7 @@
 """Who may enter, who may compute, and until when: the queue, as one worker process sees it.
 
 A request is admitted before its body is read, so that what waits in memory is bounded; it then takes a slot only while
-the models work on one of its pictures, so that a slow sender or a slow server of pictures never keeps a core idle.
+the models work on one of its images, so that a slow sender or a slow server of images never keeps a core idle.
 Slots are handed over in the order of arrival. The queue is that of the whole service: a worker refuses nobody while
 another has room. Nothing here knows of HTTP, of models or of other processes, and the clock is an argument.
 """
@@ -57,7 +57,7 @@ class Admission:
 
     @property
     def queue_depth(self) -> int:
-        """Pictures that are ready and wait for a slot."""
+        """Images that are ready and wait for a slot."""
         return len(self._waiting)
 
     @contextmanager
@@ -103,7 +103,7 @@ class Admission:
 
     def _give(self, seconds: float) -> None:
         with self._lock:
-            # A moving average over about the last eight pictures.
+            # A moving average over about the last eight images.
             self._seconds_per_slot += (seconds - self._seconds_per_slot) / 8
             if self._waiting:
                 self._waiting.popleft().set()

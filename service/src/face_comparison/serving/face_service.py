@@ -1,4 +1,4 @@
-"""What a request asks for, carried out: pictures fetched, decoded from base64, analyzed in turn, compared.
+"""What a request asks for, carried out: images fetched, decoded from base64, analyzed in turn, compared.
 
 Knows admission, the analyzer and the fetcher; knows nothing of HTTP. Fetching never holds a computing slot.
 """
@@ -20,12 +20,12 @@ from face_comparison.errors import FaceComparisonError
 from face_comparison.observability import metrics
 from face_comparison.serving.admission import Ticket
 from face_comparison.vision.analyzer import Analyzer, ModelInfo
-from face_comparison.vision.matching import Calibration, TargetMatch, hash_match, largest_face, picture_match
+from face_comparison.vision.matching import Calibration, TargetMatch, hash_match, image_match, largest_face
 from face_comparison.vision.types import Analysis, Face
-from face_comparison.wire.requests import MAX_FACES, CompareRequest, DetectRequest, FaceHash, Picture, Subject, Url
+from face_comparison.wire.requests import MAX_FACES, CompareRequest, DetectRequest, FaceHash, Image, Subject, Url
 
-PICTURES_AT_ONCE = 4
-"""Pictures of one comparison that are fetched or wait for a slot at the same time: one caller with a hundred targets
+IMAGES_AT_ONCE = 4
+"""Images of one comparison that are fetched or wait for a slot at the same time: one caller with a hundred targets
 must not push all others aside, and no more than these are held in memory."""
 
 
@@ -38,7 +38,7 @@ class Stages:
 
     def __init__(self) -> None:
         self.seconds: dict[str, float] = {}
-        self.pictures = 0
+        self.images = 0
         self.faces = 0
         self._lock = threading.Lock()
 
@@ -47,12 +47,12 @@ class Stages:
         with self._lock:
             self.seconds[stage] = self.seconds.get(stage, 0.0) + seconds
 
-    def add_picture(self, analysis: Analysis) -> None:
+    def add_image(self, analysis: Analysis) -> None:
         metrics.FACES.observe(len(analysis.faces))
         for stage, seconds in analysis.stages.items():
             self.add(stage, seconds)
         with self._lock:
-            self.pictures += 1
+            self.images += 1
             self.faces += len(analysis.faces)
 
     @contextmanager
@@ -84,8 +84,8 @@ class FaceService:
         return self._analyzer.model
 
     def detect(self, request: DetectRequest, ticket: Ticket, stages: Stages) -> Analysis:
-        """Faces of one picture. Raises what the fetcher, the analyzer and the ticket raise."""
-        return self._analysis(request.picture, ticket, stages, request.max_faces, request.min_confidence)
+        """Faces of one image. Raises what the fetcher, the analyzer and the ticket raise."""
+        return self._analysis(request.image, ticket, stages, request.max_faces, request.min_confidence)
 
     def compare(self, request: CompareRequest, ticket: Ticket, stages: Stages) -> Comparison:
         """The source's largest face against every face of each target.
@@ -93,8 +93,8 @@ class FaceService:
         Raises what went wrong with the source; what went wrong with a target is that target's result.
         """
         calibration = self.model.calibration(request.threshold)
-        # Threads of its own, so that slow servers of one request's pictures hold up no other request.
-        pool = ThreadPoolExecutor(PICTURES_AT_ONCE, "comparison")
+        # Threads of its own, so that slow servers of one request's images hold up no other request.
+        pool = ThreadPoolExecutor(IMAGES_AT_ONCE, "comparison")
         try:
             source = self._begun(pool, request.source, ticket, stages)
             targets = [
@@ -122,16 +122,16 @@ class FaceService:
         return pool.submit(self._analysis, subject, ticket, stages, MAX_FACES, None)
 
     def _analysis(
-        self, picture: Picture, ticket: Ticket, stages: Stages, max_faces: int, min_confidence: float | None
+        self, image: Image, ticket: Ticket, stages: Stages, max_faces: int, min_confidence: float | None
     ) -> Analysis:
-        if isinstance(picture, Url):
+        if isinstance(image, Url):
             with stages.timed("fetch"):
-                data = self._fetcher.fetch(picture.text, ticket.deadline)
+                data = self._fetcher.fetch(image.text, ticket.deadline)
         else:
-            data = picture
+            data = image
         with _slot(ticket, stages):
             analysis = self._analyzer.analyze(data, max_faces=max_faces, min_confidence=min_confidence)
-        stages.add_picture(analysis)
+        stages.add_image(analysis)
         return analysis
 
 
@@ -159,6 +159,6 @@ def _matched(
     try:
         if isinstance(target, FaceHash):
             return hash_match(source, target.vector, calibration)
-        return picture_match(source, target.result(), calibration)
+        return image_match(source, target.result(), calibration)
     except Exception as error:
         return error

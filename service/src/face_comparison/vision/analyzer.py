@@ -1,4 +1,4 @@
-"""From a picture's bytes to its faces: the seam between the face pipeline and whoever calls it (HTTP, command line).
+"""From an image's bytes to its faces: the seam between the face pipeline and whoever calls it (HTTP, command line).
 
 As a library:
 
@@ -18,8 +18,8 @@ from typing import Protocol
 
 import numpy as np
 
-from face_comparison import engines, image
-from face_comparison.image import Reduce
+from face_comparison import engines
+from face_comparison.image import Reduce, decode, read_header
 from face_comparison.vision import recognizer
 from face_comparison.vision.batching import Direct, Gathered
 from face_comparison.vision.bundle import Bundle, Comparison, Manifest, Review, Strangers
@@ -29,17 +29,17 @@ from face_comparison.vision.recognizer import Recognizer
 from face_comparison.vision.types import Analysis
 
 SMALLEST_FACE = 112.0
-"""Shorter side of a face, in pixels of the decoded picture, from which on a finer picture adds nothing: networks see
+"""Shorter side of a face, in pixels of the decoded image, from which on a finer image adds nothing: networks see
 faces of at most about this size."""
 
 REDUCTIONS: tuple[Reduce, ...] = (8, 4, 2, 1)
-"""What JPEG pictures can be decoded smaller by, coarsest first."""
+"""What JPEG images can be decoded smaller by, coarsest first."""
 
 
 @dataclass(frozen=True, slots=True)
 class Buckets:
-    """Shapes that networks are loaded for: sizes of batch of whole pictures, of crops and of faces, and aspects of the
-    whole pictures."""
+    """Shapes that networks are loaded for: sizes of batch of whole images, of crops and of faces, and aspects of the
+    whole images."""
 
     views: tuple[int, ...]
     crops: tuple[int, ...]
@@ -49,7 +49,7 @@ class Buckets:
 
 # A batch gains little on a CPU (4 faces take 3.5 times as long as one) and every size of the embedder takes 90 MiB.
 CPU = Buckets(views=(1,), crops=(1, 4), faces=(1,), aspects=recognizer.ASPECTS)
-# A bucket takes a second to plan. 16 whole pictures at once would take 2 ms less than four times 4, and most of the
+# A bucket takes a second to plan. 16 whole images at once would take 2 ms less than four times 4, and most of the
 # memory.
 CUDA = Buckets(views=(1, 4), crops=(1, 4, 16), faces=(1, 4, 16), aspects=recognizer.SQUARE)
 
@@ -90,14 +90,14 @@ class Analyzer(Protocol):
     def model(self) -> ModelInfo: ...
 
     def analyze(self, data: bytes, *, max_faces: int = 100, min_confidence: float | None = None) -> Analysis:
-        """Faces of an encoded picture, at most max_faces (the largest), each with at least min_confidence (0-1).
+        """Faces of an encoded image, at most max_faces (the largest), each with at least min_confidence (0-1).
 
         Raises UnsupportedFormat, CorruptImage, ImageTooLarge.
         """
         ...
 
 
-class PictureAnalyzer:
+class ImageAnalyzer:
     """The Analyzer of one bundle on one engine; safe to call from several threads at once."""
 
     def __init__(self, model: ModelInfo, manifest: Manifest, recognizer: Recognizer) -> None:
@@ -111,31 +111,31 @@ class PictureAnalyzer:
         stages = {"decode": 0.0, "detect": 0.0, "embed": 0.0}
         minimum = self._model.min_confidence if min_confidence is None else min_confidence
         with _timed(stages, "decode"):
-            header = image.read_header(data)
+            header = read_header(data)
             reduce = reduction(max(header.width, header.height), self._manifest.detector.side)
-            picture = Pyramid(image.decode(data, header, reduce))
+            image = Pyramid(decode(data, header, reduce))
         with _timed(stages, "detect"):
-            found = self._recognizer.propose(picture, minimum)
-        # A finer picture is decoded for the small ones among the sure faces, before crops are cut from it, and once
+            found = self._recognizer.propose(image, minimum)
+        # A finer image is decoded for the small ones among the sure faces, before crops are cut from it, and once
         # more where only the crops showed that a face is one.
         needed = found.at(np.flatnonzero(found.scores >= minimum))
         while True:
             finer = finer_reduction(smallest(needed), reduce)
             if finer < reduce:
-                coarse, reduce = picture.size[1], finer
+                coarse, reduce = image.size[1], finer
                 with _timed(stages, "decode"):
-                    picture = Pyramid(image.decode(data, header, reduce))
-                found = found.mapped(picture.size[1] / coarse)
+                    image = Pyramid(decode(data, header, reduce))
+                found = found.mapped(image.size[1] / coarse)
             elif found is needed:
                 break
             with _timed(stages, "detect"):
-                found = needed = self._recognizer.refine(picture, found, minimum)
+                found = needed = self._recognizer.refine(image, found, minimum)
         if not len(found):
             return Analysis((), header.width, header.height, stages)
         found = largest(found, max_faces)
         with _timed(stages, "embed"):
-            hashes, aligned = self._recognizer.embed(picture, found.landmarks)
-        faces = recognizer.faces(found.mapped(header.width / picture.size[1]), hashes, aligned)
+            hashes, aligned = self._recognizer.embed(image, found.landmarks)
+        faces = recognizer.faces(found.mapped(header.width / image.size[1]), hashes, aligned)
         return Analysis(faces, header.width, header.height, stages)
 
     def warm_up(self) -> None:
@@ -154,12 +154,12 @@ def build_analyzer(
     threads: int = 1,
     on_batch: Callable[[str, int], None] = lambda network, size: None,
     every_bucket: bool = True,
-) -> PictureAnalyzer:
+) -> ImageAnalyzer:
     """Load a bundle's networks.
 
-    threads: pictures analyzed at once. on_batch: told the network (`detector`, `embedder`) and the pictures of every
-    batch that runs. every_bucket: make every shape of batch ready now, so that no picture has to wait for one, as it
-    suits a service; otherwise each is made ready when the first picture needs it, as it suits a command that has a few
+    threads: images analyzed at once. on_batch: told the network (`detector`, `embedder`) and the images of every
+    batch that runs. every_bucket: make every shape of batch ready now, so that no image has to wait for one, as it
+    suits a service; otherwise each is made ready when the first image needs it, as it suits a command that has a few
     (on CUDA, all are ready in any case). Raises InvalidBundle, AcceleratorUnavailable.
     """
     chosen = engines.load(engine, device, threads)
@@ -168,7 +168,7 @@ def build_analyzer(
     detector_shapes = recognizer.detector_shapes(manifest, buckets.views, buckets.crops, buckets.aspects)
     embedder_shapes = recognizer.embedder_shapes(manifest, buckets.faces)
     # A box that moves by a pixel moves the crops, then the landmarks, then the hash: by 0.08 to 0.33 on average with a
-    # detector in bfloat16, so that a picture had another hash on another processor. An embedder in bfloat16: by 0.012.
+    # detector in bfloat16, so that an image had another hash on another processor. An embedder in bfloat16: by 0.012.
     detector = chosen.session(bundle.detector, detector_shapes, exact=True)
     embedder = chosen.session(bundle.embedder, embedder_shapes)
     if every_bucket:
@@ -195,11 +195,11 @@ def build_analyzer(
         batched(embedder, buckets.faces, partial(on_batch, "embedder")),
         buckets.aspects,
     )
-    return PictureAnalyzer(model, manifest, built)
+    return ImageAnalyzer(model, manifest, built)
 
 
 def reduction(longest: int, side: int) -> Reduce:
-    """How many times smaller a picture may be decoded and still fill the detector's input."""
+    """How many times smaller an image may be decoded and still fill the detector's input."""
     return next((reduce for reduce in REDUCTIONS if longest >= side * reduce), 1)
 
 

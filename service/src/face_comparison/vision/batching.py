@@ -1,7 +1,7 @@
-"""Any number of equal-sized pictures through a network that was loaded for a few sizes of batch.
+"""Any number of equal-sized images through a network that was loaded for a few sizes of batch.
 
-`Direct` serves a CPU, where every request's pictures run on the request's own core. `Gathered` serves an accelerator,
-where pictures of several requests in one batch cost little more than one: while a batch runs, the next one gathers, so
+`Direct` serves a CPU, where every request's images run on the request's own core. `Gathered` serves an accelerator,
+where images of several requests in one batch cost little more than one: while a batch runs, the next one gathers, so
 nothing ever waits for a batch to fill.
 """
 
@@ -42,9 +42,9 @@ def padded(count: int, sizes: Sequence[int]) -> list[tuple[int, int]]:
 
 
 class Direct:
-    """Runs at once, in the calling thread, nothing padded: on a CPU a padded picture costs as much as a real one.
+    """Runs at once, in the calling thread, nothing padded: on a CPU a padded image costs as much as a real one.
 
-    observe: told the number of pictures of every batch.
+    observe: told the number of images of every batch.
     """
 
     plan = staticmethod(exact)
@@ -52,11 +52,11 @@ class Direct:
     def __init__(self, session: Session, sizes: Sequence[int], observe: Callable[[int], None]) -> None:
         self._session, self._sizes, self._observe = session, tuple(sizes), observe
 
-    def run(self, pictures: NDArray[np.uint8]) -> Outputs:
-        """pictures: (N, H, W, 3) uint8 RGB, N at least 1."""
+    def run(self, images: NDArray[np.uint8]) -> Outputs:
+        """images: (N, H, W, 3) uint8 RGB, N at least 1."""
         parts = []
-        for start, size in self.plan(len(pictures), self._sizes):
-            batch = pictures[start : start + size]
+        for start, size in self.plan(len(images), self._sizes):
+            batch = images[start : start + size]
             real = len(batch)
             if real < size:
                 batch = np.concatenate([batch, np.zeros((size - real, *batch.shape[1:]), np.uint8)])
@@ -70,7 +70,7 @@ class _Padding(Direct):
 
 
 class Gathered:
-    """Runs in one thread of its own, which takes everything of the same picture size that waits there; few batches, so
+    """Runs in one thread of its own, which takes everything of the same image size that waits there; few batches, so
     the last is padded."""
 
     def __init__(self, session: Session, sizes: Sequence[int], observe: Callable[[int], None]) -> None:
@@ -79,10 +79,10 @@ class Gathered:
         self._waiting: queue.SimpleQueue[Waiting] = queue.SimpleQueue()
         threading.Thread(target=self._work, name="batches", daemon=True).start()
 
-    def run(self, pictures: NDArray[np.uint8]) -> Outputs:
+    def run(self, images: NDArray[np.uint8]) -> Outputs:
         """As Direct.run; the calling thread waits."""
         done: Future[Outputs] = Future()
-        self._waiting.put((pictures, done))
+        self._waiting.put((images, done))
         return done.result()
 
     def _work(self) -> None:
@@ -108,12 +108,12 @@ class Gathered:
 
     def _run(self, batch: list[Waiting]) -> None:
         try:
-            outputs = self._padded.run(np.concatenate([pictures for pictures, _ in batch]))
+            outputs = self._padded.run(np.concatenate([images for images, _ in batch]))
         except Exception as error:  # it belongs to the requests, which raise it
             for _, done in batch:
                 done.set_exception(error)
             return
         start = 0
-        for pictures, done in batch:
-            done.set_result([output[start : start + len(pictures)] for output in outputs])
-            start += len(pictures)
+        for images, done in batch:
+            done.set_result([output[start : start + len(images)] for output in outputs])
+            start += len(images)

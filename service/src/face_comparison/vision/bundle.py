@@ -58,9 +58,9 @@ class Origin(_Strict, kw_only=True, frozen=True):
 class Detector(_Strict, kw_only=True, frozen=True):
     """A network that finds faces.
 
-    side: pixels of the longer side that a picture is shrunk to. close_up: pixels of a second, smaller view, in which
-    faces that nearly fill the picture are found (0: none). refine: sides in pixels of the crops on which each possible
-    face is looked at again (none: what the whole picture gives is kept). min_proposal: score, 0-1, from which on a
+    side: pixels of the longer side that an image is shrunk to. close_up: pixels of a second, smaller view, in which
+    faces that nearly fill the image are found (0: none). refine: sides in pixels of the crops on which each possible
+    face is looked at again (none: what the whole image gives is kept). min_proposal: score, 0-1, from which on a
     place is looked at again. min_confidence: score, 0-1, from which on it is a face. overlap: IoU, 0-1, above which
     two detections are one face.
     """

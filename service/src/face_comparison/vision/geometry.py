@@ -17,7 +17,7 @@ published and that SFace and most embedders since were trained with."""
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Detections:
-    """Faces found, in pixels of whatever picture they were found in.
+    """Faces found, in pixels of whatever image they were found in.
 
     boxes: (K, 4) float32 left, top, width, height. scores: (K,) float32 0-1. landmarks: (K, 5, 2) float32.
     """
@@ -33,7 +33,7 @@ class Detections:
         return Detections(self.boxes[index], self.scores[index], self.landmarks[index])
 
     def mapped(self, scale: float, left: float = 0.0, top: float = 0.0) -> Detections:
-        """The same faces in a picture where this one lies at (left, top), drawn `scale` times as large."""
+        """The same faces in an image where this one lies at (left, top), drawn `scale` times as large."""
         offset = np.array([left, top], np.float32)
         boxes = self.boxes * np.float32(scale)
         boxes[:, :2] += offset
@@ -52,7 +52,7 @@ def joined(parts: list[Detections]) -> Detections:
 
 
 def yunet_detections(outputs: list[NDArray[np.float32]], height: int, width: int, minimum: float) -> Detections:
-    """Decode one picture's YuNet outputs: cls, obj, bbox, kps, each for the strides 8, 16 and 32, each (cells, k).
+    """Decode one image's YuNet outputs: cls, obj, bbox, kps, each for the strides 8, 16 and 32, each (cells, k).
 
     Per cell of a stride's grid (Wu et al., "YuNet: A Tiny Millisecond-level Face Detector", 2023; OpenCV's
     FaceDetectorYN decodes alike): score sqrt(cls * obj); centre (cell + offset) * stride; size exp(.) * stride;
@@ -110,26 +110,26 @@ def similarity_transform(points: NDArray[np.float32], template: NDArray[np.float
 
 
 class Pyramid:
-    """A picture at full, half, quarter... size, each made when first asked for.
+    """An image at full, half, quarter... size, each made when first asked for.
 
     A face is then cut from the level nearest to the size it is wanted in: bilinear sampling stays free of aliasing,
     and a large face costs no more than a small one.
     """
 
-    def __init__(self, picture: NDArray[np.uint8]) -> None:
-        """picture: (H, W, 3) uint8."""
-        self._levels = [picture]
+    def __init__(self, image: NDArray[np.uint8]) -> None:
+        """image: (H, W, 3) uint8."""
+        self._levels = [image]
 
     @property
     def size(self) -> tuple[int, int]:
-        """Height and width of the full picture, pixels."""
+        """Height and width of the full image, pixels."""
         height, width = self._levels[0].shape[:2]
         return height, width
 
     def level(self, shrink: float) -> tuple[NDArray[np.uint8], float]:
-        """The level to take samples from when the picture is to be drawn `shrink` times smaller, and its own scale.
+        """The level to take samples from when the image is to be drawn `shrink` times smaller, and its own scale.
 
-        The level is at most 2 times larger than asked for, and never smaller unless the picture itself is.
+        The level is at most 2 times larger than asked for, and never smaller unless the image itself is.
         """
         depth = max(0, int(np.floor(np.log2(max(shrink, 1.0)))))
         while len(self._levels) <= depth:
@@ -144,14 +144,14 @@ class Pyramid:
         return self._levels[depth], 0.5**depth
 
     def warped(self, matrix: NDArray[np.float64], size: tuple[int, int]) -> NDArray[np.uint8]:
-        """What the 2x3 matrix (picture to result) makes of the picture, (height, width) pixels; black outside it."""
+        """What the 2x3 matrix (image to result) makes of the image, (height, width) pixels; black outside it."""
         shrink = 1.0 / max(float(np.hypot(matrix[0, 0], matrix[1, 0])), 1e-9)
-        picture, scale = self.level(shrink)
+        image, scale = self.level(shrink)
         own = matrix.copy()
         own[:, :2] /= scale
-        # Pixel centres: level pixel i covers picture pixels around (i + 0.5) / scale - 0.5.
+        # Pixel centres: level pixel i covers image pixels around (i + 0.5) / scale - 0.5.
         own[:, 2] += matrix[:, :2] @ np.full(2, 0.5 / scale - 0.5)
-        return cv2.warpAffine(picture, own, (size[1], size[0]), flags=cv2.INTER_LINEAR)  # type: ignore[return-value]
+        return cv2.warpAffine(image, own, (size[1], size[0]), flags=cv2.INTER_LINEAR)  # type: ignore[return-value]
 
 
 def square(box: NDArray[np.float32], room: float, side: int) -> NDArray[np.float64]:

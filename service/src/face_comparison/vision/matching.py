@@ -1,4 +1,4 @@
-"""Whose face is it: one face against those of other pictures. Pure: no picture, no wire name, no I/O."""
+"""Whose face is it: one face against those of other images. Pure: no image, no wire name, no I/O."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ class FaceMatch:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class TargetMatch:
-    """One target. faces: at least one, nearest first. width, height: pixels of the upright picture, 0 for a hash."""
+    """One target. faces: at least one, nearest first. width, height: pixels of the upright image, 0 for a hash."""
 
     faces: tuple[FaceMatch, ...]
     width: int = 0
@@ -66,14 +66,14 @@ class TargetMatch:
 def largest_face(faces: Sequence[Face]) -> Face:
     """The face with the largest box, the more certain of equals. Raises NoFace."""
     if not faces:
-        raise NoFace("no face was found in the picture")
+        raise NoFace("no face was found in the image")
     return max(faces, key=lambda face: (face.box.area, face.confidence))
 
 
-def picture_match(source: NDArray[np.float32], target: Analysis, calibration: Calibration) -> TargetMatch:
-    """The source's hash against every face of a picture. Raises NoFace."""
+def image_match(source: NDArray[np.float32], target: Analysis, calibration: Calibration) -> TargetMatch:
+    """The source's hash against every face of an image. Raises NoFace."""
     if not target.faces:
-        raise NoFace("no face was found in the picture")
+        raise NoFace("no face was found in the image")
     matches = (_match(source, face.hash, face, calibration) for face in target.faces)
     return TargetMatch(tuple(sorted(matches, key=lambda match: match.distance)), target.width, target.height)
 

@@ -1,6 +1,6 @@
-"""From an upright RGB picture to its faces: detect, refine landmarks, align, embed.
+"""From an upright RGB image to its faces: detect, refine landmarks, align, embed.
 
-Knows networks only as sessions and a manifest's numbers; decoding pictures and scheduling requests are others' work.
+Knows networks only as sessions and a manifest's numbers; decoding images and scheduling requests are others' work.
 """
 
 from __future__ import annotations
@@ -28,10 +28,10 @@ LEAST = 0.3
 """Score on a crop below which nothing is seen there: clean ones scored 0.88 or more, in strong noise 0.65."""
 
 MOST_PROPOSALS = 300
-"""More places than this are not looked at again: a bound on the time that a picture of a pattern can take."""
+"""More places than this are not looked at again: a bound on the time that an image of a pattern can take."""
 
 ASPECTS = (0.6, 0.7, 0.8, 1.0)
-"""Shorter by longer side of the detector's inputs: 16:9, 3:2, 4:3 and 5:4 (with their padding) and square. A picture
+"""Shorter by longer side of the detector's inputs: 16:9, 3:2, 4:3 and 5:4 (with their padding) and square. An image
 takes the first that holds it, upright or lying. Shapes that were not warmed up would make some request pay; each takes
 11 MiB a thread."""
 
@@ -45,14 +45,14 @@ class Recognizer:
     def __init__(
         self, manifest: Manifest, views: Session, crops: Session, embedder: Session, aspects: Sequence[float] = ASPECTS
     ) -> None:
-        """views, crops: the detector, for whole pictures and for crops around faces. The sessions take any number of
-        pictures of the sizes in `detector_shapes` and `embedder_shapes`; aspects: the same as for `detector_shapes`."""
+        """views, crops: the detector, for whole images and for crops around faces. The sessions take any number of
+        images of the sizes in `detector_shapes` and `embedder_shapes`; aspects: the same as for `detector_shapes`."""
         self._views, self._crops, self._embedder = views, crops, embedder
         self._manifest = manifest
         self._aspects = tuple(aspects)
 
     def propose(self, pyramid: Pyramid, minimum: float) -> Detections:
-        """Where faces may be in an upright picture, in its pixels, best first; boxes may reach over the edges.
+        """Where faces may be in an upright image, in its pixels, best first; boxes may reach over the edges.
 
         Takes everything from the manifest's `min_proposal` on (or from `minimum`, 0-1, where that is lower): `refine`
         tells the faces among it. In a shrunken view a small face scores low, and so do a few things that are none. A
@@ -62,7 +62,7 @@ class Recognizer:
         lowest = min(spec.min_proposal, minimum) if spec.refine else minimum
         found = [self._detect_at(pyramid, spec.side, 1.0, self._aspects, lowest)]
         if spec.close_up:
-            # At least halved: a noisy face that fills a small picture is found once its noise is averaged.
+            # At least halved: a noisy face that fills a small image is found once its noise is averaged.
             found.append(self._detect_at(pyramid, spec.close_up, 0.5, SQUARE, lowest))
         proposals = geometry.distinct(geometry.joined(found), spec.overlap)
         if spec.refine:
@@ -74,19 +74,19 @@ class Recognizer:
     def _detect_at(
         self, pyramid: Pyramid, side: int, most: float, aspects: Sequence[float], minimum: float
     ) -> Detections:
-        """In a view of at most side x side pixels, shrunk to at most `most` of the picture's size."""
+        """In a view of at most side x side pixels, shrunk to at most `most` of the image's size."""
         height, width = pyramid.size
         scale = min(most, side / max(height, width))
         size = max(1, round(width * scale)), max(1, round(height * scale))
         shape = input_shape(size[1], size[0], side, aspects)
         canvas = np.zeros((1, *shape, 3), np.uint8)
-        picture, _ = pyramid.level(1 / scale)
-        cv2.resize(picture, size, dst=canvas[0, : size[1], : size[0]], interpolation=cv2.INTER_LINEAR)
+        image, _ = pyramid.level(1 / scale)
+        cv2.resize(image, size, dst=canvas[0, : size[1], : size[0]], interpolation=cv2.INTER_LINEAR)
         outputs = [output[0] for output in self._views.run(canvas)]
         return geometry.yunet_detections(outputs, *shape, minimum).mapped(1 / scale)
 
     def refine(self, pyramid: Pyramid, proposals: Detections, minimum: float) -> Detections:
-        """The faces among the proposals: looked at again, one by one, on crops from the picture.
+        """The faces among the proposals: looked at again, one by one, on crops from the image.
 
         On each crop a face covers half the length. Box and landmarks are the mean over the manifest's crop sizes in
         which the same face is found again; the score is the mean over all of them (0 where it is not found), or the
@@ -119,7 +119,7 @@ class Recognizer:
         return geometry.distinct(found.at(np.flatnonzero(found.scores >= minimum)), self._manifest.detector.overlap)
 
     def _look_again(self, pyramid: Pyramid, boxes: NDArray[np.float32], side: int) -> list[Detections | None]:
-        """The face that a crop of side x side pixels around each box (K, 4) shows, in the picture's pixels."""
+        """The face that a crop of side x side pixels around each box (K, 4) shows, in the image's pixels."""
         matrices = [geometry.square(box, ROOM, side) for box in boxes]
         outputs = self._crops.run(np.stack([pyramid.warped(matrix, (side, side)) for matrix in matrices]))
         seen: list[Detections | None] = []
@@ -166,12 +166,12 @@ def faces(detections: Detections, hashed: NDArray[np.float32], aligned: NDArray[
 
 
 def view_shapes(side: int, aspects: Sequence[float]) -> list[tuple[int, int]]:
-    """Inputs (height, width) of the detector for pictures shrunk into side x side pixels, lying, narrowest first."""
+    """Inputs (height, width) of the detector for images shrunk into side x side pixels, lying, narrowest first."""
     return [(-(-round(side * aspect) // STRIDE) * STRIDE, side) for aspect in aspects]
 
 
 def input_shape(height: int, width: int, side: int, aspects: Sequence[float] = ASPECTS) -> tuple[int, int]:
-    """The input that a picture of this size, at most side x side, is padded to."""
+    """The input that an image of this size, at most side x side, is padded to."""
     short, long = next(shape for shape in view_shapes(side, aspects) if shape[0] >= min(height, width))
     return (short, long) if width >= height else (long, short)
 
@@ -179,7 +179,7 @@ def input_shape(height: int, width: int, side: int, aspects: Sequence[float] = A
 def detector_shapes(
     manifest: Manifest, views: Sequence[int], crops: Sequence[int], aspects: Sequence[float] = ASPECTS
 ) -> list[Shape]:
-    """Every bucket of the detector; views, crops: sizes of batch of whole pictures and of crops around faces."""
+    """Every bucket of the detector; views, crops: sizes of batch of whole images and of crops around faces."""
     spec = manifest.detector
     lying = view_shapes(spec.side, aspects) + (view_shapes(spec.close_up, SQUARE) if spec.close_up else [])
     both = {*lying, *((width, height) for height, width in lying)}

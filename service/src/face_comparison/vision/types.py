@@ -1,4 +1,4 @@
-"""Value types of a picture's faces. Values only: no I/O, no model, no wire name."""
+"""Value types of an image's faces. Values only: no I/O, no model, no wire name."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 LANDMARK_TYPES = ("eyeRight", "eyeLeft", "nose", "mouthRight", "mouthLeft")
-"""Order of the five landmarks, from the person's own point of view: `eyeRight` is the eye on the picture's left."""
+"""Order of the five landmarks, from the person's own point of view: `eyeRight` is the eye on the image's left."""
 
 HASH_SIZE = 768
 """Numbers in a `face_hash`, whatever the bundle's embedding width: shorter embeddings are padded with zeros."""
@@ -17,7 +17,7 @@ HASH_SIZE = 768
 
 @dataclass(frozen=True, slots=True)
 class Box:
-    """A rectangle in pixels of the upright picture, origin top left; may reach beyond the picture's edges."""
+    """A rectangle in pixels of the upright image, origin top left; may reach beyond the image's edges."""
 
     left: float
     top: float
@@ -34,7 +34,7 @@ class Quality:
     """Measured on the aligned face.
 
     sharpness, brightness: 0-100, higher is sharper, brighter. face_size: shorter side of the box, pixels of the
-    upright picture.
+    upright image.
     """
 
     sharpness: float
@@ -44,9 +44,9 @@ class Quality:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Face:
-    """One face found in a picture.
+    """One face found in an image.
 
-    confidence: the detector's score, 0-1. landmarks: (5, 2) float32, x and y in pixels of the upright picture, in
+    confidence: the detector's score, 0-1. landmarks: (5, 2) float32, x and y in pixels of the upright image, in
     the order of LANDMARK_TYPES. hash: (768,) float32, L2 norm 1.
     """
 
@@ -59,7 +59,7 @@ class Face:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Analysis:
-    """What one picture holds.
+    """What one image holds.
 
     faces: by descending confidence. width, height: pixels, upright. stages: seconds by stage name
     (`decode`, `detect`, `embed`, `queue`).

@@ -332,7 +332,7 @@ def _record(response: Response) -> None:
     }
     if g.stages.seconds:
         fields["stages"] = {name: round(value, 6) for name, value in g.stages.seconds.items()}
-        fields |= {"pictures": g.stages.pictures, "faces": g.stages.faces}
+        fields |= {"images": g.stages.images, "faces": g.stages.faces}
     if "targets" in g:
         fields["targets"] = g.targets
     if "client" in g:

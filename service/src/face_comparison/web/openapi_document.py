@@ -26,7 +26,7 @@ Statuses = Mapping[type[FaceComparisonError], int]
 _FORMATS = ("image/jpeg", "image/png", "image/bmp")
 _ALWAYS = (FaceComparisonError, errors.NotReady)
 _AUTH = (errors.Unauthorized, errors.Forbidden)
-_PICTURE = (
+_IMAGE = (
     errors.InvalidJson,
     errors.InvalidParameter,
     errors.MissingImage,
@@ -134,7 +134,7 @@ def document(settings: Settings, model: ModelInfo, statuses: Statuses) -> dict[s
             f"{base}/openapi.json": {"get": operations.get("openapi", "This document", "about")},
             f"{base}/": {"get": operations.get("explorer", "The API Explorer", "about", "text/html", ready=True)},
             "/livez": {"get": operations.get("livez", "Whether the process answers", "health", ready=True)},
-            "/readyz": {"get": operations.get("readyz", "Whether pictures can be analyzed", "health", drains=True)},
+            "/readyz": {"get": operations.get("readyz", "Whether images can be analyzed", "health", drains=True)},
             "/ping": {"get": operations.get("ping", "The same as /readyz", "health", drains=True)},
             "/metrics": {"get": operations.get("metrics", "Prometheus metrics", "health", "text/plain", ready=True)},
         },
@@ -147,7 +147,7 @@ def document(settings: Settings, model: ModelInfo, statuses: Statuses) -> dict[s
 def _introduction(settings: Settings, model: ModelInfo) -> str:
     limits = "\n".join(f"- `{name}`: {value}" for name, value in _limits(settings).items())
     return (
-        f"Finds faces in pictures and says whether two are the same person. Model: `{model.version}`.\n\n"
+        f"Finds faces in images and says whether two are the same person. Model: `{model.version}`.\n\n"
         "`face-comparison` may be written for `face_comparison`, and a path may end in a slash. JSON is understood "
         "whatever `Content-Type` says. Replies come as MessagePack when `Accept` asks for `application/msgpack`.\n\n"
         f"Limits of this service:\n{limits}\n"
@@ -249,7 +249,7 @@ def _detect(operations: _Operations, model: ModelInfo) -> Schema:
     form: Schema = {
         "type": "object",
         "properties": {
-            "img": {**_BINARY, "description": "The picture as a file, or as base64 text."},
+            "img": {**_BINARY, "description": "The image as a file, or as base64 text."},
             "url": {"type": "string"},
             "max_faces": {"type": "integer", "minimum": 1, "maximum": MAX_FACES},
             "min_confidence": {"type": "number", "minimum": 0, "maximum": 1},
@@ -257,7 +257,7 @@ def _detect(operations: _Operations, model: ModelInfo) -> Schema:
         "description": "One of `img` and `url` is required.",
     }
     operation = operations.post(
-        "Faces of one picture",
+        "Faces of one image",
         {
             "application/json": {"schema": ref("DetectRequest"), "example": request},
             "multipart/form-data": {"schema": form},
@@ -270,7 +270,7 @@ def _detect(operations: _Operations, model: ModelInfo) -> Schema:
                 "schema": {**ref("DetectReply"), "description": "`face_hash` as 768 little-endian float32."}
             },
         },
-        _PICTURE,
+        _IMAGE,
     )
     bounds: Mapping[str, Schema] = {
         "max_faces": {"type": "integer", "minimum": 1, "maximum": MAX_FACES},
@@ -288,13 +288,13 @@ def _compare(operations: _Operations, model: ModelInfo) -> Schema:
     form: Schema = {
         "type": "object",
         "properties": {
-            "source": {**_BINARY, "description": "A picture as a file, or its URL as text."},
+            "source": {**_BINARY, "description": "An image as a file, or its URL as text."},
             "target": {
                 "type": "array",
                 "items": _BINARY,
                 "minItems": 1,
                 "maxItems": MAX_TARGETS,
-                "description": "Pictures as files, or their URLs as text.",
+                "description": "Images as files, or their URLs as text.",
             },
             "threshold": {"type": "number", "minimum": 0, "maximum": 2},
         },
@@ -313,6 +313,6 @@ def _compare(operations: _Operations, model: ModelInfo) -> Schema:
             "application/json": {"schema": ref("CompareReply"), "example": reply},
             "application/msgpack": {"schema": ref("CompareReply")},
         },
-        (*_PICTURE, *_COMPARISON),
+        (*_IMAGE, *_COMPARISON),
     )
     return {"operationId": "compare", **operation}

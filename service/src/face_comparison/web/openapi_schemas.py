@@ -15,22 +15,22 @@ Schema = dict[str, Any]
 MEANINGS: Mapping[str, str] = {
     "invalid_json": "The body is no JSON object.",
     "invalid_parameter": "A field has the wrong type or is out of range, or the body is damaged; the message names it.",
-    "missing_image": "No picture was given: one of `url` and `img` (in a comparison also `face_hash`) is required.",
+    "missing_image": "No image was given: one of `url` and `img` (in a comparison also `face_hash`) is required.",
     "invalid_base64": "`img` is no base64.",
-    "unsupported_format": "The picture is no JPG, PNG or BMP, judged by its content.",
-    "corrupt_image": "The picture is cut off or damaged.",
-    "image_too_large": "A side of the picture is longer than the limit.",
+    "unsupported_format": "The image is no JPG, PNG or BMP, judged by its content.",
+    "corrupt_image": "The image is cut off or damaged.",
+    "image_too_large": "A side of the image is longer than the limit.",
     "url_not_allowed": "The URL's scheme, address or bucket is not one that this service fetches from.",
     "no_face": "No face was found in the source (in `Targets[].Error`: in that target).",
     "unauthorized": "No API key was sent.",
     "forbidden": "The API key is not known.",
     "not_found": "There is nothing at this path.",
     "method_not_allowed": "The path does not take this method.",
-    "body_too_large": "The body, or the picture behind the URL, is larger than the limit.",
+    "body_too_large": "The body, or the image behind the URL, is larger than the limit.",
     "hash_version_mismatch": "A `face_hash` was made by another model; hashes of different versions do not compare.",
     "invalid_face_hash": f"A `face_hash` is not {HASH_SIZE} finite numbers, or all zeros.",
     "overloaded": "The queue is full: wait as long as `Retry-After` says.",
-    "url_fetch_failed": "The server of the URL did not deliver the picture.",
+    "url_fetch_failed": "The server of the URL did not deliver the image.",
     "url_fetch_timeout": "The server of the URL was too slow.",
     "deadline_exceeded": "The whole request took longer than the limit.",
     "not_ready": "The models are still being loaded: wait as long as `Retry-After` says.",
@@ -39,7 +39,7 @@ MEANINGS: Mapping[str, str] = {
 }
 """What each error code means to a caller."""
 
-# One grey pixel: the smallest picture that works everywhere. It has no face.
+# One grey pixel: the smallest image that works everywhere. It has no face.
 PIXEL = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAAAAAA6fptVAAAACklEQVR42mNoAAAAggCB2kUIOwAAAABJRU5ErkJggg=="
 
 _FRACTION: Schema = {"type": "number", "minimum": 0, "maximum": 1}
@@ -83,12 +83,12 @@ def _requests(version: str, threshold: float, min_confidence: float) -> dict[str
     url = {
         "type": ["string", "null"],
         "maxLength": MAX_LENGTH,
-        "description": "`http://`, `https://` or `s3://bucket/key` of the picture. Wins when `img` is given, too.",
+        "description": "`http://`, `https://` or `s3://bucket/key` of the image. Wins when `img` is given, too.",
     }
     img = {
         "type": ["string", "null"],
         "contentEncoding": "base64",
-        "description": "The picture in base64; a `data:` prefix, line breaks, missing padding and the URL-safe "
+        "description": "The image in base64; a `data:` prefix, line breaks, missing padding and the URL-safe "
         "alphabet are tolerated.",
     }
     subject = {
@@ -134,7 +134,7 @@ def _requests(version: str, threshold: float, min_confidence: float) -> dict[str
         },
         "Subject": {
             "type": "object",
-            "description": "A picture or a hash: one of `url`, `img` and `face_hash` is required.",
+            "description": "An image or a hash: one of `url`, `img` and `face_hash` is required.",
             "properties": subject,
         },
         "CompareRequest": {
@@ -167,7 +167,7 @@ def _faces(version: str) -> dict[str, Schema]:
     return {
         "BoundingBox": record(
             {"Left": _FRACTION, "Top": _FRACTION, "Width": _FRACTION, "Height": _FRACTION},
-            description="In fractions of the upright picture's width and height.",
+            description="In fractions of the upright image's width and height.",
         ),
         "Landmark": record(
             {
@@ -291,7 +291,7 @@ def compare_examples(version: str, threshold: float) -> tuple[Schema, Schema]:
         "Source": {},
         "Targets": [
             {**verdict, "Faces": [verdict]},
-            {"Error": {"code": "no_face", "message": "no face was found in the picture"}},
+            {"Error": {"code": "no_face", "message": "no face was found in the image"}},
         ],
     }
     return request, reply

@@ -67,4 +67,4 @@ def _received_in_chunks(stream: Any, limit: int) -> bytearray:
 
 
 def _too_large(limit: int) -> BodyTooLarge:
-    return BodyTooLarge(f"the body is larger than {limit} bytes: send a smaller picture, or its URL")
+    return BodyTooLarge(f"the body is larger than {limit} bytes: send a smaller image, or its URL")

@@ -1,6 +1,6 @@
 """Base64 as clients really send it: data-URL prefix, line breaks, no padding, URL-safe alphabet.
 
-Pictures are megabytes of it, so what follows the standard is decoded first, by one pass over the sender's own bytes;
+Images are megabytes of it, so what follows the standard is decoded first, by one pass over the sender's own bytes;
 only what that refuses is looked at again. A pass that removes white space costs 15 times as much as decoding.
 """
 

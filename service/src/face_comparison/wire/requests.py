@@ -1,6 +1,6 @@
 """Every public key name, default and bound of the API, and requests as values.
 
-Bytes in, values out: nothing here fetches, decodes a picture or knows of Flask. The forms a body may have are in
+Bytes in, values out: nothing here fetches, decodes an image or knows of Flask. The forms a body may have are in
 `wire_forms.py`, replies in `wire_reply.py`.
 """
 
@@ -41,7 +41,7 @@ _SUBJECT = "one of url, img or face_hash is required"
 
 @dataclass(frozen=True, slots=True)
 class Url:
-    """A picture to fetch."""
+    """An image to fetch."""
 
     text: str
 
@@ -53,16 +53,16 @@ class FaceHash:
     vector: NDArray[np.float32]
 
 
-Picture = Url | bytes
-"""Where a picture is, or the picture itself, encoded as JPG, PNG or BMP."""
-Subject = Picture | FaceHash
+Image = Url | bytes
+"""Where an image is, or the image itself, encoded as JPG, PNG or BMP."""
+Subject = Image | FaceHash
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class DetectRequest:
     """min_confidence None: the bundle's."""
 
-    picture: Picture
+    image: Image
     max_faces: int
     min_confidence: float | None
 
@@ -77,18 +77,18 @@ class CompareRequest:
 
 
 def detect_request(body: Buffer, content_type: str, query: Mapping[str, str]) -> DetectRequest:
-    """The request for the faces of one picture; the query may hold what the body does not say.
+    """The request for the faces of one image; the query may hold what the body does not say.
 
     Raises InvalidJson, InvalidParameter, MissingImage, InvalidBase64.
     """
     from_query = _detect_parameters({name: spelled_number(text) for name, text in query.items()})
     fields = detect_fields(body, content_type)
-    picture = _picture(fields)
-    if picture is None:
+    image = _image(fields)
+    if image is None:
         raise MissingImage("one of url and img is required")
     max_faces, min_confidence = _detect_parameters(fields)
     return DetectRequest(
-        picture=picture,
+        image=image,
         max_faces=max_faces or from_query[0] or MAX_FACES,
         min_confidence=from_query[1] if min_confidence is None else min_confidence,
     )
@@ -125,9 +125,9 @@ def _subject(fields: Fields | FaceComparisonError, version: str) -> Subject | Fa
     if isinstance(fields, FaceComparisonError):
         return fields
     try:
-        picture = _picture(fields)
-        if picture is not None:
-            return picture
+        image = _image(fields)
+        if image is not None:
+            return image
         if fields.get("face_hash") is None:
             return MissingImage(_SUBJECT)
         _check_version(fields.get("FaceModelVersion"), version)
@@ -142,14 +142,14 @@ def _check_version(given: Any, version: str) -> None:
     if given is not None and given != version:
         raise HashVersionMismatch(
             f"this face_hash was made by another model: hashes compare only with FaceModelVersion {version}; "
-            "send the picture again"
+            "send the image again"
         )
 
 
 def face_hash(value: Any) -> NDArray[np.float32]:
     """A caller's hash, (768,) float32 of norm 1, from 768 numbers or 3,072 bytes of little-endian float32.
 
-    It is normalised again, because callers round hashes or average those of several pictures of one person.
+    It is normalised again, because callers round hashes or average those of several images of one person.
     Raises InvalidFaceHash.
     """
     if isinstance(value, bytes):
@@ -178,7 +178,7 @@ def face_hash(value: Any) -> NDArray[np.float32]:
     return (vector / norm).astype(np.float32)
 
 
-def _picture(fields: Fields) -> Picture | None:
+def _image(fields: Fields) -> Image | None:
     url = fields.get("url")
     if url is not None and not isinstance(url, str):
         raise InvalidParameter("url must be a text")
@@ -188,7 +188,7 @@ def _picture(fields: Fields) -> Picture | None:
         return Url(url)
     img = fields.get("img")
     if img is not None and not isinstance(img, Inline):
-        raise InvalidParameter("img must be a text: the picture in base64")
+        raise InvalidParameter("img must be a text: the image in base64")
     return None if img is None else img.data()
 
 

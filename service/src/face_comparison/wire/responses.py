@@ -38,7 +38,7 @@ def _little_endian(value: Any) -> bytes:
 
 
 def detect_reply(analysis: Analysis, version: str) -> dict[str, Any]:
-    """Faces by descending confidence, in fractions of the upright picture."""
+    """Faces by descending confidence, in fractions of the upright image."""
     return {
         "Faces": [_face(face, analysis.width, analysis.height) for face in analysis.faces],
         "FaceModelVersion": version,

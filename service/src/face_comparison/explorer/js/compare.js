@@ -1,4 +1,4 @@
-/** The page Compare: one picture against others, and what another threshold would say. */
+/** The page Compare: one image against others, and what another threshold would say. */
 
 import { acceptable, acceptableTogether } from "./dialogs.js";
 import { afterPaint, announce, fill, h, keepFocus, sign } from "./dom.js";
@@ -6,7 +6,7 @@ import { exchangePanels } from "./exchange.js";
 import { intake } from "./intake.js";
 import { meaning, number, percent, t } from "./language.js";
 import { joined } from "./lines.js";
-import { opened } from "./picture.js";
+import { opened } from "./image.js";
 import { problem } from "./problem.js";
 import { runner } from "./run.js";
 import { scale } from "./scale.js";
@@ -33,17 +33,17 @@ export function comparePage(service) {
     compare();
   }
 
-  const pictures = async (files) => {
+  const images = async (files) => {
     const subjects = [];
     for (const file of files) {
-      const picture = await acceptable(await opened(file.blob, file.name), service.limits);
-      if (picture) subjects.push({ picture });
+      const image = await acceptable(await opened(file.blob, file.name), service.limits);
+      if (image) subjects.push({ image });
     }
     return subjects;
   };
-  const takeSource = async (files) => (await pictures(files)).forEach(setSource);
+  const takeSource = async (files) => (await images(files)).forEach(setSource);
   const takeTargets = async (files) => {
-    const subjects = await pictures(files);
+    const subjects = await images(files);
     if (subjects.length) addTargets(subjects);
   };
 
@@ -57,10 +57,10 @@ export function comparePage(service) {
   async function compare() {
     Object.assign(state, { answer: null, error: null, busy: false });
     if (!state.source || !state.targets.length) return show();
-    const subjects = [state.source, ...state.targets].filter((subject) => subject.picture);
-    const accepted = await acceptableTogether(subjects.map((subject) => subject.picture), service.limits);
+    const subjects = [state.source, ...state.targets].filter((subject) => subject.image);
+    const accepted = await acceptableTogether(subjects.map((subject) => subject.image), service.limits);
     if (!accepted) return show();
-    subjects.forEach((subject, i) => (subject.picture = accepted[i]));
+    subjects.forEach((subject, i) => (subject.image = accepted[i]));
     state.busy = true;
     show();
     announce(t("compare.working"));
@@ -101,8 +101,8 @@ export function comparePage(service) {
     const others = intake({ take: takeTargets, takeUrl: (url) => addTargets([{ url }]), many: true, compact: state.targets.length > 0, side });
     page.intake = state.source ? others : first;
     const complete = state.source && state.targets.length > 0;
-    fill(parts.source, state.source && h("div", { class: "pictures" }, item(state.source, remove)), first);
-    fill(parts.targets, state.targets.length > 0 && h("div", { class: "pictures" }, state.targets.map((target) => item(target, remove))), others);
+    fill(parts.source, state.source && h("div", { class: "images" }, item(state.source, remove)), first);
+    fill(parts.targets, state.targets.length > 0 && h("div", { class: "images" }, state.targets.map((target) => item(target, remove))), others);
     fill(
       parts.result,
       !complete && h("section", { class: "card stack", "aria-label": t("compare.scale") }, h("p", { class: "faint" }, t("compare.waiting")), h("div", { class: "narrow" }, ruler([], () => {}))),
@@ -188,7 +188,7 @@ function request(service, { source, targets, threshold }) {
   if ([source, ...targets].every((subject) => subject.url)) {
     return { ...base, json: { source: { url: source.url }, targets: targets.map(({ url }) => ({ url })), ...(changed === null ? {} : { threshold: changed }) } };
   }
-  const part = (name, { picture, url }) => (picture ? { name, file: picture.name, blob: picture.blob } : { name, text: url });
+  const part = (name, { image, url }) => (image ? { name, file: image.name, blob: image.blob } : { name, text: url });
   return { ...base, form: [part("source", source), ...targets.map((target) => part("target", target)), ...(changed === null ? [] : [{ name: "threshold", text: String(changed) }])] };
 }
 

@@ -1,4 +1,4 @@
-/** The page Detect: one picture in, its faces out. */
+/** The page Detect: one image in, its faces out. */
 
 import { copyButton } from "./copy.js";
 import { acceptable } from "./dialogs.js";
@@ -6,7 +6,7 @@ import { afterPaint, announce, fill, h, keepFocus, sign, styled } from "./dom.js
 import { exchangePanels } from "./exchange.js";
 import { intake } from "./intake.js";
 import { number, percent, t } from "./language.js";
-import { crop, opened } from "./picture.js";
+import { crop, opened } from "./image.js";
 import { problem } from "./problem.js";
 import { runner } from "./run.js";
 import { ENDPOINTS } from "./service.js";
@@ -16,7 +16,7 @@ import { strip, used } from "./vector.js";
 const CROP = 152; // twice the shown size, for screens with two pixels per point
 const MANY = 12; // more faces than this are drawn without landmarks
 
-/** service: limits, defaults and auth; compareWith(subject): go to the other page with a picture. */
+/** service: limits, defaults and auth; compareWith(subject): go to the other page with an image. */
 export function detectPage(service, compareWith) {
   const root = h("div", { class: "page" });
   const run = runner();
@@ -25,8 +25,8 @@ export function detectPage(service, compareWith) {
   let drawn = null;
 
   async function take([file]) {
-    const picture = await acceptable(await opened(file.blob, file.name), service.limits);
-    if (picture) begin({ picture });
+    const image = await acceptable(await opened(file.blob, file.name), service.limits);
+    if (image) begin({ image });
   }
 
   function begin(subject) {
@@ -59,7 +59,7 @@ export function detectPage(service, compareWith) {
     fill(
       root,
       h("header", {}, h("h1", {}, t("detect.title")), h("p", { class: "lede" }, t("detect.lede"))),
-      h("div", { class: "columns" }, h("section", { class: "card stack", "aria-label": t("detect.picture") }, parts.shot, parts.intake, options(state, service, find)), results),
+      h("div", { class: "columns" }, h("section", { class: "card stack", "aria-label": t("detect.image") }, parts.shot, parts.intake, options(state, service, find)), results),
       parts.below,
     );
     drawn = null;
@@ -67,13 +67,13 @@ export function detectPage(service, compareWith) {
   }
 
   function show() {
-    showPicture();
+    showImage();
     showIntake();
     showFaces();
   }
 
-  /** The image stays while requests come and go; only a picture that is not here is drawn anew, in its faces' shape. */
-  function showPicture() {
+  /** The image stays while requests come and go; only an image that is not here is drawn anew, in its faces' shape. */
+  function showImage() {
     const { subject, answer, busy } = state;
     if (!subject) return;
     if (subject.url && state.error) {
@@ -83,8 +83,8 @@ export function detectPage(service, compareWith) {
     }
     if (drawn?.subject !== subject || !drawn.image) {
       const boxes = answer?.reply.Faces.map((face) => face.BoundingBox) ?? [];
-      drawn = { subject, ...shot(subject, { label: t("detect.picture"), boxes }) };
-      fill(parts.shot, drawn.root, subject.picture?.shrunk && h("p", { class: "small faint" }, t("shrink.done", subject.picture)));
+      drawn = { subject, ...shot(subject, { label: t("detect.image"), boxes }) };
+      fill(parts.shot, drawn.root, subject.image?.shrunk && h("p", { class: "small faint" }, t("shrink.done", subject.image)));
     }
     drawn.root.classList.toggle("busy", busy);
     clear(drawn.root);
@@ -132,7 +132,7 @@ function request(service, { subject, maxFaces, minConfidence }) {
   };
   const key = service.auth !== "none";
   if (subject.url) return { url: ENDPOINTS.detect, key, json: { url: subject.url, ...changed } };
-  const { blob, name, type } = subject.picture;
+  const { blob, name, type } = subject.image;
   const query = new URLSearchParams(changed).toString();
   return { url: ENDPOINTS.detect + (query && `?${query}`), key, image: { blob, file: name, type: type || "application/octet-stream" } };
 }
@@ -170,7 +170,7 @@ const FACTS = ["confidence", "face-size", "sharpness", "brightness", "vector"];
 
 const explanation = () => h("dl", { class: "explained" }, FACTS.map((name) => h("div", {}, h("dt", {}, t(`detect.${name}`)), h("dd", {}, t(`explain.${name}`)))));
 
-/** Boxes on the picture and cards beside it, each lighting up the other. */
+/** Boxes on the image and cards beside it, each lighting up the other. */
 function faceCards(drawn, faces) {
   return faces.map((face, i) => {
     const label = t("detect.face-label", { number: i + 1, confidence: percent(face.Confidence) });

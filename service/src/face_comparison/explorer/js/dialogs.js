@@ -2,7 +2,7 @@
 
 import { h } from "./dom.js";
 import { number, size, t } from "./language.js";
-import { fitted, obstacle, smaller } from "./picture.js";
+import { fitted, obstacle, smaller } from "./image.js";
 import { hasKey, useKey } from "./service.js";
 
 /** Show a modal dialog; resolves with the value of the button that closed it, "" for Escape. */
@@ -22,34 +22,34 @@ function asked(title, content, buttons) {
 
 const button = (value, text, main = false) => h("button", { value, class: main ? "main" : "", type: "submit" }, text);
 
-/** A picture that the service takes: itself, or a smaller copy if the visitor agrees; null: not to be sent. */
-export async function acceptable(picture, limits) {
-  const reason = obstacle(picture, limits);
-  if (!reason) return picture;
+/** An image that the service takes: itself, or a smaller copy if the visitor agrees; null: not to be sent. */
+export async function acceptable(image, limits) {
+  const reason = obstacle(image, limits);
+  if (!reason) return image;
   const side = limits.max_side_pixels;
-  const fits = fitted(picture.width, picture.height, side);
+  const fits = fitted(image.width, image.height, side);
   const why = t(`shrink.${reason}`, {
-    name: picture.name,
-    width: picture.width,
-    height: picture.height,
-    type: picture.type.replace("image/", "").toUpperCase() || "?",
-    bytes: size(picture.blob.size),
+    name: image.name,
+    width: image.width,
+    height: image.height,
+    type: image.type.replace("image/", "").toUpperCase() || "?",
+    bytes: size(image.blob.size),
     limit: reason === "bytes" ? size(limits.max_body_bytes) : number(side, 0),
   });
   const answer = await agreed(why, t("shrink.offer", fits));
-  return answer ? smaller(picture, side, limits.max_body_bytes) : null;
+  return answer ? smaller(image, side, limits.max_body_bytes) : null;
 }
 
-/** Pictures that fit into one request together: themselves, or smaller copies if the visitor agrees; null: not. */
-export async function acceptableTogether(pictures, limits) {
-  const total = pictures.reduce((sum, picture) => sum + picture.blob.size, 0);
-  const room = limits.max_body_bytes - 1024 * pictures.length - 4096; // what stands between the parts of a form
-  if (total <= room) return pictures;
+/** Images that fit into one request together: themselves, or smaller copies if the visitor agrees; null: not. */
+export async function acceptableTogether(images, limits) {
+  const total = images.reduce((sum, image) => sum + image.blob.size, 0);
+  const room = limits.max_body_bytes - 1024 * images.length - 4096; // what stands between the parts of a form
+  if (total <= room) return images;
   const side = 1280;
   const why = t("shrink.total", { bytes: size(total), limit: size(limits.max_body_bytes) });
   if (!(await agreed(why, t("shrink.offer-all", { side })))) return null;
   const copies = [];
-  for (const picture of pictures) copies.push(picture.width ? await smaller(picture, side, room / pictures.length) : picture);
+  for (const image of images) copies.push(image.width ? await smaller(image, side, room / images.length) : image);
   return copies;
 }
 

@@ -31,7 +31,7 @@ export function styled(element, styles) {
 }
 
 const SIGNS = {
-  picture: "M4 5h16v14H4zM4 16l4.5-4.5 3.5 3.5 3-3 5 5M15.5 9.2v.1",
+  image: "M4 5h16v14H4zM4 16l4.5-4.5 3.5 3.5 3-3 5 5M15.5 9.2v.1",
   camera: "M4 8h3.5L9 5.5h6L16.5 8H20v11H4zM12 16.2a3 3 0 1 0 0-6 3 3 0 0 0 0 6z",
   copy: "M9 9h11v11H9zM5 15H4V4h11v1",
   done: "M5 12.5l4.5 4.5L19 7.5",

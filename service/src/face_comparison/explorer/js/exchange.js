@@ -24,7 +24,7 @@ export function exchangePanels(request, answer, error) {
 
 function timePanel({ milliseconds, stages, received }) {
   const measured = STAGES.filter((name) => stages[name] >= 0.05).map((name) => [name, stages[name]]);
-  // The stages of several pictures run side by side and may add up to more than the whole.
+  // The stages of several images run side by side and may add up to more than the whole.
   const rest = Math.max(0, milliseconds - measured.reduce((sum, [, value]) => sum + value, 0));
   const parts = rest < 0.05 ? measured : [...measured, ["network", rest]];
   return h(

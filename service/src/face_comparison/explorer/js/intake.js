@@ -1,4 +1,4 @@
-/** Where pictures come in: dropped, pasted, chosen, photographed, by URL, or the built-in sample. */
+/** Where images come in: dropped, pasted, chosen, photographed, by URL, or the built-in sample. */
 
 import { h, sign } from "./dom.js";
 import { t } from "./language.js";
@@ -8,8 +8,8 @@ const FETCHED = /^(https?|s3):\/\/\S+$/i;
 const ACCEPTED = "image/jpeg,image/png,image/bmp,.jpg,.jpeg,.png,.bmp";
 
 /**
- * An intake. take(files): a list of {blob, name}; takeUrl(text); many: several pictures; sample: offer the built-in
- * one; compact: a picture is there already; side: the longest side that the service takes.
+ * An intake. take(files): a list of {blob, name}; takeUrl(text); many: several images; sample: offer the built-in
+ * one; compact: an image is there already; side: the longest side that the service takes.
  */
 export function intake({ take, takeUrl, many = false, sample = false, compact = false, side }) {
   const says = h("p", { class: "small other-text", role: "alert", hidden: true });
@@ -18,20 +18,20 @@ export function intake({ take, takeUrl, many = false, sample = false, compact = 
     says.hidden = !text;
   };
   const given = (files) => {
-    const pictures = files.filter((file) => file.type.startsWith("image/") || /\.(jpe?g|png|bmp)$/i.test(file.name));
-    const strange = files.find((file) => !pictures.includes(file));
-    complain(strange ? t("intake.not-picture", { name: strange.name }) : "");
-    if (pictures.length) take(pictures.slice(0, many ? undefined : 1).map((blob) => ({ blob, name: blob.name || "picture.png" })));
+    const images = files.filter((file) => file.type.startsWith("image/") || /\.(jpe?g|png|bmp)$/i.test(file.name));
+    const strange = files.find((file) => !images.includes(file));
+    complain(strange ? t("intake.not-image", { name: strange.name }) : "");
+    if (images.length) take(images.slice(0, many ? undefined : 1).map((blob) => ({ blob, name: blob.name || "image.png" })));
   };
   const zone = h(
     "div",
     { class: "drop" },
-    sign("picture"),
+    sign("image"),
     h("p", {}, h("b", {}, t(many ? "intake.drop-many" : "intake.drop")), h("br"), h("span", { class: "faint small" }, t("intake.formats", { side }))),
     h(
       "div",
       { class: "row" },
-      chooser(t(many ? (compact ? "intake.add" : "intake.choose-many") : compact ? "intake.another" : "intake.choose"), !compact, "picture", { multiple: many }, given),
+      chooser(t(many ? (compact ? "intake.add" : "intake.choose-many") : compact ? "intake.another" : "intake.choose"), !compact, "image", { multiple: many }, given),
       // Elsewhere than on a phone or tablet this would open the same window as the other button.
       matchMedia("(pointer: coarse)").matches && chooser(t("intake.camera"), false, "camera", { capture: "environment" }, given),
       sample && !compact && h("button", { type: "button", onclick: () => sampled().then(take) }, sign("face"), t("intake.sample")),
@@ -93,7 +93,7 @@ async function sampled() {
   return [{ blob: await response.blob(), name: "sample.jpg" }];
 }
 
-/** Give a picture or a URL that is pasted anywhere on the page to the intake that `current` returns. */
+/** Give an image or a URL that is pasted anywhere on the page to the intake that `current` returns. */
 export function acceptPaste(current) {
   document.addEventListener("paste", (event) => {
     const target = current();
@@ -105,7 +105,7 @@ export function acceptPaste(current) {
     else return;
     event.preventDefault();
   });
-  // A picture dropped beside an intake would make the browser leave the page.
+  // An image dropped beside an intake would make the browser leave the page.
   for (const name of ["dragover", "drop"]) {
     document.addEventListener(name, (event) => event.preventDefault());
   }

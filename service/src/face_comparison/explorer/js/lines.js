@@ -1,4 +1,4 @@
-/** Lines between boxes of two pictures that stand side by side, or one above the other where the page is narrow. */
+/** Lines between boxes of two images that stand side by side, or one above the other where the page is narrow. */
 
 import { s } from "./dom.js";
 

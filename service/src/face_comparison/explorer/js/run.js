@@ -1,4 +1,4 @@
-/** One request at a time: a newer one ends the older, and the time from reply to picture is measured. */
+/** One request at a time: a newer one ends the older, and the time from reply to image is measured. */
 
 import { afterPaint } from "./dom.js";
 import { send } from "./service.js";

@@ -1,4 +1,4 @@
-/** A picture with boxes on its faces, as HTML above the image, so that keyboard and screen reader reach every face. */
+/** An image with boxes on its faces, as HTML above the image, so that keyboard and screen reader reach every face. */
 
 import { h, sign, styled } from "./dom.js";
 import { t } from "./language.js";
@@ -6,17 +6,17 @@ import { t } from "./language.js";
 const GUESSED_FACE = 0.78; // width by height of a usual face box
 
 /**
- * Show a picture, or a plate in its place when only the service has seen it.
+ * Show an image, or a plate in its place when only the service has seen it.
  *
- * subject: {picture} or {url}; boxes: for a guess of the shape of a picture that is not here. tall: the greatest share
+ * subject: {image} or {url}; boxes: for a guess of the shape of an image that is not here. tall: the greatest share
  * of the window's height. Returns {root, image}; image null: there is none.
  */
 export function shot(subject, { label, tall = 0.68, boxes = [] }) {
-  const { picture } = subject;
-  const here = picture?.width > 0;
-  const ratio = here ? picture.width / picture.height : guessedRatio(boxes);
-  const image = here ? h("img", { src: picture.src, alt: "" }) : null;
-  const plate = h("div", { class: "plate" }, h("span", {}, t(picture ? "picture.unseen" : "picture.by-url")));
+  const { image } = subject;
+  const here = image?.width > 0;
+  const ratio = here ? image.width / image.height : guessedRatio(boxes);
+  const image = here ? h("img", { src: image.src, alt: "" }) : null;
+  const plate = h("div", { class: "plate" }, h("span", {}, t(image ? "image.unseen" : "image.by-url")));
   const root = h("div", { class: "shot", role: "group", "aria-label": label }, image ?? plate);
   styled(root, { "aspect-ratio": String(ratio), width: `min(100%, calc(${100 * tall}vh * ${ratio}))` });
   return { root, image };
@@ -61,10 +61,10 @@ export function clear(root) {
 
 const share = (fraction) => `${100 * fraction}%`;
 
-/** A small picture of a subject, or a sign where there is none. */
+/** A small image of a subject, or a sign where there is none. */
 export function thumbnail(subject) {
-  if (subject.picture?.width) return h("img", { src: subject.picture.src, alt: "" });
-  return h("span", { class: "nocrop" }, sign(subject.url ? "globe" : "picture"));
+  if (subject.image?.width) return h("img", { src: subject.image.src, alt: "" });
+  return h("span", { class: "nocrop" }, sign(subject.url ? "globe" : "image"));
 }
 
-export const nameOf = (subject) => subject.picture?.name ?? subject.url;
+export const nameOf = (subject) => subject.image?.name ?? subject.url;

@@ -20,8 +20,8 @@ from face_comparison.wire.formats.shapes import (
     Buffer,
     ComparisonShape,
     Fields,
+    ImageShape,
     Inline,
-    PictureShape,
     S,
     SubjectShape,
     is_no_object,
@@ -43,8 +43,8 @@ __all__ = [
 Form = Literal["json", "msgpack", "multipart", "image"]
 
 _FIRST_BYTES = (b"\xff\xd8\xff", b"\x89PNG", b"BM", b"GIF8", b"RIFF", b"II*\0", b"MM\0*")
-"""Of pictures, those of other kinds too: whoever sends GIF, WebP or TIFF is told that, and not that it is no JSON."""
-_PICTURE_TYPES = ("image/", "application/x-image")
+"""Of images, those of other kinds too: whoever sends GIF, WebP or TIFF is told that, and not that it is no JSON."""
+_IMAGE_TYPES = ("image/", "application/x-image")
 MESSAGE_PACK_TYPES = ("application/msgpack", "application/x-msgpack", "application/vnd.msgpack")
 
 
@@ -58,20 +58,20 @@ def form_of(content_type: str, body: Buffer) -> Form:
         return "multipart"
     if mimetype in MESSAGE_PACK_TYPES:
         return "msgpack"
-    if mimetype.startswith(_PICTURE_TYPES) or start.startswith(_FIRST_BYTES) or start[4:8] == b"ftyp":  # HEIC, AVIF
+    if mimetype.startswith(_IMAGE_TYPES) or start.startswith(_FIRST_BYTES) or start[4:8] == b"ftyp":  # HEIC, AVIF
         return "image"
     return "json"
 
 
 def detect_fields(body: Buffer, content_type: str) -> Fields:
-    """Fields of one picture's request. Raises InvalidJson, InvalidParameter."""
+    """Fields of one image's request. Raises InvalidJson, InvalidParameter."""
     form = form_of(content_type, body)
     if form == "image":
         return {"img": Inline(lambda: bytes(body))}
     if form == "multipart":
         return multipart.detect_fields(body, content_type)
     notation = _notation(form, body)
-    return _plain(notation, notation.root(PictureShape))
+    return _plain(notation, notation.root(ImageShape))
 
 
 def compare_fields(body: Buffer, content_type: str) -> Fields:
@@ -81,7 +81,7 @@ def compare_fields(body: Buffer, content_type: str) -> Fields:
     """
     form = form_of(content_type, body)
     if form == "image":
-        raise InvalidParameter("a comparison needs two pictures: send JSON, MessagePack or multipart/form-data")
+        raise InvalidParameter("a comparison needs two images: send JSON, MessagePack or multipart/form-data")
     if form == "multipart":
         return multipart.compare_fields(body, content_type)
     notation = _notation(form, body)
@@ -116,7 +116,7 @@ class _Notation(Protocol):
         """It as a Python value; None when it is not given."""
         ...
 
-    def picture(self, raw: Raw) -> Any:
+    def image(self, raw: Raw) -> Any:
         """Inline, None when it is empty, or whatever else it is."""
         ...
 
@@ -129,9 +129,9 @@ def _notation(form: Form, body: Buffer) -> _Notation:
     return MessagePackNotation(body) if form == "msgpack" else JsonNotation(body)
 
 
-def _plain(notation: _Notation, shape: PictureShape | SubjectShape) -> Fields:
+def _plain(notation: _Notation, shape: ImageShape | SubjectShape) -> Fields:
     return {
-        name: notation.picture(raw) if name == "img" else notation.value(name, raw)
+        name: notation.image(raw) if name == "img" else notation.value(name, raw)
         for name in shape.__struct_fields__
         if notation.given(raw := getattr(shape, name))
     }

@@ -1,7 +1,7 @@
 """JSON bodies.
 
 Parsing JSON reads every byte of a string several times; for a photograph of 2.3 MB in base64 that took 1.1 of 1.4 ms.
-So the base64 text of pictures is found and decoded first (0.3 ms), and what is parsed is the body without it.
+So the base64 text of images is found and decoded first (0.3 ms), and what is parsed is the body without it.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from face_comparison.wire.formats.shapes import MAX_TARGETS, Buffer, Inline, S, 
 _MOST_COMMAS = MAX_TARGETS * (HASH_SIZE + 32)
 _WORTH_CUTTING = 16 * 1024
 _KEY = b'"img"'
-# Stands in the body where a picture was. It is no base64, and no caller can guess it.
+# Stands in the body where an image was. It is no base64, and no caller can guess it.
 _MARK = f'"!{secrets.token_hex(16)}:'.encode()
 
 
@@ -30,7 +30,7 @@ class JsonNotation:
     """One JSON body."""
 
     def __init__(self, body: Buffer) -> None:
-        self._body, self._pictures = _without_pictures(_utf8(body))
+        self._body, self._images = _without_images(_utf8(body))
 
     def root(self, shape: type[S]) -> S:
         return self.shaped(self._body, shape)
@@ -43,8 +43,8 @@ class JsonNotation:
                 raise InvalidJson("the body must be a JSON object") from error
             raise InvalidParameter("the body holds a number that is out of range") from error
         except msgspec.DecodeError as error:
-            # A position would be wrong in a body from which pictures were cut.
-            where = "" if self._pictures else f": {error}"
+            # A position would be wrong in a body from which images were cut.
+            where = "" if self._images else f": {error}"
             raise InvalidJson(f"the body is not valid JSON{where}") from error
         except (RecursionError, UnicodeError) as error:
             raise InvalidJson("the body is not valid JSON in UTF-8, or nested too deeply") from error
@@ -62,10 +62,10 @@ class JsonNotation:
         except (msgspec.DecodeError, UnicodeError):
             raise InvalidJson(f"{name} is not valid JSON in UTF-8") from None
 
-    def picture(self, raw: Raw) -> Any:
+    def image(self, raw: Raw) -> Any:
         text = bytes(memoryview(raw)[: len(_MARK) + 10])
         if text.startswith(_MARK):
-            return Inline(partial(self._pictures.__getitem__, int(text[len(_MARK) : -1])))
+            return Inline(partial(self._images.__getitem__, int(text[len(_MARK) : -1])))
         if not text.startswith(b'"'):
             return self.value("img", raw)
         return None if text == b'""' else Inline(partial(_decoded, raw))
@@ -88,14 +88,14 @@ def _utf8(body: Buffer) -> bytes:
         raise InvalidJson("the body is not valid JSON in UTF-8") from None
 
 
-def _without_pictures(body: bytes) -> tuple[bytes, list[bytes]]:
+def _without_images(body: bytes) -> tuple[bytes, list[bytes]]:
     """The body with a numbered mark in place of each long text of plain base64 after `"img"`, and their bytes.
 
     Such a text holds neither quotes nor backslashes, so cutting it out changes neither where strings begin and end nor
     whether the rest is JSON. A mark that is not the value of a field `img` stands where nothing was asked for.
     """
     pieces: list[bytes] = []
-    pictures: list[bytes] = []
+    images: list[bytes] = []
     view, done, key = memoryview(body), 0, body.find(_KEY)
     while key >= 0:
         begin = body.find(b'"', key + len(_KEY))
@@ -105,11 +105,11 @@ def _without_pictures(body: bytes) -> tuple[bytes, list[bytes]]:
         if end - begin > _WORTH_CUTTING:
             data = base64_text.plainly_decoded(view[begin + 1 : end])
             if data is not None:
-                pieces += [body[done:begin], _MARK, b'%d"' % len(pictures)]
-                pictures.append(data)
+                pieces += [body[done:begin], _MARK, b'%d"' % len(images)]
+                images.append(data)
                 done = end + 1
         key = body.find(_KEY, end)
-    return (b"".join([*pieces, body[done:]]), pictures) if pictures else (body, pictures)
+    return (b"".join([*pieces, body[done:]]), images) if images else (body, images)
 
 
 def _decoded(raw: Raw) -> bytes:

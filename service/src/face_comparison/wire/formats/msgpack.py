@@ -1,4 +1,4 @@
-"""MessagePack bodies: pictures and hashes are bytes, and are not copied before they are needed."""
+"""MessagePack bodies: images and hashes are bytes, and are not copied before they are needed."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class MessagePackNotation:
         except (msgspec.DecodeError, RecursionError, UnicodeError, OverflowError, ValueError):
             raise InvalidParameter(f"{name} is not valid MessagePack") from None
 
-    def picture(self, raw: Raw) -> Any:
+    def image(self, raw: Raw) -> Any:
         kind = memoryview(raw)[0]
         if kind in b"\xc4\xc5\xc6":  # bin 8, 16, 32
             return Inline(partial(msgspec.msgpack.decode, raw, type=bytes))

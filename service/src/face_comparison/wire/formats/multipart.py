@@ -1,4 +1,4 @@
-"""multipart/form-data bodies: pictures as files, as HTML forms and `curl -F` send them."""
+"""multipart/form-data bodies: images as files, as HTML forms and `curl -F` send them."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class _Part:
         try:
             return self.content.decode()
         except UnicodeDecodeError:
-            raise InvalidParameter("a text part of the form is not UTF-8: send a picture as a file part") from None
+            raise InvalidParameter("a text part of the form is not UTF-8: send an image as a file part") from None
 
 
 def _parts(body: Buffer, content_type: str) -> dict[str, list[_Part]]:
@@ -77,18 +77,18 @@ def _is_file(part: Field | File) -> bool:
 
 def _value(name: str, part: _Part) -> Any:
     if name == "img":
-        return _picture(part)
+        return _image(part)
     return part.text if name == "url" else spelled_number(part.text)
 
 
 def _subject(part: _Part) -> Fields | FaceComparisonError:
     try:
-        return {"img": _picture(part)} if part.file else {"url": part.text}
+        return {"img": _image(part)} if part.file else {"url": part.text}
     except InvalidParameter as error:
         return error
 
 
-def _picture(part: _Part) -> Inline | None:
+def _image(part: _Part) -> Inline | None:
     if part.file:
         return Inline(lambda: part.content)
     return Inline(partial(base64_text.decoded, part.content)) if part.content else None

@@ -15,28 +15,28 @@ MAX_TARGETS = 100
 
 Buffer = bytes | bytearray | memoryview
 Fields = Mapping[str, Any]
-"""Field name to plain value; None: not given. Pictures are `Inline`."""
+"""Field name to plain value; None: not given. Images are `Inline`."""
 
-_LONGEST_VALUE = 64 * 1024  # bytes of anything but a picture; 768 numbers of 17 digits take 17 KiB
+_LONGEST_VALUE = 64 * 1024  # bytes of anything but an image; 768 numbers of 17 digits take 17 KiB
 _ABSENT = Raw()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Inline:
-    """A picture that came with the request, not looked at yet: a request with a URL does not need it."""
+    """An image that came with the request, not looked at yet: a request with a URL does not need it."""
 
     content: Callable[[], bytes]
 
     def data(self) -> bytes:
-        """The picture's bytes. Raises InvalidBase64, MissingImage (nothing in it)."""
+        """The image's bytes. Raises InvalidBase64, MissingImage (nothing in it)."""
         data = self.content()
         if not data:
-            raise MissingImage("the picture is empty: send the bytes of a JPG, PNG or BMP")
+            raise MissingImage("the image is empty: send the bytes of a JPG, PNG or BMP")
         return data
 
 
-class PictureShape(msgspec.Struct):
-    """Fields of a request for one picture, as they stand in the body."""
+class ImageShape(msgspec.Struct):
+    """Fields of a request for one image, as they stand in the body."""
 
     url: Raw = _ABSENT
     img: Raw = _ABSENT
@@ -62,7 +62,7 @@ class ComparisonShape(msgspec.Struct):
     threshold: Raw = _ABSENT
 
 
-S = TypeVar("S", PictureShape, SubjectShape, ComparisonShape)
+S = TypeVar("S", ImageShape, SubjectShape, ComparisonShape)
 
 
 def is_no_object(error: BaseException | None) -> bool:

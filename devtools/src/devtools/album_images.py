@@ -1,8 +1,8 @@
-"""Make the pictures of docs/how-to/albums.md and of the drawings: by the program itself, and Chromium for the page.
+"""Make the images of docs/how-to/albums.md and of the drawings: by the program itself, and Chromium for the page.
 
-    python -m devtools.album_pictures docs/images
+    python -m devtools.album_images docs/images
 
-Only the built-in sample, a photograph in the public domain, and copies made of it are shown, because the pictures are
+Only the built-in sample, a photograph in the public domain, and copies made of it are shown, because the images are
 part of the documents.
 """
 
@@ -26,7 +26,7 @@ QUALITY = 90
 
 
 def photographs(folder: Path) -> Path:
-    """Nine copies of the sample, each worse in its own way, a picture of nobody, and one that is damaged."""
+    """Nine copies of the sample, each worse in its own way, an image of nobody, and one that is damaged."""
     with Image.open(SAMPLE) as opened:
         sample = opened.convert("RGB")
     width, height = sample.size

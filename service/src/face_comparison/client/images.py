@@ -1,4 +1,4 @@
-"""Whatever a program holds a picture in, as fields of a request."""
+"""Whatever a program holds an image in, as fields of a request."""
 
 from __future__ import annotations
 
@@ -16,45 +16,45 @@ from face_comparison.client.replies import Face
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-Picture: TypeAlias = "str | os.PathLike[str] | bytes | NDArray[np.uint8] | Image"
+ImageSource: TypeAlias = "str | os.PathLike[str] | bytes | NDArray[np.uint8] | Image"
 """A path, a URL (http, https, s3), the bytes of a file, pixels, or a Pillow image."""
 
-Subject: TypeAlias = "Picture | Face | NDArray[np.float32]"
-"""A picture, a face that was detected before, or its hash: what can be compared."""
+Subject: TypeAlias = "ImageSource | Face | NDArray[np.float32]"
+"""An image, a face that was detected before, or its hash: what can be compared."""
 
 _URLS = ("http://", "https://", "s3://")
 _PIXELS = (np.dtype(np.uint8),)
 _CHANNELS = 3
 
 
-def picture_fields(picture: Any) -> dict[str, Any]:
+def image_fields(image: Any) -> dict[str, Any]:
     """`url` or `img` of a request; a path's file is read here.
 
     Pixels are uint8, (height, width, 3) in RGB or (height, width) in grey, and are sent as PNG, without loss. Raises
-    OSError when a file cannot be read, TypeError or ValueError for what is no picture.
+    OSError when a file cannot be read, TypeError or ValueError for what is no image.
     """
-    if isinstance(picture, str) and picture.lower().startswith(_URLS):
-        return {"url": picture}
-    if isinstance(picture, str | os.PathLike):
-        return {"img": Path(picture).read_bytes()}
-    if isinstance(picture, bytes | bytearray | memoryview):
-        return {"img": bytes(picture)}
-    if isinstance(picture, np.ndarray):
-        return {"img": _encoded(picture)}
+    if isinstance(image, str) and image.lower().startswith(_URLS):
+        return {"url": image}
+    if isinstance(image, str | os.PathLike):
+        return {"img": Path(image).read_bytes()}
+    if isinstance(image, bytes | bytearray | memoryview):
+        return {"img": bytes(image)}
+    if isinstance(image, np.ndarray):
+        return {"img": _encoded(image)}
     # Pillow need not be installed; whoever holds one of its images has imported it.
     pillow = sys.modules.get("PIL.Image")
-    if pillow is not None and isinstance(picture, pillow.Image):
-        return {"img": _saved(picture)}
-    raise TypeError(f"a picture is a path, a URL, bytes, an array or a Pillow image, not {type(picture).__name__}")
+    if pillow is not None and isinstance(image, pillow.Image):
+        return {"img": _saved(image)}
+    raise TypeError(f"an image is a path, a URL, bytes, an array or a Pillow image, not {type(image).__name__}")
 
 
 def subject_fields(subject: Any) -> dict[str, Any]:
-    """`url`, `img` or `face_hash` of one side of a comparison. Raises what picture_fields raises."""
+    """`url`, `img` or `face_hash` of one side of a comparison. Raises what image_fields raises."""
     if isinstance(subject, Face):
         return {"face_hash": _packed(subject.hash), "FaceModelVersion": subject.model_version}
     if isinstance(subject, np.ndarray) and subject.ndim == 1:
         return {"face_hash": _packed(subject)}
-    return picture_fields(subject)
+    return image_fields(subject)
 
 
 def _packed(vector: NDArray[np.float32]) -> bytes:

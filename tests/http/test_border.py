@@ -111,7 +111,7 @@ def test_what_was_admitted_has_left_after_an_error(start):
 
 def test_a_request_that_waits_too_long_for_its_turn_is_a_504(start):
     running = start(slots=1, queue=1, request_seconds=0.5)
-    with running.admission.admit(math.inf) as first, first.compute():
+    with running.admission.admit(math.inf) as first, first.inference_slot():
         assert code(running.detect(**img("anna")), 504) == "deadline_exceeded"
 
 

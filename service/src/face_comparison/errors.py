@@ -112,6 +112,10 @@ class DeadlineExceeded(FaceComparisonError):
     code = "deadline_exceeded"
 
 
+class ClientDisconnected(DeadlineExceeded):
+    """The client has gone, so that nobody reads the reply."""
+
+
 class NotReady(FaceComparisonError):
     code = "not_ready"
 

@@ -212,6 +212,19 @@ class Settings:
     fetch_seconds: float = _option(10.0, "Longest time to fetch one image, seconds.", _seconds(0.1, 600))
     request_seconds: float = _option(30.0, "Longest time of a whole request, seconds.", _seconds(0.1, 3600))
     queue: int = _option(64, "Requests that may wait for their turn; one more is answered 429.", _integer(0, 4096))
+    requests_per_caller: int = _option(
+        0,
+        "Requests in flight of one API key, or of one address where there are no keys; 0: any number while nobody "
+        "else needs the room.",
+        _integer(0, 8192),
+    )
+    memory_bytes: int | None = _option(
+        None,
+        "Memory that the service may use, bytes; auto: the container's limit, else half of the machine's, at most "
+        "3 GiB.",
+        _auto_or(_integer(256 * 2**20, 2**50)),
+        shown="auto",
+    )
     drain_seconds: float | None = _option(
         None,
         "Time that SIGTERM leaves to requests already accepted, seconds; auto: that of a whole request.",

@@ -12,8 +12,8 @@ from functools import partial
 import pytest
 
 from face_comparison.errors import DeadlineExceeded, Overloaded
-from face_comparison.server.shared_state import Board
-from face_comparison.serving.admission import LONGEST_RETRY_SECONDS, Admission
+from face_comparison.server.shared_state import SharedWorkerState
+from face_comparison.serving.admission import MAX_RETRY_SECONDS, Admission
 
 LATER = 30.0
 
@@ -60,8 +60,8 @@ def test_admits_as_many_as_compute_and_queue_then_refuses() -> None:
 
 def test_processes_share_one_queue() -> None:
     """Two processes of two slots, and three more requests: seven inside, however they are spread."""
-    board = Board()
-    one, other = (Admission(2, 3, 2, partial(board.tally, age)) for age in (1, 2))
+    shared = SharedWorkerState()
+    one, other = (Admission(2, 3, 2, report_in_flight=partial(shared.set_in_flight, age)) for age in (1, 2))
     with ExitStack() as inside:
         for _ in range(6):
             inside.enter_context(one.admit(soon()))
@@ -70,22 +70,22 @@ def test_processes_share_one_queue() -> None:
             for admission in (one, other):
                 with pytest.raises(Overloaded), admission.admit(soon()):
                     pass
-            assert board.inside == 7
+            assert shared.in_flight == 7
         inside.enter_context(one.admit(soon()))
         with pytest.raises(Overloaded), other.admit(soon()):
             pass
-        board.leave(1)  # its process was killed
+        shared.unregister(1)  # its process was killed
         with other.admit(soon()):
-            assert board.inside == 1
-    assert (board.inside, one.in_flight, other.in_flight) == (0, 0, 0)
+            assert shared.in_flight == 1
+    assert (shared.in_flight, one.in_flight, other.in_flight) == (0, 0, 0)
 
 
 def test_a_failed_request_gives_its_place_and_its_slot_back() -> None:
     admission = Admission(slots=1, queue=0)
     for _ in range(3):
-        with pytest.raises(ZeroDivisionError), admission.admit(soon()) as ticket, ticket.compute():
+        with pytest.raises(ZeroDivisionError), admission.admit(soon()) as ticket, ticket.inference_slot():
             raise ZeroDivisionError
-    with admission.admit(soon()) as ticket, ticket.compute():
+    with admission.admit(soon()) as ticket, ticket.inference_slot():
         assert admission.in_flight == 1
 
 
@@ -96,7 +96,7 @@ def test_never_more_than_slots_compute_and_all_get_their_turn(threads: ThreadPoo
     def request() -> None:
         with admission.admit(soon()) as ticket:
             for _ in range(5):
-                with ticket.compute():
+                with ticket.inference_slot():
                     with lock:
                         inside[0] += 1
                         most[0] = max(most[0], inside[0])
@@ -115,10 +115,10 @@ def test_slots_go_in_the_order_of_arrival(threads: ThreadPoolExecutor) -> None:
     order: list[int] = []
 
     def request(number: int) -> None:
-        with admission.admit(soon()) as ticket, ticket.compute():
+        with admission.admit(soon()) as ticket, ticket.inference_slot():
             order.append(number)
 
-    with admission.admit(soon()) as first, first.compute():
+    with admission.admit(soon()) as first, first.inference_slot():
         waiting = []
         for number in range(10):
             waiting.append(threads.submit(request, number))
@@ -135,14 +135,14 @@ def test_a_late_comer_does_not_overtake_who_waits(threads: ThreadPoolExecutor) -
     order: list[str] = []
 
     def waits() -> None:
-        with admission.admit(soon()) as ticket, ticket.compute():
+        with admission.admit(soon()) as ticket, ticket.inference_slot():
             order.append("waited")
 
     with admission.admit(soon()) as ticket:
-        with ticket.compute():
+        with ticket.inference_slot():
             waiting = threads.submit(waits)
             until(lambda: admission.queue_depth == 1)
-        with ticket.compute():
+        with ticket.inference_slot():
             order.append("came back")
     waiting.result(LATER)
     assert order == ["waited", "came back"]
@@ -150,11 +150,11 @@ def test_a_late_comer_does_not_overtake_who_waits(threads: ThreadPoolExecutor) -
 
 def test_who_waits_past_the_deadline_leaves_the_line(threads: ThreadPoolExecutor) -> None:
     admission = Admission(slots=1, queue=5)
-    with admission.admit(soon()) as holder, holder.compute():
-        with admission.admit(time.monotonic() + 0.01) as late, pytest.raises(DeadlineExceeded), late.compute():
+    with admission.admit(soon()) as holder, holder.inference_slot():
+        with admission.admit(time.monotonic() + 0.01) as late, pytest.raises(DeadlineExceeded), late.inference_slot():
             pytest.fail("computed without a slot")
         assert admission.queue_depth == 0
-    with admission.admit(soon()) as ticket, ticket.compute():
+    with admission.admit(soon()) as ticket, ticket.inference_slot():
         pass
 
 
@@ -163,10 +163,10 @@ def test_a_deadline_already_past_never_computes() -> None:
     admission = Admission(slots=1, queue=0, clock=clock)
     with admission.admit(deadline=105) as ticket:
         clock.now = 104.9
-        with ticket.compute():
+        with ticket.inference_slot():
             pass
         clock.now = 105
-        with pytest.raises(DeadlineExceeded), ticket.compute():
+        with pytest.raises(DeadlineExceeded), ticket.inference_slot():
             pytest.fail("computed after the deadline")
 
 
@@ -177,9 +177,9 @@ def test_retry_after_follows_the_backlog_within_bounds() -> None:
     with ExitStack() as inside:
         tickets = [inside.enter_context(admission.admit(1e9)) for _ in range(20)]
         for ticket in tickets:
-            with ticket.compute():
+            with ticket.inference_slot():
                 clock.now += 1
         assert 8 <= admission.retry_after <= 10  # 20 inside, 2 at a time, about a second each
-        with tickets[0].compute():
+        with tickets[0].inference_slot():
             clock.now += 10_000
-        assert admission.retry_after == LONGEST_RETRY_SECONDS
+        assert admission.retry_after == MAX_RETRY_SECONDS

@@ -8,30 +8,45 @@ import logging
 import pytest
 
 from face_comparison.errors import Forbidden, InvalidSettings, Unauthorized
+from face_comparison.observability import metrics
 from face_comparison.web import auth
-from face_comparison.web.auth import ApiKeys, parsed_keys
+from face_comparison.web.auth import ApiKeys, FailureThrottle, KeyFile, parse_keys
+
+
+def names(found: KeyFile) -> list[str]:
+    return [key.name for key in found.keys]
 
 
 def test_names_keys_comments_and_blank_lines():
-    text = "# head\n\n  anna : k:1 \r\nbert:k2\n#carl:k3\n"
-    assert list(parsed_keys(text)) == ["anna", "bert"]
-    assert parsed_keys("a:k:1") == {"a": parsed_keys("b:k:1")["b"]}
+    found = parse_keys("# head\n\n  anna : k:1 \r\nbert:k2\n#carl:k3\n")
+    assert names(found) == ["anna", "bert"]
+    assert found.problems == ()
+    assert parse_keys("a:k:1").keys[0].digest == parse_keys("b:k:1").keys[0].digest
 
 
 @pytest.mark.parametrize(
     "line", ["secretkey", ":secretkey", "name:", "name: ", "na me:secretkey", "name:secret key", "name:secretkeyä",
              "näme:secretkey", "x" * 64 + ":secretkey", "name:" + "secretkey" * 60, "name:secretkey\x00"],
 )  # fmt: skip
-def test_a_wrong_line_is_named_by_number_and_never_quoted(line):
-    with pytest.raises(ValueError, match="line 3 ") as caught:
-        parsed_keys(f"good:key\n\n{line}\n")
-    assert "secret" not in str(caught.value)
+def test_a_wrong_line_is_named_by_number_and_never_quoted_and_others_count(line):
+    found = parse_keys(f"good:key\n\n{line}\nlast:another\n")
+    assert names(found) == ["good", "last"]
+    assert len(found.problems) == 1
+    assert found.problems[0].startswith("line 3 ")
+    assert "secret" not in found.problems[0]
 
 
-@pytest.mark.parametrize("text", ["a:k1\na:k2", "a:k1\nb:k1"])
-def test_a_name_or_key_given_twice_is_refused(text):
-    with pytest.raises(ValueError, match=r"line 2 gives a (name|key) a second time"):
-        parsed_keys(text)
+@pytest.mark.parametrize(
+    ("text", "problem"), [("a:k1\na:k2", "a name a second time"), ("a:k1\nb:k1", "a key a second time")]
+)
+def test_of_a_name_or_key_given_twice_the_first_counts(text, problem):
+    found = parse_keys(text)
+    assert names(found) == ["a"]
+    assert found.problems == (f"line 2 gives {problem}",)
+
+
+def test_short_keys_are_named():
+    assert parse_keys("a:fifteen-letters\nb:sixteen--letters\n").short == ["a"]
 
 
 @pytest.mark.parametrize(
@@ -96,14 +111,83 @@ def test_an_emptied_file_lets_nobody_in(keys):
     assert allowed(keys, "key-1") is None
 
 
-@pytest.mark.parametrize("spoil", [lambda path: path.unlink(), lambda path: path.write_text("secret nonsense"),
-                                   lambda path: path.write_bytes(b"\xff\xff")])  # fmt: skip
-def test_a_file_that_goes_bad_is_reported_once_and_changes_nothing(keys, spoil, caplog):
+def spoil_by_typo(path):
+    path.write_text("anna:key-1\nsecret nonsense\n")
+
+
+def spoil_by_bytes(path):
+    path.write_bytes(b"anna:key-1\n\xff\xff:secret\n")
+
+
+def spoil_by_repetition(path):
+    path.write_text("anna:key-1\nanna:secret-2\n")
+
+
+@pytest.mark.parametrize("spoil", [spoil_by_typo, spoil_by_bytes, spoil_by_repetition])
+def test_a_removed_key_is_revoked_although_another_line_is_bad(keys, spoil, caplog):
+    keys, path = keys
+    spoil(path)
+    with caplog.at_level(logging.ERROR, auth.__name__):
+        assert [allowed(keys, key) for key in ("key-1", "key-2", "key-1")] == ["anna", None, "anna"]
+    assert len(caplog.records) == 1
+    assert "secret" not in caplog.text
+    assert metrics.INVALID_KEY_LINES._value.get() == 1
+    path.write_text("carl:key-number-3\n")
+    assert [allowed(keys, key) for key in ("key-1", "key-number-3")] == [None, "carl"]
+    assert metrics.INVALID_KEY_LINES._value.get() == 0
+
+
+def remove(path):
+    path.unlink()
+
+
+def overgrow(path):
+    path.write_bytes(b"anna:key-1\n" * 200_000)
+
+
+@pytest.mark.parametrize("spoil", [remove, overgrow])
+def test_a_file_that_cannot_be_read_is_reported_once_and_changes_nothing(keys, spoil, caplog):
     keys, path = keys
     spoil(path)
     with caplog.at_level(logging.ERROR, auth.__name__):
         assert [allowed(keys, "key-1") for _ in range(3)] == ["anna"] * 3
     assert len(caplog.records) == 1
-    assert "secret" not in caplog.text
+    assert metrics.API_KEYS_RELOAD_FAILED._value.get() == 1
     path.write_text("carl:key-number-3\n")
     assert [allowed(keys, key) for key in ("key-1", "key-number-3")] == [None, "carl"]
+    assert metrics.API_KEYS_RELOAD_FAILED._value.get() == 0
+
+
+@pytest.mark.parametrize(("mode", "warned"), [(0o600, False), (0o644, False), (0o620, True), (0o602, True)])
+def test_a_file_that_others_may_write_is_reported(tmp_path, caplog, mode, warned):
+    path = tmp_path / "keys"
+    path.write_text("anna:0123456789abcdef\n")
+    path.chmod(mode)
+    with caplog.at_level(logging.WARNING, auth.__name__):
+        ApiKeys(str(path))
+    assert ("can be written by others" in caplog.text) == warned
+
+
+def test_short_keys_are_reported(tmp_path, caplog):
+    path = tmp_path / "keys"
+    path.write_text("anna:a\nbert:0123456789abcdef\n")
+    with caplog.at_level(logging.WARNING, auth.__name__):
+        ApiKeys(str(path))
+    assert caplog.messages == ["API keys of fewer than 16 characters can be guessed, replace those of: anna"]
+    assert metrics.SHORT_API_KEYS._value.get() == 1
+
+
+def test_an_address_that_fails_too_often_is_throttled_and_recovers():
+    now = [0.0]
+    throttle = FailureThrottle(lambda: now[0], burst=3, per_second=0.5)
+    assert [throttle.record("a") for _ in range(5)] == [False, False, False, True, True]
+    assert not throttle.record("b")
+    now[0] = 2.0
+    assert [throttle.record("a") for _ in range(2)] == [False, True]
+    now[0] = 1000.0
+    assert [throttle.record("a") for _ in range(4)] == [False, False, False, True]
+
+
+def test_the_throttle_forgets_the_oldest_address_when_there_are_too_many():
+    throttle = FailureThrottle(lambda: 0.0, burst=1, per_second=0, max_addresses=2)
+    assert [throttle.record(address) for address in "abcbca"] == [False, False, False, True, True, False]

@@ -32,7 +32,7 @@ def code(text: str) -> str:
 
 def errors() -> str:
     """Every code that a caller may get, by status."""
-    rows = sorted((status, error.code) for error, status in STATUS.items() if error.code in MEANINGS)
+    rows = sorted({(status, error.code) for error, status in STATUS.items() if error.code in MEANINGS})
     return table(("status", "code", "meaning"), ([str(status), code(word), MEANINGS[word]] for status, word in rows))
 
 

@@ -26,7 +26,7 @@ TERMINATION_LOG = Path("/dev/termination-log")
 def command(**given: str | None) -> None:
     """Answer HTTP requests until a signal ends it.
 
-    SIGTERM finishes what was accepted and refuses the rest; Ctrl-C ends at once; SIGHUP replaces the workers.
+    SIGTERM finishes what was accepted and rejects the rest; Ctrl-C ends at once.
     """
     # Not at the top: they take a second to import, and `--help` needs none of them.
     from face_comparison.observability import logs  # noqa: PLC0415

@@ -61,6 +61,43 @@ INFO = Gauge(
     ["version", "model", "device", "engine"],
     multiprocess_mode="livemax",
 )
+CONNECTIONS = Gauge("face_comparison_connections", "Open client connections.", multiprocess_mode="livesum")
+EVICTIONS = Counter(
+    "face_comparison_evictions_total",
+    "Connections, uploads, fetches and queued requests ended early to make room for others.",
+    ["reason"],
+)
+MEMORY_BUDGET = Gauge(
+    "face_comparison_memory_budget_bytes",
+    "Memory that requests may use, after the models have been loaded.",
+    multiprocess_mode="livesum",
+)
+MEMORY_RESERVED = Gauge(
+    "face_comparison_memory_reserved_bytes",
+    "Memory that requests use or have been promised.",
+    multiprocess_mode="livesum",
+)
+API_KEYS = Gauge("face_comparison_api_keys", "API keys that are accepted.", multiprocess_mode="livemax")
+INVALID_KEY_LINES = Gauge(
+    "face_comparison_api_keys_invalid_lines",
+    "Lines of the API keys file that are ignored because they cannot be read.",
+    multiprocess_mode="livemax",
+)
+SHORT_API_KEYS = Gauge(
+    "face_comparison_api_keys_short",
+    "API keys that are accepted although they are short enough to be guessed.",
+    multiprocess_mode="livemax",
+)
+API_KEYS_RELOAD_FAILED = Gauge(
+    "face_comparison_api_keys_reload_failed",
+    "1 when the API keys file could not be read after it changed, so that the previous keys are still accepted.",
+    multiprocess_mode="livemax",
+)
+AUTH_FAILURES = Counter(
+    "face_comparison_auth_failures_total",
+    "Requests without an API key, with an unknown one, or with one too many unknown ones from their address.",
+    ["reason"],
+)
 
 
 def exposition() -> bytes:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
+from typing import Any
 
 from flask import Flask
 
@@ -16,7 +18,7 @@ from face_comparison.serving.readiness import LOADING, Readiness
 from face_comparison.settings import Settings
 from face_comparison.vision.analyzer import Analyzer, ModelInfo
 from face_comparison.vision.types import Analysis
-from face_comparison.web.app import create_app
+from face_comparison.web.app import create_app, head_rejection
 
 Loader = Callable[[Settings, int], Analyzer]
 """Makes the analyzer of a process: settings, and the number of images that it works on at once. Raises what stops the
@@ -28,6 +30,8 @@ class Process:
     """What one worker process runs, and how it begins and ends."""
 
     app: Flask
+    head_rejection: Callable[[dict[str, Any]], Exception | None]
+    """Why the application rejects a request by the environ of its head; None when it needs the body."""
     load: Callable[[], None]
     """Load the models and try them, then say that this process is ready. Raises what must stop the start."""
     drain: Callable[[], None]
@@ -71,4 +75,4 @@ def build(settings: Settings, admission: Admission, *, peers: Callable[[], bool]
         readiness.ready()
 
     app = create_app(settings, analyzer, fetcher, admission, readiness)
-    return Process(app, load_models, readiness.drain)
+    return Process(app, partial(head_rejection, app, settings), load_models, readiness.drain)

@@ -1,195 +1,410 @@
-"""Connections of one worker: no client can hold a thread by being slow, silent or gone.
+"""One client connection: HTTP/1.1 by h11 in the event loop, which never waits for any one client.
 
-gunicorn's threaded worker reads a request's head in a thread of its pool and without any time limit, and closes
-connections in its only event loop, where a client that does not close its own side stops everybody for seconds. Here
-the event loop collects heads and waits for late closers without blocking, a thread is taken only for a whole head, and
-every byte read or written in a thread counts against a time limit.
+Heads and bodies are collected as they arrive, replies are sent as fast as the client takes them, and a thread is used
+only while the application has work to do. Every phase has a time limit, and what a connection holds in memory is
+charged to the server's budget.
 """
 
 from __future__ import annotations
 
-import io
-import socket
-import struct
+import asyncio
+import enum
 import time
 from collections.abc import Callable
-from typing import Any
+from email.utils import formatdate
+from typing import TYPE_CHECKING, Any
 
-from gunicorn.http.body import LengthReader
-from gunicorn.http.unreader import SocketUnreader
-from gunicorn.workers.gthread import TConn
+import h11
 
-LONGEST_HEAD = 64 * 1024
-"""Bytes of a head after which the parser is asked: its own limits are lower, and it says which was passed."""
+from face_comparison.errors import BodyTooLarge, DeadlineExceeded, FaceComparisonError, InvalidParameter, Overloaded
+from face_comparison.server.request_head import MAX_HEAD_BYTES, HeadBuffer, RequestHead, parse_head
+from face_comparison.web import environ as keys
+from face_comparison.web.environ import Body, ClientConnection
 
+if TYPE_CHECKING:
+    from face_comparison.server.http_server import HttpServer
+    from face_comparison.server.wsgi_call import Parts, Reply
 
-_UNREAD = bytearray(1024 * 1024)
-"""Where systems other than Linux put what nobody will read."""
+FIRST_BYTE_SECONDS = 10.0
+"""How long a new connection may be silent."""
 
+HEAD_SECONDS = 10.0
+"""How long a head may take to arrive."""
 
-class TimedSocket(socket.socket):
-    """A connected socket on which all blocking calls together end at `deadline`, in `time.monotonic()` seconds."""
+KEEPALIVE_SECONDS = 75.0
+"""Longer than the 60 s for which common proxies keep idle connections: whoever closes last never races a request."""
 
-    deadline = 0.0
-    """Of the request at hand."""
-    seconds = 30.0
-    """What a request may take to arrive, and a reply to be sent: a reply that comes late is better than none."""
+LINGER_SECONDS = 2.0
+"""How long a connection that is being closed may be silent: its client has read the reply, or never will."""
 
-    @classmethod
-    def of(cls, plain: socket.socket, seconds: float) -> TimedSocket:
-        timed = cls(plain.family, plain.type, plain.proto, plain.detach())
-        timed.seconds = seconds
-        return timed
+HALF_CLOSE_SECONDS = 1.0
+"""How long a client that has closed its side may still be waiting for a reply: it looks like one that has left."""
 
-    def fill(self, buffer: memoryview) -> int:
-        """Read until the buffer is full or the client is done; the number of bytes read. Raises TimeoutError.
+MAX_PIPELINED_BYTES = 64 * 1024
+"""What is read ahead of the next request while one is being answered."""
 
-        One call that waits in the kernel for everything. Measured on bodies of 3 MB: a third of the time that
-        gunicorn's own reading in pieces takes, because each piece waits for Python's interpreter lock.
-        """
-        self.setblocking(True)
-        filled = 0
-        while filled < len(buffer):
-            left = self.deadline - time.monotonic()
-            if left <= 0:
-                raise TimeoutError("the client was too slow to send its request")
-            seconds = int(left)
-            limit = struct.pack("@ll", seconds, max(1, int((left - seconds) * 1e6)))
-            self.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, limit)
-            try:
-                received = self.recv_into(buffer[filled:], flags=socket.MSG_WAITALL)
-            except BlockingIOError:
-                continue  # the kernel's time was up: so is ours, or nearly
-            if not received:
-                break
-            filled += received
-        return filled
+_CHUNKED_SLICE = 16 * 1024
+_CHUNKED_ALLOWANCE = 2 * MAX_HEAD_BYTES
+_CHUNKED_SHARE = 16
+"""The framing of a chunked body may take the allowance and a sixteenth of the body."""
 
-    def discard(self, most: int) -> int:
-        """Throw away what has come, at most `most` bytes; how many, 0 once the client has said that it is done.
-
-        On Linux nothing is copied (MSG_TRUNC, tcp(7)), and one call takes all that there is: with 64 clients whose
-        images were refused, a probe was answered in half the time.
-        """
-        return self.recv_into(_UNREAD, min(most, len(_UNREAD)), socket.MSG_TRUNC)
-
-    def sendall(self, data: Any, flags: int = 0) -> None:
-        self.settimeout(self.seconds)  # of the whole call, as long as it is set before it
-        super().sendall(data, flags)
+_HOP_BY_HOP = frozenset({b"connection", b"keep-alive", b"transfer-encoding", b"upgrade", b"te", b"trailer"})
 
 
-class _TimedUnreader(SocketUnreader):  # type: ignore[misc]
-    """Where gunicorn's parser gets what the event loop has not collected: chunked bodies, mostly."""
+class Phase(enum.Enum):
+    """What a connection is doing, in the order in which connections are closed when there are too many."""
 
-    def chunk(self, size_hint: int | None = None) -> bytes:
-        left = self.sock.deadline - time.monotonic()
-        if left <= 0:
-            raise TimeoutError("the client was too slow to send its request")
-        self.sock.settimeout(left)
-        return bytes(super().chunk(size_hint))
-
-
-class SizedBody(io.RawIOBase):
-    """The body of a request with Content-Length, as `wsgi.input`: reading by lines comes with the base."""
-
-    failed = False  # what gunicorn asks a body before it uses the connection again
-
-    def __init__(self, length: int, unreader: SocketUnreader) -> None:
-        super().__init__()
-        self.left = length
-        self._unreader = unreader
-
-    def read(self, size: int | None = -1, /) -> bytes:
-        """The next bytes, all unless size says fewer; fewer than asked for only when the client has hung up."""
-        wanted = self.left if size is None or size < 0 else min(size, self.left)
-        if wanted == 0:
-            return b""
-        head = self._take(wanted)
-        if len(head) == wanted:
-            return head
-        buffer = bytearray(wanted)
-        buffer[: len(head)] = head
-        filled = len(head) + self._unreader.sock.fill(memoryview(buffer)[len(head) :])
-        self.left -= filled - len(head)
-        if filled < wanted:
-            self.left = 0
-        return bytes(memoryview(buffer)[:filled])
-
-    def skip_received(self) -> int:
-        """Drop what is left as far as it has come; the number of bytes that have not."""
-        self._take(self.left)
-        missing, self.left = self.left, 0
-        return missing
-
-    def _take(self, size: int) -> bytes:
-        """Bytes that came with the head."""
-        buffered = self._unreader.take_buffered()
-        if len(buffered) > size:
-            self._unreader.unread(buffered[size:])
-        self.left -= min(size, len(buffered))
-        return bytes(buffered[:size])
+    NEW = "new"
+    LINGERING = "lingering"
+    DISCARDING = "discarding"
+    HEAD = "head"
+    IDLE = "idle"
+    BODY = "body"
+    SENDING = "sending"
+    HANDLING = "handling"
+    CLOSED = "closed"
 
 
-class Connection(TConn):  # type: ignore[misc]
-    """One client. linger: told when the connection is to be closed without cutting off what is on its way."""
+class Connection(asyncio.Protocol):
+    """Created by `HttpServer` for each accepted socket.
 
-    sock: TimedSocket
+    Attributes:
+        phase: What it is doing.
+        since: When its present request, or the wait for one, began: `time.monotonic()` seconds.
+        held_bytes: Memory charged to the server's budget.
+    """
 
-    def __init__(
-        self, cfg: Any, sock: TimedSocket, client: Any, server: Any, linger: Callable[[Connection], None]
-    ) -> None:
-        super().__init__(cfg, sock, client, server)
-        self.data_ready = True  # a thread is given this connection with a whole head, so it never waits for data
-        self.began: float | None = None
-        """When the first byte of the request at hand came, `time.monotonic()` seconds."""
-        self._linger = linger
-        self.received = bytearray()
-        self.skip = 0
-        """Bytes of an earlier request's body that nobody will read, and that have not come yet."""
-        self.linger_until = 0.0
+    def __init__(self, server: HttpServer, peer: tuple[Any, ...], address: tuple[Any, ...]) -> None:
+        self._server, self._peer, self._address = server, peer, address
+        self._loop = asyncio.get_running_loop()
+        self._transport: asyncio.Transport
+        self._timer: asyncio.TimerHandle | None = None
+        self._half_closed = False
+        self._linger_until = 0.0
+        self.phase = Phase.NEW
+        self.since = time.monotonic()
+        self.held_bytes = 0
+        self._forget_request()
 
-    def collect(self) -> bool:
-        """Take what has come, without waiting; whether a whole head is there. Raises OSError, EOFError at the end."""
-        if self.skip:
-            dropped = self.sock.discard(self.skip)
-            if not dropped:
-                raise EOFError
-            self.skip -= dropped
-            return False
-        data = self.sock.recv(LONGEST_HEAD)
-        if not data:
-            raise EOFError
-        if self.began is None:
-            self.began = time.monotonic()
-        self.received += data
-        return b"\r\n\r\n" in self.received or len(self.received) > LONGEST_HEAD
+    def _forget_request(self) -> None:
+        self._head = HeadBuffer()
+        self._protocol = h11.Connection(h11.SERVER, max_incomplete_event_size=MAX_HEAD_BYTES)
+        self._request: RequestHead | None = None
+        self._client = ClientConnection()
+        self._body = bytearray()
+        self._body_bytes = self._wire_bytes = self._ahead_bytes = 0
+        self._discard = self._close_after = False
+        self._parts: Parts | None = None
+        self._computing_part = False
 
-    def init(self) -> None:
-        """Called by gunicorn in the thread that will answer: hand its parser what was collected."""
-        self.sock.deadline = (self.began or time.monotonic()) + self.sock.seconds
-        self.began = None
-        super().init()
-        unreader = self.parser.unreader
-        if not isinstance(unreader, _TimedUnreader):
-            unreader = self.parser.unreader = _TimedUnreader(self.sock)
-        unreader.unread(bytes(self.received))
-        self.received.clear()
+    # --- callbacks of the event loop ---
 
-    def take_body(self, request: Any) -> None:
-        """Give a request of known length the body that is read in one go."""
-        if isinstance(request.body.reader, LengthReader):
-            request.body = SizedBody(request.body.reader.length, self.parser.unreader)
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)  # noqa: S101
+        self._transport = transport
+        transport.set_write_buffer_limits(high=0)  # so that `resume_writing` means that everything is sent
+        self._set_timer(FIRST_BYTE_SECONDS, self.abort)
+        self._server.add(self)
 
-    def abandon_body(self, most: int) -> bool:
-        """Arrange that what is left of the body is dropped as it comes; False when that is more than `most` bytes."""
-        body = self.parser.mesg.body
-        if isinstance(body, SizedBody):
-            self.skip = body.skip_received()
-            return self.skip <= most
-        return body.reader.parser is None  # chunked, and of unknown length: its end must have come
+    def data_received(self, data: bytes) -> None:
+        if self.phase is Phase.LINGERING:
+            self._set_timer(min(LINGER_SECONDS, self._linger_until - time.monotonic()), self.abort)
+        elif self._request is None and self.phase in (Phase.NEW, Phase.IDLE, Phase.HEAD):
+            self._receive_head(data)
+        elif self._protocol.their_state is h11.SEND_BODY:
+            self._receive_body(data)
+        elif self._protocol.their_state is h11.DONE:
+            self._receive_ahead(data)
+        # Else the request was malformed: what follows it has no meaning.
 
-    def close(self, graceful: bool = False) -> None:
-        if graceful:
-            self._linger(self)
+    def eof_received(self) -> bool:
+        """The client has closed its side. Returns whether ours stays open."""
+        self._half_closed = True
+        if self.phase is Phase.BODY:
+            wanted = "an unknown number" if self._request is None else self._request.length
+            self._reject(InvalidParameter(f"the body ended after {len(self._body)} of {wanted} bytes"))
+        elif self.phase is Phase.HANDLING:
+            self._loop.call_later(HALF_CLOSE_SECONDS, self._client.mark_gone)
+        return self.phase in (Phase.HANDLING, Phase.SENDING)
+
+    def connection_lost(self, error: Exception | None) -> None:
+        self._closed()
+
+    def resume_writing(self) -> None:
+        if self.phase is Phase.SENDING:
+            self._sent()
+
+    # --- for the server ---
+
+    @property
+    def bytes_per_second(self) -> float:
+        """At which its body has arrived so far."""
+        return self._body_bytes / max(1.0, time.monotonic() - self.since)
+
+    @property
+    def byte_seconds(self) -> float:
+        """Memory that it holds, times how long its request has been going on."""
+        return self.held_bytes * (time.monotonic() - self.since)
+
+    def abort(self) -> None:
+        """Close at once."""
+        self._closed()
+        self._transport.abort()
+
+    def _closed(self) -> None:
+        if self.phase is Phase.CLOSED:
+            return
+        self._enter(Phase.CLOSED)
+        self._client.mark_gone()
+        self._body = bytearray()
+        self._release()
+        if self._parts is not None and not self._computing_part:
+            self._server.run(self._parts.close)
+
+    def evict(self) -> None:
+        """Make room: tell a client that is sending, close any other connection."""
+        if self.phase is Phase.BODY:
+            self._server.evicted("slow_upload")
+            self._reject(
+                Overloaded("the service is overloaded: uploads took too much memory and this was the slowest of them")
+            )
         else:
-            super().close()
+            self._server.evicted(self.phase.value)
+            self.abort()
+
+    # --- receiving ---
+
+    def _receive_head(self, data: bytes) -> None:
+        try:
+            found = self._head.add(data)
+            if self.phase is not Phase.HEAD and (found or len(self._head)):
+                self.since = time.monotonic()
+                self._enter(Phase.HEAD)
+                self._set_timer(min(HEAD_SECONDS, self._server.request_seconds), self.abort)
+            if found is None:
+                return
+            head, rest = found
+            self._request = parse_head(self._protocol, head, self._peer, self._address, self._server.multiprocess)
+        except FaceComparisonError as error:
+            self._reject(error)
+            return
+        environ = self._request.environ
+        environ |= {keys.DEADLINE: self.since + self._server.request_seconds, keys.CLIENT: self._client}
+        if not self._request.has_body:
+            self._protocol.next_event()  # the end of the message
+            self._dispatch()
+        elif (rejection := self._server.head_rejection(environ)) is None:
+            self._enter(Phase.BODY)
+            self._set_timer(environ[keys.DEADLINE] - time.monotonic(), self._time_out_body)
+            if self._protocol.they_are_waiting_for_100_continue:
+                self._transport.write(self._protocol.send(h11.InformationalResponse(status_code=100, headers=[])))
+        else:
+            # Whether a client that asked first will send its body now cannot be known.
+            environ[keys.ERROR] = rejection
+            self._discard = True
+            self._close_after = (
+                self._protocol.they_are_waiting_for_100_continue
+                or (self._request.length or 0) > self._server.max_body_bytes
+            )
+            self._dispatch()
+        if rest:
+            self.data_received(rest)
+
+    def _receive_body(self, data: bytes) -> None:
+        step = _CHUNKED_SLICE if self._request is not None and self._request.chunked else max(1, len(data))
+        for start in range(0, len(data), step):
+            piece = data[start : start + step]
+            self._wire_bytes += len(piece)
+            try:
+                self._protocol.receive_data(piece)
+                self._take_body()
+            except h11.RemoteProtocolError:
+                self._reject(InvalidParameter("the body's chunks are malformed"))
+            if self._protocol.their_state is not h11.SEND_BODY:
+                if rest := data[start + step :]:
+                    self.data_received(rest)
+                return
+            framing = self._wire_bytes - self._body_bytes
+            if framing > _CHUNKED_ALLOWANCE + self._body_bytes // _CHUNKED_SHARE:
+                if self._discard:
+                    self.abort()
+                else:
+                    self._reject(InvalidParameter("the body's chunks are too small: send larger ones"))
+                return
+
+    def _take_body(self) -> None:
+        while self._protocol.their_state is h11.SEND_BODY:
+            event = self._protocol.next_event()
+            if event is h11.NEED_DATA:
+                return
+            if isinstance(event, h11.Data):
+                self._body_bytes += len(event.data)
+                if not self._discard:
+                    self._keep(event.data)
+            elif self._discard:
+                if self.phase is Phase.DISCARDING:
+                    self._finish()
+            else:
+                self._complete_body()
+
+    def _keep(self, data: bytes) -> None:
+        limit = self._server.max_body_bytes
+        if self._body_bytes > limit:
+            self._reject(BodyTooLarge(f"the body is larger than {limit} bytes: send a smaller image, or its URL"))
+        elif self._charge(len(data)):
+            self._body += data
+
+    def _complete_body(self) -> None:
+        # Decoding the body makes a second copy of what is in it.
+        if self._charge(len(self._body)) and self._request is not None:
+            self._request.environ["wsgi.input"] = Body(self._body)
+            self._body = bytearray()
+            self._dispatch()
+
+    def _charge(self, amount: int) -> bool:
+        if self._server.charge(self, amount):
+            return True
+        if self.phase is Phase.BODY:  # it has not been evicted to make room for itself
+            self._reject(Overloaded("the service is overloaded: the memory for request bodies is in use; retry later"))
+        return False
+
+    def _receive_ahead(self, data: bytes) -> None:
+        """Keep the beginning of further requests until this one is answered."""
+        self._protocol.receive_data(data)
+        self._ahead_bytes += len(data)
+        if self._ahead_bytes > MAX_PIPELINED_BYTES:
+            self._transport.pause_reading()
+
+    def _time_out_body(self) -> None:
+        self._reject(DeadlineExceeded("the body did not arrive within the time limit of a request"))
+
+    # --- answering ---
+
+    def _reject(self, error: FaceComparisonError) -> None:
+        """Have the application answer with an error, and close: where the next request begins is unknown."""
+        self._body = bytearray()
+        self._release()
+        self._discard = self._close_after = True
+        environ = self._server.environ_of_no_request(self._peer) if self._request is None else self._request.environ
+        environ[keys.ERROR] = error
+        self._dispatch(environ)
+
+    def _dispatch(self, environ: dict[str, Any] | None = None) -> None:
+        self._enter(Phase.HANDLING)
+        if environ is None:
+            assert self._request is not None  # noqa: S101
+            environ = self._request.environ
+        environ.setdefault("wsgi.input", Body(bytearray()))
+        self._server.submit(environ, self._reply)
+
+    def _reply(self, reply: Reply) -> None:
+        self._release()
+        self._parts = reply.parts
+        if self.phase is not Phase.HANDLING:  # the client is gone
+            if reply.parts is not None:
+                self._server.run(reply.parts.close)
+            return
+        close = self._close_after or self._server.draining or self._half_closed
+        headers = [(name, value) for name, value in reply.headers if name.lower() not in _HOP_BY_HOP]
+        headers.append((b"Date", formatdate(usegmt=True).encode()))
+        headers.append((b"Connection", b"close" if close else b"keep-alive"))
+        head = h11.Response(status_code=reply.status, reason=reply.reason, headers=headers)
+        data = self._protocol.send(head) or b""
+        if reply.body and not (self._request is not None and self._request.environ["REQUEST_METHOD"] == "HEAD"):
+            data += self._protocol.send(h11.Data(data=reply.body)) or b""
+        if reply.parts is None:
+            data += self._protocol.send(h11.EndOfMessage()) or b""
+        self._enter(Phase.SENDING)
+        self._write(data)
+
+    def _write(self, data: bytes) -> None:
+        """Send, and go on with `_sent` when the client has taken everything."""
+        self._transport.write(data)
+        unsent = self._transport.get_write_buffer_size()
+        if not unsent:
+            self._sent()
+        elif self._server.charge(self, unsent):
+            self._set_timer(self._server.request_seconds, self.abort)
+        else:
+            self.abort()
+
+    def _sent(self) -> None:
+        self._release()
+        if self._parts is None:
+            self._finish()
+        elif not self._computing_part:
+            self._computing_part = True
+            self._set_timer(None)
+            self._server.run(self._parts.next_part, self._send_part)
+
+    def _send_part(self, part: bytes | None) -> None:
+        self._computing_part = False
+        assert self._parts is not None  # noqa: S101
+        if self.phase is not Phase.SENDING:
+            self._server.run(self._parts.close)
+        elif part is None:
+            self._server.run(self._parts.close)
+            self._parts = None
+            self._write(self._protocol.send(h11.EndOfMessage()) or b"")
+        else:
+            self._write(self._protocol.send(h11.Data(data=part)) or b"")
+
+    # --- after the reply ---
+
+    def _finish(self) -> None:
+        """The reply is sent: wait for the next request, or for the rest of this one's body, or close."""
+        if (
+            self._protocol.our_state is h11.MUST_CLOSE
+            or self._close_after
+            or self._half_closed
+            or self._server.draining
+        ):
+            self._linger()
+        elif self._protocol.their_state is h11.SEND_BODY:
+            self._enter(Phase.DISCARDING)
+            self._set_timer(max(1.0, self.since + self._server.request_seconds - time.monotonic()), self.abort)
+        elif self._protocol.their_state is h11.DONE and self._protocol.our_state is h11.DONE:
+            ahead, _ = self._protocol.trailing_data
+            self._forget_request()
+            self.since = time.monotonic()
+            self._enter(Phase.IDLE)
+            self._set_timer(KEEPALIVE_SECONDS, self.abort)
+            self._transport.resume_reading()
+            if ahead:  # in a turn of its own, so that a client that sends hundreds at once is one among others
+                self._loop.call_soon(self._receive_read_ahead, ahead)
+        else:
+            self._linger()
+
+    def _receive_read_ahead(self, data: bytes) -> None:
+        if self.phase is not Phase.CLOSED:
+            self.data_received(data)
+
+    def _linger(self) -> None:
+        """Say that nothing more will be sent, and drop what still comes until the client has closed, too.
+
+        Closing at once would make the kernel throw away the reply as soon as a byte arrives (RFC 9112, 9.6).
+        """
+        if self._half_closed:
+            self._closed()
+            self._transport.close()
+            return
+        self._enter(Phase.LINGERING)
+        self._linger_until = time.monotonic() + self._server.request_seconds
+        self._set_timer(LINGER_SECONDS, self.abort)
+        self._transport.resume_reading()
+        self._transport.write_eof()
+
+    # --- bookkeeping ---
+
+    def _enter(self, phase: Phase) -> None:
+        self._set_timer(None)
+        before, self.phase = self.phase, phase
+        self._server.moved(self, before)
+
+    def _set_timer(self, seconds: float | None, callback: Callable[[], None] | None = None) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = None if seconds is None or callback is None else self._loop.call_later(seconds, callback)
+
+    def _release(self) -> None:
+        self._server.release(self)

@@ -1,21 +1,19 @@
-"""`face-comparison serve`: gunicorn, configured in code, one master and its workers. No logic of requests is here.
+"""`face-comparison serve`: gunicorn, configured in code, one arbiter and its workers. No request is handled here.
 
-The master opens the port, forks, replaces and stops workers; it never loads a model, because neither the threads of an
+The arbiter opens the port, forks, replaces and stops workers; it never loads a model, because neither the threads of an
 inference library nor a GPU survive a fork. Each worker loads its own.
 """
 
 from __future__ import annotations
 
-import ctypes
 import logging
 import os
 import resource
-import signal
 import socket
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -27,36 +25,38 @@ from gunicorn.glogging import Logger
 
 from face_comparison import cpus
 from face_comparison.errors import FaceComparisonError
-from face_comparison.server import runtime_dir
+from face_comparison.server import memory, runtime_dir
 from face_comparison.server.listener import create_listener
-from face_comparison.server.shared_state import Board
+from face_comparison.server.shared_state import SharedWorkerState
 from face_comparison.server.worker import Worker
 from face_comparison.serving.admission import Admission
+from face_comparison.serving.memory_budget import MemoryBudget
 from face_comparison.settings import Settings
 
 if TYPE_CHECKING:
     from face_comparison.server.bootstrap import Loader, Process
+    from face_comparison.server.http_server import HttpServer
 
 HEADROOM = 32
-"""Threads of a worker beyond those that admitted requests can hold: for health, metrics, and refusing."""
+"""Threads of a worker beyond those that admitted requests can hold: for documents, rejections and streamed replies."""
 
-CONNECTIONS = 2000
-"""Connections that one worker keeps open; idle ones cost no thread."""
+MAX_CONNECTIONS = 2000
+"""Connections that one worker keeps open; they cost no thread."""
 
 OTHER_FILES = 512
 """Open files that are no clients' connections: models, libraries, images being fetched."""
 
-KEEPALIVE_SECONDS = 75
-"""Longer than the 60 s for which common proxies keep idle connections: whoever closes last never races a request."""
+FETCH_SHARE = 0.2
+"""Of a worker's memory budget, for images that are being fetched."""
+
+MAX_ARENAS = 8
+"""Of glibc's allocator in one worker; more keep more of what has been freed."""
+
+MEMORY_RESERVE = 0.1
+"""Of the memory limit, for what no budget counts: the interpreter, buffers of the kernel, fragments."""
 
 HEARTBEAT_SECONDS = 60
 """A worker whose event loop has been stuck this long is replaced."""
-
-SUCCESSOR_SECONDS = 300
-"""How long a reload waits for new workers before it gives up and keeps the old ones."""
-
-
-_M_ARENA_MAX = -8  # malloc.h
 
 log = logging.getLogger("face_comparison.server.gunicorn_app")
 
@@ -71,112 +71,69 @@ class ServiceLogger(Logger):  # type: ignore[misc]
             log.propagate = True
 
 
-class Master(Arbiter):  # type: ignore[misc]
-    """gunicorn's master, which tells its workers why they stop, and keeps them until their successors are ready."""
+class ServiceArbiter(Arbiter):  # type: ignore[misc]
+    """gunicorn's arbiter, which tells its workers why they stop."""
 
     def stop(self, graceful: bool = True) -> None:
-        self.app.board.stop()
+        self.app.shared.stop()
         super().stop(graceful)
 
     def reap_workers(self) -> None:
         try:
             super().reap_workers()
         except HaltServer:
-            if not self.app.board.stopping:  # a second worker that fails like the first must not disturb the end
+            if not self.app.shared.stopping:  # a second worker that fails like the first must not disturb the end
                 raise
 
     def reload(self) -> None:
-        """SIGHUP: replace all workers. Settings belong to the process and stay; bundle and key files are read anew.
-
-        gunicorn stops the old workers at once and lets everybody wait for the new ones, for good if these cannot start.
-        """
-        old = list(self.WORKERS)
-        new = [self.spawn_worker() for _ in range(self.num_workers)]
-        if self._all_ready(new):
-            for pid in old:
-                if pid in self.WORKERS:
-                    self.kill_worker(pid, signal.SIGTERM)
-            return
-        log.error("the new workers could not take over, so the old ones stay: %s", self.app.board.failure)
-        for pid in new:
-            if pid in self.WORKERS:
-                self.kill_worker(pid, signal.SIGKILL)
-        while any(pid in self.WORKERS for pid in new):
-            with suppress(HaltServer):  # one that had failed by itself: reaped later, it would end the service
-                self.reap_workers()
-            time.sleep(0.01)
-        self.app.board.forgive()
-
-    def _all_ready(self, pids: list[int]) -> bool:
-        """Wait until these workers are ready; False when one ends before, or when the service is to be stopped."""
-        deadline = time.monotonic() + SUCCESSOR_SECONDS
-        while time.monotonic() < deadline and not self._stop_asked():
-            try:
-                self.reap_workers()
-            except HaltServer:
-                return False
-            if any(pid not in self.WORKERS for pid in pids):
-                return False
-            if all(self.app.board.is_ready(self.WORKERS[pid].age) for pid in pids):
-                return True
-            time.sleep(0.05)
-        return False
-
-    def _stop_asked(self) -> bool:
-        waiting = []
-        while not self.SIG_QUEUE.empty():
-            waiting.append(self.SIG_QUEUE.get_nowait())
-        for sig in waiting:
-            self.SIG_QUEUE.put_nowait(sig)
-        return any(sig in waiting for sig in (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT))
+        """SIGHUP: nothing needs it. Settings belong to the process, and the API keys file is read when it changes."""
+        log.warning("SIGHUP is ignored: restart the service to change its settings")
 
 
 class Application(BaseApplication):  # type: ignore[misc]
-    """What gunicorn asks for its configuration, and, in each worker, for the WSGI application."""
+    """What gunicorn asks for its configuration and, in each worker, for the WSGI application."""
 
     process: Process
 
     def __init__(self, settings: Settings, load: Loader, listener: socket.socket, folder: Path) -> None:
-        self.settings, self.board = settings, Board()
+        self.settings, self.shared = settings, SharedWorkerState()
         self._load, self._listener, self._folder = load, listener, folder
         self._workers = settings.workers or 1
-        self._threads = settings.threads or max(1, cpus.available() // self._workers)
+        self._slots = settings.threads or max(1, cpus.available() // self._workers)
+        self._memory_limit = settings.memory_bytes or memory.memory_limit()
+        self._connections = _raise_file_limit(MAX_CONNECTIONS)
         super().__init__()
 
     def load_config(self) -> None:
-        threads = self._workers * self._threads + self.settings.queue + HEADROOM  # all of them may meet in one worker
         options = {
             "bind": f"fd://{self._listener.detach()}",
             "workers": self._workers,
-            "threads": threads,
             "worker_class": Worker,
-            "worker_connections": _raised_file_limit(CONNECTIONS + threads),
             "worker_tmp_dir": str(self._folder),
             "timeout": HEARTBEAT_SECONDS,
-            # The master kills what is left after this; workers end by themselves before.
+            # The arbiter kills what is left after this; workers end by themselves before.
             "graceful_timeout": round(self.settings.grace_seconds + 5),
-            "keepalive": KEEPALIVE_SECONDS,
             "control_socket_disable": True,
             "logger_class": ServiceLogger,
             "loglevel": self.settings.log_level,
             "proc_name": "face-comparison",
-            "pre_fork": lambda _, worker: self.board.enter(worker.age),
+            "pre_fork": lambda _, worker: self.shared.register(worker.age),
             "post_fork": self._post_fork,
             "child_exit": self._child_exit,
         }
         for name, value in options.items():
             self.cfg.set(name, value)
 
-    def _post_fork(self, _: Master, worker: Worker) -> None:
+    def _post_fork(self, _: ServiceArbiter, worker: Worker) -> None:
         self._age = worker.age
-        _share_memory(max(2, self._threads))
+        memory.limit_arenas(max(2, min(self._slots, MAX_ARENAS)))
 
-    def _child_exit(self, _: Master, worker: Worker) -> None:
-        self.board.leave(worker.age)
-        _forget_gauges(worker)
-        if not self.board.stopping and not self.board.ready_count():
+    def _child_exit(self, _: ServiceArbiter, worker: Worker) -> None:
+        self.shared.unregister(worker.age)
+        _drop_dead_worker_gauges(worker)
+        if not self.shared.stopping and not self.shared.ready_count():
             # What killed the first worker while it loaded, such as the kernel for want of memory, kills the next, too.
-            self.board.fail(
+            self.shared.fail(
                 "out_of_memory: a worker was killed while it loaded its models, as happens when memory runs out: "
                 "allow the service more"
             )
@@ -185,47 +142,84 @@ class Application(BaseApplication):  # type: ignore[misc]
     def load(self) -> Any:
         """In a worker: build the service and load its models.
 
-        At the first start that goes on in the background, and probes hear `not_ready`. A worker that replaces another
+        At the first start that happens in the background, while probes get `not_ready`. A worker that replaces another
         accepts nothing before it can answer it: connections wait in the socket's queue, or go to its siblings.
         """
-        with self._failing_at_once():
+        with self._abort_startup_on_error():
             from face_comparison.server import bootstrap  # noqa: PLC0415 (in the worker, after the metrics' folder is known)
 
+            self._budget = MemoryBudget(self._memory_limit // self._workers)
+            self._admission = Admission(
+                self._slots,
+                self.settings.queue,
+                self._workers,
+                fetches=self._fetches,
+                per_caller=self.settings.requests_per_caller or None,
+                report_in_flight=partial(self.shared.set_in_flight, self._age),
+                budget=self._budget,
+            )
             self.process = bootstrap.build(
                 self.settings,
-                Admission(self._threads, self.settings.queue, self._workers, partial(self.board.tally, self._age)),
-                peers=lambda: self.board.ready_count() >= self._workers,
+                self._admission,
+                peers=lambda: self.shared.ready_count() >= self._workers,
                 load=self._load,
             )
-        if self.board.ready_count() < self._workers:
+        if self.shared.ready_count() < self._workers:
             threading.Thread(target=self._load_models, name="load", daemon=True).start()
         else:
             self._load_models()
         return self.process.app
 
     def _load_models(self) -> None:
+        from face_comparison.observability import metrics  # noqa: PLC0415 (see `load`)
+
         began = time.monotonic()
-        with self._failing_at_once():
+        with self._abort_startup_on_error():
             self.process.load()
-        self.board.mark_ready(self._age)
+        # What is left for requests is known now that the models have been loaded and tried.
+        share = int(self._memory_limit * (1 - MEMORY_RESERVE)) // self._workers
+        self._budget.resize(max(memory.MIN_BUDGET_BYTES, share - memory.resident_bytes()))
+        metrics.MEMORY_BUDGET.set(self._budget.total)
+        self.shared.mark_ready(self._age)
         log.info("ready", extra={"fields": {"pid": os.getpid(), "seconds": round(time.monotonic() - began, 3)}})
 
     @contextmanager
-    def _failing_at_once(self) -> Iterator[None]:
+    def _abort_startup_on_error(self) -> Iterator[None]:
         """A worker that cannot start ends the service, instead of being tried again and again."""
         try:
             yield
         except FaceComparisonError as error:
-            self.board.fail(f"{error.code}: {error.message}")
+            self.shared.fail(f"{error.code}: {error.message}")
         except Exception as error:  # whatever it is, the start has failed
             log.exception("the service could not start")
-            self.board.fail(f"internal: the service could not start: {type(error).__name__}: {error}")
+            self.shared.fail(f"internal: the service could not start: {type(error).__name__}: {error}")
         else:
             return
         os._exit(Arbiter.APP_LOAD_ERROR)  # the status at which gunicorn's master ends
 
+    @property
+    def _fetches(self) -> int:
+        """Images fetched at the same time: as many as places, as far as their memory goes."""
+        memory_for_fetches = int(self._memory_limit * FETCH_SHARE) // self._workers
+        return max(2, min(self._slots + self.settings.queue, memory_for_fetches // self.settings.max_fetch_bytes))
+
+    def http_server(self) -> HttpServer:
+        """In a worker, in its event loop: what serves the application."""
+        from face_comparison.server.http_server import HttpServer, ServerLimits  # noqa: PLC0415 (see `load`)
+
+        # As many threads as requests can be in the application at once: all places may be taken in one worker.
+        threads = self._workers * self._slots + self.settings.queue + self._fetches + HEADROOM
+        limits = ServerLimits(
+            request_seconds=self.settings.request_seconds,
+            max_body_bytes=self.settings.max_body_bytes,
+            connections=self._connections,
+            threads=threads,
+            processes=self._workers,
+        )
+        return HttpServer(self.process.app, self.process.head_rejection, limits, self._budget)
+
     def run(self) -> None:
-        Master(self).run()
+        ServiceArbiter(self).run()
 
 
 def serve(settings: Settings, load: Loader) -> str:
@@ -233,7 +227,7 @@ def serve(settings: Settings, load: Loader) -> str:
 
     load: makes the analyzer in each worker. Raises InvalidSettings when the port cannot be had.
     """
-    master = os.getpid()
+    arbiter = os.getpid()
     listener = create_listener(settings.host, settings.port)
     address = listener.getsockname()
     with runtime_dir.folder(runtime_dir.parent()) as folder:
@@ -246,14 +240,14 @@ def serve(settings: Settings, load: Loader) -> str:
             application.run()
         except SystemExit as stopped:
             status = stopped.code
-            if os.getpid() != master:  # a worker at its end: what follows is not its to do
+            if os.getpid() != arbiter:  # a worker at its end: the rest is the arbiter's
                 os._exit(status if isinstance(status, int) else 1)
     if not status:
         return ""
-    return application.board.failure or "internal: a worker could not start: the log says why"
+    return application.shared.failure or "internal: a worker could not start: the log says why"
 
 
-def _raised_file_limit(connections: int) -> int:
+def _raise_file_limit(connections: int) -> int:
     """Allow as many open files as connections need; how many connections there may be with what is granted."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = connections + OTHER_FILES
@@ -263,17 +257,7 @@ def _raised_file_limit(connections: int) -> int:
     return connections if soft == resource.RLIM_INFINITY else max(64, min(connections, soft - OTHER_FILES))
 
 
-def _share_memory(arenas: int) -> None:
-    """Let all threads allocate from a few common arenas, if this is glibc.
-
-    By default every thread gets its own, up to eight a core, and what is freed in one is of no use to another: images
-    and replies then stay behind in dozens of them. Measured on 3,000 mixed requests without models: 79 MiB, not 116.
-    """
-    with suppress(OSError, AttributeError):
-        ctypes.CDLL(None).mallopt(_M_ARENA_MAX, arenas)
-
-
-def _forget_gauges(worker: Worker) -> None:
+def _drop_dead_worker_gauges(worker: Worker) -> None:
     """The gauges of a worker that has ended count no longer; its counters and histograms do."""
     from prometheus_client.multiprocess import mark_process_dead  # noqa: PLC0415 (after its folder is known)
 

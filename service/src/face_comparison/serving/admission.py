@@ -1,9 +1,10 @@
-"""Who may enter, who may compute, and until when: the queue, as one worker process sees it.
+"""Admission control: bounds requests in flight, concurrent inferences and concurrent fetches, and shares them fairly.
 
-A request is admitted before its body is read, so that what waits in memory is bounded; it then takes a slot only while
-the models work on one of its images, so that a slow sender or a slow server of images never keeps a core idle.
-Slots are handed over in the order of arrival. The queue is that of the whole service: a worker refuses nobody while
-another has room. Nothing here knows of HTTP, of models or of other processes, and the clock is an argument.
+A request is admitted when it has arrived as a whole, so that a slow sender takes nobody's place. While it waits for the
+server of an image it gives its place to others and takes one of the fetches instead, of which the slowest is cancelled
+when there are too many. Inference slots go round the callers; where the queue is full, the caller with most in it makes
+room for one with less. The queue is that of the whole service: a worker rejects nobody while another has room. Nothing
+here knows of HTTP, of models or of other processes, and the clock is an argument.
 """
 
 from __future__ import annotations
@@ -11,124 +12,387 @@ from __future__ import annotations
 import math
 import threading
 import time
-from collections import deque
+from collections import OrderedDict, deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 
-from face_comparison.errors import DeadlineExceeded, Overloaded
+from face_comparison.errors import BodyTooLarge, DeadlineExceeded, FaceComparisonError, Overloaded
+from face_comparison.serving.memory_budget import MemoryBudget
 
 Clock = Callable[[], float]
 """Seconds on a clock that never jumps, such as `time.monotonic`."""
 
-Tally = Callable[[int], int]
-"""Told how many requests are inside this process; answers how many are inside all processes of the service."""
+ReportInFlight = Callable[[int], int]
+"""Takes how many places are taken in this process; returns how many are taken in all processes of the service."""
 
-LONGEST_RETRY_SECONDS = 30
+MAX_RETRY_SECONDS = 30
+
+MIN_FETCH_SECONDS = 1.0
+"""A fetch is not cancelled for the sake of another of the same caller's before it has lasted this long."""
+
+UNLIMITED = MemoryBudget(2**62)
+
+MIB = 2**20
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who sent a request, as far as sharing is concerned.
+
+    Attributes:
+        key: Tells callers apart.
+        label: For messages to this caller, such as "your address".
+    """
+
+    key: str = ""
+    label: str = "you"
+
+
+@dataclass(eq=False, slots=True)
+class _Waiter:
+    """One image that waits for an inference slot."""
+
+    permit: Permit
+    cost: int
+    turn: threading.Event = field(default_factory=threading.Event)
+    granted: bool = False
 
 
 class Admission:
-    """At most `slots` computations at once in each of `processes`, and `queue` more requests inside all of them.
+    """The limits of one process and its share of those of the service. All methods are safe from any thread."""
 
-    All methods are safe from any thread.
-    """
-
-    def __init__(
+    def __init__(  # noqa: PLR0913 (limits, and what they are measured with)
         self,
         slots: int,
         queue: int,
         processes: int = 1,
-        tally: Tally = lambda inside: inside,
+        *,
+        fetches: int = 64,
+        per_caller: int | None = None,
+        report_in_flight: ReportInFlight = lambda in_flight: in_flight,
+        budget: MemoryBudget = UNLIMITED,
         clock: Clock = time.monotonic,
     ) -> None:
-        self.slots = slots
-        self._places = slots * processes + queue
-        self._tally = tally
-        self._clock = clock
-        self._lock = threading.Lock()
-        self._in_flight = 0
+        """Set the limits.
+
+        Args:
+            slots: Concurrent inferences in each process.
+            queue: Further requests in all processes together.
+            processes: Processes of the service.
+            fetches: Images that each process fetches at the same time.
+            per_caller: Requests in flight of one caller, in each process; None without a limit of its own.
+            report_in_flight: Exchanges the number of places taken with the other processes.
+            budget: Memory of this process.
+            clock: Of all deadlines.
+        """
+        self.slots, self.fetches = slots, fetches
+        self._capacity = slots * processes + queue
+        self._per_caller = per_caller
+        self._report_in_flight, self._budget, self._clock = report_in_flight, budget, clock
+        self._lock = threading.RLock()
+        self._permits: dict[Permit, None] = {}
+        self._places = 0
         self._computing = 0
-        self._waiting: deque[threading.Event] = deque()
+        self._waiting: OrderedDict[str, deque[_Waiter]] = OrderedDict()
+        self._fetching: dict[object, tuple[Permit, float]] = {}
         self._seconds_per_slot = 0.0
 
     @property
     def in_flight(self) -> int:
-        """Requests inside this process: admitted, not yet answered."""
-        return self._in_flight
+        """Requests admitted to this process and not yet answered."""
+        return len(self._permits)
 
     @property
     def queue_depth(self) -> int:
         """Images that are ready and wait for a slot."""
-        return len(self._waiting)
-
-    @contextmanager
-    def admit(self, deadline: float) -> Iterator[Ticket]:
-        """Enter, or raise Overloaded. deadline: on the clock of this object, of the whole request."""
-        with self._lock:
-            # Said before it is so: two processes that find the last place free both refuse, rather than both let in.
-            if self._tally(self._in_flight + 1) > self._places:
-                self._tally(self._in_flight)
-                raise Overloaded("the service has as many requests as it can hold: send the request again later")
-            self._in_flight += 1
-        try:
-            yield Ticket(self, deadline)
-        finally:
-            with self._lock:
-                self._in_flight -= 1
-                self._tally(self._in_flight)
+        return sum(map(len, self._waiting.values()))
 
     @property
     def retry_after(self) -> int:
-        """Whole seconds after which a refused caller may find room, 1 to LONGEST_RETRY_SECONDS."""
-        backlog = self._in_flight * self._seconds_per_slot / self.slots
-        return min(LONGEST_RETRY_SECONDS, max(1, math.ceil(backlog)))
+        """Whole seconds after which a rejected caller may find room, 1 to MAX_RETRY_SECONDS."""
+        backlog = self.in_flight * self._seconds_per_slot / self.slots
+        return min(MAX_RETRY_SECONDS, max(1, math.ceil(backlog)))
 
-    # --- for Ticket ---
+    @contextmanager
+    def admit(self, deadline: float, caller: Caller = Caller()) -> Iterator[Permit]:
+        """Take a place for a request.
 
-    def _take(self, deadline: float) -> None:
+        Args:
+            deadline: Of the whole request, on the clock of this object.
+            caller: Whose share it is.
+
+        Raises:
+            Overloaded: The queue is full, or the caller has reached its limit.
+        """
+        permit = Permit(self, deadline, caller)
         with self._lock:
-            if self._clock() >= deadline:
-                raise _too_late()
-            if self._computing < self.slots:  # then nobody waits: a freed slot goes to the first in line at once
-                self._computing += 1
-                return
-            turn = threading.Event()
-            self._waiting.append(turn)
-        if turn.wait(max(0.0, deadline - self._clock())):
-            return
-        with self._lock:
-            if turn.is_set():  # the slot was handed over in the instant in which the wait ended: use it
-                return
-            self._waiting.remove(turn)
-        raise _too_late()
+            self._make_place(caller)
+            self._permits[permit] = None
+        try:
+            yield permit
+        finally:
+            with self._lock:
+                del self._permits[permit]
+                self._leave_place(permit)
 
-    def _give(self, seconds: float) -> None:
+    def check_room(self, caller: Caller) -> None:
+        """Return when a request of this caller would be admitted now, so that it is worth while to receive it.
+
+        Raises:
+            Overloaded: It would not.
+        """
+        with self._lock:
+            self._check_caller(caller)
+            if self._report_in_flight(self._places) >= self._capacity and self._heaviest(caller) is None:
+                raise self._queue_full(caller)
+
+    # --- places ---
+
+    def _make_place(self, caller: Caller) -> None:
+        self._check_caller(caller)
+        # Reported before it is so: two processes that find the last place free both reject, rather than both admit.
+        if self._report_in_flight(self._places + 1) > self._capacity:
+            victim = self._heaviest(caller)
+            if victim is None:
+                self._report_in_flight(self._places)
+                raise self._queue_full(caller)
+            self._leave_place(victim)
+            victim.cancel(
+                Overloaded(
+                    f"the service is overloaded, and {victim.caller.label} had more requests in its queue than others; "
+                    "retry after Retry-After seconds"
+                )
+            )
+        self._places += 1
+
+    def _check_caller(self, caller: Caller) -> None:
+        limit = self._per_caller
+        if limit is not None and self._count(caller) >= limit:
+            raise Overloaded(f"{caller.label} has reached its limit of {limit} requests in flight; retry later")
+
+    def _queue_full(self, caller: Caller) -> Overloaded:
+        return Overloaded(
+            f"the service is overloaded (queue full: {self._count(caller)} of {self._capacity} requests in flight come "
+            f"from {caller.label}); retry after Retry-After seconds"
+        )
+
+    def _leave_place(self, permit: Permit) -> None:
+        if permit.has_place:
+            permit.has_place = False
+            self._places -= 1
+            self._report_in_flight(self._places)
+
+    def _count(self, caller: Caller) -> int:
+        return sum(permit.caller.key == caller.key for permit in self._permits)
+
+    def _heaviest(self, caller: Caller) -> Permit | None:
+        """The newest request that has not begun, of the caller with most of them, if that is more than `caller` has."""
+        counts: dict[str, int] = {}
+        for permit in self._permits:
+            if permit.has_place:
+                counts[permit.caller.key] = counts.get(permit.caller.key, 0) + 1
+        if not counts:
+            return None
+        heaviest = max(counts, key=lambda key: counts[key])
+        if counts[heaviest] <= counts.get(caller.key, 0) + 1:
+            return None
+        for permit in reversed(self._permits):
+            if permit.caller.key == heaviest and permit.has_place and not permit.started:
+                return permit
+        return None
+
+    # --- fetches, for Permit ---
+
+    def _begin_fetch(self, permit: Permit) -> object:
+        with self._lock:
+            permit.check()
+            if len(self._fetching) >= self.fetches:
+                self._cancel_slowest_fetch(permit)
+            key = object()
+            self._fetching[key] = (permit, self._clock())
+            self._leave_place(permit)
+            return key
+
+    def _end_fetch(self, key: object) -> None:
+        with self._lock:
+            permit, _ = self._fetching.pop(key, (None, 0.0))
+            if permit is None or permit.cancelled:
+                return
+            if not permit.has_place and all(other is not permit for other, _ in self._fetching.values()):
+                # It was admitted, so it gets a place again although there may be more than `places` for a while.
+                permit.has_place = True
+                self._places += 1
+                self._report_in_flight(self._places)
+
+    def _cancel_slowest_fetch(self, permit: Permit) -> None:
+        counts: dict[str, int] = {permit.caller.key: 0}
+        for other, _ in self._fetching.values():
+            counts[other.caller.key] = counts.get(other.caller.key, 0) + 1
+        heaviest = max(counts, key=lambda key: counts[key])
+        key, (slowest, began) = next(
+            (key, entry) for key, entry in self._fetching.items() if entry[0].caller.key == heaviest
+        )
+        if counts[heaviest] <= counts[permit.caller.key] + 1 and self._clock() - began < MIN_FETCH_SECONDS:
+            raise Overloaded("the service is overloaded: it is fetching as many images as it can; retry later")
+        del self._fetching[key]
+        slowest.cancel(
+            Overloaded(
+                "the service is overloaded: it is fetching as many images as it can, and this was the slowest; "
+                "retry later, or send the image itself"
+            )
+        )
+
+    # --- inference slots, for Permit ---
+
+    def _acquire(self, permit: Permit, cost: int) -> None:
+        if cost > self._budget.max_computation:
+            raise BodyTooLarge(
+                f"decoding the image takes {cost // MIB} MiB of memory, more than this service can spare "
+                f"({self._budget.max_computation // MIB} MiB): send a smaller image"
+            )
+        waiter = _Waiter(permit, cost)
+        with self._lock:
+            permit.check()
+            self._waiting.setdefault(permit.caller.key, deque()).append(waiter)
+            self._grant()
+        waiter.turn.wait(max(0.0, permit.deadline - self._clock()))
+        with self._lock:
+            if waiter.granted:  # perhaps in the instant in which the wait ended: use it
+                return
+            self._forget(waiter)
+        permit.check()
+        raise deadline_exceeded()
+
+    def _grant(self) -> None:
+        """Hand free slots to those that wait: one of each caller in turn, of one caller in the order of arrival."""
+        while self._waiting and self._computing < self.slots:
+            key, waiters = next(iter(self._waiting.items()))
+            waiter = waiters[0]
+            # Nobody overtakes an image that needs more memory, or it would wait for ever. Its memory is free at the
+            # latest when everything that computes now has ended.
+            if not self._budget.reserve(waiter.cost):
+                return
+            self._forget(waiter)
+            if key in self._waiting:
+                self._waiting.move_to_end(key)
+            self._computing += 1
+            waiter.permit.started = waiter.granted = True
+            waiter.turn.set()
+
+    def _forget(self, waiter: _Waiter) -> None:
+        waiters = self._waiting.get(waiter.permit.caller.key)
+        if waiters is not None and waiter in waiters:
+            waiters.remove(waiter)
+            if not waiters:
+                del self._waiting[waiter.permit.caller.key]
+
+    def _release(self, cost: int, seconds: float) -> None:
         with self._lock:
             # A moving average over about the last eight images.
             self._seconds_per_slot += (seconds - self._seconds_per_slot) / 8
-            if self._waiting:
-                self._waiting.popleft().set()
-            else:
-                self._computing -= 1
+            self._computing -= 1
+            self._budget.unreserve(cost)
+            self._grant()
+
+    def _cancel(self, permit: Permit, error: FaceComparisonError) -> None:
+        with self._lock:
+            if permit.cancelled is not None:
+                return
+            permit.cancelled = error
+            for waiter in [w for w in self._waiting.get(permit.caller.key, ()) if w.permit is permit]:
+                self._forget(waiter)
+                waiter.turn.set()
+            self._grant()
+            callbacks = permit.take_callbacks()
+        for callback in callbacks:
+            callback()
 
 
-class Ticket:
-    """One request inside."""
+class Permit:
+    """One admitted request.
 
-    def __init__(self, admission: Admission, deadline: float) -> None:
-        self.deadline = deadline
+    Attributes:
+        deadline: Of the whole request, on the clock of its admission.
+        caller: Who sent it.
+        has_place: Whether it counts among the places of the service.
+        started: Whether an inference has begun.
+        cancelled: Why it is to end early; None while it is not.
+    """
+
+    def __init__(self, admission: Admission, deadline: float, caller: Caller) -> None:
+        self.deadline, self.caller = deadline, caller
+        self.has_place, self.started = True, False
+        self.cancelled: FaceComparisonError | None = None
         self._admission = admission
+        self._callbacks: dict[object, Callable[[], None]] = {}
+
+    def check(self) -> None:
+        """Return while the request is worth working on.
+
+        Raises:
+            DeadlineExceeded: Its time is over.
+            FaceComparisonError: It was cancelled; the error says why.
+        """
+        if self.cancelled is not None:
+            raise self.cancelled
+        if self._admission._clock() >= self.deadline:
+            raise deadline_exceeded()
+
+    def cancel(self, error: FaceComparisonError) -> None:
+        """End the request early, wherever it waits or at its next `check`. Only the first error counts."""
+        self._admission._cancel(self, error)
+
+    def take_callbacks(self) -> list[Callable[[], None]]:
+        """What is to be called once the request is cancelled; empty afterwards."""
+        callbacks, self._callbacks = list(self._callbacks.values()), {}
+        return callbacks
 
     @contextmanager
-    def compute(self) -> Iterator[None]:
-        """Hold a slot; waits for one until the deadline, then raises DeadlineExceeded."""
+    def on_cancel(self, callback: Callable[[], None]) -> Iterator[None]:
+        """Call `callback` from any thread when the request is cancelled within this context, at once if it was."""
+        key = object()
+        with self._admission._lock:
+            self._callbacks[key] = callback
+            callbacks = [] if self.cancelled is None else self.take_callbacks()
+        for each in callbacks:
+            each()
+        try:
+            yield
+        finally:
+            with self._admission._lock:
+                self._callbacks.pop(key, None)
+
+    @contextmanager
+    def inference_slot(self, cost: int = 0) -> Iterator[None]:
+        """Hold an inference slot and `cost` bytes of memory; waits for both.
+
+        Raises:
+            DeadlineExceeded: None became free in time.
+            BodyTooLarge: The memory is more than there ever is.
+            FaceComparisonError: The request was cancelled.
+        """
         admission = self._admission
-        admission._take(self.deadline)
+        admission._acquire(self, cost)
         started = admission._clock()
         try:
             yield
         finally:
-            admission._give(admission._clock() - started)
+            admission._release(cost, admission._clock() - started)
+
+    @contextmanager
+    def fetch_slot(self) -> Iterator[None]:
+        """Hold one of the fetches, and no place meanwhile.
+
+        Raises:
+            Overloaded: There are too many, and none of them is slow.
+        """
+        key = self._admission._begin_fetch(self)
+        try:
+            yield
+        finally:
+            self._admission._end_fetch(key)
 
 
-def _too_late() -> DeadlineExceeded:
-    return DeadlineExceeded("the request took longer than a request may take: send it again later or make it smaller")
+def deadline_exceeded() -> DeadlineExceeded:
+    return DeadlineExceeded("request deadline exceeded; retry later or send a smaller request")

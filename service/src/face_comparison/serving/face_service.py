@@ -17,8 +17,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from face_comparison.errors import FaceComparisonError
+from face_comparison.image.decode_cost import estimate_decode_bytes
 from face_comparison.observability import metrics
-from face_comparison.serving.admission import Ticket
+from face_comparison.serving.admission import Permit
 from face_comparison.vision.analyzer import Analyzer, ModelInfo
 from face_comparison.vision.matching import Calibration, TargetMatch, hash_match, image_match, largest_face
 from face_comparison.vision.types import Analysis, Face
@@ -83,11 +84,11 @@ class FaceService:
         """What runs. Raises NotReady before it is loaded."""
         return self._analyzer.model
 
-    def detect(self, request: DetectRequest, ticket: Ticket, stages: Stages) -> Analysis:
-        """Faces of one image. Raises what the fetcher, the analyzer and the ticket raise."""
-        return self._analysis(request.image, ticket, stages, request.max_faces, request.min_confidence)
+    def detect(self, request: DetectRequest, permit: Permit, stages: Stages) -> Analysis:
+        """Faces of one image. Raises what the fetcher, the analyzer and the permit raise."""
+        return self._analysis(request.image, permit, stages, request.max_faces, request.min_confidence)
 
-    def compare(self, request: CompareRequest, ticket: Ticket, stages: Stages) -> Comparison:
+    def compare(self, request: CompareRequest, permit: Permit, stages: Stages) -> Comparison:
         """The source's largest face against every face of each target.
 
         Raises what went wrong with the source; what went wrong with a target is that target's result.
@@ -96,9 +97,9 @@ class FaceService:
         # Threads of its own, so that slow servers of one request's images hold up no other request.
         pool = ThreadPoolExecutor(IMAGES_AT_ONCE, "comparison")
         try:
-            source = self._begun(pool, request.source, ticket, stages)
+            source = self._begun(pool, request.source, permit, stages)
             targets = [
-                target if isinstance(target, FaceComparisonError) else self._begun(pool, target, ticket, stages)
+                target if isinstance(target, FaceComparisonError) else self._begun(pool, target, permit, stages)
                 for target in request.targets
             ]
             if isinstance(source, FaceHash):
@@ -115,33 +116,39 @@ class FaceService:
             pool.shutdown(wait=False, cancel_futures=True)
 
     def _begun(
-        self, pool: ThreadPoolExecutor, subject: Subject, ticket: Ticket, stages: Stages
+        self, pool: ThreadPoolExecutor, subject: Subject, permit: Permit, stages: Stages
     ) -> FaceHash | Future[Analysis]:
         if isinstance(subject, FaceHash):
             return subject
-        return pool.submit(self._analysis, subject, ticket, stages, MAX_FACES, None)
+        return pool.submit(self._analysis, subject, permit, stages, MAX_FACES, None)
 
     def _analysis(
-        self, image: Image, ticket: Ticket, stages: Stages, max_faces: int, min_confidence: float | None
+        self, image: Image, permit: Permit, stages: Stages, max_faces: int, min_confidence: float | None
     ) -> Analysis:
-        if isinstance(image, Url):
-            with stages.timed("fetch"):
-                data = self._fetcher.fetch(image.text, ticket.deadline)
-        else:
-            data = image
-        with _slot(ticket, stages):
+        data = self._fetch(image, permit, stages) if isinstance(image, Url) else image
+        with _inference_slot(permit, estimate_decode_bytes(data), stages):
             analysis = self._analyzer.analyze(data, max_faces=max_faces, min_confidence=min_confidence)
         stages.add_image(analysis)
         return analysis
 
+    def _fetch(self, url: Url, permit: Permit, stages: Stages) -> bytes:
+        with stages.timed("fetch"), permit.fetch_slot():
+            try:
+                data = self._fetcher.fetch(url.text, permit.deadline)
+            except FaceComparisonError:
+                permit.check()  # a fetch that was cancelled fails for that reason
+                raise
+        permit.check()
+        return data
+
 
 @contextmanager
-def _slot(ticket: Ticket, stages: Stages) -> Iterator[None]:
+def _inference_slot(permit: Permit, cost: int, stages: Stages) -> Iterator[None]:
     started = time.perf_counter()
     metrics.QUEUE_DEPTH.inc()
     waiting = True
     try:
-        with ticket.compute():
+        with permit.inference_slot(cost):
             metrics.QUEUE_DEPTH.dec()
             waiting = False
             stages.add("queue", time.perf_counter() - started)

@@ -1,8 +1,8 @@
-"""The HTTP border: routes, the one table from error to status, and the order in which a request is checked.
+"""The HTTP layer: routes, the one table from error to status, and the order in which a request is checked.
 
-A POST passes readiness, authorization and admission before a byte of its body is read. Everything that goes wrong below
-is a FaceComparisonError, turned into an answer here and nowhere else; whatever else is raised is logged and answered
-as `internal`, with nothing of it in the answer. Only this module imports Flask.
+A POST passes readiness and authorization by its head, then admission with its body. Everything that goes wrong below is
+a FaceComparisonError, turned into a reply here and nowhere else; whatever else is raised is logged and reported as
+`internal`, with nothing of it in the reply. Only this module imports Flask.
 """
 
 from __future__ import annotations
@@ -10,7 +10,8 @@ from __future__ import annotations
 import re
 import time
 import uuid
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from functools import cache
 from importlib import resources
 from typing import TYPE_CHECKING, Any
@@ -22,13 +23,15 @@ from werkzeug.wrappers import Response as WerkzeugResponse
 from face_comparison import errors
 from face_comparison.errors import FaceComparisonError
 from face_comparison.observability import logs, metrics
-from face_comparison.serving.admission import Admission, Ticket
+from face_comparison.serving.admission import Admission, Caller, Permit
 from face_comparison.serving.face_service import FaceService, Fetcher, Stages
 from face_comparison.serving.readiness import Readiness
 from face_comparison.settings import Settings
 from face_comparison.vision.analyzer import Analyzer, ModelInfo
+from face_comparison.web import environ as environ_keys
 from face_comparison.web import openapi_document, request_body
 from face_comparison.web.auth import ApiKeys
+from face_comparison.web.request_gate import RequestGate
 from face_comparison.web.static_files import StaticFile, static_file, static_files
 from face_comparison.wire import requests, responses
 from face_comparison.wire.formats import MESSAGE_PACK_TYPES
@@ -60,6 +63,7 @@ STATUS: Mapping[type[FaceComparisonError], int] = {
     errors.Draining: 503,
     errors.UrlFetchTimeout: 504,
     errors.DeadlineExceeded: 504,
+    errors.ClientDisconnected: 504,
     # These stop the start; should one ever be raised later, its message is for the log and not for a caller.
     FaceComparisonError: 500,
     errors.InvalidSettings: 500,
@@ -80,37 +84,56 @@ _EXPLORER_POLICY = (
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
 _REQUEST_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/+=@-]{0,127}")
-_REFUSED = (errors.Overloaded, errors.Draining, errors.NotReady)
+_RETRIABLE = (errors.Overloaded, errors.Draining, errors.NotReady)
+_GATE = "face_comparison.gate"
 _HEALTH = frozenset({"livez", "readyz", "ping", "metrics"})
 
 
 def create_app(
     settings: Settings, analyzer: Analyzer, fetcher: Fetcher, admission: Admission, readiness: Readiness
 ) -> Flask:
-    """The WSGI application. Raises InvalidSettings when the API keys file is not good."""
+    """The WSGI application. `head_rejection` says which requests it rejects without their bodies.
+
+    Raises:
+        InvalidSettings: The API keys file is not good.
+    """
     keys = ApiKeys(settings.api_keys_file) if settings.auth == "api-key" and settings.api_keys_file else None
+    gate = RequestGate(readiness, keys, admission, settings.max_body_bytes)
     app = Flask("face_comparison", static_folder=None)
     app.url_map.strict_slashes = False
     app.url_map.merge_slashes = False
     _observe(app, settings.stage, admission)
     _serve_health(app, readiness)  # first, so that no name of a stage hides a probe
-    _serve_faces(app, settings, FaceService(analyzer, fetcher), admission, readiness, keys)
+    _serve_faces(app, settings, FaceService(analyzer, fetcher), admission, gate)
     _serve_documents(app, settings, analyzer)
     if settings.former_stage:
-        app.wsgi_app = _moved(app.wsgi_app, settings.former_stage, settings.stage)  # type: ignore[assignment, method-assign]
+        app.wsgi_app = alias_stage(app.wsgi_app, settings.former_stage, settings.stage)  # type: ignore[assignment, method-assign]
+    app.extensions[_GATE] = gate
     return app
 
 
-def _moved(application: WSGIApplication, former: str, stage: str) -> WSGIApplication:
-    """`application`, answering to the paths of the stage `former` as to those of `stage`."""
+def head_rejection(app: Flask, settings: Settings, environ: WSGIEnvironment) -> Exception | None:
+    """Why the application rejects a request by its head alone; None when it needs the body."""
+    gate: RequestGate = app.extensions[_GATE]
+    path = former_path(environ["PATH_INFO"], settings.former_stage, settings.stage)
+    return gate.rejection(app.url_map, environ | {"PATH_INFO": path})
 
-    def answered(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        path = environ.get("PATH_INFO", "")
-        if path.startswith(f"/{former}/"):
-            environ["PATH_INFO"] = f"/{stage}/{path.removeprefix(f'/{former}/')}"
+
+def alias_stage(application: WSGIApplication, former: str, stage: str) -> WSGIApplication:
+    """`application`, also answering the paths of the stage `former` as those of `stage`."""
+
+    def answer(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        environ["PATH_INFO"] = former_path(environ.get("PATH_INFO", ""), former, stage)
         return application(environ, start_response)
 
-    return answered
+    return answer
+
+
+def former_path(path: str, former: str | None, stage: str) -> str:
+    """`path`, under `stage` if it was under the stage `former`."""
+    if former and path.startswith(f"/{former}/"):
+        return f"/{stage}/{path.removeprefix(f'/{former}/')}"
+    return path
 
 
 # --- the endpoints that work -----------------------------------------------------------------------------------------
@@ -121,41 +144,44 @@ def _serve_faces(
     settings: Settings,
     service: FaceService,
     admission: Admission,
-    readiness: Readiness,
-    keys: ApiKeys | None,
+    gate: RequestGate,
 ) -> None:
-    def authorize() -> None:
-        if keys is not None:
-            g.client = keys.authorize(request.headers)
+    def authorize() -> Caller:
+        caller = gate.authorize(request.headers, request.remote_addr or "")
+        if settings.auth != "none":
+            g.client = caller.key.removeprefix("key:")
+        return caller
 
-    def answer(carry_out: Callable[[request_body.Received, Ticket], dict[str, Any]]) -> Response:
-        readiness.check()
-        authorize()
-        if request.headers.get("Content-Encoding", "identity").strip().lower() not in ("", "identity"):
-            raise errors.InvalidParameter("a compressed body is not understood: send it without Content-Encoding")
+    def answer(handle: Callable[[request_body.Received, Permit], dict[str, Any]]) -> Response:
+        gate.check(request.headers)
+        caller = authorize()
         deadline = request_body.deadline(request.environ, settings.request_seconds)
-        with admission.admit(deadline) as ticket, metrics.IN_FLIGHT.track_inprogress():
-            with g.stages.timed("read"):
-                body = request_body.received(request.environ, settings.max_body_bytes)
+        g.stages.add("read", max(0.0, time.monotonic() - (deadline - settings.request_seconds)))
+        with (
+            admission.admit(deadline, caller) as permit,
+            _cancelled_with_client(permit),
+            metrics.IN_FLIGHT.track_inprogress(),
+        ):
+            body = request_body.received(request.environ, settings.max_body_bytes)
             g.received = len(body)
-            return _answer(carry_out(body, ticket))
+            return _answer(handle(body, permit))
 
-    def carry_out_detect(body: request_body.Received, ticket: Ticket) -> dict[str, Any]:
+    def handle_detect(body: request_body.Received, permit: Permit) -> dict[str, Any]:
         wanted = requests.detect_request(body, request.headers.get("Content-Type", ""), request.args)
-        return responses.detect_reply(service.detect(wanted, ticket, g.stages), service.model.version)
+        return responses.detect_reply(service.detect(wanted, permit, g.stages), service.model.version)
 
-    def carry_out_compare(body: request_body.Received, ticket: Ticket) -> dict[str, Any]:
+    def handle_compare(body: request_body.Received, permit: Permit) -> dict[str, Any]:
         wanted = requests.compare_request(body, request.headers.get("Content-Type", ""), service.model.version)
         g.targets = len(wanted.targets)
-        found = service.compare(wanted, ticket, g.stages)
-        targets = [_told(target) if isinstance(target, Exception) else target for target in found.targets]
+        found = service.compare(wanted, permit, g.stages)
+        targets = [to_public_error(target) if isinstance(target, Exception) else target for target in found.targets]
         return responses.compare_reply(found.source, targets, found.threshold, service.model.version)
 
     def detect() -> Response:
-        return answer(carry_out_detect)
+        return answer(handle_detect)
 
     def compare() -> Response:
-        return answer(carry_out_compare)
+        return answer(handle_compare)
 
     def describe() -> Response:
         authorize()
@@ -167,6 +193,20 @@ def _serve_faces(
         app.add_url_rule(f"{path}/compare", "compare", compare, methods=["POST"])
         app.add_url_rule(path, "description", describe, methods=["GET"])
     app.add_url_rule("/invocations", "invocations", detect, methods=["POST"])
+
+
+@contextmanager
+def _cancelled_with_client(permit: Permit) -> Iterator[None]:
+    """Cancel a request when its client disconnects."""
+    client = request.environ.get(environ_keys.CLIENT)
+    if not isinstance(client, environ_keys.ClientConnection):  # another server
+        yield
+        return
+    client.on_gone(permit, lambda: permit.cancel(errors.ClientDisconnected("the client has disconnected")))
+    try:
+        yield
+    finally:
+        client.forget(permit)
 
 
 # --- documents and health --------------------------------------------------------------------------------------------
@@ -183,12 +223,12 @@ def _serve_documents(app: Flask, settings: Settings, analyzer: Analyzer) -> None
         return static_file("openapi.json", responses.encoded(openapi_document.document(settings, model, STATUS), JSON))
 
     def send_openapi() -> Response:
-        return _sent(described(analyzer.model))
+        return file_response(described(analyzer.model))
 
     def explorer(name: str = "index.html") -> Response:
         if name not in files:
             raise errors.NotFound("the API Explorer has no such file")
-        response = _sent(files[name])
+        response = file_response(files[name])
         response.headers["Content-Security-Policy"] = _EXPLORER_POLICY
         response.headers["Referrer-Policy"] = "no-referrer"
         return response
@@ -203,7 +243,7 @@ def _serve_documents(app: Flask, settings: Settings, analyzer: Analyzer) -> None
     app.add_url_rule("/", "to_explorer", to_explorer)
 
 
-def _sent(file: StaticFile) -> Response:
+def file_response(file: StaticFile) -> Response:
     response = Response(file.content, content_type=file.media_type)
     if file.gzipped is not None:
         response.vary.add("Accept-Encoding")
@@ -243,17 +283,20 @@ def _observe(app: Flask, stage: str, admission: Admission) -> None:
         g.outcome = "ok"
         given = request.headers.get("X-Request-Id", "")
         g.request_id = given if _REQUEST_ID.fullmatch(given) else uuid.uuid4().hex
+        rejection = environ_keys.rejection(request.environ)
+        if rejection is not None:
+            raise rejection
 
     def failed(error: Exception) -> Response | WerkzeugResponse:
-        failure = _told(error)
+        failure = to_public_error(error)
         g.outcome = failure.code
         response = _answer(responses.error_reply(failure, g.request_id), STATUS[type(failure)])
         if isinstance(error, HTTPException):
             response.headers.extend((k, v) for k, v in error.get_headers() if k == "Allow")
         if isinstance(failure, errors.Unauthorized):
             response.headers["WWW-Authenticate"] = 'Bearer realm="face_comparison"'
-        if isinstance(failure, _REFUSED):
-            if request.endpoint not in _HEALTH:  # a probe asks, and is refused nothing
+        if isinstance(failure, _RETRIABLE):
+            if request.endpoint not in _HEALTH:  # a probe is told, and not rejected
                 metrics.REJECTED.labels(failure.code).inc()
             response.headers["Retry-After"] = str(admission.retry_after)
         return response
@@ -262,7 +305,9 @@ def _observe(app: Flask, stage: str, admission: Admission) -> None:
         response.headers["X-Request-Id"] = g.request_id
         response.headers["X-Content-Type-Options"] = "nosniff"
         response.headers.setdefault("Cache-Control", "no-store")
-        if request.path == f"/{stage}" or request.path.startswith(f"/{stage}/"):
+        # A path under the stage may be what a malformed request was meant for.
+        under_stage = request.path == f"/{stage}" or request.path.startswith(f"/{stage}/")
+        if under_stage or environ_keys.rejection(request.environ) is not None:
             _allow_every_origin(response)
         if g.stages.seconds:
             response.headers["Server-Timing"] = ", ".join(
@@ -276,17 +321,17 @@ def _observe(app: Flask, stage: str, admission: Admission) -> None:
     app.after_request(finish)
 
 
-def _told(error: Exception) -> FaceComparisonError:
-    """What the caller is told: what was wrong with the request. What is wrong with the service goes to its log."""
-    known = error if isinstance(error, FaceComparisonError) else _known(error)
+def to_public_error(error: Exception) -> FaceComparisonError:
+    """What is reported to the caller: what was wrong with the request. What is wrong with the service is logged."""
+    known = error if isinstance(error, FaceComparisonError) else map_http_exception(error)
     if known is not None and STATUS[type(known)] != 500:
         return known
     logs.failure("a request failed", error, id=g.request_id)
     return FaceComparisonError("the service failed: the cause is in its log, under the request's id")
 
 
-def _known(error: Exception) -> FaceComparisonError | None:
-    """Flask's own refusals as ours; None: nobody expected this."""
+def map_http_exception(error: Exception) -> FaceComparisonError | None:
+    """Flask's own rejections as ours; None for what nobody expected."""
     match getattr(error, "code", None) if isinstance(error, HTTPException) else None:
         case 404:
             return errors.NotFound("there is nothing at this path")

@@ -1,8 +1,9 @@
 """API keys from a mounted file: one `name:key` a line, read again when the file changes.
 
-A Secret that Kubernetes mounts is replaced as a whole, so a file that cannot be read, or not understood, is a mistake
-or a moment in between: the keys known so far stay good and the mistake is logged. A file that is there and holds no key
-lets nobody in. No key is ever logged, compared in a time that depends on it, or part of a message.
+A line that can be read counts, whatever is wrong with others: a key whose line is gone is revoked at once. Lines that
+cannot be read are logged and counted in a gauge; at the start they stop the service. A Secret that Kubernetes mounts is
+replaced as a whole, so a file that cannot be opened is a moment in between, and the keys known so far stay good. No key
+is ever logged, compared in a time that depends on it, or part of a message.
 """
 
 from __future__ import annotations
@@ -12,40 +13,91 @@ import hmac
 import logging
 import os
 import re
+import stat
 import threading
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
 from face_comparison.errors import Forbidden, InvalidSettings, Unauthorized
+from face_comparison.observability import metrics
 
 _log = logging.getLogger(__name__)
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@-]{0,62}")
 _KEY = re.compile(r"[!-~]{1,512}")  # what fits a header: printable ASCII without spaces
 _BEARER = re.compile(r"bearer +(\S+) *", re.IGNORECASE)
 
+MIN_KEY_LENGTH = 16
+"""Shorter keys are accepted with a warning: `openssl rand -hex 32` makes one that nobody guesses."""
 
-def parsed_keys(text: str) -> dict[str, bytes]:
-    """Digest of each key by its name; blank lines and lines that begin with # are passed over.
+MAX_FILE_BYTES = 2**20
 
-    Raises ValueError, which names the line and never what is in it.
+_GONE = (0, 0, 0)
+
+
+@dataclass(frozen=True, slots=True)
+class ApiKey:
+    """One line of the file.
+
+    Attributes:
+        name: Whose key it is, for logs and limits.
+        digest: SHA-256 of the key.
+        short: Whether the key has fewer than `MIN_KEY_LENGTH` characters.
     """
-    keys: dict[str, bytes] = {}
+
+    name: str
+    digest: bytes
+    short: bool
+
+
+@dataclass(frozen=True, slots=True)
+class KeyFile:
+    """The keys of a file, and for each line that gives none why; the reasons never quote a line."""
+
+    keys: tuple[ApiKey, ...]
+    problems: tuple[str, ...]
+
+    @property
+    def short(self) -> list[str]:
+        """Names of the keys that are too short."""
+        return [key.name for key in self.keys if key.short]
+
+
+def parse_keys(text: str) -> KeyFile:
+    """The keys of a file's text; blank lines and lines that begin with # are ignored.
+
+    Of lines with the same name or key, the first counts.
+    """
+    keys: dict[str, ApiKey] = {}
+    digests: set[bytes] = set()
+    problems: list[str] = []
     for number, line in enumerate(text.splitlines(), start=1):
         stripped = line.strip()
         if not stripped or stripped.startswith("#"):
             continue
-        name, colon, key = (part.strip() for part in stripped.partition(":"))
-        if not colon or not _NAME.fullmatch(name) or not _KEY.fullmatch(key):
-            raise ValueError(
+        key = parse_line(stripped)
+        if key is None:
+            problems.append(
                 f"line {number} must be name:key, the name of letters, digits and . _ @ -, "
                 "the key of printable ASCII without spaces"
             )
-        if name in keys:
-            raise ValueError(f"line {number} gives a name a second time")
-        if _digest(key) in keys.values():
-            raise ValueError(f"line {number} gives a key a second time")
-        keys[name] = _digest(key)
-    return keys
+        elif key.name in keys:
+            problems.append(f"line {number} gives a name a second time")
+        elif key.digest in digests:
+            problems.append(f"line {number} gives a key a second time")
+        else:
+            keys[key.name] = key
+            digests.add(key.digest)
+    return KeyFile(tuple(keys.values()), tuple(problems))
+
+
+def parse_line(line: str) -> ApiKey | None:
+    """The key of one line, None when it gives none."""
+    name, colon, key = (part.strip() for part in line.partition(":"))
+    if not colon or not _NAME.fullmatch(name) or not _KEY.fullmatch(key):
+        return None
+    return ApiKey(name, _digest(key), short=len(key) < MIN_KEY_LENGTH)
 
 
 class Headers(Protocol):
@@ -55,7 +107,11 @@ class Headers(Protocol):
 
 
 def presented_key(headers: Headers) -> str:
-    """The key that came with a request, from `x-api-key` or `Authorization: Bearer`. Raises Unauthorized."""
+    """The key that came with a request, from `x-api-key` or `Authorization: Bearer`.
+
+    Raises:
+        Unauthorized: None came.
+    """
     key = headers.get("X-Api-Key", "").strip()
     bearer = _BEARER.fullmatch(headers.get("Authorization", ""))
     if not key and bearer is not None:
@@ -69,12 +125,16 @@ class ApiKeys:
     """The keys of one file; safe from any thread."""
 
     def __init__(self, path: str) -> None:
-        """Raises InvalidSettings when the file cannot be read or understood, or holds no key."""
+        """Read the file.
+
+        Raises:
+            InvalidSettings: It cannot be read, a line of it cannot be understood, or it holds no key.
+        """
         self._path = Path(path)
         self._lock = threading.Lock()
         try:
             self._state = self._found()
-            self._keys = parsed_keys(self._path.read_text("utf-8"))
+            found = parse_keys(self._read())
         except OSError as error:
             reason = os.strerror(error.errno) if error.errno else "unreadable"
             raise InvalidSettings(f"the API keys file {path} cannot be read: {reason}") from error
@@ -82,44 +142,117 @@ class ApiKeys:
             raise InvalidSettings(f"the API keys file {path} is not UTF-8 text") from error
         except ValueError as error:
             raise InvalidSettings(f"the API keys file {path}: {error}") from error
-        if not self._keys:
+        if found.problems:
+            raise InvalidSettings(f"the API keys file {path}: {'; '.join(found.problems)}")
+        if not found.keys:
             raise InvalidSettings(f"the API keys file {path} holds no key: write one name:key a line")
+        self._use(found)
+        self._warn_if_writable()
 
     def authorize(self, headers: Headers) -> str:
-        """Name of the key that came with the request. Raises Unauthorized (none came), Forbidden (not a known one)."""
-        digest = _digest(presented_key(headers))
-        self._refresh()
-        name = None
-        for known_name, known in self._keys.items():  # all of them, always: the time says nothing about which
-            if hmac.compare_digest(digest, known):
-                name = known_name
+        """Name of the key that came with the request.
+
+        Raises:
+            Unauthorized: None came.
+            Forbidden: It is not a known one.
+        """
+        name = self.identify(presented_key(headers))
         if name is None:
             raise Forbidden("the API key is not known to this service")
+        return name
+
+    def identify(self, presented: str) -> str | None:
+        """Name of a key, None if it is not known."""
+        digest = _digest(presented)
+        self._refresh()
+        name = None
+        for key in self._keys:  # all of them, always: the time says nothing about which
+            if hmac.compare_digest(digest, key.digest):
+                name = key.name
         return name
 
     def _found(self) -> tuple[int, int, int]:
         status = self._path.stat()
         return status.st_mtime_ns, status.st_ino, status.st_size
 
+    def _read(self, errors: str = "strict") -> str:
+        if self._path.stat().st_size > MAX_FILE_BYTES:
+            raise ValueError(f"it is larger than {MAX_FILE_BYTES} bytes")
+        return self._path.read_text("utf-8", errors)
+
+    def _use(self, found: KeyFile) -> None:
+        self._keys = found.keys
+        metrics.API_KEYS.set(len(found.keys))
+        metrics.API_KEYS_RELOAD_FAILED.set(0)
+        metrics.INVALID_KEY_LINES.set(len(found.problems))
+        metrics.SHORT_API_KEYS.set(len(found.short))
+        if found.short:
+            _log.warning(
+                "API keys of fewer than %d characters can be guessed, replace those of: %s",
+                MIN_KEY_LENGTH,
+                ", ".join(found.short),
+            )
+
+    def _warn_if_writable(self) -> None:
+        mode = self._path.stat().st_mode
+        if mode & (stat.S_IWGRP | stat.S_IWOTH):
+            _log.warning(
+                "the API keys file can be written by others than its owner (mode %o): who can write it can let "
+                "anybody in; chmod go-w it",
+                stat.S_IMODE(mode),
+            )
+
     def _refresh(self) -> None:
         with self._lock:
+            found = _GONE
             try:
                 found = self._found()
                 if found == self._state:
                     return
+                keys = parse_keys(self._read("replace"))
+            except (OSError, ValueError) as error:
+                if self._state != found:
+                    reason = error.strerror if isinstance(error, OSError) else error
+                    _log.error("reloading the API keys file failed (%s); keeping the previous keys", reason)
+                    metrics.API_KEYS_RELOAD_FAILED.set(1)
                 self._state = found
-                self._keys = parsed_keys(self._path.read_text("utf-8"))
-            except OSError as error:
-                if self._state != (0, 0, 0):
-                    _log.error("the API keys file cannot be read any more (%s): the keys known so far stay good", error)
-                self._state = (0, 0, 0)
-            except ValueError as error:
-                what = "it is not UTF-8 text" if isinstance(error, UnicodeDecodeError) else error
-                _log.error("the API keys file has changed and is wrong (%s): the keys known so far stay good", what)
-            else:
-                _log.info("read %d API keys after the file changed", len(self._keys))
+                return
+            self._state = found
+            for problem in keys.problems:
+                _log.error("ignoring a line of the API keys file: %s", problem)
+            self._use(keys)
+            self._warn_if_writable()
+            _log.info("read %d API keys after the file changed", len(keys.keys))
 
 
 def _digest(key: str) -> bytes:
     # Digests have one length, so comparing them tells nothing about the length of a key either.
-    return hashlib.sha256(key.encode()).digest()
+    return hashlib.sha256(key.encode("utf-8", "surrogateescape")).digest()
+
+
+Clock = Callable[[], float]
+
+
+class FailureThrottle:
+    """Counts failed authorizations per address and says when an address has had too many.
+
+    A token bucket each: `burst` failures at once, then `per_second`. Addresses that are not failing any more are
+    forgotten; when there are too many, those that failed longest ago.
+    """
+
+    def __init__(self, clock: Clock, burst: int = 200, per_second: float = 10.0, max_addresses: int = 10_000) -> None:
+        self._clock, self._burst, self._per_second, self._max = clock, burst, per_second, max_addresses
+        self._lock = threading.Lock()
+        self._failures: dict[str, tuple[float, float]] = {}
+
+    def record(self, address: str) -> bool:
+        """Count a failure; returns whether the address has had too many."""
+        with self._lock:
+            now = self._clock()
+            level, at = self._failures.pop(address, (0.0, now))
+            level = max(0.0, level - (now - at) * self._per_second)
+            exceeded = level + 1 > self._burst
+            self._failures[address] = (level if exceeded else level + 1, now)
+            while len(self._failures) > self._max:
+                del self._failures[next(iter(self._failures))]
+            return exceeded

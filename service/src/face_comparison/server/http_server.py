@@ -1,0 +1,263 @@
+"""The connections of one process: accepted as long as there is room, bounded in number and memory, the worst evicted.
+
+Knows the event loop, a WSGI application and threads to call it in; knows nothing of gunicorn.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import socket
+import sys
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from face_comparison.observability import metrics
+from face_comparison.server.connection import Connection, Phase
+from face_comparison.server.wsgi_call import Reply, call_application
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIApplication
+
+    from face_comparison.serving.memory_budget import MemoryBudget
+
+T = TypeVar("T")
+
+LIVENESS = "/livez"
+"""Answered in the event loop: under load a thread waits for its turn at Python's lock several times over."""
+
+PROBES = frozenset({"/livez", "/readyz", "/ping", "/metrics"})
+"""Paths answered by threads of their own."""
+
+PROBE_THREADS = 4
+
+ACCEPTS_PER_TURN = 64
+
+SMALL_BYTES = 2**20
+"""A connection that holds no more may use the part of the memory that is kept for such."""
+
+_CLOSE_ORDER = (Phase.NEW, Phase.LINGERING, Phase.DISCARDING, Phase.HEAD, Phase.IDLE)
+
+
+@dataclass(frozen=True, slots=True)
+class ServerLimits:
+    """Bounds of one process.
+
+    Attributes:
+        request_seconds: From the first byte of a request to its reply, and for sending the reply.
+        max_body_bytes: Of one request.
+        connections: Open at the same time.
+        threads: Requests in the application at the same time; more wait.
+        processes: That share the listening socket.
+    """
+
+    request_seconds: float
+    max_body_bytes: int
+    connections: int
+    threads: int
+    processes: int = 1
+
+
+class HttpServer:
+    """All methods are called in the event loop."""
+
+    def __init__(
+        self,
+        application: WSGIApplication,
+        head_rejection: Callable[[dict[str, Any]], Exception | None],
+        limits: ServerLimits,
+        budget: MemoryBudget,
+    ) -> None:
+        self._application, self.head_rejection = application, head_rejection
+        self._limits, self._budget = limits, budget
+        self._loop = asyncio.get_running_loop()
+        self._work = ThreadPoolExecutor(limits.threads, "request")
+        self._probes = ThreadPoolExecutor(PROBE_THREADS, "probe")
+        self._by_phase: dict[Phase, dict[Connection, None]] = {phase: {} for phase in Phase}
+        self._open = 0
+        self.draining = False
+        _start_threads(self._work, limits.threads)
+        _start_threads(self._probes, PROBE_THREADS)
+
+    # --- accepting ---
+
+    def listen(self, listener: socket.socket) -> None:
+        """Accept connections from now on. The socket must not block."""
+        self._loop.add_reader(listener, self.accept, listener)
+
+    def stop_listening(self, listener: socket.socket) -> None:
+        """Accept what has connected, and nothing more."""
+        self._loop.remove_reader(listener)
+        while self._accept_one(listener):
+            pass
+
+    def accept(self, listener: socket.socket) -> None:
+        """Take several connections at once: after a burst, a probe would else wait for as many turns of the loop.
+
+        Where there are several processes each takes one, because the others shall have their share.
+        """
+        for _ in range(1 if self._limits.processes > 1 else ACCEPTS_PER_TURN):
+            if not self._accept_one(listener):
+                return
+
+    def _accept_one(self, listener: socket.socket) -> bool:
+        """Take one connection; returns whether there was one."""
+        try:
+            sock, peer = listener.accept()
+        except (BlockingIOError, ConnectionAbortedError):
+            return False
+        except OSError as error:
+            if error.errno not in (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM):
+                raise
+            self._make_room()
+            return False
+        if self._open >= self._limits.connections and not self._make_room():
+            sock.close()
+            return True
+        self._open += 1
+        address = listener.getsockname()
+        sock.setblocking(False)
+        task = self._loop.create_task(self._loop.connect_accepted_socket(lambda: Connection(self, peer, address), sock))
+        task.add_done_callback(self._count_failed)
+        return True
+
+    def _count_failed(self, task: asyncio.Task[Any]) -> None:
+        if task.cancelled() or task.exception() is not None:
+            self._open -= 1
+
+    def _make_room(self) -> bool:
+        """Close the connection that costs its client least; returns False when all are being answered."""
+        for phase in _CLOSE_ORDER:
+            for connection in self._by_phase[phase]:
+                connection.evict()
+                return True
+        sending = self._by_phase[Phase.BODY] or self._by_phase[Phase.SENDING]
+        if not sending:
+            return False
+        min(sending, key=lambda connection: connection.bytes_per_second).evict()
+        return True
+
+    # --- for connections ---
+
+    @property
+    def request_seconds(self) -> float:
+        return self._limits.request_seconds
+
+    @property
+    def max_body_bytes(self) -> int:
+        return self._limits.max_body_bytes
+
+    @property
+    def multiprocess(self) -> bool:
+        return self._limits.processes > 1
+
+    def add(self, connection: Connection) -> None:
+        """Register a new connection."""
+        self._by_phase[connection.phase][connection] = None
+        metrics.CONNECTIONS.inc()
+
+    def moved(self, connection: Connection, before: Phase) -> None:
+        """Register that a connection has left the phase `before`. In each phase the order is that of entering."""
+        if self._by_phase[before].pop(connection, True) is None:
+            if connection.phase is Phase.CLOSED:
+                self._open -= 1
+                metrics.CONNECTIONS.dec()
+            else:
+                self._by_phase[connection.phase][connection] = None
+
+    def charge(self, connection: Connection, amount: int) -> bool:
+        """Charge memory to a connection; returns whether there is enough.
+
+        Where there is not, requests that are still being sent, and replies that are not taken, make room: first the
+        one that holds most for longest.
+        """
+        small = connection.held_bytes + amount <= SMALL_BYTES
+        while not self._budget.hold(amount, small=small):
+            movable = [*self._by_phase[Phase.BODY], *self._by_phase[Phase.SENDING]]
+            worst = max(movable, key=lambda other: other.byte_seconds, default=connection)
+            if worst is connection or not worst.held_bytes:
+                return False
+            worst.evict()
+        connection.held_bytes += amount
+        metrics.MEMORY_RESERVED.set(self._budget.in_use)
+        return True
+
+    def release(self, connection: Connection) -> None:
+        """Give back all that was charged to a connection."""
+        if connection.held_bytes:
+            self._budget.release(connection.held_bytes)
+            connection.held_bytes = 0
+            metrics.MEMORY_RESERVED.set(self._budget.in_use)
+
+    def evicted(self, reason: str) -> None:
+        metrics.EVICTIONS.labels(reason).inc()
+
+    def submit(self, environ: dict[str, Any], on_reply: Callable[[Reply], None]) -> None:
+        """Call the application, and `on_reply` with its reply."""
+        path = environ["PATH_INFO"]
+        if path == LIVENESS:
+            on_reply(call_application(self._application, environ))
+            return
+        self._call(
+            self._probes if path in PROBES else self._work,
+            lambda: call_application(self._application, environ),
+            on_reply,
+        )
+
+    def run(self, function: Callable[[], T], on_result: Callable[[T], None] = lambda _: None) -> None:
+        """Call a function in a thread, and `on_result` with what it returns."""
+        self._call(self._work, function, on_result)
+
+    def _call(self, executor: ThreadPoolExecutor, function: Callable[[], T], on_result: Callable[[T], None]) -> None:
+        self._loop.run_in_executor(executor, function).add_done_callback(lambda done: on_result(done.result()))
+
+    def environ_of_no_request(self, peer: tuple[Any, ...]) -> dict[str, Any]:
+        """For the reply to bytes that are no request."""
+        return {
+            "REQUEST_METHOD": "GET",
+            "SCRIPT_NAME": "",
+            "PATH_INFO": "/",
+            "QUERY_STRING": "",
+            "SERVER_NAME": "localhost",
+            "SERVER_PORT": "80",
+            "SERVER_PROTOCOL": "HTTP/1.1",
+            "REMOTE_ADDR": peer[0],
+            "wsgi.version": (1, 0),
+            "wsgi.url_scheme": "http",
+            "wsgi.errors": sys.stderr,
+            "wsgi.multithread": True,
+            "wsgi.multiprocess": self.multiprocess,
+            "wsgi.run_once": False,
+        }
+
+    # --- stopping ---
+
+    @property
+    def answering(self) -> bool:
+        """Whether a request has arrived and its reply has not been sent."""
+        return bool(self._by_phase[Phase.HANDLING] or self._by_phase[Phase.SENDING])
+
+    @property
+    def busy(self) -> bool:
+        """Whether a request is being received, computed or answered, or one may come on a connection just accepted."""
+        phases = (Phase.NEW, Phase.HEAD, Phase.BODY, Phase.HANDLING, Phase.SENDING, Phase.DISCARDING)
+        return any(self._by_phase[phase] for phase in phases)
+
+    def close_idle(self, seconds: float) -> None:
+        """Close connections that have been waiting for a request for that long."""
+        now = time.monotonic()
+        for phase in (Phase.NEW, Phase.IDLE):
+            for connection in [each for each in self._by_phase[phase] if now - each.since >= seconds]:
+                connection.abort()
+
+
+def _start_threads(pool: ThreadPoolExecutor, count: int) -> None:
+    """Start all threads now: a submission that starts one makes the event loop wait until it has begun to run."""
+    everyone = threading.Barrier(count + 1)
+    for _ in range(count):
+        pool.submit(everyone.wait)
+    everyone.wait()

@@ -1,0 +1,180 @@
+"""Request heads: limits and strictness on top of h11, and the WSGI environ that a head becomes.
+
+h11 parses. What it tolerates although proxies may read it differently (bare line feeds, folded lines, a length beside
+chunks, repeated singletons) is rejected here, because a request that two programs frame differently can carry another.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import unquote_to_bytes
+
+import h11
+
+from face_comparison.errors import InvalidParameter
+
+MAX_HEAD_BYTES = 16 * 1024
+MAX_HEADER_FIELDS = 100
+MAX_REQUEST_LINE_BYTES = 8 * 1024
+
+_END = b"\r\n\r\n"
+_BARE_LINE_BREAK = re.compile(rb"(?<!\r)\n|\r(?!\n)|\x00")
+_LINE_BREAKS = b"\r\n"
+_SINGLETONS = frozenset({b"host", b"content-type", b"content-length", b"authorization", b"x-api-key"})
+_TARGET = re.compile(rb"(?:https?://[^/?#]*)?(/[^?#]*|(?=\?)|$)(?:\?(.*))?", re.IGNORECASE | re.DOTALL)
+
+
+def head_too_long() -> InvalidParameter:
+    """The error of a head that exceeds a limit of this module."""
+    return InvalidParameter(
+        f"the request's URL or headers are too long: at most {MAX_HEAD_BYTES} bytes in all, "
+        f"{MAX_REQUEST_LINE_BYTES} of them for the request line, and {MAX_HEADER_FIELDS} headers"
+    )
+
+
+def malformed_request() -> InvalidParameter:
+    """The error of a head that is not valid HTTP/1.1, or could be read in two ways."""
+    return InvalidParameter("malformed HTTP/1.1 request")
+
+
+@dataclass(frozen=True, slots=True)
+class RequestHead:
+    """A parsed head.
+
+    Attributes:
+        environ: WSGI environ without body and deadline.
+        length: Declared length of the body, bytes; None without Content-Length.
+        chunked: Whether the body comes in chunks.
+    """
+
+    environ: dict[str, Any]
+    length: int | None
+    chunked: bool
+
+    @property
+    def has_body(self) -> bool:
+        return self.chunked or bool(self.length)
+
+
+class HeadBuffer:
+    """Collects the bytes of one head."""
+
+    def __init__(self) -> None:
+        self._buffer = bytearray()
+
+    def __len__(self) -> int:
+        return len(self._buffer)
+
+    def add(self, data: bytes) -> tuple[bytes, bytes] | None:
+        """Add received bytes.
+
+        Returns:
+            The whole head and what follows it, or None while the head is incomplete.
+
+        Raises:
+            InvalidParameter: It cannot become a head within the limits.
+        """
+        searched = max(0, len(self._buffer) - len(_END) + 1)
+        self._buffer += data
+        if not searched:  # clients may send empty lines between requests (RFC 9112, 2.2)
+            self._buffer = self._buffer.lstrip(_LINE_BREAKS)
+        end = self._buffer.find(_END, searched)
+        if end < 0 and len(self._buffer) <= MAX_HEAD_BYTES:
+            return None
+        if not 0 <= end <= MAX_HEAD_BYTES - len(_END):
+            raise head_too_long()
+        end += len(_END)
+        head, rest = bytes(self._buffer[:end]), bytes(self._buffer[end:])
+        self._buffer.clear()
+        return head, rest
+
+
+def parse_head(
+    protocol: h11.Connection, head: bytes, peer: tuple[Any, ...], server: tuple[Any, ...], multiprocess: bool
+) -> RequestHead:
+    """Feed a whole head to h11 and build the environ.
+
+    Raises:
+        InvalidParameter: A limit of this module is exceeded, or it is not valid HTTP/1.1, or ambiguous.
+    """
+    lines = head[: -len(_END)].split(b"\r\n")
+    if len(lines[0]) > MAX_REQUEST_LINE_BYTES or len(lines) > MAX_HEADER_FIELDS + 1:
+        raise head_too_long()
+    lengths = [line for line in lines if line[:15].lower() == b"content-length:"]  # h11 merges equal ones
+    folded = any(line[:1] in (b" ", b"\t") for line in lines)
+    if folded or len(lengths) > 1 or any(b"," in line for line in lengths) or _BARE_LINE_BREAK.search(head):
+        raise malformed_request()
+    try:
+        protocol.receive_data(head)
+        request = protocol.next_event()
+    except h11.RemoteProtocolError:
+        raise malformed_request() from None
+    if not isinstance(request, h11.Request) or request.http_version not in (b"1.0", b"1.1"):
+        raise malformed_request()
+    return _request_head(request, peer, server, multiprocess)
+
+
+def _request_head(
+    request: h11.Request, peer: tuple[Any, ...], server: tuple[Any, ...], multiprocess: bool
+) -> RequestHead:
+    seen: set[bytes] = set()
+    environ = _base_environ(request, peer, server, multiprocess)
+    length, chunked = None, False
+    for name, value in request.headers:
+        if name in _SINGLETONS and name in seen:
+            raise malformed_request()
+        seen.add(name)
+        text = value.decode("latin-1")
+        if name == b"content-length":
+            length = int(value)
+            environ["CONTENT_LENGTH"] = text
+        elif name == b"content-type":
+            environ["CONTENT_TYPE"] = text
+        elif (
+            b"_" not in name
+        ):  # in an environ it would be the same as the name with a hyphen, which a proxy may have set
+            key = "HTTP_" + name.decode("ascii").upper().replace("-", "_")
+            environ[key] = f"{environ[key]},{text}" if key in environ else text
+        if name == b"transfer-encoding":
+            chunked = True
+    if chunked and (length is not None or request.http_version == b"1.0"):
+        raise malformed_request()
+    return RequestHead(environ, length, chunked)
+
+
+def _base_environ(
+    request: h11.Request, peer: tuple[Any, ...], server: tuple[Any, ...], multiprocess: bool
+) -> dict[str, Any]:
+    path, query = _split_target(request.target)
+    return {
+        "REQUEST_METHOD": request.method.decode("ascii"),
+        "SCRIPT_NAME": "",
+        "PATH_INFO": unquote_to_bytes(path).decode("latin-1"),
+        "QUERY_STRING": query.decode("latin-1"),
+        "RAW_URI": request.target.decode("latin-1"),
+        "SERVER_NAME": server[0],
+        "SERVER_PORT": str(server[1]),
+        "SERVER_PROTOCOL": f"HTTP/{request.http_version.decode('ascii')}",
+        "REMOTE_ADDR": peer[0],
+        "REMOTE_PORT": str(peer[1]),
+        "wsgi.version": (1, 0),
+        "wsgi.url_scheme": "http",
+        "wsgi.errors": sys.stderr,
+        "wsgi.input_terminated": True,
+        "wsgi.multithread": True,
+        "wsgi.multiprocess": multiprocess,
+        "wsgi.run_once": False,
+    }
+
+
+def _split_target(target: bytes) -> tuple[bytes, bytes]:
+    """Path and query of an origin-form or absolute-form target; `*` stays as it is."""
+    if target == b"*":
+        return target, b""
+    found = _TARGET.fullmatch(target)
+    if found is None:
+        raise malformed_request()
+    return found[1] or b"/", found[2] or b""

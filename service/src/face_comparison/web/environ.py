@@ -1,0 +1,79 @@
+"""Keys that the server adds to a WSGI environ, and what their values are."""
+
+from __future__ import annotations
+
+import io
+import threading
+from collections.abc import Callable, Mapping
+from typing import Any
+
+ERROR = "face_comparison.error"
+"""An exception: the server has not received the request as a whole; answer with this error."""
+
+DEADLINE = "face_comparison.deadline"
+"""When the whole request must be over, `time.monotonic()` seconds."""
+
+CLIENT = "face_comparison.client"
+"""The `ClientConnection` that the request came on."""
+
+
+class ClientConnection:
+    """Whether the client of a request is still connected. Safe from any thread."""
+
+    def __init__(self) -> None:
+        self.gone = False
+        self._lock = threading.Lock()
+        self._callbacks: dict[object, Callable[[], None]] = {}
+
+    def mark_gone(self) -> None:
+        """Record that nobody waits for the reply any more, and run the callbacks, each once."""
+        with self._lock:
+            self.gone = True
+            callbacks, self._callbacks = self._callbacks, {}
+        for callback in callbacks.values():
+            callback()
+
+    def on_gone(self, key: object, callback: Callable[[], None]) -> None:
+        """Run `callback` when the client is gone: at once if it is already. `key` serves `forget`."""
+        with self._lock:
+            if not self.gone:
+                self._callbacks[key] = callback
+                return
+        callback()
+
+    def forget(self, key: object) -> None:
+        """Remove the callback that was added with `key`."""
+        with self._lock:
+            self._callbacks.pop(key, None)
+
+
+class Body(io.RawIOBase):
+    """A whole request body as `wsgi.input`; `take` hands over the buffer without a copy."""
+
+    def __init__(self, data: bytearray) -> None:
+        super().__init__()
+        self._data = data
+        self._position = 0
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any, /) -> int:
+        part = memoryview(self._data)[self._position : self._position + len(buffer)]
+        buffer[: len(part)] = part
+        self._position += len(part)
+        return len(part)
+
+    def take(self) -> bytearray:
+        """What has not been read yet; this object is empty afterwards."""
+        data, self._data = self._data, bytearray()
+        if self._position:
+            del data[: self._position]
+            self._position = 0
+        return data
+
+
+def rejection(environ: Mapping[str, Any]) -> Exception | None:
+    """The error with which the server rejects this request, if it does."""
+    error = environ.get(ERROR)
+    return error if isinstance(error, Exception) else None

@@ -1,0 +1,99 @@
+"""What a request must pass by its head alone, before its body is received or anything is computed.
+
+The application asks for every request. The server asks too, before it receives a body: what will be rejected anyway
+takes neither memory nor time to upload.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from werkzeug.datastructures import EnvironHeaders
+from werkzeug.exceptions import HTTPException
+from werkzeug.routing import Map
+
+from face_comparison.errors import FaceComparisonError, Forbidden, InvalidParameter, Overloaded, Unauthorized
+from face_comparison.observability import metrics
+from face_comparison.serving.admission import Admission, Caller
+from face_comparison.serving.readiness import Readiness
+from face_comparison.web.auth import ApiKeys, FailureThrottle, Headers
+from face_comparison.web.request_body import declared_length, too_large
+
+IPV6_PREFIX = 64
+"""What one customer of a network usually gets: addresses within it are one caller."""
+
+
+class RequestGate:
+    """Readiness, authorization and the limits that a head shows. Safe from any thread."""
+
+    def __init__(self, readiness: Readiness, keys: ApiKeys | None, admission: Admission, max_body_bytes: int) -> None:
+        self._readiness, self._keys, self._admission = readiness, keys, admission
+        self._max_body_bytes = max_body_bytes
+        self._throttle = FailureThrottle(time.monotonic)
+
+    def authorize(self, headers: Headers, address: str) -> Caller:
+        """Who sent a request.
+
+        Raises:
+            Unauthorized: No API key came, and one is needed.
+            Forbidden: The API key is not known.
+            Overloaded: The same, and too many unknown keys came from this address.
+        """
+        try:
+            return self._caller(headers, address)
+        except Unauthorized:
+            metrics.AUTH_FAILURES.labels("missing").inc()
+            raise
+        except Forbidden:
+            if self._throttle.record(caller_of_address(address).key):
+                metrics.AUTH_FAILURES.labels("throttled").inc()
+                raise Overloaded("too many unknown API keys came from your address; retry later") from None
+            metrics.AUTH_FAILURES.labels("unknown").inc()
+            raise
+
+    def check(self, headers: Headers) -> None:
+        """Return when a request with a body can be answered at all.
+
+        Raises:
+            NotReady, Draining: This process does not take requests.
+            InvalidParameter: The body is encoded in a way that is not supported.
+        """
+        self._readiness.check()
+        if headers.get("Content-Encoding", "identity").strip().lower() not in ("", "identity"):
+            raise InvalidParameter("a compressed body is not supported: send it without Content-Encoding")
+
+    def rejection(self, urls: Map, environ: Mapping[str, Any]) -> Exception | None:
+        """Why a request must be rejected by its head alone; None when its body is worth receiving."""
+        headers = EnvironHeaders(environ)  # type: ignore[arg-type]
+        try:
+            urls.bind_to_environ(environ).match()  # type: ignore[arg-type]
+            self.check(headers)
+            caller = self.authorize(headers, environ.get("REMOTE_ADDR", ""))
+            length = declared_length(environ)
+            if length is not None and length > self._max_body_bytes:
+                raise too_large(self._max_body_bytes)
+            self._admission.check_room(caller)
+        except (FaceComparisonError, HTTPException) as error:
+            return error
+        return None
+
+    def _caller(self, headers: Headers, address: str) -> Caller:
+        if self._keys is None:
+            return caller_of_address(address)
+        return Caller(f"key:{self._keys.authorize(headers)}", "your API key")
+
+
+def caller_of_address(address: str) -> Caller:
+    """The caller behind an address, for services without API keys."""
+    try:
+        parsed = ipaddress.ip_address(address.partition("%")[0])
+    except ValueError:
+        return Caller(f"address:{address}", "your address")
+    if isinstance(parsed, ipaddress.IPv6Address):
+        if parsed.ipv4_mapped is not None:
+            return Caller(f"address:{parsed.ipv4_mapped}", "your address")
+        return Caller(f"address:{ipaddress.ip_network((parsed, IPV6_PREFIX), strict=False)}", "your address")
+    return Caller(f"address:{parsed}", "your address")

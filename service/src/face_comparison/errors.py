@@ -164,6 +164,12 @@ class AlbumUnusable(FaceComparisonError):
     code = "album_unusable"
 
 
+class InvalidDataset(FaceComparisonError):
+    """A dataset that nothing can be measured on; the message says what is wrong and what is expected."""
+
+    code = "invalid_dataset"
+
+
 class ServiceRefused(FaceComparisonError):
     """The service that an album is made with does not answer, or refuses everything."""
 

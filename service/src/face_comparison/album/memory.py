@@ -42,9 +42,9 @@ CREATE TABLE faces (
 class Memory:
     """Opened by one run at a time. version: of the models; records of others are neither read nor changed."""
 
-    def __init__(self, folder: Path, version: str) -> None:
-        """Raises AlbumUnusable when another run has it open, or the file is none of an album."""
-        self._path, self._version = folder / NAME, version
+    def __init__(self, folder: Path, version: str, name: str = NAME) -> None:
+        """Raises AlbumUnusable when another run has it open, or the file is none of an album. name: of the file."""
+        self._path, self._version = folder / name, version
         with self._told():
             self._database = sqlite3.connect(self._path, timeout=1.0)
             # The lock is held until the end; what is deleted is overwritten, not merely forgotten.

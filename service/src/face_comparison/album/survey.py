@@ -49,14 +49,17 @@ def survey(
     paths: Iterable[Path],
     analyst: Analyst,
     memory: Memory,
-    crops: Crops,
+    crops: Crops | None,
     done: Callable[[Outcome], None],
 ) -> Survey:
-    """Look at each image that is not known. done: told of each image, in the order in which they come.
+    """Analyze each image that is not known.
+
+    done: called with each outcome, in the order in which they come. crops None: faces are not cut out.
 
     Raises Interrupted, ServiceRefused; what was found until then is kept.
     """
-    looker = _Looker(folder, analyst, crops, crops.complete(memory.known(), memory.faces()))
+    known = memory.known()
+    looker = _Looker(folder, analyst, crops, crops.complete(known, memory.faces()) if crops else known)
     result = Survey()
     kept: list[Analyzed | Refused] = []
 
@@ -104,7 +107,7 @@ def survey(
 class _Looker:
     """Looks at one file; used by several threads at once."""
 
-    def __init__(self, folder: Path, analyst: Analyst, crops: Crops, known: set[str]) -> None:
+    def __init__(self, folder: Path, analyst: Analyst, crops: Crops | None, known: set[str]) -> None:
         self._folder, self._analyst, self._crops = folder, analyst, crops
         self._known, self._lock = known, threading.Lock()
 
@@ -126,7 +129,8 @@ class _Looker:
             if error.lasting:
                 return path, digest, Refused(digest, error.code, error.reason)
             return Skipped(path, error.code, error.reason)
-        self._crops.write(found)
+        if self._crops:
+            self._crops.write(found)
         return path, digest, found
 
     def _analyzed(self, digest: str, data: bytes) -> Analyzed:
@@ -142,4 +146,5 @@ class _Looker:
             ]
             detection = replace(detection, faces=tuple(faces))
             data, header = fitting, shrunk
-        return Analyzed(digest, detection, pixels.crops(data, header, [face.box for face in detection.faces]))
+        boxes = [face.box for face in detection.faces] if self._crops else []
+        return Analyzed(digest, detection, pixels.crops(data, header, boxes))

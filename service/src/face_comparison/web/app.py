@@ -73,6 +73,7 @@ STATUS: Mapping[type[FaceComparisonError], int] = {
     # These are of commands that serve nobody.
     errors.PackagesMissing: 500,
     errors.AlbumUnusable: 500,
+    errors.InvalidDataset: 500,
     errors.ServiceRefused: 500,
 }
 

@@ -1,0 +1,306 @@
+"""`face-comparison evaluate`: error rates measured on one's own people."""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+import click
+
+from face_comparison.cli import analyzers, options
+from face_comparison.cli.exit_status import INTERRUPTED
+from face_comparison.errors import InvalidDataset, PackagesMissing
+
+if TYPE_CHECKING:
+    from face_comparison.album.analysts import Analyst
+    from face_comparison.evaluation.dataset import Dataset
+    from face_comparison.evaluation.run import Evaluation, Progress
+
+CACHE = ".face-comparison"
+"""Folder of the dataset in which found faces are kept: whoever deletes the dataset deletes its biometric data, too."""
+
+_PATH = click.Path(path_type=Path)
+_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+_OUT = click.Path(dir_okay=False, path_type=Path)
+
+
+@click.command("evaluate")
+@click.argument(
+    "folder", metavar="[DIR]", type=click.Path(exists=True, file_okay=False, path_type=Path), required=False
+)
+@click.option(
+    "--pairs",
+    type=_FILE,
+    metavar="PAIRS.csv",
+    envvar="FACE_COMPARISON_PAIRS",
+    help="Compare these pairs only: columns image1, image2 and same (1 or 0); paths are relative to DIR.",
+)
+@click.option(
+    "--groups",
+    type=_FILE,
+    metavar="GROUPS.csv",
+    envvar="FACE_COMPARISON_GROUPS",
+    help="Error rates by group, too: the column person (the folder's name), and one column per attribute.",
+)
+@click.option(
+    "--report",
+    type=_OUT,
+    metavar="OUT.html",
+    envvar="FACE_COMPARISON_REPORT",
+    help="Write a report with plots and the worst pairs; it contains faces.",
+)
+@click.option(
+    "--json", "json_out", type=_OUT, metavar="OUT.json", envvar="FACE_COMPARISON_JSON", help="Write all numbers."
+)
+@click.option(
+    "--calibrate",
+    metavar="NAME",
+    envvar="FACE_COMPARISON_CALIBRATE",
+    help="Write a bundle of this name with threshold, scale, review limits and strangers as measured here.",
+)
+@click.option(
+    "--threshold",
+    type=click.FloatRange(0, 2, min_open=True, max_open=True),
+    envvar="FACE_COMPARISON_THRESHOLD",
+    help="Distance that is judged. [default: the bundle's]",
+)
+@click.option(
+    "--cost-false-match",
+    type=click.FloatRange(0, min_open=True),
+    default=10.0,
+    show_default=True,
+    envvar="FACE_COMPARISON_COST_FALSE_MATCH",
+    help="Cost of taking two people for one.",
+)
+@click.option(
+    "--cost-false-non-match",
+    type=click.FloatRange(0, min_open=True),
+    default=1.0,
+    show_default=True,
+    envvar="FACE_COMPARISON_COST_FALSE_NON_MATCH",
+    help="Cost of taking one person for two, in the same unit.",
+)
+@click.option(
+    "--prior",
+    type=click.FloatRange(0, 1, min_open=True, max_open=True),
+    default=0.5,
+    show_default=True,
+    envvar="FACE_COMPARISON_PRIOR",
+    help="Fraction of comparisons in which both images show one person.",
+)
+@click.option(
+    "--several-faces",
+    type=click.Choice(["reject", "largest"]),
+    default="reject",
+    show_default=True,
+    envvar="FACE_COMPARISON_SEVERAL_FACES",
+    help="Images with several faces: do not use them, or use the largest face.",
+)
+@click.option(
+    "--cache",
+    type=click.Path(file_okay=False, path_type=Path),
+    metavar="FOLDER",
+    envvar="FACE_COMPARISON_CACHE",
+    help=f"Where found faces are kept for the next run. [default: {CACHE} in DIR]",
+)
+@click.option(
+    "--service",
+    metavar="URL",
+    envvar="FACE_COMPARISON_SERVICE",
+    help="Let a running service find the faces, --threads images at once; the images are sent to it.",
+)
+@click.option(
+    "--api-key",
+    metavar="KEY",
+    envvar="FACE_COMPARISON_API_KEY",
+    help="Key for the service; give it in the environment, where other users do not see it.",
+)
+@options.from_settings(*analyzers.MODEL_OPTIONS)
+def command(  # noqa: PLR0913 (one for each option)
+    folder: Path | None,
+    *,
+    pairs: Path | None,
+    groups: Path | None,
+    report: Path | None,
+    json_out: Path | None,
+    calibrate: str | None,
+    threshold: float | None,
+    cost_false_match: float,
+    cost_false_non_match: float,
+    prior: float,
+    several_faces: Literal["reject", "largest"],
+    cache: Path | None,
+    service: str | None,
+    api_key: str | None,
+    **given: str | None,
+) -> None:
+    """Measure error rates on your own people: DIR holds a folder per person, with two or more images each.
+
+    All images are compared with each other: false match and false non-match rates by threshold with confidence
+    intervals, rates of searches by gallery size, and thresholds for stated costs. Found faces are kept in the cache:
+    after Ctrl-C, or with more images, the next run analyzes only what is new. Images that cannot be used are listed.
+    """
+    try:
+        import rich.progress  # noqa: F401, PLC0415
+
+        from face_comparison.album import survey  # noqa: PLC0415 (see `analyzers.loaded`)
+        from face_comparison.evaluation import record, run  # noqa: PLC0415
+        from face_comparison.evaluation import report as report_page  # noqa: PLC0415
+        from face_comparison.evaluation.thresholds import Costs  # noqa: PLC0415
+    except ModuleNotFoundError as error:
+        raise PackagesMissing(
+            f"an evaluation needs the package {error.name}: pip install 'face-comparison[evaluate]'"
+        ) from error
+    if folder is None and pairs is None:
+        raise click.UsageError("give DIR, a folder per person, or --pairs")
+    if api_key is not None and service is None:
+        raise click.UsageError("--api-key goes with --service")
+    if calibrate is not None and service is not None:
+        raise click.UsageError("--calibrate needs the bundle on this machine: leave --service out")
+    dataset = _dataset(folder, pairs, groups)
+    source = _source(service, api_key, given)
+    asked = run.EvaluationOptions(Costs(cost_false_match, cost_false_non_match, prior), several_faces, threshold)
+    try:
+        with _cache_folder(cache or dataset.folder / CACHE, fallback=cache is None) as kept, _progress() as progress:
+            evaluation = run.evaluate(dataset, source, kept, asked, progress)
+    except survey.Interrupted:
+        click.echo("interrupted: what was found is kept, and the same command continues from there", err=True)
+        sys.stdout.flush()
+        # Not by SystemExit: that would wait for calls to a service that may take minutes.
+        os._exit(INTERRUPTED)
+    click.echo(summary(evaluation))
+    for out, encode in ((report, report_page.page), (json_out, record.encode)):
+        if out is not None:
+            _write(out, encode(evaluation))
+            click.echo(f"wrote {out}")
+    if calibrate is not None:
+        _calibrate(calibrate, evaluation, given)
+
+
+def summary(evaluation: Evaluation) -> str:
+    """The verdict and what was left out, in a few lines."""
+    from face_comparison.evaluation import wording  # noqa: PLC0415
+
+    said = wording.verdict(evaluation)
+    enrollment = evaluation.enrollment
+    lines = [
+        f"{wording.count(evaluation.counts.people, 'person', 'people')}, "
+        f"{wording.count(len(enrollment.images), 'image', 'images')} ({evaluation.analyzed} analyzed in this run), "
+        f"{evaluation.counts.genuine_pairs:,} pairs of one person, "
+        f"{evaluation.counts.impostor_pairs:,} of different people; {evaluation.model_version}",
+        "",
+        said.headline,
+        *(f"  {sentence}" for sentence in said.sentences),
+    ]
+    lost = [(each.path, each.code, each.reason) for each in enrollment.failures]
+    lost += [
+        (each.path, "conflict" if each.conflict else "duplicate", f"same content as {each.same_as}")
+        for each in enrollment.duplicates
+    ]
+    lost += [(each.path, each.code, each.reason) for each in evaluation.skipped]
+    return "\n".join(lines + _left_out(lost))
+
+
+LISTED = 20
+"""Images that are listed in the terminal; the report has more, the JSON file all."""
+
+
+def _left_out(lost: list[tuple[Path, str, str]]) -> list[str]:
+    from face_comparison.album import names  # noqa: PLC0415
+
+    if not lost:
+        return []
+    lines = ["", f"not compared: {len(lost)}"]
+    lines += [f"  {names.shown(path)}: {code}: {reason}" for path, code, reason in lost[:LISTED]]
+    return [*lines, f"  … and {len(lost) - LISTED} more"] if len(lost) > LISTED else lines
+
+
+def _dataset(folder: Path | None, pairs: Path | None, groups: Path | None) -> Dataset:
+    from dataclasses import replace  # noqa: PLC0415
+
+    from face_comparison.evaluation import dataset as datasets  # noqa: PLC0415
+
+    root = None if folder is None else folder.resolve()
+    found = datasets.read_pairs(pairs.resolve(), root) if pairs is not None else None
+    if found is None:
+        assert root is not None  # noqa: S101 (one of both was given)
+        found = datasets.read_folder(root)
+    return found if groups is None else replace(found, groups=datasets.read_groups(groups, found))
+
+
+def _source(service: str | None, api_key: str | None, given: dict[str, str | None]) -> Analyst:
+    from face_comparison.album import analysts  # noqa: PLC0415
+
+    if service is not None:
+        return analysts.Elsewhere(service, api_key, options.settings(given).threads)
+    manifest, load, threads = analyzers.loadable(given)
+    return analysts.Here(manifest.version, manifest.comparison.threshold, load, threads)
+
+
+@contextmanager
+def _cache_folder(folder: Path, *, fallback: bool) -> Iterator[Path]:
+    """The folder, made; a temporary one instead where a dataset cannot be written to."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        if not os.access(folder, os.W_OK):
+            raise PermissionError(13, "Permission denied", str(folder))
+    except OSError as error:
+        if not fallback:
+            raise InvalidDataset(f"--cache {folder} cannot be written: {error.strerror}") from error
+        click.echo(f"{folder} cannot be written ({error.strerror}): found faces are not kept, see --cache", err=True)
+        with tempfile.TemporaryDirectory() as scratch:
+            yield Path(scratch)
+        return
+    yield folder
+
+
+@contextmanager
+def _progress() -> Iterator[Progress]:
+    """A bar on stderr; nothing where that is not a terminal."""
+    from rich import progress  # noqa: PLC0415
+    from rich.console import Console  # noqa: PLC0415
+
+    columns = (
+        progress.TextColumn("{task.description}"),
+        progress.BarColumn(),
+        progress.TaskProgressColumn(),
+        progress.TimeRemainingColumn(elapsed_when_finished=True),
+    )
+    console = Console(stderr=True)
+    with progress.Progress(*columns, console=console, disable=not console.is_terminal) as shown:
+        yield _Bar(shown)
+
+
+class _Bar:
+    def __init__(self, shown: object) -> None:
+        from rich.progress import Progress as RichProgress  # noqa: PLC0415
+
+        assert isinstance(shown, RichProgress)  # noqa: S101
+        self._shown, self._task = shown, shown.add_task("reading the folder", total=None)
+
+    def start(self, what: str, total: int) -> None:
+        self._shown.reset(self._task, description=what, total=total)
+
+    def advance(self, steps: int) -> None:
+        self._shown.advance(self._task, steps)
+
+
+def _write(out: Path, data: bytes) -> None:
+    from face_comparison.album import files  # noqa: PLC0415
+
+    files.write(out, data)
+
+
+def _calibrate(name: str, evaluation: Evaluation, given: dict[str, str | None]) -> None:
+    from face_comparison.evaluation import calibration  # noqa: PLC0415
+    from face_comparison.models import loader  # noqa: PLC0415
+
+    bundles = options.bundles_folder()
+    base = loader.opened(options.settings(given), bundles)
+    made = calibration.write_bundle(name, base, evaluation, bundles)
+    click.echo(f"wrote {made.folder}: use it with --bundle {made.folder}")

@@ -1,0 +1,98 @@
+"""A bundle with the networks of another one and a calibration measured on the user's own people."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+import tempfile
+from pathlib import Path
+
+import msgspec
+import numpy as np
+
+from face_comparison.errors import InvalidBundle, InvalidDataset
+from face_comparison.evaluation.pair_counts import STEP, THRESHOLDS
+from face_comparison.evaluation.run import Evaluation
+from face_comparison.evaluation.strangers import impostor_tail
+from face_comparison.models import bundle_store
+from face_comparison.vision import bundle
+from face_comparison.vision.bundle import Bundle, Comparison, Quantile, Review, Strangers
+
+QUANTILES = (1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 0.1, 0.5)
+"""Fractions of pairs of different people whose distance a manifest tells, where enough pairs were measured."""
+
+ENOUGH_PAIRS = 10
+"""Pairs that must lie below a quantile."""
+
+
+def write_bundle(name: str, base: Bundle, evaluation: Evaluation, bundles: Path) -> Bundle:
+    """Write the bundle `name` into a folder of bundles; an earlier one of this name is replaced.
+
+    Args:
+        name: Of the bundle; its revision is that of `base`.
+        base: The bundle that was evaluated.
+        evaluation: What was measured with it.
+        bundles: Folder that bundles are kept in.
+
+    Raises:
+        InvalidBundle: The name is not valid, or belongs to a bundle of this package.
+        InvalidDataset: The model does not tell these people apart, so that no threshold makes sense.
+    """
+    if name in bundle_store.recipes() or name == base.manifest.name:
+        raise InvalidBundle(f"{name} is the name of another bundle: choose a new one for --calibrate")
+    if evaluation.model_version != base.manifest.version:
+        raise InvalidBundle(f"{base.manifest.version} was not evaluated, {evaluation.model_version} was")
+    manifest = msgspec.structs.replace(base.manifest, name=name, comparison=comparison(evaluation))
+    content = msgspec.json.format(msgspec.json.encode(manifest), indent=2) + b"\n"
+    bundle.parsed(content, f"the bundle {name}")
+    target = bundles / manifest.version
+    with tempfile.TemporaryDirectory(dir=bundles) as scratch:
+        fresh = Path(scratch) / manifest.version
+        fresh.mkdir()
+        for network in (manifest.detector, manifest.embedder):
+            shutil.copyfile(base.folder / network.file, fresh / network.file)
+        (fresh / bundle.MANIFEST).write_bytes(content)
+        bundle.opened(fresh, hashlib.sha256(content).hexdigest())
+        shutil.rmtree(target, ignore_errors=True)
+        fresh.replace(target)
+    return bundle.opened(target)
+
+
+def comparison(evaluation: Evaluation) -> Comparison:
+    """What a manifest tells about distances, as measured.
+
+    Raises:
+        InvalidDataset: No threshold makes sense.
+    """
+    threshold = evaluation.recommended.threshold
+    if not STEP < threshold < 2 - STEP:
+        raise InvalidDataset(
+            f"the cheapest threshold would be {threshold:g}: the model does not tell these people apart, or the costs "
+            "leave no choice"
+        )
+    counts = evaluation.counts
+    tail = impostor_tail(counts)
+    return Comparison(
+        threshold=threshold,
+        scale=evaluation.scale,
+        review=Review(
+            same_below=max(evaluation.review.same, STEP), different_above=min(evaluation.review.different, 2 - STEP)
+        ),
+        strangers=Strangers(
+            people=counts.people,
+            pairs=counts.impostor_pairs,
+            cosine_mean=round(tail.mean, 6),
+            cosine_deviation=round(tail.deviation, 6),
+            quantiles=_quantiles(evaluation),
+        ),
+    )
+
+
+def _quantiles(evaluation: Evaluation) -> tuple[Quantile, ...]:
+    cumulative = evaluation.counts.impostor.sum(axis=0).cumsum()
+    pairs = int(cumulative[-1])
+    return tuple(
+        Quantile(fraction=fraction, distance=float(THRESHOLDS[np.searchsorted(cumulative, fraction * pairs)]))
+        for fraction in QUANTILES
+        if fraction * pairs >= ENOUGH_PAIRS
+    )

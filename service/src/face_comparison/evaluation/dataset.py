@@ -1,0 +1,220 @@
+"""The labeled images of an evaluation: a folder per person or a list of pairs, and the groups of people."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from face_comparison.album import files, names
+from face_comparison.album.faces import Skipped
+from face_comparison.errors import InvalidDataset
+
+PAIR_COLUMNS = ("image1", "image2", "same")
+PERSON_COLUMNS = ("person1", "person2")
+
+_YES = frozenset({"1", "true", "yes", "same"})
+_NO = frozenset({"0", "false", "no", "different"})
+
+
+@dataclass(frozen=True, slots=True)
+class LabeledImage:
+    """An image and who is on it. path: within the folder of the dataset."""
+
+    path: Path
+    person: str
+
+
+@dataclass(frozen=True, slots=True)
+class ListedPair:
+    """Two images that are to be compared. line: of the CSV file, from 1."""
+
+    first: Path
+    second: Path
+    same: bool
+    line: int
+
+
+@dataclass(frozen=True, slots=True)
+class Dataset:
+    """What an evaluation compares.
+
+    Attributes:
+        folder: What paths are relative to.
+        images: Each once, in the order of paths.
+        pairs: The pairs to compare; None for all pairs of all images.
+        skipped: Files of the folder that are not part of it.
+        groups: Group by attribute (`age`, ...) and name of the person.
+    """
+
+    folder: Path
+    images: tuple[LabeledImage, ...]
+    pairs: tuple[ListedPair, ...] | None = None
+    skipped: tuple[Skipped, ...] = ()
+    groups: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+
+
+def read_folder(folder: Path) -> Dataset:
+    """The dataset of a folder per person; images may lie in folders within a person's folder.
+
+    Raises:
+        InvalidDataset: There are no two people, or nobody has two images.
+    """
+    images, skipped = [], []
+    for found in files.images(folder, without=folder / ".none"):
+        if isinstance(found, Skipped):
+            if not (found.code == "hidden" and len(found.path.parts) == 1):
+                skipped.append(found)
+        elif len(found.parts) == 1:
+            skipped.append(Skipped(found, "not_in_a_folder", "it is not in the folder of a person"))
+        else:
+            images.append(LabeledImage(found, names.text(Path(found.parts[0]))))
+    _check(folder, images, skipped)
+    return Dataset(folder, tuple(images), None, tuple(skipped))
+
+
+def read_pairs(path: Path, folder: Path | None) -> Dataset:
+    """The dataset of a CSV file with the columns `image1`, `image2` and `same`.
+
+    Who is who follows from the pairs that are the same person, or from the columns `person1` and `person2`.
+
+    Args:
+        path: The CSV file.
+        folder: What the paths in it are relative to; None: the folder of the CSV file.
+
+    Raises:
+        InvalidDataset: A line is wrong or contradicts others, or pairs of one kind are missing.
+    """
+    folder = folder or path.parent
+    header, rows = _read_csv(path)
+    _require_columns(path, header, PAIR_COLUMNS)
+    named = all(column in header for column in PERSON_COLUMNS)
+    pairs: list[ListedPair] = []
+    people: dict[Path, str] = {}
+    for line, row in rows:
+        said = row["same"].lower()
+        if said not in _YES | _NO:
+            raise InvalidDataset(f"{path}, line {line}: same must be 1 or 0, not {row['same']!r}")
+        pair = ListedPair(Path(row["image1"]), Path(row["image2"]), said in _YES, line)
+        for image, column in ((pair.first, "person1"), (pair.second, "person2")):
+            if not image.name:
+                raise InvalidDataset(f"{path}, line {line}: an image is missing")
+            if named and people.setdefault(image, row[column]) != row[column]:
+                raise InvalidDataset(f"{path}, line {line}: {image} was {people[image]!r} in an earlier line")
+        pairs.append(pair)
+    for same, label in ((True, "1"), (False, "0")):
+        if not any(pair.same is same for pair in pairs):
+            raise InvalidDataset(f"{path} has no pair with same = {label}: both kinds of pairs are needed")
+    people = people if named else _connected(pairs)
+    for pair in pairs:
+        if (people[pair.first] == people[pair.second]) is not pair.same:
+            raise InvalidDataset(
+                f"{path}, line {pair.line}: {pair.first} and {pair.second} are "
+                + ("different people" if pair.same else "one person")
+                + (" by their person columns" if named else " by other lines")
+            )
+    images = tuple(LabeledImage(image, people[image]) for image in sorted(people))
+    return Dataset(folder, images, tuple(pairs))
+
+
+def read_groups(path: Path, dataset: Dataset) -> Mapping[str, Mapping[str, str]]:
+    """Group by attribute and person, of a CSV file with the column `person` and one column per attribute.
+
+    Raises:
+        InvalidDataset: A column is missing, a person is unknown or named twice.
+    """
+    header, rows = _read_csv(path)
+    _require_columns(path, header, ("person",))
+    attributes = [column for column in header if column != "person"]
+    if not attributes:
+        raise InvalidDataset(f"{path} needs a column per attribute beside person, such as age")
+    known = {image.person for image in dataset.images}
+    groups: dict[str, dict[str, str]] = {attribute: {} for attribute in attributes}
+    seen = set()
+    for line, row in rows:
+        person = row["person"]
+        if person in seen:
+            raise InvalidDataset(f"{path}, line {line}: {person!r} was in an earlier line")
+        seen.add(person)
+        for attribute in attributes:
+            if row[attribute]:
+                groups[attribute][person] = row[attribute]
+    if not seen & known:
+        raise InvalidDataset(f"{path} names nobody of the dataset; people are called like {min(known, default='')!r}")
+    return groups
+
+
+def _read_csv(path: Path) -> tuple[Sequence[str], Iterator[tuple[int, dict[str, str]]]]:
+    """Column names in lower case, and each row with its line number. Commas, semicolons and tabs separate."""
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except OSError as error:
+        raise InvalidDataset(f"{path} cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise InvalidDataset(f"{path} is not UTF-8 text; save it as CSV UTF-8") from error
+    lines = text.splitlines()
+    if not lines:
+        raise InvalidDataset(f"{path} is empty")
+    delimiter = max(",;\t", key=lines[0].count)
+    header = [column.strip().lower() for column in next(csv.reader(lines[:1], delimiter=delimiter))]
+
+    def rows() -> Iterator[tuple[int, dict[str, str]]]:
+        reader = csv.reader(lines[1:], delimiter=delimiter)
+        for values in reader:
+            if not any(value.strip() for value in values):
+                continue
+            if len(values) != len(header):
+                raise InvalidDataset(
+                    f"{path}, line {reader.line_num + 1}: {len(values)} values for {len(header)} columns"
+                )
+            yield reader.line_num + 1, {name: value.strip() for name, value in zip(header, values, strict=True)}
+
+    return header, rows()
+
+
+def _require_columns(path: Path, header: Sequence[str], columns: Sequence[str]) -> None:
+    missing = [column for column in columns if column not in header]
+    if missing:
+        raise InvalidDataset(
+            f"{path} lacks the column {missing[0]}: its first line must name {', '.join(columns)}, and it is "
+            f"{', '.join(header)}"
+        )
+
+
+def _connected(pairs: Sequence[ListedPair]) -> dict[Path, str]:
+    """The person of each image, named after the person's first image: images that are linked by pairs of one person."""
+    parent: dict[Path, Path] = {}
+
+    def root(image: Path) -> Path:
+        parent.setdefault(image, image)
+        while parent[image] != image:
+            parent[image] = parent[parent[image]]
+            image = parent[image]
+        return image
+
+    for pair in pairs:
+        one, other = root(pair.first), root(pair.second)
+        if pair.same and one != other:
+            parent[max(one, other)] = min(one, other)
+    return {image: names.text(root(image)) for image in list(parent)}
+
+
+def _check(folder: Path, images: Sequence[LabeledImage], skipped: Sequence[Skipped]) -> None:
+    people: dict[str, int] = {}
+    for image in images:
+        people[image.person] = people.get(image.person, 0) + 1
+    expected = "a folder per person is expected, with two or more images each"
+    if not images:
+        loose = sum(each.code == "not_in_a_folder" for each in skipped)
+        what = f"{loose} images that are not in the folder of a person" if loose else "no image"
+        raise InvalidDataset(f"{folder} holds {what}: {expected}")
+    if len(people) == 1:
+        raise InvalidDataset(
+            f"{folder} holds images of one person only, {next(iter(people))!r}: without a second person there are no "
+            f"pairs of different people; {expected}"
+        )
+    if max(people.values()) == 1:
+        raise InvalidDataset(
+            f"each person in {folder} has one image only, so there is no pair of one person: {expected}"
+        )

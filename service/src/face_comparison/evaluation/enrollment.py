@@ -1,0 +1,157 @@
+"""One face per image: which face it is, and which images cannot be used. No I/O."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from face_comparison.client.replies import Face
+from face_comparison.errors import InvalidDataset
+from face_comparison.evaluation.dataset import Dataset, LabeledImage, ListedPair
+
+SURE_CONFIDENCE = 0.75
+"""Detector's score from which on something is surely a face; below, it is taken only where there is no other."""
+
+SeveralFaces = Literal["reject", "largest"]
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """An image whose face could not be used (failure to enroll)."""
+
+    path: Path
+    person: str
+    code: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Duplicate:
+    """An image with the same content as another one. conflict: that one is another person's."""
+
+    path: Path
+    same_as: Path
+    conflict: bool
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Enrollment:
+    """The faces that are compared.
+
+    Attributes:
+        images: The image of each face.
+        faces: Its face in the image.
+        vectors: L2-normalized embeddings, (images, width).
+        people: The person of each face, numbered from 0 by `names`, (images,).
+        names: Names of people.
+        failures: Images without a usable face.
+        duplicates: Images that are not compared because their content was there before.
+    """
+
+    images: tuple[LabeledImage, ...]
+    faces: tuple[Face, ...]
+    vectors: NDArray[np.float32]
+    people: NDArray[np.intp]
+    names: tuple[str, ...]
+    failures: tuple[Failure, ...]
+    duplicates: tuple[Duplicate, ...]
+
+    def listed_pairs(self, pairs: Sequence[ListedPair]) -> tuple[NDArray[np.intp], NDArray[np.bool_]]:
+        """The pairs whose images are both compared, (pairs, 2) numbers of images, and which are of one person.
+
+        An image with the same content as an earlier one of the same person stands for that one; a pair of equal content
+        is no pair.
+        """
+        numbers = {image.path: number for number, image in enumerate(self.images)}
+        numbers |= {
+            each.path: numbers[each.same_as]
+            for each in self.duplicates
+            if not each.conflict and each.same_as in numbers
+        }
+        found = {
+            (min(one, other), max(one, other)): pair.same
+            for pair in pairs
+            if (one := numbers.get(pair.first)) is not None
+            and (other := numbers.get(pair.second)) is not None
+            and one != other
+        }
+        return np.array(list(found), np.intp).reshape(-1, 2), np.array(list(found.values()), np.bool_)
+
+
+def enroll(
+    dataset: Dataset,
+    digests: Mapping[Path, str],
+    faces: Mapping[str, Sequence[Face]],
+    refused: Mapping[Path, tuple[str, str]],
+    several: SeveralFaces = "reject",
+) -> Enrollment:
+    """Choose the face of each image.
+
+    Args:
+        dataset: The images.
+        digests: SHA-256 by path.
+        faces: Faces by digest.
+        refused: Code and reason by path of images that could not be analyzed.
+        several: What becomes of images with several faces: they are not used, or their largest face is.
+
+    Raises:
+        InvalidDataset: No two people, or no pair of one person, are left.
+    """
+    owners: dict[str, set[str]] = {}
+    for image in dataset.images:
+        if image.path in digests:
+            owners.setdefault(digests[image.path], set()).add(image.person)
+    images, chosen, failures, duplicates = [], [], [], []
+    first: dict[str, Path] = {}
+    for image in dataset.images:
+        if image.path in refused:
+            failures.append(Failure(image.path, image.person, *refused[image.path]))
+            continue
+        digest = digests[image.path]
+        if digest in first or len(owners[digest]) > 1:
+            conflict = len(owners[digest]) > 1
+            if digest in first:
+                duplicates.append(Duplicate(image.path, first[digest], conflict))
+            first.setdefault(digest, image.path)
+            continue
+        first[digest] = image.path
+        face = choose_face(faces.get(digest, ()), several)
+        if isinstance(face, Face):
+            images.append(image)
+            chosen.append(face)
+        else:
+            failures.append(Failure(image.path, image.person, *face))
+    names = tuple(sorted({image.person for image in images}))
+    numbers = {name: number for number, name in enumerate(names)}
+    people = np.array([numbers[image.person] for image in images], np.intp)
+    _check(people, failures)
+    vectors = np.stack([face.hash for face in chosen]).astype(np.float32)
+    vectors = vectors[:, : int(np.flatnonzero(vectors.any(axis=0)).max(initial=0)) + 1]  # without the zero padding
+    return Enrollment(tuple(images), tuple(chosen), vectors, people, names, tuple(failures), tuple(duplicates))
+
+
+def choose_face(faces: Sequence[Face], several: SeveralFaces) -> Face | tuple[str, str]:
+    """The face of the person whose image it is, or a code and a reason why none can be used.
+
+    What surely is a face takes the place of what only may be one, however large that is.
+    """
+    if not faces:
+        return "no_face", "no face was found"
+    sure = [face for face in faces if face.confidence >= SURE_CONFIDENCE]
+    if len(sure) > 1 and several == "reject":
+        return "several_faces", f"{len(sure)} faces were found, and one is expected"
+    return max(sure or faces, key=lambda face: (face.quality.face_size, face.confidence))
+
+
+def _check(people: NDArray[np.intp], failures: Sequence[Failure]) -> None:
+    counts = np.bincount(people) if len(people) else np.zeros(0, np.intp)
+    lost = f" ({len(failures)} images have no usable face, {failures[0].path} for one)" if failures else ""
+    if len(counts) < 2:
+        raise InvalidDataset(f"usable faces of two or more people are needed, there are {len(counts)}{lost}")
+    if counts.max() < 2:
+        raise InvalidDataset(f"nobody has two usable images, so there is no pair of one person{lost}")

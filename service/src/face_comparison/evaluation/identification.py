@@ -1,0 +1,109 @@
+"""Searches among N people (1:N), measured with galleries of one image per person. Pure arithmetic.
+
+FPIR(N) is the fraction of searches for somebody who is not in the gallery that return somebody; FNIR(N) the fraction of
+searches for somebody in it that do not return this person first. FPIR(N) = 1 - (1 - FMR)^N assumes that all people are
+alike; some resemble many, so that the measured rate is mostly lower. Larger galleries than there are people can only be
+computed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from face_comparison.evaluation.intervals import Rate, rate_by_blocks
+from face_comparison.evaluation.pair_counts import BINS, assign_blocks, distance_bins, distance_matrix, threshold_bin
+
+SIZES = (10, 100, 1_000, 10_000, 100_000, 1_000_000)
+"""Gallery sizes that are reported."""
+
+MAX_PROBES = 20_000
+_DRAWS = 10
+_CHUNK = 1024
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class GalleryCounts:
+    """Searches in galleries of one size.
+
+    Attributes:
+        size: People in the gallery, one image each.
+        strangers: Searches for people who are not in the gallery, by block of the person and bin of the nearest
+            distance, (blocks, BINS).
+        members: Searches for people in the gallery, by block and bin of the distance to their own image, (blocks,
+            BINS + 1); the last bin holds those to whom another person is nearer.
+    """
+
+    size: int
+    strangers: NDArray[np.int64]
+    members: NDArray[np.int64]
+
+    def false_positive(self, threshold: float) -> Rate:
+        """FPIR at a threshold."""
+        return rate_by_blocks(self.strangers[:, : threshold_bin(threshold) + 1].sum(axis=1), self.strangers.sum(axis=1))
+
+    def false_negative(self, threshold: float) -> Rate:
+        """FNIR at a threshold."""
+        return rate_by_blocks(self.members[:, threshold_bin(threshold) + 1 :].sum(axis=1), self.members.sum(axis=1))
+
+
+def false_positive_rate(false_match_rate: float, size: int) -> float:
+    """FPIR of a gallery, computed from the rate of a single comparison."""
+    return float(-np.expm1(size * np.log1p(-min(false_match_rate, 1 - 1e-15))))
+
+
+def measured_sizes(people: int) -> list[int]:
+    """The gallery sizes that so many people can fill."""
+    return [size for size in SIZES if size <= people]
+
+
+def measure(vectors: NDArray[np.float32], people: NDArray[np.intp], sizes: list[int]) -> list[GalleryCounts]:
+    """Search every image (at most MAX_PROBES) in random galleries of each size.
+
+    Args:
+        vectors: One L2-normalized embedding per image, (images, width).
+        people: The person of each image, numbered from 0.
+        sizes: Numbers of people per gallery.
+    """
+    chance = np.random.default_rng(2)
+    block = assign_blocks(people)
+    blocks = int(block.max(initial=-1)) + 1
+    found = [GalleryCounts(size, *(np.zeros((blocks, BINS + more), np.int64) for more in (0, 1))) for size in sizes]
+    for counts in found:
+        for _ in range(_DRAWS if counts.size <= 1_000 else 1):
+            gallery = _draw_gallery(people, counts.size, chance)
+            probes = np.setdiff1d(np.arange(len(people)), gallery)
+            probes = chance.permutation(probes)[:MAX_PROBES]
+            for part, stranger, mate in _search(vectors, people, probes, gallery):
+                of = block[people[part]]
+                np.add.at(counts.strangers, (of, distance_bins(stranger)), 1)
+                member = np.isfinite(mate)
+                bins = np.where(mate < stranger, distance_bins(np.where(member, mate, 0)), BINS)
+                np.add.at(counts.members, (of[member], bins[member]), 1)
+    return found
+
+
+def _draw_gallery(people: NDArray[np.intp], size: int, chance: np.random.Generator) -> NDArray[np.intp]:
+    """One random image of each of `size` random people."""
+    order = chance.permutation(len(people))
+    _, first = np.unique(people[order], return_index=True)
+    return chance.permutation(order[first])[:size]
+
+
+def _search(
+    vectors: NDArray[np.float32], people: NDArray[np.intp], probes: NDArray[np.intp], gallery: NDArray[np.intp]
+) -> Iterator[tuple[NDArray[np.intp], NDArray[np.float64], NDArray[np.float64]]]:
+    """Probes in parts, with the distances to the nearest other person and to their own image (infinite: none)."""
+    for start in range(0, len(probes), _CHUNK):
+        part = probes[start : start + _CHUNK]
+        stranger, mate = np.full(len(part), 2.0), np.full(len(part), np.inf)
+        for begin in range(0, len(gallery), 4 * _CHUNK):
+            entries = gallery[begin : begin + 4 * _CHUNK]
+            distances = distance_matrix(vectors[part], vectors[entries])
+            own = people[part][:, None] == people[entries]
+            stranger = np.minimum(stranger, np.where(own, 2.0, distances).min(axis=1))
+            mate = np.minimum(mate, np.where(own, distances, np.inf).min(axis=1))
+        yield part, stranger, mate

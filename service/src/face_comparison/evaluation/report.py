@@ -1,0 +1,131 @@
+"""The report of an evaluation: one HTML file that asks for nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import jinja2
+import numpy as np
+
+from face_comparison import __version__
+from face_comparison.album import names
+from face_comparison.evaluation import charts, wording
+from face_comparison.evaluation.identification import GalleryCounts
+from face_comparison.evaluation.intervals import Rate
+from face_comparison.evaluation.run import FALSE_POSITIVE_TARGETS, Evaluation
+from face_comparison.evaluation.thumbnails import SIDE, face_thumbnail
+from face_comparison.evaluation.worst_pairs import ImagePair
+
+LISTED = 200
+"""Unusable images that are listed; the JSON file has all."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    threshold: float
+    false_match: Rate
+    false_non_match: Rate
+    note: str
+
+
+@dataclass(frozen=True, slots=True)
+class _ShownImage:
+    name: str
+    person: str
+    thumbnail: str
+
+
+@dataclass(frozen=True, slots=True)
+class _ShownPair:
+    images: tuple[_ShownImage, _ShownImage]
+    distance: float
+    error: bool
+    mislabeled: bool
+
+
+def page(evaluation: Evaluation) -> bytes:
+    """Every name in it is escaped by the template."""
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("face_comparison.evaluation", "templates"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {
+        "percent": wording.percent,
+        "one_in": wording.one_in,
+        "path": names.shown,
+    }
+    worst = evaluation.counts.worst
+    text = environment.get_template("report.html").render(
+        e=evaluation,
+        title=names.shown(evaluation.dataset.folder),
+        verdict=wording.verdict(evaluation),
+        caveats=list(wording.caveats(evaluation)),
+        rows=_rows(evaluation),
+        plots={
+            name: getattr(charts, name)(evaluation)
+            for name in (
+                "distances",
+                "errors_by_threshold",
+                "detection_error_tradeoff",
+                "receiver_operating_characteristic",
+                "searches",
+            )
+        },
+        fpir_targets=FALSE_POSITIVE_TARGETS,
+        measured=_measured,
+        genuine=_pairs(evaluation, worst.genuine(), same=True),
+        impostor=_pairs(evaluation, worst.impostor(), same=False),
+        interval=wording.interval,
+        count=wording.count,
+        listed=LISTED,
+        side=SIDE,
+        program=__version__,
+    )
+    return text.encode()
+
+
+def _rows(evaluation: Evaluation) -> list[_Row]:
+    """Thresholds around the ones that matter."""
+    notes = {
+        round(evaluation.threshold, 3): "judged",
+        round(evaluation.recommended.threshold, 3): "cheapest",
+        round(evaluation.rates.equal_error_rate.threshold, 3): "equal errors",
+    }
+    if evaluation.bundle_threshold not in notes:
+        notes[round(evaluation.bundle_threshold, 3)] = "the model's default"
+    low, high = min(notes) - 0.2, max(notes) + 0.1
+    grid = np.round(np.arange(np.floor(low * 20) / 20, high + 0.05, 0.05), 3)
+    thresholds = sorted({*(value for value in grid.tolist() if 0 < value < 2), *notes})
+    return [
+        _Row(threshold, evaluation.rates.fmr(threshold), evaluation.rates.fnmr(threshold), notes.get(threshold, ""))
+        for threshold in thresholds
+    ]
+
+
+def _measured(counts: GalleryCounts | None, threshold: float) -> tuple[Rate, Rate] | None:
+    """FPIR and FNIR."""
+    if counts is None:
+        return None
+    return counts.false_positive(threshold), counts.false_negative(threshold)
+
+
+def _pairs(evaluation: Evaluation, pairs: Sequence[ImagePair], *, same: bool) -> list[_ShownPair]:
+    return [
+        _ShownPair(
+            (_shown(evaluation, pair.first), _shown(evaluation, pair.second)),
+            pair.distance,
+            error=(pair.distance > evaluation.threshold) is same,
+            mislabeled=wording.looks_mislabeled(evaluation, pair.distance, same=same),
+        )
+        for pair in pairs
+    ]
+
+
+def _shown(evaluation: Evaluation, number: int) -> _ShownImage:
+    image, face = evaluation.enrollment.images[number], evaluation.enrollment.faces[number]
+    thumbnail = face_thumbnail(evaluation.dataset.folder / image.path, face.box)
+    return _ShownImage(names.shown(image.path), image.person, thumbnail)

@@ -1,0 +1,220 @@
+"""An evaluation from beginning to end: find faces, count pairs, compute rates."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from face_comparison.album.analysts import Analyst
+from face_comparison.album.faces import Skipped
+from face_comparison.errors import InvalidDataset
+from face_comparison.evaluation import identification
+from face_comparison.evaluation.dataset import Dataset
+from face_comparison.evaluation.enrollment import Enrollment, SeveralFaces, enroll
+from face_comparison.evaluation.error_rates import TARGETS, AcceptRate, ErrorRates
+from face_comparison.evaluation.identification import GalleryCounts
+from face_comparison.evaluation.intervals import Rate
+from face_comparison.evaluation.pair_counts import PairCounts, count_all_pairs, count_listed_pairs
+from face_comparison.evaluation.scan import scan
+from face_comparison.evaluation.thresholds import Costs, Recommendation, ReviewLimits, ThresholdChooser
+
+FALSE_POSITIVE_TARGETS = (1e-2, 1e-3)
+"""Rates of searches for strangers that return somebody, for which thresholds are recommended."""
+
+COST_RATIOS = (1, 10, 100, 1_000, 10_000)
+"""Costs of a false match, in costs of a false non-match, for which thresholds are recommended."""
+
+
+class Progress(Protocol):
+    """Follows a run."""
+
+    def start(self, what: str, total: int) -> None:
+        """A part of the run begins, which has `total` steps."""
+
+    def advance(self, steps: int) -> None:
+        """Some steps are done."""
+
+
+class Quiet:
+    """A Progress that shows nothing."""
+
+    def start(self, what: str, total: int) -> None:
+        pass
+
+    def advance(self, steps: int) -> None:
+        pass
+
+
+@dataclass(frozen=True, slots=True)
+class EvaluationOptions:
+    """What is asked for. threshold: the distance that is judged; None: the bundle's."""
+
+    costs: Costs = field(default_factory=Costs)
+    several: SeveralFaces = "reject"
+    threshold: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class GroupRates:
+    """Error rates within one group of people at the judged threshold; rates None: too few people or pairs."""
+
+    attribute: str
+    group: str
+    people: int
+    images: int
+    false_match: Rate | None
+    false_non_match: Rate | None
+
+
+@dataclass(frozen=True, slots=True)
+class GalleryRates:
+    """Searches in a gallery of one size.
+
+    Attributes:
+        size: Faces in the gallery.
+        at_threshold: FPIR at the judged threshold, computed from the false match rate.
+        measured: Measured searches; None where there are too few people.
+        recommended: Threshold by FPIR asked for.
+    """
+
+    size: int
+    at_threshold: float
+    measured: GalleryCounts | None
+    recommended: Mapping[float, Recommendation]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Evaluation:
+    """Everything that was measured."""
+
+    dataset: Dataset
+    enrollment: Enrollment
+    model_version: str
+    bundle_threshold: float
+    threshold: float
+    counts: PairCounts
+    rates: ErrorRates
+    chooser: ThresholdChooser
+    costs: Costs
+    recommended: Recommendation
+    by_cost_ratio: Mapping[int, Recommendation]
+    accept_rates: tuple[AcceptRate, ...]
+    galleries: tuple[GalleryRates, ...]
+    groups: tuple[GroupRates, ...]
+    review: ReviewLimits
+    scale: float
+    analyzed: int
+    created: datetime
+
+    @property
+    def skipped(self) -> tuple[Skipped, ...]:
+        return self.dataset.skipped
+
+
+def evaluate(
+    dataset: Dataset,
+    source: Analyst,
+    cache: Path,
+    options: EvaluationOptions,
+    progress: Progress,
+) -> Evaluation:
+    """Measure a model on a dataset.
+
+    Raises:
+        InvalidDataset: Too few images have a usable face.
+        Interrupted: Ctrl-C while faces were searched; what was found is kept.
+        ServiceRefused: The service does not answer.
+        AlbumUnusable: The cache is in use or damaged.
+    """
+    progress.start("finding faces", len(dataset.images))
+    scanned = scan(dataset, source, cache, lambda: progress.advance(1))
+    enrollment = enroll(dataset, scanned.digests, scanned.faces, scanned.refused, options.several)
+    return measure(dataset, enrollment, source.version, source.threshold, options, progress, scanned.analyzed)
+
+
+def measure(
+    dataset: Dataset,
+    enrollment: Enrollment,
+    model_version: str,
+    bundle_threshold: float,
+    options: EvaluationOptions,
+    progress: Progress,
+    analyzed: int = 0,
+) -> Evaluation:
+    """Compute everything from the faces that were found. bundle_threshold: the distance that the model decides at."""
+    counts = _count(dataset, enrollment, np.arange(len(enrollment.images)), progress)
+    if not counts.genuine_pairs or not counts.impostor_pairs:
+        kind = "one person" if not counts.genuine_pairs else "different people"
+        raise InvalidDataset(f"no pair of {kind} is left, because the faces of too many images could not be used")
+    rates, chooser = ErrorRates(counts), ThresholdChooser(counts)
+    threshold = bundle_threshold if options.threshold is None else options.threshold
+    recommended = chooser.for_costs(options.costs)
+    return Evaluation(
+        dataset=dataset,
+        enrollment=enrollment,
+        model_version=model_version,
+        bundle_threshold=bundle_threshold,
+        threshold=threshold,
+        counts=counts,
+        rates=rates,
+        chooser=chooser,
+        costs=options.costs,
+        recommended=recommended,
+        by_cost_ratio={
+            ratio: chooser.for_costs(Costs(float(ratio), 1.0, options.costs.prior)) for ratio in COST_RATIOS
+        },
+        accept_rates=tuple(rates.accept_rate(target) for target in TARGETS),
+        galleries=tuple(_galleries(dataset, enrollment, chooser, threshold)),
+        groups=tuple(_groups(dataset, enrollment, threshold, progress)),
+        review=chooser.review_limits(recommended.threshold),
+        scale=chooser.logistic_scale(recommended.threshold),
+        analyzed=analyzed,
+        created=datetime.now(UTC),
+    )
+
+
+def _count(dataset: Dataset, enrollment: Enrollment, chosen: NDArray[np.intp], progress: Progress) -> PairCounts:
+    """Count the pairs among some of the images."""
+    if dataset.pairs is None:
+        progress.start("comparing pairs", len(chosen) ** 2 // 2)
+        return count_all_pairs(enrollment.vectors[chosen], enrollment.people[chosen], progress.advance)
+    pairs, same = enrollment.listed_pairs(dataset.pairs)
+    kept = np.isin(pairs, chosen).all(axis=1)
+    return count_listed_pairs(enrollment.vectors, enrollment.people, pairs[kept], same[kept])
+
+
+def _galleries(
+    dataset: Dataset, enrollment: Enrollment, chooser: ThresholdChooser, threshold: float
+) -> Iterator[GalleryRates]:
+    sizes = [] if dataset.pairs is not None else identification.measured_sizes(len(enrollment.names))
+    measured = {each.size: each for each in identification.measure(enrollment.vectors, enrollment.people, sizes)}
+    false_match = chooser.false_match_at(threshold)
+    for size in identification.SIZES:
+        yield GalleryRates(
+            size,
+            identification.false_positive_rate(false_match, size),
+            measured.get(size),
+            {rate: chooser.for_gallery(size, rate) for rate in FALSE_POSITIVE_TARGETS},
+        )
+
+
+def _groups(dataset: Dataset, enrollment: Enrollment, threshold: float, progress: Progress) -> Iterator[GroupRates]:
+    for attribute, by_person in dataset.groups.items():
+        group_of = np.array([by_person.get(name, "") for name in enrollment.names])[enrollment.people]
+        for group in sorted(set(group_of.tolist()) - {""}):
+            chosen = np.flatnonzero(group_of == group)
+            rates = ErrorRates(_count(dataset, enrollment, chosen, progress))
+            yield GroupRates(
+                attribute,
+                group,
+                people=len(np.unique(enrollment.people[chosen])),
+                images=len(chosen),
+                false_match=rates.fmr(threshold) if rates.counts.impostor_pairs else None,
+                false_non_match=rates.fnmr(threshold) if rates.counts.genuine_pairs else None,
+            )

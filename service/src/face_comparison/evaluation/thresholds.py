@@ -1,0 +1,157 @@
+"""Thresholds for stated purposes: costs, a rate of false matches, a gallery's size; and a bundle's calibration. Pure.
+
+All use the rates of `strangers.py`, which go on where measuring ends, so that "no error was seen" never counts as "no
+error is possible".
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from face_comparison.evaluation.intervals import ENOUGH_ERRORS
+from face_comparison.evaluation.pair_counts import STEP, THRESHOLDS, PairCounts, threshold_bin
+from face_comparison.evaluation.strangers import extended_false_match, extended_false_non_match
+
+SURE_SAME_FMR = 1e-4
+"""`same` is said without a review where at most so many pairs of different people lie as near."""
+
+SURE_DIFFERENT_FNMR = 1e-2
+"""`different` is said without a review where at most so many pairs of one person lie as far apart."""
+
+MAX_SCALE = 1.0
+MIN_SCALE = 0.005
+
+
+@dataclass(frozen=True, slots=True)
+class Costs:
+    """What errors cost, in any unit, and how often the two images of a comparison show one person.
+
+    Attributes:
+        false_match: Cost of taking two people for one.
+        false_non_match: Cost of taking one person for two.
+        prior: Fraction of comparisons that are of one person, 0-1.
+    """
+
+    false_match: float = 10.0
+    false_non_match: float = 1.0
+    prior: float = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Recommendation:
+    """A threshold and what it costs.
+
+    Attributes:
+        threshold: Euclidean distance.
+        false_match: FMR at the threshold.
+        false_non_match: FNMR at the threshold.
+        cost: Expected cost per comparison, in the unit of the costs; None where no costs were stated.
+        extrapolated: Whether fewer than ENOUGH_ERRORS false matches were seen at this threshold.
+    """
+
+    threshold: float
+    false_match: float
+    false_non_match: float
+    cost: float | None
+    extrapolated: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ReviewLimits:
+    """Distances between which a person should decide: up to `same` it is one person, above `different` it is two."""
+
+    same: float
+    different: float
+
+
+class ThresholdChooser:
+    """Chooses thresholds by the error rates of one set of pairs."""
+
+    def __init__(self, counts: PairCounts) -> None:
+        self._counts = counts
+
+    @cached_property
+    def false_match(self) -> NDArray[np.float64]:
+        """FMR at each of THRESHOLDS, extended below what was measured."""
+        return extended_false_match(self._counts)
+
+    @cached_property
+    def false_non_match(self) -> NDArray[np.float64]:
+        """FNMR at each of THRESHOLDS, extended below what was measured."""
+        return extended_false_non_match(self._counts)
+
+    def is_measured(self, threshold: float) -> bool:
+        """Whether enough false matches were seen at a threshold to call its FMR measured."""
+        return bool(self._counts.impostor[:, : threshold_bin(threshold) + 1].sum() >= ENOUGH_ERRORS)
+
+    def false_match_at(self, threshold: float) -> float:
+        """FMR at a threshold."""
+        return float(self.false_match[threshold_bin(threshold)])
+
+    def for_costs(self, costs: Costs) -> Recommendation:
+        """The threshold of least expected cost per comparison."""
+        expected = (
+            costs.prior * costs.false_non_match * self.false_non_match
+            + (1 - costs.prior) * costs.false_match * self.false_match
+        )
+        least = np.flatnonzero(expected <= expected.min() * (1 + 1e-9))
+        index = int(least[len(least) // 2])
+        return self._recommendation(index, float(expected[index]))
+
+    def for_false_match_rate(self, rate: float) -> Recommendation:
+        """The greatest threshold whose false match rate is at most `rate`."""
+        index = max(0, int((self.false_match <= rate).sum()) - 1)
+        return self._recommendation(index, None)
+
+    def for_gallery(self, size: int, false_positive_rate: float) -> Recommendation:
+        """The greatest threshold at which so few searches for a stranger among `size` faces return somebody."""
+        per_comparison = float(-np.expm1(np.log1p(-false_positive_rate) / size))
+        return self.for_false_match_rate(per_comparison)
+
+    def review_limits(self, threshold: float) -> ReviewLimits:
+        """Where at least one of both error rates is not small, around a threshold."""
+        same = THRESHOLDS[max(0, int((self.false_match <= SURE_SAME_FMR).sum()) - 1)]
+        reached = np.flatnonzero(self.false_non_match <= SURE_DIFFERENT_FNMR)
+        different = THRESHOLDS[reached[0]] if len(reached) else THRESHOLDS[-1]
+        return ReviewLimits(min(float(same), threshold), max(float(different), threshold))
+
+    def logistic_scale(self, threshold: float) -> float:
+        """The scale of the confidence's logistic function: the likeliest one that is 0.5 at the threshold.
+
+        Both kinds of pairs weigh the same, however many there are. The targets are Platt's, of as many examples as
+        there are people, so that a set without an error does not make the confidence a step.
+        """
+        genuine, impostor = self._counts.genuine.sum(axis=0), self._counts.impostor.sum(axis=0)
+        middles = np.maximum(THRESHOLDS - STEP / 2, 0)
+        one, none = _platt_targets(self._counts)
+        # Bounded above and below, and convex in 1 / scale: a fine grid is exact enough and cannot fail.
+        scales = np.geomspace(MIN_SCALE, MAX_SCALE, 400)
+        logits = (threshold - middles)[None] / scales[:, None]
+        losses = _log_loss(logits, one) @ (genuine / genuine.sum()) + _log_loss(logits, none) @ (
+            impostor / impostor.sum()
+        )
+        return round(float(scales[int(losses.argmin())]), 4)
+
+    def _recommendation(self, index: int, cost: float | None) -> Recommendation:
+        threshold = float(THRESHOLDS[index])
+        return Recommendation(
+            threshold,
+            float(self.false_match[index]),
+            float(self.false_non_match[index]),
+            cost,
+            not self.is_measured(threshold),
+        )
+
+
+def _platt_targets(counts: PairCounts) -> tuple[float, float]:
+    same, people = counts.people_with_genuine, counts.people
+    return (same + 1) / (same + 2), 1 / (people + 2)
+
+
+def _log_loss(logits: NDArray[np.float64], target: float) -> NDArray[np.float64]:
+    """Cross-entropy of logistic(logits) with a target probability."""
+    return np.asarray(np.logaddexp(0, logits) - target * logits, np.float64)

@@ -1,0 +1,187 @@
+"""`face-comparison evaluate` as installed: real models and photographs, Ctrl-C, resumption, a calibrated bundle."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import os
+import re
+import shutil
+import signal
+import sqlite3
+import subprocess
+import sys
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from sklearn.metrics import roc_curve
+
+from face_comparison.models import bundle_store
+from face_comparison.vision import analyzer, bundle, embedding
+from support import people_folder
+from support.served import until
+
+PROGRAM = str(Path(sys.executable).with_name("face-comparison"))
+
+
+@pytest.fixture(scope="module")
+def people(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Ten people, and what folders of people hold besides."""
+    folder = people_folder.make(tmp_path_factory.mktemp("people"))
+    shutil.copy(folder / "biden/biden-0.jpg", folder / "biden/biden-copy.jpg")
+    (folder / "obama/notes.txt").write_text("not an image")
+    (folder / "obama/cut.jpg").write_bytes((folder / "obama/obama-0.jpg").read_bytes()[:4000])
+    return folder
+
+
+@pytest.fixture
+def fresh(people: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(people, tmp_path / "people", ignore=shutil.ignore_patterns(".face-comparison")))
+
+
+def run(*arguments: str | Path, **environ: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [PROGRAM, "evaluate", *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        timeout=240,
+        check=False,
+        env={**os.environ, **environ},
+    )
+
+
+def analyzed(ended: subprocess.CompletedProcess[str]) -> int:
+    assert ended.returncode == 0, ended.stderr
+    said = re.search(r"\((\d+) analyzed in this run\)", ended.stdout)
+    assert said, ended.stdout
+    return int(said[1])
+
+
+def test_rates_are_those_of_scikit_learn_on_the_same_people(people: Path, tmp_path: Path) -> None:
+    ended = run(people, "--json", tmp_path / "out.json", "--report", tmp_path / "out.html")
+    assert (ended.stderr, analyzed(ended)) == ("", 37)
+    found = json.loads((tmp_path / "out.json").read_text())
+    assert (found["dataset"]["people"], found["dataset"]["images"]) == (10, 36)
+    assert [(each["image"], each["code"]) for each in found["dataset"]["failures_to_enroll"]] == [
+        ("obama/cut.jpg", "corrupt_image")
+    ]
+    assert [each["image"] for each in found["dataset"]["duplicates"]] == ["biden/biden-copy.jpg"]
+    assert [each["file"] for each in found["dataset"]["skipped"]] == ["obama/notes.txt"]
+
+    loaded = analyzer.build_analyzer(bundle_store.fetched("default", bundle_store.bundles_folder()), device="cpu")
+    hashes = {
+        path: loaded.analyze(path.read_bytes()).faces[0].hash
+        for path in sorted(people.rglob("*.jpg"))
+        if path.name not in ("cut.jpg", "biden-copy.jpg")
+    }
+    pairs = list(itertools.combinations(hashes.items(), 2))
+    same = [one.parent == other.parent for (one, _), (other, _) in pairs]
+    distances = [embedding.distance(one, other) for (_, one), (_, other) in pairs]
+    false_match, true_match, at = roc_curve(same, [-distance for distance in distances], drop_intermediate=False)
+    for row in found["rates"][60:160:5]:
+        index = max(0, int((-at[1:] <= row["threshold"]).sum()))
+        assert row["fmr"]["value"] == pytest.approx(false_match[index], abs=0.006)
+        assert row["fnmr"]["value"] == pytest.approx(1 - true_match[index], abs=0.02)
+        assert row["fmr"]["pairs"] + row["fnmr"]["pairs"] == len(same)
+    assert "<svg" in (tmp_path / "out.html").read_text()
+    assert (tmp_path / "out.html").read_text().count("data:image/jpeg;base64,") == 44
+
+
+def test_a_second_run_analyzes_only_what_is_new(fresh: Path) -> None:
+    assert analyzed(run(fresh)) == 37
+    assert analyzed(run(fresh)) == 0
+    (fresh / "hanks").rename(fresh / "tom")
+    image = fresh / "biden/biden-1.jpg"
+    image.write_bytes(image.read_bytes() + b"\0")
+    assert analyzed(run(fresh)) == 1
+
+
+def test_ctrl_c_keeps_what_was_found(fresh: Path, tmp_path: Path) -> None:
+    """Images by the hundred, so that there is something left to interrupt."""
+    for number in range(12):
+        for path in sorted((fresh / "obama").glob("obama*.jpg")):
+            (fresh / "obama" / f"{number}-{path.name}").write_bytes(path.read_bytes() + bytes([number]))
+    database = fresh / ".face-comparison" / "yunet-sface-1" / "evaluation.sqlite"
+    database = Path(str(database).replace("yunet-sface-1", bundle_store.located("default", tmp_path).name))
+
+    def kept() -> int:
+        with closing(sqlite3.connect(f"file:{database}?mode=ro", uri=True)) as opened:
+            return int(opened.execute("SELECT count(*) FROM images").fetchone()[0])
+
+    process = subprocess.Popen([PROGRAM, "evaluate", str(fresh)], stderr=subprocess.PIPE, text=True)
+    until(lambda: database.with_suffix(".sqlite-journal").exists() or database.exists(), 60)
+    until(lambda: process.poll() is not None or database.stat().st_size > 60_000, 60)
+    process.send_signal(signal.SIGINT)
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == 130, said
+    assert "the same command continues from there" in said
+    before = kept()
+    assert before > 0
+    assert analyzed(run(fresh)) == 37 + 12 * 9 - before
+
+
+def test_a_calibrated_bundle_loads_and_compares(people: Path, tmp_path: Path) -> None:
+    bundles = tmp_path / "bundles"
+    shutil.copytree(bundle_store.fetched("default", bundle_store.bundles_folder()).folder.parent, bundles)
+    ended = run(people, "--calibrate", "our-people", "--cost-false-match", "50", FACE_COMPARISON_BUNDLES=str(bundles))
+    assert ended.returncode == 0, ended.stderr
+    folder = Path(ended.stdout.strip().rsplit("--bundle ", 1)[1])
+    made = bundle.opened(folder).manifest
+    assert made.name == "our-people"
+    assert made.comparison.strangers is not None
+    assert made.comparison.strangers.people == 10
+    said = re.search(r"the cheapest threshold is (\d\.\d+)", ended.stdout)
+    assert said and float(said[1]) == made.comparison.threshold
+    compared = subprocess.run(
+        [
+            PROGRAM,
+            "compare",
+            "--json",
+            "--bundle",
+            str(folder),
+            people / "obama/obama-0.jpg",
+            people / "obama/obama2-0.jpg",
+        ],
+        capture_output=True,
+        check=False,
+        timeout=120,
+    )
+    assert compared.returncode == 0, compared.stderr
+    reply = json.loads(compared.stdout)
+    assert reply["FaceModelVersion"] == made.version
+    assert reply["Threshold"] == made.comparison.threshold
+    assert reply["Targets"][0]["Verdict"] in ("same", "review")
+
+
+def test_listed_pairs_and_groups(people: Path, tmp_path: Path) -> None:
+    pairs = tmp_path / "pairs.csv"
+    listed = [("obama/obama-0.jpg", "obama/obama2-0.jpg", 1), ("biden/biden-0.jpg", "biden/biden-1.jpg", 1)]
+    listed += [("obama/obama-0.jpg", "biden/biden-0.jpg", 0), ("hanks/hanks_112-0.jpg", "biden/biden-0.jpg", 0)]
+    pairs.write_text("image1,image2,same\n" + "".join(f"{a},{b},{same}\n" for a, b, same in listed))
+    ended = run(people, "--pairs", pairs, "--json", tmp_path / "out.json", "--cache", tmp_path / "cache")
+    assert ended.returncode == 0, ended.stderr
+    found = json.loads((tmp_path / "out.json").read_text())
+    assert (found["dataset"]["genuine_pairs"], found["dataset"]["impostor_pairs"]) == (2, 2)
+    groups = tmp_path / "groups.csv"
+    groups.write_text("person,role\nobama,president\nbiden,president\nhanks,actor\n")
+    ended = run(people, "--groups", groups, "--json", tmp_path / "out.json")
+    assert ended.returncode == 0, ended.stderr
+    found = json.loads((tmp_path / "out.json").read_text())
+    assert [(each["group"], each["people"]) for each in found["groups"]] == [("actor", 1), ("president", 2)]
+    assert found["groups"][0]["fmr"] is None
+
+
+def test_wrong_usage_says_what_is_right(people: Path, tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    for arguments, status, message in (
+        ((), 2, "give DIR, a folder per person, or --pairs"),
+        ((tmp_path / "empty",), 2, "invalid_dataset: .*holds no image"),
+        ((people, "--api-key", "x"), 2, "--api-key goes with --service"),
+        ((people, "--calibrate", "x", "--service", "http://127.0.0.1:1"), 2, "leave --service out"),
+        ((people, "--calibrate", "yunet-sface"), 2, "invalid_bundle: yunet-sface is the name of another bundle"),
+        ((people, "--service", "http://127.0.0.1:1"), 2, "service_refused: "),
+    ):
+        ended = run(*arguments)
+        assert ended.returncode == status, ended.stdout
+        assert re.search(message, ended.stderr), ended.stderr

@@ -12,7 +12,7 @@ import yaml
 
 from devtools.chart_manifests import MANIFESTS
 from face_comparison_operator import api_client, api_resources
-from face_comparison_operator.api_resources import Kind
+from face_comparison_operator.api_resources import ApiResource
 
 Rights = dict[tuple[str, str], set[str]]
 """Verbs by API group and resource."""
@@ -23,7 +23,7 @@ INSTALLED = [each for each in yaml.safe_load_all((MANIFESTS / "install.yaml").re
 ALWAYS_THERE = (api_resources.SERVICE, api_resources.DEPLOYMENT)
 
 # What each method of `Cluster` is called with. A new method has to be entered here before it can be compared.
-CALLED_WITH: dict[str, Iterable[Kind]] = {
+CALLED_WITH: dict[str, Iterable[ApiResource]] = {
     "listed": api_resources.WATCHED,
     "read": (*api_resources.CHILDREN, api_resources.LEASE, api_resources.GATEWAY),
     "create": (*api_resources.CHILDREN, api_resources.LEASE, api_resources.EVENT),

@@ -62,7 +62,11 @@ def test_choices() -> None:
 # The least that shows every default.
 SPECS: list[dict[str, Any]] = [
     {},
-    {"autoscaling": {}},
+    {"autoscaling": {"authenticationRef": {"name": "prometheus"}}},
+    {"strategy": {}},
+    {"caBundle": {"configMapName": "authorities"}},
+    {"collections": {"postgres": {"secretName": "faces-db"}}},
+    {"volumes": [{"name": "a", "mountPath": "/a", "emptyDir": {}}]},
     {"route": {"ingress": {}}},
     {"route": {"gateway": {"parentRefs": [{"name": "web"}]}}},
     {"model": {"volumeClaim": {"claimName": "models"}}},
@@ -80,7 +84,8 @@ def test_every_default_of_the_schema_is_compared() -> None:
         if isinstance(value, dict):
             for name, each in value.items():
                 yield f"{path}{name}"
-                yield from paths(each, f"{path}{name}.")
+                for inner in each if isinstance(each, list) else [each]:
+                    yield from paths(inner, f"{path}{name}.")
 
     compared = {path for spec in SPECS for path in paths(defaulted(SPEC, spec))}
     assert {path for path, field in SCHEMA.items() if "default" in field} - compared == set()

@@ -9,7 +9,7 @@ import pytest
 from face_comparison.settings import Settings as ServiceSettings
 from face_comparison_operator import objects, resource
 from face_comparison_operator.settings import Settings as OperatorSettings
-from face_comparison_operator.stage_migration import FORMER_STAGE, moving
+from face_comparison_operator.stage_migration import FORMER_STAGE, with_stage_migration
 from support.crd import SPEC
 
 EVERYTHING: dict[str, Any] = {
@@ -81,18 +81,22 @@ def test_a_gpu_is_never_replaced_by_the_processor() -> None:
 
 def test_defaults_of_the_resource_are_those_of_the_service() -> None:
     told, own = ServiceSettings.from_environ(environment({})), ServiceSettings.from_environ({})
-    same = ("host", "port", "stage", "bundle", "auth", "max_body_bytes", "request_seconds", "queue")
+    assert told.host == "::", "pods of clusters with IPv6 alone have no other address"
+    same = ("port", "stage", "bundle", "auth", "max_body_bytes", "request_seconds", "queue")
     assert {name: getattr(told, name) for name in same} == {name: getattr(own, name) for name in same}
 
 
 def test_env_of_the_resource_cannot_contradict_its_other_fields() -> None:
     (rule,) = SPEC["properties"]["env"]["x-kubernetes-validations"]
-    assert set(re.findall(r"FACE_COMPARISON_\w+", rule["rule"])) == {*environment(EVERYTHING), FORMER_STAGE}
+    set_by_fields = {*environment(EVERYTHING), FORMER_STAGE}
+    # Their options come with the service's.
+    awaited = {f"FACE_COMPARISON_{name}" for name in ("MAX_SIDE", "COLLECTIONS", "COLLECTIONS_FILE")}
+    assert set(re.findall(r"FACE_COMPARISON_\w+", rule["rule"])) == set_by_fields | awaited
 
 
 def test_pods_answer_to_the_former_stage_while_it_changes() -> None:
     metadata = {"name": "faces", "namespace": "default", "uid": "1"}
     status = {"url": "http://192.0.2.1/prod/face_comparison"}
     changed = resource.parse({"metadata": metadata, "spec": {"stage": "v2"}, "status": status})
-    told = ServiceSettings.from_environ(environment_of(moving(changed, None, complete=False)))
+    told = ServiceSettings.from_environ(environment_of(with_stage_migration(changed, None, complete=False)))
     assert (told.stage, told.former_stage) == ("v2", "prod")

@@ -16,7 +16,7 @@ from face_comparison_operator.api_resources import (
     POD,
     SERVICE,
     SERVICE_ACCOUNT,
-    Kind,
+    ApiResource,
     kind_of,
 )
 
@@ -24,7 +24,7 @@ pytestmark = pytest.mark.cluster
 
 CPU = {"type": "cpu"}
 
-EDITS: list[tuple[Kind, dict[str, Any]]] = [
+EDITS: list[tuple[ApiResource, dict[str, Any]]] = [
     (DEPLOYMENT, {"spec": {"template": {"spec": {"terminationGracePeriodSeconds": 7}}}}),
     (DEPLOYMENT, {"spec": {"replicas": 7}}),
     (SERVICE, {"spec": {"selector": {"app.kubernetes.io/instance": "another"}}}),
@@ -38,7 +38,7 @@ EDITS: list[tuple[Kind, dict[str, Any]]] = [
 
 
 @pytest.mark.parametrize(("kind", "edit"), EDITS, ids=lambda value: getattr(value, "name", None))
-def test_an_edited_child_is_put_right(faces: Faces, kind: Kind, edit: dict[str, Any]) -> None:
+def test_an_edited_child_is_put_right(faces: Faces, kind: ApiResource, edit: dict[str, Any]) -> None:
     faces.create("faces", accelerator=CPU, networkPolicy=True)
     before = until(lambda: faces.child(kind, "faces"), bool, "the child is there")
     faces.api.merge(kind, faces.namespace, "faces", edit)
@@ -61,7 +61,7 @@ def _own(child: dict[str, Any] | None) -> dict[str, Any]:
 @pytest.mark.parametrize(
     "kind", [DEPLOYMENT, SERVICE, INGRESS, SERVICE_ACCOUNT, DISRUPTION_BUDGET], ids=lambda kind: kind.name
 )
-def test_a_deleted_child_comes_back(faces: Faces, kind: Kind) -> None:
+def test_a_deleted_child_comes_back(faces: Faces, kind: ApiResource) -> None:
     faces.create("faces", accelerator=CPU)
     before = until(lambda: faces.child(kind, "faces"), bool, "the child is there")
     faces.api.delete(kind, faces.namespace, "faces")

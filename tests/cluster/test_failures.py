@@ -27,17 +27,19 @@ from face_comparison_operator.api_resources import (
     SCALED_OBJECT,
     SERVICE,
     SERVICE_ACCOUNT,
-    Kind,
+    ApiResource,
 )
 
 pytestmark = pytest.mark.cluster
 
 CPU = {"type": "cpu"}
-NODE = Kind("v1", "Node", "nodes")
-QUOTA = Kind("v1", "ResourceQuota", "resourcequotas")
-WEBHOOK = Kind("admissionregistration.k8s.io/v1", "ValidatingWebhookConfiguration", "validatingwebhookconfigurations")
-POLICY = Kind("admissionregistration.k8s.io/v1", "ValidatingAdmissionPolicy", "validatingadmissionpolicies")
-BINDING = Kind(
+NODE = ApiResource("v1", "Node", "nodes")
+QUOTA = ApiResource("v1", "ResourceQuota", "resourcequotas")
+WEBHOOK = ApiResource(
+    "admissionregistration.k8s.io/v1", "ValidatingWebhookConfiguration", "validatingwebhookconfigurations"
+)
+POLICY = ApiResource("admissionregistration.k8s.io/v1", "ValidatingAdmissionPolicy", "validatingadmissionpolicies")
+BINDING = ApiResource(
     "admissionregistration.k8s.io/v1", "ValidatingAdmissionPolicyBinding", "validatingadmissionpolicybindings"
 )
 MUTE = "mute"
@@ -167,7 +169,7 @@ def test_the_running_version_goes_on_serving(faces: Faces) -> None:
     pod = faces.pod_of("faces", lambda each: each["spec"]["nodeName"] == MUTE)
     faces.kubelet_says(pod, containerStatuses=[container(**waits("ErrImagePull", "not found"))])
     ready = faces.wait_for("faces", "ImagePullFailed")
-    assert "the earlier version goes on serving" in ready["message"]
+    assert "the previous version is still serving" in ready["message"]
     assert faces.condition("faces", "Available")["status"] == "True"
     assert first["metadata"]["name"] in {each["metadata"]["name"] for each in faces.pods()}
     faces.change("faces", image=None, nodeSelector=None)
@@ -185,7 +187,7 @@ def test_a_quota_is_told(faces: Faces) -> None:
     until(lambda: faces.api.get(QUOTA, faces.namespace, "none"), in_force, "the quota is in force")
     faces.create("faces", accelerator=CPU)
     faces.publish("faces")
-    assert "exceeded quota" in faces.wait_for("faces", "PodsRefused")["message"]
+    assert "exceeded quota" in faces.wait_for("faces", "PodCreationFailed")["message"]
     faces.api.delete(QUOTA, faces.namespace, "none")
     faces.change("faces", podAnnotations={"example.com/again": "yes"})  # the ReplicaSet's own next try may take minutes
     faces.wait_for("faces", "Deployed")
@@ -203,7 +205,7 @@ def test_a_deadline_by_the_wall_clock(faces: Faces) -> None:
 
 
 @pytest.mark.parametrize("kind", [SERVICE, DEPLOYMENT], ids=lambda kind: kind.name)
-def test_a_name_that_is_taken_is_told_and_left_alone(faces: Faces, kind: Kind) -> None:
+def test_a_name_that_is_taken_is_told_and_left_alone(faces: Faces, kind: ApiResource) -> None:
     labels = {"app": "other"}
     pod = {"metadata": {"labels": labels}, "spec": {"containers": [{"name": "other", "image": "other"}]}}
     specs = {"Service": {"ports": [{"port": 9}]}, "Deployment": {"selector": {"matchLabels": labels}, "template": pod}}
@@ -224,9 +226,9 @@ def test_a_name_that_is_taken_is_told_and_left_alone(faces: Faces, kind: Kind) -
 def test_a_child_that_the_api_server_rejects_is_told(faces: Faces) -> None:
     faces.deploy("faces", accelerator=CPU)
     faces.change("faces", affinity={"podAffinity": {"misspelt": []}})
-    ready = faces.wait_for("faces", "ChildRefused")
+    ready = faces.wait_for("faces", "ApplyFailed")
     assert "misspelt" in ready["message"]
-    assert "the earlier version goes on serving" in ready["message"]
+    assert "the previous version is still serving" in ready["message"]
     faces.change("faces", affinity=None)
     faces.wait_for("faces", "Deployed")
 
@@ -235,7 +237,7 @@ def test_an_api_that_comes_later_heals(faces: Faces) -> None:
     faces.create("faces", accelerator=CPU, autoscaling={"metric": "InFlight"})
     faces.publish("faces")
     faces.wait_for("faces", "Deployed")  # serves meanwhile
-    missing = faces.wait_for("faces", "ApiMissing", "AutoscalerReady")
+    missing = faces.wait_for("faces", "ApiNotInstalled", "AutoscalerReady")
     assert "keda.sh" in missing["message"]
     install(faces.api, stand_in(SCALED_OBJECT))
     try:
@@ -251,14 +253,14 @@ def test_a_route_whose_api_is_missing_keeps_the_one_that_serves(faces: Faces) ->
     faces.deploy("faces", accelerator=CPU)
     children = len(faces.children())
     faces.change("faces", route={"gateway": {"parentRefs": [{"name": "public"}]}})
-    assert "HTTPRoute" in faces.wait_for("faces", "ApiMissing")["message"]
+    assert "HTTPRoute" in faces.wait_for("faces", "ApiNotInstalled")["message"]
     assert len(faces.children()) == children
 
 
 def test_the_account_of_running_pods_stays_until_others_run(faces: Faces) -> None:
     faces.deploy("faces", accelerator=CPU)
     faces.change("faces", serviceAccountName="not-made-yet")
-    assert "not-made-yet" in faces.wait_for("faces", "PodsRefused")["message"]
+    assert "not-made-yet" in faces.wait_for("faces", "PodCreationFailed")["message"]
     assert faces.child(SERVICE_ACCOUNT, "faces") is not None
     faces.api.create(SERVICE_ACCOUNT, {"metadata": {"name": "not-made-yet", "namespace": faces.namespace}})
     faces.change("faces", podAnnotations={"example.com/again": "yes"})  # the ReplicaSet's own next try may take minutes
@@ -282,9 +284,9 @@ def test_an_admission_webhook_that_is_down_is_told(faces: Faces) -> None:
     faces.api.create(WEBHOOK, {"metadata": {"name": faces.namespace}, "webhooks": [webhook]})
     try:
         faces.change("faces", route={"host": "faces.example.com"})
-        ready = faces.wait_for("faces", "ChildRefused")
+        ready = faces.wait_for("faces", "ApplyFailed")
         assert "validate.example.com" in ready["message"]
-        assert "the earlier version goes on serving" in ready["message"]
+        assert "the previous version is still serving" in ready["message"]
     finally:
         faces.api.delete(WEBHOOK, None, faces.namespace)
     faces.wait_for("faces", "Deployed")
@@ -311,7 +313,7 @@ def test_an_autoscaler_makes_room_for_the_other_kind(faces: Faces) -> None:
         faces.api.create(BINDING, {"metadata": {"name": name}, "spec": binding})
         until(lambda: refused(faces), bool, "the policy is in force")
         faces.change("faces", autoscaling={"metric": "InFlight"})
-        assert "not today" in faces.wait_for("faces", "ChildRefused")["message"]
+        assert "not today" in faces.wait_for("faces", "ApplyFailed")["message"]
         assert faces.child(AUTOSCALER, "faces") is not None, "it was not in the way"
         validations = [{"expression": "false", "message": "the workload is already managed by the hpa 'faces'"}]
         faces.api.merge(POLICY, None, name, {"spec": {"validations": validations}})
@@ -367,12 +369,12 @@ def test_a_url_that_does_not_lead_to_the_pods_is_not_ready(faces: Faces) -> None
     with answering(404, {"message": "no such route"}) as server:
         faces.create("faces", accelerator=CPU, stage="v9", route={"host": "faces.example.com"})
         faces.publish("faces", port=server.server_port)
-        ready = faces.wait_for("faces", "NotAnswering")
+        ready = faces.wait_for("faces", "EndpointUnreachable")
         assert "404" in ready["message"]
         assert faces.condition("faces", "RouteReady")["status"] == "False"
         server.reply = (200, {"FaceModelVersion": "test-7"})
         faces.wait_for("faces", "Deployed")
-        assert faces.condition("faces", "RouteReady")["reason"] == "Answering"
+        assert faces.condition("faces", "RouteReady")["reason"] == "EndpointReachable"
         status = faces.get("faces")["status"]
         assert status["modelVersion"] == "test-7"
         assert status["url"] == f"http://faces.example.com:{server.server_port}/v9/face_comparison"
@@ -388,7 +390,7 @@ def test_a_url_that_an_older_resource_has_is_not_ready(faces: Faces) -> None:
         until(lambda: datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"), lambda now: now > made, "a second is over")
         faces.create("second", accelerator=CPU)
         faces.publish("second", port=server.server_port)
-        ready = faces.wait_for("second", "NotAnswering")
+        ready = faces.wait_for("second", "EndpointUnreachable")
         assert "the FaceComparison first" in ready["message"]
         assert faces.condition("first")["status"] == "True"
         faces.change("first", replicas=0)
@@ -402,7 +404,7 @@ def test_a_router_that_is_a_moment_behind_is_no_news(faces: Faces) -> None:
         faces.publish("faces", port=server.server_port)
         faces.wait_for("faces", "Deployed")
         assert server.first == []
-        assert "NotAnswering" not in reasons_told(faces)
+        assert "EndpointUnreachable" not in reasons_told(faces)
 
 
 def test_the_url_moves_to_a_new_stage_when_that_answers(faces: Faces) -> None:
@@ -423,7 +425,7 @@ def test_the_url_moves_to_a_new_stage_when_that_answers(faces: Faces) -> None:
         until(paths, ["/v2", "/prod"].__eq__, "the route leads to both")
         told = until(
             lambda: faces.condition("faces"),
-            lambda ready: "the earlier URL goes on serving" in ready["message"],
+            lambda ready: "the previous URL is still serving" in ready["message"],
             "it says that the new URL does not answer yet",
         )
         assert (told["reason"], told["status"]) == ("Deploying", "False")

@@ -37,7 +37,7 @@ def test_one_namespace_without_rights_beyond_it(
         faces.wait_for("faces", "Deployed")
         api.delete(SERVICE, namespace, "faces")
         faces.change("faces", stage="v2", route={"gateway": {"parentRefs": [{"name": "public"}]}})
-        faces.wait_for("faces", "ApiMissing")
+        faces.wait_for("faces", "ApiNotInstalled")
     uris = [
         each["requestURI"]
         for each in control_plane.audit_events(since)
@@ -69,7 +69,7 @@ def test_an_api_that_comes_later_is_followed_without_a_right_to_look_for_it(
     with alone:
         route = {"host": "faces.example.com", "gateway": {"parentRefs": [{"name": "public"}]}}
         faces.create("faces", accelerator=CPU, route=route)
-        faces.wait_for("faces", "ApiMissing")
+        faces.wait_for("faces", "ApiNotInstalled")
         install(api, stand_in(HTTP_ROUTE))
         try:
             until(lambda: faces.child(HTTP_ROUTE, "faces"), bool, "the HTTPRoute is there")

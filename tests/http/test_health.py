@@ -29,3 +29,11 @@ def test_alive_whatever_else(start):
 def test_health_is_read_only(running, path):
     assert running.client.post(path).status_code == 405
     assert running.client.head(path).status_code == 200
+
+
+@pytest.mark.parametrize("path", ["/livez", "/readyz", "/prod/face_comparison", "/prod/openapi.json", "/nowhere"])
+def test_identity_is_in_every_response(start, path):
+    """The operator believes what answers at a URL only when it is its own resource's pod, whatever the status."""
+    identified, anonymous = start(identity="uid-1", auth="none"), start()
+    assert identified.client.get(path).headers["X-Face-Comparison-Identity"] == "uid-1"
+    assert "X-Face-Comparison-Identity" not in anonymous.client.get(path).headers

@@ -32,13 +32,13 @@ from face_comparison_operator.api_resources import (
     RESOURCE,
     SERVICE,
     SERVICE_ACCOUNT,
-    Kind,
+    ApiResource,
 )
 
 READY_SECONDS = 240.0
 LABEL = "app.kubernetes.io/instance"
 
-REPLICA_SET = Kind("apps/v1", "ReplicaSet", "replicasets")
+REPLICA_SET = ApiResource("apps/v1", "ReplicaSet", "replicasets")
 # What must be gone with a resource, pods included.
 BELONGINGS = (DEPLOYMENT, REPLICA_SET, POD, SERVICE, INGRESS, SERVICE_ACCOUNT, DISRUPTION_BUDGET, AUTOSCALER)
 
@@ -93,7 +93,7 @@ class Product:
         text = json.dumps({"apiVersion": "v1", "kind": "List", "items": objects})
         self.node.kubectl("apply", "--server-side", "--force-conflicts", "-f", "-", stdin=text)
 
-    def get(self, namespace: str, kind: Kind, name: str = "", **selector: str) -> Any:
+    def get(self, namespace: str, kind: ApiResource, name: str = "", **selector: str) -> Any:
         """One object by name, or the list of those with the labels `selector`; None when there is no such object.
 
         Not by kubectl, whose start takes a tenth of a second of processor time: waits ask again and again. Raises

@@ -29,15 +29,15 @@ from devtools import ROOT
 from devtools.k8s.api import DEFINITION, Api, Faces, install, until
 from devtools.k8s.controlplane import ControlPlane
 from devtools.k8s.operating import Operator
-from face_comparison_operator.api_resources import CHILDREN, DEPLOYMENT, LEASE, RESOURCE, SERVICE, Kind
+from face_comparison_operator.api_resources import CHILDREN, DEPLOYMENT, LEASE, RESOURCE, SERVICE, ApiResource
 
 # Small enough that kwok's two nodes take a thousand pods.
 SPEC: dict[str, Any] = {"accelerator": {"type": "cpu"}, "resources": {"requests": {"cpu": "1m", "memory": "1Mi"}}}
 CHILDREN_EACH = 5
 CLIENTS = 8
 CALM_PERCENT = 15.0  # of one CPU
-SECRET = Kind("v1", "Secret", "secrets")
-NAMESPACE = Kind("v1", "Namespace", "namespaces")
+SECRET = ApiResource("v1", "Secret", "secrets")
+NAMESPACE = ApiResource("v1", "Namespace", "namespaces")
 WRITES = ("create", "update", "patch", "delete")
 
 

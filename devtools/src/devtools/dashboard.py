@@ -109,7 +109,7 @@ SERVICE_PANELS = [
         [("{{pod}}", f"sum by (pod) (face_comparison_queue_depth{{{CHOSEN}}})")],
     ),
     panel(
-        "Turned away",
+        "Rejected requests",
         "Requests refused before any work, by reason.",
         "reqps",
         [("{{reason}}", f"sum by (reason) (rate(face_comparison_rejected_total{{{CHOSEN}}}[{RATE}]))")],
@@ -154,14 +154,14 @@ OPERATOR_PANELS = [
         quantiles("face_comparison_operator_deploy_seconds"),
     ),
     panel(
-        "Looks at resources",
+        "Reconcile rate",
         "By result; done is good, conflict and not_found are met in passing.",
         "ops",
         [("{{result}}", f"sum by (result) (rate(face_comparison_operator_reconciles_total[{RATE}]))")],
     ),
     panel(
-        "Time of a look",
-        "Time of one look at a resource, requests to the API server included.",
+        "Reconcile duration",
+        "Duration of one reconcile, including requests to the API server.",
         "s",
         quantiles("face_comparison_operator_reconcile_seconds"),
     ),
@@ -172,13 +172,13 @@ OPERATOR_PANELS = [
         [("{{verb}}", f"sum by (verb) (rate(face_comparison_operator_api_requests_total[{RATE}]))")],
     ),
     panel(
-        "Leader, queue, silence",
+        "Leader, work queue, watch staleness",
         "Who leads (1), how many resources wait, and how long the quietest watch has been silent.",
         "short",
         [
             ("{{pod}} leads", "face_comparison_operator_leader"),
             ("{{pod}} waiting", "face_comparison_operator_queue_depth"),
-            ("{{pod}} silent, seconds", "face_comparison_operator_watch_silence_seconds"),
+            ("{{pod}} watch staleness, seconds", "face_comparison_operator_watch_silence_seconds"),
         ],
     ),
 ]

@@ -1,8 +1,8 @@
-"""The API server's REST interface: the only module that speaks HTTP to it.
+"""The API server's REST interface: the only module that sends it HTTP requests.
 
-Objects are dictionaries, not the client's model classes: importing those alone takes as much memory as the whole
-operator. Every write names the operator as field manager and asks for strict validation, so that a misspelt field is an
-error and not silence.
+Objects are dictionaries, not the official client's model classes: importing those alone takes as much memory as the
+whole operator. Every write names the operator as field manager and asks for strict validation, so that a misspelled
+field is an error.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ import aiohttp
 import msgspec
 
 from face_comparison_operator import __version__
-from face_comparison_operator.api_resources import EVENT, LEASE, RESOURCE, Kind
+from face_comparison_operator.api_resources import EVENT, LEASE, RESOURCE, ApiResource
 from face_comparison_operator.errors import (
-    ApiMissing,
+    ApiNotInstalled,
     ClusterError,
     ClusterUnavailable,
     Conflict,
@@ -27,6 +27,7 @@ from face_comparison_operator.errors import (
     NotFound,
     Rejected,
 )
+from face_comparison_operator.field_ownership import transferred
 from face_comparison_operator.resource import API_VERSION, KIND, MANAGED_BY, MANAGER, Object
 
 REQUEST_SECONDS = 30.0
@@ -64,11 +65,11 @@ class Access:
             headers={"User-Agent": f"{MANAGER}/{__version__}", "Accept": _JSON, **self.headers},
             proxy=self.proxy,
             timeout=aiohttp.ClientTimeout(total=REQUEST_SECONDS, sock_connect=CONNECT_SECONDS),
-            middlewares=[_overhearing(answered)] if answered else [],
+            middlewares=[_response_observer(answered)] if answered else [],
         )
 
 
-def _overhearing(answered: Answered) -> aiohttp.ClientMiddlewareType:
+def _response_observer(answered: Answered) -> aiohttp.ClientMiddlewareType:
     async def overhear(request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
         while True:
             response = await handler(request)
@@ -117,14 +118,14 @@ class Cluster:
 
     # --- reading -----------------------------------------------------------------------------------------------------
 
-    async def read(self, kind: Kind, namespace: str, name: str) -> Object | None:
-        """One object, None when it is not there; ApiMissing when the cluster does not know the kind."""
+    async def read(self, kind: ApiResource, namespace: str, name: str) -> Object | None:
+        """One object, None when it is not there; ApiNotInstalled when the cluster does not know the kind."""
         try:
             return _objects.decode(await self._request("get", kind, namespace, name))
         except NotFound:
             return None
 
-    async def listed(self, kind: Kind, namespace: str | None) -> AsyncIterator[Object | str]:
+    async def listed(self, kind: ApiResource, namespace: str | None) -> AsyncIterator[Object | str]:
         """Every object (of ours, except resources), page by page; the last item is the version to watch from."""
         params = {**_selection(kind), "limit": str(PAGE)}
         while True:
@@ -144,21 +145,29 @@ class Cluster:
 
     # --- writing -----------------------------------------------------------------------------------------------------
 
-    async def create(self, kind: Kind, body: Object) -> Object:
+    async def create(self, kind: ApiResource, body: Object) -> Object:
         """Make an object; Conflict when the name is taken, which the API server decides: nothing is ever taken over."""
         namespace = body["metadata"]["namespace"]
         return _objects.decode(await self._request("create", kind, namespace, body=body, params=_WRITE))
 
-    async def apply(self, kind: Kind, body: Object, live: Object) -> Object:
-        """Change `live`, read from here just before, into what `body` says; Conflict when it was replaced meanwhile.
+    async def apply(self, kind: ApiResource, body: Object, live: Object, *, exclusive: bool = False) -> Object:
+        """Changes `live`, read just before, into what `body` says, by server-side apply.
 
-        What the operator made is its own by `create`; it is first handed over to server-side apply, without which
-        fields that are no longer wanted would stay for ever. The number of replicas is let go of in the same way: taken
-        back by applying without it, it would fall to 1 at the moment an autoscaler takes over.
+        What the operator created is owned by `create`; it is first transferred to server-side apply, without which
+        fields that are no longer desired would stay for ever.
+
+        Args:
+            kind: the API of the object.
+            body: the desired object.
+            live: the object as it was read.
+            exclusive: whether fields of the spec that other managers own are removed unless `body` has them.
+
+        Raises:
+            Conflict: the object was replaced meanwhile.
         """
         metadata = body["metadata"]
         namespace, name = metadata["namespace"], metadata["name"]
-        fields = _handed_over(live["metadata"].get("managedFields", []), body)
+        fields = transferred(live["metadata"].get("managedFields", []), body, exclusive=exclusive)
         if fields is not None:
             version = live["metadata"]["resourceVersion"]
             patch = [
@@ -172,13 +181,13 @@ class Cluster:
             await self._request("patch", kind, namespace, name, body=guarded, params=params, content=_APPLY)
         )
 
-    async def replace(self, kind: Kind, body: Object) -> Object:
+    async def replace(self, kind: ApiResource, body: Object) -> Object:
         """Put `body` in the place of the version that it names; Conflict when there is a newer one."""
         metadata = body["metadata"]
         path = (kind, metadata["namespace"], metadata["name"])
         return _objects.decode(await self._request("update", *path, body=body, params=_WRITE))
 
-    async def delete(self, kind: Kind, live: Object) -> None:
+    async def delete(self, kind: ApiResource, live: Object) -> None:
         """Delete exactly this object, not another that has taken its name; fine when it is gone."""
         metadata = live["metadata"]
         body = {"preconditions": {"uid": metadata["uid"]}, "propagationPolicy": "Background"}
@@ -203,7 +212,7 @@ class Cluster:
     async def _request(
         self,
         verb: str,
-        kind: Kind,
+        kind: ApiResource,
         namespace: str | None,
         name: str | None = None,
         *,
@@ -237,7 +246,7 @@ class Cluster:
 _METHODS = {"list": "GET", "get": "GET", "create": "POST", "update": "PUT"}
 
 
-def _selection(kind: Kind) -> dict[str, str]:
+def _selection(kind: ApiResource) -> dict[str, str]:
     return {} if kind == RESOURCE else {"labelSelector": MANAGED_BY}
 
 
@@ -253,7 +262,7 @@ def _error(code: int, status: Object) -> ClusterError:
     message = str(status.get("message", "")) or f"the API server answers {code}"
     if code == 404:
         # A missing object is named in the details; a missing kind is a page that does not exist.
-        return NotFound(message) if (status.get("details") or {}).get("name") else ApiMissing(message)
+        return NotFound(message) if (status.get("details") or {}).get("name") else ApiNotInstalled(message)
     if code == 500 and "typed patch object" in message:
         # An apply with a field that the schema does not have is answered as if the server had failed.
         return Rejected(message.partition("): ")[2] or message)
@@ -262,21 +271,3 @@ def _error(code: int, status: Object) -> ClusterError:
         return Rejected(message)
     kinds: dict[int, type[ClusterError]] = {400: Rejected, 403: Forbidden, 409: Conflict, 422: Rejected}
     return kinds.get(code, ClusterUnavailable)(message)
-
-
-def _handed_over(entries: list[Object], body: Object) -> list[Object] | None:
-    """Managed fields with all that is the operator's in one entry of apply; None when they are so already."""
-    ours = [each for each in entries if each.get("manager") == MANAGER and not each.get("subresource")]
-    fields: Object = {}
-    for each in ours:
-        fields = _merged(fields, each.get("fieldsV1", {}))
-    if "replicas" not in body.get("spec", {}):
-        fields.get("f:spec", {}).pop("f:replicas", None)
-    if not ours or [(each["operation"], each.get("fieldsV1", {})) for each in ours] == [("Apply", fields)]:
-        return None
-    entry = {**ours[0], "operation": "Apply", "fieldsV1": fields}
-    return [each for each in entries if each not in ours] + [entry]
-
-
-def _merged(first: Object, second: Object) -> Object:
-    return {**first, **{name: _merged(first.get(name, {}), value) for name, value in second.items()}}

@@ -1,4 +1,4 @@
-"""The kinds of objects that the operator deals with: where they are in the API and whether every cluster has them."""
+"""The APIs that the operator uses: group, version, plural name, and whether every cluster has them."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from face_comparison_operator import resource
 
 
 @dataclass(frozen=True, slots=True)
-class Kind:
-    """One kind of object. `optional` ones come with something that not every cluster has."""
+class ApiResource:
+    """One API. `optional` ones come with something that not every cluster has."""
 
     api_version: str
     name: str
@@ -23,22 +23,22 @@ class Kind:
         return "/".join(parts)
 
 
-RESOURCE = Kind(resource.API_VERSION, resource.KIND, resource.PLURAL)
-POD = Kind("v1", "Pod", "pods")
-EVENT = Kind("v1", "Event", "events")
-LEASE = Kind("coordination.k8s.io/v1", "Lease", "leases")
-GATEWAY = Kind("gateway.networking.k8s.io/v1", "Gateway", "gateways", optional=True)
+RESOURCE = ApiResource(resource.API_VERSION, resource.KIND, resource.PLURAL)
+POD = ApiResource("v1", "Pod", "pods")
+EVENT = ApiResource("v1", "Event", "events")
+LEASE = ApiResource("coordination.k8s.io/v1", "Lease", "leases")
+GATEWAY = ApiResource("gateway.networking.k8s.io/v1", "Gateway", "gateways", optional=True)
 
-SERVICE_ACCOUNT = Kind("v1", "ServiceAccount", "serviceaccounts")
-SERVICE = Kind("v1", "Service", "services")
-DEPLOYMENT = Kind("apps/v1", "Deployment", "deployments")
-INGRESS = Kind("networking.k8s.io/v1", "Ingress", "ingresses")
-NETWORK_POLICY = Kind("networking.k8s.io/v1", "NetworkPolicy", "networkpolicies")
-HTTP_ROUTE = Kind("gateway.networking.k8s.io/v1", "HTTPRoute", "httproutes", optional=True)
-AUTOSCALER = Kind("autoscaling/v2", "HorizontalPodAutoscaler", "horizontalpodautoscalers")
-SCALED_OBJECT = Kind("keda.sh/v1alpha1", "ScaledObject", "scaledobjects", optional=True)
-DISRUPTION_BUDGET = Kind("policy/v1", "PodDisruptionBudget", "poddisruptionbudgets")
-SERVICE_MONITOR = Kind("monitoring.coreos.com/v1", "ServiceMonitor", "servicemonitors", optional=True)
+SERVICE_ACCOUNT = ApiResource("v1", "ServiceAccount", "serviceaccounts")
+SERVICE = ApiResource("v1", "Service", "services")
+DEPLOYMENT = ApiResource("apps/v1", "Deployment", "deployments")
+INGRESS = ApiResource("networking.k8s.io/v1", "Ingress", "ingresses")
+NETWORK_POLICY = ApiResource("networking.k8s.io/v1", "NetworkPolicy", "networkpolicies")
+HTTP_ROUTE = ApiResource("gateway.networking.k8s.io/v1", "HTTPRoute", "httproutes", optional=True)
+AUTOSCALER = ApiResource("autoscaling/v2", "HorizontalPodAutoscaler", "horizontalpodautoscalers")
+SCALED_OBJECT = ApiResource("keda.sh/v1alpha1", "ScaledObject", "scaledobjects", optional=True)
+DISRUPTION_BUDGET = ApiResource("policy/v1", "PodDisruptionBudget", "poddisruptionbudgets")
+SERVICE_MONITOR = ApiResource("monitoring.coreos.com/v1", "ServiceMonitor", "servicemonitors", optional=True)
 
 CHILDREN = (
     SERVICE_ACCOUNT,
@@ -52,12 +52,12 @@ CHILDREN = (
     DISRUPTION_BUDGET,
     SERVICE_MONITOR,
 )
-"""What the operator makes for a resource."""
+"""What the operator creates for a resource."""
 
 WATCHED = (RESOURCE, *CHILDREN, POD)
 
 
-def kind_of(body: resource.Object) -> Kind:
+def kind_of(body: resource.Object) -> ApiResource:
     """The kind of a child object by its apiVersion and kind."""
     return _BY_NAME[body["apiVersion"], body["kind"]]
 

@@ -1,7 +1,7 @@
-"""What the watches have seen, as small as it can be kept: one object is a few hundred bytes of JSON, not a tree.
+"""Object cache (informer store): what the watches have delivered, each object as a few hundred bytes of JSON.
 
-A thousand resources with all that belongs to them are some ten thousand objects; as dictionaries they would take ten
-times the memory. Fields that nothing here reads are dropped before an object is kept.
+A thousand resources with their children are some ten thousand objects; as dictionaries they would take ten times the
+memory. Fields that nothing here reads are dropped before an object is kept.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from face_comparison_operator.api_resources import POD, RESOURCE, Kind
+from face_comparison_operator.api_resources import POD, RESOURCE, ApiResource
 from face_comparison_operator.resource import INSTANCE_LABEL, Object, child_name
 
 Key = tuple[str, str]
@@ -19,19 +19,19 @@ Key = tuple[str, str]
 
 _METADATA = (
     *("name", "namespace", "uid", "resourceVersion", "generation", "labels", "annotations"),
-    *("ownerReferences", "deletionTimestamp", "creationTimestamp"),
+    *("ownerReferences", "deletionTimestamp", "creationTimestamp", "finalizers"),
 )
 _decoder = msgspec.json.Decoder(dict[str, Any])
 
 
-class Store:
+class ObjectCache:
     """Objects by kind, namespace and name; the newest version of each wins, in whatever order they come."""
 
     def __init__(self) -> None:
-        self._objects: dict[Key, dict[tuple[Kind, str], tuple[int, bytes]]] = {}
-        self._gone: dict[tuple[Kind, str, str], int] = {}
+        self._objects: dict[Key, dict[tuple[ApiResource, str], tuple[int, bytes]]] = {}
+        self._gone: dict[tuple[ApiResource, str, str], int] = {}
 
-    def put(self, kind: Kind, body: Object) -> Key | None:
+    def put(self, kind: ApiResource, body: Object) -> Key | None:
         """Keep `body`; the key that it concerns, or None when it is of no resource or not newer than what is kept."""
         key, name = key_of(kind, body), body["metadata"]["name"]
         version = int(body["metadata"]["resourceVersion"])
@@ -40,10 +40,10 @@ class Store:
         kept = self._objects.setdefault(key, {})
         if (kind, name) in kept and version <= kept[kind, name][0]:
             return None
-        kept[kind, name] = (version, msgspec.json.encode(_essence(kind, body)))
+        kept[kind, name] = (version, msgspec.json.encode(strip_unused_fields(kind, body)))
         return key
 
-    def remove(self, kind: Kind, body: Object) -> Key | None:
+    def remove(self, kind: ApiResource, body: Object) -> Key | None:
         """Forget an object that was deleted; the key that it concerned."""
         key, name = key_of(kind, body), body["metadata"]["name"]
         if key is None:
@@ -57,8 +57,8 @@ class Store:
             self._objects.pop(key, None)
         return key
 
-    def unseen(
-        self, kind: Kind, namespace: str | None, seen: set[tuple[str, str]], version: int
+    def stale(
+        self, kind: ApiResource, namespace: str | None, seen: set[tuple[str, str]], version: int
     ) -> list[tuple[Key, str]]:
         """After a list of this version: what is not in `seen` (namespace, name), and so is gone, as key and name.
 
@@ -72,25 +72,25 @@ class Store:
             if each == kind and (key[0], name) not in seen and kept_version <= version
         ]
 
-    def keep_only(self, kind: Kind, namespace: str | None, seen: set[tuple[str, str]], version: int) -> list[Key]:
-        """Forget what is `unseen`; the keys that this concerned."""
-        unseen = self.unseen(kind, namespace, seen, version)
-        for key, name in unseen:
+    def replace(self, kind: ApiResource, namespace: str | None, seen: set[tuple[str, str]], version: int) -> list[Key]:
+        """Forget what is `stale`; the keys that this concerned."""
+        stale = self.stale(kind, namespace, seen, version)
+        for key, name in stale:
             del self._objects[key][kind, name]
             if not self._objects[key]:
                 del self._objects[key]
-        return [key for key, _ in unseen]
+        return [key for key, _ in stale]
 
-    def forget_deletions(self) -> None:
+    def expire_tombstones(self) -> None:
         """Drop the memory of deletions, which only has to outlast answers that are under way."""
         self._gone.clear()
 
-    def get(self, kind: Kind, key: Key, name: str) -> Object | None:
+    def get(self, kind: ApiResource, key: Key, name: str) -> Object | None:
         """One object, or None."""
         kept = self._objects.get(key, {}).get((kind, name))
         return _decoder.decode(kept[1]) if kept else None
 
-    def all(self, kind: Kind, key: Key) -> list[Object]:
+    def all(self, kind: ApiResource, key: Key) -> list[Object]:
         """Every object of `kind` that concerns `key`."""
         kept = self._objects.get(key, {})
         return [_decoder.decode(entry[1]) for (each, _), entry in kept.items() if each == kind]
@@ -108,7 +108,7 @@ class Store:
                 yield key, body
 
 
-def key_of(kind: Kind, body: Object) -> Key | None:
+def key_of(kind: ApiResource, body: Object) -> Key | None:
     """What an object concerns: a child has the key's own name, whatever its labels say; a pod says it by its label."""
     metadata = body["metadata"]
     if kind == POD:
@@ -117,7 +117,7 @@ def key_of(kind: Kind, body: Object) -> Key | None:
     return metadata["namespace"], child_name(metadata["name"])
 
 
-def _essence(kind: Kind, body: Object) -> Object:
+def strip_unused_fields(kind: ApiResource, body: Object) -> Object:
     metadata = {name: body["metadata"][name] for name in _METADATA if name in body["metadata"]}
     if kind == RESOURCE:
         metadata.pop("annotations", None)

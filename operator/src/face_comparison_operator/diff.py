@@ -1,7 +1,8 @@
-"""Whether a live object still is what it should be: the first difference in words, or none.
+"""Drift of a live object from its desired state: the first difference as text, or none.
 
 The API server adds defaults and other programs add fields of their own, so a live object is right when it holds
-everything that is desired. Fields that are desired no longer are noticed by the digest that each child carries.
+everything that is desired; except in mappings where one more entry changes the meaning of all, as in selectors. Fields
+that are no longer desired are noticed by the digest that each child carries.
 """
 
 from __future__ import annotations
@@ -23,10 +24,15 @@ _FACTORS = {
 _IDENTITIES = ("name", "mountPath", "type", "containerPort", "topologyKey")
 # What holds amounts that the API server writes in its own way: 1000m comes back as 1.
 _AMOUNTS = ("limits", "requests", "sizeLimit")
+# Mappings that are right only when they have no other entry.
+_EXACT = (
+    *("selector", "podSelector", "labelSelector", "namespaceSelector", "matchLabels", "nodeSelector"),
+    *("scaleTargetRef", "target"),
+)
 
 
-def stamped(desired: Object) -> Object:
-    """`desired` with the digest of itself as an annotation."""
+def with_desired_digest(desired: Object) -> Object:
+    """Returns `desired` with its own digest as an annotation."""
     canonical = msgspec.json.encode(desired, order="deterministic")
     metadata = desired["metadata"]
     annotations = {**metadata.get("annotations", {}), DIGEST_ANNOTATION: hashlib.sha256(canonical).hexdigest()[:16]}
@@ -34,7 +40,7 @@ def stamped(desired: Object) -> Object:
 
 
 def difference(desired: Any, live: Any, where: str = "", amount: bool = False) -> str | None:
-    """The first place where `live` lacks or contradicts what is `desired`, in words; None when there is none."""
+    """Returns the first place where `live` lacks or contradicts what is `desired`, as text; None: there is none."""
     if isinstance(desired, dict):
         if not isinstance(live, dict):
             # Empty mappings are left out by the API server.
@@ -43,7 +49,8 @@ def difference(desired: Any, live: Any, where: str = "", amount: bool = False) -
             found = difference(value, live.get(name), f"{where}.{name}".strip("."), amount or name in _AMOUNTS)
             if found:
                 return found
-        return None
+        extra = live.keys() - desired.keys() if where.rpartition(".")[2] in _EXACT else ()
+        return f"{where} has {_short(sorted(extra))} in addition" if extra else None
     if isinstance(desired, list):
         return _list_difference(desired, live or [], where, amount)
     if desired == live or (live is None and desired in ("", False)) or (amount and _same_amount(desired, live)):

@@ -1,7 +1,7 @@
-"""The closed set of failures of the operator.
+"""The closed set of errors of the operator.
 
-Standard library only, and nothing of HTTP clients: `api_client.py` holds the one table from the API server's answers to
-these, `manager.py` the one from these to what happens next (retry soon, retry later, tell the user).
+Standard library only, and nothing of HTTP clients: `api_client.py` maps the API server's responses to these,
+`manager.py` maps these to log levels.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from typing import ClassVar
 
 
 class OperatorError(Exception):
-    """Base of all failures. `code` names the kind in logs and metrics."""
+    """Base of all errors. `code` names the kind in logs and metrics."""
 
     code: ClassVar[str] = "internal"
 
@@ -20,49 +20,49 @@ class OperatorError(Exception):
 
 
 class InvalidSettings(OperatorError):
-    """An option of the operator itself that cannot be; stops the start."""
+    """An invalid option of the operator itself; stops the start."""
 
     code = "invalid_settings"
 
 
 class InvalidSpec(OperatorError):
-    """A resource whose spec cannot be read, because the schema in the cluster is not the operator's."""
+    """A resource whose spec cannot be parsed, because the schema in the cluster is not the operator's."""
 
     code = "invalid_spec"
 
 
 class ClusterError(OperatorError):
-    """A request that the API server did not fulfil."""
+    """A request that the API server did not fulfill."""
 
     code = "cluster_error"
 
 
 class ClusterUnavailable(ClusterError):
-    """No answer, or one that says to try again: connection, time limit, 429, 5xx, credentials that ran out."""
+    """No response, or one that says to retry: connection, time limit, 429, 5xx, expired credentials."""
 
     code = "cluster_unavailable"
 
 
 class Conflict(ClusterError):
-    """The object is not the one that was looked at: changed, replaced, or made by someone in between."""
+    """The object is not the one that was read: changed, replaced, or created by someone in between."""
 
     code = "conflict"
 
 
 class NotFound(ClusterError):
-    """The object is not there."""
+    """The object does not exist."""
 
     code = "not_found"
 
 
-class ApiMissing(ClusterError):
-    """The cluster does not know this kind of object."""
+class ApiNotInstalled(ClusterError):
+    """The cluster does not have this API."""
 
-    code = "api_missing"
+    code = "api_not_installed"
 
 
 class Forbidden(ClusterError):
-    """The operator lacks the right, or an admission rule or quota says no."""
+    """The operator lacks the permission, or an admission rule or quota denies the request."""
 
     code = "forbidden"
 

@@ -1,4 +1,4 @@
-"""The events that a resource gets: one for each change of `Ready`, so that they tell its story and nothing else."""
+"""The events of a resource: one per transition of `Ready`."""
 
 from __future__ import annotations
 
@@ -11,9 +11,10 @@ _CALM = (status.DEPLOYED, status.DEPLOYING, status.SCALED_TO_ZERO)
 
 
 def announcement(resource: FaceComparison, result: Object, now: datetime) -> Object | None:
-    """The event about going from the status of `resource` to `result`; None when `Ready` says the same as before.
+    """Builds the event about the transition from the status of `resource` to `result`.
 
-    That a new resource is being deployed is no news.
+    Returns:
+        The event; None when status and reason of `Ready` are as before, or a new resource is being deployed.
     """
     ready, before = ready_of(result), ready_of(resource.status)
     said = (before.get("status", "False"), before.get("reason", status.DEPLOYING))
@@ -43,5 +44,5 @@ def announcement(resource: FaceComparison, result: Object, now: datetime) -> Obj
 
 
 def ready_of(value: Object) -> Object:
-    """The condition `Ready` of a status; empty when it has none."""
+    """Returns the condition `Ready` of a status; empty when it has none."""
     return next((each for each in value.get("conditions", []) if each["type"] == "Ready"), {})

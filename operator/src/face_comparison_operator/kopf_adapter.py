@@ -1,8 +1,8 @@
-"""The one module that knows kopf, which logs in, finds the kinds that there are, follows them, begins and ends work.
+"""The only importer of kopf: it logs in, discovers, lists and watches the APIs, and starts and stops the manager.
 
-The handlers only note what has changed. kopf never tries a handler of an event again, nor does it need to: what follows
-from a change is decided by looks at the whole resource (`reconcile.py`), which are repeated until they succeed. So kopf
-has nothing to remember on an object: no annotation, no finalizer, no event of its own, not a single write.
+The handlers only pass on what has changed. kopf never retries an event handler, nor does it need to: reconciles of the
+whole resource (`reconcile.py`) are retried until they succeed. So kopf has nothing to remember on an object: no
+annotation, no finalizer, no event of its own, not a single write.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from typing import Any
 import kopf
 
 from face_comparison_operator.api_client import CONNECT_SECONDS, Access
-from face_comparison_operator.api_resources import RESOURCE, WATCHED, Kind
+from face_comparison_operator.api_resources import RESOURCE, WATCHED, ApiResource
 from face_comparison_operator.errors import InvalidSettings
 from face_comparison_operator.manager import Operator
 from face_comparison_operator.resource import MANAGED_BY
@@ -40,6 +40,17 @@ CHUNK = 50
 log = logging.getLogger(__name__)
 
 
+class _OptionalApisFilter(logging.Filter):
+    """Drops kopf's warning at each change of any CRD that optional APIs are not there: the status reports those."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        message = record.getMessage()
+        return not message.startswith("Unresolved resources cannot be served") or RESOURCE.plural in message
+
+
+_OPTIONAL_APIS = _OptionalApisFilter()
+
+
 async def serve(settings: Settings) -> None:
     """Run the operator until SIGTERM or SIGINT."""
     while await _serve(settings):
@@ -49,6 +60,8 @@ async def serve(settings: Settings) -> None:
 async def _serve(settings: Settings) -> bool:
     """Run once; whether it is to be begun anew."""
     framework = _framework(settings)
+    for name in ("kopf._core.reactor.observation", "kopf._core.reactor.orchestration"):
+        logging.getLogger(name).addFilter(_OPTIONAL_APIS)
     operator = Operator(settings, _login(framework))
     registry, ended = kopf.OperatorRegistry(), asyncio.Event()
     for kind in WATCHED:
@@ -104,24 +117,24 @@ def _log_in(registry: kopf.OperatorRegistry, framework: kopf.OperatorSettings, o
         operator.cluster.access = access
         return kopf.AiohttpSession(
             server=access.server,
-            aiohttp_session=access.session(0, operator.watches.answered),
+            aiohttp_session=access.session(0, operator.watches.on_response),
             default_namespace=access.namespace,
             expiration=datetime.now(UTC) + timedelta(seconds=LOGIN_SECONDS),
         )
 
 
-def _follow(registry: kopf.OperatorRegistry, kind: Kind, operator: Operator) -> None:
+def _follow(registry: kopf.OperatorRegistry, kind: ApiResource, operator: Operator) -> None:
     @kopf.on.event(*_names(kind), registry=registry)
     async def notice(event: Any, **_: Any) -> None:
-        operator.notice(kind, event["object"], gone=event["type"] == "DELETED")
+        operator.on_watch_event(kind, event["object"], gone=event["type"] == "DELETED")
 
 
-def _names(kind: Kind) -> tuple[str, str, str]:
+def _names(kind: ApiResource) -> tuple[str, str, str]:
     group, _, version = kind.api_version.rpartition("/")
     return group, version, kind.plural
 
 
-class _NoMemory(kopf.DiffBaseStorage):
+class NullDiffBaseStorage(kopf.DiffBaseStorage):
     """kopf compares each object with how it saw it last, for handlers of a kind that is not used here."""
 
     def build(self, **_: Any) -> Any:
@@ -139,7 +152,7 @@ def _framework(settings: Settings) -> kopf.OperatorSettings:
     found = kopf.OperatorSettings()
     found.process.ultimate_exiting_timeout = EXIT_SECONDS
     found.posting.enabled = False
-    found.persistence.diffbase_storage = _NoMemory()
+    found.persistence.diffbase_storage = NullDiffBaseStorage()
     found.persistence.progress_storage = kopf.StatusProgressStorage()
     found.queueing.idle_timeout = IDLE_SECONDS
     found.networking.error_backoffs = itertools.repeat(RETRY_SECONDS)

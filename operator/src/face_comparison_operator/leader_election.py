@@ -1,8 +1,8 @@
-"""Leader election by a Lease: of several operators one works, the others stand by with everything already in memory.
+"""Leader election by a Lease: one replica is leader, the others stand by with synced caches.
 
-The holder renews the Lease; who finds it not renewed for its whole duration takes it over. Time is measured by each
-operator's own clock from when it saw the Lease change, so clocks need not agree. A holder that cannot renew stops
-working before another may begin.
+The holder renews the Lease; a replica that finds it not renewed for its whole duration takes it over. Time is measured
+by each replica's own clock from when it saw the Lease change, so clocks need not agree. A leader that cannot renew
+steps down before another may take over.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ RETRY_SECONDS = 1.5
 log = logging.getLogger(__name__)
 
 
-class Lease:
-    """Who works. `identity` differs for every process; `changed` is told of each gain (True) and loss (False)."""
+class LeaderElector:
+    """Takes part in the election. `identity` is unique per process; `changed` is called at each gain and loss."""
 
     def __init__(
         self, cluster: Cluster, namespace: str, name: str, identity: str, changed: Callable[[bool], None]
@@ -40,7 +40,7 @@ class Lease:
         self.held = False
 
     async def run(self) -> None:
-        """Take part in the election until cancelled; then give the Lease back, so that the next need not wait."""
+        """Takes part until cancelled; then releases the Lease, so that the next leader need not wait."""
         try:
             while True:
                 began = time.monotonic()
@@ -48,7 +48,7 @@ class Lease:
                     async with asyncio.timeout(GIVE_UP_SECONDS - RENEW_SECONDS):
                         await self._step()
                 except (ClusterError, TimeoutError) as error:
-                    log.warning("the Lease cannot be renewed or taken: %s", error or "no answer in time")
+                    log.warning("failed to renew or acquire the Lease: %s", error or "no answer in time")
                 if self.held and time.monotonic() - self._renewed_at > GIVE_UP_SECONDS - RETRY_SECONDS:
                     self._set(False)
                 fresh = self.held and self._renewed_at >= began
@@ -56,7 +56,7 @@ class Lease:
         finally:
             if self.held:
                 self._set(False)
-                await self._give_back()
+                await self._release()
 
     async def _step(self) -> None:
         began = time.monotonic()
@@ -69,7 +69,7 @@ class Lease:
             try:
                 written = await self._cluster.replace(LEASE, self._lease(live))
             except (Conflict, NotFound):
-                # Somebody else wrote it, or deleted it: look again, as anybody would.
+                # Somebody else wrote it, or deleted it: read it again, as any candidate would.
                 self._seen = None
                 self._set(False)
                 return
@@ -77,15 +77,16 @@ class Lease:
         self._set(True)
 
     def _may_take(self, live: Object) -> bool:
-        holder = live["spec"].get("holderIdentity")
+        spec = live.get("spec") or {}  # empty in a Lease that comes with the installation
+        holder = spec.get("holderIdentity")
         if self._seen is None or live["metadata"]["resourceVersion"] != self._seen["metadata"]["resourceVersion"]:
             self._seen, self._seen_at = live, time.monotonic()
-        expired = time.monotonic() - self._seen_at > live["spec"].get("leaseDurationSeconds", DURATION_SECONDS)
+        expired = time.monotonic() - self._seen_at > spec.get("leaseDurationSeconds", DURATION_SECONDS)
         return not holder or holder == self._identity or expired
 
     def _lease(self, live: Object | None) -> Object:
         now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
-        before = live["spec"] if live else {}
+        before = (live.get("spec") or {}) if live else {}
         ours = before.get("holderIdentity") == self._identity
         changes = before.get("leaseTransitions", 0)
         spec = {
@@ -99,18 +100,18 @@ class Lease:
         metadata = live["metadata"] if live else {"name": self._name, "namespace": self._namespace}
         return {"apiVersion": LEASE.api_version, "kind": LEASE.name, "metadata": metadata, "spec": spec}
 
-    async def _give_back(self) -> None:
+    async def _release(self) -> None:
         try:
             async with asyncio.timeout(RETRY_SECONDS):
-                while not await self._freed():
+                while not await self._is_released():
                     pass
         except (ClusterError, TimeoutError) as error:
-            log.warning("the Lease could not be given back, it runs out by itself: %s", error or "no answer in time")
+            log.warning("failed to release the Lease; it will expire: %s", error or "no answer in time")
 
-    async def _freed(self) -> bool:
+    async def _is_released(self) -> bool:
         """Whether the Lease is no longer ours; False where it was written meanwhile, as by a renewal cut short."""
         live = await self._cluster.read(LEASE, self._namespace, self._name)
-        if live is None or live["spec"].get("holderIdentity") != self._identity:
+        if live is None or (live.get("spec") or {}).get("holderIdentity") != self._identity:
             return True
         free = self._lease(live)
         free["spec"]["holderIdentity"] = ""
@@ -123,5 +124,5 @@ class Lease:
     def _set(self, held: bool) -> None:
         if held != self.held:
             self.held = held
-            log.info("this operator %s", "works now" if held else "stands by now")
+            log.info("became leader" if held else "lost leadership")
             self._changed(held)

@@ -1,6 +1,6 @@
-"""The composition root: what is noticed fills the store and the queue, workers empty it, the Lease says who works.
+"""Manager: watch events fill the cache and the work queue; workers reconcile while this replica is leader.
 
-Here is also the one table from errors to what happens next.
+Here is also the one table from errors to log levels.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ from contextlib import AsyncExitStack
 from datetime import UTC, datetime
 
 from face_comparison_operator.api_client import Access, Cluster
-from face_comparison_operator.api_resources import Kind
-from face_comparison_operator.cache import Key, Store
+from face_comparison_operator.api_resources import ApiResource
+from face_comparison_operator.cache import Key, ObjectCache
 from face_comparison_operator.errors import (
-    ApiMissing,
+    ApiNotInstalled,
     ClusterError,
     ClusterUnavailable,
     Conflict,
@@ -30,30 +30,30 @@ from face_comparison_operator.errors import (
     Rejected,
 )
 from face_comparison_operator.health import Endpoints
-from face_comparison_operator.leader_election import Lease
+from face_comparison_operator.leader_election import LeaderElector
 from face_comparison_operator.metrics import Metrics
 from face_comparison_operator.probe import Prober
 from face_comparison_operator.reconcile import Reconciler
 from face_comparison_operator.resource import Object
 from face_comparison_operator.settings import Settings
-from face_comparison_operator.watch_monitor import Watches
-from face_comparison_operator.workqueue import Queue
+from face_comparison_operator.watch_monitor import WatchMonitor
+from face_comparison_operator.workqueue import WorkQueue
 
-# Looks at different resources at once. With more, each would take longer, and be repeated for every change that comes
-# meanwhile: of 128 a burst of 100 resources took twice the processor time, and half of them had their children later.
+# Concurrent reconciles. With more, each takes longer and is repeated for every change that comes meanwhile: with 128, a
+# burst of 100 resources took twice the processor time, and half of them had their children later.
 WORKERS = 16
-FORGET_DELETIONS_SECONDS = 300.0
+TOMBSTONE_SECONDS = 300.0
 
-# What a failed look at a resource leads to: all are tried again, later each time; what is to be expected is logged low.
+# Log levels of failed reconciles: all are requeued with backoff; what is to be expected is logged low.
 LOGGED: Mapping[type[OperatorError], int] = {
     OperatorError: logging.ERROR,
     InvalidSettings: logging.ERROR,
     InvalidSpec: logging.ERROR,
     ClusterError: logging.ERROR,
     ClusterUnavailable: logging.WARNING,
-    Conflict: logging.DEBUG,  # the store is a moment behind; the watch brings what is missing
+    Conflict: logging.DEBUG,  # the cache is a moment behind; the watch brings what is missing
     NotFound: logging.DEBUG,  # deleted in between
-    ApiMissing: logging.WARNING,
+    ApiNotInstalled: logging.WARNING,
     Forbidden: logging.WARNING,
     Rejected: logging.WARNING,
 }
@@ -62,16 +62,16 @@ log = logging.getLogger(__name__)
 
 
 class Operator:
-    """One operator process, apart from the framework that feeds it."""
+    """One operator process, apart from the framework that feeds it events."""
 
     def __init__(self, settings: Settings, access: Access) -> None:
         self._settings = settings
         self._metrics = Metrics()
-        self._store = Store()
-        self._queue: Queue[Key] = Queue(time.monotonic)
-        self._working = asyncio.Event()
+        self._store = ObjectCache()
+        self._queue: WorkQueue[Key] = WorkQueue(time.monotonic)
+        self._is_leader = asyncio.Event()
         self.cluster = Cluster(access, self._metrics.request)
-        self.watches = Watches(
+        self.watches = WatchMonitor(
             self.cluster,
             self._store,
             self._queue.add,
@@ -80,19 +80,22 @@ class Operator:
             clock=time.monotonic,
         )
 
-    def notice(self, kind: Kind, body: Object, *, gone: bool) -> None:
-        """An object was made, changed or (`gone`) deleted."""
+    def on_watch_event(self, kind: ApiResource, body: Object, *, gone: bool) -> None:
+        """Handles a watch event: an object was created, changed or (`gone`) deleted."""
         key = self._store.remove(kind, body) if gone else self._store.put(kind, body)
         if key is not None:
             self._queue.add(key)
 
     async def work(self) -> None:
-        """Work until cancelled; ends by itself when the framework has to be started anew."""
+        """Runs until cancelled; returns by itself when the framework has to be restarted."""
         async with AsyncExitStack() as stack:
             cluster = await stack.enter_async_context(self.cluster)
             prober = await stack.enter_async_context(Prober(in_cluster=cluster.access.in_cluster))
             endpoints = Endpoints(
-                self._metrics.registry, live=self.watches.dead, ready=self.watches.unready, refresh=self._refresh
+                self._metrics.registry,
+                live=self.watches.liveness_error,
+                ready=self.watches.readiness_error,
+                refresh=self._refresh,
             )
             ports = await endpoints.start(self._settings.metrics_port, self._settings.health_port)
             stack.push_async_callback(endpoints.stop)
@@ -101,53 +104,58 @@ class Operator:
                 cluster,
                 self._store,
                 self._settings,
-                ask=prober.ask,
-                again=self._queue.add,
-                listener=self._metrics,
+                probe=prober.probe,
+                requeue=self._queue.add,
+                metrics=self._metrics,
                 now=lambda: datetime.now(UTC),
                 clock=time.monotonic,
             )
             async with asyncio.TaskGroup() as tasks:
-                others = [tasks.create_task(each) for each in (self._lead(), self._work(reconciler), self._tidy())]
+                others = [
+                    tasks.create_task(each)
+                    for each in (self._run_leader_election(), self._work(reconciler), self._expire_tombstones())
+                ]
                 await self.watches.run()
                 for other in others:
                     other.cancel()
 
     def _refresh(self) -> None:
         self._metrics.queue_depth.set(len(self._queue))
-        self._metrics.watch_silence.set(self.watches.silence)
+        self._metrics.watch_silence.set(self.watches.seconds_since_response)
 
-    async def _lead(self) -> None:
+    async def _run_leader_election(self) -> None:
         if not self._settings.leader_election:
-            self._changed(True)
+            self._on_leadership_change(True)
             return
         namespace = self._settings.lease_namespace or self.cluster.access.namespace
         identity = f"{socket.gethostname()}_{uuid.uuid4()}"
-        await Lease(self.cluster, namespace, self._settings.lease_name, identity, self._changed).run()
+        await LeaderElector(
+            self.cluster, namespace, self._settings.lease_name, identity, self._on_leadership_change
+        ).run()
 
-    def _changed(self, leading: bool) -> None:
+    def _on_leadership_change(self, leading: bool) -> None:
         self._metrics.leader.set(leading)
         if leading:
-            self._working.set()
+            self._is_leader.set()
         else:
-            self._working.clear()
+            self._is_leader.clear()
 
     async def _work(self, reconciler: Reconciler) -> None:
-        """Keep workers while this operator leads and has seen everything once; stop them at once when it does not."""
+        """Runs workers while this replica is leader and its caches are synced; stops them at once when it is not."""
         await self.watches.synced.wait()
-        log.info("everything is listed")
+        log.info("caches synced")
         while True:
-            await self._working.wait()
-            # Whoever led before may have stopped halfway: look at everything.
+            await self._is_leader.wait()
+            # The previous leader may have stopped halfway: reconcile everything.
             for key, _ in self._store.resources():
                 self._queue.add(key)
             workers = [asyncio.create_task(self._worker(reconciler)) for _ in range(WORKERS)]
             try:
-                while self._working.is_set():
+                while self._is_leader.is_set():
                     await asyncio.sleep(0.2)
                     for worker in workers:
                         if worker.done():
-                            worker.result()  # a mistake in this program: end, and be started anew
+                            worker.result()  # a bug: end, and be restarted
             finally:
                 for worker in workers:
                     worker.cancel()
@@ -155,23 +163,27 @@ class Operator:
 
     async def _worker(self, reconciler: Reconciler) -> None:
         while True:
-            key = await self._queue.take()
+            key = await self._queue.get()
             began = time.monotonic()
             failed = True
             try:
-                later = await reconciler.reconcile(key)
+                result = await reconciler.reconcile(key)
                 failed = False
-                if later is not None:
-                    self._queue.add_after(key, later)
+                if result.requeue_after is not None:
+                    self._queue.add_after(key, result.requeue_after)
                 self._metrics.reconciles.labels("done").inc()
             except OperatorError as error:
                 self._metrics.reconciles.labels(error.code).inc()
-                log.log(LOGGED[type(error)], "%s/%s: %s, trying again", *key, error.message)
+                log.log(LOGGED[type(error)], "reconcile %s/%s failed: %s; requeued with backoff", *key, error.message)
             finally:
-                self._queue.done(key, failed=failed)
+                if failed:
+                    self._queue.add_rate_limited(key)
+                else:
+                    self._queue.forget(key)
+                self._queue.done(key)
                 self._metrics.reconcile_seconds.observe(time.monotonic() - began)
 
-    async def _tidy(self) -> None:
+    async def _expire_tombstones(self) -> None:
         while True:
-            await asyncio.sleep(FORGET_DELETIONS_SECONDS)
-            self._store.forget_deletions()
+            await asyncio.sleep(TOMBSTONE_SECONDS)
+            self._store.expire_tombstones()

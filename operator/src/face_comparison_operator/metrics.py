@@ -15,18 +15,18 @@ Key = tuple[str, str]
 
 
 class Metrics:
-    """What the operator counts. Each process has one; nothing is made at import."""
+    """The operator's metrics. One instance per process; nothing is created at import."""
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
         ProcessCollector(registry=self.registry)
         prefix, registry = "face_comparison_operator", self.registry
         self.reconciles = Counter(
-            f"{prefix}_reconciles_total", "Looks at a resource, by result.", ["result"], registry=registry
+            f"{prefix}_reconciles_total", "Reconciliations by result.", ["result"], registry=registry
         )
         self.reconcile_seconds = Histogram(
             f"{prefix}_reconcile_seconds",
-            "Time of one look at a resource.",
+            "Reconcile duration.",
             registry=registry,
             buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10),
         )
@@ -38,15 +38,15 @@ class Metrics:
         )
         self.deploy_seconds = Histogram(
             f"{prefix}_deploy_seconds",
-            "Time from a change of a spec until its URL answers.",
+            "Time from a spec change until its URL answers.",
             registry=registry,
             buckets=(1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1200),
         )
-        self.queue_depth = Gauge(f"{prefix}_queue_depth", "Resources that wait to be looked at.", registry=registry)
-        self.leader = Gauge(f"{prefix}_leader", "1 while this operator works, 0 while it stands by.", registry=registry)
+        self.queue_depth = Gauge(f"{prefix}_queue_depth", "Work queue depth.", registry=registry)
+        self.leader = Gauge(f"{prefix}_leader", "1 if this replica is the leader.", registry=registry)
         self.watch_silence = Gauge(
             f"{prefix}_watch_silence_seconds",
-            "Time since the API server was last heard of on the quietest watch.",
+            "Seconds since the last response on the stalest watch.",
             registry=registry,
         )
         self._conditions: dict[Key, tuple[tuple[str, str, str], ...]] = {}
@@ -69,7 +69,7 @@ class Metrics:
 
 
 class _Resources(Collector):
-    """Counted when asked for, because a resource moves from one combination to another."""
+    """Computed at each scrape, because a resource moves between label combinations."""
 
     def __init__(self, name: str, conditions: dict[Key, tuple[tuple[str, str, str], ...]]) -> None:
         self._name, self._conditions = name, conditions

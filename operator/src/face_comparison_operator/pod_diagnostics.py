@@ -1,7 +1,8 @@
-"""Why pods do not start, from what the scheduler, the kubelet and the container itself say: one reason, one sentence.
+"""Why pods are not ready, from what the scheduler, the kubelet and the containers report: one reason, one message.
 
-The user never has to look at pods to learn it. What changes by itself while a pod is tried again and again (number of
-restarts, time, the kubelet's alternating words) is left out, so that the same trouble always reads the same.
+The user never has to inspect pods to learn it. What changes by itself while a pod is retried (number of restarts, time,
+the kubelet's alternating messages) is left out, so that the same problem always reads the same. What a container wrote
+is quoted only where it is one of the service's own messages: a log line could hold a Secret.
 """
 
 from __future__ import annotations
@@ -9,8 +10,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
-from face_comparison_operator.resource import CONTAINER, TEMPLATE_ANNOTATION, Object
+from face_comparison_operator.resource import CONTAINER, MODEL_CONTAINER, TEMPLATE_ANNOTATION, Object
 
 IMAGE_PULL_FAILED = "ImagePullFailed"
 SECRET_NOT_FOUND = "SecretNotFound"  # noqa: S105 (a reason)
@@ -24,20 +26,29 @@ CRASH_LOOPING = "CrashLooping"
 EVICTED = "Evicted"
 VOLUME_FAILED = "VolumeFailed"
 CONTAINER_FAILED = "ContainerFailed"
-PODS_REFUSED = "PodsRefused"
+POD_CREATION_FAILED = "PodCreationFailed"
+PROBE_FAILED = "ProbeFailed"
+
+# How long a running container may take to become ready before its failing probes are reported.
+PROBE_GRACE_SECONDS = 10.0
+MESSAGE_LENGTH = 300
 
 _IMAGE_REASONS = ("ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull", "RegistryUnavailable")
 _CONTAINER_REASONS = ("CreateContainerConfigError", "CreateContainerError", "RunContainerError", "PreCreateHookError")
 
-# The service says why it stops with one line `code: message`.
+# The service reports why it stops with one line `code: message`.
 _CODES = {
     "accelerator_unavailable": ACCELERATOR_UNAVAILABLE,
     "invalid_bundle": MODEL_INVALID,
     "model_download_failed": MODEL_DOWNLOAD_FAILED,
     "invalid_settings": SETTINGS_INVALID,
-    "out_of_memory": OUT_OF_MEMORY,  # only a part of the container was killed, so that the kubelet says nothing of it
+    "out_of_memory": OUT_OF_MEMORY,  # one process of the container was killed, which the kubelet does not report
 }
-_LAST_WORDS = re.compile(rf"^\W*({'|'.join(_CODES)}): *(.+)$", re.MULTILINE)
+_TERMINATION_MESSAGE = re.compile(rf"^\W*({'|'.join(_CODES)}): *(.+)$", re.MULTILINE)
+# What the scheduler adds about claims and about preemption, which no user can act on.
+_SCHEDULER_TAIL = re.compile(r",? no new claims to deallocate|\.? preemption:")
+_QUOTED = re.compile(r"(?<=not )('[^']*'|\"[^\"]*\")")
+_USER_INFO = re.compile(r"([a-z][a-z0-9+.-]*://)[^\s/@]+@")
 _MISSING_SECRET = re.compile(
     r'secret "?([^"\s]+)"? not found|references non-existent secret key: (\S+)|find key (\S+) in Secret'
 )
@@ -45,25 +56,26 @@ _MISSING_SECRET = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """What keeps pods from serving: a named reason for programs and a sentence for people."""
+    """What keeps pods from becoming ready. `starting`: what is normal while a service starts."""
 
     reason: str
     message: str
+    starting: bool = False
 
 
 def template_of(pod: Object) -> str | None:
-    """The digest of the pod template that a pod was made from."""
+    """Returns the digest of the pod template that a pod was created from."""
     digest: str | None = pod["metadata"].get("annotations", {}).get(TEMPLATE_ANNOTATION)
     return digest
 
 
 def is_ready(pod: Object) -> bool:
-    """Whether the pod serves."""
+    """Returns whether the pod is ready."""
     return _condition(pod, "Ready").get("status") == "True"
 
 
 def awaits_volumes(pod: Object) -> bool:
-    """Whether the pod has a node but none of its containers was made: only events can tell why, if it lasts."""
+    """Returns whether the pod has a node but no container yet: only events tell why, if it lasts."""
     status = pod.get("status", {})
     states = [each.get("state", {}) for each in _container_statuses(status)]
     waiting = all(
@@ -72,13 +84,33 @@ def awaits_volumes(pod: Object) -> bool:
     return status.get("phase") == "Pending" and _condition(pod, "PodScheduled").get("status") == "True" and waiting
 
 
-def diagnosis(pods: Sequence[Object], events: Sequence[Object] = ()) -> Problem | None:
-    """The most telling problem of `pods`; None when they are fine or simply not there yet.
+def runs_unready(pod: Object) -> bool:
+    """Returns whether a container of the pod runs without being ready: only events tell what its probes met."""
+    statuses = _container_statuses(pod.get("status", {}))
+    return any("running" in (each.get("state") or {}) and not each.get("ready") for each in statuses)
 
-    `events` are warnings about these pods; they are looked at last, because they outlive what they tell of.
+
+def running_since(pod: Object) -> datetime | None:
+    """Returns since when a container of the pod has been running without being ready."""
+    statuses = _container_statuses(pod.get("status", {}))
+    states = [(each.get("state") or {}).get("running") or {} for each in statuses if not each.get("ready")]
+    started = [state["startedAt"] for state in states if state.get("startedAt")]
+    return datetime.fromisoformat(min(started)) if started else None
+
+
+def diagnose(pods: Sequence[Object], events: Sequence[Object] = (), now: datetime | None = None) -> Problem | None:
+    """Finds the most telling problem of `pods`.
+
+    Args:
+        pods: the pods of the present version.
+        events: warnings about these pods; they count last, because they outlive what they report.
+        now: the time, for what is a problem only when it lasts; None: it has lasted.
+
+    Returns:
+        The problem; None when the pods are fine or do not exist yet.
     """
     problems: list[Problem] = []
-    # Pods that the node has put out stay as a record beside those that take their place.
+    # Pods that the node has evicted stay as a record beside those that take their place.
     for pod in sorted(pods, key=_has_failed):
         if not is_ready(pod):
             problems.extend(_container_problems(pod))
@@ -87,42 +119,55 @@ def diagnosis(pods: Sequence[Object], events: Sequence[Object] = ()) -> Problem 
     told = [event for event in events if event.get("involvedObject", {}).get("uid") in stuck]
     for event in sorted(told, key=_last_seen, reverse=True):
         problems.extend(_event_problems(event))
+    for pod in pods:
+        problems.extend(_unready_problems(pod, events, now))
     return problems[0] if problems else None
 
 
-# --- what containers say --------------------------------------------------------------------------------------------
+# --- what containers report ------------------------------------------------------------------------------------------
 
 
 def _container_problems(pod: Object) -> Iterator[Problem]:
     for status in _container_statuses(pod.get("status", {})):
         image, name = status.get("image", ""), status.get("name", "")
+        of = "" if name == CONTAINER else f" of container {name}"
         waiting = status.get("state", {}).get("waiting", {})
         reason, message = waiting.get("reason", ""), waiting.get("message", "")
         if reason in _IMAGE_REASONS:
             detail = message.rpartition("ErrImagePull: ")[2] or reason
-            yield Problem(IMAGE_PULL_FAILED, f"image {image} cannot be pulled: {detail}")
+            yield Problem(IMAGE_PULL_FAILED, f"image {image}{of} cannot be pulled: {detail}")
         elif reason in _CONTAINER_REASONS:
             yield _secret_problem(message) or Problem(CONTAINER_FAILED, f"container {name} cannot start: {message}")
         ended = status.get("state", {}).get("terminated") or status.get("lastState", {}).get("terminated")
         if ended and not status.get("ready") and (ended.get("exitCode") or ended.get("signal")):
-            yield _ended(name, ended)
+            yield _terminated_problem(name, ended)
 
 
-def _ended(name: str, ended: Object) -> Problem:
-    text = ended.get("message", "").strip()
+def _terminated_problem(name: str, ended: Object) -> Problem:
+    text = (ended.get("message") or "").strip()
     if ended.get("reason") == "OOMKilled":
         return Problem(
             OUT_OF_MEMORY, f"container {name} needs more memory than its limit: raise resources.limits.memory"
         )
-    found = _LAST_WORDS.findall(text)
+    own = name in (CONTAINER, MODEL_CONTAINER)
+    found = _TERMINATION_MESSAGE.findall(text) if own else []
     if found:
         code, message = found[-1]
-        return Problem(_CODES[code], message.strip())
-    last = text.splitlines()[-1] if text else ended.get("reason", "no message")
+        return Problem(_CODES[code], _without_values(message.strip()))
     what = f"signal {ended['signal']}" if ended.get("signal") else f"code {ended.get('exitCode')}"
-    if name == CONTAINER:
-        return Problem(CRASH_LOOPING, f"container {name} ends with {what}: {last}")
-    return Problem(MODEL_INVALID, f"the model is not there or not right, container {name} ends with {what}: {last}")
+    if ended.get("reason") in ("StartError", "ContainerCannotRun"):
+        what = f"{what}: {text}"  # the container runtime's message
+    if name == MODEL_CONTAINER:
+        return Problem(MODEL_INVALID, f"the model is missing or invalid: container {name} exits with {what}")
+    return Problem(CRASH_LOOPING, f"container {name} exits with {what}; its log says why: {_LOGS.format(name)}")
+
+
+_LOGS = "kubectl logs --previous --container={} POD"
+
+
+def _without_values(message: str) -> str:
+    """A message of the service without what it quotes: a value may come from a Secret."""
+    return _QUOTED.sub("'…'", _USER_INFO.sub(r"\1…@", message))
 
 
 def _secret_problem(message: str) -> Problem | None:
@@ -135,13 +180,13 @@ def _secret_problem(message: str) -> Problem | None:
     return Problem(SECRET_NOT_FOUND, text)
 
 
-# --- what the scheduler and the kubelet say -------------------------------------------------------------------------
+# --- what the scheduler and the kubelet report -----------------------------------------------------------------------
 
 
 def _pod_problems(pod: Object) -> Iterator[Problem]:
     scheduled = _condition(pod, "PodScheduled")
     if scheduled.get("status") == "False" and scheduled.get("reason") == "Unschedulable":
-        told = scheduled.get("message", "").partition(" preemption:")[0].rstrip(". ")
+        told = _SCHEDULER_TAIL.split(scheduled.get("message") or "")[0].rstrip(",. ")
         yield Problem(UNSCHEDULABLE, f"no node can take the pod: {told}")
     status = pod.get("status", {})
     if _has_failed(pod):
@@ -149,7 +194,37 @@ def _pod_problems(pod: Object) -> Iterator[Problem]:
         if status.get("reason") == EVICTED:
             yield Problem(EVICTED, told)
         else:
-            yield Problem(PODS_REFUSED, f"the node refuses the pod: {status.get('reason', 'no reason')}: {told}")
+            yield Problem(POD_CREATION_FAILED, f"the node rejects the pod: {status.get('reason', 'no reason')}: {told}")
+    gate = _condition(pod, "Ready")
+    if gate.get("status") == "False" and gate.get("reason") == "ReadinessGatesNotReady":
+        yield Problem(PROBE_FAILED, f"containers are ready, but not the pod: {gate.get('message', '')}")
+
+
+def _unready_problems(pod: Object, events: Sequence[Object], now: datetime | None) -> Iterator[Problem]:
+    """Containers that run and are not ready, and what their probes met."""
+    if not runs_unready(pod) or "deletionTimestamp" in pod["metadata"]:
+        return
+    uid = pod["metadata"].get("uid")
+    mine = [event for event in events if event.get("involvedObject", {}).get("uid") == uid]
+    unhealthy = sorted((each for each in mine if each.get("reason") == "Unhealthy"), key=_last_seen, reverse=True)
+    for status in _container_statuses(pod.get("status", {})):
+        name, running = status.get("name", ""), (status.get("state") or {}).get("running")
+        if running is None or status.get("ready"):
+            continue
+        since = running.get("startedAt")
+        if now and since and (now - datetime.fromisoformat(since)).total_seconds() < PROBE_GRACE_SECONDS:
+            continue
+        own = [each for each in unhealthy if f"{{{name}}}" in each.get("involvedObject", {}).get("fieldPath", "")]
+        told = (own or [each for each in unhealthy if not each.get("involvedObject", {}).get("fieldPath")])[:1]
+        if not told and status in (pod["status"].get("initContainerStatuses") or []):
+            continue  # it is at work, as a download is
+        if not told:
+            yield Problem(PROBE_FAILED, f"container {name} runs, but is not ready", starting=name == CONTAINER)
+            continue
+        message = (told[0].get("message") or "").splitlines()[0][:MESSAGE_LENGTH]
+        # The service answers 503 while it loads its models.
+        starting = name == CONTAINER and "statuscode: 503" in message
+        yield Problem(PROBE_FAILED, f"container {name} runs, but is not ready: {message}", starting=starting)
 
 
 def _event_problems(event: Object) -> Iterator[Problem]:
@@ -157,11 +232,11 @@ def _event_problems(event: Object) -> Iterator[Problem]:
     if event.get("reason") in ("FailedMount", "FailedAttachVolume", "FailedMapVolume"):
         yield _secret_problem(message) or Problem(VOLUME_FAILED, f"a volume cannot be mounted: {message}")
     elif event.get("reason") == "FailedCreatePodSandBox":
-        yield Problem(CONTAINER_FAILED, f"the pod cannot be set up on its node: {message}")
+        yield Problem(CONTAINER_FAILED, f"the pod sandbox cannot be created on its node: {message}")
 
 
 def _container_statuses(status: Object) -> list[Object]:
-    return [*status.get("initContainerStatuses", []), *status.get("containerStatuses", [])]
+    return [*(status.get("initContainerStatuses") or []), *(status.get("containerStatuses") or [])]
 
 
 def _condition(pod: Object, kind: str) -> Object:

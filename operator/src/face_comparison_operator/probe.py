@@ -1,38 +1,53 @@
-"""Trying the URL of a resource as a client would, to know whether it really leads to the service.
+"""Probes the URL of a resource as a client would, to know whether it leads to this resource's own pods.
 
-Only addresses that a route's controller published are asked, and inside a cluster the Service; never a name that a
-user wrote. The request is for the short description that the service gives of its endpoint.
+Only addresses that a route's controller published are contacted, and inside a cluster the Service; never a host name
+that a user wrote. A response proves something about the resource only by its identity header. What stops the operator
+alone (a login, an allow-list, a client certificate) proves nothing: callers have what the operator lacks.
 """
 
 from __future__ import annotations
 
+import asyncio
+import hashlib
 import ssl
+import time
+from collections.abc import Mapping
 from dataclasses import replace
+from http import HTTPStatus
 from typing import Any
+from urllib.parse import urlsplit
 
 import aiohttp
 import msgspec
 
-from face_comparison_operator.resource import SERVICE_PORT, Object
+from face_comparison_operator.resource import IDENTITY_HEADER, SERVICE_PORT, Object
 from face_comparison_operator.routing import RouteState, Target
-from face_comparison_operator.status import Answer
+from face_comparison_operator.status import CollectionsState, Expectation, ProbeResult
 
 CONNECT_SECONDS, TOTAL_SECONDS = 1.5, 4.0
 BODY_BYTES = 1024 * 1024
-# What the service itself answers who may not use it: the request has arrived.
-_ARRIVED = (401, 403)
+MAX_REDIRECTS = 3
+# How long the verdict on a certificate is kept: it can expire, but not be exchanged unnoticed.
+CERTIFICATE_SECONDS = 600.0
+
+# Responses of a controller or of something before it, about who asks and not about where the URL leads.
+_STOPPED = {401, 403, 407, 429, 451, 495, 496, 511}
+# Our own responses that show that the request has reached the right pods, but not the model's version.
+_REACHED = {401, 403, 429, 503}
+_UNVERIFIABLE_TLS = ("CERTIFICATE_REQUIRED", "HANDSHAKE_FAILURE", "UNKNOWN_CA", "BAD_CERTIFICATE", "ACCESS_DENIED")
 
 
 class Prober:
-    """Asks URLs. `in_cluster` says that Services can be reached from here."""
+    """Requests URLs. `in_cluster` says that Services can be reached from here."""
 
     def __init__(self, *, in_cluster: bool) -> None:
         self._in_cluster = in_cluster
         self._session: aiohttp.ClientSession | None = None
+        self._certificates: dict[tuple[str, str], tuple[float, str | None]] = {}
 
     async def __aenter__(self) -> Prober:
         timeout = aiohttp.ClientTimeout(total=TOTAL_SECONDS, sock_connect=CONNECT_SECONDS)
-        # Whether the certificate is right for its name is between clients and the ingress controller.
+        # Certificates are checked apart (`_certificate_problem`): a wrong one must not hide where the URL leads.
         connector = aiohttp.TCPConnector(ssl=_any_certificate(), force_close=True, limit=32)
         self._session = aiohttp.ClientSession(timeout=timeout, connector=connector)
         return self
@@ -41,60 +56,202 @@ class Prober:
         if self._session:
             await self._session.close()
 
-    async def ask(self, route: RouteState, service: Object | None) -> Answer:
-        """What the URL of `route` answers; what the Service says of its model when the URL is out of reach."""
+    async def probe(self, route: RouteState, service: Object | None, expected: Expectation) -> ProbeResult:
+        """Requests the URL of `route`; where that proves nothing, the Service tells at least the model's version.
+
+        Args:
+            route: the route, with the address to contact.
+            service: the live Service, a way to the pods from inside the cluster.
+            expected: what a response of this resource's own pods is like.
+        """
         if route.target is None:
-            return Answer("unreachable", "no address is published")
-        answer = await self._look(route.target)
-        address = (service or {}).get("spec", {}).get("clusterIP")
-        if answer.verdict != "unreachable" or not self._in_cluster or not address or address == "None":
-            return answer
-        inside = await self._look(Target(address, SERVICE_PORT, False, address, route.target.path))
-        return Answer("unreachable", answer.detail, inside.version)
+            result = ProbeResult("unverifiable", "no address is published")
+        elif (address := route.target.address) == _cluster_ip(service) and not self._in_cluster:
+            result = ProbeResult("unverifiable", f"{address} is an address inside the cluster")
+        else:
+            result = await self._probe(route.target, expected)
+        inside = self._inside(route, service)
+        if inside is None:
+            return result
+        if result.outcome == "unverifiable":
+            found = await self._probe(inside, replace(expected, shared=False))
+            result = replace(result, version=found.version if found.outcome == "ok" else None)
+        if expected.collections:
+            result = replace(result, collections=await self._collections(inside, expected))
+        return result
 
-    async def _look(self, target: Target) -> Answer:
-        answer = await self._get(target)
-        if answer.verdict != "answers" or answer.version:
-            return answer
-        # With API keys the description is for holders of one; the API's own document is for everybody and has it, too.
+    def _inside(self, route: RouteState, service: Object | None) -> Target | None:
+        address = _cluster_ip(service)
+        if not self._in_cluster or not address or route.target is None:
+            return None
+        return Target(address, SERVICE_PORT, False, address, route.target.path)
+
+    async def _probe(self, target: Target, expected: Expectation) -> ProbeResult:
+        result = await self._get(target, expected)
+        if result.outcome != "ok":
+            return result
+        if target.tls and (problem := await self._certificate_problem(target)):
+            result = replace(result, certificate=problem)
+        if result.version:
+            return result
+        # With API keys the description needs one; the OpenAPI document is public and has the version, too.
         document = f"{target.path.rpartition('/')[0]}/openapi.json"
-        return Answer("answers", version=(await self._get(replace(target, path=document))).version)
+        found = await self._get(replace(target, path=document), replace(expected, authenticated=False))
+        return replace(result, version=found.version)
 
-    async def _get(self, target: Target) -> Answer:
+    async def _get(self, target: Target, expected: Expectation) -> ProbeResult:
+        for _ in range(MAX_REDIRECTS + 1):
+            try:
+                status, headers, body = await self._request(target)
+            except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:  # ValueError: no valid name
+                detail = str(error) or type(error).__name__
+                if any(each in detail for each in _UNVERIFIABLE_TLS):
+                    detail = f"the TLS handshake fails without a client certificate ({detail})"
+                return ProbeResult("unverifiable", detail)
+            if IDENTITY_HEADER in headers or not 300 <= status < 400:
+                return classify_response(status, headers, body, expected)
+            followed = _redirected(target, headers.get("Location", ""))
+            if isinstance(followed, ProbeResult):
+                return followed
+            target = followed
+        return ProbeResult("unexpected", f"it redirects more than {MAX_REDIRECTS} times")
+
+    async def _request(self, target: Target) -> tuple[int, Mapping[str, str], bytes]:
         if self._session is None:
             raise RuntimeError("use the Prober as a context manager")
         address = f"[{target.address}]" if ":" in target.address else target.address
         url = f"{'https' if target.tls else 'http'}://{address}:{target.port}{target.path}"
         extra: dict[str, Any] = {"server_hostname": target.host} if target.tls else {}
+        request = self._session.get(url, headers={"Host": target.host}, allow_redirects=False, **extra)
+        async with request as response:
+            return response.status, response.headers, await _body(response)
+
+    async def _collections(self, inside: Target, expected: Expectation) -> CollectionsState | None:
+        """What a pod says of its store; None when no pod of this resource answers."""
         try:
-            request = self._session.get(url, headers={"Host": target.host}, allow_redirects=False, **extra)
-            async with request as response:
-                return judged(response.status, await _body(response))
-        except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:  # ValueError: a name that is none
-            return Answer("unreachable", str(error) or type(error).__name__)
+            _, headers, body = await self._request(replace(inside, path="/readyz?verbose"))
+            content = msgspec.json.decode(body)
+        except (aiohttp.ClientError, TimeoutError, OSError, ValueError, msgspec.DecodeError):
+            return None
+        if headers.get(IDENTITY_HEADER) != expected.identity or not isinstance(content, dict):
+            return None
+        return collections_state(content)
+
+    async def _certificate_problem(self, target: Target) -> str | None:
+        """Why a client would refuse the certificate, whatever authorities it trusts; None when it would not."""
+        try:
+            leaf = await _peer_certificate(target)
+            key = (target.host, hashlib.sha256(leaf).hexdigest())
+            kept = self._certificates.get(key)
+            if kept is None or time.monotonic() > kept[0] + CERTIFICATE_SECONDS:
+                self._certificates = {each: value for each, value in self._certificates.items() if each[0] != key[0]}
+                kept = self._certificates[key] = (time.monotonic(), await _verify(target, leaf))
+            return kept[1]
+        except (OSError, TimeoutError):
+            return None  # the next probe tells
+
+
+def classify_response(status: int, headers: Mapping[str, str], body: bytes, expected: Expectation) -> ProbeResult:
+    """Says what an HTTP response proves about the way to the resource's own pods."""
+    identity = headers.get(IDENTITY_HEADER)
+    content = _json(body)
+    described = content.get("x-service", content)
+    version = described.get("FaceModelVersion") if isinstance(described, dict) else None
+    if identity == expected.identity:
+        return _own_response(status, version, expected)
+    if identity is not None or (status == HTTPStatus.OK and version):
+        if expected.shared:
+            return ProbeResult("unverifiable", "the address is shared with another service", other=identity)
+        return ProbeResult("unexpected", "it leads to another face-comparison service", other=identity)
+    if status in _STOPPED or (status == HTTPStatus.BAD_REQUEST and b"certificate" in body.lower()):
+        return ProbeResult("unverifiable", f"the ingress answers the operator {status}")
+    return ProbeResult("unexpected", f"it answers {status}" + ("" if content else " without the service's JSON"))
+
+
+def _own_response(status: int, version: object, expected: Expectation) -> ProbeResult:
+    """What a response of the resource's own pods proves."""
+    if status == HTTPStatus.OK and version:
+        if expected.authenticated:
+            return ProbeResult("unexpected", "it answers without asking for an API key")
+        return ProbeResult("ok", version=str(version))
+    if status in _REACHED:
+        return ProbeResult("ok")
+    return ProbeResult("unexpected", f"its pods answer {status} to this path")
+
+
+def collections_state(content: Object) -> CollectionsState | None:
+    """Reads the state of the store of collections from the verbose readiness report of a pod."""
+    store = content.get("collections")
+    if not isinstance(store, dict):
+        return None
+    ready = store.get("ready", store.get("status") in ("ok", "ready"))
+    message = store.get("message") or store.get("error") or store.get("detail") or ""
+    return CollectionsState(bool(ready), str(message))
+
+
+def _redirected(target: Target, location: str) -> Target | ProbeResult:
+    """Where a redirect of the same host and path leads, at the same address; any other is a caller's business."""
+    parts = urlsplit(location)
+    host = parts.hostname or target.host
+    if host != target.host or (parts.path or "/").rstrip("/") != target.path.rstrip("/"):
+        return ProbeResult("unverifiable", f"it redirects the operator to {host}, as a login does")
+    tls = parts.scheme == "https" if parts.scheme else target.tls
+    try:
+        port = parts.port or (target.port if not parts.netloc else 443 if tls else 80)
+    except ValueError:
+        return ProbeResult("unexpected", "it redirects to an invalid location")
+    return replace(target, tls=tls, port=port, path=parts.path or target.path)
+
+
+def _cluster_ip(service: Object | None) -> str | None:
+    address: str | None = (service or {}).get("spec", {}).get("clusterIP")
+    return None if address == "None" else address
+
+
+def _json(body: bytes) -> Object:
+    try:
+        content = msgspec.json.decode(body)
+    except msgspec.DecodeError:
+        return {}
+    return content if isinstance(content, dict) else {}
 
 
 async def _body(response: aiohttp.ClientResponse) -> bytes:
-    """The body, of which no more is read than is needed to see that it is too long."""
+    """Reads the body, and no more of it than shows that it is too long."""
     body = b""
     while len(body) <= BODY_BYTES and (part := await response.content.read(BODY_BYTES)):
         body += part  # what has arrived until now
     return body
 
 
-def judged(status: int, body: bytes) -> Answer:
-    """What an HTTP reply says about the way to the service."""
+# --- certificates ---------------------------------------------------------------------------------------------------
+
+
+async def _peer_certificate(target: Target) -> bytes:
+    """The certificate that clients of this host see, as DER."""
+    return await _handshake(target, _any_certificate())
+
+
+async def _verify(target: Target, leaf: bytes) -> str | None:
+    """Checks name and dates of the certificate, as every client does, by trusting exactly this certificate."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
+    context.load_verify_locations(cadata=ssl.DER_cert_to_PEM_cert(leaf))
     try:
-        content = msgspec.json.decode(body)
-    except msgspec.DecodeError:
-        content = None
-    content = content if isinstance(content, dict) else {}
-    described = content.get("x-service", content)
-    if status == 200 and "FaceModelVersion" in described:
-        return Answer("answers", version=str(described["FaceModelVersion"]))
-    if status in _ARRIVED and "error" in content:
-        return Answer("answers")
-    return Answer("refuses", f"it answers {status}" + ("" if content else " without the service's JSON"))
+        await _handshake(target, context)
+    except ssl.SSLCertVerificationError as error:
+        return error.verify_message.rstrip(".") or str(error)
+    return None
+
+
+async def _handshake(target: Target, context: ssl.SSLContext) -> bytes:
+    async with asyncio.timeout(TOTAL_SECONDS):
+        _, writer = await asyncio.open_connection(target.address, target.port, ssl=context, server_hostname=target.host)
+        try:
+            found: bytes = writer.get_extra_info("ssl_object").getpeercert(binary_form=True)
+            return found
+        finally:
+            writer.transport.abort()
 
 
 def _any_certificate() -> ssl.SSLContext:

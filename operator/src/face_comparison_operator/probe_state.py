@@ -1,7 +1,7 @@
-"""What the URL of one resource answered, when it is asked again, and when an answer is news.
+"""The probe of one resource's URL: its last result, when the next one is due, and whether a result is conclusive.
 
-Routers hear of a ready pod or a new path a moment after the operator. So a refusal is no news until it was repeated,
-which it is quickly; an answer is at once.
+Routers hear of a ready pod or a new path a moment after the operator. So an unexpected response is conclusive only
+after it was repeated, which happens quickly; an expected one is at once.
 """
 
 from __future__ import annotations
@@ -9,51 +9,66 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass
 
-from face_comparison_operator.status import Answer
+from face_comparison_operator.status import ProbeResult
 
-# How soon the URL is tried again after its first refusals, after each further one, and while it answers.
-FIRST_SECONDS = (0.2, 0.4, 0.8, 1.6)
-REFUSING_SECONDS, ANSWERING_SECONDS = 3.0, 60.0
+# Delays after the first unexpected responses, and after each further one.
+FIRST_RETRY_DELAYS = (0.2, 0.4, 0.8, 1.0)
+RETRY_DELAY = 3.0
+# Interval while the URL answers: with many resources, longer, so that there are at most 20 probes a second in all.
+MIN_INTERVAL, MAX_INTERVAL, SECONDS_PER_RESOURCE = 2.0, 60.0, 0.05
 
 NEVER = float("-inf")
 
 
+def probe_interval(resources: int) -> float:
+    """Returns the seconds between two probes of a URL that answers, given the number of resources."""
+    return min(MAX_INTERVAL, max(MIN_INTERVAL, resources * SECONDS_PER_RESOURCE))
+
+
 @dataclass(slots=True)
-class Inquiry:
+class ProbeState:
     """Times are seconds of a clock that is the caller's."""
 
-    about: tuple[str, str] | None = None
-    answer: Answer | None = None
-    answered_at: float = NEVER
-    refusals: int = 0
-    """How often in a row the URL has refused."""
+    subject: tuple[str, str] | None = None
+    result: ProbeResult | None = None
+    finished_at: float = NEVER
+    failures: int = 0
+    """How often in a row the response was unexpected."""
     task: asyncio.Task[None] | None = None
-    """The question that is under way."""
+    """The probe that is under way."""
 
-    def turn_to(self, about: tuple[str, str]) -> None:
-        """Ask about something else from now on: another route, another generation."""
-        if self.about != about:
-            self.about, self.answered_at, self.refusals = about, NEVER, 0
-            self.answer = self.answer if self.answer and self.answer.verdict == "answers" else None
-            self.stop()
+    def reset_for(self, subject: tuple[str, str]) -> None:
+        """Makes this the state of another route or generation; nothing that was known holds for it."""
+        if self.subject != subject:
+            self.clear()
+            self.subject = subject
+
+    def clear(self) -> None:
+        """Forgets everything, because nothing can answer at present."""
+        self.stop()
+        self.subject, self.result, self.finished_at, self.failures = None, None, NEVER, 0
+
+    def expire(self) -> None:
+        """Makes the next probe due now, because something has changed about the address."""
+        self.finished_at = NEVER
 
     def stop(self) -> None:
-        """Want no answer any more."""
+        """Cancels the probe under way."""
         if self.task:
             self.task.cancel()
             self.task = None
 
-    def take(self, answer: Answer, now: float) -> None:
-        """Note the answer to the question under way."""
-        self.refusals = self.refusals + 1 if answer.verdict == "refuses" else 0
-        self.answer, self.answered_at, self.task = answer, now, None
+    def record(self, result: ProbeResult, now: float) -> None:
+        """Keeps the result of the probe under way."""
+        self.failures = self.failures + 1 if result.outcome == "unexpected" else 0
+        self.result, self.finished_at, self.task = result, now, None
 
-    def due(self, now: float) -> float:
-        """Seconds until the next question."""
-        pauses = (ANSWERING_SECONDS, *FIRST_SECONDS, REFUSING_SECONDS)
-        return self.answered_at + pauses[min(self.refusals, len(pauses) - 1)] - now
+    def due(self, now: float, interval: float) -> float:
+        """Returns the seconds until the next probe."""
+        delays = (interval, *FIRST_RETRY_DELAYS, RETRY_DELAY)
+        return self.finished_at + delays[min(self.failures, len(delays) - 1)] - now
 
     @property
-    def is_news(self) -> bool:
-        """Whether there is an answer to be told."""
-        return self.answered_at != NEVER and (self.refusals == 0 or self.refusals > len(FIRST_SECONDS))
+    def is_conclusive(self) -> bool:
+        """Whether there is a result to report."""
+        return self.result is not None and (self.failures == 0 or self.failures > len(FIRST_RETRY_DELAYS))

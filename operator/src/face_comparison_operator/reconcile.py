@@ -1,7 +1,7 @@
-"""One look at one resource: gather what lives, make it what it should be, say in the status how far it has come.
+"""Reconciles one FaceComparison: observe children, apply the desired state, update the status.
 
-Nothing is remembered that cannot be seen again in the cluster, except to spare requests: when a status was written,
-what the URL answered. So it does not matter why a look was taken, how many there were, or whether one was missed.
+Nothing is kept that cannot be observed again, except to spare requests: when a status was written, what the URL
+answered. So it does not matter why a reconcile was triggered, how many there were, or whether one was missed.
 """
 
 from __future__ import annotations
@@ -16,104 +16,111 @@ from typing import Protocol
 from face_comparison_operator import pod_diagnostics, status
 from face_comparison_operator.api_resources import (
     AUTOSCALER,
-    CHILDREN,
     DEPLOYMENT,
     EVENT,
     GATEWAY,
-    HTTP_ROUTE,
-    INGRESS,
     POD,
     RESOURCE,
     SCALED_OBJECT,
     SERVICE,
-    SERVICE_ACCOUNT,
-    Kind,
-    kind_of,
 )
-from face_comparison_operator.cache import Key, Store
-from face_comparison_operator.diff import difference, stamped
+from face_comparison_operator.cache import Key, ObjectCache
+from face_comparison_operator.children import ChildClient, ChildHistory, Children
 from face_comparison_operator.errors import (
-    ApiMissing,
-    Conflict,
+    ApiNotInstalled,
+    ClusterError,
+    ClusterUnavailable,
     Forbidden,
     InvalidSpec,
-    NotFound,
     OperatorError,
-    Rejected,
 )
 from face_comparison_operator.events import announcement, ready_of
-from face_comparison_operator.objects import desired
-from face_comparison_operator.probe_state import Inquiry
-from face_comparison_operator.resource import (
-    DIGEST_ANNOTATION,
-    KIND,
-    FaceComparison,
-    Object,
-    Spec,
-    parse,
-)
-from face_comparison_operator.routing import RouteState, Target, route_state
-from face_comparison_operator.scale_from_zero import awake
+from face_comparison_operator.permissions import violations
+from face_comparison_operator.probe_state import ProbeState, probe_interval
+from face_comparison_operator.resource import KIND, FaceComparison, Object, Spec, parse
+from face_comparison_operator.routing import GatewayKey, Gateways, RouteState, Target, gateway_keys
 from face_comparison_operator.settings import Settings
-from face_comparison_operator.stage_migration import moving
-from face_comparison_operator.status import Answer, Observed, Refusal
+from face_comparison_operator.stage_migration import with_stage_migration
+from face_comparison_operator.status import Expectation, Observed, ProbeResult, Refusal
 
-# Changes of mere numbers and words are written at most this often; a condition that changes is written at once.
-QUIET_SECONDS = 5.0
-# How long a new resource waits for its first status: that it was begun is no news worth delaying others for.
-FIRST_WORD_SECONDS = 0.5
-# How long the Deployment's controller may take to notice a change before that is worth a word.
-NOTICE_SECONDS = 5.0
-# How soon a refused child is tried again: what is in its way is not watched.
-REFUSED_SECONDS = 10.0
-# How soon a route that leads to two stages is looked at again.
-MOVING_SECONDS = 1.0
-# How soon a pod without containers is asked about, and how often.
-STUCK_SECONDS = 4.0
-GATEWAY_SECONDS = 30.0
-# What KEDA's admission webhook (2.20) says of a ScaledObject for what an autoscaler scales.
-MANAGED_BY_AUTOSCALER = "already managed by the hpa"
+# Changes of mere numbers and messages are written at most this often; a condition that changes is written at once.
+STATUS_UPDATE_INTERVAL = 5.0
+# How long a new resource waits for its first status, so that children of others come first.
+INITIAL_STATUS_DELAY = 0.5
+# How long the Deployment's controller may take to observe a change before that is reported.
+OBSERVED_GENERATION_GRACE = 5.0
+# Retry of a child that could not be applied: what is in its way is not watched.
+APPLY_RETRY_DELAY, TERMINATING_RETRY_DELAY = 10.0, 1.0
+STAGE_MIGRATION_POLL = 1.0
+# Pods without containers, or with failing probes: how soon and how often their events are read.
+EVENTS_POLL, VOLUME_MOUNT_GRACE = 4.0, 2.0
+# A pod that waits for room: how often it is checked whether the previous one has to make it.
+ROOM_POLL = 5.0
+# Gateways are not watched; each is read at most this often, for all resources together.
+GATEWAY_POLL = 4.0
+# After so many failures in a row the resource's status says what fails.
+REPORTED_FAILURES = 3
 
 log = logging.getLogger(__name__)
 
 
-class Cluster(Protocol):
-    """What is needed of an API server; see `cluster.Cluster`."""
+@dataclass(frozen=True, slots=True)
+class Result:
+    """The outcome of one reconcile: when the resource has to be reconciled again although nothing changes, if so."""
 
-    async def read(self, kind: Kind, namespace: str, name: str) -> Object | None: ...
-    async def create(self, kind: Kind, body: Object) -> Object: ...
-    async def apply(self, kind: Kind, body: Object, live: Object) -> Object: ...
-    async def delete(self, kind: Kind, live: Object) -> None: ...
+    requeue_after: float | None = None
+
+
+class Client(ChildClient, Protocol):
+    """The requests of a reconcile; see `api_client.Cluster`."""
+
     async def write_status(self, namespace: str, name: str, uid: str, status: Object) -> Object: ...
     async def warnings(self, namespace: str, uid: str) -> list[Object]: ...
 
 
-class Listener(Protocol):
-    """Who counts what happens."""
+class ReconcileMetrics(Protocol):
+    """Receives metrics of reconcile results."""
 
     def deployed(self, seconds: float) -> None: ...
     def conditions(self, key: Key, conditions: Sequence[Object] | None) -> None: ...
 
 
-Ask = Callable[[RouteState, Object | None], Awaitable[Answer]]
-"""Tries the URL of a route; the Service is a way to the pods when the route cannot be reached from here."""
+EndpointProbe = Callable[[RouteState, Object | None, Expectation], Awaitable[ProbeResult]]
+"""Probes the URL of a route; the Service is a way to the pods when the route cannot be reached from here."""
 
 
 @dataclass(slots=True)
-class _Memory:
-    """What spares requests about one resource; it can be lost at any time. Times are seconds of the clock."""
+class _ResourceCache:
+    """Per-resource cache, safe to lose. Times are seconds of the clock."""
 
     uid: str
-    made_at: str
-    changed_at: float = float("-inf")
     written_at: float = float("-inf")
-    # Children that the API server keeps in another form than it was given, by kind: digest and version applied.
-    settled: dict[str, tuple[str, str]] = field(default_factory=dict)
-    gateways: list[Object] = field(default_factory=list)
-    gateways_at: float = float("-inf")
-    inquiry: Inquiry = field(default_factory=Inquiry)
+    failures: int = 0
+    children: ChildHistory = field(default_factory=ChildHistory)
+    probe: ProbeState = field(default_factory=ProbeState)
     target: Target | None = None
     """Where it serves."""
+
+
+@dataclass(slots=True)
+class _Context:
+    """One reconcile: the resource, its cache, and what has been learned so far."""
+
+    key: Key
+    resource: FaceComparison
+    cached: _ResourceCache
+    gateways: Gateways = field(default_factory=Gateways)
+    refusals: list[Refusal] = field(default_factory=list)
+    _delays: list[float] = field(default_factory=list)
+
+    def requeue_after(self, seconds: float) -> None:
+        """Asks for another reconcile in `seconds` at the latest."""
+        self._delays.append(seconds)
+
+    @property
+    def result(self) -> Result:
+        """The earliest of all that were asked for."""
+        return Result(requeue_after=min(self._delays, default=None))
 
 
 class Reconciler:
@@ -121,280 +128,234 @@ class Reconciler:
 
     def __init__(  # noqa: PLR0913 (the composition root hands everything in)
         self,
-        cluster: Cluster,
-        store: Store,
+        client: Client,
+        cache: ObjectCache,
         settings: Settings,
         *,
-        ask: Ask,
-        again: Callable[[Key], None],
-        listener: Listener,
+        probe: EndpointProbe,
+        requeue: Callable[[Key], None],
+        metrics: ReconcileMetrics,
         now: Callable[[], datetime],
         clock: Callable[[], float],
     ) -> None:
-        self._cluster, self._store, self._settings = cluster, store, settings
-        self._ask, self._again, self._listener, self._now, self._clock = ask, again, listener, now, clock
-        self._memories: dict[Key, _Memory] = {}
+        self._client, self._cache, self._settings = client, cache, settings
+        self._probe, self._requeue, self._metrics, self._now, self._clock = probe, requeue, metrics, now, clock
+        self._children = Children(client, cache, settings, now=now, clock=clock)
+        self._caches: dict[Key, _ResourceCache] = {}
+        self._gateways: dict[GatewayKey, tuple[float, Object | bool]] = {}
 
-    async def reconcile(self, key: Key) -> float | None:
-        """Look at one resource; seconds until it should be looked at again without cause, if it should."""
-        body = self._store.resource(key)
+    async def reconcile(self, key: Key) -> Result:
+        """Reconciles one resource."""
+        body = self._cache.resource(key)
         if body is None or "deletionTimestamp" in body["metadata"]:
             self._forget(key)
-            return None
-        memory = self._memory(key, body)
+            return Result()
+        cached = self._cache_of(key, body["metadata"]["uid"])
         try:
-            resource = self._staged(parse(body), key)
-            refusals = await self._converge(resource, key, memory)
-        except InvalidSpec as error:
-            resource = _unreadable(body)
-            refusals = [Refusal(KIND, status.INVALID_SPEC, error.message)]
-        looks = [REFUSED_SECONDS] if refusals else []
-        if len(resource.stages) > 1:
-            looks.append(MOVING_SECONDS)
-        observed = await self._observe(resource, key, memory, refusals, looks)
+            context = await self._converge(key, body, cached)
+        except OperatorError as error:
+            cached.failures += 1
+            if isinstance(error, ClusterUnavailable) or cached.failures < REPORTED_FAILURES:
+                raise
+            # It goes on being retried, but whoever waits has to learn what for.
+            failed = Refusal(KIND, status.APPLY_FAILED, f"reconcile failed: {error.message}")
+            context = _Context(key, parse(body), cached, refusals=[failed])
+        else:
+            cached.failures = 0
+        if context.refusals:
+            soon = all(each.reason == status.CHILD_TERMINATING for each in context.refusals)
+            context.requeue_after(TERMINATING_RETRY_DELAY if soon else APPLY_RETRY_DELAY)
+        observed = await self._observe(context)
         if observed is not None:
-            await self._report(resource, key, memory, observed, looks)
-        return min(looks, default=None)
+            await self._report(context, observed)
+        return context.result
 
-    def _memory(self, key: Key, body: Object) -> _Memory:
-        uid = body["metadata"]["uid"]
-        memory = self._memories.get(key)
-        if memory is None or memory.uid != uid:
+    def _cache_of(self, key: Key, uid: str) -> _ResourceCache:
+        cached = self._caches.get(key)
+        if cached is None or cached.uid != uid:
             self._forget(key)
-            memory = self._memories[key] = _Memory(uid, body["metadata"]["creationTimestamp"])
-        return memory
+            cached = self._caches[key] = _ResourceCache(uid)
+        return cached
 
     def _forget(self, key: Key) -> None:
-        memory = self._memories.pop(key, None)
-        if memory:
-            memory.inquiry.stop()
-        self._listener.conditions(key, None)
+        cached = self._caches.pop(key, None)
+        if cached:
+            cached.probe.stop()
+            self._move(key, cached, None)
+        self._metrics.conditions(key, None)
 
-    def _staged(self, resource: FaceComparison, key: Key) -> FaceComparison:
-        deployment = self._mine(resource, key, DEPLOYMENT)
-        return moving(resource, deployment, complete=status.rollout(deployment).complete)
+    # --- apply -------------------------------------------------------------------------------------------------------
 
-    # --- making it so ------------------------------------------------------------------------------------------------
-
-    async def _converge(self, resource: FaceComparison, key: Key, memory: _Memory) -> list[Refusal]:
-        """Make, repair and remove children; what could not be done."""
-        wanted = [stamped(body) for body in desired(resource, self._settings)]
-        results = await asyncio.gather(
-            *(self._child(resource, key, memory, body) for body in wanted), return_exceptions=True
-        )
-        for result in results:
-            if isinstance(result, BaseException):
-                raise result
-        refusals = [result for result in results if isinstance(result, Refusal)]
-        unwanted = set(CHILDREN) - {kind_of(body) for body in wanted}
-        await self._prune(resource, key, unwanted - self._needed(resource, key, memory, refusals))
-        return refusals
-
-    def _needed(self, resource: FaceComparison, key: Key, memory: _Memory, refusals: Sequence[Refusal]) -> set[Kind]:
-        """Kinds whose objects are kept a while, asked for or not: what is to replace them does not serve yet."""
-        if any(each.kind == SCALED_OBJECT.name and MANAGED_BY_AUTOSCALER in each.message for each in refusals):
-            return set(CHILDREN) - {AUTOSCALER}
-        if status.blocking(refusals) is not None:
-            return set(CHILDREN)
-        needed = set()
-        if not self._route(resource, key, memory.gateways).admitted:
-            needed |= {INGRESS, HTTP_ROUTE}
-        if not status.rollout(self._mine(resource, key, DEPLOYMENT)).complete:
-            needed.add(SERVICE_ACCOUNT)  # of the pods that run
-        return needed
-
-    def _route(self, resource: FaceComparison, key: Key, gateways: Sequence[Object]) -> RouteState:
-        live = self._mine(resource, key, HTTP_ROUTE if resource.spec.route.gateway else INGRESS)
-        return route_state(resource, live, gateways)
-
-    async def _child(self, resource: FaceComparison, key: Key, memory: _Memory, body: Object) -> Refusal | None:
-        kind = kind_of(body)
+    async def _converge(self, key: Key, body: Object, cached: _ResourceCache) -> _Context:
         try:
-            return await self._settle(resource, key, memory, kind, body)
-        except ApiMissing:
-            group = kind.api_version.partition("/")[0]
-            return Refusal(kind.name, status.API_MISSING, f"the cluster has no {kind.name}: install the API {group}")
-        except (Rejected, Forbidden) as error:
-            return Refusal(kind.name, status.CHILD_REFUSED, f"{kind.name} {resource.child}: {error.message}")
+            resource = parse(body)
+            forbidden = violations(resource, self._settings)
+        except InvalidSpec as error:
+            refusal = Refusal(KIND, status.INVALID_SPEC, error.message)
+            return _Context(key, _without_spec(body), cached, refusals=[refusal])
+        deployment = self._children.owned(resource, key, DEPLOYMENT)
+        resource = with_stage_migration(resource, deployment, complete=status.rollout(deployment).complete)
+        context = _Context(key, resource, cached)
+        if forbidden:
+            context.refusals = [Refusal(KIND, status.NOT_PERMITTED, each) for each in forbidden]
+            return context
+        context.gateways = await self._read_gateways(context)
+        context.refusals = await self._children.converge(resource, key, cached.children, context.gateways)
+        if len(resource.stages) > 1:
+            context.requeue_after(STAGE_MIGRATION_POLL)
+        return context
 
-    async def _settle(
-        self, resource: FaceComparison, key: Key, memory: _Memory, kind: Kind, body: Object
-    ) -> Refusal | None:
-        """Make the child `body` or repair the live one; the refusal when its name belongs to another."""
-        live = self._store.get(kind, key, resource.child)
-        if live is None:
+    async def _read_gateways(self, context: _Context) -> Gateways:
+        """Reads the Gateways of the route, as far as the operator may."""
+        keys = gateway_keys(context.resource)
+        if keys:
+            context.requeue_after(max(GATEWAY_POLL, probe_interval(len(self._caches))))
+        for key in keys:
+            if self._clock() < self._gateways.get(key, (float("-inf"), False))[0] + GATEWAY_POLL:
+                continue
             try:
-                self._store.put(kind, await self._cluster.create(kind, body))
-            except Conflict:
-                pass  # somebody has the name, or the store is a moment behind
-            else:
-                memory.changed_at = self._clock()
-                return None
-        else:
-            if not _owned(resource, live):
-                return self._taken(resource, kind)
-            why = difference(body, live)
-            if why is None or memory.settled.get(kind.name) == _version(body, live):
-                return None
-            log.info("%s/%s: changing the %s: %s", *key, kind.name, why)
-        live = await self._cluster.read(kind, resource.namespace, resource.child)
-        if live is None:
-            raise NotFound(f"{kind.name} {resource.child} was deleted at this moment")
-        if not _owned(resource, live):
-            return self._taken(resource, kind)
-        if kind == DEPLOYMENT:
-            body = awake(body, live, resource.spec.autoscaling)
-        applied = await self._cluster.apply(kind, body, live)
-        memory.changed_at = self._clock()
-        self._store.put(kind, applied)
-        if difference(body, applied):
-            memory.settled[kind.name] = _version(body, applied)
-        return None
+                self._gateways[key] = (self._clock(), await self._client.read(GATEWAY, *key) or False)
+            except (ApiNotInstalled, Forbidden):
+                self._gateways[key] = (self._clock(), True)  # it may exist
+        known = {key: self._gateways[key][1] for key in keys}
+        found = {key: value for key, value in known.items() if isinstance(value, dict)}
+        return Gateways(found, frozenset(key for key, value in known.items() if value is False))
 
-    def _taken(self, resource: FaceComparison, kind: Kind) -> Refusal:
-        message = f"the name of the {kind.name} {resource.child} is taken by an object that is not this resource's"
-        return Refusal(kind.name, status.NAME_CONFLICT, message + ": rename one of them, or delete the other")
+    # --- observe -----------------------------------------------------------------------------------------------------
 
-    async def _prune(self, resource: FaceComparison, key: Key, unwanted: set[Kind]) -> None:
-        for kind in (each for each in CHILDREN if each in unwanted):
-            for live in self._store.all(kind, key):
-                if _owned(resource, live) and "deletionTimestamp" not in live["metadata"]:
-                    log.info("%s/%s: removing the %s, which is not asked for", *key, kind.name)
-                    await self._cluster.delete(kind, live)
-
-    # --- looking -----------------------------------------------------------------------------------------------------
-
-    async def _observe(
-        self, resource: FaceComparison, key: Key, memory: _Memory, refusals: Sequence[Refusal], looks: list[float]
-    ) -> Observed | None:
-        """What lives now; None when an answer is on its way that decides what to say."""
-        deployment = self._mine(resource, key, DEPLOYMENT)
-        gateways = await self._gateways(resource, memory)
-        route = self._route(resource, key, gateways)
-        if resource.spec.route.gateway and not route.admitted:
-            looks.append(GATEWAY_SECONDS)
+    async def _observe(self, context: _Context) -> Observed | None:
+        """Observes what lives; None while a result is awaited that decides what to report."""
+        resource, key, cached = context.resource, context.key, context.cached
+        deployment = self._children.owned(resource, key, DEPLOYMENT)
+        route = self._children.route(resource, key, context.gateways)
         autoscaling = resource.spec.autoscaling
         scaler = SCALED_OBJECT if autoscaling and autoscaling.metric == "InFlight" else AUTOSCALER
-        found = self._store.all(POD, key)
+        pods = self._cache.all(POD, key)
         observed = Observed(
             route=route,
             deployment=deployment,
-            pods=found,
-            events=await self._events(resource, found, looks),
-            autoscaler=self._mine(resource, key, scaler) if autoscaling else None,
-            refusals=refusals,
+            pods=pods,
+            events=await self._pod_events(context, pods),
+            autoscaler=self._children.owned(resource, key, scaler) if autoscaling else None,
+            refusals=context.refusals,
         )
-        state = status.rollout(deployment)
-        readable = not any(each.reason == status.INVALID_SPEC for each in refusals)
-        memory.target = route.target if state.available and readable else None
-        waited = self._clock() - memory.changed_at
-        if deployment and not state.settled and resource.status and not refusals and waited < NOTICE_SECONDS:
-            # The Deployment's controller is about to notice the change; what is known is about the time before.
-            looks.append(NOTICE_SECONDS - waited)
+        state = status.rollout(deployment, pods, observed.events, self._now())
+        if state.problem and state.problem.reason == pod_diagnostics.UNSCHEDULABLE and not state.pure:
+            context.requeue_after(ROOM_POLL)
+        readable = not any(each.kind == KIND for each in context.refusals)
+        self._move(key, cached, route.target if state.available and readable else None)
+        waited = self._clock() - cached.children.changed_at
+        refused = bool(context.refusals)
+        if (
+            deployment
+            and not state.settled
+            and resource.has_status
+            and not refused
+            and waited < OBSERVED_GENERATION_GRACE
+        ):
+            # The Deployment's controller is about to observe the change; what is known is about the time before.
+            context.requeue_after(OBSERVED_GENERATION_GRACE - waited)
             return None
-        if not (state.pure and state.available and route.target):
+        if not (state.pure and state.available and route.target and readable):
+            cached.probe.clear()
             return observed
-        return self._with_answer(resource, key, memory, observed, looks)
+        return self._with_probe(context, observed)
 
-    def _mine(self, resource: FaceComparison, key: Key, kind: Kind) -> Object | None:
-        live = self._store.get(kind, key, resource.child)
-        return live if live and _owned(resource, live) else None
-
-    async def _gateways(self, resource: FaceComparison, memory: _Memory) -> list[Object]:
-        """The gateways of the route, as far as the operator may read them; they rarely change."""
-        if not resource.spec.route.gateway or self._clock() < memory.gateways_at + GATEWAY_SECONDS:
-            return memory.gateways
-        memory.gateways = []
-        for parent in resource.spec.route.gateway.parent_refs:
-            try:
-                gateway = await self._cluster.read(GATEWAY, parent.namespace or resource.namespace, parent.name)
-            except (ApiMissing, Forbidden):
-                continue
-            if gateway:
-                memory.gateways.append(gateway)
-        memory.gateways_at = self._clock()
-        return memory.gateways
-
-    async def _events(self, resource: FaceComparison, found: Sequence[Object], looks: list[float]) -> list[Object]:
-        """Warnings about pods that have a node but no container: the kubelet tells of volumes only by events."""
-        stuck = [
-            pod for pod in found if pod_diagnostics.awaits_volumes(pod) and "deletionTimestamp" not in pod["metadata"]
-        ]
-        if not stuck:
-            return []
-        age = min(
-            (self._now() - datetime.fromisoformat(pod["metadata"]["creationTimestamp"])).total_seconds()
-            for pod in stuck
-        )
-        looks.append(STUCK_SECONDS)
-        if age < STUCK_SECONDS / 2:
+    async def _pod_events(self, context: _Context, pods: Sequence[Object]) -> list[Object]:
+        """Reads warnings about pods whose status does not say what they lack: volumes, or successful probes."""
+        silent = [pod for pod in pods if "deletionTimestamp" not in pod["metadata"] and self._is_silent(context, pod)]
+        if not silent:
             return []
         # Pods of one template share their fate.
-        return await self._cluster.warnings(resource.namespace, stuck[-1]["metadata"]["uid"])
+        try:
+            return await self._client.warnings(context.resource.namespace, silent[-1]["metadata"]["uid"])
+        except (Forbidden, ClusterError) as error:
+            log.warning("%s/%s: reading pod events failed: %s", *context.key, error.message)
+            return []
 
-    def _with_answer(
-        self, resource: FaceComparison, key: Key, memory: _Memory, observed: Observed, looks: list[float]
-    ) -> Observed | None:
-        """`observed` with what the URL answered; None while there is no answer to be told."""
-        inquiry = memory.inquiry
-        inquiry.turn_to((str(observed.route), str(resource.generation)))
-        due = inquiry.due(self._clock())
-        if due <= 0 and inquiry.task is None:
-            service = self._mine(resource, key, SERVICE)
-            inquiry.task = asyncio.create_task(self._ask_and_remember(resource, key, inquiry, observed.route, service))
-        if inquiry.task is None:  # else its end is the next occasion to look
-            looks.append(due)
-        return replace(observed, answer=inquiry.answer) if inquiry.is_news else None
+    def _is_silent(self, context: _Context, pod: Object) -> bool:
+        """Whether events about the pod are worth reading now; requeues for when they will be."""
+        if pod_diagnostics.awaits_volumes(pod):
+            since, grace = datetime.fromisoformat(pod["metadata"]["creationTimestamp"]), VOLUME_MOUNT_GRACE
+        elif pod_diagnostics.runs_unready(pod) and (started := pod_diagnostics.running_since(pod)):
+            since, grace = started, pod_diagnostics.PROBE_GRACE_SECONDS
+        else:
+            return False
+        left = grace - (self._now() - since).total_seconds()
+        context.requeue_after(EVENTS_POLL if left <= 0 else left + 0.1)
+        return left <= 0
 
-    async def _ask_and_remember(
-        self, resource: FaceComparison, key: Key, inquiry: Inquiry, route: RouteState, service: Object | None
-    ) -> None:
-        answer = await self._ask(route, service)
-        ingress = resource.spec.route.ingress
-        # Annotations may tell the controller to share a place, as for a canary.
-        alone = not (ingress and ingress.annotations)
-        if answer.verdict == "answers" and alone and (first := self._first_at(route.target, key)):
-            answer = Answer("refuses", f"it leads to {first}, which had it first: change the host or the stage of one")
-        inquiry.take(answer, self._clock())
-        self._again(key)
+    def _with_probe(self, context: _Context, observed: Observed) -> Observed | None:
+        """Adds the result of probing the URL; None while there is none to report."""
+        cached, resource = context.cached, context.resource
+        probe = cached.probe
+        probe.reset_for((str(observed.route), str(resource.generation)))
+        due = probe.due(self._clock(), probe_interval(len(self._caches)))
+        if due <= 0 and probe.task is None:
+            service = self._children.owned(resource, context.key, SERVICE)
+            probe.task = asyncio.create_task(self._run_probe(context, observed.route, service))
+        if probe.task is None:  # else its end triggers the next reconcile
+            context.requeue_after(due)
+        return replace(observed, probe=probe.result) if probe.is_conclusive else None
 
-    def _first_at(self, target: Target | None, key: Key) -> str | None:
-        """The older resource that serves at the same place as that of `key`, in words; None when there is none."""
-        mine = self._memories.get(key)
-        if mine is None:
-            return None
-        for (namespace, name), other in self._memories.items():
-            if other.target == target and (other.made_at, other.uid) < (mine.made_at, mine.uid):
+    async def _run_probe(self, context: _Context, route: RouteState, service: Object | None) -> None:
+        expected = expectation(context.resource)
+        result = await self._probe(route, service, expected)
+        if result.outcome == "unexpected" and result.other:
+            result = replace(result, detail=self._explain_other(result.other, context.key))
+        context.cached.probe.record(result, self._clock())
+        self._requeue(context.key)
+
+    def _explain_other(self, identity: str, key: Key) -> str:
+        """Says whose pods answered instead of those of `key`."""
+        for (namespace, _), cached in self._caches.items():
+            if cached.uid == identity:
                 # Who uses one namespace need not learn what is in another.
-                return f"the FaceComparison {name}" if namespace == key[0] else "a FaceComparison of another namespace"
+                name = self._name_of(identity, namespace, key) if namespace == key[0] else None
+                whose = f"the FaceComparison {name}" if name else "a FaceComparison of another namespace"
+                return f"it leads to {whose}: change the host or the stage of one"
+        return "it leads to a FaceComparison that this operator does not manage: change the host or the stage of one"
+
+    def _name_of(self, identity: str, namespace: str, key: Key) -> str | None:
+        for other, cached in self._caches.items():
+            if cached.uid == identity and (body := self._cache.resource(other)):
+                return str(body["metadata"]["name"])
         return None
 
-    # --- saying it ---------------------------------------------------------------------------------------------------
+    def _move(self, key: Key, cached: _ResourceCache, target: Target | None) -> None:
+        """Notes where the resource serves; others of the same place are probed anew: who answers there may change."""
+        if cached.target == target:
+            return
+        places = {_place(each) for each in (cached.target, target) if each}
+        cached.target = target
+        for other, theirs in self._caches.items():
+            if other != key and theirs.target and _place(theirs.target) in places:
+                theirs.probe.expire()
+                self._requeue(other)
 
-    async def _report(
-        self, resource: FaceComparison, key: Key, memory: _Memory, observed: Observed, looks: list[float]
-    ) -> None:
-        now = self._now()
+    # --- status ------------------------------------------------------------------------------------------------------
+
+    async def _report(self, context: _Context, observed: Observed) -> None:
+        resource, cached, now = context.resource, context.cached, self._now()
         result = status.status(resource, observed, now)
-        self._listener.conditions(key, result["conditions"])
-        deadline = status.next_look(resource, result, now)
+        self._metrics.conditions(context.key, result["conditions"])
+        deadline = status.next_deadline(resource, result, now)
         if deadline is not None:
-            looks.append(deadline + 0.1)
+            context.requeue_after(deadline + 0.1)
         if result == resource.status:
             return
-        if not resource.status and memory.changed_at > self._clock() - FIRST_WORD_SECONDS:
-            # Its children come first, and those of all the others that were made at the same moment.
-            looks.append(FIRST_WORD_SECONDS)
+        if not resource.has_status and cached.children.changed_at > self._clock() - INITIAL_STATUS_DELAY:
+            context.requeue_after(INITIAL_STATUS_DELAY)
             return
-        wait = memory.written_at + QUIET_SECONDS - self._clock()
-        if wait > 0 and _outline(result) == _outline(resource.status):
-            looks.append(wait)
+        wait = cached.written_at + STATUS_UPDATE_INTERVAL - self._clock()
+        if wait > 0 and _significant_fields(result) == _significant_fields(resource.status):
+            context.requeue_after(wait)
             return
-        written = await self._cluster.write_status(resource.namespace, resource.name, resource.uid, result)
-        memory.written_at = self._clock()
-        self._store.put(RESOURCE, written)
+        written = await self._client.write_status(resource.namespace, resource.name, resource.uid, result)
+        cached.written_at = self._clock()
+        self._cache.put(RESOURCE, written)
         if written["metadata"].get("generation", 1) != resource.generation:
-            self._again(key)  # the spec was changed meanwhile, and the watch has nothing newer to bring
+            self._requeue(context.key)  # the spec was changed meanwhile, and the watch has nothing newer to bring
         await self._announce(resource, result)
 
     async def _announce(self, resource: FaceComparison, result: Object) -> None:
@@ -402,30 +363,32 @@ class Reconciler:
         if event is None:
             return
         if ready_of(result)["status"] == "True" and "deploySeconds" not in resource.status:
-            self._listener.deployed(result["deploySeconds"])
+            self._metrics.deployed(result["deploySeconds"])
         try:
-            await self._cluster.create(EVENT, event)
+            await self._client.create(EVENT, event)
         except OperatorError as error:
-            log.warning("%s/%s: no event could be posted: %s", resource.namespace, resource.name, error.message)
+            expected = "being terminated" in error.message  # a namespace that is deleted takes no new objects
+            level = logging.DEBUG if expected else logging.WARNING
+            log.log(level, "%s/%s: posting the event failed: %s", resource.namespace, resource.name, error.message)
 
 
-def _owned(resource: FaceComparison, live: Object) -> bool:
-    owners = live["metadata"].get("ownerReferences", [])
-    if any(owner["uid"] == resource.uid for owner in owners):
-        return True
-    if any(owner["kind"] == KIND and owner["name"] == resource.name for owner in owners):
-        # What an earlier resource of this name left behind: garbage collection is about to remove it.
-        raise Conflict(f"{live['metadata']['name']} of an earlier {resource.name} is still being removed")
-    return False
+def expectation(resource: FaceComparison) -> Expectation:
+    """Says what a response of the resource's own pods is like."""
+    ingress = resource.spec.route.ingress
+    annotations = ingress.annotations if ingress else {}
+    return Expectation(
+        identity=resource.uid,
+        authenticated=resource.spec.auth.mode == "ApiKey" and not annotations,
+        shared=any("canary" in name or "weight" in name for name in annotations),
+        collections=bool(resource.spec.collections.embedded or resource.spec.collections.postgres),
+    )
 
 
-def _version(body: Object, live: Object) -> tuple[str, str]:
-    metadata = live["metadata"]
-    digest = body["metadata"]["annotations"][DIGEST_ANNOTATION]
-    return digest, str(metadata.get("generation") or metadata["resourceVersion"])
+def _place(target: Target) -> tuple[str, str]:
+    return target.host, target.path
 
 
-def _unreadable(body: Object) -> FaceComparison:
+def _without_spec(body: Object) -> FaceComparison:
     metadata = body["metadata"]
     return FaceComparison(
         name=metadata["name"],
@@ -437,7 +400,7 @@ def _unreadable(body: Object) -> FaceComparison:
     )
 
 
-def _outline(value: Object) -> object:
+def _significant_fields(value: Object) -> object:
     """What of a status is worth a write at once."""
     conditions = [(each["type"], each["status"], each["reason"]) for each in value.get("conditions", [])]
     return conditions, [value.get(name) for name in ("observedGeneration", "url", "modelVersion", "selector")]

@@ -1,7 +1,7 @@
-"""The FaceComparison resource as values: its spec with defaults, the names and labels of what belongs to it.
+"""The FaceComparison resource as values: its spec with defaults, and the names and labels of its children.
 
-The defaults repeat those of the schema, so that the pure parts can be used without an API server; tests/agreement
-compares the two. Whatever concerns names is decided here alone: builders, watches and status cannot disagree.
+The defaults repeat those of the schema, so that the pure modules work without an API server; tests/agreement compares
+the two. Names and labels are decided here only, so that builders, watches and status cannot disagree.
 """
 
 from __future__ import annotations
@@ -17,13 +17,16 @@ from face_comparison_operator.errors import InvalidSpec
 GROUP, VERSION, PLURAL, KIND = "facecomparison.dev", "v1alpha1", "facecomparisons", "FaceComparison"
 API_VERSION = f"{GROUP}/{VERSION}"
 MANAGER = "face-comparison-operator"
-CONTAINER, PORT, SERVICE_PORT = "service", 8080, 80
+CONTAINER, MODEL_CONTAINER = "service", "model"
+PORT, SERVICE_PORT = 8080, 80
 ENVIRONMENT = "FACE_COMPARISON_"  # begins the name of every option of the service
 
 MANAGED_BY = f"app.kubernetes.io/managed-by={MANAGER}"
 INSTANCE_LABEL = "app.kubernetes.io/instance"
-DIGEST_ANNOTATION = f"{GROUP}/desired"  # of a child as the operator wants it
-TEMPLATE_ANNOTATION = f"{GROUP}/template"  # of a pod: the template that it was made from
+DIGEST_ANNOTATION = f"{GROUP}/desired"  # on a child: digest of its desired state
+TEMPLATE_ANNOTATION = f"{GROUP}/template"  # on a pod: digest of its pod template
+PLACEMENT_ANNOTATION = f"{GROUP}/placement"  # on a pod: digest of all that decides which node has room for it
+IDENTITY_HEADER = "X-Face-Comparison-Identity"  # of every response: the uid of the resource whose pod answered
 
 Object = dict[str, Any]
 
@@ -45,10 +48,16 @@ class Model(msgspec.Struct, frozen=True, rename="camel"):
 
 
 class Accelerator(msgspec.Struct, frozen=True, rename="camel"):
-    type: Literal["gpu", "cpu"] = "gpu"
+    type: Literal["gpu", "cpu", "auto"] = "gpu"
     resource_name: str = "nvidia.com/gpu"
     count: int = 1
     runtime_class_name: str | None = None
+
+
+class AuthenticationReference(msgspec.Struct, frozen=True, rename="camel"):
+    name: str
+    kind: Literal["TriggerAuthentication", "ClusterTriggerAuthentication"] = "TriggerAuthentication"
+    modes: list[Literal["basic", "bearer", "tls", "custom"]] = []
 
 
 class Autoscaling(msgspec.Struct, frozen=True, rename="camel"):
@@ -56,12 +65,23 @@ class Autoscaling(msgspec.Struct, frozen=True, rename="camel"):
     max_replicas: int = 4
     metric: Literal["CPU", "InFlight"] = "CPU"
     target: int | None = None
+    authentication_ref: AuthenticationReference | None = None
 
 
 class IngressRoute(msgspec.Struct, frozen=True, rename="camel"):
     class_name: str | None = None
     annotations: dict[str, str] = {}
+    tls: bool | None = None
     tls_secret: str | None = None
+
+    @property
+    def secure(self) -> bool:
+        """Whether the Ingress terminates TLS."""
+        return bool(self.tls or self.tls_secret)
+
+
+class NoRoute(msgspec.Struct, frozen=True, rename="camel"):
+    pass
 
 
 class ParentReference(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
@@ -79,6 +99,7 @@ class Route(msgspec.Struct, frozen=True, rename="camel"):
     host: str | None = None
     ingress: IngressRoute | None = None
     gateway: GatewayRoute | None = None
+    none: NoRoute | None = None
 
 
 class Auth(msgspec.Struct, frozen=True, rename="camel"):
@@ -96,6 +117,65 @@ class Limits(msgspec.Struct, frozen=True, rename="camel"):
 
 class Monitoring(msgspec.Struct, frozen=True, rename="camel"):
     service_monitor: bool = False
+    labels: dict[str, str] = {}
+
+
+class StoreClaim(msgspec.Struct, frozen=True, rename="camel"):
+    claim_name: str
+
+
+class EmbeddedStore(msgspec.Struct, frozen=True, rename="camel"):
+    volume_claim: StoreClaim
+
+
+class PostgresStore(msgspec.Struct, frozen=True, rename="camel"):
+    secret_name: str
+    key: str = "uri"
+
+
+class Collections(msgspec.Struct, frozen=True, rename="camel"):
+    embedded: EmbeddedStore | None = None
+    postgres: PostgresStore | None = None
+
+
+class Strategy(msgspec.Struct, frozen=True, rename="camel"):
+    type: Literal["RollingUpdate", "Recreate"] = "RollingUpdate"
+    max_surge: int | str | None = None
+    max_unavailable: int | str | None = None
+
+
+class ChildMetadata(msgspec.Struct, frozen=True, rename="camel"):
+    labels: dict[str, str] = {}
+    annotations: dict[str, str] = {}
+
+
+class ConfigMapKey(msgspec.Struct, frozen=True, rename="camel"):
+    config_map_name: str
+    key: str = "ca.crt"
+
+
+class Volume(msgspec.Struct, frozen=True, rename="camel"):
+    """A volume of the service container: where it is mounted, and one source as in a pod's `volumes`."""
+
+    name: str
+    mount_path: str
+    sub_path: str | None = None
+    read_only: bool = True
+    config_map: Object | None = None
+    secret: Object | None = None
+    persistent_volume_claim: Object | None = None
+    empty_dir: Object | None = None
+
+    @property
+    def source(self) -> Object:
+        """The source as a pod's volume has it."""
+        sources = {
+            "configMap": self.config_map,
+            "secret": self.secret,
+            "persistentVolumeClaim": self.persistent_volume_claim,
+            "emptyDir": self.empty_dir,
+        }
+        return {name: value for name, value in sources.items() if value is not None}
 
 
 def _resources() -> Object:
@@ -103,7 +183,7 @@ def _resources() -> Object:
 
 
 class Spec(msgspec.Struct, frozen=True, rename="camel"):
-    """`spec` of the resource; what is passed to the pods as it is stays a dictionary."""
+    """`spec` of the resource; what is passed through to the pods stays a dictionary."""
 
     stage: str = "prod"
     image: str | None = None
@@ -115,8 +195,12 @@ class Spec(msgspec.Struct, frozen=True, rename="camel"):
     autoscaling: Autoscaling | None = None
     route: Route = Route()
     auth: Auth = Auth()
+    collections: Collections = Collections()
     limits: Limits = Limits()
     resources: Object = msgspec.field(default_factory=_resources)
+    resource_claims: list[Object] = []
+    strategy: Strategy | None = None
+    paused: bool = False
     node_selector: dict[str, str] = {}
     tolerations: list[Object] = []
     affinity: Object = {}
@@ -125,6 +209,14 @@ class Spec(msgspec.Struct, frozen=True, rename="camel"):
     pod_annotations: dict[str, str] = {}
     pod_labels: dict[str, str] = {}
     env: list[Object] = []
+    volumes: list[Volume] = []
+    ca_bundle: ConfigMapKey | None = None
+    priority_class_name: str | None = None
+    scheduler_name: str | None = None
+    dns_policy: str | None = None
+    dns_config: Object = {}
+    host_aliases: list[Object] = []
+    child_metadata: ChildMetadata = ChildMetadata()
     monitoring: Monitoring = Monitoring()
     network_policy: bool = False
     disruption_budget: bool = True
@@ -132,7 +224,7 @@ class Spec(msgspec.Struct, frozen=True, rename="camel"):
 
 
 class FaceComparison(msgspec.Struct, frozen=True):
-    """One resource: who it is, what it asks for, and the status last written."""
+    """One resource: its identity, its spec, and the status last written."""
 
     name: str
     namespace: str
@@ -140,14 +232,14 @@ class FaceComparison(msgspec.Struct, frozen=True):
     generation: int
     spec: Spec
     status: Object
-    # While the stage changes (see `stage_migration.py`): the stages that the route leads to, and the former stage,
-    # which pods still answer.
+    # During a stage migration (see `stage_migration.py`): the stages that the route serves, and the former stage, which
+    # pods still answer.
     routed: tuple[str, ...] = ()
     former_stage: str | None = None
 
     @property
     def stages(self) -> tuple[str, ...]:
-        """The stages that the route leads to, the URL's first."""
+        """The stages that the route serves, the URL's first."""
         return self.routed or (self.spec.stage,)
 
     @property
@@ -156,8 +248,13 @@ class FaceComparison(msgspec.Struct, frozen=True):
         return child_name(self.name)
 
     @property
+    def has_status(self) -> bool:
+        """Whether the operator has written a status; the API server's default for a new resource is none."""
+        return "conditions" in self.status
+
+    @property
     def selector(self) -> dict[str, str]:
-        """Labels that select the pods. Part of immutable fields: never change them."""
+        """Labels that select the pods. They are part of immutable fields: never change them."""
         return {
             "app.kubernetes.io/name": "face-comparison",
             INSTANCE_LABEL: self.child,
@@ -165,8 +262,8 @@ class FaceComparison(msgspec.Struct, frozen=True):
         }
 
     @property
-    def reference(self) -> Object:
-        """The owner reference that makes garbage collection remove the children."""
+    def owner_reference(self) -> Object:
+        """The controller owner reference of every child; garbage collection follows it."""
         return {
             "apiVersion": API_VERSION,
             "kind": KIND,
@@ -178,12 +275,16 @@ class FaceComparison(msgspec.Struct, frozen=True):
 
 
 def parse(body: Object) -> FaceComparison:
-    """The resource in `body`, as the API server sends it. InvalidSpec when it cannot be read."""
+    """Parses the resource `body` as the API server sends it.
+
+    Raises:
+        InvalidSpec: the spec does not fit this operator's version of the schema.
+    """
     metadata = body["metadata"]
     try:
         spec = msgspec.convert(body.get("spec") or {}, Spec)
     except msgspec.ValidationError as error:
-        raise InvalidSpec(f"the spec cannot be read, is the resource definition the operator's? {error}") from error
+        raise InvalidSpec(f"the spec cannot be parsed; does the installed CRD match the operator? {error}") from error
     return FaceComparison(
         name=metadata["name"],
         namespace=metadata["namespace"],

@@ -1,21 +1,38 @@
-"""What the route of a resource amounts to: whether its controller has taken it, the URL, and where to try it."""
+"""The state of a resource's route: whether its controller has accepted it, the URL, and where to probe it.
+
+What other controllers wrote is believed only for the parents that the route names, for its present generation, and for
+Gateways that exist.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
-from face_comparison_operator.resource import FaceComparison, Object
+from face_comparison_operator.resource import SERVICE_PORT, FaceComparison, Object, ParentReference
 
 ADMITTED = "Admitted"
 ADDRESS_PENDING = "AddressPending"
-ROUTE_REFUSED = "RouteRefused"
+CLUSTER_INTERNAL = "ClusterInternal"
+ROUTE_NOT_ACCEPTED = "RouteNotAccepted"
 ROUTE_PENDING = "RoutePending"
+
+GatewayKey = tuple[str, str]
+"""Namespace and name of a Gateway."""
+
+
+@dataclass(frozen=True, slots=True)
+class Gateways:
+    """The Gateways that a route names, as far as the operator could read them."""
+
+    found: Mapping[GatewayKey, Object] = field(default_factory=dict)
+    missing: frozenset[GatewayKey] = frozenset()
+    """Those that the API server says do not exist; one that may not be read is in neither."""
 
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """Where a request to the URL can be tried: the published address, and the name to ask for there."""
+    """Where a request to the URL can be sent: the published address, and the host name to ask for there."""
 
     address: str
     port: int
@@ -26,7 +43,7 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class RouteState:
-    """Whether a controller has taken the route. `target` is None when it publishes no address."""
+    """Whether a controller has accepted the route. `target` is None when no address is known."""
 
     admitted: bool
     reason: str
@@ -36,82 +53,166 @@ class RouteState:
 
 
 def endpoint_path(resource: FaceComparison) -> str:
-    """The path that images are sent to."""
+    """Returns the path that images are sent to."""
     return f"/{resource.stages[0]}/face_comparison"
 
 
-def route_state(resource: FaceComparison, route: Object | None, gateways: Sequence[Object] = ()) -> RouteState:
-    """The state of the live Ingress or HTTPRoute `route`; `gateways` are its parents, as far as they can be read."""
+def gateway_keys(resource: FaceComparison) -> list[GatewayKey]:
+    """Returns the Gateways that the route of the spec names."""
+    gateway = resource.spec.route.gateway
+    return [_key(resource, parent) for parent in gateway.parent_refs] if gateway else []
+
+
+def route_state(
+    resource: FaceComparison, route: Object | None, gateways: Gateways = Gateways(), service: Object | None = None
+) -> RouteState:
+    """Judges the live route.
+
+    Args:
+        resource: the resource, with the stages that its route serves.
+        route: its live Ingress or HTTPRoute, if there is one.
+        gateways: the Gateways that an HTTPRoute names.
+        service: the live Service, which is the way in where the spec asks for no route.
+    """
+    if resource.spec.route.none is not None:
+        return _internal(resource, service)
     if route is None:
-        return RouteState(False, ROUTE_PENDING, "the route is not there yet")
+        kind = "HTTPRoute" if resource.spec.route.gateway else "Ingress"
+        return RouteState(False, ROUTE_PENDING, f"the {kind} has not been created yet")
     if resource.spec.route.gateway:
         return _http_route(resource, route, gateways)
     return _ingress(resource, route)
 
 
+def _internal(resource: FaceComparison, service: Object | None) -> RouteState:
+    host = f"{resource.child}.{resource.namespace}.svc"
+    address = (service or {}).get("spec", {}).get("clusterIP")
+    target = None
+    if address and address != "None":
+        target = Target(address, SERVICE_PORT, False, host, endpoint_path(resource))
+    return RouteState(
+        True, CLUSTER_INTERNAL, "reachable inside the cluster only", _url(resource, host, False, None), target
+    )
+
+
 def _ingress(resource: FaceComparison, ingress: Object) -> RouteState:
     spec = resource.spec.route
-    tls = bool(spec.ingress and spec.ingress.tls_secret)
+    tls = bool(spec.ingress and spec.ingress.secure)
     published = ingress.get("status", {}).get("loadBalancer", {}).get("ingress") or []
-    address = next(
-        (each.get("ip") or each.get("hostname") for each in published if each.get("ip") or each.get("hostname")), None
-    )
-    if address is None:
+    entry = next((each for each in published if each.get("ip") or each.get("hostname")), None)
+    if entry is None:
         asked = spec.ingress.class_name if spec.ingress else None
         which = f"of the class {asked}" if asked else "of the default class"
-        host = spec.host
-        message = f"no ingress controller {which} has published an address for the Ingress {resource.child}"
-        return RouteState(False, ADDRESS_PENDING, message, _url(resource, host, tls, None) if host else None)
-    ports = [each["port"] for each in published[0].get("ports", [])]
+        message = (
+            f"no ingress controller {which} has published an address for the Ingress {resource.child}"
+            "; for use inside the cluster only, set route.none"
+        )
+        return RouteState(False, ADDRESS_PENDING, message, _url(resource, spec.host, tls, None) if spec.host else None)
+    address = entry.get("ip") or entry["hostname"]
+    ports = [each["port"] for each in entry.get("ports") or []]
     usual = 443 if tls else 80
     port = usual if not ports or usual in ports else ports[0]
     target = Target(address, port, tls, spec.host or address, endpoint_path(resource))
     return RouteState(
-        True, ADMITTED, "the ingress controller has taken the Ingress", _url(resource, target.host, tls, port), target
+        True,
+        ADMITTED,
+        "the ingress controller has admitted the Ingress",
+        _url(resource, target.host, tls, port),
+        target,
     )
 
 
-def _http_route(resource: FaceComparison, route: Object, gateways: Sequence[Object]) -> RouteState:
+# --- the Gateway API ------------------------------------------------------------------------------------------------
+
+
+def _http_route(resource: FaceComparison, route: Object, gateways: Gateways) -> RouteState:
+    gateway = resource.spec.route.gateway
+    parents = gateway.parent_refs if gateway else []
+    states = [(parent, _parent_state(resource, parent, route, gateways)) for parent in parents]
+    accepted = [parent for parent, problem in states if problem is None]
+    refused = [problem for _, problem in states if problem and problem.reason == ROUTE_NOT_ACCEPTED]
+    if refused or not accepted:
+        return refused[0] if refused else next(problem for _, problem in states if problem)
+    # One accepting parent is enough to serve; a Gateway without a controller may never report.
+    trouble = "".join(f"; {problem.message}" for _, problem in states if problem)
+    found = [(parent, live) for parent in accepted if (live := gateways.found.get(_key(resource, parent)))]
     host = resource.spec.route.host
-    parents = route.get("status", {}).get("parents", [])
-    if not parents:
-        return RouteState(False, ROUTE_PENDING, f"no gateway has answered to the HTTPRoute {resource.child} yet")
-    for parent in parents:
-        for condition in parent.get("conditions", []):
-            if condition["type"] in ("Accepted", "ResolvedRefs") and condition["status"] == "False":
-                name = parent.get("parentRef", {}).get("name", "")
-                return RouteState(
-                    False, ROUTE_REFUSED, f"the gateway {name} says {condition['reason']}: {condition['message']}"
-                )
-    listener = _listener(resource, gateways)
+    candidates = [(live, listener) for parent, live in found for listener in _listeners(parent, live, host)]
+    candidates.sort(key=lambda each: each[1].get("protocol") != "HTTPS")
+    live, listener = candidates[0] if candidates else (found[0][1] if found else {}, _unread_listener(accepted))
     tls = listener.get("protocol") == "HTTPS"
     port = listener.get("port") or (443 if tls else 80)
-    address = next(
-        (each["value"] for gateway in gateways for each in gateway.get("status", {}).get("addresses", [])), None
-    )
+    address = next((each["value"] for each in live.get("status", {}).get("addresses") or []), None)
     if not (host or address):
-        return RouteState(False, ADDRESS_PENDING, "the gateway has published no address, and the route names no host")
+        message = "the Gateway has published no address, and the route names no host"
+        return RouteState(False, ADDRESS_PENDING, message + trouble)
     name = host or str(address)
     target = Target(address, port, tls, name, endpoint_path(resource)) if address else None
-    return RouteState(True, ADMITTED, "the gateway has taken the HTTPRoute", _url(resource, name, tls, port), target)
+    message = f"the Gateway has accepted the HTTPRoute{trouble}"
+    return RouteState(True, ADMITTED, message, _url(resource, name, tls, port), target)
 
 
-def _listener(resource: FaceComparison, gateways: Sequence[Object]) -> Object:
-    """The listener that the route is on, of those that take its host: the one named, else one with TLS, else any."""
-    gateway = resource.spec.route.gateway
-    wanted = gateway.parent_refs[0] if gateway else None
-    listeners: list[Object] = [each for found in gateways for each in found.get("spec", {}).get("listeners", [])]
-    listeners = [each for each in listeners if _takes(each, resource.spec.route.host)]
-    if wanted and wanted.section_name:
-        listeners = [each for each in listeners if each.get("name") == wanted.section_name]
-    if wanted and wanted.port:
-        listeners = [each for each in listeners if each.get("port") == wanted.port] or [{"port": wanted.port}]
-    listeners.sort(key=lambda each: each.get("protocol") != "HTTPS")
-    return listeners[0] if listeners else {}
+def _parent_state(
+    resource: FaceComparison, parent: ParentReference, route: Object, gateways: Gateways
+) -> RouteState | None:
+    """Why the HTTPRoute is not accepted by one of its parents; None when it is."""
+    key = _key(resource, parent)
+    name = "/".join(key)
+    if key in gateways.missing:
+        return RouteState(False, ROUTE_NOT_ACCEPTED, f"the Gateway {name} does not exist")
+    generation = route["metadata"].get("generation", 1)
+    told = [
+        each
+        for each in route.get("status", {}).get("parents") or []
+        if _refers_to(resource, parent, each.get("parentRef", {}))
+    ]
+    conditions = [each for entry in told for each in entry.get("conditions") or []]
+    current = [each for each in conditions if each.get("observedGeneration", generation) >= generation]
+    for each in current:
+        if each["type"] in ("Accepted", "ResolvedRefs") and each["status"] == "False":
+            message = f"the Gateway {name} reports {each['reason']}: {each['message']}"
+            return RouteState(False, ROUTE_NOT_ACCEPTED, message)
+    if any(each["type"] == "Accepted" and each["status"] == "True" for each in current):
+        return None
+    if any(each["type"] == "Accepted" for each in conditions):
+        return RouteState(False, ROUTE_PENDING, f"the Gateway {name} has not reported on the changed HTTPRoute yet")
+    return RouteState(
+        False, ROUTE_PENDING, f"the Gateway {name} has not reported on the HTTPRoute {resource.child} yet"
+    )
+
+
+def _refers_to(resource: FaceComparison, parent: ParentReference, told: Object) -> bool:
+    if told.get("kind", "Gateway") != "Gateway":
+        return False
+    if (told.get("namespace") or resource.namespace, told.get("name")) != _key(resource, parent):
+        return False
+    return all(
+        wanted is None or value is None or wanted == value
+        for wanted, value in ((parent.section_name, told.get("sectionName")), (parent.port, told.get("port")))
+    )
+
+
+def _key(resource: FaceComparison, parent: ParentReference) -> GatewayKey:
+    return parent.namespace or resource.namespace, parent.name
+
+
+def _listeners(parent: ParentReference, gateway: Object, host: str | None) -> list[Object]:
+    """The listeners of a Gateway that the parent reference can mean and that take the host."""
+    found: list[Object] = [each for each in gateway.get("spec", {}).get("listeners") or [] if _takes(each, host)]
+    if parent.section_name:
+        found = [each for each in found if each.get("name") == parent.section_name]
+    if parent.port:
+        found = [each for each in found if each.get("port") == parent.port]
+    return found
+
+
+def _unread_listener(parents: list[ParentReference]) -> Object:
+    """What is known of the listener when the Gateway cannot be read."""
+    return {"port": parents[0].port} if parents[0].port else {}
 
 
 def _takes(listener: Object, host: str | None) -> bool:
-    """Whether HTTPRoutes for `host` (None: any) can be on the listener, by its protocol and host name."""
+    """Whether HTTPRoutes for `host` (None: any) can attach to the listener, by its protocol and host name."""
     if listener.get("protocol", "HTTP") not in ("HTTP", "HTTPS"):
         return False
     own = listener.get("hostname") or host

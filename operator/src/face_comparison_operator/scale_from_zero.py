@@ -1,6 +1,6 @@
-"""Pods for an autoscaler that takes over a Deployment which the operator has scaled to none.
+"""The first pods for an autoscaler that takes over a Deployment which the operator has scaled to zero.
 
-An autoscaler leaves a Deployment without pods as it is, and nothing in the resource could give it the first one.
+An autoscaler never scales a Deployment up from zero by itself, and nothing in the resource could give it the first pod.
 """
 
 from __future__ import annotations
@@ -8,10 +8,13 @@ from __future__ import annotations
 from face_comparison_operator.resource import MANAGER, Autoscaling, Object
 
 
-def awake(body: Object, live: Object, scaling: Autoscaling | None) -> Object:
-    """The Deployment `body`, with the least replicas of `scaling` where `live` has none by the operator's will.
+def with_min_replicas(body: Object, live: Object, scaling: Autoscaling | None) -> Object:
+    """Returns the Deployment `body`, with `minReplicas` where the operator had scaled `live` to zero.
 
-    live: as the API server has it, with its managed fields. Whoever else set it to none wants it to stand still.
+    Args:
+        body: the desired Deployment.
+        live: as the API server has it, with its managed fields. Whoever else scaled it to zero wants it so.
+        scaling: the autoscaling of the spec.
     """
     if not scaling or not scaling.min_replicas or live["spec"].get("replicas") != 0 or not _set_by_operator(live):
         return body

@@ -1,6 +1,6 @@
 """Every option of the operator, declared once: name, default and help; command line and environment derive from it.
 
-Values in, values out: the environment is an argument.
+Pure: the environment is an argument.
 """
 
 from __future__ import annotations
@@ -20,6 +20,10 @@ PREFIX = "FACE_COMPARISON_OPERATOR_"
 _SERVICE_LINK = re.compile(r"_(SERVICE_HOST|SERVICE_PORT(_\w+)?|PORT_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)$")
 _SERVICE_LINK_PORT = re.compile(r"^(tcp|udp|sctp)://")
 _DNS_LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
+_DNS_SUBDOMAIN = re.compile(r"[a-z0-9]([-.a-z0-9]{0,251}[a-z0-9])?")
+_LABEL = re.compile(
+    r"([-.a-z0-9]+/)?[A-Za-z0-9]([-._A-Za-z0-9]{0,61}[A-Za-z0-9])?=([A-Za-z0-9]([-._A-Za-z0-9]{0,61}[A-Za-z0-9])?)?"
+)
 _YES, _NO = ("true", "1", "yes", "on"), ("false", "0", "no", "off")
 
 
@@ -49,8 +53,28 @@ def _namespaces(value: str) -> tuple[str, ...]:
     names = tuple(dict.fromkeys(name.strip() for name in value.split(",") if name.strip()))
     for name in names:
         if not _DNS_LABEL.fullmatch(name):
-            raise ValueError(f"{name!r} is no name of a namespace")
+            raise ValueError(f"{name!r} is not a valid namespace name")
     return names
+
+
+def _patterns(value: str) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(each.strip() for each in value.split(",") if each.strip()))
+
+
+def _names(value: str) -> tuple[str, ...]:
+    names = _patterns(value)
+    for name in names:
+        if not _DNS_SUBDOMAIN.fullmatch(name):
+            raise ValueError(f"{name!r} is not a valid object name")
+    return names
+
+
+def _labels(value: str) -> tuple[str, ...]:
+    pairs = _patterns(value)
+    for pair in pairs:
+        if not _LABEL.fullmatch(pair):
+            raise ValueError(f"{pair!r} is not a label: write key=value")
+    return pairs
 
 
 def _level(value: str) -> str:
@@ -65,9 +89,9 @@ def _option(default: Any, help_: str, read: Callable[[str], Any]) -> Any:
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What the person who runs the operator decided."""
+    """The options of one operator process."""
 
-    namespaces: tuple[str, ...] = _option((), "Namespaces to serve, comma-separated; empty: all of them.", _namespaces)
+    namespaces: tuple[str, ...] = _option((), "Namespaces to watch, comma-separated; empty: all of them.", _namespaces)
     service_image: str = _option(
         f"registry.invalid/face-comparison/service:{__version__}",
         "Image of a FaceComparison that names none; the default resolves nowhere.",
@@ -78,19 +102,64 @@ class Settings:
     )
     prometheus_address: str = _option(
         "http://prometheus-operated.monitoring.svc:9090",
-        "Prometheus that KEDA asks for the requests in flight.",
+        "Prometheus that KEDA queries for the requests in flight.",
         _text,
+    )
+    prometheus_authentication: str = _option(
+        "", "KEDA ClusterTriggerAuthentication for queries to Prometheus; empty: none.", _optional
+    )
+    prometheus_auth_modes: tuple[str, ...] = _option(
+        (), "KEDA authModes for queries to Prometheus, for example bearer.", _patterns
+    )
+    image_pull_secrets: tuple[str, ...] = _option(
+        (), "Pull Secrets of all service pods, comma-separated, in the namespace of each resource.", _names
+    )
+    service_monitor_labels: tuple[str, ...] = _option(
+        (), "Labels of all ServiceMonitors, key=value, comma-separated, by which Prometheus selects them.", _labels
+    )
+    allowed_images: tuple[str, ...] = _option(
+        (), "Container images that resources may name, besides the operator's own; patterns, * permits all.", _patterns
+    )
+    allowed_service_accounts: tuple[str, ...] = _option(
+        (), "ServiceAccounts that resources may name; patterns, * permits all.", _patterns
+    )
+    allowed_secrets: tuple[str, ...] = _option(
+        (), "Secrets that env and volumes of resources may read; patterns, * permits all.", _patterns
+    )
+    allowed_config_maps: tuple[str, ...] = _option(
+        ("*",), "ConfigMaps that env, volumes and caBundle of resources may read; patterns, * permits all.", _patterns
+    )
+    allowed_volume_claims: tuple[str, ...] = _option(
+        ("*",), "PersistentVolumeClaims that resources may mount; patterns, * permits all.", _patterns
+    )
+    allowed_annotations: tuple[str, ...] = _option(
+        (), "Annotation keys that resources may set on pods and other objects; patterns, * permits all.", _patterns
+    )
+    allowed_hosts: tuple[str, ...] = _option(
+        ("*",), "Hosts that routes may name; patterns, * permits all, and routes without a host.", _patterns
+    )
+    allowed_gateways: tuple[str, ...] = _option(
+        (), "Gateways of other namespaces that routes may name, NAMESPACE/NAME; patterns, * permits all.", _patterns
+    )
+    allowed_runtime_classes: tuple[str, ...] = _option(
+        ("*",), "RuntimeClasses that resources may name; patterns, * permits all.", _patterns
     )
     metrics_port: int = _option(8080, "Port of /metrics; 0 takes a free one.", _port)
     health_port: int = _option(8081, "Port of /livez and /readyz; 0 takes a free one.", _port)
-    leader_election: bool = _option(True, "Work only while holding a Lease, so that several can stand by.", _flag)
+    leader_election: bool = _option(
+        True, "Reconcile only while holding a Lease, so that several replicas can run.", _flag
+    )
     lease_namespace: str = _option("", "Namespace of the Lease; empty: the operator's own.", _optional)
     lease_name: str = _option("face-comparison-operator", "Name of the Lease.", _text)
-    log_level: str = _option("info", "Least severe message that is logged.", _level)
+    log_level: str = _option("info", "Log level.", _level)
 
     @classmethod
     def from_environ(cls, environ: Mapping[str, str]) -> Settings:
-        """The settings that `environ` asks for; InvalidSettings names a variable that is unknown or cannot be."""
+        """Reads the settings from `environ`.
+
+        Raises:
+            InvalidSettings: a variable is unknown or its value is invalid; the message names it.
+        """
         known = {environment_name(option): option for option in fields(cls)}
         values: dict[str, Any] = {}
         for name in sorted(name for name in environ if name.startswith(PREFIX)):
@@ -98,7 +167,7 @@ class Settings:
             if option is not None:
                 values[option.name] = parsed(option, environ[name], name)
             elif not _SERVICE_LINK.search(name) and not _SERVICE_LINK_PORT.match(environ[name]):
-                raise InvalidSettings(f"{name} is no option of the operator; there are: {', '.join(known)}")
+                raise InvalidSettings(f"{name} is not an option of the operator; options: {', '.join(known)}")
         return cls(**values)
 
 

@@ -1,9 +1,9 @@
-"""What kopf's watches do not tell: whether they are alive, what is gone, and when everything has been seen once.
+"""Watch liveness, deletions missed in a watch gap, initial cache sync: what kopf's watches do not report.
 
-kopf follows each kind of object and hands over every change. But a watch that has died in silence looks like one on
-which nothing happens, and when kopf lists anew after a gap, what was deleted meanwhile is simply not mentioned. Both
-are learned by overhearing the answers that kopf gets: each watch is short and has to be answered anew every minute, and
-whenever kopf lists a kind, it is listed here as well, to forget what is not there any more.
+kopf watches each API and hands over every change. But a watch that has died silently looks like one on which nothing
+happens, and when kopf lists again after a gap, what was deleted meanwhile is not mentioned. Both are learned by
+observing the responses that kopf gets: each watch is short and has to be answered anew every minute, and whenever kopf
+lists an API, it is listed here as well, to drop what no longer exists.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ from dataclasses import dataclass
 from http import HTTPStatus
 
 from face_comparison_operator.api_client import Cluster, Report
-from face_comparison_operator.api_resources import RESOURCE, WATCHED, Kind
-from face_comparison_operator.cache import Key, Store
-from face_comparison_operator.errors import ApiMissing, ClusterError, Forbidden
-from face_comparison_operator.workqueue import Queue
+from face_comparison_operator.api_resources import RESOURCE, WATCHED, ApiResource
+from face_comparison_operator.cache import Key, ObjectCache
+from face_comparison_operator.errors import ApiNotInstalled, ClusterError, Forbidden
+from face_comparison_operator.workqueue import WorkQueue
 
 # The server ends each watch after this time, and kopf begins it anew.
 WATCH_SECONDS = 60
@@ -34,29 +34,29 @@ log = logging.getLogger(__name__)
 class Watch:
     """One kind in one namespace (None: all), followed by kopf."""
 
-    kind: Kind
+    kind: ApiResource
     namespace: str | None
-    heard: float
+    last_response_at: float
     listed: bool = False
     missing: bool = False
     refused: bool = False
     """Whether the last answer was that the operator may not see this."""
 
 
-class Watches:
+class WatchMonitor:
     """All of them. `clock` gives seconds that only grow."""
 
     def __init__(
         self,
         cluster: Cluster,
-        store: Store,
+        store: ObjectCache,
         changed: Callable[[Key], None],
         namespaces: Sequence[str],
         report: Report,
         clock: Callable[[], float],
     ) -> None:
         self._cluster, self._store, self._changed, self._report, self._clock = cluster, store, changed, report, clock
-        self._lists: Queue[Watch] = Queue(clock)
+        self._lists: WorkQueue[Watch] = WorkQueue(clock)
         self._discovered = not namespaces
         self._told: set[str | None] = set()
         self.synced = asyncio.Event()
@@ -68,22 +68,24 @@ class Watches:
         }
 
     @property
-    def silence(self) -> float:
+    def seconds_since_response(self) -> float:
         """Seconds since the quietest watch was last answered. An optional one may have ended with its API."""
-        return self._clock() - self._quietest().heard
+        return self._clock() - self._quietest().last_response_at
 
-    def dead(self) -> str | None:
+    def liveness_error(self) -> str | None:
         """Why changes are not noticed any more, if so."""
-        if self.silence < LIVE_SECONDS:
+        if self.seconds_since_response < LIVE_SECONDS:
             return None
-        return f"the watch of {self._quietest().kind.plural} is silent for {self.silence:.0f} s"
+        return (
+            f"the watch of {self._quietest().kind.plural} has had no response for {self.seconds_since_response:.0f} s"
+        )
 
-    def unready(self) -> str | None:
+    def readiness_error(self) -> str | None:
         """Why the operator cannot work yet or any more, if so."""
         waiting = [watch.kind.plural for watch in self._waiting()]
-        return f"not listed yet: {', '.join(waiting)}" if waiting else self.dead()
+        return f"not listed yet: {', '.join(waiting)}" if waiting else self.liveness_error()
 
-    def answered(self, path: str, query: Mapping[str, str], status: int) -> bool:
+    def on_response(self, path: str, query: Mapping[str, str], status: int) -> bool:
         """kopf got an answer to a request. Whether it had better ask again: a kind that is gone would end it."""
         watch = self._watches.get(path)
         if watch is None:
@@ -93,10 +95,10 @@ class Watches:
             watch.refused = True
             self._note_synced()
         if status < 400:
-            watch.heard, watch.refused = self._clock(), False
+            watch.last_response_at, watch.refused = self._clock(), False
             if "watch" not in query and "continue" not in query:
                 self._lists.add(watch)
-        self._tell_lost()
+        self._log_forbidden_namespaces()
         return status == 404
 
     async def run(self) -> None:
@@ -105,7 +107,7 @@ class Watches:
             if watch.kind.optional:
                 self._lists.add(watch)  # kopf is silent about kinds that the cluster does not have
         while True:
-            watch = await self._lists.take()
+            watch = await self._lists.get()
             failed, was_missing = True, watch.missing
             try:
                 await self._list(watch)
@@ -115,14 +117,18 @@ class Watches:
                     watch.refused = True
                 log.warning("listing %s: %s", watch.kind.plural, error.message)
             finally:
-                self._lists.done(watch, failed=failed)
+                if failed:
+                    self._lists.add_rate_limited(watch)
+                else:
+                    self._lists.forget(watch)
+                self._lists.done(watch)
             self._note_synced()
             if self._discovered:
                 continue
             if watch.missing:
                 self._lists.add_after(watch, MISSING_SECONDS)
             elif was_missing:
-                log.info("the cluster has %s now, beginning anew", watch.kind.plural)
+                log.info("API %s became available; restarting watches", watch.kind.plural)
                 return
 
     async def _list(self, watch: Watch) -> None:
@@ -136,25 +142,25 @@ class Watches:
                 else:
                     seen.add((item["metadata"]["namespace"], item["metadata"]["name"]))
                     self._tell(self._store.put(watch.kind, item))
-        except ApiMissing:
+        except ApiNotInstalled:
             if not watch.kind.optional:
                 raise
             watch.missing = watch.listed = True
             return
         listed = (watch.kind, watch.namespace, seen, int(version))
-        if watch.kind != RESOURCE and self._store.unseen(*listed):
+        if watch.kind != RESOURCE and self._store.stale(*listed):
             # Their resource may be gone as well. That has to be known before they are missed, or they are made once
             # more, by whatever makes somebody look.
             await self._list(self._watches[RESOURCE.path(watch.namespace)])
-        for key in self._store.keep_only(*listed):
+        for key in self._store.replace(*listed):
             self._tell(key)
         watch.missing, watch.refused, watch.listed = False, False, True
         log.info("listed %s in %s: %d", watch.kind.plural, watch.namespace or "all namespaces", len(seen))
 
-    def _tell_lost(self) -> None:
+    def _log_forbidden_namespaces(self) -> None:
         lost = self._lost()
         for namespace in lost - self._told:
-            log.warning("nothing in the namespace %s may be seen; the others go on being served", namespace)
+            log.warning("access to namespace %s is forbidden; continuing with the remaining namespaces", namespace)
         self._told = lost
 
     def _note_synced(self) -> None:
@@ -182,4 +188,4 @@ class Watches:
     def _quietest(self) -> Watch:
         lost = self._lost()
         needed = (each for each in self._watches.values() if not each.kind.optional and each.namespace not in lost)
-        return min(needed, key=lambda each: each.heard)
+        return min(needed, key=lambda each: each.last_response_at)

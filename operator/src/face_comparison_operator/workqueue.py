@@ -1,6 +1,6 @@
-"""Which resource is looked at next: each at most once at a time, failures later and later, and nothing forgotten.
+"""Deduplicating work queue with per-key serialization and exponential backoff, as client-go's workqueue.
 
-A key that is added while it is being worked on is worked on once more afterwards, so the last state always wins.
+A key that is added while it is processed is processed once more afterwards, so the latest state always wins.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ LAST_RETRY_SECONDS = 60.0
 K = TypeVar("K")
 
 
-class Queue(Generic[K]):
-    """Keys to be worked on. `clock` gives seconds that only grow."""
+class WorkQueue(Generic[K]):
+    """Keys to process. `clock` returns monotonic seconds."""
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
@@ -37,7 +37,7 @@ class Queue(Generic[K]):
         return len(self._ready)
 
     def add(self, key: K) -> None:
-        """Look at `key` as soon as possible."""
+        """Adds `key`, to be processed as soon as possible."""
         self._due.pop(key, None)
         if key in self._working:
             self._again.add(key)
@@ -47,15 +47,15 @@ class Queue(Generic[K]):
             self._changed.set()
 
     def add_after(self, key: K, seconds: float) -> None:
-        """Look at `key` in `seconds` at the latest; an earlier look makes this one unnecessary."""
+        """Adds `key` after `seconds`; if it is processed earlier, this one is dropped."""
         due = self._clock() + seconds
         if due < self._due.get(key, float("inf")):
             self._due[key] = due
             heapq.heappush(self._timers, (due, next(self._order), key))
             self._changed.set()
 
-    async def take(self) -> K:
-        """The next key, as soon as there is one; `done` must follow."""
+    async def get(self) -> K:
+        """Returns the next key, as soon as there is one; `done` must follow."""
         while True:
             self._release_due()
             if self._ready:
@@ -70,20 +70,23 @@ class Queue(Generic[K]):
             except TimeoutError:
                 continue
 
-    def done(self, key: K, *, failed: bool = False) -> float | None:
-        """End the work on `key`; after a failure it comes again, later each time. Seconds until then."""
+    def done(self, key: K) -> None:
+        """Ends the processing of `key`; if it was added meanwhile, it is queued again."""
         self._working.discard(key)
-        retry = None
-        if failed:
-            count = self._failures[key] = self._failures.get(key, 0) + 1
-            retry = min(FIRST_RETRY_SECONDS * 2 ** (count - 1), LAST_RETRY_SECONDS)
-            self.add_after(key, retry)
-        else:
-            self._failures.pop(key, None)
         if key in self._again:
             self._again.discard(key)
             self.add(key)
-        return retry
+
+    def add_rate_limited(self, key: K) -> float:
+        """Adds `key` after a failure, with exponential backoff; returns the seconds until then."""
+        count = self._failures[key] = self._failures.get(key, 0) + 1
+        delay: float = min(FIRST_RETRY_SECONDS * 2 ** (count - 1), LAST_RETRY_SECONDS)
+        self.add_after(key, delay)
+        return delay
+
+    def forget(self, key: K) -> None:
+        """Ends the backoff of `key` after a success."""
+        self._failures.pop(key, None)
 
     def _release_due(self) -> None:
         while self._timers and self._timers[0][0] <= self._clock():

@@ -240,6 +240,13 @@ class Settings:
         _auto_or(_seconds(0, 3600)),
         shown="auto",
     )
+    identity: str | None = _option(
+        None,
+        "Value of the response header X-Face-Comparison-Identity; set by the Kubernetes operator.",
+        _optional_text,
+        shown="",
+        metavar="TEXT",
+    )
     log_level: str = _option(
         "info",
         "Least severe message that is logged.",

@@ -1,4 +1,4 @@
-"""The border to the API server: which refusal is which error, and who owns which fields."""
+"""The client of the API server: which response is which error, and which connections requests use."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 from aiohttp import web
 
 from face_comparison_operator import errors
-from face_comparison_operator.api_client import CONNECTIONS, Access, Cluster, _error, _handed_over
+from face_comparison_operator.api_client import CONNECTIONS, Access, Cluster, _error
 from face_comparison_operator.api_resources import LEASE, SERVICE
 from face_comparison_operator.manager import LOGGED
 
@@ -18,8 +18,8 @@ NAMED = {"details": {"name": "x"}}
 
 REFUSALS: list[tuple[int, dict[str, Any], type[errors.ClusterError]]] = [
     (404, NAMED, errors.NotFound),
-    (404, {}, errors.ApiMissing),
-    (404, {"details": {}}, errors.ApiMissing),
+    (404, {}, errors.ApiNotInstalled),
+    (404, {"details": {}}, errors.ApiNotInstalled),
     (409, NAMED, errors.Conflict),
     (410, {}, errors.ClusterUnavailable),
     (403, NAMED, errors.Forbidden),
@@ -49,38 +49,6 @@ def test_every_error_has_its_consequence_and_its_own_code() -> None:
     every = subclasses(errors.OperatorError)
     assert every == set(LOGGED)
     assert len({each.code for each in every}) == len(every)
-
-
-def entry(
-    operation: str, fields: dict[str, Any], manager: str = "face-comparison-operator", **more: Any
-) -> dict[str, Any]:
-    return {"manager": manager, "operation": operation, "apiVersion": "v1", "fieldsV1": fields, **more}
-
-
-SPEC = {"f:spec": {"f:a": {}}}
-OTHER = entry("Update", {"f:status": {}}, "kube-controller-manager", subresource="status")
-
-
-def test_what_was_created_is_handed_over_to_apply() -> None:
-    found = _handed_over([entry("Update", SPEC), OTHER], {"spec": {}})
-    assert found == [OTHER, entry("Apply", SPEC)]
-
-
-def test_what_is_applied_already_stays() -> None:
-    assert _handed_over([entry("Apply", SPEC), OTHER], {"spec": {}}) is None
-    assert _handed_over([OTHER], {"spec": {}}) is None
-
-
-def test_two_entries_become_one() -> None:
-    more = {"f:spec": {"f:b": {"f:c": {}}}, "f:metadata": {}}
-    found = _handed_over([entry("Update", SPEC), entry("Apply", more)], {"spec": {}})
-    assert found == [entry("Apply", {"f:spec": {"f:a": {}, "f:b": {"f:c": {}}}, "f:metadata": {}})]
-
-
-def test_replicas_are_let_go_of_and_not_taken_back() -> None:
-    fields = {"f:spec": {"f:a": {}, "f:replicas": {}}}
-    assert _handed_over([entry("Apply", fields)], {"spec": {}}) == [entry("Apply", SPEC)]
-    assert _handed_over([entry("Apply", fields)], {"spec": {"replicas": 2}}) is None
 
 
 def test_the_lease_does_not_wait_behind_everything_else() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from face_comparison_operator.api_resources import DEPLOYMENT, POD, RESOURCE, SERVICE
-from face_comparison_operator.cache import Store
+from face_comparison_operator.cache import ObjectCache
 
 KEY = ("ns", "faces")
 
@@ -22,7 +22,7 @@ def body(version: int, name: str = "faces", **more: Any) -> dict[str, Any]:
 
 
 def test_the_newest_wins() -> None:
-    store = Store()
+    store = ObjectCache()
     assert store.put(SERVICE, body(5, spec={"a": 5})) == KEY
     assert store.put(SERVICE, body(4, spec={"a": 4})) is None
     assert store.put(SERVICE, body(5, spec={"a": 5})) is None, "nothing new need not be looked at"
@@ -32,7 +32,7 @@ def test_the_newest_wins() -> None:
 
 
 def test_what_was_deleted_does_not_come_back_by_a_late_answer() -> None:
-    store = Store()
+    store = ObjectCache()
     store.put(SERVICE, body(5))
     assert store.remove(SERVICE, body(6)) == KEY
     assert store.put(SERVICE, body(5)) is None
@@ -41,40 +41,40 @@ def test_what_was_deleted_does_not_come_back_by_a_late_answer() -> None:
 
 
 def test_a_late_word_of_a_deletion_does_not_remove_what_was_made_since() -> None:
-    store = Store()
+    store = ObjectCache()
     store.put(SERVICE, body(8))
     store.remove(SERVICE, body(6))
     assert store.get(SERVICE, KEY, "faces") is not None
 
 
 def test_a_list_removes_what_is_gone_of_its_kind_and_namespace() -> None:
-    store = Store()
+    store = ObjectCache()
     for kind in (SERVICE, DEPLOYMENT):
         store.put(kind, body(1))
     store.put(SERVICE, body(2, "other"))
-    assert store.keep_only(SERVICE, "elsewhere", set(), 9) == []
-    assert store.keep_only(SERVICE, "ns", {("ns", "other")}, 9) == [KEY]
+    assert store.replace(SERVICE, "elsewhere", set(), 9) == []
+    assert store.replace(SERVICE, "ns", {("ns", "other")}, 9) == [KEY]
     assert store.get(SERVICE, KEY, "faces") is None
     assert store.get(DEPLOYMENT, KEY, "faces") is not None
     assert store.get(SERVICE, ("ns", "other"), "other") is not None
 
 
 def test_a_list_does_not_remove_what_is_newer_than_itself() -> None:
-    store = Store()
+    store = ObjectCache()
     store.put(SERVICE, body(5))
-    assert store.keep_only(SERVICE, "ns", set(), 4) == []
+    assert store.replace(SERVICE, "ns", set(), 4) == []
     assert store.get(SERVICE, KEY, "faces") is not None
-    assert store.keep_only(SERVICE, "ns", set(), 5) == [KEY]
+    assert store.replace(SERVICE, "ns", set(), 5) == [KEY]
 
 
 def test_a_child_is_found_by_its_name_whatever_its_labels_say() -> None:
-    store = Store()
+    store = ObjectCache()
     labels = {"metadata": {"labels": {"app.kubernetes.io/instance": "another"}}}
     assert store.put(SERVICE, body(1, **labels)) == KEY
 
 
 def test_a_pod_is_found_by_its_label() -> None:
-    store = Store()
+    store = ObjectCache()
     mine = {"labels": {"app.kubernetes.io/instance": "faces"}}
     status = {"phase": "Running", "podIP": "198.18.0.1"}
     assert store.put(POD, body(1, "faces-abc", metadata=mine, spec={"containers": []}, status=status)) == KEY
@@ -85,7 +85,7 @@ def test_a_pod_is_found_by_its_label() -> None:
 
 
 def test_resources() -> None:
-    store = Store()
+    store = ObjectCache()
     store.put(SERVICE, body(1, "lonely"))
     store.put(RESOURCE, body(1, "7.faces", metadata={"annotations": {"a": "b"}, "managedFields": []}))
     ((key, found),) = list(store.resources())

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from face_comparison_operator.diff import difference, stamped
+from face_comparison_operator.diff import difference, with_desired_digest
 
 # What is desired, what lives; the words of the first difference, None for none.
 CASES: list[tuple[str, Any, Any, str | None]] = [
@@ -55,19 +55,19 @@ def test_difference(desired: Any, live: Any, words: str | None) -> None:
 
 
 def test_a_digest_shows_that_less_is_desired() -> None:
-    more = stamped({"metadata": {"name": "a"}, "spec": {"x": 1, "y": 2}})
-    less = stamped({"metadata": {"name": "a"}, "spec": {"x": 1}})
+    more = with_desired_digest({"metadata": {"name": "a"}, "spec": {"x": 1, "y": 2}})
+    less = with_desired_digest({"metadata": {"name": "a"}, "spec": {"x": 1}})
     assert difference(less, more) is not None
     assert difference(more, more) is None
 
 
 def test_a_digest_does_not_depend_on_the_order_of_fields() -> None:
-    first = stamped({"metadata": {"name": "a"}, "spec": {"x": 1, "y": 2}})
-    second = stamped({"spec": {"y": 2, "x": 1}, "metadata": {"name": "a"}})
+    first = with_desired_digest({"metadata": {"name": "a"}, "spec": {"x": 1, "y": 2}})
+    second = with_desired_digest({"spec": {"y": 2, "x": 1}, "metadata": {"name": "a"}})
     assert first == second
 
 
 def test_stamping_keeps_annotations_and_the_object_it_was_given() -> None:
     body = {"metadata": {"annotations": {"a": "b"}}}
-    assert stamped(body)["metadata"]["annotations"].keys() == {"a", "facecomparison.dev/desired"}
+    assert with_desired_digest(body)["metadata"]["annotations"].keys() == {"a", "facecomparison.dev/desired"}
     assert body == {"metadata": {"annotations": {"a": "b"}}}

@@ -7,7 +7,7 @@ import pytest
 
 from devtools import golden_objects
 from face_comparison_operator.api_resources import CHILDREN, kind_of
-from face_comparison_operator.objects import desired, workload
+from face_comparison_operator.objects import desired
 from face_comparison_operator.resource import child_name, parse
 from face_comparison_operator.settings import Settings
 
@@ -79,7 +79,8 @@ def test_the_pods_satisfy_the_restricted_pod_security_level() -> None:
     ]
     assert pod["securityContext"]["runAsNonRoot"] is True
     assert pod["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
-    assert pod["securityContext"]["runAsUser"] == workload.USER > 0
+    # Clusters that choose the user (OpenShift) reject a pod that names another; the container image has a numeric one.
+    assert pod["securityContext"].keys() == {"runAsNonRoot", "seccompProfile"}
     containers = [*pod["containers"], *pod["initContainers"]]
     assert len(containers) == 2
     for container in containers:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
-from face_comparison_operator.pod_diagnostics import Problem, awaits_volumes, diagnosis
+from face_comparison_operator.pod_diagnostics import Problem, awaits_volumes, diagnose
 
 IMAGE = "registry.example/service:1"
 SCHEDULED = {"type": "PodScheduled", "status": "True"}
@@ -26,9 +27,15 @@ def ended(message: str = "", name: str = "service", code: int = 1, **more: Any) 
     return waiting("CrashLoopBackOff", "back-off 5m0s", name, **last)
 
 
+SEE_LOG = "; its log says why: kubectl logs --previous --container=service POD"
+
 CASES: list[tuple[str, dict[str, Any], Problem | None]] = [
     ("a pod that starts", pod(waiting("ContainerCreating")), None),
-    ("a pod that runs and is not ready yet", pod({"name": "service", "state": {"running": {}}}), None),
+    (
+        "a pod that runs and is not ready yet",
+        pod({"name": "service", "state": {"running": {}}}),
+        Problem("ProbeFailed", "container service runs, but is not ready", starting=True),
+    ),
     (
         "an image that is not there",
         pod(waiting("ErrImagePull", "rpc error: not found")),
@@ -62,7 +69,7 @@ CASES: list[tuple[str, dict[str, Any], Problem | None]] = [
     (
         "a model container without last words",
         pod(init=(ended("boom", "model", 3),)),
-        Problem("ModelInvalid", "the model is not there or not right, container model ends with code 3: boom"),
+        Problem("ModelInvalid", "the model is missing or invalid: container model exits with code 3"),
     ),
     (
         "a model that came at the second try",
@@ -74,11 +81,11 @@ CASES: list[tuple[str, dict[str, Any], Problem | None]] = [
         pod(ended(reason="OOMKilled", code=137)),
         Problem("OutOfMemory", "container service needs more memory than its limit: raise resources.limits.memory"),
     ),
-    ("a crash", pod(ended("a\nb", code=2)), Problem("CrashLooping", "container service ends with code 2: b")),
+    ("a crash", pod(ended("a\nb", code=2)), Problem("CrashLooping", f"container service exits with code 2{SEE_LOG}")),
     (
         "a signal",
         pod(ended(signal=11, code=0)),
-        Problem("CrashLooping", "container service ends with signal 11: Error"),
+        Problem("CrashLooping", f"container service exits with signal 11{SEE_LOG}"),
     ),
     (
         "a secret for a variable that is missing",
@@ -103,7 +110,7 @@ CASES: list[tuple[str, dict[str, Any], Problem | None]] = [
     (
         "a pod that the node does not take",
         pod(phase="Failed", reason="UnexpectedAdmissionError", message="no healthy device"),
-        Problem("PodsRefused", "the node refuses the pod: UnexpectedAdmissionError: no healthy device"),
+        Problem("PodCreationFailed", "the node rejects the pod: UnexpectedAdmissionError: no healthy device"),
     ),
     (
         "a pod that serves although it crashed once",
@@ -115,13 +122,13 @@ CASES: list[tuple[str, dict[str, Any], Problem | None]] = [
 
 @pytest.mark.parametrize(("body", "problem"), [case[1:] for case in CASES], ids=[case[0] for case in CASES])
 def test_a_pod(body: dict[str, Any], problem: Problem | None) -> None:
-    assert diagnosis([body]) == problem
+    assert diagnose([body]) == problem
 
 
 def test_what_the_scheduler_says_without_its_talk_of_preemption() -> None:
     told = "0/2 nodes are available: 2 Insufficient nvidia.com/gpu. preemption: 0/2 nodes are available: 2 No victims."
     condition = {"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": told}
-    found = diagnosis([pod(conditions=[condition])])
+    found = diagnose([pod(conditions=[condition])])
     expected = "no node can take the pod: 0/2 nodes are available: 2 Insufficient nvidia.com/gpu"
     assert found == Problem("Unschedulable", expected)
 
@@ -136,12 +143,10 @@ STUCK = pod(waiting("ContainerCreating"))
 
 def test_a_volume_that_cannot_be_mounted() -> None:
     missing = warning("FailedMount", 'MountVolume.SetUp failed for volume "auth" : secret "keys" not found')
-    assert diagnosis([STUCK], [missing]) == Problem(
-        "SecretNotFound", "the Secret keys does not exist in this namespace"
-    )
+    assert diagnose([STUCK], [missing]) == Problem("SecretNotFound", "the Secret keys does not exist in this namespace")
     key = warning("FailedMount", "references non-existent secret key: api-keys")
-    assert diagnosis([STUCK], [key]) == Problem("SecretNotFound", "the Secret has no key api-keys")
-    other = diagnosis([STUCK], [warning("FailedMount", "timeout")])
+    assert diagnose([STUCK], [key]) == Problem("SecretNotFound", "the Secret has no key api-keys")
+    other = diagnose([STUCK], [warning("FailedMount", "timeout")])
     assert other is not None
     assert other.reason == "VolumeFailed"
 
@@ -149,15 +154,17 @@ def test_a_volume_that_cannot_be_mounted() -> None:
 def test_the_latest_event_counts() -> None:
     old = warning("FailedMount", "old", seen="2026-01-01T00:00:00Z")
     new = warning("FailedMount", "new", seen="2026-01-01T00:00:01Z")
-    found = diagnosis([STUCK], [old, new])
+    found = diagnose([STUCK], [old, new])
     assert found is not None
     assert "new" in found.message
 
 
 def test_events_of_other_pods_and_of_pods_that_got_on_do_not_count() -> None:
     event = warning("FailedMount", "timeout")
-    assert diagnosis([STUCK], [warning("FailedMount", "timeout", uid="other")]) is None
-    assert diagnosis([pod({"name": "service", "state": {"running": {}}}, phase="Running")], [event]) is None
+    assert diagnose([STUCK], [warning("FailedMount", "timeout", uid="other")]) is None
+    running = diagnose([pod({"name": "service", "state": {"running": {}}}, phase="Running")], [event])
+    assert running is not None
+    assert "timeout" not in running.message
 
 
 def test_pods_that_wait_for_volumes() -> None:
@@ -170,13 +177,142 @@ def test_pods_that_wait_for_volumes() -> None:
 
 def test_a_container_speaks_before_the_scheduler_and_both_before_events() -> None:
     condition = {"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": "no"}
-    found = diagnosis([pod(conditions=[condition]), STUCK], [warning("FailedMount", "timeout")])
+    found = diagnose([pod(conditions=[condition]), STUCK], [warning("FailedMount", "timeout")])
     assert found is not None
     assert found.reason == "Unschedulable"
 
 
 def test_a_pod_that_lives_speaks_before_one_that_was_put_out() -> None:
     gone = pod(phase="Failed", reason="Evicted", message="disk")
-    found = diagnosis([gone, pod(waiting("ErrImagePull", "not found"))])
+    found = diagnose([gone, pod(waiting("ErrImagePull", "not found"))])
     assert found is not None
     assert found.reason == "ImagePullFailed"
+
+
+# --- pods that run and are not ready ----------------------------------------------------------------------------------
+
+NOW = datetime(2026, 1, 2, 3, 4, 30, tzinfo=UTC)
+
+
+def running(name: str = "service", since: str = "2026-01-02T03:04:00Z", **more: Any) -> dict[str, Any]:
+    return {"name": name, "image": IMAGE, "ready": False, "state": {"running": {"startedAt": since}}, **more}
+
+
+def unhealthy(message: str, container: str = "service", field: str = "containers") -> dict[str, Any]:
+    event = warning("Unhealthy", message)
+    return {**event, "involvedObject": {**event["involvedObject"], "fieldPath": f"spec.{field}{{{container}}}"}}
+
+
+REFUSED = 'Startup probe failed: Get "http://10.0.0.1:9999/readyz": dial tcp 10.0.0.1:9999: connect: connection refused'
+LOADING = "Startup probe failed: HTTP probe failed with statuscode: 503"
+READY = {"name": "service", "image": IMAGE, "ready": True, "state": {"running": {}}}
+
+# Sentence; container statuses; init container statuses; events; words of the message (None: no problem); starting.
+UNREADY: list[tuple[str, list[Any], list[Any], list[Any], str | None, bool]] = [
+    ("a startup probe that is refused", [running()], [], [unhealthy(REFUSED)], "connection refused", False),
+    ("models are loading", [running()], [], [unhealthy(LOADING)], "statuscode: 503", True),
+    ("it has only just started", [running(since="2026-01-02T03:04:25Z")], [], [unhealthy(REFUSED)], None, False),
+    (
+        "a sidecar is not ready",
+        [READY, running("istio-proxy")],
+        [],
+        [unhealthy("Readiness probe failed: 503", "istio-proxy")],
+        "container istio-proxy runs, but is not ready: Readiness probe failed",
+        False,
+    ),
+    ("a sidecar without a probe event", [READY, running("mesh")], [], [], "container mesh runs", False),
+    (
+        "the event of another container is not quoted",
+        [READY, running("mesh")],
+        [],
+        [unhealthy(REFUSED, "service")],
+        "container mesh runs, but is not ready",
+        False,
+    ),
+    (
+        "a native sidecar, which comes before the others",
+        [waiting("PodInitializing")],
+        [running("proxy")],
+        [unhealthy(REFUSED, "proxy", "initContainers")],
+        "container proxy runs, but is not ready",
+        False,
+    ),
+    ("a download takes its time", [waiting("PodInitializing")], [running("model")], [], None, False),
+]
+
+
+@pytest.mark.parametrize(
+    ("containers", "init", "events", "words", "starting"), [e[1:] for e in UNREADY], ids=[e[0] for e in UNREADY]
+)
+def test_running_pod_that_is_not_ready(
+    containers: list[Any], init: list[Any], events: list[Any], words: str | None, starting: bool
+) -> None:
+    found = diagnose([pod(*containers, init=tuple(init), phase="Running")], events, NOW)
+    if words is None:
+        assert found is None
+    else:
+        assert found is not None
+        assert (found.reason, found.starting) == ("ProbeFailed", starting)
+        assert words in found.message
+
+
+def test_event_of_the_wrong_container_is_not_quoted() -> None:
+    found = diagnose([pod(READY, running("mesh"), phase="Running")], [unhealthy(REFUSED, "service")], NOW)
+    assert found is not None
+    assert "refused" not in found.message
+
+
+def test_readiness_gate_is_reported() -> None:
+    gate = {"type": "Ready", "status": "False", "reason": "ReadinessGatesNotReady", "message": "gate example.com/lb"}
+    found = diagnose([pod(READY, phase="Running", conditions=[SCHEDULED, gate])], [], NOW)
+    assert found is not None
+    assert (found.reason, "example.com/lb" in found.message) == ("ProbeFailed", True)
+
+
+def test_crashing_sidecar_is_named_and_not_taken_for_the_model() -> None:
+    found = diagnose([pod(init=(ended("boom", "istio-init"),))])
+    assert found is not None
+    assert (found.reason, "istio-init" in found.message) == ("CrashLooping", True)
+
+
+def test_image_of_a_sidecar_is_named_with_its_container() -> None:
+    found = diagnose([pod(READY, waiting("ErrImagePull", "not found", "mesh"))])
+    assert found is not None
+    assert "of container mesh" in found.message
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        "password=hunter2",
+        "invalid_settings: --log-level (FACE_COMPARISON_LOG_LEVEL) must be one of debug, info, not 'hunter2'",
+        'invalid_settings: FACE_COMPARISON_COLLECTIONS must be a URI, not "hunter2"',
+        "invalid_settings: cannot connect to postgresql://faces:hunter2@db/faces",
+    ],
+)
+def test_no_message_of_a_container_carries_a_secret(message: str) -> None:
+    for name in ("service", "model", "sidecar"):
+        found = diagnose([pod(ended(message, name))])
+        assert found is not None
+        assert "hunter2" not in found.message
+
+
+def test_code_of_the_service_counts_only_from_its_own_containers() -> None:
+    found = diagnose([pod(ended("invalid_bundle: anything at all", "sidecar"))])
+    assert found is not None
+    assert (found.reason, "anything" in found.message) == ("CrashLooping", False)
+
+
+@pytest.mark.parametrize(
+    "tail",
+    [
+        ". preemption: 0/2 nodes are available: 2 No victims.",
+        ", no new claims to deallocate, preemption: 0/2 nodes are available.",
+        ". no new claims to deallocate, preemption: not eligible due to preemptionPolicy=Never.",
+        ", no new claims to deallocate,",
+    ],
+)
+def test_message_of_the_scheduler_ends_where_users_can_act(tail: str) -> None:
+    told = "0/2 nodes are available: 2 Insufficient cpu"
+    condition = {"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": told + tail}
+    assert diagnose([pod(conditions=[condition])]) == Problem("Unschedulable", f"no node can take the pod: {told}")

@@ -1,55 +1,96 @@
-"""What an answer at the URL means; the asking itself, of a real server on the loopback address."""
+"""What a response at the URL proves; the probing itself, of real servers on the loopback address."""
 
 from __future__ import annotations
 
 import asyncio
 import http.server
 import json
+import ssl
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
 
-from face_comparison_operator.probe import Prober, judged
+from face_comparison_operator.probe import Prober, classify_response, collections_state
+from face_comparison_operator.resource import IDENTITY_HEADER
 from face_comparison_operator.routing import RouteState, Target
-from face_comparison_operator.status import Answer
+from face_comparison_operator.status import CollectionsState, Expectation, ProbeResult
 
 DESCRIPTION = {"FaceModelVersion": "m-1", "name": "face_comparison"}
 DENIED = {"error": {"code": "unauthorized", "message": "no key"}}
+MINE = Expectation("uid-1")
+KEYS = Expectation("uid-1", authenticated=True)
+SHARED = Expectation("uid-1", shared=True)
+OWN, OTHER = {IDENTITY_HEADER: "uid-1"}, {IDENTITY_HEADER: "uid-2"}
+
+# Sentence; what is expected; status, headers and body; outcome; words of the detail.
+RESPONSES: list[tuple[str, Expectation, int, dict[str, str], Any, str, str]] = [
+    ("the own description", MINE, 200, OWN, DESCRIPTION, "ok", ""),
+    ("the own document", MINE, 200, OWN, {"x-service": DESCRIPTION}, "ok", ""),
+    ("own pods that ask for a key", KEYS, 401, OWN, DENIED, "ok", ""),
+    ("own pods that are busy", MINE, 429, OWN, DENIED, "ok", ""),
+    ("own pods that drain", MINE, 503, OWN, DENIED, "ok", ""),
+    ("own pods that do not know the path", MINE, 404, OWN, DENIED, "unexpected", "404"),
+    ("own pods without the key that the spec asks for", KEYS, 200, OWN, DESCRIPTION, "unexpected", "API key"),
+    ("another resource", MINE, 200, OTHER, DESCRIPTION, "unexpected", "another face-comparison service"),
+    ("another resource that asks for a key", MINE, 401, OTHER, DENIED, "unexpected", "another"),
+    ("another resource, for a resource with keys", KEYS, 200, OTHER, DESCRIPTION, "unexpected", "another"),
+    ("a service that no operator started", MINE, 200, {}, DESCRIPTION, "unexpected", "another"),
+    ("a canary beside it", SHARED, 200, OTHER, DESCRIPTION, "unverifiable", "shared"),
+    ("a login", MINE, 401, {}, "who are you?", "unverifiable", "401"),
+    ("an allow-list", MINE, 403, {}, "<html>", "unverifiable", "403"),
+    ("a rate limit of the ingress", MINE, 429, {}, "", "unverifiable", "429"),
+    ("a client certificate", MINE, 400, {}, "No required SSL certificate was sent", "unverifiable", "400"),
+    ("a proxy that asks for a login", MINE, 407, {}, "", "unverifiable", "407"),
+    ("foreign JSON", MINE, 200, {}, {"hello": "world"}, "unexpected", "200"),
+    ("a foreign page", MINE, 200, {}, "<html>", "unexpected", "without the service's JSON"),
+    ("no such route", MINE, 404, {}, "404 page not found", "unexpected", "404"),
+    ("no endpoints", MINE, 503, {}, "no available server", "unexpected", "503"),
+    ("a bad gateway", MINE, 502, {}, "", "unexpected", "502"),
+]
 
 
 @pytest.mark.parametrize(
-    ("status", "body", "answer"),
-    [
-        (200, DESCRIPTION, Answer("answers", version="m-1")),
-        (200, {"x-service": DESCRIPTION}, Answer("answers", version="m-1")),
-        (401, DENIED, Answer("answers")),
-        (403, DENIED, Answer("answers")),
-        (200, {"hello": "world"}, Answer("refuses", "it answers 200")),
-        (200, "<html>", Answer("refuses", "it answers 200 without the service's JSON")),
-        (404, "404 page not found", Answer("refuses", "it answers 404 without the service's JSON")),
-        (503, {"error": {"code": "not_ready"}}, Answer("refuses", "it answers 503")),
-        (401, "who are you?", Answer("refuses", "it answers 401 without the service's JSON")),
-    ],
+    ("expected", "status", "headers", "body", "outcome", "words"),
+    [each[1:] for each in RESPONSES],
+    ids=[each[0] for each in RESPONSES],
 )
-def test_judgement(status: int, body: Any, answer: Answer) -> None:
+def test_classification(
+    expected: Expectation, status: int, headers: dict[str, str], body: Any, outcome: str, words: str
+) -> None:
     text = body if isinstance(body, str) else json.dumps(body)
-    assert judged(status, text.encode()) == answer
+    result = classify_response(status, headers, text.encode(), expected)
+    assert result.outcome == outcome
+    assert words in result.detail
+    assert result.other == (headers[IDENTITY_HEADER] if headers == OTHER else None)
+    assert result.version == ("m-1" if (status, outcome) == (200, "ok") else None)
 
 
 @contextmanager
-def serving(replies: dict[str, tuple[int, Any]]) -> Iterator[Any]:
+def serving(
+    replies: dict[str, tuple[int, Any]], identity: str | None = "uid-1", tls: ssl.SSLContext | None = None
+) -> Iterator[Any]:
     class Handler(http.server.BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             server.asked.append((self.headers["Host"], self.path))
             code, content = replies.get(self.path, (404, {}))
+            location = content.get("location") if code in (301, 302, 308) else None
             data = json.dumps(content).encode()
             self.send_response(code)
             self.send_header("Content-Length", str(len(data)))
-            if code == 302:
-                self.send_header("Location", "/elsewhere")
+            if location:
+                self.send_header("Location", location)
+            elif identity:
+                self.send_header(IDENTITY_HEADER, identity)
             self.end_headers()
             self.wfile.write(data)
 
@@ -57,6 +98,9 @@ def serving(replies: dict[str, tuple[int, Any]]) -> Iterator[Any]:
             """Nothing."""
 
     server: Any = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    if tls:
+        server.socket = tls.wrap_socket(server.socket, server_side=True)
+        server.handle_error = lambda *_: None  # a client that refuses the certificate
     server.asked = []
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
@@ -68,51 +112,91 @@ def serving(replies: dict[str, tuple[int, Any]]) -> Iterator[Any]:
         server.server_close()
 
 
-def ask(
-    port: int, *, address: str = "127.0.0.1", in_cluster: bool = False, service: dict[str, Any] | None = None
-) -> Answer:
-    target = Target(address, port, False, "faces.example.com", "/prod/face_comparison")
+def probe(
+    port: int,
+    *,
+    address: str = "127.0.0.1",
+    in_cluster: bool = False,
+    service: dict[str, Any] | None = None,
+    expected: Expectation = MINE,
+    tls: bool = False,
+    host: str = "faces.example.com",
+) -> ProbeResult:
+    target = Target(address, port, tls, host, "/prod/face_comparison")
 
-    async def main() -> Answer:
+    async def main() -> ProbeResult:
         async with Prober(in_cluster=in_cluster) as prober:
-            return await prober.ask(RouteState(True, "Admitted", "", "http://x/", target), service)
+            return await prober.probe(RouteState(True, "Admitted", "", "http://x/", target), service, expected)
 
     return asyncio.run(main())
 
 
 def test_the_host_of_the_route_is_asked_for_at_the_published_address() -> None:
     with serving({"/prod/face_comparison": (200, DESCRIPTION)}) as server:
-        assert ask(server.server_port) == Answer("answers", version="m-1")
+        assert probe(server.server_port) == ProbeResult("ok", version="m-1")
         assert server.asked == [("faces.example.com", "/prod/face_comparison")]
 
 
 def test_a_reply_that_comes_in_parts() -> None:
     """More than a connection carries at once."""
     with serving({"/prod/face_comparison": (200, {"other": "x" * 600_000, **DESCRIPTION})}) as server:
-        assert ask(server.server_port) == Answer("answers", version="m-1")
+        assert probe(server.server_port) == ProbeResult("ok", version="m-1")
+
+
+def test_login_at_the_ingress_leaves_the_service_to_be_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    with serving({PATH: (200, DESCRIPTION)}) as pods, serving({PATH: (401, {})}, identity=None) as ingress:
+        monkeypatch.setattr("face_comparison_operator.probe.SERVICE_PORT", pods.server_port)
+        result = probe(ingress.server_port, in_cluster=True, service={"spec": {"clusterIP": "127.0.0.1"}})
+        assert (result.outcome, result.version) == ("unverifiable", "m-1")
 
 
 def test_with_api_keys_the_version_comes_from_the_document_for_everybody() -> None:
     replies = {"/prod/face_comparison": (401, DENIED), "/prod/openapi.json": (200, {"x-service": DESCRIPTION})}
     with serving(replies) as server:
-        assert ask(server.server_port) == Answer("answers", version="m-1")
+        assert probe(server.server_port, expected=KEYS) == ProbeResult("ok", version="m-1")
 
 
-def test_a_redirect_is_not_followed() -> None:
-    with serving({"/prod/face_comparison": (302, {}), "/elsewhere": (200, DESCRIPTION)}) as server:
-        assert ask(server.server_port).verdict == "refuses"
+PATH = "/prod/face_comparison"
+
+
+@pytest.mark.parametrize(
+    ("location", "words"),
+    [
+        ("https://login.example.com/?next=x", "login.example.com"),
+        ("/oauth2/start", "login"),
+        ("https://other.example.com/prod/face_comparison", "other.example.com"),
+        ("", "login"),
+    ],
+)
+def test_redirect_to_elsewhere_proves_nothing(location: str, words: str) -> None:
+    with serving({PATH: (302, {"location": location or " "}), "/oauth2/start": (200, DESCRIPTION)}) as server:
+        result = probe(server.server_port)
+        assert (result.outcome, words in result.detail) == ("unverifiable", True)
         assert len(server.asked) == 1
+
+
+def test_redirect_of_the_same_host_and_path_is_followed() -> None:
+    with serving({PATH + "/": (200, DESCRIPTION)}) as server:
+        location = f"http://faces.example.com:{server.server_port}{PATH}/"
+        with serving({PATH: (308, {"location": location})}) as first:
+            assert probe(first.server_port).outcome == "ok"
+
+
+def test_redirects_end() -> None:
+    with serving({PATH: (308, {"location": PATH})}) as server:
+        assert probe(server.server_port).outcome == "unexpected"
+        assert len(server.asked) <= 4
 
 
 def test_an_address_that_nobody_answers_at_says_nothing_about_the_url() -> None:
     with serving({}) as server:
         port = server.server_port
-    assert ask(port).verdict == "unreachable"
+    assert probe(port).outcome == "unverifiable"
 
 
 @pytest.mark.parametrize("address", ["", "a" * 64, "a..b", "localhost:x"])
 def test_an_address_that_is_none_is_out_of_reach(address: str) -> None:
-    assert ask(9, address=address).verdict == "unreachable"
+    assert probe(9, address=address).outcome == "unverifiable"
 
 
 def test_services_are_asked_only_inside_the_cluster(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -121,9 +205,79 @@ def test_services_are_asked_only_inside_the_cluster(monkeypatch: pytest.MonkeyPa
     with serving({"/prod/face_comparison": (200, DESCRIPTION)}) as server:
         monkeypatch.setattr("face_comparison_operator.probe.SERVICE_PORT", server.server_port)
         service = {"spec": {"clusterIP": "127.0.0.1"}}
-        assert ask(nobody, in_cluster=True, service=service).version == "m-1"
-        assert ask(nobody, in_cluster=True, service=service).verdict == "unreachable"
+        assert probe(nobody, in_cluster=True, service=service).version == "m-1"
+        assert probe(nobody, in_cluster=True, service=service).outcome == "unverifiable"
+        other = replace(MINE, identity="uid-2")
+        assert probe(nobody, in_cluster=True, service=service, expected=other).version is None, "it is not its own"
         before = len(server.asked)
-        assert ask(nobody, in_cluster=False, service=service).version is None
-        assert ask(nobody, in_cluster=True, service={"spec": {"clusterIP": "None"}}).version is None
+        assert probe(nobody, in_cluster=False, service=service).version is None
+        assert probe(nobody, in_cluster=True, service={"spec": {"clusterIP": "None"}}).version is None
         assert len(server.asked) == before
+
+
+# --- certificates ----------------------------------------------------------------------------------------------------
+
+
+def certificate(folder: Path, name: str, *, days: int = 2) -> ssl.SSLContext:
+    """A server's TLS with a self-signed certificate for `name`, which ends in `days`."""
+    key, now = ec.generate_private_key(ec.SECP256R1()), datetime.now(UTC)
+    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+    made = (
+        x509.CertificateBuilder()
+        .subject_name(subject)
+        .issuer_name(subject)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - timedelta(days=9))
+        .not_valid_after(now + timedelta(days=days))
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName(name)]), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    private = key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    path = folder / "server.pem"
+    path.write_bytes(private + made.public_bytes(serialization.Encoding.PEM))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(path)
+    return context
+
+
+@pytest.mark.parametrize(
+    ("name", "days", "words"),
+    [
+        ("faces.example.com", 2, None),
+        ("*.example.com", 2, None),
+        ("traefik.default", 2, "not valid for 'faces.example.com'"),
+        ("*.faces.example.com", 2, "not valid for"),
+        ("faces.example.com", -1, "expired"),
+    ],
+)
+def test_certificate_is_checked_as_clients_do(tmp_path: Path, name: str, days: int, words: str | None) -> None:
+    with serving({PATH: (200, DESCRIPTION)}, tls=certificate(tmp_path, name, days=days)) as server:
+        result = probe(server.server_port, tls=True)
+    assert (result.outcome, result.version) == ("ok", "m-1")
+    assert result.certificate is None if words is None else words in str(result.certificate)
+
+
+def test_required_client_certificate_proves_nothing(tmp_path: Path) -> None:
+    context = certificate(tmp_path, "faces.example.com")
+    context.verify_mode = ssl.CERT_REQUIRED
+    context.load_verify_locations(tmp_path / "server.pem")
+    with serving({PATH: (200, DESCRIPTION)}, tls=context) as server:
+        assert probe(server.server_port, tls=True).outcome == "unverifiable"
+
+
+# --- collections -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("content", "state"),
+    [
+        ({"status": "ready"}, None),
+        ({"collections": {"ready": True, "message": "pgvector 0.8"}}, CollectionsState(True, "pgvector 0.8")),
+        ({"collections": {"ready": False, "message": "no answer"}}, CollectionsState(False, "no answer")),
+    ],
+)
+def test_state_of_the_store(content: dict[str, Any], state: CollectionsState | None) -> None:
+    assert collections_state(content) == state

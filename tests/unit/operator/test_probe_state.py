@@ -1,54 +1,76 @@
-"""When a URL is asked again, and which answers are told."""
+"""When a URL is probed again, and which results are conclusive."""
 
 from __future__ import annotations
 
 import pytest
 
-from face_comparison_operator.probe_state import ANSWERING_SECONDS, FIRST_SECONDS, REFUSING_SECONDS, Inquiry
-from face_comparison_operator.status import Answer
+from face_comparison_operator.probe_state import FIRST_RETRY_DELAYS, RETRY_DELAY, ProbeState, probe_interval
+from face_comparison_operator.status import ProbeResult
 
-ANSWERS, REFUSES, UNREACHABLE = (
-    Answer("answers", version="m"),
-    Answer("refuses", "it answers 503"),
-    Answer("unreachable"),
+INTERVAL = 7.0
+OK, UNEXPECTED, UNVERIFIABLE = (
+    ProbeResult("ok", version="m"),
+    ProbeResult("unexpected", "it answers 503"),
+    ProbeResult("unverifiable"),
 )
 
 
-def test_it_is_asked_at_once_and_then_rarely() -> None:
-    inquiry = Inquiry()
-    inquiry.turn_to(("route", "1"))
-    assert inquiry.due(10.0) < 0
-    assert not inquiry.is_news
-    for answer in (ANSWERS, UNREACHABLE):
-        inquiry.take(answer, 10.0)
-        assert inquiry.is_news
-        assert inquiry.due(10.0) == ANSWERING_SECONDS
+def test_first_probe_is_due_at_once() -> None:
+    probe_state = ProbeState()
+    probe_state.reset_for(("route", "1"))
+    assert probe_state.due(10.0, INTERVAL) < 0
+    assert not probe_state.is_conclusive
+    for answer in (OK, UNVERIFIABLE):
+        probe_state.record(answer, 10.0)
+        assert probe_state.is_conclusive
+        assert probe_state.due(10.0, INTERVAL) == INTERVAL
 
 
-def test_a_refusal_is_repeated_quickly_before_it_is_told() -> None:
-    inquiry, now = Inquiry(), 0.0
-    for pause in FIRST_SECONDS:
-        inquiry.take(REFUSES, now)
-        assert not inquiry.is_news
-        assert inquiry.due(now) == pytest.approx(pause)
+def test_unexpected_result_is_conclusive_after_retries() -> None:
+    probe_state, now = ProbeState(), 0.0
+    for pause in FIRST_RETRY_DELAYS:
+        probe_state.record(UNEXPECTED, now)
+        assert not probe_state.is_conclusive
+        assert probe_state.due(now, INTERVAL) == pytest.approx(pause)
         now += pause
     for _ in range(3):
-        inquiry.take(REFUSES, now)
-        assert inquiry.is_news
-        assert inquiry.due(now) == pytest.approx(REFUSING_SECONDS)
-    inquiry.take(ANSWERS, now)
-    inquiry.take(REFUSES, now)
-    assert not inquiry.is_news
+        probe_state.record(UNEXPECTED, now)
+        assert probe_state.is_conclusive
+        assert probe_state.due(now, INTERVAL) == pytest.approx(RETRY_DELAY)
+    probe_state.record(OK, now)
+    probe_state.record(UNEXPECTED, now)
+    assert not probe_state.is_conclusive
 
 
-def test_another_route_is_another_question() -> None:
-    inquiry = Inquiry()
-    inquiry.turn_to(("route", "1"))
+def test_another_route_starts_over() -> None:
+    probe_state = ProbeState()
+    probe_state.reset_for(("route", "1"))
     for _ in range(9):
-        inquiry.take(REFUSES, 5.0)
-    inquiry.turn_to(("route", "1"))
-    assert inquiry.is_news
-    inquiry.turn_to(("route", "2"))
-    assert not inquiry.is_news
-    assert (inquiry.answer, inquiry.refusals) == (None, 0)
-    assert inquiry.due(5.0) < 0
+        probe_state.record(UNEXPECTED, 5.0)
+    probe_state.reset_for(("route", "1"))
+    assert probe_state.is_conclusive
+    probe_state.reset_for(("route", "2"))
+    assert not probe_state.is_conclusive
+    assert (probe_state.result, probe_state.failures) == (None, 0)
+    assert probe_state.due(5.0, INTERVAL) < 0
+
+
+def test_expired_probe_is_due_and_its_result_kept() -> None:
+    state = ProbeState()
+    state.record(OK, 10.0)
+    state.expire()
+    assert state.due(10.0, INTERVAL) < 0
+    assert state.is_conclusive
+
+
+def test_nothing_is_known_after_clear() -> None:
+    state = ProbeState()
+    state.record(OK, 10.0)
+    state.clear()
+    assert not state.is_conclusive
+
+
+def test_interval_grows_with_the_number_of_resources() -> None:
+    assert probe_interval(1) + sum(FIRST_RETRY_DELAYS) < 5
+    assert all(count / probe_interval(count) <= 20 for count in (100, 1000))
+    assert probe_interval(10_000) == 60

@@ -1,72 +1,464 @@
-"""A look at one resource, where what matters is what comes between; everything else is tested on a real API server."""
+"""The rules of reconciling on an in-memory cluster, and what only such a one shows: requests, delays, races."""
 
 from __future__ import annotations
 
 import asyncio
-from datetime import UTC, datetime
+from collections.abc import Callable, Iterator
 from typing import Any
 
-from face_comparison_operator.api_resources import RESOURCE, Kind
-from face_comparison_operator.cache import Key, Store
-from face_comparison_operator.reconcile import Reconciler
+import pytest
+
+from face_comparison_operator.api_resources import (
+    CHILDREN,
+    DEPLOYMENT,
+    DISRUPTION_BUDGET,
+    EVENT,
+    GATEWAY,
+    HTTP_ROUTE,
+    INGRESS,
+    POD,
+    RESOURCE,
+    SCALED_OBJECT,
+    SERVICE,
+    ApiResource,
+)
+from face_comparison_operator.cache import Key, ObjectCache
+from face_comparison_operator.errors import Conflict
+from face_comparison_operator.reconcile import REPORTED_FAILURES, Reconciler, Result
+from face_comparison_operator.routing import RouteState
 from face_comparison_operator.settings import Settings
+from face_comparison_operator.status import Expectation, ProbeResult
+from support.memory_cluster import MemoryCluster, Object
+from support.reconcile_rules import CPU, RULES, becomes, deploy
 
-KEY = ("ns", "faces")
-
-
-def body(version: int, generation: int) -> dict[str, Any]:
-    metadata = {"name": "faces", "namespace": "ns", "uid": "u", "creationTimestamp": "2026-01-01T00:00:00Z"}
-    # Whose spec cannot be read has no children: the look is its status alone.
-    return {
-        "metadata": {**metadata, "resourceVersion": str(version), "generation": generation},
-        "spec": {"replicas": "x"},
-    }
+NAMESPACE, NAME = "ns", "faces"
+WATCHED = (RESOURCE, *CHILDREN, POD)
 
 
-class Written:
-    """A cluster that takes a status, in which the resource has come to some version."""
-
-    def __init__(self, version: int, generation: int) -> None:
-        self.answer = body(version, generation)
-
-    async def write_status(self, namespace: str, name: str, uid: str, status: dict[str, Any]) -> dict[str, Any]:
-        del namespace, name, uid
-        return {**self.answer, "status": status}
-
-    async def create(self, kind: Kind, body: dict[str, Any]) -> dict[str, Any]:
-        del kind
-        return body
-
-
-class Unheard:
+class Metrics:
     def deployed(self, seconds: float) -> None: ...
     def conditions(self, key: Key, conditions: Any) -> None: ...
 
 
-def looks_again(generation: int) -> list[Key]:
-    """What asks for another look after the status of generation 1 was written, and returned with `generation`."""
-    store, again = Store(), list[Key]()
-    store.put(RESOURCE, body(9, 1))
+class MemoryWorld:
+    """A reconciler with an in-memory cluster; time passes only when a test waits."""
 
-    async def ask(*_: object) -> Any:
-        raise AssertionError("there is no route to ask")
+    def __init__(self, **settings: Any) -> None:
+        self.cluster, self.cache = MemoryCluster(), ObjectCache()
+        self.cluster.missing = {HTTP_ROUTE, SCALED_OBJECT, GATEWAY}
+        self.clock = 100.0
+        self.requeued: list[Key] = []
+        self.answer: Callable[[RouteState, Expectation], ProbeResult] = lambda route, expected: ProbeResult(
+            "ok", version="m-1"
+        )
+        self.probed: list[RouteState] = []
+        self.reconciler = Reconciler(
+            self.cluster,
+            self.cache,
+            Settings(**settings),
+            probe=self.probe,
+            requeue=self.requeued.append,
+            metrics=Metrics(),
+            now=lambda: self.cluster.now,
+            clock=lambda: self.clock,
+        )
+        self.loop = asyncio.new_event_loop()
 
-    reconciler = Reconciler(
-        Written(11, generation),  # type: ignore[arg-type]  # what is not needed here is not there
-        store,
-        Settings(),
-        ask=ask,
-        again=again.append,
-        listener=Unheard(),
-        now=lambda: datetime.now(UTC),
-        clock=lambda: 100.0,
+    async def probe(self, route: RouteState, service: Object | None, expected: Expectation) -> ProbeResult:
+        self.probed.append(route)
+        return self.answer(route, expected)
+
+    # --- steps -------------------------------------------------------------------------------------------------------
+
+    def create(self, name: str = NAME, namespace: str = NAMESPACE, **spec: Any) -> None:
+        body = {"metadata": {"name": name, "namespace": namespace}, "spec": spec, "status": {"observedGeneration": -1}}
+        self.cluster.add(RESOURCE, body)
+
+    def change(self, **spec: Any) -> None:
+        self.cluster.edit(RESOURCE, NAMESPACE, NAME, {"spec": spec})
+
+    def publish(self, name: str = NAME, namespace: str = NAMESPACE) -> None:
+        status = {"loadBalancer": {"ingress": [{"ip": "192.0.2.1"}]}}
+        self.cluster.edit(INGRESS, namespace, name, {"status": status})
+
+    def add(self, kind: ApiResource, body: Object) -> None:
+        metadata = {"name": NAME, "namespace": NAMESPACE, **body.get("metadata", {})}
+        self.cluster.add(kind, {**body, "metadata": metadata})
+
+    def edit(self, kind: ApiResource, patch: Object) -> None:
+        self.cluster.edit(kind, NAMESPACE, NAME, patch)
+        found = self.child(kind)
+        if found and "deletionTimestamp" in found["metadata"] and not found["metadata"].get("finalizers"):
+            self.cluster.remove(kind, NAMESPACE, NAME)
+
+    def delete(self, kind: ApiResource) -> None:
+        self.cluster.remove(kind, NAMESPACE, NAME)
+
+    def recreate(self) -> None:
+        spec = self.cluster.objects[RESOURCE.plural, NAMESPACE, NAME]["spec"]
+        self.cluster.remove(RESOURCE, NAMESPACE, NAME)
+        for kind in CHILDREN:
+            if self.child(kind):
+                self.cluster.edit(kind, NAMESPACE, NAME, {"metadata": {"ownerReferences": None}}, "gc")
+        self.create(**spec)
+
+    def child(self, kind: ApiResource) -> Object | None:
+        return self.cluster.objects.get((kind.plural, NAMESPACE, NAME))
+
+    def condition(self, kind: str = "Ready", name: str = NAME, namespace: str = NAMESPACE) -> Object:
+        body = self.cluster.objects[RESOURCE.plural, namespace, name]
+        return next((each for each in body["status"].get("conditions", []) if each["type"] == kind), {})
+
+    def resource_uid(self) -> str:
+        return str(self.cluster.objects[RESOURCE.plural, NAMESPACE, NAME]["metadata"]["uid"])
+
+    def eventually(self, check: Callable[[], object], what: str) -> None:
+        for _ in range(60):
+            if check():
+                return
+            self.step()
+        assert check(), f"{what}; Ready is {self.condition()}"
+
+    # --- running -----------------------------------------------------------------------------------------------------
+
+    def sync(self) -> None:
+        """Brings the cache up to date, as watches do."""
+        for kind in WATCHED:
+            seen = set()
+            for (plural, namespace, name), body in self.cluster.objects.items():
+                if plural == kind.plural:
+                    seen.add((namespace, name))
+                    self.cache.put(kind, body)
+            self.cache.replace(kind, None, seen, 10**9)
+
+    def reconcile(self, name: str = NAME, namespace: str = NAMESPACE) -> Result:
+        """Reconciles once, and lets a probe that this starts come to its end."""
+
+        async def once() -> Result:
+            result = await self.reconciler.reconcile((namespace, name))
+            for _ in range(5):
+                await asyncio.sleep(0)
+            return result
+
+        self.sync()
+        return self.loop.run_until_complete(once())
+
+    def step(self, seconds: float = 1.0) -> None:
+        """A moment in the life of the cluster."""
+        self.clock += seconds
+        self.cluster.pass_time(seconds)
+        self.cluster.run_controllers()
+        for namespace, name in [key[1:] for key in self.cluster.objects if key[0] == RESOURCE.plural]:
+            try:
+                self.reconcile(name, namespace)
+            except Conflict:
+                continue
+
+    def settle(self) -> None:
+        for _ in range(8):
+            self.step()
+
+
+@pytest.fixture
+def world() -> Iterator[MemoryWorld]:
+    made = MemoryWorld()
+    yield made
+    made.loop.close()
+
+
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.__name__)
+def test_rule(world: MemoryWorld, rule: Callable[[Any], None]) -> None:
+    rule(world)
+
+
+# --- requests and delays ----------------------------------------------------------------------------------------------
+
+
+def test_nothing_is_written_at_rest(world: MemoryWorld) -> None:
+    deploy(world)
+    world.settle()
+    before = len(world.cluster.requests)
+    for _ in range(20):
+        world.reconcile()
+        world.clock += 1
+    assert [each for each in world.cluster.requests[before:] if each[0] != "get"] == []
+
+
+def test_new_resource_costs_few_requests(world: MemoryWorld) -> None:
+    deploy(world)
+    assert (
+        len([each for each in world.cluster.requests if each[0] in ("create", "patch") and each[1] != EVENT.plural])
+        <= 9
     )
-    asyncio.run(reconciler.reconcile(KEY))
-    # The watch, which comes last, has nothing that is newer than the answer.
-    assert store.put(RESOURCE, body(10, generation)) is None
-    return again
 
 
-def test_a_change_that_the_status_overtook_is_looked_at() -> None:
-    assert looks_again(2) == [KEY]
-    assert looks_again(1) == []
+def test_numbers_of_the_status_are_written_at_intervals(world: MemoryWorld) -> None:
+    deploy(world, replicas=2)
+    world.settle()
+    world.edit(DEPLOYMENT, {"status": {"readyReplicas": 1}})
+    world.clock += 10
+    world.reconcile()
+    world.edit(DEPLOYMENT, {"status": {"readyReplicas": 2}})
+    before = len(world.cluster.requests)
+    result = world.reconcile()
+    assert len(world.cluster.requests) == before
+    assert result.requeue_after is not None
+    assert 0 < result.requeue_after <= 5
+
+
+def test_conditions_are_written_at_once(world: MemoryWorld) -> None:
+    deploy(world)
+    world.settle()
+    world.edit(INGRESS, {"status": {"loadBalancer": None}})
+    world.reconcile()
+    assert world.condition()["reason"] == "AddressPending"
+
+
+@pytest.mark.parametrize(("reason", "delay"), [("rejected", 10.0), ("terminating", 1.0)])
+def test_requeue_after_a_child_that_cannot_be_applied(world: MemoryWorld, reason: str, delay: float) -> None:
+    deploy(world)
+    world.settle()
+    if reason == "rejected":
+        world.cluster.rejected[SERVICE.plural] = "no"
+        world.change(childMetadata={"labels": {"a": "b"}})
+    else:
+        world.edit(DISRUPTION_BUDGET, {"metadata": {"finalizers": ["example.com/slow"]}})
+        world.delete(DISRUPTION_BUDGET)
+    assert world.reconcile().requeue_after == pytest.approx(delay, abs=1.1)
+
+
+def test_optional_api_that_is_missing_keeps_nothing_from_serving(world: MemoryWorld) -> None:
+    deploy(world, autoscaling={"metric": "InFlight"})
+    assert world.condition("AutoscalerReady")["reason"] == "ApiNotInstalled"
+    world.cluster.missing.discard(SCALED_OBJECT)
+    world.eventually(lambda: world.child(SCALED_OBJECT), "the ScaledObject exists")
+
+
+def test_autoscaler_goes_only_where_it_is_in_the_way(world: MemoryWorld) -> None:
+    from face_comparison_operator.api_resources import AUTOSCALER
+
+    world.cluster.missing.discard(SCALED_OBJECT)
+    deploy(world, autoscaling={})
+    world.cluster.rejected[SCALED_OBJECT.plural] = "not today"
+    world.change(autoscaling={"metric": "InFlight"})
+    becomes(world, "ApplyFailed")
+    assert world.child(AUTOSCALER) is not None
+    world.cluster.rejected[SCALED_OBJECT.plural] = "the workload is already managed by the hpa 'faces'"
+    world.eventually(lambda: world.child(AUTOSCALER) is None, "the autoscaler is gone")
+
+
+def test_permission_that_is_missing_is_reported(world: MemoryWorld) -> None:
+    world.cluster.forbidden["create", "ingresses"] = "the operator may not create ingresses"
+    world.create(accelerator=CPU)
+    becomes(world, "ApplyFailed")
+    assert "may not create ingresses" in world.condition()["message"]
+
+
+def test_reconcile_that_keeps_failing_is_reported(world: MemoryWorld) -> None:
+    """For example: the name is taken by what the cache cannot see, and that is gone whenever it is read."""
+    world.create(accelerator=CPU)
+
+    async def conflict(kind: ApiResource, body: Object) -> Object:
+        if kind == EVENT:
+            return body
+        raise Conflict("somebody has the name")
+
+    world.cluster.create = conflict  # type: ignore[method-assign]
+    for _ in range(REPORTED_FAILURES - 1):
+        with pytest.raises(Exception, match="just been deleted"):
+            world.reconcile()
+    world.reconcile()
+    assert world.condition()["reason"] == "ApplyFailed"
+    assert "just been deleted" in world.condition()["message"]
+
+
+def test_child_of_an_earlier_resource_is_reported_until_it_is_gone(world: MemoryWorld) -> None:
+    owner = {"apiVersion": "facecomparison.dev/v1alpha1", "kind": "FaceComparison", "name": NAME, "uid": "earlier"}
+    world.add(SERVICE, {"metadata": {"ownerReferences": [owner]}, "spec": {}})
+    world.create(accelerator=CPU)
+    becomes(world, "ChildTerminating")
+    assert "of an earlier faces" in world.condition()["message"]
+    world.delete(SERVICE)
+    world.eventually(lambda: world.condition()["reason"] == "AddressPending", "it goes on")
+
+
+def test_first_status_has_ready_and_the_generation(world: MemoryWorld) -> None:
+    """Tools that wait judge an object by its first status; before, the CRD's default keeps them waiting."""
+    world.create(accelerator=CPU)
+    world.eventually(world.condition, "there is a status")
+    status = world.cluster.objects[RESOURCE.plural, NAMESPACE, NAME]["status"]
+    assert status["observedGeneration"] == 1
+    assert world.condition()["status"] == "False"
+
+
+def test_spec_that_changes_while_the_status_is_written_is_reconciled_again(world: MemoryWorld) -> None:
+    deploy(world)
+    world.settle()
+    write = world.cluster.write_status
+
+    async def overtaken(*arguments: Any) -> Object:
+        world.change(stage="v2")
+        return await write(*arguments)
+
+    world.cluster.write_status = overtaken  # type: ignore[method-assign]
+    world.edit(INGRESS, {"status": {"loadBalancer": None}})
+    world.requeued.clear()
+    world.reconcile()
+    assert (NAMESPACE, NAME) in world.requeued
+
+
+def test_event_in_a_namespace_that_goes_is_no_warning(world: MemoryWorld, caplog: pytest.LogCaptureFixture) -> None:
+    deploy(world)
+    world.cluster.forbidden["create", EVENT.plural] = "forbidden because it is being terminated"
+    world.change(replicas=0)
+    becomes(world, "ScaledToZero")
+    assert [each.message for each in caplog.records if each.levelname == "WARNING"] == []
+
+
+# --- who answers ------------------------------------------------------------------------------------------------------
+
+
+def test_two_resources_of_one_host_are_told_apart_by_who_answers(world: MemoryWorld) -> None:
+    """Whichever the ingress controller takes, the older or the younger: only that one is ready."""
+    serving = "uid-0"
+    world.answer = lambda route, expected: (
+        ProbeResult("ok", version="m")
+        if expected.identity == serving
+        else ProbeResult("unexpected", "another", other=serving)
+    )
+    for namespace in ("t0", "t1"):
+        world.create("h", namespace, accelerator=CPU, route={"host": "both.example.com"})
+        world.step()
+        world.publish("h", namespace)
+    uids = {key[1]: body["metadata"]["uid"] for key, body in world.cluster.objects.items() if key[0] == RESOURCE.plural}
+    for winner, loser in (("t0", "t1"), ("t1", "t0"), ("t0", "t1")):
+        serving = uids[winner]
+        world.eventually(
+            lambda winner=winner, loser=loser: (
+                (  # type: ignore[misc]
+                    world.condition(name="h", namespace=winner).get("reason"),
+                    world.condition(name="h", namespace=loser).get("reason"),
+                )
+                == ("Deployed", "EndpointUnreachable")
+            ),
+            "the status follows",
+        )
+        assert "a FaceComparison of another namespace" in world.condition(name="h", namespace=loser)["message"]
+
+
+def test_other_resource_of_the_namespace_is_named(world: MemoryWorld) -> None:
+    world.create("first", accelerator=CPU)
+    world.step()
+    uid = world.cluster.objects[RESOURCE.plural, NAMESPACE, "first"]["metadata"]["uid"]
+    world.answer = lambda route, expected: ProbeResult("unexpected", "another", other=uid)
+    world.create(accelerator=CPU)
+    world.step()
+    world.publish()
+    becomes(world, "EndpointUnreachable")
+    assert "the FaceComparison first" in world.condition()["message"]
+
+
+def test_resource_that_comes_to_a_place_makes_the_other_be_probed(world: MemoryWorld) -> None:
+    deploy(world, route={"host": "both.example.com"})
+    world.settle()
+    world.create("second", accelerator=CPU, route={"host": "both.example.com"})
+    world.step()
+    world.publish("second")
+    world.requeued.clear()
+    world.cluster.run_controllers()
+    world.reconcile("second")
+    assert (NAMESPACE, NAME) in world.requeued
+
+
+def test_url_is_probed_again_after_pods_were_lost(world: MemoryWorld) -> None:
+    deploy(world)
+    world.answer = lambda route, expected: ProbeResult("unexpected", "it answers 404")
+    world.change(replicas=0)
+    becomes(world, "ScaledToZero")
+    world.change(replicas=1)
+    becomes(world, "EndpointUnreachable")
+
+
+def test_shared_address_and_keys_are_expected_as_the_spec_says(world: MemoryWorld) -> None:
+    seen: list[Expectation] = []
+
+    def answer(route: RouteState, expected: Expectation) -> ProbeResult:
+        seen.append(expected)
+        return ProbeResult("ok", version="m")
+
+    world.answer = answer
+    deploy(world, auth={"mode": "ApiKey", "secretName": "keys"})
+    assert (seen[-1].identity, seen[-1].authenticated, seen[-1].shared) == (world.resource_uid(), True, False)
+
+
+# --- Gateways ---------------------------------------------------------------------------------------------------------
+
+
+def test_gateway_that_goes_takes_ready_with_it(world: MemoryWorld) -> None:
+    world.cluster.missing = set()
+    gateway = {"spec": {"listeners": [{"name": "web", "protocol": "HTTP", "port": 80}]}}
+    public = {"metadata": {"name": "public", "namespace": NAMESPACE}}
+    world.cluster.add(GATEWAY, {**gateway, **public, "status": {"addresses": [{"value": "192.0.2.9"}]}})
+    world.create(accelerator=CPU, route={"host": "f.example.com", "gateway": {"parentRefs": [{"name": "public"}]}})
+    world.eventually(lambda: world.child(HTTP_ROUTE), "the HTTPRoute exists")
+    told = {"type": "Accepted", "status": "True", "reason": "Accepted", "message": "", "observedGeneration": 1}
+    parents = [{"parentRef": {"name": "public"}, "conditions": [told]}]
+    world.edit(HTTP_ROUTE, {"status": {"parents": parents}})
+    becomes(world, "Deployed")
+    world.cluster.remove(GATEWAY, NAMESPACE, "public")
+    began = world.clock
+    becomes(world, "RouteNotAccepted")
+    assert world.clock - began <= 5
+    assert "public does not exist" in world.condition()["message"]
+
+
+def test_gateway_that_may_not_be_read_may_exist(world: MemoryWorld) -> None:
+    world.cluster.missing = set()
+    world.cluster.forbidden["get", GATEWAY.plural] = "no"
+    world.create(accelerator=CPU, route={"host": "f.example.com", "gateway": {"parentRefs": [{"name": "public"}]}})
+    world.eventually(lambda: world.condition().get("reason") == "RoutePending", "it waits for the Gateway")
+
+
+# --- room -------------------------------------------------------------------------------------------------------------
+
+
+def test_update_makes_room_where_there_is_none(world: MemoryWorld) -> None:
+    deploy(world)
+    world.settle()
+    live = world.child(DEPLOYMENT)
+    assert live is not None
+    surge = {"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": 0, "maxSurge": 1}}
+    assert live["spec"]["strategy"] == surge
+    (old,) = [body for key, body in world.cluster.objects.items() if key[0] == POD.plural]
+    world.change(limits={"queue": 61})
+    world.reconcile()
+    live = world.child(DEPLOYMENT)
+    assert live is not None
+    # The new pod waits beside the old one.
+    template = live["spec"]["template"]
+    told = {"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": "1 Insufficient cpu"}
+    metadata = {"name": "faces-new", "namespace": NAMESPACE, **template["metadata"]}
+    world.cluster.add(POD, {"metadata": metadata, "status": {"phase": "Pending", "conditions": [told]}})
+    status = {"replicas": 2, "updatedReplicas": 1, "readyReplicas": 1, "availableReplicas": 1}
+    generation = live["metadata"]["generation"]
+    world.edit(DEPLOYMENT, {"status": {**status, "observedGeneration": generation}})
+    world.reconcile()
+    assert world.condition()["reason"] == "Unschedulable"
+    assert "the previous version is still serving" in world.condition()["message"]
+    waiting = world.child(DEPLOYMENT)
+    assert waiting is not None
+    assert waiting["spec"]["strategy"] == surge, "a node may be on its way"
+    world.clock += 25
+    world.cluster.pass_time(25)
+    world.reconcile()
+    found = world.child(DEPLOYMENT)
+    assert found is not None
+    in_place = {"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": 1, "maxSurge": 0}}
+    assert found["spec"]["strategy"] == in_place
+    assert found["spec"]["template"] == template, "no other rollout"
+    del world.cluster.objects[POD.plural, NAMESPACE, old["metadata"]["name"]]
+    world.settle()
+    found = world.child(DEPLOYMENT)
+    assert found is not None
+    assert found["spec"]["strategy"] == surge
+    assert world.condition()["reason"] == "Deployed"

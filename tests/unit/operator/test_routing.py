@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from face_comparison_operator.resource import FaceComparison, parse
-from face_comparison_operator.routing import Target, route_state
+from face_comparison_operator.routing import Gateways, Target, route_state
 
 PATH = "/prod/face_comparison"
 
@@ -97,19 +97,26 @@ LISTENERS = [
 PUBLIC = {"spec": {"listeners": LISTENERS}, "status": {"addresses": [{"value": "192.0.2.9"}]}}
 
 
+def gateways(public: dict[str, Any]) -> Gateways:
+    return Gateways({("ns", "public"): public})
+
+
 def http_route(**conditions: str) -> dict[str, Any]:
     told = [
         {"type": kind, "status": status, "reason": "Because", "message": "of this"}
         for kind, status in conditions.items()
     ]
-    return {"status": {"parents": [{"parentRef": {"name": "public"}, "conditions": told}]}}
+    return {
+        "metadata": {"generation": 1},
+        "status": {"parents": [{"parentRef": {"name": "public"}, "conditions": told}]},
+    }
 
 
 ACCEPTED = http_route(Accepted="True", ResolvedRefs="True")
 
 
 def test_an_http_route_that_was_taken() -> None:
-    state = route_state(resource(host="f.example.com", **GATEWAY), ACCEPTED, [PUBLIC])
+    state = route_state(resource(host="f.example.com", **GATEWAY), ACCEPTED, gateways(PUBLIC))
     assert state.url == f"https://f.example.com:8443{PATH}"
     assert state.target == Target("192.0.2.9", 8443, True, "f.example.com", PATH)
 
@@ -121,13 +128,13 @@ def test_an_http_route_whose_gateway_cannot_be_read() -> None:
 
 def test_an_http_route_without_host_has_the_address_of_the_gateway() -> None:
     plain = {"gateway": {"parentRefs": [{"name": "public", "sectionName": "plain"}]}}
-    assert route_state(resource(**plain), ACCEPTED, [PUBLIC]).url == f"http://192.0.2.9{PATH}"
-    assert route_state(resource(**plain), ACCEPTED, []).reason == "AddressPending"
+    assert route_state(resource(**plain), ACCEPTED, gateways(PUBLIC)).url == f"http://192.0.2.9{PATH}"
+    assert route_state(resource(**plain), ACCEPTED).reason == "AddressPending"
 
 
 def test_without_a_named_listener_the_secure_one_counts() -> None:
     both = {"gateway": {"parentRefs": [{"name": "public"}]}}
-    assert str(route_state(resource(**both), ACCEPTED, [PUBLIC]).url).startswith("https://192.0.2.9:8443/")
+    assert str(route_state(resource(**both), ACCEPTED, gateways(PUBLIC)).url).startswith("https://192.0.2.9:8443/")
 
 
 @pytest.mark.parametrize(
@@ -145,16 +152,132 @@ def test_without_a_named_listener_the_secure_one_counts() -> None:
 def test_a_listener_that_does_not_take_the_host_is_none_of_the_routes(secure: dict[str, str], port: int) -> None:
     shared = {"spec": {"listeners": [{**LISTENERS[1], **secure}, LISTENERS[0]]}, "status": PUBLIC["status"]}
     both = {"host": "f.example.com", "gateway": {"parentRefs": [{"name": "public"}]}}
-    target = route_state(resource(**both), ACCEPTED, [shared]).target
+    target = route_state(resource(**both), ACCEPTED, gateways(shared)).target
     assert target is not None
     assert (target.port, target.tls) == (port, port == 8443)
 
 
 def test_an_http_route_that_was_refused() -> None:
-    state = route_state(resource(**GATEWAY), http_route(Accepted="True", ResolvedRefs="False"), [PUBLIC])
-    assert (state.admitted, state.reason) == (False, "RouteRefused")
+    state = route_state(resource(**GATEWAY), http_route(Accepted="True", ResolvedRefs="False"), gateways(PUBLIC))
+    assert (state.admitted, state.reason) == (False, "RouteNotAccepted")
     assert "of this" in state.message
 
 
 def test_an_http_route_that_nobody_answered() -> None:
-    assert route_state(resource(**GATEWAY), {}).reason == "RoutePending"
+    assert route_state(resource(**GATEWAY), {"metadata": {"generation": 1}}).reason == "RoutePending"
+
+
+def parent(name: str, generation: int | None = 1, status: str = "True", **reference: Any) -> dict[str, Any]:
+    told = {"type": "Accepted", "status": status, "reason": "Because", "message": "of this"}
+    if generation is not None:
+        told["observedGeneration"] = generation  # type: ignore[assignment]
+    return {"parentRef": {"name": name, **reference}, "conditions": [told]}
+
+
+# Sentence; parentRefs of the spec; generation of the HTTPRoute; its status; Gateways that do not exist; reason, words.
+PARENTS: list[tuple[str, list[Any], int, list[Any], list[Any], str, str]] = [
+    ("an entry of another parent", [{"name": "nosuch"}], 2, [parent("public", 2)], [], "RoutePending", "ns/nosuch"),
+    (
+        "a Gateway that does not exist",
+        [{"name": "nosuch"}],
+        2,
+        [parent("public", 1)],
+        [("ns", "nosuch")],
+        "RouteNotAccepted",
+        "ns/nosuch does not exist",
+    ),
+    (
+        "a Gateway that has gone since it accepted",
+        [{"name": "public"}],
+        1,
+        [parent("public")],
+        [("ns", "public")],
+        "RouteNotAccepted",
+        "does not exist",
+    ),
+    ("an earlier generation", [{"name": "public"}], 2, [parent("public", 1)], [], "RoutePending", "changed HTTPRoute"),
+    ("the present generation", [{"name": "public"}], 2, [parent("public", 2)], [], "Admitted", ""),
+    ("a controller that tells no generation", [{"name": "public"}], 2, [parent("public", None)], [], "Admitted", ""),
+    (
+        "the same name in another namespace",
+        [{"name": "public", "namespace": "edge"}],
+        1,
+        [parent("public")],
+        [],
+        "RoutePending",
+        "edge/public",
+    ),
+    (
+        "another listener of the same Gateway",
+        [{"name": "public", "sectionName": "secure"}],
+        1,
+        [parent("public", sectionName="plain")],
+        [],
+        "RoutePending",
+        "",
+    ),
+    (
+        "a refusal of an earlier generation",
+        [{"name": "public"}],
+        2,
+        [parent("public", 1, "False")],
+        [],
+        "RoutePending",
+        "",
+    ),
+    (
+        "one of two Gateways does not exist",
+        [{"name": "public"}, {"name": "nosuch"}],
+        1,
+        [parent("public")],
+        [("ns", "nosuch")],
+        "RouteNotAccepted",
+        "nosuch",
+    ),
+    (
+        "one of two Gateways has not reported",
+        [{"name": "public"}, {"name": "slow"}],
+        1,
+        [parent("public")],
+        [],
+        "Admitted",
+        "ns/slow has not reported",
+    ),
+    (
+        "a mesh's Service",
+        [{"name": "public"}],
+        1,
+        [parent("public", kind="Service")],
+        [],
+        "RoutePending",
+        "",
+    ),
+]
+
+
+@pytest.mark.parametrize(
+    ("refs", "generation", "parents", "missing", "reason", "words"),
+    [each[1:] for each in PARENTS],
+    ids=[each[0] for each in PARENTS],
+)
+def test_only_the_named_parents_and_the_present_generation_count(
+    refs: list[Any], generation: int, parents: list[Any], missing: list[Any], reason: str, words: str
+) -> None:
+    live = {"metadata": {"generation": generation}, "status": {"parents": parents}}
+    found = Gateways({("ns", "public"): PUBLIC}, frozenset(missing))
+    state = route_state(resource(host="f.example.com", gateway={"parentRefs": refs}), live, found)
+    assert (state.reason, state.admitted) == (reason, reason == "Admitted")
+    assert words in state.message
+
+
+def test_inside_the_cluster_only() -> None:
+    service = {"spec": {"clusterIP": "10.96.0.7"}}
+    state = route_state(resource(none={}), None, service=service)
+    assert (state.admitted, state.reason) == (True, "ClusterInternal")
+    assert state.url == f"http://faces.ns.svc{PATH}"
+    assert state.target == Target("10.96.0.7", 80, False, "faces.ns.svc", PATH)
+
+
+def test_tls_by_the_default_certificate_of_the_controller() -> None:
+    state = route_state(resource(host="f.example.com", ingress={"tls": True}), ingress(ADDRESS))
+    assert state.url == f"https://f.example.com{PATH}"

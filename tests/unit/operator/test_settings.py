@@ -35,11 +35,11 @@ def test_every_kind_of_value() -> None:
     [
         ("METRICS_PORT", "http", "port from 0"),
         ("METRICS_PORT", "70000", "port from 0"),
-        ("NAMESPACES", "Not_One", "'Not_One' is no name"),
+        ("NAMESPACES", "Not_One", "'Not_One' is not a valid namespace"),
         ("LEADER_ELECTION", "perhaps", "true or false"),
         ("SERVICE_IMAGE", " ", "not be empty"),
         ("LOG_LEVEL", "loud", "one of debug"),
-        ("NAMESPACE", "x", "no option of the operator; there are: "),
+        ("NAMESPACE", "x", "not an option of the operator; options: "),
     ],
 )
 def test_what_cannot_be_stops_the_start(name: str, value: str, words: str) -> None:

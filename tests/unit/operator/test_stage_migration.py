@@ -9,7 +9,7 @@ import pytest
 from face_comparison_operator.objects import desired
 from face_comparison_operator.resource import FaceComparison, parse
 from face_comparison_operator.settings import Settings
-from face_comparison_operator.stage_migration import moving
+from face_comparison_operator.stage_migration import with_stage_migration
 
 
 def resource(stage: str, told: str | None) -> FaceComparison:
@@ -20,7 +20,7 @@ def resource(stage: str, told: str | None) -> FaceComparison:
 
 def deployment(stage: str, former: str | None = None) -> dict[str, Any]:
     """What lives once a resource with these stages was applied."""
-    wanted = moving(resource(stage, former), None, complete=False)
+    wanted = with_stage_migration(resource(stage, former), None, complete=False)
     (found,) = [each for each in desired(wanted, Settings()) if each["kind"] == "Deployment"]
     return found
 
@@ -53,7 +53,7 @@ def test_step(
     stages: tuple[str, ...],
     former: str | None,
 ) -> None:
-    found = moving(resource(wanted, told), live, complete=complete)
+    found = with_stage_migration(resource(wanted, told), live, complete=complete)
     assert (found.stages, found.former_stage) == (stages, former)
 
 
@@ -65,7 +65,7 @@ def test_the_route_leads_to_both_for_a_moment(gateway: bool) -> None:
         "spec": {"stage": "v2", "route": route},
         "status": {"url": "http://192.0.2.1/prod/face_comparison"},
     }
-    found = desired(moving(parse(body), deployment("v2", "prod"), complete=True), Settings())
+    found = desired(with_stage_migration(parse(body), deployment("v2", "prod"), complete=True), Settings())
     (made,) = [each for each in found if each["kind"] in ("Ingress", "HTTPRoute")]
     (rule,) = made["spec"]["rules"]
     if gateway:

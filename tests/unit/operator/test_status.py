@@ -11,7 +11,16 @@ import pytest
 
 from face_comparison_operator.resource import FaceComparison, Spec, parse
 from face_comparison_operator.routing import RouteState, Target
-from face_comparison_operator.status import Answer, Observed, Refusal, blocking, next_look, status
+from face_comparison_operator.status import (
+    CollectionsState,
+    Observed,
+    ProbeResult,
+    Refusal,
+    blocking,
+    lacks_room,
+    next_deadline,
+    status,
+)
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 URL = "http://faces.example.com/prod/face_comparison"
@@ -77,7 +86,7 @@ READINESS: list[tuple[str, Observed, tuple[str, str], str]] = [
         "the old version still runs beside the new one",
         Observed(ADMITTED, deployment(2, 1, 2)),
         ("False", "Deploying"),
-        "the earlier version goes on serving",
+        "the previous version is still serving",
     ),
     (
         "no node has the device",
@@ -100,12 +109,17 @@ READINESS: list[tuple[str, Observed, tuple[str, str], str]] = [
     ("the route has no address", Observed(PENDING, deployment()), ("False", "AddressPending"), "no address"),
     (
         "the URL leads elsewhere",
-        replace(SERVES, answer=Answer("refuses", "it answers 404")),
-        ("False", "NotAnswering"),
+        replace(SERVES, probe=ProbeResult("unexpected", "it answers 404")),
+        ("False", "EndpointUnreachable"),
         "404",
     ),
-    ("the URL answers", replace(SERVES, answer=Answer("answers", version="m")), READY, ""),
-    ("the URL is out of the operator's reach", replace(SERVES, answer=Answer("unreachable", "timeout")), READY, ""),
+    ("the URL answers", replace(SERVES, probe=ProbeResult("ok", version="m")), READY, ""),
+    (
+        "the URL is out of the operator's reach",
+        replace(SERVES, probe=ProbeResult("unverifiable", "timeout")),
+        READY,
+        "",
+    ),
     (
         "no pods are wanted",
         Observed(ADMITTED, deployment(0, 0, 0, wanted=0)),
@@ -118,25 +132,19 @@ READINESS: list[tuple[str, Observed, tuple[str, str], str]] = [
             ADMITTED,
             deployment(0, 0, 0, conditions=[{"type": "ReplicaFailure", "status": "True", "message": "exceeded quota"}]),
         ),
-        ("False", "PodsRefused"),
+        ("False", "PodCreationFailed"),
         "exceeded quota",
     ),
     (
-        "a name is taken while the earlier version runs",
-        replace(SERVES, refusals=[Refusal("Service", "NameConflict", "the name is taken")]),
-        ("False", "NameConflict"),
-        "the name is taken; the earlier version goes on serving",
-    ),
-    (
         "an optional API is missing",
-        replace(SERVES, refusals=[Refusal("ServiceMonitor", "ApiMissing", "no ServiceMonitor")]),
+        replace(SERVES, refusals=[Refusal("ServiceMonitor", "ApiNotInstalled", "no ServiceMonitor")]),
         READY,
         "",
     ),
     (
         "the API of the route is missing",
-        replace(SERVES, refusals=[Refusal("HTTPRoute", "ApiMissing", "no HTTPRoute")]),
-        ("False", "ApiMissing"),
+        replace(SERVES, refusals=[Refusal("HTTPRoute", "ApiNotInstalled", "no HTTPRoute")]),
+        ("False", "ApiNotInstalled"),
         "no HTTPRoute",
     ),
 ]
@@ -159,7 +167,7 @@ def written(**more: Any) -> dict[str, Any]:
 
 # What a resource that is ready goes through later: Ready stays while the URL answers for this version.
 LATER: list[tuple[str, Observed, tuple[str, str], str]] = [
-    ("one of three pods is lost", Observed(ADMITTED, deployment(3, 3, 2, wanted=3)), READY, "2 of 3 pods serve"),
+    ("one of three pods is lost", Observed(ADMITTED, deployment(3, 3, 2, wanted=3)), READY, "2 of 3 pods are ready"),
     ("it is scaled up", Observed(ADMITTED, deployment(4, 4, 1, wanted=4)), READY, "1 of 4"),
     (
         "it is scaled up beyond the cluster",
@@ -172,7 +180,7 @@ LATER: list[tuple[str, Observed, tuple[str, str], str]] = [
         "another version is rolled out",
         Observed(ADMITTED, deployment(2, 1, 1)),
         ("False", "Deploying"),
-        "earlier version",
+        "previous version",
     ),
     ("the route is lost", Observed(PENDING, deployment()), ("False", "AddressPending"), ""),
 ]
@@ -186,12 +194,12 @@ def test_readiness_later(observed: Observed, ready: tuple[str, str], words: str)
 
 
 def test_every_condition_of_a_deployed_resource() -> None:
-    result = status(resource(), replace(SERVES, answer=Answer("answers", version="m-1")), NOW)
+    result = status(resource(), replace(SERVES, probe=ProbeResult("ok", version="m-1")), NOW)
     assert conditions(result) == {
         "Ready": ("True", "Deployed"),
         "Progressing": ("False", "Deployed"),
         "Available": ("True", "PodsAvailable"),
-        "RouteReady": ("True", "Answering"),
+        "RouteReady": ("True", "EndpointReachable"),
         "SpecAccepted": ("True", "Accepted"),
     }
     assert result["modelVersion"] == "m-1"
@@ -253,12 +261,12 @@ def test_past_the_deadline_a_known_cause_is_still_told() -> None:
     assert "Insufficient nvidia.com/gpu" in message(later, "Progressing")
 
 
-def test_the_next_look_is_at_the_deadline() -> None:
+def test_the_next_deadline_is_at_the_deadline() -> None:
     body = resource(deployDeadlineSeconds=60)
     began = status(body, Observed(ADMITTED), NOW)
-    assert next_look(body, began, NOW + timedelta(seconds=20)) == 40
-    assert next_look(body, began, NOW + timedelta(seconds=61)) is None
-    assert next_look(body, status(body, SERVES, NOW), NOW) is None
+    assert next_deadline(body, began, NOW + timedelta(seconds=20)) == 40
+    assert next_deadline(body, began, NOW + timedelta(seconds=61)) is None
+    assert next_deadline(body, status(body, SERVES, NOW), NOW) is None
 
 
 # --- the other conditions --------------------------------------------------------------------------------------------
@@ -298,18 +306,18 @@ def test_the_autoscaler(told: list[dict[str, str]], wanted: tuple[str, str]) -> 
 
 
 def test_the_autoscaler_whose_api_is_missing() -> None:
-    observed = replace(SERVES, refusals=[Refusal("ScaledObject", "ApiMissing", "install KEDA")])
+    observed = replace(SERVES, refusals=[Refusal("ScaledObject", "ApiNotInstalled", "install KEDA")])
     result = status(resource(autoscaling={"metric": "InFlight"}), observed, NOW)
-    assert conditions(result)["AutoscalerReady"] == ("False", "ApiMissing")
-    assert conditions(result)["SpecAccepted"] == ("False", "ApiMissing")
+    assert conditions(result)["AutoscalerReady"] == ("False", "ApiNotInstalled")
+    assert conditions(result)["SpecAccepted"] == ("False", "ApiNotInstalled")
 
 
 def test_the_gravest_refusal_comes_first() -> None:
-    missing = Refusal("HTTPRoute", "ApiMissing", "a")
+    missing = Refusal("HTTPRoute", "ApiNotInstalled", "a")
     taken = Refusal("Service", "NameConflict", "b")
-    refused = Refusal("Deployment", "ChildRefused", "c")
+    refused = Refusal("Deployment", "ApplyFailed", "c")
     assert blocking([missing, refused, taken]) is taken
-    assert blocking([Refusal("ScaledObject", "ApiMissing", "d")]) is None
+    assert blocking([Refusal("ScaledObject", "ApiNotInstalled", "d")]) is None
     result = status(resource(), replace(SERVES, refusals=[missing, taken]), NOW)
     assert message(result, "SpecAccepted") == "a; b"
 
@@ -329,18 +337,163 @@ def test_an_unreadable_spec_has_a_status() -> None:
     ("answer", "ready", "told"),
     [
         (None, ("False", "Deploying"), "prod"),
-        (Answer("refuses", "it answers 404"), ("False", "Deploying"), "prod"),
-        (Answer("answers", version="m"), READY, "v2"),
-        (Answer("unreachable", "timeout"), READY, "v2"),
+        (ProbeResult("unexpected", "it answers 404"), ("False", "Deploying"), "prod"),
+        (ProbeResult("ok", version="m"), READY, "v2"),
+        (ProbeResult("unverifiable", "timeout"), READY, "v2"),
     ],
 )
 def test_the_former_url_is_told_until_the_new_one_answers(
-    answer: Answer | None, ready: tuple[str, str], told: str
+    answer: ProbeResult | None, ready: tuple[str, str], told: str
 ) -> None:
     moved = msgspec.structs.replace(resource(written={"url": URL}, stage="v2"), routed=("v2", "prod"))
     route = RouteState(
         True, "Admitted", "taken", URL.replace("prod", "v2"), Target("192.0.2.1", 80, False, "f", "/v2/face_comparison")
     )
-    result = status(moved, Observed(route, deployment(), answer=answer), NOW)
+    result = status(moved, Observed(route, deployment(), probe=answer), NOW)
     assert conditions(result)["Ready"] == ready
     assert result["url"] == URL.replace("prod", told)
+
+
+# --- the previous version, and what was never there -------------------------------------------------------------------
+
+TAKEN = replace(SERVES, refusals=[Refusal("Service", "NameConflict", "the name is taken")])
+
+
+@pytest.mark.parametrize(("generation", "told"), [(1, False), (2, True)])
+def test_only_a_changed_spec_has_a_previous_version(generation: int, told: bool) -> None:
+    result = status(resource(generation), TAKEN, NOW)
+    assert conditions(result)["Ready"] == ("False", "NameConflict")
+    assert ("the previous version is still serving" in message(result)) is told
+
+
+def test_pods_of_an_earlier_template_are_a_previous_version_of_any_spec() -> None:
+    result = status(resource(), replace(TAKEN, deployment=deployment(2, 1, 1)), NOW)
+    assert "the previous version is still serving" in message(result)
+
+
+def test_restart_of_the_present_version_stays_ready() -> None:
+    """After `kubectl rollout restart` there are two ReplicaSets, whose pods serve the same spec."""
+    restarted = Observed(ADMITTED, deployment(2, 1, 1), pods=[pod(), {**pod(), "metadata": pod()["metadata"]}])
+    assert conditions(status(resource(written=written()), restarted, NOW))["Ready"] == READY
+    changed = replace(restarted, pods=[pod(), pod("before")])
+    assert conditions(status(resource(written=written()), changed, NOW))["Ready"] == ("False", "Deploying")
+
+
+# --- probes -----------------------------------------------------------------------------------------------------------
+
+REFUSED = ProbeResult("unexpected", "it leads to the FaceComparison first", other="uid-2")
+
+
+def test_response_of_another_resource_is_not_ready() -> None:
+    result = status(resource(written=written()), replace(SERVES, probe=REFUSED), NOW)
+    assert conditions(result)["Ready"] == ("False", "EndpointUnreachable")
+    assert conditions(result)["RouteReady"] == ("False", "EndpointUnreachable")
+    assert "the FaceComparison first" in message(result)
+
+
+def test_what_stops_only_the_operator_is_no_refusal() -> None:
+    stopped = replace(SERVES, probe=ProbeResult("unverifiable", "the ingress answers the operator 401"))
+    result = status(resource(), stopped, NOW)
+    assert conditions(result)["Ready"] == READY
+    assert conditions(result)["RouteReady"] == ("True", "Admitted")
+    assert "cannot be verified from the operator: the ingress answers the operator 401" in message(result, "RouteReady")
+
+
+WRONG = ProbeResult("ok", version="m", certificate="Hostname mismatch")
+INGRESS_TLS = {"host": "f.example.com", "ingress": {"tlsSecret": "t"}}
+GATEWAY_TLS = {"host": "f.example.com", "gateway": {"parentRefs": [{"name": "g"}]}}
+
+
+@pytest.mark.parametrize(
+    ("route", "ready"),
+    [
+        (INGRESS_TLS, ("False", "CertificateInvalid")),
+        (GATEWAY_TLS, ("False", "CertificateInvalid")),
+        ({"host": "f.example.com", "ingress": {"tls": True}}, READY),
+    ],
+)
+def test_certificate_that_clients_refuse_is_reported(route: dict[str, Any], ready: tuple[str, str]) -> None:
+    result = status(resource(route=route), replace(SERVES, probe=WRONG), NOW)
+    assert conditions(result)["Ready"] == ready
+    for kind in ("Ready", "RouteReady"):
+        assert "clients refuse the certificate" in message(result, kind)
+        assert "Hostname mismatch" in message(result, kind)
+
+
+def test_failing_probes_are_told_before_the_deadline() -> None:
+    started = {"name": "service", "state": {"running": {"startedAt": "2026-01-02T03:03:00Z"}}}
+    event = {
+        "reason": "Unhealthy",
+        "message": "Startup probe failed: connection refused",
+        "involvedObject": {"uid": "p", "fieldPath": "spec.containers{service}"},
+        "metadata": {},
+    }
+    observed = Observed(ADMITTED, deployment(1, 1, 0), pods=[pod(containerStatuses=[started])], events=[event])
+    result = status(resource(), observed, NOW)
+    assert conditions(result)["Ready"] == ("False", "ProbeFailed")
+    loading = {**event, "message": "Startup probe failed: HTTP probe failed with statuscode: 503"}
+    result = status(resource(), replace(observed, events=[loading]), NOW)
+    assert conditions(result)["Ready"] == ("False", "Deploying")
+    assert "statuscode: 503" in message(result)
+
+
+# --- room, pause, permission, store -----------------------------------------------------------------------------------
+
+
+def placed(template: str, placement: str, created: str = "2026-01-02T03:03:00Z", **more: Any) -> dict[str, Any]:
+    annotations = {"facecomparison.dev/template": template, "facecomparison.dev/placement": placement}
+    return {"metadata": {"uid": template, "annotations": annotations, "creationTimestamp": created}, "status": more}
+
+
+SERVING = {"conditions": [{"type": "Ready", "status": "True"}]}
+
+
+def waiting_for_room(placement: str = "same", created: str = "2026-01-02T03:03:00Z") -> dict[str, Any]:
+    return placed("now", placement, created, **unschedulable()["status"])
+
+
+@pytest.mark.parametrize(
+    ("pods", "lacking"),
+    [
+        ([waiting_for_room(), placed("before", "same", **SERVING)], True),
+        ([waiting_for_room(), placed("before", "other", **SERVING)], False),
+        ([waiting_for_room(), placed("before", "same")], False),
+        ([waiting_for_room(created="2026-01-02T03:04:00Z"), placed("before", "same", **SERVING)], False),
+        ([waiting_for_room(), leaving(placed("before", "same", **SERVING))], False),
+        ([waiting_for_room()], False),
+    ],
+    ids=["room", "of another size", "not serving anyway", "just created", "leaving anyway", "nothing earlier"],
+)
+def test_lack_of_room_that_the_previous_pod_would_end(pods: list[Any], lacking: bool) -> None:
+    live = deployment(2, 1, 1)
+    live["spec"]["template"]["metadata"]["annotations"]["facecomparison.dev/placement"] = "same"
+    assert lacks_room(live, pods, NOW) is lacking
+
+
+@pytest.mark.parametrize(
+    ("reason", "progressing"), [("NotPermitted", "True"), ("Paused", "False"), ("ChildTerminating", "True")]
+)
+def test_what_keeps_the_spec_from_being_applied(reason: str, progressing: str) -> None:
+    result = status(resource(), replace(SERVES, refusals=[Refusal("Deployment", reason, "why")]), NOW)
+    assert conditions(result)["Ready"] == ("False", reason)
+    assert conditions(result)["SpecAccepted"] == ("False", reason)
+    assert conditions(result)["Progressing"] == (progressing, reason)
+
+
+STORE = {"collections": {"postgres": {"secretName": "db"}}}
+
+
+@pytest.mark.parametrize(
+    ("found", "condition"),
+    [
+        (None, ("Unknown", "CollectionsPending")),
+        (CollectionsState(True, "pgvector 0.8"), ("True", "CollectionsAvailable")),
+        (CollectionsState(False, "no answer"), ("False", "StoreUnavailable")),
+    ],
+)
+def test_store_of_collections(found: CollectionsState | None, condition: tuple[str, str]) -> None:
+    observed = replace(SERVES, probe=ProbeResult("ok", version="m", collections=found))
+    result = status(resource(**STORE), observed, NOW)
+    assert conditions(result)["CollectionsReady"] == condition
+    assert conditions(result)["Ready"] == READY, "detection and comparison go on"
+    assert "CollectionsReady" not in conditions(status(resource(), observed, NOW))

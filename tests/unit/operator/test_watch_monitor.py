@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from face_comparison_operator.api_resources import HTTP_ROUTE, POD, RESOURCE, SERVICE, WATCHED, Kind
-from face_comparison_operator.cache import Store
-from face_comparison_operator.errors import ApiMissing, ClusterUnavailable
-from face_comparison_operator.watch_monitor import LIVE_SECONDS, WATCH_SECONDS, Watches
+from face_comparison_operator.api_resources import HTTP_ROUTE, POD, RESOURCE, SERVICE, WATCHED, ApiResource
+from face_comparison_operator.cache import ObjectCache
+from face_comparison_operator.errors import ApiNotInstalled, ClusterUnavailable
+from face_comparison_operator.watch_monitor import LIVE_SECONDS, WATCH_SECONDS, WatchMonitor
 
 KEY = ("ns", "faces")
 
@@ -20,18 +20,18 @@ class Lists:
     """What an API server would list, by kind: objects and their version; None: it does not know the kind."""
 
     def __init__(self) -> None:
-        self.objects: dict[Kind, list[str] | None] = {kind: None if kind.optional else [] for kind in WATCHED}
+        self.objects: dict[ApiResource, list[str] | None] = {kind: None if kind.optional else [] for kind in WATCHED}
         self.version = 10
         self.broken = 0
-        self.broken_kind: Kind | None = None
+        self.broken_kind: ApiResource | None = None
 
-    async def listed(self, kind: Kind, namespace: str | None) -> AsyncIterator[dict[str, Any] | str]:
+    async def listed(self, kind: ApiResource, namespace: str | None) -> AsyncIterator[dict[str, Any] | str]:
         if self.broken or kind == self.broken_kind:
             self.broken = max(self.broken - 1, 0)
             raise ClusterUnavailable("not now")
         names = self.objects[kind]
         if names is None:
-            raise ApiMissing(kind.plural)
+            raise ApiNotInstalled(kind.plural)
         for name in names:
             yield body(name, self.version)
         yield str(self.version)
@@ -46,10 +46,10 @@ class Following:
 
     def __init__(self, *namespaces: str) -> None:
         self.now = 0.0
-        self.lists, self.store = Lists(), Store()
+        self.lists, self.store = Lists(), ObjectCache()
         self.changed: list[tuple[str, str]] = []
         self.requests: list[tuple[str, str, int]] = []
-        self.watches = Watches(
+        self.watches = WatchMonitor(
             self.lists,  # type: ignore[arg-type]
             self.store,
             self.changed.append,
@@ -60,13 +60,13 @@ class Following:
         self.namespace = namespaces[0] if namespaces else None
         self.task: asyncio.Task[None] | None = None
 
-    def kopf_lists(self, *kinds: Kind, **query: str) -> None:
+    def kopf_lists(self, *kinds: ApiResource, **query: str) -> None:
         for kind in kinds:
-            self.watches.answered(kind.path(self.namespace), {"limit": "50", **query}, 200)
+            self.watches.on_response(kind.path(self.namespace), {"limit": "50", **query}, 200)
 
-    def kopf_watches(self, *kinds: Kind, status: int = 200) -> None:
+    def kopf_watches(self, *kinds: ApiResource, status: int = 200) -> None:
         for kind in kinds:
-            self.watches.answered(kind.path(self.namespace), {"watch": "true"}, status)
+            self.watches.on_response(kind.path(self.namespace), {"watch": "true"}, status)
 
     async def settle(self) -> bool:
         """Let it work as far as it goes; whether it has ended."""
@@ -87,27 +87,27 @@ ALWAYS = [kind for kind in WATCHED if not kind.optional]
 
 def test_one_silent_watch_is_enough_to_be_blind() -> None:
     following = Following()
-    assert following.watches.dead() is None
+    assert following.watches.liveness_error() is None
     following.now = LIVE_SECONDS - 1
     following.kopf_watches(*(kind for kind in ALWAYS if kind != POD))
-    assert following.watches.dead() is None
+    assert following.watches.liveness_error() is None
     following.now = LIVE_SECONDS + 1
-    told = following.watches.dead()
+    told = following.watches.liveness_error()
     assert told is not None
     assert "pods" in told
-    assert "silent" in told
+    assert "no response" in told
     following.kopf_watches(POD, status=503)
-    assert following.watches.dead() is not None, "an error is no sign of life"
+    assert following.watches.liveness_error() is not None, "an error is no sign of life"
     following.kopf_watches(POD)
-    assert following.watches.dead() is None
-    assert following.watches.silence == 2
+    assert following.watches.liveness_error() is None
+    assert following.watches.seconds_since_response == 2
 
 
 def test_requests_of_kopf_are_counted() -> None:
     following = Following()
     following.kopf_lists(SERVICE)
     following.kopf_watches(POD, status=503)
-    following.watches.answered("/apis/apps/v1", {}, 200)
+    following.watches.on_response("/apis/apps/v1", {}, 200)
     assert following.requests == [("list", "services", 200), ("watch", "pods", 503)]
 
 
@@ -116,7 +116,7 @@ def test_a_watch_of_an_api_that_may_go_does_not_count() -> None:
     following.kopf_watches(HTTP_ROUTE)
     following.now = LIVE_SECONDS + 1
     following.kopf_watches(*ALWAYS)
-    assert following.watches.dead() is None
+    assert following.watches.liveness_error() is None
 
 
 def test_a_healthy_watch_is_answered_often_enough() -> None:
@@ -138,21 +138,21 @@ def test_a_namespace_that_may_not_be_seen_any_more_does_not_keep_the_others_wait
         await following.settle()
         assert not following.watches.synced.is_set()
         for kind in ALWAYS[1:]:
-            following.watches.answered(kind.path("b"), {}, 403)
+            following.watches.on_response(kind.path("b"), {}, 403)
         assert not following.watches.synced.is_set(), "one kind may still come"
-        following.watches.answered(ALWAYS[0].path("b"), {}, 403)
+        following.watches.on_response(ALWAYS[0].path("b"), {}, 403)
         await following.settle()
         assert following.watches.synced.is_set()
-        assert following.watches.unready() is None
+        assert following.watches.readiness_error() is None
 
         following.now = LIVE_SECONDS + 1
         following.kopf_watches(*ALWAYS)
-        assert following.watches.dead() is None
-        following.watches.answered(ALWAYS[0].path("b"), {"watch": "true"}, 200)  # it is there again
-        assert following.watches.dead() is not None, "the others of it have not been heard of since"
+        assert following.watches.liveness_error() is None
+        following.watches.on_response(ALWAYS[0].path("b"), {"watch": "true"}, 200)  # it is there again
+        assert following.watches.liveness_error() is not None, "the others of it have not been heard of since"
         for kind in ALWAYS:
-            following.watches.answered(kind.path("b"), {"watch": "true"}, 200)
-        assert following.watches.dead() is None
+            following.watches.on_response(kind.path("b"), {"watch": "true"}, 200)
+        assert following.watches.liveness_error() is None
 
     asyncio.run(test())
 
@@ -161,19 +161,19 @@ def test_where_nothing_may_be_seen_it_is_not_ready() -> None:
     async def test() -> None:
         following = Following("a")
         for kind in ALWAYS:
-            following.watches.answered(kind.path("a"), {}, 403)
+            following.watches.on_response(kind.path("a"), {}, 403)
         await following.settle()
         assert not following.watches.synced.is_set()
-        assert str(following.watches.unready()).startswith("not listed yet: ")
+        assert str(following.watches.readiness_error()).startswith("not listed yet: ")
 
     asyncio.run(test())
 
 
 def test_kopf_does_not_hear_that_a_kind_is_gone_but_asks_again() -> None:
     following = Following()
-    assert following.watches.answered(HTTP_ROUTE.path(None), {"watch": "true"}, 404)
-    assert not following.watches.answered(HTTP_ROUTE.path(None), {"watch": "true"}, 200)
-    assert not following.watches.answered("/apis/gateway.networking.k8s.io/v1", {}, 404)
+    assert following.watches.on_response(HTTP_ROUTE.path(None), {"watch": "true"}, 404)
+    assert not following.watches.on_response(HTTP_ROUTE.path(None), {"watch": "true"}, 200)
+    assert not following.watches.on_response("/apis/gateway.networking.k8s.io/v1", {}, 404)
 
 
 def test_ready_when_everything_has_been_listed_after_kopf_did() -> None:
@@ -182,11 +182,11 @@ def test_ready_when_everything_has_been_listed_after_kopf_did() -> None:
         following.lists.objects[SERVICE] = ["faces"]
         following.kopf_lists(*(kind for kind in ALWAYS if kind != SERVICE))
         await following.settle()
-        assert following.watches.unready() == "not listed yet: services"
+        assert following.watches.readiness_error() == "not listed yet: services"
         assert not following.watches.synced.is_set()
         following.kopf_lists(SERVICE)
         await following.settle()
-        assert following.watches.unready() is None
+        assert following.watches.readiness_error() is None
         assert following.watches.synced.is_set()
         assert following.store.get(SERVICE, KEY, "faces") is not None
         assert following.changed == [KEY]
@@ -286,9 +286,9 @@ def test_a_list_that_fails_is_tried_again() -> None:
         following.kopf_lists(*ALWAYS)
         following.lists.broken = len(WATCHED)
         await following.settle()
-        assert following.watches.unready() is not None
+        assert following.watches.readiness_error() is not None
         await following.wait(1)
-        assert following.watches.unready() is None
+        assert following.watches.readiness_error() is None
 
     asyncio.run(test())
 

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from face_comparison_operator.workqueue import LAST_RETRY_SECONDS, Queue
+from face_comparison_operator.workqueue import LAST_RETRY_SECONDS, WorkQueue
 
 
 class Clock:
@@ -19,18 +19,18 @@ class Clock:
         return self.now
 
 
-def run(test: Callable[[Queue[str], Clock], Awaitable[Any]]) -> None:
+def run(test: Callable[[WorkQueue[str], Clock], Awaitable[Any]]) -> None:
     async def main() -> None:
         clock = Clock()
         async with asyncio.timeout(10):
-            await test(Queue(clock), clock)
+            await test(WorkQueue(clock), clock)
 
     asyncio.run(main())
 
 
-async def nothing_ready(queue: Queue[str]) -> bool:
+async def nothing_ready(queue: WorkQueue[str]) -> bool:
     """Whether a worker would have to wait."""
-    task = asyncio.create_task(queue.take())
+    task = asyncio.create_task(queue.get())
     for _ in range(5):
         await asyncio.sleep(0)
     waits = not task.done()
@@ -39,24 +39,24 @@ async def nothing_ready(queue: Queue[str]) -> bool:
 
 
 def test_a_key_is_there_once_however_often_it_is_added() -> None:
-    async def test(queue: Queue[str], _: Clock) -> None:
+    async def test(queue: WorkQueue[str], _: Clock) -> None:
         for key in ("a", "b", "a"):
             queue.add(key)
-        assert [await queue.take(), await queue.take()] == ["a", "b"]
+        assert [await queue.get(), await queue.get()] == ["a", "b"]
         assert await nothing_ready(queue)
 
     run(test)
 
 
 def test_a_change_during_the_work_leads_to_one_more_look() -> None:
-    async def test(queue: Queue[str], _: Clock) -> None:
+    async def test(queue: WorkQueue[str], _: Clock) -> None:
         queue.add("a")
-        await queue.take()
+        await queue.get()
         queue.add("a")
         queue.add("a")
         assert await nothing_ready(queue), "nobody else works on it meanwhile"
         queue.done("a")
-        assert await queue.take() == "a"
+        assert await queue.get() == "a"
         queue.done("a")
         assert await nothing_ready(queue)
 
@@ -64,14 +64,14 @@ def test_a_change_during_the_work_leads_to_one_more_look() -> None:
 
 
 def test_a_later_look_comes_in_its_time_and_only_once() -> None:
-    async def test(queue: Queue[str], clock: Clock) -> None:
+    async def test(queue: WorkQueue[str], clock: Clock) -> None:
         queue.add_after("a", 60)
         queue.add_after("a", 30)
         queue.add_after("a", 90)
         clock.now = 29
         assert await nothing_ready(queue)
         clock.now = 31
-        assert await queue.take() == "a"
+        assert await queue.get() == "a"
         queue.done("a")
         clock.now = 100
         assert await nothing_ready(queue)
@@ -80,10 +80,10 @@ def test_a_later_look_comes_in_its_time_and_only_once() -> None:
 
 
 def test_a_look_in_between_makes_the_later_one_unnecessary() -> None:
-    async def test(queue: Queue[str], clock: Clock) -> None:
+    async def test(queue: WorkQueue[str], clock: Clock) -> None:
         queue.add_after("a", 30)
         queue.add("a")
-        await queue.take()
+        await queue.get()
         queue.done("a")
         clock.now = 31
         assert await nothing_ready(queue)
@@ -92,29 +92,27 @@ def test_a_look_in_between_makes_the_later_one_unnecessary() -> None:
 
 
 def test_failures_are_tried_again_later_and_later_up_to_a_limit() -> None:
-    async def test(queue: Queue[str], clock: Clock) -> None:
+    async def test(queue: WorkQueue[str], clock: Clock) -> None:
         pauses = []
         queue.add("a")
         for _ in range(12):
-            assert await queue.take() == "a"
-            pause = queue.done("a", failed=True)
+            assert await queue.get() == "a"
+            pause = queue.add_rate_limited("a")
+            queue.done("a")
             assert pause is not None
             pauses.append(pause)
             clock.now += pause
         assert pauses == sorted(pauses)
         assert (pauses[0], pauses[1], pauses[-1]) == (0.2, 0.4, LAST_RETRY_SECONDS)
-        assert await queue.take() == "a"
-        queue.done("a")
-        queue.add("a")
-        await queue.take()
-        assert queue.done("a", failed=True) == pauses[0], "success makes up for it"
+        queue.forget("a")
+        assert queue.add_rate_limited("a") == pauses[0], "a success ends the backoff"
 
     run(test)
 
 
 def test_a_worker_that_waits_is_woken() -> None:
-    async def test(queue: Queue[str], _: Clock) -> None:
-        task = asyncio.create_task(queue.take())
+    async def test(queue: WorkQueue[str], _: Clock) -> None:
+        task = asyncio.create_task(queue.get())
         await asyncio.sleep(0)
         queue.add("a")
         assert await task == "a"

@@ -29,3 +29,14 @@ def test_between_the_last_accept_and_the_closing_nobody_gets_in(host: str) -> No
             listener.close()
             select.select([], [late], [], 60)
             assert late.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR) == errno.ECONNREFUSED
+
+
+def test_every_address_is_both_families_or_the_one_that_there_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    with create_listener("::", 0) as listener:
+        port = listener.getsockname()[1]
+        for address in ("127.0.0.1", "::1"):
+            socket.create_connection((address, port)).close()
+    monkeypatch.setattr(socket, "has_dualstack_ipv6", lambda: False)
+    with create_listener("::", 0) as listener:
+        assert listener.family == socket.AF_INET
+        socket.create_connection(listener.getsockname()).close()

@@ -67,7 +67,7 @@ def _object_in(field: Schema) -> Schema | None:
 
 
 def _below(path: str, name: str, field: Schema) -> str:
-    return f"{path}.{name}{'[]' if field['type'] == 'array' else ''}"
+    return f"{path}.{name}{'[]' if field.get('type') == 'array' else ''}"
 
 
 def _anchor(path: str) -> str:
@@ -81,15 +81,21 @@ def _linked(path: str, name: str, field: Schema) -> str:
 def _type(field: Schema) -> str:
     if "enum" in field:
         return " or ".join(code(str(value)) for value in field["enum"])
-    if field["type"] == "array":
+    if field.get("type") == "array":
         return f"list of {_type(field['items'])}"
     if isinstance(field.get("additionalProperties"), dict):
-        return f"map of {_type({'type': 'string'} | field['additionalProperties'])}"
+        return _map_type(field["additionalProperties"])
     if "minimum" in field and "maximum" in field:
         return f"{field['type']}, {field['minimum']} to {field['maximum']}"
     if "minimum" in field:
         return f"{field['type']}, from {field['minimum']}"
-    return str(field["type"])
+    return str(field.get("type", "number or percentage"))
+
+
+def _map_type(values: Schema) -> str:
+    if "x-kubernetes-preserve-unknown-fields" in values:
+        return "map of quantities"
+    return f"map of {_type({'type': 'string'} | values)}"
 
 
 def _default(field: Schema, required: bool) -> str:

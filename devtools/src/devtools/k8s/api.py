@@ -15,14 +15,23 @@ import yaml
 
 from devtools import ROOT
 from devtools.k8s.controlplane import attempts
-from face_comparison_operator.api_resources import CHILDREN, DEPLOYMENT, EVENT, HTTP_ROUTE, INGRESS, POD, RESOURCE, Kind
+from face_comparison_operator.api_resources import (
+    CHILDREN,
+    DEPLOYMENT,
+    EVENT,
+    HTTP_ROUTE,
+    INGRESS,
+    POD,
+    RESOURCE,
+    ApiResource,
+)
 from face_comparison_operator.resource import MANAGED_BY
 
 Object = dict[str, Any]
 T = TypeVar("T")
 
 SECONDS = 30.0
-CRD = Kind("apiextensions.k8s.io/v1", "CustomResourceDefinition", "customresourcedefinitions")
+CRD = ApiResource("apiextensions.k8s.io/v1", "CustomResourceDefinition", "customresourcedefinitions")
 DEFINITION = ROOT / "charts" / "face-comparison" / "files" / "crd.yaml"
 
 
@@ -61,12 +70,12 @@ class Api:
         body: Object = reply.json()
         return body
 
-    def create(self, kind: Kind, body: Object, **params: str) -> Object:
+    def create(self, kind: ApiResource, body: Object, **params: str) -> Object:
         """Make an object; its apiVersion and kind may be left out."""
         full = {"apiVersion": kind.api_version, "kind": kind.name, **body}
         return self._send("POST", kind.path(body["metadata"].get("namespace")), json=full, params=params)
 
-    def get(self, kind: Kind, namespace: str | None, name: str) -> Object | None:
+    def get(self, kind: ApiResource, namespace: str | None, name: str) -> Object | None:
         """One object, None when it is not there."""
         try:
             return self._send("GET", kind.path(namespace, name))
@@ -75,17 +84,17 @@ class Api:
                 return None
             raise
 
-    def all(self, kind: Kind, namespace: str | None, selector: str = "") -> list[Object]:
+    def all(self, kind: ApiResource, namespace: str | None, selector: str = "") -> list[Object]:
         """Every object of a kind."""
         found = self._send("GET", kind.path(namespace), params={"labelSelector": selector})["items"]
         return [{"apiVersion": kind.api_version, "kind": kind.name, **each} for each in found]
 
-    def merge(self, kind: Kind, namespace: str | None, name: str, change: Object, part: str = "") -> Object:
+    def merge(self, kind: ApiResource, namespace: str | None, name: str, change: Object, part: str = "") -> Object:
         """Change an object as `kubectl patch --type=merge` does; `part` is a subresource."""
         path = kind.path(namespace, name) + (f"/{part}" if part else "")
         return self._send("PATCH", path, "application/merge-patch+json", json=change)
 
-    def delete(self, kind: Kind, namespace: str | None, name: str, **body: Any) -> None:
+    def delete(self, kind: ApiResource, namespace: str | None, name: str, **body: Any) -> None:
         """Delete an object in the background, or as `body` says."""
         self._send("DELETE", kind.path(namespace, name), json={"propagationPolicy": "Background", **body})
 
@@ -99,7 +108,7 @@ def install(api: Api, definition: Object) -> None:
 
     def served() -> bool:
         try:
-            api.all(Kind(f"{spec['group']}/{version}", spec["names"]["kind"], spec["names"]["plural"]), None)
+            api.all(ApiResource(f"{spec['group']}/{version}", spec["names"]["kind"], spec["names"]["plural"]), None)
         except Refused:
             return False
         return True
@@ -107,7 +116,7 @@ def install(api: Api, definition: Object) -> None:
     until(served, bool, f"{name} is served")
 
 
-def stand_in(kind: Kind) -> Object:
+def stand_in(kind: ApiResource) -> Object:
     """A definition that accepts anything, for an API whose own program is not part of these tests."""
     group, _, version = kind.api_version.partition("/")
     anything = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
@@ -149,7 +158,7 @@ class Faces:
         assert found is not None
         return found
 
-    def children(self, kinds: tuple[Kind, ...] = CHILDREN) -> list[Object]:
+    def children(self, kinds: tuple[ApiResource, ...] = CHILDREN) -> list[Object]:
         """Everything that the operator made here, of all resources."""
         found = []
         for kind in kinds:
@@ -159,7 +168,7 @@ class Faces:
                 assert kind.optional
         return found
 
-    def child(self, kind: Kind, name: str) -> Object | None:
+    def child(self, kind: ApiResource, name: str) -> Object | None:
         """One child."""
         return self.api.get(kind, self.namespace, name)
 

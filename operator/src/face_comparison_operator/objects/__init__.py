@@ -1,7 +1,7 @@
-"""What a resource asks for, as whole Kubernetes objects: `desired(resource, settings)`, without looking at a cluster.
+"""Builds the desired state of a resource as complete Kubernetes objects: `desired(resource, settings)`.
 
-One module for each concern; each returns complete objects, and `desired` adds what every child has: namespace, labels
-and the owner reference. Nothing here reads the environment or the time.
+One module per concern; `desired` adds what every child has: namespace, labels, annotations and the owner reference.
+Pure: nothing here reads the cluster, the environment or the time.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from face_comparison_operator.settings import Settings
 
 
 def desired(resource: FaceComparison, settings: Settings) -> list[Object]:
-    """Every child that the resource is to have, in the order of their making."""
+    """Returns every child of the resource, in creation order."""
     objects = [
         *access.service_account(resource),
         workload.service(resource),
@@ -24,25 +24,27 @@ def desired(resource: FaceComparison, settings: Settings) -> list[Object]:
         *scaling.autoscaler(resource),
         *scaling.scaled_object(resource, settings),
         *scaling.disruption_budget(resource),
-        *access.service_monitor(resource),
+        *access.service_monitor(resource, settings),
     ]
     return [_child(resource, each) for each in objects]
 
 
 def _child(resource: FaceComparison, body: Object) -> Object:
+    own = body.get("metadata", {})
+    annotations = {**resource.spec.child_metadata.annotations, **own.get("annotations", {})}
     metadata = {
         "name": resource.child,
         "namespace": resource.namespace,
-        "labels": labels(resource),
-        **body.get("metadata", {}),
-        "ownerReferences": [resource.reference],
+        "labels": {**resource.spec.child_metadata.labels, **own.get("labels", {}), **labels(resource)},
+        **({"annotations": annotations} if annotations else {}),
+        "ownerReferences": [resource.owner_reference],
     }
     rest = {name: value for name, value in body.items() if name not in ("apiVersion", "kind", "metadata")}
     return {"apiVersion": body["apiVersion"], "kind": body["kind"], "metadata": metadata, **rest}
 
 
 def labels(resource: FaceComparison) -> dict[str, str]:
-    """The labels of a child. The version is the operator's: what changes with it never reaches the pods."""
+    """The operator's labels of a child. Pods lack the version, which is the operator's: an upgrade keeps them."""
     return {
         **resource.selector,
         "app.kubernetes.io/component": "service",

@@ -1,8 +1,9 @@
-"""Who may reach what: the pods' ServiceAccount without rights, the NetworkPolicy, and the ServiceMonitor."""
+"""The pods' ServiceAccount without rights, the NetworkPolicy, and the ServiceMonitor."""
 
 from __future__ import annotations
 
 from face_comparison_operator.resource import FaceComparison, Object
+from face_comparison_operator.settings import Settings
 
 
 def service_account(resource: FaceComparison) -> list[Object]:
@@ -38,14 +39,16 @@ def network_policy(resource: FaceComparison) -> list[Object]:
     ]
 
 
-def service_monitor(resource: FaceComparison) -> list[Object]:
-    """The ServiceMonitor of the Prometheus operator."""
+def service_monitor(resource: FaceComparison, settings: Settings) -> list[Object]:
+    """The ServiceMonitor of the Prometheus operator, with the labels by which a Prometheus selects it."""
     if not resource.spec.monitoring.service_monitor:
         return []
+    common = dict(pair.split("=", 1) for pair in settings.service_monitor_labels)
     return [
         {
             "apiVersion": "monitoring.coreos.com/v1",
             "kind": "ServiceMonitor",
+            "metadata": {"labels": {**common, **resource.spec.monitoring.labels}},
             "spec": {
                 "selector": {"matchLabels": resource.selector},
                 "endpoints": [{"port": "http", "path": "/metrics", "interval": "15s"}],

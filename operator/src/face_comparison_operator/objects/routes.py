@@ -1,9 +1,11 @@
 """How the service is reached from outside: an Ingress or an HTTPRoute, for the path of the stage and nothing else.
 
-While the stage changes, there may be two of them: see `stages`.
+During a stage migration there may be two paths, see `stage_migration`.
 """
 
 from __future__ import annotations
+
+from typing import Any
 
 import msgspec
 
@@ -11,9 +13,9 @@ from face_comparison_operator.resource import SERVICE_PORT, FaceComparison, Obje
 
 
 def ingress(resource: FaceComparison) -> list[Object]:
-    """The Ingress, unless the route is a Gateway's."""
+    """The Ingress, unless the route is a Gateway's or there is none."""
     route = resource.spec.route
-    if route.gateway:
+    if route.gateway or route.none:
         return []
     backend = {"service": {"name": resource.child, "port": {"name": "http"}}}
     paths = [{"path": f"/{stage}", "pathType": "Prefix", "backend": backend} for stage in resource.stages]
@@ -25,8 +27,11 @@ def ingress(resource: FaceComparison) -> list[Object]:
     if route.ingress:
         if route.ingress.class_name:
             spec["ingressClassName"] = route.ingress.class_name
-        if route.ingress.tls_secret:
-            spec["tls"] = [{"hosts": [route.host], "secretName": route.ingress.tls_secret}]
+        if route.ingress.secure:
+            # Without a Secret the controller serves its default certificate.
+            hosts: Object = {"hosts": [route.host]} if route.host else {}
+            secret: Object = {"secretName": route.ingress.tls_secret} if route.ingress.tls_secret else {}
+            spec["tls"] = [{**hosts, **secret}]
         if route.ingress.annotations:
             metadata["annotations"] = route.ingress.annotations
     return [{"apiVersion": "networking.k8s.io/v1", "kind": "Ingress", "metadata": metadata, "spec": spec}]
@@ -49,3 +54,42 @@ def http_route(resource: FaceComparison) -> list[Object]:
     if route.host:
         spec["hostnames"] = [route.host]
     return [{"apiVersion": "gateway.networking.k8s.io/v1", "kind": "HTTPRoute", "spec": spec}]
+
+
+# Solvers of ACME challenges (cert-manager's `http01-edit-in-place`) add paths below this one to an Ingress for a while.
+ACME_PATH = "/.well-known/acme-challenge/"
+
+
+def without_acme_paths(ingress: Object) -> Object:
+    """The Ingress without paths of ACME challenges, which its own paths are compared with."""
+
+    def kept(rule: Object) -> Object:
+        paths = [path for path in _paths(rule) if not _is_acme(path)]
+        return {**rule, "http": {**rule["http"], "paths": paths}} if "http" in rule else rule
+
+    # A rule that a solver added for itself is left empty, and is no rule of ours.
+    rules = [kept(rule) for rule in ingress.get("spec", {}).get("rules", []) if _paths(kept(rule)) or not _paths(rule)]
+    return {**ingress, "spec": {**ingress.get("spec", {}), "rules": rules}}
+
+
+def with_acme_paths(body: Object, live: Object) -> Object:
+    """The desired Ingress `body` with the paths of ACME challenges that `live` has."""
+    (rule,) = body["spec"]["rules"]
+    found = [each for each in live.get("spec", {}).get("rules", []) if any(map(_is_acme, _paths(each)))]
+    same = [path for each in found if each.get("host") == rule.get("host") for path in _paths(each) if _is_acme(path)]
+    others = [
+        {**each, "http": {"paths": [path for path in _paths(each) if _is_acme(path)]}}
+        for each in found
+        if each.get("host") != rule.get("host")
+    ]
+    merged = {**rule, "http": {"paths": [*same, *_paths(rule)]}}
+    return {**body, "spec": {**body["spec"], "rules": [merged, *others]}}
+
+
+def _paths(rule: Object) -> list[Any]:
+    paths: list[Any] = rule.get("http", {}).get("paths") or []
+    return paths
+
+
+def _is_acme(path: Object) -> bool:
+    return bool(str(path.get("path", "")).startswith(ACME_PATH))

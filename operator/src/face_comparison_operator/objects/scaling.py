@@ -1,6 +1,8 @@
-"""How many pods there are: the autoscaler by CPU, KEDA's by requests in flight, and the budget for disruptions."""
+"""The number of pods: the autoscaler by CPU, KEDA's by requests in flight, and the disruption budget."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 from face_comparison_operator.resource import FaceComparison, Object
 from face_comparison_operator.settings import Settings
@@ -35,7 +37,7 @@ def scaled_object(resource: FaceComparison, settings: Settings) -> list[Object]:
     if not scaling or scaling.metric != "InFlight":
         return []
     series = f'face_comparison_in_flight{{namespace="{resource.namespace}",service="{resource.child}"}}'
-    trigger = {
+    trigger: Object = {
         "type": "prometheus",
         "metricType": "AverageValue",
         "metadata": {
@@ -44,6 +46,17 @@ def scaled_object(resource: FaceComparison, settings: Settings) -> list[Object]:
             "threshold": str(scaling.target or IN_FLIGHT),
         },
     }
+    own = scaling.authentication_ref
+    if own:
+        trigger["authenticationRef"] = {"name": own.name, "kind": own.kind}
+        modes: Sequence[str] = own.modes
+    else:
+        modes = settings.prometheus_auth_modes if settings.prometheus_authentication else ()
+        if settings.prometheus_authentication:
+            reference = {"name": settings.prometheus_authentication, "kind": "ClusterTriggerAuthentication"}
+            trigger["authenticationRef"] = reference
+    if modes:
+        trigger["metadata"]["authModes"] = ",".join(modes)
     return [
         {
             "apiVersion": "keda.sh/v1alpha1",

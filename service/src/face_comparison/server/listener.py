@@ -25,6 +25,8 @@ _NO_NEW_CONNECTION = (
 
 def create_listener(host: str, port: int) -> socket.socket:
     """A socket that listens; port 0 takes a free one. Raises InvalidSettings when it cannot be had."""
+    if host == "::" and not socket.has_dualstack_ipv6():
+        host = "0.0.0.0"  # noqa: S104 (every address was asked for, and this machine has no IPv6)
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
         return socket.create_server((host, port), family=family, backlog=BACKLOG, dualstack_ipv6=host == "::")

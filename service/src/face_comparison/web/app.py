@@ -77,6 +77,8 @@ STATUS: Mapping[type[FaceComparisonError], int] = {
     errors.ServiceRefused: 500,
 }
 
+# Whose pods answered: the operator believes a response at a URL only when it is from the resource's own.
+IDENTITY_HEADER = "X-Face-Comparison-Identity"
 EXPOSED_HEADERS = "X-Request-Id, Retry-After, Server-Timing"
 ALLOWED_HEADERS = "Content-Type, Accept, Authorization, X-Api-Key, X-Request-Id"
 
@@ -103,7 +105,7 @@ def create_app(
     app = Flask("face_comparison", static_folder=None)
     app.url_map.strict_slashes = False
     app.url_map.merge_slashes = False
-    _observe(app, settings.stage, admission)
+    _observe(app, settings, admission)
     _serve_health(app, readiness)  # first, so that no name of a stage hides a probe
     _serve_faces(app, settings, FaceService(analyzer, fetcher), admission, gate)
     _serve_documents(app, settings, analyzer)
@@ -277,7 +279,9 @@ def _serve_health(app: Flask, readiness: Readiness) -> None:
 # --- around every request --------------------------------------------------------------------------------------------
 
 
-def _observe(app: Flask, stage: str, admission: Admission) -> None:
+def _observe(app: Flask, settings: Settings, admission: Admission) -> None:
+    stage = settings.stage
+
     def begin() -> None:
         g.started = time.monotonic()
         g.stages = Stages()
@@ -305,6 +309,8 @@ def _observe(app: Flask, stage: str, admission: Admission) -> None:
     def finish(response: Response) -> Response:
         response.headers["X-Request-Id"] = g.request_id
         response.headers["X-Content-Type-Options"] = "nosniff"
+        if settings.identity:
+            response.headers[IDENTITY_HEADER] = settings.identity
         response.headers.setdefault("Cache-Control", "no-store")
         # A path under the stage may be what a malformed request was meant for.
         under_stage = request.path == f"/{stage}" or request.path.startswith(f"/{stage}/")

@@ -1,0 +1,259 @@
+"""Applies the desired children of one resource: create, repair drift, adopt, prune.
+
+Objects are created by `create` and changed by server-side apply. Whether a name is taken is decided by the API server
+at creation, so nothing of others is ever overwritten.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Protocol
+
+from face_comparison_operator import status
+from face_comparison_operator.api_resources import (
+    AUTOSCALER,
+    CHILDREN,
+    DEPLOYMENT,
+    HTTP_ROUTE,
+    INGRESS,
+    POD,
+    SCALED_OBJECT,
+    SERVICE,
+    SERVICE_ACCOUNT,
+    ApiResource,
+    kind_of,
+)
+from face_comparison_operator.cache import Key, ObjectCache
+from face_comparison_operator.diff import difference, with_desired_digest
+from face_comparison_operator.errors import ApiNotInstalled, Conflict, Forbidden, NotFound, Rejected
+from face_comparison_operator.field_ownership import others_own_spec
+from face_comparison_operator.objects import desired
+from face_comparison_operator.objects.routes import with_acme_paths, without_acme_paths
+from face_comparison_operator.objects.workload import with_room_made
+from face_comparison_operator.ownership import Ownership, is_terminating, ownership
+from face_comparison_operator.resource import DIGEST_ANNOTATION, FaceComparison, Object
+from face_comparison_operator.routing import Gateways, RouteState, route_state
+from face_comparison_operator.scale_from_zero import with_min_replicas
+from face_comparison_operator.settings import Settings
+from face_comparison_operator.status import Refusal
+
+# What KEDA's admission webhook (2.20) reports of a ScaledObject for what an autoscaler already scales.
+MANAGED_BY_AUTOSCALER = "already managed by the hpa"
+
+log = logging.getLogger(__name__)
+
+
+class ChildClient(Protocol):
+    """The requests about children; see `api_client.Cluster`."""
+
+    async def read(self, kind: ApiResource, namespace: str, name: str) -> Object | None: ...
+    async def create(self, kind: ApiResource, body: Object) -> Object: ...
+    async def apply(self, kind: ApiResource, body: Object, live: Object, *, exclusive: bool = False) -> Object: ...
+    async def delete(self, kind: ApiResource, live: Object) -> None: ...
+
+
+@dataclass(slots=True)
+class ChildHistory:
+    """What spares requests about the children of one resource; safe to lose. Times are seconds of the clock."""
+
+    changed_at: float = float("-inf")
+    # Children that the API server keeps in another form than it was given, by kind: digest and version applied.
+    settled: dict[str, tuple[str, str]] = field(default_factory=dict)
+
+
+class Children:
+    """Creates, repairs, adopts and removes children."""
+
+    def __init__(
+        self,
+        client: ChildClient,
+        cache: ObjectCache,
+        settings: Settings,
+        *,
+        now: Callable[[], datetime],
+        clock: Callable[[], float],
+    ) -> None:
+        self._client, self._cache, self._settings, self._now, self._clock = client, cache, settings, now, clock
+
+    def owned(self, resource: FaceComparison, key: Key, kind: ApiResource) -> Object | None:
+        """Returns the live child of a kind, None when there is none or it is another's."""
+        live = self._cache.get(kind, key, resource.child)
+        return live if live and ownership(resource, live) is Ownership.OWNED else None
+
+    def route(self, resource: FaceComparison, key: Key, gateways: Gateways) -> RouteState:
+        """Returns the state of the resource's route."""
+        live = self.owned(resource, key, HTTP_ROUTE if resource.spec.route.gateway else INGRESS)
+        return route_state(resource, live, gateways, self.owned(resource, key, SERVICE))
+
+    async def converge(
+        self, resource: FaceComparison, key: Key, history: ChildHistory, gateways: Gateways
+    ) -> list[Refusal]:
+        """Makes the children what the spec asks for; returns what could not be done."""
+        wanted = [with_desired_digest(body) for body in desired(resource, self._settings)]
+        wanted = [self._with_room(resource, key, body) for body in wanted]
+        if resource.spec.paused:
+            return self._pending_changes(resource, key, history, wanted)
+        results = await asyncio.gather(
+            *(self._apply_child(resource, key, history, body) for body in wanted), return_exceptions=True
+        )
+        for result in results:
+            if isinstance(result, BaseException):
+                raise result
+        refusals = [result for result in results if isinstance(result, Refusal)]
+        unwanted = set(CHILDREN) - {kind_of(body) for body in wanted}
+        await self._prune(resource, key, unwanted - self._children_to_retain(resource, key, refusals, gateways))
+        return refusals
+
+    def _with_room(self, resource: FaceComparison, key: Key, body: Object) -> Object:
+        if kind_of(body) != DEPLOYMENT or resource.spec.strategy is not None:
+            return body
+        live = self.owned(resource, key, DEPLOYMENT)
+        lacking = status.lacks_room(live, self._cache.all(POD, key), self._now())
+        return with_room_made(body, live, lacking=lacking, rolling=not status.rollout(live).pure)
+
+    def _pending_changes(
+        self, resource: FaceComparison, key: Key, history: ChildHistory, wanted: Sequence[Object]
+    ) -> list[Refusal]:
+        """What a paused resource would change."""
+        pending = []
+        for body in wanted:
+            kind = kind_of(body)
+            live = self.owned(resource, key, kind)
+            if live is None or self._drift(kind, body, live, history):
+                message = (
+                    f"reconciliation is paused (spec.paused); the {kind.name} {resource.child} is not as specified"
+                )
+                pending.append(Refusal(kind.name, status.PAUSED, message))
+        return pending
+
+    def _children_to_retain(
+        self, resource: FaceComparison, key: Key, refusals: Sequence[Refusal], gateways: Gateways
+    ) -> set[ApiResource]:
+        """Kinds whose objects are kept for now, desired or not: what replaces them does not serve yet."""
+        if any(each.kind == SCALED_OBJECT.name and MANAGED_BY_AUTOSCALER in each.message for each in refusals):
+            return set(CHILDREN) - {AUTOSCALER}
+        if status.blocking(refusals) is not None:
+            return set(CHILDREN)
+        retained = set()
+        if not self.route(resource, key, gateways).admitted:
+            retained |= {INGRESS, HTTP_ROUTE}
+        if not status.rollout(self.owned(resource, key, DEPLOYMENT)).complete:
+            retained.add(SERVICE_ACCOUNT)  # of the pods that run
+        return retained
+
+    async def _apply_child(
+        self, resource: FaceComparison, key: Key, history: ChildHistory, body: Object
+    ) -> Refusal | None:
+        kind = kind_of(body)
+        try:
+            return await self._ensure(resource, key, history, kind, body)
+        except ApiNotInstalled:
+            group = kind.api_version.partition("/")[0]
+            message = f"the cluster does not have the API {kind.name}: install {group}"
+            return Refusal(kind.name, status.API_NOT_INSTALLED, message)
+        except (Rejected, Forbidden) as error:
+            return Refusal(kind.name, status.APPLY_FAILED, f"{kind.name} {resource.child}: {error.message}")
+
+    async def _ensure(
+        self, resource: FaceComparison, key: Key, history: ChildHistory, kind: ApiResource, body: Object
+    ) -> Refusal | None:
+        """Creates the child `body` or repairs the live one; returns why that is not possible, if so."""
+        live = self._cache.get(kind, key, resource.child)
+        if live is None:
+            try:
+                self._cache.put(kind, await self._client.create(kind, body))
+            except Conflict:
+                pass  # somebody has the name, or the cache is a moment behind
+            else:
+                history.changed_at = self._clock()
+                return None
+        elif obstacle := _obstacle(resource, kind, live):
+            return obstacle
+        elif ownership(resource, live) is Ownership.ORPHANED:
+            log.info("%s/%s: adopting %s", *key, kind.name)
+        elif (why := self._drift(kind, body, live, history)) is None:
+            return None
+        else:
+            log.info("%s/%s: drift detected, applying %s: %s", *key, kind.name, why)
+        live = await self._client.read(kind, resource.namespace, resource.child)
+        if live is None:
+            raise NotFound(f"{kind.name} {resource.child} has just been deleted")
+        obstacle = _obstacle(resource, kind, live)
+        if obstacle is None:
+            await self._change(resource, history, kind, body, live)
+        return obstacle
+
+    async def _change(
+        self, resource: FaceComparison, history: ChildHistory, kind: ApiResource, body: Object, live: Object
+    ) -> None:
+        """Applies `body` to the live child, as it was just read."""
+        merged = _merged(kind, body, live, resource)
+        if ownership(resource, live) is Ownership.ORPHANED:
+            # Who restored it from a backup owns all of it.
+            applied = await self._client.apply(kind, merged, live, exclusive=True)
+        else:
+            applied = await self._apply(kind, merged, live)
+        history.changed_at = self._clock()
+        self._cache.put(kind, applied)
+        if self._drift(kind, body, applied, history):
+            history.settled[kind.name] = _version(body, applied)
+
+    async def _apply(self, kind: ApiResource, body: Object, live: Object) -> Object:
+        try:
+            return await self._client.apply(kind, body, live)
+        except Rejected as error:
+            if not others_own_spec(live):
+                raise
+            # Perhaps the object is only invalid together with a field that somebody else has set, as one of two that
+            # exclude each other. Such a field is removed.
+            fresh = await self._client.read(kind, live["metadata"]["namespace"], live["metadata"]["name"])
+            if fresh is None:
+                raise
+            log.info("removing fields of other managers from %s: %s", kind.name, error.message)
+            return await self._client.apply(kind, body, fresh, exclusive=True)
+
+    def _drift(self, kind: ApiResource, body: Object, live: Object, history: ChildHistory) -> str | None:
+        why = difference(body, without_acme_paths(live) if kind == INGRESS else live)
+        return None if why is None or history.settled.get(kind.name) == _version(body, live) else why
+
+    async def _prune(self, resource: FaceComparison, key: Key, unwanted: set[ApiResource]) -> None:
+        for kind in (each for each in CHILDREN if each in unwanted):
+            for live in self._cache.all(kind, key):
+                if ownership(resource, live) is Ownership.OWNED and not is_terminating(live):
+                    log.info("%s/%s: pruning %s: no longer desired", *key, kind.name)
+                    await self._client.delete(kind, live)
+
+
+def _merged(kind: ApiResource, body: Object, live: Object, resource: FaceComparison) -> Object:
+    """The object to apply: `body` with what others are meant to write into `live`."""
+    if kind == DEPLOYMENT:
+        return with_min_replicas(body, live, resource.spec.autoscaling)
+    return with_acme_paths(body, live) if kind == INGRESS else body
+
+
+def _obstacle(resource: FaceComparison, kind: ApiResource, live: Object) -> Refusal | None:
+    """Why the live object cannot be the child at present; None when it can."""
+    found = ownership(resource, live)
+    if found is Ownership.FOREIGN:
+        message = (
+            f"the name of the {kind.name} {resource.child} is taken by an object of somebody else: rename one of them, "
+            "or delete the other"
+        )
+        return Refusal(kind.name, status.NAME_CONFLICT, message)
+    if found is not Ownership.LEFT_OVER and not is_terminating(live):
+        return None
+    finalizers = ", ".join(live["metadata"].get("finalizers") or [])
+    waits = f", which waits for {finalizers}" if finalizers else ""
+    whose = "" if found is Ownership.OWNED else f" of an earlier {resource.name}"
+    message = f"the {kind.name} {resource.child}{whose} is still being deleted{waits}"
+    return Refusal(kind.name, status.CHILD_TERMINATING, message)
+
+
+def _version(body: Object, live: Object) -> tuple[str, str]:
+    metadata = live["metadata"]
+    digest = body["metadata"]["annotations"][DIGEST_ANNOTATION]
+    return digest, str(metadata.get("generation") or metadata["resourceVersion"])

@@ -1,0 +1,94 @@
+"""Which manager owns which field of a live object, as server-side apply needs it (`metadata.managedFields`)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from face_comparison_operator.resource import MANAGER, Object
+
+# Annotations of the pod template are added by others on purpose (`kubectl rollout restart`).
+_LEFT_TO_OTHERS = (("f:spec", "f:template", "f:metadata"),)
+
+
+def transferred(entries: list[Object], body: Object, *, exclusive: bool = False) -> list[Object] | None:
+    """Moves ownership to one Apply entry of the operator, so that applying removes what is no longer desired.
+
+    Args:
+        entries: the live `managedFields`.
+        body: the object that is about to be applied.
+        exclusive: whether to take the spec from all other managers, too, except what they are meant to write.
+
+    Returns:
+        The entries to write; None when they are so already.
+    """
+    ours = [each for each in entries if each.get("manager") == MANAGER and not each.get("subresource")]
+    others = [each for each in entries if each not in ours]
+    fields: Object = {}
+    for each in ours:
+        fields = _merged(fields, each.get("fieldsV1", {}))
+    taken: list[Object] = []
+    if exclusive:
+        for each in others:
+            fields, kept = _take_spec(fields, each)
+            if kept is not None:
+                taken.append(kept)
+    else:
+        taken = others
+    # The number of replicas is let go of: taken back by applying without it, it would fall to 1 at the moment an
+    # autoscaler takes over.
+    if "replicas" not in body.get("spec", {}):
+        fields.get("f:spec", {}).pop("f:replicas", None)
+    unchanged = [(each["operation"], each.get("fieldsV1", {})) for each in ours] == [("Apply", fields)]
+    if not fields or (unchanged and taken == others):
+        return None
+    first = ours[0] if ours else {"manager": MANAGER, "apiVersion": body["apiVersion"], "fieldsType": "FieldsV1"}
+    return [*taken, {**first, "operation": "Apply", "fieldsV1": fields}]
+
+
+def others_own_spec(live: Object) -> bool:
+    """Returns whether another manager owns a field of the spec, which may be in the way of the operator's."""
+    return any(
+        "f:spec" in each.get("fieldsV1", {})
+        for each in live["metadata"].get("managedFields") or []
+        if each.get("manager") != MANAGER and not each.get("subresource")
+    )
+
+
+def _take_spec(fields: Object, entry: Object) -> tuple[Object, Object | None]:
+    """Our fields with those of the spec of another's `entry`, and what is left of the entry, if anything."""
+    theirs = entry.get("fieldsV1", {})
+    if entry.get("subresource") or "f:spec" not in theirs:
+        return fields, entry
+    left = {name: value for name, value in theirs.items() if name != "f:spec"}
+    kept = _only(theirs, _LEFT_TO_OTHERS)
+    taken = {"f:spec": _without(theirs["f:spec"], [path[1:] for path in _LEFT_TO_OTHERS])}
+    left = _merged(left, kept)
+    return _merged(fields, taken), ({**entry, "fieldsV1": left} if left else None)
+
+
+def _merged(first: Object, second: Object) -> Object:
+    return {**first, **{name: _merged(first.get(name, {}), value) for name, value in second.items()}}
+
+
+def _without(fields: Object, paths: list[tuple[str, ...]]) -> Object:
+    found = {}
+    for name, value in fields.items():
+        inner = [path[1:] for path in paths if path[0] == name]
+        if () in inner:
+            continue
+        found[name] = _without(value, inner) if inner else value
+    return found
+
+
+def _only(fields: Object, paths: tuple[tuple[str, ...], ...]) -> Object:
+    found: Object = {}
+    for path in paths:
+        inner: Any = fields
+        for name in path:
+            inner = inner.get(name) if isinstance(inner, dict) else None
+        if inner is not None:
+            nested: Any = inner
+            for name in reversed(path):
+                nested = {name: nested}
+            found = _merged(found, nested)
+    return found

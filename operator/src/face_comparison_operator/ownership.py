@@ -1,0 +1,38 @@
+"""Whose a live object is: what the operator changes, adopts, waits for, or leaves alone."""
+
+from __future__ import annotations
+
+from enum import Enum
+
+from face_comparison_operator.resource import DIGEST_ANNOTATION, INSTANCE_LABEL, KIND, MANAGER, FaceComparison, Object
+
+
+class Ownership(Enum):
+    """How an object relates to a resource."""
+
+    OWNED = "owned"
+    ORPHANED = "orphaned"
+    """Created by the operator for exactly this instance, without a controller: after orphan deletion, or a restore."""
+    LEFT_OVER = "left over"
+    """A child of an earlier resource of this name, which garbage collection is about to remove."""
+    FOREIGN = "foreign"
+
+
+def ownership(resource: FaceComparison, live: Object) -> Ownership:
+    """Says whose the object `live` is, which has the name of a child of `resource`."""
+    metadata = live["metadata"]
+    owners = metadata.get("ownerReferences") or []
+    if any(owner["uid"] == resource.uid for owner in owners):
+        return Ownership.OWNED
+    if any(owner["kind"] == KIND and owner["name"] == resource.name for owner in owners):
+        return Ownership.LEFT_OVER
+    labels, annotations = metadata.get("labels") or {}, metadata.get("annotations") or {}
+    ours = (labels.get("app.kubernetes.io/managed-by"), labels.get(INSTANCE_LABEL)) == (MANAGER, resource.child)
+    if ours and DIGEST_ANNOTATION in annotations and not any(owner.get("controller") for owner in owners):
+        return Ownership.ORPHANED
+    return Ownership.FOREIGN
+
+
+def is_terminating(live: Object) -> bool:
+    """Returns whether the object is being deleted, and only finalizers keep it."""
+    return "deletionTimestamp" in live["metadata"]

@@ -1,0 +1,107 @@
+"""What the author of a FaceComparison may use, by the operator's options: images, accounts, Secrets, hosts, Gateways.
+
+The right to create a FaceComparison is weaker than the right to create pods and Ingresses. These rules keep it so: the
+operator never creates on somebody's behalf what the options do not permit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from fnmatch import fnmatchcase
+
+from face_comparison_operator.resource import FaceComparison, Object, Spec
+from face_comparison_operator.settings import Settings
+
+
+def violations(resource: FaceComparison, settings: Settings) -> list[str]:
+    """Lists what the resource asks for and the options do not permit, one message per field; empty when all is fine."""
+    return list(dict.fromkeys(_violations(resource, settings)))
+
+
+def _violations(resource: FaceComparison, settings: Settings) -> Iterator[str]:
+    spec = resource.spec
+    own = (settings.service_image, settings.service_gpu_image)
+    if spec.image and spec.image not in own and not _matches(spec.image, settings.allowed_images):
+        yield _message("image", spec.image, "allowed-images")
+    rules = (
+        ("serviceAccountName", [spec.service_account_name], settings.allowed_service_accounts, "service-accounts"),
+        (
+            "accelerator.runtimeClassName",
+            [spec.accelerator.runtime_class_name],
+            settings.allowed_runtime_classes,
+            "runtime-classes",
+        ),
+        ("podAnnotations", spec.pod_annotations, settings.allowed_annotations, "annotations"),
+        ("childMetadata.annotations", spec.child_metadata.annotations, settings.allowed_annotations, "annotations"),
+        (
+            "route.ingress.annotations",
+            spec.route.ingress.annotations if spec.route.ingress else (),
+            settings.allowed_annotations,
+            "annotations",
+        ),
+        *_env_rules(spec, settings),
+        *_volume_rules(spec, settings),
+    )
+    for field, names, allowed, option in rules:
+        for name in names:
+            if name and not _matches(name, allowed):
+                yield _message(field, name, f"allowed-{option}")
+    yield from _route_violations(resource, settings)
+
+
+_Rule = tuple[str, Sequence[str | None], tuple[str, ...], str]
+
+
+def _env_rules(spec: Spec, settings: Settings) -> Iterator[_Rule]:
+    for variable in spec.env:
+        source = variable.get("valueFrom") or {}
+        field = f"env[{variable.get('name')}].valueFrom"
+        secret, config_map = source.get("secretKeyRef"), source.get("configMapKeyRef")
+        if secret:
+            yield f"{field}.secretKeyRef", [_name(secret)], settings.allowed_secrets, "secrets"
+        if config_map:
+            yield f"{field}.configMapKeyRef", [_name(config_map)], settings.allowed_config_maps, "config-maps"
+        # A source that a later Kubernetes adds may be of any kind.
+        for other in source.keys() - {"secretKeyRef", "configMapKeyRef", "fieldRef", "resourceFieldRef"}:
+            yield f"{field}.{other}", [other], settings.allowed_secrets, "secrets"
+
+
+def _volume_rules(spec: Spec, settings: Settings) -> Iterator[_Rule]:
+    claims = [spec.model.volume_claim.claim_name if spec.model.volume_claim else None]
+    claims.append(spec.collections.embedded.volume_claim.claim_name if spec.collections.embedded else None)
+    for volume in spec.volumes:
+        claims.append((volume.persistent_volume_claim or {}).get("claimName"))
+        field = f"volumes[{volume.name}]"
+        if volume.secret is not None:
+            yield f"{field}.secret", [volume.secret.get("secretName", "?")], settings.allowed_secrets, "secrets"
+        if volume.config_map is not None:
+            yield f"{field}.configMap", [_name(volume.config_map)], settings.allowed_config_maps, "config-maps"
+    yield "volume claim", claims, settings.allowed_volume_claims, "volume-claims"
+    if spec.ca_bundle:
+        yield "caBundle", [spec.ca_bundle.config_map_name], settings.allowed_config_maps, "config-maps"
+
+
+def _route_violations(resource: FaceComparison, settings: Settings) -> Iterator[str]:
+    route = resource.spec.route
+    if route.none is None:
+        # A route without a host answers for every host: only who may name any host may have that.
+        if not _matches(route.host or "*", settings.allowed_hosts):
+            yield _message("route.host", route.host or "(every host)", "allowed-hosts")
+        for parent in route.gateway.parent_refs if route.gateway else ():
+            namespace = parent.namespace or resource.namespace
+            gateway = f"{namespace}/{parent.name}"
+            if namespace != resource.namespace and not _matches(gateway, settings.allowed_gateways):
+                yield _message("route.gateway.parentRefs", gateway, "allowed-gateways")
+
+
+def _matches(name: str, patterns: tuple[str, ...]) -> bool:
+    return any(pattern == "*" or fnmatchcase(name, pattern) for pattern in patterns)
+
+
+def _name(reference: Object) -> str:
+    # A reference without a name refers to no object, but must not slip through as "nothing asked for".
+    return str(reference.get("name") or "?")
+
+
+def _message(field: str, value: str, option: str) -> str:
+    return f"spec.{field}: {value!r} is not permitted by this operator (option --{option})"

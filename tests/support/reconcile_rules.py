@@ -1,0 +1,280 @@
+"""The rules of reconciling, as steps and checks on a world: an in-memory cluster, or a real API server.
+
+Each rule is a function of a world. `RULES` runs on both, so that the in-memory cluster behaves as the real one does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Protocol
+
+from face_comparison_operator.api_resources import (
+    AUTOSCALER,
+    DEPLOYMENT,
+    DISRUPTION_BUDGET,
+    INGRESS,
+    NETWORK_POLICY,
+    SERVICE,
+    SERVICE_ACCOUNT,
+    ApiResource,
+)
+
+Object = dict[str, Any]
+CPU = {"type": "cpu"}
+
+
+class World(Protocol):
+    """One resource named `faces` with what lives around it."""
+
+    def create(self, **spec: Any) -> None: ...
+    def change(self, **spec: Any) -> None: ...
+    def publish(self) -> None:
+        """Plays the ingress controller: publishes an address for the Ingress."""
+
+    def add(self, kind: ApiResource, body: Object) -> None:
+        """Somebody else creates an object with the name of a child."""
+
+    def edit(self, kind: ApiResource, patch: Object) -> None: ...
+    def delete(self, kind: ApiResource) -> None: ...
+    def recreate(self) -> None:
+        """Deletes the resource, leaving its children as orphans, and creates it again."""
+
+    def child(self, kind: ApiResource) -> Object | None: ...
+    def condition(self, kind: str = "Ready") -> Object: ...
+    def resource_uid(self) -> str: ...
+    def eventually(self, check: Callable[[], object], what: str) -> None:
+        """Waits until the check holds."""
+
+
+def deploy(world: World, **spec: Any) -> None:
+    """A resource that is ready."""
+    world.create(accelerator=CPU, **spec)
+    world.eventually(lambda: world.child(INGRESS), "the Ingress exists")
+    world.publish()
+    becomes(world, "Deployed")
+
+
+def becomes(world: World, reason: str, kind: str = "Ready") -> None:
+    world.eventually(lambda: world.condition(kind).get("reason") == reason, f"{kind} is {reason}")
+
+
+def has(world: World, kind: ApiResource, *path: str | int) -> Any:
+    found: Any = world.child(kind)
+    for name in path:
+        if found is None:
+            return None
+        found = found[name] if isinstance(name, int) else found.get(name)
+    return found
+
+
+def exclusive_fields_of_a_disruption_budget(world: World) -> None:
+    deploy(world)
+    world.edit(DISRUPTION_BUDGET, {"spec": {"maxUnavailable": None, "minAvailable": 1}})
+    world.eventually(
+        lambda: (
+            (
+                has(world, DISRUPTION_BUDGET, "spec", "maxUnavailable"),
+                has(world, DISRUPTION_BUDGET, "spec").get("minAvailable"),
+            )
+            == (1, None)
+        ),
+        "the budget is as before",
+    )
+    becomes(world, "Deployed")
+
+
+def exclusive_fields_of_a_strategy(world: World) -> None:
+    deploy(world, strategy={"type": "Recreate"})
+    rolling = {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 3}}
+    world.edit(DEPLOYMENT, {"spec": {"strategy": rolling}})
+    world.eventually(
+        lambda: has(world, DEPLOYMENT, "spec", "strategy") == {"type": "Recreate"}, "the strategy is as before"
+    )
+    becomes(world, "Deployed")
+
+
+def type_of_a_service(world: World) -> None:
+    deploy(world)
+    world.edit(SERVICE, {"spec": {"type": "ExternalName", "externalName": "elsewhere.example.com"}})
+    world.eventually(
+        lambda: (
+            (has(world, SERVICE, "spec", "type"), has(world, SERVICE, "spec").get("externalName"))
+            == ("ClusterIP", None)
+        ),
+        "the Service is as before",
+    )
+
+
+def key_more_in_a_selector(world: World) -> None:
+    deploy(world)
+    before = has(world, SERVICE, "spec", "selector")
+    world.edit(SERVICE, {"spec": {"selector": {"track": "canary"}}})
+    world.eventually(lambda: has(world, SERVICE, "spec", "selector") == before, "the selector is as before")
+
+
+def key_more_in_the_selector_of_a_disruption_budget(world: World) -> None:
+    deploy(world)
+    before = has(world, DISRUPTION_BUDGET, "spec", "selector")
+    world.edit(DISRUPTION_BUDGET, {"spec": {"selector": {"matchLabels": {"track": "canary"}}}})
+    world.eventually(lambda: has(world, DISRUPTION_BUDGET, "spec", "selector") == before, "the selector is as before")
+
+
+def key_more_in_the_selector_of_nodes(world: World) -> None:
+    deploy(world)
+    path = ("spec", "template", "spec", "nodeSelector")
+    before = has(world, DEPLOYMENT, *path)
+    world.edit(DEPLOYMENT, {"spec": {"template": {"spec": {"nodeSelector": {"example.com/rack": "7"}}}}})
+    world.eventually(lambda: has(world, DEPLOYMENT, *path) == before, "the selector is as before")
+
+
+def pause_of_a_rollout(world: World) -> None:
+    deploy(world)
+    world.edit(DEPLOYMENT, {"spec": {"paused": True}})
+    world.eventually(lambda: not has(world, DEPLOYMENT, "spec").get("paused"), "the rollout goes on")
+
+
+def paths_of_acme_challenges_stay(world: World) -> None:
+    deploy(world, route={"host": "faces.example.com"})
+    rule = has(world, INGRESS, "spec", "rules", 0)
+    (own,) = rule["http"]["paths"]
+    backend = {"service": {"name": "cm-acme-http-solver-1", "port": {"number": 8089}}}
+    challenge = {"path": "/.well-known/acme-challenge/token", "pathType": "ImplementationSpecific", "backend": backend}
+    world.edit(INGRESS, {"spec": {"rules": [{**rule, "http": {"paths": [challenge, own]}}]}})
+    world.change(stage="v2")  # makes the operator apply the Ingress
+
+    def paths() -> set[str]:
+        return {each["path"] for each in has(world, INGRESS, "spec", "rules", 0)["http"]["paths"]}
+
+    world.eventually(lambda: "/v2" in paths(), "the stage has changed")
+    assert "/.well-known/acme-challenge/token" in paths()
+    others = [{**rule, "http": {"paths": [{**own, "path": "/foreign"}, own]}}]
+    world.edit(INGRESS, {"spec": {"rules": others}})
+    world.eventually(lambda: "/foreign" not in paths(), "any other path is removed")
+
+
+def annotations_of_others_stay(world: World) -> None:
+    deploy(world)
+    world.edit(SERVICE, {"metadata": {"annotations": {"example.com/seen": "yes"}}, "spec": {"selector": {"a": "b"}}})
+    world.eventually(lambda: "a" not in has(world, SERVICE, "spec", "selector"), "the selector is as before")
+    assert has(world, SERVICE, "metadata", "annotations", "example.com/seen") == "yes"
+
+
+def orphans_are_adopted(world: World) -> None:
+    deploy(world)
+    uids = {kind: has(world, kind, "metadata", "uid") for kind in (DEPLOYMENT, SERVICE, INGRESS, DISRUPTION_BUDGET)}
+    before = world.resource_uid()
+    world.recreate()
+    for kind, uid in uids.items():
+
+        def adopted(kind: ApiResource = kind) -> bool:
+            owners = has(world, kind, "metadata", "ownerReferences") or []
+            return [each["uid"] for each in owners] == [world.resource_uid()]
+
+        world.eventually(adopted, f"the {kind.name} is adopted")
+        assert has(world, kind, "metadata", "uid") == uid, "it is the same object"
+    assert world.resource_uid() != before
+    becomes(world, "Deployed")
+
+
+def foreign_objects_are_left_alone(world: World) -> None:
+    world.add(SERVICE, {"spec": {"ports": [{"port": 9}]}})
+    world.create(accelerator=CPU)
+    becomes(world, "NameConflict")
+    assert not has(world, SERVICE, "metadata").get("ownerReferences")
+    assert world.condition()["status"] == "False"
+    world.delete(SERVICE)
+    world.eventually(lambda: has(world, SERVICE, "metadata", "ownerReferences"), "the Service is its own")
+
+
+def labels_alone_do_not_make_an_orphan(world: World) -> None:
+    labels = {"app.kubernetes.io/managed-by": "face-comparison-operator", "app.kubernetes.io/instance": "faces"}
+    world.add(SERVICE, {"metadata": {"labels": labels}, "spec": {"ports": [{"port": 9}]}})
+    world.create(accelerator=CPU)
+    becomes(world, "NameConflict")
+    assert has(world, SERVICE, "spec", "ports", 0)["port"] == 9
+
+
+def deleted_children_come_back(world: World) -> None:
+    deploy(world)
+    uid = has(world, SERVICE, "metadata", "uid")
+    world.delete(SERVICE)
+    world.eventually(lambda: has(world, SERVICE, "metadata", "uid") not in (None, uid), "there is another Service")
+
+
+def child_that_cannot_go_is_reported(world: World) -> None:
+    deploy(world)
+    world.edit(DISRUPTION_BUDGET, {"metadata": {"finalizers": ["example.com/slow"]}})
+    world.delete(DISRUPTION_BUDGET)
+    becomes(world, "ChildTerminating")
+    assert "example.com/slow" in world.condition()["message"]
+    world.edit(DISRUPTION_BUDGET, {"metadata": {"finalizers": None}})
+    becomes(world, "Deployed")
+
+
+def children_no_longer_desired_are_pruned(world: World) -> None:
+    deploy(world, networkPolicy=True, autoscaling={})
+    world.eventually(lambda: world.child(NETWORK_POLICY) and world.child(AUTOSCALER), "both exist")
+    world.change(networkPolicy=False, autoscaling=None)
+    world.eventually(lambda: not (world.child(NETWORK_POLICY) or world.child(AUTOSCALER)), "both are gone")
+
+
+def route_that_serves_is_retained(world: World) -> None:
+    deploy(world)
+    world.change(route={"gateway": {"parentRefs": [{"name": "nosuch"}]}})
+    world.eventually(lambda: world.condition()["reason"] in ("ApiNotInstalled", "RouteNotAccepted"), "it is reported")
+    assert world.child(INGRESS) is not None
+
+
+def route_that_is_not_asked_for_goes(world: World) -> None:
+    deploy(world)
+    world.change(route={"none": {}})
+    world.eventually(lambda: world.child(INGRESS) is None, "the Ingress is gone")
+    becomes(world, "ClusterInternal", "RouteReady")
+
+
+def account_of_running_pods_is_retained(world: World) -> None:
+    deploy(world)
+    world.change(image="not-permitted.example/x:1", serviceAccountName="other")
+    becomes(world, "NotPermitted")
+    assert world.child(SERVICE_ACCOUNT) is not None
+    assert "spec.image" in world.condition("SpecAccepted")["message"]
+    assert "spec.serviceAccountName" in world.condition("SpecAccepted")["message"]
+    assert "the previous version is still serving" in world.condition()["message"]
+    world.change(image=None, serviceAccountName=None)
+    becomes(world, "Deployed")
+
+
+def paused_resource_is_left_alone(world: World) -> None:
+    deploy(world)
+    world.change(paused=True)
+    world.eventually(lambda: world.condition("SpecAccepted").get("observedGeneration") == 2, "it is observed")
+    assert world.condition()["reason"] == "Deployed", "pausing alone changes nothing"
+    world.delete(DISRUPTION_BUDGET)
+    becomes(world, "Paused")
+    assert world.child(DISRUPTION_BUDGET) is None
+    world.change(paused=False)
+    becomes(world, "Deployed")
+    assert world.child(DISRUPTION_BUDGET) is not None
+
+
+RULES: list[Callable[[World], None]] = [
+    exclusive_fields_of_a_disruption_budget,
+    exclusive_fields_of_a_strategy,
+    type_of_a_service,
+    key_more_in_a_selector,
+    key_more_in_the_selector_of_a_disruption_budget,
+    key_more_in_the_selector_of_nodes,
+    pause_of_a_rollout,
+    paths_of_acme_challenges_stay,
+    annotations_of_others_stay,
+    orphans_are_adopted,
+    foreign_objects_are_left_alone,
+    labels_alone_do_not_make_an_orphan,
+    deleted_children_come_back,
+    child_that_cannot_go_is_reported,
+    children_no_longer_desired_are_pruned,
+    route_that_serves_is_retained,
+    route_that_is_not_asked_for_goes,
+    account_of_running_pods_is_retained,
+    paused_resource_is_left_alone,
+]

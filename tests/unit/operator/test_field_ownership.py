@@ -1,0 +1,77 @@
+"""Which managed fields are written before an apply, so that it removes what is no longer desired."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from face_comparison_operator.field_ownership import others_own_spec, transferred
+
+
+def entry(
+    operation: str, fields: dict[str, Any], manager: str = "face-comparison-operator", **more: Any
+) -> dict[str, Any]:
+    return {"manager": manager, "operation": operation, "apiVersion": "v1", "fieldsV1": fields, **more}
+
+
+SPEC = {"f:spec": {"f:a": {}}}
+OTHER = entry("Update", {"f:status": {}}, "kube-controller-manager", subresource="status")
+
+
+def test_what_was_created_is_handed_over_to_apply() -> None:
+    found = transferred([entry("Update", SPEC), OTHER], {"spec": {}})
+    assert found == [OTHER, entry("Apply", SPEC)]
+
+
+def test_what_is_applied_already_stays() -> None:
+    assert transferred([entry("Apply", SPEC), OTHER], {"spec": {}}) is None
+    assert transferred([OTHER], {"spec": {}}) is None
+
+
+def test_two_entries_become_one() -> None:
+    more = {"f:spec": {"f:b": {"f:c": {}}}, "f:metadata": {}}
+    found = transferred([entry("Update", SPEC), entry("Apply", more)], {"spec": {}})
+    assert found == [entry("Apply", {"f:spec": {"f:a": {}, "f:b": {"f:c": {}}}, "f:metadata": {}})]
+
+
+def test_replicas_are_let_go_of_and_not_taken_back() -> None:
+    fields = {"f:spec": {"f:a": {}, "f:replicas": {}}}
+    assert transferred([entry("Apply", fields)], {"spec": {}}) == [entry("Apply", SPEC)]
+    assert transferred([entry("Apply", fields)], {"spec": {"replicas": 2}}) is None
+
+
+EXCLUSIVE: list[tuple[str, dict[str, Any], dict[str, Any], dict[str, Any] | None]] = [
+    # What another owns; what becomes ours beside f:a; what is left of the other's entry.
+    ("one of two exclusive fields", {"f:spec": {"f:b": {}}}, {"f:b": {}}, None),
+    ("metadata stays", {"f:metadata": {"f:x": {}}, "f:spec": {"f:b": {}}}, {"f:b": {}}, {"f:metadata": {"f:x": {}}}),
+    (
+        "annotations of the pod template stay",
+        {"f:spec": {"f:b": {}, "f:template": {"f:metadata": {"f:annotations": {"f:restartedAt": {}}}, "f:spec": {}}}},
+        {"f:b": {}, "f:template": {"f:spec": {}}},
+        {"f:spec": {"f:template": {"f:metadata": {"f:annotations": {"f:restartedAt": {}}}}}},
+    ),
+]
+
+
+@pytest.mark.parametrize(("theirs", "taken", "left"), [each[1:] for each in EXCLUSIVE], ids=[e[0] for e in EXCLUSIVE])
+def test_exclusive_takes_the_spec_of_other_managers(
+    theirs: dict[str, Any], taken: dict[str, Any], left: dict[str, Any] | None
+) -> None:
+    other = entry("Update", theirs, "kubectl-patch")
+    found = transferred([entry("Apply", SPEC), other, OTHER], {"spec": {}}, exclusive=True)
+    kept = [] if left is None else [{**other, "fieldsV1": left}]
+    assert found == [*kept, OTHER, entry("Apply", {"f:spec": {"f:a": {}, **taken}})]
+
+
+def test_exclusive_leaves_the_replicas_of_an_autoscaler() -> None:
+    scale = entry("Update", {"f:spec": {"f:replicas": {}}}, "kube-controller-manager", subresource="scale")
+    assert transferred([entry("Apply", SPEC), scale], {"spec": {}}, exclusive=True) is None
+
+
+def test_only_specs_of_other_managers_can_be_in_the_way() -> None:
+    def owned_by(*entries: dict[str, Any]) -> bool:
+        return others_own_spec({"metadata": {"managedFields": list(entries)}})
+
+    assert owned_by(entry("Update", SPEC, "kubectl-patch"))
+    assert not owned_by(entry("Apply", SPEC), OTHER, entry("Update", {"f:metadata": {}}, "kubectl-annotate"))

@@ -1,0 +1,117 @@
+"""What a spec may name, by the operator's options: closed without them, as far as the samples allow."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import yaml
+
+from devtools import ROOT
+from face_comparison_operator.permissions import violations
+from face_comparison_operator.resource import FaceComparison, parse
+from face_comparison_operator.settings import Settings
+
+
+def resource(**spec: Any) -> FaceComparison:
+    metadata = {"name": "faces", "namespace": "ns", "uid": "u", "generation": 1}
+    return parse({"metadata": metadata, "spec": spec})
+
+
+SECRET = {"name": "A", "valueFrom": {"secretKeyRef": {"name": "db", "key": "password"}}}
+CONFIG_MAP = {"name": "A", "valueFrom": {"configMapKeyRef": {"name": "tuning", "key": "a"}}}
+GATEWAY = {"gateway": {"parentRefs": [{"name": "public", "namespace": "edge"}]}}
+VOLUME = {"name": "v", "mountPath": "/v"}
+
+# Spec; option and a value of it that permits it; one that does not; words of the message.
+CLOSED: list[tuple[dict[str, Any], str, str, str, str]] = [
+    ({"image": "evil.example/x:1"}, "allowed_images", "evil.example/*", "registry.example/*", "spec.image"),
+    ({"image": "r/face:2"}, "allowed_images", "r/face:2", "r/face", "'r/face:2'"),
+    ({"serviceAccountName": "admin"}, "allowed_service_accounts", "admin", "adm", "spec.serviceAccountName"),
+    ({"env": [SECRET]}, "allowed_secrets", "db", "dbx,other-*", "env[A].valueFrom.secretKeyRef: 'db'"),
+    (
+        {"volumes": [{**VOLUME, "secret": {"secretName": "db"}}]},
+        "allowed_secrets",
+        "d*",
+        "x",
+        "volumes[v].secret: 'db'",
+    ),
+    ({"volumes": [{**VOLUME, "secret": {}}]}, "allowed_secrets", "*", "x", "volumes[v].secret"),
+    (
+        {"env": [{"name": "A", "valueFrom": {"fileKeyRef": {"path": "/a"}}}]},
+        "allowed_secrets",
+        "*",
+        "db",
+        "env[A].valueFrom.fileKeyRef",
+    ),
+    ({"podAnnotations": {"inject.example/x": "1"}}, "allowed_annotations", "inject.example/*", "a/*", "podAnnotations"),
+    (
+        {"route": {"ingress": {"annotations": {"nginx.ingress.kubernetes.io/configuration-snippet": "x"}}}},
+        "allowed_annotations",
+        "nginx.ingress.kubernetes.io/*",
+        "nginx.ingress.kubernetes.io/proxy-*",
+        "configuration-snippet",
+    ),
+    ({"childMetadata": {"annotations": {"a/b": "1"}}}, "allowed_annotations", "a/b", "a/c", "childMetadata"),
+    ({"route": GATEWAY}, "allowed_gateways", "edge/*", "other/public", "'edge/public'"),
+]
+# What is permitted unless an option says otherwise.
+OPEN: list[tuple[dict[str, Any], str, str, str, str]] = [
+    ({"env": [CONFIG_MAP]}, "allowed_config_maps", "tuning", "other", "configMapKeyRef"),
+    ({"caBundle": {"configMapName": "ca"}}, "allowed_config_maps", "ca", "other", "caBundle"),
+    ({"volumes": [{**VOLUME, "configMap": {"name": "c"}}]}, "allowed_config_maps", "c", "other", "configMap: 'c'"),
+    ({"model": {"volumeClaim": {"claimName": "m"}}}, "allowed_volume_claims", "m", "other", "'m'"),
+    ({"collections": {"embedded": {"volumeClaim": {"claimName": "s"}}}}, "allowed_volume_claims", "s", "other", "'s'"),
+    ({"volumes": [{**VOLUME, "persistentVolumeClaim": {"claimName": "p"}}]}, "allowed_volume_claims", "p", "x", "'p'"),
+    ({"accelerator": {"runtimeClassName": "kata"}}, "allowed_runtime_classes", "kata", "nvidia", "runtimeClassName"),
+    ({"route": {"host": "a.example.com"}}, "allowed_hosts", "*.example.com", "*.example.org", "route.host"),
+    ({}, "allowed_hosts", "*", "*.example.com", "every host"),
+]
+
+
+@pytest.mark.parametrize(("spec", "option", "permitting", "other", "words"), CLOSED + OPEN)
+def test_option_permits_and_denies(spec: dict[str, Any], option: str, permitting: str, other: str, words: str) -> None:
+    name = f"FACE_COMPARISON_OPERATOR_{option.upper()}"
+    assert violations(resource(**spec), Settings.from_environ({name: permitting})) == []
+    (message,) = violations(resource(**spec), Settings.from_environ({name: other}))
+    assert words in message
+    assert f"--{option.replace('_', '-')}" in message
+
+
+@pytest.mark.parametrize("spec", [each[0] for each in CLOSED])
+def test_closed_without_options(spec: dict[str, Any]) -> None:
+    assert violations(resource(**spec), Settings())
+
+
+@pytest.mark.parametrize("spec", [each[0] for each in OPEN])
+def test_open_without_options(spec: dict[str, Any]) -> None:
+    assert violations(resource(**spec), Settings()) == []
+
+
+def test_samples_are_permitted_without_options() -> None:
+    samples = [
+        body
+        for path in sorted((ROOT / "manifests" / "samples").glob("*.yaml"))
+        for body in yaml.safe_load_all(path.read_text())
+    ]
+    assert len(samples) >= 3
+    for body in samples:
+        assert violations(resource(**body["spec"]), Settings()) == []
+
+
+def test_own_images_and_gateways_of_the_own_namespace_are_permitted() -> None:
+    settings = Settings(service_image="r/service:1", service_gpu_image="r/service-gpu:1")
+    for image in ("r/service:1", "r/service-gpu:1"):
+        assert violations(resource(image=image), settings) == []
+    assert violations(resource(route={"gateway": {"parentRefs": [{"name": "public"}]}}), settings) == []
+
+
+def test_fields_of_the_pod_itself_are_permitted() -> None:
+    field = {"name": "NODE", "valueFrom": {"fieldRef": {"fieldPath": "spec.nodeName"}}}
+    assert violations(resource(env=[field, {"name": "B", "value": "b"}]), Settings()) == []
+
+
+def test_pattern_is_for_the_whole_name() -> None:
+    settings = Settings.from_environ({"FACE_COMPARISON_OPERATOR_ALLOWED_IMAGES": "registry.example/faces/*"})
+    assert violations(resource(image="registry.example.evil/faces/x"), settings)
+    assert violations(resource(image="evil.example/registry.example/faces/x"), settings)

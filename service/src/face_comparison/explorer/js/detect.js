@@ -81,7 +81,7 @@ export function detectPage(service, compareWith) {
       fill(parts.shot);
       return;
     }
-    if (drawn?.subject !== subject || !drawn.image) {
+    if (drawn?.subject !== subject || !drawn.element) {
       const boxes = answer?.reply.Faces.map((face) => face.BoundingBox) ?? [];
       drawn = { subject, ...shot(subject, { label: t("detect.image"), boxes }) };
       fill(parts.shot, drawn.root, subject.image?.shrunk && h("p", { class: "small faint" }, t("shrink.done", subject.image)));
@@ -116,7 +116,7 @@ export function detectPage(service, compareWith) {
     );
     fill(parts.below);
     if (answer || error) afterPaint(() => state.answer === answer && state.error === error && fill(parts.below, exchangePanels(request(service, state), answer, error)));
-    if (drawn?.image) drawn.image.decode().then(() => cards.forEach((item, i) => item.cut(drawn.image, faces[i].BoundingBox)), () => {});
+    if (drawn?.element) drawn.element.decode().then(() => cards.forEach((item, i) => item.cut(drawn.element, faces[i].BoundingBox)), () => {});
     if (subject && !busy) keepFocus(parts.results);
   }
 

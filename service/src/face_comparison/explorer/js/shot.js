@@ -9,17 +9,17 @@ const GUESSED_FACE = 0.78; // width by height of a usual face box
  * Show an image, or a plate in its place when only the service has seen it.
  *
  * subject: {image} or {url}; boxes: for a guess of the shape of an image that is not here. tall: the greatest share
- * of the window's height. Returns {root, image}; image null: there is none.
+ * of the window's height. Returns {root, element}; element null: there is none.
  */
 export function shot(subject, { label, tall = 0.68, boxes = [] }) {
   const { image } = subject;
   const here = image?.width > 0;
   const ratio = here ? image.width / image.height : guessedRatio(boxes);
-  const image = here ? h("img", { src: image.src, alt: "" }) : null;
+  const element = here ? h("img", { src: image.src, alt: "" }) : null;
   const plate = h("div", { class: "plate" }, h("span", {}, t(image ? "image.unseen" : "image.by-url")));
-  const root = h("div", { class: "shot", role: "group", "aria-label": label }, image ?? plate);
+  const root = h("div", { class: "shot", role: "group", "aria-label": label }, element ?? plate);
   styled(root, { "aspect-ratio": String(ratio), width: `min(100%, calc(${100 * tall}vh * ${ratio}))` });
-  return { root, image };
+  return { root, element };
 }
 
 function guessedRatio(boxes) {

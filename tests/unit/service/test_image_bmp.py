@@ -108,3 +108,39 @@ def test_runs_painted_over_and_over_end() -> None:
 
 def test_masks_that_are_not_there_are_corrupt() -> None:
     assert "begin at byte" in refusal(kinds.bmp(1, 1, 16, bytes(4), compression=3))
+
+
+def run_length_coded(indices: NDArray[np.uint8], palette: NDArray[np.uint8], width: int) -> bytes:
+    """Rows as runs of one, as long as they are, in an image that is said to be so wide."""
+    body = b"".join(b"".join(bytes([1, value]) for value in row) + b"\0\0" for row in indices[::-1])[:-2] + b"\0\1"
+    extra = np.pad(palette[:, ::-1], ((0, 0), (0, 1))).tobytes()
+    return kinds.bmp(width, len(indices), 8, body, compression=1, extra=extra)
+
+
+@pytest.mark.parametrize("wider", [1, 2, 3, 7, 8])
+def test_run_length_coded_rows_beyond_the_width_are_cut_off(wider: int) -> None:
+    """As ImageMagick writes an image that it has cropped."""
+    palette = np.random.default_rng(1).integers(0, 256, (256, 3), dtype=np.uint8)
+    indices = kinds.scene(60, 40)[:, :, 0]
+    data = run_length_coded(indices, palette, 60 - wider)
+    np.testing.assert_array_equal(decoded(data), palette[indices[:, : 60 - wider]])
+
+
+@pytest.mark.parametrize("wider", [9, 13, 25, 40])
+def test_run_length_coded_rows_far_beyond_the_width_are_corrupt(wider: int) -> None:
+    palette = np.random.default_rng(1).integers(0, 256, (256, 3), dtype=np.uint8)
+    with pytest.raises(CorruptImage):
+        decoded(run_length_coded(kinds.scene(60, 40)[:, :, 0], palette, 60 - wider))
+
+
+@pytest.mark.parametrize("name", [name for name in kinds.samples() if name.startswith("bmp")])
+def test_no_planes_are_taken_for_one(name: str) -> None:
+    sample = kinds.samples()[name]
+    place = 22 if sample.data[14] == 12 else 26
+    data = sample.data[:place] + b"\0\0" + sample.data[place + 2 :]
+    assert np.abs(decoded(data).astype(int) - sample.pixels).max() <= sample.tolerance
+
+
+def test_several_planes_are_unsupported() -> None:
+    with pytest.raises(UnsupportedFormat, match="3 planes"):
+        decoded(changed("<H", 26, 3))

@@ -49,7 +49,7 @@ def noise(width: int, height: int, deviation: float) -> Image.Image:
 
 def samples() -> dict[str, Sample]:
     """Every kind by name; names begin with the format."""
-    return dict((*_jpegs(), *_pngs(), *_bmps()))
+    return dict((*_jpegs(), *_pngs(), *_bmps(), *_webps()))
 
 
 # --- JPEG ----------------------------------------------------------------------------------------------------------
@@ -330,3 +330,32 @@ def _rle4(row: NDArray[np.uint8]) -> bytes:
     nibbles = np.pad(rest, (0, len(rest) % 2))
     plain = (nibbles[0::2] << 4 | nibbles[1::2]).astype(np.uint8).tobytes()
     return runs + bytes([0, len(rest)]) + plain + b"\0" * (len(plain) % 2)
+
+
+# --- WebP ----------------------------------------------------------------------------------------------------------
+
+
+def saved(image: Image.Image, kind: str, **options: object) -> bytes:
+    """An image as Pillow writes it."""
+    stream = io.BytesIO()
+    image.save(stream, kind, **options)
+    return stream.getvalue()
+
+
+def _webps() -> Iterator[tuple[str, Sample]]:
+    truth = scene()
+    image = Image.fromarray(truth)
+    yield "webp lossless", Sample(saved(image, "WEBP", lossless=True), truth)
+    cover = np.linspace(0, 255, WIDTH * HEIGHT).round().astype(np.uint8).reshape(HEIGHT, WIDTH, 1)
+    clear = Image.fromarray(np.concatenate([truth, cover], axis=2))
+    data = saved(clear, "WEBP", lossless=True, exact=True)
+    yield "webp lossless with alpha", Sample(data, _on_white(truth, cover), 2)
+    frames = [image, Image.new("RGB", image.size, "red")]
+    data = saved(frames[0], "WEBP", save_all=True, append_images=frames[1:], lossless=True)
+    yield "webp animated", Sample(data, truth)
+    for name, options in {"lossy": {"quality": 80}, "lossy with alpha": {"quality": 95}}.items():
+        data = saved(clear if "alpha" in name else image, "WEBP", **options)
+        with Image.open(io.BytesIO(data)) as shown:
+            pixels = np.asarray(shown.convert("RGBA"))
+        # Libraries smooth chroma each in their own way.
+        yield f"webp {name}", Sample(data, _on_white(pixels[:, :, :3], pixels[:, :, 3:]), 12)

@@ -11,22 +11,23 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from face_comparison.errors import CorruptImage, ImageTooLarge, UnsupportedFormat
-from face_comparison.image import bmp, jpeg, png
+from face_comparison.errors import CorruptImage, ImageTooLarge
 from face_comparison.image.exif import SWAPS_SIDES, upright
+from face_comparison.image.formats import FORMATS, Format, format_of
+
+__all__ = ["FORMATS", "MAX_SIDE", "Format", "Header", "Reduce", "decode", "format_of", "read_header"]
 
 MAX_SIDE = 4096
-"""Longest side of an accepted image, pixels."""
+"""Longest side of an accepted image in pixels, unless the caller says otherwise."""
 
 Reduce = Literal[1, 2, 4, 8]
 
-_READERS = {"jpeg": jpeg, "png": png, "bmp": bmp}
-
-
-Format = Literal["jpeg", "png", "bmp"]
+# OpenCV reports every damaged file on standard error; the caller is told instead.
+cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,39 +40,44 @@ class Header:
     orientation: int
 
 
-def format_of(start: bytes) -> Format:
-    """The format that the first bytes (16 are enough) announce. Raises UnsupportedFormat."""
-    names: tuple[Format, ...] = ("jpeg", "png", "bmp")
-    for name in names:
-        if start[: len(_READERS[name].SIGNATURE)] == _READERS[name].SIGNATURE:
-            return name
-    raise UnsupportedFormat("the data is no JPEG, PNG or BMP image (judged by its content)")
-
-
 def read_header(data: bytes, max_side: int = MAX_SIDE) -> Header:
     """Format, size and orientation, read from the content without decoding a pixel.
 
-    Raises UnsupportedFormat when it is none of JPEG, PNG and BMP (or a kind of them that is not decoded),
-    CorruptImage when the header is damaged or the data visibly ends early, ImageTooLarge above max_side.
+    Raises:
+        UnsupportedFormat: it is none of the formats, or a kind of them that is not supported.
+        CorruptImage: the header is damaged, or the data visibly ends early.
+        ImageTooLarge: a side is longer than max_side.
     """
-    name = format_of(data)
-    width, height, orientation = _READERS[name].dimensions(data)
+    found = format_of(data)
+    width, height, orientation = found.reader.dimensions(data)
     if width < 1 or height < 1:
         raise CorruptImage(f"the image claims a size of {width}x{height} pixels")
     if max(width, height) > max_side:
-        raise ImageTooLarge(f"the image has {width}x{height} pixels; its longest side may have {max_side}")
+        raise ImageTooLarge(
+            f"the image has {width}x{height} pixels; its longest side may have {max_side} (--max-side): send it smaller"
+        )
     if SWAPS_SIDES[orientation]:
         width, height = height, width
-    return Header(name, width, height, orientation)
+    return Header(found.name, width, height, orientation)
 
 
 def decode(data: bytes, header: Header, reduce: Reduce = 1) -> NDArray[np.uint8]:
-    """Pixels (H, W, 3), RGB, upright, C-contiguous and owned by the caller. Transparent parts are shown on white.
+    """Decode an image.
 
-    header: of the same data. reduce: JPEG images are decoded at 1/reduce of their sides, rounded up, which saves
-    most of the work; PNG and BMP images are always decoded whole. Raises CorruptImage when anything of the
-    image is missing or damaged. The interpreter lock is released while pixels are decoded.
+    The interpreter lock is released while pixels are decoded.
+
+    Args:
+        data: the encoded image.
+        header: of the same data.
+        reduce: JPEG images are decoded at 1/reduce of their sides, rounded up, which saves most of the work; others
+            are always decoded whole.
+
+    Returns:
+        Pixels (H, W, 3), RGB, upright, C-contiguous and owned by the caller. Transparent parts are shown on white.
+
+    Raises:
+        CorruptImage: anything of the image is missing or damaged.
     """
     across = (header.height, header.width) if SWAPS_SIDES[header.orientation] else (header.width, header.height)
-    pixels = _READERS[header.format].pixels(data, *across, reduce)
-    return upright(pixels, header.orientation)
+    reader = next(each.reader for each in FORMATS if each.name == header.format)
+    return upright(reader.pixels(data, *across, reduce), header.orientation)

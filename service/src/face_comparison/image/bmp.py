@@ -32,12 +32,12 @@ _DEPTHS = {
 }
 """Bits of a pixel that each compression may have."""
 
+_WIDER = (8, 20)
+"""Columns by which a run-length coded image is decoded wider than it is."""
+
 _MASKS_AT = 54
 _MASKS = {16: (0x7C00, 0x03E0, 0x001F), 32: (0xFF0000, 0x00FF00, 0x0000FF)}
 """Red, green and blue bits of a pixel where the file does not say which they are."""
-
-# OpenCV reports every damaged file on standard error; the caller is told instead.
-cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,16 +62,33 @@ def pixels(data: bytes, width: int, height: int, reduce: int) -> NDArray[np.uint
     """(H, W, 3) RGB; `reduce` is not used."""
     layout = _layout(data)
     if layout.compression in (_RLE8, _RLE4):
-        decoded = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR_RGB)
-        if decoded is None or decoded.shape != (height, width, 3):
-            raise CorruptImage("the BMP's run-length coded pixels are damaged or end early")
-        return np.asarray(decoded, np.uint8)
+        return _run_length_decoded(data, width, height)
     row = (width * layout.depth + 31) // 32 * 4
     if layout.offset + row * height > len(data):
         raise CorruptImage("the BMP ends early")
     rows = np.frombuffer(data, np.uint8, row * height, layout.offset).reshape(height, row)
     rgb = _rgb(rows, data, layout)
     return np.asarray(rgb if layout.height < 0 else cv2.flip(rgb, 0), np.uint8)
+
+
+def _run_length_decoded(data: bytes, width: int, height: int) -> NDArray[np.uint8]:
+    """Rows may be coded wider than the image, as ImageMagick does. OpenCV goes on in the next row with the rest.
+
+    Decoded wider than that, the rest falls into columns that are cut off. Rows wider still fall into others for each
+    width, so that two differ.
+    """
+    shown = None
+    for wider in _WIDER:
+        fields = bytearray(data)
+        struct.pack_into("<iiH", fields, 18, width + wider, height, 1)
+        decoded = cv2.imdecode(np.frombuffer(fields, np.uint8), cv2.IMREAD_COLOR_RGB)
+        if decoded is None or decoded.shape != (height, width + wider, 3):
+            raise CorruptImage("the BMP's run-length coded pixels are damaged or end early")
+        decoded = np.ascontiguousarray(decoded[:, :width])
+        if shown is not None and not np.array_equal(shown, decoded):
+            raise CorruptImage("the BMP's run-length coded rows are longer than the image is wide")
+        shown = decoded
+    return np.asarray(shown, np.uint8)
 
 
 def _layout(data: bytes) -> _Layout:
@@ -87,11 +104,14 @@ def _layout(data: bytes) -> _Layout:
     except struct.error:
         raise CorruptImage("the BMP ends within its header") from None
     if (
-        planes != 1
+        planes > 1  # some writers leave it 0
         or (header == _OS2_HEADER and compression == _BIT_FIELDS)
         or depth not in _DEPTHS.get(compression, ())
     ):
-        raise UnsupportedFormat(f"BMP of {depth} bits a pixel with compression {compression} is not decoded")
+        raise UnsupportedFormat(
+            f"BMP with {depth} bits per pixel, {planes} planes and compression {compression} is not supported: "
+            "save it as PNG"
+        )
     if height < 0 and compression in (_RLE8, _RLE4):
         raise CorruptImage("a run-length coded BMP cannot be stored from top to bottom")
     least = _FILE_HEADER + header

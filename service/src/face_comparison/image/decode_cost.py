@@ -1,18 +1,33 @@
-"""What an image will cost in memory, known from its header before a pixel is decoded."""
+"""Memory that decoding an image takes, told by its header alone: what admission counts before a pixel is decoded."""
 
 from __future__ import annotations
 
 from face_comparison.errors import FaceComparisonError
-from face_comparison.image import read_header
+from face_comparison.image import MAX_SIDE, jpeg, png
+from face_comparison.image.formats import Format, format_of
 
-BYTES_PER_PIXEL = 12
-"""Decoded rows, the 8-bit BGR image, a rotated copy and its reduced copies, as measured."""
+_BYTES_PER_PIXEL: dict[Format, float] = {"bmp": 13, "webp": 13, "heic": 16, "avif": 22}
+"""Measured peaks, rounded up; see tests/unit/service/test_decode_cost.py."""
+
+_FIXED = 8 << 20
 
 
-def estimate_decode_bytes(data: bytes) -> int:
-    """Memory that decoding and analyzing an encoded image takes at its peak, bytes; 0 when its header is not good."""
+def estimate_decode_bytes(data: bytes, max_side: int = MAX_SIDE) -> int:
+    """An upper bound of the memory that `decode` takes beyond the data, at full scale.
+
+    Data that `read_header` rejects costs nothing further: no pixel of it is decoded.
+    """
     try:
-        header = read_header(data)
+        found = format_of(data)
+        width, height, _ = found.reader.dimensions(data)
+        if max(width, height) > max_side:
+            return _FIXED
+        if found.name == "jpeg":
+            per_pixel = jpeg.bytes_per_pixel(data)
+        elif found.name == "png":
+            per_pixel = png.bytes_per_pixel(data)
+        else:
+            per_pixel = _BYTES_PER_PIXEL[found.name]
     except FaceComparisonError:
-        return 0
-    return header.width * header.height * BYTES_PER_PIXEL
+        return _FIXED
+    return _FIXED + 2 * len(data) + int(per_pixel * width * height)

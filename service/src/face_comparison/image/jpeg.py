@@ -69,6 +69,16 @@ def dimensions(data: bytes) -> tuple[int, int, int]:
     return shape.width, shape.height, orientation(parts)
 
 
+def bytes_per_pixel(data: bytes) -> float:
+    """Memory while the image is decoded: pixels, those turned upright, and coefficients where scans build on others."""
+    parts = walk(data, through_scans=False)
+    shape = frame(parts)
+    if not shape.progressive and len(scans(parts)[0].components) == len(shape.components):
+        return 7
+    samples = sum(across * down for across, down in shape.sampling)
+    return 10 + 2 * 64 * samples / (shape.unit[0] * shape.unit[1])
+
+
 def pixels(data: bytes, width: int, height: int, reduce: int) -> NDArray[np.uint8]:
     """Decode to (ceil(H / reduce), ceil(W / reduce), 3) RGB."""
     parts = walk(data, through_scans=True)

@@ -11,7 +11,6 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import cv2
 import numpy as np
@@ -19,11 +18,13 @@ from numpy.typing import NDArray
 from zlib_ng import zlib_ng
 
 from face_comparison.errors import CorruptImage
+from face_comparison.image.alpha import on_white
 from face_comparison.image.exif import orientation_of
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
+_HEADER_AT = len(SIGNATURE) + 8
 
-_MAX_CHUNKS = 65_536
+_MAX_CHUNKS = 16_384
 """Bounds the time for walking a file of empty chunks; 20 MB in the smallest usual data chunks (8 kB) are 2,500."""
 
 _GREY, _RGB, _PALETTE, _GREY_ALPHA, _RGB_ALPHA = 0, 2, 3, 4, 6
@@ -63,7 +64,7 @@ class _Shape:
 def dimensions(data: bytes) -> tuple[int, int, int]:
     """Width and height as stored, and EXIF orientation."""
     shape, orientation = None, 1
-    for kind, start, end in _chunks(data):
+    for kind, start, end, _ in _chunks(data):
         if shape is None:
             if kind != b"IHDR":
                 break
@@ -75,17 +76,28 @@ def dimensions(data: bytes) -> tuple[int, int, int]:
     return shape.width, shape.height, orientation
 
 
+def bytes_per_pixel(data: bytes) -> float:
+    """Memory while the image is decoded: its rows uncompressed, which are copied as they grow, and its pixels."""
+    shape = _shape(bytes(data[_HEADER_AT : _HEADER_AT + 13]))
+    samples, wide = _SAMPLES[shape.colour], shape.depth == 16
+    rows = 2 * max(1, samples * shape.depth / 8)
+    stored = max(4, samples * (2 if wide else 1))
+    return rows + stored + (4 if wide and samples == 4 else 8)
+
+
 def pixels(data: bytes, width: int, height: int, reduce: int) -> NDArray[np.uint8]:
     """(H, W, 3) RGB; `reduce` is not used."""
     view = memoryview(data)
-    parts: dict[bytes, list[memoryview]] = {b"IHDR": [], b"PLTE": [], b"tRNS": [], b"IDAT": [], b"IEND": []}
+    parts: dict[bytes, list[memoryview]] = {b"IHDR": [], b"PLTE": [], b"tRNS": [], b"IDAT": []}
     order: list[bytes] = []
-    for kind, start, end in _chunks(data):
+    cut = False
+    for kind, start, end, whole in _chunks(data):
         if kind in parts:
-            if zlib_ng.crc32(view[start - 4 : end]) != int.from_bytes(view[end : end + 4], "big"):
+            cut = not whole
+            if whole and zlib_ng.crc32(view[start - 4 : end]) != int.from_bytes(view[end : end + 4], "big"):
                 raise CorruptImage(f"the PNG is damaged: wrong checksum of its {kind.decode()} chunk")
             parts[kind].append(view[start:end])
-        elif not kind[0] & 0x20:
+        elif kind != b"IEND" and not kind[0] & 0x20:
             raise CorruptImage("the PNG holds a chunk that must be understood and is not")
         if kind in parts or b"IDAT" in order:
             order += [kind] if order[-1:] != [kind] else []
@@ -93,21 +105,30 @@ def pixels(data: bytes, width: int, height: int, reduce: int) -> NDArray[np.uint
         raise CorruptImage("the PNG's parts are missing, doubled or out of order")
     shape = _shape(parts[b"IHDR"][0])
     palette, transparency = _colours(shape, b"".join(parts[b"PLTE"]), b"".join(parts[b"tRNS"]))
-    return _decoded(_plain(shape, palette, transparency, parts[b"IDAT"]), shape, transparency)
+    compressed = b"".join(parts[b"IDAT"])
+    return _decoded(_plain(shape, palette, transparency, compressed, cut=cut), shape, transparency)
 
 
-def _chunks(data: bytes) -> Iterator[tuple[bytes, int, int]]:
-    """Type, first and last byte (exclusive) of each chunk's content, up to the one that ends the file."""
-    at = len(SIGNATURE)
+def _chunks(data: bytes) -> Iterator[tuple[bytes, int, int, bool]]:
+    """Type, first and last byte (exclusive) of each chunk's content, and whether it is whole with its checksum.
+
+    It ends with the chunk that ends the file, or where the data does: behind the pixels nothing is needed any more.
+    """
+    at, pixels_begun = len(SIGNATURE), False
     for _ in range(_MAX_CHUNKS):
         start = at + 8
+        kind = bytes(data[at + 4 : start])
         end = start + int.from_bytes(data[at : at + 4], "big")
         if end + 4 > len(data):
-            raise CorruptImage("the PNG ends early")
-        kind = bytes(data[at + 4 : start])
-        yield kind, start, end
+            if kind == b"IDAT":
+                yield kind, start, min(end, len(data)), False
+            elif not pixels_begun:
+                raise CorruptImage("the PNG ends early")
+            return
+        yield kind, start, end, True
         if kind == b"IEND":
             return
+        pixels_begun = pixels_begun or kind == b"IDAT"
         at = end + 4
     raise CorruptImage(f"the PNG has more than {_MAX_CHUNKS} chunks")
 
@@ -138,7 +159,7 @@ def _colours(shape: _Shape, palette: bytes, transparency: bytes) -> tuple[bytes,
     return b"", b"".join(number.to_bytes(2, "big") for number in numbers)
 
 
-def _plain(shape: _Shape, palette: bytes, transparency: bytes, compressed: list[memoryview]) -> bytearray:
+def _plain(shape: _Shape, palette: bytes, transparency: bytes, compressed: bytes, *, cut: bool) -> bytearray:
     """The same image as a PNG without compression, with nothing in it that a decoder could stumble over."""
     plain = bytearray(SIGNATURE)
     header = struct.pack(">IIBBBBB", shape.width, shape.height, shape.depth, shape.colour, 0, 0, shape.interlaced)
@@ -146,7 +167,7 @@ def _plain(shape: _Shape, palette: bytes, transparency: bytes, compressed: list[
         if content:
             _append(plain, kind, content)
     checksum = 1
-    for piece in _proven(_inflated(compressed), shape):
+    for piece in _proven(_inflated(compressed, cut=cut), shape, cut=cut):
         checksum = zlib_ng.adler32(piece, checksum)
         _append(plain, b"IDAT", struct.pack("<BHH", 0, len(piece), len(piece) ^ 0xFFFF), piece)
     _append(plain, b"IDAT", _STORED_END, checksum.to_bytes(4, "big"))
@@ -163,8 +184,11 @@ def _append(plain: bytearray, kind: bytes, *contents: bytes) -> None:
     plain += checksum.to_bytes(4, "big")
 
 
-def _proven(pieces: Iterator[bytes], shape: _Shape) -> Iterator[bytes]:
-    """The pieces as they come, none with an unknown filter, and in all exactly what the header announces."""
+def _proven(pieces: Iterator[bytes], shape: _Shape, *, cut: bool) -> Iterator[bytes]:
+    """The pieces as they come, none with an unknown filter, up to all rows that the header announces.
+
+    What follows them is not looked at: the checksums of the chunks have proven the rows, unless the file is cut.
+    """
     passes = shape.passes()
     left = row = phase = 0  # bytes of the pass to come, bytes of its rows, bytes until its next row begins
     for piece in pieces:
@@ -174,7 +198,10 @@ def _proven(pieces: Iterator[bytes], shape: _Shape) -> Iterator[bytes]:
                 rows, row = next(passes, (0, 0))
                 left, phase = rows * row, 0
                 if not rows:
-                    raise CorruptImage("the PNG holds more pixels than its header says")
+                    if cut:
+                        raise CorruptImage("the PNG ends early")
+                    yield piece[:at]
+                    return
             part = piece[at : at + left]
             if max(part[phase::row], default=0) > _LAST_FILTER:
                 raise CorruptImage("the PNG's pixels are damaged: unknown filter")
@@ -186,23 +213,22 @@ def _proven(pieces: Iterator[bytes], shape: _Shape) -> Iterator[bytes]:
         raise CorruptImage("the PNG's pixels end early")
 
 
-def _inflated(compressed: list[memoryview]) -> Iterator[bytes]:
-    """The decompressed stream in pieces, to its end and its checksum."""
-    stream = zlib_ng.decompressobj()
+def _inflated(compressed: bytes, *, cut: bool) -> Iterator[bytes]:
+    """The decompressed stream in pieces. Where it is cut, it must at least have its checksum."""
+    stream, view = zlib_ng.decompressobj(), memoryview(compressed)
     try:
-        for part in compressed:
-            for at in range(0, len(part), _INFLATE_IN):
-                waiting: bytes | memoryview = part[at : at + _INFLATE_IN]
-                while waiting and not stream.eof:
-                    if piece := stream.decompress(waiting, _INFLATE_OUT):
-                        yield piece
-                    waiting = stream.unconsumed_tail
+        for at in range(0, len(view), _INFLATE_IN):
+            waiting: bytes | memoryview = view[at : at + _INFLATE_IN]
+            while waiting and not stream.eof:
+                if piece := stream.decompress(waiting, _INFLATE_OUT):
+                    yield piece
+                waiting = stream.unconsumed_tail
         while not stream.eof and (piece := stream.decompress(b"", _INFLATE_OUT)):
             yield piece
     except zlib_ng.error:  # type: ignore[misc]  # its stub declares an instance, not a class
         raise CorruptImage("the PNG's compressed data is damaged") from None
-    if not stream.eof:
-        raise CorruptImage("the PNG's compressed data ends early")
+    if cut and not stream.eof:
+        raise CorruptImage("the PNG ends early")
 
 
 def _decoded(plain: bytearray, shape: _Shape, transparency: bytes) -> NDArray[np.uint8]:
@@ -217,17 +243,4 @@ def _decoded(plain: bytearray, shape: _Shape, transparency: bytes) -> NDArray[np
         most = (1 << shape.depth) - 1
         key = int.from_bytes(transparency, "big")
         decoded[decoded == (key if shape.depth == 16 else key * 255 // most)] = 255 if shape.depth < 16 else 65535
-    return _on_white(decoded)
-
-
-def _on_white(decoded: NDArray[Any]) -> NDArray[np.uint8]:
-    """OpenCV's grey or BGRA of 8 or 16 bits as RGB of 8, as it looks on white paper."""
-    eight = decoded if decoded.dtype == np.uint8 else cv2.convertScaleAbs(decoded, alpha=255 / 65535)
-    if eight.ndim == 2:
-        return np.asarray(cv2.cvtColor(eight, cv2.COLOR_GRAY2RGB), np.uint8)
-    rgb = cv2.cvtColor(eight, cv2.COLOR_BGRA2RGB)
-    alpha = cv2.extractChannel(eight, 3)
-    if cv2.minMaxLoc(alpha)[0] < 255:
-        cover = cv2.cvtColor(alpha, cv2.COLOR_GRAY2RGB)
-        rgb = cv2.add(cv2.multiply(rgb, cover, scale=1 / 255), cv2.bitwise_not(cover))
-    return np.asarray(rgb, np.uint8)
+    return on_white(decoded)

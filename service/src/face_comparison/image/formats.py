@@ -1,0 +1,102 @@
+"""Every image format that is read, each in one record. What lists formats (messages, OpenAPI, headers) derives from it.
+
+To add one: a module with `dimensions` and `pixels`, and its record here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from face_comparison.errors import UnsupportedFormat
+from face_comparison.image import avif, bmp, heic, jpeg, png, webp
+
+Format = Literal["jpeg", "png", "bmp", "webp", "heic", "avif"]
+
+
+class Reader(Protocol):
+    """A module that reads one format."""
+
+    def dimensions(self, data: bytes) -> tuple[int, int, int]:
+        """Width and height as stored and EXIF orientation, without decoding a pixel."""
+        ...
+
+    def pixels(self, data: bytes, width: int, height: int, reduce: int) -> NDArray[np.uint8]:
+        """The image as stored, RGB. width, height: as stored. reduce: sides may be divided by it, rounded up."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class ImageFormat:
+    """label: as users know it. media_type: the registered one. suffixes: of file names. matches: judges the first
+    bytes. bytes_per_pixel: memory while an image is decoded, beyond the data itself."""
+
+    name: Format
+    label: str
+    media_type: str
+    suffixes: tuple[str, ...]
+    matches: Callable[[bytes], bool]
+    reader: Reader
+
+
+def _starts(signature: bytes) -> Callable[[bytes], bool]:
+    return lambda start: start[: len(signature)] == signature
+
+
+FORMATS: tuple[ImageFormat, ...] = (
+    ImageFormat("jpeg", "JPG", "image/jpeg", (".jpg", ".jpeg"), _starts(jpeg.SIGNATURE), jpeg),
+    ImageFormat("png", "PNG", "image/png", (".png",), _starts(png.SIGNATURE), png),
+    ImageFormat("bmp", "BMP", "image/bmp", (".bmp",), _starts(bmp.SIGNATURE), bmp),
+    ImageFormat("webp", "WebP", "image/webp", (".webp",), webp.matches, webp),
+    ImageFormat("heic", "HEIC", "image/heic", (".heic", ".heif"), heic.matches, heic),
+    ImageFormat("avif", "AVIF", "image/avif", (".avif",), avif.matches, avif),
+)
+
+START_BYTES = 256
+"""First bytes of a file that decide its format."""
+
+_LABELS = [each.label for each in FORMATS]
+LABELS = f"{', '.join(_LABELS[:-1])} or {_LABELS[-1]}"
+"""As it stands in messages: "JPG, PNG or BMP"."""
+
+MEDIA_TYPES = tuple(each.media_type for each in FORMATS)
+
+_OTHER_KINDS: tuple[tuple[str, Callable[[bytes], bool]], ...] = (
+    ("a GIF", _starts(b"GIF8")),
+    ("a TIFF", lambda start: start[:4] in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")),
+    ("an SVG drawing", lambda start: b"<svg" in bytes(start).lower()),
+    (
+        "a web page",
+        lambda start: bytes(start).lstrip()[:9].lower() in (b"<!doctype", b"<html>") or start[:5] == b"<html",
+    ),
+    ("a PDF", _starts(b"%PDF-")),
+    ("JPEG XL", lambda start: start[:2] == b"\xff\x0a" or start[4:12] == b"JXL \r\n\x87\n"),
+    ("JPEG 2000", lambda start: start[4:8] == b"jP  " or start[:4] == b"\xff\x4f\xff\x51"),
+    ("a video", lambda start: start[4:8] == b"ftyp" or start[:4] == b"\x1a\x45\xdf\xa3"),
+)
+"""What people send by mistake, told apart so that a message can name it."""
+
+
+def format_of(start: bytes) -> ImageFormat:
+    """The format that the first bytes (START_BYTES are enough) announce. Raises UnsupportedFormat."""
+    found = find_format(start)
+    if found is None:
+        kind = next((kind for kind, matches in _OTHER_KINDS if matches(start[:START_BYTES])), "something else")
+        raise UnsupportedFormat(f"the data is {kind}, not {LABELS} (judged by its content): convert it to one of these")
+    return found
+
+
+def find_format(start: bytes) -> ImageFormat | None:
+    """The format that the first bytes announce, if any."""
+    return next((each for each in FORMATS if each.matches(start[:START_BYTES])), None)
+
+
+def is_image(start: bytes) -> bool:
+    """Whether the first bytes are those of an image, of formats that are not read, too."""
+    return find_format(start) is not None or any(
+        matches(start[:START_BYTES]) for kind, matches in _OTHER_KINDS if kind not in ("a web page", "a PDF")
+    )

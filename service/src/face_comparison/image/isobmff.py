@@ -1,0 +1,129 @@
+"""The boxes of a HEIF file (HEIC, AVIF) that say what its primary image is: size, orientation, depth, tiles.
+
+Decoders read the container again, within limits of their own. Read here is what must be known before they are
+started, and what they do not limit: how many tiles a small image may be put together from.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from face_comparison.errors import CorruptImage
+
+_BRANDS_AT, _LONGEST_FTYP = 8, 256
+_MAX_BOXES = 1024
+_MAX_ASSOCIATIONS = 8192
+_MAX_REFERENCES, _PIXELS_PER_REFERENCE = 256, 64 * 64
+"""References between items: so many, and one more per so many pixels. Phones write tiles of 512 x 512."""
+
+_ORIENTATIONS = {
+    (0, None): 1,
+    (1, None): 8,
+    (2, None): 3,
+    (3, None): 6,
+    (0, 1): 2,
+    (1, 1): 7,
+    (2, 1): 4,
+    (3, 1): 5,
+    (0, 0): 4,
+    (1, 0): 5,
+    (2, 0): 2,
+    (3, 0): 7,
+}
+"""EXIF orientation by quarter turns to the left, and by the axis of the mirror that follows."""
+
+
+@dataclass(frozen=True, slots=True)
+class PrimaryImage:
+    """width, height: pixels as stored. orientation: 1-8, as EXIF has it. depth: bits per sample."""
+
+    width: int
+    height: int
+    orientation: int
+    depth: int
+
+
+def brands(start: bytes) -> frozenset[bytes]:
+    """The file's own brand and those that it is compatible with; empty for other files."""
+    if start[4:8] != b"ftyp":
+        return frozenset()
+    end = min(len(start), int.from_bytes(start[:4], "big"), _LONGEST_FTYP)
+    return frozenset(bytes(start[at : at + 4]) for at in (_BRANDS_AT, *range(16, end - 3, 4)))
+
+
+def primary_image(data: bytes) -> PrimaryImage:
+    """Read the properties of the primary image.
+
+    Raises:
+        CorruptImage: there is none, its boxes are damaged, or it has more tiles than an image of its size needs.
+    """
+    meta = _first(data, 0, len(data), b"meta")
+    if meta is None:
+        raise CorruptImage("the file holds no still image, or ends early")
+    boxes = {kind: (start, end) for kind, start, end in _boxes(data, meta[0] + 4, meta[1])}
+    if b"pitm" not in boxes or b"iprp" not in boxes:
+        raise CorruptImage("the file does not say which image it shows")
+    start, end = boxes[b"pitm"]
+    item = int.from_bytes(data[start + 4 : min(end, start + (8 if data[start] else 6))], "big")
+    size, depth, turns, axis = (0, 0), 8, 0, None
+    for kind, start, end in _properties(data, *boxes[b"iprp"], item):
+        content = bytes(data[start : min(end, start + 16)])
+        if kind == b"ispe":
+            size = int.from_bytes(content[4:8], "big"), int.from_bytes(content[8:12], "big")
+        elif kind == b"irot" and content:
+            turns = content[0] & 3
+        elif kind == b"imir" and content:
+            axis = content[0] & 1
+        elif kind == b"av1C" and len(content) > 2:
+            depth = 12 if content[2] & 0x20 else 10 if content[2] & 0x40 else 8
+    references = boxes.get(b"iref", (0, 0))
+    if (references[1] - references[0]) // 2 > 2 * (_MAX_REFERENCES + size[0] * size[1] // _PIXELS_PER_REFERENCE):
+        raise CorruptImage("the file puts its image together from more tiles than one of its size needs")
+    return PrimaryImage(*size, _ORIENTATIONS[turns, axis], depth)
+
+
+def _properties(data: bytes, start: int, end: int, item: int) -> Iterator[tuple[bytes, int, int]]:
+    """The properties that are associated with an item, in the order of their association."""
+    container, associations = _first(data, start, end, b"ipco"), _first(data, start, end, b"ipma")
+    if container is None or associations is None:
+        return
+    properties = list(_boxes(data, *container))
+    at, end = associations
+    version, flags = data[at], data[at + 3] if at + 3 < end else 0
+    count, at = int.from_bytes(data[at + 4 : at + 8], "big"), at + 8
+    for _ in range(min(count, _MAX_ASSOCIATIONS)):
+        width = 4 if version else 2
+        found = int.from_bytes(data[at : at + width], "big")
+        size, number = 2 if flags & 1 else 1, data[at + width] if at + width < end else 0
+        at += width + 1
+        if at + number * size > end:
+            raise CorruptImage("the file ends early, or a length in it is wrong")
+        if found == item:
+            for place in range(at, at + number * size, size):
+                index = int.from_bytes(data[place : place + size], "big") & (0x7FFF if size == 2 else 0x7F)
+                if 0 < index <= len(properties):
+                    yield properties[index - 1]
+            return
+        at += number * size
+
+
+def _first(data: bytes, start: int, end: int, kind: bytes) -> tuple[int, int] | None:
+    return next(((first, last) for name, first, last in _boxes(data, start, end) if name == kind), None)
+
+
+def _boxes(data: bytes, at: int, end: int) -> Iterator[tuple[bytes, int, int]]:
+    """Type, first and last byte (exclusive) of the content of each box."""
+    for _ in range(_MAX_BOXES):
+        if at + 8 > end:
+            return
+        size, kind, header = int.from_bytes(data[at : at + 4], "big"), bytes(data[at + 4 : at + 8]), 8
+        if size == 1:
+            size, header = int.from_bytes(data[at + 8 : at + 16], "big"), 16
+        elif size == 0:
+            size = end - at
+        if size < header or at + size > end:
+            raise CorruptImage("the file ends early, or a length in it is wrong")
+        yield kind, at + header, at + size
+        at += size
+    raise CorruptImage(f"the file has more than {_MAX_BOXES} boxes")

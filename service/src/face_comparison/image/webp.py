@@ -1,0 +1,139 @@
+"""WebP: the container read here, each image decoded by libwebp from a container that holds nothing else.
+
+Of an animation the first frame is shown, where it lies on the canvas. Transparent parts are shown on white.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from face_comparison.errors import CorruptImage
+from face_comparison.image.alpha import on_white
+from face_comparison.image.exif import orientation_of
+
+
+def matches(start: bytes) -> bool:
+    return start[:4] == b"RIFF" and start[8:12] == b"WEBP"
+
+
+_MAX_CHUNKS = 4096
+"""Frames of an animation and metadata; only the first frame's are read."""
+_LOSSY, _LOSSLESS, _ALPHA, _EXTENDED, _FRAME, _EXIF = b"VP8 ", b"VP8L", b"ALPH", b"VP8X", b"ANMF", b"EXIF"
+_ALPHA_FLAG = 0x10
+_KEY_FRAME = b"\x9d\x01\x2a"
+
+
+@dataclass(frozen=True, slots=True)
+class _Layout:
+    """width, height: of the canvas. left, top: where the image lies on it. chunks: alpha, if any, and image."""
+
+    width: int
+    height: int
+    left: int
+    top: int
+    chunks: tuple[tuple[bytes, bytes], ...]
+    orientation: int
+
+
+def dimensions(data: bytes) -> tuple[int, int, int]:
+    """Width and height as stored, and EXIF orientation."""
+    layout = _layout(data)
+    return layout.width, layout.height, layout.orientation
+
+
+def pixels(data: bytes, width: int, height: int, reduce: int) -> NDArray[np.uint8]:
+    """(H, W, 3) RGB; `reduce` is not used."""
+    layout = _layout(data)
+    decoded = cv2.imdecode(np.frombuffer(_alone(layout.chunks), np.uint8), cv2.IMREAD_UNCHANGED)
+    size = _size(*layout.chunks[-1])
+    if decoded is None or decoded.shape[:2] != size[::-1]:
+        raise CorruptImage("the WebP's pixels are damaged or end early")
+    shown = on_white(decoded)
+    if size == (width, height):
+        return shown
+    canvas = np.full((height, width, 3), 255, np.uint8)
+    canvas[layout.top : layout.top + size[1], layout.left : layout.left + size[0]] = shown
+    return canvas
+
+
+def _layout(data: bytes) -> _Layout:
+    end = min(len(data), 8 + int.from_bytes(data[4:8], "little"))
+    if end < 8 + int.from_bytes(data[4:8], "little") - 1:  # the last chunk's padding may be missing
+        raise CorruptImage("the WebP ends early")
+    canvas, orientation = None, 1
+    left = top = 0
+    image: tuple[tuple[bytes, bytes], ...] = ()
+    for kind, content in _chunks(data, 12, end):
+        if kind == _EXTENDED and len(content) >= 10:
+            canvas = _u24(content, 4) + 1, _u24(content, 7) + 1
+        elif kind == _EXIF:
+            orientation = orientation_of(content.removeprefix(b"Exif\0\0"))
+        elif image and image[-1][0] != _ALPHA:
+            continue
+        elif kind == _FRAME and len(content) > 16:
+            left, top = 2 * _u24(content, 0), 2 * _u24(content, 3)
+            image = tuple(_image_chunks(_chunks(content, 16, len(content))))
+        elif kind in (_ALPHA, _LOSSY, _LOSSLESS):
+            image = (*image, (kind, content))
+    if not image or image[-1][0] == _ALPHA:
+        raise CorruptImage("the WebP holds no image")
+    width, height = _size(*image[-1])
+    if canvas is None:
+        canvas = width, height
+    if left + width > canvas[0] or top + height > canvas[1]:
+        raise CorruptImage("the WebP's image is larger than its canvas")
+    return _Layout(*canvas, left, top, image, orientation)
+
+
+def _image_chunks(chunks: Iterator[tuple[bytes, bytes]]) -> Iterator[tuple[bytes, bytes]]:
+    """Those up to the first image."""
+    for kind, content in chunks:
+        if kind in (_ALPHA, _LOSSY, _LOSSLESS):
+            yield kind, content
+        if kind in (_LOSSY, _LOSSLESS):
+            return
+
+
+def _chunks(data: bytes, at: int, end: int) -> Iterator[tuple[bytes, bytes]]:
+    for _ in range(_MAX_CHUNKS):
+        if at + 8 > end:
+            return
+        kind, size = bytes(data[at : at + 4]), int.from_bytes(data[at + 4 : at + 8], "little")
+        if at + 8 + size > end:
+            raise CorruptImage("the WebP ends early, or a length in it is wrong")
+        yield kind, bytes(data[at + 8 : at + 8 + size])
+        at += 8 + size + size % 2
+    raise CorruptImage(f"the WebP has more than {_MAX_CHUNKS} chunks")
+
+
+def _size(kind: bytes, content: bytes) -> tuple[int, int]:
+    """Width and height that an image's own header says."""
+    if kind == _LOSSY and content[3:6] == _KEY_FRAME and len(content) >= 10:
+        width, height = struct.unpack_from("<HH", content, 6)
+        return width & 0x3FFF, height & 0x3FFF
+    if kind == _LOSSLESS and content[:1] == b"\x2f" and len(content) >= 5:
+        bits = int.from_bytes(content[1:5], "little")
+        return (bits & 0x3FFF) + 1, (bits >> 14 & 0x3FFF) + 1
+    raise CorruptImage("the WebP's image has no valid header")
+
+
+def _alone(chunks: tuple[tuple[bytes, bytes], ...]) -> bytes:
+    """A WebP of one image."""
+    width, height = _size(*chunks[-1])
+    if len(chunks) > 1:
+        size = (width - 1).to_bytes(3, "little") + (height - 1).to_bytes(3, "little")
+        chunks = ((_EXTENDED, bytes((_ALPHA_FLAG, 0, 0, 0)) + size), *chunks[-2:])
+    body = b"".join(
+        kind + len(content).to_bytes(4, "little") + content + b"\0" * (len(content) % 2) for kind, content in chunks
+    )
+    return b"RIFF" + (4 + len(body)).to_bytes(4, "little") + b"WEBP" + body
+
+
+def _u24(content: bytes, at: int) -> int:
+    return int.from_bytes(content[at : at + 3], "little")

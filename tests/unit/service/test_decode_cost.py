@@ -1,0 +1,131 @@
+"""The estimate of memory holds for every format, and is not so high that it would keep others out."""
+
+from __future__ import annotations
+
+import io
+import subprocess
+import sys
+from collections.abc import Callable
+
+import cv2
+import numpy as np
+import pillow_heif
+import pytest
+from PIL import Image
+
+from devtools.photos import damage, kinds
+from face_comparison.image.decode_cost import estimate_decode_bytes
+
+WIDTH, HEIGHT = 1600, 1200
+MIB = 1 << 20
+
+
+def scene() -> Image.Image:
+    return Image.fromarray(kinds.scene(WIDTH, HEIGHT))
+
+
+def turned(**options: object) -> bytes:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    return kinds.jpeg(scene(), exif=exif, **options)
+
+
+def with_alpha() -> Image.Image:
+    image = scene()
+    image.putalpha(Image.linear_gradient("L").resize(image.size))
+    return image
+
+
+def sixteen_bits(channels: int) -> bytes:
+    values = np.zeros((HEIGHT, WIDTH, channels), np.uint16)
+    values[:, :, 0] = np.arange(WIDTH) * 30
+    return cv2.imencode(".png", values, [cv2.IMWRITE_PNG_COMPRESSION, 1])[1].tobytes()
+
+
+def heic() -> bytes:
+    stream = io.BytesIO()
+    pillow_heif.from_pillow(scene()).save(stream, quality=50)
+    return stream.getvalue()
+
+
+IMAGES: dict[str, Callable[[], bytes]] = {
+    "JPEG": turned,
+    "progressive JPEG": lambda: turned(progressive=True, subsampling=0),
+    "progressive JPEG with strays": lambda: damage.stray_bytes(
+        turned(progressive=True, subsampling=0), b"stray bytes", rb"\xff[\xc4\xda]"
+    ),
+    "gray PNG": lambda: kinds.saved(scene().convert("L"), "PNG"),
+    "PNG": lambda: kinds.saved(scene(), "PNG", compress_level=1),
+    "PNG with alpha": lambda: kinds.saved(with_alpha(), "PNG", compress_level=1),
+    "PNG of 16 bits": lambda: sixteen_bits(3),
+    "PNG of 16 bits with alpha": lambda: sixteen_bits(4),
+    "palette PNG": lambda: kinds.saved(scene().quantize(200), "PNG", transparency=3),
+    "BMP": lambda: kinds.saved(scene(), "BMP"),
+    "BMP of 16 bits": lambda: kinds.bmp(WIDTH, HEIGHT, 16, bytes(2 * WIDTH * HEIGHT)),
+    "lossy WebP": lambda: kinds.saved(scene(), "WEBP", method=0),
+    "lossy WebP with alpha": lambda: kinds.saved(with_alpha(), "WEBP", method=0),
+    "lossless WebP": lambda: kinds.saved(scene(), "WEBP", lossless=True, method=0, quality=0),
+    "AVIF": lambda: kinds.saved(scene(), "AVIF", speed=10),
+    "HEIC": heic,
+}
+
+_PEAKS = """
+import os, re, sys
+from pathlib import Path
+from face_comparison import image
+
+def status(field):
+    return int(re.search(rf"{field}:\\s+(\\d+) kB", Path("/proc/self/status").read_text())[1]) << 10
+
+for path in map(Path, sys.argv[1:]):
+    data = path.read_bytes()
+    if os.fork():
+        os.wait()
+        continue
+    before = status("VmRSS")
+    Path("/proc/self/clear_refs").write_text("5")  # the peak begins anew
+    image.decode(data, image.read_header(data))
+    print(status("VmHWM") - before, flush=True)
+    os._exit(0)
+"""
+
+
+@pytest.fixture(scope="module")
+def taken(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[bytes, int]]:
+    """Each image, and the bytes by which it raises the memory of a process that decodes one after the other."""
+    folder = tmp_path_factory.mktemp("cost")
+    images = {name: make() for name, make in IMAGES.items()}
+    for name, data in images.items():
+        (folder / name).write_bytes(data)
+    first = folder / "first"
+    first.write_bytes(kinds.png(kinds.scene(), 8, 2))
+    done = subprocess.run(
+        [sys.executable, "-c", _PEAKS, first, *(folder / name for name in images)],
+        capture_output=True,
+        text=True,
+        timeout=100,
+        check=True,
+    )
+    peaks = map(int, done.stdout.split()[1:])
+    return {name: (data, peak) for (name, data), peak in zip(images.items(), peaks, strict=True)}
+
+
+@pytest.mark.parametrize("name", IMAGES)
+def test_estimate_is_above_what_decoding_takes_and_not_far(name: str, taken: dict[str, tuple[bytes, int]]) -> None:
+    data, peak = taken[name]
+    assert peak <= estimate_decode_bytes(data, 4096) <= 4 * peak + 16 * MIB
+
+
+@pytest.mark.parametrize(
+    "data",
+    [b"", b"no image", damage.png_that_claims(5000, 10), damage.jpeg_that_claims(10, 60_000), kinds.jpeg()[:99]],
+    ids=range(5),
+)
+def test_what_is_rejected_by_its_header_costs_nothing(data: bytes) -> None:
+    assert estimate_decode_bytes(data, 4096) <= 8 * MIB
+
+
+def test_a_small_file_of_a_large_image_costs_what_the_image_does() -> None:
+    data = damage.png_that_claims(4096, 4096)
+    assert len(data) < 10_000
+    assert estimate_decode_bytes(data, 4096) > 150 * MIB

@@ -1,0 +1,211 @@
+"""HEIC and AVIF: upright, the primary image, right in depth and transparency; limits hold before a pixel is decoded."""
+
+from __future__ import annotations
+
+import base64
+import io
+import struct
+import sys
+import time
+from contextlib import suppress
+
+import numpy as np
+import pillow_heif
+import pytest
+from numpy.typing import NDArray
+from PIL import Image
+
+from devtools.photos import kinds
+from face_comparison import image
+from face_comparison.errors import CorruptImage, ImageTooLarge, UnsupportedFormat
+from face_comparison.image.isobmff import primary_image
+
+SCENE = kinds.scene(96, 64)
+TEN_BITS = base64.b64decode(
+    "AAAAIGZ0eXBhdmlmAAAAAGF2aWZtaWYxbWlhZk1BMUEAAADrbWV0YQAAAAAAAAAhaGRscgAAAAAAAAAAcGljdAAAAAAAAAAAAAAAAAAAAAAOcGl0bQAAAAAAAQAAAB5pbG9jAAAAAEQAAAEAAQAAAAEAAAETAAAA2gAAAChpaW5mAAAAAAABAAAAGmluZmUCAAAAAAEAAGF2MDFDb2xvcgAAAABqaXBycAAAAEtpcGNvAAAAFGlzcGUAAAAAAAAAQAAAADAAAAAQcGl4aQAAAAADCgoKAAAADGF2MUOBIEAAAAAAE2NvbHJuY2x4AAIAAgAGgAAAABdpcG1hAAAAAAAAAAEAAQQBAoMEAAAA4m1kYXQSAAoJOBV/vbwICBpAMsoBEQIjUoAA8gAAWKnt4NYpvOTWD6UkVo7lZhnSEf4QN7eHAOMBBtlzyt9xXWZ2LPEyH+zPY4y33wVQDrMh/koZyv1uG7pkWHXghjjBSFT1DamQlr7WTnDj+cMLsd7UuJ9R/8k8pGjnCDb9QixoQBEF4aCR98dPy326fytTMwIDuOb5JYCK1EpUuM+tYSteuUNayR9qZtePBmxuaB29B+0SR4QkEZh0sM0JOJsXLRPruV6nAFcZfj7mEcg+Iq6/fTKDKx36+6QNk+C1QA=="
+)
+"""A gradient of 64 x 48 pixels with 10 bits per sample: red from left to right, green from top to bottom, blue half."""
+FORMATS = ("HEIF", "AVIF")
+UNDO = {
+    1: None,
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+"""What makes an image upright again, by its EXIF orientation."""
+
+
+def encoded(scene: Image.Image, kind: str, **options: object) -> bytes:
+    if kind == "AVIF":
+        return kinds.saved(scene, "AVIF", quality=95, **options)
+    file = pillow_heif.from_pillow(scene)
+    if exif := options.get("exif"):
+        file[0].info["exif"] = exif.tobytes()  # type: ignore[attr-defined]
+    stream = io.BytesIO()
+    file.save(stream, quality=95, chroma=444)
+    return stream.getvalue()
+
+
+def decoded(data: bytes) -> NDArray[np.uint8]:
+    return image.decode(data, image.read_header(data))
+
+
+def difference(shown: NDArray[np.uint8], expected: NDArray[np.uint8]) -> float:
+    assert shown.shape == expected.shape
+    return float(np.abs(shown.astype(int) - expected).mean())
+
+
+@pytest.mark.parametrize("kind", FORMATS)
+@pytest.mark.parametrize("mode", ["RGB", "L"])
+def test_an_image_is_read_as_it_was_written(kind: str, mode: str) -> None:
+    scene = Image.fromarray(SCENE).convert(mode)
+    data = encoded(scene, kind)
+    assert image.read_header(data) == image.Header("avif" if kind == "AVIF" else "heic", 96, 64, 1)
+    shown = decoded(data)
+    assert (shown.dtype, shown.flags.c_contiguous) == (np.uint8, True)
+    assert difference(shown, np.asarray(scene.convert("RGB"))) < 3
+
+
+@pytest.mark.parametrize("kind", FORMATS)
+def test_transparent_parts_are_shown_on_white(kind: str) -> None:
+    cover = np.zeros((64, 96, 1), np.uint8)
+    cover[:, :48] = 255
+    data = encoded(Image.fromarray(np.concatenate([SCENE, cover], axis=2)), kind)
+    shown = decoded(data)
+    assert difference(shown[:, :44], SCENE[:, :44]) < 3
+    assert difference(shown[:, 52:], np.full((64, 44, 3), 255, np.uint8)) < 3
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_rotation_and_mirror_of_an_avif_are_undone(orientation: int) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    scene = Image.fromarray(SCENE)
+    data = encoded(scene, "AVIF", exif=exif)
+    undo = UNDO[orientation]
+    expected = scene if undo is None else scene.transpose(undo)
+    header = image.read_header(data)
+    assert (header.width, header.height) == expected.size
+    assert difference(decoded(data), np.asarray(expected)) < 3
+
+
+@pytest.mark.parametrize("turns", range(4))
+def test_rotation_of_a_heic_is_undone(turns: int) -> None:
+    """The file's own, whatever EXIF repeats."""
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    data = bytearray(encoded(Image.fromarray(SCENE), "HEIF", exif=exif))
+    place = data.find(b"irot")
+    if place < 0:  # the writer leaves it out where nothing is turned
+        pytest.skip("this writer does not write irot")
+    data[place + 4] = turns
+    assert difference(decoded(bytes(data)), np.rot90(SCENE, turns)) < 3
+
+
+def test_ten_bits_per_sample_are_scaled_to_eight() -> None:
+    shown = decoded(TEN_BITS)
+    assert shown.shape == (48, 64, 3)
+    assert shown[0, 0, :2].max() < 8
+    assert shown[-1, -1, :2].min() > 247
+    assert np.abs(shown[:, :, 2].astype(int) - 128).max() < 8
+
+
+@pytest.mark.parametrize("kind", FORMATS)
+def test_of_several_images_the_primary_one_is_shown(kind: str) -> None:
+    first, second = Image.fromarray(SCENE), Image.new("RGB", (40, 30), "red")
+    if kind == "AVIF":
+        data = kinds.saved(first, "AVIF", quality=95, save_all=True, append_images=[second.resize(first.size)])
+        expected = SCENE
+    else:
+        file = pillow_heif.from_pillow(second)
+        file.add_from_pillow(first)
+        stream = io.BytesIO()
+        file.save(stream, quality=95, chroma=444, primary_index=1)
+        data, expected = stream.getvalue(), SCENE
+    assert difference(decoded(data), expected) < 3
+
+
+@pytest.mark.parametrize("kind", FORMATS)
+def test_a_file_that_ends_early_is_corrupt(kind: str) -> None:
+    data = encoded(Image.fromarray(SCENE), kind)
+    for size in (*range(40, len(data), 37), len(data) - 1):
+        with pytest.raises((CorruptImage, UnsupportedFormat)):
+            decoded(data[:size])
+
+
+@pytest.mark.parametrize("kind", FORMATS)
+def test_the_longest_side_is_known_from_the_header(kind: str, capfd: pytest.CaptureFixture[str]) -> None:
+    data = encoded(Image.fromarray(SCENE), kind)
+    place = data.index(b"ispe") + 8
+    huge = data[:place] + struct.pack(">II", 5000, 64) + data[place + 8 :]
+    with pytest.raises((ImageTooLarge, CorruptImage)):
+        image.read_header(huge)
+    with pytest.raises(ImageTooLarge):
+        image.read_header(data, 64)
+    assert capfd.readouterr() == ("", "")
+
+
+def box(kind: bytes, *contents: bytes) -> bytes:
+    content = b"".join(contents)
+    return struct.pack(">I", 8 + len(content)) + kind + content
+
+
+def container(references: int, boxes: int = 0, associations: int = 1) -> bytes:
+    """A file of a 64 x 64 primary image that refers to others so often."""
+    properties = box(b"ipco", box(b"ispe", bytes(4), struct.pack(">II", 64, 64)), box(b"free") * boxes)
+    entries = b"\0\7\1\1" * (associations - 1) + b"\0\1\1\1"
+    association = box(b"ipma", bytes(4), struct.pack(">I", associations), entries)
+    tiles = box(b"iref", bytes(4), box(b"dimg", b"\0\1", struct.pack(">H", references), b"\0\2" * references))
+    meta = box(b"meta", bytes(4), box(b"pitm", bytes(4), b"\0\1"), box(b"iprp", properties, association), tiles)
+    return box(b"ftyp", b"heic", bytes(4), b"mif1heic") + meta
+
+
+def test_a_small_image_of_many_tiles_is_corrupt() -> None:
+    """Each tile starts a decoder of its own."""
+    assert primary_image(container(200)).width == 64
+    with pytest.raises(CorruptImage, match="tiles"):
+        primary_image(container(60_000))
+
+
+@pytest.mark.parametrize(("boxes", "associations"), [(3_000_000, 1), (0, 3_000_000)])
+def test_boxes_without_end_cost_little_time(boxes: int, associations: int) -> None:
+    data = container(1, boxes, associations)
+    started = time.thread_time()
+    for _ in range(3):
+        with suppress(CorruptImage):
+            primary_image(data)
+    assert time.thread_time() - started < 0.5
+
+
+def test_heic_without_its_package_says_which_one_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "pi_heif", None)
+    with pytest.raises(UnsupportedFormat, match=r"face-comparison\[heif\]"):
+        image.read_header(encoded(Image.fromarray(SCENE), "HEIF"))
+
+
+@pytest.mark.parametrize(
+    ("start", "named"),
+    [
+        (box(b"ftyp", b"isom", bytes(4), b"mp42"), "video"),
+        (box(b"ftyp", b"mp42"), "video"),
+        (box(b"ftyp", b"qt  "), "video"),
+        (box(b"ftyp", b"crx ", bytes(4), b"isom"), "video"),
+        (b"GIF89a" + bytes(30), "GIF"),
+        (b"II*\0" + bytes(30), "TIFF"),
+        (b"\n <!DOCTYPE html><html>", "web page"),
+        (b"<?xml version='1.0'?><svg>", "SVG"),
+        (b"%PDF-1.7", "PDF"),
+        (b"\xff\x0a" + bytes(30), "JPEG XL"),
+        (b"\0\0\0\x0cjP  \r\n\x87\n", "JPEG 2000"),
+        (bytes(300), "something else"),
+    ],
+)
+def test_other_files_are_named(start: bytes, named: str) -> None:
+    with pytest.raises(UnsupportedFormat, match=named) as caught:
+        image.read_header(start)
+    assert "JPG" in caught.value.message
+    assert "WebP" in caught.value.message

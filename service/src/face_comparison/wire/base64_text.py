@@ -16,6 +16,9 @@ _LONGEST_PREFIX = 256
 _PLAIN_PREFIX = re.compile(rb"data:[A-Za-z0-9/+.;=-]{0,200};base64,")
 _URL_SAFE_TO_STANDARD = bytes.maketrans(b"-_", b"+/")
 _WHITE_SPACE = b" \t\r\n\v\f"
+_ADDRESSES = (b"http://", b"https://", b"s3://")
+_LOOKED_AT, _SHORTEST_LINE = 4096, 16
+"""Bytes from which it is judged what blanks stand for, and signs that a line of base64 has at least."""
 
 
 def decoded(text: bytes | memoryview | str) -> bytes:
@@ -27,7 +30,10 @@ def decoded(text: bytes | memoryview | str) -> bytes:
         raw = text.encode("ascii") if isinstance(text, str) else bytes(text)
     except UnicodeEncodeError:
         raise InvalidBase64("the base64 text holds characters outside ASCII") from None
-    raw = _without_prefix(raw.lstrip(_WHITE_SPACE))
+    raw = raw.strip(_WHITE_SPACE)
+    if raw[:8].lower().startswith(_ADDRESSES):
+        raise InvalidBase64("img holds an address, not an image in base64: send it as url")
+    raw = _without_prefix(raw)
     strict = _strictly_decoded(raw)
     return strict if strict is not None else _leniently_decoded(raw)
 
@@ -55,6 +61,8 @@ def _without_prefix(raw: bytes) -> bytes:
 
 
 def _leniently_decoded(raw: bytes) -> bytes:
+    if _blanks_were_pluses(raw):
+        raw = raw.replace(b" ", b"+")
     digits = raw.translate(_URL_SAFE_TO_STANDARD, _WHITE_SPACE).rstrip(b"=")
     if len(digits) % 4 == 1:
         raise InvalidBase64("the base64 text is cut off: its length fits no whole number of bytes")
@@ -62,3 +70,13 @@ def _leniently_decoded(raw: bytes) -> bytes:
     if decoded is None:
         raise InvalidBase64("the base64 text holds characters that are not base64 (A-Z a-z 0-9 + / or - _, then =)")
     return decoded
+
+
+def _blanks_were_pluses(raw: bytes) -> bool:
+    """Whether blanks stand where a decoder of forms has made them from plus signs: no plus sign is left, and the blanks
+    do not divide the text into lines of equal length."""
+    if b" " not in raw or b"+" in raw or b"-" in raw or any(sign in raw for sign in (b"\n ", b" \n", b" \r")):
+        return False
+    lines = raw[:_LOOKED_AT].split(b" ")[:-1]
+    lengths = {len(line) for line in lines}
+    return len(lengths) != 1 or min(lengths) < _SHORTEST_LINE or min(lengths) % 4 != 0

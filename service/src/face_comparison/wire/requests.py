@@ -30,6 +30,7 @@ from face_comparison.wire.formats import (
     Inline,
     compare_fields,
     detect_fields,
+    image_instead_of_address,
     spelled_number,
 )
 
@@ -54,7 +55,7 @@ class FaceHash:
 
 
 Image = Url | bytes
-"""Where an image is, or the image itself, encoded as JPG, PNG or BMP."""
+"""Where an image is, or the image itself, encoded."""
 Subject = Image | FaceHash
 
 
@@ -183,6 +184,8 @@ def _image(fields: Fields) -> Image | None:
     if url is not None and not isinstance(url, str):
         raise InvalidParameter("url must be a text")
     if url:
+        if url.lstrip()[:5].lower() == "data:":
+            raise image_instead_of_address()
         if len(url) > MAX_LENGTH:
             raise InvalidParameter(f"url must be at most {MAX_LENGTH} characters long")
         return Url(url)

@@ -12,7 +12,8 @@ from typing import Any, Literal, Protocol
 from msgspec import Raw
 
 from face_comparison.errors import FaceComparisonError, InvalidParameter
-from face_comparison.wire.formats import multipart
+from face_comparison.image.formats import START_BYTES, find_format, is_image
+from face_comparison.wire.formats import multipart, urlencoded
 from face_comparison.wire.formats.json import JsonNotation
 from face_comparison.wire.formats.msgpack import MessagePackNotation
 from face_comparison.wire.formats.shapes import (
@@ -24,6 +25,8 @@ from face_comparison.wire.formats.shapes import (
     Inline,
     S,
     SubjectShape,
+    image_instead_of_address,
+    image_or_base64,
     is_no_object,
     spelled_number,
 )
@@ -37,39 +40,44 @@ __all__ = [
     "compare_fields",
     "detect_fields",
     "form_of",
+    "image_instead_of_address",
     "spelled_number",
 ]
 
-Form = Literal["json", "msgpack", "multipart", "image"]
+Form = Literal["json", "msgpack", "multipart", "urlencoded", "image"]
 
-_FIRST_BYTES = (b"\xff\xd8\xff", b"\x89PNG", b"BM", b"GIF8", b"RIFF", b"II*\0", b"MM\0*")
-"""Of images, those of other kinds too: whoever sends GIF, WebP or TIFF is told that, and not that it is no JSON."""
 _IMAGE_TYPES = ("image/", "application/x-image")
 MESSAGE_PACK_TYPES = ("application/msgpack", "application/x-msgpack", "application/vnd.msgpack")
 
 
 def form_of(content_type: str, body: Buffer) -> Form:
-    """What the body is: the declared type decides, except that a JSON object is one whatever it was declared to be."""
-    start = bytes(body[:64]).lstrip(b"\xef\xbb\xbf \t\r\n")
+    """What the body is: the declared type decides, except that a JSON object and an image are what they are whatever
+    they were declared to be."""
+    first = bytes(body[:START_BYTES])
     mimetype = content_type.partition(";")[0].strip().lower()
-    if start.startswith(b"{"):
+    if first.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"{"):
         return "json"
+    if find_format(first) is not None:
+        return "image"
     if mimetype == "multipart/form-data":
         return "multipart"
     if mimetype in MESSAGE_PACK_TYPES:
         return "msgpack"
-    if mimetype.startswith(_IMAGE_TYPES) or start.startswith(_FIRST_BYTES) or start[4:8] == b"ftyp":  # HEIC, AVIF
+    # Whoever sends a GIF or a TIFF is told that it is one, and not that it is no JSON.
+    if mimetype.startswith(_IMAGE_TYPES) or is_image(first):
         return "image"
-    return "json"
+    return "urlencoded" if mimetype == urlencoded.MEDIA_TYPE else "json"
 
 
 def detect_fields(body: Buffer, content_type: str) -> Fields:
     """Fields of one image's request. Raises InvalidJson, InvalidParameter."""
     form = form_of(content_type, body)
     if form == "image":
-        return {"img": Inline(lambda: bytes(body))}
+        return {"img": Inline(lambda: image_or_base64(bytes(body)))}
     if form == "multipart":
         return multipart.detect_fields(body, content_type)
+    if form == "urlencoded":
+        return urlencoded.detect_fields(body)
     notation = _notation(form, body)
     return _plain(notation, notation.root(ImageShape))
 
@@ -80,7 +88,7 @@ def compare_fields(body: Buffer, content_type: str) -> Fields:
     A source or target is Fields of its own, or the error that made it unreadable. Raises InvalidJson, InvalidParameter.
     """
     form = form_of(content_type, body)
-    if form == "image":
+    if form in ("image", "urlencoded"):
         raise InvalidParameter("a comparison needs two images: send JSON, MessagePack or multipart/form-data")
     if form == "multipart":
         return multipart.compare_fields(body, content_type)

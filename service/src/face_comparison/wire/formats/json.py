@@ -22,6 +22,7 @@ from face_comparison.wire.formats.shapes import MAX_TARGETS, Buffer, Inline, S, 
 _MOST_COMMAS = MAX_TARGETS * (HASH_SIZE + 32)
 _WORTH_CUTTING = 16 * 1024
 _KEY = b'"img"'
+_MAX_KEYS = 4 * MAX_TARGETS  # images behind them are parsed like any other text
 # Stands in the body where an image was. It is no base64, and no caller can guess it.
 _MARK = f'"!{secrets.token_hex(16)}:'.encode()
 
@@ -97,7 +98,9 @@ def _without_images(body: bytes) -> tuple[bytes, list[bytes]]:
     pieces: list[bytes] = []
     images: list[bytes] = []
     view, done, key = memoryview(body), 0, body.find(_KEY)
-    while key >= 0:
+    for _ in range(_MAX_KEYS):
+        if key < 0:
+            break
         begin = body.find(b'"', key + len(_KEY))
         end = body.find(b'"', begin + 1) if begin >= 0 else -1
         if end < 0:

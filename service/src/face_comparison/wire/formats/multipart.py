@@ -11,17 +11,32 @@ from werkzeug.exceptions import HTTPException
 from werkzeug.http import parse_options_header
 from werkzeug.sansio.multipart import Data, Epilogue, Field, File, MultipartDecoder
 
-from face_comparison.errors import FaceComparisonError, InvalidParameter
+from face_comparison.errors import FaceComparisonError, InvalidParameter, MissingImage
 from face_comparison.wire import base64_text
-from face_comparison.wire.formats.shapes import Buffer, Fields, Inline, spelled_number
+from face_comparison.wire.formats.shapes import (
+    Buffer,
+    Fields,
+    ImageShape,
+    Inline,
+    image_or_base64,
+    spelled_number,
+)
 
 MAX_PARTS = 200
 """Parts of a body: every target, source and parameter, twice over."""
+MAX_PART_HEADER_BYTES, MAX_HEADER_BYTES = 4096, 128 * 1024
+"""Headers of one part and of all parts: what parses them takes time for each parameter. A usual part has 150 bytes."""
+_SHOWN_NAMES = 5
 
 
 def detect_fields(body: Buffer, content_type: str) -> Fields:
-    """Raises InvalidParameter."""
-    return {name: _value(name, parts[-1]) for name, parts in _parts(body, content_type).items()}
+    """Parts of other names are ignored, whatever they hold. Raises InvalidParameter, MissingImage."""
+    parts = _parts(body, content_type)
+    if "img" not in parts and "url" not in parts:
+        names = ", ".join(repr(name[:40]) for name in list(parts)[:_SHOWN_NAMES])
+        found = f"its parts are named {names}" if names else "it has no parts"
+        raise MissingImage(f"the form needs a part named img (an image) or url (its address); {found}")
+    return {name: _value(name, parts[name][-1]) for name in ImageShape.__struct_fields__ if name in parts}
 
 
 def compare_fields(body: Buffer, content_type: str) -> Fields:
@@ -51,10 +66,12 @@ def _parts(body: Buffer, content_type: str) -> dict[str, list[_Part]]:
     boundary = parse_options_header(content_type)[1].get("boundary", "")
     if not boundary or not boundary.isascii():
         raise InvalidParameter("multipart/form-data needs a boundary in its Content-Type")
+    data = bytes(body)
+    _check_headers(data, b"--" + boundary.encode())
     decoder = MultipartDecoder(boundary.encode(), max_parts=MAX_PARTS)
     parts: dict[str, list[_Part]] = {}
     try:
-        decoder.receive_data(bytes(body))
+        decoder.receive_data(data)
         decoder.receive_data(None)
         event = decoder.next_event()
         while not isinstance(event, Epilogue):
@@ -70,6 +87,27 @@ def _parts(body: Buffer, content_type: str) -> dict[str, list[_Part]]:
     return parts
 
 
+def _check_headers(body: bytes, delimiter: bytes) -> None:
+    """Raises InvalidParameter where headers of parts are too long or too many to be parsed."""
+    total, at = 0, body.find(delimiter, 0, MAX_HEADER_BYTES)
+    if at < 0:
+        raise InvalidParameter("the body is not valid multipart/form-data: it does not begin with its boundary")
+    for _ in range(MAX_PARTS):
+        start = at + len(delimiter)
+        if at < 0 or body.startswith(b"--", start):
+            return
+        window = body[start : start + MAX_PART_HEADER_BYTES + 4]
+        ends = [end for blank in (b"\r\n\r\n", b"\n\n", b"\r\r") if (end := window.find(blank)) >= 0]
+        total += min(ends, default=len(window))
+        if not ends and len(window) > MAX_PART_HEADER_BYTES:
+            raise InvalidParameter(f"the headers of a part of the form are longer than {MAX_PART_HEADER_BYTES} bytes")
+        if total > MAX_HEADER_BYTES:
+            raise InvalidParameter(f"the headers of the form's parts are longer than {MAX_HEADER_BYTES} bytes together")
+        at = body.find(delimiter, start)
+    if at >= 0 and not body.startswith(b"--", at + len(delimiter)):
+        raise InvalidParameter(f"the form has more than {MAX_PARTS} parts")
+
+
 def _is_file(part: Field | File) -> bool:
     headers: Headers = part.headers
     return isinstance(part, File) or headers.get("Content-Type", "").startswith(("image/", "application/octet-stream"))
@@ -82,13 +120,23 @@ def _value(name: str, part: _Part) -> Any:
 
 
 def _subject(part: _Part) -> Fields | FaceComparisonError:
+    """A source or target: an image, as it is or in base64, or the address of one. Its content decides."""
     try:
-        return {"img": _image(part)} if part.file else {"url": part.text}
+        if (
+            not part.file
+            and part.content.isascii()
+            and part.content[:5].lower() != b"data:"
+            and b":" in part.content[:8]
+        ):
+            return {"url": part.text}
+        return {"img": _image(part)}
     except InvalidParameter as error:
         return error
 
 
 def _image(part: _Part) -> Inline | None:
-    if part.file:
-        return Inline(lambda: part.content)
-    return Inline(partial(base64_text.decoded, part.content)) if part.content else None
+    if not part.content:
+        return None
+    if part.file or not part.content.isascii():
+        return Inline(lambda: image_or_base64(part.content))
+    return Inline(partial(base64_text.decoded, part.content))

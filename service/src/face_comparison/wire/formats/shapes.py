@@ -9,7 +9,16 @@ from typing import Any, TypeVar
 import msgspec
 from msgspec import Raw
 
-from face_comparison.errors import FaceComparisonError, InvalidFaceHash, InvalidParameter, MissingImage
+from face_comparison.errors import (
+    FaceComparisonError,
+    InvalidBase64,
+    InvalidFaceHash,
+    InvalidParameter,
+    MissingImage,
+    UrlNotAllowed,
+)
+from face_comparison.image.formats import LABELS, is_image
+from face_comparison.wire import base64_text
 
 MAX_TARGETS = 100
 
@@ -31,8 +40,24 @@ class Inline:
         """The image's bytes. Raises InvalidBase64, MissingImage (nothing in it)."""
         data = self.content()
         if not data:
-            raise MissingImage("the image is empty: send the bytes of a JPG, PNG or BMP")
+            raise MissingImage(f"the image is empty: send the bytes of a {LABELS}")
         return data
+
+
+def image_or_base64(content: bytes) -> bytes:
+    """The bytes of an image, whether they come as they are or in base64: the content decides."""
+    if is_image(content):
+        return content
+    try:
+        decoded = base64_text.decoded(content)
+    except InvalidBase64:
+        return content
+    return decoded if is_image(decoded) else content
+
+
+def image_instead_of_address() -> UrlNotAllowed:
+    """What is wrong where a data URL stands in place of an address."""
+    return UrlNotAllowed("url holds an image itself (a data: URL), not an address: send it as img")
 
 
 class ImageShape(msgspec.Struct):
@@ -71,8 +96,11 @@ def is_no_object(error: BaseException | None) -> bool:
 
 
 def short(name: str, raw: Raw) -> Raw:
-    """The raw value itself, unless it could become many objects. Raises InvalidFaceHash, InvalidParameter."""
+    """The raw value itself, unless it could become many objects. Raises InvalidFaceHash, InvalidParameter,
+    UrlNotAllowed."""
     if len(memoryview(raw)) > _LONGEST_VALUE:
+        if name == "url" and b"data:" in bytes(memoryview(raw)[:16]).lower():
+            raise image_instead_of_address()
         raise (InvalidFaceHash if name == "face_hash" else InvalidParameter)(f"{name} is too long")
     return raw
 

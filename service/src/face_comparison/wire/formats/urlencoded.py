@@ -1,0 +1,43 @@
+"""application/x-www-form-urlencoded bodies: what `curl -d url=…` and plain HTML forms send."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+from urllib.parse import unquote_plus
+
+from face_comparison.errors import InvalidParameter
+from face_comparison.wire import base64_text
+from face_comparison.wire.formats.shapes import Buffer, Fields, ImageShape, Inline, spelled_number
+
+MEDIA_TYPE = "application/x-www-form-urlencoded"
+
+_MAX_FIELDS = 64
+_LONGEST_VALUE = 64 * 1024
+_ESCAPES = tuple((f"%{ord(sign):02X}".encode(), sign.encode()) for sign in "+/=\r\n-_ ,:;")
+"""Of the signs that base64 and the head of a data URL may hold; replaced one by one, since images are megabytes."""
+
+
+def detect_fields(body: Buffer) -> Fields:
+    """Fields of other names are ignored. Raises InvalidParameter."""
+    fields: dict[str, Any] = {}
+    pairs = bytes(body).split(b"&", _MAX_FIELDS)
+    if len(pairs) > _MAX_FIELDS:
+        raise InvalidParameter(f"the form has more than {_MAX_FIELDS} fields")
+    for pair in pairs:
+        key, _, value = pair.partition(b"=")
+        name = key.strip().decode("latin-1")
+        if name == "img" and value.strip():
+            fields[name] = Inline(partial(_decoded, value))
+        elif name in ImageShape.__struct_fields__ and name != "img":
+            if len(value) > _LONGEST_VALUE:
+                raise InvalidParameter(f"{name} is too long")
+            text = unquote_plus(value.decode("latin-1"), errors="replace").strip()
+            fields[name] = text if name == "url" else spelled_number(text)
+    return fields
+
+
+def _decoded(value: bytes) -> bytes:
+    for escaped, sign in _ESCAPES:
+        value = value.replace(escaped, sign).replace(escaped.lower(), sign)
+    return base64_text.decoded(value)

@@ -311,6 +311,40 @@ def test_a_body_larger_than_announced_or_not_announced(odd: Server, credulous: F
         credulous.fetch("s3://images/a.jpg")
 
 
+@pytest.mark.parametrize("encoding", ["aws-chunked", "utf-8", "none"])
+def test_encodings_without_a_meaning_are_taken_for_none(odd: Server, credulous: Fetcher, encoding: str) -> None:
+    odd.replies["/images/a.jpg"] = reply(IMAGE, content_encoding=encoding)
+    assert credulous.fetch("s3://images/a.jpg") == IMAGE
+
+
+@pytest.mark.parametrize("credentials", ["environment", "machine", "web identity"])
+def test_proxies_of_the_environment_are_not_used(
+    odd: Server, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, credentials: str
+) -> None:
+    odd.replies["/images/a.jpg"] = reply(IMAGE)
+    with Server.on_loopback() as proxy:
+        for name in ("http_proxy", "HTTP_PROXY", "https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"):
+            monkeypatch.setenv(name, proxy.url(""))
+        if credentials != "environment":
+            monkeypatch.delenv("AWS_ACCESS_KEY_ID")
+            monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
+            monkeypatch.setenv("AWS_EC2_METADATA_SERVICE_ENDPOINT", odd.url("/"))
+            monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", str(credentials == "web identity").lower())
+        if credentials == "web identity":
+            (tmp_path / "token").write_text("token")
+            monkeypatch.setenv("AWS_WEB_IDENTITY_TOKEN_FILE", str(tmp_path / "token"))
+            monkeypatch.setenv("AWS_ROLE_ARN", "arn:aws:iam::1:role/faces")
+            monkeypatch.setenv("AWS_ENDPOINT_URL_STS", odd.url(""))
+        fetcher = Fetcher(POLICY)
+        if credentials == "environment":
+            assert fetcher.fetch("s3://images/a.jpg") == IMAGE
+        else:
+            with pytest.raises(UrlFetchFailed):
+                fetcher.fetch("s3://images/a.jpg")
+    assert proxy.addresses == []
+    assert odd.requests
+
+
 def test_nobody_listens(monkeypatch: pytest.MonkeyPatch) -> None:
     with socket.socket() as bound:
         bound.bind(("127.0.0.1", 0))

@@ -98,3 +98,32 @@ def test_compressed_data_unpacks_no_further_than_the_limit() -> None:
 def test_a_body_that_is_not_what_was_announced(data: bytes, options: dict[str, object]) -> None:
     with pytest.raises(UrlFetchFailed):
         body(data, **options)  # type: ignore[arg-type]
+
+
+def raw_deflate(data: bytes) -> bytes:
+    packer = zlib.compressobj(wbits=-zlib.MAX_WBITS)
+    return packer.compress(data) + packer.flush()
+
+
+@pytest.mark.parametrize(
+    "encoding", ["", "identity", "aws-chunked", "utf-8", "binary", "none", "image/jpeg", "8bit, x"]
+)
+def test_encodings_without_a_meaning_are_taken_for_none(encoding: str) -> None:
+    assert body(IMAGE, encoding=encoding) == IMAGE
+
+
+@pytest.mark.parametrize("encoding", ["aws-chunked,gzip", "GZIP , identity", "x-gzip", "deflate"])
+def test_known_encodings_are_undone_among_others(encoding: str) -> None:
+    assert body(gzip.compress(IMAGE), encoding=encoding) == IMAGE
+
+
+def test_deflate_comes_with_and_without_its_head() -> None:
+    assert body(raw_deflate(IMAGE), encoding="deflate", piece=1000) == IMAGE
+    with pytest.raises(UrlFetchFailed, match="cut off"):
+        body(raw_deflate(IMAGE)[:-5], encoding="deflate")
+
+
+@pytest.mark.parametrize("encoding", ["br", "zstd", "compress", "gzip, br"])
+def test_other_compressions_are_named(encoding: str) -> None:
+    with pytest.raises(UrlFetchFailed, match="gzip and deflate"):
+        body(IMAGE, encoding=encoding)

@@ -19,6 +19,7 @@ import ipaddress
 import os
 import socket
 import ssl
+from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -40,6 +41,8 @@ _SocketAddress = tuple[Any, ...]
 """(address, port, …), as the socket module has it for IPv4 and IPv6."""
 
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
+_WITH_IMAGE = frozenset({http.HTTPStatus.OK, http.HTTPStatus.NON_AUTHORITATIVE_INFORMATION})
+_MAX_INTERIM_RESPONSES = 16
 # Look-ups at once, those left behind included. A resolver that does not answer holds each for up to 30 s, so this
 # many names on dead servers, not fewer, keep other callers waiting.
 _LOOKUPS = 64
@@ -51,7 +54,7 @@ class FetchPolicy:
 
     allowed_hosts: names, addresses and CIDRs open although they are not public. allowed_buckets: none means any.
     max_bytes: of one image. seconds: for one image, redirects included. connect_seconds: for each address tried.
-    read_seconds: without a byte.
+    read_seconds: without a byte. accept: media types that the server is asked for.
     """
 
     allowed_hosts: tuple[str, ...] = ()
@@ -61,6 +64,7 @@ class FetchPolicy:
     max_redirects: int = 3
     connect_seconds: float = 3.0
     read_seconds: float = 5.0
+    accept: str = "image/*, */*;q=0.1"
 
 
 class Fetcher:
@@ -100,17 +104,19 @@ class Fetcher:
         """The body, or where the server says it is."""
         try:
             connection = http.client.HTTPConnection(url.host, url.port)
+            connection.response_class = _FinalResponse
             connection.auto_open = 0  # never connect by itself: it would resolve the name again
-            connection.sock = self._secured(self._connected(url, who, limit), url)
+            connection.sock = sock = self._secured(self._connected(url, who, limit), url)
             with closing(connection):
-                connection.request("GET", url.target, headers=_headers(url))
+                connection.request("GET", url.target, headers=_headers(url, self._policy.accept))
                 with connection.getresponse() as response:
                     if response.status in _REDIRECTS:
                         return _location(url, response, who)
-                    if response.status != http.HTTPStatus.OK:
+                    if response.status not in _WITH_IMAGE:
                         raise UrlFetchFailed(f"{who} answered {_status(response.status)}")
                     encoding = response.headers.get("Content-Encoding")
-                    return read_body(response.read, response.length, encoding, self._policy.max_bytes)
+                    read = sock.limits.counted(response.read)
+                    return read_body(read, response.length, encoding, self._policy.max_bytes)
         except TimeoutError:
             limit.left()
             raise UrlFetchTimeout(f"{who} sent nothing for {self._policy.read_seconds:g} s") from None
@@ -171,7 +177,7 @@ class Fetcher:
         except socket.gaierror:
             raise UrlFetchFailed(f"the name of {who} cannot be resolved") from None
 
-    def _secured(self, sock: _LimitedSocket, url: HttpUrl) -> socket.socket:
+    def _secured(self, sock: _LimitedSocket, url: HttpUrl) -> _LimitedSocket:
         """TLS on top where the scheme asks for it; the certificate must be for the URL's own host."""
         if url.scheme == "http":
             return sock
@@ -188,16 +194,41 @@ class _Limits:
 
     time: TimeLimit
     wait: float
-    bytes: int
+    total: int
+    framing: int = 512 * 1024
+    """Bytes that may still arrive beside those of the body: headers, lengths of chunks, trailers."""
 
     def seconds(self) -> float:
         """For the next bytes to come."""
         return self.time.left(self.wait)
 
+    def counted(self, read: Callable[[int], bytes]) -> Callable[[int], bytes]:
+        """`read`, which returns bytes of the body. They earn some for their framing: chunks of 24 bytes are possible,
+        chunks of one byte would take a parser in Python minutes."""
+
+        def read_counted(size: int) -> bytes:
+            chunk = read(size)
+            self.framing += len(chunk) + len(chunk) // 4
+            return chunk
+
+        return read_counted
+
 
 def _received_at_most(max_bytes: int) -> int:
     """Headers and the lengths of chunks come on top of an image; a reply that is mostly those is no image."""
     return 2 * max_bytes + 2**20
+
+
+class _FinalResponse(http.client.HTTPResponse):
+    """A response that is read past interim ones such as 103 Early Hints, of which `http.client` knows only 100."""
+
+    def _read_status(self) -> tuple[str, int, str]:
+        for _ in range(_MAX_INTERIM_RESPONSES):
+            version, status, reason = super()._read_status()  # type: ignore[misc]
+            if not 100 <= status < 200 or status in (http.HTTPStatus.CONTINUE, http.HTTPStatus.SWITCHING_PROTOCOLS):
+                return version, status, reason
+            http.client.parse_headers(self.fp)
+        raise http.client.BadStatusLine("interim responses without end")
 
 
 class _LimitedSocket(socket.socket):
@@ -212,9 +243,12 @@ class _LimitedSocket(socket.socket):
     def recv_into(self, buffer: WriteableBuffer, nbytes: int | None = None, flags: int = 0) -> int:
         self.settimeout(self.limits.seconds())
         received = super().recv_into(buffer, nbytes or memoryview(buffer).nbytes, flags)
-        self.limits.bytes -= received
-        if self.limits.bytes < 0:
-            raise BodyTooLarge("the reply of the URL's server is much larger than an image may be")
+        self.limits.total -= received
+        self.limits.framing -= received
+        if self.limits.total < 0:
+            raise BodyTooLarge("the response of the URL's server is much larger than an image may be")
+        if self.limits.framing < 0:
+            raise UrlFetchFailed("the response of the URL's server has long headers or is cut into tiny chunks")
         return received
 
 
@@ -222,11 +256,11 @@ class _LimitedTlsSocket(_LimitedSocket, ssl.SSLSocket):
     """The same for TLS: made by the context, which gives no way to pass the limits, so that they are set afterwards."""
 
 
-def _headers(url: HttpUrl) -> dict[str, str]:
+def _headers(url: HttpUrl, accept: str) -> dict[str, str]:
     return {
         "Host": url.authority,
         "User-Agent": USER_AGENT,
-        "Accept": "image/jpeg, image/png, image/bmp, */*;q=0.1",
+        "Accept": accept,
         "Accept-Encoding": "identity",  # images are compressed already
         "Connection": "close",
     }

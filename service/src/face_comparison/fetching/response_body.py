@@ -12,6 +12,7 @@ from face_comparison.errors import BodyTooLarge, UrlFetchFailed
 
 _CHUNK = 64 * 1024
 _GZIP_OR_ZLIB = zlib.MAX_WBITS | 32
+_UNSUPPORTED = frozenset({"br", "zstd", "compress", "x-compress", "dcb", "dcz"})
 
 
 def read_body(read: Callable[[int], bytes], declared: int | None, encoding: str | None, max_bytes: int) -> bytes:
@@ -27,7 +28,7 @@ def read_body(read: Callable[[int], bytes], declared: int | None, encoding: str 
     received = unpacked = 0
     while chunk := read(_CHUNK):
         received += len(chunk)
-        part = chunk if unpack is None else _unpacked(unpack, chunk, max_bytes + 1 - unpacked)
+        part = chunk if unpack is None else unpack.decompress(chunk, max_bytes + 1 - unpacked)
         unpacked += len(part)
         if received > max_bytes or unpacked > max_bytes:
             raise too_large(max_bytes)
@@ -41,18 +42,43 @@ def too_large(max_bytes: int) -> BodyTooLarge:
     return BodyTooLarge(f"the image at the URL is larger than {max_bytes} bytes")
 
 
-def _unpacking(encoding: str | None) -> zlib._Decompress | None:
-    """Servers are asked not to compress; some keep files compressed and send them as they are."""
-    name = (encoding or "identity").strip().lower()
-    if name == "identity":
-        return None
-    if name in {"gzip", "x-gzip", "deflate"}:
-        return zlib.decompressobj(_GZIP_OR_ZLIB)
-    raise UrlFetchFailed("the image was sent with a compression other than gzip and deflate")
+class _Unpacker:
+    """Decompresses gzip and deflate; deflate with and without the head that its standard asks for."""
+
+    def __init__(self) -> None:
+        self._stream = zlib.decompressobj(_GZIP_OR_ZLIB)
+        self._begun = False
+
+    @property
+    def eof(self) -> bool:
+        return self._stream.eof
+
+    def decompress(self, chunk: bytes, at_most: int) -> bytes:
+        """Raises UrlFetchFailed."""
+        try:
+            part = self._stream.decompress(chunk, at_most)
+        except zlib.error:
+            if self._begun:
+                raise _not_decompressed() from None
+            self._stream = zlib.decompressobj(-zlib.MAX_WBITS)
+            try:
+                part = self._stream.decompress(chunk, at_most)
+            except zlib.error:
+                raise _not_decompressed() from None
+        self._begun = True
+        return part
 
 
-def _unpacked(unpack: zlib._Decompress, chunk: bytes, at_most: int) -> bytes:
-    try:
-        return unpack.decompress(chunk, at_most)
-    except zlib.error:
-        raise UrlFetchFailed("the image was sent compressed, and cannot be decompressed") from None
+def _not_decompressed() -> UrlFetchFailed:
+    return UrlFetchFailed("the image was sent compressed, and cannot be decompressed")
+
+
+def _unpacking(encoding: str | None) -> _Unpacker | None:
+    """Servers are asked not to compress; some keep files compressed and send them as they are.
+
+    Names without a meaning for the bytes (aws-chunked, utf-8, none) are passed over, as browsers do.
+    """
+    names = {name.strip().lower() for name in (encoding or "").split(",")}
+    if names & _UNSUPPORTED:
+        raise UrlFetchFailed("the image was sent with a compression other than gzip and deflate")
+    return _Unpacker() if names & {"gzip", "x-gzip", "deflate"} else None

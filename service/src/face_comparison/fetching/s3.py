@@ -7,10 +7,11 @@ for credentials in its own time; each read therefore runs in a thread that is le
 
 from __future__ import annotations
 
+import os
 import re
 import threading
-from collections.abc import Callable
-from contextlib import closing
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -24,6 +25,8 @@ T = TypeVar("T")
 
 _READS = 64
 """Reads at once, those left behind included."""
+
+_PROXY_VARIABLES = frozenset({"http_proxy", "https_proxy", "all_proxy"})
 
 _ATTEMPTS = 2
 """One retry: what S3 answers in a bad moment (500, 503, a broken connection) is usually over at once."""
@@ -102,17 +105,34 @@ def _download(client: Any, bucket: str, folder: str, into: Path) -> list[Path]:
 def _client(connect_seconds: float, read_seconds: float) -> Any:
     try:
         import boto3  # noqa: PLC0415 - an extra, and slow to load: only where S3 is used
+        import botocore.session  # noqa: PLC0415
         from botocore.config import Config  # noqa: PLC0415
     except ImportError:
         raise UrlNotAllowed("this service is installed without S3: it needs face-comparison[s3]") from None
     config = Config(
+        proxies={},
         connect_timeout=connect_seconds,
         read_timeout=read_seconds,
         retries={"mode": "standard", "total_max_attempts": _ATTEMPTS},
         max_pool_connections=_READS,
         user_agent_extra=f"face-comparison/{__version__}",
     )
-    return boto3.session.Session().client("s3", config=config)
+    with _proxies_hidden():
+        session = botocore.session.get_session()
+        # The clients of other services that credentials come from are made by the session, some of them later.
+        session.set_default_client_config(Config(proxies={}))
+        return boto3.session.Session(botocore_session=session).client("s3", config=config)
+
+
+@contextmanager
+def _proxies_hidden() -> Iterator[None]:
+    """boto3 asks the environment for proxies wherever it is not told otherwise; the machine's metadata service, where
+    it looks for credentials, is such a place. Nothing here follows a proxy."""
+    hidden = {name: os.environ.pop(name) for name in list(os.environ) if name.lower() in _PROXY_VARIABLES}
+    try:
+        yield
+    finally:
+        os.environ.update(hidden)
 
 
 def _translated(call: Callable[[], T], url: S3Url) -> T:
@@ -123,7 +143,7 @@ def _translated(call: Callable[[], T], url: S3Url) -> T:
         raise
     except Exception as error:
         # boto3 is loaded or has failed to be: its exceptions can be named only here.
-        from botocore import exceptions  # noqa: PLC0415
+        from botocore import exceptions, parsers  # noqa: PLC0415
 
         if isinstance(error, exceptions.ConnectTimeoutError | exceptions.ReadTimeoutError):
             raise UrlFetchTimeout("the S3 server did not answer in time") from None
@@ -131,7 +151,7 @@ def _translated(call: Callable[[], T], url: S3Url) -> T:
             raise UrlFetchFailed(refusal(error.response.get("Error", {}).get("Code", ""), url.bucket)) from None
         if isinstance(error, exceptions.NoCredentialsError | exceptions.PartialCredentialsError):
             raise UrlFetchFailed("this service has no credentials for S3") from None
-        if isinstance(error, exceptions.BotoCoreError):
+        if isinstance(error, exceptions.BotoCoreError | parsers.ResponseParserError):
             raise UrlFetchFailed("the S3 server cannot be reached, or does not answer as it should") from error
         raise
 

@@ -12,6 +12,7 @@ from flask import Flask
 from face_comparison import __version__
 from face_comparison.errors import NotReady
 from face_comparison.fetching.fetcher import Fetcher, FetchPolicy
+from face_comparison.image.formats import ACCEPT
 from face_comparison.observability import metrics
 from face_comparison.serving.admission import Admission
 from face_comparison.serving.readiness import LOADING, Readiness
@@ -65,6 +66,7 @@ def build(settings: Settings, admission: Admission, *, peers: Callable[[], bool]
             allowed_buckets=settings.allowed_buckets,
             max_bytes=settings.max_fetch_bytes,
             seconds=settings.fetch_seconds,
+            accept=ACCEPT,
         )
     )
 

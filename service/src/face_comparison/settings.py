@@ -217,6 +217,7 @@ class Settings:
         (), "S3 buckets that images may be fetched from; empty: any.", _list_of(_bucket), shown="", metavar="LIST"
     )
     max_body_bytes: int = _option(20 * 2**20, "Longest request body, bytes.", _integer(1024, 2**30))
+    max_side: int = _option(4096, "Longest side of an accepted image, pixels.", _integer(256, 16384))
     max_fetch_bytes: int = _option(15 * 2**20, "Longest image fetched by URL, bytes.", _integer(1024, 2**30))
     fetch_seconds: float = _option(10.0, "Longest time to fetch one image, seconds.", _seconds(0.1, 600))
     request_seconds: float = _option(30.0, "Longest time of a whole request, seconds.", _seconds(0.1, 3600))

@@ -9,6 +9,7 @@ import pytest
 
 from face_comparison.album import files
 from face_comparison.album.faces import Skipped
+from face_comparison.album.memory import NAME
 
 JPEG, PNG, BMP = b"\xff\xd8\xff\xe0" + bytes(20), b"\x89PNG\r\n\x1a\n" + bytes(20), b"BM" + bytes(20)
 
@@ -108,3 +109,17 @@ def test_a_file_is_written_whole_or_not_at_all(tmp_path: Path, monkeypatch: pyte
         files.write(path, b"new")
     assert path.read_bytes() == b"old"
     assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("place", ["album", "2019/earlier album", "a/b/c"])
+def test_an_album_made_earlier_below_the_folder_holds_no_photographs(tmp_path: Path, place: str) -> None:
+    album = tmp_path / place
+    (album / "faces").mkdir(parents=True)
+    (album / "person 1").mkdir()
+    (album / NAME).touch()
+    (album / "faces" / "0123-0.jpg").write_bytes(JPEG)
+    (album / "person 1" / "x.jpg").symlink_to(tmp_path / "x.jpg")
+    (tmp_path / "x.jpg").write_bytes(JPEG)
+    (tmp_path / "faces").mkdir()
+    (tmp_path / "faces" / "y.jpg").write_bytes(JPEG)
+    assert found(tmp_path) == {"faces/y.jpg": "", "x.jpg": ""}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 from collections.abc import Iterator
@@ -11,11 +12,12 @@ import click
 import pytest
 from click.testing import CliRunner
 
-from face_comparison.cli import exit_status, main
+from face_comparison.cli import analyzers, exit_status, main
 from face_comparison.cli.compare import DIFFERENT, SAME, status, table
 from face_comparison.errors import CorruptImage
 from face_comparison.settings import OPTIONS, OTHER_NAMES, PREFIX
 from face_comparison.vision.matching import FaceMatch, TargetMatch
+from support.analyzer import FakeAnalyzer, image
 
 
 def every_command(group: click.Group = main.main, path: str = "") -> Iterator[tuple[str, click.Command]]:
@@ -158,3 +160,21 @@ def test_bundles_are_kept_where_the_environment_says(tmp_path: Path) -> None:
     assert shown.exit_code == 0
     assert "not here: face-comparison models fetch yunet-sface" in shown.output
     assert os.listdir(tmp_path) == []  # noqa: PTH208 (looking makes nothing)
+
+
+@pytest.mark.parametrize("name", [b"latin1-\xe9.jpg", b"\xff\xfe", b"utf-8-\xc3\xa9.jpg", b"line\nbreak.jpg"])
+def test_detect_goes_on_after_a_name_that_is_not_utf8(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, name: bytes
+) -> None:
+    monkeypatch.setattr(analyzers, "loaded", lambda given: (FakeAnalyzer(), 1))
+    odd, plain = Path(os.fsdecode(os.fsencode(tmp_path) + b"/" + name)), tmp_path / "plain.jpg"
+    for path in (odd, plain):
+        path.write_bytes(image("anna"))
+    ended = CliRunner().invoke(main.main, ["detect", str(odd), str(tmp_path / "gone"), str(plain)])
+    assert ended.exception is None or isinstance(ended.exception, SystemExit)
+    lines = [json.loads(line)["Image"] for line in ended.stdout.splitlines()]
+    assert lines == [os.fsencode(odd).decode("utf-8", "replace"), str(plain)]
+    table = CliRunner().invoke(main.main, ["compare", str(plain), str(odd)])
+    as_json = CliRunner().invoke(main.main, ["compare", "--json", str(odd), str(plain)])
+    for each in (table, as_json):
+        assert each.exception is None or isinstance(each.exception, SystemExit)

@@ -10,20 +10,20 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 
-from face_comparison import image
+from face_comparison.album import memory
 from face_comparison.album.faces import Skipped
 from face_comparison.errors import FaceComparisonError
+from face_comparison.image.formats import LABELS, START_BYTES, format_of
 
 LARGEST_BYTES = 256 * 2**20
 """Longest file that is read into memory."""
-
-_START = 16
 
 
 def images(folder: Path, without: Path) -> Iterator[Path | Skipped]:
     """Every image below a folder, by its path within the folder, in the order of names; and what is none, and why.
 
-    without: a folder below it that is left out in silence. Links to files are followed, links to folders are not: they
+    without: a folder below it that is left out in silence, as albums made earlier are: the faces cut out for them are
+    no photographs. Links to files are followed, links to folders are not: they
     may lead round in circles.
     """
     yield from _below(folder, Path(), without.resolve())
@@ -46,6 +46,8 @@ def _below(folder: Path, within: Path, without: Path) -> Iterator[Path | Skipped
     except OSError as error:
         yield Skipped(within, "unreadable", f"the folder cannot be read: {error.strerror}")
         return
+    if within != Path() and any(entry.name == memory.NAME for entry in entries):
+        return
     for entry in entries:
         path = within / entry.name
         if entry.name.startswith("."):
@@ -65,12 +67,12 @@ def _file(folder: Path, path: Path) -> Path | Skipped:
         if not whole.is_file() and whole.exists():
             return Skipped(path, "unreadable", "it is no plain file")
         with whole.open("rb") as file:
-            start = file.read(_START)
-        image.format_of(start)
+            start = file.read(START_BYTES)
+        format_of(start)
         if whole.stat().st_size > LARGEST_BYTES:
             return Skipped(path, "image_too_large", f"the file is longer than {LARGEST_BYTES // 2**20} MiB")
     except OSError as error:
         return Skipped(path, "unreadable", f"the file cannot be read: {error.strerror}")
     except FaceComparisonError as error:
-        return Skipped(path, error.code, "no JPG, PNG or BMP image, judged by its content")
+        return Skipped(path, error.code, f"not {LABELS}, judged by its content")
     return path

@@ -13,6 +13,7 @@ from face_comparison.album.faces import Entry, FaceKey, Skipped
 from face_comparison.album.memory import NAME, Memory
 from face_comparison.client.replies import Face
 from face_comparison.errors import AlbumUnusable
+from face_comparison.image.formats import LABELS
 
 ONCE = "once"
 """Folder of links to the images of those who are on one only."""
@@ -60,7 +61,7 @@ def made(
     found = list(files.images(wish.folder, without=wish.out))
     paths = [each for each in found if isinstance(each, Path)]
     if not paths:
-        raise AlbumUnusable(f"{wish.folder} holds no image (JPG, PNG or BMP, judged by its content)")
+        raise AlbumUnusable(f"{wish.folder} holds no image ({LABELS}, judged by its content)")
     prepare(wish.out)
     with Memory(wish.out, analyst.version) as memory:
         crops = Crops(wish.out, analyst.version)

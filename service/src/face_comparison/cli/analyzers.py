@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from face_comparison.vision.bundle import Manifest
     from face_comparison.vision.types import Analysis
 
-MODEL_OPTIONS = ("bundle", "device", "engine", "threads")
+MODEL_OPTIONS = ("bundle", "device", "engine", "threads", "max_side")
 
 
 def loaded(given: dict[str, str | None]) -> tuple[Analyzer, int]:
@@ -49,11 +50,16 @@ def read(path: Path) -> bytes:
 
 
 def pixels(path: Path) -> NDArray[np.uint8]:
-    """Upright RGB. Raises MissingImage, UnsupportedFormat, CorruptImage, ImageTooLarge."""
+    """Upright RGB of an image that was analyzed. Raises MissingImage, UnsupportedFormat, CorruptImage."""
     from face_comparison import image  # noqa: PLC0415
 
     data = read(path)
-    return image.decode(data, image.read_header(data))
+    return image.decode(data, image.read_header(data, image.LARGEST_MAX_SIDE))
+
+
+def shown(path: Path) -> str:
+    """A file's name as text, also where it is not UTF-8: such bytes become question marks."""
+    return os.fsencode(path).decode("utf-8", "replace")
 
 
 def analyses(

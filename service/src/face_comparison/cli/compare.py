@@ -64,7 +64,7 @@ def command(
     calibration = model.calibration(threshold)
     (_, first), *others = analyzers.analyses(analyzer, (source, *targets), threads)
     if isinstance(first, FaceComparisonError):
-        raise type(first)(f"{source}: {first.message}")
+        raise type(first)(f"{analyzers.shown(source)}: {first.message}")
     face = largest_face(first.faces)
 
     def judged(analysis: Analysis | FaceComparisonError) -> TargetMatch | FaceComparisonError:
@@ -81,8 +81,10 @@ def command(
     if as_json:
         found = [verdict for _, verdict in verdicts]
         reply = responses.compare_reply((face, first), found, calibration.threshold, model.version)
-        reply["Source"] = {"Image": str(source), **reply["Source"]}
-        reply["Targets"] = [{"Image": str(path), **of} for path, of in zip(targets, reply["Targets"], strict=True)]
+        reply["Source"] = {"Image": analyzers.shown(source), **reply["Source"]}
+        reply["Targets"] = [
+            {"Image": analyzers.shown(path), **of} for path, of in zip(targets, reply["Targets"], strict=True)
+        ]
         click.echo(responses.encoded(reply, responses.JSON))
     else:
         click.echo(table(source, len(first.faces), verdicts, calibration.threshold))
@@ -101,13 +103,15 @@ def _draw(
     def shown(path: Path, verdict: TargetMatch | FaceComparisonError) -> rendering.Compared:
         told = f"{verdict.code}: {verdict.message}" if isinstance(verdict, FaceComparisonError) else verdict
         try:
-            return rendering.Compared(path.name, analyzers.pixels(path), told)
+            return rendering.Compared(analyzers.shown(Path(path.name)), analyzers.pixels(path), told)
         except FaceComparisonError:
-            return rendering.Compared(path.name, None, told)
+            return rendering.Compared(analyzers.shown(Path(path.name)), None, told)
 
     targets = [shown(path, verdict) for path, verdict in verdicts]
     out.write_bytes(
-        rendering.png(rendering.compared(source.name, analyzers.pixels(source), face, targets, calibration))
+        rendering.png(
+            rendering.compared(analyzers.shown(Path(source.name)), analyzers.pixels(source), face, targets, calibration)
+        )
     )
 
 
@@ -125,13 +129,15 @@ def table(
     rows = [("image", "verdict", "distance", "probability of one person")]
     for path, verdict in verdicts:
         if isinstance(verdict, FaceComparisonError):
-            rows.append((str(path), f"{verdict.code}: {verdict.message}", "", ""))
+            rows.append((analyzers.shown(path), f"{verdict.code}: {verdict.message}", "", ""))
             continue
         best = verdict.faces[0]
         of = f" (nearest of {len(verdict.faces)})" if len(verdict.faces) > 1 else ""
         said = ("same person" if best.same_person else "different people") + of
-        rows.append((str(path), said, f"{best.distance:.3f}", f"{100 * best.confidence:.2f} %"))
+        rows.append((analyzers.shown(path), said, f"{best.distance:.3f}", f"{100 * best.confidence:.2f} %"))
     widths = [max(len(row[column]) for row in rows) for column in range(4)]
     lines = [f"{a:<{widths[0]}}  {b:<{widths[1]}}  {c:>{widths[2]}}  {d:>{widths[3]}}".rstrip() for a, b, c, d in rows]
     of = f" (the largest of {faces} faces)" if faces > 1 else ""
-    return "\n".join([f"The person of {source}{of}; one person up to a distance of {threshold:g}.", "", *lines])
+    return "\n".join(
+        [f"The person of {analyzers.shown(source)}{of}; one person up to a distance of {threshold:g}.", "", *lines]
+    )

@@ -38,10 +38,10 @@ def command(images: tuple[Path, ...], draw: Path | None, **given: str | None) ->
     failed = False
     for path, analysis in analyzers.analyses(analyzer, images, threads):
         if isinstance(analysis, FaceComparisonError):
-            click.echo(f"{path}: {analysis.code}: {analysis.message}", err=True)
+            click.echo(f"{analyzers.shown(path)}: {analysis.code}: {analysis.message}", err=True)
             failed = True
             continue
-        reply = {"Image": str(path), **responses.detect_reply(analysis, analyzer.model.version)}
+        reply = {"Image": analyzers.shown(path), **responses.detect_reply(analysis, analyzer.model.version)}
         click.echo(responses.encoded(reply, responses.JSON))
         if draw is not None:
             _draw(path, analysis, draw)

@@ -19,10 +19,23 @@ from face_comparison.errors import CorruptImage, ImageTooLarge
 from face_comparison.image.exif import SWAPS_SIDES, upright
 from face_comparison.image.formats import FORMATS, Format, format_of
 
-__all__ = ["FORMATS", "MAX_SIDE", "Format", "Header", "Reduce", "decode", "format_of", "read_header"]
+__all__ = [
+    "FORMATS",
+    "LARGEST_MAX_SIDE",
+    "MAX_SIDE",
+    "Format",
+    "Header",
+    "Reduce",
+    "decode",
+    "format_of",
+    "read_header",
+]
 
 MAX_SIDE = 4096
 """Longest side of an accepted image in pixels, unless the caller says otherwise."""
+
+LARGEST_MAX_SIDE = 16384
+"""The most that a caller may allow."""
 
 Reduce = Literal[1, 2, 4, 8]
 

@@ -33,7 +33,7 @@ class Reader(Protocol):
 @dataclass(frozen=True, slots=True)
 class ImageFormat:
     """label: as users know it. media_type: the registered one. suffixes: of file names. matches: judges the first
-    bytes. bytes_per_pixel: memory while an image is decoded, beyond the data itself."""
+    bytes."""
 
     name: Format
     label: str
@@ -59,14 +59,24 @@ FORMATS: tuple[ImageFormat, ...] = (
 START_BYTES = 256
 """First bytes of a file that decide its format."""
 
-_LABELS = [each.label for each in FORMATS]
+READABLE = tuple(each for each in FORMATS if each.name != "heic" or heic.is_installed())
+"""Those that this installation reads: HEIC needs an extra."""
+
+_LABELS = [each.label for each in READABLE]
 LABELS = f"{', '.join(_LABELS[:-1])} or {_LABELS[-1]}"
 """As it stands in messages: "JPG, PNG or BMP"."""
 
-MEDIA_TYPES = tuple(each.media_type for each in FORMATS)
+MEDIA_TYPES = tuple(each.media_type for each in READABLE)
+
+SUFFIXES = tuple(suffix for each in READABLE for suffix in each.suffixes)
+
+ACCEPT = ", ".join((*MEDIA_TYPES, "*/*;q=0.1"))
+"""The Accept header of a request for an image."""
 
 _OTHER_KINDS: tuple[tuple[str, Callable[[bytes], bool]], ...] = (
+    ("a damaged PNG", _starts(b"\x89PNG")),
     ("a GIF", _starts(b"GIF8")),
+    ("an AVI or WAVE file", _starts(b"RIFF")),
     ("a TIFF", lambda start: start[:4] in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")),
     ("an SVG drawing", lambda start: b"<svg" in bytes(start).lower()),
     (

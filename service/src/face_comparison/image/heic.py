@@ -7,6 +7,7 @@ several images the one that it calls its primary image is shown.
 from __future__ import annotations
 
 import importlib
+import importlib.util
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,11 @@ from face_comparison.image.isobmff import brands, primary_image
 _BRANDS = frozenset({b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs"})
 _ANY_CODEC = frozenset({b"mif1", b"msf1", b"mif2"})
 _OTHER_CODECS = frozenset({b"avif", b"avis", b"jpeg", b"jpgs", b"j2ki", b"j2is", b"avci", b"avcs"})
+
+
+def is_installed() -> bool:
+    """Whether the package that decodes HEIC is there."""
+    return importlib.util.find_spec("pi_heif") is not None
 
 
 def matches(start: bytes) -> bool:

@@ -44,6 +44,7 @@ def load_analyzer(
         device=settings.device,
         engine=settings.engine,
         threads=threads,
+        max_side=settings.max_side,
         on_batch=on_batch,
         every_bucket=every_bucket,
     )

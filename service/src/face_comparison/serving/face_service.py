@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from face_comparison.errors import FaceComparisonError
+from face_comparison.image import MAX_SIDE
 from face_comparison.image.decode_cost import estimate_decode_bytes
 from face_comparison.observability import metrics
 from face_comparison.serving.admission import Permit
@@ -75,9 +76,10 @@ class Comparison:
 
 
 class FaceService:
-    def __init__(self, analyzer: Analyzer, fetcher: Fetcher) -> None:
+    def __init__(self, analyzer: Analyzer, fetcher: Fetcher, max_side: int = MAX_SIDE) -> None:
         self._analyzer = analyzer
         self._fetcher = fetcher
+        self._max_side = max_side
 
     @property
     def model(self) -> ModelInfo:
@@ -126,7 +128,7 @@ class FaceService:
         self, image: Image, permit: Permit, stages: Stages, max_faces: int, min_confidence: float | None
     ) -> Analysis:
         data = self._fetch(image, permit, stages) if isinstance(image, Url) else image
-        with _inference_slot(permit, estimate_decode_bytes(data), stages):
+        with _inference_slot(permit, estimate_decode_bytes(data, self._max_side), stages):
             analysis = self._analyzer.analyze(data, max_faces=max_faces, min_confidence=min_confidence)
         stages.add_image(analysis)
         return analysis

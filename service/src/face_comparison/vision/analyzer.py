@@ -19,7 +19,7 @@ from typing import Protocol
 import numpy as np
 
 from face_comparison import engines
-from face_comparison.image import Reduce, decode, read_header
+from face_comparison.image import MAX_SIDE, Reduce, decode, read_header
 from face_comparison.vision import recognizer
 from face_comparison.vision.batching import Direct, Gathered
 from face_comparison.vision.bundle import Bundle, Comparison, Manifest, Review, Strangers
@@ -100,8 +100,9 @@ class Analyzer(Protocol):
 class ImageAnalyzer:
     """The Analyzer of one bundle on one engine; safe to call from several threads at once."""
 
-    def __init__(self, model: ModelInfo, manifest: Manifest, recognizer: Recognizer) -> None:
+    def __init__(self, model: ModelInfo, manifest: Manifest, recognizer: Recognizer, max_side: int = MAX_SIDE) -> None:
         self._model, self._manifest, self._recognizer = model, manifest, recognizer
+        self._max_side = max_side
 
     @property
     def model(self) -> ModelInfo:
@@ -111,7 +112,7 @@ class ImageAnalyzer:
         stages = {"decode": 0.0, "detect": 0.0, "embed": 0.0}
         minimum = self._model.min_confidence if min_confidence is None else min_confidence
         with _timed(stages, "decode"):
-            header = read_header(data)
+            header = read_header(data, self._max_side)
             reduce = reduction(max(header.width, header.height), self._manifest.detector.side)
             image = Pyramid(decode(data, header, reduce))
         with _timed(stages, "detect"):
@@ -152,12 +153,14 @@ def build_analyzer(
     device: str = "auto",
     engine: str = "auto",
     threads: int = 1,
+    max_side: int = MAX_SIDE,
     on_batch: Callable[[str, int], None] = lambda network, size: None,
     every_bucket: bool = True,
 ) -> ImageAnalyzer:
     """Load a bundle's networks.
 
-    threads: images analyzed at once. on_batch: told the network (`detector`, `embedder`) and the images of every
+    threads: images analyzed at once. max_side: longest side of an accepted image, pixels.
+    on_batch: told the network (`detector`, `embedder`) and the images of every
     batch that runs. every_bucket: make every shape of batch ready now, so that no image has to wait for one, as it
     suits a service; otherwise each is made ready when the first image needs it, as it suits a command that has a few
     (on CUDA, all are ready in any case). Raises InvalidBundle, AcceleratorUnavailable.
@@ -195,7 +198,7 @@ def build_analyzer(
         batched(embedder, buckets.faces, partial(on_batch, "embedder")),
         buckets.aspects,
     )
-    return ImageAnalyzer(model, manifest, built)
+    return ImageAnalyzer(model, manifest, built, max_side)
 
 
 def reduction(longest: int, side: int) -> Reduce:

@@ -107,7 +107,7 @@ def create_app(
     app.url_map.merge_slashes = False
     _observe(app, settings, admission)
     _serve_health(app, readiness)  # first, so that no name of a stage hides a probe
-    _serve_faces(app, settings, FaceService(analyzer, fetcher), admission, gate)
+    _serve_faces(app, settings, FaceService(analyzer, fetcher, settings.max_side), admission, gate)
     _serve_documents(app, settings, analyzer)
     if settings.former_stage:
         app.wsgi_app = alias_stage(app.wsgi_app, settings.former_stage, settings.stage)  # type: ignore[assignment, method-assign]

@@ -12,7 +12,7 @@ from typing import Any
 
 from face_comparison import __version__, errors
 from face_comparison.errors import FaceComparisonError
-from face_comparison.image import MAX_SIDE
+from face_comparison.image.formats import MEDIA_TYPES, READABLE
 from face_comparison.settings import Settings
 from face_comparison.vision.analyzer import ModelInfo
 from face_comparison.vision.types import HASH_SIZE
@@ -23,7 +23,6 @@ from face_comparison.wire.requests import MAX_FACES
 
 Statuses = Mapping[type[FaceComparisonError], int]
 
-_FORMATS = ("image/jpeg", "image/png", "image/bmp")
 _ALWAYS = (FaceComparisonError, errors.NotReady)
 _AUTH = (errors.Unauthorized, errors.Forbidden)
 _IMAGE = (
@@ -60,7 +59,7 @@ def description(settings: Settings, model: ModelInfo) -> dict[str, Any]:
             "explorer": f"GET {base}/",
         },
         "auth": settings.auth,
-        "formats": ["jpg", "png", "bmp"],
+        "formats": [each.label.lower() for each in READABLE],
         "defaults": {"min_confidence": model.min_confidence, "threshold": model.threshold, "max_faces": MAX_FACES},
         "limits": _limits(settings),
     }
@@ -70,7 +69,7 @@ def _limits(settings: Settings) -> dict[str, Any]:
     return {
         "max_body_bytes": settings.max_body_bytes,
         "max_fetch_bytes": settings.max_fetch_bytes,
-        "max_side_pixels": MAX_SIDE,
+        "max_side_pixels": settings.max_side,
         "max_faces": MAX_FACES,
         "max_targets": MAX_TARGETS,
         "face_hash_numbers": HASH_SIZE,
@@ -262,7 +261,7 @@ def _detect(operations: _Operations, model: ModelInfo) -> Schema:
             "application/json": {"schema": ref("DetectRequest"), "example": request},
             "multipart/form-data": {"schema": form},
             "application/msgpack": {"schema": {**ref("DetectRequest"), "description": "`img` as raw bytes."}},
-            **{media_type: {"schema": _BINARY} for media_type in _FORMATS},
+            **{media_type: {"schema": _BINARY} for media_type in MEDIA_TYPES},
         },
         {
             "application/json": {"schema": ref("DetectReply"), "example": reply},

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from face_comparison.fetching.urls import MAX_LENGTH
+from face_comparison.image.formats import LABELS
 from face_comparison.vision.types import HASH_SIZE, LANDMARK_TYPES
 from face_comparison.wire.formats import MAX_TARGETS
 from face_comparison.wire.requests import MAX_DISTANCE, MAX_FACES
@@ -17,7 +18,7 @@ MEANINGS: Mapping[str, str] = {
     "invalid_parameter": "A field has the wrong type or is out of range, or the body is damaged; the message names it.",
     "missing_image": "No image was given: one of `url` and `img` (in a comparison also `face_hash`) is required.",
     "invalid_base64": "`img` is no base64.",
-    "unsupported_format": "The image is no JPG, PNG or BMP, judged by its content.",
+    "unsupported_format": f"The image is not {LABELS}, judged by its content, or of a kind that is not supported.",
     "corrupt_image": "The image is cut off or damaged.",
     "image_too_large": "A side of the image is longer than the limit.",
     "url_not_allowed": "The URL's scheme, address or bucket is not one that this service fetches from.",

@@ -13,7 +13,7 @@ from face_comparison.cli import options
 
 @click.group("models")
 def command() -> None:
-    """List, fetch, verify and show model bundles.
+    """List, fetch, add, verify and show model bundles.
 
     They are kept in the user's cache, or in the folder that FACE_COMPARISON_BUNDLES names.
     """
@@ -94,3 +94,106 @@ def show(name: str) -> None:
     folder = bundle_store.located(name, options.bundles_folder())
     manifest = bundle.opened(folder).manifest
     click.echo(json.dumps(msgspec.to_builtins(manifest), indent=2, ensure_ascii=False))
+
+
+@command.command()
+@click.argument("models", metavar="URL|FILE...", nargs=-1, required=True)
+@click.option("--name", required=True, envvar="FACE_COMPARISON_NAME", metavar="NAME", help="Name of the new bundle.")
+@click.option("--revision", default="1", show_default=True, envvar="FACE_COMPARISON_REVISION", help="Its revision.")
+@click.option(
+    "--alignment",
+    default="arcface",
+    show_default=True,
+    envvar="FACE_COMPARISON_ALIGNMENT",
+    help="How faces are aligned for the embedder.",
+)
+@click.option(
+    "--architecture",
+    default="yunet",
+    show_default=True,
+    envvar="FACE_COMPARISON_ARCHITECTURE",
+    help="How the outputs of the detector are decoded.",
+)
+@click.option(
+    "--color",
+    type=click.Choice(["RGB", "BGR"]),
+    default="RGB",
+    show_default=True,
+    envvar="FACE_COMPARISON_COLOR",
+    help="Order of the colors that the network was trained with.",
+)
+@click.option(
+    "--mean",
+    type=float,
+    default=127.5,
+    show_default=True,
+    envvar="FACE_COMPARISON_MEAN",
+    help="Subtracted from each pixel (0-255).",
+)
+@click.option(
+    "--std",
+    type=click.FloatRange(0, min_open=True),
+    default=127.5,
+    show_default=True,
+    envvar="FACE_COMPARISON_STD",
+    help="Each pixel is divided by it, after the mean.",
+)
+@click.option(
+    "--license",
+    default="",
+    metavar="SPDX",
+    envvar="FACE_COMPARISON_LICENSE",
+    help="License of the model. [default: what the file says]",
+)
+@click.option(
+    "--sha256",
+    multiple=True,
+    metavar="DIGEST",
+    envvar="FACE_COMPARISON_SHA256",
+    help="SHA-256 that the file must have; once per file, in their order.",
+)
+@options.from_settings("bundle")
+def add(models: tuple[str, ...], *, sha256: tuple[str, ...], **given: str) -> None:
+    """Make a bundle of an embedder, a detector, or both, as published in ONNX.
+
+    What a file is follows from its outputs. The network that is not given, and a detector's sizes, are those of
+    --bundle. Where both are given, color, mean and std describe the embedder. The new bundle is tried on the built-in
+    sample. Its threshold is provisional until `face-comparison evaluate --calibrate` has measured one.
+    """
+    from face_comparison.models import bundle_builder, loader, sample_trial  # noqa: PLC0415 (see `analyzers.loaded`)
+    from face_comparison.vision.analyzer import build_analyzer  # noqa: PLC0415
+
+    if sha256 and len(sha256) != len(models):
+        raise click.UsageError("give --sha256 once per file, or not at all")
+    std = float(given.pop("std"))
+    described = bundle_builder.ModelDescription(
+        name=given["name"],
+        revision=given["revision"],
+        architecture=given["architecture"],
+        alignment=given["alignment"],
+        color="BGR" if given["color"] == "BGR" else "RGB",
+        mean=float(given["mean"]),
+        scale=1 / std,
+        license=given["license"],
+    )
+    base = loader.opened(options.settings({"bundle": given["bundle"]}), options.bundles_folder())
+    files = [
+        bundle_builder.read_model(location, digest)
+        for location, digest in zip(models, sha256 or [""] * len(models), strict=True)
+    ]
+    made = bundle_builder.build_bundle(files, described, base, options.bundles_folder())
+    for file in files:
+        license_ = described.license or file.license or "unknown: make sure that you may use it"
+        size = f", {file.side}x{file.side} pixels to {file.width} numbers" if file.kind == "embedder" else ""
+        click.echo(f"{file.kind}  {file.location}{size}\n  sha256 {file.sha256}\n  license {license_}")
+    trial = sample_trial.try_on_sample(build_analyzer(made, device="cpu", every_bucket=False))
+    click.echo(f"sample  one face, {trial.numbers} numbers; distance of the face to itself:")
+    for change, distance in trial.distances.items():
+        click.echo(f"  {change}: {'not found' if distance is None else format(distance, '.3f')}")
+    if not trial.plausible:
+        click.echo("  this is too far: color, mean, std or alignment is probably wrong", err=True)
+    click.echo(f"{made.manifest.version}  {made.folder}\n  manifest sha256 {made.digest}")
+    click.echo(
+        f"The threshold {made.manifest.comparison.threshold:g} is provisional; measure it on your people:\n"
+        f"  face-comparison evaluate PEOPLE --bundle {made.folder} --calibrate {made.manifest.name}-calibrated"
+    )

@@ -47,6 +47,7 @@ def converted(model: bytes, preprocessing: Preprocessing) -> bytes:
     _drop_unused_inputs(graph)
     if len(graph.input) != 1:
         raise InvalidBundle(f"the network has {len(graph.input)} inputs, a bundle's network has one")
+    _flatten_embedding(graph)
     _free_batch(graph)
     _prepend_preprocessing(graph, preprocessing)
     del graph.value_info[:]
@@ -132,31 +133,55 @@ def _free_batch(graph: onnx.GraphProto) -> None:
                 dimension.dim_param = "N" if index == 0 else f"{value.name}_{index}"
 
 
+def _flatten_embedding(graph: onnx.GraphProto) -> None:
+    """Let an embedder whose only output is (N, width, 1, 1) give (N, width)."""
+    shape = [dimension.dim_value for dimension in graph.output[0].type.tensor_type.shape.dim]
+    if len(graph.output) > 1 or len(shape) <= 2 or any(size != 1 for size in shape[2:]):
+        return
+    flat = _free_name(graph, "flat")
+    graph.node.append(helper.make_node("Flatten", [graph.output[0].name], [flat], axis=1))
+    del graph.output[:]
+    graph.output.append(helper.make_tensor_value_info(flat, TensorProto.FLOAT, [1, shape[1]]))
+
+
+def _free_name(graph: onnx.GraphProto, name: str) -> str:
+    """A name that no tensor of the graph begins with, so that nodes can be named after it."""
+    taken = [value.name for value in (*graph.input, *graph.output, *graph.initializer)]
+    taken += [tensor for node in graph.node for tensor in (*node.input, *node.output)]
+    while any(each.startswith(name) for each in taken):
+        name = f"_{name}"
+    return name
+
+
 def _prepend_preprocessing(graph: onnx.GraphProto, preprocessing: Preprocessing) -> None:
-    name = graph.input[0].name
+    name, image = graph.input[0].name, _free_name(graph, "image")
     shape = ["N", preprocessing.height or "H", preprocessing.width or "W", 3]
-    nodes = [helper.make_node("Cast", ["image"], ["image_float"], to=TensorProto.FLOAT)]
-    value = "image_float"
+    nodes = [helper.make_node("Cast", [image], [f"{image}_float"], to=TensorProto.FLOAT)]
+    value = f"{image}_float"
 
     def constant(label: str, data: NDArray[np.generic]) -> str:
         graph.initializer.append(numpy_helper.from_array(data, label))
         return label
 
     if preprocessing.color == "BGR":
-        order = constant("image_bgr_order", np.array([2, 1, 0], np.int64))
-        nodes.append(helper.make_node("Gather", [value, order], ["image_bgr"], axis=3))
-        value = "image_bgr"
+        order = constant(f"{image}_bgr_order", np.array([2, 1, 0], np.int64))
+        nodes.append(helper.make_node("Gather", [value, order], [f"{image}_bgr"], axis=3))
+        value = f"{image}_bgr"
     if preprocessing.mean != 0:
-        mean = constant("image_mean", np.array(preprocessing.mean, np.float32))
-        nodes.append(helper.make_node("Sub", [value, mean], ["image_centred"]))
-        value = "image_centred"
+        mean = constant(f"{image}_mean", np.array(preprocessing.mean, np.float32))
+        nodes.append(helper.make_node("Sub", [value, mean], [f"{image}_centred"]))
+        value = f"{image}_centred"
     if preprocessing.scale != 1:
-        scale = constant("image_scale", np.array(preprocessing.scale, np.float32))
-        nodes.append(helper.make_node("Mul", [value, scale], ["image_scaled"]))
-        value = "image_scaled"
-    nodes.append(helper.make_node("Transpose", [value], [name], perm=[0, 3, 1, 2]))
+        scale = constant(f"{image}_scale", np.array(preprocessing.scale, np.float32))
+        nodes.append(helper.make_node("Mul", [value, scale], [f"{image}_scaled"]))
+        value = f"{image}_scaled"
+    published = [dimension.dim_value for dimension in graph.input[0].type.tensor_type.shape.dim]
+    if len(published) == 4 and published[3] == 3 != published[1]:
+        nodes.append(helper.make_node("Identity", [value], [name]))  # channels last, as TensorFlow has them
+    else:
+        nodes.append(helper.make_node("Transpose", [value], [name], perm=[0, 3, 1, 2]))
     del graph.input[:]
-    graph.input.append(helper.make_tensor_value_info("image", TensorProto.UINT8, shape))
+    graph.input.append(helper.make_tensor_value_info(image, TensorProto.UINT8, shape))
     kept = list(graph.node)
     del graph.node[:]
     graph.node.extend(nodes + kept)

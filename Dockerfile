@@ -2,12 +2,14 @@
 #
 #   docker build --target service -t face-comparison/service:0.1.0 .
 #
-# What the packages depend on is installed from uv.lock with its digests. A Python environment is made in stages and
-# copied into the last one, which therefore holds neither compiler nor package cache; its root file system may be read-only.
-ARG BASE_IMAGE=python:3.13-slim
+# Everything that goes into a build is pinned by digest: the base image here, what builds in container/build.txt, what the
+# packages depend on in uv.lock, the published models in the recipes. A Python environment is made in stages and copied
+# into the last one, which therefore holds neither compiler nor package cache; its root file system may be read-only.
+ARG BASE_IMAGE=docker.io/library/python:3.13.15-slim-trixie@sha256:7c61056e61ac89e852de05f3dc6fa51a6dd2181797bceed46aa725dd7cb2cd3b
 
 FROM ${BASE_IMAGE} AS build
-RUN pip install --no-cache-dir --disable-pip-version-check --root-user-action=ignore uv==0.13.9
+COPY container/build.txt /
+RUN pip install --no-cache-dir --disable-pip-version-check --root-user-action=ignore --require-hashes --requirement /build.txt
 ENV UV_PYTHON=/usr/local/bin/python \
     UV_PROJECT_ENVIRONMENT=/opt/face-comparison \
     UV_LINK_MODE=copy \
@@ -24,38 +26,39 @@ COPY devtools/pyproject.toml devtools/
 FROM build AS models
 RUN uv sync --quiet --locked --no-dev --package face-comparison --extra cpu --no-install-workspace
 COPY service service
-RUN uv sync --quiet --locked --no-dev --no-editable --package face-comparison --extra cpu
-RUN FACE_COMPARISON_BUNDLES=/opt/bundles /opt/face-comparison/bin/face-comparison models fetch
+RUN FACE_COMPARISON_BUNDLES=/opt/bundles PYTHONPATH=service/src /opt/face-comparison/bin/python -m face_comparison models fetch
 
 # --- what each image depends on; onnx and pip only build bundles ---
 FROM build AS service-dependencies
 RUN uv sync --quiet --locked --no-dev --package face-comparison --extra cpu --extra s3 --no-install-workspace \
         --no-install-package onnx --no-install-package pip
-COPY container/slim.py container/
+COPY container/slim.py container/elf.py container/
 RUN python container/slim.py /opt/face-comparison && python -m compileall -q -j 0 /opt/face-comparison/lib
 
 FROM build AS service-gpu-dependencies
 RUN uv sync --quiet --locked --no-dev --package face-comparison --extra gpu --extra s3 --no-install-workspace \
         --no-install-package onnx --no-install-package pip
-COPY container/slim.py container/
+COPY container/slim.py container/elf.py container/
 RUN python container/slim.py /opt/face-comparison && python -m compileall -q -j 0 /opt/face-comparison/lib
 
 FROM build AS operator-dependencies
 RUN uv sync --quiet --locked --no-dev --package face-comparison-operator --no-install-workspace
-COPY container/slim.py container/
+COPY container/slim.py container/elf.py container/
 RUN python container/slim.py /opt/face-comparison && python -m compileall -q -j 0 /opt/face-comparison/lib
 
 # --- this product's packages by themselves: a new version is a small layer to nodes that have the last one ---
 FROM build AS service-package
 RUN uv venv --quiet /opt/face-comparison
 COPY service service
-RUN uv pip install --quiet --python /opt/face-comparison --no-deps --prefix /package ./service \
+RUN (cd service && hatchling build --target wheel --directory /wheels) \
+    && uv pip install --quiet --python /opt/face-comparison --no-deps --prefix /package /wheels/*.whl \
     && python -m compileall -q -s /package -p /opt/face-comparison /package
 
 FROM build AS operator-package
 RUN uv venv --quiet /opt/face-comparison
 COPY operator operator
-RUN uv pip install --quiet --python /opt/face-comparison --no-deps --prefix /package ./operator \
+RUN (cd operator && hatchling build --target wheel --directory /wheels) \
+    && uv pip install --quiet --python /opt/face-comparison --no-deps --prefix /package /wheels/*.whl \
     && python -m compileall -q -s /package -p /opt/face-comparison /package
 
 # --- the images ---

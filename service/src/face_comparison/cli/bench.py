@@ -10,6 +10,7 @@ from pathlib import Path
 import click
 
 from face_comparison.cli import options
+from face_comparison.errors import PackagesMissing
 
 MEMORY_MARKS = (1_000, 20_000)
 
@@ -34,7 +35,13 @@ def command(images: tuple[Path, ...], rounds: int, total: int, memory: bool, **g
     """
     # Not at the top: they take a second to import, and `--help` needs none of them.
     from face_comparison import cpus  # noqa: PLC0415
-    from face_comparison.benchmark import contest  # noqa: PLC0415
+
+    try:
+        from face_comparison.benchmark import contest  # noqa: PLC0415
+    except ModuleNotFoundError as error:
+        raise PackagesMissing(
+            f"this needs the package {error.name}: install face-comparison with the extra bench"
+        ) from error
     from face_comparison.models import loader  # noqa: PLC0415
 
     settings = options.settings(given)

@@ -5,13 +5,14 @@ more file in this folder and one more row in `load`.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from importlib import import_module
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from face_comparison.errors import AcceleratorUnavailable, InvalidSettings
+from face_comparison.errors import AcceleratorUnavailable, InvalidSettings, PackagesMissing
 
 Shape = tuple[int, int, int]
 """A bucket: images in a batch, height, width."""
@@ -50,18 +51,19 @@ def load(name: str, device: str, threads: int) -> Engine:
 
     `auto` takes CUDA where it works, else the CPU; on a CPU, OpenVINO where it is installed (measured 2 to 4 times
     faster than onnxruntime's own CPU provider, see the README), else onnxruntime.
-    Raises AcceleratorUnavailable: `cuda` never falls back to the CPU. Raises InvalidSettings on an unknown name.
+    Raises AcceleratorUnavailable: `cuda` never falls back to the CPU. Raises InvalidSettings on an unknown name, and
+    PackagesMissing where no engine is installed.
     """
     if name not in ENGINES or device not in DEVICES:
         raise InvalidSettings(f"engine is one of {', '.join(ENGINES)}, device one of {', '.join(DEVICES)}")
     if device != "cpu" and name != "openvino":
-        from face_comparison.engines import onnxruntime as provider  # noqa: PLC0415 - only the engine in use is loaded
-
         try:
-            return provider.cuda()
-        except AcceleratorUnavailable:
+            on_gpu: Engine = _onnxruntime().cuda()
+        except (AcceleratorUnavailable, PackagesMissing):
             if device == "cuda":
                 raise
+        else:
+            return on_gpu
     if device == "cuda":
         raise AcceleratorUnavailable("the engine openvino has no CUDA provider: use the engine auto or onnxruntime")
     if name != "onnxruntime":
@@ -72,6 +74,15 @@ def load(name: str, device: str, threads: int) -> Engine:
         except ImportError as error:
             if name == "openvino":
                 raise InvalidSettings("the engine openvino is not installed: install face-comparison[cpu]") from error
-    from face_comparison.engines import onnxruntime as provider  # noqa: PLC0415
+    provider: Engine = _onnxruntime().cpu(threads)
+    return provider
 
-    return provider.cpu(threads)
+
+def _onnxruntime() -> Any:
+    """The provider of onnxruntime, loaded only when it is used."""
+    try:
+        return import_module("face_comparison.engines.onnxruntime")
+    except ModuleNotFoundError as error:
+        raise PackagesMissing(
+            "no inference engine is installed: install face-comparison with the extra cpu, or gpu for CUDA"
+        ) from error

@@ -9,8 +9,10 @@ ARG BASE_IMAGE=docker.io/library/python:3.13.15-slim-trixie@sha256:7c61056e61ac8
 
 FROM ${BASE_IMAGE} AS build
 COPY container/build.txt /
-RUN pip install --no-cache-dir --disable-pip-version-check --root-user-action=ignore --require-hashes --requirement /build.txt
-ENV UV_PYTHON=/usr/local/bin/python \
+RUN python -m venv --without-pip /opt/build \
+    && pip --python /opt/build install --no-cache-dir --disable-pip-version-check --require-hashes --requirement /build.txt
+ENV PATH=/opt/build/bin:/usr/local/bin:/usr/bin:/bin \
+    UV_PYTHON=/usr/local/bin/python \
     UV_PROJECT_ENVIRONMENT=/opt/face-comparison \
     UV_LINK_MODE=copy \
     UV_NO_CACHE=1 \

@@ -100,5 +100,7 @@ golden: .venv/.synced ## Make the golden objects of the operator again; git show
 report: .venv/.synced ## One page from the last end-to-end run: build/report.html and build/report.md
 	@$(BIN)/python -m devtools.report
 
+include release.mk
+
 clean: ## Remove what setup made in this folder
 	rm -rf .venv build

@@ -22,16 +22,17 @@ def read(url: str) -> str:
 
 
 def check(url: str, answers: "re.Pattern[str]", wanted: str, seconds: float) -> None:
-    """Return when what `url` answers matches; exit with what was seen last when it does not in time."""
+    """Return once `url` answers 200 with text that matches; exit with what was seen last when it does not in time."""
     deadline = time.monotonic() + seconds
     while True:
         try:
             seen = read(url)
         except (OSError, urllib.error.URLError) as error:
             seen = str(error)
-        if answers.search(seen):
-            sys.stdout.write(f"{url}: {wanted}\n")
-            return
+        else:
+            if answers.search(seen):
+                sys.stdout.write(f"{url}: {wanted}\n")
+                return
         if time.monotonic() > deadline:
             sys.exit(f"{url}: not within {seconds:.0f} s: {wanted}; last seen: {seen[-500:]}")
         time.sleep(1)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import ipaddress
+from collections.abc import Iterable
+
 from face_comparison_operator.resource import FaceComparison, Object
 from face_comparison_operator.settings import Settings
 
@@ -13,14 +16,35 @@ def service_account(resource: FaceComparison) -> list[Object]:
     return [{"apiVersion": "v1", "kind": "ServiceAccount", "automountServiceAccountToken": False}]
 
 
+METADATA = (
+    "100.64.0.0/10",
+    "168.63.129.16/32",
+    "169.254.0.0/16",
+    "192.0.0.0/24",
+    "fd00:ec2::254/128",
+    "fd20:ce::254/128",
+    "fe80::/10",
+)
+"""Where clouds tell a machine its secrets: what the service's own guard calls so (a test compares them)."""
+
+
 def network_policy(resource: FaceComparison) -> list[Object]:
-    """The NetworkPolicy: in by the service's port, out to everything but link-local addresses (metadata of clouds)."""
+    """The NetworkPolicy: in by the service's port, out to everything but the metadata of clouds.
+
+    Addresses that the resource itself allows to be fetched from are open also where they lie in the same blocks.
+    """
     if not resource.spec.network_policy:
         return []
-    outside = [
-        {"ipBlock": {"cidr": "0.0.0.0/0", "except": ["169.254.0.0/16"]}},
-        {"ipBlock": {"cidr": "::/0", "except": ["fe80::/10", "fd00:ec2::254/128"]}},
+    outside: list[Object] = [
+        {
+            "ipBlock": {
+                "cidr": everything,
+                "except": [block for block in METADATA if (":" in block) == (":" in everything)],
+            }
+        }
+        for everything in ("0.0.0.0/0", "::/0")
     ]
+    outside += [{"ipBlock": {"cidr": cidr}} for cidr in _allowed_among_metadata(resource.spec.limits.allowed_hosts)]
     return [
         {
             "apiVersion": "networking.k8s.io/v1",
@@ -37,6 +61,20 @@ def network_policy(resource: FaceComparison) -> list[Object]:
             },
         }
     ]
+
+
+def _allowed_among_metadata(allowed_hosts: Iterable[str]) -> list[str]:
+    """The allowed networks that the policy would close; those that are names cannot be told by their address."""
+    closed = [ipaddress.ip_network(block) for block in METADATA]
+    allowed = []
+    for entry in allowed_hosts:
+        try:
+            network = ipaddress.ip_network(entry, strict=False)
+        except ValueError:
+            continue
+        if any(network.version == block.version and network.overlaps(block) for block in closed):
+            allowed.append(str(network))
+    return allowed
 
 
 def service_monitor(resource: FaceComparison, settings: Settings) -> list[Object]:

@@ -14,18 +14,26 @@ from dataclasses import dataclass
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
+METADATA = (
+    "100.64.0.0/10",  # carrier-grade NAT; Alibaba keeps its metadata here, others cluster services
+    "168.63.129.16/32",  # Azure's host agent: a public number that always leads to the machine's own host
+    "169.254.0.0/16",  # link-local: the metadata service of most clouds
+    "192.0.0.0/24",  # protocol assignments; Oracle's metadata service
+    "fd00:ec2::254/128",  # Amazon's by IPv6
+    "fd20:ce::254/128",  # Google's by IPv6
+    "fe80::/10",  # link-local
+)
+"""Where clouds tell a machine its secrets; the operator's NetworkPolicy closes the same (a test compares them)."""
+
 # IANA's special-purpose registries: every block that is not globally reachable, and every one that tunnels elsewhere.
 _CLOSED = tuple(
     ipaddress.ip_network(block)
     for block in (
+        *METADATA,
         "0.0.0.0/8",  # this host: Linux connects 0.0.0.0 to itself
         "10.0.0.0/8",  # private
-        "100.64.0.0/10",  # carrier-grade NAT; clouds keep metadata and cluster services here
         "127.0.0.0/8",  # loopback
-        "168.63.129.16/32",  # Azure's host agent: a public number that always leads to the machine's own host
-        "169.254.0.0/16",  # link-local: the metadata service of most clouds
         "172.16.0.0/12",  # private
-        "192.0.0.0/24",  # protocol assignments; Oracle's metadata service
         "192.0.2.0/24",  # documentation
         "192.88.99.0/24",  # 6to4 relays
         "192.168.0.0/16",  # private

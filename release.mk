@@ -1,0 +1,50 @@
+# What a release consists of, made in build/release; RELEASE.md says in which order. Nothing here publishes anything
+# unless PUSH=yes: then images and chart go to REGISTRY.
+.PHONY: wheels images chart-package sbom release
+
+RELEASE := build/release
+VERSION := $(shell sed -n 's/^appVersion: //p' charts/face-comparison/Chart.yaml)
+REGISTRY ?= localhost
+PLATFORMS ?= linux/amd64,linux/arm64
+CONTAINER ?= $(firstword $(foreach each,docker podman,$(if $(shell command -v $(each)),$(each))))
+HELM ?= $$($(BIN)/python -m devtools.k8s.programs path helm)
+# The time of the commit, so that one commit makes the same bytes again.
+EPOCH = SOURCE_DATE_EPOCH=$$(git log -1 --format=%ct 2>/dev/null || echo 0)
+
+wheels: .venv/.synced ## Build wheels and source archives of both packages into build/release/python
+	@rm -rf $(RELEASE)/python
+	@for package in face-comparison face-comparison-operator; do \
+	  $(EPOCH) $(UV) build --quiet --no-create-gitignore --package $$package --build-constraints container/build.txt \
+	    --require-hashes --out-dir $(RELEASE)/python; \
+	done
+	@ls $(RELEASE)/python
+
+# With PUSH=yes for every platform, with SBOM and provenance beside each image; otherwise for this machine's, to try.
+images: ## Build the container images; REGISTRY=… names them, PUSH=yes builds for PLATFORMS and pushes
+	@test -n "$(CONTAINER)" || { echo "docker or podman is needed to build images; CONTAINER=… names another program"; exit 1; }
+	@for target in operator service service-gpu; do \
+	  name=$(REGISTRY)/face-comparison/$$target:$(VERSION); \
+	  echo "building $$name"; \
+	  if test "$(PUSH)" = yes; then \
+	    $(CONTAINER) buildx build --platform $(PLATFORMS) --target $$target --tag $$name \
+	      --sbom=true --provenance=mode=max --push .; \
+	  else \
+	    $(CONTAINER) build --target $$target --tag $$name .; \
+	  fi; \
+	done
+
+chart-package: .venv/.synced ## Package the chart into build/release/charts; PUSH=yes pushes it to oci://REGISTRY/charts
+	@rm -rf $(RELEASE)/charts
+	@$(HELM) package charts/face-comparison --destination $(RELEASE)/charts
+	@test "$(PUSH)" != yes || $(HELM) push $(RELEASE)/charts/face-comparison-$(VERSION).tgz oci://$(REGISTRY)/charts
+
+sbom: .venv/.synced ## List what each image holds (CycloneDX) into build/release/sbom
+	@rm -rf $(RELEASE)/sbom
+	@$(BIN)/python -m devtools.release sbom --uv $(UV) --out $(RELEASE)/sbom
+
+release: .venv/.synced ## Everything of a release but the images, with checksums and provenance, into build/release
+	@$(BIN)/python -m devtools.release check
+	@$(MAKE) --no-print-directory wheels chart-package sbom
+	@cp manifests/install.yaml manifests/crd.yaml $(RELEASE)/
+	@$(BIN)/python -m devtools.release provenance --out $(RELEASE)
+	@cat $(RELEASE)/SHA256SUMS

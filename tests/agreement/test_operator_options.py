@@ -12,26 +12,8 @@ from devtools.chart_manifests import MANIFESTS
 from face_comparison_operator.settings import PREFIX, Settings, environment_name
 from support.crd import DEFINITION
 
-# The chart leaves these to the operator: its own namespace, and what its values do not set.
-LEFT_TO_THE_OPERATOR = {
-    f"{PREFIX}{name}"
-    for name in (
-        "LEASE_NAMESPACE",
-        "ALLOWED_ANNOTATIONS",
-        "ALLOWED_CONFIG_MAPS",
-        "ALLOWED_GATEWAYS",
-        "ALLOWED_HOSTS",
-        "ALLOWED_IMAGES",
-        "ALLOWED_RUNTIME_CLASSES",
-        "ALLOWED_SECRETS",
-        "ALLOWED_SERVICE_ACCOUNTS",
-        "ALLOWED_VOLUME_CLAIMS",
-        "IMAGE_PULL_SECRETS",
-        "PROMETHEUS_AUTHENTICATION",
-        "PROMETHEUS_AUTH_MODES",
-        "SERVICE_MONITOR_LABELS",
-    )
-}
+# The chart leaves its own namespace to the operator.
+LEFT_TO_THE_OPERATOR = {f"{PREFIX}LEASE_NAMESPACE"}
 INSTALLED = [each for each in yaml.safe_load_all((MANIFESTS / "install.yaml").read_text()) if each]
 
 

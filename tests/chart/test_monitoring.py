@@ -15,6 +15,7 @@ from grafana_foundation_sdk.cog.encoder import JSONEncoder
 from grafana_foundation_sdk.models.dashboard import Dashboard
 from prometheus_client import generate_latest
 
+from devtools import ROOT
 from devtools.helm import CHART, Helm, of_kind
 from devtools.k8s import programs
 from face_comparison.observability.metrics import exposition
@@ -80,6 +81,26 @@ def test_chart_wraps_the_rules_as_they_are(helm: Helm) -> None:
     )
     assert rule["spec"] == yaml.safe_load(ALERTS.read_text())
     assert rule["metadata"]["labels"]["release"] == "mine"
+
+
+def test_every_alert_has_a_runbook(helm: Helm) -> None:
+    """A heading of the troubleshooting page, and its address where the documents are hosted."""
+    page = (ROOT / "docs" / "how-to" / "troubleshooting.md").read_text()
+    headings = set(re.findall(r"^### (\w+)$", page, re.MULTILINE))
+    rules = [rule for group in yaml.safe_load(ALERTS.read_text())["groups"] for rule in group["rules"]]
+    assert [rule["alert"] for rule in rules if rule["alert"] not in headings] == []
+    for rule in rules:
+        assert rule["annotations"]["runbook"] == f"docs/how-to/troubleshooting.md#{rule['alert'].lower()}"
+
+    hosted = (
+        "monitoring.prometheusRule.enabled=true,monitoring.prometheusRule.documents=https://docs.example.com/faces/"
+    )
+    groups = of_kind(helm.template(f"--set={hosted}"), "PrometheusRule")["spec"]["groups"]
+    urls = {rule["alert"]: rule["annotations"]["runbook_url"] for group in groups for rule in group["rules"]}
+    assert urls == {
+        rule["alert"]: f"https://docs.example.com/faces/how-to/troubleshooting/#{rule['alert'].lower()}"
+        for rule in rules
+    }
 
 
 def test_chart_wraps_the_dashboard_as_it_is(helm: Helm) -> None:

@@ -114,7 +114,8 @@ def test_rights_are_exactly_those_that_are_used(
     plane.kubectl("delete", f"lease/{RELEASE}-operator", f"--namespace={restricted}")  # which the operator makes anew
     faces, since = Faces(optional_apis, restricted), plane.audit_position()
     optional_apis.create(GATEWAY, {"metadata": {"name": "web", "namespace": restricted}, "spec": {}})
-    with Operator(as_account(plane, restricted, tmp_path), tmp_path / "logs") as operator:
+    permitted = "--allowed-service-accounts=*"
+    with Operator(as_account(plane, restricted, tmp_path), tmp_path / "logs", permitted) as operator:
         faces.create("by-cpu", **EVERY_CHILD)
         in_flight = {"autoscaling": {"metric": "InFlight"}}
         faces.create("in-flight", **EVERY_CHILD | in_flight, route={"gateway": {"parentRefs": [{"name": "web"}]}})

@@ -32,6 +32,13 @@
 system:serviceaccount:{{ .Release.Namespace }}:{{ include "face-comparison.serviceAccountName" . }}
 {{- end -}}
 
+{{/* A mapping as one option of the operator: key=value,key=value. */}}
+{{- define "face-comparison.pairs" -}}
+{{- $pairs := list -}}
+{{- range $key, $value := . }}{{ $pairs = append $pairs (printf "%s=%s" $key $value) }}{{ end -}}
+{{ join "," $pairs }}
+{{- end -}}
+
 {{/* What selects the operator's pods; part of immutable fields, so it never changes. */}}
 {{- define "face-comparison.selector" -}}
 app.kubernetes.io/name: {{ .Chart.Name }}

@@ -1,0 +1,165 @@
+"""Who may create FaceComparison resources and nothing else gets by them only what the values of the chart permit.
+
+On the real API server, as such a user, with the operator's own account and the options that the chart renders.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from devtools import ROOT
+from devtools.helm import Helm, of_kind
+from devtools.k8s.api import Api, Faces, until
+from devtools.k8s.controlplane import ControlPlane, KubectlFailed
+from devtools.k8s.operating import Operator
+from devtools.k8s.rights import kubeconfig
+from face_comparison_operator.api_resources import DEPLOYMENT, INGRESS
+from face_comparison_operator.resource import parse
+
+pytestmark = pytest.mark.cluster
+
+USER = "author"
+HOSTS = "allowed.hosts={*.faces.example.com}"
+CPU: dict[str, Any] = {"accelerator": {"type": "cpu"}}
+
+
+def with_host(name: str, **spec: Any) -> dict[str, Any]:
+    return CPU | {"route": {"host": f"{name}.faces.example.com"}} | spec
+
+
+SECRET = {"name": "TOKEN", "valueFrom": {"secretKeyRef": {"name": "others-secret", "key": "token"}}}
+FOREIGN = {"name": "web", "namespace": "infra"}
+SNIPPET = {"nginx.ingress.kubernetes.io/server-snippet": "return 200;"}
+# What is asked for, and the value of the chart that permits it.
+CASES: dict[str, tuple[dict[str, Any], str]] = {
+    "image": (with_host("image", image="registry.example.com/theirs:1"), "allowed.images={registry.example.com/*}"),
+    "account": (with_host("account", serviceAccountName="builder"), "allowed.serviceAccounts={builder}"),
+    "secret": (with_host("secret", env=[SECRET]), "allowed.secrets={others-*}"),
+    "volume": (
+        with_host("volume", volumes=[{"name": "x", "mountPath": "/x", "secret": {"secretName": "others-key"}}]),
+        "allowed.secrets={others-*}",
+    ),
+    "host": (CPU | {"route": {"host": "bank.example.com"}}, "allowed.hosts={*.example.com}"),
+    "every-host": (CPU, "allowed.hosts={*}"),
+    "pod-annotation": (
+        with_host("pod", podAnnotations={"sidecar.istio.io/inject": "true"}),
+        "allowed.annotations={sidecar.istio.io/*}",
+    ),
+    "ingress-annotation": (
+        CPU | {"route": {"host": "ingress.faces.example.com", "ingress": {"annotations": SNIPPET}}},
+        "allowed.annotations={nginx.ingress.kubernetes.io/*}",
+    ),
+    "gateway": (
+        CPU | {"route": {"host": "gw.faces.example.com", "gateway": {"parentRefs": [FOREIGN]}}},
+        "allowed.gateways={infra/*}",
+    ),
+}  # fmt: skip
+
+
+def options(*values: str) -> list[str]:
+    """The operator's options as the chart renders them for these values."""
+    (container,) = of_kind(Helm().template(*(f"--set={each}" for each in values)), "Deployment")["spec"]["template"][
+        "spec"
+    ]["containers"]
+    prefix = "FACE_COMPARISON_OPERATOR_ALLOWED_"
+    found = [
+        f"--allowed-{each['name'].removeprefix(prefix).lower().replace('_', '-')}={each['value']}"
+        for each in container["env"]
+        if each["name"].startswith(prefix)
+    ]
+    assert found
+    return found
+
+
+@pytest.fixture
+def faces(plane: ControlPlane, restricted: str) -> Faces:
+    """The resources of a namespace in which USER may create them, and nothing else."""
+    plane.kubectl("apply", "--server-side", "-f", str(ROOT / "manifests" / "crd.yaml"))
+    plane.kubectl("wait", "--for=condition=Established", "crd/facecomparisons.facecomparison.dev", "--timeout=30s")
+    here = f"--namespace={restricted}"
+    plane.kubectl("create", "role", "author", "--verb=create", "--resource=facecomparisons.facecomparison.dev", here)
+    plane.kubectl("create", "rolebinding", "author", "--role=author", f"--user={USER}", here)
+    return Faces(Api(plane.kubeconfig), restricted)
+
+
+def as_user(plane: ControlPlane, namespace: str, body: dict[str, Any]) -> str:
+    """Create an object as USER; the first time the API server may not know of the binding yet."""
+    words = ("create", f"--as={USER}", f"--namespace={namespace}", "-f", "-")
+
+    def create() -> str:
+        try:
+            return plane.kubectl(*words, stdin=json.dumps(body))
+        except KubectlFailed as refused:
+            return str(refused)
+
+    return until(create, lambda said: "forbidden: User" not in said, "the user may create resources")
+
+
+def create_all(plane: ControlPlane, faces: Faces, names: Sequence[str]) -> None:
+    for name in names:
+        metadata = {"name": name}
+        body = {"apiVersion": "facecomparison.dev/v1alpha1", "kind": "FaceComparison", "metadata": metadata}
+        assert "created" in as_user(plane, faces.namespace, body | {"spec": CASES[name][0]})
+
+
+def test_nothing_beyond_what_is_permitted(plane: ControlPlane, faces: Faces, tmp_path: Path) -> None:
+    account = kubeconfig(plane, tmp_path)
+    for forbidden in ("deployments.apps", "pods", "ingresses.networking.k8s.io", "services"):
+        with pytest.raises(KubectlFailed):
+            plane.kubectl("auth", "can-i", "create", forbidden, f"--as={USER}", f"--namespace={faces.namespace}")
+
+    with Operator(account, tmp_path / "closed", f"--namespaces={faces.namespace}", *options(HOSTS)):
+        create_all(plane, faces, list(CASES))
+        for name in CASES:
+            condition = faces.wait_for(name, "NotPermitted")
+            assert condition["status"] == "False"
+            assert "is not permitted" in condition["message"]
+        assert faces.children() == [], "nothing is made for any of them"
+
+    permitted = sorted({value for _, value in CASES.values() if "hosts" not in value} | {"allowed.hosts={*}"})
+    values: dict[str, list[str]] = {}
+    for value in permitted:
+        key, _, pattern = value.partition("=")
+        values.setdefault(key, []).append(pattern.strip("{}"))
+    joined = [f"{key}={{{','.join(patterns)}}}" for key, patterns in values.items()]
+    with Operator(account, tmp_path / "open", f"--namespaces={faces.namespace}", *options(*joined)):
+        for name in CASES:
+            until(lambda name=name: faces.child(DEPLOYMENT, name), bool, f"{name} gets its Deployment")
+    pods = {name: faces.template(name)["spec"] for name in CASES}
+    assert pods["image"]["containers"][0]["image"] == "registry.example.com/theirs:1"
+    assert pods["account"]["serviceAccountName"] == "builder"
+    assert SECRET in pods["secret"]["containers"][0]["env"]
+    ingress = faces.child(INGRESS, "ingress-annotation")
+    assert ingress is not None
+    assert ingress["metadata"]["annotations"].items() >= SNIPPET.items()
+
+
+def test_what_is_permitted_no_longer_is_changed_no_longer(plane: ControlPlane, faces: Faces, tmp_path: Path) -> None:
+    """A service that runs is left as it was; the spec is what is rejected."""
+    account = kubeconfig(plane, tmp_path)
+    with Operator(account, tmp_path / "logs", f"--namespaces={faces.namespace}", *options(HOSTS)):
+        faces.create("faces", **with_host("faces"))
+        until(lambda: faces.child(DEPLOYMENT, "faces"), bool, "the Deployment is there")
+        before = faces.template("faces")
+        faces.change("faces", image="registry.example.com/theirs:1")
+        faces.wait_for("faces", "NotPermitted")
+        assert faces.template("faces") == before
+        faces.change("faces", image=None)
+        until(
+            lambda: faces.condition("faces").get("reason"),
+            lambda reason: reason != "NotPermitted",
+            "it heals by itself",
+        )
+
+
+def test_every_case_is_a_valid_resource() -> None:
+    for name, (spec, _) in CASES.items():
+        metadata = {"name": name, "namespace": "default", "uid": "1", "generation": 1}
+        parse(
+            {"apiVersion": "facecomparison.dev/v1alpha1", "kind": "FaceComparison", "metadata": metadata, "spec": spec}
+        )

@@ -20,11 +20,12 @@ import os
 import socket
 import ssl
 from collections.abc import Callable
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from face_comparison import __version__
+from face_comparison import __version__, cancellation
 from face_comparison.errors import BodyTooLarge, UrlFetchFailed, UrlFetchTimeout, UrlNotAllowed
 from face_comparison.fetching.address_policy import AllowList
 from face_comparison.fetching.deadline import Abandonable, TimeLimit
@@ -106,8 +107,9 @@ class Fetcher:
             connection = http.client.HTTPConnection(url.host, url.port)
             connection.response_class = _FinalResponse
             connection.auto_open = 0  # never connect by itself: it would resolve the name again
+            cancellation.check()
             connection.sock = sock = self._secured(self._connected(url, who, limit), url)
-            with closing(connection):
+            with closing(connection), cancellation.on_cancel(partial(_shut_down, sock)):
                 connection.request("GET", url.target, headers=_headers(url, self._policy.accept))
                 with connection.getresponse() as response:
                     if response.status in _REDIRECTS:
@@ -254,6 +256,13 @@ class _LimitedSocket(socket.socket):
 
 class _LimitedTlsSocket(_LimitedSocket, ssl.SSLSocket):
     """The same for TLS: made by the context, which gives no way to pass the limits, so that they are set afterwards."""
+
+
+def _shut_down(sock: socket.socket) -> None:
+    """End a read that another thread waits for."""
+    with suppress(OSError):
+        # Not `SSLSocket.shutdown`, which would change the object under the reader.
+        socket.socket.shutdown(sock, socket.SHUT_RDWR)
 
 
 def _headers(url: HttpUrl, accept: str) -> dict[str, str]:

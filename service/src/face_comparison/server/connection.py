@@ -111,6 +111,8 @@ class Connection(asyncio.Protocol):
             self._set_timer(min(LINGER_SECONDS, self._linger_until - time.monotonic()), self.abort)
         elif self._request is None and self.phase in (Phase.NEW, Phase.IDLE, Phase.HEAD):
             self._receive_head(data)
+        elif self._discard and self._close_after:
+            pass  # no request will follow, so it does not matter where this one ends
         elif self._protocol.their_state is h11.SEND_BODY:
             self._receive_body(data)
         elif self._protocol.their_state is h11.DONE:
@@ -226,10 +228,11 @@ class Connection(asyncio.Protocol):
                 return
             framing = self._wire_bytes - self._body_bytes
             if framing > _CHUNKED_ALLOWANCE + self._body_bytes // _CHUNKED_SHARE:
-                if self._discard:
-                    self.abort()
-                else:
-                    self._reject(InvalidParameter("the body's chunks are too small: send larger ones"))
+                self._reject(InvalidParameter("the body's chunks are too small: send larger ones"))
+            elif self._body_bytes > self._server.max_body_bytes:
+                limit = self._server.max_body_bytes
+                self._reject(BodyTooLarge(f"the body is larger than {limit} bytes: send a smaller image, or its URL"))
+            if self._close_after:
                 return
 
     def _take_body(self) -> None:
@@ -248,10 +251,7 @@ class Connection(asyncio.Protocol):
                 self._complete_body()
 
     def _keep(self, data: bytes) -> None:
-        limit = self._server.max_body_bytes
-        if self._body_bytes > limit:
-            self._reject(BodyTooLarge(f"the body is larger than {limit} bytes: send a smaller image, or its URL"))
-        elif self._charge(len(data)):
+        if self._body_bytes <= self._server.max_body_bytes and self._charge(len(data)):
             self._body += data
 
     def _complete_body(self) -> None:
@@ -281,10 +281,18 @@ class Connection(asyncio.Protocol):
     # --- answering ---
 
     def _reject(self, error: FaceComparisonError) -> None:
-        """Have the application answer with an error, and close: where the next request begins is unknown."""
+        """Have the application answer with an error, and close: where the next request begins is unknown.
+
+        A request that is being answered already is closed after that answer.
+        """
+        self._close_after = True
+        if self._discard:
+            if self.phase is Phase.DISCARDING:
+                self._linger()
+            return
+        self._discard = True
         self._body = bytearray()
         self._release()
-        self._discard = self._close_after = True
         environ = self._server.environ_of_no_request(self._peer) if self._request is None else self._request.environ
         environ[keys.ERROR] = error
         self._dispatch(environ)

@@ -148,7 +148,7 @@ class Application(BaseApplication):  # type: ignore[misc]
         with self._abort_startup_on_error():
             from face_comparison.server import bootstrap  # noqa: PLC0415 (in the worker, after the metrics' folder is known)
 
-            self._budget = MemoryBudget(self._memory_limit // self._workers)
+            self.budget = MemoryBudget(self._memory_limit // self._workers)
             self._admission = Admission(
                 self._slots,
                 self.settings.queue,
@@ -156,7 +156,7 @@ class Application(BaseApplication):  # type: ignore[misc]
                 fetches=self._fetches,
                 per_caller=self.settings.requests_per_caller or None,
                 report_in_flight=partial(self.shared.set_in_flight, self._age),
-                budget=self._budget,
+                budget=self.budget,
             )
             self.process = bootstrap.build(
                 self.settings,
@@ -178,8 +178,8 @@ class Application(BaseApplication):  # type: ignore[misc]
             self.process.load()
         # What is left for requests is known now that the models have been loaded and tried.
         share = int(self._memory_limit * (1 - MEMORY_RESERVE)) // self._workers
-        self._budget.resize(max(memory.MIN_BUDGET_BYTES, share - memory.resident_bytes()))
-        metrics.MEMORY_BUDGET.set(self._budget.total)
+        self.budget.resize(max(memory.MIN_BUDGET_BYTES, share - memory.resident_bytes()))
+        metrics.MEMORY_BUDGET.set(self.budget.total)
         self.shared.mark_ready(self._age)
         log.info("ready", extra={"fields": {"pid": os.getpid(), "seconds": round(time.monotonic() - began, 3)}})
 
@@ -216,7 +216,7 @@ class Application(BaseApplication):  # type: ignore[misc]
             threads=threads,
             processes=self._workers,
         )
-        return HttpServer(self.process.app, self.process.head_rejection, limits, self._budget)
+        return HttpServer(self.process.app, self.process.head_rejection, limits, self.budget)
 
     def run(self) -> None:
         ServiceArbiter(self).run()

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from gunicorn.workers.base import Worker as BaseWorker
 
+from face_comparison.server import memory
 from face_comparison.server.listener import block_new_connections
 
 if TYPE_CHECKING:
@@ -31,6 +32,11 @@ LAST_REQUEST_SECONDS = 0.5
 """How long a connection accepted at the very end may take to send its request, which is then rejected in order."""
 
 HEARTBEAT_SECONDS = 1.0
+
+TRIM_SECONDS = 1.0
+
+TRIM_BYTES = 64 * 2**20
+"""The allocator is asked to give back free memory when requests have freed this much."""
 
 _POLL_SECONDS = 0.05
 
@@ -62,13 +68,14 @@ class Worker(BaseWorker):  # type: ignore[misc]
         for listener in self.sockets:
             listener.setblocking(False)
             server.listen(listener)
-        beat = asyncio.create_task(self._beat())
+        tasks = [asyncio.create_task(self._beat()), asyncio.create_task(self._return_memory(server))]
         if not (self._asked_to_stop or self.app.shared.stopping):  # told before this process listened to signals
             await self._stop.wait()
         if self.app.shared.stopping:
             await self._drain(server)
         await self._finish(server)
-        beat.cancel()
+        for task in tasks:
+            task.cancel()
         # Not sys.exit, which would wait for threads that still compute, and would take the inference libraries apart
         # in an order that they do not all survive.
         logging.shutdown()
@@ -80,6 +87,16 @@ class Worker(BaseWorker):  # type: ignore[misc]
             self.notify()
             await asyncio.sleep(HEARTBEAT_SECONDS)
         self._stop.set()
+
+    async def _return_memory(self, server: HttpServer) -> None:
+        """After each burst, give back what the allocator keeps of it."""
+        freed = 0
+        while True:
+            await asyncio.sleep(TRIM_SECONDS)
+            freed += self.app.budget.take_excess()
+            if freed >= TRIM_BYTES:
+                freed = 0
+                server.run(memory.return_freed_memory)
 
     async def _drain(self, server: HttpServer) -> None:
         """Reject everything new until no worker has anything left to do, or the grace period is over."""

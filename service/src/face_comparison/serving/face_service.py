@@ -16,6 +16,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from face_comparison import cancellation
 from face_comparison.errors import FaceComparisonError
 from face_comparison.image import MAX_SIDE
 from face_comparison.image.decode_cost import estimate_decode_bytes
@@ -127,9 +128,10 @@ class FaceService:
     def _analysis(
         self, image: Image, permit: Permit, stages: Stages, max_faces: int, min_confidence: float | None
     ) -> Analysis:
-        data = self._fetch(image, permit, stages) if isinstance(image, Url) else image
-        with _inference_slot(permit, estimate_decode_bytes(data, self._max_side), stages):
-            analysis = self._analyzer.analyze(data, max_faces=max_faces, min_confidence=min_confidence)
+        with cancellation.working_for(permit):
+            data = self._fetch(image, permit, stages) if isinstance(image, Url) else image
+            with _inference_slot(permit, estimate_decode_bytes(data, self._max_side), stages):
+                analysis = self._analyzer.analyze(data, max_faces=max_faces, min_confidence=min_confidence)
         stages.add_image(analysis)
         return analysis
 

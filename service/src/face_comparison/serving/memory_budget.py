@@ -22,6 +22,7 @@ class MemoryBudget:
         self._lock = threading.Lock()
         self._transfers = 0
         self._computations = 0
+        self._peak = 0
         self.resize(total)
 
     def resize(self, total: int) -> None:
@@ -39,6 +40,12 @@ class MemoryBudget:
     def in_use(self) -> int:
         return self._transfers + self._computations
 
+    def take_excess(self) -> int:
+        """By how much more was in use since the last call than is now, bytes."""
+        with self._lock:
+            excess, self._peak = self._peak - self.in_use, self.in_use
+            return excess
+
     def hold(self, amount: int, *, small: bool = False) -> bool:
         """Take memory for a transfer; returns whether there is enough."""
         with self._lock:
@@ -47,6 +54,7 @@ class MemoryBudget:
             if after + kept > self._max_transfers or after + kept + self._computations > self.total:
                 return False
             self._transfers = after
+            self._peak = max(self._peak, self.in_use)
             return True
 
     def release(self, amount: int) -> None:
@@ -62,6 +70,7 @@ class MemoryBudget:
             if after + transfers > self.total:
                 return False
             self._computations = after
+            self._peak = max(self._peak, self.in_use)
             return True
 
     def unreserve(self, amount: int) -> None:

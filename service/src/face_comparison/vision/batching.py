@@ -15,6 +15,7 @@ from concurrent.futures import Future
 import numpy as np
 from numpy.typing import NDArray
 
+from face_comparison import cancellation
 from face_comparison.engines import Session
 
 Outputs = list[NDArray[np.float32]]
@@ -60,6 +61,7 @@ class Direct:
             real = len(batch)
             if real < size:
                 batch = np.concatenate([batch, np.zeros((size - real, *batch.shape[1:]), np.uint8)])
+            cancellation.check()
             self._observe(real)
             parts.append([output[:real] for output in self._session.run(batch)])
         return [np.concatenate(outputs) for outputs in zip(*parts, strict=True)]
@@ -81,6 +83,7 @@ class Gathered:
 
     def run(self, images: NDArray[np.uint8]) -> Outputs:
         """As Direct.run; the calling thread waits."""
+        cancellation.check()
         done: Future[Outputs] = Future()
         self._waiting.put((images, done))
         return done.result()

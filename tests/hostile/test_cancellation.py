@@ -1,0 +1,61 @@
+"""Work ends when its client has gone: queued requests, fetches, and computations between two steps."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import socket
+import struct
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from support.hostile import head, victim
+from support.served import Served, raw_request, serving, until
+from support.servers import Conversation, Server
+
+
+def reset(sock: socket.socket) -> None:
+    """Close so that the other side is told at once."""
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    sock.close()
+
+
+@pytest.mark.parametrize("leave", [socket.socket.close, reset], ids=["close", "reset"])
+def test_the_place_of_a_client_that_leaves_the_queue_is_free(
+    tmp_path: Path, leave: Callable[[socket.socket], None]
+) -> None:
+    with serving(tmp_path, threads=1, queue=5) as service:
+        service.wait_ready()
+        with service.connect() as first:
+            first.sendall(raw_request(b"hold %s" % bytes(tmp_path / "go")))
+            until((tmp_path / "go.begun").exists, "the first computes")
+            waiting = [service.connect() for _ in range(5)]
+            for sock in waiting:
+                sock.sendall(raw_request(b"quick"))
+            until(lambda: service.metric("face_comparison_in_flight") == 6, "the queue is full")
+            for sock in waiting:
+                leave(sock)
+            until(lambda: service.metric("face_comparison_in_flight") == 1, "those that left are gone")
+            (tmp_path / "go").touch()
+        assert victim(service) > 0
+
+
+def test_a_fetch_ends_with_its_client(service: Served) -> None:
+    ended = []
+
+    def never(conversation: Conversation) -> None:
+        with contextlib.suppress(OSError):
+            conversation.silence()
+        ended.append(True)
+
+    with Server.on_loopback() as images:
+        images.replies["/never"] = never
+        body = json.dumps({"url": f"http://127.0.0.1:{images.port}/never"}).encode()
+        with service.connect() as sock:
+            sock.sendall(head(content_length=len(body)) + body)
+            until(lambda: images.requests, "the image is being fetched")
+            reset(sock)
+        until(lambda: ended, "the fetch has ended", seconds=4)  # it would wait 5 s for a byte
+        until(lambda: service.metric("face_comparison_in_flight") == 0, "nothing is left of it")

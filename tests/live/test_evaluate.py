@@ -20,7 +20,7 @@ from sklearn.metrics import roc_curve
 from face_comparison.models import bundle_store
 from face_comparison.vision import analyzer, bundle, embedding
 from support import people_folder
-from support.served import until
+from support.served import Served, until
 
 PROGRAM = str(Path(sys.executable).with_name("face-comparison"))
 
@@ -110,8 +110,8 @@ def test_ctrl_c_keeps_what_was_found(fresh: Path, tmp_path: Path) -> None:
             return int(opened.execute("SELECT count(*) FROM images").fetchone()[0])
 
     process = subprocess.Popen([PROGRAM, "evaluate", str(fresh)], stderr=subprocess.PIPE, text=True)
-    until(lambda: database.with_suffix(".sqlite-journal").exists() or database.exists(), 60)
-    until(lambda: process.poll() is not None or database.stat().st_size > 60_000, 60)
+    until(database.exists, "the database of found faces")
+    until(lambda: database.stat().st_size > 60_000, "a few images in it")
     process.send_signal(signal.SIGINT)
     _, said = process.communicate(timeout=60)
     assert process.returncode == 130, said
@@ -172,11 +172,41 @@ def test_listed_pairs_and_groups(people: Path, tmp_path: Path) -> None:
     assert found["groups"][0]["fmr"] is None
 
 
+def test_a_dataset_that_cannot_be_written_is_evaluated_all_the_same(fresh: Path) -> None:
+    (fresh / ".face-comparison").write_text("a file where the folder would be")
+    for _ in range(2):
+        ended = run(fresh)
+        assert analyzed(ended) == 37
+        assert "found faces are not kept, see --cache" in ended.stderr
+    ended = run(fresh, "--cache", fresh / ".face-comparison" / "below")
+    assert ended.returncode == 2
+    assert "cannot be written" in ended.stderr
+
+
+def test_a_service_finds_the_same(people: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "people"
+    for name in ("biden", "hanks", "obama"):
+        shutil.copytree(people / name, folder / name)
+    found = []
+    service = Served([PROGRAM, "serve"], {})
+    try:
+        service.wait_ready()
+        for arguments in ((), ("--service", f"http://127.0.0.1:{service.port}/prod")):
+            ended = run(folder, "--json", tmp_path / "out.json", "--cache", tmp_path / f"c{len(found)}", *arguments)
+            assert ended.returncode == 0, ended.stderr
+            found.append(json.loads((tmp_path / "out.json").read_text()))
+    finally:
+        service.end()
+    assert found[0]["rates"] == found[1]["rates"]
+    assert found[0]["worst_pairs"] == found[1]["worst_pairs"]
+
+
 def test_wrong_usage_says_what_is_right(people: Path, tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     for arguments, status, message in (
         ((), 2, "give DIR, a folder per person, or --pairs"),
         ((tmp_path / "empty",), 2, "invalid_dataset: .*holds no image"),
+        ((people, "--report", tmp_path / "none" / "r.html"), 2, "the folder of .*r.html does not exist"),
         ((people, "--api-key", "x"), 2, "--api-key goes with --service"),
         ((people, "--calibrate", "x", "--service", "http://127.0.0.1:1"), 2, "leave --service out"),
         ((people, "--calibrate", "yunet-sface"), 2, "invalid_bundle: yunet-sface is the name of another bundle"),

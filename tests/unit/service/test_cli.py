@@ -87,6 +87,17 @@ def test_failures_are_one_line_and_status_2(arguments: list[str], says: str) -> 
     assert ended.stdout == ""
 
 
+@pytest.mark.parametrize("package", ["scipy", "jinja2", "rich"])
+def test_an_evaluation_says_how_to_get_what_it_needs(package: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in [name for name in sys.modules if name.partition(".")[0] == package or ".evaluation" in name]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, package, None)
+    ended = CliRunner().invoke(main.main, ["evaluate", "."])
+    assert ended.exit_code == exit_status.FAILED
+    assert ended.stderr.startswith("packages_missing: ")
+    assert ended.stderr.endswith("pip install 'face-comparison[evaluate]'\n")
+
+
 @pytest.mark.parametrize("package", ["scipy", "pyarrow", "jinja2", "rich"])
 def test_an_album_says_how_to_get_what_it_needs(package: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     for name in [name for name in sys.modules if name.partition(".")[0] == package or ".album" in name]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import cv2
@@ -51,6 +52,12 @@ def test_each_folder_is_a_person(tmp_path: Path) -> None:
 def test_a_folder_that_cannot_be_measured_is_rejected(names: tuple[str, ...], message: str, tmp_path: Path) -> None:
     with pytest.raises(InvalidDataset, match=message):
         read_folder(write(tmp_path, *names))
+
+
+def test_folders_whose_names_are_not_text_are_not_mixed_up(tmp_path: Path) -> None:
+    write(tmp_path, os.fsdecode(b"jos\xe9/1.png"), os.fsdecode(b"jos\xe8/1.png"), "anna/1.png", "anna/2.png")
+    with pytest.raises(InvalidDataset, match="names that are not text and look alike"):
+        read_folder(tmp_path)
 
 
 def csv(folder: Path, text: str) -> Path:

@@ -10,29 +10,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from face_comparison.client.replies import BoundingBox, Face, Quality
 from face_comparison.errors import InvalidDataset
 from face_comparison.evaluation import calibration, record, report, wording
-from face_comparison.evaluation.dataset import Dataset, LabeledImage
-from face_comparison.evaluation.enrollment import Duplicate, Enrollment, Failure
+from face_comparison.evaluation.enrollment import Duplicate, Failure
 from face_comparison.evaluation.pair_counts import BINS, count_all_pairs, distance_bins
 from face_comparison.evaluation.run import Evaluation, EvaluationOptions, Quiet, measure
 from face_comparison.evaluation.thresholds import Costs
 from support import embeddings
-
-OPTIONS = EvaluationOptions(Costs(20, 1, 0.4))
-
-
-def enrolled(vectors: np.ndarray, people: np.ndarray, folder: Path = Path("/nowhere")) -> tuple[Dataset, Enrollment]:
-    images = tuple(LabeledImage(Path(f"p{person}/<b>{n}.jpg"), f"p{person}") for n, person in enumerate(people))
-    faces = tuple(Face(BoundingBox(0, 0, 1, 1), 0.9, {}, Quality(50, 50, 90), vector, "m-1") for vector in vectors)
-    names = tuple(f"p{person}" for person in range(people.max() + 1))
-    return Dataset(folder, images), Enrollment(images, faces, vectors, people, names, (), ())
-
-
-def evaluated(people: int = 60, images: int = 3, *, groups: dict | None = None) -> Evaluation:
-    dataset, enrollment = enrolled(*embeddings.draw(np.random.default_rng(people), people, images, width=32))
-    return measure(replace(dataset, groups=groups or {}), enrollment, "m-1", 0.9, OPTIONS, Quiet())
+from support.evaluations import OPTIONS, enrolled, evaluated
 
 
 @pytest.fixture(scope="module")

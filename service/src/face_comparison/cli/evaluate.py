@@ -162,6 +162,9 @@ def command(  # noqa: PLR0913 (one for each option)
         raise click.UsageError("--api-key goes with --service")
     if calibrate is not None and service is not None:
         raise click.UsageError("--calibrate needs the bundle on this machine: leave --service out")
+    for out in (report, json_out):
+        if out is not None and not out.parent.is_dir():
+            raise click.UsageError(f"the folder of {out} does not exist")
     dataset = _dataset(folder, pairs, groups)
     source = _source(service, api_key, given)
     asked = run.EvaluationOptions(Costs(cost_false_match, cost_false_non_match, prior), several_faces, threshold)

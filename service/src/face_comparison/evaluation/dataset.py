@@ -202,8 +202,13 @@ def _connected(pairs: Sequence[ListedPair]) -> dict[Path, str]:
 
 def _check(folder: Path, images: Sequence[LabeledImage], skipped: Sequence[Skipped]) -> None:
     people: dict[str, int] = {}
+    folders: dict[str, str] = {}
     for image in images:
         people[image.person] = people.get(image.person, 0) + 1
+        if folders.setdefault(image.person, image.path.parts[0]) != image.path.parts[0]:
+            raise InvalidDataset(
+                f"two folders in {folder} have names that are not text and look alike, {image.person!r}: rename one"
+            )
     expected = "a folder per person is expected, with two or more images each"
     if not images:
         loose = sum(each.code == "not_in_a_folder" for each in skipped)

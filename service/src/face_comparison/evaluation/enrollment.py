@@ -130,8 +130,11 @@ def enroll(
     numbers = {name: number for number, name in enumerate(names)}
     people = np.array([numbers[image.person] for image in images], np.intp)
     _check(people, failures)
-    vectors = np.stack([face.hash for face in chosen]).astype(np.float32)
-    vectors = vectors[:, : int(np.flatnonzero(vectors.any(axis=0)).max(initial=0)) + 1]  # without the zero padding
+    # Without the zeros that pad every hash: of 100,000 faces these are 256 MB.
+    width = max(int(np.flatnonzero(face.hash).max(initial=0)) for face in chosen) + 1
+    vectors = np.empty((len(chosen), width), np.float32)
+    for row, face in zip(vectors, chosen, strict=True):
+        row[:] = face.hash[:width]
     return Enrollment(tuple(images), tuple(chosen), vectors, people, names, tuple(failures), tuple(duplicates))
 
 

@@ -18,9 +18,11 @@ from support.running import COMPARE, DETECT, img
 CONTRACT = {
     400: {"invalid_json", "invalid_parameter", "missing_image", "invalid_base64", "unsupported_format",
           "corrupt_image", "image_too_large", "url_not_allowed", "no_face"},
-    401: {"unauthorized"}, 403: {"forbidden"}, 404: {"not_found"}, 405: {"method_not_allowed"},
+    401: {"unauthorized"}, 403: {"forbidden"}, 404: {"not_found", "collections_disabled"}, 405: {"method_not_allowed"},
+    409: {"collection_exists", "model_mismatch", "collection_full"},
     413: {"body_too_large"}, 422: {"hash_version_mismatch", "invalid_face_hash"}, 429: {"overloaded"},
-    502: {"url_fetch_failed"}, 503: {"not_ready", "draining"}, 504: {"url_fetch_timeout", "deadline_exceeded"},
+    502: {"url_fetch_failed"}, 503: {"not_ready", "draining", "store_unavailable"},
+    504: {"url_fetch_timeout", "deadline_exceeded"},
 }  # fmt: skip
 
 

@@ -101,6 +101,49 @@ class UrlFetchTimeout(FaceComparisonError):
     code = "url_fetch_timeout"
 
 
+# --- collections ---------------------------------------------------------------------------------------------------
+
+
+class CollectionsDisabled(FaceComparisonError):
+    code = "collections_disabled"
+
+
+class CollectionNotFound(NotFound):
+    """No collection of this name."""
+
+
+class UserNotFound(NotFound):
+    """The collection has no such user."""
+
+
+class FaceNotFound(NotFound):
+    """The collection has no such face."""
+
+
+class CollectionExists(FaceComparisonError):
+    code = "collection_exists"
+
+
+class UserExists(InvalidParameter):
+    """The collection has this user already."""
+
+
+class ModelMismatch(FaceComparisonError):
+    """A collection holds hashes of another FaceModelVersion than the one that the service runs."""
+
+    code = "model_mismatch"
+
+
+class CollectionFull(FaceComparisonError):
+    code = "collection_full"
+
+
+class StoreUnavailable(FaceComparisonError):
+    """The store of collections cannot be reached; detection and comparison still work."""
+
+    code = "store_unavailable"
+
+
 # --- the state of the service --------------------------------------------------------------------------------------
 
 

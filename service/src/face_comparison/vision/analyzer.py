@@ -26,7 +26,7 @@ from face_comparison.vision.bundle import Bundle, Comparison, Manifest, Review, 
 from face_comparison.vision.geometry import ARCFACE_TEMPLATE, Detections, Pyramid
 from face_comparison.vision.matching import Calibration
 from face_comparison.vision.recognizer import Recognizer
-from face_comparison.vision.types import Analysis
+from face_comparison.vision.types import HASH_SIZE, Analysis
 
 SMALLEST_FACE = 112.0
 """Shorter side of a face, in pixels of the decoded image, from which on a finer image adds nothing: networks see
@@ -59,7 +59,8 @@ class ModelInfo:
     """What runs.
 
     threshold, scale: see `embedding.confidence`. licences: of the networks, SPDX. review: the bundle's limits of the
-    verdict `review`. strangers: its measured distances between different people.
+    verdict `review`. strangers: its measured distances between different people. embedding_width: numbers of a
+    hash before it is padded.
     """
 
     version: str
@@ -72,6 +73,7 @@ class ModelInfo:
     licences: tuple[str, ...]
     review: Review | None = None
     strangers: Strangers | None = None
+    embedding_width: int = HASH_SIZE
 
     def calibration(self, threshold: float | None = None) -> Calibration:
         """How distances are judged at a request's threshold, or at the bundle's own."""
@@ -189,6 +191,7 @@ def build_analyzer(
         review=manifest.comparison.review,
         strangers=manifest.comparison.strangers,
         licences=tuple(sorted({manifest.detector.licence, manifest.embedder.licence})),
+        embedding_width=manifest.embedder.width,
     )
     batched = Gathered if chosen.device == "cuda" else Direct
     built = Recognizer(

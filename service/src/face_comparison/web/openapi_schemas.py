@@ -26,6 +26,12 @@ MEANINGS: Mapping[str, str] = {
     "unauthorized": "No API key was sent.",
     "forbidden": "The API key is not known.",
     "not_found": "There is nothing at this path.",
+    "collections_disabled": "This service keeps no collections: start it with `--collections`.",
+    "collection_exists": "There is a collection of this `CollectionId` already.",
+    "model_mismatch": "The collection holds hashes of another model than the one that this service runs.",
+    "collection_full": "The embedded store keeps no more faces per collection; PostgreSQL has no such limit.",
+    "store_unavailable": "The store of collections cannot be reached: wait as long as `Retry-After` says. "
+    "Detection and comparison still work.",
     "method_not_allowed": "The path does not take this method.",
     "body_too_large": "The body, or the image behind the URL, is larger than the limit.",
     "hash_version_mismatch": "A `face_hash` was made by another model; hashes of different versions do not compare.",

@@ -1,0 +1,77 @@
+"""Which distributions of strangers the threshold of a search follows from: the bundle's, and a collection's own."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass
+
+import numpy as np
+
+from face_comparison.collections.stores.base import Store
+from face_comparison.collections.thresholds import (
+    MIN_PEOPLE,
+    SAMPLE_FACES,
+    Strangers,
+    measure_strangers,
+    with_tail,
+)
+from face_comparison.collections.values import Collection
+from face_comparison.vision.analyzer import ModelInfo
+
+UNMEASURED = Strangers(mean=0.109, deviation=0.096, pairs=45)
+"""For a bundle whose manifest states none: the default bundle's, of ten people (docs/data/accuracy.json)."""
+
+_GROWTH = 0.1
+"""A collection is measured again when its number of faces has changed by this fraction."""
+
+
+def bundle_strangers(model: ModelInfo) -> Strangers:
+    """The distribution that the bundle's manifest states."""
+    stated = model.strangers
+    if stated is None:
+        return UNMEASURED
+    # Several images of the same two people are not independent pairs.
+    pairs = min(stated.pairs, stated.people * (stated.people - 1) // 2)
+    tails = [(quantile.fraction, quantile.distance) for quantile in stated.quantiles]
+    return with_tail(Strangers(stated.cosine_mean, stated.cosine_deviation, pairs), tails)
+
+
+@dataclass(frozen=True, slots=True)
+class _Measured:
+    faces: int
+    strangers: Strangers | None
+
+
+class StrangersCache:
+    """Measures the faces of large collections now and then; safe from any thread.
+
+    The people of one place may resemble each other more than those the bundle was measured on. A collection's own faces
+    can only make its threshold stricter: enrolled images are better than what a camera sees of strangers.
+    """
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._lock = threading.Lock()
+        self._measured: dict[tuple[str, float], _Measured] = {}
+
+    def of(self, collection: Collection, bundle: Strangers) -> list[Strangers]:
+        """The distributions of which the strictest decides."""
+        if collection.faces < MIN_PEOPLE:
+            return [bundle]
+        key = (collection.name, collection.created.timestamp())
+        with self._lock:
+            known = self._measured.get(key)
+        if known is None or abs(collection.faces - known.faces) > _GROWTH * known.faces:
+            known = _Measured(collection.faces, self._measure(collection))
+            with self._lock:
+                self._measured[key] = known
+        return [bundle] if known.strangers is None else [bundle, known.strangers]
+
+    def _measure(self, collection: Collection) -> Strangers | None:
+        # FaceIds are random, so the first ones are a random sample, and the same one in every process.
+        faces = self._store.list_faces(collection.name, limit=SAMPLE_FACES, vectors=True)
+        named = [face for face in faces if face.user_id is not None and face.vector is not None]
+        if len(named) < MIN_PEOPLE:
+            return None
+        vectors = np.stack([face.vector for face in named if face.vector is not None])
+        return measure_strangers(vectors, [str(face.user_id) for face in named])

@@ -1,0 +1,137 @@
+"""Names and bounds that callers give: which are valid, and what would be right. Pure.
+
+Patterns and lengths are Amazon Rekognition's where it has the field.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+import re
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+from face_comparison.errors import InvalidParameter
+
+MAX_PAGE = 4096
+MAX_FACE_IDS = 4096
+MAX_SEARCH_USERS = 10_000
+MAX_METADATA_BYTES = 16 * 1024
+MAX_RETENTION_DAYS = 36_500
+
+_COLLECTION_ID = re.compile(r"[a-zA-Z0-9_.\-]{1,255}")
+_USER_ID = re.compile(r"[a-zA-Z0-9_.\-:]{1,128}")
+_EXTERNAL_IMAGE_ID = re.compile(r"[a-zA-Z0-9_.\-:]{1,255}")
+
+
+def check_collection_id(value: Any) -> str:
+    """Return the CollectionId, or raise InvalidParameter."""
+    # "." and ".." match the pattern, but no client could ever send them as a path segment.
+    if not isinstance(value, str) or not _COLLECTION_ID.fullmatch(value) or value in (".", ".."):
+        raise InvalidParameter("CollectionId must be 1 to 255 characters of a-z A-Z 0-9 _ . -")
+    return value
+
+
+def check_user_id(value: Any) -> str:
+    """Return the UserId, or raise InvalidParameter."""
+    if not isinstance(value, str) or not _USER_ID.fullmatch(value) or value in (".", ".."):
+        raise InvalidParameter("UserId must be 1 to 128 characters of a-z A-Z 0-9 _ . - :")
+    return value
+
+
+def check_user_ids(values: Any) -> list[str]:
+    """Return the distinct UserIds that restrict a search, in order, or raise InvalidParameter."""
+    if not isinstance(values, list) or not values:
+        raise InvalidParameter("UserIds must be an array of at least one UserId")
+    if len(values) > MAX_SEARCH_USERS:
+        raise InvalidParameter(f"UserIds must hold at most {MAX_SEARCH_USERS} ids, not {len(values)}")
+    return list(dict.fromkeys(check_user_id(value) for value in values))
+
+
+def check_external_image_id(value: Any) -> str:
+    """Return the ExternalImageId, or raise InvalidParameter."""
+    if not isinstance(value, str) or not _EXTERNAL_IMAGE_ID.fullmatch(value):
+        raise InvalidParameter("ExternalImageId must be 1 to 255 characters of a-z A-Z 0-9 _ . - :")
+    return value
+
+
+def check_face_id(value: Any) -> str:
+    """Return the FaceId in its canonical form (lower-case UUID), or raise InvalidParameter."""
+    try:
+        return str(UUID(value))
+    except (ValueError, AttributeError, TypeError):
+        raise InvalidParameter("FaceId must be a UUID such as 5b1d6c1e-52b5-4f0e-9f7c-0d3f8a1b2c3d") from None
+
+
+def check_face_ids(values: Any) -> list[str]:
+    """Return the distinct FaceIds, in order, or raise InvalidParameter."""
+    if not isinstance(values, list) or not values:
+        raise InvalidParameter("FaceIds must be an array of at least one FaceId")
+    if len(values) > MAX_FACE_IDS:
+        raise InvalidParameter(f"FaceIds must hold at most {MAX_FACE_IDS} ids, not {len(values)}")
+    return list(dict.fromkeys(check_face_id(value) for value in values))
+
+
+def check_rate(value: Any) -> float:
+    """Return the requested false positive rate of a search, or raise InvalidParameter."""
+    if type(value) not in (int, float) or not 0 < value < 1:
+        raise InvalidParameter("MaxFalsePositiveRate must be a number above 0 and below 1, such as 0.01")
+    return float(value)
+
+
+def check_retention(value: Any) -> int:
+    """Return the retention in days, or raise InvalidParameter."""
+    if type(value) not in (int, float) or value != int(value) or not 1 <= value <= MAX_RETENTION_DAYS:
+        raise InvalidParameter(f"RetentionDays must be a whole number from 1 to {MAX_RETENTION_DAYS}")
+    return int(value)
+
+
+def check_metadata(value: Any) -> Mapping[str, Any]:
+    """Return the metadata, a JSON object of bounded size, or raise InvalidParameter."""
+    if not isinstance(value, dict) or not all(isinstance(key, str) for key in value):
+        raise InvalidParameter("Metadata must be an object")
+    try:
+        size = len(json.dumps(value, ensure_ascii=False, allow_nan=False).encode())
+    except (TypeError, ValueError, RecursionError):
+        raise InvalidParameter("Metadata must hold only values that JSON has") from None
+    if size > MAX_METADATA_BYTES:
+        raise InvalidParameter(f"Metadata must be at most {MAX_METADATA_BYTES} bytes of JSON, not {size}")
+    return value
+
+
+def check_timestamp(value: Any, name: str) -> datetime:
+    """Return the time: ISO 8601 text (without an offset: UTC) or seconds since 1970. Raises InvalidParameter."""
+    try:
+        if type(value) in (int, float):
+            return datetime.fromtimestamp(value, UTC)
+        if isinstance(value, str):
+            found = datetime.fromisoformat(value)
+            return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
+    except (ValueError, OverflowError, OSError):
+        pass
+    raise InvalidParameter(f"{name} must be a time such as 2030-01-31T12:00:00Z")
+
+
+def check_page_size(value: Any, name: str = "MaxResults") -> int:
+    """Return the number of items per page, or raise InvalidParameter."""
+    if type(value) not in (int, float) or value != int(value) or not 1 <= value <= MAX_PAGE:
+        raise InvalidParameter(f"{name} must be a whole number from 1 to {MAX_PAGE}")
+    return int(value)
+
+
+def page_token(last: str) -> str:
+    """Return the NextToken of a page that ends with the item `last`."""
+    return base64.urlsafe_b64encode(last.encode()).decode().rstrip("=")
+
+
+def page_start(token: Any) -> str:
+    """Return the item after which the page of this NextToken begins, or raise InvalidParameter."""
+    if token is None:
+        return ""
+    try:
+        return base64.b64decode(token + "=" * (-len(token) % 4), b"-_", validate=True).decode()
+    except (binascii.Error, ValueError, TypeError):
+        raise InvalidParameter("NextToken must be the NextToken of an earlier reply") from None

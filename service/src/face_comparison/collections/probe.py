@@ -1,0 +1,68 @@
+"""What is enrolled or searched: the faces of one image, or a hash. Values only."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from uuid import UUID
+
+import numpy as np
+from numpy.typing import NDArray
+
+from face_comparison.collections.values import RelativeBox
+from face_comparison.vision.types import Analysis, Box, Face
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ProbeFace:
+    """vector: (768,) float32 of norm 1. detected, box: None for a hash."""
+
+    vector: NDArray[np.float32]
+    detected: Face | None = None
+    box: RelativeBox | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Probe:
+    """faces: largest first. digest: SHA-256 of the image or hash. has_image: whether there was an image."""
+
+    faces: tuple[ProbeFace, ...]
+    digest: bytes
+    has_image: bool
+
+    @classmethod
+    def from_analysis(cls, analysis: Analysis, digest: bytes) -> Probe:
+        """The faces found in an image; digest: SHA-256 of its bytes."""
+        by_size = sorted(analysis.faces, key=lambda face: (face.box.area, face.confidence), reverse=True)
+        faces = (ProbeFace(face.hash, face, _relative(face.box, analysis.width, analysis.height)) for face in by_size)
+        return cls(tuple(faces), digest, has_image=True)
+
+    @classmethod
+    def from_hash(cls, vector: NDArray[np.float32]) -> Probe:
+        """A face_hash, (768,) float32 of norm 1."""
+        digest = hashlib.sha256(np.ascontiguousarray(vector, "<f4").tobytes()).digest()
+        return cls((ProbeFace(vector),), digest, has_image=False)
+
+    @property
+    def image_id(self) -> str | None:
+        """UUID made from the digest: the same image has the same id wherever it is enrolled."""
+        return str(UUID(bytes=self.digest[:16], version=4)) if self.has_image else None
+
+    @property
+    def vectors(self) -> NDArray[np.float32]:
+        """(F, 768) float32, in the order of the faces."""
+        return np.stack([face.vector for face in self.faces]) if self.faces else np.empty((0, 0), np.float32)
+
+    def source_key(self, number: int, user_id: str | None, external_image_id: str | None) -> bytes:
+        """What makes a repeated enrollment idempotent: the same face of the same image for the same person.
+
+        Without a user, images of the same bytes are told apart by their ExternalImageId, as Rekognition does.
+        """
+        owner = f"user\0{user_id}" if user_id is not None else f"image\0{external_image_id or ''}"
+        return hashlib.sha256(self.digest + number.to_bytes(2, "big") + owner.encode()).digest()
+
+
+def _relative(box: Box, width: int, height: int) -> RelativeBox:
+    left, right = (min(1.0, max(0.0, x / width)) for x in (box.left, box.left + box.width))
+    top, bottom = (min(1.0, max(0.0, y / height)) for y in (box.top, box.top + box.height))
+    return RelativeBox(*(round(value, 6) for value in (left, top, right - left, bottom - top)))

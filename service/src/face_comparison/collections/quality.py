@@ -1,0 +1,94 @@
+"""Which detected faces are good enough to be enrolled, and why the others are not. Pure.
+
+The reasons are Amazon Rekognition's, so that people find them explained, and each is something to act on: move closer,
+add light, look into the camera. A bad reference image is worse than none: it resembles everybody.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+from face_comparison.errors import InvalidParameter
+from face_comparison.vision.types import Face
+
+QualityFilter = Literal["NONE", "AUTO", "LOW", "MEDIUM", "HIGH"]
+
+Reason = Literal[
+    "EXCEEDS_MAX_FACES",
+    "EXTREME_POSE",
+    "LOW_BRIGHTNESS",
+    "LOW_SHARPNESS",
+    "LOW_CONFIDENCE",
+    "SMALL_BOUNDING_BOX",
+    "LOW_FACE_QUALITY",
+    "DUPLICATE_FACE",
+    "LOW_MATCH_CONFIDENCE",
+]
+"""The first seven are reasons of IndexFaces; then: `OnDuplicate` is `refuse` and another person resembles this face, or
+this face does not resemble its own person's others (Rekognition's reason of AssociateFaces)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What a face must have: face_size in pixels of the shorter side, sharpness and brightness 0-100, confidence 0-1,
+    yaw (0-1) as `asymmetry` measures it."""
+
+    face_size: float
+    sharpness: float
+    brightness: float
+    confidence: float
+    yaw: float
+    overexposed: float = 96.0
+
+
+LIMITS: dict[QualityFilter, Limits] = {
+    "LOW": Limits(face_size=24, sharpness=15, brightness=6, confidence=0.5, yaw=0.85),
+    "AUTO": Limits(face_size=36, sharpness=20, brightness=10, confidence=0.6, yaw=0.75),
+    "MEDIUM": Limits(face_size=56, sharpness=30, brightness=15, confidence=0.65, yaw=0.65),
+    "HIGH": Limits(face_size=80, sharpness=40, brightness=20, confidence=0.7, yaw=0.5),
+}
+"""AUTO rejects what harms a collection. The embedder sees 112 pixels, so below about 40 details are invented."""
+
+
+def check_quality_filter(value: object) -> QualityFilter:
+    """Return the filter, or raise InvalidParameter."""
+    for known in get_args(QualityFilter):
+        if value == known:
+            return known  # type: ignore[no-any-return]
+    raise InvalidParameter(f"QualityFilter must be one of {', '.join(get_args(QualityFilter))}")
+
+
+def quality_reasons(face: Face, quality_filter: QualityFilter) -> list[Reason]:
+    """Why a face must not be enrolled; empty when it may."""
+    if quality_filter == "NONE":
+        return []
+    limits, quality = LIMITS[quality_filter], face.quality
+    failed: list[tuple[Reason, bool]] = [
+        ("SMALL_BOUNDING_BOX", quality.face_size < limits.face_size),
+        ("LOW_SHARPNESS", quality.sharpness < limits.sharpness),
+        ("LOW_BRIGHTNESS", quality.brightness < limits.brightness),
+        ("LOW_CONFIDENCE", face.confidence < limits.confidence),
+        ("EXTREME_POSE", asymmetry(face.landmarks) > limits.yaw),
+        ("LOW_FACE_QUALITY", quality.brightness > limits.overexposed),
+    ]
+    return [reason for reason, is_failed in failed if is_failed]
+
+
+def asymmetry(landmarks: NDArray[np.float32]) -> float:
+    """How far a head is turned away: 0 frontal, 1 profile.
+
+    The nose of a frontal face lies midway between the eyes, measured along the line through them; that of a profile at
+    one of them. landmarks: (5, 2) in the order of LANDMARK_TYPES. Turning the image in its plane changes nothing.
+    """
+    right, left, nose = (landmarks[index].astype(float) for index in range(3))
+    axis = left - right
+    length = math.hypot(*axis)
+    if length == 0:
+        return 1.0
+    position = float(np.dot(nose - right, axis)) / length**2
+    return min(1.0, abs(position - 0.5) * 2)

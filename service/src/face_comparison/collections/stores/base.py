@@ -1,0 +1,185 @@
+"""What a store does. One suite of tests (tests/stores) runs over every implementation.
+
+Every method is one transaction: it returns after the commit, and what it changed is seen by every other process at its
+next call. A store keeps what it is given and decides nothing. All methods are safe from any thread and raise
+StoreUnavailable when the store cannot be reached, and CollectionNotFound where the collection is not there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection as Container
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Protocol
+
+from numpy.typing import NDArray
+
+from face_comparison.collections.values import (
+    AddedFace,
+    Collection,
+    Erasure,
+    Grouping,
+    Nearest,
+    Purge,
+    StoredFace,
+    User,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class ErasureRequest:
+    """A deletion to be recorded; `faces` and times are the store's to fill in. See Erasure."""
+
+    erasure_id: str
+    subject: str
+    now: datetime
+    backups_until: datetime | None
+
+
+class Unchanged:
+    """The default of a field that an update leaves as it is; None is a value of its own."""
+
+
+UNCHANGED = Unchanged()
+
+
+class Store(Protocol):
+    kind: str
+    """`sqlite` or `postgresql`."""
+
+    # --- collections ---
+
+    def create_collection(self, collection: Collection) -> None:
+        """Raises CollectionExists."""
+        ...
+
+    def get_collection(self, name: str) -> Collection: ...
+
+    def list_collections(self, after: str, limit: int) -> list[Collection]:
+        """By name, those behind `after`."""
+        ...
+
+    def delete_collection(self, name: str, request: ErasureRequest) -> Erasure:
+        """Delete it with its users and faces."""
+        ...
+
+    # --- users ---
+
+    def create_user(self, collection: str, user: User) -> None:
+        """Raises UserExists."""
+        ...
+
+    def get_user(self, collection: str, user_id: str) -> User:
+        """Raises UserNotFound."""
+        ...
+
+    def list_users(self, collection: str, after: str, limit: int) -> list[User]:
+        """By UserId, those behind `after`."""
+        ...
+
+    def update_user(
+        self,
+        collection: str,
+        user_id: str,
+        *,
+        metadata: Mapping[str, Any] | Unchanged = UNCHANGED,
+        expires: datetime | Unchanged | None = UNCHANGED,
+    ) -> User:
+        """Raises UserNotFound."""
+        ...
+
+    def delete_user(self, collection: str, user_id: str, request: ErasureRequest, *, keep_faces: bool) -> Erasure:
+        """Delete a user with all faces, or (`keep_faces`) leave the faces without a user. Raises UserNotFound."""
+        ...
+
+    # --- faces ---
+
+    def add_faces(
+        self, collection: str, faces: Sequence[StoredFace], *, reject_within: float | None = None
+    ) -> list[AddedFace]:
+        """Enroll faces with their vectors, all or none; users that do not exist are created.
+
+        A face whose source_key or face_id is there already is not enrolled again; the stored one is returned. With
+        reject_within, a face at most this distance from a face of another user is not enrolled either; no concurrent
+        call can slip in between that check and the commit. Raises CollectionFull.
+        """
+        ...
+
+    def list_faces(
+        self,
+        collection: str,
+        *,
+        user_id: str | None = None,
+        face_ids: Container[str] | None = None,
+        after: str = "",
+        limit: int,
+        vectors: bool = False,
+    ) -> list[StoredFace]:
+        """By face_id, those behind `after`; of one user or of these ids only, where given. vectors: with vectors."""
+        ...
+
+    def delete_faces(
+        self, collection: str, face_ids: Sequence[str], request: ErasureRequest
+    ) -> tuple[Erasure, list[str]]:
+        """Delete faces; also returns the ids that were there."""
+        ...
+
+    def assign_faces(self, collection: str, face_ids: Sequence[str], user_id: str) -> list[str]:
+        """Give faces without a user to this one; return the ids that were given. Raises UserNotFound."""
+        ...
+
+    def unassign_faces(self, collection: str, face_ids: Sequence[str], user_id: str) -> list[str]:
+        """Take faces from this user; return the ids that were this user's. Raises UserNotFound."""
+        ...
+
+    # --- searching ---
+
+    def count_faces(
+        self, collection: str, *, users: Container[str] | None = None, grouping: Grouping = "people"
+    ) -> int:
+        """Faces that a search with the same arguments compares per searched vector."""
+        ...
+
+    def nearest(
+        self,
+        collection: str,
+        vectors: NDArray[Any],
+        *,
+        limit: int,
+        users: Container[str] | None = None,
+        grouping: Grouping = "people",
+    ) -> Nearest:
+        """The nearest faces of each vector.
+
+        vectors: (F, width) float32 of norm 1. limit: neighbors per vector. users: compare only with their faces.
+        """
+        ...
+
+    # --- erasure, retention, operation ---
+
+    def get_erasure(self, erasure_id: str) -> Erasure | None: ...
+
+    def purge(self, now: datetime) -> list[Purge]:
+        """Delete expired users with their faces, and faces past their collection's retention.
+
+        However many processes call it, every face and user is deleted and reported once.
+        """
+        ...
+
+    def scrub(self, now: datetime) -> int:
+        """Remove deleted faces from the store's files; return how many erasures that completed.
+
+        Does nothing where nothing is to be done, or where another process is doing it.
+        """
+        ...
+
+    def subject_key(self) -> bytes:
+        """Secret of this store with which UserIds are turned into digests for receipts and the audit log."""
+        ...
+
+    def health(self) -> dict[str, Any]:
+        """What a verbose readiness probe shows: schema version, library versions. Raises StoreUnavailable."""
+        ...
+
+    def close(self) -> None: ...

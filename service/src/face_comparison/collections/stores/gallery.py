@@ -1,0 +1,173 @@
+"""Embeddings of one collection in memory, for exact search by a plain matrix product. Pure arithmetic.
+
+A copy that may be thrown away: the truth is in the database. Rows are kept in blocks, so that growing copies nothing,
+and in the order of their ids, which the database only ever counts up. A removed row is overwritten at once and its
+place is reused when a quarter of all rows are gone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from face_comparison.collections.values import Grouping
+
+BLOCK_ROWS = 8192
+_QUERIES_AT_ONCE = 16
+
+Rows = NDArray[np.int64]
+Vectors = NDArray[np.float32]
+
+
+class Gallery:
+    """Not safe for threads: whoever shares one holds a lock."""
+
+    def __init__(self, width: int) -> None:
+        self._width = width
+        self._blocks: list[Vectors] = []
+        self._ids = np.empty(0, np.int64)
+        self._people = np.empty(0, np.int64)  # 0: no user
+        self._alive = np.empty(0, bool)
+        self._count = 0
+        self._dead = 0
+
+    def __len__(self) -> int:
+        return self._count - self._dead
+
+    def append(self, ids: Rows, people: Rows, vectors: Vectors) -> None:
+        """Add rows whose ids are ascending and larger than all before. people: 0 for faces without a user."""
+        done = 0
+        self._reserve(self._count + len(ids))
+        while done < len(ids):
+            block, offset = divmod(self._count, BLOCK_ROWS)
+            if block == len(self._blocks):
+                self._blocks.append(np.zeros((BLOCK_ROWS, self._width), np.float32))
+            size = min(len(ids) - done, BLOCK_ROWS - offset)
+            part = slice(done, done + size)
+            self._blocks[block][offset : offset + size] = vectors[part]
+            here = slice(self._count, self._count + size)
+            self._ids[here], self._people[here], self._alive[here] = ids[part], people[part], True
+            self._count += size
+            done += size
+
+    def replace_people(self, ids: Rows, people: Rows) -> None:
+        """Give rows that are there to other people."""
+        places, found = self._find(ids)
+        self._people[places] = people[found]
+
+    def contains(self, ids: Rows) -> NDArray[np.bool_]:
+        """Which of these ids are there."""
+        return self._find(ids)[1]
+
+    def remove(self, ids: Rows) -> None:
+        """Forget rows; ids that are not there are passed over."""
+        places, _ = self._find(ids)
+        for place in places:
+            self._blocks[place // BLOCK_ROWS][place % BLOCK_ROWS] = 0
+        self._alive[places] = False
+        self._dead += len(places)
+        if self._dead * 4 > self._count:
+            self._compact()
+
+    def count(self, people: Rows | None, grouping: Grouping) -> int:
+        """Rows that a search compares."""
+        if people is None and grouping != "users":
+            return len(self)
+        return len(self._members(people, grouping))
+
+    def nearest(
+        self, queries: Vectors, limit: int, people: Rows | None, grouping: Grouping
+    ) -> list[list[tuple[int, float]]]:
+        """For each query (F, width) its nearest rows as id and Euclidean distance, ascending, at most `limit`."""
+        if people is None and grouping != "users":
+            members, excluded = None, np.flatnonzero(~self._alive[: self._count])
+        else:
+            members, excluded = self._members(people, grouping), np.empty(0, np.int64)
+        found = []
+        for start in range(0, len(queries), _QUERIES_AT_ONCE):
+            some = queries[start : start + _QUERIES_AT_ONCE]
+            similarities = self._similarities(some, members)
+            similarities[:, excluded] = -np.inf
+            found += [
+                self._nearest(query, row, limit, members, grouping)
+                for query, row in zip(some, similarities, strict=True)
+            ]
+        return found
+
+    def _nearest(
+        self, query: Vectors, similarities: NDArray[np.float32], limit: int, members: Rows | None, grouping: Grouping
+    ) -> list[tuple[int, float]]:
+        total, size = len(similarities), max(32, 4 * limit)
+        while True:
+            size = min(size, total)
+            some = np.argpartition(similarities, total - size)[total - size :] if size else np.empty(0, np.int64)
+            some = some[np.isfinite(similarities[some])]
+            places = some if members is None else members[some]
+            # Products of float32 are off by some 1e-7, which near 0 makes distances of 1e-4: compute these few exactly.
+            distances = np.linalg.norm(self._gather(places).astype(np.float64) - query.astype(np.float64), axis=1)
+            order = np.lexsort((self._ids[places], distances))
+            kept = self._first_of_each(places[order], grouping)[:limit]
+            if len(kept) == limit or size == total:
+                return [(int(self._ids[places[order[at]]]), min(2.0, float(distances[order[at]]))) for at in kept]
+            size *= 4
+
+    def _first_of_each(self, places: Rows, grouping: Grouping) -> Sequence[int]:
+        """Positions in `places` of the first row of each person; every row where rows are not grouped."""
+        if grouping == "faces":
+            return range(len(places))
+        people = self._people[places]
+        _, first = np.unique(np.where(people == 0, -self._ids[places], people), return_index=True)
+        return sorted(first.tolist())
+
+    def _similarities(self, queries: Vectors, members: Rows | None) -> NDArray[np.float32]:
+        if members is not None:
+            return queries @ self._gather(members).T
+        found = np.empty((len(queries), self._count), np.float32)
+        for index, block in enumerate(self._blocks):
+            start = index * BLOCK_ROWS
+            size = min(BLOCK_ROWS, self._count - start)
+            if size > 0:
+                np.matmul(queries, block[:size].T, out=found[:, start : start + size])
+        return found
+
+    def _members(self, people: Rows | None, grouping: Grouping) -> Rows:
+        chosen = self._alive[: self._count].copy()
+        if grouping == "users":
+            chosen &= self._people[: self._count] != 0
+        if people is not None:
+            chosen &= np.isin(self._people[: self._count], people)
+        return np.flatnonzero(chosen)
+
+    def _gather(self, places: Rows) -> Vectors:
+        found = np.empty((len(places), self._width), np.float32)
+        blocks = places // BLOCK_ROWS
+        for block in np.unique(blocks):
+            here = blocks == block
+            found[here] = self._blocks[block][places[here] % BLOCK_ROWS]
+        return found
+
+    def _find(self, ids: Rows) -> tuple[Rows, NDArray[np.bool_]]:
+        """Places of those of the ids that are there, and which these are."""
+        places = np.searchsorted(self._ids[: self._count], ids)
+        inside = places < self._count
+        found = inside.copy()
+        found[inside] = (self._ids[places[inside]] == ids[inside]) & self._alive[places[inside]]
+        return places[found], found
+
+    def _reserve(self, count: int) -> None:
+        if count > len(self._ids):
+            size = count + count // 8 + 64
+            for name in ("_ids", "_people", "_alive"):
+                grown = np.zeros(size, getattr(self, name).dtype)
+                grown[: self._count] = getattr(self, name)[: self._count]
+                setattr(self, name, grown)
+
+    def _compact(self) -> None:
+        alive = np.flatnonzero(self._alive[: self._count])
+        kept = Gallery(self._width)
+        for start in range(0, len(alive), BLOCK_ROWS):
+            some = alive[start : start + BLOCK_ROWS]
+            kept.append(self._ids[some], self._people[some], self._gather(some))
+        self.__dict__.update(kept.__dict__)

@@ -1,0 +1,66 @@
+"""Schema migrations: numbered SQL files, applied in order within one transaction, by one process at a time.
+
+A migration adds; it never changes the meaning of what is there, so that pods of the previous version keep working while
+a rolling upgrade runs. One that cannot keep to that raises OLDEST_READER, and older programs then report that the store
+is too new for them instead of damaging it.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import uuid
+from functools import cache
+from importlib import resources
+from typing import Literal
+
+OLDEST_READER = 1
+"""Oldest program, by its number of migrations, that may use a store which this one has migrated."""
+
+
+def new_id() -> str:
+    """A random UUID, as text."""
+    return str(uuid.uuid4())
+
+
+class SchemaTooNew(Exception):
+    """The store was migrated by a newer program that this one must not share it with."""
+
+
+@cache
+def scripts(kind: Literal["sqlite", "postgres"]) -> tuple[str, ...]:
+    """The SQL of every migration of a store, in order; the first brings an empty database to version 1."""
+    folder = resources.files(__package__) / kind
+    names = sorted(each.name for each in folder.iterdir() if each.name.endswith(".sql"))
+    return tuple((folder / name).read_text("utf-8") for name in names)
+
+
+def check_version(found: int, oldest_reader: int, known: int) -> None:
+    """Raises SchemaTooNew."""
+    if oldest_reader > known:
+        raise SchemaTooNew(
+            f"the store has schema {found}, which this version (schema {known}) cannot use: upgrade the service"
+        )
+
+
+def migrate_sqlite(connection: sqlite3.Connection) -> int:
+    """Bring a database to the newest schema, within the caller's write transaction; return its version."""
+    known = scripts("sqlite")
+    connection.execute("CREATE TABLE IF NOT EXISTS schema_version (version INTEGER NOT NULL, oldest_reader INTEGER)")
+    row = connection.execute("SELECT version, oldest_reader FROM schema_version").fetchone()
+    found = 0 if row is None else row[0]
+    if row is not None:
+        check_version(found, row[1], len(known))
+    if found >= len(known):
+        return int(found)
+    for script in known[found:]:
+        for statement in statements(script):
+            connection.execute(statement)
+    connection.execute("DELETE FROM schema_version")
+    connection.execute("INSERT INTO schema_version VALUES (?, ?)", (len(known), OLDEST_READER))
+    return len(known)
+
+
+def statements(script: str) -> list[str]:
+    """The statements of a script without comments; none of ours has a semicolon inside."""
+    lines = [line for line in script.splitlines() if not line.lstrip().startswith("--")]
+    return [each.strip() for each in "\n".join(lines).split(";") if each.strip()]

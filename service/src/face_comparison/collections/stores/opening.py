@@ -1,0 +1,47 @@
+"""From the text of `--collections` to a store."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from face_comparison.collections.stores.base import Store
+from face_comparison.errors import InvalidSettings
+
+SQLITE = "sqlite:"
+POSTGRESQL = ("postgresql://", "postgres://")
+
+
+def check_url(url: str) -> str:
+    """Return the text as it is, or raise ValueError (which never quotes it: it may hold a password)."""
+    url = url.strip()
+    if url.startswith(SQLITE) and url.removeprefix(SQLITE).strip("/"):
+        return url
+    if url.startswith(POSTGRESQL):
+        return url
+    raise ValueError("must be sqlite:DIRECTORY or postgresql://USER:PASSWORD@HOST:PORT/DATABASE")
+
+
+def open_store(url: str, *, max_faces: int, timeout: float = 30.0, connections: int = 4, index: str = "exact") -> Store:
+    """The store that `url` names. A database that cannot be reached yet is not an error: its calls are.
+
+    Args:
+        url: `sqlite:DIRECTORY` or `postgresql://…`.
+        max_faces: most faces per collection of the embedded store.
+        timeout: seconds of one statement, and of waiting for a connection or a lock.
+        connections: most connections of this process to PostgreSQL.
+        index: `exact`, or `hnsw` for an approximate index in PostgreSQL.
+
+    Raises:
+        InvalidSettings: the directory cannot be used, or packages for PostgreSQL are not installed.
+    """
+    if url.startswith(SQLITE):
+        from face_comparison.collections.stores.sqlite import SqliteStore  # noqa: PLC0415 (one of the two is needed)
+
+        return SqliteStore(Path(url.removeprefix(SQLITE).removeprefix("//")), max_faces=max_faces, timeout=timeout)
+    try:
+        from face_comparison.collections.stores.postgres import PostgresStore  # noqa: PLC0415
+    except ModuleNotFoundError as error:
+        raise InvalidSettings(
+            f"PostgreSQL needs the package {error.name}: pip install 'face-comparison[postgres]'"
+        ) from error
+    return PostgresStore(url, timeout=timeout, connections=connections, index=index)

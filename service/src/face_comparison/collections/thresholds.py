@@ -1,0 +1,153 @@
+"""The threshold of a search, from the number of faces compared and the requested false positive rate. Pure.
+
+A threshold that suits one pair gives a stranger somebody's name in most searches of a large collection: with a false
+match rate f per comparison, a search among N faces goes wrong with probability FPIR(N) = 1 - (1 - f)^N (Grother and
+Phillips, "Models of Large Population Recognition Performance", CVPR 2004). So the rate per comparison is derived from
+the requested FPIR and N, and the threshold from the measured similarities of strangers.
+
+Similarities (cosines) of strangers are modeled as normal. Their mean and deviation are estimates, so the quantile is
+replaced by its one-sided upper tolerance limit (Natrella, "Experimental Statistics", NBS Handbook 91): the fewer pairs
+of people were measured, the stricter the threshold.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from statistics import NormalDist
+
+import numpy as np
+from numpy.typing import NDArray
+
+TOLERANCE_CONFIDENCE = 0.95
+"""Probability with which the true rate does not exceed the computed one, given the sample."""
+
+MIN_PEOPLE = 200
+"""Different people of a collection from which on its own faces are measured: 19,900 pairs."""
+
+SAMPLE_FACES = 1000
+"""Faces of a collection that are measured: half a million pairs."""
+
+_TAIL = 0.001
+"""Fraction of a collection's own pairs at which the near tail is checked against the normal model: small enough to see
+a fat tail, large enough that a few people enrolled twice do not decide."""
+
+_NEAR_HALF = 0.25  # around the median, a deviation computed from a quantile says nothing
+
+_NORMAL = NormalDist()
+_MIN_RATE = 1e-15  # beyond, rates round to 0 or 1
+
+
+@dataclass(frozen=True, slots=True)
+class Strangers:
+    """Similarities (cosines, -1 to 1) between faces of different people.
+
+    pairs: how many different pairs of people were measured. Several images of the same two people are one pair here,
+    because they are not independent: a thousand images of ten people are 45 pairs.
+    """
+
+    mean: float
+    deviation: float
+    pairs: int
+
+    @classmethod
+    def from_distances(cls, mean: float, deviation: float, pairs: int) -> Strangers:
+        """From mean and standard deviation of Euclidean distances: cosine = 1 - distance² / 2, to first order."""
+        return cls(1 - (mean**2 + deviation**2) / 2, mean * deviation, pairs)
+
+    def false_match_rate(self, distance: float) -> float:
+        """Probability that two strangers lie at most this Euclidean distance (0-2) apart."""
+        factor = (cosine(distance) - self.mean) / self.deviation
+        return _NORMAL.cdf(-_quantile_of(factor, self.pairs))  # not 1 - cdf, which is 0 from 8 deviations on
+
+    def distance_at(self, rate: float) -> float:
+        """The Euclidean distance (0-2) below which two strangers lie with at most this probability."""
+        quantile = -_NORMAL.inv_cdf(min(max(rate, _MIN_RATE), 1 - _MIN_RATE))
+        similarity = self.mean + tolerance_factor(quantile, self.pairs) * self.deviation
+        return math.sqrt(max(0.0, 2 - 2 * min(1.0, similarity)))
+
+
+@dataclass(frozen=True, slots=True)
+class SearchThreshold:
+    """threshold: Euclidean distance, 0-2. expected_rate: FPIR, 0-1, at this threshold and number of faces."""
+
+    threshold: float
+    expected_rate: float
+
+
+def cosine(distance: float) -> float:
+    """Cosine of two unit vectors this Euclidean distance apart."""
+    return 1 - distance * distance / 2
+
+
+def tolerance_factor(quantile: float, sample: int) -> float:
+    """Standard deviations above the mean that bound a normal quantile with TOLERANCE_CONFIDENCE.
+
+    quantile: standard normal, at least 0 where the bound is meant to be strict. sample: independent observations.
+    """
+    confidence = _NORMAL.inv_cdf(TOLERANCE_CONFIDENCE)
+    sample = max(sample, 3)
+    a = 1 - confidence**2 / (2 * (sample - 1))
+    b = quantile**2 - confidence**2 / sample
+    return (quantile + math.sqrt(max(0.0, quantile**2 - a * b))) / a
+
+
+def search_threshold(
+    strangers: Sequence[Strangers], gallery_size: int, rate: float, pair_threshold: float
+) -> SearchThreshold:
+    """The largest distance that is reported as a match in a search among `gallery_size` faces.
+
+    strangers: one or more measured distributions; the strictest decides. rate: requested FPIR, 0-1. pair_threshold: the
+    bundle's; a search is never more lenient than a comparison of two images.
+    """
+    per_comparison = -math.expm1(math.log1p(-rate) / max(gallery_size, 1))
+    threshold = min(pair_threshold, *(each.distance_at(per_comparison) for each in strangers))
+    return SearchThreshold(threshold, expected_rate(strangers, gallery_size, threshold))
+
+
+def expected_rate(strangers: Sequence[Strangers], gallery_size: int, threshold: float) -> float:
+    """FPIR (0-1): the probability that a search for a stranger among so many faces returns somebody."""
+    per_comparison = max(each.false_match_rate(threshold) for each in strangers)
+    if per_comparison >= 1:
+        return 1.0 if gallery_size else 0.0
+    return -math.expm1(gallery_size * math.log1p(-per_comparison))
+
+
+def with_tail(strangers: Strangers, quantiles: Sequence[tuple[float, float]]) -> Strangers:
+    """The distribution, widened where measured quantiles show a fatter tail than a normal one.
+
+    quantiles: fraction of the pairs (0-1) that lie at most so far apart, Euclidean. Only the near half matters.
+    """
+    wider = [
+        (cosine(distance) - strangers.mean) / -_NORMAL.inv_cdf(fraction)
+        for fraction, distance in quantiles
+        if fraction < _NEAR_HALF
+    ]
+    return replace(strangers, deviation=max([strangers.deviation, *wider]))
+
+
+def measure_strangers(vectors: NDArray[np.float32], people: Sequence[str]) -> Strangers | None:
+    """Measure a collection's own faces; None while it has fewer than MIN_PEOPLE different people.
+
+    vectors: (N, width) float32 of norm 1. people: N ids; faces of the same person are not compared.
+    """
+    _, labels = np.unique(np.asarray(people, dtype=object).astype(str), return_inverse=True)
+    count = int(labels.max()) + 1 if len(labels) else 0
+    if count < MIN_PEOPLE:
+        return None
+    row, column = np.triu_indices(len(vectors), 1)
+    different = labels[row] != labels[column]
+    similarities = (vectors @ vectors.T)[row[different], column[different]]
+    measured = Strangers(float(similarities.mean()), float(similarities.std()), count * (count - 1) // 2)
+    distance = math.sqrt(max(0.0, 2 - 2 * float(np.quantile(similarities, 1 - _TAIL))))
+    return with_tail(measured, [(_TAIL, distance)])
+
+
+def _quantile_of(factor: float, sample: int) -> float:
+    """The inverse of tolerance_factor: the standard normal quantile whose bound lies `factor` deviations up."""
+    low, high = -40.0, 40.0
+    for _ in range(80):
+        middle = (low + high) / 2
+        low, high = (middle, high) if tolerance_factor(middle, sample) < factor else (low, middle)
+    return (low + high) / 2

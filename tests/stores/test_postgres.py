@@ -1,0 +1,151 @@
+"""PostgreSQL: what its files hold, migrations by several processes, and the approximate index."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from uuid import uuid4
+
+import psycopg
+import pytest
+
+from face_comparison.collections.stores import Store, open_store
+from face_comparison.collections.stores.base import ErasureRequest
+from face_comparison.collections.stores.migrations import scripts
+from face_comparison.collections.stores.postgres import is_hnsw_safe
+from face_comparison.errors import StoreUnavailable
+from support.postgres import PostgresServer
+from support.vectors import NOW, collection, face, random_vectors, vector_of
+
+
+@pytest.fixture
+def kind() -> str:
+    return "postgresql"
+
+
+def request() -> ErasureRequest:
+    return ErasureRequest(str(uuid4()), "", NOW, None)
+
+
+def tables_hold(server: PostgresServer, url: str, fragment: bytes) -> bool:
+    """Whether a file of the database (not the write-ahead log) holds these bytes."""
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute("CHECKPOINT")
+        [[oid]] = connection.execute("SELECT oid FROM pg_database WHERE datname = current_database()").fetchall()
+    return any(fragment in path.read_bytes() for path in (server.data / "base" / str(oid)).iterdir())
+
+
+def test_scrubbed_bytes_are_in_no_table(store: Store, url: str, postgres: PostgresServer) -> None:
+    store.create_collection(collection())
+    store.add_faces("staff", [face(str(number), user=str(number)) for number in range(60)])
+    erased, kept = vector_of("7").tobytes(), vector_of("8").tobytes()
+    assert tables_hold(postgres, url, erased)
+    receipt = store.delete_user("staff", "7", request(), keep_faces=False)
+    assert receipt.scrubbed is None
+    assert store.scrub(NOW) == 1
+    assert not tables_hold(postgres, url, erased[:64])
+    assert tables_hold(postgres, url, kept)
+    stored = store.get_erasure(receipt.erasure_id)
+    assert stored is not None and stored.scrubbed == NOW
+
+
+def test_erasure_is_not_called_scrubbed_while_a_transaction_sees_it(store: Store, url: str) -> None:
+    store.create_collection(collection())
+    store.add_faces("staff", [face("a", user="anna"), face("b")])
+    with psycopg.connect(url) as dump:
+        dump.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+        dump.execute("SELECT 1 FROM pg_class")
+        receipt = store.delete_user("staff", "anna", request(), keep_faces=False)
+        assert store.scrub(NOW) == 0
+        stored = store.get_erasure(receipt.erasure_id)
+        assert stored is not None and stored.scrubbed is None
+    assert store.scrub(NOW) == 1
+
+
+def test_scrubbing_gives_way_to_running_searches(store: Store, url: str) -> None:
+    store.create_collection(collection())
+    store.add_faces("staff", [face("a", user="anna")])
+    store.delete_user("staff", "anna", request(), keep_faces=False)
+    with psycopg.connect(url) as search:
+        search.execute("SELECT count(*) FROM face_comparison.face")
+        assert store.scrub(NOW) == 0
+    assert store.scrub(NOW) == 1
+
+
+def test_schema_is_migrated_once_by_many_processes(opened: Callable[..., Store], url: str) -> None:
+    stores = [opened() for _ in range(6)]
+    ready = threading.Barrier(len(stores))
+
+    def first_call(store: Store) -> int:
+        ready.wait()
+        return int(store.health()["schema"])
+
+    with ThreadPoolExecutor(len(stores)) as pool:
+        assert set(pool.map(first_call, stores)) == {len(scripts("postgres"))}
+    with psycopg.connect(url) as connection:
+        rows = connection.execute("SELECT version FROM face_comparison.schema_version").fetchall()
+    assert rows == [(len(scripts("postgres")),)]
+
+
+def test_store_of_a_newer_program_is_used_as_far_as_it_allows(opened: Callable[..., Store], url: str) -> None:
+    opened().create_collection(collection())
+    newer = len(scripts("postgres")) + 1
+
+    def set_version(oldest_reader: int) -> None:
+        with psycopg.connect(url) as connection:
+            connection.execute(
+                "UPDATE face_comparison.schema_version SET version = %s, oldest_reader = %s", (newer, oldest_reader)
+            )
+
+    set_version(oldest_reader=1)
+    assert opened().get_collection("staff").name == "staff"
+    set_version(oldest_reader=newer)
+    with pytest.raises(StoreUnavailable, match="upgrade the service"):
+        opened().get_collection("staff")
+
+
+def test_database_without_permission_for_pgvector_says_what_to_do(
+    opened: Callable[..., Store], url: str, postgres: PostgresServer
+) -> None:
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute("DROP ROLE IF EXISTS clerk")
+        connection.execute("CREATE ROLE clerk LOGIN")
+    store = open_store(url.replace("postgres@", "clerk@"), max_faces=1)
+    with pytest.raises(StoreUnavailable, match="CREATE EXTENSION vector"):
+        store.get_collection("staff")
+    store.close()
+
+
+def test_unreachable_database_is_unavailable_and_not_quoted(opened: Callable[..., Store]) -> None:
+    store = open_store("postgresql://user:secret@127.0.0.1:1/db", max_faces=1, timeout=1)
+    with pytest.raises(StoreUnavailable) as failure:
+        store.get_collection("staff")
+    assert "127.0.0.1" not in failure.value.message and "secret" not in failure.value.message
+    store.close()
+
+
+def test_approximate_index_is_used_only_where_asked_for(opened: Callable[..., Store], url: str) -> None:
+    exact, approximate = opened(), opened(index="hnsw")
+    exact.create_collection(collection("before"))
+    approximate.create_collection(collection())
+    vectors = random_vectors(300)
+    approximate.add_faces("staff", [face(str(number), vector=vector) for number, vector in enumerate(vectors)])
+    found = approximate.nearest("staff", vectors[:5], limit=3)
+    assert not found.exact and found.gallery_size == 300
+    for number, neighbors in enumerate(found.neighbors):
+        assert neighbors[0].face.face_id == face(str(number)).face_id
+    assert exact.nearest("staff", vectors[:1], limit=3).exact
+    assert approximate.nearest("staff", vectors[:1], limit=3, users=["anna"]).exact
+    assert not approximate.nearest("before", vectors[:1], limit=3).exact
+    approximate.delete_collection("staff", request())
+    with psycopg.connect(url) as connection:
+        rows = connection.execute("SELECT count(*) FROM pg_class WHERE relname LIKE 'face_hnsw%'").fetchall()
+    assert rows == [(1,)]
+
+
+@pytest.mark.parametrize(
+    ("version", "safe"), [("0.8.0", False), ("0.8.3", False), ("0.8.4", True), ("0.10.0", True), ("1.0", True)]
+)
+def test_versions_of_pgvector_with_known_corruption_are_not_indexed(version: str, safe: bool) -> None:
+    assert is_hnsw_safe(version) is safe

@@ -1,0 +1,134 @@
+"""The embedded store: what its files hold, its limits, and several processes with one of them killed."""
+
+from __future__ import annotations
+
+import random
+import sqlite3
+from datetime import timedelta
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+
+from face_comparison.collections.stores import Store, open_store
+from face_comparison.collections.stores.base import ErasureRequest
+from face_comparison.collections.stores.sqlite import SqliteStore
+from face_comparison.errors import CollectionFull, InvalidSettings, StoreUnavailable
+from support.vectors import NOW, collection, face, random_vectors, vector_of
+
+
+@pytest.fixture
+def kind() -> str:
+    return "sqlite"
+
+
+def files_hold(folder: Path, fragment: bytes) -> list[str]:
+    return [path.name for path in folder.iterdir() if fragment in path.read_bytes()]
+
+
+def request() -> ErasureRequest:
+    return ErasureRequest(str(uuid4()), "", NOW, None)
+
+
+@pytest.mark.parametrize("readers", [False, True])
+def test_erased_bytes_are_in_no_file(store: Store, other: Store, tmp_path: Path, readers: bool) -> None:
+    """With enough faces that pages split and merge, deleted in a random order."""
+    store.create_collection(collection())
+    vectors = random_vectors(300)
+    made = [
+        face(str(number), user=f"user-{number}", vector=vector, external_image_id=f"photo-{number}")
+        for number, vector in enumerate(vectors)
+    ]
+    random.Random(1).shuffle(made)
+    for each in made:
+        store.add_faces("staff", [each])
+    random.Random(2).shuffle(made)
+    for each in made[:100]:
+        if readers:
+            other.nearest("staff", vectors[:1], limit=1)
+        erasure = store.delete_user("staff", str(each.user_id), request(), keep_faces=False)
+        assert erasure.scrubbed == NOW
+    folder = tmp_path / "store"
+    for each in made[:100]:
+        assert each.vector is not None
+        packed = each.vector.tobytes()
+        for start in range(0, len(packed), 128):  # a page that was written over in part is not good enough
+            assert files_hold(folder, packed[start : start + 32]) == []
+        assert files_hold(folder, f"{each.external_image_id}\0".encode()) == []
+    kept = made[-1].vector
+    assert kept is not None and files_hold(folder, kept.tobytes()) == ["collections.db"]
+
+
+def test_erasure_waits_for_a_reader_and_says_so(store: Store, tmp_path: Path) -> None:
+    store.create_collection(collection())
+    store.add_faces("staff", [face("a", user="anna")])
+    reader = sqlite3.connect(tmp_path / "store" / "collections.db")
+    reader.execute("BEGIN")
+    reader.execute("SELECT * FROM face").fetchall()
+    quick = open_store(f"sqlite:{tmp_path / 'store'}", max_faces=10, timeout=0.1)
+    erasure = quick.delete_user("staff", "anna", request(), keep_faces=False)
+    assert erasure.scrubbed is None
+    reader.close()
+    assert quick.scrub(NOW + timedelta(minutes=1)) == 1
+    stored = quick.get_erasure(erasure.erasure_id)
+    assert stored is not None and stored.scrubbed == NOW + timedelta(minutes=1)
+    assert files_hold(tmp_path / "store", vector_of("a").tobytes()[:32]) == []
+    quick.close()
+
+
+def test_full_collection_takes_none_of_a_call(store: Store) -> None:
+    store.create_collection(collection())
+    store.create_collection(collection("guests"))
+    limited = open_store(f"sqlite:{store._path.parent}", max_faces=3)  # type: ignore[attr-defined]
+    limited.add_faces("staff", [face("a"), face("b")])
+    with pytest.raises(CollectionFull, match="PostgreSQL"):
+        limited.add_faces("staff", [face("c"), face("d")])
+    assert limited.get_collection("staff").faces == 2
+    assert len(limited.list_faces("staff", limit=9)) == 2
+    limited.add_faces("guests", [face("c")])
+    limited.close()
+
+
+def test_copy_is_read_anew_when_changes_were_missed(
+    store: Store, other: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("face_comparison.collections.stores.sqlite._KEPT_CHANGES", 5)
+    store.create_collection(collection())
+    store.add_faces("staff", [face("a")])
+    other.nearest("staff", random_vectors(1), limit=1)
+    for number in range(12):
+        store.add_faces("staff", [face(str(number))])
+    store.delete_faces("staff", [face("a").face_id], request())
+    assert other.nearest("staff", random_vectors(1), limit=99).gallery_size == 12
+    for number in range(12):
+        [found] = other.nearest("staff", vector_of(str(number))[None], limit=1).neighbors[0]
+        assert found.face.face_id == face(str(number)).face_id
+
+
+def test_deleted_collections_leave_the_memory_of_other_workers(store: Store, other: Store) -> None:
+    assert isinstance(other, SqliteStore)
+    store.create_collection(collection())
+    store.add_faces("staff", [face("a")])
+    other.nearest("staff", random_vectors(1), limit=1)
+    store.delete_collection("staff", request())
+    other.purge(NOW)
+    assert other._copies == {}
+
+
+def test_unusable_directory_is_a_startup_error(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("not a directory")
+    with pytest.raises(InvalidSettings, match="cannot be used"):
+        open_store(f"sqlite:{tmp_path / 'file'}", max_faces=1)
+    (tmp_path / "store").mkdir()
+    (tmp_path / "store" / "collections.db").write_bytes(b"not a database" * 500)
+    with pytest.raises(InvalidSettings, match="cannot be opened"):
+        open_store(f"sqlite:{tmp_path / 'store'}", max_faces=1)
+
+
+def test_damaged_store_is_unavailable(store: Store, tmp_path: Path) -> None:
+    store.create_collection(collection())
+    store.close()
+    for path in (tmp_path / "store").iterdir():
+        path.unlink()
+    with pytest.raises(StoreUnavailable):
+        store.get_collection("staff")

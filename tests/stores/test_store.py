@@ -1,0 +1,342 @@
+"""What every store does, run over both: see `face_comparison.collections.stores.base`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+from uuid import uuid4
+
+import numpy as np
+import pytest
+
+from face_comparison.collections.stores import Store
+from face_comparison.collections.stores.base import ErasureRequest
+from face_comparison.collections.values import Neighbor, RelativeBox, StoredFace, User
+from face_comparison.errors import CollectionExists, CollectionNotFound, UserExists, UserNotFound
+from support.vectors import NOW, collection, face, ids, random_vectors, vector_of
+
+
+def erasure(subject: str = "") -> ErasureRequest:
+    return ErasureRequest(str(uuid4()), subject, NOW, NOW + timedelta(days=30))
+
+
+def user(user_id: str, **changes: Any) -> User:
+    return replace(User(user_id, {}, None, NOW), **changes)
+
+
+def nearest(store: Store, vector: Any, limit: int = 5, **options: Any) -> list[Neighbor]:
+    return list(store.nearest("staff", np.atleast_2d(vector), limit=limit, **options).neighbors[0])
+
+
+@pytest.fixture
+def staff(store: Store) -> Store:
+    store.create_collection(collection())
+    return store
+
+
+# --- collections ---
+
+
+def test_collection_is_returned_as_it_was_created(store: Store) -> None:
+    made = collection(retention_days=30, metadata={"site": "Zürich", "n": [1, None]}, max_false_positive_rate=0.001)
+    store.create_collection(made)
+    assert store.get_collection("staff") == made
+
+
+def test_second_collection_of_a_name_is_rejected(staff: Store) -> None:
+    with pytest.raises(CollectionExists):
+        staff.create_collection(collection())
+
+
+def test_missing_collection_is_not_found_by_any_call(store: Store) -> None:
+    for call in (
+        lambda: store.get_collection("none"),
+        lambda: store.delete_collection("none", erasure()),
+        lambda: store.create_user("none", user("anna")),
+        lambda: store.list_users("none", "", 10),
+        lambda: store.delete_user("none", "anna", erasure(), keep_faces=False),
+        lambda: store.add_faces("none", [face("a")]),
+        lambda: store.list_faces("none", limit=10),
+        lambda: store.delete_faces("none", [str(uuid4())], erasure()),
+        lambda: store.assign_faces("none", [], "anna"),
+        lambda: store.count_faces("none"),
+        lambda: store.nearest("none", random_vectors(1), limit=1),
+    ):
+        with pytest.raises(CollectionNotFound):
+            call()
+
+
+def test_collections_are_listed_by_name_in_pages(store: Store) -> None:
+    for name in ("b", "a", "C", "c"):
+        store.create_collection(collection(name))
+    first = store.list_collections("", 3)
+    assert [each.name for each in first] == ["C", "a", "b"]  # code points: the same order in every database
+    assert [each.name for each in store.list_collections(first[-1].name, 3)] == ["c"]
+
+
+def test_deleted_collection_leaves_nothing_and_others_alone(staff: Store, other: Store) -> None:
+    staff.create_collection(collection("guests"))
+    staff.add_faces("staff", [face("a", user="anna"), face("b")])
+    staff.add_faces("guests", [face("a", user="anna")])
+    nearest(other, vector_of("a"))
+    assert staff.delete_collection("staff", erasure()).faces == 2
+    with pytest.raises(CollectionNotFound):
+        other.nearest("staff", random_vectors(1), limit=1)
+    staff.create_collection(collection())
+    assert nearest(other, vector_of("a")) == []
+    assert other.get_collection("staff").users == 0
+    assert other.get_collection("guests").faces == 1
+
+
+# --- users ---
+
+
+def test_user_is_returned_as_it_was_created(staff: Store) -> None:
+    made = user("anna", metadata={"room": 7}, expires=NOW + timedelta(hours=1))
+    staff.create_user("staff", made)
+    assert staff.get_user("staff", "anna") == made
+    with pytest.raises(UserExists):
+        staff.create_user("staff", user("anna"))
+
+
+def test_users_are_listed_with_their_face_counts(staff: Store) -> None:
+    staff.create_user("staff", user("zoe"))
+    staff.add_faces("staff", [face("a", user="anna"), face("b", user="anna"), face("c")])
+    assert [(each.user_id, each.faces) for each in staff.list_users("staff", "", 10)] == [("anna", 2), ("zoe", 0)]
+    assert [each.user_id for each in staff.list_users("staff", "anna", 10)] == ["zoe"]
+    assert staff.get_collection("staff").users == 2
+
+
+def test_update_changes_only_what_is_given(staff: Store) -> None:
+    expires = NOW + timedelta(days=1)
+    staff.create_user("staff", user("anna", metadata={"room": 7}, expires=expires))
+    assert staff.update_user("staff", "anna", metadata={}) == user("anna", expires=expires)
+    assert staff.update_user("staff", "anna", expires=None) == user("anna")
+    with pytest.raises(UserNotFound):
+        staff.update_user("staff", "bert", metadata={})
+
+
+def test_deleted_user_takes_the_faces_along(staff: Store, other: Store) -> None:
+    staff.add_faces("staff", [face("a", user="anna"), face("b", user="anna"), face("c", user="carl")])
+    assert len(nearest(other, vector_of("a"))) == 2
+    assert staff.delete_user("staff", "anna", erasure("digest"), keep_faces=False).faces == 2
+    assert [each.face.user_id for each in nearest(other, vector_of("a"))] == ["carl"]
+    assert staff.get_collection("staff").faces == 1
+    with pytest.raises(UserNotFound):
+        other.get_user("staff", "anna")
+
+
+def test_user_deleted_with_faces_kept_leaves_them_without_a_user(staff: Store, other: Store) -> None:
+    staff.add_faces("staff", [face("a", user="anna")])
+    nearest(other, vector_of("a"))
+    assert staff.delete_user("staff", "anna", erasure(), keep_faces=True).faces == 0
+    found = nearest(other, vector_of("a"))
+    assert [each.face.user_id for each in found] == [None]
+    assert nearest(other, vector_of("a"), grouping="users") == []
+
+
+# --- faces ---
+
+
+def test_face_is_returned_as_it_was_enrolled(staff: Store) -> None:
+    made = face(
+        "a",
+        user="anna",
+        external_image_id="photo:1",
+        image_id=str(uuid4()),
+        box=RelativeBox(0.1, 0.2, 0.3, 0.4),
+        confidence=0.9,
+    )
+    [added] = staff.add_faces("staff", [made])
+    assert added.created
+    [stored] = staff.list_faces("staff", limit=10, vectors=True)
+    assert fields(stored) == fields(made)
+    np.testing.assert_array_equal(stored.vector, made.vector)
+    [stored] = staff.list_faces("staff", limit=10)
+    assert stored.vector is None
+
+
+def fields(stored: StoredFace) -> list[Any]:
+    return [getattr(stored, name) for name in StoredFace.__slots__ if name != "vector"]
+
+
+def test_same_source_is_enrolled_once(staff: Store) -> None:
+    [first] = staff.add_faces("staff", [face("a", user="anna")])
+    again = replace(face("a", user="anna"), face_id=str(uuid4()))
+    [second] = staff.add_faces("staff", [again])
+    assert first.face is not None and second.face is not None
+    assert (second.created, second.face.face_id) == (False, first.face.face_id)
+    assert staff.get_collection("staff").faces == 1
+
+
+def test_same_source_twice_in_one_call_is_enrolled_once(staff: Store) -> None:
+    added = staff.add_faces("staff", [face("a"), face("a")])
+    assert [each.created for each in added] == [True, False]
+    assert staff.get_collection("staff").faces == 1
+
+
+def test_face_near_another_user_is_not_enrolled_when_asked_so(staff: Store) -> None:
+    staff.add_faces("staff", [face("a", user="anna")])
+    near = face("b", user="bert", vector=vector_of("a", photo=1))
+    [added] = staff.add_faces("staff", [near], reject_within=0.8)
+    assert added.face is None and added.duplicate_of is not None
+    assert added.duplicate_of.face.user_id == "anna"
+    assert 0 < added.duplicate_of.distance <= 0.8
+    own = face("c", user="anna", vector=vector_of("a", photo=1))
+    [added] = staff.add_faces("staff", [own], reject_within=0.8)
+    assert added.created
+    with pytest.raises(UserNotFound):
+        staff.get_user("staff", "bert")
+
+
+def test_faces_are_listed_in_pages_by_user_and_by_id(staff: Store) -> None:
+    made = [face(str(number), user="anna" if number % 2 else None) for number in range(7)]
+    staff.add_faces("staff", made)
+    first = staff.list_faces("staff", limit=4)
+    rest = staff.list_faces("staff", limit=4, after=first[-1].face_id)
+    assert [each.face_id for each in first + rest] == sorted(ids(made))
+    assert ids(staff.list_faces("staff", limit=10, user_id="anna")) == ids(made[1::2])
+    assert ids(staff.list_faces("staff", limit=10, face_ids=[made[0].face_id, str(uuid4())])) == ids(made[:1])
+    with pytest.raises(UserNotFound):
+        staff.list_faces("staff", limit=10, user_id="bert")
+
+
+def test_deleted_face_is_found_nowhere(staff: Store, other: Store) -> None:
+    made = [face("a", user="anna"), face("b", user="anna")]
+    staff.add_faces("staff", made)
+    assert nearest(other, vector_of("a"))[0].distance == 0
+    missing = str(uuid4())
+    receipt, deleted = staff.delete_faces("staff", [made[0].face_id, missing], erasure())
+    assert (receipt.faces, deleted) == (1, [made[0].face_id])
+    [left] = nearest(other, vector_of("a"))
+    assert left.face.face_id == made[1].face_id
+    assert other.get_collection("staff").faces == 1
+
+
+def test_faces_are_given_to_a_user_and_taken_away(staff: Store, other: Store) -> None:
+    made = [face("a"), face("b", user="bert")]
+    staff.add_faces("staff", made)
+    staff.create_user("staff", user("anna"))
+    nearest(other, vector_of("a"))
+    both = [each.face_id for each in made]
+    assert staff.assign_faces("staff", both, "anna") == both[:1]
+    assert [each.face.user_id for each in nearest(other, vector_of("a"), limit=1)] == ["anna"]
+    assert staff.unassign_faces("staff", both, "anna") == both[:1]
+    assert [each.face.user_id for each in nearest(other, vector_of("a"), limit=1)] == [None]
+    with pytest.raises(UserNotFound):
+        staff.assign_faces("staff", both, "nobody")
+
+
+# --- searching ---
+
+
+def test_search_returns_what_a_plain_product_returns(staff: Store) -> None:
+    gallery, queries = random_vectors(700, seed=1), random_vectors(20, seed=2)
+    made = [face(str(number), vector=vector) for number, vector in enumerate(gallery)]
+    staff.add_faces("staff", made)
+    found = staff.nearest("staff", queries, limit=10, grouping="faces")
+    expected = np.linalg.norm(gallery[None].astype(float) - queries[:, None].astype(float), axis=2)
+    for row, neighbors in zip(expected, found.neighbors, strict=True):
+        best = np.argsort(row)[:10]
+        assert [each.face.face_id for each in neighbors] == [made[index].face_id for index in best]
+        np.testing.assert_allclose([each.distance for each in neighbors], row[best], atol=1e-6)
+    assert (found.gallery_size, found.exact) == (700, True)
+
+
+def test_each_user_is_found_once_with_the_nearest_face(staff: Store) -> None:
+    staff.add_faces("staff", [face(f"a{photo}", user="anna", vector=vector_of("a", photo)) for photo in range(200)])
+    staff.add_faces("staff", [face("b", user="bert"), face("c")])
+    found = nearest(staff, vector_of("a"), limit=3)
+    assert {each.face.user_id for each in found} == {"anna", "bert", None}
+    assert found[0].face.face_id == face("a0").face_id
+    assert found[0].distance == 0
+
+
+def test_search_is_restricted_to_users(staff: Store) -> None:
+    staff.add_faces("staff", [face(name, user=name) for name in "abc"] + [face("d")])
+    assert staff.count_faces("staff") == 4
+    assert staff.count_faces("staff", users=["a", "c", "nobody"]) == 2
+    assert staff.count_faces("staff", grouping="users") == 3
+    found = staff.nearest("staff", vector_of("b")[None], limit=9, users=["a", "c", "nobody"])
+    assert {each.face.user_id for each in found.neighbors[0]} == {"a", "c"}
+    assert found.gallery_size == 2
+    found = staff.nearest("staff", vector_of("b")[None], limit=9, grouping="users")
+    assert {each.face.user_id for each in found.neighbors[0]} == {"a", "b", "c"}
+    assert found.gallery_size == 3
+
+
+def test_empty_collection_has_no_neighbors(staff: Store) -> None:
+    found = staff.nearest("staff", random_vectors(2), limit=3)
+    assert found.neighbors == ((), ())
+    assert found.gallery_size == 0
+    assert staff.nearest("staff", random_vectors(1), limit=3, users=["nobody"]).neighbors == ((),)
+
+
+def test_what_one_process_enrolls_the_other_finds_at_once(staff: Store, other: Store) -> None:
+    for number in range(40):
+        writer, reader = (staff, other) if number % 2 else (other, staff)
+        writer.add_faces("staff", [face(str(number), user=str(number))])
+        assert nearest(reader, vector_of(str(number)), limit=1)[0].face.user_id == str(number)
+        if number % 3 == 0:
+            reader.delete_faces("staff", [face(str(number)).face_id], erasure())
+            assert str(number) not in {each.face.user_id for each in nearest(writer, vector_of(str(number)), limit=99)}
+
+
+# --- erasure and retention ---
+
+
+def test_erasure_is_recorded_and_completed_by_scrubbing(staff: Store, other: Store) -> None:
+    staff.add_faces("staff", [face("a", user="anna")])
+    request = erasure("digest")
+    receipt = staff.delete_user("staff", "anna", request, keep_faces=False)
+    assert (receipt.erasure_id, receipt.collection, receipt.subject) == (request.erasure_id, "staff", "digest")
+    assert (receipt.faces, receipt.deleted, receipt.backups_until) == (1, NOW, request.backups_until)
+    other.scrub(NOW + timedelta(minutes=1))
+    stored = other.get_erasure(request.erasure_id)
+    assert stored is not None and stored.scrubbed is not None
+    assert replace(stored, scrubbed=None) == replace(receipt, scrubbed=None)
+    assert other.scrub(NOW) == 0
+    assert other.get_erasure(str(uuid4())) is None
+
+
+def test_retention_removes_expired_users_and_old_faces_once(store: Store, other: Store) -> None:
+    store.create_collection(collection(retention_days=30))
+    store.create_collection(collection("forever"))
+    old, new = NOW - timedelta(days=31), NOW - timedelta(days=29)
+    store.create_user("staff", user("gone", expires=NOW - timedelta(seconds=1)))
+    store.create_user("staff", user("stays", expires=NOW + timedelta(seconds=1)))
+    for name in ("staff", "forever"):
+        store.add_faces(name, [face("a", user="gone"), face("b", user="stays"), face("c", created=old)])
+        store.add_faces(name, [face("d", user="left", created=old), face("e", created=new)])
+    [purge] = store.purge(NOW)
+    assert (purge.collection, purge.faces, purge.users) == ("staff", 3, 2)
+    assert other.purge(NOW) == []
+    assert ids(other.list_faces("staff", limit=10)) == ids([face("b"), face("e")])
+    assert [each.user_id for each in other.list_users("staff", "", 10)] == ["stays"]
+    assert other.get_collection("staff").faces == 2
+    assert other.get_collection("forever").faces == 5
+    recorded = other.get_erasure(purge.erasure_id)
+    assert recorded is not None and recorded.faces == 3
+
+
+# --- operation ---
+
+
+def test_subject_key_is_the_same_for_all_processes(store: Store, other: Store) -> None:
+    assert store.subject_key() == other.subject_key()
+    assert len(store.subject_key()) >= 16
+
+
+def test_health_names_store_and_schema(store: Store, kind: str) -> None:
+    health = store.health()
+    assert health["store"] == kind
+    assert health["schema"] >= 1
+
+
+def test_data_outlive_the_process(staff: Store, opened: Callable[..., Store]) -> None:
+    staff.add_faces("staff", [face("a", user="anna")])
+    staff.close()
+    again = opened()
+    assert nearest(again, vector_of("a"))[0].face.user_id == "anna"

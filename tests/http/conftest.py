@@ -30,7 +30,9 @@ def fetchers() -> Callable[[FetchPolicy], Fetcher]:
 def start(fetchers: Callable[[FetchPolicy], Fetcher]) -> Callable[..., Running]:
     """Start an application with other settings than the default ones."""
 
-    def started(*, ready: bool = True, slots: int = 2, analyzer: Any = None, **options: Any) -> Running:
+    def started(
+        *, ready: bool = True, slots: int = 2, analyzer: Any = None, upkeep: Any = None, **options: Any
+    ) -> Running:
         settings = Settings(**options)
         analyzer, admission, readiness = analyzer or FakeAnalyzer(), Admission(slots, settings.queue), Readiness()
         fetcher = fetchers(
@@ -40,7 +42,7 @@ def start(fetchers: Callable[[FetchPolicy], Fetcher]) -> Callable[..., Running]:
                 seconds=settings.fetch_seconds,
             )
         )
-        app = create_app(settings, analyzer, fetcher, admission, readiness)
+        app = create_app(settings, analyzer, fetcher, admission, readiness, upkeep)
         if ready:
             readiness.ready()
         return Running(app.test_client(), analyzer, admission, readiness, settings)

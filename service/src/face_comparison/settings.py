@@ -120,6 +120,19 @@ def _one_of(*choices: str) -> Callable[[str], str]:
     return read
 
 
+def _store_url(value: str) -> str | None:
+    value = value.strip()
+    known = ("sqlite:", "postgresql://", "postgres://")
+    if value and not any(value.startswith(prefix) and value != prefix for prefix in known):
+        raise ValueError("must be sqlite:DIRECTORY or postgresql://USER:PASSWORD@HOST:PORT/DATABASE")
+    return value or None
+
+
+def _optional_integer(minimum: int, maximum: int) -> Callable[[str], int | None]:
+    read = _integer(minimum, maximum)
+    return lambda value: read(value) if value.strip() else None
+
+
 def _dns_label(value: str) -> str:
     if not _DNS_LABEL.fullmatch(value):
         raise ValueError("must be one DNS label: at most 63 lower-case letters, digits and inner hyphens")
@@ -243,6 +256,36 @@ class Settings:
         _auto_or(_integer(256 * 2**20, 2**50)),
         shown="auto",
     )
+    collections: str | None = _option(
+        None,
+        "Store of collections (1:N search): sqlite:DIRECTORY, or postgresql://… with pgvector; empty: none.",
+        _store_url,
+        shown="",
+        metavar="URL",
+    )
+    collections_file: str | None = _option(
+        None,
+        "File that holds what --collections would, such as a mounted Secret.",
+        _optional_text,
+        shown="",
+        metavar="FILE",
+    )
+    collections_max_faces: int = _option(
+        200_000, "Maximum faces per collection of the embedded store.", _integer(1, 10_000_000)
+    )
+    collections_index: str = _option(
+        "exact",
+        "How PostgreSQL searches: exactly, or by an approximate index with pgvector 0.8.4 or newer.",
+        _one_of("exact", "hnsw"),
+        metavar="exact|hnsw",
+    )
+    collections_backup_days: int | None = _option(
+        None,
+        "Days that backups of the store are kept, stated in receipts of erasures; empty: not stated.",
+        _optional_integer(0, 36_500),
+        shown="",
+        metavar="DAYS",
+    )
     drain_seconds: float | None = _option(
         None,
         "Time that SIGTERM leaves to requests already accepted, seconds; auto: that of a whole request.",
@@ -275,7 +318,8 @@ class Settings:
             try:
                 values[option.name] = option.read(text)
             except ValueError as error:
-                problems.append(f"{option.flag} ({option.env}) {error}, not {text!r}")
+                shown = "" if option.name == "collections" else f", not {text!r}"  # it may hold a password
+                problems.append(f"{option.flag} ({option.env}) {error}{shown}")
         if not problems:
             settings = cls(**values)
             problems = _contradictions(settings)
@@ -355,4 +399,6 @@ def _contradictions(settings: Settings) -> list[str]:
     if settings.auth == "none" and settings.api_keys_file is not None:
         # Keys that nobody checks would leave the service open while its owner believes it closed.
         problems.append("--api-keys-file (FACE_COMPARISON_API_KEYS_FILE) needs --auth api-key")
+    if settings.collections is not None and settings.collections_file is not None:
+        problems.append("--collections and --collections-file name the same thing: give one of them")
     return problems

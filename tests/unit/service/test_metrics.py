@@ -59,7 +59,8 @@ def test_every_name_is_of_this_product_and_says_what_it_is():
             "requests", "request_seconds", "stage_seconds", "faces_per_image", "batch_size", "in_flight",
             "queue_depth", "rejected", "info", "connections", "evictions", "memory_budget_bytes",
             "memory_reserved_bytes", "api_keys", "api_keys_invalid_lines", "api_keys_short", "api_keys_reload_failed",
-            "auth_failures",
+            "auth_failures", "collection_searches", "collection_faces", "collection_search_seconds",
+                "store_errors",
         )
     }  # fmt: skip
     assert all(families.values())

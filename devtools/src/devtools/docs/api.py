@@ -26,7 +26,7 @@ def manifest() -> Manifest:
 
 
 def document() -> Schema:
-    """The OpenAPI document of a service that nobody has configured."""
+    """The OpenAPI document of a service with collections and otherwise the default settings."""
     bundle = manifest()
     model = ModelInfo(
         version=bundle.version,
@@ -38,7 +38,7 @@ def document() -> Schema:
         engine="openvino",
         licences=(bundle.detector.licence, bundle.embedder.licence),
     )
-    return openapi_document.document(Settings(), model, STATUS)
+    return openapi_document.document(Settings(collections="sqlite:/var/lib/face-comparison"), model, STATUS)
 
 
 def operations() -> str:
@@ -66,10 +66,14 @@ def _operation(described: Schema, name: str, operation: Schema) -> Iterator[str]
     parameters = [each for each in operation.get("parameters", ()) if "$ref" not in each]
     if parameters:
         rows = ([code(each["name"]), _type(each["schema"]), each["description"]] for each in parameters)
-        yield table(("query parameter", "type", "meaning"), rows)
+        yield table(("parameter", "type", "meaning"), rows)
     if body := operation.get("requestBody"):
-        yield f"Body: {', '.join(code(media) for media in body['content'])}. As JSON:"
-        yield from _content(described, body["content"]["application/json"])
+        media_types = ", ".join(code(media) for media in body["content"])
+        if "application/json" in body["content"]:
+            yield f"Body: {media_types}. As JSON:"
+            yield from _content(described, body["content"]["application/json"])
+        else:
+            yield f"Body: {media_types}."
     reply = operation["responses"]["200"]["content"]
     if "application/json" in reply and "$ref" in reply["application/json"]["schema"]:
         yield f"Reply 200: {', '.join(code(media) for media in reply)}. As JSON:"

@@ -16,7 +16,7 @@ from face_comparison import __version__
 from face_comparison.cli.exit_status import FAILED, INTERRUPTED
 from face_comparison.errors import FaceComparisonError
 
-COMMANDS = ("serve", "detect", "compare", "album", "evaluate", "models", "bench")
+COMMANDS = ("serve", "detect", "compare", "album", "evaluate", "collection", "models", "bench")
 
 
 class _Commands(click.Group):

@@ -11,6 +11,17 @@
 It needs nothing of the service but its address: neither its models nor its server are imported.
 """
 
+from face_comparison.client.collections import (
+    Collection,
+    CollectionMatch,
+    Enrollment,
+    IdentifiedFace,
+    Receipt,
+    SearchResult,
+    StoredFace,
+    User,
+    Verification,
+)
 from face_comparison.client.connection import Client, ServiceError, ServiceUnreachable
 from face_comparison.client.images import ImageSource, Subject
 from face_comparison.client.replies import (
@@ -30,16 +41,25 @@ __all__ = [
     "About",
     "BoundingBox",
     "Client",
+    "Collection",
+    "CollectionMatch",
     "Comparison",
     "Detection",
+    "Enrollment",
     "Face",
+    "IdentifiedFace",
     "ImageSource",
     "Match",
     "Quality",
+    "Receipt",
+    "SearchResult",
     "ServiceError",
     "ServiceUnreachable",
     "SourceFace",
+    "StoredFace",
     "Subject",
     "Target",
     "TargetFailure",
+    "User",
+    "Verification",
 ]

@@ -13,6 +13,7 @@ import msgspec
 import urllib3
 
 from face_comparison.client import replies
+from face_comparison.client.collections import Collection
 from face_comparison.client.images import image_fields, subject_fields
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ FIRST_PAUSE_SECONDS = 0.5
 LONGEST_PAUSE_SECONDS = 20.0
 MESSAGE_PACK = "application/msgpack"
 
-_TEMPORARY = frozenset({"overloaded", "not_ready", "draining"})
+_TEMPORARY = frozenset({"overloaded", "not_ready", "draining", "store_unavailable"})
 _BY_PROXIES = frozenset({429, 502, 503, 504})
 """Statuses with which something in front of the service says that it cannot be reached now."""
 
@@ -104,6 +105,77 @@ class Client:
     def about(self) -> replies.About:
         """What the service runs and allows. Raises ServiceError, ServiceUnreachable."""
         return replies.about(self._call("GET", "", None))
+
+    def collection(self, name: str) -> Collection:
+        """A collection of this name, which need not exist yet."""
+        return Collection(self, name)
+
+    def create_collection(
+        self,
+        name: str,
+        *,
+        max_false_positive_rate: float | None = None,
+        retention_days: int | None = None,
+        metadata: Mapping[str, Any] | None = None,
+    ) -> Collection:
+        """Create a collection. Raises ServiceError: `collection_exists` when there is one."""
+        fields = {
+            "CollectionId": name,
+            "MaxFalsePositiveRate": max_false_positive_rate,
+            "RetentionDays": retention_days,
+            "Metadata": metadata,
+        }
+        self._post("/collections", _given(fields))
+        return Collection(self, name)
+
+    def collections(self) -> list[dict[str, Any]]:
+        """Descriptions of all collections."""
+        found: list[dict[str, Any]] = []
+        query = ""
+        while True:
+            reply = self.call("GET", f"/collections{query}")
+            found += reply["Collections"]
+            if "NextToken" not in reply:
+                return found
+            query = f"?NextToken={reply['NextToken']}"
+
+    def call(self, method: str, path: str, body: bytes | None = None) -> Any:
+        """The decoded reply of any route below the endpoint: `call("GET", "/collections/staff/users")`.
+
+        Raises ServiceError, ServiceUnreachable.
+        """
+        return self._call(method, path, body)
+
+    def stream_lines(self, path: str) -> Iterator[bytes]:
+        """The lines of a streamed reply. Raises ServiceError, ServiceUnreachable; not tried again."""
+        timeout = urllib3.Timeout(connect=CONNECT_SECONDS, read=self._timeout)
+        try:
+            response = self._pool.request(
+                "GET",
+                self._url + path,
+                headers=self._headers,
+                timeout=timeout,
+                retries=False,
+                redirect=False,
+                preload_content=False,
+            )
+            try:
+                if response.status != 200:
+                    response.read(decode_content=True, cache_content=True)
+                    _answer(response)
+                rest = b""
+                for chunk in response.stream(2**16):
+                    *lines, rest = (rest + chunk).split(b"\n")
+                    yield from lines
+                if rest:
+                    yield rest
+            finally:
+                response.close()
+                response.release_conn()
+        except urllib3.exceptions.HTTPError as error:
+            raise ServiceUnreachable(f"{self._url} does not answer: {error}") from error
+        except _Again as again:
+            raise again.reason from again.reason.__cause__
 
     def close(self) -> None:
         """Close the connections. The client can still be used and opens new ones."""

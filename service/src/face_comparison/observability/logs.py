@@ -18,6 +18,7 @@ from typing import Any, TextIO
 import msgspec
 
 REQUEST_LOGGER = "face_comparison.request"
+AUDIT_LOGGER = "face_comparison.audit"
 
 _LONGEST_MESSAGE = 1000
 _SCRUBBED = (
@@ -86,3 +87,8 @@ def failure(message: str, error: BaseException, **fields: Any) -> None:
 def request(fields: dict[str, Any]) -> None:
     """Write the line of one request; fields: identifiers, codes, sizes and seconds."""
     logging.getLogger(REQUEST_LOGGER).info("request", extra={"fields": fields})
+
+
+def audit(fields: dict[str, Any]) -> None:
+    """Write the line of one use of a collection; fields: who, what, which collection, counts and keyed digests."""
+    logging.getLogger(AUDIT_LOGGER).info("audit", extra={"fields": fields})

@@ -99,6 +99,21 @@ AUTH_FAILURES = Counter(
     ["reason"],
 )
 
+COLLECTION_SEARCHES = Counter(
+    "face_comparison_collection_searches_total", "Faces searched in collections, by decision.", ["decision"]
+)
+COLLECTION_FACES = Gauge(
+    "face_comparison_collection_faces", "Faces enrolled, by collection.", ["collection"], multiprocess_mode="mostrecent"
+)
+COLLECTION_SEARCH_SECONDS = Histogram(
+    "face_comparison_collection_search_seconds",
+    "Time of searching a collection for the faces of one image, without finding them in it.",
+    buckets=_SECONDS,
+)
+STORE_ERRORS = Counter(
+    "face_comparison_store_errors_total", "Calls that failed because the store was unavailable.", ["action"]
+)
+
 
 def exposition() -> bytes:
     """All values, of all worker processes, in the text format 0.0.4."""

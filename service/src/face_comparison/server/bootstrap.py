@@ -14,6 +14,7 @@ from face_comparison.errors import NotReady
 from face_comparison.fetching.fetcher import Fetcher, FetchPolicy
 from face_comparison.image.formats import ACCEPT
 from face_comparison.observability import metrics
+from face_comparison.server.collection_store import open_collections
 from face_comparison.serving.admission import Admission
 from face_comparison.serving.readiness import LOADING, Readiness
 from face_comparison.settings import Settings
@@ -70,11 +71,15 @@ def build(settings: Settings, admission: Admission, *, peers: Callable[[], bool]
         )
     )
 
+    upkeep = open_collections(settings, lambda: analyzer.model)
+
     def load_models() -> None:
         analyzer.target = load(settings, admission.slots)
         model = analyzer.model
         metrics.describe(__version__, model.version, model.device, model.engine)
         readiness.ready()
+        if upkeep is not None:
+            upkeep.start()
 
-    app = create_app(settings, analyzer, fetcher, admission, readiness)
+    app = create_app(settings, analyzer, fetcher, admission, readiness, upkeep)
     return Process(app, partial(head_rejection, app, settings), load_models, readiness.drain)

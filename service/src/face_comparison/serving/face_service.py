@@ -5,6 +5,7 @@ Knows admission, the analyzer and the fetcher; knows nothing of HTTP. Fetching n
 
 from __future__ import annotations
 
+import hashlib
 import threading
 import time
 from collections.abc import Iterator
@@ -90,6 +91,11 @@ class FaceService:
     def detect(self, request: DetectRequest, permit: Permit, stages: Stages) -> Analysis:
         """Faces of one image. Raises what the fetcher, the analyzer and the permit raise."""
         return self._analysis(request.image, permit, stages, request.max_faces, request.min_confidence)
+
+    def analyze(self, image: Image, permit: Permit, stages: Stages, max_faces: int) -> tuple[Analysis, bytes]:
+        """Faces of one image, the largest, and the SHA-256 of its bytes. Raises what detect raises."""
+        data = self._fetch(image, permit, stages) if isinstance(image, Url) else image
+        return self._analysis(data, permit, stages, max_faces, None), hashlib.sha256(data).digest()
 
     def compare(self, request: CompareRequest, permit: Permit, stages: Stages) -> Comparison:
         """The source's largest face against every face of each target.

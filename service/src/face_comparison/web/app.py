@@ -2,7 +2,7 @@
 
 A POST passes readiness and authorization by its head, then admission with its body. Everything that goes wrong below is
 a FaceComparisonError, turned into a reply here and nowhere else; whatever else is raised is logged and reported as
-`internal`, with nothing of it in the reply. Only this module imports Flask.
+`internal`, with nothing of it in the reply. Only the modules of this folder import Flask.
 """
 
 from __future__ import annotations
@@ -12,11 +12,12 @@ import time
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import cache
 from importlib import resources
 from typing import TYPE_CHECKING, Any
 
-from flask import Flask, Response, g, redirect, request
+from flask import Flask, Response, current_app, g, redirect, request
 from werkzeug.exceptions import HTTPException
 from werkzeug.wrappers import Response as WerkzeugResponse
 
@@ -24,6 +25,7 @@ from face_comparison import errors
 from face_comparison.errors import FaceComparisonError
 from face_comparison.observability import logs, metrics
 from face_comparison.serving.admission import Admission, Caller, Permit
+from face_comparison.serving.collection_upkeep import CollectionUpkeep
 from face_comparison.serving.face_service import FaceService, Fetcher, Stages
 from face_comparison.serving.readiness import Readiness
 from face_comparison.settings import Settings
@@ -31,6 +33,14 @@ from face_comparison.vision.analyzer import Analyzer, ModelInfo
 from face_comparison.web import environ as environ_keys
 from face_comparison.web import openapi_document, request_body
 from face_comparison.web.auth import ApiKeys
+from face_comparison.web.collections import (
+    DISABLED,
+    CollectionRoutes,
+    has_collections,
+    is_collection_path,
+    register_collections,
+)
+from face_comparison.web.permissions import DETECT, Permission, check_permissions
 from face_comparison.web.request_gate import RequestGate
 from face_comparison.web.static_files import StaticFile, static_file, static_files
 from face_comparison.wire import requests, responses
@@ -102,9 +112,22 @@ _HEALTH = frozenset({"livez", "readyz", "ping", "metrics"})
 
 
 def create_app(
-    settings: Settings, analyzer: Analyzer, fetcher: Fetcher, admission: Admission, readiness: Readiness
+    settings: Settings,
+    analyzer: Analyzer,
+    fetcher: Fetcher,
+    admission: Admission,
+    readiness: Readiness,
+    collections: CollectionUpkeep | None = None,
 ) -> Flask:
     """The WSGI application. `head_rejection` says which requests it rejects without their bodies.
+
+    Args:
+        settings: The options of the service.
+        analyzer: What finds faces.
+        fetcher: What fetches images by URL.
+        admission: The queue.
+        readiness: Whether this process takes requests.
+        collections: The store of collections; None without one.
 
     Raises:
         InvalidSettings: The API keys file is not good.
@@ -115,8 +138,11 @@ def create_app(
     app.url_map.strict_slashes = False
     app.url_map.merge_slashes = False
     _observe(app, settings, admission)
-    _serve_health(app, readiness)  # first, so that no name of a stage hides a probe
-    _serve_faces(app, settings, FaceService(analyzer, fetcher, settings.max_side), admission, gate)
+    _serve_health(app, readiness, collections)  # first, so that no name of a stage hides a probe
+    faces = FaceService(analyzer, fetcher, settings.max_side)
+    endpoint = _serve_faces(app, settings, faces, admission, gate, keys)
+    if collections is not None:
+        register_collections(app, settings.stage, CollectionRoutes(endpoint, faces, collections.service))
     _serve_documents(app, settings, analyzer)
     if settings.former_stage:
         app.wsgi_app = alias_stage(app.wsgi_app, settings.former_stage, settings.stage)  # type: ignore[assignment, method-assign]
@@ -148,6 +174,15 @@ def former_path(path: str, former: str | None, stage: str) -> str:
     return path
 
 
+@dataclass(frozen=True, slots=True)
+class _Endpoint:
+    """See `web.collections.Endpoint`."""
+
+    answer: Callable[..., Response]
+    answer_head: Callable[..., Response]
+    authorize: Callable[..., Caller]
+
+
 # --- the endpoints that work -----------------------------------------------------------------------------------------
 
 
@@ -157,16 +192,20 @@ def _serve_faces(
     service: FaceService,
     admission: Admission,
     gate: RequestGate,
-) -> None:
-    def authorize() -> Caller:
+    keys: ApiKeys | None,
+) -> _Endpoint:
+    def authorize(*permissions: Permission) -> Caller:
         caller = gate.authorize(request.headers, request.remote_addr or "")
-        if settings.auth != "none":
+        if keys is not None:
             g.client = caller.key.removeprefix("key:")
+            check_permissions(keys.permissions(g.client), permissions)
         return caller
 
-    def answer(handle: Callable[[request_body.Received, Permit], dict[str, Any]]) -> Response:
+    def answer(
+        handle: Callable[[request_body.Received, Permit], Mapping[str, Any]], *permissions: Permission
+    ) -> Response:
         gate.check(request.headers)
-        caller = authorize()
+        caller = authorize(*permissions)
         deadline = request_body.deadline(request.environ, settings.request_seconds)
         g.stages.add("read", max(0.0, time.monotonic() - (deadline - settings.request_seconds)))
         with (
@@ -189,11 +228,16 @@ def _serve_faces(
         targets = [to_public_error(target) if isinstance(target, Exception) else target for target in found.targets]
         return responses.compare_reply(found.source, targets, found.threshold, service.model.version)
 
+    def answer_head(handle: Callable[[], Mapping[str, Any]], *permissions: Permission) -> Response:
+        gate.check(request.headers)
+        authorize(*permissions)
+        return _answer(handle())
+
     def detect() -> Response:
-        return answer(handle_detect)
+        return answer(handle_detect, DETECT)
 
     def compare() -> Response:
-        return answer(handle_compare)
+        return answer(handle_compare, DETECT)
 
     def describe() -> Response:
         authorize()
@@ -205,6 +249,7 @@ def _serve_faces(
         app.add_url_rule(f"{path}/compare", "compare", compare, methods=["POST"])
         app.add_url_rule(path, "description", describe, methods=["GET"])
     app.add_url_rule("/invocations", "invocations", detect, methods=["POST"])
+    return _Endpoint(answer, answer_head, authorize)
 
 
 @contextmanager
@@ -268,13 +313,17 @@ def file_response(file: StaticFile) -> Response:
     return response
 
 
-def _serve_health(app: Flask, readiness: Readiness) -> None:
+def _serve_health(app: Flask, readiness: Readiness, collections: CollectionUpkeep | None) -> None:
     def livez() -> Response:
         return _answer({"status": "alive"})
 
     def readyz() -> Response:
         readiness.check_all()
-        return _answer({"status": "ready"})
+        if "verbose" not in request.args:
+            return _answer({"status": "ready"})
+        # The store is no reason not to be ready: detection and comparison work without it.
+        state = {"status": "disabled"} if collections is None else collections.state
+        return _answer({"status": "ready", "collections": state})
 
     def exposition() -> Response:
         return Response(metrics.exposition(), content_type=metrics.CONTENT_TYPE)
@@ -309,8 +358,8 @@ def _observe(app: Flask, settings: Settings, admission: Admission) -> None:
             response.headers.extend((k, v) for k, v in error.get_headers() if k == "Allow")
         if isinstance(failure, errors.Unauthorized):
             response.headers["WWW-Authenticate"] = 'Bearer realm="face_comparison"'
-        if isinstance(failure, _RETRIABLE):
-            if request.endpoint not in _HEALTH:  # a probe is told, and not rejected
+        if isinstance(failure, (*_RETRIABLE, errors.StoreUnavailable)):
+            if isinstance(failure, _RETRIABLE) and request.endpoint not in _HEALTH:  # a probe is told, and not rejected
                 metrics.REJECTED.labels(failure.code).inc()
             response.headers["Retry-After"] = str(admission.retry_after)
         return response
@@ -350,6 +399,8 @@ def map_http_exception(error: Exception) -> FaceComparisonError | None:
     """Flask's own rejections as ours; None for what nobody expected."""
     match getattr(error, "code", None) if isinstance(error, HTTPException) else None:
         case 404:
+            if is_collection_path(request.path) and not has_collections(current_app):
+                return errors.CollectionsDisabled(DISABLED)
             return errors.NotFound("there is nothing at this path")
         case 405:
             return errors.MethodNotAllowed("this path does not take this method: the header Allow lists those it takes")

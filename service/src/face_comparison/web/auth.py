@@ -1,4 +1,4 @@
-"""API keys from a mounted file: one `name:key` a line, read again when the file changes.
+"""API keys from a mounted file: one `name:key` or `name:key:permissions` per line, reloaded when it changes.
 
 A line that can be read counts, whatever is wrong with others: a key whose line is gone is revoked at once. Lines that
 cannot be read are logged and counted in a gauge; at the start they stop the service. A Secret that Kubernetes mounts is
@@ -22,6 +22,7 @@ from typing import Protocol
 
 from face_comparison.errors import Forbidden, InvalidSettings, Unauthorized
 from face_comparison.observability import metrics
+from face_comparison.web.permissions import ALL, PERMISSIONS, Permission, split_permissions
 
 _log = logging.getLogger(__name__)
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@-]{0,62}")
@@ -44,11 +45,13 @@ class ApiKey:
         name: Whose key it is, for logs and limits.
         digest: SHA-256 of the key.
         short: Whether the key has fewer than `MIN_KEY_LENGTH` characters.
+        permissions: What its holder may do.
     """
 
     name: str
     digest: bytes
     short: bool
+    permissions: frozenset[Permission] = ALL
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,8 +82,8 @@ def parse_keys(text: str) -> KeyFile:
         key = parse_line(stripped)
         if key is None:
             problems.append(
-                f"line {number} must be name:key, the name of letters, digits and . _ @ -, "
-                "the key of printable ASCII without spaces"
+                f"line {number} must be name:key or name:key:permissions, the name of letters, digits and . _ @ -, "
+                f"the key of printable ASCII without spaces, the permissions some of {','.join(PERMISSIONS)}"
             )
         elif key.name in keys:
             problems.append(f"line {number} gives a name a second time")
@@ -94,10 +97,14 @@ def parse_keys(text: str) -> KeyFile:
 
 def parse_line(line: str) -> ApiKey | None:
     """The key of one line, None when it gives none."""
-    name, colon, key = (part.strip() for part in line.partition(":"))
+    name, colon, rest = (part.strip() for part in line.partition(":"))
+    try:
+        key, permissions = split_permissions(rest)
+    except ValueError:
+        return None
     if not colon or not _NAME.fullmatch(name) or not _KEY.fullmatch(key):
         return None
-    return ApiKey(name, _digest(key), short=len(key) < MIN_KEY_LENGTH)
+    return ApiKey(name, _digest(key), len(key) < MIN_KEY_LENGTH, permissions)
 
 
 class Headers(Protocol):
@@ -170,6 +177,10 @@ class ApiKeys:
             if hmac.compare_digest(digest, key.digest):
                 name = key.name
         return name
+
+    def permissions(self, name: str) -> frozenset[Permission]:
+        """What the key of this name permits: nothing when its line is gone."""
+        return next((key.permissions for key in self._keys if key.name == name), frozenset())
 
     def _found(self) -> tuple[int, int, int]:
         status = self._path.stat()

@@ -16,7 +16,7 @@ from face_comparison.image.formats import MEDIA_TYPES, READABLE
 from face_comparison.settings import Settings
 from face_comparison.vision.analyzer import ModelInfo
 from face_comparison.vision.types import HASH_SIZE
-from face_comparison.web import openapi_schemas
+from face_comparison.web import openapi_collections, openapi_schemas
 from face_comparison.web.openapi_schemas import MEANINGS, Schema, ref
 from face_comparison.wire.formats import MAX_TARGETS
 from face_comparison.wire.requests import MAX_FACES
@@ -57,12 +57,18 @@ def description(settings: Settings, model: ModelInfo) -> dict[str, Any]:
             "compare": f"POST {base}/face_comparison/compare",
             "openapi": f"GET {base}/openapi.json",
             "explorer": f"GET {base}/",
+            **({"collections": f"GET {base}/face_comparison/collections"} if has_collections(settings) else {}),
         },
         "auth": settings.auth,
         "formats": [each.label.lower() for each in READABLE],
         "defaults": {"min_confidence": model.min_confidence, "threshold": model.threshold, "max_faces": MAX_FACES},
         "limits": _limits(settings),
     }
+
+
+def has_collections(settings: Settings) -> bool:
+    """Whether the service has a store of collections."""
+    return settings.collections is not None or settings.collections_file is not None
 
 
 def _limits(settings: Settings) -> dict[str, Any]:
@@ -109,6 +115,12 @@ def document(settings: Settings, model: ModelInfo, statuses: Statuses) -> dict[s
             "ApiKey": {"type": "apiKey", "in": "header", "name": "x-api-key"},
             "Bearer": {"type": "http", "scheme": "bearer"},
         }
+    collections = {}
+    if has_collections(settings):
+        path = f"{base}/face_comparison/collections"
+        always = (*_ALWAYS, *(_AUTH if closed else ()))
+        collections = openapi_collections.collection_paths(path, operations, always, _IMAGE, model.version)
+        components["schemas"] |= openapi_collections.collection_schemas(model.version, components["schemas"])
     return {
         "openapi": "3.1.0",
         "info": {
@@ -120,6 +132,7 @@ def document(settings: Settings, model: ModelInfo, statuses: Statuses) -> dict[s
         "servers": [{"url": "/"}],
         "tags": [
             {"name": "faces", "description": "Find faces, compare faces."},
+            *([openapi_collections.TAG] if collections else []),
             {"name": "about", "description": "What runs here."},
             {"name": "health", "description": "For probes and monitoring; never closed by API keys."},
         ],
@@ -129,6 +142,7 @@ def document(settings: Settings, model: ModelInfo, statuses: Statuses) -> dict[s
                 "get": operations.get("description", "The endpoint, its version and limits", "about", closed=closed),
             },
             f"{base}/face_comparison/compare": {"post": _compare(operations, model)},
+            **collections,
             "/invocations": {"post": {"operationId": "invocations", **detect}},
             f"{base}/openapi.json": {"get": operations.get("openapi", "This document", "about")},
             f"{base}/": {"get": operations.get("explorer", "The API Explorer", "about", "text/html", ready=True)},
@@ -176,9 +190,9 @@ class _Operations:
             "requestBody": {"required": True, "content": request},
             "responses": {
                 "200": _response("Answered.", reply),
-                **self._failures((*_ALWAYS, *auth, *failures)),
+                **self.failures((*_ALWAYS, *auth, *failures)),
             },
-            **self._security(),
+            **self.security(),
         }
 
     def get(
@@ -205,15 +219,21 @@ class _Operations:
             "summary": summary,
             "responses": {
                 "200": _response("Answered.", {media_type: {"schema": schema}}),
-                **self._failures(failures),
+                **self.failures(failures),
             },
-            **(self._security() if closed else {}),
+            **(self.security() if closed else {}),
         }
 
-    def _security(self) -> Schema:
+    def reply(self, content: Schema) -> Schema:
+        """The response of a success."""
+        return _response("Answered.", content)
+
+    def security(self) -> Schema:
+        """What a caller needs, where keys are needed."""
         return {"security": [{"ApiKey": []}, {"Bearer": []}]} if self._closed else {}
 
-    def _failures(self, failures: Iterable[type[FaceComparisonError]]) -> Schema:
+    def failures(self, failures: Iterable[type[FaceComparisonError]]) -> Schema:
+        """The responses of these errors, by status."""
         by_status: dict[int, list[str]] = {}
         for failure in failures:
             by_status.setdefault(self._statuses[failure], []).append(failure.code)

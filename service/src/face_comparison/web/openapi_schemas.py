@@ -25,7 +25,7 @@ MEANINGS: Mapping[str, str] = {
     "no_face": "No face was found in the source (in `Targets[].Error`: in that target).",
     "unauthorized": "No API key was sent.",
     "forbidden": "The API key is not known.",
-    "not_found": "There is nothing at this path.",
+    "not_found": "There is nothing at this path, or no such collection, user or face.",
     "collections_disabled": "This service keeps no collections: start it with `--collections`.",
     "collection_exists": "There is a collection of this `CollectionId` already.",
     "model_mismatch": "The collection holds hashes of another model than the one that this service runs.",

@@ -137,6 +137,17 @@ def _subject(fields: Fields | FaceComparisonError, version: str) -> Subject | Fa
         return error
 
 
+def image_or_hash(fields: Fields, version: str) -> Subject:
+    """The image or hash of a request's own fields.
+
+    Raises MissingImage, InvalidParameter, InvalidBase64, InvalidFaceHash, HashVersionMismatch.
+    """
+    found = _subject(fields, version)
+    if isinstance(found, FaceComparisonError):
+        raise found
+    return found
+
+
 def _check_version(given: Any, version: str) -> None:
     if given is not None and not isinstance(given, str):
         raise InvalidParameter("FaceModelVersion must be a text")

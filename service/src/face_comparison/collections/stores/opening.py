@@ -11,16 +11,6 @@ SQLITE = "sqlite:"
 POSTGRESQL = ("postgresql://", "postgres://")
 
 
-def check_url(url: str) -> str:
-    """Return the text as it is, or raise ValueError (which never quotes it: it may hold a password)."""
-    url = url.strip()
-    if url.startswith(SQLITE) and url.removeprefix(SQLITE).strip("/"):
-        return url
-    if url.startswith(POSTGRESQL):
-        return url
-    raise ValueError("must be sqlite:DIRECTORY or postgresql://USER:PASSWORD@HOST:PORT/DATABASE")
-
-
 def open_store(url: str, *, max_faces: int, timeout: float = 30.0, connections: int = 4, index: str = "exact") -> Store:
     """The store that `url` names. A database that cannot be reached yet is not an error: its calls are.
 
@@ -38,6 +28,8 @@ def open_store(url: str, *, max_faces: int, timeout: float = 30.0, connections: 
         from face_comparison.collections.stores.sqlite import SqliteStore  # noqa: PLC0415 (one of the two is needed)
 
         return SqliteStore(Path(url.removeprefix(SQLITE).removeprefix("//")), max_faces=max_faces, timeout=timeout)
+    if not url.startswith(POSTGRESQL):  # the text is not quoted: it may hold a password
+        raise InvalidSettings("--collections must be sqlite:DIRECTORY or postgresql://USER:PASSWORD@HOST:PORT/DATABASE")
     try:
         from face_comparison.collections.stores.postgres import PostgresStore  # noqa: PLC0415
     except ModuleNotFoundError as error:

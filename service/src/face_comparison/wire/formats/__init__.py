@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import Any, Literal, Protocol
 
+import msgspec
 from msgspec import Raw
 
 from face_comparison.errors import FaceComparisonError, InvalidParameter
@@ -41,6 +42,7 @@ __all__ = [
     "detect_fields",
     "form_of",
     "image_instead_of_address",
+    "object_fields",
     "spelled_number",
 ]
 
@@ -105,6 +107,20 @@ def compare_fields(body: Buffer, content_type: str) -> Fields:
     }
 
 
+def object_fields(form: Form, body: Buffer, shape: type[msgspec.Struct], *, nulls: bool = False) -> Fields:
+    """Fields of a JSON or MessagePack body. nulls: a field that is null is there as None, instead of not at all.
+
+    Raises InvalidJson, InvalidParameter.
+    """
+    notation = _notation(form, body)
+    root = notation.root(shape)
+    found = dict(_plain(notation, root))
+    if nulls:
+        names = (name for name in shape.__struct_fields__ if memoryview(getattr(root, name)))
+        found.update({name: None for name in names if name not in found})
+    return found
+
+
 class _Notation(Protocol):
     """A body of named values. raw: one of them, as it stands in the body."""
 
@@ -137,7 +153,7 @@ def _notation(form: Form, body: Buffer) -> _Notation:
     return MessagePackNotation(body) if form == "msgpack" else JsonNotation(body)
 
 
-def _plain(notation: _Notation, shape: ImageShape | SubjectShape) -> Fields:
+def _plain(notation: _Notation, shape: msgspec.Struct) -> Fields:
     return {
         name: notation.image(raw) if name == "img" else notation.value(name, raw)
         for name in shape.__struct_fields__

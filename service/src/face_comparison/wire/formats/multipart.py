@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Container
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -46,6 +47,15 @@ def compare_fields(body: Buffer, content_type: str) -> Fields:
         "source": _subject(parts["source"][-1]) if "source" in parts else None,
         "targets": [_subject(part) for name in ("target", "targets") for part in parts.get(name, ())],
         "threshold": _value("threshold", parts["threshold"][-1]) if "threshold" in parts else None,
+    }
+
+
+def image_and_texts(body: Buffer, content_type: str, names: Container[str]) -> dict[str, Inline | str | None]:
+    """`img` as an image and other parts of these names as text; further parts are ignored. Raises InvalidParameter."""
+    return {
+        name: _image(parts[-1]) if name == "img" else parts[-1].text
+        for name, parts in _parts(body, content_type).items()
+        if name in names
     }
 
 

@@ -27,6 +27,7 @@ Fields = Mapping[str, Any]
 """Field name to plain value; None: not given. Images are `Inline`."""
 
 _LONGEST_VALUE = 64 * 1024  # bytes of anything but an image; 768 numbers of 17 digits take 17 KiB
+_LONG_VALUES = {"UserIds": 10_000 * 136, "FaceIds": 4096 * 48}  # as many ids as a request may hold, with quotes
 _ABSENT = Raw()
 
 
@@ -87,7 +88,7 @@ class ComparisonShape(msgspec.Struct):
     threshold: Raw = _ABSENT
 
 
-S = TypeVar("S", ImageShape, SubjectShape, ComparisonShape)
+S = TypeVar("S", bound=msgspec.Struct)
 
 
 def is_no_object(error: BaseException | None) -> bool:
@@ -98,7 +99,7 @@ def is_no_object(error: BaseException | None) -> bool:
 def short(name: str, raw: Raw) -> Raw:
     """The raw value itself, unless it could become many objects. Raises InvalidFaceHash, InvalidParameter,
     UrlNotAllowed."""
-    if len(memoryview(raw)) > _LONGEST_VALUE:
+    if len(memoryview(raw)) > _LONG_VALUES.get(name, _LONGEST_VALUE):
         if name == "url" and b"data:" in bytes(memoryview(raw)[:16]).lower():
             raise image_instead_of_address()
         raise (InvalidFaceHash if name == "face_hash" else InvalidParameter)(f"{name} is too long")

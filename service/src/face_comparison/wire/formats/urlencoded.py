@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Container
 from functools import partial
-from typing import Any
 from urllib.parse import unquote_plus
 
 from face_comparison.errors import InvalidParameter
@@ -20,7 +20,16 @@ _ESCAPES = tuple((f"%{ord(sign):02X}".encode(), sign.encode()) for sign in "+/=\
 
 def detect_fields(body: Buffer) -> Fields:
     """Fields of other names are ignored. Raises InvalidParameter."""
-    fields: dict[str, Any] = {}
+    found = image_and_texts(body, ImageShape.__struct_fields__)
+    return {
+        name: spelled_number(value) if isinstance(value, str) and name != "url" else value
+        for name, value in found.items()
+    }
+
+
+def image_and_texts(body: Buffer, names: Container[str]) -> dict[str, Inline | str]:
+    """`img` as an image, other fields of these names as text; further fields are ignored. Raises InvalidParameter."""
+    fields: dict[str, Inline | str] = {}
     pairs = bytes(body).split(b"&", _MAX_FIELDS)
     if len(pairs) > _MAX_FIELDS:
         raise InvalidParameter(f"the form has more than {_MAX_FIELDS} fields")
@@ -29,11 +38,10 @@ def detect_fields(body: Buffer) -> Fields:
         name = key.strip().decode("latin-1")
         if name == "img" and value.strip():
             fields[name] = Inline(partial(_decoded, value))
-        elif name in ImageShape.__struct_fields__ and name != "img":
+        elif name in names and name != "img":
             if len(value) > _LONGEST_VALUE:
                 raise InvalidParameter(f"{name} is too long")
-            text = unquote_plus(value.decode("latin-1"), errors="replace").strip()
-            fields[name] = text if name == "url" else spelled_number(text)
+            fields[name] = unquote_plus(value.decode("latin-1"), errors="replace").strip()
     return fields
 
 

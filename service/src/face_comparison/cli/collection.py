@@ -1,0 +1,354 @@
+"""`face-comparison collection`: collections of a store or of a service."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import sys
+import unicodedata
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+import click
+
+from face_comparison import cpus
+from face_comparison.cli import analyzers, options
+from face_comparison.cli.exit_status import FAILED
+from face_comparison.errors import FaceComparisonError
+
+if TYPE_CHECKING:
+    from face_comparison.cli.collection_access import CollectionAccess
+
+STORE_OPTIONS = ("collections", "collections_file", *analyzers.MODEL_OPTIONS)
+DEFAULT_NAME = "default"
+
+_NOT_IN_USER_IDS = re.compile(r"[^a-zA-Z0-9_.\-:]+")
+
+
+@click.group("collection")
+def command() -> None:
+    """Enroll people and find out whose face it is, in a store (--collections) or through a service (--service)."""
+
+
+def access_options(function: Callable[..., None]) -> Callable[..., None]:
+    """The options that say which collections are meant; the command gets them opened, as `access`."""
+
+    def run(service: str | None, api_key: str | None, **given: Any) -> None:
+        rest = {name: given.pop(name) for name in list(given) if name in STORE_OPTIONS}
+        with _opened(service, api_key, rest) as access:
+            function(access=access, threads=options.settings(rest).threads or cpus.available(), **given)
+
+    decorated = options.from_settings(*STORE_OPTIONS)(run)
+    decorated = click.option(
+        "--api-key",
+        metavar="KEY",
+        envvar="FACE_COMPARISON_API_KEY",
+        help="Key for the service; give it in the environment, where other users do not see it.",
+    )(decorated)
+    decorated = click.option(
+        "--service", metavar="URL", envvar="FACE_COMPARISON_SERVICE", help="Use the collections of a running service."
+    )(decorated)
+    decorated.__doc__ = function.__doc__
+    return decorated
+
+
+def collection_option(function: Callable[..., None]) -> Callable[..., None]:
+    return click.option(
+        "--collection",
+        "name",
+        metavar="NAME",
+        default=DEFAULT_NAME,
+        show_default=True,
+        envvar="FACE_COMPARISON_COLLECTION",
+        help="The collection.",
+    )(function)
+
+
+@command.command("create")
+@click.argument("name", default=DEFAULT_NAME)
+@click.option("--max-false-positive-rate", "rate", type=float, help="Of searches for strangers. [default: 0.01]")
+@click.option("--retention-days", type=int, help="Delete faces so many days after they were enrolled.")
+@access_options
+def create(access: CollectionAccess, threads: int, name: str, rate: float | None, retention_days: int | None) -> None:
+    """Create the collection NAME."""
+    del threads
+    _print_collection(access.create(name, rate, retention_days))
+
+
+@command.command("list")
+@click.option("--json", "as_json", is_flag=True, envvar="FACE_COMPARISON_JSON", help="One JSON object per line.")
+@access_options
+def list_(access: CollectionAccess, threads: int, as_json: bool) -> None:
+    """List the collections."""
+    del threads
+    for reply in access.collections():
+        click.echo(json.dumps(reply)) if as_json else _print_collection(reply)
+
+
+@command.command("users")
+@collection_option
+@click.option("--json", "as_json", is_flag=True, envvar="FACE_COMPARISON_JSON", help="One JSON object per line.")
+@access_options
+def users(access: CollectionAccess, threads: int, name: str, as_json: bool) -> None:
+    """List the users of a collection."""
+    del threads
+    for user in access.users(name):
+        click.echo(json.dumps(user) if as_json else f"{user['UserId']}  {user['FaceCount']} faces")
+
+
+@command.command("enroll")
+@click.argument("folder", metavar="DIR", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@collection_option
+@click.option(
+    "--quality-filter",
+    type=click.Choice(["NONE", "AUTO", "LOW", "MEDIUM", "HIGH"]),
+    default="AUTO",
+    show_default=True,
+    help="What a face must have.",
+)
+@click.option(
+    "--on-duplicate",
+    type=click.Choice(["report", "refuse", "allow"]),
+    default="report",
+    show_default=True,
+    help="What to do with a face that resembles another person, or does not resemble its own.",
+)
+@access_options
+def enroll(
+    access: CollectionAccess, threads: int, folder: Path, name: str, quality_filter: str, on_duplicate: str
+) -> None:
+    """Enroll the people of DIR: a folder per person, whose name is the person's id, with images of that person.
+
+    The collection is created if it is not there. Images that are enrolled already are passed over, so after an
+    interruption the same command continues. Images that cannot be enrolled are reported on stderr; the others are
+    still processed, and the exit status is 2.
+    """
+    people = people_of(folder)
+    if name not in {reply["CollectionId"] for reply in access.collections()}:
+        access.create(name, None, None)
+    known = access.enrolled(name)
+    fields = {"QualityFilter": quality_filter, "OnDuplicate": on_duplicate}
+
+    def enroll_one(person: str, path: Path) -> tuple[str, str]:
+        """The outcome, and what is to be said about it."""
+        image = analyzers.read(path)
+        digest = f"sha256:{hashlib.sha256(image).hexdigest()}"
+        if (person, digest) in known:
+            return "unchanged", ""
+        reply = access.enroll(name, image, UserId=person, ExternalImageId=digest, **fields)
+        if not reply["FaceRecords"]:
+            return "failed", ", ".join(reason for face in reply["UnindexedFaces"] for reason in face["Reasons"])
+        others = sorted({each.get("UserId") or each["FaceId"] for each in reply["Duplicates"]})
+        resembles = f"resembles {', '.join(others)}" if others else ""
+        fit = reply["FaceRecords"][0].get("PersonFit", {})
+        unlike = "" if fit.get("Fits", True) else f"does not resemble the other images of {person}"
+        outcome = "enrolled" if reply["FaceRecords"][0]["Created"] else "unchanged"
+        return outcome, "; ".join(each for each in (resembles, unlike) if each)
+
+    counts = {"enrolled": 0, "unchanged": 0, "failed": 0}
+    work = [(person, path) for person, paths in people.items() for path in paths]
+    with (
+        ThreadPoolExecutor(threads) as pool,
+        click.progressbar(length=len(work), label="enrolling", file=sys.stderr) as bar,
+    ):
+        jobs = [pool.submit(_attempt, enroll_one, *each) for each in work]
+        for (_, path), job in zip(work, jobs, strict=True):
+            outcome, message = job.result()
+            counts[outcome] += 1
+            bar.update(1)
+            if message:
+                click.echo(f"{path}: {message}", err=True)
+    click.echo(", ".join(f"{count} {outcome}" for outcome, count in counts.items()))
+    if counts["failed"]:
+        raise SystemExit(FAILED)
+
+
+@command.command("search")
+@click.argument("images", metavar="IMAGE...", nargs=-1, required=True, type=click.Path(path_type=Path))
+@collection_option
+@click.option("--max-false-positive-rate", "rate", type=float, help="Of searches for strangers.")
+@click.option("--json", "as_json", is_flag=True, envvar="FACE_COMPARISON_JSON", help="One JSON object per image.")
+@access_options
+def search(
+    access: CollectionAccess, threads: int, images: tuple[Path, ...], name: str, rate: float | None, as_json: bool
+) -> None:
+    """Say whose faces are on each IMAGE.
+
+    Unusable images are reported on stderr; the rest are still processed, and the exit status is 2.
+    """
+    fields = {} if rate is None else {"MaxFalsePositiveRate": rate}
+
+    def search_one(path: Path) -> dict[str, Any] | FaceComparisonError:
+        try:
+            return access.search(name, analyzers.read(path), **fields)
+        except FaceComparisonError as error:
+            return error
+
+    failed = False
+    with ThreadPoolExecutor(threads) as pool:
+        for path, reply in zip(images, pool.map(search_one, images), strict=True):
+            if isinstance(reply, FaceComparisonError):
+                click.echo(f"{path}: {reply.code}: {reply.message}", err=True)
+                failed = True
+            elif as_json:
+                click.echo(json.dumps({"Image": str(path), **reply}))
+            else:
+                _print_search(path, reply)
+    if failed:
+        raise SystemExit(FAILED)
+
+
+@command.command("delete")
+@click.argument("name", default=DEFAULT_NAME)
+@click.option("--user", "user_id", metavar="USERID", help="Erase this user with all faces, not the collection.")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@access_options
+def delete(access: CollectionAccess, threads: int, name: str, user_id: str | None, yes: bool) -> None:
+    """Delete the collection NAME, or one user of it, and print the receipt."""
+    del threads
+    what = f"the collection {name} with all that is in it" if user_id is None else f"{user_id} from {name}"
+    if not yes:
+        click.confirm(f"Erase {what}?", abort=True)
+    receipt = access.delete_collection(name) if user_id is None else access.delete_user(name, user_id)
+    click.echo(json.dumps(receipt))
+
+
+@command.command("export")
+@collection_option
+@click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="File to write. [default: stdout]")
+@access_options
+def export(access: CollectionAccess, threads: int, name: str, out: Path | None) -> None:
+    """Write every face with its hash, a line of JSON each."""
+    del threads
+    if out is None:
+        _write_lines(sys.stdout.buffer, access.export(name))
+        return
+    with out.open("wb") as file:
+        _write_lines(file, access.export(name))
+
+
+@command.command("import")
+@click.argument("file", metavar="FILE", type=click.File("rb"))
+@collection_option
+@access_options
+def import_(access: CollectionAccess, threads: int, file: Any, name: str) -> None:
+    """Import the faces of FILE (`-`: stdin), as exported. The collection is created if it is not there.
+
+    Bad lines are reported on stderr by their numbers; the others are imported, and the exit status is 2.
+    """
+    del threads
+    if name not in {reply["CollectionId"] for reply in access.collections()}:
+        access.create(name, None, None)
+    report = access.import_(name, file)
+    for error in report["Errors"]:
+        click.echo(f"line {error['Line']}: {error['Message']}", err=True)
+    click.echo(
+        f"{report['ImportedFaceCount']} imported, {report['UnchangedFaceCount']} unchanged,"
+        f" {report['FailedLineCount']} failed"
+    )
+    if report["FailedLineCount"]:
+        raise SystemExit(FAILED)
+
+
+def _write_lines(file: BinaryIO, lines: Iterator[bytes]) -> None:
+    for line in lines:
+        file.write(line + b"\n")
+
+
+def people_of(folder: Path) -> dict[str, list[Path]]:
+    """The images of each person, by UserId, in the order of names. Hidden files are ignored.
+
+    Raises UsageError when there are none, or when two folders would be the same user.
+    """
+    people: dict[str, list[Path]] = {}
+    names: dict[str, str] = {}
+    for sub in sorted(each for each in folder.iterdir() if each.is_dir() and not each.name.startswith(".")):
+        user_id = user_id_of(sub.name)
+        if user_id in names:
+            raise click.UsageError(f"the folders {names[user_id]} and {sub.name} would both be the user {user_id}")
+        names[user_id] = sub.name
+        people[user_id] = sorted(each for each in sub.rglob("*") if each.is_file() and not each.name.startswith("."))
+    if not people:
+        raise click.UsageError(f"{folder} holds no folders: make one per person, with that person's images")
+    return people
+
+
+def user_id_of(name: str) -> str:
+    """A folder's name as a UserId: letters without accents, everything else that is not allowed as an underscore."""
+    plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode()
+    user_id = _NOT_IN_USER_IDS.sub("_", plain).strip("_.")[:128]
+    # A name in another script leaves nothing to read: its digest is as good an id as any.
+    return user_id or f"person-{hashlib.sha256(name.encode()).hexdigest()[:12]}"
+
+
+def _attempt(enroll_one: Callable[[str, Path], tuple[str, str]], person: str, path: Path) -> tuple[str, str]:
+    try:
+        return enroll_one(person, path)
+    except FaceComparisonError as error:
+        return "failed", f"{error.code}: {error.message}"
+
+
+@contextmanager
+def _opened(service: str | None, api_key: str | None, given: dict[str, str | None]) -> Iterator[CollectionAccess]:
+    from face_comparison.cli.collection_access import LocalCollections, RemoteCollections  # noqa: PLC0415
+
+    if service is not None:
+        from face_comparison.client import Client  # noqa: PLC0415
+
+        with Client(service, api_key=api_key) as client:
+            yield RemoteCollections(client)
+        return
+    from face_comparison.server.collection_store import open_collections  # noqa: PLC0415
+
+    settings = options.settings(given)
+    manifest, load, _ = analyzers.loadable(given)
+    upkeep = open_collections(settings, lambda: _model(manifest))
+    if upkeep is None:
+        raise click.UsageError("say which collections: --collections sqlite:DIRECTORY, or --service URL")
+    try:
+        yield LocalCollections(upkeep.service, load)
+    finally:
+        upkeep.service.close()
+
+
+def _model(manifest: Any) -> Any:
+    """What a collection needs to know of a model, without loading it."""
+    from face_comparison.vision.analyzer import ModelInfo  # noqa: PLC0415
+
+    comparison = manifest.comparison
+    return ModelInfo(
+        version=manifest.version,
+        bundle=manifest.name,
+        threshold=comparison.threshold,
+        scale=comparison.scale,
+        min_confidence=manifest.detector.min_confidence,
+        device="",
+        engine="",
+        licences=(),
+        review=comparison.review,
+        strangers=comparison.strangers,
+        embedding_width=manifest.embedder.width,
+    )
+
+
+def _print_collection(reply: dict[str, Any]) -> None:
+    click.echo(
+        f"{reply['CollectionId']}  {reply['FaceCount']} faces of {reply['UserCount']} people"
+        f"  threshold {reply['Threshold']:.3f}  false positives {100 * reply['MaxFalsePositiveRate']:g} %"
+        f"  {reply['FaceModelVersion']}"
+    )
+
+
+def _print_search(path: Path, reply: dict[str, Any]) -> None:
+    if not reply["Faces"]:
+        click.echo(f"{path}: no face")
+    for face in reply["Faces"]:
+        matches = ", ".join(
+            f"{match.get('UserId') or match.get('ExternalImageId') or match['FaceId']} {match['Similarity']:.1f} %"
+            for match in face["Matches"]
+        )
+        click.echo(f"{path}: {face['Decision']}{': ' if matches else ''}{matches}")

@@ -1,0 +1,32 @@
+"""From settings to collections: the store that they name, with its service."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from face_comparison.collections.service import CollectionService
+from face_comparison.collections.stores import open_store
+from face_comparison.errors import InvalidSettings
+from face_comparison.serving.collection_upkeep import CollectionUpkeep
+from face_comparison.settings import Settings
+from face_comparison.vision.analyzer import ModelInfo
+
+
+def open_collections(settings: Settings, model: Callable[[], ModelInfo]) -> CollectionUpkeep | None:
+    """The collections of a process, None without a store. Raises InvalidSettings."""
+    url = settings.collections
+    if settings.collections_file is not None:
+        try:
+            url = Path(settings.collections_file).read_text("utf-8").strip()
+        except (OSError, UnicodeDecodeError) as error:
+            raise InvalidSettings(f"--collections-file {settings.collections_file} cannot be read as text") from error
+    if url is None:
+        return None
+    store = open_store(
+        url,
+        max_faces=settings.collections_max_faces,
+        timeout=settings.request_seconds,
+        index=settings.collections_index,
+    )
+    return CollectionUpkeep(CollectionService(store, model, backup_days=settings.collections_backup_days))

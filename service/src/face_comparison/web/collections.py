@@ -1,0 +1,387 @@
+"""Routes of collections: requests to `CollectionService`, replies, permissions and the audit log. See the contract of
+each route in the OpenAPI document."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from flask import Flask, Response, g, request, stream_with_context
+
+from face_comparison.collections.probe import Probe
+from face_comparison.collections.results import SearchResult
+from face_comparison.collections.service import CollectionService
+from face_comparison.errors import FaceComparisonError, FaceNotFound, NoFace
+from face_comparison.observability import logs, metrics
+from face_comparison.serving.admission import Permit
+from face_comparison.serving.face_service import FaceService
+from face_comparison.web.permissions import ADMIN, ENROLL, ERASE, SEARCH, Permission
+from face_comparison.web.request_body import Received
+from face_comparison.wire import collection_requests as requests
+from face_comparison.wire import collection_responses as replies
+from face_comparison.wire.requests import MAX_FACES, FaceHash, Subject
+from face_comparison.wire.transfer import NDJSON, export_lines, import_lines
+
+Reply = dict[str, Any]
+
+READ = (SEARCH, ENROLL, ERASE, ADMIN)
+"""Whoever may do something with collections may see what there is."""
+
+_PATH = re.compile(r"/[^/]+/face[_-]comparison/collections(/|$)")
+_REGISTERED = "face_comparison.collections"
+
+DISABLED = (
+    "this service keeps no collections: start it with --collections sqlite:DIRECTORY or --collections postgresql://… "
+    "(FACE_COMPARISON_COLLECTIONS, or spec.collections of the resource)"
+)
+
+
+class Endpoint(Protocol):
+    """How the application answers a request under the stage: readiness, authorization, admission, encoding."""
+
+    def answer(self, handle: Callable[[Received, Permit], Mapping[str, Any]], *permissions: Permission) -> Response:
+        """Answer a request with a body, for a caller with one of the permissions."""
+        ...
+
+    def answer_head(self, handle: Callable[[], Mapping[str, Any]], *permissions: Permission) -> Response:
+        """Answer a request without a body, likewise."""
+        ...
+
+    def authorize(self, *permissions: Permission) -> object:
+        """Raises Unauthorized, Forbidden."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class CollectionRoutes:
+    """The handlers of all routes."""
+
+    endpoint: Endpoint
+    faces: FaceService
+    service: CollectionService
+
+    # --- collections ---
+
+    def create(self) -> Response:
+        def handle(service: CollectionService, body: Received, _: Permit) -> Reply:
+            wanted = requests.create_request(body, _content_type())
+            info = service.create_collection(
+                wanted.collection_id,
+                max_false_positive_rate=wanted.max_false_positive_rate,
+                retention_days=wanted.retention_days,
+                metadata=wanted.metadata,
+            )
+            _note(collection=wanted.collection_id)
+            return replies.collection_reply(info)
+
+        return self._answer("create_collection", handle, ADMIN)
+
+    def list_collections(self) -> Response:
+        def handle(service: CollectionService) -> Reply:
+            page = requests.page_request(request.args)
+            return replies.collections_reply(service.list_collections(limit=page.limit, token=page.token))
+
+        return self._answer_head("list_collections", handle, *READ)
+
+    def describe(self, collection_id: str) -> Response:
+        def handle(service: CollectionService) -> Reply:
+            info = service.describe_collection(collection_id)
+            metrics.COLLECTION_FACES.labels(collection_id).set(info.collection.faces)
+            return replies.collection_reply(info)
+
+        return self._answer_head("describe_collection", handle, *READ, collection=collection_id)
+
+    def delete(self, collection_id: str) -> Response:
+        def handle(service: CollectionService) -> Reply:
+            erasure = service.delete_collection(collection_id)
+            metrics.COLLECTION_FACES.labels(collection_id).set(0)
+            _note(faces=erasure.faces)
+            return replies.erasure_reply(erasure)
+
+        return self._answer_head("delete_collection", handle, ADMIN, collection=collection_id)
+
+    # --- faces ---
+
+    def enroll(self, collection_id: str) -> Response:
+        def handle(service: CollectionService, body: Received, permit: Permit) -> Reply:
+            version = service.check_usable(collection_id).model_version
+            wanted = requests.enroll_request(body, _content_type(), request.args, version)
+            probe = self._probe(wanted.subject, permit, MAX_FACES)
+            if not probe.faces:
+                raise NoFace("no face was found in the image: use one in which the face is larger and sharper")
+            done = service.enroll(
+                collection_id,
+                probe,
+                user_id=wanted.user_id,
+                external_image_id=wanted.external_image_id,
+                max_faces=wanted.max_faces,
+                quality_filter=wanted.quality_filter,
+                on_duplicate=wanted.on_duplicate,
+            )
+            self._note_user(service, collection_id, wanted.user_id)
+            _note(faces=len(done.records), unindexed=len(done.unindexed), duplicates=len(done.duplicates))
+            return replies.enroll_reply(done, version, service.confidence)
+
+        return self._answer("enroll", handle, ENROLL, collection=collection_id)
+
+    def list_faces(self, collection_id: str) -> Response:
+        def handle(service: CollectionService) -> Reply:
+            page = requests.page_request(request.args)
+            version = service.describe_collection(collection_id).collection.model_version
+            found = service.list_faces(collection_id, user_id=page.user_id, limit=page.limit, token=page.token)
+            return replies.faces_reply(found, version)
+
+        return self._answer_head("list_faces", handle, *READ, collection=collection_id)
+
+    def delete_face(self, collection_id: str, face_id: str) -> Response:
+        def handle(service: CollectionService) -> Reply:
+            erasure, deleted = service.delete_faces(collection_id, [face_id])
+            if not deleted:
+                raise FaceNotFound(f"the collection has no face {face_id}")
+            _note(faces=erasure.faces)
+            return replies.delete_faces_reply(erasure, deleted, [face_id])
+
+        return self._answer_head("delete_faces", handle, ERASE, collection=collection_id)
+
+    def delete_faces(self, collection_id: str) -> Response:
+        def handle(service: CollectionService, body: Received, _: Permit) -> Reply:
+            face_ids = requests.face_ids_request(body, _content_type())
+            erasure, deleted = service.delete_faces(collection_id, face_ids)
+            _note(faces=erasure.faces)
+            return replies.delete_faces_reply(erasure, deleted, face_ids)
+
+        return self._answer("delete_faces", handle, ERASE, collection=collection_id)
+
+    # --- searching ---
+
+    def search(self, collection_id: str) -> Response:
+        def handle(service: CollectionService, body: Received, permit: Permit) -> Reply:
+            version = service.check_usable(collection_id).model_version
+            wanted = requests.search_request(body, _content_type(), request.args, version)
+            probe = self._probe(wanted.subject, permit, wanted.max_faces)
+            with metrics.COLLECTION_SEARCH_SECONDS.time(), g.stages.timed("search"):
+                found = service.search(
+                    collection_id,
+                    probe.vectors,
+                    max_false_positive_rate=wanted.rate,
+                    threshold=wanted.threshold,
+                    users=wanted.users,
+                    max_matches=wanted.max_matches,
+                )
+            _note_search(found)
+            return replies.search_reply(found, probe.faces, collection_id, version, service.confidence)
+
+        return self._answer("search", handle, SEARCH, collection=collection_id)
+
+    def verify(self, collection_id: str, user_id: str) -> Response:
+        def handle(service: CollectionService, body: Received, permit: Permit) -> Reply:
+            version = service.check_usable(collection_id).model_version
+            wanted = requests.verify_request(body, _content_type(), request.args, version)
+            service.describe_user(collection_id, user_id)  # before an image is analyzed for nobody
+            probe = self._probe(wanted.subject, permit, MAX_FACES)
+            if not probe.faces:
+                raise NoFace("no face was found in the image")
+            distances = service.verify(collection_id, user_id, probe.vectors)
+            calibration = self.faces.model.calibration(wanted.threshold)
+            reply = replies.verify_reply(probe.faces, distances, calibration, service.confidence)
+            self._note_user(service, collection_id, user_id)
+            _note(decision=reply["Verdict"])
+            return {"UserId": user_id, "FaceModelVersion": version, **reply}
+
+        return self._answer("verify", handle, SEARCH, collection=collection_id)
+
+    # --- users ---
+
+    def create_user(self, collection_id: str) -> Response:
+        def handle(service: CollectionService, body: Received, _: Permit) -> Reply:
+            wanted = requests.user_request(body, _content_type())
+            user = service.create_user(collection_id, wanted.user_id, metadata=wanted.metadata, expires=wanted.expires)
+            self._note_user(service, collection_id, wanted.user_id)
+            return replies.user_reply(user)
+
+        return self._answer("create_user", handle, ENROLL, collection=collection_id)
+
+    def list_users(self, collection_id: str) -> Response:
+        def handle(service: CollectionService) -> Reply:
+            page = requests.page_request(request.args)
+            return replies.users_reply(service.list_users(collection_id, limit=page.limit, token=page.token))
+
+        return self._answer_head("list_users", handle, *READ, collection=collection_id)
+
+    def describe_user(self, collection_id: str, user_id: str) -> Response:
+        def handle(service: CollectionService) -> Reply:
+            return replies.user_reply(service.describe_user(collection_id, user_id))
+
+        return self._answer_head("describe_user", handle, *READ, collection=collection_id)
+
+    def update_user(self, collection_id: str, user_id: str) -> Response:
+        def handle(service: CollectionService, body: Received, _: Permit) -> Reply:
+            change = requests.user_change(body, _content_type())
+            user = service.update_user(collection_id, user_id, metadata=change.metadata, expires=change.expires)
+            self._note_user(service, collection_id, user_id)
+            return replies.user_reply(user)
+
+        return self._answer("update_user", handle, ENROLL, collection=collection_id)
+
+    def delete_user(self, collection_id: str, user_id: str) -> Response:
+        def handle(service: CollectionService) -> Reply:
+            erasure = service.delete_user(collection_id, user_id)
+            _note(subject=erasure.subject, faces=erasure.faces)
+            return {"UserId": user_id, **replies.erasure_reply(erasure)}
+
+        return self._answer_head("delete_user", handle, ERASE, collection=collection_id)
+
+    # --- moving data, receipts ---
+
+    def export(self, collection_id: str) -> Response:
+        self.endpoint.authorize(ADMIN)
+        with _audited("export", collection_id):
+            collection, faces = self.service.export_faces(collection_id)
+            lines = export_lines(faces, collection.model_version)
+            first = next(lines, b"")  # a store that is away is an error reply, and not a broken stream
+
+            def stream() -> Iterator[bytes]:
+                yield first
+                yield from lines
+
+            _note(faces=collection.faces)
+        return Response(stream_with_context(stream()), content_type=NDJSON)
+
+    def import_(self, collection_id: str) -> Response:
+        def handle(service: CollectionService, body: Received, _: Permit) -> Reply:
+            version = service.check_usable(collection_id).model_version
+            report = service.import_faces(collection_id, import_lines(_split_lines(body), version))
+            _note(faces=report.imported, failed=report.failed)
+            return replies.import_reply(report)
+
+        return self._answer("import", handle, ENROLL, collection=collection_id)
+
+    def describe_erasure(self, erasure_id: str) -> Response:
+        def handle(service: CollectionService) -> Reply:
+            return replies.erasure_reply(service.describe_erasure(erasure_id))
+
+        return self._answer_head("describe_erasure", handle, ERASE, ADMIN)
+
+    # --- parts of the above ---
+
+    def _answer(
+        self,
+        action: str,
+        handle: Callable[[CollectionService, Received, Permit], Reply],
+        *permissions: Permission,
+        collection: str = "",
+    ) -> Response:
+        def audited(body: Received, permit: Permit) -> Reply:
+            with _audited(action, collection):
+                return handle(self.service, body, permit)
+
+        return self.endpoint.answer(audited, *permissions)
+
+    def _answer_head(
+        self,
+        action: str,
+        handle: Callable[[CollectionService], Reply],
+        *permissions: Permission,
+        collection: str = "",
+    ) -> Response:
+        def audited() -> Reply:
+            with _audited(action, collection):
+                return handle(self.service)
+
+        return self.endpoint.answer_head(audited, *permissions)
+
+    def _probe(self, subject: Subject, permit: Permit, max_faces: int) -> Probe:
+        if isinstance(subject, FaceHash):
+            return Probe.from_hash(subject.vector)
+        analysis, digest = self.faces.analyze(subject, permit, g.stages, max_faces)
+        return Probe.from_analysis(analysis, digest)
+
+    def _note_user(self, service: CollectionService, collection_id: str, user_id: str | None) -> None:
+        if user_id is not None:
+            _note(subject=service.subject(collection_id, user_id))
+
+
+def is_collection_path(path: str) -> bool:
+    """Whether a path is one of collections, under whichever stage."""
+    return _PATH.match(path) is not None
+
+
+def has_collections(app: Flask) -> bool:
+    """Whether the routes of collections were added."""
+    return _REGISTERED in app.extensions
+
+
+def register_collections(app: Flask, stage: str, routes: CollectionRoutes) -> None:
+    """Add the routes, under both spellings of the endpoint."""
+    rules: list[tuple[str, str, Callable[..., Response]]] = [
+        ("POST", "", routes.create),
+        ("GET", "", routes.list_collections),
+        ("GET", "/erasures/<uuid:erasure_id>", lambda erasure_id: routes.describe_erasure(str(erasure_id))),
+        ("GET", "/<collection_id>", routes.describe),
+        ("DELETE", "/<collection_id>", routes.delete),
+        ("POST", "/<collection_id>/faces", routes.enroll),
+        ("GET", "/<collection_id>/faces", routes.list_faces),
+        ("POST", "/<collection_id>/faces/delete", routes.delete_faces),
+        ("DELETE", "/<collection_id>/faces/<face_id>", routes.delete_face),
+        ("POST", "/<collection_id>/search", routes.search),
+        ("POST", "/<collection_id>/users", routes.create_user),
+        ("GET", "/<collection_id>/users", routes.list_users),
+        ("GET", "/<collection_id>/users/<user_id>", routes.describe_user),
+        ("PATCH", "/<collection_id>/users/<user_id>", routes.update_user),
+        ("DELETE", "/<collection_id>/users/<user_id>", routes.delete_user),
+        ("POST", "/<collection_id>/users/<user_id>/verify", routes.verify),
+        ("GET", "/<collection_id>/export", routes.export),
+        ("POST", "/<collection_id>/import", routes.import_),
+    ]
+    app.extensions[_REGISTERED] = True
+    for name in ("face_comparison", "face-comparison"):
+        for method, path, view in rules:
+            endpoint = f"collections {method} {path}"
+            app.add_url_rule(f"/{stage}/{name}/collections{path}", endpoint, view, methods=[method])
+
+
+class _audited:  # noqa: N801 (used as a function)
+    """Write the audit line of one call: who, what, which collection, N, decisions; no vector, score, image or name."""
+
+    def __init__(self, action: str, collection: str) -> None:
+        self._action = action
+        g.audit = {"collection": collection} if collection else {}
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, _kind: Any, error: BaseException | None, _trace: Any) -> None:
+        outcome = "ok"
+        if error is not None:
+            outcome = error.code if isinstance(error, FaceComparisonError) else FaceComparisonError.code
+            if outcome == "store_unavailable":
+                metrics.STORE_ERRORS.labels(self._action).inc()
+        who = {"client": g.client} if "client" in g else {}
+        logs.audit({"id": g.request_id, **who, "action": self._action, "outcome": outcome, **g.audit})
+
+
+def _note(**fields: Any) -> None:
+    g.audit.update(fields)
+
+
+def _note_search(found: SearchResult) -> None:
+    decisions = [face.decision for face in found.faces]
+    for decision in decisions:
+        metrics.COLLECTION_SEARCHES.labels(decision).inc()
+    counts = {decision: decisions.count(decision) for decision in sorted(set(decisions))}
+    _note(n=found.gallery_size, threshold=round(found.threshold, 4), decisions=counts)
+
+
+def _content_type() -> str:
+    return request.headers.get("Content-Type", "")
+
+
+def _split_lines(body: Received) -> Iterator[bytes]:
+    start, view = 0, bytes(body)
+    while start < len(view):
+        end = view.find(b"\n", start)
+        end = len(view) if end < 0 else end
+        yield view[start:end]
+        start = end + 1

@@ -1,0 +1,106 @@
+"""Exported faces: one JSON object per line, in both directions."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime
+from typing import Any
+from uuid import uuid4
+
+import msgspec
+import numpy as np
+import orjson
+
+from face_comparison.collections import identifiers
+from face_comparison.collections.values import RelativeBox, StoredFace
+from face_comparison.errors import FaceComparisonError, InvalidParameter
+from face_comparison.vision.types import HASH_SIZE
+from face_comparison.wire.collection_responses import face_reply
+from face_comparison.wire.requests import face_hash
+
+NDJSON = "application/x-ndjson"
+MAX_LINE_BYTES = 64 * 1024
+
+
+class _Box(msgspec.Struct):
+    Left: float
+    Top: float
+    Width: float
+    Height: float
+
+
+class _Line(msgspec.Struct):
+    face_hash: list[float | int]
+    FaceModelVersion: str
+    UserId: str | None = None
+    FaceId: str | None = None
+    ExternalImageId: str | None = None
+    ImageId: str | None = None
+    SourceKey: str | None = None
+    BoundingBox: _Box | None = None
+    Confidence: float | None = None
+    CreationTimestamp: Any = None
+
+
+_DECODER = msgspec.json.Decoder(_Line)
+
+
+def export_lines(faces: Iterable[StoredFace], version: str) -> Iterator[bytes]:
+    """A line per face. SourceKey keeps repeated enrollments idempotent after an import."""
+    for face in faces:
+        padded = np.zeros(HASH_SIZE, np.float32)
+        if face.vector is not None:
+            padded[: len(face.vector)] = face.vector
+        line = {**face_reply(face, version), "SourceKey": face.source_key.hex(), "face_hash": padded}
+        yield orjson.dumps(line, option=orjson.OPT_SERIALIZE_NUMPY | orjson.OPT_APPEND_NEWLINE)
+
+
+def import_lines(lines: Iterable[bytes], version: str) -> Iterator[tuple[int, StoredFace | str]]:
+    """Faces of the lines, by their numbers, or what is wrong with them. version: of the collection."""
+    now = datetime.now(UTC)
+    for number, line in enumerate(lines, start=1):
+        if not line.strip():
+            continue
+        try:
+            yield number, _read_line(line, version, now)
+        except FaceComparisonError as error:
+            yield number, error.message
+
+
+def _read_line(line: bytes, version: str, now: datetime) -> StoredFace:
+    if len(line) > MAX_LINE_BYTES:
+        raise InvalidParameter(f"the line must be at most {MAX_LINE_BYTES} bytes")
+    try:
+        found = _DECODER.decode(line)
+    except (msgspec.DecodeError, RecursionError, UnicodeError) as error:
+        raise InvalidParameter(f"the line is not a JSON object with the fields of an exported face: {error}") from None
+    if found.FaceModelVersion != version:
+        raise InvalidParameter(f"FaceModelVersion must be {version}, the collection's")
+    vector = face_hash(found.face_hash)
+    user_id = None if found.UserId is None else identifiers.check_user_id(found.UserId)
+    face_id = str(uuid4()) if found.FaceId is None else identifiers.check_face_id(found.FaceId)
+    external = None if found.ExternalImageId is None else identifiers.check_external_image_id(found.ExternalImageId)
+    created = found.CreationTimestamp
+    box = found.BoundingBox
+    return StoredFace(
+        face_id=face_id,
+        user_id=user_id,
+        external_image_id=external,
+        image_id=None if found.ImageId is None else identifiers.check_face_id(found.ImageId),
+        box=None if box is None else RelativeBox(box.Left, box.Top, box.Width, box.Height),
+        confidence=found.Confidence,
+        created=now if created is None else identifiers.check_timestamp(created, "CreationTimestamp"),
+        source_key=_source_key(found, vector.tobytes()),
+        vector=vector,
+    )
+
+
+def _source_key(line: _Line, vector: bytes) -> bytes:
+    if line.SourceKey is not None:
+        try:
+            return bytes.fromhex(line.SourceKey)
+        except ValueError:
+            raise InvalidParameter("SourceKey must be hexadecimal") from None
+    # Without one, the same vector for the same person is the same line.
+    return hashlib.sha256(vector + f"import\0{line.UserId or ''}\0{line.FaceId or ''}".encode()).digest()

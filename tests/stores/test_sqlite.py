@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import sqlite3
+import stat
 from datetime import timedelta
 from pathlib import Path
 from uuid import uuid4
@@ -123,6 +124,15 @@ def test_unusable_directory_is_a_startup_error(tmp_path: Path) -> None:
     (tmp_path / "store" / "collections.db").write_bytes(b"not a database" * 500)
     with pytest.raises(InvalidSettings, match="cannot be opened"):
         open_store(f"sqlite:{tmp_path / 'store'}", max_faces=1)
+
+
+def test_files_are_readable_by_their_owner_only(store: Store, tmp_path: Path) -> None:
+    store.create_collection(collection())
+    folder = tmp_path / "store"
+    files = list(folder.iterdir())
+    assert len(files) > 1
+    assert {stat.S_IMODE(path.stat().st_mode) for path in files} == {0o600}
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o700
 
 
 def test_damaged_store_is_unavailable(store: Store, tmp_path: Path) -> None:

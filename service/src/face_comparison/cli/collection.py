@@ -70,8 +70,19 @@ def collection_option(function: Callable[..., None]) -> Callable[..., None]:
 
 @command.command("create")
 @click.argument("name", default=DEFAULT_NAME)
-@click.option("--max-false-positive-rate", "rate", type=float, help="Of searches for strangers. [default: 0.01]")
-@click.option("--retention-days", type=int, help="Delete faces so many days after they were enrolled.")
+@click.option(
+    "--max-false-positive-rate",
+    "rate",
+    type=float,
+    envvar="FACE_COMPARISON_MAX_FALSE_POSITIVE_RATE",
+    help="Of searches for strangers. [default: 0.01]",
+)
+@click.option(
+    "--retention-days",
+    type=int,
+    envvar="FACE_COMPARISON_RETENTION_DAYS",
+    help="Delete faces so many days after they were enrolled.",
+)
 @access_options
 def create(access: CollectionAccess, threads: int, name: str, rate: float | None, retention_days: int | None) -> None:
     """Create the collection NAME."""
@@ -108,6 +119,7 @@ def users(access: CollectionAccess, threads: int, name: str, as_json: bool) -> N
     type=click.Choice(["NONE", "AUTO", "LOW", "MEDIUM", "HIGH"]),
     default="AUTO",
     show_default=True,
+    envvar="FACE_COMPARISON_QUALITY_FILTER",
     help="What a face must have.",
 )
 @click.option(
@@ -115,6 +127,7 @@ def users(access: CollectionAccess, threads: int, name: str, as_json: bool) -> N
     type=click.Choice(["report", "refuse", "allow"]),
     default="report",
     show_default=True,
+    envvar="FACE_COMPARISON_ON_DUPLICATE",
     help="What to do with a face that resembles another person, or does not resemble its own.",
 )
 @access_options
@@ -170,7 +183,13 @@ def enroll(
 @command.command("search")
 @click.argument("images", metavar="IMAGE...", nargs=-1, required=True, type=click.Path(path_type=Path))
 @collection_option
-@click.option("--max-false-positive-rate", "rate", type=float, help="Of searches for strangers.")
+@click.option(
+    "--max-false-positive-rate",
+    "rate",
+    type=float,
+    envvar="FACE_COMPARISON_MAX_FALSE_POSITIVE_RATE",
+    help="Of searches for strangers. [default: the collection's]",
+)
 @click.option("--json", "as_json", is_flag=True, envvar="FACE_COMPARISON_JSON", help="One JSON object per image.")
 @access_options
 def search(
@@ -204,8 +223,14 @@ def search(
 
 @command.command("delete")
 @click.argument("name", default=DEFAULT_NAME)
-@click.option("--user", "user_id", metavar="USERID", help="Erase this user with all faces, not the collection.")
-@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option(
+    "--user",
+    "user_id",
+    metavar="USERID",
+    envvar="FACE_COMPARISON_USER",
+    help="Erase this user with all faces, not the collection.",
+)
+@click.option("--yes", is_flag=True, envvar="FACE_COMPARISON_YES", help="Do not ask.")
 @access_options
 def delete(access: CollectionAccess, threads: int, name: str, user_id: str | None, yes: bool) -> None:
     """Delete the collection NAME, or one user of it, and print the receipt."""
@@ -219,7 +244,12 @@ def delete(access: CollectionAccess, threads: int, name: str, user_id: str | Non
 
 @command.command("export")
 @collection_option
-@click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="File to write. [default: stdout]")
+@click.option(
+    "--out",
+    type=click.Path(dir_okay=False, path_type=Path),
+    envvar="FACE_COMPARISON_OUT",
+    help="File to write. [default: stdout]",
+)
 @access_options
 def export(access: CollectionAccess, threads: int, name: str, out: Path | None) -> None:
     """Write every face with its hash, a line of JSON each."""

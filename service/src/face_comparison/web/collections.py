@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
+from uuid import UUID
 
 from flask import Flask, Response, g, request, stream_with_context
 
@@ -258,9 +259,9 @@ class CollectionRoutes:
 
         return self._answer("import", handle, ENROLL, collection=collection_id)
 
-    def describe_erasure(self, erasure_id: str) -> Response:
+    def describe_erasure(self, erasure_id: UUID) -> Response:
         def handle(service: CollectionService) -> Reply:
-            return replies.erasure_reply(service.describe_erasure(erasure_id))
+            return replies.erasure_reply(service.describe_erasure(str(erasure_id)))
 
         return self._answer_head("describe_erasure", handle, ERASE, ADMIN)
 
@@ -315,30 +316,29 @@ def has_collections(app: Flask) -> bool:
 
 def register_collections(app: Flask, stage: str, routes: CollectionRoutes) -> None:
     """Add the routes, under both spellings of the endpoint."""
-    rules: list[tuple[str, str, Callable[..., Response]]] = [
-        ("POST", "", routes.create),
-        ("GET", "", routes.list_collections),
-        ("GET", "/erasures/<uuid:erasure_id>", lambda erasure_id: routes.describe_erasure(str(erasure_id))),
-        ("GET", "/<collection_id>", routes.describe),
-        ("DELETE", "/<collection_id>", routes.delete),
-        ("POST", "/<collection_id>/faces", routes.enroll),
-        ("GET", "/<collection_id>/faces", routes.list_faces),
-        ("POST", "/<collection_id>/faces/delete", routes.delete_faces),
-        ("DELETE", "/<collection_id>/faces/<face_id>", routes.delete_face),
-        ("POST", "/<collection_id>/search", routes.search),
-        ("POST", "/<collection_id>/users", routes.create_user),
-        ("GET", "/<collection_id>/users", routes.list_users),
-        ("GET", "/<collection_id>/users/<user_id>", routes.describe_user),
-        ("PATCH", "/<collection_id>/users/<user_id>", routes.update_user),
-        ("DELETE", "/<collection_id>/users/<user_id>", routes.delete_user),
-        ("POST", "/<collection_id>/users/<user_id>/verify", routes.verify),
-        ("GET", "/<collection_id>/export", routes.export),
-        ("POST", "/<collection_id>/import", routes.import_),
+    rules: list[tuple[str, str, str, Callable[..., Response]]] = [
+        ("create_collection", "POST", "", routes.create),
+        ("list_collections", "GET", "", routes.list_collections),
+        ("describe_erasure", "GET", "/erasures/<uuid:erasure_id>", routes.describe_erasure),
+        ("describe_collection", "GET", "/<collection_id>", routes.describe),
+        ("delete_collection", "DELETE", "/<collection_id>", routes.delete),
+        ("enroll", "POST", "/<collection_id>/faces", routes.enroll),
+        ("list_faces", "GET", "/<collection_id>/faces", routes.list_faces),
+        ("delete_faces", "POST", "/<collection_id>/faces/delete", routes.delete_faces),
+        ("delete_face", "DELETE", "/<collection_id>/faces/<face_id>", routes.delete_face),
+        ("search", "POST", "/<collection_id>/search", routes.search),
+        ("create_user", "POST", "/<collection_id>/users", routes.create_user),
+        ("list_users", "GET", "/<collection_id>/users", routes.list_users),
+        ("describe_user", "GET", "/<collection_id>/users/<user_id>", routes.describe_user),
+        ("update_user", "PATCH", "/<collection_id>/users/<user_id>", routes.update_user),
+        ("delete_user", "DELETE", "/<collection_id>/users/<user_id>", routes.delete_user),
+        ("verify", "POST", "/<collection_id>/users/<user_id>/verify", routes.verify),
+        ("export", "GET", "/<collection_id>/export", routes.export),
+        ("import", "POST", "/<collection_id>/import", routes.import_),
     ]
     app.extensions[_REGISTERED] = True
     for name in ("face_comparison", "face-comparison"):
-        for method, path, view in rules:
-            endpoint = f"collections {method} {path}"
+        for endpoint, method, path, view in rules:
             app.add_url_rule(f"/{stage}/{name}/collections{path}", endpoint, view, methods=[method])
 
 

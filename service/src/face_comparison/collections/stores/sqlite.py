@@ -88,7 +88,8 @@ class SqliteStore:
         self._lock = threading.Lock()
         self._copies: dict[int, _Copy] = {}
         try:
-            directory.mkdir(parents=True, exist_ok=True)
+            directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._path.touch(mode=0o600)  # nobody else may read it; the files beside it take its mode
             with self._write() as connection:
                 self._schema = migrations.migrate_sqlite(connection)
                 connection.execute("INSERT OR IGNORE INTO secret VALUES ('subject', ?)", (secrets.token_bytes(32),))

@@ -2,7 +2,7 @@
 SHELL := bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: accuracy album-accuracy docs golden photos help setup run test check format generate bench bench-operator operator cluster cluster-down report clean
+.PHONY: accuracy album-accuracy docs golden pictures help setup run test test-fast check format generate bench bench-operator operator cluster cluster-down report clean
 
 # onnxruntime reports usage over the network unless told not to; nothing here ever does.
 export ORT_DISABLE_TELEMETRY := 1
@@ -66,6 +66,11 @@ NEEDS_K8S_BINARIES = chart cluster e2e network k8s_binaries
 test: setup ## Every test, on the real parts that this machine can run; ARGS=tests/unit some of them
 	@$(if $(or $(if $(ARGS),,all),$(foreach each,$(NEEDS_K8S_BINARIES),$(findstring tests/$(each),$(ARGS)))),$(BIN)/python -m devtools.k8s.programs build all || true)
 	@$(BIN)/pytest --numprocesses 3 $(ARGS)
+
+# Without root, a cluster, a browser and the programs that tests build: what a change to the code needs first.
+FAST = tests/unit tests/http tests/agreement tests/docs
+test-fast: setup ## The tests that need no root, no cluster and no browser: under three minutes on two cores
+	@$(BIN)/pytest --numprocesses 2 $(FAST)
 
 bench: setup ## Compare the service with a plain loop and with OpenCV's own; ARGS=--memory adds 20,000 requests
 	@images="$$($(BIN)/python -c 'from devtools.photos import samples; print(*(samples.photographs()[n] for n in samples.BENCH))')"; \

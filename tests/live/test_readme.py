@@ -1,4 +1,4 @@
-"""The README's requests, copied out of it and run against the service; its reply is the service's."""
+"""The samples of README.md and of the page on calling the service, run against the service."""
 
 import json
 import os
@@ -16,7 +16,7 @@ import pytest
 from support.served import Served
 
 ROOT = Path(__file__).parents[2]
-README = (ROOT / "README.md").read_text()
+PAGES = "\n".join((ROOT / name).read_text() for name in ("README.md", "docs/how-to/call-the-service.md"))
 
 
 @pytest.fixture(scope="module")
@@ -31,7 +31,7 @@ def service() -> Iterator[Served]:
 
 
 def block(mark: str) -> str:
-    found = re.search(rf"<!-- {mark} -->\n```\w+\n(.*?)```", README, re.DOTALL)
+    found = re.search(rf"<!-- {mark} -->\n```\w+\n(.*?)```", PAGES, re.DOTALL)
     assert found, mark
     return found[1]
 

@@ -13,7 +13,6 @@ from pathlib import Path
 
 from devtools import ROOT
 from devtools.docs import api, capacity, measured, plot, resource, tables
-from devtools.docs.chinese import chinese
 
 CURVES = ROOT / "service" / "src" / "face_comparison" / "explorer" / "js" / "measured.js"
 TABLES: dict[str, Callable[[], str]] = {
@@ -39,9 +38,8 @@ TABLES: dict[str, Callable[[], str]] = {
     "thresholds": measured.thresholds,
 }
 DOCUMENTS: dict[str, tuple[str, ...]] = {
-    "README.md": ("accuracy-summary", "speed"),
-    "README.zh.md": ("accuracy-summary", "speed"),
-    "docs/explanation/accuracy.md": ("accuracy",),
+    "docs/explanation/accuracy.md": ("accuracy-summary", "accuracy"),
+    "docs/explanation/performance.md": ("machine", "speed"),
     "docs/explanation/threshold.md": ("thresholds",),
     "docs/explanation/capacity.md": ("machine", "speed", "calculator", "costs"),
     "docs/how-to/albums.md": ("album-summary", "album-accuracy"),
@@ -55,16 +53,13 @@ DOCUMENTS: dict[str, tuple[str, ...]] = {
 }
 
 
-def filled(text: str, names: Iterable[str], words: Callable[[str], str] = str) -> str:
-    """A page with the named tables as the source has them, their words put through `words`.
-
-    Raises ValueError when a table's marks are missing.
-    """
+def filled(text: str, names: Iterable[str]) -> str:
+    """Returns a page with the named tables filled in. Raises ValueError if a table's marks are missing."""
     for name in names:
         pattern = re.compile(rf"(<!-- table {name} -->\n).*?(<!-- end -->)", re.DOTALL)
         if not pattern.search(text):
             raise ValueError(f"there are no marks <!-- table {name} --> ... <!-- end -->")
-        made = words(TABLES[name]())
+        made = TABLES[name]()
         text = pattern.sub(lambda match, made=made: f"{match[1]}\n{made}\n\n{match[2]}", text)
     return text
 
@@ -81,10 +76,7 @@ def with_curves(script: str) -> str:
 
 def generated() -> dict[Path, str]:
     """What each file should hold, by its path."""
-    pages = {
-        ROOT / page: filled((ROOT / page).read_text(), names, chinese if ".zh." in page else str)
-        for page, names in DOCUMENTS.items()
-    }
+    pages = {ROOT / page: filled((ROOT / page).read_text(), names) for page, names in DOCUMENTS.items()}
     description = json.dumps(api.document(), indent=2, ensure_ascii=False) + "\n"
     explorer = {CURVES: with_curves(CURVES.read_text())}
     return {**pages, ROOT / "docs" / "reference" / "openapi.json": description, **plot.generated(), **explorer}

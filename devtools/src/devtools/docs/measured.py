@@ -33,14 +33,14 @@ def margin(pairs: dict[str, list[float]], threshold: float) -> float:
 
 
 def accuracy() -> str:
-    """A row for every way of making images worse, the least margin first."""
+    """Returns one row per kind of degradation, the smallest margin first."""
     measured = read("accuracy")
     threshold, variants = measured["threshold"], measured["pairs"]
     rows = [
         [name, *_pairs(pairs, threshold), f"{margin(pairs, threshold):+.3f}"]
         for name, pairs in sorted(variants.items(), key=lambda each: (margin(each[1], threshold), each[0]))
     ]
-    head = "images", "pairs same / different", "wrong", "same: mean, worst", "different: mean, worst", "least margin"
+    head = "images", "pairs same / different", "wrong", "same: mean, worst", "different: mean, worst", "smallest margin"
     return table(head, rows)
 
 
@@ -50,8 +50,8 @@ def accuracy_summary() -> str:
     variants = measured["pairs"]
     groups = {
         "both as taken": [variants["as taken"]],
-        "one of two made worse": [v for name, v in variants.items() if name != "as taken" and not name.endswith(BOTH)],
-        "both made worse in the same way": [v for name, v in variants.items() if name.endswith(BOTH)],
+        "one of two degraded": [v for name, v in variants.items() if name != "as taken" and not name.endswith(BOTH)],
+        "both degraded in the same way": [v for name, v in variants.items() if name.endswith(BOTH)],
     }
     rows = []
     for name, group in groups.items():
@@ -80,7 +80,7 @@ def album_accuracy() -> str:
         )
         rows.append([name, all_, f"{way['recall_of_different_photographs']:.3f}", few, made_up])
     head = "way of grouping", f"{record['images']:,} images", "recall, different photographs"
-    return table((*head, f"{record['few']} of them", "300 made-up people"), rows)
+    return table((*head, f"{record['few']} of them", "300 synthetic people"), rows)
 
 
 def album_summary() -> str:
@@ -142,4 +142,4 @@ def thresholds() -> str:
         accepted = sum(each <= threshold for each in different)
         name = code(f"{threshold:g}") + (" (default)" if threshold == default else "")
         rows.append([name, f"{rejected} of {len(same)}", f"{accepted} of {len(different)}"])
-    return table(("threshold", "one person taken for two", "two people taken for one"), rows)
+    return table(("threshold", "same person rejected (false non-match)", "strangers accepted (false match)"), rows)

@@ -12,7 +12,6 @@ import json
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -29,6 +28,7 @@ from face_comparison_operator.api_resources import (
     SERVICE_ACCOUNT,
     ApiResource,
 )
+from face_comparison_operator.resource import IDENTITY_HEADER
 
 pytestmark = pytest.mark.cluster
 
@@ -338,7 +338,10 @@ def refused(faces: Faces) -> bool:
 
 @contextmanager
 def answering(status: int, body: object) -> Iterator[Any]:
-    """A server on the loopback address, where a test publishes the Ingress; its `reply` may be changed."""
+    """A server on the loopback address, where a test publishes the Ingress; its `reply` may be changed.
+
+    With an `identity` it stands for the pods of the resource of that uid.
+    """
 
     class Handler(http.server.BaseHTTPRequestHandler):
         def do_GET(self) -> None:
@@ -346,6 +349,8 @@ def answering(status: int, body: object) -> Iterator[Any]:
             code, content = server.first.pop() if server.first else server.reply
             data = json.dumps(content).encode()
             self.send_response(code)
+            if server.identity and code == 200:
+                self.send_header(IDENTITY_HEADER, server.identity)
             self.send_header("Content-Length", str(len(data)))
             self.end_headers()
             self.wfile.write(data)
@@ -354,7 +359,7 @@ def answering(status: int, body: object) -> Iterator[Any]:
             """Nothing."""
 
     server: Any = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.reply, server.first, server.paths = (status, body), [], []
+    server.reply, server.first, server.paths, server.identity = (status, body), [], [], None
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
     try:
@@ -373,6 +378,12 @@ def test_a_url_that_does_not_lead_to_the_pods_is_not_ready(faces: Faces) -> None
         assert "404" in ready["message"]
         assert faces.condition("faces", "RouteReady")["status"] == "False"
         server.reply = (200, {"FaceModelVersion": "test-7"})
+        until(
+            lambda: faces.condition("faces")["message"],
+            lambda message: "another face-comparison service" in message,
+            "a service that answers there is not taken for its own",
+        )
+        server.identity = faces.get("faces")["metadata"]["uid"]
         faces.wait_for("faces", "Deployed")
         assert faces.condition("faces", "RouteReady")["reason"] == "EndpointReachable"
         status = faces.get("faces")["status"]
@@ -381,26 +392,27 @@ def test_a_url_that_does_not_lead_to_the_pods_is_not_ready(faces: Faces) -> None
         assert set(server.paths) == {("faces.example.com", "/v9/face_comparison")}
 
 
-def test_a_url_that_an_older_resource_has_is_not_ready(faces: Faces) -> None:
-    """It answers, but with the other one's pods."""
+def test_of_two_resources_at_one_url_only_the_one_that_answers_is_ready(faces: Faces) -> None:
+    """Whichever is older: the ingress controller decides."""
     with answering(200, {"FaceModelVersion": "test-7"}) as server:
-        made = faces.create("first", accelerator=CPU)["metadata"]["creationTimestamp"]
+        server.identity = faces.create("first", accelerator=CPU)["metadata"]["uid"]
         faces.publish("first", port=server.server_port)
         faces.wait_for("first", "Deployed")
-        until(lambda: datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"), lambda now: now > made, "a second is over")
-        faces.create("second", accelerator=CPU)
+        other = faces.create("second", accelerator=CPU)["metadata"]["uid"]
         faces.publish("second", port=server.server_port)
         ready = faces.wait_for("second", "EndpointUnreachable")
         assert "the FaceComparison first" in ready["message"]
         assert faces.condition("first")["status"] == "True"
-        faces.change("first", replicas=0)
+        server.identity = other
         faces.wait_for("second", "Deployed")
+        assert "the FaceComparison second" in faces.wait_for("first", "EndpointUnreachable")["message"]
 
 
 def test_a_router_that_is_a_moment_behind_is_no_news(faces: Faces) -> None:
     with answering(200, {"FaceModelVersion": "test-7"}) as server:
         server.first = [(503, {}), (404, {})]
-        faces.create("faces", accelerator=CPU, route={"host": "faces.example.com"})
+        made = faces.create("faces", accelerator=CPU, route={"host": "faces.example.com"})
+        server.identity = made["metadata"]["uid"]
         faces.publish("faces", port=server.server_port)
         faces.wait_for("faces", "Deployed")
         assert server.first == []
@@ -414,7 +426,7 @@ def test_the_url_moves_to_a_new_stage_when_that_answers(faces: Faces) -> None:
         return [path["path"] for path in ingress["spec"]["rules"][0]["http"]["paths"]]
 
     with answering(200, {"FaceModelVersion": "test-7"}) as server:
-        faces.create("faces", accelerator=CPU)
+        server.identity = faces.create("faces", accelerator=CPU)["metadata"]["uid"]
         faces.publish("faces", port=server.server_port)
         faces.wait_for("faces", "Deployed")
         former = faces.get("faces")["status"]["url"]

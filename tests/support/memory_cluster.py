@@ -212,8 +212,6 @@ def _validate(found: Object) -> None:
     strategy = spec.get("strategy", {})
     if found["kind"] == "Deployment" and strategy.get("type") == "Recreate" and "rollingUpdate" in strategy:
         raise Rejected("rollingUpdate may not be specified when strategy `type` is 'Recreate'")
-    if found["kind"] == "Service" and spec.get("type") != "ExternalName" and "externalName" in spec:
-        raise Rejected("externalName may only be set when `type` is 'ExternalName'")
 
 
 _IGNORED = ("uid", "generation", "resourceVersion", "creationTimestamp", "managedFields", "name", "namespace")

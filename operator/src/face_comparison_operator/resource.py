@@ -285,6 +285,9 @@ def parse(body: Object) -> FaceComparison:
         spec = msgspec.convert(body.get("spec") or {}, Spec)
     except msgspec.ValidationError as error:
         raise InvalidSpec(f"the spec cannot be parsed; does the installed CRD match the operator? {error}") from error
+    if spec.autoscaling and spec.autoscaling.metric == "CPU" and not _asks_for_cpu(spec.resources):
+        # Quantities are numbers or text, for which a schema has no type, and so no rule that could see them.
+        raise InvalidSpec("autoscaling by CPU measures use against the request: set resources.requests.cpu")
     return FaceComparison(
         name=metadata["name"],
         namespace=metadata["namespace"],
@@ -293,6 +296,10 @@ def parse(body: Object) -> FaceComparison:
         spec=spec,
         status=body.get("status") or {},
     )
+
+
+def _asks_for_cpu(resources: Object) -> bool:
+    return any("cpu" in (resources.get(amounts) or {}) for amounts in ("requests", "limits"))
 
 
 def child_name(name: str) -> str:

@@ -204,12 +204,16 @@ class Faces:
         self.api.merge(INGRESS, self.namespace, name, {"status": status}, "status")
 
     def take(self, name: str) -> None:
-        """Say that a gateway has taken the HTTPRoute, as its controller would."""
-        until(lambda: self.child(HTTP_ROUTE, name), bool, f"the HTTPRoute {name} is there")
+        """Say that its Gateways have accepted the HTTPRoute, as their controller would."""
+        route = until(lambda: self.child(HTTP_ROUTE, name), bool, f"the HTTPRoute {name} is there") or {}
         told = {"type": "Accepted", "status": "True", "reason": "Accepted", "message": "it is here"}
-        condition = {**told, "lastTransitionTime": "2026-01-01T00:00:00Z"}
-        parent = {"parentRef": {"name": "any"}, "controllerName": "example.com/test", "conditions": [condition]}
-        self.api.merge(HTTP_ROUTE, self.namespace, name, {"status": {"parents": [parent]}}, "status")
+        generation = {"observedGeneration": route["metadata"]["generation"]}
+        condition = {**told, **generation, "lastTransitionTime": "2026-01-01T00:00:00Z"}
+        parents = [
+            {"parentRef": parent, "controllerName": "example.com/test", "conditions": [condition]}
+            for parent in route["spec"]["parentRefs"]
+        ]
+        self.api.merge(HTTP_ROUTE, self.namespace, name, {"status": {"parents": parents}}, "status")
 
     def deploy(self, name: str, **spec: Any) -> Object:
         """Make a resource, play the ingress controller, wait until it is ready."""

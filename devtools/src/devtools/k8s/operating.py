@@ -16,6 +16,11 @@ from devtools.k8s.processes import Processes
 
 PROGRAM = Path(sys.executable).with_name("face-comparison-operator")
 IMAGE = "registry.example/face-comparison/service:1"
+# What the operator leaves closed unless it is told otherwise, and tests of everything else use.
+PERMITTING = (
+    "--allowed-images=registry.example/*",
+    *(f"--allowed-{name}=*" for name in ("service-accounts", "secrets", "annotations", "gateways")),
+)
 
 
 class Operator:
@@ -35,7 +40,7 @@ class Operator:
         self._processes = Processes(logs)
         self._environment = {"KUBECONFIG": str(kubeconfig)}
         ports = [f"--metrics-port={self.metrics_port}", f"--health-port={self.health_port}"]
-        self._command = [*prefix, str(program), "run", f"--service-image={IMAGE}", *ports, *options]
+        self._command = [*prefix, str(program), "run", f"--service-image={IMAGE}", *PERMITTING, *ports, *options]
 
     def start(self) -> Self:
         """Start the program and wait until it has seen everything."""

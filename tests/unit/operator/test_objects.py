@@ -104,3 +104,193 @@ def test_the_image_fits_the_accelerator_unless_the_resource_names_one(
     made = {each["kind"]: each for each in desired(parse({**body, "spec": spec}), settings)}
     (container,) = made["Deployment"]["spec"]["template"]["spec"]["containers"]
     assert container["image"] == expected
+
+
+WINDOWS = {"key": "kubernetes.io/os", "operator": "NotIn", "values": ["windows"]}
+REQUIRED = "requiredDuringSchedulingIgnoredDuringExecution"
+ZONE = {"key": "zone", "operator": "In", "values": ["a"]}
+
+
+@pytest.mark.parametrize(
+    ("affinity", "expected"),
+    [
+        ({}, [{"matchExpressions": [WINDOWS]}]),
+        ({"podAffinity": {}}, [{"matchExpressions": [WINDOWS]}]),
+        (
+            {"nodeAffinity": {REQUIRED: {"nodeSelectorTerms": [{"matchExpressions": [ZONE]}, {"matchFields": []}]}}},
+            [{"matchExpressions": [ZONE, WINDOWS]}, {"matchFields": [], "matchExpressions": [WINDOWS]}],
+        ),
+    ],
+)
+def test_pods_never_go_to_windows(affinity: dict, expected: list) -> None:
+    found = _deployment(affinity=affinity)["spec"]["template"]["spec"]["affinity"]
+    assert found["nodeAffinity"][REQUIRED]["nodeSelectorTerms"] == expected
+    assert found.keys() == {*affinity, "nodeAffinity"}
+
+
+@pytest.mark.parametrize(
+    ("spec", "expected"),
+    [
+        ({"accelerator": {"type": "cpu"}}, (0, 1)),
+        ({}, (1, 0)),
+        ({"accelerator": {"type": "auto"}}, (1, 0)),
+        ({"strategy": {"maxSurge": 2}}, (0, 2)),
+        ({"accelerator": {"type": "cpu"}, "strategy": {"maxUnavailable": "25%"}}, ("25%", 0)),
+        ({"strategy": {"maxUnavailable": 0}}, (0, 1)),
+        ({"accelerator": {"type": "cpu"}, "strategy": {"maxSurge": "0%"}}, (1, "0%")),
+    ],
+)
+def test_strategy_by_accelerator(spec: dict, expected: tuple) -> None:
+    strategy = _deployment(**spec)["spec"]["strategy"]
+    assert strategy["type"] == "RollingUpdate"
+    assert (strategy["rollingUpdate"]["maxUnavailable"], strategy["rollingUpdate"]["maxSurge"]) == expected
+
+
+def test_recreate_where_asked_for_and_for_an_embedded_store() -> None:
+    embedded = {"embedded": {"volumeClaim": {"claimName": "faces"}}}
+    for spec in ({"strategy": {"type": "Recreate"}}, {"collections": embedded}):
+        assert _deployment(**spec)["spec"]["strategy"] == {"type": "Recreate"}
+
+
+def test_pods_that_can_take_each_others_place_have_the_same_placement() -> None:
+    def placement(**spec: object) -> str:
+        return _deployment(**spec)["spec"]["template"]["metadata"]["annotations"]["facecomparison.dev/placement"]
+
+    assert placement() == placement(limits={"queue": 7}) == placement(image="other")
+    more = {"requests": {"cpu": "9"}}
+    assert len({placement(), placement(resources=more), placement(nodeSelector={"a": "b"})}) == 3
+
+
+def _pod(**spec: object) -> dict:
+    return _deployment(**spec)["spec"]["template"]["spec"]
+
+
+def test_fields_that_pods_have_are_passed_on() -> None:
+    aliases = [{"ip": "10.0.0.1", "hostnames": ["a"]}]
+    claims = [{"name": "gpu", "resourceClaimTemplateName": "one"}]
+    pod = _pod(
+        priorityClassName="high",
+        schedulerName="volcano",
+        dnsPolicy="None",
+        dnsConfig={"nameservers": ["10.0.0.2"]},
+        hostAliases=aliases,
+        resourceClaims=claims,
+        resources={"claims": [{"name": "gpu"}]},
+    )
+    assert (pod["priorityClassName"], pod["schedulerName"], pod["dnsPolicy"]) == ("high", "volcano", "None")
+    assert (pod["dnsConfig"], pod["hostAliases"]) == ({"nameservers": ["10.0.0.2"]}, aliases)
+    assert pod["resourceClaims"] == claims
+    # The device comes by the claim, not by the extended resource.
+    assert pod["containers"][0]["resources"] == {"claims": [{"name": "gpu"}]}
+
+
+def test_certificate_authorities_reach_every_container() -> None:
+    pod = _pod(caBundle={"configMapName": "authorities"}, model={"s3": "s3://models/a"})
+    for container in [*pod["containers"], *pod["initContainers"]]:
+        variables = {each["name"]: each.get("value") for each in container["env"]}
+        assert variables["SSL_CERT_FILE"] == variables["AWS_CA_BUNDLE"] == "/etc/face-comparison/ca/ca.crt"
+        assert "/etc/face-comparison/ca" in [each["mountPath"] for each in container["volumeMounts"]]
+
+
+def test_volumes_of_the_spec_do_not_collide_with_the_operators() -> None:
+    pod = _pod(volumes=[{"name": "tmp", "mountPath": "/data", "configMap": {"name": "c"}}])
+    names = [each["name"] for each in pod["volumes"]]
+    assert len(names) == len(set(names))
+    (mount,) = [each for each in pod["containers"][0]["volumeMounts"] if each["mountPath"] == "/data"]
+    assert mount["readOnly"] is True
+    assert mount["name"] in names
+
+
+def test_numbers_are_quantities() -> None:
+    made = _pod(accelerator={"type": "cpu"}, resources={"requests": {"cpu": 0.5, "memory": 1073741824}})
+    assert made["containers"][0]["resources"]["requests"] == {"cpu": "0.5", "memory": "1073741824"}
+
+
+@pytest.mark.parametrize(
+    ("collections", "variable", "folder"),
+    [
+        (
+            {"embedded": {"volumeClaim": {"claimName": "faces"}}},
+            ("FACE_COMPARISON_COLLECTIONS", "sqlite:/var/lib/face-comparison/collections"),
+            "/var/lib/face-comparison/collections",
+        ),
+        (
+            {"postgres": {"secretName": "db"}},
+            ("FACE_COMPARISON_COLLECTIONS_FILE", "/etc/face-comparison/collections/uri"),
+            "/etc/face-comparison/collections",
+        ),
+    ],
+)
+def test_store_of_collections(collections: dict, variable: tuple[str, str], folder: str) -> None:
+    pod = _pod(collections=collections)
+    (container,) = pod["containers"]
+    assert variable in [(each["name"], each.get("value")) for each in container["env"]]
+    assert folder in [each["mountPath"] for each in container["volumeMounts"]]
+
+
+def _children(settings: Settings, **spec: object) -> dict[str, dict]:
+    body = golden_objects.resource("minimal")
+    return {each["kind"]: each for each in desired(parse({**body, "spec": spec}), settings)}
+
+
+def test_labels_and_annotations_reach_every_child() -> None:
+    metadata = {"labels": {"team": "vision"}, "annotations": {"example.com/owner": "a"}}
+    found = _children(Settings(), childMetadata=metadata, networkPolicy=True, monitoring={"serviceMonitor": True})
+    assert len(found) >= 7
+    for child in found.values():
+        assert child["metadata"]["labels"]["team"] == "vision"
+        assert child["metadata"]["labels"]["app.kubernetes.io/managed-by"] == "face-comparison-operator"
+        assert child["metadata"]["annotations"]["example.com/owner"] == "a"
+
+
+def test_service_monitor_has_the_labels_that_select_it() -> None:
+    settings = Settings.from_environ({"FACE_COMPARISON_OPERATOR_SERVICE_MONITOR_LABELS": "release=stack,a=b"})
+    made = _children(settings, monitoring={"serviceMonitor": True, "labels": {"a": "c"}})["ServiceMonitor"]
+    assert (made["metadata"]["labels"]["release"], made["metadata"]["labels"]["a"]) == ("stack", "c")
+
+
+def test_authentication_of_keda() -> None:
+    autoscaling = {"metric": "InFlight"}
+    environment = {"PROMETHEUS_AUTHENTICATION": "thanos", "PROMETHEUS_AUTH_MODES": "bearer"}
+    settings = Settings.from_environ({f"FACE_COMPARISON_OPERATOR_{name}": text for name, text in environment.items()})
+    (trigger,) = _children(settings, autoscaling=autoscaling)["ScaledObject"]["spec"]["triggers"]
+    assert trigger["authenticationRef"] == {"name": "thanos", "kind": "ClusterTriggerAuthentication"}
+    assert trigger["metadata"]["authModes"] == "bearer"
+    own = {**autoscaling, "authenticationRef": {"name": "mine", "modes": ["basic", "tls"]}}
+    (trigger,) = _children(settings, autoscaling=own)["ScaledObject"]["spec"]["triggers"]
+    assert trigger["authenticationRef"] == {"name": "mine", "kind": "TriggerAuthentication"}
+    assert trigger["metadata"]["authModes"] == "basic,tls"
+    (trigger,) = _children(Settings(), autoscaling=autoscaling)["ScaledObject"]["spec"]["triggers"]
+    assert "authenticationRef" not in trigger
+
+
+def test_pull_secrets_of_the_operator_reach_every_pod() -> None:
+    settings = Settings.from_environ({"FACE_COMPARISON_OPERATOR_IMAGE_PULL_SECRETS": "registry,own"})
+    pod = _children(settings, imagePullSecrets=[{"name": "own"}])["Deployment"]["spec"]["template"]["spec"]
+    assert pod["imagePullSecrets"] == [{"name": "own"}, {"name": "registry"}]
+
+
+@pytest.mark.parametrize(
+    ("route", "tls"),
+    [
+        ({"host": "a.example.com", "ingress": {"tls": True}}, [{"hosts": ["a.example.com"]}]),
+        ({"host": "a.example.com", "ingress": {"tlsSecret": "t"}}, [{"hosts": ["a.example.com"], "secretName": "t"}]),
+        ({"ingress": {"tls": True}}, [{}]),
+        ({"host": "a.example.com", "ingress": {"tls": False}}, None),
+    ],
+)
+def test_tls_of_the_ingress(route: dict, tls: list | None) -> None:
+    assert _children(Settings(), route=route)["Ingress"]["spec"].get("tls") == tls
+
+
+def test_no_route() -> None:
+    assert _children(Settings(), route={"none": {}}).keys().isdisjoint({"Ingress", "HTTPRoute"})
+
+
+def test_auto_asks_for_no_gpu_and_prefers_nodes_that_have_one() -> None:
+    pod = _pod(accelerator={"type": "auto"})
+    (container,) = pod["containers"]
+    assert {"name": "FACE_COMPARISON_DEVICE", "value": "auto"} in container["env"]
+    assert "nvidia.com/gpu" not in container["resources"].get("limits", {})
+    (preferred,) = pod["affinity"]["nodeAffinity"]["preferredDuringSchedulingIgnoredDuringExecution"]
+    assert preferred["preference"]["matchExpressions"][0]["key"] == "nvidia.com/gpu.present"

@@ -90,6 +90,7 @@ def strategy(resource: FaceComparison) -> Object:
 
 
 NOTHING = (0, "0", "0%")
+NOT_WINDOWS: Object = {"key": "kubernetes.io/os", "operator": "NotIn", "values": ["windows"]}
 # Pods one after the other give their room to their successors.
 REPLACE_IN_PLACE: Object = {"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": 1, "maxSurge": 0}}
 
@@ -158,7 +159,7 @@ def _pod_spec(resource: FaceComparison, settings: Settings) -> Object:
         # Variables about every Service of the namespace could look like options of ours.
         "enableServiceLinks": False,
         "terminationGracePeriodSeconds": LEAVE_SECONDS + spec.limits.request_seconds + EXIT_SECONDS,
-        "nodeSelector": {"kubernetes.io/os": "linux", **spec.node_selector},
+        "nodeSelector": spec.node_selector,
         # The container image has a numeric user that is not root; some clusters (OpenShift) choose one of their own.
         "securityContext": {
             "runAsNonRoot": True,
@@ -182,10 +183,19 @@ def _image(resource: FaceComparison, settings: Settings) -> str:
 
 
 def _affinity(resource: FaceComparison) -> Object:
-    if resource.spec.affinity or resource.spec.accelerator.type != "auto":
-        return resource.spec.affinity
-    gpu = {"matchExpressions": [{"key": GPU_NODE_LABEL, "operator": "In", "values": ["true"]}]}
-    return {"nodeAffinity": {"preferredDuringSchedulingIgnoredDuringExecution": [{"weight": 100, "preference": gpu}]}}
+    """The affinity of the spec, and never a node of another operating system; a node without that label is Linux."""
+    affinity = resource.spec.affinity
+    node = affinity.get("nodeAffinity") or {}
+    if not affinity and resource.spec.accelerator.type == "auto":
+        gpu = {"matchExpressions": [{"key": GPU_NODE_LABEL, "operator": "In", "values": ["true"]}]}
+        node = {"preferredDuringSchedulingIgnoredDuringExecution": [{"weight": 100, "preference": gpu}]}
+    required = "requiredDuringSchedulingIgnoredDuringExecution"
+    # Terms are alternatives: each has to say it.
+    terms = [
+        {**term, "matchExpressions": [*(term.get("matchExpressions") or []), NOT_WINDOWS]}
+        for term in (node.get(required) or {}).get("nodeSelectorTerms") or [{}]
+    ]
+    return {**affinity, "nodeAffinity": {**node, required: {**(node.get(required) or {}), "nodeSelectorTerms": terms}}}
 
 
 def _service_container(resource: FaceComparison, image: Object) -> Object:

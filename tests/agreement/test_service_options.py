@@ -14,7 +14,7 @@ from support.crd import SPEC
 
 EVERYTHING: dict[str, Any] = {
     "auth": {"mode": "ApiKey", "secretName": "keys"},
-    "limits": {"allowedHosts": ["10.0.0.0/8", "images.internal"], "allowedBuckets": ["images"]},
+    "limits": {"maxSide": 8192, "allowedHosts": ["10.0.0.0/8", "images.internal"], "allowedBuckets": ["images"]},
 }
 
 
@@ -44,6 +44,8 @@ def bounds() -> Iterator[Any]:
         yield pytest.param({"accelerator": {"type": accelerator}}, id=accelerator)
     yield pytest.param({"stage": "a" * SPEC["properties"]["stage"]["maxLength"]}, id="longest stage")
     yield pytest.param(EVERYTHING, id="everything")
+    yield pytest.param({"collections": {"embedded": {"volumeClaim": {"claimName": "faces"}}}}, id="embedded store")
+    yield pytest.param({"collections": {"postgres": {"secretName": "db"}}}, id="PostgreSQL")
 
 
 @pytest.mark.parametrize("spec", list(bounds()))
@@ -88,10 +90,9 @@ def test_defaults_of_the_resource_are_those_of_the_service() -> None:
 
 def test_env_of_the_resource_cannot_contradict_its_other_fields() -> None:
     (rule,) = SPEC["properties"]["env"]["x-kubernetes-validations"]
-    set_by_fields = {*environment(EVERYTHING), FORMER_STAGE}
-    # Their options come with the service's.
-    awaited = {f"FACE_COMPARISON_{name}" for name in ("MAX_SIDE", "COLLECTIONS", "COLLECTIONS_FILE")}
-    assert set(re.findall(r"FACE_COMPARISON_\w+", rule["rule"])) == set_by_fields | awaited
+    stores = ({"embedded": {"volumeClaim": {"claimName": "faces"}}}, {"postgres": {"secretName": "db"}})
+    set_by_fields = {name for store in stores for name in environment({**EVERYTHING, "collections": store})}
+    assert set(re.findall(r"FACE_COMPARISON_\w+", rule["rule"])) == {*set_by_fields, FORMER_STAGE}
 
 
 def test_pods_answer_to_the_former_stage_while_it_changes() -> None:

@@ -184,9 +184,10 @@ def collections_state(content: Object) -> CollectionsState | None:
     store = content.get("collections")
     if not isinstance(store, dict):
         return None
-    ready = store.get("ready", store.get("status") in ("ok", "ready"))
-    message = store.get("message") or store.get("error") or store.get("detail") or ""
-    return CollectionsState(bool(ready), str(message))
+    if store.get("status") != "ready":
+        return CollectionsState(False, str(store.get("message", "")))
+    facts = ", ".join(f"{name}: {value}" for name, value in sorted(store.items()) if name != "status")
+    return CollectionsState(True, facts)
 
 
 def _redirected(target: Target, location: str) -> Target | ProbeResult:

@@ -111,6 +111,7 @@ class Limits(msgspec.Struct, frozen=True, rename="camel"):
     body_bytes: int = 20 * 2**20
     request_seconds: int = 30
     queue: int = 64
+    max_side: int = 4096
     allowed_hosts: list[str] = []
     allowed_buckets: list[str] = []
 

@@ -275,8 +275,12 @@ def test_required_client_certificate_proves_nothing(tmp_path: Path) -> None:
     ("content", "state"),
     [
         ({"status": "ready"}, None),
-        ({"collections": {"ready": True, "message": "pgvector 0.8"}}, CollectionsState(True, "pgvector 0.8")),
-        ({"collections": {"ready": False, "message": "no answer"}}, CollectionsState(False, "no answer")),
+        (
+            {"status": "ready", "collections": {"status": "ready", "schema": 3, "pgvector": "0.8.1"}},
+            CollectionsState(True, "pgvector: 0.8.1, schema: 3"),
+        ),
+        ({"collections": {"status": "unavailable", "message": "no answer"}}, CollectionsState(False, "no answer")),
+        ({"collections": {"status": "disabled"}}, CollectionsState(False, "")),
     ],
 )
 def test_state_of_the_store(content: dict[str, Any], state: CollectionsState | None) -> None:

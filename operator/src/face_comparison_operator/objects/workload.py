@@ -16,6 +16,7 @@ from face_comparison_operator.resource import (
     SERVICE_PORT,
     TEMPLATE_ANNOTATION,
     FaceComparison,
+    Limits,
     Object,
     Strategy,
 )
@@ -268,6 +269,8 @@ def _environment(resource: FaceComparison) -> list[Object]:
         "DRAIN_SECONDS": str(spec.limits.request_seconds),
         "IDENTITY": resource.uid,
     }
+    if spec.limits.max_side != Limits().max_side:
+        values["MAX_SIDE"] = str(spec.limits.max_side)
     if spec.collections.embedded:
         values["COLLECTIONS"] = f"sqlite:{STORE_FOLDER}"
     if spec.collections.postgres:

@@ -2,7 +2,7 @@
 SHELL := bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: accuracy album-accuracy docs golden pictures help setup run test test-fast check format generate bench bench-operator operator cluster cluster-down report clean
+.PHONY: accuracy album-accuracy docs golden photos help setup run soak test test-fast check format generate bench bench-operator operator cluster cluster-down report clean
 
 # onnxruntime reports usage over the network unless told not to; nothing here ever does.
 export ORT_DISABLE_TELEMETRY := 1
@@ -75,6 +75,11 @@ test-fast: setup ## The tests that need no root, no cluster and no browser: unde
 bench: setup ## Compare the service with a plain loop and with OpenCV's own; ARGS=--memory adds 20,000 requests
 	@images="$$($(BIN)/python -c 'from devtools.photos import samples; print(*(samples.photographs()[n] for n in samples.BENCH))')"; \
 	$(BIN)/face-comparison bench $(ARGS) $$images
+
+SECONDS ?= 600
+
+soak: setup ## Good, slow, broken, huge and hostile clients at once for ten minutes; SECONDS=60 shortens, ARGS=--seed=2
+	@$(BIN)/python -m devtools.soak --seconds $(SECONDS) $(ARGS)
 
 accuracy: setup ## Measure how sure the default bundle is on real photographs, into docs/data/accuracy.json
 	@$(BIN)/python -m devtools.accuracy

@@ -44,7 +44,7 @@ MAX_PIPELINED_BYTES = 64 * 1024
 """What is read ahead of the next request while one is being answered."""
 
 _CHUNKED_SLICE = 16 * 1024
-_CHUNKED_ALLOWANCE = 2 * MAX_HEAD_BYTES
+_CHUNKED_ALLOWANCE = 8 * 1024
 _CHUNKED_SHARE = 16
 """The framing of a chunked body may take the allowance and a sixteenth of the body."""
 
@@ -229,30 +229,26 @@ class Connection(asyncio.Protocol):
             framing = self._wire_bytes - self._body_bytes
             if framing > _CHUNKED_ALLOWANCE + self._body_bytes // _CHUNKED_SHARE:
                 self._reject(InvalidParameter("the body's chunks are too small: send larger ones"))
-            elif self._body_bytes > self._server.max_body_bytes:
-                limit = self._server.max_body_bytes
-                self._reject(BodyTooLarge(f"the body is larger than {limit} bytes: send a smaller image, or its URL"))
             if self._close_after:
                 return
 
     def _take_body(self) -> None:
-        while self._protocol.their_state is h11.SEND_BODY:
+        taken = bytearray()
+        event = self._protocol.next_event()
+        while isinstance(event, h11.Data):
+            taken += event.data
             event = self._protocol.next_event()
-            if event is h11.NEED_DATA:
-                return
-            if isinstance(event, h11.Data):
-                self._body_bytes += len(event.data)
-                if not self._discard:
-                    self._keep(event.data)
-            elif self._discard:
-                if self.phase is Phase.DISCARDING:
-                    self._finish()
-            else:
+        self._body_bytes += len(taken)
+        limit = self._server.max_body_bytes
+        if self._body_bytes > limit:
+            self._reject(BodyTooLarge(f"the body is larger than {limit} bytes: send a smaller image, or its URL"))
+        elif taken and not self._discard and self._charge(len(taken)):
+            self._body += taken
+        if isinstance(event, h11.EndOfMessage):
+            if not self._discard:
                 self._complete_body()
-
-    def _keep(self, data: bytes) -> None:
-        if self._body_bytes <= self._server.max_body_bytes and self._charge(len(data)):
-            self._body += data
+            elif self.phase is Phase.DISCARDING:
+                self._finish()
 
     def _complete_body(self) -> None:
         # Decoding the body makes a second copy of what is in it.

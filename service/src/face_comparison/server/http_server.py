@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from face_comparison.observability import metrics
 from face_comparison.server.connection import Connection, Phase
 from face_comparison.server.wsgi_call import Reply, call_application
+from face_comparison.web import environ as keys
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
@@ -28,9 +29,12 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 LIVENESS = "/livez"
-"""Answered in the event loop: under load a thread waits for its turn at Python's lock several times over."""
+"""GET is answered in the event loop: under load a thread waits for its turn at Python's lock several times over. It
+neither waits nor logs."""
 
-PROBES = frozenset({"/livez", "/readyz", "/ping", "/metrics"})
+METRICS = "/metrics"
+
+PROBES = frozenset({LIVENESS, "/readyz", "/ping", METRICS})
 """Paths answered by threads of their own."""
 
 PROBE_THREADS = 4
@@ -158,14 +162,12 @@ class HttpServer:
     def add(self, connection: Connection) -> None:
         """Register a new connection."""
         self._by_phase[connection.phase][connection] = None
-        metrics.CONNECTIONS.inc()
 
     def moved(self, connection: Connection, before: Phase) -> None:
         """Register that a connection has left the phase `before`. In each phase the order is that of entering."""
         if self._by_phase[before].pop(connection, True) is None:
             if connection.phase is Phase.CLOSED:
                 self._open -= 1
-                metrics.CONNECTIONS.dec()
             else:
                 self._by_phase[connection.phase][connection] = None
 
@@ -183,7 +185,6 @@ class HttpServer:
                 return False
             worst.evict()
         connection.held_bytes += amount
-        metrics.MEMORY_RESERVED.set(self._budget.in_use)
         return True
 
     def release(self, connection: Connection) -> None:
@@ -191,7 +192,11 @@ class HttpServer:
         if connection.held_bytes:
             self._budget.release(connection.held_bytes)
             connection.held_bytes = 0
-            metrics.MEMORY_RESERVED.set(self._budget.in_use)
+
+    def report(self) -> None:
+        """Set the gauges, which is too slow to do at every change."""
+        metrics.MEMORY_RESERVED.set(self._budget.in_use)
+        metrics.CONNECTIONS.set(self._open)
 
     def evicted(self, reason: str) -> None:
         metrics.EVICTIONS.labels(reason).inc()
@@ -199,7 +204,9 @@ class HttpServer:
     def submit(self, environ: dict[str, Any], on_reply: Callable[[Reply], None]) -> None:
         """Call the application, and `on_reply` with its reply."""
         path = environ["PATH_INFO"]
-        if path == LIVENESS:
+        if path == METRICS:
+            self.report()
+        if path == LIVENESS and environ["REQUEST_METHOD"] == "GET" and keys.ERROR not in environ:
             on_reply(call_application(self._application, environ))
             return
         self._call(

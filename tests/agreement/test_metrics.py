@@ -115,13 +115,13 @@ def test_routes_are_those_of_the_service(app: Flask) -> None:
     assert chosen_values("route") <= {rule.endpoint for rule in app.url_map.iter_rules()}
 
 
-def test_stages_are_those_of_a_request(app: Flask) -> None:
+def test_phases_are_those_of_a_request(app: Flask) -> None:
     assert app.test_client().post("/prod/face_comparison", json=img("anna")).status_code == 200
     measured = {
-        sample.labels["stage"] for family in service_metrics.STAGE_SECONDS.collect() for sample in family.samples
+        sample.labels["phase"] for family in service_metrics.PHASE_SECONDS.collect() for sample in family.samples
     }
-    assert chosen_values("stage")
-    assert chosen_values("stage") <= measured
+    assert chosen_values("phase")
+    assert chosen_values("phase") <= measured
 
 
 def test_refusals_are_those_of_the_service() -> None:

@@ -34,10 +34,10 @@ def test_the_place_of_a_client_that_leaves_the_queue_is_free(
             waiting = [service.connect() for _ in range(5)]
             for sock in waiting:
                 sock.sendall(raw_request(b"quick"))
-            until(lambda: service.metric("face_comparison_in_flight") == 6, "the queue is full")
+            until(lambda: service.metric("face_comparison_requests_in_flight") == 6, "the queue is full")
             for sock in waiting:
                 leave(sock)
-            until(lambda: service.metric("face_comparison_in_flight") == 1, "those that left are gone")
+            until(lambda: service.metric("face_comparison_requests_in_flight") == 1, "those that left are gone")
             (tmp_path / "go").touch()
         assert victim(service) > 0
 
@@ -58,4 +58,4 @@ def test_a_fetch_ends_with_its_client(service: Served) -> None:
             until(lambda: images.requests, "the image is being fetched")
             reset(sock)
         until(lambda: ended, "the fetch has ended", seconds=4)  # it would wait 5 s for a byte
-        until(lambda: service.metric("face_comparison_in_flight") == 0, "nothing is left of it")
+        until(lambda: service.metric("face_comparison_requests_in_flight") == 0, "nothing is left of it")

@@ -39,7 +39,7 @@ def test_one_key_cannot_take_everything(closed: Served, tmp_path: Path) -> None:
     go = tmp_path / "go"
     with ThreadPoolExecutor(40) as pool:
         greedy = [pool.submit(detect, closed, KEYS["greedy"], b"hold %s" % bytes(go)) for _ in range(20)]
-        until(lambda: closed.metric("face_comparison_in_flight") == SLOTS + QUEUE, "the queue is full")
+        until(lambda: closed.metric("face_comparison_requests_in_flight") == SLOTS + QUEUE, "the queue is full")
         modest = [pool.submit(detect, closed, KEYS["modest"], b"hold %s" % bytes(go)) for _ in range(2)]
         until(lambda: sum(done.done() for done in greedy) == 20 - SLOTS - QUEUE + 2, "two of the greedy made room")
         go.touch()
@@ -55,7 +55,7 @@ def test_a_limit_of_its_own(tmp_path: Path, keys: Path) -> None:
         service.wait_ready()
         go = tmp_path / "go"
         held = [pool.submit(detect, service, KEYS["greedy"], b"hold %s" % bytes(go)) for _ in range(2)]
-        until(lambda: service.metric("face_comparison_in_flight") == 2, "both are in flight")
+        until(lambda: service.metric("face_comparison_requests_in_flight") == 2, "both are in flight")
         status, message = detect(service, KEYS["greedy"])
         assert status == 429
         assert "your API key has reached its limit of 2" in message
@@ -98,7 +98,7 @@ def test_one_address_cannot_take_everything_where_there_are_no_keys(tmp_path: Pa
     with serving(tmp_path, threads=SLOTS, queue=QUEUE) as service, ThreadPoolExecutor(20) as pool:
         service.wait_ready()
         greedy = [pool.submit(service.detect, b"hold %s" % bytes(go)) for _ in range(SLOTS + QUEUE)]
-        until(lambda: service.metric("face_comparison_in_flight") == SLOTS + QUEUE, "the queue is full")
+        until(lambda: service.metric("face_comparison_requests_in_flight") == SLOTS + QUEUE, "the queue is full")
         with socket.create_connection(("127.0.0.1", service.port), LIMIT, ("127.0.0.2", 0)) as other:
             body = b'{"img": "%s"}' % img(b"quick")["img"].encode()
             other.sendall(head(content_length=len(body)) + body)

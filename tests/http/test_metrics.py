@@ -44,22 +44,23 @@ def test_requests_are_counted_by_route_and_code(running, growth):
     assert growth("requests_total", route="compare", code="400") == 1
     assert growth("requests_total", route="unmatched", code="404") == 1
     assert growth("requests_total", route="preflight", code="200") == 1
-    assert growth("request_seconds_count", route="face_comparison") == 3
+    assert growth("request_duration_seconds_count", route="face_comparison") == 3
 
 
 def test_stages_are_timed_for_every_image(running, growth):
     running.detect(**img("anna"))
     running.compare(source=img("anna"), targets=[img("anna"), img("bert")])
-    assert [growth("stage_seconds_count", stage=stage) for stage in ("queue", "decode", "detect", "embed", "read")] == [
+    phases = ("queue", "decode", "detect", "embed", "read")
+    assert [growth("phase_duration_seconds_count", phase=phase) for phase in phases] == [
         4, 4, 4, 4, 2,
     ]  # fmt: skip
-    assert growth("stage_seconds_sum", stage="embed") == pytest.approx(0.012)
+    assert growth("phase_duration_seconds_sum", phase="embed") == pytest.approx(0.012)
 
 
 def test_fetching_is_timed_even_when_it_fails(running, growth, images):
     running.detect(url=images.url("/anna.jpg"))
     running.detect(url=images.url("/nobody.jpg"))
-    assert growth("stage_seconds_count", stage="fetch") == 2
+    assert growth("phase_duration_seconds_count", phase="fetch") == 2
 
 
 def test_faces_are_counted_by_image(running, growth):
@@ -79,13 +80,13 @@ def test_refusals_are_counted_by_reason(start, growth, options, drain, reason):
     if drain:
         running.readiness.drain()
     running.client.post(DETECT, json=img("anna"))
-    assert growth("rejected_total", reason=reason) == 1
+    assert growth("requests_rejected_total", reason=reason) == 1
 
 
 @pytest.mark.parametrize("probe", ["/readyz", "/ping"])
 def test_probes_are_not_counted_as_refused(start, growth, probe):
     assert start(ready=False).client.get(probe).status_code == 503
-    assert growth("rejected_total", reason="not_ready") == 0
+    assert growth("requests_rejected_total", reason="not_ready") == 0
 
 
 def test_gauges_return_to_rest_whatever_happens(running):
@@ -93,5 +94,5 @@ def test_gauges_return_to_rest_whatever_happens(running):
         running.client.post(DETECT, json=body)
         running.client.post(COMPARE, json={"source": body, "target": body})
     after = samples(running)
-    assert after[("face_comparison_in_flight",)] == 0
+    assert after[("face_comparison_requests_in_flight",)] == 0
     assert after[("face_comparison_queue_depth",)] == 0

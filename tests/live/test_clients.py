@@ -134,7 +134,7 @@ def test_who_is_refused_while_sending_may_use_the_connection_again(service: Serv
         holders = [stack.enter_context(service.connect()) for _ in range(QUEUE + 2)]
         for sock in holders:
             sock.sendall(raw_request(b"hold %s" % bytes(tmp_path / "go")))
-        until(lambda: service.metric("face_comparison_in_flight") == QUEUE + 2, "the service is full")
+        until(lambda: service.metric("face_comparison_requests_in_flight") == QUEUE + 2, "the service is full")
         refused = stack.enter_context(service.connect())
         refused.sendall(raw_request(b"quick" + b" " * 5_000_000))
         status, headers, body = read_reply(refused)

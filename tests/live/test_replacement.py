@@ -37,7 +37,9 @@ def test_of_a_killed_worker_only_what_is_in_flight_fails(tmp_path: Path, workers
             assert doomed.exception(LIMIT) is not None
         until(lambda: len(service.workers()) == workers and service.workers() != before, "it is replaced")
         assert service.get("/readyz").status == 200
-        assert service.metric("face_comparison_in_flight") == 0  # what the dead worker had inside is not counted
+        assert (
+            service.metric("face_comparison_requests_in_flight") == 0
+        )  # what the dead worker had inside is not counted
 
 
 def test_metrics_are_those_of_all_workers(tmp_path: Path) -> None:

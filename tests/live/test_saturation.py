@@ -54,10 +54,10 @@ def test_64_in_flight_on_a_queue_of_16(tmp_path: Path, workers: int) -> None:
         assert replies.total() == IN_FLIGHT * EACH
         assert replies[200] >= 18
         assert replies[429] > 0
-        assert service.metric('face_comparison_rejected_total{reason="overloaded"}') == replies[429]
+        assert service.metric('face_comparison_requests_rejected_total{reason="overloaded"}') == replies[429]
         # Health never waits for a slot: were it to queue with the images, a probe would be refused or come last.
         assert len(seconds) > 5
-        until(lambda: service.metric("face_comparison_in_flight") == 0, "nothing is left inside")
+        until(lambda: service.metric("face_comparison_requests_in_flight") == 0, "nothing is left inside")
 
 
 def test_every_thread_is_there_before_the_first_request(tmp_path: Path) -> None:
@@ -74,7 +74,8 @@ def test_nobody_is_refused_while_another_worker_has_room(tmp_path: Path) -> None
         service.wait_ready()
         held = [pool.submit(service.detect, b"hold %s" % bytes(tmp_path / "go")) for _ in range(16)]
         until(
-            lambda: service.metric("face_comparison_in_flight") == 16 or any(done.done() for done in held), "all hold"
+            lambda: service.metric("face_comparison_requests_in_flight") == 16 or any(done.done() for done in held),
+            "all hold",
         )
         assert not any(done.done() for done in held)
         assert service.detect(b"quick").status == 429

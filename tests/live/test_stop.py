@@ -31,7 +31,10 @@ def test_sigterm_finishes_what_was_accepted_and_refuses_the_rest(service: Served
         idle.sendall(LIVEZ)
         assert read_reply(idle)[0] == 200
         accepted = [pool.submit(service.detect, b"hold %s" % bytes(tmp_path / str(i))) for i in range(4)]
-        until(lambda: service.metric("face_comparison_in_flight") == 4, "four are inside, some computing, some waiting")
+        until(
+            lambda: service.metric("face_comparison_requests_in_flight") == 4,
+            "four are inside, some computing, some waiting",
+        )
 
         service.signal(signal.SIGTERM)
         until(lambda: service.get("/readyz").status == 503, "it says that it is not ready")

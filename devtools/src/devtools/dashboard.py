@@ -88,19 +88,19 @@ SERVICE_PANELS = [
         "Time to answer",
         "From a request's head to its answer, fetching and waiting included.",
         "s",
-        quantiles("face_comparison_request_seconds", SERVING, "route"),
+        quantiles("face_comparison_request_duration_seconds", SERVING, "route"),
     ),
     panel(
-        "Time by stage",
-        "Mean time of one image in each stage: where a slow answer comes from.",
+        "Time by phase",
+        "Mean time of one image in each phase: where a slow answer comes from.",
         "s",
-        [mean("face_comparison_stage_seconds", CHOSEN, "stage", "{{stage}}")],
+        [mean("face_comparison_phase_duration_seconds", CHOSEN, "phase", "{{phase}}")],
     ),
     panel(
         "In flight",
         "Requests admitted and not yet answered, by pod. Autoscaling by InFlight follows their number.",
         "short",
-        [("{{pod}}", f"sum by (pod) (face_comparison_in_flight{{{CHOSEN}}})")],
+        [("{{pod}}", f"sum by (pod) (face_comparison_requests_in_flight{{{CHOSEN}}})")],
     ),
     panel(
         "Waiting",
@@ -112,7 +112,7 @@ SERVICE_PANELS = [
         "Rejected requests",
         "Requests refused before any work, by reason.",
         "reqps",
-        [("{{reason}}", f"sum by (reason) (rate(face_comparison_rejected_total{{{CHOSEN}}}[{RATE}]))")],
+        [("{{reason}}", f"sum by (reason) (rate(face_comparison_requests_rejected_total{{{CHOSEN}}}[{RATE}]))")],
     ),
     panel(
         "Faces in an image",
@@ -133,7 +133,7 @@ SERVICE_PANELS = [
         [
             (
                 "{{version}} {{model}} {{engine}} on {{device}}",
-                f"count by (version, model, engine, device) (face_comparison_info{{{CHOSEN}}})",
+                f"count by (version, model, engine, device) (face_comparison_build_info{{{CHOSEN}}})",
             )
         ],
     ),
@@ -195,9 +195,9 @@ def dashboard() -> Dashboard:
         .refresh("30s")
         .readonly()
         .with_variable(DatasourceVariable("datasource").label("Data source").type("prometheus"))
-        .with_variable(variable("namespace", "Namespace", "label_values(face_comparison_info, namespace)"))
+        .with_variable(variable("namespace", "Namespace", "label_values(face_comparison_build_info, namespace)"))
         .with_variable(
-            variable("service", "Service", 'label_values(face_comparison_info{namespace=~"$namespace"}, service)')
+            variable("service", "Service", 'label_values(face_comparison_build_info{namespace=~"$namespace"}, service)')
         )
     )
     number = 0

@@ -28,7 +28,7 @@ def test_one_process_answers_for_all(tmp_path):
     command = [sys.executable, "-c", WORKER]
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True, "env": environ}
     with subprocess.Popen([*command, "2"], **pipes) as first:
-        while "face_comparison_info" not in (first.stdout.readline()):
+        while "face_comparison_build_info" not in (first.stdout.readline()):
             assert first.poll() is None
         second = subprocess.run(
             [*command, "3"], input="", stdout=subprocess.PIPE, text=True, env=environ, timeout=60, check=True
@@ -40,9 +40,9 @@ def test_one_process_answers_for_all(tmp_path):
         for sample in family.samples
     }
     assert found["face_comparison_requests_total"] == ({"route": "compare", "code": "200"}, 5)
-    assert found["face_comparison_in_flight"] == ({}, 5)
+    assert found["face_comparison_requests_in_flight"] == ({}, 5)
     assert found["face_comparison_batch_size_count"] == ({"model": "embedder"}, 2)
-    assert found["face_comparison_info"] == (
+    assert found["face_comparison_build_info"] == (
         {"version": "1.0", "model": "model-1", "device": "cpu", "engine": "none"}, 1,
     )  # fmt: skip
 
@@ -56,8 +56,9 @@ def test_every_name_is_of_this_product_and_says_what_it_is():
     assert set(families) == {
         f"face_comparison_{name}"
         for name in (
-            "requests", "request_seconds", "stage_seconds", "faces_per_image", "batch_size", "in_flight",
-            "queue_depth", "rejected", "info", "connections", "evictions", "memory_budget_bytes",
+            "requests", "request_duration_seconds", "phase_duration_seconds", "faces_per_image", "batch_size",
+            "requests_in_flight",
+            "queue_depth", "requests_rejected", "build_info", "connections", "evictions", "memory_budget_bytes",
             "memory_reserved_bytes", "api_keys", "api_keys_invalid_lines", "api_keys_short", "api_keys_reload_failed",
             "auth_failures", "collection_searches", "collection_faces", "collection_search_seconds",
                 "store_errors",

@@ -36,7 +36,7 @@ def scaled_object(resource: FaceComparison, settings: Settings) -> list[Object]:
     scaling = resource.spec.autoscaling
     if not scaling or scaling.metric != "InFlight":
         return []
-    series = f'face_comparison_in_flight{{namespace="{resource.namespace}",service="{resource.child}"}}'
+    series = f'face_comparison_requests_in_flight{{namespace="{resource.namespace}",service="{resource.child}"}}'
     trigger: Object = {
         "type": "prometheus",
         "metricType": "AverageValue",

@@ -29,12 +29,12 @@ _SECONDS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.035, 0.05, 0.075, 0.1, 0.15, 0.25
 
 REQUESTS = Counter("face_comparison_requests_total", "Requests answered.", ["route", "code"])
 REQUEST_SECONDS = Histogram(
-    "face_comparison_request_seconds", "Time from a request's head to its answer.", ["route"], buckets=_SECONDS
+    "face_comparison_request_duration_seconds", "Time from a request's head to its answer.", ["route"], buckets=_SECONDS
 )
-STAGE_SECONDS = Histogram(
-    "face_comparison_stage_seconds",
-    "Time of one stage of one image or request: read, fetch, queue, decode, detect, embed.",
-    ["stage"],
+PHASE_SECONDS = Histogram(
+    "face_comparison_phase_duration_seconds",
+    "Time of one phase of one image or request: read, fetch, queue, decode, detect, embed.",
+    ["phase"],
     buckets=_SECONDS,
 )
 FACES = Histogram(
@@ -48,15 +48,19 @@ BATCH_SIZE = Histogram(
     ["model"],
     buckets=(1, 2, 4, 8, 16, 32, 64, 128),
 )
-IN_FLIGHT = Gauge("face_comparison_in_flight", "Requests admitted and not yet answered.", multiprocess_mode="livesum")
+IN_FLIGHT = Gauge(
+    "face_comparison_requests_in_flight", "Requests admitted and not yet answered.", multiprocess_mode="livesum"
+)
 QUEUE_DEPTH = Gauge(
     "face_comparison_queue_depth", "Images that wait for a computing slot.", multiprocess_mode="livesum"
 )
 REJECTED = Counter(
-    "face_comparison_rejected_total", "Requests refused before any work: overloaded, draining, not_ready.", ["reason"]
+    "face_comparison_requests_rejected_total",
+    "Requests rejected before any work: overloaded, draining, not_ready.",
+    ["reason"],
 )
 INFO = Gauge(
-    "face_comparison_info",
+    "face_comparison_build_info",
     "Always 1; the labels say what runs.",
     ["version", "model", "device", "engine"],
     multiprocess_mode="livemax",

@@ -47,7 +47,7 @@ class Stages:
         self._lock = threading.Lock()
 
     def add(self, stage: str, seconds: float) -> None:
-        metrics.STAGE_SECONDS.labels(stage).observe(seconds)
+        metrics.PHASE_SECONDS.labels(stage).observe(seconds)
         with self._lock:
             self.seconds[stage] = self.seconds.get(stage, 0.0) + seconds
 

@@ -6,14 +6,14 @@ On the real API server, as such a user, with the operator's own account and the 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from devtools import ROOT
-from devtools.helm import Helm, of_kind
+from devtools.helm import RELEASE, Helm, of_kind
 from devtools.k8s.api import Api, Faces, until
 from devtools.k8s.controlplane import ControlPlane, KubectlFailed
 from devtools.k8s.operating import Operator
@@ -107,8 +107,17 @@ def create_all(plane: ControlPlane, faces: Faces, names: Sequence[str]) -> None:
         assert "created" in as_user(plane, faces.namespace, body | {"spec": CASES[name][0]})
 
 
-def test_nothing_beyond_what_is_permitted(plane: ControlPlane, faces: Faces, tmp_path: Path) -> None:
-    account = kubeconfig(plane, tmp_path)
+@pytest.fixture
+def account(plane: ControlPlane, tmp_path: Path) -> Iterator[Path]:
+    """A kubeconfig of the operator's own account, whose rights go with the test."""
+    path = kubeconfig(plane, tmp_path)
+    yield path
+    outside = f"clusterroles,clusterrolebindings --selector=app.kubernetes.io/instance={RELEASE}"
+    plane.kubectl("delete", *outside.split())
+    plane.kubectl("delete", "namespace", path.stem, "--wait=false")
+
+
+def test_nothing_beyond_what_is_permitted(plane: ControlPlane, faces: Faces, account: Path, tmp_path: Path) -> None:
     for forbidden in ("deployments.apps", "pods", "ingresses.networking.k8s.io", "services"):
         with pytest.raises(KubectlFailed):
             plane.kubectl("auth", "can-i", "create", forbidden, f"--as={USER}", f"--namespace={faces.namespace}")
@@ -139,9 +148,8 @@ def test_nothing_beyond_what_is_permitted(plane: ControlPlane, faces: Faces, tmp
     assert ingress["metadata"]["annotations"].items() >= SNIPPET.items()
 
 
-def test_what_is_permitted_no_longer_is_changed_no_longer(plane: ControlPlane, faces: Faces, tmp_path: Path) -> None:
+def test_what_is_permitted_no_longer_is_changed_no_longer(faces: Faces, account: Path, tmp_path: Path) -> None:
     """A service that runs is left as it was; the spec is what is rejected."""
-    account = kubeconfig(plane, tmp_path)
     with Operator(account, tmp_path / "logs", f"--namespaces={faces.namespace}", *options(HOSTS)):
         faces.create("faces", **with_host("faces"))
         until(lambda: faces.child(DEPLOYMENT, "faces"), bool, "the Deployment is there")

@@ -107,10 +107,12 @@ def bash(plane: ControlPlane, script: str) -> None:
 
 
 class TestFirstResource:
+    """No operator runs here, so nothing waits for the resource, which Helm otherwise does."""
+
     def test_goes_with_a_release_that_made_it_before_its_kind_was_known(
         self, plane: ControlPlane, releases: Helm, restricted: str
     ) -> None:
-        releases.install(restricted, FIRST)
+        releases.install(restricted, FIRST, wait=False)
         assert resource(plane, restricted)["spec"]["accelerator"]["type"] == "cpu"
         releases.uninstall(restricted)
         assert plane.kubectl("get", "facecomparisons", "--all-namespaces", "--output=name") == ""
@@ -118,7 +120,7 @@ class TestFirstResource:
     def test_goes_with_a_release_that_knew_its_kind(self, plane: ControlPlane, releases: Helm, restricted: str) -> None:
         releases.install(restricted)
         releases.uninstall(restricted)
-        releases.install(restricted, FIRST)
+        releases.install(restricted, FIRST, wait=False)
         assert not [
             each for each in resource(plane, restricted)["metadata"]["annotations"] if each.startswith("helm.sh/")
         ]
@@ -128,10 +130,10 @@ class TestFirstResource:
     def test_is_changed_and_not_replaced_by_upgrades(
         self, plane: ControlPlane, releases: Helm, restricted: str
     ) -> None:
-        releases.install(restricted, FIRST)
+        releases.install(restricted, FIRST, wait=False)
         before = uid(plane, restricted)
         for stage in ("first-upgrade", "second-upgrade"):
-            releases.upgrade(restricted, FIRST, f"--set=faceComparison.spec.stage={stage}")
+            releases.upgrade(restricted, FIRST, f"--set=faceComparison.spec.stage={stage}", wait=False)
             assert resource(plane, restricted)["spec"]["stage"] == stage
             assert uid(plane, restricted) == before
 
@@ -139,16 +141,16 @@ class TestFirstResource:
         self, plane: ControlPlane, releases: Helm, restricted: str
     ) -> None:
         """With the spec that it had, and the same object: deleting it would take its URL away."""
-        releases.install(restricted, FIRST)
+        releases.install(restricted, FIRST, wait=False)
         before = uid(plane, restricted)
         for stage in ("wrong", "worse"):
-            releases.upgrade(restricted, FIRST, f"--set=faceComparison.spec.stage={stage}")
+            releases.upgrade(restricted, FIRST, f"--set=faceComparison.spec.stage={stage}", wait=False)
         for revision, stage in (("2", "wrong"), ("1", "prod"), ("3", "worse")):
-            releases.run("rollback", RELEASE, revision, "--namespace", restricted, "--wait", "--timeout=90s")
+            releases.run("rollback", RELEASE, revision, "--namespace", restricted)
             assert resource(plane, restricted)["spec"]["stage"] == stage
             assert uid(plane, restricted) == before
-        releases.run("rollback", RELEASE, "1", "--namespace", restricted, "--wait", "--timeout=90s")
-        releases.upgrade(restricted, FIRST, "--set=faceComparison.spec.stage=right")
+        releases.run("rollback", RELEASE, "1", "--namespace", restricted)
+        releases.upgrade(restricted, FIRST, "--set=faceComparison.spec.stage=right", wait=False)
         assert resource(plane, restricted)["spec"]["stage"] == "right"
         assert uid(plane, restricted) == before
         releases.uninstall(restricted)
@@ -157,9 +159,9 @@ class TestFirstResource:
     def test_goes_with_a_release_that_was_rolled_back_to_its_first_installation(
         self, plane: ControlPlane, releases: Helm, restricted: str
     ) -> None:
-        releases.install(restricted, FIRST)
-        releases.upgrade(restricted, FIRST, "--set=faceComparison.spec.stage=wrong")
-        releases.run("rollback", RELEASE, "1", "--namespace", restricted, "--wait", "--timeout=90s")
+        releases.install(restricted, FIRST, wait=False)
+        releases.upgrade(restricted, FIRST, "--set=faceComparison.spec.stage=wrong", wait=False)
+        releases.run("rollback", RELEASE, "1", "--namespace", restricted)
         releases.uninstall(restricted)
         assert plane.kubectl("get", "facecomparisons", "--all-namespaces", "--output=name") == ""
 
@@ -167,13 +169,13 @@ class TestFirstResource:
         self, plane: ControlPlane, releases: Helm, restricted: str
     ) -> None:
         releases.install(restricted)
-        releases.upgrade(restricted, FIRST)
-        releases.run("rollback", RELEASE, "1", "--namespace", restricted, "--wait", "--timeout=90s")
+        releases.upgrade(restricted, FIRST, wait=False)
+        releases.run("rollback", RELEASE, "1", "--namespace", restricted)
         assert plane.kubectl("get", "facecomparisons", "--all-namespaces", "--output=name") == ""
 
     def test_can_come_with_an_upgrade(self, plane: ControlPlane, releases: Helm, restricted: str) -> None:
         releases.install(restricted)
-        releases.upgrade(restricted, FIRST)
+        releases.upgrade(restricted, FIRST, wait=False)
         assert resource(plane, restricted)["spec"]["accelerator"]["type"] == "cpu"
 
 

@@ -41,13 +41,23 @@ class Helm:
         text = self.run("template", RELEASE, chart, "--namespace", namespace, *NEEDED, *options)
         return [document for document in yaml.safe_load_all(text) if document]
 
-    def install(self, namespace: str, *options: str | Path, chart: Path = CHART, release: str = RELEASE) -> None:
-        """Install the chart and wait until its pods are ready."""
-        self.run("install", release, chart, "--namespace", namespace, "--wait", "--timeout=90s", *NEEDED, *options)
+    def install(
+        self, namespace: str, *options: str | Path, chart: Path = CHART, release: str = RELEASE, wait: bool = True
+    ) -> None:
+        """Install the chart and wait until its pods are ready, and a FaceComparison in it, which takes an operator."""
+        self._change("install", namespace, options, chart, release, wait)
 
-    def upgrade(self, namespace: str, *options: str | Path, chart: Path = CHART, release: str = RELEASE) -> None:
-        """Upgrade the release and wait until its pods are ready."""
-        self.run("upgrade", release, chart, "--namespace", namespace, "--wait", "--timeout=90s", *NEEDED, *options)
+    def upgrade(
+        self, namespace: str, *options: str | Path, chart: Path = CHART, release: str = RELEASE, wait: bool = True
+    ) -> None:
+        """Upgrade the release and wait as `install` does."""
+        self._change("upgrade", namespace, options, chart, release, wait)
+
+    def _change(
+        self, verb: str, namespace: str, options: tuple[str | Path, ...], chart: Path, release: str, wait: bool
+    ) -> None:
+        waiting = ("--wait", "--timeout=90s") if wait else ()
+        self.run(verb, release, chart, "--namespace", namespace, *waiting, *NEEDED, *options)
 
     def uninstall(self, namespace: str, release: str = RELEASE) -> None:
         """Uninstall the release and wait until its objects are gone."""

@@ -32,13 +32,13 @@ RUN FACE_COMPARISON_BUNDLES=/opt/bundles PYTHONPATH=service/src /opt/face-compar
 
 # --- what each image depends on; onnx and pip only build bundles ---
 FROM build AS service-dependencies
-RUN uv sync --quiet --locked --no-dev --package face-comparison --extra cpu --extra s3 --no-install-workspace \
+RUN uv sync --quiet --locked --no-dev --package face-comparison --extra cpu --extra s3 --extra heif --extra postgres --no-install-workspace \
         --no-install-package onnx --no-install-package pip
 COPY container/slim.py container/elf.py container/
 RUN python container/slim.py /opt/face-comparison && python -m compileall -q -j 0 /opt/face-comparison/lib
 
 FROM build AS service-gpu-dependencies
-RUN uv sync --quiet --locked --no-dev --package face-comparison --extra gpu --extra s3 --no-install-workspace \
+RUN uv sync --quiet --locked --no-dev --package face-comparison --extra gpu --extra s3 --extra heif --extra postgres --no-install-workspace \
         --no-install-package onnx --no-install-package pip
 COPY container/slim.py container/elf.py container/
 RUN python container/slim.py /opt/face-comparison && python -m compileall -q -j 0 /opt/face-comparison/lib
@@ -65,7 +65,9 @@ RUN (cd operator && hatchling build --target wheel --directory /wheels) \
 
 # --- the images ---
 FROM ${BASE_IMAGE} AS runtime
-# The numeric user lets Kubernetes see that it is not root. Only /tmp is written to.
+# The numeric user lets Kubernetes see that it is not root. Only /tmp is written to, and what is mounted at /data, where an
+# embedded store of collections may lie: a new volume of Docker takes over who may write there.
+RUN mkdir --mode=0770 /data && chown 65532:0 /data
 ENV PATH=/opt/face-comparison/bin:/usr/local/bin:/usr/bin:/bin \
     HOME=/tmp \
     PYTHONUNBUFFERED=1 \

@@ -31,7 +31,15 @@ FACE = {
     "Confidence": 0.9,
     "face_hash": HASH.tobytes(),
     "Landmarks": [{"Type": "nose", "X": 0.25, "Y": 0.5}],
-    "Quality": {"Sharpness": 50.0, "Brightness": 60.0, "FaceSize": 70.0},
+    "Quality": {
+        "Sharpness": 50.0,
+        "Brightness": 60.0,
+        "FaceSize": 70.0,
+        "Roll": -3.0,
+        "Yaw": 12.0,
+        "Reliable": False,
+        "Reasons": ["LOW_SHARPNESS"],
+    },
 }
 
 
@@ -132,6 +140,7 @@ def test_faces_are_values(client: Client, script: Script) -> None:
     assert (face.box.left, face.box.top, face.box.width, face.box.height) == (0.1, 0.2, 0.3, 0.4)
     assert (face.confidence, face.model_version, face.landmarks) == (0.9, "m-1", {"nose": (0.25, 0.5)})
     assert (face.quality.sharpness, face.quality.brightness, face.quality.face_size) == (50.0, 60.0, 70.0)
+    assert (face.quality.roll, face.quality.yaw, face.quality.reasons) == (-3.0, 12.0, ("LOW_SHARPNESS",))
     assert face.hash.dtype == np.float32
     assert np.array_equal(face.hash, HASH)
 

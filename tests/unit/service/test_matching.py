@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from face_comparison.errors import NoFace
-from face_comparison.vision.matching import Calibration, hash_match, image_match, largest_face
+from face_comparison.vision.matching import Calibration, hash_match, image_match, most_prominent_face
 from face_comparison.vision.types import HASH_SIZE, Analysis, Box, Face, Quality
 
 CALIBRATION = Calibration(threshold=1.0, midpoint=1.1, slope=0.1, same_below=1.05, different_above=1.2)
@@ -24,30 +24,50 @@ def at(distance):
     return vector
 
 
-def face(distance=0.0, side=10.0, confidence=0.9, height=None):
+def face(distance=0.0, side=10.0, confidence=0.9, height=None, reasons=()):
     box = Box(0, 0, side, height or side)
-    return Face(box, confidence, np.zeros((5, 2), np.float32), Quality(0, 0, side), at(distance))
+    return Face(box, confidence, np.zeros((5, 2), np.float32), Quality(0, 0, side, reasons=reasons), at(distance))
 
 
 def image(*faces):
     return Analysis(faces, 640, 480)
 
 
-def test_the_largest_face_is_the_one_of_largest_area():
-    faces = [face(side=20), face(side=10, height=50), face(side=15)]
-    assert largest_face(faces) is faces[1]
+SURE = 0.75
 
 
-def test_of_equal_faces_the_more_certain_one_counts():
-    faces = [face(confidence=0.5), face(confidence=0.8), face(confidence=0.7)]
-    assert largest_face(faces) is faces[1]
+def test_largest_of_the_sure_faces_is_the_most_prominent():
+    faces = [face(side=20), face(side=10, height=50), face(side=15), face(side=99, confidence=0.74)]
+    assert most_prominent_face(faces, SURE) is faces[1]
 
 
-def test_an_image_without_faces_cannot_be_compared():
+def test_largest_face_is_the_most_prominent_where_none_is_sure():
+    faces = [face(side=20, confidence=0.7), face(side=30, confidence=0.6), face(side=15, confidence=0.65)]
+    assert most_prominent_face(faces, SURE) is faces[1]
+
+
+def test_of_equal_faces_the_more_certain_one_is_the_most_prominent():
+    faces = [face(confidence=0.8), face(confidence=0.9), face(confidence=0.85)]
+    assert most_prominent_face(faces, SURE) is faces[1]
+
+
+def test_image_without_faces_cannot_be_compared():
     with pytest.raises(NoFace):
-        largest_face([])
+        most_prominent_face([], SURE)
     with pytest.raises(NoFace):
         image_match(at(0), image(), CALIBRATION)
+
+
+@pytest.mark.parametrize(("source", "target"), [(True, False), (False, True)])
+@pytest.mark.parametrize("distance", [0.1, 1.9])
+def test_unreliable_face_is_for_review_at_any_distance(source, target, distance):
+    other = face(distance, reasons=() if target else ("EXTREME_POSE",))
+    match = image_match(at(0), image(other), CALIBRATION, reliable=source)
+    assert match.faces[0].verdict == "review"
+
+
+def test_unreliable_source_is_for_review_against_a_hash():
+    assert hash_match(at(0), at(0.1), CALIBRATION, reliable=False).faces[0].verdict == "review"
 
 
 def test_faces_come_nearest_first_with_their_image():

@@ -136,7 +136,7 @@ def contest(bundle: Bundle, plan: Plan, progress: Callable[[str], None]) -> dict
     cv2.setNumThreads(1)  # each contender's threads are images at once
     analyzer = _analyzer(bundle, plan)
     # As OpenCV's own does: what landmarks on crops of the full image cost, without which small faces are mistaken.
-    once = structs.replace(bundle.manifest.detector, refine=())
+    once = structs.replace(bundle.manifest.detector, refinement=None)
     without = structs.replace(bundle, manifest=structs.replace(bundle.manifest, detector=once))
     hasty = _analyzer(without, plan)
     entries: dict[str, Entry] = {}

@@ -44,7 +44,7 @@ def opencv(bundle: Bundle, threads: int) -> list[Work]:
     """FaceDetectorYN and FaceRecognizerSF with the bundle's own weights and longer side, a pair for each thread."""
     with tempfile.TemporaryDirectory() as scratch:
         detector, embedder = Path(scratch) / "detector.onnx", Path(scratch) / "embedder.onnx"
-        side = bundle.manifest.detector.side
+        side = bundle.manifest.detector.sides[-1]
         detector.write_bytes(_as_opencv_takes_it(bundle.detector, side))
         embedder.write_bytes(_as_opencv_takes_it(bundle.embedder, bundle.manifest.embedder.side))
         return [_opencv_step(detector, embedder, side) for _ in range(threads)]

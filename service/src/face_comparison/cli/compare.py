@@ -52,11 +52,11 @@ def command(
     draw: Path | None,
     **given: str | None,
 ) -> None:
-    """Say whether the person of image A (its largest face) is on each image B.
+    """Say whether the person of image A (its most prominent face) is on each image B.
 
     The exit status is 0 when the person is on all of them, 1 when not, 2 when an image could not be judged.
     """
-    from face_comparison.vision.matching import image_match, largest_face  # noqa: PLC0415
+    from face_comparison.vision.matching import image_match, most_prominent_face  # noqa: PLC0415
     from face_comparison.wire import responses  # noqa: PLC0415 (see `analyzers.loaded`)
 
     analyzer, threads = analyzers.loaded(given)
@@ -65,13 +65,13 @@ def command(
     (_, first), *others = analyzers.analyses(analyzer, (source, *targets), threads)
     if isinstance(first, FaceComparisonError):
         raise type(first)(f"{analyzers.shown(source)}: {first.message}")
-    face = largest_face(first.faces)
+    face = most_prominent_face(first.faces, model.sure_confidence)
 
     def judged(analysis: Analysis | FaceComparisonError) -> TargetMatch | FaceComparisonError:
         if isinstance(analysis, FaceComparisonError):
             return analysis
         try:
-            return image_match(face.hash, analysis, calibration)
+            return image_match(face.hash, analysis, calibration, reliable=face.quality.reliable)
         except FaceComparisonError as error:
             return error
 

@@ -22,11 +22,18 @@ class BoundingBox:
 
 @dataclass(frozen=True, slots=True)
 class Quality:
-    """sharpness, brightness: 0-100. face_size: shorter side of the box, pixels of the upright image."""
+    """sharpness, brightness: 0-100. face_size: shorter side of the box, pixels of the upright image.
+
+    roll: degrees by which the face is rotated clockwise. yaw: degrees by which it looks to the image's right. reasons:
+    why the hash cannot be relied upon, by name; none where it can.
+    """
 
     sharpness: float
     brightness: float
     face_size: float
+    roll: float = 0.0
+    yaw: float = 0.0
+    reasons: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -145,7 +152,14 @@ def _face(face: Mapping[str, Any], version: str) -> Face:
         box=_box(face["BoundingBox"]),
         confidence=face["Confidence"],
         landmarks={point["Type"]: (point["X"], point["Y"]) for point in face["Landmarks"]},
-        quality=Quality(quality["Sharpness"], quality["Brightness"], quality["FaceSize"]),
+        quality=Quality(
+            sharpness=quality["Sharpness"],
+            brightness=quality["Brightness"],
+            face_size=quality["FaceSize"],
+            roll=quality["Roll"],
+            yaw=quality["Yaw"],
+            reasons=tuple(quality["Reasons"]),
+        ),
         hash=np.frombuffer(face["face_hash"], "<f4").astype(np.float32),
         model_version=version,
     )

@@ -24,7 +24,7 @@ from face_comparison.image.decode_cost import estimate_decode_bytes
 from face_comparison.observability import metrics
 from face_comparison.serving.admission import Permit
 from face_comparison.vision.analyzer import Analyzer, ModelInfo
-from face_comparison.vision.matching import Calibration, TargetMatch, hash_match, image_match, largest_face
+from face_comparison.vision.matching import Calibration, TargetMatch, hash_match, image_match, most_prominent_face
 from face_comparison.vision.types import Analysis, Face
 from face_comparison.wire.requests import MAX_FACES, CompareRequest, DetectRequest, FaceHash, Image, Subject, Url
 
@@ -98,7 +98,7 @@ class FaceService:
         return self._analysis(data, permit, stages, max_faces, None), hashlib.sha256(data).digest()
 
     def compare(self, request: CompareRequest, permit: Permit, stages: Stages) -> Comparison:
-        """The source's largest face against every face of each target.
+        """The source's most prominent face against every face of each target.
 
         Raises what went wrong with the source; what went wrong with a target is that target's result.
         """
@@ -106,30 +106,31 @@ class FaceService:
         # Threads of its own, so that slow servers of one request's images hold up no other request.
         pool = ThreadPoolExecutor(IMAGES_AT_ONCE, "comparison")
         try:
-            source = self._begun(pool, request.source, permit, stages)
+            source = self._begun(pool, request.source, permit, stages, max_faces=1)
             targets = [
-                target if isinstance(target, FaceComparisonError) else self._begun(pool, target, permit, stages)
+                target
+                if isinstance(target, FaceComparisonError)
+                else self._begun(pool, target, permit, stages, MAX_FACES)
                 for target in request.targets
             ]
             if isinstance(source, FaceHash):
-                shown, vector = None, source.vector
+                shown, vector, reliable = None, source.vector, True
             else:
                 analysis = source.result()
-                face = largest_face(analysis.faces)
-                shown, vector = (face, analysis), face.hash
-            return Comparison(
-                shown, tuple(_matched(vector, target, calibration) for target in targets), calibration.threshold
-            )
+                face = most_prominent_face(analysis.faces, self.model.sure_confidence)
+                shown, vector, reliable = (face, analysis), face.hash, face.quality.reliable
+            matches = tuple(_matched(vector, target, calibration, reliable) for target in targets)
+            return Comparison(shown, matches, calibration.threshold)
         finally:
             # After a bad source nothing more is begun; what runs ends by its own limits and need not be waited for.
             pool.shutdown(wait=False, cancel_futures=True)
 
     def _begun(
-        self, pool: ThreadPoolExecutor, subject: Subject, permit: Permit, stages: Stages
+        self, pool: ThreadPoolExecutor, subject: Subject, permit: Permit, stages: Stages, max_faces: int
     ) -> FaceHash | Future[Analysis]:
         if isinstance(subject, FaceHash):
             return subject
-        return pool.submit(self._analysis, subject, permit, stages, MAX_FACES, None)
+        return pool.submit(self._analysis, subject, permit, stages, max_faces, None)
 
     def _analysis(
         self, image: Image, permit: Permit, stages: Stages, max_faces: int, min_confidence: float | None
@@ -169,13 +170,16 @@ def _inference_slot(permit: Permit, cost: int, stages: Stages) -> Iterator[None]
 
 
 def _matched(
-    source: NDArray[np.float32], target: FaceComparisonError | FaceHash | Future[Analysis], calibration: Calibration
+    source: NDArray[np.float32],
+    target: FaceComparisonError | FaceHash | Future[Analysis],
+    calibration: Calibration,
+    reliable: bool,
 ) -> TargetMatch | Exception:
     if isinstance(target, FaceComparisonError):
         return target
     try:
         if isinstance(target, FaceHash):
-            return hash_match(source, target.vector, calibration)
-        return image_match(source, target.result(), calibration)
+            return hash_match(source, target.vector, calibration, reliable=reliable)
+        return image_match(source, target.result(), calibration, reliable=reliable)
     except Exception as error:
         return error

@@ -21,10 +21,12 @@ import numpy as np
 from face_comparison import engines
 from face_comparison.image import MAX_SIDE, Reduce, decode, read_header
 from face_comparison.vision import recognizer
+from face_comparison.vision.alignment import template
 from face_comparison.vision.batching import Direct, Gathered
 from face_comparison.vision.bundle import Bundle, Comparison, Manifest, Review, Strangers
-from face_comparison.vision.geometry import ARCFACE_TEMPLATE, Detections, Pyramid
+from face_comparison.vision.detections import Detections, OrientedDetections, most_prominent
 from face_comparison.vision.matching import Calibration
+from face_comparison.vision.pyramid import Pyramid
 from face_comparison.vision.recognizer import Recognizer
 from face_comparison.vision.types import HASH_SIZE, Analysis
 
@@ -48,7 +50,7 @@ class Buckets:
 
 
 # A batch gains little on a CPU (4 faces take 3.5 times as long as one) and every size of the embedder takes 90 MiB.
-CPU = Buckets(views=(1,), crops=(1, 4), faces=(1,), aspects=recognizer.ASPECTS)
+CPU = Buckets(views=(1,), crops=(1, 3), faces=(1,), aspects=recognizer.ASPECTS)
 # A bucket takes a second to plan. 16 whole images at once would take 2 ms less than four times 4, and most of the
 # memory.
 CUDA = Buckets(views=(1, 4), crops=(1, 4, 16), faces=(1, 4, 16), aspects=recognizer.SQUARE)
@@ -60,7 +62,7 @@ class ModelInfo:
 
     threshold, scale: see `embedding.confidence`. licences: of the networks, SPDX. review: the bundle's limits of the
     verdict `review`. strangers: its measured distances between different people. embedding_width: numbers of a
-    hash before it is padded.
+    hash before it is padded. sure_confidence: see `detections.most_prominent`.
     """
 
     version: str
@@ -71,6 +73,7 @@ class ModelInfo:
     device: str
     engine: str
     licences: tuple[str, ...]
+    sure_confidence: float = 0.75
     review: Review | None = None
     strangers: Strangers | None = None
     embedding_width: int = HASH_SIZE
@@ -92,7 +95,7 @@ class Analyzer(Protocol):
     def model(self) -> ModelInfo: ...
 
     def analyze(self, data: bytes, *, max_faces: int = 100, min_confidence: float | None = None) -> Analysis:
-        """Faces of an encoded image, at most max_faces (the largest), each with at least min_confidence (0-1).
+        """Faces of an encoded image, at most max_faces (the most prominent), each with at least min_confidence (0-1).
 
         Raises UnsupportedFormat, CorruptImage, ImageTooLarge.
         """
@@ -115,30 +118,50 @@ class ImageAnalyzer:
         minimum = self._model.min_confidence if min_confidence is None else min_confidence
         with _timed(stages, "decode"):
             header = read_header(data, self._max_side)
-            reduce = reduction(max(header.width, header.height), self._manifest.detector.side)
+            longest = max(header.width, header.height)
+            reduce = reduction(longest, self._recognizer.view_side(longest))
             image = Pyramid(decode(data, header, reduce))
+
+        def finer(faces: Detections) -> bool:
+            """Decode a finer image where these faces deserve one."""
+            nonlocal image, reduce
+            wanted = finer_reduction(smallest(faces), reduce)
+            if wanted == reduce:
+                return False
+            reduce = wanted
+            with _timed(stages, "decode"):
+                image = Pyramid(decode(data, header, reduce))
+            return True
+
+        def refined(proposals: OrientedDetections, *, turned: bool) -> OrientedDetections:
+            """The faces among the proposals, on an image that is fine enough for each of them."""
+            width = image.size[1]
+            # A finer image is decoded for the small ones among the sure faces before crops are cut from it, and once
+            # more where only the crops showed that a face is one.
+            finer(proposals.faces.at(np.flatnonzero(proposals.faces.scores >= minimum)))
+            while True:
+                proposals = proposals.scaled(image.size[1] / width)
+                width = image.size[1]
+                with _timed(stages, "detect"):
+                    proposals = self._recognizer.refine(image, proposals, minimum, turned=turned)
+                if not finer(proposals.faces):
+                    return proposals
+
         with _timed(stages, "detect"):
-            found = self._recognizer.propose(image, minimum)
-        # A finer image is decoded for the small ones among the sure faces, before crops are cut from it, and once
-        # more where only the crops showed that a face is one.
-        needed = found.at(np.flatnonzero(found.scores >= minimum))
-        while True:
-            finer = finer_reduction(smallest(needed), reduce)
-            if finer < reduce:
-                coarse, reduce = image.size[1], finer
-                with _timed(stages, "decode"):
-                    image = Pyramid(decode(data, header, reduce))
-                found = found.mapped(image.size[1] / coarse)
-            elif found is needed:
-                break
+            proposals = self._recognizer.propose(image, minimum, longest)
+        found = refined(proposals, turned=False)
+        if not self._recognizer.is_upright(found):
             with _timed(stages, "detect"):
-                found = needed = self._recognizer.refine(image, found, minimum)
+                proposals = self._recognizer.propose_turned(image, minimum, longest)
+            found = refined(proposals, turned=True)
         if not len(found):
             return Analysis((), header.width, header.height, stages)
-        found = largest(found, max_faces)
+        kept = most_prominent(found.faces, max_faces, self._model.sure_confidence)
+        found = found.at(np.sort(kept))
         with _timed(stages, "embed"):
-            hashes, aligned = self._recognizer.embed(image, found.landmarks)
-        faces = recognizer.faces(found.mapped(header.width / image.size[1]), hashes, aligned)
+            hashes, aligned = self._recognizer.embed(image, found.faces.landmarks)
+        found = found.scaled(header.width / image.size[1])
+        faces = recognizer.faces(found, hashes, aligned, (header.height, header.width))
         return Analysis(faces, header.width, header.height, stages)
 
     def warm_up(self) -> None:
@@ -146,7 +169,7 @@ class ImageAnalyzer:
         data = resources.files("face_comparison").joinpath("sample.jpg").read_bytes()
         self.analyze(data)
         # A bundle that finds no face on the sample has an embedder all the same, and it must work too.
-        self._recognizer.embed(Pyramid(np.zeros((112, 112, 3), np.uint8)), ARCFACE_TEMPLATE[None])
+        self._recognizer.embed(Pyramid(np.zeros((112, 112, 3), np.uint8)), template("arcface", 112)[None])
 
 
 def build_analyzer(
@@ -170,14 +193,17 @@ def build_analyzer(
     chosen = engines.load(engine, device, threads)
     manifest = bundle.manifest
     buckets = CUDA if chosen.device == "cuda" else CPU
-    detector_shapes = recognizer.detector_shapes(manifest, buckets.views, buckets.crops, buckets.aspects)
+    view_shapes = recognizer.view_shapes(manifest, buckets.views, buckets.aspects)
+    crop_shapes = recognizer.crop_shapes(manifest, buckets.crops)
     embedder_shapes = recognizer.embedder_shapes(manifest, buckets.faces)
-    # A box that moves by a pixel moves the crops, then the landmarks, then the hash: by 0.08 to 0.33 on average with a
-    # detector in bfloat16, so that an image had another hash on another processor. An embedder in bfloat16: by 0.012.
-    detector = chosen.session(bundle.detector, detector_shapes, exact=True)
+    # What the views propose decides only which crops of a coarse grid are looked at, so they may run in bfloat16. What
+    # is seen on the crops decides the hash. An embedder in bfloat16 moves it by 0.012.
+    proposing = chosen.session(bundle.detector, view_shapes, exact=manifest.detector.refinement is None)
+    refining = chosen.session(bundle.detector, crop_shapes, exact=True)
     embedder = chosen.session(bundle.embedder, embedder_shapes)
     if every_bucket:
-        for session, shapes in ((detector, detector_shapes), (embedder, embedder_shapes)):
+        sessions = ((proposing, view_shapes), (refining, crop_shapes), (embedder, embedder_shapes))
+        for session, shapes in sessions:
             for shape in shapes:
                 session.run(np.zeros((*shape, 3), np.uint8))
     model = ModelInfo(
@@ -186,6 +212,7 @@ def build_analyzer(
         threshold=manifest.comparison.threshold,
         scale=manifest.comparison.scale,
         min_confidence=manifest.detector.min_confidence,
+        sure_confidence=manifest.detector.sure_confidence,
         device=chosen.device,
         engine=chosen.name,
         review=manifest.comparison.review,
@@ -196,8 +223,8 @@ def build_analyzer(
     batched = Gathered if chosen.device == "cuda" else Direct
     built = Recognizer(
         manifest,
-        batched(detector, buckets.views, partial(on_batch, "detector")),
-        batched(detector, buckets.crops, partial(on_batch, "detector")),
+        batched(proposing, buckets.views, partial(on_batch, "detector")),
+        batched(refining, buckets.crops, partial(on_batch, "detector")),
         batched(embedder, buckets.faces, partial(on_batch, "embedder")),
         buckets.aspects,
     )
@@ -217,12 +244,6 @@ def finer_reduction(face: float, reduce: Reduce) -> Reduce:
 def smallest(detections: Detections) -> float:
     """The shortest side of a box, pixels; infinite where there is none."""
     return float(detections.boxes[:, 2:].min(initial=np.inf))
-
-
-def largest(detections: Detections, count: int) -> Detections:
-    """The `count` detections of largest area, in their order."""
-    areas = detections.boxes[:, 2] * detections.boxes[:, 3]
-    return detections.at(np.sort(np.argsort(-areas, kind="stable")[:count]))
 
 
 @contextmanager

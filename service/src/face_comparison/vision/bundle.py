@@ -1,8 +1,9 @@
 """A model bundle on disk: a folder with `manifest.json` and the networks that it names. Reads files, nothing else.
 
 Bundles are data: every number that belongs to a network (its input sizes, the threshold of its distances) stands in the
-manifest, so another detector or embedder needs no code. `publishing.py` makes bundles, this module trusts none: each
-file's SHA-256 is compared with the manifest's before anything is loaded.
+manifest, so another detector of a known architecture, or another embedder of a known alignment, needs no code.
+`models/bundle_store.py` makes bundles, this module trusts none: each file's SHA-256 is compared with the manifest's
+before anything is loaded.
 """
 
 from __future__ import annotations
@@ -14,6 +15,8 @@ from typing import Annotated, Literal
 import msgspec
 
 from face_comparison.errors import InvalidBundle
+from face_comparison.vision.alignment import ALIGNMENTS
+from face_comparison.vision.detectors import DETECTORS
 from face_comparison.vision.types import HASH_SIZE
 
 MANIFEST = "manifest.json"
@@ -21,8 +24,9 @@ MANIFEST = "manifest.json"
 _Digest = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}$", description="SHA-256, lower-case hexadecimal")]
 _Name = Annotated[str, msgspec.Meta(pattern="^[a-z0-9][a-z0-9.-]{0,62}$")]
 _FileName = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9_-][A-Za-z0-9._-]*$")]
-_Share = Annotated[float, msgspec.Meta(ge=0, le=1)]
+_Fraction = Annotated[float, msgspec.Meta(ge=0, le=1)]
 _Distance = Annotated[float, msgspec.Meta(gt=0, lt=2, description="Euclidean distance of two hashes")]
+_Room = Annotated[float, msgspec.Meta(ge=1, le=8)]
 _Side = Annotated[int, msgspec.Meta(ge=32, le=4096, multiple_of=32)]
 
 
@@ -55,42 +59,74 @@ class Origin(_Strict, kw_only=True, frozen=True):
     scale: float = 1.0
 
 
+class Refinement(_Strict, kw_only=True, frozen=True):
+    """The crops on which each possible face is looked at again. `room` is their length as a multiple of the face's.
+
+    probe_side, probe_room: the first, which tells whether there is a face and which way up. upright_score: on it, the
+    score (0-1) below which other ways up are tried. roll_side, roll_room: the second, large, which measures the roll.
+    roll_gain: degrees that the landmarks turn there per degree that the face does. landmark_side, landmark_rooms: the
+    last, in which the face is upright; box, landmarks and score are their mean.
+    """
+
+    probe_side: _Side
+    probe_room: _Room
+    upright_score: _Fraction
+    roll_side: _Side
+    roll_room: _Room
+    roll_gain: Annotated[float, msgspec.Meta(gt=0, le=1)]
+    landmark_side: _Side
+    landmark_rooms: Annotated[tuple[_Room, ...], msgspec.Meta(min_length=1)]
+
+
 class Detector(_Strict, kw_only=True, frozen=True):
     """A network that finds faces.
 
-    side: pixels of the longer side that an image is shrunk to. close_up: pixels of a second, smaller view, in which
-    faces that nearly fill the image are found (0: none). refine: sides in pixels of the crops on which each possible
-    face is looked at again (none: what the whole image gives is kept). min_proposal: score, 0-1, from which on a
-    place is looked at again. min_confidence: score, 0-1, from which on it is a face. overlap: IoU, 0-1, above which
-    two detections are one face.
+    architecture: how its outputs are decoded, one of `detectors.DETECTORS`. sides: pixels of the longer side that an
+    image is shrunk to, ascending; an image takes the smallest in which its smallest face is seen. close_up: pixels of a
+    second, smaller view, in which faces that nearly fill the image are found (0: none). refinement: how each possible
+    face is looked at again (none: what the views give is kept). min_proposal: score, 0-1, from which on a place is
+    looked at again. min_confidence: score from which on it is a face. sure_confidence: score from which on it is surely
+    one, and may be the most prominent face of an image. nms_iou_threshold: IoU, 0-1, above which two detections are one
+    face.
     """
 
-    architecture: Literal["yunet"]
+    architecture: str
     file: _FileName
     sha256: _Digest
-    side: _Side
+    sides: Annotated[tuple[_Side, ...], msgspec.Meta(min_length=1)]
     close_up: Annotated[int, msgspec.Meta(ge=0, le=4096, multiple_of=32)] = 0
-    refine: tuple[_Side, ...] = ()
-    min_proposal: _Share = 1.0
-    min_confidence: _Share
-    overlap: _Share
+    refinement: Refinement | None = None
+    min_proposal: _Fraction = 1.0
+    min_confidence: _Fraction
+    sure_confidence: _Fraction = 0.75
+    nms_iou_threshold: _Fraction
     licence: str
     origin: Origin | None = None
+
+    def __post_init__(self) -> None:
+        if self.architecture not in DETECTORS:
+            raise ValueError(f"detector.architecture is one of {', '.join(sorted(DETECTORS))}")
+        if list(self.sides) != sorted(set(self.sides)):
+            raise ValueError("detector.sides must ascend")
 
 
 class Embedder(_Strict, kw_only=True, frozen=True):
     """A network that turns an aligned face of side x side pixels into `width` numbers.
 
-    alignment: `arcface` is the five-point template of 112 pixels, scaled to `side`.
+    alignment: where its landmarks lie in it, one of `alignment.ALIGNMENTS`.
     """
 
-    alignment: Literal["arcface"]
+    alignment: str
     file: _FileName
     sha256: _Digest
     side: Annotated[int, msgspec.Meta(ge=32, le=1024)]
     width: Annotated[int, msgspec.Meta(ge=1, le=HASH_SIZE)]
     licence: str
     origin: Origin | None = None
+
+    def __post_init__(self) -> None:
+        if self.alignment not in ALIGNMENTS:
+            raise ValueError(f"embedder.alignment is one of {', '.join(sorted(ALIGNMENTS))}")
 
 
 class Review(_Strict, kw_only=True, frozen=True):

@@ -44,7 +44,7 @@ class FaceMatch:
     """A target's face against the source.
 
     face None: the target was a bare hash. confidence: probability of one person, 0-1. verdict: `same`, `different`, or
-    `review` where a person should decide.
+    `review` where a person should decide: near the threshold, or where one of the faces is not reliable.
     """
 
     face: Face | None
@@ -63,34 +63,43 @@ class TargetMatch:
     height: int = 0
 
 
-def largest_face(faces: Sequence[Face]) -> Face:
-    """The face with the largest box, the more certain of equals. Raises NoFace."""
+def most_prominent_face(faces: Sequence[Face], sure_confidence: float) -> Face:
+    """The largest of the faces whose confidence is at least `sure_confidence`, else the largest. Raises NoFace."""
     if not faces:
         raise NoFace("no face was found in the image")
-    return max(faces, key=lambda face: (face.box.area, face.confidence))
+    return max(faces, key=lambda face: (face.confidence >= sure_confidence, face.box.area, face.confidence))
 
 
-def image_match(source: NDArray[np.float32], target: Analysis, calibration: Calibration) -> TargetMatch:
-    """The source's hash against every face of an image. Raises NoFace."""
+def image_match(
+    source: NDArray[np.float32], target: Analysis, calibration: Calibration, *, reliable: bool = True
+) -> TargetMatch:
+    """The source's hash against every face of an image. reliable: of the source's face. Raises NoFace."""
     if not target.faces:
         raise NoFace("no face was found in the image")
-    matches = (_match(source, face.hash, face, calibration) for face in target.faces)
+    matches = (_match(source, face.hash, face, calibration, reliable) for face in target.faces)
     return TargetMatch(tuple(sorted(matches, key=lambda match: match.distance)), target.width, target.height)
 
 
-def hash_match(source: NDArray[np.float32], target: NDArray[np.float32], calibration: Calibration) -> TargetMatch:
-    """The source's hash against another hash."""
-    return TargetMatch((_match(source, target, None, calibration),))
+def hash_match(
+    source: NDArray[np.float32], target: NDArray[np.float32], calibration: Calibration, *, reliable: bool = True
+) -> TargetMatch:
+    """The source's hash against another hash. reliable: of the source's face."""
+    return TargetMatch((_match(source, target, None, calibration, reliable),))
 
 
 def _match(
-    source: NDArray[np.float32], target: NDArray[np.float32], face: Face | None, calibration: Calibration
+    source: NDArray[np.float32],
+    target: NDArray[np.float32],
+    face: Face | None,
+    calibration: Calibration,
+    reliable: bool,
 ) -> FaceMatch:
     distance = embedding.distance(source, target)
+    reliable = reliable and (face is None or face.quality.reliable)
     return FaceMatch(
         face=face,
         distance=distance,
         confidence=embedding.confidence(distance, calibration.midpoint, calibration.slope),
         same_person=distance <= calibration.threshold,
-        verdict=calibration.verdict(distance),
+        verdict=calibration.verdict(distance) if reliable else "review",
     )

@@ -1,4 +1,4 @@
-"""From an upright RGB image to its faces: detect, refine landmarks, align, embed.
+"""From an image to its faces: views, crops, alignment, embedding.
 
 Knows networks only as sessions and a manifest's numbers; decoding images and scheduling requests are others' work.
 """
@@ -7,36 +7,40 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from face_comparison.engines import Session, Shape
-from face_comparison.vision import geometry
+from face_comparison.vision import quality, refinement, views
+from face_comparison.vision.alignment import similarity_transform, template
 from face_comparison.vision.bundle import Manifest
+from face_comparison.vision.detections import (
+    Candidates,
+    Detections,
+    OrientedDetections,
+    concatenate,
+    non_max_suppression,
+)
+from face_comparison.vision.detectors import DETECTORS
 from face_comparison.vision.embedding import hashes
-from face_comparison.vision.geometry import Detections, Pyramid
-from face_comparison.vision.types import Box, Face, Quality
+from face_comparison.vision.pyramid import Pyramid
+from face_comparison.vision.types import Box, Face
 
-STRIDE = 32
-"""Inputs of the detector are multiples of its largest stride, in pixels."""
-
-ROOM = 2.0
-"""A crop for refined landmarks is this many times as long as its face: the size at which YuNet is most exact."""
-
-LEAST = 0.3
-"""Score on a crop below which nothing is seen there: clean ones scored 0.88 or more, in strong noise 0.65."""
-
-MOST_PROPOSALS = 300
+MAX_PROPOSALS = 300
 """More places than this are not looked at again: a bound on the time that an image of a pattern can take."""
 
-ASPECTS = (0.6, 0.7, 0.8, 1.0)
-"""Shorter by longer side of the detector's inputs: 16:9, 3:2, 4:3 and 5:4 (with their padding) and square. An image
-takes the first that holds it, upright or lying. Shapes that were not warmed up would make some request pay; each takes
-11 MiB a thread."""
+ASPECTS = (0.6, 0.8, 1.0)
+"""Shorter by longer side of the detector's inputs: 16:9, 4:3 (with their padding) and square. An image takes the first
+that holds it, portrait or landscape. Shapes that were not warmed up would make some request pay; each takes memory."""
 
 SQUARE = (1.0,)
 """Where padding costs little: close-up views, and accelerators, on which batches of several requests gain much."""
+
+UPRIGHT_ROLL = 35.0
+"""Mean roll in degrees of the sure faces up to which an image is taken for upright."""
+
+QUARTERS = ((0, 0.0), (1, 90.0), (2, 180.0), (3, -90.0))
+"""Quarter turns of the view, and the roll of the faces that are upright in it."""
 
 
 class Recognizer:
@@ -46,152 +50,139 @@ class Recognizer:
         self, manifest: Manifest, views: Session, crops: Session, embedder: Session, aspects: Sequence[float] = ASPECTS
     ) -> None:
         """views, crops: the detector, for whole images and for crops around faces. The sessions take any number of
-        images of the sizes in `detector_shapes` and `embedder_shapes`; aspects: the same as for `detector_shapes`."""
+        images of the sizes in `view_shapes`, `crop_shapes` and `embedder_shapes`; aspects: as for `view_shapes`."""
         self._views, self._crops, self._embedder = views, crops, embedder
         self._manifest = manifest
         self._aspects = tuple(aspects)
+        self._decode = DETECTORS[manifest.detector.architecture]
+        self._template = template(manifest.embedder.alignment, manifest.embedder.side)
 
-    def propose(self, pyramid: Pyramid, minimum: float) -> Detections:
-        """Where faces may be in an upright image, in its pixels, best first; boxes may reach over the edges.
+    def view_side(self, longest: int) -> int:
+        """Pixels of the longer side that an image of this longer side is shrunk to."""
+        return views.view_side(longest, self._manifest.detector.sides)
+
+    def propose(self, pyramid: Pyramid, minimum: float, longest: int) -> OrientedDetections:
+        """Where faces may be, in the image's pixels, best first; boxes may reach over the edges.
 
         Takes everything from the manifest's `min_proposal` on (or from `minimum`, 0-1, where that is lower): `refine`
         tells the faces among it. In a shrunken view a small face scores low, and so do a few things that are none. A
-        larger one, which a crop would show no finer than the view did, needs a score of `LEAST` already here.
+        larger one, which a crop would show no finer than the view did, needs a score of MIN_CROP_SCORE already here.
+
+        longest: pixels of the image's longer side before it was decoded smaller.
+        """
+        found = self._propose(pyramid, minimum, longest, 0)
+        spec = self._manifest.detector
+        if spec.refinement:
+            scale = min(1.0, self.view_side(longest) / max(pyramid.size))
+            crop_size = spec.refinement.probe_side / spec.refinement.probe_room
+            small = found.boxes[:, 2:].max(axis=1) * scale < crop_size
+            found = found.at(np.flatnonzero(small | (found.scores >= min(refinement.MIN_CROP_SCORE, minimum))))
+        return OrientedDetections.of(found.at(np.s_[:MAX_PROPOSALS]))
+
+    def refine(
+        self, pyramid: Pyramid, proposals: OrientedDetections, minimum: float, *, turned: bool = False
+    ) -> OrientedDetections:
+        """The faces among the proposals, each once, best first; score, box and landmarks come from crops.
+
+        turned: try all proposals at other rolls than those of their views, not only likely ones.
         """
         spec = self._manifest.detector
-        lowest = min(spec.min_proposal, minimum) if spec.refine else minimum
-        found = [self._detect_at(pyramid, spec.side, 1.0, self._aspects, lowest)]
-        if spec.close_up:
-            # At least halved: a noisy face that fills a small image is found once its noise is averaged.
-            found.append(self._detect_at(pyramid, spec.close_up, 0.5, SQUARE, lowest))
-        proposals = geometry.distinct(geometry.joined(found), spec.overlap)
-        if spec.refine:
-            in_crop = min(spec.refine) / ROOM
-            in_view = proposals.boxes[:, 2:].max(axis=1) * min(1.0, spec.side / max(pyramid.size))
-            proposals = proposals.at(np.flatnonzero((in_view < in_crop) | (proposals.scores >= min(LEAST, minimum))))
-        return proposals.at(np.s_[:MOST_PROPOSALS])
+        if spec.refinement and len(proposals):
+            proposals = refinement.refine(
+                pyramid,
+                proposals,
+                self._detect,
+                spec.refinement,
+                min_score=minimum,
+                search_score=spec.min_proposal if turned else refinement.MIN_CROP_SCORE,
+            )
+        return proposals.at(non_max_suppression(proposals.faces, spec.nms_iou_threshold))
 
-    def _detect_at(
-        self, pyramid: Pyramid, side: int, most: float, aspects: Sequence[float], minimum: float
-    ) -> Detections:
-        """In a view of at most side x side pixels, shrunk to at most `most` of the image's size."""
-        height, width = pyramid.size
-        scale = min(most, side / max(height, width))
-        size = max(1, round(width * scale)), max(1, round(height * scale))
-        shape = input_shape(size[1], size[0], side, aspects)
-        canvas = np.zeros((1, *shape, 3), np.uint8)
-        image, _ = pyramid.level(1 / scale)
-        cv2.resize(image, size, dst=canvas[0, : size[1], : size[0]], interpolation=cv2.INTER_LINEAR)
-        outputs = [output[0] for output in self._views.run(canvas)]
-        return geometry.yunet_detections(outputs, *shape, minimum).mapped(1 / scale)
+    def is_upright(self, found: OrientedDetections) -> bool:
+        """Whether there are sure faces, and most of them are about upright."""
+        sure = found.faces.scores >= self._manifest.detector.sure_confidence
+        return bool(sure.any()) and float(np.abs(found.rolls[sure]).mean()) <= UPRIGHT_ROLL
 
-    def refine(self, pyramid: Pyramid, proposals: Detections, minimum: float) -> Detections:
-        """The faces among the proposals: looked at again, one by one, on crops from the image.
-
-        On each crop a face covers half the length. Box and landmarks are the mean over the manifest's crop sizes in
-        which the same face is found again; the score is the mean over all of them (0 where it is not found), or the
-        proposal's own where that is higher. Those with a score of at least `minimum` stay, each face once.
-        """
-        sides = self._manifest.detector.refine
-        if not sides or not len(proposals):
-            return proposals
-        views: list[list[Detections]] = [[] for _ in range(len(proposals))]
-        places = list(range(len(proposals)))
-        for side in sides:
-            for place, view in zip(places, self._look_again(pyramid, proposals.boxes[places], side), strict=True):
-                if view is not None:
-                    views[place].append(view)
-            # Most proposals in a pattern or a crowd's background are none: one look is enough to drop them.
-            places = [place for place in places if views[place] or proposals.scores[place] >= minimum]
-            if not places:
-                return proposals.at(np.s_[:0])
-        found = Detections(
-            np.stack([_mean([view.boxes[0] for view in views[i]], proposals.boxes[i]) for i in places]),
-            np.array(
-                [
-                    max(float(proposals.scores[i]), sum(float(view.scores[0]) for view in views[i]) / len(sides))
-                    for i in places
-                ],
-                np.float32,
-            ),
-            np.stack([_mean([view.landmarks[0] for view in views[i]], proposals.landmarks[i]) for i in places]),
-        )
-        return geometry.distinct(found.at(np.flatnonzero(found.scores >= minimum)), self._manifest.detector.overlap)
-
-    def _look_again(self, pyramid: Pyramid, boxes: NDArray[np.float32], side: int) -> list[Detections | None]:
-        """The face that a crop of side x side pixels around each box (K, 4) shows, in the image's pixels."""
-        matrices = [geometry.square(box, ROOM, side) for box in boxes]
-        outputs = self._crops.run(np.stack([pyramid.warped(matrix, (side, side)) for matrix in matrices]))
-        seen: list[Detections | None] = []
-        for index, matrix in enumerate(matrices):
-            crop = geometry.yunet_detections([output[index] for output in outputs], side, side, LEAST)
-            face = geometry.in_the_middle(crop, side)
-            scale = 1 / matrix[0, 0]
-            seen.append(None if face is None else face.mapped(scale, *(-matrix[:, 2] * scale)))
-        return seen
+    def propose_turned(self, pyramid: Pyramid, minimum: float, longest: int) -> OrientedDetections:
+        """As `propose`, in views of the image turned by each quarter, the upright one included."""
+        parts = [
+            OrientedDetections.of(self._propose(pyramid, minimum, longest, quarters), roll)
+            for quarters, roll in QUARTERS
+        ]
+        found = OrientedDetections.concatenate(parts)
+        return found.at(np.argsort(-found.faces.scores, kind="stable")[:MAX_PROPOSALS])
 
     def embed(self, pyramid: Pyramid, landmarks: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
         """Hashes (K, HASH_SIZE) of faces with these landmarks (K, 5, 2), and the aligned faces (K, side, side, 3).
 
         Raises RuntimeError when the network gives no numbers.
         """
-        side = self._manifest.embedder.side
-        template = geometry.ARCFACE_TEMPLATE * np.float32(side / 112)
-        aligned = np.stack(
-            [pyramid.warped(geometry.similarity_transform(points, template), (side, side)) for points in landmarks]
-        )
+        matrices = np.stack([similarity_transform(points, self._template) for points in landmarks])
+        aligned = pyramid.warps(matrices, self._manifest.embedder.side)
         (embeddings,) = self._embedder.run(aligned)
         if not np.isfinite(embeddings).all():
             raise RuntimeError("the embedder's numbers are not finite")
         return hashes(embeddings), aligned
 
+    def _propose(self, pyramid: Pyramid, minimum: float, longest: int, quarters: int) -> Detections:
+        spec = self._manifest.detector
+        lowest = min(spec.min_proposal, minimum) if spec.refinement else minimum
+        found = [self._detect_in_view(pyramid, self.view_side(longest), 1.0, self._aspects, lowest, quarters)]
+        if spec.close_up:
+            # At least halved: a noisy face that fills a small image is found once its noise is averaged.
+            found.append(self._detect_in_view(pyramid, spec.close_up, 0.5, SQUARE, lowest, quarters))
+        every = concatenate(found)
+        return every.at(non_max_suppression(every, spec.nms_iou_threshold))
 
-def faces(detections: Detections, hashed: NDArray[np.float32], aligned: NDArray[np.uint8]) -> tuple[Face, ...]:
-    """Face values by descending confidence, in the pixels of the detections."""
+    def _detect_in_view(
+        self,
+        pyramid: Pyramid,
+        side: int,
+        max_scale: float,
+        aspects: Sequence[float],
+        minimum: float,
+        quarters: int,
+    ) -> Detections:
+        view, scale = views.draw(pyramid, side, max_scale)
+        canvas = views.pad(views.turn(view, quarters), side, aspects)
+        _, height, width, _ = canvas.shape
+        found = self._decode(self._views.run(canvas), height, width, minimum).of(0)
+        return views.turn_back(found, quarters, *view.shape[:2]).scaled(1 / scale)
 
-    def quality(index: int) -> Quality:
-        sharpness, brightness = geometry.sharpness_and_brightness(aligned[index])
-        return Quality(sharpness, brightness, face_size=float(min(detections.boxes[index, 2:])))
-
-    return tuple(
-        Face(
-            box=Box(*(float(value) for value in detections.boxes[index])),
-            confidence=float(detections.scores[index]),
-            landmarks=detections.landmarks[index],
-            quality=quality(index),
-            hash=hashed[index],
-        )
-        for index in np.argsort(-detections.scores, kind="stable")
-    )
-
-
-def view_shapes(side: int, aspects: Sequence[float]) -> list[tuple[int, int]]:
-    """Inputs (height, width) of the detector for images shrunk into side x side pixels, lying, narrowest first."""
-    return [(-(-round(side * aspect) // STRIDE) * STRIDE, side) for aspect in aspects]
+    def _detect(self, crops: NDArray[np.uint8], min_score: float) -> Candidates:
+        _, height, width, _ = crops.shape
+        return self._decode(self._crops.run(crops), height, width, min_score)
 
 
-def input_shape(height: int, width: int, side: int, aspects: Sequence[float] = ASPECTS) -> tuple[int, int]:
-    """The input that an image of this size, at most side x side, is padded to."""
-    short, long = next(shape for shape in view_shapes(side, aspects) if shape[0] >= min(height, width))
-    return (short, long) if width >= height else (long, short)
+def faces(
+    found: OrientedDetections, hashed: NDArray[np.float32], aligned: NDArray[np.uint8], size: tuple[int, int]
+) -> tuple[Face, ...]:
+    """Face values by descending confidence, in pixels of the image of this height and width."""
+
+    def face(index: int) -> Face:
+        left, top, width, height = found.faces.boxes[index].tolist()
+        box, landmarks = Box(left, top, width, height), found.faces.landmarks[index]
+        measured = quality.assess(aligned[index], box, landmarks, float(found.spreads[index]), size)
+        return Face(box, float(found.faces.scores[index]), landmarks, measured, hashed[index])
+
+    return tuple(face(index) for index in np.argsort(-found.faces.scores, kind="stable"))
 
 
-def detector_shapes(
-    manifest: Manifest, views: Sequence[int], crops: Sequence[int], aspects: Sequence[float] = ASPECTS
-) -> list[Shape]:
-    """Every bucket of the detector; views, crops: sizes of batch of whole images and of crops around faces."""
+def view_shapes(manifest: Manifest, batches: Sequence[int], aspects: Sequence[float] = ASPECTS) -> list[Shape]:
+    """Every bucket of the detector for whole images."""
     spec = manifest.detector
-    lying = view_shapes(spec.side, aspects) + (view_shapes(spec.close_up, SQUARE) if spec.close_up else [])
-    both = {*lying, *((width, height) for height, width in lying)}
-    return sorted(
-        {(batch, *shape) for shape in both for batch in views}
-        | {(batch, side, side) for side in spec.refine for batch in crops}
-    )
+    landscape = [shape for side in spec.sides for shape in views.view_shapes(side, aspects)]
+    landscape += views.view_shapes(spec.close_up, SQUARE) if spec.close_up else []
+    both = {*landscape, *((width, height) for height, width in landscape)}
+    return sorted((batch, *shape) for shape in both for batch in batches)
 
 
-def embedder_shapes(manifest: Manifest, faces: Sequence[int]) -> list[Shape]:
-    return [(batch, manifest.embedder.side, manifest.embedder.side) for batch in faces]
+def crop_shapes(manifest: Manifest, batches: Sequence[int]) -> list[Shape]:
+    """Every bucket of the detector for crops around faces."""
+    spec = manifest.detector.refinement
+    sides = {spec.probe_side, spec.roll_side, spec.landmark_side} if spec else set()
+    return sorted((batch, side, side) for side in sides for batch in batches)
 
 
-def _mean(values: list[NDArray[np.float32]], otherwise: NDArray[np.float32]) -> NDArray[np.float32]:
-    return np.mean(values, axis=0, dtype=np.float32) if values else otherwise
+def embedder_shapes(manifest: Manifest, batches: Sequence[int]) -> list[Shape]:
+    return [(batch, manifest.embedder.side, manifest.embedder.side) for batch in batches]

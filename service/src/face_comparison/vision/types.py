@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,17 +30,31 @@ class Box:
         return self.width * self.height
 
 
+Reason = Literal["EXTREME_POSE", "CUT_OFF", "UNSTABLE_LANDMARKS", "LOW_SHARPNESS", "LOW_BRIGHTNESS", "SMALL_FACE"]
+
+REASONS: tuple[Reason, ...] = get_args(Reason)
+"""Why a hash cannot be relied upon, by name."""
+
+
 @dataclass(frozen=True, slots=True)
 class Quality:
-    """Measured on the aligned face.
+    """What makes a comparison with a face doubtful.
 
-    sharpness, brightness: 0-100, higher is sharper, brighter. face_size: shorter side of the box, pixels of the
-    upright image.
+    sharpness, brightness: of the aligned face, 0-100, higher is sharper, brighter. face_size: shorter side of the box,
+    pixels of the upright image. roll: degrees by which the face is rotated clockwise in the image. yaw: degrees by
+    which it looks to the image's right. reasons: why the hash cannot be relied upon; none where it can.
     """
 
     sharpness: float
     brightness: float
     face_size: float
+    roll: float = 0.0
+    yaw: float = 0.0
+    reasons: tuple[Reason, ...] = ()
+
+    @property
+    def reliable(self) -> bool:
+        return not self.reasons
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -7,7 +7,7 @@ from typing import Any
 
 from face_comparison.fetching.urls import MAX_LENGTH
 from face_comparison.image.formats import LABELS
-from face_comparison.vision.types import HASH_SIZE, LANDMARK_TYPES
+from face_comparison.vision.types import HASH_SIZE, LANDMARK_TYPES, REASONS
 from face_comparison.wire.formats import MAX_TARGETS
 from face_comparison.wire.requests import MAX_DISTANCE, MAX_FACES
 
@@ -189,12 +189,37 @@ def _faces(version: str) -> dict[str, Schema]:
                 "Sharpness": {"type": "number", "minimum": 0, "maximum": 100},
                 "Brightness": {"type": "number", "minimum": 0, "maximum": 100},
                 "FaceSize": {"type": "number", "minimum": 0, "description": "Shorter side of the face, pixels."},
+                "Roll": {
+                    "type": "number",
+                    "minimum": -180,
+                    "maximum": 180,
+                    "description": "Degrees by which the face is rotated clockwise in the image.",
+                },
+                "Yaw": {
+                    "type": "number",
+                    "minimum": -180,
+                    "maximum": 180,
+                    "description": "Degrees by which the face looks to the image's right.",
+                },
+                "Reliable": {
+                    "type": "boolean",
+                    "description": "Whether the hash can be relied upon; a comparison with a face that is not reliable "
+                    "has the `Verdict` `review`.",
+                },
+                "Reasons": {
+                    "type": "array",
+                    "items": {"type": "string", "enum": list(REASONS)},
+                    "description": "Why the hash cannot be relied upon; empty where it can.",
+                },
             }
         ),
         "Face": record(
             {
                 "BoundingBox": ref("BoundingBox"),
-                "Confidence": {**_FRACTION, "description": "How sure the detector is that this is a face."},
+                "Confidence": {
+                    **_FRACTION,
+                    "description": "How sure the detector is, on crops of the full image, that this is a face.",
+                },
                 "face_hash": {
                     "type": "array",
                     "items": {"type": "number"},
@@ -229,7 +254,8 @@ def _matches(version: str, threshold: float) -> dict[str, Schema]:
         "Verdict": {
             "type": "string",
             "enum": ["same", "review", "different"],
-            "description": "`review`: let a person decide, because the distance is near the threshold.",
+            "description": "`review`: let a person decide, because the distance is near the threshold or "
+            "one of the faces is not reliable.",
         },
     }
     return {
@@ -279,7 +305,15 @@ def detect_examples(version: str) -> tuple[Schema, Schema]:
         "Confidence": 0.87,
         "face_hash": _HASH_EXAMPLE,
         "Landmarks": landmarks,
-        "Quality": {"Sharpness": 61.2, "Brightness": 48.9, "FaceSize": 96.0},
+        "Quality": {
+            "Sharpness": 61.2,
+            "Brightness": 48.9,
+            "FaceSize": 96.0,
+            "Roll": -3.5,
+            "Yaw": 12.0,
+            "Reliable": True,
+            "Reasons": [],
+        },
     }
     return {"img": PIXEL, "max_faces": 10}, {"Faces": [face], "FaceModelVersion": version}
 

@@ -83,6 +83,10 @@ def _face(face: Face, width: int, height: int) -> dict[str, Any]:
             "Sharpness": round(face.quality.sharpness, 2),
             "Brightness": round(face.quality.brightness, 2),
             "FaceSize": round(face.quality.face_size, 2),
+            "Roll": round(face.quality.roll, 2),
+            "Yaw": round(face.quality.yaw, 2),
+            "Reliable": face.quality.reliable,
+            "Reasons": list(face.quality.reasons),
         },
     }
 

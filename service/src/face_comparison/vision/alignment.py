@@ -1,0 +1,60 @@
+"""How a face is brought into the position that an embedder was trained with. A manifest's `alignment` names one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+
+ALIGNMENTS: Mapping[str, NDArray[np.float32]] = {
+    # ArcFace (Deng et al., 2019) and most embedders since: published for 112x112 pixels.
+    "arcface": np.array(
+        [[38.2946, 51.6963], [73.5318, 51.5014], [56.0252, 71.7366], [41.5493, 92.3655], [70.7299, 92.2041]], np.float32
+    )
+    / np.float32(112),
+    # Intel's face-reidentification-retail-0095, from its documentation.
+    "retail-0095": np.array(
+        [
+            [0.31556875, 0.46157411],
+            [0.68262292, 0.46157411],
+            [0.50026250, 0.64050536],
+            [0.34947188, 0.82469196],
+            [0.65343646, 0.82469196],
+        ],
+        np.float32,
+    ),
+}
+"""Positions (5, 2) of the landmarks in an aligned face, as fractions of its side."""
+
+
+def template(alignment: str, side: int) -> NDArray[np.float32]:
+    """Positions (5, 2) of the landmarks in an aligned face of side x side pixels."""
+    return ALIGNMENTS[alignment] * np.float32(side)
+
+
+def similarity_transform(points: NDArray[np.float32], target: NDArray[np.float32]) -> NDArray[np.float64]:
+    """The 2x3 matrix that rotates, scales and shifts points (K, 2) onto a target (K, 2) with the least squared error.
+
+    Umeyama, "Least-squares estimation of transformation parameters between two point patterns", 1991; in two
+    dimensions, without reflection, it is one complex division.
+    """
+    source_mean, target_mean = points.mean(axis=0, dtype=np.float64), target.mean(axis=0, dtype=np.float64)
+    z = (points.astype(np.float64) - source_mean) @ (1, 1j)
+    w = (target.astype(np.float64) - target_mean) @ (1, 1j)
+    turn = np.vdot(z, w) / max(float(np.vdot(z, z).real), 1e-12)
+    matrix = np.array([[turn.real, -turn.imag, 0.0], [turn.imag, turn.real, 0.0]])
+    matrix[:, 2] = target_mean - matrix[:, :2] @ source_mean
+    return matrix
+
+
+def aligned_roll(landmarks: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Degrees by which faces (K, 5, 2) are rotated clockwise in the image, -180 to 180.
+
+    From the similarity transform of all five landmarks onto the ArcFace template, which is less noisy than the line
+    between the eyes.
+    """
+    target = ALIGNMENTS["arcface"].astype(np.float64)
+    w = (target - target.mean(axis=0)) @ (1, 1j)
+    centered = landmarks.astype(np.float64) - landmarks.mean(axis=1, keepdims=True, dtype=np.float64)
+    return np.asarray(np.degrees(np.angle((centered @ (1, 1j)) @ w.conj())), np.float64)

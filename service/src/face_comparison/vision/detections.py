@@ -1,0 +1,168 @@
+"""Faces found in an image, as arrays. Values in, values out.
+
+Coordinates are pixels with the origin at the top left corner of the top left pixel, so that a position in a resized
+image is the position times the scale.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Detections:
+    """Faces of one image.
+
+    Attributes:
+        boxes: (K, 4) float32, left, top, width and height in pixels.
+        scores: (K,) float32, 0-1.
+        landmarks: (K, 5, 2) float32, pixels.
+    """
+
+    boxes: NDArray[np.float32]
+    scores: NDArray[np.float32]
+    landmarks: NDArray[np.float32]
+
+    def __len__(self) -> int:
+        return len(self.scores)
+
+    def at(self, index: NDArray[np.intp] | slice) -> Detections:
+        return Detections(self.boxes[index], self.scores[index], self.landmarks[index])
+
+    def scaled(self, scale: float) -> Detections:
+        """The same faces in the image resized by `scale`."""
+        factor = np.float32(scale)
+        return Detections(self.boxes * factor, self.scores, self.landmarks * factor)
+
+
+def no_detections() -> Detections:
+    return Detections(np.zeros((0, 4), np.float32), np.zeros(0, np.float32), np.zeros((0, 5, 2), np.float32))
+
+
+def concatenate(parts: Sequence[Detections]) -> Detections:
+    return Detections(
+        np.concatenate([part.boxes for part in parts]),
+        np.concatenate([part.scores for part in parts]),
+        np.concatenate([part.landmarks for part in parts]),
+    )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class OrientedDetections:
+    """Faces of one image, and which way up they are.
+
+    Attributes:
+        faces: In the pixels of the image.
+        rolls: (K,) float64, degrees clockwise.
+        spreads: (K,) float64, how far the landmarks differ between crops, as a fraction of the face's longer side.
+    """
+
+    faces: Detections
+    rolls: NDArray[np.float64]
+    spreads: NDArray[np.float64]
+
+    def __len__(self) -> int:
+        return len(self.faces)
+
+    def at(self, index: NDArray[np.intp] | slice) -> OrientedDetections:
+        return OrientedDetections(self.faces.at(index), self.rolls[index], self.spreads[index])
+
+    def scaled(self, scale: float) -> OrientedDetections:
+        return OrientedDetections(self.faces.scaled(scale), self.rolls, self.spreads)
+
+    @staticmethod
+    def of(faces: Detections, roll: float = 0.0) -> OrientedDetections:
+        """Faces that were found in a view of this roll, and nothing more is known of."""
+        return OrientedDetections(faces, np.full(len(faces), roll), np.zeros(len(faces)))
+
+    @staticmethod
+    def concatenate(parts: Sequence[OrientedDetections]) -> OrientedDetections:
+        return OrientedDetections(
+            concatenate([part.faces for part in parts]),
+            np.concatenate([part.rolls for part in parts]),
+            np.concatenate([part.spreads for part in parts]),
+        )
+
+
+def non_max_suppression(detections: Detections, iou_threshold: float) -> NDArray[np.intp]:
+    """Indices of the best-scored of every group of boxes that overlap by more than this (0-1), best first."""
+    if not len(detections):
+        return np.zeros(0, np.intp)
+    kept = cv2.dnn.NMSBoxes(detections.boxes.tolist(), detections.scores.tolist(), 0.0, iou_threshold)
+    return np.asarray(kept, np.intp).reshape(-1)
+
+
+def most_prominent(detections: Detections, count: int, sure_confidence: float) -> NDArray[np.intp]:
+    """Indices of the `count` most prominent faces: the largest of those that are surely faces, then of the others."""
+    areas = detections.boxes[:, 2] * detections.boxes[:, 3]
+    return np.lexsort((-areas, detections.scores < sure_confidence))[:count]
+
+
+def iou(boxes: NDArray[np.float32], others: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Intersection over union of boxes (K, 4) with boxes of the same shape, row by row."""
+    start = np.maximum(boxes[:, :2], others[:, :2])
+    end = np.minimum(boxes[:, :2] + boxes[:, 2:], others[:, :2] + others[:, 2:])
+    common = np.clip(end - start, 0, None).prod(axis=1)
+    union = boxes[:, 2:].prod(axis=1) + others[:, 2:].prod(axis=1) - common
+    return np.asarray(common / np.maximum(union, 1e-9), np.float32)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Candidates:
+    """What a detector says about a batch of images, before overlapping boxes are merged.
+
+    Attributes:
+        image: (K,) intp, the index in the batch, ascending.
+        detections: K rows in the pixels of the network's input.
+    """
+
+    image: NDArray[np.intp]
+    detections: Detections
+
+    def of(self, index: int) -> Detections:
+        """The candidates of one image."""
+        start, end = np.searchsorted(self.image, [index, index + 1])
+        return self.detections.at(np.s_[start:end])
+
+
+def merge_at_center(candidates: Candidates, count: int, side: int) -> Detections:
+    """The face at the center of each of `count` square crops of `side` pixels; score 0 where there is none.
+
+    Neighboring cells of a detector's grid see the same face, each with an error of its own that depends on where the
+    face lies relative to the grid. Box and landmarks are the mean of all candidates that overlap the best one, weighted
+    by score: a face that is shifted by a pixel then moves its landmarks by a fifth less than the best candidate alone.
+    """
+    found = candidates.detections
+    merged = Detections(
+        np.zeros((count, 4), np.float32), np.zeros(count, np.float32), np.zeros((count, 5, 2), np.float32)
+    )
+    offset = found.boxes[:, :2] - side / 2
+    central = np.flatnonzero(((offset < 0) & (offset + found.boxes[:, 2:] > 0)).all(axis=1))
+    if not len(central):
+        return merged
+    # The last of each image's candidates by ascending score is its best.
+    order = central[np.lexsort((found.scores[central], candidates.image[central]))]
+    last = np.append(np.flatnonzero(np.diff(candidates.image[order])), len(order) - 1)
+    best = np.full(count, -1)
+    best[candidates.image[order[last]]] = order[last]
+    rows = np.flatnonzero(best[candidates.image] >= 0)
+    rows = rows[iou(found.boxes[rows], found.boxes[best[candidates.image[rows]]]) > SAME_FACE_IOU]
+    owner = candidates.image[rows]
+    weights = found.scores[rows]
+    values = np.concatenate([found.boxes[rows], found.landmarks[rows].reshape(-1, 10)], axis=1) * weights[:, None]
+    starts = np.flatnonzero(np.diff(owner, prepend=-1))
+    means = np.add.reduceat(values, starts) / np.add.reduceat(weights, starts)[:, None]
+    index = owner[starts]
+    merged.boxes[index] = means[:, :4]
+    merged.landmarks[index] = means[:, 4:].reshape(-1, 5, 2)
+    merged.scores[index] = found.scores[best[index]]
+    return merged
+
+
+SAME_FACE_IOU = 0.5
+"""Candidates of one crop that overlap more than this are taken for the same face."""

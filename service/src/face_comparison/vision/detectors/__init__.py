@@ -1,0 +1,34 @@
+"""Families of detectors: how the outputs of a network become candidates. A manifest's `architecture` names one.
+
+Another family is one more file in this folder and one more row in `DETECTORS`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from face_comparison.vision.detections import Candidates
+from face_comparison.vision.detectors import scrfd, yunet
+
+
+class Decode(Protocol):
+    def __call__(self, outputs: Sequence[NDArray[np.float32]], height: int, width: int, min_score: float) -> Candidates:
+        """Decode a batch.
+
+        Args:
+            outputs: In the network's own order, the first axis the batch.
+            height: Of the network's input in pixels, a multiple of STRIDE.
+            width: As height.
+            min_score: 0-1; candidates below are left out.
+        """
+        ...
+
+
+DETECTORS: Mapping[str, Decode] = {"yunet": yunet.decode, "scrfd": scrfd.decode}
+
+STRIDE = 32
+"""Sides of a detector's input are multiples of the largest stride of every family, in pixels."""

@@ -1,0 +1,41 @@
+"""SCRFD (Guo et al., "Sample and Computation Redistribution for Efficient Face Detection", 2021), with landmarks."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from face_comparison.vision.detections import Candidates, Detections, concatenate, no_detections
+
+STRIDES = (8, 16, 32)
+ANCHORS = 2
+"""Anchors per cell of the grid; all lie at the cell's corner."""
+
+
+def decode(outputs: Sequence[NDArray[np.float32]], height: int, width: int, min_score: float) -> Candidates:
+    """Decode scores, boxes and landmarks, each for the strides 8, 16 and 32, each (N, anchors, k).
+
+    Boxes are the distances from the anchor to the left, top, right and bottom edge, landmarks the offsets from the
+    anchor, in strides. The order of the five landmarks is the same as YuNet's.
+    """
+    images = [np.zeros(0, np.intp)]
+    parts = [no_detections()]
+    for level, stride in enumerate(STRIDES):
+        scores, boxes, points = (outputs[kind * len(STRIDES) + level] for kind in range(3))
+        kept = np.flatnonzero(scores.reshape(-1) >= min_score)
+        if not len(kept):
+            continue
+        image, anchor = np.divmod(kept, scores.shape[1])
+        cell = anchor // ANCHORS
+        grid = np.stack([cell % (width // stride), cell // (width // stride)], axis=1).astype(np.float32) * stride
+        distances = boxes.reshape(-1, 4)[kept] * stride
+        start = grid - distances[:, :2]
+        landmarks = points.reshape(-1, 5, 2)[kept] * stride + grid[:, None, :]
+        sizes = distances[:, :2] + distances[:, 2:]
+        images.append(image)
+        parts.append(Detections(np.concatenate([start, sizes], axis=1), scores.reshape(-1)[kept], landmarks))
+    image = np.concatenate(images)
+    order = np.argsort(image, kind="stable")
+    return Candidates(image[order], concatenate(parts).at(order))

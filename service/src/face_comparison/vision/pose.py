@@ -1,0 +1,33 @@
+"""How a head is turned, from its five landmarks alone. Pure arithmetic.
+
+Roll and yaw can be told; pitch cannot: a long nose and a lowered head look alike in five points.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from face_comparison.vision.alignment import aligned_roll
+
+NOSE_DEPTH = 0.45
+"""How far the tip of the nose lies before the line between eyes and mouth, in distances between the eyes."""
+
+NOSE_HEIGHT = 0.5
+"""Where the tip of the nose lies on the way from the eyes (0) to the mouth (1)."""
+
+
+def roll_and_yaw(landmarks: NDArray[np.float32]) -> tuple[float, float]:
+    """Degrees by which a face is rotated clockwise in the image, and by which it looks to the image's right.
+
+    Args:
+        landmarks: (5, 2) pixels, in the order of `types.LANDMARK_TYPES`.
+    """
+    roll = float(aligned_roll(landmarks[None])[0])
+    angle = np.radians(roll)
+    upright = landmarks.astype(np.float64) @ np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+    eyes, mouth = upright[0:2], upright[3:5]
+    middle = (1 - NOSE_HEIGHT) * eyes[:, 0].mean() + NOSE_HEIGHT * mouth[:, 0].mean()
+    # Turned by yaw, the nose moves aside by depth * sin and the distance between the eyes shrinks by cos.
+    width = max(float(eyes[1, 0] - eyes[0, 0]), 0.0)
+    return roll, float(np.degrees(np.arctan2(upright[2, 0] - middle, NOSE_DEPTH * width)))

@@ -1,0 +1,62 @@
+"""An image at several sizes, and what affine maps cut from it. OpenCV only for its arithmetic."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+
+class Pyramid:
+    """An image at full, half, quarter... size, each made when first asked for.
+
+    A face is cut from the level nearest to the size it is wanted in: bilinear sampling stays free of aliasing, and a
+    large face costs no more than a small one.
+    """
+
+    def __init__(self, image: NDArray[np.uint8]) -> None:
+        """image: (H, W, 3) uint8."""
+        self._levels = [image]
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Height and width of the full image, pixels."""
+        height, width = self._levels[0].shape[:2]
+        return height, width
+
+    def level(self, shrink: float) -> tuple[NDArray[np.uint8], float]:
+        """The level to take samples from when the image is to be drawn `shrink` times smaller, and its own scale.
+
+        The level is at most 2 times larger than asked for, and never smaller unless the image itself is.
+        """
+        depth = max(0, int(np.floor(np.log2(max(shrink, 1.0)))))
+        while len(self._levels) <= depth:
+            last = self._levels[-1]
+            height, width = last.shape[:2]
+            if min(height, width) < 2:
+                break
+            even = last[: height // 2 * 2, : width // 2 * 2]
+            half = cv2.resize(even, (width // 2, height // 2), interpolation=cv2.INTER_AREA)
+            self._levels.append(np.asarray(half, np.uint8))
+        depth = min(depth, len(self._levels) - 1)
+        return self._levels[depth], 0.5**depth
+
+    def warp(self, matrix: NDArray[np.float64], side: int, out: NDArray[np.uint8]) -> None:
+        """Draw what a 2x3 matrix (image to result, both from corner to corner) makes of the image; black outside it.
+
+        out: (side, side, 3) uint8, written.
+        """
+        shrink = 1.0 / max(float(np.hypot(matrix[0, 0], matrix[1, 0])), 1e-9)
+        image, scale = self.level(shrink)
+        own = matrix.copy()
+        own[:, :2] /= scale
+        # OpenCV counts from the center of the first pixel, half a pixel from its corner.
+        own[:, 2] += own[:, :2].sum(axis=1) / 2 - 0.5
+        cv2.warpAffine(image, own, (side, side), dst=out, flags=cv2.INTER_LINEAR)
+
+    def warps(self, matrices: NDArray[np.float64], side: int) -> NDArray[np.uint8]:
+        """As `warp` for matrices (K, 2, 3): (K, side, side, 3) uint8."""
+        result = np.empty((len(matrices), side, side, 3), np.uint8)
+        for matrix, out in zip(matrices, result, strict=True):
+            self.warp(matrix, side, out)
+        return result

@@ -1,0 +1,69 @@
+"""What makes a comparison with a face doubtful, measured on the face. Pure arithmetic."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from face_comparison.vision.pose import roll_and_yaw
+from face_comparison.vision.types import Box, Quality, Reason
+
+MAX_YAW = 55.0
+"""Degrees of yaw beyond which the landmarks of the far half of the face are guesses."""
+
+MIN_SHARPNESS = 20.0
+MIN_BRIGHTNESS = 6.0
+MIN_FACE_SIZE = 20.0
+MAX_SPREAD = 0.06
+"""How far the landmarks may differ between crops, as a fraction of the face's longer side."""
+
+
+def assess(
+    aligned: NDArray[np.uint8],
+    box: Box,
+    landmarks: NDArray[np.float32],
+    spread: float,
+    size: tuple[int, int],
+) -> Quality:
+    """The quality of one face.
+
+    Args:
+        aligned: (H, W, 3) uint8 RGB.
+        box: In pixels of the image.
+        landmarks: (5, 2) pixels of the image.
+        spread: See `detections.OrientedDetections`.
+        size: Height and width of the image.
+    """
+    sharpness, brightness = sharpness_and_brightness(aligned)
+    roll, yaw = roll_and_yaw(landmarks)
+    face_size = min(box.width, box.height)
+
+    def reasons() -> Iterator[Reason]:
+        if abs(yaw) > MAX_YAW:
+            yield "EXTREME_POSE"
+        if (landmarks < 0).any() or (landmarks > np.array(size[::-1])).any():
+            yield "CUT_OFF"
+        if spread > MAX_SPREAD:
+            yield "UNSTABLE_LANDMARKS"
+        if sharpness < MIN_SHARPNESS:
+            yield "LOW_SHARPNESS"
+        if brightness < MIN_BRIGHTNESS:
+            yield "LOW_BRIGHTNESS"
+        if face_size < MIN_FACE_SIZE:
+            yield "SMALL_FACE"
+
+    return Quality(sharpness, brightness, face_size, roll, yaw, tuple(reasons()))
+
+
+def sharpness_and_brightness(face: NDArray[np.uint8]) -> tuple[float, float]:
+    """Of an aligned face (H, W, 3) uint8 RGB, each 0-100.
+
+    Brightness: mean luma (BT.601) in percent. Sharpness: s / (s + 10) in percent, s the standard deviation of the
+    Laplacian of the luma: the variance of the Laplacian is the usual measure of focus (Pech-Pacheco et al., 2000).
+    """
+    luma = cv2.cvtColor(face, cv2.COLOR_RGB2GRAY)
+    deviation = float(cv2.Laplacian(luma, cv2.CV_32F).std())
+    return 100.0 * deviation / (deviation + 10.0), float(luma.mean()) / 2.55

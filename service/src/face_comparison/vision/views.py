@@ -1,0 +1,79 @@
+"""The whole image in the detector: where faces may be.
+
+A view is the image, shrunk and padded to one of a few sizes that the detector was loaded for. What it proposes is
+looked at again on crops (`refinement.py`), so it may be computed in low precision.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from face_comparison.vision.detections import Detections
+from face_comparison.vision.detectors import STRIDE
+from face_comparison.vision.pyramid import Pyramid
+
+SEEN_PIXELS = 13.3
+"""Longer side of a face, in the view, that the detector still proposes."""
+
+
+def smallest_face(longest: int) -> float:
+    """Pixels of the smallest face that is searched for in an image of this longest side.
+
+    40 in 1920x1080, 24 in 640 pixels: nobody can be told from a smaller one, and to see it would take a finer view.
+    """
+    return 16.0 + longest / 80.0
+
+
+def view_side(longest: int, sides: Sequence[int]) -> int:
+    """The smallest of the sides (ascending) in which the smallest face can be seen, or the largest side."""
+    wanted = min(longest, SEEN_PIXELS * longest / smallest_face(longest))
+    return next((side for side in sides if side >= wanted), sides[-1])
+
+
+def draw(pyramid: Pyramid, side: int, max_scale: float) -> tuple[NDArray[np.uint8], float]:
+    """The image shrunk into side x side pixels, and to at most `max_scale` of its size; and its scale."""
+    height, width = pyramid.size
+    scale = min(max_scale, side / max(height, width))
+    size = max(1, round(width * scale)), max(1, round(height * scale))
+    level, _ = pyramid.level(1 / scale)
+    return np.asarray(cv2.resize(level, size, interpolation=cv2.INTER_LINEAR), np.uint8), scale
+
+
+def pad(view: NDArray[np.uint8], side: int, aspects: Sequence[float]) -> NDArray[np.uint8]:
+    """The view (H, W, 3) in the corner of an input (1, height, width, 3) that the detector was loaded for."""
+    height, width = view.shape[:2]
+    canvas = np.zeros((1, *input_shape(height, width, side, aspects), 3), np.uint8)
+    canvas[0, :height, :width] = view
+    return canvas
+
+
+def turn(view: NDArray[np.uint8], quarters: int) -> NDArray[np.uint8]:
+    """The view rotated so that heads which are rolled by `quarters` times 90 degrees clockwise are upright."""
+    return np.ascontiguousarray(np.rot90(view, quarters))
+
+
+def turn_back(found: Detections, quarters: int, height: int, width: int) -> Detections:
+    """What was found in a turned view, in the pixels of the view (height x width) before it was turned."""
+    boxes, landmarks = found.boxes, found.landmarks
+    for step in range(quarters):
+        # One quarter counterclockwise brought (x, y) to (y, width - x).
+        across = np.float32(height if (quarters - 1 - step) % 2 else width)
+        x, y, w, h = boxes.T
+        boxes = np.stack([across - y - h, x, h, w], axis=1)
+        landmarks = np.stack([across - landmarks[:, :, 1], landmarks[:, :, 0]], axis=2)
+    return Detections(boxes, found.scores, landmarks)
+
+
+def view_shapes(side: int, aspects: Sequence[float]) -> list[tuple[int, int]]:
+    """Inputs (height, width) of the detector for images shrunk into side x side pixels, landscape, narrowest first."""
+    return [(-(-round(side * aspect) // STRIDE) * STRIDE, side) for aspect in aspects]
+
+
+def input_shape(height: int, width: int, side: int, aspects: Sequence[float]) -> tuple[int, int]:
+    """The input that a view of this size, at most side x side, is padded to."""
+    short, long = next(shape for shape in view_shapes(side, aspects) if shape[0] >= min(height, width))
+    return (short, long) if width >= height else (long, short)

@@ -1,0 +1,43 @@
+import cv2
+import numpy as np
+import pytest
+
+from face_comparison.vision.pyramid import Pyramid
+
+
+@pytest.mark.parametrize(
+    ("shrink", "scale"), [(0.5, 1), (1, 1), (1.9, 1), (2, 0.5), (3.9, 0.5), (4, 0.25), (100, 1 / 64)]
+)
+def test_level_is_at_most_twice_what_is_asked_for(shrink: float, scale: float) -> None:
+    level, own = Pyramid(np.zeros((512, 384, 3), np.uint8)).level(shrink)
+    assert own == scale
+    assert level.shape[:2] == (512 * scale, 384 * scale)
+
+
+def test_image_too_small_to_halve_has_one_level() -> None:
+    level, scale = Pyramid(np.zeros((1, 40, 3), np.uint8)).level(16)
+    assert (level.shape, scale) == ((1, 40, 3), 1)
+
+
+@pytest.mark.parametrize("shrink", [1.0, 1.7, 3.0, 5.3])
+def test_warp_from_a_level_shows_what_a_warp_from_the_image_shows(shrink: float) -> None:
+    y, x = np.mgrid[0:400, 0:600]
+    image = np.stack([x * 255 / 599, y * 255 / 399, (x + y) * 255 / 998], axis=2).astype(np.uint8)
+    matrix = np.array([[1 / shrink, 0.02, 3.0], [-0.02, 1 / shrink, 5.0]])
+    from_centers = matrix.copy()
+    from_centers[:, 2] += matrix[:, :2] @ [0.5, 0.5] - 0.5
+    direct = cv2.warpAffine(image, from_centers, (60, 60), flags=cv2.INTER_LINEAR).astype(int)
+    (taken,) = Pyramid(image).warps(matrix[None], 60).astype(int)
+    inner = (slice(8, -12), slice(8, -4))
+    assert np.abs(direct[inner] - taken[inner]).max() <= 2  # a shift of half a level's pixel would show as 3 or more
+
+
+def test_warp_of_a_resized_image_shows_the_same() -> None:
+    image = cv2.resize(np.random.default_rng(3).integers(0, 256, (20, 20, 3)).astype(np.uint8), (400, 400))
+    half = cv2.resize(image, (200, 200), interpolation=cv2.INTER_AREA)
+    matrix = np.array([[0.25, 0.05, -5.0], [-0.05, 0.25, 10.0]])
+    doubled = matrix.copy()
+    doubled[:, :2] *= 2
+    (from_full,) = Pyramid(image).warps(matrix[None], 64).astype(int)
+    (from_half,) = Pyramid(half).warps(doubled[None], 64).astype(int)
+    assert np.abs(from_full - from_half).max() <= 1

@@ -1,0 +1,65 @@
+import numpy as np
+import pytest
+
+from face_comparison.vision import views
+from face_comparison.vision.detections import Detections
+from face_comparison.vision.pyramid import Pyramid
+
+SIDES = (256, 416, 640)
+ASPECTS = (0.6, 0.8, 1.0)
+
+
+@pytest.mark.parametrize(
+    ("longest", "side"), [(112, 256), (320, 256), (640, 416), (800, 416), (1280, 640), (1920, 640), (4096, 640)]
+)
+def test_view_is_no_finer_than_its_smallest_face_needs(longest: int, side: int) -> None:
+    assert views.view_side(longest, SIDES) == side
+
+
+@pytest.mark.parametrize("longest", range(200, 4097, 97))
+def test_smallest_face_is_seen_in_every_view_up_to_1920_pixels(longest: int) -> None:
+    side = views.view_side(longest, SIDES)
+    seen = views.smallest_face(longest) * min(1, side / longest)
+    assert seen >= views.SEEN_PIXELS or longest < 300 or longest > 1920
+
+
+@pytest.mark.parametrize(
+    ("size", "shape"),
+    [((312, 416), (352, 416)), ((416, 234), (416, 256)), ((416, 416), (416, 416)), ((1, 416), (256, 416))],
+)
+def test_view_is_padded_to_the_narrowest_input_that_holds_it(size: tuple[int, int], shape: tuple[int, int]) -> None:
+    view = np.full((*size, 3), 9, np.uint8)
+    canvas = views.pad(view, 416, ASPECTS)
+    assert canvas.shape == (1, *shape, 3)
+    assert (canvas[0, : size[0], : size[1]] == 9).all()
+    assert canvas.sum(dtype=int) == view.sum(dtype=int)
+
+
+def test_view_is_shrunk_to_its_side_and_never_enlarged() -> None:
+    view, scale = views.draw(Pyramid(np.zeros((300, 1000, 3), np.uint8)), 500, 1.0)
+    assert (view.shape, scale) == ((150, 500, 3), 0.5)
+    view, scale = views.draw(Pyramid(np.zeros((30, 100, 3), np.uint8)), 500, 0.5)
+    assert (view.shape, scale) == ((15, 50, 3), 0.5)
+
+
+@pytest.mark.parametrize("quarters", [0, 1, 2, 3])
+def test_what_is_found_in_a_turned_view_is_mapped_to_where_it_lies(quarters: int) -> None:
+    view = np.zeros((40, 60, 3), np.uint8)
+    view[5:15, 20:26] = 200
+    view[5, 20] = 255
+    turned = views.turn(view, quarters)
+    rows, columns = np.nonzero(turned[:, :, 0])
+    box = [columns.min(), rows.min(), np.ptp(columns) + 1, np.ptp(rows) + 1]
+    (row,), (column,) = np.nonzero(turned[:, :, 0] == 255)
+    landmarks = np.full((1, 5, 2), [column + 0.5, row + 0.5], np.float32)
+    found = Detections(np.array([box], np.float32), np.ones(1, np.float32), landmarks)
+    back = views.turn_back(found, quarters, 40, 60)
+    np.testing.assert_allclose(back.boxes, [[20, 5, 6, 10]])
+    np.testing.assert_allclose(back.landmarks[0, 0], [20.5, 5.5])
+
+
+def test_a_head_on_its_side_is_upright_in_the_turned_view() -> None:
+    """Rolled by 90 degrees clockwise, the top of the head points to the right."""
+    view = np.zeros((4, 6, 3), np.uint8)
+    view[:, 5] = 255
+    assert (views.turn(view, 1)[0] == 255).all()

@@ -57,7 +57,7 @@ def test_both_languages_say_everything(explorer: Explorer) -> None:
     assert list(english) == list(chinese)
     for key, text in english.items():
         assert set(re.findall(r"{\w+}", text)) == set(re.findall(r"{\w+}", chinese[key])), key
-    source = "".join(path.read_text() for path in [*EXPLORER.glob("js/*.js"), EXPLORER / "index.html"])
+    source = "".join(path.read_text() for path in [*EXPLORER.glob("js/**/*.js"), EXPLORER / "index.html"])
     used = set(re.findall(r"""\bt\("([^"$]+)"|data-t(?:-label)?="([^"]+)\"""", source))
     assert {one or other for one, other in used} <= set(english)
     # Keys that are put together, such as error.<code>, begin with one of these.

@@ -56,7 +56,25 @@ function showTools() {
   about.textContent = t("about", { model: service.FaceModelVersion, version: service.version });
 }
 
-const shownName = () => (pages && location.hash.slice(1) in pages ? location.hash.slice(1) : "detect");
+const FIRST = asked("kiosk") === null ? "detect" : "desk";
+const shownName = () => (pages && location.hash.slice(1) in pages ? location.hash.slice(1) : FIRST);
+let shown = null;
+
+/** A page that is loaded when it is first opened: most visitors of the others never need it. */
+function later(load) {
+  const page = { root: document.createElement("div"), build() {}, loading: null };
+  page.opened = async () => {
+    page.loading ??= load().then((loaded) => {
+      loaded.build();
+      Object.assign(page, { build: loaded.build, closed: loaded.closed, reopened: loaded.opened });
+      Object.defineProperty(page, "intake", { get: () => loaded.intake });
+      page.root.append(loaded.root);
+    });
+    await page.loading;
+    if (shown === page) page.reopened?.();
+  };
+  return page;
+}
 
 function showPage() {
   const name = shownName();
@@ -65,8 +83,10 @@ function showPage() {
     else link.removeAttribute("aria-current");
   }
   if (!pages) return;
-  fill(main, pages[name].root);
-  pages[name].opened?.();
+  if (shown !== pages[name]) shown?.closed?.();
+  shown = pages[name];
+  fill(main, shown.root);
+  shown.opened?.();
 }
 
 /** Ask the service about itself, again and again while it loads its models. */
@@ -87,7 +107,8 @@ async function begin() {
     location.hash = "compare";
     compare.setSource(subject);
   };
-  pages = { detect: detectPage(service, compareWith), compare, reference: referencePage(service, document_) };
+  const desk = later(async () => (await import("./checkin/desk.js")).deskPage(service));
+  pages = { detect: detectPage(service, compareWith), compare, desk, reference: referencePage(service, document_) };
   Object.values(pages).forEach((page) => page.build());
   showTools();
   showPage();
@@ -122,6 +143,7 @@ addEventListener("hashchange", () => {
 });
 acceptPaste(() => pages?.[shownName()].intake);
 
+if (asked("kiosk") !== null) document.documentElement.dataset.kiosk = "";
 await speak(preferred());
 showState("waiting");
 showPage();

@@ -1,0 +1,41 @@
+/** The camera: opened, shown, frames taken from it, and closed. Nothing it sees is kept. */
+
+/** Why there is no camera here: insecure, missing; null: there may be one. */
+export function obstacle() {
+  if (!isSecureContext) return "insecure";
+  return navigator.mediaDevices?.getUserMedia ? null : "missing";
+}
+
+/**
+ * Show a camera in a video element. facing: user or environment; deviceId: of `cameras`, "" for any.
+ *
+ * Throws the browser's error: NotAllowedError, NotFoundError, NotReadableError …
+ */
+export async function openCamera(video, { facing = "user", deviceId = "" } = {}) {
+  const wanted = deviceId ? { deviceId: { exact: deviceId } } : { facingMode: facing };
+  const stream = await navigator.mediaDevices.getUserMedia({ audio: false, video: { ...wanted, width: { ideal: 1280 }, height: { ideal: 720 } } });
+  video.srcObject = stream;
+  await video.play();
+  return stream;
+}
+
+/** The cameras of this device: [{id, name}]; names are known once one was allowed. */
+export async function cameras() {
+  const devices = await navigator.mediaDevices.enumerateDevices();
+  return devices.filter(({ kind }) => kind === "videoinput").map(({ deviceId, label }) => ({ id: deviceId, name: label }));
+}
+
+export function closeCamera(video) {
+  for (const track of video.srcObject?.getTracks() ?? []) track.stop();
+  video.srcObject = null;
+}
+
+/** The present frame as a JPG of at most `side` pixels a side: {blob, ratio}. */
+export async function takeFrame(video, side) {
+  const factor = Math.min(1, side / Math.max(video.videoWidth, video.videoHeight));
+  const [width, height] = [Math.round(video.videoWidth * factor), Math.round(video.videoHeight * factor)];
+  const canvas = Object.assign(document.createElement("canvas"), { width, height });
+  canvas.getContext("2d").drawImage(video, 0, 0, width, height);
+  const blob = await new Promise((done) => canvas.toBlob(done, "image/jpeg", 0.9));
+  return { blob, ratio: width / height };
+}

@@ -1,0 +1,138 @@
+"""The check-in desk, driven by a fake camera that plays photographs."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image, ImageEnhance
+from playwright.sync_api import Playwright, expect, sync_playwright
+
+from devtools import chromium
+from devtools.explorer import Explorer, Service
+
+WIDTH, HEIGHT = 960, 720
+FRAMES = 30
+
+Picture = Image.Image
+
+
+def placed(path: Path, scale: float = 1.0) -> Picture:
+    """A photograph on a gray frame of the camera's size; a larger one begins at the top."""
+    frame = Image.new("RGB", (WIDTH, HEIGHT), "gray")
+    with Image.open(path) as photograph:
+        shown = photograph.convert("RGB")
+        factor = scale * min(WIDTH / shown.width, HEIGHT / shown.height)
+        shown = shown.resize((round(shown.width * factor), round(shown.height * factor)))
+    frame.paste(shown, ((WIDTH - shown.width) // 2, max(0, (HEIGHT - shown.height) // 2)))
+    return frame
+
+
+def narrowed(frame: Picture, width: float) -> Picture:
+    """The frame as a flat photo that is turned about its vertical axis: compressed to a fraction of its width."""
+    shown = frame.resize((round(WIDTH * width), HEIGHT))
+    turned = Image.new("RGB", (WIDTH, HEIGHT), "gray")
+    turned.paste(shown, ((WIDTH - shown.width) // 2, 0))
+    return turned
+
+
+@pytest.fixture(scope="module")
+def playwright() -> Iterator[Playwright]:
+    problem = chromium.install()
+    assert problem is None, problem
+    with sync_playwright() as started:
+        yield started
+
+
+@pytest.fixture
+def desk(playwright: Playwright, service: Service, tmp_path: Path) -> Iterator[Callable[..., Explorer]]:
+    """Open the desk with a camera that plays these frames over and over."""
+    with contextlib.ExitStack() as stack:
+
+        def open_desk(frames: list[Picture], **options: Any) -> Explorer:
+            film = tmp_path / "film.mjpeg"
+            with film.open("wb") as file:
+                for frame in frames:
+                    data = io.BytesIO()
+                    frame.save(data, "JPEG", quality=95)
+                    file.write(data.getvalue() * (FRAMES // len(frames)))
+            flags = [
+                *chromium.FLAGS,
+                "--use-fake-ui-for-media-stream",
+                "--use-fake-device-for-media-stream",
+                f"--use-file-for-fake-video-capture={film}",
+            ]
+            browser = playwright.chromium.launch(executable_path=chromium.executable(), args=flags)
+            stack.callback(browser.close)
+            explorer = Explorer(browser, service, query="?kiosk=1#desk", **options)
+            stack.callback(explorer.close)
+            expect(explorer.page.locator(".desk .intake")).to_be_visible()
+            return explorer
+
+        yield open_desk
+
+
+def answer(explorer: Explorer) -> Any:
+    return explorer.page.locator("#desk-answer")
+
+
+def test_the_person_of_the_id_photo(desk: Callable[..., Explorer], photographs: dict[str, Path]) -> None:
+    explorer = desk([placed(photographs["obama.jpg"])])
+    assert explorer.accessibility_problems() == []
+    explorer.choose(photographs["obama2.jpg"])
+    expect(answer(explorer)).to_have_text("Same person")
+    expect(explorer.page.locator(".desk .verdict")).to_contain_text("Continue with the check-in.")
+    assert explorer.accessibility_problems() == []
+    assert explorer.page.evaluate("document.querySelector('video')?.srcObject ?? null") is None
+    explorer.page.get_by_role("button", name="Next guest").click()
+    expect(explorer.page.locator(".desk")).to_contain_text("Give the ID photo first.")
+    assert explorer.page.evaluate("Object.keys(localStorage).length + Object.keys(sessionStorage).length") == 0
+
+
+def test_another_person(desk: Callable[..., Explorer], photographs: dict[str, Path]) -> None:
+    explorer = desk([placed(photographs["biden.jpg"], scale=2)], language="zh-CN")
+    explorer.choose(photographs["obama.jpg"])
+    expect(answer(explorer)).to_have_text("不是同一个人")
+
+
+@pytest.mark.parametrize(
+    ("frame", "guidance"),
+    [
+        (lambda of: ImageEnhance.Brightness(placed(of["obama.jpg"])).enhance(0.25), "Too dark"),
+        (lambda of: placed(of["obama.jpg"], scale=0.3), "Come closer"),
+        (lambda of: placed(of["table.jpg"]), "One person at a time"),
+    ],
+)
+def test_guidance_until_the_image_is_good(
+    desk: Callable[..., Explorer],
+    photographs: dict[str, Path],
+    frame: Callable[[dict[str, Path]], Picture],
+    guidance: str,
+) -> None:
+    explorer = desk([frame(photographs)])
+    explorer.choose(photographs["obama2.jpg"])
+    expect(explorer.page.locator(".guide")).to_contain_text(guidance)
+    expect(answer(explorer)).to_have_count(0)
+
+
+def test_a_photo_that_is_turned_fails_the_challenge(
+    desk: Callable[..., Explorer], photographs: dict[str, Path]
+) -> None:
+    flat = placed(photographs["obama.jpg"])
+    explorer = desk([flat, narrowed(flat, 0.8), narrowed(flat, 0.6), narrowed(flat, 0.8)])
+    explorer.page.get_by_label("Ask the person to turn the head").check()
+    expect(explorer.page.locator(".desk")).to_contain_text("not certified liveness detection")
+    explorer.choose(photographs["obama2.jpg"])
+    expect(explorer.page.locator(".guide")).to_contain_text("Turn your head to your")
+    expect(answer(explorer)).to_have_text("Let a person check")
+    expect(explorer.page.locator(".desk .verdict")).to_contain_text("The head was not turned as asked.")
+
+
+def test_kiosk_mode_shows_the_desk_alone(desk: Callable[..., Explorer]) -> None:
+    explorer = desk([Image.new("RGB", (WIDTH, HEIGHT), "gray")])
+    expect(explorer.page.locator("header.top")).to_be_hidden()
+    expect(explorer.page.get_by_role("button", name="Full screen")).to_be_visible()

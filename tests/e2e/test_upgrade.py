@@ -84,8 +84,9 @@ def test_from_an_earlier_commit(
         product.node.wait("what the new operator removes", lambda: product.get(namespace, DISRUPTION_BUDGET) == [])
     record("disturbance: test_upgrade_of_the_operator", outcome.summary())
     assert outcome.failed == []
-    if asked_for(product, namespace) == template:
-        assert identities(product, namespace) == pods
+    same_template = asked_for(product, namespace) == template
+    record("upgrade: the new operator asks for the same pods", same_template)
+    assert (identities(product, namespace) == pods) == same_template
 
     before = {pod["metadata"]["uid"] for pod in product.pods(namespace, NAME)}
     service = next(image for image in built if image.repository == "service")

@@ -1,5 +1,9 @@
 """Conversion keeps what a network computes: onnxruntime runs both sides."""
 
+import os
+import subprocess
+import sys
+
 import numpy as np
 import onnx
 import onnxruntime
@@ -84,9 +88,17 @@ def test_a_reshape_to_batch_one_lets_any_batch_through() -> None:
         np.testing.assert_allclose(run(converted(published, RGB), image[None])[0], result, rtol=1e-5)
 
 
-def test_equal_input_gives_equal_bytes() -> None:
+def test_equal_input_gives_equal_bytes_in_every_process() -> None:
+    """Bundles are pinned by digest. Another process has another hash seed, which would reorder a set."""
     published = network(CONV, {"w": WEIGHTS}, [1, 4, 6, 6])
-    assert converted(published, RGB) == converted(published, RGB)
+    program = (
+        "import sys; from face_comparison.models.onnx_conversion import Preprocessing, converted; "
+        "sys.stdout.buffer.write(converted(sys.stdin.buffer.read(), Preprocessing('RGB', 0.0, 1.0, 8, 8)))"
+    )
+    command = [sys.executable, "-c", program]
+    environ = {**os.environ, "PYTHONHASHSEED": "1"}
+    other = subprocess.run(command, input=published, capture_output=True, check=True, env=environ)
+    assert other.stdout == converted(published, RGB)
 
 
 def test_what_is_no_network_is_refused_in_words() -> None:

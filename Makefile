@@ -39,11 +39,12 @@ generate: .venv/.synced ## Make again what is made from another file: the chart'
 	@$(BIN)/python -m devtools.dashboard
 	@$(BIN)/python -m devtools.chart_manifests --helm "$$($(BIN)/python -m devtools.k8s.programs path helm)"
 
-check: .venv/.synced ## Lint, types, layers of imports, formatting, generated files, the documents and their links
+check: .venv/.synced ## Lint, types, layers, formatting, spelling and terms, generated files, the documentation and its links
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check --quiet . || { echo "unformatted files: make format"; exit 1; }
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports | sed -n '/^Contracts/,$$p'
+	@$(BIN)/python -m devtools.words
 	@$(BIN)/pytest --quiet -o addopts=--import-mode=importlib tests/agreement/test_generated.py tests/docs/test_site.py
 
 format: .venv/.synced ## Format the code

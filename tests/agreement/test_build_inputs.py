@@ -102,7 +102,7 @@ def test_each_distribution_carries_license_notice_and_readme(distribution: str) 
 
 
 def test_no_image_is_named_that_could_be_somebody_elses() -> None:
-    """Neither in what is applied as it is, nor where the operator is told nothing."""
+    """Neither in what is applied as it is, nor where the operator gets no option."""
     named = [Settings().service_image]
     for path in (ROOT / "manifests").rglob("*.yaml"):
         text = path.read_text()

@@ -12,8 +12,8 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page
 
-from face_comparison.album import making
-from face_comparison.album.analysts import Here
+from face_comparison.album import builder
+from face_comparison.album.face_sources import LocalFaceSource
 from face_comparison.models.bundle_store import bundles_folder, fetched
 from face_comparison.vision.analyzer import build_analyzer
 
@@ -43,8 +43,8 @@ def album(photographs: dict[str, Path], tmp_path_factory: pytest.TempPathFactory
     (folder / "notes & more.txt").write_text("no image")
     analyzer = build_analyzer(fetched("default", bundles_folder()), device="cpu", threads=2)
     out = tmp_path_factory.mktemp("album")
-    analyst = Here(analyzer.model.version, analyzer.model.threshold, lambda: analyzer, 2)
-    return making.made(making.Wish(folder.resolve(), out.resolve(), links=True), analyst).page
+    source = LocalFaceSource(analyzer.model.version, analyzer.model.threshold, lambda: analyzer, 2)
+    return builder.build_album(builder.AlbumOptions(folder.resolve(), out.resolve(), links=True), source).page
 
 
 @pytest.fixture(params=["light wide", "dark narrow"])

@@ -17,8 +17,8 @@ def test_one_person_twice(explorer: Explorer, photographs: dict[str, Path]) -> N
     explorer.compare(photographs["obama.jpg"], photographs["obama2.jpg"])
     verdict = explorer.page.locator(".verdict")
     expect(verdict).to_contain_text("Same person")
-    expect(verdict).to_contain_text("Almost certainly: their distance is 0.")
-    expect(verdict).to_contain_text("Probability that both are one person: 99.")
+    expect(verdict).to_contain_text("Almost certainly the same person (distance 0.")
+    expect(verdict).to_contain_text("Probability that both are the same person: 99.")
     assert explorer.page.locator(".pair line.same").count() == 1
 
 
@@ -45,11 +45,11 @@ def test_another_threshold_is_tried_without_another_request(explorer: Explorer, 
     slider = explorer.page.get_by_role("slider", name="Threshold")
     slider.fill("0.4")
     expect(explorer.page.locator(".verdict")).to_contain_text("Different people")
-    expect(explorer.page.locator(".verdict")).to_contain_text("own threshold of 1.128 the answer is: Same person.")
+    expect(explorer.page.locator(".verdict")).to_contain_text("own threshold of 1.128 the verdict is: Same person.")
     distances = [distance for pairs in measured.read("accuracy")["pairs"].values() for distance in pairs["same"]]
     curve = statistics.NormalDist(round(statistics.mean(distances), 3), round(statistics.stdev(distances), 3))
     rejected = 100 * (1 - curve.cdf(0.4))
-    expect(explorer.page.locator(".scale")).to_contain_text(f"calls {rejected:.1f} % of same-person pairs different")
+    expect(explorer.page.locator(".scale")).to_contain_text(f"about {rejected:.1f} % of matching pairs are rejected")
     expect(explorer.page.locator("#sample")).to_contain_text("threshold=0.4")
     assert len(explorer.posts()) == asked
     explorer.page.get_by_role("button", name="Back to 1.128").click()
@@ -68,7 +68,7 @@ def test_one_against_many(explorer: Explorer, photographs: dict[str, Path], tmp_
     expect(explorer.page.locator(".pair line.other")).to_have_count(6)
     expect(results.nth(1)).to_have_attribute("aria-pressed", "true")
     results.nth(2).click()
-    expect(explorer.page.locator(".notice.info")).to_contain_text("The image is damaged or cut off.")
+    expect(explorer.page.locator(".notice.info")).to_contain_text("The image is damaged or truncated.")
 
 
 def test_an_image_is_taken_over_from_detect_and_removed(explorer: Explorer, photographs: dict[str, Path]) -> None:

@@ -96,8 +96,8 @@ def test_a_url_is_fetched_by_the_service_and_not_by_the_page(explorer: Explorer,
 def test_options_are_part_of_the_request(explorer: Explorer, photographs: dict[str, Path]) -> None:
     explorer.choose(photographs["table.jpg"])
     expect(explorer.faces).to_have_count(6)
-    explorer.page.get_by_label("Most faces").fill("2")
-    explorer.page.get_by_label("Most faces").press("Tab")
+    explorer.page.get_by_label("Maximum faces").fill("2")
+    explorer.page.get_by_label("Maximum faces").press("Tab")
     expect(explorer.faces).to_have_count(2)
     assert explorer.posts()[-1].url.endswith("/face_comparison?max_faces=2")
     expect(explorer.page.locator("#sample")).to_contain_text("?max_faces=2")
@@ -138,14 +138,14 @@ def test_errors_are_words_that_help(explorer: Explorer, photographs: dict[str, P
     damaged.write_bytes(photographs["obama.jpg"].read_bytes()[:20_000])
     explorer.choose(damaged)
     alert = explorer.page.locator(".notice.wrong")
-    expect(alert).to_contain_text("The image is damaged or cut off.")
+    expect(alert).to_contain_text("The image is damaged or truncated.")
     expect(alert).to_contain_text("Code corrupt_image, request ")
     explorer.page.get_by_label("URL of an image").fill("http://10.0.0.1/x.jpg")
     explorer.page.get_by_role("button", name="Fetch").click()
     expect(alert).to_contain_text("The service does not fetch from this address.")
     explorer.page.get_by_label("URL of an image").fill("no url")
     explorer.page.get_by_role("button", name="Fetch").click()
-    expect(explorer.page.get_by_text("Write a whole URL")).to_be_visible()
+    expect(explorer.page.get_by_text("Enter a complete URL")).to_be_visible()
 
 
 def test_an_image_without_a_face(explorer: Explorer, tmp_path: Path) -> None:

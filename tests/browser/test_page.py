@@ -1,4 +1,4 @@
-"""What holds for every page: languages, colours, keys, keyboard, narrow screens, accessibility, no storage."""
+"""What holds for every page: languages, colors, keys, keyboard, narrow screens, accessibility, no storage."""
 
 from __future__ import annotations
 
@@ -66,13 +66,13 @@ def test_both_languages_say_everything(explorer: Explorer) -> None:
     assert not unused
 
 
-def test_colours_follow_the_system_and_the_button(explore: Callable[..., Explorer], service: Service) -> None:
+def test_colors_follow_the_system_and_the_button(explore: Callable[..., Explorer], service: Service) -> None:
     explorer = explore(service, scheme="dark")
     back = "getComputedStyle(document.body).backgroundColor"
     dark = explorer.page.evaluate(back)
-    explorer.page.get_by_role("button", name="Colours: as the system").click()
+    explorer.page.get_by_role("button", name="Colors: as the system").click()
     assert explorer.page.evaluate(back) != dark
-    explorer.page.get_by_role("button", name="Colours: light").click()
+    explorer.page.get_by_role("button", name="Colors: light").click()
     assert explorer.page.evaluate(back) == dark
 
 
@@ -118,7 +118,7 @@ def test_the_link_to_the_content_stays_on_its_page(explorer: Explorer) -> None:
 
 def test_what_happens_is_announced(explorer: Explorer, photographs: dict[str, Path]) -> None:
     explorer.choose(photographs["table.jpg"])
-    expect(explorer.page.locator("#announcer")).to_contain_text("6 faces, answered in")
+    expect(explorer.page.locator("#announcer")).to_contain_text("6 faces, response in")
 
 
 def test_a_narrow_screen(explore: Callable[..., Explorer], service: Service, photographs: dict[str, Path]) -> None:
@@ -144,7 +144,7 @@ def test_accessibility(
     scheme: str,
     rules: tuple[str, ...],
 ) -> None:
-    """In dark colours, only the colours differ."""
+    """In dark colors, only the colors differ."""
     explorer = explore(service, scheme=scheme)
     assert explorer.accessibility_problems(*rules) == []
     explorer.choose(photographs["table.jpg"])

@@ -1,4 +1,4 @@
-"""What cannot work says why within seconds, what runs goes on serving, and a mended spec or cluster heals by itself.
+"""What cannot work says why within seconds, what runs keeps serving, and a mended spec or cluster heals by itself.
 
 Scheduler, quota and admission are real. Where a kubelet would speak, a node without any stands in: the test writes what
 a kubelet writes there.
@@ -456,7 +456,7 @@ def test_events_tell_each_transition_once(faces: Faces) -> None:
     faces.change("faces", replicas=0)
     faces.wait_for("faces", "ScaledToZero")
     found = until(
-        lambda: reasons_told(faces), lambda reasons: reasons[-1:] == ["ScaledToZero"], "the last transition is told"
+        lambda: reasons_told(faces), lambda reasons: reasons[-1:] == ["ScaledToZero"], "the last transition is reported"
     )
     found = [reason for reason in found if reason != "AddressPending"]  # where publishing the address took its time
     assert [reason for reason in found if reason in ("Deploying", "Deployed", "ScaledToZero")] == found

@@ -66,7 +66,7 @@ def test_a_cluster_comes_up_and_goes(node: Node) -> None:
     for line in ("making the namespaces", "waiting for the node to be Ready"):
         status, printed = interrupted(line, signal.SIGINT)
         assert (status, node.pid) == (130, None), printed
-        assert "`make cluster` goes on from here" in printed
+        assert "`make cluster` continues from here" in printed
 
     status, printed = run("up")
     assert status == 0, printed

@@ -1,4 +1,4 @@
-"""What can go wrong with a resource: its condition tells the cause, and a version that serves goes on serving."""
+"""What can go wrong with a resource: its condition reports the cause, and a version that serves keeps serving."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 pytestmark = [pytest.mark.node, pytest.mark.timeout(1800)]
 
 HOST, PATH = "trouble.example.com", "/prod/face_comparison"
-TOLD_SECONDS = 120.0  # a cause is told within some seconds of when Kubernetes tells it
+TOLD_SECONDS = 120.0  # a cause is reported within seconds of Kubernetes' own report
 
 
 @pytest.fixture(scope="module")

@@ -17,7 +17,7 @@ from support.servers import Conversation, Server
 
 
 def reset(sock: socket.socket) -> None:
-    """Close so that the other side is told at once."""
+    """Close so that the other side notices immediately."""
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     sock.close()
 

@@ -67,10 +67,10 @@ def test_people_are_told_apart_and_everything_is_written(photographs: dict[str, 
     ended = run(photos, "--out", tmp_path / "album", "--links")
     assert (ended.stderr, analyzed(ended)) == ("", 5)
     out = tmp_path / "album"
-    persons = {row["path"]: row["person"] for row in rows(out) if row["path"] != "./table.jpg"}
-    assert persons["./obama.jpg"] == persons["./obama2.jpg"] == "person-001"
+    people = {row["path"]: row["person"] for row in rows(out) if row["path"] != "./table.jpg"}
+    assert people["./obama.jpg"] == people["./obama2.jpg"] == "person-001"
     # A copy makes nobody seen twice.
-    assert persons["./biden.jpg"] == persons["./biden again.jpg"] == persons["./astronaut.png"] == ""
+    assert people["./biden.jpg"] == people["./biden again.jpg"] == people["./astronaut.png"] == ""
     table = parquet.read_table(out / "faces.parquet")
     assert len(table) == len(rows(out)) == 11
     assert {link.name: link.resolve() for link in (out / "people/person-001").iterdir()} == {
@@ -141,7 +141,7 @@ def test_ctrl_c_keeps_what_was_found_and_the_next_run_does_the_rest(tmp_path: Pa
     finally:
         process.kill()
     assert (process.returncode, said) == (130, "")
-    assert errors == "interrupted: what was found is kept, and the same command goes on from there\n"
+    assert errors == "interrupted: results so far are saved, and the same command continues from there\n"
     assert not (out / "index.html").exists()
     first = kept(out)
     assert 2 < first < len(places)
@@ -177,20 +177,20 @@ def test_more_photographs_later_are_all_that_is_looked_at_and_numbers_stay(
     def add(name: str, as_: str) -> None:
         shutil.copy(photographs[name], photos / as_)
 
-    def persons() -> dict[str, str]:
+    def people() -> dict[str, str]:
         return {row["path"]: row["person"] for row in rows(out)}
 
     add("obama.jpg", "m.jpg")
     add("obama2.jpg", "n.jpg")
     assert analyzed(run(photos, "--out", out)) == 2
-    assert persons() == {"./m.jpg": "person-001", "./n.jpg": "person-001"}
+    assert people() == {"./m.jpg": "person-001", "./n.jpg": "person-001"}
     # A larger group, the names of which come first.
     for number in range(3):
         import cv2
 
         cv2.imwrite(str(photos / f"a{number}.png"), cv2.imread(str(photographs["biden.jpg"]))[number:])
     assert analyzed(run(photos, "--out", out)) == 3
-    assert persons() == {f"./a{number}.png": "person-002" for number in range(3)} | {
+    assert people() == {f"./a{number}.png": "person-002" for number in range(3)} | {
         "./m.jpg": "person-001",
         "./n.jpg": "person-001",
     }
@@ -198,7 +198,7 @@ def test_more_photographs_later_are_all_that_is_looked_at_and_numbers_stay(
     (photos / "m.jpg").rename(photos / "renamed.jpg")
     (photos / "a0.png").unlink()
     assert analyzed(run(photos, "--out", out)) == 0
-    assert persons()["./renamed.jpg"] == "person-001"
+    assert people()["./renamed.jpg"] == "person-001"
     assert kept(out) == 4
     assert len(list((out / "faces").iterdir())) == 4
     # A crop that somebody deleted is made again.
@@ -226,7 +226,7 @@ def test_only_the_faces_that_are_wanted(photographs: dict[str, Path], tmp_path: 
 
 @pytest.fixture(scope="module")
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    """One worker, one thread and a short queue: with eight in flight most requests are refused at first."""
+    """One worker, one thread and a short queue: with eight in flight most requests are rejected at first."""
     keys = tmp_path_factory.mktemp("keys") / "keys"
     keys.write_text(f"anna:{KEY}\n")
     options = ["--auth", "api-key", "--api-keys-file", str(keys), "--queue", "1", "--workers", "1", "--threads", "1"]

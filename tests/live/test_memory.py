@@ -14,7 +14,7 @@ from support.served import Served, raw_request, serving
 
 
 def turn(service: Served, _: int) -> None:
-    """A large image, a long reply, a refusal, bytes that are no JSON, and two clients that hang up."""
+    """A large image, a long response, a rejection, bytes that are not JSON, and two clients that hang up."""
     service.detect(b"quick" + b" " * 1_000_000)
     service.detect(b"faces 20")
     service.session.request("POST", service.url + "/prod/face_comparison", body=os.urandom(100_000))

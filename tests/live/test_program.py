@@ -93,7 +93,7 @@ def test_compare_with_an_image_that_is_none(photographs: dict[str, Path], tmp_pa
     (tmp_path / "empty.jpg").touch()
     target = run("compare", photographs["obama.jpg"], photographs["obama2.jpg"], tmp_path / "empty.jpg")
     assert target.returncode == 2
-    assert "same person" in target.stdout  # the others are judged all the same
+    assert "same person" in target.stdout  # the others are still compared
     assert "unsupported_format" in target.stdout
     source = run("compare", tmp_path / "missing.jpg", photographs["obama.jpg"])
     assert source.returncode == 2
@@ -136,7 +136,7 @@ def test_compare_draws_what_it_says(photographs: dict[str, Path], tmp_path: Path
 
 def test_models_are_listed_verified_and_shown(tmp_path: Path) -> None:
     assert "yunet-sface" in run("models", "list").stdout
-    assert "every file is as its manifest says" in run("models", "verify").stdout
+    assert "every file matches the manifest" in run("models", "verify").stdout
     shown = json.loads(run("models", "show").stdout)
     assert shown["embedder"]["licence"] == "Apache-2.0"
     assert shown["comparison"]["threshold"] == 1.128

@@ -1,4 +1,4 @@
-"""Every pair of the sample photographs judged right, also where one of the two was made worse; see accuracy.py."""
+"""Every pair of the sample photographs judged right, even if one of the two was degraded; see accuracy.py."""
 
 import json
 
@@ -8,7 +8,7 @@ from devtools import accuracy
 from face_comparison.vision.analyzer import ImageAnalyzer
 
 MOST_WRONG_WHERE_BOTH_ARE_WORSE = 0.02
-"""Share of pairs. With both photographs made worse strangers come nearer (an earlier pipeline had 3 of 447 pairs wrong,
+"""Share of pairs. With both photographs degraded, strangers come closer (an earlier pipeline had 3 of 447 pairs wrong,
 this one none): a limit of the embedder, kept from growing."""
 
 

@@ -105,10 +105,10 @@ def test_min_confidence_moves_the_bar_both_ways(analyzer: ImageAnalyzer) -> None
     assert all(face.confidence >= 0.92 for face in strict)
 
 
-@pytest.mark.parametrize("kind", ["grey", "noise", "checkers"])
+@pytest.mark.parametrize("kind", ["gray", "noise", "checkers"])
 def test_an_image_without_a_face_gives_none(analyzer: ImageAnalyzer, kind: str) -> None:
     empty = {
-        "grey": np.full((600, 800, 3), 127, np.uint8),
+        "gray": np.full((600, 800, 3), 127, np.uint8),
         "noise": np.random.default_rng(1).integers(0, 256, (600, 800, 3)).astype(np.uint8),
         "checkers": np.kron(np.indices((60, 80)).sum(axis=0) % 2, np.ones((10, 10))).astype(np.uint8)[:, :, None]
         * np.full(3, 255, np.uint8),
@@ -235,10 +235,10 @@ def test_the_path_of_a_gpu_gives_the_faces_of_a_cpu_in_batches_that_were_loaded(
     photographs = [samples.photographs()[name].read_bytes() for name in samples.BENCH]
     with ThreadPoolExecutor(8) as pool:
         found = list(pool.map(gpu.analyze, photographs * 2))
-    for data, analysed in zip(photographs * 2, found, strict=True):
+    for data, analyzed in zip(photographs * 2, found, strict=True):
         expected = analyzer.analyze(data).faces
-        assert len(analysed.faces) == len(expected)
-        for face in analysed.faces:
+        assert len(analyzed.faces) == len(expected)
+        for face in analyzed.faces:
             nearest = min(expected, key=lambda other: float(np.abs(other.landmarks - face.landmarks).max()))
             np.testing.assert_allclose(face.landmarks, nearest.landmarks, atol=1)
             assert embedding.distance(face.hash, nearest.hash) < 0.1

@@ -149,11 +149,11 @@ def test_files_that_are_no_such_model_are_rejected(tmp_path: Path) -> None:
     with pytest.raises(InvalidBundle, match=r"shape \(1, 3, 0, 96\)"):
         read_model(write(tmp_path, free_size))
 
-    def grey(model: onnx.ModelProto) -> None:
+    def gray(model: onnx.ModelProto) -> None:
         model.graph.input[0].type.tensor_type.shape.dim[1].dim_value = 1
 
     with pytest.raises(InvalidBundle, match="color images of a fixed square size"):
-        read_model(write(tmp_path, grey))
+        read_model(write(tmp_path, gray))
 
 
 @pytest.mark.parametrize(

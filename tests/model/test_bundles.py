@@ -111,7 +111,7 @@ def test_a_pinned_digest_holds_the_whole_bundle(copy: Path, default_bundle: Bund
         (lambda m: m["detector"].update(sha256="abc"), "sha256"),
         (lambda m: m["detector"].update(side=100), "side"),
         (lambda m: m["embedder"].update(width=1024), "width"),
-        (lambda m: m["embedder"].update(colour="RGB"), "colour"),
+        (lambda m: m["embedder"].update(color="RGB"), "color"),
         (lambda m: m["detector"].update(architecture="haar"), "architecture"),
     ],
 )

@@ -70,7 +70,7 @@ class FakeAnalyzer:
         if data == b"bundle":
             raise InvalidBundle(BUG)
         if not data.startswith(b"faces:"):
-            raise UnsupportedFormat("the image is no JPG, PNG or BMP")
+            raise UnsupportedFormat("the image is not a JPG, PNG or BMP")
         people = [name for name in data.decode().removeprefix("faces:").split(",") if name]
         faces = [_face(index, person) for index, person in enumerate(people)]
         faces = sorted(faces, key=lambda face: face.box.area, reverse=True)[:max_faces]

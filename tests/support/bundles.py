@@ -13,7 +13,7 @@ from face_comparison.vision.bundle import parsed
 
 
 def published_embedder(width: int, side: int) -> bytes:
-    """A network with fixed random weights as others publish theirs: float BGR images, centred, batch 1."""
+    """A network with fixed random weights as others publish theirs: float BGR images, centered, batch 1."""
     rng = np.random.default_rng(9)
     cells = (side // 8) ** 2 * 4
     constants = {

@@ -1,6 +1,6 @@
 """Where the seconds go between a request and its end, from the API server's audit log and the pod's own log.
 
-Every step that a resource takes on its way, up or down, is a request of some program: what each was doing can be told
+Every step that a resource takes on its way, up or down, is a request of some program: what each was doing is known
 to the millisecond without watching anything, and without a cost to what is measured.
 """
 

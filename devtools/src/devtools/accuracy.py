@@ -1,7 +1,7 @@
-"""How sure the default bundle is on real photographs, as they were taken and made worse.
+"""Measures the default bundle on real photographs, as taken and degraded.
 
 Every face of a worsened photograph is compared with every face of every photograph as it was taken, and with every
-face that was made worse in the same way. Run as a program it writes docs/data/accuracy.json, of which the documents'
+face that was degraded in the same way. Run as a program it writes docs/data/accuracy.json, of which the documents'
 tables are made, and prints the worst pairs.
 """
 
@@ -96,13 +96,13 @@ def worsened(analyzer: Analyzer, name: str, variant: str) -> bytes:
 def people(analyzer: Analyzer, variant: str) -> dict[tuple[str, str], Face]:
     """Face by (photograph, person). Raises LookupError when a photograph does not show the faces it should."""
     found = {}
-    for name, persons in samples.PEOPLE.items():
+    for name, people in samples.PEOPLE.items():
         if name in CUT and variant in ("face 60 px high in 1920x1080", "face 44 px high in 1920x1080"):
             continue
-        faces = analyzer.analyze(worsened(analyzer, name, variant), max_faces=len(persons)).faces
-        if len(faces) != len(persons):
-            raise LookupError(f"{name}, {variant}: {len(faces)} faces of {len(persons)}")
-        for person, face in zip(persons, sorted(faces, key=lambda face: face.box.left), strict=True):
+        faces = analyzer.analyze(worsened(analyzer, name, variant), max_faces=len(people)).faces
+        if len(faces) != len(people):
+            raise LookupError(f"{name}, {variant}: {len(faces)} faces of {len(people)}")
+        for person, face in zip(people, sorted(faces, key=lambda face: face.box.left), strict=True):
             found[name, person] = face
     return found
 

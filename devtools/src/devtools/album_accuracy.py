@@ -25,8 +25,8 @@ from sklearn import cluster
 from devtools import ROOT
 from devtools.photos import collection
 from devtools.photos.collection import Place
-from face_comparison.album import making
-from face_comparison.album.analysts import Here
+from face_comparison.album import builder
+from face_comparison.album.face_sources import LocalFaceSource
 from face_comparison.vision.analyzer import Analyzer, ModelInfo
 
 RECORD = ROOT / "docs" / "data" / "album.json"
@@ -61,7 +61,7 @@ class Score:
 
 def truth(table: pa.Table, places: Mapping[str, Sequence[Place]]) -> Truth:
     """Whose each face of a faces.parquet is: of the place in which its middle lies."""
-    persons, shots = _numbers(place.person for each in places.values() for place in each), _numbers(collection.BOXES)
+    people, shots = _numbers(place.person for each in places.values() for place in each), _numbers(collection.BOXES)
     found: set[tuple[str, int]] = set()
     person, shot = [], []
     for nobody, row in enumerate(table.select(["path", "Left", "Top", "Width", "Height"]).to_pylist(), 1):
@@ -70,7 +70,7 @@ def truth(table: pa.Table, places: Mapping[str, Sequence[Place]]) -> Truth:
         for number, place in enumerate(places[name]):
             if place.left <= x <= place.right and place.top <= y <= place.bottom and (name, number) not in found:
                 found.add((name, number))
-                person.append(persons[place.person])
+                person.append(people[place.person])
                 shot.append(shots[place.shot])
                 break
         else:
@@ -153,17 +153,17 @@ WAYS: dict[str, Callable[[NDArray[np.float32], float], Labels]] = {
 
 
 def strangers(people_: int, faces: float) -> tuple[NDArray[np.float32], Truth]:
-    """Made-up hashes of many people, as far apart as real ones are: what ten people on photographs cannot show.
+    """Synthetic hashes of many people, as far apart as real ones are: what ten people on photographs cannot show.
 
     Different people: mean 1.35, standard deviation 0.065; one person: 0.67 and 0.17.
     """
     chance = np.random.default_rng(3)
     sizes = 1 + chance.geometric(1 / faces, people_)
-    centres = chance.standard_normal((people_, 128)) + 0.33 * chance.standard_normal(128)
-    centres /= np.linalg.norm(centres, axis=1, keepdims=True)
+    centers = chance.standard_normal((people_, 128)) + 0.33 * chance.standard_normal(128)
+    centers /= np.linalg.norm(centers, axis=1, keepdims=True)
     person = np.repeat(np.arange(people_), sizes)
     spread = np.exp(chance.normal(np.log(0.5), 0.45, len(person)))[:, None] / np.sqrt(128)
-    vectors = centres[person] + spread * chance.standard_normal((len(person), 128))
+    vectors = centers[person] + spread * chance.standard_normal((len(person), 128))
     vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
     return vectors.astype(np.float32), Truth(person, np.arange(len(person)), 0, 0)
 
@@ -197,7 +197,7 @@ def measured(table: pa.Table, true: Truth, model: ModelInfo) -> dict[str, Any]:
         "threshold": model.threshold,
         "images": IMAGES,
         "few": SUBSET,
-        "persons": {"true": len(set(true.person[true.person >= 0].tolist())), "rows": len(set(groups_of_two(table)))},
+        "people": {"true": len(set(true.person[true.person >= 0].tolist())), "rows": len(set(groups_of_two(table)))},
         "faces": {"expected": true.expected, "found": true.found, "of_nobody": int((true.person < 0).sum())},
         "ways": ways,
     }
@@ -211,8 +211,8 @@ def album(analyzer: Analyzer, out: Path, threads: int = 2) -> tuple[pa.Table, Tr
     """The faces of the album of the whole collection, and the truth about them."""
     folder, places = collection.made(IMAGES)
     model = analyzer.model
-    analyst = Here(model.version, model.threshold, lambda: analyzer, threads)
-    making.made(making.Wish(folder.resolve(), out.resolve()), analyst)
+    source = LocalFaceSource(model.version, model.threshold, lambda: analyzer, threads)
+    builder.build_album(builder.AlbumOptions(folder.resolve(), out.resolve()), source)
     table = parquet.read_table(out / "faces.parquet")
     return table, truth(table, places)
 

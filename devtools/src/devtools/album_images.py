@@ -35,7 +35,7 @@ def photographs(folder: Path) -> Path:
         "portrait.jpg": sample,
         "evening.jpg": evening,
         "mirrored.jpg": ImageOps.mirror(sample),
-        "grey.jpg": ImageOps.grayscale(sample),
+        "gray.jpg": ImageOps.grayscale(sample),
         "soft.jpg": sample.filter(ImageFilter.GaussianBlur(1.5)),
         "bright.jpg": ImageEnhance.Brightness(sample).enhance(1.35),
         "near.jpg": sample.crop((width // 4, height // 10, width * 3 // 4, height * 6 // 10)),

@@ -155,7 +155,7 @@ class Explorer:
         return [request for request in self.requests if request.method == "POST"]
 
     def accessibility_problems(self, *rules: str) -> list[str]:
-        """What axe-core finds, one line a rule; by all its rules, or by some, which is quicker."""
+        """Returns what axe-core finds, one line per rule; by all rules, or by some, which is quicker."""
         options = {"resultTypes": ["violations"], **({"runOnly": list(rules)} if rules else {})}
         found = Axe().run(self.page, options=options).response["violations"]
         return [f"{rule['id']}: {rule['help']}: {[node['html'][:200] for node in rule['nodes']]}" for rule in found]

@@ -1,4 +1,4 @@
-"""The drawings of the report, as SVG that takes its colours from the page: where time went, and load over time."""
+"""The drawings of the report, as SVG that takes its colors from the page: where time went, and load over time."""
 
 from __future__ import annotations
 

@@ -157,7 +157,7 @@ class Reconciler:
             cached.failures += 1
             if isinstance(error, ClusterUnavailable) or cached.failures < REPORTED_FAILURES:
                 raise
-            # It goes on being retried, but whoever waits has to learn what for.
+            # It is retried, but whoever waits has to learn why.
             failed = Refusal(KIND, status.APPLY_FAILED, f"reconcile failed: {error.message}")
             context = _Context(key, parse(body), cached, refusals=[failed])
         else:

@@ -304,7 +304,7 @@ def _asks_for_cpu(resources: Object) -> bool:
 
 
 def child_name(name: str) -> str:
-    """The name of the children of the resource `name`: the same, unless it is no valid name of a Service.
+    """The name of the children of the resource `name`: the same, unless it is not a valid name of a Service.
 
     A Service is a DNS label that begins with a letter; a resource's name may be longer, hold dots or begin with a
     digit. Such a name is cut and gets a hash, so that two resources never share one.

@@ -72,7 +72,7 @@ def route_state(
         resource: the resource, with the stages that its route serves.
         route: its live Ingress or HTTPRoute, if there is one.
         gateways: the Gateways that an HTTPRoute names.
-        service: the live Service, which is the way in where the spec asks for no route.
+        service: the live Service, which is the entry point where the spec asks for no route.
     """
     if resource.spec.route.none is not None:
         return _internal(resource, service)

@@ -308,7 +308,7 @@ class Settings:
     )
     log_level: str = _option(
         "info",
-        "Least severe message that is logged.",
+        "Minimum log level.",
         _one_of("debug", "info", "warning", "error"),
         metavar="debug|info|warning|error",
     )

@@ -1,4 +1,4 @@
-"""Which changes are told as events."""
+"""Which changes are reported as events."""
 
 from __future__ import annotations
 

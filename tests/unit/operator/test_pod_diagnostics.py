@@ -1,4 +1,4 @@
-"""Why pods do not start: what scheduler, kubelet and container say, and what the user is told."""
+"""Why pods do not start: what scheduler, kubelet and container say, and what the user sees."""
 
 from __future__ import annotations
 

@@ -359,11 +359,11 @@ def test_the_former_url_is_told_until_the_new_one_answers(
 TAKEN = replace(SERVES, refusals=[Refusal("Service", "NameConflict", "the name is taken")])
 
 
-@pytest.mark.parametrize(("generation", "told"), [(1, False), (2, True)])
-def test_only_a_changed_spec_has_a_previous_version(generation: int, told: bool) -> None:
+@pytest.mark.parametrize(("generation", "reported"), [(1, False), (2, True)])
+def test_only_a_changed_spec_has_a_previous_version(generation: int, reported: bool) -> None:
     result = status(resource(generation), TAKEN, NOW)
     assert conditions(result)["Ready"] == ("False", "NameConflict")
-    assert ("the previous version is still serving" in message(result)) is told
+    assert ("the previous version is still serving" in message(result)) is reported
 
 
 def test_pods_of_an_earlier_template_are_a_previous_version_of_any_spec() -> None:

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from face_comparison.album import files
+from face_comparison.album.database import NAME
 from face_comparison.album.faces import Skipped
-from face_comparison.album.memory import NAME
 
 JPEG, PNG, BMP = b"\xff\xd8\xff\xe0" + bytes(20), b"\x89PNG\r\n\x1a\n" + bytes(20), b"BM" + bytes(20)
 

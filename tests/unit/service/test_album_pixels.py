@@ -63,14 +63,14 @@ def test_crops_are_square_and_of_one_size(size: tuple[int, int], box: tuple[floa
     assert cv2.imdecode(np.frombuffer(crop, np.uint8), 1).shape == (CROP, CROP, 3)
 
 
-def test_a_crop_shows_its_place_and_keeps_the_colours() -> None:
+def test_a_crop_shows_its_place_and_keeps_the_colors() -> None:
     data = encoded(1600, 1600)
     above, below = pixels.crops(
         data, pixels.header(data), [BoundingBox(0.4, 0.1, 0.1, 0.1), BoundingBox(0.4, 0.8, 0.1, 0.1)]
     )
-    colours = [cv2.imdecode(np.frombuffer(crop, np.uint8), 1).mean(axis=(0, 1)) for crop in (above, below)]
-    assert colours[0] == pytest.approx([0, 0, 255], abs=12)
-    assert colours[1] == pytest.approx([0, 0, 0], abs=12)
+    colors = [cv2.imdecode(np.frombuffer(crop, np.uint8), 1).mean(axis=(0, 1)) for crop in (above, below)]
+    assert colors[0] == pytest.approx([0, 0, 255], abs=12)
+    assert colors[1] == pytest.approx([0, 0, 0], abs=12)
 
 
 def test_no_face_needs_no_pixel() -> None:

@@ -130,11 +130,11 @@ def test_new_links_take_the_place_of_the_old(photographs: Path) -> None:
 def test_where_there_are_no_links_there_are_others_or_copies(
     photographs: Path, monkeypatch: pytest.MonkeyPatch, possible: list[str]
 ) -> None:
-    def refused(self: Path, target: Path) -> None:
+    def rejected(self: Path, target: Path) -> None:
         raise OSError(1, "Operation not permitted")
 
     for name in possible:
-        monkeypatch.setattr(Path, name, refused)
+        monkeypatch.setattr(Path, name, rejected)
     out = photographs.parent / "album"
     links.replace(out, photographs, {"person-001": [Path("a/x.jpg")]})
     made = out / "people" / "person-001" / "x.jpg"

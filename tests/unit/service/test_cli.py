@@ -161,15 +161,15 @@ def test_the_table_tells_verdict_distance_and_failure() -> None:
         Path("a.jpg"), 3, [(Path("b.jpg"), two), (Path("long-name.jpg"), CorruptImage("it is cut off"))], 1.128
     )
     lines = shown.splitlines()
-    assert lines[0] == "The person of a.jpg (the largest of 3 faces); one person up to a distance of 1.128."
-    assert lines[3].split() == ["b.jpg", "same", "person", "(nearest", "of", "2)", "0.612", "50.00", "%"]
+    assert lines[0] == "Compared with a.jpg (the largest of 3 faces); same person up to a distance of 1.128."
+    assert lines[3].split() == ["b.jpg", "same", "person", "(closest", "of", "2)", "0.612", "50.00", "%"]
     assert "corrupt_image: it is cut off" in lines[4]
 
 
 def test_bundles_are_kept_where_the_environment_says(tmp_path: Path) -> None:
     shown = CliRunner().invoke(main.main, ["models", "list"], env={"FACE_COMPARISON_BUNDLES": str(tmp_path)})
     assert shown.exit_code == 0
-    assert "not here: face-comparison models fetch yunet-sface" in shown.output
+    assert "not fetched yet: face-comparison models fetch yunet-sface" in shown.output
     assert os.listdir(tmp_path) == []  # noqa: PTH208 (looking makes nothing)
 
 

@@ -19,7 +19,7 @@ JPEG = kinds.jpeg()
 IMAGES = {
     name: sample.data
     for name, sample in kinds.samples().items()
-    if name in {"jpeg 4:2:0", "png colour 8 bits", "bmp 24 bits", "webp lossy"}
+    if name in {"jpeg 4:2:0", "png color 8 bits", "bmp 24 bits", "webp lossy"}
 }
 BOUNDARY = "----boundary"
 CONTENT_TYPE = f"multipart/form-data; boundary={BOUNDARY}"

@@ -96,7 +96,7 @@ def test_widths_below_one_are_corrupt(width: int) -> None:
     assert refusal(changed("<i", 18, width))
 
 
-def test_a_colour_beyond_the_palette_is_black() -> None:
+def test_a_color_beyond_the_palette_is_black() -> None:
     body = bytes([0, 1, 2, 3])
     data = kinds.bmp(4, 1, 8, body, extra=bytes([30, 20, 10, 0, 60, 50, 40, 0]))
     np.testing.assert_array_equal(decoded(data), [[[10, 20, 30], [40, 50, 60], [0, 0, 0], [0, 0, 0]]])

@@ -49,7 +49,7 @@ def test_damaged_images_are_decoded_whole_or_refused(name: str, capfd: pytest.Ca
 
 
 def test_polyglots_are_what_their_first_bytes_say(capfd: pytest.CaptureFixture[str]) -> None:
-    images = [SAMPLES[name].data for name in ("jpeg 4:2:0", "jpeg progressive", "png colour 8 bits", "bmp 24 bits")]
+    images = [SAMPLES[name].data for name in ("jpeg 4:2:0", "jpeg progressive", "png color 8 bits", "bmp 24 bits")]
     images += [b"%PDF-1.7\n" * 40, b"PK\3\4" + bytes(300), b"GIF89a" + bytes(300), b"<html>" * 60]
     outcomes = Counter(outcome(data) for data in damage.polyglots(images))
     assert outcomes["whole"] >= 4 * 7  # each true image with any of the others behind it
@@ -60,7 +60,7 @@ def test_memory_stays_what_it_is_over_thousands_of_damaged_images() -> None:
     process = psutil.Process()
 
     def rounds(seed: int) -> int:
-        for name in ("jpeg 4:2:0", "jpeg progressive", "jpeg restarts", "png colour 16 bits", "bmp 4 bits"):
+        for name in ("jpeg 4:2:0", "jpeg progressive", "jpeg restarts", "png color 16 bits", "bmp 4 bits"):
             for data in damage.damaged(SAMPLES[name].data, 200, seed):
                 outcome(data)
         return process.memory_info().rss
@@ -114,7 +114,7 @@ def peaks(tmp_path_factory: pytest.TempPathFactory) -> dict[str, int]:
     for path, made in zip(paths, HOSTILE.values(), strict=True):
         path.write_bytes(made())
     small = folder / "small"
-    small.write_bytes(SAMPLES["png colour 8 bits"].data)
+    small.write_bytes(SAMPLES["png color 8 bits"].data)
     done = subprocess.run(
         [sys.executable, "-c", _PEAKS, small, *paths], capture_output=True, text=True, timeout=100, check=True
     )

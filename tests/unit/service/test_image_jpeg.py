@@ -86,7 +86,7 @@ def test_stray_bytes_after_a_scan_are_tolerated(name: str, stray: bytes) -> None
 
 
 @pytest.mark.parametrize("stray", [b"\xff", b"\0", b"\0" * 6, b"\0" * 8, b"\0" * 1000], ids=len)
-@pytest.mark.parametrize("name", ["jpeg progressive", "jpeg grey progressive", "jpeg progressive restarts"])
+@pytest.mark.parametrize("name", ["jpeg progressive", "jpeg gray progressive", "jpeg progressive restarts"])
 def test_zeros_after_the_scans_of_a_progressive_image_are_tolerated(name: str, stray: bytes) -> None:
     data = JPEGS[name]
     strayed = damage.stray_bytes(data, stray)
@@ -119,7 +119,7 @@ def test_a_damaged_interval_between_restart_markers_is_corrupt(stray: bytes) -> 
     assert refusal(begin + data[first : second + 1] + data[third + 1 : third + 2] + data[second + 2 :])
 
 
-@pytest.mark.parametrize("name", ["jpeg progressive", "jpeg grey progressive", "jpeg progressive restarts"])
+@pytest.mark.parametrize("name", ["jpeg progressive", "jpeg gray progressive", "jpeg progressive restarts"])
 @pytest.mark.parametrize("end", [b"", END])
 def test_a_progressive_image_without_its_last_scans_is_corrupt(name: str, end: bytes) -> None:
     data = JPEGS[name]
@@ -132,7 +132,7 @@ def test_a_progressive_image_without_its_last_scans_is_corrupt(name: str, end: b
 def one_component_a_scan(width: int, height: int, chroma: int) -> bytes:
     """The scene as scanners write it: luminance first, then each chroma in a scan of its own.
 
-    A grey JPEG is coded just like such a scan, so three of them make one. chroma: by how much it is smaller.
+    A gray JPEG is coded just like such a scan, so three of them make one. chroma: by how much it is smaller.
     """
     planes = Image.fromarray(kinds.scene(width, height)).convert("YCbCr").split()
     coded = [kinds.jpeg(planes[0]), *(kinds.jpeg(plane.reduce(chroma)) for plane in planes[1:])]
@@ -300,7 +300,7 @@ def test_adobe_transform_of_cmyk_decides_as_in_pillow(transform: int) -> None:
 
 def test_odd_order_of_progressive_scans_is_accepted() -> None:
     """The last scan twice: the bits are refined already, and nothing changes."""
-    data = JPEGS["jpeg grey progressive"]
+    data = JPEGS["jpeg gray progressive"]
     start = damage.first_scan(data)
     dc_twice = data[:start] + data[start : data.index(b"\xff\xc4", start)] + data[start:]
     np.testing.assert_array_equal(decoded(dc_twice), decoded(data))
@@ -376,7 +376,7 @@ def test_strays_do_not_hide_damage_behind_them(stray: bytes) -> None:
     assert "premature end" in refusal(begin + RESTARTS[first:-20] + END)
 
 
-@pytest.mark.parametrize("name", ["jpeg progressive", "jpeg grey progressive", "jpeg progressive restarts"])
+@pytest.mark.parametrize("name", ["jpeg progressive", "jpeg gray progressive", "jpeg progressive restarts"])
 def test_strays_do_not_hide_a_progressive_scan_that_ends_early(name: str) -> None:
     data = damage.stray_bytes(JPEGS[name], b"stray bytes", rb"\xff[\xc4\xda]")
     np.testing.assert_array_equal(decoded(data), decoded(JPEGS[name]))

@@ -152,12 +152,12 @@ def test_parts_missing_doubled_or_out_of_order_are_corrupt() -> None:
 
 def test_palettes_of_odd_sizes() -> None:
     indices = (np.arange(16, dtype=np.uint8) % 4).reshape(4, 4, 1)
-    colours = np.array([[250, 0, 0], [0, 250, 0], [0, 0, 250], [9, 9, 9]], np.uint8)
-    short = np.where(indices == 3, 0, colours[indices[:, :, 0]])
-    np.testing.assert_array_equal(decoded(kinds.png(indices, 2, 3, PLTE=colours[:3].tobytes())), short)
-    long = np.concatenate([colours, colours, colours])
-    np.testing.assert_array_equal(decoded(kinds.png(indices, 2, 3, PLTE=long.tobytes())), colours[indices[:, :, 0]])
-    assert "palette" in refusal(kinds.png(indices, 2, 3, PLTE=colours.tobytes()[:-1]))
+    colors = np.array([[250, 0, 0], [0, 250, 0], [0, 0, 250], [9, 9, 9]], np.uint8)
+    short = np.where(indices == 3, 0, colors[indices[:, :, 0]])
+    np.testing.assert_array_equal(decoded(kinds.png(indices, 2, 3, PLTE=colors[:3].tobytes())), short)
+    long = np.concatenate([colors, colors, colors])
+    np.testing.assert_array_equal(decoded(kinds.png(indices, 2, 3, PLTE=long.tobytes())), colors[indices[:, :, 0]])
+    assert "palette" in refusal(kinds.png(indices, 2, 3, PLTE=colors.tobytes()[:-1]))
     assert "palette" in refusal(kinds.png(indices, 2, 3))
 
 
@@ -168,11 +168,11 @@ def test_a_palette_or_a_transparency_without_meaning_is_ignored() -> None:
     np.testing.assert_array_equal(decoded(kinds.png(alpha, 8, 6, tRNS=b"\0\0\0\0\0\0")), SCENE)
 
 
-@pytest.mark.parametrize("colour", [0, 2])
-def test_a_transparent_colour_has_no_more_bits_than_the_samples(colour: int) -> None:
-    grey = np.full((3, 3, 1 if colour == 0 else 3), 7, np.uint8)
-    key = b"\xff\x07" * grey.shape[2]
-    np.testing.assert_array_equal(decoded(kinds.png(grey, 8, colour, tRNS=key)), np.full((3, 3, 3), 255))
+@pytest.mark.parametrize("color", [0, 2])
+def test_a_transparent_color_has_no_more_bits_than_the_samples(color: int) -> None:
+    gray = np.full((3, 3, 1 if color == 0 else 3), 7, np.uint8)
+    key = b"\xff\x07" * gray.shape[2]
+    np.testing.assert_array_equal(decoded(kinds.png(gray, 8, color, tRNS=key)), np.full((3, 3, 3), 255))
 
 
 def test_other_parts_cost_nothing_and_change_nothing() -> None:

@@ -1,4 +1,4 @@
-"""A marked image: every face is framed and labelled, the rest is left alone, and nothing falls off the edge."""
+"""A marked image: every face is framed and labeled, the rest is left alone, and nothing falls off the edge."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def test_frame_landmarks_and_label_are_drawn_and_the_original_is_not_touched() -
     assert not changed.any()
 
 
-def test_faces_have_different_colours() -> None:
+def test_faces_have_different_colors() -> None:
     marked = rendering.drawn(image(1000, 800), [face(100, 300, 200), face(600, 300, 200)])
     assert tuple(marked[380, 160]) == rendering.COLORS[0]
     assert tuple(marked[380, 660]) == rendering.COLORS[1]
@@ -60,7 +60,7 @@ def test_faces_at_and_beyond_the_edges_are_no_trouble(where: tuple[float, float,
     assert marked.dtype == np.uint8
 
 
-def test_png_keeps_the_colours() -> None:
+def test_png_keeps_the_colors() -> None:
     marked = rendering.drawn(image(700, 700), [face(200, 200, 300)])
     decoded = cv2.cvtColor(cv2.imdecode(np.frombuffer(rendering.png(marked), np.uint8), 1), cv2.COLOR_BGR2RGB)
     assert (decoded == marked).all()

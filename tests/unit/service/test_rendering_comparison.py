@@ -12,7 +12,7 @@ from face_comparison.vision.matching import Calibration, FaceMatch, TargetMatch
 from face_comparison.vision.types import Box, Face, Quality
 
 CALIBRATION = Calibration(1.128, 1.128, 0.06, 1.07, 1.19)
-GREY = 90
+GRAY = 90
 
 
 def face(left: float, top: float, side: float) -> Face:
@@ -20,7 +20,7 @@ def face(left: float, top: float, side: float) -> Face:
 
 
 def image(width: int = 800, height: int = 640) -> np.ndarray:
-    return np.full((height, width, 3), GREY, np.uint8)
+    return np.full((height, width, 3), GRAY, np.uint8)
 
 
 def match(distance: float, *, same: bool, where: Face | None = None) -> FaceMatch:
@@ -38,7 +38,7 @@ def colored(canvas: np.ndarray, color: tuple[int, int, int]) -> np.ndarray:
 
 
 @pytest.mark.parametrize("same", [True, False])
-def test_the_colour_tells_the_verdict(same: bool) -> None:
+def test_the_color_tells_the_verdict(same: bool) -> None:
     target = Compared("b.jpg", image(), TargetMatch((match(0.6 if same else 1.3, same=same),), 800, 640))
     images = drawn(target)[:650]  # without the scale below, which has both
     told, not_told = (comparison.SAME, comparison.DIFFERENT) if same else (comparison.DIFFERENT, comparison.SAME)
@@ -120,6 +120,6 @@ def test_names_need_not_be_plain(name: str) -> None:
 
 
 def test_the_two_verdicts_differ_in_lightness_and_in_hue_for_every_eye() -> None:
-    """In blue against yellow, which nearly all colour-blind people see: one is mostly blue, the other has none."""
+    """In blue against yellow, which nearly all color-blind people see: one is mostly blue, the other has none."""
     assert comparison.SAME[2] - comparison.SAME[0] > 100
     assert comparison.DIFFERENT[0] - comparison.DIFFERENT[2] > 100

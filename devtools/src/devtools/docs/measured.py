@@ -91,7 +91,7 @@ def album_summary() -> str:
         f"{faces['found']:,} of {faces['expected']:,} faces were found, and {faces['of_nobody']} where there is none. "
         f"Of the pairs that were put together, {100 * chosen['all']['precision']:.2f} % are one person (precision); of "
         f"the pairs that are one person, {100 * chosen['all']['recall']:.1f} % were put together (recall). The page "
-        f"had {record['persons']['rows']} rows for {record['persons']['true']} people."
+        f"had {record['people']['rows']} rows for {record['people']['true']} people."
     )
 
 

@@ -64,13 +64,13 @@ def _y(part: float) -> float:
     return BOTTOM - (BOTTOM - TOP) * part
 
 
-def _bars(values: list[float], highest: float, colour: str) -> Iterator[str]:
+def _bars(values: list[float], highest: float, color: str) -> Iterator[str]:
     for number, value in enumerate(values):
         if value:
             left, right, top = _x(number * STEP), _x((number + 1) * STEP), _y(value / highest)
             yield (
                 f'<rect x="{left + 1:.1f}" y="{top:.1f}" width="{right - left - 2:.1f}" height="{BOTTOM - top:.1f}" '
-                f'fill="{colour}" fill-opacity="0.75"/>'
+                f'fill="{color}" fill-opacity="0.75"/>'
             )
 
 
@@ -90,8 +90,8 @@ def _axis() -> Iterator[str]:
     yield _text((LEFT + RIGHT) / 2, BOTTOM + 46, "distance of two face hashes")
 
 
-def _text(x: float, y: float, words: str, colour: str = INK) -> str:
-    return f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="middle" font-size="14" fill="{colour}">{words}</text>'
+def _text(x: float, y: float, words: str, color: str = INK) -> str:
+    return f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="middle" font-size="14" fill="{color}">{words}</text>'
 
 
 def generated() -> dict[Path, str]:

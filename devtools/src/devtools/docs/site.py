@@ -41,7 +41,7 @@ class _Reader(HTMLParser):
         self.page.anchors |= {values[name] for name in ("id", "name") if name in values}
         if tag == "a" and "href" in values:
             self.page.links.append(values["href"])
-        # A canonical address or a neighbour is named, not loaded.
+        # A canonical address or a neighbor is named, not loaded.
         named = tag == "link" and values.get("rel") in ("canonical", "prev", "next", "alternate")
         if tag in LOADS and LOADS[tag] in values and not named:
             self.page.loaded.append(values[LOADS[tag]])

@@ -266,7 +266,7 @@ class Faces:
 def until(
     look: Callable[[], T], right: Callable[[T], object], what: str, seconds: float = SECONDS, pause: float = 0.1
 ) -> T:
-    """Look again and again until it is right; fail after `seconds` with what was seen last."""
+    """Polls until the condition holds; fails after `seconds` with the last state."""
     seen = None
     for _ in attempts(seconds, pause):
         seen = look()

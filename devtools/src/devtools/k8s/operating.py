@@ -16,7 +16,7 @@ from devtools.k8s.processes import Processes
 
 PROGRAM = Path(sys.executable).with_name("face-comparison-operator")
 IMAGE = "registry.example/face-comparison/service:1"
-# What the operator leaves closed unless it is told otherwise, and tests of everything else use.
+# What the operator leaves closed unless it knows otherwise, and tests of everything else use.
 PERMITTING = (
     "--allowed-images=registry.example/*",
     *(f"--allowed-{name}=*" for name in ("service-accounts", "secrets", "annotations", "gateways")),

@@ -1,4 +1,4 @@
-"""Ports for programs that are told theirs before they bind it."""
+"""Free ports for programs that take a port number before they bind it."""
 
 from __future__ import annotations
 

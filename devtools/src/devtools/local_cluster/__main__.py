@@ -223,7 +223,7 @@ def main() -> int:
         say(f"stopped: {error}")
         return 1
     except KeyboardInterrupt:
-        say("interrupted; `make cluster` goes on from here, `make cluster-down` removes everything")
+        say("interrupted; `make cluster` continues from here, `make cluster-down` removes everything")
         return 130
     return 0
 

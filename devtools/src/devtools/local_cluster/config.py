@@ -1,4 +1,4 @@
-"""The configuration files of the node's programs, as values: what Kubernetes and containerd are told, and why.
+"""The configuration files of the node's programs, as values, with the reason for each.
 
 Nothing here touches the machine; `node.py` writes the files and starts the programs.
 """

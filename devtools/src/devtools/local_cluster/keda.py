@@ -129,7 +129,7 @@ def _targets(node: Node) -> Path:
 
 
 def _start_prometheus(node: Node) -> None:
-    """Prometheus asks every pod that it is told of, each second."""
+    """Prometheus scrapes every pod in its list, each second."""
     tell_targets(node)
     job = {"job_name": "services", "file_sd_configs": [{"files": [str(_targets(node))]}]}
     text = yaml.safe_dump({"global": {"scrape_interval": "1s", "scrape_timeout": "1s"}, "scrape_configs": [job]})

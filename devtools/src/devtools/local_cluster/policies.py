@@ -1,6 +1,6 @@
 """NetworkPolicy enforced: kube-router's firewall, and none of its other parts, as a program of the node.
 
-Pods of one node meet on a bridge; the kernel shows such traffic to packet rules only when it is told to.
+Pods of one node meet on a bridge; the kernel shows such traffic to packet rules only when asked to.
 """
 
 from __future__ import annotations

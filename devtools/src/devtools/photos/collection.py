@@ -1,7 +1,7 @@
 """A folder of photographs as a collector has it, made from the sample photographs: and who is where on each.
 
 Ten people on ten photographs become a thousand images, each turned, mirrored, cut, made smaller or larger, darker,
-noisier, grey or compressed in its own way, always the same; some show two groups side by side, some nobody. Where the
+noisier, gray or compressed in its own way, always the same; some show two groups side by side, some nobody. Where the
 faces are is carried along from the boxes below, so that no detector judges itself.
 """
 
@@ -60,7 +60,7 @@ WHOLE = 0.85
 HEIGHTS = (48, 300)
 """Faces' heights in pixels."""
 
-_TWO_GROUPS, _NOBODY, _GREY = 0.08, 0.03, 0.1
+_TWO_GROUPS, _NOBODY, _GRAY = 0.08, 0.03, 0.1
 _SIDES = (480, 1400)
 
 
@@ -220,7 +220,7 @@ def _worse(image: Image, chance: Generator) -> Image:
         result = cv2.GaussianBlur(result, (0, 0), blur)
     result = result * light + (chance.standard_normal(image.shape, np.float32) * noise if noise else 0)
     changed = np.clip(result, 0, 255).astype(np.uint8)
-    if chance.random() < _GREY:
+    if chance.random() < _GRAY:
         changed = cv2.cvtColor(changed, cv2.COLOR_BGR2GRAY)
     return changed
 

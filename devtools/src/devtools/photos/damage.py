@@ -97,7 +97,7 @@ def repaired(data: bytes) -> bytes:
 
 
 def polyglots(images: Sequence[bytes]) -> Iterator[bytes]:
-    """Each begins as one image and goes on as another: appended, spliced in, or with the other's first bytes."""
+    """Each begins as one image and continues as another: appended, spliced in, or with the other's first bytes."""
     for first in images:
         for second in images:
             if first is not second:
@@ -130,7 +130,7 @@ def png_bomb(inflated: int) -> bytes:
 
 
 def png_text_bomb(inflated: int) -> bytes:
-    """A sound image beside texts and a colour profile that inflate to `inflated` zeros each."""
+    """A sound image beside texts and a color profile that inflate to `inflated` zeros each."""
     zeros = _zeros(inflated)
     texts = {"zTXt": b"a\0\0" + zeros, "iTXt": b"a\0\1\0\0\0" + zeros, "iCCP": b"a\0\0" + zeros}
     return png(np.zeros((4, 4, 3), np.uint8), 8, 2, **texts)
@@ -165,7 +165,7 @@ def png_that_claims(width: int, height: int) -> bytes:
 
 
 def jpeg_of_many_scans(side: int, count: int) -> bytes:
-    """A progressive JPEG of side x side grey pixels, whose last scan comes `count` times."""
+    """A progressive JPEG of side x side gray pixels, whose last scan comes `count` times."""
     data = jpeg(Image.new("L", (side, side)), progressive=True)
     last = data.rindex(b"\xff\xda")
     return data[:last] + data[last:-2] * count + data[-2:]

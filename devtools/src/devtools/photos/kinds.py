@@ -35,14 +35,14 @@ class Sample:
 
 
 def scene(width: int = WIDTH, height: int = HEIGHT) -> Pixels:
-    """(H, W, 3) RGB: smooth, coloured, and different in every corner."""
+    """(H, W, 3) RGB: smooth, colored, and different in every corner."""
     x, y = np.meshgrid(np.linspace(0, 1, width), np.linspace(0, 1, height))
     red, green, blue = 255 * x, 255 * y, 127 + 127 * np.sin(6 * x + 4 * y)
     return np.stack([red, green, blue], axis=-1).round().astype(np.uint8)
 
 
 def noise(width: int, height: int, deviation: float) -> Image.Image:
-    """A grey image of noise around 128, the same at every call."""
+    """A gray image of noise around 128, the same at every call."""
     values = np.random.default_rng(width * height).normal(128, deviation, (height, width))
     return Image.fromarray(np.clip(values, 0, 255).astype(np.uint8))
 
@@ -71,7 +71,7 @@ def _jpegs() -> Iterator[tuple[str, Sample]]:
         "4:2:0": {"subsampling": "4:2:0"},
         "4:1:1": {"subsampling": "4:1:1"},
         "progressive": {"progressive": True},
-        "optimised": {"optimize": True},
+        "optimized": {"optimize": True},
         "restarts": {"restart_marker_blocks": 1},
         "progressive restarts": {"progressive": True, "restart_marker_rows": 1},
         "RGB": {"keep_rgb": True},
@@ -82,11 +82,11 @@ def _jpegs() -> Iterator[tuple[str, Sample]]:
     }
     for name, option in options.items():
         yield f"jpeg {name}", _like_pillow(jpeg(image, **option))
-    yield "jpeg grey", _like_pillow(jpeg(image.convert("L")))
-    grey = bytearray(jpeg(image.convert("L")))
-    grey[grey.index(b"\xff\xc0") + 11] = 0x22  # means nothing where there is but one component
-    yield "jpeg grey, doubly sampled", _like_pillow(bytes(grey))
-    yield "jpeg grey progressive", _like_pillow(jpeg(image.convert("L"), progressive=True))
+    yield "jpeg gray", _like_pillow(jpeg(image.convert("L")))
+    gray = bytearray(jpeg(image.convert("L")))
+    gray[gray.index(b"\xff\xc0") + 11] = 0x22  # means nothing where there is but one component
+    yield "jpeg gray, doubly sampled", _like_pillow(bytes(gray))
+    yield "jpeg gray progressive", _like_pillow(jpeg(image.convert("L"), progressive=True))
     yield "jpeg CMYK", _like_pillow(cmyk)
     yield "jpeg YCCK", _like_pillow(_as_ycck(cmyk))
     yield "jpeg thumbnail", _like_pillow(_with_thumbnail(jpeg(image), jpeg(image.resize((8, 8)))))
@@ -119,11 +119,11 @@ def png_chunk(kind: bytes, content: bytes = b"") -> bytes:
     return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
 
 
-def png(values: NDArray[np.integer], depth: int, colour: int, *, interlaced: bool = False, **parts: bytes) -> bytes:
+def png(values: NDArray[np.integer], depth: int, color: int, *, interlaced: bool = False, **parts: bytes) -> bytes:
     """A PNG of samples (H, W, channels) of `depth` bits. `parts`: content of further chunks before the pixels, or
     `stream`: the compressed pixels themselves."""
     height, width = values.shape[:2]
-    header = struct.pack(">IIBBBBB", width, height, depth, colour, 0, 0, interlaced)
+    header = struct.pack(">IIBBBBB", width, height, depth, color, 0, 0, interlaced)
     stream = parts.pop("stream", None) or zlib.compress(png_rows(values, depth, interlaced=interlaced))
     middle = b"".join(png_chunk(kind.encode(), content) for kind, content in parts.items())
     half = len(stream) // 2
@@ -164,50 +164,50 @@ def _filtered(values: NDArray[np.integer], depth: int) -> bytes:
 
 def _pngs() -> Iterator[tuple[str, Sample]]:
     truth = scene()
-    grey = truth[:, :, 1]
+    gray = truth[:, :, 1]
     for depth, interlaced in product((1, 2, 4, 8, 16), (False, True)):
         most = (1 << depth) - 1
         words = f"{depth} bits" + (" interlaced" if interlaced else "")
-        values = (grey.astype(np.uint32) * most // 255)[:, :, None]
+        values = (gray.astype(np.uint32) * most // 255)[:, :, None]
         shown = np.repeat(_eight(values, most), 3, axis=2)
-        yield f"png grey {words}", Sample(png(values, depth, 0, interlaced=interlaced), shown, 1)
+        yield f"png gray {words}", Sample(png(values, depth, 0, interlaced=interlaced), shown, 1)
         key = int(values[3, 3, 0])
         holes = np.where(values == key, 255, shown).astype(np.uint8)
         data = png(values, depth, 0, interlaced=interlaced, tRNS=struct.pack(">H", key))
-        yield f"png grey with a transparent shade {words}", Sample(data, holes, 1)
+        yield f"png gray with a transparent shade {words}", Sample(data, holes, 1)
         if depth <= 8:
             yield from _palette_pngs(values, depth, interlaced, words)
         if depth >= 8:
-            yield from _colour_pngs(depth, interlaced, words)
+            yield from _color_pngs(depth, interlaced, words)
 
 
 def _palette_pngs(
     values: NDArray[np.integer], depth: int, interlaced: bool, words: str
 ) -> Iterator[tuple[str, Sample]]:
     palette = np.random.default_rng(depth).integers(0, 256, (1 << depth, 3), dtype=np.uint8)
-    colours = palette[values[:, :, 0]]
+    colors = palette[values[:, :, 0]]
     yield (
         f"png palette {words}",
-        Sample(png(values, depth, 3, interlaced=interlaced, PLTE=palette.tobytes()), colours),
+        Sample(png(values, depth, 3, interlaced=interlaced, PLTE=palette.tobytes()), colors),
     )
     alpha = np.linspace(0, 255, max(1, len(palette) // 2)).astype(np.uint8)  # the rest is opaque
     cover = np.concatenate([alpha, np.full(len(palette) - len(alpha), 255, np.uint8)])[values]
     data = png(values, depth, 3, interlaced=interlaced, PLTE=palette.tobytes(), tRNS=alpha.tobytes())
-    yield f"png palette with alpha {words}", Sample(data, _on_white(colours, cover), 1)
+    yield f"png palette with alpha {words}", Sample(data, _on_white(colors, cover), 1)
 
 
-def _colour_pngs(depth: int, interlaced: bool, words: str) -> Iterator[tuple[str, Sample]]:
+def _color_pngs(depth: int, interlaced: bool, words: str) -> Iterator[tuple[str, Sample]]:
     most = (1 << depth) - 1
     values = scene().astype(np.uint32) * most // 255
     shown = _eight(values, most)
-    yield f"png colour {words}", Sample(png(values, depth, 2, interlaced=interlaced), shown, 1)
+    yield f"png color {words}", Sample(png(values, depth, 2, interlaced=interlaced), shown, 1)
     key = values[5, 7]
     holes = np.where((values == key).all(axis=2, keepdims=True), 255, shown).astype(np.uint8)
     data = png(values, depth, 2, interlaced=interlaced, tRNS=key.astype(">u2").tobytes())
-    yield f"png colour with a transparent one {words}", Sample(data, holes, 1)
+    yield f"png color with a transparent one {words}", Sample(data, holes, 1)
     cover = np.linspace(0, most, WIDTH * HEIGHT).round().astype(np.uint32).reshape(HEIGHT, WIDTH, 1)
-    for name, colour, opaque in (("grey", 4, values[:, :, :1]), ("colour", 6, values)):
-        data = png(np.concatenate([opaque, cover], axis=2), depth, colour, interlaced=interlaced)
+    for name, color, opaque in (("gray", 4, values[:, :, :1]), ("color", 6, values)):
+        data = png(np.concatenate([opaque, cover], axis=2), depth, color, interlaced=interlaced)
         rgb = np.broadcast_to(_eight(opaque, most), shown.shape)
         yield f"png {name} with alpha {words}", Sample(data, _on_white(rgb, _eight(cover, most)), 2)
 
@@ -216,9 +216,9 @@ def _eight(values: NDArray[np.integer], most: int) -> Pixels:
     return (values * (255 / most)).round().astype(np.uint8)
 
 
-def _on_white(colours: Pixels, cover: Pixels) -> Pixels:
+def _on_white(colors: Pixels, cover: Pixels) -> Pixels:
     share = cover / 255
-    return (colours * share + 255 * (1 - share)).round().astype(np.uint8)
+    return (colors * share + 255 * (1 - share)).round().astype(np.uint8)
 
 
 # --- BMP -----------------------------------------------------------------------------------------------------------

@@ -64,7 +64,7 @@ def network_policy(resource: FaceComparison) -> list[Object]:
 
 
 def _allowed_among_metadata(allowed_hosts: Iterable[str]) -> list[str]:
-    """The allowed networks that the policy would close; those that are names cannot be told by their address."""
+    """The allowed networks that the policy would close; names cannot be checked by address."""
     closed = [ipaddress.ip_network(block) for block in METADATA]
     allowed = []
     for entry in allowed_hosts:

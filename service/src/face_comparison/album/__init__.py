@@ -1,6 +1,6 @@
-"""An album: the photographs of a folder by the people on them. `commands/album.py` puts the parts together.
+"""An album: the photographs of a folder, grouped by the people in them. `cli/album.py` puts the parts together.
 
-`files` finds images, `analysts` find faces (here, or by a service), `memory` keeps what was found, `survey` does it
-for thousands; `people` decides who is who; `sheet`, `tables` and `links` are what is written. The libraries that only
-an album needs come with the extra `album`; each has one importer.
+`files` finds images, `face_sources` detect faces (locally or through a service), `database` keeps what was found,
+`scanner` does this for thousands of files; `clustering` decides who is who; `sheet`, `tables` and `links` write the
+results. The libraries that only an album needs come with the extra `album`; each has one importer.
 """

@@ -1,6 +1,6 @@
-"""The cut-out faces of an album, as files that its page shows: thousands of them would make the page itself too large.
+"""The cropped faces of an album, as files beside the page: embedding thousands of them would make the page too large.
 
-Their names come from the image's content and the models, so that a crop never shows another face than its record.
+Their names derive from the image's content and the models, so that a crop always shows the face of its record.
 """
 
 from __future__ import annotations
@@ -31,11 +31,11 @@ class Crops:
             files.write(self._folder / self.name((found.digest, number)), crop)
 
     def complete(self, known: set[str], keys: Iterable[FaceKey]) -> set[str]:
-        """The known images less those of which a crop was lost."""
+        """Returns the known images without those that lack a crop."""
         there = {path.name for path in self._folder.iterdir()}
         return known - {key[0] for key in keys if self.name(key) not in there}
 
-    def forget_all_but(self, keys: Iterable[FaceKey]) -> None:
+    def delete_others(self, keys: Iterable[FaceKey]) -> None:
         wanted = {self.name(key) for key in keys}
         for path in self._folder.glob("*.jpg*"):
             if path.name not in wanted:

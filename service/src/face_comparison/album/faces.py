@@ -31,7 +31,7 @@ class Analyzed:
 
 
 @dataclass(frozen=True, slots=True)
-class Refused:
+class Rejected:
     """One content that cannot be analyzed, today or tomorrow."""
 
     digest: str

@@ -1,6 +1,6 @@
-"""Files: the images of a folder, found by their first bytes, and files that are written whole or not at all.
+"""Finds the images of a folder by their first bytes, and writes files atomically.
 
-What cannot be read is told, never fatal.
+Unreadable files are reported and never fatal.
 """
 
 from __future__ import annotations
@@ -10,27 +10,27 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 
-from face_comparison.album import memory
+from face_comparison.album import database
 from face_comparison.album.faces import Skipped
 from face_comparison.errors import FaceComparisonError
 from face_comparison.image.formats import LABELS, START_BYTES, format_of
 
 LARGEST_BYTES = 256 * 2**20
-"""Longest file that is read into memory."""
+"""Maximum size of a file that is read into memory."""
 
 
 def images(folder: Path, without: Path) -> Iterator[Path | Skipped]:
-    """Every image below a folder, by its path within the folder, in the order of names; and what is none, and why.
+    """Yields the path of every image below a folder, relative to it and sorted by name, or why a file was skipped.
 
-    without: a folder below it that is left out in silence, as albums made earlier are: the faces cut out for them are
-    no photographs. Links to files are followed, links to folders are not: they
-    may lead round in circles.
+    Args:
+        folder: Where to look. Links to files are followed; links to folders are not, because they may form cycles.
+        without: A folder below it that is silently left out, as earlier albums are: their crops are not photographs.
     """
     yield from _below(folder, Path(), without.resolve())
 
 
 def write(path: Path, data: bytes) -> None:
-    """Write a file under another name and rename it: at no moment is there half of it."""
+    """Writes a file atomically: under another name, then renamed."""
     fresh = path.with_name(f"{path.name}.{os.getpid()}-{threading.get_ident()}.new")
     try:
         fresh.write_bytes(data)
@@ -46,12 +46,12 @@ def _below(folder: Path, within: Path, without: Path) -> Iterator[Path | Skipped
     except OSError as error:
         yield Skipped(within, "unreadable", f"the folder cannot be read: {error.strerror}")
         return
-    if within != Path() and any(entry.name == memory.NAME for entry in entries):
+    if within != Path() and any(entry.name == database.NAME for entry in entries):
         return
     for entry in entries:
         path = within / entry.name
         if entry.name.startswith("."):
-            yield Skipped(path, "hidden", "its name begins with a dot")
+            yield Skipped(path, "hidden", "its name starts with a dot")
         elif entry.is_dir(follow_symlinks=False):
             if (folder / path).resolve() != without:
                 yield from _below(folder, path, without)
@@ -65,14 +65,14 @@ def _file(folder: Path, path: Path) -> Path | Skipped:
         if whole.is_dir():
             return Skipped(path, "linked_folder", "links to folders are not followed")
         if not whole.is_file() and whole.exists():
-            return Skipped(path, "unreadable", "it is no plain file")
+            return Skipped(path, "unreadable", "it is not a regular file")
         with whole.open("rb") as file:
             start = file.read(START_BYTES)
         format_of(start)
         if whole.stat().st_size > LARGEST_BYTES:
-            return Skipped(path, "image_too_large", f"the file is longer than {LARGEST_BYTES // 2**20} MiB")
+            return Skipped(path, "image_too_large", f"the file is larger than {LARGEST_BYTES // 2**20} MiB")
     except OSError as error:
         return Skipped(path, "unreadable", f"the file cannot be read: {error.strerror}")
     except FaceComparisonError as error:
-        return Skipped(path, error.code, f"not {LABELS}, judged by its content")
+        return Skipped(path, error.code, f"it is not {LABELS} (its content decides)")
     return path

@@ -1,4 +1,4 @@
-"""Folders of links, one a person: for programs that know only folders."""
+"""Folders of links, one per person, for programs that understand only folders."""
 
 from __future__ import annotations
 
@@ -12,32 +12,36 @@ from face_comparison.album import names
 FOLDER = "people"
 
 _LONGEST_NAME = 255
-"""Bytes that a file's name may have nearly everywhere."""
+"""Maximum length of a file name in bytes on nearly all file systems."""
 
 
-def replace(out: Path, folder: Path, persons: Mapping[str, Iterable[Path]]) -> None:
-    """A folder for each person with a link to each image; it takes the place of an earlier one as a whole.
+def replace(out: Path, folder: Path, people: Mapping[str, Iterable[Path]]) -> None:
+    """Replaces the folder of links: one folder per person with a link to each image.
 
-    persons: paths within the folder of the photographs, by the name of the person's folder. Where the file system has
-    no symbolic links, hard links are made, and copies where there are none either.
+    Without symbolic links on the file system, hard links are made, and without those, copies.
+
+    Args:
+        out: The album.
+        folder: The photographs.
+        people: Paths relative to `folder`, by the name of the person's folder.
     """
     fresh, old = out / f"{FOLDER}.new", out / f"{FOLDER}.old"
     for left_over in (fresh, old):
         shutil.rmtree(left_over, ignore_errors=True)
-    for name, paths in persons.items():
+    for name, paths in people.items():
         (fresh / name).mkdir(parents=True)
         taken: set[str] = set()
         for path in dict.fromkeys(paths):
             _link(folder / path, fresh / name / _free(path.name, taken))
     if (out / FOLDER).exists():
         (out / FOLDER).replace(old)
-    if persons:
+    if people:
         fresh.replace(out / FOLDER)
     shutil.rmtree(old, ignore_errors=True)
 
 
 def _free(name: str, taken: set[str]) -> str:
-    """A name that no other has, also where capitals are not told from small letters."""
+    """Returns a name that is not taken, also on case-insensitive file systems."""
     stem, suffix = Path(name).stem, Path(name).suffix
     number = 1
     while name.casefold() in taken:

@@ -1,4 +1,4 @@
-"""File names as text: they are bytes, and may be no text at all, or text that would break a table or a page."""
+"""File names as text: they are bytes that may not be valid text, or may contain what breaks a table or a page."""
 
 from __future__ import annotations
 
@@ -6,26 +6,26 @@ import os
 from pathlib import Path
 from urllib.parse import quote
 
-_CONTROL_IMAGES = {code: 0x2400 + code for code in range(32)} | {0x7F: 0x2421}
+_CONTROL_SYMBOLS = {code: 0x2400 + code for code in range(32)} | {0x7F: 0x2421}
 
 
 def text(path: Path) -> str:
-    """A path as valid Unicode; bytes that are no UTF-8 become U+FFFD. Of a plain name, the name itself."""
+    """Returns a path as valid Unicode; bytes that are not UTF-8 become U+FFFD."""
     return os.fsencode(path).decode("utf-8", "replace")
 
 
 def shown(path: Path) -> str:
-    """A path in one line: control characters as the images that Unicode has of them."""
-    return text(path).translate(_CONTROL_IMAGES)
+    """Returns a path on one line; control characters become the symbols that Unicode has for them."""
+    return text(path).translate(_CONTROL_SYMBOLS)
 
 
 def link(target: Path, base: Path) -> str:
-    """A relative URL from a folder to a file, exact for every name. Both paths are absolute."""
+    """Returns the relative URL from a folder to a file, exact for every name. Both paths are absolute."""
     return quote(os.fsencode(relative(target, base)))
 
 
 def relative(target: Path, base: Path) -> Path:
-    """The way from a folder to a file, both absolute."""
+    """Returns the relative path from a folder to a file, both absolute."""
     return Path(os.path.relpath(target, base))
 
 

@@ -1,4 +1,4 @@
-"""Images as an album needs them: small enough to be analyzed, and the faces cut out to be looked at. Values only."""
+"""Images as an album needs them: reduced for the analysis, and the faces as crops. Values only."""
 
 from __future__ import annotations
 
@@ -11,30 +11,30 @@ from face_comparison.image import MAX_SIDE, Header, Reduce, decode, read_header
 from face_comparison.vision.analyzer import REDUCTIONS
 
 LARGEST_SIDE = 20_000
-"""Longest side of a photograph, pixels: cameras make more than the 4096 that a service takes."""
+"""Maximum side of a photograph in pixels: more than the 4096 that a service accepts, as cameras produce them."""
 
 CROP = 208
-"""Sides of a cut-out face, pixels: what a sharp screen shows at 104."""
+"""Side of a crop in pixels, for 104 pixels on a high-density screen."""
 
 _AROUND = 1.6
-"""Sides of the cut-out square, in longer sides of the face's box: with the hair and the chin."""
+"""Side of the crop, relative to the longer side of the box, to include hair and chin."""
 
 _QUALITY = 80
 _SHRUNK_QUALITY = 95
 
 
 def header(data: bytes) -> Header:
-    """Raises UnsupportedFormat, CorruptImage, ImageTooLarge."""
+    """Reads the header. Raises UnsupportedFormat, CorruptImage, ImageTooLarge."""
     return read_header(data, LARGEST_SIDE)
 
 
-def analyzable(data: bytes, of: Header, most_bytes: int) -> bytes:
-    """The image as it is, or a smaller copy when it has more pixels or bytes than a service takes.
+def analyzable(data: bytes, of: Header, max_bytes: int) -> bytes:
+    """Returns the image, or a smaller copy if it has more pixels or bytes than a service accepts.
 
     Raises CorruptImage.
     """
     side = max(of.width, of.height)
-    if side <= MAX_SIDE and len(data) <= most_bytes:
+    if side <= MAX_SIDE and len(data) <= max_bytes:
         return data
     reduce = next((each for each in reversed(REDUCTIONS) if -(-side // each) <= MAX_SIDE), REDUCTIONS[0])
     image = decode(data, of, reduce)
@@ -46,7 +46,7 @@ def analyzable(data: bytes, of: Header, most_bytes: int) -> bytes:
 
 
 def crops(data: bytes, of: Header, boxes: list[BoundingBox]) -> tuple[bytes, ...]:
-    """Each face and a little around it, as a square JPEG file of CROP pixels a side. Raises CorruptImage."""
+    """Returns each face with a margin, as a square JPEG of CROP pixels. Raises CorruptImage."""
     if not boxes:
         return ()
     smallest = min(_AROUND * max(box.width * of.width, box.height * of.height) for box in boxes)

@@ -1,4 +1,4 @@
-"""The page of an album: a row a person. It works from a folder, offline and without a script."""
+"""The page of an album: one row per person. It works from a folder, offline and without scripts."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from face_comparison.album import names
 from face_comparison.album.crops import FOLDER
 from face_comparison.album.faces import Entry, Skipped
 
-AT_ONCE = 18
-"""Faces of a person that are shown before the rest is asked for."""
+SHOWN_FIRST = 18
+"""Faces per person that are shown before the rest is unfolded."""
 
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What the page says of the whole. folder: of the photographs. images: files that were looked at."""
+    """Facts about the whole album. `images` counts the files that were scanned."""
 
     folder: Path
     out: Path
@@ -45,18 +45,26 @@ class _Person:
 
 
 def _best(entries: Sequence[Entry]) -> Entry:
-    """The face to know a person by: one that the detector is certain of, then the largest."""
+    """Returns the most recognizable face: high confidence first, then the largest."""
     return max(entries, key=lambda entry: (round(entry.face.confidence, 1), entry.face.quality.face_size))
 
 
 def page(
     facts: Facts,
-    persons: Mapping[int, Sequence[Entry]],
+    people: Mapping[int, Sequence[Entry]],
     once: Sequence[Entry],
     crops: Mapping[tuple[str, int], str],
     skipped: Sequence[Skipped],
 ) -> bytes:
-    """persons: by number. crops: names of files, by face. Every name in it is escaped by the template."""
+    """Returns the page. The template escapes every name.
+
+    Args:
+        facts: Facts about the whole album.
+        people: Faces by the number of their person.
+        once: Faces of people who appear only once.
+        crops: File names by face.
+        skipped: Files that are not in the album.
+    """
 
     def shown(entries: Iterable[Entry]) -> Iterator[_Shown]:
         for entry in entries:
@@ -71,7 +79,7 @@ def page(
             images=len({entry.path for entry in entries}),
             faces=list(shown(entries)),
         )
-        for number, entries in sorted(persons.items(), key=lambda item: (-len(item[1]), item[0]))
+        for number, entries in sorted(people.items(), key=lambda item: (-len(item[1]), item[0]))
     ]
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("face_comparison.album", "templates"),
@@ -83,11 +91,11 @@ def page(
     text = environment.get_template("sheet.html").render(
         title=names.shown(Path(facts.folder.name or facts.folder)),
         facts=facts,
-        persons=rows,
+        people=rows,
         once=list(shown(once)),
         skipped=[(names.shown(each.path), names.link(facts.folder / each.path, facts.out), each) for each in skipped],
         faces=sum(len(row.faces) for row in rows) + len(once),
-        at_once=AT_ONCE,
+        shown_first=SHOWN_FIRST,
         program=__version__,
     )
     return text.encode()

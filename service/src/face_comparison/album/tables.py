@@ -1,8 +1,8 @@
 """The faces of an album as tables for other programs: CSV for spreadsheets, Parquet with the hashes.
 
-In CSV the 768 numbers of a hash would make 10 kB of every row; whoever computes with them has a reader of Parquet.
-Names follow the service's replies. A path begins with `./`, which also keeps a spreadsheet from taking one such as
-`=1+1.jpg` for a formula.
+In CSV the 768 numbers of a hash would add 10 kB to every row; whoever computes with them can read Parquet. Names are
+those of the service's responses. A path starts with `./`, which also keeps a spreadsheet from interpreting one such as
+`=1+1.jpg` as a formula.
 """
 
 from __future__ import annotations

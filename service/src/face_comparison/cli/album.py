@@ -1,4 +1,4 @@
-"""`face-comparison album`: the photographs of a folder, by the people on them."""
+"""`face-comparison album`: groups the photographs of a folder by person."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from face_comparison.errors import PackagesMissing
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from face_comparison.album.analysts import Analyst
+    from face_comparison.album.builder import AlbumResult
+    from face_comparison.album.face_sources import FaceSource
     from face_comparison.album.faces import Skipped
-    from face_comparison.album.making import Made
-    from face_comparison.album.survey import Outcome
+    from face_comparison.album.scanner import Outcome
 
 LISTED = 20
-"""Skipped files that are told in the terminal; the rest is in skipped.csv."""
+"""Skipped files that are listed in the terminal; all are in skipped.csv."""
 
 
 @click.command("album")
@@ -36,14 +36,14 @@ LISTED = 20
     metavar="OUT",
     type=click.Path(file_okay=False, path_type=Path),
     envvar="FACE_COMPARISON_OUT",
-    help="Folder of the album: empty, new, or an earlier album, which is brought up to date.",
+    help="Folder of the album: empty, new, or an existing album, which is updated.",
 )
-@click.option("--links", is_flag=True, envvar="FACE_COMPARISON_LINKS", help="Also make a folder of links a person.")
+@click.option("--links", is_flag=True, envvar="FACE_COMPARISON_LINKS", help="Also create a folder of links per person.")
 @click.option(
     "--threshold",
     type=click.FloatRange(0, 2, min_open=True),
     envvar="FACE_COMPARISON_THRESHOLD",
-    help="Greatest mean distance of a person's faces; smaller: fewer strangers, more persons. [default: the bundle's]",
+    help="Maximum mean distance of a person's faces; smaller: fewer strangers, more people. [default: the bundle's]",
 )
 @click.option(
     "--min-face",
@@ -51,26 +51,26 @@ LISTED = 20
     default=0,
     metavar="PIXELS",
     envvar="FACE_COMPARISON_MIN_FACE",
-    help="Leave out faces whose shorter side is smaller.",
+    help="Skip faces whose shorter side is smaller (pixels).",
 )
 @click.option(
     "--min-confidence",
     type=click.FloatRange(0, 1),
     default=0,
     envvar="FACE_COMPARISON_MIN_CONFIDENCE",
-    help="Leave out faces of which the detector is less certain.",
+    help="Skip faces with a lower detection confidence.",
 )
 @click.option(
     "--service",
     metavar="URL",
     envvar="FACE_COMPARISON_SERVICE",
-    help="Let a running service find the faces, --threads images at once; the images are sent to it.",
+    help="Let a running service find the faces, with --threads images in flight; the images are sent to it.",
 )
 @click.option(
     "--api-key",
     metavar="KEY",
     envvar="FACE_COMPARISON_API_KEY",
-    help="Key for the service; give it in the environment, where other users do not see it.",
+    help="API key of the service; set it in the environment, where other users cannot see it.",
 )
 @options.from_settings(*analyzers.MODEL_OPTIONS)
 def command(  # noqa: PLR0913 (one for each option)
@@ -85,48 +85,48 @@ def command(  # noqa: PLR0913 (one for each option)
     api_key: str | None,
     **given: str | None,
 ) -> None:
-    """Group the photographs below DIR by the people on them, and write a page, tables and folders to OUT.
+    """Group the photographs below DIR by person, and write a page, tables and folders to OUT.
 
-    What was found is kept in OUT: after Ctrl-C, or with more photographs, the next run looks only at what is new. The
-    exit status is 0 also when images had to be left out; they are listed with their reasons.
+    Results are kept in OUT: after Ctrl-C, or with more photographs, the next run analyzes only new images. The exit
+    status is 0 even if images were skipped; they are listed with their reasons.
     """
     try:
         import rich.progress  # noqa: F401, PLC0415
 
-        from face_comparison.album import making, survey  # noqa: PLC0415 (see `analyzers.loaded`)
+        from face_comparison.album import builder, scanner  # noqa: PLC0415 (see `analyzers.loaded`)
     except ModuleNotFoundError as error:
         raise PackagesMissing(
             f"an album needs the package {error.name}: pip install 'face-comparison[album]'"
         ) from error
     if api_key is not None and service is None:
         raise click.UsageError("--api-key goes with --service")
-    wish = making.Wish(folder.resolve(), out.resolve(), threshold, min_confidence, min_face, links)
-    if wish.out == wish.folder:
+    wanted = builder.AlbumOptions(folder.resolve(), out.resolve(), threshold, min_confidence, min_face, links)
+    if wanted.out == wanted.folder:
         raise click.UsageError("--out must be another folder than DIR")
-    analyst = _analyst(service, api_key, given)
+    source = _face_source(service, api_key, given)
     try:
         with _bar() as (started, done):
-            made = making.made(wish, analyst, started, done)
-    except survey.Interrupted:
-        click.echo("interrupted: what was found is kept, and the same command goes on from there", err=True)
+            result = builder.build_album(wanted, source, started, done)
+    except scanner.Interrupted:
+        click.echo("interrupted: results so far are saved, and the same command continues from there", err=True)
         sys.stdout.flush()
         # Not by SystemExit: that would wait for calls to a service that may take minutes.
         os._exit(INTERRUPTED)
-    click.echo(summary(made))
+    click.echo(summary(result))
 
 
-def _analyst(service: str | None, api_key: str | None, given: dict[str, str | None]) -> Analyst:
-    from face_comparison.album import analysts  # noqa: PLC0415
+def _face_source(service: str | None, api_key: str | None, given: dict[str, str | None]) -> FaceSource:
+    from face_comparison.album import face_sources  # noqa: PLC0415
 
     if service is not None:
-        return analysts.Elsewhere(service, api_key, options.settings(given).threads)
+        return face_sources.RemoteFaceSource(service, api_key, options.settings(given).threads)
     manifest, load, threads = analyzers.loadable(given)
-    return analysts.Here(manifest.version, manifest.comparison.threshold, load, threads)
+    return face_sources.LocalFaceSource(manifest.version, manifest.comparison.threshold, load, threads)
 
 
 @contextmanager
 def _bar() -> Iterator[tuple[Callable[[int], None], Callable[[Outcome], None]]]:
-    """A bar on stderr; nothing where that is no terminal."""
+    """Shows a progress bar on stderr, if it is a terminal."""
     from rich import progress  # noqa: PLC0415
     from rich.console import Console  # noqa: PLC0415
 
@@ -145,13 +145,13 @@ def _bar() -> Iterator[tuple[Callable[[int], None], Callable[[Outcome], None]]]:
         )
 
 
-def summary(made: Made) -> str:
-    """What was made and what was left out, in a few lines."""
+def summary(result: AlbumResult) -> str:
+    """Returns what was built and what was skipped, in a few lines."""
     lines = [
-        f"{_many(made.persons, 'person', 'people')} and {_many(made.once, 'face', 'faces')} seen only once,"
-        f" on {_many(made.images, 'image', 'images')} ({made.analyzed} analyzed in this run): {made.page}"
+        f"{_many(result.people, 'person', 'people')} and {_many(result.once, 'face', 'faces')} seen only once,"
+        f" in {_many(result.images, 'image', 'images')} ({result.analyzed} analyzed in this run): {result.page}"
     ]
-    return "\n".join(lines + _left_out(made.skipped))
+    return "\n".join(lines + _left_out(result.skipped))
 
 
 def _left_out(skipped: Sequence[Skipped]) -> list[str]:
@@ -161,10 +161,10 @@ def _left_out(skipped: Sequence[Skipped]) -> list[str]:
         return []
     reasons = ", ".join(f"{count} {code}" for code, count in Counter(each.code for each in skipped).most_common())
     # Images without a face are many in any album, and nobody's mistake.
-    told = [each for each in skipped if each.code != "no_face"]
-    lines = [f"left out, see skipped.csv: {reasons}"]
-    lines += [f"  {names.shown(each.path)}: {each.code}: {each.reason}" for each in told[:LISTED]]
-    return [*lines, f"  … and {len(told) - LISTED} more"] if len(told) > LISTED else lines
+    listed = [each for each in skipped if each.code != "no_face"]
+    lines = [f"skipped, see skipped.csv: {reasons}"]
+    lines += [f"  {names.shown(each.path)}: {each.code}: {each.reason}" for each in listed[:LISTED]]
+    return [*lines, f"  … and {len(listed) - LISTED} more"] if len(listed) > LISTED else lines
 
 
 def _many(number: int, one: str, many: str) -> str:

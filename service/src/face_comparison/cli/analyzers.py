@@ -25,14 +25,13 @@ MODEL_OPTIONS = ("bundle", "device", "engine", "threads", "max_side")
 
 
 def loaded(given: dict[str, str | None]) -> tuple[Analyzer, int]:
-    """The analyzer that the options ask for, and how many images it works on at once."""
+    """Returns the analyzer that the options select, and its number of concurrent images."""
     _, load, threads = loadable(given)
     return load(), threads
 
 
 def loadable(given: dict[str, str | None]) -> tuple[Manifest, Callable[[], Analyzer], int]:
-    """What the bundle that the options ask for says of itself, how to load its networks, and how many images these
-    work on at once."""
+    """Returns the selected bundle's manifest, a function that loads it, and its number of concurrent images."""
     from face_comparison.models import loader  # noqa: PLC0415 (it takes a second, which `--help` would pay)
 
     settings = options.settings(given)
@@ -42,7 +41,7 @@ def loadable(given: dict[str, str | None]) -> tuple[Manifest, Callable[[], Analy
 
 
 def read(path: Path) -> bytes:
-    """Raises MissingImage."""
+    """Reads a file. Raises MissingImage."""
     try:
         return path.read_bytes()
     except OSError as error:
@@ -50,7 +49,10 @@ def read(path: Path) -> bytes:
 
 
 def pixels(path: Path) -> NDArray[np.uint8]:
-    """Upright RGB of an image that was analyzed. Raises MissingImage, UnsupportedFormat, CorruptImage."""
+    """Returns the upright image, (height, width, 3) uint8 RGB.
+
+    Raises MissingImage, UnsupportedFormat, CorruptImage, ImageTooLarge.
+    """
     from face_comparison import image  # noqa: PLC0415
 
     data = read(path)
@@ -65,7 +67,7 @@ def shown(path: Path) -> str:
 def analyses(
     analyzer: Analyzer, paths: Iterable[Path], threads: int
 ) -> Iterator[tuple[Path, Analysis | FaceComparisonError]]:
-    """What is on each image, or what is wrong with it, in the order given."""
+    """Yields the faces of each image, or what is wrong with it, in the order given."""
     with ThreadPoolExecutor(threads) as pool:
         paths = list(paths)
         yield from zip(paths, pool.map(partial(_analysis, analyzer), paths), strict=True)

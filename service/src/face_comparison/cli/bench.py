@@ -1,4 +1,4 @@
-"""`face-comparison bench`: how fast this machine is, as ratios of one run."""
+"""`face-comparison bench`: measures the speed of this machine, as ratios within one run."""
 
 from __future__ import annotations
 
@@ -18,10 +18,8 @@ MEMORY_MARKS = (1_000, 20_000)
 @click.command("bench")
 @click.argument("images", nargs=-1, type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @options.from_settings("bundle", "device", "engine", "threads", "workers")
-@click.option(
-    "--rounds", envvar="FACE_COMPARISON_ROUNDS", default=5, show_default=True, help="Turns that every contender has."
-)
-@click.option("--total", envvar="FACE_COMPARISON_TOTAL", default=60, show_default=True, help="Images in a turn.")
+@click.option("--rounds", envvar="FACE_COMPARISON_ROUNDS", default=5, show_default=True, help="Rounds per contender.")
+@click.option("--total", envvar="FACE_COMPARISON_TOTAL", default=60, show_default=True, help="Images per round.")
 @click.option(
     "--memory",
     envvar="FACE_COMPARISON_MEMORY",
@@ -31,7 +29,7 @@ MEMORY_MARKS = (1_000, 20_000)
 def command(images: tuple[Path, ...], rounds: int, total: int, memory: bool, **given: str | None) -> None:
     """Compare the service with the same pipeline in a plain loop and with OpenCV's own, on IMAGES (or a sample).
 
-    Every contender works with the same number of threads on the same images, in turns.
+    All contenders take turns with the same number of threads and the same images.
     """
     # Not at the top: they take a second to import, and `--help` needs none of them.
     from face_comparison import cpus  # noqa: PLC0415

@@ -1,4 +1,4 @@
-"""`face-comparison compare`: is the person of the first image on the others?"""
+"""`face-comparison compare`: is the person of the first image in the others?"""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from face_comparison.vision.types import Analysis, Face
 
 SAME, DIFFERENT = 0, 1
-"""Exit statuses: on all of the other images, or missing on at least one."""
+"""Exit statuses: the person is in all of the other images, or missing in at least one."""
 
 
 @click.command("compare")
@@ -27,20 +27,20 @@ SAME, DIFFERENT = 0, 1
     "as_json",
     is_flag=True,
     envvar="FACE_COMPARISON_JSON",
-    help="Print JSON: what the service answers, and the files' names.",
+    help="Print JSON: the service's response and the file names.",
 )
 @click.option(
     "--threshold",
     type=click.FloatRange(0, 2),
     envvar="FACE_COMPARISON_THRESHOLD",
-    help="Greatest distance at which two faces are one person. [default: the bundle's]",
+    help="Maximum distance of the same person. [default: the bundle's]",
 )
 @click.option(
     "--draw",
     metavar="OUT.png",
     type=click.Path(path_type=Path, dir_okay=False),
     envvar="FACE_COMPARISON_DRAW",
-    help="Also write an image of it: the images side by side, the faces, and how alike they are.",
+    help="Also draw the images side by side, with faces, distances and verdicts.",
 )
 @options.from_settings(*analyzers.MODEL_OPTIONS)
 def command(
@@ -52,9 +52,9 @@ def command(
     draw: Path | None,
     **given: str | None,
 ) -> None:
-    """Say whether the person of image A (its most prominent face) is on each image B.
+    """Say whether the person in image A (its most prominent face) is also in each image B.
 
-    The exit status is 0 when the person is on all of them, 1 when not, 2 when an image could not be judged.
+    The exit status is 0 if the person is in all of them, 1 if not, 2 if an image could not be used.
     """
     from face_comparison.vision.matching import image_match, most_prominent_face  # noqa: PLC0415
     from face_comparison.wire import responses  # noqa: PLC0415 (see `analyzers.loaded`)
@@ -125,19 +125,19 @@ def status(verdicts: list[TargetMatch | FaceComparisonError]) -> int:
 def table(
     source: Path, faces: int, verdicts: list[tuple[Path, TargetMatch | FaceComparisonError]], threshold: float
 ) -> str:
-    """The verdicts for people, aligned."""
-    rows = [("image", "verdict", "distance", "probability of one person")]
+    """Returns the verdicts as an aligned table."""
+    rows = [("image", "verdict", "distance", "probability of same person")]
     for path, verdict in verdicts:
         if isinstance(verdict, FaceComparisonError):
             rows.append((analyzers.shown(path), f"{verdict.code}: {verdict.message}", "", ""))
             continue
         best = verdict.faces[0]
-        of = f" (nearest of {len(verdict.faces)})" if len(verdict.faces) > 1 else ""
+        of = f" (closest of {len(verdict.faces)})" if len(verdict.faces) > 1 else ""
         said = ("same person" if best.same_person else "different people") + of
         rows.append((analyzers.shown(path), said, f"{best.distance:.3f}", f"{100 * best.confidence:.2f} %"))
     widths = [max(len(row[column]) for row in rows) for column in range(4)]
     lines = [f"{a:<{widths[0]}}  {b:<{widths[1]}}  {c:>{widths[2]}}  {d:>{widths[3]}}".rstrip() for a, b, c, d in rows]
     of = f" (the largest of {faces} faces)" if faces > 1 else ""
     return "\n".join(
-        [f"The person of {analyzers.shown(source)}{of}; one person up to a distance of {threshold:g}.", "", *lines]
+        [f"Compared with {analyzers.shown(source)}{of}; same person up to a distance of {threshold:g}.", "", *lines]
     )

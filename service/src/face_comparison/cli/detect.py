@@ -1,4 +1,4 @@
-"""`face-comparison detect`: the faces of image files, as JSON lines or as an image."""
+"""`face-comparison detect`: prints the faces of image files as JSON lines, or draws them."""
 
 from __future__ import annotations
 
@@ -22,18 +22,18 @@ if TYPE_CHECKING:
     metavar="OUT.png",
     type=click.Path(path_type=Path, dir_okay=False),
     envvar="FACE_COMPARISON_DRAW",
-    help="Also write the image with its faces marked; of one IMAGE only.",
+    help="Also draw the faces; for a single IMAGE.",
 )
 @options.from_settings(*analyzers.MODEL_OPTIONS)
 def command(images: tuple[Path, ...], draw: Path | None, **given: str | None) -> None:
-    """Print the faces of each image, one JSON object a line: what the service answers, and the file's name.
+    """Print the faces of each image, one JSON object per line: the service's response and the file name.
 
-    An image that cannot be used is told on stderr; the others are done all the same, and the exit status is 2.
+    Unusable images are reported on stderr; the rest are still processed, and the exit status is 2.
     """
     from face_comparison.wire import responses  # noqa: PLC0415 (see `analyzers.loaded`)
 
     if draw is not None and len(images) > 1:
-        raise click.UsageError("--draw takes one IMAGE at a time")
+        raise click.UsageError("--draw needs exactly one IMAGE")
     analyzer, threads = analyzers.loaded(given)
     failed = False
     for path, analysis in analyzers.analyses(analyzer, images, threads):

@@ -17,7 +17,7 @@ from face_comparison.cli.exit_status import INTERRUPTED
 from face_comparison.errors import InvalidDataset, PackagesMissing
 
 if TYPE_CHECKING:
-    from face_comparison.album.analysts import Analyst
+    from face_comparison.album.face_sources import FaceSource
     from face_comparison.evaluation.dataset import Dataset
     from face_comparison.evaluation.run import Evaluation, Progress
 
@@ -148,7 +148,7 @@ def command(  # noqa: PLR0913 (one for each option)
     try:
         import rich.progress  # noqa: F401, PLC0415
 
-        from face_comparison.album import survey  # noqa: PLC0415 (see `analyzers.loaded`)
+        from face_comparison.album import scanner  # noqa: PLC0415 (see `analyzers.loaded`)
         from face_comparison.evaluation import record, run  # noqa: PLC0415
         from face_comparison.evaluation import report as report_page  # noqa: PLC0415
         from face_comparison.evaluation.thresholds import Costs  # noqa: PLC0415
@@ -171,7 +171,7 @@ def command(  # noqa: PLR0913 (one for each option)
     try:
         with _cache_folder(cache or dataset.folder / CACHE, fallback=cache is None) as kept, _progress() as progress:
             evaluation = run.evaluate(dataset, source, kept, asked, progress)
-    except survey.Interrupted:
+    except scanner.Interrupted:
         click.echo("interrupted: what was found is kept, and the same command continues from there", err=True)
         sys.stdout.flush()
         # Not by SystemExit: that would wait for calls to a service that may take minutes.
@@ -236,13 +236,13 @@ def _dataset(folder: Path | None, pairs: Path | None, groups: Path | None) -> Da
     return found if groups is None else replace(found, groups=datasets.read_groups(groups, found))
 
 
-def _source(service: str | None, api_key: str | None, given: dict[str, str | None]) -> Analyst:
-    from face_comparison.album import analysts  # noqa: PLC0415
+def _source(service: str | None, api_key: str | None, given: dict[str, str | None]) -> FaceSource:
+    from face_comparison.album import face_sources  # noqa: PLC0415
 
     if service is not None:
-        return analysts.Elsewhere(service, api_key, options.settings(given).threads)
+        return face_sources.RemoteFaceSource(service, api_key, options.settings(given).threads)
     manifest, load, threads = analyzers.loadable(given)
-    return analysts.Here(manifest.version, manifest.comparison.threshold, load, threads)
+    return face_sources.LocalFaceSource(manifest.version, manifest.comparison.threshold, load, threads)
 
 
 @contextmanager

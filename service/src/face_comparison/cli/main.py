@@ -1,7 +1,7 @@
-"""The program `face-comparison`. Each command is a module of this package, imported only when it is asked for.
+"""The program `face-comparison`. Each command is a module of this package, imported only when it is used.
 
-Whatever fails ends in one line on stderr, `<code>: <message>`, and exit status 2. That holds for what nobody expected,
-too, though it shows its trace: Python's own status for it, 1, is a verdict of `compare`. So is click's for Ctrl-C.
+Every failure ends with one line on stderr, `<code>: <message>`, and exit status 2; an unexpected one also shows its
+traceback. Python's own status for it, 1, is a verdict of `compare`, and so is click's for Ctrl-C.
 """
 
 from __future__ import annotations
@@ -50,8 +50,8 @@ class _Commands(click.Group):
 @click.command(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 120})
 @click.version_option(__version__, prog_name="face-comparison")
 def main() -> None:
-    """Finds faces in images and says whether two are the same person.
+    """Finds faces in images and says whether two belong to the same person.
 
-    Every option can be given in the environment, as FACE_COMPARISON_ and its name: --max-body-bytes is
+    Every option can be set in the environment, as FACE_COMPARISON_ and its name: --max-body-bytes is
     FACE_COMPARISON_MAX_BODY_BYTES.
     """

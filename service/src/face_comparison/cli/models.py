@@ -1,4 +1,4 @@
-"""`face-comparison models`: the bundles of networks on this machine."""
+"""`face-comparison models`: the model bundles on this machine."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from face_comparison.cli import options
 def command() -> None:
     """List, fetch, add, verify and show model bundles.
 
-    They are kept in the user's cache, or in the folder that FACE_COMPARISON_BUNDLES names.
+    They are stored in the user's cache, or in the folder named by FACE_COMPARISON_BUNDLES.
     """
 
 
@@ -27,7 +27,7 @@ _sha256 = click.option(
 
 @command.command("list")
 def list_bundles() -> None:
-    """List the bundles that are on this machine and those that can be fetched."""
+    """List the bundles on this machine and those that can be fetched."""
     from face_comparison.models import bundle_store  # noqa: PLC0415 (see `analyzers.loaded`)
     from face_comparison.vision import bundle  # noqa: PLC0415 (see `analyzers.loaded`)
 
@@ -38,7 +38,7 @@ def list_bundles() -> None:
     for name, recipe in sorted(bundle_store.recipes().items()):
         version = bundle.parsed(recipe, name).version
         if version not in kept:
-            click.echo(f"{version}  not here: face-comparison models fetch {name}")
+            click.echo(f"{version}  not fetched yet: face-comparison models fetch {name}")
 
 
 @command.command()
@@ -51,10 +51,10 @@ def list_bundles() -> None:
 )
 @_sha256
 def fetch(name: str, into: Path | None, sha256: str | None) -> None:
-    """Fetch and convert a bundle once, and keep it.
+    """Fetch and convert a bundle, and store it.
 
-    NAME may be the path of a manifest, or s3://BUCKET/PREFIX of a bundle that is whole: that one is downloaded --into a
-    folder, by the usual AWS configuration.
+    NAME may be the path of a manifest, or s3://BUCKET/PREFIX of a complete bundle, which is downloaded --into a folder
+    with the usual AWS configuration.
     """
     from face_comparison.models import bundle_store  # noqa: PLC0415
     from face_comparison.vision import bundle  # noqa: PLC0415
@@ -65,7 +65,7 @@ def fetch(name: str, into: Path | None, sha256: str | None) -> None:
         found = bundle_store.downloaded(name, into, sha256)
     elif into is not None:
         raise click.UsageError(
-            "--into goes with s3://BUCKET/PREFIX; other bundles go where FACE_COMPARISON_BUNDLES says"
+            "--into requires s3://BUCKET/PREFIX; FACE_COMPARISON_BUNDLES names the folder of other bundles"
         )
     else:
         found = bundle.opened(bundle_store.fetched(name, options.bundles_folder()).folder, sha256)
@@ -81,13 +81,13 @@ def verify(name: str, sha256: str | None) -> None:
     from face_comparison.vision import bundle  # noqa: PLC0415
 
     found = bundle.opened(bundle_store.located(name, options.bundles_folder()), sha256)
-    click.echo(f"{found.manifest.version}  sha256 {found.digest}  every file is as its manifest says")
+    click.echo(f"{found.manifest.version}  sha256 {found.digest}  every file matches the manifest")
 
 
 @command.command()
 @_name
 def show(name: str) -> None:
-    """Print the manifest of a bundle: networks, input sizes, threshold, calibration, licences, origins."""
+    """Print the manifest of a bundle: networks, input sizes, threshold, calibration, licenses, origins."""
     from face_comparison.models import bundle_store  # noqa: PLC0415
     from face_comparison.vision import bundle  # noqa: PLC0415
 

@@ -1,4 +1,4 @@
-"""The options of `settings.py` as options of click: the text goes on as it is, and `Settings` alone judges it."""
+"""The options of `settings.py` as options of click: the text is passed on, and `Settings` validates it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 
 def from_settings(*names: str) -> Callable[[F], F]:
-    """A decorator: the named options, in the order of their declaration; all when none is named."""
+    """Returns a decorator that adds the named options, or all, in the order of their declaration."""
 
     def decorate(function: F) -> F:
         for option in reversed(OPTIONS):
@@ -30,14 +30,14 @@ def from_settings(*names: str) -> Callable[[F], F]:
 
 
 def settings(given: Mapping[str, str | None]) -> Settings:
-    """The environment, overridden by what was given as options. Raises InvalidSettings."""
+    """Returns the settings of the environment, overridden by the options. Raises InvalidSettings."""
     by_name = {option.name: option.env for option in OPTIONS}
     overrides = {by_name[name]: text for name, text in given.items() if text is not None}
     return Settings.from_environ({**os.environ, **overrides})
 
 
 def bundles_folder() -> Path:
-    """Where bundles are kept: FACE_COMPARISON_BUNDLES, or the user's cache."""
+    """Returns where bundles are stored: FACE_COMPARISON_BUNDLES, or the user's cache."""
     from face_comparison.models import bundle_store  # noqa: PLC0415 (it takes a second, which `--help` would pay)
 
     return bundle_store.bundles_folder(os.environ.get("FACE_COMPARISON_BUNDLES", ""))

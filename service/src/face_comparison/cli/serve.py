@@ -1,4 +1,4 @@
-"""`face-comparison serve`: start the service, and say why when it cannot start."""
+"""`face-comparison serve`: starts the service, or reports why it cannot start."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ if TYPE_CHECKING:
     from face_comparison.vision.analyzer import Analyzer
 
 TERMINATION_LOG = Path("/dev/termination-log")
-"""Where Kubernetes looks for the reason of a container's end; the file exists only in its containers."""
+"""Where Kubernetes reads the termination message of a container; the file exists only in its containers."""
 
 
 @click.command("serve")
 @options.from_settings()
 def command(**given: str | None) -> None:
-    """Answer HTTP requests until a signal ends it.
+    """Serve HTTP requests until a signal ends it.
 
-    SIGTERM finishes what was accepted and rejects the rest; Ctrl-C ends at once.
+    SIGTERM finishes accepted requests and rejects new ones; Ctrl-C ends immediately.
     """
     # Not at the top: they take a second to import, and `--help` needs none of them.
     from face_comparison.observability import logs  # noqa: PLC0415
@@ -46,7 +46,7 @@ def command(**given: str | None) -> None:
 
 
 def _loader(bundles: Path) -> Loader:
-    """What a worker loads. The imports are the worker's: its master has no use for them."""
+    """Returns what a worker loads. Only workers import it: the master does not need it."""
 
     def load(settings: Settings, threads: int) -> Analyzer:
         from face_comparison.models import loader  # noqa: PLC0415

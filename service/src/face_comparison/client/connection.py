@@ -81,7 +81,7 @@ class Client:
     ) -> replies.Detection:
         """Faces of one image: at most max_faces (1-100), each of at least min_confidence (0-1).
 
-        Raises ServiceError, ServiceUnreachable, and what `image_fields` raises for what is no image.
+        Raises ServiceError, ServiceUnreachable, and what `image_fields` raises for what is not an image.
         """
         options = {"max_faces": max_faces, "min_confidence": min_confidence}
         return replies.detection(self._post("", {**image_fields(image), **_given(options)}))
@@ -224,7 +224,7 @@ class Client:
 
 
 class _Again(Exception):
-    """A failure that another try may cure. reason: what the caller is told when none is left."""
+    """A failure that another try may cure. reason: what the caller gets when no retry is left."""
 
     def __init__(self, reason: Exception, retry_after: float | None) -> None:
         super().__init__()

@@ -30,8 +30,8 @@ _CHANNELS = 3
 def image_fields(image: Any) -> dict[str, Any]:
     """`url` or `img` of a request; a path's file is read here.
 
-    Pixels are uint8, (height, width, 3) in RGB or (height, width) in grey, and are sent as PNG, without loss. Raises
-    OSError when a file cannot be read, TypeError or ValueError for what is no image.
+    Pixels are uint8, (height, width, 3) in RGB or (height, width) in gray, and are sent as PNG, without loss. Raises
+    OSError when a file cannot be read, TypeError or ValueError for what is not an image.
     """
     if isinstance(image, str) and image.lower().startswith(_URLS):
         return {"url": image}
@@ -62,14 +62,14 @@ def _packed(vector: NDArray[np.float32]) -> bytes:
 
 
 def _encoded(pixels: NDArray[np.uint8]) -> bytes:
-    colour = pixels.ndim == _CHANNELS and pixels.shape[2] == _CHANNELS
-    if pixels.dtype not in _PIXELS or not (colour or pixels.ndim == _CHANNELS - 1) or not pixels.size:
+    color = pixels.ndim == _CHANNELS and pixels.shape[2] == _CHANNELS
+    if pixels.dtype not in _PIXELS or not (color or pixels.ndim == _CHANNELS - 1) or not pixels.size:
         raise ValueError(
             f"pixels must be uint8 of shape (height, width, 3) or (height, width), not {pixels.dtype} {pixels.shape}"
         )
     import cv2  # noqa: PLC0415 (large, and needed for nothing else here)
 
-    done, data = cv2.imencode(".png", pixels[:, :, ::-1] if colour else pixels, [cv2.IMWRITE_PNG_COMPRESSION, 1])
+    done, data = cv2.imencode(".png", pixels[:, :, ::-1] if color else pixels, [cv2.IMWRITE_PNG_COMPRESSION, 1])
     if not done:
         raise ValueError(f"pixels of shape {pixels.shape} cannot be encoded")
     return data.tobytes()

@@ -80,7 +80,7 @@ def quality_reasons(face: Face, quality_filter: QualityFilter) -> list[Reason]:
 
 
 def asymmetry(landmarks: NDArray[np.float32]) -> float:
-    """How far a head is turned away: 0 frontal, 1 profile.
+    """How far a head is averted: 0 frontal, 1 profile.
 
     The nose of a frontal face lies midway between the eyes, measured along the line through them; that of a profile at
     one of them. landmarks: (5, 2) in the order of LANDMARK_TYPES. Turning the image in its plane changes nothing.

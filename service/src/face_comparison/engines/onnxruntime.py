@@ -112,7 +112,7 @@ def _first_line(error: Exception) -> str:
 
 
 def _what_is_missing() -> str:
-    """Why the CUDA provider did not start, as far as it can be told: the driver, or a library that it links to."""
+    """Why the CUDA provider did not start, as far as it is known: the driver, or a library that it links to."""
     import ctypes  # noqa: PLC0415 - only on the way to an error
 
     try:

@@ -11,7 +11,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from face_comparison.album.analysts import Analyst
+from face_comparison.album.face_sources import FaceSource
 from face_comparison.album.faces import Skipped
 from face_comparison.errors import InvalidDataset
 from face_comparison.evaluation import identification
@@ -119,7 +119,7 @@ class Evaluation:
 
 def evaluate(
     dataset: Dataset,
-    source: Analyst,
+    source: FaceSource,
     cache: Path,
     options: EvaluationOptions,
     progress: Progress,

@@ -6,9 +6,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from face_comparison.album import survey
-from face_comparison.album.analysts import Analyst
-from face_comparison.album.memory import Memory
+from face_comparison.album import scanner
+from face_comparison.album.database import AlbumDatabase
+from face_comparison.album.face_sources import FaceSource
 from face_comparison.client.replies import Face
 from face_comparison.evaluation.dataset import Dataset
 
@@ -32,7 +32,7 @@ class Scanned:
     analyzed: int
 
 
-def scan(dataset: Dataset, source: Analyst, cache: Path, done: Callable[[], None]) -> Scanned:
+def scan(dataset: Dataset, source: FaceSource, cache: Path, done: Callable[[], None]) -> Scanned:
     """Analyze each image that is not in the cache.
 
     Args:
@@ -50,14 +50,14 @@ def scan(dataset: Dataset, source: Analyst, cache: Path, done: Callable[[], None
     # A folder per model: whoever compares models on the same people changes from one to the other.
     folder = cache / source.version
     folder.mkdir(parents=True, exist_ok=True)
-    with Memory(folder, source.version, DATABASE) as memory:
-        seen = survey.survey(dataset.folder, paths, source, memory, None, lambda outcome: done())
+    with AlbumDatabase(folder, source.version, DATABASE) as memory:
+        seen = scanner.scan(dataset.folder, paths, source, memory, None, lambda outcome: done())
         digests = dict(seen.digests)
-        memory.forget_all_but(digests.values())
+        memory.delete_others(digests.values())
         faces: dict[str, list[Face]] = {}
         for (digest, _), face in memory.faces().items():
             faces.setdefault(digest, []).append(face)
-        refusals = memory.refused()
+        refusals = memory.rejected()
     refused = {
         path: (refusals[digest].code, refusals[digest].reason) for path, digest in digests.items() if digest in refusals
     }

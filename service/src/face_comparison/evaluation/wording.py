@@ -111,7 +111,7 @@ def caveats(evaluation: Evaluation) -> Iterator[str]:
     if lost / total > 0.02:
         yield (
             f"{count(lost, 'image', 'images')} of {total:,} ({percent(lost / total)}) could not be used. People "
-            "who are turned away for this reason come on top of the false non-match rate."
+            "who are rejected for this reason come on top of the false non-match rate."
         )
     same_shot = int(counts.genuine[:, : threshold_bin(SAME_SHOT) + 1].sum())
     if same_shot:

@@ -217,7 +217,7 @@ class _Limits:
 
 
 def _received_at_most(max_bytes: int) -> int:
-    """Headers and the lengths of chunks come on top of an image; a reply that is mostly those is no image."""
+    """Headers and the lengths of chunks come on top of an image; a response that is mostly those is not an image."""
     return 2 * max_bytes + 2**20
 
 

@@ -2,7 +2,7 @@
 
 The format is judged by content, every limit is checked on the header before a pixel is decoded, and what a decoder
 below would let pass (cut data, bad checksums, streams that never end) is refused here. Values in, values out: no
-file, no network, nothing written anywhere. Metadata is read for one thing only, the orientation; colour profiles
+file, no network, nothing written anywhere. Metadata is read for one thing only, the orientation; color profiles
 and gamma are not applied.
 """
 
@@ -39,7 +39,7 @@ LARGEST_MAX_SIDE = 16384
 
 Reduce = Literal[1, 2, 4, 8]
 
-# OpenCV reports every damaged file on standard error; the caller is told instead.
+# OpenCV reports every damaged file on standard error; the caller gets an error instead.
 cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
 
 

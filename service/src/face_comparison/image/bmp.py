@@ -143,7 +143,7 @@ def _rgb(rows: NDArray[np.uint8], data: bytes, layout: _Layout) -> NDArray[Any]:
 
 
 def _looked_up(indices: NDArray[np.uint8], data: bytes, layout: _Layout) -> NDArray[Any]:
-    """Indices (H, W) as the colours of the file's palette; one beyond a short palette is black."""
+    """Indices (H, W) as the colors of the file's palette; one beyond a short palette is black."""
     entry = 3 if layout.header == _CORE_HEADER else 4
     start = _FILE_HEADER + layout.header
     stored = np.frombuffer(data, np.uint8, min((layout.offset - start) // entry, 256) * entry, start).reshape(-1, entry)

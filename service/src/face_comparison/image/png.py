@@ -27,12 +27,12 @@ _HEADER_AT = len(SIGNATURE) + 8
 _MAX_CHUNKS = 16_384
 """Bounds the time for walking a file of empty chunks; 20 MB in the smallest usual data chunks (8 kB) are 2,500."""
 
-_GREY, _RGB, _PALETTE, _GREY_ALPHA, _RGB_ALPHA = 0, 2, 3, 4, 6
-_SAMPLES = {_GREY: 1, _RGB: 3, _PALETTE: 1, _GREY_ALPHA: 2, _RGB_ALPHA: 4}
-_DEPTHS = {_GREY: (1, 2, 4, 8, 16), _RGB: (8, 16), _PALETTE: (1, 2, 4, 8), _GREY_ALPHA: (8, 16), _RGB_ALPHA: (8, 16)}
-"""Bits of a sample that each colour type may have."""
-_KEY_SIZES = {_GREY: 2, _RGB: 6}
-"""Bytes of the one colour that is transparent, for the colour types that may name one."""
+_GRAY, _RGB, _PALETTE, _GRAY_ALPHA, _RGB_ALPHA = 0, 2, 3, 4, 6
+_SAMPLES = {_GRAY: 1, _RGB: 3, _PALETTE: 1, _GRAY_ALPHA: 2, _RGB_ALPHA: 4}
+_DEPTHS = {_GRAY: (1, 2, 4, 8, 16), _RGB: (8, 16), _PALETTE: (1, 2, 4, 8), _GRAY_ALPHA: (8, 16), _RGB_ALPHA: (8, 16)}
+"""Bits of a sample that each color type may have."""
+_KEY_SIZES = {_GRAY: 2, _RGB: 6}
+"""Bytes of the one color that is transparent, for the color types that may name one."""
 
 _ADAM7 = ((0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), (1, 0, 2, 2), (0, 1, 1, 2))
 """First column and row, and the steps between columns and rows, of the seven passes of an interlaced image."""
@@ -50,7 +50,7 @@ class _Shape:
     width: int
     height: int
     depth: int
-    colour: int
+    color: int
     interlaced: bool
 
     def passes(self) -> Iterator[tuple[int, int]]:
@@ -58,7 +58,7 @@ class _Shape:
         for left, top, across, down in _ADAM7 if self.interlaced else ((0, 0, 1, 1),):
             columns, rows = -(-(self.width - left) // across), -(-(self.height - top) // down)
             if columns > 0 and rows > 0:
-                yield rows, 1 + (columns * self.depth * _SAMPLES[self.colour] + 7) // 8
+                yield rows, 1 + (columns * self.depth * _SAMPLES[self.color] + 7) // 8
 
 
 def dimensions(data: bytes) -> tuple[int, int, int]:
@@ -79,7 +79,7 @@ def dimensions(data: bytes) -> tuple[int, int, int]:
 def bytes_per_pixel(data: bytes) -> float:
     """Memory while the image is decoded: its rows uncompressed, which are copied as they grow, and its pixels."""
     shape = _shape(bytes(data[_HEADER_AT : _HEADER_AT + 13]))
-    samples, wide = _SAMPLES[shape.colour], shape.depth == 16
+    samples, wide = _SAMPLES[shape.color], shape.depth == 16
     rows = 2 * max(1, samples * shape.depth / 8)
     stored = max(4, samples * (2 if wide else 1))
     return rows + stored + (4 if wide and samples == 4 else 8)
@@ -104,7 +104,7 @@ def pixels(data: bytes, width: int, height: int, reduce: int) -> NDArray[np.uint
     if order.count(b"IDAT") != 1 or any(len(parts[kind]) > 1 for kind in (b"IHDR", b"PLTE", b"tRNS")):
         raise CorruptImage("the PNG's parts are missing, doubled or out of order")
     shape = _shape(parts[b"IHDR"][0])
-    palette, transparency = _colours(shape, b"".join(parts[b"PLTE"]), b"".join(parts[b"tRNS"]))
+    palette, transparency = _colors(shape, b"".join(parts[b"PLTE"]), b"".join(parts[b"tRNS"]))
     compressed = b"".join(parts[b"IDAT"])
     return _decoded(_plain(shape, palette, transparency, compressed, cut=cut), shape, transparency)
 
@@ -136,23 +136,23 @@ def _chunks(data: bytes) -> Iterator[tuple[bytes, int, int, bool]]:
 def _shape(content: bytes | memoryview) -> _Shape:
     if len(content) != 13:
         raise CorruptImage("the PNG's header has a wrong length")
-    width, height, depth, colour, compression, filtering, interlace = struct.unpack(">IIBBBBB", content)
-    if depth not in _DEPTHS.get(colour, ()) or compression or filtering or interlace > 1:
+    width, height, depth, color, compression, filtering, interlace = struct.unpack(">IIBBBBB", content)
+    if depth not in _DEPTHS.get(color, ()) or compression or filtering or interlace > 1:
         raise CorruptImage("the PNG's header holds values that no PNG has")
-    return _Shape(width, height, depth, colour, bool(interlace))
+    return _Shape(width, height, depth, color, bool(interlace))
 
 
-def _colours(shape: _Shape, palette: bytes, transparency: bytes) -> tuple[bytes, bytes]:
+def _colors(shape: _Shape, palette: bytes, transparency: bytes) -> tuple[bytes, bytes]:
     """The palette and the transparency that the pixels refer to; empty where they have no meaning.
 
-    The palette is brought to the size that its pixels can address: a colour beyond a short palette is black, as
+    The palette is brought to the size that its pixels can address: a color beyond a short palette is black, as
     libpng has it.
     """
-    if shape.colour == _PALETTE:
+    if shape.color == _PALETTE:
         if not palette or len(palette) % 3:
             raise CorruptImage("the PNG's palette is missing or has a wrong length")
         return palette[: 3 << shape.depth].ljust(3 << shape.depth, b"\0"), transparency[: 1 << shape.depth]
-    if len(transparency) != _KEY_SIZES.get(shape.colour):
+    if len(transparency) != _KEY_SIZES.get(shape.color):
         return b"", b""
     most = (1 << shape.depth) - 1  # of each number only the bits that a sample has count
     numbers = (int.from_bytes(transparency[at : at + 2], "big") & most for at in range(0, len(transparency), 2))
@@ -162,7 +162,7 @@ def _colours(shape: _Shape, palette: bytes, transparency: bytes) -> tuple[bytes,
 def _plain(shape: _Shape, palette: bytes, transparency: bytes, compressed: bytes, *, cut: bool) -> bytearray:
     """The same image as a PNG without compression, with nothing in it that a decoder could stumble over."""
     plain = bytearray(SIGNATURE)
-    header = struct.pack(">IIBBBBB", shape.width, shape.height, shape.depth, shape.colour, 0, 0, shape.interlaced)
+    header = struct.pack(">IIBBBBB", shape.width, shape.height, shape.depth, shape.color, 0, 0, shape.interlaced)
     for kind, content in ((b"IHDR", header), (b"PLTE", palette), (b"tRNS", transparency), (b"IDAT", _ZLIB_BEGIN)):
         if content:
             _append(plain, kind, content)
@@ -232,14 +232,14 @@ def _inflated(compressed: bytes, *, cut: bool) -> Iterator[bytes]:
 
 
 def _decoded(plain: bytearray, shape: _Shape, transparency: bytes) -> NDArray[np.uint8]:
-    opaque = not transparency and shape.colour in (_GREY, _RGB, _PALETTE)
+    opaque = not transparency and shape.color in (_GRAY, _RGB, _PALETTE)
     decoded = cv2.imdecode(np.frombuffer(plain, np.uint8), cv2.IMREAD_COLOR_RGB if opaque else cv2.IMREAD_UNCHANGED)
     if decoded is None or decoded.shape[:2] != (shape.height, shape.width):
         raise CorruptImage("the PNG cannot be decoded")
     if opaque:
         return np.asarray(decoded, np.uint8)
     del plain  # as big as the image; what follows needs room too
-    if decoded.ndim == 2:  # grey, one value of which is transparent
+    if decoded.ndim == 2:  # gray, one value of which is transparent
         most = (1 << shape.depth) - 1
         key = int.from_bytes(transparency, "big")
         decoded[decoded == (key if shape.depth == 16 else key * 255 // most)] = 255 if shape.depth < 16 else 65535

@@ -1,7 +1,7 @@
 """Turn a published ONNX network into the one form that every bundle holds. Done once, when a bundle is built.
 
 The form: a single input, uint8 (N, H, W, 3) RGB 0-255, with N (and, where the network allows, H and W) free; plain
-float32 weights. Colour order, mean, scale and layout that the network was trained with become its first nodes, so no
+float32 weights. Color order, mean, scale and layout that the network was trained with become its first nodes, so no
 engine and no caller repeats them, and an image travels to an accelerator as bytes, a quarter of the size.
 
 Graphs in, graphs out: no download, no digest, no disk (`publishing.py` has those).

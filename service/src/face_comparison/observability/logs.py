@@ -1,4 +1,4 @@
-"""JSON logs: one object a line, one line a request, and never an image, a vector, a URL's query or a key.
+"""JSON logs: one object per line, one line per request, and never an image, a vector, a URL's query or a key.
 
 The line of a request is made of named numbers and codes only. Messages of libraries and of unexpected failures may
 quote what they were given, so every message is scrubbed before it is written.

@@ -1,8 +1,8 @@
 """A comparison to be looked at: a row for each target, both images side by side, and what was found.
 
 Above, a line joins the two faces that decided; below stand both faces close up (they are small on a group photograph),
-the verdict in words, and the distance on a scale with the threshold marked. Verdicts are told by colours that
-colour-blind people tell apart, and besides by the line (whole or broken), a sign and a word. Values in, values out.
+the verdict in words, and the distance on a scale with the threshold marked. Verdicts have colors that
+color-blind people can distinguish, and besides by the line (whole or broken), a sign and a word. Values in, values out.
 """
 
 from __future__ import annotations
@@ -205,7 +205,7 @@ def _name(canvas: Image, name: str, left: float, width: int, sizes: _Sizes) -> N
     _text(canvas, shown, start + edge // 2, 2 * edge, size, INK)
 
 
-# --- what is told below -----------------------------------------------------------------------------------------------
+# --- the texts below --------------------------------------------------------------------------------------------------
 
 
 def _told(canvas: Image, source: tuple[Image, Face], target: Compared, calibration: Calibration, sizes: _Sizes) -> None:
@@ -265,7 +265,7 @@ def _scale(
     color: Color,
     sizes: _Sizes,
 ) -> None:
-    """Distances from 0 to 2: what is one person in its colour, the rest in the other's, a pointer at this one."""
+    """Distances from 0 to 2: what is one person in its color, the rest in the other's, a pointer at this one."""
     left, top = corner
     distance, threshold = values
     small, bar = sizes.of(15), sizes.of(10)

@@ -1,4 +1,4 @@
-"""What every drawing is made of: colours, coordinates finer than a pixel, plates with text, and the PNG file.
+"""What every drawing is made of: colors, coordinates finer than a pixel, plates with text, and the PNG file.
 
 Values in, values out.
 """
@@ -20,7 +20,7 @@ COLORS: tuple[Color, ...] = (
     (86, 180, 233),
     (230, 159, 0),
 )
-"""RGB, told apart by colour-blind people, too (Okabe and Ito, 2008)."""
+"""RGB, told apart by color-blind people, too (Okabe and Ito, 2008)."""
 
 WHITE: Color = (255, 255, 255)
 SHADE: Color = (16, 20, 24)

@@ -168,7 +168,7 @@ class ImageAnalyzer:
         """Run every network on a built-in sample photograph; raises whatever keeps them from answering."""
         data = resources.files("face_comparison").joinpath("sample.jpg").read_bytes()
         self.analyze(data)
-        # A bundle that finds no face on the sample has an embedder all the same, and it must work too.
+        # A bundle that finds no face on the sample still has an embedder, and it must work too.
         self._recognizer.embed(Pyramid(np.zeros((112, 112, 3), np.uint8)), template("arcface", 112)[None])
 
 

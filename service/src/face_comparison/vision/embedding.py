@@ -31,6 +31,6 @@ def confidence(distance: float, threshold: float, scale: float) -> float:
     """Probability 0-1 that two faces at this distance are one person.
 
     The logistic function of (threshold - distance) / scale: exactly 0.5 at the threshold, falling with the distance.
-    Threshold and scale are the bundle's, fitted to labelled pairs (see the README).
+    Threshold and scale are the bundle's, fitted to labeled pairs (see the README).
     """
     return 1.0 / (1.0 + math.exp((distance - threshold) / scale))

@@ -1,6 +1,6 @@
 """How a head is turned, from its five landmarks alone. Pure arithmetic.
 
-Roll and yaw can be told; pitch cannot: a long nose and a lowered head look alike in five points.
+Roll and yaw can be known; pitch cannot: a long nose and a lowered head look alike in five points.
 """
 
 from __future__ import annotations

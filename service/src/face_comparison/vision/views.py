@@ -23,7 +23,7 @@ SEEN_PIXELS = 13.3
 def smallest_face(longest: int) -> float:
     """Pixels of the smallest face that is searched for in an image of this longest side.
 
-    40 in 1920x1080, 24 in 640 pixels: nobody can be told from a smaller one, and to see it would take a finer view.
+    40 in 1920x1080, 24 in 640 pixels: nobody can be known from a smaller one, and to see it would take a finer view.
     """
     return 16.0 + longest / 80.0
 

@@ -14,39 +14,39 @@ from face_comparison.wire.requests import MAX_DISTANCE, MAX_FACES
 Schema = dict[str, Any]
 
 MEANINGS: Mapping[str, str] = {
-    "invalid_json": "The body is no JSON object.",
+    "invalid_json": "The body is not a JSON object.",
     "invalid_parameter": "A field has the wrong type or is out of range, or the body is damaged; the message names it.",
     "missing_image": "No image was given: one of `url` and `img` (in a comparison also `face_hash`) is required.",
-    "invalid_base64": "`img` is no base64.",
+    "invalid_base64": "`img` is not base64.",
     "unsupported_format": f"The image is not {LABELS}, judged by its content, or of a kind that is not supported.",
-    "corrupt_image": "The image is cut off or damaged.",
+    "corrupt_image": "The image is truncated or damaged.",
     "image_too_large": "A side of the image is longer than the limit.",
-    "url_not_allowed": "The URL's scheme, address or bucket is not one that this service fetches from.",
+    "url_not_allowed": "The service does not fetch from this scheme, address or bucket.",
     "no_face": "No face was found in the source (in `Targets[].Error`: in that target).",
     "unauthorized": "No API key was sent.",
-    "forbidden": "The API key is not known.",
+    "forbidden": "The API key is unknown.",
     "not_found": "There is nothing at this path, or no such collection, user or face.",
     "collections_disabled": "This service keeps no collections: start it with `--collections`.",
     "collection_exists": "There is a collection of this `CollectionId` already.",
     "model_mismatch": "The collection holds hashes of another model than the one that this service runs.",
     "collection_full": "The embedded store keeps no more faces per collection; PostgreSQL has no such limit.",
-    "store_unavailable": "The store of collections cannot be reached: wait as long as `Retry-After` says. "
+    "store_unavailable": "The store of collections cannot be reached: retry after `Retry-After` seconds. "
     "Detection and comparison still work.",
-    "method_not_allowed": "The path does not take this method.",
+    "method_not_allowed": "The path does not support this method.",
     "body_too_large": "The body, or the image behind the URL, is larger than the limit.",
-    "hash_version_mismatch": "A `face_hash` was made by another model; hashes of different versions do not compare.",
+    "hash_version_mismatch": "A `face_hash` was computed by another model; different versions cannot be compared.",
     "invalid_face_hash": f"A `face_hash` is not {HASH_SIZE} finite numbers, or all zeros.",
-    "overloaded": "The queue is full: wait as long as `Retry-After` says.",
+    "overloaded": "The queue is full: retry after `Retry-After` seconds.",
     "url_fetch_failed": "The server of the URL did not deliver the image.",
     "url_fetch_timeout": "The server of the URL was too slow.",
-    "deadline_exceeded": "The whole request took longer than the limit.",
-    "not_ready": "The models are still being loaded: wait as long as `Retry-After` says.",
+    "deadline_exceeded": "The request took longer than the limit.",
+    "not_ready": "The models are still loading: retry after `Retry-After` seconds.",
     "draining": "This instance is shutting down: send the request again.",
     "internal": "The service failed; its log has the cause under the `request_id`.",
 }
 """What each error code means to a caller."""
 
-# One grey pixel: the smallest image that works everywhere. It has no face.
+# One gray pixel: the smallest image that works everywhere. It has no face.
 PIXEL = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAAAAAA6fptVAAAACklEQVR42mNoAAAAggCB2kUIOwAAAABJRU5ErkJggg=="
 
 _FRACTION: Schema = {"type": "number", "minimum": 0, "maximum": 1}
@@ -106,7 +106,7 @@ def _requests(version: str, threshold: float, min_confidence: float) -> dict[str
             "items": {"type": "number"},
             "minItems": HASH_SIZE,
             "maxItems": HASH_SIZE,
-            "description": "A hash from an earlier reply, used when neither `url` nor `img` is given. It is normalised "
+            "description": "A hash from an earlier reply, used when neither `url` nor `img` is given. It is normalized "
             "again, so hashes may have been rounded or averaged.",
         },
         "FaceModelVersion": {
@@ -125,14 +125,14 @@ def _requests(version: str, threshold: float, min_confidence: float) -> dict[str
                     "minimum": 1,
                     "maximum": MAX_FACES,
                     "default": MAX_FACES,
-                    "description": "Most faces in the reply; the largest are kept.",
+                    "description": "Maximum faces in the response; the largest are kept.",
                 },
                 "min_confidence": {
                     "type": ["number", "null"],
                     "minimum": 0,
                     "maximum": 1,
                     "default": min_confidence,
-                    "description": "Least confidence of a face in the reply.",
+                    "description": "Minimum confidence of a face in the response.",
                 },
             },
             # Which of them is required is said in words: alternatives beside properties keep most generators of clients
@@ -161,7 +161,7 @@ def _requests(version: str, threshold: float, min_confidence: float) -> dict[str
                     "minimum": 0,
                     "maximum": MAX_DISTANCE,
                     "default": threshold,
-                    "description": "Greatest distance at which two faces are called one person.",
+                    "description": "Maximum distance of the same person.",
                 },
             },
             "required": ["source"],

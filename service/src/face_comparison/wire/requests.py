@@ -161,7 +161,7 @@ def _check_version(given: Any, version: str) -> None:
 def face_hash(value: Any) -> NDArray[np.float32]:
     """A caller's hash, (768,) float32 of norm 1, from 768 numbers or 3,072 bytes of little-endian float32.
 
-    It is normalised again, because callers round hashes or average those of several images of one person.
+    It is normalized again, because callers round hashes or average those of several images of one person.
     Raises InvalidFaceHash.
     """
     if isinstance(value, bytes):

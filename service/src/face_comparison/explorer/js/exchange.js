@@ -7,7 +7,7 @@ import { LANGUAGES, sample } from "./samples.js";
 import { tree } from "./json-tree.js";
 
 const STAGES = ["read", "fetch", "queue", "decode", "detect", "embed"];
-const COLOURS = { network: "t0", read: "t0", fetch: "t1", queue: "t2", decode: "t3", detect: "t4", embed: "t5" };
+const COLORS = { network: "t0", read: "t0", fetch: "t1", queue: "t2", decode: "t3", detect: "t4", embed: "t5" };
 
 let language = LANGUAGES[0]; // stays chosen from one request to the next
 
@@ -36,8 +36,8 @@ function timePanel({ milliseconds, stages, received }) {
       h("h2", { id: "time-title" }, t("exchange.time")),
       h("span", { class: "faint small" }, t("exchange.total", { milliseconds: number(milliseconds, 0) }), " · ", size(received)),
     ),
-    h("div", { class: "times", "aria-hidden": "true" }, parts.map(([name, value]) => styled(h("i", { class: COLOURS[name] }), { flex: `${value} 0 0` }))),
-    h("ul", { class: "legend" }, parts.map(([name, value]) => h("li", {}, h("i", { class: COLOURS[name] }), t(`stage.${name}`), h("b", {}, `${number(value, value < 10 ? 1 : 0)} ms`)))),
+    h("div", { class: "times", "aria-hidden": "true" }, parts.map(([name, value]) => styled(h("i", { class: COLORS[name] }), { flex: `${value} 0 0` }))),
+    h("ul", { class: "legend" }, parts.map(([name, value]) => h("li", {}, h("i", { class: COLORS[name] }), t(`stage.${name}`), h("b", {}, `${number(value, value < 10 ? 1 : 0)} ms`)))),
   );
 }
 

@@ -1,4 +1,4 @@
-/** Starts the page: language, colours, what the service says of itself, and which page is shown. */
+/** Starts the page: language, colors, what the service says of itself, and which page is shown. */
 
 import { comparePage } from "./compare.js";
 import { detectPage } from "./detect.js";

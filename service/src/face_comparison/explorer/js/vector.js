@@ -1,4 +1,4 @@
-/** A face's vector as a strip of colours: one column a number, blue below zero, orange above. */
+/** A face's vector as a strip of colors: one column a number, blue below zero, orange above. */
 
 import { h } from "./dom.js";
 import { t } from "./language.js";

@@ -65,7 +65,7 @@ def form_of(content_type: str, body: Buffer) -> Form:
         return "multipart"
     if mimetype in MESSAGE_PACK_TYPES:
         return "msgpack"
-    # Whoever sends a GIF or a TIFF is told that it is one, and not that it is no JSON.
+    # Whoever sends a GIF or a TIFF gets an error about the image, not about JSON.
     if mimetype.startswith(_IMAGE_TYPES) or is_image(first):
         return "image"
     return "urlencoded" if mimetype == urlencoded.MEDIA_TYPE else "json"

@@ -23,7 +23,7 @@ _MOST_COMMAS = MAX_TARGETS * (HASH_SIZE + 32)
 _WORTH_CUTTING = 16 * 1024
 _KEY = b'"img"'
 _MAX_KEYS = 4 * MAX_TARGETS  # images behind them are parsed like any other text
-# Stands in the body where an image was. It is no base64, and no caller can guess it.
+# Stands in the body where an image was. It is not base64, and no caller can guess it.
 _MARK = f'"!{secrets.token_hex(16)}:'.encode()
 
 

@@ -10,11 +10,11 @@ import cv2
 import numpy as np
 import pytest
 
-from face_comparison.album import survey
-from face_comparison.album.analysts import MOST_BYTES, Analyst, Here, ImageRefused
+from face_comparison.album import scanner
 from face_comparison.album.crops import Crops
+from face_comparison.album.database import AlbumDatabase
+from face_comparison.album.face_sources import MAX_BYTES, FaceSource, ImageRejected, LocalFaceSource
 from face_comparison.album.faces import Skipped
-from face_comparison.album.memory import Memory
 from face_comparison.client.replies import BoundingBox, Detection, Face, Quality
 from face_comparison.errors import AcceleratorUnavailable, ServiceRefused
 from face_comparison.vision.analyzer import Analyzer
@@ -24,9 +24,9 @@ FACE = Face(BoundingBox(0.2, 0.2, 0.5, 0.5), 0.9, {}, Quality(1, 2, 30), np.eye(
 
 
 class Obedient:
-    """An analyst that finds one face on every image, unless a test says otherwise."""
+    """An source that finds one face on every image, unless a test says otherwise."""
 
-    version, threshold, most_bytes, at_once = "m-1", 1.128, MOST_BYTES, 2
+    version, threshold, max_bytes, concurrency = "m-1", 1.128, MAX_BYTES, 2
 
     def __init__(self, before: Callable[[int], None] = lambda count: None) -> None:
         self.before, self.count, self.lock = before, 0, threading.Lock()
@@ -47,11 +47,11 @@ def photographs(tmp_path: Path) -> list[Path]:
     return [Path(f"{shade:02d}.png") for shade in range(40)]
 
 
-def look(tmp_path: Path, paths: list[Path], analyst: Analyst) -> survey.Survey:
+def look(tmp_path: Path, paths: list[Path], source: FaceSource) -> scanner.ScanResult:
     out = tmp_path / "album"
     out.mkdir(exist_ok=True)
-    with Memory(out, "m-1") as memory:
-        return survey.survey(tmp_path / "photos", paths, analyst, memory, Crops(out, "m-1"), done=lambda outcome: None)
+    with AlbumDatabase(out, "m-1") as database:
+        return scanner.scan(tmp_path / "photos", paths, source, database, Crops(out, "m-1"), done=lambda outcome: None)
 
 
 def test_what_is_known_is_not_looked_at_again(tmp_path: Path, photographs: list[Path]) -> None:
@@ -73,9 +73,9 @@ def test_of_equal_images_one_is_looked_at(tmp_path: Path, photographs: list[Path
 def test_a_failure_of_the_moment_is_tried_again_by_the_next_run(tmp_path: Path, photographs: list[Path]) -> None:
     def fail(count: int) -> None:
         if count == 3:
-            raise ImageRefused("internal", "the service failed", lasting=False)
+            raise ImageRejected("internal", "the service failed", permanent=False)
         if count == 5:
-            raise ImageRefused("corrupt_image", "it is cut off", lasting=True)
+            raise ImageRejected("corrupt_image", "it is cut off", permanent=True)
 
     found = look(tmp_path, photographs, Obedient(fail))
     assert [(each.code, each.reason) for each in found.skipped] == [("internal", "the service failed")]
@@ -91,26 +91,26 @@ def test_an_end_in_the_middle_keeps_what_was_found(tmp_path: Path, photographs: 
 
     with pytest.raises(ServiceRefused):
         look(tmp_path, photographs, Obedient(fail))
-    assert look(tmp_path, photographs, rest := Obedient()).analyzed == rest.count <= 40 - survey.BATCH
+    assert look(tmp_path, photographs, rest := Obedient()).analyzed == rest.count <= 40 - scanner.BATCH
 
 
 @pytest.mark.timeout(60)
 def test_ctrl_c_waits_for_the_images_at_hand_alone(
     tmp_path: Path, photographs: list[Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(survey, "_LAST_SECONDS", 600.0)
-    analyst, out = Obedient(), tmp_path / "album"
+    monkeypatch.setattr(scanner, "_INTERRUPT_GRACE_SECONDS", 600.0)
+    source, out = Obedient(), tmp_path / "album"
     interrupts = iter([KeyboardInterrupt()])
 
-    def interrupt(outcome: survey.Outcome) -> None:
+    def interrupt(outcome: scanner.Outcome) -> None:
         for interrupt in interrupts:
             raise interrupt
 
     out.mkdir()
-    with Memory(out, "m-1") as memory, pytest.raises(survey.Interrupted):
-        survey.survey(tmp_path / "photos", photographs, analyst, memory, Crops(out, "m-1"), done=interrupt)
-    with Memory(out, "m-1") as memory:
-        assert len(memory.known()) == analyst.count < 40
+    with AlbumDatabase(out, "m-1") as database, pytest.raises(scanner.Interrupted):
+        scanner.scan(tmp_path / "photos", photographs, source, database, Crops(out, "m-1"), done=interrupt)
+    with AlbumDatabase(out, "m-1") as database:
+        assert len(database.known()) == source.count < 40
 
 
 def test_an_image_that_vanishes_meanwhile_is_told(tmp_path: Path, photographs: list[Path]) -> None:
@@ -119,8 +119,8 @@ def test_an_image_that_vanishes_meanwhile_is_told(tmp_path: Path, photographs: l
     assert lost == Skipped(Path("07.png"), "unreadable", "the file cannot be read: No such file or directory")
 
 
-def here(load: Callable[[], Analyzer]) -> Here:
-    return Here(MODEL.version, MODEL.threshold, load, threads=4)
+def here(load: Callable[[], Analyzer]) -> LocalFaceSource:
+    return LocalFaceSource(MODEL.version, MODEL.threshold, load, threads=4)
 
 
 def test_models_are_loaded_once_for_the_first_new_image_and_not_without_one(
@@ -132,10 +132,10 @@ def test_models_are_loaded_once_for_the_first_new_image_and_not_without_one(
         loaded.append(FakeAnalyzer())
         return loaded[-1]
 
-    analyst = here(load)
-    assert (analyst.version, analyst.threshold) == (MODEL.version, MODEL.threshold)
+    source = here(load)
+    assert (source.version, source.threshold) == (MODEL.version, MODEL.threshold)
     assert loaded == []
-    assert look(tmp_path, photographs, analyst).analyzed == 40  # refused for good: the fake's images are words
+    assert look(tmp_path, photographs, source).analyzed == 40  # rejected for good: the fake's images are words
     assert len(loaded) == 1
     assert look(tmp_path, photographs, here(load)).analyzed == 0
     assert len(loaded) == 1

@@ -1,7 +1,7 @@
-"""Who finds the faces of an album: the models on this machine, or a service elsewhere. Both answer the same.
+"""Where the faces of an album come from: the models on this machine, or a service. Both return the same.
 
-What is found here takes the form of a reply before it is used, so that boxes are rounded alike and an album does not
-depend on where it was made.
+Local results are converted to a response first, so that boxes are rounded equally and an album does not depend on where
+it was created.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from face_comparison.errors import FaceComparisonError, ServiceRefused
 from face_comparison.vision.analyzer import Analyzer
 from face_comparison.wire import responses
 
-MOST_BYTES = 20 * 2**20 - 4096
+MAX_BYTES = 20 * 2**20 - 4096
 """Longest image that is analyzed as it is, bytes: what fits into a request by default."""
 
 IN_FLIGHT = 8
@@ -25,32 +25,32 @@ IN_FLIGHT = 8
 TIMEOUT_SECONDS = 300.0
 _RETRIES = 1000  # the time of a call ends it, not their number: an album can wait for a busy service
 
-_OF_THE_IMAGE = frozenset({"unsupported_format", "corrupt_image", "image_too_large", "body_too_large"})
-_OF_THE_MOMENT = frozenset({"internal", "deadline_exceeded"})
+_PERMANENT = frozenset({"unsupported_format", "corrupt_image", "image_too_large", "body_too_large"})
+_TEMPORARY = frozenset({"internal", "deadline_exceeded"})
 
 
-class ImageRefused(Exception):
-    """One image has no answer. lasting: nor will it have one next time."""
+class ImageRejected(Exception):
+    """One image has no answer. permanent: nor will it have one next time."""
 
-    def __init__(self, code: str, reason: str, *, lasting: bool) -> None:
+    def __init__(self, code: str, reason: str, *, permanent: bool) -> None:
         super().__init__(f"{code}: {reason}")
-        self.code, self.reason, self.lasting = code, reason, lasting
+        self.code, self.reason, self.permanent = code, reason, permanent
 
 
-class Analyst(Protocol):
-    """threshold: the bundle's. most_bytes: of an image. at_once: how many images it works on well."""
+class FaceSource(Protocol):
+    """threshold: the bundle's. max_bytes: of an image. concurrency: how many images it works on well."""
 
     version: str
     threshold: float
-    most_bytes: int
-    at_once: int
+    max_bytes: int
+    concurrency: int
 
     def faces(self, data: bytes) -> Detection:
-        """Raises ImageRefused; ServiceRefused when no other image would fare better."""
+        """Raises ImageRejected; ServiceRefused when no other image would fare better."""
         ...
 
 
-class Here:
+class LocalFaceSource:
     """The models of this machine, loaded by `load` for the first image: an album without new ones needs none.
 
     version, threshold: the bundle's. threads: images that the models work on at once. `faces` also raises what `load`
@@ -59,7 +59,7 @@ class Here:
 
     def __init__(self, version: str, threshold: float, load: Callable[[], Analyzer], threads: int) -> None:
         self.version, self.threshold = version, threshold
-        self.most_bytes, self.at_once = MOST_BYTES, threads
+        self.max_bytes, self.concurrency = MAX_BYTES, threads
         self._load, self._loading = load, threading.Lock()
         self._analyzer: Analyzer | None = None
 
@@ -69,29 +69,29 @@ class Here:
         try:
             analysis = analyzer.analyze(data)
         except FaceComparisonError as error:
-            raise ImageRefused(error.code, error.message, lasting=True) from error
+            raise ImageRejected(error.code, error.message, permanent=True) from error
         return detection(responses.detect_reply(analysis, self.version))
 
 
-class Elsewhere:
+class RemoteFaceSource:
     """A running service; it is asked at once what it runs. Raises ServiceRefused."""
 
-    def __init__(self, url: str, api_key: str | None, at_once: int | None) -> None:
+    def __init__(self, url: str, api_key: str | None, concurrency: int | None) -> None:
         try:
             self._client = Client(url, api_key=api_key, timeout=TIMEOUT_SECONDS, retries=_RETRIES)
-            with Client(url, api_key=api_key) as asking:  # a mistyped address is told within a minute
+            with Client(url, api_key=api_key) as asking:  # a mistyped address fails within a minute
                 about = asking.about()
         except (ServiceError, ServiceUnreachable, ValueError) as error:
             raise ServiceRefused(f"{error}") from error
         self.version, self.threshold = about.model_version, about.threshold
-        self.most_bytes, self.at_once = min(MOST_BYTES, about.max_body_bytes - 4096), at_once or IN_FLIGHT
+        self.max_bytes, self.concurrency = min(MAX_BYTES, about.max_body_bytes - 4096), concurrency or IN_FLIGHT
 
     def faces(self, data: bytes) -> Detection:
         try:
             found = self._client.detect(data)
         except ServiceError as error:
-            if error.code in _OF_THE_IMAGE | _OF_THE_MOMENT:
-                raise ImageRefused(error.code, error.message, lasting=error.code in _OF_THE_IMAGE) from error
+            if error.code in _PERMANENT | _TEMPORARY:
+                raise ImageRejected(error.code, error.message, permanent=error.code in _PERMANENT) from error
             raise ServiceRefused(f"{error}") from error
         except ServiceUnreachable as error:
             raise ServiceRefused(f"{error}") from error

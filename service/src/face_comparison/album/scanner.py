@@ -1,7 +1,7 @@
-"""Every image of a folder looked at once: several at a time, each by its content, what is known not again.
+"""Scans the images of a folder, several at a time, and skips those whose content is already in the database.
 
-Records are written as the images come in, so that an end at any moment costs a few of them. A face's crop is on the
-disk before its image's record is: whatever has a record has its crops.
+Records are written as results arrive, so that an abrupt end loses only a few. A face's crop is written before the
+record of its image: every image with a record has its crops.
 """
 
 from __future__ import annotations
@@ -14,54 +14,56 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from face_comparison.album import pixels
-from face_comparison.album.analysts import Analyst, ImageRefused
 from face_comparison.album.crops import Crops
-from face_comparison.album.faces import Analyzed, Refused, Skipped
-from face_comparison.album.memory import Memory
+from face_comparison.album.database import AlbumDatabase
+from face_comparison.album.face_sources import FaceSource, ImageRejected
+from face_comparison.album.faces import Analyzed, Rejected, Skipped
 from face_comparison.errors import CorruptImage, ImageTooLarge, UnsupportedFormat
 
 BATCH = 16
-"""Images between two writes to the disk: what an end without warning may cost."""
+"""Images per write to the database, which is what an abrupt end may lose."""
 
-_LAST_SECONDS = 20.0
-"""Time that Ctrl-C leaves to the images that are being analyzed."""
+_INTERRUPT_GRACE_SECONDS = 20.0
+"""Time after Ctrl-C for the images that are being analyzed."""
 
 
 class Interrupted(Exception):
-    """Ctrl-C, after everything that was found has been kept."""
+    """Ctrl-C, after everything found so far has been saved."""
 
 
 @dataclass(slots=True)
-class Survey:
-    """digests: by path. skipped: files that gave no record. analyzed: how many were looked at in this run."""
+class ScanResult:
+    """Digests by path, the files without a record, and the number of images analyzed in this run."""
 
     digests: dict[Path, str] = field(default_factory=dict)
     skipped: list[Skipped] = field(default_factory=list)
     analyzed: int = 0
 
 
-Outcome = tuple[Path, str, Analyzed | Refused | None] | Skipped
-"""A file with its digest and what was found, None when that is known; or why there is nothing to know."""
+Outcome = tuple[Path, str, Analyzed | Rejected | None] | Skipped
+"""A file with its digest and what was found, None if it was in the database; or why it was skipped."""
 
 
-def survey(
+def scan(
     folder: Path,
     paths: Iterable[Path],
-    analyst: Analyst,
-    memory: Memory,
+    source: FaceSource,
+    database: AlbumDatabase,
     crops: Crops | None,
     done: Callable[[Outcome], None],
-) -> Survey:
-    """Analyze each image that is not known.
+) -> ScanResult:
+    """Analyzes each image that is not in the database, and calls `done` with the outcome of every image.
 
-    done: called with each outcome, in the order in which they come. crops None: faces are not cut out.
+    With `crops` None, faces are not cropped.
 
-    Raises Interrupted, ServiceRefused; what was found until then is kept.
+    Raises:
+        Interrupted: after Ctrl-C.
+        ServiceRefused: if the service cannot be used. In both cases, everything found so far is saved.
     """
-    known = memory.known()
-    looker = _Looker(folder, analyst, crops, crops.complete(known, memory.faces()) if crops else known)
-    result = Survey()
-    kept: list[Analyzed | Refused] = []
+    known = database.known()
+    scanner = _Scanner(folder, source, crops, crops.complete(known, database.faces()) if crops else known)
+    result = ScanResult()
+    kept: list[Analyzed | Rejected] = []
 
     def take(future: Future[Outcome]) -> None:
         outcome = future.result()
@@ -74,17 +76,17 @@ def survey(
                 kept.append(found)
                 result.analyzed += 1
         if len(kept) >= BATCH:
-            memory.keep(kept)
+            database.keep(kept)
             kept.clear()
         done(outcome)
 
-    pool = ThreadPoolExecutor(analyst.at_once)
+    pool = ThreadPoolExecutor(source.concurrency)
     waiting: set[Future[Outcome]] = set()
     remaining = iter(paths)
     try:
         while True:
-            while len(waiting) < 4 * analyst.at_once and (path := next(remaining, None)) is not None:
-                waiting.add(pool.submit(looker.look, path))
+            while len(waiting) < 4 * source.concurrency and (path := next(remaining, None)) is not None:
+                waiting.add(pool.submit(scanner.scan, path))
             if not waiting:
                 break
             for future in wait(waiting, return_when=FIRST_COMPLETED).done:
@@ -92,26 +94,26 @@ def survey(
                 waiting.discard(future)
     except KeyboardInterrupt as interrupt:
         pool.shutdown(wait=False, cancel_futures=True)
-        # Those that were cancelled are never told to be done.
+        # Cancelled futures never become done.
         begun = [future for future in waiting if not future.cancelled()]
-        for future in wait(begun, timeout=_LAST_SECONDS).done:
+        for future in wait(begun, timeout=_INTERRUPT_GRACE_SECONDS).done:
             if future.exception() is None:
                 take(future)
         raise Interrupted from interrupt
     finally:
         pool.shutdown(wait=False, cancel_futures=True)
-        memory.keep(kept)
+        database.keep(kept)
     return result
 
 
-class _Looker:
-    """Looks at one file; used by several threads at once."""
+class _Scanner:
+    """Scans one file; used by several threads at once."""
 
-    def __init__(self, folder: Path, analyst: Analyst, crops: Crops | None, known: set[str]) -> None:
-        self._folder, self._analyst, self._crops = folder, analyst, crops
+    def __init__(self, folder: Path, source: FaceSource, crops: Crops | None, known: set[str]) -> None:
+        self._folder, self._analyst, self._crops = folder, source, crops
         self._known, self._lock = known, threading.Lock()
 
-    def look(self, path: Path) -> Outcome:
+    def scan(self, path: Path) -> Outcome:
         try:
             data = (self._folder / path).read_bytes()
         except OSError as error:
@@ -120,14 +122,14 @@ class _Looker:
         with self._lock:
             if digest in self._known:
                 return path, digest, None
-            self._known.add(digest)  # of two equal files one is looked at
+            self._known.add(digest)  # of two equal files only one is analyzed
         try:
             found = self._analyzed(digest, data)
         except (UnsupportedFormat, CorruptImage, ImageTooLarge) as error:
-            return path, digest, Refused(digest, error.code, error.message)
-        except ImageRefused as error:
-            if error.lasting:
-                return path, digest, Refused(digest, error.code, error.reason)
+            return path, digest, Rejected(digest, error.code, error.message)
+        except ImageRejected as error:
+            if error.permanent:
+                return path, digest, Rejected(digest, error.code, error.reason)
             return Skipped(path, error.code, error.reason)
         if self._crops:
             self._crops.write(found)
@@ -135,7 +137,7 @@ class _Looker:
 
     def _analyzed(self, digest: str, data: bytes) -> Analyzed:
         header = pixels.header(data)
-        fitting = pixels.analyzable(data, header, self._analyst.most_bytes)
+        fitting = pixels.analyzable(data, header, self._analyst.max_bytes)
         detection = self._analyst.faces(fitting)
         if fitting is not data:
             shrunk = pixels.header(fitting)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from face_comparison.album import people
+from face_comparison.album import clustering
 from face_comparison.album.faces import FaceKey
 from face_comparison.errors import AlbumUnusable
 
@@ -26,43 +26,43 @@ def faces(*names: str) -> list[FaceKey]:
 
 
 def test_near_faces_are_one_person_and_far_ones_are_not() -> None:
-    assert people.groups(hashes(0, 90, 5, 95, 10), 0.5) == [faces("00", "02", "04"), faces("01", "03")]
+    assert clustering.cluster_faces(hashes(0, 90, 5, 95, 10), 0.5) == [faces("00", "02", "04"), faces("01", "03")]
 
 
 def test_a_chain_of_likenesses_makes_no_single_person() -> None:
     """Each is near to the next; the first and the last are strangers. Distance at 20 degrees: 0.35."""
-    found = people.groups(hashes(*range(0, 181, 20)), 0.5)
+    found = clustering.cluster_faces(hashes(*range(0, 181, 20)), 0.5)
     assert len(found) > 2
 
 
 @pytest.mark.parametrize("angles", [(), (0,)])
 def test_none_and_one(angles: tuple[float, ...]) -> None:
-    assert people.groups(hashes(*angles), 1) == [faces("00")][: len(angles)]
+    assert clustering.cluster_faces(hashes(*angles), 1) == [faces("00")][: len(angles)]
 
 
 def test_equal_hashes_are_one_person() -> None:
-    assert people.groups(hashes(0, 0, 0), 0.01) == [faces("00", "01", "02")]
+    assert clustering.cluster_faces(hashes(0, 0, 0), 0.01) == [faces("00", "01", "02")]
 
 
 def test_too_many_faces_are_refused_before_memory_runs_out() -> None:
     with pytest.raises(AlbumUnusable, match="--min-face"):
-        people.groups(dict.fromkeys(((str(n), 0) for n in range(people.MOST_FACES + 1)), vector(0)), 1)
+        clustering.cluster_faces(dict.fromkeys(((str(n), 0) for n in range(clustering.MAX_FACES + 1)), vector(0)), 1)
 
 
 def test_the_first_numbers_go_by_size() -> None:
-    persons = [faces("a", "b"), faces("c", "d", "e"), faces("f", "g")]
-    assert people.numbered(persons, {}) == {1: persons[1], 2: persons[0], 3: persons[2]}
+    people = [faces("a", "b"), faces("c", "d", "e"), faces("f", "g")]
+    assert clustering.assign_numbers(people, {}) == {1: people[1], 2: people[0], 3: people[2]}
 
 
 def test_numbers_stay_when_others_grow_come_and_go() -> None:
     earlier = {("a", 0): 1, ("b", 0): 1, ("c", 0): 2, ("d", 0): 2, ("e", 0): 3, ("f", 0): 3}
     new, second, first = faces("x", "y", "z"), faces("c", "d", "p", "q", "r", "s"), faces("a", "b")
-    assert people.numbered([new, second, first], earlier) == {1: first, 2: second, 4: new}
+    assert clustering.assign_numbers([new, second, first], earlier) == {1: first, 2: second, 4: new}
 
 
 def test_of_a_person_that_falls_apart_the_larger_part_keeps_the_number() -> None:
     earlier = dict.fromkeys(faces("a", "b", "c", "d", "e"), 7)
-    assert people.numbered([faces("a", "b"), faces("c", "d", "e")], earlier) == {
+    assert clustering.assign_numbers([faces("a", "b"), faces("c", "d", "e")], earlier) == {
         7: faces("c", "d", "e"),
         8: faces("a", "b"),
     }
@@ -70,4 +70,4 @@ def test_of_a_person_that_falls_apart_the_larger_part_keeps_the_number() -> None
 
 def test_of_two_persons_that_become_one_the_larger_gives_the_number() -> None:
     earlier = {("a", 0): 1, ("b", 0): 2, ("c", 0): 2}
-    assert people.numbered([faces("a", "b", "c")], earlier) == {2: faces("a", "b", "c")}
+    assert clustering.assign_numbers([faces("a", "b", "c")], earlier) == {2: faces("a", "b", "c")}

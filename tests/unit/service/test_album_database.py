@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from face_comparison.album.faces import Analyzed, Refused
-from face_comparison.album.memory import NAME, Memory
+from face_comparison.album.database import NAME, AlbumDatabase
+from face_comparison.album.faces import Analyzed, Rejected
 from face_comparison.client.replies import BoundingBox, Detection, Face, Quality
 from face_comparison.errors import AlbumUnusable
 
@@ -24,67 +24,67 @@ def image(digest: str, *numbers: int) -> Analyzed:
 
 
 def test_what_was_kept_is_known_to_the_next_run(tmp_path: Path) -> None:
-    with Memory(tmp_path, "m-1") as memory:
-        memory.keep([image("a", 1, 2), image("b"), Refused("c", "corrupt_image", "it is cut off")])
-    with Memory(tmp_path, "m-1") as memory:
-        assert memory.known() == {"a", "b", "c"}
-        assert memory.refused() == {"c": Refused("c", "corrupt_image", "it is cut off")}
-        faces = memory.faces()
+    with AlbumDatabase(tmp_path, "m-1") as database:
+        database.keep([image("a", 1, 2), image("b"), Rejected("c", "corrupt_image", "it is cut off")])
+    with AlbumDatabase(tmp_path, "m-1") as database:
+        assert database.known() == {"a", "b", "c"}
+        assert database.rejected() == {"c": Rejected("c", "corrupt_image", "it is cut off")}
+        faces = database.faces()
     assert list(faces) == [("a", 0), ("a", 1)]
     assert (faces["a", 1].hash == face(2).hash).all()
     assert (faces["a", 1].box, faces["a", 1].quality) == (face().box, face().quality)
 
 
 def test_other_models_start_afresh(tmp_path: Path) -> None:
-    with Memory(tmp_path, "m-1") as memory:
-        memory.keep([image("a", 1)])
-    with Memory(tmp_path, "m-2") as memory:
-        assert memory.known() == set()
-        assert memory.faces() == {}
+    with AlbumDatabase(tmp_path, "m-1") as database:
+        database.keep([image("a", 1)])
+    with AlbumDatabase(tmp_path, "m-2") as database:
+        assert database.known() == set()
+        assert database.faces() == {}
 
 
 def test_a_second_look_replaces_the_first(tmp_path: Path) -> None:
-    with Memory(tmp_path, "m-1") as memory:
-        memory.keep([image("a", 1, 2)])
-        memory.keep([image("a", 3)])
-        assert list(memory.faces()) == [("a", 0)]
+    with AlbumDatabase(tmp_path, "m-1") as database:
+        database.keep([image("a", 1, 2)])
+        database.keep([image("a", 3)])
+        assert list(database.faces()) == [("a", 0)]
 
 
 def test_persons_are_remembered(tmp_path: Path) -> None:
-    with Memory(tmp_path, "m-1") as memory:
-        memory.keep([image("a", 1, 2)])
-        memory.keep_persons({("a", 0): 4, ("a", 1): None})
-        assert memory.persons() == {("a", 0): 4}
-        memory.keep_persons({("a", 0): None, ("a", 1): 2})
-        assert memory.persons() == {("a", 1): 2}
+    with AlbumDatabase(tmp_path, "m-1") as database:
+        database.keep([image("a", 1, 2)])
+        database.save_people({("a", 0): 4, ("a", 1): None})
+        assert database.people() == {("a", 0): 4}
+        database.save_people({("a", 0): None, ("a", 1): 2})
+        assert database.people() == {("a", 1): 2}
 
 
 def test_what_is_forgotten_is_no_longer_in_the_file(tmp_path: Path) -> None:
     secret = face(9).hash.tobytes()[:64]
-    with Memory(tmp_path, "m-0") as memory:
-        memory.keep([image("old", 1)])
-    with Memory(tmp_path, "m-1") as memory:
-        memory.keep([image("a", 1), image("b", 9)])
+    with AlbumDatabase(tmp_path, "m-0") as database:
+        database.keep([image("old", 1)])
+    with AlbumDatabase(tmp_path, "m-1") as database:
+        database.keep([image("a", 1), image("b", 9)])
     assert secret in (tmp_path / NAME).read_bytes()
-    with Memory(tmp_path, "m-1") as memory:
-        memory.forget_all_but(["a"])
-        assert memory.known() == {"a"}
+    with AlbumDatabase(tmp_path, "m-1") as database:
+        database.delete_others(["a"])
+        assert database.known() == {"a"}
     assert secret not in (tmp_path / NAME).read_bytes()
-    with Memory(tmp_path, "m-0") as memory:
-        assert memory.known() == set()
+    with AlbumDatabase(tmp_path, "m-0") as database:
+        assert database.known() == set()
 
 
 def test_one_run_at_a_time(tmp_path: Path) -> None:
-    with Memory(tmp_path, "m-1"), pytest.raises(AlbumUnusable, match="another run"):
-        Memory(tmp_path, "m-1")
-    with Memory(tmp_path, "m-1"):
+    with AlbumDatabase(tmp_path, "m-1"), pytest.raises(AlbumUnusable, match="another run"):
+        AlbumDatabase(tmp_path, "m-1")
+    with AlbumDatabase(tmp_path, "m-1"):
         pass
 
 
 def test_a_damaged_file_is_told(tmp_path: Path) -> None:
     (tmp_path / NAME).write_bytes(b"this is no database" * 99)
     with pytest.raises(AlbumUnusable, match="delete it"):
-        Memory(tmp_path, "m-1")
+        AlbumDatabase(tmp_path, "m-1")
 
 
 def test_a_file_of_a_later_program_is_left_alone(tmp_path: Path) -> None:
@@ -92,4 +92,4 @@ def test_a_file_of_a_later_program_is_left_alone(tmp_path: Path) -> None:
         database.execute("PRAGMA user_version = 99")
     database.close()
     with pytest.raises(AlbumUnusable, match="another version"):
-        Memory(tmp_path, "m-1")
+        AlbumDatabase(tmp_path, "m-1")

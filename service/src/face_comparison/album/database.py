@@ -1,8 +1,8 @@
-"""What is known of the images of an album, in one SQLite file beside it: the next run analyzes only what is new.
+"""The SQLite file of an album, so that the next run analyzes only new images.
 
-A database, because a run may end at any moment (Ctrl-C, a flat battery) and must leave whole records behind; in the
-album's own folder, because it holds biometric data, and whoever deletes the folder has deleted all of it. Records are
-found by the image's content and the FaceModelVersion: a renamed image is known, and other models start afresh.
+A database, because a run may end at any moment (Ctrl-C, a flat battery) and must leave complete records; in the album's
+folder, because it contains biometric data, and deleting the folder must delete all of it. Records are keyed by the
+image's content and the FaceModelVersion: a renamed image is recognized, and another model starts from scratch.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Self
 
 import numpy as np
 
-from face_comparison.album.faces import Analyzed, FaceKey, Refused
+from face_comparison.album.faces import Analyzed, FaceKey, Rejected
 from face_comparison.client.replies import BoundingBox, Face, Quality
 from face_comparison.errors import AlbumUnusable
 
@@ -39,15 +39,15 @@ CREATE TABLE faces (
 """
 
 
-class Memory:
-    """Opened by one run at a time. version: of the models; records of others are neither read nor changed."""
+class AlbumDatabase:
+    """The records of one model version; records of other versions are neither read nor changed. One run at a time."""
 
     def __init__(self, folder: Path, version: str, name: str = NAME) -> None:
-        """Raises AlbumUnusable when another run has it open, or the file is none of an album. name: of the file."""
+        """Raises AlbumUnusable if another run has it open, or the file is not an album's."""
         self._path, self._version = folder / name, version
-        with self._told():
+        with self._explain_errors():
             self._database = sqlite3.connect(self._path, timeout=1.0)
-            # The lock is held until the end; what is deleted is overwritten, not merely forgotten.
+            # The lock is held until the end; deleted data is overwritten.
             for setting in ("locking_mode = EXCLUSIVE", "secure_delete = ON", "synchronous = NORMAL"):
                 self._database.execute(f"PRAGMA {setting}")
             self._database.execute("BEGIN EXCLUSIVE")
@@ -57,22 +57,22 @@ class Memory:
                     self._database.execute(table)
                 self._database.execute(f"PRAGMA user_version = {_LAYOUT}")
             elif layout != _LAYOUT:
-                raise AlbumUnusable(f"{self._path} was made by another version of this program; use another folder")
+                raise AlbumUnusable(f"{self._path} was created by another version of this program; use another folder")
             self._database.commit()
 
     def known(self) -> set[str]:
-        """Digests of the images that need no second look."""
+        """Returns the digests of the images that have been analyzed."""
         rows = self._database.execute("SELECT digest FROM images WHERE version = ?", (self._version,))
         return {digest for (digest,) in rows}
 
-    def keep(self, found: Iterable[Analyzed | Refused]) -> None:
-        """Write records; they are on the disk when this returns."""
-        with self._told(), self._database:
+    def keep(self, found: Iterable[Analyzed | Rejected]) -> None:
+        """Writes records; they are on disk when this returns."""
+        with self._explain_errors(), self._database:
             for each in found:
                 self._database.execute(
                     "DELETE FROM faces WHERE digest = ? AND version = ?", (each.digest, self._version)
                 )
-                code, reason = (each.code, each.reason) if isinstance(each, Refused) else (None, None)
+                code, reason = (each.code, each.reason) if isinstance(each, Rejected) else (None, None)
                 self._database.execute(
                     "INSERT OR REPLACE INTO images VALUES (?, ?, ?, ?)", (each.digest, self._version, code, reason)
                 )
@@ -83,14 +83,14 @@ class Memory:
                     ]
                     self._database.executemany(f"INSERT INTO faces VALUES ({','.join('?' * 13)})", rows)  # noqa: S608
 
-    def refused(self) -> dict[str, Refused]:
+    def rejected(self) -> dict[str, Rejected]:
         rows = self._database.execute(
             "SELECT digest, code, reason FROM images WHERE version = ? AND code IS NOT NULL", (self._version,)
         )
-        return {row[0]: Refused(*row) for row in rows}
+        return {row[0]: Rejected(*row) for row in rows}
 
     def faces(self) -> dict[FaceKey, Face]:
-        """Every face, in the order of digests."""
+        """Returns every face, sorted by digest."""
         rows = self._database.execute(
             "SELECT digest, number, left, top, width, height, confidence, sharpness, brightness, face_size, hash "
             "FROM faces WHERE version = ? ORDER BY digest, number",
@@ -108,23 +108,23 @@ class Memory:
             for digest, number, left, top, width, height, confidence, *quality, vector in rows
         }
 
-    def persons(self) -> dict[FaceKey, int]:
-        """The numbers that persons had in the last album, by their faces."""
+    def people(self) -> dict[FaceKey, int]:
+        """Returns the number of the person of each face in the previous album."""
         rows = self._database.execute(
             "SELECT digest, number, person FROM faces WHERE version = ? AND person IS NOT NULL", (self._version,)
         )
         return {(digest, number): person for digest, number, person in rows}
 
-    def keep_persons(self, persons: Mapping[FaceKey, int | None]) -> None:
-        with self._told(), self._database:
+    def save_people(self, people: Mapping[FaceKey, int | None]) -> None:
+        with self._explain_errors(), self._database:
             self._database.executemany(
                 "UPDATE faces SET person = ? WHERE digest = ? AND version = ? AND number = ?",
-                [(person, digest, self._version, number) for (digest, number), person in persons.items()],
+                [(person, digest, self._version, number) for (digest, number), person in people.items()],
             )
 
-    def forget_all_but(self, digests: Iterable[str]) -> None:
-        """Delete what is known of other images, and everything that other models found."""
-        with self._told(), self._database:
+    def delete_others(self, digests: Iterable[str]) -> None:
+        """Deletes the records of all other images, and those of other models."""
+        with self._explain_errors(), self._database:
             self._database.execute("CREATE TEMP TABLE present (digest TEXT PRIMARY KEY)")
             self._database.executemany("INSERT OR IGNORE INTO present VALUES (?)", ((each,) for each in digests))
             for table in ("images", "faces"):
@@ -143,16 +143,16 @@ class Memory:
         self._database.close()
 
     @contextmanager
-    def _told(self) -> Iterator[None]:
+    def _explain_errors(self) -> Iterator[None]:
         try:
             yield
         except sqlite3.OperationalError as error:
             if "locked" in str(error):
-                raise AlbumUnusable(f"{self._path.parent} is being written by another run; wait for its end") from error
+                raise AlbumUnusable(f"{self._path.parent} is in use by another run; wait until it ends") from error
             raise AlbumUnusable(f"{self._path} cannot be used: {error}") from error
         except sqlite3.DatabaseError as error:
             raise AlbumUnusable(
-                f"{self._path} is damaged ({error}); delete it, and everything is found anew"
+                f"{self._path} is damaged ({error}); delete it, and everything is analyzed again"
             ) from error
 
 

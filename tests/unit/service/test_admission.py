@@ -11,9 +11,10 @@ from functools import partial
 
 import pytest
 
-from face_comparison.errors import DeadlineExceeded, Overloaded
+from face_comparison.errors import BodyTooLarge, ClientDisconnected, DeadlineExceeded, Overloaded
 from face_comparison.server.shared_state import SharedWorkerState
-from face_comparison.serving.admission import MAX_RETRY_SECONDS, Admission
+from face_comparison.serving.admission import MAX_RETRY_SECONDS, Admission, Caller, Permit
+from face_comparison.serving.memory_budget import MemoryBudget
 
 LATER = 30.0
 
@@ -183,3 +184,162 @@ def test_retry_after_follows_the_backlog_within_bounds() -> None:
         with tickets[0].inference_slot():
             clock.now += 10_000
         assert admission.retry_after == MAX_RETRY_SECONDS
+
+
+# --- sharing
+
+
+def caller(name: str) -> Caller:
+    return Caller(name, "your key")
+
+
+def test_of_a_full_queue_the_caller_with_most_in_it_makes_room(threads: ThreadPoolExecutor) -> None:
+    admission = Admission(slots=1, queue=3)
+    outcomes: list[str] = []
+
+    def request() -> None:
+        with admission.admit(soon(), caller("greedy")) as permit:
+            try:
+                with permit.inference_slot():
+                    pass
+            except Overloaded as error:
+                outcomes.append(error.message)
+
+    with admission.admit(soon(), caller("greedy")) as first, first.inference_slot():
+        waiting = [threads.submit(request) for _ in range(3)]
+        until(lambda: admission.queue_depth == 3)
+        with pytest.raises(Overloaded, match="4 of 4 requests in flight come from your key"):
+            admission.check_room(caller("greedy"))
+        admission.check_room(caller("modest"))
+        with ExitStack() as inside:
+            for count in (1, 2):
+                inside.enter_context(admission.admit(soon(), caller("modest")))
+                until(lambda: len(outcomes) == count)  # noqa: B023
+            with pytest.raises(Overloaded), admission.admit(soon(), caller("modest")):  # both have two
+                pass
+            assert admission.in_flight == 4
+    for done in waiting:
+        done.result(LATER)
+    assert len(outcomes) == 2
+    assert all("your key had more requests in its queue than others" in message for message in outcomes)
+    assert admission.in_flight == 0
+
+
+def test_slots_go_round_the_callers(threads: ThreadPoolExecutor) -> None:
+    admission = Admission(slots=1, queue=10)
+    order: list[str] = []
+
+    def request(name: str) -> None:
+        with admission.admit(soon(), caller(name)) as permit, permit.inference_slot():
+            order.append(name)
+
+    with admission.admit(soon()) as first, first.inference_slot():
+        waiting = []
+        for name in "aaaabb":
+            waiting.append(threads.submit(request, name))
+            until(lambda: admission.queue_depth == len(waiting))
+    for done in waiting:
+        done.result(LATER)
+    assert order == list("ababaa")
+
+
+def test_a_caller_may_have_a_limit_of_its_own() -> None:
+    admission = Admission(slots=1, queue=9, per_caller=2)
+    with admission.admit(soon(), caller("a")), admission.admit(soon(), caller("a")):
+        with pytest.raises(Overloaded, match="limit of 2"), admission.admit(soon(), caller("a")):
+            pass
+        with admission.admit(soon(), caller("b")):
+            assert admission.in_flight == 3
+
+
+# --- fetches
+
+
+def test_a_request_that_fetches_leaves_its_place_to_others() -> None:
+    admission = Admission(slots=1, queue=0)
+    with admission.admit(soon()) as slow:
+        with slow.fetch_slot(), admission.admit(soon()):
+            assert admission.in_flight == 2
+        with pytest.raises(Overloaded), admission.admit(soon()):
+            pass
+    with admission.admit(soon()):
+        assert admission.in_flight == 1
+
+
+def test_the_slowest_fetch_of_the_caller_with_most_is_cancelled() -> None:
+    clock = Clock()
+    admission = Admission(slots=9, queue=0, fetches=3, clock=clock)
+    told: list[str] = []
+    with ExitStack() as inside:
+
+        def fetch(name: str) -> Permit:
+            permit = inside.enter_context(admission.admit(clock.now + 30, caller(name)))
+            inside.enter_context(permit.on_cancel(lambda: told.append(name)))
+            inside.enter_context(permit.fetch_slot())
+            clock.now += 0.1
+            return permit
+
+        modest, first, second = fetch("modest"), fetch("greedy"), fetch("greedy")
+        with pytest.raises(Overloaded, match="fetching as many images as it can"):
+            fetch("greedy")  # none of its own is slow yet
+        fetch("other")
+        with pytest.raises(Overloaded, match="this was the slowest"):
+            first.check()
+        second.check()
+        modest.check()
+        clock.now += 1
+        fetch("greedy")
+        assert told == ["greedy", "greedy"]  # of callers with as many, the own
+
+
+def test_memory_of_fetches_is_counted() -> None:
+    budget = MemoryBudget(1000)
+    admission = Admission(slots=9, queue=0, fetch_bytes=300, budget=budget)
+    with admission.admit(soon()) as one, one.fetch_slot():
+        with admission.admit(soon()) as other, pytest.raises(Overloaded, match="memory"), other.fetch_slot():
+            pass
+        assert budget.in_use == 300
+    assert budget.in_use == 0
+
+
+# --- memory
+
+
+def test_computations_wait_for_memory(threads: ThreadPoolExecutor) -> None:
+    budget = MemoryBudget(1600)
+    admission = Admission(slots=8, queue=8, budget=budget)
+    entered = threading.Event()
+
+    def request() -> None:
+        with admission.admit(soon()) as permit, permit.inference_slot(800):
+            entered.set()
+
+    with admission.admit(soon()) as first, first.inference_slot(800):
+        waiting = threads.submit(request)
+        until(lambda: admission.queue_depth == 1)
+        assert not entered.is_set()
+    waiting.result(LATER)
+    assert budget.in_use == 0
+
+
+def test_a_computation_that_never_fits_is_too_large() -> None:
+    admission = Admission(slots=1, queue=1, budget=MemoryBudget(1600))
+    with admission.admit(soon()) as permit, pytest.raises(BodyTooLarge), permit.inference_slot(801):
+        pass
+
+
+# --- cancelling
+
+
+def test_a_cancelled_request_leaves_the_line(threads: ThreadPoolExecutor) -> None:
+    admission = Admission(slots=1, queue=1)
+    with admission.admit(soon()) as first, first.inference_slot(), admission.admit(soon()) as second:
+        waiting = threads.submit(lambda: second.inference_slot().__enter__())
+        until(lambda: admission.queue_depth == 1)
+        second.cancel(ClientDisconnected("gone"))
+        with pytest.raises(ClientDisconnected):
+            waiting.result(LATER)
+        assert admission.queue_depth == 0
+        called: list[bool] = []
+        with second.on_cancel(lambda: called.append(True)):
+            assert called == [True]

@@ -154,6 +154,7 @@ class Application(BaseApplication):  # type: ignore[misc]
                 self.settings.queue,
                 self._workers,
                 fetches=self._fetches,
+                fetch_bytes=self.settings.max_fetch_bytes,
                 per_caller=self.settings.requests_per_caller or None,
                 report_in_flight=partial(self.shared.set_in_flight, self._age),
                 budget=self.budget,

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from face_comparison.observability import metrics
 from face_comparison.server.connection import Connection, Phase
 from face_comparison.server.wsgi_call import Reply, call_application
+from face_comparison.serving.memory_budget import SMALL_BYTES
 from face_comparison.web import environ as keys
 
 if TYPE_CHECKING:
@@ -40,9 +41,6 @@ PROBES = frozenset({LIVENESS, "/readyz", "/ping", METRICS})
 PROBE_THREADS = 4
 
 ACCEPTS_PER_TURN = 64
-
-SMALL_BYTES = 2**20
-"""A connection that holds no more may use the part of the memory that is kept for such."""
 
 _CLOSE_ORDER = (Phase.NEW, Phase.LINGERING, Phase.DISCARDING, Phase.HEAD, Phase.IDLE)
 

@@ -18,7 +18,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from face_comparison.errors import BodyTooLarge, DeadlineExceeded, FaceComparisonError, Overloaded
-from face_comparison.serving.memory_budget import MemoryBudget
+from face_comparison.serving.memory_budget import SMALL_BYTES, MemoryBudget
 
 Clock = Callable[[], float]
 """Seconds on a clock that never jumps, such as `time.monotonic`."""
@@ -69,6 +69,7 @@ class Admission:
         processes: int = 1,
         *,
         fetches: int = 64,
+        fetch_bytes: int = 0,
         per_caller: int | None = None,
         report_in_flight: ReportInFlight = lambda in_flight: in_flight,
         budget: MemoryBudget = UNLIMITED,
@@ -81,12 +82,13 @@ class Admission:
             queue: Further requests in all processes together.
             processes: Processes of the service.
             fetches: Images that each process fetches at the same time.
+            fetch_bytes: Memory of one of them, at most.
             per_caller: Requests in flight of one caller, in each process; None without a limit of its own.
             report_in_flight: Exchanges the number of places taken with the other processes.
             budget: Memory of this process.
             clock: Of all deadlines.
         """
-        self.slots, self.fetches = slots, fetches
+        self.slots, self.fetches, self._fetch_bytes = slots, fetches, fetch_bytes
         self._capacity = slots * processes + queue
         self._per_caller = per_caller
         self._report_in_flight, self._budget, self._clock = report_in_flight, budget, clock
@@ -209,6 +211,8 @@ class Admission:
             permit.check()
             if len(self._fetching) >= self.fetches:
                 self._cancel_slowest_fetch(permit)
+            if not self._budget.hold(self._fetch_bytes):
+                raise memory_in_use()
             key = object()
             self._fetching[key] = (permit, self._clock())
             self._leave_place(permit)
@@ -216,6 +220,7 @@ class Admission:
 
     def _end_fetch(self, key: object) -> None:
         with self._lock:
+            self._budget.release(self._fetch_bytes)
             permit, _ = self._fetching.pop(key, (None, 0.0))
             if permit is None or permit.cancelled:
                 return
@@ -364,6 +369,21 @@ class Permit:
                 self._callbacks.pop(key, None)
 
     @contextmanager
+    def memory(self, amount: int) -> Iterator[None]:
+        """Hold `amount` bytes for an image that was fetched.
+
+        Raises:
+            Overloaded: There is not enough.
+        """
+        budget = self._admission._budget
+        if not budget.hold(amount, small=amount <= SMALL_BYTES):
+            raise memory_in_use()
+        try:
+            yield
+        finally:
+            budget.release(amount)
+
+    @contextmanager
     def inference_slot(self, cost: int = 0) -> Iterator[None]:
         """Hold an inference slot and `cost` bytes of memory; waits for both.
 
@@ -392,6 +412,10 @@ class Permit:
             yield
         finally:
             self._admission._end_fetch(key)
+
+
+def memory_in_use() -> Overloaded:
+    return Overloaded("the service is overloaded: the memory for images is in use; retry after Retry-After seconds")
 
 
 def deadline_exceeded() -> DeadlineExceeded:

@@ -10,7 +10,7 @@ import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -135,10 +135,13 @@ class FaceService:
     def _analysis(
         self, image: Image, permit: Permit, stages: Stages, max_faces: int, min_confidence: float | None
     ) -> Analysis:
-        with cancellation.working_for(permit):
-            data = self._fetch(image, permit, stages) if isinstance(image, Url) else image
-            with _inference_slot(permit, estimate_decode_bytes(data, self._max_side), stages):
-                analysis = self._analyzer.analyze(data, max_faces=max_faces, min_confidence=min_confidence)
+        with cancellation.working_for(permit), ExitStack() as held:
+            data = image
+            if isinstance(data, Url):
+                data = self._fetch(data, permit, stages)
+                held.enter_context(permit.memory(len(data)))
+            held.enter_context(_inference_slot(permit, estimate_decode_bytes(data, self._max_side), stages))
+            analysis = self._analyzer.analyze(data, max_faces=max_faces, min_confidence=min_confidence)
         stages.add_image(analysis)
         return analysis
 

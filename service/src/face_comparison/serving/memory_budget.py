@@ -14,6 +14,9 @@ TRANSFER_SHARE = 0.5
 SMALL_SHARE = 0.125
 """Of the transfers' share, only for small ones."""
 
+SMALL_BYTES = 2**20
+"""A request that holds no more is small."""
+
 
 class MemoryBudget:
     """Counts bytes that are, or will be, in use. Safe from any thread."""

@@ -2,7 +2,7 @@
 SHELL := bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: accuracy album-accuracy docs golden photos help setup run soak test test-fast check format generate bench bench-operator operator cluster cluster-down report clean
+.PHONY: accuracy album-accuracy docs golden photos help setup run soak test test-fast check format generate bench bench-operator operator cluster cluster-down fuzz report clean
 
 # onnxruntime reports usage over the network unless told not to; nothing here ever does.
 export ORT_DISABLE_TELEMETRY := 1
@@ -107,6 +107,10 @@ bench-operator: .venv/.synced ## Measure the operator on a real control plane; A
 
 golden: .venv/.synced ## Make the golden objects of the operator again; git shows what changed
 	@$(BIN)/python -m devtools.golden_objects
+
+SECONDS ?= 60
+fuzz: setup ## Feed mutated images and bodies to every parser for SECONDS=60; what is found is kept in build/fuzz
+	@PYTHONPATH=tests $(BIN)/python -m fuzz.fuzzing --seconds $(SECONDS)
 
 report: .venv/.synced ## One page from the last end-to-end run: build/report.html and build/report.md
 	@$(BIN)/python -m devtools.report

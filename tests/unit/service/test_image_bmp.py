@@ -38,7 +38,7 @@ def changed(form: str, at: int, value: int, data: bytes = WHOLE) -> bytes:
 @pytest.mark.parametrize("name", PLAIN)
 def test_cut_anywhere_it_is_corrupt(name: str) -> None:
     data = PLAIN[name]
-    for size in (*range(2, 200), *range(200, len(data), 23), len(data) - 1):
+    for size in (*range(2, 200), *range(200, len(data) - 4, 23), len(data) - 4):
         assert refusal(data[:size]), size
 
 
@@ -72,7 +72,7 @@ def test_pixels_may_begin_later() -> None:
 
 @pytest.mark.parametrize(
     ("form", "at", "value"),
-    [("<I", 14, 41), ("<H", 26, 2), ("<H", 28, 0), ("<H", 28, 2), ("<H", 28, 64), ("<I", 30, 4), ("<I", 30, 5)],
+    [("<I", 14, 41), ("<H", 26, 2), ("<H", 28, 0), ("<H", 28, 3), ("<H", 28, 64), ("<I", 30, 4), ("<I", 30, 5)],
 )
 def test_other_kinds_are_unsupported(form: str, at: int, value: int) -> None:
     with pytest.raises(UnsupportedFormat):
@@ -144,3 +144,41 @@ def test_no_planes_are_taken_for_one(name: str) -> None:
 def test_several_planes_are_unsupported() -> None:
     with pytest.raises(UnsupportedFormat, match="3 planes"):
         decoded(changed("<H", 26, 3))
+
+
+@pytest.mark.parametrize("width", [45, 46, 47])
+@pytest.mark.parametrize("depth", [8, 24])
+def test_only_the_filling_of_the_last_row_may_be_missing(width: int, depth: int) -> None:
+    row = (width * depth + 31) // 32 * 4
+    used = width * depth // 8
+    extra = b"".join(bytes([value] * 3 + [0]) for value in range(256)) if depth == 8 else b""
+    data = kinds.bmp(width, 4, depth, bytes(range(200)) * 20, extra=extra)
+    whole = data[: len(data) - 4000 + 4 * row]
+    for missing in range(row - used + 1):
+        np.testing.assert_array_equal(decoded(whole[: len(whole) - missing]), decoded(whole))
+    assert refusal(whole[: len(whole) - (row - used) - 1])
+
+
+def test_two_bits_per_pixel_and_the_short_header_of_os2_are_read() -> None:
+    palette = np.random.default_rng(2).integers(0, 256, (4, 3), dtype=np.uint8)
+    indices = (kinds.scene(14, 5)[:, :, 0] >> 6).astype(np.uint8)
+    padded = np.pad(indices, ((0, 0), (0, 2))).reshape(5, 4, 4)
+    rows = padded[..., 0] << 6 | padded[..., 1] << 4 | padded[..., 2] << 2 | padded[..., 3]
+    extra = np.pad(palette[:, ::-1], ((0, 0), (0, 1))).tobytes()
+    data = kinds.bmp(14, 5, 2, rows[::-1].astype(np.uint8).tobytes(), extra=extra)
+    np.testing.assert_array_equal(decoded(data), palette[indices])
+    short = data[:10] + struct.pack("<II", 30 + len(extra), 16) + data[18:30] + data[54:]
+    np.testing.assert_array_equal(decoded(short), palette[indices])
+    no_room = changed("<I", 10, 54, changed("<I", 46, 4, data))
+    np.testing.assert_array_equal(decoded(no_room), palette[indices])
+
+
+def test_opacity_counts_where_the_header_tells_its_bits() -> None:
+    scene = kinds.scene(8, 4)
+    cover = np.tile(np.array([0, 255], np.uint8), (4, 4))
+    pixels = np.concatenate([scene[:, :, ::-1], cover[:, :, None]], axis=2)[::-1].tobytes()
+    masks = struct.pack("<IIII", 0xFF0000, 0xFF00, 0xFF, 0xFF000000)
+    data = kinds.bmp(8, 4, 32, pixels, compression=3, header=108, extra=masks)
+    np.testing.assert_array_equal(decoded(data), np.where(cover[:, :, None] == 255, scene, 255))
+    invisible = data[: len(data) - len(pixels)] + bytes(len(pixels) // 4 * 4)
+    np.testing.assert_array_equal(decoded(invisible), np.zeros((4, 8, 3)))

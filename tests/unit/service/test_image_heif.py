@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import io
 import struct
-import sys
 import time
 from contextlib import suppress
 
@@ -18,6 +17,7 @@ from PIL import Image
 from devtools.photos import kinds
 from face_comparison import image
 from face_comparison.errors import CorruptImage, ImageTooLarge, UnsupportedFormat
+from face_comparison.image import heic
 from face_comparison.image.isobmff import primary_image
 
 SCENE = kinds.scene(96, 64)
@@ -182,7 +182,7 @@ def test_boxes_without_end_cost_little_time(boxes: int, associations: int) -> No
 
 
 def test_heic_without_its_package_says_which_one_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "pi_heif", None)
+    monkeypatch.setattr(heic, "is_installed", lambda: False)
     with pytest.raises(UnsupportedFormat, match=r"face-comparison\[heif\]"):
         image.read_header(encoded(Image.fromarray(SCENE), "HEIF"))
 
@@ -209,3 +209,13 @@ def test_other_files_are_named(start: bytes, named: str) -> None:
         image.read_header(start)
     assert "JPG" in caught.value.message
     assert "WebP" in caught.value.message
+
+
+@pytest.mark.parametrize(
+    "program", ["import time; time.sleep(600)", "import os; os.abort()", "print('garbage', flush=True)"]
+)
+def test_a_decoder_that_hangs_or_crashes_makes_the_file_corrupt(program: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(heic, "_DECODE", program)
+    monkeypatch.setattr(heic, "_FIXED_SECONDS", 0.3)
+    with pytest.raises(CorruptImage):
+        decoded(encoded(Image.fromarray(SCENE), "HEIF"))

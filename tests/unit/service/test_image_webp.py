@@ -100,11 +100,13 @@ def test_a_frame_outside_its_canvas_is_corrupt() -> None:
         riff(chunk(b"VP8L", b"\x2f")),
         riff(chunk(b"VP8 ", bytes(40))),
         riff(chunk(b"VP8 ", LOSSY[20:40])),
+        riff(chunk(b"VP8 ", LOSSY[20:26] + bytes(2) + LOSSY[28:])),
+        riff(extended(45, 31, 16), chunk(b"ALPH", b"\0"), chunk(b"VP8 ", LOSSY[20:28] + bytes(2) + LOSSY[30:])),
         riff(chunk(b"VP8L", LOSSLESS[20:60])),
         riff(chunk(b"ANMF", bytes(5))),
         riff(*[chunk(b"EXIF", b"")] * 5000),
     ],
-    ids=range(9),
+    ids=range(11),
 )
 def test_a_file_without_a_whole_image_is_corrupt(data: bytes) -> None:
     with pytest.raises(CorruptImage):

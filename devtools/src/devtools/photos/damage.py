@@ -86,16 +86,6 @@ _DAMAGES: tuple[_Damage, ...] = (
 )
 
 
-def repaired(data: bytes) -> bytes:
-    """A damaged PNG with every checksum made right again, so that the damage gets past them."""
-    at, pieces = 8, [data[:8]]
-    while at + 12 <= len(data):
-        size = min(int.from_bytes(data[at : at + 4], "big"), len(data) - at - 12)
-        pieces.append(png_chunk(data[at + 4 : at + 8], data[at + 8 : at + 8 + size]))
-        at += 12 + size
-    return b"".join(pieces)
-
-
 def polyglots(images: Sequence[bytes]) -> Iterator[bytes]:
     """Each begins as one image and continues as another: appended, spliced in, or with the other's first bytes."""
     for first in images:

@@ -131,6 +131,16 @@ def png(values: NDArray[np.integer], depth: int, color: int, *, interlaced: bool
     return b"\x89PNG\r\n\x1a\n" + png_chunk(b"IHDR", header) + middle + pixels + png_chunk(b"IEND")
 
 
+def png_with_checksums(data: bytes) -> bytes:
+    """A damaged PNG with every checksum made right again, so that the damage gets past them."""
+    at, pieces = 8, [data[:8]]
+    while at + 12 <= len(data):
+        size = min(int.from_bytes(data[at : at + 4], "big"), len(data) - at - 12)
+        pieces.append(png_chunk(data[at + 4 : at + 8], data[at + 8 : at + 8 + size]))
+        at += 12 + size
+    return b"".join(pieces)
+
+
 def png_rows(values: NDArray[np.integer], depth: int, *, interlaced: bool = False) -> bytes:
     """The filtered rows, every filter in turn, uncompressed."""
     passes = _ADAM7 if interlaced else ((0, 0, 1, 1),)

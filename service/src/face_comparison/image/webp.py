@@ -116,7 +116,8 @@ def _size(kind: bytes, content: bytes) -> tuple[int, int]:
     """Width and height that an image's own header says."""
     if kind == _LOSSY and content[3:6] == _KEY_FRAME and len(content) >= 10:
         width, height = struct.unpack_from("<HH", content, 6)
-        return width & 0x3FFF, height & 0x3FFF
+        if width & 0x3FFF and height & 0x3FFF:
+            return width & 0x3FFF, height & 0x3FFF
     if kind == _LOSSLESS and content[:1] == b"\x2f" and len(content) >= 5:
         bits = int.from_bytes(content[1:5], "little")
         return (bits & 0x3FFF) + 1, (bits >> 14 & 0x3FFF) + 1

@@ -86,7 +86,7 @@ def _parts(body: Buffer, content_type: str) -> dict[str, list[_Part]]:
         event = decoder.next_event()
         while not isinstance(event, Epilogue):
             if isinstance(event, Field | File):
-                name, file, content = event.name, _is_file(event), []
+                name, file, content = event.name or "", _is_file(event), []
             elif isinstance(event, Data):
                 content.append(event.data)
                 if not event.more_data:

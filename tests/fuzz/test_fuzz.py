@@ -1,0 +1,31 @@
+"""A short, seeded run of every fuzz target, and everything that longer runs have found."""
+
+from __future__ import annotations
+
+import base64
+
+import pytest
+
+from fuzz.fuzzing import finding, findings
+from fuzz.targets import TARGETS
+
+FOUND: dict[str, tuple[str, str]] = {
+    "a part without a name": ("multipart", "LS14DQpDb250ZW50LURpc3Bvc2l0aW9uOiBmb3JlcwsNCg0KMw0KLS14LS0NCg=="),
+}
+"""Target and bytes (base64) of each finding."""
+
+
+@pytest.mark.parametrize("name", TARGETS)
+def test_every_target_accepts_its_starts(name: str) -> None:
+    for start in TARGETS[name].starts:
+        assert not finding(TARGETS[name], start)
+
+
+@pytest.mark.parametrize("name", TARGETS)
+def test_mutated_bytes_are_accepted_or_rejected_in_bounded_time(name: str) -> None:
+    assert list(findings(name, seed=1, tries=150)) == []
+
+
+@pytest.mark.parametrize(("target", "text"), FOUND.values(), ids=FOUND)
+def test_what_was_found_stays_mended(target: str, text: str) -> None:
+    assert not finding(TARGETS[target], base64.b64decode(text))

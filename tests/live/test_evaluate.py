@@ -126,8 +126,8 @@ def test_a_calibrated_bundle_loads_and_compares(people: Path, tmp_path: Path) ->
     shutil.copytree(bundle_store.fetched("default", bundle_store.bundles_folder()).folder.parent, bundles)
     ended = run(people, "--calibrate", "our-people", "--cost-false-match", "50", FACE_COMPARISON_BUNDLES=str(bundles))
     assert ended.returncode == 0, ended.stderr
-    folder = Path(ended.stdout.strip().rsplit("--bundle ", 1)[1])
-    made = bundle.opened(folder).manifest
+    version = ended.stdout.strip().rsplit("--bundle ", 1)[1]
+    made = bundle.opened(bundles / version).manifest
     assert made.name == "our-people"
     assert made.comparison.strangers is not None
     assert made.comparison.strangers.people == 10
@@ -139,13 +139,14 @@ def test_a_calibrated_bundle_loads_and_compares(people: Path, tmp_path: Path) ->
             "compare",
             "--json",
             "--bundle",
-            str(folder),
+            version,
             people / "obama/obama-0.jpg",
             people / "obama/obama2-0.jpg",
         ],
         capture_output=True,
         check=False,
         timeout=120,
+        env={**os.environ, "FACE_COMPARISON_BUNDLES": str(bundles)},
     )
     assert compared.returncode == 0, compared.stderr
     reply = json.loads(compared.stdout)
@@ -172,11 +173,13 @@ def test_listed_pairs_and_groups(people: Path, tmp_path: Path) -> None:
     assert found["groups"][0]["fmr"] is None
 
 
-def test_a_dataset_that_cannot_be_written_is_evaluated_all_the_same(fresh: Path) -> None:
+def test_a_dataset_that_cannot_be_written_is_evaluated_nevertheless(fresh: Path) -> None:
+    for folder in fresh.glob("table *"):
+        shutil.rmtree(folder)
     (fresh / ".face-comparison").write_text("a file where the folder would be")
     for _ in range(2):
         ended = run(fresh)
-        assert analyzed(ended) == 37
+        assert analyzed(ended) == 19
         assert "found faces are not kept, see --cache" in ended.stderr
     ended = run(fresh, "--cache", fresh / ".face-comparison" / "below")
     assert ended.returncode == 2

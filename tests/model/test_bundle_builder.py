@@ -77,6 +77,11 @@ def test_an_embedder_of_another_size_width_and_color_is_added(
     loaded = analyzer.build_analyzer(made, device="cpu", every_bucket=False)
     trial = try_on_sample(loaded)
     assert trial.numbers == 320
+    # From now on it is known by its version, as those of this package are by their names.
+    assert bundle_store.located("small-3", tmp_path / "bundles") == made.folder
+    assert bundle_store.fetched("small-3", tmp_path / "bundles").digest == made.digest
+    with pytest.raises(InvalidBundle, match=r"known are small-3, yunet-sface"):
+        bundle_store.located("small-2", tmp_path / "bundles")
     assert all(distance is not None for distance in trial.distances.values())
 
 

@@ -195,5 +195,6 @@ def add(models: tuple[str, ...], *, sha256: tuple[str, ...], **given: str) -> No
     click.echo(f"{made.manifest.version}  {made.folder}\n  manifest sha256 {made.digest}")
     click.echo(
         f"The threshold {made.manifest.comparison.threshold:g} is provisional; measure it on your people:\n"
-        f"  face-comparison evaluate PEOPLE --bundle {made.folder} --calibrate {made.manifest.name}-calibrated"
+        f"  face-comparison evaluate PEOPLE --bundle {made.manifest.version} "
+        f"--calibrate {made.manifest.name}-calibrated"
     )

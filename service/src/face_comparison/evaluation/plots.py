@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 WIDTH, HEIGHT = 640, 400
-LEFT, RIGHT, TOP, BOTTOM = 76, 42, 38, 56
+LEFT, RIGHT, TOP, BOTTOM = 104, 42, 38, 56
 
 Points = NDArray[np.float64]
 
@@ -46,7 +46,7 @@ class Axis:
     def text(self, value: float) -> str:
         """A tick's label."""
         if self.percent:
-            return f"{100 * value:.10g} %"
+            return f"{100 * value:.7f}".rstrip("0").rstrip(".") + " %"
         return f"{value:,.10g}"
 
 

@@ -39,8 +39,8 @@ def percent(rate: float, digits: int = 2) -> str:
     return f"{100 * rate:.{min(decimals, 9)}f} %"
 
 
-def interval(low: float, high: float) -> str:
-    return f"{percent(low)} to {percent(high)}"
+def interval(low: float, high: float, digits: int = 2) -> str:
+    return f"{percent(low, digits)} to {percent(high, digits)}"
 
 
 def count(number: int, one: str, many: str) -> str:

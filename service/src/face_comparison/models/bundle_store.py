@@ -49,16 +49,20 @@ def recipes() -> dict[str, bytes]:
 
 
 def located(name: str, folder: Path) -> Path:
-    """The folder of the bundle called `name` (`default`, or one that `recipes` lists), or of one given as a path.
+    """The folder of the bundle called `name` (`default`, or one that `recipes` lists), of one that is kept by its
+    version, or of one given as a path.
 
     Raises InvalidBundle on a name that is neither.
     """
     if "/" in name or Path(name).is_dir():
         return Path(name)
+    if (folder / name / bundle.MANIFEST).is_file():
+        return folder / name
     known = recipes()
     name = DEFAULT if name == "default" else name
     if name not in known:
-        raise InvalidBundle(f"no bundle is called {name}: known are {', '.join(sorted(known))}, or a folder's path")
+        known_names = sorted({*known, *manifests(folder)})
+        raise InvalidBundle(f"no bundle is called {name}: known are {', '.join(known_names)}, or a folder's path")
     return folder / bundle.parsed(known[name], name).version
 
 
@@ -73,10 +77,11 @@ def fetched(name: str, folder: Path) -> Bundle:
         except OSError as error:
             raise InvalidBundle(f"{name} cannot be read: {error.strerror}") from error
     else:
-        target = located(name, folder)
-        if target.parent != folder:
+        target, known = located(name, folder), recipes()
+        name = DEFAULT if name == "default" else name
+        if name not in known:  # a path, or a bundle that was made on this machine
             return bundle.opened(target)
-        recipe, base = recipes()[DEFAULT if name == "default" else name], Path()
+        recipe, base = known[name], Path()
     manifest = bundle.parsed(recipe, name)
     target = folder / manifest.version
     folder.mkdir(parents=True, exist_ok=True)

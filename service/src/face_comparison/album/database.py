@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 NAME = "album.sqlite"
 
-_LAYOUT = 1
+_LAYOUT = 2
 _TABLES = """
 CREATE TABLE images (
     digest TEXT, version TEXT, code TEXT, reason TEXT,

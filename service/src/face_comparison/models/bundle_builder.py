@@ -139,29 +139,20 @@ def build_bundle(files: Sequence[ModelFile], of: ModelDescription, base: Bundle,
         preprocessing = Preprocessing(inputs.color, inputs.mean, inputs.scale, file.side, file.side)
         content = converted(file.content, preprocessing)
         networks[f"{file.kind}.onnx"] = content
-        digest = hashlib.sha256(content).hexdigest()
-        networks[f"{file.kind}.onnx"] = content
-        if file.kind == "embedder":
-            embedder = msgspec.structs.replace(
-                embedder,
-                alignment=of.alignment,
-                file="embedder.onnx",
-                sha256=digest,
-                side=file.side,
-                width=file.width,
-                licence=_license(file, of),
-                origin=_origin(file, inputs),
-            )
-            comparison = PROVISIONAL
-        else:
-            detector = msgspec.structs.replace(
-                detector,
-                architecture=of.architecture,
-                file="detector.onnx",
-                sha256=digest,
-                licence=_license(file, of),
-                origin=_origin(file, inputs),
-            )
+        changes = {
+            "file": f"{file.kind}.onnx",
+            "sha256": hashlib.sha256(content).hexdigest(),
+            "licence": _license(file, of),
+            "origin": _origin(file, inputs),
+        }
+        try:
+            if file.kind == "embedder":
+                changes |= {"alignment": of.alignment, "side": file.side, "width": file.width}
+                embedder, comparison = msgspec.structs.replace(embedder, **changes), PROVISIONAL
+            else:
+                detector = msgspec.structs.replace(detector, architecture=of.architecture, **changes)
+        except ValueError as error:  # a value that the manifest does not know
+            raise InvalidBundle(str(error)) from error
     return _write(of, detector, embedder, comparison, networks, base, bundles)
 
 

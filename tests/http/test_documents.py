@@ -14,11 +14,13 @@ from support.running import COMPARE, DETECT, base64_of, img
 
 CARL = {"face_hash": vector("carl").tolist()}
 ALIASES = re.compile(r"^/(<stage>|prod)(/face-comparison(/compare)?|/explorer/<path:name>)?$|^/$|^/sample.jpg$")
+# Of Rekognition's API, botocore's service model is the description.
+FOREIGN = {"/prod/rekognition"}
 
 
 def test_every_route_is_documented(running):
     rules = {rule.rule for rule in running.client.application.url_map.iter_rules() if not ALIASES.match(rule.rule)}
-    assert rules == set(running.client.get("/prod/openapi.json").json["paths"])
+    assert rules - FOREIGN == set(running.client.get("/prod/openapi.json").json["paths"])
 
 
 def test_every_documented_method_is_answered(running):

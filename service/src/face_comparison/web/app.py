@@ -24,6 +24,7 @@ from werkzeug.wrappers import Response as WerkzeugResponse
 from face_comparison import errors
 from face_comparison.errors import FaceComparisonError
 from face_comparison.observability import logs, metrics
+from face_comparison.rekognition.signature import signer
 from face_comparison.serving.admission import Admission, Caller, Permit
 from face_comparison.serving.collection_upkeep import CollectionUpkeep
 from face_comparison.serving.face_service import FaceService, Fetcher, Stages
@@ -41,6 +42,12 @@ from face_comparison.web.collections import (
     register_collections,
 )
 from face_comparison.web.permissions import DETECT, Permission, check_permissions
+from face_comparison.web.rekognition import (
+    error_response,
+    is_rekognition_request,
+    register_rekognition,
+    verify_signed_request,
+)
 from face_comparison.web.request_gate import RequestGate
 from face_comparison.web.static_files import StaticFile, static_file, static_files
 from face_comparison.wire import requests, responses
@@ -141,6 +148,7 @@ def create_app(
     _serve_health(app, readiness, collections)  # first, so that no name of a stage hides a probe
     faces = FaceService(analyzer, fetcher, settings.max_side)
     endpoint = _serve_faces(app, settings, faces, admission, gate, keys)
+    register_rekognition(app, settings.stage, endpoint, faces, None if collections is None else collections.service)
     if collections is not None:
         register_collections(app, settings.stage, CollectionRoutes(endpoint, faces, collections.service))
     _serve_documents(app, settings, analyzer)
@@ -194,18 +202,25 @@ def _serve_faces(
     gate: RequestGate,
     keys: ApiKeys | None,
 ) -> _Endpoint:
-    def authorize(*permissions: Permission) -> Caller:
+    def identify(*permissions: Permission) -> Caller:
         caller = gate.authorize(request.headers, request.remote_addr or "")
         if keys is not None:
-            g.client = caller.key.removeprefix("key:")
+            g.client = signer(request.headers) or caller.key.removeprefix("key:")
             check_permissions(keys.permissions(g.client), permissions)
+        return caller
+
+    def authorize(*permissions: Permission) -> Caller:
+        """For requests without a body: who signs them signs the empty one."""
+        caller = identify(*permissions)
+        if keys is not None:
+            verify_signed_request(keys, b"")
         return caller
 
     def answer(
         handle: Callable[[request_body.Received, Permit], Mapping[str, Any]], *permissions: Permission
     ) -> Response:
         gate.check(request.headers)
-        caller = authorize(*permissions)
+        caller = identify(*permissions)
         deadline = request_body.deadline(request.environ, settings.request_seconds)
         g.stages.add("read", max(0.0, time.monotonic() - (deadline - settings.request_seconds)))
         with (
@@ -215,6 +230,8 @@ def _serve_faces(
         ):
             body = request_body.received(request.environ, settings.max_body_bytes)
             g.received = len(body)
+            if keys is not None:
+                verify_signed_request(keys, body)
             return _answer(handle(body, permit))
 
     def handle_detect(body: request_body.Received, permit: Permit) -> dict[str, Any]:
@@ -353,7 +370,10 @@ def _observe(app: Flask, settings: Settings, admission: Admission) -> None:
     def failed(error: Exception) -> Response | WerkzeugResponse:
         failure = to_public_error(error)
         g.outcome = failure.code
-        response = _answer(responses.error_reply(failure, g.request_id), STATUS[type(failure)])
+        if is_rekognition_request():
+            response = error_response(failure)
+        else:
+            response = _answer(responses.error_reply(failure, g.request_id), STATUS[type(failure)])
         if isinstance(error, HTTPException):
             response.headers.extend((k, v) for k, v in error.get_headers() if k == "Allow")
         if isinstance(failure, errors.Unauthorized):

@@ -16,7 +16,7 @@ import re
 import stat
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
@@ -46,12 +46,14 @@ class ApiKey:
         digest: SHA-256 of the key.
         short: Whether the key has fewer than `MIN_KEY_LENGTH` characters.
         permissions: What its holder may do.
+        secret: The key itself, with which AWS Signature Version 4 signs.
     """
 
     name: str
     digest: bytes
     short: bool
     permissions: frozenset[Permission] = ALL
+    secret: str = field(default="", repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +106,7 @@ def parse_line(line: str) -> ApiKey | None:
         return None
     if not colon or not _NAME.fullmatch(name) or not _KEY.fullmatch(key):
         return None
-    return ApiKey(name, _digest(key), len(key) < MIN_KEY_LENGTH, permissions)
+    return ApiKey(name, _digest(key), len(key) < MIN_KEY_LENGTH, permissions, key)
 
 
 class Headers(Protocol):
@@ -177,6 +179,11 @@ class ApiKeys:
             if hmac.compare_digest(digest, key.digest):
                 name = key.name
         return name
+
+    def secret(self, name: str) -> str | None:
+        """The key of this name, for checking a signature; None when there is none."""
+        self._refresh()
+        return next((key.secret for key in self._keys if key.name == name), None)
 
     def permissions(self, name: str) -> frozenset[Permission]:
         """What the key of this name permits: nothing when its line is gone."""

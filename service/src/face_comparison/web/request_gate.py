@@ -17,6 +17,7 @@ from werkzeug.routing import Map
 
 from face_comparison.errors import FaceComparisonError, Forbidden, InvalidParameter, Overloaded, Unauthorized
 from face_comparison.observability import metrics
+from face_comparison.rekognition.signature import signer
 from face_comparison.serving.admission import Admission, Caller
 from face_comparison.serving.readiness import Readiness
 from face_comparison.web.auth import ApiKeys, FailureThrottle, Headers
@@ -82,6 +83,11 @@ class RequestGate:
 
     def _caller(self, headers: Headers, address: str) -> Caller:
         if self._keys is None:
+            return caller_of_address(address)
+        if (name := signer(headers)) is not None:
+            # Until the body is there, the signature proves nothing: such requests share what their address may have.
+            if self._keys.secret(name) is None:
+                raise Unauthorized("the access key id of the signature is not the name of an API key")
             return caller_of_address(address)
         return Caller(f"key:{self._keys.authorize(headers)}", "your API key")
 

@@ -1,0 +1,434 @@
+"""The operations of Amazon Rekognition that this product has, carried out by its own domain.
+
+Each is a function of the parsed parameters; its result has the shape of botocore's service model. Where Rekognition has
+a fixed default for the similarity of a search (80), a search here follows the collection's rate of false positives at
+its size, unless the request names a similarity.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from face_comparison.collections.identification import Identification
+from face_comparison.collections.probe import Probe
+from face_comparison.collections.quality import quality_reasons
+from face_comparison.collections.results import Association, UnindexedFace
+from face_comparison.collections.service import CollectionService
+from face_comparison.collections.values import Neighbor
+from face_comparison.errors import CollectionsDisabled
+from face_comparison.rekognition import shapes
+from face_comparison.rekognition.faults import RekognitionFault
+from face_comparison.rekognition.shapes import Shape
+from face_comparison.vision.analyzer import ModelInfo
+from face_comparison.vision.matching import image_match, most_prominent_face
+from face_comparison.vision.types import Analysis, Face
+from face_comparison.wire.requests import Image, Url
+
+DEFAULT_SIMILARITY = 80.0
+"""Of CompareFaces, as Rekognition's."""
+
+DEFAULT_USER_MATCH = 75.0
+"""Of AssociateFaces, as Rekognition's."""
+
+MAX_FACES = 100
+DEFAULT_MATCHES = 100
+DEFAULT_PAGE = 1000
+
+Parameters = Mapping[str, Any]
+
+
+class Analyze(Protocol):
+    """Finds the faces of an image within the limits of the request it belongs to."""
+
+    def __call__(self, image: Image) -> tuple[Analysis, bytes]:
+        """The analysis, and the SHA-256 of the image's bytes."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What one request may use. collections None: the service has no store."""
+
+    analyze: Analyze
+    model: ModelInfo
+    collections: CollectionService | None
+
+    @property
+    def store(self) -> CollectionService:
+        """The collections.
+
+        Raises:
+            CollectionsDisabled: The service has no store.
+        """
+        if self.collections is None:
+            raise CollectionsDisabled(
+                "collections are off: start the service with --collections sqlite:DIRECTORY or postgresql://…"
+            )
+        return self.collections
+
+    def read(self, image: Parameters, path: str = "Image") -> tuple[Analysis, bytes]:
+        """The analysis of an Image parameter, and its digest."""
+        return self.analyze(_image(image, path))
+
+
+# --- one image or two ------------------------------------------------------------------------------------------------
+
+
+def detect_faces(given: Parameters, context: Context) -> Shape:
+    analysis, _ = context.read(given["Image"])
+    return {"FaceDetails": [shapes.face_detail(face, analysis) for face in analysis.faces]}
+
+
+def compare_faces(given: Parameters, context: Context) -> Shape:
+    source, _ = context.read(given["SourceImage"], "SourceImage")
+    target, _ = context.read(given["TargetImage"], "TargetImage")
+    quality_filter = given.get("QualityFilter", "NONE")
+    for analysis, name in ((source, "SourceImage"), (target, "TargetImage")):
+        _require_face(analysis, name)
+    wanted = most_prominent_face(source.faces, context.model.sure_confidence)
+    if quality_reasons(wanted, quality_filter):
+        raise _no_face("SourceImage")
+    minimum = given.get("SimilarityThreshold", DEFAULT_SIMILARITY)
+    matches, others = [], []
+    for match in image_match(wanted.hash, target, context.model.calibration(None)).faces:
+        assert match.face is not None  # noqa: S101 (the target is an image)
+        if quality_reasons(match.face, quality_filter):
+            continue
+        compared = shapes.face_detail(match.face, target)
+        similarity = shapes.percent(match.confidence)
+        if similarity >= minimum:
+            matches.append({"Similarity": similarity, "Face": compared})
+        else:
+            others.append(compared)
+    return {
+        "SourceImageFace": {
+            "BoundingBox": shapes.bounding_box(wanted, source),
+            "Confidence": shapes.percent(wanted.confidence),
+        },
+        "FaceMatches": matches,
+        "UnmatchedFaces": others,
+    }
+
+
+# --- collections -----------------------------------------------------------------------------------------------------
+
+
+def create_collection(given: Parameters, context: Context) -> Shape:
+    name = given["CollectionId"]
+    metadata = {"Tags": given["Tags"]} if given.get("Tags") else None
+    info = context.store.create_collection(name, metadata=metadata)
+    return {
+        "StatusCode": 200,
+        "CollectionArn": shapes.collection_arn(name),
+        "FaceModelVersion": info.collection.model_version,
+    }
+
+
+def describe_collection(given: Parameters, context: Context) -> Shape:
+    found = context.store.describe_collection(given["CollectionId"]).collection
+    return {
+        "FaceCount": found.faces,
+        "UserCount": found.users,
+        "FaceModelVersion": found.model_version,
+        "CollectionARN": shapes.collection_arn(found.name),
+        "CreationTimestamp": found.created.timestamp(),
+    }
+
+
+def list_collections(given: Parameters, context: Context) -> Shape:
+    page = context.store.list_collections(**_page(given))
+    found = [info.collection for info in page.items]
+    names = [each.name for each in found]
+    return {"CollectionIds": names, "FaceModelVersions": [each.model_version for each in found]} | _next(
+        page.next_token
+    )
+
+
+def delete_collection(given: Parameters, context: Context) -> Shape:
+    context.store.delete_collection(given["CollectionId"])
+    return {"StatusCode": 200}
+
+
+# --- faces of a collection -------------------------------------------------------------------------------------------
+
+
+def index_faces(given: Parameters, context: Context) -> Shape:
+    store = context.store
+    version = store.describe_collection(given["CollectionId"]).collection.model_version
+    analysis, digest = context.read(given["Image"])
+    enrolled = store.enroll(
+        given["CollectionId"],
+        Probe.from_analysis(analysis, digest),
+        external_image_id=given.get("ExternalImageId"),
+        max_faces=min(given.get("MaxFaces", MAX_FACES), MAX_FACES),
+        quality_filter=given.get("QualityFilter", "AUTO"),
+        on_duplicate="allow",
+    )
+    records = []
+    for record in enrolled.records:
+        shape: Shape = {"Face": shapes.stored_face(record.face) | {"IndexFacesModelVersion": version}}
+        if record.detected is not None:
+            shape["FaceDetail"] = shapes.face_detail(record.detected, analysis)
+        records.append(shape)
+    return {
+        "FaceRecords": records,
+        "UnindexedFaces": [_unindexed(face, analysis) for face in enrolled.unindexed],
+        "FaceModelVersion": version,
+    }
+
+
+def list_faces(given: Parameters, context: Context) -> Shape:
+    version = context.store.describe_collection(given["CollectionId"]).collection.model_version
+    page = context.store.list_faces(
+        given["CollectionId"], user_id=given.get("UserId"), face_ids=given.get("FaceIds"), **_page(given)
+    )
+    faces = [shapes.stored_face(face) for face in page.items]
+    return {"Faces": faces, "FaceModelVersion": version} | _next(page.next_token)
+
+
+def delete_faces(given: Parameters, context: Context) -> Shape:
+    """As Rekognition does, a face that belongs to a user is kept: disassociate it first."""
+    name, ids = given["CollectionId"], list(dict.fromkeys(given["FaceIds"]))
+    page = context.store.list_faces(name, face_ids=ids, limit=len(ids))
+    owners = {face.face_id: face.user_id for face in page.items}
+    free = [face_id for face_id in ids if face_id in owners and owners[face_id] is None]
+    deleted = context.store.delete_faces(name, free)[1] if free else []
+    failed: list[Shape] = []
+    for face_id in ids:
+        if face_id in deleted:
+            continue
+        owner = owners.get(face_id)
+        if owner is None:
+            failed.append({"FaceId": face_id, "Reasons": ["FACE_NOT_FOUND"]})
+        else:
+            reasons = ["ASSOCIATED_TO_AN_EXISTING_USER"]
+            failed.append({"FaceId": face_id, "UserId": owner, "Reasons": reasons})
+    return {"DeletedFaces": deleted, "UnsuccessfulFaceDeletions": failed}
+
+
+def search_faces(given: Parameters, context: Context) -> Shape:
+    store = context.store
+    version = store.check_usable(given["CollectionId"]).model_version
+    found = store.search_by_face(
+        given["CollectionId"],
+        given["FaceId"],
+        threshold=_distance(store, given.get("FaceMatchThreshold")),
+        max_matches=given.get("MaxFaces", DEFAULT_MATCHES),
+    )
+    return {
+        "SearchedFaceId": given["FaceId"],
+        "FaceMatches": _face_matches(found.faces[0], store),
+        "FaceModelVersion": version,
+    }
+
+
+def search_faces_by_image(given: Parameters, context: Context) -> Shape:
+    store = context.store
+    version = store.check_usable(given["CollectionId"]).model_version
+    analysis, _ = context.read(given["Image"])
+    face = _searched(analysis, given, context.model.sure_confidence)
+    found = store.search(
+        given["CollectionId"],
+        face.hash[None],
+        threshold=_distance(store, given.get("FaceMatchThreshold")),
+        max_matches=given.get("MaxFaces", DEFAULT_MATCHES),
+        grouping="faces",
+    )
+    return {
+        "SearchedFaceBoundingBox": shapes.bounding_box(face, analysis),
+        "SearchedFaceConfidence": shapes.percent(face.confidence),
+        "FaceMatches": _face_matches(found.faces[0], store),
+        "FaceModelVersion": version,
+    }
+
+
+# --- users of a collection -------------------------------------------------------------------------------------------
+
+
+def create_user(given: Parameters, context: Context) -> Shape:
+    context.store.create_user(given["CollectionId"], given["UserId"])
+    return {}
+
+
+def delete_user(given: Parameters, context: Context) -> Shape:
+    """The faces stay in the collection, as Rekognition has it."""
+    context.store.delete_user(given["CollectionId"], given["UserId"], keep_faces=True)
+    return {}
+
+
+def list_users(given: Parameters, context: Context) -> Shape:
+    page = context.store.list_users(given["CollectionId"], **_page(given))
+    return {"Users": [shapes.user(each) for each in page.items]} | _next(page.next_token)
+
+
+def associate_faces(given: Parameters, context: Context) -> Shape:
+    store = context.store
+    similarity = given.get("UserMatchThreshold", DEFAULT_USER_MATCH)
+    done = store.associate_faces(
+        given["CollectionId"],
+        given["UserId"],
+        given["FaceIds"],
+        max_distance=store.distance_at_confidence(similarity / 100),
+    )
+    return {
+        "AssociatedFaces": _face_ids(done),
+        "UnsuccessfulFaceAssociations": _failures(done),
+        "UserStatus": "ACTIVE",
+    }
+
+
+def disassociate_faces(given: Parameters, context: Context) -> Shape:
+    done = context.store.disassociate_faces(given["CollectionId"], given["UserId"], given["FaceIds"])
+    status = shapes.user(context.store.describe_user(given["CollectionId"], given["UserId"]))["UserStatus"]
+    return {
+        "DisassociatedFaces": _face_ids(done),
+        "UnsuccessfulFaceDisassociations": _failures(done),
+        "UserStatus": status,
+    }
+
+
+def search_users(given: Parameters, context: Context) -> Shape:
+    store, name = context.store, given["CollectionId"]
+    if ("UserId" in given) == ("FaceId" in given):
+        raise RekognitionFault("InvalidParameterException", "exactly one of UserId and FaceId is required")
+    version = store.check_usable(name).model_version
+    threshold = _distance(store, given.get("UserMatchThreshold"))
+    matches = given.get("MaxUsers", DEFAULT_MATCHES)
+    if "UserId" in given:
+        found = store.search_by_user(name, given["UserId"], threshold=threshold, max_matches=matches)
+        searched: Shape = {"SearchedUser": {"UserId": given["UserId"]}}
+    else:
+        found = store.search_by_face(name, given["FaceId"], threshold=threshold, max_matches=matches, grouping="users")
+        searched = {"SearchedFace": {"FaceId": given["FaceId"]}}
+    return {"UserMatches": _user_matches(found.faces[0], store), "FaceModelVersion": version} | searched
+
+
+def search_users_by_image(given: Parameters, context: Context) -> Shape:
+    store = context.store
+    version = store.check_usable(given["CollectionId"]).model_version
+    analysis, _ = context.read(given["Image"])
+    face = _searched(analysis, given, context.model.sure_confidence)
+    found = store.search(
+        given["CollectionId"],
+        face.hash[None],
+        threshold=_distance(store, given.get("UserMatchThreshold")),
+        max_matches=given.get("MaxUsers", DEFAULT_MATCHES),
+        grouping="users",
+    )
+    return {
+        "UserMatches": _user_matches(found.faces[0], store),
+        "SearchedFace": {"FaceDetail": shapes.face_detail(face, analysis)},
+        "UnsearchedFaces": [
+            {"FaceDetails": shapes.face_detail(other, analysis), "Reasons": ["FACE_NOT_LARGEST"]}
+            for other in analysis.faces
+            if other is not face
+        ],
+        "FaceModelVersion": version,
+    }
+
+
+OPERATIONS: dict[str, Callable[[Parameters, Context], Shape]] = {
+    "CompareFaces": compare_faces,
+    "DetectFaces": detect_faces,
+    "CreateCollection": create_collection,
+    "DescribeCollection": describe_collection,
+    "ListCollections": list_collections,
+    "DeleteCollection": delete_collection,
+    "IndexFaces": index_faces,
+    "ListFaces": list_faces,
+    "DeleteFaces": delete_faces,
+    "SearchFaces": search_faces,
+    "SearchFacesByImage": search_faces_by_image,
+    "CreateUser": create_user,
+    "DeleteUser": delete_user,
+    "ListUsers": list_users,
+    "AssociateFaces": associate_faces,
+    "DisassociateFaces": disassociate_faces,
+    "SearchUsers": search_users,
+    "SearchUsersByImage": search_users_by_image,
+}
+
+
+# --- parts of the above ----------------------------------------------------------------------------------------------
+
+
+def _image(given: Parameters, path: str) -> Image:
+    if ("Bytes" in given) == ("S3Object" in given):
+        raise RekognitionFault("InvalidParameterException", f"{path} must have exactly one of Bytes and S3Object")
+    if "Bytes" in given:
+        data: bytes = given["Bytes"]
+        return data
+    source = given["S3Object"]
+    if "Bucket" not in source or "Name" not in source:
+        raise RekognitionFault("InvalidS3ObjectException", f"{path}.S3Object must have Bucket and Name")
+    if "Version" in source:
+        raise RekognitionFault(
+            "InvalidS3ObjectException", f"{path}.S3Object.Version is not supported: leave it out to read the latest"
+        )
+    return Url(f"s3://{source['Bucket']}/{source['Name']}")
+
+
+def _searched(analysis: Analysis, given: Parameters, sure_confidence: float) -> Face:
+    """The face of an image that a search is for: the most prominent, if its quality is as asked for."""
+    _require_face(analysis, "Image")
+    face = most_prominent_face(analysis.faces, sure_confidence)
+    if quality_reasons(face, given.get("QualityFilter", "NONE")):
+        raise _no_face("Image")
+    return face
+
+
+def _require_face(analysis: Analysis, path: str) -> None:
+    if not analysis.faces:
+        raise _no_face(path)
+
+
+def _no_face(path: str) -> RekognitionFault:
+    return RekognitionFault("InvalidParameterException", f"there is no face of sufficient quality in {path}")
+
+
+def _distance(store: CollectionService, similarity: float | None) -> float | None:
+    """The Euclidean distance of a similarity in percent; None lets the collection's rate decide."""
+    return None if similarity is None else store.distance_at_confidence(similarity / 100)
+
+
+def _face_matches(found: Identification, store: CollectionService) -> list[Shape]:
+    return [
+        {"Similarity": _similarity(match, store), "Face": shapes.stored_face(match.face)} for match in found.matches
+    ]
+
+
+def _user_matches(found: Identification, store: CollectionService) -> list[Shape]:
+    return [
+        {"Similarity": _similarity(match, store), "User": {"UserId": match.face.user_id, "UserStatus": "ACTIVE"}}
+        for match in found.matches
+    ]
+
+
+def _similarity(match: Neighbor, store: CollectionService) -> float:
+    return shapes.percent(store.confidence(match.distance))
+
+
+def _unindexed(face: UnindexedFace, analysis: Analysis) -> Shape:
+    shape: Shape = {"Reasons": list(face.reasons)}
+    if face.probe.detected is not None:
+        shape["FaceDetail"] = shapes.face_detail(face.probe.detected, analysis)
+    return shape
+
+
+def _face_ids(done: Association) -> list[Shape]:
+    return [{"FaceId": face_id} for face_id in done.changed]
+
+
+def _failures(done: Association) -> list[Shape]:
+    return [{"FaceId": face_id, "Reasons": list(reasons)} for face_id, reasons in done.failed]
+
+
+def _page(given: Parameters) -> dict[str, Any]:
+    # Rekognition takes 0 as no wish.
+    return {"limit": given.get("MaxResults") or DEFAULT_PAGE, "token": given.get("NextToken")}
+
+
+def _next(token: str | None) -> Shape:
+    return {} if token is None else {"NextToken": token}

@@ -1,0 +1,141 @@
+"""Requests and operations of Amazon Rekognition as botocore's service model (2016-06-27) describes them.
+
+The model that the AWS SDKs are generated from decides what is valid: types, required members, lengths, ranges,
+patterns and enumerations. Members that it does not know are ignored, as AWS does for newer clients.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+from collections.abc import Mapping
+from functools import cache
+from typing import Any
+
+import msgspec
+from botocore.loaders import Loader
+from botocore.model import ListShape, MapShape, ServiceModel, Shape, StructureShape
+
+from face_comparison.rekognition.faults import RekognitionFault
+
+TARGET_PREFIX = "RekognitionService."
+MEDIA_TYPE = "application/x-amz-json-1.1"
+
+_NUMBERS = ("integer", "long", "float", "double")
+_UNLIMITED = frozenset({"ImageBlob"})
+"""Shapes whose length the service's own limits bound: Amazon's five megabytes are not this product's."""
+
+
+@cache
+def service_model() -> ServiceModel:
+    """Botocore's description of Amazon Rekognition."""
+    return ServiceModel(Loader().load_service_model("rekognition", "service-2", "2016-06-27"), "rekognition")
+
+
+def parse_target(target: str, supported: Mapping[str, object]) -> str:
+    """The operation that the header `X-Amz-Target` names.
+
+    Raises:
+        RekognitionFault: UnknownOperationException, which lists the supported operations.
+    """
+    operation = target.removeprefix(TARGET_PREFIX)
+    if not target.startswith(TARGET_PREFIX) or operation not in supported:
+        raise RekognitionFault(
+            "UnknownOperationException",
+            f"X-Amz-Target must be {TARGET_PREFIX} and one of {', '.join(sorted(supported))}",
+        )
+    return operation
+
+
+def parse_input(operation: str, body: bytes | bytearray | memoryview) -> dict[str, Any]:
+    """The parameters of a request, blobs decoded to bytes.
+
+    Raises:
+        RekognitionFault: SerializationException for a body that is not JSON of the right types,
+            InvalidParameterException for values that are missing or not allowed.
+    """
+    try:
+        given = msgspec.json.decode(body or b"{}")
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        raise RekognitionFault("SerializationException", "the body is not valid JSON") from None
+    shape = service_model().operation_model(operation).input_shape
+    if not isinstance(given, dict):
+        raise RekognitionFault("SerializationException", "the body must be a JSON object")
+    return _structure(shape, given, "") if isinstance(shape, StructureShape) else {}
+
+
+def _structure(shape: StructureShape, given: dict[str, Any], path: str) -> dict[str, Any]:
+    for name in shape.required_members:
+        if given.get(name) is None:
+            raise _invalid(f"{path}{name}", "is required")
+    return {
+        name: _value(member, given[name], f"{path}{name}")
+        for name, member in shape.members.items()
+        if given.get(name) is not None
+    }
+
+
+def _value(shape: Shape, value: Any, path: str) -> Any:
+    if isinstance(shape, StructureShape):
+        return _structure(shape, _typed(value, dict, path, "an object"), f"{path}.")
+    if isinstance(shape, ListShape):
+        items = _typed(value, list, path, "an array")
+        _check_bounds(shape, len(items), path, "items")
+        return [_value(shape.member, item, f"{path}[{number}]") for number, item in enumerate(items)]
+    if isinstance(shape, MapShape):
+        entries = _typed(value, dict, path, "an object")
+        _check_bounds(shape, len(entries), path, "entries")
+        return {
+            _value(shape.key, key, path): _value(shape.value, item, f"{path}.{key}") for key, item in entries.items()
+        }
+    if shape.type_name == "boolean":
+        return _typed(value, bool, path, "a boolean")
+    if shape.type_name in _NUMBERS:
+        return _number(shape, value, path)
+    return _text(shape, _typed(value, str, path, "a string"), path)
+
+
+def _number(shape: Shape, value: Any, path: str) -> int | float:
+    whole = shape.type_name in ("integer", "long")
+    if isinstance(value, bool) or not isinstance(value, int if whole else (int, float)):
+        raise RekognitionFault("SerializationException", f"{path} must be {'an integer' if whole else 'a number'}")
+    _check_bounds(shape, value, path, "")
+    return value
+
+
+def _text(shape: Shape, value: str, path: str) -> str | bytes:
+    if shape.type_name == "blob":
+        try:
+            decoded = base64.b64decode(value, validate=True)
+        except (binascii.Error, ValueError):
+            raise RekognitionFault("SerializationException", f"{path} is not valid base64") from None
+        _check_bounds(shape, len(decoded), path, "bytes")
+        return decoded
+    allowed = shape.metadata.get("enum")
+    if allowed and value not in allowed:
+        raise _invalid(path, f"must be one of {', '.join(allowed)}")
+    _check_bounds(shape, len(value), path, "characters")
+    pattern = shape.metadata.get("pattern")
+    # The patterns are Amazon's own: classes with one quantifier, which no input makes slow.
+    if pattern and not re.fullmatch(pattern, value):
+        raise _invalid(path, f"must match {pattern}")
+    return value
+
+
+def _typed(value: Any, expected: type, path: str, words: str) -> Any:
+    if not isinstance(value, expected):
+        raise RekognitionFault("SerializationException", f"{path} must be {words}")
+    return value
+
+
+def _check_bounds(shape: Shape, size: float, path: str, unit: str) -> None:
+    minimum, maximum = shape.metadata.get("min"), shape.metadata.get("max")
+    if minimum is not None and size < minimum:
+        raise _invalid(path, f"must be at least {minimum} {unit}".rstrip())
+    if maximum is not None and size > maximum and shape.name not in _UNLIMITED:
+        raise _invalid(path, f"must be at most {maximum} {unit}".rstrip())
+
+
+def _invalid(path: str, problem: str) -> RekognitionFault:
+    return RekognitionFault("InvalidParameterException", f"{path} {problem}")

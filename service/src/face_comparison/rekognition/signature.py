@@ -1,0 +1,150 @@
+"""Verifies AWS Signature Version 4 with botocore's own signer: what it would have signed must be what came.
+
+Sources: "AWS Signature Version 4 for API requests" in the IAM User Guide; `botocore.auth.SigV4Auth`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Protocol
+
+from face_comparison.rekognition.faults import RekognitionFault
+
+ALGORITHM = "AWS4-HMAC-SHA256"
+MAX_SKEW = timedelta(minutes=15)
+_TIMESTAMP = "%Y%m%dT%H%M%SZ"
+
+_AUTHORIZATION = re.compile(
+    rf"{ALGORITHM} +Credential=([^/,\s]{{1,128}})/(\d{{8}})/([a-z0-9-]{{1,64}})/([a-z0-9-]{{1,64}})/aws4_request, *"
+    r"SignedHeaders=([a-z0-9;_-]{1,4096}), *Signature=([0-9a-f]{64})"
+)
+
+
+class Headers(Protocol):
+    """Of a request; names in any case."""
+
+    def get(self, name: str, default: str, /) -> str: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Signature:
+    """What an `Authorization` header of Signature Version 4 claims.
+
+    Attributes:
+        access_key_id: The name of an API key.
+        signed_headers: Lower-case names of the headers that the signature covers.
+    """
+
+    access_key_id: str
+    date: str
+    region: str
+    service: str
+    signed_headers: tuple[str, ...]
+    signature: str
+
+
+def is_signed(authorization: str) -> bool:
+    """Whether an `Authorization` header is one of Signature Version 4."""
+    return authorization.lstrip().startswith(ALGORITHM)
+
+
+def signer(headers: Headers) -> str | None:
+    """The access key id that a request claims to be signed with; None when it is not signed.
+
+    A request that also carries an API key is judged by that key. A signature that cannot be parsed has an empty id.
+    """
+    authorization = headers.get("Authorization", "")
+    if not is_signed(authorization) or headers.get("X-Api-Key", ""):
+        return None
+    found = _AUTHORIZATION.fullmatch(authorization.strip())
+    return found[1] if found else ""
+
+
+def parse_authorization(authorization: str) -> Signature:
+    """Take the header apart.
+
+    Raises:
+        RekognitionFault: IncompleteSignatureException.
+    """
+    found = _AUTHORIZATION.fullmatch(authorization.strip())
+    if found is None:
+        raise RekognitionFault(
+            "IncompleteSignatureException", "Authorization must hold Credential, SignedHeaders and Signature"
+        )
+    access_key_id, date, region, service, names, signature = found.groups()
+    return Signature(access_key_id, date, region, service, tuple(names.split(";")), signature)
+
+
+def verify_signature(
+    claimed: Signature,
+    method: str,
+    target: str,
+    headers: Mapping[str, str],
+    body: bytes | bytearray | memoryview,
+    find_secret: Callable[[str], str | None],
+    now: datetime,
+) -> None:
+    """Check that the request was signed with the named key, no more than 15 minutes ago.
+
+    Args:
+        claimed: of the request's `Authorization` header.
+        target: path and query as the client sent them.
+        headers: of the request; names in any case.
+        find_secret: the key of a name, None when there is none.
+        now: current time, UTC.
+
+    Raises:
+        RekognitionFault: UnrecognizedClientException for an unknown name, InvalidSignatureException for another key,
+            another request than the signed one, or another time.
+    """
+    # Not at the top: it takes a moment to import, and most requests carry no signature.
+    from botocore.auth import SigV4Auth  # noqa: PLC0415
+    from botocore.awsrequest import AWSRequest  # noqa: PLC0415
+    from botocore.credentials import Credentials  # noqa: PLC0415
+
+    secret = find_secret(claimed.access_key_id)
+    if secret is None:
+        raise RekognitionFault("UnrecognizedClientException", "the access key id is not the name of an API key")
+    lowered = {name.lower(): value for name, value in headers.items()}
+    timestamp = lowered.get("x-amz-date", "")
+    covered = {"host", "x-amz-date"} | ({"x-amz-target"} & lowered.keys()) | ({"x-amz-content-sha256"} & lowered.keys())
+    if not covered <= set(claimed.signed_headers):
+        raise _mismatch(f"the signature must cover the headers {', '.join(sorted(covered))}")
+    _check_time(timestamp, claimed.date, now)
+    digest = lowered.get("x-amz-content-sha256")
+    if digest is not None and not hmac.compare_digest(digest.encode(), _sha256(body).encode()):
+        raise _mismatch("x-amz-content-sha256 is not the digest of the body")
+
+    request = AWSRequest(method=method, url=f"http://{lowered.get('host', '')}{target}", data=bytes(body))
+    for name in claimed.signed_headers:
+        request.headers[name] = lowered.get(name, "")
+    request.context["timestamp"] = timestamp
+    signer = SigV4Auth(Credentials(claimed.access_key_id, secret), claimed.service, claimed.region)
+    expected = signer.signature(signer.string_to_sign(request, signer.canonical_request(request)), request)
+    if not hmac.compare_digest(expected.encode(), claimed.signature.encode()):
+        raise _mismatch("the signature does not match: check the secret access key, which is the API key itself")
+
+
+def _check_time(timestamp: str, date: str, now: datetime) -> None:
+    try:
+        signed = datetime.strptime(timestamp, _TIMESTAMP).replace(tzinfo=UTC)
+    except ValueError:
+        raise _mismatch("x-amz-date must be a time such as 20260131T120000Z") from None
+    if signed.strftime("%Y%m%d") != date:
+        raise _mismatch("the date of the credential scope is not that of x-amz-date")
+    if abs(now - signed) > MAX_SKEW:
+        word = "expired" if now > signed else "not yet current"
+        raise _mismatch(f"Signature {word}: {timestamp} is more than 15 minutes from {now.strftime(_TIMESTAMP)}")
+
+
+def _sha256(body: bytes | bytearray | memoryview) -> str:
+    return hashlib.sha256(body).hexdigest()
+
+
+def _mismatch(message: str) -> RekognitionFault:
+    return RekognitionFault("InvalidSignatureException", message)

@@ -1,0 +1,124 @@
+"""The route of Amazon Rekognition's clients, and the verification of their signatures."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from flask import Flask, Response, g, request
+
+from face_comparison.collections.service import CollectionService
+from face_comparison.errors import FaceComparisonError, Forbidden, PackagesMissing
+from face_comparison.observability import metrics
+from face_comparison.rekognition.faults import RekognitionFault, fault_of
+from face_comparison.rekognition.signature import parse_authorization, signer, verify_signature
+from face_comparison.serving.admission import Permit
+from face_comparison.serving.face_service import FaceService
+from face_comparison.web.auth import ApiKeys
+from face_comparison.web.collections import READ, Endpoint
+from face_comparison.web.permissions import ADMIN, DETECT, ENROLL, ERASE, SEARCH, Permission
+from face_comparison.web.request_body import Received
+from face_comparison.wire.responses import JSON, encoded
+
+MEDIA_TYPE = "application/x-amz-json-1.1"
+MAX_FACES = 100
+
+PERMISSIONS: Mapping[str, tuple[Permission, ...]] = {
+    "CompareFaces": (DETECT,),
+    "DetectFaces": (DETECT,),
+    "CreateCollection": (ADMIN,),
+    "DeleteCollection": (ADMIN,),
+    "DescribeCollection": READ,
+    "ListCollections": READ,
+    "ListFaces": READ,
+    "ListUsers": READ,
+    "IndexFaces": (ENROLL,),
+    "CreateUser": (ENROLL,),
+    "AssociateFaces": (ENROLL,),
+    "DisassociateFaces": (ENROLL,),
+    "DeleteFaces": (ERASE,),
+    "DeleteUser": (ERASE,),
+    "SearchFaces": (SEARCH,),
+    "SearchFacesByImage": (SEARCH,),
+    "SearchUsers": (SEARCH,),
+    "SearchUsersByImage": (SEARCH,),
+}
+"""Any one of these permits the operation."""
+
+
+def register_rekognition(
+    app: Flask, stage: str, endpoint: Endpoint, faces: FaceService, collections: CollectionService | None
+) -> None:
+    """Answer Rekognition's clients at `/<stage>/rekognition` and at `/`."""
+
+    def call() -> Response:
+        try:
+            return _call(endpoint, faces, collections)
+        except RekognitionFault as fault:
+            return fault_response(fault)
+
+    app.add_url_rule(f"/{stage}/rekognition", "rekognition", call, methods=["POST"])
+    app.add_url_rule("/", "rekognition", call, methods=["POST"])
+
+
+def _call(endpoint: Endpoint, faces: FaceService, collections: CollectionService | None) -> Response:
+    try:
+        # Not at the top: botocore comes with the extra `s3`, and most services never answer such a client.
+        from face_comparison.rekognition import operations, service_model  # noqa: PLC0415
+    except ModuleNotFoundError:
+        raise PackagesMissing("Rekognition's API needs botocore: pip install 'face-comparison[s3]'") from None
+
+    operation = service_model.parse_target(request.headers.get("X-Amz-Target", ""), operations.OPERATIONS)
+
+    def handle(body: Received, permit: Permit) -> Mapping[str, Any]:
+        context = operations.Context(
+            lambda image: faces.analyze(image, permit, g.stages, MAX_FACES), faces.model, collections
+        )
+        return operations.OPERATIONS[operation](service_model.parse_input(operation, body), context)
+
+    response = endpoint.answer(handle, *PERMISSIONS[operation])
+    response.content_type = MEDIA_TYPE
+    response.headers["x-amzn-RequestId"] = g.request_id
+    return response
+
+
+def is_rekognition_request() -> bool:
+    """Whether the present request is one of Rekognition's clients, so that errors must be in its form."""
+    return request.endpoint == "rekognition"
+
+
+def error_response(error: FaceComparisonError) -> Response:
+    """An error in Rekognition's form."""
+    return fault_response(fault_of(error))
+
+
+def fault_response(fault: RekognitionFault) -> Response:
+    """A fault of the API as a response."""
+    g.outcome = fault.name
+    response = Response(
+        encoded({"__type": fault.name, "message": fault.message}, JSON), fault.status, content_type=MEDIA_TYPE
+    )
+    response.headers["x-amzn-ErrorType"] = fault.name
+    response.headers["x-amzn-RequestId"] = g.request_id
+    return response
+
+
+def verify_signed_request(keys: ApiKeys, body: Received) -> None:
+    """Check the signature of the present request, if it is signed; `body` is all of its body.
+
+    Raises:
+        RekognitionFault: For Rekognition's clients.
+        Forbidden: For others.
+    """
+    if signer(request.headers) is None:
+        return
+    target = request.environ.get("RAW_URI") or request.full_path.removesuffix("?")
+    try:
+        claimed = parse_authorization(request.headers.get("Authorization", ""))
+        verify_signature(claimed, request.method, target, dict(request.headers), body, keys.secret, datetime.now(UTC))
+    except RekognitionFault as fault:
+        metrics.AUTH_FAILURES.labels("signature").inc()
+        if is_rekognition_request():
+            raise
+        raise Forbidden(fault.message) from None

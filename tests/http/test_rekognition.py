@@ -1,0 +1,237 @@
+"""Amazon Rekognition's API, called by boto3 itself: requests signed and built, and responses parsed, by botocore."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSRequest
+from botocore.config import Config
+from botocore.credentials import Credentials
+from botocore.exceptions import ClientError
+from werkzeug.serving import make_server
+
+from face_comparison.collections.service import CollectionService
+from face_comparison.collections.stores import open_store
+from face_comparison.rekognition.operations import OPERATIONS
+from face_comparison.rekognition.service_model import service_model
+from face_comparison.serving.collection_upkeep import CollectionUpkeep
+from face_comparison.web.rekognition import PERMISSIONS
+from support.analyzer import MODEL, FakeAnalyzer, image
+from support.running import Running
+
+KEYS = {
+    "amazon": "a-long-enough-key-1",
+    "reader": "a-long-enough-key-2",
+}
+CONFIG = Config(retries={"max_attempts": 1, "mode": "standard"}, proxies={})
+
+
+class NarrowAnalyzer(FakeAnalyzer):
+    model = replace(MODEL, embedding_width=128)
+
+
+@pytest.fixture
+def serve(start: Callable[..., Running], tmp_path: Path) -> Iterator[Callable[..., str]]:
+    """Serve an application with a store on loopback; returns its URL."""
+    ending: list[Callable[[], None]] = []
+
+    def served(**options: Any) -> str:
+        analyzer = NarrowAnalyzer()
+        store = open_store(f"sqlite:{tmp_path / 'store'}", max_faces=1000)
+        upkeep = CollectionUpkeep(CollectionService(store, lambda: analyzer.model))
+        running = start(analyzer=analyzer, upkeep=upkeep, collections="sqlite:/srv/faces", **options)
+        server = make_server("127.0.0.1", 0, running.client.application, threaded=True)
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        ending.extend([server.shutdown, thread.join, server.server_close, upkeep.service.close])
+        return f"http://127.0.0.1:{server.server_port}"
+
+    yield served
+    for end in ending:
+        end()
+
+
+def client(url: str, key: str = "amazon", secret: str | None = None) -> Any:
+    return boto3.client(  # type: ignore[call-overload]
+        "rekognition",
+        endpoint_url=url,
+        region_name="eu-central-1",
+        aws_access_key_id=key,
+        aws_secret_access_key=secret or KEYS.get(key, "x" * 20),
+        config=CONFIG,
+    )
+
+
+@pytest.fixture
+def rekognition(serve: Callable[..., str]) -> Any:
+    return client(serve() + "/prod/rekognition")
+
+
+def photo(*people: str) -> dict[str, bytes]:
+    return {"Bytes": image(*people)}
+
+
+def fault(call: Callable[..., Any], **parameters: Any) -> tuple[str, int, str]:
+    with pytest.raises(ClientError) as caught:
+        call(**parameters)
+    response = caught.value.response
+    return response["Error"]["Code"], response["ResponseMetadata"]["HTTPStatusCode"], response["Error"]["Message"]
+
+
+def test_a_script_written_for_amazon(serve: Callable[..., str]) -> None:
+    """At the root of the host, as an endpoint that stands in for Amazon's is."""
+    rekognition = client(serve())
+    created = rekognition.create_collection(CollectionId="staff")
+    assert created["StatusCode"] == 200
+    assert created["CollectionArn"].endswith("collection/staff")
+    indexed = rekognition.index_faces(CollectionId="staff", Image=photo("anna"), ExternalImageId="anna.jpg")
+    record = indexed["FaceRecords"][0]
+    assert record["Face"]["ExternalImageId"] == "anna.jpg"
+    assert 0 <= record["FaceDetail"]["BoundingBox"]["Width"] <= 1
+    found = rekognition.search_faces_by_image(CollectionId="staff", Image=photo("anna*"), FaceMatchThreshold=90)
+    match = found["FaceMatches"][0]
+    assert match["Face"]["FaceId"] == record["Face"]["FaceId"]
+    assert 90 <= match["Similarity"] <= 100
+    assert rekognition.search_faces_by_image(CollectionId="staff", Image=photo("bert"))["FaceMatches"] == []
+    assert rekognition.delete_collection(CollectionId="staff")["StatusCode"] == 200
+
+
+def test_detect_and_compare(rekognition: Any) -> None:
+    details = rekognition.detect_faces(Image=photo("anna", "bert"), Attributes=["ALL"])["FaceDetails"]
+    assert len(details) == 2
+    assert {point["Type"] for point in details[0]["Landmarks"]} >= {"eyeLeft", "eyeRight", "nose"}
+    assert 0 < details[0]["Confidence"] <= 100
+    assert "AgeRange" not in details[0]
+    assert rekognition.detect_faces(Image=photo())["FaceDetails"] == []
+    compared = rekognition.compare_faces(SourceImage=photo("anna"), TargetImage=photo("bert", "anna*"))
+    assert len(compared["FaceMatches"]) == len(compared["UnmatchedFaces"]) == 1
+    assert compared["FaceMatches"][0]["Similarity"] > 80
+    strict = rekognition.compare_faces(SourceImage=photo("anna"), TargetImage=photo("bert"), SimilarityThreshold=0)
+    assert len(strict["FaceMatches"]) == 1
+
+
+def test_users_and_their_faces(rekognition: Any) -> None:
+    rekognition.create_collection(CollectionId="staff")
+    faces = {
+        name: rekognition.index_faces(CollectionId="staff", Image=photo(name))["FaceRecords"][0]["Face"]["FaceId"]
+        for name in ("anna", "anna*", "bert")
+    }
+    rekognition.create_user(CollectionId="staff", UserId="anna")
+    assert fault(rekognition.create_user, CollectionId="staff", UserId="anna")[0] == "ConflictException"
+    assert rekognition.list_users(CollectionId="staff")["Users"] == [{"UserId": "anna", "UserStatus": "CREATED"}]
+    done = rekognition.associate_faces(
+        CollectionId="staff", UserId="anna", FaceIds=[faces["anna"], faces["anna*"]], UserMatchThreshold=50
+    )
+    assert {each["FaceId"] for each in done["AssociatedFaces"]} == {faces["anna"], faces["anna*"]}
+    done = rekognition.associate_faces(CollectionId="staff", UserId="anna", FaceIds=[faces["bert"]])
+    assert done["UnsuccessfulFaceAssociations"][0]["Reasons"] == ["LOW_MATCH_CONFIDENCE"]
+
+    found = rekognition.search_users_by_image(CollectionId="staff", Image=photo("bert", "anna**"))
+    assert found["UserMatches"][0]["User"] == {"UserId": "anna", "UserStatus": "ACTIVE"}
+    assert found["UnsearchedFaces"][0]["Reasons"] == ["FACE_NOT_LARGEST"]
+    assert rekognition.search_users(CollectionId="staff", FaceId=faces["bert"])["UserMatches"] == []
+    assert rekognition.search_users(CollectionId="staff", UserId="anna")["SearchedUser"] == {"UserId": "anna"}
+    assert fault(rekognition.search_users, CollectionId="staff")[0] == "InvalidParameterException"
+    by_face = rekognition.search_faces(CollectionId="staff", FaceId=faces["anna"], FaceMatchThreshold=50)
+    assert [each["Face"]["FaceId"] for each in by_face["FaceMatches"]] == [faces["anna*"]]
+
+    failed = rekognition.delete_faces(CollectionId="staff", FaceIds=[faces["anna"], faces["bert"]])
+    assert failed["DeletedFaces"] == [faces["bert"]]
+    assert failed["UnsuccessfulFaceDeletions"][0]["Reasons"] == ["ASSOCIATED_TO_AN_EXISTING_USER"]
+    gone = rekognition.disassociate_faces(CollectionId="staff", UserId="anna", FaceIds=[faces["anna*"], faces["bert"]])
+    assert gone["UnsuccessfulFaceDisassociations"][0]["Reasons"] == ["FACE_NOT_FOUND"]
+    rekognition.delete_user(CollectionId="staff", UserId="anna")
+    described = rekognition.describe_collection(CollectionId="staff")
+    assert (described["FaceCount"], described["UserCount"]) == (2, 0)
+    assert described["CreationTimestamp"].tzinfo is not None
+
+
+def test_pages(rekognition: Any) -> None:
+    for name in ("a", "b", "c"):
+        rekognition.create_collection(CollectionId=name)
+        rekognition.index_faces(CollectionId="a", Image=photo(name))
+    pages = rekognition.get_paginator("list_collections").paginate(PaginationConfig={"PageSize": 2})
+    assert [name for page in pages for name in page["CollectionIds"]] == ["a", "b", "c"]
+    pages = rekognition.get_paginator("list_faces").paginate(CollectionId="a", PaginationConfig={"PageSize": 2})
+    assert len([face for page in pages for face in page["Faces"]]) == 3
+
+
+@pytest.mark.parametrize(
+    ("operation", "parameters", "code", "status"),
+    [
+        ("describe_collection", {"CollectionId": "nobody"}, "ResourceNotFoundException", 400),
+        ("create_collection", {"CollectionId": "a/b"}, "InvalidParameterException", 400),
+        ("detect_faces", {"Image": {"Bytes": b"not an image"}}, "InvalidImageFormatException", 400),
+        ("detect_faces", {"Image": {"Bytes": b"corrupt"}}, "InvalidImageFormatException", 400),
+        ("detect_faces", {"Image": {"Bytes": b"huge"}}, "ImageTooLargeException", 400),
+        ("detect_faces", {"Image": {}}, "InvalidParameterException", 400),
+        ("detect_faces", {"Image": {"S3Object": {"Bucket": "photos"}}}, "InvalidS3ObjectException", 400),
+        ("detect_faces", {"Image": {"Bytes": b"bug"}}, "InternalServerError", 500),
+        ("compare_faces", {"SourceImage": photo(), "TargetImage": photo("a")}, "InvalidParameterException", 400),
+        ("detect_labels", {"Image": photo("a")}, "UnknownOperationException", 400),
+    ],
+)
+def test_errors_are_rekognitions(
+    rekognition: Any, operation: str, parameters: dict[str, Any], code: str, status: int
+) -> None:
+    found = fault(getattr(rekognition, operation), **parameters)
+    assert found[:2] == (code, status)
+    assert found[2]
+
+
+def test_an_error_names_the_request(rekognition: Any) -> None:
+    with pytest.raises(ClientError) as caught:
+        rekognition.describe_collection(CollectionId="nobody")
+    assert caught.value.response["ResponseMetadata"]["RequestId"]
+    rekognition.create_collection(CollectionId="a")
+    assert fault(rekognition.create_collection, CollectionId="a")[0] == "ResourceAlreadyExistsException"
+
+
+def test_without_a_store_the_message_says_how_to_get_one(start: Callable[..., Running]) -> None:
+    response = start().client.post(
+        "/prod/rekognition", json={"CollectionId": "a"}, headers={"X-Amz-Target": "RekognitionService.CreateCollection"}
+    )
+    assert response.headers["x-amzn-ErrorType"] == response.get_json(force=True)["__type"] == "AccessDeniedException"
+    assert "--collections" in response.get_json(force=True)["message"]
+
+
+def test_signatures_open_both_apis(serve: Callable[..., str], tmp_path: Path) -> None:
+    keys = tmp_path / "keys"
+    keys.write_text(f"amazon:{KEYS['amazon']}\nreader:{KEYS['reader']}:detect\n")
+    url = serve(auth="api-key", api_keys_file=str(keys))
+    there = f"{url}/prod/rekognition"
+    assert client(there).create_collection(CollectionId="staff")["StatusCode"] == 200
+    assert fault(client(there, "nobody").list_collections)[0] == "UnrecognizedClientException"
+    assert fault(client(there, secret=KEYS["reader"]).list_collections)[0] == "InvalidSignatureException"
+    assert client(there, "reader").detect_faces(Image=photo("a"))["FaceDetails"]
+    assert fault(client(there, "reader").list_collections)[0] == "AccessDeniedException"
+
+    def native(method: str, path: str, body: bytes, secret: str) -> int:
+        request = AWSRequest(method, url + path, data=body, headers={"Content-Type": "application/json"})
+        SigV4Auth(Credentials("amazon", secret), "execute-api", "eu-west-1").add_auth(request)
+        import urllib3
+
+        return urllib3.request(method, url + path, body=body or None, headers=dict(request.headers.items())).status
+
+    detect = json.dumps({"img": "aGVsbG8="}).encode()
+    for method, path, body, status in (
+        ("POST", "/prod/face_comparison", detect, 400),  # authorized, and not an image
+        ("GET", "/prod/face_comparison", b"", 200),
+        ("GET", "/prod/face_comparison/collections/staff", b"", 200),
+        ("GET", "/prod/face_comparison/collections/staff/export", b"", 200),
+    ):
+        assert native(method, path, body, KEYS["amazon"]) == status, path
+        assert native(method, path, body, KEYS["reader"]) == 403, path
+
+
+def test_every_operation_has_its_permission() -> None:
+    assert PERMISSIONS.keys() == OPERATIONS.keys()
+    assert set(OPERATIONS) <= set(service_model().operation_names)

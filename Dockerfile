@@ -1,6 +1,6 @@
 # The images: `service` (CPU), `service-gpu` and `operator`, each a target of this file.
 #
-#   docker build --target service -t face-comparison/service:0.1.0 .
+#   docker build --target service --tag localhost/face-comparison/service:0.1.0 .
 #
 # Everything that goes into a build is pinned by digest: the base image here, what builds in container/build.txt, what the
 # packages depend on in uv.lock, the published models in the recipes. A Python environment is made in stages and copied
@@ -84,7 +84,7 @@ ENTRYPOINT ["face-comparison-operator"]
 CMD ["run"]
 
 FROM runtime AS service-gpu
-ENV FACE_COMPARISON_BUNDLES=/opt/bundles FACE_COMPARISON_DEVICE=cuda ORT_DISABLE_TELEMETRY=1
+ENV FACE_COMPARISON_BUNDLES=/opt/bundles FACE_COMPARISON_DEVICE=cuda FACE_COMPARISON_HOST=0.0.0.0 ORT_DISABLE_TELEMETRY=1
 COPY --from=models /opt/bundles /opt/bundles
 COPY --from=service-gpu-dependencies /opt/face-comparison /opt/face-comparison
 COPY --from=service-package /package /opt/face-comparison
@@ -93,7 +93,7 @@ ENTRYPOINT ["face-comparison"]
 CMD ["serve"]
 
 FROM runtime AS service
-ENV FACE_COMPARISON_BUNDLES=/opt/bundles ORT_DISABLE_TELEMETRY=1
+ENV FACE_COMPARISON_BUNDLES=/opt/bundles FACE_COMPARISON_HOST=0.0.0.0 ORT_DISABLE_TELEMETRY=1
 COPY --from=models /opt/bundles /opt/bundles
 COPY --from=service-dependencies /opt/face-comparison /opt/face-comparison
 COPY --from=service-package /package /opt/face-comparison

@@ -4,7 +4,8 @@
 
 RELEASE := build/release
 VERSION := $(shell sed -n 's/^appVersion: //p' charts/face-comparison/Chart.yaml)
-REGISTRY ?= localhost
+# Not a default of REGISTRY itself, which means something to other targets, too.
+IMAGES_AT = $(or $(REGISTRY),localhost)
 PLATFORMS ?= linux/amd64,linux/arm64
 CONTAINER ?= $(firstword $(foreach each,docker podman,$(if $(shell command -v $(each)),$(each))))
 HELM ?= $$($(BIN)/python -m devtools.k8s.programs path helm)
@@ -23,7 +24,7 @@ wheels: .venv/.synced ## Build wheels and source archives of both packages into 
 images: ## Build the container images; REGISTRY=… names them, PUSH=yes builds for PLATFORMS and pushes
 	@test -n "$(CONTAINER)" || { echo "docker or podman is needed to build images; CONTAINER=… names another program"; exit 1; }
 	@for target in operator service service-gpu; do \
-	  name=$(REGISTRY)/face-comparison/$$target:$(VERSION); \
+	  name=$(IMAGES_AT)/face-comparison/$$target:$(VERSION); \
 	  echo "building $$name"; \
 	  if test "$(PUSH)" = yes; then \
 	    $(CONTAINER) buildx build --platform $(PLATFORMS) --target $$target --tag $$name \
@@ -36,7 +37,7 @@ images: ## Build the container images; REGISTRY=… names them, PUSH=yes builds 
 chart-package: .venv/.synced ## Package the chart into build/release/charts; PUSH=yes pushes it to oci://REGISTRY/charts
 	@rm -rf $(RELEASE)/charts
 	@$(HELM) package charts/face-comparison --destination $(RELEASE)/charts
-	@test "$(PUSH)" != yes || $(HELM) push $(RELEASE)/charts/face-comparison-$(VERSION).tgz oci://$(REGISTRY)/charts
+	@test "$(PUSH)" != yes || $(HELM) push $(RELEASE)/charts/face-comparison-$(VERSION).tgz oci://$(IMAGES_AT)/charts
 
 sbom: .venv/.synced ## List what each image holds (CycloneDX) into build/release/sbom
 	@rm -rf $(RELEASE)/sbom

@@ -87,6 +87,23 @@ def test_provenance_names_the_builder(made: Path, monkeypatch: pytest.MonkeyPatc
     assert statement["predicate"]["runDetails"]["builder"]["id"] == "https://host.example/workflow"
 
 
+@pytest.mark.parametrize(
+    ("given", "named"), [("", "localhost"), ("REGISTRY=registry.example.com", "registry.example.com")]
+)
+def test_images_are_named_by_the_registry_that_is_given(given: str, named: str) -> None:
+    command = ["make", "--dry-run", "images", "CONTAINER=docker", *given.split()]
+    said = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True, timeout=60).stdout
+    assert f"name={named}/face-comparison/" in said
+
+
+def test_a_cluster_of_its_own_is_asked_for_without_a_registry() -> None:
+    """It gets the images that are built here."""
+    command = ["make", "--dry-run", "cluster"]
+    said = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True, timeout=60).stdout
+    assert "local_cluster up" in said
+    assert "--registry" not in said
+
+
 def test_one_release_is_described_alike_twice() -> None:
     moment = datetime(2026, 1, 1, tzinfo=UTC)
     one, other = (release.statement([], "0" * 40, [], "builder", moment) for _ in range(2))

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 
+import numpy as np
 import pytest
 from PIL import Image
 
@@ -19,7 +20,15 @@ from face_comparison.errors import FaceComparisonError
 
 GRAY = kinds.jpeg(Image.linear_gradient("L").resize((64, 64)))
 CUT = kinds.jpeg(Image.fromarray(kinds.scene(640, 480)), restart_marker_blocks=1)
+PNG = kinds.png(np.zeros((4, 4, 3), np.uint8), 8, 2)
+AVIF_START = struct.pack(">I", 16) + b"ftypavif" + bytes(4)
 MIB = 1 << 20
+
+
+def webp(chunks: bytes) -> bytes:
+    """A WebP whose image comes behind these chunks."""
+    body = b"WEBP" + chunks + kinds.samples()["webp lossless"].data[12:]
+    return b"RIFF" + struct.pack("<I", len(body)) + body
 
 
 def tables(marker: int, one: bytes, size: int) -> bytes:
@@ -54,6 +63,32 @@ JPEGS: dict[str, Callable[[int], bytes]] = {
         GRAY, tables(0xE1, b"Exif\0\0II*\0\x08\0\0\0\xff\xff" + bytes(64_000), n)
     ),
 }
+
+
+OTHERS: dict[str, Callable[[int], bytes]] = {
+    "PNG of empty chunks": lambda n: damage.png_of_empty_chunks(n // 12),
+    "PNG of empty pixel chunks": lambda n: PNG[:33] + kinds.png_chunk(b"IDAT") * (n // 12) + PNG[33:],
+    "PNG with a stream beyond its rows": lambda n: damage.png_bomb(n * 20 & ~0xFFFFFF),
+    "PNG with texts that inflate": lambda n: damage.png_text_bomb(n * 100 & ~0xFFFFFF),
+    "PNG of one column": lambda n: kinds.png(np.zeros((4096, 1, 1), np.uint8), 1, 0, tEXt=bytes(n)),
+    "PNG of animation frames": lambda n: PNG[:33] + kinds.png_chunk(b"fdAT", bytes(20)) * (n // 32) + PNG[33:],
+    "BMP painted over and over": lambda n: damage.bmp_run_bomb(255, n // 4),
+    "BMP of moves": lambda n: damage.bmp_of_moves(255, n // 4),
+    "WebP of empty chunks": lambda n: webp(b"XXXX\0\0\0\0" * (n // 8)),
+    "WebP of frames": lambda n: webp((b"ANMF" + struct.pack("<I", 16) + bytes(16)) * (n // 24)),
+    "WebP with long EXIF": lambda n: webp(b"EXIF" + struct.pack("<I", n) + b"II*\0\x08\0\0\0\xff\xff" + bytes(n - 10)),
+    "AVIF of empty boxes": lambda n: AVIF_START + b"\0\0\0\x08free" * (n // 8),
+    "EXIF directory of many entries": lambda n: kinds.png(
+        np.zeros((4, 4, 3), np.uint8), 8, 2, eXIf=b"II*\0\x08\0\0\0\xff\xff" + bytes(n)
+    ),
+}
+
+
+@pytest.mark.parametrize("make", OTHERS.values(), ids=OTHERS)
+@pytest.mark.parametrize("size", [64 << 10, MIB, 8 * MIB])
+def test_other_formats_cost_processor_time_in_proportion_to_their_size(make: Callable[[int], bytes], size: int) -> None:
+    data = make(size)
+    assert seconds(data) < 0.25 + 0.15 * max(size, len(data)) / MIB
 
 
 def seconds(data: bytes) -> float:

@@ -176,3 +176,10 @@ def bmp_run_bomb(side: int, count: int) -> bytes:
     body = b"\xff\x01\0\0" * count + b"\0\1"
     fields = struct.pack("<IiiHHIIiiII", 40, side, side, 1, 8, 1, len(body), 0, 0, 0, 0)
     return b"BM" + struct.pack("<IHHI", 1078 + len(body), 0, 0, 1078) + fields + bytes(1024) + body
+
+
+def bmp_of_moves(side: int, count: int) -> bytes:
+    """A run-length coded BMP of steps that paint nothing, `count` of them."""
+    body = b"\0\2\0\0" * count + b"\0\1"
+    fields = struct.pack("<IiiHHIIiiII", 40, side, side, 1, 8, 1, len(body), 0, 0, 0, 0)
+    return b"BM" + struct.pack("<IHHI", 1078 + len(body), 0, 0, 1078) + fields + bytes(1024) + body

@@ -2,7 +2,7 @@
 SHELL := bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: accuracy album-accuracy docs golden photos help setup run soak test test-fast check format generate bench bench-operator operator cluster cluster-down fuzz report clean
+.PHONY: accuracy album-accuracy docs golden photos help setup run soak test test-fast check format generate bench bench-collections bench-operator operator cluster cluster-down fuzz report clean
 
 # onnxruntime reports usage over the network unless told not to; nothing here ever does.
 export ORT_DISABLE_TELEMETRY := 1
@@ -81,6 +81,9 @@ SECONDS ?= 600
 
 soak: setup ## Good, slow, broken, huge and hostile clients at once for ten minutes; SECONDS=60 shortens, ARGS=--seed=2
 	@$(BIN)/python -m devtools.soak --seconds $(SECONDS) $(ARGS)
+
+bench-collections: setup ## Measure collections: search, import, memory, strangers that get a name; ARGS="--sizes 10000 1000000"
+	@$(BIN)/python -m devtools.bench_collections $(ARGS)
 
 accuracy: setup ## Measure how sure the default bundle is on real photographs, into docs/data/accuracy.json
 	@$(BIN)/python -m devtools.accuracy

@@ -626,7 +626,7 @@ def test_metrics_count_decisions_faces_and_seconds(api: Api) -> None:
     for decision in ("match", "unknown"):
         name = f'face_comparison_collection_searches_total{{decision="{decision}"}}'
         assert value(after, name) == value(before, name) + 1
-    name = "face_comparison_collection_search_seconds_count"
+    name = "face_comparison_collection_search_duration_seconds_count"
     assert value(after, name) == value(before, name) + 1
     assert value(after, 'face_comparison_collection_faces{collection="staff"}') == 1
 

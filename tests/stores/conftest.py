@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from devtools.postgres import PostgresServer, running_postgres
 from face_comparison.collections.stores import Store, open_store
-from support.postgres import PostgresServer, running_postgres
 
 KINDS = ("sqlite", "postgresql")
 _numbers = itertools.count()

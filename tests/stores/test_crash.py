@@ -12,10 +12,10 @@ from typing import Any
 
 import pytest
 
+from devtools.postgres import PostgresServer
 from face_comparison.collections.stores import Store
 from face_comparison.errors import StoreUnavailable
 from support.enrolling import enroll
-from support.postgres import PostgresServer
 from support.vectors import collection, vector_of
 
 FACES = 400

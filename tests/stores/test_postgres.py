@@ -10,12 +10,12 @@ from uuid import uuid4
 import psycopg
 import pytest
 
+from devtools.postgres import PostgresServer
 from face_comparison.collections.stores import Store, open_store
 from face_comparison.collections.stores.base import ErasureRequest
 from face_comparison.collections.stores.migrations import scripts
 from face_comparison.collections.stores.postgres import is_hnsw_safe
 from face_comparison.errors import StoreUnavailable
-from support.postgres import PostgresServer
 from support.vectors import NOW, collection, face, random_vectors, vector_of
 
 

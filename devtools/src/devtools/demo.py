@@ -25,6 +25,8 @@ from devtools.photos import samples
 
 FIRST, SAME, OTHER = samples.THREE
 READY_SECONDS = 120
+COLLECTIONS = Path("build/collections")
+"""Where the people are kept that are enrolled in this service, in the checkout."""
 STOP_SECONDS = 10
 
 
@@ -70,8 +72,11 @@ def own_terminal() -> Iterator[None]:
 def service(port: str) -> Iterator[tuple[subprocess.Popen[str], list[int]]]:
     """The running service, and a list to which its port is added as soon as it listens."""
     program = Path(sys.executable).with_name("face-comparison")
+    store = f"sqlite:{COLLECTIONS}"
     process = subprocess.Popen(
-        [program, "serve", "--host", "127.0.0.1", "--port", port], stdout=subprocess.PIPE, text=True
+        [program, "serve", "--host", "127.0.0.1", "--port", port, "--collections", store],
+        stdout=subprocess.PIPE,
+        text=True,
     )
     listening: list[int] = []
     reader = threading.Thread(target=pass_on, args=(process, listening), daemon=True)
@@ -135,7 +140,8 @@ def introduce(url: str) -> None:
         )
     print("\nTry next, in another terminal:\n")
     print(f"  curl -s {endpoint} --data-binary @{shlex.quote(str(one))} -H 'Content-Type: image/jpeg'")
-    print(f"  .venv/bin/face-comparison compare {shlex.quote(str(one))} {shlex.quote(str(same))}\n")
+    print(f"  .venv/bin/face-comparison compare {shlex.quote(str(one))} {shlex.quote(str(same))}")
+    print(f"  .venv/bin/face-comparison collection list --service {url}/prod\n")
     print("Ctrl-C stops it.", flush=True)
 
 

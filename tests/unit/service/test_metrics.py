@@ -60,7 +60,7 @@ def test_every_name_is_of_this_product_and_says_what_it_is():
             "requests_in_flight",
             "queue_depth", "requests_rejected", "build_info", "connections", "evictions", "memory_budget_bytes",
             "memory_reserved_bytes", "api_keys", "api_keys_invalid_lines", "api_keys_short", "api_keys_reload_failed",
-            "auth_failures", "collection_searches", "collection_faces", "collection_search_seconds",
+            "auth_failures", "collection_searches", "collection_faces", "collection_search_duration_seconds",
                 "store_errors",
         )
     }  # fmt: skip

@@ -64,7 +64,8 @@ DEFAULT_RATE = 0.01
 MAX_FACES = 100
 MAX_FACES_PER_USER = 100
 DEFAULT_MATCHES = 5
-IMPORT_BATCH = 500
+IMPORT_BATCH = 2000
+EXPORT_PAGE = 500
 REPORTED_IMPORT_ERRORS = 1000
 
 T = TypeVar("T")
@@ -116,7 +117,8 @@ class CollectionService:
         return self._info(collection)
 
     def describe_collection(self, collection_id: str) -> CollectionInfo:
-        return self._info(self._store.get_collection(identifiers.check_collection_id(collection_id)))
+        name = identifiers.check_collection_id(collection_id)
+        return self._info(self._store.get_collection(name, count_users=True))
 
     def list_collections(self, *, limit: int = 1000, token: str | None = None) -> Page[CollectionInfo]:
         """Collections by name."""
@@ -613,7 +615,7 @@ class CollectionService:
 
     def _every_face(self, name: str) -> Iterator[StoredFace]:
         after = ""
-        while page := self._store.list_faces(name, after=after, limit=IMPORT_BATCH, vectors=True):
+        while page := self._store.list_faces(name, after=after, limit=EXPORT_PAGE, vectors=True):
             yield from page
             after = page[-1].face_id
 

@@ -110,8 +110,8 @@ COLLECTION_FACES = Gauge(
     "face_comparison_collection_faces", "Faces enrolled, by collection.", ["collection"], multiprocess_mode="mostrecent"
 )
 COLLECTION_SEARCH_SECONDS = Histogram(
-    "face_comparison_collection_search_seconds",
-    "Time of searching a collection for the faces of one image, without finding them in it.",
+    "face_comparison_collection_search_duration_seconds",
+    "Time to search a collection for the faces of one image, without detection.",
     buckets=_SECONDS,
 )
 STORE_ERRORS = Counter(

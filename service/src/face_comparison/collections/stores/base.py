@@ -54,7 +54,9 @@ class Store(Protocol):
         """Raises CollectionExists."""
         ...
 
-    def get_collection(self, name: str) -> Collection: ...
+    def get_collection(self, name: str, *, count_users: bool = False) -> Collection:
+        """count_users: `users` is counted, which takes time; otherwise it is 0."""
+        ...
 
     def list_collections(self, after: str, limit: int) -> list[Collection]:
         """By name, those behind `after`."""

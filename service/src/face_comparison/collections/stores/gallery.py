@@ -14,7 +14,9 @@ from numpy.typing import NDArray
 
 from face_comparison.collections.values import Grouping
 
-BLOCK_ROWS = 8192
+BLOCK_ROWS = 65_536
+"""Memory of a block that no row has been written to is not taken from the machine."""
+
 _QUERIES_AT_ONCE = 16
 
 Rows = NDArray[np.int64]
@@ -43,7 +45,7 @@ class Gallery:
         while done < len(ids):
             block, offset = divmod(self._count, BLOCK_ROWS)
             if block == len(self._blocks):
-                self._blocks.append(np.zeros((BLOCK_ROWS, self._width), np.float32))
+                self._blocks.append(np.empty((BLOCK_ROWS, self._width), np.float32))  # not zeros: no huge pages
             size = min(len(ids) - done, BLOCK_ROWS - offset)
             part = slice(done, done + size)
             self._blocks[block][offset : offset + size] = vectors[part]
@@ -128,8 +130,13 @@ class Gallery:
         for index, block in enumerate(self._blocks):
             start = index * BLOCK_ROWS
             size = min(BLOCK_ROWS, self._count - start)
-            if size > 0:
-                np.matmul(queries, block[:size].T, out=found[:, start : start + size])
+            if size <= 0:
+                break
+            # One query reads each row once, as fast as memory allows; a product into a slice would not use the BLAS.
+            if len(queries) == 1:
+                np.dot(block[:size], queries[0], out=found[0, start : start + size])
+            else:
+                found[:, start : start + size] = queries @ block[:size].T
         return found
 
     def _members(self, people: Rows | None, grouping: Grouping) -> Rows:

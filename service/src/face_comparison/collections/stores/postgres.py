@@ -64,10 +64,9 @@ _EF_SEARCH = 200
 _UNAVAILABLE = "the store of collections cannot be reached now: send the request again later"
 _NOT_REMOVABLE = re.compile(r"([1-9]\d*) dead row versions? cannot be removed")
 
-_COLLECTION = (
-    "id, name, model_version, width, max_false_positive_rate, retention_days, metadata, created, face_count,"
-    " (SELECT count(*) FROM person WHERE collection_id = collection.id)"
-)
+_COLLECTION = "id, name, model_version, width, max_false_positive_rate, retention_days, metadata, created, face_count"
+_USERS = "(SELECT count(*) FROM person WHERE collection_id = collection.id)"
+"""Takes longer the more users there are, so searches do without."""
 _USER = "user_id, metadata, expires, created, (SELECT count(*) FROM face WHERE face.person_id = person.id)"
 _FACE = "face_id, {user}, external_image_id, image_id, box, confidence, created, source_key"
 _STORED = _FACE.format(user="(SELECT user_id FROM person WHERE person.id = person_id)")
@@ -111,14 +110,14 @@ class PostgresStore:
                 raise CollectionExists(f"the collection {collection.name} exists already")
         self._build_indexes()
 
-    def get_collection(self, name: str) -> Collection:
+    def get_collection(self, name: str, *, count_users: bool = False) -> Collection:
         with self._connection() as connection:
-            return _find(connection, name)[1]
+            return _find(connection, name, count_users=count_users)[1]
 
     def list_collections(self, after: str, limit: int) -> list[Collection]:
         with self._connection() as connection:
             rows = connection.execute(
-                f"SELECT {_COLLECTION} FROM collection WHERE name > %s ORDER BY name LIMIT %s",
+                f"SELECT {_COLLECTION}, {_USERS} FROM collection WHERE name > %s ORDER BY name LIMIT %s",
                 (after, limit),
             )
             return [_collection(row) for row in rows]
@@ -535,10 +534,13 @@ def _scalar(connection: Connection, query: str, *values: Any) -> Any:
     return None if row is None else row[0]
 
 
-def _find(connection: Connection, name: str, *, lock: bool = False) -> tuple[int, Collection]:
+def _find(
+    connection: Connection, name: str, *, lock: bool = False, count_users: bool = False
+) -> tuple[int, Collection]:
     if lock:
         connection.execute("SELECT 1 FROM collection WHERE name = %s FOR UPDATE", (name,))
-    row = connection.execute(f"SELECT {_COLLECTION} FROM collection WHERE name = %s", (name,)).fetchone()
+    users = _USERS if count_users else "0"
+    row = connection.execute(f"SELECT {_COLLECTION}, {users} FROM collection WHERE name = %s", (name,)).fetchone()
     if row is None:
         raise CollectionNotFound(f"there is no collection {name}")
     return row[0], _collection(row)

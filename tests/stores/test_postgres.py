@@ -125,6 +125,22 @@ def test_unreachable_database_is_unavailable_and_not_quoted(opened: Callable[...
     store.close()
 
 
+def test_unreachable_database_holds_up_one_call_and_not_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    store = open_store("postgresql://user@127.0.0.1:1/db", max_faces=1, timeout=1)
+    tries = []
+
+    def migrate(_: object) -> None:
+        tries.append(1)
+        raise psycopg.OperationalError
+
+    monkeypatch.setattr(type(store), "_migrate", migrate)
+    for _ in range(5):
+        with pytest.raises(StoreUnavailable):
+            store.get_collection("staff")
+    assert len(tries) == 1
+    store.close()
+
+
 def test_approximate_index_is_used_only_where_asked_for(opened: Callable[..., Store], url: str) -> None:
     exact, approximate = opened(), opened(index="hnsw")
     exact.create_collection(collection("before"))

@@ -21,7 +21,7 @@ def enroll(url: str, numbers: list[int], acknowledged: Connection, stop_after: i
     count = 0
 
     def enroll_one(number: int) -> int:
-        for _ in range(100):
+        for _ in range(600):
             try:
                 [added] = store.add_faces("staff", [face(str(number), user=str(number))])
             except StoreUnavailable:

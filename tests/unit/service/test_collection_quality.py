@@ -52,6 +52,13 @@ def test_bad_face_is_named_by_its_reason(bad: Face, reason: Any) -> None:
     assert quality_reasons(bad, "NONE") == []
 
 
+def test_face_that_the_analyzer_does_not_rely_upon_is_rejected() -> None:
+    for reason, expected in (("UNSTABLE_LANDMARKS", "LOW_FACE_QUALITY"), ("SMALL_FACE", "SMALL_BOUNDING_BOX")):
+        face = replace(good(), quality=replace(good().quality, reasons=(reason,)))
+        assert quality_reasons(face, "LOW") == [expected]
+        assert quality_reasons(face, "NONE") == []
+
+
 def test_filters_become_stricter_in_their_order() -> None:
     levels = [LIMITS[level] for level in ("LOW", "AUTO", "MEDIUM", "HIGH")]  # type: ignore[index]
     for name in ("face_size", "sharpness", "brightness", "confidence"):

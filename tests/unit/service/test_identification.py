@@ -42,6 +42,12 @@ def test_second_person_nearly_as_near_is_ambiguous() -> None:
     assert decide([near("anna", 0.5), near("bert", 0.59)])[0].decision == "match"
 
 
+def test_match_of_an_unreliable_face_is_ambiguous() -> None:
+    found = identify([[near("anna", 0.5)], [near("bert", 0.5)], []], THRESHOLD, MARGIN, 5, [False, True, False])
+    assert [each.decision for each in found] == ["ambiguous", "match", "unknown"]
+    assert users(found[0]) == ["anna"]
+
+
 def test_rival_beyond_the_threshold_or_the_number_asked_for_is_shown() -> None:
     [found] = decide([near("anna", 0.89), near("bert", 0.93)])
     assert (found.decision, users(found)) == ("ambiguous", ["anna", "bert"])

@@ -163,6 +163,7 @@ class LocalCollections:
             max_false_positive_rate=fields.get("MaxFalsePositiveRate"),
             threshold=fields.get("Threshold"),
             max_matches=fields.get("MaxMatches", DEFAULT_MATCHES),
+            reliable=probe.reliable,
         )
         return search_reply(found, probe.faces, name, self._analyzer.model.version, self._service.confidence)
 
@@ -196,7 +197,9 @@ class LocalCollections:
     def _probe(self, image: bytes) -> Probe:
         from face_comparison.collections.probe import Probe  # noqa: PLC0415
 
-        return Probe.from_analysis(self._analyzer.analyze(image), hashlib.sha256(image).digest())
+        return Probe.from_analysis(
+            self._analyzer.analyze(image), hashlib.sha256(image).digest(), self._analyzer.model.sure_confidence
+        )
 
 
 def _everything(call: Callable[..., Any], *arguments: Any) -> Iterator[Any]:

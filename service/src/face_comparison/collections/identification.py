@@ -21,7 +21,11 @@ class Identification:
 
 
 def identify(
-    faces: Sequence[Sequence[Neighbor]], threshold: float, margin: float, max_matches: int
+    faces: Sequence[Sequence[Neighbor]],
+    threshold: float,
+    margin: float,
+    max_matches: int,
+    reliable: Sequence[bool] | None = None,
 ) -> list[Identification]:
     """Decide about every face of one image.
 
@@ -34,6 +38,7 @@ def identify(
         threshold: Euclidean distance, 0-2; a person farther away is not a match.
         margin: distance by which the second person must be farther than the first.
         max_matches: matches reported per face.
+        reliable: which faces can be relied upon, None: all. A match of another face is ambiguous: a person should look.
     """
     taken = _assign(faces, threshold)
     found = []
@@ -43,7 +48,8 @@ def identify(
         if not within:
             found.append(Identification("unknown", ()))
         elif (rival := _rival(free, margin)) is None:
-            found.append(Identification("match", tuple(within[:max_matches])))
+            is_sure = reliable is None or reliable[index]
+            found.append(Identification("match" if is_sure else "ambiguous", tuple(within[:max_matches])))
         else:
             # The rival is shown even where it lies just beyond the threshold or the number of matches asked for.
             shown = (

@@ -21,19 +21,28 @@ class ProbeFace:
     detected: Face | None = None
     box: RelativeBox | None = None
 
+    @property
+    def reliable(self) -> bool:
+        """Whether the vector can be relied upon; of a hash, nothing else is known."""
+        return self.detected is None or self.detected.quality.reliable
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Probe:
-    """faces: largest first. digest: SHA-256 of the image or hash. has_image: whether there was an image."""
+    """faces: most prominent first. digest: SHA-256 of the image or hash. has_image: whether there was an image."""
 
     faces: tuple[ProbeFace, ...]
     digest: bytes
     has_image: bool
 
     @classmethod
-    def from_analysis(cls, analysis: Analysis, digest: bytes) -> Probe:
-        """The faces found in an image; digest: SHA-256 of its bytes."""
-        by_size = sorted(analysis.faces, key=lambda face: (face.box.area, face.confidence), reverse=True)
+    def from_analysis(cls, analysis: Analysis, digest: bytes, sure_confidence: float = 0.0) -> Probe:
+        """The faces found in an image; digest: SHA-256 of its bytes. sure_confidence: see `most_prominent_face`."""
+        by_size = sorted(
+            analysis.faces,
+            key=lambda face: (face.confidence >= sure_confidence, face.box.area, face.confidence),
+            reverse=True,
+        )
         faces = (ProbeFace(face.hash, face, _relative(face.box, analysis.width, analysis.height)) for face in by_size)
         return cls(tuple(faces), digest, has_image=True)
 
@@ -52,6 +61,11 @@ class Probe:
     def vectors(self) -> NDArray[np.float32]:
         """(F, 768) float32, in the order of the faces."""
         return np.stack([face.vector for face in self.faces]) if self.faces else np.empty((0, 0), np.float32)
+
+    @property
+    def reliable(self) -> tuple[bool, ...]:
+        """Of each face."""
+        return tuple(face.reliable for face in self.faces)
 
     def source_key(self, number: int, user_id: str | None, external_image_id: str | None) -> bytes:
         """What makes a repeated enrollment idempotent: the same face of the same image for the same person.

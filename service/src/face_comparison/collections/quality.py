@@ -54,6 +54,14 @@ LIMITS: dict[QualityFilter, Limits] = {
 }
 """AUTO rejects what harms a collection. The embedder sees 112 pixels, so below about 40 details are invented."""
 
+_UNRELIABLE: dict[str, Reason] = {
+    "EXTREME_POSE": "EXTREME_POSE",
+    "LOW_SHARPNESS": "LOW_SHARPNESS",
+    "LOW_BRIGHTNESS": "LOW_BRIGHTNESS",
+    "SMALL_FACE": "SMALL_BOUNDING_BOX",
+}
+"""The analyzer's reasons by Rekognition's names; any other is LOW_FACE_QUALITY."""
+
 
 def check_quality_filter(value: object) -> QualityFilter:
     """Return the filter, or raise InvalidParameter."""
@@ -76,7 +84,10 @@ def quality_reasons(face: Face, quality_filter: QualityFilter) -> list[Reason]:
         ("EXTREME_POSE", asymmetry(face.landmarks) > limits.yaw),
         ("LOW_FACE_QUALITY", quality.brightness > limits.overexposed),
     ]
-    return [reason for reason, is_failed in failed if is_failed]
+    reasons = [reason for reason, is_failed in failed if is_failed]
+    # What the analyzer itself does not rely upon would make the person resemble others.
+    unreliable = dict.fromkeys(_UNRELIABLE.get(reason, "LOW_FACE_QUALITY") for reason in quality.reasons)
+    return [*reasons, *(reason for reason in unreliable if reason not in reasons)]
 
 
 def asymmetry(landmarks: NDArray[np.float32]) -> float:

@@ -307,7 +307,7 @@ class CollectionService:
 
     # --- searching ---
 
-    def search(
+    def search(  # noqa: PLR0913 (one for each field of the request)
         self,
         collection_id: str,
         vectors: NDArray[np.float32],
@@ -317,6 +317,7 @@ class CollectionService:
         users: Sequence[str] | None = None,
         max_matches: int = DEFAULT_MATCHES,
         grouping: Grouping = "people",
+        reliable: Sequence[bool] | None = None,
     ) -> SearchResult:
         """Identify every face of an image.
 
@@ -328,6 +329,7 @@ class CollectionService:
             max_matches: matches per face.
             grouping: `people` decides about names and gives a person to one face only; `faces` and `users` return what
                 lies within the threshold, as Rekognition does.
+            reliable: which faces can be relied upon (`Probe.reliable`); the others are never a sure match.
         """
         collection = self._usable_collection(collection_id)
         return self._search(
@@ -338,6 +340,7 @@ class CollectionService:
             users=None if users is None else identifiers.check_user_ids(list(users)),
             max_matches=max_matches,
             grouping=grouping,
+            reliable=reliable,
         )
 
     def search_by_face(
@@ -535,6 +538,7 @@ class CollectionService:
         rate: float | None = None,
         users: Sequence[str] | None = None,
         leave_out: Callable[[Neighbor], bool] | None = None,
+        reliable: Sequence[bool] | None = None,
     ) -> SearchResult:
         # Others than the reported ones are needed to see who is ambiguous, and where another face took the person.
         limit = max_matches + max(1, len(vectors))
@@ -545,7 +549,7 @@ class CollectionService:
         if threshold is None:
             threshold = self._threshold(collection, nearest.gallery_size, rate)
         if grouping == "people":
-            faces = identify(neighbors, threshold, self._model().scale, max_matches)
+            faces = identify(neighbors, threshold, self._model().scale, max_matches, reliable)
         else:
             near = [tuple(each for each in one if each.distance <= threshold)[:max_matches] for one in neighbors]
             faces = [Identification("match" if each else "unknown", each) for each in near]

@@ -378,8 +378,8 @@ def _observe(app: Flask, settings: Settings, admission: Admission) -> None:
             response.headers.extend((k, v) for k, v in error.get_headers() if k == "Allow")
         if isinstance(failure, errors.Unauthorized):
             response.headers["WWW-Authenticate"] = 'Bearer realm="face_comparison"'
-        if isinstance(failure, _RETRIABLE):
-            if request.endpoint not in _HEALTH:  # probes are not counted as rejected
+        if isinstance(failure, (*_RETRIABLE, errors.StoreUnavailable)):
+            if isinstance(failure, _RETRIABLE) and request.endpoint not in _HEALTH:  # not a probe
                 metrics.REJECTED.labels(failure.code).inc()
             response.headers["Retry-After"] = str(admission.retry_after)
         return response

@@ -170,6 +170,7 @@ class CollectionRoutes:
                     threshold=wanted.threshold,
                     users=wanted.users,
                     max_matches=wanted.max_matches,
+                    reliable=probe.reliable,
                 )
             _note_search(found)
             return replies.search_reply(found, probe.faces, collection_id, version, service.confidence)
@@ -297,7 +298,7 @@ class CollectionRoutes:
         if isinstance(subject, FaceHash):
             return Probe.from_hash(subject.vector)
         analysis, digest = self.faces.analyze(subject, permit, g.stages, max_faces)
-        return Probe.from_analysis(analysis, digest)
+        return Probe.from_analysis(analysis, digest, self.faces.model.sure_confidence)
 
     def _note_user(self, service: CollectionService, collection_id: str, user_id: str | None) -> None:
         if user_id is not None:

@@ -528,7 +528,11 @@ def _face_schemas(version: str) -> dict[str, Schema]:
 
 
 def _search_schemas(version: str, verdict: Mapping[str, Schema]) -> dict[str, Schema]:
-    detected = {"BoundingBox": ref("BoundingBox"), "FaceConfidence": _FRACTION}
+    detected = {
+        "BoundingBox": ref("BoundingBox"),
+        "FaceConfidence": _FRACTION,
+        "Quality": ref("Quality"),
+    }
     return {
         "IdentifiedFace": record(
             {
@@ -536,7 +540,7 @@ def _search_schemas(version: str, verdict: Mapping[str, Schema]) -> dict[str, Sc
                 "Decision": {
                     "type": "string",
                     "enum": list(DECISIONS),
-                    "description": "`ambiguous`: two users are about as near; let a person decide.",
+                    "description": "`ambiguous`: two users are about as near, or the face is not reliable.",
                 },
                 "Matches": {"type": "array", "items": ref("CollectionMatch"), "description": "Nearest first."},
                 **_CONDITIONS,
@@ -572,10 +576,19 @@ _FACE_EXAMPLE = {
     "FaceModelVersion": "yunet-sface-1",
     "CreationTimestamp": _WHEN,
 }
+_QUALITY_EXAMPLE = {
+    "Sharpness": 61.2,
+    "Brightness": 48.9,
+    "FaceSize": 96.0,
+    "Roll": -3.5,
+    "Yaw": 12.0,
+    "Reliable": True,
+    "Reasons": [],
+}
 _DETAIL_EXAMPLE = {
     "BoundingBox": _BOX,
     "Confidence": 0.93,
-    "Quality": {"Sharpness": 61.2, "Brightness": 48.9, "FaceSize": 96.0},
+    "Quality": _QUALITY_EXAMPLE,
 }
 _COLLECTION_EXAMPLE = {
     "CollectionId": "staff",
@@ -640,7 +653,13 @@ EXAMPLES: Mapping[str, Any] = {
 
 def search_examples(version: str) -> dict[str, Any]:
     """Examples of the replies that name the running model."""
-    face = {"BoundingBox": _BOX, "FaceConfidence": 0.93, "Decision": "match", "Matches": [_MATCH_EXAMPLE]}
+    face = {
+        "BoundingBox": _BOX,
+        "FaceConfidence": 0.93,
+        "Quality": _QUALITY_EXAMPLE,
+        "Decision": "match",
+        "Matches": [_MATCH_EXAMPLE],
+    }
     verdict = {"Distance": 0.61, "Confidence": 0.998, "SamePerson": True, "Verdict": "same"}
     return {
         "SearchReply": {

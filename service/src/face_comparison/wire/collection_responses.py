@@ -21,6 +21,7 @@ from face_comparison.collections.results import (
 from face_comparison.collections.values import Erasure, Neighbor, RelativeBox, StoredFace, User
 from face_comparison.vision.matching import Calibration
 from face_comparison.vision.types import Face
+from face_comparison.wire.responses import quality_reply
 
 ConfidenceOf = Callable[[float], float]
 """Probability of one person at a Euclidean distance."""
@@ -127,7 +128,7 @@ def verify_reply(
             "Distance": distance,
             "Confidence": confidence(distance),
             "SamePerson": distance <= calibration.threshold,
-            "Verdict": calibration.verdict(distance),
+            "Verdict": calibration.verdict(distance) if probe.reliable else "review",
         }
         found.append({**_detected(probe), **verdict})
     best = {name: found[0][name] for name in ("SamePerson", "Distance", "Confidence", "Verdict")}
@@ -217,18 +218,18 @@ def _match(neighbor: Neighbor, confidence: ConfidenceOf) -> dict[str, Any]:
 def _detected(probe: ProbeFace) -> dict[str, Any]:
     if probe.detected is None or probe.box is None:
         return {}
-    return {"BoundingBox": _box(probe.box), "FaceConfidence": round(probe.detected.confidence, 6)}
+    return {
+        "BoundingBox": _box(probe.box),
+        "FaceConfidence": round(probe.detected.confidence, 6),
+        "Quality": quality_reply(probe.detected.quality),
+    }
 
 
 def _detail(face: Face, box: RelativeBox) -> dict[str, Any]:
     return {
         "BoundingBox": _box(box),
         "Confidence": round(face.confidence, 6),
-        "Quality": {
-            "Sharpness": round(face.quality.sharpness, 2),
-            "Brightness": round(face.quality.brightness, 2),
-            "FaceSize": round(face.quality.face_size, 2),
-        },
+        "Quality": quality_reply(face.quality),
     }
 
 

@@ -15,7 +15,7 @@ import orjson
 
 from face_comparison.errors import FaceComparisonError
 from face_comparison.vision.matching import FaceMatch, TargetMatch
-from face_comparison.vision.types import LANDMARK_TYPES, Analysis, Box, Face
+from face_comparison.vision.types import LANDMARK_TYPES, Analysis, Box, Face, Quality
 
 JSON: Literal["application/json"] = "application/json"
 MESSAGE_PACK: Literal["application/msgpack"] = "application/msgpack"
@@ -79,15 +79,20 @@ def _face(face: Face, width: int, height: int) -> dict[str, Any]:
             {"Type": kind, "X": round(x / width, _DIGITS), "Y": round(y / height, _DIGITS)}
             for kind, (x, y) in zip(LANDMARK_TYPES, face.landmarks.tolist(), strict=True)
         ],
-        "Quality": {
-            "Sharpness": round(face.quality.sharpness, 2),
-            "Brightness": round(face.quality.brightness, 2),
-            "FaceSize": round(face.quality.face_size, 2),
-            "Roll": round(face.quality.roll, 2),
-            "Yaw": round(face.quality.yaw, 2),
-            "Reliable": face.quality.reliable,
-            "Reasons": list(face.quality.reasons),
-        },
+        "Quality": quality_reply(face.quality),
+    }
+
+
+def quality_reply(quality: Quality) -> dict[str, Any]:
+    """What makes a comparison with a face doubtful."""
+    return {
+        "Sharpness": round(quality.sharpness, 2),
+        "Brightness": round(quality.brightness, 2),
+        "FaceSize": round(quality.face_size, 2),
+        "Roll": round(quality.roll, 2),
+        "Yaw": round(quality.yaw, 2),
+        "Reliable": quality.reliable,
+        "Reasons": list(quality.reasons),
     }
 
 

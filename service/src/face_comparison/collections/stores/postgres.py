@@ -12,9 +12,10 @@ import logging
 import re
 import secrets
 import threading
+import time
 from collections.abc import Collection as Container
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -60,6 +61,7 @@ LARGE_TABLE_SCRUB_DELAY = timedelta(days=1)
 """Rewriting a table locks it: a small one for less than a few seconds at once, a large one at most once a day."""
 
 _CONNECT_SECONDS = 5
+_RETRY_SECONDS = 1.0
 _EF_SEARCH = 200
 _UNAVAILABLE = "the store of collections cannot be reached now: send the request again later"
 _NOT_REMOVABLE = re.compile(r"([1-9]\d*) dead row versions? cannot be removed")
@@ -88,6 +90,7 @@ class PostgresStore:
         self._pool: ConnectionPool[Connection] | None = None
         self._indexed: set[int] = set()
         self._schema = 0
+        self._retry_at = 0.0
 
     # --- collections ---
 
@@ -369,7 +372,15 @@ class PostgresStore:
 
     @contextmanager
     def _connection(self) -> Iterator[Connection]:
-        with self._mapped_errors(), self._opened().connection() as connection:
+        if time.monotonic() < self._retry_at:
+            raise StoreUnavailable(_UNAVAILABLE)
+        with self._mapped_errors(), ExitStack() as stack:
+            try:
+                connection = stack.enter_context(self._opened().connection())
+            except (psycopg.OperationalError, StoreUnavailable):
+                # Others need not wait for the same: they hold threads that detection and comparison need.
+                self._retry_at = time.monotonic() + _RETRY_SECONDS
+                raise
             yield connection
 
     @contextmanager
@@ -398,7 +409,7 @@ class PostgresStore:
                     min_size=1,
                     max_size=self._connections,
                     open=False,
-                    timeout=min(self._timeout, 2 * _CONNECT_SECONDS),
+                    timeout=min(self._timeout, _CONNECT_SECONDS),
                     configure=self._configure,
                     check=ConnectionPool.check_connection,
                     kwargs=self._arguments,

@@ -73,6 +73,15 @@ FAST = tests/unit tests/http tests/agreement tests/docs
 test-fast: setup ## The tests that need no root, no cluster and no browser: under three minutes on two cores
 	@$(BIN)/pytest --numprocesses 2 $(FAST)
 
+# The lowest versions that the packages declare, in an environment of their own: a bound that is too low fails here.
+LOWEST = build/lowest
+test-lowest: .venv/.synced ## The unit tests with the lowest versions that the packages declare
+	@$(UV) venv --quiet --clear --python $(BIN)/python $(LOWEST)
+	@$(UV) pip compile --quiet --resolution lowest-direct --python $(BIN)/python --extra album --extra bench --extra cpu --extra evaluate --extra s3 service/pyproject.toml operator/pyproject.toml -o $(LOWEST).txt
+	@$(UV) export --quiet --locked --only-group dev --no-emit-workspace --no-hashes -o $(LOWEST)-dev.txt
+	@$(UV) pip install --quiet --python $(LOWEST)/bin/python --override $(LOWEST).txt -r $(LOWEST)-dev.txt -r $(LOWEST).txt -e service -e operator -e devtools
+	@$(LOWEST)/bin/pytest --quiet --numprocesses 2 tests/unit
+
 bench: setup ## Compare the service with a plain loop and with OpenCV's own; ARGS=--memory adds 20,000 requests
 	@images="$$($(BIN)/python -c 'from devtools.photos import samples; print(*(samples.photographs()[n] for n in samples.BENCH))')"; \
 	$(BIN)/face-comparison bench $(ARGS) $$images

@@ -353,10 +353,12 @@ class Option:
 
     @property
     def env(self) -> str:
+        """The name of the environment variable."""
         return PREFIX + self.name.upper()
 
     @property
     def flag(self) -> str:
+        """The option as it is written on the command line."""
         return "--" + self.name.replace("_", "-")
 
 

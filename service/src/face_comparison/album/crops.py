@@ -23,10 +23,12 @@ class Crops:
         self._folder.mkdir(exist_ok=True)
 
     def name(self, key: FaceKey) -> str:
+        """Returns the file name of a face's crop."""
         digest, number = key
         return f"{hashlib.sha256(f'{self._version} {digest}'.encode()).hexdigest()[:24]}-{number}.jpg"
 
     def write(self, found: Analyzed) -> None:
+        """Writes the crops of an image."""
         for number, crop in enumerate(found.crops):
             files.write(self._folder / self.name((found.digest, number)), crop)
 
@@ -36,6 +38,7 @@ class Crops:
         return known - {key[0] for key in keys if self.name(key) not in there}
 
     def delete_others(self, keys: Iterable[FaceKey]) -> None:
+        """Deletes the crops of all other faces."""
         wanted = {self.name(key) for key in keys}
         for path in self._folder.glob("*.jpg*"):
             if path.name not in wanted:

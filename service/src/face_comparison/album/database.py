@@ -84,6 +84,7 @@ class AlbumDatabase:
                     self._database.executemany(f"INSERT INTO faces VALUES ({','.join('?' * 13)})", rows)  # noqa: S608
 
     def rejected(self) -> dict[str, Rejected]:
+        """Returns the images that were rejected, by digest."""
         rows = self._database.execute(
             "SELECT digest, code, reason FROM images WHERE version = ? AND code IS NOT NULL", (self._version,)
         )
@@ -116,6 +117,7 @@ class AlbumDatabase:
         return {(digest, number): person for digest, number, person in rows}
 
     def save_people(self, people: Mapping[FaceKey, int | None]) -> None:
+        """Saves the number of the person of each face."""
         with self._explain_errors(), self._database:
             self._database.executemany(
                 "UPDATE faces SET person = ? WHERE digest = ? AND version = ? AND number = ?",

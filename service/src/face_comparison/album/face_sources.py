@@ -64,6 +64,7 @@ class LocalFaceSource:
         self._analyzer: Analyzer | None = None
 
     def faces(self, data: bytes) -> Detection:
+        """Detects the faces of an image with the local models. Raises ImageRejected."""
         with self._loading:
             analyzer = self._analyzer = self._analyzer or self._load()
         try:
@@ -87,6 +88,7 @@ class RemoteFaceSource:
         self.max_bytes, self.concurrency = min(MAX_BYTES, about.max_body_bytes - 4096), concurrency or IN_FLIGHT
 
     def faces(self, data: bytes) -> Detection:
+        """Detects the faces of an image through the service. Raises ImageRejected, ServiceRefused."""
         try:
             found = self._client.detect(data)
         except ServiceError as error:

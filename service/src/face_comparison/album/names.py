@@ -30,4 +30,5 @@ def relative(target: Path, base: Path) -> Path:
 
 
 def person(number: int) -> str:
+    """Returns the name of a person's folder and anchor."""
     return f"person-{number:03d}"

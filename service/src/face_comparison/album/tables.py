@@ -38,6 +38,7 @@ COLUMNS: tuple[str, ...] = tuple(_SCHEMA.names)
 
 
 def faces_csv(entries: Iterable[Entry], folder: Path, out: Path) -> bytes:
+    """Returns one row per face as CSV."""
     return _csv(COLUMNS, (_row(entry, folder, out) for entry in entries))
 
 
@@ -53,6 +54,7 @@ def faces_parquet(entries: Sequence[Entry], folder: Path, out: Path) -> bytes:
 
 
 def skipped_csv(skipped: Iterable[Skipped], folder: Path, out: Path) -> bytes:
+    """Returns one row per skipped file as CSV."""
     rows = ((_path(each.path), names.link(folder / each.path, out), each.code, each.reason) for each in skipped)
     return _csv(("path", "link", "code", "reason"), rows)
 

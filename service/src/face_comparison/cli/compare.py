@@ -116,6 +116,7 @@ def _draw(
 
 
 def status(verdicts: list[TargetMatch | FaceComparisonError]) -> int:
+    """Returns the exit status of the verdicts."""
     if any(isinstance(verdict, FaceComparisonError) for verdict in verdicts):
         return FAILED
     same = all(not isinstance(verdict, FaceComparisonError) and verdict.faces[0].same_person for verdict in verdicts)

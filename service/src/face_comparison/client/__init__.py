@@ -1,4 +1,4 @@
-"""A client of the service, for programs in Python:
+"""A client of the service, for programs in Python.
 
     from face_comparison.client import Client
 

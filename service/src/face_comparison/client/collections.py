@@ -31,9 +31,13 @@ IMPORT_BYTES = 4 * 2**20
 class Transport(Protocol):
     """What sends requests; the methods of `Client` that a collection uses."""
 
-    def call(self, method: str, path: str, body: bytes | None = None) -> Any: ...
+    def call(self, method: str, path: str, body: bytes | None = None) -> Any:
+        """Returns the decoded response of a route."""
+        ...
 
-    def stream_lines(self, path: str) -> Iterator[bytes]: ...
+    def stream_lines(self, path: str) -> Iterator[bytes]:
+        """Yields the lines of a streamed response."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +107,8 @@ class Receipt:
 
 @dataclass(frozen=True, slots=True)
 class User:
+    """A person of a collection."""
+
     user_id: str
     metadata: Mapping[str, Any]
     expires: str | None

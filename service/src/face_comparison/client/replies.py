@@ -125,6 +125,7 @@ class About:
 
 
 def about(reply: Mapping[str, Any]) -> About:
+    """Converts the description of the service."""
     defaults = reply["defaults"]
     return About(
         reply["FaceModelVersion"], defaults["threshold"], defaults["min_confidence"], reply["limits"]["max_body_bytes"]
@@ -132,11 +133,13 @@ def about(reply: Mapping[str, Any]) -> About:
 
 
 def detection(reply: Mapping[str, Any]) -> Detection:
+    """Converts the response of a detection."""
     version = reply["FaceModelVersion"]
     return Detection(tuple(_face(face, version) for face in reply["Faces"]), version)
 
 
 def comparison(reply: Mapping[str, Any]) -> Comparison:
+    """Converts the response of a comparison."""
     source = reply["Source"]
     return Comparison(
         targets=tuple(_target(target) for target in reply["Targets"]),

@@ -43,6 +43,7 @@ class JsonFormatter(logging.Formatter):
     """A record as one JSON object: time, level, logger, message, fields given as `extra={"fields": {...}}`, failure."""
 
     def format(self, record: logging.LogRecord) -> str:
+        """Returns the record as one line of JSON."""
         entry: dict[str, Any] = {
             "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
             "level": record.levelname.lower(),

@@ -22,7 +22,7 @@ help: ## Show the targets
 $(UV):
 	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "Python 3.11 or newer is needed, this is " + sys.version.split()[0])'
 	@$(PYTHON) -m venv --clear .venv/tools || { echo "the Python module venv is missing: on Debian and Ubuntu, apt-get install python3-venv"; exit 1; }
-	@.venv/tools/bin/python -m pip install --quiet --disable-pip-version-check 'uv>=0.9'
+	@.venv/tools/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement container/build.txt
 
 .venv/.synced: $(UV) pyproject.toml service/pyproject.toml operator/pyproject.toml devtools/pyproject.toml uv.lock
 	@test -x $(BIN)/python || $(UV) venv --quiet --allow-existing --python $(PYTHON) .venv

@@ -53,8 +53,10 @@ def content(archive: Path) -> dict[str, int]:
 
 def test_small_and_without_what_only_a_build_needs(image: images.Image) -> None:
     files = content(image.archive)
-    assert sum(files.values()) < {"service": 600e6, "operator": 200e6}[image.repository]
-    assert image.archive.stat().st_size < {"service": 600e6, "operator": 200e6}[image.repository]
+    # The service's own: HEIC and the PostgreSQL driver took the room that leaving out FFmpeg had made.
+    limit = {"service": 620e6, "operator": 200e6}[image.repository]
+    assert sum(files.values()) < limit
+    assert image.archive.stat().st_size < limit
     assert sorted(path for path in files if path.split("/")[-1] in TOOLS) == []
     assert sorted(path for path in files if path.startswith(("root/.cache/", "tmp/", "src/"))) == []
     if image.repository == "service":

@@ -1,6 +1,6 @@
 /** Images as the visitor gave them, and smaller copies where the visitor agrees. */
 
-export const TYPES = ["image/jpeg", "image/png", "image/bmp"];
+export const TYPES = ["image/jpeg", "image/png", "image/bmp", "image/webp", "image/avif", "image/heic", "image/heif"];
 
 const QUALITY = 0.92;
 

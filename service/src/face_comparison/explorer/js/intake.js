@@ -5,7 +5,7 @@ import { t } from "./language.js";
 
 const SAMPLE = "explorer/sample.jpg";
 const FETCHED = /^(https?|s3):\/\/\S+$/i;
-const ACCEPTED = "image/jpeg,image/png,image/bmp,.jpg,.jpeg,.png,.bmp";
+const ACCEPTED = "image/*,.heic,.heif,.avif,.webp,.bmp";
 
 /**
  * An intake. take(files): a list of {blob, name}; takeUrl(text); many: several images; sample: offer the built-in
@@ -18,7 +18,7 @@ export function intake({ take, takeUrl, many = false, sample = false, compact = 
     says.hidden = !text;
   };
   const given = (files) => {
-    const images = files.filter((file) => file.type.startsWith("image/") || /\.(jpe?g|png|bmp)$/i.test(file.name));
+    const images = files.filter((file) => file.type.startsWith("image/") || /\.(jpe?g|png|bmp|webp|avif|hei[cf])$/i.test(file.name));
     const strange = files.find((file) => !images.includes(file));
     complain(strange ? t("intake.not-image", { name: strange.name }) : "");
     if (images.length) take(images.slice(0, many ? undefined : 1).map((blob) => ({ blob, name: blob.name || "image.png" })));

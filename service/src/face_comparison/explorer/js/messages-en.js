@@ -31,7 +31,7 @@ export const en = {
 
   "intake.drop": "Drop a photograph here, or paste one",
   "intake.drop-many": "Drop photographs here, or paste one",
-  "intake.formats": "JPG, PNG or BMP, at most {side} pixels per side",
+  "intake.formats": "JPG, PNG, BMP, WebP, AVIF or HEIC, at most {side} pixels per side",
   "intake.choose": "Choose an image",
   "intake.choose-many": "Choose images",
   "intake.add": "Add images",
@@ -49,7 +49,7 @@ export const en = {
   "shrink.title": "Make this image smaller?",
   "shrink.side": "{name} is {width} × {height} pixels. The service accepts images of at most {limit} pixels per side.",
   "shrink.bytes": "{name} has {bytes}. The service accepts at most {limit} per request.",
-  "shrink.format": "{name} is {type}. The service accepts JPG, PNG and BMP.",
+  "shrink.format": "{name} is {type}. The service accepts JPG, PNG, BMP, WebP, AVIF and HEIC.",
   "shrink.total": "These images have {bytes} together. The service accepts at most {limit} per request.",
   "shrink.offer": "This page can create a JPG of {width} × {height} pixels in your browser and send that instead. Your file is not changed.",
   "shrink.offer-all": "This page can create JPGs of at most {side} pixels per side in your browser and send those instead. Your files are not changed.",

@@ -31,7 +31,7 @@ export const zh = {
 
   "intake.drop": "把照片拖到这里，或直接粘贴",
   "intake.drop-many": "把照片拖到这里，或直接粘贴",
-  "intake.formats": "JPG、PNG 或 BMP，边长不超过 {side} 像素",
+  "intake.formats": "JPG、PNG、BMP、WebP、AVIF 或 HEIC，边长不超过 {side} 像素",
   "intake.choose": "选择图片",
   "intake.choose-many": "选择图片",
   "intake.add": "添加图片",
@@ -49,7 +49,7 @@ export const zh = {
   "shrink.title": "缩小这张图片？",
   "shrink.side": "{name} 为 {width} × {height} 像素。本服务接受边长不超过 {limit} 像素的图片。",
   "shrink.bytes": "{name} 大小为 {bytes}。本服务每次请求最多接受 {limit}。",
-  "shrink.format": "{name} 的格式是 {type}。本服务接受 JPG、PNG 和 BMP。",
+  "shrink.format": "{name} 的格式是 {type}。本服务接受 JPG、PNG、BMP、WebP、AVIF 和 HEIC。",
   "shrink.total": "这些图片合计 {bytes}。本服务每次请求最多接受 {limit}。",
   "shrink.offer": "本页可以在您的浏览器里生成一张 {width} × {height} 像素的 JPG 并改为发送它。原文件保持不变。",
   "shrink.offer-all": "本页可以在您的浏览器里生成边长不超过 {side} 像素的 JPG 并改为发送它们。原文件保持不变。",

@@ -328,7 +328,7 @@ def test_a_computation_that_never_fits_is_too_large() -> None:
         pass
 
 
-# --- cancelling
+# --- cancellation
 
 
 def test_a_cancelled_request_leaves_the_line(threads: ThreadPoolExecutor) -> None:

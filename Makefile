@@ -2,7 +2,7 @@
 SHELL := bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: accuracy album-accuracy docs golden photos help setup run soak test test-fast check format generate bench bench-collections bench-operator operator cluster cluster-down fuzz report clean
+.PHONY: accuracy album-accuracy rotation-accuracy docs golden photos help setup run soak test test-fast check format generate bench bench-collections bench-operator operator cluster cluster-down fuzz report clean
 
 # onnxruntime reports usage over the network unless told not to; nothing here ever does.
 export ORT_DISABLE_TELEMETRY := 1
@@ -99,6 +99,9 @@ accuracy: setup ## Measure how sure the default bundle is on real photographs, i
 
 photos: .venv/.synced ## Put three photographs to try into build/photos: two of one person, one of another
 	@$(BIN)/python -m devtools.photos.samples build/photos
+
+rotation-accuracy: setup ## Measure how well rotated faces are recognized, into docs/data/rotation.json
+	@$(BIN)/python -m devtools.rotation
 
 album-accuracy: setup ## Measure how well an album of 1,000 images finds the right people, into docs/data/album.json
 	@$(BIN)/python -m devtools.album_accuracy

@@ -41,12 +41,16 @@ class Pyramid:
         depth = min(depth, len(self._levels) - 1)
         return self._levels[depth], 0.5**depth
 
-    def warp(self, matrix: NDArray[np.float64], side: int, out: NDArray[np.uint8]) -> None:
+    def warp(self, matrix: NDArray[np.float64], side: int, out: NDArray[np.uint8], smoothing: float = 1.0) -> None:
         """Draw what a 2x3 matrix (image to result, both from corner to corner) makes of the image; black outside it.
 
-        out: (side, side, 3) uint8, written.
+        Args:
+            matrix: From the image to the result.
+            side: Of the result, pixels.
+            out: (side, side, 3) uint8, written.
+            smoothing: 2 takes samples from a level that is at most as fine as the result, which averages noise.
         """
-        shrink = 1.0 / max(float(np.hypot(matrix[0, 0], matrix[1, 0])), 1e-9)
+        shrink = smoothing / max(float(np.hypot(matrix[0, 0], matrix[1, 0])), 1e-9)
         image, scale = self.level(shrink)
         own = matrix.copy()
         own[:, :2] /= scale
@@ -54,9 +58,9 @@ class Pyramid:
         own[:, 2] += own[:, :2].sum(axis=1) / 2 - 0.5
         cv2.warpAffine(image, own, (side, side), dst=out, flags=cv2.INTER_LINEAR)
 
-    def warps(self, matrices: NDArray[np.float64], side: int) -> NDArray[np.uint8]:
+    def warps(self, matrices: NDArray[np.float64], side: int, smoothing: float = 1.0) -> NDArray[np.uint8]:
         """As `warp` for matrices (K, 2, 3): (K, side, side, 3) uint8."""
         result = np.empty((len(matrices), side, side, 3), np.uint8)
         for matrix, out in zip(matrices, result, strict=True):
-            self.warp(matrix, side, out)
+            self.warp(matrix, side, out, smoothing)
         return result

@@ -43,6 +43,9 @@ SMALL_ROLL = 8.0
 
 ROLL_ROUNDS = 3
 
+SMOOTHING = 2.0
+"""Crops are drawn from a level of the pyramid that is no finer than they are: in noise, faces are seen only then."""
+
 STEPS_PER_CROP, SIZES_PER_OCTAVE = 16, 4
 """The grid of crops: positions along the length of one, and lengths per doubling."""
 
@@ -122,7 +125,15 @@ def probe(
         if tried.scores[row] > scores[index]:
             scores[index], centers[index] = tried.scores[row], tried.centers[row]
             sizes[index], rolls[index] = tried.extents[row].max(), angles[row]
-    return Places(centers, sizes, rolls).at(np.flatnonzero(scores > 0))
+    seen = Places(centers, sizes, rolls).at(np.flatnonzero(scores > 0))
+    # Once more from there: places that were found a pixel apart, on either side of a border of the grid, meet again.
+    again = look(pyramid, seen, spec.probe_room, spec.probe_side, detect)
+    found = again.scores > 0
+    return Places(
+        np.where(found[:, None], again.centers, seen.centers),
+        np.where(found, again.extents.max(axis=1, initial=0), seen.sizes),
+        seen.rolls,
+    )
 
 
 def measure_roll(pyramid: Pyramid, places: Places, detect: Detect, spec: Refinement) -> Places:
@@ -178,7 +189,7 @@ def look(pyramid: Pyramid, places: Places, room: float | NDArray[np.float64], si
         return Looks(np.zeros(0, np.float32), np.zeros((0, 2)), np.zeros((0, 2)), np.zeros((0, 5, 2), np.float32))
     lengths, centers = snap(places.sizes * room, places.centers)
     matrices = crop_matrices(centers, lengths, places.rolls, side)
-    seen = merge_at_center(detect(pyramid.warps(matrices, side), MIN_CROP_SCORE), count, side)
+    seen = merge_at_center(detect(pyramid.warps(matrices, side, SMOOTHING), MIN_CROP_SCORE), count, side)
     middles = (seen.boxes[:, :2] + seen.boxes[:, 2:] / 2).astype(np.float64)
     points = np.concatenate([middles[:, None], seen.landmarks.astype(np.float64)], axis=1)
     inverse = np.linalg.inv(matrices[:, :, :2])

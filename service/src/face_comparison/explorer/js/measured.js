@@ -4,7 +4,7 @@
  * A model that is not listed here gets a scale without curves. `make generate` writes the list.
  */
 export const MEASURED = {
-  "yunet-sface": { pairs: 1353, same: { mean: 0.714, deviation: 0.162 }, other: { mean: 1.333, deviation: 0.072 } },
+  "yunet-sface": { pairs: 1353, same: { mean: 0.724, deviation: 0.171 }, other: { mean: 1.335, deviation: 0.066 } },
 };
 
 /** Of a FaceModelVersion such as `yunet-sface-1`; null: not measured. */

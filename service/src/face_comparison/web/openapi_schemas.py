@@ -125,7 +125,8 @@ def _requests(version: str, threshold: float, min_confidence: float) -> dict[str
                     "minimum": 1,
                     "maximum": MAX_FACES,
                     "default": MAX_FACES,
-                    "description": "Maximum faces in the response; the largest are kept.",
+                    "description": "Maximum faces in the response; the most prominent are kept: the largest of those "
+                    "with a confidence of at least 0.75, then the largest of the others.",
                 },
                 "min_confidence": {
                     "type": ["number", "null"],
@@ -147,7 +148,11 @@ def _requests(version: str, threshold: float, min_confidence: float) -> dict[str
         "CompareRequest": {
             "type": "object",
             "properties": {
-                "source": {**ref("Subject"), "description": "Whose largest face is looked for."},
+                "source": {
+                    **ref("Subject"),
+                    "description": "Whose most prominent face is looked for: the largest of those "
+                    "with a confidence of at least 0.75, else the largest.",
+                },
                 "targets": {
                     "type": ["array", "null"],
                     # Whatever else an item is, it is an error of that target alone.

@@ -82,6 +82,7 @@ def test_a_comparison_of_slow_targets_pushes_nobody_out(service: Served, images:
     with ThreadPoolExecutor(MANY) as pool:
         comparisons = [pool.submit(compare) for _ in range(20)]
         until(lambda: len(images.requests) >= SLOTS + QUEUE, "the images are being fetched")
-        assert victim(service) < PATIENCE
+        # Comparisons that give up hold a place for a moment: a client that retries, as a 429 asks for, is served.
+        until(lambda: service.detect(b"quick").status == 200, "a good image is answered", seconds=PATIENCE)
         for done in comparisons:
             assert done.result(LIMIT) in {429, 502, 504}

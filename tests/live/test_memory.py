@@ -41,4 +41,4 @@ def test_memory_is_flat(tmp_path: Path) -> None:
         else:
             pytest.fail(f"MiB: {[round(size / 2**20, 1) for size in sizes]}")
         assert worker.num_fds() < 100
-        assert worker.num_threads() < 2 + 16 + 32 + 10
+        assert worker.num_threads() < 2 + 16 + 18 + 16 + 10  # slots, queue, fetches, headroom, others

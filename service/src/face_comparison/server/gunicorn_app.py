@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from face_comparison.server.bootstrap import Loader, Process
     from face_comparison.server.http_server import HttpServer
 
-HEADROOM = 32
+HEADROOM = 16
 """Threads of a worker beyond those that admitted requests can hold: for documents, rejections and streamed replies."""
 
 MAX_CONNECTIONS = 2000

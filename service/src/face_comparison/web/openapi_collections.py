@@ -573,7 +573,7 @@ _FACE_EXAMPLE = {
     "ImageId": _FACE_ID,
     "BoundingBox": _BOX,
     "Confidence": 0.93,
-    "FaceModelVersion": "yunet-sface-1",
+    "FaceModelVersion": "yunet-sface-2",
     "CreationTimestamp": _WHEN,
 }
 _QUALITY_EXAMPLE = {
@@ -592,7 +592,7 @@ _DETAIL_EXAMPLE = {
 }
 _COLLECTION_EXAMPLE = {
     "CollectionId": "staff",
-    "FaceModelVersion": "yunet-sface-1",
+    "FaceModelVersion": "yunet-sface-2",
     "FaceCount": 412,
     "UserCount": 206,
     "CreationTimestamp": _WHEN,
@@ -635,12 +635,12 @@ EXAMPLES: Mapping[str, Any] = {
     "Erasure": _ERASURE_EXAMPLE,
     "UserErasure": {"UserId": "u-17", **_ERASURE_EXAMPLE},
     "DeleteFacesReply": {"DeletedFaces": [_FACE_ID], "UnsuccessfulFaceDeletions": [], **_ERASURE_EXAMPLE},
-    "FacePage": {"Faces": [_FACE_EXAMPLE], "FaceModelVersion": "yunet-sface-1"},
+    "FacePage": {"Faces": [_FACE_EXAMPLE], "FaceModelVersion": "yunet-sface-2"},
     "EnrollReply": {
         "FaceRecords": [{"Face": _FACE_EXAMPLE, "FaceDetail": _DETAIL_EXAMPLE, "Created": True}],
         "UnindexedFaces": [{"Reasons": ["SMALL_BOUNDING_BOX"], "FaceDetail": _DETAIL_EXAMPLE}],
         "Duplicates": [{**_MATCH_EXAMPLE, "UserId": "u-3", "NewFaceId": _FACE_ID}],
-        "FaceModelVersion": "yunet-sface-1",
+        "FaceModelVersion": "yunet-sface-2",
     },
     "ImportReply": {
         "ImportedFaceCount": 412,

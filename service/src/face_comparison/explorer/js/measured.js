@@ -7,7 +7,7 @@ export const MEASURED = {
   "yunet-sface": { pairs: 1353, same: { mean: 0.724, deviation: 0.171 }, other: { mean: 1.335, deviation: 0.066 } },
 };
 
-/** Of a FaceModelVersion such as `yunet-sface-1`; null: not measured. */
+/** Of a FaceModelVersion such as `yunet-sface-2`; null: not measured. */
 export const measured = (version) => MEASURED[version.replace(/-[^-]*$/, "")] ?? null;
 
 export const density = ({ mean, deviation }, distance) => Math.exp(-((distance - mean) ** 2) / (2 * deviation ** 2));

@@ -65,7 +65,7 @@ def grows_and_shrinks(product: Product, namespace: str, scaling: dict[str, objec
     # Loading the models is work, too: only when that is over and measured, what follows is the client's doing.
     product.node.wait("one pod at rest", lambda: at_rest(product, namespace), seconds=240)
     assert reaches(lambda ready: ready == 1, 120)
-    script = Path(__file__).with_name("load.py")
+    script = Path(__file__).parents[1] / "support" / "e2e_load.py"
     client = product.start("load", [sys.executable, script, config.ADDRESS, host, PATH, IMAGE, "4", "0"])
     try:
         grown = reaches(lambda ready: ready >= 2, 240)

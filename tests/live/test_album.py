@@ -285,5 +285,5 @@ def test_a_folder_without_images_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "photos" / "notes.txt").write_text("no image")
     ended = run(tmp_path / "photos", "--out", tmp_path / "album")
     assert ended.returncode == 2
-    assert "holds no image" in ended.stderr
+    assert "contains no image" in ended.stderr
     assert not (tmp_path / "album").exists()

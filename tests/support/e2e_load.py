@@ -1,6 +1,6 @@
 """A steady client: posts one image again and again, never retries, and tells what happened when its input closes.
 
-    python load.py ADDRESS HOST PATH IMAGE THREADS PAUSE < /dev/stdin
+    python e2e_load.py ADDRESS HOST PATH IMAGE THREADS PAUSE < /dev/stdin
 
 Prints "started" after the first answers, and at the end one JSON object: the requests as [start, seconds, outcome],
 where start is in seconds of the machine's monotonic clock and outcome the status code or the name of an error.

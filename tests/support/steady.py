@@ -1,6 +1,6 @@
 """Constant load on a resource while something else happens, and what its client saw of that.
 
-The client (`load.py`) runs in the node's network and never repeats a request, so each failure counts.
+The client (`e2e_load.py`) runs in the node's network and never repeats a request, so each failure counts.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ def load(
 ) -> Iterator[Outcome]:
     """Constant load while the block runs; its outcome is complete after the block."""
     outcome = Outcome()
-    script = Path(__file__).with_name("load.py")
+    script = Path(__file__).with_name("e2e_load.py")
     client = product.start(
         "load", [sys.executable, script, config.ADDRESS, host, path, IMAGE, str(threads), str(pause)]
     )

@@ -213,7 +213,7 @@ def _check(folder: Path, images: Sequence[LabeledImage], skipped: Sequence[Skipp
     if not images:
         loose = sum(each.code == "not_in_a_folder" for each in skipped)
         what = f"{loose} images that are not in the folder of a person" if loose else "no image"
-        raise InvalidDataset(f"{folder} holds {what}: {expected}")
+        raise InvalidDataset(f"{folder} contains {what}: {expected}")
     if len(people) == 1:
         raise InvalidDataset(
             f"{folder} holds images of one person only, {next(iter(people))!r}: without a second person there are no "

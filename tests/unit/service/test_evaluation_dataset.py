@@ -44,7 +44,7 @@ def test_each_folder_is_a_person(tmp_path: Path) -> None:
     ("names", "message"),
     [
         ((), "contains no image: a folder per person is expected"),
-        (("a.png", "b.png"), "holds 2 images that are not in the folder of a person"),
+        (("a.png", "b.png"), "contains 2 images that are not in the folder of a person"),
         (("anna/1.png", "anna/2.png"), "images of one person only, 'anna'"),
         (("anna/1.png", "bert/1.png"), "one image only"),
     ],

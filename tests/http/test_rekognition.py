@@ -11,6 +11,7 @@ from typing import Any
 
 import boto3
 import pytest
+import urllib3
 from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.config import Config
@@ -20,12 +21,13 @@ from werkzeug.serving import make_server
 
 from face_comparison.collections.service import CollectionService
 from face_comparison.collections.stores import open_store
+from face_comparison.errors import Overloaded
 from face_comparison.rekognition.operations import OPERATIONS
 from face_comparison.rekognition.service_model import service_model
 from face_comparison.serving.collection_upkeep import CollectionUpkeep
 from face_comparison.web.rekognition import PERMISSIONS
 from support.analyzer import MODEL, FakeAnalyzer, image
-from support.running import Running
+from support.running import Lines, Running
 
 KEYS = {
     "amazon": "a-long-enough-key-1",
@@ -217,8 +219,6 @@ def test_signatures_open_both_apis(serve: Callable[..., str], tmp_path: Path) ->
     def native(method: str, path: str, body: bytes, secret: str) -> int:
         request = AWSRequest(method, url + path, data=body, headers={"Content-Type": "application/json"})
         SigV4Auth(Credentials("amazon", secret), "execute-api", "eu-west-1").add_auth(request)
-        import urllib3
-
         return urllib3.request(method, url + path, body=body or None, headers=dict(request.headers.items())).status
 
     detect = json.dumps({"img": "aGVsbG8="}).encode()
@@ -230,6 +230,37 @@ def test_signatures_open_both_apis(serve: Callable[..., str], tmp_path: Path) ->
     ):
         assert native(method, path, body, KEYS["amazon"]) == status, path
         assert native(method, path, body, KEYS["reader"]) == 403, path
+
+
+def test_guessing_secrets_and_names_is_braked(start: Callable[..., Running], tmp_path: Path) -> None:
+    keys = tmp_path / "keys"
+    keys.write_text(f"amazon:{KEYS['amazon']}\n")
+    running = start(auth="api-key", api_keys_file=str(keys))
+
+    def guess(name: str) -> int:
+        request = AWSRequest("GET", "http://localhost/prod/face_comparison", headers={"Host": "localhost"})
+        SigV4Auth(Credentials(name, "wrong"), "rekognition", "eu-west-1").add_auth(request)
+        return running.client.get("/prod/face_comparison", headers=dict(request.headers.items())).status_code
+
+    assert (guess("amazon"), guess("nobody")) == (403, 401)
+    gate = running.client.application.extensions["face_comparison.gate"]
+    with pytest.raises(Overloaded):
+        for _ in range(10_000):
+            gate.count_failure("127.0.0.1", "unknown")
+    assert (guess("amazon"), guess("nobody")) == (429, 429)
+
+
+def test_calls_about_collections_are_audited(serve: Callable[..., str], lines: Lines) -> None:
+    rekognition = client(serve())
+    rekognition.create_collection(CollectionId="staff")
+    rekognition.search_faces_by_image(CollectionId="staff", Image=photo("anna"))
+    fault(rekognition.describe_collection, CollectionId="nobody")
+    audit = [line for line in lines.entries if line["message"] == "audit"]
+    assert [(line["action"], line["collection"], line["outcome"]) for line in audit] == [
+        ("CreateCollection", "staff", "ok"),
+        ("SearchFacesByImage", "staff", "ok"),
+        ("DescribeCollection", "nobody", "not_found"),
+    ]
 
 
 def test_every_operation_has_its_permission() -> None:

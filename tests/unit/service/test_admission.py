@@ -266,6 +266,19 @@ def test_a_request_that_fetches_leaves_its_place_to_others() -> None:
         assert admission.in_flight == 1
 
 
+def test_a_fetch_that_outlives_its_request_takes_no_place() -> None:
+    """A comparison whose source fails ends while its targets are being fetched."""
+    admission = Admission(slots=1, queue=1)
+    for _ in range(4):
+        with ExitStack() as outliving:
+            with admission.admit(soon()) as permit:
+                outliving.enter_context(permit.fetch_slot())
+            with pytest.raises(ClientDisconnected):
+                permit.check()
+    with admission.admit(soon()), admission.admit(soon()):  # both places are there
+        pass
+
+
 def test_the_slowest_fetch_of_the_caller_with_most_is_cancelled() -> None:
     clock = Clock()
     admission = Admission(slots=9, queue=0, fetches=3, clock=clock)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import json
+import tracemalloc
 from typing import Any
 
 import pytest
@@ -118,3 +120,24 @@ def test_every_pattern_of_the_supported_operations_is_linear() -> None:
     assert seen
     for pattern in seen:
         assert not any(nested in pattern for nested in (")+", ")*", "+)", "*)")), pattern
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"x":[' + b"{}," * 2_000_000 + b"{}]}",
+        b"{" + b",".join(b'"%d":1' % number for number in range(500_000)) + b"}",
+        b'{"Image":{"Bytes":"aGVsbG8=","x":[' + b"{}," * 2_000_000 + b"{}]}}",
+        b'{"Image":{"Bytes":"aGVsbG8="},"Attributes":[' + b"{}," * 2_000_000 + b"{}]}",
+        b'{"Image":{"Bytes":[' + b"{}," * 2_000_000 + b"{}]}}",
+    ],
+    ids=["unknown list", "unknown members", "unknown in the image", "list", "image"],
+)
+def test_nothing_is_built_of_what_nobody_asked_for(body: bytes) -> None:
+    tracemalloc.start()
+    try:
+        with contextlib.suppress(RekognitionFault):
+            service_model.parse_input("DetectFaces", body)
+        assert tracemalloc.get_traced_memory()[1] < 2 * len(body) + 2**20
+    finally:
+        tracemalloc.stop()

@@ -84,7 +84,7 @@ def check_rate(value: Any) -> float:
 
 def check_retention(value: Any) -> int:
     """Return the retention in days, or raise InvalidParameter."""
-    if type(value) not in (int, float) or value != int(value) or not 1 <= value <= MAX_RETENTION_DAYS:
+    if type(value) not in (int, float) or not 1 <= value <= MAX_RETENTION_DAYS or value != int(value):
         raise InvalidParameter(f"RetentionDays must be a whole number from 1 to {MAX_RETENTION_DAYS}")
     return int(value)
 
@@ -109,7 +109,10 @@ def check_timestamp(value: Any, name: str) -> datetime:
             return datetime.fromtimestamp(value, UTC)
         if isinstance(value, str):
             found = datetime.fromisoformat(value)
-            return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
+            found = found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
+            return datetime.fromtimestamp(
+                found.timestamp(), UTC
+            )  # stores keep a float: 9999-12-31T23:59:59.999999Z is none
     except (ValueError, OverflowError, OSError):
         pass
     raise InvalidParameter(f"{name} must be a time such as 2030-01-31T12:00:00Z")
@@ -117,7 +120,7 @@ def check_timestamp(value: Any, name: str) -> datetime:
 
 def check_page_size(value: Any, name: str = "MaxResults") -> int:
     """Return the number of items per page, or raise InvalidParameter."""
-    if type(value) not in (int, float) or value != int(value) or not 1 <= value <= MAX_PAGE:
+    if type(value) not in (int, float) or not 1 <= value <= MAX_PAGE or value != int(value):
         raise InvalidParameter(f"{name} must be a whole number from 1 to {MAX_PAGE}")
     return int(value)
 

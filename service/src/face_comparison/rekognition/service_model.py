@@ -22,6 +22,9 @@ from face_comparison.rekognition.faults import RekognitionFault
 TARGET_PREFIX = "RekognitionService."
 MEDIA_TYPE = "application/x-amz-json-1.1"
 
+MAX_MEMBER_BYTES = 512 * 1024
+"""Longest JSON of a member that is not an image: the longest list, 4,096 face ids, takes a third of it."""
+
 _NUMBERS = ("integer", "long", "float", "double")
 _UNLIMITED = frozenset({"ImageBlob"})
 """Shapes whose length the service's own limits bound: Amazon's five megabytes are not this product's."""
@@ -51,34 +54,52 @@ def parse_target(target: str, supported: Mapping[str, object]) -> str:
 def parse_input(operation: str, body: bytes | bytearray | memoryview) -> dict[str, Any]:
     """The parameters of a request, blobs decoded to bytes.
 
+    Nothing is built of members that the model does not know, however much of them was sent.
+
     Raises:
         RekognitionFault: SerializationException for a body that is not JSON of the right types,
             InvalidParameterException for values that are missing or not allowed.
     """
+    shape = service_model().operation_model(operation).input_shape
     try:
-        given = msgspec.json.decode(body or b"{}")
+        return _structure(shape, body or b"{}", "") if isinstance(shape, StructureShape) else {}
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         raise RekognitionFault("SerializationException", "the body is not valid JSON") from None
-    shape = service_model().operation_model(operation).input_shape
-    if not isinstance(given, dict):
-        raise RekognitionFault("SerializationException", "the body must be a JSON object")
-    return _structure(shape, given, "") if isinstance(shape, StructureShape) else {}
 
 
-def _structure(shape: StructureShape, given: dict[str, Any], path: str) -> dict[str, Any]:
+@cache
+def _decoder(name: str) -> msgspec.json.Decoder[Any]:
+    members = service_model().shape_for(name).members  # type: ignore[attr-defined]
+    fields = [(member, msgspec.Raw, msgspec.field(default_factory=lambda: msgspec.Raw(b"null"))) for member in members]
+    return msgspec.json.Decoder(msgspec.defstruct(name, fields))
+
+
+def _structure(shape: StructureShape, raw: bytes | bytearray | memoryview | msgspec.Raw, path: str) -> dict[str, Any]:
+    try:
+        found = _decoder(shape.name).decode(raw)
+    except msgspec.ValidationError:
+        what = path.removesuffix(".") or "the body"
+        raise RekognitionFault(
+            "SerializationException", f"{what} must be {'a JSON' if not path else 'an'} object"
+        ) from None
+    given = {name: member for name in shape.members if bytes(memoryview(member := getattr(found, name))[:5]) != b"null"}
     for name in shape.required_members:
-        if given.get(name) is None:
+        if name not in given:
             raise _invalid(f"{path}{name}", "is required")
-    return {
-        name: _value(member, given[name], f"{path}{name}")
-        for name, member in shape.members.items()
-        if given.get(name) is not None
-    }
+    return {name: _member(shape.members[name], member, f"{path}{name}") for name, member in given.items()}
+
+
+def _member(shape: Shape, raw: msgspec.Raw, path: str) -> Any:
+    if isinstance(shape, StructureShape):
+        return _structure(shape, raw, f"{path}.")
+    if shape.type_name != "blob" and len(memoryview(raw)) > MAX_MEMBER_BYTES:
+        raise _invalid(path, "is too long")
+    if shape.type_name == "blob" and bytes(memoryview(raw)[:1]) != b'"':
+        raise RekognitionFault("SerializationException", f"{path} must be a string")
+    return _value(shape, msgspec.json.decode(raw), path)
 
 
 def _value(shape: Shape, value: Any, path: str) -> Any:
-    if isinstance(shape, StructureShape):
-        return _structure(shape, _typed(value, dict, path, "an object"), f"{path}.")
     if isinstance(shape, ListShape):
         items = _typed(value, list, path, "an array")
         _check_bounds(shape, len(items), path, "items")

@@ -17,6 +17,7 @@ from face_comparison.rekognition.faults import RekognitionFault
 
 ALGORITHM = "AWS4-HMAC-SHA256"
 MAX_SKEW = timedelta(minutes=15)
+_HOST = re.compile(r"[A-Za-z0-9._-]{1,255}(:\d{1,5})?|\[[0-9A-Fa-f:.]{2,45}\](:\d{1,5})?")
 _TIMESTAMP = "%Y%m%dT%H%M%SZ"
 
 _AUTHORIZATION = re.compile(
@@ -120,7 +121,10 @@ def verify_signature(
     if digest is not None and not hmac.compare_digest(digest.encode(), _sha256(body).encode()):
         raise _mismatch("x-amz-content-sha256 is not the digest of the body")
 
-    request = AWSRequest(method=method, url=f"http://{lowered.get('host', '')}{target}", data=bytes(body))
+    host = lowered.get("host", "")
+    if not _HOST.fullmatch(host):
+        raise _mismatch("the Host header is not a host name or address")
+    request = AWSRequest(method=method, url=f"http://{host}{target}", data=bytes(body))
     for name in claimed.signed_headers:
         request.headers[name] = lowered.get(name, "")
     request.context["timestamp"] = timestamp

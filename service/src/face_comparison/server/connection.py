@@ -94,6 +94,7 @@ class Connection(asyncio.Protocol):
         self._body = bytearray()
         self._body_bytes = self._wire_bytes = self._ahead_bytes = 0
         self._discard = self._close_after = False
+        self._read_ahead = b""
         self._parts: Parts | None = None
         self._computing_part = False
 
@@ -107,6 +108,7 @@ class Connection(asyncio.Protocol):
         self._server.add(self)
 
     def data_received(self, data: bytes) -> None:
+        data, self._read_ahead = self._read_ahead + data, b""
         if self.phase is Phase.LINGERING:
             self._set_timer(min(LINGER_SECONDS, self._linger_until - time.monotonic()), self.abort)
         elif self._request is None and self.phase in (Phase.NEW, Phase.IDLE, Phase.HEAD):
@@ -115,7 +117,7 @@ class Connection(asyncio.Protocol):
             pass  # no request will follow, so it does not matter where this one ends
         elif self._protocol.their_state is h11.SEND_BODY:
             self._receive_body(data)
-        elif self._protocol.their_state is h11.DONE:
+        elif self._protocol.their_state in (h11.DONE, h11.MIGHT_SWITCH_PROTOCOL):  # type: ignore[attr-defined]
             self._receive_ahead(data)
         # Else the request was malformed: what follows it has no meaning.
 
@@ -156,10 +158,12 @@ class Connection(asyncio.Protocol):
     def _closed(self) -> None:
         if self.phase is Phase.CLOSED:
             return
+        handling = self.phase is Phase.HANDLING
         self._enter(Phase.CLOSED)
         self._client.mark_gone()
         self._body = bytearray()
-        self._release()
+        if not handling:  # else the application still holds the body: `_reply` gives its memory back
+            self._release()
         if self._parts is not None and not self._computing_part:
             self._server.run(self._parts.close)
 
@@ -341,11 +345,13 @@ class Connection(asyncio.Protocol):
             self._set_timer(None)
             self._server.run(self._parts.next_part, self._send_part)
 
-    def _send_part(self, part: bytes | None) -> None:
+    def _send_part(self, part: bytes | Exception | None) -> None:
         self._computing_part = False
         assert self._parts is not None  # noqa: S101
         if self.phase is not Phase.SENDING:
             self._server.run(self._parts.close)
+        elif isinstance(part, Exception):
+            self.abort()  # without the end of the body, so that the client knows that it is not whole
         elif part is None:
             self._server.run(self._parts.close)
             self._parts = None
@@ -375,13 +381,14 @@ class Connection(asyncio.Protocol):
             self._set_timer(KEEPALIVE_SECONDS, self.abort)
             self._transport.resume_reading()
             if ahead:  # in a turn of its own, so that a client that sends hundreds at once is one among others
-                self._loop.call_soon(self._receive_read_ahead, ahead)
+                self._read_ahead = bytes(ahead)  # bytes that arrive before that turn come behind it
+                self._loop.call_soon(self._receive_read_ahead)
         else:
             self._linger()
 
-    def _receive_read_ahead(self, data: bytes) -> None:
-        if self.phase is not Phase.CLOSED:
-            self.data_received(data)
+    def _receive_read_ahead(self) -> None:
+        if self.phase is not Phase.CLOSED and self._read_ahead:
+            self.data_received(b"")
 
     def _linger(self) -> None:
         """Say that nothing more will be sent, and drop what still comes until the client has closed, too.

@@ -205,7 +205,8 @@ class HttpServer:
         if path == METRICS:
             self.report()
         if path == LIVENESS and environ["REQUEST_METHOD"] == "GET" and keys.ERROR not in environ:
-            on_reply(call_application(self._application, environ))
+            # In a turn of its own: what follows the request in the same bytes must find it unanswered.
+            self._loop.call_soon(on_reply, call_application(self._application, environ))
             return
         self._call(
             self._probes if path in PROBES else self._work,

@@ -40,9 +40,13 @@ class Parts:
     def __init__(self, context: contextvars.Context, parts: Iterator[bytes], close: Callable[[], None]) -> None:
         self._context, self._parts, self._close = context, parts, close
 
-    def next_part(self) -> bytes | None:
-        """The next part, None at the end."""
-        return self._context.run(next, self._parts, None)
+    def next_part(self) -> bytes | Exception | None:
+        """The next part, None at the end, the error when there will be no more although this is not the end."""
+        try:
+            return self._context.run(next, self._parts, None)
+        except Exception as error:
+            _log.exception("a streamed reply failed")
+            return error
 
     def close(self) -> None:
         """Must be called once, whether or not the end was reached."""

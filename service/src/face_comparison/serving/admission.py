@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from face_comparison.errors import BodyTooLarge, DeadlineExceeded, FaceComparisonError, Overloaded
+from face_comparison.errors import BodyTooLarge, ClientDisconnected, DeadlineExceeded, FaceComparisonError, Overloaded
 from face_comparison.serving.memory_budget import SMALL_BYTES, MemoryBudget
 
 Clock = Callable[[], float]
@@ -134,6 +134,8 @@ class Admission:
         try:
             yield permit
         finally:
+            # Work for it may go on in other threads: it ends now, waits for nothing, and takes no place again.
+            permit.cancel(ClientDisconnected("the request is over"))
             with self._lock:
                 del self._permits[permit]
                 self._leave_place(permit)
@@ -166,6 +168,7 @@ class Admission:
                     "retry after Retry-After seconds"
                 )
             )
+            self._report_in_flight(self._places + 1)
         self._places += 1
 
     def _check_caller(self, caller: Caller) -> None:

@@ -213,7 +213,7 @@ def _serve_faces(
         """For requests without a body: who signs them signs the empty one."""
         caller = identify(*permissions)
         if keys is not None:
-            verify_signed_request(keys, b"")
+            verify_signed_request(keys, gate, b"")
         return caller
 
     def answer(
@@ -231,7 +231,7 @@ def _serve_faces(
             body = request_body.received(request.environ, settings.max_body_bytes)
             g.received = len(body)
             if keys is not None:
-                verify_signed_request(keys, body)
+                verify_signed_request(keys, gate, body)
             return _answer(handle(body, permit))
 
     def handle_detect(body: request_body.Received, permit: Permit) -> dict[str, Any]:
@@ -247,8 +247,9 @@ def _serve_faces(
 
     def answer_head(handle: Callable[[], Mapping[str, Any]], *permissions: Permission) -> Response:
         gate.check(request.headers)
-        authorize(*permissions)
-        return _answer(handle())
+        caller = authorize(*permissions)
+        with admission.admit(request_body.deadline(request.environ, settings.request_seconds), caller):
+            return _answer(handle())
 
     def detect() -> Response:
         return answer(handle_detect, DETECT)

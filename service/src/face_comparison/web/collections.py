@@ -239,7 +239,7 @@ class CollectionRoutes:
 
     def export(self, collection_id: str) -> Response:
         self.endpoint.authorize(ADMIN)
-        with _audited("export", collection_id):
+        with audited("export", collection_id):
             collection, faces = self.service.export_faces(collection_id)
             lines = export_lines(faces, collection.model_version)
             first = next(lines, b"")  # a store that is away is an error reply, and not a broken stream
@@ -252,9 +252,9 @@ class CollectionRoutes:
         return Response(stream_with_context(stream()), content_type=NDJSON)
 
     def import_(self, collection_id: str) -> Response:
-        def handle(service: CollectionService, body: Received, _: Permit) -> Reply:
+        def handle(service: CollectionService, body: Received, permit: Permit) -> Reply:
             version = service.check_usable(collection_id).model_version
-            report = service.import_faces(collection_id, import_lines(_split_lines(body), version))
+            report = service.import_faces(collection_id, import_lines(_until_over(_split_lines(body), permit), version))
             _note(faces=report.imported, failed=report.failed)
             return replies.import_reply(report)
 
@@ -275,11 +275,11 @@ class CollectionRoutes:
         *permissions: Permission,
         collection: str = "",
     ) -> Response:
-        def audited(body: Received, permit: Permit) -> Reply:
-            with _audited(action, collection):
+        def audited_handle(body: Received, permit: Permit) -> Reply:
+            with audited(action, collection):
                 return handle(self.service, body, permit)
 
-        return self.endpoint.answer(audited, *permissions)
+        return self.endpoint.answer(audited_handle, *permissions)
 
     def _answer_head(
         self,
@@ -288,11 +288,11 @@ class CollectionRoutes:
         *permissions: Permission,
         collection: str = "",
     ) -> Response:
-        def audited() -> Reply:
-            with _audited(action, collection):
+        def audited_handle() -> Reply:
+            with audited(action, collection):
                 return handle(self.service)
 
-        return self.endpoint.answer_head(audited, *permissions)
+        return self.endpoint.answer_head(audited_handle, *permissions)
 
     def _probe(self, subject: Subject, permit: Permit, max_faces: int) -> Probe:
         if isinstance(subject, FaceHash):
@@ -343,7 +343,7 @@ def register_collections(app: Flask, stage: str, routes: CollectionRoutes) -> No
             app.add_url_rule(f"/{stage}/{name}/collections{path}", endpoint, view, methods=[method])
 
 
-class _audited:  # noqa: N801 (used as a function)
+class audited:  # noqa: N801 (used as a function)
     """Write the audit line of one call: who, what, which collection, N, decisions; no vector, score, image or name."""
 
     def __init__(self, action: str, collection: str) -> None:
@@ -356,7 +356,7 @@ class _audited:  # noqa: N801 (used as a function)
     def __exit__(self, _kind: Any, error: BaseException | None, _trace: Any) -> None:
         outcome = "ok"
         if error is not None:
-            outcome = error.code if isinstance(error, FaceComparisonError) else FaceComparisonError.code
+            outcome = str(getattr(error, "code", getattr(error, "name", FaceComparisonError.code)))
             if outcome == "store_unavailable":
                 metrics.STORE_ERRORS.labels(self._action).inc()
         who = {"client": g.client} if "client" in g else {}
@@ -377,6 +377,14 @@ def _note_search(found: SearchResult) -> None:
 
 def _content_type() -> str:
     return request.headers.get("Content-Type", "")
+
+
+def _until_over(lines: Iterator[bytes], permit: Permit) -> Iterator[bytes]:
+    """The lines, as long as the request has time and a client: millions of bad ones fit into a body."""
+    for number, line in enumerate(lines):
+        if number % 256 == 0:
+            permit.check()
+        yield line
 
 
 def _split_lines(body: Received) -> Iterator[bytes]:

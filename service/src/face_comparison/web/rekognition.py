@@ -10,19 +10,20 @@ from flask import Flask, Response, g, request
 
 from face_comparison.collections.service import CollectionService
 from face_comparison.errors import FaceComparisonError, Forbidden, PackagesMissing
-from face_comparison.observability import metrics
 from face_comparison.rekognition.faults import RekognitionFault, fault_of
 from face_comparison.rekognition.signature import parse_authorization, signer, verify_signature
 from face_comparison.serving.admission import Permit
 from face_comparison.serving.face_service import FaceService
 from face_comparison.web.auth import ApiKeys
-from face_comparison.web.collections import READ, Endpoint
+from face_comparison.web.collections import READ, Endpoint, audited
 from face_comparison.web.permissions import ADMIN, DETECT, ENROLL, ERASE, SEARCH, Permission
 from face_comparison.web.request_body import Received
+from face_comparison.web.request_gate import RequestGate
 from face_comparison.wire.responses import JSON, encoded
 
 MEDIA_TYPE = "application/x-amz-json-1.1"
 MAX_FACES = 100
+MISSING = "requests of AWS clients need botocore: pip install 'face-comparison[s3]'"
 
 PERMISSIONS: Mapping[str, tuple[Permission, ...]] = {
     "CompareFaces": (DETECT,),
@@ -67,7 +68,7 @@ def _call(endpoint: Endpoint, faces: FaceService, collections: CollectionService
         # Not at the top: botocore comes with the extra `s3`, and most services never answer such a client.
         from face_comparison.rekognition import operations, service_model  # noqa: PLC0415
     except ModuleNotFoundError:
-        raise PackagesMissing("Rekognition's API needs botocore: pip install 'face-comparison[s3]'") from None
+        raise PackagesMissing(MISSING) from None
 
     operation = service_model.parse_target(request.headers.get("X-Amz-Target", ""), operations.OPERATIONS)
 
@@ -75,7 +76,11 @@ def _call(endpoint: Endpoint, faces: FaceService, collections: CollectionService
         context = operations.Context(
             lambda image: faces.analyze(image, permit, g.stages, MAX_FACES), faces.model, collections
         )
-        return operations.OPERATIONS[operation](service_model.parse_input(operation, body), context)
+        given = service_model.parse_input(operation, body)
+        if "CollectionId" not in given:
+            return operations.OPERATIONS[operation](given, context)
+        with audited(operation, given["CollectionId"]):
+            return operations.OPERATIONS[operation](given, context)
 
     response = endpoint.answer(handle, *PERMISSIONS[operation])
     response.content_type = MEDIA_TYPE
@@ -104,12 +109,13 @@ def fault_response(fault: RekognitionFault) -> Response:
     return response
 
 
-def verify_signed_request(keys: ApiKeys, body: Received) -> None:
+def verify_signed_request(keys: ApiKeys, gate: RequestGate, body: Received) -> None:
     """Check the signature of the present request, if it is signed; `body` is all of its body.
 
     Raises:
         RekognitionFault: For Rekognition's clients.
         Forbidden: For others.
+        Overloaded: For both, when too many failed from this address.
     """
     if signer(request.headers) is None:
         return
@@ -117,8 +123,10 @@ def verify_signed_request(keys: ApiKeys, body: Received) -> None:
     try:
         claimed = parse_authorization(request.headers.get("Authorization", ""))
         verify_signature(claimed, request.method, target, dict(request.headers), body, keys.secret, datetime.now(UTC))
+    except ModuleNotFoundError:
+        raise PackagesMissing(MISSING) from None
     except RekognitionFault as fault:
-        metrics.AUTH_FAILURES.labels("signature").inc()
+        gate.count_failure(request.remote_addr or "", "signature")
         if is_rekognition_request():
             raise
         raise Forbidden(fault.message) from None

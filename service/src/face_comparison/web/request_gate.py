@@ -43,17 +43,33 @@ class RequestGate:
             Forbidden: The API key is not known.
             Overloaded: The same, and too many unknown keys came from this address.
         """
+        if self._keys is None:
+            return caller_of_address(address)
+        if (name := signer(headers)) is not None:
+            # Until the body is there, the signature proves nothing: such requests share what their address may have.
+            if self._keys.secret(name) is None:
+                self.count_failure(address, "unknown")
+                raise Unauthorized("the access key id of the signature is not the name of an API key")
+            return caller_of_address(address)
         try:
-            return self._caller(headers, address)
+            return Caller(f"key:{self._keys.authorize(headers)}", "your API key")
         except Unauthorized:
             metrics.AUTH_FAILURES.labels("missing").inc()
             raise
         except Forbidden:
-            if self._throttle.record(caller_of_address(address).key):
-                metrics.AUTH_FAILURES.labels("throttled").inc()
-                raise Overloaded("too many unknown API keys came from your address; retry later") from None
-            metrics.AUTH_FAILURES.labels("unknown").inc()
+            self.count_failure(address, "unknown")
             raise
+
+    def count_failure(self, address: str, reason: str) -> None:
+        """Count a key that was tried in vain: `unknown`, or a wrong `signature`.
+
+        Raises:
+            Overloaded: Too many came from this address.
+        """
+        if self._throttle.record(caller_of_address(address).key):
+            metrics.AUTH_FAILURES.labels("throttled").inc()
+            raise Overloaded("too many unknown API keys came from your address; retry later")
+        metrics.AUTH_FAILURES.labels(reason).inc()
 
     def check(self, headers: Headers) -> None:
         """Return when a request with a body can be answered at all.
@@ -80,16 +96,6 @@ class RequestGate:
         except (FaceComparisonError, HTTPException) as error:
             return error
         return None
-
-    def _caller(self, headers: Headers, address: str) -> Caller:
-        if self._keys is None:
-            return caller_of_address(address)
-        if (name := signer(headers)) is not None:
-            # Until the body is there, the signature proves nothing: such requests share what their address may have.
-            if self._keys.secret(name) is None:
-                raise Unauthorized("the access key id of the signature is not the name of an API key")
-            return caller_of_address(address)
-        return Caller(f"key:{self._keys.authorize(headers)}", "your API key")
 
 
 def caller_of_address(address: str) -> Caller:

@@ -224,7 +224,7 @@ def _whole(fields: Fields, name: str, highest: int) -> int | None:
     value = fields.get(name)
     if value is None:
         return None
-    if type(value) not in (int, float) or value != int(value) or not 1 <= value <= highest:
+    if type(value) not in (int, float) or not 1 <= value <= highest or value != int(value):
         raise InvalidParameter(f"{name} must be a whole number from 1 to {highest}")
     return int(value)
 

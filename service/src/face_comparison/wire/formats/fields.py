@@ -12,6 +12,9 @@ from face_comparison.wire import formats
 from face_comparison.wire.formats import multipart, urlencoded
 from face_comparison.wire.formats.shapes import Buffer, Fields, Inline, image_or_base64, spelled_number
 
+LONGEST_FORM_VALUE = 10_000 * 136
+"""Characters of JSON in a field of a form: as many UserIds as a search may name."""
+
 
 def image_fields(
     body: Buffer, content_type: str, shape: type[msgspec.Struct], texts: Container[str], query: Mapping[str, str]
@@ -61,6 +64,8 @@ def _spelled(text: str, is_text: bool) -> Any:
     if is_text:
         return text or None
     if text.lstrip().startswith(("[", "{")):
+        if len(text) > LONGEST_FORM_VALUE:
+            raise InvalidParameter("a field of the form is too long")
         try:
             return msgspec.json.decode(text)
         except (msgspec.DecodeError, RecursionError):

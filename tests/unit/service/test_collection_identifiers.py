@@ -66,3 +66,38 @@ def test_page_token_returns_where_it_ended() -> None:
         assert token.isascii() and "=" not in token
         assert ids.page_start(token) == last
     assert ids.page_start(None) == ""
+
+
+def nested(depth: int) -> dict[str, object]:
+    value: dict[str, object] = {}
+    for _ in range(depth):
+        value = {"a": value}
+    return value
+
+
+@pytest.mark.parametrize("value", [nested(300), {"a": "\0"}, {"\0": 1}, {"a": 2**70}, {"a": float("inf")}])
+def test_metadata_that_no_reply_could_hold_is_rejected(value: dict[str, object]) -> None:
+    with pytest.raises(InvalidParameter):
+        ids.check_metadata(value)
+
+
+def test_deep_metadata_that_a_reply_can_hold_is_kept() -> None:
+    assert ids.check_metadata(nested(200)) == nested(200)
+
+
+@pytest.mark.parametrize("value", ["9999-12-31T23:59:59.999999Z", "9999-12-31T23:59:59.999999-01:00", 1e18])
+def test_times_that_cannot_be_read_again_are_rejected(value: object) -> None:
+    with pytest.raises(InvalidParameter):
+        ids.check_timestamp(value, "Expires")
+
+
+def test_a_token_with_a_nul_is_rejected() -> None:
+    with pytest.raises(InvalidParameter):
+        ids.page_start(ids.page_token("a\0"))
+
+
+@pytest.mark.parametrize("value", [float("inf"), float("nan"), 1.5])
+def test_numbers_that_are_not_whole_are_rejected(value: float) -> None:
+    for check in (ids.check_retention, ids.check_page_size):
+        with pytest.raises(InvalidParameter):
+            check(value)

@@ -14,6 +14,8 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
+import orjson
+
 from face_comparison.errors import InvalidParameter
 
 MAX_PAGE = 4096
@@ -94,9 +96,14 @@ def check_metadata(value: Any) -> Mapping[str, Any]:
     if not isinstance(value, dict) or not all(isinstance(key, str) for key in value):
         raise InvalidParameter("Metadata must be an object")
     try:
-        size = len(json.dumps(value, ensure_ascii=False, allow_nan=False).encode())
+        text = json.dumps(value, ensure_ascii=False, allow_nan=False)
+        size = len(text.encode())
+        # As deep as it will stand in a reply: what cannot be written there must not be stored.
+        orjson.dumps([[[[[value]]]]])
     except (TypeError, ValueError, RecursionError):
-        raise InvalidParameter("Metadata must hold only values that JSON has") from None
+        raise InvalidParameter("Metadata must hold only values that JSON has, nested at most 200 deep") from None
+    if "\\u0000" in text:
+        raise InvalidParameter("Metadata must not hold the character U+0000")
     if size > MAX_METADATA_BYTES:
         raise InvalidParameter(f"Metadata must be at most {MAX_METADATA_BYTES} bytes of JSON, not {size}")
     return value
@@ -110,9 +117,8 @@ def check_timestamp(value: Any, name: str) -> datetime:
         if isinstance(value, str):
             found = datetime.fromisoformat(value)
             found = found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
-            return datetime.fromtimestamp(
-                found.timestamp(), UTC
-            )  # stores keep a float: 9999-12-31T23:59:59.999999Z is none
+            # Stores keep seconds as a float, and the last microsecond of the year 9999 has none.
+            return datetime.fromtimestamp(found.timestamp(), UTC)
     except (ValueError, OverflowError, OSError):
         pass
     raise InvalidParameter(f"{name} must be a time such as 2030-01-31T12:00:00Z")
@@ -135,6 +141,9 @@ def page_start(token: Any) -> str:
     if token is None:
         return ""
     try:
-        return base64.b64decode(token + "=" * (-len(token) % 4), b"-_", validate=True).decode()
+        start = base64.b64decode(token + "=" * (-len(token) % 4), b"-_", validate=True).decode()
     except (binascii.Error, ValueError, TypeError):
         raise InvalidParameter("NextToken must be the NextToken of an earlier reply") from None
+    if "\0" in start:  # PostgreSQL has no such text
+        raise InvalidParameter("NextToken must be the NextToken of an earlier reply")
+    return start

@@ -141,6 +141,7 @@ class ApiKeys:
         """
         self._path = Path(path)
         self._lock = threading.Lock()
+        self._failed: tuple[int, int, int] | None = None
         try:
             self._state = self._found()
             found = parse_keys(self._read())
@@ -229,13 +230,13 @@ class ApiKeys:
                     return
                 keys = parse_keys(self._read("replace"))
             except (OSError, ValueError) as error:
-                if self._state != found:
+                if self._failed != found:
                     reason = error.strerror if isinstance(error, OSError) else error
                     _log.error("reloading the API keys file failed (%s); keeping the previous keys", reason)
                     metrics.API_KEYS_RELOAD_FAILED.set(1)
-                self._state = found
+                self._failed = found  # logged once, and tried again at the next request
                 return
-            self._state = found
+            self._state, self._failed = found, None
             for problem in keys.problems:
                 _log.error("ignoring a line of the API keys file: %s", problem)
             self._use(keys)

@@ -20,6 +20,9 @@ from face_comparison.wire.collection_responses import face_reply
 from face_comparison.wire.requests import face_hash
 
 NDJSON = "application/x-ndjson"
+MAX_SOURCE_KEY_BYTES = 32
+"""Of a SHA-256."""
+
 MAX_LINE_BYTES = 64 * 1024
 
 
@@ -99,8 +102,11 @@ def _read_line(line: bytes, version: str, now: datetime) -> StoredFace:
 def _source_key(line: _Line, vector: bytes) -> bytes:
     if line.SourceKey is not None:
         try:
-            return bytes.fromhex(line.SourceKey)
+            key = bytes.fromhex(line.SourceKey)
         except ValueError:
             raise InvalidParameter("SourceKey must be hexadecimal") from None
+        if not 0 < len(key) <= MAX_SOURCE_KEY_BYTES:
+            raise InvalidParameter(f"SourceKey must be 1 to {MAX_SOURCE_KEY_BYTES} bytes")
+        return key
     # Without one, the same vector for the same person is the same line.
     return hashlib.sha256(vector + f"import\0{line.UserId or ''}\0{line.FaceId or ''}".encode()).digest()

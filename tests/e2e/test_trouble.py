@@ -85,8 +85,12 @@ def test_too_little_memory(product: Product, serving: str) -> None:
     break_and_heal(product, serving, "OutOfMemory", ["memory"], resources=resources)
 
 
+# By default pods with a GPU are replaced in place, for lack of a second GPU; these keep the CPU pods until then.
+GPU = {"accelerator": {"type": "gpu"}, "strategy": {"maxSurge": 1, "maxUnavailable": 0}}
+
+
 def test_a_device_that_no_node_has(product: Product, serving: str) -> None:
-    break_and_heal(product, serving, "Unschedulable", ["nvidia.com/gpu"], accelerator={"type": "gpu"})
+    break_and_heal(product, serving, "Unschedulable", ["nvidia.com/gpu"], **GPU)
 
 
 def test_a_device_that_is_not_what_it_says(product: Product, serving: str) -> None:
@@ -95,7 +99,7 @@ def test_a_device_that_is_not_what_it_says(product: Product, serving: str) -> No
     where = ["node", product.node.name, "--subresource=status", "--type=json"]
     product.node.kubectl("patch", *where, f"--patch={json.dumps(patch)}")
     try:
-        break_and_heal(product, serving, "AcceleratorUnavailable", ["CUDA", "GPU image"], accelerator={"type": "gpu"})
+        break_and_heal(product, serving, "AcceleratorUnavailable", ["CUDA", "GPU image"], **GPU)
     finally:
         patch = [{"op": "remove", "path": "/status/capacity/nvidia.com~1gpu"}]
         product.node.kubectl("patch", *where, f"--patch={json.dumps(patch)}")

@@ -44,17 +44,6 @@ def test_equal_hashes_are_one_person() -> None:
     assert clustering.cluster_faces(hashes(0, 0, 0), 0.01) == [faces("00", "01", "02")]
 
 
-def test_two_faces_of_one_image_are_never_one_person() -> None:
-    """Alike, equal, and brought together only by faces of other images."""
-    angles = {("a", 0): 0, ("a", 1): 1, ("b", 0): 0.5, ("c", 0): 0, ("c", 1): 0, ("d", 0): 90}
-    found = clustering.cluster_faces({key: vector(angle) for key, angle in angles.items()}, 1.0)
-    assert sorted(key for keys in found for key in keys) == sorted(angles)
-    for keys in found:
-        assert len({image for image, _ in keys}) == len(keys)
-    assert [("d", 0)] in found
-    assert max(len(keys) for keys in found) == 3
-
-
 def test_too_many_faces_are_refused_before_memory_runs_out() -> None:
     with pytest.raises(AlbumUnusable, match="--min-face"):
         clustering.cluster_faces(dict.fromkeys(((str(n), 0) for n in range(clustering.MAX_FACES + 1)), vector(0)), 1)

@@ -2,30 +2,23 @@
 
 Agglomerative clustering with average linkage: the closest groups are merged as long as the average distance between
 their faces is at most the threshold. Of the methods tried, only this one neither chains strangers together (single
-linkage, DBSCAN) nor needs many images of everybody (HDBSCAN); docs/how-to/albums.md has the figures. Two faces of one
-image are never one person, however alike they are.
+linkage, DBSCAN) nor needs many images of everybody (HDBSCAN); docs/how-to/albums.md has the figures.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
-from itertools import combinations
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.cluster import hierarchy
-from scipy.spatial.distance import pdist
 
 from face_comparison.album.faces import FaceKey
 from face_comparison.errors import AlbumUnusable
 
 MAX_FACES = 40_000
 """All pairwise distances are kept in memory: 20,000 faces need 3.3 GB (measured), twice as many need 13."""
-
-
-APART = 1e12
-"""Distance between faces of one image: with it, no average over MAX_FACES faces is within a threshold."""
 
 
 def cluster_faces(hashes: Mapping[FaceKey, NDArray[np.float32]], threshold: float) -> list[list[FaceKey]]:
@@ -43,33 +36,19 @@ def cluster_faces(hashes: Mapping[FaceKey, NDArray[np.float32]], threshold: floa
             f"{len(hashes)} faces are more than {MAX_FACES}: skip small ones with --min-face, or split the folder"
         )
     found: dict[int, list[FaceKey]] = {}
-    images = [digest for digest, _ in hashes]
-    for key, label in zip(hashes, _labels(list(hashes.values()), images, threshold), strict=True):
+    for key, label in zip(hashes, _labels(list(hashes.values()), threshold), strict=True):
         found.setdefault(label, []).append(key)
     return list(found.values())
 
 
-def _labels(hashes: Sequence[NDArray[np.float32]], images: Sequence[str], threshold: float) -> list[int]:
-    count = len(hashes)
-    if count < 2:
-        return [0] * count
+def _labels(hashes: Sequence[NDArray[np.float32]], threshold: float) -> list[int]:
+    if len(hashes) < 2:
+        return [0] * len(hashes)
     vectors = np.stack(hashes)
     vectors = vectors[:, vectors.any(axis=0)]  # without the zeros that pad every hash
-    distances = pdist(vectors)
-    for numbers in _faces_by_image(images):
-        for first, second in combinations(numbers, 2):
-            distances[count * first - first * (first + 1) // 2 + second - first - 1] = APART
-    labels: list[int] = hierarchy.fcluster(
-        hierarchy.linkage(distances, method="average"), threshold, criterion="distance"
-    ).tolist()
+    merges = hierarchy.linkage(vectors, method="average", metric="euclidean")
+    labels: list[int] = hierarchy.fcluster(merges, threshold, criterion="distance").tolist()
     return labels
-
-
-def _faces_by_image(images: Sequence[str]) -> Iterable[list[int]]:
-    found: dict[str, list[int]] = {}
-    for number, image in enumerate(images):
-        found.setdefault(image, []).append(number)
-    return found.values()
 
 
 def assign_numbers(people: Sequence[Sequence[FaceKey]], earlier: Mapping[FaceKey, int]) -> dict[int, Sequence[FaceKey]]:

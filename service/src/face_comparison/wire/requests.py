@@ -82,7 +82,7 @@ def detect_request(body: Buffer, content_type: str, query: Mapping[str, str]) ->
 
     Raises InvalidJson, InvalidParameter, MissingImage, InvalidBase64.
     """
-    from_query = _detect_parameters({name: spelled_number(text) for name, text in query.items()})
+    from_query = _detect_parameters({name: spelled_number(text) if text else text for name, text in query.items()})
     fields = detect_fields(body, content_type)
     image = _image(fields)
     if image is None:

@@ -16,7 +16,7 @@ from face_comparison.collections.probe import Probe
 from face_comparison.collections.quality import quality_reasons
 from face_comparison.collections.results import Association, UnindexedFace
 from face_comparison.collections.service import CollectionService
-from face_comparison.collections.values import Neighbor
+from face_comparison.collections.values import Grouping, Neighbor
 from face_comparison.errors import CollectionsDisabled
 from face_comparison.rekognition import shapes
 from face_comparison.rekognition.faults import RekognitionFault
@@ -225,22 +225,12 @@ def search_faces(given: Parameters, context: Context) -> Shape:
 
 
 def search_faces_by_image(given: Parameters, context: Context) -> Shape:
-    store = context.store
-    version = store.check_usable(given["CollectionId"]).model_version
-    analysis, _ = context.read(given["Image"])
-    face = _searched(analysis, given, context.model.sure_confidence)
-    found = store.search(
-        given["CollectionId"],
-        face.hash[None],
-        threshold=_distance(store, given.get("FaceMatchThreshold")),
-        max_matches=given.get("MaxFaces", DEFAULT_MATCHES),
-        grouping="faces",
-    )
+    searched = _search_image(given, context, "FaceMatchThreshold", "MaxFaces", "faces")
     return {
-        "SearchedFaceBoundingBox": shapes.bounding_box(face, analysis),
-        "SearchedFaceConfidence": shapes.percent(face.confidence),
-        "FaceMatches": _face_matches(found.faces[0], store),
-        "FaceModelVersion": version,
+        "SearchedFaceBoundingBox": shapes.bounding_box(searched.face, searched.analysis),
+        "SearchedFaceConfidence": shapes.percent(searched.face.confidence),
+        "FaceMatches": _face_matches(searched.found, context.store),
+        "FaceModelVersion": searched.version,
     }
 
 
@@ -306,26 +296,16 @@ def search_users(given: Parameters, context: Context) -> Shape:
 
 
 def search_users_by_image(given: Parameters, context: Context) -> Shape:
-    store = context.store
-    version = store.check_usable(given["CollectionId"]).model_version
-    analysis, _ = context.read(given["Image"])
-    face = _searched(analysis, given, context.model.sure_confidence)
-    found = store.search(
-        given["CollectionId"],
-        face.hash[None],
-        threshold=_distance(store, given.get("UserMatchThreshold")),
-        max_matches=given.get("MaxUsers", DEFAULT_MATCHES),
-        grouping="users",
-    )
+    searched = _search_image(given, context, "UserMatchThreshold", "MaxUsers", "users")
     return {
-        "UserMatches": _user_matches(found.faces[0], store),
-        "SearchedFace": {"FaceDetail": shapes.face_detail(face, analysis)},
+        "UserMatches": _user_matches(searched.found, context.store),
+        "SearchedFace": {"FaceDetail": shapes.face_detail(searched.face, searched.analysis)},
         "UnsearchedFaces": [
-            {"FaceDetails": shapes.face_detail(other, analysis), "Reasons": ["FACE_NOT_LARGEST"]}
-            for other in analysis.faces
-            if other is not face
+            {"FaceDetails": shapes.face_detail(other, searched.analysis), "Reasons": ["FACE_NOT_LARGEST"]}
+            for other in searched.analysis.faces
+            if other is not searched.face
         ],
-        "FaceModelVersion": version,
+        "FaceModelVersion": searched.version,
     }
 
 
@@ -368,6 +348,39 @@ def _image(given: Parameters, path: str) -> Image:
             "InvalidS3ObjectException", f"{path}.S3Object.Version is not supported: leave it out to read the latest"
         )
     return Url(f"s3://{source['Bucket']}/{source['Name']}")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _SearchedImage:
+    """The face of an image that was searched, and what was found. version: FaceModelVersion of the collection."""
+
+    version: str
+    analysis: Analysis
+    face: Face
+    found: Identification
+
+
+def _search_image(
+    given: Parameters, context: Context, threshold: str, matches: str, grouping: Grouping
+) -> _SearchedImage:
+    """Search a collection with the most prominent face of an image.
+
+    Args:
+        threshold: Name of the parameter with the least similarity.
+        matches: Name of the parameter with the number of matches.
+    """
+    store = context.store
+    version = store.check_usable(given["CollectionId"]).model_version
+    analysis, _ = context.read(given["Image"])
+    face = _searched(analysis, given, context.model.sure_confidence)
+    result = store.search(
+        given["CollectionId"],
+        face.hash[None],
+        threshold=_distance(store, given.get(threshold)),
+        max_matches=given.get(matches, DEFAULT_MATCHES),
+        grouping=grouping,
+    )
+    return _SearchedImage(version, analysis, face, result.faces[0])
 
 
 def _searched(analysis: Analysis, given: Parameters, sure_confidence: float) -> Face:

@@ -20,7 +20,6 @@ from botocore.model import ListShape, MapShape, ServiceModel, Shape, StructureSh
 from face_comparison.rekognition.faults import RekognitionFault
 
 TARGET_PREFIX = "RekognitionService."
-MEDIA_TYPE = "application/x-amz-json-1.1"
 
 MAX_MEMBER_BYTES = 512 * 1024
 """Longest JSON of a member that is not an image: the longest list, 4,096 face ids, takes a third of it."""

@@ -54,9 +54,9 @@ def test_client_enrolls_searches_verifies_and_erases(url: str) -> None:
     with Client(url) as client:
         staff = client.create_collection("staff", max_false_positive_rate=0.001, metadata={"site": "Bern"})
         enrolled = staff.enroll(image("bert", "anna"), user_id="u-anna", external_image_id="photo")
-        assert [(face.user_id, face.created) for face in enrolled.faces] == [("u-anna", True)]
-        assert enrolled.rejected == (("EXCEEDS_MAX_FACES",),)
-        assert not staff.enroll(image("bert", "anna"), user_id="u-anna").faces[0].created
+        assert [(each.face.user_id, each.created) for each in enrolled.face_records] == [("u-anna", True)]
+        assert [face.reasons for face in enrolled.unindexed_faces] == [("EXCEEDS_MAX_FACES",)]
+        assert not staff.enroll(image("bert", "anna"), user_id="u-anna").face_records[0].created
         assert staff.enroll(vector("anna*"), user_id="u-other").duplicates[0].user_id == "u-anna"
         staff.delete_user("u-other")
         result = staff.search(image("anna*", "carl"), max_matches=3)
@@ -70,10 +70,10 @@ def test_client_enrolls_searches_verifies_and_erases(url: str) -> None:
         assert staff.verify("u-anna", image("carl")).verdict == "different"
         assert [face.external_image_id for face in staff.faces("u-anna")] == ["photo"]
         receipt = staff.delete_user("u-anna")
-        assert (receipt.state, receipt.faces) == ("scrubbed", 1)
-        assert staff.describe()["FaceCount"] == 0
-        assert [each["CollectionId"] for each in client.collections()] == ["staff"]
-        assert staff.delete().faces == 0
+        assert (receipt.state, receipt.face_count) == ("scrubbed", 1)
+        assert staff.describe().face_count == 0
+        assert [each.collection_id for each in client.collections()] == ["staff"]
+        assert staff.delete().face_count == 0
         with pytest.raises(ServiceError) as failure:
             staff.describe()
         assert (failure.value.code, failure.value.status) == ("not_found", 404)
@@ -86,8 +86,8 @@ def test_client_reads_all_pages(url: str, monkeypatch: pytest.MonkeyPatch) -> No
             staff.create_user(f"u-{number}", metadata={"n": number}, expires="2099-01-01")
         call = client.call
 
-        def small_pages(method: str, path: str, body: bytes | None = None) -> Any:
-            return call(method, path.replace("/users?", "/users?MaxResults=3&"), body)
+        def small_pages(method: str, path: str, body: bytes | None, response_type: Any) -> Any:
+            return call(method, path.replace("/users?", "/users?MaxResults=3&"), body, response_type)
 
         monkeypatch.setattr(client, "call", small_pages)
         assert [user.metadata["n"] for user in staff.users()] == list(range(7))
@@ -102,8 +102,8 @@ def test_client_moves_a_collection_in_several_requests(url: str, monkeypatch: py
         lines = list(staff.export_lines())
         assert len(lines) == 7
         report = copy.import_lines([*lines[:6], b"{bad", lines[6]])
-        assert (report["ImportedFaceCount"], report["FailedLineCount"]) == (7, 1)
-        assert [each["Line"] for each in report["Errors"]] == [7]
+        assert (report.imported_face_count, report.failed_line_count) == (7, 1)
+        assert [each.line for each in report.errors] == [7]
         assert copy.search(image("p3")).faces[0].user_id == "u-3"
         with pytest.raises(ServiceError):
             list(client.collection("none").export_lines())

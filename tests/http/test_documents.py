@@ -40,12 +40,12 @@ def test_what_tells_of_the_model_waits_for_it(start):
 @pytest.mark.parametrize(
     ("path", "schema", "body"),
     [
-        (DETECT, "DetectReply", img("anna", "bert")),
-        (DETECT, "DetectReply", img()),
-        (COMPARE, "CompareReply", {"source": img("anna"), "targets": [img("anna", "bert"), CARL, {}]}),
-        (COMPARE, "CompareReply", {"source": CARL, "target": img("anna")}),
-        (DETECT, "Error", {}),
-        (COMPARE, "Error", {"source": img(), "target": img("anna")}),
+        (DETECT, "DetectResponse", img("anna", "bert")),
+        (DETECT, "DetectResponse", img()),
+        (COMPARE, "CompareResponse", {"source": img("anna"), "targets": [img("anna", "bert"), CARL, {}]}),
+        (COMPARE, "CompareResponse", {"source": CARL, "target": img("anna")}),
+        (DETECT, "ErrorResponse", {}),
+        (COMPARE, "ErrorResponse", {"source": img(), "target": img("anna")}),
     ],
 )  # fmt: skip
 def test_replies_fit_their_schemas_and_have_nothing_else(running, path, schema, body):

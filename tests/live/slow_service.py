@@ -18,12 +18,13 @@ from pathlib import Path
 
 import numpy as np
 
+from face_comparison.api.limits import HASH_SIZE
 from face_comparison.errors import InvalidBundle
 from face_comparison.observability import logs
 from face_comparison.server import gunicorn_app
 from face_comparison.settings import Settings
 from face_comparison.vision.analyzer import ModelInfo
-from face_comparison.vision.types import HASH_SIZE, Analysis, Box, Face, Quality
+from face_comparison.vision.types import Analysis, Box, Face, Quality
 from support.analyzer import MODEL
 
 

@@ -16,7 +16,7 @@ import pytest
 from PIL import Image
 
 from devtools.photos import samples
-from face_comparison.client import Client, ServiceError, Target, TargetFailure
+from face_comparison.client import Client, ServiceError, TargetError, TargetMatch
 from support.served import Served, until
 from support.servers import Server, reply
 
@@ -60,16 +60,22 @@ def test_an_image_in_every_form_has_the_same_face(client: Client, photographs: d
             forms = [path, str(path), path.read_bytes(), server.url("/x.jpg"), image, pixels]
             faces = [client.detect(form, max_faces=1).faces[0] for form in forms]
     for face in faces[1:]:
-        assert np.linalg.norm(face.hash - faces[0].hash) < 0.05
-        assert face.box.left == pytest.approx(faces[0].box.left, abs=0.01)
-    assert np.linalg.norm(faces[0].hash) == pytest.approx(1, abs=1e-5)
-    assert set(faces[0].landmarks) == {"eyeLeft", "eyeRight", "nose", "mouthLeft", "mouthRight"}
+        assert np.linalg.norm(face.face_hash - faces[0].face_hash) < 0.05
+        assert face.bounding_box.left == pytest.approx(faces[0].bounding_box.left, abs=0.01)
+    assert np.linalg.norm(faces[0].face_hash) == pytest.approx(1, abs=1e-5)
+    assert {landmark.type for landmark in faces[0].landmarks} == {
+        "eyeLeft",
+        "eyeRight",
+        "nose",
+        "mouthLeft",
+        "mouthRight",
+    }
 
 
 def test_what_the_service_is(client: Client, photographs: dict[str, Path]) -> None:
-    about = client.about()
-    assert about.model_version == client.detect(photographs["obama2.jpg"]).model_version
-    assert (about.threshold, about.max_body_bytes) == (1.128, 20 * 2**20)
+    about = client.describe()
+    assert about.face_model_version == client.detect(photographs["obama2.jpg"]).face_model_version
+    assert (about.defaults.threshold, about.limits.max_body_bytes) == (1.128, 20 * 2**20)
 
 
 def test_verdicts(client: Client, photographs: dict[str, Path]) -> None:
@@ -79,20 +85,19 @@ def test_verdicts(client: Client, photographs: dict[str, Path]) -> None:
     targets = [photographs["obama2.jpg"], photographs["table.jpg"], blank.getvalue(), source]
     answer = client.compare(source, targets)
     same, others, none, itself = answer.targets
-    assert isinstance(same, Target)
-    assert isinstance(others, Target)
-    assert isinstance(itself, Target)
-    assert isinstance(none, TargetFailure)
+    assert isinstance(same, TargetMatch)
+    assert isinstance(others, TargetMatch)
+    assert isinstance(itself, TargetMatch)
+    assert isinstance(none, TargetError)
     assert [target.same_person for target in answer.targets] == [True, False, None, True]
-    assert len(others.matches) == 6
-    assert others.matches[0].distance == others.distance > answer.threshold
+    assert len(others.faces) == 6
+    assert others.faces[0].distance == others.distance > answer.threshold
     assert itself.distance == pytest.approx(0, abs=1e-6)
-    assert itself.matches[0].box is None
-    assert none.code == "no_face"
+    assert itself.faces[0].bounding_box is None
+    assert none.error.code == "no_face"
     strict = client.compare(photographs["obama.jpg"], photographs["obama2.jpg"], threshold=0.1)
     assert strict.targets[0].same_person is False
-    assert strict.source is not None
-    assert strict.source.box == source.box
+    assert strict.source.bounding_box == source.bounding_box
 
 
 def test_refusals(service: Served, client: Client) -> None:
@@ -117,7 +122,7 @@ import base64, json, sys
 from pathlib import Path
 from generated.client import AuthenticatedClient
 from generated.api.faces import compare, detect
-from generated.models import CompareRequest, CompareFilesBody, DetectRequest, Error, Subject
+from generated.models import CompareRequest, CompareFilesBody, DetectRequest, ErrorResponse, Subject
 from generated.types import File
 
 url, key, *paths = sys.argv[1:]
@@ -130,7 +135,7 @@ compared = compare.sync(client=client, body=asked)
 files = [File(payload=Path(path).open("rb"), file_name="x.jpg", mime_type="image/jpeg") for path in paths]
 by_form = compare.sync(client=client, body=CompareFilesBody(source=files[0], target=[files[1]]))
 refused = detect.sync(client=client, body=DetectRequest(img="AAAA"))
-assert isinstance(refused, Error), refused
+assert isinstance(refused, ErrorResponse), refused
 print(json.dumps({
     "hash": len(found.faces[0].face_hash),
     "same": [target.same_person for target in compared.targets],

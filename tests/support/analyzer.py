@@ -14,9 +14,10 @@ import zlib
 import numpy as np
 from numpy.typing import NDArray
 
+from face_comparison.api.limits import HASH_SIZE
 from face_comparison.errors import CorruptImage, ImageTooLarge, InvalidBundle, UnsupportedFormat
 from face_comparison.vision.analyzer import ModelInfo
-from face_comparison.vision.types import HASH_SIZE, Analysis, Box, Face, Quality
+from face_comparison.vision.types import Analysis, Box, Face, Quality
 
 WIDTH, HEIGHT = 1000, 500
 MODEL = ModelInfo(

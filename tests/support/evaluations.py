@@ -8,19 +8,23 @@ from pathlib import Path
 
 import numpy as np
 
-from face_comparison.client.replies import BoundingBox, Face, Quality
+from face_comparison.api.responses import BoundingBox
+from face_comparison.client.detection import DetectedFace
 from face_comparison.evaluation.dataset import Dataset, LabeledImage
 from face_comparison.evaluation.enrollment import Enrollment
 from face_comparison.evaluation.run import Evaluation, EvaluationOptions, Quiet, measure
 from face_comparison.evaluation.thresholds import Costs
 from support import embeddings
+from support.faces import quality
 
 OPTIONS = EvaluationOptions(Costs(20, 1, 0.4))
 
 
 def enrolled(vectors: np.ndarray, people: np.ndarray, folder: Path = Path("/nowhere")) -> tuple[Dataset, Enrollment]:
     images = tuple(LabeledImage(Path(f"p{person}/<b>{n}.png"), f"p{person}") for n, person in enumerate(people))
-    faces = tuple(Face(BoundingBox(0, 0, 1, 1), 0.9, {}, Quality(50, 50, 90), vector, "m-1") for vector in vectors)
+    faces = tuple(
+        DetectedFace(BoundingBox(0, 0, 1, 1), 0.9, vector, (), quality(50, 50, 90), "m-1") for vector in vectors
+    )
     names = tuple(f"p{person}" for person in range(people.max() + 1))
     return Dataset(folder, images), Enrollment(images, faces, vectors, people, names, (), ())
 

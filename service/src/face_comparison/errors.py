@@ -1,8 +1,8 @@
-"""The closed set of failures of this package, each with the stable code that users see.
+"""The closed set of failures of this package, each with the stable code that users see, its meaning and an example.
 
-Nothing here knows of HTTP, of Flask or of a library below: `app.py` holds the one table from error to status, and
-a test fails when a class has no row there. Messages say what was wrong and what would be right; they never name an
-internal path, host or trace, because they are sent to callers as they are.
+Nothing here knows HTTP, Flask or a library below: `web/error_table.py` maps errors to statuses, and a test fails when a
+class has no row there. Messages say what is wrong and what would be right; they never name an internal path, host or
+trace, because they are sent to callers as they are.
 """
 
 from __future__ import annotations
@@ -11,9 +11,18 @@ from typing import ClassVar
 
 
 class FaceComparisonError(Exception):
-    """Base of all failures. `code` is part of the public contract."""
+    """Base of all failures.
+
+    Attributes:
+        code: Stable identifier, part of the public contract.
+        meaning: What the code means to a caller, for the documentation.
+        example: A message as it may be raised, for the documentation.
+        message: What is wrong in this case, and what would be right.
+    """
 
     code: ClassVar[str] = "internal"
+    meaning: ClassVar[str] = "The service failed; its log has the cause under the `request_id`."
+    example: ClassVar[str] = "the service failed; its log has the cause under the request id"
 
     def __init__(self, message: str) -> None:
         super().__init__(message)
@@ -25,80 +34,116 @@ class FaceComparisonError(Exception):
 
 class InvalidJson(FaceComparisonError):
     code = "invalid_json"
+    meaning = "The body is not a JSON object."
+    example = "the body must be a JSON object"
 
 
 class InvalidParameter(FaceComparisonError):
     code = "invalid_parameter"
+    meaning = "A field has the wrong type or is out of range, or the body is malformed; the message names it."
+    example = "max_faces must be an integer from 1 to 100"
 
 
 class MissingImage(FaceComparisonError):
     code = "missing_image"
+    meaning = "No image was given: one of `url` and `img` (in a comparison also `face_hash`) is required."
+    example = "an image is missing: send url or img"
 
 
 class InvalidBase64(FaceComparisonError):
     code = "invalid_base64"
+    meaning = "`img` is not base64."
+    example = "img is not base64"
 
 
 class InvalidFaceHash(FaceComparisonError):
     code = "invalid_face_hash"
+    meaning = "A `face_hash` is not 768 finite numbers, or all of them are zero."
+    example = "face_hash must be 768 numbers, not 128"
 
 
 class HashVersionMismatch(FaceComparisonError):
     code = "hash_version_mismatch"
+    meaning = "A `face_hash` was computed by another model; hashes of different versions cannot be compared."
+    example = "the face_hash was computed by other-2, and this service runs yunet-sface-1: hash the image again"
 
 
 class BodyTooLarge(FaceComparisonError):
     code = "body_too_large"
+    meaning = "The body, or the image behind the URL, is larger than the limit."
+    example = "the body is larger than 20971520 bytes"
 
 
 class Unauthorized(FaceComparisonError):
     code = "unauthorized"
+    meaning = "No API key was sent."
+    example = "an API key is required: send it in the header x-api-key"
 
 
 class Forbidden(FaceComparisonError):
     code = "forbidden"
+    meaning = "The API key is unknown."
+    example = "the API key is unknown"
 
 
 class NotFound(FaceComparisonError):
     code = "not_found"
+    meaning = "There is nothing at this path, or no such collection, user or face."
+    example = "there is nothing at this path"
 
 
 class MethodNotAllowed(FaceComparisonError):
     code = "method_not_allowed"
+    meaning = "The path does not support this method; the header `Allow` lists those it supports."
+    example = "this path does not support this method; the header Allow lists those it supports"
 
 
-# --- the image ---------------------------------------------------------------------------------------------------
+# --- the image -----------------------------------------------------------------------------------------------------
 
 
 class UnsupportedFormat(FaceComparisonError):
     code = "unsupported_format"
+    meaning = "The image is not in a supported format, judged by its content, or is of a kind that is not supported."
+    example = "the data is a GIF (judged by its content): convert it to one of the supported formats"
 
 
 class CorruptImage(FaceComparisonError):
     code = "corrupt_image"
+    meaning = "The image is truncated or damaged."
+    example = "the image is truncated"
 
 
 class ImageTooLarge(FaceComparisonError):
     code = "image_too_large"
+    meaning = "A side of the image is longer than the limit."
+    example = "the image has 5000 x 3000 pixels; the longest side may have 4096"
 
 
 class NoFace(FaceComparisonError):
     code = "no_face"
+    meaning = "No face was found in the source (in `Targets[].Error`: in that target)."
+    example = "no face was found in the image"
 
 
-# --- fetching an image by URL -------------------------------------------------------------------------------------
+# --- fetching an image by URL ----------------------------------------------------------------------------------------
 
 
 class UrlNotAllowed(FaceComparisonError):
     code = "url_not_allowed"
+    meaning = "The service does not fetch from this scheme, address or bucket."
+    example = "the URL's address is private; the operator of the service can allow it"
 
 
 class UrlFetchFailed(FaceComparisonError):
     code = "url_fetch_failed"
+    meaning = "The server of the URL did not deliver the image."
+    example = "the server of the URL responded with status 404"
 
 
 class UrlFetchTimeout(FaceComparisonError):
     code = "url_fetch_timeout"
+    meaning = "The server of the URL was too slow."
+    example = "the image was not fetched within 10 seconds"
 
 
 # --- collections ---------------------------------------------------------------------------------------------------
@@ -106,6 +151,11 @@ class UrlFetchTimeout(FaceComparisonError):
 
 class CollectionsDisabled(FaceComparisonError):
     code = "collections_disabled"
+    meaning = "This service keeps no collections: start it with `--collections`."
+    example = (
+        "this service keeps no collections: start it with --collections sqlite:DIRECTORY or --collections "
+        "postgresql://… (FACE_COMPARISON_COLLECTIONS, or spec.collections of the resource)"
+    )
 
 
 class CollectionNotFound(NotFound):
@@ -122,6 +172,8 @@ class FaceNotFound(NotFound):
 
 class CollectionExists(FaceComparisonError):
     code = "collection_exists"
+    meaning = "A collection of this `CollectionId` already exists."
+    example = "a collection named staff already exists"
 
 
 class UserExists(InvalidParameter):
@@ -129,19 +181,24 @@ class UserExists(InvalidParameter):
 
 
 class ModelMismatch(FaceComparisonError):
-    """A collection holds hashes of another FaceModelVersion than the one that the service runs."""
-
     code = "model_mismatch"
+    meaning = "The collection holds hashes of another model than the one that this service runs."
+    example = "the collection staff holds hashes of other-2, and this service runs yunet-sface-2"
 
 
 class CollectionFull(FaceComparisonError):
     code = "collection_full"
+    meaning = "The embedded store keeps no more faces per collection; PostgreSQL has no such limit."
+    example = "the collection is full: it may hold 200000 faces; PostgreSQL holds more"
 
 
 class StoreUnavailable(FaceComparisonError):
-    """The store of collections cannot be reached; detection and comparison still work."""
-
     code = "store_unavailable"
+    meaning = (
+        "The store of collections cannot be reached: retry after `Retry-After` seconds. "
+        "Detection and comparison still work."
+    )
+    example = "the store of collections cannot be reached; retry after Retry-After seconds"
 
 
 # --- the state of the service --------------------------------------------------------------------------------------
@@ -149,10 +206,14 @@ class StoreUnavailable(FaceComparisonError):
 
 class Overloaded(FaceComparisonError):
     code = "overloaded"
+    meaning = "The queue is full: retry after `Retry-After` seconds."
+    example = "the service is overloaded (queue full); retry after Retry-After seconds"
 
 
 class DeadlineExceeded(FaceComparisonError):
     code = "deadline_exceeded"
+    meaning = "The request took longer than the limit."
+    example = "request deadline exceeded; retry later or send a smaller request"
 
 
 class ClientDisconnected(DeadlineExceeded):
@@ -161,27 +222,33 @@ class ClientDisconnected(DeadlineExceeded):
 
 class NotReady(FaceComparisonError):
     code = "not_ready"
+    meaning = "The models are still loading: retry after `Retry-After` seconds."
+    example = "models are loading"
 
 
 class Draining(FaceComparisonError):
     code = "draining"
+    meaning = "This instance is shutting down: retry after `Retry-After` seconds."
+    example = "this instance is shutting down; retry"
 
 
-# --- starting: these stop the program before it serves, and never reach a caller -------------------------------------
+# --- startup: these stop the program before it serves, and never reach a caller -------------------------------------
 
 
 class InvalidSettings(FaceComparisonError):
+    """An option, an environment variable or a file that one of them names is invalid."""
+
     code = "invalid_settings"
 
 
 class InvalidBundle(FaceComparisonError):
-    """A model bundle that is missing, damaged or not what its manifest says; the message names file and digests."""
+    """A model bundle is missing, damaged, or does not match its manifest; the message names file and digests."""
 
     code = "invalid_bundle"
 
 
 class ModelDownloadFailed(FaceComparisonError):
-    """No source of a model bundle's file answered; the message names each and why."""
+    """No source of a model bundle's file could be downloaded; the message names each and why."""
 
     code = "model_download_failed"
 
@@ -196,13 +263,13 @@ class AcceleratorUnavailable(FaceComparisonError):
 
 
 class PackagesMissing(FaceComparisonError):
-    """A command needs packages that are not installed with every service; the message says how to get them."""
+    """A command needs packages that are not installed with every service; the message says how to install them."""
 
     code = "packages_missing"
 
 
 class AlbumUnusable(FaceComparisonError):
-    """An album cannot be made as it was asked for; the message says of what folder, and what would be right."""
+    """The album cannot be created as requested; the message names the folder, and what would be right."""
 
     code = "album_unusable"
 
@@ -214,6 +281,6 @@ class InvalidDataset(FaceComparisonError):
 
 
 class ServiceRefused(FaceComparisonError):
-    """The service that an album is made with does not answer, or refuses everything."""
+    """The service that an album is created with does not respond, or rejects everything."""
 
     code = "service_refused"

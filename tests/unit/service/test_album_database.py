@@ -10,13 +10,15 @@ import pytest
 
 from face_comparison.album.database import NAME, AlbumDatabase
 from face_comparison.album.faces import Analyzed, Rejected
-from face_comparison.client.replies import BoundingBox, Detection, Face, Quality
+from face_comparison.api.responses import BoundingBox
+from face_comparison.client.detection import DetectedFace, Detection
 from face_comparison.errors import AlbumUnusable
+from support.faces import quality
 
 
-def face(number: int = 0) -> Face:
+def face(number: int = 0) -> DetectedFace:
     vector = np.random.default_rng(number).standard_normal(768).astype(np.float32)
-    return Face(BoundingBox(0.1, 0.2, 0.3, 0.4), 0.9, {}, Quality(1.5, 2.5, 33.25), vector, "m-1")
+    return DetectedFace(BoundingBox(0.1, 0.2, 0.3, 0.4), 0.9, vector, (), quality(1.5, 2.5, 33.25), "m-1")
 
 
 def image(digest: str, *numbers: int) -> Analyzed:
@@ -31,8 +33,8 @@ def test_what_was_kept_is_known_to_the_next_run(tmp_path: Path) -> None:
         assert database.rejected() == {"c": Rejected("c", "corrupt_image", "it is cut off")}
         faces = database.faces()
     assert list(faces) == [("a", 0), ("a", 1)]
-    assert (faces["a", 1].hash == face(2).hash).all()
-    assert (faces["a", 1].box, faces["a", 1].quality) == (face().box, face().quality)
+    assert (faces["a", 1].face_hash == face(2).face_hash).all()
+    assert (faces["a", 1].bounding_box, faces["a", 1].quality) == (face().bounding_box, face().quality)
 
 
 def test_other_models_start_afresh(tmp_path: Path) -> None:
@@ -60,7 +62,7 @@ def test_persons_are_remembered(tmp_path: Path) -> None:
 
 
 def test_what_is_forgotten_is_no_longer_in_the_file(tmp_path: Path) -> None:
-    secret = face(9).hash.tobytes()[:64]
+    secret = face(9).face_hash.tobytes()[:64]
     with AlbumDatabase(tmp_path, "m-0") as database:
         database.keep([image("old", 1)])
     with AlbumDatabase(tmp_path, "m-1") as database:

@@ -8,7 +8,7 @@ import pytest
 
 from face_comparison.album import pixels
 from face_comparison.album.pixels import CROP
-from face_comparison.client.replies import BoundingBox
+from face_comparison.api.responses import BoundingBox
 from face_comparison.errors import ImageTooLarge
 from face_comparison.image import MAX_SIDE
 

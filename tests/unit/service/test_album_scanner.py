@@ -15,12 +15,15 @@ from face_comparison.album.crops import Crops
 from face_comparison.album.database import AlbumDatabase
 from face_comparison.album.face_sources import MAX_BYTES, FaceSource, ImageRejected, LocalFaceSource
 from face_comparison.album.faces import Skipped
-from face_comparison.client.replies import BoundingBox, Detection, Face, Quality
+from face_comparison.api.responses import BoundingBox
+from face_comparison.client.detection import DetectedFace, Detection
 from face_comparison.errors import AcceleratorUnavailable, ServiceRefused
 from face_comparison.vision.analyzer import Analyzer
 from support.analyzer import MODEL, FakeAnalyzer
+from support.faces import quality
 
-FACE = Face(BoundingBox(0.2, 0.2, 0.5, 0.5), 0.9, {}, Quality(1, 2, 30), np.eye(1, 768, dtype=np.float32)[0], "m-1")
+HASH = np.eye(1, 768, dtype=np.float32)[0]
+FACE = DetectedFace(BoundingBox(0.2, 0.2, 0.5, 0.5), 0.9, HASH, (), quality(1, 2, 30), "m-1")
 
 
 class Obedient:

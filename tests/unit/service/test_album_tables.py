@@ -15,7 +15,9 @@ from pyarrow import parquet
 
 from face_comparison.album import links, names, tables
 from face_comparison.album.faces import Entry, Skipped
-from face_comparison.client.replies import BoundingBox, Face, Quality
+from face_comparison.api.responses import BoundingBox
+from face_comparison.client.detection import DetectedFace
+from support.faces import quality
 
 ODD = [
     "plain.jpg",
@@ -30,7 +32,7 @@ ODD = [
 
 def entry(path: str, person: int | None = 1) -> Entry:
     vector = np.arange(768, dtype=np.float32)
-    face = Face(BoundingBox(0.1, 0.2, 0.3, 0.4), 0.9, {}, Quality(1, 2, 3), vector, "m-1")
+    face = DetectedFace(BoundingBox(0.1, 0.2, 0.3, 0.4), 0.9, vector, (), quality(1, 2, 3), "m-1")
     return Entry(Path(path), ("ab" * 32, 0), face, person)
 
 

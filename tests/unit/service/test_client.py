@@ -18,10 +18,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from face_comparison.client import About, Client, Face, ServiceError, ServiceUnreachable, Target, TargetFailure
+from face_comparison.api.responses import BoundingBox, ErrorReason, Landmark, SourceFace
+from face_comparison.client import Client, DetectedFace, ServiceError, ServiceUnreachable, TargetError, TargetMatch
 from face_comparison.client.connection import LONGEST_PAUSE_SECONDS, pause
 from face_comparison.client.images import image_fields, subject_fields
 from face_comparison.wire.requests import compare_request, detect_request
+from support.faces import quality
 
 HASH = np.eye(1, 768, 3, dtype=np.float32)[0]
 BOX = {"Left": 0.1, "Top": 0.2, "Width": 0.3, "Height": 0.4}
@@ -111,8 +113,17 @@ def client(script: Script) -> Iterator[Client]:
 
 ABOUT = {
     "FaceModelVersion": "m-1",
-    "defaults": {"threshold": 1.25, "min_confidence": 0.5},
-    "limits": {"max_body_bytes": 4096},
+    "name": "face_comparison",
+    "version": "0.1.0",
+    "endpoints": {"detect": "d", "compare": "c", "openapi": "o", "explorer": "e"},
+    "auth": "none",
+    "formats": ["jpg"],
+    "defaults": {"threshold": 1.25, "min_confidence": 0.5, "max_faces": 100},
+    "limits": {
+        **dict.fromkeys(("max_fetch_bytes", "max_side_pixels", "max_faces", "max_targets", "face_hash_numbers"), 1),
+        **dict.fromkeys(("request_seconds", "fetch_seconds", "queue"), 1),
+        "max_body_bytes": 4096,
+    },
 }
 
 
@@ -130,19 +141,22 @@ def test_a_request_is_what_the_service_reads(client: Client, script: Script) -> 
 
 def test_what_a_service_runs_and_allows(client: Client, script: Script) -> None:
     script.answers = [refusal(503, "not_ready", Retry_After="0"), Answer(body=ABOUT)]
-    assert client.about() == About("m-1", 1.25, 0.5, 4096)
+    described = client.describe()
+    assert described.face_model_version == "m-1"
+    assert (described.defaults.threshold, described.defaults.min_confidence) == (1.25, 0.5)
+    assert described.limits.max_body_bytes == 4096
     assert script.paths == ["/prod/face_comparison"] * 2
 
 
 def test_faces_are_values(client: Client, script: Script) -> None:
     script.answers = [Answer(body={"Faces": [FACE], "FaceModelVersion": "m-1"})]
     (face,) = client.detect(b"x").faces
-    assert (face.box.left, face.box.top, face.box.width, face.box.height) == (0.1, 0.2, 0.3, 0.4)
-    assert (face.confidence, face.model_version, face.landmarks) == (0.9, "m-1", {"nose": (0.25, 0.5)})
+    assert face.bounding_box == BoundingBox(0.1, 0.2, 0.3, 0.4)
+    assert (face.confidence, face.face_model_version, face.landmarks) == (0.9, "m-1", (Landmark("nose", 0.25, 0.5),))
     assert (face.quality.sharpness, face.quality.brightness, face.quality.face_size) == (50.0, 60.0, 70.0)
     assert (face.quality.roll, face.quality.yaw, face.quality.reasons) == (-3.0, 12.0, ("LOW_SHARPNESS",))
-    assert face.hash.dtype == np.float32
-    assert np.array_equal(face.hash, HASH)
+    assert face.face_hash.dtype == np.float32
+    assert np.array_equal(face.face_hash, HASH)
 
 
 def test_a_comparison_is_values(client: Client, script: Script) -> None:
@@ -154,19 +168,23 @@ def test_a_comparison_is_values(client: Client, script: Script) -> None:
     script.answers = [Answer(body=reply), Answer(body={**reply, "Source": {}})]
     answer = client.compare(b"a", [b"b", "https://example.org/c.jpg"], threshold=1.1)
     found, missing = answer.targets
-    assert isinstance(found, Target)
-    assert [match.box is None for match in found.matches] == [False, True]
-    assert (found.verdict, found.matches[0].verdict) == ("same", "same")
-    assert missing == TargetFailure("no_face", "none")
+    assert isinstance(found, TargetMatch)
+    assert [match.bounding_box is None for match in found.faces] == [False, True]
+    assert (found.verdict, found.faces[0].verdict) == ("same", "same")
+    assert missing == TargetError(ErrorReason("no_face", "none"))
     assert [target.same_person for target in answer.targets] == [True, None]
-    assert answer.source is not None
-    assert (answer.source.confidence, answer.threshold, answer.model_version) == (0.7, 1.1, "m-1")
-    assert client.compare(HASH, b"b").source is None
+    assert (answer.source.confidence, answer.threshold, answer.face_model_version) == (0.7, 1.1, "m-1")
+    assert client.compare(HASH, b"b").source == SourceFace()
     assert script.paths[0] == "/prod/face_comparison/compare"
 
 
 def test_subjects_are_what_the_service_reads(client: Client, script: Script) -> None:
-    reply = {"FaceModelVersion": "m-1", "Threshold": 1.1, "Source": {}, "Targets": []}
+    reply = {
+        "FaceModelVersion": "m-1",
+        "Threshold": 1.1,
+        "Source": {},
+        "Targets": [{"Error": {"code": "no_face", "message": "none"}}],
+    }
     script.answers = [Answer(body={"Faces": [FACE], "FaceModelVersion": "m-1"}), Answer(body=reply)]
     (face,) = client.detect(b"x").faces
     client.compare(face, (subject for subject in (HASH, "s3://bucket/key", b"x")))
@@ -267,7 +285,7 @@ def test_no_pause_goes_beyond_the_time_of_the_call(script: Script) -> None:
 def test_a_silent_server() -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         url = f"http://127.0.0.1:{silent.getsockname()[1]}/prod"
-        with Client(url, timeout=0.3) as client, pytest.raises(ServiceUnreachable, match="does not answer"):
+        with Client(url, timeout=0.3) as client, pytest.raises(ServiceUnreachable, match="does not respond"):
             client.detect(b"x")
 
 
@@ -335,7 +353,7 @@ def test_a_pillow_image_is_sent_upright() -> None:
 
 
 def test_a_face_is_sent_with_its_version() -> None:
-    face = Face(None, 1.0, {}, None, HASH, "m-1")  # type: ignore[arg-type]
+    face = DetectedFace(BoundingBox(0.0, 0.0, 1.0, 1.0), 1.0, HASH, (), quality(1.0, 2.0, 3.0), "m-1")
     assert subject_fields(face) == {"face_hash": HASH.tobytes(), "FaceModelVersion": "m-1"}
     assert subject_fields(HASH.astype(np.float64)) == {"face_hash": HASH.tobytes()}
 

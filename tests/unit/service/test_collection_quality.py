@@ -9,6 +9,7 @@ from typing import Any, get_args
 import numpy as np
 import pytest
 
+from face_comparison.api.limits import HASH_SIZE
 from face_comparison.collections.quality import (
     LIMITS,
     QualityFilter,
@@ -17,7 +18,7 @@ from face_comparison.collections.quality import (
     quality_reasons,
 )
 from face_comparison.errors import InvalidParameter
-from face_comparison.vision.types import HASH_SIZE, Box, Face, Quality
+from face_comparison.vision.types import Box, Face, Quality
 
 FRONTAL = np.array([(30, 40), (70, 40), (50, 60), (35, 80), (65, 80)], np.float32)
 

@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
+from face_comparison.api.limits import HASH_SIZE
 from face_comparison.vision import embedding
-from face_comparison.vision.types import HASH_SIZE
 
 embeddings = arrays.arrays(
     np.float32, (2, 128), elements=st.floats(-100, 100, width=32).filter(lambda x: x == 0 or abs(x) > 1e-3)

@@ -7,16 +7,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from face_comparison.client.replies import BoundingBox, Face, Quality
+from face_comparison.api.responses import BoundingBox
+from face_comparison.client.detection import DetectedFace
 from face_comparison.errors import InvalidDataset
 from face_comparison.evaluation.dataset import Dataset, LabeledImage, ListedPair
 from face_comparison.evaluation.enrollment import choose_face, enroll
+from support.faces import quality
 
 
-def face(confidence: float = 0.9, size: float = 100, axis: int = 0) -> Face:
+def face(confidence: float = 0.9, size: float = 100, axis: int = 0) -> DetectedFace:
     vector = np.zeros(768, np.float32)
     vector[axis] = 1
-    return Face(BoundingBox(0, 0, 1, 1), confidence, {}, Quality(50, 50, size), vector, "m-1")
+    return DetectedFace(BoundingBox(0, 0, 1, 1), confidence, vector, (), quality(50, 50, size), "m-1")
 
 
 def dataset(*names: str) -> Dataset:

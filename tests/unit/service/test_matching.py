@@ -9,9 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from face_comparison.api.limits import HASH_SIZE
 from face_comparison.errors import NoFace
 from face_comparison.vision.matching import Calibration, hash_match, image_match, most_prominent_face
-from face_comparison.vision.types import HASH_SIZE, Analysis, Box, Face, Quality
+from face_comparison.vision.types import Analysis, Box, Face, Quality
 
 CALIBRATION = Calibration(threshold=1.0, midpoint=1.1, slope=0.1, same_below=1.05, different_above=1.2)
 

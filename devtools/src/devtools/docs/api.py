@@ -13,7 +13,6 @@ from face_comparison.settings import Settings
 from face_comparison.vision.analyzer import ModelInfo
 from face_comparison.vision.bundle import Manifest, parsed
 from face_comparison.web import openapi_document
-from face_comparison.web.app import STATUS
 
 Schema = dict[str, Any]
 BUNDLE = Path(face_comparison.__file__).parent / "bundles" / "yunet-sface.json"
@@ -38,7 +37,7 @@ def document() -> Schema:
         engine="openvino",
         licences=(bundle.detector.licence, bundle.embedder.licence),
     )
-    return openapi_document.document(Settings(collections="sqlite:/var/lib/face-comparison"), model, STATUS)
+    return openapi_document.document(Settings(collections="sqlite:/var/lib/face-comparison"), model)
 
 
 def operations() -> str:
@@ -76,10 +75,10 @@ def _operation(described: Schema, name: str, operation: Schema) -> Iterator[str]
             yield f"Body: {media_types}."
     reply = operation["responses"]["200"]["content"]
     if "application/json" in reply and "$ref" in reply["application/json"]["schema"]:
-        yield f"Reply 200: {', '.join(code(media) for media in reply)}. As JSON:"
+        yield f"Response 200: {', '.join(code(media) for media in reply)}. As JSON:"
         yield from _content(described, reply["application/json"])
     else:
-        yield f"Reply 200: {', '.join(code(media) for media in reply)}."
+        yield f"Response 200: {', '.join(code(media) for media in reply)}."
     failures = [
         [status, ", ".join(code(word) for word in response["content"]["application/json"]["examples"])]
         for status, response in operation["responses"].items()

@@ -10,9 +10,9 @@ from typing import Any
 from prometheus_client import REGISTRY, CollectorRegistry
 
 from devtools import chart_values
+from face_comparison.observability import metrics  # noqa: F401 (registers the metrics)
 from face_comparison.settings import OPTIONS
-from face_comparison.web.app import STATUS
-from face_comparison.web.openapi_schemas import MEANINGS
+from face_comparison.web import error_table
 from face_comparison_operator import settings as operator_settings
 from face_comparison_operator.metrics import Metrics
 
@@ -32,8 +32,8 @@ def code(text: str) -> str:
 
 def errors() -> str:
     """Every code that a caller may get, by status."""
-    rows = sorted({(status, error.code) for error, status in STATUS.items() if error.code in MEANINGS})
-    return table(("status", "code", "meaning"), ([str(status), code(word), MEANINGS[word]] for status, word in rows))
+    rows = sorted((error_table.ERRORS[error].status, error.code, error.meaning) for error in error_table.public())
+    return table(("status", "code", "meaning"), ([str(status), code(word), meaning] for status, word, meaning in rows))
 
 
 def options() -> str:

@@ -11,7 +11,7 @@ from face_comparison.album.crops import Crops
 from face_comparison.album.database import NAME, AlbumDatabase
 from face_comparison.album.face_sources import FaceSource
 from face_comparison.album.faces import Entry, FaceKey, Skipped
-from face_comparison.client.replies import Face
+from face_comparison.client.detection import DetectedFace
 from face_comparison.errors import AlbumUnusable
 from face_comparison.image.formats import LABELS
 
@@ -104,7 +104,9 @@ def prepare(out: Path) -> None:
         raise AlbumUnusable(f"{out} cannot be created: {error.strerror}") from error
 
 
-def _empty(digests: Mapping[Path, str], known: Mapping[FaceKey, Face], database: AlbumDatabase) -> list[Skipped]:
+def _empty(
+    digests: Mapping[Path, str], known: Mapping[FaceKey, DetectedFace], database: AlbumDatabase
+) -> list[Skipped]:
     """Returns the images that add no face, and why."""
     rejected, recorded, with_faces = database.rejected(), database.known(), {digest for digest, _ in known}
     skipped = []
@@ -122,7 +124,7 @@ def _assign_people(
     options: AlbumOptions,
     source: FaceSource,
     digests: Mapping[Path, str],
-    known: Mapping[FaceKey, Face],
+    known: Mapping[FaceKey, DetectedFace],
     earlier: Mapping[FaceKey, int],
 ) -> tuple[list[Entry], dict[FaceKey, int | None]]:
     """Returns every face of every file, sorted by path, and the person of each face."""
@@ -135,7 +137,7 @@ def _assign_people(
         and face.quality.face_size >= options.min_face
     }
     threshold = source.threshold if options.threshold is None else options.threshold
-    groups = clustering.cluster_faces({key: face.hash for key, face in wanted.items()}, threshold)
+    groups = clustering.cluster_faces({key: face.face_hash for key, face in wanted.items()}, threshold)
     numbers = clustering.assign_numbers([keys for keys in groups if len(keys) > 1], earlier)
     people: dict[FaceKey, int | None] = dict.fromkeys(known)
     people |= {key: number for number, keys in numbers.items() for key in keys}
@@ -145,7 +147,7 @@ def _assign_people(
     entries = [
         Entry(path, key, wanted[key], people[key])
         for path, digest in sorted(digests.items())
-        for key in sorted(by_digest.get(digest, ()), key=lambda key: wanted[key].box.left)
+        for key in sorted(by_digest.get(digest, ()), key=lambda key: wanted[key].bounding_box.left)
     ]
     return entries, people
 

@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING, Self
 import numpy as np
 
 from face_comparison.album.faces import Analyzed, FaceKey, Rejected
-from face_comparison.client.replies import BoundingBox, Face, Quality
+from face_comparison.api.responses import BoundingBox, Quality
+from face_comparison.client.detection import DetectedFace
 from face_comparison.errors import AlbumUnusable
 
 if TYPE_CHECKING:
@@ -90,7 +91,7 @@ class AlbumDatabase:
         )
         return {row[0]: Rejected(*row) for row in rows}
 
-    def faces(self) -> dict[FaceKey, Face]:
+    def faces(self) -> dict[FaceKey, DetectedFace]:
         """Returns every face, sorted by digest."""
         rows = self._database.execute(
             "SELECT digest, number, left, top, width, height, confidence, sharpness, brightness, face_size, hash "
@@ -98,13 +99,14 @@ class AlbumDatabase:
             (self._version,),
         )
         return {
-            (digest, number): Face(
-                box=BoundingBox(left, top, width, height),
+            (digest, number): DetectedFace(
+                bounding_box=BoundingBox(left, top, width, height),
                 confidence=confidence,
-                landmarks={},
-                quality=Quality(*quality),
-                hash=np.frombuffer(vector, "<f4").astype(np.float32),
-                model_version=self._version,
+                landmarks=(),
+                # The album keeps neither the pose nor what makes a hash unreliable.
+                quality=Quality(*quality, roll=0.0, yaw=0.0, reliable=True, reasons=()),
+                face_hash=np.frombuffer(vector, "<f4").astype(np.float32),
+                face_model_version=self._version,
             )
             for digest, number, left, top, width, height, confidence, *quality, vector in rows
         }
@@ -158,11 +160,11 @@ class AlbumDatabase:
             ) from error
 
 
-def _row(digest: str, version: str, number: int, face: Face) -> tuple[object, ...]:
-    box, quality = face.box, face.quality
+def _row(digest: str, version: str, number: int, face: DetectedFace) -> tuple[object, ...]:
+    box, quality = face.bounding_box, face.quality
     return (
         *(digest, version, number, box.left, box.top, box.width, box.height, face.confidence),
         *(quality.sharpness, quality.brightness, quality.face_size),
-        face.hash.astype("<f4").tobytes(),
+        face.face_hash.astype("<f4").tobytes(),
         None,
     )

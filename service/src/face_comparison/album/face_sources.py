@@ -10,11 +10,11 @@ import threading
 from collections.abc import Callable
 from typing import Protocol
 
-from face_comparison.client import Client, Detection, ServiceError, ServiceUnreachable
-from face_comparison.client.replies import detection
+from face_comparison.client import Client, ServiceError, ServiceUnreachable
+from face_comparison.client.detection import Detection
 from face_comparison.errors import FaceComparisonError, ServiceRefused
 from face_comparison.vision.analyzer import Analyzer
-from face_comparison.wire import responses
+from face_comparison.wire.responses import to_detect_response
 
 MAX_BYTES = 20 * 2**20 - 4096
 """Longest image that is analyzed as it is, bytes: what fits into a request by default."""
@@ -71,7 +71,7 @@ class LocalFaceSource:
             analysis = analyzer.analyze(data)
         except FaceComparisonError as error:
             raise ImageRejected(error.code, error.message, permanent=True) from error
-        return detection(responses.detect_reply(analysis, self.version))
+        return Detection.from_response(to_detect_response(analysis, self.version))
 
 
 class RemoteFaceSource:
@@ -81,11 +81,11 @@ class RemoteFaceSource:
         try:
             self._client = Client(url, api_key=api_key, timeout=TIMEOUT_SECONDS, retries=_RETRIES)
             with Client(url, api_key=api_key) as asking:  # a mistyped address fails within a minute
-                about = asking.about()
+                about = asking.describe()
         except (ServiceError, ServiceUnreachable, ValueError) as error:
             raise ServiceRefused(f"{error}") from error
-        self.version, self.threshold = about.model_version, about.threshold
-        self.max_bytes, self.concurrency = min(MAX_BYTES, about.max_body_bytes - 4096), concurrency or IN_FLIGHT
+        self.version, self.threshold = about.face_model_version, about.defaults.threshold
+        self.max_bytes, self.concurrency = min(MAX_BYTES, about.limits.max_body_bytes - 4096), concurrency or IN_FLIGHT
 
     def faces(self, data: bytes) -> Detection:
         """Detects the faces of an image through the service. Raises ImageRejected, ServiceRefused."""
@@ -97,6 +97,8 @@ class RemoteFaceSource:
             raise ServiceRefused(f"{error}") from error
         except ServiceUnreachable as error:
             raise ServiceRefused(f"{error}") from error
-        if found.model_version != self.version:
-            raise ServiceRefused(f"the service changed its models meanwhile, {self.version} to {found.model_version}")
+        if found.face_model_version != self.version:
+            raise ServiceRefused(
+                f"the service changed its models meanwhile, {self.version} to {found.face_model_version}"
+            )
         return found

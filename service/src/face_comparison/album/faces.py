@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
 
-from face_comparison.client.replies import Detection, Face
+from face_comparison.client.detection import DetectedFace, Detection
 
 FaceKey: TypeAlias = tuple[str, int]
 """SHA-256 of an image's content, and the number of the face on it, from 0."""
@@ -45,5 +45,5 @@ class Entry:
 
     path: Path
     key: FaceKey
-    face: Face
+    face: DetectedFace
     person: int | None

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from face_comparison.client.replies import BoundingBox
+from face_comparison.api.responses import BoundingBox
 from face_comparison.image import MAX_SIDE, Header, Reduce, decode, read_header
 from face_comparison.vision.analyzer import REDUCTIONS
 

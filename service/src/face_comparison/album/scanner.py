@@ -10,8 +10,10 @@ import hashlib
 import threading
 from collections.abc import Callable, Iterable
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
+
+from msgspec.structs import replace
 
 from face_comparison.album import pixels
 from face_comparison.album.crops import Crops
@@ -148,5 +150,5 @@ class _Scanner:
             ]
             detection = replace(detection, faces=tuple(faces))
             data, header = fitting, shrunk
-        boxes = [face.box for face in detection.faces] if self._crops else []
+        boxes = [face.bounding_box for face in detection.faces] if self._crops else []
         return Analyzed(digest, detection, pixels.crops(data, header, boxes))

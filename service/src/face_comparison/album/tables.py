@@ -18,7 +18,7 @@ from pyarrow import parquet
 
 from face_comparison.album import names
 from face_comparison.album.faces import Entry, Skipped
-from face_comparison.vision.types import HASH_SIZE
+from face_comparison.api.limits import HASH_SIZE
 
 _SCHEMA = pa.schema(
     [
@@ -45,7 +45,7 @@ def faces_csv(entries: Iterable[Entry], folder: Path, out: Path) -> bytes:
 def faces_parquet(entries: Sequence[Entry], folder: Path, out: Path) -> bytes:
     """`face_hash` is a list of fixed size of float32."""
     columns = list(zip(*(_row(entry, folder, out) for entry in entries), strict=True)) or [()] * len(COLUMNS)
-    hashes = np.stack([entry.face.hash for entry in entries]) if entries else np.empty((0, HASH_SIZE), np.float32)
+    hashes = np.stack([entry.face.face_hash for entry in entries]) if entries else np.empty((0, HASH_SIZE), np.float32)
     arrays = [pa.array(column, field.type) for column, field in zip(columns, _SCHEMA, strict=True)]
     arrays.append(pa.FixedSizeListArray.from_arrays(pa.array(hashes.ravel(), pa.float32()), HASH_SIZE))
     data = io.BytesIO()
@@ -65,10 +65,16 @@ def _row(entry: Entry, folder: Path, out: Path) -> tuple[object, ...]:
         _path(entry.path),
         names.link(folder / entry.path, out),
         None if entry.person is None else names.person(entry.person),
-        *(face.box.left, face.box.top, face.box.width, face.box.height, face.confidence),
+        *(
+            face.bounding_box.left,
+            face.bounding_box.top,
+            face.bounding_box.width,
+            face.bounding_box.height,
+            face.confidence,
+        ),
         *(face.quality.sharpness, face.quality.brightness, face.quality.face_size),
         entry.key[0],
-        face.model_version,
+        face.face_model_version,
     )
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import re
 import sys
 import unicodedata
@@ -21,6 +20,8 @@ from face_comparison.cli.exit_status import FAILED
 from face_comparison.errors import FaceComparisonError
 
 if TYPE_CHECKING:
+    from face_comparison.api.collections import CollectionDescription, SearchResponse
+    from face_comparison.api.responses import Response
     from face_comparison.cli.collection_access import CollectionAccess
 
 STORE_OPTIONS = ("collections", "collections_file", *analyzers.MODEL_OPTIONS)
@@ -96,8 +97,8 @@ def create(access: CollectionAccess, threads: int, name: str, rate: float | None
 def list_(access: CollectionAccess, threads: int, as_json: bool) -> None:
     """List the collections."""
     del threads
-    for reply in access.collections():
-        click.echo(json.dumps(reply)) if as_json else _print_collection(reply)
+    for each in access.collections():
+        click.echo(_json(each)) if as_json else _print_collection(each)
 
 
 @command.command("users")
@@ -108,7 +109,7 @@ def users(access: CollectionAccess, threads: int, name: str, as_json: bool) -> N
     """List the users of a collection."""
     del threads
     for user in access.users(name):
-        click.echo(json.dumps(user) if as_json else f"{user['UserId']}  {user['FaceCount']} faces")
+        click.echo(_json(user) if as_json else f"{user.user_id}  {user.face_count} faces")
 
 
 @command.command("enroll")
@@ -141,7 +142,7 @@ def enroll(
     still processed, and the exit status is 2.
     """
     people = people_of(folder)
-    if name not in {reply["CollectionId"] for reply in access.collections()}:
+    if name not in {each.collection_id for each in access.collections()}:
         access.create(name, None, None)
     known = access.enrolled(name)
     fields = {"QualityFilter": quality_filter, "OnDuplicate": on_duplicate}
@@ -152,14 +153,15 @@ def enroll(
         digest = f"sha256:{hashlib.sha256(image).hexdigest()}"
         if (person, digest) in known:
             return "unchanged", ""
-        reply = access.enroll(name, image, UserId=person, ExternalImageId=digest, **fields)
-        if not reply["FaceRecords"]:
-            return "failed", ", ".join(reason for face in reply["UnindexedFaces"] for reason in face["Reasons"])
-        others = sorted({each.get("UserId") or each["FaceId"] for each in reply["Duplicates"]})
+        response = access.enroll(name, image, UserId=person, ExternalImageId=digest, **fields)
+        if not response.face_records:
+            return "failed", ", ".join(reason for face in response.unindexed_faces for reason in face.reasons)
+        others = sorted({each.user_id or each.face_id for each in response.duplicates})
         resembles = f"resembles {', '.join(others)}" if others else ""
-        fit = reply["FaceRecords"][0].get("PersonFit", {})
-        unlike = "" if fit.get("Fits", True) else f"does not resemble the other images of {person}"
-        outcome = "enrolled" if reply["FaceRecords"][0]["Created"] else "unchanged"
+        record = response.face_records[0]
+        fits = record.person_fit is None or record.person_fit.fits
+        unlike = "" if fits else f"does not resemble the other images of {person}"
+        outcome = "enrolled" if record.created else "unchanged"
         return outcome, "; ".join(each for each in (resembles, unlike) if each)
 
     counts = {"enrolled": 0, "unchanged": 0, "failed": 0}
@@ -201,7 +203,7 @@ def search(
     """
     fields = {} if rate is None else {"MaxFalsePositiveRate": rate}
 
-    def search_one(path: Path) -> dict[str, Any] | FaceComparisonError:
+    def search_one(path: Path) -> SearchResponse | FaceComparisonError:
         try:
             return access.search(name, analyzers.read(path), **fields)
         except FaceComparisonError as error:
@@ -209,14 +211,14 @@ def search(
 
     failed = False
     with ThreadPoolExecutor(threads) as pool:
-        for path, reply in zip(images, pool.map(search_one, images), strict=True):
-            if isinstance(reply, FaceComparisonError):
-                click.echo(f"{path}: {reply.code}: {reply.message}", err=True)
+        for path, found in zip(images, pool.map(search_one, images), strict=True):
+            if isinstance(found, FaceComparisonError):
+                click.echo(f"{path}: {found.code}: {found.message}", err=True)
                 failed = True
             elif as_json:
-                click.echo(json.dumps({"Image": str(path), **reply}))
+                click.echo(_json(found, Image=str(path)))
             else:
-                _print_search(path, reply)
+                _print_search(path, found)
     if failed:
         raise SystemExit(FAILED)
 
@@ -239,7 +241,7 @@ def delete(access: CollectionAccess, threads: int, name: str, user_id: str | Non
     if not yes:
         click.confirm(f"Erase {what}?", abort=True)
     receipt = access.delete_collection(name) if user_id is None else access.delete_user(name, user_id)
-    click.echo(json.dumps(receipt))
+    click.echo(_json(receipt))
 
 
 @command.command("export")
@@ -271,16 +273,16 @@ def import_(access: CollectionAccess, threads: int, file: Any, name: str) -> Non
     Bad lines are reported on stderr by their numbers; the others are imported, and the exit status is 2.
     """
     del threads
-    if name not in {reply["CollectionId"] for reply in access.collections()}:
+    if name not in {each.collection_id for each in access.collections()}:
         access.create(name, None, None)
     report = access.import_(name, file)
-    for error in report["Errors"]:
-        click.echo(f"line {error['Line']}: {error['Message']}", err=True)
+    for error in report.errors:
+        click.echo(f"line {error.line}: {error.message}", err=True)
     click.echo(
-        f"{report['ImportedFaceCount']} imported, {report['UnchangedFaceCount']} unchanged,"
-        f" {report['FailedLineCount']} failed"
+        f"{report.imported_face_count} imported, {report.unchanged_face_count} unchanged,"
+        f" {report.failed_line_count} failed"
     )
-    if report["FailedLineCount"]:
+    if report.failed_line_count:
         raise SystemExit(FAILED)
 
 
@@ -365,20 +367,27 @@ def _model(manifest: Any) -> Any:
     )
 
 
-def _print_collection(reply: dict[str, Any]) -> None:
+def _json(response: Response, **more: str) -> str:
+    """A response on one line, after what is to be said besides."""
+    from face_comparison.api import encoding  # noqa: PLC0415 (see `analyzers.loaded`)
+
+    return encoding.encode({**more, **encoding.fields(response)}, encoding.JSON).decode()
+
+
+def _print_collection(collection: CollectionDescription) -> None:
     click.echo(
-        f"{reply['CollectionId']}  {reply['FaceCount']} faces of {reply['UserCount']} people"
-        f"  threshold {reply['Threshold']:.3f}  false positives {100 * reply['MaxFalsePositiveRate']:g} %"
-        f"  {reply['FaceModelVersion']}"
+        f"{collection.collection_id}  {collection.face_count} faces of {collection.user_count} people"
+        f"  threshold {collection.threshold:.3f}  false positives {100 * collection.max_false_positive_rate:g} %"
+        f"  {collection.face_model_version}"
     )
 
 
-def _print_search(path: Path, reply: dict[str, Any]) -> None:
-    if not reply["Faces"]:
+def _print_search(path: Path, response: SearchResponse) -> None:
+    if not response.faces:
         click.echo(f"{path}: no face")
-    for face in reply["Faces"]:
+    for face in response.faces:
         matches = ", ".join(
-            f"{match.get('UserId') or match.get('ExternalImageId') or match['FaceId']} {match['Similarity']:.1f} %"
-            for match in face["Matches"]
+            f"{match.user_id or match.external_image_id or match.face_id} {match.similarity:.1f} %"
+            for match in face.matches
         )
-        click.echo(f"{path}: {face['Decision']}{': ' if matches else ''}{matches}")
+        click.echo(f"{path}: {face.decision}{': ' if matches else ''}{matches}")

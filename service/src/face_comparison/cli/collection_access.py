@@ -1,6 +1,6 @@
 """Collections as the command line uses them: a store that is opened here, or a service that is asked.
 
-Both answer with the service's replies, so that a command does not care which it is.
+Both return the service's responses, so that a command does not care which it is.
 """
 
 from __future__ import annotations
@@ -13,43 +13,51 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 from face_comparison.errors import NoFace, ServiceRefused
 
 if TYPE_CHECKING:
+    from face_comparison.api.collections import (
+        CollectionDescription,
+        EnrollResponse,
+        Erasure,
+        ImportResponse,
+        SearchResponse,
+        User,
+        UserErasure,
+    )
     from face_comparison.client import Client
     from face_comparison.collections.probe import Probe
     from face_comparison.collections.service import CollectionService
     from face_comparison.vision.analyzer import Analyzer
 
-Reply = dict[str, Any]
 T = TypeVar("T")
 
 
 class CollectionAccess(Protocol):
     """name: of the collection."""
 
-    def create(self, name: str, rate: float | None, retention_days: int | None) -> Reply: ...
+    def create(self, name: str, rate: float | None, retention_days: int | None) -> CollectionDescription: ...
 
-    def collections(self) -> list[Reply]: ...
+    def collections(self) -> list[CollectionDescription]: ...
 
-    def users(self, name: str) -> Iterator[Reply]: ...
+    def users(self, name: str) -> Iterator[User]: ...
 
     def enrolled(self, name: str) -> set[tuple[str | None, str | None]]:
         """UserId and ExternalImageId of every enrolled face."""
         ...
 
-    def enroll(self, name: str, image: bytes, **fields: Any) -> Reply:
+    def enroll(self, name: str, image: bytes, **fields: Any) -> EnrollResponse:
         """fields: UserId, ExternalImageId, QualityFilter, OnDuplicate."""
         ...
 
-    def search(self, name: str, image: bytes, **fields: Any) -> Reply:
+    def search(self, name: str, image: bytes, **fields: Any) -> SearchResponse:
         """fields: MaxFalsePositiveRate, Threshold, MaxMatches; those that are not given are left out."""
         ...
 
-    def delete_collection(self, name: str) -> Reply: ...
+    def delete_collection(self, name: str) -> Erasure: ...
 
-    def delete_user(self, name: str, user_id: str) -> Reply: ...
+    def delete_user(self, name: str, user_id: str) -> UserErasure: ...
 
     def export(self, name: str) -> Iterator[bytes]: ...
 
-    def import_(self, name: str, lines: Iterable[bytes]) -> Reply: ...
+    def import_(self, name: str, lines: Iterable[bytes]) -> ImportResponse: ...
 
 
 class RemoteCollections:
@@ -58,53 +66,55 @@ class RemoteCollections:
     def __init__(self, client: Client) -> None:
         self._client = client
 
-    def create(self, name: str, rate: float | None, retention_days: int | None) -> Reply:
-        def create() -> Reply:
+    def create(self, name: str, rate: float | None, retention_days: int | None) -> CollectionDescription:
+        def create() -> CollectionDescription:
             made = self._client.create_collection(name, max_false_positive_rate=rate, retention_days=retention_days)
             return made.describe()
 
         return _asked(create)
 
-    def collections(self) -> list[Reply]:
+    def collections(self) -> list[CollectionDescription]:
         return _asked(self._client.collections)
 
-    def users(self, name: str) -> Iterator[Reply]:
-        users = _asked(lambda: list(self._client.collection(name).users()))
-        return (
-            {"UserId": user.user_id, "FaceCount": user.faces, **({"Expires": user.expires} if user.expires else {})}
-            for user in users
-        )
+    def users(self, name: str) -> Iterator[User]:
+        return iter(_asked(lambda: list(self._client.collection(name).users())))
 
     def enrolled(self, name: str) -> set[tuple[str | None, str | None]]:
         return _asked(
             lambda: {(face.user_id, face.external_image_id) for face in self._client.collection(name).faces()}
         )
 
-    def enroll(self, name: str, image: bytes, **fields: Any) -> Reply:
-        return self._post(name, "faces", {"img": image, **fields})
+    def enroll(self, name: str, image: bytes, **fields: Any) -> EnrollResponse:
+        from face_comparison.api.collections import EnrollResponse  # noqa: PLC0415
 
-    def search(self, name: str, image: bytes, **fields: Any) -> Reply:
-        return self._post(name, "search", {"img": image, **fields})
+        found: EnrollResponse = self._post(name, "faces", {"img": image, **fields}, EnrollResponse)
+        return found
 
-    def delete_collection(self, name: str) -> Reply:
-        return _asked(lambda: _receipt(self._client.collection(name).delete()))
+    def search(self, name: str, image: bytes, **fields: Any) -> SearchResponse:
+        from face_comparison.api.collections import SearchResponse  # noqa: PLC0415
 
-    def delete_user(self, name: str, user_id: str) -> Reply:
-        return _asked(lambda: _receipt(self._client.collection(name).delete_user(user_id)))
+        found: SearchResponse = self._post(name, "search", {"img": image, **fields}, SearchResponse)
+        return found
+
+    def delete_collection(self, name: str) -> Erasure:
+        return _asked(self._client.collection(name).delete)
+
+    def delete_user(self, name: str, user_id: str) -> UserErasure:
+        return _asked(lambda: self._client.collection(name).delete_user(user_id))
 
     def export(self, name: str) -> Iterator[bytes]:
         lines = self._client.collection(name).export_lines()
         while (line := _asked(lambda: next(lines, None))) is not None:
             yield line
 
-    def import_(self, name: str, lines: Iterable[bytes]) -> Reply:
+    def import_(self, name: str, lines: Iterable[bytes]) -> ImportResponse:
         return _asked(lambda: self._client.collection(name).import_lines(lines))
 
-    def _post(self, name: str, route: str, fields: Reply) -> Reply:
+    def _post(self, name: str, route: str, fields: dict[str, Any], response_type: Any) -> Any:
         import msgspec  # noqa: PLC0415
 
         body = msgspec.msgpack.encode(fields)
-        return _asked(lambda: self._client.call("POST", f"/collections/{name}/{route}", body))
+        return _asked(lambda: self._client.call("POST", f"/collections/{name}/{route}", body, response_type))
 
 
 class LocalCollections:
@@ -114,30 +124,30 @@ class LocalCollections:
         self._service = service
         self._load = load
 
-    def create(self, name: str, rate: float | None, retention_days: int | None) -> Reply:
+    def create(self, name: str, rate: float | None, retention_days: int | None) -> CollectionDescription:
         from face_comparison.collections.service import DEFAULT_RATE  # noqa: PLC0415
-        from face_comparison.wire.collection_responses import collection_reply  # noqa: PLC0415
+        from face_comparison.wire.collection_responses import to_collection  # noqa: PLC0415
 
         rate = DEFAULT_RATE if rate is None else rate
-        return collection_reply(
+        return to_collection(
             self._service.create_collection(name, max_false_positive_rate=rate, retention_days=retention_days)
         )
 
-    def collections(self) -> list[Reply]:
-        from face_comparison.wire.collection_responses import collection_reply  # noqa: PLC0415
+    def collections(self) -> list[CollectionDescription]:
+        from face_comparison.wire.collection_responses import to_collection  # noqa: PLC0415
 
-        return [collection_reply(info) for info in _everything(self._service.list_collections)]
+        return [to_collection(info) for info in _everything(self._service.list_collections)]
 
-    def users(self, name: str) -> Iterator[Reply]:
-        from face_comparison.wire.collection_responses import user_reply  # noqa: PLC0415
+    def users(self, name: str) -> Iterator[User]:
+        from face_comparison.wire.collection_responses import to_user  # noqa: PLC0415
 
-        return (user_reply(user) for user in _everything(self._service.list_users, name))
+        return (to_user(user) for user in _everything(self._service.list_users, name))
 
     def enrolled(self, name: str) -> set[tuple[str | None, str | None]]:
         return {(face.user_id, face.external_image_id) for face in _everything(self._service.list_faces, name)}
 
-    def enroll(self, name: str, image: bytes, **fields: Any) -> Reply:
-        from face_comparison.wire.collection_responses import enroll_reply  # noqa: PLC0415
+    def enroll(self, name: str, image: bytes, **fields: Any) -> EnrollResponse:
+        from face_comparison.wire.collection_responses import to_enroll_response  # noqa: PLC0415
 
         probe = self._probe(image)
         if not probe.faces:
@@ -150,11 +160,11 @@ class LocalCollections:
             quality_filter=fields.get("QualityFilter", "AUTO"),
             on_duplicate=fields.get("OnDuplicate", "report"),
         )
-        return enroll_reply(found, self._analyzer.model.version, self._service.confidence)
+        return to_enroll_response(found, self._analyzer.model.version, self._service.confidence)
 
-    def search(self, name: str, image: bytes, **fields: Any) -> Reply:
+    def search(self, name: str, image: bytes, **fields: Any) -> SearchResponse:
         from face_comparison.collections.service import DEFAULT_MATCHES  # noqa: PLC0415
-        from face_comparison.wire.collection_responses import search_reply  # noqa: PLC0415
+        from face_comparison.wire.collection_responses import to_search_response  # noqa: PLC0415
 
         probe = self._probe(image)
         found = self._service.search(
@@ -165,17 +175,17 @@ class LocalCollections:
             max_matches=fields.get("MaxMatches", DEFAULT_MATCHES),
             reliable=probe.reliable,
         )
-        return search_reply(found, probe.faces, name, self._analyzer.model.version, self._service.confidence)
+        return to_search_response(found, probe.faces, name, self._analyzer.model.version, self._service.confidence)
 
-    def delete_collection(self, name: str) -> Reply:
-        from face_comparison.wire.collection_responses import erasure_reply  # noqa: PLC0415
+    def delete_collection(self, name: str) -> Erasure:
+        from face_comparison.wire.collection_responses import to_erasure  # noqa: PLC0415
 
-        return erasure_reply(self._service.delete_collection(name))
+        return to_erasure(self._service.delete_collection(name))
 
-    def delete_user(self, name: str, user_id: str) -> Reply:
-        from face_comparison.wire.collection_responses import erasure_reply  # noqa: PLC0415
+    def delete_user(self, name: str, user_id: str) -> UserErasure:
+        from face_comparison.wire.collection_responses import to_user_erasure  # noqa: PLC0415
 
-        return erasure_reply(self._service.delete_user(name, user_id))
+        return to_user_erasure(user_id, self._service.delete_user(name, user_id))
 
     def export(self, name: str) -> Iterator[bytes]:
         from face_comparison.wire.transfer import export_lines  # noqa: PLC0415
@@ -183,12 +193,12 @@ class LocalCollections:
         collection, faces = self._service.export_faces(name)
         return (line.rstrip(b"\n") for line in export_lines(faces, collection.model_version))
 
-    def import_(self, name: str, lines: Iterable[bytes]) -> Reply:
-        from face_comparison.wire.collection_responses import import_reply  # noqa: PLC0415
+    def import_(self, name: str, lines: Iterable[bytes]) -> ImportResponse:
+        from face_comparison.wire.collection_responses import to_import_response  # noqa: PLC0415
         from face_comparison.wire.transfer import import_lines  # noqa: PLC0415
 
         version = self._service.describe_collection(name).collection.model_version
-        return import_reply(self._service.import_faces(name, import_lines(lines, version)))
+        return to_import_response(self._service.import_faces(name, import_lines(lines, version)))
 
     @cached_property
     def _analyzer(self) -> Analyzer:
@@ -210,10 +220,6 @@ def _everything(call: Callable[..., Any], *arguments: Any) -> Iterator[Any]:
         token = page.next_token
         if token is None:
             return
-
-
-def _receipt(receipt: Any) -> Reply:
-    return {"ErasureId": receipt.erasure_id, "State": receipt.state, "FaceCount": receipt.faces}
 
 
 def _asked(call: Callable[[], T]) -> T:

@@ -56,8 +56,9 @@ def command(
 
     The exit status is 0 if the person is in all of them, 1 if not, 2 if an image could not be used.
     """
+    from face_comparison.api import encoding  # noqa: PLC0415 (see `analyzers.loaded`)
     from face_comparison.vision.matching import image_match, most_prominent_face  # noqa: PLC0415
-    from face_comparison.wire import responses  # noqa: PLC0415 (see `analyzers.loaded`)
+    from face_comparison.wire.responses import to_compare_response  # noqa: PLC0415
 
     analyzer, threads = analyzers.loaded(given)
     model = analyzer.model
@@ -80,12 +81,16 @@ def command(
         _draw(source, face, verdicts, calibration, draw)
     if as_json:
         found = [verdict for _, verdict in verdicts]
-        reply = responses.compare_reply((face, first), found, calibration.threshold, model.version)
-        reply["Source"] = {"Image": analyzers.shown(source), **reply["Source"]}
-        reply["Targets"] = [
-            {"Image": analyzers.shown(path), **of} for path, of in zip(targets, reply["Targets"], strict=True)
-        ]
-        click.echo(responses.encoded(reply, responses.JSON))
+        response = to_compare_response((face, first), found, calibration.threshold, model.version)
+        shown = {
+            **encoding.fields(response),
+            "Source": {"Image": analyzers.shown(source), **encoding.fields(response.source)},
+            "Targets": [
+                {"Image": analyzers.shown(path), **encoding.fields(target)}
+                for path, target in zip(targets, response.targets, strict=True)
+            ],
+        }
+        click.echo(encoding.encode(shown, encoding.JSON))
     else:
         click.echo(table(source, len(first.faces), verdicts, calibration.threshold))
     raise SystemExit(status([verdict for _, verdict in verdicts]))

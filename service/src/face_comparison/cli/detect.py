@@ -30,7 +30,8 @@ def command(images: tuple[Path, ...], draw: Path | None, **given: str | None) ->
 
     Unusable images are reported on stderr; the rest are still processed, and the exit status is 2.
     """
-    from face_comparison.wire import responses  # noqa: PLC0415 (see `analyzers.loaded`)
+    from face_comparison.api import encoding  # noqa: PLC0415 (see `analyzers.loaded`)
+    from face_comparison.wire.responses import to_detect_response  # noqa: PLC0415
 
     if draw is not None and len(images) > 1:
         raise click.UsageError("--draw needs exactly one IMAGE")
@@ -41,8 +42,8 @@ def command(images: tuple[Path, ...], draw: Path | None, **given: str | None) ->
             click.echo(f"{analyzers.shown(path)}: {analysis.code}: {analysis.message}", err=True)
             failed = True
             continue
-        reply = {"Image": analyzers.shown(path), **responses.detect_reply(analysis, analyzer.model.version)}
-        click.echo(responses.encoded(reply, responses.JSON))
+        response = to_detect_response(analysis, analyzer.model.version)
+        click.echo(encoding.encode({"Image": analyzers.shown(path), **encoding.fields(response)}, encoding.JSON))
         if draw is not None:
             _draw(path, analysis, draw)
     if failed:

@@ -2,64 +2,75 @@
 
     from face_comparison.client import Client
 
-    with Client("http://localhost:8080/prod/face_comparison") as faces:
-        for face in faces.detect("photo.jpg").faces:
-            print(face.box, face.confidence)
-        answer = faces.compare("passport.jpg", ["door.jpg", "https://example.com/crowd.jpg"])
-        print([target.same_person for target in answer.targets])
+    with Client("http://localhost:8080/prod/face_comparison") as client:
+        for face in client.detect("photo.jpg").faces:
+            print(face.bounding_box, face.confidence)
+        response = client.compare("passport.jpg", ["door.jpg", "https://example.com/crowd.jpg"])
+        print([target.same_person for target in response.targets])
 
-It needs nothing of the service but its address: neither its models nor its server are imported.
+It needs nothing of the service but its address: neither the models nor the server are imported.
 """
 
-from face_comparison.client.collections import (
-    Collection,
+from face_comparison.api.collections import (
+    CollectionDescription,
     CollectionMatch,
-    Enrollment,
+    DeleteFacesResponse,
+    EnrolledFace,
+    EnrollResponse,
+    Erasure,
     IdentifiedFace,
-    Receipt,
-    SearchResult,
-    StoredFace,
+    ImportResponse,
+    SearchResponse,
     User,
-    Verification,
+    UserErasure,
+    VerifyResponse,
 )
-from face_comparison.client.connection import Client, ServiceError, ServiceUnreachable
-from face_comparison.client.images import ImageSource, Subject
-from face_comparison.client.replies import (
-    About,
+from face_comparison.api.responses import (
     BoundingBox,
-    Comparison,
-    Detection,
+    CompareResponse,
     Face,
-    Match,
+    FaceMatch,
+    Landmark,
     Quality,
+    ServiceDescription,
     SourceFace,
-    Target,
-    TargetFailure,
+    TargetError,
+    TargetMatch,
 )
+from face_comparison.client.collections import Collection
+from face_comparison.client.connection import Client, ServiceError, ServiceUnreachable
+from face_comparison.client.detection import DetectedFace, Detection
+from face_comparison.client.images import ImageSource, Subject
 
 __all__ = [
-    "About",
     "BoundingBox",
     "Client",
     "Collection",
+    "CollectionDescription",
     "CollectionMatch",
-    "Comparison",
+    "CompareResponse",
+    "DeleteFacesResponse",
+    "DetectedFace",
     "Detection",
-    "Enrollment",
+    "EnrollResponse",
+    "EnrolledFace",
+    "Erasure",
     "Face",
+    "FaceMatch",
     "IdentifiedFace",
     "ImageSource",
-    "Match",
+    "ImportResponse",
+    "Landmark",
     "Quality",
-    "Receipt",
-    "SearchResult",
+    "SearchResponse",
+    "ServiceDescription",
     "ServiceError",
     "ServiceUnreachable",
     "SourceFace",
-    "StoredFace",
     "Subject",
-    "Target",
-    "TargetFailure",
+    "TargetError",
+    "TargetMatch",
     "User",
-    "Verification",
+    "UserErasure",
+    "VerifyResponse",
 ]

@@ -11,18 +11,33 @@ with Client("http://localhost:8080/prod") as faces:
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 from urllib.parse import quote, urlencode
 
 import msgspec
 
+from face_comparison.api.collections import (
+    CollectionDescription,
+    DeleteFacesResponse,
+    EnrolledFace,
+    EnrollResponse,
+    Erasure,
+    FacePage,
+    ImportedLine,
+    ImportResponse,
+    SearchResponse,
+    User,
+    UserErasure,
+    UserPage,
+    VerifyResponse,
+)
 from face_comparison.client.images import subject_fields
-from face_comparison.client.replies import BoundingBox
 
 if TYPE_CHECKING:
     from face_comparison.client.images import Subject
+
+_Page = TypeVar("_Page", FacePage, UserPage)
 
 IMPORT_BYTES = 4 * 2**20
 """Lines are imported in requests of about this size."""
@@ -31,98 +46,13 @@ IMPORT_BYTES = 4 * 2**20
 class Transport(Protocol):
     """What sends requests; the methods of `Client` that a collection uses."""
 
-    def call(self, method: str, path: str, body: bytes | None = None) -> Any:
-        """Returns the decoded response of a route."""
+    def call(self, method: str, path: str, body: bytes | None = None, response_type: Any = Any) -> Any:
+        """Returns the response of a route, decoded to the type."""
         ...
 
     def stream_lines(self, path: str) -> Iterator[bytes]:
         """Yields the lines of a streamed response."""
         ...
-
-
-@dataclass(frozen=True, slots=True)
-class CollectionMatch:
-    """A person, or a face without a user. distance: Euclidean, 0-2. confidence: probability of one person, 0-1."""
-
-    user_id: str | None
-    face_id: str
-    external_image_id: str | None
-    distance: float
-    confidence: float
-
-
-@dataclass(frozen=True, slots=True)
-class IdentifiedFace:
-    """A face of the searched image. matches: nearest first. box, face_confidence None: a hash was searched."""
-
-    decision: Literal["match", "ambiguous", "unknown"]
-    matches: tuple[CollectionMatch, ...]
-    box: BoundingBox | None
-    face_confidence: float | None
-
-    @property
-    def user_id(self) -> str | None:
-        """Whose face it is; None when nobody matches, two people do, or the matching face has no user."""
-        return self.matches[0].user_id if self.decision == "match" else None
-
-
-@dataclass(frozen=True, slots=True)
-class SearchResult:
-    """threshold: maximum distance of a match. expected_false_positive_rate: probability that a stranger gets a name."""
-
-    faces: tuple[IdentifiedFace, ...]
-    threshold: float
-    gallery_size: int
-    expected_false_positive_rate: float
-    exact: bool
-
-
-@dataclass(frozen=True, slots=True)
-class StoredFace:
-    """An enrolled face. created: False where it had been enrolled before."""
-
-    face_id: str
-    user_id: str | None
-    external_image_id: str | None
-    created: bool = True
-
-
-@dataclass(frozen=True, slots=True)
-class Enrollment:
-    """rejected: reasons of each face that was not enrolled. duplicates: other people whom one of them resembles."""
-
-    faces: tuple[StoredFace, ...]
-    rejected: tuple[tuple[str, ...], ...]
-    duplicates: tuple[CollectionMatch, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Receipt:
-    """What became of a deletion. state: `deleted` (not found any more) or `scrubbed` (not in the store's files)."""
-
-    erasure_id: str
-    state: Literal["deleted", "scrubbed"]
-    faces: int
-
-
-@dataclass(frozen=True, slots=True)
-class User:
-    """A person of a collection."""
-
-    user_id: str
-    metadata: Mapping[str, Any]
-    expires: str | None
-    faces: int
-
-
-@dataclass(frozen=True, slots=True)
-class Verification:
-    """verdict: `same`, `review` or `different`. distance, confidence: of the face that is nearest to the user's."""
-
-    same_person: bool
-    verdict: str
-    distance: float
-    confidence: float
 
 
 class Collection:
@@ -133,14 +63,15 @@ class Collection:
         self._path = f"/collections/{quote(name, safe='')}"
         self.name = name
 
-    def describe(self) -> dict[str, Any]:
-        """The service's description: FaceCount, UserCount, Threshold and so on."""
-        reply: dict[str, Any] = self._transport.call("GET", self._path)
-        return reply
+    def describe(self) -> CollectionDescription:
+        """Returns what the collection holds, and the threshold of a search in it."""
+        found: CollectionDescription = self._transport.call("GET", self._path, None, CollectionDescription)
+        return found
 
-    def delete(self) -> Receipt:
-        """Delete the collection with all that is in it."""
-        return _receipt(self._transport.call("DELETE", self._path))
+    def delete(self) -> Erasure:
+        """Deletes the collection with all that is in it."""
+        receipt: Erasure = self._transport.call("DELETE", self._path, None, Erasure)
+        return receipt
 
     def enroll(
         self,
@@ -151,8 +82,21 @@ class Collection:
         max_faces: int | None = None,
         quality_filter: str | None = None,
         on_duplicate: str | None = None,
-    ) -> Enrollment:
-        """Enroll the largest face of an image for a user, or all faces without one. See the service's documentation."""
+    ) -> EnrollResponse:
+        """Enrolls the most prominent face of an image for a user, or all faces without one.
+
+        Args:
+            image: An image, a detected face, or a hash.
+            user_id: Whose face it is; a user that does not exist is created.
+            external_image_id: Your id of the image, kept with its faces.
+            max_faces: Maximum faces to enroll. The default is 1 with a user, otherwise 100.
+            quality_filter: `NONE`, `AUTO` (the default), `LOW`, `MEDIUM` or `HIGH`.
+            on_duplicate: What to do with a face that resembles another user: `report` (the default), `refuse`, `allow`.
+
+        Raises:
+            ServiceError: if the service responds with an error.
+            ServiceUnreachable: if there is no response before the deadline.
+        """
         options = {
             "UserId": user_id,
             "ExternalImageId": external_image_id,
@@ -160,12 +104,8 @@ class Collection:
             "QualityFilter": quality_filter,
             "OnDuplicate": on_duplicate,
         }
-        reply = self._post("/faces", {**subject_fields(image), **_given(options)})
-        return Enrollment(
-            faces=tuple(_face(record["Face"], record["Created"]) for record in reply["FaceRecords"]),
-            rejected=tuple(tuple(face["Reasons"]) for face in reply["UnindexedFaces"]),
-            duplicates=tuple(_match(each) for each in reply["Duplicates"]),
-        )
+        found: EnrollResponse = self._post("/faces", {**subject_fields(image), **_given(options)}, EnrollResponse)
+        return found
 
     def search(
         self,
@@ -176,8 +116,22 @@ class Collection:
         max_false_positive_rate: float | None = None,
         threshold: float | None = None,
         user_ids: Iterable[str] | None = None,
-    ) -> SearchResult:
-        """Identify every face of an image."""
+    ) -> SearchResponse:
+        """Identifies every face of an image.
+
+        Args:
+            image: An image, a detected face, or a hash.
+            max_faces: Maximum faces to search; the most prominent are kept.
+            max_matches: Maximum matches per face.
+            max_false_positive_rate: Fraction (0-1) of searches for strangers that may return somebody. The default is
+                the collection's.
+            threshold: Maximum distance (0-2) of a match, instead of the one from the rate.
+            user_ids: Search only these users.
+
+        Raises:
+            ServiceError: if the service responds with an error.
+            ServiceUnreachable: if there is no response before the deadline.
+        """
         options = {
             "MaxFaces": max_faces,
             "MaxMatches": max_matches,
@@ -185,75 +139,92 @@ class Collection:
             "Threshold": threshold,
             "UserIds": None if user_ids is None else list(user_ids),
         }
-        reply = self._post("/search", {**subject_fields(image), **_given(options)})
-        return SearchResult(
-            faces=tuple(_identified(face) for face in reply["Faces"]),
-            threshold=reply["Threshold"],
-            gallery_size=reply["GallerySize"],
-            expected_false_positive_rate=reply["ExpectedFalsePositiveRate"],
-            exact=reply["Exact"],
-        )
+        found: SearchResponse = self._post("/search", {**subject_fields(image), **_given(options)}, SearchResponse)
+        return found
 
-    def verify(self, user_id: str, image: Subject, *, threshold: float | None = None) -> Verification:
-        """Compare an image with all faces of one user (1:1)."""
+    def verify(self, user_id: str, image: Subject, *, threshold: float | None = None) -> VerifyResponse:
+        """Compares an image with all faces of one user (1:1).
+
+        Args:
+            user_id: The user.
+            image: An image, a detected face, or a hash.
+            threshold: Maximum distance (0-2) of the same person. The default is that of the service's bundle.
+
+        Raises:
+            ServiceError: if the service responds with an error.
+            ServiceUnreachable: if there is no response before the deadline.
+        """
         fields = {**subject_fields(image), **_given({"Threshold": threshold})}
-        reply = self._post(f"/users/{quote(user_id, safe='')}/verify", fields)
-        return Verification(reply["SamePerson"], reply["Verdict"], reply["Distance"], reply["Confidence"])
+        found: VerifyResponse = self._post(f"/users/{quote(user_id, safe='')}/verify", fields, VerifyResponse)
+        return found
 
     def create_user(
         self, user_id: str, *, metadata: Mapping[str, Any] | None = None, expires: datetime | str | None = None
     ) -> User:
-        """Create a user; expires: when the service erases it."""
+        """Creates a user; expires: when the service erases it."""
         when = expires.isoformat() if isinstance(expires, datetime) else expires
-        return _user(self._post("/users", _given({"UserId": user_id, "Metadata": metadata, "Expires": when})))
+        fields = _given({"UserId": user_id, "Metadata": metadata, "Expires": when})
+        user: User = self._post("/users", fields, User)
+        return user
 
     def users(self) -> Iterator[User]:
-        """All users, page by page."""
-        return (_user(user) for user in self._pages("/users", "Users"))
+        """Yields all users, page by page."""
+        return (user for page in self._pages("/users", UserPage) for user in page.users)
 
-    def faces(self, user_id: str | None = None) -> Iterator[StoredFace]:
-        """All faces, page by page."""
-        return (_face(face) for face in self._pages("/faces", "Faces", _given({"UserId": user_id})))
+    def faces(self, user_id: str | None = None) -> Iterator[EnrolledFace]:
+        """Yields all faces, or those of a user, page by page."""
+        return (face for page in self._pages("/faces", FacePage, _given({"UserId": user_id})) for face in page.faces)
 
-    def delete_user(self, user_id: str) -> Receipt:
-        """Erase a user with all faces."""
-        return _receipt(self._transport.call("DELETE", f"{self._path}/users/{quote(user_id, safe='')}"))
+    def delete_user(self, user_id: str) -> UserErasure:
+        """Erases a user with all faces."""
+        path = f"{self._path}/users/{quote(user_id, safe='')}"
+        receipt: UserErasure = self._transport.call("DELETE", path, None, UserErasure)
+        return receipt
 
-    def delete_faces(self, face_ids: Iterable[str]) -> Receipt:
-        """Delete faces; those that are not there are passed over."""
-        return _receipt(self._post("/faces/delete", {"FaceIds": list(face_ids)}))
+    def delete_faces(self, face_ids: Iterable[str]) -> DeleteFacesResponse:
+        """Deletes faces; those that are not there are reported in `unsuccessful_face_deletions`."""
+        receipt: DeleteFacesResponse = self._post("/faces/delete", {"FaceIds": list(face_ids)}, DeleteFacesResponse)
+        return receipt
 
     def export_lines(self) -> Iterator[bytes]:
-        """All faces with their hashes, a line of JSON each."""
+        """Yields all faces with their hashes, one line of JSON each."""
         return self._transport.stream_lines(f"{self._path}/export")
 
-    def import_lines(self, lines: Iterable[bytes]) -> dict[str, Any]:
-        """Import exported lines, in several requests.
+    def import_lines(self, lines: Iterable[bytes]) -> ImportResponse:
+        """Imports exported lines, in several requests.
 
-        Returns the service's reports added up; the numbers of bad lines count from the first line given.
+        Returns:
+            The service's reports added up; the numbers of bad lines count from the first line given.
         """
-        total: dict[str, Any] = {"ImportedFaceCount": 0, "UnchangedFaceCount": 0, "FailedLineCount": 0, "Errors": []}
-        done = 0
+        imported = unchanged = failed = done = 0
+        errors: list[ImportedLine] = []
         for batch in _batches(lines):
-            report = self._transport.call("POST", f"{self._path}/import", b"\n".join(batch))
-            for name in ("ImportedFaceCount", "UnchangedFaceCount", "FailedLineCount"):
-                total[name] += report[name]
-            total["Errors"] += [{**each, "Line": each["Line"] + done} for each in report["Errors"]]
+            body = b"\n".join(batch)
+            report: ImportResponse = self._transport.call("POST", f"{self._path}/import", body, ImportResponse)
+            imported += report.imported_face_count
+            unchanged += report.unchanged_face_count
+            failed += report.failed_line_count
+            errors += [ImportedLine(each.line + done, each.message) for each in report.errors]
             done += len(batch)
-        return total
+        return ImportResponse(
+            imported_face_count=imported,
+            unchanged_face_count=unchanged,
+            failed_line_count=failed,
+            errors=tuple(errors),
+        )
 
-    def _post(self, path: str, fields: Mapping[str, Any]) -> Any:
-        return self._transport.call("POST", self._path + path, msgspec.msgpack.encode(fields))
+    def _post(self, path: str, fields: Mapping[str, Any], response_type: Any) -> Any:
+        return self._transport.call("POST", self._path + path, msgspec.msgpack.encode(fields), response_type)
 
-    def _pages(self, path: str, name: str, query: Mapping[str, str] | None = None) -> Iterator[Any]:
+    def _pages(self, path: str, page_type: type[_Page], query: Mapping[str, str] | None = None) -> Iterator[_Page]:
         token: dict[str, str] = {}
         while True:
             text = urlencode({**(query or {}), **token})
-            reply = self._transport.call("GET", f"{self._path}{path}?{text}")
-            yield from reply[name]
-            if "NextToken" not in reply:
+            page: _Page = self._transport.call("GET", f"{self._path}{path}?{text}", None, page_type)
+            yield page
+            if page.next_token is None:
                 return
-            token = {"NextToken": reply["NextToken"]}
+            token = {"NextToken": page.next_token}
 
 
 def _batches(lines: Iterable[bytes]) -> Iterator[list[bytes]]:
@@ -268,34 +239,6 @@ def _batches(lines: Iterable[bytes]) -> Iterator[list[bytes]]:
         size += len(stripped) + 1
     if batch:
         yield batch
-
-
-def _face(face: Mapping[str, Any], created: bool = True) -> StoredFace:
-    return StoredFace(face["FaceId"], face.get("UserId"), face.get("ExternalImageId"), created)
-
-
-def _identified(face: Mapping[str, Any]) -> IdentifiedFace:
-    box = face.get("BoundingBox")
-    return IdentifiedFace(
-        decision=face["Decision"],
-        matches=tuple(_match(match) for match in face["Matches"]),
-        box=None if box is None else BoundingBox(box["Left"], box["Top"], box["Width"], box["Height"]),
-        face_confidence=face.get("FaceConfidence"),
-    )
-
-
-def _match(match: Mapping[str, Any]) -> CollectionMatch:
-    return CollectionMatch(
-        match.get("UserId"), match["FaceId"], match.get("ExternalImageId"), match["Distance"], match["Confidence"]
-    )
-
-
-def _receipt(reply: Mapping[str, Any]) -> Receipt:
-    return Receipt(reply["ErasureId"], reply["State"], reply["FaceCount"])
-
-
-def _user(user: Mapping[str, Any]) -> User:
-    return User(user["UserId"], user["Metadata"], user.get("Expires"), user["FaceCount"])
 
 
 def _given(options: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Requests to a service: one deadline for each call, within which temporary refusals are tried again."""
+"""Requests to a service: one deadline per call, within which temporary errors are retried."""
 
 from __future__ import annotations
 
@@ -6,14 +6,17 @@ import random
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 from urllib.parse import urlsplit
 
 import msgspec
 import urllib3
 
-from face_comparison.client import replies
+from face_comparison.api import encoding
+from face_comparison.api.collections import CollectionDescription, CollectionPage
+from face_comparison.api.responses import CompareResponse, DetectResponse, ErrorResponse, ServiceDescription
 from face_comparison.client.collections import Collection
+from face_comparison.client.detection import Detection
 from face_comparison.client.images import image_fields, subject_fields
 
 if TYPE_CHECKING:
@@ -23,22 +26,25 @@ TIMEOUT_SECONDS = 60.0
 CONNECT_SECONDS = 10.0
 FIRST_PAUSE_SECONDS = 0.5
 LONGEST_PAUSE_SECONDS = 20.0
-MESSAGE_PACK = "application/msgpack"
 
+_T = TypeVar("_T")
 _TEMPORARY = frozenset({"overloaded", "not_ready", "draining", "store_unavailable"})
 _BY_PROXIES = frozenset({429, 502, 503, 504})
-"""Statuses with which something in front of the service says that it cannot be reached now."""
+"""Statuses with which a proxy in front of the service reports that it cannot be reached now."""
 
 
 class ServiceUnreachable(Exception):
-    """No answer of the service arrived within the time of the call."""
+    """No response of the service arrived before the deadline of the call."""
 
 
 class ServiceError(Exception):
-    """The service refused a request.
+    """The service responded with an error.
 
-    code, message: the service's own, see its table of errors. status: HTTP. request_id: identifies the request in the
-    service's log.
+    Attributes:
+        code: Stable identifier, see the service's table of errors.
+        message: What is wrong, and what would be right.
+        status: HTTP status.
+        request_id: Identifies the request in the service's log.
     """
 
     def __init__(self, code: str, message: str, status: int, request_id: str) -> None:
@@ -52,10 +58,16 @@ class ServiceError(Exception):
 class Client:
     """Calls one service; safe to use from several threads at once.
 
-    url: of the endpoint (`https://host/prod/face_comparison`) or of its stage (`https://host/prod`). timeout: seconds
-    of a whole call, every new try included. retries: how often a call is tried again when the service is busy, starting
-    or stopping, or the connection breaks; a pause is as long as `Retry-After` says. pool: another pool of connections,
-    for example one that trusts a private certificate authority.
+    Args:
+        url: URL of the endpoint (`https://host/prod/face_comparison`) or of its stage (`https://host/prod`).
+        api_key: Sent with every request.
+        timeout: Deadline of a whole call in seconds, including retries.
+        retries: Maximum retries when the service is busy, starting or stopping, or the connection breaks; the delay is
+            as long as `Retry-After` says.
+        pool: Another connection pool, for example one that trusts a private certificate authority.
+
+    Raises:
+        ValueError: if the URL is not an HTTP URL.
     """
 
     def __init__(
@@ -67,32 +79,52 @@ class Client:
         retries: int = 4,
         pool: urllib3.PoolManager | None = None,
     ) -> None:
-        """Raises ValueError when the URL is none."""
         self._url = _endpoint(url)
         self._timeout = timeout
         self._tries = retries + 1
-        self._headers = {"Content-Type": MESSAGE_PACK, "Accept": MESSAGE_PACK}
+        self._headers: dict[str, str] = {"Content-Type": encoding.MESSAGE_PACK, "Accept": encoding.MESSAGE_PACK}
         if api_key is not None:
             self._headers["X-Api-Key"] = api_key
         self._pool = pool or urllib3.PoolManager(maxsize=16)
 
     def detect(
         self, image: ImageSource, *, max_faces: int | None = None, min_confidence: float | None = None
-    ) -> replies.Detection:
-        """Faces of one image: at most max_faces (1-100), each of at least min_confidence (0-1).
+    ) -> Detection:
+        """Detects the faces of one image.
 
-        Raises ServiceError, ServiceUnreachable, and what `image_fields` raises for what is not an image.
+        Args:
+            image: A path, a URL, the bytes of a file, pixels, or a Pillow image.
+            max_faces: Maximum faces to return (1-100); the most prominent are kept. The default is 100.
+            min_confidence: Minimum confidence of a face (0-1). The default is that of the service's bundle.
+
+        Raises:
+            ServiceError: if the service responds with an error.
+            ServiceUnreachable: if there is no response before the deadline.
+            OSError: if the file cannot be read.
+            TypeError, ValueError: if the argument is not an image.
         """
         options = {"max_faces": max_faces, "min_confidence": min_confidence}
-        return replies.detection(self._post("", {**image_fields(image), **_given(options)}))
+        response = self._post("", {**image_fields(image), **_given(options)}, DetectResponse)
+        return Detection.from_response(response)
 
     def compare(
         self, source: Subject, targets: Subject | Iterable[Subject], *, threshold: float | None = None
-    ) -> replies.Comparison:
-        """The source's largest face against every face of each target: one, or a list, tuple or iterator of up to 100.
+    ) -> CompareResponse:
+        """Compares the source's most prominent face with every face of each target.
 
-        threshold: the greatest distance (0-2) that counts as the same person, None: the service's. Raises ServiceError
-        for what is wrong with the source or the request; what is wrong with one target is that target's result.
+        Args:
+            source: An image, a detected face, or a hash.
+            targets: One target, or a list, tuple or iterator of up to 100.
+            threshold: Maximum distance (0-2) of the same person. The default is that of the service's bundle.
+
+        Returns:
+            The results in the order of the targets; a target that failed has a `TargetError` in its place.
+
+        Raises:
+            ServiceError: if the source or the request is wrong.
+            ServiceUnreachable: if there is no response before the deadline.
+            OSError: if a file cannot be read.
+            TypeError, ValueError: if an argument is not an image.
         """
         several: list[Any] = list(targets) if isinstance(targets, list | tuple | Iterator) else [targets]
         body = {
@@ -100,14 +132,14 @@ class Client:
             "targets": [subject_fields(target) for target in several],
             **_given({"threshold": threshold}),
         }
-        return replies.comparison(self._post("/compare", body))
+        return self._post("/compare", body, CompareResponse)
 
-    def about(self) -> replies.About:
-        """What the service runs and allows. Raises ServiceError, ServiceUnreachable."""
-        return replies.about(self._call("GET", "", None))
+    def describe(self) -> ServiceDescription:
+        """Returns what the service runs and allows. Raises ServiceError, ServiceUnreachable."""
+        return self._call("GET", "", None, ServiceDescription)
 
     def collection(self, name: str) -> Collection:
-        """A collection of this name, which need not exist yet."""
+        """Returns a collection of this name, which need not exist yet."""
         return Collection(self, name)
 
     def create_collection(
@@ -118,36 +150,47 @@ class Client:
         retention_days: int | None = None,
         metadata: Mapping[str, Any] | None = None,
     ) -> Collection:
-        """Create a collection. Raises ServiceError: `collection_exists` when there is one."""
+        """Creates a collection. Raises ServiceError: `collection_exists` if it exists already."""
         fields = {
             "CollectionId": name,
             "MaxFalsePositiveRate": max_false_positive_rate,
             "RetentionDays": retention_days,
             "Metadata": metadata,
         }
-        self._post("/collections", _given(fields))
+        self._post("/collections", _given(fields), CollectionDescription)
         return Collection(self, name)
 
-    def collections(self) -> list[dict[str, Any]]:
-        """Descriptions of all collections."""
-        found: list[dict[str, Any]] = []
+    def collections(self) -> list[CollectionDescription]:
+        """Returns descriptions of all collections, by name. Raises ServiceError, ServiceUnreachable."""
+        found: list[CollectionDescription] = []
         query = ""
         while True:
-            reply = self.call("GET", f"/collections{query}")
-            found += reply["Collections"]
-            if "NextToken" not in reply:
+            page = self._call("GET", f"/collections{query}", None, CollectionPage)
+            found += page.collections
+            if page.next_token is None:
                 return found
-            query = f"?NextToken={reply['NextToken']}"
+            query = f"?NextToken={page.next_token}"
 
-    def call(self, method: str, path: str, body: bytes | None = None) -> Any:
-        """The decoded reply of any route below the endpoint: `call("GET", "/collections/staff/users")`.
+    def call(self, method: str, path: str, body: bytes | None = None, response_type: Any = Any) -> Any:
+        """Calls any route below the endpoint: `call("GET", "/collections/staff/users")`.
 
-        Raises ServiceError, ServiceUnreachable.
+        Args:
+            method: HTTP method.
+            path: Below the endpoint, with its query.
+            body: In MessagePack.
+            response_type: Type that the response is decoded to. The default is plain dictionaries and lists.
+
+        Returns:
+            The decoded response.
+
+        Raises:
+            ServiceError: if the service responds with an error.
+            ServiceUnreachable: if there is no response before the deadline.
         """
-        return self._call(method, path, body)
+        return self._call(method, path, body, response_type)
 
     def stream_lines(self, path: str) -> Iterator[bytes]:
-        """The lines of a streamed reply. Raises ServiceError, ServiceUnreachable; not tried again."""
+        """Yields the lines of a streamed response. Raises ServiceError, ServiceUnreachable; not retried."""
         timeout = urllib3.Timeout(connect=CONNECT_SECONDS, read=self._timeout)
         try:
             response = self._pool.request(
@@ -162,7 +205,7 @@ class Client:
             try:
                 if response.status != 200:
                     response.read(decode_content=True, cache_content=True)
-                    _answer(response)
+                    _parse(response, object)
                 rest = b""
                 for chunk in response.stream(2**16):
                     *lines, rest = (rest + chunk).split(b"\n")
@@ -173,12 +216,12 @@ class Client:
                 response.close()
                 response.release_conn()
         except urllib3.exceptions.HTTPError as error:
-            raise ServiceUnreachable(f"{self._url} does not answer: {error}") from error
+            raise ServiceUnreachable(f"{self._url} does not respond: {error}") from error
         except _Again as again:
             raise again.reason from again.reason.__cause__
 
     def close(self) -> None:
-        """Close the connections. The client can still be used and opens new ones."""
+        """Closes the connections. The client can still be used and opens new ones."""
         self._pool.clear()
 
     def __enter__(self) -> Self:
@@ -189,25 +232,25 @@ class Client:
     ) -> None:
         self.close()
 
-    def _post(self, path: str, fields: Mapping[str, Any]) -> Any:
-        return self._call("POST", path, msgspec.msgpack.encode(fields))
+    def _post(self, path: str, fields: Mapping[str, Any], type_: type[_T]) -> _T:
+        return self._call("POST", path, msgspec.msgpack.encode(fields), type_)
 
-    def _call(self, method: str, path: str, body: bytes | None) -> Any:
+    def _call(self, method: str, path: str, body: bytes | None, type_: type[_T]) -> _T:
         deadline = time.monotonic() + self._timeout
         for attempt in range(self._tries):
             try:
-                return self._attempt(method, path, body, deadline)
+                return _parse(self._attempt(method, path, body, deadline), type_)
             except _Again as again:
                 wait = pause(attempt, again.retry_after, random.random())  # noqa: S311 (spreads callers, no secret)
                 if attempt + 1 == self._tries or time.monotonic() + wait >= deadline:
                     raise again.reason from again.reason.__cause__
                 time.sleep(wait)
-        raise AssertionError("a call is tried at least once")
+        raise AssertionError("every call has at least one attempt")
 
-    def _attempt(self, method: str, path: str, body: bytes | None, deadline: float) -> Any:
+    def _attempt(self, method: str, path: str, body: bytes | None, deadline: float) -> urllib3.BaseHTTPResponse:
         left = max(0.001, deadline - time.monotonic())
         try:
-            response = self._pool.request(
+            return self._pool.request(
                 method,
                 self._url + path,
                 body=body,
@@ -217,14 +260,13 @@ class Client:
                 redirect=False,  # an API key goes nowhere else
             )
         except urllib3.exceptions.HTTPError as error:
-            unreachable = ServiceUnreachable(f"{self._url} does not answer: {error}")
+            unreachable = ServiceUnreachable(f"{self._url} does not respond: {error}")
             unreachable.__cause__ = error
             raise _Again(unreachable, None) from error
-        return _answer(response)
 
 
 class _Again(Exception):
-    """A failure that another try may cure. reason: what the caller gets when no retry is left."""
+    """A failure that may be temporary. reason: what the caller gets when no retry is left."""
 
     def __init__(self, reason: Exception, retry_after: float | None) -> None:
         super().__init__()
@@ -232,20 +274,21 @@ class _Again(Exception):
         self.retry_after = retry_after
 
 
-def _answer(response: urllib3.BaseHTTPResponse) -> Any:
+def _parse(response: urllib3.BaseHTTPResponse, type_: type[_T]) -> _T:
     try:
-        reply = msgspec.msgpack.decode(response.data)
         if response.status == 200:
-            return reply
-        error = reply["error"]
-        refused: Exception = ServiceError(error["code"], error["message"], response.status, error["request_id"])
-        temporary = error["code"] in _TEMPORARY
-    except (msgspec.DecodeError, KeyError, TypeError):
-        refused = ServiceUnreachable(f"something else than the service answered, with status {response.status}")
+            return encoding.decode(response.data, type_, encoding.MESSAGE_PACK)
+        error = encoding.decode(response.data, ErrorResponse, encoding.MESSAGE_PACK).error
+    except msgspec.DecodeError:
+        text = f"the response, with status {response.status}, is not from the service"
+        failure: Exception = ServiceUnreachable(text)
         temporary = response.status in _BY_PROXIES
+    else:
+        failure = ServiceError(error.code, error.message, response.status, error.request_id)
+        temporary = error.code in _TEMPORARY
     if temporary:
-        raise _Again(refused, _retry_after(response)) from None
-    raise refused
+        raise _Again(failure, _retry_after(response)) from None
+    raise failure
 
 
 def _retry_after(response: urllib3.BaseHTTPResponse) -> float | None:

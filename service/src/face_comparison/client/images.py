@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from face_comparison.client.replies import Face
+from face_comparison.api.responses import Face
+from face_comparison.client.detection import DetectedFace
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -51,7 +52,8 @@ def image_fields(image: Any) -> dict[str, Any]:
 def subject_fields(subject: Any) -> dict[str, Any]:
     """`url`, `img` or `face_hash` of one side of a comparison. Raises what image_fields raises."""
     if isinstance(subject, Face):
-        return {"face_hash": _packed(subject.hash), "FaceModelVersion": subject.model_version}
+        version = {"FaceModelVersion": subject.face_model_version} if isinstance(subject, DetectedFace) else {}
+        return {"face_hash": _packed(subject.face_hash), **version}
     if isinstance(subject, np.ndarray) and subject.ndim == 1:
         return {"face_hash": _packed(subject)}
     return image_fields(subject)

@@ -4,12 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
 
+from face_comparison.api.collections import Decision
 from face_comparison.collections.values import Neighbor
-
-Decision = Literal["match", "ambiguous", "unknown"]
-DECISIONS: tuple[Decision, ...] = ("match", "ambiguous", "unknown")
 
 
 @dataclass(frozen=True, slots=True, eq=False)

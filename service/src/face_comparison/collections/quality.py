@@ -13,24 +13,11 @@ from typing import Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
+from face_comparison.api.collections import UnindexedReason
 from face_comparison.errors import InvalidParameter
 from face_comparison.vision.types import Face
 
 QualityFilter = Literal["NONE", "AUTO", "LOW", "MEDIUM", "HIGH"]
-
-Reason = Literal[
-    "EXCEEDS_MAX_FACES",
-    "EXTREME_POSE",
-    "LOW_BRIGHTNESS",
-    "LOW_SHARPNESS",
-    "LOW_CONFIDENCE",
-    "SMALL_BOUNDING_BOX",
-    "LOW_FACE_QUALITY",
-    "DUPLICATE_FACE",
-    "LOW_MATCH_CONFIDENCE",
-]
-"""The first seven are reasons of IndexFaces; then: `OnDuplicate` is `refuse` and another person resembles this face, or
-this face does not resemble its own person's others (Rekognition's reason of AssociateFaces)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +41,7 @@ LIMITS: dict[QualityFilter, Limits] = {
 }
 """AUTO rejects what harms a collection. The embedder sees 112 pixels, so below about 40 details are invented."""
 
-_UNRELIABLE: dict[str, Reason] = {
+_UNRELIABLE: dict[str, UnindexedReason] = {
     "EXTREME_POSE": "EXTREME_POSE",
     "LOW_SHARPNESS": "LOW_SHARPNESS",
     "LOW_BRIGHTNESS": "LOW_BRIGHTNESS",
@@ -71,12 +58,12 @@ def check_quality_filter(value: object) -> QualityFilter:
     raise InvalidParameter(f"QualityFilter must be one of {', '.join(get_args(QualityFilter))}")
 
 
-def quality_reasons(face: Face, quality_filter: QualityFilter) -> list[Reason]:
+def quality_reasons(face: Face, quality_filter: QualityFilter) -> list[UnindexedReason]:
     """Why a face must not be enrolled; empty when it may."""
     if quality_filter == "NONE":
         return []
     limits, quality = LIMITS[quality_filter], face.quality
-    failed: list[tuple[Reason, bool]] = [
+    failed: list[tuple[UnindexedReason, bool]] = [
         ("SMALL_BOUNDING_BOX", quality.face_size < limits.face_size),
         ("LOW_SHARPNESS", quality.sharpness < limits.sharpness),
         ("LOW_BRIGHTNESS", quality.brightness < limits.brightness),

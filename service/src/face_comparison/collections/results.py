@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Generic, Literal, TypeVar
 
+from face_comparison.api.collections import UnindexedReason
 from face_comparison.collections.identification import Identification
 from face_comparison.collections.probe import ProbeFace
-from face_comparison.collections.quality import Reason
 from face_comparison.collections.values import Collection, Neighbor, StoredFace
 from face_comparison.vision.types import Face
 
@@ -54,7 +54,7 @@ class UnindexedFace:
     """A face that was not enrolled, and why."""
 
     probe: ProbeFace
-    reasons: tuple[Reason, ...]
+    reasons: tuple[UnindexedReason, ...]
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -19,11 +19,13 @@ from typing import Any, TypeVar, get_args
 import numpy as np
 from numpy.typing import NDArray
 
+from face_comparison.api.collections import UnindexedReason
+from face_comparison.api.limits import HASH_SIZE, MAX_FACES
 from face_comparison.collections import identifiers
 from face_comparison.collections.calibration import StrangersCache, bundle_strangers
 from face_comparison.collections.identification import Identification, identify
 from face_comparison.collections.probe import Probe, ProbeFace
-from face_comparison.collections.quality import QualityFilter, Reason, check_quality_filter, quality_reasons
+from face_comparison.collections.quality import QualityFilter, check_quality_filter, quality_reasons
 from face_comparison.collections.results import (
     Association,
     CollectionInfo,
@@ -58,10 +60,8 @@ from face_comparison.errors import (
 )
 from face_comparison.vision import embedding
 from face_comparison.vision.analyzer import ModelInfo
-from face_comparison.vision.types import HASH_SIZE
 
 DEFAULT_RATE = 0.01
-MAX_FACES = 100
 MAX_FACES_PER_USER = 100
 DEFAULT_MATCHES = 5
 IMPORT_BATCH = 2000
@@ -635,7 +635,7 @@ def _choose(
     """The faces to enroll with their rank by size, and the others with reasons."""
     chosen, unindexed = [], []
     for number, face in enumerate(faces):
-        reasons: list[Reason] = [] if face.detected is None else quality_reasons(face.detected, quality_filter)
+        reasons: list[UnindexedReason] = [] if face.detected is None else quality_reasons(face.detected, quality_filter)
         if number >= max_faces:
             reasons.insert(0, "EXCEEDS_MAX_FACES")
         if reasons:

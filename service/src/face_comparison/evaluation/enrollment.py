@@ -10,7 +10,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from face_comparison.client.replies import Face
+from face_comparison.api.responses import Face
 from face_comparison.errors import InvalidDataset
 from face_comparison.evaluation.dataset import Dataset, LabeledImage, ListedPair
 
@@ -131,10 +131,10 @@ def enroll(
     people = np.array([numbers[image.person] for image in images], np.intp)
     _check(people, failures)
     # Without the zeros that pad every hash: of 100,000 faces these are 256 MB.
-    width = max(int(np.flatnonzero(face.hash).max(initial=0)) for face in chosen) + 1
+    width = max(int(np.flatnonzero(face.face_hash).max(initial=0)) for face in chosen) + 1
     vectors = np.empty((len(chosen), width), np.float32)
     for row, face in zip(vectors, chosen, strict=True):
-        row[:] = face.hash[:width]
+        row[:] = face.face_hash[:width]
     return Enrollment(tuple(images), tuple(chosen), vectors, people, names, tuple(failures), tuple(duplicates))
 
 

@@ -127,5 +127,5 @@ def _pairs(evaluation: Evaluation, pairs: Sequence[ImagePair], *, same: bool) ->
 
 def _shown(evaluation: Evaluation, number: int) -> _ShownImage:
     image, face = evaluation.enrollment.images[number], evaluation.enrollment.faces[number]
-    thumbnail = face_thumbnail(evaluation.dataset.folder / image.path, face.box)
+    thumbnail = face_thumbnail(evaluation.dataset.folder / image.path, face.bounding_box)
     return _ShownImage(names.shown(image.path), image.person, thumbnail)

@@ -9,7 +9,7 @@ from pathlib import Path
 from face_comparison.album import scanner
 from face_comparison.album.database import AlbumDatabase
 from face_comparison.album.face_sources import FaceSource
-from face_comparison.client.replies import Face
+from face_comparison.api.responses import Face
 from face_comparison.evaluation.dataset import Dataset
 
 DATABASE = "evaluation.sqlite"

@@ -9,7 +9,7 @@ import numpy as np
 import pybase64
 
 from face_comparison.album import pixels
-from face_comparison.client.replies import BoundingBox
+from face_comparison.api.responses import BoundingBox
 from face_comparison.errors import FaceComparisonError
 
 SIDE = 128

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from face_comparison.api.limits import MAX_FACES
 from face_comparison.collections.identification import Identification
 from face_comparison.collections.probe import Probe
 from face_comparison.collections.quality import quality_reasons
@@ -32,7 +33,6 @@ DEFAULT_SIMILARITY = 80.0
 DEFAULT_USER_MATCH = 75.0
 """Of AssociateFaces, as Rekognition's."""
 
-MAX_FACES = 100
 DEFAULT_MATCHES = 100
 DEFAULT_PAGE = 1000
 

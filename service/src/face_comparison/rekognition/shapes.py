@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from face_comparison.api.limits import LANDMARK_TYPES
 from face_comparison.collections.values import RelativeBox, StoredFace, User
-from face_comparison.vision.types import LANDMARK_TYPES, Analysis, Face
+from face_comparison.vision.types import Analysis, Face
 
 Shape = dict[str, Any]
 

@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from face_comparison import cancellation
+from face_comparison.api.limits import MAX_FACES
 from face_comparison.errors import FaceComparisonError
 from face_comparison.image import MAX_SIDE
 from face_comparison.image.decode_cost import estimate_decode_bytes
@@ -26,7 +27,7 @@ from face_comparison.serving.admission import Permit
 from face_comparison.vision.analyzer import Analyzer, ModelInfo
 from face_comparison.vision.matching import Calibration, TargetMatch, hash_match, image_match, most_prominent_face
 from face_comparison.vision.types import Analysis, Face
-from face_comparison.wire.requests import MAX_FACES, CompareRequest, DetectRequest, FaceHash, Image, Subject, Url
+from face_comparison.wire.requests import CompareRequest, DetectRequest, FaceHash, Image, Subject, Url
 
 IMAGES_AT_ONCE = 4
 """Images of one comparison that are fetched or wait for a slot at the same time: one caller with a hundred targets

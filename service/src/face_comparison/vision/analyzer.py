@@ -19,6 +19,7 @@ from typing import Protocol
 import numpy as np
 
 from face_comparison import engines
+from face_comparison.api.limits import HASH_SIZE
 from face_comparison.image import MAX_SIDE, Reduce, decode, read_header
 from face_comparison.vision import recognizer
 from face_comparison.vision.alignment import template
@@ -28,7 +29,7 @@ from face_comparison.vision.detections import Detections, OrientedDetections, mo
 from face_comparison.vision.matching import Calibration
 from face_comparison.vision.pyramid import Pyramid
 from face_comparison.vision.recognizer import Recognizer
-from face_comparison.vision.types import HASH_SIZE, Analysis
+from face_comparison.vision.types import Analysis
 
 SMALLEST_FACE = 112.0
 """Shorter side of a face, in pixels of the decoded image, from which on a finer image adds nothing: networks see

@@ -14,10 +14,10 @@ from typing import Annotated, Literal
 
 import msgspec
 
+from face_comparison.api.limits import HASH_SIZE
 from face_comparison.errors import InvalidBundle
 from face_comparison.vision.alignment import ALIGNMENTS
 from face_comparison.vision.detectors import DETECTORS
-from face_comparison.vision.types import HASH_SIZE
 
 MANIFEST = "manifest.json"
 

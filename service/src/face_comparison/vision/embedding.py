@@ -11,7 +11,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from face_comparison.vision.types import HASH_SIZE
+from face_comparison.api.limits import HASH_SIZE
 
 
 def hashes(embeddings: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -8,8 +8,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from face_comparison.api.limits import Unreliability
 from face_comparison.vision.pose import roll_and_yaw
-from face_comparison.vision.types import Box, Quality, Reason
+from face_comparison.vision.types import Box, Quality
 
 MAX_YAW = 55.0
 """Degrees of yaw beyond which the landmarks of the far half of the face are guesses."""
@@ -41,7 +42,7 @@ def assess(
     roll, yaw = roll_and_yaw(landmarks)
     face_size = min(box.width, box.height)
 
-    def reasons() -> Iterator[Reason]:
+    def reasons() -> Iterator[Unreliability]:
         if abs(yaw) > MAX_YAW:
             yield "EXTREME_POSE"
         if (landmarks < 0).any() or (landmarks > np.array(size[::-1])).any():

@@ -4,16 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
-LANDMARK_TYPES = ("eyeRight", "eyeLeft", "nose", "mouthRight", "mouthLeft")
-"""Order of the five landmarks, from the person's own point of view: `eyeRight` is the eye on the image's left."""
-
-HASH_SIZE = 768
-"""Numbers in a `face_hash`, whatever the bundle's embedding width: shorter embeddings are padded with zeros."""
+from face_comparison.api.limits import Unreliability
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,12 +25,6 @@ class Box:
         return self.width * self.height
 
 
-Reason = Literal["EXTREME_POSE", "CUT_OFF", "UNSTABLE_LANDMARKS", "LOW_SHARPNESS", "LOW_BRIGHTNESS", "SMALL_FACE"]
-
-REASONS: tuple[Reason, ...] = get_args(Reason)
-"""Why a hash cannot be relied upon, by name."""
-
-
 @dataclass(frozen=True, slots=True)
 class Quality:
     """What makes a comparison with a face doubtful.
@@ -50,7 +39,7 @@ class Quality:
     face_size: float
     roll: float = 0.0
     yaw: float = 0.0
-    reasons: tuple[Reason, ...] = ()
+    reasons: tuple[Unreliability, ...] = ()
 
     @property
     def reliable(self) -> bool:

@@ -1,4 +1,4 @@
-"""The HTTP layer: routes, the one table from error to status, and the order in which a request is checked.
+"""The HTTP layer: routes, and the order in which a request is checked.
 
 A POST passes readiness and authorization by its head, then admission with its body. Everything that goes wrong below is
 a FaceComparisonError, turned into a reply here and nowhere else; whatever else is raised is logged and reported as
@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 import time
 import uuid
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
@@ -22,6 +22,8 @@ from werkzeug.exceptions import HTTPException
 from werkzeug.wrappers import Response as WerkzeugResponse
 
 from face_comparison import errors
+from face_comparison.api import encoding
+from face_comparison.api import responses as api
 from face_comparison.errors import FaceComparisonError
 from face_comparison.observability import logs, metrics
 from face_comparison.rekognition.signature import signer
@@ -32,10 +34,10 @@ from face_comparison.serving.readiness import Readiness
 from face_comparison.settings import Settings
 from face_comparison.vision.analyzer import Analyzer, ModelInfo
 from face_comparison.web import environ as environ_keys
-from face_comparison.web import openapi_document, request_body
+from face_comparison.web import error_table, openapi_document, request_body
 from face_comparison.web.auth import ApiKeys
 from face_comparison.web.collections import (
-    DISABLED,
+    AnyResponse,
     CollectionRoutes,
     has_collections,
     is_collection_path,
@@ -52,56 +54,9 @@ from face_comparison.web.request_gate import RequestGate
 from face_comparison.web.static_files import StaticFile, static_file, static_files
 from face_comparison.wire import requests, responses
 from face_comparison.wire.formats import MESSAGE_PACK_TYPES
-from face_comparison.wire.responses import JSON, MESSAGE_PACK, MediaType
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
-
-STATUS: Mapping[type[FaceComparisonError], int] = {
-    errors.InvalidJson: 400,
-    errors.InvalidParameter: 400,
-    errors.UserExists: 400,
-    errors.MissingImage: 400,
-    errors.InvalidBase64: 400,
-    errors.UnsupportedFormat: 400,
-    errors.CorruptImage: 400,
-    errors.ImageTooLarge: 400,
-    errors.UrlNotAllowed: 400,
-    errors.NoFace: 400,
-    errors.Unauthorized: 401,
-    errors.Forbidden: 403,
-    errors.NotFound: 404,
-    errors.CollectionsDisabled: 404,
-    errors.CollectionNotFound: 404,
-    errors.UserNotFound: 404,
-    errors.FaceNotFound: 404,
-    errors.MethodNotAllowed: 405,
-    errors.CollectionExists: 409,
-    errors.ModelMismatch: 409,
-    errors.CollectionFull: 409,
-    errors.BodyTooLarge: 413,
-    errors.HashVersionMismatch: 422,
-    errors.InvalidFaceHash: 422,
-    errors.Overloaded: 429,
-    errors.UrlFetchFailed: 502,
-    errors.NotReady: 503,
-    errors.Draining: 503,
-    errors.StoreUnavailable: 503,
-    errors.UrlFetchTimeout: 504,
-    errors.DeadlineExceeded: 504,
-    errors.ClientDisconnected: 504,
-    # These stop the start; should one ever be raised later, its message is for the log and not for a caller.
-    FaceComparisonError: 500,
-    errors.InvalidSettings: 500,
-    errors.InvalidBundle: 500,
-    errors.AcceleratorUnavailable: 500,
-    errors.ModelDownloadFailed: 500,
-    # These are of commands that serve nobody.
-    errors.PackagesMissing: 500,
-    errors.AlbumUnusable: 500,
-    errors.InvalidDataset: 500,
-    errors.ServiceRefused: 500,
-}
 
 # Whose pods answered: the operator believes a response at a URL only when it is from the resource's own.
 IDENTITY_HEADER = "X-Face-Comparison-Identity"
@@ -216,9 +171,7 @@ def _serve_faces(
             verify_signed_request(keys, gate, b"")
         return caller
 
-    def answer(
-        handle: Callable[[request_body.Received, Permit], Mapping[str, Any]], *permissions: Permission
-    ) -> Response:
+    def answer(handle: Callable[[request_body.Received, Permit], AnyResponse], *permissions: Permission) -> Response:
         gate.check(request.headers)
         caller = identify(*permissions)
         deadline = request_body.deadline(request.environ, settings.request_seconds)
@@ -234,18 +187,18 @@ def _serve_faces(
                 verify_signed_request(keys, gate, body)
             return _answer(handle(body, permit))
 
-    def handle_detect(body: request_body.Received, permit: Permit) -> dict[str, Any]:
+    def handle_detect(body: request_body.Received, permit: Permit) -> api.Response:
         wanted = requests.detect_request(body, request.headers.get("Content-Type", ""), request.args)
-        return responses.detect_reply(service.detect(wanted, permit, g.stages), service.model.version)
+        return responses.to_detect_response(service.detect(wanted, permit, g.stages), service.model.version)
 
-    def handle_compare(body: request_body.Received, permit: Permit) -> dict[str, Any]:
+    def handle_compare(body: request_body.Received, permit: Permit) -> api.Response:
         wanted = requests.compare_request(body, request.headers.get("Content-Type", ""), service.model.version)
         g.targets = len(wanted.targets)
         found = service.compare(wanted, permit, g.stages)
         targets = [to_public_error(target) if isinstance(target, Exception) else target for target in found.targets]
-        return responses.compare_reply(found.source, targets, found.threshold, service.model.version)
+        return responses.to_compare_response(found.source, targets, found.threshold, service.model.version)
 
-    def answer_head(handle: Callable[[], Mapping[str, Any]], *permissions: Permission) -> Response:
+    def answer_head(handle: Callable[[], AnyResponse], *permissions: Permission) -> Response:
         gate.check(request.headers)
         caller = authorize(*permissions)
         with admission.admit(request_body.deadline(request.environ, settings.request_seconds), caller):
@@ -295,7 +248,7 @@ def _serve_documents(app: Flask, settings: Settings, analyzer: Analyzer) -> None
 
     @cache
     def described(model: ModelInfo) -> StaticFile:
-        return static_file("openapi.json", responses.encoded(openapi_document.document(settings, model, STATUS), JSON))
+        return static_file("openapi.json", encoding.encode(openapi_document.document(settings, model), encoding.JSON))
 
     def send_openapi() -> Response:
         return file_response(described(analyzer.model))
@@ -333,15 +286,15 @@ def file_response(file: StaticFile) -> Response:
 
 def _serve_health(app: Flask, readiness: Readiness, collections: CollectionUpkeep | None) -> None:
     def livez() -> Response:
-        return _answer({"status": "alive"})
+        return _answer(api.Status("alive"))
 
     def readyz() -> Response:
         readiness.check_all()
         if "verbose" not in request.args:
-            return _answer({"status": "ready"})
+            return _answer(api.Status("ready"))
         # The store is no reason not to be ready: detection and comparison work without it.
         state = {"status": "disabled"} if collections is None else collections.state
-        return _answer({"status": "ready", "collections": state})
+        return _answer(api.Status("ready", state))
 
     def exposition() -> Response:
         return Response(metrics.exposition(), content_type=metrics.CONTENT_TYPE)
@@ -374,7 +327,7 @@ def _observe(app: Flask, settings: Settings, admission: Admission) -> None:
         if is_rekognition_request():
             response = error_response(failure)
         else:
-            response = _answer(responses.error_reply(failure, g.request_id), STATUS[type(failure)])
+            response = _answer(responses.to_error_response(failure, g.request_id), error_table.status(failure))
         if isinstance(error, HTTPException):
             response.headers.extend((k, v) for k, v in error.get_headers() if k == "Allow")
         if isinstance(failure, errors.Unauthorized):
@@ -410,10 +363,10 @@ def _observe(app: Flask, settings: Settings, admission: Admission) -> None:
 def to_public_error(error: Exception) -> FaceComparisonError:
     """What is reported to the caller: what was wrong with the request. What is wrong with the service is logged."""
     known = error if isinstance(error, FaceComparisonError) else map_http_exception(error)
-    if known is not None and STATUS[type(known)] != 500:
+    if known is not None and error_table.status(known) != 500:
         return known
     logs.failure("a request failed", error, id=g.request_id)
-    return FaceComparisonError("the service failed: the cause is in its log, under the request's id")
+    return FaceComparisonError(FaceComparisonError.example)
 
 
 def map_http_exception(error: Exception) -> FaceComparisonError | None:
@@ -421,10 +374,10 @@ def map_http_exception(error: Exception) -> FaceComparisonError | None:
     match getattr(error, "code", None) if isinstance(error, HTTPException) else None:
         case 404:
             if is_collection_path(request.path) and not has_collections(current_app):
-                return errors.CollectionsDisabled(DISABLED)
+                return errors.CollectionsDisabled(errors.CollectionsDisabled.example)
             return errors.NotFound("there is nothing at this path")
         case 405:
-            return errors.MethodNotAllowed("this path does not take this method: the header Allow lists those it takes")
+            return errors.MethodNotAllowed(errors.MethodNotAllowed.example)
         case 413:
             return errors.BodyTooLarge("the body is too large")
         case int(code) if 400 <= code < 500:
@@ -441,10 +394,11 @@ def _allow_every_origin(response: Response) -> None:
         response.headers["Access-Control-Max-Age"] = "7200"
 
 
-def _answer(reply: Mapping[str, Any], status: int = 200) -> Response:
-    accepted = request.accept_mimetypes.best_match((JSON, *MESSAGE_PACK_TYPES), JSON)
-    media_type: MediaType = JSON if accepted == JSON else MESSAGE_PACK
-    return Response(responses.encoded(reply, media_type), status, content_type=media_type, headers={"Vary": "Accept"})
+def _answer(response: AnyResponse, status: int = 200) -> Response:
+    accepted = request.accept_mimetypes.best_match((encoding.JSON, *MESSAGE_PACK_TYPES), encoding.JSON)
+    media_type: encoding.MediaType = encoding.JSON if accepted == encoding.JSON else encoding.MESSAGE_PACK
+    body = encoding.encode(response, media_type)
+    return Response(body, status, content_type=media_type, headers={"Vary": "Accept"})
 
 
 def _record(response: Response) -> None:

@@ -6,11 +6,13 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeAlias
 from uuid import UUID
 
 from flask import Flask, Response, g, request, stream_with_context
 
+from face_comparison.api.limits import MAX_FACES
+from face_comparison.api.responses import Response as ApiResponse
 from face_comparison.collections.probe import Probe
 from face_comparison.collections.results import SearchResult
 from face_comparison.collections.service import CollectionService
@@ -21,11 +23,12 @@ from face_comparison.serving.face_service import FaceService
 from face_comparison.web.permissions import ADMIN, ENROLL, ERASE, SEARCH, Permission
 from face_comparison.web.request_body import Received
 from face_comparison.wire import collection_requests as requests
-from face_comparison.wire import collection_responses as replies
-from face_comparison.wire.requests import MAX_FACES, FaceHash, Subject
+from face_comparison.wire import collection_responses as responses
+from face_comparison.wire.requests import FaceHash, Subject
 from face_comparison.wire.transfer import NDJSON, export_lines, import_lines
 
-Reply = dict[str, Any]
+AnyResponse: TypeAlias = ApiResponse | Mapping[str, Any]
+"""What a handler returns: a response of this API, or one in the shape of Amazon Rekognition's."""
 
 READ = (SEARCH, ENROLL, ERASE, ADMIN)
 """Whoever may do something with collections may see what there is."""
@@ -33,20 +36,15 @@ READ = (SEARCH, ENROLL, ERASE, ADMIN)
 _PATH = re.compile(r"/[^/]+/face[_-]comparison/collections(/|$)")
 _REGISTERED = "face_comparison.collections"
 
-DISABLED = (
-    "this service keeps no collections: start it with --collections sqlite:DIRECTORY or --collections postgresql://… "
-    "(FACE_COMPARISON_COLLECTIONS, or spec.collections of the resource)"
-)
-
 
 class Endpoint(Protocol):
     """How the application answers a request under the stage: readiness, authorization, admission, encoding."""
 
-    def answer(self, handle: Callable[[Received, Permit], Mapping[str, Any]], *permissions: Permission) -> Response:
+    def answer(self, handle: Callable[[Received, Permit], AnyResponse], *permissions: Permission) -> Response:
         """Answer a request with a body, for a caller with one of the permissions."""
         ...
 
-    def answer_head(self, handle: Callable[[], Mapping[str, Any]], *permissions: Permission) -> Response:
+    def answer_head(self, handle: Callable[[], AnyResponse], *permissions: Permission) -> Response:
         """Answer a request without a body, likewise."""
         ...
 
@@ -66,7 +64,7 @@ class CollectionRoutes:
     # --- collections ---
 
     def create(self) -> Response:
-        def handle(service: CollectionService, body: Received, _: Permit) -> Reply:
+        def handle(service: CollectionService, body: Received, _: Permit) -> ApiResponse:
             wanted = requests.create_request(body, _content_type())
             info = service.create_collection(
                 wanted.collection_id,
@@ -75,38 +73,38 @@ class CollectionRoutes:
                 metadata=wanted.metadata,
             )
             _note(collection=wanted.collection_id)
-            return replies.collection_reply(info)
+            return responses.to_collection(info)
 
         return self._answer("create_collection", handle, ADMIN)
 
     def list_collections(self) -> Response:
-        def handle(service: CollectionService) -> Reply:
+        def handle(service: CollectionService) -> ApiResponse:
             page = requests.page_request(request.args)
-            return replies.collections_reply(service.list_collections(limit=page.limit, token=page.token))
+            return responses.to_collection_page(service.list_collections(limit=page.limit, token=page.token))
 
         return self._answer_head("list_collections", handle, *READ)
 
     def describe(self, collection_id: str) -> Response:
-        def handle(service: CollectionService) -> Reply:
+        def handle(service: CollectionService) -> ApiResponse:
             info = service.describe_collection(collection_id)
             metrics.COLLECTION_FACES.labels(collection_id).set(info.collection.faces)
-            return replies.collection_reply(info)
+            return responses.to_collection(info)
 
         return self._answer_head("describe_collection", handle, *READ, collection=collection_id)
 
     def delete(self, collection_id: str) -> Response:
-        def handle(service: CollectionService) -> Reply:
+        def handle(service: CollectionService) -> ApiResponse:
             erasure = service.delete_collection(collection_id)
             metrics.COLLECTION_FACES.labels(collection_id).set(0)
             _note(faces=erasure.faces)
-            return replies.erasure_reply(erasure)
+            return responses.to_erasure(erasure)
 
         return self._answer_head("delete_collection", handle, ADMIN, collection=collection_id)
 
     # --- faces ---
 
     def enroll(self, collection_id: str) -> Response:
-        def handle(service: CollectionService, body: Received, permit: Permit) -> Reply:
+        def handle(service: CollectionService, body: Received, permit: Permit) -> ApiResponse:
             version = service.check_usable(collection_id).model_version
             wanted = requests.enroll_request(body, _content_type(), request.args, version)
             probe = self._probe(wanted.subject, permit, MAX_FACES)
@@ -123,42 +121,42 @@ class CollectionRoutes:
             )
             self._note_user(service, collection_id, wanted.user_id)
             _note(faces=len(done.records), unindexed=len(done.unindexed), duplicates=len(done.duplicates))
-            return replies.enroll_reply(done, version, service.confidence)
+            return responses.to_enroll_response(done, version, service.confidence)
 
         return self._answer("enroll", handle, ENROLL, collection=collection_id)
 
     def list_faces(self, collection_id: str) -> Response:
-        def handle(service: CollectionService) -> Reply:
+        def handle(service: CollectionService) -> ApiResponse:
             page = requests.page_request(request.args)
             version = service.describe_collection(collection_id).collection.model_version
             found = service.list_faces(collection_id, user_id=page.user_id, limit=page.limit, token=page.token)
-            return replies.faces_reply(found, version)
+            return responses.to_face_page(found, version)
 
         return self._answer_head("list_faces", handle, *READ, collection=collection_id)
 
     def delete_face(self, collection_id: str, face_id: str) -> Response:
-        def handle(service: CollectionService) -> Reply:
+        def handle(service: CollectionService) -> ApiResponse:
             erasure, deleted = service.delete_faces(collection_id, [face_id])
             if not deleted:
                 raise FaceNotFound(f"the collection has no face {face_id}")
             _note(faces=erasure.faces)
-            return replies.delete_faces_reply(erasure, deleted, [face_id])
+            return responses.to_delete_faces_response(erasure, deleted, [face_id])
 
         return self._answer_head("delete_faces", handle, ERASE, collection=collection_id)
 
     def delete_faces(self, collection_id: str) -> Response:
-        def handle(service: CollectionService, body: Received, _: Permit) -> Reply:
+        def handle(service: CollectionService, body: Received, _: Permit) -> ApiResponse:
             face_ids = requests.face_ids_request(body, _content_type())
             erasure, deleted = service.delete_faces(collection_id, face_ids)
             _note(faces=erasure.faces)
-            return replies.delete_faces_reply(erasure, deleted, face_ids)
+            return responses.to_delete_faces_response(erasure, deleted, face_ids)
 
         return self._answer("delete_faces", handle, ERASE, collection=collection_id)
 
     # --- searching ---
 
     def search(self, collection_id: str) -> Response:
-        def handle(service: CollectionService, body: Received, permit: Permit) -> Reply:
+        def handle(service: CollectionService, body: Received, permit: Permit) -> ApiResponse:
             version = service.check_usable(collection_id).model_version
             wanted = requests.search_request(body, _content_type(), request.args, version)
             probe = self._probe(wanted.subject, permit, wanted.max_faces)
@@ -173,65 +171,65 @@ class CollectionRoutes:
                     reliable=probe.reliable,
                 )
             _note_search(found)
-            return replies.search_reply(found, probe.faces, collection_id, version, service.confidence)
+            return responses.to_search_response(found, probe.faces, collection_id, version, service.confidence)
 
         return self._answer("search", handle, SEARCH, collection=collection_id)
 
     def verify(self, collection_id: str, user_id: str) -> Response:
-        def handle(service: CollectionService, body: Received, permit: Permit) -> Reply:
+        def handle(service: CollectionService, body: Received, permit: Permit) -> ApiResponse:
             version = service.check_usable(collection_id).model_version
             wanted = requests.verify_request(body, _content_type(), request.args, version)
             service.describe_user(collection_id, user_id)  # before an image is analyzed for nobody
             probe = self._probe(wanted.subject, permit, MAX_FACES)
             if not probe.faces:
                 raise NoFace("no face was found in the image")
-            distances = service.verify(collection_id, user_id, probe.vectors)
+            faces = list(zip(probe.faces, service.verify(collection_id, user_id, probe.vectors), strict=True))
             calibration = self.faces.model.calibration(wanted.threshold)
-            reply = replies.verify_reply(probe.faces, distances, calibration, service.confidence)
+            response = responses.to_verify_response(user_id, version, faces, calibration, service.confidence)
             self._note_user(service, collection_id, user_id)
-            _note(decision=reply["Verdict"])
-            return {"UserId": user_id, "FaceModelVersion": version, **reply}
+            _note(decision=response.verdict)
+            return response
 
         return self._answer("verify", handle, SEARCH, collection=collection_id)
 
     # --- users ---
 
     def create_user(self, collection_id: str) -> Response:
-        def handle(service: CollectionService, body: Received, _: Permit) -> Reply:
+        def handle(service: CollectionService, body: Received, _: Permit) -> ApiResponse:
             wanted = requests.user_request(body, _content_type())
             user = service.create_user(collection_id, wanted.user_id, metadata=wanted.metadata, expires=wanted.expires)
             self._note_user(service, collection_id, wanted.user_id)
-            return replies.user_reply(user)
+            return responses.to_user(user)
 
         return self._answer("create_user", handle, ENROLL, collection=collection_id)
 
     def list_users(self, collection_id: str) -> Response:
-        def handle(service: CollectionService) -> Reply:
+        def handle(service: CollectionService) -> ApiResponse:
             page = requests.page_request(request.args)
-            return replies.users_reply(service.list_users(collection_id, limit=page.limit, token=page.token))
+            return responses.to_user_page(service.list_users(collection_id, limit=page.limit, token=page.token))
 
         return self._answer_head("list_users", handle, *READ, collection=collection_id)
 
     def describe_user(self, collection_id: str, user_id: str) -> Response:
-        def handle(service: CollectionService) -> Reply:
-            return replies.user_reply(service.describe_user(collection_id, user_id))
+        def handle(service: CollectionService) -> ApiResponse:
+            return responses.to_user(service.describe_user(collection_id, user_id))
 
         return self._answer_head("describe_user", handle, *READ, collection=collection_id)
 
     def update_user(self, collection_id: str, user_id: str) -> Response:
-        def handle(service: CollectionService, body: Received, _: Permit) -> Reply:
+        def handle(service: CollectionService, body: Received, _: Permit) -> ApiResponse:
             change = requests.user_change(body, _content_type())
             user = service.update_user(collection_id, user_id, metadata=change.metadata, expires=change.expires)
             self._note_user(service, collection_id, user_id)
-            return replies.user_reply(user)
+            return responses.to_user(user)
 
         return self._answer("update_user", handle, ENROLL, collection=collection_id)
 
     def delete_user(self, collection_id: str, user_id: str) -> Response:
-        def handle(service: CollectionService) -> Reply:
+        def handle(service: CollectionService) -> ApiResponse:
             erasure = service.delete_user(collection_id, user_id)
             _note(subject=erasure.subject, faces=erasure.faces)
-            return {"UserId": user_id, **replies.erasure_reply(erasure)}
+            return responses.to_user_erasure(user_id, erasure)
 
         return self._answer_head("delete_user", handle, ERASE, collection=collection_id)
 
@@ -252,17 +250,17 @@ class CollectionRoutes:
         return Response(stream_with_context(stream()), content_type=NDJSON)
 
     def import_(self, collection_id: str) -> Response:
-        def handle(service: CollectionService, body: Received, permit: Permit) -> Reply:
+        def handle(service: CollectionService, body: Received, permit: Permit) -> ApiResponse:
             version = service.check_usable(collection_id).model_version
             report = service.import_faces(collection_id, import_lines(_until_over(_split_lines(body), permit), version))
             _note(faces=report.imported, failed=report.failed)
-            return replies.import_reply(report)
+            return responses.to_import_response(report)
 
         return self._answer("import", handle, ENROLL, collection=collection_id)
 
     def describe_erasure(self, erasure_id: UUID) -> Response:
-        def handle(service: CollectionService) -> Reply:
-            return replies.erasure_reply(service.describe_erasure(str(erasure_id)))
+        def handle(service: CollectionService) -> ApiResponse:
+            return responses.to_erasure(service.describe_erasure(str(erasure_id)))
 
         return self._answer_head("describe_erasure", handle, ERASE, ADMIN)
 
@@ -271,11 +269,11 @@ class CollectionRoutes:
     def _answer(
         self,
         action: str,
-        handle: Callable[[CollectionService, Received, Permit], Reply],
+        handle: Callable[[CollectionService, Received, Permit], ApiResponse],
         *permissions: Permission,
         collection: str = "",
     ) -> Response:
-        def audited_handle(body: Received, permit: Permit) -> Reply:
+        def audited_handle(body: Received, permit: Permit) -> ApiResponse:
             with audited(action, collection):
                 return handle(self.service, body, permit)
 
@@ -284,11 +282,11 @@ class CollectionRoutes:
     def _answer_head(
         self,
         action: str,
-        handle: Callable[[CollectionService], Reply],
+        handle: Callable[[CollectionService], ApiResponse],
         *permissions: Permission,
         collection: str = "",
     ) -> Response:
-        def audited_handle() -> Reply:
+        def audited_handle() -> ApiResponse:
             with audited(action, collection):
                 return handle(self.service)
 

@@ -2,30 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any, Protocol, get_args
 
-from face_comparison import errors
-from face_comparison.collections.identification import DECISIONS
+from face_comparison.api import collections as api
+from face_comparison.api import encoding
+from face_comparison.api.limits import MAX_DISTANCE, MAX_FACES
 from face_comparison.collections.identifiers import MAX_FACE_IDS, MAX_PAGE, MAX_RETENTION_DAYS, MAX_SEARCH_USERS
-from face_comparison.collections.quality import QualityFilter, Reason
+from face_comparison.collections.quality import QualityFilter
 from face_comparison.collections.results import OnDuplicate
 from face_comparison.collections.service import DEFAULT_MATCHES, DEFAULT_RATE
-from face_comparison.errors import FaceComparisonError
 from face_comparison.image.formats import MEDIA_TYPES
-from face_comparison.vision.types import HASH_SIZE
-from face_comparison.web.openapi_schemas import PIXEL, Schema, record, ref
+from face_comparison.vision.analyzer import ModelInfo
+from face_comparison.web.error_table import Context
+from face_comparison.web.openapi_schemas import BOX_EXAMPLE, PIXEL, QUALITY_EXAMPLE, Schema, ref, to_plain
 from face_comparison.wire.collection_requests import MAX_MATCHES
-from face_comparison.wire.requests import MAX_DISTANCE, MAX_FACES
 from face_comparison.wire.transfer import NDJSON
 
 TAG = {"name": "collections", "description": "Enroll people, find out whose face it is (1:N), erase people."}
 
-_FRACTION: Schema = {"type": "number", "minimum": 0, "maximum": 1}
 _RATE: Schema = {"type": "number", "exclusiveMinimum": 0, "exclusiveMaximum": 1}
 _DISTANCE: Schema = {"type": "number", "minimum": 0, "maximum": MAX_DISTANCE}
-_COUNT: Schema = {"type": "integer", "minimum": 0}
-_TIME: Schema = {"type": "string", "format": "date-time"}
 _UUID: Schema = {"type": "string", "format": "uuid"}
 _BINARY: Schema = {"type": "string", "format": "binary"}
 _COLLECTION_ID: Schema = {"type": "string", "pattern": "^[a-zA-Z0-9_.-]{1,255}$"}
@@ -34,107 +31,100 @@ _EXTERNAL_ID: Schema = {"type": "string", "pattern": "^[a-zA-Z0-9_.:-]{1,255}$"}
 _METADATA: Schema = {"type": "object", "description": "Whatever you want to keep with it, as JSON."}
 _PAGE: Schema = {"type": "integer", "minimum": 1, "maximum": MAX_PAGE, "default": 1000}
 _FACES: Schema = {"type": "integer", "minimum": 1, "maximum": MAX_FACES}
-_FACE_ID = "5b1d6c1e-52b5-4f0e-9f7c-0d3f8a1b2c3d"
+_ID = "5b1d6c1e-52b5-4f0e-9f7c-0d3f8a1b2c3d"
+_RESPONSES = (
+    api.CollectionDescription,
+    api.CollectionPage,
+    api.User,
+    api.UserPage,
+    api.FacePage,
+    api.ExportedFace,
+    api.EnrollResponse,
+    api.SearchResponse,
+    api.VerifyResponse,
+    api.Erasure,
+    api.UserErasure,
+    api.DeleteFacesResponse,
+    api.ImportResponse,
+)
 _WHEN = "2030-01-31T12:00:00.000Z"
-_BOX = {"Left": 0.52, "Top": 0.4, "Width": 0.05, "Height": 0.1}
 
-_COMMON = (errors.StoreUnavailable, errors.InvalidParameter)
-_THERE = (*_COMMON, errors.NotFound)
-_BODY = (errors.BodyTooLarge, errors.Overloaded, errors.Draining, errors.DeadlineExceeded)
-_JSON = (*_BODY, errors.InvalidJson)
-_HASH = (errors.HashVersionMismatch, errors.InvalidFaceHash, errors.ModelMismatch, errors.NotFound)
+_STORE: tuple[Context, ...] = ("models", "keys", "admission", "store")
+_NAMED: tuple[Context, ...] = (*_STORE, "named")
+_IMAGE: tuple[Context, ...] = (*_NAMED, "body", "json", "image", "hash", "search")
 
 
 class Operations(Protocol):
-    """What builds an operation's errors and security; see `openapi_document`."""
+    """What builds the responses of an operation; see `openapi_document`."""
 
-    def failures(self, failures: Iterable[type[FaceComparisonError]]) -> Schema: ...
-
-    def security(self) -> Schema: ...
-
-    def reply(self, content: Schema) -> Schema: ...
+    def outcomes(self, response: Schema, contexts: tuple[Context, ...]) -> Schema: ...
 
 
-def collection_paths(
-    base: str,
-    operations: Operations,
-    always: Iterable[type[FaceComparisonError]],
-    image: Iterable[type[FaceComparisonError]],
-    version: str,
-) -> Schema:
-    """The paths below `base` (`/<stage>/face_comparison/collections`).
-
-    always, image: errors of any request, and of one with an image. version: the running model's.
-    """
-    build = _Builder(operations, tuple(always), tuple(image), {**EXAMPLES, **search_examples(version)})
+def collection_paths(base: str, operations: Operations, model: ModelInfo) -> Schema:
+    """Returns the paths below `base` (`/<stage>/face_comparison/collections`)."""
+    build = _Builder(operations, {**_REQUEST_EXAMPLES, **_response_examples(model.version)})
     one, users, faces = f"{base}/{{CollectionId}}", f"{base}/{{CollectionId}}/users", f"{base}/{{CollectionId}}/faces"
     return {
         base: {
-            "post": build.json("createCollection", "Create a collection", "CreateCollectionRequest", "Collection",
-                               (*_COMMON, errors.CollectionExists), base),
-            "get": build.get("listCollections", "List collections", "CollectionPage", _COMMON, base, paged=True),
+            "post": build.json("createCollection", "Create a collection", "CreateCollectionRequest",
+                               "CollectionDescription", (*_STORE, "creation"), base),
+            "get": build.get("listCollections", "List collections", "CollectionPage", _STORE, base, paged=True),
         },
         one: {
-            "get": build.get("describeCollection", "Describe a collection", "Collection", _THERE, one),
-            "delete": build.get("deleteCollection", "Delete a collection with all that is in it", "Erasure", _THERE,
+            "get": build.get("describeCollection", "Describe a collection", "CollectionDescription", _NAMED, one),
+            "delete": build.get("deleteCollection", "Delete a collection with all that is in it", "Erasure", _NAMED,
                                 one),
         },
         faces: {
-            "post": build.image("enrollFaces", "Enroll the faces of an image", "EnrollRequest", "EnrollReply",
-                                (errors.CollectionFull, errors.NoFace), faces),
-            "get": build.get("listFaces", "List faces", "FacePage", _THERE, faces, paged=True, by_user=True),
+            "post": build.image("enrollFaces", "Enroll the faces of an image", "EnrollRequest", "EnrollResponse",
+                                (*_IMAGE, "face", "enrollment"), faces),
+            "get": build.get("listFaces", "List faces", "FacePage", _NAMED, faces, paged=True, by_user=True),
         },
         f"{faces}/delete": {
-            "post": build.json("deleteFaces", "Delete faces", "DeleteFacesRequest", "DeleteFacesReply", _THERE,
+            "post": build.json("deleteFaces", "Delete faces", "DeleteFacesRequest", "DeleteFacesResponse", _NAMED,
                                f"{faces}/delete"),
         },
         f"{faces}/{{FaceId}}": {
-            "delete": build.get("deleteFace", "Delete a face", "DeleteFacesReply", _THERE, f"{faces}/{{FaceId}}"),
+            "delete": build.get("deleteFace", "Delete a face", "DeleteFacesResponse", _NAMED, f"{faces}/{{FaceId}}"),
         },
         f"{one}/search": {
-            "post": build.image("searchFaces", "Identify every face of an image", "SearchRequest", "SearchReply", (),
-                                f"{one}/search"),
+            "post": build.image("searchFaces", "Identify every face of an image", "SearchRequest", "SearchResponse",
+                                _IMAGE, f"{one}/search"),
         },
         users: {
-            "post": build.json("createUser", "Create a user", "UserRequest", "User", _THERE, users),
-            "get": build.get("listUsers", "List users", "UserPage", _THERE, users, paged=True),
+            "post": build.json("createUser", "Create a user", "UserRequest", "User", _NAMED, users),
+            "get": build.get("listUsers", "List users", "UserPage", _NAMED, users, paged=True),
         },
         f"{users}/{{UserId}}": {
-            "get": build.get("describeUser", "Describe a user", "User", _THERE, f"{users}/{{UserId}}"),
-            "patch": build.json("updateUser", "Change a user's metadata or expiry", "UserChange", "User", _THERE,
+            "get": build.get("describeUser", "Describe a user", "User", _NAMED, f"{users}/{{UserId}}"),
+            "patch": build.json("updateUser", "Change a user's metadata or expiry", "UserChange", "User", _NAMED,
                                 f"{users}/{{UserId}}"),
-            "delete": build.get("deleteUser", "Erase a user with all faces", "UserErasure", _THERE,
+            "delete": build.get("deleteUser", "Erase a user with all faces", "UserErasure", _NAMED,
                                 f"{users}/{{UserId}}"),
         },
         f"{users}/{{UserId}}/verify": {
             "post": build.image("verifyUser", "Compare an image with all faces of one user (1:1)", "VerifyRequest",
-                                "VerifyReply", (errors.NoFace,), f"{users}/{{UserId}}/verify"),
+                                "VerifyResponse", (*_IMAGE, "face"), f"{users}/{{UserId}}/verify"),
         },
         f"{one}/export": {"get": build.export(f"{one}/export")},
         f"{one}/import": {"post": build.import_(f"{one}/import")},
         f"{base}/erasures/{{ErasureId}}": {
-            "get": build.get("describeErasure", "What became of a deletion", "Erasure", _THERE,
+            "get": build.get("describeErasure", "What became of a deletion", "Erasure", _NAMED,
                              f"{base}/erasures/{{ErasureId}}"),
         },
     }  # fmt: skip
 
 
 class _Builder:
-    def __init__(
-        self,
-        operations: Operations,
-        always: tuple[type[FaceComparisonError], ...],
-        image: tuple[type[FaceComparisonError], ...],
-        examples: Mapping[str, Any],
-    ) -> None:
-        self._operations, self._always, self._image, self._examples = operations, always, image, examples
+    def __init__(self, operations: Operations, examples: Mapping[str, Any]) -> None:
+        self._operations, self._examples = operations, examples
 
     def get(
         self,
         name: str,
         summary: str,
         reply: str,
-        failures: Iterable[type[FaceComparisonError]],
+        contexts: tuple[Context, ...],
         path: str,
         *,
         paged: bool = False,
@@ -147,9 +137,7 @@ class _Builder:
             query |= {"NextToken": {"type": "string", "description": "The NextToken of the page before."}}
         if by_user:
             query |= {"UserId": {**_USER_ID, "description": "Only faces of this user."}}
-        return self._operation(
-            name, summary, _parameters(path, query), self._content(reply), (*failures, errors.Draining)
-        )
+        return self._operation(name, summary, _parameters(path, query), self._content(reply), contexts)
 
     def json(
         self,
@@ -157,13 +145,13 @@ class _Builder:
         summary: str,
         request: str,
         reply: str,
-        failures: Iterable[type[FaceComparisonError]],
+        contexts: tuple[Context, ...],
         path: str,
     ) -> Schema:
         """An operation with a JSON or MessagePack body."""
         body = {"application/json": {"schema": ref(request), "example": self._examples[request]}}
         body["application/msgpack"] = {"schema": ref(request)}
-        made = self._operation(name, summary, _parameters(path, {}), self._content(reply), (*_JSON, *failures))
+        made = self._operation(name, summary, _parameters(path, {}), self._content(reply), (*contexts, "body", "json"))
         return {**made, "requestBody": {"required": True, "content": body}}
 
     def image(
@@ -172,7 +160,7 @@ class _Builder:
         summary: str,
         request: str,
         reply: str,
-        failures: Iterable[type[FaceComparisonError]],
+        contexts: tuple[Context, ...],
         path: str,
     ) -> Schema:
         """An operation with an image or hash, in every form that an image may come in."""
@@ -196,26 +184,24 @@ class _Builder:
             summary,
             _parameters(path, query),
             self._content(reply),
-            dict.fromkeys((*self._image, *_HASH, *_COMMON, *failures)),
+            contexts,
         )
         return {**made, "requestBody": {"required": True, "content": body}}
 
     def export(self, path: str) -> Schema:
         content = {NDJSON: {"schema": {"type": "string", "description": "One `ExportedFace` per line, streamed."}}}
         return self._operation(
-            "exportFaces", "Export all faces with their hashes", _parameters(path, {}), content,
-            (*_THERE, errors.Draining),
+            "exportFaces", "Export all faces with their hashes", _parameters(path, {}), content, _NAMED,
         )  # fmt: skip
 
     def import_(self, path: str) -> Schema:
         content = {NDJSON: {"schema": {"type": "string", "description": "One `ExportedFace` per line."}}}
-        failures = (*_BODY, *_THERE, errors.ModelMismatch, errors.CollectionFull)
         made = self._operation(
             "importFaces",
             "Import faces; a bad line is reported by its number, and the others are kept",
             _parameters(path, {}),
-            self._content("ImportReply"),
-            failures,
+            self._content("ImportResponse"),
+            (*_NAMED, "body", "enrollment"),
         )
         return {**made, "requestBody": {"required": True, "content": content}}
 
@@ -231,18 +217,14 @@ class _Builder:
         summary: str,
         parameters: list[Schema],
         reply: Schema,
-        failures: Iterable[type[FaceComparisonError]],
+        contexts: tuple[Context, ...],
     ) -> Schema:
         return {
             "operationId": name,
             "tags": ["collections"],
             "summary": summary,
             "parameters": parameters,
-            "responses": {
-                "200": self._operations.reply(reply),
-                **self._operations.failures(dict.fromkeys((*self._always, *failures))),
-            },
-            **self._operations.security(),
+            **self._operations.outcomes(reply, contexts),
         }
 
 
@@ -300,44 +282,21 @@ _VERIFY: Mapping[str, Schema] = {
 }
 _FIELDS = {"EnrollRequest": _ENROLL, "SearchRequest": _SEARCH, "VerifyRequest": _VERIFY}
 
-_CONDITIONS: Mapping[str, Schema] = {
-    "Threshold": {**_DISTANCE, "description": "Maximum distance of a match that was applied."},
-    "GallerySize": {**_COUNT, "description": "Faces that each searched face was compared with."},
-    "ExpectedFalsePositiveRate": {
-        **_FRACTION,
-        "description": "Probability that a search for a stranger returns somebody.",
-    },
-    "Exact": {"type": "boolean", "description": "Whether every face was compared; false with an approximate index."},
-}
-_RESEMBLANCE: Mapping[str, Schema] = {
-    "Distance": _DISTANCE,
-    "Confidence": {**_FRACTION, "description": "Probability that both are one person."},
-    "Similarity": {"type": "number", "minimum": 0, "maximum": 100, "description": "100 times the confidence."},
-}
-_RECEIPT: Mapping[str, Schema] = {
-    "ErasureId": _UUID,
-    "State": {
-        "type": "string",
-        "enum": ["deleted", "scrubbed"],
-        "description": "`deleted`: cannot be found any more. `scrubbed`: no longer in the store's files.",
-    },
-    "CollectionId": _COLLECTION_ID,
-    "FaceCount": _COUNT,
-    "DeletedTimestamp": _TIME,
-    "ScrubbedTimestamp": _TIME,
-    "BackupsExpireTimestamp": {**_TIME, "description": "Until when backups may hold it, where that is configured."},
-}
-_LATER = ("ScrubbedTimestamp", "BackupsExpireTimestamp")
-
 
 def collection_schemas(version: str, known: Mapping[str, Schema]) -> dict[str, Schema]:
-    """Everything of collections under components/schemas. version: the running model's. known: the other schemas."""
-    return {
-        **_request_schemas(known["Subject"]["properties"]),
-        **_collection_and_user_schemas(),
-        **_face_schemas(version),
-        **_search_schemas(version, known["TargetMatch"]["properties"]),
-    }
+    """Returns everything of collections under components/schemas.
+
+    Args:
+        version: The running model's.
+        known: The other schemas.
+    """
+    described = encoding.schemas(*_RESPONSES)
+    for name in ("SearchResponse", "VerifyResponse"):
+        described[name]["properties"]["FaceModelVersion"]["const"] = version
+    exported = described["ExportedFace"]
+    exported["required"] = ["FaceModelVersion", "face_hash"]
+    exported["description"] = f"A line of an export or import. This service's version is `{version}`."
+    return {**_request_schemas(known["Subject"]["properties"]), **described}
 
 
 def _request_schemas(subject: Mapping[str, Schema]) -> dict[str, Schema]:
@@ -393,286 +352,102 @@ def _request_schemas(subject: Mapping[str, Schema]) -> dict[str, Schema]:
     }
 
 
-def _collection_and_user_schemas() -> dict[str, Schema]:
-    return {
-        "Collection": record(
-            {
-                "CollectionId": _COLLECTION_ID,
-                "FaceModelVersion": {"type": "string"},
-                "FaceCount": _COUNT,
-                "UserCount": _COUNT,
-                "CreationTimestamp": _TIME,
-                "MaxFalsePositiveRate": _RATE,
-                "Threshold": {**_DISTANCE, "description": "Of a search among today's faces."},
-                "RetentionDays": _COUNT,
-                "Metadata": _METADATA,
-            },
-            optional=("RetentionDays",),
-        ),
-        "CollectionPage": record(
-            {
-                "CollectionIds": {"type": "array", "items": _COLLECTION_ID},
-                "Collections": {"type": "array", "items": ref("Collection")},
-                "NextToken": {"type": "string"},
-            },
-            optional=("NextToken",),
-        ),
-        "User": record(
-            {
-                "UserId": _USER_ID,
-                "Metadata": _METADATA,
-                "Expires": _TIME,
-                "FaceCount": _COUNT,
-                "CreationTimestamp": _TIME,
-            },
-            optional=("Expires",),
-        ),
-        "UserPage": record(
-            {"Users": {"type": "array", "items": ref("User")}, "NextToken": {"type": "string"}},
-            optional=("NextToken",),
-        ),
-        "Erasure": record(_RECEIPT, optional=_LATER),
-        "UserErasure": record({"UserId": _USER_ID, **_RECEIPT}, optional=_LATER),
-        "DeleteFacesReply": record(
-            {
-                "DeletedFaces": {"type": "array", "items": _UUID},
-                "UnsuccessfulFaceDeletions": {
-                    "type": "array",
-                    "items": record({"FaceId": _UUID, "Reasons": {"type": "array", "items": {"type": "string"}}}),
-                },
-                **_RECEIPT,
-            },
-            optional=_LATER,
-        ),
-    }
-
-
-def _face_schemas(version: str) -> dict[str, Schema]:
-    face: dict[str, Schema] = {
-        "FaceId": _UUID,
-        "UserId": _USER_ID,
-        "ExternalImageId": _EXTERNAL_ID,
-        "ImageId": {**_UUID, "description": "Made from the image's digest: equal for equal images."},
-        "BoundingBox": ref("BoundingBox"),
-        "Confidence": _FRACTION,
-        "FaceModelVersion": {"type": "string"},
-        "CreationTimestamp": _TIME,
-    }
-    known = ("UserId", "ExternalImageId", "ImageId", "BoundingBox", "Confidence")
-    detail = record({"BoundingBox": ref("BoundingBox"), "Confidence": _FRACTION, "Quality": ref("Quality")})
-    fit = record({"Fits": {"type": "boolean"}, "Distance": _DISTANCE, "Confidence": _FRACTION})
-    match = record(
-        {"UserId": _USER_ID, "FaceId": _UUID, "ExternalImageId": _EXTERNAL_ID, **_RESEMBLANCE},
-        optional=("UserId", "ExternalImageId"),
-        description="A user by the nearest face, or a face without a user.",
-    )
-    hash_ = {"type": "array", "items": {"type": "number"}, "minItems": HASH_SIZE, "maxItems": HASH_SIZE}
-    return {
-        "EnrolledFace": record(face, optional=known),
-        "FacePage": record(
-            {
-                "Faces": {"type": "array", "items": ref("EnrolledFace")},
-                "FaceModelVersion": {"type": "string"},
-                "NextToken": {"type": "string"},
-            },
-            optional=("NextToken",),
-        ),
-        "ExportedFace": {
-            "type": "object",
-            "properties": {**face, "SourceKey": {"type": "string"}, "face_hash": hash_},
-            "required": ["FaceModelVersion", "face_hash"],
-            "description": f"A line of an export or import. This service's version is `{version}`.",
-        },
-        "FaceDetail": detail,
-        "FaceRecord": record(
-            {
-                "Face": ref("EnrolledFace"),
-                "FaceDetail": ref("FaceDetail"),
-                "Created": {"type": "boolean", "description": "false: the same image had been enrolled before."},
-                "PersonFit": {**fit, "description": "How it resembles the nearest earlier face of its own user."},
-            },
-            optional=("FaceDetail", "PersonFit"),
-        ),
-        "UnindexedFace": record(
-            {
-                "Reasons": {"type": "array", "items": {"type": "string", "enum": list(get_args(Reason))}},
-                "FaceDetail": ref("FaceDetail"),
-            },
-            optional=("FaceDetail",),
-        ),
-        "CollectionMatch": match,
-        "Duplicate": record(
-            {**match["properties"], "NewFaceId": {**_UUID, "description": "The enrolled face that resembles it."}},
-            optional=("UserId", "ExternalImageId", "NewFaceId"),
-        ),
-        "EnrollReply": record(
-            {
-                "FaceRecords": {"type": "array", "items": ref("FaceRecord")},
-                "UnindexedFaces": {"type": "array", "items": ref("UnindexedFace")},
-                "Duplicates": {"type": "array", "items": ref("Duplicate")},
-                "FaceModelVersion": {"type": "string"},
-            }
-        ),
-        "ImportReply": record(
-            {
-                "ImportedFaceCount": _COUNT,
-                "UnchangedFaceCount": _COUNT,
-                "FailedLineCount": _COUNT,
-                "Errors": {
-                    "type": "array",
-                    "items": record({"Line": {"type": "integer", "minimum": 1}, "Message": {"type": "string"}}),
-                },
-            }
-        ),
-    }
-
-
-def _search_schemas(version: str, verdict: Mapping[str, Schema]) -> dict[str, Schema]:
-    detected = {
-        "BoundingBox": ref("BoundingBox"),
-        "FaceConfidence": _FRACTION,
-        "Quality": ref("Quality"),
-    }
-    return {
-        "IdentifiedFace": record(
-            {
-                **detected,
-                "Decision": {
-                    "type": "string",
-                    "enum": list(DECISIONS),
-                    "description": "`ambiguous`: two users are about as near, or the face is not reliable.",
-                },
-                "Matches": {"type": "array", "items": ref("CollectionMatch"), "description": "Nearest first."},
-                **_CONDITIONS,
-            },
-            optional=tuple(detected),
-        ),
-        "SearchReply": record(
-            {
-                "CollectionId": _COLLECTION_ID,
-                "FaceModelVersion": {"type": "string", "const": version},
-                **_CONDITIONS,
-                "Faces": {"type": "array", "items": ref("IdentifiedFace"), "maxItems": MAX_FACES},
-            }
-        ),
-        "VerifyReply": record(
-            {
-                "UserId": _USER_ID,
-                "FaceModelVersion": {"type": "string", "const": version},
-                "Threshold": _DISTANCE,
-                **verdict,
-            }
-        ),
-    }
-
-
-_FACE_EXAMPLE = {
-    "FaceId": _FACE_ID,
-    "UserId": "u-17",
-    "ExternalImageId": "badge-photo",
-    "ImageId": _FACE_ID,
-    "BoundingBox": _BOX,
-    "Confidence": 0.93,
-    "FaceModelVersion": "yunet-sface-2",
-    "CreationTimestamp": _WHEN,
+_MATCH_EXAMPLE: dict[str, Any] = {
+    "face_id": _ID,
+    "distance": 0.61,
+    "confidence": 0.998,
+    "similarity": 99.8,
 }
-_QUALITY_EXAMPLE = {
-    "Sharpness": 61.2,
-    "Brightness": 48.9,
-    "FaceSize": 96.0,
-    "Roll": -3.5,
-    "Yaw": 12.0,
-    "Reliable": True,
-    "Reasons": [],
+_RECEIPT_EXAMPLE: dict[str, Any] = {
+    "erasure_id": _ID,
+    "state": "scrubbed",
+    "collection_id": "staff",
+    "face_count": 2,
+    "deleted_timestamp": _WHEN,
+    "scrubbed_timestamp": _WHEN,
+    "backups_expire_timestamp": _WHEN,
 }
-_DETAIL_EXAMPLE = {
-    "BoundingBox": _BOX,
-    "Confidence": 0.93,
-    "Quality": _QUALITY_EXAMPLE,
+_CONDITIONS_EXAMPLE: dict[str, Any] = {
+    "threshold": 0.97,
+    "gallery_size": 412,
+    "expected_false_positive_rate": 0.01,
+    "exact": True,
 }
-_COLLECTION_EXAMPLE = {
-    "CollectionId": "staff",
-    "FaceModelVersion": "yunet-sface-2",
-    "FaceCount": 412,
-    "UserCount": 206,
-    "CreationTimestamp": _WHEN,
-    "MaxFalsePositiveRate": DEFAULT_RATE,
-    "Threshold": 0.97,
-    "RetentionDays": 365,
-    "Metadata": {"site": "Bern"},
+_DETECTED_EXAMPLE: dict[str, Any] = {
+    "bounding_box": BOX_EXAMPLE,
+    "face_confidence": 0.93,
+    "quality": QUALITY_EXAMPLE,
 }
-_USER_EXAMPLE = {
-    "UserId": "u-17",
-    "Metadata": {"badge": 4711},
-    "Expires": _WHEN,
-    "FaceCount": 2,
-    "CreationTimestamp": _WHEN,
-}
-_ERASURE_EXAMPLE = {
-    "ErasureId": _FACE_ID,
-    "State": "scrubbed",
-    "CollectionId": "staff",
-    "FaceCount": 2,
-    "DeletedTimestamp": _WHEN,
-    "ScrubbedTimestamp": _WHEN,
-    "BackupsExpireTimestamp": _WHEN,
-}
-_CONDITIONS_EXAMPLE = {"Threshold": 0.97, "GallerySize": 412, "ExpectedFalsePositiveRate": 0.01, "Exact": True}
-_MATCH_EXAMPLE = {"UserId": "u-17", "FaceId": _FACE_ID, "Distance": 0.61, "Confidence": 0.998, "Similarity": 99.8}
 
-EXAMPLES: Mapping[str, Any] = {
+_REQUEST_EXAMPLES: Mapping[str, Any] = {
     "CreateCollectionRequest": {"CollectionId": "staff", "MaxFalsePositiveRate": 0.001, "RetentionDays": 365},
     "EnrollRequest": {"img": PIXEL, "UserId": "u-17", "ExternalImageId": "badge-photo"},
     "SearchRequest": {"img": PIXEL, "MaxFaces": 10},
     "VerifyRequest": {"img": PIXEL},
     "UserRequest": {"UserId": "u-17", "Metadata": {"badge": 4711}, "Expires": "2030-01-31T12:00:00Z"},
     "UserChange": {"Expires": None},
-    "DeleteFacesRequest": {"FaceIds": [_FACE_ID]},
-    "Collection": _COLLECTION_EXAMPLE,
-    "CollectionPage": {"CollectionIds": ["staff"], "Collections": [_COLLECTION_EXAMPLE]},
-    "User": _USER_EXAMPLE,
-    "UserPage": {"Users": [_USER_EXAMPLE], "NextToken": "dS0xNw"},
-    "Erasure": _ERASURE_EXAMPLE,
-    "UserErasure": {"UserId": "u-17", **_ERASURE_EXAMPLE},
-    "DeleteFacesReply": {"DeletedFaces": [_FACE_ID], "UnsuccessfulFaceDeletions": [], **_ERASURE_EXAMPLE},
-    "FacePage": {"Faces": [_FACE_EXAMPLE], "FaceModelVersion": "yunet-sface-2"},
-    "EnrollReply": {
-        "FaceRecords": [{"Face": _FACE_EXAMPLE, "FaceDetail": _DETAIL_EXAMPLE, "Created": True}],
-        "UnindexedFaces": [{"Reasons": ["SMALL_BOUNDING_BOX"], "FaceDetail": _DETAIL_EXAMPLE}],
-        "Duplicates": [{**_MATCH_EXAMPLE, "UserId": "u-3", "NewFaceId": _FACE_ID}],
-        "FaceModelVersion": "yunet-sface-2",
-    },
-    "ImportReply": {
-        "ImportedFaceCount": 412,
-        "UnchangedFaceCount": 0,
-        "FailedLineCount": 1,
-        "Errors": [{"Line": 7, "Message": "face_hash must be 768 numbers, not 512"}],
-    },
+    "DeleteFacesRequest": {"FaceIds": [_ID]},
 }
 
 
-def search_examples(version: str) -> dict[str, Any]:
-    """Examples of the replies that name the running model."""
-    face = {
-        "BoundingBox": _BOX,
-        "FaceConfidence": 0.93,
-        "Quality": _QUALITY_EXAMPLE,
-        "Decision": "match",
-        "Matches": [_MATCH_EXAMPLE],
-    }
-    verdict = {"Distance": 0.61, "Confidence": 0.998, "SamePerson": True, "Verdict": "same"}
-    return {
-        "SearchReply": {
-            "CollectionId": "staff",
-            "FaceModelVersion": version,
-            **_CONDITIONS_EXAMPLE,
-            "Faces": [{**face, **_CONDITIONS_EXAMPLE}],
-        },
-        "VerifyReply": {
-            "UserId": "u-17",
-            "FaceModelVersion": version,
-            "Threshold": 1.128,
+def _response_examples(version: str) -> dict[str, Any]:
+    """A response of each type, by its name. version: the running model's."""
+    collection = api.CollectionDescription(
+        collection_id="staff",
+        face_model_version=version,
+        face_count=412,
+        user_count=206,
+        creation_timestamp=_WHEN,
+        max_false_positive_rate=DEFAULT_RATE,
+        threshold=0.97,
+        retention_days=365,
+        metadata={"site": "Bern"},
+    )
+    user = api.User(user_id="u-17", metadata={"badge": 4711}, expires=_WHEN, face_count=2, creation_timestamp=_WHEN)
+    face = api.EnrolledFace(
+        face_id=_ID,
+        user_id="u-17",
+        external_image_id="badge-photo",
+        image_id=_ID,
+        bounding_box=BOX_EXAMPLE,
+        confidence=0.93,
+        face_model_version=version,
+        creation_timestamp=_WHEN,
+    )
+    detail = api.FaceDetail(BOX_EXAMPLE, 0.93, QUALITY_EXAMPLE)
+    match = api.CollectionMatch(user_id="u-17", **_MATCH_EXAMPLE)
+    identified = api.IdentifiedFace(**_DETECTED_EXAMPLE, decision="match", matches=(match,), **_CONDITIONS_EXAMPLE)
+    verdict: dict[str, Any] = {"distance": 0.61, "confidence": 0.998, "same_person": True, "verdict": "same"}
+    examples = (
+        collection,
+        api.CollectionPage(collection_ids=("staff",), collections=(collection,)),
+        user,
+        api.UserPage(users=(user,), next_token="dS0xNw"),  # noqa: S106 (of a page)
+        api.Erasure(**_RECEIPT_EXAMPLE),
+        api.UserErasure(user_id="u-17", **_RECEIPT_EXAMPLE),
+        api.DeleteFacesResponse(deleted_faces=(_ID,), unsuccessful_face_deletions=(), **_RECEIPT_EXAMPLE),
+        api.FacePage(faces=(face,), face_model_version=version),
+        api.EnrollResponse(
+            face_records=(api.FaceRecord(face=face, face_detail=detail, created=True),),
+            unindexed_faces=(api.UnindexedFace(reasons=("SMALL_BOUNDING_BOX",), face_detail=detail),),
+            duplicates=(api.Duplicate(user_id="u-3", **_MATCH_EXAMPLE, new_face_id=_ID),),
+            face_model_version=version,
+        ),
+        api.ImportResponse(
+            imported_face_count=412,
+            unchanged_face_count=0,
+            failed_line_count=1,
+            errors=(api.ImportedLine(7, "face_hash must be 768 numbers, not 512"),),
+        ),
+        api.SearchResponse(
+            collection_id="staff", face_model_version=version, **_CONDITIONS_EXAMPLE, faces=(identified,)
+        ),
+        api.VerifyResponse(
+            user_id="u-17",
+            face_model_version=version,
+            threshold=1.128,
             **verdict,
-            "Faces": [verdict],
-        },
-    }
+            faces=(api.VerifiedFace(**_DETECTED_EXAMPLE, **verdict),),
+        ),
+    )
+    return {type(each).__name__: to_plain(each) for each in examples}

@@ -1,102 +1,87 @@
-"""What the service says of itself: the OpenAPI document and the short description. Pure: settings in, documents out.
+"""Builds the OpenAPI document and the short description of the service: settings in, documents out.
 
-Bounds, defaults and the statuses of errors come from where they are enforced, so that neither can say anything else
-than what the service does.
+Bounds, defaults and the statuses of errors come from where they are enforced, so that the document cannot differ from
+what the service does.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
 
-from face_comparison import __version__, errors
+import msgspec
+
+from face_comparison import __version__
+from face_comparison.api import responses
+from face_comparison.api.limits import HASH_SIZE, MAX_FACES, MAX_TARGETS
 from face_comparison.errors import FaceComparisonError
 from face_comparison.image.formats import MEDIA_TYPES, READABLE
 from face_comparison.settings import Settings
 from face_comparison.vision.analyzer import ModelInfo
-from face_comparison.vision.types import HASH_SIZE
-from face_comparison.web import openapi_collections, openapi_schemas
-from face_comparison.web.openapi_schemas import MEANINGS, Schema, ref
-from face_comparison.wire.formats import MAX_TARGETS
-from face_comparison.wire.requests import MAX_FACES
+from face_comparison.web import error_table, openapi_collections, openapi_schemas
+from face_comparison.web.error_table import Context
+from face_comparison.web.openapi_schemas import Schema, ref
 
-Statuses = Mapping[type[FaceComparisonError], int]
-
-_ALWAYS = (FaceComparisonError, errors.NotReady)
-_AUTH = (errors.Unauthorized, errors.Forbidden)
-_IMAGE = (
-    errors.InvalidJson,
-    errors.InvalidParameter,
-    errors.MissingImage,
-    errors.InvalidBase64,
-    errors.UnsupportedFormat,
-    errors.CorruptImage,
-    errors.ImageTooLarge,
-    errors.UrlNotAllowed,
-    errors.BodyTooLarge,
-    errors.Overloaded,
-    errors.UrlFetchFailed,
-    errors.Draining,
-    errors.UrlFetchTimeout,
-    errors.DeadlineExceeded,
-)
-_COMPARISON = (errors.NoFace, errors.HashVersionMismatch, errors.InvalidFaceHash)
 _BINARY: Schema = {"type": "string", "format": "binary"}
+_TEXT: Schema = {"type": "string"}
 
 
-def description(settings: Settings, model: ModelInfo) -> dict[str, Any]:
-    """What answers `GET` at the endpoint: names, versions and limits."""
+def description(settings: Settings, model: ModelInfo) -> responses.ServiceDescription:
+    """Returns the response to `GET` at the endpoint: names, versions and limits."""
     base = f"/{settings.stage}"
-    return {
-        "name": "face_comparison",
-        "version": __version__,
-        "FaceModelVersion": model.version,
-        "endpoints": {
-            "detect": f"POST {base}/face_comparison",
-            "compare": f"POST {base}/face_comparison/compare",
-            "openapi": f"GET {base}/openapi.json",
-            "explorer": f"GET {base}/",
-            **({"collections": f"GET {base}/face_comparison/collections"} if has_collections(settings) else {}),
-        },
-        "auth": settings.auth,
-        "formats": [each.label.lower() for each in READABLE],
-        "defaults": {"min_confidence": model.min_confidence, "threshold": model.threshold, "max_faces": MAX_FACES},
-        "limits": _limits(settings),
-    }
+    return responses.ServiceDescription(
+        name="face_comparison",
+        version=__version__,
+        face_model_version=model.version,
+        endpoints=responses.Endpoints(
+            detect=f"POST {base}/face_comparison",
+            compare=f"POST {base}/face_comparison/compare",
+            openapi=f"GET {base}/openapi.json",
+            explorer=f"GET {base}/",
+            collections=f"GET {base}/face_comparison/collections" if has_collections(settings) else None,
+        ),
+        auth=settings.auth,
+        formats=tuple(each.label.lower() for each in READABLE),
+        defaults=responses.Defaults(
+            min_confidence=model.min_confidence, threshold=model.threshold, max_faces=MAX_FACES
+        ),
+        limits=_limits(settings),
+    )
 
 
 def has_collections(settings: Settings) -> bool:
-    """Whether the service has a store of collections."""
+    """Returns whether the service has a store of collections."""
     return settings.collections is not None or settings.collections_file is not None
 
 
-def _limits(settings: Settings) -> dict[str, Any]:
-    return {
-        "max_body_bytes": settings.max_body_bytes,
-        "max_fetch_bytes": settings.max_fetch_bytes,
-        "max_side_pixels": settings.max_side,
-        "max_faces": MAX_FACES,
-        "max_targets": MAX_TARGETS,
-        "face_hash_numbers": HASH_SIZE,
-        "request_seconds": settings.request_seconds,
-        "fetch_seconds": settings.fetch_seconds,
-        "queue": settings.queue,
-    }
+def _limits(settings: Settings) -> responses.Limits:
+    return responses.Limits(
+        max_body_bytes=settings.max_body_bytes,
+        max_fetch_bytes=settings.max_fetch_bytes,
+        max_side_pixels=settings.max_side,
+        max_faces=MAX_FACES,
+        max_targets=MAX_TARGETS,
+        face_hash_numbers=HASH_SIZE,
+        request_seconds=settings.request_seconds,
+        fetch_seconds=settings.fetch_seconds,
+        queue=settings.queue,
+    )
 
 
-def document(settings: Settings, model: ModelInfo, statuses: Statuses) -> dict[str, Any]:
-    """The OpenAPI 3.1 document of the service as it runs. statuses: HTTP status of every error."""
-    codes = sorted({error.code for error, status in statuses.items() if status != 500} | {FaceComparisonError.code})
+def document(settings: Settings, model: ModelInfo) -> dict[str, Any]:
+    """Returns the OpenAPI 3.1 document of the service as it runs."""
+    codes = sorted(error.code for error in error_table.public())
     closed = settings.auth == "api-key"
-    operations = _Operations(statuses, closed)
+    operations = _Operations(closed)
     detect = _detect(operations, model)
     base = f"/{settings.stage}"
+    readiness: dict[str, Any] = {"tag": "health", "schema": ref("Status"), "contexts": ("readiness",)}
     components: dict[str, Any] = {
-        "schemas": openapi_schemas.schemas(model.version, model.threshold, model.min_confidence, codes),
+        "schemas": openapi_schemas.schemas(model, codes),
         "headers": {
             "X-Request-Id": {
-                "description": "The request's own, when it sent a sane one, else a new one.",
+                "description": "The request's own if it sent a valid one, otherwise a new one.",
                 "schema": {"type": "string"},
             },
             "Retry-After": {"description": "Whole seconds.", "schema": {"type": "integer", "minimum": 1}},
@@ -105,7 +90,7 @@ def document(settings: Settings, model: ModelInfo, statuses: Statuses) -> dict[s
             "X-Request-Id": {
                 "name": "X-Request-Id",
                 "in": "header",
-                "description": "Identifies the request in the reply and in the service's log.",
+                "description": "Identifies the request in the response and in the service's log.",
                 "schema": {"type": "string"},
             }
         },
@@ -117,9 +102,7 @@ def document(settings: Settings, model: ModelInfo, statuses: Statuses) -> dict[s
         }
     collections = {}
     if has_collections(settings):
-        path = f"{base}/face_comparison/collections"
-        always = (*_ALWAYS, *(_AUTH if closed else ()))
-        collections = openapi_collections.collection_paths(path, operations, always, _IMAGE, model.version)
+        collections = openapi_collections.collection_paths(f"{base}/face_comparison/collections", operations, model)
         components["schemas"] |= openapi_collections.collection_schemas(model.version, components["schemas"])
     return {
         "openapi": "3.1.0",
@@ -131,68 +114,69 @@ def document(settings: Settings, model: ModelInfo, statuses: Statuses) -> dict[s
         },
         "servers": [{"url": "/"}],
         "tags": [
-            {"name": "faces", "description": "Find faces, compare faces."},
+            {"name": "faces", "description": "Detect faces, compare faces."},
             *([openapi_collections.TAG] if collections else []),
             {"name": "about", "description": "What runs here."},
-            {"name": "health", "description": "For probes and monitoring; never closed by API keys."},
+            {"name": "health", "description": "For probes and monitoring; no API key is needed."},
         ],
         "paths": {
             f"{base}/face_comparison": {
                 "post": {"operationId": "detect", **detect},
-                "get": operations.get("description", "The endpoint, its version and limits", "about", closed=closed),
+                "get": operations.get(
+                    "description",
+                    "The endpoint, its version and limits",
+                    "about",
+                    ref("ServiceDescription"),
+                    contexts=("models", "keys"),
+                ),
             },
             f"{base}/face_comparison/compare": {"post": _compare(operations, model)},
             **collections,
             "/invocations": {"post": {"operationId": "invocations", **detect}},
-            f"{base}/openapi.json": {"get": operations.get("openapi", "This document", "about")},
-            f"{base}/": {"get": operations.get("explorer", "The API Explorer", "about", "text/html", ready=True)},
-            "/livez": {"get": operations.get("livez", "Whether the process answers", "health", ready=True)},
-            "/readyz": {"get": operations.get("readyz", "Whether images can be analyzed", "health", drains=True)},
-            "/ping": {"get": operations.get("ping", "The same as /readyz", "health", drains=True)},
-            "/metrics": {"get": operations.get("metrics", "Prometheus metrics", "health", "text/plain", ready=True)},
+            f"{base}/openapi.json": {"get": operations.get("openapi", "This document", "about", contexts=("models",))},
+            f"{base}/": {"get": operations.get("explorer", "The API Explorer", "about", _TEXT, "text/html")},
+            "/livez": {"get": operations.get("livez", "Whether the process is alive", "health", ref("Status"))},
+            "/readyz": {"get": operations.get("readyz", "Whether images can be analyzed", **readiness)},
+            "/ping": {"get": operations.get("ping", "The same as /readyz", **readiness)},
+            "/metrics": {"get": operations.get("metrics", "Prometheus metrics", "health", _TEXT, "text/plain")},
         },
         "components": components,
-        # What a page needs before it may have an API key; the description itself is closed by one.
-        "x-service": description(settings, model),
+        # What the Explorer needs before it has an API key; the description itself requires one.
+        "x-service": msgspec.to_builtins(description(settings, model)),
     }
 
 
 def _introduction(settings: Settings, model: ModelInfo) -> str:
-    limits = "\n".join(f"- `{name}`: {value}" for name, value in _limits(settings).items())
+    limits = "\n".join(f"- `{name}`: {value}" for name, value in msgspec.structs.asdict(_limits(settings)).items())
     return (
-        f"Finds faces in images and says whether two are the same person. Model: `{model.version}`.\n\n"
-        "`face-comparison` may be written for `face_comparison`, and a path may end in a slash. JSON is understood "
-        "whatever `Content-Type` says. Replies come as MessagePack when `Accept` asks for `application/msgpack`.\n\n"
+        f"Finds faces in images and says whether two belong to the same person. Model: `{model.version}`.\n\n"
+        "`face-comparison` is accepted for `face_comparison`, and a path may end with a slash. JSON is accepted "
+        "whatever `Content-Type` says. Responses are MessagePack when `Accept` asks for `application/msgpack`.\n\n"
         f"Limits of this service:\n{limits}\n"
     )
 
 
 class _Operations:
-    """Builds operations whose errors have the statuses of the service's own table."""
+    """Builds operations with the errors that `error_table` lists for them."""
 
-    def __init__(self, statuses: Statuses, closed: bool) -> None:
-        self._statuses = statuses
+    def __init__(self, closed: bool) -> None:
         self._closed = closed
 
-    def post(
-        self,
-        summary: str,
-        request: Schema,
-        reply: Schema,
-        failures: Iterable[type[FaceComparisonError]],
-    ) -> Schema:
-        """A POST of the API. request: media type to its content. reply: the content of its 200."""
-        auth = _AUTH if self._closed else ()
+    def post(self, summary: str, request: Schema, response: Schema, contexts: tuple[Context, ...]) -> Schema:
+        """Returns a POST of the API.
+
+        Args:
+            summary: One line.
+            request: Content of the request by media type.
+            response: Content of the response 200 by media type.
+            contexts: What the operation does that may fail.
+        """
         return {
             "tags": ["faces"],
             "summary": summary,
             "parameters": [{"$ref": "#/components/parameters/X-Request-Id"}],
             "requestBody": {"required": True, "content": request},
-            "responses": {
-                "200": _response("Answered.", reply),
-                **self.failures((*_ALWAYS, *auth, *failures)),
-            },
-            **self.security(),
+            **self.outcomes(response, ("models", "keys", "admission", "body", "json", *contexts)),
         }
 
     def get(
@@ -200,44 +184,39 @@ class _Operations:
         name: str,
         summary: str,
         tag: str,
+        schema: Schema | None = None,
         media_type: str = "application/json",
         *,
-        closed: bool = False,
-        ready: bool = False,
-        drains: bool = False,
+        contexts: tuple[Context, ...] = (),
     ) -> Schema:
-        """A GET. closed: needs an API key. ready: answers even before the models are loaded."""
-        schema: Schema = {"type": "object"} if media_type == "application/json" else {"type": "string"}
-        failures = (
-            *((FaceComparisonError,) if ready else _ALWAYS),
-            *(_AUTH if closed else ()),
-            *((errors.Draining,) if drains else ()),
-        )
+        """Returns a GET. contexts: what the operation does that may fail."""
         return {
             "operationId": name,
             "tags": [tag],
             "summary": summary,
-            "responses": {
-                "200": _response("Answered.", {media_type: {"schema": schema}}),
-                **self.failures(failures),
-            },
-            **(self.security() if closed else {}),
+            **self.outcomes({media_type: {"schema": schema or {"type": "object"}}}, contexts),
         }
 
-    def reply(self, content: Schema) -> Schema:
-        """The response of a success."""
-        return _response("Answered.", content)
+    def outcomes(self, response: Schema, contexts: tuple[Context, ...]) -> Schema:
+        """Returns the responses of an operation and what a caller needs.
 
-    def security(self) -> Schema:
-        """What a caller needs, where keys are needed."""
-        return {"security": [{"ApiKey": []}, {"Bearer": []}]} if self._closed else {}
+        Args:
+            response: Content of the response 200 by media type.
+            contexts: What the operation does that may fail.
+        """
+        return {
+            "responses": {"200": _response("OK.", response), **self._failures(contexts)},
+            **self._security(contexts),
+        }
 
-    def failures(self, failures: Iterable[type[FaceComparisonError]]) -> Schema:
-        """The responses of these errors, by status."""
-        by_status: dict[int, list[str]] = {}
-        for failure in failures:
-            by_status.setdefault(self._statuses[failure], []).append(failure.code)
-        return {str(status): _failure(status, codes) for status, codes in sorted(by_status.items())}
+    def _security(self, contexts: tuple[Context, ...]) -> Schema:
+        return {"security": [{"ApiKey": []}, {"Bearer": []}]} if self._closed and "keys" in contexts else {}
+
+    def _failures(self, contexts: tuple[Context, ...]) -> Schema:
+        by_status: dict[int, list[type[FaceComparisonError]]] = {}
+        for error in error_table.in_contexts(each for each in contexts if self._closed or each != "keys"):
+            by_status.setdefault(error_table.ERRORS[error].status, []).append(error)
+        return {str(status): _failure(status, failures) for status, failures in sorted(by_status.items())}
 
 
 def _response(text: str, content: Schema, **headers: str) -> Schema:
@@ -249,22 +228,22 @@ def _response(text: str, content: Schema, **headers: str) -> Schema:
     }
 
 
-def _failure(status: int, codes: list[str]) -> Schema:
+def _failure(status: int, failures: list[type[FaceComparisonError]]) -> Schema:
     retry = {"Retry-After": "Retry-After"} if status in (429, 503) else {}
     examples = {
-        code: {"value": {"error": {"code": code, "message": MEANINGS[code], "request_id": "5f0c6a52b1d94c5e"}}}
-        for code in codes
+        each.code: {"value": {"error": {"code": each.code, "message": each.example, "request_id": "5f0c6a52b1d94c5e"}}}
+        for each in failures
     }
-    text = "\n".join(f"- `{code}`: {MEANINGS[code]}" for code in codes)
+    text = "\n".join(f"- `{each.code}`: {each.meaning}" for each in failures)
     return _response(
         f"{HTTPStatus(status).phrase}.\n\n{text}",
-        {"application/json": {"schema": ref("Error"), "examples": examples}},
+        {"application/json": {"schema": ref("ErrorResponse"), "examples": examples}},
         **retry,
     )
 
 
 def _detect(operations: _Operations, model: ModelInfo) -> Schema:
-    request, reply = openapi_schemas.detect_examples(model.version)
+    request, response = openapi_schemas.detect_examples(model.version)
     form: Schema = {
         "type": "object",
         "properties": {
@@ -276,7 +255,7 @@ def _detect(operations: _Operations, model: ModelInfo) -> Schema:
         "description": "One of `img` and `url` is required.",
     }
     operation = operations.post(
-        "Faces of one image",
+        "Detect the faces of an image",
         {
             "application/json": {"schema": ref("DetectRequest"), "example": request},
             "multipart/form-data": {"schema": form},
@@ -284,26 +263,26 @@ def _detect(operations: _Operations, model: ModelInfo) -> Schema:
             **{media_type: {"schema": _BINARY} for media_type in MEDIA_TYPES},
         },
         {
-            "application/json": {"schema": ref("DetectReply"), "example": reply},
+            "application/json": {"schema": ref("DetectResponse"), "example": response},
             "application/msgpack": {
-                "schema": {**ref("DetectReply"), "description": "`face_hash` as 768 little-endian float32."}
+                "schema": {**ref("DetectResponse"), "description": "`face_hash` as 768 little-endian float32."}
             },
         },
-        _IMAGE,
+        ("image",),
     )
     bounds: Mapping[str, Schema] = {
         "max_faces": {"type": "integer", "minimum": 1, "maximum": MAX_FACES},
         "min_confidence": {"type": "number", "minimum": 0, "maximum": 1},
     }
     operation["parameters"] += [
-        {"name": name, "in": "query", "description": "For bodies that have no such field.", "schema": schema}
+        {"name": name, "in": "query", "description": "For bodies without such a field.", "schema": schema}
         for name, schema in bounds.items()
     ]
     return operation
 
 
 def _compare(operations: _Operations, model: ModelInfo) -> Schema:
-    request, reply = openapi_schemas.compare_examples(model.version, model.threshold)
+    request, response = openapi_schemas.compare_examples(model.version, model.threshold)
     form: Schema = {
         "type": "object",
         "properties": {
@@ -320,7 +299,7 @@ def _compare(operations: _Operations, model: ModelInfo) -> Schema:
         "required": ["source", "target"],
     }
     operation = operations.post(
-        "Whether faces are the same person",
+        "Compare the face of one image with those of others",
         {
             "application/json": {"schema": ref("CompareRequest"), "example": request},
             "multipart/form-data": {"schema": form},
@@ -329,9 +308,9 @@ def _compare(operations: _Operations, model: ModelInfo) -> Schema:
             },
         },
         {
-            "application/json": {"schema": ref("CompareReply"), "example": reply},
-            "application/msgpack": {"schema": ref("CompareReply")},
+            "application/json": {"schema": ref("CompareResponse"), "example": response},
+            "application/msgpack": {"schema": ref("CompareResponse")},
         },
-        (*_IMAGE, *_COMPARISON),
+        ("image", "hash", "face"),
     )
     return {"operationId": "compare", **operation}

@@ -8,6 +8,8 @@ from typing import Any
 
 from flask import Flask, Response, g, request
 
+from face_comparison.api.encoding import JSON, encode
+from face_comparison.api.limits import MAX_FACES
 from face_comparison.collections.service import CollectionService
 from face_comparison.errors import FaceComparisonError, Forbidden, PackagesMissing
 from face_comparison.rekognition.faults import RekognitionFault, fault_of
@@ -19,10 +21,8 @@ from face_comparison.web.collections import READ, Endpoint, audited
 from face_comparison.web.permissions import ADMIN, DETECT, ENROLL, ERASE, SEARCH, Permission
 from face_comparison.web.request_body import Received
 from face_comparison.web.request_gate import RequestGate
-from face_comparison.wire.responses import JSON, encoded
 
 MEDIA_TYPE = "application/x-amz-json-1.1"
-MAX_FACES = 100
 MISSING = "requests of AWS clients need botocore: pip install 'face-comparison[s3]'"
 
 PERMISSIONS: Mapping[str, tuple[Permission, ...]] = {
@@ -102,7 +102,7 @@ def fault_response(fault: RekognitionFault) -> Response:
     """A fault of the API as a response."""
     g.outcome = fault.name
     response = Response(
-        encoded({"__type": fault.name, "message": fault.message}, JSON), fault.status, content_type=MEDIA_TYPE
+        encode({"__type": fault.name, "message": fault.message}, JSON), fault.status, content_type=MEDIA_TYPE
     )
     response.headers["x-amzn-ErrorType"] = fault.name
     response.headers["x-amzn-RequestId"] = g.request_id

@@ -10,6 +10,7 @@ from typing import Any, cast, get_args
 import msgspec
 from msgspec import Raw
 
+from face_comparison.api.limits import MAX_DISTANCE, MAX_FACES
 from face_comparison.collections import identifiers
 from face_comparison.collections.quality import QualityFilter, check_quality_filter
 from face_comparison.collections.results import OnDuplicate
@@ -19,7 +20,7 @@ from face_comparison.errors import InvalidParameter
 from face_comparison.wire.formats import Fields
 from face_comparison.wire.formats.fields import image_fields, json_fields
 from face_comparison.wire.formats.shapes import Buffer, SubjectShape
-from face_comparison.wire.requests import MAX_DISTANCE, MAX_FACES, Subject, image_or_hash
+from face_comparison.wire.requests import Subject, image_or_hash
 
 MAX_MATCHES = 100
 

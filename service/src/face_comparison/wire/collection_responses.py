@@ -1,4 +1,4 @@
-"""What collections answer: every public field name of these replies."""
+"""Builds the responses of collections from values of the domain: times become text, numbers are rounded."""
 
 from __future__ import annotations
 
@@ -6,6 +6,11 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+import numpy as np
+
+from face_comparison.api import collections as api
+from face_comparison.api.limits import HASH_SIZE, MAX_DISTANCE
+from face_comparison.api.responses import BoundingBox
 from face_comparison.collections.identification import Identification
 from face_comparison.collections.probe import ProbeFace
 from face_comparison.collections.results import (
@@ -21,197 +26,255 @@ from face_comparison.collections.results import (
 from face_comparison.collections.values import Erasure, Neighbor, RelativeBox, StoredFace, User
 from face_comparison.vision.matching import Calibration
 from face_comparison.vision.types import Face
-from face_comparison.wire.responses import quality_reply
+from face_comparison.wire.responses import to_quality
 
 ConfidenceOf = Callable[[float], float]
 """Probability of one person at a Euclidean distance."""
 
 
-def collection_reply(info: CollectionInfo) -> dict[str, Any]:
+def to_collection(info: CollectionInfo) -> api.CollectionDescription:
+    """Returns a collection as it is now."""
     collection = info.collection
-    return {
-        "CollectionId": collection.name,
-        "FaceModelVersion": collection.model_version,
-        "FaceCount": collection.faces,
-        "UserCount": collection.users,
-        "CreationTimestamp": timestamp(collection.created),
-        "MaxFalsePositiveRate": collection.max_false_positive_rate,
-        "Threshold": info.search_threshold,
-        **_given(RetentionDays=collection.retention_days),
-        "Metadata": collection.metadata,
-    }
+    return api.CollectionDescription(
+        collection_id=collection.name,
+        face_model_version=collection.model_version,
+        face_count=collection.faces,
+        user_count=collection.users,
+        creation_timestamp=to_timestamp(collection.created),
+        max_false_positive_rate=collection.max_false_positive_rate,
+        threshold=info.search_threshold,
+        retention_days=collection.retention_days,
+        metadata=dict(collection.metadata),
+    )
 
 
-def collections_reply(page: Page[CollectionInfo]) -> dict[str, Any]:
-    return {
-        "CollectionIds": [info.collection.name for info in page.items],
-        "Collections": [collection_reply(info) for info in page.items],
-        **_given(NextToken=page.next_token),
-    }
+def to_collection_page(page: Page[CollectionInfo]) -> api.CollectionPage:
+    """Returns a page of collections."""
+    return api.CollectionPage(
+        collection_ids=tuple(info.collection.name for info in page.items),
+        collections=tuple(to_collection(info) for info in page.items),
+        next_token=page.next_token,
+    )
 
 
-def user_reply(user: User) -> dict[str, Any]:
-    return {
-        "UserId": user.user_id,
-        "Metadata": user.metadata,
-        **_given(Expires=None if user.expires is None else timestamp(user.expires)),
-        "FaceCount": user.faces,
-        "CreationTimestamp": timestamp(user.created),
-    }
+def to_user(user: User) -> api.User:
+    """Returns a user."""
+    return api.User(
+        user_id=user.user_id,
+        metadata=dict(user.metadata),
+        expires=_optional_timestamp(user.expires),
+        face_count=user.faces,
+        creation_timestamp=to_timestamp(user.created),
+    )
 
 
-def users_reply(page: Page[User]) -> dict[str, Any]:
-    return {"Users": [user_reply(user) for user in page.items], **_given(NextToken=page.next_token)}
+def to_user_page(page: Page[User]) -> api.UserPage:
+    """Returns a page of users."""
+    return api.UserPage(users=tuple(to_user(user) for user in page.items), next_token=page.next_token)
 
 
-def face_reply(face: StoredFace, version: str) -> dict[str, Any]:
-    return {
-        "FaceId": face.face_id,
-        **_given(
-            UserId=face.user_id,
-            ExternalImageId=face.external_image_id,
-            ImageId=face.image_id,
-            BoundingBox=None if face.box is None else _box(face.box),
-            Confidence=None if face.confidence is None else round(face.confidence, 6),
-        ),
-        "FaceModelVersion": version,
-        "CreationTimestamp": timestamp(face.created),
-    }
+def to_enrolled_face(face: StoredFace, version: str) -> api.EnrolledFace:
+    """Returns a face of a collection whose `FaceModelVersion` is version."""
+    return api.EnrolledFace(**_stored(face, version))
 
 
-def faces_reply(page: Page[StoredFace], version: str) -> dict[str, Any]:
-    return {
-        "Faces": [face_reply(face, version) for face in page.items],
-        "FaceModelVersion": version,
-        **_given(NextToken=page.next_token),
-    }
+def to_exported_face(face: StoredFace, version: str) -> api.ExportedFace:
+    """Returns a line of an export; a face without a vector has a hash of zeros."""
+    padded = np.zeros(HASH_SIZE, np.float32)
+    if face.vector is not None:
+        padded[: len(face.vector)] = face.vector
+    return api.ExportedFace(**_stored(face, version), source_key=face.source_key.hex(), face_hash=padded)
 
 
-def enroll_reply(enrollment: Enrollment, version: str, confidence: ConfidenceOf) -> dict[str, Any]:
-    return {
-        "FaceRecords": [_record(record, version, confidence) for record in enrollment.records],
-        "UnindexedFaces": [_unindexed(face) for face in enrollment.unindexed],
-        "Duplicates": [_duplicate(each, confidence) for each in enrollment.duplicates],
-        "FaceModelVersion": version,
-    }
+def to_face_page(page: Page[StoredFace], version: str) -> api.FacePage:
+    """Returns a page of faces."""
+    return api.FacePage(
+        faces=tuple(to_enrolled_face(face, version) for face in page.items),
+        face_model_version=version,
+        next_token=page.next_token,
+    )
 
 
-def search_reply(
+def to_enroll_response(enrollment: Enrollment, version: str, confidence: ConfidenceOf) -> api.EnrollResponse:
+    """Returns what became of the faces of an image."""
+    return api.EnrollResponse(
+        face_records=tuple(_record(record, version, confidence) for record in enrollment.records),
+        unindexed_faces=tuple(_unindexed(face) for face in enrollment.unindexed),
+        duplicates=tuple(_duplicate(each, confidence) for each in enrollment.duplicates),
+        face_model_version=version,
+    )
+
+
+def to_search_response(
     result: SearchResult, probes: Sequence[ProbeFace], collection_id: str, version: str, confidence: ConfidenceOf
-) -> dict[str, Any]:
-    """probes: the searched faces, in the order of the result."""
-    conditions = {
-        "Threshold": result.threshold,
-        "GallerySize": result.gallery_size,
-        "ExpectedFalsePositiveRate": result.expected_rate,
-        "Exact": result.exact,
-    }
-    return {
-        "CollectionId": collection_id,
-        "FaceModelVersion": version,
-        **conditions,
-        "Faces": [
-            {**_detected(probe), **_identified(found, confidence), **conditions}
-            for probe, found in zip(probes, result.faces, strict=True)
-        ],
-    }
+) -> api.SearchResponse:
+    """Returns the result of a search.
+
+    Args:
+        result: One identification per searched face.
+        probes: The searched faces, in the order of the result.
+        collection_id: Where they were searched.
+        version: The collection's `FaceModelVersion`.
+        confidence: Probability of one person at a distance.
+    """
+    faces = zip(probes, result.faces, strict=True)
+    return api.SearchResponse(
+        collection_id=collection_id,
+        face_model_version=version,
+        threshold=result.threshold,
+        gallery_size=result.gallery_size,
+        expected_false_positive_rate=result.expected_rate,
+        exact=result.exact,
+        faces=tuple(_identified(probe, found, result, confidence) for probe, found in faces),
+    )
 
 
-def verify_reply(
-    probes: Sequence[ProbeFace], distances: Sequence[float], calibration: Calibration, confidence: ConfidenceOf
-) -> dict[str, Any]:
-    """As a target of /compare; at least one face, in any order."""
-    faces = sorted(zip(distances, probes, strict=True), key=lambda pair: pair[0])
-    found = []
-    for distance, probe in faces:
-        verdict = {
-            "Distance": distance,
-            "Confidence": confidence(distance),
-            "SamePerson": distance <= calibration.threshold,
-            "Verdict": calibration.verdict(distance) if probe.reliable else "review",
-        }
-        found.append({**_detected(probe), **verdict})
-    best = {name: found[0][name] for name in ("SamePerson", "Distance", "Confidence", "Verdict")}
-    return {**best, "Threshold": calibration.threshold, "Faces": found}
+def to_verify_response(
+    user_id: str,
+    version: str,
+    faces: Sequence[tuple[ProbeFace, float]],
+    calibration: Calibration,
+    confidence: ConfidenceOf,
+) -> api.VerifyResponse:
+    """Returns the result of a verification, like that of a target of a comparison.
+
+    Args:
+        user_id: Whom the image was compared with.
+        version: The collection's `FaceModelVersion`.
+        faces: Each face of the image with its distance to the user's nearest face; at least one, in any order.
+        calibration: The threshold that was applied, and the limits of `review`.
+        confidence: Probability of one person at a distance.
+    """
+    verified = tuple(
+        api.VerifiedFace(
+            **_detected(probe),
+            distance=min(MAX_DISTANCE, distance),
+            confidence=confidence(distance),
+            same_person=distance <= calibration.threshold,
+            verdict=calibration.verdict(distance) if probe.reliable else "review",
+        )
+        for probe, distance in sorted(faces, key=lambda pair: pair[1])
+    )
+    best = verified[0]
+    return api.VerifyResponse(
+        user_id=user_id,
+        face_model_version=version,
+        same_person=best.same_person,
+        distance=best.distance,
+        confidence=best.confidence,
+        verdict=best.verdict,
+        threshold=calibration.threshold,
+        faces=verified,
+    )
 
 
-def erasure_reply(erasure: Erasure) -> dict[str, Any]:
-    """A receipt."""
-    return {
-        "ErasureId": erasure.erasure_id,
-        "State": "deleted" if erasure.scrubbed is None else "scrubbed",
-        "CollectionId": erasure.collection,
-        "FaceCount": erasure.faces,
-        "DeletedTimestamp": timestamp(erasure.deleted),
-        **_given(
-            ScrubbedTimestamp=None if erasure.scrubbed is None else timestamp(erasure.scrubbed),
-            BackupsExpireTimestamp=None if erasure.backups_until is None else timestamp(erasure.backups_until),
-        ),
-    }
+def to_erasure(erasure: Erasure) -> api.Erasure:
+    """Returns the receipt of a deletion."""
+    return api.Erasure(**_receipt(erasure))
 
 
-def delete_faces_reply(erasure: Erasure, deleted: Sequence[str], asked: Sequence[str]) -> dict[str, Any]:
-    missing = [face_id for face_id in asked if face_id not in set(deleted)]
-    return {
-        "DeletedFaces": list(deleted),
-        "UnsuccessfulFaceDeletions": [{"FaceId": face_id, "Reasons": ["FACE_NOT_FOUND"]} for face_id in missing],
-        **erasure_reply(erasure),
-    }
+def to_user_erasure(user_id: str, erasure: Erasure) -> api.UserErasure:
+    """Returns the receipt of the deletion of a user."""
+    return api.UserErasure(user_id=user_id, **_receipt(erasure))
 
 
-def import_reply(report: ImportReport) -> dict[str, Any]:
-    return {
-        "ImportedFaceCount": report.imported,
-        "UnchangedFaceCount": report.unchanged,
-        "FailedLineCount": report.failed,
-        "Errors": [{"Line": number, "Message": message} for number, message in report.errors],
-    }
+def to_delete_faces_response(
+    erasure: Erasure, deleted: Sequence[str], requested: Sequence[str]
+) -> api.DeleteFacesResponse:
+    """Returns the receipt of the deletion of faces; what was requested and not deleted was not there."""
+    missing = [face_id for face_id in requested if face_id not in set(deleted)]
+    return api.DeleteFacesResponse(
+        deleted_faces=tuple(deleted),
+        unsuccessful_face_deletions=tuple(api.FailedDeletion(face_id, ("FACE_NOT_FOUND",)) for face_id in missing),
+        **_receipt(erasure),
+    )
 
 
-def timestamp(time: datetime) -> str:
-    """ISO 8601 in UTC, milliseconds."""
+def to_import_response(report: ImportReport) -> api.ImportResponse:
+    """Returns what became of the lines of an import."""
+    return api.ImportResponse(
+        imported_face_count=report.imported,
+        unchanged_face_count=report.unchanged,
+        failed_line_count=report.failed,
+        errors=tuple(api.ImportedLine(number, message) for number, message in report.errors),
+    )
+
+
+def to_timestamp(time: datetime) -> str:
+    """Returns a time as ISO 8601 in UTC, with milliseconds."""
     return time.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-def _record(record: FaceRecord, version: str, confidence: ConfidenceOf) -> dict[str, Any]:
-    fit = record.fit
-    return {
-        "Face": face_reply(record.face, version),
-        **({} if record.detected is None or record.face.box is None else {
-            "FaceDetail": _detail(record.detected, record.face.box)
-        }),
-        "Created": record.created,
-        **({} if fit is None else {
-            "PersonFit": {"Fits": fit.fits, "Distance": fit.distance, "Confidence": confidence(fit.distance)}
-        }),
-    }  # fmt: skip
+def _optional_timestamp(time: datetime | None) -> str | None:
+    return None if time is None else to_timestamp(time)
 
 
-def _unindexed(face: UnindexedFace) -> dict[str, Any]:
-    probe = face.probe
+def _stored(face: StoredFace, version: str) -> dict[str, Any]:
     return {
-        "Reasons": list(face.reasons),
-        **({} if probe.detected is None or probe.box is None else {"FaceDetail": _detail(probe.detected, probe.box)}),
+        "face_id": face.face_id,
+        "user_id": face.user_id,
+        "external_image_id": face.external_image_id,
+        "image_id": face.image_id,
+        "bounding_box": None if face.box is None else _bounding_box(face.box),
+        "confidence": None if face.confidence is None else round(face.confidence, 6),
+        "face_model_version": version,
+        "creation_timestamp": to_timestamp(face.created),
     }
 
 
-def _duplicate(duplicate: Duplicate, confidence: ConfidenceOf) -> dict[str, Any]:
-    return {**_match(duplicate.neighbor, confidence), **_given(NewFaceId=duplicate.face_id)}
+def _receipt(erasure: Erasure) -> dict[str, Any]:
+    return {
+        "erasure_id": erasure.erasure_id,
+        "state": "deleted" if erasure.scrubbed is None else "scrubbed",
+        "collection_id": erasure.collection,
+        "face_count": erasure.faces,
+        "deleted_timestamp": to_timestamp(erasure.deleted),
+        "scrubbed_timestamp": _optional_timestamp(erasure.scrubbed),
+        "backups_expire_timestamp": _optional_timestamp(erasure.backups_until),
+    }
 
 
-def _identified(found: Identification, confidence: ConfidenceOf) -> dict[str, Any]:
-    return {"Decision": found.decision, "Matches": [_match(match, confidence) for match in found.matches]}
+def _record(record: FaceRecord, version: str, confidence: ConfidenceOf) -> api.FaceRecord:
+    fit = record.fit
+    return api.FaceRecord(
+        face=to_enrolled_face(record.face, version),
+        face_detail=_detail(record.detected, record.face.box),
+        created=record.created,
+        person_fit=None if fit is None else api.PersonFit(fit.fits, fit.distance, confidence(fit.distance)),
+    )
 
 
-def _match(neighbor: Neighbor, confidence: ConfidenceOf) -> dict[str, Any]:
+def _unindexed(face: UnindexedFace) -> api.UnindexedFace:
+    return api.UnindexedFace(reasons=face.reasons, face_detail=_detail(face.probe.detected, face.probe.box))
+
+
+def _duplicate(duplicate: Duplicate, confidence: ConfidenceOf) -> api.Duplicate:
+    return api.Duplicate(**_resemblance(duplicate.neighbor, confidence), new_face_id=duplicate.face_id)
+
+
+def _identified(
+    probe: ProbeFace, found: Identification, result: SearchResult, confidence: ConfidenceOf
+) -> api.IdentifiedFace:
+    return api.IdentifiedFace(
+        **_detected(probe),
+        decision=found.decision,
+        matches=tuple(api.CollectionMatch(**_resemblance(match, confidence)) for match in found.matches),
+        threshold=result.threshold,
+        gallery_size=result.gallery_size,
+        expected_false_positive_rate=result.expected_rate,
+        exact=result.exact,
+    )
+
+
+def _resemblance(neighbor: Neighbor, confidence: ConfidenceOf) -> dict[str, Any]:
     probability = confidence(neighbor.distance)
     return {
-        **_given(UserId=neighbor.face.user_id),
-        "FaceId": neighbor.face.face_id,
-        **_given(ExternalImageId=neighbor.face.external_image_id),
-        "Distance": neighbor.distance,
-        "Confidence": probability,
-        "Similarity": 100 * probability,
+        "user_id": neighbor.face.user_id,
+        "face_id": neighbor.face.face_id,
+        "external_image_id": neighbor.face.external_image_id,
+        "distance": min(MAX_DISTANCE, neighbor.distance),
+        "confidence": probability,
+        "similarity": 100 * probability,
     }
 
 
@@ -219,23 +282,17 @@ def _detected(probe: ProbeFace) -> dict[str, Any]:
     if probe.detected is None or probe.box is None:
         return {}
     return {
-        "BoundingBox": _box(probe.box),
-        "FaceConfidence": round(probe.detected.confidence, 6),
-        "Quality": quality_reply(probe.detected.quality),
+        "bounding_box": _bounding_box(probe.box),
+        "face_confidence": round(probe.detected.confidence, 6),
+        "quality": to_quality(probe.detected.quality),
     }
 
 
-def _detail(face: Face, box: RelativeBox) -> dict[str, Any]:
-    return {
-        "BoundingBox": _box(box),
-        "Confidence": round(face.confidence, 6),
-        "Quality": quality_reply(face.quality),
-    }
+def _detail(face: Face | None, box: RelativeBox | None) -> api.FaceDetail | None:
+    if face is None or box is None:
+        return None
+    return api.FaceDetail(_bounding_box(box), round(face.confidence, 6), to_quality(face.quality))
 
 
-def _box(box: RelativeBox) -> dict[str, float]:
-    return {"Left": box.left, "Top": box.top, "Width": box.width, "Height": box.height}
-
-
-def _given(**fields: Any) -> dict[str, Any]:
-    return {name: value for name, value in fields.items() if value is not None}
+def _bounding_box(box: RelativeBox) -> BoundingBox:
+    return BoundingBox(box.left, box.top, box.width, box.height)

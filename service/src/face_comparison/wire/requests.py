@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from face_comparison.api.limits import HASH_SIZE, MAX_DISTANCE, MAX_FACES, MAX_TARGETS
 from face_comparison.errors import (
     FaceComparisonError,
     HashVersionMismatch,
@@ -22,9 +23,7 @@ from face_comparison.errors import (
     MissingImage,
 )
 from face_comparison.fetching.urls import MAX_LENGTH
-from face_comparison.vision.types import HASH_SIZE
 from face_comparison.wire.formats import (
-    MAX_TARGETS,
     Buffer,
     Fields,
     Inline,
@@ -34,8 +33,6 @@ from face_comparison.wire.formats import (
     spelled_number,
 )
 
-MAX_FACES = 100
-MAX_DISTANCE = 2.0
 _SMALLEST_NORM = 1e-6  # below, a vector is all zeros but for noise, and has no direction
 _SUBJECT = "one of url, img or face_hash is required"
 

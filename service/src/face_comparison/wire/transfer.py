@@ -9,14 +9,12 @@ from typing import Any
 from uuid import uuid4
 
 import msgspec
-import numpy as np
-import orjson
 
+from face_comparison.api import encoding
 from face_comparison.collections import identifiers
 from face_comparison.collections.values import RelativeBox, StoredFace
 from face_comparison.errors import FaceComparisonError, InvalidParameter
-from face_comparison.vision.types import HASH_SIZE
-from face_comparison.wire.collection_responses import face_reply
+from face_comparison.wire.collection_responses import to_exported_face
 from face_comparison.wire.requests import face_hash
 
 NDJSON = "application/x-ndjson"
@@ -52,11 +50,7 @@ _DECODER = msgspec.json.Decoder(_Line)
 def export_lines(faces: Iterable[StoredFace], version: str) -> Iterator[bytes]:
     """A line per face. SourceKey keeps repeated enrollments idempotent after an import."""
     for face in faces:
-        padded = np.zeros(HASH_SIZE, np.float32)
-        if face.vector is not None:
-            padded[: len(face.vector)] = face.vector
-        line = {**face_reply(face, version), "SourceKey": face.source_key.hex(), "face_hash": padded}
-        yield orjson.dumps(line, option=orjson.OPT_SERIALIZE_NUMPY | orjson.OPT_APPEND_NEWLINE)
+        yield encoding.encode(to_exported_face(face, version), encoding.JSON) + b"\n"
 
 
 def import_lines(lines: Iterable[bytes], version: str) -> Iterator[tuple[int, StoredFace | str]]:

@@ -18,7 +18,6 @@ from face_comparison.wire.formats import multipart, urlencoded
 from face_comparison.wire.formats.json import JsonNotation
 from face_comparison.wire.formats.msgpack import MessagePackNotation
 from face_comparison.wire.formats.shapes import (
-    MAX_TARGETS,
     Buffer,
     ComparisonShape,
     Fields,
@@ -33,7 +32,6 @@ from face_comparison.wire.formats.shapes import (
 )
 
 __all__ = [
-    "MAX_TARGETS",
     "MESSAGE_PACK_TYPES",
     "Buffer",
     "Fields",

@@ -14,10 +14,10 @@ from typing import Any
 import msgspec
 from msgspec import Raw
 
+from face_comparison.api.limits import HASH_SIZE, MAX_TARGETS
 from face_comparison.errors import InvalidJson, InvalidParameter
-from face_comparison.vision.types import HASH_SIZE
 from face_comparison.wire import base64_text
-from face_comparison.wire.formats.shapes import MAX_TARGETS, Buffer, Inline, S, is_no_object, items, short, too_many
+from face_comparison.wire.formats.shapes import Buffer, Inline, S, is_no_object, items, short, too_many
 
 _MOST_COMMAS = MAX_TARGETS * (HASH_SIZE + 32)
 _WORTH_CUTTING = 16 * 1024

@@ -8,9 +8,10 @@ from typing import Any
 import msgspec
 from msgspec import Raw
 
+from face_comparison.api.limits import MAX_TARGETS
 from face_comparison.errors import InvalidParameter
 from face_comparison.wire import base64_text
-from face_comparison.wire.formats.shapes import MAX_TARGETS, Buffer, Inline, S, items, short, too_many
+from face_comparison.wire.formats.shapes import Buffer, Inline, S, items, short, too_many
 
 
 class MessagePackNotation:

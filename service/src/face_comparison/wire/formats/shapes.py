@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 import msgspec
 from msgspec import Raw
 
+from face_comparison.api.limits import MAX_TARGETS
 from face_comparison.errors import (
     FaceComparisonError,
     InvalidBase64,
@@ -19,8 +20,6 @@ from face_comparison.errors import (
 )
 from face_comparison.image.formats import LABELS, is_image
 from face_comparison.wire import base64_text
-
-MAX_TARGETS = 100
 
 Buffer = bytes | bytearray | memoryview
 Fields = Mapping[str, Any]

@@ -1,0 +1,236 @@
+"""Types of the responses: what the service encodes, the OpenAPI document describes, and the client returns.
+
+A field's name on the wire is its name here in PascalCase (`face_size` becomes `FaceSize`), unless `field(name=...)` or
+`rename` says otherwise. A field that is None is left out of the response. Bounds and descriptions appear in the OpenAPI
+document as they are written here, and so does the docstring of each class. Values only: no logic, no I/O.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, ClassVar, Literal, TypeAlias
+
+import numpy as np
+from msgspec import Meta, Struct, field
+from numpy.typing import NDArray
+
+from face_comparison.api.limits import HASH_SIZE, LANDMARK_TYPES, MAX_DISTANCE, MAX_FACES, MAX_TARGETS, UNRELIABILITY
+
+Fraction: TypeAlias = Annotated[float, Meta(ge=0, le=1)]
+Angle: TypeAlias = Annotated[float, Meta(ge=-180, le=180)]
+Percentage: TypeAlias = Annotated[float, Meta(ge=0, le=100)]
+Distance: TypeAlias = Annotated[float, Meta(ge=0, le=MAX_DISTANCE)]
+ModelVersion: TypeAlias = Annotated[str, Meta(description="The bundle that computed the hashes, and its revision.")]
+
+Verdict: TypeAlias = Annotated[
+    Literal["same", "review", "different"],
+    Meta(
+        description="`review`: let a person decide, because the distance is near the threshold or one of the faces is "
+        "not reliable."
+    ),
+]
+
+SamePerson: TypeAlias = Annotated[bool, Meta(description="Whether the distance is at most the threshold.")]
+
+_DISTANCE = Meta(description="Euclidean distance between the two hashes.")
+_PROBABILITY = Meta(description="Probability that both are the same person; 0.5 at the bundle's threshold.")
+
+
+class Response(Struct, rename="pascal", frozen=True, omit_defaults=True):
+    """Base of every type in this module."""
+
+
+class BoundingBox(Response, frozen=True):
+    """Position of a face, in fractions of the upright image's width and height."""
+
+    left: Fraction
+    top: Fraction
+    width: Fraction
+    height: Fraction
+
+
+class Landmark(Response, frozen=True):
+    """A point of a face; left and right are the person's own."""
+
+    type: Annotated[str, Meta(extra_json_schema={"enum": list(LANDMARK_TYPES)})]
+    x: Annotated[float, Meta(description="Fraction of the width; may lie slightly outside 0-1.")]
+    y: Annotated[float, Meta(description="Fraction of the height; may lie slightly outside 0-1.")]
+
+
+class Quality(Response, frozen=True):
+    """How good the face is for a comparison, measured on the aligned face."""
+
+    sharpness: Annotated[Percentage, Meta(description="Higher is sharper.")]
+    brightness: Annotated[Percentage, Meta(description="Higher is brighter.")]
+    face_size: Annotated[float, Meta(ge=0, description="Shorter side of the face, in pixels of the upright image.")]
+    roll: Annotated[Angle, Meta(description="Degrees by which the face is rotated clockwise in the image.")]
+    yaw: Annotated[Angle, Meta(description="Degrees by which the face looks to the image's right.")]
+    reliable: Annotated[
+        bool,
+        Meta(
+            description="Whether the hash can be relied upon; a comparison with a face that is not reliable has the "
+            "`Verdict` `review`."
+        ),
+    ]
+    reasons: Annotated[
+        tuple[Annotated[str, Meta(extra_json_schema={"enum": list(UNRELIABILITY)})], ...],
+        Meta(description="Why the hash cannot be relied upon; empty where it can."),
+    ]
+
+
+class Face(Response, eq=False, frozen=True):
+    """A face that was detected in an image."""
+
+    bounding_box: BoundingBox
+    confidence: Annotated[
+        Fraction, Meta(description="How certain the detector is, on crops of the full image, that this is a face.")
+    ]
+    face_hash: NDArray[np.float32] = field(name="face_hash")  # (768,), L2 norm 1
+    landmarks: tuple[Landmark, ...]
+    quality: Quality
+
+
+class DetectResponse(Response, eq=False, frozen=True):
+    """The faces of one image."""
+
+    faces: Annotated[tuple[Face, ...], Meta(max_length=MAX_FACES, description="Sorted by descending confidence.")]
+    face_model_version: ModelVersion
+
+
+class SourceFace(Response, frozen=True):
+    """The source's face that was compared with the targets; empty when the source was a `face_hash`."""
+
+    bounding_box: BoundingBox | None = None
+    confidence: Fraction | None = None
+
+
+class FaceMatch(Response, kw_only=True, frozen=True):
+    """One face of a target; it has no bounding box when the target was a `face_hash`."""
+
+    bounding_box: BoundingBox | None = None
+    face_confidence: Fraction | None = None
+    distance: Annotated[Distance, _DISTANCE]
+    confidence: Annotated[Fraction, _PROBABILITY]
+    same_person: SamePerson
+    verdict: Verdict
+
+
+class ErrorReason(Response, rename="lower", frozen=True):
+    """Why a target has no result."""
+
+    code: str
+    message: str
+
+
+class TargetResult:
+    """One target of a comparison: a `TargetMatch`, or a `TargetError`, which never affects the other targets."""
+
+    same_person: bool | None
+
+
+class TargetMatch(Response, TargetResult, frozen=True):
+    """The result of one target, which is that of its most similar face."""
+
+    same_person: SamePerson
+    distance: Annotated[Distance, _DISTANCE]
+    confidence: Annotated[Fraction, _PROBABILITY]
+    verdict: Verdict
+    faces: Annotated[tuple[FaceMatch, ...], Meta(min_length=1, description="Sorted by ascending distance.")]
+
+
+class TargetError(Response, TargetResult, frozen=True):
+    """A target without a result."""
+
+    error: ErrorReason
+    same_person: ClassVar[None] = None  # type: ignore[misc]
+
+
+class CompareResponse(Response, frozen=True):
+    """The source's face compared with every face of every target."""
+
+    face_model_version: ModelVersion
+    threshold: Annotated[Distance, Meta(description="Maximum distance of the same person.")]
+    source: SourceFace
+    targets: Annotated[
+        tuple[TargetResult, ...],
+        Meta(min_length=1, max_length=MAX_TARGETS, description="In the order of the request."),
+    ]
+
+
+class ErrorDetail(Response, rename=None, frozen=True):
+    """What went wrong with a request."""
+
+    code: str
+    message: Annotated[str, Meta(description="What is wrong, and what would be right.")]
+    request_id: Annotated[str, Meta(description="Equal to the header `X-Request-Id`.")]
+
+
+class ErrorResponse(Response, rename=None, frozen=True):
+    """The body of every response with a status of 400 or above."""
+
+    error: ErrorDetail
+
+
+class Status(Response, rename=None, frozen=True):
+    """The body of a health check."""
+
+    status: str
+    collections: Annotated[
+        dict[str, Any] | None,
+        Meta(description="With `?verbose`: `status` of the store of collections, its kind and versions."),
+    ] = None
+
+
+class Endpoints(Response, rename=None, frozen=True):
+    """Method and path of each endpoint."""
+
+    detect: str
+    compare: str
+    openapi: str
+    explorer: str
+    collections: str | None = None
+
+
+class Defaults(Response, rename=None, frozen=True):
+    """What applies when a request does not say otherwise."""
+
+    min_confidence: Fraction
+    threshold: Distance
+    max_faces: int
+
+
+class Limits(Response, rename=None, frozen=True):
+    """What the service accepts at most."""
+
+    max_body_bytes: int
+    max_fetch_bytes: int
+    max_side_pixels: int
+    max_faces: int
+    max_targets: int
+    face_hash_numbers: int
+    request_seconds: float
+    fetch_seconds: float
+    queue: int
+
+
+class ServiceDescription(Response, rename={"face_model_version": "FaceModelVersion"}, frozen=True):
+    """The endpoint, its version and its limits."""
+
+    name: str
+    version: str
+    face_model_version: ModelVersion
+    endpoints: Endpoints
+    auth: str
+    formats: tuple[str, ...]
+    defaults: Defaults
+    limits: Limits
+
+
+FACE_HASH_SCHEMA = {
+    "type": "array",
+    "items": {"type": "number"},
+    "minItems": HASH_SIZE,
+    "maxItems": HASH_SIZE,
+    "description": "The face as a point on the unit sphere: faces of one person lie close together. In MessagePack "
+    f"{4 * HASH_SIZE} bytes, little-endian float32.",
+}
+"""How the OpenAPI document describes a `face_hash`."""

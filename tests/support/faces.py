@@ -1,0 +1,10 @@
+"""Faces of responses, for tests that care about some of their fields only."""
+
+from __future__ import annotations
+
+from face_comparison.api.responses import Quality
+
+
+def quality(sharpness: float, brightness: float, face_size: float) -> Quality:
+    """The quality of an upright face whose hash is reliable."""
+    return Quality(sharpness, brightness, face_size, roll=0.0, yaw=0.0, reliable=True, reasons=())

@@ -2,7 +2,7 @@
 SHELL := bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: accuracy album-accuracy rotation-accuracy docs golden photos help setup run soak test test-fast check format generate bench bench-collections bench-operator operator cluster cluster-down fuzz report clean
+.PHONY: accuracy album-accuracy rotation-accuracy docs golden photos help setup run soak test test-fast test-lowest check lint types layers words bounds generated format generate bench bench-collections bench-operator operator cluster cluster-down fuzz report clean
 
 # onnxruntime reports usage over the network unless told not to; nothing here ever does.
 export ORT_DISABLE_TELEMETRY := 1
@@ -39,12 +39,25 @@ generate: .venv/.synced ## Make again what is made from another file: the chart'
 	@$(BIN)/python -m devtools.dashboard
 	@$(BIN)/python -m devtools.chart_manifests --helm "$$($(BIN)/python -m devtools.k8s.programs path helm)"
 
-check: .venv/.synced ## Lint, types, layers, formatting, spelling and terms, generated files, the documentation and its links
+check: lint types layers words bounds generated ## Lint, types, layers, spelling and terms, lower bounds, generated files, documents and their links
+
+lint: .venv/.synced
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check --quiet . || { echo "unformatted files: make format"; exit 1; }
+
+types: .venv/.synced
 	@$(BIN)/mypy
+
+layers: .venv/.synced
 	@$(BIN)/lint-imports | sed -n '/^Contracts/,$$p'
+
+words: .venv/.synced
 	@$(BIN)/python -m devtools.words
+
+bounds: .venv/.synced
+	@$(BIN)/python -m devtools.lowest
+
+generated: .venv/.synced
 	@$(BIN)/pytest --quiet -o addopts=--import-mode=importlib tests/agreement/test_generated.py tests/docs/test_site.py
 
 format: .venv/.synced ## Format the code
@@ -73,14 +86,17 @@ FAST = tests/unit tests/http tests/agreement tests/docs
 test-fast: setup ## The tests that need no root, no cluster and no browser: under three minutes on two cores
 	@$(BIN)/pytest --numprocesses 2 $(FAST)
 
-# The lowest versions that the packages declare, in an environment of their own: a bound that is too low fails here.
+# Each distribution with the lowest versions that it declares, in an environment of its own: a bound that is too low fails
+# here, and `make check` knows the versions that passed.
 LOWEST = build/lowest
-test-lowest: .venv/.synced ## The unit tests with the lowest versions that the packages declare
-	@$(UV) venv --quiet --clear --python $(BIN)/python $(LOWEST)
-	@$(UV) pip compile --quiet --resolution lowest-direct --python $(BIN)/python --extra album --extra bench --extra cpu --extra evaluate --extra s3 service/pyproject.toml operator/pyproject.toml -o $(LOWEST).txt
-	@$(UV) export --quiet --locked --only-group dev --no-emit-workspace --no-hashes -o $(LOWEST)-dev.txt
-	@$(UV) pip install --quiet --python $(LOWEST)/bin/python --override $(LOWEST).txt -r $(LOWEST)-dev.txt -r $(LOWEST).txt -e service -e operator -e devtools
-	@$(LOWEST)/bin/pytest --quiet --numprocesses 2 tests/unit
+test-lowest: lowest-service lowest-operator ## The unit tests with the lowest versions that the packages declare
+lowest-%: .venv/.synced
+	@$(BIN)/python -m devtools.lowest $* $(UV) $(LOWEST)/$*.txt
+	@$(UV) venv --quiet --clear --python $(BIN)/python $(LOWEST)/$*
+	@$(UV) export --quiet --locked --only-group dev --no-emit-workspace --no-hashes -o $(LOWEST)/dev.txt
+	@$(UV) pip install --quiet --python $(LOWEST)/$*/bin/python --override $(LOWEST)/$*.txt -r $(LOWEST)/dev.txt -r $(LOWEST)/$*.txt -e $* -e devtools
+	@$(LOWEST)/$*/bin/pytest --quiet --numprocesses 2 tests/unit/$*
+	@cp $(LOWEST)/$*.txt tests/lowest/$*.txt
 
 bench: setup ## Compare the service with a plain loop and with OpenCV's own; ARGS=--memory adds 20,000 requests
 	@images="$$($(BIN)/python -c 'from devtools.photos import samples; print(*(samples.photographs()[n] for n in samples.BENCH))')"; \

@@ -1,0 +1,106 @@
+"""`make check` fails on what it promises to find: each in a copy of this checkout, by the parts that look for it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from devtools import ROOT
+
+SLOW = ("lint", "types", "generated")
+"""Parts of `make check` that these faults do not concern."""
+
+
+@pytest.fixture(scope="module")
+def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of everything that git tracks, with this checkout's environment."""
+    copy = tmp_path_factory.mktemp("checkout")
+    listed = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    for name in filter(lambda name: (ROOT / name).is_file(), listed.splitlines()):
+        (copy / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(ROOT / name, copy / name)
+    (copy / ".venv").symlink_to(ROOT / ".venv")
+    subprocess.run(["git", "init", "--quiet"], cwd=copy, check=True)
+    return copy
+
+
+def check(checkout: Path) -> subprocess.CompletedProcess[str]:
+    """`make check` without its slow parts."""
+    sources = os.pathsep.join(str(checkout / project / "src") for project in ("service", "operator", "devtools"))
+    left_out = [word for part in (".venv/.synced", *SLOW) for word in ("--old-file", part)]
+    return subprocess.run(
+        ["make", "--no-print-directory", *left_out, "check"],
+        cwd=checkout,
+        env={**os.environ, "PYTHONPATH": sources},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_an_unchanged_checkout_passes(checkout: Path) -> None:
+    done = check(checkout)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "0 broken" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "complaint"),
+    [
+        ("docs/how-to/new.md", "# New\n\nOf two persons, one is compared.\n", "write 'people' instead of 'persons'"),
+        ("service/src/face_comparison/vision/new.py", '"""Two persons."""\n', "write 'people' instead of 'persons'"),
+        ("operator/src/face_comparison_operator/new.py", '"""Outside the layers."""\n', "face_comparison_operator.new"),
+        ("service/src/face_comparison/new/__init__.py", '"""Outside the layers."""\n', "face_comparison.new"),
+        (
+            "service/src/face_comparison/vision/upward.py",
+            '"""Against the layers."""\n\nfrom face_comparison.web import app\n\n__all__ = ["app"]\n',
+            "face_comparison.vision is not allowed to import face_comparison.web",
+        ),
+    ],
+)
+def test_a_new_file_is_complained_about(checkout: Path, name: str, text: str, complaint: str) -> None:
+    path = checkout / name
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(text)
+    try:
+        done = check(checkout)
+    finally:
+        path.unlink()
+        if path.name == "__init__.py":
+            path.parent.rmdir()
+    assert done.returncode != 0
+    assert complaint in " ".join(done.stdout.split())
+
+
+@pytest.mark.parametrize(
+    ("project", "true", "false"),
+    [
+        ("service", "gunicorn>=27.0.1", "gunicorn>=23"),
+        ("service", "jinja2>=3.1.2", "jinja2>=3"),
+        ("operator", "kopf>=1.45", "kopf>=1.30"),
+    ],
+)
+def test_a_lower_bound_that_was_not_tested_is_complained_about(
+    checkout: Path, project: str, true: str, false: str
+) -> None:
+    path = checkout / project / "pyproject.toml"
+    text = path.read_text()
+    assert true in text
+    path.write_text(text.replace(true, false))
+    try:
+        done = check(checkout)
+    finally:
+        path.write_text(text)
+    assert done.returncode != 0
+    assert f"{project}/pyproject.toml: {false} was not tested" in done.stdout
+
+
+def test_check_is_made_of_these_parts() -> None:
+    """A part that nothing calls would never fail."""
+    text = (ROOT / "Makefile").read_text()
+    (parts,) = [line.split("##")[0].split()[1:] for line in text.splitlines() if line.startswith("check:")]
+    assert parts == ["lint", "types", "layers", "words", "bounds", "generated"]

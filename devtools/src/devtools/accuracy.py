@@ -37,6 +37,16 @@ SAME_SHOT = {frozenset({"obama2.jpg", "obama2_32bit.png"}), *(frozenset({"obama.
 
 @dataclass(frozen=True)
 class Pair:
+    """Two faces that were compared.
+
+    Attributes:
+        variant: How the first photograph, or both, were degraded.
+        one: Person and photograph of the first face.
+        other: Person and photograph of the second face.
+        same: Whether both are one person.
+        distance: Euclidean distance (0-2) of their hashes.
+    """
+
     variant: str
     one: str
     other: str
@@ -49,6 +59,8 @@ class Pair:
 
 
 def shrunk(face_height: float) -> Callable[[np.ndarray, float], np.ndarray]:
+    """Returns a change that puts a photograph, scaled to faces of `face_height` pixels, on a gray frame."""
+
     def apply(image: np.ndarray, height: float) -> np.ndarray:
         scale = face_height / height
         small = cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
@@ -62,11 +74,13 @@ def shrunk(face_height: float) -> Callable[[np.ndarray, float], np.ndarray]:
 
 
 def dark(image: np.ndarray, height: float) -> np.ndarray:
+    """Returns the image at a quarter of its brightness, with noise (standard deviation 12 of 255)."""
     noise = np.random.default_rng(1).normal(0, 12, image.shape)
     return np.clip(image / 4 + noise, 0, 255).astype(np.uint8)
 
 
 def noisy(image: np.ndarray, height: float) -> np.ndarray:
+    """Returns the image with strong noise (standard deviation 45 of 255)."""
     noise = np.random.default_rng(2).normal(0, 45, image.shape)
     return np.clip(image + noise, 0, 255).astype(np.uint8)
 
@@ -83,6 +97,7 @@ VARIANTS: dict[str, tuple[Callable[[np.ndarray, float], np.ndarray], int]] = {
 
 
 def worsened(analyzer: Analyzer, name: str, variant: str) -> bytes:
+    """Returns a photograph as one of the `VARIANTS`, encoded."""
     data = samples.photographs()[name].read_bytes()
     change, quality = VARIANTS[variant]
     if not quality:
@@ -108,6 +123,7 @@ def people(analyzer: Analyzer, variant: str) -> dict[tuple[str, str], Face]:
 
 
 def pairs(analyzer: Analyzer) -> Iterator[Pair]:
+    """Yields every pair of faces: each variant with the photographs as taken, and with itself."""
     taken = people(analyzer, "as taken")
     for variant in VARIANTS:
         changed = people(analyzer, variant)
@@ -143,6 +159,7 @@ def written(record: dict[str, Any]) -> str:
 
 
 def main() -> None:
+    """Measures the default bundle, writes the record and prints the worst pairs."""
     from face_comparison.models import bundle_store
 
     analyzer = build_analyzer(bundle_store.fetched("default", bundle_store.bundles_folder()), device="cpu")

@@ -49,11 +49,20 @@ class Truth:
     """Faces that should be found, and those of them that are."""
 
     def part(self, faces: NDArray[np.bool_]) -> Truth:
+        """Returns the truth about some of the faces, given as a mask."""
         return Truth(self.person[faces], self.shot[faces], 0, 0)
 
 
 @dataclass(frozen=True)
 class Score:
+    """Fractions (0-1) of pairs of faces.
+
+    Attributes:
+        precision: Of the pairs in one group, those of one person.
+        recall: Of the pairs of one person, those in one group.
+        recall_of_different_photographs: The same without pairs of variants of one photograph.
+    """
+
     precision: float
     recall: float
     recall_of_different_photographs: float
@@ -96,6 +105,7 @@ def groups_of_two(table: pa.Table) -> list[str]:
 
 
 def score(labels: Labels, true: Truth) -> Score:
+    """Returns how well groups of faces, given as labels, agree with the truth."""
     pairs = np.triu_indices(len(labels), 1)
     together, same = (np.equal.outer(each, each)[pairs] for each in (labels, true.person))
     other_shot = np.not_equal.outer(true.shot, true.shot)[pairs]
@@ -108,6 +118,7 @@ def score(labels: Labels, true: Truth) -> Score:
 
 
 def hashes(table: pa.Table) -> NDArray[np.float32]:
+    """Returns the hashes (faces, 768) of an album's table."""
     flat = table.column("face_hash").combine_chunks().flatten().to_numpy()
     return flat.reshape(len(table), -1)
 
@@ -218,6 +229,7 @@ def album(analyzer: Analyzer, out: Path, threads: int = 2) -> tuple[pa.Table, Tr
 
 
 def main() -> None:
+    """Makes an album of the collection with the default bundle, and writes the record."""
     from face_comparison import cpus
     from face_comparison.models import bundle_store
     from face_comparison.vision.analyzer import build_analyzer

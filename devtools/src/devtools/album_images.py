@@ -52,12 +52,14 @@ def photographs(folder: Path) -> Path:
 
 
 def saved(data: bytes, path: Path) -> None:
+    """Saves an image as WebP and prints its size."""
     with Image.open(io.BytesIO(data)) as image:
         image.convert("RGB").save(path, quality=QUALITY, method=6)
     print(f"{path.name}: {path.stat().st_size // 1024} KiB")
 
 
 def main() -> None:
+    """Makes the images of the documentation about albums and comparisons."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("folder", type=Path)
     folder = parser.parse_args().folder

@@ -46,6 +46,7 @@ Vectors = NDArray[np.float32]
 
 
 def main() -> None:
+    """Measures collections of the given sizes, prints the figures, and writes them if asked to."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--sizes", type=int, nargs="*", default=[100_000], help="faces per collection")
     parser.add_argument("--out", type=Path, help="also write the figures there, as JSON")
@@ -103,6 +104,7 @@ def _normal_quantile(probabilities: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def print_identification(rows: list[dict[str, float]]) -> None:
+    """Prints requested and observed false positive rates (0-1) by number of faces."""
     print("Searches for strangers that return somebody (drawn from the measured distribution):")
     print(f"{'faces':>8} {'requested':>10} {'threshold':>10} {'observed':>10} {'pair threshold':>15}")
     for row in rows:
@@ -116,6 +118,7 @@ def print_identification(rows: list[dict[str, float]]) -> None:
 
 
 def embedded(size: int) -> dict[str, float]:
+    """Measures the embedded store with `size` faces: milliseconds per search, seconds of the import, MB per worker."""
     vectors = random_vectors(size)
     with tempfile.TemporaryDirectory() as folder:
         url = f"sqlite:{folder}/store"
@@ -140,6 +143,7 @@ def embedded(size: int) -> dict[str, float]:
 
 
 def postgresql(size: int) -> dict[str, float]:
+    """Measures PostgreSQL with `size` faces: milliseconds per search and per plain query, seconds of the import."""
     vectors = random_vectors(size)
     with running_postgres() as server:
         url = server.create_database("bench")
@@ -163,6 +167,7 @@ def fill(store: Store, vectors: Vectors) -> float:
 
 
 def stored(vector: Vectors, now: datetime) -> StoredFace:
+    """Returns a face with this vector, of a user of its own."""
     face_id = uuid4()
     return StoredFace(
         face_id=str(face_id),
@@ -189,12 +194,14 @@ def paired(plain: Callable[[Vectors], Any], search: Callable[[Vectors], Any], qu
 
 
 def plain_product(vectors: Vectors, query: Vectors) -> Any:
+    """Returns the nearest faces by a matrix product alone, which is the least that an exact search costs."""
     similarities = vectors @ query
     return np.argpartition(similarities, len(similarities) - TOP)[-TOP:]
 
 
 @contextmanager
 def plain_query(url: str) -> Iterator[Callable[[Vectors], Any]]:
+    """Yields a function that asks PostgreSQL for the nearest faces by SQL alone."""
     with psycopg.connect(url, autocommit=True) as connection:
         connection.execute("SET search_path TO face_comparison, public")
         register_vector(connection)
@@ -216,15 +223,18 @@ def memory_of(url: str) -> float:
 
 
 def resident() -> int:
+    """Returns the resident memory of this process in bytes."""
     return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
 
 def random_vectors(count: int, seed: int = 1) -> Vectors:
+    """Returns `count` random vectors of norm 1, float32."""
     found = np.random.default_rng(seed).standard_normal((count, WIDTH), np.float32)
     return found / np.linalg.norm(found, axis=1, keepdims=True)
 
 
 def print_costs(size: int, row: dict[str, float]) -> None:
+    """Prints what a collection of `size` faces costs in both stores."""
     print(f"\n{size:,} faces:")
     print(
         f"  embedded    search {row['embedded_ms']:.1f} ms, a plain product {row['numpy_ms']:.1f} ms"

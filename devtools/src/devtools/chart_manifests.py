@@ -68,6 +68,7 @@ def generated(helm: Path, chart: Path = CHART) -> dict[Path, str]:
 
 
 def main() -> None:
+    """Writes the generated manifests."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--helm", type=Path, required=True, help="the helm program to render with")
     for path, text in generated(parser.parse_args().helm).items():

@@ -130,6 +130,7 @@ def generated(chart: Path) -> dict[Path, str]:
 
 
 def main() -> None:
+    """Writes the chart's schema and its table of values."""
     for path, text in generated(CHART).items():
         path.write_text(text)
 

@@ -214,6 +214,7 @@ def text() -> str:
 
 
 def main() -> None:
+    """Writes the dashboard."""
     OUTPUT.write_text(text())
 
 

@@ -31,6 +31,7 @@ STOP_SECONDS = 10
 
 
 def main() -> int:
+    """Runs the service until Ctrl-C, and compares sample photographs once it is ready."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--port", default="8080")
     port = parser.parse_args().port
@@ -94,6 +95,7 @@ def service(port: str) -> Iterator[tuple[subprocess.Popen[str], list[int]]]:
 
 
 def pass_on(process: subprocess.Popen[str], listening: list[int]) -> None:
+    """Prints warnings and errors of the service's log, and notes the port that it listens on."""
     assert process.stdout
     for line in process.stdout:
         entry = json.loads(line)
@@ -120,6 +122,7 @@ def wait_ready(process: subprocess.Popen[str], listening: list[int]) -> str | No
 
 
 def introduce(url: str) -> None:
+    """Prints the service's addresses, and a comparison that it just computed."""
     endpoint = f"{url}/prod/face_comparison"
     print(f"\nThe service is ready:  POST {endpoint}")
     print(f"In a browser:          {url}/prod/\n")
@@ -146,6 +149,7 @@ def introduce(url: str) -> None:
 
 
 def encoded(path: Path) -> str:
+    """Returns a file in base64."""
     return base64.b64encode(path.read_bytes()).decode()
 
 

@@ -32,6 +32,7 @@ class Service:
 
     @property
     def endpoint(self) -> str:
+        """The URL of the API's endpoint."""
         return f"{self.url}face_comparison"
 
 
@@ -101,6 +102,7 @@ class Explorer:
         expect(self.page.locator("h1")).to_be_visible()
 
     def close(self) -> None:
+        """Closes the page. Fails if it logged an error that was not provoked, or asked another origin for anything."""
         provoked = [f"Failed to load resource: the server responded with a status of {code} " for code in self.refusals]
         said = [line for line in self.said if not line.startswith(tuple(provoked) or "\0")]
         origin = self.service.url.split("/", 3)[:3]
@@ -112,14 +114,16 @@ class Explorer:
     # --- what a visitor does ---
 
     def go(self, name: str) -> None:
+        """Opens one of the Explorer's pages by its link."""
         self.page.locator(f"nav a[data-page={name}]").click()
         expect(self.page.locator(f"nav a[data-page={name}]")).to_have_attribute("aria-current", "page")
 
     def choose(self, *paths: Path, intake: int = 0) -> None:
+        """Chooses files in an intake, counted from 0."""
         self.page.locator(".intake").nth(intake).locator("input[type=file]").first.set_input_files(list(paths))
 
     def transfer(self, event: str, target: str, path: Path, media_type: str) -> None:
-        """Drop or paste a file."""
+        """Drops or pastes a file."""
         self.page.evaluate(
             """([event, target, name, type, text]) => {
                 const bytes = Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
@@ -135,6 +139,7 @@ class Explorer:
         )
 
     def compare(self, source: Path, *targets: Path) -> None:
+        """Compares images and waits for the result."""
         self.go("compare")
         self.choose(source)
         expect(self.page.locator(".intake").first).to_have_class("intake compact")
@@ -145,13 +150,16 @@ class Explorer:
 
     @property
     def faces(self) -> Any:
+        """The faces that are shown."""
         return self.page.locator(".face")
 
     def code(self, language: str) -> str:
+        """Returns the code of the call in one of the languages that are offered."""
         self.page.get_by_role("tab", name=language, exact=True).click()
         return self.page.locator("#sample").inner_text()
 
     def posts(self) -> list[Request]:
+        """Returns the POST requests of the page until now."""
         return [request for request in self.requests if request.method == "POST"]
 
     def accessibility_problems(self, *rules: str) -> list[str]:

@@ -116,6 +116,7 @@ def states(photos: dict[str, Path]) -> Iterator[tuple[str, dict[str, Any], Calla
 def take(
     browser: Browser, service: Service, name: str, options: dict[str, Any], do: Callable[[Explorer], None], folder: Path
 ) -> None:
+    """Takes one screenshot of a state of the Explorer, of its whole height."""
     explorer = Explorer(browser, service, **options)
     explorer.refusals = {400, 401}
     do(explorer)
@@ -133,12 +134,14 @@ def take(
 
 @contextmanager
 def closed(scratch: Path) -> Iterator[Service]:
+    """Yields a service that requires API keys."""
     (scratch / "keys").write_text(f"anna:{KEY}\n")
     with serving(scratch, "--auth", "api-key", "--api-keys-file", str(scratch / "keys")) as service:
         yield service
 
 
 def main() -> None:
+    """Takes the screenshots of the documentation."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--only", default="", help="names that begin with this")

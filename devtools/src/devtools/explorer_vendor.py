@@ -42,10 +42,12 @@ def members() -> dict[str, bytes]:
 
 
 def unpacked(path: Path) -> bytes:
+    """Returns the content of a file, decompressed if it is gzip."""
     return gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
 
 
 def main(arguments: list[str]) -> int:
+    """Writes the vendored files; with `--check`, reports those that differ and returns 1 if any does."""
     different = 0
     for name, content in members().items():
         path = FOLDER / name

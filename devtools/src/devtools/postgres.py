@@ -44,9 +44,11 @@ class PostgresServer:
     user: pwd.struct_passwd | None
 
     def url(self, database: str = "postgres") -> str:
+        """Returns the URL of a database."""
         return f"postgresql://postgres@127.0.0.1:{self.port}/{database}"
 
     def run(self, program: str, *arguments: str) -> None:
+        """Runs one of PostgreSQL's programs under the server's account."""
         account = {} if self.user is None else {"user": self.user.pw_uid, "group": self.user.pw_gid, "extra_groups": []}
         subprocess.run(
             [self.programs / "bin" / program, *arguments],
@@ -59,6 +61,7 @@ class PostgresServer:
         )
 
     def start(self) -> None:
+        """Starts the server and waits until it accepts connections."""
         options = (
             f"-c listen_addresses=127.0.0.1 -c port={self.port} -c unix_socket_directories='' -c shared_buffers=64MB"
             " -c max_connections=60 -c fsync=on -c dynamic_shared_memory_type=mmap"
@@ -69,6 +72,7 @@ class PostgresServer:
         )  # fmt: skip
 
     def stop(self, mode: str = "fast") -> None:
+        """Stops the server: `fast`, or `immediate` as in a crash."""
         self.run("pg_ctl", "-D", str(self.data), "-w", "-t", str(SECONDS), "-m", mode, "stop")
 
     def kill(self) -> None:
@@ -80,6 +84,7 @@ class PostgresServer:
                 os.kill(each, signal.SIGKILL)
 
     def create_database(self, name: str) -> str:
+        """Creates a database and returns its URL."""
         self.run("createdb", "-h", "127.0.0.1", "-p", str(self.port), "-U", "postgres", name)
         return self.url(name)
 

@@ -136,6 +136,7 @@ def write_provenance(out: Path) -> None:
 
 
 def main() -> None:
+    """Writes the SBOM or the provenance of a release, or checks that nothing is uncommitted."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     commands = parser.add_subparsers(dest="command", required=True)
     sbom = commands.add_parser("sbom")

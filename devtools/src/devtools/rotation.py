@@ -150,6 +150,7 @@ def measure(analyzer: Analyzer, threshold: float) -> dict[str, dict[str, Row]]:
 
 
 def main() -> None:
+    """Measures the default bundle on rotated faces, and writes the record."""
     from face_comparison.models import bundle_store
     from face_comparison.vision.analyzer import build_analyzer
 

@@ -59,17 +59,21 @@ class Run:
     ended: threading.Event = field(default_factory=threading.Event)
 
     def connect(self, seconds: float = DEADLINE_SECONDS) -> socket.socket:
+        """Opens a connection to the service."""
         return socket.create_connection(("127.0.0.1", self.port), timeout=seconds)
 
     def workers(self) -> list[int]:
+        """Returns the process ids of the workers."""
         return sorted(child.pid for child in psutil.Process(self.process.pid).children())
 
     def resident(self) -> int:
+        """Returns the resident memory of all processes in bytes, shared pages counted in each."""
         processes = [psutil.Process(self.process.pid), *psutil.Process(self.process.pid).children(recursive=True)]
         return int(sum(process.memory_info().rss for process in processes))
 
 
 def head(length: int | None = None, content_type: str = "application/json") -> bytes:
+    """Returns the head of a POST; without a length the body is chunked."""
     declared = "Transfer-Encoding: chunked" if length is None else f"Content-Length: {length}"
     lines = [f"POST {PATH} HTTP/1.1", "Host: soak", "Connection: close", f"Content-Type: {content_type}", declared]
     return "\r\n".join([*lines, "", ""]).encode()
@@ -327,6 +331,7 @@ def soak(run: Run, seconds: float, seed: int) -> dict[str, Any]:
 
 
 def main() -> None:
+    """Runs the soak, prints its report, and fails on any problem."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seconds", type=float, default=600)
     parser.add_argument("--seed", type=int, default=1)

@@ -20,8 +20,16 @@ PEAKS = (1, 10, 50, 200, 1000)
 
 @dataclass(frozen=True)
 class Load:
-    """What somebody needs. peak: calls a second. mean: the average call rate, a share of the peak. rate: images a
-    second of one replica. load: the share of it that is aimed at. price: dollars an hour for the machine of one."""
+    """What somebody needs.
+
+    Attributes:
+        peak: Calls per second.
+        rate: Images per second of one replica.
+        mean: Average call rate, as a fraction of the peak.
+        load: Target load, as a fraction of `rate`.
+        fewest: Minimum replicas.
+        price: Dollars per hour for the machine of one replica.
+    """
 
     peak: float
     rate: float
@@ -32,27 +40,27 @@ class Load:
 
     @property
     def replicas(self) -> int:
-        """As many as the peak needs, and never fewer than wanted."""
+        """As many as the peak needs, and at least the minimum."""
         return max(self.fewest, math.ceil(self.peak / (self.rate * self.load)))
 
     @property
     def calls(self) -> float:
-        """Calls in a month."""
+        """Calls per month."""
         return self.peak * self.mean * HOURS * 3600
 
     @property
     def cost(self) -> float:
-        """Dollars in a month."""
+        """Dollars per month."""
         return self.replicas * self.price * HOURS
 
     @property
     def million(self) -> float:
-        """Dollars for a million calls."""
+        """Dollars per million calls."""
         return self.cost / self.calls * 1e6
 
 
 def rate() -> float:
-    """Images a second of the replica that was measured."""
+    """Returns the images per second of the replica that was measured."""
     speed = read("speed")
     (row,) = [row for row in speed["rows"] if row["what"] == speed["replica"]["row"]]
     return float(row["images_per_second"])

@@ -142,10 +142,14 @@ def binary(name: str) -> Path:
 
 
 def build_all(names: Sequence[str]) -> None:
-    """Build these programs where the cache lacks them: two modules at a time, because a build that downloads or links
-    leaves a processor idle, and one after another within a module, because its programs share most of their packages.
+    """Builds these programs where the cache lacks them.
 
-    Raises PartUnavailable when one cannot be built here, KeyError for an unknown name.
+    Two modules are built at a time, because a build that downloads or links leaves a processor idle; one after another
+    within a module, because its programs share most of their packages.
+
+    Raises:
+        PartUnavailable: A program cannot be built here.
+        KeyError: A name is unknown.
     """
     binary(names[0])  # alone: it compiles what all share, the standard library
     modules = dict.fromkeys(PARTS[name].module for name in names)
@@ -171,11 +175,14 @@ def source_folder(module: str, source: str) -> Path:
 
 @contextmanager
 def trimmed(name: str, module: str) -> Iterator[list[str]]:
-    """Options by which Go builds the program `name` with the files under `modules/<module>/instead/<name>/<path of a
-    module>` in place of that module's own: they leave out what takes long to build and is not used here.
+    """Yields options by which Go builds a program without what takes long to build and is not used here.
 
-    They are a go.mod that names copies, because Go's own `-overlay` refuses files of the module cache. None where there
-    is no such folder. Raises PartUnavailable when a file would take no other's place.
+    The files under `modules/<module>/instead/<name>/<path of a module>` take the place of that module's own. The
+    options are a go.mod that names copies, because Go's own `-overlay` rejects files of the module cache; none where
+    there is no such folder.
+
+    Raises:
+        PartUnavailable: A file would take the place of no other.
     """
     home = HERE / "modules" / module
     instead = home / "instead" / name
@@ -324,6 +331,7 @@ def _say(line: str) -> None:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
+    """Builds programs, or prints where one is; returns the exit status."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     commands = parser.add_subparsers(dest="command", required=True)
     build = commands.add_parser("build", help="build programs that the cache lacks")

@@ -43,6 +43,7 @@ class Steps:
         self._started = time.monotonic()
 
     def __call__(self, line: str) -> None:
+        """Prints a line with the seconds since the start."""
         print(f"{time.monotonic() - self._started:6.1f} s  {line}", flush=True)
 
 

@@ -70,7 +70,7 @@ def audit_policy() -> dict[str, Any]:
 
 
 def kubelet(layout: Layout, name: str) -> dict[str, Any]:
-    """kubelet without systemd, on either version of cgroups, that never throws imported images away."""
+    """Configures kubelet without systemd, on either version of cgroups; it never removes imported images."""
     return {
         "apiVersion": "kubelet.config.k8s.io/v1beta1",
         "kind": "KubeletConfiguration",
@@ -124,7 +124,10 @@ def proxy(layout: Layout, name: str) -> dict[str, Any]:
 
 
 def containerd(layout: Layout, runc: Path) -> str:
-    """containerd for kubelet alone; it may not be allowed to lower out-of-memory scores, so it does not try."""
+    """Configures containerd for kubelet alone.
+
+    It may not be allowed to lower out-of-memory scores, so it does not try.
+    """
     return f"""\
 version = 3
 root = "/var/lib/containerd"

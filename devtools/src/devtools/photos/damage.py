@@ -127,16 +127,19 @@ def png_text_bomb(inflated: int) -> bytes:
 
 
 def png_of_empty_chunks(count: int) -> bytes:
+    """Returns a PNG with `count` empty chunks before its pixels."""
     data = png(np.zeros((4, 4, 3), np.uint8), 8, 2)
     return data[:33] + png_chunk(b"teSt") * count + data[33:]
 
 
 def jpeg_of_empty_segments(count: int) -> bytes:
+    """Returns a JPEG with `count` empty segments."""
     data = jpeg()
     return data[:2] + b"\xff\xef\0\2" * count + data[2:]
 
 
 def jpeg_of_bare_markers(count: int) -> bytes:
+    """Returns a JPEG with `count` markers that have no segment."""
     data = jpeg()
     return data[:2] + b"\xff\x01" * count + data[2:]
 

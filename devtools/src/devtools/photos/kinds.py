@@ -116,12 +116,20 @@ _CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}
 
 
 def png_chunk(kind: bytes, content: bytes = b"") -> bytes:
+    """Returns a chunk with its length and checksum."""
     return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
 
 
 def png(values: NDArray[np.integer], depth: int, color: int, *, interlaced: bool = False, **parts: bytes) -> bytes:
-    """A PNG of samples (H, W, channels) of `depth` bits. `parts`: content of further chunks before the pixels, or
-    `stream`: the compressed pixels themselves."""
+    """Returns a PNG.
+
+    Args:
+        values: Samples (H, W, channels).
+        depth: Bits per sample.
+        color: PNG's color type.
+        interlaced: Whether the rows are interlaced (Adam7).
+        **parts: Content of further chunks before the pixels, or `stream`: the compressed pixels themselves.
+    """
     height, width = values.shape[:2]
     header = struct.pack(">IIBBBBB", width, height, depth, color, 0, 0, interlaced)
     stream = parts.pop("stream", None) or zlib.compress(png_rows(values, depth, interlaced=interlaced))

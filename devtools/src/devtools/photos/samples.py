@@ -192,6 +192,7 @@ def _member(archive: Path, member: str) -> bytes:
 
 
 def main() -> None:
+    """Copies three photographs into the folder that is given."""
     folder = Path(sys.argv[1])
     folder.mkdir(parents=True, exist_ok=True)
     for name, path in photographs(*THREE).items():

@@ -104,11 +104,11 @@ class AlbumDatabase:
                 confidence=confidence,
                 landmarks=(),
                 # The album keeps neither the pose nor what makes a hash unreliable.
-                quality=Quality(*quality, roll=0.0, yaw=0.0, reliable=True, reasons=()),
+                quality=Quality(sharpness, brightness, face_size, roll=0.0, yaw=0.0, reliable=True, reasons=()),
                 face_hash=np.frombuffer(vector, "<f4").astype(np.float32),
                 face_model_version=self._version,
             )
-            for digest, number, left, top, width, height, confidence, *quality, vector in rows
+            for (digest, number, left, top, width, height, confidence, sharpness, brightness, face_size, vector) in rows
         }
 
     def people(self) -> dict[FaceKey, int]:

@@ -41,8 +41,17 @@ BETWEEN_PROBES = 0.02
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """images: encoded, taken in turn. total: images that a contender has in each of its turns. threads: images
-    worked on at once, in the service and in the loops."""
+    """What a contest measures.
+
+    Attributes:
+        images: Encoded images, taken in turn.
+        rounds: Turns of each contender.
+        total: Images per turn.
+        threads: Images analyzed at once, in the service and in the loops.
+        workers: Processes of the service.
+        device: `auto`, `cpu` or `cuda`.
+        engine: `auto`, or the name of an engine.
+    """
 
     images: Sequence[bytes]
     rounds: int
@@ -55,8 +64,13 @@ class Plan:
 
 @dataclass(slots=True)
 class Entry:
-    """A contender's rounds: images a second, and for those that answer requests the median and 99th percentile of
-    the seconds to a reply."""
+    """What a contender reached in each of its turns.
+
+    Attributes:
+        rates: Images per second.
+        p50: Median seconds to a response, of contenders that answer requests.
+        p99: 99th percentile of the seconds to a response, of contenders that answer requests.
+    """
 
     rates: list[float] = field(default_factory=list)
     p50: list[float] = field(default_factory=list)
@@ -64,11 +78,14 @@ class Entry:
 
     @property
     def rate(self) -> float:
+        """The median rate, in images per second."""
         return statistics.median(self.rates)
 
 
 @dataclass(frozen=True, slots=True)
 class Service:
+    """A running service: the port that it listens on, and its main process."""
+
     port: int
     process: psutil.Process
 
@@ -188,8 +205,11 @@ def contest(bundle: Bundle, plan: Plan, progress: Callable[[str], None]) -> dict
 
 
 def added_latency(bundle: Bundle, plan: Plan, progress: Callable[[str], None]) -> float:
-    """Seconds that a request at 1 in flight takes more than the same image in the plain pipeline: the median of
-    differences, image by image, each taken right after the other."""
+    """Measures what the service adds to the time of the plain pipeline, with one request in flight.
+
+    Returns:
+        The median in seconds of the differences, image by image, each measured right after the other.
+    """
     analyzer = _analyzer(bundle, plan)
     differences = []
     with service(plan) as running:
@@ -205,8 +225,11 @@ def added_latency(bundle: Bundle, plan: Plan, progress: Callable[[str], None]) -
 
 
 def flood(plan: Plan, progress: Callable[[str], None]) -> tuple[Outcome, Outcome]:
-    """More requests in flight than the service takes on, from clients that come back at once when they are refused.
-    What became of them, and of the probes that asked meanwhile whether it is alive, each on a new connection."""
+    """Sends more requests than the service accepts, from clients that retry at once when they are rejected.
+
+    Returns:
+        What became of the requests, and of the liveness probes sent meanwhile, each on a new connection.
+    """
     # In a process of its own, whose threads do not keep the probe from running.
     with service(plan, FLOODED_QUEUE) as running, ProcessPoolExecutor(1, get_context("spawn")) as elsewhere:
         address, probes = ("127.0.0.1", running.port), Outcome()
@@ -220,6 +243,7 @@ def flood(plan: Plan, progress: Callable[[str], None]) -> tuple[Outcome, Outcome
 
 
 def flood_report(flooding: Outcome, probes: Outcome) -> str:
+    """Returns one sentence about a flood and the probes during it."""
     replies = ", ".join(f"{count} x {status}" for status, count in sorted(flooding.statuses.items(), key=str))
     count = probes.statuses.total()
     p50, p99, worst = (1000 * probes.quantile(share) for share in (0.5, 0.99, 1))

@@ -23,8 +23,13 @@ class Call:
 
 @dataclass(slots=True)
 class Outcome:
-    """seconds: of the whole run. latencies: seconds of each reply, in no order. statuses: replies by status, and
-    `lost` for connections that ended without one."""
+    """What became of the requests of a run.
+
+    Attributes:
+        seconds: Duration of the whole run.
+        latencies: Seconds to each response, in no order.
+        statuses: Responses by status, and `lost` for connections that ended without one.
+    """
 
     seconds: float = 0.0
     latencies: list[float] = field(default_factory=list)
@@ -32,6 +37,7 @@ class Outcome:
 
     @property
     def rate(self) -> float:
+        """Responses with status 200 per second."""
         return self.statuses[200] / self.seconds
 
     def add(self, other: Outcome) -> None:

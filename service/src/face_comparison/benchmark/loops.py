@@ -37,6 +37,7 @@ def loop(work: Sequence[Work], images: Sequence[bytes], total: int) -> float:
 
 
 def pipeline(analyzer: ImageAnalyzer, threads: int) -> list[Work]:
+    """Returns the plain pipeline as work for a number of threads."""
     return [analyzer.analyze] * threads
 
 

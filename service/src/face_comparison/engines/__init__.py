@@ -1,5 +1,6 @@
-"""What runs a network. The rest of the package knows only `Engine` and `Session`; another execution provider is one
-more file in this folder and one more row in `load`.
+"""Engines run networks; the rest of the package knows only `Engine` and `Session`.
+
+Another execution provider is one more file in this folder and one more row in `load`.
 """
 
 from __future__ import annotations
@@ -33,15 +34,28 @@ class Session(Protocol):
 
 
 class Engine(Protocol):
+    """Loads networks on one device.
+
+    Attributes:
+        name: As users choose it (`onnxruntime`, `openvino`).
+        device: `cpu` or `cuda`.
+    """
+
     name: str
     device: str
 
     def session(self, network: Path, shapes: Sequence[Shape], *, exact: bool = False) -> Session:
-        """Load a network for these buckets. exact: computes in float32; otherwise in bfloat16 (8 bits of precision) or
-        TensorFloat-32 (11) where the device is faster in them.
+        """Loads a network.
 
-        Raises InvalidBundle when the file is no network for this engine, AcceleratorUnavailable when it is one and the
-        accelerator does not take it.
+        Args:
+            network: An ONNX file.
+            shapes: Buckets (images, height, width) that the session will run.
+            exact: Computes in float32; otherwise in bfloat16 (8 bits of precision) or TensorFloat-32 (11) where the
+                device is faster in them.
+
+        Raises:
+            InvalidBundle: The file is not a network that this engine can load.
+            AcceleratorUnavailable: It is one, but the accelerator does not accept it.
         """
         ...
 

@@ -23,12 +23,20 @@ CUDA = "CUDAExecutionProvider"
 
 
 class OnnxruntimeEngine:
+    """ONNX Runtime on the CPU or on CUDA; see `Engine`."""
+
     name = "onnxruntime"
 
     def __init__(self, device: str) -> None:
         self.device = device
 
     def session(self, network: Path, shapes: Sequence[Shape], *, exact: bool = False) -> Session:
+        """Loads a network; on CUDA one session per bucket, each of which is run once.
+
+        Raises:
+            InvalidBundle: The file is not a network that ONNX Runtime can load.
+            AcceleratorUnavailable: CUDA does not accept it, or lacks memory for a bucket.
+        """
         data = network.read_bytes()
         if self.device == "cpu":
             return _OnnxruntimeSession(_opened(data, network.name, [CPU]))
@@ -87,8 +95,12 @@ def _cuda_provider(exact: bool) -> list[Any]:
 
 
 def _opened(network: bytes, name: str, providers: list[Any]) -> onnxruntime.InferenceSession:
-    """Raises InvalidBundle when it is no network; AcceleratorUnavailable when only the accelerator does not take it,
-    for example for want of memory."""
+    """Opens a session.
+
+    Raises:
+        InvalidBundle: The data is not a network.
+        AcceleratorUnavailable: Only the accelerator does not accept it, for example for lack of memory.
+    """
     try:
         return _session(network, providers)
     except Exception as error:  # as above

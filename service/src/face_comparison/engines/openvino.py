@@ -29,6 +29,8 @@ Requests: TypeAlias = "queue.SimpleQueue[openvino.InferRequest]"
 
 
 class OpenVinoEngine:
+    """OpenVINO on the CPU, with a given number of threads; see `Engine`."""
+
     name = "openvino"
     device = "cpu"
 
@@ -39,6 +41,11 @@ class OpenVinoEngine:
         self._first = threading.Lock()
 
     def session(self, network: Path, shapes: Sequence[Shape], *, exact: bool = False) -> Session:
+        """Reads a network; each bucket is compiled when it is first run.
+
+        Raises:
+            InvalidBundle: The file is not a network that OpenVINO can read.
+        """
         try:
             model = self._core.read_model(network)
         except RuntimeError as error:
@@ -57,6 +64,7 @@ class OpenVinoEngine:
 
 
 def cpu(threads: int) -> OpenVinoEngine:
+    """Returns the engine for the CPU."""
     return OpenVinoEngine(threads)
 
 

@@ -62,10 +62,12 @@ class PairCounts:
 
     @property
     def genuine_pairs(self) -> int:
+        """Number of pairs of images of one person."""
         return int(self.genuine.sum())
 
     @property
     def impostor_pairs(self) -> int:
+        """Number of pairs of images of different people."""
         return int(self.impostor.sum())
 
 

@@ -107,6 +107,7 @@ def record(evaluation: Evaluation) -> dict[str, Any]:
 
 
 def encode(evaluation: Evaluation) -> bytes:
+    """Returns an evaluation as JSON in UTF-8, with a final newline."""
     return (json.dumps(record(evaluation), indent=2, ensure_ascii=False, allow_nan=False) + "\n").encode()
 
 

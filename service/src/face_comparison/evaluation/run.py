@@ -35,20 +35,20 @@ class Progress(Protocol):
     """Follows a run."""
 
     def start(self, what: str, total: int) -> None:
-        """A part of the run begins, which has `total` steps."""
+        """Begins a phase of `total` steps."""
 
     def advance(self, steps: int) -> None:
-        """Some steps are done."""
+        """Counts finished steps of the present phase."""
 
 
 class Quiet:
     """A Progress that shows nothing."""
 
     def start(self, what: str, total: int) -> None:
-        pass
+        """Ignores a phase."""
 
     def advance(self, steps: int) -> None:
-        pass
+        """Ignores finished steps."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +114,7 @@ class Evaluation:
 
     @property
     def skipped(self) -> tuple[Skipped, ...]:
+        """The images of the dataset that were not used, and why."""
         return self.dataset.skipped
 
 

@@ -40,10 +40,12 @@ def percent(rate: float, digits: int = 2) -> str:
 
 
 def interval(low: float, high: float, digits: int = 2) -> str:
+    """Returns a confidence interval of fractions (0-1) in percent: "0.10% to 0.52%"."""
     return f"{percent(low, digits)} to {percent(high, digits)}"
 
 
 def count(number: int, one: str, many: str) -> str:
+    """Returns a number with its noun: "1 image", "1,204 images"."""
     return f"{number:,} {one if number == 1 else many}"
 
 

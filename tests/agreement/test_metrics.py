@@ -21,7 +21,7 @@ from face_comparison.serving.readiness import Readiness
 from face_comparison.settings import Settings
 from face_comparison.web.app import create_app
 from face_comparison_operator import errors as operator_errors
-from face_comparison_operator import status
+from face_comparison_operator import reasons, status
 from face_comparison_operator.metrics import Metrics
 from support.analyzer import FakeAnalyzer
 from support.running import img
@@ -86,11 +86,11 @@ def chosen_values(label: str) -> set[str]:
 
 
 def test_reasons_are_those_of_the_status() -> None:
-    words = {value for value in vars(status).values() if isinstance(value, str)}
-    assert chosen_values("condition") <= set(status._TYPES)
-    reasons = chosen_values("reason") - {Overloaded.code}
-    assert reasons
-    assert reasons <= words
+    words = {value for value in vars(reasons).values() if isinstance(value, str)}
+    assert chosen_values("condition") <= set(status.TYPES)
+    chosen = chosen_values("reason") - {Overloaded.code}
+    assert chosen
+    assert chosen <= words
 
 
 def test_results_are_codes_of_the_operator() -> None:

@@ -6,14 +6,14 @@ import re
 from pathlib import Path
 from types import ModuleType
 
-from face_comparison_operator import pod_diagnostics, routing, status
+from face_comparison_operator import pod_diagnostics, reasons, routing
 from face_comparison_operator.api_resources import CHILDREN
 
 README = (Path(__file__).resolve().parents[2] / "operator" / "README.md").read_text()
 REASON = re.compile(r"[A-Z][A-Za-z]+")
 
 
-def reasons(module: ModuleType) -> set[str]:
+def named_reasons(module: ModuleType) -> set[str]:
     """The named reasons of a module."""
     constants = [value for name, value in vars(module).items() if name.isupper() and not name.startswith("_")]
     return {value for value in constants if isinstance(value, str) and REASON.fullmatch(value)}
@@ -23,7 +23,7 @@ def test_every_reason_is_explained_and_no_other() -> None:
     table = README.partition("| reason | of |")[2].partition("\n\n")[0]
     explained = re.findall(r"^\| `(\w+)` \|", table, re.MULTILINE)
     assert len(explained) == len(set(explained))
-    assert set(explained) == reasons(pod_diagnostics) | reasons(routing) | reasons(status)
+    assert set(explained) == named_reasons(pod_diagnostics) | named_reasons(routing) | named_reasons(reasons)
 
 
 def test_every_object_is_named() -> None:

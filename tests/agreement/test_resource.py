@@ -117,4 +117,4 @@ def test_every_field_says_what_it_means() -> None:
 
 def test_conditions_are_explained() -> None:
     description = STATUS["properties"]["conditions"]["description"]
-    assert [each for each in status._TYPES if each not in description] == []
+    assert [each for each in status.TYPES if each not in description] == []

@@ -148,6 +148,7 @@ def test_every_value_makes_a_difference(helm: Helm, value: chart_values.Value, t
         ("watchNamespaces={a\\,b}", "watchNamespaces"),
         ("podLabels.app\\.kubernetes\\.io/name=other", "invalid propertyName"),
         ("faceComparison.name=1faces", "faceComparison"),
+        ("storeGroup=staff", "storeGroup"),
     ],
 )
 def test_schema_refuses(helm: Helm, option: str, complaint: str) -> None:
@@ -371,6 +372,19 @@ class TestParentChart:
 
 
 class TestEveryCluster:
+    @pytest.mark.parametrize(
+        ("options", "group"),
+        [
+            ((), "65532"),
+            (("--api-versions=security.openshift.io/v1",), ""),
+            (("--set=storeGroup=none",), ""),
+            (("--set=storeGroup=1000", "--api-versions=security.openshift.io/v1"), "1000"),
+        ],
+        ids=["elsewhere", "OpenShift", "left to the cluster", "named"],
+    )
+    def test_group_of_an_embedded_store(self, helm: Helm, options: tuple[str, ...], group: str) -> None:
+        assert variables(helm.template(*options))["FACE_COMPARISON_OPERATOR_STORE_GROUP"] == group
+
     def test_operator_pods_go_to_linux(self, helm: Helm) -> None:
         """Also beside what else is asked of the node."""
         objects = helm.template("--set=nodeSelector.disk=ssd")

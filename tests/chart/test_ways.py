@@ -12,6 +12,9 @@ import yaml
 from devtools import ROOT
 from devtools.helm import NEEDED, RELEASE, Helm, Object, of_kind
 from devtools.k8s.controlplane import ControlPlane, KubectlFailed
+from face_comparison_operator.objects import desired
+from face_comparison_operator.resource import parse
+from face_comparison_operator.settings import Settings
 
 pytestmark = pytest.mark.cluster
 
@@ -171,3 +174,22 @@ class TestOpenShift:
     ) -> None:
         releases.install(namespace)  # returns when its pods are ready
         assert "created" in self.answer(plane, namespace, self.pod(helm, namespace))
+
+    def test_admits_the_pods_of_services(self, plane: ControlPlane, helm: Helm, namespace: str) -> None:
+        """Also with an embedded store, as the chart sets the operator there, and not as it sets it elsewhere."""
+        store = {"collections": {"embedded": {"volumeClaim": {"claimName": "faces"}}}}
+
+        def answer(spec: Object, *options: str) -> str:
+            (container,) = of_kind(helm.template(*options), "Deployment")["spec"]["template"]["spec"]["containers"]
+            settings = Settings.from_environ({each["name"]: each["value"] for each in container["env"]})
+            metadata = {"name": "faces", "namespace": namespace, "uid": "u", "generation": 1}
+            made = desired(parse({"metadata": metadata, "spec": spec}), settings)
+            template = of_kind(made, "Deployment")["spec"]["template"]
+            pod = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "faces"}, "spec": template["spec"]}
+            return self.answer(plane, namespace, pod)
+
+        plane.kubectl("create", "serviceaccount", "faces", f"--namespace={namespace}")
+        on_openshift = "--api-versions=security.openshift.io/v1"
+        assert "created" in answer({}, on_openshift)
+        assert "created" in answer(store, on_openshift)
+        assert "must be in the ranges" in answer(store)

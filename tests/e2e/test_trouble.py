@@ -85,12 +85,11 @@ def test_too_little_memory(product: Product, serving: str) -> None:
     break_and_heal(product, serving, "OutOfMemory", ["memory"], resources=resources)
 
 
-# By default pods with a GPU are replaced in place, for lack of a second GPU; these keep the CPU pods until then.
-GPU = {"accelerator": {"type": "gpu"}, "strategy": {"maxSurge": 1, "maxUnavailable": 0}}
+GPU = {"accelerator": {"type": "gpu"}}
 
 
 def test_a_device_that_no_node_has(product: Product, serving: str) -> None:
-    break_and_heal(product, serving, "Unschedulable", ["nvidia.com/gpu"], **GPU)
+    break_and_heal(product, serving, "Unschedulable", ["nvidia.com/gpu", "so it is kept"], **GPU)
 
 
 def test_a_device_that_is_not_what_it_says(product: Product, serving: str) -> None:

@@ -145,7 +145,7 @@ class MemoryCluster:
                     "annotations": template["metadata"]["annotations"],
                 }
                 ready = {"phase": "Running", "conditions": [{"type": "Ready", "status": "True"}]}
-                self._create(POD, {"metadata": metadata, "status": ready}, "kubelet")
+                self._create(POD, {"metadata": metadata, "spec": template["spec"], "status": ready}, "kubelet")
             status = {"observedGeneration": found["metadata"]["generation"]}
             counts = ("replicas", "updatedReplicas", "readyReplicas", "availableReplicas")
             found["status"] = {**status, **dict.fromkeys(counts, wanted)}
@@ -192,16 +192,25 @@ class MemoryCluster:
         if before is None or before.get("spec") != found.get("spec"):
             found["metadata"]["generation"] = found["metadata"].get("generation", 0) + 1
         found["metadata"]["resourceVersion"] = str(next(self._versions))
-        # Of who owns what, the operator only asks whether others own a part of the spec.
-        others = {manager for path, managers in owners.items() if path[0] == "spec" for manager in managers} - {MANAGER}
         found["metadata"]["managedFields"] = [
-            {"manager": manager, "operation": "Update", "fieldsV1": {"f:spec": {}}} for manager in sorted(others)
+            {"manager": manager, "operation": "Update", "fieldsV1": _fields(owners, manager)}
+            for manager in sorted({manager for managers in owners.values() for manager in managers})
         ]
         self.objects[key], self._owners[key] = found, owners
         return copy.deepcopy(found)
 
     def _copy(self, key: Key) -> Object | None:
         return copy.deepcopy(self.objects.get(key))
+
+
+def _fields(owners: dict[Path, set[str]], manager: str) -> Object:
+    """What a manager owns, as `managedFields` says it."""
+    fields: Object = {}
+    for path in (path for path, managers in owners.items() if manager in managers):
+        inner = fields
+        for name in path:
+            inner = inner.setdefault(f"f:{name}", {})
+    return fields
 
 
 def _validate(found: Object) -> None:

@@ -140,6 +140,224 @@ def pause_of_a_rollout(world: World) -> None:
     world.eventually(lambda: not has(world, DEPLOYMENT, "spec").get("paused"), "the rollout goes on")
 
 
+def _container(child: Object, **change: Any) -> Object:
+    """A patch of the first container of a Deployment."""
+    first, *others = child["spec"]["template"]["spec"]["containers"]
+    return _pods(containers=[{**first, **change}, *others])
+
+
+def _pods(**change: Any) -> Object:
+    return {"spec": {"template": {"spec": change}}}
+
+
+def _variables(child: Object, name: str, variable: Object) -> Object:
+    """A patch of one variable of the first container, which is added unless it is there."""
+    found = child["spec"]["template"]["spec"]["containers"][0]["env"]
+    return _container(child, env=[*(each for each in found if each["name"] != name), {"name": name, **variable}])
+
+
+def _sidecar(name: str) -> Object:
+    return {"name": name, "image": "registry.example/other:1"}
+
+
+_EXEC = {"exec": {"command": ["true"]}, "periodSeconds": 1}
+_REPLACED_VOLUMES = [{"name": "tmp", "hostPath": {"path": "/"}}]
+_ELSEWHERE = {"service": {"name": "elsewhere", "port": {"number": 80}}}
+
+# What somebody does to a child: a sentence, the kind, and the patch. Each means something else than the resource asks.
+EDITS: list[tuple[str, ApiResource, Callable[[Object], Object]]] = [
+    (
+        "a variable's value from a Secret",
+        DEPLOYMENT,
+        lambda child: _variables(
+            child, "FACE_COMPARISON_STAGE", {"valueFrom": {"secretKeyRef": {"name": "other", "key": "stage"}}}
+        ),
+    ),
+    (
+        "a variable more",
+        DEPLOYMENT,
+        lambda child: _variables(child, "FACE_COMPARISON_ALLOWED_HOSTS", {"value": "0.0.0.0/0"}),
+    ),
+    ("a probe by a command", DEPLOYMENT, lambda child: _container(child, livenessProbe=_EXEC)),
+    ("a probe by TCP", DEPLOYMENT, lambda child: _container(child, readinessProbe={"tcpSocket": {"port": 8080}})),
+    (
+        "a hook by a command",
+        DEPLOYMENT,
+        lambda child: _container(child, lifecycle={"preStop": {"exec": {"command": ["true"]}}}),
+    ),
+    ("other arguments", DEPLOYMENT, lambda child: _container(child, args=["--auth=none"])),
+    (
+        "a port more",
+        DEPLOYMENT,
+        lambda child: _container(
+            child,
+            ports=[
+                *child["spec"]["template"]["spec"]["containers"][0]["ports"],
+                {"containerPort": 9999, "protocol": "TCP"},
+            ],
+        ),
+    ),
+    ("a limit more", DEPLOYMENT, lambda child: _container(child, resources={"limits": {"memory": "3Gi", "cpu": "1"}})),
+    (
+        "a container more",
+        DEPLOYMENT,
+        lambda child: _pods(containers=[*child["spec"]["template"]["spec"]["containers"], _sidecar("sidecar")]),
+    ),
+    ("an init container", DEPLOYMENT, lambda child: _pods(initContainers=[_sidecar("before")])),
+    ("a toleration", DEPLOYMENT, lambda child: _pods(tolerations=[{"operator": "Exists"}])),
+    ("the network of the node", DEPLOYMENT, lambda child: _pods(hostNetwork=True, hostPID=True)),
+    ("another kind of volume", DEPLOYMENT, lambda child: _pods(volumes=_REPLACED_VOLUMES)),
+    (
+        "a constraint more",
+        DEPLOYMENT,
+        lambda child: _pods(
+            topologySpreadConstraints=[
+                {"maxSkew": 1, "topologyKey": "example.com/rack", "whenUnsatisfiable": "DoNotSchedule"}
+            ]
+        ),
+    ),
+    ("another strategy", DEPLOYMENT, lambda child: {"spec": {"strategy": {"type": "Recreate", "rollingUpdate": None}}}),
+    ("a wait before pods count", DEPLOYMENT, lambda child: {"spec": {"minReadySeconds": 300}}),
+    ("another port", SERVICE, lambda child: {"spec": {"ports": [{"name": "http", "port": 81, "targetPort": 9999}]}}),
+    ("an address from outside", SERVICE, lambda child: {"spec": {"externalIPs": ["198.51.100.7"]}}),
+    ("a port of every node", SERVICE, lambda child: {"spec": {"type": "NodePort"}}),
+    ("affinity of sessions", SERVICE, lambda child: {"spec": {"sessionAffinity": "ClientIP"}}),
+    ("pods that are not ready", SERVICE, lambda child: {"spec": {"publishNotReadyAddresses": True}}),
+    ("a backend for everything", INGRESS, lambda child: {"spec": {"defaultBackend": _ELSEWHERE}}),
+    (
+        "a resource as the backend",
+        INGRESS,
+        lambda child: {
+            "spec": {
+                "rules": [
+                    {
+                        "http": {
+                            "paths": [
+                                {
+                                    "path": "/prod",
+                                    "pathType": "Prefix",
+                                    "backend": {"resource": {"kind": "Bucket", "name": "faces"}},
+                                }
+                            ]
+                        }
+                    }
+                ]
+            }
+        },
+    ),
+    ("TLS that is not asked for", INGRESS, lambda child: {"spec": {"tls": [{"hosts": ["other.example.com"]}]}}),
+    (
+        "another kind of target",
+        AUTOSCALER,
+        lambda child: {
+            "spec": {
+                "metrics": [
+                    {
+                        "type": "Resource",
+                        "resource": {"name": "cpu", "target": {"type": "AverageValue", "averageValue": "1"}},
+                    }
+                ]
+            }
+        },
+    ),
+    (
+        "a metric more",
+        AUTOSCALER,
+        lambda child: {
+            "spec": {
+                "metrics": [
+                    *child["spec"]["metrics"],
+                    {
+                        "type": "Resource",
+                        "resource": {"name": "memory", "target": {"type": "Utilization", "averageUtilization": 5}},
+                    },
+                ]
+            }
+        },
+    ),
+    ("behavior", AUTOSCALER, lambda child: {"spec": {"behavior": {"scaleUp": {"selectPolicy": "Disabled"}}}}),
+    (
+        "another rule",
+        NETWORK_POLICY,
+        lambda child: {"spec": {"ingress": [{"from": [{"ipBlock": {"cidr": "192.0.2.0/24"}}]}]}},
+    ),
+    ("a rule more", NETWORK_POLICY, lambda child: {"spec": {"egress": [*child["spec"]["egress"], {}]}}),
+    (
+        "other pods",
+        NETWORK_POLICY,
+        lambda child: {"spec": {"podSelector": {"matchExpressions": [{"key": "a", "operator": "Exists"}]}}},
+    ),
+    ("a share that stays", DISRUPTION_BUDGET, lambda child: {"spec": {"maxUnavailable": None, "minAvailable": "50%"}}),
+    (
+        "pods that may never go",
+        DISRUPTION_BUDGET,
+        lambda child: {"spec": {"unhealthyPodEvictionPolicy": "IfHealthyBudget"}},
+    ),
+    (
+        "expressions in a selector",
+        DISRUPTION_BUDGET,
+        lambda child: {"spec": {"selector": {"matchExpressions": [{"key": "a", "operator": "Exists"}]}}},
+    ),
+    ("a token in pods", SERVICE_ACCOUNT, lambda child: {"automountServiceAccountToken": True}),
+    ("no owner", SERVICE, lambda child: {"metadata": {"ownerReferences": None}}),
+    (
+        "an owner that does not control",
+        INGRESS,
+        lambda child: {
+            "metadata": {"ownerReferences": [{**child["metadata"]["ownerReferences"][0], "controller": False}]}
+        },
+    ),
+    (
+        "another instance's label",
+        DISRUPTION_BUDGET,
+        lambda child: {"metadata": {"labels": {"app.kubernetes.io/instance": "another"}}},
+    ),
+]
+
+
+def edits_are_repaired(world: World) -> None:
+    """Whatever an edit switches, adds or removes, and whichever manager made it."""
+    deploy(world, networkPolicy=True, autoscaling={})
+    world.eventually(lambda: world.child(NETWORK_POLICY) and world.child(AUTOSCALER), "every child exists")
+    for sentence, kind, edit in EDITS:
+        before = world.child(kind)
+        assert before is not None
+        wanted = meaning(before)
+        world.edit(kind, edit(before))
+
+        def is_repaired(kind: ApiResource = kind, wanted: Object = wanted) -> bool:
+            found = world.child(kind)
+            return found is not None and meaning(found) == wanted
+
+        world.eventually(is_repaired, f"{sentence}: the {kind.name} is as before")
+    becomes(world, "Deployed")
+
+
+def meaning(child: Object) -> Object:
+    """What an object asks for: all but what changes by itself."""
+    metadata = child["metadata"]
+    rest = {name: value for name, value in child.items() if name not in ("metadata", "status")}
+    return {**rest, "labels": metadata["labels"], "owners": metadata.get("ownerReferences")}
+
+
+def fields_of_others_stay(world: World) -> None:
+    """What other programs are meant to write is theirs."""
+    deploy(world)
+    annotation = {"kubectl.kubernetes.io/restartedAt": "2026-01-02T03:04:05Z"}
+    world.edit(DEPLOYMENT, {"spec": {"template": {"metadata": {"annotations": annotation}}}})
+    world.edit(SERVICE, {"metadata": {"labels": {"team": "vision"}, "finalizers": ["example.com/load-balancer"]}})
+    world.edit(SERVICE_ACCOUNT, {"imagePullSecrets": [{"name": "of-the-platform"}]})
+    world.edit(DISRUPTION_BUDGET, {"spec": {"maxUnavailable": 3}})
+    world.change(limits={"queue": 61})  # makes the operator apply the Deployment
+    world.eventually(lambda: has(world, DISRUPTION_BUDGET, "spec", "maxUnavailable") == 1, "the budget is as before")
+    becomes(world, "Deployed")
+    assert has(world, DEPLOYMENT, "spec", "template", "metadata", "annotations").items() >= annotation.items()
+    assert has(world, SERVICE, "metadata", "labels", "team") == "vision"
+    assert has(world, SERVICE, "metadata", "finalizers") == ["example.com/load-balancer"]
+    assert has(world, SERVICE_ACCOUNT, "imagePullSecrets") == [{"name": "of-the-platform"}]
+    world.edit(SERVICE, {"metadata": {"finalizers": None}})
+
+
 def paths_of_acme_challenges_stay(world: World) -> None:
     deploy(world, route={"host": "faces.example.com"})
     rule = has(world, INGRESS, "spec", "rules", 0)
@@ -183,14 +401,58 @@ def orphans_are_adopted(world: World) -> None:
     becomes(world, "Deployed")
 
 
+_FOREIGN: list[tuple[ApiResource, Object]] = [
+    (SERVICE, {"spec": {"ports": [{"port": 9}]}}),
+    (SERVICE_ACCOUNT, {"automountServiceAccountToken": True}),
+    (INGRESS, {"spec": {"defaultBackend": {"service": {"name": "other", "port": {"number": 9}}}}}),
+    (DISRUPTION_BUDGET, {"spec": {"minAvailable": 1, "selector": {"matchLabels": {"app": "other"}}}}),
+    (NETWORK_POLICY, {"spec": {"podSelector": {"matchLabels": {"app": "other"}}}}),
+    (
+        AUTOSCALER,
+        {
+            "spec": {
+                "maxReplicas": 7,
+                "scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": "other"},
+            }
+        },
+    ),
+    (
+        DEPLOYMENT,
+        {
+            "spec": {
+                "replicas": 0,
+                "selector": {"matchLabels": {"app": "other"}},
+                "template": {"metadata": {"labels": {"app": "other"}}, "spec": {"containers": [_sidecar("other")]}},
+            }
+        },
+    ),
+]
+
+
 def foreign_objects_are_left_alone(world: World) -> None:
-    world.add(SERVICE, {"spec": {"ports": [{"port": 9}]}})
-    world.create(accelerator=CPU)
+    for kind, body in _FOREIGN:
+        world.add(kind, body)
+    before = {kind: has(world, kind, "metadata", "resourceVersion") for kind, _ in _FOREIGN}
+    world.create(accelerator=CPU, networkPolicy=True, autoscaling={})
     becomes(world, "NameConflict")
-    assert not has(world, SERVICE, "metadata").get("ownerReferences")
     assert world.condition()["status"] == "False"
-    world.delete(SERVICE)
+    missing = [
+        kind.name for kind, _ in _FOREIGN if f"the {kind.name} " not in world.condition("SpecAccepted")["message"]
+    ]
+    assert not missing, "each is named"
+    touched = [
+        kind.name
+        for kind, _ in _FOREIGN
+        if has(world, kind, "metadata").get("ownerReferences") or "facecomparison.dev/desired" in str(world.child(kind))
+    ]
+    assert not touched
+    assert {
+        kind: has(world, kind, "metadata", "resourceVersion") for kind in (SERVICE, INGRESS)
+    }.items() <= before.items()
+    for kind, _ in _FOREIGN:
+        world.delete(kind)
     world.eventually(lambda: has(world, SERVICE, "metadata", "ownerReferences"), "the Service is its own")
+    world.eventually(lambda: has(world, DEPLOYMENT, "metadata", "ownerReferences"), "the Deployment is its own")
 
 
 def labels_alone_do_not_make_an_orphan(world: World) -> None:
@@ -272,6 +534,8 @@ RULES: list[Callable[[World], None]] = [
     key_more_in_the_selector_of_a_disruption_budget,
     key_more_in_the_selector_of_nodes,
     pause_of_a_rollout,
+    edits_are_repaired,
+    fields_of_others_stay,
     paths_of_acme_challenges_stay,
     annotations_of_others_stay,
     orphans_are_adopted,

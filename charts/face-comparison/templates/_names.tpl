@@ -72,3 +72,13 @@ by the container runtime with a public one, where the name may be anybody's, so 
 {{ $name }}:{{ $image.tag | default $root.Chart.AppVersion }}
 {{- with $image.digest }}@{{ . }}{{ end -}}
 {{- end -}}
+
+{{/* The group of the volume of an embedded store; OpenShift gives pods one of the project's range. */}}
+{{- define "face-comparison.storeGroup" -}}
+{{- $group := toString .Values.storeGroup -}}
+{{- if eq $group "auto" -}}
+{{- ternary "" "65532" (.Capabilities.APIVersions.Has "security.openshift.io/v1") -}}
+{{- else if ne $group "none" -}}
+{{- $group -}}
+{{- end -}}
+{{- end -}}

@@ -12,7 +12,9 @@ from typing import Any
 import msgspec
 
 from face_comparison_operator.api_resources import POD, RESOURCE, ApiResource
+from face_comparison_operator.field_ownership import OTHERS_FIELDS, fields_of_others
 from face_comparison_operator.resource import INSTANCE_LABEL, Object, child_name
+from face_comparison_operator.room import footprint
 
 Key = tuple[str, str]
 """Namespace and name of the children: what one reconciliation is about."""
@@ -118,15 +120,18 @@ def key_of(kind: ApiResource, body: Object) -> Key | None:
 
 
 def strip_unused_fields(kind: ApiResource, body: Object) -> Object:
+    """Returns what is kept of an object: of pods the state and the footprint, of ownership of fields a summary."""
     metadata = {name: body["metadata"][name] for name in _METADATA if name in body["metadata"]}
+    if others := fields_of_others(body):
+        metadata[OTHERS_FIELDS] = others
     if kind == RESOURCE:
         metadata.pop("annotations", None)
         metadata.pop("labels", None)
     rest = {name: value for name, value in body.items() if name not in ("metadata", "managedFields")}
     if kind == POD:
-        rest = {
-            "status": {name: rest.get("status", {}).get(name) for name in _POD_STATUS if name in rest.get("status", {})}
-        }
+        status = rest.get("status", {})
+        told = {name: status.get(name) for name in _POD_STATUS if name in status}
+        rest = {"status": told, "footprint": footprint(rest)}
     return {"metadata": metadata, **rest}
 
 

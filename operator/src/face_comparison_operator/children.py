@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
-from face_comparison_operator import status
+from face_comparison_operator import reasons
 from face_comparison_operator.api_resources import (
     AUTOSCALER,
     CHILDREN,
@@ -30,16 +30,18 @@ from face_comparison_operator.api_resources import (
 from face_comparison_operator.cache import Key, ObjectCache
 from face_comparison_operator.diff import difference, with_desired_digest
 from face_comparison_operator.errors import ApiNotInstalled, Conflict, Forbidden, NotFound, Rejected
-from face_comparison_operator.field_ownership import others_own_spec
+from face_comparison_operator.field_ownership import fields_of_others, others_own_spec
 from face_comparison_operator.objects import desired
 from face_comparison_operator.objects.routes import with_acme_paths, without_acme_paths
-from face_comparison_operator.objects.workload import with_room_made
+from face_comparison_operator.objects.strategy import with_room_made
 from face_comparison_operator.ownership import Ownership, is_terminating, ownership
+from face_comparison_operator.refusals import Refusal, blocking
 from face_comparison_operator.resource import DIGEST_ANNOTATION, FaceComparison, Object
+from face_comparison_operator.rollout import rollout
+from face_comparison_operator.room import room
 from face_comparison_operator.routing import Gateways, RouteState, route_state
 from face_comparison_operator.scale_from_zero import with_min_replicas
 from face_comparison_operator.settings import Settings
-from face_comparison_operator.status import Refusal
 
 # What KEDA's admission webhook (2.20) reports of a ScaledObject for what an autoscaler already scales.
 MANAGED_BY_AUTOSCALER = "already managed by the hpa"
@@ -112,8 +114,8 @@ class Children:
         if kind_of(body) != DEPLOYMENT or resource.spec.strategy is not None:
             return body
         live = self.owned(resource, key, DEPLOYMENT)
-        lacking = status.lacks_room(live, self._cache.all(POD, key), self._now())
-        return with_room_made(body, live, lacking=lacking, rolling=not status.rollout(live).pure)
+        place = room(live, self._cache.all(POD, key), self._now())
+        return with_room_made(body, live, lacking=place.make, rolling=not rollout(live).pure)
 
     def _pending_changes(
         self, resource: FaceComparison, key: Key, history: ChildHistory, wanted: Sequence[Object]
@@ -127,7 +129,7 @@ class Children:
                 message = (
                     f"reconciliation is paused (spec.paused); the {kind.name} {resource.child} is not as specified"
                 )
-                pending.append(Refusal(kind.name, status.PAUSED, message))
+                pending.append(Refusal(kind.name, reasons.PAUSED, message))
         return pending
 
     def _children_to_retain(
@@ -136,12 +138,12 @@ class Children:
         """Kinds whose objects are kept for now, desired or not: what replaces them does not serve yet."""
         if any(each.kind == SCALED_OBJECT.name and MANAGED_BY_AUTOSCALER in each.message for each in refusals):
             return set(CHILDREN) - {AUTOSCALER}
-        if status.blocking(refusals) is not None:
+        if blocking(refusals) is not None:
             return set(CHILDREN)
         retained = set()
         if not self.route(resource, key, gateways).admitted:
             retained |= {INGRESS, HTTP_ROUTE}
-        if not status.rollout(self.owned(resource, key, DEPLOYMENT)).complete:
+        if not rollout(self.owned(resource, key, DEPLOYMENT)).complete:
             retained.add(SERVICE_ACCOUNT)  # of the pods that run
         return retained
 
@@ -154,9 +156,9 @@ class Children:
         except ApiNotInstalled:
             group = kind.api_version.partition("/")[0]
             message = f"the cluster does not have the API {kind.name}: install {group}"
-            return Refusal(kind.name, status.API_NOT_INSTALLED, message)
+            return Refusal(kind.name, reasons.API_NOT_INSTALLED, message)
         except (Rejected, Forbidden) as error:
-            return Refusal(kind.name, status.APPLY_FAILED, f"{kind.name} {resource.child}: {error.message}")
+            return Refusal(kind.name, reasons.APPLY_FAILED, f"{kind.name} {resource.child}: {error.message}")
 
     async def _ensure(
         self, resource: FaceComparison, key: Key, history: ChildHistory, kind: ApiResource, body: Object
@@ -192,7 +194,7 @@ class Children:
     ) -> None:
         """Applies `body` to the live child, as it was just read."""
         merged = _merged(kind, body, live, resource)
-        if ownership(resource, live) is Ownership.ORPHANED:
+        if ownership(resource, live) is Ownership.ORPHANED or _fields_of_others(kind, live):
             # Who restored it from a backup owns all of it.
             applied = await self._client.apply(kind, merged, live, exclusive=True)
         else:
@@ -218,6 +220,8 @@ class Children:
 
     def _drift(self, kind: ApiResource, body: Object, live: Object, history: ChildHistory) -> str | None:
         why = difference(body, without_acme_paths(live) if kind == INGRESS else live)
+        if why is None and (others := _fields_of_others(kind, live)):
+            why = f"{', '.join(others[:3])} set by another manager"
         return None if why is None or history.settled.get(kind.name) == _version(body, live) else why
 
     async def _prune(self, resource: FaceComparison, key: Key, unwanted: set[ApiResource]) -> None:
@@ -235,6 +239,11 @@ def _merged(kind: ApiResource, body: Object, live: Object, resource: FaceCompari
     return with_acme_paths(body, live) if kind == INGRESS else body
 
 
+def _fields_of_others(kind: ApiResource, live: Object) -> list[str]:
+    """Fields of the spec that somebody else has added; rules of an Ingress are compared one by one."""
+    return [each for each in fields_of_others(live) if not (kind == INGRESS and each.startswith("spec.rules"))]
+
+
 def _obstacle(resource: FaceComparison, kind: ApiResource, live: Object) -> Refusal | None:
     """Why the live object cannot be the child at present; None when it can."""
     found = ownership(resource, live)
@@ -243,14 +252,14 @@ def _obstacle(resource: FaceComparison, kind: ApiResource, live: Object) -> Refu
             f"the name of the {kind.name} {resource.child} is taken by an object of somebody else: rename one of them, "
             "or delete the other"
         )
-        return Refusal(kind.name, status.NAME_CONFLICT, message)
+        return Refusal(kind.name, reasons.NAME_CONFLICT, message)
     if found is not Ownership.LEFT_OVER and not is_terminating(live):
         return None
     finalizers = ", ".join(live["metadata"].get("finalizers") or [])
     waits = f", which waits for {finalizers}" if finalizers else ""
     whose = "" if found is Ownership.OWNED else f" of an earlier {resource.name}"
     message = f"the {kind.name} {resource.child}{whose} is still being deleted{waits}"
-    return Refusal(kind.name, status.CHILD_TERMINATING, message)
+    return Refusal(kind.name, reasons.CHILD_TERMINATING, message)
 
 
 def _version(body: Object, live: Object) -> tuple[str, str]:

@@ -8,18 +8,14 @@ that are no longer desired are noticed by the digest that each child carries.
 from __future__ import annotations
 
 import hashlib
-from decimal import Decimal, InvalidOperation
+from decimal import InvalidOperation
 from typing import Any
 
 import msgspec
 
+from face_comparison_operator.quantity import parse_quantity
 from face_comparison_operator.resource import DIGEST_ANNOTATION, Object
 
-_FACTORS = {
-    **{suffix: Decimal(1000) ** power for power, suffix in enumerate(("k", "M", "G", "T", "P", "E"), 1)},
-    **{suffix: Decimal(1024) ** power for power, suffix in enumerate(("Ki", "Mi", "Gi", "Ti", "Pi", "Ei"), 1)},
-    **{suffix: Decimal(1000) ** -power for power, suffix in enumerate(("m", "u", "n"), 1)},
-}
 # Lists whose elements have an identity, so that one that somebody inserted does not shift the others.
 _IDENTITIES = ("name", "mountPath", "type", "containerPort", "topologyKey")
 # What holds amounts that the API server writes in its own way: 1000m comes back as 1.
@@ -85,16 +81,9 @@ def _identity(desired: list[Any]) -> str | None:
 
 def _same_amount(first: Any, second: Any) -> bool:
     try:
-        return _amount(str(first)) == _amount(str(second))
+        return parse_quantity(first) == parse_quantity(second)
     except InvalidOperation:
         return False
-
-
-def _amount(text: str) -> Decimal:
-    for length in (2, 1):
-        if text[-length:] in _FACTORS:
-            return Decimal(text[:-length]) * _FACTORS[text[-length:]]
-    return Decimal(text)
 
 
 def _short(value: Any) -> str:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from face_comparison_operator import status
+from face_comparison_operator import reasons
 from face_comparison_operator.resource import API_VERSION, KIND, MANAGER, FaceComparison, Object
 
-_CALM = (status.DEPLOYED, status.DEPLOYING, status.SCALED_TO_ZERO)
+_CALM = (reasons.DEPLOYED, reasons.DEPLOYING, reasons.SCALED_TO_ZERO)
 
 
 def announcement(resource: FaceComparison, result: Object, now: datetime) -> Object | None:
@@ -17,7 +17,7 @@ def announcement(resource: FaceComparison, result: Object, now: datetime) -> Obj
         The event; None when status and reason of `Ready` are as before, or a new resource is being deployed.
     """
     ready, before = ready_of(result), ready_of(resource.status)
-    said = (before.get("status", "False"), before.get("reason", status.DEPLOYING))
+    said = (before.get("status", "False"), before.get("reason", reasons.DEPLOYING))
     if (ready["status"], ready["reason"]) == said:
         return None
     moment = now.strftime("%Y-%m-%dT%H:%M:%SZ")

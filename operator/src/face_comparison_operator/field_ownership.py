@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
+
+import msgspec
 
 from face_comparison_operator.resource import MANAGER, Object
 
-# Annotations of the pod template are added by others on purpose (`kubectl rollout restart`).
-_LEFT_TO_OTHERS = (("f:spec", "f:template", "f:metadata"),)
+# What others add on purpose: annotations of the pod template (`kubectl rollout restart`), and a second address family.
+_LEFT_TO_OTHERS = (
+    ("f:spec", "f:template", "f:metadata"),
+    *(("f:spec", name) for name in ("f:ipFamilyPolicy", "f:ipFamilies", "f:clusterIPs")),
+)
+# In the metadata of a cached object: what `fields_of_others` found.
+OTHERS_FIELDS = "fieldsOfOthers"
 
 
 def transferred(entries: list[Object], body: Object, *, exclusive: bool = False) -> list[Object] | None:
@@ -45,6 +53,33 @@ def transferred(entries: list[Object], body: Object, *, exclusive: bool = False)
     return [*taken, {**first, "operation": "Apply", "fieldsV1": fields}]
 
 
+def fields_of_others(live: Object) -> list[str]:
+    """Returns the fields of the spec that only other managers own, without what they are meant to write.
+
+    Args:
+        live: an object with its `managedFields`, or as the cache keeps it.
+    """
+    metadata = live["metadata"]
+    if OTHERS_FIELDS in metadata:
+        kept: list[str] = metadata[OTHERS_FIELDS]
+        return kept
+    entries = metadata.get("managedFields") or []
+    theirs = [each for each in entries if each.get("manager") != MANAGER and not each.get("subresource")]
+    theirs = [each for each in theirs if each.get("fieldsV1", {}).get("f:spec")]
+    if not theirs:
+        return []
+    ours = {
+        prefix
+        for each in entries
+        if each.get("manager") == MANAGER and not each.get("subresource")
+        for path in _leaves(each.get("fieldsV1", {}))
+        for prefix in (path[:length] for length in range(1, len(path) + 1))
+    }
+    found = {path for each in theirs for path in _leaves({"f:spec": each["fieldsV1"]["f:spec"]})} - ours
+    left = (*_LEFT_TO_OTHERS, ("f:spec", "f:replicas"))
+    return sorted(_readable(path) for path in found if not any(path[: len(each)] == each for each in left))
+
+
 def others_own_spec(live: Object) -> bool:
     """Returns whether another manager owns a field of the spec, which may be in the way of the operator's."""
     return any(
@@ -64,6 +99,26 @@ def _take_spec(fields: Object, entry: Object) -> tuple[Object, Object | None]:
     taken = {"f:spec": _without(theirs["f:spec"], [path[1:] for path in _LEFT_TO_OTHERS])}
     left = _merged(left, kept)
     return _merged(fields, taken), ({**entry, "fieldsV1": left} if left else None)
+
+
+def _leaves(fields: Object, path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
+    for name, value in fields.items():
+        if name == ".":
+            continue
+        inner = list(_leaves(value, (*path, name)))
+        yield from inner or [(*path, name)]
+
+
+def _readable(path: tuple[str, ...]) -> str:
+    """`spec.template.spec.containers[name=sidecar].image`, for example."""
+    text = ""
+    for step in path:
+        kind, _, name = step.partition(":")
+        if kind == "k":
+            text += "[" + ",".join(f"{key}={value}" for key, value in msgspec.json.decode(name).items()) + "]"
+        else:
+            text += f".{name}" if kind == "f" else f"[{name}]"
+    return text.removeprefix(".")
 
 
 def _merged(first: Object, second: Object) -> Object:

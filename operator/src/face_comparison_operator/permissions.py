@@ -20,8 +20,9 @@ def violations(resource: FaceComparison, settings: Settings) -> list[str]:
 
 def _violations(resource: FaceComparison, settings: Settings) -> Iterator[str]:
     spec = resource.spec
-    own = (settings.service_image, settings.service_gpu_image)
-    if spec.image and spec.image not in own and not _matches(spec.image, settings.allowed_images):
+    own = {_repository(image) for image in (settings.service_image, settings.service_gpu_image) if image}
+    # Every version of the operator's own images: who pins one keeps its pods from changing with the operator.
+    if spec.image and _repository(spec.image) not in own and not _matches(spec.image, settings.allowed_images):
         yield _message("image", spec.image, "allowed-images")
     rules = (
         ("serviceAccountName", [spec.service_account_name], settings.allowed_service_accounts, "service-accounts"),
@@ -92,6 +93,13 @@ def _route_violations(resource: FaceComparison, settings: Settings) -> Iterator[
             gateway = f"{namespace}/{parent.name}"
             if namespace != resource.namespace and not _matches(gateway, settings.allowed_gateways):
                 yield _message("route.gateway.parentRefs", gateway, "allowed-gateways")
+
+
+def _repository(image: str) -> str:
+    """The image's name without its tag and digest."""
+    name = image.partition("@")[0]
+    folder, slash, last = name.rpartition("/")
+    return f"{folder}{slash}{last.partition(':')[0]}"
 
 
 def _matches(name: str, patterns: tuple[str, ...]) -> bool:

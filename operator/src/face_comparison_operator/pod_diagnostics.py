@@ -74,6 +74,14 @@ def is_ready(pod: Object) -> bool:
     return _condition(pod, "Ready").get("status") == "True"
 
 
+def unschedulable_message(pod: Object) -> str | None:
+    """Returns what the scheduler says is missing for the pod; None when it has a node, or has not been tried."""
+    scheduled = _condition(pod, "PodScheduled")
+    if scheduled.get("status") != "False" or scheduled.get("reason") != "Unschedulable":
+        return None
+    return _SCHEDULER_TAIL.split(scheduled.get("message") or "")[0].rstrip(",. ")
+
+
 def awaits_volumes(pod: Object) -> bool:
     """Returns whether the pod has a node but no container yet: only events tell why, if it lasts."""
     status = pod.get("status", {})
@@ -184,10 +192,9 @@ def _secret_problem(message: str) -> Problem | None:
 
 
 def _pod_problems(pod: Object) -> Iterator[Problem]:
-    scheduled = _condition(pod, "PodScheduled")
-    if scheduled.get("status") == "False" and scheduled.get("reason") == "Unschedulable":
-        told = _SCHEDULER_TAIL.split(scheduled.get("message") or "")[0].rstrip(",. ")
-        yield Problem(UNSCHEDULABLE, f"no node can take the pod: {told}")
+    missing = unschedulable_message(pod)
+    if missing is not None:
+        yield Problem(UNSCHEDULABLE, f"no node can take the pod: {missing}")
     status = pod.get("status", {})
     if _has_failed(pod):
         told = status.get("message") or "no message"

@@ -20,9 +20,9 @@ from urllib.parse import urlsplit
 import aiohttp
 import msgspec
 
+from face_comparison_operator.observation import CollectionsState, Expectation, ProbeResult
 from face_comparison_operator.resource import IDENTITY_HEADER, SERVICE_PORT, Object
 from face_comparison_operator.routing import RouteState, Target
-from face_comparison_operator.status import CollectionsState, Expectation, ProbeResult
 
 CONNECT_SECONDS, TOTAL_SECONDS = 1.5, 4.0
 BODY_BYTES = 1024 * 1024

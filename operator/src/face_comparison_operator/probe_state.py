@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass
 
-from face_comparison_operator.status import ProbeResult
+from face_comparison_operator.observation import ProbeResult
 
 # Delays after the first unexpected responses, and after each further one.
 FIRST_RETRY_DELAYS = (0.2, 0.4, 0.8, 1.0)

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Protocol
 
-from face_comparison_operator import pod_diagnostics, status
+from face_comparison_operator import pod_diagnostics, reasons, status
 from face_comparison_operator.api_resources import (
     AUTOSCALER,
     DEPLOYMENT,
@@ -35,13 +35,15 @@ from face_comparison_operator.errors import (
     OperatorError,
 )
 from face_comparison_operator.events import announcement, ready_of
+from face_comparison_operator.observation import Expectation, Observed, ProbeResult
 from face_comparison_operator.permissions import violations
 from face_comparison_operator.probe_state import ProbeState, probe_interval
+from face_comparison_operator.refusals import Refusal
 from face_comparison_operator.resource import KIND, FaceComparison, Object, Spec, parse
+from face_comparison_operator.rollout import rollout
 from face_comparison_operator.routing import GatewayKey, Gateways, RouteState, Target, gateway_keys
 from face_comparison_operator.settings import Settings
 from face_comparison_operator.stage_migration import with_stage_migration
-from face_comparison_operator.status import Expectation, Observed, ProbeResult, Refusal
 
 # Changes of mere numbers and messages are written at most this often; a condition that changes is written at once.
 STATUS_UPDATE_INTERVAL = 5.0
@@ -158,12 +160,12 @@ class Reconciler:
             if isinstance(error, ClusterUnavailable) or cached.failures < REPORTED_FAILURES:
                 raise
             # It is retried, but whoever waits has to learn why.
-            failed = Refusal(KIND, status.APPLY_FAILED, f"reconcile failed: {error.message}")
+            failed = Refusal(KIND, reasons.APPLY_FAILED, f"reconcile failed: {error.message}")
             context = _Context(key, parse(body), cached, refusals=[failed])
         else:
             cached.failures = 0
         if context.refusals:
-            soon = all(each.reason == status.CHILD_TERMINATING for each in context.refusals)
+            soon = all(each.reason == reasons.CHILD_TERMINATING for each in context.refusals)
             context.requeue_after(TERMINATING_RETRY_DELAY if soon else APPLY_RETRY_DELAY)
         observed = await self._observe(context)
         if observed is not None:
@@ -191,13 +193,13 @@ class Reconciler:
             resource = parse(body)
             forbidden = violations(resource, self._settings)
         except InvalidSpec as error:
-            refusal = Refusal(KIND, status.INVALID_SPEC, error.message)
+            refusal = Refusal(KIND, reasons.INVALID_SPEC, error.message)
             return _Context(key, _without_spec(body), cached, refusals=[refusal])
         deployment = self._children.owned(resource, key, DEPLOYMENT)
-        resource = with_stage_migration(resource, deployment, complete=status.rollout(deployment).complete)
+        resource = with_stage_migration(resource, deployment, complete=rollout(deployment).complete)
         context = _Context(key, resource, cached)
         if forbidden:
-            context.refusals = [Refusal(KIND, status.NOT_PERMITTED, each) for each in forbidden]
+            context.refusals = [Refusal(KIND, reasons.NOT_PERMITTED, each) for each in forbidden]
             return context
         context.gateways = await self._read_gateways(context)
         context.refusals = await self._children.converge(resource, key, cached.children, context.gateways)
@@ -239,7 +241,7 @@ class Reconciler:
             autoscaler=self._children.owned(resource, key, scaler) if autoscaling else None,
             refusals=context.refusals,
         )
-        state = status.rollout(deployment, pods, observed.events, self._now())
+        state = rollout(deployment, pods, observed.events, self._now())
         if state.problem and state.problem.reason == pod_diagnostics.UNSCHEDULABLE and not state.pure:
             context.requeue_after(ROOM_POLL)
         readable = not any(each.kind == KIND for each in context.refusals)

@@ -25,7 +25,6 @@ MANAGED_BY = f"app.kubernetes.io/managed-by={MANAGER}"
 INSTANCE_LABEL = "app.kubernetes.io/instance"
 DIGEST_ANNOTATION = f"{GROUP}/desired"  # on a child: digest of its desired state
 TEMPLATE_ANNOTATION = f"{GROUP}/template"  # on a pod: digest of its pod template
-PLACEMENT_ANNOTATION = f"{GROUP}/placement"  # on a pod: digest of all that decides which node has room for it
 IDENTITY_HEADER = "X-Face-Comparison-Identity"  # of every response: the uid of the resource whose pod answered
 
 Object = dict[str, Any]

@@ -160,25 +160,61 @@ def _parent_state(
     name = "/".join(key)
     if key in gateways.missing:
         return RouteState(False, ROUTE_NOT_ACCEPTED, f"the Gateway {name} does not exist")
+    if (live := gateways.found.get(key)) and (
+        problem := _gateway_problem(parent, live, name, resource.spec.route.host)
+    ):
+        return problem
     generation = route["metadata"].get("generation", 1)
     told = [
-        each
+        each.get("conditions") or []
         for each in route.get("status", {}).get("parents") or []
         if _refers_to(resource, parent, each.get("parentRef", {}))
     ]
-    conditions = [each for entry in told for each in entry.get("conditions") or []]
-    current = [each for each in conditions if each.get("observedGeneration", generation) >= generation]
-    for each in current:
-        if each["type"] in ("Accepted", "ResolvedRefs") and each["status"] == "False":
-            message = f"the Gateway {name} reports {each['reason']}: {each['message']}"
-            return RouteState(False, ROUTE_NOT_ACCEPTED, message)
-    if any(each["type"] == "Accepted" and each["status"] == "True" for each in current):
+    # Each controller has an entry of its own; what one has left behind is not what the present one says.
+    current = [[each for each in entry if each.get("observedGeneration", generation) >= generation] for entry in told]
+    accepting = [entry for entry in current if any(_is(each, "Accepted", "True") for each in entry)]
+    refusals = [
+        next(
+            (each for each in entry if each["type"] in ("Accepted", "ResolvedRefs") and each["status"] == "False"), None
+        )
+        for entry in current
+    ]
+    if any(refusal is None for entry, refusal in zip(current, refusals, strict=True) if entry in accepting):
         return None
-    if any(each["type"] == "Accepted" for each in conditions):
+    for each in filter(None, refusals):
+        message = f"the Gateway {name} reports {each['reason']}: {each['message']}"
+        return RouteState(False, ROUTE_NOT_ACCEPTED, message)
+    if any(each["type"] == "Accepted" for entry in told for each in entry):
         return RouteState(False, ROUTE_PENDING, f"the Gateway {name} has not reported on the changed HTTPRoute yet")
     return RouteState(
         False, ROUTE_PENDING, f"the Gateway {name} has not reported on the HTTPRoute {resource.child} yet"
     )
+
+
+def _is(condition: Object, kind: str, status: str) -> bool:
+    return bool(condition["type"] == kind and condition["status"] == status)
+
+
+def _gateway_problem(parent: ParentReference, gateway: Object, name: str, host: str | None) -> RouteState | None:
+    """Why a Gateway cannot serve the route, whatever the HTTPRoute's status says; None when it can."""
+    if "deletionTimestamp" in gateway.get("metadata", {}):
+        return RouteState(False, ROUTE_NOT_ACCEPTED, f"the Gateway {name} is being deleted")
+    listeners = gateway.get("spec", {}).get("listeners") or []
+    if listeners and not _listeners(parent, gateway, host):
+        which = f" named {parent.section_name}" if parent.section_name else ""
+        which += f" on port {parent.port}" if parent.port else ""
+        which += f" for {host}" if host else ""
+        return RouteState(False, ROUTE_NOT_ACCEPTED, f"the Gateway {name} has no listener{which} that takes HTTPRoutes")
+    status = gateway.get("status", {})
+    if status.get("addresses"):
+        return None  # requests tell more
+    generation = gateway.get("metadata", {}).get("generation", 1)
+    for each in status.get("conditions") or []:
+        current = each.get("observedGeneration", generation) >= generation
+        if each["type"] in ("Accepted", "Programmed") and (each["status"] != "True" or not current):
+            message = f"the Gateway {name} is not ready: {each.get('reason', '')}: {each.get('message', '')}"
+            return RouteState(False, ROUTE_PENDING, message)
+    return None
 
 
 def _refers_to(resource: FaceComparison, parent: ParentReference, told: Object) -> bool:

@@ -43,6 +43,12 @@ def _port(value: str) -> int:
     return int(value)
 
 
+def _group(value: str) -> int | None:
+    if value.strip() and not value.strip().isdigit():
+        raise ValueError("must be the number of a group, or empty")
+    return int(value) if value.strip() else None
+
+
 def _flag(value: str) -> bool:
     if value.lower() not in _YES + _NO:
         raise ValueError("must be true or false")
@@ -114,11 +120,18 @@ class Settings:
     image_pull_secrets: tuple[str, ...] = _option(
         (), "Pull Secrets of all service pods, comma-separated, in the namespace of each resource.", _names
     )
+    store_group: int | None = _option(
+        65532,
+        "Group (fsGroup) that owns the volume of an embedded store; empty where the cluster chooses it (OpenShift).",
+        _group,
+    )
     service_monitor_labels: tuple[str, ...] = _option(
         (), "Labels of all ServiceMonitors, key=value, comma-separated, by which Prometheus selects them.", _labels
     )
     allowed_images: tuple[str, ...] = _option(
-        (), "Container images that resources may name, besides the operator's own; patterns, * permits all.", _patterns
+        (),
+        "Container images that resources may name, besides any version of the operator's own; patterns, * permits all.",
+        _patterns,
     )
     allowed_service_accounts: tuple[str, ...] = _option(
         (), "ServiceAccounts that resources may name; patterns, * permits all.", _patterns

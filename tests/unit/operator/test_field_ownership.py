@@ -6,7 +6,9 @@ from typing import Any
 
 import pytest
 
-from face_comparison_operator.field_ownership import others_own_spec, transferred
+from face_comparison_operator.api_resources import SERVICE
+from face_comparison_operator.cache import strip_unused_fields
+from face_comparison_operator.field_ownership import fields_of_others, others_own_spec, transferred
 
 
 def entry(
@@ -75,3 +77,44 @@ def test_only_specs_of_other_managers_can_be_in_the_way() -> None:
 
     assert owned_by(entry("Update", SPEC, "kubectl-patch"))
     assert not owned_by(entry("Apply", SPEC), OTHER, entry("Update", {"f:metadata": {}}, "kubectl-annotate"))
+
+
+CONTAINERS = {"f:containers": {'k:{"name":"service"}': {".": {}, "f:image": {}}}}
+OURS = entry("Apply", {"f:spec": {"f:selector": {}, "f:template": {"f:spec": CONTAINERS}}})
+
+# Sentence; what another owns of the spec; what of it is added to ours.
+ADDED: list[tuple[str, dict[str, Any], list[str]]] = [
+    ("what we own, too", {"f:selector": {}, "f:template": {"f:spec": CONTAINERS}}, []),
+    ("a field more", {"f:externalIPs": {}}, ["spec.externalIPs"]),
+    (
+        "a container more",
+        {"f:template": {"f:spec": {"f:containers": {'k:{"name":"sidecar"}': {".": {}, "f:image": {}}}}}},
+        ["spec.template.spec.containers[name=sidecar].image"],
+    ),
+    (
+        "a field of our container",
+        {"f:template": {"f:spec": {"f:containers": {'k:{"name":"service"}': {"f:args": {}}}}}},
+        ["spec.template.spec.containers[name=service].args"],
+    ),
+    ("an annotation of the pods", {"f:template": {"f:metadata": {"f:annotations": {"f:restartedAt": {}}}}}, []),
+    ("the number of pods", {"f:replicas": {}}, []),
+    ("a second address family", {"f:ipFamilyPolicy": {}, "f:ipFamilies": {}}, []),
+]
+
+
+@pytest.mark.parametrize(("theirs", "added"), [each[1:] for each in ADDED], ids=[each[0] for each in ADDED])
+def test_fields_that_only_others_own(theirs: dict[str, Any], added: list[str]) -> None:
+    live = {"metadata": {"managedFields": [OURS, entry("Update", {"f:spec": theirs}, "kubectl-edit"), OTHER]}}
+    assert fields_of_others(live) == added
+
+
+def test_fields_that_a_controller_writes_beside_the_spec_are_its_own() -> None:
+    scale = entry("Update", {"f:spec": {"f:paused": {}}}, "kube-controller-manager", subresource="scale")
+    assert fields_of_others({"metadata": {"managedFields": [OURS, scale, OTHER]}}) == []
+    assert fields_of_others({"metadata": {}}) == []
+
+
+def test_what_the_cache_keeps_is_what_it_found() -> None:
+    edited = entry("Update", {"f:spec": {"f:externalIPs": {}}}, "kubectl-edit")
+    live = {"metadata": {"name": "a", "resourceVersion": "1", "managedFields": [OURS, edited]}, "spec": {}}
+    assert fields_of_others(strip_unused_fields(SERVICE, live)) == ["spec.externalIPs"]

@@ -10,9 +10,11 @@ import pytest
 from lupa import LuaRuntime
 
 from devtools import ROOT
+from face_comparison_operator.observation import Observed, ProbeResult
+from face_comparison_operator.refusals import Refusal
 from face_comparison_operator.resource import parse
 from face_comparison_operator.routing import RouteState
-from face_comparison_operator.status import Observed, ProbeResult, Refusal, status
+from face_comparison_operator.status import status
 
 PAGE = (ROOT / "docs" / "how-to" / "gitops.md").read_text()
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)

@@ -33,9 +33,9 @@ def test_the_cases_cover_every_kind_of_child() -> None:
     assert kinds == set(CHILDREN)
 
 
-def _deployment(**spec: object) -> dict:
+def _deployment(settings: Settings = golden_objects.SETTINGS, **spec: object) -> dict:
     body = golden_objects.resource("minimal")
-    found = desired(parse({**body, "spec": spec}), golden_objects.SETTINGS)
+    found = desired(parse({**body, "spec": spec}), settings)
     return next(each for each in found if each["kind"] == "Deployment")
 
 
@@ -132,15 +132,15 @@ def test_pods_never_go_to_windows(affinity: dict, expected: list) -> None:
     ("spec", "expected"),
     [
         ({"accelerator": {"type": "cpu"}}, (0, 1)),
-        ({}, (1, 0)),
-        ({"accelerator": {"type": "auto"}}, (1, 0)),
+        ({}, (0, 1)),
+        ({"accelerator": {"type": "auto"}}, (0, 1)),
         ({"strategy": {"maxSurge": 2}}, (0, 2)),
         ({"accelerator": {"type": "cpu"}, "strategy": {"maxUnavailable": "25%"}}, ("25%", 0)),
         ({"strategy": {"maxUnavailable": 0}}, (0, 1)),
         ({"accelerator": {"type": "cpu"}, "strategy": {"maxSurge": "0%"}}, (1, "0%")),
     ],
 )
-def test_strategy_by_accelerator(spec: dict, expected: tuple) -> None:
+def test_strategy_of_updates(spec: dict, expected: tuple) -> None:
     strategy = _deployment(**spec)["spec"]["strategy"]
     assert strategy["type"] == "RollingUpdate"
     assert (strategy["rollingUpdate"]["maxUnavailable"], strategy["rollingUpdate"]["maxSurge"]) == expected
@@ -152,17 +152,16 @@ def test_recreate_where_asked_for_and_for_an_embedded_store() -> None:
         assert _deployment(**spec)["spec"]["strategy"] == {"type": "Recreate"}
 
 
-def test_pods_that_can_take_each_others_place_have_the_same_placement() -> None:
-    def placement(**spec: object) -> str:
-        return _deployment(**spec)["spec"]["template"]["metadata"]["annotations"]["facecomparison.dev/placement"]
+def test_group_of_an_embedded_store_can_be_left_to_the_cluster() -> None:
+    embedded = {"collections": {"embedded": {"volumeClaim": {"claimName": "faces"}}}}
+    assert _pod(**embedded)["securityContext"]["fsGroup"] == 65532
+    assert _pod(Settings(store_group=1000), **embedded)["securityContext"]["fsGroup"] == 1000
+    assert "fsGroup" not in _pod(Settings(store_group=None), **embedded)["securityContext"]
+    assert "fsGroup" not in _pod()["securityContext"]
 
-    assert placement() == placement(limits={"queue": 7}) == placement(image="other")
-    more = {"requests": {"cpu": "9"}}
-    assert len({placement(), placement(resources=more), placement(nodeSelector={"a": "b"})}) == 3
 
-
-def _pod(**spec: object) -> dict:
-    return _deployment(**spec)["spec"]["template"]["spec"]
+def _pod(settings: Settings = golden_objects.SETTINGS, **spec: object) -> dict:
+    return _deployment(settings, **spec)["spec"]["template"]["spec"]
 
 
 def test_fields_that_pods_have_are_passed_on() -> None:

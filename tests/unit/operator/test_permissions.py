@@ -115,3 +115,26 @@ def test_pattern_is_for_the_whole_name() -> None:
     settings = Settings.from_environ({"FACE_COMPARISON_OPERATOR_ALLOWED_IMAGES": "registry.example/faces/*"})
     assert violations(resource(image="registry.example.evil/faces/x"), settings)
     assert violations(resource(image="evil.example/registry.example/faces/x"), settings)
+
+
+OWN = Settings(
+    service_image="r.example:5000/face/service:2", service_gpu_image="r.example:5000/face/service-gpu@sha256:ab"
+)
+
+
+@pytest.mark.parametrize(
+    ("image", "permitted"),
+    [
+        ("r.example:5000/face/service:1", True),
+        ("r.example:5000/face/service", True),
+        ("r.example:5000/face/service:1@sha256:cd", True),
+        ("r.example:5000/face/service-gpu:1", True),
+        ("r.example:5000/face/service-evil:1", False),
+        ("r.example:5000/face/service/evil:1", False),
+        ("r.example/face/service:1", False),
+        ("other.example:5000/face/service:1", False),
+        ("face/service:1", False),
+    ],
+)
+def test_other_versions_of_the_operators_own_images_are_permitted(image: str, permitted: bool) -> None:
+    assert (violations(resource(image=image), OWN) == []) is permitted

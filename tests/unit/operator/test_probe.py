@@ -20,10 +20,10 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+from face_comparison_operator.observation import CollectionsState, Expectation, ProbeResult
 from face_comparison_operator.probe import Prober, classify_response, collections_state
 from face_comparison_operator.resource import IDENTITY_HEADER
 from face_comparison_operator.routing import RouteState, Target
-from face_comparison_operator.status import CollectionsState, Expectation, ProbeResult
 
 DESCRIPTION = {"FaceModelVersion": "m-1", "name": "face_comparison"}
 DENIED = {"error": {"code": "unauthorized", "message": "no key"}}

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from face_comparison_operator.observation import ProbeResult
 from face_comparison_operator.probe_state import FIRST_RETRY_DELAYS, RETRY_DELAY, ProbeState, probe_interval
-from face_comparison_operator.status import ProbeResult
 
 INTERVAL = 7.0
 OK, UNEXPECTED, UNVERIFIABLE = (

@@ -24,10 +24,10 @@ from face_comparison_operator.api_resources import (
 )
 from face_comparison_operator.cache import Key, ObjectCache
 from face_comparison_operator.errors import Conflict
+from face_comparison_operator.observation import Expectation, ProbeResult
 from face_comparison_operator.reconcile import REPORTED_FAILURES, Reconciler, Result
 from face_comparison_operator.routing import RouteState
 from face_comparison_operator.settings import Settings
-from face_comparison_operator.status import Expectation, ProbeResult
 from support.memory_cluster import MemoryCluster, Object
 from support.reconcile_rules import CPU, RULES, becomes, deploy
 
@@ -438,7 +438,8 @@ def test_update_makes_room_where_there_is_none(world: MemoryWorld) -> None:
     template = live["spec"]["template"]
     told = {"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": "1 Insufficient cpu"}
     metadata = {"name": "faces-new", "namespace": NAMESPACE, **template["metadata"]}
-    world.cluster.add(POD, {"metadata": metadata, "status": {"phase": "Pending", "conditions": [told]}})
+    waiting = {"metadata": metadata, "spec": template["spec"], "status": {"phase": "Pending", "conditions": [told]}}
+    world.cluster.add(POD, waiting)
     status = {"replicas": 2, "updatedReplicas": 1, "readyReplicas": 1, "availableReplicas": 1}
     generation = live["metadata"]["generation"]
     world.edit(DEPLOYMENT, {"status": {**status, "observedGeneration": generation}})

@@ -281,3 +281,129 @@ def test_inside_the_cluster_only() -> None:
 def test_tls_by_the_default_certificate_of_the_controller() -> None:
     state = route_state(resource(host="f.example.com", ingress={"tls": True}), ingress(ADDRESS))
     assert state.url == f"https://f.example.com{PATH}"
+
+
+def entry(controller: str, **conditions: tuple[str, int]) -> dict[str, Any]:
+    told = [
+        {"type": kind, "status": status, "observedGeneration": generation, "reason": controller, "message": "of this"}
+        for kind, (status, generation) in conditions.items()
+    ]
+    return {"parentRef": {"name": "public"}, "controllerName": controller, "conditions": told}
+
+
+# Sentence; what the controllers of the one parent have written, the HTTPRoute being of generation 2; reason; words.
+CONTROLLERS: list[tuple[str, list[Any], str, str]] = [
+    ("one left a yes behind, the other has not spoken", [entry("a", Accepted=("True", 1))], "RoutePending", "changed"),
+    (
+        "one left a yes behind, the other refuses",
+        [entry("a", Accepted=("True", 1)), entry("b", Accepted=("False", 2))],
+        "RouteNotAccepted",
+        "reports b",
+    ),
+    (
+        "one left a no behind, the other accepts",
+        [entry("a", Accepted=("False", 1)), entry("b", Accepted=("True", 2))],
+        "Admitted",
+        "",
+    ),
+    (
+        "one refuses still, the other accepts",
+        [entry("a", Accepted=("False", 2)), entry("b", Accepted=("True", 2))],
+        "Admitted",
+        "",
+    ),
+    (
+        "accepted, with a backend that is missing",
+        [entry("a", Accepted=("True", 2), ResolvedRefs=("False", 2))],
+        "RouteNotAccepted",
+        "reports a",
+    ),
+    (
+        "accepted, with a backend that was missing",
+        [entry("a", Accepted=("True", 2), ResolvedRefs=("False", 1))],
+        "Admitted",
+        "",
+    ),
+    (
+        "one accepts the route, another its backend",
+        [entry("a", Accepted=("Unknown", 2), ResolvedRefs=("True", 2))],
+        "RoutePending",
+        "",
+    ),
+    ("a controller that has nothing to say", [entry("a")], "RoutePending", "not reported"),
+]
+
+
+@pytest.mark.parametrize(
+    ("parents", "reason", "words"), [each[1:] for each in CONTROLLERS], ids=[each[0] for each in CONTROLLERS]
+)
+def test_several_controllers_of_one_parent(parents: list[Any], reason: str, words: str) -> None:
+    live = {"metadata": {"generation": 2}, "status": {"parents": parents}}
+    state = route_state(
+        resource(host="f.example.com", gateway={"parentRefs": [{"name": "public"}]}), live, gateways(PUBLIC)
+    )
+    assert state.reason == reason
+    assert words in state.message
+
+
+def programmed(status: str, generation: int = 1) -> dict[str, Any]:
+    condition = {"type": "Programmed", "status": status, "reason": "Pending", "message": "waiting for controller"}
+    return {"conditions": [{**condition, "observedGeneration": generation}]}
+
+
+# Sentence; the Gateway, while the HTTPRoute's status says that it was accepted; reason; words.
+GATEWAYS: list[tuple[str, dict[str, Any], str, str]] = [
+    (
+        "the listener is gone",
+        {**PUBLIC, "spec": {"listeners": [LISTENERS[0]]}},
+        "RouteNotAccepted",
+        "no listener named secure",
+    ),
+    (
+        "it is another protocol's",
+        {**PUBLIC, "spec": {"listeners": [{**LISTENERS[1], "protocol": "TCP"}]}},
+        "RouteNotAccepted",
+        "secure",
+    ),
+    (
+        "it is another host's",
+        {**PUBLIC, "spec": {"listeners": [{**LISTENERS[1], "hostname": "other.example.com"}]}},
+        "RouteNotAccepted",
+        "f.example.com",
+    ),
+    (
+        "it is being deleted",
+        {**PUBLIC, "metadata": {"deletionTimestamp": "2026-01-02T03:04:05Z"}},
+        "RouteNotAccepted",
+        "being deleted",
+    ),
+    (
+        "it was made again, and nobody has it",
+        {"spec": PUBLIC["spec"], "status": programmed("Unknown")},
+        "RoutePending",
+        "waiting",
+    ),
+    (
+        "it was changed, and nobody has seen it",
+        {"metadata": {"generation": 2}, "spec": PUBLIC["spec"], "status": programmed("True")},
+        "RoutePending",
+        "",
+    ),
+    ("it works and publishes no address", {"spec": PUBLIC["spec"], "status": programmed("True")}, "Admitted", ""),
+    ("it tells nothing of itself", {"spec": PUBLIC["spec"]}, "Admitted", ""),
+    (
+        "it has an address whatever it says",
+        {**PUBLIC, "status": {**PUBLIC["status"], **programmed("False")}},
+        "Admitted",
+        "",
+    ),
+]
+
+
+@pytest.mark.parametrize(
+    ("live", "reason", "words"), [each[1:] for each in GATEWAYS], ids=[each[0] for each in GATEWAYS]
+)
+def test_gateway_that_changed_since_it_accepted(live: dict[str, Any], reason: str, words: str) -> None:
+    state = route_state(resource(host="f.example.com", **GATEWAY), ACCEPTED, gateways(live))
+    assert state.reason == reason
+    assert words in state.message

@@ -23,11 +23,14 @@ def test_every_kind_of_value() -> None:
             f"{PREFIX}LEADER_ELECTION": "False",
             f"{PREFIX}LOG_LEVEL": "DEBUG",
             f"{PREFIX}SERVICE_IMAGE": "r/x:1",
+            f"{PREFIX}STORE_GROUP": "",
         }
     )
     assert found.namespaces == ("a", "b")
     assert (found.metrics_port, found.leader_election, found.log_level) == (9000, False, "debug")
     assert found.service_image == "r/x:1"
+    assert found.store_group is None
+    assert Settings.from_environ({f"{PREFIX}STORE_GROUP": "1000"}).store_group == 1000
 
 
 @pytest.mark.parametrize(
@@ -39,6 +42,7 @@ def test_every_kind_of_value() -> None:
         ("LEADER_ELECTION", "perhaps", "true or false"),
         ("SERVICE_IMAGE", " ", "not be empty"),
         ("LOG_LEVEL", "loud", "one of debug"),
+        ("STORE_GROUP", "staff", "number of a group"),
         ("NAMESPACE", "x", "not an option of the operator; options: "),
     ],
 )

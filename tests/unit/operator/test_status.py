@@ -9,18 +9,11 @@ from typing import Any
 import msgspec
 import pytest
 
+from face_comparison_operator.observation import CollectionsState, Observed, ProbeResult
+from face_comparison_operator.refusals import Refusal, blocking
 from face_comparison_operator.resource import FaceComparison, Spec, parse
 from face_comparison_operator.routing import RouteState, Target
-from face_comparison_operator.status import (
-    CollectionsState,
-    Observed,
-    ProbeResult,
-    Refusal,
-    blocking,
-    lacks_room,
-    next_deadline,
-    status,
-)
+from face_comparison_operator.status import next_deadline, status
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 URL = "http://faces.example.com/prod/face_comparison"
@@ -437,37 +430,7 @@ def test_failing_probes_are_told_before_the_deadline() -> None:
     assert "statuscode: 503" in message(result)
 
 
-# --- room, pause, permission, store -----------------------------------------------------------------------------------
-
-
-def placed(template: str, placement: str, created: str = "2026-01-02T03:03:00Z", **more: Any) -> dict[str, Any]:
-    annotations = {"facecomparison.dev/template": template, "facecomparison.dev/placement": placement}
-    return {"metadata": {"uid": template, "annotations": annotations, "creationTimestamp": created}, "status": more}
-
-
-SERVING = {"conditions": [{"type": "Ready", "status": "True"}]}
-
-
-def waiting_for_room(placement: str = "same", created: str = "2026-01-02T03:03:00Z") -> dict[str, Any]:
-    return placed("now", placement, created, **unschedulable()["status"])
-
-
-@pytest.mark.parametrize(
-    ("pods", "lacking"),
-    [
-        ([waiting_for_room(), placed("before", "same", **SERVING)], True),
-        ([waiting_for_room(), placed("before", "other", **SERVING)], False),
-        ([waiting_for_room(), placed("before", "same")], False),
-        ([waiting_for_room(created="2026-01-02T03:04:00Z"), placed("before", "same", **SERVING)], False),
-        ([waiting_for_room(), leaving(placed("before", "same", **SERVING))], False),
-        ([waiting_for_room()], False),
-    ],
-    ids=["room", "of another size", "not serving anyway", "just created", "leaving anyway", "nothing earlier"],
-)
-def test_lack_of_room_that_the_previous_pod_would_end(pods: list[Any], lacking: bool) -> None:
-    live = deployment(2, 1, 1)
-    live["spec"]["template"]["metadata"]["annotations"]["facecomparison.dev/placement"] = "same"
-    assert lacks_room(live, pods, NOW) is lacking
+# --- pause, permission, store -----------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(

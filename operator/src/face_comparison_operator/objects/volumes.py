@@ -1,0 +1,83 @@
+"""What pods mount: the model, API keys, the store of collections, certificate authorities, and volumes of the spec."""
+
+from __future__ import annotations
+
+from face_comparison_operator.resource import FaceComparison, Object
+
+API_KEYS = "api-keys"
+AUTH_FOLDER = "/etc/face-comparison/auth"
+MODEL_FOLDER = "/models"
+STORE_FOLDER = "/var/lib/face-comparison/collections"
+STORE_SECRET_FOLDER = "/etc/face-comparison/collections"  # noqa: S105 (a folder)
+CA_FOLDER = "/etc/face-comparison/ca"
+OWN_VOLUME = "user-"  # begins the name of a volume of the spec
+
+
+def model_mount(resource: FaceComparison) -> list[Object]:
+    """The mount of a model that is not in the image."""
+    model = resource.spec.model
+    if not (model.s3 or model.volume_claim):
+        return []
+    return [{"name": "model", "mountPath": MODEL_FOLDER, "readOnly": True}]
+
+
+def mounts(resource: FaceComparison) -> list[Object]:
+    """Every mount of the service container besides its temporary folder."""
+    collections = resource.spec.collections
+    found = [*model_mount(resource), *_auth_mount(resource), *ca_mount(resource)]
+    if collections.embedded:
+        found.append({"name": "collections", "mountPath": STORE_FOLDER})
+    if collections.postgres:
+        found.append({"name": "collections", "mountPath": STORE_SECRET_FOLDER, "readOnly": True})
+    return [*found, *own_mounts(resource)]
+
+
+def ca_mount(resource: FaceComparison) -> list[Object]:
+    """The mount of certificate authorities."""
+    return [{"name": "ca-bundle", "mountPath": CA_FOLDER, "readOnly": True}] if resource.spec.ca_bundle else []
+
+
+def own_mounts(resource: FaceComparison) -> list[Object]:
+    """The mounts of the spec's own volumes."""
+    return [
+        {
+            "name": f"{OWN_VOLUME}{volume.name}",
+            "mountPath": volume.mount_path,
+            **({"subPath": volume.sub_path} if volume.sub_path else {}),
+            **({"readOnly": True} if volume.read_only and volume.empty_dir is None else {}),
+        }
+        for volume in resource.spec.volumes
+    ]
+
+
+def _auth_mount(resource: FaceComparison) -> list[Object]:
+    if resource.spec.auth.mode != "ApiKey":
+        return []
+    # The folder, not the file: only so does the kubelet bring a changed Secret into a running pod.
+    return [{"name": "auth", "mountPath": AUTH_FOLDER, "readOnly": True}]
+
+
+def volumes(resource: FaceComparison) -> list[Object]:
+    """Every volume of a pod."""
+    spec = resource.spec
+    found: list[Object] = [{"name": "tmp", "emptyDir": {"sizeLimit": "1Gi"}}]
+    if spec.model.s3:
+        found.append({"name": "model", "emptyDir": {"sizeLimit": "8Gi"}})
+    if spec.model.volume_claim:
+        claim = {"claimName": spec.model.volume_claim.claim_name, "readOnly": True}
+        found.append({"name": "model", "persistentVolumeClaim": claim})
+    if spec.auth.mode == "ApiKey":
+        secret = {"secretName": spec.auth.secret_name, "items": [{"key": API_KEYS, "path": API_KEYS}]}
+        found.append({"name": "auth", "secret": secret})
+    if spec.collections.embedded:
+        claim = {"claimName": spec.collections.embedded.volume_claim.claim_name}
+        found.append({"name": "collections", "persistentVolumeClaim": claim})
+    if spec.collections.postgres:
+        store = spec.collections.postgres
+        secret = {"secretName": store.secret_name, "items": [{"key": store.key, "path": store.key}]}
+        found.append({"name": "collections", "secret": secret})
+    if spec.ca_bundle:
+        bundle = spec.ca_bundle
+        items = [{"key": bundle.key, "path": bundle.key}]
+        found.append({"name": "ca-bundle", "configMap": {"name": bundle.config_map_name, "items": items}})
+    return [*found, *({"name": f"{OWN_VOLUME}{each.name}", **each.source} for each in spec.volumes)]

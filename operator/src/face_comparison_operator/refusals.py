@@ -1,0 +1,32 @@
+"""What could not be done for a resource, and which of it keeps the spec from being served."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from face_comparison_operator.reasons import (
+    API_NOT_INSTALLED,
+    APPLY_FAILED,
+    CHILD_TERMINATING,
+    INVALID_SPEC,
+    NAME_CONFLICT,
+    NOT_PERMITTED,
+    PAUSED,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A child that could not be created or changed. `reason` is one of those of SpecAccepted."""
+
+    kind: str
+    reason: str
+    message: str
+
+
+def blocking(refusals: Sequence[Refusal]) -> Refusal | None:
+    """Returns the refusal that keeps the spec from being served; a missing optional API is none."""
+    order = (NOT_PERMITTED, INVALID_SPEC, NAME_CONFLICT, CHILD_TERMINATING, APPLY_FAILED, PAUSED, API_NOT_INSTALLED)
+    needed = [each for each in refusals if each.reason != API_NOT_INSTALLED or each.kind == "HTTPRoute"]
+    return min(needed, key=lambda each: order.index(each.reason), default=None)

@@ -1,0 +1,72 @@
+"""The progress of a Deployment: how many pods there are of which version, and what keeps them from being ready."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from face_comparison_operator import pod_diagnostics
+from face_comparison_operator.pod_diagnostics import POD_CREATION_FAILED, Problem
+from face_comparison_operator.resource import TEMPLATE_ANNOTATION, Object
+
+
+@dataclass(frozen=True, slots=True)
+class Rollout:
+    """The progress of the Deployment. `settled`: its controller has seen the present template."""
+
+    settled: bool = False
+    wanted: int = 1
+    replicas: int = 0
+    updated: int = 0
+    ready: int = 0
+    available: int = 0
+    problem: Problem | None = None
+    same_template: bool = False
+    """Whether every pod is of the present template; after `kubectl rollout restart` of both ReplicaSets."""
+
+    @property
+    def pure(self) -> bool:
+        """No pod of an earlier version is left."""
+        return self.settled and (self.updated == self.replicas or self.same_template)
+
+    @property
+    def complete(self) -> bool:
+        """Every wanted pod is available, and each is of the present version."""
+        return self.pure and self.replicas >= self.wanted and self.available >= self.wanted
+
+
+def rollout(
+    deployment: Object | None,
+    found: Sequence[Object] = (),
+    events: Sequence[Object] = (),
+    now: datetime | None = None,
+) -> Rollout:
+    """Reads the state of the Deployment.
+
+    Args:
+        deployment: the live Deployment.
+        found: the pods of the resource.
+        events: warnings about them.
+        now: the time, for problems that count only when they last.
+    """
+    if deployment is None:
+        return Rollout()
+    spec, status = deployment["spec"], deployment.get("status", {})
+    template = spec["template"]["metadata"].get("annotations", {}).get(TEMPLATE_ANNOTATION)
+    staying = [pod for pod in found if "deletionTimestamp" not in pod["metadata"]]
+    current = [pod for pod in staying if pod_diagnostics.template_of(pod) == template]
+    problem = pod_diagnostics.diagnose(current, events, now)
+    failure = next((each for each in status.get("conditions", []) if each["type"] == "ReplicaFailure"), None)
+    if failure and failure["status"] == "True" and (problem is None or problem.starting):
+        problem = Problem(POD_CREATION_FAILED, f"pod creation failed: {failure.get('message', '')}")
+    return Rollout(
+        settled=status.get("observedGeneration", 0) >= deployment["metadata"]["generation"],
+        wanted=spec.get("replicas", 1),
+        replicas=status.get("replicas", 0),
+        updated=status.get("updatedReplicas", 0),
+        ready=status.get("readyReplicas", 0),
+        available=status.get("availableReplicas", 0),
+        problem=problem,
+        same_template=bool(current) and len(current) == len(staying),
+    )

@@ -1,0 +1,146 @@
+"""Whether pods of the previous version have to make room for those of the new one. Pure.
+
+A new pod starts beside the previous ones. Where it stays unschedulable for want of something that each of them holds,
+they are replaced in place, one by one. Where they do not hold it (an accelerator that no node has, a larger request),
+taking them away would end the service and help nobody: they stay, and the message says so.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+
+from face_comparison_operator import pod_diagnostics
+from face_comparison_operator.quantity import parse_quantity
+from face_comparison_operator.resource import TEMPLATE_ANNOTATION, Object
+
+# How long a new pod waits before the previous one has to go: a node may be on its way, or another pod about to leave.
+GRACE = timedelta(seconds=20)
+
+_INSUFFICIENT = re.compile(r"Insufficient ([\w./-]*\w)")
+_TOO_MANY_PODS = "Too many pods"
+# What a pod lacks that another one of the same placement holds, in the scheduler's words: a volume, a place of its own
+# by anti-affinity, a claimed device.
+_HELD_BY_PLACEMENT = (
+    "ReadWriteOncePod",
+    "exceed max volume count",
+    "anti-affinity rules",
+    "cannot allocate all claims",
+)
+# Nodes that take no pods at present; the previous pod may be on one of them, and could not come back.
+_CLOSED_NODES = ("were unschedulable", "{node.kubernetes.io/")
+_PLACEMENT = (
+    *("nodeSelector", "affinity", "tolerations", "runtimeClassName", "priorityClassName", "schedulerName"),
+    *("resourceClaims", "hostNetwork"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """What becomes of the previous pods while a new one waits for room.
+
+    Attributes:
+        make: whether the previous pods are to be replaced in place now.
+        hint: what happens next or what a person can do, as a part of a sentence; empty where nothing waits for room.
+    """
+
+    make: bool = False
+    hint: str = ""
+
+
+def room(deployment: Object | None, pods: Sequence[Object], now: datetime, *, chosen: bool = False) -> Room:
+    """Decides whether the previous pods make room.
+
+    Args:
+        deployment: the live Deployment.
+        pods: the pods of the resource, each with its footprint.
+        now: the time.
+        chosen: whether the spec names a strategy, which is then followed as it is.
+    """
+    if deployment is None:
+        return Room()
+    template = deployment["spec"]["template"]["metadata"].get("annotations", {}).get(TEMPLATE_ANNOTATION)
+    staying = [pod for pod in pods if "deletionTimestamp" not in pod["metadata"]]
+    current = [pod for pod in staying if pod_diagnostics.template_of(pod) == template]
+    previous = [pod for pod in staying if pod not in current and pod_diagnostics.is_ready(pod)]
+    waiting = [pod for pod in current if pod_diagnostics.unschedulable_message(pod) is not None]
+    if not (waiting and previous):
+        return Room()
+    lacking = "; ".join(sorted({pod_diagnostics.unschedulable_message(pod) or "" for pod in waiting}))
+    resources = sorted({*_INSUFFICIENT.findall(lacking), *(["pods"] if _TOO_MANY_PODS in lacking else [])})
+    if not (resources or any(words in lacking for words in _HELD_BY_PLACEMENT)):
+        return Room()  # nothing that a pod could give to another
+    if (obstacle := _obstacle(resources, lacking, waiting[0], previous)) is not None:
+        return Room(hint=f"{obstacle}, so it is kept")
+    if chosen:
+        return Room(hint="set strategy.maxUnavailable: 1 to replace pods where there is no room for one more")
+    waited = min(now - datetime.fromisoformat(pod["metadata"]["creationTimestamp"]) for pod in waiting)
+    return Room(waited >= GRACE, "it will make room for the new one")
+
+
+def _obstacle(resources: Sequence[str], lacking: str, waiting: Object, previous: Sequence[Object]) -> str | None:
+    """Why the previous pods would not help by making room, about one of them; None when they would."""
+    if any(pod["footprint"]["placement"] != waiting["footprint"]["placement"] for pod in previous):
+        return "it runs elsewhere than the new one may"
+    for resource in resources:
+        asked = Decimal(waiting["footprint"]["requests"].get(resource, 0))
+        held = min(Decimal(pod["footprint"]["requests"].get(resource, 0)) for pod in previous)
+        if held == 0:
+            return f"it holds no {resource}"
+        if held < asked:
+            return f"it holds less {resource} than the new one asks for"
+    if any(words in lacking for words in _CLOSED_NODES):
+        return "its node may be closed to new pods"
+    return None
+
+
+def footprint(pod: Object) -> Object:
+    """What a pod takes, and what decides where it can be: `requests` by resource, and a digest of its `placement`."""
+    spec = pod.get("spec", {})
+    claims = [each["persistentVolumeClaim"] for each in spec.get("volumes") or [] if "persistentVolumeClaim" in each]
+    spread = [
+        each for each in spec.get("topologySpreadConstraints") or [] if each.get("whenUnsatisfiable") == "DoNotSchedule"
+    ]
+    decisive = [*(_without_selectors(spec.get(name)) for name in _PLACEMENT), _without_selectors(spread), claims]
+    digest = hashlib.sha256(msgspec.json.encode(decisive, order="deterministic")).hexdigest()[:16]
+    return {"requests": {name: str(amount) for name, amount in _requests(spec).items()}, "placement": digest}
+
+
+def _without_selectors(value: Any) -> Any:
+    """The value without selectors of pods: the API server adds the template's digest to them (`matchLabelKeys`)."""
+    if isinstance(value, dict):
+        return {name: _without_selectors(each) for name, each in value.items() if name != "labelSelector"}
+    return [_without_selectors(each) for each in value] if isinstance(value, list) else value
+
+
+def _requests(spec: Object) -> Mapping[str, Decimal]:
+    """What the scheduler counts for a pod: its containers together, or the largest of those that come before them."""
+    total = {"pods": Decimal(1), **_amounts(spec.get("overhead") or {})}
+    for container in _running(spec):
+        for name, amount in _asked(container).items():
+            total[name] = total.get(name, Decimal(0)) + amount
+    for container in spec.get("initContainers") or []:
+        for name, amount in _asked(container).items():
+            total[name] = max(total.get(name, Decimal(0)), amount)
+    return total
+
+
+def _running(spec: Object) -> Iterator[Object]:
+    yield from spec.get("containers") or []
+    yield from (each for each in spec.get("initContainers") or [] if each.get("restartPolicy") == "Always")
+
+
+def _asked(container: Object) -> Mapping[str, Decimal]:
+    resources = container.get("resources") or {}
+    return _amounts({**(resources.get("limits") or {}), **(resources.get("requests") or {})})
+
+
+def _amounts(quantities: Object) -> Mapping[str, Decimal]:
+    return {name: parse_quantity(quantity) for name, quantity in quantities.items()}

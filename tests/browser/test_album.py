@@ -42,8 +42,8 @@ def album(photographs: dict[str, Path], tmp_path_factory: pytest.TempPathFactory
     (folder / "<i>cut</i>.jpg".replace("/", "_")).write_bytes(whole[:20_000])
     (folder / "notes & more.txt").write_text("no image")
     analyzer = build_analyzer(fetched("default", bundles_folder()), device="cpu", threads=2)
-    out = tmp_path_factory.mktemp("album")
-    source = LocalFaceSource(analyzer.model.version, analyzer.model.threshold, lambda: analyzer, 2)
+    out, model = tmp_path_factory.mktemp("album"), analyzer.model
+    source = LocalFaceSource(model.version, model.threshold, model.sure_confidence, lambda: analyzer, 2)
     return builder.build_album(builder.AlbumOptions(folder.resolve(), out.resolve(), links=True), source).page
 
 

@@ -98,7 +98,7 @@ def test_every_alert_has_a_runbook(helm: Helm) -> None:
     groups = of_kind(helm.template(f"--set={hosted}"), "PrometheusRule")["spec"]["groups"]
     urls = {rule["alert"]: rule["annotations"]["runbook_url"] for group in groups for rule in group["rules"]}
     assert urls == {
-        rule["alert"]: f"https://docs.example.com/faces/how-to/troubleshooting/#{rule['alert'].lower()}"
+        rule["alert"]: f"https://docs.example.com/faces/how-to/troubleshooting.html#{rule['alert'].lower()}"
         for rule in rules
     }
 

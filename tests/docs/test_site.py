@@ -37,6 +37,15 @@ def test_every_link_leads_to_a_page_and_a_heading(pages: dict[Path, Page]) -> No
     assert not broken
 
 
+def test_every_alert_leads_to_its_entry(pages: dict[Path, Page]) -> None:
+    """The chart forms `runbook_url` from the address of the site and the name of the alert."""
+    template = (ROOT / "charts/face-comparison/templates/prometheusrule.yaml").read_text()
+    (path,) = re.findall(r'printf "%s/([^"#]+)#%s"', template)
+    alerts = re.findall(r"alert: (\w+)$", (ROOT / "charts/face-comparison/files/alerts.yaml").read_text(), re.MULTILINE)
+    assert len(alerts) > 10
+    assert {alert.lower() for alert in alerts} - pages[SITE / path].anchors == set()
+
+
 def test_nothing_is_loaded_from_another_host(pages: dict[Path, Page]) -> None:
     assert [address for page in pages.values() for address in page.loaded if OUTSIDE.match(address)] == []
     styles = "".join(path.read_text() for path in SITE.rglob("*.css"))

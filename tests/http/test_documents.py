@@ -74,7 +74,12 @@ def test_the_description_tells_versions_and_limits(start):
     described = running.client.get(DETECT).json
     assert described["FaceModelVersion"] == MODEL.version
     assert described["auth"] == "none"
-    assert described["defaults"] == {"min_confidence": 0.5, "threshold": 1.128, "max_faces": 100}
+    assert described["defaults"] == {
+        "min_confidence": 0.5,
+        "sure_confidence": 0.75,
+        "threshold": 1.128,
+        "max_faces": 100,
+    }
     for name in ("max_body_bytes", "max_fetch_bytes", "queue", "request_seconds", "fetch_seconds"):
         assert described["limits"][name] == getattr(settings, name)
     assert (

@@ -29,7 +29,7 @@ FACE = DetectedFace(BoundingBox(0.2, 0.2, 0.5, 0.5), 0.9, HASH, (), quality(1, 2
 class Obedient:
     """An source that finds one face on every image, unless a test says otherwise."""
 
-    version, threshold, max_bytes, concurrency = "m-1", 1.128, MAX_BYTES, 2
+    version, threshold, sure_confidence, max_bytes, concurrency = "m-1", 1.128, 0.75, MAX_BYTES, 2
 
     def __init__(self, before: Callable[[int], None] = lambda count: None) -> None:
         self.before, self.count, self.lock = before, 0, threading.Lock()
@@ -123,7 +123,7 @@ def test_an_image_that_vanishes_meanwhile_is_told(tmp_path: Path, photographs: l
 
 
 def here(load: Callable[[], Analyzer]) -> LocalFaceSource:
-    return LocalFaceSource(MODEL.version, MODEL.threshold, load, threads=4)
+    return LocalFaceSource(MODEL.version, MODEL.threshold, MODEL.sure_confidence, load, threads=4)
 
 
 def test_models_are_loaded_once_for_the_first_new_image_and_not_without_one(

@@ -118,7 +118,7 @@ ABOUT = {
     "endpoints": {"detect": "d", "compare": "c", "openapi": "o", "explorer": "e"},
     "auth": "none",
     "formats": ["jpg"],
-    "defaults": {"threshold": 1.25, "min_confidence": 0.5, "max_faces": 100},
+    "defaults": {"threshold": 1.25, "min_confidence": 0.5, "sure_confidence": 0.8, "max_faces": 100},
     "limits": {
         **dict.fromkeys(("max_fetch_bytes", "max_side_pixels", "max_faces", "max_targets", "face_hash_numbers"), 1),
         **dict.fromkeys(("request_seconds", "fetch_seconds", "queue"), 1),
@@ -143,7 +143,7 @@ def test_what_a_service_runs_and_allows(client: Client, script: Script) -> None:
     script.answers = [refusal(503, "not_ready", Retry_After="0"), Answer(body=ABOUT)]
     described = client.describe()
     assert described.face_model_version == "m-1"
-    assert (described.defaults.threshold, described.defaults.min_confidence) == (1.25, 0.5)
+    assert (described.defaults.threshold, described.defaults.sure_confidence) == (1.25, 0.8)
     assert described.limits.max_body_bytes == 4096
     assert script.paths == ["/prod/face_comparison"] * 2
 

@@ -27,15 +27,29 @@ def dataset(*names: str) -> Dataset:
 
 def test_a_sure_face_takes_the_place_of_a_larger_doubtful_one() -> None:
     sure, doubtful = face(0.91, 60), face(0.65, 300)
-    assert choose_face([doubtful, sure], "reject") is sure
-    assert choose_face([doubtful], "reject") is doubtful
+    assert choose_face([doubtful, sure], "reject", 0.75) is sure
+    assert choose_face([doubtful], "reject", 0.75) is doubtful
+
+
+def test_what_is_surely_a_face_is_the_bundle_s_to_say() -> None:
+    smaller, larger = face(0.91, 60), face(0.65, 300)
+    assert choose_face([larger, smaller], "largest", 0.6) is larger
+    assert choose_face([larger, smaller], "reject", 0.6) == (
+        "several_faces",
+        "2 faces were found, and one is expected",
+    )
+    faces = {"a/1": [larger, smaller], "a/2": [face(axis=1)], "b/1": [face(axis=2)]}
+    digests = {Path(name): name for name in faces}
+    for confidence, chosen in ((0.6, larger), (0.9, smaller)):
+        found = enroll(dataset(*faces), digests, faces, {}, sure_confidence=confidence, several="largest")
+        assert found.faces[0] is chosen
 
 
 def test_several_sure_faces_are_rejected_unless_the_largest_is_asked_for() -> None:
     small, large = face(0.95, 60), face(0.9, 90)
-    assert choose_face([small, large], "reject") == ("several_faces", "2 faces were found, and one is expected")
-    assert choose_face([small, large], "largest") is large
-    assert choose_face([], "largest") == ("no_face", "no face was found")
+    assert choose_face([small, large], "reject", 0.75) == ("several_faces", "2 faces were found, and one is expected")
+    assert choose_face([small, large], "largest", 0.75) is large
+    assert choose_face([], "largest", 0.75) == ("no_face", "no face was found")
 
 
 def test_failures_and_duplicates_are_in_no_pair() -> None:
@@ -44,7 +58,9 @@ def test_failures_and_duplicates_are_in_no_pair() -> None:
     digests[Path("a/copy")] = "a/1"
     digests[Path("c/of-d")] = "d/1"
     faces = {name: [face(axis=index)] for index, name in enumerate(names) if name != "a/none"}
-    found = enroll(dataset(*names), digests, faces, {Path("a/broken"): ("corrupt_image", "it ends early")})
+    found = enroll(
+        dataset(*names), digests, faces, {Path("a/broken"): ("corrupt_image", "it ends early")}, sure_confidence=0.75
+    )
     assert [str(image.path) for image in found.images] == ["a/1", "a/2", "b/1", "b/2", "d/2", "d/3"]
     assert found.names == ("a", "b", "d")
     assert found.people.tolist() == [0, 0, 1, 1, 2, 2]
@@ -63,7 +79,7 @@ def test_listed_pairs_follow_duplicates_and_lose_failures() -> None:
     names = ("a/1", "a/2", "a/copy", "a/none", "b/1")
     digests = {Path(name): name for name in names} | {Path("a/copy"): "a/1"}
     faces = {name: [face(axis=index)] for index, name in enumerate(names) if name != "a/none"}
-    found = enroll(dataset(*names), digests, faces, {})
+    found = enroll(dataset(*names), digests, faces, {}, sure_confidence=0.75)
     listed = [
         ("a/1", "a/2", True),
         ("a/copy", "a/2", True),
@@ -82,6 +98,6 @@ def test_too_few_usable_images_are_rejected_with_an_example() -> None:
     with pytest.raises(
         InvalidDataset, match=r"two or more people are needed, there are 1 \(1 images have no usable face, b/1"
     ):
-        enroll(data, digests, {"a/1": [face()], "a/2": [face(axis=1)]}, {})
+        enroll(data, digests, {"a/1": [face()], "a/2": [face(axis=1)]}, {}, sure_confidence=0.75)
     with pytest.raises(InvalidDataset, match="nobody has two usable images"):
-        enroll(data, digests, {"a/1": [face()], "b/1": [face(axis=1)]}, {})
+        enroll(data, digests, {"a/1": [face()], "b/1": [face(axis=1)]}, {}, sure_confidence=0.75)

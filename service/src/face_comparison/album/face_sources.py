@@ -38,10 +38,14 @@ class ImageRejected(Exception):
 
 
 class FaceSource(Protocol):
-    """threshold: the bundle's. max_bytes: of an image. concurrency: how many images it works on well."""
+    """The models that find faces.
+
+    threshold, sure_confidence: the bundle's. max_bytes: of an image. concurrency: how many images it works on well.
+    """
 
     version: str
     threshold: float
+    sure_confidence: float
     max_bytes: int
     concurrency: int
 
@@ -53,12 +57,14 @@ class FaceSource(Protocol):
 class LocalFaceSource:
     """The models of this machine, loaded by `load` for the first image: an album without new ones needs none.
 
-    version, threshold: the bundle's. threads: images that the models work on at once. `faces` also raises what `load`
-    raises.
+    version, threshold, sure_confidence: the bundle's. threads: images that the models work on at once. `faces` also
+    raises what `load` raises.
     """
 
-    def __init__(self, version: str, threshold: float, load: Callable[[], Analyzer], threads: int) -> None:
-        self.version, self.threshold = version, threshold
+    def __init__(
+        self, version: str, threshold: float, sure_confidence: float, load: Callable[[], Analyzer], threads: int
+    ) -> None:
+        self.version, self.threshold, self.sure_confidence = version, threshold, sure_confidence
         self.max_bytes, self.concurrency = MAX_BYTES, threads
         self._load, self._loading = load, threading.Lock()
         self._analyzer: Analyzer | None = None
@@ -85,6 +91,7 @@ class RemoteFaceSource:
         except (ServiceError, ServiceUnreachable, ValueError) as error:
             raise ServiceRefused(f"{error}") from error
         self.version, self.threshold = about.face_model_version, about.defaults.threshold
+        self.sure_confidence = about.defaults.sure_confidence
         self.max_bytes, self.concurrency = min(MAX_BYTES, about.limits.max_body_bytes - 4096), concurrency or IN_FLIGHT
 
     def faces(self, data: bytes) -> Detection:

@@ -194,6 +194,7 @@ class Defaults(Response, rename=None, frozen=True):
     """What applies when a request does not say otherwise."""
 
     min_confidence: Fraction
+    sure_confidence: Annotated[Fraction, Meta(description="From here on something is surely a face.")]
     threshold: Distance
     max_faces: int
 

@@ -121,7 +121,9 @@ def _face_source(service: str | None, api_key: str | None, given: dict[str, str 
     if service is not None:
         return face_sources.RemoteFaceSource(service, api_key, options.settings(given).threads)
     manifest, load, threads = analyzers.loadable(given)
-    return face_sources.LocalFaceSource(manifest.version, manifest.comparison.threshold, load, threads)
+    return face_sources.LocalFaceSource(
+        manifest.version, manifest.comparison.threshold, manifest.detector.sure_confidence, load, threads
+    )
 
 
 @contextmanager

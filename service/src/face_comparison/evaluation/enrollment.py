@@ -14,9 +14,6 @@ from face_comparison.api.responses import Face
 from face_comparison.errors import InvalidDataset
 from face_comparison.evaluation.dataset import Dataset, LabeledImage, ListedPair
 
-SURE_CONFIDENCE = 0.75
-"""Detector's score from which on something is surely a face; below, it is taken only where there is no other."""
-
 SeveralFaces = Literal["reject", "largest"]
 
 
@@ -88,6 +85,8 @@ def enroll(
     digests: Mapping[Path, str],
     faces: Mapping[str, Sequence[Face]],
     refused: Mapping[Path, tuple[str, str]],
+    *,
+    sure_confidence: float,
     several: SeveralFaces = "reject",
 ) -> Enrollment:
     """Choose the face of each image.
@@ -97,6 +96,7 @@ def enroll(
         digests: SHA-256 by path.
         faces: Faces by digest.
         refused: Code and reason by path of images that could not be analyzed.
+        sure_confidence: Confidence from which on something is surely a face, the bundle's.
         several: What becomes of images with several faces: they are not used, or their largest face is.
 
     Raises:
@@ -120,7 +120,7 @@ def enroll(
             first.setdefault(digest, image.path)
             continue
         first[digest] = image.path
-        face = choose_face(faces.get(digest, ()), several)
+        face = choose_face(faces.get(digest, ()), several, sure_confidence)
         if isinstance(face, Face):
             images.append(image)
             chosen.append(face)
@@ -138,14 +138,14 @@ def enroll(
     return Enrollment(tuple(images), tuple(chosen), vectors, people, names, tuple(failures), tuple(duplicates))
 
 
-def choose_face(faces: Sequence[Face], several: SeveralFaces) -> Face | tuple[str, str]:
+def choose_face(faces: Sequence[Face], several: SeveralFaces, sure_confidence: float) -> Face | tuple[str, str]:
     """The face of the person whose image it is, or a code and a reason why none can be used.
 
     What surely is a face takes the place of what only may be one, however large that is.
     """
     if not faces:
         return "no_face", "no face was found"
-    sure = [face for face in faces if face.confidence >= SURE_CONFIDENCE]
+    sure = [face for face in faces if face.confidence >= sure_confidence]
     if len(sure) > 1 and several == "reject":
         return "several_faces", f"{len(sure)} faces were found, and one is expected"
     return max(sure or faces, key=lambda face: (face.quality.face_size, face.confidence))

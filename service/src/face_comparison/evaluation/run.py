@@ -135,7 +135,14 @@ def evaluate(
     """
     progress.start("finding faces", len(dataset.images))
     scanned = scan(dataset, source, cache, lambda: progress.advance(1))
-    enrollment = enroll(dataset, scanned.digests, scanned.faces, scanned.refused, options.several)
+    enrollment = enroll(
+        dataset,
+        scanned.digests,
+        scanned.faces,
+        scanned.refused,
+        sure_confidence=source.sure_confidence,
+        several=options.several,
+    )
     return measure(dataset, enrollment, source.version, source.threshold, options, progress, scanned.analyzed)
 
 

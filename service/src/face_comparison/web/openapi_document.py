@@ -44,7 +44,10 @@ def description(settings: Settings, model: ModelInfo) -> responses.ServiceDescri
         auth=settings.auth,
         formats=tuple(each.label.lower() for each in READABLE),
         defaults=responses.Defaults(
-            min_confidence=model.min_confidence, threshold=model.threshold, max_faces=MAX_FACES
+            min_confidence=model.min_confidence,
+            sure_confidence=model.sure_confidence,
+            threshold=model.threshold,
+            max_faces=MAX_FACES,
         ),
         limits=_limits(settings),
     )

@@ -50,13 +50,14 @@ def schemas(model: ModelInfo, codes: list[str]) -> dict[str, Schema]:
     for name in ("DetectResponse", "CompareResponse", "ServiceDescription"):
         described[name]["properties"]["FaceModelVersion"]["const"] = model.version
     return {
-        **_requests(model.version, model.threshold, model.min_confidence),
+        **_requests(model),
         **described,
         "ErrorCode": {"type": "string", "enum": codes},
     }
 
 
-def _requests(version: str, threshold: float, min_confidence: float) -> dict[str, Schema]:
+def _requests(model: ModelInfo) -> dict[str, Schema]:
+    sure = f"with a confidence of at least {model.sure_confidence:g}"
     url = {
         "type": ["string", "null"],
         "maxLength": MAX_LENGTH,
@@ -81,7 +82,7 @@ def _requests(version: str, threshold: float, min_confidence: float) -> dict[str
         },
         "FaceModelVersion": {
             "type": ["string", "null"],
-            "description": f"The model that computed the `face_hash`; another version than `{version}` is rejected.",
+            "description": f"The model that computed the `face_hash`; another version than `{model.version}` is rejected.",
         },
     }
     return {
@@ -96,13 +97,13 @@ def _requests(version: str, threshold: float, min_confidence: float) -> dict[str
                     "maximum": MAX_FACES,
                     "default": MAX_FACES,
                     "description": "Maximum faces in the response; the most prominent are kept: the largest of those "
-                    "with a confidence of at least 0.75, then the largest of the others.",
+                    f"{sure}, then the largest of the others.",
                 },
                 "min_confidence": {
                     "type": ["number", "null"],
                     "minimum": 0,
                     "maximum": 1,
-                    "default": min_confidence,
+                    "default": model.min_confidence,
                     "description": "Minimum confidence of a face in the response.",
                 },
             },
@@ -120,8 +121,8 @@ def _requests(version: str, threshold: float, min_confidence: float) -> dict[str
             "properties": {
                 "source": {
                     **ref("Subject"),
-                    "description": "Its most prominent face is compared with the targets: the largest of those with a "
-                    "confidence of at least 0.75, otherwise the largest.",
+                    "description": "Its most prominent face is compared with the targets: the largest of those "
+                    f"{sure}, otherwise the largest.",
                 },
                 "targets": {
                     "type": ["array", "null"],
@@ -135,7 +136,7 @@ def _requests(version: str, threshold: float, min_confidence: float) -> dict[str
                     "type": ["number", "null"],
                     "minimum": 0,
                     "maximum": MAX_DISTANCE,
-                    "default": threshold,
+                    "default": model.threshold,
                     "description": "Maximum distance of the same person.",
                 },
             },

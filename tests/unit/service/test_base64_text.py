@@ -63,5 +63,22 @@ def test_what_is_no_base64_is_refused(text):
         decoded(text)
 
 
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [
+        ("b'/9j/4AAQSkZJRg=='", "decode"),
+        ('b"/9j/4AAQSkZJRg=="', "decode"),
+        ("/9j/4AAQSkZJ\0", "characters that are not base64"),
+        ('"/9j/4AAQSkZJ"', "characters that are not base64"),
+        ("/9j/4\\nAAQSkZ", "characters that are not base64"),
+        ("%2F9j%2F4AAQSkZJ", "characters that are not base64"),
+        ("/9j/4AAQS", "cut off"),
+    ],
+)
+def test_what_is_wrong_with_base64_is_named(text, named):
+    with pytest.raises(InvalidBase64, match=named):
+        decoded(text)
+
+
 def test_the_mixed_alphabet_works():
     assert decoded("-_+/") == base64.b64decode("+/+/")

@@ -88,6 +88,34 @@ def test_parts_that_nobody_asked_for_are_ignored(other: bytes) -> None:
     assert (compared.source, compared.targets) == (JPEG, (JPEG,))
 
 
+@pytest.mark.parametrize("encoding", ["latin-1", "gbk", "cp1251", "shift_jis", "utf-8"])
+def test_file_names_in_any_encoding_do_not_matter(encoding: str) -> None:
+    letters = {"latin-1": "é", "gbk": "照片", "cp1251": "фото", "shift_jis": "写真", "utf-8": "é"}[encoding]
+    headers = (DISPOSITION.format("img") + f'; filename="{letters}.jpg"', "Content-Type: image/jpeg")
+    content = part(JPEG, *headers).replace(letters.encode(), letters.encode(encoding), 1)
+    other = part(b"x", DISPOSITION.format(letters)).replace(letters.encode(), letters.encode(encoding), 1)
+    faces = part(b"3", DISPOSITION.format("max_faces"))
+    for body in (form(content, other, faces), form(other, content, faces)):
+        request = detected(body)
+        assert (request.image, request.max_faces) == (JPEG, 3)
+
+
+@pytest.mark.parametrize("kind", ["mixed", "related", "Form-Data", "alternative"])
+def test_a_form_by_another_name_is_a_form(kind: str) -> None:
+    """OkHttp calls it multipart/mixed, unless it is told otherwise."""
+    body = form(part(JPEG, DISPOSITION.format("img") + '; filename="a.jpg"'))
+    assert detected(body, f"multipart/{kind}; boundary={BOUNDARY}").image == JPEG
+    with pytest.raises(InvalidParameter, match="not valid multipart"):  # its parts have no names
+        detected(form(part(JPEG, "Content-Type: image/jpeg")), f"multipart/{kind}; boundary={BOUNDARY}")
+
+
+@pytest.mark.parametrize("content_type", ["", "text/plain", "application/octet-stream", "image/jpeg"])
+def test_base64_as_the_body_is_an_image(content_type: str) -> None:
+    text = base64.b64encode(JPEG)
+    for body in (text, b"data:image/jpeg;base64," + text, b"\n" + base64.encodebytes(JPEG)):
+        assert detected(body, content_type).image == JPEG
+
+
 @pytest.mark.parametrize("name", ["image", "file", "photo", "img2"])
 def test_a_part_of_another_name_is_told_from_the_one_that_is_wanted(name: str) -> None:
     with pytest.raises(MissingImage, match=f"img.*'{name}'"):

@@ -201,6 +201,13 @@ def test_heic_without_its_package_says_which_one_is_missing(monkeypatch: pytest.
         (b"%PDF-1.7", "PDF"),
         (b"\xff\x0a" + bytes(30), "JPEG XL"),
         (b"\0\0\0\x0cjP  \r\n\x87\n", "JPEG 2000"),
+        (b"\xff\xd8\xff\xe0\0\x10JFIF".decode("latin1").encode(), "read as text"),
+        (b"\xff\xd8\xff\xe0\0\x10JFIF".decode("utf-8", "replace").encode(), "read as text"),
+        (b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR".decode("utf-8", "replace").encode(), "read as text"),
+        (b"/9j/4AAQSkZJRgABAQ", "base64"),
+        (b" iVBORw0KGgoAAAANSUhEUgAA", "base64"),
+        (b"data:image/webp;base64,UklGRg", "base64"),
+        ("\xe9\xe8 plain text".encode(), "something else"),
         (bytes(300), "something else"),
     ],
 )

@@ -73,6 +73,21 @@ SUFFIXES = tuple(suffix for each in READABLE for suffix in each.suffixes)
 ACCEPT = ", ".join((*MEDIA_TYPES, "*/*;q=0.1"))
 """The Accept header of a request for an image."""
 
+_BASE64_OF_IMAGES = (b"/9j/", b"iVBORw0KGgo", b"UklGR", b"data:image/")
+"""How JPEG, PNG and WebP begin in base64."""
+
+
+def is_base64(start: bytes) -> bool:
+    """Whether the first bytes are those of an image in base64, with or without a data-URL prefix."""
+    return bytes(start[:64]).lstrip().startswith(_BASE64_OF_IMAGES)
+
+
+def _starts_with_text_of_an_image(start: bytes) -> bool:
+    """Whether bytes of a JPEG or PNG were taken for Latin-1 or broken UTF-8, and written as UTF-8."""
+    text = bytes(start[:12]).decode("utf-8", "ignore")
+    return text.startswith(("\xff\xd8\xff", "\ufffd\ufffd\ufffd", "\x89PNG", "\ufffdPNG"))
+
+
 _OTHER_KINDS: tuple[tuple[str, Callable[[bytes], bool]], ...] = (
     ("a damaged PNG", _starts(b"\x89PNG")),
     ("a GIF", _starts(b"GIF8")),
@@ -86,6 +101,8 @@ _OTHER_KINDS: tuple[tuple[str, Callable[[bytes], bool]], ...] = (
     ("a PDF", _starts(b"%PDF-")),
     ("JPEG XL", lambda start: start[:2] == b"\xff\x0a" or start[4:12] == b"JXL \r\n\x87\n"),
     ("JPEG 2000", lambda start: start[4:8] == b"jP  " or start[:4] == b"\xff\x4f\xff\x51"),
+    ("an image whose bytes were read as text, which changes them", _starts_with_text_of_an_image),
+    ("an image in base64", is_base64),
     ("a video", lambda start: start[4:8] == b"ftyp" or start[:4] == b"\x1a\x45\xdf\xa3"),
 )
 """What people send by mistake, told apart so that a message can name it."""
@@ -108,5 +125,7 @@ def find_format(start: bytes) -> ImageFormat | None:
 def is_image(start: bytes) -> bool:
     """Whether the first bytes are those of an image, of formats that are not read, too."""
     return find_format(start) is not None or any(
-        matches(start[:START_BYTES]) for kind, matches in _OTHER_KINDS if kind not in ("a web page", "a PDF")
+        matches(start[:START_BYTES])
+        for kind, matches in _OTHER_KINDS
+        if kind not in ("a web page", "a PDF", "an image in base64")
     )

@@ -15,6 +15,7 @@ from face_comparison.errors import InvalidBase64
 _LONGEST_PREFIX = 256
 _PLAIN_PREFIX = re.compile(rb"data:[A-Za-z0-9/+.;=-]{0,200};base64,")
 _URL_SAFE_TO_STANDARD = bytes.maketrans(b"-_", b"+/")
+_FOREIGN = re.compile(rb"[^A-Za-z0-9+/]")
 _WHITE_SPACE = b" \t\r\n\v\f"
 _ADDRESSES = (b"http://", b"https://", b"s3://")
 _LOOKED_AT, _SHORTEST_LINE = 4096, 16
@@ -64,12 +65,14 @@ def _leniently_decoded(raw: bytes) -> bytes:
     if _blanks_were_pluses(raw):
         raw = raw.replace(b" ", b"+")
     digits = raw.translate(_URL_SAFE_TO_STANDARD, _WHITE_SPACE).rstrip(b"=")
-    if len(digits) % 4 == 1:
-        raise InvalidBase64("the base64 text is cut off: its length fits no whole number of bytes")
     decoded = _strictly_decoded(digits + b"=" * (-len(digits) % 4))
-    if decoded is None:
+    if decoded is not None:
+        return decoded
+    if raw.startswith((b"b'", b'b"')):
+        raise InvalidBase64("the base64 text is Python's spelling of bytes, b'…': send its text, by .decode()")
+    if _FOREIGN.search(digits):
         raise InvalidBase64("the base64 text holds characters that are not base64 (A-Z a-z 0-9 + / or - _, then =)")
-    return decoded
+    raise InvalidBase64("the base64 text is cut off: its length fits no whole number of bytes")
 
 
 def _blanks_were_pluses(raw: bytes) -> bool:

@@ -13,7 +13,7 @@ import msgspec
 from msgspec import Raw
 
 from face_comparison.errors import FaceComparisonError, InvalidParameter
-from face_comparison.image.formats import START_BYTES, find_format, is_image
+from face_comparison.image.formats import START_BYTES, find_format, is_base64, is_image
 from face_comparison.wire.formats import multipart, urlencoded
 from face_comparison.wire.formats.json import JsonNotation
 from face_comparison.wire.formats.msgpack import MessagePackNotation
@@ -59,12 +59,13 @@ def form_of(content_type: str, body: Buffer) -> Form:
         return "json"
     if find_format(first) is not None:
         return "image"
-    if mimetype == "multipart/form-data":
+    # Some clients call a form multipart/mixed, as OkHttp does unless it is told otherwise.
+    if mimetype.startswith("multipart/"):
         return "multipart"
     if mimetype in MESSAGE_PACK_TYPES:
         return "msgpack"
     # Whoever sends a GIF or a TIFF gets an error about the image, not about JSON.
-    if mimetype.startswith(_IMAGE_TYPES) or is_image(first):
+    if mimetype.startswith(_IMAGE_TYPES) or is_image(first) or is_base64(first):
         return "image"
     return "urlencoded" if mimetype == urlencoded.MEDIA_TYPE else "json"
 

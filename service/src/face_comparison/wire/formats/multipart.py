@@ -28,6 +28,7 @@ MAX_PARTS = 200
 MAX_PART_HEADER_BYTES, MAX_HEADER_BYTES = 4096, 128 * 1024
 """Headers of one part and of all parts: what parses them takes time for each parameter. A usual part has 150 bytes."""
 _SHOWN_NAMES = 5
+_ASCII = bytes(range(128)) + b"_" * 128
 
 
 def detect_fields(body: Buffer, content_type: str) -> Fields:
@@ -76,8 +77,7 @@ def _parts(body: Buffer, content_type: str) -> dict[str, list[_Part]]:
     boundary = parse_options_header(content_type)[1].get("boundary", "")
     if not boundary or not boundary.isascii():
         raise InvalidParameter("multipart/form-data needs a boundary in its Content-Type")
-    data = bytes(body)
-    _check_headers(data, b"--" + boundary.encode())
+    data = _with_readable_headers(bytes(body), b"--" + boundary.encode())
     decoder = MultipartDecoder(boundary.encode(), max_parts=MAX_PARTS)
     parts: dict[str, list[_Part]] = {}
     try:
@@ -97,18 +97,26 @@ def _parts(body: Buffer, content_type: str) -> dict[str, list[_Part]]:
     return parts
 
 
-def _check_headers(body: bytes, delimiter: bytes) -> None:
-    """Raises InvalidParameter where headers of parts are too long or too many to be parsed."""
+def _with_readable_headers(body: bytes, delimiter: bytes) -> bytes:
+    """The body with headers that can be parsed: file names in another encoding than UTF-8 lose their letters.
+
+    Raises InvalidParameter where headers of parts are too long or too many to be parsed.
+    """
+    readable: bytearray | None = None
     total, at = 0, body.find(delimiter, 0, MAX_HEADER_BYTES)
     if at < 0:
         raise InvalidParameter("the body is not valid multipart/form-data: it does not begin with its boundary")
     for _ in range(MAX_PARTS):
         start = at + len(delimiter)
         if at < 0 or body.startswith(b"--", start):
-            return
+            return body if readable is None else bytes(readable)
         window = body[start : start + MAX_PART_HEADER_BYTES + 4]
         ends = [end for blank in (b"\r\n\r\n", b"\n\n", b"\r\r") if (end := window.find(blank)) >= 0]
-        total += min(ends, default=len(window))
+        header = window[: min(ends, default=len(window))]
+        total += len(header)
+        if not _is_utf8(header):
+            readable = bytearray(body) if readable is None else readable
+            readable[start : start + len(header)] = header.translate(_ASCII)
         if not ends and len(window) > MAX_PART_HEADER_BYTES:
             raise InvalidParameter(f"the headers of a part of the form are longer than {MAX_PART_HEADER_BYTES} bytes")
         if total > MAX_HEADER_BYTES:
@@ -116,6 +124,15 @@ def _check_headers(body: bytes, delimiter: bytes) -> None:
         at = body.find(delimiter, start)
     if at >= 0 and not body.startswith(b"--", at + len(delimiter)):
         raise InvalidParameter(f"the form has more than {MAX_PARTS} parts")
+    return body if readable is None else bytes(readable)
+
+
+def _is_utf8(header: bytes) -> bool:
+    try:
+        header.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def _is_file(part: Field | File) -> bool:

@@ -18,7 +18,7 @@ def project(folder: str) -> str:
 
 def test_one_version_everywhere() -> None:
     chart = yaml.safe_load((ROOT / "charts" / "face-comparison" / "Chart.yaml").read_text())
-    changes = re.findall(r"^## \[(\d\S*)\]", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE)
+    changes = re.findall(r"^## (\d\S*)", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE)
     images = set(
         re.findall(
             r"face-comparison/(?:operator|service|service-gpu):(\S+)", (ROOT / "manifests/install.yaml").read_text()

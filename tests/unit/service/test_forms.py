@@ -102,7 +102,7 @@ def test_file_names_in_any_encoding_do_not_matter(encoding: str) -> None:
 
 @pytest.mark.parametrize("kind", ["mixed", "related", "Form-Data", "alternative"])
 def test_a_form_by_another_name_is_a_form(kind: str) -> None:
-    """OkHttp calls it multipart/mixed, unless it is told otherwise."""
+    """OkHttp calls it multipart/mixed by default."""
     body = form(part(JPEG, DISPOSITION.format("img") + '; filename="a.jpg"'))
     assert detected(body, f"multipart/{kind}; boundary={BOUNDARY}").image == JPEG
     with pytest.raises(InvalidParameter, match="not valid multipart"):  # its parts have no names

@@ -59,7 +59,7 @@ def form_of(content_type: str, body: Buffer) -> Form:
         return "json"
     if find_format(first) is not None:
         return "image"
-    # Some clients call a form multipart/mixed, as OkHttp does unless it is told otherwise.
+    # Some clients call a form multipart/mixed, as OkHttp does by default.
     if mimetype.startswith("multipart/"):
         return "multipart"
     if mimetype in MESSAGE_PACK_TYPES:

@@ -1,0 +1,118 @@
+"""How much damage goes unnoticed, by format: `python -m devtools.photos.damage_rates` prints a table of it.
+
+A photograph in each format gets one fault at a random place behind its header, a thousand times: a flipped bit, a byte
+set to another value, a run of zeros as a lost sector leaves them, or its end cut off. What is accepted although its
+pixels have changed was not noticed.
+"""
+
+from __future__ import annotations
+
+import io
+import sys
+from collections import Counter
+from collections.abc import Callable, Iterator
+
+import numpy as np
+from numpy.random import Generator
+from numpy.typing import NDArray
+from PIL import Image
+
+from devtools import ROOT
+from devtools.photos import kinds
+from face_comparison import image
+from face_comparison.errors import FaceComparisonError
+
+SAMPLE = ROOT / "service/src/face_comparison/sample.jpg"
+HEADER_BYTES = 1024
+"""Damage begins behind the headers: what it does to them is `test_image_damage.py`'s."""
+
+
+def flipped_bit(data: bytearray, at: int, rng: Generator) -> None:
+    data[at] ^= 1 << rng.integers(8)
+
+
+def other_byte(data: bytearray, at: int, rng: Generator) -> None:
+    data[at] ^= int(rng.integers(1, 256))
+
+
+def lost_sector(data: bytearray, at: int, rng: Generator) -> None:
+    del rng
+    data[at : at + 512] = bytes(len(data[at : at + 512]))
+
+
+def cut_off(data: bytearray, at: int, rng: Generator) -> None:
+    del rng
+    del data[at:]
+
+
+FAULTS: dict[str, Callable[[bytearray, int, Generator], None]] = {
+    "one bit": flipped_bit,
+    "one byte": other_byte,
+    "512 zeros": lost_sector,
+    "cut off": cut_off,
+}
+
+
+def photographs() -> dict[str, bytes]:
+    """The built-in sample in every format, by the name of the format."""
+    photo = Image.open(SAMPLE).convert("RGB")
+    found = {
+        "JPEG": kinds.jpeg(photo, quality=90),
+        "JPEG, restart markers": kinds.jpeg(photo, quality=90, restart_marker_rows=1),
+        "JPEG, progressive": kinds.jpeg(photo, quality=90, progressive=True),
+        "PNG": kinds.saved(photo, "PNG"),
+        "BMP": kinds.saved(photo, "BMP"),
+        "WebP, lossy": kinds.saved(photo, "WEBP", quality=85),
+        "WebP, lossless": kinds.saved(photo, "WEBP", lossless=True),
+        "AVIF": kinds.saved(photo, "AVIF", quality=85),
+    }
+    return found | {"HEIC": heic(photo)}
+
+
+def heic(photo: Image.Image) -> bytes:
+    """The image as HEIC."""
+    import pillow_heif  # noqa: PLC0415 (an encoder, which only tests have)
+
+    stream = io.BytesIO()
+    pillow_heif.from_pillow(photo).save(stream, quality=85)
+    return stream.getvalue()
+
+
+def decoded(data: bytes) -> NDArray[np.uint8] | None:
+    """Upright pixels, None when the image is rejected."""
+    try:
+        return image.decode(data, image.read_header(data))
+    except FaceComparisonError:
+        return None
+
+
+def outcomes(data: bytes, fault: str, count: int, seed: int) -> Counter[str]:
+    """How many damaged images are rejected, whole (with the pixels of the undamaged one) or changed."""
+    whole, rng = decoded(data), np.random.default_rng(seed)
+    assert whole is not None  # noqa: S101 (the undamaged image)
+    found: Counter[str] = Counter()
+    for victim in damaged(data, fault, count, rng):
+        pixels = decoded(victim)
+        same = pixels is not None and np.array_equal(pixels, whole)
+        found["rejected" if pixels is None else "whole" if same else "changed"] += 1
+    return found
+
+
+def damaged(data: bytes, fault: str, count: int, rng: Generator) -> Iterator[bytes]:
+    """The image with one fault, at another place each time."""
+    for _ in range(count):
+        victim = bytearray(data)
+        FAULTS[fault](victim, int(rng.integers(HEADER_BYTES, len(data))), rng)
+        yield bytes(victim)
+
+
+def main(count: int = 1000) -> None:
+    """Print a row per format: the fraction of damaged images that is accepted with changed pixels."""
+    print(f"| format | {' | '.join(FAULTS)} |\n|{'---|' * (len(FAULTS) + 1)}")
+    for name, data in photographs().items():
+        changed = [outcomes(data, fault, count, 1)["changed"] / count for fault in FAULTS]
+        print(f"| {name} | {' | '.join(f'{each:.1%}' for each in changed)} |", flush=True)
+
+
+if __name__ == "__main__":
+    main(*map(int, sys.argv[1:]))

@@ -1,4 +1,4 @@
-"""Requests as the documentation of the AWS AI Solution Kit shows them: URL or base64, signed or not, in its languages."""
+"""Requests as the documentation of the AWS AI Solution Kit shows them: URL or base64, signed or not."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def test_url_and_base64_in_json(
     running = start(allowed_hosts=("127.0.0.1",), stage=stage)
     path = f"/{stage}/face_comparison"
     for payload in (
-        '{\n  "url":"%s"\n}' % images.url("/anna.jpg"),
+        json.dumps({"url": images.url("/anna.jpg")}, indent=2),
         json.dumps({"img": base64.b64encode(image("anna")).decode()}),
     ):
         require_response_of_the_kit(running.client.post(path, data=payload, headers=headers), 1)

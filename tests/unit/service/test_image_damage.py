@@ -12,7 +12,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from devtools.photos import damage, kinds
+from devtools.photos import damage, damage_rates, kinds
 from face_comparison import image
 from face_comparison.errors import CorruptImage, ImageTooLarge, UnsupportedFormat
 
@@ -46,6 +46,22 @@ def test_damaged_images_are_decoded_whole_or_refused(name: str, capfd: pytest.Ca
     assert set(outcomes) <= {"whole", *(refusal.code for refusal in REFUSALS)}
     assert outcomes["corrupt_image"] > 0
     assert capfd.readouterr() == ("", "")
+
+
+PHOTOGRAPHS = damage_rates.photographs()
+
+
+@pytest.mark.parametrize("name", PHOTOGRAPHS)
+def test_an_image_whose_end_is_missing_is_rejected_or_whole(name: str) -> None:
+    found = damage_rates.outcomes(PHOTOGRAPHS[name], "cut off", 60 if name == "HEIC" else 300, seed=2)
+    assert found["changed"] == 0
+    assert found["rejected"] > 0
+
+
+@pytest.mark.parametrize("fault", damage_rates.FAULTS)
+@pytest.mark.parametrize("name", ["PNG", "AVIF"])
+def test_damage_of_png_and_avif_is_always_noticed(name: str, fault: str) -> None:
+    assert damage_rates.outcomes(PHOTOGRAPHS[name], fault, 150, seed=3)["changed"] == 0
 
 
 def test_polyglots_are_what_their_first_bytes_say(capfd: pytest.CaptureFixture[str]) -> None:

@@ -28,19 +28,23 @@ HEADER_BYTES = 1024
 
 
 def flipped_bit(data: bytearray, at: int, rng: Generator) -> None:
+    """Flips one bit of a byte."""
     data[at] ^= 1 << rng.integers(8)
 
 
 def other_byte(data: bytearray, at: int, rng: Generator) -> None:
+    """Sets a byte to another value."""
     data[at] ^= int(rng.integers(1, 256))
 
 
 def lost_sector(data: bytearray, at: int, rng: Generator) -> None:
+    """Sets 512 bytes to zero, as a lost sector leaves them."""
     del rng
     data[at : at + 512] = bytes(len(data[at : at + 512]))
 
 
 def cut_off(data: bytearray, at: int, rng: Generator) -> None:
+    """Removes everything from a place on."""
     del rng
     del data[at:]
 
@@ -54,7 +58,7 @@ FAULTS: dict[str, Callable[[bytearray, int, Generator], None]] = {
 
 
 def photographs() -> dict[str, bytes]:
-    """The built-in sample in every format, by the name of the format."""
+    """Returns the built-in sample in every format, by the name of the format."""
     photo = Image.open(SAMPLE).convert("RGB")
     found = {
         "JPEG": kinds.jpeg(photo, quality=90),
@@ -70,7 +74,7 @@ def photographs() -> dict[str, bytes]:
 
 
 def heic(photo: Image.Image) -> bytes:
-    """The image as HEIC."""
+    """Returns the image as HEIC."""
     import pillow_heif
 
     stream = io.BytesIO()
@@ -79,7 +83,7 @@ def heic(photo: Image.Image) -> bytes:
 
 
 def decoded(data: bytes) -> NDArray[np.uint8] | None:
-    """Upright pixels, None when the image is rejected."""
+    """Returns upright pixels, None when the image is rejected."""
     try:
         return image.decode(data, image.read_header(data))
     except FaceComparisonError:
@@ -87,7 +91,7 @@ def decoded(data: bytes) -> NDArray[np.uint8] | None:
 
 
 def outcomes(data: bytes, fault: str, count: int, seed: int) -> Counter[str]:
-    """How many damaged images are rejected, whole (with the pixels of the undamaged one) or changed."""
+    """Counts how many damaged images are rejected, whole (with the pixels of the undamaged one) or changed."""
     whole, rng = decoded(data), np.random.default_rng(seed)
     assert whole is not None
     found: Counter[str] = Counter()
@@ -99,7 +103,7 @@ def outcomes(data: bytes, fault: str, count: int, seed: int) -> Counter[str]:
 
 
 def damaged(data: bytes, fault: str, count: int, rng: Generator) -> Iterator[bytes]:
-    """The image with one fault, at another place each time."""
+    """Yields the image with one fault, at another place each time."""
     for _ in range(count):
         victim = bytearray(data)
         FAULTS[fault](victim, int(rng.integers(HEADER_BYTES, len(data))), rng)
@@ -107,7 +111,7 @@ def damaged(data: bytes, fault: str, count: int, rng: Generator) -> Iterator[byt
 
 
 def main(count: int = 1000) -> None:
-    """Print a row per format: the fraction of damaged images that is accepted with changed pixels."""
+    """Prints a row per format: the fraction of damaged images that is accepted with changed pixels."""
     print(f"| format | {' | '.join(FAULTS)} |\n|{'---|' * (len(FAULTS) + 1)}")
     for name, data in photographs().items():
         changed = [outcomes(data, fault, count, 1)["changed"] / count for fault in FAULTS]

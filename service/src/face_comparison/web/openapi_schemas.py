@@ -82,7 +82,8 @@ def _requests(model: ModelInfo) -> dict[str, Schema]:
         },
         "FaceModelVersion": {
             "type": ["string", "null"],
-            "description": f"The model that computed the `face_hash`; another version than `{model.version}` is rejected.",
+            "description": f"The model that computed the `face_hash`; another version than `{model.version}` is "
+            "rejected.",
         },
     }
     return {

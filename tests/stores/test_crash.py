@@ -88,7 +88,7 @@ def test_killed_server_loses_nothing_acknowledged(
 
 
 def check_unavailable(store: Store) -> None:
-    store._timeout = 1  # type: ignore[attr-defined]
+    store._connections._timeout = 1  # type: ignore[attr-defined]
     with pytest.raises(StoreUnavailable):
         for _ in range(50):
             store.get_collection("staff")

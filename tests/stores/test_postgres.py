@@ -5,16 +5,19 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from uuid import uuid4
 
 import psycopg
 import pytest
 
+from devtools.k8s.controlplane import attempts
 from devtools.postgres import PostgresServer
-from face_comparison.collections.stores import Store, open_store
+from face_comparison.collections.stores import Store, migrations, open_store, postgres_connections
 from face_comparison.collections.stores.base import ErasureRequest
 from face_comparison.collections.stores.migrations import scripts
-from face_comparison.collections.stores.postgres import is_hnsw_safe
+from face_comparison.collections.stores.postgres import PostgresStore
+from face_comparison.collections.stores.postgres_connections import Connections, is_hnsw_safe
 from face_comparison.errors import StoreUnavailable
 from support.vectors import NOW, collection, face, random_vectors, vector_of
 
@@ -133,7 +136,7 @@ def test_unreachable_database_holds_up_one_call_and_not_all(monkeypatch: pytest.
         tries.append(1)
         raise psycopg.OperationalError
 
-    monkeypatch.setattr(type(store), "_migrate", migrate)
+    monkeypatch.setattr(Connections, "_migrate", migrate)
     for _ in range(5):
         with pytest.raises(StoreUnavailable):
             store.get_collection("staff")
@@ -165,3 +168,97 @@ def test_approximate_index_is_used_only_where_asked_for(opened: Callable[..., St
 )
 def test_versions_of_pgvector_with_known_corruption_are_not_indexed(version: str, safe: bool) -> None:
     assert is_hnsw_safe(version) is safe
+
+
+def test_old_pgvector_says_what_to_do(opened: Callable[..., Store], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(f"{postgres_connections.__name__}.OLDEST_PGVECTOR", (99, 1, 0))
+    with pytest.raises(StoreUnavailable, match=r"pgvector \d+\.\d+\.\d+, and at least 99\.1\.0 is needed"):
+        opened().get_collection("staff")
+
+
+def test_server_that_became_a_standby_is_left_for_the_primary(store: Store, url: str) -> None:
+    """Its connections are not used for another change: a pool that kept them would fail until they end."""
+    store.create_collection(collection())
+    with psycopg.connect(url, autocommit=True) as administrator:
+        # What every session of a standby says, too.
+        administrator.execute("ALTER SYSTEM SET default_transaction_read_only = on")
+        administrator.execute("SELECT pg_reload_conf()")
+        try:
+            with pytest.raises(StoreUnavailable):
+                for _ in range(1000):
+                    store.get_collection("staff")
+        finally:
+            administrator.execute("SET default_transaction_read_only = off")
+            administrator.execute("ALTER SYSTEM RESET default_transaction_read_only")
+            administrator.execute("SELECT pg_reload_conf()")
+    wait_until_available(store)
+    store.add_faces("staff", [face("a")])
+
+
+def test_connection_lost_within_a_transaction_leaves_nothing_behind(store: Store, url: str) -> None:
+    store.create_collection(collection())
+    with psycopg.connect(url, autocommit=True) as administrator:
+        administrator.execute(
+            "CREATE FUNCTION lose() RETURNS trigger LANGUAGE plpgsql AS"
+            " $$ BEGIN PERFORM pg_terminate_backend(pg_backend_pid()); RETURN NEW; END $$"
+        )
+        administrator.execute(
+            "CREATE TRIGGER lose AFTER INSERT ON face_comparison.face FOR EACH ROW EXECUTE FUNCTION lose()"
+        )
+        with pytest.raises(StoreUnavailable):
+            store.add_faces("staff", [face("a", user="anna")])
+        administrator.execute("DROP TRIGGER lose ON face_comparison.face")
+    wait_until_available(store)
+    assert store.list_users("staff", "", 9) == []
+    assert store.get_collection("staff").faces == 0
+    [added] = store.add_faces("staff", [face("a", user="anna")])
+    assert added.created
+
+
+def test_busy_connections_are_waited_for_and_then_unavailable(url: str) -> None:
+    store = open_store(url, max_faces=1, timeout=1, connections=1)
+    store.create_collection(collection())
+    assert isinstance(store, PostgresStore)
+    with store._connection(), pytest.raises(StoreUnavailable):
+        store.get_collection("staff")
+    wait_until_available(store)
+    store.close()
+
+
+def test_statement_that_takes_too_long_is_unavailable(url: str) -> None:
+    store = open_store(url, max_faces=1, timeout=0.5)
+    store.create_collection(collection())
+    with psycopg.connect(url) as other:
+        other.execute("SELECT 1 FROM face_comparison.collection FOR UPDATE")
+        with pytest.raises(StoreUnavailable):
+            store.add_faces("staff", [face("a")])
+    wait_until_available(store)
+    assert store.add_faces("staff", [face("a")])[0].created
+    store.close()
+
+
+def test_migration_does_not_hold_up_searches_behind_a_long_transaction(
+    store: Store, opened: Callable[..., Store], url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A statement that waits for a table makes all later ones wait behind it."""
+    store.create_collection(collection())
+    store.add_faces("staff", [face("a")])
+    monkeypatch.setattr(f"{postgres_connections.__name__}._MIGRATION_LOCK_SECONDS", 1)
+    known = scripts("postgres")
+    monkeypatch.setattr(migrations, "scripts", lambda _: (*known, "ALTER TABLE face ADD COLUMN note text"))
+    newer = opened()
+    with psycopg.connect(url) as dump:
+        dump.execute("SELECT count(*) FROM face_comparison.face")
+        with pytest.raises(StoreUnavailable):
+            newer.get_collection("staff")
+        assert len(store.nearest("staff", vector_of("a")[None], limit=1).neighbors[0]) == 1
+    wait_until_available(newer)
+    assert newer.health()["schema"] == len(known) + 1
+
+
+def wait_until_available(store: Store) -> None:
+    for _ in attempts(30, pause=0.1):
+        with suppress(StoreUnavailable):
+            store.get_collection("staff")
+            return
+    pytest.fail("the store did not become available")

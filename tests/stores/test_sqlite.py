@@ -93,7 +93,7 @@ def test_full_collection_takes_none_of_a_call(store: Store) -> None:
 def test_copy_is_read_anew_when_changes_were_missed(
     store: Store, other: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("face_comparison.collections.stores.sqlite._KEPT_CHANGES", 5)
+    monkeypatch.setattr("face_comparison.collections.stores.sqlite_gallery.KEPT_CHANGES", 5)
     store.create_collection(collection())
     store.add_faces("staff", [face("a")])
     other.nearest("staff", random_vectors(1), limit=1)
@@ -113,7 +113,7 @@ def test_deleted_collections_leave_the_memory_of_other_workers(store: Store, oth
     other.nearest("staff", random_vectors(1), limit=1)
     store.delete_collection("staff", request())
     other.purge(NOW)
-    assert other._copies == {}
+    assert len(other._galleries) == 0
 
 
 def test_unusable_directory_is_a_startup_error(tmp_path: Path) -> None:
@@ -142,3 +142,45 @@ def test_damaged_store_is_unavailable(store: Store, tmp_path: Path) -> None:
         path.unlink()
     with pytest.raises(StoreUnavailable):
         store.get_collection("staff")
+
+
+def test_full_volume_is_named_and_loses_nothing(store: Store, tmp_path: Path) -> None:
+    """The limit of pages stands in for the volume: SQLite reports both with the same code."""
+    store.create_collection(collection())
+    store.add_faces("staff", [face("a", user="anna")])
+    assert isinstance(store, SqliteStore)
+    with store._write() as connection:  # the connection is kept, and used again
+        [[pages]] = connection.execute("PRAGMA page_count").fetchall()
+        connection.execute(f"PRAGMA max_page_count = {pages}")
+    with pytest.raises(StoreUnavailable, match="is full"):
+        store.add_faces("staff", [face(str(number), user=str(number)) for number in range(500)])
+    # The failed connection is closed; the next one has the limit of the volume only.
+    assert store.get_collection("staff").faces == 1
+    assert [each.user_id for each in store.list_users("staff", "", 9)] == ["anna"]
+    [found] = store.nearest("staff", vector_of("a")[None], limit=9).neighbors[0]
+    assert found.face.user_id == "anna"
+    store.add_faces("staff", [face("b")])
+
+
+def test_store_that_became_read_only_is_named_and_still_searched(store: Store) -> None:
+    store.create_collection(collection())
+    store.add_faces("staff", [face("a", user="anna")])
+    assert isinstance(store, SqliteStore)
+    with store._read() as connection:
+        pass
+    connection.execute("PRAGMA query_only = ON")
+    with pytest.raises(StoreUnavailable, match="only be read"):
+        store.add_faces("staff", [face("b")])
+    assert len(store.nearest("staff", vector_of("a")[None], limit=9).neighbors[0]) == 1
+
+
+def test_damaged_pages_are_named(store: Store, tmp_path: Path) -> None:
+    store.create_collection(collection())
+    store.add_faces("staff", [face(str(number), user=str(number)) for number in range(300)])
+    store.close()
+    path = tmp_path / "store" / "collections.db"
+    content = bytearray(path.read_bytes())
+    content[4096 * 3 :] = bytes(len(content) - 4096 * 3)
+    path.write_bytes(content)
+    with pytest.raises(StoreUnavailable, match="is damaged"):
+        store.list_faces("staff", limit=1000, vectors=True)

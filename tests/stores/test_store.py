@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -282,6 +285,38 @@ def test_what_one_process_enrolls_the_other_finds_at_once(staff: Store, other: S
         if number % 3 == 0:
             reader.delete_faces("staff", [face(str(number)).face_id], erasure())
             assert str(number) not in {each.face.user_id for each in nearest(writer, vector_of(str(number)), limit=99)}
+
+
+def test_searches_beside_deletions_find_only_what_is_there(staff: Store, other: Store) -> None:
+    """A face that was deleted before a search began is never found, whatever is written meanwhile."""
+    made = [face(str(number), user=str(number)) for number in range(60)]
+    staff.add_faces("staff", made)
+    deleted: set[str] = set()
+    done = threading.Event()
+
+    def search() -> int:
+        count = 0
+        while not done.is_set() or not count:
+            before = set(deleted)
+            with suppress(CollectionNotFound):
+                found = other.nearest("staff", vector_of("7")[None], limit=99)
+                assert before.isdisjoint(str(each.face.user_id) for each in found.neighbors[0])
+                count += 1
+        return count
+
+    with ThreadPoolExecutor(3) as pool:
+        searches = [pool.submit(search) for _ in range(3)]
+        try:
+            for each in made[:40]:
+                staff.delete_user("staff", str(each.user_id), erasure(), keep_faces=False)
+                deleted.add(str(each.user_id))
+            staff.delete_collection("staff", erasure())
+            deleted.update(str(each.user_id) for each in made)
+            staff.create_collection(collection())
+        finally:
+            done.set()
+        assert all(each.result(60) for each in searches)
+    assert nearest(other, vector_of("7")) == []
 
 
 # --- erasure and retention ---

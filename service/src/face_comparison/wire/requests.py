@@ -7,6 +7,7 @@ Bytes in, values out: nothing here fetches, decodes an image or knows of Flask. 
 from __future__ import annotations
 
 import math
+from array import array
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -166,18 +167,26 @@ def face_hash(value: Any) -> NDArray[np.float32]:
             raise InvalidFaceHash(
                 f"face_hash must be {HASH_SIZE} little-endian float32 ({4 * HASH_SIZE} bytes), not {len(value)} bytes"
             )
-        vector = np.frombuffer(value, "<f4").astype(np.float64)
-    elif isinstance(value, list):
-        if len(value) != HASH_SIZE:
-            raise InvalidFaceHash(f"face_hash must be {HASH_SIZE} numbers, not {len(value)}")
-        if not all(type(number) in (int, float) for number in value):
-            raise InvalidFaceHash(f"face_hash must be {HASH_SIZE} numbers and nothing else")
-        try:
-            vector = np.array(value, np.float64)
-        except OverflowError:
-            raise InvalidFaceHash("face_hash holds a number that is out of range") from None
-    else:
+        return _normalized(np.frombuffer(value, "<f4").astype(np.float64))
+    if not isinstance(value, list):
         raise InvalidFaceHash(f"face_hash must be an array of {HASH_SIZE} numbers")
+    if len(value) == HASH_SIZE and not {*map(type, value)} <= {int, float}:
+        raise InvalidFaceHash(f"face_hash must be {HASH_SIZE} numbers and nothing else")
+    return hash_of_numbers(value)
+
+
+def hash_of_numbers(value: list[float]) -> NDArray[np.float32]:
+    """As `face_hash`, from a list that is known to hold numbers only."""
+    if len(value) != HASH_SIZE:
+        raise InvalidFaceHash(f"face_hash must be {HASH_SIZE} numbers, not {len(value)}")
+    try:
+        vector = np.frombuffer(array("d", value))  # faster than by NumPy, which an import of many lines notices
+    except OverflowError:
+        raise InvalidFaceHash("face_hash holds a number that is out of range") from None
+    return _normalized(vector)
+
+
+def _normalized(vector: NDArray[np.float64]) -> NDArray[np.float32]:
     with np.errstate(over="ignore", invalid="ignore"):
         norm = float(np.linalg.norm(vector))
     if not math.isfinite(norm):

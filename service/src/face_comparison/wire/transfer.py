@@ -15,7 +15,7 @@ from face_comparison.collections import identifiers
 from face_comparison.collections.values import RelativeBox, StoredFace
 from face_comparison.errors import FaceComparisonError, InvalidParameter
 from face_comparison.wire.collection_responses import to_exported_face
-from face_comparison.wire.requests import face_hash
+from face_comparison.wire.requests import hash_of_numbers
 
 NDJSON = "application/x-ndjson"
 MAX_SOURCE_KEY_BYTES = 32
@@ -32,7 +32,7 @@ class _Box(msgspec.Struct):
 
 
 class _Line(msgspec.Struct):
-    face_hash: list[float | int]
+    face_hash: list[float]
     FaceModelVersion: str
     UserId: str | None = None
     FaceId: str | None = None
@@ -74,7 +74,7 @@ def _read_line(line: bytes, version: str, now: datetime) -> StoredFace:
         raise InvalidParameter(f"the line is not a JSON object with the fields of an exported face: {error}") from None
     if found.FaceModelVersion != version:
         raise InvalidParameter(f"FaceModelVersion must be {version}, the collection's")
-    vector = face_hash(found.face_hash)
+    vector = hash_of_numbers(found.face_hash)
     user_id = None if found.UserId is None else identifiers.check_user_id(found.UserId)
     face_id = str(uuid4()) if found.FaceId is None else identifiers.check_face_id(found.FaceId)
     external = None if found.ExternalImageId is None else identifiers.check_external_image_id(found.ExternalImageId)
@@ -87,7 +87,8 @@ def _read_line(line: bytes, version: str, now: datetime) -> StoredFace:
         image_id=None if found.ImageId is None else identifiers.check_face_id(found.ImageId),
         box=None if box is None else RelativeBox(box.Left, box.Top, box.Width, box.Height),
         confidence=found.Confidence,
-        created=now if created is None else identifiers.check_timestamp(created, "CreationTimestamp"),
+        # Not later than now: retention counts from it, and nobody may keep a face longer by a date to come.
+        created=now if created is None else min(now, identifiers.check_timestamp(created, "CreationTimestamp")),
         source_key=_source_key(found, vector.tobytes()),
         vector=vector,
     )

@@ -1,0 +1,116 @@
+"""What both stores read and write alike: the columns of their tables, and which faces of a call are new."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime
+from typing import Any, NoReturn
+
+from face_comparison.collections.stores.base import ErasureRequest
+from face_comparison.collections.values import AddedFace, Erasure, Neighbor, RelativeBox, StoredFace, Vector
+from face_comparison.errors import CollectionExists, CollectionNotFound, UserExists, UserNotFound
+
+COLLECTION = "id, name, model_version, width, max_false_positive_rate, retention_days, metadata, created, face_count"
+COUNT_USERS = "(SELECT count(*) FROM person WHERE collection_id = collection.id)"
+"""Takes longer the more users there are, so searches do without."""
+
+USER = "user_id, metadata, expires, created, (SELECT count(*) FROM face WHERE face.person_id = person.id)"
+USER_OF_FACE = "(SELECT user_id FROM person WHERE person.id = person_id)"
+FACE = "face_id, {user}, external_image_id, image_id, box, confidence, created, source_key"
+"""With where the user comes from: USER_OF_FACE, or `user_id` of a join. So many columns:"""
+
+FACE_COLUMNS = 8
+
+INSERTED_FACE = (
+    "collection_id, face_id, person_id, source_key, external_image_id, image_id, box, confidence, created, embedding"
+)
+ERASURE = "erasure_id, collection, subject, faces, deleted, scrubbed, backups_until"
+
+
+def stored_face(row: Sequence[Any], vector: Vector | None) -> StoredFace:
+    """A face from the columns FACE, as Python's types; box: four numbers."""
+    face_id, user_id, external, image_id, box, confidence, created, source_key = row
+    return StoredFace(
+        face_id=str(face_id),
+        user_id=user_id,
+        external_image_id=external,
+        image_id=None if image_id is None else str(image_id),
+        box=None if box is None else RelativeBox(*box),
+        confidence=confidence,
+        created=created,
+        source_key=bytes(source_key),
+        vector=vector,
+    )
+
+
+def box_numbers(face: StoredFace) -> list[float] | None:
+    """The face's box as it is stored."""
+    return None if face.box is None else [face.box.left, face.box.top, face.box.width, face.box.height]
+
+
+def recorded(collection: str, faces: int, request: ErasureRequest) -> Erasure:
+    """The erasure of so many faces, as it is stored first."""
+    return Erasure(request.erasure_id, collection, request.subject, faces, request.now, None, request.backups_until)
+
+
+def by_key(faces: Sequence[StoredFace]) -> dict[bytes | str, StoredFace]:
+    """Faces by their source_key and by their face_id."""
+    return {key: face for face in faces for key in (face.source_key, face.face_id)}
+
+
+def choose_new(
+    faces: Sequence[StoredFace],
+    stored: Mapping[bytes | str, StoredFace],
+    find_rival: Callable[[StoredFace], Neighbor | None],
+) -> tuple[list[AddedFace], list[StoredFace]]:
+    """What becomes of each face of a call, and the faces to insert. A face given twice is enrolled once.
+
+    stored: those that are there already, see `by_key`. find_rival: the face of another user that a face duplicates.
+    """
+    known = dict(stored)
+    added: list[AddedFace] = []
+    new: list[StoredFace] = []
+    for face in faces:
+        there = known.get(face.source_key) or known.get(face.face_id)
+        rival = None if there is not None else find_rival(face)
+        if there is not None:
+            added.append(AddedFace(there, created=False))
+        elif rival is not None:
+            added.append(AddedFace(None, created=False, duplicate_of=rival))
+        else:
+            new.append(face)
+            plain = replace(face, vector=None)
+            known[face.source_key] = known[face.face_id] = plain
+            added.append(AddedFace(plain, created=True))
+    return added, new
+
+
+def first_created(faces: Sequence[StoredFace]) -> dict[str, datetime]:
+    """The users that faces name, each with when its first face was made."""
+    found: dict[str, datetime] = {}
+    for face in faces:
+        if face.user_id is not None:
+            found.setdefault(face.user_id, face.created)
+    return found
+
+
+def nearest_rival(face: StoredFace, neighbors: Sequence[Neighbor], within: float) -> Neighbor | None:
+    """The nearest face of another user that is at most `within` away."""
+    return next((each for each in neighbors if each.face.user_id != face.user_id and each.distance <= within), None)
+
+
+def no_collection(name: str) -> NoReturn:
+    raise CollectionNotFound(f"there is no collection {name}")
+
+
+def collection_exists(name: str) -> CollectionExists:
+    return CollectionExists(f"the collection {name} exists already")
+
+
+def no_user(user_id: str) -> NoReturn:
+    raise UserNotFound(f"the collection has no user {user_id}")
+
+
+def user_exists(user_id: str) -> UserExists:
+    return UserExists(f"the collection has a user {user_id} already")

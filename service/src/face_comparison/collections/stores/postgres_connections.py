@@ -1,0 +1,232 @@
+"""Connections to PostgreSQL: a pool, the schema that its first use migrates, and errors without values."""
+
+from __future__ import annotations
+
+import logging
+import re
+import secrets
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from typing import Any
+
+import psycopg
+from pgvector.psycopg import register_vector
+from psycopg_pool import ConnectionPool
+
+from face_comparison.collections.stores import migrations
+from face_comparison.errors import StoreUnavailable
+
+Connection = psycopg.Connection[tuple[Any, ...]]
+
+SCHEMA = "face_comparison"
+MIGRATION_LOCK = 7_014_312_091  # any number that other programs do not use
+OLDEST_PGVECTOR = (0, 5, 0)
+"""Older ones have had no corrections since 2023, and nothing was tried with them."""
+
+SAFE_HNSW = (0, 8, 4)
+"""pgvector before 0.8.4 could leave an HNSW index corrupt after vacuuming (its changelog, 0.8.3 and 0.8.4)."""
+
+_CONNECT_SECONDS = 5
+_RETRY_SECONDS = 1.0
+_MIGRATION_LOCK_SECONDS = 5
+"""A migration waits so long for running statements, because others wait behind it; then the next call tries again."""
+
+_UNAVAILABLE = "the store of collections cannot be reached now: send the request again later"
+
+_log = logging.getLogger(__name__)
+
+
+class Connections:
+    """A pool of connections that is opened, and the schema migrated, at its first use. Safe from any thread.
+
+    Every method raises StoreUnavailable. timeout: seconds of a statement. size: most connections. approximate: whether
+    an approximate index was asked for; False where pgvector has known faults in it. schema: the migrated version.
+    """
+
+    def __init__(self, url: str, *, timeout: float, size: int, approximate: bool) -> None:
+        self.approximate = approximate
+        self.schema = 0
+        self._url = url
+        self._timeout = timeout
+        self._size = size
+        self._lock = threading.Lock()
+        self._pool: ConnectionPool[Connection] | None = None
+        self._retry_at = 0.0
+
+    @contextmanager
+    def connection(self) -> Iterator[Connection]:
+        """One of the pool's, with autocommit."""
+        if time.monotonic() < self._retry_at:
+            raise StoreUnavailable(_UNAVAILABLE)
+        with _mapped_errors(), ExitStack() as stack:
+            try:
+                connection = stack.enter_context(self._opened().connection())
+            except (psycopg.OperationalError, StoreUnavailable):
+                # Others need not wait for the same: they hold threads that detection and comparison need.
+                self._retry_at = time.monotonic() + _RETRY_SECONDS
+                raise
+            yield connection
+
+    @contextmanager
+    def transaction(self) -> Iterator[Connection]:
+        """One of the pool's within a transaction."""
+        with self.connection() as connection, connection.transaction():
+            yield connection
+
+    @contextmanager
+    def apart(self) -> Iterator[Connection]:
+        """A connection of its own, without a limit of a statement's time."""
+        with _mapped_errors(), psycopg.connect(self._url, **_ARGUMENTS) as connection:
+            yield _with_search_path(connection)
+
+    def close(self) -> None:
+        with self._lock:
+            if self._pool is not None:
+                self._pool.close()
+                self._pool = None
+
+    def _opened(self) -> ConnectionPool[Connection]:
+        with self._lock:
+            if self._pool is None:
+                self._migrate()
+                pool = ConnectionPool(
+                    self._url,
+                    connection_class=Connection,
+                    min_size=1,
+                    max_size=self._size,
+                    open=False,
+                    timeout=min(self._timeout, _CONNECT_SECONDS),
+                    configure=self._configure,
+                    check=_check_writable,
+                    kwargs=_ARGUMENTS,
+                    name="collections",
+                )
+                pool.open()
+                self._pool = pool
+            return self._pool
+
+    def _configure(self, connection: Connection) -> None:
+        _with_search_path(connection)
+        connection.execute("SELECT set_config('statement_timeout', %s, false)", (str(int(1000 * self._timeout)),))
+        # Compiling a query costs more than the searches of most collections take.
+        connection.execute("SET jit = off")
+        register_vector(connection)
+
+    def _migrate(self) -> None:
+        with psycopg.connect(self._url, **_ARGUMENTS) as connection, connection.transaction():
+            connection.execute("SELECT pg_advisory_xact_lock(%s)", (MIGRATION_LOCK,))
+            connection.execute("SELECT set_config('lock_timeout', %s, true)", (f"{_MIGRATION_LOCK_SECONDS}s",))
+            self._check_pgvector(connection)
+            connection.execute(f"CREATE SCHEMA IF NOT EXISTS {SCHEMA}")
+            _with_search_path(connection)
+            try:
+                self.schema = _migrate_schema(connection)
+            except migrations.SchemaTooNew as error:
+                raise StoreUnavailable(str(error)) from error
+
+    def _check_pgvector(self, connection: Connection) -> None:
+        version = pgvector_version(connection)
+        if version is None:
+            try:
+                connection.execute("CREATE EXTENSION vector")
+            except psycopg.Error as error:
+                raise StoreUnavailable(
+                    "the database of collections has no pgvector: let an administrator run CREATE EXTENSION vector"
+                ) from error
+            version = pgvector_version(connection) or ""
+        if _parsed(version) < OLDEST_PGVECTOR:
+            raise StoreUnavailable(
+                f"the database of collections has pgvector {version}, and at least {_text(OLDEST_PGVECTOR)} is needed: "
+                "install it, then let an administrator run ALTER EXTENSION vector UPDATE"
+            )
+        if self.approximate and not is_hnsw_safe(version):
+            _log.warning(
+                "pgvector %s has known faults in its HNSW index (fixed in %s): searching exactly",
+                version,
+                _text(SAFE_HNSW),
+            )
+            self.approximate = False
+
+
+def _check_writable(connection: Connection) -> None:
+    """Raises OperationalError for a server that became a standby: the pool then finds the new primary."""
+    if scalar(connection, "SHOW transaction_read_only") != "off":
+        raise psycopg.OperationalError("the server accepts no changes")
+
+
+def is_hnsw_safe(version: str) -> bool:
+    """Whether this version of pgvector has no known corruption of its HNSW index."""
+    return _parsed(version) >= SAFE_HNSW
+
+
+def pgvector_version(connection: Connection) -> str | None:
+    """Of the database; None where it is not installed."""
+    version = scalar(connection, "SELECT extversion FROM pg_extension WHERE extname = 'vector'")
+    return None if version is None else str(version)
+
+
+def scalar(connection: Connection, query: str, *values: Any) -> Any:
+    """The first column of the first row; None where there is no row."""
+    row = connection.execute(query, values or None).fetchone()
+    return None if row is None else row[0]
+
+
+@contextmanager
+def _mapped_errors() -> Iterator[None]:
+    try:
+        yield
+    except psycopg.Error as error:
+        # Not the message: it may quote values.
+        state = getattr(error, "sqlstate", None)
+        _log.warning("the store of collections failed: %s %s", type(error).__name__, state or "")
+        raise StoreUnavailable(_meaning(error)) from error
+
+
+def _meaning(error: psycopg.Error) -> str:
+    if isinstance(error, psycopg.errors.DiskFull):
+        return "the volume of the database of collections is full: make room on it, then send the request again"
+    return _UNAVAILABLE
+
+
+def _migrate_schema(connection: Connection) -> int:
+    known = migrations.scripts("postgres")
+    connection.execute("CREATE TABLE IF NOT EXISTS schema_version (version integer NOT NULL, oldest_reader integer)")
+    row = connection.execute("SELECT version, oldest_reader FROM schema_version").fetchone()
+    found = 0 if row is None else int(row[0])
+    if row is not None:
+        migrations.check_version(found, row[1], len(known))
+    if found >= len(known):
+        return found
+    for script in known[found:]:
+        connection.execute(script)
+    connection.execute("DELETE FROM schema_version")
+    connection.execute("INSERT INTO schema_version VALUES (%s, %s)", (len(known), migrations.OLDEST_READER))
+    connection.execute("INSERT INTO secret VALUES ('subject', %s) ON CONFLICT DO NOTHING", (secrets.token_bytes(32),))
+    return len(known)
+
+
+def _with_search_path(connection: Connection) -> Connection:
+    """Names mean ours, and the operators of pgvector are found wherever an administrator has installed it."""
+    connection.execute(
+        "SELECT set_config('search_path', concat_ws(', ', %s::text, (SELECT quote_ident(nspname) FROM pg_extension"
+        " JOIN pg_namespace ON pg_namespace.oid = extnamespace WHERE extname = 'vector')), false)",
+        (SCHEMA,),
+    )
+    return connection
+
+
+def _parsed(version: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in re.findall(r"\d+", version)[:3])
+
+
+def _text(version: tuple[int, ...]) -> str:
+    return ".".join(map(str, version))
+
+
+_ARGUMENTS: dict[str, Any] = {
+    "autocommit": True,
+    "connect_timeout": _CONNECT_SECONDS,
+    "target_session_attrs": "read-write",
+}

@@ -1,0 +1,146 @@
+"""Statements and rows of PostgreSQL that several methods of the store share."""
+
+from __future__ import annotations
+
+from collections.abc import Collection as Container
+from collections.abc import Sequence
+from typing import Any
+from uuid import UUID
+
+import numpy as np
+from numpy.typing import NDArray
+from psycopg.types.json import Jsonb
+
+from face_comparison.collections.stores import columns
+from face_comparison.collections.stores.base import ErasureRequest
+from face_comparison.collections.stores.postgres_connections import Connection, scalar
+from face_comparison.collections.values import Collection, Erasure, StoredFace, User, Vector
+
+FACE = columns.FACE.format(user=columns.USER_OF_FACE)
+_TYPES = ("int8", "uuid", "int8", "bytea", "text", "uuid", "jsonb", "float8", "timestamptz", "vector")
+"""Of the columns INSERTED_FACE."""
+
+
+def find(connection: Connection, name: str, *, lock: bool = False, count_users: bool = False) -> tuple[int, Collection]:
+    """A collection with its id; lock: nobody else changes its faces until the transaction ends.
+
+    Raises CollectionNotFound.
+    """
+    if lock:
+        connection.execute("SELECT 1 FROM collection WHERE name = %s FOR UPDATE", (name,))
+    users = columns.COUNT_USERS if count_users else "0"
+    row = connection.execute(
+        f"SELECT {columns.COLLECTION}, {users} FROM collection WHERE name = %s", (name,)
+    ).fetchone()
+    if row is None:
+        columns.no_collection(name)
+    return row[0], read_collection(row)
+
+
+def person(connection: Connection, key: int, user_id: str) -> int:
+    """The id of a user. Raises UserNotFound."""
+    found = scalar(connection, "SELECT id FROM person WHERE collection_id = %s AND user_id = %s", key, user_id)
+    if found is None:
+        columns.no_user(user_id)
+    return int(found)
+
+
+def user(connection: Connection, person_id: int, user_id: str) -> User:
+    """A user by its id. Raises UserNotFound where it was deleted meanwhile."""
+    row = connection.execute(f"SELECT {columns.USER} FROM person WHERE id = %s", (person_id,)).fetchone()
+    if row is None:
+        columns.no_user(user_id)
+    return User(*row)
+
+
+def known_faces(connection: Connection, key: int, faces: Sequence[StoredFace]) -> list[StoredFace]:
+    """Stored faces with the source_key or the face_id of one of these."""
+    rows = connection.execute(
+        f"SELECT {FACE} FROM face WHERE collection_id = %s AND source_key = ANY(%s)"
+        f" UNION ALL SELECT {FACE} FROM face WHERE collection_id = %s AND face_id = ANY(%s::uuid[])",
+        (key, [face.source_key for face in faces], key, [face.face_id for face in faces]),
+    )
+    return [read_face(row) for row in rows]
+
+
+def insert_faces(connection: Connection, key: int, faces: Sequence[StoredFace]) -> None:
+    """Insert faces that are not there, with the users that they name, and count them."""
+    created = columns.first_created(faces)
+    people: dict[str | None, int | None] = {None: None}
+    if created:
+        connection.execute(
+            "INSERT INTO person (collection_id, user_id, metadata, created)"
+            " SELECT %s, user_id, '{}', created FROM unnest(%s::text[], %s::timestamptz[]) AS new (user_id, created)"
+            " ON CONFLICT DO NOTHING",
+            (key, list(created), list(created.values())),
+        )
+        rows = connection.execute(
+            "SELECT user_id, id FROM person WHERE collection_id = %s AND user_id = ANY(%s)", (key, list(created))
+        )
+        people.update(rows.fetchall())
+    with (
+        connection.cursor() as cursor,
+        cursor.copy(f"COPY face ({columns.INSERTED_FACE}) FROM STDIN (FORMAT BINARY)") as copy,
+    ):
+        copy.set_types(_TYPES)
+        for face in faces:
+            copy.write_row(
+                (
+                    key,
+                    UUID(face.face_id),
+                    people[face.user_id],
+                    face.source_key,
+                    face.external_image_id,
+                    None if face.image_id is None else UUID(face.image_id),
+                    None if face.box is None else Jsonb(columns.box_numbers(face)),
+                    face.confidence,
+                    face.created,
+                    np.asarray(face.vector, np.float32),
+                )
+            )
+    connection.execute("UPDATE collection SET face_count = face_count + %s WHERE id = %s", (len(faces), key))
+
+
+def delete_faces(connection: Connection, key: int, where: str, values: tuple[Any, ...]) -> int:
+    """Delete the faces of a condition; return how many."""
+    count = connection.execute(f"DELETE FROM face WHERE {where}", values).rowcount
+    connection.execute("UPDATE collection SET face_count = face_count - %s WHERE id = %s", (count, key))
+    return count
+
+
+def record(connection: Connection, collection: str, faces: int, request: ErasureRequest) -> Erasure:
+    """Record an erasure that is not scrubbed yet."""
+    connection.execute(
+        f"INSERT INTO erasure ({columns.ERASURE}) VALUES (%s, %s, %s, %s, %s, NULL, %s)",
+        (request.erasure_id, collection, request.subject, faces, request.now, request.backups_until),
+    )
+    return columns.recorded(collection, faces, request)
+
+
+def count(connection: Connection, key: int, faces: int, users: Container[str] | None, grouped_by_users: bool) -> int:
+    """Faces that a search compares. faces: of the whole collection."""
+    if users is not None:
+        query = (
+            "SELECT count(*) FROM face JOIN person ON person.id = person_id"
+            " WHERE person.collection_id = %s AND user_id = ANY(%s)"
+        )
+        return int(scalar(connection, query, key, list(users)))
+    if grouped_by_users:
+        query = "SELECT count(*) FROM face WHERE collection_id = %s AND person_id IS NOT NULL"
+        return int(scalar(connection, query, key))
+    return faces
+
+
+def read_collection(row: tuple[Any, ...]) -> Collection:
+    return Collection(*row[1:])
+
+
+def read_face(row: tuple[Any, ...]) -> StoredFace:
+    """A row of the columns FACE, with the vector behind them where it was selected."""
+    vector = row[columns.FACE_COLUMNS :]
+    return columns.stored_face(row[: columns.FACE_COLUMNS], _array(vector[0]) if vector else None)
+
+
+def _array(value: Any) -> Vector:
+    found: NDArray[Any] = value if isinstance(value, np.ndarray) else value.to_numpy()
+    return np.asarray(found, np.float32)

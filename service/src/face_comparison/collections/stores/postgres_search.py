@@ -1,0 +1,81 @@
+"""Searches in PostgreSQL: exact ones, and those by an approximate index."""
+
+from __future__ import annotations
+
+from collections.abc import Collection as Container
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from face_comparison.collections.stores import columns
+from face_comparison.collections.stores.postgres_connections import Connection
+from face_comparison.collections.stores.postgres_rows import read_face
+from face_comparison.collections.values import Grouping, Neighbor
+
+_EF_SEARCH = 200
+_FACE = columns.FACE.format(user="user_id")
+
+
+def nearest(
+    connection: Connection,
+    key: int,
+    vector: NDArray[Any],
+    limit: int,
+    users: Container[str] | None,
+    grouping: Grouping,
+) -> list[Neighbor]:
+    """The nearest faces of a vector, exactly; only of these users, where given."""
+    where = "collection_id = %s"
+    values: list[Any] = [key]
+    if users is not None:
+        where += " AND person_id IN (SELECT id FROM person WHERE collection_id = %s AND user_id = ANY(%s))"
+        values += [key, list(users)]
+    elif grouping == "users":
+        where += " AND person_id IS NOT NULL"
+    size = limit if grouping == "faces" else max(32, 4 * limit)
+    while True:
+        # One expression for distance and order, or it would be computed twice; names only for what is returned.
+        rows = connection.execute(
+            f"SELECT {_FACE}, distance FROM (SELECT *, embedding <-> %s AS distance FROM face"
+            f" WHERE {where} ORDER BY distance, face_id LIMIT %s) AS face"
+            " LEFT JOIN (SELECT id, user_id FROM person) AS person ON person.id = person_id"
+            " ORDER BY distance, face_id",
+            (np.asarray(vector, np.float32), *values, size),
+        ).fetchall()
+        found = _first_of_each(rows, grouping)
+        if len(found) >= limit or len(rows) < size:
+            return found[:limit]
+        size *= 4
+
+
+def approximately_nearest(
+    connection: Connection, key: int, vector: NDArray[Any], limit: int, grouping: Grouping
+) -> list[Neighbor]:
+    """The nearest faces of a vector, by the approximate index of the collection."""
+    where = f"collection_id = {key}" + (" AND person_id IS NOT NULL" if grouping == "users" else "")
+    distance = f"embedding::vector({len(vector)}) <-> %s"
+    with connection.transaction():
+        connection.execute(
+            "SELECT set_config('hnsw.ef_search', %s, true), set_config('hnsw.iterative_scan', 'strict_order', true)",
+            (str(_EF_SEARCH),),
+        )
+        value = np.asarray(vector, np.float32)
+        rows = connection.execute(
+            f"SELECT {_FACE}, distance FROM (SELECT *, {distance} AS distance FROM face"
+            f" WHERE {where} ORDER BY {distance} LIMIT %s) AS face"
+            " LEFT JOIN (SELECT id, user_id FROM person) AS person ON person.id = person_id"
+            " ORDER BY distance, face_id",
+            (value, value, max(32, 4 * limit)),
+        ).fetchall()
+    return _first_of_each(rows, grouping)[:limit]
+
+
+def _first_of_each(rows: Sequence[tuple[Any, ...]], grouping: Grouping) -> list[Neighbor]:
+    found: dict[str, Neighbor] = {}
+    for row in rows:
+        face = read_face(row[:-1])
+        person = face.face_id if grouping == "faces" or face.user_id is None else f"user {face.user_id}"
+        found.setdefault(person, Neighbor(face, min(2.0, float(row[-1]))))
+    return list(found.values())

@@ -1,0 +1,121 @@
+"""Copies of collections' vectors in the memory of one worker, brought up to date before each search."""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+from collections.abc import Collection as Container
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import numpy as np
+
+from face_comparison.collections.stores.gallery import Gallery
+
+KEPT_CHANGES = 100_000
+"""Changes that are remembered; a worker that has missed more reads its copy anew."""
+
+_READ_ROWS = 1024  # at once
+
+
+@dataclass
+class _Copy:
+    """A gallery, and the last change that it contains."""
+
+    gallery: Gallery
+    seq: int
+
+
+class Galleries:
+    """The copies of one worker; safe from any thread."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._copies: dict[int, _Copy] = {}
+
+    @contextmanager
+    def synced(self, connection: sqlite3.Connection, key: int, width: int) -> Iterator[Gallery]:
+        """The copy of a collection, as of the connection's transaction; nobody changes it within the block."""
+        with self._lock:
+            yield self._synced(connection, key, width)
+
+    def forget(self, key: int) -> None:
+        """Drop the copy of a collection that was deleted."""
+        with self._lock:
+            self._copies.pop(key, None)
+
+    def keep_only(self, keys: Container[int]) -> None:
+        """Drop the copies of collections that other workers deleted."""
+        with self._lock:
+            for key in set(self._copies) - set(keys):
+                del self._copies[key]
+
+    def __len__(self) -> int:
+        return len(self._copies)
+
+    def _synced(self, connection: sqlite3.Connection, key: int, width: int) -> Gallery:
+        row = connection.execute("SELECT seq FROM sqlite_sequence WHERE name = 'change'").fetchone()
+        last = 0 if row is None else row[0]
+        copy = self._copies.get(key)
+        if copy is not None and copy.seq < last:
+            oldest = connection.execute("SELECT min(seq) FROM change").fetchone()[0]
+            if oldest is None or copy.seq < oldest - 1:
+                copy = None
+            else:
+                _apply_changes(connection, key, copy)
+        if copy is None:
+            copy = _Copy(Gallery(width), last)
+            _append(
+                copy.gallery,
+                connection.execute(
+                    "SELECT id, person_id, embedding FROM face WHERE collection_id = ? ORDER BY id", (key,)
+                ),
+            )
+        if copy.seq > last:
+            # A connection whose snapshot is older than another thread's: what it does not see yet does no harm, because
+            # results are read from the database, and what it misses was deleted by others.
+            return copy.gallery
+        copy.seq = last
+        self._copies[key] = copy
+        return copy.gallery
+
+
+def forget_old_changes(connection: sqlite3.Connection) -> None:
+    """Delete changes beyond KEPT_CHANGES."""
+    connection.execute("DELETE FROM change WHERE seq <= (SELECT max(seq) FROM change) - ?", (KEPT_CHANGES,))
+
+
+def _apply_changes(connection: sqlite3.Connection, key: int, copy: _Copy) -> None:
+    changed = "SELECT face FROM change WHERE seq > ? AND collection_id = ?"
+    values = (copy.seq, key)
+    noted = np.unique(np.array([row[0] for row in connection.execute(changed, values)], np.int64))
+    present: list[int] = []
+    new = []
+    for row, person in connection.execute(
+        f"SELECT id, person_id FROM face WHERE id IN ({changed}) ORDER BY id",
+        values,
+    ):
+        present.append(row)
+        new.append(person or 0)
+    rows, people = np.array(present, np.int64), np.array(new, np.int64)
+    copy.gallery.remove(np.setdiff1d(noted, rows))
+    known = copy.gallery.contains(rows)
+    copy.gallery.replace_people(rows[known], people[known])
+    if not known.all():
+        first = int(rows[~known][0])
+        _append(
+            copy.gallery,
+            connection.execute(
+                f"SELECT id, person_id, embedding FROM face WHERE id >= ? AND id IN ({changed}) ORDER BY id",
+                (first, *values),
+            ),
+        )
+
+
+def _append(gallery: Gallery, rows: sqlite3.Cursor) -> None:
+    while some := rows.fetchmany(_READ_ROWS):
+        vectors = np.frombuffer(b"".join(row[2] for row in some), "<f4").reshape(len(some), -1)
+        gallery.append(
+            np.array([row[0] for row in some], np.int64), np.array([row[1] or 0 for row in some], np.int64), vectors
+        )

@@ -1,0 +1,191 @@
+"""Rows of the embedded store's tables: reading them as values, and writing faces by the thousand."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Collection as Container
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from face_comparison.collections.stores import columns
+from face_comparison.collections.stores.base import ErasureRequest
+from face_comparison.collections.values import Collection, Erasure, StoredFace, User
+
+FACE = columns.FACE.format(user=columns.USER_OF_FACE)
+IN_LIST = "(SELECT value FROM json_each(?))"
+
+
+def find(connection: sqlite3.Connection, name: str, *, count_users: bool = False) -> tuple[int, Collection]:
+    """A collection with its row id. Raises CollectionNotFound."""
+    users = columns.COUNT_USERS if count_users else "0"
+    row = connection.execute(f"SELECT {columns.COLLECTION}, {users} FROM collection WHERE name = ?", (name,)).fetchone()
+    if row is None:
+        columns.no_collection(name)
+    return row[0], read_collection(row)
+
+
+def person(connection: sqlite3.Connection, key: int, user_id: str) -> int:
+    """The row id of a user. Raises UserNotFound."""
+    row = connection.execute("SELECT id FROM person WHERE collection_id = ? AND user_id = ?", (key, user_id)).fetchone()
+    if row is None:
+        columns.no_user(user_id)
+    return int(row[0])
+
+
+def people(connection: sqlite3.Connection, key: int, users: Container[str] | None) -> NDArray[np.int64] | None:
+    """Row ids of those of these users that are there; None for None."""
+    if users is None:
+        return None
+    rows = connection.execute(
+        f"SELECT id FROM person WHERE collection_id = ? AND user_id IN {IN_LIST}", (key, json.dumps(list(users)))
+    )
+    return np.array([row[0] for row in rows], np.int64)
+
+
+def user(connection: sqlite3.Connection, row_id: int) -> User:
+    return read_user(connection.execute(f"SELECT {columns.USER} FROM person WHERE id = ?", (row_id,)).fetchone())
+
+
+def faces_by_row(connection: sqlite3.Connection, rows: Iterable[int], width: int) -> dict[int, StoredFace]:
+    """Faces by their row ids; ids that are not there are passed over."""
+    found = connection.execute(f"SELECT {FACE}, id FROM face WHERE id IN {IN_LIST}", (json.dumps(list(rows)),))
+    return {row[-1]: read_face(row[:-1], width) for row in found}
+
+
+def known_faces(connection: sqlite3.Connection, key: int, faces: Sequence[StoredFace]) -> list[StoredFace]:
+    """Stored faces with the source_key or the face_id of one of these."""
+    found: dict[str, StoredFace] = {}
+    for column, values in (
+        ("source_key", [face.source_key for face in faces]),
+        ("face_id", [face.face_id for face in faces]),
+    ):
+        for start in range(0, len(values), _VALUES):
+            some = values[start : start + _VALUES]
+            marks = ", ".join("?" * len(some))
+            rows = connection.execute(
+                f"SELECT {FACE} FROM face WHERE collection_id = ? AND {column} IN ({marks})", (key, *some)
+            )
+            found.update((face.face_id, face) for face in (read_face(row, 0) for row in rows))
+    return list(found.values())
+
+
+def insert_faces(connection: sqlite3.Connection, key: int, faces: Sequence[StoredFace]) -> None:
+    """Insert faces that are not there, with the users that they name, and note them as changes."""
+    created = columns.first_created(faces)
+    connection.executemany(
+        "INSERT INTO person (collection_id, user_id, metadata, created) VALUES (?, ?, '{}', ?) ON CONFLICT DO NOTHING",
+        ((key, user_id, moment.timestamp()) for user_id, moment in created.items()),
+    )
+    rows = connection.execute(
+        f"SELECT user_id, id FROM person WHERE collection_id = ? AND user_id IN {IN_LIST}",
+        (key, json.dumps(list(created))),
+    )
+    row_ids: dict[str | None, int | None] = {None: None, **dict(rows.fetchall())}
+    last = connection.execute("SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = 'face'").fetchone()[0]
+    connection.executemany(
+        f"INSERT INTO face ({columns.INSERTED_FACE}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        (
+            (
+                key,
+                face.face_id,
+                row_ids[face.user_id],
+                face.source_key,
+                face.external_image_id,
+                face.image_id,
+                None if face.box is None else json.dumps(columns.box_numbers(face)),
+                face.confidence,
+                face.created.timestamp(),
+                np.ascontiguousarray(face.vector, "<f4").tobytes(),
+            )
+            for face in faces
+        ),
+    )
+    # Row ids count up and are never reused: behind the last one are those just inserted.
+    note_changes(connection, key, "id > ?", (last,))
+
+
+def note_changes(connection: sqlite3.Connection, key: int, where: str, values: Iterable[Any]) -> None:
+    """Note the faces of a condition as changed, for the copies in the memory of other workers."""
+    connection.execute(
+        f"INSERT INTO change (collection_id, face) SELECT {key}, id FROM face WHERE {where}", tuple(values)
+    )
+
+
+def delete_faces(connection: sqlite3.Connection, key: int, where: str, values: Iterable[Any]) -> int:
+    """Delete the faces of a condition; return how many."""
+    values = tuple(values)
+    note_changes(connection, key, where, values)
+    count = connection.execute(f"DELETE FROM face WHERE {where}", values).rowcount
+    connection.execute("UPDATE collection SET face_count = face_count - ? WHERE id = ?", (count, key))
+    return count
+
+
+def set_person(
+    connection: sqlite3.Connection, key: int, face_ids: Sequence[str], where: str, values: Sequence[Any], row_id: Any
+) -> list[str]:
+    """Give those of these faces that meet a condition to a person, or to nobody; return their ids."""
+    where = f"collection_id = ? AND face_id IN {IN_LIST} AND {where}"
+    values = (key, json.dumps(list(face_ids)), *values)
+    changed = {row[0] for row in connection.execute(f"SELECT face_id FROM face WHERE {where}", values)}
+    note_changes(connection, key, where, values)
+    connection.execute(f"UPDATE face SET person_id = ? WHERE {where}", (row_id, *values))
+    return [face_id for face_id in face_ids if face_id in changed]
+
+
+def record(connection: sqlite3.Connection, collection: str, faces: int, request: ErasureRequest) -> Erasure:
+    """Record an erasure that is not scrubbed yet."""
+    erasure = columns.recorded(collection, faces, request)
+    times = (request.now.timestamp(), seconds(request.backups_until))
+    connection.execute(
+        f"INSERT INTO erasure ({columns.ERASURE}) VALUES (?, ?, ?, ?, ?, NULL, ?)",
+        (erasure.erasure_id, collection, erasure.subject, faces, *times),
+    )
+    return erasure
+
+
+def read_collection(row: Sequence[Any]) -> Collection:
+    _, name, version, width, rate, retention, metadata, created, faces, users = row
+    return Collection(name, version, width, rate, retention, json.loads(metadata), _time(created), faces, users)
+
+
+def read_user(row: Sequence[Any]) -> User:
+    user_id, metadata, expires, created, faces = row
+    return User(user_id, json.loads(metadata), _time_or_none(expires), _time(created), faces)
+
+
+def read_face(row: Sequence[Any], width: int) -> StoredFace:
+    """width: of the vector, where the row has one behind the columns FACE."""
+    face_id, user_id, external, image_id, box, confidence, created, source_key = row[: columns.FACE_COLUMNS]
+    vector = row[columns.FACE_COLUMNS :]
+    numbers = None if box is None else json.loads(box)
+    return columns.stored_face(
+        (face_id, user_id, external, image_id, numbers, confidence, _time(created), source_key),
+        np.frombuffer(vector[0], "<f4", width) if vector else None,
+    )
+
+
+def read_erasure(row: Sequence[Any]) -> Erasure:
+    erasure_id, collection, subject, faces, deleted, scrubbed, until = row
+    times = (_time(deleted), _time_or_none(scrubbed), _time_or_none(until))
+    return Erasure(erasure_id, collection, subject, faces, *times)
+
+
+def seconds(time: datetime | None) -> float | None:
+    return None if time is None else time.timestamp()
+
+
+_VALUES = 10_000
+"""Values of one list in a statement; SQLite allows 32,766."""
+
+
+def _time(value: float) -> datetime:
+    return datetime.fromtimestamp(value, UTC)
+
+
+def _time_or_none(value: float | None) -> datetime | None:
+    return None if value is None else _time(value)

@@ -1,0 +1,59 @@
+"""Lines of exported faces, read again."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import numpy as np
+import orjson
+import pytest
+
+from face_comparison.collections.values import StoredFace
+from face_comparison.wire.transfer import export_lines, import_lines
+from support.vectors import MODEL_VERSION, NOW, face
+
+
+def line(**changes: Any) -> bytes:
+    [exported] = export_lines([face("a", user="anna")], MODEL_VERSION)
+    return orjson.dumps({**orjson.loads(exported), **changes})
+
+
+def read(text: bytes) -> StoredFace | str:
+    [(number, found)] = import_lines([text], MODEL_VERSION)
+    assert number == 1
+    return found
+
+
+def test_exported_face_is_read_as_it_was() -> None:
+    made = face("a", user="anna", external_image_id="x:1", created=NOW - timedelta(days=9000), confidence=0.5)
+    [(_, found)] = import_lines(export_lines([made], MODEL_VERSION), MODEL_VERSION)
+    assert isinstance(found, StoredFace)
+    assert (found.face_id, found.user_id, found.external_image_id) == (made.face_id, "anna", "x:1")
+    assert (found.created, found.source_key, found.confidence) == (made.created, made.source_key, 0.5)
+    assert found.vector is not None and made.vector is not None
+    np.testing.assert_allclose(found.vector[:128], made.vector, atol=1e-6)
+
+
+def test_date_to_come_does_not_keep_a_face_longer() -> None:
+    before = datetime.now(UTC)
+    found = read(line(CreationTimestamp="2900-01-01T00:00:00Z"))
+    assert isinstance(found, StoredFace)
+    assert before <= found.created <= datetime.now(UTC)
+
+
+@pytest.mark.parametrize(
+    "numbers",
+    [[True] * 768, ["1"] * 768, [None] * 768, [1] * 767, [0] * 768, [1e999] + [0] * 767, [[1]] * 768, "x", {}],
+    ids=["booleans", "texts", "nulls", "too few", "zeros", "infinite", "nested", "text", "object"],
+)
+def test_what_is_no_hash_is_rejected(numbers: Any) -> None:
+    found = read(line(face_hash=numbers).replace(b"[null,0,0", b"[1e999,0,0"))
+    assert isinstance(found, str)
+    assert found
+
+
+def test_whole_numbers_are_numbers() -> None:
+    found = read(line(face_hash=[3, 4, *[0] * 766]))
+    assert isinstance(found, StoredFace) and found.vector is not None
+    assert found.vector[:2].tolist() == pytest.approx([0.6, 0.8])

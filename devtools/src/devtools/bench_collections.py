@@ -1,7 +1,9 @@
 """`make bench-collections`: what searches and imports of collections cost, and how often a stranger gets a name.
 
 Embeddings are random, which costs what real ones cost. Everything is measured in one run beside the plain way of doing
-the same: a numpy product for the embedded store, one SQL query for PostgreSQL.
+the same: a numpy product or one SQL query for a search, parsing the lines and inserting bare rows for an import. Only
+the ratios say something on a machine that has other work. `--out docs/data/collections.json` and `make generate` bring
+the figures into the documents.
 """
 
 from __future__ import annotations
@@ -10,6 +12,7 @@ import argparse
 import hashlib
 import json
 import os
+import sqlite3
 import subprocess
 import sys
 import tempfile
@@ -22,25 +25,24 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import numpy as np
+import orjson
 import psycopg
 from numpy.typing import NDArray
 from pgvector.psycopg import register_vector
 
-from devtools.docs.api import manifest
+from devtools.identification import false_positives, print_identification
 from devtools.postgres import running_postgres
-from face_comparison.collections.calibration import UNMEASURED
-from face_comparison.collections.service import IMPORT_BATCH
+from face_comparison.collections.service import IMPORT_BATCH, CollectionService
 from face_comparison.collections.stores import Store, open_store
-from face_comparison.collections.thresholds import Strangers, cosine, search_threshold
-from face_comparison.collections.values import Collection, StoredFace
+from face_comparison.collections.values import StoredFace
+from face_comparison.vision.analyzer import ModelInfo
+from face_comparison.wire.transfer import export_lines, import_lines
 
 WIDTH = 128
 ROUNDS = 41
 TOP = 6
 NAME = "bench"
-RATES = (0.01, 0.001)
-GALLERIES = (100, 1_000, 10_000)
-TRIALS = 1_000_000
+IMPORT_LINES = 20_000  # that are in memory at once
 
 Vectors = NDArray[np.float32]
 
@@ -64,66 +66,14 @@ def main() -> None:
         given.out.write_text(json.dumps(figures, indent=1) + "\n")
 
 
-# --- how often a stranger gets a name -------------------------------------------------------------------------------
-
-
-def measured_strangers() -> Strangers:
-    """Of the default bundle, without the margin for a small sample: the population that searches are drawn from."""
-    stated = manifest().comparison.strangers
-    if stated is None:
-        return UNMEASURED
-    return Strangers(stated.cosine_mean, stated.cosine_deviation, stated.people * (stated.people - 1) // 2)
-
-
-def false_positives() -> list[dict[str, float]]:
-    """Searches for strangers that return somebody: by the threshold of a search, and by that of a pair.
-
-    The similarity of the nearest of N strangers is drawn as the largest of N draws from the measured distribution.
-    """
-    strangers, pair = measured_strangers(), manifest().comparison.threshold
-    rng = np.random.default_rng(1)
-    rows = []
-    for size in GALLERIES:
-        # The largest of N uniform draws is distributed as the N-th root of one.
-        quantiles = rng.random(TRIALS) ** (1 / size)
-        nearest = strangers.mean + strangers.deviation * _normal_quantile(quantiles)
-        naive = float((nearest >= cosine(pair)).mean())
-        for rate in RATES:
-            threshold = search_threshold([strangers], size, rate, pair).threshold
-            found = float((nearest >= cosine(threshold)).mean())
-            rows.append(
-                {"faces": size, "requested": rate, "threshold": threshold, "observed": found, "pair_threshold": naive}
-            )
-    return rows
-
-
-def _normal_quantile(probabilities: NDArray[np.float64]) -> NDArray[np.float64]:
-    grid = np.linspace(-9, 9, 200_001)
-    steps = np.exp(-(grid**2) / 2)
-    return np.interp(probabilities, np.cumsum(steps) / steps.sum(), grid)
-
-
-def print_identification(rows: list[dict[str, float]]) -> None:
-    """Prints requested and observed false positive rates (0-1) by number of faces."""
-    print("Searches for strangers that return somebody (drawn from the measured distribution):")
-    print(f"{'faces':>8} {'requested':>10} {'threshold':>10} {'observed':>10} {'pair threshold':>15}")
-    for row in rows:
-        print(
-            f"{row['faces']:>8,} {row['requested']:>10.2%} {row['threshold']:>10.3f} {row['observed']:>10.3%}"
-            f" {row['pair_threshold']:>15.1%}"
-        )
-
-
-# --- what it costs --------------------------------------------------------------------------------------------------
-
-
-def embedded(size: int) -> dict[str, float]:
-    """Measures the embedded store with `size` faces: milliseconds per search, seconds of the import, MB per worker."""
+def embedded(size: int) -> dict[str, Any]:
+    """Measures the embedded store with `size` faces: searches in ms, an import in seconds, MB per worker."""
     vectors = random_vectors(size)
     with tempfile.TemporaryDirectory() as folder:
         url = f"sqlite:{folder}/store"
         store = open_store(url, max_faces=10_000_000)
-        import_seconds = fill(store, vectors)
+        imported = fill(store, vectors)
+        bare = bare_sqlite(Path(folder) / "bare.db", vectors)
         queries = random_vectors(ROUNDS, seed=2)
         store.nearest(NAME, queries[:1], limit=TOP)
         plain, search = paired(
@@ -137,33 +87,42 @@ def embedded(size: int) -> dict[str, float]:
     return {
         "numpy_ms": plain,
         "embedded_ms": search,
-        "embedded_import_seconds": import_seconds,
         "embedded_memory_mb": memory,
+        "embedded_import": {**imported, "bare_insert": bare},
     }
 
 
-def postgresql(size: int) -> dict[str, float]:
-    """Measures PostgreSQL with `size` faces: milliseconds per search and per plain query, seconds of the import."""
+def postgresql(size: int) -> dict[str, Any]:
+    """Measures PostgreSQL with `size` faces: searches and plain queries in ms, an import in seconds."""
     vectors = random_vectors(size)
     with running_postgres() as server:
         url = server.create_database("bench")
         store = open_store(url, max_faces=0)
-        import_seconds = fill(store, vectors)
+        imported = fill(store, vectors)
+        bare = bare_postgresql(url, vectors)
         queries = random_vectors(ROUNDS, seed=2)
         with plain_query(url) as ask:
             plain, search = paired(ask, lambda query: store.nearest(NAME, query[None], limit=TOP), queries)
         store.close()
-    return {"sql_ms": plain, "postgresql_ms": search, "postgresql_import_seconds": import_seconds}
+    return {"sql_ms": plain, "postgresql_ms": search, "postgresql_import": {**imported, "bare_insert": bare}}
 
 
-def fill(store: Store, vectors: Vectors) -> float:
-    """Seconds of an import, in batches as the service makes them."""
+def fill(store: Store, vectors: Vectors) -> dict[str, float]:
+    """Seconds of an import as the service does it, from lines of JSON; and of reading these lines by themselves."""
+    model = ModelInfo("bench-1", "bench", 1.128, 0.08, 0.5, "cpu", "none", (), embedding_width=WIDTH)
+    service = CollectionService(store, lambda: model)
+    service.create_collection(NAME)
+    seconds = {"import": 0.0, "bare_json": 0.0}
     now = datetime.now(UTC)
-    store.create_collection(Collection(NAME, "bench-1", WIDTH, 0.01, None, {}, now))
-    started = time.perf_counter()
-    for start in range(0, len(vectors), IMPORT_BATCH):
-        store.add_faces(NAME, [stored(vector, now) for vector in vectors[start : start + IMPORT_BATCH]])
-    return time.perf_counter() - started
+    for start in range(0, len(vectors), IMPORT_LINES):
+        lines = list(export_lines((stored(each, now) for each in vectors[start : start + IMPORT_LINES]), model.version))
+        with timed(seconds, "bare_json"):
+            for line in lines:
+                orjson.loads(line)
+        with timed(seconds, "import"):
+            report = service.import_faces(NAME, import_lines(lines, model.version))
+        assert report.imported == len(lines)
+    return seconds
 
 
 def stored(vector: Vectors, now: datetime) -> StoredFace:
@@ -180,6 +139,44 @@ def stored(vector: Vectors, now: datetime) -> StoredFace:
         source_key=hashlib.sha256(face_id.bytes).digest(),
         vector=vector,
     )
+
+
+def bare_sqlite(path: Path, vectors: Vectors) -> float:
+    """Seconds of inserting as many ids and vectors into a table with an index, as durably."""
+    seconds = {"bare": 0.0}
+    rows = [(str(uuid4()), vector.tobytes()) for vector in vectors]
+    connection = sqlite3.connect(path, isolation_level=None)
+    for statement in ("PRAGMA journal_mode = WAL", "PRAGMA synchronous = FULL", "PRAGMA secure_delete = ON"):
+        connection.execute(statement)
+    connection.execute("CREATE TABLE bare (id TEXT PRIMARY KEY, embedding BLOB)")
+    for start in range(0, len(rows), IMPORT_BATCH):
+        with timed(seconds, "bare"):
+            connection.execute("BEGIN IMMEDIATE")
+            connection.executemany("INSERT INTO bare VALUES (?, ?)", rows[start : start + IMPORT_BATCH])
+            connection.execute("COMMIT")
+    connection.close()
+    return seconds["bare"]
+
+
+def bare_postgresql(url: str, vectors: Vectors) -> float:
+    """Seconds of inserting as many ids and vectors into a table with an index."""
+    seconds = {"bare": 0.0}
+    rows = [(uuid4(), vector) for vector in vectors]
+    with psycopg.connect(url, autocommit=True) as connection:
+        register_vector(connection)
+        connection.execute("CREATE TABLE public.bare (id uuid PRIMARY KEY, embedding vector)")
+        for start in range(0, len(rows), IMPORT_BATCH):
+            with timed(seconds, "bare"), connection.transaction(), connection.cursor() as cursor:
+                cursor.executemany("INSERT INTO public.bare VALUES (%s, %s)", rows[start : start + IMPORT_BATCH])
+    return seconds["bare"]
+
+
+@contextmanager
+def timed(seconds: dict[str, float], name: str) -> Iterator[None]:
+    """Adds the seconds of a block to those of this name."""
+    started = time.perf_counter()
+    yield
+    seconds[name] += time.perf_counter() - started
 
 
 def paired(plain: Callable[[Vectors], Any], search: Callable[[Vectors], Any], queries: Vectors) -> tuple[float, float]:
@@ -233,19 +230,25 @@ def random_vectors(count: int, seed: int = 1) -> Vectors:
     return found / np.linalg.norm(found, axis=1, keepdims=True)
 
 
-def print_costs(size: int, row: dict[str, float]) -> None:
+def print_costs(size: int, row: dict[str, Any]) -> None:
     """Prints what a collection of `size` faces costs in both stores."""
     print(f"\n{size:,} faces:")
     print(
         f"  embedded    search {row['embedded_ms']:.1f} ms, a plain product {row['numpy_ms']:.1f} ms"
-        f" (adds {row['embedded_ms'] - row['numpy_ms']:.1f} ms); import {row['embedded_import_seconds']:.1f} s;"
-        f" {row['embedded_memory_mb']:.0f} MB per worker"
+        f" (adds {row['embedded_ms'] - row['numpy_ms']:.1f} ms); {row['embedded_memory_mb']:.0f} MB per worker"
     )
     print(
         f"  PostgreSQL  search {row['postgresql_ms']:.1f} ms, a plain query {row['sql_ms']:.1f} ms"
-        f" (ratio {row['postgresql_ms'] / row['sql_ms']:.2f}); import {row['postgresql_import_seconds']:.1f} s",
-        flush=True,
+        f" (ratio {row['postgresql_ms'] / row['sql_ms']:.2f})"
     )
+    for store in ("embedded", "postgresql"):
+        took = row[f"{store}_import"]
+        bare = took["bare_json"] + took["bare_insert"]
+        print(
+            f"  {store:<11} import {took['import']:.1f} s; reading the lines {took['bare_json']:.1f} s and inserting"
+            f" bare rows {took['bare_insert']:.1f} s (ratio {took['import'] / bare:.2f})",
+            flush=True,
+        )
 
 
 if __name__ == "__main__":

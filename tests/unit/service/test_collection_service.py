@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
@@ -26,6 +27,7 @@ from face_comparison.errors import (
     NotFound,
     UserNotFound,
 )
+from face_comparison.vision.bundle import Strangers
 from support.analyzer import MODEL, FakeAnalyzer, image, vector
 from support.vectors import NOW, face, random_vectors
 
@@ -227,6 +229,22 @@ def test_people_who_resemble_each_other_make_the_threshold_stricter(bench: Bench
     add_strangers(bench, 250, alike / np.linalg.norm(alike, axis=1, keepdims=True), "alike")
     staff, others = (bench.service.describe_collection(name).search_threshold for name in ("staff", "alike"))
     assert others < staff - 0.05
+
+
+def test_own_people_take_over_from_the_few_of_the_bundle(bench: Bench) -> None:
+    """With so many people measured, the margin for ten measured people is gone, and the rate still holds."""
+    few = Strangers(people=10, pairs=45, cosine_mean=0.0, cosine_deviation=1 / math.sqrt(128), quantiles=())
+    bench.model = replace(bench.model, strangers=few)
+    rows = random_vectors(250, seed=3)
+    add_strangers(bench, 150, rows[:150])
+    before = bench.search("anna").threshold
+    add_strangers(bench, 250, rows)  # the first of them once more, which changes nothing
+    found = bench.search("anna")
+    assert found.gallery_size == 250
+    assert found.threshold > before + 0.02
+    strangers = random_vectors(4000, seed=4)
+    nearest = np.linalg.norm(strangers[:, None, :] - rows[None], axis=2).min(axis=1)
+    assert (nearest <= found.threshold).mean() <= 0.012
 
 
 def test_same_person_under_two_names_is_ambiguous(bench: Bench) -> None:

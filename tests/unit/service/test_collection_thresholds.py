@@ -19,6 +19,7 @@ from face_comparison.collections.thresholds import (
     expected_rate,
     measure_strangers,
     search_threshold,
+    take_over,
     tolerance_factor,
     with_tail,
 )
@@ -33,7 +34,7 @@ PAIR = 1.128
 
 
 def threshold(gallery_size: int, rate: float = 0.01, strangers: Strangers = MANY) -> float:
-    return search_threshold([strangers], gallery_size, rate, PAIR).threshold
+    return search_threshold(strangers, gallery_size, rate, PAIR).threshold
 
 
 @pytest.mark.parametrize(
@@ -46,7 +47,7 @@ def test_threshold_follows_from_gallery_size_and_rate(gallery_size: int, rate: f
 
 def test_search_is_never_more_lenient_than_a_comparison() -> None:
     assert threshold(1, 0.5) == PAIR
-    assert search_threshold([MANY], 0, 0.01, PAIR).threshold == PAIR
+    assert search_threshold(MANY, 0, 0.01, PAIR).threshold == PAIR
 
 
 def test_larger_galleries_lower_rates_and_smaller_samples_are_stricter() -> None:
@@ -57,11 +58,12 @@ def test_larger_galleries_lower_rates_and_smaller_samples_are_stricter() -> None
     assert all(first < second for first, second in pairwise(samples))
 
 
-def test_strictest_distribution_decides() -> None:
-    alike = Strangers(0.25, 0.1, 10_000)
-    both = search_threshold([MANY, alike], 1000, 0.01, PAIR)
-    assert both == search_threshold([alike, MANY], 1000, 0.01, PAIR)
-    assert both.threshold == threshold(1000, strangers=alike)
+def test_own_people_take_over_with_their_number_and_are_never_more_lenient_than_the_bundle() -> None:
+    own = Strangers(0.05, 0.09, 20_000)
+    assert take_over(FEW, own) == Strangers(FEW.mean, FEW.deviation, 20_000)
+    assert threshold(500, strangers=FEW) < threshold(500, strangers=take_over(FEW, own)) < threshold(500, strangers=own)
+    alike = Strangers(0.25, 0.1, 20_000)
+    assert take_over(FEW, alike) == alike
 
 
 @given(
@@ -74,15 +76,15 @@ def test_strictest_distribution_decides() -> None:
 def test_expected_rate_is_the_requested_one(
     gallery_size: int, rate: float, pairs: int, mean: float, deviation: float
 ) -> None:
-    found = search_threshold([Strangers(mean, deviation, pairs)], gallery_size, rate, 2.0)
+    found = search_threshold(Strangers(mean, deviation, pairs), gallery_size, rate, 2.0)
     if 0 < found.threshold < 2:
         assert found.expected_rate == pytest.approx(rate, rel=0.02)
 
 
 def test_expected_rate_of_a_pair_threshold_shows_why_it_does_not_serve_a_search() -> None:
-    assert expected_rate([MANY], 100, 1.128) == pytest.approx(0.33, abs=0.1)
-    assert expected_rate([MANY], 1000, 1.128) > 0.9
-    assert expected_rate([MANY], 0, 1.128) == 0
+    assert expected_rate(MANY, 100, 1.128) == pytest.approx(0.33, abs=0.1)
+    assert expected_rate(MANY, 1000, 1.128) > 0.9
+    assert expected_rate(MANY, 0, 1.128) == 0
 
 
 def test_rate_holds_for_drawn_strangers() -> None:

@@ -13,10 +13,12 @@ from face_comparison.collections.thresholds import (
     SAMPLE_FACES,
     Strangers,
     measure_strangers,
+    take_over,
     with_tail,
 )
 from face_comparison.collections.values import Collection
 from face_comparison.vision.analyzer import ModelInfo
+from face_comparison.vision.bundle import Strangers as StatedStrangers
 
 UNMEASURED = Strangers(mean=0.109, deviation=0.096, pairs=45)
 """For a bundle whose manifest states none: the default bundle's, of ten people (docs/data/accuracy.json)."""
@@ -27,9 +29,11 @@ _GROWTH = 0.1
 
 def bundle_strangers(model: ModelInfo) -> Strangers:
     """The distribution that the bundle's manifest states."""
-    stated = model.strangers
-    if stated is None:
-        return UNMEASURED
+    return UNMEASURED if model.strangers is None else stated_strangers(model.strangers)
+
+
+def stated_strangers(stated: StatedStrangers) -> Strangers:
+    """The distribution of a manifest, with the tail that its quantiles show."""
     # Several images of the same two people are not independent pairs.
     pairs = min(stated.pairs, stated.people * (stated.people - 1) // 2)
     tails = [(quantile.fraction, quantile.distance) for quantile in stated.quantiles]
@@ -45,8 +49,7 @@ class _Measured:
 class StrangersCache:
     """Measures the faces of large collections now and then; safe from any thread.
 
-    The people of one place may resemble each other more than those the bundle was measured on. A collection's own faces
-    can only make its threshold stricter: enrolled images are better than what a camera sees of strangers.
+    The people of one place may resemble each other more than those the bundle was measured on, and they are more.
     """
 
     def __init__(self, store: Store) -> None:
@@ -54,10 +57,10 @@ class StrangersCache:
         self._lock = threading.Lock()
         self._measured: dict[tuple[str, float], _Measured] = {}
 
-    def of(self, collection: Collection, bundle: Strangers) -> list[Strangers]:
-        """The distributions of which the strictest decides."""
+    def of(self, collection: Collection, bundle: Strangers) -> Strangers:
+        """The distribution that decides about searches of a collection."""
         if collection.faces < MIN_PEOPLE:
-            return [bundle]
+            return bundle
         key = (collection.name, collection.created.timestamp())
         with self._lock:
             known = self._measured.get(key)
@@ -65,7 +68,7 @@ class StrangersCache:
             known = _Measured(collection.faces, self._measure(collection))
             with self._lock:
                 self._measured[key] = known
-        return [bundle] if known.strangers is None else [bundle, known.strangers]
+        return bundle if known.strangers is None else take_over(bundle, known.strangers)
 
     def _measure(self, collection: Collection) -> Strangers | None:
         # FaceIds are random, so the first ones are a random sample, and the same one in every process.

@@ -93,25 +93,32 @@ def tolerance_factor(quantile: float, sample: int) -> float:
     return (quantile + math.sqrt(max(0.0, quantile**2 - a * b))) / a
 
 
-def search_threshold(
-    strangers: Sequence[Strangers], gallery_size: int, rate: float, pair_threshold: float
-) -> SearchThreshold:
+def search_threshold(strangers: Strangers, gallery_size: int, rate: float, pair_threshold: float) -> SearchThreshold:
     """The largest distance that is reported as a match in a search among `gallery_size` faces.
 
-    strangers: one or more measured distributions; the strictest decides. rate: requested FPIR, 0-1. pair_threshold: the
-    bundle's; a search is never more lenient than a comparison of two images.
+    rate: requested FPIR, 0-1. pair_threshold: the bundle's; a search is never more lenient than a comparison of two
+    images.
     """
     per_comparison = -math.expm1(math.log1p(-rate) / max(gallery_size, 1))
-    threshold = min(pair_threshold, *(each.distance_at(per_comparison) for each in strangers))
+    threshold = min(pair_threshold, strangers.distance_at(per_comparison))
     return SearchThreshold(threshold, expected_rate(strangers, gallery_size, threshold))
 
 
-def expected_rate(strangers: Sequence[Strangers], gallery_size: int, threshold: float) -> float:
+def expected_rate(strangers: Strangers, gallery_size: int, threshold: float) -> float:
     """FPIR (0-1): the probability that a search for a stranger among so many faces returns somebody."""
-    per_comparison = max(each.false_match_rate(threshold) for each in strangers)
+    per_comparison = strangers.false_match_rate(threshold)
     if per_comparison >= 1:
         return 1.0 if gallery_size else 0.0
     return -math.expm1(gallery_size * math.log1p(-per_comparison))
+
+
+def take_over(bundle: Strangers, own: Strangers) -> Strangers:
+    """The distribution of a collection that was measured itself.
+
+    Its many people take the place of the bundle's few, and with them goes the margin for having measured few. But
+    enrolled images are better than what a camera sees of strangers, so mean and deviation are never below the bundle's.
+    """
+    return Strangers(max(bundle.mean, own.mean), max(bundle.deviation, own.deviation), max(bundle.pairs, own.pairs))
 
 
 def with_tail(strangers: Strangers, quantiles: Sequence[tuple[float, float]]) -> Strangers:

@@ -1,0 +1,169 @@
+"""Collections, users and faces as they are created, listed, changed, erased and purged."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from face_comparison.collections import identifiers
+from face_comparison.collections.results import CollectionInfo, Page
+from face_comparison.collections.service_base import ServiceBase, page_of
+from face_comparison.collections.stores.base import UNCHANGED, ErasureRequest, Unchanged
+from face_comparison.collections.values import Collection, Erasure, Purge, StoredFace, User
+from face_comparison.errors import InvalidParameter, NotFound
+
+DEFAULT_RATE = 0.01
+
+
+class Administration(ServiceBase):
+    """See `CollectionService`."""
+
+    def create_collection(
+        self,
+        collection_id: str,
+        *,
+        max_false_positive_rate: float = DEFAULT_RATE,
+        retention_days: int | None = None,
+        metadata: Mapping[str, Any] | None = None,
+    ) -> CollectionInfo:
+        """Create an empty collection, pinned to the FaceModelVersion that runs."""
+        model = self._model()
+        collection = Collection(
+            name=identifiers.check_collection_id(collection_id),
+            model_version=model.version,
+            width=model.embedding_width,
+            max_false_positive_rate=identifiers.check_rate(max_false_positive_rate),
+            retention_days=None if retention_days is None else identifiers.check_retention(retention_days),
+            metadata=identifiers.check_metadata(dict(metadata or {})),
+            created=self._now(),
+        )
+        self._store.create_collection(collection)
+        return self._info(collection)
+
+    def describe_collection(self, collection_id: str) -> CollectionInfo:
+        name = identifiers.check_collection_id(collection_id)
+        return self._info(self._store.get_collection(name, count_users=True))
+
+    def list_collections(self, *, limit: int = 1000, token: str | None = None) -> Page[CollectionInfo]:
+        """Collections by name."""
+        found = self._store.list_collections(identifiers.page_start(token), identifiers.check_page_size(limit) + 1)
+        return page_of([self._info(each) for each in found], limit, lambda info: info.collection.name)
+
+    def delete_collection(self, collection_id: str) -> Erasure:
+        """Delete a collection with its users and faces."""
+        name = identifiers.check_collection_id(collection_id)
+        return self._store.delete_collection(name, self._erasure_request(name, None))
+
+    def create_user(
+        self,
+        collection_id: str,
+        user_id: str,
+        *,
+        metadata: Mapping[str, Any] | None = None,
+        expires: datetime | None = None,
+    ) -> User:
+        user = User(
+            user_id=identifiers.check_user_id(user_id),
+            metadata=identifiers.check_metadata(dict(metadata or {})),
+            expires=self._future(expires),
+            created=self._now(),
+        )
+        self._store.create_user(identifiers.check_collection_id(collection_id), user)
+        return user
+
+    def describe_user(self, collection_id: str, user_id: str) -> User:
+        return self._store.get_user(identifiers.check_collection_id(collection_id), identifiers.check_user_id(user_id))
+
+    def list_users(self, collection_id: str, *, limit: int = 1000, token: str | None = None) -> Page[User]:
+        """Users by UserId."""
+        name = identifiers.check_collection_id(collection_id)
+        found = self._store.list_users(name, identifiers.page_start(token), identifiers.check_page_size(limit) + 1)
+        return page_of(found, limit, lambda user: user.user_id)
+
+    def update_user(
+        self,
+        collection_id: str,
+        user_id: str,
+        *,
+        metadata: Mapping[str, Any] | Unchanged = UNCHANGED,
+        expires: datetime | Unchanged | None = UNCHANGED,
+    ) -> User:
+        """Replace the metadata or the expiry, where given; expires None: no expiry."""
+        return self._store.update_user(
+            identifiers.check_collection_id(collection_id),
+            identifiers.check_user_id(user_id),
+            metadata=metadata if isinstance(metadata, Unchanged) else identifiers.check_metadata(dict(metadata)),
+            expires=expires if isinstance(expires, Unchanged) else self._future(expires),
+        )
+
+    def delete_user(self, collection_id: str, user_id: str, *, keep_faces: bool = False) -> Erasure:
+        """Erase a user with all faces; keep_faces: leave them in the collection without a user, as Rekognition does."""
+        name, user_id = identifiers.check_collection_id(collection_id), identifiers.check_user_id(user_id)
+        return self._store.delete_user(name, user_id, self._erasure_request(name, user_id), keep_faces=keep_faces)
+
+    def list_faces(
+        self,
+        collection_id: str,
+        *,
+        user_id: str | None = None,
+        face_ids: Sequence[str] | None = None,
+        limit: int = 1000,
+        token: str | None = None,
+    ) -> Page[StoredFace]:
+        """Faces by FaceId; of one user, or of these ids only, where given."""
+        found = self._store.list_faces(
+            identifiers.check_collection_id(collection_id),
+            user_id=None if user_id is None else identifiers.check_user_id(user_id),
+            face_ids=None if face_ids is None else identifiers.check_face_ids(list(face_ids)),
+            after=self._face_after(token),
+            limit=identifiers.check_page_size(limit) + 1,
+        )
+        return page_of(found, limit, lambda face: face.face_id)
+
+    def delete_faces(self, collection_id: str, face_ids: Sequence[str]) -> tuple[Erasure, list[str]]:
+        """Delete faces; also returns the ids that were there."""
+        name = identifiers.check_collection_id(collection_id)
+        return self._store.delete_faces(
+            name, identifiers.check_face_ids(list(face_ids)), self._erasure_request(name, None)
+        )
+
+    def describe_erasure(self, erasure_id: str) -> Erasure:
+        """What became of a deletion. Raises NotFound."""
+        found = self._store.get_erasure(identifiers.check_face_id(erasure_id))
+        if found is None:
+            raise NotFound("there is no erasure of this id")
+        return found
+
+    def purge(self) -> list[Purge]:
+        """Apply retention, and remove deleted data from the store's files; see `Store.purge` and `Store.scrub`."""
+        now = self._now()
+        purged = self._store.purge(now)
+        self._store.scrub(now)
+        return purged
+
+    def health(self) -> dict[str, Any]:
+        return self._store.health()
+
+    def close(self) -> None:
+        self._store.close()
+
+    def _future(self, expires: datetime | None) -> datetime | None:
+        if expires is not None and expires <= self._now():
+            raise InvalidParameter("Expires must be in the future")
+        return expires
+
+    def _erasure_request(self, collection: str, user_id: str | None) -> ErasureRequest:
+        now = self._now()
+        until = None if self._backup_days is None else now + timedelta(days=self._backup_days)
+        subject = "" if user_id is None else self.subject(collection, user_id)
+        return ErasureRequest(str(uuid.uuid4()), subject, now, until)
+
+    def _info(self, collection: Collection) -> CollectionInfo:
+        return CollectionInfo(collection, self._threshold(collection, collection.faces))
+
+    @staticmethod
+    def _face_after(token: str | None) -> str:
+        start = identifiers.page_start(token)
+        return identifiers.check_face_id(start) if start else ""

@@ -1,0 +1,64 @@
+"""Export of a collection's faces with their vectors, and import."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+
+from face_comparison.collections import identifiers
+from face_comparison.collections.results import ImportReport
+from face_comparison.collections.service_base import ServiceBase, trim
+from face_comparison.collections.values import Collection, StoredFace
+from face_comparison.errors import InvalidFaceHash
+
+IMPORT_BATCH = 2000
+EXPORT_PAGE = 500
+REPORTED_IMPORT_ERRORS = 1000
+
+
+class Moving(ServiceBase):
+    """See `CollectionService`."""
+
+    def export_faces(self, collection_id: str) -> tuple[Collection, Iterator[StoredFace]]:
+        """The collection and all of its faces with vectors, read page by page."""
+        collection = self._store.get_collection(identifiers.check_collection_id(collection_id))
+        return collection, self._every_face(collection.name)
+
+    def import_faces(self, collection_id: str, lines: Iterable[tuple[int, StoredFace | str]]) -> ImportReport:
+        """Enroll faces with their vectors, in batches; what is there already stays as it is.
+
+        lines: numbers of lines, each with its face (a vector of HASH_SIZE numbers) or with what is wrong with it.
+        """
+        collection = self._usable_collection(collection_id)
+        imported = unchanged = failed = 0
+        errors: list[tuple[int, str]] = []
+        batch: list[StoredFace] = []
+
+        def write() -> None:
+            nonlocal imported, unchanged
+            added = self._store.add_faces(collection.name, batch)
+            created = sum(each.created for each in added)
+            imported, unchanged = imported + created, unchanged + len(added) - created
+            batch.clear()
+
+        for number, line in lines:
+            problem = line if isinstance(line, str) else ""
+            if isinstance(line, StoredFace):
+                try:
+                    batch.append(replace(line, vector=trim(line.vector, collection.width)))
+                except InvalidFaceHash as error:
+                    problem = error.message
+            if problem:
+                failed += 1
+                errors += [(number, problem)] if len(errors) < REPORTED_IMPORT_ERRORS else []
+            if len(batch) == IMPORT_BATCH:
+                write()
+        if batch:
+            write()
+        return ImportReport(imported, unchanged, failed, tuple(errors))
+
+    def _every_face(self, name: str) -> Iterator[StoredFace]:
+        after = ""
+        while page := self._store.list_faces(name, after=after, limit=EXPORT_PAGE, vectors=True):
+            yield from page
+            after = page[-1].face_id

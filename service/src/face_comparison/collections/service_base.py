@@ -1,0 +1,117 @@
+"""What the parts of `CollectionService` share: the store, the model, the clock, and how far strangers are apart."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from typing import Any, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from face_comparison.api.limits import HASH_SIZE
+from face_comparison.collections import identifiers
+from face_comparison.collections.calibration import StrangersCache, bundle_strangers
+from face_comparison.collections.results import Page
+from face_comparison.collections.stores.base import Store
+from face_comparison.collections.thresholds import Strangers, search_threshold
+from face_comparison.collections.values import Collection, StoredFace
+from face_comparison.errors import InvalidFaceHash, ModelMismatch
+from face_comparison.vision import embedding
+from face_comparison.vision.analyzer import ModelInfo
+
+DEFAULT_MATCHES = 5
+
+T = TypeVar("T")
+
+
+class ServiceBase:
+    """See `CollectionService`."""
+
+    def __init__(
+        self,
+        store: Store,
+        model: Callable[[], ModelInfo],
+        *,
+        backup_days: int | None = None,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self._store = store
+        self._model = model
+        self._backup_days = backup_days
+        self._clock = clock
+        self._strangers = StrangersCache(store)
+
+    def confidence(self, distance: float) -> float:
+        """Probability (0-1) that two faces at this Euclidean distance are one person, as /compare reports it."""
+        model = self._model()
+        return embedding.confidence(distance, model.threshold, model.scale)
+
+    def distance_at_confidence(self, confidence: float) -> float:
+        """The Euclidean distance (0-2) at which `confidence` is this; the inverse of it."""
+        model = self._model()
+        if confidence <= 0:
+            return 2.0
+        if confidence >= 1:
+            return 0.0
+        return min(2.0, max(0.0, model.threshold - model.scale * float(np.log(confidence / (1 - confidence)))))
+
+    def subject(self, collection_id: str, user_id: str) -> str:
+        """Keyed digest of a UserId for the audit log: the same for the same user, and meaningless without the store."""
+        text = f"{collection_id}\0{user_id}".encode()
+        return hmac.new(self._store.subject_key(), text, hashlib.sha256).hexdigest()[:32]
+
+    def check_usable(self, collection_id: str) -> Collection:
+        """The collection, if its hashes compare with the running model's. Raises ModelMismatch."""
+        return self._usable_collection(collection_id)
+
+    def _now(self) -> datetime:
+        return self._clock()
+
+    def _usable_collection(self, collection_id: str) -> Collection:
+        collection = self._store.get_collection(identifiers.check_collection_id(collection_id))
+        version = self._model().version
+        if collection.model_version != version:
+            raise ModelMismatch(
+                f"the collection {collection.name} holds hashes of {collection.model_version}, and this service runs "
+                f"{version}: serve it with its own bundle, or enroll its people anew"
+            )
+        return collection
+
+    def _threshold(self, collection: Collection, gallery_size: int, rate: float | None = None) -> float:
+        model = self._model()
+        strangers = self._strangers_of(collection)
+        wanted = collection.max_false_positive_rate if rate is None else rate
+        return search_threshold(strangers, gallery_size, wanted, model.threshold).threshold
+
+    def _faces_with_vectors(self, name: str, face_ids: Sequence[str]) -> list[StoredFace]:
+        return self._store.list_faces(name, face_ids=face_ids, limit=len(face_ids), vectors=True)
+
+    def _strangers_of(self, collection: Collection) -> Strangers:
+        return self._strangers.of(collection, bundle_strangers(self._model()))
+
+
+def trim(vectors: Any, width: int) -> NDArray[np.float32]:
+    """Vectors (…, HASH_SIZE) as the collection stores them, (…, width). Raises InvalidFaceHash."""
+    found = np.asarray(vectors, np.float32)
+    if found.size == 0:
+        return np.empty((0, width), np.float32)
+    if found.shape[-1] != HASH_SIZE or np.any(found[..., width:]):
+        raise InvalidFaceHash(
+            f"face_hash must be {HASH_SIZE} numbers of which only the first {width} are not zero with this model"
+        )
+    return np.ascontiguousarray(found[..., :width])
+
+
+def stack_vectors(faces: Sequence[StoredFace], width: int = 0) -> NDArray[np.float32]:
+    found = [face.vector for face in faces if face.vector is not None]
+    return np.stack(found) if found else np.empty((0, width), np.float32)
+
+
+def page_of(items: Sequence[T], limit: int, key: Callable[[T], str]) -> Page[T]:
+    """A page of `limit` items out of one more than that."""
+    if len(items) <= limit:
+        return Page(tuple(items), None)
+    return Page(tuple(items[:limit]), identifiers.page_token(key(items[limit - 1])))

@@ -7,6 +7,7 @@ module is imported; any of the processes can then answer for all.
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator, Mapping
 
 from prometheus_client import (
     REGISTRY,
@@ -18,7 +19,9 @@ from prometheus_client import (
     generate_latest,
 )
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
+from prometheus_client.metrics_core import Metric
 from prometheus_client.multiprocess import MultiProcessCollector
+from prometheus_client.registry import Collector
 
 CONTENT_TYPE = CONTENT_TYPE_PLAIN_0_0_4
 
@@ -106,8 +109,9 @@ AUTH_FAILURES = Counter(
 COLLECTION_SEARCHES = Counter(
     "face_comparison_collection_searches_total", "Faces searched in collections, by decision.", ["decision"]
 )
+_FACES_OF_COLLECTIONS = "face_comparison_collection_faces"
 COLLECTION_FACES = Gauge(
-    "face_comparison_collection_faces", "Faces enrolled, by collection.", ["collection"], multiprocess_mode="mostrecent"
+    _FACES_OF_COLLECTIONS, "Faces enrolled, by collection.", ["collection"], multiprocess_mode="mostrecent"
 )
 COLLECTION_SEARCH_SECONDS = Histogram(
     "face_comparison_collection_search_duration_seconds",
@@ -121,11 +125,43 @@ STORE_ERRORS = Counter(
 
 def exposition() -> bytes:
     """All values, of all worker processes, in the text format 0.0.4."""
-    if "PROMETHEUS_MULTIPROC_DIR" not in os.environ:
-        return generate_latest(REGISTRY)
+    source: Collector = REGISTRY
+    if "PROMETHEUS_MULTIPROC_DIR" in os.environ:
+        source = MultiProcessCollector(CollectorRegistry())  # type: ignore[no-untyped-call]
     registry = CollectorRegistry()
-    MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
+    registry.register(_WithoutDeletedCollections(source))
     return generate_latest(registry)
+
+
+_collections: set[str] = set()
+"""Those that are there, as far as this process knows."""
+
+
+def measure_collections(faces: Mapping[str, int], *, only: bool = False) -> None:
+    """State how many faces collections have. only: there are no other collections."""
+    if only:
+        _collections.clear()
+    _collections.update(faces)
+    for name, count in faces.items():
+        COLLECTION_FACES.labels(name).set(count)
+
+
+def forget_collection(name: str) -> None:
+    """Leave a deleted collection out from now on."""
+    _collections.discard(name)
+
+
+class _WithoutDeletedCollections(Collector):
+    """Leaves out collections that were deleted: the values of several processes lie in files that forget nothing."""
+
+    def __init__(self, source: Collector) -> None:
+        self._source = source
+
+    def collect(self) -> Iterator[Metric]:
+        for metric in self._source.collect():
+            if metric.name == _FACES_OF_COLLECTIONS:
+                metric.samples = [each for each in metric.samples if each.labels["collection"] in _collections]
+            yield metric
 
 
 def describe(version: str, model: str, device: str, engine: str) -> None:

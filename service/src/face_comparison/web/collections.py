@@ -87,7 +87,7 @@ class CollectionRoutes:
     def describe(self, collection_id: str) -> Response:
         def handle(service: CollectionService) -> ApiResponse:
             info = service.describe_collection(collection_id)
-            metrics.COLLECTION_FACES.labels(collection_id).set(info.collection.faces)
+            metrics.measure_collections({collection_id: info.collection.faces})
             return responses.to_collection(info)
 
         return self._answer_head("describe_collection", handle, *READ, collection=collection_id)
@@ -95,7 +95,7 @@ class CollectionRoutes:
     def delete(self, collection_id: str) -> Response:
         def handle(service: CollectionService) -> ApiResponse:
             erasure = service.delete_collection(collection_id)
-            metrics.COLLECTION_FACES.labels(collection_id).set(0)
+            metrics.forget_collection(collection_id)
             _note(faces=erasure.faces)
             return responses.to_erasure(erasure)
 

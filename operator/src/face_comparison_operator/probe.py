@@ -27,7 +27,7 @@ from face_comparison_operator.routing import RouteState, Target
 CONNECT_SECONDS, TOTAL_SECONDS = 1.5, 4.0
 BODY_BYTES = 1024 * 1024
 MAX_REDIRECTS = 3
-# How long the verdict on a certificate is kept: it can expire, but not be exchanged unnoticed.
+# How long the verdict on a certificate is kept, unless it expires before; an exchanged one is noticed at once.
 CERTIFICATE_SECONDS = 600.0
 
 # Responses of a controller or of something before it, about who asks and not about where the URL leads.
@@ -87,19 +87,21 @@ class Prober:
         return Target(address, SERVICE_PORT, False, address, route.target.path)
 
     async def _probe(self, target: Target, expected: Expectation) -> ProbeResult:
-        result = await self._get(target, expected)
+        result, reached = await self._get(target, expected)
         if result.outcome != "ok":
             return result
-        if target.tls and (problem := await self._certificate_problem(target)):
+        # Where it redirects to is where clients end, too.
+        if reached.tls and (problem := await self._certificate_problem(reached)):
             result = replace(result, certificate=problem)
         if result.version:
             return result
         # With API keys the description needs one; the OpenAPI document is public and has the version, too.
         document = f"{target.path.rpartition('/')[0]}/openapi.json"
-        found = await self._get(replace(target, path=document), replace(expected, authenticated=False))
+        found, _ = await self._get(replace(target, path=document), replace(expected, authenticated=False))
         return replace(result, version=found.version)
 
-    async def _get(self, target: Target, expected: Expectation) -> ProbeResult:
+    async def _get(self, target: Target, expected: Expectation) -> tuple[ProbeResult, Target]:
+        """Requests `target`, follows redirects of the same host and path; the result, and where it came from."""
         for _ in range(MAX_REDIRECTS + 1):
             try:
                 status, headers, body = await self._request(target)
@@ -107,14 +109,14 @@ class Prober:
                 detail = str(error) or type(error).__name__
                 if any(each in detail for each in _UNVERIFIABLE_TLS):
                     detail = f"the TLS handshake fails without a client certificate ({detail})"
-                return ProbeResult("unverifiable", detail)
+                return ProbeResult("unverifiable", detail), target
             if IDENTITY_HEADER in headers or not 300 <= status < 400:
-                return classify_response(status, headers, body, expected)
+                return classify_response(status, headers, body, expected), target
             followed = _redirected(target, headers.get("Location", ""))
             if isinstance(followed, ProbeResult):
-                return followed
+                return followed, target
             target = followed
-        return ProbeResult("unexpected", f"it redirects more than {MAX_REDIRECTS} times")
+        return ProbeResult("unexpected", f"it redirects more than {MAX_REDIRECTS} times"), target
 
     async def _request(self, target: Target) -> tuple[int, Mapping[str, str], bytes]:
         if self._session is None:
@@ -143,9 +145,10 @@ class Prober:
             leaf = await _peer_certificate(target)
             key = (target.host, hashlib.sha256(leaf).hexdigest())
             kept = self._certificates.get(key)
-            if kept is None or time.monotonic() > kept[0] + CERTIFICATE_SECONDS:
+            if kept is None or time.monotonic() > kept[0]:
                 self._certificates = {each: value for each, value in self._certificates.items() if each[0] != key[0]}
-                kept = self._certificates[key] = (time.monotonic(), await _verify(target, leaf))
+                problem, seconds = await _verify(target, leaf)
+                kept = self._certificates[key] = (time.monotonic() + min(seconds, CERTIFICATE_SECONDS), problem)
             return kept[1]
         except (OSError, TimeoutError):
             return None  # the next probe tells
@@ -230,26 +233,31 @@ async def _body(response: aiohttp.ClientResponse) -> bytes:
 
 async def _peer_certificate(target: Target) -> bytes:
     """The certificate that clients of this host see, as DER."""
-    return await _handshake(target, _any_certificate())
+    return (await _handshake(target, _any_certificate())).getpeercert(binary_form=True) or b""
 
 
-async def _verify(target: Target, leaf: bytes) -> str | None:
-    """Checks name and dates of the certificate, as every client does, by trusting exactly this certificate."""
+async def _verify(target: Target, leaf: bytes) -> tuple[str | None, float]:
+    """Checks name and dates of the certificate, as every client does, by trusting exactly this certificate.
+
+    Returns:
+        Why clients refuse it, None when they do not; and for how many seconds at most that holds.
+    """
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
     context.load_verify_locations(cadata=ssl.DER_cert_to_PEM_cert(leaf))
     try:
-        await _handshake(target, context)
+        presented = await _handshake(target, context)
     except ssl.SSLCertVerificationError as error:
-        return error.verify_message.rstrip(".") or str(error)
-    return None
+        return error.verify_message.rstrip(".") or str(error), CERTIFICATE_SECONDS
+    expiry = (presented.getpeercert() or {}).get("notAfter")
+    return None, ssl.cert_time_to_seconds(str(expiry)) - time.time() if expiry else CERTIFICATE_SECONDS
 
 
-async def _handshake(target: Target, context: ssl.SSLContext) -> bytes:
+async def _handshake(target: Target, context: ssl.SSLContext) -> ssl.SSLObject:
     async with asyncio.timeout(TOTAL_SECONDS):
         _, writer = await asyncio.open_connection(target.address, target.port, ssl=context, server_hostname=target.host)
         try:
-            found: bytes = writer.get_extra_info("ssl_object").getpeercert(binary_form=True)
+            found: ssl.SSLObject = writer.get_extra_info("ssl_object")
             return found
         finally:
             writer.transport.abort()

@@ -58,10 +58,12 @@ class ProbeState:
             self.task.cancel()
             self.task = None
 
-    def record(self, result: ProbeResult, now: float) -> None:
-        """Keeps the result of the probe under way."""
+    def record(self, result: ProbeResult, now: float) -> bool:
+        """Keeps the result of the probe under way; returns whether it is news, or to be repeated soon."""
+        news = result != self.result or result.outcome == "unexpected"
         self.failures = self.failures + 1 if result.outcome == "unexpected" else 0
         self.result, self.finished_at, self.task = result, now, None
+        return news
 
     def due(self, now: float, interval: float) -> float:
         """Returns the seconds until the next probe."""

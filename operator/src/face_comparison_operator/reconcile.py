@@ -60,6 +60,8 @@ EVENTS_POLL, VOLUME_MOUNT_GRACE = 4.0, 2.0
 ROOM_POLL = 5.0
 # Gateways are not watched; each is read at most this often, for all resources together.
 GATEWAY_POLL = 4.0
+# What a probe usually takes at most.
+PROBE_SECONDS = 0.1
 # After so many failures in a row the resource's status says what fails.
 REPORTED_FAILURES = 3
 
@@ -296,8 +298,8 @@ class Reconciler:
         if due <= 0 and probe.task is None:
             service = self._children.owned(resource, context.key, SERVICE)
             probe.task = asyncio.create_task(self._run_probe(context, observed.route, service))
-        if probe.task is None:  # else its end triggers the next reconcile
-            context.requeue_after(due)
+        # The end of a probe that brings news triggers a reconcile; after any other it is time for the next probe.
+        context.requeue_after(due if probe.task is None else probe_interval(len(self._caches)) + PROBE_SECONDS)
         return replace(observed, probe=probe.result) if probe.is_conclusive else None
 
     async def _run_probe(self, context: _Context, route: RouteState, service: Object | None) -> None:
@@ -305,8 +307,8 @@ class Reconciler:
         result = await self._probe(route, service, expected)
         if result.outcome == "unexpected" and result.other:
             result = replace(result, detail=self._explain_other(result.other, context.key))
-        context.cached.probe.record(result, self._clock())
-        self._requeue(context.key)
+        if context.cached.probe.record(result, self._clock()):
+            self._requeue(context.key)
 
     def _explain_other(self, identity: str, key: Key) -> str:
         """Says whose pods answered instead of those of `key`."""

@@ -7,11 +7,13 @@ import http.server
 import json
 import ssl
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -20,6 +22,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+from face_comparison_operator import probe as probe_module
 from face_comparison_operator.observation import CollectionsState, Expectation, ProbeResult
 from face_comparison_operator.probe import Prober, classify_response, collections_state
 from face_comparison_operator.resource import IDENTITY_HEADER
@@ -218,7 +221,7 @@ def test_services_are_asked_only_inside_the_cluster(monkeypatch: pytest.MonkeyPa
 # --- certificates ----------------------------------------------------------------------------------------------------
 
 
-def certificate(folder: Path, name: str, *, days: int = 2) -> ssl.SSLContext:
+def certificate(folder: Path, name: str, *, days: float = 2) -> ssl.SSLContext:
     """A server's TLS with a self-signed certificate for `name`, which ends in `days`."""
     key, now = ec.generate_private_key(ec.SECP256R1()), datetime.now(UTC)
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
@@ -258,6 +261,41 @@ def test_certificate_is_checked_as_clients_do(tmp_path: Path, name: str, days: i
         result = probe(server.server_port, tls=True)
     assert (result.outcome, result.version) == ("ok", "m-1")
     assert result.certificate is None if words is None else words in str(result.certificate)
+
+
+def test_certificate_behind_a_redirect_is_checked(tmp_path: Path) -> None:
+    """http leads to https: that is where clients end."""
+    with serving({PATH: (200, DESCRIPTION)}, tls=certificate(tmp_path, "traefik.default")) as secure:
+        location = f"https://faces.example.com:{secure.server_port}{PATH}"
+        with serving({PATH: (301, {"location": location})}, identity=None) as plain:
+            result = probe(plain.server_port)
+    assert result.outcome == "ok"
+    assert "not valid for" in str(result.certificate)
+
+
+def test_certificate_is_checked_again_when_it_expires(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    verdicts: list[str | None] = []
+
+    async def main(port: int) -> None:
+        target = Target("127.0.0.1", port, True, "faces.example.com", PATH)
+        async with Prober(in_cluster=False) as prober:
+            for later in (0.0, 30.0, 90.0):
+                clock = SimpleNamespace(monotonic=lambda later=later: 1000.0 + later, time=time.time)
+                monkeypatch.setattr("face_comparison_operator.probe.time", clock)
+                verdicts.append(await prober._certificate_problem(target))
+
+    checked: list[bytes] = []
+    verify = probe_module._verify
+
+    async def counted(target: Target, leaf: bytes) -> tuple[str | None, float]:
+        checked.append(leaf)
+        return await verify(target, leaf)
+
+    monkeypatch.setattr("face_comparison_operator.probe._verify", counted)
+    with serving({}, tls=certificate(tmp_path, "faces.example.com", days=60 / 86400)) as server:
+        asyncio.run(main(server.server_port))
+    assert verdicts == [None, None, None]
+    assert len(checked) == 2, "after a minute, not after ten"
 
 
 def test_required_client_certificate_proves_nothing(tmp_path: Path) -> None:

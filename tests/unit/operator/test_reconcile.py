@@ -218,6 +218,7 @@ def test_conditions_are_written_at_once(world: MemoryWorld) -> None:
 def test_requeue_after_a_child_that_cannot_be_applied(world: MemoryWorld, reason: str, delay: float) -> None:
     deploy(world)
     world.settle()
+    world.edit(INGRESS, {"status": {"loadBalancer": None}})  # so that nothing is probed
     if reason == "rejected":
         world.cluster.rejected[SERVICE.plural] = "no"
         world.change(childMetadata={"labels": {"a": "b"}})
@@ -368,6 +369,22 @@ def test_resource_that_comes_to_a_place_makes_the_other_be_probed(world: MemoryW
     world.cluster.run_controllers()
     world.reconcile("second")
     assert (NAMESPACE, NAME) in world.requeued
+
+
+def test_probe_without_news_costs_no_further_reconcile(world: MemoryWorld) -> None:
+    deploy(world)
+    world.settle()
+    world.requeued.clear()
+    before = len(world.probed)
+    for _ in range(3):
+        world.clock += 10
+        assert world.reconcile().requeue_after == pytest.approx(2.1), "then the next probe is due"
+    assert len(world.probed) == before + 3
+    assert world.requeued == []
+    world.answer = lambda route, expected: ProbeResult("ok", version="m-2")
+    world.clock += 10
+    world.reconcile()
+    assert world.requeued == [(NAMESPACE, NAME)]
 
 
 def test_url_is_probed_again_after_pods_were_lost(world: MemoryWorld) -> None:

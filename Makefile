@@ -2,7 +2,7 @@
 SHELL := bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: accuracy album-accuracy rotation-accuracy docs golden photos help setup run soak test test-fast test-lowest check lint types layers words bounds generated format generate bench bench-collections bench-operator operator cluster cluster-down fuzz report clean
+.PHONY: accuracy album-accuracy rotation-accuracy docs translations golden photos help setup run soak test test-fast test-lowest check lint types layers words bounds generated format generate bench bench-collections bench-operator operator cluster cluster-down fuzz report clean
 
 # onnxruntime reports usage over the network unless told not to; nothing here ever does.
 export ORT_DISABLE_TELEMETRY := 1
@@ -63,6 +63,9 @@ generated: .venv/.synced
 format: .venv/.synced ## Format the code
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix --exit-zero --quiet .
+
+translations: .venv/.synced ## List the Chinese pages that are behind the English ones
+	@$(BIN)/python -m devtools.docs.translations
 
 docs: .venv/.synced ## Build the documents into build/site
 	@$(BIN)/zensical build --strict --clean

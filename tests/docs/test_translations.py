@@ -1,19 +1,27 @@
-"""The documents in Chinese have the commands of those in English, in the same order, under the same headings."""
+"""The documents in Chinese have the headings, commands, tables and links of those in English, in the same order."""
 
 from __future__ import annotations
 
 import itertools
+import posixpath
 import re
+from pathlib import Path
 
 import pytest
 
+from devtools.docs import translations
 from devtools.docs.pages import BLOCK, ROOT
 
-PAIRS = {"README.md": "README.zh.md", "docs/tutorial.md": "docs/zh/tutorial.md"}
+PAGES = translations.english_pages()
+PAIRS = {"README.md": "README.zh.md"} | {f"docs/{name}": f"docs/zh/{name}" for name in PAGES}
 COMMENT = re.compile(r"\s+#\s.*$", re.MULTILINE)
-MARK = re.compile(r"^<!-- .* -->$", re.MULTILINE)
+MARK = re.compile(r"^ *<!-- (?!translates).* -->$", re.MULTILINE)
 HEADING = re.compile(r"^#+(?= )", re.MULTILINE)
-CODE = re.compile(r"`([^`\n]+)`")
+ROW = re.compile(r"^\|", re.MULTILINE)
+CODE = re.compile(r"`([^`]+)`")
+LINK = re.compile(r"\]\((?!https?:)([^)\s]*)\)")
+SWITCH = re.compile(r"^\[(?:English|中文)\]\(.*\)$", re.MULTILINE)
+IDENTIFIER = re.compile(r" \{ #[\w-]+ \}$", re.MULTILINE)
 CHINESE = re.compile(r"[\u4e00-\u9fff]")
 UNSPACED = re.compile(r"[\u4e00-\u9fff][A-Za-z0-9]|[A-Za-z0-9][\u4e00-\u9fff]")
 
@@ -29,34 +37,73 @@ def pair(request: pytest.FixtureRequest) -> tuple[str, str]:
     return english, chinese
 
 
+def test_every_page_for_users_is_there_in_chinese() -> None:
+    there = {str(path.relative_to(translations.CHINESE)) for path in translations.CHINESE.rglob("*.md")}
+    assert len(PAGES) > 30
+    assert there == set(PAGES)
+
+
 def test_commands_and_samples_are_the_same(pair: tuple[str, str]) -> None:
     english, chinese = map(blocks, pair)
     assert chinese == english
 
 
-def test_headings_and_marks_are_the_same(pair: tuple[str, str]) -> None:
+def test_headings_marks_and_rows_of_tables_are_as_many(pair: tuple[str, str]) -> None:
     english, chinese = (BLOCK.sub("", text) for text in pair)
     assert HEADING.findall(chinese) == HEADING.findall(english)
     assert MARK.findall(chinese) == MARK.findall(english)
+    assert len(ROW.findall(chinese)) == len(ROW.findall(english))
 
 
 def test_names_that_the_chinese_text_uses_are_those_of_the_english(pair: tuple[str, str]) -> None:
-    english, chinese = (set(CODE.findall(BLOCK.sub("", text))) for text in pair)
+    english, chinese = (set(CODE.findall(BLOCK.sub("", text).replace("\n", " "))) for text in pair)
     assert chinese - english == set()
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_links_lead_to_the_same_pages(name: str) -> None:
+    """To the Chinese page where there is one; a link to a heading of the page itself may be written either way."""
+
+    def targets(folder: str) -> set[str]:
+        text = SWITCH.sub("", BLOCK.sub("", (translations.DOCS / folder / name).read_text()))
+        here = posixpath.join(folder, posixpath.dirname(name))
+        return {posixpath.normpath(posixpath.join(here, each)) for each in LINK.findall(text) if each[0] != "#"}
+
+    expected = {f"zh/{each}" if each.partition("#")[0] in PAGES else each for each in targets("")}
+    assert targets("zh") == expected
 
 
 @pytest.mark.parametrize("name", PAIRS.values())
 def test_every_link_leads_somewhere(name: str) -> None:
     page = ROOT / name
     targets = re.findall(r"\]\((?!https?:|#)([^)#]+)", page.read_text())
-    assert targets
     assert [target for target in targets if not (page.parent / target).exists()] == []
 
 
 @pytest.mark.parametrize("name", PAIRS.values())
 def test_chinese_is_set_as_chinese_is(name: str) -> None:
     """A line break inside a paragraph would be shown as a space between two characters; beside other letters is one."""
-    lines = BLOCK.sub("", (ROOT / name).read_text()).splitlines()
+    text = IDENTIFIER.sub("", translations.TABLE.sub("", BLOCK.sub("", (ROOT / name).read_text())))
+    lines = text.splitlines()
     pairs = [(one, other) for one, other in itertools.pairwise(lines) if one and other]
     assert [other for one, other in pairs if CHINESE.match(one[-1]) and CHINESE.match(other)] == []
     assert [line for line in lines if UNSPACED.search(CODE.sub("x", line))] == []
+
+
+def test_a_page_says_which_english_text_it_translates(tmp_path: Path) -> None:
+    english = "# Title\n\nSome words.\n\n```sh\nls\n```\n"
+    chinese = translations.accepted("# 标题\n\n几个词。\n\n```sh\nold\n```\n", english)
+    assert translations.recorded(chinese) == translations.digest(english)
+    assert translations.accepted(chinese, english) == chinese
+    assert translations.digest(english.replace("ls", "ls -l").replace("Some words", "Some\nwords")) == (
+        translations.digest(english)
+    )
+    assert translations.digest(english.replace("Some", "Other")) != translations.digest(english)
+
+
+def test_code_is_copied_from_the_english_page() -> None:
+    english = "Some words.\n\n```sh\nls\n```\n\n<!-- table a -->\n\n| x |\n\n<!-- end -->\n"
+    chinese = "几个词。\n\n```sh\nold\n```\n\n<!-- table a -->\n<!-- end -->\n"
+    assert translations.with_shared_parts(chinese, english) == english.replace("Some words.", "几个词。")
+    with pytest.raises(ValueError, match="1 code blocks instead of 0"):
+        translations.with_shared_parts(chinese, "Some words.\n")

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from devtools import ROOT
-from devtools.docs import api, capacity, measured, plot, resource, tables
+from devtools.docs import api, capacity, measured, plot, resource, tables, translations
 
 CURVES = ROOT / "service" / "src" / "face_comparison" / "explorer" / "js" / "measured.js"
 TABLES: dict[str, Callable[[], str]] = {
@@ -79,4 +79,10 @@ def generated() -> dict[Path, str]:
     pages = {ROOT / page: filled((ROOT / page).read_text(), names) for page, names in DOCUMENTS.items()}
     description = json.dumps(api.document(), indent=2, ensure_ascii=False) + "\n"
     explorer = {CURVES: with_curves(CURVES.read_text())}
-    return {**pages, ROOT / "docs" / "reference" / "openapi.json": description, **plot.generated(), **explorer}
+    return {
+        **pages,
+        **translations.generated(pages),
+        ROOT / "docs" / "reference" / "openapi.json": description,
+        **plot.generated(),
+        **explorer,
+    }

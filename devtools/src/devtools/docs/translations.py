@@ -1,0 +1,116 @@
+"""The Chinese pages beside the English ones: which there are, what they share, which have fallen behind.
+
+`docs/zh` has the same tree as `docs`. Code blocks and generated tables are copied from the English page by
+`make generate`, so only prose is translated. Each Chinese page ends with the digest of the English prose that it
+translates: `python -m devtools.docs.translations` lists the pages whose English text has changed since, and
+`--accept PAGE` records that a page has been brought up to date.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import re
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from devtools import ROOT
+from devtools.docs.pages import BLOCK
+
+DOCS = ROOT / "docs"
+CHINESE = DOCS / "zh"
+ENGLISH_ONLY = ("adr/", "development/", "changelog.md", "local-cluster.md", "zh/")
+"""Pages for contributors, and the changelog."""
+GENERATED = ("reference/",)
+"""Made from the source, whose descriptions are English, except for the pages below."""
+WRITTEN_REFERENCE = ("reference/errors.md", "reference/platforms.md", "reference/versioning.md")
+
+TABLE = re.compile(r"(<!-- table (?P<name>[\w-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
+DIGEST = re.compile(r"\n<!-- translates (?P<digest>[0-9a-f]{12}) -->\n$")
+_WIDTH = 12
+
+
+def english_pages() -> list[str]:
+    """Returns the pages that are translated, relative to `docs`."""
+    names = (str(path.relative_to(DOCS)) for path in sorted(DOCS.rglob("*.md")))
+    return [name for name in names if name in WRITTEN_REFERENCE or not name.startswith((*ENGLISH_ONLY, *GENERATED))]
+
+
+def digest(english: str) -> str:
+    """Returns the digest of a page's prose: changes of code and of generated tables need no translation."""
+    prose = TABLE.sub("", BLOCK.sub("", english))
+    return hashlib.sha256(" ".join(prose.split()).encode()).hexdigest()[:_WIDTH]
+
+
+def recorded(chinese: str) -> str:
+    """Returns the digest at the end of a Chinese page; empty when there is none."""
+    found = DIGEST.search(chinese)
+    return found["digest"] if found else ""
+
+
+def accepted(chinese: str, english: str) -> str:
+    """Returns a Chinese page that says it translates the English one as it is."""
+    return DIGEST.sub("", chinese.rstrip("\n") + "\n").rstrip("\n") + f"\n\n<!-- translates {digest(english)} -->\n"
+
+
+def with_shared_parts(chinese: str, english: str) -> str:
+    """Returns a Chinese page with the code blocks and tables of the English one.
+
+    Raises:
+        ValueError: It does not have as many.
+    """
+    for pattern, kind in ((BLOCK, "code blocks"), (TABLE, "tables")):
+        theirs = [found[0] for found in pattern.finditer(english)]
+        ours = pattern.findall(chinese)
+        if len(theirs) != len(ours):
+            raise ValueError(f"{len(ours)} {kind} instead of {len(theirs)}")
+        parts = iter(theirs)
+        chinese = pattern.sub(lambda _, parts=parts: next(parts), chinese)
+    return chinese
+
+
+def generated(english: Mapping[Path, str]) -> dict[Path, str]:
+    """Returns each Chinese page as `make generate` leaves it, by its path.
+
+    Args:
+        english: Pages that are generated themselves, as they will be.
+
+    Raises:
+        ValueError: A page does not have the parts that it shares with the English one.
+    """
+    made = {}
+    for name in english_pages():
+        path = CHINESE / name
+        if path.exists():
+            try:
+                made[path] = with_shared_parts(path.read_text(), english.get(DOCS / name) or (DOCS / name).read_text())
+            except ValueError as error:
+                raise ValueError(f"docs/zh/{name}: {error}; docs/{name} has changed") from error
+    return made
+
+
+def problems() -> Iterator[str]:
+    """Yields a line for each page that is missing or behind."""
+    for name in english_pages():
+        path = CHINESE / name
+        if not path.exists():
+            yield f"docs/zh/{name} is missing"
+        elif recorded(path.read_text()) != digest((DOCS / name).read_text()):
+            yield f"docs/zh/{name} is behind docs/{name}"
+
+
+def main() -> int:
+    """Lists the pages that are missing or behind."""
+    parser = argparse.ArgumentParser(description="List Chinese pages that are missing or behind the English ones.")
+    parser.add_argument("--accept", metavar="PAGE", action="append", default=[], help="record that it is up to date")
+    for name in parser.parse_args().accept:
+        path = CHINESE / Path(name).resolve().relative_to(CHINESE)
+        path.write_text(accepted(path.read_text(), (DOCS / path.relative_to(CHINESE)).read_text()))
+    found = list(problems())
+    print(*(found or ["every page is up to date"]), sep="\n")
+    return 1 if found else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -28,6 +28,7 @@ VOLUME_FAILED = "VolumeFailed"
 CONTAINER_FAILED = "ContainerFailed"
 POD_CREATION_FAILED = "PodCreationFailed"
 PROBE_FAILED = "ProbeFailed"
+NODE_NOT_READY = "NodeNotReady"
 
 # How long a running container may take to become ready before its failing probes are reported.
 PROBE_GRACE_SECONDS = 10.0
@@ -205,6 +206,15 @@ def _pod_problems(pod: Object) -> Iterator[Problem]:
     gate = _condition(pod, "Ready")
     if gate.get("status") == "False" and gate.get("reason") == "ReadinessGatesNotReady":
         yield Problem(PROBE_FAILED, f"containers are ready, but not the pod: {gate.get('message', '')}")
+    elif gate.get("status") in ("False", "Unknown") and _seems_ready(status):
+        # Not the kubelet, which is silent, but the control plane has said that the pod is not ready.
+        yield Problem(NODE_NOT_READY, "the node of the pod has stopped reporting; the pod is replaced after a while")
+
+
+def _seems_ready(status: Object) -> bool:
+    """Whether the last report of the kubelet was that every container is ready."""
+    containers = status.get("containerStatuses") or []
+    return status.get("phase") == "Running" and bool(containers) and all(each.get("ready") for each in containers)
 
 
 def _unready_problems(pod: Object, events: Sequence[Object], now: datetime | None) -> Iterator[Problem]:

@@ -346,7 +346,7 @@ class Reconciler:
         deadline = status.next_deadline(resource, result, now)
         if deadline is not None:
             context.requeue_after(deadline + 0.1)
-        if result == resource.status:
+        if status.is_written(result, resource.status):
             return
         if not resource.has_status and cached.children.changed_at > self._clock() - INITIAL_STATUS_DELAY:
             context.requeue_after(INITIAL_STATUS_DELAY)

@@ -58,6 +58,19 @@ def status(resource: FaceComparison, observed: Observed, now: datetime) -> Objec
     return {name: value for name, value in result.items() if value is not None}
 
 
+_FIELDS = (
+    *("observedGeneration", "url", "replicas", "readyReplicas", "selector", "modelVersion", "deployStartedAt"),
+    "deploySeconds",
+)
+
+
+def is_written(result: Object, live: Object) -> bool:
+    """Returns whether the live status says what `result` says, whatever others have added to it."""
+    conditions = {each["type"]: each for each in live.get("conditions", []) if each["type"] in TYPES}
+    wanted = {each["type"]: each for each in result["conditions"]}
+    return conditions == wanted and all(live.get(name) == result.get(name) for name in _FIELDS)
+
+
 def next_deadline(resource: FaceComparison, result: Object, now: datetime) -> float | None:
     """Returns the seconds until time alone changes the status `result`: its deadline; None when it does not."""
     if "deploySeconds" in result:

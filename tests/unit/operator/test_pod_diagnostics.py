@@ -316,3 +316,24 @@ def test_message_of_the_scheduler_ends_where_users_can_act(tail: str) -> None:
     told = "0/2 nodes are available: 2 Insufficient cpu"
     condition = {"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": told + tail}
     assert diagnose([pod(conditions=[condition])]) == Problem("Unschedulable", f"no node can take the pod: {told}")
+
+
+@pytest.mark.parametrize(
+    ("ready", "reason", "told"),
+    [
+        ({"status": "False"}, True, "NodeNotReady"),
+        ({"status": "Unknown", "reason": "NodeStatusUnknown"}, True, "NodeNotReady"),
+        ({"status": "False", "reason": "ReadinessGatesNotReady"}, True, "ProbeFailed"),
+        ({"status": "False", "reason": "ContainersNotReady"}, False, "ProbeFailed"),
+        ({"status": "True"}, True, None),
+    ],
+)
+def test_node_that_has_stopped_reporting(ready: dict[str, str], reason: bool, told: str | None) -> None:
+    """The last that its kubelet said of the containers still stands."""
+    container = {"name": "service", "ready": reason, "state": {"running": {"startedAt": "2026-01-01T00:00:00Z"}}}
+    pod = {
+        "metadata": {"uid": "p"},
+        "status": {"phase": "Running", "containerStatuses": [container], "conditions": [{"type": "Ready", **ready}]},
+    }
+    found = diagnose([pod])
+    assert (found.reason if found else None) == told

@@ -184,6 +184,24 @@ def test_nothing_is_written_at_rest(world: MemoryWorld) -> None:
     assert [each for each in world.cluster.requests[before:] if each[0] != "get"] == []
 
 
+def test_what_others_add_to_the_status_is_theirs(world: MemoryWorld) -> None:
+    deploy(world)
+    world.settle()
+    body = world.cluster.objects[RESOURCE.plural, NAMESPACE, NAME]
+    body["status"] = {
+        **body["status"],
+        "conditions": [*body["status"]["conditions"], {"type": "Mine", "status": "True"}],
+    }
+    body["metadata"]["resourceVersion"] = "9999"
+    world.cluster.requests.clear()
+    world.reconcile()
+    assert [each for each in world.cluster.requests if each[0] != "get"] == []
+    body["status"]["conditions"][0] = {**body["status"]["conditions"][0], "reason": "Forged"}
+    body["metadata"]["resourceVersion"] = "10000"
+    world.reconcile()
+    assert ("patch", RESOURCE.plural) in world.cluster.requests
+
+
 def test_new_resource_costs_few_requests(world: MemoryWorld) -> None:
     deploy(world)
     assert (

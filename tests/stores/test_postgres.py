@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -150,6 +151,8 @@ def test_approximate_index_is_used_only_where_asked_for(opened: Callable[..., St
     approximate.create_collection(collection())
     vectors = random_vectors(300)
     approximate.add_faces("staff", [face(str(number), vector=vector) for number, vector in enumerate(vectors)])
+    assert approximate.nearest("staff", vectors[:5], limit=3).exact
+    approximate.purge(NOW)
     found = approximate.nearest("staff", vectors[:5], limit=3)
     assert not found.exact and found.gallery_size == 300
     for number, neighbors in enumerate(found.neighbors):
@@ -161,6 +164,23 @@ def test_approximate_index_is_used_only_where_asked_for(opened: Callable[..., St
     with psycopg.connect(url) as connection:
         rows = connection.execute("SELECT count(*) FROM pg_class WHERE relname LIKE 'face_hnsw%'").fetchall()
     assert rows == [(1,)]
+
+
+def test_index_of_an_interrupted_build_is_made_anew(opened: Callable[..., Store], url: str) -> None:
+    """It takes longer than a request may: the limit of a statement is not that of a build."""
+    exact = opened()
+    exact.create_collection(collection())
+    exact.add_faces("staff", [face(str(number), vector=each) for number, each in enumerate(random_vectors(50))])
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute("SET search_path TO face_comparison, public")
+        connection.execute("CREATE INDEX face_hnsw_1 ON face (confidence)")
+        connection.execute("UPDATE pg_index SET indisvalid = false WHERE indexrelid = 'face_hnsw_1'::regclass")
+        approximate = opened(index="hnsw")
+        assert approximate.nearest("staff", random_vectors(1), limit=3).exact
+        approximate.purge(NOW)
+        assert not approximate.nearest("staff", random_vectors(1), limit=3).exact
+        [[definition]] = connection.execute("SELECT pg_get_indexdef('face_hnsw_1'::regclass)").fetchall()
+    assert "hnsw" in definition
 
 
 @pytest.mark.parametrize(
@@ -221,6 +241,35 @@ def test_busy_connections_are_waited_for_and_then_unavailable(url: str) -> None:
     assert isinstance(store, PostgresStore)
     with store._connection(), pytest.raises(StoreUnavailable):
         store.get_collection("staff")
+    wait_until_available(store)
+    store.close()
+
+
+def test_server_that_hangs_is_given_up_and_used_again(url: str, postgres: PostgresServer) -> None:
+    """As one whose node or disk is lost: nobody says that it is gone."""
+    store = open_store(url, max_faces=1, timeout=0.5)
+    store.create_collection(collection())
+    postgres.signal(signal.SIGSTOP)
+    try:
+        with pytest.raises(StoreUnavailable):
+            store.get_collection("staff")
+    finally:
+        postgres.signal(signal.SIGCONT)
+    wait_until_available(store)
+    assert store.add_faces("staff", [face("a")])[0].created
+    store.close()
+
+
+def test_server_that_hangs_within_a_statement_is_given_up(url: str, postgres: PostgresServer) -> None:
+    store = open_store(url, max_faces=1, timeout=0.5)
+    store.create_collection(collection())
+    assert isinstance(store, PostgresStore)
+    try:
+        with pytest.raises(StoreUnavailable), store._connection() as connection:
+            postgres.signal(signal.SIGSTOP)
+            connection.execute("SELECT 1")
+    finally:
+        postgres.signal(signal.SIGCONT)
     wait_until_available(store)
     store.close()
 

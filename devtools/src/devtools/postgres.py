@@ -77,11 +77,19 @@ class PostgresServer:
 
     def kill(self) -> None:
         """End every process of the server at once, as a lost node does."""
+        self.signal(signal.SIGKILL)
+
+    def signal(self, signal_number: int) -> None:
+        """Send a signal to every process of the server: SIGSTOP makes it hang, as a disk that is gone does."""
+        for each in self._processes():
+            with suppress(ProcessLookupError):
+                os.kill(each, signal_number)
+
+    def _processes(self) -> list[int]:
+        """The first process of the server and those that it started."""
         pid = int((self.data / "postmaster.pid").read_text().split()[0])
         children = subprocess.run(["ps", "-o", "pid=", "--ppid", str(pid)], capture_output=True, text=True, check=False)
-        for each in (pid, *map(int, children.stdout.split())):
-            with suppress(ProcessLookupError):
-                os.kill(each, signal.SIGKILL)
+        return [pid, *map(int, children.stdout.split())]
 
     def create_database(self, name: str) -> str:
         """Creates a database and returns its URL."""

@@ -11,7 +11,7 @@ from face_comparison.collections.service_base import ServiceBase, trim
 from face_comparison.collections.values import Collection, StoredFace
 from face_comparison.errors import InvalidFaceHash
 
-IMPORT_BATCH = 2000
+IMPORT_BATCH = 5000
 EXPORT_PAGE = 500
 REPORTED_IMPORT_ERRORS = 1000
 

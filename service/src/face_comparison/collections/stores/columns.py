@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from datetime import datetime
 from typing import Any, NoReturn
 
@@ -80,9 +79,8 @@ def choose_new(
             added.append(AddedFace(None, created=False, duplicate_of=rival))
         else:
             new.append(face)
-            plain = replace(face, vector=None)
-            known[face.source_key] = known[face.face_id] = plain
-            added.append(AddedFace(plain, created=True))
+            known[face.source_key] = known[face.face_id] = face
+            added.append(AddedFace(face, created=True))
     return added, new
 
 

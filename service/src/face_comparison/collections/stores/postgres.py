@@ -27,7 +27,13 @@ from face_comparison.collections.stores.postgres_connections import (
     pgvector_version,
     scalar,
 )
-from face_comparison.collections.stores.postgres_search import approximately_nearest, nearest
+from face_comparison.collections.stores.postgres_search import (
+    approximately_nearest,
+    build_index,
+    has_valid_index,
+    index_name,
+    nearest,
+)
 from face_comparison.collections.values import (
     AddedFace,
     Collection,
@@ -41,7 +47,7 @@ from face_comparison.collections.values import (
 )
 from face_comparison.errors import CollectionNotFound
 
-SCRUB_LOCK = 7_014_312_092  # any number that other programs do not use
+SCRUB_LOCK, INDEX_LOCK = 7_014_312_092, 7_014_312_093  # any numbers that other programs do not use
 LARGE_TABLE_BYTES = 2**30
 LARGE_TABLE_SCRUB_DELAY = timedelta(days=1)
 """Rewriting a table locks it: a small one for less than a few seconds at once, a large one at most once a day."""
@@ -78,7 +84,6 @@ class PostgresStore:
             ).fetchone()
             if row is None:
                 raise columns.collection_exists(collection.name)
-        self._build_indexes()
 
     def get_collection(self, name: str, *, count_users: bool = False) -> Collection:
         with self._connection() as connection:
@@ -99,7 +104,7 @@ class PostgresStore:
             count = connection.execute("DELETE FROM face WHERE collection_id = %s", (key,)).rowcount
             connection.execute("DELETE FROM person WHERE collection_id = %s", (key,))
             connection.execute("DELETE FROM collection WHERE id = %s", (key,))
-            connection.execute(f"DROP INDEX IF EXISTS {_index_name(key)}")
+            connection.execute(f"DROP INDEX IF EXISTS {index_name(key)}")
             return rows.record(connection, name, count, request)
 
     # --- users ---
@@ -346,20 +351,22 @@ class PostgresStore:
             return Purge(name, faces, users, request.erasure_id)
 
     def _build_indexes(self) -> None:
-        """Make the approximate index of every collection that has none yet; nothing unless it was asked for."""
+        """Make the approximate index of every collection that has none yet; nothing unless it was asked for.
+
+        Part of `purge`, because it reads all faces, and takes hours for a large collection; until then searches are
+        exact.
+        """
         if not self._connections.approximate:
             return
-        with self._connection() as connection:
-            for key, width in connection.execute("SELECT id, width FROM collection").fetchall():
-                if key in self._indexed:
-                    continue
-                connection.execute(
-                    f"CREATE INDEX CONCURRENTLY IF NOT EXISTS {_index_name(key)} ON face USING hnsw"
-                    f" ((embedding::vector({width})) vector_l2_ops) WHERE collection_id = {key}"
-                )
-                valid = "SELECT indisvalid FROM pg_index WHERE indexrelid = %s::regclass"
-                if scalar(connection, valid, _index_name(key)):
-                    self._indexed.add(key)
+        with self._connections.apart() as connection:
+            found = dict(connection.execute("SELECT id, width FROM collection").fetchall())
+            self._indexed = {key for key in found if has_valid_index(connection, key)}
+            missing = set(found) - self._indexed
+            if not missing or not scalar(connection, "SELECT pg_try_advisory_lock(%s)", INDEX_LOCK):
+                return
+            for key in sorted(missing):
+                build_index(connection, key, found[key])
+                self._indexed.add(key)
 
 
 def _rewrite_faces(connection: Connection, now: datetime) -> int:
@@ -376,10 +383,6 @@ def _rewrite_faces(connection: Connection, now: datetime) -> int:
     return connection.execute(
         "UPDATE erasure SET scrubbed = %s WHERE scrubbed IS NULL AND xid < %s::xid8", (now, before)
     ).rowcount
-
-
-def _index_name(key: int) -> str:
-    return f"face_hnsw_{key:d}"
 
 
 def _rival(connection: Connection, key: int, face: StoredFace, within: float | None) -> Neighbor | None:

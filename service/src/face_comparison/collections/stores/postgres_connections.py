@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import logging
+import os
 import re
 import secrets
+import socket
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from typing import Any
 
 import psycopg
@@ -29,6 +31,10 @@ SAFE_HNSW = (0, 8, 4)
 """pgvector before 0.8.4 could leave an HNSW index corrupt after vacuuming (its changelog, 0.8.3 and 0.8.4)."""
 
 _CONNECT_SECONDS = 5
+_CHECK_SECONDS = 3.0
+_GRACE_SECONDS = 2.0
+"""A server that is there ends a statement itself; one that is not, or whose disk hangs, is given up this much later."""
+
 _RETRY_SECONDS = 1.0
 _MIGRATION_LOCK_SECONDS = 5
 """A migration waits so long for running statements, because others wait behind it; then the next call tries again."""
@@ -67,7 +73,8 @@ class Connections:
                 # Others need not wait for the same: they hold threads that detection and comparison need.
                 self._retry_at = time.monotonic() + _RETRY_SECONDS
                 raise
-            yield connection
+            with _time_limit(connection, self._timeout + _GRACE_SECONDS):
+                yield connection
 
     @contextmanager
     def transaction(self) -> Iterator[Connection]:
@@ -151,9 +158,31 @@ class Connections:
 
 
 def _check_writable(connection: Connection) -> None:
-    """Raises OperationalError for a server that became a standby: the pool then finds the new primary."""
-    if scalar(connection, "SHOW transaction_read_only") != "off":
-        raise psycopg.OperationalError("the server accepts no changes")
+    """Raises OperationalError for a server that became a standby or is gone: the pool then finds the new primary."""
+    with _time_limit(connection, _CHECK_SECONDS):
+        if scalar(connection, "SHOW transaction_read_only") != "off":
+            raise psycopg.OperationalError("the server accepts no changes")
+
+
+@contextmanager
+def _time_limit(connection: Connection, seconds: float) -> Iterator[None]:
+    """End the connection when the block takes longer.
+
+    The driver waits for as long as nobody says that the server is gone: with a lost node, a quarter of an hour.
+    """
+    timer = threading.Timer(seconds, _shut_down, [connection])
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+
+
+def _shut_down(connection: Connection) -> None:
+    """Make whoever waits for the server find the connection lost. The connection itself is closed by its user."""
+    with suppress(psycopg.Error, OSError), socket.socket(fileno=os.dup(connection.fileno())) as duplicate:
+        duplicate.shutdown(socket.SHUT_RDWR)
 
 
 def is_hnsw_safe(version: str) -> bool:
@@ -229,4 +258,8 @@ _ARGUMENTS: dict[str, Any] = {
     "autocommit": True,
     "connect_timeout": _CONNECT_SECONDS,
     "target_session_attrs": "read-write",
+    # For what has no limit of its own: a node that is lost sends nothing.
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
 }

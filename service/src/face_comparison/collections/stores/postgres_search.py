@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from face_comparison.collections.stores import columns
-from face_comparison.collections.stores.postgres_connections import Connection
+from face_comparison.collections.stores.postgres_connections import Connection, scalar
 from face_comparison.collections.stores.postgres_rows import read_face
 from face_comparison.collections.values import Grouping, Neighbor
 
@@ -79,3 +79,27 @@ def _first_of_each(rows: Sequence[tuple[Any, ...]], grouping: Grouping) -> list[
         person = face.face_id if grouping == "faces" or face.user_id is None else f"user {face.user_id}"
         found.setdefault(person, Neighbor(face, min(2.0, float(row[-1]))))
     return list(found.values())
+
+
+def index_name(key: int) -> str:
+    """Name of the approximate index of a collection."""
+    return f"face_hnsw_{key:d}"
+
+
+def has_valid_index(connection: Connection, key: int) -> bool:
+    """Whether the approximate index of a collection is there and complete."""
+    return bool(
+        scalar(connection, "SELECT indisvalid FROM pg_index WHERE indexrelid = to_regclass(%s)", index_name(key))
+    )
+
+
+def build_index(connection: Connection, key: int, width: int) -> None:
+    """Make the approximate index of a collection anew, outside of any transaction.
+
+    What a build that failed has left, is removed first: it would be kept up to date and never used.
+    """
+    connection.execute(f"DROP INDEX CONCURRENTLY IF EXISTS {index_name(key)}")
+    connection.execute(
+        f"CREATE INDEX CONCURRENTLY {index_name(key)} ON face USING hnsw"
+        f" ((embedding::vector({width})) vector_l2_ops) WHERE collection_id = {key}"
+    )

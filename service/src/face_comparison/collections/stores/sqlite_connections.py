@@ -17,7 +17,6 @@ _PRAGMAS = (
     "secure_delete = ON",
     "foreign_keys = ON",
     "temp_store = MEMORY",
-    "cache_size = -16384",  # KiB: the indexes of 100,000 faces, which an import touches all over
 )
 _LATER = "the store of collections cannot be used now: send the request again later"
 _MEANINGS = {

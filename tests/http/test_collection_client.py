@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import stat
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -198,7 +199,9 @@ def test_command_creates_lists_and_deletes(run: Callable[..., Result], people: P
 def test_command_moves_a_collection(run: Callable[..., Result], people: Path, tmp_path: Path) -> None:
     run("enroll", str(people), "--collection", "staff")
     out = tmp_path / "staff.ndjson"
-    run("export", "--collection", "staff", "--out", str(out))
+    exported = run("export", "--collection", "staff", "--out", str(out))
+    assert "exporting" in exported.stderr
+    assert stat.S_IMODE(out.stat().st_mode) == 0o600
     assert run("export", "--collection", "staff").stdout_bytes == out.read_bytes()
     assert len(out.read_bytes().splitlines()) == 4
     assert run("import", str(out), "--collection", "copy").stdout == "4 imported, 0 unchanged, 0 failed\n"

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 import sys
 import unicodedata
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
@@ -254,13 +255,23 @@ def delete(access: CollectionAccess, threads: int, name: str, user_id: str | Non
 )
 @access_options
 def export(access: CollectionAccess, threads: int, name: str, out: Path | None) -> None:
-    """Write every face with its hash, a line of JSON each."""
+    """Write every face with its hash, a line of JSON each.
+
+    Only its owner may read FILE: it holds biometric data.
+    """
     del threads
     if out is None:
-        _write_lines(sys.stdout.buffer, access.export(name))
+        for line in access.export(name):
+            sys.stdout.buffer.write(line + b"\n")
         return
-    with out.open("wb") as file:
-        _write_lines(file, access.export(name))
+    count = sum(each.face_count for each in access.collections() if each.collection_id == name)
+    with (
+        open(out, "wb", opener=lambda path, flags: os.open(path, flags, 0o600)) as file,
+        click.progressbar(length=count, label="exporting", file=sys.stderr) as bar,
+    ):
+        for line in access.export(name):
+            file.write(line + b"\n")
+            bar.update(1)
 
 
 @command.command("import")
@@ -275,7 +286,11 @@ def import_(access: CollectionAccess, threads: int, file: Any, name: str) -> Non
     del threads
     if name not in {each.collection_id for each in access.collections()}:
         access.create(name, None, None)
-    report = access.import_(name, file)
+    if size := _size(file):
+        with click.progressbar(length=size, label="importing", file=sys.stderr) as bar:
+            report = access.import_(name, _passing(file, bar.update))
+    else:
+        report = access.import_(name, file)
     for error in report.errors:
         click.echo(f"line {error.line}: {error.message}", err=True)
     click.echo(
@@ -286,9 +301,19 @@ def import_(access: CollectionAccess, threads: int, file: Any, name: str) -> Non
         raise SystemExit(FAILED)
 
 
-def _write_lines(file: BinaryIO, lines: Iterator[bytes]) -> None:
+def _size(file: BinaryIO) -> int:
+    """Bytes of a file, 0 for a pipe."""
+    try:
+        return os.fstat(file.fileno()).st_size
+    except OSError:
+        return 0
+
+
+def _passing(lines: Iterable[bytes], count: Callable[[int], None]) -> Iterator[bytes]:
+    """The lines; `count` is called with the bytes of each that has passed."""
     for line in lines:
-        file.write(line + b"\n")
+        yield line
+        count(len(line))
 
 
 def people_of(folder: Path) -> dict[str, list[Path]]:

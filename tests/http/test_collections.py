@@ -631,6 +631,21 @@ def test_metrics_count_decisions_faces_and_seconds(api: Api) -> None:
     assert value(after, 'face_comparison_collection_faces{collection="staff"}') == 1
 
 
+@pytest.mark.parametrize("deleted_here", [True, False])
+def test_deleted_collections_leave_the_metrics(api: Api, deleted_here: bool) -> None:
+    """Also those that another process deleted."""
+    api.enroll("anna")
+    api.upkeep.run_once(purge=False)
+    label = 'face_comparison_collection_faces{collection="staff"}'
+    assert label in api.client.get("/metrics").text
+    if deleted_here:
+        assert api.client.delete(f"{BASE}/staff").status_code == 200
+    else:
+        api.upkeep.service.delete_collection("staff")
+        api.upkeep.run_once(purge=False)
+    assert label not in api.client.get("/metrics").text
+
+
 def test_retention_is_audited_once(api: Api, lines: Lines) -> None:
     api.enroll("anna", UserId="guest")
     api.upkeep.service._store.update_user("staff", "guest", expires=datetime(2001, 1, 1, tzinfo=UTC))

@@ -47,6 +47,28 @@ def test_one_process_answers_for_all(tmp_path):
     )  # fmt: skip
 
 
+DELETED = """
+import sys
+from face_comparison.observability import metrics
+metrics.measure_collections({"staff": 7, "guests": 2})
+metrics.measure_collections({"guests": 3}, only=True) if sys.argv[1] == "knows" else None
+sys.stdout.write(metrics.exposition().decode())
+"""
+
+
+def test_collection_that_is_gone_is_left_out_though_files_of_other_processes_hold_it(tmp_path):
+    environ = {**os.environ, "PROMETHEUS_MULTIPROC_DIR": str(tmp_path)}
+    found = [
+        subprocess.run(
+            [sys.executable, "-c", DELETED, how], capture_output=True, text=True, env=environ, timeout=60, check=True
+        ).stdout
+        for how in ("does not know", "knows")
+    ]
+    assert 'collection="staff"} 7.0' in found[0]
+    assert 'collection="guests"} 3.0' in found[1]
+    assert "staff" not in found[1]
+
+
 def test_every_name_is_of_this_product_and_says_what_it_is():
     families = {
         family.name: family.documentation

@@ -25,8 +25,8 @@ def definition(plane: ControlPlane, restricted: str) -> Iterator[str]:
     return restricted
 
 
-def test_there_are_the_three_samples() -> None:
-    assert [each.stem for each in SAMPLES] == ["autoscaled", "cpu", "gpu"]
+def test_samples_are_there() -> None:
+    assert [each.stem for each in SAMPLES] == ["autoscaled", "collections", "cpu", "gpu"]
 
 
 @pytest.mark.parametrize("sample", SAMPLES, ids=lambda path: path.stem)

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from devtools import ROOT
-from devtools.docs import api, capacity, measured, plot, resource, tables, translations
+from devtools.docs import api, capacity, collections, measured, plot, resource, tables, translations
 
 CURVES = ROOT / "service" / "src" / "face_comparison" / "explorer" / "js" / "measured.js"
 TABLES: dict[str, Callable[[], str]] = {
@@ -23,6 +23,9 @@ TABLES: dict[str, Callable[[], str]] = {
     "api": api.operations,
     "calculator": capacity.calculator,
     "chart": tables.chart,
+    "collections-costs": collections.costs,
+    "collections-identification": collections.identification,
+    "collections-recall": collections.recall,
     "costs": capacity.costs,
     "errors": tables.errors,
     "limits": api.limits,
@@ -39,6 +42,7 @@ TABLES: dict[str, Callable[[], str]] = {
 }
 DOCUMENTS: dict[str, tuple[str, ...]] = {
     "docs/explanation/accuracy.md": ("accuracy-summary", "accuracy"),
+    "docs/explanation/collections.md": ("collections-identification", "collections-recall", "collections-costs"),
     "docs/explanation/performance.md": ("machine", "speed"),
     "docs/explanation/threshold.md": ("thresholds",),
     "docs/explanation/capacity.md": ("machine", "speed", "calculator", "costs"),
@@ -84,5 +88,6 @@ def generated() -> dict[Path, str]:
         **translations.generated(pages),
         ROOT / "docs" / "reference" / "openapi.json": description,
         **plot.generated(),
+        **collections.generated(),
         **explorer,
     }

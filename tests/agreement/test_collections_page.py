@@ -1,0 +1,23 @@
+"""The figures of docs/explanation/collections.md are those of the thresholds that the service applies."""
+
+from __future__ import annotations
+
+import pytest
+
+from devtools.docs.measured import read
+from devtools.identification import GALLERIES, RATES, false_positives
+
+
+def test_documents_tell_the_rates_of_today() -> None:
+    """The draws are seeded, so they repeat."""
+    told, found = read("collections")["identification"], false_positives()
+    assert len(told) == len(found) == len(GALLERIES) * len(RATES)
+    for one, other in zip(told, found, strict=True):
+        assert one == pytest.approx(other, rel=1e-3, abs=1e-6), "run `make bench-collections` and `make generate`"
+
+
+def test_rates_are_not_exceeded() -> None:
+    for row in false_positives():
+        assert row["observed"] <= row["requested"]
+        assert row.get("own_observed", 0.0) <= 1.05 * row["requested"]
+        assert row["pair_threshold"] > 10 * row["requested"]

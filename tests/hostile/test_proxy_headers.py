@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 
 from support.hostile import head
-from support.served import Served, read_reply
+from support.served import LIMIT, Served, read_reply, serving, until
 
 
 def ask(service: Served, path: str, extra: str) -> tuple[int, bytes]:
@@ -45,3 +47,25 @@ def test_the_proxy_protocol_is_not_spoken(service: Served) -> None:
     with service.connect() as sock:
         sock.sendall(b"PROXY TCP4 192.0.2.7 192.0.2.9 1 2\r\nGET /livez HTTP/1.1\r\nHost: x\r\n\r\n")
         assert read_reply(sock)[0] == 400
+
+
+@pytest.mark.parametrize("trusted", ["127.0.0.0/8", "", "10.0.0.0/8"])
+def test_callers_behind_a_trusted_proxy_have_limits_of_their_own_and_others_cannot_claim_any(
+    tmp_path: Path, trusted: str
+) -> None:
+    """One address may have one request in flight; what `X-Forwarded-For` says counts from a trusted proxy only."""
+    options = {"threads": 2, "queue": 8, "requests_per_caller": 1, "trusted_proxies": trusted}
+    with serving(tmp_path, **options) as service, ThreadPoolExecutor(1) as pool:
+        service.wait_ready()
+
+        def detect(order: bytes, forwarded: str) -> tuple[int, str]:
+            reply = service.detect(order, headers={"X-Forwarded-For": forwarded})
+            return reply.status, reply.json().get("error", {}).get("message", "")
+
+        held = pool.submit(detect, b"hold %s" % bytes(tmp_path / "go"), "192.0.2.1")
+        until((tmp_path / "go.begun").exists, "the first computes")
+        same, other = detect(b"quick", "198.51.100.9, 192.0.2.1"), detect(b"quick", "192.0.2.1, 192.0.2.2")
+        (tmp_path / "go").touch()
+        assert held.result(LIMIT)[0] == 200
+    assert (same[0], "your address has reached its limit of 1" in same[1]) == (429, True)
+    assert other[0] == (200 if trusted == "127.0.0.0/8" else 429)

@@ -5,7 +5,9 @@ from __future__ import annotations
 import io
 import json
 import re
+import time
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -22,6 +24,7 @@ from face_comparison.collections.stores import open_store
 from face_comparison.errors import StoreUnavailable
 from face_comparison.observability import logs
 from face_comparison.serving.collection_upkeep import CollectionUpkeep
+from face_comparison.web.request_gate import caller_of_address
 from support.analyzer import MODEL, FakeAnalyzer, image, vector
 from support.running import Lines, Running, base64_of
 
@@ -506,6 +509,40 @@ def test_bad_lines_are_reported_by_number_and_the_others_are_kept(api: Api) -> N
 
 def test_empty_collection_exports_nothing(api: Api) -> None:
     assert api.client.get(f"{BASE}/staff/export").data == b""
+
+
+def test_an_export_holds_a_place_until_its_end(api: Api) -> None:
+    for number in range(100):
+        face_hash = vector("anna" if number % 2 else "bert").tolist()
+        api.post("/staff/faces", face_hash=face_hash, FaceModelVersion=MODEL.version, ExternalImageId=f"e-{number}")
+    exported = api.client.get(f"{BASE}/staff/export", buffered=False)
+    parts = exported.iter_encoded()
+    first = next(parts)
+    assert api.running.admission.in_flight == 1
+    whole = first + b"".join(parts)
+    assert len(whole.splitlines()) == 100
+    assert len(first) < len(whole)
+    exported.close()
+    assert api.running.admission.in_flight == 0
+
+
+@pytest.mark.parametrize("end", ["leaves", "asks for the head"])
+def test_an_export_that_nobody_takes_holds_no_place(api: Api, end: str) -> None:
+    api.enroll("anna")
+    if end == "leaves":
+        api.client.get(f"{BASE}/staff/export", buffered=False).close()
+    else:
+        assert api.client.head(f"{BASE}/staff/export").status_code == 200
+    assert api.running.admission.in_flight == 0
+
+
+def test_an_export_waits_for_a_place_like_everybody(api: Api) -> None:
+    with ExitStack() as others:
+        for _ in range(api.running.admission.slots + api.running.settings.queue):
+            own = caller_of_address("127.0.0.1")
+            others.enter_context(api.running.admission.admit(time.monotonic() + 60, own))
+        assert api.error("GET", "/staff/export", 429) == "overloaded"
+        assert api.error("GET", "/none/export", 429) == "overloaded"
 
 
 # --- permissions ---

@@ -20,15 +20,15 @@ def test_one_line_a_request_says_what_happened(running, lines):
     }  # fmt: skip
     assert entry["bytes_in"] == int(response.request.headers["Content-Length"])
     assert entry["bytes_out"] == len(response.data)
-    assert set(entry["stages"]) == {"read", "queue", "decode", "detect", "embed"}
-    assert 0 <= entry["stages"]["queue"] <= entry["seconds"]
+    assert set(entry["phases"]) == {"read", "queue", "decode", "detect", "embed"}
+    assert 0 <= entry["phases"]["queue"] <= entry["seconds"]
 
 
 def test_a_comparison_says_how_many_targets_images_and_faces(running, lines):
     running.compare(source=img("anna"), targets=[img("anna", "bert"), {"face_hash": vector("anna").tolist()}, {}])
     [entry] = lines.requests
     assert (entry["route"], entry["targets"], entry["images"], entry["faces"]) == ("compare", 3, 2, 3)
-    assert entry["stages"]["embed"] == pytest.approx(0.006)
+    assert entry["phases"]["embed"] == pytest.approx(0.006)
 
 
 def test_a_refused_request_says_why(running, lines):

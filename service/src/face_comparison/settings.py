@@ -12,9 +12,11 @@ import ipaddress
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import Field, dataclass, field, fields
-from typing import Any
+from typing import Any, TypeVar
 
 from face_comparison.errors import InvalidSettings
+
+T = TypeVar("T")
 
 PREFIX = "FACE_COMPARISON_"
 
@@ -150,7 +152,7 @@ def _optional_dns_label(value: str) -> str | None:
     return _dns_label(value) if value.strip() else None
 
 
-def _list_of(read: Callable[[str], str]) -> Callable[[str], tuple[str, ...]]:
+def _list_of(read: Callable[[str], T]) -> Callable[[str], tuple[T, ...]]:
     return lambda value: tuple(read(item.strip()) for item in value.split(",") if item.strip())
 
 
@@ -170,6 +172,17 @@ def _host(value: str) -> str:
     if not _HOST_NAME.fullmatch(name) or name.rstrip(".").rpartition(".")[2].isdigit():
         raise ValueError(f"{value!r} is no host name, address or CIDR")
     return name.rstrip(".")
+
+
+def _network(value: str) -> ipaddress.IPv4Network | ipaddress.IPv6Network:
+    """An address or CIDR."""
+    try:
+        network = ipaddress.ip_network(value, strict=False)
+    except ValueError:
+        raise ValueError(f"{value!r} is no address and no CIDR such as 10.0.0.0/8") from None
+    if network.prefixlen == 0:
+        raise ValueError(f"{value!r} is everybody: name the proxies")
+    return network
 
 
 def _bucket(value: str) -> str:
@@ -255,6 +268,14 @@ class Settings:
         "Requests in flight of one API key, or of one address where there are no keys; 0: any number while nobody "
         "else needs the room.",
         _integer(0, 8192),
+    )
+    trusted_proxies: tuple[ipaddress.IPv4Network | ipaddress.IPv6Network, ...] = _option(
+        (),
+        "Addresses and CIDRs of proxies in front of the service, whose X-Forwarded-For says who calls; empty: the "
+        "header is not read.",
+        _list_of(_network),
+        shown="",
+        metavar="LIST",
     )
     memory_bytes: int | None = _option(
         None,

@@ -281,7 +281,8 @@ def test_a_fetch_that_outlives_its_request_takes_no_place() -> None:
 
 def test_the_slowest_fetch_of_the_caller_with_most_is_cancelled() -> None:
     clock = Clock()
-    admission = Admission(slots=9, queue=0, fetches=3, clock=clock)
+    evicted: list[str] = []
+    admission = Admission(slots=9, queue=0, fetches=3, clock=clock, report_eviction=evicted.append)
     told: list[str] = []
     with ExitStack() as inside:
 
@@ -303,6 +304,7 @@ def test_the_slowest_fetch_of_the_caller_with_most_is_cancelled() -> None:
         clock.now += 1
         fetch("greedy")
         assert told == ["greedy", "greedy"]  # of callers with as many, the own
+        assert evicted == ["slow_fetch", "slow_fetch"]
 
 
 def test_memory_of_fetches_is_counted() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Iterator
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -14,11 +15,13 @@ from uuid import uuid4
 import numpy as np
 import pytest
 
+from face_comparison import cancellation
 from face_comparison.collections.probe import Probe
 from face_comparison.collections.results import Enrollment, SearchResult
 from face_comparison.collections.service import CollectionService
 from face_comparison.collections.stores import open_store
 from face_comparison.errors import (
+    ClientDisconnected,
     FaceNotFound,
     InvalidFaceHash,
     InvalidParameter,
@@ -406,3 +409,62 @@ def add_strangers(bench: Bench, count: int, vectors: Any = None, name: str = "st
     rows = random_vectors(count, seed=7) if vectors is None else vectors
     made = [face(f"{name} {n}", user=f"p-{n}", vector=row.astype(np.float32)) for n, row in enumerate(rows)]
     bench.store.add_faces(name, made)
+
+
+# --- bounds ---
+
+
+def test_pages_of_users_are_bounded_in_bytes_and_complete(bench: Bench) -> None:
+    for number in range(150):
+        bench.service.create_user("staff", f"u-{number:03}", metadata={"text": "x" * 16_000})
+    pages, token = [], None
+    while True:
+        page = bench.service.list_users("staff", limit=4096, token=token)
+        pages.append([user.user_id for user in page.items])
+        if (token := page.next_token) is None:
+            break
+    assert [user for page in pages for user in page] == [f"u-{number:03}" for number in range(150)]
+    assert [len(page) for page in pages] == [65, 65, 20]
+
+
+def test_pages_of_collections_are_bounded_in_bytes_and_complete(bench: Bench) -> None:
+    for number in range(70):
+        bench.service.create_collection(f"c-{number:02}", metadata={"text": "x" * 16_000})
+    first = bench.service.list_collections(limit=4096)
+    second = bench.service.list_collections(limit=4096, token=first.next_token)
+    assert len(first.items) == 65
+    names = [info.collection.name for info in (*first.items, *second.items)]
+    assert names == [*(f"c-{number:02}" for number in range(70)), "staff"]
+    assert second.next_token is None
+
+
+@pytest.mark.parametrize("limit", [1, 2, 3, 127, 128, 129, 300])
+def test_pages_hold_as_many_items_as_asked_for(bench: Bench, limit: int) -> None:
+    for number in range(300):
+        bench.service.create_user("staff", f"u-{number:03}")
+    page = bench.service.list_users("staff", limit=limit)
+    assert [user.user_id for user in page.items] == [f"u-{number:03}" for number in range(limit)]
+    assert (page.next_token is None) == (limit == 300)
+
+
+def test_a_user_whose_faces_go_while_they_are_verified_has_no_faces(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bench.enroll("anna", user_id="u-anna")
+    whole = bench.store.nearest("staff", probe("anna").vectors[:, :128], limit=1)
+    monkeypatch.setattr(bench.store, "nearest", lambda *_, **__: replace(whole, neighbors=((),)))
+    with pytest.raises(NoFace):
+        bench.service.verify("staff", "u-anna", probe("anna").vectors)
+
+
+def test_a_search_ends_with_its_request(bench: Bench) -> None:
+    class Cancelled:
+        def check(self) -> None:
+            raise ClientDisconnected("gone")
+
+        def on_cancel(self, callback: Any, /) -> AbstractContextManager[None]:
+            return nullcontext()
+
+    bench.enroll("anna", user_id="u-anna")
+    with cancellation.working_for(Cancelled()), pytest.raises(ClientDisconnected):
+        bench.search("anna")

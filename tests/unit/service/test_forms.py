@@ -222,6 +222,13 @@ HOSTILE: dict[str, Callable[[], tuple[bytes, str]]] = {
     "headers of a part": lambda: (form(part(JPEG, IMG, *["X: y"] * 2_800_000)), CONTENT_TYPE),
     "a header without end": lambda: (f"--{BOUNDARY}\r\nX: ".encode() + b"x" * (16 * MIB), CONTENT_TYPE),
     "parts": lambda: (form(part(b"", DISPOSITION.format("x")) * 200_000), CONTENT_TYPE),
+    "dashes at line ends": lambda: (form(part(b"\r\n--" * (4 * MIB), IMG)), CONTENT_TYPE),
+    "carriage returns": lambda: (form(part(b"\r" * (16 * MIB), IMG)), CONTENT_TYPE),
+    "blanks behind boundaries": lambda: (
+        form(part((b"\r\n--" + BOUNDARY.encode() + b" " * 80_000) * 200, IMG)),
+        CONTENT_TYPE,
+    ),
+    "targets": lambda: (b'{"source":{"url":"http://a"},"targets":[' + b"1," * 70_000 + b"1]}", "application/json"),
     "parts with long headers": lambda: (
         form(part(b"", DISPOSITION.format("x") + ";" + ' a="b";' * 500) * 190),
         CONTENT_TYPE,
@@ -246,7 +253,7 @@ HOSTILE: dict[str, Callable[[], tuple[bytes, str]]] = {
 
 @pytest.mark.parametrize("name", HOSTILE)
 def test_bodies_made_to_cost_much_cost_little(name: str) -> None:
-    """Seconds of the processor for bodies of some 16 MiB; 11 at first for the parameters of one part."""
+    """Seconds of the processor for bodies of some 16 MiB; 11 at first for the parameters of a part."""
     body, content_type = HOSTILE[name]()
     started = time.thread_time()
     for read in (
@@ -257,7 +264,7 @@ def test_bodies_made_to_cost_much_cost_little(name: str) -> None:
             read()
         except FaceComparisonError as error:
             assert error.message
-    assert time.thread_time() - started < 1.5
+    assert time.thread_time() - started < 1
 
 
 @pytest.mark.parametrize("length", [multipart.MAX_PART_HEADER_BYTES - 200, multipart.MAX_PART_HEADER_BYTES + 1])
@@ -268,6 +275,38 @@ def test_headers_of_a_part_have_a_limit(length: int) -> None:
     else:
         with pytest.raises(InvalidParameter, match="headers of a part"):
             detected(body)
+
+
+@pytest.mark.parametrize("line_break", [b"\r\n", b"\n", b"\r"])
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"\r\n",
+        b"--",
+        b"x--" + BOUNDARY.encode(),
+        b"\r\n--" + BOUNDARY.encode() + b"y",
+        b"\r\n--\r\n",
+        b"\n\n\r\rx",
+    ],
+)
+def test_content_that_resembles_a_delimiter_is_content(content: bytes, line_break: bytes) -> None:
+    data = JPEG + content
+    head = line_break.join([f"--{BOUNDARY} \t".encode(), IMG.encode(), b"Content-Type: image/jpeg", b"", b""])
+    body = head + data + line_break + f"--{BOUNDARY}--".encode() + b"ignored"
+    assert detected(body).image == data
+
+
+def test_many_boundaries_within_parts_are_rejected() -> None:
+    with pytest.raises(InvalidParameter, match="more than 200 parts"):
+        detected(form(part(f"x--{BOUNDARY}".encode() * 300, IMG)))
+
+
+@pytest.mark.parametrize("count", [101, 70_000])
+def test_too_many_targets_are_counted_before_any_is_looked_at(count: int) -> None:
+    body = b'{"source":{"url":"http://a"},"targets":[' + b",".join([b"1"] * count) + b"]}"
+    with pytest.raises(InvalidParameter, match=f"at most 100 objects, not {count}"):
+        requests.compare_request(body, "application/json", "v")
 
 
 @pytest.mark.parametrize("parts", [multipart.MAX_PARTS - 1, multipart.MAX_PARTS])

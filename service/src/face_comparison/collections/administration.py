@@ -9,7 +9,7 @@ from typing import Any
 
 from face_comparison.collections import identifiers
 from face_comparison.collections.results import CollectionInfo, Page
-from face_comparison.collections.service_base import ServiceBase, page_of
+from face_comparison.collections.service_base import ServiceBase, page_by_size, page_of
 from face_comparison.collections.stores.base import UNCHANGED, ErasureRequest, Unchanged
 from face_comparison.collections.values import Collection, Erasure, Purge, StoredFace, User
 from face_comparison.errors import InvalidParameter, NotFound
@@ -48,8 +48,13 @@ class Administration(ServiceBase):
 
     def list_collections(self, *, limit: int = 1000, token: str | None = None) -> Page[CollectionInfo]:
         """Collections by name."""
-        found = self._store.list_collections(identifiers.page_start(token), identifiers.check_page_size(limit) + 1)
-        return page_of([self._info(each) for each in found], limit, lambda info: info.collection.name)
+        page = page_by_size(
+            self._store.list_collections,
+            identifiers.page_start(token),
+            identifiers.check_page_size(limit),
+            lambda collection: collection.name,
+        )
+        return Page(tuple(self._info(each) for each in page.items), page.next_token)
 
     def delete_collection(self, collection_id: str) -> Erasure:
         """Delete a collection with its users and faces."""
@@ -79,8 +84,12 @@ class Administration(ServiceBase):
     def list_users(self, collection_id: str, *, limit: int = 1000, token: str | None = None) -> Page[User]:
         """Users by UserId."""
         name = identifiers.check_collection_id(collection_id)
-        found = self._store.list_users(name, identifiers.page_start(token), identifiers.check_page_size(limit) + 1)
-        return page_of(found, limit, lambda user: user.user_id)
+        return page_by_size(
+            lambda after, count: self._store.list_users(name, after, count),
+            identifiers.page_start(token),
+            identifiers.check_page_size(limit),
+            lambda user: user.user_id,
+        )
 
     def update_user(
         self,

@@ -118,7 +118,8 @@ class Enrolling(ServiceBase):
         name, user_id = identifiers.check_collection_id(collection_id), identifiers.check_user_id(user_id)
         face_ids = identifiers.check_face_ids(list(face_ids))
         changed = self._store.unassign_faces(name, face_ids, user_id)
-        rest = [each for each in face_ids if each not in set(changed)]
+        taken = set(changed)
+        rest = [each for each in face_ids if each not in taken]
         there = (
             {each.face_id for each in self._store.list_faces(name, face_ids=rest, limit=len(rest))} if rest else set()
         )

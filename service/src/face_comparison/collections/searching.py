@@ -119,7 +119,7 @@ class Searching(ServiceBase):
         found = self._store.nearest(
             collection.name, trim(vectors, collection.width), limit=1, users=[user.user_id], grouping="faces"
         )
-        if not found.gallery_size:
+        if not found.gallery_size or not all(found.neighbors):  # or they were deleted in this moment
             raise NoFace(f"the user {user.user_id} has no faces: enroll one first")
         return [neighbors[0].distance for neighbors in found.neighbors]
 

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 import numpy as np
+import orjson
 from numpy.typing import NDArray
 
 from face_comparison.api.limits import HASH_SIZE
@@ -17,14 +18,20 @@ from face_comparison.collections.calibration import StrangersCache, bundle_stran
 from face_comparison.collections.results import Page
 from face_comparison.collections.stores.base import Store
 from face_comparison.collections.thresholds import Strangers, search_threshold
-from face_comparison.collections.values import Collection, StoredFace
+from face_comparison.collections.values import Collection, StoredFace, User
 from face_comparison.errors import InvalidFaceHash, ModelMismatch
 from face_comparison.vision import embedding
 from face_comparison.vision.analyzer import ModelInfo
 
 DEFAULT_MATCHES = 5
 
+PAGE_METADATA_BYTES = 2**20
+"""Of a page of a list: one item may have 16 KiB, and a page 4,096 items."""
+
+ITEMS_AT_ONCE = 128
+
 T = TypeVar("T")
+M = TypeVar("M", Collection, User)
 
 
 class ServiceBase:
@@ -115,3 +122,27 @@ def page_of(items: Sequence[T], limit: int, key: Callable[[T], str]) -> Page[T]:
     if len(items) <= limit:
         return Page(tuple(items), None)
     return Page(tuple(items[:limit]), identifiers.page_token(key(items[limit - 1])))
+
+
+def page_by_size(read: Callable[[str, int], list[M]], after: str, limit: int, key: Callable[[M], str]) -> Page[M]:
+    """A page of at most `limit` items, and of so many that their metadata stays within PAGE_METADATA_BYTES.
+
+    Args:
+        read: The items behind the one of this key, at most so many.
+        after: Key of the last item of the page before.
+        limit: Items of the page.
+        key: Of an item.
+    """
+    items: list[M] = []
+    size = 0
+    while True:
+        wanted = min(ITEMS_AT_ONCE, limit + 1 - len(items))
+        found = read(after, wanted)
+        for item in found:
+            size += len(orjson.dumps(item.metadata))
+            if len(items) == limit or (items and size > PAGE_METADATA_BYTES):
+                return Page(tuple(items), identifiers.page_token(key(items[-1])))
+            items.append(item)
+        if len(found) < wanted:
+            return Page(tuple(items), None)
+        after = key(items[-1])

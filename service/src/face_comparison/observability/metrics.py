@@ -18,8 +18,8 @@ from prometheus_client import (
     disable_created_metrics,
     generate_latest,
 )
+from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
-from prometheus_client.metrics_core import Metric
 from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import Collector
 
@@ -109,10 +109,40 @@ AUTH_FAILURES = Counter(
 COLLECTION_SEARCHES = Counter(
     "face_comparison_collection_searches_total", "Faces searched in collections, by decision.", ["decision"]
 )
-_FACES_OF_COLLECTIONS = "face_comparison_collection_faces"
-COLLECTION_FACES = Gauge(
-    _FACES_OF_COLLECTIONS, "Faces enrolled, by collection.", ["collection"], multiprocess_mode="mostrecent"
-)
+
+
+class CollectionFaces(Collector):
+    """The sizes of collections, as this process last saw them in the store that all processes share.
+
+    Not one of the gauges above: where there are several processes, those never forget a label that was there once, and
+    whoever may create and delete collections would fill the memory with names.
+    """
+
+    def __init__(self) -> None:
+        self._faces: Mapping[str, int] = {}
+
+    def replace(self, faces: Mapping[str, int]) -> None:
+        """Set the sizes of all collections that are shown."""
+        self._faces = dict(faces)
+
+    def update(self, name: str, faces: int | None) -> None:
+        """Set the size of a collection that is shown already; None: it is gone."""
+        if name in self._faces:
+            rest = {each: count for each, count in self._faces.items() if each != name}
+            self._faces = rest if faces is None else {**rest, name: faces}
+
+    def collect(self) -> Iterator[GaugeMetricFamily]:
+        """What the exposition asks for."""
+        family = GaugeMetricFamily(
+            "face_comparison_collection_faces", "Faces enrolled, by collection.", labels=["collection"]
+        )
+        for name, faces in sorted(self._faces.items()):
+            family.add_metric([name], faces)
+        yield family
+
+
+COLLECTION_FACES = CollectionFaces()
+REGISTRY.register(COLLECTION_FACES)
 COLLECTION_SEARCH_SECONDS = Histogram(
     "face_comparison_collection_search_duration_seconds",
     "Time to search a collection for the faces of one image, without detection.",
@@ -125,43 +155,12 @@ STORE_ERRORS = Counter(
 
 def exposition() -> bytes:
     """All values, of all worker processes, in the text format 0.0.4."""
-    source: Collector = REGISTRY
-    if "PROMETHEUS_MULTIPROC_DIR" in os.environ:
-        source = MultiProcessCollector(CollectorRegistry())  # type: ignore[no-untyped-call]
+    if "PROMETHEUS_MULTIPROC_DIR" not in os.environ:
+        return generate_latest(REGISTRY)
     registry = CollectorRegistry()
-    registry.register(_WithoutDeletedCollections(source))
+    MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
+    registry.register(COLLECTION_FACES)
     return generate_latest(registry)
-
-
-_collections: set[str] = set()
-"""Those that are there, as far as this process knows."""
-
-
-def measure_collections(faces: Mapping[str, int], *, only: bool = False) -> None:
-    """State how many faces collections have. only: there are no other collections."""
-    if only:
-        _collections.clear()
-    _collections.update(faces)
-    for name, count in faces.items():
-        COLLECTION_FACES.labels(name).set(count)
-
-
-def forget_collection(name: str) -> None:
-    """Leave a deleted collection out from now on."""
-    _collections.discard(name)
-
-
-class _WithoutDeletedCollections(Collector):
-    """Leaves out collections that were deleted: the values of several processes lie in files that forget nothing."""
-
-    def __init__(self, source: Collector) -> None:
-        self._source = source
-
-    def collect(self) -> Iterator[Metric]:
-        for metric in self._source.collect():
-            if metric.name == _FACES_OF_COLLECTIONS:
-                metric.samples = [each for each in metric.samples if each.labels["collection"] in _collections]
-            yield metric
 
 
 def describe(version: str, model: str, device: str, engine: str) -> None:

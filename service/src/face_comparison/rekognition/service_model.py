@@ -6,7 +6,6 @@ patterns and enumerations. Members that it does not know are ignored, as AWS doe
 
 from __future__ import annotations
 
-import base64
 import binascii
 import re
 from collections.abc import Mapping
@@ -14,10 +13,12 @@ from functools import cache
 from typing import Any
 
 import msgspec
+import pybase64
 from botocore.loaders import Loader
 from botocore.model import ListShape, MapShape, ServiceModel, Shape, StructureShape
 
 from face_comparison.rekognition.faults import RekognitionFault
+from face_comparison.wire.turns import parsing
 
 TARGET_PREFIX = "RekognitionService."
 
@@ -61,7 +62,8 @@ def parse_input(operation: str, body: bytes | bytearray | memoryview) -> dict[st
     """
     shape = service_model().operation_model(operation).input_shape
     try:
-        return _structure(shape, body or b"{}", "") if isinstance(shape, StructureShape) else {}
+        with parsing(len(body)):
+            return _structure(shape, body or b"{}", "") if isinstance(shape, StructureShape) else {}
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         raise RekognitionFault("SerializationException", "the body is not valid JSON") from None
 
@@ -127,7 +129,7 @@ def _number(shape: Shape, value: Any, path: str) -> int | float:
 def _text(shape: Shape, value: str, path: str) -> str | bytes:
     if shape.type_name == "blob":
         try:
-            decoded = base64.b64decode(value, validate=True)
+            decoded: bytes = pybase64.b64decode(value, validate=True)
         except (binascii.Error, ValueError):
             raise RekognitionFault("SerializationException", f"{path} is not valid base64") from None
         _check_bounds(shape, len(decoded), path, "bytes")

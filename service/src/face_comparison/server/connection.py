@@ -43,10 +43,12 @@ HALF_CLOSE_SECONDS = 1.0
 MAX_PIPELINED_BYTES = 64 * 1024
 """What is read ahead of the next request while one is being answered."""
 
-_CHUNKED_SLICE = 16 * 1024
 _CHUNKED_ALLOWANCE = 8 * 1024
 _CHUNKED_SHARE = 16
 """The framing of a chunked body may take the allowance and a sixteenth of the body."""
+
+_CHUNKED_SLICE = 1024
+"""Of a chunked body that is parsed in one turn, and its sixteenth more: chunks of one byte take 1 ms per kilobyte."""
 
 _HOP_BY_HOP = frozenset({b"connection", b"keep-alive", b"transfer-encoding", b"upgrade", b"te", b"trailer"})
 
@@ -217,24 +219,31 @@ class Connection(asyncio.Protocol):
             self.data_received(rest)
 
     def _receive_body(self, data: bytes) -> None:
-        step = _CHUNKED_SLICE if self._request is not None and self._request.chunked else max(1, len(data))
-        for start in range(0, len(data), step):
-            piece = data[start : start + step]
-            self._wire_bytes += len(piece)
-            try:
-                self._protocol.receive_data(piece)
-                self._take_body()
-            except h11.RemoteProtocolError:
-                self._reject(InvalidParameter("the body's chunks are malformed"))
-            if self._protocol.their_state is not h11.SEND_BODY:
-                if rest := data[start + step :]:
-                    self.data_received(rest)
-                return
-            framing = self._wire_bytes - self._body_bytes
-            if framing > _CHUNKED_ALLOWANCE + self._body_bytes // _CHUNKED_SHARE:
-                self._reject(InvalidParameter("the body's chunks are too small: send larger ones"))
-            if self._close_after:
-                return
+        if self._request is None or not self._request.chunked:
+            self._parse_body(data)
+            return
+        size = _CHUNKED_SLICE + self._body_bytes // _CHUNKED_SHARE
+        rest = data[size:]
+        self._parse_body(data[:size])
+        if self._protocol.their_state is not h11.SEND_BODY:
+            if rest and self.phase is not Phase.CLOSED:
+                self.data_received(rest)
+            return
+        framing = self._wire_bytes - self._body_bytes
+        if framing > _CHUNKED_ALLOWANCE + self._body_bytes // _CHUNKED_SHARE:
+            self._reject(InvalidParameter("the body's chunks are too small: send larger ones"))
+        elif rest and self.phase is not Phase.CLOSED and not self._close_after:
+            self._read_ahead = rest
+            self._transport.pause_reading()
+            self._server.defer(self._receive_read_ahead)
+
+    def _parse_body(self, data: bytes) -> None:
+        self._wire_bytes += len(data)
+        try:
+            self._protocol.receive_data(data)
+            self._take_body()
+        except h11.RemoteProtocolError:
+            self._reject(InvalidParameter("the body's chunks are malformed"))
 
     def _take_body(self) -> None:
         taken = bytearray()
@@ -382,12 +391,13 @@ class Connection(asyncio.Protocol):
             self._transport.resume_reading()
             if ahead:  # in a turn of its own, so that a client that sends hundreds at once is one among others
                 self._read_ahead = bytes(ahead)  # bytes that arrive before that turn come behind it
-                self._loop.call_soon(self._receive_read_ahead)
+                self._server.defer(self._receive_read_ahead)
         else:
             self._linger()
 
     def _receive_read_ahead(self) -> None:
         if self.phase is not Phase.CLOSED and self._read_ahead:
+            self._transport.resume_reading()
             self.data_received(b"")
 
     def _linger(self) -> None:

@@ -147,7 +147,9 @@ class Application(BaseApplication):  # type: ignore[misc]
         accepts nothing before it can answer it: connections wait in the socket's queue, or go to its siblings.
         """
         with self._abort_startup_on_error():
-            from face_comparison.server import bootstrap  # noqa: PLC0415 (in the worker, after the metrics' folder is known)
+            # In the worker, after the metrics' folder is known.
+            from face_comparison.observability import metrics  # noqa: PLC0415
+            from face_comparison.server import bootstrap  # noqa: PLC0415
 
             self.budget = MemoryBudget(self._memory_limit // self._workers)
             self._admission = Admission(
@@ -158,6 +160,7 @@ class Application(BaseApplication):  # type: ignore[misc]
                 fetch_bytes=self.settings.max_fetch_bytes,
                 per_caller=self.settings.requests_per_caller or None,
                 report_in_flight=partial(self.shared.set_in_flight, self._age),
+                report_eviction=lambda reason: metrics.EVICTIONS.labels(reason).inc(),
                 budget=self.budget,
             )
             self.process = bootstrap.build(

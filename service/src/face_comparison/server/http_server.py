@@ -11,6 +11,7 @@ import socket
 import sys
 import threading
 import time
+from collections import deque
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -41,6 +42,9 @@ PROBES = frozenset({LIVENESS, "/readyz", "/ping", METRICS})
 PROBE_THREADS = 4
 
 ACCEPTS_PER_TURN = 64
+
+DEFERRED_SECONDS = 0.002
+"""How long the event loop stays with deferred work before it looks at all connections again."""
 
 _CLOSE_ORDER = (Phase.NEW, Phase.LINGERING, Phase.DISCARDING, Phase.HEAD, Phase.IDLE)
 
@@ -80,6 +84,8 @@ class HttpServer:
         self._work = ThreadPoolExecutor(limits.threads, "request")
         self._probes = ThreadPoolExecutor(PROBE_THREADS, "probe")
         self._by_phase: dict[Phase, dict[Connection, None]] = {phase: {} for phase in Phase}
+        self._deferred: deque[Callable[[], None]] = deque()
+        self._is_deferring = False
         self._open = 0
         self.draining = False
         _start_threads(self._work, limits.threads)
@@ -217,6 +223,23 @@ class HttpServer:
     def run(self, function: Callable[[], T], on_result: Callable[[T], None] = lambda _: None) -> None:
         """Call a function in a thread, and `on_result` with what it returns."""
         self._call(self._work, function, on_result)
+
+    def defer(self, callback: Callable[[], None]) -> None:
+        """Call a function of the event loop that takes a moment, in a later turn and after all that wait for one."""
+        self._deferred.append(callback)
+        if not self._is_deferring:
+            self._is_deferring = True
+            self._loop.call_soon(self._run_deferred)
+
+    def _run_deferred(self) -> None:
+        until = time.monotonic() + DEFERRED_SECONDS
+        try:
+            while self._deferred and time.monotonic() < until:
+                self._deferred.popleft()()
+        finally:
+            self._is_deferring = bool(self._deferred)
+            if self._is_deferring:
+                self._loop.call_soon(self._run_deferred)
 
     def _call(self, executor: ThreadPoolExecutor, function: Callable[[], T], on_result: Callable[[T], None]) -> None:
         self._loop.run_in_executor(executor, function).add_done_callback(lambda done: on_result(done.result()))

@@ -72,6 +72,7 @@ class Admission:
         fetch_bytes: int = 0,
         per_caller: int | None = None,
         report_in_flight: ReportInFlight = lambda in_flight: in_flight,
+        report_eviction: Callable[[str], None] = lambda reason: None,
         budget: MemoryBudget = UNLIMITED,
         clock: Clock = time.monotonic,
     ) -> None:
@@ -85,13 +86,15 @@ class Admission:
             fetch_bytes: Memory of one of them, at most.
             per_caller: Requests in flight of one caller, in each process; None without a limit of its own.
             report_in_flight: Exchanges the number of places taken with the other processes.
+            report_eviction: Told of what ends early to make room: `slow_fetch` or `queued_request`.
             budget: Memory of this process.
             clock: Of all deadlines.
         """
         self.slots, self.fetches, self._fetch_bytes = slots, fetches, fetch_bytes
         self._capacity = slots * processes + queue
         self._per_caller = per_caller
-        self._report_in_flight, self._budget, self._clock = report_in_flight, budget, clock
+        self._report_in_flight, self._report_eviction = report_in_flight, report_eviction
+        self._budget, self._clock = budget, clock
         self._lock = threading.RLock()
         self._permits: dict[Permit, None] = {}
         self._places = 0
@@ -162,6 +165,7 @@ class Admission:
                 self._report_in_flight(self._places)
                 raise self._queue_full(caller)
             self._leave_place(victim)
+            self._report_eviction("queued_request")
             victim.cancel(
                 Overloaded(
                     f"the service is overloaded, and {victim.caller.label} had more requests in its queue than others; "
@@ -244,6 +248,7 @@ class Admission:
         if counts[heaviest] <= counts[permit.caller.key] + 1 and self._clock() - began < MIN_FETCH_SECONDS:
             raise Overloaded("the service is overloaded: it is fetching as many images as it can; retry later")
         del self._fetching[key]
+        self._report_eviction("slow_fetch")
         slowest.cancel(
             Overloaded(
                 "the service is overloaded: it is fetching as many images as it can, and this was the slowest; "

@@ -42,8 +42,8 @@ class CollectionUpkeep:
         """One round: health, gauges and, if asked for, retention."""
         try:
             self.state = {"status": "ready", **self.service.health()}
-            page = self.service.list_collections(limit=MEASURED_COLLECTIONS)
-            metrics.measure_collections({info.collection.name: info.collection.faces for info in page.items}, only=True)
+            shown = self.service.list_collections(limit=MEASURED_COLLECTIONS).items
+            metrics.COLLECTION_FACES.replace({info.collection.name: info.collection.faces for info in shown})
             if purge:
                 self._purge()
         except FaceComparisonError as error:

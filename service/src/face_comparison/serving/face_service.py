@@ -95,8 +95,9 @@ class FaceService:
 
     def analyze(self, image: Image, permit: Permit, stages: Stages, max_faces: int) -> tuple[Analysis, bytes]:
         """Faces of one image, the largest, and the SHA-256 of its bytes. Raises what detect raises."""
-        data = self._fetch(image, permit, stages) if isinstance(image, Url) else image
-        return self._analysis(data, permit, stages, max_faces, None), hashlib.sha256(data).digest()
+        with ExitStack() as held:
+            data = self._data(image, permit, stages, held)
+            return self._analysis(data, permit, stages, max_faces, None), hashlib.sha256(data).digest()
 
     def compare(self, request: CompareRequest, permit: Permit, stages: Stages) -> Comparison:
         """The source's most prominent face against every face of each target.
@@ -137,14 +138,19 @@ class FaceService:
         self, image: Image, permit: Permit, stages: Stages, max_faces: int, min_confidence: float | None
     ) -> Analysis:
         with cancellation.working_for(permit), ExitStack() as held:
-            data = image
-            if isinstance(data, Url):
-                data = self._fetch(data, permit, stages)
-                held.enter_context(permit.memory(len(data)))
+            data = self._data(image, permit, stages, held)
             held.enter_context(_inference_slot(permit, estimate_decode_bytes(data, self._max_side), stages))
             analysis = self._analyzer.analyze(data, max_faces=max_faces, min_confidence=min_confidence)
         stages.add_image(analysis)
         return analysis
+
+    def _data(self, image: Image, permit: Permit, stages: Stages, held: ExitStack) -> bytes:
+        """The image's bytes, fetched where need be; `held` keeps the memory of what was fetched."""
+        if not isinstance(image, Url):
+            return image
+        data = self._fetch(image, permit, stages)
+        held.enter_context(permit.memory(len(data)))
+        return data
 
     def _fetch(self, url: Url, permit: Permit, stages: Stages) -> bytes:
         with stages.timed("fetch"), permit.fetch_slot():

@@ -11,7 +11,7 @@ import re
 import time
 import uuid
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
@@ -21,7 +21,7 @@ from flask import Flask, Response, current_app, g, redirect, request
 from werkzeug.exceptions import HTTPException
 from werkzeug.wrappers import Response as WerkzeugResponse
 
-from face_comparison import errors
+from face_comparison import cancellation, errors
 from face_comparison.api import encoding
 from face_comparison.api import responses as api
 from face_comparison.errors import FaceComparisonError
@@ -36,6 +36,7 @@ from face_comparison.vision.analyzer import Analyzer, ModelInfo
 from face_comparison.web import environ as environ_keys
 from face_comparison.web import error_table, openapi_document, request_body
 from face_comparison.web.auth import ApiKeys
+from face_comparison.web.client_address import environ_address, trust_proxies
 from face_comparison.web.collections import (
     AnyResponse,
     CollectionRoutes,
@@ -109,6 +110,8 @@ def create_app(
     _serve_documents(app, settings, analyzer)
     if settings.former_stage:
         app.wsgi_app = alias_stage(app.wsgi_app, settings.former_stage, settings.stage)  # type: ignore[assignment, method-assign]
+    if settings.trusted_proxies:
+        app.wsgi_app = trust_proxies(app.wsgi_app, settings.trusted_proxies)  # type: ignore[assignment, method-assign]
     app.extensions[_GATE] = gate
     return app
 
@@ -117,7 +120,8 @@ def head_rejection(app: Flask, settings: Settings, environ: WSGIEnvironment) -> 
     """Why the application rejects a request by its head alone; None when it needs the body."""
     gate: RequestGate = app.extensions[_GATE]
     path = former_path(environ["PATH_INFO"], settings.former_stage, settings.stage)
-    return gate.rejection(app.url_map, environ | {"PATH_INFO": path})
+    address = environ_address(environ, settings.trusted_proxies)
+    return gate.rejection(app.url_map, environ | {"PATH_INFO": path, "REMOTE_ADDR": address})
 
 
 def alias_stage(application: WSGIApplication, former: str, stage: str) -> WSGIApplication:
@@ -143,7 +147,7 @@ class _Endpoint:
 
     answer: Callable[..., Response]
     answer_head: Callable[..., Response]
-    authorize: Callable[..., Caller]
+    answer_stream: Callable[..., Response]
 
 
 # --- the endpoints that work -----------------------------------------------------------------------------------------
@@ -174,7 +178,7 @@ def _serve_faces(
     def answer(handle: Callable[[request_body.Received, Permit], AnyResponse], *permissions: Permission) -> Response:
         gate.check(request.headers)
         caller = identify(*permissions)
-        deadline = request_body.deadline(request.environ, settings.request_seconds)
+        deadline = _deadline(settings)
         g.stages.add("read", max(0.0, time.monotonic() - (deadline - settings.request_seconds)))
         with (
             admission.admit(deadline, caller) as permit,
@@ -185,7 +189,8 @@ def _serve_faces(
             g.received = len(body)
             if keys is not None:
                 verify_signed_request(keys, gate, body)
-            return _answer(handle(body, permit))
+            with cancellation.working_for(permit):
+                return _answer(handle(body, permit))
 
     def handle_detect(body: request_body.Received, permit: Permit) -> api.Response:
         wanted = requests.detect_request(body, request.headers.get("Content-Type", ""), request.args)
@@ -201,8 +206,20 @@ def _serve_faces(
     def answer_head(handle: Callable[[], AnyResponse], *permissions: Permission) -> Response:
         gate.check(request.headers)
         caller = authorize(*permissions)
-        with admission.admit(request_body.deadline(request.environ, settings.request_seconds), caller):
+        with admission.admit(_deadline(settings), caller):
             return _answer(handle())
+
+    def answer_stream(handle: Callable[[], Iterator[bytes]], media_type: str, *permissions: Permission) -> Response:
+        gate.check(request.headers)
+        caller = authorize(*permissions)
+        with ExitStack() as stack:
+            permit = stack.enter_context(admission.admit(_deadline(settings), caller))
+            stack.enter_context(_cancelled_with_client(permit))
+            stack.enter_context(metrics.IN_FLIGHT.track_inprogress())
+            parts = handle()
+            if request.method == "HEAD":
+                return Response(content_type=media_type)
+            return Response(_paced(parts, permit, settings, stack.pop_all()), content_type=media_type)
 
     def detect() -> Response:
         return answer(handle_detect, DETECT)
@@ -220,7 +237,25 @@ def _serve_faces(
         app.add_url_rule(f"{path}/compare", "compare", compare, methods=["POST"])
         app.add_url_rule(path, "description", describe, methods=["GET"])
     app.add_url_rule("/invocations", "invocations", detect, methods=["POST"])
-    return _Endpoint(answer, answer_head, authorize)
+    return _Endpoint(answer, answer_head, answer_stream)
+
+
+def _deadline(settings: Settings) -> float:
+    """Of the present request."""
+    return request_body.deadline(request.environ, settings.request_seconds)
+
+
+def _paced(parts: Iterator[bytes], permit: Permit, settings: Settings, held: ExitStack) -> Iterator[bytes]:
+    """The parts of a reply as long as each is computed and taken within the time of a request.
+
+    It keeps its place until the end, and gives it up, broken off, where others need it. held: what is left then.
+    """
+    with held:
+        for part in parts:
+            permit.check()
+            yield part
+            permit.check()
+            permit.deadline = time.monotonic() + settings.request_seconds
 
 
 @contextmanager
@@ -415,10 +450,11 @@ def _record(response: Response) -> None:
         "outcome": g.outcome,
         "seconds": round(seconds, 6),
         "bytes_in": g.get("received", 0),
-        "bytes_out": response.calculate_content_length() or 0,
+        # Of a stream it is not known yet, and asking would read all of it into memory.
+        "bytes_out": (response.calculate_content_length() if response.is_sequence else None) or 0,
     }
     if g.stages.seconds:
-        fields["stages"] = {name: round(value, 6) for name, value in g.stages.seconds.items()}
+        fields["phases"] = {name: round(value, 6) for name, value in g.stages.seconds.items()}
         fields |= {"images": g.stages.images, "faces": g.stages.faces}
     if "targets" in g:
         fields["targets"] = g.targets

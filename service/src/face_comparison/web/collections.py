@@ -6,10 +6,11 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any, Protocol, TypeAlias
 from uuid import UUID
 
-from flask import Flask, Response, g, request, stream_with_context
+from flask import Flask, Response, g, request
 
 from face_comparison.api.limits import MAX_FACES
 from face_comparison.api.responses import Response as ApiResponse
@@ -25,7 +26,7 @@ from face_comparison.web.request_body import Received
 from face_comparison.wire import collection_requests as requests
 from face_comparison.wire import collection_responses as responses
 from face_comparison.wire.requests import FaceHash, Subject
-from face_comparison.wire.transfer import NDJSON, export_lines, import_lines
+from face_comparison.wire.transfer import NDJSON, export_parts, import_lines
 
 AnyResponse: TypeAlias = ApiResponse | Mapping[str, Any]
 """What a handler returns: a response of this API, or one in the shape of Amazon Rekognition's."""
@@ -48,8 +49,10 @@ class Endpoint(Protocol):
         """Answer a request without a body, likewise."""
         ...
 
-    def authorize(self, *permissions: Permission) -> object:
-        """Raises Unauthorized, Forbidden."""
+    def answer_stream(
+        self, handle: Callable[[], Iterator[bytes]], media_type: str, *permissions: Permission
+    ) -> Response:
+        """Answer a request without a body by parts, computed one after the other as the client takes them."""
         ...
 
 
@@ -87,7 +90,7 @@ class CollectionRoutes:
     def describe(self, collection_id: str) -> Response:
         def handle(service: CollectionService) -> ApiResponse:
             info = service.describe_collection(collection_id)
-            metrics.measure_collections({collection_id: info.collection.faces})
+            metrics.COLLECTION_FACES.update(collection_id, info.collection.faces)
             return responses.to_collection(info)
 
         return self._answer_head("describe_collection", handle, *READ, collection=collection_id)
@@ -95,7 +98,7 @@ class CollectionRoutes:
     def delete(self, collection_id: str) -> Response:
         def handle(service: CollectionService) -> ApiResponse:
             erasure = service.delete_collection(collection_id)
-            metrics.forget_collection(collection_id)
+            metrics.COLLECTION_FACES.update(collection_id, None)
             _note(faces=erasure.faces)
             return responses.to_erasure(erasure)
 
@@ -236,18 +239,15 @@ class CollectionRoutes:
     # --- moving data, receipts ---
 
     def export(self, collection_id: str) -> Response:
-        self.endpoint.authorize(ADMIN)
-        with audited("export", collection_id):
-            collection, faces = self.service.export_faces(collection_id)
-            lines = export_lines(faces, collection.model_version)
-            first = next(lines, b"")  # a store that is away is an error reply, and not a broken stream
+        def handle() -> Iterator[bytes]:
+            with audited("export", collection_id):
+                collection, faces = self.service.export_faces(collection_id)
+                parts = export_parts(faces, collection.model_version)
+                first = next(parts, b"")  # a store that is away is an error reply, and not a broken stream
+                _note(faces=collection.faces)
+            return chain((first,), parts)
 
-            def stream() -> Iterator[bytes]:
-                yield first
-                yield from lines
-
-            _note(faces=collection.faces)
-        return Response(stream_with_context(stream()), content_type=NDJSON)
+        return self.endpoint.answer_stream(handle, NDJSON, ADMIN)
 
     def import_(self, collection_id: str) -> Response:
         def handle(service: CollectionService, body: Received, permit: Permit) -> ApiResponse:

@@ -11,6 +11,7 @@ import re
 import pybase64
 
 from face_comparison.errors import InvalidBase64
+from face_comparison.wire.turns import parsing
 
 _LONGEST_PREFIX = 256
 _PLAIN_PREFIX = re.compile(rb"data:[A-Za-z0-9/+.;=-]{0,200};base64,")
@@ -24,6 +25,11 @@ _LOOKED_AT, _SHORTEST_LINE = 4096, 16
 
 def decoded(text: bytes | memoryview | str) -> bytes:
     """The bytes that base64 text stands for. Raises InvalidBase64."""
+    with parsing(len(text)):
+        return _decoded(text)
+
+
+def _decoded(text: bytes | memoryview | str) -> bytes:
     strict = _strictly_decoded(text)
     if strict is not None:
         return strict

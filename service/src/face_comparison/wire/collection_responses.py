@@ -182,7 +182,8 @@ def to_delete_faces_response(
     erasure: Erasure, deleted: Sequence[str], requested: Sequence[str]
 ) -> api.DeleteFacesResponse:
     """Returns the receipt of the deletion of faces; what was requested and not deleted was not there."""
-    missing = [face_id for face_id in requested if face_id not in set(deleted)]
+    found = set(deleted)
+    missing = [face_id for face_id in requested if face_id not in found]
     return api.DeleteFacesResponse(
         deleted_faces=tuple(deleted),
         unsuccessful_face_deletions=tuple(api.FailedDeletion(face_id, ("FACE_NOT_FOUND",)) for face_id in missing),

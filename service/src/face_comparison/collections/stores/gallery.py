@@ -12,6 +12,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from face_comparison import cancellation
 from face_comparison.collections.values import Grouping
 
 BLOCK_ROWS = 65_536
@@ -89,6 +90,7 @@ class Gallery:
             members, excluded = self._members(people, grouping), np.empty(0, np.int64)
         found = []
         for start in range(0, len(queries), _QUERIES_AT_ONCE):
+            cancellation.check()
             some = queries[start : start + _QUERIES_AT_ONCE]
             similarities = self._similarities(some, members)
             similarities[:, excluded] = -np.inf

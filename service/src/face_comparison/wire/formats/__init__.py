@@ -12,6 +12,7 @@ from typing import Any, Literal, Protocol
 import msgspec
 from msgspec import Raw
 
+from face_comparison.api.limits import MAX_TARGETS
 from face_comparison.errors import FaceComparisonError, InvalidParameter
 from face_comparison.image.formats import START_BYTES, find_format, is_base64, is_image
 from face_comparison.wire.formats import multipart, urlencoded
@@ -30,6 +31,7 @@ from face_comparison.wire.formats.shapes import (
     is_no_object,
     spelled_number,
 )
+from face_comparison.wire.turns import parsing
 
 __all__ = [
     "MESSAGE_PACK_TYPES",
@@ -75,12 +77,13 @@ def detect_fields(body: Buffer, content_type: str) -> Fields:
     form = form_of(content_type, body)
     if form == "image":
         return {"img": Inline(lambda: image_or_base64(bytes(body)))}
-    if form == "multipart":
-        return multipart.detect_fields(body, content_type)
-    if form == "urlencoded":
-        return urlencoded.detect_fields(body)
-    notation = _notation(form, body)
-    return _plain(notation, notation.root(ImageShape))
+    with parsing(len(body)):
+        if form == "multipart":
+            return multipart.detect_fields(body, content_type)
+        if form == "urlencoded":
+            return urlencoded.detect_fields(body)
+        notation = _notation(form, body)
+        return _plain(notation, notation.root(ImageShape))
 
 
 def compare_fields(body: Buffer, content_type: str) -> Fields:
@@ -91,12 +94,19 @@ def compare_fields(body: Buffer, content_type: str) -> Fields:
     form = form_of(content_type, body)
     if form in ("image", "urlencoded"):
         raise InvalidParameter("a comparison needs two images: send JSON, MessagePack or multipart/form-data")
-    if form == "multipart":
-        return multipart.compare_fields(body, content_type)
-    notation = _notation(form, body)
+    with parsing(len(body)):
+        if form == "multipart":
+            return multipart.compare_fields(body, content_type)
+        return _comparison(_notation(form, body))
+
+
+def _comparison(notation: _Notation) -> Fields:
     shape = notation.root(ComparisonShape)
     if notation.given(shape.targets):
-        targets = [_subject(notation, raw) for raw in notation.items(shape.targets)]
+        given = notation.items(shape.targets)
+        if len(given) > MAX_TARGETS:
+            raise InvalidParameter(f"targets must hold at most {MAX_TARGETS} objects, not {len(given)}")
+        targets = [_subject(notation, raw) for raw in given]
     else:
         targets = [_subject(notation, shape.target)] if notation.given(shape.target) else []
     return {
@@ -111,9 +121,10 @@ def object_fields(form: Form, body: Buffer, shape: type[msgspec.Struct], *, null
 
     Raises InvalidJson, InvalidParameter.
     """
-    notation = _notation(form, body)
-    root = notation.root(shape)
-    found = dict(_plain(notation, root))
+    with parsing(len(body)):
+        notation = _notation(form, body)
+        root = notation.root(shape)
+        found = dict(_plain(notation, root))
     if nulls:
         names = (name for name in shape.__struct_fields__ if memoryview(getattr(root, name)))
         found.update({name: None for name in names if name not in found})

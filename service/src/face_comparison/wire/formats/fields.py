@@ -11,6 +11,7 @@ from face_comparison.errors import InvalidParameter
 from face_comparison.wire import formats
 from face_comparison.wire.formats import multipart, urlencoded
 from face_comparison.wire.formats.shapes import Buffer, Fields, Inline, image_or_base64, spelled_number
+from face_comparison.wire.turns import parsing
 
 LONGEST_FORM_VALUE = 10_000 * 136
 """Characters of JSON in a field of a form: as many UserIds as a search may name."""
@@ -35,11 +36,12 @@ def image_fields(
     if form == "image":
         found["img"] = Inline(lambda: image_or_base64(bytes(body)))
     elif form in ("multipart", "urlencoded"):
-        given: Mapping[str, Any] = (
-            multipart.image_and_texts(body, content_type, known)
-            if form == "multipart"
-            else urlencoded.image_and_texts(body, known)
-        )
+        with parsing(len(body)):
+            given: Mapping[str, Any] = (
+                multipart.image_and_texts(body, content_type, known)
+                if form == "multipart"
+                else urlencoded.image_and_texts(body, known)
+            )
         for name, value in given.items():
             found[name] = _spelled(value, name in texts or name == "url") if isinstance(value, str) else value
     else:

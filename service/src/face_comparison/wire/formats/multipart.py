@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Container
+import re
+from collections.abc import Container, Iterator
 from dataclasses import dataclass
 from functools import partial
+from itertools import pairwise
 from typing import Any
 
 from werkzeug.datastructures import Headers
 from werkzeug.exceptions import HTTPException
 from werkzeug.http import parse_options_header
-from werkzeug.sansio.multipart import Data, Epilogue, Field, File, MultipartDecoder
+from werkzeug.sansio.multipart import Field, File, MultipartDecoder
 
 from face_comparison.errors import FaceComparisonError, InvalidParameter, MissingImage
 from face_comparison.wire import base64_text
@@ -29,6 +31,11 @@ MAX_PART_HEADER_BYTES, MAX_HEADER_BYTES = 4096, 128 * 1024
 """Headers of one part and of all parts: what parses them takes time for each parameter. A usual part has 150 bytes."""
 _SHOWN_NAMES = 5
 _ASCII = bytes(range(128)) + b"_" * 128
+
+# Line breaks are CRLF by RFC 7578; some clients send one of the two.
+_AFTER_BOUNDARY = re.compile(rb"--|[ \t]*(?:\r\n|\n|\r)")
+_LINE_BREAK_BEFORE = re.compile(rb"(?:\r\n|\n|\r|)\Z")
+_BLANK_LINE = re.compile(rb"\r\n\r\n|\n\n|\r\r")
 
 
 def detect_fields(body: Buffer, content_type: str) -> Fields:
@@ -77,62 +84,84 @@ def _parts(body: Buffer, content_type: str) -> dict[str, list[_Part]]:
     boundary = parse_options_header(content_type)[1].get("boundary", "")
     if not boundary or not boundary.isascii():
         raise InvalidParameter("multipart/form-data needs a boundary in its Content-Type")
-    data = _with_readable_headers(bytes(body), b"--" + boundary.encode())
-    decoder = MultipartDecoder(boundary.encode(), max_parts=MAX_PARTS)
+    data, delimiter = bytes(body), b"--" + boundary.encode()
     parts: dict[str, list[_Part]] = {}
-    try:
-        decoder.receive_data(data)
-        decoder.receive_data(None)
-        event = decoder.next_event()
-        while not isinstance(event, Epilogue):
-            if isinstance(event, Field | File):
-                name, file, content = event.name or "", _is_file(event), []
-            elif isinstance(event, Data):
-                content.append(event.data)
-                if not event.more_data:
-                    parts.setdefault(name, []).append(_Part(b"".join(content), file))
-            event = decoder.next_event()
-    except (ValueError, HTTPException) as error:
-        raise InvalidParameter("the body is not valid multipart/form-data") from error
+    header_bytes = 0
+    for here, following in pairwise(_delimiters(data, delimiter)):
+        headers, begin = _headers(data, here.end, following.start)
+        header_bytes += len(headers)
+        if header_bytes > MAX_HEADER_BYTES:
+            raise InvalidParameter(f"the headers of the form's parts are longer than {MAX_HEADER_BYTES} bytes together")
+        part = _described(headers, delimiter)
+        parts.setdefault(part.name or "", []).append(_Part(data[begin : following.content_end], _is_file(part)))
     return parts
 
 
-def _with_readable_headers(body: bytes, delimiter: bytes) -> bytes:
-    """The body with headers that can be parsed: file names in another encoding than UTF-8 lose their letters.
+@dataclass(frozen=True, slots=True)
+class _Delimiter:
+    """A line with the boundary: where it starts, where the part before it ends, and where the line ends."""
 
-    Raises InvalidParameter where headers of parts are too long or too many to be parsed.
+    start: int
+    content_end: int
+    end: int
+
+
+def _delimiters(data: bytes, delimiter: bytes) -> Iterator[_Delimiter]:
+    """All of them, the closing one included. Raises InvalidParameter.
+
+    Found here and not by the library, whose search takes a step for every line break: 0.6 s for 18 MB of them.
     """
-    readable: bytearray | None = None
-    total, at = 0, body.find(delimiter, 0, MAX_HEADER_BYTES)
+    at = data.find(delimiter, 0, MAX_HEADER_BYTES)
     if at < 0:
         raise InvalidParameter("the body is not valid multipart/form-data: it does not begin with its boundary")
-    for _ in range(MAX_PARTS):
-        start = at + len(delimiter)
-        if at < 0 or body.startswith(b"--", start):
-            return body if readable is None else bytes(readable)
-        window = body[start : start + MAX_PART_HEADER_BYTES + 4]
-        ends = [end for blank in (b"\r\n\r\n", b"\n\n", b"\r\r") if (end := window.find(blank)) >= 0]
-        header = window[: min(ends, default=len(window))]
-        total += len(header)
-        if not _is_utf8(header):
-            readable = bytearray(body) if readable is None else readable
-            readable[start : start + len(header)] = header.translate(_ASCII)
-        if not ends and len(window) > MAX_PART_HEADER_BYTES:
-            raise InvalidParameter(f"the headers of a part of the form are longer than {MAX_PART_HEADER_BYTES} bytes")
-        if total > MAX_HEADER_BYTES:
-            raise InvalidParameter(f"the headers of the form's parts are longer than {MAX_HEADER_BYTES} bytes together")
-        at = body.find(delimiter, start)
-    if at >= 0 and not body.startswith(b"--", at + len(delimiter)):
-        raise InvalidParameter(f"the form has more than {MAX_PARTS} parts")
-    return body if readable is None else bytes(readable)
+    first = True
+    for _ in range(MAX_PARTS + 1):
+        after = _AFTER_BOUNDARY.match(data, at + len(delimiter))
+        content_end = at - len(_LINE_BREAK_BEFORE.search(data[max(0, at - 2) : at])[0])  # type: ignore[index]
+        if after is not None and (first or content_end < at):
+            yield _Delimiter(at, content_end, after.end())
+            first = False
+            if after[0] == b"--":
+                return
+        at = data.find(delimiter, at + len(delimiter))
+        if at < 0:
+            raise _invalid()
+    raise InvalidParameter(f"the form has more than {MAX_PARTS} parts")
 
 
-def _is_utf8(header: bytes) -> bool:
+def _headers(data: bytes, start: int, end: int) -> tuple[bytes, int]:
+    """The headers of the part between two places, and where its content begins. Raises InvalidParameter."""
+    blank = _BLANK_LINE.search(data, start, min(end, start + MAX_PART_HEADER_BYTES + 4))
+    if blank is None and end - start > MAX_PART_HEADER_BYTES:
+        raise InvalidParameter(f"the headers of a part of the form are longer than {MAX_PART_HEADER_BYTES} bytes")
+    if blank is None:
+        raise _invalid()
+    return data[start : blank.start()], blank.end()
+
+
+def _described(headers: bytes, delimiter: bytes) -> Field | File:
+    """What the headers of a part say; file names in another encoding than UTF-8 lose their letters.
+
+    Raises InvalidParameter.
+    """
     try:
-        header.decode()
+        headers.decode()
     except UnicodeDecodeError:
-        return False
-    return True
+        headers = headers.translate(_ASCII)
+    decoder = MultipartDecoder(delimiter.removeprefix(b"--"))
+    decoder.receive_data(b"%s\r\n%s\r\n\r\n" % (delimiter, headers))
+    try:
+        decoder.next_event()  # what stands before the first part: nothing
+        event = decoder.next_event()
+    except (ValueError, HTTPException) as error:
+        raise _invalid() from error
+    if not isinstance(event, Field | File):
+        raise _invalid()
+    return event
+
+
+def _invalid() -> InvalidParameter:
+    return InvalidParameter("the body is not valid multipart/form-data")
 
 
 def _is_file(part: Field | File) -> bool:

@@ -9,6 +9,7 @@ from urllib.parse import unquote_plus
 from face_comparison.errors import InvalidParameter
 from face_comparison.wire import base64_text
 from face_comparison.wire.formats.shapes import Buffer, Fields, ImageShape, Inline, spelled_number
+from face_comparison.wire.turns import parsing
 
 MEDIA_TYPE = "application/x-www-form-urlencoded"
 
@@ -46,6 +47,7 @@ def image_and_texts(body: Buffer, names: Container[str]) -> dict[str, Inline | s
 
 
 def _decoded(value: bytes) -> bytes:
-    for escaped, sign in _ESCAPES:
-        value = value.replace(escaped, sign).replace(escaped.lower(), sign)
-    return base64_text.decoded(value)
+    with parsing(len(value)):
+        for escaped, sign in _ESCAPES:
+            value = value.replace(escaped, sign).replace(escaped.lower(), sign)
+        return base64_text.decoded(value)

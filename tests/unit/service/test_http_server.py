@@ -1,0 +1,66 @@
+"""Work that takes the event loop a moment is done in turns, between which everybody else is served."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+
+import pytest
+
+from face_comparison.server.http_server import DEFERRED_SECONDS, HttpServer, ServerLimits
+from face_comparison.serving.memory_budget import MemoryBudget
+
+
+def in_loop(act: Callable[[HttpServer, list[object]], None], turns: int = 20) -> list[object]:
+    """What `act` and what it defers have written, and a mark for each turn of the event loop."""
+    written: list[object] = []
+
+    async def run() -> None:
+        limits = ServerLimits(request_seconds=1, max_body_bytes=1, connections=1, threads=1)
+        act(HttpServer(lambda *_: [], lambda _: None, limits, MemoryBudget(2**30)), written)
+        for _ in range(turns):
+            written.append("turn")
+            await asyncio.sleep(0)
+
+    asyncio.run(run())
+    return written
+
+
+def test_deferred_work_that_takes_long_lets_others_in_between() -> None:
+    def act(server: HttpServer, written: list[object]) -> None:
+        def work(number: int) -> None:
+            written.append(number)
+            until = time.monotonic() + 2 * DEFERRED_SECONDS
+            while time.monotonic() < until:
+                pass
+
+        for number in range(3):
+            server.defer(lambda number=number: work(number))  # type: ignore[misc]
+
+    written = in_loop(act)
+    assert [each for each in written if each != "turn"] == [0, 1, 2]
+    assert "turn" in written[written.index(0) : written.index(1)]
+    assert "turn" in written[written.index(1) : written.index(2)]
+
+
+def test_deferred_work_may_defer_more() -> None:
+    def act(server: HttpServer, written: list[object]) -> None:
+        def work(left: int) -> None:
+            written.append(left)
+            if left:
+                server.defer(lambda: work(left - 1))
+
+        server.defer(lambda: work(3))
+
+    assert [each for each in in_loop(act) if each != "turn"] == [3, 2, 1, 0]
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_deferred_work_that_fails_stops_no_other() -> None:
+    def act(server: HttpServer, written: list[object]) -> None:
+        asyncio.get_running_loop().set_exception_handler(lambda _, context: written.append(type(context["exception"])))
+        server.defer(lambda: {}["nothing"])
+        server.defer(lambda: written.append("next"))
+
+    assert [each for each in in_loop(act) if each != "turn"] == [KeyError, "next"]

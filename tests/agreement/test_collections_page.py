@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from devtools.docs.collections import recognized
 from devtools.docs.measured import read
 from devtools.identification import GALLERIES, RATES, false_positives
 
@@ -14,6 +15,18 @@ def test_documents_tell_the_rates_of_today() -> None:
     assert len(told) == len(found) == len(GALLERIES) * len(RATES)
     for one, other in zip(told, found, strict=True):
         assert one == pytest.approx(other, rel=1e-3, abs=1e-6), "run `make bench-collections` and `make generate`"
+
+
+def test_thresholds_are_of_use_for_a_staff() -> None:
+    """Strict enough for strangers, and the people whom the documents measured are still recognized."""
+    for faces in (50, 100, 200, 500):
+        _, taken, degraded = recognized(faces, own=False)
+        assert taken == 1
+        assert degraded > 0.9
+    for faces in (200, 500, 1000):
+        threshold, taken, degraded = recognized(faces, own=True)
+        assert threshold > recognized(faces, own=False)[0]
+        assert (taken, degraded) == (1, pytest.approx(1, abs=0.02))
 
 
 def test_rates_are_not_exceeded() -> None:

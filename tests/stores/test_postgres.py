@@ -215,6 +215,24 @@ def test_server_that_became_a_standby_is_left_for_the_primary(store: Store, url:
     store.add_faces("staff", [face("a")])
 
 
+def test_changed_password_is_read_again(url: str) -> None:
+    """As a Secret that is mounted is replaced while the service runs."""
+    with psycopg.connect(url, autocommit=True) as administrator:
+        administrator.execute("DROP ROLE IF EXISTS rotated")
+        administrator.execute("CREATE ROLE rotated LOGIN SUPERUSER")
+        urls = [url.replace("postgres@", "rotated@")]
+        store = open_store(urls[0], max_faces=1, timeout=5, reread_url=lambda: urls[0])
+        store.create_collection(collection())
+        administrator.execute("ALTER ROLE rotated NOLOGIN")
+        administrator.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'rotated'")
+        with pytest.raises(StoreUnavailable):
+            store.get_collection("staff")
+        urls[0] = url
+        wait_until_available(store)
+        assert store.add_faces("staff", [face("a")])[0].created
+        store.close()
+
+
 def test_connection_lost_within_a_transaction_leaves_nothing_behind(store: Store, url: str) -> None:
     store.create_collection(collection())
     with psycopg.connect(url, autocommit=True) as administrator:

@@ -42,24 +42,41 @@ def identification() -> str:
 
 def recall() -> str:
     """Returns which fraction of the measured pairs of one person a search still recognizes, by number of faces."""
-    pairs = read("accuracy")["pairs"]
-    taken = pairs["as taken"]["same"]
-    worse = [distance for name, kinds in pairs.items() if name != "as taken" for distance in kinds["same"]]
-    bundle, pair = _bundle(), manifest().comparison.threshold
-    own = take_over(bundle, Strangers(bundle.mean, bundle.deviation, OWN_PEOPLE * (OWN_PEOPLE - 1) // 2))
     rows = []
     for faces in GALLERIES:
         row = [f"{faces:,}"]
-        for strangers in (bundle, own):
-            if strangers is own and faces < OWN_PEOPLE:
+        for own in (False, True):
+            if own and faces < OWN_PEOPLE:
                 row += ["-"] * 3
                 continue
-            threshold = search_threshold(strangers, faces, RATE, pair).threshold
-            found = [f"{sum(each <= threshold for each in group) / len(group):.0%}" for group in (taken, worse)]
-            row += [f"{threshold:.2f}", *found]
+            threshold, *found = recognized(faces, own=own)
+            row += [f"{threshold:.2f}", *(f"{rate:.0%}" for rate in found)]
         rows.append(row)
     headings = ["as taken", "degraded"]
     return table(["faces", "threshold", *headings, "with 200 own people", *headings], rows)
+
+
+def recognized(faces: int, *, own: bool) -> tuple[float, float, float]:
+    """Measures a search at RATE among so many faces.
+
+    Args:
+        faces: Faces that are compared.
+        own: Whether OWN_PEOPLE of the collection were measured themselves.
+
+    Returns:
+        The threshold (Euclidean distance), and the fractions (0-1) of the measured pairs of one person within it: of
+        images as taken, and of degraded ones.
+    """
+    pairs = read("accuracy")["pairs"]
+    taken = pairs["as taken"]["same"]
+    worse = [distance for name, kinds in pairs.items() if name != "as taken" for distance in kinds["same"]]
+    strangers = _bundle()
+    if own:
+        people = Strangers(strangers.mean, strangers.deviation, OWN_PEOPLE * (OWN_PEOPLE - 1) // 2)
+        strangers = take_over(strangers, people)
+    threshold = search_threshold(strangers, faces, RATE, manifest().comparison.threshold).threshold
+    first, second = (sum(each <= threshold for each in group) / len(group) for group in (taken, worse))
+    return threshold, first, second
 
 
 def costs() -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from face_comparison.collections.service import CollectionService
@@ -17,10 +18,7 @@ def open_collections(settings: Settings, model: Callable[[], ModelInfo]) -> Coll
     """The collections of a process, None without a store. Raises InvalidSettings."""
     url = settings.collections
     if settings.collections_file is not None:
-        try:
-            url = Path(settings.collections_file).read_text("utf-8").strip()
-        except (OSError, UnicodeDecodeError) as error:
-            raise InvalidSettings(f"--collections-file {settings.collections_file} cannot be read as text") from error
+        url = _read(settings.collections_file)
     if url is None:
         return None
     store = open_store(
@@ -28,5 +26,21 @@ def open_collections(settings: Settings, model: Callable[[], ModelInfo]) -> Coll
         max_faces=settings.collections_max_faces,
         timeout=settings.request_seconds,
         index=settings.collections_index,
+        reread_url=None if settings.collections_file is None else partial(_reread, settings.collections_file, url),
     )
     return CollectionUpkeep(CollectionService(store, model, backup_days=settings.collections_backup_days))
+
+
+def _read(file: str) -> str:
+    try:
+        return Path(file).read_text("utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise InvalidSettings(f"--collections-file {file} cannot be read as text") from error
+
+
+def _reread(file: str, first: str) -> str:
+    """The address in the file, which a changed Secret replaces; the first one while it cannot be read."""
+    try:
+        return _read(file)
+    except InvalidSettings:
+        return first

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 from face_comparison.collections.stores.base import Store
@@ -11,7 +12,15 @@ SQLITE = "sqlite:"
 POSTGRESQL = ("postgresql://", "postgres://")
 
 
-def open_store(url: str, *, max_faces: int, timeout: float = 30.0, connections: int = 4, index: str = "exact") -> Store:
+def open_store(
+    url: str,
+    *,
+    max_faces: int,
+    timeout: float = 30.0,
+    connections: int = 4,
+    index: str = "exact",
+    reread_url: Callable[[], str] | None = None,
+) -> Store:
     """The store that `url` names. A database that cannot be reached yet is not an error: its calls are.
 
     Args:
@@ -20,6 +29,7 @@ def open_store(url: str, *, max_faces: int, timeout: float = 30.0, connections: 
         timeout: seconds of one statement, and of waiting for a connection or a lock.
         connections: most connections of this process to PostgreSQL.
         index: `exact`, or `hnsw` for an approximate index in PostgreSQL.
+        reread_url: `url` as it is later, after the password was changed.
 
     Raises:
         InvalidSettings: the directory cannot be used, or packages for PostgreSQL are not installed.
@@ -36,4 +46,4 @@ def open_store(url: str, *, max_faces: int, timeout: float = 30.0, connections: 
         raise InvalidSettings(
             f"PostgreSQL needs the package {error.name}: pip install 'face-comparison[postgres]'"
         ) from error
-    return PostgresStore(url, timeout=timeout, connections=connections, index=index)
+    return PostgresStore(reread_url or (lambda: url), timeout=timeout, connections=connections, index=index)

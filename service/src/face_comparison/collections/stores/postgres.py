@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import contextlib
 import re
+from collections.abc import Callable, Mapping, Sequence
 from collections.abc import Collection as Container
-from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -60,8 +60,9 @@ class PostgresStore:
 
     kind = "postgresql"
 
-    def __init__(self, url: str, *, timeout: float, connections: int, index: str = "exact") -> None:
-        self._connections = Connections(url, timeout=timeout, size=connections, approximate=index == "hnsw")
+    def __init__(self, read_url: Callable[[], str], *, timeout: float, connections: int, index: str = "exact") -> None:
+        """read_url: the address; asked again when connections fail."""
+        self._connections = Connections(read_url, timeout=timeout, size=connections, approximate=index == "hnsw")
         self._connection, self._transaction = self._connections.connection, self._connections.transaction
         self._indexed: set[int] = set()
 

@@ -9,7 +9,7 @@ import secrets
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from typing import Any
 
@@ -47,14 +47,16 @@ _log = logging.getLogger(__name__)
 class Connections:
     """A pool of connections that is opened, and the schema migrated, at its first use. Safe from any thread.
 
-    Every method raises StoreUnavailable. timeout: seconds of a statement. size: most connections. approximate: whether
+    Every method raises StoreUnavailable. read_url: the address, asked again after a failure, because passwords are
+    changed. timeout: seconds of a statement. size: most connections. approximate: whether
     an approximate index was asked for; False where pgvector has known faults in it. schema: the migrated version.
     """
 
-    def __init__(self, url: str, *, timeout: float, size: int, approximate: bool) -> None:
+    def __init__(self, read_url: Callable[[], str], *, timeout: float, size: int, approximate: bool) -> None:
         self.approximate = approximate
         self.schema = 0
-        self._url = url
+        self._read_url = read_url
+        self._url = ""
         self._timeout = timeout
         self._size = size
         self._lock = threading.Lock()
@@ -72,6 +74,7 @@ class Connections:
             except (psycopg.OperationalError, StoreUnavailable):
                 # Others need not wait for the same: they hold threads that detection and comparison need.
                 self._retry_at = time.monotonic() + _RETRY_SECONDS
+                self._forget_old_url()
                 raise
             with _time_limit(connection, self._timeout + _GRACE_SECONDS):
                 yield connection
@@ -85,7 +88,7 @@ class Connections:
     @contextmanager
     def apart(self) -> Iterator[Connection]:
         """A connection of its own, without a limit of a statement's time."""
-        with _mapped_errors(), psycopg.connect(self._url, **_ARGUMENTS) as connection:
+        with _mapped_errors(), psycopg.connect(self._url or self._read_url(), **_ARGUMENTS) as connection:
             yield _with_search_path(connection)
 
     def close(self) -> None:
@@ -97,6 +100,7 @@ class Connections:
     def _opened(self) -> ConnectionPool[Connection]:
         with self._lock:
             if self._pool is None:
+                self._url = self._read_url()
                 self._migrate()
                 pool = ConnectionPool(
                     self._url,
@@ -113,6 +117,11 @@ class Connections:
                 pool.open()
                 self._pool = pool
             return self._pool
+
+    def _forget_old_url(self) -> None:
+        """Close the pool if there is another address now; the next call opens one for it."""
+        if self._pool is not None and self._read_url() != self._url:
+            self.close()
 
     def _configure(self, connection: Connection) -> None:
         _with_search_path(connection)

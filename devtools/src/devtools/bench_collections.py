@@ -51,18 +51,20 @@ def main() -> None:
     """Measures collections of the given sizes, prints the figures, and writes them if asked to."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--sizes", type=int, nargs="*", default=[100_000], help="faces per collection")
-    parser.add_argument("--out", type=Path, help="also write the figures there, as JSON")
+    parser.add_argument("--out", type=Path, help="write the figures there, as JSON; keeps other sizes")
     parser.add_argument("--memory-of", help=argparse.SUPPRESS)
     given = parser.parse_args()
     if given.memory_of:
         print(memory_of(given.memory_of))
         return
-    figures: dict[str, Any] = {"identification": false_positives(), "sizes": {}}
+    known = json.loads(given.out.read_text())["sizes"] if given.out and given.out.exists() else {}
+    figures: dict[str, Any] = {"identification": false_positives(), "sizes": known}
     print_identification(figures["identification"])
     for size in given.sizes:
-        figures["sizes"][size] = {**embedded(size), **postgresql(size)}
-        print_costs(size, figures["sizes"][size])
+        figures["sizes"][str(size)] = {**embedded(size), **postgresql(size)}
+        print_costs(size, figures["sizes"][str(size)])
     if given.out:
+        figures["sizes"] = {size: figures["sizes"][size] for size in sorted(figures["sizes"], key=int)}
         given.out.write_text(json.dumps(figures, indent=1) + "\n")
 
 

@@ -109,6 +109,8 @@ class Connections:
                     max_size=self._size,
                     open=False,
                     timeout=min(self._timeout, _CONNECT_SECONDS),
+                    # Then the next call tries anew, instead of waiting for the end of ever longer pauses.
+                    reconnect_timeout=_CONNECT_SECONDS,
                     configure=self._configure,
                     check=_check_writable,
                     kwargs=_ARGUMENTS,

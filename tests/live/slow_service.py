@@ -6,7 +6,8 @@ b"hold PATH"       writes the worker's pid to PATH.begun, and answers as soon as
 b"faces 100"       that many faces: a long reply
 
 The file that LIVE_SABOTAGE names keeps a worker from starting while it exists; its content is the reason. Loading
-takes LIVE_LOAD_SECONDS, and as long as the file LIVE_LOADING exists.
+takes LIVE_LOAD_SECONDS, and as long as the file LIVE_LOADING exists. LIVE_NEWER makes it a version that has one more
+migration of its store.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from face_comparison.server import gunicorn_app
 from face_comparison.settings import Settings
 from face_comparison.vision.analyzer import ModelInfo
 from face_comparison.vision.types import Analysis, Box, Face, Quality
+from support import migrating
 from support.analyzer import MODEL
 
 
@@ -63,5 +65,7 @@ def load(settings: Settings, threads: int) -> ObedientAnalyzer:
 if __name__ == "__main__":
     chosen = Settings.from_environ(os.environ)
     logs.configure(chosen.log_level)
+    if "LIVE_NEWER" in os.environ:
+        migrating.know(more=True)
     if failure := gunicorn_app.serve(chosen, load):
         sys.exit(failure)

@@ -19,6 +19,7 @@ import urllib3
 
 from devtools.postgres import PostgresServer, running_postgres
 from face_comparison.collections.stores import open_store
+from face_comparison.collections.stores.migrations import scripts
 from face_comparison.collections.values import User
 from support.analyzer import MODEL, vector
 from support.served import Served, serving, until
@@ -50,10 +51,10 @@ def start(url: str, tmp_path: Path) -> Iterator[Start]:
     """Start a service on the store; several may run at once."""
     with ExitStack() as stack:
 
-        def begin() -> Served:
+        def begin(**options: Any) -> Served:
             folder = tmp_path / f"service-{next(_numbers)}"
             folder.mkdir()
-            return stack.enter_context(serving(folder, workers=2, threads=2, collections=url)).wait_ready()
+            return stack.enter_context(serving(folder, workers=2, threads=2, collections=url, **options)).wait_ready()
 
         yield begin
 
@@ -149,3 +150,36 @@ def test_services_killed_among_concurrent_enrollments_lose_nothing_acknowledged(
     listed = call(services[0], "GET", f"{C}/staff/faces?MaxResults=4096")["Faces"]
     assert sorted(each["UserId"] for each in listed) == sorted(people)
     assert {person for person in people[::40] if who(services[1], person) != person} == set()
+
+
+def test_schema_is_upgraded_while_services_of_both_versions_answer(url: str, start: Start) -> None:
+    known = len(scripts("sqlite" if url.startswith("sqlite") else "postgres"))
+    old = start()
+    call(old, "POST", C, {"CollectionId": "staff"})
+    enroll(old, "anna")
+    done = threading.Event()
+
+    def use(service: Served, name: str) -> int:
+        for number in itertools.count():
+            enroll(service, f"{name}-{number}")
+            assert who(service, "anna") == "anna"
+            if done.is_set():
+                return number + 1
+        raise AssertionError
+
+    with ThreadPoolExecutor(4) as pool:
+        users = [pool.submit(use, old, f"old-{number}") for number in range(2)]
+        try:
+            new = start(LIVE_NEWER=1)
+            users += [pool.submit(use, new, f"new-{number}") for number in range(2)]
+            until(lambda: schema(new) == known + 1, "the newer schema is reported")
+        finally:
+            done.set()
+        count = sum(each.result(60) for each in users)
+    for service in (old, new, start()):  # also one of the older version that starts now
+        assert call(service, "GET", f"{C}/staff")["FaceCount"] == count + 1
+
+
+def schema(service: Served) -> int:
+    """The schema that a service says its store has; 0 while it says nothing."""
+    return int(call(service, "GET", "/readyz?verbose")["collections"].get("schema", 0))

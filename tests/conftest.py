@@ -44,7 +44,7 @@ def folder(nodeid: str) -> str:
     return nodeid.split("/")[1]
 
 
-class Together(LoadScopeScheduling):
+class Together(LoadScopeScheduling):  # type: ignore[misc]  # it has no types
     """Gives a worker what belongs together, in the order of the collection."""
 
     def _split_scope(self, nodeid: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import html
 import re
 from pathlib import Path
 from typing import Any
@@ -67,7 +68,7 @@ def test_what_counts_is_told_first() -> None:
 def test_every_figure_is_in_both_forms() -> None:
     found = report.sections(MEASURED, OPERATOR)
     tiles = report.tiles(MEASURED)
-    for text, escape in ((report.markdown(found, tiles), str), (report.page(found, tiles), report.html.escape)):
+    for text, escape in ((report.markdown(found, tiles), str), (report.page(found, tiles), html.escape)):
         for section in found:
             assert section.title in text
             for row in section.rows:

@@ -6,6 +6,7 @@ import contextlib
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, sync_playwright
@@ -55,7 +56,7 @@ def explore(browser: Browser) -> Iterator[Callable[..., Explorer]]:
     """Open the Explorer; at the end it must have said nothing in the console and asked nobody else."""
     with contextlib.ExitStack() as stack:
 
-        def opened(service: Service, **options: object) -> Explorer:
+        def opened(service: Service, **options: Any) -> Explorer:
             explorer = Explorer(browser, service, **options)
             stack.callback(explorer.close)
             return explorer

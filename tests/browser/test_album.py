@@ -59,7 +59,7 @@ def page(browser: Browser, album: Path, request: pytest.FixtureRequest) -> Itera
     opened.on("console", lambda message: said.append(message.text))
     opened.on("requestfailed", lambda failed: said.append(f"failed: {failed.url}"))
     opened.on("dialog", lambda dialog: said.append(f"dialog: {dialog.message}"))
-    opened.on("request", lambda asked: asked.url.startswith("file:") or said.append(f"asked: {asked.url}"))
+    opened.on("request", lambda asked: said.extend([f"asked: {asked.url}"] * (not asked.url.startswith("file:"))))
     opened.goto(album.as_uri())
     opened.evaluate("document.querySelectorAll('details').forEach(each => each.open = true)")
     yield opened

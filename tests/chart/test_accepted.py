@@ -7,7 +7,8 @@ from collections.abc import Iterator
 import pytest
 import yaml
 
-from devtools.helm import EVERY_OPTION, ROOT, Helm
+from devtools import ROOT
+from devtools.helm import EVERY_OPTION, Helm
 from devtools.k8s import programs
 from devtools.k8s.controlplane import ControlPlane
 

@@ -227,12 +227,12 @@ class TestExisting:
         there = ("get", "serviceaccount", "default", "--namespace=teams", "-o=jsonpath={.metadata.uid}")
         reference = {"apiVersion": "v1", "kind": "ServiceAccount", "name": "default", "uid": plane.kubectl(*there)}
         other = [{**reference, "controller": True}]
-        metadata: Object = {
+        changes: dict[str, Object] = {
             "foreign": {"labels": {}, "ownerReferences": []},
             "owned": {"labels": {}, "ownerReferences": other},
             "claimed": {"labels": MANAGED, "ownerReferences": other},
-        }[change]
-        name = make(change, **metadata)
+        }
+        name = make(change, **changes[change])
         assert "changes and deletes only objects" in write(name)
 
     def test_deployment_of_somebody_else_is_not_taken(

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -138,7 +139,7 @@ def test_nothing_beyond_what_is_permitted(plane: ControlPlane, faces: Faces, acc
     joined = [f"{key}={{{','.join(patterns)}}}" for key, patterns in values.items()]
     with Operator(account, tmp_path / "open", f"--namespaces={faces.namespace}", *options(*joined)):
         for name in CASES:
-            until(lambda name=name: faces.child(DEPLOYMENT, name), bool, f"{name} gets its Deployment")
+            until(partial(faces.child, DEPLOYMENT, name), bool, f"{name} gets its Deployment")
     pods = {name: faces.template(name)["spec"] for name in CASES}
     assert pods["image"]["containers"][0]["image"] == "registry.example.com/theirs:1"
     assert pods["account"]["serviceAccountName"] == "builder"

@@ -449,7 +449,14 @@ def test_every_object_carries_the_recommended_labels(helm: Helm) -> None:
     ],
 )
 def test_notes_say_what_comes_next(helm: Helm, options: tuple[str, ...], expected: list[str]) -> None:
-    arguments = ("face-comparison", CHART, "--namespace=operators", "--dry-run=client", *NEEDED, *options)
+    arguments: tuple[str | Path, ...] = (
+        "face-comparison",
+        CHART,
+        "--namespace=operators",
+        "--dry-run=client",
+        *NEEDED,
+        *options,
+    )
     notes = helm.run("install", *arguments).partition("NOTES:")[2]
     assert [each for each in expected if each not in notes] == []
     assert notes.index("delete facecomparisons --all") < notes.index("helm uninstall")

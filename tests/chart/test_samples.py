@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import yaml
 
-from devtools.helm import ROOT
+from devtools import ROOT
 from devtools.k8s.controlplane import ControlPlane
 
 pytestmark = pytest.mark.cluster
@@ -18,7 +17,7 @@ SAMPLES = sorted((MANIFESTS / "samples").glob("*.yaml"))
 
 
 @pytest.fixture
-def definition(plane: ControlPlane, restricted: str) -> Iterator[str]:
+def definition(plane: ControlPlane, restricted: str) -> str:
     """The definition of the resource from manifests/crd.yaml; gives a namespace to use it in."""
     plane.kubectl("apply", "--server-side", "-f", str(MANIFESTS / "crd.yaml"))
     plane.kubectl("wait", "--for=condition=Established", "crd/facecomparisons.facecomparison.dev", "--timeout=30s")

@@ -64,10 +64,12 @@ def _own(child: dict[str, Any] | None) -> dict[str, Any]:
 def test_a_deleted_child_comes_back(faces: Faces, kind: ApiResource) -> None:
     faces.create("faces", accelerator=CPU)
     before = until(lambda: faces.child(kind, "faces"), bool, "the child is there")
+    assert before is not None
+    uid = before["metadata"]["uid"]
     faces.api.delete(kind, faces.namespace, "faces")
     until(
         lambda: faces.child(kind, "faces"),
-        lambda now: now and now["metadata"]["uid"] != before["metadata"]["uid"],
+        lambda now: now and now["metadata"]["uid"] != uid,
         f"the {kind.name} is there again",
         seconds=10,
     )

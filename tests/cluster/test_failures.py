@@ -447,8 +447,8 @@ def test_the_url_moves_to_a_new_stage_when_that_answers(faces: Faces) -> None:
         faces.wait_for("faces", "Deployed")
         assert faces.get("faces")["status"]["url"] == former.replace("/prod/", "/v2/")
         until(paths, ["/v2"].__eq__, "the former path is gone")
-        generation = faces.api.get(DEPLOYMENT, faces.namespace, "faces")["metadata"]["generation"]
-        assert generation == 2, "pods were replaced once"
+        deployment = faces.api.get(DEPLOYMENT, faces.namespace, "faces")
+        assert deployment is not None and deployment["metadata"]["generation"] == 2, "pods were replaced once"
 
 
 def test_events_tell_each_transition_once(faces: Faces) -> None:

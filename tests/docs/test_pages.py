@@ -8,8 +8,8 @@ from pathlib import Path
 import jsonschema
 import pytest
 
-from devtools import chart_values
-from devtools.docs.pages import PAGES, ROOT, resources
+from devtools import ROOT, chart_values
+from devtools.docs.pages import PAGES, resources
 from support.crd import SPEC, STATUS, Schema
 
 RESOURCES = dict(resources())

@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from devtools.docs.site import ROOT, SITE, Page, build
+from devtools import ROOT
+from devtools.docs.site import SITE, Page, build
 
 # Zensical's own page for what does not exist is served at any path, so its addresses begin at the root.
 OWN = {"404.html"}

@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from devtools import ROOT
 from devtools.docs import translations
-from devtools.docs.pages import BLOCK, ROOT
+from devtools.docs.pages import BLOCK
 
 PAGES = translations.english_pages()
 PAIRS = {"README.md": "README.zh.md"} | {f"docs/{name}": f"docs/zh/{name}" for name in PAGES}
@@ -31,7 +32,7 @@ def blocks(text: str) -> list[tuple[str, str]]:
     return [(each["language"], COMMENT.sub("", each["text"])) for each in BLOCK.finditer(text)]
 
 
-@pytest.fixture(params=PAIRS.items(), ids=PAIRS.keys())
+@pytest.fixture(params=list(PAIRS.items()), ids=list(PAIRS))
 def pair(request: pytest.FixtureRequest) -> tuple[str, str]:
     english, chinese = ((ROOT / name).read_text() for name in request.param)
     return english, chinese

@@ -100,10 +100,10 @@ def test_the_rights_are_those_that_are_used(product: Product, namespace: str, bu
 
     for spec, kinds in CHILDREN_OF:
         product.apply(namespace, "faces", **spec)
-        product.node.wait(f"the children {sorted(kinds)}", lambda kinds=kinds: children(product, namespace) == kinds)
+        wait_children(product, namespace, kinds)
         for kind in kinds:
             product.node.kubectl("label", "--overwrite", kind, "faces", f"--namespace={namespace}", f"{PART_OF}=mine")
-            product.node.wait(f"{kind} as it was", lambda kind=kind: label(product, namespace, kind) != "mine")
+            wait_repaired(product, namespace, kind)
 
     # A pod whose volume does not come: events say why.
     product.apply(namespace, "faces", **LAST, auth={"mode": "ApiKey", "secretName": "not-there"})
@@ -131,6 +131,14 @@ def children(product: Product, namespace: str) -> set[str]:
         for each in product.get(namespace, kind)
         if any(owner["kind"] == RESOURCE.name for owner in each["metadata"].get("ownerReferences", []))
     }
+
+
+def wait_children(product: Product, namespace: str, kinds: set[str]) -> None:
+    product.node.wait(f"the children {sorted(kinds)}", lambda: children(product, namespace) == kinds)
+
+
+def wait_repaired(product: Product, namespace: str, kind: str) -> None:
+    product.node.wait(f"{kind} as it was", lambda: label(product, namespace, kind) != "mine")
 
 
 def label(product: Product, namespace: str, kind: str) -> str:

@@ -35,7 +35,7 @@ def test_every_error_has_its_row():
 
 
 def test_the_table_says_what_the_contract_says():
-    found = {}
+    found: dict[int, set[str]] = {}
     for error in error_table.public():
         if error is not FaceComparisonError:
             found.setdefault(error_table.ERRORS[error].status, set()).add(error.code)

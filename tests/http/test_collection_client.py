@@ -64,7 +64,7 @@ def test_client_enrolls_searches_verifies_and_erases(url: str) -> None:
         assert sorted((face.decision, face.user_id) for face in result.faces) == [
             ("match", "u-anna"),
             ("unknown", None),
-        ]  # type: ignore[comparison-overlap]
+        ]
         assert (result.gallery_size, result.exact) == (1, True)
         assert staff.search(image("anna"), user_ids=["nobody"]).gallery_size == 0
         assert staff.verify("u-anna", image("anna*")).same_person

@@ -97,9 +97,9 @@ def api(begin: Callable[..., Api]) -> Api:
 def test_routes_without_a_store_say_how_to_turn_it_on(running: Running, method: str, path: str) -> None:
     response = running.client.open(BASE + path, method=method)
     assert response.status_code == 404
-    assert response.json["error"]["code"] == "collections_disabled"
-    assert "--collections" in response.json["error"]["message"]
-    assert running.client.get("/readyz?verbose").json["collections"] == {"status": "disabled"}
+    assert response.get_json()["error"]["code"] == "collections_disabled"
+    assert "--collections" in response.get_json()["error"]["message"]
+    assert running.client.get("/readyz?verbose").get_json()["collections"] == {"status": "disabled"}
 
 
 def test_every_route_is_documented_with_its_methods(begin: Callable[..., Api]) -> None:
@@ -110,7 +110,7 @@ def test_every_route_is_documented_with_its_methods(begin: Callable[..., Api]) -
         for method in (rule.methods or set()) - {"OPTIONS", "HEAD"}
         if rule.rule.startswith(BASE)
     }
-    described = api.client.get("/prod/openapi.json").json
+    described = api.client.get("/prod/openapi.json").get_json()
     paths = {(path, method.upper()) for path, item in described["paths"].items() for method in item}
     assert rules == {each for each in paths if each[0].startswith(BASE)}
     assert len(rules) == 18
@@ -279,8 +279,8 @@ def test_full_collection_names_the_other_store(begin: Callable[..., Api]) -> Non
     api.post("", CollectionId="staff")
     api.enroll("anna")
     response = api.client.post(f"{BASE}/staff/faces", json={"img": base64_of(image("bert"))})
-    assert (response.status_code, response.json["error"]["code"]) == (409, "collection_full")
-    assert "PostgreSQL" in response.json["error"]["message"]
+    assert (response.status_code, response.get_json()["error"]["code"]) == (409, "collection_full")
+    assert "PostgreSQL" in response.get_json()["error"]["message"]
 
 
 # --- searching ---
@@ -353,7 +353,7 @@ def test_ten_thousand_users_may_restrict_a_search(api: Api) -> None:
 
 def test_collection_of_another_model_is_a_conflict(api: Api) -> None:
     api.enroll("anna", UserId="u-anna")
-    api.running.analyzer.model = replace(api.running.analyzer.model, version="fake-2")  # type: ignore[misc]
+    api.running.analyzer.model = replace(api.running.analyzer.model, version="fake-2")
     body = {"img": base64_of(image("anna"))}
     for path in ("/staff/faces", "/staff/search", "/staff/users/u-anna/verify", "/staff/import"):
         assert api.error("POST", path, 409, json=body) == "model_mismatch"
@@ -595,7 +595,7 @@ def test_keys_do_only_what_they_permit(closed: Api, method: str, path: str, allo
         response = closed.client.open(path, method=method, headers={"x-api-key": f"k-{key}"})
         assert (response.status_code == 403) == (key not in allowed), (key, response.text)
         if response.status_code == 403:
-            assert response.json["error"]["code"] == "forbidden"
+            assert response.get_json()["error"]["code"] == "forbidden"
 
 
 # --- operation ---
@@ -609,18 +609,18 @@ def test_store_that_is_away_leaves_detection_working(api: Api, monkeypatch: pyte
         monkeypatch.setattr(api.upkeep.service._store, name, fail)
     for method, path in (("GET", ""), ("GET", "/staff"), ("POST", "/staff/search"), ("GET", "/staff/export")):
         response = api.client.open(BASE + path, method=method, json={} if method == "POST" else None)
-        assert (response.status_code, response.json["error"]["code"]) == (503, "store_unavailable")
+        assert (response.status_code, response.get_json()["error"]["code"]) == (503, "store_unavailable")
         assert int(response.headers["Retry-After"]) >= 1
     assert api.running.detect(img=base64_of(image("anna"))).status_code == 200
     api.upkeep.run_once(purge=True)
     ready = api.client.get("/readyz?verbose")
-    assert (ready.status_code, ready.json["collections"]["status"]) == (200, "unavailable")
+    assert (ready.status_code, ready.get_json()["collections"]["status"]) == (200, "unavailable")
 
 
 def test_verbose_readiness_names_store_and_schema(api: Api) -> None:
     assert api.client.get("/readyz").json == {"status": "ready"}
     api.upkeep.run_once(purge=False)
-    state = api.client.get("/readyz?verbose").json["collections"]
+    state = api.client.get("/readyz?verbose").get_json()["collections"]
     assert (state["status"], state["store"], state["schema"]) == ("ready", "sqlite", 1)
 
 

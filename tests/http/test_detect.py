@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -181,9 +182,12 @@ def test_a_request_without_an_image_says_so(running, fields):
     assert code(running.client.post(DETECT, json=fields)) == "missing_image"
 
 
+BAD_MAX_FACES: tuple[Any, ...] = (0, 101, -1, 1.5, True, "5", [1], {}, 10**30)
+
+
 @pytest.mark.parametrize(
     "fields",
-    [{"max_faces": value} for value in (0, 101, -1, 1.5, True, "5", [1], {}, 10**30)]
+    [{"max_faces": value} for value in BAD_MAX_FACES]
     + [{"min_confidence": value} for value in (-0.1, 1.1, True, "0.5", [0.5])]
     + [{"img": value} for value in (5, True, ["AAAA"], {"x": 1})]
     + [{"url": value} for value in (5, False, ["http://x"], "h" * 9000, "h" * 90_000)],

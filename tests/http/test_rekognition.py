@@ -39,7 +39,7 @@ CONFIG = Config(retries={"max_attempts": 1, "mode": "standard"}, proxies={})
 
 
 def client(url: str, key: str = "amazon", secret: str | None = None) -> Any:
-    return boto3.client(  # type: ignore[call-overload]
+    return boto3.client(
         "rekognition",
         endpoint_url=url,
         region_name="eu-central-1",

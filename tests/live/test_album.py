@@ -121,6 +121,7 @@ def test_a_photograph_of_any_camera_is_used(photographs: dict[str, Path], tmp_pa
 
     (tmp_path / "photos").mkdir()
     image = cv2.imread(str(photographs["table.jpg"]))
+    assert image is not None
     cv2.imwrite(str(tmp_path / "photos" / "large.jpg"), cv2.resize(image, None, fx=6, fy=6))
     assert analyzed(run(tmp_path / "photos", "--out", tmp_path / "album")) == 1
     found = rows(tmp_path / "album")
@@ -187,8 +188,9 @@ def test_more_photographs_later_are_all_that_is_looked_at_and_numbers_stay(
     # A larger group, the names of which come first.
     for number in range(3):
         import cv2
+        import numpy
 
-        cv2.imwrite(str(photos / f"a{number}.png"), cv2.imread(str(photographs["biden.jpg"]))[number:])
+        cv2.imwrite(str(photos / f"a{number}.png"), numpy.asarray(cv2.imread(str(photographs["biden.jpg"])))[number:])
     assert analyzed(run(photos, "--out", out)) == 3
     assert people() == {f"./a{number}.png": "person-002" for number in range(3)} | {
         "./m.jpg": "person-001",

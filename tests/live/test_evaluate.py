@@ -13,6 +13,7 @@ import subprocess
 import sys
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sklearn.metrics import roc_curve
@@ -197,7 +198,7 @@ def test_a_service_finds_the_same(people: Path, tmp_path: Path) -> None:
     folder = tmp_path / "people"
     for name in ("biden", "hanks", "obama"):
         shutil.copytree(people / name, folder / name)
-    found = []
+    found: list[dict[str, Any]] = []
     service = Served([PROGRAM, "serve"], {})
     try:
         service.wait_ready()

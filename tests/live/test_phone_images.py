@@ -10,6 +10,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pillow_heif
@@ -90,7 +91,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return made
 
 
-def check_same_face(found: dict[str, object], plain: dict[str, object], name: str) -> None:
+def check_same_face(found: dict[str, Any], plain: dict[str, Any], name: str) -> None:
     face, expected = found["Faces"][0], plain["Faces"][0]
     distance = np.linalg.norm(np.array(face["face_hash"]) - np.array(expected["face_hash"]))
     assert distance < 0.3, name
@@ -122,7 +123,7 @@ def service() -> Iterator[Served]:
 
 
 def test_service_finds_the_face_in_every_file(service: Served, folder: Path) -> None:
-    def detected(name: str) -> dict[str, object]:
+    def detected(name: str) -> dict[str, Any]:
         body = (folder / name).read_bytes()
         reply = service.session.request("POST", service.url + "/prod/face_comparison", body=body)
         assert reply.status == 200, (name, reply.data)

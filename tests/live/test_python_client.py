@@ -10,6 +10,7 @@ import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -57,7 +58,7 @@ def test_an_image_in_every_form_has_the_same_face(client: Client, photographs: d
         pixels = np.asarray(image.convert("RGB"))
         with Server.on_loopback() as server:
             server.replies["/x.jpg"] = reply(path.read_bytes(), content_type="image/jpeg")
-            forms = [path, str(path), path.read_bytes(), server.url("/x.jpg"), image, pixels]
+            forms: list[Any] = [path, str(path), path.read_bytes(), server.url("/x.jpg"), image, pixels]
             faces = [client.detect(form, max_faces=1).faces[0] for form in forms]
     for face in faces[1:]:
         assert np.linalg.norm(face.face_hash - faces[0].face_hash) < 0.05
@@ -82,7 +83,7 @@ def test_verdicts(client: Client, photographs: dict[str, Path]) -> None:
     source = client.detect(photographs["obama.jpg"]).faces[0]
     blank = io.BytesIO()
     Image.new("RGB", (64, 64)).save(blank, "PNG")
-    targets = [photographs["obama2.jpg"], photographs["table.jpg"], blank.getvalue(), source]
+    targets: list[Any] = [photographs["obama2.jpg"], photographs["table.jpg"], blank.getvalue(), source]
     answer = client.compare(source, targets)
     same, others, none, itself = answer.targets
     assert isinstance(same, TargetMatch)

@@ -54,5 +54,5 @@ def test_the_documents_say_what_was_measured(found: tuple[Score, Truth]) -> None
 def test_a_score_counts_pairs() -> None:
     truth = Truth(np.array([1, 1, 1, 2, -1]), np.array([1, 1, 2, 3, -1]), 0, 0)
     assert album_accuracy.score(truth.person, truth) == Score(1, 1, 1)
-    assert album_accuracy.score(np.ones(5), truth) == Score(3 / 10, 1, 1)
+    assert album_accuracy.score(np.ones(5, np.int64), truth) == Score(3 / 10, 1, 1)
     assert album_accuracy.score(np.array([1, 1, 2, 2, 3]), truth) == Score(1 / 2, 1 / 3, 0)

@@ -16,6 +16,7 @@ from devtools.photos import samples
 from face_comparison import engines
 from face_comparison.cli import analyzers as commands
 from face_comparison.engines import Engine, Session, Shape, openvino
+from face_comparison.image import Reduce
 from face_comparison.vision import embedding
 from face_comparison.vision.analyzer import ImageAnalyzer, build_analyzer, finer_reduction, reduction
 from face_comparison.vision.bundle import Bundle
@@ -30,7 +31,7 @@ def jpeg(image: np.ndarray) -> bytes:
 
 
 def image(name: str) -> np.ndarray:
-    return cv2.imread(str(samples.photographs()[name]), cv2.IMREAD_COLOR)
+    return np.asarray(cv2.imread(str(samples.photographs()[name]), cv2.IMREAD_COLOR))
 
 
 def test_the_sample_gives_the_numbers_that_it_always_gave(analyzer: ImageAnalyzer) -> None:
@@ -298,5 +299,5 @@ def test_an_image_is_decoded_no_smaller_than_the_detector_sees_it(longest: int, 
 
 
 @pytest.mark.parametrize(("face", "reduce", "finer"), [(200, 4, 4), (112, 4, 4), (111, 4, 2), (50, 4, 1), (5, 8, 1)])
-def test_a_small_face_asks_for_a_finer_image(face: float, reduce: int, finer: int) -> None:
+def test_a_small_face_asks_for_a_finer_image(face: float, reduce: Reduce, finer: int) -> None:
     assert finer_reduction(face, reduce) == finer

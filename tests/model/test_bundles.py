@@ -6,9 +6,9 @@ from importlib import resources
 from pathlib import Path
 
 import numpy as np
+import openvino
 import pytest
 
-from face_comparison.engines import openvino as engine
 from face_comparison.errors import InvalidBundle, ModelDownloadFailed
 from face_comparison.models import bundle_store
 from face_comparison.vision import bundle
@@ -42,7 +42,7 @@ def test_both_engines_give_the_same_hash(default_bundle: Bundle, analyzer: Image
     assert (other.model.engine, analyzer.model.engine) == ("onnxruntime", "openvino")
     (one,), (two,) = analyzer.analyze(SAMPLE).faces, other.analyze(SAMPLE).faces
     # float32 on both: different order of sums only, but with bfloat16 in OpenVINO's embedder: 0.03 at most.
-    takes_bfloat16 = "BF16" in engine.openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+    takes_bfloat16 = "BF16" in openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
     assert np.linalg.norm(one.hash - two.hash) < (0.04 if takes_bfloat16 else 0.02)
     np.testing.assert_allclose(one.landmarks, two.landmarks, atol=0.05)
 

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -39,7 +40,7 @@ def fetcher() -> Fetcher:
     return Fetcher(POLICY)
 
 
-def impatient(**seconds: float) -> Fetcher:
+def impatient(**seconds: Any) -> Fetcher:
     return Fetcher(replace(POLICY, **seconds))
 
 

@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -98,7 +99,7 @@ def web(network: Network) -> Iterator[Server]:
 
 
 @functools.cache
-def fetcher(*allowed: str, **changes: float) -> Fetcher:
+def fetcher(*allowed: str, **changes: Any) -> Fetcher:
     return Fetcher(replace(POLICY, allowed_hosts=allowed, **changes))
 
 

@@ -52,7 +52,7 @@ def test_services_at_work_look_up_no_name(network: Network, tmp_path: Path) -> N
     bundle = bundle_store.fetched("default", bundle_store.bundles_folder()).folder
     image = (importlib.resources.files("face_comparison") / "sample.jpg").read_bytes()
     program = Path(sys.executable).parent / "face-comparison"
-    options = ["--host", "127.0.0.1", "--workers", "1", "--threads", "1", "--bundle", bundle]
+    options = ["--host", "127.0.0.1", "--workers", "1", "--threads", "1", "--bundle", str(bundle)]
     ports = {"auto": 8080, "onnxruntime": 8081}
     unguarded = [*UNGUARDED, f"HOME={tmp_path}"]  # where a user may have consented or refused
     (tmp_path / "network").mkdir()
@@ -70,7 +70,7 @@ def test_services_at_work_look_up_no_name(network: Network, tmp_path: Path) -> N
 
     with Network(tmp_path / "network") as other, Processes(tmp_path / "logs") as processes:
         for engine, port in ports.items():
-            serve = [*unguarded, program, "serve", *options, "--engine", engine, "--port", str(port)]
+            serve: list[str | Path] = [*unguarded, program, "serve", *options, "--engine", engine, "--port", str(port)]
             network.run(functools.partial(processes.start, engine, serve))
         for port in ports.values():
             until(functools.partial(is_ready, port), processes)

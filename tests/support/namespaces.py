@@ -110,7 +110,7 @@ class Resolver:
     """
 
     def __init__(self) -> None:
-        self.answers: dict[str, Sequence[str] | list[Sequence[str]]] = {}
+        self.answers: dict[str, Sequence[str] | Sequence[Sequence[str]]] = {}
         self.silent: set[str] = set()
         self.broken: set[str] = set()
         self.asked: list[str] = []

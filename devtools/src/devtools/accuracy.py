@@ -102,7 +102,7 @@ def worsened(analyzer: Analyzer, name: str, variant: str) -> bytes:
     change, quality = VARIANTS[variant]
     if not quality:
         return data
-    image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
+    image = np.asarray(cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR), np.uint8)
     height = max(face.box.height for face in analyzer.analyze(data).faces)
     _, encoded = cv2.imencode(".jpg", change(image, height), [cv2.IMWRITE_JPEG_QUALITY, quality])
     return encoded.tobytes()

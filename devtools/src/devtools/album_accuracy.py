@@ -120,7 +120,7 @@ def score(labels: Labels, true: Truth) -> Score:
 def hashes(table: pa.Table) -> NDArray[np.float32]:
     """Returns the hashes (faces, 768) of an album's table."""
     flat = table.column("face_hash").combine_chunks().flatten().to_numpy()
-    return flat.reshape(len(table), -1)
+    return np.asarray(flat, np.float32).reshape(len(table), -1)
 
 
 # --- the ways of grouping that were compared --------------------------------------------------------------------------
@@ -129,7 +129,7 @@ def hashes(table: pa.Table) -> NDArray[np.float32]:
 def _agglomerative(linkage: str, share: float) -> Callable[[NDArray[np.float32], float], Labels]:
     def labels(vectors: NDArray[np.float32], threshold: float) -> Labels:
         way = cluster.AgglomerativeClustering(n_clusters=None, distance_threshold=share * threshold, linkage=linkage)
-        return way.fit_predict(vectors)
+        return np.asarray(way.fit_predict(vectors))
 
     return labels
 

@@ -229,7 +229,7 @@ def resident() -> int:
 def random_vectors(count: int, seed: int = 1) -> Vectors:
     """Returns `count` random vectors of norm 1, float32."""
     found = np.random.default_rng(seed).standard_normal((count, WIDTH), np.float32)
-    return found / np.linalg.norm(found, axis=1, keepdims=True)
+    return np.asarray(found / np.linalg.norm(found, axis=1, keepdims=True), np.float32)
 
 
 def print_costs(size: int, row: dict[str, Any]) -> None:

@@ -77,7 +77,7 @@ def measure(plane: ControlPlane, logs: Path, options: argparse.Namespace) -> dic
 def as_deployed() -> Path:
     """The operator's program in an environment like its image's, without what only a laptop needs."""
     folder = ROOT / "build" / "operator"
-    sync = [ROOT / ".venv" / "tools" / "bin" / "uv", "sync", "--quiet", "--locked", "--no-dev"]
+    sync = [str(ROOT / ".venv/tools/bin/uv"), "sync", "--quiet", "--locked", "--no-dev"]
     subprocess.run(
         [*sync, "--package=face-comparison-operator"],
         cwd=ROOT,

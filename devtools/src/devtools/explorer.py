@@ -12,7 +12,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import urllib3
 from axe_playwright_python.sync_playwright import Axe
@@ -76,7 +76,7 @@ class Explorer:
         width: int = 1280,
         height: int = 900,
         language: str = "en-US",
-        scheme: str = "light",
+        scheme: Literal["light", "dark"] = "light",
         touch: bool = False,
         query: str = "",
     ) -> None:

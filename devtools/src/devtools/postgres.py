@@ -16,6 +16,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 from devtools.k8s.ports import free_ports
 
@@ -49,9 +50,11 @@ class PostgresServer:
 
     def run(self, program: str, *arguments: str) -> None:
         """Runs one of PostgreSQL's programs under the server's account."""
-        account = {} if self.user is None else {"user": self.user.pw_uid, "group": self.user.pw_gid, "extra_groups": []}
+        account: dict[str, Any] = {}
+        if self.user is not None:
+            account = {"user": self.user.pw_uid, "group": self.user.pw_gid, "extra_groups": []}
         subprocess.run(
-            [self.programs / "bin" / program, *arguments],
+            [str(self.programs / "bin" / program), *arguments],
             check=True,
             timeout=SECONDS,
             cwd="/",

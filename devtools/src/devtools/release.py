@@ -116,7 +116,7 @@ def write_sbom(uv: Path, out: Path) -> None:
     dockerfile = (ROOT / "Dockerfile").read_text()
     for image in images(dockerfile):
         extras = [f"--extra={extra}" for extra in image.extras]
-        words = [uv, "export", "--quiet", "--locked", "--no-dev", f"--package={image.package}", *extras]
+        words = [str(uv), "export", "--quiet", "--locked", "--no-dev", f"--package={image.package}", *extras]
         exported = subprocess.run(
             [*words, "--format=cyclonedx1.5"], cwd=ROOT, check=True, capture_output=True, text=True, timeout=120
         )

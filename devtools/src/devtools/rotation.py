@@ -74,7 +74,7 @@ def rotate(image: NDArray[np.uint8], degrees: float, height: float, wanted: floa
     scale = wanted / height if wanted else 1.0
     small = cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA) if scale < 1 else image
     rows, columns = small.shape[:2]
-    matrix = cv2.getRotationMatrix2D((columns / 2, rows / 2), -degrees, 1.0)
+    matrix = np.asarray(cv2.getRotationMatrix2D((columns / 2, rows / 2), -degrees, 1.0), np.float64)
     cosine, sine = abs(matrix[0, 0]), abs(matrix[0, 1])
     width, length = (
         (1920, 1080) if wanted else (int(rows * sine + columns * cosine), int(rows * cosine + columns * sine))

@@ -59,7 +59,7 @@ def link(source: str, target: str) -> str:
 
 def detected(packages: Path) -> tuple[list[dict[str, object]], list[str]]:
     """The faces of the sample, and what of OpenCV was loaded to find them."""
-    command = [sys.executable, "-c", PROGRAM, packages]
+    command = [sys.executable, "-c", PROGRAM, str(packages)]
     result = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
     assert result.returncode == 0, result.stderr
     first, *loaded = result.stdout.splitlines()

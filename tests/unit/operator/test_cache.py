@@ -69,7 +69,7 @@ def test_a_list_does_not_remove_what_is_newer_than_itself() -> None:
 
 def test_a_child_is_found_by_its_name_whatever_its_labels_say() -> None:
     store = ObjectCache()
-    labels = {"metadata": {"labels": {"app.kubernetes.io/instance": "another"}}}
+    labels: dict[str, Any] = {"metadata": {"labels": {"app.kubernetes.io/instance": "another"}}}
     assert store.put(SERVICE, body(1, **labels)) == KEY
 
 

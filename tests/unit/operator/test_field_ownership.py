@@ -17,7 +17,7 @@ def entry(
     return {"manager": manager, "operation": operation, "apiVersion": "v1", "fieldsV1": fields, **more}
 
 
-SPEC = {"f:spec": {"f:a": {}}}
+SPEC: dict[str, Any] = {"f:spec": {"f:a": {}}}
 OTHER = entry("Update", {"f:status": {}}, "kube-controller-manager", subresource="status")
 
 
@@ -32,13 +32,13 @@ def test_what_is_applied_already_stays() -> None:
 
 
 def test_two_entries_become_one() -> None:
-    more = {"f:spec": {"f:b": {"f:c": {}}}, "f:metadata": {}}
+    more: dict[str, Any] = {"f:spec": {"f:b": {"f:c": {}}}, "f:metadata": {}}
     found = transferred([entry("Update", SPEC), entry("Apply", more)], {"spec": {}})
     assert found == [entry("Apply", {"f:spec": {"f:a": {}, "f:b": {"f:c": {}}}, "f:metadata": {}})]
 
 
 def test_replicas_are_let_go_of_and_not_taken_back() -> None:
-    fields = {"f:spec": {"f:a": {}, "f:replicas": {}}}
+    fields: dict[str, Any] = {"f:spec": {"f:a": {}, "f:replicas": {}}}
     assert transferred([entry("Apply", fields)], {"spec": {}}) == [entry("Apply", SPEC)]
     assert transferred([entry("Apply", fields)], {"spec": {"replicas": 2}}) is None
 

@@ -20,7 +20,7 @@ PAGE = (ROOT / "docs" / "how-to" / "gitops.md").read_text()
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 ADMITTED = RouteState(True, "Admitted", "taken", "http://f.example.com/prod/face_comparison")
 PENDING = RouteState(False, "AddressPending", "no address")
-TEMPLATE = {"metadata": {"annotations": {}}}
+TEMPLATE: dict[str, Any] = {"metadata": {"annotations": {}}}
 
 
 def deployment(wanted: int = 1, available: int = 1) -> dict[str, Any]:

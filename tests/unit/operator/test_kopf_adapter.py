@@ -152,7 +152,7 @@ def test_credentials_that_are_refused_are_not_tried_without_pause(tmp_path: Path
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     threading.Thread(target=server.serve_forever).start()
     path = write(tmp_path / "config", {"token": "old"}, {"server": f"http://127.0.0.1:{server.server_port}"})
-    command = [Path(sys.executable).with_name("face-comparison-operator"), "run", "--no-leader-election"]
+    command = [str(Path(sys.executable).with_name("face-comparison-operator")), "run", "--no-leader-election"]
     process = subprocess.Popen(
         [*command, "--metrics-port=0", "--health-port=0"],
         env=os.environ | {"KUBECONFIG": path},

@@ -319,7 +319,7 @@ def test_spec_that_changes_while_the_status_is_written_is_reconciled_again(world
         world.change(stage="v2")
         return await write(*arguments)
 
-    world.cluster.write_status = overtaken  # type: ignore[method-assign]
+    world.cluster.write_status = overtaken  # type: ignore[method-assign, assignment]
     world.edit(INGRESS, {"status": {"loadBalancer": None}})
     world.requeued.clear()
     world.reconcile()

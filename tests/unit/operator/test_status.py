@@ -443,7 +443,7 @@ def test_what_keeps_the_spec_from_being_applied(reason: str, progressing: str) -
     assert conditions(result)["Progressing"] == (progressing, reason)
 
 
-STORE = {"collections": {"postgres": {"secretName": "db"}}}
+STORE: dict[str, Any] = {"collections": {"postgres": {"secretName": "db"}}}
 
 
 @pytest.mark.parametrize(

@@ -71,7 +71,7 @@ def test_an_unreadable_folder_is_told(tmp_path: Path, monkeypatch: pytest.Monkey
             raise PermissionError(13, "Permission denied", str(path))
         return scan(path)
 
-    monkeypatch.setattr(files.os, "scandir", refusing)
+    monkeypatch.setattr(os, "scandir", refusing)
     assert found(tmp_path) == {"closed": "unreadable", "x.jpg": ""}
 
 

@@ -15,6 +15,10 @@ from face_comparison.image import MAX_SIDE
 MOST = 10**9
 
 
+def opened(data: bytes) -> np.ndarray:
+    return np.asarray(cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR))
+
+
 def encoded(width: int, height: int, suffix: str = ".jpg") -> bytes:
     image = np.zeros((height, width, 3), np.uint8)
     image[: height // 2] = (0, 0, 255)  # red above
@@ -40,7 +44,7 @@ def test_a_larger_one_becomes_smaller(width: int, height: int, suffix: str, expe
     fitting = pixels.analyzable(data, pixels.header(data), MOST)
     header = pixels.header(fitting)
     assert (header.width, header.height) == expected
-    assert cv2.imdecode(np.frombuffer(fitting, np.uint8), 1)[0, 0, 2] > 200
+    assert opened(fitting)[0, 0, 2] > 200
 
 
 def test_so_does_one_of_too_many_bytes() -> None:
@@ -60,7 +64,7 @@ def test_there_is_a_limit() -> None:
 def test_crops_are_square_and_of_one_size(size: tuple[int, int], box: tuple[float, float, float, float]) -> None:
     data = encoded(*size)
     (crop,) = pixels.crops(data, pixels.header(data), [BoundingBox(*box)])
-    assert cv2.imdecode(np.frombuffer(crop, np.uint8), 1).shape == (CROP, CROP, 3)
+    assert opened(crop).shape == (CROP, CROP, 3)
 
 
 def test_a_crop_shows_its_place_and_keeps_the_colors() -> None:
@@ -68,7 +72,7 @@ def test_a_crop_shows_its_place_and_keeps_the_colors() -> None:
     above, below = pixels.crops(
         data, pixels.header(data), [BoundingBox(0.4, 0.1, 0.1, 0.1), BoundingBox(0.4, 0.8, 0.1, 0.1)]
     )
-    colors = [cv2.imdecode(np.frombuffer(crop, np.uint8), 1).mean(axis=(0, 1)) for crop in (above, below)]
+    colors = [opened(crop).mean(axis=(0, 1)) for crop in (above, below)]
     assert colors[0] == pytest.approx([0, 0, 255], abs=12)
     assert colors[1] == pytest.approx([0, 0, 0], abs=12)
 

@@ -335,7 +335,8 @@ def test_a_url(url: str) -> None:
 def test_pixels_are_rgb_and_sent_without_loss() -> None:
     assert np.array_equal(decoded(image_fields(PIXELS)), PIXELS)
     assert np.array_equal(decoded(image_fields(PIXELS[:, :, 0]))[:, :, 1], PIXELS[:, :, 0])
-    assert cv2.imdecode(np.frombuffer(image_fields(PIXELS)["img"], np.uint8), cv2.IMREAD_COLOR)[0, 0, 2] == 0
+    pixels = cv2.imdecode(np.frombuffer(image_fields(PIXELS)["img"], np.uint8), cv2.IMREAD_COLOR)
+    assert pixels is not None and pixels[0, 0, 2] == 0
 
 
 @pytest.mark.parametrize("pixels", [PIXELS.astype(float), np.zeros((2, 2, 4), np.uint8), np.zeros((0, 3), np.uint8)])

@@ -13,6 +13,8 @@ from face_comparison.collections import identifiers as ids
 from face_comparison.errors import InvalidParameter
 
 FACE_ID = "5b1d6c1e-52b5-4f0e-9f7c-0d3f8a1b2c3d"
+METADATA: tuple[Any, ...] = ([], "x", None, {"a": "x" * 20_000}, {"a": math.nan}, {1: 2})
+TIMES: tuple[Any, ...] = ("", "soon", 1e20, math.nan, None, True, [])
 BAD: list[tuple[Callable[[Any], Any], Any]] = [
     *(
         (ids.check_collection_id, value)
@@ -25,11 +27,8 @@ BAD: list[tuple[Callable[[Any], Any], Any]] = [
     *((ids.check_user_ids, value) for value in ([], "anna", None, [""], [str(n) for n in range(10_001)])),
     *((ids.check_rate, value) for value in (0, 1, -0.1, 1.5, math.nan, math.inf, "0.1", True, None)),
     *((ids.check_retention, value) for value in (0, -1, 1.5, 36_501, "30", True, None)),
-    *((ids.check_metadata, value) for value in ([], "x", None, {"a": "x" * 20_000}, {"a": math.nan}, {1: 2})),
-    *(
-        (lambda value: ids.check_timestamp(value, "Expires"), value)
-        for value in ("", "soon", 1e20, math.nan, None, True, [])
-    ),
+    *((ids.check_metadata, value) for value in METADATA),
+    *((lambda value: ids.check_timestamp(value, "Expires"), value) for value in TIMES),
     *((ids.check_page_size, value) for value in (0, 4097, 1.5, "10", None, True)),
     *((ids.page_start, value) for value in ("é", "a", "!!!!", 7)),
 ]

@@ -24,7 +24,7 @@ FRONTAL = np.array([(30, 40), (70, 40), (50, 60), (35, 80), (65, 80)], np.float3
 
 
 def good(**quality: float) -> Face:
-    measured = {"sharpness": 60.0, "brightness": 50.0, "face_size": 120.0, **quality}
+    measured: dict[str, Any] = {"sharpness": 60.0, "brightness": 50.0, "face_size": 120.0, **quality}
     return Face(Box(0, 0, 100, 100), 0.9, FRONTAL, Quality(**measured), np.zeros(HASH_SIZE, np.float32))
 
 
@@ -49,19 +49,23 @@ def test_good_face_passes_every_filter() -> None:
 )
 def test_bad_face_is_named_by_its_reason(bad: Face, reason: Any) -> None:
     for level in ("LOW", "AUTO", "MEDIUM", "HIGH"):
-        assert quality_reasons(bad, level) == [reason]  # type: ignore[arg-type]
+        assert quality_reasons(bad, level) == [reason]
     assert quality_reasons(bad, "NONE") == []
 
 
 def test_face_that_the_analyzer_does_not_rely_upon_is_rejected() -> None:
-    for reason, expected in (("UNSTABLE_LANDMARKS", "LOW_FACE_QUALITY"), ("SMALL_FACE", "SMALL_BOUNDING_BOX")):
+    reasons: tuple[tuple[Any, str], ...] = (
+        ("UNSTABLE_LANDMARKS", "LOW_FACE_QUALITY"),
+        ("SMALL_FACE", "SMALL_BOUNDING_BOX"),
+    )
+    for reason, expected in reasons:
         face = replace(good(), quality=replace(good().quality, reasons=(reason,)))
         assert quality_reasons(face, "LOW") == [expected]
         assert quality_reasons(face, "NONE") == []
 
 
 def test_filters_become_stricter_in_their_order() -> None:
-    levels = [LIMITS[level] for level in ("LOW", "AUTO", "MEDIUM", "HIGH")]  # type: ignore[index]
+    levels = [LIMITS[level] for level in ("LOW", "AUTO", "MEDIUM", "HIGH")]
     for name in ("face_size", "sharpness", "brightness", "confidence"):
         values = [getattr(level, name) for level in levels]
         assert values == sorted(set(values))

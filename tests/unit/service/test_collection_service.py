@@ -372,13 +372,13 @@ def test_exported_faces_are_imported_once_elsewhere(bench: Bench) -> None:
     bench.enroll("carl", user_id="u-carl")
     bench.service.create_collection("copy")
     _, faces = bench.service.export_faces("staff")
-    lines = [(n, replace(face, vector=np.pad(face.vector, (0, 640)))) for n, face in enumerate(faces, 1)]  # type: ignore[arg-type]
+    lines = [(n, replace(face, vector=np.pad(np.asarray(face.vector), (0, 640)))) for n, face in enumerate(faces, 1)]
     bad = replace(lines[0][1], vector=np.ones(768, np.float32))
     report = bench.service.import_faces("copy", [*lines, (4, "the line is not JSON"), (5, bad)])
     assert (report.imported, report.unchanged, report.failed) == (3, 0, 2)
     assert [number for number, _ in report.errors] == [4, 5]
     assert bench.service.import_faces("copy", lines).unchanged == 3
-    assert decisions(bench.service.search("copy", probe("carl").vectors)) == [("match", "u-carl")]  # type: ignore[arg-type]
+    assert decisions(bench.service.search("copy", probe("carl").vectors)) == [("match", "u-carl")]
     assert not bench.service.enroll("copy", probe("carl"), user_id="u-carl").records[0].created
 
 

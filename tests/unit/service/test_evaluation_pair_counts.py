@@ -24,7 +24,8 @@ def plain(vectors: np.ndarray, people: np.ndarray) -> tuple[np.ndarray, np.ndarr
     first, second = np.triu_indices(len(vectors), 1)
     distances = np.linalg.norm(vectors[first].astype(float) - vectors[second], axis=1)
     same = people[first] == people[second]
-    return tuple(np.bincount(distance_bins(distances[kind]), minlength=BINS) for kind in (same, ~same))
+    genuine, impostor = (np.bincount(distance_bins(distances[kind]), minlength=BINS) for kind in (same, ~same))
+    return genuine, impostor
 
 
 @pytest.mark.parametrize(("people", "images", "chunk"), [(3, 2, 2048), (40, 3, 7), (200, 2, 2048), (150, 3, 5)])

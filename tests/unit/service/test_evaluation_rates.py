@@ -114,8 +114,8 @@ def test_intervals_hold_the_true_rate(people: int, least: float) -> None:
     covered = np.mean([each.equal_error_rate.low <= true <= each.equal_error_rate.high for each in samples[:25]])
     assert covered >= 0.88
     accepted = 1 - false_non_match[(false_match <= 1e-2).sum() - 1]
-    found = [each.accept_rate(1e-2).accepted for each in samples[:25]]
-    assert np.mean([each.low <= accepted <= each.high for each in found]) >= 0.85
+    estimates = [each.accept_rate(1e-2).accepted for each in samples[:25]]
+    assert np.mean([each.low <= accepted <= each.high for each in estimates]) >= 0.85
     assert THRESHOLDS[crossing] > 0.5
 
 

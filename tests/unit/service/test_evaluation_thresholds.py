@@ -108,8 +108,8 @@ def test_the_scale_is_that_of_a_logistic_regression() -> None:
     distances = chance.uniform(0.4, 1.8, 400_000)
     same = chance.random(len(distances)) < 1 / (1 + np.exp((distances - threshold) / scale))
     bins = np.zeros((2, 1, len(THRESHOLDS)), np.int64)
-    for counts, kind in zip(bins, (same, ~same), strict=True):
-        np.add.at(counts[0], np.ceil(distances[kind] * 1000).astype(int), 1)
+    for row, kind in zip(bins, (same, ~same), strict=True):
+        np.add.at(row[0], np.ceil(distances[kind] * 1000).astype(int), 1)
     counts = PairCounts(bins[0], bins[1], np.zeros(1, int), np.zeros(1, int), 10_000, 10_000, WorstPairs())
     assert ThresholdChooser(counts).logistic_scale(threshold) == pytest.approx(scale, rel=0.05)
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from devtools.photos import damage, kinds
 from face_comparison import image
-from face_comparison.errors import CorruptImage, UnsupportedFormat
+from face_comparison.errors import CorruptImage, ImageTooLarge, UnsupportedFormat
 
 BMPS = {name: sample for name, sample in kinds.samples().items() if name.startswith("bmp")}
 PLAIN = {name: sample.data for name, sample in BMPS.items() if "run-length" not in name}
@@ -87,7 +87,7 @@ def test_runs_from_the_top_are_corrupt(name: str) -> None:
 
 @pytest.mark.parametrize("height", [-(1 << 31), (1 << 31) - 1, -4097])
 def test_absurd_heights_are_refused_from_the_header(height: int) -> None:
-    with pytest.raises(image.ImageTooLarge):
+    with pytest.raises(ImageTooLarge):
         image.read_header(changed("<i", 22, height))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import struct
 import zlib
+from typing import Any
 
 import numpy as np
 import pytest
@@ -176,7 +177,12 @@ def test_a_transparent_color_has_no_more_bits_than_the_samples(color: int) -> No
 
 
 def test_other_parts_cost_nothing_and_change_nothing() -> None:
-    parts = {"gAMA": struct.pack(">I", 1), "iCCP": b"x\0\0nonsense", "tEXt": b"no keyword", "acTL": bytes(8)}
+    parts: dict[str, Any] = {
+        "gAMA": struct.pack(">I", 1),
+        "iCCP": b"x\0\0nonsense",
+        "tEXt": b"no keyword",
+        "acTL": bytes(8),
+    }
     np.testing.assert_array_equal(decoded(kinds.png(SCENE, 8, 2, **parts)), SCENE)
     assert decoded(damage.png_text_bomb(1 << 28)).shape == (4, 4, 3)
 

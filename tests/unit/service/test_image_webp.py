@@ -61,7 +61,7 @@ def test_metadata_of_any_kind_changes_nothing() -> None:
     image_chunk = LOSSLESS[12:]
     for others in (chunk(b"XMP ", b"<x" * 9000), chunk(b"ICCP", bytes(777)), chunk(b"????", b"odd"), b""):
         flags = 0x24
-        data = riff(extended(*SCENE.shape[1::-1], flags), others, image_chunk, others)
+        data = riff(extended(SCENE.shape[1], SCENE.shape[0], flags), others, image_chunk, others)
         np.testing.assert_array_equal(decoded(data), SCENE)
 
 

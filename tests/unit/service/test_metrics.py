@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from typing import Any
 
 from prometheus_client.parser import text_string_to_metric_families
 
@@ -26,9 +27,10 @@ sys.stdin.read()  # stay alive: gauges of ended processes do not count
 def test_one_process_answers_for_all(tmp_path):
     environ = {**os.environ, "PROMETHEUS_MULTIPROC_DIR": str(tmp_path)}
     command = [sys.executable, "-c", WORKER]
-    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True, "env": environ}
+    pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True, "env": environ}
     with subprocess.Popen([*command, "2"], **pipes) as first:
-        while "face_comparison_build_info" not in (first.stdout.readline()):
+        assert first.stdout is not None
+        while "face_comparison_build_info" not in first.stdout.readline():
             assert first.poll() is None
         second = subprocess.run(
             [*command, "3"], input="", stdout=subprocess.PIPE, text=True, env=environ, timeout=60, check=True

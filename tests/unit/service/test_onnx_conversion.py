@@ -70,7 +70,7 @@ def test_blockwise_int8_weights_become_the_floats_that_they_stand_for(zero: int)
         helper.make_node("Reshape", ["d", "shape"], ["w"]),
         *CONV,
     ]
-    constants = {"q": blocks, "s": scales, "z": zeros, "shape": np.array([4, 3, 3, 3], np.int64)}
+    constants: dict[str, np.ndarray] = {"q": blocks, "s": scales, "z": zeros, "shape": np.array([4, 3, 3, 3], np.int64)}
     result = converted(network(nodes, constants, [1, 4, 6, 6]), RGB)
     assert {node.op_type for node in onnx.load_model_from_string(result).graph.node} == {"Cast", "Transpose", "Conv"}
     weights = ((blocks.astype(np.float32) - zero) * np.repeat(scales, 9, axis=1)).reshape(4, 3, 3, 3)

@@ -33,8 +33,9 @@ def test_warp_from_a_level_shows_what_a_warp_from_the_image_shows(shrink: float)
 
 
 def test_warp_of_a_resized_image_shows_the_same() -> None:
-    image = cv2.resize(np.random.default_rng(3).integers(0, 256, (20, 20, 3)).astype(np.uint8), (400, 400))
-    half = cv2.resize(image, (200, 200), interpolation=cv2.INTER_AREA)
+    small = np.random.default_rng(3).integers(0, 256, (20, 20, 3)).astype(np.uint8)
+    image = np.asarray(cv2.resize(small, (400, 400)), np.uint8)
+    half = np.asarray(cv2.resize(image, (200, 200), interpolation=cv2.INTER_AREA), np.uint8)
     matrix = np.array([[0.25, 0.05, -5.0], [-0.05, 0.25, 10.0]])
     doubled = matrix.copy()
     doubled[:, :2] *= 2

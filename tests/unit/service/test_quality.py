@@ -24,7 +24,7 @@ def reasons(
 def test_sharpness_and_brightness_rise_with_what_they_measure() -> None:
     face = noise()
     sharp, light = quality.sharpness_and_brightness(face)
-    blurred, _ = quality.sharpness_and_brightness(cv2.GaussianBlur(face, (9, 9), 3))
+    blurred, _ = quality.sharpness_and_brightness(np.asarray(cv2.GaussianBlur(face, (9, 9), 3), np.uint8))
     assert 100 > sharp > blurred >= 0
     _, dark = quality.sharpness_and_brightness(face // 2)
     assert light > dark

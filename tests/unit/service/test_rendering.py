@@ -62,5 +62,7 @@ def test_faces_at_and_beyond_the_edges_are_no_trouble(where: tuple[float, float,
 
 def test_png_keeps_the_colors() -> None:
     marked = rendering.drawn(image(700, 700), [face(200, 200, 300)])
-    decoded = cv2.cvtColor(cv2.imdecode(np.frombuffer(rendering.png(marked), np.uint8), 1), cv2.COLOR_BGR2RGB)
+    encoded = cv2.imdecode(np.frombuffer(rendering.png(marked), np.uint8), 1)
+    assert encoded is not None
+    decoded = cv2.cvtColor(encoded, cv2.COLOR_BGR2RGB)
     assert (decoded == marked).all()

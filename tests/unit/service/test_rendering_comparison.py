@@ -16,7 +16,9 @@ GRAY = 90
 
 
 def face(left: float, top: float, side: float) -> Face:
-    return Face(Box(left, top, side, side), 0.9, np.zeros((5, 2), np.float32), Quality(1, 1, side), np.zeros(768))
+    return Face(
+        Box(left, top, side, side), 0.9, np.zeros((5, 2), np.float32), Quality(1, 1, side), np.zeros(768, np.float32)
+    )
 
 
 def image(width: int = 800, height: int = 640) -> np.ndarray:
@@ -116,7 +118,8 @@ def test_any_image_with_a_face_anywhere(size: tuple[int, int], box: tuple[float,
 @pytest.mark.parametrize("name", ["中文.jpg", "\udcff\x1b\n.jpg", "", "😀" * 40])
 def test_names_need_not_be_plain(name: str) -> None:
     canvas = drawn(Compared(name, image(), TargetMatch((match(0.6, same=True),), 800, 640)))
-    assert cv2.imdecode(np.frombuffer(rendering.png(canvas), np.uint8), 1).shape == canvas.shape
+    decoded = cv2.imdecode(np.frombuffer(rendering.png(canvas), np.uint8), 1)
+    assert decoded is not None and decoded.shape == canvas.shape
 
 
 def test_the_two_verdicts_differ_in_lightness_and_in_hue_for_every_eye() -> None:

@@ -42,7 +42,7 @@ def test_parts_are_computed_in_one_context_whatever_the_thread() -> None:
     assert reply.body == b"mine 0"
     parts = reply.parts
     assert isinstance(parts, Parts)
-    found: list[bytes | None] = []
+    found: list[bytes | Exception | None] = []
     for _ in range(3):
         thread = threading.Thread(target=lambda: found.append(parts.next_part()))
         thread.start()

@@ -116,7 +116,7 @@ def _resolved(schemas: Mapping[str, Schema], schema: Schema) -> Schema:
     if "$ref" in schema:
         rest = {name: value for name, value in schema.items() if name != "$ref"}
         return _resolved(schemas, {**schemas[schema["$ref"].rpartition("/")[2]], **rest})
-    alternatives = [_resolved(schemas, each) for each in schema.get("oneOf", schema.get("anyOf", ()))]
+    alternatives = [_resolved(schemas, each) for each in schema.get("oneOf") or schema.get("anyOf") or ()]
     if any("properties" in each for each in alternatives):
         properties = {name: field for each in alternatives for name, field in each.get("properties", {}).items()}
         return {"type": "object", **schema, "properties": properties}

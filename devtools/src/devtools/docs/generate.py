@@ -63,8 +63,8 @@ def filled(text: str, names: Iterable[str]) -> str:
         pattern = re.compile(rf"(<!-- table {name} -->\n).*?(<!-- end -->)", re.DOTALL)
         if not pattern.search(text):
             raise ValueError(f"there are no marks <!-- table {name} --> ... <!-- end -->")
-        made = TABLES[name]()
-        text = pattern.sub(lambda match, made=made: f"{match[1]}\n{made}\n\n{match[2]}", text)
+        table = TABLES[name]().replace("\\", r"\\")
+        text = pattern.sub(rf"\1\n{table}\n\n\2", text)
     return text
 
 

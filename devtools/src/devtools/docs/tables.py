@@ -76,7 +76,9 @@ def _families(registry: CollectorRegistry) -> Iterator[list[str]]:
     for collector in list(registry._collector_to_names):
         for family in collector.collect():
             if family.name.startswith("face_comparison"):
-                labels: Sequence[str] = getattr(collector, "_labelnames", None) or getattr(family, "_labelnames", ())
+                labels: Sequence[str] = (
+                    getattr(collector, "_labelnames", ()) or getattr(family, "_labelnames", ()) or ()
+                )
                 name = family.name + SUFFIXES.get(family.type, "")
                 yield [code(name), family.type, ", ".join(code(label) for label in labels), family.documentation]
 

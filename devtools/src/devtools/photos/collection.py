@@ -95,7 +95,9 @@ def made(count: int) -> tuple[Path, dict[str, list[Place]]]:
 
 
 def _make(folder: Path, photographs: dict[str, Path], count: int) -> None:
-    originals = {name: cv2.imread(str(path), cv2.IMREAD_COLOR) for name, path in photographs.items()}
+    originals = {
+        name: np.asarray(cv2.imread(str(path), cv2.IMREAD_COLOR), np.uint8) for name, path in photographs.items()
+    }
     places = {}
     for number in range(count):
         chance = np.random.default_rng((2024, number))
@@ -151,9 +153,10 @@ def _group(originals: dict[str, Image], name: str, chance: Generator) -> tuple[I
     """The photograph turned, mirrored, resized and cut around one of its faces."""
     original, boxes = originals[name], BOXES[name]
     anchor = boxes[int(chance.integers(len(boxes)))]
-    height = math.exp(chance.uniform(*map(math.log, HEIGHTS)))
+    height = math.exp(chance.uniform(math.log(HEIGHTS[0]), math.log(HEIGHTS[1])))
     scale = min(height / anchor[3], 2.5)
-    across = cv2.getRotationMatrix2D((anchor[0] + anchor[2] / 2, anchor[1] + anchor[3] / 2), chance.normal(0, 6), scale)
+    center = anchor[0] + anchor[2] / 2, anchor[1] + anchor[3] / 2
+    across = np.asarray(cv2.getRotationMatrix2D(center, chance.normal(0, 6), scale), np.float64)
     if chance.random() < 0.5:
         across = np.array([[-1.0, 0, 0], [0, 1, 0]]) @ np.vstack([across, [0, 0, 1]])
     corners = _through(across, 0, 0, original.shape[1], original.shape[0])
@@ -168,12 +171,12 @@ def _group(originals: dict[str, Image], name: str, chance: Generator) -> tuple[I
         image = cv2.warpAffine(small, moved, size, flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
     else:
         image = cv2.warpAffine(original, across, size, flags=method, borderMode=cv2.BORDER_REPLICATE)
-    return image, list(_places(name, across, *size))
+    return np.asarray(image, np.uint8), list(_places(name, across, *size))
 
 
 def _window(face: tuple[float, ...], limits: tuple[float, ...], chance: Generator) -> tuple[float, float, float, float]:
     """A rectangle of a usual size with the whole face in it, within the photograph as far as that is possible."""
-    sides = [math.exp(chance.uniform(*map(math.log, _SIDES))) for _ in range(2)]
+    sides = [math.exp(chance.uniform(math.log(_SIDES[0]), math.log(_SIDES[1]))) for _ in range(2)]
     spans = []
     for axis, wanted in enumerate(sides):
         low, high = face[axis], face[axis + 2]
@@ -217,11 +220,11 @@ def _worse(image: Image, chance: Generator) -> Image:
     blur = chance.choice([0, 0, 0.6, 1.1])
     result = image.astype(np.float32)
     if blur:
-        result = cv2.GaussianBlur(result, (0, 0), blur)
+        result = np.asarray(cv2.GaussianBlur(result, (0, 0), blur), np.float32)
     result = result * light + (chance.standard_normal(image.shape, np.float32) * noise if noise else 0)
-    changed = np.clip(result, 0, 255).astype(np.uint8)
+    changed: Image = np.clip(result, 0, 255).astype(np.uint8)
     if chance.random() < _GRAY:
-        changed = cv2.cvtColor(changed, cv2.COLOR_BGR2GRAY)
+        changed = np.asarray(cv2.cvtColor(changed, cv2.COLOR_BGR2GRAY), np.uint8)
     return changed
 
 

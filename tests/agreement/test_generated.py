@@ -28,14 +28,9 @@ def test_a_table_whose_marks_were_lost_is_noticed() -> None:
 
 
 def test_every_mark_in_a_document_is_filled() -> None:
-<<<<<<< HEAD
-    documents = (page for page in (generate.ROOT / "docs").rglob("*.md") if "zh" not in page.parts)  # copied there
-    pages = [*generate.ROOT.glob("README*.md"), *documents]
-    marks = {(str(page.relative_to(generate.ROOT)), mark) for page in pages for mark in MARK.findall(page.read_text())}
-=======
-    pages = [*ROOT.glob("README*.md"), *(ROOT / "docs").rglob("*.md")]
+    documents = (page for page in (ROOT / "docs").rglob("*.md") if "zh" not in page.parts)  # copied there
+    pages = [*ROOT.glob("README*.md"), *documents]
     marks = {(str(page.relative_to(ROOT)), mark) for page in pages for mark in MARK.findall(page.read_text())}
->>>>>>> 1d1267f (Check the types of tests and devtools)
     assert marks == {(page, name) for page, names in generate.DOCUMENTS.items() for name in names}
 
 

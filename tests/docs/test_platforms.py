@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from devtools.docs.pages import ROOT
+from devtools import ROOT
 
 LOCK: dict[str, dict[str, Any]] = {
     package["name"]: package for package in tomllib.loads((ROOT / "uv.lock").read_text())["package"]

@@ -354,7 +354,7 @@ def test_images_lie_in_s3(serve: Callable[..., str], images: Server, monkeypatch
 
 def test_busy_service_is_asked_again_by_the_sdk(serve: Callable[..., str], monkeypatch: pytest.MonkeyPatch) -> None:
     url = serve()
-    patient: Any = boto3.client(  # type: ignore[call-overload]
+    patient: Any = boto3.client(
         "rekognition",
         endpoint_url=url,
         region_name="eu-central-1",

@@ -127,7 +127,7 @@ def test_java_sdk(endpoint: str, photos: list[Path]) -> None:
         run([maven, "--quiet", "--batch-mode", "dependency:copy-dependencies", "-DoutputDirectory=libraries"], to)
 
     libraries = installed("java", folder / "pom.xml", install=install) / "libraries"
-    command = [java, "-cp", f"{libraries}/*", folder / "Check.java", endpoint, *photos]
+    command: list[str | Path] = [java, "-cp", f"{libraries}/*", folder / "Check.java", endpoint, *photos]
     check(json.loads(run(command, photos[0].parent, **CREDENTIALS)), [1])
 
 
@@ -135,7 +135,18 @@ def test_aws_cli(endpoint: str, photos: list[Path]) -> None:
     uv = ROOT / ".venv" / "tools" / "bin" / "uv"
 
     def aws(operation: str, *arguments: str) -> dict[str, Any]:
-        command = [uv, "tool", "run", "--quiet", "--from", AWS_CLI, "aws", "rekognition", operation, *arguments]
+        command: list[str | Path] = [
+            uv,
+            "tool",
+            "run",
+            "--quiet",
+            "--from",
+            AWS_CLI,
+            "aws",
+            "rekognition",
+            operation,
+            *arguments,
+        ]
         options = [f"--endpoint-url={endpoint}", "--output=json", "--collection-id=staff"]
         found: dict[str, Any] = json.loads(run([*command, *options], photos[0].parent, **CREDENTIALS))
         return found

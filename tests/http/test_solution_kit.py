@@ -32,8 +32,8 @@ def require_response_of_the_kit(response: Any, faces: int) -> None:
     """The fields that the kit's reference names, with their types."""
     assert response.status_code == 200, response.text
     assert isinstance(response.json["FaceModelVersion"], str)
-    assert len(response.json["Faces"]) == faces
-    for face in response.json["Faces"]:
+    assert len(response.get_json()["Faces"]) == faces
+    for face in response.get_json()["Faces"]:
         assert {type(face["BoundingBox"][side]) for side in ("Width", "Height", "Left", "Top")} <= {int, float}
         assert 0 <= face["Confidence"] <= 1
         assert len(face["face_hash"]) == 768
@@ -95,4 +95,4 @@ def test_paths_of_the_sagemaker_deployment(running: Running) -> None:
 def test_an_image_without_a_face_has_an_empty_list(running: Running) -> None:
     body = json.dumps({"img": base64.b64encode(image()).decode()})
     response = running.client.post("/prod/face_comparison", data=body)
-    assert response.json["Faces"] == []
+    assert response.get_json()["Faces"] == []

@@ -222,7 +222,7 @@ def album(analyzer: Analyzer, out: Path, threads: int = 2) -> tuple[pa.Table, Tr
     """The faces of the album of the whole collection, and the truth about them."""
     folder, places = collection.made(IMAGES)
     model = analyzer.model
-    source = LocalFaceSource(model.version, model.threshold, lambda: analyzer, threads)
+    source = LocalFaceSource(model.version, model.threshold, model.sure_confidence, lambda: analyzer, threads)
     builder.build_album(builder.AlbumOptions(folder.resolve(), out.resolve()), source)
     table = parquet.read_table(out / "faces.parquet")
     return table, truth(table, places)

@@ -79,7 +79,7 @@ def test_only_specs_of_other_managers_can_be_in_the_way() -> None:
     assert not owned_by(entry("Apply", SPEC), OTHER, entry("Update", {"f:metadata": {}}, "kubectl-annotate"))
 
 
-CONTAINERS = {"f:containers": {'k:{"name":"service"}': {".": {}, "f:image": {}}}}
+CONTAINERS: dict[str, Any] = {"f:containers": {'k:{"name":"service"}': {".": {}, "f:image": {}}}}
 OURS = entry("Apply", {"f:spec": {"f:selector": {}, "f:template": {"f:spec": CONTAINERS}}})
 
 # Sentence; what another owns of the spec; what of it is added to ours.

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import msgspec
 import pytest
 
@@ -59,7 +61,7 @@ def test_a_pod_ends_after_its_last_request_could() -> None:
 
 
 def test_the_templates_digest_changes_with_the_pods_and_only_with_them() -> None:
-    def digest(**spec: object) -> str:
+    def digest(**spec: Any) -> str:
         return _deployment(**spec)["spec"]["template"]["metadata"]["annotations"]["facecomparison.dev/template"]
 
     assert digest() == digest(replicas=4, route={"host": "other.example.com"}, networkPolicy=True)
@@ -148,12 +150,13 @@ def test_strategy_of_updates(spec: dict, expected: tuple) -> None:
 
 def test_recreate_where_asked_for_and_for_an_embedded_store() -> None:
     embedded = {"embedded": {"volumeClaim": {"claimName": "faces"}}}
-    for spec in ({"strategy": {"type": "Recreate"}}, {"collections": embedded}):
+    specs: tuple[dict[str, Any], ...] = ({"strategy": {"type": "Recreate"}}, {"collections": embedded})
+    for spec in specs:
         assert _deployment(**spec)["spec"]["strategy"] == {"type": "Recreate"}
 
 
 def test_group_of_an_embedded_store_can_be_left_to_the_cluster() -> None:
-    embedded = {"collections": {"embedded": {"volumeClaim": {"claimName": "faces"}}}}
+    embedded: dict[str, Any] = {"collections": {"embedded": {"volumeClaim": {"claimName": "faces"}}}}
     assert _pod(**embedded)["securityContext"]["fsGroup"] == 65532
     assert _pod(Settings(store_group=1000), **embedded)["securityContext"]["fsGroup"] == 1000
     assert "fsGroup" not in _pod(Settings(store_group=None), **embedded)["securityContext"]

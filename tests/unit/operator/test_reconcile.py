@@ -481,9 +481,9 @@ def test_update_makes_room_where_there_is_none(world: MemoryWorld) -> None:
     world.reconcile()
     assert world.condition()["reason"] == "Unschedulable"
     assert "the previous version is still serving" in world.condition()["message"]
-    waiting = world.child(DEPLOYMENT)
-    assert waiting is not None
-    assert waiting["spec"]["strategy"] == surge, "a node may be on its way"
+    held = world.child(DEPLOYMENT)
+    assert held is not None
+    assert held["spec"]["strategy"] == surge, "a node may be on its way"
     world.clock += 25
     world.cluster.pass_time(25)
     world.reconcile()

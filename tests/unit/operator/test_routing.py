@@ -94,7 +94,7 @@ LISTENERS = [
     {"name": "plain", "protocol": "HTTP", "port": 80},
     {"name": "secure", "protocol": "HTTPS", "port": 8443},
 ]
-PUBLIC = {"spec": {"listeners": LISTENERS}, "status": {"addresses": [{"value": "192.0.2.9"}]}}
+PUBLIC: dict[str, Any] = {"spec": {"listeners": LISTENERS}, "status": {"addresses": [{"value": "192.0.2.9"}]}}
 
 
 def gateways(public: dict[str, Any]) -> Gateways:

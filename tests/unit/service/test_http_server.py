@@ -58,9 +58,12 @@ def test_deferred_work_may_defer_more() -> None:
 
 @pytest.mark.filterwarnings("ignore")
 def test_deferred_work_that_fails_stops_no_other() -> None:
+    def fail() -> None:
+        raise KeyError("nothing")
+
     def act(server: HttpServer, written: list[object]) -> None:
         asyncio.get_running_loop().set_exception_handler(lambda _, context: written.append(type(context["exception"])))
-        server.defer(lambda: {}["nothing"])
+        server.defer(fail)
         server.defer(lambda: written.append("next"))
 
     assert [each for each in in_loop(act) if each != "turn"] == [KeyError, "next"]

@@ -52,8 +52,8 @@ def test_one_process_answers_for_all(tmp_path):
 DELETED = """
 import sys
 from face_comparison.observability import metrics
-metrics.measure_collections({"staff": 7, "guests": 2})
-metrics.measure_collections({"guests": 3}, only=True) if sys.argv[1] == "knows" else None
+metrics.COLLECTION_FACES.replace({"staff": 7, "guests": 2})
+metrics.COLLECTION_FACES.replace({"guests": 3}) if sys.argv[1] == "knows" else None
 sys.stdout.write(metrics.exposition().decode())
 """
 

@@ -65,9 +65,12 @@ def with_shared_parts(chinese: str, english: str) -> str:
         ours = pattern.findall(chinese)
         if len(theirs) != len(ours):
             raise ValueError(f"{len(ours)} {kind} instead of {len(theirs)}")
-        parts = iter(theirs)
-        chinese = pattern.sub(lambda _, parts=parts: next(parts), chinese)
+        chinese = _replace_each(pattern, chinese, iter(theirs))
     return chinese
+
+
+def _replace_each(pattern: re.Pattern[str], text: str, parts: Iterator[str]) -> str:
+    return pattern.sub(lambda _: next(parts), text)
 
 
 def generated(english: Mapping[Path, str]) -> dict[Path, str]:

@@ -106,8 +106,7 @@ bench: setup ## Compare the service with a plain loop and with OpenCV's own; ARG
 	@images="$$($(BIN)/python -c 'from devtools.photos import samples; print(*(samples.photographs()[n] for n in samples.BENCH))')"; \
 	$(BIN)/face-comparison bench $(ARGS) $$images
 
-SECONDS ?= 600
-
+soak: SECONDS = 600
 soak: setup ## Good, slow, broken, huge and hostile clients at once for ten minutes; SECONDS=60 shortens, ARGS=--seed=2
 	@$(BIN)/python -m devtools.soak --seconds $(SECONDS) $(ARGS)
 
@@ -144,7 +143,8 @@ golden: .venv/.synced ## Make the golden objects of the operator again; git show
 	@$(BIN)/python -m devtools.golden_objects
 
 SECONDS ?= 60
-fuzz: setup ## Feed mutated images and bodies to every parser for SECONDS=60; what is found is kept in build/fuzz
+fuzz: SECONDS = 60
+fuzz: setup ## Feed mutated images and bodies to every parser for a minute (SECONDS=600 lengthens); what is found is kept in build/fuzz
 	@PYTHONPATH=tests $(BIN)/python -m fuzz.fuzzing --seconds $(SECONDS)
 
 report: .venv/.synced ## One page from the last end-to-end run: build/report.html and build/report.md

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from typing import Any
 
+import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from face_comparison.observability import metrics
@@ -89,3 +90,44 @@ def test_every_name_is_of_this_product_and_says_what_it_is():
         )
     }  # fmt: skip
     assert all(families.values())
+
+
+def test_collections_that_are_updated_are_those_that_are_shown():
+    sizes = metrics.CollectionFaces()
+
+    def shown():
+        return {sample.labels["collection"]: sample.value for family in sizes.collect() for sample in family.samples}
+
+    sizes.update("staff", 1)
+    assert shown() == {}
+    sizes.replace({"staff": 1, "guests": 2})
+    sizes.update("staff", 5)
+    assert shown() == {"staff": 5, "guests": 2}
+    sizes.update("staff", None)
+    assert shown() == {"guests": 2}
+
+
+def test_those_who_asked_before_a_reading_began_share_it() -> None:
+    now = iter(range(1, 100))
+    readings = iter(range(100))
+    exposition = metrics.Exposition(lambda: b"%d" % next(readings), clock=lambda: float(next(now)))
+    assert exposition.text(asked=0.5) == b"0"  # began at 1
+    assert exposition.text(asked=0.9) == b"0"
+    assert exposition.text(asked=1.5) == b"1"  # began at 2
+    assert [exposition.text(asked=asked) for asked in (1.6, 1.9, 0.1)] == [b"1"] * 3
+    assert exposition.text(asked=2.5) == b"2"
+
+
+def test_a_reading_that_fails_is_not_shared() -> None:
+    texts = iter([b"fine"])
+    failures = iter([ValueError("files")])
+
+    def generate() -> bytes:
+        for failure in failures:
+            raise failure
+        return next(texts)
+
+    exposition = metrics.Exposition(generate, clock=lambda: 1.0)
+    with pytest.raises(ValueError, match="files"):
+        exposition.text(asked=0.5)
+    assert exposition.text(asked=0.5) == b"fine"

@@ -6,8 +6,11 @@ module is imported; any of the processes can then answer for all.
 
 from __future__ import annotations
 
+import math
 import os
-from collections.abc import Iterator, Mapping
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
 
 from prometheus_client import (
     REGISTRY,
@@ -153,8 +156,31 @@ STORE_ERRORS = Counter(
 )
 
 
+class Exposition:
+    """All values, of all worker processes, in the text format 0.0.4.
+
+    Reading them takes milliseconds, so whoever asked before it began shares what it finds: a hundred that ask at once
+    cost little more than two.
+    """
+
+    def __init__(self, generate: Callable[[], bytes], clock: Callable[[], float] = time.monotonic) -> None:
+        self._generate, self._clock = generate, clock
+        self._lock = threading.Lock()
+        self._began = -math.inf
+        self._text = b""
+
+    def text(self, asked: float) -> bytes:
+        """The values, none of them older than `asked` (seconds on the clock)."""
+        with self._lock:
+            if self._began < asked:
+                began = self._clock()
+                self._text = self._generate()
+                self._began = began
+            return self._text
+
+
 def exposition() -> bytes:
-    """All values, of all worker processes, in the text format 0.0.4."""
+    """All values, of all worker processes, as they are now."""
     if "PROMETHEUS_MULTIPROC_DIR" not in os.environ:
         return generate_latest(REGISTRY)
     registry = CollectorRegistry()

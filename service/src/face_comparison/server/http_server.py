@@ -36,10 +36,10 @@ neither waits nor logs."""
 
 METRICS = "/metrics"
 
-PROBES = frozenset({LIVENESS, "/readyz", "/ping", METRICS})
-"""Paths answered by threads of their own."""
+PROBES = frozenset({LIVENESS, "/readyz", "/ping"})
+"""Paths answered by threads of their own, which no scrape of the metrics holds up."""
 
-PROBE_THREADS = 4
+PROBE_THREADS = 2
 
 ACCEPTS_PER_TURN = 64
 
@@ -83,6 +83,7 @@ class HttpServer:
         self._loop = asyncio.get_running_loop()
         self._work = ThreadPoolExecutor(limits.threads, "request")
         self._probes = ThreadPoolExecutor(PROBE_THREADS, "probe")
+        self._metrics = ThreadPoolExecutor(1, "metrics")
         self._by_phase: dict[Phase, dict[Connection, None]] = {phase: {} for phase in Phase}
         self._deferred: deque[Callable[[], None]] = deque()
         self._is_deferring = False
@@ -90,6 +91,7 @@ class HttpServer:
         self.draining = False
         _start_threads(self._work, limits.threads)
         _start_threads(self._probes, PROBE_THREADS)
+        _start_threads(self._metrics, 1)
 
     # --- accepting ---
 
@@ -214,11 +216,8 @@ class HttpServer:
             # In a turn of its own: what follows the request in the same bytes must find it unanswered.
             self._loop.call_soon(on_reply, call_application(self._application, environ))
             return
-        self._call(
-            self._probes if path in PROBES else self._work,
-            lambda: call_application(self._application, environ),
-            on_reply,
-        )
+        pool = self._metrics if path == METRICS else self._probes if path in PROBES else self._work
+        self._call(pool, lambda: call_application(self._application, environ), on_reply)
 
     def run(self, function: Callable[[], T], on_result: Callable[[T], None] = lambda _: None) -> None:
         """Call a function in a thread, and `on_result` with what it returns."""

@@ -101,7 +101,7 @@ def create_app(
     app.url_map.strict_slashes = False
     app.url_map.merge_slashes = False
     _observe(app, settings, admission)
-    _serve_health(app, readiness, collections)  # first, so that no name of a stage hides a probe
+    _serve_health(app, settings, readiness, collections)  # first, so that no name of a stage hides a probe
     faces = FaceService(analyzer, fetcher, settings.max_side)
     endpoint = _serve_faces(app, settings, faces, admission, gate, keys)
     register_rekognition(app, settings.stage, endpoint, faces, None if collections is None else collections.service)
@@ -319,7 +319,7 @@ def file_response(file: StaticFile) -> Response:
     return response
 
 
-def _serve_health(app: Flask, readiness: Readiness, collections: CollectionUpkeep | None) -> None:
+def _serve_health(app: Flask, settings: Settings, readiness: Readiness, collections: CollectionUpkeep | None) -> None:
     def livez() -> Response:
         return _answer(api.Status("alive"))
 
@@ -331,8 +331,11 @@ def _serve_health(app: Flask, readiness: Readiness, collections: CollectionUpkee
         state = {"status": "disabled"} if collections is None else collections.state
         return _answer(api.Status("ready", state))
 
+    shared = metrics.Exposition(metrics.exposition)
+
     def exposition() -> Response:
-        return Response(metrics.exposition(), content_type=metrics.CONTENT_TYPE)
+        asked = _deadline(settings) - settings.request_seconds
+        return Response(shared.text(asked), content_type=metrics.CONTENT_TYPE)
 
     app.add_url_rule("/livez", "livez", livez)
     app.add_url_rule("/readyz", "readyz", readyz)

@@ -45,6 +45,7 @@ FOR_FFMPEG = re.compile(r"lib(ssl|crypto|vpx|drm)-")
 
 
 def main(environment: Path) -> None:
+    """Removes from an environment what the images do not use, and prints both sizes."""
     (packages,) = environment.glob("lib/python3*/site-packages")
     before = size(packages)
     for package, patterns in UNUSED.items():

@@ -17,6 +17,7 @@ LEADER = re.compile(r"^face_comparison_operator_leader 1(\.0)?$", re.MULTILINE)
 
 
 def read(url: str) -> str:
+    """Returns the text at a URL. Raises OSError if it is not there."""
     with OPENER.open(url, timeout=10) as response:
         return str(response.read().decode())
 

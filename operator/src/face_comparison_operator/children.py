@@ -52,10 +52,28 @@ log = logging.getLogger(__name__)
 class ChildClient(Protocol):
     """The requests about children; see `api_client.Cluster`."""
 
-    async def read(self, kind: ApiResource, namespace: str, name: str) -> Object | None: ...
-    async def create(self, kind: ApiResource, body: Object) -> Object: ...
-    async def apply(self, kind: ApiResource, body: Object, live: Object, *, exclusive: bool = False) -> Object: ...
-    async def delete(self, kind: ApiResource, live: Object) -> None: ...
+    async def read(self, kind: ApiResource, namespace: str, name: str) -> Object | None:
+        """Returns a live object, None: it is not there."""
+        ...
+
+    async def create(self, kind: ApiResource, body: Object) -> Object:
+        """Creates an object and returns it as it is stored."""
+        ...
+
+    async def apply(self, kind: ApiResource, body: Object, live: Object, *, exclusive: bool = False) -> Object:
+        """Applies an object by server-side apply.
+
+        Args:
+            kind: The object's.
+            body: Desired state.
+            live: The object as it is.
+            exclusive: First removes what other managers have set in fields that are ours.
+        """
+        ...
+
+    async def delete(self, kind: ApiResource, live: Object) -> None:
+        """Deletes an object, unless it has been replaced by another of its name."""
+        ...
 
 
 @dataclass(slots=True)

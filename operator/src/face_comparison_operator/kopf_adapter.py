@@ -138,12 +138,15 @@ class NullDiffBaseStorage(kopf.DiffBaseStorage):
     """kopf compares each object with how it saw it last, for handlers of a kind that is not used here."""
 
     def build(self, **_: Any) -> Any:
+        """Returns no difference."""
         return {}
 
     def fetch(self, **_: Any) -> None:
-        return None
+        """Returns no earlier state."""
+        return
 
     def store(self, **_: Any) -> None:
+        """Fails, because nothing is ever written on an object."""
         raise RuntimeError("nothing is ever written on an object")
 
 

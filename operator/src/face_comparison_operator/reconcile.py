@@ -78,15 +78,25 @@ class Result:
 class Client(ChildClient, Protocol):
     """The requests of a reconcile; see `api_client.Cluster`."""
 
-    async def write_status(self, namespace: str, name: str, uid: str, status: Object) -> Object: ...
-    async def warnings(self, namespace: str, uid: str) -> list[Object]: ...
+    async def write_status(self, namespace: str, name: str, uid: str, status: Object) -> Object:
+        """Writes the status of the resource with this uid, and returns the resource."""
+        ...
+
+    async def warnings(self, namespace: str, uid: str) -> list[Object]:
+        """Returns the warning events of an object, by its uid."""
+        ...
 
 
 class ReconcileMetrics(Protocol):
     """Receives metrics of reconcile results."""
 
-    def deployed(self, seconds: float) -> None: ...
-    def conditions(self, key: Key, conditions: Sequence[Object] | None) -> None: ...
+    def deployed(self, seconds: float) -> None:
+        """Observes the seconds of a deployment."""
+        ...
+
+    def conditions(self, key: Key, conditions: Sequence[Object] | None) -> None:
+        """Counts the conditions of a resource; None: it is gone."""
+        ...
 
 
 EndpointProbe = Callable[[RouteState, Object | None, Expectation], Awaitable[ProbeResult]]

@@ -31,15 +31,21 @@ Object = dict[str, Any]
 
 
 class SecretReference(msgspec.Struct, frozen=True, rename="camel"):
+    """A Secret of the resource's namespace."""
+
     name: str
 
 
 class VolumeClaim(msgspec.Struct, frozen=True, rename="camel"):
+    """A folder of a PersistentVolumeClaim."""
+
     claim_name: str
     path: str = ""
 
 
 class Model(msgspec.Struct, frozen=True, rename="camel"):
+    """Where the bundle comes from: the image, S3 or a volume."""
+
     bundle: str | None = None
     s3: str | None = None
     volume_claim: VolumeClaim | None = None
@@ -47,6 +53,8 @@ class Model(msgspec.Struct, frozen=True, rename="camel"):
 
 
 class Accelerator(msgspec.Struct, frozen=True, rename="camel"):
+    """What each replica runs on."""
+
     type: Literal["gpu", "cpu", "auto"] = "gpu"
     resource_name: str = "nvidia.com/gpu"
     count: int = 1
@@ -54,12 +62,16 @@ class Accelerator(msgspec.Struct, frozen=True, rename="camel"):
 
 
 class AuthenticationReference(msgspec.Struct, frozen=True, rename="camel"):
+    """How KEDA authenticates at the metric's server."""
+
     name: str
     kind: Literal["TriggerAuthentication", "ClusterTriggerAuthentication"] = "TriggerAuthentication"
     modes: list[Literal["basic", "bearer", "tls", "custom"]] = []
 
 
 class Autoscaling(msgspec.Struct, frozen=True, rename="camel"):
+    """Bounds, metric and target of the autoscaler."""
+
     min_replicas: int = 1
     max_replicas: int = 4
     metric: Literal["CPU", "InFlight"] = "CPU"
@@ -68,6 +80,8 @@ class Autoscaling(msgspec.Struct, frozen=True, rename="camel"):
 
 
 class IngressRoute(msgspec.Struct, frozen=True, rename="camel"):
+    """Options of the Ingress."""
+
     class_name: str | None = None
     annotations: dict[str, str] = {}
     tls: bool | None = None
@@ -80,10 +94,12 @@ class IngressRoute(msgspec.Struct, frozen=True, rename="camel"):
 
 
 class NoRoute(msgspec.Struct, frozen=True, rename="camel"):
-    pass
+    """No Ingress or HTTPRoute: the service is reached inside the cluster only."""
 
 
 class ParentReference(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
+    """A Gateway, or one of its listeners."""
+
     name: str
     namespace: str | None = None
     section_name: str | None = None
@@ -91,10 +107,14 @@ class ParentReference(msgspec.Struct, frozen=True, rename="camel", omit_defaults
 
 
 class GatewayRoute(msgspec.Struct, frozen=True, rename="camel"):
+    """The Gateways that an HTTPRoute is attached to."""
+
     parent_refs: list[ParentReference]
 
 
 class Route(msgspec.Struct, frozen=True, rename="camel"):
+    """How clients reach the service from outside the cluster."""
+
     host: str | None = None
     ingress: IngressRoute | None = None
     gateway: GatewayRoute | None = None
@@ -102,11 +122,15 @@ class Route(msgspec.Struct, frozen=True, rename="camel"):
 
 
 class Auth(msgspec.Struct, frozen=True, rename="camel"):
+    """Whether API keys are required, and the Secret that holds them."""
+
     mode: Literal["None", "ApiKey"] = "None"
     secret_name: str | None = None
 
 
 class Limits(msgspec.Struct, frozen=True, rename="camel"):
+    """Limits of the service: bytes, seconds, requests, pixels of a side."""
+
     body_bytes: int = 20 * 2**20
     request_seconds: int = 30
     queue: int = 64
@@ -116,40 +140,56 @@ class Limits(msgspec.Struct, frozen=True, rename="camel"):
 
 
 class Monitoring(msgspec.Struct, frozen=True, rename="camel"):
+    """Whether Prometheus Operator gets a ServiceMonitor, and its labels."""
+
     service_monitor: bool = False
     labels: dict[str, str] = {}
 
 
 class StoreClaim(msgspec.Struct, frozen=True, rename="camel"):
+    """The PersistentVolumeClaim of an embedded store."""
+
     claim_name: str
 
 
 class EmbeddedStore(msgspec.Struct, frozen=True, rename="camel"):
+    """A store of collections in files, for one replica."""
+
     volume_claim: StoreClaim
 
 
 class PostgresStore(msgspec.Struct, frozen=True, rename="camel"):
+    """A PostgreSQL server, by the key of a Secret that holds its URI."""
+
     secret_name: str
     key: str = "uri"
 
 
 class Collections(msgspec.Struct, frozen=True, rename="camel"):
+    """The store of collections."""
+
     embedded: EmbeddedStore | None = None
     postgres: PostgresStore | None = None
 
 
 class Strategy(msgspec.Struct, frozen=True, rename="camel"):
+    """How the Deployment replaces pods."""
+
     type: Literal["RollingUpdate", "Recreate"] = "RollingUpdate"
     max_surge: int | str | None = None
     max_unavailable: int | str | None = None
 
 
 class ChildMetadata(msgspec.Struct, frozen=True, rename="camel"):
+    """Labels and annotations of every child."""
+
     labels: dict[str, str] = {}
     annotations: dict[str, str] = {}
 
 
 class ConfigMapKey(msgspec.Struct, frozen=True, rename="camel"):
+    """A certificate authority in a ConfigMap."""
+
     config_map_name: str
     key: str = "ca.crt"
 

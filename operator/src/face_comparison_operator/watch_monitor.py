@@ -86,7 +86,11 @@ class WatchMonitor:
         return f"not listed yet: {', '.join(waiting)}" if waiting else self.liveness_error()
 
     def on_response(self, path: str, query: Mapping[str, str], status: int) -> bool:
-        """kopf got an answer to a request. Whether it had better ask again: a kind that is gone would end it."""
+        """Notes that kopf received a response to a request.
+
+        Returns:
+            Whether kopf had better ask again, because a kind that is gone would end its watch.
+        """
         watch = self._watches.get(path)
         if watch is None:
             return False

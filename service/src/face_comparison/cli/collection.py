@@ -59,6 +59,7 @@ def access_options(function: Callable[..., None]) -> Callable[..., None]:
 
 
 def collection_option(function: Callable[..., None]) -> Callable[..., None]:
+    """Adds the option that names the collection."""
     return click.option(
         "--collection",
         "name",

@@ -31,13 +31,22 @@ T = TypeVar("T")
 
 
 class CollectionAccess(Protocol):
-    """name: of the collection."""
+    """What the commands do with collections, wherever these are.
 
-    def create(self, name: str, rate: float | None, retention_days: int | None) -> CollectionDescription: ...
+    `name` is that of the collection. Every method raises ServiceRefused, or the error of the store.
+    """
 
-    def collections(self) -> list[CollectionDescription]: ...
+    def create(self, name: str, rate: float | None, retention_days: int | None) -> CollectionDescription:
+        """Creates a collection; None: the default rate, or no retention."""
+        ...
 
-    def users(self, name: str) -> Iterator[User]: ...
+    def collections(self) -> list[CollectionDescription]:
+        """Returns all collections, by name."""
+        ...
+
+    def users(self, name: str) -> Iterator[User]:
+        """Yields all users, by UserId."""
+        ...
 
     def enrolled(self, name: str) -> set[tuple[str | None, str | None]]:
         """UserId and ExternalImageId of every enrolled face."""
@@ -51,13 +60,21 @@ class CollectionAccess(Protocol):
         """fields: MaxFalsePositiveRate, Threshold, MaxMatches; those that are not given are left out."""
         ...
 
-    def delete_collection(self, name: str) -> Erasure: ...
+    def delete_collection(self, name: str) -> Erasure:
+        """Deletes a collection with all that is in it, and returns the receipt."""
+        ...
 
-    def delete_user(self, name: str, user_id: str) -> UserErasure: ...
+    def delete_user(self, name: str, user_id: str) -> UserErasure:
+        """Erases a user with all faces, and returns the receipt."""
+        ...
 
-    def export(self, name: str) -> Iterator[bytes]: ...
+    def export(self, name: str) -> Iterator[bytes]:
+        """Yields one line of JSON per face, without a newline."""
+        ...
 
-    def import_(self, name: str, lines: Iterable[bytes]) -> ImportResponse: ...
+    def import_(self, name: str, lines: Iterable[bytes]) -> ImportResponse:
+        """Imports exported lines; bad ones are in the report."""
+        ...
 
 
 class RemoteCollections:

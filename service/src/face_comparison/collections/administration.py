@@ -43,6 +43,7 @@ class Administration(ServiceBase):
         return self._info(collection)
 
     def describe_collection(self, collection_id: str) -> CollectionInfo:
+        """Returns a collection with the number of its users. Raises CollectionNotFound."""
         name = identifiers.check_collection_id(collection_id)
         return self._info(self._store.get_collection(name, count_users=True))
 
@@ -69,6 +70,7 @@ class Administration(ServiceBase):
         metadata: Mapping[str, Any] | None = None,
         expires: datetime | None = None,
     ) -> User:
+        """Creates a user without faces; `expires` must be in the future. Raises CollectionNotFound, UserExists."""
         user = User(
             user_id=identifiers.check_user_id(user_id),
             metadata=identifiers.check_metadata(dict(metadata or {})),
@@ -79,6 +81,7 @@ class Administration(ServiceBase):
         return user
 
     def describe_user(self, collection_id: str, user_id: str) -> User:
+        """Returns a user. Raises CollectionNotFound, UserNotFound."""
         return self._store.get_user(identifiers.check_collection_id(collection_id), identifiers.check_user_id(user_id))
 
     def list_users(self, collection_id: str, *, limit: int = 1000, token: str | None = None) -> Page[User]:
@@ -153,9 +156,11 @@ class Administration(ServiceBase):
         return purged
 
     def health(self) -> dict[str, Any]:
+        """Returns kind, schema and versions of the store. Raises StoreUnavailable."""
         return self._store.health()
 
     def close(self) -> None:
+        """Closes the store."""
         self._store.close()
 
     def _future(self, expires: datetime | None) -> datetime | None:

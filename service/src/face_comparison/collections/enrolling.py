@@ -40,14 +40,18 @@ class Enrolling(ServiceBase):
         quality_filter: QualityFilter = "AUTO",
         on_duplicate: OnDuplicate = "report",
     ) -> Enrollment:
-        """Enroll the largest faces of an image, or a hash; a user that does not exist is created.
+        """Enroll the most prominent faces of an image, or a hash; a user that does not exist is created.
 
         The same image enrolled again for the same person changes nothing and returns the stored faces.
 
         Args:
-            max_faces: 1-100, None: 1 with a user, else 100. Size decides, so that nobody in the background is enrolled
-                as somebody else.
-            quality_filter: what a face must have; see `quality.LIMITS`.
+            collection_id: The collection.
+            probe: The faces of the image, or the hash.
+            user_id: Whose face it is, None: faces without a user.
+            external_image_id: The caller's id of the image, kept with its faces.
+            max_faces: 1-100, None: 1 with a user, otherwise 100. Size decides, so that nobody in the background is
+                enrolled as somebody else.
+            quality_filter: What a face must have; see `quality.LIMITS`.
             on_duplicate: `report` faces that resemble another user or do not resemble their own, `refuse` to enroll
                 them, or `allow` everything without looking.
         """

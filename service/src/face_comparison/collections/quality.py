@@ -22,8 +22,16 @@ QualityFilter = Literal["NONE", "AUTO", "LOW", "MEDIUM", "HIGH"]
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What a face must have: face_size in pixels of the shorter side, sharpness and brightness 0-100, confidence 0-1,
-    yaw (0-1) as `asymmetry` measures it."""
+    """What a face must have.
+
+    Attributes:
+        face_size: Minimum of the shorter side, in pixels of the upright image.
+        sharpness: Minimum, 0-100.
+        brightness: Minimum, 0-100.
+        confidence: Minimum of the detector's confidence, 0-1.
+        yaw: Maximum, 0-1, as `asymmetry` measures it.
+        overexposed: Maximum brightness, 0-100.
+    """
 
     face_size: float
     sharpness: float

@@ -67,6 +67,14 @@ class Duplicate:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Enrollment:
+    """What became of the faces of an image.
+
+    Attributes:
+        records: Those that were enrolled.
+        unindexed: Those that were not, and why.
+        duplicates: Other people whom one of them resembles.
+    """
+
     records: tuple[FaceRecord, ...]
     unindexed: tuple[UnindexedFace, ...]
     duplicates: tuple[Duplicate, ...]
@@ -97,8 +105,14 @@ class Association:
 
 @dataclass(frozen=True, slots=True)
 class ImportReport:
-    """imported: new faces. unchanged: faces that were there already. errors: line number and message of the first bad
-    lines, failed: how many lines were bad."""
+    """What became of the lines of an import.
+
+    Attributes:
+        imported: New faces.
+        unchanged: Faces that were there already.
+        failed: Bad lines.
+        errors: Line number and message of the first bad lines.
+    """
 
     imported: int
     unchanged: int

@@ -38,14 +38,15 @@ class Searching(ServiceBase):
         """Identify every face of an image.
 
         Args:
+            collection_id: The collection.
             vectors: (F, 768) float32 of norm 1, one per face.
-            max_false_positive_rate: requested rate, None: the collection's.
+            max_false_positive_rate: Requested rate (0-1), None: the collection's.
             threshold: Euclidean distance to apply instead of the one that follows from the rate.
-            users: search only among these users' faces; the smaller number of faces allows a more lenient threshold.
-            max_matches: matches per face.
+            users: Search only among these users' faces; the smaller number of faces allows a more lenient threshold.
+            max_matches: Matches per face.
             grouping: `people` decides about names and gives a person to one face only; `faces` and `users` return what
                 lies within the threshold, as Rekognition does.
-            reliable: which faces can be relied upon (`Probe.reliable`); the others are never a sure match.
+            reliable: Which faces can be relied upon (`Probe.reliable`); the others are never a sure match.
         """
         collection = self._usable_collection(collection_id)
         return self._search(

@@ -113,6 +113,7 @@ def trim(vectors: Any, width: int) -> NDArray[np.float32]:
 
 
 def stack_vectors(faces: Sequence[StoredFace], width: int = 0) -> NDArray[np.float32]:
+    """Returns the vectors of the faces that have one, (N, width) float32."""
     found = [face.vector for face in faces if face.vector is not None]
     return np.stack(found) if found else np.empty((0, width), np.float32)
 

@@ -14,6 +14,7 @@ _BRANDS = frozenset({b"avif", b"avis"})
 
 
 def matches(start: bytes) -> bool:
+    """Returns whether the first bytes are those of an AVIF still image."""
     return bool(brands(start) & _BRANDS)
 
 

@@ -32,8 +32,16 @@ class Reader(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class ImageFormat:
-    """label: as users know it. media_type: the registered one. suffixes: of file names. matches: judges the first
-    bytes."""
+    """A format and the module that reads it.
+
+    Attributes:
+        name: Identifier.
+        label: Name that users know.
+        media_type: The registered one.
+        suffixes: Of file names, with the dot.
+        matches: Judges the first bytes of a file.
+        reader: Module that reads the format.
+    """
 
     name: Format
     label: str

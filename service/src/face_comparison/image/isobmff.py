@@ -39,8 +39,16 @@ SWAPPED_ORIENTATIONS = frozenset({5, 6, 7, 8})
 
 @dataclass(frozen=True, slots=True)
 class PrimaryImage:
-    """width, height: pixels as stored. shown_width, shown_height: those that are left when the image is cropped as the
-    file asks. orientation: 1-8, as EXIF has it. depth: bits per sample."""
+    """The main image of a HEIC or AVIF file, as its header describes it.
+
+    Attributes:
+        width: Pixels as stored.
+        height: Pixels as stored.
+        shown_width: Pixels that are left when the image is cropped as the file asks.
+        shown_height: Pixels that are left when the image is cropped as the file asks.
+        orientation: 1-8, as in EXIF.
+        depth: Bits per sample.
+    """
 
     width: int
     height: int

@@ -182,8 +182,11 @@ def _require_all_scans(found: Sequence[Scan], shape: Frame) -> None:
 
 
 def _require_whole_scans(stream: bytes, followed: bytes) -> None:
-    """Scans build on one another and cannot be decoded for themselves. But one that ends early changes with what
-    follows its data; one that is whole does not."""
+    """Raises CorruptImage if a scan ends early.
+
+    Scans build on one another and cannot be decoded for themselves. But one that ends early changes with what follows
+    its data; one that is whole does not.
+    """
     _, alone = _decode(stream, (0, 0), strict=False)
     _, other = _decode(followed, (0, 0), strict=False)
     if alone is None or other is None or not np.array_equal(alone, other):
@@ -199,14 +202,14 @@ class _StrictDecoder:
     scan: bytes
 
     def complaint(self, coded: bytes, interval: int, size: tuple[int, int]) -> str:
-        """libjpeg's first complaint about coded data of so many pixels, empty when it has none."""
+        """Returns the first complaint of libjpeg about coded data of `size` pixels; empty if it has none."""
         restarts = _segment(Segment(DRI, interval.to_bytes(2, "big")))
         stream = b"".join((_header(self.header, self.shape, size), restarts, self.scan, coded, END))
         return _decode(stream, (1, 1), strict=True)[0]
 
 
 def _decode(data: bytes, least: tuple[int, int], *, strict: bool) -> tuple[str, NDArray[np.uint8] | None]:
-    """libjpeg's first complaint, or the pixels at the smallest scale that is not below `least` (0: full)."""
+    """Returns libjpeg's first complaint, or the pixels at the smallest scale that is not below `least` (0: full)."""
     height, width = least
     try:
         decoded = simplejpeg.decode_jpeg(data, "RGB", min_height=height, min_width=width, strict=strict)

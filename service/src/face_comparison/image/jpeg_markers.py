@@ -61,8 +61,15 @@ Part = Segment | Coded
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """width, height: pixels as stored. components: their numbers. sampling: blocks of each, across and down, in a
-    coding unit."""
+    """What the frame header (SOF) of a JPEG says.
+
+    Attributes:
+        width: Pixels as stored.
+        height: Pixels as stored.
+        components: Their numbers.
+        sampling: Blocks of each component, across and down, in a coding unit.
+        progressive: Whether the scans refine one another.
+    """
 
     width: int
     height: int

@@ -19,6 +19,7 @@ from face_comparison.image.exif import orientation_of
 
 
 def matches(start: bytes) -> bool:
+    """Returns whether the first bytes are those of a WebP file."""
     return start[:4] == b"RIFF" and start[8:12] == b"WEBP"
 
 

@@ -78,11 +78,17 @@ class Context:
 
 
 def detect_faces(given: Parameters, context: Context) -> Shape:
+    """Answers DetectFaces with every face of an image."""
     analysis, _ = context.read(given["Image"])
     return {"FaceDetails": [shapes.face_detail(face, analysis) for face in analysis.faces]}
 
 
 def compare_faces(given: Parameters, context: Context) -> Shape:
+    """Answers CompareFaces with the most prominent face of the source against every face of the target.
+
+    Raises:
+        RekognitionFault: An image has no face, or the source's does not pass the quality filter.
+    """
     source, _ = context.read(given["SourceImage"], "SourceImage")
     target, _ = context.read(given["TargetImage"], "TargetImage")
     quality_filter = given.get("QualityFilter", "NONE")
@@ -117,6 +123,7 @@ def compare_faces(given: Parameters, context: Context) -> Shape:
 
 
 def create_collection(given: Parameters, context: Context) -> Shape:
+    """Answers CreateCollection; tags are kept as metadata."""
     name = given["CollectionId"]
     metadata = {"Tags": given["Tags"]} if given.get("Tags") else None
     info = context.store.create_collection(name, metadata=metadata)
@@ -128,6 +135,7 @@ def create_collection(given: Parameters, context: Context) -> Shape:
 
 
 def describe_collection(given: Parameters, context: Context) -> Shape:
+    """Answers DescribeCollection; the time of creation is in seconds since 1970."""
     found = context.store.describe_collection(given["CollectionId"]).collection
     return {
         "FaceCount": found.faces,
@@ -139,6 +147,7 @@ def describe_collection(given: Parameters, context: Context) -> Shape:
 
 
 def list_collections(given: Parameters, context: Context) -> Shape:
+    """Answers ListCollections with one page."""
     page = context.store.list_collections(**_page(given))
     found = [info.collection for info in page.items]
     names = [each.name for each in found]
@@ -148,6 +157,7 @@ def list_collections(given: Parameters, context: Context) -> Shape:
 
 
 def delete_collection(given: Parameters, context: Context) -> Shape:
+    """Answers DeleteCollection; all faces and users of it are erased."""
     context.store.delete_collection(given["CollectionId"])
     return {"StatusCode": 200}
 
@@ -156,6 +166,7 @@ def delete_collection(given: Parameters, context: Context) -> Shape:
 
 
 def index_faces(given: Parameters, context: Context) -> Shape:
+    """Answers IndexFaces; faces are enrolled without a user."""
     store = context.store
     version = store.describe_collection(given["CollectionId"]).collection.model_version
     analysis, digest = context.read(given["Image"])
@@ -181,6 +192,7 @@ def index_faces(given: Parameters, context: Context) -> Shape:
 
 
 def list_faces(given: Parameters, context: Context) -> Shape:
+    """Answers ListFaces with one page."""
     version = context.store.describe_collection(given["CollectionId"]).collection.model_version
     page = context.store.list_faces(
         given["CollectionId"], user_id=given.get("UserId"), face_ids=given.get("FaceIds"), **_page(given)
@@ -210,6 +222,7 @@ def delete_faces(given: Parameters, context: Context) -> Shape:
 
 
 def search_faces(given: Parameters, context: Context) -> Shape:
+    """Answers SearchFaces: the faces near an enrolled one."""
     store = context.store
     version = store.check_usable(given["CollectionId"]).model_version
     found = store.search_by_face(
@@ -226,6 +239,7 @@ def search_faces(given: Parameters, context: Context) -> Shape:
 
 
 def search_faces_by_image(given: Parameters, context: Context) -> Shape:
+    """Answers SearchFacesByImage: the faces near the most prominent one of an image."""
     searched = _search_image(given, context, "FaceMatchThreshold", "MaxFaces", "faces")
     return {
         "SearchedFaceBoundingBox": shapes.bounding_box(searched.face, searched.analysis),
@@ -239,6 +253,7 @@ def search_faces_by_image(given: Parameters, context: Context) -> Shape:
 
 
 def create_user(given: Parameters, context: Context) -> Shape:
+    """Answers CreateUser."""
     context.store.create_user(given["CollectionId"], given["UserId"])
     return {}
 
@@ -250,11 +265,13 @@ def delete_user(given: Parameters, context: Context) -> Shape:
 
 
 def list_users(given: Parameters, context: Context) -> Shape:
+    """Answers ListUsers with one page."""
     page = context.store.list_users(given["CollectionId"], **_page(given))
     return {"Users": [shapes.user(each) for each in page.items]} | _next(page.next_token)
 
 
 def associate_faces(given: Parameters, context: Context) -> Shape:
+    """Answers AssociateFaces; faces that do not resemble the user's others are not associated."""
     store = context.store
     similarity = given.get("UserMatchThreshold", DEFAULT_USER_MATCH)
     done = store.associate_faces(
@@ -271,6 +288,7 @@ def associate_faces(given: Parameters, context: Context) -> Shape:
 
 
 def disassociate_faces(given: Parameters, context: Context) -> Shape:
+    """Answers DisassociateFaces; the faces stay in the collection, without a user."""
     done = context.store.disassociate_faces(given["CollectionId"], given["UserId"], given["FaceIds"])
     status = shapes.user(context.store.describe_user(given["CollectionId"], given["UserId"]))["UserStatus"]
     return {
@@ -281,6 +299,11 @@ def disassociate_faces(given: Parameters, context: Context) -> Shape:
 
 
 def search_users(given: Parameters, context: Context) -> Shape:
+    """Answers SearchUsers: the users near an enrolled face, or near all faces of a user.
+
+    Raises:
+        RekognitionFault: Both of UserId and FaceId are given, or none.
+    """
     store, name = context.store, given["CollectionId"]
     if ("UserId" in given) == ("FaceId" in given):
         raise RekognitionFault("InvalidParameterException", "exactly one of UserId and FaceId is required")
@@ -297,6 +320,7 @@ def search_users(given: Parameters, context: Context) -> Shape:
 
 
 def search_users_by_image(given: Parameters, context: Context) -> Shape:
+    """Answers SearchUsersByImage: the users near the most prominent face of an image."""
     searched = _search_image(given, context, "UserMatchThreshold", "MaxUsers", "users")
     return {
         "UserMatches": _user_matches(searched.found, context.store),
@@ -364,11 +388,14 @@ class _SearchedImage:
 def _search_image(
     given: Parameters, context: Context, threshold: str, matches: str, grouping: Grouping
 ) -> _SearchedImage:
-    """Search a collection with the most prominent face of an image.
+    """Searches a collection with the most prominent face of an image.
 
     Args:
-        threshold: Name of the parameter with the least similarity.
+        given: Parameters of the operation.
+        context: What operations need of the service.
+        threshold: Name of the parameter with the minimum similarity.
         matches: Name of the parameter with the number of matches.
+        grouping: What is returned once: each user or each face.
     """
     store = context.store
     version = store.check_usable(given["CollectionId"]).model_version

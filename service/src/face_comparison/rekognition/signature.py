@@ -29,7 +29,9 @@ _AUTHORIZATION = re.compile(
 class Headers(Protocol):
     """Of a request; names in any case."""
 
-    def get(self, name: str, default: str, /) -> str: ...
+    def get(self, name: str, default: str, /) -> str:
+        """Returns the value of a header."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,11 +95,13 @@ def verify_signature(
     """Check that the request was signed with the named key, no more than 15 minutes ago.
 
     Args:
-        claimed: of the request's `Authorization` header.
-        target: path and query as the client sent them.
-        headers: of the request; names in any case.
-        find_secret: the key of a name, None when there is none.
-        now: current time, UTC.
+        claimed: Of the request's `Authorization` header.
+        method: Of the request.
+        target: Path and query as the client sent them.
+        headers: Of the request; names in any case.
+        body: Of the request.
+        find_secret: Returns the key of a name, None when there is none.
+        now: Current time, UTC.
 
     Raises:
         RekognitionFault: UnrecognizedClientException for an unknown name, InvalidSignatureException for another key,

@@ -52,9 +52,11 @@ class Pending:
 
     @property
     def model(self) -> ModelInfo:
+        """The model that runs. Raises NotReady before it is loaded."""
         return self._loaded().model
 
     def analyze(self, data: bytes, *, max_faces: int = 100, min_confidence: float | None = None) -> Analysis:
+        """Analyzes an image as `Analyzer` does. Raises NotReady before the models are loaded."""
         return self._loaded().analyze(data, max_faces=max_faces, min_confidence=min_confidence)
 
 

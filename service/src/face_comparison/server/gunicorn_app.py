@@ -66,6 +66,7 @@ class ServiceLogger(Logger):  # type: ignore[misc]
     """gunicorn's own messages, as JSON lines among those of the service; requests are logged by the application."""
 
     def setup(self, cfg: Any) -> None:
+        """Sends the messages of gunicorn to the service's own log."""
         super().setup(cfg)
         for log in (self.error_log, self.access_log):
             log.handlers.clear()
@@ -76,10 +77,12 @@ class ServiceArbiter(Arbiter):  # type: ignore[misc]
     """gunicorn's arbiter, which tells its workers why they stop."""
 
     def stop(self, graceful: bool = True) -> None:
+        """Tells the workers to drain, then stops as gunicorn does."""
         self.app.shared.stop()
         super().stop(graceful)
 
     def reap_workers(self) -> None:
+        """Replaces ended workers; a second one that fails like the first must not disturb the end."""
         try:
             super().reap_workers()
         except HaltServer:
@@ -106,6 +109,7 @@ class Application(BaseApplication):  # type: ignore[misc]
         super().__init__()
 
     def load_config(self) -> None:
+        """Sets the options of gunicorn that the settings decide."""
         options = {
             "bind": f"fd://{self._listener.detach()}",
             "workers": self._workers,
@@ -224,6 +228,7 @@ class Application(BaseApplication):  # type: ignore[misc]
         return HttpServer(self.process.app, self.process.head_rejection, limits, self.budget)
 
     def run(self) -> None:
+        """Runs the arbiter until it is stopped."""
         ServiceArbiter(self).run()
 
 

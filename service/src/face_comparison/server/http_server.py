@@ -155,14 +155,17 @@ class HttpServer:
 
     @property
     def request_seconds(self) -> float:
+        """Seconds that a whole request may take."""
         return self._limits.request_seconds
 
     @property
     def max_body_bytes(self) -> int:
+        """Maximum bytes of a request's body."""
         return self._limits.max_body_bytes
 
     @property
     def multiprocess(self) -> bool:
+        """Whether the service has several workers."""
         return self._limits.processes > 1
 
     def add(self, connection: Connection) -> None:
@@ -205,6 +208,7 @@ class HttpServer:
         metrics.CONNECTIONS.set(self._open)
 
     def evicted(self, reason: str) -> None:
+        """Counts a connection that was closed for this reason."""
         metrics.EVICTIONS.labels(reason).inc()
 
     def submit(self, environ: dict[str, Any], on_reply: Callable[[Reply], None]) -> None:

@@ -56,6 +56,7 @@ class RequestHead:
 
     @property
     def has_body(self) -> bool:
+        """Whether a body follows the head."""
         return self.chunked or bool(self.length)
 
 

@@ -32,6 +32,7 @@ class SharedWorkerState:
         return self._memory[_STOPPING] != 0
 
     def stop(self) -> None:
+        """Tells every process that the service is stopping."""
         self._memory[_STOPPING] = 1
 
     # --- by each worker, for the arbiter and the other workers; age: gunicorn's running number of a worker

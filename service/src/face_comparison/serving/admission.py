@@ -423,8 +423,10 @@ class Permit:
 
 
 def memory_in_use() -> Overloaded:
+    """Returns the error for an image that has to wait for memory."""
     return Overloaded("the service is overloaded: the memory for images is in use; retry after Retry-After seconds")
 
 
 def deadline_exceeded() -> DeadlineExceeded:
+    """Returns the error for a request whose time is over."""
     return DeadlineExceeded("request deadline exceeded; retry later or send a smaller request")

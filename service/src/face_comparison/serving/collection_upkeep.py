@@ -34,6 +34,7 @@ class CollectionUpkeep:
         self._thread.start()
 
     def stop(self) -> None:
+        """Ends the thread, and waits for the end of its present round."""
         self._stop.set()
         if self._thread is not None:
             self._thread.join(self._seconds)

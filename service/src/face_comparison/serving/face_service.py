@@ -35,7 +35,24 @@ must not push all others aside, and no more than these are held in memory."""
 
 
 class Fetcher(Protocol):
-    def fetch(self, url: str, deadline: float | None = None) -> bytes: ...
+    """Fetches images by URL."""
+
+    def fetch(self, url: str, deadline: float | None = None) -> bytes:
+        """Returns the bytes behind a URL.
+
+        Args:
+            url: `http://`, `https://` or `s3://`.
+            deadline: In seconds of `time.monotonic`.
+
+        Raises:
+            UrlNotAllowed: The policy does not permit the
+            address.
+            UrlFetchFailed: The server did not deliver
+            the image.
+            UrlFetchTimeout: It did not in time.
+            BodyTooLarge: The image has too many bytes.
+        """
+        ...
 
 
 class Stages:
@@ -48,11 +65,13 @@ class Stages:
         self._lock = threading.Lock()
 
     def add(self, stage: str, seconds: float) -> None:
+        """Adds seconds to a phase of the request, and to the metric."""
         metrics.PHASE_SECONDS.labels(stage).observe(seconds)
         with self._lock:
             self.seconds[stage] = self.seconds.get(stage, 0.0) + seconds
 
     def add_image(self, analysis: Analysis) -> None:
+        """Adds the phases and the faces of an image."""
         metrics.FACES.observe(len(analysis.faces))
         for stage, seconds in analysis.stages.items():
             self.add(stage, seconds)
@@ -62,6 +81,7 @@ class Stages:
 
     @contextmanager
     def timed(self, stage: str) -> Iterator[None]:
+        """Measures a phase of the request."""
         started = time.perf_counter()
         try:
             yield
@@ -79,6 +99,8 @@ class Comparison:
 
 
 class FaceService:
+    """Detects and compares faces: fetches images, waits for turns, runs the models."""
+
     def __init__(self, analyzer: Analyzer, fetcher: Fetcher, max_side: int = MAX_SIDE) -> None:
         self._analyzer = analyzer
         self._fetcher = fetcher

@@ -41,6 +41,7 @@ class MemoryBudget:
 
     @property
     def in_use(self) -> int:
+        """Bytes that are reserved now."""
         return self._transfers + self._computations
 
     def take_excess(self) -> int:

@@ -22,9 +22,11 @@ class Readiness:
         self._draining = False
 
     def ready(self) -> None:
+        """Reports that the models are loaded and tried."""
         self._ready = True
 
     def drain(self) -> None:
+        """Reports that this instance is shutting down."""
         self._draining = True
 
     def check(self) -> None:

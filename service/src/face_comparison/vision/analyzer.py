@@ -41,8 +41,14 @@ REDUCTIONS: tuple[Reduce, ...] = (8, 4, 2, 1)
 
 @dataclass(frozen=True, slots=True)
 class Buckets:
-    """Shapes that networks are loaded for: sizes of batch of whole images, of crops and of faces, and aspects of the
-    whole images."""
+    """Shapes that networks are loaded for.
+
+    Attributes:
+        views: Batch sizes of whole images.
+        crops: Batch sizes of crops around faces.
+        faces: Batch sizes of aligned faces.
+        aspects: Aspect ratios of the whole images.
+    """
 
     views: tuple[int, ...]
     crops: tuple[int, ...]
@@ -92,8 +98,12 @@ class ModelInfo:
 
 
 class Analyzer(Protocol):
+    """Finds and embeds the faces of images; safe from any thread."""
+
     @property
-    def model(self) -> ModelInfo: ...
+    def model(self) -> ModelInfo:
+        """The model that runs."""
+        ...
 
     def analyze(self, data: bytes, *, max_faces: int = 100, min_confidence: float | None = None) -> Analysis:
         """Faces of an encoded image, at most max_faces (the most prominent), each with at least min_confidence (0-1).
@@ -112,9 +122,11 @@ class ImageAnalyzer:
 
     @property
     def model(self) -> ModelInfo:
+        """The model that runs."""
         return self._model
 
     def analyze(self, data: bytes, *, max_faces: int = 100, min_confidence: float | None = None) -> Analysis:
+        """See `Analyzer.analyze`."""
         stages = {"decode": 0.0, "detect": 0.0, "embed": 0.0}
         minimum = self._model.min_confidence if min_confidence is None else min_confidence
         with _timed(stages, "decode"):

@@ -72,8 +72,10 @@ class _Padding(Direct):
 
 
 class Gathered:
-    """Runs in one thread of its own, which takes everything of the same image size that waits there; few batches, so
-    the last is padded."""
+    """Dynamic micro-batching: one thread runs together what waits and has the same size.
+
+    There are few batch sizes, so the last batch is padded.
+    """
 
     def __init__(self, session: Session, sizes: Sequence[int], observe: Callable[[int], None]) -> None:
         self._padded = _Padding(session, sizes, observe)

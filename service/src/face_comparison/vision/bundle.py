@@ -197,6 +197,16 @@ class Comparison(_Strict, kw_only=True, frozen=True):
 
 
 class Manifest(_Strict, kw_only=True, frozen=True):
+    """A bundle: its networks, how to use them, and the calibration of their distances.
+
+    Attributes:
+        name: As users choose it.
+        revision: Changes whenever hashes change.
+        detector: Finds faces.
+        embedder: Turns an aligned face into a hash.
+        comparison: Threshold and calibration.
+    """
+
     name: _Name
     revision: _Name
     detector: Detector
@@ -218,10 +228,12 @@ class Bundle(msgspec.Struct, frozen=True):
 
     @property
     def detector(self) -> Path:
+        """Path of the detector's network."""
         return self.folder / self.manifest.detector.file
 
     @property
     def embedder(self) -> Path:
+        """Path of the embedder's network."""
         return self.folder / self.manifest.embedder.file
 
 

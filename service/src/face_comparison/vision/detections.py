@@ -32,6 +32,7 @@ class Detections:
         return len(self.scores)
 
     def at(self, index: NDArray[np.intp] | slice) -> Detections:
+        """Returns some of the detections."""
         return Detections(self.boxes[index], self.scores[index], self.landmarks[index])
 
     def scaled(self, scale: float) -> Detections:
@@ -41,10 +42,12 @@ class Detections:
 
 
 def no_detections() -> Detections:
+    """Returns no detections, as arrays of length 0."""
     return Detections(np.zeros((0, 4), np.float32), np.zeros(0, np.float32), np.zeros((0, 5, 2), np.float32))
 
 
 def concatenate(parts: Sequence[Detections]) -> Detections:
+    """Returns the detections of several parts, in their order."""
     return Detections(
         np.concatenate([part.boxes for part in parts]),
         np.concatenate([part.scores for part in parts]),
@@ -70,9 +73,11 @@ class OrientedDetections:
         return len(self.faces)
 
     def at(self, index: NDArray[np.intp] | slice) -> OrientedDetections:
+        """Returns some of the detections."""
         return OrientedDetections(self.faces.at(index), self.rolls[index], self.spreads[index])
 
     def scaled(self, scale: float) -> OrientedDetections:
+        """Returns the detections in an image scaled by `scale`."""
         return OrientedDetections(self.faces.scaled(scale), self.rolls, self.spreads)
 
     @staticmethod
@@ -82,6 +87,7 @@ class OrientedDetections:
 
     @staticmethod
     def concatenate(parts: Sequence[OrientedDetections]) -> OrientedDetections:
+        """Returns the detections of several parts, in their order."""
         return OrientedDetections(
             concatenate([part.faces for part in parts]),
             np.concatenate([part.rolls for part in parts]),

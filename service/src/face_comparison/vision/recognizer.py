@@ -49,8 +49,15 @@ class Recognizer:
     def __init__(
         self, manifest: Manifest, views: Session, crops: Session, embedder: Session, aspects: Sequence[float] = ASPECTS
     ) -> None:
-        """views, crops: the detector, for whole images and for crops around faces. The sessions take any number of
-        images of the sizes in `view_shapes`, `crop_shapes` and `embedder_shapes`; aspects: as for `view_shapes`."""
+        """Takes the sessions of a bundle.
+
+        Args:
+            manifest: The bundle's.
+            views: The detector, for whole images of the sizes in `view_shapes`.
+            crops: The detector, for crops around faces of the sizes in `crop_shapes`.
+            embedder: The embedder, for aligned faces of the sizes in `embedder_shapes`.
+            aspects: As for `view_shapes`.
+        """
         self._views, self._crops, self._embedder = views, crops, embedder
         self._manifest = manifest
         self._aspects = tuple(aspects)
@@ -185,4 +192,5 @@ def crop_shapes(manifest: Manifest, batches: Sequence[int]) -> list[Shape]:
 
 
 def embedder_shapes(manifest: Manifest, batches: Sequence[int]) -> list[Shape]:
+    """Returns the shapes of aligned faces, one per batch size."""
     return [(batch, manifest.embedder.side, manifest.embedder.side) for batch in batches]

@@ -59,6 +59,7 @@ class Places:
     rolls: NDArray[np.float64]
 
     def at(self, index: NDArray[np.intp]) -> Places:
+        """Returns some of the places."""
         return Places(self.centers[index], self.sizes[index], self.rolls[index])
 
 

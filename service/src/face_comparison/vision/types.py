@@ -22,6 +22,7 @@ class Box:
 
     @property
     def area(self) -> float:
+        """Square pixels."""
         return self.width * self.height
 
 
@@ -43,6 +44,7 @@ class Quality:
 
     @property
     def reliable(self) -> bool:
+        """Whether the hash can be relied upon."""
         return not self.reasons
 
 

@@ -307,6 +307,7 @@ def _serve_documents(app: Flask, settings: Settings, analyzer: Analyzer) -> None
 
 
 def file_response(file: StaticFile) -> Response:
+    """Returns a static file, compressed if the client accepts it, or 304 if the client has it."""
     response = Response(file.content, content_type=file.media_type)
     if file.gzipped is not None:
         response.vary.add("Accept-Encoding")

@@ -112,7 +112,9 @@ def parse_line(line: str) -> ApiKey | None:
 class Headers(Protocol):
     """Of a request; names in any case."""
 
-    def get(self, name: str, default: str, /) -> str: ...
+    def get(self, name: str, default: str, /) -> str:
+        """Returns the value of a header."""
+        ...
 
 
 def presented_key(headers: Headers) -> str:

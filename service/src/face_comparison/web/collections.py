@@ -1,5 +1,7 @@
-"""Routes of collections: requests to `CollectionService`, replies, permissions and the audit log. See the contract of
-each route in the OpenAPI document."""
+"""Routes of collections: requests to `CollectionService`, responses, permissions and the audit log.
+
+What each route promises is in the OpenAPI document.
+"""
 
 from __future__ import annotations
 
@@ -67,6 +69,8 @@ class CollectionRoutes:
     # --- collections ---
 
     def create(self) -> Response:
+        """Creates a collection."""
+
         def handle(service: CollectionService, body: Received, _: Permit) -> ApiResponse:
             wanted = requests.create_request(body, _content_type())
             info = service.create_collection(
@@ -81,6 +85,8 @@ class CollectionRoutes:
         return self._answer("create_collection", handle, ADMIN)
 
     def list_collections(self) -> Response:
+        """Returns one page of the collections."""
+
         def handle(service: CollectionService) -> ApiResponse:
             page = requests.page_request(request.args)
             return responses.to_collection_page(service.list_collections(limit=page.limit, token=page.token))
@@ -88,6 +94,8 @@ class CollectionRoutes:
         return self._answer_head("list_collections", handle, *READ)
 
     def describe(self, collection_id: str) -> Response:
+        """Describes a collection."""
+
         def handle(service: CollectionService) -> ApiResponse:
             info = service.describe_collection(collection_id)
             metrics.COLLECTION_FACES.update(collection_id, info.collection.faces)
@@ -96,6 +104,8 @@ class CollectionRoutes:
         return self._answer_head("describe_collection", handle, *READ, collection=collection_id)
 
     def delete(self, collection_id: str) -> Response:
+        """Deletes a collection with all that is in it."""
+
         def handle(service: CollectionService) -> ApiResponse:
             erasure = service.delete_collection(collection_id)
             metrics.COLLECTION_FACES.update(collection_id, None)
@@ -107,6 +117,8 @@ class CollectionRoutes:
     # --- faces ---
 
     def enroll(self, collection_id: str) -> Response:
+        """Enrolls the faces of an image, or a hash."""
+
         def handle(service: CollectionService, body: Received, permit: Permit) -> ApiResponse:
             version = service.check_usable(collection_id).model_version
             wanted = requests.enroll_request(body, _content_type(), request.args, version)
@@ -129,6 +141,8 @@ class CollectionRoutes:
         return self._answer("enroll", handle, ENROLL, collection=collection_id)
 
     def list_faces(self, collection_id: str) -> Response:
+        """Returns one page of the faces, or of those of a user."""
+
         def handle(service: CollectionService) -> ApiResponse:
             page = requests.page_request(request.args)
             version = service.describe_collection(collection_id).collection.model_version
@@ -138,6 +152,8 @@ class CollectionRoutes:
         return self._answer_head("list_faces", handle, *READ, collection=collection_id)
 
     def delete_face(self, collection_id: str, face_id: str) -> Response:
+        """Deletes one face; 404 if it is not there."""
+
         def handle(service: CollectionService) -> ApiResponse:
             erasure, deleted = service.delete_faces(collection_id, [face_id])
             if not deleted:
@@ -148,6 +164,8 @@ class CollectionRoutes:
         return self._answer_head("delete_faces", handle, ERASE, collection=collection_id)
 
     def delete_faces(self, collection_id: str) -> Response:
+        """Deletes faces; those that are not there are reported."""
+
         def handle(service: CollectionService, body: Received, _: Permit) -> ApiResponse:
             face_ids = requests.face_ids_request(body, _content_type())
             erasure, deleted = service.delete_faces(collection_id, face_ids)
@@ -159,6 +177,8 @@ class CollectionRoutes:
     # --- searching ---
 
     def search(self, collection_id: str) -> Response:
+        """Identifies every face of an image."""
+
         def handle(service: CollectionService, body: Received, permit: Permit) -> ApiResponse:
             version = service.check_usable(collection_id).model_version
             wanted = requests.search_request(body, _content_type(), request.args, version)
@@ -179,6 +199,8 @@ class CollectionRoutes:
         return self._answer("search", handle, SEARCH, collection=collection_id)
 
     def verify(self, collection_id: str, user_id: str) -> Response:
+        """Compares an image with all faces of one user."""
+
         def handle(service: CollectionService, body: Received, permit: Permit) -> ApiResponse:
             version = service.check_usable(collection_id).model_version
             wanted = requests.verify_request(body, _content_type(), request.args, version)
@@ -198,6 +220,8 @@ class CollectionRoutes:
     # --- users ---
 
     def create_user(self, collection_id: str) -> Response:
+        """Creates a user."""
+
         def handle(service: CollectionService, body: Received, _: Permit) -> ApiResponse:
             wanted = requests.user_request(body, _content_type())
             user = service.create_user(collection_id, wanted.user_id, metadata=wanted.metadata, expires=wanted.expires)
@@ -207,6 +231,8 @@ class CollectionRoutes:
         return self._answer("create_user", handle, ENROLL, collection=collection_id)
 
     def list_users(self, collection_id: str) -> Response:
+        """Returns one page of the users."""
+
         def handle(service: CollectionService) -> ApiResponse:
             page = requests.page_request(request.args)
             return responses.to_user_page(service.list_users(collection_id, limit=page.limit, token=page.token))
@@ -214,12 +240,16 @@ class CollectionRoutes:
         return self._answer_head("list_users", handle, *READ, collection=collection_id)
 
     def describe_user(self, collection_id: str, user_id: str) -> Response:
+        """Describes a user."""
+
         def handle(service: CollectionService) -> ApiResponse:
             return responses.to_user(service.describe_user(collection_id, user_id))
 
         return self._answer_head("describe_user", handle, *READ, collection=collection_id)
 
     def update_user(self, collection_id: str, user_id: str) -> Response:
+        """Changes the metadata or the expiry of a user."""
+
         def handle(service: CollectionService, body: Received, _: Permit) -> ApiResponse:
             change = requests.user_change(body, _content_type())
             user = service.update_user(collection_id, user_id, metadata=change.metadata, expires=change.expires)
@@ -229,6 +259,8 @@ class CollectionRoutes:
         return self._answer("update_user", handle, ENROLL, collection=collection_id)
 
     def delete_user(self, collection_id: str, user_id: str) -> Response:
+        """Erases a user with all faces, and returns the receipt."""
+
         def handle(service: CollectionService) -> ApiResponse:
             erasure = service.delete_user(collection_id, user_id)
             _note(subject=erasure.subject, faces=erasure.faces)
@@ -239,6 +271,8 @@ class CollectionRoutes:
     # --- moving data, receipts ---
 
     def export(self, collection_id: str) -> Response:
+        """Streams every face with its hash, one line of JSON each."""
+
         def handle() -> Iterator[bytes]:
             with audited("export", collection_id):
                 collection, faces = self.service.export_faces(collection_id)
@@ -250,6 +284,8 @@ class CollectionRoutes:
         return self.endpoint.answer_stream(handle, NDJSON, ADMIN)
 
     def import_(self, collection_id: str) -> Response:
+        """Imports exported lines; a bad one is reported by its number."""
+
         def handle(service: CollectionService, body: Received, permit: Permit) -> ApiResponse:
             version = service.check_usable(collection_id).model_version
             report = service.import_faces(collection_id, import_lines(_until_over(_split_lines(body), permit), version))
@@ -259,6 +295,8 @@ class CollectionRoutes:
         return self._answer("import", handle, ENROLL, collection=collection_id)
 
     def describe_erasure(self, erasure_id: UUID) -> Response:
+        """Returns the receipt of an earlier deletion."""
+
         def handle(service: CollectionService) -> ApiResponse:
             return responses.to_erasure(service.describe_erasure(str(erasure_id)))
 

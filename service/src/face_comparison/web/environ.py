@@ -56,9 +56,11 @@ class Body(io.RawIOBase):
         self._position = 0
 
     def readable(self) -> bool:
+        """Returns True."""
         return True
 
     def readinto(self, buffer: Any, /) -> int:
+        """Fills the buffer from the body; returns the number of bytes, 0 at the end."""
         part = memoryview(self._data)[self._position : self._position + len(buffer)]
         buffer[: len(part)] = part
         self._position += len(part)

@@ -57,7 +57,9 @@ _IMAGE: tuple[Context, ...] = (*_NAMED, "body", "json", "image", "hash", "search
 class Operations(Protocol):
     """What builds the responses of an operation; see `openapi_document`."""
 
-    def outcomes(self, response: Schema, contexts: tuple[Context, ...]) -> Schema: ...
+    def outcomes(self, response: Schema, contexts: tuple[Context, ...]) -> Schema:
+        """Returns the responses of an operation, errors included, and what a caller needs."""
+        ...
 
 
 def collection_paths(base: str, operations: Operations, model: ModelInfo) -> Schema:

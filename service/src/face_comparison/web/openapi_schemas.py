@@ -26,6 +26,7 @@ QUALITY_EXAMPLE = responses.Quality(
 
 
 def ref(name: str) -> Schema:
+    """Returns a reference to a schema of the document."""
     return {"$ref": f"#/components/schemas/{name}"}
 
 

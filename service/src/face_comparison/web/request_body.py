@@ -52,4 +52,5 @@ def declared_length(environ: Environ) -> int | None:
 
 
 def too_large(limit: int) -> BodyTooLarge:
+    """Returns the error for a body of more than `limit` bytes."""
     return BodyTooLarge(f"the body is larger than {limit} bytes: send a smaller image, or its URL")

@@ -82,8 +82,10 @@ def _leniently_decoded(raw: bytes) -> bytes:
 
 
 def _blanks_were_pluses(raw: bytes) -> bool:
-    """Whether blanks stand where a decoder of forms has made them from plus signs: no plus sign is left, and the blanks
-    do not divide the text into lines of equal length."""
+    """Returns whether blanks stand where a decoder of forms has made them from plus signs.
+
+    That is so when no plus sign is left, and the blanks do not divide the text into lines of equal length.
+    """
     if b" " not in raw or b"+" in raw or b"-" in raw or any(sign in raw for sign in (b"\n ", b" \n", b" \r")):
         return False
     lines = raw[:_LOOKED_AT].split(b" ")[:-1]

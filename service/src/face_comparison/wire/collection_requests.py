@@ -67,6 +67,15 @@ class _FaceIdsShape(msgspec.Struct):
 
 @dataclass(frozen=True, slots=True)
 class CreateRequest:
+    """A request for a new collection.
+
+    Attributes:
+        collection_id: Its name.
+        max_false_positive_rate: 0-1.
+        retention_days: None: faces are kept until deleted.
+        metadata: Whatever the caller wants to keep with it.
+    """
+
     collection_id: str
     max_false_positive_rate: float
     retention_days: int | None
@@ -87,8 +96,16 @@ class EnrollRequest:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class SearchRequest:
-    """max_faces: largest faces of the image that are searched. rate, threshold, users None: the collection's rate, the
-    threshold that follows from it, everybody."""
+    """A search for the faces of an image, or for a hash.
+
+    Attributes:
+        subject: The image or hash.
+        max_faces: Most prominent faces of the image that are searched.
+        max_matches: Matches per face.
+        rate: None: the collection's rate.
+        threshold: Euclidean distance, None: the one that follows from the rate.
+        users: None: everybody.
+    """
 
     subject: Subject
     max_faces: int
@@ -108,6 +125,8 @@ class VerifyRequest:
 
 @dataclass(frozen=True, slots=True)
 class UserRequest:
+    """A request for a new user; expires: when it is erased, None: never."""
+
     user_id: str
     metadata: Mapping[str, Any]
     expires: datetime | None
@@ -123,6 +142,8 @@ class UserChange:
 
 @dataclass(frozen=True, slots=True)
 class PageRequest:
+    """A request for a page; token None: the first one."""
+
     limit: int
     token: str | None
     user_id: str | None = None

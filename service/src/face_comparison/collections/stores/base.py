@@ -45,6 +45,14 @@ UNCHANGED = Unchanged()
 
 
 class Store(Protocol):
+    """Keeps collections, users, faces and receipts; safe from any thread.
+
+    Every method raises StoreUnavailable, and those that name something CollectionNotFound or UserNotFound.
+
+    Attributes:
+        kind: `sqlite` or `postgresql`.
+    """
+
     kind: str
     """`sqlite` or `postgresql`."""
 
@@ -160,7 +168,9 @@ class Store(Protocol):
 
     # --- erasure, retention, operation ---
 
-    def get_erasure(self, erasure_id: str) -> Erasure | None: ...
+    def get_erasure(self, erasure_id: str) -> Erasure | None:
+        """Returns a receipt, None: there is none of this id."""
+        ...
 
     def purge(self, now: datetime) -> list[Purge]:
         """Delete expired users with their faces, and faces past their collection's retention.
@@ -184,4 +194,6 @@ class Store(Protocol):
         """What a verbose readiness probe shows: schema version, library versions. Raises StoreUnavailable."""
         ...
 
-    def close(self) -> None: ...
+    def close(self) -> None:
+        """Closes all connections."""
+        ...

@@ -99,16 +99,20 @@ def nearest_rival(face: StoredFace, neighbors: Sequence[Neighbor], within: float
 
 
 def no_collection(name: str) -> NoReturn:
+    """Raises CollectionNotFound."""
     raise CollectionNotFound(f"there is no collection {name}")
 
 
 def collection_exists(name: str) -> CollectionExists:
+    """Returns the error for a name that is taken."""
     return CollectionExists(f"the collection {name} exists already")
 
 
 def no_user(user_id: str) -> NoReturn:
+    """Raises UserNotFound."""
     raise UserNotFound(f"the collection has no user {user_id}")
 
 
 def user_exists(user_id: str) -> UserExists:
+    """Returns the error for a UserId that is taken."""
     return UserExists(f"the collection has a user {user_id} already")

@@ -92,6 +92,7 @@ class Connections:
             yield _with_search_path(connection)
 
     def close(self) -> None:
+        """Closes the pool."""
         with self._lock:
             if self._pool is not None:
                 self._pool.close()

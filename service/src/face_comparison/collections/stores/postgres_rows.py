@@ -132,6 +132,7 @@ def count(connection: Connection, key: int, faces: int, users: Container[str] | 
 
 
 def read_collection(row: tuple[Any, ...]) -> Collection:
+    """Returns the collection of a row of `columns.COLLECTION`, after its key."""
     return Collection(*row[1:])
 
 

@@ -61,6 +61,7 @@ class Connections:
             return bool(connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0] == 0)
 
     def close(self) -> None:
+        """Closes the connections that nobody uses."""
         with contextlib.suppress(queue.Empty):
             while True:
                 self._idle.get_nowait().close()

@@ -48,6 +48,7 @@ def people(connection: sqlite3.Connection, key: int, users: Container[str] | Non
 
 
 def user(connection: sqlite3.Connection, row_id: int) -> User:
+    """Returns the user with this row id."""
     return read_user(connection.execute(f"SELECT {columns.USER} FROM person WHERE id = ?", (row_id,)).fetchone())
 
 
@@ -149,11 +150,13 @@ def record(connection: sqlite3.Connection, collection: str, faces: int, request:
 
 
 def read_collection(row: Sequence[Any]) -> Collection:
+    """Returns the collection of a row of `columns.COLLECTION` and its number of users."""
     _, name, version, width, rate, retention, metadata, created, faces, users = row
     return Collection(name, version, width, rate, retention, json.loads(metadata), _time(created), faces, users)
 
 
 def read_user(row: Sequence[Any]) -> User:
+    """Returns the user of a row of `columns.USER`."""
     user_id, metadata, expires, created, faces = row
     return User(user_id, json.loads(metadata), _time_or_none(expires), _time(created), faces)
 
@@ -170,12 +173,14 @@ def read_face(row: Sequence[Any], width: int) -> StoredFace:
 
 
 def read_erasure(row: Sequence[Any]) -> Erasure:
+    """Returns the receipt of a row of `columns.ERASURE`."""
     erasure_id, collection, subject, faces, deleted, scrubbed, until = row
     times = (_time(deleted), _time_or_none(scrubbed), _time_or_none(until))
     return Erasure(erasure_id, collection, subject, faces, *times)
 
 
 def seconds(time: datetime | None) -> float | None:
+    """Returns a time as it is stored: seconds since 1970, None for none."""
     return None if time is None else time.timestamp()
 
 

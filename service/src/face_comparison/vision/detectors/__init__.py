@@ -16,6 +16,8 @@ from face_comparison.vision.detectors import scrfd, yunet
 
 
 class Decode(Protocol):
+    """Turns the outputs of a detector's network into candidates."""
+
     def __call__(self, outputs: Sequence[NDArray[np.float32]], height: int, width: int, min_score: float) -> Candidates:
         """Decode a batch.
 

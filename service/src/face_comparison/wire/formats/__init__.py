@@ -53,8 +53,11 @@ MESSAGE_PACK_TYPES = ("application/msgpack", "application/x-msgpack", "applicati
 
 
 def form_of(content_type: str, body: Buffer) -> Form:
-    """What the body is: the declared type decides, except that a JSON object and an image are what they are whatever
-    they were declared to be."""
+    """Returns what the body is.
+
+    The declared type decides, except that a JSON object and an image are what they are whatever they were declared to
+    be.
+    """
     first = bytes(body[:START_BYTES])
     mimetype = content_type.partition(";")[0].strip().lower()
     if first.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"{"):

@@ -20,15 +20,18 @@ LONGEST_FORM_VALUE = 10_000 * 136
 def image_fields(
     body: Buffer, content_type: str, shape: type[msgspec.Struct], texts: Container[str], query: Mapping[str, str]
 ) -> Fields:
-    """Fields of a request with an image or hash; the query may hold what the body does not say.
+    """Returns the fields of a request with an image or hash; the query may hold what the body does not say.
 
     Args:
-        shape: the fields there are; others are ignored.
-        texts: fields that are text; of a form or query every other one is a number or JSON.
+        body: The request's.
+        content_type: As declared.
+        shape: The fields there are; others are ignored.
+        texts: Fields that are text; of a form or query every other one is a number or JSON.
+        query: The request's.
 
     Raises:
-        InvalidJson: the body is not JSON.
-        InvalidParameter: the body is damaged in another way.
+        InvalidJson: The body is not JSON.
+        InvalidParameter: The body is malformed in another way.
     """
     known = shape.__struct_fields__
     found: dict[str, Any] = {name: _spelled(text, name in texts) for name, text in query.items() if name in known}

@@ -96,8 +96,13 @@ def is_no_object(error: BaseException | None) -> bool:
 
 
 def short(name: str, raw: Raw) -> Raw:
-    """The raw value itself, unless it could become many objects. Raises InvalidFaceHash, InvalidParameter,
-    UrlNotAllowed."""
+    """Returns the raw value itself, unless it could become many objects.
+
+    Raises:
+        InvalidFaceHash: It is a `face_hash` that is too long.
+        UrlNotAllowed: It is an image in place of its URL.
+        InvalidParameter: Another value is too long.
+    """
     if len(memoryview(raw)) > _LONG_VALUES.get(name, _LONGEST_VALUE):
         if name == "url" and b"data:" in bytes(memoryview(raw)[:16]).lower():
             raise image_instead_of_address()
@@ -115,6 +120,7 @@ def items(decoder: Any, raw: Raw) -> list[Raw]:
 
 
 def too_many() -> FaceComparisonError:
+    """Returns the error for too many targets."""
     return InvalidParameter(f"targets must hold at most {MAX_TARGETS} objects")
 
 

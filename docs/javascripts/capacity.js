@@ -8,8 +8,8 @@ for (const form of document.querySelectorAll("form.capacity")) {
   const written = (value, digits) => value.toLocaleString("en", { minimumFractionDigits: digits, maximumFractionDigits: digits });
 
   const count = () => {
-    const whole = form.checkValidity() && ["peak", "mean", "rate", "load", "fewest", "price"].every((name) => Number.isFinite(number(name)));
-    const replicas = Math.max(number("fewest"), Math.ceil(number("peak") / ((number("rate") * number("load")) / 100)));
+    const whole = form.checkValidity() && ["peak", "mean", "rate", "load", "minimum", "price"].every((name) => Number.isFinite(number(name)));
+    const replicas = Math.max(number("minimum"), Math.ceil(number("peak") / ((number("rate") * number("load")) / 100)));
     const calls = ((number("peak") * number("mean")) / 100) * hours * 3600;
     const cost = replicas * number("price") * hours;
     const million = (cost / calls) * 1e6;

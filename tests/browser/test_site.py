@@ -99,7 +99,7 @@ def test_the_calculator_counts_as_the_table_does(opened: Open) -> None:
     form = page.locator("form.capacity")
     for peak in PEAKS:
         load = Load(peak, rate())
-        form.get_by_label("Calls a second at the peak").fill(str(peak))
+        form.get_by_label("Calls per second at the peak").fill(str(peak))
         expect(form.locator("output[name=replicas]")).to_have_text(str(load.replicas))
         expect(form.locator("output[name=calls]")).to_have_text(f"{load.calls / 1e6:,.1f} million")
         expect(form.locator("output[name=cost]")).to_have_text(f"{load.cost:,.0f}")
@@ -109,14 +109,14 @@ def test_the_calculator_counts_as_the_table_does(opened: Open) -> None:
 def test_every_field_of_the_calculator_counts(opened: Open) -> None:
     page = opened("explanation/capacity.html")
     form = page.locator("form.capacity")
-    load = Load(peak=300, rate=35, mean=0.5, load=0.7, fewest=3, price=0.25)
+    load = Load(peak=300, rate=35, mean=0.5, load=0.7, minimum=3, price=0.25)
     for label, value in (
-        ("Calls a second at the peak", "300"),
+        ("Calls per second at the peak", "300"),
         ("Mean, in % of the peak", "50"),
-        ("Images a second of a replica", "35"),
-        ("Load aimed at, in %", "70"),
-        ("Fewest replicas", "3"),
-        ("Dollars an hour", "0.25"),
+        ("Images per second of a replica", "35"),
+        ("Target load, in %", "70"),
+        ("Minimum replicas", "3"),
+        ("Dollars per hour", "0.25"),
     ):
         form.get_by_label(label).fill(value)
     expect(form.locator("output[name=replicas]")).to_have_text(str(load.replicas))
@@ -126,5 +126,5 @@ def test_every_field_of_the_calculator_counts(opened: Open) -> None:
 @pytest.mark.parametrize("wrong", ["", "0", "-3"])
 def test_the_calculator_says_nothing_of_what_cannot_be(opened: Open, wrong: str) -> None:
     form = opened("explanation/capacity.html").locator("form.capacity")
-    form.get_by_label("Calls a second at the peak").fill(wrong)
+    form.get_by_label("Calls per second at the peak").fill(wrong)
     expect(form.locator("output[name=replicas]")).to_have_text("")

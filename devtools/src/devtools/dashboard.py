@@ -80,25 +80,25 @@ def variable(name: str, label: str, query: str) -> QueryVariable:
 SERVICE_PANELS = [
     panel(
         "Requests",
-        "Answers a second, by HTTP status. 429 is a full queue, 503 a pod that starts or ends.",
+        "Responses per second, by HTTP status. 429 is a full queue, 503 a pod that is starting or stopping.",
         "reqps",
         [("{{code}}", f"sum by (code) (rate(face_comparison_requests_total{{{SERVING}}}[{RATE}]))")],
     ),
     panel(
-        "Time to answer",
-        "From a request's head to its answer, fetching and waiting included.",
+        "Response time",
+        "From a request's head to its response, including fetching and waiting.",
         "s",
         quantiles("face_comparison_request_duration_seconds", SERVING, "route"),
     ),
     panel(
         "Time by phase",
-        "Mean time of one image in each phase: where a slow answer comes from.",
+        "Mean time per image in each phase: where a slow response spends its time.",
         "s",
         [mean("face_comparison_phase_duration_seconds", CHOSEN, "phase", "{{phase}}")],
     ),
     panel(
         "In flight",
-        "Requests admitted and not yet answered, by pod. Autoscaling by InFlight follows their number.",
+        "Requests admitted and not yet finished, by pod. Autoscaling by InFlight follows their number.",
         "short",
         [("{{pod}}", f"sum by (pod) (face_comparison_requests_in_flight{{{CHOSEN}}})")],
     ),
@@ -110,25 +110,25 @@ SERVICE_PANELS = [
     ),
     panel(
         "Rejected requests",
-        "Requests refused before any work, by reason.",
+        "Requests rejected before any work, by reason.",
         "reqps",
         [("{{reason}}", f"sum by (reason) (rate(face_comparison_requests_rejected_total{{{CHOSEN}}}[{RATE}]))")],
     ),
     panel(
-        "Faces in an image",
+        "Faces per image",
         "Mean number of faces found.",
         "short",
         [mean("face_comparison_faces_per_image", CHOSEN, "namespace, service", "{{namespace}}/{{service}}")],
     ),
     panel(
         "Batch size",
-        "Mean number of inputs that a model works on at once. Above one, load is shared well.",
+        "Mean number of inputs per model run. Above one, concurrent requests share runs.",
         "short",
         [mean("face_comparison_batch_size", CHOSEN, "model", "{{model}}")],
     ),
     panel(
-        "What runs",
-        "Pods by version, model, engine and device. Hashes of different models do not compare.",
+        "Running versions",
+        "Pods by version, model, engine and device. Hashes of different models cannot be compared.",
         "short",
         [
             (
@@ -149,13 +149,13 @@ OPERATOR_PANELS = [
     ),
     panel(
         "Time to deploy",
-        "From a change of a spec until its URL answers.",
+        "From a change of a spec until its URL responds.",
         "s",
         quantiles("face_comparison_operator_deploy_seconds"),
     ),
     panel(
         "Reconcile rate",
-        "By result; done is good, conflict and not_found are met in passing.",
+        "By result; done is success, conflict and not_found are retried.",
         "ops",
         [("{{result}}", f"sum by (result) (rate(face_comparison_operator_reconciles_total[{RATE}]))")],
     ),
@@ -173,7 +173,7 @@ OPERATOR_PANELS = [
     ),
     panel(
         "Leader, work queue, watch staleness",
-        "Who leads (1), how many resources wait, and how long the quietest watch has been silent.",
+        "The leader (1), the depth of the work queue, and seconds since the last response on the stalest watch.",
         "short",
         [
             ("{{pod}} leads", "face_comparison_operator_leader"),
@@ -189,7 +189,7 @@ def dashboard() -> Dashboard:
     board = (
         Dashboard("FaceComparison")
         .uid("face-comparison")
-        .description("Services made by FaceComparison resources, and the operator that makes them.")
+        .description("Services of FaceComparison resources, and the operator that manages them.")
         .tags(["face-comparison"])
         .time("now-1h", "now")
         .refresh("30s")

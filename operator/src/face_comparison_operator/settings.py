@@ -100,11 +100,11 @@ class Settings:
     namespaces: tuple[str, ...] = _option((), "Namespaces to watch, comma-separated; empty: all of them.", _namespaces)
     service_image: str = _option(
         f"registry.invalid/face-comparison/service:{__version__}",
-        "Image of a FaceComparison that names none; the default resolves nowhere.",
+        "Service image of a FaceComparison without spec.image; the default does not exist in any registry.",
         _text,
     )
     service_gpu_image: str = _option(
-        "", "Image of a FaceComparison on GPUs that names none; empty: the service image.", _optional
+        "", "Service image of a FaceComparison on GPUs without spec.image; empty: the service image.", _optional
     )
     prometheus_address: str = _option(
         "http://prometheus-operated.monitoring.svc:9090",
@@ -157,8 +157,8 @@ class Settings:
     allowed_runtime_classes: tuple[str, ...] = _option(
         ("*",), "RuntimeClasses that resources may name; patterns, * permits all.", _patterns
     )
-    metrics_port: int = _option(8080, "Port of /metrics; 0 takes a free one.", _port)
-    health_port: int = _option(8081, "Port of /livez and /readyz; 0 takes a free one.", _port)
+    metrics_port: int = _option(8080, "Port of /metrics; 0 selects a free one.", _port)
+    health_port: int = _option(8081, "Port of /livez and /readyz; 0 selects a free one.", _port)
     leader_election: bool = _option(
         True, "Reconcile only while holding a Lease, so that several replicas can run.", _flag
     )

@@ -116,7 +116,7 @@ class CorruptImage(FaceComparisonError):
 class ImageTooLarge(FaceComparisonError):
     code = "image_too_large"
     meaning = "A side of the image is longer than the limit."
-    example = "the image has 5000 x 3000 pixels; the longest side may have 4096"
+    example = "the image has 5000x3000 pixels; its longest side may have 4096 (--max-side): send it smaller"
 
 
 class NoFace(FaceComparisonError):

@@ -227,29 +227,29 @@ class Settings:
     bundle: str = _option("default", "Model bundle: a name, or the path of its folder.", _text, metavar="NAME|PATH")
     device: str = _option(
         "auto",
-        "Where the models run; cuda never falls back to the processor.",
+        "Where the models run; cuda never falls back to the CPU.",
         _one_of("auto", "cpu", "cuda"),
         metavar="auto|cpu|cuda",
     )
     engine: str = _option(
         "auto",
-        "Library that runs the models; auto takes the fastest that is installed.",
+        "Library that runs the models; auto selects the fastest one installed.",
         _one_of("auto", "openvino", "onnxruntime"),
         metavar="auto|openvino|onnxruntime",
     )
     auth: str = _option(
-        "none", "Who may call: everybody, or holders of an API key.", _one_of("none", "api-key"), metavar="none|api-key"
+        "none", "Who may call: everyone, or holders of an API key.", _one_of("none", "api-key"), metavar="none|api-key"
     )
     api_keys_file: str | None = _option(
         None,
-        "File of API keys, one name:key a line; read again when it changes.",
+        "File of API keys, one name:key per line; reloaded when it changes.",
         _optional_text,
         shown="",
         metavar="FILE",
     )
     allowed_hosts: tuple[str, ...] = _option(
         (),
-        "Host names, addresses and CIDRs that images may be fetched from although they are not public.",
+        "Host names, addresses and CIDRs that images may be fetched from even though they are not public.",
         _list_of(_host),
         shown="",
         metavar="LIST",
@@ -257,29 +257,31 @@ class Settings:
     allowed_buckets: tuple[str, ...] = _option(
         (), "S3 buckets that images may be fetched from; empty: any.", _list_of(_bucket), shown="", metavar="LIST"
     )
-    max_body_bytes: int = _option(20 * 2**20, "Longest request body, bytes.", _integer(1024, 2**30))
-    max_side: int = _option(4096, "Longest side of an accepted image, pixels.", _integer(256, 16384))
-    max_fetch_bytes: int = _option(15 * 2**20, "Longest image fetched by URL, bytes.", _integer(1024, 2**30))
-    fetch_seconds: float = _option(10.0, "Longest time to fetch one image, seconds.", _seconds(0.1, 600))
-    request_seconds: float = _option(30.0, "Longest time of a whole request, seconds.", _seconds(0.1, 3600))
-    queue: int = _option(64, "Requests that may wait for their turn; one more is answered 429.", _integer(0, 4096))
+    max_body_bytes: int = _option(20 * 2**20, "Maximum request body, bytes.", _integer(1024, 2**30))
+    max_side: int = _option(4096, "Maximum side of an image, pixels.", _integer(256, 16384))
+    max_fetch_bytes: int = _option(15 * 2**20, "Maximum size of an image fetched by URL, bytes.", _integer(1024, 2**30))
+    fetch_seconds: float = _option(10.0, "Maximum time to fetch one image, seconds.", _seconds(0.1, 600))
+    request_seconds: float = _option(30.0, "Maximum time of a whole request, seconds.", _seconds(0.1, 3600))
+    queue: int = _option(
+        64, "Requests that may wait in the queue; further ones are rejected with 429.", _integer(0, 4096)
+    )
     requests_per_caller: int = _option(
         0,
-        "Requests in flight of one API key, or of one address where there are no keys; 0: any number while nobody "
-        "else needs the room.",
+        "Maximum requests in flight per API key, or per address where there are no keys; 0: any number as long as "
+        "nobody else needs the capacity.",
         _integer(0, 8192),
     )
     trusted_proxies: tuple[ipaddress.IPv4Network | ipaddress.IPv6Network, ...] = _option(
         (),
-        "Addresses and CIDRs of proxies in front of the service, whose X-Forwarded-For says who calls; empty: the "
-        "header is not read.",
+        "Addresses and CIDRs of proxies in front of the service whose X-Forwarded-For names the caller; empty: the "
+        "header is ignored.",
         _list_of(_network),
         shown="",
         metavar="LIST",
     )
     memory_bytes: int | None = _option(
         None,
-        "Memory that the service may use, bytes; auto: the container's limit, else half of the machine's, at most "
+        "Memory that the service may use, bytes; auto: the container's limit, otherwise half of the machine's, at most "
         "3 GiB.",
         _auto_or(_integer(256 * 2**20, 2**50)),
         shown="auto",
@@ -309,14 +311,14 @@ class Settings:
     )
     collections_backup_days: int | None = _option(
         None,
-        "Days that backups of the store are kept, stated in receipts of erasures; empty: not stated.",
+        "Days that backups of the store are kept, stated in deletion receipts; empty: not stated.",
         _optional_integer(0, 36_500),
         shown="",
         metavar="DAYS",
     )
     drain_seconds: float | None = _option(
         None,
-        "Time that SIGTERM leaves to requests already accepted, seconds; auto: that of a whole request.",
+        "Time to finish accepted requests after SIGTERM, seconds; auto: that of a whole request.",
         _auto_or(_seconds(0, 3600)),
         shown="auto",
     )

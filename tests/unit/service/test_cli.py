@@ -161,7 +161,7 @@ def test_the_table_tells_verdict_distance_and_failure() -> None:
         Path("a.jpg"), 3, [(Path("b.jpg"), two), (Path("long-name.jpg"), CorruptImage("it is cut off"))], 1.128
     )
     lines = shown.splitlines()
-    assert lines[0] == "Compared with a.jpg (the largest of 3 faces); same person up to a distance of 1.128."
+    assert lines[0] == "Compared with a.jpg (the most prominent of 3 faces); same person up to a distance of 1.128."
     assert lines[3].split() == ["b.jpg", "same", "person", "(closest", "of", "2)", "0.612", "50.00", "%"]
     assert "corrupt_image: it is cut off" in lines[4]
 

@@ -27,7 +27,7 @@ class Load:
         rate: Images per second of one replica.
         mean: Average call rate, as a fraction of the peak.
         load: Target load, as a fraction of `rate`.
-        fewest: Minimum replicas.
+        minimum: Minimum replicas.
         price: Dollars per hour for the machine of one replica.
     """
 
@@ -35,13 +35,13 @@ class Load:
     rate: float
     mean: float = 0.3
     load: float = 0.6
-    fewest: int = 2
+    minimum: int = 2
     price: float = 0.1
 
     @property
     def replicas(self) -> int:
         """As many as the peak needs, and at least the minimum."""
-        return max(self.fewest, math.ceil(self.peak / (self.rate * self.load)))
+        return max(self.minimum, math.ceil(self.peak / (self.rate * self.load)))
 
     @property
     def calls(self) -> float:
@@ -82,12 +82,12 @@ def calculator() -> str:
     """The form; it begins with a load of ten calls a second on the measured replica."""
     load, name = Load(10, rate()), read("speed")["replica"]["name"]
     fields = [
-        ("peak", "Calls a second at the peak", f"{load.peak:g}", "0.01", "any"),
+        ("peak", "Calls per second at the peak", f"{load.peak:g}", "0.01", "any"),
         ("mean", "Mean, in % of the peak", f"{load.mean:.0%}".rstrip("%"), "1", "any"),
-        ("rate", f"Images a second of {name}", f"{load.rate:g}", "0.01", "any"),
-        ("load", "Load aimed at, in %", f"{load.load:.0%}".rstrip("%"), "1", "any"),
-        ("fewest", "Fewest replicas", str(load.fewest), "1", "1"),
-        ("price", "Dollars an hour for a replica's machine", f"{load.price:g}", "0", "any"),
+        ("rate", f"Images per second of {name}", f"{load.rate:g}", "0.01", "any"),
+        ("load", "Target load, in %", f"{load.load:.0%}".rstrip("%"), "1", "any"),
+        ("minimum", "Minimum replicas", str(load.minimum), "1", "1"),
+        ("price", "Dollars per hour for a replica's machine", f"{load.price:g}", "0", "any"),
     ]
     inputs = [
         f'<label>{words} <input name="{key}" type="number" value="{value}" min="{least}" step="{step}"></label>'

@@ -84,7 +84,7 @@ def collection_option(function: Callable[..., None]) -> Callable[..., None]:
     "--retention-days",
     type=int,
     envvar="FACE_COMPARISON_RETENTION_DAYS",
-    help="Delete faces so many days after they were enrolled.",
+    help="Delete faces this many days after they were enrolled.",
 )
 @access_options
 def create(access: CollectionAccess, threads: int, name: str, rate: float | None, retention_days: int | None) -> None:

@@ -143,7 +143,7 @@ def table(
         rows.append((analyzers.shown(path), said, f"{best.distance:.3f}", f"{100 * best.confidence:.2f} %"))
     widths = [max(len(row[column]) for row in rows) for column in range(4)]
     lines = [f"{a:<{widths[0]}}  {b:<{widths[1]}}  {c:>{widths[2]}}  {d:>{widths[3]}}".rstrip() for a, b, c, d in rows]
-    of = f" (the largest of {faces} faces)" if faces > 1 else ""
+    of = f" (the most prominent of {faces} faces)" if faces > 1 else ""
     return "\n".join(
         [f"Compared with {analyzers.shown(source)}{of}; same person up to a distance of {threshold:g}.", "", *lines]
     )

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import chain
 from typing import Any, Protocol, TypeAlias
@@ -19,7 +20,7 @@ from face_comparison.api.responses import Response as ApiResponse
 from face_comparison.collections.probe import Probe
 from face_comparison.collections.results import SearchResult
 from face_comparison.collections.service import CollectionService
-from face_comparison.errors import FaceComparisonError, FaceNotFound, NoFace
+from face_comparison.errors import FaceComparisonError, FaceNotFound, NoFace, StoreUnavailable
 from face_comparison.observability import logs, metrics
 from face_comparison.serving.admission import Permit
 from face_comparison.serving.face_service import FaceService
@@ -379,24 +380,26 @@ def register_collections(app: Flask, stage: str, routes: CollectionRoutes) -> No
             app.add_url_rule(f"/{stage}/{name}/collections{path}", endpoint, view, methods=[method])
 
 
-class audited:  # noqa: N801 (used as a function)
-    """Write the audit line of one call: who, what, which collection, N, decisions; no vector, score, image or name."""
+@contextmanager
+def audited(action: str, collection: str) -> Iterator[None]:
+    """Writes the audit line of one call: who, what, which collection, N, decisions; no vector, score, image or name.
 
-    def __init__(self, action: str, collection: str) -> None:
-        self._action = action
-        g.audit = {"collection": collection} if collection else {}
-
-    def __enter__(self) -> None:
-        pass
-
-    def __exit__(self, _kind: Any, error: BaseException | None, _trace: Any) -> None:
-        outcome = "ok"
-        if error is not None:
-            outcome = str(getattr(error, "code", getattr(error, "name", FaceComparisonError.code)))
-            if outcome == "store_unavailable":
-                metrics.STORE_ERRORS.labels(self._action).inc()
+    Args:
+        action: What is done.
+        collection: The collection it is done to, empty where there is none or its name is not known yet.
+    """
+    g.audit = {"collection": collection} if collection else {}
+    outcome = "ok"
+    try:
+        yield
+    except BaseException as error:
+        outcome = str(getattr(error, "code", getattr(error, "name", FaceComparisonError.code)))
+        if outcome == StoreUnavailable.code:
+            metrics.STORE_ERRORS.labels(action).inc()
+        raise
+    finally:
         who = {"client": g.client} if "client" in g else {}
-        logs.audit({"id": g.request_id, **who, "action": self._action, "outcome": outcome, **g.audit})
+        logs.audit({"id": g.request_id, **who, "action": action, "outcome": outcome, **g.audit})
 
 
 def _note(**fields: Any) -> None:

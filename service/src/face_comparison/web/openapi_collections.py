@@ -254,7 +254,10 @@ def _parameters(path: str, query: Mapping[str, Schema]) -> list[Schema]:
 _ENROLL: Mapping[str, Schema] = {
     "UserId": {**_USER_ID, "description": "Whose face it is; a user that does not exist is created."},
     "ExternalImageId": {**_EXTERNAL_ID, "description": "Your id of the image, kept with its faces."},
-    "MaxFaces": {**_FACES, "description": "Faces to enroll, the largest first: 1 with a `UserId`, else 100."},
+    "MaxFaces": {
+        **_FACES,
+        "description": "Maximum faces to enroll, the most prominent first: 1 with a `UserId`, otherwise 100.",
+    },
     "QualityFilter": {"type": "string", "enum": list(get_args(QualityFilter)), "default": "AUTO"},
     "OnDuplicate": {
         "type": "string",
@@ -264,7 +267,7 @@ _ENROLL: Mapping[str, Schema] = {
     },
 }
 _SEARCH: Mapping[str, Schema] = {
-    "MaxFaces": {**_FACES, "default": MAX_FACES, "description": "Faces to search, the largest first."},
+    "MaxFaces": {**_FACES, "default": MAX_FACES, "description": "Maximum faces to search, the most prominent first."},
     "MaxMatches": {"type": "integer", "minimum": 1, "maximum": MAX_MATCHES, "default": DEFAULT_MATCHES},
     "MaxFalsePositiveRate": {
         **_RATE,
@@ -319,7 +322,7 @@ def _request_schemas(subject: Mapping[str, Schema]) -> dict[str, Schema]:
                     "type": ["integer", "null"],
                     "minimum": 1,
                     "maximum": MAX_RETENTION_DAYS,
-                    "description": "Faces are deleted so many days after they were enrolled.",
+                    "description": "Faces are deleted this many days after they were enrolled.",
                 },
                 "Metadata": _METADATA,
             },

@@ -13,6 +13,7 @@ import pytest
 from click.testing import CliRunner
 from onnx import TensorProto, helper, numpy_helper
 
+from devtools import ROOT
 from face_comparison.cli.models import command
 from face_comparison.errors import InvalidBundle, ModelDownloadFailed
 from face_comparison.models import bundle_builder, bundle_store
@@ -92,6 +93,45 @@ def test_a_bundle_can_be_fetched_again_from_its_manifest(base: bundle.Bundle, tm
     recipe = tmp_path / "small.json"
     recipe.write_bytes((made.folder / bundle.MANIFEST).read_bytes())
     assert bundle_store.fetched(str(recipe), tmp_path / "elsewhere").digest == made.digest
+
+
+def test_a_recipe_without_the_digest_of_the_converted_file_pins_it_when_it_is_fetched(
+    base: bundle.Bundle, tmp_path: Path
+) -> None:
+    file = read_model(str(published(tmp_path)))
+    made = build_bundle([file], ModelDescription("small"), base, tmp_path / "bundles")
+    recipe = json.loads((made.folder / bundle.MANIFEST).read_text())
+    digest = recipe["embedder"].pop("sha256")
+    path = tmp_path / "small.json"
+    path.write_text(json.dumps(recipe))
+    fetched = bundle_store.fetched(str(path), tmp_path / "elsewhere")
+    assert fetched.manifest == made.manifest
+    assert fetched.manifest.embedder.sha256 == digest
+    before = (fetched.folder / "embedder.onnx").stat().st_ino
+    assert bundle_store.fetched(str(path), tmp_path / "elsewhere").folder == fetched.folder
+    assert (fetched.folder / "embedder.onnx").stat().st_ino == before  # kept, not made anew
+    recipe["comparison"]["threshold"] = 1.05
+    path.write_text(json.dumps(recipe))
+    changed = bundle_store.fetched(str(path), tmp_path / "elsewhere")
+    assert changed.manifest.comparison.threshold == 1.05
+    (changed.folder / bundle.MANIFEST).write_text(json.dumps(recipe))
+    with pytest.raises(InvalidBundle, match="no sha256 of embedder"):
+        bundle.opened(changed.folder)
+    recipe["embedder"]["origin"]["sha256"] = "0" * 64  # the published file is still pinned
+    path.write_text(json.dumps(recipe))
+    with pytest.raises(ModelDownloadFailed, match="expected sha256 0000"):
+        bundle_store.fetched(str(path), tmp_path / "third")
+
+
+@pytest.mark.parametrize("name", ["auraface", "mobileface", "adaface"])
+def test_the_manifests_of_the_documents_are_valid_and_have_the_default_detector(name: str, base: bundle.Bundle) -> None:
+    path = ROOT / "docs" / "models" / f"{name}.json"
+    manifest = bundle.parsed(path.read_bytes(), str(path))
+    assert manifest.version == f"{name}-1"
+    assert manifest.detector == base.manifest.detector
+    assert manifest.embedder.sha256 == ""
+    assert manifest.embedder.origin is not None
+    assert all(source.url.startswith("https://") for source in manifest.embedder.origin.sources)
 
 
 def test_a_detector_is_told_from_an_embedder(base: bundle.Bundle, tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ import zipfile
 from importlib import resources
 from pathlib import Path
 
+import msgspec
 import urllib3
 from filelock import FileLock
 from platformdirs import user_cache_path
@@ -91,19 +92,49 @@ def fetched(name: str, folder: Path) -> Bundle:
     folder.mkdir(parents=True, exist_ok=True)
     with FileLock(folder / f".{manifest.version}.lock", timeout=FETCH_SECONDS * 2):
         try:
-            return bundle.opened(target, hashlib.sha256(recipe).hexdigest())
+            kept = bundle.opened(target)
+            pinned = kept.digest == hashlib.sha256(recipe).hexdigest()
+            if pinned or (_without_digest(manifest) and _with_digests_of(kept.manifest, manifest) == kept.manifest):
+                return kept
         except InvalidBundle:
-            pass  # not there, damaged, or of an older recipe: made anew
+            pass  # not there, or damaged: made anew, as it is where it is of an older recipe
         with tempfile.TemporaryDirectory(dir=folder) as scratch:
             fresh = Path(scratch) / manifest.version
             fresh.mkdir()
             for network in (manifest.detector, manifest.embedder):
                 (fresh / network.file).write_bytes(_built(network, base))
-            (fresh / bundle.MANIFEST).write_bytes(recipe)
+            (fresh / bundle.MANIFEST).write_bytes(_pinned(recipe, manifest, fresh))
             bundle.opened(fresh)
             shutil.rmtree(target, ignore_errors=True)
             fresh.replace(target)
     return bundle.opened(target)
+
+
+def _pinned(recipe: bytes, manifest: Manifest, folder: Path) -> bytes:
+    """Returns the recipe with the digests of the converted files in a folder, where it leaves them out."""
+    if not _without_digest(manifest):
+        return recipe
+    networks = (manifest.detector, manifest.embedder)
+    digests = (hashlib.sha256((folder / network.file).read_bytes()).hexdigest() for network in networks)
+    detector, embedder = (
+        msgspec.structs.replace(network, sha256=digest) for network, digest in zip(networks, digests, strict=True)
+    )
+    made = msgspec.structs.replace(manifest, detector=detector, embedder=embedder)
+    return msgspec.json.format(msgspec.json.encode(made), indent=2) + b"\n"
+
+
+def _without_digest(recipe: Manifest) -> bool:
+    """Returns whether a recipe leaves out the digest of a converted file."""
+    return not (recipe.detector.sha256 and recipe.embedder.sha256)
+
+
+def _with_digests_of(kept: Manifest, recipe: Manifest) -> Manifest:
+    """Returns the recipe, with the digests of a kept bundle where it leaves them out."""
+    return msgspec.structs.replace(
+        recipe,
+        detector=msgspec.structs.replace(recipe.detector, sha256=recipe.detector.sha256 or kept.detector.sha256),
+        embedder=msgspec.structs.replace(recipe.embedder, sha256=recipe.embedder.sha256 or kept.embedder.sha256),
+    )
 
 
 def downloaded(uri: str, into: Path, sha256: str | None = None) -> Bundle:
@@ -142,7 +173,7 @@ def _built(network: Detector | Embedder, base: Path) -> bytes:
     preprocessing = Preprocessing(network.origin.color, network.origin.mean, network.origin.scale, size, size)
     content = converted(published(network.origin, base), preprocessing)
     found = hashlib.sha256(content).hexdigest()
-    if found != network.sha256:
+    if network.sha256 not in ("", found):
         raise InvalidBundle(
             f"{network.file}, converted from {network.origin.file}, is not what the manifest pins: "
             f"expected sha256 {network.sha256}, found {found}"

@@ -21,6 +21,10 @@ from face_comparison.vision.detectors import DETECTORS
 
 MANIFEST = "manifest.json"
 
+_ConvertedDigest = Annotated[
+    str,
+    msgspec.Meta(pattern="^([0-9a-f]{64})?$", description="SHA-256, lower-case hexadecimal; empty in a recipe only"),
+]
 _Digest = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}$", description="SHA-256, lower-case hexadecimal")]
 _Name = Annotated[str, msgspec.Meta(pattern="^[a-z0-9][a-z0-9.-]{0,62}$")]
 _FileName = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9_-][A-Za-z0-9._-]*$")]
@@ -87,12 +91,13 @@ class Detector(_Strict, kw_only=True, frozen=True):
     face is looked at again (none: what the views give is kept). min_proposal: score, 0-1, from which on a place is
     looked at again. min_confidence: score from which on it is a face. sure_confidence: score from which on it is surely
     one, and may be the most prominent face of an image. nms_iou_threshold: IoU, 0-1, above which two detections are one
-    face.
+    face. sha256: of the converted file; a recipe whose conversion nobody has run yet leaves it out, since what the
+    published file must be is its origin's.
     """
 
     architecture: str
     file: _FileName
-    sha256: _Digest
+    sha256: _ConvertedDigest = ""
     sides: Annotated[tuple[_Side, ...], msgspec.Meta(min_length=1)]
     close_up: Annotated[int, msgspec.Meta(ge=0, le=4096, multiple_of=32)] = 0
     refinement: Refinement | None = None
@@ -118,7 +123,7 @@ class Embedder(_Strict, kw_only=True, frozen=True):
 
     alignment: str
     file: _FileName
-    sha256: _Digest
+    sha256: _ConvertedDigest = ""
     side: Annotated[int, msgspec.Meta(ge=32, le=1024)]
     width: Annotated[int, msgspec.Meta(ge=1, le=HASH_SIZE)]
     licence: str
@@ -262,6 +267,8 @@ def opened(folder: Path, sha256: str | None = None) -> Bundle:
         raise InvalidBundle(f"{path} is another bundle than the one pinned: expected sha256 {sha256}, found {digest}")
     manifest = parsed(content, str(path))
     for network in (manifest.detector, manifest.embedder):
+        if not network.sha256:
+            raise InvalidBundle(f"{path} has no sha256 of {network.file}: make a bundle of it by `models fetch`")
         verify(folder / network.file, network.sha256)
     return Bundle(folder, manifest, digest)
 

@@ -77,6 +77,7 @@ def detection_error_tradeoff(evaluation: Evaluation) -> str:
         (_rate_axis("false match rate", bottom), _rate_axis("false non-match rate", bottom)),
         [Curve(x[kept], y[kept], "plain", "")] if kept.any() else [],
         lines=_fmr_line(evaluation),
+        note="" if kept.any() else "no curve: no threshold has errors of both kinds",
     )
 
 

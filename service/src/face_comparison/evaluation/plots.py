@@ -99,8 +99,19 @@ def plot(
     bands: Sequence[Band] = (),
     marks: Sequence[Marks] = (),
     lines: Sequence[Line] = (),
+    note: str = "",
 ) -> str:
-    """An SVG element. title: what a reader who cannot see it should know."""
+    """Returns an SVG element.
+
+    Args:
+        title: What a reader who cannot see it should know.
+        axes: The horizontal and the vertical one.
+        curves: Lines through points.
+        bands: Areas behind them.
+        marks: Dots with error bars.
+        lines: Vertical lines.
+        note: A sentence in the middle of the plot, for one that would be empty.
+    """
     x, y = axes
     parts = [
         f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{escape(title)}" class="plot">',
@@ -109,6 +120,7 @@ def plot(
         *(_curve(curve, x, y) for curve in curves),
         *(part for each in marks for part in _marks(each, x, y)),
         *(part for number, line in enumerate(lines) for part in _line(line, x, number)),
+        *_note(note),
         *_legend([*((each.kind, each.label) for each in curves), *((each.kind, each.label) for each in marks)]),
         "</svg>",
     ]
@@ -182,6 +194,13 @@ def _line(line: Line, x: Axis, number: int) -> list[str]:
         f'<line class="mark" x1="{at:.1f}" x2="{at:.1f}" y1="{TOP}" y2="{HEIGHT - BOTTOM}"/>',
         f'<text class="marked" x="{at + shift:.1f}" y="{y}" text-anchor="{anchor}">{escape(line.label)}</text>',
     ]
+
+
+def _note(text: str) -> list[str]:
+    if not text:
+        return []
+    x, y = (LEFT + WIDTH - RIGHT) / 2, (TOP + HEIGHT - BOTTOM) / 2
+    return [f'<text class="axis" x="{x}" y="{y}" text-anchor="middle">{escape(text)}</text>']
 
 
 def _legend(entries: Sequence[tuple[str, str]]) -> list[str]:

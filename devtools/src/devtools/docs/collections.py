@@ -83,7 +83,7 @@ def costs() -> str:
     """Returns what searches and imports cost, beside the plain way of doing the same."""
     rows = []
     for size, row in read("collections")["sizes"].items():
-        imports = [_import(row[f"{store}_import"]) for store in ("embedded", "postgresql")]
+        imports = [_import(row.get(f"{store}_import")) for store in ("embedded", "postgresql")]
         rows.append(
             [
                 f"{int(size):,}",
@@ -137,7 +137,9 @@ def _percent(rate: float) -> str:
     return f"{100 * rate:.0f} %" if rate >= 0.1 else f"{100 * rate:.3f} %"
 
 
-def _import(took: dict[str, float]) -> str:
+def _import(took: dict[str, float] | None) -> str:
+    if took is None:
+        return "-"
     return f"{took['import']:.1f} s ({took['bare_json'] + took['bare_insert']:.1f})"
 
 

@@ -30,8 +30,9 @@ POD_CREATION_FAILED = "PodCreationFailed"
 PROBE_FAILED = "ProbeFailed"
 NODE_NOT_READY = "NodeNotReady"
 
-# How long a running container may take to become ready before its failing probes are reported.
-PROBE_GRACE_SECONDS = 10.0
+# How long a running container may take to become ready before its failing probes are reported, and how long the service
+# may take to listen, on a slow node, before that is not just its start.
+PROBE_GRACE_SECONDS, LISTEN_SECONDS = 10.0, 30.0
 MESSAGE_LENGTH = 300
 
 _IMAGE_REASONS = ("ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull", "RegistryUnavailable")
@@ -47,7 +48,7 @@ _CODES = {
 }
 _TERMINATION_MESSAGE = re.compile(rf"^\W*({'|'.join(_CODES)}): *(.+)$", re.MULTILINE)
 # What the scheduler adds about claims and about preemption, which no user can act on.
-_SCHEDULER_TAIL = re.compile(r",? no new claims to deallocate|\.? preemption:")
+_SCHEDULER_TAIL = re.compile(r",? no new claims to deallocate|\.? preemption:|\. not found$")
 _QUOTED = re.compile(r"(?<=not )('[^']*'|\"[^\"]*\")")
 _USER_INFO = re.compile(r"([a-z][a-z0-9+.-]*://)[^\s/@]+@")
 _MISSING_SECRET = re.compile(
@@ -121,16 +122,19 @@ def diagnose(pods: Sequence[Object], events: Sequence[Object] = (), now: datetim
     problems: list[Problem] = []
     # Pods that the node has evicted stay as a record beside those that take their place.
     for pod in sorted(pods, key=_has_failed):
-        if not is_ready(pod):
-            problems.extend(_container_problems(pod))
-            problems.extend(_pod_problems(pod))
+        if is_ready(pod):
+            continue
+        # How the containers of a pod ended that its node has given up says nothing of them.
+        looks = (_pod_problems, _container_problems) if _has_failed(pod) else (_container_problems, _pod_problems)
+        for look in looks:
+            problems.extend(look(pod))
     stuck = {pod["metadata"].get("uid") for pod in pods if awaits_volumes(pod)}
     told = [event for event in events if event.get("involvedObject", {}).get("uid") in stuck]
     for event in sorted(told, key=_last_seen, reverse=True):
         problems.extend(_event_problems(event))
     for pod in pods:
         problems.extend(_unready_problems(pod, events, now))
-    return problems[0] if problems else None
+    return next((each for each in problems if not each.starting), problems[0] if problems else None)
 
 
 # --- what containers report ------------------------------------------------------------------------------------------
@@ -229,7 +233,8 @@ def _unready_problems(pod: Object, events: Sequence[Object], now: datetime | Non
         if running is None or status.get("ready"):
             continue
         since = running.get("startedAt")
-        if now and since and (now - datetime.fromisoformat(since)).total_seconds() < PROBE_GRACE_SECONDS:
+        runs = (now - datetime.fromisoformat(since)).total_seconds() if now and since else float("inf")
+        if runs < PROBE_GRACE_SECONDS:
             continue
         own = [each for each in unhealthy if f"{{{name}}}" in each.get("involvedObject", {}).get("fieldPath", "")]
         told = (own or [each for each in unhealthy if not each.get("involvedObject", {}).get("fieldPath")])[:1]
@@ -239,8 +244,9 @@ def _unready_problems(pod: Object, events: Sequence[Object], now: datetime | Non
             yield Problem(PROBE_FAILED, f"container {name} runs, but is not ready", starting=name == CONTAINER)
             continue
         message = (told[0].get("message") or "").splitlines()[0][:MESSAGE_LENGTH]
-        # The service answers 503 while it loads its models.
-        starting = name == CONTAINER and "statuscode: 503" in message
+        # The service does not listen at first, and then answers 503 while it loads its models.
+        loads = "statuscode: 503" in message or ("connection refused" in message and runs < LISTEN_SECONDS)
+        starting = name == CONTAINER and loads
         yield Problem(PROBE_FAILED, f"container {name} runs, but is not ready: {message}", starting=starting)
 
 

@@ -189,6 +189,13 @@ def test_a_pod_that_lives_speaks_before_one_that_was_put_out() -> None:
     assert found.reason == "ImagePullFailed"
 
 
+def test_container_that_an_eviction_ended_did_not_crash() -> None:
+    killed = {"name": "service", "image": IMAGE, "state": {"terminated": {"exitCode": 137, "reason": "Error"}}}
+    gone = pod(killed, phase="Failed", reason="Evicted", message="ephemeral local storage usage exceeds the limit")
+    starts = pod(waiting("ContainerCreating"))
+    assert diagnose([gone, starts]) == Problem("Evicted", "ephemeral local storage usage exceeds the limit")
+
+
 # --- pods that run and are not ready ----------------------------------------------------------------------------------
 
 NOW = datetime(2026, 1, 2, 3, 4, 30, tzinfo=UTC)
@@ -211,6 +218,22 @@ READY = {"name": "service", "image": IMAGE, "ready": True, "state": {"running": 
 UNREADY: list[tuple[str, list[Any], list[Any], list[Any], str | None, bool]] = [
     ("a startup probe that is refused", [running()], [], [unhealthy(REFUSED)], "connection refused", False),
     ("models are loading", [running()], [], [unhealthy(LOADING)], "statuscode: 503", True),
+    (
+        "a slow node, on which the service does not listen yet",
+        [running(since="2026-01-02T03:04:15Z")],
+        [],
+        [unhealthy(REFUSED)],
+        "connection refused",
+        True,
+    ),
+    (
+        "a sidecar is not ready, and the service only starts",
+        [running(since="2026-01-02T03:04:15Z"), running("mesh")],
+        [],
+        [unhealthy(REFUSED), unhealthy("Readiness probe failed: 503", "mesh")],
+        "container mesh runs, but is not ready",
+        False,
+    ),
     ("it has only just started", [running(since="2026-01-02T03:04:25Z")], [], [unhealthy(REFUSED)], None, False),
     (
         "a sidecar is not ready",
@@ -310,6 +333,7 @@ def test_code_of_the_service_counts_only_from_its_own_containers() -> None:
         ", no new claims to deallocate, preemption: 0/2 nodes are available.",
         ". no new claims to deallocate, preemption: not eligible due to preemptionPolicy=Never.",
         ", no new claims to deallocate,",
+        ". not found",
     ],
 )
 def test_message_of_the_scheduler_ends_where_users_can_act(tail: str) -> None:

@@ -255,6 +255,47 @@ class TestExisting:
         plane.kubectl("patch", name, "--namespace=teams", "--type=merge", f"--patch={addresses}")
         assert "patched" in write(name)
 
+    @pytest.mark.parametrize(
+        ("foreign", "repair"),
+        [
+            ({"type": "NodePort"}, {"type": "ClusterIP"}),
+            ({"type": "ExternalName", "externalName": "x.example.com"}, {"type": "ClusterIP", "externalName": None}),
+            ({"externalIPs": ["198.51.100.1", "198.51.100.2"]}, {"externalIPs": ["198.51.100.2"]}),
+            ({"externalIPs": ["198.51.100.1"]}, {"externalIPs": None}),
+        ],
+        ids=["a port of every node", "another name", "one of two addresses", "the only address"],
+    )
+    def test_what_somebody_has_opened_may_be_closed(
+        self, plane: ControlPlane, account: Account, make: Callable[..., str], foreign: Object, repair: Object
+    ) -> None:
+        name = make("opened")
+        for change in (foreign, {}):
+            plane.kubectl("patch", name, "--namespace=teams", "--type=merge", f"--patch={json.dumps({'spec': change})}")
+        words = ("patch", name, "--type=merge", "--dry-run=server")
+        assert "patched" in account.answer(*words, f"--patch={json.dumps({'metadata': {'annotations': {'a': 'b'}}})}")
+        assert "patched" in account.answer(*words, f"--patch={json.dumps({'spec': repair})}")
+        other = {"externalIPs": ["198.51.100.9"]}
+        assert "claims no external" in account.answer(*words, f"--patch={json.dumps({'spec': {**repair, **other}})}")
+
+    def test_pods_that_somebody_has_opened_may_be_closed(
+        self, plane: ControlPlane, account: Account, deployment: Object
+    ) -> None:
+        closed = copy.deepcopy(pod(deployment))
+        deployment["metadata"]["name"] = "opened"
+        deployment["spec"]["replicas"] = 0
+        pod(deployment).update(hostNetwork=True)
+        pod(deployment)["containers"][0]["securityContext"]["runAsUser"] = 0
+        plane.kubectl("create", "--namespace=teams", "-f", "-", stdin=json.dumps(deployment))
+        words = ("patch", "deployment/opened", "--type=merge", "--dry-run=server")
+
+        def answer(change: Object) -> str:
+            return account.answer(*words, f"--patch={json.dumps(change)}")
+
+        assert "patched" in answer({"metadata": {"annotations": {"a": "b"}}})
+        assert "of the operator" in answer({"spec": {"replicas": 1}}), "it starts no such pod"
+        template = {"template": {"spec": {"containers": closed["containers"], "hostNetwork": None}}}
+        assert "patched" in answer({"spec": template})
+
 
 def test_others_are_not_held(plane: ControlPlane, account: Account) -> None:
     """The policies are about one account."""

@@ -113,7 +113,8 @@ def account(plane: ControlPlane, tmp_path: Path) -> Iterator[Path]:
     """A kubeconfig of the operator's own account, whose rights go with the test."""
     path = kubeconfig(plane, tmp_path)
     yield path
-    outside = f"clusterroles,clusterrolebindings --selector=app.kubernetes.io/instance={RELEASE}"
+    policies = "validatingadmissionpolicies,validatingadmissionpolicybindings"
+    outside = f"clusterroles,clusterrolebindings,{policies} --selector=app.kubernetes.io/instance={RELEASE}"
     plane.kubectl("delete", *outside.split())
     plane.kubectl("delete", "namespace", path.stem, "--wait=false")
 

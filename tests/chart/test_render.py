@@ -249,6 +249,7 @@ class TestOperatorPods:
             "FACE_COMPARISON_OPERATOR_PROMETHEUS_ADDRESS": "http://prometheus.example.com:9090",
             "FACE_COMPARISON_OPERATOR_PROMETHEUS_AUTHENTICATION": "prometheus",
             "FACE_COMPARISON_OPERATOR_PROMETHEUS_AUTH_MODES": "bearer",
+            "FACE_COMPARISON_OPERATOR_STORE_GROUP": "1000",
             "FACE_COMPARISON_OPERATOR_IMAGE_PULL_SECRETS": "registry-credentials,mirror-credentials",
             "FACE_COMPARISON_OPERATOR_SERVICE_MONITOR_LABELS": "release=prometheus",
             "FACE_COMPARISON_OPERATOR_ALLOWED_IMAGES": "registry.example.com/vision/*,registry.example.com/faces:1",

@@ -27,7 +27,7 @@ from face_comparison_operator.errors import (
     NotFound,
     Rejected,
 )
-from face_comparison_operator.field_ownership import transferred
+from face_comparison_operator.field_ownership import transfer_patch, transferred
 from face_comparison_operator.resource import API_VERSION, KIND, MANAGED_BY, MANAGER, Object
 
 REQUEST_SECONDS = 30.0
@@ -169,11 +169,7 @@ class Cluster:
         namespace, name = metadata["namespace"], metadata["name"]
         fields = transferred(live["metadata"].get("managedFields", []), body, exclusive=exclusive)
         if fields is not None:
-            version = live["metadata"]["resourceVersion"]
-            patch = [
-                {"op": "replace", "path": "/metadata/managedFields", "value": fields},
-                {"op": "replace", "path": "/metadata/resourceVersion", "value": version},
-            ]
+            patch = transfer_patch(live, body, fields)
             await self._request("patch", kind, namespace, name, body=patch, params=_WRITE, content=_JSON_PATCH)
         guarded = {**body, "metadata": {**metadata, "uid": live["metadata"]["uid"]}}
         params = {**_WRITE, "force": "true"}

@@ -53,6 +53,29 @@ def transferred(entries: list[Object], body: Object, *, exclusive: bool = False)
     return [*taken, {**first, "operation": "Apply", "fieldsV1": fields}]
 
 
+def transfer_patch(live: Object, body: Object, fields: list[Object]) -> list[Object]:
+    """Builds the JSON patch that writes `fields` as the ownership of `live`, and nothing of its spec.
+
+    Labels and owner become those of `body` at once: an admission policy holds the operator to objects that have them.
+
+    Args:
+        live: the object as it was read.
+        body: the object that is about to be applied.
+        fields: the `managedFields` to write.
+    """
+    metadata, wanted = live["metadata"], body["metadata"]
+    labels = {**(metadata.get("labels") or {}), **(wanted.get("labels") or {})}
+    mine = wanted.get("ownerReferences") or []
+    uids = {owner["uid"] for owner in mine}
+    owners = [*(each for each in metadata.get("ownerReferences") or [] if each["uid"] not in uids), *mine]
+    values = {"managedFields": fields, "resourceVersion": metadata["resourceVersion"]}
+    if labels != (metadata.get("labels") or {}):
+        values["labels"] = labels
+    if any(owner not in (metadata.get("ownerReferences") or []) for owner in mine):
+        values["ownerReferences"] = owners
+    return [{"op": "add", "path": f"/metadata/{name}", "value": value} for name, value in values.items()]
+
+
 def fields_of_others(live: Object) -> list[str]:
     """Returns the fields of the spec that only other managers own, without what they are meant to write.
 

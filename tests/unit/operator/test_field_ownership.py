@@ -8,7 +8,12 @@ import pytest
 
 from face_comparison_operator.api_resources import SERVICE
 from face_comparison_operator.cache import strip_unused_fields
-from face_comparison_operator.field_ownership import fields_of_others, others_own_spec, transferred
+from face_comparison_operator.field_ownership import (
+    fields_of_others,
+    others_own_spec,
+    transfer_patch,
+    transferred,
+)
 
 
 def entry(
@@ -77,6 +82,34 @@ def test_only_specs_of_other_managers_can_be_in_the_way() -> None:
 
     assert owned_by(entry("Update", SPEC, "kubectl-patch"))
     assert not owned_by(entry("Apply", SPEC), OTHER, entry("Update", {"f:metadata": {}}, "kubectl-annotate"))
+
+
+OWNER: dict[str, Any] = {"kind": "FaceComparison", "name": "faces", "uid": "u", "controller": True}
+OTHER_OWNER: dict[str, Any] = {"kind": "Cluster", "name": "c", "uid": "c"}
+
+
+@pytest.mark.parametrize(
+    ("live", "changed"),
+    [
+        ({"labels": {"a": "b", "c": "d"}, "ownerReferences": [OWNER]}, {}),
+        ({"labels": {"c": "d"}, "ownerReferences": [OWNER]}, {"labels": {"a": "b", "c": "d"}}),
+        ({"labels": {"a": "b"}}, {"ownerReferences": [OWNER]}),
+        (
+            {"labels": {"a": "b"}, "ownerReferences": [OTHER_OWNER, {**OWNER, "controller": False}]},
+            {"ownerReferences": [OTHER_OWNER, OWNER]},
+        ),
+    ],
+    ids=["nothing is missing", "a label", "the owner", "control"],
+)
+def test_ownership_is_written_with_what_makes_the_object_ours(live: dict[str, Any], changed: dict[str, Any]) -> None:
+    body = {"metadata": {"labels": {"a": "b"}, "ownerReferences": [OWNER]}, "spec": {"x": 1}}
+    patch = transfer_patch({"metadata": {"resourceVersion": "7", **live}}, body, [OTHER])
+    values = {each["path"]: each["value"] for each in patch}
+    assert values == {
+        "/metadata/managedFields": [OTHER],
+        "/metadata/resourceVersion": "7",
+        **{f"/metadata/{name}": value for name, value in changed.items()},
+    }
 
 
 CONTAINERS: dict[str, Any] = {"f:containers": {'k:{"name":"service"}': {".": {}, "f:image": {}}}}

@@ -1,4 +1,4 @@
-"""The operator's identity as the chart makes it: its ServiceAccount with exactly the rights of a release."""
+"""The operator's identity as the chart makes it: its ServiceAccount, with the rights and the policies of a release."""
 
 from __future__ import annotations
 
@@ -10,7 +10,10 @@ import yaml
 from devtools.helm import Helm
 from devtools.k8s.controlplane import ControlPlane
 
-ABOUT_RIGHTS = ("ServiceAccount", "ClusterRole", "ClusterRoleBinding", "Role", "RoleBinding")
+ABOUT_RIGHTS = (
+    *("ServiceAccount", "ClusterRole", "ClusterRoleBinding", "Role", "RoleBinding"),
+    *("ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding"),
+)
 
 
 def kubeconfig(plane: ControlPlane, folder: Path, *options: str) -> Path:

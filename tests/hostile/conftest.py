@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from support.served import Served, serving
+from support.hostile import MIB
+from support.served import Served, serving, until
 
 SLOTS, QUEUE = 2, 8
+
+MODEL_SERVICE_BYTES = 1024 * MIB
+MODEL_SERVICE_SLOTS = 8
+"""As on a node of eight cores, of which each would decode one image if only slots counted."""
 
 
 @pytest.fixture(scope="module")
@@ -24,3 +30,18 @@ def impatient(tmp_path: Path) -> Iterator[Served]:
     """The same, with little time for a request."""
     with serving(tmp_path, threads=SLOTS, queue=QUEUE, request_seconds=1) as served:
         yield served.wait_ready()
+
+
+@pytest.fixture(scope="session")
+def model_service() -> Iterator[Served]:
+    """A service on the real models, with little memory and many slots."""
+    program = Path(sys.executable).with_name("face-comparison")
+    options = {"THREADS": MODEL_SERVICE_SLOTS, "QUEUE": 32, "MEMORY_BYTES": MODEL_SERVICE_BYTES, "REQUEST_SECONDS": 120}
+    environ = {f"FACE_COMPARISON_{name}": str(value) for name, value in options.items()}
+    served = Served([str(program), "serve"], environ)
+    try:
+        served.wait_listening()
+        until(lambda: served.get("/readyz").status == 200, "the service is ready", seconds=240)
+        yield served
+    finally:
+        served.end()

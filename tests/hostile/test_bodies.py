@@ -30,6 +30,25 @@ def test_chunked_bodies_that_never_end_take_no_place(service: Served) -> None:
         assert victim(service) < PATIENCE
 
 
+@pytest.mark.parametrize(
+    "request_bytes",
+    [
+        head(content_length=DECLARED, expect="100-continue"),
+        head(transfer_encoding="chunked", expect="100-continue"),
+        head("/livez", "GET", content_length=0) + head(content_length=1000) + b"x" * 500,
+        head("/invocations", content_length=DECLARED, content_type="image/jpeg") + b"\xff\xd8\xff" * 1000,
+        head("/prod/rekognition", content_length=DECLARED) + b'{"Image":{"Bytes":"',
+    ],
+    ids=["asks and sends nothing", "asks and sends no chunk", "behind another request", "another route", "AWS"],
+)
+def test_bodies_that_never_come_take_no_place_however_they_are_announced(service: Served, request_bytes: bytes) -> None:
+    with measured(service) as usage, connections(service, 66, request_bytes):
+        wait_connected(service, 66)
+        assert victim(service) < PATIENCE
+        assert probe(service) < PATIENCE
+    assert usage.peak_growth < 60 * MIB
+
+
 def chunked(size: int, total: int, extension: bytes = b"") -> bytes:
     one = b"%x%s\r\n%s\r\n" % (size, extension, b"x" * size)
     return one * (total // size) + b"0\r\n\r\n"

@@ -107,3 +107,21 @@ def test_one_address_cannot_take_everything_where_there_are_no_keys(tmp_path: Pa
             assert read_reply(other)[0] == 200
         outcomes = Counter(done.result(LIMIT).status for done in greedy)
     assert outcomes == {200: SLOTS + QUEUE - 1, 429: 1}
+
+
+@pytest.mark.parametrize("key", ["x", "fifteen-letters"])
+def test_keys_that_can_be_guessed_are_told(tmp_path: Path, key: str) -> None:
+    path = tmp_path / "keys"
+    path.write_text(f"short:{key}\nlong:{'x' * 16}\n")
+    with serving(tmp_path, auth="api-key", api_keys_file=path) as service:
+        service.wait_ready()
+        assert service.metric("face_comparison_api_keys_short") == 1
+        assert any("replace those of: short" in line["message"] for line in service.lines)
+
+
+@pytest.mark.parametrize(("mode", "told"), [(0o666, True), (0o620, True), (0o644, False), (0o600, False)])
+def test_a_file_of_keys_that_others_may_write_is_told(keys: Path, tmp_path: Path, mode: int, told: bool) -> None:
+    keys.chmod(mode)
+    with serving(tmp_path, auth="api-key", api_keys_file=keys) as service:
+        service.wait_ready()
+        assert any("can be written by others" in line["message"] for line in service.lines) == told

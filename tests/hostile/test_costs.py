@@ -1,0 +1,131 @@
+"""Small requests made to cost much, on the real models: what a file or a form says about itself buys no time."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import simplejpeg
+
+from support.hostile import MIB, measured
+from support.served import Served, read_reply
+
+GRAY = np.full((64, 64, 1), 128, np.uint8)
+NOISE = np.random.default_rng(0).integers(0, 255, (240, 320, 3), np.uint8)
+
+
+def jpeg(pixels: np.ndarray, between: bytes = b"", before_end: bytes = b"") -> bytes:
+    """A JPEG with bytes of one's own behind its start, and before its end."""
+    data = simplejpeg.encode_jpeg(pixels, colorspace="GRAY" if pixels.shape[2] == 1 else "RGB")
+    return data[:2] + between + data[2:-2] + before_end + data[-2:]
+
+
+def segments(marker: int, content: bytes, count: int) -> bytes:
+    one = bytes([0xFF, marker]) + (2 + len(content)).to_bytes(2, "big") + content
+    return one * count
+
+
+def detect(service: Served, body: bytes, content_type: str, query: str = "") -> int:
+    """Send one request, and return its status."""
+    path = f"/prod/face_comparison{query}"
+    head = f"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Type: {content_type}\r\nContent-Length: {len(body)}\r\n\r\n"
+    with service.connect() as sock:
+        sock.sendall(head.encode() + body)
+        return read_reply(sock)[0]
+
+
+EMPTY_TABLES = (b"\x03" + bytes(16)) * 3854
+FULL_TABLES = (b"\x03" + bytes(15) + b"\xff" + bytes(range(255))) * 240
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        jpeg(GRAY, segments(0xC4, EMPTY_TABLES, 10), b"\x55" * 40),
+        jpeg(GRAY, segments(0xC4, FULL_TABLES, 10), b"\x55" * 40),
+        jpeg(GRAY, segments(0xDB, (b"\x03" + bytes([1]) * 64) * 1000, 10), b"\x55" * 40),
+        jpeg(GRAY, segments(0xFE, b"", 160_000), b"\x55" * 40),
+        jpeg(GRAY, b"\xff" * 640_000, b"\x55" * 40),
+        jpeg(GRAY, b"", b"\xff\xd0\xff\x00" * 160_000),
+        jpeg(GRAY, b"", b"\xff\xda\x00\x08\x01\x01\x00\x00\x3f\x00" * 64_000),
+    ],
+    ids=["empty tables", "tables", "quantization", "comments", "fill bytes", "restarts", "scans"],
+)
+def test_what_a_jpeg_consists_of_costs_little(model_service: Served, data: bytes) -> None:
+    """640 kB each; the tables alone took 13 s."""
+    with measured(model_service) as usage:
+        assert detect(model_service, data, "image/jpeg") in (200, 400)
+    assert usage.cpu_seconds < 3
+    assert usage.peak_growth < 150 * MIB
+
+
+@pytest.mark.parametrize("pixels", [GRAY[:1, :1], GRAY, NOISE], ids=["1 x 1", "gray", "noise"])
+@pytest.mark.parametrize("confidence", ["0", "1e-300"])
+def test_a_low_confidence_does_not_make_a_small_image_dear(
+    model_service: Served, pixels: np.ndarray, confidence: str
+) -> None:
+    data = jpeg(pixels)
+    with measured(model_service) as usual:
+        assert detect(model_service, data, "image/jpeg") == 200
+    with measured(model_service) as low:
+        assert detect(model_service, data, "image/jpeg", f"?min_confidence={confidence}") == 200
+    assert low.cpu_seconds < usual.cpu_seconds + 1.2
+
+
+DISPOSITION = b'Content-Disposition: form-data; name="img"; '
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        DISPOSITION + b'a="b";' * 2_800_000,
+        DISPOSITION + b"a*=UTF-8''" + b"%41" * 5_500_000,
+        DISPOSITION + b"\r\n" + b"X: y\r\n" * 2_800_000,
+        b"X: " + b"x" * 17_000_000,
+    ],
+    ids=["parameters", "escapes", "headers", "a header"],
+)
+def test_headers_of_a_part_of_a_form_cost_little(model_service: Served, headers: bytes) -> None:
+    """17 MB each; the parameters took 11 s and 660 MiB."""
+    body = b"--b\r\n" + headers + b"\r\n\r\nx\r\n--b--\r\n"
+    with measured(model_service) as usage:
+        assert detect(model_service, body, "multipart/form-data; boundary=b") == 400
+    assert usage.cpu_seconds < 3
+    assert usage.peak_growth < 200 * MIB
+
+
+@pytest.mark.parametrize(
+    ("body", "content_type"),
+    [
+        (
+            b"--b\r\n" + DISPOSITION + b"\r\n\r\n" + b"\r\n" * 8_000_000 + b"\r\n--b--",
+            "multipart/form-data; boundary=b",
+        ),
+        (b'{"img":"AAAA",' + b'"img":"",' * 1_800_000 + b'"a":1}', "application/json"),
+        (b'{"img":"AAAA","a":' + b"[" * 17_000_000, "application/json"),
+        (b'{"img":"AAAA","max_faces":' + b"1" * 17_000_000 + b"}", "application/json"),
+        (b'{"img":"' + b"\\ud800" * 2_800_000 + b'"}', "application/json"),
+        (b'{"img":"' + b"\\u0000" * 2_800_000 + b'"}', "application/json"),
+        (b"\x81\xa3img" + b"\x91" * 17_000_000, "application/msgpack"),
+        (b"img=" + b"%2B" * 5_600_000, "application/x-www-form-urlencoded"),
+        (b'{"url":"data:image/png;base64,' + b"A" * 17_000_000 + b'"}', "application/json"),
+        (b'{"url":"http://a/' + b"\\u0001" * 2_800_000 + b'"}', "application/json"),
+    ],
+    ids=["line breaks", "keys", "nesting", "digits", "surrogates", "NUL", "maps", "escapes", "data URL", "URL"],
+)
+def test_bodies_of_one_kind_of_thing_cost_little(model_service: Served, body: bytes, content_type: str) -> None:
+    """17 MB each: some 0.2 s; a form of line breaks took 1 s of Python's lock."""
+    with measured(model_service) as usage:
+        assert detect(model_service, body, content_type) == 400
+    assert usage.cpu_seconds < 2
+    assert usage.peak_growth < 200 * MIB
+
+
+def test_targets_beyond_the_limit_are_not_looked_at(model_service: Served) -> None:
+    """150 kB; half a second when each got an error of its own."""
+    body = b'{"source":{"url":"http://a"},"targets":[' + b"1," * 75_000 + b"1]}"
+    head = f"POST /prod/face_comparison/compare HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\n\r\n".encode()
+    with measured(model_service) as usage, model_service.connect() as sock:
+        for _ in range(10):
+            sock.sendall(head + body)
+            assert read_reply(sock)[0] == 400
+    assert usage.cpu_seconds < 2

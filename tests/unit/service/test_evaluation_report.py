@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from face_comparison.errors import InvalidDataset
-from face_comparison.evaluation import calibration, record, report, wording
+from face_comparison.evaluation import calibration, charts, record, report, wording
 from face_comparison.evaluation.enrollment import Duplicate, Failure
 from face_comparison.evaluation.pair_counts import BINS, count_all_pairs, distance_bins
 from face_comparison.evaluation.run import Evaluation, EvaluationOptions, Quiet, measure
@@ -77,6 +77,15 @@ def test_the_report_is_one_file_without_script_or_request(evaluation: Evaluation
     assert "NaN" not in text and "nan" not in re.sub(r"<[^>]*>", "", text)
     for part in ("What limits these numbers", "By group", "Worst pairs", "How this was measured", "Glossary"):
         assert part in text
+
+
+def test_a_plot_that_would_be_empty_says_why() -> None:
+    people = np.repeat(np.arange(8), 2)
+    vectors = np.eye(8, dtype=np.float32)[people]  # everybody like nobody else, and like themselves
+    dataset, enrollment = enrolled(vectors, people)
+    separated = measure(dataset, enrollment, "m-1", 0.9, OPTIONS, Quiet())
+    assert "no threshold has errors of both kinds" in charts.detection_error_tradeoff(separated)
+    assert "no threshold" not in charts.detection_error_tradeoff(evaluated())
 
 
 def test_unused_images_are_listed(evaluation: Evaluation) -> None:

@@ -279,6 +279,9 @@ HEADERS = {
     "chunks of a color profile out of order": inserted(PLAIN, 0xE2, b"ICC_PROFILE\0\0\0"),
     "EXIF that is cut off": inserted(PLAIN, 0xE1, b"Exif\0\0MM"),
     "a table that is never used": inserted(PLAIN, 0xDB, b"\3" + bytes([1] * 64)),
+    "comment of length 0": PLAIN[:2] + b"\xff\xfe\0\0" + PLAIN[2:],
+    "comment of length 1": PLAIN[:2] + b"\xff\xfe\0\1text" + PLAIN[2:],
+    "application segment of length 0": PLAIN[:2] + b"\xff\xe5\0\0" * 3 + PLAIN[2:],
     "zeros between segments": PLAIN[:2] + bytes(2000) + PLAIN[2:],
     "text between segments": PLAIN[: damage.first_scan(PLAIN)] + b"z" * 70_000 + PLAIN[damage.first_scan(PLAIN) :],
 }

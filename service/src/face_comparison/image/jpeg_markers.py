@@ -23,6 +23,8 @@ _DECODED_SOF = (0xC0, 0xC1, 0xC2)  # baseline, sequential, progressive
 _PROGRESSIVE = 0xC2
 _BARE = frozenset((0x01, *range(0xD0, 0xD9)))
 """Markers without content: temporary, restart, start of an image."""
+_METADATA = frozenset((*range(APP0, APP0 + 16), 0xFE))
+"""Segments of applications, and comments."""
 _EXIF = b"Exif\0\0"
 
 _MAX_SEGMENTS = 4096
@@ -125,6 +127,9 @@ def walk(data: bytes, *, through_scans: bool) -> tuple[Part, ...]:
         if marker in _BARE:
             continue
         size = int.from_bytes(data[at : at + 2], "big")
+        if size < 2 and marker in _METADATA:  # a length that does not even count itself: decoders skip nothing
+            at += 2
+            continue
         if size < 2 or at + size > len(data):
             if scans:
                 break

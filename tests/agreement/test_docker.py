@@ -53,3 +53,16 @@ def test_container_is_confined_and_reached_from_this_machine_only() -> None:
 
 def test_what_was_accepted_is_answered_before_the_container_ends() -> None:
     assert int(COMPOSE["stop_grace_period"].removesuffix("s")) > Settings().request_seconds
+
+
+def test_every_container_that_serves_listens_beyond_itself() -> None:
+    """Without being told, the service listens on 127.0.0.1, which nobody outside a container can reach."""
+    assert Settings().host == "127.0.0.1"
+    stages = dict(re.findall(r"^FROM \S+ AS (\S+)$(.*?)(?=^FROM |\Z)", DOCKERFILE, re.MULTILINE | re.DOTALL))
+    serving = {name: text for name, text in stages.items() if 'CMD ["serve"]' in text}
+    assert set(serving) == {"service", "service-gpu"}
+    for text in serving.values():
+        assert re.search(r"\bFACE_COMPARISON_HOST=0\.0\.0\.0\b", text)
+    # Nothing that runs these images takes it back.
+    assert "FACE_COMPARISON_HOST" not in COMPOSE.get("environment", {})
+    assert not re.findall(r"FACE_COMPARISON_HOST|--host", PAGE)

@@ -1,5 +1,6 @@
 """What the operator tells the service: options that it has and values that it takes, at every bound of the schema."""
 
+import ipaddress
 import re
 from collections.abc import Iterator
 from typing import Any
@@ -101,3 +102,9 @@ def test_pods_answer_to_the_former_stage_while_it_changes() -> None:
     changed = resource.parse({"metadata": metadata, "spec": {"stage": "v2"}, "status": status})
     told = ServiceSettings.from_environ(environment_of(with_stage_migration(changed, None, complete=False)))
     assert (told.stage, told.former_stage) == ("v2", "prod")
+
+
+@pytest.mark.parametrize("spec", list(bounds()))
+def test_pods_are_told_to_listen_beyond_themselves(spec: dict[str, Any]) -> None:
+    """The service's own default is 127.0.0.1, which no probe and no caller would reach."""
+    assert ipaddress.ip_address(environment(spec)["FACE_COMPARISON_HOST"]).is_unspecified

@@ -2,74 +2,18 @@
 
 from __future__ import annotations
 
-import contextlib
-import fcntl
-import os
 import re
 import socket
-import subprocess
-import termios
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
-import psutil
 import pytest
 import urllib3
 
 from support.served import until
+from support.terminal import Terminal
 
 ROOT = Path(__file__).parents[2]
-LIMIT = 180
-
-
-class Terminal:
-    """A program in a terminal of its own."""
-
-    def __init__(self, command: list[str]) -> None:
-        self._keyboard, screen = os.openpty()
-        self.process = subprocess.Popen(
-            command,
-            cwd=ROOT,
-            stdin=screen,
-            stdout=screen,
-            stderr=screen,
-            start_new_session=True,
-            preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),  # noqa: PLW1509 (no threads in between matter)
-        )
-        os.close(screen)
-        os.set_blocking(self._keyboard, False)
-        self.shown = ""
-
-    def shows(self, text: str) -> bool:
-        with contextlib.suppress(BlockingIOError, OSError):  # OSError: the program has ended
-            self.shown += os.read(self._keyboard, 65536).decode()
-        return text in self.shown
-
-    def wait_shows(self, text: str) -> None:
-        end = time.monotonic() + LIMIT
-        while not self.shows(text):
-            assert self.process.poll() is None or self.shows(text), self.shown
-            assert time.monotonic() < end, self.shown
-            time.sleep(0.02)
-
-    def press_ctrl_c(self) -> None:
-        os.write(self._keyboard, b"\x03")
-
-    def left(self) -> list[psutil.Process]:
-        """Processes of this terminal that still run."""
-        found = []
-        for process in psutil.process_iter():
-            with contextlib.suppress(ProcessLookupError, psutil.NoSuchProcess):
-                if os.getsid(process.pid) == self.process.pid and process.status() != psutil.STATUS_ZOMBIE:
-                    found.append(process)
-        return found
-
-    def close(self) -> None:
-        for process in self.left():
-            process.kill()
-        self.process.wait(30)
-        os.close(self._keyboard)
 
 
 @pytest.fixture
@@ -104,8 +48,9 @@ def test_a_port_that_is_taken_is_said_in_words() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         terminal = Terminal(["make", "--no-print-directory", "run", f"PORT={taken.getsockname()[1]}"])
         try:
-            terminal.wait_shows("another program listens there")
+            terminal.wait_shows("choose another port, as in `make run PORT=9000`")
             assert terminal.process.wait(60) != 0
+            assert "--port" not in terminal.shown  # `make` has no such option
             assert "Traceback" not in terminal.shown
         finally:
             terminal.close()

@@ -8,10 +8,12 @@ from __future__ import annotations
 import argparse
 import base64
 import contextlib
+import errno
 import json
 import os
 import shlex
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -35,6 +37,13 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--port", default="8080")
     port = parser.parse_args().port
+    if is_taken(port):
+        print(
+            f"Another program listens on port {port}: stop it, or choose another port, as in `make run PORT=9000` "
+            "(0 takes a free one).",
+            file=sys.stderr,
+        )
+        return 1
     with own_terminal(), service(port) as (process, listening):
         try:
             url = wait_ready(process, listening)
@@ -46,6 +55,17 @@ def main() -> int:
             print("\nStopped.")
             return 0
     return process.returncode
+
+
+def is_taken(port: str) -> bool:
+    """Whether another program listens on a port; the service judges what is no port at all."""
+    try:
+        socket.create_server(("127.0.0.1", int(port))).close()
+    except (ValueError, OverflowError):
+        return False
+    except OSError as error:
+        return error.errno == errno.EADDRINUSE
+    return False
 
 
 @contextlib.contextmanager

@@ -24,13 +24,17 @@ OTHER_NAMES: Mapping[str, str] = {
     "FACE_COMPARISON_BUNDLES": "folder that holds the model bundles of this machine",
     "FACE_COMPARISON_DRAW": "--draw of `detect` and `compare`",
     "FACE_COMPARISON_JSON": "--json of `compare`, `evaluate` and `collection`",
+    "FACE_COMPARISON_FORMAT": "--format of `detect` and `compare`",
+    "FACE_COMPARISON_FILES_FROM": "--files-from of `detect`, `compare` and `collection search`",
+    "FACE_COMPARISON_NO_HASH": "--no-hash of `detect`",
+    "FACE_COMPARISON_MAX_FACES": "--max-faces of `detect`",
     "FACE_COMPARISON_THRESHOLD": "--threshold of `compare`, `album` and `evaluate`",
     "FACE_COMPARISON_OUT": "--out of `album` and `collection export`",
     "FACE_COMPARISON_LINKS": "--links of `album`",
     "FACE_COMPARISON_MIN_FACE": "--min-face of `album`",
-    "FACE_COMPARISON_MIN_CONFIDENCE": "--min-confidence of `album`",
-    "FACE_COMPARISON_SERVICE": "--service of `album`, `evaluate` and `collection`",
-    "FACE_COMPARISON_API_KEY": "--api-key of `album`, `evaluate` and `collection`",
+    "FACE_COMPARISON_MIN_CONFIDENCE": "--min-confidence of `detect` and `album`",
+    "FACE_COMPARISON_SERVICE": "--service of `detect`, `compare`, `album`, `evaluate` and `collection`",
+    "FACE_COMPARISON_API_KEY": "--api-key of `detect`, `compare`, `album`, `evaluate` and `collection`",
     "FACE_COMPARISON_COLLECTION": "--collection of `collection`",
     "FACE_COMPARISON_MAX_FALSE_POSITIVE_RATE": "--max-false-positive-rate of `collection`",
     "FACE_COMPARISON_RETENTION_DAYS": "--retention-days of `collection create`",
@@ -205,7 +209,9 @@ def _option(
 class Settings:
     """What the operator of a service has decided. `None` means "chosen at the start to fit the machine" (`auto`)."""
 
-    host: str = _option("0.0.0.0", "Address to listen on.", _text, metavar="ADDRESS")  # noqa: S104 (a container's port)
+    host: str = _option(
+        "127.0.0.1", "Address to listen on; 0.0.0.0 or :: lets other machines call.", _text, metavar="ADDRESS"
+    )
     port: int = _option(8080, "Port to listen on; 0 takes a free one.", _integer(0, 65535))
     workers: int | None = _option(
         None, "Processes, each with its own copy of the models.", _auto_or(_integer(1, 256)), shown="auto"

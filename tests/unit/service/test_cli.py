@@ -12,11 +12,14 @@ import click
 import pytest
 from click.testing import CliRunner
 
+from face_comparison.api import responses as api
 from face_comparison.cli import analyzers, exit_status, main
-from face_comparison.cli.compare import DIFFERENT, SAME, status, table
-from face_comparison.errors import CorruptImage
-from face_comparison.settings import OPTIONS, OTHER_NAMES, PREFIX
-from face_comparison.vision.matching import FaceMatch, TargetMatch
+from face_comparison.cli.compare import DIFFERENT, SAME, status
+from face_comparison.cli.face_finder import Compared
+from face_comparison.cli.inputs import Problem
+from face_comparison.cli.results import compare_table
+from face_comparison.cli.serve import introduction
+from face_comparison.settings import OPTIONS, OTHER_NAMES, PREFIX, Settings
 from support.analyzer import FakeAnalyzer, image
 
 
@@ -113,11 +116,14 @@ def test_a_file_that_cannot_be_written_is_one_line_and_status_2(tmp_path: Path) 
     (tmp_path / "file").touch()
     ended = CliRunner().invoke(main.main, ["models", "fetch"], env={"FACE_COMPARISON_BUNDLES": str(tmp_path / "file")})
     assert ended.exit_code == exit_status.FAILED
-    assert ended.stderr == f"internal: {tmp_path / 'file'}: File exists\n"
+    assert ended.stderr == f"file_error: {tmp_path / 'file'}: File exists\n"
 
 
-def test_what_nobody_expected_is_no_verdict(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_nobody_expected_is_no_verdict(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Python ends with status 1, which `compare` means as "different people"."""
+    monkeypatch.chdir(tmp_path)
+    for name in ("a.jpg", "b.jpg"):
+        Path(name).touch()
     monkeypatch.setattr("face_comparison.cli.analyzers.loaded", lambda given: 1 / 0)
     ended = CliRunner().invoke(main.main, ["compare", "a.jpg", "b.jpg"])
     assert ended.exit_code == exit_status.FAILED
@@ -144,22 +150,23 @@ def test_kubernetes_is_told_why_a_start_failed(tmp_path: Path, monkeypatch: pyte
     assert file.read_text().startswith("invalid_settings: --port")
 
 
-def match(distance: float, *, same: bool) -> FaceMatch:
-    return FaceMatch(None, distance, 0.5, same, "same" if same else "different")
+def outcome(distance: float, *, same: bool, faces: int = 1) -> api.TargetMatch:
+    verdict = "same" if same else "different"
+    match = api.FaceMatch(distance=distance, confidence=0.5, same_person=same, verdict=verdict)
+    return api.TargetMatch(same, distance, 0.5, verdict, (match,) * faces)
 
 
 def test_compare_is_same_only_when_the_person_is_on_every_image() -> None:
-    same, other = TargetMatch((match(0.6, same=True),)), TargetMatch((match(1.3, same=False),))
+    same, other = outcome(0.6, same=True), outcome(1.3, same=False)
     assert status([same, same]) == SAME == 0
     assert status([same, other]) == DIFFERENT == 1
-    assert status([same, CorruptImage("x")]) == exit_status.FAILED == 2
+    assert status([same, Problem("x", "corrupt_image", "x")]) == exit_status.FAILED == 2
 
 
 def test_the_table_tells_verdict_distance_and_failure() -> None:
-    two = TargetMatch((match(0.6123, same=True), match(1.3, same=False)))
-    shown = table(
-        Path("a.jpg"), 3, [(Path("b.jpg"), two), (Path("long-name.jpg"), CorruptImage("it is cut off"))], 1.128
-    )
+    head = Compared(api.CompareResponse("fake-1", 1.128, api.SourceFace(), ()), 3)
+    failed = Problem("long-name.jpg", "corrupt_image", "it is cut off")
+    shown = compare_table("a.jpg", head, [("b.jpg", outcome(0.6123, same=True, faces=2)), ("long-name.jpg", failed)])
     lines = shown.splitlines()
     assert lines[0] == "Compared with a.jpg (the most prominent of 3 faces); same person up to a distance of 1.128."
     assert lines[3].split() == ["b.jpg", "same", "person", "(closest", "of", "2)", "0.612", "50.00", "%"]
@@ -189,3 +196,19 @@ def test_detect_goes_on_after_a_name_that_is_not_utf8(
     as_json = CliRunner().invoke(main.main, ["compare", "--json", str(odd), str(plain)])
     for each in (table, as_json):
         assert each.exception is None or isinstance(each.exception, SystemExit)
+
+
+@pytest.mark.parametrize(
+    ("address", "auth", "shown", "lines"),
+    [
+        ("127.0.0.1", "none", "http://127.0.0.1:80/prod/", 1),
+        ("::1", "none", "http://[::1]:80/prod/", 1),
+        ("0.0.0.0", "none", "http://127.0.0.1:80/prod/", 2),
+        ("::", "none", "http://127.0.0.1:80/prod/", 2),
+        ("10.1.2.3", "api-key", "http://10.1.2.3:80/prod/", 1),
+    ],
+)
+def test_serve_says_where_to_look_and_who_else_may(address: str, auth: str, shown: str, lines: int) -> None:
+    said = introduction(Settings(auth=auth), address, 80)
+    assert f"open {shown} in a browser" in said[0]
+    assert len(said) == lines

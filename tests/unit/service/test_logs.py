@@ -6,6 +6,8 @@ import base64
 import io
 import json
 import logging
+import re
+import sys
 import warnings
 
 import numpy as np
@@ -14,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from face_comparison.observability import logs
-from face_comparison.observability.logs import JsonFormatter, scrubbed
+from face_comparison.observability.logs import JsonFormatter, TerminalFormatter, scrubbed
 
 
 @pytest.fixture
@@ -130,3 +132,22 @@ def test_every_text_can_be_logged(text):
     line = JsonFormatter().format(record)
     assert "\n" not in line
     json.loads(line)
+
+
+def test_a_terminal_gets_lines_for_people() -> None:
+    record = logging.LogRecord("face_comparison.x", logging.INFO, "x.py", 1, "ready", (), None)
+    record.fields = {"pid": 7, "phases": {"decode": 0.5}}
+    assert re.fullmatch(r"\d\d:\d\d:\d\d  ready  pid=7  phases\.decode=0\.5", TerminalFormatter().format(record))
+    try:
+        int("at https://internal.example/?token=abc\nsecond")
+    except ValueError:
+        warned = logging.LogRecord("x", logging.WARNING, "x.py", 1, "two\nlines", (), sys.exc_info())
+    first, *rest = TerminalFormatter().format(warned).splitlines()
+    assert first.endswith("  warning  two␊lines")
+    assert "token" not in "".join(rest)
+    assert rest[0].startswith("    ValueError: ")
+
+
+def test_only_a_terminal_gets_them(written) -> None:
+    logging.getLogger("face_comparison").info("x")
+    assert written()[0]["message"] == "x"

@@ -19,14 +19,14 @@ LARGEST_BYTES = 256 * 2**20
 """Maximum size of a file that is read into memory."""
 
 
-def images(folder: Path, without: Path) -> Iterator[Path | Skipped]:
+def images(folder: Path, without: Path | None = None) -> Iterator[Path | Skipped]:
     """Yields the path of every image below a folder, relative to it and sorted by name, or why a file was skipped.
 
     Args:
         folder: Where to look. Links to files are followed; links to folders are not, because they may form cycles.
         without: A folder below it that is silently left out, as earlier albums are: their crops are not photographs.
     """
-    yield from _below(folder, Path(), without.resolve())
+    yield from _below(folder, Path(), without.resolve() if without else None)
 
 
 def write(path: Path, data: bytes) -> None:
@@ -39,7 +39,7 @@ def write(path: Path, data: bytes) -> None:
         fresh.unlink(missing_ok=True)
 
 
-def _below(folder: Path, within: Path, without: Path) -> Iterator[Path | Skipped]:
+def _below(folder: Path, within: Path, without: Path | None) -> Iterator[Path | Skipped]:
     try:
         with os.scandir(folder / within) as found:
             entries = sorted(found, key=lambda entry: os.fsencode(entry.name))

@@ -16,8 +16,10 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 import click
 
 from face_comparison import cpus
-from face_comparison.cli import analyzers, options
+from face_comparison.cli import analyzers, image_options, inputs, options
 from face_comparison.cli.exit_status import FAILED
+from face_comparison.cli.groups import Group
+from face_comparison.cli.inputs import InputImage, Problem
 from face_comparison.errors import FaceComparisonError
 
 if TYPE_CHECKING:
@@ -31,7 +33,7 @@ DEFAULT_NAME = "default"
 _NOT_IN_USER_IDS = re.compile(r"[^a-zA-Z0-9_.\-:]+")
 
 
-@click.group("collection")
+@click.group("collection", cls=Group)
 def command() -> None:
     """Enroll people and find out whose face it is, in a store (--collections) or through a service (--service)."""
 
@@ -151,7 +153,7 @@ def enroll(
 
     def enroll_one(person: str, path: Path) -> tuple[str, str]:
         """The outcome, and what is to be said about it."""
-        image = analyzers.read(path)
+        image = inputs.read_file(path)
         digest = f"sha256:{hashlib.sha256(image).hexdigest()}"
         if (person, digest) in known:
             return "unchanged", ""
@@ -185,7 +187,8 @@ def enroll(
 
 
 @command.command("search")
-@click.argument("images", metavar="IMAGE...", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.argument("images", metavar="IMAGE...", nargs=-1, type=image_options.IMAGE)
+@image_options.files_from
 @collection_option
 @click.option(
     "--max-false-positive-rate",
@@ -197,30 +200,41 @@ def enroll(
 @click.option("--json", "as_json", is_flag=True, envvar="FACE_COMPARISON_JSON", help="One JSON object per image.")
 @access_options
 def search(
-    access: CollectionAccess, threads: int, images: tuple[Path, ...], name: str, rate: float | None, as_json: bool
+    access: CollectionAccess,
+    threads: int,
+    images: tuple[str, ...],
+    files_from: str | None,
+    name: str,
+    rate: float | None,
+    as_json: bool,
 ) -> None:
-    """Say whose faces are on each IMAGE.
+    """Say whose faces are on each IMAGE: a file, folder, pattern, http, https or s3 URL, or - for stdin.
 
     Unusable images are reported on stderr; the rest are still processed, and the exit status is 2.
     """
     fields = {} if rate is None else {"MaxFalsePositiveRate": rate}
+    found = inputs.expand(inputs.named(images, files_from, "IMAGE..."), options.settings({}))
+    for line in inputs.report_ignored(found.ignored):
+        click.echo(line, err=True)
 
-    def search_one(path: Path) -> SearchResponse | FaceComparisonError:
+    def search_one(image: InputImage | Problem) -> SearchResponse | Problem:
+        if isinstance(image, Problem):
+            return image
         try:
-            return access.search(name, analyzers.read(path), **fields)
+            return access.search(name, image.read(), **fields)
         except FaceComparisonError as error:
-            return error
+            return Problem.of(image.name, error)
 
     failed = False
     with ThreadPoolExecutor(threads) as pool:
-        for path, found in zip(images, pool.map(search_one, images), strict=True):
-            if isinstance(found, FaceComparisonError):
-                click.echo(f"{path}: {found.code}: {found.message}", err=True)
+        for image, reply in zip(found.images, pool.map(search_one, found.images), strict=True):
+            if isinstance(reply, Problem):
+                image_options.report_problem(reply.name, reply.code, reply.message)
                 failed = True
             elif as_json:
-                click.echo(_json(found, Image=str(path)))
+                click.echo(_json(reply, Image=image.name))
             else:
-                _print_search(path, found)
+                _print_search(inputs.one_line(image.name), reply)
     if failed:
         raise SystemExit(FAILED)
 
@@ -250,7 +264,7 @@ def delete(access: CollectionAccess, threads: int, name: str, user_id: str | Non
 @collection_option
 @click.option(
     "--out",
-    type=click.Path(dir_okay=False, path_type=Path),
+    type=image_options.OutputFile(),
     envvar="FACE_COMPARISON_OUT",
     help="File to write. [default: stdout]",
 )
@@ -408,7 +422,7 @@ def _print_collection(collection: CollectionDescription) -> None:
     )
 
 
-def _print_search(path: Path, response: SearchResponse) -> None:
+def _print_search(path: str, response: SearchResponse) -> None:
     if not response.faces:
         click.echo(f"{path}: no face")
     for face in response.faces:

@@ -2,32 +2,39 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn, cast
 
 import click
 
-from face_comparison.cli import analyzers, options
+from face_comparison.cli import analyzers, image_options, inputs, options, results
 from face_comparison.cli.exit_status import FAILED
+from face_comparison.cli.inputs import InputImage, Problem
 from face_comparison.errors import FaceComparisonError
 
 if TYPE_CHECKING:
-    from face_comparison.vision.matching import Calibration, TargetMatch
-    from face_comparison.vision.types import Analysis, Face
+    from face_comparison.api.responses import CompareResponse, TargetMatch
+    from face_comparison.cli.face_finder import Compared, LocalFaces
+    from face_comparison.cli.image_options import Format
+    from face_comparison.vision import matching
 
 SAME, DIFFERENT = 0, 1
 """Exit statuses: the person is in all of the other images, or missing in at least one."""
 
 
 @click.command("compare")
-@click.argument("source", metavar="A", type=click.Path(path_type=Path))
-@click.argument("targets", metavar="B...", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.argument("source", metavar="A", type=image_options.IMAGE)
+@click.argument("targets", metavar="B...", nargs=-1, type=image_options.IMAGE)
+@image_options.files_from
+@image_options.output_format("table")
 @click.option(
     "--json",
     "as_json",
     is_flag=True,
     envvar="FACE_COMPARISON_JSON",
-    help="Print JSON: the service's response and the file names.",
+    help="The same as --format json: the service's response and the names of the images.",
 )
 @click.option(
     "--threshold",
@@ -38,112 +45,130 @@ SAME, DIFFERENT = 0, 1
 @click.option(
     "--draw",
     metavar="OUT.png",
-    type=click.Path(path_type=Path, dir_okay=False),
+    type=image_options.OutputFile(),
     envvar="FACE_COMPARISON_DRAW",
     help="Also draw the images side by side, with faces, distances and verdicts.",
 )
+@image_options.service
 @options.from_settings(*analyzers.MODEL_OPTIONS)
-def command(
-    source: Path,
-    targets: tuple[Path, ...],
+def command(  # noqa: PLR0913 (one for each option)
+    source: str,
+    targets: tuple[str, ...],
     *,
+    files_from: str | None,
+    format_: Format | None,
     as_json: bool,
     threshold: float | None,
     draw: Path | None,
+    service: str | None,
+    api_key: str | None,
     **given: str | None,
 ) -> None:
     """Say whether the person in image A (its most prominent face) is also in each image B.
 
+    A is one image. A and B are files, http, https or s3 URLs, or - for an image on stdin; B may also be a folder (all
+    images below it) or a pattern such as 'photos/*.jpg'.
+
     The exit status is 0 if the person is in all of them, 1 if not, 2 if an image could not be used.
     """
-    from face_comparison.api import encoding  # noqa: PLC0415 (see `analyzers.loaded`)
-    from face_comparison.vision.matching import image_match, most_prominent_face  # noqa: PLC0415
-    from face_comparison.wire.responses import to_compare_response  # noqa: PLC0415
+    from face_comparison.cli import face_finder  # noqa: PLC0415 (see `analyzers.loaded`)
 
-    analyzer, threads = analyzers.loaded(given)
-    model = analyzer.model
-    calibration = model.calibration(threshold)
-    (_, first), *others = analyzers.analyses(analyzer, (source, *targets), threads)
-    if isinstance(first, FaceComparisonError):
-        raise type(first)(f"{analyzers.shown(source)}: {first.message}")
-    face = most_prominent_face(first.faces, model.sure_confidence)
-
-    def judged(analysis: Analysis | FaceComparisonError) -> TargetMatch | FaceComparisonError:
-        if isinstance(analysis, FaceComparisonError):
-            return analysis
-        try:
-            return image_match(face.hash, analysis, calibration, reliable=face.quality.reliable)
-        except FaceComparisonError as error:
-            return error
-
-    verdicts = [(path, judged(analysis)) for path, analysis in others]
-    if draw is not None:
-        _draw(source, face, verdicts, calibration, draw)
-    if as_json:
-        found = [verdict for _, verdict in verdicts]
-        response = to_compare_response((face, first), found, calibration.threshold, model.version)
-        shown = {
-            **encoding.fields(response),
-            "Source": {"Image": analyzers.shown(source), **encoding.fields(response.source)},
-            "Targets": [
-                {"Image": analyzers.shown(path), **encoding.fields(target)}
-                for path, target in zip(targets, response.targets, strict=True)
-            ],
-        }
-        click.echo(encoding.encode(shown, encoding.JSON))
+    if as_json and format_ not in (None, "json"):
+        raise click.UsageError(f"--json and --format {format_} contradict each other")
+    arguments = inputs.named(targets, files_from, "B...", besides=source)
+    if draw is not None and service is not None:
+        raise click.UsageError("--draw needs the models on this machine: leave out --service")
+    settings = options.settings(given)
+    first = inputs.expand([source], settings).images
+    if len(first) != 1:
+        raise click.UsageError(f"A is one image, but {inputs.one_line(source)} names {len(first)}")
+    if isinstance(first[0], Problem):
+        _fail(first[0])
+    found = inputs.expand(arguments, settings)
+    for line in inputs.report_ignored(found.ignored):
+        click.echo(line, err=True)
+    finder = face_finder.remote_or_local(service, api_key, given)
+    if draw is None:
+        head, outcomes = finder.compare(first[0], found.images, threshold)
     else:
-        click.echo(table(source, len(first.faces), verdicts, calibration.threshold))
-    raise SystemExit(status([verdict for _, verdict in verdicts]))
+        head, outcomes = _drawn(cast("LocalFaces", finder), [first[0], *found.images], threshold, draw)
+    if isinstance(head, Problem):
+        _fail(head)
+    with image_options.progress(outcomes, len(found.images), quiet=False) as each:
+        results_ = [(image.name, outcome) for image, outcome in zip(found.images, each, strict=True)]
+    _print(first[0].name, head, results_, "json" if as_json else format_ or "table")
+    raise SystemExit(status([outcome for _, outcome in results_]))
 
 
-def _draw(
-    source: Path,
-    face: Face,
-    verdicts: list[tuple[Path, TargetMatch | FaceComparisonError]],
-    calibration: Calibration,
-    out: Path,
-) -> None:
+def _fail(problem: Problem) -> NoReturn:
+    """Ends the command: without a source there is nothing to compare."""
+    image_options.report_problem(problem.name, problem.code, problem.message)
+    raise SystemExit(FAILED)
+
+
+def _print(source: str, head: Compared, outcomes: Sequence[tuple[str, TargetMatch | Problem]], chosen: Format) -> None:
+    if chosen == "csv":
+        rows = results.compare_rows(source, head, outcomes)
+        click.echo(results.csv_text([results.COMPARE_COLUMNS, *rows]))
+    elif chosen == "table":
+        click.echo(results.compare_table(source, head, outcomes, color=image_options.in_color()))
+    else:
+        click.echo(json_bytes(source, head.response, outcomes))
+
+
+def json_bytes(source: str, response: CompareResponse, outcomes: Sequence[tuple[str, TargetMatch | Problem]]) -> bytes:
+    """Returns the service's response with the names of the images, as JSON."""
+    from face_comparison.api import encoding  # noqa: PLC0415
+
+    targets = [
+        {"Error": {"code": outcome.code, "message": outcome.message}}
+        if isinstance(outcome, Problem)
+        else encoding.fields(outcome)
+        for _, outcome in outcomes
+    ]
+    shown = {
+        **encoding.fields(response),
+        "Source": {"Image": source, **encoding.fields(response.source)},
+        "Targets": [{"Image": name, **target} for (name, _), target in zip(outcomes, targets, strict=True)],
+    }
+    return encoding.encode(shown, encoding.JSON)
+
+
+def _drawn(
+    finder: LocalFaces, images: Sequence[InputImage | Problem], threshold: float | None, out: Path
+) -> tuple[Compared | Problem, Iterator[TargetMatch | Problem]]:
+    """What `FaceFinder.compare` returns, after it was drawn."""
     from face_comparison import rendering  # noqa: PLC0415
 
-    def shown(path: Path, verdict: TargetMatch | FaceComparisonError) -> rendering.Compared:
-        told = f"{verdict.code}: {verdict.message}" if isinstance(verdict, FaceComparisonError) else verdict
-        try:
-            return rendering.Compared(analyzers.shown(Path(path.name)), analyzers.pixels(path), told)
-        except FaceComparisonError:
-            return rendering.Compared(analyzers.shown(Path(path.name)), None, told)
+    def target(image: InputImage | Problem, match: matching.TargetMatch | Problem) -> rendering.Compared:
+        told = f"{match.code}: {match.message}" if isinstance(match, Problem) else match
+        pixels = None
+        if isinstance(image, InputImage):
+            with suppress(FaceComparisonError):
+                pixels = analyzers.decoded(image.read())
+        return rendering.Compared(_short(image.name), pixels, told)
 
-    targets = [shown(path, verdict) for path, verdict in verdicts]
-    out.write_bytes(
-        rendering.png(
-            rendering.compared(analyzers.shown(Path(source.name)), analyzers.pixels(source), face, targets, calibration)
-        )
-    )
+    source, *others = (inputs.read_once(image) for image in images)
+    assert isinstance(source, InputImage)  # noqa: S101 (the command has ended otherwise)
+    first, found = finder.matches(source, others, threshold)
+    if isinstance(first, Problem):
+        return first, iter(())
+    matches = list(found)
+    targets = [target(image, match) for image, match in zip(others, matches, strict=True)]
+    pixels = analyzers.decoded(source.read())
+    calibration = finder.model.calibration(threshold)
+    out.write_bytes(rendering.png(rendering.compared(_short(source.name), pixels, first[0], targets, calibration)))
+    return finder.compared(first, threshold), map(finder.target, matches)
 
 
-def status(verdicts: list[TargetMatch | FaceComparisonError]) -> int:
+def _short(name: str) -> str:
+    """The last part of a path or URL."""
+    return inputs.one_line(name.rstrip("/").rpartition("/")[2] or name)
+
+
+def status(outcomes: Sequence[TargetMatch | Problem]) -> int:
     """Returns the exit status of the verdicts."""
-    if any(isinstance(verdict, FaceComparisonError) for verdict in verdicts):
+    if any(isinstance(outcome, Problem) for outcome in outcomes):
         return FAILED
-    same = all(not isinstance(verdict, FaceComparisonError) and verdict.faces[0].same_person for verdict in verdicts)
+    same = all(not isinstance(outcome, Problem) and outcome.same_person for outcome in outcomes)
     return SAME if same else DIFFERENT
-
-
-def table(
-    source: Path, faces: int, verdicts: list[tuple[Path, TargetMatch | FaceComparisonError]], threshold: float
-) -> str:
-    """Returns the verdicts as an aligned table."""
-    rows = [("image", "verdict", "distance", "probability of same person")]
-    for path, verdict in verdicts:
-        if isinstance(verdict, FaceComparisonError):
-            rows.append((analyzers.shown(path), f"{verdict.code}: {verdict.message}", "", ""))
-            continue
-        best = verdict.faces[0]
-        of = f" (closest of {len(verdict.faces)})" if len(verdict.faces) > 1 else ""
-        said = ("same person" if best.same_person else "different people") + of
-        rows.append((analyzers.shown(path), said, f"{best.distance:.3f}", f"{100 * best.confidence:.2f} %"))
-    widths = [max(len(row[column]) for row in rows) for column in range(4)]
-    lines = [f"{a:<{widths[0]}}  {b:<{widths[1]}}  {c:>{widths[2]}}  {d:>{widths[3]}}".rstrip() for a, b, c, d in rows]
-    of = f" (the most prominent of {faces} faces)" if faces > 1 else ""
-    return "\n".join(
-        [f"Compared with {analyzers.shown(source)}{of}; same person up to a distance of {threshold:g}.", "", *lines]
-    )

@@ -1,56 +1,126 @@
-"""`face-comparison detect`: prints the faces of image files as JSON lines, or draws them."""
+"""`face-comparison detect`: prints the faces of images, or draws them."""
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import click
 
-from face_comparison.cli import analyzers, options
+from face_comparison.cli import analyzers, image_options, inputs, options, results
 from face_comparison.cli.exit_status import FAILED
-from face_comparison.errors import FaceComparisonError
+from face_comparison.cli.inputs import InputImage, Problem
 
 if TYPE_CHECKING:
+    from face_comparison.api.responses import DetectResponse
+    from face_comparison.cli.face_finder import LocalFaces
+    from face_comparison.cli.image_options import Format
     from face_comparison.vision.types import Analysis
 
 
 @click.command("detect")
-@click.argument("images", metavar="IMAGE...", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.argument("images", metavar="IMAGE...", nargs=-1, type=image_options.IMAGE)
+@image_options.files_from
+@image_options.output_format("table on a terminal, else json: one object per line")
+@click.option(
+    "--no-hash", is_flag=True, envvar="FACE_COMPARISON_NO_HASH", help="Leave out the 768 numbers of each face in JSON."
+)
+@click.option(
+    "--max-faces",
+    type=click.IntRange(1, 100),
+    envvar="FACE_COMPARISON_MAX_FACES",
+    help="Maximum faces per image; the most prominent are kept. [default: 100]",
+)
+@click.option(
+    "--min-confidence",
+    type=click.FloatRange(0, 1),
+    envvar="FACE_COMPARISON_MIN_CONFIDENCE",
+    help="Minimum detection confidence. [default: the bundle's]",
+)
 @click.option(
     "--draw",
     metavar="OUT.png",
-    type=click.Path(path_type=Path, dir_okay=False),
+    type=image_options.OutputFile(),
     envvar="FACE_COMPARISON_DRAW",
     help="Also draw the faces; for a single IMAGE.",
 )
+@image_options.service
 @options.from_settings(*analyzers.MODEL_OPTIONS)
-def command(images: tuple[Path, ...], draw: Path | None, **given: str | None) -> None:
-    """Print the faces of each image, one JSON object per line: the service's response and the file name.
+def command(  # noqa: PLR0913 (one for each option)
+    images: tuple[str, ...],
+    *,
+    files_from: str | None,
+    format_: Format | None,
+    no_hash: bool,
+    max_faces: int | None,
+    min_confidence: float | None,
+    draw: Path | None,
+    service: str | None,
+    api_key: str | None,
+    **given: str | None,
+) -> None:
+    """Print the faces of each image: the service's response and the image's name.
+
+    IMAGE is a file, a folder (all images below it), a pattern such as 'photos/*.jpg', an http, https or s3 URL
+    (s3://BUCKET/PREFIX/ for all images below it), or - for an image on stdin.
 
     Unusable images are reported on stderr; the rest are still processed, and the exit status is 2.
     """
-    from face_comparison.api import encoding  # noqa: PLC0415 (see `analyzers.loaded`)
-    from face_comparison.wire.responses import to_detect_response  # noqa: PLC0415
+    from face_comparison.cli import face_finder  # noqa: PLC0415 (see `analyzers.loaded`)
 
-    if draw is not None and len(images) > 1:
+    arguments = inputs.named(images, files_from, "IMAGE...")
+    if draw is not None and service is not None:
+        raise click.UsageError("--draw needs the models on this machine: leave out --service")
+    found = inputs.expand(arguments, options.settings(given))
+    if draw is not None and len(found.images) > 1:
         raise click.UsageError("--draw needs exactly one IMAGE")
-    analyzer, threads = analyzers.loaded(given)
+    for line in inputs.report_ignored(found.ignored):
+        click.echo(line, err=True)
+    finder = face_finder.remote_or_local(service, api_key, given, max_faces=max_faces, min_confidence=min_confidence)
+    responses = finder.detect(found.images)
+    if draw is not None:
+        local = cast("LocalFaces", finder)
+        image = inputs.read_once(found.images[0])
+        ((_, analysis),) = local.analyses([image])
+        if not isinstance(image, Problem) and not isinstance(analysis, Problem):
+            _draw(image, analysis, draw)
+        responses = iter([(image.name, local.response(analysis))])
+    chosen = format_ or ("table" if sys.stdout.isatty() else "json")
+    if chosen == "csv":
+        click.echo(results.csv_text([results.FACE_COLUMNS]))
     failed = False
-    for path, analysis in analyzers.analyses(analyzer, images, threads):
-        if isinstance(analysis, FaceComparisonError):
-            click.echo(f"{analyzers.shown(path)}: {analysis.code}: {analysis.message}", err=True)
-            failed = True
-            continue
-        response = to_detect_response(analysis, analyzer.model.version)
-        click.echo(encoding.encode({"Image": analyzers.shown(path), **encoding.fields(response)}, encoding.JSON))
-        if draw is not None:
-            _draw(path, analysis, draw)
+    rows: list[tuple[str, DetectResponse]] = []
+    quiet = chosen != "table" and sys.stdout.isatty()
+    with image_options.progress(responses, len(found.images), quiet=quiet) as each:
+        for name, response in each:
+            if isinstance(response, Problem):
+                image_options.report_problem(name, response.code, response.message)
+                failed = True
+            elif chosen == "table":
+                rows.append((name, response))
+            else:
+                _print(name, response, chosen, no_hash=no_hash)
+    if rows:
+        click.echo(results.face_table(rows, color=image_options.in_color()))
     if failed:
         raise SystemExit(FAILED)
 
 
-def _draw(path: Path, analysis: Analysis, out: Path) -> None:
+def _print(name: str, response: DetectResponse, chosen: Format, *, no_hash: bool) -> None:
+    from face_comparison.api import encoding  # noqa: PLC0415
+
+    if chosen == "csv":
+        click.echo(results.csv_text(results.face_rows(name, response)))
+        return
+    fields = encoding.fields(response)
+    if no_hash:
+        faces = [encoding.fields(face) for face in response.faces]
+        fields["Faces"] = [{key: face[key] for key in face if key != "face_hash"} for face in faces]
+    click.echo(encoding.encode({"Image": name, **fields}, encoding.JSON))
+
+
+def _draw(image: InputImage, analysis: Analysis, out: Path) -> None:
     from face_comparison import rendering  # noqa: PLC0415
 
-    out.write_bytes(rendering.png(rendering.drawn(analyzers.pixels(path), analysis.faces)))
+    out.write_bytes(rendering.png(rendering.drawn(analyzers.decoded(image.read()), analysis.faces)))

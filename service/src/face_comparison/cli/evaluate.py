@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Literal
 
 import click
 
-from face_comparison.cli import analyzers, options
+from face_comparison.cli import analyzers, image_options, options
 from face_comparison.cli.exit_status import INTERRUPTED
 from face_comparison.errors import InvalidDataset, PackagesMissing
 
@@ -26,7 +26,7 @@ CACHE = ".face-comparison"
 
 _PATH = click.Path(path_type=Path)
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
-_OUT = click.Path(dir_okay=False, path_type=Path)
+_OUT = image_options.OutputFile()
 
 
 @click.command("evaluate")

@@ -14,12 +14,13 @@ import click
 
 from face_comparison import __version__
 from face_comparison.cli.exit_status import FAILED, INTERRUPTED
+from face_comparison.cli.groups import Group
 from face_comparison.errors import FaceComparisonError
 
 COMMANDS = ("serve", "detect", "compare", "album", "evaluate", "collection", "models", "bench")
 
 
-class _Commands(click.Group):
+class _Commands(Group):
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(COMMANDS)
 
@@ -41,7 +42,7 @@ class _Commands(click.Group):
         except FaceComparisonError as error:
             click.echo(f"{error.code}: {error.message}", err=True)
         except OSError as error:
-            click.echo(f"internal: {error.filename or 'a file'}: {error.strerror or error}", err=True)
+            click.echo(f"file_error: {error.filename or 'a file'}: {error.strerror or error}", err=True)
         except Exception:
             click.echo(traceback.format_exc(), err=True, nl=False)
         raise SystemExit(FAILED)
@@ -53,5 +54,6 @@ def main() -> None:
     """Finds faces in images and says whether two belong to the same person.
 
     Every option can be set in the environment, as FACE_COMPARISON_ and its name: --max-body-bytes is
-    FACE_COMPARISON_MAX_BODY_BYTES.
+    FACE_COMPARISON_MAX_BODY_BYTES. Exit status: 0 for success, 1 where compare finds another person, 2 for a failure,
+    130 after Ctrl-C.
     """

@@ -9,9 +9,10 @@ import click
 import msgspec
 
 from face_comparison.cli import options
+from face_comparison.cli.groups import Group
 
 
-@click.group("models")
+@click.group("models", cls=Group)
 def command() -> None:
     """List, fetch, add, verify and show model bundles.
 

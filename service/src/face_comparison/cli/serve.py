@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+import sys
+from functools import partial
+from ipaddress import ip_address
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -35,7 +38,8 @@ def command(**given: str | None) -> None:
     try:
         settings = options.settings(given)
         logs.configure(settings.log_level)
-        failure = gunicorn_app.serve(settings, _loader(options.bundles_folder()))
+        announce = partial(_announce, settings) if sys.stdout.isatty() else lambda address, port: None
+        failure = gunicorn_app.serve(settings, _loader(options.bundles_folder()), announce)
     except FaceComparisonError as error:
         failure = f"{error.code}: {error.message}"
     if failure:
@@ -43,6 +47,23 @@ def command(**given: str | None) -> None:
             TERMINATION_LOG.write_text(failure)
         click.echo(failure, err=True)
         raise SystemExit(FAILED)
+
+
+def _announce(settings: Settings, address: str, port: int) -> None:
+    for line in introduction(settings, address, port):
+        click.echo(line)
+
+
+def introduction(settings: Settings, address: str, port: int) -> list[str]:
+    """Returns what to tell people at a terminal: where to look, and who else can."""
+    listening = ip_address(address)
+    shown = "127.0.0.1" if listening.is_unspecified else f"[{address}]" if listening.version == 6 else address
+    lines = [
+        f"Loading the models. Then open http://{shown}:{port}/{settings.stage}/ in a browser; Ctrl-C ends the service."
+    ]
+    if not listening.is_loopback and settings.auth == "none":
+        lines.append("Every machine that reaches this one can call it without a key; --auth api-key asks for one.")
+    return lines
 
 
 def _loader(bundles: Path) -> Loader:

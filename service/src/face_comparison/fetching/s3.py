@@ -71,6 +71,43 @@ class ObjectStore:
             return self._client
 
 
+def object_exists(url: S3Url) -> bool | None:
+    """Whether there is an object of this key; None where that may not be asked. Raises UrlFetchFailed."""
+
+    def ask() -> bool | None:
+        client = _client(connect_seconds=5, read_seconds=30)
+        from botocore import exceptions  # noqa: PLC0415 (comes with boto3)
+
+        try:
+            client.head_object(Bucket=url.bucket, Key=url.key)
+        except exceptions.ClientError as error:
+            code = error.response.get("Error", {}).get("Code", "")
+            if code in {"404", "NoSuchKey", "NotFound"}:
+                return False
+            if code in {"403", "AccessDenied"}:
+                return None
+            raise
+        return True
+
+    return _translated(ask, url)
+
+
+def keys_below(url: S3Url) -> list[str]:
+    """Returns the keys below a prefix, as in a folder of that name, sorted. Raises UrlFetchFailed."""
+    folder = url.key.rstrip("/") + "/" if url.key.rstrip("/") else ""
+
+    def found() -> list[str]:
+        pages = _client(connect_seconds=5, read_seconds=30).get_paginator("list_objects_v2")
+        return [
+            entry["Key"]
+            for page in pages.paginate(Bucket=url.bucket, Prefix=folder)
+            for entry in page.get("Contents", [])
+            if not entry["Key"].endswith("/")  # what consoles make to show an empty folder
+        ]
+
+    return sorted(_translated(found, url))
+
+
 def download_prefix(uri: str, into: Path) -> list[Path]:
     """Every object below `s3://bucket/prefix`, as files of the same relative names below `into`; returns their paths.
 

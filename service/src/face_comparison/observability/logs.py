@@ -1,5 +1,7 @@
 """JSON logs: one object per line, one line per request, and never an image, a vector, a URL's query or a key.
 
+On a terminal, lines for people instead.
+
 The line of a request is made of named numbers and codes only. Messages of libraries and of unexpected failures may
 quote what they were given, so every message is scrubbed before it is written.
 """
@@ -10,6 +12,7 @@ import logging
 import re
 import sys
 import traceback
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import PurePath
 from types import TracebackType
@@ -21,6 +24,7 @@ REQUEST_LOGGER = "face_comparison.request"
 AUDIT_LOGGER = "face_comparison.audit"
 
 _LONGEST_MESSAGE = 1000
+_CONTROLS = {code: 0x2400 + code for code in range(32)} | {0x7F: 0x2421}
 _SCRUBBED = (
     # order matters: what a URL carries goes before the rest of it could be taken for something else
     (re.compile(r"(?i)\b(x-api-key|authorization|bearer)\b[\"']?\s*[:= ]\s*[\"']?(bearer\s+)?[^\s\"',}]+"), r"\1 …"),
@@ -56,6 +60,31 @@ class JsonFormatter(logging.Formatter):
         return msgspec.json.encode(entry).decode()
 
 
+class TerminalFormatter(logging.Formatter):
+    """A record for people: local time, level where it is not info, message, fields, and the failure's place."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Returns the record as lines of text."""
+        words = [f"{datetime.fromtimestamp(record.created):%H:%M:%S}"]
+        if record.levelno != logging.INFO:
+            words.append(record.levelname.lower())
+        words.append(scrubbed(record.getMessage()))
+        words += [f"{name}={value}" for name, value in _flat(getattr(record, "fields", {}))]
+        text = "  ".join(words).translate(_CONTROLS)
+        if record.exc_info and record.exc_info[1] is not None:
+            failure = _failure(record.exc_info[1], record.exc_info[2])
+            text += "".join(f"\n    {line}" for line in (f"{failure['type']}: {failure['message']}", *failure["at"]))
+        return text
+
+
+def _flat(fields: dict[str, Any]) -> Iterator[tuple[str, object]]:
+    for name, value in fields.items():
+        if isinstance(value, dict):
+            yield from ((f"{name}.{key}", inner) for key, inner in _flat(value))
+        else:
+            yield name, value
+
+
 def _failure(error: BaseException, trace: TracebackType | None) -> dict[str, Any]:
     """Type, message and places: no source line and no value of a variable."""
     frames = traceback.extract_tb(trace)
@@ -67,12 +96,14 @@ def _failure(error: BaseException, trace: TracebackType | None) -> dict[str, Any
 
 
 def configure(level: str, stream: TextIO = sys.stdout) -> None:
-    """Send all logs to `stream`, as JSON. level: of this package; libraries are heard from warning on.
+    """Send all logs to `stream`: as JSON, or for people where it is a terminal.
+
+    level: of this package; libraries are heard from warning on.
 
     A library's own debug output quotes URLs and headers, so no level turns it on.
     """
     handler = logging.StreamHandler(stream)
-    handler.setFormatter(JsonFormatter())
+    handler.setFormatter(TerminalFormatter() if stream.isatty() else JsonFormatter())
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(logging.WARNING)

@@ -12,7 +12,7 @@ import resource
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -232,10 +232,11 @@ class Application(BaseApplication):  # type: ignore[misc]
         ServiceArbiter(self).run()
 
 
-def serve(settings: Settings, load: Loader) -> str:
+def serve(settings: Settings, load: Loader, announce: Callable[[str, int], None] = lambda address, port: None) -> str:
     """Serve until a signal ends it. Returns why the service could not start or go on, empty when it was told to stop.
 
-    load: makes the analyzer in each worker. Raises InvalidSettings when the port cannot be had.
+    load: makes the analyzer in each worker. announce: told the address and the port as soon
+    as it listens. Raises InvalidSettings when the port cannot be had.
     """
     arbiter = os.getpid()
     listener = create_listener(settings.host, settings.port)
@@ -244,6 +245,7 @@ def serve(settings: Settings, load: Loader) -> str:
         # Read by the metrics' library when it is imported, which only workers do.
         os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(folder)
         application = Application(settings, load, listener, folder)
+        announce(address[0], address[1])
         log.info("listening", extra={"fields": {"address": address[0], "port": address[1], "stage": settings.stage}})
         status: object = 0
         try:

@@ -1,0 +1,313 @@
+"""Who finds the faces that `detect` and `compare` print: the models on this machine, or a service.
+
+Both return the service's responses, so that a command does not care which it is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast
+
+import click
+
+from face_comparison.cli import analyzers, options
+from face_comparison.cli.inputs import InputImage, Problem
+from face_comparison.errors import BodyTooLarge, FaceComparisonError, NoFace, ServiceRefused
+
+if TYPE_CHECKING:
+    from face_comparison.api import responses as api
+    from face_comparison.api.responses import CompareResponse, DetectResponse, TargetMatch
+    from face_comparison.client import Client
+    from face_comparison.vision import matching
+    from face_comparison.vision.matching import Calibration
+    from face_comparison.vision.types import Analysis, Face
+
+T = TypeVar("T")
+
+IN_FLIGHT = 8
+"""Requests to a service at once."""
+
+_ENVELOPE = 4096
+"""Bytes of a request beyond its images."""
+
+_TIMEOUT_SECONDS = 120.0
+_RETRIES = 100  # the time of a call ends it, not their number: a command can wait for a busy service
+
+_ABOUT_CALLER = frozenset({"unauthorized", "forbidden", "not_found", "method_not_allowed", "invalid_json"})
+"""Codes of rejections that every other image would get, too."""
+
+
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """What a comparison says of its source. response: without targets. faces: in the source's image, if known."""
+
+    response: CompareResponse
+    faces: int | None = None
+
+
+class FaceFinder(Protocol):
+    """Finds and compares faces."""
+
+    def detect(self, images: Sequence[InputImage | Problem]) -> Iterator[tuple[str, DetectResponse | Problem]]:
+        """Yields the name and the faces of each image, or what is wrong with it, in their order.
+
+        Raises:
+            ServiceRefused: if the service does not answer or rejects the caller.
+        """
+        ...
+
+    def compare(
+        self, source: InputImage, targets: Sequence[InputImage | Problem], threshold: float | None
+    ) -> tuple[Compared | Problem, Iterator[TargetMatch | Problem]]:
+        """Returns what is said of the source, or what is wrong with it, and the result of each target in their order.
+
+        Raises:
+            ServiceRefused: if the service does not answer or rejects the caller, also while results are iterated.
+        """
+        ...
+
+
+class LocalFaces:
+    """The models on this machine.
+
+    Args:
+        given: The options that select them.
+        max_faces: Of `detect`.
+        min_confidence: Of `detect`.
+    """
+
+    def __init__(
+        self, given: dict[str, str | None], max_faces: int | None = None, min_confidence: float | None = None
+    ) -> None:
+        self._analyzer, self._threads = analyzers.loaded(given)
+        self.model = self._analyzer.model
+        self._limits: dict[str, Any] = {} if max_faces is None else {"max_faces": max_faces}
+        if min_confidence is not None:
+            self._limits["min_confidence"] = min_confidence
+
+    def detect(self, images: Sequence[InputImage | Problem]) -> Iterator[tuple[str, DetectResponse | Problem]]:
+        """See FaceFinder."""
+        return ((image.name, self.response(analysis)) for image, analysis in self.analyses(images))
+
+    def response(self, analysis: Analysis | Problem) -> DetectResponse | Problem:
+        """Returns the service's response for an image."""
+        from face_comparison.wire.responses import to_detect_response  # noqa: PLC0415 (see `analyzers.loaded`)
+
+        return analysis if isinstance(analysis, Problem) else to_detect_response(analysis, self.model.version)
+
+    def compare(
+        self, source: InputImage, targets: Sequence[InputImage | Problem], threshold: float | None
+    ) -> tuple[Compared | Problem, Iterator[TargetMatch | Problem]]:
+        """See FaceFinder."""
+        first, found = self.matches(source, targets, threshold)
+        if isinstance(first, Problem):
+            return first, iter(())
+        return self.compared(first, threshold), map(self.target, found)
+
+    def matches(
+        self, source: InputImage, targets: Sequence[InputImage | Problem], threshold: float | None
+    ) -> tuple[tuple[Face, Analysis] | Problem, Iterator[matching.TargetMatch | Problem]]:
+        """Returns the source's face and its image, and the matches of each target; or what is wrong with them."""
+        from face_comparison.vision.matching import most_prominent_face  # noqa: PLC0415
+
+        found = self.analyses([source, *targets])
+        _, first = next(found)
+        try:
+            if isinstance(first, Problem):
+                found.close()
+                return first, iter(())
+            face = most_prominent_face(first.faces, self.model.sure_confidence)
+        except FaceComparisonError as error:
+            found.close()
+            return Problem.of(source.name, error), iter(())
+        return (face, first), self._matched(face, found, self.model.calibration(threshold))
+
+    def _matched(
+        self,
+        face: Face,
+        found: Iterator[tuple[InputImage | Problem, Analysis | Problem]],
+        calibration: Calibration,
+    ) -> Iterator[matching.TargetMatch | Problem]:
+        from face_comparison.vision.matching import image_match  # noqa: PLC0415
+
+        for image, analysis in found:
+            if isinstance(analysis, Problem):
+                yield analysis
+                continue
+            try:
+                yield image_match(face.hash, analysis, calibration, reliable=face.quality.reliable)
+            except FaceComparisonError as error:
+                yield Problem.of(image.name, error)
+
+    def compared(self, first: tuple[Face, Analysis], threshold: float | None) -> Compared:
+        """Returns what a comparison says of its source."""
+        from face_comparison.wire.responses import to_compare_response  # noqa: PLC0415
+
+        judged_at = self.model.calibration(threshold).threshold
+        return Compared(to_compare_response(first, [], judged_at, self.model.version), len(first[1].faces))
+
+    def target(self, match: matching.TargetMatch | Problem) -> TargetMatch | Problem:
+        """Returns what a comparison says of a target."""
+        from face_comparison.wire.responses import to_compare_response  # noqa: PLC0415
+
+        if isinstance(match, Problem):
+            return match
+        (result,) = to_compare_response(None, [match], 0, "").targets
+        return cast("TargetMatch", result)
+
+    def analyses(
+        self, images: Sequence[InputImage | Problem]
+    ) -> Generator[tuple[InputImage | Problem, Analysis | Problem], None, None]:
+        """Yields the faces of each image, or what is wrong with it, in their order."""
+        with ThreadPoolExecutor(self._threads) as pool:
+            yield from zip(images, pool.map(self._analysis, images), strict=True)
+
+    def _analysis(self, image: InputImage | Problem) -> Analysis | Problem:
+        if isinstance(image, Problem):
+            return image
+        try:
+            return self._analyzer.analyze(image.read(), **self._limits)
+        except FaceComparisonError as error:
+            return Problem.of(image.name, error)
+
+
+class RemoteFaces:
+    """A running service. Images are read here, and their bytes are sent.
+
+    Args:
+        url: Of the service.
+        api_key: Sent with every request.
+        threads: Requests in flight; None for IN_FLIGHT.
+        max_faces: Of `detect`.
+        min_confidence: Of `detect`.
+
+    Raises:
+        ServiceRefused: if the service does not answer or rejects the caller.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        api_key: str | None,
+        threads: int | None,
+        max_faces: int | None = None,
+        min_confidence: float | None = None,
+    ) -> None:
+        from face_comparison.client import Client, ServiceError, ServiceUnreachable  # noqa: PLC0415
+
+        self._limits: dict[str, Any] = {} if max_faces is None else {"max_faces": max_faces}
+        if min_confidence is not None:
+            self._limits["min_confidence"] = min_confidence
+        self._threads = threads or IN_FLIGHT
+        try:
+            self._client: Client = Client(url, api_key=api_key, timeout=_TIMEOUT_SECONDS, retries=_RETRIES)
+            with Client(url, api_key=api_key) as asking:  # a mistyped address fails within a minute
+                self._about = asking.describe()
+        except (ServiceError, ServiceUnreachable, ValueError) as error:
+            raise ServiceRefused(f"{error}") from error
+
+    def detect(self, images: Sequence[InputImage | Problem]) -> Iterator[tuple[str, DetectResponse | Problem]]:
+        """See FaceFinder."""
+        from face_comparison.api.responses import DetectResponse  # noqa: PLC0415
+
+        def detected(image: InputImage | Problem) -> DetectResponse | Problem:
+            return self._call(image, "", lambda data: {"img": data, **self._limits}, DetectResponse)
+
+        with ThreadPoolExecutor(self._threads) as pool:
+            for image, response in zip(images, pool.map(detected, images), strict=True):
+                yield image.name, response
+
+    def compare(
+        self, source: InputImage, targets: Sequence[InputImage | Problem], threshold: float | None
+    ) -> tuple[Compared | Problem, Iterator[TargetMatch | Problem]]:
+        """See FaceFinder. The hash of the source's face is what is compared, so that its image is sent only once."""
+        from face_comparison.api import responses as api  # noqa: PLC0415
+
+        found = self._call(source, "", lambda data: {"img": data, "max_faces": 1}, api.DetectResponse)
+        if isinstance(found, Problem):
+            return found, iter(())
+        if not found.faces:
+            return Problem(source.name, NoFace.code, "no face was found in the image"), iter(())
+        (face,) = found.faces
+        judged_at = self._about.defaults.threshold if threshold is None else threshold
+        shown = api.SourceFace(face.bounding_box, face.confidence)
+        head = Compared(api.CompareResponse(found.face_model_version, judged_at, shown, ()))
+        return head, self._results(face, head.response, targets)
+
+    def _results(
+        self, face: api.Face, head: CompareResponse, targets: Sequence[InputImage | Problem]
+    ) -> Iterator[TargetMatch | Problem]:
+        from face_comparison.api import responses as api  # noqa: PLC0415
+
+        packed = face.face_hash.astype("<f4").tobytes()
+        fields = {
+            "source": {"face_hash": packed, "FaceModelVersion": head.face_model_version},
+            "threshold": head.threshold,
+        }
+
+        def compared(target: InputImage | Problem) -> TargetMatch | Problem:
+            found = self._call(
+                target, "/compare", lambda data: {**fields, "targets": [{"img": data}]}, api.CompareResponse
+            )
+            if isinstance(found, Problem):
+                return found
+            (result,) = found.targets
+            if isinstance(result, api.TargetError):
+                return Problem(target.name, result.error.code, result.error.message)
+            match = cast("TargetMatch", result)
+            # The hash does not say that its face is not reliable.
+            return match if face.quality.reliable else _to_be_reviewed(match)
+
+        with ThreadPoolExecutor(self._threads) as pool:
+            yield from pool.map(compared, targets)
+
+    def _call(
+        self, image: InputImage | Problem, path: str, fields: Callable[[bytes], dict[str, Any]], type_: type[T]
+    ) -> T | Problem:
+        import msgspec  # noqa: PLC0415
+
+        from face_comparison.client import ServiceError, ServiceUnreachable  # noqa: PLC0415
+
+        if isinstance(image, Problem):
+            return image
+        try:
+            data = image.read()
+            most = self._about.limits.max_body_bytes
+            if len(data) > most - _ENVELOPE:
+                raise BodyTooLarge(f"the service takes requests of at most {most:,} bytes")
+            response: T = self._client.call("POST", path, msgspec.msgpack.encode(fields(data)), type_)
+        except FaceComparisonError as error:
+            return Problem.of(image.name, error)
+        except ServiceError as error:
+            if error.code in _ABOUT_CALLER:
+                raise ServiceRefused(f"{error}") from error
+            return Problem(image.name, error.code, error.message)
+        except ServiceUnreachable as error:
+            raise ServiceRefused(f"{error}") from error
+        return response
+
+
+def _to_be_reviewed(result: TargetMatch) -> TargetMatch:
+    from msgspec.structs import replace  # noqa: PLC0415
+
+    faces = tuple(replace(face, verdict="review") for face in result.faces)
+    return replace(result, verdict="review", faces=faces)
+
+
+def remote_or_local(
+    service: str | None,
+    api_key: str | None,
+    given: dict[str, str | None],
+    *,
+    max_faces: int | None = None,
+    min_confidence: float | None = None,
+) -> RemoteFaces | LocalFaces:
+    """Returns the finder that the options select. Raises UsageError if a key is given without a service."""
+    if service is not None:
+        threads = options.settings(given).threads
+        return RemoteFaces(service, api_key, threads, max_faces=max_faces, min_confidence=min_confidence)
+    if api_key is not None:
+        raise click.UsageError("--api-key goes with --service")
+    return LocalFaces(given, max_faces=max_faces, min_confidence=min_confidence)

@@ -1,0 +1,95 @@
+"""Options that commands share which take images: where images come from, who finds faces, how results are printed."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+import click
+
+from face_comparison.cli.inputs import one_line
+
+F = TypeVar("F", bound=Callable[..., Any])
+T = TypeVar("T")
+
+Format = Literal["table", "json", "csv"]
+
+
+class OutputFile(click.Path):
+    """A file that will be written: a missing folder is an error before any work is done, not after it."""
+
+    def __init__(self) -> None:
+        super().__init__(dir_okay=False, path_type=Path)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Returns the path. Raises BadParameter if its folder does not exist or cannot be written."""
+        path = Path(super().convert(value, param, ctx))  # type: ignore[arg-type]
+        folder = path.parent
+        if not folder.is_dir():
+            self.fail(f"the folder {one_line(str(folder))} does not exist", param, ctx)
+        if not os.access(path if path.exists() else folder, os.W_OK):
+            self.fail(f"{one_line(str(path))} cannot be written: permission denied", param, ctx)
+        return path
+
+
+files_from = click.option(
+    "--files-from",
+    metavar="LIST",
+    type=click.Path(allow_dash=True, path_type=str),
+    envvar="FACE_COMPARISON_FILES_FROM",
+    help="Also take the images that the file LIST names, one per line (-: stdin).",
+)
+
+IMAGE = click.Path(allow_dash=True, path_type=str)
+"""A file, folder, pattern, URL or `-`; shells complete file names."""
+
+
+def service(function: F) -> F:
+    """Adds --service and --api-key."""
+    function = click.option(
+        "--api-key",
+        metavar="KEY",
+        envvar="FACE_COMPARISON_API_KEY",
+        help="API key of the service; set it in the environment, where other users cannot see it.",
+    )(function)
+    return click.option(
+        "--service",
+        metavar="URL",
+        envvar="FACE_COMPARISON_SERVICE",
+        help="Let a running service find the faces, with --threads images in flight; images are read here and sent.",
+    )(function)
+
+
+def output_format(default: str) -> Callable[[F], F]:
+    """Returns a decorator that adds --format."""
+    return click.option(
+        "--format",
+        "format_",
+        type=click.Choice(["table", "json", "csv"]),
+        envvar="FACE_COMPARISON_FORMAT",
+        help=f"How to print the results. [default: {default}]",
+    )
+
+
+def in_color() -> bool:
+    """Whether standard output is a terminal that wants color (see no-color.org)."""
+    return sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+
+
+def report_problem(name: str, code: str, message: str) -> None:
+    """Prints on stderr what is wrong with an image."""
+    click.echo(f"{one_line(name)}: {code}: {message}", err=True)
+
+
+@contextmanager
+def progress(items: Iterable[T], total: int, *, quiet: bool) -> Iterator[Iterable[T]]:
+    """Shows a progress bar on stderr if that is a terminal, there are several items, and it is not to be quiet."""
+    if quiet or total < 2 or not sys.stderr.isatty():
+        yield items
+        return
+    with click.progressbar(items, length=total, label="finding faces", file=sys.stderr) as bar:
+        yield bar

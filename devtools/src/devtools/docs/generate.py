@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from devtools import ROOT
-from devtools.docs import api, capacity, collections, measured, plot, resource, tables, translations
+from devtools.docs import api, capacity, collections, command_line, measured, plot, resource, tables, translations
 
 CURVES = ROOT / "service" / "src" / "face_comparison" / "explorer" / "js" / "measured.js"
 TABLES: dict[str, Callable[[], str]] = {
@@ -26,6 +26,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "collections-costs": collections.costs,
     "collections-identification": collections.identification,
     "collections-recall": collections.recall,
+    "command-line": command_line.reference,
     "costs": capacity.costs,
     "errors": tables.errors,
     "limits": api.limits,
@@ -49,6 +50,7 @@ DOCUMENTS: dict[str, tuple[str, ...]] = {
     "docs/how-to/albums.md": ("album-summary", "album-accuracy"),
     "docs/reference/api.md": ("limits", "api"),
     "docs/reference/chart.md": ("chart",),
+    "docs/reference/command-line.md": ("command-line",),
     "docs/reference/errors.md": ("errors",),
     "docs/reference/metrics.md": ("service-metrics", "operator-metrics"),
     "docs/reference/operator.md": ("operator-options",),

@@ -102,7 +102,7 @@ def command(  # noqa: PLR0913 (one for each option)
 
 def _fail(problem: Problem) -> NoReturn:
     """Ends the command: without a source there is nothing to compare."""
-    image_options.report_problem(problem.name, problem.code, problem.message)
+    click.echo(f"{problem.code}: {inputs.one_line(problem.name)}: {problem.message}", err=True)
     raise SystemExit(FAILED)
 
 

@@ -292,7 +292,10 @@ def test_verdicts_that_a_person_should_check_say_so() -> None:
     head = Compared(api.CompareResponse("fake-1", 1.128, api.SourceFace(), ()), 3)
     match = api.FaceMatch(distance=1.1, confidence=0.6, same_person=True, verdict="review")
     result = api.TargetMatch(True, 1.1, 0.6, "review", (match, match))
-    outcomes = [("a.jpg", result), ("b.jpg", Problem("b.jpg", "no_face", "none"))]
+    outcomes: list[tuple[str, api.TargetMatch | Problem]] = [
+        ("a.jpg", result),
+        ("b.jpg", Problem("b.jpg", "no_face", "none")),
+    ]
     shown = results.compare_table("s.jpg", head, outcomes)
     assert shown.splitlines()[0].startswith("Compared with s.jpg (the most prominent of 3 faces)")
     assert "same person (closest of 2); let a person check" in shown

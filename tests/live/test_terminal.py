@@ -69,9 +69,9 @@ def test_serve_says_where_to_look_and_listens_on_this_machine_only() -> None:
         assert not re.search(r"^\{", terminal.shown, re.MULTILINE)  # no JSON
         assert re.search(r"^\d\d:\d\d:\d\d  ready  pid=\d+  seconds=", terminal.shown, re.MULTILINE)
         listening = {
-            connection.laddr.ip
+            connection.laddr.ip if connection.laddr else ""
             for connection in psutil.net_connections("inet")
-            if connection.status == psutil.CONN_LISTEN and connection.laddr.port == int(port)
+            if connection.status == psutil.CONN_LISTEN and connection.laddr and connection.laddr.port == int(port)
         }
         assert listening == {"127.0.0.1"}
         terminal.press_ctrl_c()

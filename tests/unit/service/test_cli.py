@@ -7,6 +7,7 @@ import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Literal
 
 import click
 import pytest
@@ -101,7 +102,7 @@ def test_an_evaluation_says_how_to_get_what_it_needs(package: str, monkeypatch: 
     assert ended.stderr.endswith("pip install 'face-comparison[evaluate]'\n")
 
 
-@pytest.mark.parametrize("package", ["scipy", "pyarrow", "jinja2", "rich"])
+@pytest.mark.parametrize("package", ["tomlkit", "pyarrow", "jinja2", "rich"])
 def test_an_album_says_how_to_get_what_it_needs(package: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     for name in [name for name in sys.modules if name.partition(".")[0] == package or ".album" in name]:
         monkeypatch.delitem(sys.modules, name)
@@ -151,7 +152,7 @@ def test_kubernetes_is_told_why_a_start_failed(tmp_path: Path, monkeypatch: pyte
 
 
 def outcome(distance: float, *, same: bool, faces: int = 1) -> api.TargetMatch:
-    verdict = "same" if same else "different"
+    verdict: Literal["same", "different"] = "same" if same else "different"
     match = api.FaceMatch(distance=distance, confidence=0.5, same_person=same, verdict=verdict)
     return api.TargetMatch(same, distance, 0.5, verdict, (match,) * faces)
 

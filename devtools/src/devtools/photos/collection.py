@@ -1,8 +1,8 @@
 """A folder of photographs as a collector has it, made from the sample photographs: and who is where on each.
 
 Ten people on ten photographs become a thousand images, each turned, mirrored, cut, made smaller or larger, darker,
-noisier, gray or compressed in its own way, always the same; some show two groups side by side, some nobody. Where the
-faces are is carried along from the boxes below, so that no detector judges itself.
+noisier, gray or compressed in its own way, always the same; some show two groups of other people side by side,
+some nobody. Where the faces are is carried along from the boxes below, so that no detector judges itself.
 """
 
 from __future__ import annotations
@@ -115,9 +115,12 @@ def _image(originals: dict[str, Image], chance: Generator) -> tuple[Image, list[
     kind = chance.random()
     if kind < _NOBODY:
         return _without_faces(originals, chance), []
-    groups = [_group(originals, str(chance.choice(list(BOXES))), chance) for _ in range(1 + (kind > 1 - _TWO_GROUPS))]
-    if len(groups) == 1:
+    shot = str(chance.choice(list(BOXES)))
+    groups = [_group(originals, shot, chance)]
+    others = [name for name in BOXES if not set(samples.PEOPLE[name]) & set(samples.PEOPLE[shot])]
+    if kind <= 1 - _TWO_GROUPS:
         return groups[0]
+    groups.append(_group(originals, str(chance.choice(others)), chance))
     height = min(image.shape[0] for image, _ in groups)
     halves = [
         cv2.resize(image, (round(image.shape[1] * height / image.shape[0]), height), interpolation=cv2.INTER_AREA)

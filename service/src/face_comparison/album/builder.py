@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from face_comparison.album import clustering, files, links, names, scanner, sheet, tables
+from face_comparison.album import clustering, files, links, names, people, people_file, scanner, sheet, tables
+from face_comparison.album import shards as shard_results
 from face_comparison.album.crops import Crops
 from face_comparison.album.database import NAME, AlbumDatabase
-from face_comparison.album.face_sources import FaceSource
+from face_comparison.album.face_sources import FaceModel, FaceSource
 from face_comparison.album.faces import Entry, FaceKey, Skipped
+from face_comparison.album.places import Folder, Place
 from face_comparison.client.detection import DetectedFace
 from face_comparison.errors import AlbumUnusable
 from face_comparison.image.formats import LABELS
@@ -30,6 +33,7 @@ class AlbumOptions:
         min_confidence: Minimum confidence (0-1) of the faces to show.
         min_face: Minimum shorter side of the faces to show, pixels.
         links: Whether to create a folder of links per person.
+        photographs: Where the photographs are, if not in `folder`, which is then the place's path.
     """
 
     folder: Path
@@ -38,6 +42,7 @@ class AlbumOptions:
     min_confidence: float = 0.0
     min_face: float = 0.0
     links: bool = False
+    photographs: Place | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,24 +77,62 @@ def build_album(
         ServiceRefused: if the service cannot be used.
         Interrupted: after Ctrl-C, when everything found so far is saved.
     """
-    found = list(files.images(options.folder, without=options.out))
+    photographs = options.photographs or Folder(options.folder)
+
+    def scan(paths: Sequence[Path], database: AlbumDatabase, crops: Crops) -> scanner.ScanResult:
+        started(len(paths))
+        read = lambda path: photographs.read(os.fspath(path))  # noqa: E731
+        return scanner.scan(options.folder, paths, source, database, crops, done, read)
+
+    return _build(options, photographs, source, scan)
+
+
+def assemble_album(options: AlbumOptions, results: Place, shards: int, model: FaceModel) -> AlbumResult:
+    """Creates or updates an album from the results of all shards, see `shards`.
+
+    Args:
+        options: What to build.
+        results: Where the results are.
+        shards: How many there are.
+        model: What found the faces.
+
+    Raises:
+        AlbumUnusable: if a shard is not finished, or the album cannot be made.
+    """
+    photographs = options.photographs or Folder(options.folder)
+
+    def assembled(paths: Sequence[Path], database: AlbumDatabase, crops: Crops) -> scanner.ScanResult:
+        return shard_results.assembled(paths, results, model.version, shards, database, crops)
+
+    return _build(options, photographs, model, assembled)
+
+
+def _build(
+    options: AlbumOptions,
+    photographs: Place,
+    source: FaceModel,
+    scan: Callable[[Sequence[Path], AlbumDatabase, Crops], scanner.ScanResult],
+) -> AlbumResult:
+    found = list(photographs.images(without=options.out))
     paths = [each for each in found if isinstance(each, Path)]
     if not paths:
         raise AlbumUnusable(f"{options.folder} contains no image ({LABELS})")
     prepare(options.out)
+    statements = people_file.read(options.out)
     with AlbumDatabase(options.out, source.version) as database:
         crops = Crops(options.out, source.version)
-        started(len(paths))
-        seen = scanner.scan(options.folder, paths, source, database, crops, done)
+        seen = scan(paths, database, crops)
         known = database.faces()
         skipped = [each for each in found if isinstance(each, Skipped)]
         skipped += [*seen.skipped, *_empty(seen.digests, known, database)]
-        entries, people = _assign_people(options, source, seen.digests, known, database.people())
-        page = _write(options, source, entries, sorted(skipped, key=lambda each: each.path), crops, len(paths))
-        database.save_people(people)
+        said = people.found(statements, known)
+        assigned = _assign_people(options, source, seen.digests, known, database.people(), said)
+        page = _write(options, source, assigned, sorted(skipped, key=lambda each: each.path), crops, len(paths))
+        database.save_people(assigned.numbers)
         database.delete_others(seen.digests.values())
         crops.delete_others(database.faces())
-    numbers = {entry.person for entry in entries} - {None}
+    entries = assigned.entries
+    numbers = {entry.person for entry in entries} - {None} - assigned.hidden
     once = sum(entry.person is None for entry in entries)
     return AlbumResult(page, len(paths), seen.analyzed, len(entries), len(numbers), once, skipped)
 
@@ -120,14 +163,31 @@ def _empty(
     return skipped
 
 
+@dataclass(frozen=True, slots=True)
+class _Assigned:
+    """Who is who.
+
+    Attributes:
+        entries: Every face of every file, sorted by path.
+        numbers: The person of each face that was found; None: seen only once.
+        names: Of those who were named, by number.
+        hidden: Numbers of those who are left out of the page and the folders.
+    """
+
+    entries: list[Entry]
+    numbers: Mapping[FaceKey, int | None]
+    names: Mapping[int, str]
+    hidden: frozenset[int]
+
+
 def _assign_people(
     options: AlbumOptions,
-    source: FaceSource,
+    source: FaceModel,
     digests: Mapping[Path, str],
     known: Mapping[FaceKey, DetectedFace],
     earlier: Mapping[FaceKey, int],
-) -> tuple[list[Entry], dict[FaceKey, int | None]]:
-    """Returns every face of every file, sorted by path, and the person of each face."""
+    said: Sequence[people.Known],
+) -> _Assigned:
     present = set(digests.values())
     wanted = {
         key: face
@@ -137,44 +197,62 @@ def _assign_people(
         and face.quality.face_size >= options.min_face
     }
     threshold = source.threshold if options.threshold is None else options.threshold
-    groups = clustering.cluster_faces({key: face.face_hash for key, face in wanted.items()}, threshold)
-    numbers = clustering.assign_numbers([keys for keys in groups if len(keys) > 1], earlier)
-    people: dict[FaceKey, int | None] = dict.fromkeys(known)
-    people |= {key: number for number, keys in numbers.items() for key in keys}
+    hashes = {key: face.face_hash for key, face in wanted.items()}
+    apart = people.apart(said, clustering.pairs_of_one_image(wanted, threshold))
+    groups = clustering.cluster_faces(
+        hashes, threshold, [pair for pair in apart if pair[0] in wanted and pair[1] in wanted]
+    )
+    groups = people.united(groups, said)
+    statements = {id(keys): people.statement_of(keys, said) for keys in groups}
+    rows = [keys for keys in groups if len(keys) > 1 or statements[id(keys)] is not None]
+    by_number = clustering.assign_numbers(rows, earlier)
+    numbers: dict[FaceKey, int | None] = dict.fromkeys(known)
+    numbers |= {key: number for number, keys in by_number.items() for key in keys}
+    about = {number: each for number, keys in by_number.items() if (each := statements[id(keys)]) is not None}
+    given = {number: each.name for number, each in about.items() if each.name}
     by_digest: dict[str, list[FaceKey]] = {}
     for key in wanted:
         by_digest.setdefault(key[0], []).append(key)
     entries = [
-        Entry(path, key, wanted[key], people[key])
+        Entry(path, key, wanted[key], numbers[key], given.get(numbers[key] or 0, ""))
         for path, digest in sorted(digests.items())
         for key in sorted(by_digest.get(digest, ()), key=lambda key: wanted[key].bounding_box.left)
     ]
-    return entries, people
+    return _Assigned(
+        entries,
+        numbers,
+        given,
+        frozenset(number for number, each in about.items() if each.hidden),
+    )
 
 
 def _write(
     options: AlbumOptions,
-    source: FaceSource,
-    entries: list[Entry],
+    source: FaceModel,
+    assigned: _Assigned,
     skipped: Sequence[Skipped],
     crops: Crops,
     images: int,
 ) -> Path:
-    people: dict[int, list[Entry]] = {}
+    rows: dict[int, list[Entry]] = {}
     once = []
-    for entry in entries:
+    for entry in assigned.entries:
         if entry.person is None:
             once.append(entry)
-        else:
-            people.setdefault(entry.person, []).append(entry)
+        elif entry.person not in assigned.hidden:
+            rows.setdefault(entry.person, []).append(entry)
     folder, out = options.folder, options.out
     threshold = source.threshold if options.threshold is None else options.threshold
-    facts = sheet.Facts(folder, out, images, source.version, threshold)
-    page = sheet.page(facts, people, once, {entry.key: crops.name(entry.key) for entry in entries}, skipped)
-    files.write(out / "faces.csv", tables.faces_csv(entries, folder, out))
-    files.write(out / "faces.parquet", tables.faces_parquet(entries, folder, out))
+    facts = sheet.Facts(folder, out, images, source.version, threshold, len(assigned.hidden))
+    faces = {entry.key: crops.name(entry.key) for entry in assigned.entries}
+    page = sheet.page(facts, rows, once, faces, skipped, assigned.names)
+    files.write(out / "faces.csv", tables.faces_csv(assigned.entries, folder, out))
+    files.write(out / "faces.parquet", tables.faces_parquet(assigned.entries, folder, out))
     files.write(out / "skipped.csv", tables.skipped_csv(skipped, folder, out))
-    by_name = {names.person(number): [entry.path for entry in people[number]] for number in sorted(people)}
+    by_name = {
+        names.folder(number, assigned.names.get(number, "")): [entry.path for entry in rows[number]]
+        for number in sorted(rows)
+    }
     if once:
         by_name[ONCE] = [entry.path for entry in once]
     links.replace(out, folder, by_name if options.links else {})

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterable, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
@@ -38,6 +38,22 @@ CREATE TABLE faces (
     PRIMARY KEY (digest, version, number)
 ) WITHOUT ROWID;
 """
+
+
+def version_of(folder: Path, name: str = NAME) -> str | None:
+    """Returns the model version of an album's faces; None if the folder is not an album, or has no face."""
+    if not (folder / name).is_file():
+        return None
+    try:
+        with closing(
+            sqlite3.connect(f"{(folder / name).resolve().as_uri()}?mode=ro", uri=True, timeout=1.0)
+        ) as database:
+            found = database.execute("SELECT version FROM faces LIMIT 1").fetchone()
+    except sqlite3.OperationalError as error:
+        raise AlbumUnusable(f"{folder} is in use by another run; wait until it ends") from error
+    except sqlite3.DatabaseError:
+        return None
+    return None if found is None else str(found[0])
 
 
 class AlbumDatabase:

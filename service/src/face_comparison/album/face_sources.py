@@ -37,6 +37,13 @@ class ImageRejected(Exception):
         self.code, self.reason, self.permanent = code, reason, permanent
 
 
+class FaceModel(Protocol):
+    """What finds faces: version, and threshold of its bundle."""
+
+    version: str
+    threshold: float
+
+
 class FaceSource(Protocol):
     """The models that find faces.
 

@@ -41,9 +41,13 @@ class Rejected:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Entry:
-    """One face of one file. path: within the folder of the photographs. person: from 1; None: seen only once."""
+    """One face of one file.
+
+    path: within the folder of the photographs. person: from 1; None: seen only once. name: the person's.
+    """
 
     path: Path
     key: FaceKey
     face: DetectedFace
     person: int | None
+    name: str = ""

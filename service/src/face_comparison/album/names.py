@@ -6,6 +6,11 @@ import os
 from pathlib import Path
 from urllib.parse import quote
 
+_NOT_IN_FILES = frozenset('/\\:*?"<>|')
+"""What some file system or other does not take in a name."""
+
+_NAME_BYTES = 200
+
 _CONTROL_SYMBOLS = {code: 0x2400 + code for code in range(32)} | {0x7F: 0x2421}
 
 
@@ -20,7 +25,12 @@ def shown(path: Path) -> str:
 
 
 def link(target: Path, base: Path) -> str:
-    """Returns the relative URL from a folder to a file, exact for every name. Both paths are absolute."""
+    """Returns the URL from a folder to a file, exact for every name: relative, or that of an object of a bucket.
+
+    Both paths are absolute; that of an object begins with `s3:`.
+    """
+    if target.parts[:1] == ("s3:",):
+        return "s3://" + quote(os.fsencode(Path(*target.parts[1:])))
     return quote(os.fsencode(relative(target, base)))
 
 
@@ -32,3 +42,10 @@ def relative(target: Path, base: Path) -> Path:
 def person(number: int) -> str:
     """Returns the name of a person's folder and anchor."""
     return f"person-{number:03d}"
+
+
+def folder(number: int, name: str) -> str:
+    """Returns the name of a person's folder: the number and the name, without what files cannot have."""
+    kept = "".join(" " if sign in _NOT_IN_FILES or ord(sign) < 32 else sign for sign in name)
+    kept = " ".join(kept.split()).rstrip(".").encode()[:_NAME_BYTES].decode("utf-8", "ignore").strip()
+    return f"{person(number)} {kept}" if kept else person(number)

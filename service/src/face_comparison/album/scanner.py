@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Protocol
 
 from msgspec.structs import replace
 
@@ -53,17 +54,19 @@ def scan(
     database: AlbumDatabase,
     crops: Crops | None,
     done: Callable[[Outcome], None],
+    read: Callable[[Path], bytes] | None = None,
 ) -> ScanResult:
     """Analyzes each image that is not in the database, and calls `done` with the outcome of every image.
 
-    With `crops` None, faces are not cropped.
+    With `crops` None, faces are not cropped. With `read`, files are read by it instead of from `folder`.
 
     Raises:
         Interrupted: after Ctrl-C.
         ServiceRefused: if the service cannot be used. In both cases, everything found so far is saved.
     """
     known = database.known()
-    scanner = _Scanner(folder, source, crops, crops.complete(known, database.faces()) if crops else known)
+    read = read or (lambda path: (folder / path).read_bytes())
+    scanner = Scanner(read, source, crops, crops.complete(known, database.faces()) if crops else known)
     result = ScanResult()
     kept: list[Analyzed | Rejected] = []
 
@@ -108,23 +111,48 @@ def scan(
     return result
 
 
-class _Scanner:
-    """Scans one file; used by several threads at once."""
+class CropWriter(Protocol):
+    """Takes the crops of an image."""
 
-    def __init__(self, folder: Path, source: FaceSource, crops: Crops | None, known: set[str]) -> None:
-        self._folder, self._analyst, self._crops = folder, source, crops
+    def write(self, found: Analyzed) -> None:
+        """Writes them."""
+        ...
+
+
+class Scanner:
+    """Scans one file; used by several threads at once. read: a file by its path, raises OSError."""
+
+    def __init__(
+        self, read: Callable[[Path], bytes], source: FaceSource, crops: CropWriter | None, known: set[str]
+    ) -> None:
+        self._read, self._analyst, self._crops = read, source, crops
         self._known, self._lock = known, threading.Lock()
 
     def scan(self, path: Path) -> Outcome:
-        try:
-            data = (self._folder / path).read_bytes()
-        except OSError as error:
-            return Skipped(path, "unreadable", f"the file cannot be read: {error.strerror}")
-        digest = hashlib.sha256(data).hexdigest()
+        """Returns the outcome of a file, without what was found if its content is known."""
+        read = self._digested(path)
+        if isinstance(read, Skipped):
+            return read
+        digest, data = read
         with self._lock:
             if digest in self._known:
                 return path, digest, None
             self._known.add(digest)  # of two equal files only one is analyzed
+        return self._outcome(path, digest, data)
+
+    def analyze(self, path: Path) -> Outcome:
+        """Returns the outcome of a file, also if its content is known."""
+        read = self._digested(path)
+        return read if isinstance(read, Skipped) else self._outcome(path, *read)
+
+    def _digested(self, path: Path) -> tuple[str, bytes] | Skipped:
+        try:
+            data = self._read(path)
+        except OSError as error:
+            return Skipped(path, "unreadable", f"the file cannot be read: {error.strerror}")
+        return hashlib.sha256(data).hexdigest(), data
+
+    def _outcome(self, path: Path, digest: str, data: bytes) -> Outcome:
         try:
             found = self._analyzed(digest, data)
         except (UnsupportedFormat, CorruptImage, ImageTooLarge) as error:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 import jinja2
 
@@ -19,13 +20,14 @@ SHOWN_FIRST = 18
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """Facts about the whole album. `images` counts the files that were scanned."""
+    """Facts about the whole album. `images` counts the files that were scanned, `hidden` people who are not shown."""
 
     folder: Path
     out: Path
     images: int
     version: str
     threshold: float
+    hidden: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +40,7 @@ class _Shown:
 @dataclass(frozen=True, slots=True)
 class _Person:
     name: str
+    number: int
     title: str
     cover: str
     images: int
@@ -55,6 +58,7 @@ def page(
     once: Sequence[Entry],
     crops: Mapping[tuple[str, int], str],
     skipped: Sequence[Skipped],
+    given_names: Mapping[int, str] = MappingProxyType({}),
 ) -> bytes:
     """Returns the page. The template escapes every name.
 
@@ -64,6 +68,7 @@ def page(
         once: Faces of people who appear only once.
         crops: File names by face.
         skipped: Files that are not in the album.
+        given_names: Names of people, by number.
     """
 
     def shown(entries: Iterable[Entry]) -> Iterator[_Shown]:
@@ -74,7 +79,8 @@ def page(
     rows = [
         _Person(
             name=names.person(number),
-            title=f"Person {number}",
+            number=number,
+            title=names.shown(Path(given_names[number])) if number in given_names else f"Person {number}",
             cover=f"{FOLDER}/{crops[_best(entries).key]}",
             images=len({entry.path for entry in entries}),
             faces=list(shown(entries)),

@@ -16,7 +16,7 @@ import numpy as np
 import pyarrow as pa
 from pyarrow import parquet
 
-from face_comparison.album import names
+from face_comparison.album import names, people
 from face_comparison.album.faces import Entry, Skipped
 from face_comparison.api.limits import HASH_SIZE
 
@@ -25,6 +25,8 @@ _SCHEMA = pa.schema(
         ("path", pa.string()),
         ("link", pa.string()),
         ("person", pa.string()),
+        ("name", pa.string()),
+        ("face", pa.string()),
         *((name, pa.float64()) for name in ("Left", "Top", "Width", "Height", "Confidence")),
         *((name, pa.float64()) for name in ("Sharpness", "Brightness", "FaceSize")),
         ("sha256", pa.string()),
@@ -39,13 +41,13 @@ COLUMNS: tuple[str, ...] = tuple(_SCHEMA.names)
 
 def faces_csv(entries: Iterable[Entry], folder: Path, out: Path) -> bytes:
     """Returns one row per face as CSV."""
-    return _csv(COLUMNS, (_row(entry, folder, out) for entry in entries))
+    return _csv(COLUMNS, (_row(each, folder, out) for each in entries))
 
 
 def faces_parquet(entries: Sequence[Entry], folder: Path, out: Path) -> bytes:
     """`face_hash` is a list of fixed size of float32."""
-    columns = list(zip(*(_row(entry, folder, out) for entry in entries), strict=True)) or [()] * len(COLUMNS)
-    hashes = np.stack([entry.face.face_hash for entry in entries]) if entries else np.empty((0, HASH_SIZE), np.float32)
+    columns = list(zip(*(_row(each, folder, out) for each in entries), strict=True)) or [()] * len(COLUMNS)
+    hashes = np.stack([each.face.face_hash for each in entries]) if entries else np.empty((0, HASH_SIZE), np.float32)
     arrays = [pa.array(column, field.type) for column, field in zip(columns, _SCHEMA, strict=True)]
     arrays.append(pa.FixedSizeListArray.from_arrays(pa.array(hashes.ravel(), pa.float32()), HASH_SIZE))
     data = io.BytesIO()
@@ -65,6 +67,8 @@ def _row(entry: Entry, folder: Path, out: Path) -> tuple[object, ...]:
         _path(entry.path),
         names.link(folder / entry.path, out),
         None if entry.person is None else names.person(entry.person),
+        _harmless(entry.name) or None,
+        people.mark(entry.key, face),
         *(
             face.bounding_box.left,
             face.bounding_box.top,
@@ -76,6 +80,11 @@ def _row(entry: Entry, folder: Path, out: Path) -> tuple[object, ...]:
         entry.key[0],
         face.face_model_version,
     )
+
+
+def _harmless(name: str) -> str:
+    """A name that no spreadsheet takes for a formula."""
+    return f"'{name}" if name.startswith(("=", "+", "-", "@")) else name
 
 
 def _path(path: Path) -> str:

@@ -8,12 +8,13 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from face_comparison.cli import analyzers, options
+from face_comparison.cli import album_edit, album_job, analyzers, options
 from face_comparison.cli.exit_status import INTERRUPTED
+from face_comparison.cli.groups import Group
 from face_comparison.errors import PackagesMissing
 
 if TYPE_CHECKING:
@@ -24,12 +25,38 @@ if TYPE_CHECKING:
     from face_comparison.album.faces import Skipped
     from face_comparison.album.scanner import Outcome
 
+
+class _PhotographsPath(click.Path):
+    """A folder that exists, or s3://BUCKET/PREFIX, which is looked at later."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Returns the text as it is. Raises BadParameter for what is no folder."""
+        return value if str(value).lower().startswith("s3://") else super().convert(value, param, ctx)
+
+
+class _AlbumGroup(Group):
+    """`album DIR` is `album build DIR`: what is not the name of a command is what to build an album of."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        if args and args[0] not in self.commands and args[0] not in ctx.help_option_names:
+            args = [build.name or "", *args]
+        return super().parse_args(ctx, args)
+
+
+@click.group("album", cls=_AlbumGroup)
+def command() -> None:
+    """Group the photographs below DIR by person: `album DIR --out OUT` writes a page, tables and folders to OUT.
+
+    The other commands name, merge, split and hide people of an album.
+    """
+
+
 LISTED = 20
 """Skipped files that are listed in the terminal; all are in skipped.csv."""
 
 
-@click.command("album")
-@click.argument("folder", metavar="DIR", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.command("build")
+@click.argument("folder", metavar="DIR", type=_PhotographsPath(exists=True, file_okay=False, path_type=str))
 @click.option(
     "--out",
     required=True,
@@ -73,8 +100,8 @@ LISTED = 20
     help="API key of the service; set it in the environment, where other users cannot see it.",
 )
 @options.from_settings(*analyzers.MODEL_OPTIONS)
-def command(  # noqa: PLR0913 (one for each option)
-    folder: Path,
+def build(  # noqa: PLR0913 (one for each option)
+    folder: str,
     *,
     out: Path,
     links: bool,
@@ -87,20 +114,27 @@ def command(  # noqa: PLR0913 (one for each option)
 ) -> None:
     """Group the photographs below DIR by person, and write a page, tables and folders to OUT.
 
+    DIR is a folder or s3://BUCKET/PREFIX.
+
     Results are kept in OUT: after Ctrl-C, or with more photographs, the next run analyzes only new images. The exit
     status is 0 even if images were skipped; they are listed with their reasons.
     """
     try:
         import rich.progress  # noqa: F401, PLC0415
 
-        from face_comparison.album import builder, scanner  # noqa: PLC0415 (see `analyzers.loaded`)
+        from face_comparison.album import builder, places, scanner  # noqa: PLC0415 (see `analyzers.loaded`)
     except ModuleNotFoundError as error:
         raise PackagesMissing(
             f"an album needs the package {error.name}: pip install 'face-comparison[album]'"
         ) from error
     if api_key is not None and service is None:
         raise click.UsageError("--api-key goes with --service")
-    wanted = builder.AlbumOptions(folder.resolve(), out.resolve(), threshold, min_confidence, min_face, links)
+    photographs = places.place(folder)
+    wanted = builder.AlbumOptions(
+        photographs.path, out.resolve(), threshold, min_confidence, min_face, links, photographs
+    )
+    if links and isinstance(photographs, places.Bucket):
+        raise click.UsageError("--links needs photographs in a folder")
     if wanted.out == wanted.folder:
         raise click.UsageError("--out must be another folder than DIR")
     source = _face_source(service, api_key, given)
@@ -113,6 +147,10 @@ def command(  # noqa: PLR0913 (one for each option)
         # Not by SystemExit: that would wait for calls to a service that may take minutes.
         os._exit(INTERRUPTED)
     click.echo(summary(result))
+
+
+for each in (build, album_edit.name, album_edit.merge, album_edit.split, album_edit.hide, *album_job.COMMANDS):
+    command.add_command(each)
 
 
 def _face_source(service: str | None, api_key: str | None, given: dict[str, str | None]) -> FaceSource:

@@ -37,12 +37,15 @@ from face_comparison.api.responses import (
     TargetError,
     TargetMatch,
 )
+from face_comparison.client.asynchronous import AsyncClient
 from face_comparison.client.collections import Collection
 from face_comparison.client.connection import Client, ServiceError, ServiceUnreachable
 from face_comparison.client.detection import DetectedFace, Detection
+from face_comparison.client.distances import distance
 from face_comparison.client.images import ImageSource, Subject
 
 __all__ = [
+    "AsyncClient",
     "BoundingBox",
     "Client",
     "Collection",
@@ -73,4 +76,5 @@ __all__ = [
     "User",
     "UserErasure",
     "VerifyResponse",
+    "distance",
 ]

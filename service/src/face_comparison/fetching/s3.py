@@ -108,6 +108,37 @@ def keys_below(url: S3Url) -> list[str]:
     return sorted(_translated(found, url))
 
 
+class Objects:
+    """Objects of a bucket, read and written by a command. Safe to use from many threads at once.
+
+    Failures are OSErrors, as those of files are.
+    """
+
+    def __init__(self, bucket: str) -> None:
+        self._url = S3Url(bucket, "")
+        self._client = _client(connect_seconds=5, read_seconds=60)
+
+    def read(self, key: str) -> bytes:
+        """Returns an object. Raises OSError."""
+
+        def get() -> bytes:
+            with closing(self._client.get_object(Bucket=self._url.bucket, Key=key)["Body"]) as body:
+                data: bytes = body.read()
+                return data
+
+        return self._asked(get)
+
+    def write(self, key: str, data: bytes) -> None:
+        """Writes an object, which is there as a whole or not at all. Raises OSError."""
+        self._asked(lambda: self._client.put_object(Bucket=self._url.bucket, Key=key, Body=data))
+
+    def _asked(self, call: Callable[[], T]) -> T:
+        try:
+            return _translated(call, self._url)
+        except FaceComparisonError as error:
+            raise OSError(0, error.message, f"s3://{self._url.bucket}") from error
+
+
 def download_prefix(uri: str, into: Path) -> list[Path]:
     """Every object below `s3://bucket/prefix`, as files of the same relative names below `into`; returns their paths.
 

@@ -1,0 +1,195 @@
+"""An album made by many machines: each analyzes a shard of the list of images, and one puts the results together.
+
+The list is sorted, and shard i of n has every n-th image from the i-th. It is analyzed in parts of PART images; the
+result of a part is one file, written as a whole. So a machine that is killed loses one part at most, and whoever does
+the shard again continues after the parts that are there.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+
+from face_comparison.album.crops import Crops
+from face_comparison.album.database import AlbumDatabase
+from face_comparison.album.face_sources import FaceSource
+from face_comparison.album.faces import Analyzed, Rejected, Skipped
+from face_comparison.album.places import Place
+from face_comparison.album.scanner import Outcome, Scanner, ScanResult
+from face_comparison.api import encoding
+from face_comparison.api.responses import DetectResponse
+from face_comparison.client.detection import Detection
+from face_comparison.errors import AlbumUnusable
+
+PART = 32
+"""Images per file of results, which is what an abrupt end may lose."""
+
+
+class _Record(msgspec.Struct, omit_defaults=True):
+    """What was found in one file. digest: empty if it could not be read. detection: None if there is none."""
+
+    path: bytes
+    digest: str = ""
+    code: str = ""
+    reason: str = ""
+    detection: bytes | None = None
+    crops: list[bytes] = []
+
+
+class _Part(msgspec.Struct):
+    version: str
+    records: list[_Record]
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A part of a shard. name: of its file of results."""
+
+    name: str
+    images: Sequence[Path]
+
+
+class _KeepCrops:
+    """Leaves the crops of an image where they are: in what was found."""
+
+    def write(self, found: Analyzed) -> None:
+        """Does nothing."""
+
+
+def parts(images: Sequence[Path], shard: int, shards: int) -> list[Part]:
+    """Returns the parts of a shard. images: all of them, sorted. shard: from 0."""
+    own = images[shard::shards]
+    return [
+        Part(f"shard-{shard:04d}-of-{shards:04d}/part-{start // PART:05d}.msgpack", own[start : start + PART])
+        for start in range(0, len(own), PART)
+    ]
+
+
+def analyze_shard(
+    photographs: Place,
+    results: Place,
+    source: FaceSource,
+    shard: int,
+    shards: int,
+    done: Callable[[int, int], None] = lambda finished, total: None,
+) -> int:
+    """Analyzes the parts of a shard that have no results yet.
+
+    Args:
+        photographs: Where the images are.
+        results: Where the results go.
+        source: Finds the faces.
+        shard: From 0.
+        shards: How many there are.
+        done: Told the images of the shard that are finished, and all of them.
+
+    Returns:
+        How many images were analyzed now.
+    """
+    images = [found for found in photographs.images() if isinstance(found, Path)]
+    own = parts(images, shard, shards)
+    total, finished, analyzed = sum(len(part.images) for part in own), 0, 0
+    there = results.names(own[0].name.partition("/")[0]) if own else set()
+    scanner = Scanner(lambda path: photographs.read(os.fspath(path)), source, _KeepCrops(), set())
+    with ThreadPoolExecutor(source.concurrency) as pool:
+        for part in own:
+            if part.name not in there or not _is_of(results.read(part.name), part, source.version):
+                records = list(pool.map(lambda path: _record(scanner.analyze(path)), part.images))
+                results.write(part.name, msgspec.msgpack.encode(_Part(source.version, records)))
+                analyzed += len(part.images)
+            finished += len(part.images)
+            done(finished, total)
+    return analyzed
+
+
+def assembled(
+    images: Sequence[Path], results: Place, version: str, shards: int, database: AlbumDatabase, crops: Crops
+) -> ScanResult:
+    """Puts the results of all shards into an album.
+
+    Raises:
+        AlbumUnusable: if a part is missing, or of another model; the message says of which shard.
+    """
+    seen = ScanResult()
+    for shard in range(shards):
+        own = parts(images, shard, shards)
+        there = results.names(own[0].name.partition("/")[0]) if own else set()
+        missing = [part for part in own if part.name not in there]
+        if missing:
+            raise AlbumUnusable(
+                f"shard {shard} is not finished: {len(missing)} of its {len(own)} parts have no results, the first is "
+                f"{missing[0].name}"
+            )
+        for part in own:
+            data = results.read(part.name)
+            if not _is_of(data, part, version):
+                raise AlbumUnusable(f"{part.name} is of other photographs or models than now: run shard {shard} again")
+            found = [_outcome(record) for record in msgspec.msgpack.decode(data, type=_Part).records]
+            _take(found, seen, database, crops)
+    return seen
+
+
+def version_of(results: Place, shards: int) -> str:
+    """Returns the model version of the results. Raises AlbumUnusable if there are none."""
+    for shard in range(shards):
+        for name in sorted(results.names(f"shard-{shard:04d}-of-{shards:04d}")):
+            if name.endswith(".msgpack"):
+                return msgspec.msgpack.decode(results.read(name), type=_Part).version
+    raise AlbumUnusable(f"there are no results of {shards} shards in {results.path}")
+
+
+def _is_of(data: bytes, part: Part, version: str) -> bool:
+    try:
+        found = msgspec.msgpack.decode(data, type=_Part)
+    except msgspec.DecodeError:
+        return False
+    return found.version == version and [record.path for record in found.records] == [
+        os.fsencode(path) for path in part.images
+    ]
+
+
+def _take(outcomes: Sequence[Outcome], seen: ScanResult, database: AlbumDatabase, crops: Crops) -> None:
+    kept: list[Analyzed | Rejected] = []
+    for outcome in outcomes:
+        if isinstance(outcome, Skipped):
+            seen.skipped.append(outcome)
+            continue
+        path, digest, found = outcome
+        seen.digests[path] = digest
+        if found is not None:
+            seen.analyzed += 1
+            kept.append(found)
+            if isinstance(found, Analyzed):
+                crops.write(found)
+    database.keep(kept)
+
+
+def _record(outcome: Outcome) -> _Record:
+    if isinstance(outcome, Skipped):
+        return _Record(os.fsencode(outcome.path), code=outcome.code, reason=outcome.reason)
+    path, digest, found = outcome
+    record = _Record(os.fsencode(path), digest)
+    if isinstance(found, Rejected):
+        record.code, record.reason = found.code, found.reason
+    elif found is not None:
+        response = DetectResponse(found.detection.faces, found.detection.face_model_version)
+        record.detection = encoding.encode(response, encoding.MESSAGE_PACK)
+        record.crops = list(found.crops)
+    return record
+
+
+def _outcome(record: _Record) -> Outcome:
+    path = Path(os.fsdecode(record.path))
+    if not record.digest:
+        return Skipped(path, record.code, record.reason)
+    if record.detection is None:
+        found: Analyzed | Rejected = Rejected(record.digest, record.code, record.reason)
+    else:
+        response = encoding.decode(record.detection, DetectResponse, encoding.MESSAGE_PACK)
+        found = Analyzed(record.digest, Detection.from_response(response), tuple(record.crops))
+    return path, record.digest, found

@@ -1,0 +1,169 @@
+"""`face-comparison album name`, `merge`, `split` and `hide`: they write an album's people.toml."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from face_comparison.errors import AlbumUnusable
+
+if TYPE_CHECKING:
+    from face_comparison.album.faces import FaceKey
+    from face_comparison.album.people import Known, Statement
+    from face_comparison.client.detection import DetectedFace
+
+_NUMBER = re.compile(r"(?:person-)?0*([1-9]\d*)")
+
+_ALBUM = click.argument("out", metavar="OUT", type=click.Path(exists=True, file_okay=False, path_type=Path))
+
+
+@dataclass(slots=True)
+class _Album:
+    """An album as its last run left it. people: faces by the number of their person."""
+
+    out: Path
+    faces: Mapping[FaceKey, DetectedFace]
+    people: Mapping[int, list[FaceKey]]
+    statements: list[Statement]
+
+    @classmethod
+    def opened(cls, out: Path) -> _Album:
+        """Raises AlbumUnusable if the folder is not an album."""
+        from face_comparison.album import people_file  # noqa: PLC0415 (see `analyzers.loaded`)
+        from face_comparison.album.database import AlbumDatabase, version_of  # noqa: PLC0415
+
+        version = version_of(out)
+        if version is None:
+            raise AlbumUnusable(f"{out} is not an album: `face-comparison album DIR --out {out}` makes one")
+        people: dict[int, list[FaceKey]] = {}
+        with AlbumDatabase(out, version) as database:
+            for key, number in database.people().items():
+                people.setdefault(number, []).append(key)
+            return cls(out, database.faces(), people, people_file.read(out))
+
+    def number(self, person: str) -> int:
+        """Returns the number of a person. Raises UsageError if there is none, or a name is not unique."""
+        written = _NUMBER.fullmatch(person)
+        if written is not None:
+            numbers = [int(written[1])] if int(written[1]) in self.people else []
+        else:
+            numbers = [number for number in sorted(self.people) if self._name(number) == person]
+        if len(numbers) != 1:
+            why = "there is no person" if not numbers else f"{len(numbers)} people are called"
+            raise click.UsageError(f"{why} {person!r} in this album: give the number that the page shows")
+        return numbers[0]
+
+    def statement(self, number: int) -> int:
+        """Returns the index of what is said about a person; it is added if there is nothing yet."""
+        from face_comparison.album import people  # noqa: PLC0415
+
+        keys = set(self.people[number])
+        for index, each in enumerate(self.statements):
+            if keys & {key for known in self._known(each) for key in known.faces}:
+                return index
+        self.statements.append(people.Statement(people.anchors(self.people[number], self.faces)))
+        return len(self.statements) - 1
+
+    def save(self, said: str) -> None:
+        """Writes the statements, and says what happens next."""
+        from face_comparison.album import people_file  # noqa: PLC0415
+
+        people_file.write(self.out, [each for each in self.statements if each.faces])
+        click.echo(f"{said}. The next `face-comparison album` shows it; no image is analyzed again.")
+
+    def key_of(self, mark: str) -> FaceKey:
+        """Returns the face that is written as `mark`. Raises UsageError if there is none."""
+        from face_comparison.album import people  # noqa: PLC0415
+
+        known = people.found([people.Statement((mark,))], self.faces)
+        if not known:
+            raise click.UsageError(f"{mark!r} is not a face of this album: see the column `face` of faces.csv")
+        return known[0].faces[0]
+
+    def _known(self, statement: Statement) -> list[Known]:
+        from face_comparison.album import people  # noqa: PLC0415
+
+        return people.found([statement], self.faces)
+
+    def _name(self, number: int) -> str:
+        keys = set(self.people[number])
+        for each in self.statements:
+            if keys & {key for known in self._known(each) for key in known.faces}:
+                return each.name
+        return ""
+
+
+@click.command("name")
+@_ALBUM
+@click.argument("person")
+@click.argument("name")
+def name(out: Path, person: str, name: str) -> None:
+    """Give PERSON (a number, or the present name) a NAME; an empty one takes it away."""
+    album = _Album.opened(out)
+    index = album.statement(album.number(person))
+    album.statements[index] = replace(album.statements[index], name=name.strip())
+    album.save(f"{person} is called {name.strip()}" if name.strip() else f"{person} has no name")
+
+
+@click.command("merge")
+@_ALBUM
+@click.argument("person")
+@click.argument("others", metavar="OTHER...", nargs=-1, required=True)
+def merge(out: Path, person: str, others: tuple[str, ...]) -> None:
+    """Make one person of PERSON and each OTHER, who are one. The name of PERSON stays."""
+    album = _Album.opened(out)
+    first = album.number(person)
+    numbers = [album.number(other) for other in others]
+    if first in numbers:
+        raise click.UsageError(f"{person} cannot be merged with itself")
+    index = album.statement(first)
+    for number in numbers:
+        other = album.statement(number)
+        taken = album.statements[other]
+        kept = album.statements[index]
+        faces = tuple(dict.fromkeys((*kept.faces, *taken.faces)))
+        excluded = tuple(mark for mark in dict.fromkeys((*kept.other, *taken.other)) if mark not in faces)
+        album.statements[index] = replace(kept, faces=faces, other=excluded, name=kept.name or taken.name)
+        # Statements without a face are not written.
+        album.statements[other] = replace(taken, faces=())
+    album.save(f"{person} and {', '.join(others)} are one person")
+
+
+@click.command("split")
+@_ALBUM
+@click.argument("faces", metavar="FACE...", nargs=-1, required=True)
+def split(out: Path, faces: tuple[str, ...]) -> None:
+    """Take each FACE out of its person: together they are somebody else. FACE is as in faces.csv, column `face`."""
+    from face_comparison.album import people  # noqa: PLC0415
+
+    album = _Album.opened(out)
+    keys = {mark: album.key_of(mark) for mark in faces}
+    leaving = set(keys.values())
+    for number, members in album.people.items():
+        if leaving & set(members):
+            stays = [key for key in members if key not in leaving]
+            if stays:
+                index = album.statement(number)
+                kept = tuple(mark for mark in album.statements[index].faces if album.key_of(mark) not in leaving)
+                kept = kept or people.anchors(stays, album.faces)
+                album.statements[index] = replace(album.statements[index], faces=kept)
+    album.statements.append(people.Statement(tuple(keys)))
+    album.save(f"{len(keys)} {'face is' if len(keys) == 1 else 'faces are'} somebody else's")
+
+
+@click.command("hide")
+@_ALBUM
+@click.argument("people", metavar="PERSON...", nargs=-1, required=True)
+@click.option("--undo", is_flag=True, envvar="FACE_COMPARISON_UNDO", help="Show them again.")
+def hide(out: Path, people: tuple[str, ...], *, undo: bool) -> None:
+    """Leave each PERSON out of the page and the folders; the tables keep them."""
+    album = _Album.opened(out)
+    for person in people:
+        index = album.statement(album.number(person))
+        album.statements[index] = replace(album.statements[index], hidden=not undo)
+    album.save(f"{', '.join(people)} {'shown' if undo else 'hidden'}")

@@ -1,0 +1,218 @@
+"""`face-comparison album shard`, `assemble` and `job`: an album by many machines, as an Indexed Job of Kubernetes."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from face_comparison.cli import analyzers, options
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_INDEX = "metadata.annotations['batch.kubernetes.io/job-completion-index']"
+
+_PLACE = click.argument("photographs", metavar="DIR")
+_RESULTS = click.option(
+    "--results",
+    metavar="DIR",
+    required=True,
+    envvar="FACE_COMPARISON_RESULTS",
+    help="Where the results of the shards go: a folder that all machines share, or s3://BUCKET/PREFIX.",
+)
+
+
+def _shards(function: Callable[..., None]) -> Callable[..., None]:
+    return click.option(
+        "--shards",
+        type=click.IntRange(1, 10_000),
+        required=True,
+        envvar="FACE_COMPARISON_SHARDS",
+        help="Number of shards.",
+    )(function)
+
+
+@click.command("shard")
+@_PLACE
+@_RESULTS
+@click.option(
+    "--shard",
+    type=click.IntRange(0),
+    required=True,
+    envvar="FACE_COMPARISON_SHARD",
+    help="Which shard, from 0; the Job that `album job` prints sets it in the environment.",
+)
+@_shards
+@options.from_settings(*analyzers.MODEL_OPTIONS)
+def shard(photographs: str, results: str, shard: int, shards: int, **given: str | None) -> None:
+    """Find the faces of one shard of the images below DIR, a folder or s3://BUCKET/PREFIX.
+
+    What is finished is not done again: after an interruption the same command continues.
+    """
+    from face_comparison.album import face_sources, places  # noqa: PLC0415 (see `analyzers.loaded`)
+    from face_comparison.album import shards as shard_results  # noqa: PLC0415
+
+    if shard >= shards:
+        raise click.UsageError(f"--shard must be less than --shards, {shards}")
+    manifest, load, threads = analyzers.loadable(given)
+    source = face_sources.LocalFaceSource(
+        manifest.version, manifest.comparison.threshold, manifest.detector.sure_confidence, load, threads
+    )
+
+    def report(finished: int, total: int) -> None:
+        click.echo(f"shard {shard} of {shards}: {finished:,} of {total:,} images", err=True)
+
+    analyzed = shard_results.analyze_shard(
+        places.place(photographs), places.place(results), source, shard, shards, report
+    )
+    click.echo(f"shard {shard} of {shards} is finished: {analyzed:,} images analyzed in this run")
+
+
+@click.command("assemble")
+@_PLACE
+@_RESULTS
+@_shards
+@click.option(
+    "--out",
+    required=True,
+    metavar="OUT",
+    type=click.Path(file_okay=False, path_type=Path),
+    envvar="FACE_COMPARISON_OUT",
+    help="Folder of the album: empty, new, or an existing album, which is updated.",
+)
+@click.option(
+    "--threshold",
+    type=click.FloatRange(0, 2, min_open=True),
+    envvar="FACE_COMPARISON_THRESHOLD",
+    help="Maximum mean distance of a person's faces. [default: the bundle's]",
+)
+@options.from_settings("bundle")
+def assemble(
+    photographs: str, results: str, shards: int, out: Path, threshold: float | None, **given: str | None
+) -> None:
+    """Make an album of the results of all shards, the same as one machine makes. No image is read."""
+    from face_comparison.album import builder, face_sources, places  # noqa: PLC0415 (see `analyzers.loaded`)
+    from face_comparison.cli.album import summary  # noqa: PLC0415
+
+    manifest, load, threads = analyzers.loadable({**given, "threads": "1"})
+    model = face_sources.LocalFaceSource(
+        manifest.version, manifest.comparison.threshold, manifest.detector.sure_confidence, load, threads
+    )
+    place = places.place(photographs)
+    wanted = builder.AlbumOptions(place.path, out.resolve(), threshold, photographs=place)
+    click.echo(summary(builder.assemble_album(wanted, places.place(results), shards, model)))
+
+
+@click.command("job")
+@_PLACE
+@_RESULTS
+@_shards
+@click.option(
+    "--parallelism",
+    type=click.IntRange(1),
+    default=4,
+    show_default=True,
+    envvar="FACE_COMPARISON_PARALLELISM",
+    help="Pods at once.",
+)
+@click.option("--image", required=True, envvar="FACE_COMPARISON_IMAGE", help="Container image of the service.")
+@click.option("--name", default="album", show_default=True, envvar="FACE_COMPARISON_NAME", help="Name of the Job.")
+@click.option(
+    "--namespace", envvar="FACE_COMPARISON_NAMESPACE", help="Namespace of the Job. [default: the current one]"
+)
+@click.option(
+    "--secret",
+    envvar="FACE_COMPARISON_SECRET",
+    help="Secret whose keys become environment variables: AWS_ACCESS_KEY_ID, AWS_ENDPOINT_URL_S3 and so on.",
+)
+@click.option(
+    "--service-account",
+    envvar="FACE_COMPARISON_SERVICE_ACCOUNT",
+    help="ServiceAccount of the pods, whose identity may read the photographs and write the results.",
+)
+def job(  # noqa: PLR0913 (one for each option)
+    photographs: str,
+    *,
+    results: str,
+    shards: int,
+    parallelism: int,
+    image: str,
+    name: str,
+    namespace: str | None,
+    secret: str | None,
+    service_account: str | None,
+) -> None:
+    """Print an Indexed Job of Kubernetes that finds the faces of all images below DIR, for `kubectl apply -f -`.
+
+    DIR and --results are s3://BUCKET/PREFIX. When the Job is complete, `album assemble` makes the album.
+    """
+    for address in (photographs, results):
+        if not address.lower().startswith("s3://"):
+            raise click.UsageError(f"{address} must be s3://BUCKET/PREFIX: pods have no folder in common")
+    made = manifest(photographs, results, shards, image, name, parallelism=min(parallelism, shards), secret=secret)
+    if namespace:
+        made["metadata"]["namespace"] = namespace
+    if service_account:
+        made["spec"]["template"]["spec"]["serviceAccountName"] = service_account
+    click.echo(json.dumps(made, indent=2))
+
+
+def manifest(
+    photographs: str,
+    results: str,
+    shards: int,
+    image: str,
+    name: str,
+    *,
+    parallelism: int,
+    secret: str | None = None,
+) -> dict[str, Any]:
+    """Returns the Job, as the restricted Pod Security Standard wants it."""
+    container = {
+        "name": "shard",
+        "image": image,
+        "args": ["album", "shard", photographs, "--results", results, "--shards", str(shards)],
+        "env": [{"name": "FACE_COMPARISON_SHARD", "valueFrom": {"fieldRef": {"fieldPath": _INDEX}}}],
+        "resources": {"requests": {"cpu": "1", "memory": "1Gi"}, "limits": {"memory": "2Gi"}},
+        "securityContext": {
+            "allowPrivilegeEscalation": False,
+            "capabilities": {"drop": ["ALL"]},
+            "readOnlyRootFilesystem": True,
+        },
+        "volumeMounts": [{"name": "tmp", "mountPath": "/tmp"}],  # noqa: S108 (the container's)
+    }
+    if secret:
+        container["envFrom"] = [{"secretRef": {"name": secret}}]
+    labels = {"app.kubernetes.io/name": "face-comparison-album", "app.kubernetes.io/instance": name}
+    return {
+        "apiVersion": "batch/v1",
+        "kind": "Job",
+        "metadata": {"name": name, "labels": labels},
+        "spec": {
+            "completionMode": "Indexed",
+            "completions": shards,
+            "parallelism": parallelism,
+            "backoffLimitPerIndex": 3,
+            "maxFailedIndexes": shards,
+            # A pod that a node or its memory takes away is no failure of the shard: another continues.
+            "podFailurePolicy": {
+                "rules": [{"action": "Ignore", "onPodConditions": [{"type": "DisruptionTarget", "status": "True"}]}]
+            },
+            "template": {
+                "metadata": {"labels": labels},
+                "spec": {
+                    "restartPolicy": "Never",
+                    "automountServiceAccountToken": False,
+                    "securityContext": {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}},
+                    "containers": [container],
+                    "volumes": [{"name": "tmp", "emptyDir": {}}],
+                },
+            },
+        },
+    }
+
+
+COMMANDS = (shard, assemble, job)

@@ -1,0 +1,138 @@
+"""The client for programs that run an event loop (asyncio, or Trio): `AsyncClient`. It needs the extra `async`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import partial
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self, TypeVar
+
+from face_comparison.api.responses import CompareResponse, DetectResponse, ServiceDescription
+from face_comparison.client import calls
+from face_comparison.client.calls import Attempt, Received, ServiceUnreachable
+from face_comparison.client.detection import Detection
+
+if TYPE_CHECKING:
+    import httpx
+
+    from face_comparison.client.images import ImageSource, Subject
+
+_T = TypeVar("_T")
+
+
+class AsyncClient:
+    """Calls one service without blocking the event loop; any number of calls may run at once.
+
+    Deadlines and retries are those of `Client`.
+
+    Args:
+        url: URL of the endpoint (`https://host/prod/face_comparison`) or of its stage (`https://host/prod`).
+        api_key: Sent with every request.
+        timeout: Deadline of a whole call in seconds, including retries.
+        retries: Maximum retries when the service is busy, starting or stopping, or the connection breaks.
+        http: Another `httpx.AsyncClient`, for example one that trusts a private certificate authority; it is closed
+            with this client.
+
+    Raises:
+        ValueError: if the URL is not an HTTP URL.
+        ModuleNotFoundError: if httpx is not installed.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        api_key: str | None = None,
+        timeout: float = calls.TIMEOUT_SECONDS,
+        retries: int = calls.RETRIES,
+        http: httpx.AsyncClient | None = None,
+    ) -> None:
+        self._url = calls.endpoint(url)
+        self._timeout, self._retries = timeout, retries
+        self._headers = calls.headers(api_key)
+        if http is None:
+            import httpx  # noqa: PLC0415 (an extra)
+
+            # As the other client: no proxy of the environment, and as many connections as there are calls.
+            limits = httpx.Limits(max_connections=None, max_keepalive_connections=16)
+            http = httpx.AsyncClient(trust_env=False, limits=limits)
+        self._http = http
+
+    async def detect(
+        self, image: ImageSource, *, max_faces: int | None = None, min_confidence: float | None = None
+    ) -> Detection:
+        """Detects the faces of one image: see `Client.detect`."""
+        body = await _in_thread(partial(calls.detect_body, image, max_faces, min_confidence))
+        return Detection.from_response(await self.call("POST", "", body, DetectResponse))
+
+    async def compare(
+        self, source: Subject, targets: Subject | Iterable[Subject], *, threshold: float | None = None
+    ) -> CompareResponse:
+        """Compares the source's most prominent face with every face of each target: see `Client.compare`."""
+        body = await _in_thread(partial(calls.compare_body, source, targets, threshold))
+        return await self.call("POST", "/compare", body, CompareResponse)
+
+    async def describe(self) -> ServiceDescription:
+        """Returns what the service runs and allows. Raises ServiceError, ServiceUnreachable."""
+        return await self.call("GET", "", None, ServiceDescription)
+
+    async def call(self, method: str, path: str, body: bytes | None, response_type: type[_T]) -> _T:
+        """Calls any route below the endpoint, collections included: see `Client.call`."""
+        import anyio  # noqa: PLC0415 (comes with httpx)
+
+        steps = calls.call(self._timeout, self._retries, response_type)
+        step = next(steps)
+        while True:
+            outcome: Received | ServiceUnreachable | None = None
+            if isinstance(step, Attempt):
+                outcome = await self._attempt(method, path, body, step)
+            else:
+                await anyio.sleep(step.seconds)
+            try:
+                step = steps.send(outcome)
+            except StopIteration as returned:
+                result: _T = returned.value
+                return result
+
+    async def aclose(self) -> None:
+        """Closes the connections."""
+        await self._http.aclose()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.aclose()
+
+    async def _attempt(
+        self, method: str, path: str, body: bytes | None, attempt: Attempt
+    ) -> Received | ServiceUnreachable:
+        import anyio  # noqa: PLC0415
+        import httpx  # noqa: PLC0415
+
+        timeout = httpx.Timeout(attempt.seconds, connect=attempt.connect_seconds)
+        try:
+            # httpx limits each step, not the whole.
+            with anyio.fail_after(attempt.seconds):
+                response = await self._http.request(
+                    method,
+                    self._url + path,
+                    content=body,
+                    headers=self._headers,
+                    timeout=timeout,
+                    follow_redirects=False,  # an API key goes nowhere else
+                )
+        except (httpx.HTTPError, TimeoutError) as error:
+            unreachable = ServiceUnreachable(f"{self._url} does not respond: {error or type(error).__name__}")
+            unreachable.__cause__ = error
+            return unreachable
+        return Received(response.status_code, response.content, response.headers.get("Retry-After", ""))
+
+
+async def _in_thread(work: partial[bytes]) -> Any:
+    """Reading and encoding files would hold up the event loop."""
+    import anyio.to_thread  # noqa: PLC0415
+
+    return await anyio.to_thread.run_sync(work)

@@ -14,6 +14,7 @@ from playwright.sync_api import Browser, sync_playwright
 from devtools import chromium
 from devtools.explorer import Explorer, Service, serving
 from devtools.photos import samples
+from support.explorer_keys import KEYS
 
 
 @pytest.fixture(scope="module")
@@ -37,17 +38,28 @@ def photographs() -> dict[str, Path]:
 
 @pytest.fixture(scope="session")
 def service(photographs: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    """Open to everybody; may fetch from loopback."""
-    with serving(tmp_path_factory.mktemp("service"), "--allowed-hosts", "127.0.0.1") as started:
+    """Open to everybody; may fetch from loopback; keeps collections."""
+    folder = tmp_path_factory.mktemp("service")
+    with serving(folder, "--allowed-hosts", "127.0.0.1", "--collections", f"sqlite:{folder / 'store'}") as started:
         yield started
 
 
 @pytest.fixture(scope="session")
 def closed_service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    """Wants an API key; `secret-of-anna` is one. On another stage."""
+    """Wants an API key; `secret-of-anna` is one. On another stage, without collections."""
     folder = tmp_path_factory.mktemp("closed")
     (folder / "keys").write_text("anna:secret-of-anna\n")
     with serving(folder, "--auth", "api-key", "--api-keys-file", str(folder / "keys"), stage="staging") as started:
+        yield started
+
+
+@pytest.fixture(scope="session")
+def restricted_service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    """Wants one of the keys, and keeps collections."""
+    folder = tmp_path_factory.mktemp("restricted")
+    (folder / "keys").write_text("".join(f"{name}:{key}{rights}\n" for name, (key, rights) in KEYS.items()))
+    options = ["--auth", "api-key", "--api-keys-file", str(folder / "keys")]
+    with serving(folder, *options, "--collections", f"sqlite:{folder / 'store'}") as started:
         yield started
 
 

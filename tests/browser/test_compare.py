@@ -40,7 +40,7 @@ def test_a_line_joins_the_two_faces(explorer: Explorer, photographs: dict[str, P
 
 def test_another_threshold_is_tried_without_another_request(explorer: Explorer, photographs: dict[str, Path]) -> None:
     explorer.compare(photographs["obama.jpg"], photographs["obama2.jpg"])
-    expect(explorer.page.locator("#sample")).to_be_visible()
+    explorer.unfold()
     asked = len(explorer.posts())
     slider = explorer.page.get_by_role("slider", name="Threshold")
     slider.fill("0.4")
@@ -50,11 +50,14 @@ def test_another_threshold_is_tried_without_another_request(explorer: Explorer, 
     curve = statistics.NormalDist(round(statistics.mean(distances), 3), round(statistics.stdev(distances), 3))
     rejected = 100 * (1 - curve.cdf(0.4))
     expect(explorer.page.locator(".scale")).to_contain_text(f"about {rejected:.1f} % of matching pairs are rejected")
-    expect(explorer.page.locator("#sample")).to_contain_text("threshold=0.4")
     assert len(explorer.posts()) == asked
+    expect(explorer.page.locator("#sample")).not_to_contain_text("threshold")  # it was not sent
+    explorer.page.get_by_role("button", name="Send with threshold 0.400").click()
+    expect(explorer.page.locator("#sample")).to_contain_text("threshold=0.4")
+    expect(explorer.page.locator(".tree")).to_contain_text("Threshold: 0.4")
     explorer.page.get_by_role("button", name="Back to 1.128").click()
     expect(explorer.page.locator(".verdict")).to_contain_text("Same person")
-    expect(explorer.page.locator("#sample")).not_to_contain_text("threshold")
+    expect(explorer.page.locator("#sample")).to_contain_text("threshold=0.4")  # it still is what was sent
 
 
 def test_one_against_many(explorer: Explorer, photographs: dict[str, Path], tmp_path: Path) -> None:
@@ -80,7 +83,7 @@ def test_an_image_is_taken_over_from_detect_and_removed(explorer: Explorer, phot
     expect(explorer.page.locator(".item")).to_have_count(0)
 
 
-def test_too_much_for_one_request_is_shrunk_only_if_the_visitor_agrees(
+def test_too_much_for_one_request_is_shrunk_with_one_notice(
     explorer: Explorer, photographs: dict[str, Path], tmp_path: Path
 ) -> None:
     heavy = []
@@ -92,12 +95,12 @@ def test_too_much_for_one_request_is_shrunk_only_if_the_visitor_agrees(
     explorer.go("compare")
     explorer.choose(heavy[0])
     explorer.choose(*heavy[1:], intake=1)
-    dialog = explorer.page.get_by_role("dialog")
-    expect(dialog).to_contain_text("27.5 MiB together")
-    assert not explorer.posts()
-    explorer.page.get_by_role("button", name="Make it smaller and send it").click()
     expect(explorer.page.get_by_role("heading", name="2 of 2 images show this person.")).to_be_visible()
+    notice = explorer.page.locator(".copies")
+    expect(notice).to_have_count(1)
+    expect(notice).to_contain_text("3 images were prepared in your browser")
     assert len(explorer.posts()) == 1
+    expect(explorer.page.get_by_role("dialog")).to_have_count(0)
 
 
 def test_urls_alone_are_sent_as_json(explorer: Explorer) -> None:

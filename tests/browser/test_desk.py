@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import urllib3
 from PIL import Image, ImageEnhance
 from playwright.sync_api import Playwright, expect, sync_playwright
 
@@ -136,3 +137,55 @@ def test_kiosk_mode_shows_the_desk_alone(desk: Callable[..., Explorer]) -> None:
     explorer = desk([Image.new("RGB", (WIDTH, HEIGHT), "gray")])
     expect(explorer.page.locator("header.top")).to_be_hidden()
     expect(explorer.page.get_by_role("button", name="Full screen")).to_be_visible()
+
+
+@pytest.mark.parametrize(
+    ("expected", "camera", "said"),
+    [
+        ("", "obama.jpg", "Barack Obama"),
+        ("", "biden.jpg", "Nobody in this collection"),
+        ("barack", "obama.jpg", "Same person"),
+        ("barack", "biden.jpg", "Different people"),
+    ],
+    ids=["anybody, known", "anybody, unknown", "expected, right", "expected, wrong"],
+)
+def test_a_person_of_a_collection(
+    desk: Callable[..., Explorer],
+    service: Service,
+    photographs: dict[str, Path],
+    expected: str,
+    camera: str,
+    said: str,
+) -> None:
+    """1:N against everybody, and 1:1 against who is expected."""
+    base = f"{service.endpoint}/collections"
+    urllib3.request("POST", base, json={"CollectionId": "guests"})
+    person = {"UserId": "barack", "Metadata": {"Name": "Barack Obama"}}
+    urllib3.request("POST", f"{base}/guests/users", json=person)
+    body, headers = photographs["obama2.jpg"].read_bytes(), {"Content-Type": "image/jpeg"}
+    assert urllib3.request("POST", f"{base}/guests/faces?UserId=barack", body=body, headers=headers).status == 200
+    explorer = desk([placed(photographs[camera], scale=2 if camera == "biden.jpg" else 1)])
+    page = explorer.page
+    page.get_by_label("Person in a collection").check()
+    page.get_by_label("Collection", exact=True).select_option("guests")
+    page.get_by_label("Who is expected").select_option(expected)
+    assert explorer.nameless_controls() == []
+    page.get_by_role("button", name="Start the camera").click()
+    expect(answer(explorer)).to_have_text(said)
+    page.get_by_role("button", name="Next guest").click()
+    expect(page.get_by_label("Who is expected")).to_be_visible()
+
+
+def test_the_id_photo_may_come_from_the_camera_and_the_camera_be_turned(
+    desk: Callable[..., Explorer], photographs: dict[str, Path]
+) -> None:
+    page = desk([placed(photographs["obama.jpg"], scale=0.3)]).page  # too far away for the automatic shutter
+    page.get_by_role("button", name="Take a photograph").click()
+    page.get_by_role("dialog").get_by_role("button", name="Take the photograph").click()
+    expect(page.get_by_role("dialog")).to_have_count(0)
+    expect(page.locator(".guide")).to_contain_text("Come closer")
+    video = page.locator(".desk video")
+    expect(video).to_have_class("mirrored")
+    page.get_by_role("button", name="Front or rear camera").click()
+    expect(video).not_to_have_class("mirrored")
+    expect(page.locator(".guide")).to_contain_text("Come closer")

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import base64
+import gzip
 import io
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,6 +18,7 @@ from playwright.sync_api import expect
 from devtools.explorer import Explorer, Service
 from support.servers import Server, reply
 
+EXPLORER = Path(__file__).parents[2] / "service/src/face_comparison/explorer"
 FIRST_LOAD_BYTES = 150 * 1024
 SHOWN_MILLISECONDS = 100
 
@@ -44,6 +48,7 @@ def test_every_face_is_drawn_where_the_service_found_it(explorer: Explorer, phot
 
 def test_a_face_is_copied_as_the_service_gave_it(explorer: Explorer, photographs: dict[str, Path]) -> None:
     explorer.choose(photographs["obama.jpg"])
+    explorer.page.locator(".face summary").click()
     button = explorer.page.get_by_role("button", name="Copy vector")
     button.evaluate(
         "it => new MutationObserver(() => it.dataset.said ??= it.textContent).observe(it, {childList: true})"
@@ -57,6 +62,7 @@ def test_a_face_is_copied_as_the_service_gave_it(explorer: Explorer, photographs
 
 def test_the_reply_opens_and_closes(explorer: Explorer, photographs: dict[str, Path]) -> None:
     explorer.choose(photographs["obama.jpg"])
+    explorer.unfold()
     vector = explorer.page.locator("summary", has_text="face_hash")
     expect(vector).to_contain_text("768 items")
     assert explorer.page.locator(".tree .leaf").count() < 50
@@ -96,6 +102,7 @@ def test_a_url_is_fetched_by_the_service_and_not_by_the_page(explorer: Explorer,
 def test_options_are_part_of_the_request(explorer: Explorer, photographs: dict[str, Path]) -> None:
     explorer.choose(photographs["table.jpg"])
     expect(explorer.faces).to_have_count(6)
+    explorer.page.locator("summary", has_text="Options").click()
     explorer.page.get_by_label("Maximum faces").fill("2")
     explorer.page.get_by_label("Maximum faces").press("Tab")
     expect(explorer.faces).to_have_count(2)
@@ -103,33 +110,59 @@ def test_options_are_part_of_the_request(explorer: Explorer, photographs: dict[s
     expect(explorer.page.locator("#sample")).to_contain_text("?max_faces=2")
 
 
-@pytest.mark.parametrize(("answer", "posts"), [("Do not send it", 0), ("Make it smaller and send it", 1)])
-def test_a_large_photograph_is_shrunk_only_if_the_visitor_agrees(
-    explorer: Explorer, photographs: dict[str, Path], tmp_path: Path, answer: str, posts: int
+def test_a_large_photograph_is_shrunk_and_said(
+    explorer: Explorer, photographs: dict[str, Path], tmp_path: Path
 ) -> None:
     large = tmp_path / "large.jpg"
     with Image.open(photographs["obama.jpg"]) as image:
         image.resize((5000, 6250)).save(large, quality=60)
     explorer.choose(large)
-    expect(explorer.page.get_by_role("dialog")).to_contain_text("6250 pixels")
-    assert not explorer.posts()
-    explorer.page.get_by_role("button", name=answer).click()
-    expect(explorer.page.get_by_role("dialog")).to_have_count(0)
-    expect(explorer.faces).to_have_count(posts)
-    assert len(explorer.posts()) == posts
-    if posts:
-        expect(explorer.page.get_by_text("4096 pixels, made in your browser")).to_be_visible()
-
-
-def test_another_format_is_offered_as_a_jpg(explorer: Explorer, photographs: dict[str, Path], tmp_path: Path) -> None:
-    strange = tmp_path / "x.gif"
-    with Image.open(photographs["obama.jpg"]) as image:
-        image.save(strange)
-    explorer.choose(strange)
-    expect(explorer.page.get_by_role("dialog")).to_contain_text("GIF")
-    explorer.page.get_by_role("button", name="Make it smaller and send it").click()
     expect(explorer.faces).to_have_count(1)
+    expect(explorer.page.locator(".copies")).to_contain_text("large.jpg: too large for the service")
+    expect(explorer.page.locator(".copies")).to_contain_text(re.compile("3277 . 4096 pixels"))
+    expect(explorer.page.get_by_role("dialog")).to_have_count(0)
+    assert len(explorer.posts()) == 1
+
+
+@pytest.mark.parametrize(("kind", "suffix"), [("GIF", "gif"), ("GIF", "jpg"), ("SVG", "svg")])
+def test_any_image_that_the_browser_shows_is_converted(
+    explorer: Explorer, photographs: dict[str, Path], tmp_path: Path, kind: str, suffix: str
+) -> None:
+    strange = tmp_path / f"x.{suffix}"
+    with Image.open(photographs["obama.jpg"]) as image:
+        if kind == "SVG":
+            data = io.BytesIO()
+            image.resize((300, 375)).save(data, "JPEG")
+            href = f"data:image/jpeg;base64,{base64.b64encode(data.getvalue()).decode()}"
+            size = 'width="300" height="375"'
+            strange.write_text(f'<svg xmlns="http://www.w3.org/2000/svg" {size}><image href="{href}" {size}/></svg>')
+        else:
+            image.save(strange, kind)
+    explorer.choose(strange)
+    expect(explorer.faces).to_have_count(1)
+    expect(explorer.page.locator(".copies")).to_contain_text(f"x.{suffix}: a format the service does not take")
     assert explorer.posts()[0].headers["content-type"] == "image/jpeg"
+
+
+def test_the_content_of_a_file_decides_not_its_name(
+    explorer: Explorer, photographs: dict[str, Path], tmp_path: Path
+) -> None:
+    disguised = tmp_path / "disguised.jpg"
+    with Image.open(photographs["obama.jpg"]) as image:
+        image.save(disguised, "WEBP")
+    explorer.choose(disguised)
+    expect(explorer.faces).to_have_count(1)
+    assert explorer.posts()[0].headers["content-type"] == "image/webp"
+    expect(explorer.page.locator(".copies")).to_have_count(0)
+    bare = tmp_path / "photograph"  # no suffix at all
+    bare.write_bytes(photographs["table.jpg"].read_bytes())
+    explorer.choose(bare)
+    expect(explorer.faces).to_have_count(6)
+    notes = tmp_path / "notes.txt"
+    notes.write_text("not an image")
+    explorer.choose(notes)
+    expect(explorer.page.get_by_role("alert")).to_have_text("notes.txt is not an image.")
+    expect(explorer.faces).to_have_count(6)
 
 
 def test_errors_are_words_that_help(explorer: Explorer, photographs: dict[str, Path], tmp_path: Path) -> None:
@@ -138,6 +171,7 @@ def test_errors_are_words_that_help(explorer: Explorer, photographs: dict[str, P
     damaged.write_bytes(photographs["obama.jpg"].read_bytes()[:20_000])
     explorer.choose(damaged)
     alert = explorer.page.locator(".notice.wrong")
+    expect(alert).to_contain_text("damaged.jpg")
     expect(alert).to_contain_text("The image is damaged or truncated.")
     expect(alert).to_contain_text("Code corrupt_image, request ")
     explorer.page.get_by_label("URL of an image").fill("http://10.0.0.1/x.jpg")
@@ -166,6 +200,28 @@ def test_the_first_load_is_small(explore: Callable[..., Explorer], service: Serv
     print(f"first load: {sum(loaded) / 1024:.1f} KiB in {len(loaded)} files")
     assert len(loaded) > 10
     assert sum(loaded) <= FIRST_LOAD_BYTES
+
+
+def test_desk_people_and_reference_load_when_they_are_opened(explorer: Explorer) -> None:
+    def loaded(part: str) -> bool:
+        return any(part in request.url for request in explorer.requests)
+
+    lazy = {"people": "js/people/people.js", "desk": "js/checkin/desk.js", "reference": "swagger-ui-bundle.js"}
+    assert not any(loaded(part) for part in lazy.values())
+    for page, part in lazy.items():
+        with explorer.page.expect_request(f"**/{part}"):
+            explorer.go(page)
+
+
+def test_the_files_of_the_page_are_small_together_and_all_used() -> None:
+    files = [path for path in EXPLORER.rglob("*") if path.suffix in (".js", ".css", ".html", ".svg")]
+    page = [path for path in files if "vendor" not in path.parts and "checkin" not in path.parts]
+    total = sum(len(gzip.compress(path.read_bytes(), 9)) for path in page)
+    print(f"the page without the desk: {total / 1024:.1f} KiB")
+    assert total <= FIRST_LOAD_BYTES
+    sources = "".join(path.read_text() for path in files if path.suffix in (".js", ".html"))
+    unused = [path.name for path in files if "vendor" not in path.parts and f'{path.name}"' not in sources]
+    assert [name for name in unused if name not in ("index.html", "reference.css")] == []
 
 
 def test_a_reply_is_shown_at_once(explorer: Explorer, photographs: dict[str, Path]) -> None:

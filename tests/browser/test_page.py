@@ -15,24 +15,31 @@ from devtools.explorer import Explorer, Service
 EXPLORER = Path(__file__).parents[2] / "service/src/face_comparison/explorer"
 
 
-def test_an_api_key_is_asked_for_and_used(
+def test_an_api_key_is_asked_for_and_the_request_repeated(
     explore: Callable[..., Explorer], closed_service: Service, photographs: dict[str, Path]
 ) -> None:
     explorer = explore(closed_service)
     explorer.refusals = {401, 403}
+    state = explorer.page.locator("#state")
     dialog = explorer.page.get_by_role("dialog", name="This service needs an API key")
     expect(dialog).to_be_visible()
     assert explorer.accessibility_problems() == []
     dialog.get_by_role("button", name="Cancel").click()
+    expect(state).to_have_text("Needs a key")
     explorer.choose(photographs["obama.jpg"])
-    expect(explorer.page.locator(".notice.wrong")).to_contain_text("This service needs an API key.")
-    for key, seen in (("wrong", ".notice.wrong"), ("secret-of-anna", ".face")):
-        explorer.page.get_by_role("button", name="API key").click()
-        dialog.get_by_label("API key").fill(key)
-        dialog.get_by_label("API key").press("Enter")
-        explorer.choose(photographs["obama.jpg"])
-        expect(explorer.page.locator(seen)).to_be_visible()
+    alert = explorer.page.locator(".notice.wrong")
+    expect(alert).to_contain_text("This service needs an API key.")
+    alert.get_by_role("button", name="Enter an API key").click()
+    dialog.get_by_label("API key").fill("wrong")
+    dialog.get_by_label("API key").press("Enter")
+    expect(dialog).to_contain_text("The API key is unknown to the service.")  # and it stays open
+    expect(state).to_have_text("Wrong key")
+    dialog.get_by_label("API key").fill("secret-of-anna")
+    dialog.get_by_label("API key").press("Enter")
+    expect(explorer.faces).to_have_count(1)  # nobody chose the image again
+    expect(state).to_have_text("Ready")
     sample = explorer.page.locator("#sample")
+    explorer.unfold()
     expect(sample).to_contain_text("$API_KEY")
     expect(sample).not_to_contain_text("secret")
 
@@ -84,8 +91,8 @@ def test_the_reference_shows_the_document(explorer: Explorer) -> None:
     explorer.page.locator("#api .opblock-summary-control").first.click()
     expect(explorer.page.locator("#api .opblock.is-open")).to_contain_text("Request body")
     shown = explorer.page.locator(".table.cards code").all_inner_texts()
-    assert set(shown) <= set(document["components"]["schemas"]["ErrorCode"]["enum"])
-    assert {"corrupt_image", "overloaded", "internal"} <= set(shown)
+    assert set(shown) == set(document["components"]["schemas"]["ErrorCode"]["enum"])
+    assert {"corrupt_image", "overloaded", "internal", "not_found", "method_not_allowed"} <= set(shown)
     expect(explorer.page.get_by_role("row", name="Request body")).to_contain_text("20 MiB")
 
 
@@ -98,13 +105,13 @@ def test_the_keyboard_reaches_everything(explorer: Explorer, photographs: dict[s
     page.keyboard.press("Tab")
     expect(page.locator("input[type=file]").first).to_be_focused()
     explorer.choose(photographs["obama.jpg"])
-    expect(page.get_by_role("tab", name="cURL")).to_be_visible()
+    explorer.unfold()
     page.locator(".box").focus()
     expect(page.locator(".face.lit")).to_have_count(1)
     page.get_by_role("tab", name="cURL").focus()
     page.keyboard.press("ArrowRight")
     expect(page.get_by_role("tab", name="Python")).to_be_focused()
-    expect(page.locator("#sample")).to_contain_text("import requests")
+    expect(page.locator("#sample")).to_contain_text("from face_comparison.client import Client")
 
 
 def test_the_link_to_the_content_stays_on_its_page(explorer: Explorer) -> None:
@@ -125,11 +132,11 @@ def test_a_narrow_screen(explore: Callable[..., Explorer], service: Service, pho
     explorer = explore(service, width=320, height=640, touch=True)
     expect(explorer.page.locator("input[capture]")).to_have_count(1)  # a phone offers its camera
     explorer.choose(photographs["table.jpg"])
-    expect(explorer.page.locator("#sample")).to_be_visible()
+    explorer.unfold()
     overflow = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
     assert explorer.page.evaluate(overflow) == 0
     explorer.compare(photographs["obama.jpg"], photographs["biden.jpg"])
-    expect(explorer.page.locator("#sample")).to_be_visible()
+    explorer.unfold()
     assert explorer.page.evaluate(overflow) == 0
     explorer.go("reference")
     expect(explorer.page.locator("#api .opblock").first).to_be_visible()
@@ -148,10 +155,10 @@ def test_accessibility(
     explorer = explore(service, scheme=scheme)
     assert explorer.accessibility_problems(*rules) == []
     explorer.choose(photographs["table.jpg"])
-    expect(explorer.page.locator("#sample")).to_be_visible()
+    explorer.unfold()
     assert explorer.accessibility_problems(*rules) == []
     explorer.compare(photographs["obama.jpg"], photographs["table.jpg"], photographs["obama2.jpg"])
-    expect(explorer.page.locator("#sample")).to_be_visible()
+    explorer.unfold()
     assert explorer.accessibility_problems(*rules) == []
     explorer.go("reference")
     explorer.page.locator("#api .opblock-summary-control").first.click()
@@ -160,7 +167,7 @@ def test_accessibility(
 
 
 def test_behind_a_path_that_an_ingress_adds(explorer: Explorer, photographs: dict[str, Path]) -> None:
-    asked = []
+    asked: list[str] = []
 
     def pass_on(route: Route) -> None:
         asked.append(route.request.url)
@@ -171,6 +178,7 @@ def test_behind_a_path_that_an_ingress_adds(explorer: Explorer, photographs: dic
     explorer.page.goto(explorer.service.url.replace("/prod/", "/team/faces/prod/"))
     explorer.choose(photographs["obama.jpg"])
     expect(explorer.faces).to_have_count(1)
+    explorer.unfold()
     expect(explorer.page.locator("#sample")).to_contain_text("/team/faces/prod/face_comparison'")
     assert asked[-1].endswith("/team/faces/prod/face_comparison")
     beside = [r for r in explorer.requests[before:] if not r.url.startswith(("blob:", "data:"))]

@@ -565,6 +565,13 @@ def closed(begin: Callable[..., Api], tmp_path: Path) -> Api:
     return begin(auth="api-key", api_keys_file=str(keys))
 
 
+@pytest.mark.parametrize(("key", "permissions"), [("k-enroll", ["enroll", "search"]), ("k-detect", ["detect"])])
+def test_caller_learns_what_its_key_permits(closed: Api, key: str, permissions: list[str]) -> None:
+    response = closed.client.get("/prod/face_comparison", headers={"x-api-key": key})
+    assert response.get_json()["permissions"] == permissions
+    assert "permissions" not in closed.client.get("/prod/openapi.json").get_json()["x-service"]
+
+
 @pytest.mark.parametrize(
     ("method", "path", "allowed"),
     [

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import threading
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -282,3 +284,35 @@ def test_one_request_takes_few_slots(start):
         running.analyzer.go.set()
         request.join(20)
     assert verdicts(replies[0]) == [True] * 12
+
+
+def test_a_form_takes_a_hash_beside_images(running):
+    """As the Explorer sends a chosen face: a JSON object in a text part."""
+    subject = {"face_hash": vector("anna").tolist(), "FaceModelVersion": MODEL.version}
+    form: list[Any] = [
+        ("source", json.dumps(subject)),
+        ("target", ("anna.jpg", image("anna"), "image/jpeg")),
+        ("target", json.dumps(subject)),
+    ]
+    body, content_type = encode_multipart_formdata(form)
+    reply = running.client.post(COMPARE, data=body, content_type=content_type).json
+    assert [target["SamePerson"] for target in reply["Targets"]] == [True, True]
+    assert reply["Source"] == {}
+
+
+@pytest.mark.parametrize(
+    ("text", "status", "code"),
+    [
+        ("{", 400, "invalid_parameter"),
+        ('{"face_hash": [1, 2]}', 422, "invalid_face_hash"),
+        ('{"face_hash": ' + "[" * 100_000, 400, "invalid_parameter"),
+        ('{"face_hash": [' + "0.25," * 40_000 + "1]}", 422, "invalid_face_hash"),
+        ('{"img": "AAAA"}', 400, "missing_image"),
+    ],
+    ids=["no JSON", "two numbers", "nested", "too long", "an image"],
+)
+def test_a_form_with_a_wrong_object_is_rejected(running, text, status, code):
+    form = [("source", text), ("target", ("anna.jpg", image("anna"), "image/jpeg"))]
+    body, content_type = encode_multipart_formdata(form)
+    response = running.client.post(COMPARE, data=body, content_type=content_type)
+    assert (response.status_code, response.json["error"]["code"]) == (status, code)

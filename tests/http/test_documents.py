@@ -78,8 +78,11 @@ def test_the_description_tells_versions_and_limits(start):
         "min_confidence": 0.5,
         "sure_confidence": 0.75,
         "threshold": 1.128,
+        "same_below": MODEL.calibration().same_below,
+        "different_above": MODEL.calibration().different_above,
         "max_faces": 100,
     }
+    assert "permissions" not in described  # there are no keys
     for name in ("max_body_bytes", "max_fetch_bytes", "queue", "request_seconds", "fetch_seconds"):
         assert described["limits"][name] == getattr(settings, name)
     assert (

@@ -20,8 +20,11 @@ from playwright.sync_api import Browser, Page, Request, expect
 
 from devtools.k8s.ports import free_ports
 
-START_SECONDS = 120
+START_SECONDS = 300
 ACTION_MILLISECONDS = 30_000
+_NAMED = "button checkbox combobox link menuitem radio searchbox slider spinbutton switch tab textbox"
+CONTROLS = {*_NAMED.split(), "ComboBoxSelect", "Date", "DisclosureTriangle"}
+"""Roles of Chromium's accessibility tree that a visitor operates."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,8 +64,12 @@ def _wait_ready(process: subprocess.Popen[bytes], port: int, log: Path) -> None:
         with contextlib.suppress(urllib3.exceptions.HTTPError):
             if urllib3.request("GET", f"http://127.0.0.1:{port}/readyz", retries=False, timeout=5).status == 200:
                 return
-        time.sleep(0.1)
+        time.sleep(0.3)
     raise AssertionError(f"the service did not become ready:\n{log.read_text()}")
+
+
+def _base64(path: Path) -> str:
+    return base64.b64encode(path.read_bytes()).decode()
 
 
 class Explorer:
@@ -122,20 +129,22 @@ class Explorer:
         """Chooses files in an intake, counted from 0."""
         self.page.locator(".intake").nth(intake).locator("input[type=file]").first.set_input_files(list(paths))
 
-    def transfer(self, event: str, target: str, path: Path, media_type: str) -> None:
-        """Drops or pastes a file."""
+    def transfer(self, event: str, target: str, path: Path, media_type: str, *more: Path) -> None:
+        """Drops or pastes a file, and more of the same type."""
         self.page.evaluate(
-            """([event, target, name, type, text]) => {
-                const bytes = Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
+            """([event, target, type, files]) => {
                 const data = new DataTransfer();
-                data.items.add(new File([bytes], name, { type }));
+                for (const [name, text] of files) {
+                    const bytes = Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
+                    data.items.add(new File([bytes], name, { type }));
+                }
                 const shared = { bubbles: true, cancelable: true };
                 const made = event === "paste"
                     ? new ClipboardEvent(event, { ...shared, clipboardData: data })
                     : new DragEvent(event, { ...shared, dataTransfer: data });
                 document.querySelector(target).dispatchEvent(made);
             }""",
-            [event, target, path.name, media_type, base64.b64encode(path.read_bytes()).decode()],
+            [event, target, media_type, [(each.name, _base64(each)) for each in (path, *more)]],
         )
 
     def compare(self, source: Path, *targets: Path) -> None:
@@ -146,6 +155,14 @@ class Explorer:
         self.choose(*targets, intake=1)
         expect(self.page.locator(".pair line").first).to_be_attached()
 
+    def unfold(self) -> None:
+        """Opens what is folded away for developers, once there is an answer."""
+        developer = self.page.locator("details.developer")
+        expect(developer).to_be_attached()
+        if developer.get_attribute("open") is None:
+            developer.locator("> summary").click()
+        expect(self.page.locator("#sample")).to_be_visible()
+
     # --- what a visitor sees ---
 
     @property
@@ -155,8 +172,21 @@ class Explorer:
 
     def code(self, language: str) -> str:
         """Returns the code of the call in one of the languages that are offered."""
+        self.unfold()
         self.page.get_by_role("tab", name=language, exact=True).click()
         return self.page.locator("#sample").inner_text()
+
+    def nameless_controls(self) -> list[str]:
+        """Returns the controls of the page without a name in the accessibility tree, of which axe misses some."""
+        wire = self._context.new_cdp_session(self.page)
+        nodes = wire.send("Accessibility.getFullAXTree")["nodes"]
+        return [
+            node["role"]["value"]
+            for node in nodes
+            if not node["ignored"]
+            and node.get("role", {}).get("value") in CONTROLS
+            and not node.get("name", {}).get("value", "").strip()
+        ]
 
     def posts(self) -> list[Request]:
         """Returns the POST requests of the page until now."""

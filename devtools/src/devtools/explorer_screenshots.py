@@ -16,6 +16,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import urllib3
 from PIL import Image, ImageEnhance
 from playwright.sync_api import Browser, expect, sync_playwright
 
@@ -56,19 +57,20 @@ def images(folder: Path) -> dict[str, Path]:
 def states(photos: dict[str, Path]) -> Iterator[tuple[str, dict[str, Any], Callable[[Explorer], None]]]:
     """Name, how the page is opened, and what is done on it."""
 
-    def detect(name: str, shown: str = ".face") -> Callable[[Explorer], None]:
+    def detect(name: str, shown: str = ".face", *, unfolded: bool = False) -> Callable[[Explorer], None]:
         def done(explorer: Explorer) -> None:
             explorer.choose(photos[name])
             expect(explorer.page.locator(shown).first).to_be_visible()
-            if shown != "dialog":
-                expect(explorer.page.locator("#sample")).to_be_visible()
+            expect(explorer.page.locator("details.developer")).to_be_visible()
+            if unfolded:
+                explorer.unfold()
 
         return done
 
     def compare(*names: str, chosen: int = 0, threshold: str = "") -> Callable[[Explorer], None]:
         def done(explorer: Explorer) -> None:
             explorer.compare(photos[names[0]], *(photos[name] for name in names[1:]))
-            expect(explorer.page.locator("#sample")).to_be_visible()
+            expect(explorer.page.locator("details.developer")).to_be_visible()
             if chosen:
                 explorer.page.locator(".thumb").nth(chosen).click()
             if threshold:
@@ -76,27 +78,20 @@ def states(photos: dict[str, Path]) -> Iterator[tuple[str, dict[str, Any], Calla
 
         return done
 
-    def reference(explorer: Explorer) -> None:
-        explorer.go("reference")
-        explorer.page.locator("#api .opblock-summary-control").first.click()
-        expect(explorer.page.locator("#api .opblock.is-open")).to_contain_text("Request body")
-
-    def url(explorer: Explorer) -> None:
-        explorer.page.locator(".url input").fill("http://10.0.0.8/portrait.jpg")
-        explorer.page.locator(".url button").click()
-        expect(explorer.page.locator(".notice.wrong")).to_be_visible()
+    def people(explorer: Explorer) -> None:
+        use_people(explorer, photos)
 
     dark, chinese = {"scheme": "dark"}, {"language": "zh-CN"}
     yield "detect-empty", {}, lambda _: None
     yield "detect-empty-zh-phone", {**chinese, **PHONE}, lambda _: None
-    yield "detect", {}, detect("portrait.jpg")
+    yield "detect", {}, detect("portrait.jpg", unfolded=True)
     yield "detect-dark", dark, detect("three.jpg")
     yield "detect-zh", chinese, detect("portrait.jpg")
     yield "detect-phone", PHONE, detect("portrait.jpg")
     yield "detect-no-face", {}, detect("landscape.jpg", ".notice.info")
     yield "detect-damaged", {}, detect("damaged.jpg", ".notice.wrong")
-    yield "detect-url-refused", dark, url
-    yield "detect-shrink", {}, detect("large.jpg", "dialog")
+    yield "detect-url-refused", dark, fetch_private_url
+    yield "detect-shrink", {}, detect("large.jpg", ".copies")
     yield "compare-empty", {}, lambda explorer: explorer.go("compare")
     yield "compare", {}, compare("portrait.jpg", "evening.jpg")
     yield "compare-dark", dark, compare("portrait.jpg", "three.jpg")
@@ -108,9 +103,44 @@ def states(photos: dict[str, Path]) -> Iterator[tuple[str, dict[str, Any], Calla
     yield "compare-no-face", dark, compare("portrait.jpg", "evening.jpg", "landscape.jpg", chosen=1)
     yield "compare-threshold", {}, compare("portrait.jpg", "evening.jpg", threshold="0.2")
     yield "compare-zh-phone", {**chinese, **PHONE, **dark}, compare("portrait.jpg", "evening.jpg")
-    yield "reference", {}, reference
+    yield "people-empty", {}, lambda explorer: explorer.go("people")
+    yield "people", {}, people
+    yield "people-dark", dark, people
+    yield "people-zh-phone", {**chinese, **PHONE}, people
+    yield "desk", {}, lambda explorer: explorer.go("desk")
+    yield "desk-zh-phone-dark", {**chinese, **PHONE, **dark}, lambda explorer: explorer.go("desk")
+    yield "reference", {}, open_reference
     yield "reference-zh-dark", {**chinese, **dark}, lambda explorer: explorer.go("reference")
     yield "reference-phone", PHONE, lambda explorer: explorer.go("reference")
+
+
+def open_reference(explorer: Explorer) -> None:
+    """Opens one operation of the reference."""
+    explorer.go("reference")
+    explorer.page.locator("#api .opblock-summary-control").first.click()
+    expect(explorer.page.locator("#api .opblock.is-open")).to_contain_text("Request body")
+
+
+def fetch_private_url(explorer: Explorer) -> None:
+    """Has the service fetch what it must not."""
+    explorer.page.locator(".url input").fill("http://10.0.0.8/portrait.jpg")
+    explorer.page.locator(".url button").click()
+    expect(explorer.page.locator(".notice.wrong")).to_be_visible()
+
+
+def use_people(explorer: Explorer, photos: dict[str, Path]) -> None:
+    """Adds a person to a new collection and looks for people in an image."""
+    collection = f"staff-{len(explorer.requests)}-{explorer.page.evaluate('innerWidth')}"
+    urllib3.request("POST", f"{explorer.service.endpoint}/collections", json={"CollectionId": collection})
+    explorer.go("people")
+    page = explorer.page
+    page.locator("select").first.select_option(collection)
+    page.locator("#person-name").fill("Barack Obama")
+    explorer.choose(photos["portrait.jpg"], photos["landscape.jpg"], intake=1)
+    page.locator("form.stack button.main").click()
+    expect(page.locator(".outcome")).to_have_count(2)
+    explorer.choose(photos["three.jpg"])
+    expect(page.locator(".decision").first).to_be_visible()
 
 
 def take(
@@ -118,7 +148,7 @@ def take(
 ) -> None:
     """Takes one screenshot of a state of the Explorer, of its whole height."""
     explorer = Explorer(browser, service, **options)
-    explorer.refusals = {400, 401}
+    explorer.refusals = {400, 401, 404}
     do(explorer)
     explorer.page.wait_for_load_state("networkidle")
     # A sticky header would be drawn in the middle of an image that is taller than the window.
@@ -154,7 +184,7 @@ def main() -> None:
         scratch = Path(text)
         browser = playwright.chromium.launch(executable_path=chromium.executable(), args=list(chromium.FLAGS))
         photos = images(scratch)
-        with serving(scratch) as service:
+        with serving(scratch, "--collections", f"sqlite:{scratch / 'store'}") as service:
             for name, options, do in states(photos):
                 if name.startswith(arguments.only):
                     take(browser, service, name, options, do, arguments.folder)

@@ -129,7 +129,8 @@ ABOUT = {
     "endpoints": {"detect": "d", "compare": "c", "openapi": "o", "explorer": "e"},
     "auth": "none",
     "formats": ["jpg"],
-    "defaults": {"threshold": 1.25, "min_confidence": 0.5, "sure_confidence": 0.8, "max_faces": 100},
+    "defaults": {"threshold": 1.25, "min_confidence": 0.5, "sure_confidence": 0.8, "max_faces": 100}
+    | {"same_below": 1.1, "different_above": 1.3},
     "limits": {
         **dict.fromkeys(("max_fetch_bytes", "max_side_pixels", "max_faces", "max_targets", "face_hash_numbers"), 1),
         **dict.fromkeys(("request_seconds", "fetch_seconds", "queue"), 1),

@@ -196,6 +196,8 @@ class Defaults(Response, rename=None, frozen=True):
     min_confidence: Fraction
     sure_confidence: Annotated[Fraction, Meta(description="From here on something is surely a face.")]
     threshold: Distance
+    same_below: Annotated[Distance, Meta(description="Up to here the verdict is `same`; moves with the threshold.")]
+    different_above: Annotated[Distance, Meta(description="Above it the verdict is `different`; moves likewise.")]
     max_faces: int
 
 
@@ -224,6 +226,9 @@ class ServiceDescription(Response, rename={"face_model_version": "FaceModelVersi
     formats: tuple[str, ...]
     defaults: Defaults
     limits: Limits
+    permissions: Annotated[
+        tuple[str, ...] | None, Meta(description="What the API key of the request may do; only where keys are needed.")
+    ] = None
 
 
 FACE_HASH_SCHEMA = {

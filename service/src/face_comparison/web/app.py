@@ -229,7 +229,7 @@ def _serve_faces(
 
     def describe() -> Response:
         authorize()
-        return _answer(openapi_document.description(settings, service.model))
+        return _answer(openapi_document.description(settings, service.model, _granted(keys)))
 
     for name in ("face_comparison", "face-comparison"):
         path = f"/{settings.stage}/{name}"
@@ -256,6 +256,11 @@ def _paced(parts: Iterator[bytes], permit: Permit, settings: Settings, held: Exi
             yield part
             permit.check()
             permit.deadline = time.monotonic() + settings.request_seconds
+
+
+def _granted(keys: ApiKeys | None) -> tuple[str, ...] | None:
+    """Returns what the key of this request permits; None where keys are not needed."""
+    return None if keys is None else tuple(sorted(keys.permissions(g.client)))
 
 
 @contextmanager

@@ -27,9 +27,18 @@ _BINARY: Schema = {"type": "string", "format": "binary"}
 _TEXT: Schema = {"type": "string"}
 
 
-def description(settings: Settings, model: ModelInfo) -> responses.ServiceDescription:
-    """Returns the response to `GET` at the endpoint: names, versions and limits."""
+def description(
+    settings: Settings, model: ModelInfo, permissions: tuple[str, ...] | None = None
+) -> responses.ServiceDescription:
+    """Returns the response to `GET` at the endpoint: names, versions and limits.
+
+    Args:
+        settings: The options of the service.
+        model: What finds and compares faces.
+        permissions: What the API key of the request permits; None where keys are not needed.
+    """
     base = f"/{settings.stage}"
+    calibration = model.calibration()
     return responses.ServiceDescription(
         name="face_comparison",
         version=__version__,
@@ -47,9 +56,12 @@ def description(settings: Settings, model: ModelInfo) -> responses.ServiceDescri
             min_confidence=model.min_confidence,
             sure_confidence=model.sure_confidence,
             threshold=model.threshold,
+            same_below=calibration.same_below,
+            different_above=calibration.different_above,
             max_faces=MAX_FACES,
         ),
         limits=_limits(settings),
+        permissions=permissions,
     )
 
 
@@ -146,6 +158,8 @@ def document(settings: Settings, model: ModelInfo) -> dict[str, Any]:
         "components": components,
         # What the Explorer needs before it has an API key; the description itself requires one.
         "x-service": msgspec.to_builtins(description(settings, model)),
+        # The status of every error code, also of those that no operation lists.
+        "x-errors": {error.code: error_table.ERRORS[error].status for error in error_table.public()},
     }
 
 

@@ -42,6 +42,9 @@ const SIGNS = {
   key: "M14.5 4.5a5 5 0 1 1-3.6 8.4L4 19.8V20h3v-2.5h2.5V15M16 8.2v.1",
   sun: "M12 8a4 4 0 1 1 0 8 4 4 0 0 1 0-8zM12 2.5v2M12 19.5v2M2.5 12h2M19.5 12h2M5.3 5.3l1.4 1.4M17.3 17.3l1.4 1.4M5.3 18.7l1.4-1.4M17.3 6.7l1.4-1.4",
   moon: "M20 14.5A8.5 8.5 0 0 1 9.5 4a8.5 8.5 0 1 0 10.5 10.5z",
+  swap: "M4 8h13l-3.5-3.5M20 16H7l3.5 3.5",
+  save: "M12 4v11M7.5 10.5 12 15l4.5-4.5M4.5 19.5h15",
+  person: "M12 4a4 4 0 1 1 0 8 4 4 0 0 1 0-8zM4.5 20c1-4 4-6 7.5-6s6.5 2 7.5 6",
   half: "M12 3.5a8.5 8.5 0 1 1 0 17zM12 3.5a8.5 8.5 0 0 0 0 17",
 };
 
@@ -58,6 +61,20 @@ export function fill(element, ...children) {
 
 /** Do something after the next frame has been painted. */
 export const afterPaint = (task) => requestAnimationFrame(() => setTimeout(task));
+
+/** Bring a part of the page into view where it is not. */
+export function bringIntoView(element) {
+  const { top } = element.getBoundingClientRect();
+  if (top >= 0 && top < 0.75 * innerHeight) return;
+  element.scrollIntoView({ block: "start", behavior: matchMedia("(prefers-reduced-motion: reduce)").matches ? "auto" : "smooth" });
+}
+
+/** Let the browser save text as a file. */
+export function save(text, name, type) {
+  const link = h("a", { href: URL.createObjectURL(new Blob([text], { type })), download: name });
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(link.href), 10_000);
+}
 
 /** Give the focus to a part of the page when what had it is gone. */
 export function keepFocus(element) {

@@ -10,22 +10,34 @@ const STAGES = ["read", "fetch", "queue", "decode", "detect", "embed"];
 const COLORS = { network: "t0", read: "t0", fetch: "t1", queue: "t2", decode: "t3", detect: "t4", embed: "t5" };
 
 let language = LANGUAGES[0]; // stays chosen from one request to the next
+let unfolded = false; // likewise
 
-/** The panels below a result. request: see samples.js; answer, error: see service.js, one of them null. */
-export function exchangePanels(request, answer, error) {
+/**
+ * What developers want to know about an exchange, folded away. sent: the request as it was sent, see samples.js; answer,
+ * error: see service.js, one of them null. images: those of the request. facts: [[name, text]] about the result.
+ */
+export function developerDetails({ sent, answer = null, error = null, images = [], facts = [] }) {
   const reply = answer?.reply ?? error?.reply;
+  const made = images.filter((image) => image.made);
   return h(
-    "div",
-    { class: "stack" },
-    answer && timePanel(answer),
-    h("div", { class: "halves" }, requestPanel(request), reply && replyPanel(reply)),
+    "details",
+    { class: "developer", open: unfolded, ontoggle: (event) => (unfolded = event.target.open) },
+    h("summary", {}, t("exchange.developer")),
+    h(
+      "div",
+      { class: "stack" },
+      facts.length > 0 && h("dl", { class: "card facts wide-facts" }, facts.map(([name, text]) => h("div", {}, h("dt", {}, name), h("dd", {}, text)))),
+      answer && timePanel(answer),
+      h("div", { class: "halves" }, requestPanel(sent, made), reply && replyPanel(reply)),
+    ),
   );
 }
 
 function timePanel({ milliseconds, stages, received }) {
   const measured = STAGES.filter((name) => stages[name] >= 0.05).map((name) => [name, stages[name]]);
-  // The stages of several images run side by side and may add up to more than the whole.
-  const rest = Math.max(0, milliseconds - measured.reduce((sum, [, value]) => sum + value, 0));
+  // The stages of several images run side by side: their sum may be more than the whole, and then says nothing of the rest.
+  const sum = measured.reduce((total, [, value]) => total + value, 0);
+  const rest = Math.max(0, milliseconds - sum);
   const parts = rest < 0.05 ? measured : [...measured, ["network", rest]];
   return h(
     "section",
@@ -38,10 +50,11 @@ function timePanel({ milliseconds, stages, received }) {
     ),
     h("div", { class: "times", "aria-hidden": "true" }, parts.map(([name, value]) => styled(h("i", { class: COLORS[name] }), { flex: `${value} 0 0` }))),
     h("ul", { class: "legend" }, parts.map(([name, value]) => h("li", {}, h("i", { class: COLORS[name] }), t(`stage.${name}`), h("b", {}, `${number(value, value < 10 ? 1 : 0)} ms`)))),
+    sum > milliseconds && h("p", { class: "small faint" }, t("exchange.parallel", { sum: number(sum, 0) })),
   );
 }
 
-function requestPanel(request) {
+function requestPanel(request, made) {
   const code = h("pre", { class: "code", id: "sample", role: "tabpanel", tabindex: "0" });
   const tabs = LANGUAGES.map((name) =>
     h("button", { type: "button", role: "tab", "aria-controls": "sample", onclick: () => choose(name) }, name),
@@ -77,6 +90,7 @@ function requestPanel(request) {
     { class: "card", "aria-labelledby": "request-title" },
     h("h2", { id: "request-title" }, t("exchange.request")),
     h("p", { class: "faint small" }, t("exchange.request-lede"), request.key ? ` ${t("exchange.key-note")}` : ""),
+    made.length > 0 && h("p", { class: "small saves" }, `${t("exchange.made")} `, made.map((image) => h("a", { href: image.src, download: image.name }, image.name))),
     fill(h("div", { class: "row apart" }), list, copyButton(() => code.textContent, t("exchange.copy-code"))),
     code,
   );

@@ -1,33 +1,81 @@
-/** Images as the visitor gave them, and smaller copies where the visitor agrees. */
-
-export const TYPES = ["image/jpeg", "image/png", "image/bmp", "image/webp", "image/avif", "image/heic", "image/heif"];
+/** Images as the visitor gave them, and the copies that are sent where the service does not take them as they are. */
 
 const QUALITY = 0.92;
+const TOGETHER_SIDE = 1280;
+const PART_BYTES = 1024; // what stands around an image in a form
+
+const text = (bytes, from, to) => String.fromCharCode(...bytes.slice(from, to));
+
+/** Media type of a file by its first bytes, "" for what is not an image. The name and the declared type may be wrong. */
+export function sniffed(bytes) {
+  const start = text(bytes, 0, 4);
+  if (start.startsWith("\xff\xd8\xff")) return "image/jpeg";
+  if (start === "\x89PNG") return "image/png";
+  if (start.startsWith("BM")) return "image/bmp";
+  if (start === "RIFF" && text(bytes, 8, 12) === "WEBP") return "image/webp";
+  if (start === "GIF8") return "image/gif";
+  if (start === "II*\0" || start === "MM\0*") return "image/tiff";
+  if (text(bytes, 4, 8) === "ftyp") return /^avi[fs]/.test(text(bytes, 8, 12)) ? "image/avif" : /^(hei|hev|mif|msf)/.test(text(bytes, 8, 12)) ? "image/heic" : "";
+  return /^\s*(<\?xml|<svg|<!--)/.test(text(bytes, 0, 64)) && /<svg/.test(text(bytes, 0, 512)) ? "image/svg+xml" : "";
+}
 
 /**
- * Open a file: {blob, name, type, width, height, src}; src: an object URL.
+ * Open a file: {blob, name, type, width, height, src, made}; src: an object URL. made: the visitor has no such file.
  *
- * Width and height are upright, as the service counts them; 0 when this browser cannot read the file. The service may
+ * Width and height are upright, as the service counts them; 0 when this browser cannot show the file. The service may
  * still be able to, and says best what is wrong with it.
  */
-export async function opened(blob, name) {
-  const src = URL.createObjectURL(blob);
+export async function opened({ blob, name, made = false }) {
+  const type = sniffed(new Uint8Array(await blob.slice(0, 512).arrayBuffer()));
+  const typed = type && type !== blob.type ? blob.slice(0, blob.size, type) : blob;
+  const image = { blob: typed, name, type: type || blob.type, width: 0, height: 0, src: URL.createObjectURL(typed), made };
   const element = new Image();
-  element.src = src;
+  element.src = image.src;
   try {
     await element.decode();
   } catch {
-    return { blob, name, type: blob.type, width: 0, height: 0, src };
+    return image;
   }
-  return { blob, name, type: blob.type, width: element.naturalWidth, height: element.naturalHeight, src };
+  return { ...image, width: element.naturalWidth, height: element.naturalHeight };
 }
 
-/** Why the service would refuse an image for what it is: `format`, `side`, `bytes`; null: it would not. */
-export function obstacle(image, limits) {
+/** Whether the content of a file, or what it was declared to be, is an image. */
+export async function isImage(blob, name) {
+  if (sniffed(new Uint8Array(await blob.slice(0, 512).arrayBuffer()))) return true;
+  return blob.type.startsWith("image/") || /\.(jpe?g|png|bmp|webp|avif|hei[cf])$/i.test(name);
+}
+
+/** Media types of the formats that the service lists. */
+const accepted = (formats) => formats.map((format) => `image/${format === "jpg" ? "jpeg" : format}`);
+
+/** Why the service would reject an image for what it is: `format`, `side`, `bytes`; null: it would not. */
+export function obstacle(image, { formats, limits }) {
   if (!image.width) return null;
-  if (!TYPES.includes(image.type)) return "format";
+  if (!accepted(formats).includes(image.type)) return "format";
   if (Math.max(image.width, image.height) > limits.max_side_pixels) return "side";
-  return image.blob.size > limits.max_body_bytes ? "bytes" : null;
+  return image.blob.size > limits.max_body_bytes - 2 * PART_BYTES ? "bytes" : null;
+}
+
+/** An opened image that the service takes: itself, or a copy. `reason` of a copy: see `obstacle`. */
+export async function acceptable(file, service) {
+  const image = await opened(file);
+  const reason = obstacle(image, service);
+  if (!reason) return image;
+  return { ...(await smaller(image, service.limits.max_side_pixels, service.limits.max_body_bytes - 2 * PART_BYTES)), reason };
+}
+
+/** Images that fit into one request together: themselves, or copies; null: even copies do not fit. */
+export async function acceptableTogether(images, { limits }) {
+  const room = limits.max_body_bytes - PART_BYTES * images.length - 4 * PART_BYTES;
+  const total = (list) => list.reduce((sum, image) => sum + image.blob.size, 0);
+  if (total(images) <= room) return images;
+  const share = room / images.length;
+  const copies = [];
+  for (const image of images) {
+    const fits = !image.width || image.blob.size <= share / 4;
+    copies.push(fits ? image : { ...(await smaller(image, TOGETHER_SIDE, share)), reason: "total" });
+  }
+  return total(copies) <= room ? copies : null;
 }
 
 /** Width and height that fit into a square, never larger than they are. */
@@ -36,7 +84,7 @@ export function fitted(width, height, side) {
   return { width: Math.max(1, Math.round(width * factor)), height: Math.max(1, Math.round(height * factor)) };
 }
 
-/** A JPG copy of at most `side` pixels a side and `bytes` bytes. */
+/** A JPG copy of at most `side` pixels per side and `bytes` bytes, with a name that no file of the visitor has. */
 export async function smaller(image, side, bytes) {
   const element = new Image();
   element.src = image.src;
@@ -51,9 +99,10 @@ export async function smaller(image, side, bytes) {
     context.drawImage(element, 0, 0, width, height);
     const blob = await new Promise((done) => canvas.toBlob(done, "image/jpeg", QUALITY));
     if (blob.size <= bytes || side < 64) {
-      const name = `${image.name.replace(/\.\w+$/, "")}.jpg`;
+      const original = image.original ?? image.name;
+      const name = `${original.replace(/\.\w+$/, "")}-sent.jpg`;
       URL.revokeObjectURL(image.src);
-      return { blob, name, type: "image/jpeg", width, height, src: URL.createObjectURL(blob), shrunk: true };
+      return { blob, name, original, type: "image/jpeg", width, height, src: URL.createObjectURL(blob), made: true };
     }
     side = Math.round(Math.max(width, height) * 0.8);
   }

@@ -16,14 +16,19 @@ export function t(key, values = {}) {
 /** What an error code means; null when this page does not know it. */
 export const meaning = (code) => loaded[language][`error.${code}`] ?? en[`error.${code}`] ?? null;
 
+/** A date and time as the visitor writes it. */
+export const moment = (iso) => new Date(iso).toLocaleString(language, { dateStyle: "medium", timeStyle: "short" });
+
 export const number = (value, digits) =>
   value.toLocaleString(language, { minimumFractionDigits: digits, maximumFractionDigits: digits, useGrouping: false });
 
 /** A probability or share as a percentage that never claims certainty. */
 export function percent(share) {
-  if (share > 0.9999) return `> ${number(99.99, 2)} %`;
-  if (share < 0.0001) return `< ${number(0.01, 2)} %`;
-  return `${number(100 * share, share > 0.999 || share < 0.01 ? 2 : 1)} %`;
+  const unit = language === "zh" ? "%" : "\u00a0%";
+  // No-break spaces: a sign must not stand on another line than its number.
+  if (share > 0.9999) return `>\u00a0${number(99.99, 2)}${unit}`;
+  if (share < 0.0001) return `<\u00a0${number(0.01, 2)}${unit}`;
+  return `${number(100 * share, share > 0.999 || share < 0.01 ? 2 : 1)}${unit}`;
 }
 
 export function size(bytes) {
@@ -37,7 +42,6 @@ export async function speak(wanted) {
   if (wanted === "zh" && !loaded.zh) loaded.zh = (await import("./messages-zh.js")).zh;
   language = wanted === "zh" ? "zh" : "en";
   document.documentElement.lang = language === "zh" ? "zh-CN" : "en";
-  document.title = `FaceComparison – ${t("explorer")}`;
   for (const element of document.querySelectorAll("[data-t]")) element.textContent = t(element.dataset.t);
   for (const element of document.querySelectorAll("[data-t-label]")) element.setAttribute("aria-label", t(element.dataset.tLabel));
   document.dispatchEvent(new Event("language"));

@@ -4,19 +4,21 @@ import { comparePage } from "./compare.js";
 import { detectPage } from "./detect.js";
 import { askKey } from "./dialogs.js";
 import { fill, h, sign } from "./dom.js";
-import { acceptPaste } from "./intake.js";
+import { acceptTransfers } from "./intake.js";
 import { current, preferred, speak, t } from "./language.js";
 import { problem } from "./problem.js";
 import { referencePage } from "./reference.js";
-import { hasKey, openapi } from "./service.js";
+import { hasKey, isKeyUnknown, openapi, probe } from "./service.js";
 
 const THEMES = ["auto", "light", "dark"];
 const SIGNS = { auto: "half", light: "sun", dark: "moon" };
+const PROBE_MILLISECONDS = { ready: 15_000, waiting: 2_000, failed: 2_000 };
 
 const main = document.getElementById("content");
 const [stateLine, keyButton, languageButton, themeButton, about] = ["state", "key", "language", "theme", "about"].map((id) => document.getElementById(id));
 let pages = null;
 let service = null;
+let reached = "waiting"; // how the service answered last: ready, waiting, failed
 let theme = THEMES.includes(asked("theme")) ? asked("theme") : "auto";
 
 function asked(name) {
@@ -38,9 +40,14 @@ function paint() {
   themeButton.title = t(`theme.${theme}`);
 }
 
-function showState(name, text = t(`state.${name}`)) {
+/** What the header says of the service: how it answered last, and whether a key is missing or wrong. */
+function showState() {
+  const needsKey = service?.auth === "api-key" && reached === "ready";
+  const [name, words] = needsKey && isKeyUnknown() ? ["failed", "state.wrong-key"] : needsKey && !hasKey() ? ["waiting", "state.key"] : [reached, `state.${reached}`];
+  if (stateLine.dataset.state === name && stateLine.textContent === t(words)) return;
   stateLine.dataset.state = name;
-  fill(stateLine, h("span", {}, text));
+  stateLine.title = t(words);
+  fill(stateLine, h("span", {}, t(words)));
 }
 
 function showTools() {
@@ -48,11 +55,10 @@ function showTools() {
   languageButton.setAttribute("aria-label", t("other-language-label"));
   languageButton.lang = current() === "en" ? "zh-CN" : "en";
   paint();
+  showState();
   if (!service) return;
   keyButton.hidden = service.auth === "none";
   fill(keyButton, sign("key"), t(hasKey() ? "key.set" : "key.button"));
-  if (keyButton.hidden || hasKey()) showState("ready");
-  else showState("waiting", t("state.key"));
   about.textContent = t("about", { model: service.FaceModelVersion, version: service.version });
 }
 
@@ -64,20 +70,29 @@ let shown = null;
 function later(load) {
   const page = { root: document.createElement("div"), build() {}, loading: null };
   page.opened = async () => {
-    page.loading ??= load().then((loaded) => {
+    page.loading ??= load();
+    let loaded;
+    try {
+      loaded = await page.loading;
+    } catch {
+      page.loading = null;
+      if (shown === page) fill(page.root, problem({ code: "unreachable" }, page.opened));
+      return;
+    }
+    if (!page.reopened) {
       loaded.build();
-      Object.assign(page, { build: loaded.build, closed: loaded.closed, reopened: loaded.opened });
+      Object.assign(page, { build: loaded.build, closed: loaded.closed, reopened: loaded.opened ?? (() => {}) });
       Object.defineProperty(page, "intake", { get: () => loaded.intake });
-      page.root.append(loaded.root);
-    });
-    await page.loading;
-    if (shown === page) page.reopened?.();
+      fill(page.root, loaded.root);
+    }
+    if (shown === page) page.reopened();
   };
   return page;
 }
 
 function showPage() {
   const name = shownName();
+  document.title = `${t(name)} – FaceComparison`;
   for (const link of document.querySelectorAll("nav a")) {
     if (link.dataset.page === name) link.setAttribute("aria-current", "page");
     else link.removeAttribute("aria-current");
@@ -89,18 +104,20 @@ function showPage() {
   shown.opened?.();
 }
 
-/** Ask the service about itself, again and again while it loads its models. */
+/** Ask the service about itself, again and again while it cannot be reached or loads its models. */
 async function begin() {
   let document_;
   try {
     document_ = await openapi();
   } catch (error) {
-    const loading = error.code === "not_ready";
-    showState(loading ? "waiting" : "failed");
-    fill(main, problem(error, begin));
-    if (loading) setTimeout(begin, 1000 * (error.retryAfter || 1));
+    const loading = error.code === "not_ready" || error.code === "draining";
+    reached = loading ? "waiting" : "failed";
+    showState();
+    fill(main, loading ? h("div", { class: "page" }, h("section", { class: "card", role: "status" }, h("h1", {}, t("loading.title")), h("p", { class: "lede" }, t("loading.text")))) : problem(error, begin));
+    setTimeout(() => !pages && begin(), 1000 * (error.retryAfter || 2));
     return;
   }
+  if (pages) return; // another try was quicker
   service = document_["x-service"];
   const compare = comparePage(service);
   const compareWith = (subject) => {
@@ -108,18 +125,40 @@ async function begin() {
     compare.setSource(subject);
   };
   const desk = later(async () => (await import("./checkin/desk.js")).deskPage(service));
-  pages = { detect: detectPage(service, compareWith), compare, desk, reference: referencePage(service, document_) };
+  const people = later(async () => (await import("./people/people.js")).peoplePage(service));
+  pages = { detect: detectPage(service, compareWith), compare, people, desk, reference: referencePage(service, document_) };
   Object.values(pages).forEach((page) => page.build());
   showTools();
   showPage();
+  scheduleProbe();
   if (service.auth !== "none" && !hasKey()) askKey();
 }
 
+let timer = 0;
+
+/** The header follows the service also while nobody sends anything. */
+function scheduleProbe() {
+  clearTimeout(timer);
+  timer = setTimeout(async () => {
+    if (document.visibilityState === "visible") await probe();
+    scheduleProbe();
+  }, PROBE_MILLISECONDS[reached]);
+}
+
+document.addEventListener("service", ({ detail }) => {
+  if (pages && detail !== reached) setTimeout(scheduleProbe);
+  reached = detail;
+  showState();
+});
+addEventListener("offline", probe);
+addEventListener("online", probe);
 document.addEventListener("language", () => {
   showTools();
+  document.title = `${t(shownName())} – FaceComparison`;
   if (pages) Object.values(pages).forEach((page) => page.build());
 });
 document.addEventListener("key", showTools);
+document.addEventListener("key-checked", showTools);
 keyButton.addEventListener("click", askKey);
 languageButton.addEventListener("click", () => {
   const next = current() === "en" ? "zh" : "en";
@@ -141,10 +180,9 @@ addEventListener("hashchange", () => {
   main.focus({ preventScroll: true });
   scrollTo(0, 0);
 });
-acceptPaste(() => pages?.[shownName()].intake);
+acceptTransfers(() => pages?.[shownName()].intake);
 
 if (asked("kiosk") !== null) document.documentElement.dataset.kiosk = "";
 await speak(preferred());
-showState("waiting");
 showPage();
 await begin();

@@ -2,7 +2,7 @@
 
 import { fill, h } from "./dom.js";
 import { meaning, size, t } from "./language.js";
-import { DOCUMENT } from "./service.js";
+import { currentKey, DOCUMENT } from "./service.js";
 
 const FOLDER = new URL("explorer/vendor/swagger-ui/", document.baseURI);
 const STYLES = [new URL("swagger-ui.css", FOLDER), new URL("explorer/css/reference.css", document.baseURI)];
@@ -39,10 +39,20 @@ export function referencePage(service, document_) {
     await new Promise((loaded, failed) => document.head.append(h("script", { src: new URL("swagger-ui-bundle.js", FOLDER).href, onload: loaded, onerror: failed })));
     rendered.replaceChildren();
     new MutationObserver(() => mend(rendered)).observe(rendered, { childList: true, subtree: true });
-    globalThis.SwaggerUIBundle({ spec: document_, domNode: rendered, plugins: [plain], layout: "Plain", supportedSubmitMethods: [], docExpansion: "list", defaultModelsExpandDepth: 0, validatorUrl: null });
+    globalThis.SwaggerUIBundle({ spec: { ...document_, servers: [{ url: beforeStage() }] }, domNode: rendered, plugins: [plain], layout: "Plain", requestInterceptor: withKey, docExpansion: "list", defaultModelsExpandDepth: 0, validatorUrl: null });
   }
 
   return { root, build, opened, intake: null };
+}
+
+/** What stands before the paths of the document: they begin with the stage, before which an ingress may put more. */
+const beforeStage = () => new URL("..", document.baseURI).href.replace(/\/$/, "");
+
+/** A request of "Try it out" with the key that was given to this page. */
+function withKey(request) {
+  const key = currentKey();
+  if (key && request.url.startsWith(location.origin)) request.headers["x-api-key"] ??= key;
+  return request;
 }
 
 /** Swagger UI's operations and schemas alone: this page has a title, a landmark for its content and limits of its own. */
@@ -57,6 +67,10 @@ function plain({ React }) {
 /** What Swagger UI leaves undone for those who use a screen reader or the keyboard. */
 function mend(rendered) {
   for (const select of rendered.querySelectorAll("select:not([aria-label], [aria-labelledby])")) select.setAttribute("aria-label", t("reference.example"));
+  for (const input of rendered.querySelectorAll(":is(input, textarea):not([aria-label], [aria-labelledby], [type=hidden])")) {
+    const name = input.closest("tr")?.querySelector(".parameter__name")?.firstChild?.textContent;
+    input.setAttribute("aria-label", name ?? t("reference.body"));
+  }
   for (const code of rendered.querySelectorAll("pre.microlight:not([tabindex])")) code.tabIndex = 0;
 }
 
@@ -78,23 +92,11 @@ function limits({ version, FaceModelVersion, auth, formats, defaults, limits: bo
   return h("table", { class: "table" }, h("tbody", {}, rows.map(([name, value]) => h("tr", {}, h("th", { scope: "row" }, t(`limit.${name}`)), h("td", {}, value)))));
 }
 
-/** Codes and their statuses, as the document's own examples tell them. */
-function codes(document_) {
-  const found = new Map();
-  for (const path of Object.values(document_.paths)) {
-    for (const operation of Object.values(path)) {
-      for (const [status, response] of Object.entries(operation.responses ?? {})) {
-        for (const code of Object.keys(response.content?.["application/json"]?.examples ?? {})) {
-          if (Number(status) >= 400) found.set(code, status);
-        }
-      }
-    }
-  }
-  return [...found].sort(([code, status], [other, otherStatus]) => status - otherStatus || code.localeCompare(other));
-}
+/** Codes and their statuses, by status. */
+const codes = (document_) => Object.entries(document_["x-errors"]).sort(([code, status], [other, otherStatus]) => status - otherStatus || code.localeCompare(other));
 
 function errors(document_) {
   const head = ["status", "code", "meaning"].map((name) => h("th", { scope: "col" }, t(`reference.${name}`)));
-  const rows = codes(document_).map(([code, status]) => h("tr", {}, h("td", {}, status), h("td", {}, h("code", {}, code)), h("td", {}, meaning(code) ?? "")));
+  const rows = codes(document_).map(([code, status]) => h("tr", {}, h("td", {}, String(status)), h("td", {}, h("code", {}, code)), h("td", {}, meaning(code) ?? "")));
   return h("table", { class: "table cards" }, h("thead", {}, h("tr", {}, head)), h("tbody", {}, rows));
 }

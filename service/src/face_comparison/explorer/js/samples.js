@@ -2,7 +2,7 @@
  * A request as code in four languages. Pure: a description in, text out; nothing here knows of the page.
  *
  * A request is {url, key} and one of {image: {file, type}}, {json: value}, {form: [{name, file} or {name, text}]};
- * key: whether an API key is needed. The key itself is never part of it: code reads it from the environment.
+ * options: what the query of an image's url says. key: whether an API key is needed. The key itself is never part of it: code reads it from the environment.
  */
 
 export const LANGUAGES = ["cURL", "Python", "Java", "JavaScript"];
@@ -50,38 +50,36 @@ const curlFile = (name) => (/[,;"\\]/.test(name) ? `"${name.replace(/["\\]/g, "\
 
 // --- Python -----------------------------------------------------------------------------------------------------------
 
+/** With the product's own client, which does not need to know how a body is written. */
 function python(request) {
-  const headers = [];
-  if (request.key) headers.push(`"x-api-key": os.environ["API_KEY"]`);
-  if (request.image) headers.push(`"Content-Type": ${quoted(request.image.type)}`);
-  const given = headers.length ? [`    headers={${headers.join(", ")}},`] : [];
-  const imports = [...(request.key ? ["import os"] : []), ...(readsFiles(request) ? ["from pathlib import Path"] : [])];
+  const sides = request.form ? request.form.filter(({ name }) => name !== "threshold") : null;
+  const { source, targets, threshold, url, ...options } = request.json ?? {};
+  const given = { ...options, ...request.options };
+  const tried = threshold ?? request.form?.find(({ name }) => name === "threshold")?.text;
+  const call = sides
+    ? pythonCompare(sides.filter(({ name }) => name === "source").map(pythonPart)[0], sides.filter(({ name }) => name === "target").map(pythonPart), tried)
+    : source
+      ? pythonCompare(pythonSubject(source), targets.map(pythonSubject), tried)
+      : `service.detect(${[quoted(url ?? request.image.file), ...Object.entries(given).map(([name, value]) => `${name}=${value}`)].join(", ")})`;
+  const imports = [...(request.key ? ["import os"] : []), ...(call.includes("np.array(") ? ["import numpy as np"] : []), "from face_comparison.client import Client"];
+  const address = request.url.replace(/\?.*$/, "").replace(/\/compare$/, "");
   return [
-    ...imports,
-    ...(imports.length ? [""] : []),
-    "import requests  # pip install requests",
+    "# The client is part of this product's Python package.",
+    ...imports.flatMap((line, i) => (i && imports[i - 1] === "import os" ? ["", line] : [line])),
     "",
-    "reply = requests.post(",
-    `    ${quoted(request.url)},`,
-    ...given,
-    ...pythonBody(request),
-    "    timeout=60,",
-    ")",
-    "if not reply.ok:",
-    "    raise SystemExit(reply.text)",
-    "print(reply.json())",
+    `with Client(${[quoted(address), ...(request.key ? [`api_key=os.environ["API_KEY"]`] : [])].join(", ")}) as service:`,
+    `    result = ${call}`,
+    ...(call.startsWith("service.detect")
+      ? ["for face in result.faces:", "    print(face.bounding_box, face.confidence)"]
+      : ["for target in result.targets:", "    print(target)"]),
   ].join("\n");
 }
 
-function pythonBody({ image, json, form }) {
-  if (image) return [`    data=Path(${quoted(image.file)}).read_bytes(),`];
-  if (json) return [`    json=${literal(json)},`];
-  const part = ({ name, file, text }) =>
-    file
-      ? `        (${quoted(name)}, (${quoted(file)}, Path(${quoted(file)}).read_bytes())),`
-      : `        (${quoted(name)}, (None, ${quoted(text)})),`;
-  return ["    files=[", ...form.map(part), "    ],"];
-}
+const pythonCompare = (source, targets, threshold) => `service.compare(${[source, `[${targets.join(", ")}]`, ...(threshold === undefined ? [] : [`threshold=${threshold}`])].join(", ")})`;
+
+const pythonSubject = ({ url, face_hash: vector }) => (vector ? `np.array(${JSON.stringify(vector)}, np.float32)` : quoted(url));
+
+const pythonPart = ({ file, text }) => (file ? quoted(file) : text.startsWith("{") ? pythonSubject(JSON.parse(text)) : quoted(text));
 
 // --- JavaScript -------------------------------------------------------------------------------------------------------
 

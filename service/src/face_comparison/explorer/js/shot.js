@@ -16,7 +16,7 @@ export function shot(subject, { label, tall = 0.68, boxes = [] }) {
   const here = image?.width > 0;
   const ratio = here ? image.width / image.height : guessedRatio(boxes);
   const element = here ? h("img", { src: image.src, alt: "" }) : null;
-  const plate = h("div", { class: "plate" }, h("span", {}, t(image ? "image.unseen" : "image.by-url")));
+  const plate = h("div", { class: "plate" }, h("span", {}, t(image ? "image.unseen" : subject.hash ? "image.hash" : "image.by-url")));
   const root = h("div", { class: "shot", role: "group", "aria-label": label }, element ?? plate);
   styled(root, { "aspect-ratio": String(ratio), width: `min(100%, calc(${100 * tall}vh * ${ratio}))` });
   return { root, element };
@@ -64,7 +64,8 @@ const share = (fraction) => `${100 * fraction}%`;
 /** A small image of a subject, or a sign where there is none. */
 export function thumbnail(subject) {
   if (subject.image?.width) return h("img", { src: subject.image.src, alt: "" });
-  return h("span", { class: "nocrop" }, sign(subject.url ? "globe" : "image"));
+  return h("span", { class: "nocrop" }, sign(subject.hash ? "face" : subject.url ? "globe" : "image"));
 }
 
-export const nameOf = (subject) => subject.image?.name ?? subject.url;
+/** What a subject is called: the visitor's own file, not the copy of it. */
+export const nameOf = ({ image, url, hash }) => image?.original ?? image?.name ?? url ?? (hash ? t("intake.hash") : "");

@@ -9,6 +9,7 @@ from functools import partial
 from itertools import pairwise
 from typing import Any
 
+import msgspec
 from werkzeug.datastructures import Headers
 from werkzeug.exceptions import HTTPException
 from werkzeug.http import parse_options_header
@@ -21,7 +22,9 @@ from face_comparison.wire.formats.shapes import (
     Fields,
     ImageShape,
     Inline,
+    SubjectShape,
     image_or_base64,
+    short,
     spelled_number,
 )
 
@@ -176,8 +179,10 @@ def _value(name: str, part: _Part) -> Any:
 
 
 def _subject(part: _Part) -> Fields | FaceComparisonError:
-    """A source or target: an image, as it is or in base64, or the address of one. Its content decides."""
+    """Returns a source or target by its content: an image, raw or base64, its address, or an object as in JSON."""
     try:
+        if not part.file and part.content.lstrip()[:1] == b"{":
+            return _object(part.content)
         if (
             not part.file
             and part.content.isascii()
@@ -186,8 +191,18 @@ def _subject(part: _Part) -> Fields | FaceComparisonError:
         ):
             return {"url": part.text}
         return {"img": _image(part)}
-    except InvalidParameter as error:
+    except FaceComparisonError as error:
         return error
+
+
+def _object(content: bytes) -> Fields:
+    """Returns the fields of a subject that is not an image, as they stand in JSON. Raises InvalidParameter."""
+    try:
+        shape = msgspec.json.decode(content, type=SubjectShape)
+        names = [name for name in ("url", "face_hash", "FaceModelVersion") if memoryview(getattr(shape, name))]
+        return {name: msgspec.json.decode(short(name, getattr(shape, name))) for name in names}
+    except (msgspec.MsgspecError, RecursionError, UnicodeError):
+        raise InvalidParameter("a part of the form is not a valid JSON object with url or face_hash") from None
 
 
 def _image(part: _Part) -> Inline | None:

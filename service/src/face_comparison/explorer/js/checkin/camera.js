@@ -25,6 +25,9 @@ export async function cameras() {
   return devices.filter(({ kind }) => kind === "videoinput").map(({ deviceId, label }) => ({ id: deviceId, name: label }));
 }
 
+/** Which words say why a camera did not open: declined, missing, broken. */
+export const problemOf = ({ name }) => ({ NotAllowedError: "declined", NotFoundError: "missing", OverconstrainedError: "missing" })[name] ?? "broken";
+
 export function closeCamera(video) {
   for (const track of video.srcObject?.getTracks() ?? []) track.stop();
   video.srcObject = null;

@@ -1,16 +1,18 @@
-/** The check-in desk: is the person at the camera the one of the ID photo? Loaded when it is opened. */
+/** The check-in desk: is the person at the camera the one of the ID photo, or of a collection? Loaded when it is opened. */
 
-import { acceptable } from "../dialogs.js";
 import { announce, fill, h, sign } from "../dom.js";
-import { intake } from "../intake.js";
+import { acceptable } from "../image.js";
+import { acceptDrops, intake } from "../intake.js";
 import { number, percent, t } from "../language.js";
-import { opened } from "../image.js";
+import { copiesNotice } from "../notices.js";
 import { problem } from "../problem.js";
 import { ENDPOINTS, send } from "../service.js";
 import { thumbnail } from "../shot.js";
-import { cameras, closeCamera, obstacle, openCamera, takeFrame } from "./camera.js";
+import { KINDS, SIGNS } from "../verdict.js";
+import { cameras, closeCamera, obstacle, openCamera, problemOf, takeFrame } from "./camera.js";
 import { drawSteps, isSamePerson, observe, startChallenge } from "./challenge.js";
 import { advice, nearest, STEADY_FRAMES } from "./guidance.js";
+import { canSearch, judge, personChoice } from "./references.js";
 
 const PREVIEW_SIDE = 640;
 const CAPTURE_SIDE = 1920;
@@ -22,8 +24,8 @@ const seconds = () => performance.now() / 1000;
 export function deskPage(service) {
   const root = h("div", { class: "page desk" });
   const video = h("video", { playsInline: true, muted: true, "aria-label": t("desk.video") });
-  const state = { reference: null, challenge: false, device: "", facing: "user", watching: 0, result: null };
-  let parts;
+  const state = { reference: null, challenge: false, device: "", facing: "user", watching: 0, result: null, from: "photo" };
+  let parts, taking, choice;
 
   const setReference = (subject) => {
     stop();
@@ -32,10 +34,7 @@ export function deskPage(service) {
     if (subject) begin();
   };
 
-  const takeReference = async ([file]) => {
-    const image = await acceptable(await opened(file.blob, file.name), service.limits);
-    if (image) setReference({ image });
-  };
+  const takeReference = async ([file]) => setReference({ image: await acceptable(file, service) });
 
   function stop() {
     state.watching += 1; // what still waits for an answer sees that it is out of date
@@ -52,7 +51,7 @@ export function deskPage(service) {
     try {
       await openCamera(video, { facing: state.facing, deviceId: state.device });
     } catch (error) {
-      if (mine === state.watching) fail(t(error.name === "NotAllowedError" ? "desk.declined" : error.name === "NotFoundError" ? "desk.missing" : "desk.broken"));
+      if (mine === state.watching) fail(t(`desk.${problemOf(error)}`));
       return undefined;
     }
     if (mine !== state.watching) return closeCamera(video);
@@ -99,11 +98,9 @@ export function deskPage(service) {
         if (mine !== state.watching) return;
         if (!face || !isSamePerson(asked, face)) return finish({ answer: "review", reason: "desk.challenge-other-person" });
       }
-      const { reply } = await send(comparison(service, state.reference, blob));
+      const found = await judge(service, state.reference, blob);
       if (mine !== state.watching) return;
-      const [target] = reply.Targets;
-      if (target.Error) return finish({ answer: "review", reason: `error.${target.Error.code}` });
-      finish({ answer: target.Verdict ?? (target.SamePerson ? "same" : "different"), target, seen: URL.createObjectURL(blob) });
+      finish({ ...found, seen: URL.createObjectURL(blob) });
     } catch (error) {
       if (mine === state.watching) fail(null, error);
     }
@@ -113,7 +110,7 @@ export function deskPage(service) {
     stop();
     state.result = result;
     show();
-    announce(`${t(`desk.answer-${result.answer}`)}. ${t(`desk.next-${result.answer}`)}`);
+    announce(`${titleOf(result)}. ${t(`desk.next-${result.answer}`)}`);
     parts.result.focus();
   }
 
@@ -146,6 +143,8 @@ export function deskPage(service) {
   }
 
   function build() {
+    taking = intake({ take: takeReference, takeUrl: (url) => setReference({ url }), service, typed: taking?.typed() });
+    choice = canSearch(service) && state.from === "collection" ? personChoice(setReference) : null;
     parts = { reference: h("div", { class: "stack" }), live: h("div", { class: "stack" }), says: h("div", { class: "says" }), trouble: h("div"), cameras: h("div", { class: "row" }), limits: h("p", { class: "small faint", hidden: !state.challenge }, t("desk.challenge-limits")), result: h("div", { class: "stack", tabindex: "-1" }) };
     video.setAttribute("aria-label", t("desk.video"));
     fill(
@@ -154,25 +153,45 @@ export function deskPage(service) {
       h("div", { class: "halves" }, h("section", { class: "card", "aria-labelledby": "desk-reference" }, h("h2", { id: "desk-reference" }, t("desk.reference")), parts.reference), h("section", { class: "card", "aria-labelledby": "desk-live" }, h("h2", { id: "desk-live" }, t("desk.live")), parts.live)),
       parts.result,
     );
+    acceptDrops(root, taking);
     show();
   }
 
   function show() {
-    const { reference, result } = state;
-    const source = intake({ take: takeReference, takeUrl: (url) => setReference({ url }), compact: Boolean(reference), side: service.limits.max_side_pixels });
-    page.intake = source;
-    fill(parts.reference, reference && h("div", { class: "item large" }, thumbnail(reference)), source);
+    const { reference, result, from } = state;
+    page.intake = taking;
+    taking.compact(Boolean(reference?.image || reference?.url));
+    fill(
+      parts.reference,
+      canSearch(service) && sources(from),
+      reference && (reference.collection ? h("p", { class: "row apart" }, h("b", {}, reference.name), h("button", { type: "button", class: "small", onclick: next }, t("desk.somebody-else"))) : h("div", { class: "item large" }, thumbnail(reference))),
+      reference?.image && copiesNotice([reference.image]),
+      from === "photo" ? taking : !reference && choice,
+    );
     fill(
       parts.live,
       h("label", { class: "row" }, h("input", { type: "checkbox", checked: state.challenge, onchange: (event) => challenge(event.target.checked) }), t("desk.challenge")),
       parts.limits,
-      !reference && h("p", { class: "faint" }, t("desk.waiting")),
+      !reference && h("p", { class: "faint" }, t(from === "photo" ? "desk.waiting" : "desk.waiting-person")),
       reference && !result && h("div", { class: "viewer" }, video, parts.says),
       reference && !result && h("div", { class: "row" }, h("button", { type: "button", onclick: () => capture() , disabled: state.challenge }, sign("camera"), t("desk.take")), h("button", { type: "button", onclick: turnCamera }, t("desk.other-camera")), parts.cameras),
       parts.trouble,
     );
     if (!reference || result) fill(parts.trouble);
     fill(parts.result, result && answer(result, state.reference, begin, next));
+  }
+
+  /** An ID photo, or a person of a collection. */
+  function sources(from) {
+    const radio = (value) => h("label", { class: "row" }, h("input", { type: "radio", name: "desk-from", value, checked: from === value, onchange: () => compareWith(value) }), t(`desk.from-${value}`));
+    return h("div", { class: "row", role: "radiogroup", "aria-label": t("desk.reference") }, radio("photo"), radio("collection"));
+  }
+
+  function compareWith(value) {
+    state.from = value;
+    choice = value === "collection" ? personChoice(setReference) : null;
+    setReference(null);
+    parts.reference.querySelector(`input[value="${value}"]`).focus();
   }
 
   function challenge(wanted) {
@@ -188,32 +207,30 @@ export function deskPage(service) {
 
   const toggleFullScreen = () => (document.fullscreenElement ? document.exitFullscreen() : document.documentElement.requestFullscreen());
 
+  document.addEventListener("key", () => root.isConnected && build());
+
   const page = { root, build, opened: () => state.reference && !state.result && begin(), closed: stop, intake: null };
   return page;
 }
 
 const detection = (service, blob) => ({ url: `${ENDPOINTS.detect}?max_faces=${FACES}`, key: service.auth !== "none", image: { blob, file: "camera.jpg", type: "image/jpeg" } });
 
-const comparison = (service, reference, blob) => ({
-  url: ENDPOINTS.compare,
-  key: service.auth !== "none",
-  form: [reference.image ? { name: "source", file: reference.image.name, blob: reference.image.blob } : { name: "source", text: reference.url }, { name: "target", file: "camera.jpg", blob }],
-});
+const titleOf = ({ answer: verdict, title }) => title ?? t(`desk.answer-${verdict}`);
 
 /** The verdict, what to do next, and how certain it is for those who ask. */
-function answer({ answer: verdict, reason, target, seen }, reference, again, next) {
-  const kind = { same: "same", review: "unsure", different: "other" }[verdict];
+function answer(result, reference, again, next) {
+  const { answer: verdict, reason, target, seen } = result;
   return h(
     "section",
     { class: "card stack", "aria-labelledby": "desk-answer" },
     h(
       "div",
-      { class: `verdict ${kind}` },
-      h("strong", { id: "desk-answer" }, sign({ same: "done", review: "warn", different: "no" }[verdict]), t(`desk.answer-${verdict}`)),
+      { class: `verdict ${KINDS[verdict]}` },
+      h("strong", { id: "desk-answer" }, sign(SIGNS[verdict]), titleOf(result)),
       reason && h("p", {}, t(reason)),
       h("p", {}, t(`desk.next-${verdict}`)),
     ),
-    seen && h("div", { class: "pair" }, h("figure", {}, thumbnail(reference), h("figcaption", {}, t("desk.reference"))), h("figure", {}, h("img", { src: seen, alt: "" }), h("figcaption", {}, t("desk.live")))),
+    seen && h("div", { class: "pair" }, !reference.collection && h("figure", {}, thumbnail(reference), h("figcaption", {}, t("desk.reference"))), h("figure", {}, h("img", { src: seen, alt: "" }), h("figcaption", {}, t("desk.live")))),
     h("div", { class: "row" }, h("button", { type: "button", class: "main", onclick: next }, t("desk.next")), h("button", { type: "button", onclick: again }, t("desk.again"))),
     target && h("details", {}, h("summary", {}, t("desk.details")), h("p", { class: "small" }, t("desk.numbers", { distance: number(target.Distance, 3), confidence: percent(target.Confidence) }))),
   );

@@ -12,7 +12,18 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from devtools import ROOT
-from devtools.docs import api, capacity, collections, command_line, measured, plot, resource, tables, translations
+from devtools.docs import (
+    api,
+    capacity,
+    client,
+    collections,
+    command_line,
+    measured,
+    plot,
+    resource,
+    tables,
+    translations,
+)
 
 CURVES = ROOT / "service" / "src" / "face_comparison" / "explorer" / "js" / "measured.js"
 TABLES: dict[str, Callable[[], str]] = {
@@ -26,6 +37,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "collections-costs": collections.costs,
     "collections-identification": collections.identification,
     "collections-recall": collections.recall,
+    "client": client.reference,
     "command-line": command_line.reference,
     "costs": capacity.costs,
     "errors": tables.errors,
@@ -50,6 +62,7 @@ DOCUMENTS: dict[str, tuple[str, ...]] = {
     "docs/how-to/albums.md": ("album-summary", "album-accuracy"),
     "docs/reference/api.md": ("limits", "api"),
     "docs/reference/chart.md": ("chart",),
+    "docs/reference/client.md": ("client",),
     "docs/reference/command-line.md": ("command-line",),
     "docs/reference/errors.md": ("errors",),
     "docs/reference/metrics.md": ("service-metrics", "operator-metrics"),

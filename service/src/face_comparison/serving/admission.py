@@ -12,12 +12,13 @@ from __future__ import annotations
 import math
 import threading
 import time
-from collections import OrderedDict, deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from face_comparison.errors import BodyTooLarge, ClientDisconnected, DeadlineExceeded, FaceComparisonError, Overloaded
+from face_comparison.serving.fetch_slots import FetchSlots
+from face_comparison.serving.inference_queue import InferenceQueue, Waiter
 from face_comparison.serving.memory_budget import SMALL_BYTES, MemoryBudget
 
 Clock = Callable[[], float]
@@ -27,9 +28,6 @@ ReportInFlight = Callable[[int], int]
 """Takes how many places are taken in this process; returns how many are taken in all processes of the service."""
 
 MAX_RETRY_SECONDS = 30
-
-MIN_FETCH_SECONDS = 1.0
-"""A fetch is not cancelled for the sake of another of the same caller's before it has lasted this long."""
 
 UNLIMITED = MemoryBudget(2**62)
 
@@ -47,16 +45,6 @@ class Caller:
 
     key: str = ""
     label: str = "you"
-
-
-@dataclass(eq=False, slots=True)
-class _Waiter:
-    """One image that waits for an inference slot."""
-
-    permit: Permit
-    cost: int
-    turn: threading.Event = field(default_factory=threading.Event)
-    granted: bool = False
 
 
 class Admission:
@@ -90,7 +78,7 @@ class Admission:
             budget: Memory of this process.
             clock: Of all deadlines.
         """
-        self.slots, self.fetches, self._fetch_bytes = slots, fetches, fetch_bytes
+        self.slots, self._fetch_bytes = slots, fetch_bytes
         self._capacity = slots * processes + queue
         self._per_caller = per_caller
         self._report_in_flight, self._report_eviction = report_in_flight, report_eviction
@@ -98,10 +86,8 @@ class Admission:
         self._lock = threading.RLock()
         self._permits: dict[Permit, None] = {}
         self._places = 0
-        self._computing = 0
-        self._waiting: OrderedDict[str, deque[_Waiter]] = OrderedDict()
-        self._fetching: dict[object, tuple[Permit, float]] = {}
-        self._seconds_per_slot = 0.0
+        self._images = InferenceQueue(slots, budget)
+        self._fetches = FetchSlots(fetches, report_eviction, clock)
 
     @property
     def in_flight(self) -> int:
@@ -111,12 +97,12 @@ class Admission:
     @property
     def queue_depth(self) -> int:
         """Images that are ready and wait for a slot."""
-        return sum(map(len, self._waiting.values()))
+        return len(self._images)
 
     @property
     def retry_after(self) -> int:
         """Whole seconds after which a rejected caller may find room, 1 to MAX_RETRY_SECONDS."""
-        backlog = self.in_flight * self._seconds_per_slot / self.slots
+        backlog = self.in_flight * self._images.seconds_per_slot / self.slots
         return min(MAX_RETRY_SECONDS, max(1, math.ceil(backlog)))
 
     @contextmanager
@@ -216,45 +202,23 @@ class Admission:
     def _begin_fetch(self, permit: Permit) -> object:
         with self._lock:
             permit.check()
-            if len(self._fetching) >= self.fetches:
-                self._cancel_slowest_fetch(permit)
+            self._fetches.make_room(permit)
             if not self._budget.hold(self._fetch_bytes):
                 raise memory_in_use()
-            key = object()
-            self._fetching[key] = (permit, self._clock())
             self._leave_place(permit)
-            return key
+            return self._fetches.begin(permit)
 
     def _end_fetch(self, key: object) -> None:
         with self._lock:
             self._budget.release(self._fetch_bytes)
-            permit, _ = self._fetching.pop(key, (None, 0.0))
+            permit = self._fetches.end(key)
             if permit is None or permit.cancelled:
                 return
-            if not permit.has_place and all(other is not permit for other, _ in self._fetching.values()):
+            if not permit.has_place and not self._fetches.has(permit):
                 # It was admitted, so it gets a place again although there may be more than `places` for a while.
                 permit.has_place = True
                 self._places += 1
                 self._report_in_flight(self._places)
-
-    def _cancel_slowest_fetch(self, permit: Permit) -> None:
-        counts: dict[str, int] = {permit.caller.key: 0}
-        for other, _ in self._fetching.values():
-            counts[other.caller.key] = counts.get(other.caller.key, 0) + 1
-        heaviest = max(counts, key=lambda key: counts[key])
-        key, (slowest, began) = next(
-            (key, entry) for key, entry in self._fetching.items() if entry[0].caller.key == heaviest
-        )
-        if counts[heaviest] <= counts[permit.caller.key] + 1 and self._clock() - began < MIN_FETCH_SECONDS:
-            raise Overloaded("the service is overloaded: it is fetching as many images as it can; retry later")
-        del self._fetching[key]
-        self._report_eviction("slow_fetch")
-        slowest.cancel(
-            Overloaded(
-                "the service is overloaded: it is fetching as many images as it can, and this was the slowest; "
-                "retry later, or send the image itself"
-            )
-        )
 
     # --- inference slots, for Permit ---
 
@@ -264,59 +228,28 @@ class Admission:
                 f"decoding the image takes {cost // MIB} MiB of memory, more than this service can spare "
                 f"({self._budget.max_computation // MIB} MiB): send a smaller image"
             )
-        waiter = _Waiter(permit, cost)
+        waiter = Waiter(permit, cost)
         with self._lock:
             permit.check()
-            self._waiting.setdefault(permit.caller.key, deque()).append(waiter)
-            self._grant()
+            self._images.add(waiter)
         waiter.turn.wait(max(0.0, permit.deadline - self._clock()))
         with self._lock:
             if waiter.granted:  # perhaps in the instant in which the wait ended: use it
                 return
-            self._forget(waiter)
+            self._images.forget(waiter)
         permit.check()
         raise deadline_exceeded()
 
-    def _grant(self) -> None:
-        """Hand free slots to those that wait: one of each caller in turn, of one caller in the order of arrival."""
-        while self._waiting and self._computing < self.slots:
-            key, waiters = next(iter(self._waiting.items()))
-            waiter = waiters[0]
-            # Nobody overtakes an image that needs more memory, or it would wait for ever. Its memory is free at the
-            # latest when everything that computes now has ended.
-            if not self._budget.reserve(waiter.cost):
-                return
-            self._forget(waiter)
-            if key in self._waiting:
-                self._waiting.move_to_end(key)
-            self._computing += 1
-            waiter.permit.started = waiter.granted = True
-            waiter.turn.set()
-
-    def _forget(self, waiter: _Waiter) -> None:
-        waiters = self._waiting.get(waiter.permit.caller.key)
-        if waiters is not None and waiter in waiters:
-            waiters.remove(waiter)
-            if not waiters:
-                del self._waiting[waiter.permit.caller.key]
-
     def _release(self, cost: int, seconds: float) -> None:
         with self._lock:
-            # A moving average over about the last eight images.
-            self._seconds_per_slot += (seconds - self._seconds_per_slot) / 8
-            self._computing -= 1
-            self._budget.unreserve(cost)
-            self._grant()
+            self._images.release(cost, seconds)
 
     def _cancel(self, permit: Permit, error: FaceComparisonError) -> None:
         with self._lock:
             if permit.cancelled is not None:
                 return
             permit.cancelled = error
-            for waiter in [w for w in self._waiting.get(permit.caller.key, ()) if w.permit is permit]:
-                self._forget(waiter)
-                waiter.turn.set()
-            self._grant()
+            self._images.cancel(permit)
             callbacks = permit.take_callbacks()
         for callback in callbacks:
             callback()

@@ -1,0 +1,94 @@
+"""Images that wait for an inference slot and its memory: one of each caller in turn.
+
+Its owner holds a lock around every call.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict, deque
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from face_comparison.serving.admission import Permit
+    from face_comparison.serving.memory_budget import MemoryBudget
+
+
+@dataclass(eq=False, slots=True)
+class Waiter:
+    """One image that waits.
+
+    Attributes:
+        permit: Of its request.
+        cost: Memory that it takes, bytes.
+        turn: Set when it need not wait any longer.
+        granted: Whether it has got its slot.
+    """
+
+    permit: Permit
+    cost: int
+    turn: threading.Event = field(default_factory=threading.Event)
+    granted: bool = False
+
+
+class InferenceQueue:
+    """The slots of one process.
+
+    Attributes:
+        seconds_per_slot: How long one image has kept its slot lately.
+    """
+
+    def __init__(self, slots: int, budget: MemoryBudget) -> None:
+        self._slots, self._budget = slots, budget
+        self._computing = 0
+        self._waiting: OrderedDict[str, deque[Waiter]] = OrderedDict()
+        self.seconds_per_slot = 0.0
+
+    def __len__(self) -> int:
+        """Images that wait."""
+        return sum(map(len, self._waiting.values()))
+
+    def add(self, waiter: Waiter) -> None:
+        """Have an image wait for its turn, which may come at once."""
+        self._waiting.setdefault(waiter.permit.caller.key, deque()).append(waiter)
+        self.grant()
+
+    def grant(self) -> None:
+        """Hand free slots to those that wait: one of each caller in turn, of one caller in the order of arrival."""
+        while self._waiting and self._computing < self._slots:
+            key, waiters = next(iter(self._waiting.items()))
+            waiter = waiters[0]
+            # Nobody overtakes an image that needs more memory, or it would wait for ever. Its memory is free at the
+            # latest when everything that computes now has ended.
+            if not self._budget.reserve(waiter.cost):
+                return
+            self.forget(waiter)
+            if key in self._waiting:
+                self._waiting.move_to_end(key)
+            self._computing += 1
+            waiter.permit.started = waiter.granted = True
+            waiter.turn.set()
+
+    def forget(self, waiter: Waiter) -> None:
+        """Have an image wait no longer."""
+        waiters = self._waiting.get(waiter.permit.caller.key)
+        if waiters is not None and waiter in waiters:
+            waiters.remove(waiter)
+            if not waiters:
+                del self._waiting[waiter.permit.caller.key]
+
+    def cancel(self, permit: Permit) -> None:
+        """Have all images of a request wait no longer, and wake up who waits for them."""
+        for waiter in [each for each in self._waiting.get(permit.caller.key, ()) if each.permit is permit]:
+            self.forget(waiter)
+            waiter.turn.set()
+        self.grant()
+
+    def release(self, cost: int, seconds: float) -> None:
+        """Take back the slot of an image that has kept it for so long."""
+        # A moving average over about the last eight images.
+        self.seconds_per_slot += (seconds - self.seconds_per_slot) / 8
+        self._computing -= 1
+        self._budget.unreserve(cost)
+        self.grant()

@@ -19,16 +19,14 @@ Rights = dict[tuple[str, str], set[str]]
 
 INSTALLED = [each for each in yaml.safe_load_all((MANIFESTS / "install.yaml").read_text()) if each]
 
-# A resource has these for as long as it lives; the operator deletes only what a resource may do without.
-ALWAYS_THERE = (api_resources.SERVICE, api_resources.DEPLOYMENT)
-
 # What each method of `Cluster` is called with. A new method has to be entered here before it can be compared.
 CALLED_WITH: dict[str, Iterable[ApiResource]] = {
     "listed": api_resources.WATCHED,
     "read": (*api_resources.CHILDREN, api_resources.LEASE, api_resources.GATEWAY),
     "create": (*api_resources.CHILDREN, api_resources.LEASE, api_resources.EVENT),
     "apply": api_resources.CHILDREN,
-    "delete": [kind for kind in api_resources.CHILDREN if kind not in ALWAYS_THERE],
+    # Services and Deployments are there for as long as their resource: of these the right is only needed to adopt them.
+    "delete": api_resources.CHILDREN,
     "replace": (api_resources.LEASE,),
     "warnings": (api_resources.EVENT,),
     "write_status": (api_resources.RESOURCE,),

@@ -103,8 +103,10 @@ def granted(plane: ControlPlane, namespace: str) -> Rights:
             if not role["metadata"]["name"].endswith((":view", ":edit")):
                 for rule in role["rules"]:
                     rights |= {(g, r, v) for g in rule["apiGroups"] for r in rule["resources"] for v in rule["verbs"]}
-    # For clusters that let only those write a blocking owner reference who may write the owner's finalizers.
-    return rights - {("facecomparison.dev", "facecomparisons/finalizers", "update")}
+    # For clusters that let only those write a blocking owner reference who may write the owner's finalizers, and only
+    # those give an object an owner who may delete it.
+    unasked = {("", "services", "delete"), ("apps", "deployments", "delete")}
+    return rights - {("facecomparison.dev", "facecomparisons/finalizers", "update")} - unasked
 
 
 def test_rights_are_exactly_those_that_are_used(

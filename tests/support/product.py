@@ -106,6 +106,17 @@ class Product:
         except (requests.RequestException, Refused) as error:
             raise NodeFailed(f"the API server says: {error}") from error
 
+    def patch(self, namespace: str, kind: ApiResource, name: str, change: Object) -> None:
+        """Change an object as `kubectl patch --type=merge` does."""
+        self._api.merge(kind, namespace, name, change)
+
+    def trial(self, kind: ApiResource, body: Object) -> Any:
+        """What the API server would make of an object: its spec, or why it refuses it."""
+        try:
+            return self._api.create(kind, body, dryRun="All")["spec"]
+        except Refused as refusal:
+            return str(refusal)
+
     @cached_property
     def _api(self) -> Api:
         return Api(self.node.kubeconfig, f"https://127.0.0.1:{self.port(config.API_PORT)}")

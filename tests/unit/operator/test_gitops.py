@@ -7,14 +7,17 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+import yaml
 from lupa import LuaRuntime
 
 from devtools import ROOT
 from face_comparison_operator.observation import Observed, ProbeResult
 from face_comparison_operator.refusals import Refusal
-from face_comparison_operator.resource import parse
+from face_comparison_operator.resource import Spec, parse
 from face_comparison_operator.routing import RouteState
 from face_comparison_operator.status import status
+from support.recorded import FAULTS, ready_of
+from support.recorded import resource as recorded
 
 PAGE = (ROOT / "docs" / "how-to" / "gitops.md").read_text()
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
@@ -67,3 +70,28 @@ CASES: list[tuple[str, dict[str, Any], str]] = [
 @pytest.mark.parametrize(("body", "expected"), [each[1:] for each in CASES], ids=[each[0] for each in CASES])
 def test_health(body: dict[str, Any], expected: str) -> None:
     assert health(body) == expected
+
+
+# What Argo CD is to say of a recorded fault by its reason: whoever waits goes on waiting, or is reported at once.
+PATIENT = {"AddressPending", "ProbeFailed", "Deploying", "RoutePending", "ChildTerminating"}
+STILL = {"Paused", "ScaledToZero"}
+
+
+@pytest.mark.parametrize("name", FAULTS)
+def test_health_of_recorded_faults(name: str) -> None:
+    """As the operator wrote them on the real node."""
+    ready = ready_of(FAULTS[name])
+    expected = "Healthy" if ready["status"] == "True" else "Degraded"
+    if ready["reason"] in PATIENT:
+        expected = "Progressing"
+    if ready["reason"] in STILL:
+        expected = "Suspended"
+    assert health(recorded(FAULTS[name])) == expected
+    assert health(recorded(FAULTS[name], generation=99)) == "Progressing"
+
+
+def test_examples_of_flux_wait_as_long_as_a_deployment_may_take() -> None:
+    (example,) = [yaml.safe_load(each) for each in re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL)]
+    assert (example["kind"], example["spec"]["wait"]) == ("Kustomization", True)
+    minutes = int(example["spec"]["timeout"].removesuffix("m"))
+    assert minutes * 60 > Spec().deploy_deadline_seconds

@@ -87,6 +87,7 @@ PARTS = {
     "containerd-shim-runc-v2": Part("kubernetes", "github.com/containerd/containerd/v2/cmd/containerd-shim-runc-v2"),
     "ctr": Part("kubernetes", "github.com/containerd/containerd/v2/cmd/ctr"),
     "pause": Part("pause", "facecomparison.dev/tests/parts/pause"),
+    "kstatus": Part("kstatus", "facecomparison.dev/tests/parts/kstatus"),
     "coredns": Part("kubernetes", "facecomparison.dev/tests/parts/kubernetes/coredns"),
     "metrics-server": Part("kubernetes", "sigs.k8s.io/metrics-server/cmd/metrics-server"),
     # These without what talks to each cloud: most of the code, and none of the use here.

@@ -15,6 +15,8 @@ from devtools.docs.pages import PAGES, blocks
 from face_comparison.cli.main import main
 
 SHELL = ("sh", "bash", "")
+DEFAULT = "build"
+"""`album DIR` is `album build DIR`; other groups have no such command."""
 PROGRAM = re.compile(r"(?:^|[;|&(]) *(?:\w+=\S* +)*(?:\.venv/bin/)?face-comparison(?= )")
 MAKE = re.compile(r"(?:^|[;|&(]) *make (?P<rest>[^|;&)#\n]*)", re.MULTILINE)
 SCHEMA = chart_values.schema(chart_values.values((chart_values.CHART / "values.yaml").read_text()))
@@ -36,8 +38,8 @@ def named(page: Path) -> Iterator[str]:
             words = shlex.split(re.split(r"[|;&>)]", line[found.end() :])[0].replace("'", "").replace('"', ""))
             command: click.Command = main
             while isinstance(command, click.Group) and words and not words[0].startswith("-"):
-                name = words.pop(0)
-                inner = command.get_command(click.Context(command), name)
+                context, name = click.Context(command), words.pop(0)
+                inner = command.get_command(context, name) or command.get_command(context, DEFAULT)
                 if inner is None:
                     yield f"{line.strip()}: no command {name}"
                     words.clear()

@@ -122,6 +122,12 @@ photos: .venv/.synced ## Put three photographs to try into build/photos: two of 
 rotation-accuracy: setup ## Measure how well rotated faces are recognized, into docs/data/rotation.json
 	@$(BIN)/python -m devtools.rotation
 
+.PHONY: pipeline-accuracy
+pipeline-accuracy: setup ## Measure faces found and lost, phantoms and the stability of hashes, into docs/data
+	@$(BIN)/python -m devtools.recall
+	@$(BIN)/python -m devtools.phantoms
+	@$(BIN)/python -m devtools.stability
+
 album-accuracy: setup ## Measure how well an album of 1,000 images finds the right people, into docs/data/album.json
 	@$(BIN)/python -m devtools.album_accuracy
 

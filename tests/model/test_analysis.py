@@ -1,7 +1,7 @@
 """The default bundle on real images, from bytes to faces."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from importlib import resources
 from pathlib import Path
@@ -98,12 +98,17 @@ def test_most_prominent_faces_stay_when_the_number_is_cut(analyzer: ImageAnalyze
 
 
 def test_min_confidence_moves_the_bar_both_ways(analyzer: ImageAnalyzer) -> None:
-    photo = image("table.jpg")
-    data = jpeg(cv2.resize(photo, None, fx=0.2, fy=0.2, interpolation=cv2.INTER_AREA))
-    assert len(analyzer.analyze(data, min_confidence=0.3).faces) > len(analyzer.analyze(data).faces) == 6
-    strict = analyzer.analyze(data, min_confidence=0.92).faces
+    portrait = image("astronaut.png")
+    noise = np.random.default_rng(1).normal(0, 120, portrait.shape)
+    doubtful = jpeg(np.clip(portrait + noise, 0, 255).astype(np.uint8))
+    assert analyzer.analyze(doubtful).faces == ()
+    (found,) = analyzer.analyze(doubtful, min_confidence=0.3).faces
+    assert 0.3 <= found.confidence < 0.6
+    group = jpeg(cv2.resize(image("table.jpg"), None, fx=0.2, fy=0.2, interpolation=cv2.INTER_AREA))
+    assert len(analyzer.analyze(group).faces) == 6
+    strict = analyzer.analyze(group, min_confidence=0.915).faces
     assert 0 < len(strict) < 6
-    assert all(face.confidence >= 0.92 for face in strict)
+    assert all(face.confidence >= 0.915 for face in strict)
 
 
 @pytest.mark.parametrize("kind", ["gray", "noise", "checkers"])
@@ -148,7 +153,7 @@ def test_every_batch_is_reported(default_bundle: Bundle) -> None:
     seen.clear()
     reporting.analyze(SAMPLE)
     assert ("embedder", 1) in seen
-    assert {size for network, size in seen if network == "detector"} == {1, 3}
+    assert {size for network, size in seen if network == "detector"} == {1, 4}
 
 
 def test_every_bucket_has_run_before_the_first_request(default_bundle: Bundle, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -262,18 +267,35 @@ def test_only_what_proposes_places_may_run_in_low_precision(
     assert exact == [("detector", False), ("detector", True), ("embedder", False)]
 
 
-def test_upright_photo_of_one_face_takes_two_views_and_few_crops(default_bundle: Bundle) -> None:
-    """One crop for each place that may be a face, one to measure the roll, three for the landmarks: what turned heads
-    need beyond that is spent only where no upright face is found."""
-    looks: list[int] = []
+@pytest.fixture
+def looks(default_bundle: Bundle) -> Callable[..., int]:
+    """How many views and crops the detector is asked for."""
+    sizes: list[int] = []
     reporting = build_analyzer(
         default_bundle,
         device="cpu",
         every_bucket=False,
-        on_batch=lambda network, size: looks.append(size) if network == "detector" else None,
+        on_batch=lambda network, size: sizes.append(size) if network == "detector" else None,
     )
-    assert len(reporting.analyze(samples.photographs()["obama2.jpg"].read_bytes()).faces) == 1
-    assert sum(looks) <= 2 + 3 + 1 + 3
+
+    def count(data: bytes, faces: int, max_faces: int = 100) -> int:
+        sizes.clear()
+        assert len(reporting.analyze(data, max_faces=max_faces).faces) == faces
+        return sum(sizes)
+
+    return count
+
+
+def test_upright_photo_of_one_face_takes_a_view_and_few_crops(looks: Callable[..., int]) -> None:
+    """One crop for each place that may be a face, two means of four for the roll, one for the landmarks: what turned
+    heads need beyond that is spent only where no upright face is found."""
+    assert looks(samples.photographs()["obama2.jpg"].read_bytes(), 1) <= 1 + 3 + 8 + 4
+
+
+def test_faces_that_are_not_wanted_cost_no_more_than_their_first_crop(looks: Callable[..., int]) -> None:
+    photo = samples.photographs()["table.jpg"].read_bytes()
+    every, one = looks(photo, 6), looks(photo, 1, max_faces=1)
+    assert one <= every - 3 * 12  # of six faces, at least three are smaller than the largest beyond doubt
 
 
 def test_stages_add_up_to_the_work_that_was_done(analyzer: ImageAnalyzer) -> None:

@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
+from devtools import phantoms
 from devtools.photos import samples
 from face_comparison.vision.analyzer import ImageAnalyzer
 
@@ -38,3 +39,9 @@ def test_textures_have_no_face(analyzer: ImageAnalyzer) -> None:
 @pytest.mark.parametrize("name", ["obama.jpg", "obama2.jpg", "biden.jpg"])
 def test_clothes_and_hands_have_no_face(analyzer: ImageAnalyzer, name: str) -> None:
     assert faces(analyzer, background(name)) == 0
+
+
+def test_generated_images_have_no_face(analyzer: ImageAnalyzer) -> None:
+    """One of each kind; `make pipeline-accuracy` tries 204."""
+    found = {kind: phantoms.count_faces(analyzer, image) for kind, image in phantoms.textures(per_kind=1)}
+    assert found == dict.fromkeys(phantoms.KINDS, 0)

@@ -183,7 +183,7 @@ class UserExists(InvalidParameter):
 class ModelMismatch(FaceComparisonError):
     code = "model_mismatch"
     meaning = "The collection holds hashes of another model than the one that this service runs."
-    example = "the collection staff holds hashes of other-2, and this service runs yunet-sface-2"
+    example = "the collection staff holds hashes of other-2, and this service runs yunet-sface-3"
 
 
 class CollectionFull(FaceComparisonError):

@@ -42,3 +42,25 @@ def test_warp_of_a_resized_image_shows_the_same() -> None:
     (from_full,) = Pyramid(image).warps(matrix[None], 64).astype(int)
     (from_half,) = Pyramid(half).warps(doubled[None], 64).astype(int)
     assert np.abs(from_full - from_half).max() <= 1
+
+
+def test_blended_warp_has_no_jump_where_the_next_level_is_taken() -> None:
+    noise = np.random.default_rng(5).integers(0, 256, (400, 400, 3)).astype(np.uint8)
+
+    def drawn(shrink: float, *, blended: bool) -> np.ndarray:
+        cosine, sine = np.cos(0.3) / shrink, np.sin(0.3) / shrink
+        matrix = np.array([[[cosine, sine, -10.0], [-sine, cosine, 8.0]]])
+        pyramid = Pyramid(noise)
+        return (pyramid.blended_warps(matrix, 64) if blended else pyramid.warps(matrix, 64)).astype(int)
+
+    def jump(blended: bool) -> float:
+        return float(np.abs(drawn(1.9999, blended=blended) - drawn(2.0, blended=blended)).mean())
+
+    assert jump(blended=False) > 20
+    assert jump(blended=True) < 1
+
+
+def test_blended_warp_of_an_image_that_is_enlarged_is_the_warp() -> None:
+    image = np.random.default_rng(6).integers(0, 256, (40, 40, 3)).astype(np.uint8)
+    matrices = np.array([[[1.5, 0, 0.0], [0, 1.5, 0.0]], [[1.0, 0, 2.0], [0, 1.0, 1.0]]])
+    np.testing.assert_array_equal(Pyramid(image).blended_warps(matrices, 50), Pyramid(image).warps(matrices, 50))

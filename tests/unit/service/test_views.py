@@ -5,12 +5,12 @@ from face_comparison.vision import views
 from face_comparison.vision.detections import Detections
 from face_comparison.vision.pyramid import Pyramid
 
-SIDES = (256, 416, 640)
+SIDES = (256, 352, 416, 544, 640)
 ASPECTS = (0.6, 0.8, 1.0)
 
 
 @pytest.mark.parametrize(
-    ("longest", "side"), [(112, 256), (320, 256), (640, 416), (800, 416), (1280, 640), (1920, 640), (4096, 640)]
+    ("longest", "side"), [(112, 256), (320, 256), (640, 352), (800, 416), (1280, 544), (1920, 640), (4096, 640)]
 )
 def test_view_is_no_finer_than_its_smallest_face_needs(longest: int, side: int) -> None:
     assert views.view_side(longest, SIDES) == side
@@ -63,3 +63,28 @@ def test_a_head_on_its_side_is_upright_in_the_turned_view() -> None:
     view = np.zeros((4, 6, 3), np.uint8)
     view[:, 5] = 255
     assert (views.turn(view, 1)[0] == 255).all()
+
+
+def found(*faces: tuple[float, float]) -> Detections:
+    """Faces of these sides in pixels and scores."""
+    boxes = np.array([[0, 0, side, side] for side, _ in faces], np.float32).reshape(-1, 4)
+    return Detections(
+        boxes, np.array([score for _, score in faces], np.float32), np.zeros((len(faces), 5, 2), np.float32)
+    )
+
+
+@pytest.mark.parametrize(
+    ("faces", "expected"),
+    [
+        ((), True),
+        (((60, 0.7),), True),
+        (((60, 0.9),), False),
+        (((60, 0.9), (60, 0.2)), False),
+        (((60, 0.9), (700, 0.2)), True),
+        (((600, 0.9),), False),
+    ],
+)
+def test_close_up_is_looked_for_where_the_view_leaves_doubt(
+    faces: tuple[tuple[float, float], ...], expected: bool
+) -> None:
+    assert views.may_be_close_up(found(*faces), (600, 1000), 0.75) is expected

@@ -25,6 +25,8 @@ from devtools.docs import (
     tables,
     translations,
 )
+from devtools.docs.pipeline_tables import rotation, rotation_summary
+from devtools.docs.rotation_plot import generated as rotation_plot
 
 CURVES = ROOT / "service" / "src" / "face_comparison" / "explorer" / "js" / "measured.js"
 TABLES: dict[str, Callable[[], str]] = {
@@ -52,12 +54,14 @@ TABLES: dict[str, Callable[[], str]] = {
     "resource-columns": resource.columns,
     "resource-spec": resource.spec,
     "resource-status": resource.status,
+    "rotation": rotation,
+    "rotation-summary": rotation_summary,
     "service-metrics": tables.service_metrics,
     "speed": measured.speed,
     "thresholds": measured.thresholds,
 }
 DOCUMENTS: dict[str, tuple[str, ...]] = {
-    "docs/explanation/accuracy.md": ("accuracy-summary", "accuracy"),
+    "docs/explanation/accuracy.md": ("accuracy-summary", "accuracy", "rotation", "rotation-summary"),
     "docs/explanation/collections.md": ("collections-identification", "collections-recall", "collections-costs"),
     "docs/explanation/performance.md": ("machine", "speed"),
     "docs/explanation/threshold.md": ("thresholds",),
@@ -107,6 +111,7 @@ def generated() -> dict[Path, str]:
         **translations.generated(pages),
         ROOT / "docs" / "reference" / "openapi.json": description,
         **plot.generated(),
+        **rotation_plot(),
         **collections.generated(),
         **explorer,
     }

@@ -35,7 +35,7 @@ def command(images: tuple[Path, ...], rounds: int, total: int, memory: bool, **g
     from face_comparison import cpus  # noqa: PLC0415
 
     try:
-        from face_comparison.benchmark import contest  # noqa: PLC0415
+        from face_comparison.benchmark import contest, interpreter  # noqa: PLC0415
     except ModuleNotFoundError as error:
         raise PackagesMissing(
             f"this needs the package {error.name}: install face-comparison with the extra bench"
@@ -57,11 +57,14 @@ def command(images: tuple[Path, ...], rounds: int, total: int, memory: bool, **g
 
     entries = contest.contest(opened, plan, progress)
     added = contest.added_latency(opened, plan, progress)
+    progress("interpreter lock")
+    locked = interpreter.lock_time(opened, plan.images, plan.total)
     flooding, probes = contest.flood(plan, progress)
     progress("")
     click.echo(f"{opened.manifest.version}, engine {plan.engine}, {platform.machine()}, {cpus.available()} cores\n")
     click.echo(contest.table(entries, plan.threads))
     click.echo(f"\nlatency added at 1 in flight: {1000 * added:.1f} ms (median)")
+    click.echo(f"Python's interpreter lock: {1000 * locked:.1f} ms per image, networks and decoder replaced by pauses")
     click.echo(contest.flood_report(flooding, probes))
     if memory:
         sizes = contest.memory(plan, MEMORY_MARKS, progress)

@@ -48,7 +48,7 @@ def similarity_transform(points: NDArray[np.float32], target: NDArray[np.float32
     return matrix
 
 
-def aligned_roll(landmarks: NDArray[np.float32]) -> NDArray[np.float64]:
+def aligned_roll(landmarks: NDArray[np.floating]) -> NDArray[np.float64]:
     """Degrees by which faces (K, 5, 2) are rotated clockwise in the image, -180 to 180.
 
     From the similarity transform of all five landmarks onto the ArcFace template, which is less noisy than the line

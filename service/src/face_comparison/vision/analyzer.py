@@ -17,14 +17,16 @@ from importlib import resources
 from typing import Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
 from face_comparison import engines
 from face_comparison.api.limits import HASH_SIZE
-from face_comparison.image import MAX_SIDE, Reduce, decode, read_header
+from face_comparison.engines import Engine
+from face_comparison.image import MAX_SIDE, Header, Reduce, decode, read_header
 from face_comparison.vision import recognizer
 from face_comparison.vision.alignment import template
 from face_comparison.vision.batching import Direct, Gathered
-from face_comparison.vision.bundle import Bundle, Comparison, Manifest, Review, Strangers
+from face_comparison.vision.bundle import Bundle, Comparison, Review, Strangers
 from face_comparison.vision.detections import Detections, OrientedDetections, most_prominent
 from face_comparison.vision.matching import Calibration
 from face_comparison.vision.pyramid import Pyramid
@@ -57,7 +59,7 @@ class Buckets:
 
 
 # A batch gains little on a CPU (4 faces take 3.5 times as long as one) and every size of the embedder takes 90 MiB.
-CPU = Buckets(views=(1,), crops=(1, 3), faces=(1,), aspects=recognizer.ASPECTS)
+CPU = Buckets(views=(1,), crops=(1, 4), faces=(1,), aspects=recognizer.ASPECTS)
 # A bucket takes a second to plan. 16 whole images at once would take 2 ms less than four times 4, and most of the
 # memory.
 CUDA = Buckets(views=(1, 4), crops=(1, 4, 16), faces=(1, 4, 16), aspects=recognizer.SQUARE)
@@ -116,9 +118,16 @@ class Analyzer(Protocol):
 class ImageAnalyzer:
     """The Analyzer of one bundle on one engine; safe to call from several threads at once."""
 
-    def __init__(self, model: ModelInfo, manifest: Manifest, recognizer: Recognizer, max_side: int = MAX_SIDE) -> None:
-        self._model, self._manifest, self._recognizer = model, manifest, recognizer
-        self._max_side = max_side
+    def __init__(
+        self,
+        model: ModelInfo,
+        recognizer: Recognizer,
+        *,
+        max_side: int = MAX_SIDE,
+        decode: Callable[[bytes, Header, Reduce], NDArray[np.uint8]] = decode,
+    ) -> None:
+        self._model, self._recognizer = model, recognizer
+        self._max_side, self._decode = max_side, decode
 
     @property
     def model(self) -> ModelInfo:
@@ -133,7 +142,7 @@ class ImageAnalyzer:
             header = read_header(data, self._max_side)
             longest = max(header.width, header.height)
             reduce = reduction(longest, self._recognizer.view_side(longest))
-            image = Pyramid(decode(data, header, reduce))
+            image = Pyramid(self._decode(data, header, reduce))
 
         def finer(faces: Detections) -> bool:
             """Decode a finer image where these faces deserve one."""
@@ -143,7 +152,7 @@ class ImageAnalyzer:
                 return False
             reduce = wanted
             with _timed(stages, "decode"):
-                image = Pyramid(decode(data, header, reduce))
+                image = Pyramid(self._decode(data, header, reduce))
             return True
 
         def refined(proposals: OrientedDetections, *, turned: bool) -> OrientedDetections:
@@ -156,7 +165,7 @@ class ImageAnalyzer:
                 proposals = proposals.scaled(image.size[1] / width)
                 width = image.size[1]
                 with _timed(stages, "detect"):
-                    proposals = self._recognizer.refine(image, proposals, minimum, turned=turned)
+                    proposals = self._recognizer.refine(image, proposals, minimum, max_faces, turned=turned)
                 if not finer(proposals.faces):
                     return proposals
 
@@ -204,16 +213,29 @@ def build_analyzer(
     (on CUDA, all are ready in any case). Raises InvalidBundle, AcceleratorUnavailable.
     """
     chosen = engines.load(engine, device, threads)
+    return assemble_analyzer(bundle, chosen, max_side=max_side, on_batch=on_batch, every_bucket=every_bucket)
+
+
+def assemble_analyzer(
+    bundle: Bundle,
+    engine: Engine,
+    *,
+    max_side: int = MAX_SIDE,
+    on_batch: Callable[[str, int], None] = lambda network, size: None,
+    every_bucket: bool = True,
+    decode: Callable[[bytes, Header, Reduce], NDArray[np.uint8]] = decode,
+) -> ImageAnalyzer:
+    """As `build_analyzer`, on an engine that is loaded, and with an image decoder of its own."""
     manifest = bundle.manifest
-    buckets = CUDA if chosen.device == "cuda" else CPU
+    buckets = CUDA if engine.device == "cuda" else CPU
     view_shapes = recognizer.view_shapes(manifest, buckets.views, buckets.aspects)
     crop_shapes = recognizer.crop_shapes(manifest, buckets.crops)
     embedder_shapes = recognizer.embedder_shapes(manifest, buckets.faces)
     # What the views propose decides only which crops of a coarse grid are looked at, so they may run in bfloat16. What
     # is seen on the crops decides the hash. An embedder in bfloat16 moves it by 0.012.
-    proposing = chosen.session(bundle.detector, view_shapes, exact=manifest.detector.refinement is None)
-    refining = chosen.session(bundle.detector, crop_shapes, exact=True)
-    embedder = chosen.session(bundle.embedder, embedder_shapes)
+    proposing = engine.session(bundle.detector, view_shapes, exact=manifest.detector.refinement is None)
+    refining = engine.session(bundle.detector, crop_shapes, exact=True)
+    embedder = engine.session(bundle.embedder, embedder_shapes)
     if every_bucket:
         sessions = ((proposing, view_shapes), (refining, crop_shapes), (embedder, embedder_shapes))
         for session, shapes in sessions:
@@ -226,14 +248,14 @@ def build_analyzer(
         scale=manifest.comparison.scale,
         min_confidence=manifest.detector.min_confidence,
         sure_confidence=manifest.detector.sure_confidence,
-        device=chosen.device,
-        engine=chosen.name,
+        device=engine.device,
+        engine=engine.name,
         review=manifest.comparison.review,
         strangers=manifest.comparison.strangers,
         licences=tuple(sorted({manifest.detector.licence, manifest.embedder.licence})),
         embedding_width=manifest.embedder.width,
     )
-    batched = Gathered if chosen.device == "cuda" else Direct
+    batched = Gathered if engine.device == "cuda" else Direct
     built = Recognizer(
         manifest,
         batched(proposing, buckets.views, partial(on_batch, "detector")),
@@ -241,7 +263,7 @@ def build_analyzer(
         batched(embedder, buckets.faces, partial(on_batch, "embedder")),
         buckets.aspects,
     )
-    return ImageAnalyzer(model, manifest, built, max_side)
+    return ImageAnalyzer(model, built, max_side=max_side, decode=decode)
 
 
 def reduction(longest: int, side: int) -> Reduce:

@@ -64,7 +64,7 @@ class Direct:
             cancellation.check()
             self._observe(real)
             parts.append([output[:real] for output in self._session.run(batch)])
-        return [np.concatenate(outputs) for outputs in zip(*parts, strict=True)]
+        return parts[0] if len(parts) == 1 else [np.concatenate(outputs) for outputs in zip(*parts, strict=True)]
 
 
 class _Padding(Direct):

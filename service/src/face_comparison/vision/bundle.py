@@ -31,6 +31,7 @@ _FileName = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9_-][A-Za-z0-9._-]*$
 _Fraction = Annotated[float, msgspec.Meta(ge=0, le=1)]
 _Distance = Annotated[float, msgspec.Meta(gt=0, lt=2, description="Euclidean distance of two hashes")]
 _Room = Annotated[float, msgspec.Meta(ge=1, le=8)]
+_Rooms = Annotated[tuple[_Room, ...], msgspec.Meta(min_length=1)]
 _Side = Annotated[int, msgspec.Meta(ge=32, le=4096, multiple_of=32)]
 
 
@@ -67,19 +68,20 @@ class Refinement(_Strict, kw_only=True, frozen=True):
     """The crops on which each possible face is looked at again. `room` is their length as a multiple of the face's.
 
     probe_side, probe_room: the first, which tells whether there is a face and which way up. upright_score: on it, the
-    score (0-1) below which other ways up are tried. roll_side, roll_room: the second, large, which measures the roll.
+    score (0-1) below which other ways up are tried. roll_side, roll_rooms: the next, narrow, which measure the roll.
     roll_gain: degrees that the landmarks turn there per degree that the face does. landmark_side, landmark_rooms: the
-    last, in which the face is upright; box, landmarks and score are their mean.
+    last, in which the face is upright; box, landmarks and score are their mean. With four rooms or more, a mean does
+    not jump where a place moves by a fraction of a pixel.
     """
 
     probe_side: _Side
     probe_room: _Room
     upright_score: _Fraction
     roll_side: _Side
-    roll_room: _Room
+    roll_rooms: _Rooms
     roll_gain: Annotated[float, msgspec.Meta(gt=0, le=1)]
     landmark_side: _Side
-    landmark_rooms: Annotated[tuple[_Room, ...], msgspec.Meta(min_length=1)]
+    landmark_rooms: _Rooms
 
 
 class Detector(_Strict, kw_only=True, frozen=True):

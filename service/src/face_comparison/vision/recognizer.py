@@ -14,6 +14,7 @@ from face_comparison.engines import Session, Shape
 from face_comparison.vision import quality, refinement, views
 from face_comparison.vision.alignment import similarity_transform, template
 from face_comparison.vision.bundle import Manifest
+from face_comparison.vision.crops import MIN_CROP_SCORE
 from face_comparison.vision.detections import (
     Candidates,
     Detections,
@@ -83,27 +84,28 @@ class Recognizer:
             scale = min(1.0, self.view_side(longest) / max(pyramid.size))
             crop_size = spec.refinement.probe_side / spec.refinement.probe_room
             small = found.boxes[:, 2:].max(axis=1) * scale < crop_size
-            found = found.at(np.flatnonzero(small | (found.scores >= min(refinement.MIN_CROP_SCORE, minimum))))
+            found = found.at(np.flatnonzero(small | (found.scores >= min(MIN_CROP_SCORE, minimum))))
         return OrientedDetections.of(found.at(np.s_[:MAX_PROPOSALS]))
 
     def refine(
-        self, pyramid: Pyramid, proposals: OrientedDetections, minimum: float, *, turned: bool = False
+        self, pyramid: Pyramid, proposals: OrientedDetections, minimum: float, count: int, *, turned: bool = False
     ) -> OrientedDetections:
         """The faces among the proposals, each once, best first; score, box and landmarks come from crops.
 
+        count: of the most prominent faces that are wanted; where the sure faces are more, others may be left out.
         turned: try all proposals at other rolls than those of their views, not only likely ones.
         """
         spec = self._manifest.detector
-        if spec.refinement and len(proposals):
-            proposals = refinement.refine(
-                pyramid,
-                proposals,
-                self._detect,
-                spec.refinement,
-                min_score=minimum,
-                search_score=spec.min_proposal if turned else refinement.MIN_CROP_SCORE,
-            )
-        return proposals.at(non_max_suppression(proposals.faces, spec.nms_iou_threshold))
+        if not spec.refinement or not len(proposals):
+            return proposals.at(non_max_suppression(proposals.faces, spec.nms_iou_threshold))
+        criteria = refinement.Criteria(
+            count=count,
+            min_score=minimum,
+            sure_score=spec.sure_confidence,
+            search_score=spec.min_proposal if turned else MIN_CROP_SCORE,
+            iou_threshold=spec.nms_iou_threshold,
+        )
+        return refinement.refine(pyramid, proposals, self._detect, spec.refinement, criteria)
 
     def is_upright(self, found: OrientedDetections) -> bool:
         """Whether there are sure faces, and most of them are about upright."""
@@ -125,7 +127,7 @@ class Recognizer:
         Raises RuntimeError when the network gives no numbers.
         """
         matrices = np.stack([similarity_transform(points, self._template) for points in landmarks])
-        aligned = pyramid.warps(matrices, self._manifest.embedder.side)
+        aligned = pyramid.blended_warps(matrices, self._manifest.embedder.side)
         (embeddings,) = self._embedder.run(aligned)
         if not np.isfinite(embeddings).all():
             raise RuntimeError("the embedder's numbers are not finite")
@@ -134,12 +136,14 @@ class Recognizer:
     def _propose(self, pyramid: Pyramid, minimum: float, longest: int, quarters: int) -> Detections:
         spec = self._manifest.detector
         lowest = min(spec.min_proposal, minimum) if spec.refinement else minimum
-        found = [self._detect_in_view(pyramid, self.view_side(longest), 1.0, self._aspects, lowest, quarters)]
-        if spec.close_up:
+        found = self._detect_in_view(pyramid, self.view_side(longest), 1.0, self._aspects, lowest, quarters)
+        found = found.at(non_max_suppression(found, spec.nms_iou_threshold))
+        if spec.close_up and views.may_be_close_up(found, pyramid.size, spec.sure_confidence):
             # At least halved: a noisy face that fills a small image is found once its noise is averaged.
-            found.append(self._detect_in_view(pyramid, spec.close_up, 0.5, SQUARE, lowest, quarters))
-        every = concatenate(found)
-        return every.at(non_max_suppression(every, spec.nms_iou_threshold))
+            closer = self._detect_in_view(pyramid, spec.close_up, 0.5, SQUARE, lowest, quarters)
+            found = concatenate([found, closer])
+            found = found.at(non_max_suppression(found, spec.nms_iou_threshold))
+        return found
 
     def _detect_in_view(
         self,

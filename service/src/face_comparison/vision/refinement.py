@@ -1,17 +1,13 @@
 """From places where a face may be to faces with exact landmarks, whatever way up they are.
 
-A detector that sees a face in a small crop places the landmarks well, but as if the face were upright in the crop: at
-48 to 80 pixels they follow a tenth to a quarter of its roll, at 200 pixels most of it. So each place is looked at three
-times. A small crop tells whether there is a face and which way up it is; a large one measures the roll; several small
-ones, rotated by that roll, give the landmarks, the box and the score.
-
-Every crop is placed on a coarse grid: a place that moves by a pixel, because it was found in lower precision or on
-another processor, gives the same crop and with it the same landmarks, to the last bit.
+A detector that sees a face in a small crop places the landmarks well, but as if the face were nearly upright in it:
+where the face fills most of the crop they follow a third of its roll, elsewhere a tenth. So each place is looked at
+three times. One crop tells whether there is a face and which way up it is; several narrow ones measure the roll, again
+from where they led; several wider ones, rotated by that roll, give the landmarks, the box and the score.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,17 +15,29 @@ from numpy.typing import NDArray
 
 from face_comparison.vision.alignment import aligned_roll
 from face_comparison.vision.bundle import Refinement
-from face_comparison.vision.detections import Candidates, Detections, OrientedDetections, merge_at_center
+from face_comparison.vision.crops import (
+    MIN_CROP_SCORE,
+    Detect,
+    Places,
+    angle_difference,
+    look,
+    look_averaged,
+)
+from face_comparison.vision.detections import (
+    Detections,
+    OrientedDetections,
+    no_detections,
+    non_max_suppression,
+)
 from face_comparison.vision.pyramid import Pyramid
 
-Detect = Callable[[NDArray[np.uint8], float], Candidates]
-"""Runs the detector on images (N, side, side, 3) with a minimum score."""
-
-MIN_CROP_SCORE = 0.3
-"""Score on a crop below which there is no face: sharp ones score 0.88 and more, those in strong noise 0.65."""
-
-TURNS = (45.0, -45.0, 90.0, -90.0, 135.0, -135.0, 180.0)
+NEIGHBORS = (45.0, -45.0)
+OPPOSITE = (*NEIGHBORS, 180.0)
+TURNS = (*OPPOSITE, 90.0, -90.0, 135.0, -135.0)
 """Degrees by which the first crop is rotated in search of the way up."""
+
+LIKELY_SCORE = 0.6
+"""Score of a first crop from which on the face is about upright in it, or upside down."""
 
 MAX_SEARCHED = 64
 """Places that are tried at other rolls: a bound on the time that an image of a pattern can take."""
@@ -38,185 +46,169 @@ TURNED, TURNED_SCORE = 25.0, 0.75
 """Degrees of roll from which on a face must have at least this score: at many rolls, something is easily taken for a
 face."""
 
-SMALL_ROLL = 8.0
-"""Degrees up to which one measurement of the roll is enough."""
+SMALL_ROLL = 10.0
+"""Degrees by which the last measurement of the roll may change it."""
 
-ROLL_ROUNDS = 3
+ROLL_ROUNDS, MOST_ROLL_ROUNDS = 2, 4
 
-SMOOTHING = 2.0
-"""Crops are drawn from a level of the pyramid that is no finer than they are: in noise, faces are seen only then."""
+MOST_CHANGE = 45.0
+"""Degrees by which one measurement may change the roll: no face is so far from upright in a crop that shows it well."""
 
-STEPS_PER_CROP, SIZES_PER_OCTAVE = 16, 4
-"""The grid of crops: positions along the length of one, and lengths per doubling."""
+HOPELESS = 0.2
+"""By how much the first crop's score may be too low for a face: the last crops' is seldom so much higher."""
 
+SAME_PLACE_IOU = 0.5
+"""Places that overlap more than this are one face, and only the best is looked at again."""
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Places:
-    """Where faces may be: centers (K, 2) and longer sides (K,) in pixels, rolls (K,) in degrees clockwise."""
-
-    centers: NDArray[np.float64]
-    sizes: NDArray[np.float64]
-    rolls: NDArray[np.float64]
-
-    def at(self, index: NDArray[np.intp]) -> Places:
-        """Returns some of the places."""
-        return Places(self.centers[index], self.sizes[index], self.rolls[index])
+ROOM_FOR_ERROR = 0.8
+"""By how much the area of a face may differ from what the first crop shows."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Looks:
-    """What crops showed, in pixels of the image; scores (K,) are 0 where there is no face.
+@dataclass(frozen=True, slots=True)
+class Criteria:
+    """What counts as a face, and which are wanted.
 
-    extents: (K, 2) width and height along the face's own axes.
+    Attributes:
+        count: Of the most prominent faces that are wanted; where the sure faces are more, others may be left out.
+        min_score: Mean score on the last crops, 0-1, from which on it is a face.
+        sure_score: As min_score, from which on it is surely one.
+        search_score: Score, 0-1, in the view or on the first crop, from which on a place that shows no upright face is
+            tried at other rolls.
+        iou_threshold: IoU, 0-1, above which two faces are one.
     """
 
-    scores: NDArray[np.float32]
-    centers: NDArray[np.float64]
-    extents: NDArray[np.float64]
-    landmarks: NDArray[np.float32]
+    count: int
+    min_score: float
+    sure_score: float
+    search_score: float
+    iou_threshold: float
 
 
 def refine(
-    pyramid: Pyramid,
-    proposals: OrientedDetections,
-    detect: Detect,
-    spec: Refinement,
-    *,
-    min_score: float,
-    search_score: float,
+    pyramid: Pyramid, proposals: OrientedDetections, detect: Detect, spec: Refinement, criteria: Criteria
 ) -> OrientedDetections:
-    """The faces among the proposals, with boxes and landmarks from crops.
+    """The faces among the proposals, each once, best first, with boxes and landmarks from crops.
 
     Args:
         pyramid: The image.
         proposals: In its pixels, best first, with the rolls of the views in which they were found.
         detect: Runs the detector.
         spec: The detector's numbers.
-        min_score: Mean score on the last crops, 0-1, from which on it is a face.
-        search_score: Score, 0-1, in the view or on the first crop, from which on a place that shows no upright face is
-            tried at other rolls.
+        criteria: What counts as a face.
     """
-    places = probe(pyramid, proposals, detect, spec, search_score)
-    places = measure_roll(pyramid, places, detect, spec)
-    found = locate(pyramid, places, detect, spec)
-    turned = np.abs(found.rolls) > TURNED
-    return found.at(np.flatnonzero(found.faces.scores >= np.where(turned, max(min_score, TURNED_SCORE), min_score)))
+    places, scores = probe(pyramid, proposals, detect, spec, criteria.search_score)
+    hopeful = np.flatnonzero(scores >= criteria.min_score - HOPELESS)
+    places, scores = places.at(hopeful), scores[hopeful]
+    areas, rest = places.sizes**2, np.arange(len(places))
+    found = OrientedDetections.of(no_detections())
+    while len(rest):
+        sure = found.faces.scores >= criteria.sure_score
+        known = found.faces.boxes[sure, 2:].max(axis=1, initial=0.0).astype(np.float64) ** 2
+        likely = rest[most_prominent_places(areas[rest], scores[rest] >= criteria.sure_score, known, criteria.count)]
+        if not len(likely):
+            break
+        more = examine(pyramid, places.at(likely), detect, spec, criteria.min_score)
+        found = OrientedDetections.concatenate([found, more])
+        found = found.at(non_max_suppression(found.faces, criteria.iou_threshold))
+        rest = np.setdiff1d(rest, likely)
+    return found
+
+
+def most_prominent_places(
+    areas: NDArray[np.float64], sure: NDArray[np.bool_], known: NDArray[np.float64], count: int
+) -> NDArray[np.bool_]:
+    """Which places may be among the most prominent faces, if the first crops are about right.
+
+    Args:
+        areas: (K,) of the places, square pixels.
+        sure: (K,) whether the first crop surely shows a face.
+        known: (N,) areas of the faces that are surely ones.
+        count: Of the faces that are wanted.
+    """
+    rivals = known if len(known) >= count else np.concatenate([known, areas[sure]])
+    if len(rivals) < count or len(known) < count == len(rivals):
+        return np.ones(len(areas), np.bool_)
+    return np.asarray(sure & (areas >= ROOM_FOR_ERROR * np.sort(rivals)[-count]), np.bool_)
 
 
 def probe(
     pyramid: Pyramid, proposals: OrientedDetections, detect: Detect, spec: Refinement, search_score: float
-) -> Places:
-    """The proposals on which a small crop shows a face, and which way up it is to 45 degrees."""
+) -> tuple[Places, NDArray[np.float64]]:
+    """The proposals on which a small crop shows a face, which way up it is to 45 degrees, and its score, best first."""
     boxes = proposals.faces.boxes.astype(np.float64)
     places = Places(boxes[:, :2] + boxes[:, 2:] / 2, np.maximum(boxes[:, 2:].max(axis=1), 1.0), proposals.rolls)
     first = look(pyramid, places, spec.probe_room, spec.probe_side, detect)
-    scores, centers, sizes = first.scores.copy(), first.centers, first.extents.max(axis=1)
-    rolls = places.rolls.copy()
-    evidence = np.maximum(scores, proposals.faces.scores)
-    searched = np.flatnonzero((scores < spec.upright_score) & (evidence >= search_score))[:MAX_SEARCHED]
-    # A place with some evidence is tried at every roll, another only at those next to the view's own.
-    turns = [TURNS if evidence[index] >= MIN_CROP_SCORE else TURNS[:2] for index in searched]
-    owner = np.repeat(searched, [len(each) for each in turns])
-    angles = places.rolls[owner] + np.array([angle for each in turns for angle in each])
-    tried = look(
-        pyramid, Places(places.centers[owner], places.sizes[owner], angles), spec.probe_room, spec.probe_side, detect
+    evidence = np.maximum(first.scores, proposals.faces.scores)
+    kept = distinct(Places(first.centers, first.sizes, places.rolls), evidence)
+    doubtful = kept[(first.scores[kept] < spec.upright_score) & (evidence[kept] >= search_score)][:MAX_SEARCHED]
+    turns = [
+        OPPOSITE if first.scores[index] >= LIKELY_SCORE else TURNS if evidence[index] >= MIN_CROP_SCORE else NEIGHBORS
+        for index in doubtful
+    ]
+    owner = np.repeat(doubtful, [len(each) for each in turns])
+    rolls = places.rolls[owner] + np.array([angle for each in turns for angle in each])
+    tried = look(pyramid, places.at(owner).rolled(rolls), spec.probe_room, spec.probe_side, detect)
+
+    # Of all that was seen of a place, what scores best; of equals, the first crop.
+    owner = np.concatenate([owner, kept])
+    scores = np.concatenate([tried.scores, first.scores[kept]])
+    order = np.lexsort((scores, owner))
+    best = order[np.flatnonzero(np.diff(owner[order], append=-1))]
+    best = best[scores[best] > 0]
+    found = Places(
+        np.concatenate([tried.centers, first.centers[kept]])[best],
+        np.concatenate([tried.sizes, first.sizes[kept]])[best],
+        np.concatenate([rolls, places.rolls[kept]])[best],
     )
-    for row in np.argsort(tried.scores, kind="stable"):
-        index = owner[row]
-        if tried.scores[row] > scores[index]:
-            scores[index], centers[index] = tried.scores[row], tried.centers[row]
-            sizes[index], rolls[index] = tried.extents[row].max(), angles[row]
-    seen = Places(centers, sizes, rolls).at(np.flatnonzero(scores > 0))
-    # Once more from there: places that were found a pixel apart, on either side of a border of the grid, meet again.
-    again = look(pyramid, seen, spec.probe_room, spec.probe_side, detect)
-    found = again.scores > 0
-    return Places(
-        np.where(found[:, None], again.centers, seen.centers),
-        np.where(found, again.extents.max(axis=1, initial=0), seen.sizes),
-        seen.rolls,
-    )
+    kept = distinct(found, scores[best])
+    return found.at(kept), scores[best][kept]
+
+
+def distinct(places: Places, scores: NDArray[np.floating]) -> NDArray[np.intp]:
+    """Indices of the places that are not one with a better one, best first."""
+    half = places.sizes[:, None] / 2
+    boxes = np.concatenate([places.centers - half, 2 * half, 2 * half], axis=1).astype(np.float32)
+    landmarks = np.zeros((len(places), 5, 2), np.float32)
+    return non_max_suppression(Detections(boxes, scores.astype(np.float32), landmarks), SAME_PLACE_IOU)
+
+
+def examine(pyramid: Pyramid, places: Places, detect: Detect, spec: Refinement, min_score: float) -> OrientedDetections:
+    """The faces at these places."""
+    found = locate(pyramid, measure_roll(pyramid, places, detect, spec), detect, spec)
+    turned = np.abs(found.rolls) > TURNED
+    return found.at(np.flatnonzero(found.faces.scores >= np.where(turned, max(min_score, TURNED_SCORE), min_score)))
 
 
 def measure_roll(pyramid: Pyramid, places: Places, detect: Detect, spec: Refinement) -> Places:
-    """The places with their rolls measured on large crops, again while the roll changes by more than SMALL_ROLL."""
+    """The places with their rolls, measured twice, and again while the roll changes by more than SMALL_ROLL.
+
+    The second measurement starts near the end of the first, wherever that started: proposals a pixel apart meet.
+    """
     centers, sizes, rolls = places.centers.copy(), places.sizes.copy(), places.rolls.copy()
     unsettled = np.arange(len(rolls))
-    for _ in range(ROLL_ROUNDS):
-        seen = look(pyramid, Places(centers, sizes, rolls).at(unsettled), spec.roll_room, spec.roll_side, detect)
+    for number in range(1, MOST_ROLL_ROUNDS + 1):
+        here = Places(centers, sizes, rolls).at(unsettled)
+        seen = look_averaged(pyramid, here, spec.roll_rooms, spec.roll_side, detect)
         found = seen.scores > 0
         index = unsettled[found]
         change = angle_difference(aligned_roll(seen.landmarks[found]), rolls[index]) / spec.roll_gain
-        rolls[index] = angle_difference(rolls[index] + change, 0.0)
-        centers[index], sizes[index] = seen.centers[found], seen.extents[found].max(axis=1)
-        unsettled = index[np.abs(change) > SMALL_ROLL]
+        rolls[index] = angle_difference(rolls[index] + np.clip(change, -MOST_CHANGE, MOST_CHANGE), 0.0)
+        centers[index], sizes[index] = seen.centers[found], seen.sizes[found]
+        unsettled = index if number < ROLL_ROUNDS else index[np.abs(change) > SMALL_ROLL]
         if not len(unsettled):
             break
     return Places(centers, sizes, rolls)
 
 
 def locate(pyramid: Pyramid, places: Places, detect: Detect, spec: Refinement) -> OrientedDetections:
-    """Box, score and landmarks of each place: the means over the last crops."""
-    count, looks = len(places.rolls), len(spec.landmark_rooms)
-    each = places.at(np.repeat(np.arange(count), looks))
-    seen = look(pyramid, each, np.tile(np.array(spec.landmark_rooms), count), spec.landmark_side, detect)
-    weights = (seen.scores > 0).reshape(count, looks).astype(np.float64)
-    weights /= np.maximum(weights.sum(axis=1, keepdims=True), 1)
-
-    def mean(values: NDArray[np.float64]) -> NDArray[np.float64]:
-        return np.asarray(np.einsum("kl,kl...->k...", weights, values.reshape(count, looks, *values.shape[1:])))
-
-    centers, extents = mean(seen.centers), mean(seen.extents)
-    points = seen.landmarks.astype(np.float64)
-    landmarks = mean(points)
-    deviations = ((points - np.repeat(landmarks, looks, axis=0)) ** 2).sum(axis=2).mean(axis=1)
+    """Box, score and landmarks of each place, from the last crops."""
+    seen = look_averaged(pyramid, places, spec.landmark_rooms, spec.landmark_side, detect)
     angle = np.radians(places.rolls)[:, None]
     # The box of the ellipse in the rotated box: the rotated box's own corners would reach far beyond the face.
-    sizes = np.sqrt((extents * np.cos(angle)) ** 2 + (extents[:, ::-1] * np.sin(angle)) ** 2)
+    sizes = np.sqrt((seen.extents * np.cos(angle)) ** 2 + (seen.extents[:, ::-1] * np.sin(angle)) ** 2)
+    boxes = np.concatenate([seen.centers - sizes / 2, sizes], axis=1).astype(np.float32)
     return OrientedDetections(
-        Detections(
-            np.concatenate([centers - sizes / 2, sizes], axis=1).astype(np.float32),
-            seen.scores.reshape(count, looks).mean(axis=1),
-            landmarks.astype(np.float32),
-        ),
+        Detections(boxes, seen.scores.astype(np.float32), seen.landmarks.astype(np.float32)),
         places.rolls,
-        np.sqrt(mean(deviations)) / np.maximum(extents.max(axis=1), 1.0),
+        seen.spreads / np.maximum(seen.sizes, 1.0),
     )
-
-
-def look(pyramid: Pyramid, places: Places, room: float | NDArray[np.float64], side: int, detect: Detect) -> Looks:
-    """What a crop around each place shows; the crop is `room` times as long as the face and rotated by its roll."""
-    count = len(places.rolls)
-    if not count:
-        return Looks(np.zeros(0, np.float32), np.zeros((0, 2)), np.zeros((0, 2)), np.zeros((0, 5, 2), np.float32))
-    lengths, centers = snap(places.sizes * room, places.centers)
-    matrices = crop_matrices(centers, lengths, places.rolls, side)
-    seen = merge_at_center(detect(pyramid.warps(matrices, side, SMOOTHING), MIN_CROP_SCORE), count, side)
-    middles = (seen.boxes[:, :2] + seen.boxes[:, 2:] / 2).astype(np.float64)
-    points = np.concatenate([middles[:, None], seen.landmarks.astype(np.float64)], axis=1)
-    inverse = np.linalg.inv(matrices[:, :, :2])
-    points = np.einsum("kij,kpj->kpi", inverse, points - matrices[:, None, :, 2])
-    extents = seen.boxes[:, 2:] * (lengths / side)[:, None]
-    return Looks(seen.scores, points[:, 0], extents, points[:, 1:].astype(np.float32))
-
-
-def snap(lengths: NDArray[np.float64], centers: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """The nearest lengths (K,) and centers (K, 2) of the grid."""
-    lengths = np.exp2(np.round(np.log2(lengths) * SIZES_PER_OCTAVE) / SIZES_PER_OCTAVE)
-    steps = (lengths / STEPS_PER_CROP)[:, None]
-    return lengths, np.round(centers / steps) * steps
-
-
-def crop_matrices(
-    centers: NDArray[np.float64], lengths: NDArray[np.float64], rolls: NDArray[np.float64], side: int
-) -> NDArray[np.float64]:
-    """Matrices (K, 2, 3) that bring squares of these lengths, rotated by these rolls, to side x side pixels."""
-    angle, scale = np.radians(rolls), side / lengths
-    cosine, sine = scale * np.cos(angle), scale * np.sin(angle)
-    linear = np.stack([np.stack([cosine, sine], axis=1), np.stack([-sine, cosine], axis=1)], axis=1)
-    offset = side / 2 - np.einsum("kij,kj->ki", linear, centers)
-    return np.concatenate([linear, offset[:, :, None]], axis=2)
-
-
-def angle_difference(angles: NDArray[np.float64], others: NDArray[np.float64] | float) -> NDArray[np.float64]:
-    """Degrees from the others to the angles, -180 to 180."""
-    return (angles - others + 180.0) % 360.0 - 180.0

@@ -16,8 +16,11 @@ from face_comparison.vision.detections import Detections
 from face_comparison.vision.detectors import STRIDE
 from face_comparison.vision.pyramid import Pyramid
 
-SEEN_PIXELS = 13.3
+SEEN_PIXELS = 13.2
 """Longer side of a face, in the view, that the detector still proposes."""
+
+LARGE = 0.3
+"""Longer side of a face, as a fraction of the image's, from which on more of it may lie beyond what a view shows."""
 
 
 def smallest_face(longest: int) -> float:
@@ -32,6 +35,21 @@ def view_side(longest: int, sides: Sequence[int]) -> int:
     """The smallest of the sides (ascending) in which the smallest face can be seen, or the largest side."""
     wanted = min(longest, SEEN_PIXELS * longest / smallest_face(longest))
     return next((side for side in sides if side >= wanted), sides[-1])
+
+
+def may_be_close_up(found: Detections, size: tuple[int, int], sure_confidence: float) -> bool:
+    """Whether a face may fill the image, so that a view of it shows too much detail.
+
+    Such a face leaves doubt in the view: either nothing in it is surely a face, or something large may be one.
+
+    Args:
+        found: In the view, each place once, in pixels of the image.
+        size: Height and width of the image, pixels.
+        sure_confidence: Score, 0-1, from which on a face is sure.
+    """
+    sure = found.scores >= sure_confidence
+    large = found.boxes[:, 2:].max(axis=1, initial=0.0) >= LARGE * max(size)
+    return not sure.any() or bool((large & ~sure).any())
 
 
 def draw(pyramid: Pyramid, side: int, max_scale: float) -> tuple[NDArray[np.uint8], float]:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
 
-from face_comparison.vision.detections import Candidates, Detections, concatenate, no_detections
+from face_comparison.vision.detections import Candidates, Detections
 
 STRIDES = (8, 16, 32)
 
@@ -18,23 +19,25 @@ def decode(outputs: Sequence[NDArray[np.float32]], height: int, width: int, min_
     Per cell of a stride's grid: score sqrt(cls * obj); center (cell + offset) * stride; size exp(.) * stride; landmark
     (cell + offset) * stride.
     """
-    images = [np.zeros(0, np.intp)]
-    parts = [no_detections()]
-    for level, stride in enumerate(STRIDES):
-        classes, objects, boxes, points = (outputs[kind * len(STRIDES) + level] for kind in range(4))
-        cells = classes.shape[1]
-        products = (np.clip(classes, 0, 1) * np.clip(objects, 0, 1)).reshape(-1)
-        kept = np.flatnonzero(products >= min_score * min_score)
-        if not len(kept):
-            continue
-        image, cell = np.divmod(kept, cells)
-        grid = np.stack([cell % (width // stride), cell // (width // stride)], axis=1).astype(np.float32)
-        offsets = boxes.reshape(-1, 4)[kept]
-        centers, sizes = (grid + offsets[:, :2]) * stride, np.exp(offsets[:, 2:]) * stride
-        landmarks = (points.reshape(-1, 5, 2)[kept] + grid[:, None, :]) * stride
-        scores = np.sqrt(products[kept])
-        images.append(image)
-        parts.append(Detections(np.concatenate([centers - sizes / 2, sizes], axis=1), scores, landmarks))
-    image = np.concatenate(images)
-    order = np.argsort(image, kind="stable")
-    return Candidates(image[order], concatenate(parts).at(order))
+    # One pass over the cells of all strides: on small inputs, the calls cost more than the numbers.
+    classes, objects, boxes, points = (
+        np.concatenate([each.reshape(len(each), -1, each.shape[-1]) for each in outputs[kind : kind + 3]], axis=1)
+        for kind in range(0, 12, 3)
+    )
+    products = (np.clip(classes, 0, 1) * np.clip(objects, 0, 1)).reshape(-1)
+    kept = np.flatnonzero(products >= min_score * min_score)
+    image, cell = np.divmod(kept, classes.shape[1])
+    corners, strides = (each[cell] for each in _cells(height, width))
+    offsets = boxes.reshape(-1, 4)[kept]
+    centers, sizes = corners + offsets[:, :2] * strides, np.exp(offsets[:, 2:]) * strides
+    landmarks = points.reshape(-1, 5, 2)[kept] * strides[:, :, None] + corners[:, None, :]
+    scores = np.sqrt(products[kept])
+    return Candidates(image, Detections(np.concatenate([centers - sizes / 2, sizes], axis=1), scores, landmarks))
+
+
+@lru_cache(maxsize=64)
+def _cells(height: int, width: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Corners (cells, 2) in pixels and strides (cells, 1) of all cells of an input, in the order of the outputs."""
+    grids = [np.mgrid[0 : height // stride, 0 : width // stride][::-1].reshape(2, -1).T * stride for stride in STRIDES]
+    strides = np.repeat(STRIDES, [len(grid) for grid in grids])[:, None]
+    return np.concatenate(grids).astype(np.float32), strides.astype(np.float32)

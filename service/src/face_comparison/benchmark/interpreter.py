@@ -1,0 +1,72 @@
+"""How long an image holds Python's interpreter lock: what limits one process beside an accelerator.
+
+The networks and the image decoder release the lock. Here they are replaced by pauses and by what they returned for the
+same input before. Many threads then analyze images at once, and the time per image is what holds the lock, or, on few
+cores, what OpenCV computes without it.
+"""
+
+from __future__ import annotations
+
+import time
+import zlib
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from face_comparison import engines
+from face_comparison.benchmark import loops
+from face_comparison.engines import Engine, Session, Shape
+from face_comparison.image import Header, Reduce, decode
+from face_comparison.vision.analyzer import assemble_analyzer
+from face_comparison.vision.bundle import Bundle
+
+PAUSE = 0.004
+"""Seconds that a network or the decoder seems to take."""
+
+THREADS = 16
+"""Enough that some thread always wants the lock."""
+
+
+class _Replay:
+    """A session that returns what it returned before for the same images, after a pause."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self._known: dict[tuple[tuple[int, ...], int], Sequence[NDArray[np.float32]]] = {}
+
+    def run(self, images: NDArray[np.uint8]) -> Sequence[NDArray[np.float32]]:
+        key = (images.shape, zlib.crc32(np.ascontiguousarray(images).data))
+        if key not in self._known:
+            self._known[key] = self._session.run(images)
+        else:
+            time.sleep(PAUSE)
+        return self._known[key]
+
+
+class _ReplayEngine:
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self.name, self.device = engine.name, engine.device
+
+    def session(self, network: Path, shapes: Sequence[Shape], *, exact: bool = False) -> Session:
+        return _Replay(self._engine.session(network, shapes, exact=exact))
+
+
+def lock_time(bundle: Bundle, images: Sequence[bytes], total: int) -> float:
+    """Seconds per image, over `total` images taken in turn."""
+    pixels: dict[tuple[bytes, Reduce], NDArray[np.uint8]] = {}
+
+    def decoded(data: bytes, header: Header, reduce: Reduce = 1) -> NDArray[np.uint8]:
+        if (data, reduce) not in pixels:
+            pixels[data, reduce] = decode(data, header, reduce)
+        else:
+            time.sleep(PAUSE)
+        return pixels[data, reduce]
+
+    engine = _ReplayEngine(engines.load("auto", "cpu", 1))
+    analyzer = assemble_analyzer(bundle, engine, every_bucket=False, decode=decoded)
+    for image in images:
+        analyzer.analyze(image)
+    return loops.loop([analyzer.analyze] * THREADS, images, total) / total

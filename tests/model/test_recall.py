@@ -1,0 +1,13 @@
+"""Small faces and faces of groups are found; nothing else is."""
+
+import pytest
+
+from devtools import recall
+from face_comparison.vision.analyzer import ImageAnalyzer
+
+
+@pytest.mark.parametrize("kind", ["group of six, as taken", "32 px in 640x480", "48 px in 1920x1080"])
+def test_faces_of_this_size_are_found(analyzer: ImageAnalyzer, kind: str) -> None:
+    counts = recall.measure(analyzer, (kind,))[kind]
+    assert counts["found"] >= 0.95 * counts["faces"]
+    assert counts["others"] == 0

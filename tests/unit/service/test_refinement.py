@@ -1,0 +1,172 @@
+"""Which places are looked at on how many crops, and which faces come out."""
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+from face_comparison.vision import refinement
+from face_comparison.vision.bundle import Refinement
+from face_comparison.vision.crops import Looks, Places
+from face_comparison.vision.detections import Candidates, Detections, OrientedDetections
+from face_comparison.vision.pyramid import Pyramid
+from face_comparison.vision.refinement import Criteria
+
+SPEC = Refinement(
+    probe_side=96,
+    probe_room=2.0,
+    upright_score=0.85,
+    roll_side=96,
+    roll_rooms=(1.15, 1.3, 1.45, 1.6),
+    roll_gain=0.3,
+    landmark_side=96,
+    landmark_rooms=(1.5, 1.75, 2.05, 2.4),
+)
+IMAGE = Pyramid(np.zeros((8, 8, 3), np.uint8))
+Score = Callable[[float, float], float]
+"""Score of a crop around a place of this x at this roll."""
+
+
+def proposals(*faces: tuple[float, float]) -> OrientedDetections:
+    """Faces of 40 pixels at these x, with these scores in the view."""
+    boxes = np.array([[x - 20, 80, 40, 40] for x, _ in faces], np.float32).reshape(-1, 4)
+    scores = np.array([score for _, score in faces], np.float32)
+    return OrientedDetections.of(Detections(boxes, scores, np.zeros((len(faces), 5, 2), np.float32)))
+
+
+def unused(images: np.ndarray, min_score: float) -> Candidates:
+    raise AssertionError("no crop is drawn here")
+
+
+@pytest.fixture
+def rolls(monkeypatch: pytest.MonkeyPatch) -> Callable[[Score], list[float]]:
+    """Replaces crops by a score; returns the rolls of all crops that were asked for."""
+
+    def install(score: Score) -> list[float]:
+        asked: list[float] = []
+
+        def look(pyramid: Pyramid, places: Places, room: float, side: int, detect: object) -> Looks:
+            asked.extend(places.rolls.tolist())
+            pairs = zip(places.centers[:, 0], places.rolls, strict=True)
+            scores = np.array([score(float(x), float(roll)) for x, roll in pairs], float)
+            extents = np.repeat(places.sizes[:, None], 2, axis=1)
+            count = len(scores)
+            return Looks(scores, places.centers, extents, np.zeros((count, 5, 2)), np.zeros(count))
+
+        monkeypatch.setattr(refinement, "look", look)
+        return asked
+
+    return install
+
+
+def test_sure_upright_face_takes_one_crop(rolls: Callable[[Score], list[float]]) -> None:
+    asked = rolls(lambda x, roll: 0.9)
+    places, scores = refinement.probe(IMAGE, proposals((100, 0.9)), unused, SPEC, 0.3)
+    assert asked == [0]
+    assert (places.rolls.tolist(), scores.tolist()) == ([0], [0.9])
+
+
+def test_likely_face_is_tried_beside_and_opposite(rolls: Callable[[Score], list[float]]) -> None:
+    asked = rolls(lambda x, roll: 0.92 if roll == 180 else 0.7)
+    places, _ = refinement.probe(IMAGE, proposals((100, 0.9)), unused, SPEC, 0.3)
+    assert asked == [0, 45, -45, 180]
+    assert places.rolls.tolist() == [180]
+
+
+def test_place_that_shows_nothing_upright_is_tried_at_every_roll(rolls: Callable[[Score], list[float]]) -> None:
+    asked = rolls(lambda x, roll: 0.8 if roll == -90 else 0.0)
+    places, _ = refinement.probe(IMAGE, proposals((100, 0.4)), unused, SPEC, 0.3)
+    assert len(asked) == 8
+    assert places.rolls.tolist() == [-90]
+
+
+def test_weak_place_is_searched_only_where_it_is_asked_for(rolls: Callable[[Score], list[float]]) -> None:
+    asked = rolls(lambda x, roll: 0.0)
+    places, _ = refinement.probe(IMAGE, proposals((100, 0.2)), unused, SPEC, 0.3)
+    assert (asked, len(places)) == ([0], 0)
+    asked.clear()
+    refinement.probe(IMAGE, proposals((100, 0.2)), unused, SPEC, 0.1)
+    assert asked == [0, 45, -45]
+
+
+def test_two_proposals_of_one_face_are_looked_at_again_once(rolls: Callable[[Score], list[float]]) -> None:
+    asked = rolls(lambda x, roll: 0.7 if x < 110 else 0.6)
+    places, _ = refinement.probe(IMAGE, proposals((100, 0.9), (104, 0.8), (300, 0.5)), unused, SPEC, 0.3)
+    assert len(asked) == 3 + 2 * 3
+    assert len(places) == 2
+
+
+def test_equal_scores_leave_the_face_as_the_view_saw_it(rolls: Callable[[Score], list[float]]) -> None:
+    rolls(lambda x, roll: 0.7)
+    places, _ = refinement.probe(IMAGE, proposals((100, 0.9)), unused, SPEC, 0.3)
+    assert places.rolls.tolist() == [0]
+
+
+def criteria(count: int) -> Criteria:
+    return Criteria(count=count, min_score=0.6, sure_score=0.75, search_score=0.3, iou_threshold=0.3)
+
+
+@pytest.mark.parametrize(
+    ("count", "faces", "examined"),
+    [
+        (1, ((100, 0.9), (300, 0.9), (500, 0.9)), 3),  # of one size: any may be the most prominent
+        (100, ((100, 0.9), (300, 0.7), (500, 0.7)), 3),
+    ],
+)
+def test_every_face_is_examined_that_may_be_wanted(
+    rolls: Callable[[Score], list[float]],
+    monkeypatch: pytest.MonkeyPatch,
+    count: int,
+    faces: tuple[tuple[float, float], ...],
+    examined: int,
+) -> None:
+    rolls(lambda x, roll: 0.9)
+    seen: list[int] = []
+
+    def examine(pyramid: Pyramid, places: Places, *rest: object) -> OrientedDetections:
+        seen.append(len(places))
+        return proposals(*((x, 0.9) for x in places.centers[:, 0]))
+
+    monkeypatch.setattr(refinement, "examine", examine)
+    found = refinement.refine(IMAGE, proposals(*faces), unused, SPEC, criteria(count))
+    assert sum(seen) == examined
+    assert len(found) == len(faces)
+
+
+@pytest.mark.parametrize(
+    ("areas", "sure", "known", "count", "expected"),
+    [
+        ((100, 50, 95), (1, 1, 1), (), 1, (True, False, True)),
+        ((100, 50, 95), (1, 1, 1), (), 2, (True, False, True)),
+        ((100, 50, 95), (1, 1, 1), (), 3, (True, True, True)),
+        ((100, 50, 95), (0, 1, 1), (), 1, (False, False, True)),
+        ((100, 50, 95), (0, 0, 0), (), 1, (True, True, True)),
+        ((100, 50, 95), (1, 1, 1), (300,), 1, (False, False, False)),
+        ((100, 50, 95), (1, 1, 1), (300,), 2, (True, False, True)),
+        ((100, 50, 95), (1, 1, 1), (60,), 1, (True, True, True)),
+        ((100, 50, 95), (0, 0, 1), (60,), 2, (True, True, True)),
+    ],
+)
+def test_small_faces_are_left_out_where_enough_larger_ones_are_sure(
+    areas: tuple[float, ...], sure: tuple[int, ...], known: tuple[float, ...], count: int, expected: tuple[bool, ...]
+) -> None:
+    likely = refinement.most_prominent_places(np.array(areas, float), np.array(sure, bool), np.array(known), count)
+    assert tuple(likely.tolist()) == expected
+
+
+def test_others_are_examined_where_the_likely_ones_turn_out_to_be_none(
+    rolls: Callable[[Score], list[float]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rolls(lambda x, roll: 0.9)
+    large = Detections(
+        np.array([[0, 0, 200, 200], [500, 0, 40, 40]], np.float32),
+        np.array([0.9, 0.9], np.float32),
+        np.zeros((2, 5, 2), np.float32),
+    )
+
+    def examine(pyramid: Pyramid, places: Places, *rest: object) -> OrientedDetections:
+        return proposals(*((x, 0.9) for x in places.centers[:, 0] if x > 300))
+
+    monkeypatch.setattr(refinement, "examine", examine)
+    found = refinement.refine(IMAGE, OrientedDetections.of(large), unused, SPEC, criteria(1))
+    assert found.faces.scores.tolist() == pytest.approx([0.9])

@@ -131,8 +131,8 @@ pipeline-accuracy: setup ## Measure faces found and lost, phantoms and the stabi
 album-accuracy: setup ## Measure how well an album of 1,000 images finds the right people, into docs/data/album.json
 	@$(BIN)/python -m devtools.album_accuracy
 
-# Root on Linux; or CLUSTER=current REGISTRY=… for the cluster of the current kubeconfig; or BARE=yes for one without the
-# product.
+# CLUSTER=current REGISTRY=… uses the cluster of the current kubeconfig, one of kind for example: the first choice for those
+# who have one. Otherwise a node of its own is started, for which root on Linux is needed; BARE=yes installs nothing on it.
 cluster: .venv/.synced ## A real Kubernetes on this machine with the product installed, tried by one image
 	@$(BIN)/python -m devtools.local_cluster up $(CLUSTER:%=--cluster=%) $(REGISTRY:%=--registry=%) $(if $(filter-out no,$(BARE)),--bare)
 

@@ -1,6 +1,8 @@
 """The definition of the resource and the operator's `resource.py` have the same fields, defaults and choices."""
 
+import ast
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -118,3 +120,19 @@ def test_every_field_says_what_it_means() -> None:
 def test_conditions_are_explained() -> None:
     description = STATUS["properties"]["conditions"]["description"]
     assert [each for each in status.TYPES if each not in description] == []
+
+
+PASSED_ON = {"route.gateway.parentRefs"}
+"""Fields whose value is given on as it is, with all that is in it."""
+
+
+def test_every_field_is_read() -> None:
+    """A field that is declared, and that nothing makes a difference of, would be accepted and ignored."""
+    read = {
+        node.attr
+        for path in Path(resource.__file__).parent.rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Load)
+    }
+    unread = {path for path, field in STRUCT.items() if field.name not in read}
+    assert {path for path in unread if path.rpartition(".")[0] not in PASSED_ON} == set()

@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 from face_comparison.errors import FaceComparisonError
-from face_comparison.image import MAX_SIDE, jpeg, png
-from face_comparison.image.formats import Format, format_of
-
-_BYTES_PER_PIXEL: dict[Format, float] = {"bmp": 13, "webp": 13, "heic": 22, "avif": 22}
-"""Measured peaks, rounded up; see tests/unit/service/test_decode_cost.py."""
+from face_comparison.image import MAX_SIDE
+from face_comparison.image.formats import format_of
 
 _FIXED = 8 << 20
 
@@ -22,12 +19,7 @@ def estimate_decode_bytes(data: bytes, max_side: int = MAX_SIDE) -> int:
         width, height, _ = found.reader.dimensions(data)
         if max(width, height) > max_side:
             return _FIXED
-        if found.name == "jpeg":
-            per_pixel = jpeg.bytes_per_pixel(data)
-        elif found.name == "png":
-            per_pixel = png.bytes_per_pixel(data)
-        else:
-            per_pixel = _BYTES_PER_PIXEL[found.name]
+        per_pixel = found.bytes_per_pixel(data)
     except FaceComparisonError:
         return _FIXED
     return _FIXED + 2 * len(data) + int(per_pixel * width * height)

@@ -12,6 +12,8 @@ migration of its store.
 
 from __future__ import annotations
 
+import ctypes
+import gc
 import os
 import sys
 import time
@@ -29,6 +31,23 @@ from face_comparison.vision.types import Analysis, Box, Face, Quality
 from support import migrating
 from support.analyzer import MODEL
 
+LEAKED: list[bytes] = []
+
+
+class Mallinfo2(ctypes.Structure):
+    """What glibc's `mallinfo2` returns."""
+
+    names = ("arena", "ordblks", "smblks", "hblks", "hblkhd", "usmblks", "fsmblks", "uordblks", "fordblks", "keepcost")
+    _fields_ = [(name, ctypes.c_size_t) for name in names]
+
+
+def bytes_in_use() -> int:
+    """Bytes that are allocated now, all of Python's among them where PYTHONMALLOC is malloc; not what is kept free."""
+    ask = ctypes.CDLL(None).mallinfo2
+    ask.restype = Mallinfo2
+    found = ask()
+    return int(found.uordblks + found.hblkhd)
+
 
 class ObedientAnalyzer:
     @property
@@ -44,6 +63,11 @@ class ObedientAnalyzer:
             Path(rest + ".begun").write_text(str(os.getpid()))
             while not Path(rest).exists():
                 time.sleep(0.002)
+        elif order == "leak":
+            LEAKED.append(os.urandom(int(rest)))
+        elif order == "memory":
+            gc.collect()
+            Path(rest).write_text(str(bytes_in_use()))
         elif order == "faces":
             landmarks = np.zeros((5, 2), np.float32)
             vector = np.random.default_rng(1).normal(size=HASH_SIZE).astype(np.float32)

@@ -6,6 +6,7 @@ import email
 import os
 import re
 import subprocess
+import sys
 import sysconfig
 import tomllib
 import venv
@@ -79,6 +80,55 @@ def test_the_wheel_has_license_notice_and_description(wheel: Path) -> None:
     assert described["Description-Content-Type"].startswith("text/markdown")
     assert "# face-comparison" in described.get_payload()
     assert not [name for name in names if name.startswith("face_comparison/explorer/explorer.")]
+
+
+SLIM = """
+import sys
+for name in ("cv2", "onnxruntime", "openvino", "flask", "gunicorn", "click", "PIL"):
+    sys.modules[name] = None
+import numpy as np
+from face_comparison.client import AsyncClient, Client, distance
+import face_comparison
+assert face_comparison.__file__ is None
+one, other = np.eye(2, 768)
+print(round(distance(one, other), 3))
+try:
+    Client("http://127.0.0.1:9", retries=0).detect(np.zeros((4, 4, 3), np.uint8))
+except ModuleNotFoundError as error:
+    print(error)
+"""
+
+
+def test_the_client_alone_needs_neither_models_nor_server(tmp_path: Path) -> None:
+    command = [str(TOOLS / "hatchling"), "build", "--target", "wheel", "--directory", str(tmp_path)]
+    subprocess.run(command, cwd=ROOT / "client", check=True, capture_output=True, timeout=120)
+    (wheel,) = tmp_path.glob("face_comparison_client-*.whl")
+    assert wheel.stat().st_size < 100_000
+    with zipfile.ZipFile(wheel) as opened:
+        names = opened.namelist()
+        opened.extractall(tmp_path / "unpacked")
+    assert {"face_comparison/client/py.typed", "face_comparison/api/py.typed"} <= set(names)
+    assert {name.split("/")[1] for name in names if name.startswith("face_comparison/")} == {"api", "client"}
+    dependencies = sysconfig.get_path("purelib")
+    # Without `site`, so that the packages in development are not found.
+    code = f"import sys; sys.path[:0] = [{str(tmp_path / 'unpacked')!r}, {dependencies!r}]\n{SLIM}"
+    ended = subprocess.run(
+        [sys.executable, "-I", "-S", "-c", code], capture_output=True, text=True, timeout=120, check=False
+    )
+    assert ended.stderr == ""
+    assert ended.stdout.splitlines() == [
+        "1.414",
+        "an array of pixels is encoded by opencv-python-headless or pillow: install one",
+    ]
+
+
+def test_the_client_alone_declares_what_the_service_does() -> None:
+    client, service = (
+        tomllib.loads((ROOT / name / "pyproject.toml").read_text())["project"] for name in ("client", "service")
+    )
+    assert client["version"] == service["version"]
+    assert set(client["dependencies"]) <= set(service["dependencies"])
+    assert client["optional-dependencies"]["async"] == service["optional-dependencies"]["async"]
 
 
 @pytest.mark.parametrize("page", PAGES, ids=[str(page.relative_to(ROOT)) for page in PAGES])

@@ -69,12 +69,26 @@ def _encoded(pixels: NDArray[np.uint8]) -> bytes:
         raise ValueError(
             f"pixels must be uint8 of shape (height, width, 3) or (height, width), not {pixels.dtype} {pixels.shape}"
         )
-    import cv2  # noqa: PLC0415 (large, and needed for nothing else here)
-
+    try:
+        import cv2  # noqa: PLC0415 (large, and needed for nothing else here)
+    except ModuleNotFoundError:
+        return _by_pillow(pixels)
     done, data = cv2.imencode(".png", pixels[:, :, ::-1] if color else pixels, [cv2.IMWRITE_PNG_COMPRESSION, 1])
     if not done:
         raise ValueError(f"pixels of shape {pixels.shape} cannot be encoded")
     return data.tobytes()
+
+
+def _by_pillow(pixels: NDArray[np.uint8]) -> bytes:
+    try:
+        from PIL import Image as pillow  # noqa: N813, PLC0415
+    except ModuleNotFoundError:
+        raise ModuleNotFoundError(
+            "an array of pixels is encoded by opencv-python-headless or pillow: install one"
+        ) from None
+    data = io.BytesIO()
+    pillow.fromarray(pixels).save(data, "PNG", compress_level=1)
+    return data.getvalue()
 
 
 def _saved(image: Image) -> bytes:

@@ -193,10 +193,11 @@ def bare_postgresql(url: str, vectors: Vectors) -> float:
 
 @contextmanager
 def timed(seconds: dict[str, float], name: str) -> Iterator[None]:
-    """Adds the seconds of a block to those of this name."""
-    started = time.perf_counter()
+    """Adds the seconds of a block to those of this name, and this process's of the processor to `NAME_processor`."""
+    started, busy = time.perf_counter(), time.process_time()
     yield
     seconds[name] += time.perf_counter() - started
+    seconds[f"{name}_processor"] = seconds.get(f"{name}_processor", 0.0) + time.process_time() - busy
 
 
 def paired(plain: Callable[[Vectors], Any], search: Callable[[Vectors], Any], queries: Vectors) -> tuple[float, float]:
@@ -266,7 +267,8 @@ def print_costs(size: int, row: dict[str, Any]) -> None:
         bare = took["bare_json"] + took["bare_insert"]
         print(
             f"  {store:<11} import {took['import']:.1f} s; reading the lines {took['bare_json']:.1f} s and inserting"
-            f" bare rows {took['bare_insert']:.1f} s (ratio {took['import'] / bare:.2f})",
+            f" bare rows {took['bare_insert']:.1f} s (ratio {took['import'] / bare:.2f});"
+            f" {took['import_processor']:.1f} s of this process's processor time",
             flush=True,
         )
 

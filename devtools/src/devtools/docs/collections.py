@@ -140,7 +140,8 @@ def _percent(rate: float) -> str:
 def _import(took: dict[str, float] | None) -> str:
     if took is None:
         return "-"
-    return f"{took['import']:.1f} s ({took['bare_json'] + took['bare_insert']:.1f})"
+    processor = f", {took['import_processor']:.1f} s of the processor" if "import_processor" in took else ""
+    return f"{took['import']:.1f} s ({took['bare_json'] + took['bare_insert']:.1f}){processor}"
 
 
 def _axes(sizes: dict[int, Any]) -> Iterator[str]:

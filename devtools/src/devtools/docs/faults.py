@@ -40,6 +40,6 @@ def fault_matrix_summary() -> str:
 
 
 def _shortened(message: str) -> str:
-    """A message as a cell of a table."""
-    text = message.replace("<", "&lt;")
-    return f"{text[:MESSAGE_LENGTH]}…" if len(text) > MESSAGE_LENGTH else text
+    """A message as a cell of a table, in which neither tags nor links are read."""
+    text = f"{message[:MESSAGE_LENGTH]}…" if len(message) > MESSAGE_LENGTH else message
+    return text.replace("<", "&lt;").replace("[", "\\[")

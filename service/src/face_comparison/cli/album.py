@@ -57,46 +57,40 @@ LISTED = 20
 
 @click.command("build")
 @click.argument("folder", metavar="DIR", type=_PhotographsPath(exists=True, file_okay=False, path_type=str))
-@click.option(
+@options.option(
     "--out",
     required=True,
     metavar="OUT",
     type=click.Path(file_okay=False, path_type=Path),
-    envvar="FACE_COMPARISON_OUT",
     help="Folder of the album: empty, new, or an existing album, which is updated.",
 )
-@click.option("--links", is_flag=True, envvar="FACE_COMPARISON_LINKS", help="Also create a folder of links per person.")
-@click.option(
+@options.option("--links", is_flag=True, help="Also create a folder of links per person.")
+@options.option(
     "--threshold",
     type=click.FloatRange(0, 2, min_open=True),
-    envvar="FACE_COMPARISON_THRESHOLD",
     help="Maximum mean distance of a person's faces; smaller: fewer strangers, more people. [default: the bundle's]",
 )
-@click.option(
+@options.option(
     "--min-face",
     type=click.FloatRange(0, 4096),
     default=0,
     metavar="PIXELS",
-    envvar="FACE_COMPARISON_MIN_FACE",
     help="Skip faces whose shorter side is smaller (pixels).",
 )
-@click.option(
+@options.option(
     "--min-confidence",
     type=click.FloatRange(0, 1),
     default=0,
-    envvar="FACE_COMPARISON_MIN_CONFIDENCE",
     help="Skip faces with a lower detection confidence.",
 )
-@click.option(
+@options.option(
     "--service",
     metavar="URL",
-    envvar="FACE_COMPARISON_SERVICE",
     help="Let a running service find the faces, with --threads images in flight; the images are sent to it.",
 )
-@click.option(
+@options.option(
     "--api-key",
     metavar="KEY",
-    envvar="FACE_COMPARISON_API_KEY",
     help="API key of the service; set it in the environment, where other users cannot see it.",
 )
 @options.from_settings(*analyzers.MODEL_OPTIONS)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from face_comparison.cli import options
 from face_comparison.errors import AlbumUnusable
 
 if TYPE_CHECKING:
@@ -159,7 +160,7 @@ def split(out: Path, faces: tuple[str, ...]) -> None:
 @click.command("hide")
 @_ALBUM
 @click.argument("people", metavar="PERSON...", nargs=-1, required=True)
-@click.option("--undo", is_flag=True, envvar="FACE_COMPARISON_UNDO", help="Show them again.")
+@options.option("--undo", is_flag=True, help="Show them again.")
 def hide(out: Path, people: tuple[str, ...], *, undo: bool) -> None:
     """Leave each PERSON out of the page and the folders; the tables keep them."""
     album = _Album.opened(out)

@@ -16,21 +16,19 @@ if TYPE_CHECKING:
 _INDEX = "metadata.annotations['batch.kubernetes.io/job-completion-index']"
 
 _PLACE = click.argument("photographs", metavar="DIR")
-_RESULTS = click.option(
+_RESULTS = options.option(
     "--results",
     metavar="DIR",
     required=True,
-    envvar="FACE_COMPARISON_RESULTS",
     help="Where the results of the shards go: a folder that all machines share, or s3://BUCKET/PREFIX.",
 )
 
 
 def _shards(function: Callable[..., None]) -> Callable[..., None]:
-    return click.option(
+    return options.option(
         "--shards",
         type=click.IntRange(1, 10_000),
         required=True,
-        envvar="FACE_COMPARISON_SHARDS",
         help="Number of shards.",
     )(function)
 
@@ -38,11 +36,10 @@ def _shards(function: Callable[..., None]) -> Callable[..., None]:
 @click.command("shard")
 @_PLACE
 @_RESULTS
-@click.option(
+@options.option(
     "--shard",
     type=click.IntRange(0),
     required=True,
-    envvar="FACE_COMPARISON_SHARD",
     help="Which shard, from 0; the Job that `album job` prints sets it in the environment.",
 )
 @_shards
@@ -75,18 +72,16 @@ def shard(photographs: str, results: str, shard: int, shards: int, **given: str 
 @_PLACE
 @_RESULTS
 @_shards
-@click.option(
+@options.option(
     "--out",
     required=True,
     metavar="OUT",
     type=click.Path(file_okay=False, path_type=Path),
-    envvar="FACE_COMPARISON_OUT",
     help="Folder of the album: empty, new, or an existing album, which is updated.",
 )
-@click.option(
+@options.option(
     "--threshold",
     type=click.FloatRange(0, 2, min_open=True),
-    envvar="FACE_COMPARISON_THRESHOLD",
     help="Maximum mean distance of a person's faces. [default: the bundle's]",
 )
 @options.from_settings("bundle")
@@ -110,27 +105,22 @@ def assemble(
 @_PLACE
 @_RESULTS
 @_shards
-@click.option(
+@options.option(
     "--parallelism",
     type=click.IntRange(1),
     default=4,
     show_default=True,
-    envvar="FACE_COMPARISON_PARALLELISM",
     help="Pods at once.",
 )
-@click.option("--image", required=True, envvar="FACE_COMPARISON_IMAGE", help="Container image of the service.")
-@click.option("--name", default="album", show_default=True, envvar="FACE_COMPARISON_NAME", help="Name of the Job.")
-@click.option(
-    "--namespace", envvar="FACE_COMPARISON_NAMESPACE", help="Namespace of the Job. [default: the current one]"
-)
-@click.option(
+@options.option("--image", required=True, help="Container image of the service.")
+@options.option("--name", default="album", show_default=True, help="Name of the Job.")
+@options.option("--namespace", help="Namespace of the Job. [default: the current one]")
+@options.option(
     "--secret",
-    envvar="FACE_COMPARISON_SECRET",
     help="Secret whose keys become environment variables: AWS_ACCESS_KEY_ID, AWS_ENDPOINT_URL_S3 and so on.",
 )
-@click.option(
+@options.option(
     "--service-account",
-    envvar="FACE_COMPARISON_SERVICE_ACCOUNT",
     help="ServiceAccount of the pods, whose identity may read the photographs and write the results.",
 )
 def job(  # noqa: PLR0913 (one for each option)

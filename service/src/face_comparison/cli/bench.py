@@ -18,11 +18,10 @@ MEMORY_MARKS = (1_000, 20_000)
 @click.command("bench")
 @click.argument("images", nargs=-1, type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @options.from_settings("bundle", "device", "engine", "threads", "workers")
-@click.option("--rounds", envvar="FACE_COMPARISON_ROUNDS", default=5, show_default=True, help="Rounds per contender.")
-@click.option("--total", envvar="FACE_COMPARISON_TOTAL", default=60, show_default=True, help="Images per round.")
-@click.option(
+@options.option("--rounds", default=5, show_default=True, help="Rounds per contender.")
+@options.option("--total", default=60, show_default=True, help="Images per round.")
+@options.option(
     "--memory",
-    envvar="FACE_COMPARISON_MEMORY",
     is_flag=True,
     help=f"Measure memory too, over {MEMORY_MARKS[-1]} requests.",
 )

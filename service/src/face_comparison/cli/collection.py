@@ -47,45 +47,39 @@ def access_options(function: Callable[..., None]) -> Callable[..., None]:
             function(access=access, threads=options.settings(rest).threads or cpus.available(), **given)
 
     decorated = options.from_settings(*STORE_OPTIONS)(run)
-    decorated = click.option(
+    decorated = options.option(
         "--api-key",
         metavar="KEY",
-        envvar="FACE_COMPARISON_API_KEY",
         help="Key for the service; give it in the environment, where other users do not see it.",
     )(decorated)
-    decorated = click.option(
-        "--service", metavar="URL", envvar="FACE_COMPARISON_SERVICE", help="Use the collections of a running service."
-    )(decorated)
+    decorated = options.option("--service", metavar="URL", help="Use the collections of a running service.")(decorated)
     decorated.__doc__ = function.__doc__
     return decorated
 
 
 def collection_option(function: Callable[..., None]) -> Callable[..., None]:
     """Adds the option that names the collection."""
-    return click.option(
+    return options.option(
         "--collection",
         "name",
         metavar="NAME",
         default=DEFAULT_NAME,
         show_default=True,
-        envvar="FACE_COMPARISON_COLLECTION",
         help="The collection.",
     )(function)
 
 
 @command.command("create")
 @click.argument("name", default=DEFAULT_NAME)
-@click.option(
+@options.option(
     "--max-false-positive-rate",
     "rate",
     type=float,
-    envvar="FACE_COMPARISON_MAX_FALSE_POSITIVE_RATE",
     help="Of searches for strangers. [default: 0.01]",
 )
-@click.option(
+@options.option(
     "--retention-days",
     type=int,
-    envvar="FACE_COMPARISON_RETENTION_DAYS",
     help="Delete faces this many days after they were enrolled.",
 )
 @access_options
@@ -96,7 +90,7 @@ def create(access: CollectionAccess, threads: int, name: str, rate: float | None
 
 
 @command.command("list")
-@click.option("--json", "as_json", is_flag=True, envvar="FACE_COMPARISON_JSON", help="One JSON object per line.")
+@options.option("--json", "as_json", is_flag=True, help="One JSON object per line.")
 @access_options
 def list_(access: CollectionAccess, threads: int, as_json: bool) -> None:
     """List the collections."""
@@ -107,7 +101,7 @@ def list_(access: CollectionAccess, threads: int, as_json: bool) -> None:
 
 @command.command("users")
 @collection_option
-@click.option("--json", "as_json", is_flag=True, envvar="FACE_COMPARISON_JSON", help="One JSON object per line.")
+@options.option("--json", "as_json", is_flag=True, help="One JSON object per line.")
 @access_options
 def users(access: CollectionAccess, threads: int, name: str, as_json: bool) -> None:
     """List the users of a collection."""
@@ -119,20 +113,18 @@ def users(access: CollectionAccess, threads: int, name: str, as_json: bool) -> N
 @command.command("enroll")
 @click.argument("folder", metavar="DIR", type=click.Path(exists=True, file_okay=False, path_type=Path))
 @collection_option
-@click.option(
+@options.option(
     "--quality-filter",
     type=click.Choice(["NONE", "AUTO", "LOW", "MEDIUM", "HIGH"]),
     default="AUTO",
     show_default=True,
-    envvar="FACE_COMPARISON_QUALITY_FILTER",
     help="What a face must have.",
 )
-@click.option(
+@options.option(
     "--on-duplicate",
     type=click.Choice(["report", "refuse", "allow"]),
     default="report",
     show_default=True,
-    envvar="FACE_COMPARISON_ON_DUPLICATE",
     help="What to do with a face that resembles another person, or does not resemble its own.",
 )
 @access_options
@@ -190,14 +182,13 @@ def enroll(
 @click.argument("images", metavar="IMAGE...", nargs=-1, type=image_options.IMAGE)
 @image_options.files_from
 @collection_option
-@click.option(
+@options.option(
     "--max-false-positive-rate",
     "rate",
     type=float,
-    envvar="FACE_COMPARISON_MAX_FALSE_POSITIVE_RATE",
     help="Of searches for strangers. [default: the collection's]",
 )
-@click.option("--json", "as_json", is_flag=True, envvar="FACE_COMPARISON_JSON", help="One JSON object per image.")
+@options.option("--json", "as_json", is_flag=True, help="One JSON object per image.")
 @access_options
 def search(
     access: CollectionAccess,
@@ -241,14 +232,13 @@ def search(
 
 @command.command("delete")
 @click.argument("name", default=DEFAULT_NAME)
-@click.option(
+@options.option(
     "--user",
     "user_id",
     metavar="USERID",
-    envvar="FACE_COMPARISON_USER",
     help="Erase this user with all faces, not the collection.",
 )
-@click.option("--yes", is_flag=True, envvar="FACE_COMPARISON_YES", help="Do not ask.")
+@options.option("--yes", is_flag=True, help="Do not ask.")
 @access_options
 def delete(access: CollectionAccess, threads: int, name: str, user_id: str | None, yes: bool) -> None:
     """Delete the collection NAME, or one user of it, and print the receipt."""
@@ -262,10 +252,9 @@ def delete(access: CollectionAccess, threads: int, name: str, user_id: str | Non
 
 @command.command("export")
 @collection_option
-@click.option(
+@options.option(
     "--out",
     type=image_options.OutputFile(),
-    envvar="FACE_COMPARISON_OUT",
     help="File to write. [default: stdout]",
 )
 @access_options

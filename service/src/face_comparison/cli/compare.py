@@ -29,24 +29,21 @@ SAME, DIFFERENT = 0, 1
 @click.argument("targets", metavar="B...", nargs=-1, type=image_options.IMAGE)
 @image_options.files_from
 @image_options.output_format("table")
-@click.option(
+@options.option(
     "--json",
     "as_json",
     is_flag=True,
-    envvar="FACE_COMPARISON_JSON",
     help="The same as --format json: the service's response and the names of the images.",
 )
-@click.option(
+@options.option(
     "--threshold",
     type=click.FloatRange(0, 2),
-    envvar="FACE_COMPARISON_THRESHOLD",
     help="Maximum distance of the same person. [default: the bundle's]",
 )
-@click.option(
+@options.option(
     "--draw",
     metavar="OUT.png",
     type=image_options.OutputFile(),
-    envvar="FACE_COMPARISON_DRAW",
     help="Also draw the images side by side, with faces, distances and verdicts.",
 )
 @image_options.service

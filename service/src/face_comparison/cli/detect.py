@@ -23,26 +23,21 @@ if TYPE_CHECKING:
 @click.argument("images", metavar="IMAGE...", nargs=-1, type=image_options.IMAGE)
 @image_options.files_from
 @image_options.output_format("table on a terminal, else json: one object per line")
-@click.option(
-    "--no-hash", is_flag=True, envvar="FACE_COMPARISON_NO_HASH", help="Leave out the 768 numbers of each face in JSON."
-)
-@click.option(
+@options.option("--no-hash", is_flag=True, help="Leave out the 768 numbers of each face in JSON.")
+@options.option(
     "--max-faces",
     type=click.IntRange(1, 100),
-    envvar="FACE_COMPARISON_MAX_FACES",
     help="Maximum faces per image; the most prominent are kept. [default: 100]",
 )
-@click.option(
+@options.option(
     "--min-confidence",
     type=click.FloatRange(0, 1),
-    envvar="FACE_COMPARISON_MIN_CONFIDENCE",
     help="Minimum detection confidence. [default: the bundle's]",
 )
-@click.option(
+@options.option(
     "--draw",
     metavar="OUT.png",
     type=image_options.OutputFile(),
-    envvar="FACE_COMPARISON_DRAW",
     help="Also draw the faces; for a single IMAGE.",
 )
 @image_options.service

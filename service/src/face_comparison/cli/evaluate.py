@@ -33,91 +33,77 @@ _OUT = image_options.OutputFile()
 @click.argument(
     "folder", metavar="[DIR]", type=click.Path(exists=True, file_okay=False, path_type=Path), required=False
 )
-@click.option(
+@options.option(
     "--pairs",
     type=_FILE,
     metavar="PAIRS.csv",
-    envvar="FACE_COMPARISON_PAIRS",
     help="Compare these pairs only: columns image1, image2 and same (1 or 0); paths are relative to DIR.",
 )
-@click.option(
+@options.option(
     "--groups",
     type=_FILE,
     metavar="GROUPS.csv",
-    envvar="FACE_COMPARISON_GROUPS",
     help="Error rates by group, too: the column person (the folder's name), and one column per attribute.",
 )
-@click.option(
+@options.option(
     "--report",
     type=_OUT,
     metavar="OUT.html",
-    envvar="FACE_COMPARISON_REPORT",
     help="Write a report with plots and the worst pairs; it contains faces.",
 )
-@click.option(
-    "--json", "json_out", type=_OUT, metavar="OUT.json", envvar="FACE_COMPARISON_JSON", help="Write all numbers."
-)
-@click.option(
+@options.option("--json", "json_out", type=_OUT, metavar="OUT.json", help="Write all numbers.")
+@options.option(
     "--calibrate",
     metavar="NAME",
-    envvar="FACE_COMPARISON_CALIBRATE",
     help="Write a bundle of this name with threshold, scale, review limits and strangers as measured here.",
 )
-@click.option(
+@options.option(
     "--threshold",
     type=click.FloatRange(0, 2, min_open=True, max_open=True),
-    envvar="FACE_COMPARISON_THRESHOLD",
     help="Distance that is judged. [default: the bundle's]",
 )
-@click.option(
+@options.option(
     "--cost-false-match",
     type=click.FloatRange(0, min_open=True),
     default=10.0,
     show_default=True,
-    envvar="FACE_COMPARISON_COST_FALSE_MATCH",
     help="Cost of taking two people for one.",
 )
-@click.option(
+@options.option(
     "--cost-false-non-match",
     type=click.FloatRange(0, min_open=True),
     default=1.0,
     show_default=True,
-    envvar="FACE_COMPARISON_COST_FALSE_NON_MATCH",
     help="Cost of taking one person for two, in the same unit.",
 )
-@click.option(
+@options.option(
     "--prior",
     type=click.FloatRange(0, 1, min_open=True, max_open=True),
     default=0.5,
     show_default=True,
-    envvar="FACE_COMPARISON_PRIOR",
     help="Fraction of comparisons in which both images show one person.",
 )
-@click.option(
+@options.option(
     "--several-faces",
     type=click.Choice(["reject", "largest"]),
     default="reject",
     show_default=True,
-    envvar="FACE_COMPARISON_SEVERAL_FACES",
     help="Images with several faces: do not use them, or use the largest face.",
 )
-@click.option(
+@options.option(
     "--cache",
     type=click.Path(file_okay=False, path_type=Path),
     metavar="FOLDER",
-    envvar="FACE_COMPARISON_CACHE",
     help=f"Where found faces are kept for the next run. [default: {CACHE} in DIR]",
 )
-@click.option(
+@options.option(
     "--service",
     metavar="URL",
-    envvar="FACE_COMPARISON_SERVICE",
     help="Let a running service find the faces, --threads images at once; the images are sent to it.",
 )
-@click.option(
+@options.option(
     "--api-key",
     metavar="KEY",
-    envvar="FACE_COMPARISON_API_KEY",
     help="Key for the service; give it in the environment, where other users do not see it.",
 )
 @options.from_settings(*analyzers.MODEL_OPTIONS)

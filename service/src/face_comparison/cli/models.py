@@ -21,9 +21,7 @@ def command() -> None:
 
 
 _name = click.argument("name", metavar="[NAME|PATH]", default="default")
-_sha256 = click.option(
-    "--sha256", envvar="FACE_COMPARISON_SHA256", metavar="DIGEST", help="SHA-256 that the bundle's manifest must have."
-)
+_sha256 = options.option("--sha256", metavar="DIGEST", help="SHA-256 that the bundle's manifest must have.")
 
 
 @command.command("list")
@@ -44,10 +42,9 @@ def list_bundles() -> None:
 
 @command.command()
 @_name
-@click.option(
+@options.option(
     "--into",
     type=click.Path(file_okay=False, path_type=Path),
-    envvar="FACE_COMPARISON_INTO",
     help="Folder for a bundle from s3://.",
 )
 @_sha256
@@ -99,58 +96,51 @@ def show(name: str) -> None:
 
 @command.command()
 @click.argument("models", metavar="URL|FILE...", nargs=-1, required=True)
-@click.option("--name", required=True, envvar="FACE_COMPARISON_NAME", metavar="NAME", help="Name of the new bundle.")
-@click.option("--revision", default="1", show_default=True, envvar="FACE_COMPARISON_REVISION", help="Its revision.")
-@click.option(
+@options.option("--name", required=True, metavar="NAME", help="Name of the new bundle.")
+@options.option("--revision", default="1", show_default=True, help="Its revision.")
+@options.option(
     "--alignment",
     default="arcface",
     show_default=True,
-    envvar="FACE_COMPARISON_ALIGNMENT",
     help="How faces are aligned for the embedder.",
 )
-@click.option(
+@options.option(
     "--architecture",
     default="yunet",
     show_default=True,
-    envvar="FACE_COMPARISON_ARCHITECTURE",
     help="How the outputs of the detector are decoded.",
 )
-@click.option(
+@options.option(
     "--color",
     type=click.Choice(["RGB", "BGR"]),
     default="RGB",
     show_default=True,
-    envvar="FACE_COMPARISON_COLOR",
     help="Order of the colors that the network was trained with.",
 )
-@click.option(
+@options.option(
     "--mean",
     type=float,
     default=127.5,
     show_default=True,
-    envvar="FACE_COMPARISON_MEAN",
     help="Subtracted from each pixel (0-255).",
 )
-@click.option(
+@options.option(
     "--std",
     type=click.FloatRange(0, min_open=True),
     default=127.5,
     show_default=True,
-    envvar="FACE_COMPARISON_STD",
     help="Each pixel is divided by it, after the mean.",
 )
-@click.option(
+@options.option(
     "--license",
     default="",
     metavar="SPDX",
-    envvar="FACE_COMPARISON_LICENSE",
     help="License of the model. [default: what the file says]",
 )
-@click.option(
+@options.option(
     "--sha256",
     multiple=True,
     metavar="DIGEST",
-    envvar="FACE_COMPARISON_SHA256",
     help="SHA-256 that the file must have; once per file, in their order.",
 )
 @options.from_settings("bundle")

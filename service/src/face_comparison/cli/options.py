@@ -14,6 +14,18 @@ from face_comparison.settings import OPTIONS, Settings
 F = TypeVar("F", bound=Callable[..., Any])
 
 
+def option(*declarations: str, **attributes: Any) -> Callable[[F], F]:
+    """Returns click's decorator of an option, which can also be given as FACE_COMPARISON_<OPTION>.
+
+    Args:
+        *declarations: As for `click.option`; the first flag names the environment variable.
+        **attributes: As for `click.option`.
+    """
+    flag = next(each for each in declarations if each.startswith("--")).partition("/")[0]
+    name = flag.removeprefix("--").replace("-", "_").upper()
+    return click.option(*declarations, envvar=f"FACE_COMPARISON_{name}", **attributes)
+
+
 def from_settings(*names: str) -> Callable[[F], F]:
     """Returns a decorator that adds the named options, or all, in the order of their declaration."""
 

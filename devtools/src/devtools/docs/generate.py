@@ -25,7 +25,7 @@ from devtools.docs import (
     tables,
     translations,
 )
-from devtools.docs.pipeline_tables import rotation, rotation_summary
+from devtools.docs.pipeline_tables import rotation, rotation_summary, stability
 from devtools.docs.rotation_plot import generated as rotation_plot
 
 CURVES = ROOT / "service" / "src" / "face_comparison" / "explorer" / "js" / "measured.js"
@@ -58,10 +58,12 @@ TABLES: dict[str, Callable[[], str]] = {
     "rotation-summary": rotation_summary,
     "service-metrics": tables.service_metrics,
     "speed": measured.speed,
+    "stability": stability,
     "thresholds": measured.thresholds,
 }
 DOCUMENTS: dict[str, tuple[str, ...]] = {
     "docs/explanation/accuracy.md": ("accuracy-summary", "accuracy", "rotation", "rotation-summary"),
+    "docs/explanation/hashes.md": ("stability",),
     "docs/explanation/collections.md": ("collections-identification", "collections-recall", "collections-costs"),
     "docs/explanation/performance.md": ("machine", "speed"),
     "docs/explanation/threshold.md": ("thresholds",),

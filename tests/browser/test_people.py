@@ -97,7 +97,7 @@ def test_images_that_are_not_good_enough_say_why(
     blurred, empty = tmp_path / "blurred.jpg", tmp_path / "empty.png"
     with Image.open(photographs["obama.jpg"]) as image:
         image.filter(ImageFilter.GaussianBlur(image.width // 40)).save(blurred)
-        image.resize((60, 75)).save(tmp_path / "small.png")
+        image.resize((100, 125)).save(tmp_path / "small.png")
     Image.new("RGB", (300, 300), "teal").save(empty)
     explorer.refusals = {400}
     create(explorer, "quality")

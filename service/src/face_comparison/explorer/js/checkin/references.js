@@ -16,7 +16,7 @@ export const canSearch = (service) => Boolean(service.endpoints.collections) && 
 
 /** Choose a collection and a person of it. chosen(reference): called when the visitor starts. */
 export function personChoice(chosen) {
-  const collection = h("select", { id: "desk-collection", onchange: () => list() });
+  const collection = h("select", { id: "desk-collection", onchange: () => list().catch((error) => fill(trouble, problem(error, list))) });
   const person = h("select", { id: "desk-person" });
   const id = h("input", { type: "text", id: "desk-id", autocomplete: "off", spellcheck: "false" });
   const byId = h("div", { class: "field", hidden: true }, h("label", { for: "desk-id" }, t("desk.person-id")), id);
@@ -39,10 +39,14 @@ export function personChoice(chosen) {
   }
 
   async function list() {
-    const reply = await call("GET", [collection.value, "users"], { query: { MaxResults: LISTED } });
+    const asked = collection.value;
+    const reply = await call("GET", [asked, "users"], { query: { MaxResults: LISTED } });
+    if (asked !== collection.value) return; // another one was chosen meanwhile
+    const kept = person.value;
     names = new Map(reply.Users.map((user) => [user.UserId, personName(user)]));
     const sorted = [...names].toSorted(([, one], [, other]) => one.localeCompare(other));
     fill(person, h("option", { value: "" }, t("desk.anybody")), sorted.map(([value, name]) => h("option", { value }, name === value ? name : `${name} (${value})`)));
+    person.value = names.has(kept) ? kept : "";
     byId.hidden = !reply.NextToken;
   }
 

@@ -87,7 +87,7 @@ export function searchPanel({ service, current, nameOf }) {
         "div",
         { class: "about" },
         h("h3", { class: `${kind}-text row` }, sign(SIGNS[face.Decision]), words),
-        h("p", {}, t(`decision.${face.Decision}`), " ", t(`decision.next-${face.Decision}`)),
+        h("p", {}, face.Decision === "unknown" ? null : `${t(`decision.${face.Decision}`)} `, t(`decision.next-${face.Decision}`)),
         best && face.Decision !== "unknown" && h("p", { class: "small faint" }, t("search.probability", { confidence: percent(best.Confidence) })),
         face.Matches.length > 0 && details(face),
       ),

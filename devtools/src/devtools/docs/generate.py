@@ -27,6 +27,7 @@ from devtools.docs import (
 )
 from devtools.docs.pipeline_tables import rotation, rotation_summary, stability
 from devtools.docs.rotation_plot import generated as rotation_plot
+from face_comparison.models import bundle_store
 
 CURVES = ROOT / "service" / "src" / "face_comparison" / "explorer" / "js" / "measured.js"
 TABLES: dict[str, Callable[[], str]] = {
@@ -103,6 +104,15 @@ def with_curves(script: str) -> str:
     return made
 
 
+def models() -> dict[Path, str]:
+    """Returns the manifests of other projects' models, which have the default bundle's detector."""
+    detector = json.loads(bundle_store.recipes()[bundle_store.DEFAULT])["detector"]
+    made = {}
+    for path in sorted((ROOT / "docs" / "models").glob("*.json")):
+        made[path] = json.dumps(json.loads(path.read_text()) | {"detector": detector}, indent=2) + "\n"
+    return made
+
+
 def generated() -> dict[Path, str]:
     """What each file should hold, by its path."""
     pages = {ROOT / page: filled((ROOT / page).read_text(), names) for page, names in DOCUMENTS.items()}
@@ -111,6 +121,7 @@ def generated() -> dict[Path, str]:
     return {
         **pages,
         **translations.generated(pages),
+        **models(),
         ROOT / "docs" / "reference" / "openapi.json": description,
         **plot.generated(),
         **rotation_plot(),

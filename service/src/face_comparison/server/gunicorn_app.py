@@ -27,6 +27,7 @@ from face_comparison import cpus
 from face_comparison.errors import FaceComparisonError
 from face_comparison.server import memory, runtime_dir
 from face_comparison.server.listener import create_listener
+from face_comparison.server.priority import give_way
 from face_comparison.server.shared_state import SharedWorkerState
 from face_comparison.server.worker import Worker
 from face_comparison.serving.admission import Admission
@@ -173,15 +174,17 @@ class Application(BaseApplication):  # type: ignore[misc]
                 peers=lambda: self.shared.ready_count() >= self._workers,
                 load=self._load,
             )
-        if self.shared.ready_count() < self._workers:
-            threading.Thread(target=self._load_models, name="load", daemon=True).start()
-        else:
-            self._load_models()
+        is_replacement = self.shared.ready_count() >= self._workers
+        loading = threading.Thread(target=self._load_models, name="load", daemon=True)
+        loading.start()
+        if is_replacement:
+            loading.join()
         return self.process.app
 
     def _load_models(self) -> None:
         from face_comparison.observability import metrics  # noqa: PLC0415 (see `load`)
 
+        give_way()  # this thread, and with it those that the inference library starts
         began = time.monotonic()
         with self._abort_startup_on_error():
             self.process.load()

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from face_comparison.observability import metrics
 from face_comparison.server.connection import Connection, Phase
+from face_comparison.server.priority import give_way
 from face_comparison.server.wsgi_call import Reply, call_application
 from face_comparison.serving.memory_budget import SMALL_BYTES
 from face_comparison.web import environ as keys
@@ -81,7 +82,7 @@ class HttpServer:
         self._application, self.head_rejection = application, head_rejection
         self._limits, self._budget = limits, budget
         self._loop = asyncio.get_running_loop()
-        self._work = ThreadPoolExecutor(limits.threads, "request")
+        self._work = ThreadPoolExecutor(limits.threads, "request", initializer=give_way)
         self._probes = ThreadPoolExecutor(PROBE_THREADS, "probe")
         self._metrics = ThreadPoolExecutor(1, "metrics")
         self._by_phase: dict[Phase, dict[Connection, None]] = {phase: {} for phase in Phase}

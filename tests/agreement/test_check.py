@@ -82,6 +82,7 @@ def test_a_new_file_is_complained_about(checkout: Path, name: str, text: str, co
         ("service", "gunicorn>=27.0.1", "gunicorn>=23"),
         ("service", "jinja2>=3.1.2", "jinja2>=3"),
         ("operator", "kopf>=1.45", "kopf>=1.30"),
+        ("client", "urllib3>=2.2.1", "urllib3>=1.26"),
     ],
 )
 def test_a_lower_bound_that_was_not_tested_is_complained_about(

@@ -18,6 +18,8 @@ from devtools import ROOT
 
 TESTED = Path("tests/lowest")
 PROJECTS = ("service", "operator")
+OF_THE_SAME_FILES = {"client": "service"}
+"""Distributions that are tested with another, of whose files they are."""
 _REQUIREMENT = re.compile(r"(?P<name>[\w.-]+)(?:\[[\w,-]+\])?\s*(?P<bounds>[^;\s]*)")
 _LEFT_OUT = frozenset({"gpu"})
 """Extras that cannot be installed beside the others: their library has the version of the extra `cpu`."""
@@ -54,11 +56,12 @@ def tested(text: str) -> dict[str, str]:
 
 def problems(root: Path = ROOT) -> list[str]:
     """Returns one message per declared lower bound that the tests did not pass with."""
-    return [message for project in PROJECTS for message in _problems(project, root)]
+    tested_with = {project: project for project in PROJECTS} | OF_THE_SAME_FILES
+    return [message for project, other in tested_with.items() for message in _problems(project, root, other)]
 
 
-def _problems(project: str, root: Path) -> Iterator[str]:
-    path = root / TESTED / f"{project}.txt"
+def _problems(project: str, root: Path, tested_with: str) -> Iterator[str]:
+    path = root / TESTED / f"{tested_with}.txt"
     passed = tested(path.read_text()) if path.exists() else {}
     for name, lower in declared(project, root):
         found = passed.get(name, "no version")
@@ -77,7 +80,7 @@ def _release(version: str) -> str:
 def write(project: str, uv: str, path: Path) -> None:
     """Writes the versions to test with: those of the last time, as long as the bounds are the same."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    if not list(_problems(project, ROOT)):
+    if not list(_problems(project, ROOT, project)):
         path.write_text((ROOT / TESTED / f"{project}.txt").read_text())
         return
     command = [uv, "pip", "compile", "--quiet", "--resolution", "lowest-direct", "--python", sys.executable]

@@ -140,7 +140,7 @@ def use_people(explorer: Explorer, photos: dict[str, Path]) -> None:
     explorer.choose(photos["portrait.jpg"], photos["landscape.jpg"], intake=1)
     page.locator("form.stack button.main").click()
     expect(page.locator(".outcome")).to_have_count(2)
-    explorer.choose(photos["three.jpg"])
+    explorer.choose(photos["evening.jpg"])
     expect(page.locator(".decision").first).to_be_visible()
 
 

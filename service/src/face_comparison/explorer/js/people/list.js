@@ -96,7 +96,7 @@ export function listPanel({ current, changed, erased }, addTo) {
       {},
       h("th", { scope: "row" }, name),
       h("td", { class: "mono" }, person.UserId),
-      h("td", {}, person.FaceCount ? number(person.FaceCount, 0) : h("span", { class: "warn-text" }, t("people.no-images"))),
+      h("td", { "data-label": t("people.images") }, person.FaceCount ? number(person.FaceCount, 0) : h("span", { class: "warn-text" }, t("people.no-images"))),
       h("td", {}, moment(person.CreationTimestamp)),
       h("td", {}, person.Expires ? moment(person.Expires) : ""),
       h("td", { class: "row" }, mayDo("enroll") && action("people.add-images", "image", () => addTo(person)), mayDo("erase") && action("people.erase", "no", () => erase(person, name))),

@@ -2,7 +2,7 @@
 SHELL := bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: accuracy album-accuracy rotation-accuracy docs translations golden photos help setup run soak test test-fast test-lowest check lint types layers words bounds generated format generate bench bench-collections bench-operator fault-matrix operator cluster cluster-down fuzz report clean
+.PHONY: accuracy album-accuracy rotation-accuracy docs translations golden photos help setup run soak test test-fast test-lowest check lint types layers words bounds generated format generate bench bench-collections bench-operator fault-matrix status-agreement operator cluster cluster-down fuzz report clean
 
 # onnxruntime reports usage over the network unless told not to; nothing here ever does.
 export ORT_DISABLE_TELEMETRY := 1
@@ -148,6 +148,10 @@ bench-operator: .venv/.synced ## Measure the operator on a real control plane; A
 fault-matrix: setup ## Break a resource in every way of the fault matrix on a real node, into docs/data; ROWS=name,name some
 	@$(BIN)/python -m devtools.k8s.programs build all
 	@ROWS=$(ROWS) FACE_COMPARISON_FAULT_MATRIX=$(CURDIR)/docs/data/fault-matrix.json $(BIN)/pytest -n0 -p no:cacheprovider tests/e2e/test_fault_matrix.py
+
+status-agreement: setup ## Compare Ready, URL and reality every second for five minutes of changes on a real node, into docs/data
+	@$(BIN)/python -m devtools.k8s.programs build all
+	@FACE_COMPARISON_AGREEMENT=$(CURDIR)/docs/data/status-agreement.json $(BIN)/pytest -n0 -p no:cacheprovider tests/e2e/test_agreement.py
 
 golden: .venv/.synced ## Make the golden objects of the operator again; git shows what changed
 	@$(BIN)/python -m devtools.golden_objects

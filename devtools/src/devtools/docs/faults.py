@@ -1,6 +1,6 @@
-"""What was broken, and what was reported: docs/data/fault-matrix.json as a table.
+"""What was broken, and what was reported: docs/data/fault-matrix.json and status-agreement.json as tables.
 
-`make fault-matrix` writes the file on a real node.
+`make fault-matrix` and `make status-agreement` write the files on a real node.
 """
 
 from __future__ import annotations
@@ -37,6 +37,18 @@ def fault_matrix_summary() -> str:
         f"{len(rows)} faults; half of them are reported within {statistics.median(reported):.0f} s, the last one "
         f"({slowest['broken']}) after {slowest['reported_seconds']:.0f} s."
     )
+
+
+def status_agreement() -> str:
+    """Returns the longest disagreement of each resource."""
+    measured = read("status-agreement")
+    rows = [
+        [name.partition("/")[2], f"{found['seconds']:.1f} s" if found["as"] else "none", found["as"] or "-"]
+        for name, found in measured["longest_disagreement"].items()
+    ]
+    head = ("resource", "longest disagreement", "while")
+    took = f"{measured['seconds']} s, {measured['looks']} looks, {len(measured['changes'])} changes:"
+    return f"{took}\n\n{table(head, rows)}"
 
 
 def _shortened(message: str) -> str:

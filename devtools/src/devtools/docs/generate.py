@@ -60,6 +60,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "service-metrics": tables.service_metrics,
     "speed": measured.speed,
     "stability": stability,
+    "status-agreement": faults.status_agreement,
     "thresholds": measured.thresholds,
 }
 DOCUMENTS: dict[str, tuple[str, ...]] = {
@@ -70,7 +71,7 @@ DOCUMENTS: dict[str, tuple[str, ...]] = {
     "docs/explanation/threshold.md": ("thresholds",),
     "docs/explanation/capacity.md": ("machine", "speed", "calculator", "costs"),
     "docs/how-to/albums.md": ("album-summary", "album-accuracy"),
-    "docs/how-to/troubleshooting.md": ("fault-matrix-summary", "fault-matrix"),
+    "docs/how-to/troubleshooting.md": ("fault-matrix-summary", "fault-matrix", "status-agreement"),
     "docs/reference/api.md": ("limits", "api"),
     "docs/reference/chart.md": ("chart",),
     "docs/reference/client.md": ("client",),

@@ -25,7 +25,7 @@ from devtools.docs import (
     tables,
     translations,
 )
-from devtools.docs.pipeline_tables import rotation, rotation_summary, stability
+from devtools.docs.pipeline_tables import phantoms, rotation, rotation_summary, stability
 from devtools.docs.rotation_plot import generated as rotation_plot
 from face_comparison.models import bundle_store
 
@@ -55,6 +55,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "resource-columns": resource.columns,
     "resource-spec": resource.spec,
     "resource-status": resource.status,
+    "phantoms": phantoms,
     "rotation": rotation,
     "rotation-summary": rotation_summary,
     "service-metrics": tables.service_metrics,
@@ -64,7 +65,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "thresholds": measured.thresholds,
 }
 DOCUMENTS: dict[str, tuple[str, ...]] = {
-    "docs/explanation/accuracy.md": ("accuracy-summary", "accuracy", "rotation", "rotation-summary"),
+    "docs/explanation/accuracy.md": ("accuracy-summary", "accuracy", "rotation", "rotation-summary", "phantoms"),
     "docs/explanation/hashes.md": ("stability",),
     "docs/explanation/collections.md": ("collections-identification", "collections-recall", "collections-costs"),
     "docs/explanation/performance.md": ("machine", "speed"),

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
 
 from devtools import golden_objects
 from devtools.k8s import programs
-from devtools.k8s.api import CRD, Api, Faces, install, stand_in, until
+from devtools.k8s.api import CRD, GARBAGE_SECONDS, Api, Faces, install, stand_in, until
 from devtools.k8s.operating import Operator
 from face_comparison_operator.api_resources import (
     CHILDREN,
@@ -22,6 +23,7 @@ from face_comparison_operator.api_resources import (
     RESOURCE,
     SCALED_OBJECT,
     SERVICE_MONITOR,
+    ApiResource,
     kind_of,
 )
 from face_comparison_operator.diff import difference
@@ -30,6 +32,8 @@ from face_comparison_operator.resource import child_name, parse
 
 pytestmark = pytest.mark.cluster
 
+CLAIM = ApiResource("v1", "PersistentVolumeClaim", "persistentvolumeclaims")
+VOLUME = ApiResource("v1", "PersistentVolume", "persistentvolumes")
 GATEWAY_KINDS = ("HTTPRoute", "Gateway")
 SAMPLES = Path(__file__).resolve().parents[2] / "manifests" / "samples"
 
@@ -67,8 +71,13 @@ def test_a_case_becomes_its_golden_children(faces: Faces, case: str) -> None:
 
 @pytest.mark.parametrize("path", sorted(SAMPLES.glob("*.yaml")), ids=lambda path: path.stem)
 def test_a_sample_becomes_ready_and_vanishes(faces: Faces, path: Path) -> None:
-    resources = [each for each in yaml.safe_load_all(path.read_text()) if each and each["kind"] == RESOURCE.name]
+    documents = [each for each in yaml.safe_load_all(path.read_text()) if each]
+    resources = [each for each in documents if each["kind"] == RESOURCE.name]
+    claims = [each for each in documents if each["kind"] == CLAIM.name]
     assert resources
+    assert len(resources) + len(claims) == len(documents)
+    for claim in claims:
+        provide(faces, claim)
     for body in resources:
         name = body["metadata"]["name"]
         faces.create(name, **body["spec"])
@@ -79,7 +88,22 @@ def test_a_sample_becomes_ready_and_vanishes(faces: Faces, path: Path) -> None:
         assert status["url"].endswith("/face_comparison")
         assert status["readyReplicas"] >= 1
         faces.api.delete(RESOURCE, faces.namespace, name)
-    until(lambda: faces.children((*CHILDREN, POD)), lambda left: not left, "nothing is left")
+    until(lambda: faces.children((*CHILDREN, POD)), lambda left: not left, "nothing is left", GARBAGE_SECONDS)
+
+
+def provide(faces: Faces, claim: dict[str, Any]) -> None:
+    """Create a claim, and the volume that a cluster with a default storage class would make for it."""
+    name, spec = f"{faces.namespace}-{claim['metadata']['name']}", claim["spec"]
+    reference = {"kind": CLAIM.name, "namespace": faces.namespace, "name": claim["metadata"]["name"]}
+    volume = {
+        "capacity": spec["resources"]["requests"],
+        "accessModes": spec["accessModes"],
+        "claimRef": reference,
+        "hostPath": {"path": "/nonexistent"},
+    }
+    faces.api.create(VOLUME, {"metadata": {"name": name}, "spec": volume})
+    metadata = {**claim["metadata"], "namespace": faces.namespace}
+    faces.api.create(CLAIM, {"metadata": metadata, "spec": {**spec, "storageClassName": ""}})
 
 
 def test_the_status_tells_of_a_deployment(faces: Faces) -> None:

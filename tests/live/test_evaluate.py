@@ -217,7 +217,11 @@ def test_wrong_usage_says_what_is_right(people: Path, tmp_path: Path) -> None:
     for arguments, status, message in (
         ((), 2, "give DIR, a folder per person, or --pairs"),
         ((tmp_path / "empty",), 2, "invalid_dataset: .*contains no image"),
-        ((people, "--report", tmp_path / "none" / "r.html"), 2, "the folder of .*r.html does not exist"),
+        (
+            (people, "--report", tmp_path / "none" / "r.html"),
+            2,
+            "Invalid value for .--report.: the folder .*/none does not exist",
+        ),
         ((people, "--api-key", "x"), 2, "--api-key goes with --service"),
         ((people, "--calibrate", "x", "--service", "http://127.0.0.1:1"), 2, "leave --service out"),
         ((people, "--calibrate", "yunet-sface"), 2, "invalid_bundle: yunet-sface is the name of another bundle"),

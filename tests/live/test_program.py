@@ -182,7 +182,7 @@ def test_what_runs_is_in_the_metrics_and_every_request_is_one_line_of_log(
     headers = {"Content-Type": "image/jpeg", "X-Request-Id": "the-one"}
     service.session.request("POST", service.url + "/prod/face_comparison", body=body, headers=headers)
     (line,) = until(lambda: [line for line in service.lines if line.get("id") == "the-one"], "the line of the request")
-    assert {"read", "queue", "decode", "detect", "embed"} <= line["stages"].keys()
+    assert {"read", "queue", "decode", "detect", "embed"} <= line["phases"].keys()
     assert (line["outcome"], line["faces"], line["bytes_in"]) == ("ok", 1, len(body))
 
 

@@ -11,8 +11,8 @@ from typing import Any
 
 import msgspec
 
-from face_comparison_operator.api_resources import POD, RESOURCE, ApiResource
-from face_comparison_operator.field_ownership import OTHERS_FIELDS, fields_of_others
+from face_comparison_operator.api_resources import HTTP_ROUTE, POD, RESOURCE, ApiResource
+from face_comparison_operator.field_ownership import OTHERS_FIELDS, STATUS_WRITTEN, fields_of_others, status_written
 from face_comparison_operator.resource import INSTANCE_LABEL, Object, child_name
 from face_comparison_operator.room import footprint
 
@@ -124,6 +124,8 @@ def strip_unused_fields(kind: ApiResource, body: Object) -> Object:
     metadata = {name: body["metadata"][name] for name in _METADATA if name in body["metadata"]}
     if others := fields_of_others(body):
         metadata[OTHERS_FIELDS] = others
+    if kind == HTTP_ROUTE:
+        metadata[STATUS_WRITTEN] = status_written(body)
     if kind == RESOURCE:
         metadata.pop("annotations", None)
         metadata.pop("labels", None)

@@ -16,6 +16,8 @@ _LEFT_TO_OTHERS = (
 )
 # In the metadata of a cached object: what `fields_of_others` found.
 OTHERS_FIELDS = "fieldsOfOthers"
+# In the metadata of a cached object: what `status_written` found.
+STATUS_WRITTEN = "statusWritten"
 
 
 def transferred(entries: list[Object], body: Object, *, exclusive: bool = False) -> list[Object] | None:
@@ -101,6 +103,17 @@ def fields_of_others(live: Object) -> list[str]:
     found = {path for each in theirs for path in _leaves({"f:spec": each["fieldsV1"]["f:spec"]})} - ours
     left = (*_LEFT_TO_OTHERS, ("f:spec", "f:replicas"))
     return sorted(_readable(path) for path in found if not any(path[: len(each)] == each for each in left))
+
+
+def status_written(live: Object) -> str:
+    """Returns when somebody last wrote the status, as the API server's clock says (RFC 3339, UTC); empty: unknown.
+
+    Args:
+        live: an object with its `managedFields`, or as the cache keeps it.
+    """
+    metadata = live.get("metadata", {})
+    entries = [each for each in metadata.get("managedFields") or [] if each.get("subresource") == "status"]
+    return str(metadata.get(STATUS_WRITTEN) or max((each.get("time", "") for each in entries), default=""))
 
 
 def others_own_spec(live: Object) -> bool:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from face_comparison_operator.field_ownership import status_written
 from face_comparison_operator.resource import SERVICE_PORT, FaceComparison, Object, ParentReference
 
 ADMITTED = "Admitted"
@@ -161,7 +162,7 @@ def _parent_state(
     if key in gateways.missing:
         return RouteState(False, ROUTE_NOT_ACCEPTED, f"the Gateway {name} does not exist")
     if (live := gateways.found.get(key)) and (
-        problem := _gateway_problem(parent, live, name, resource.spec.route.host)
+        problem := _gateway_problem(parent, live, name, resource.spec.route.host, status_written(route))
     ):
         return problem
     generation = route["metadata"].get("generation", 1)
@@ -195,8 +196,18 @@ def _is(condition: Object, kind: str, status: str) -> bool:
     return bool(condition["type"] == kind and condition["status"] == status)
 
 
-def _gateway_problem(parent: ParentReference, gateway: Object, name: str, host: str | None) -> RouteState | None:
-    """Why a Gateway cannot serve the route, whatever the HTTPRoute's status says; None when it can."""
+def _gateway_problem(
+    parent: ParentReference, gateway: Object, name: str, host: str | None, reported: str
+) -> RouteState | None:
+    """Why a Gateway cannot serve the route, whatever the HTTPRoute's status says; None when it can.
+
+    Args:
+        parent: The reference of the route.
+        gateway: The live Gateway.
+        name: Its namespace and name, for messages.
+        host: The route's host.
+        reported: When the HTTPRoute's status was last written, RFC 3339 in UTC; empty: unknown.
+    """
     if "deletionTimestamp" in gateway.get("metadata", {}):
         return RouteState(False, ROUTE_NOT_ACCEPTED, f"the Gateway {name} is being deleted")
     listeners = gateway.get("spec", {}).get("listeners") or []
@@ -209,7 +220,10 @@ def _gateway_problem(parent: ParentReference, gateway: Object, name: str, host: 
     if status.get("addresses"):
         return None  # requests tell more
     generation = gateway.get("metadata", {}).get("generation", 1)
+    created = gateway.get("metadata", {}).get("creationTimestamp", "")
     for each in status.get("conditions") or []:
+        if each["status"] == "Unknown" and created and reported >= created:
+            continue  # a controller has judged the route since this Gateway exists: what it said counts
         current = each.get("observedGeneration", generation) >= generation
         if each["type"] in ("Accepted", "Programmed") and (each["status"] != "True" or not current):
             message = f"the Gateway {name} is not ready: {each.get('reason', '')}: {each.get('message', '')}"

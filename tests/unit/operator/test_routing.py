@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 
+from face_comparison_operator.api_resources import HTTP_ROUTE
+from face_comparison_operator.cache import strip_unused_fields
 from face_comparison_operator.resource import FaceComparison, parse
 from face_comparison_operator.routing import Gateways, Target, route_state
 
@@ -398,6 +400,27 @@ GATEWAYS: list[tuple[str, dict[str, Any], str, str]] = [
         "",
     ),
 ]
+
+
+@pytest.mark.parametrize(
+    ("written", "reason"),
+    [("2026-01-02T03:04:04Z", "RoutePending"), ("2026-01-02T03:04:05Z", "Admitted"), ("", "RoutePending")],
+)
+@pytest.mark.parametrize("cached", [False, True])
+def test_gateway_without_a_report_is_as_good_as_the_route_that_it_accepted_since(
+    written: str, reason: str, cached: bool
+) -> None:
+    """A Gateway's own conditions are unknown until a controller writes them, and some never do."""
+    entries = [{"manager": "gateway", "operation": "Update", "subresource": "status", "time": written}]
+    metadata = {**ACCEPTED["metadata"], "name": "f", "namespace": "n", "managedFields": entries if written else []}
+    route = {**ACCEPTED, "metadata": metadata}
+    live = {
+        "metadata": {"creationTimestamp": "2026-01-02T03:04:05Z"},
+        "spec": PUBLIC["spec"],
+        "status": programmed("Unknown"),
+    }
+    route = strip_unused_fields(HTTP_ROUTE, route) if cached else route
+    assert route_state(resource(host="f.example.com", **GATEWAY), route, gateways(live)).reason == reason
 
 
 @pytest.mark.parametrize(

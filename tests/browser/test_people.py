@@ -62,7 +62,7 @@ def test_person_is_enrolled_found_listed_and_erased_with_a_receipt(
     expect(answers).to_have_count(1)
     expect(answers.get_by_role("heading", name="Barack Obama")).to_be_visible()
     expect(page.locator("#announcer")).to_have_text("Face 1: Barack Obama")
-    expect(page.get_by_text("Compared with 2 stored faces.")).to_contain_text("1 of 100 searches")
+    expect(page.get_by_text("Stored faces compared: 2.")).to_contain_text("1 of 100 searches")
 
     explorer.choose(photographs["table.jpg"])
     expect(answers).to_have_count(6)  # an answer for every face

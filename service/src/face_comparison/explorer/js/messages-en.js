@@ -240,7 +240,7 @@ export const en = {
   "search.probability": "Probability that it is this person: {confidence}.",
   "search.match": "{name}: distance {distance}, probability {confidence}",
   "search.threshold": "Distances up to {threshold} count as a match at this size of the collection.",
-  "search.certainty": "Compared with {count} stored faces.",
+  "search.certainty": "Stored faces compared: {count}.",
   "search.rate": "At this size, a stranger is taken for somebody here in about 1 of {searches} searches.",
   "search.approximate": "The search is approximate: a match may be missed.",
   "decision.match": "Found in the collection.",

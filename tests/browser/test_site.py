@@ -89,6 +89,7 @@ def test_the_search_finds(opened: Open) -> None:
 def test_a_page_works_as_a_file(browser: Browser, site: str) -> None:
     page = browser.new_page()
     page.goto((SITE / "index.html").as_uri())
+    page.get_by_role("link", name="Explanations", exact=True).first.click()
     page.get_by_role("link", name="Capacity and cost", exact=True).first.click()
     expect(page.locator("form.capacity output[name=replicas]")).to_have_text("2")
     page.close()

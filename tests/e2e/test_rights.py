@@ -24,9 +24,14 @@ pytestmark = [pytest.mark.node, pytest.mark.timeout(900)]
 Right = tuple[str, str, str]
 """API group, resource with its subresource, verb."""
 
-# Nobody requests this: admission asks for it whenever a child is made that blocks the deletion of its owner, which
-# this node's API server insists on (OwnerReferencesPermissionEnforcement). Without it nothing could be made here.
-BY_ADMISSION: set[Right] = {("facecomparison.dev", "facecomparisons/finalizers", "update")}
+# Nobody requests these: where the API server enforces it (OwnerReferencesPermissionEnforcement, as this node's does),
+# admission asks for the first whenever a child is made that blocks the deletion of its owner, and for the others when a
+# child without an owner is adopted.
+BY_ADMISSION: set[Right] = {
+    ("facecomparison.dev", "facecomparisons/finalizers", "update"),
+    ("", "services", "delete"),
+    ("apps", "deployments", "delete"),
+}
 
 # A name of its own: the route to every name would answer for a while in the tests after this one.
 HOST = "rights.example.com"

@@ -24,6 +24,7 @@ SETTINGS_INVALID = "SettingsInvalid"
 OUT_OF_MEMORY = "OutOfMemory"
 CRASH_LOOPING = "CrashLooping"
 EVICTED = "Evicted"
+_EVICTING = "TerminationByKubelet"  # reason of the condition DisruptionTarget
 VOLUME_FAILED = "VolumeFailed"
 CONTAINER_FAILED = "ContainerFailed"
 POD_CREATION_FAILED = "PodCreationFailed"
@@ -121,11 +122,11 @@ def diagnose(pods: Sequence[Object], events: Sequence[Object] = (), now: datetim
     """
     problems: list[Problem] = []
     # Pods that the node has evicted stay as a record beside those that take their place.
-    for pod in sorted(pods, key=_has_failed):
+    for pod in sorted(pods, key=_has_ended):
         if is_ready(pod):
             continue
         # How the containers of a pod ended that its node has given up says nothing of them.
-        looks = (_pod_problems, _container_problems) if _has_failed(pod) else (_container_problems, _pod_problems)
+        looks = (_pod_problems, _container_problems) if _has_ended(pod) else (_container_problems, _pod_problems)
         for look in looks:
             problems.extend(look(pod))
     stuck = {pod["metadata"].get("uid") for pod in pods if awaits_volumes(pod)}
@@ -201,11 +202,14 @@ def _pod_problems(pod: Object) -> Iterator[Problem]:
     if missing is not None:
         yield Problem(UNSCHEDULABLE, f"no node can take the pod: {missing}")
     status = pod.get("status", {})
-    if _has_failed(pod):
+    if _has_ended(pod):
         told = status.get("message") or "no message"
-        if status.get("reason") == EVICTED:
-            yield Problem(EVICTED, told)
-        else:
+        # Where all containers of an evicted pod end with 0, its phase is Succeeded, and only this condition tells why.
+        target = _condition(pod, "DisruptionTarget")
+        by_kubelet = target.get("status") == "True" and target.get("reason") == _EVICTING
+        if status.get("reason") == EVICTED or by_kubelet:
+            yield Problem(EVICTED, (target.get("message") if by_kubelet else None) or told)
+        elif status["phase"] == "Failed":
             yield Problem(POD_CREATION_FAILED, f"the node rejects the pod: {status.get('reason', 'no reason')}: {told}")
     gate = _condition(pod, "Ready")
     if gate.get("status") == "False" and gate.get("reason") == "ReadinessGatesNotReady":
@@ -267,8 +271,8 @@ def _condition(pod: Object, kind: str) -> Object:
     return next((each for each in conditions if each.get("type") == kind), {})
 
 
-def _has_failed(pod: Object) -> bool:
-    return bool(pod.get("status", {}).get("phase") == "Failed")
+def _has_ended(pod: Object) -> bool:
+    return pod.get("status", {}).get("phase") in ("Failed", "Succeeded")
 
 
 def _last_seen(event: Object) -> str:

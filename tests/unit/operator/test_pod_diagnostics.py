@@ -189,6 +189,21 @@ def test_a_pod_that_lives_speaks_before_one_that_was_put_out() -> None:
     assert found.reason == "ImagePullFailed"
 
 
+@pytest.mark.parametrize("phase", ["Failed", "Succeeded"])
+def test_pod_that_was_evicted_and_ended_without_an_error(phase: str) -> None:
+    """Its phase is Succeeded and its reason is lost where all containers ended with 0; the condition stays."""
+    done = {"name": "service", "image": IMAGE, "state": {"terminated": {"exitCode": 0, "reason": "Completed"}}}
+    target = {
+        "type": "DisruptionTarget",
+        "status": "True",
+        "reason": "TerminationByKubelet",
+        "message": "the disk is full",
+    }
+    assert diagnose([pod(done, phase=phase, conditions=[target])]) == Problem("Evicted", "the disk is full")
+    other = {**target, "reason": "EvictionByEvictionAPI"}
+    assert diagnose([pod(done, phase="Succeeded", conditions=[other])]) is None
+
+
 def test_container_that_an_eviction_ended_did_not_crash() -> None:
     killed = {"name": "service", "image": IMAGE, "state": {"terminated": {"exitCode": 137, "reason": "Error"}}}
     gone = pod(killed, phase="Failed", reason="Evicted", message="ephemeral local storage usage exceeds the limit")

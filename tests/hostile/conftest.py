@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from support.hostile import MIB
-from support.served import Served, serving, until
+from support.served import Served, serving, serving_models
 
 SLOTS, QUEUE = 2, 8
 
@@ -35,13 +34,6 @@ def impatient(tmp_path: Path) -> Iterator[Served]:
 @pytest.fixture(scope="session")
 def model_service() -> Iterator[Served]:
     """A service on the real models, with little memory and many slots."""
-    program = Path(sys.executable).with_name("face-comparison")
-    options = {"THREADS": MODEL_SERVICE_SLOTS, "QUEUE": 32, "MEMORY_BYTES": MODEL_SERVICE_BYTES, "REQUEST_SECONDS": 120}
-    environ = {f"FACE_COMPARISON_{name}": str(value) for name, value in options.items()}
-    served = Served([str(program), "serve"], environ)
-    try:
-        served.wait_listening()
-        until(lambda: served.get("/readyz").status == 200, "the service is ready", seconds=240)
+    options = {"threads": MODEL_SERVICE_SLOTS, "queue": 32, "memory_bytes": MODEL_SERVICE_BYTES, "request_seconds": 120}
+    with serving_models(**options) as served:
         yield served
-    finally:
-        served.end()

@@ -7,9 +7,7 @@ type, its headers, its fields; and never a server error.
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -20,7 +18,7 @@ from schemathesis.checks import CHECKS
 from schemathesis.generation import GenerationMode
 from schemathesis.specs.openapi.checks import negative_data_rejection, positive_data_acceptance
 
-from support.served import Served, until
+from support.served import Served, serving_models
 
 # What no schema can say: whether a text is base64, and that of an image; so requests that fit may be refused.
 NOT_PROMISED = [positive_data_acceptance]
@@ -32,16 +30,8 @@ NOT_PROMISED_OF_TARGETS = [*NOT_PROMISED, negative_data_rejection]
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     keys = tmp_path_factory.mktemp("keys") / "keys"
     keys.write_text("tests:key-of-tests\n")
-    program = Path(sys.executable).with_name("face-comparison")
-    environ = {"FACE_COMPARISON_AUTH": "api-key", "FACE_COMPARISON_API_KEYS_FILE": str(keys)}
-    served = Served([str(program), "serve"], environ)
-    try:
-        served.wait_listening()
-        # Loading the models takes a second, on a machine that does ten other things at once, minutes.
-        until(lambda: served.get("/readyz").status == 200, "the service is ready", seconds=240)
+    with serving_models(auth="api-key", api_keys_file=keys) as served:
         yield served
-    finally:
-        served.end()
 
 
 @pytest.fixture(scope="module")

@@ -13,7 +13,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -137,6 +137,25 @@ class Served:
         return 0.0
 
 
+def _environ(options: Mapping[str, Any]) -> dict[str, str]:
+    return {
+        name if name.isupper() else f"FACE_COMPARISON_{name.upper()}": str(value) for name, value in options.items()
+    }
+
+
+@contextlib.contextmanager
+def serving_models(**options: Any) -> Iterator[Served]:
+    """The program itself with the default models, ready, killed at the end if it still runs; options as `serving`'s."""
+    served = Served([str(Path(sys.executable).with_name("face-comparison")), "serve"], _environ(options))
+    try:
+        served.wait_listening()
+        # Loading the models takes a second, on a machine that does ten other things at once, minutes.
+        until(lambda: served.get("/readyz").status == 200, "the service is ready", seconds=240)
+        yield served
+    finally:
+        served.end()
+
+
 @contextlib.contextmanager
 def serving(folder: Path, **options: Any) -> Iterator[Served]:
     """A service around the obedient analyzer (`slow_service`), killed at the end if it still runs.
@@ -144,9 +163,7 @@ def serving(folder: Path, **options: Any) -> Iterator[Served]:
     Options in capitals are environment names, the others options of `serve`. `folder/sabotage` is LIVE_SABOTAGE,
     `folder/loading` LIVE_LOADING.
     """
-    environ = {
-        name if name.isupper() else f"FACE_COMPARISON_{name.upper()}": str(value) for name, value in options.items()
-    }
+    environ = _environ(options)
     path = os.pathsep.join(filter(None, [str(TESTS), os.environ.get("PYTHONPATH")]))
     environ |= {"PYTHONPATH": path}
     environ |= {"LIVE_SABOTAGE": str(folder / "sabotage"), "LIVE_LOADING": str(folder / "loading")}

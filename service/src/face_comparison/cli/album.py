@@ -57,13 +57,7 @@ LISTED = 20
 
 @click.command("build")
 @click.argument("folder", metavar="DIR", type=_PhotographsPath(exists=True, file_okay=False, path_type=str))
-@options.option(
-    "--out",
-    required=True,
-    metavar="OUT",
-    type=click.Path(file_okay=False, path_type=Path),
-    help="Folder of the album: empty, new, or an existing album, which is updated.",
-)
+@album_job.OUT
 @options.option("--links", is_flag=True, help="Also create a folder of links per person.")
 @options.option(
     "--threshold",

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
 from face_comparison.cli import analyzers, options
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 _INDEX = "metadata.annotations['batch.kubernetes.io/job-completion-index']"
 
@@ -22,15 +19,14 @@ _RESULTS = options.option(
     required=True,
     help="Where the results of the shards go: a folder that all machines share, or s3://BUCKET/PREFIX.",
 )
-
-
-def _shards(function: Callable[..., None]) -> Callable[..., None]:
-    return options.option(
-        "--shards",
-        type=click.IntRange(1, 10_000),
-        required=True,
-        help="Number of shards.",
-    )(function)
+OUT = options.option(
+    "--out",
+    required=True,
+    metavar="OUT",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Folder of the album: empty, new, or an existing album, which is updated.",
+)
+_SHARDS = options.option("--shards", type=click.IntRange(1, 10_000), required=True, help="Number of shards.")
 
 
 @click.command("shard")
@@ -42,7 +38,7 @@ def _shards(function: Callable[..., None]) -> Callable[..., None]:
     required=True,
     help="Which shard, from 0; the Job that `album job` prints sets it in the environment.",
 )
-@_shards
+@_SHARDS
 @options.from_settings(*analyzers.MODEL_OPTIONS)
 def shard(photographs: str, results: str, shard: int, shards: int, **given: str | None) -> None:
     """Find the faces of one shard of the images below DIR, a folder or s3://BUCKET/PREFIX.
@@ -71,14 +67,8 @@ def shard(photographs: str, results: str, shard: int, shards: int, **given: str 
 @click.command("assemble")
 @_PLACE
 @_RESULTS
-@_shards
-@options.option(
-    "--out",
-    required=True,
-    metavar="OUT",
-    type=click.Path(file_okay=False, path_type=Path),
-    help="Folder of the album: empty, new, or an existing album, which is updated.",
-)
+@_SHARDS
+@OUT
 @options.option(
     "--threshold",
     type=click.FloatRange(0, 2, min_open=True),
@@ -104,7 +94,7 @@ def assemble(
 @click.command("job")
 @_PLACE
 @_RESULTS
-@_shards
+@_SHARDS
 @options.option(
     "--parallelism",
     type=click.IntRange(1),

@@ -45,10 +45,8 @@ class Fetcher(Protocol):
             deadline: In seconds of `time.monotonic`.
 
         Raises:
-            UrlNotAllowed: The policy does not permit the
-            address.
-            UrlFetchFailed: The server did not deliver
-            the image.
+            UrlNotAllowed: The policy does not permit the address.
+            UrlFetchFailed: The server did not deliver the image.
             UrlFetchTimeout: It did not in time.
             BodyTooLarge: The image has too many bytes.
         """

@@ -242,9 +242,10 @@ def assemble_analyzer(
     embedder = engine.session(bundle.embedder, embedder_shapes)
     if every_bucket:
         sessions = ((proposing, view_shapes), (refining, crop_shapes), (embedder, embedder_shapes))
+        at_once = threads if engine.device == "cpu" else 1  # an accelerator runs one gathered batch at a time
         for session, shapes in sessions:
             for shape in shapes:
-                _run_everywhere(session, np.zeros((*shape, 3), np.uint8), threads)
+                _run_everywhere(session, np.zeros((*shape, 3), np.uint8), at_once)
     model = ModelInfo(
         version=manifest.version,
         bundle=manifest.name,
@@ -277,9 +278,10 @@ def _run_everywhere(session: Session, images: NDArray[np.uint8], threads: int) -
     what is left among requests.
     """
     session.run(images)
-    with ThreadPoolExecutor(threads) as pool:
-        for done in [pool.submit(session.run, images) for _ in range(threads if threads > 1 else 0)]:
-            done.result()
+    if threads > 1:
+        with ThreadPoolExecutor(threads) as pool:
+            for done in [pool.submit(session.run, images) for _ in range(threads)]:
+                done.result()
 
 
 def reduction(longest: int, side: int) -> Reduce:

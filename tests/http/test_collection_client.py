@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import codecs
+import inspect
 import json
 import stat
 import threading
@@ -11,14 +13,16 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import anyio
 import pytest
 from click.testing import CliRunner, Result
 from werkzeug.serving import make_server
 
-from face_comparison.cli import analyzers
+from face_comparison.cli import analyzers, inputs
 from face_comparison.cli.collection import people_of, user_id_of
+from face_comparison.cli.collection_access import LocalCollections, RemoteCollections
 from face_comparison.cli.main import main
-from face_comparison.client import Client, ServiceError
+from face_comparison.client import AsyncClient, AsyncCollection, Client, Collection, ServiceError
 from face_comparison.collections.service import CollectionService
 from face_comparison.collections.stores import open_store
 from face_comparison.serving.collection_upkeep import CollectionUpkeep
@@ -70,8 +74,12 @@ def test_client_enrolls_searches_verifies_and_erases(url: str) -> None:
         assert staff.verify("u-anna", image("anna*")).same_person
         assert staff.verify("u-anna", image("carl")).verdict == "different"
         assert [face.external_image_id for face in staff.faces("u-anna")] == ["photo"]
+        assert staff.update_user("u-anna", metadata={"room": 7}, expires="2099-01-01").expires is not None
+        assert staff.update_user("u-anna", expires=None).metadata == {"room": 7}
+        assert (staff.user("u-anna").expires, staff.user("u-anna").face_count) == (None, 1)
         receipt = staff.delete_user("u-anna")
         assert (receipt.state, receipt.face_count) == ("scrubbed", 1)
+        assert client.erasure(receipt.erasure_id).state == "scrubbed"
         assert staff.describe().face_count == 0
         assert [each.collection_id for each in client.collections()] == ["staff"]
         assert staff.delete().face_count == 0
@@ -88,14 +96,14 @@ def test_client_reads_all_pages(url: str, monkeypatch: pytest.MonkeyPatch) -> No
         call = client.call
 
         def small_pages(method: str, path: str, body: bytes | None, response_type: Any) -> Any:
-            return call(method, path.replace("/users?", "/users?MaxResults=3&"), body, response_type)
+            return call(method, path.replace("/users", "/users?MaxResults=3&").replace("&?", "&"), body, response_type)
 
         monkeypatch.setattr(client, "call", small_pages)
         assert [user.metadata["n"] for user in staff.users()] == list(range(7))
 
 
 def test_client_moves_a_collection_in_several_requests(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("face_comparison.client.collections.IMPORT_BYTES", 20_000)
+    monkeypatch.setattr("face_comparison.client.collection_calls.IMPORT_BYTES", 20_000)
     with Client(url) as client:
         staff, copy = client.create_collection("staff"), client.create_collection("copy")
         for number in range(7):
@@ -108,6 +116,54 @@ def test_client_moves_a_collection_in_several_requests(url: str, monkeypatch: py
         assert copy.search(image("p3")).faces[0].user_id == "u-3"
         with pytest.raises(ServiceError):
             list(client.collection("none").export_lines())
+
+
+def test_async_client_does_all_that_the_other_does(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("face_comparison.client.collection_calls.IMPORT_BYTES", 20_000)
+
+    async def use() -> None:
+        async with AsyncClient(url) as client:
+            staff = await client.create_collection("staff", metadata={"site": "Bern"})
+            for number in range(5):
+                enrolled = await staff.enroll(image(f"p{number}"), user_id=f"u-{number}", external_image_id="photo")
+                assert enrolled.face_records[0].created
+            assert [user.user_id async for user in staff.users()] == [f"u-{number}" for number in range(5)]
+            assert [face.external_image_id async for face in staff.faces("u-3")] == ["photo"]
+            found = await staff.search(image("p1*", "zoe"), max_matches=2)
+            assert sorted(face.decision for face in found.faces) == ["match", "unknown"]
+            assert (await staff.search(image("p1"), user_ids=["u-2"])).gallery_size == 1
+            assert (await staff.verify("u-1", image("p1*"))).same_person
+            assert (await staff.create_user("u-9", metadata={"n": 1})).face_count == 0
+            changed = await staff.update_user("u-9", expires="2099-01-01")
+            assert (changed.metadata, changed.expires is None) == ({"n": 1}, False)
+            lines = [line async for line in staff.export_lines()]
+            copy = await client.create_collection("copy")
+            report = await copy.import_lines([*lines[:4], b"{bad", lines[4]])
+            assert (report.imported_face_count, [each.line for each in report.errors]) == (5, [5])
+            faces = [face.face_id async for face in copy.faces()]
+            assert (await copy.delete_faces(faces[:2])).deleted_faces == tuple(faces[:2])
+            receipt = await staff.delete_user("u-1")
+            assert (await client.erasure(receipt.erasure_id)).state == "scrubbed"
+            assert [each.face_count for each in await client.collections()] == [3, 4]
+            assert (await staff.delete()).face_count == 4
+            with pytest.raises(ServiceError, match="not_found"):
+                await staff.user("u-1")
+            with pytest.raises(ServiceError, match="not_found"):
+                [line async for line in staff.export_lines()]
+
+    anyio.run(use)
+
+
+def test_both_kinds_of_collection_have_the_same_methods() -> None:
+    def signatures(kind: type) -> dict[str, list[str]]:
+        methods = {name: value for name, value in vars(kind).items() if callable(value) and name[0] != "_"}
+        return {
+            name: [str(each) for each in inspect.signature(value).parameters.values()]
+            for name, value in methods.items()
+        }
+
+    assert signatures(AsyncCollection) == signatures(Collection)
+    assert {"collection", "create_collection", "collections", "erasure"} <= set(signatures(AsyncClient))
 
 
 # --- the command line ---
@@ -210,6 +266,74 @@ def test_command_moves_a_collection(run: Callable[..., Result], people: Path, tm
     assert result.stdout == "0 imported, 4 unchanged, 1 failed\n"
     assert result.stderr.startswith("line 5: ")
     assert "not_found" in run("export", "--collection", "none", status=2).stderr
+
+
+def test_interrupted_enrollment_stops_and_continues_later(
+    run: Callable[..., Result], people: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(60):
+        (people / "carl" / f"more-{number}.jpg").write_bytes(image(f"carl{number}"))
+    read, read_file = [], inputs.read_file
+
+    def interrupted(path: Path) -> bytes:
+        read.append(path)
+        if len(read) == 3:
+            raise KeyboardInterrupt
+        return read_file(path)
+
+    monkeypatch.setattr(inputs, "read_file", interrupted)
+    assert "interrupted" in run("enroll", str(people), "--threads", "1", status=130).stderr
+    assert len(read) < 20
+    monkeypatch.setattr(inputs, "read_file", read_file)
+    done = run("enroll", str(people)).stdout
+    assert "0 failed" in done and not done.startswith("64 enrolled")
+
+
+def test_export_that_fails_leaves_no_file(
+    run: Callable[..., Result], people: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run("enroll", str(people), "--collection", "staff")
+    folder = tmp_path / "out"
+    folder.mkdir()
+    out = folder / "staff.ndjson"
+    out.write_text("an earlier export")
+    out.chmod(0o644)
+    run("export", "--collection", "none", "--out", str(out), status=2)
+    assert out.read_text() == "an earlier export"
+    for kind in (LocalCollections, RemoteCollections):
+        monkeypatch.setattr(kind, "export", lambda *_: iter([b"{}", *iter(_break, None)]))
+    run("export", "--collection", "staff", "--out", str(out), status=130)
+    assert out.read_text() == "an earlier export"
+    monkeypatch.undo()
+    monkeypatch.setattr(analyzers, "loadable", lambda _: (fake_manifest(), NarrowAnalyzer, 2))
+    run("export", "--collection", "staff", "--out", str(out))
+    assert len(out.read_text().splitlines()) == 4
+    assert stat.S_IMODE(out.stat().st_mode) == 0o600
+    assert list(folder.iterdir()) == [out]
+
+
+def _break() -> None:
+    raise KeyboardInterrupt
+
+
+def test_export_goes_through_links_and_pipes(run: Callable[..., Result], people: Path, tmp_path: Path) -> None:
+    run("enroll", str(people), "--collection", "staff")
+    target, link = tmp_path / "real.ndjson", tmp_path / "link.ndjson"
+    link.symlink_to(target)
+    run("export", "--collection", "staff", "--out", str(link))
+    assert link.is_symlink() and len(target.read_bytes().splitlines()) == 4
+    run("export", "--collection", "staff", "--out", "/dev/null")
+    assert Path("/dev/null").is_char_device()
+
+
+def test_import_takes_what_editors_make_of_an_export(run: Callable[..., Result], people: Path, tmp_path: Path) -> None:
+    run("enroll", str(people), "--collection", "staff")
+    lines = run("export", "--collection", "staff").stdout_bytes.splitlines()
+    edited = tmp_path / "edited.ndjson"
+    edited.write_bytes(codecs.BOM_UTF8 + b"\r\n\r\n".join(lines) + b"\r\n" + lines[0][:100])
+    result = run("import", str(edited), "--collection", "copy", status=2)
+    assert result.stdout == "4 imported, 0 unchanged, 1 failed\n"
+    assert result.stderr.splitlines()[-1].startswith("line 8: ")
 
 
 def test_command_without_a_store_says_what_is_needed(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,12 +5,16 @@ from __future__ import annotations
 import random
 import sqlite3
 import stat
+import subprocess
+import sys
 from datetime import timedelta
 from pathlib import Path
 from uuid import uuid4
 
 import pytest
 
+from devtools.bench_collections import WIDTH, fill_directly
+from devtools.bench_collections import random_vectors as many_vectors
 from face_comparison.collections.stores import Store, open_store
 from face_comparison.collections.stores.base import ErasureRequest
 from face_comparison.collections.stores.sqlite import SqliteStore
@@ -114,6 +118,17 @@ def test_deleted_collections_leave_the_memory_of_other_workers(store: Store, oth
     store.delete_collection("staff", request())
     other.purge(NOW)
     assert len(other._galleries) == 0
+
+
+def test_memory_of_a_worker_is_little_more_than_its_vectors(store: Store, tmp_path: Path) -> None:
+    """100,000 faces are to fit into 60 MB; what does not grow with them weighs most in a small collection."""
+    faces = 20_000
+    opened = open_store(f"sqlite:{tmp_path / 'store'}", max_faces=faces)
+    fill_directly(opened, many_vectors(faces))
+    opened.close()
+    program = [sys.executable, "-m", "devtools.bench_collections", "--memory-of", f"sqlite:{tmp_path / 'store'}"]
+    grown = float(subprocess.run(program, check=True, capture_output=True, text=True).stdout)
+    assert faces * WIDTH * 4 < 1e6 * grown < faces * (WIDTH * 4 + 50) + 6e6
 
 
 def test_unusable_directory_is_a_startup_error(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ import msgspec
 from face_comparison import client
 
 _SECTION = re.compile(r"^(Args|Attributes|Returns|Raises|Yields):$")
-_CLASSES = ("Client", "AsyncClient", "Collection")
+_CLASSES = ("Client", "AsyncClient", "Collection", "AsyncCollection")
 _FUNCTIONS = ("distance",)
 _ERRORS = ("ServiceError", "ServiceUnreachable")
 
@@ -36,7 +36,7 @@ def reference() -> str:
 def _class(name: str) -> Iterator[str]:
     described = getattr(client, name)
     yield f"## {name}"
-    yield _code(name, described) if name != "Collection" else ""
+    yield _code(name, described) if not name.endswith("Collection") else ""
     yield _text(described)
     for member, value in vars(described).items():
         if not member.startswith("_") and inspect.isfunction(value):

@@ -124,7 +124,7 @@ class ExportedFace(EnrolledFace, kw_only=True, frozen=True, eq=False):
 
 
 class FacePage(Response, kw_only=True, frozen=True):
-    """Some of the faces, by UserId."""
+    """Some of the faces, by FaceId."""
 
     faces: tuple[EnrolledFace, ...]
     face_model_version: ModelVersion

@@ -163,7 +163,7 @@ def enroll(
     counts = {"enrolled": 0, "unchanged": 0, "failed": 0}
     work = [(person, path) for person, paths in people.items() for path in paths]
     with (
-        ThreadPoolExecutor(threads) as pool,
+        _interruptible_pool(threads) as pool,
         click.progressbar(length=len(work), label="enrolling", file=sys.stderr) as bar,
     ):
         jobs = [pool.submit(_attempt, enroll_one, *each) for each in work]
@@ -172,7 +172,7 @@ def enroll(
             counts[outcome] += 1
             bar.update(1)
             if message:
-                click.echo(f"{path}: {message}", err=True)
+                click.echo(f"{inputs.one_line(inputs.text_of(path))}: {message}", err=True)
     click.echo(", ".join(f"{count} {outcome}" for outcome, count in counts.items()))
     if counts["failed"]:
         raise SystemExit(FAILED)
@@ -217,7 +217,7 @@ def search(
             return Problem.of(image.name, error)
 
     failed = False
-    with ThreadPoolExecutor(threads) as pool:
+    with _interruptible_pool(threads) as pool:
         for image, reply in zip(found.images, pool.map(search_one, found.images), strict=True):
             if isinstance(reply, Problem):
                 image_options.report_problem(reply.name, reply.code, reply.message)
@@ -261,7 +261,7 @@ def delete(access: CollectionAccess, threads: int, name: str, user_id: str | Non
 def export(access: CollectionAccess, threads: int, name: str, out: Path | None) -> None:
     """Write every face with its hash, a line of JSON each.
 
-    Only its owner may read FILE: it holds biometric data.
+    Only its owner may read FILE: it holds biometric data. FILE is there when all has been written, and not before.
     """
     del threads
     if out is None:
@@ -270,7 +270,7 @@ def export(access: CollectionAccess, threads: int, name: str, out: Path | None) 
         return
     count = sum(each.face_count for each in access.collections() if each.collection_id == name)
     with (
-        open(out, "wb", opener=lambda path, flags: os.open(path, flags, 0o600)) as file,
+        _whole_private_file(out) as file,
         click.progressbar(length=count, label="exporting", file=sys.stderr) as bar,
     ):
         for line in access.export(name):
@@ -303,6 +303,35 @@ def import_(access: CollectionAccess, threads: int, file: Any, name: str) -> Non
     )
     if report.failed_line_count:
         raise SystemExit(FAILED)
+
+
+@contextmanager
+def _interruptible_pool(threads: int) -> Iterator[ThreadPoolExecutor]:
+    """Threads whose waiting work is dropped when the block fails: Ctrl-C ends after what is in progress."""
+    pool = ThreadPoolExecutor(threads)
+    try:
+        yield pool
+    except BaseException:
+        pool.shutdown(cancel_futures=True)
+        raise
+    pool.shutdown()
+
+
+@contextmanager
+def _whole_private_file(path: Path) -> Iterator[BinaryIO]:
+    """A file that takes its name when the block has succeeded, and is gone when it has not."""
+    path = path.resolve()
+    if path.exists() and not path.is_file():  # a pipe or a device
+        with path.open("wb") as file:
+            yield file
+        return
+    fresh = path.with_name(f".{path.name[:200]}.{os.getpid()}")
+    try:
+        with open(fresh, "xb", opener=lambda name, flags: os.open(name, flags, 0o600)) as file:
+            yield file
+        fresh.replace(path)
+    finally:
+        fresh.unlink(missing_ok=True)
 
 
 def _size(file: BinaryIO) -> int:

@@ -37,6 +37,7 @@ from face_comparison.api.responses import (
     TargetError,
     TargetMatch,
 )
+from face_comparison.client.async_collections import AsyncCollection
 from face_comparison.client.asynchronous import AsyncClient
 from face_comparison.client.collections import Collection
 from face_comparison.client.connection import Client, ServiceError, ServiceUnreachable
@@ -46,6 +47,7 @@ from face_comparison.client.images import ImageSource, Subject
 
 __all__ = [
     "AsyncClient",
+    "AsyncCollection",
     "BoundingBox",
     "Client",
     "Collection",

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import AsyncIterator, Iterable, Mapping
 from functools import partial
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
+from face_comparison.api.collections import CollectionDescription, CollectionPage, Erasure
 from face_comparison.api.responses import CompareResponse, DetectResponse, ServiceDescription
-from face_comparison.client import calls
-from face_comparison.client.calls import Attempt, Received, ServiceUnreachable
+from face_comparison.client import calls, collection_calls
+from face_comparison.client.async_collections import AsyncCollection
+from face_comparison.client.calls import Attempt, LineSplitter, Received, ServiceUnreachable
+from face_comparison.client.collection_calls import Request
 from face_comparison.client.detection import Detection
 
 if TYPE_CHECKING:
@@ -76,8 +79,38 @@ class AsyncClient:
         """Returns what the service runs and allows. Raises ServiceError, ServiceUnreachable."""
         return await self.call("GET", "", None, ServiceDescription)
 
+    def collection(self, name: str) -> AsyncCollection:
+        """Returns a collection of this name, which need not exist yet: see `Client.collection`."""
+        return AsyncCollection(self, name)
+
+    async def create_collection(
+        self,
+        name: str,
+        *,
+        max_false_positive_rate: float | None = None,
+        retention_days: int | None = None,
+        metadata: Mapping[str, Any] | None = None,
+    ) -> AsyncCollection:
+        """Creates a collection. Raises ServiceError: `collection_exists` if it exists already."""
+        await self._send(collection_calls.create_collection(name, max_false_positive_rate, retention_days, metadata))
+        return AsyncCollection(self, name)
+
+    async def collections(self) -> list[CollectionDescription]:
+        """Returns descriptions of all collections, by name. Raises ServiceError, ServiceUnreachable."""
+        found: list[CollectionDescription] = []
+        request: Request[CollectionPage] | None = collection_calls.list_collections()
+        while request is not None:
+            page = await self._send(request)
+            found += page.collections
+            request = collection_calls.next_page(request, page)
+        return found
+
+    async def erasure(self, erasure_id: str) -> Erasure:
+        """Returns what became of an earlier deletion. Raises ServiceError: `not_found` if there is no such receipt."""
+        return await self._send(collection_calls.describe_erasure(erasure_id))
+
     async def call(self, method: str, path: str, body: bytes | None, response_type: type[_T]) -> _T:
-        """Calls any route below the endpoint, collections included: see `Client.call`."""
+        """Calls any route below the endpoint, for which there is no method: see `Client.call`."""
         import anyio  # noqa: PLC0415 (comes with httpx)
 
         steps = calls.call(self._timeout, self._retries, response_type)
@@ -93,6 +126,27 @@ class AsyncClient:
             except StopIteration as returned:
                 result: _T = returned.value
                 return result
+
+    async def stream_lines(self, path: str) -> AsyncIterator[bytes]:
+        """Yields the lines of a streamed response. Raises ServiceError, ServiceUnreachable; not retried."""
+        import httpx  # noqa: PLC0415
+
+        timeout = httpx.Timeout(self._timeout, connect=calls.CONNECT_SECONDS)
+        try:
+            async with self._http.stream(
+                "GET", self._url + path, headers=self._headers, timeout=timeout, follow_redirects=False
+            ) as response:
+                if response.status_code != 200:
+                    await response.aread()
+                    calls.check(_received(response))
+                split = LineSplitter()
+                async for part in response.aiter_bytes():
+                    for line in split.feed(part):
+                        yield line
+                for line in split.end():
+                    yield line
+        except httpx.HTTPError as error:
+            raise self._unreachable(error) from error
 
     async def aclose(self) -> None:
         """Closes the connections."""
@@ -125,10 +179,20 @@ class AsyncClient:
                     follow_redirects=False,  # an API key goes nowhere else
                 )
         except (httpx.HTTPError, TimeoutError) as error:
-            unreachable = ServiceUnreachable(f"{self._url} does not respond: {error or type(error).__name__}")
-            unreachable.__cause__ = error
-            return unreachable
-        return Received(response.status_code, response.content, response.headers.get("Retry-After", ""))
+            return self._unreachable(error)
+        return _received(response)
+
+    async def _send(self, request: Request[_T]) -> _T:
+        return await self.call(request.method, request.path, request.body, request.response_type)
+
+    def _unreachable(self, error: Exception) -> ServiceUnreachable:
+        unreachable = ServiceUnreachable(f"{self._url} does not respond: {str(error) or type(error).__name__}")
+        unreachable.__cause__ = error
+        return unreachable
+
+
+def _received(response: httpx.Response) -> Received:
+    return Received(response.status_code, response.content, response.headers.get("Retry-After", ""))
 
 
 async def _in_thread(work: partial[bytes]) -> Any:

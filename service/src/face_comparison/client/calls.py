@@ -191,6 +191,22 @@ def compare_body(source: Any, targets: Any, threshold: float | None) -> bytes:
     return msgspec.msgpack.encode({**body, **given({"threshold": threshold})})
 
 
+class LineSplitter:
+    """The lines of a response that arrives in parts."""
+
+    def __init__(self) -> None:
+        self._rest = b""
+
+    def feed(self, part: bytes) -> list[bytes]:
+        """Returns the lines that are complete with this part."""
+        *lines, self._rest = (self._rest + part).split(b"\n")
+        return lines
+
+    def end(self) -> list[bytes]:
+        """Returns what stands behind the last end of a line."""
+        return [self._rest] if self._rest else []
+
+
 def given(options: Mapping[str, Any]) -> dict[str, Any]:
     """Returns the options that are not None."""
     return {name: value for name, value in options.items() if value is not None}

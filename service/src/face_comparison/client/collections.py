@@ -13,9 +13,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
-from urllib.parse import quote, urlencode
-
-import msgspec
 
 from face_comparison.api.collections import (
     CollectionDescription,
@@ -23,24 +20,26 @@ from face_comparison.api.collections import (
     EnrolledFace,
     EnrollResponse,
     Erasure,
-    FacePage,
-    ImportedLine,
     ImportResponse,
     SearchResponse,
     User,
     UserErasure,
-    UserPage,
     VerifyResponse,
 )
-from face_comparison.client.images import subject_fields
+from face_comparison.client.collection_calls import (
+    UNCHANGED,
+    CollectionCalls,
+    ImportTotal,
+    Page,
+    Request,
+    batches,
+    next_page,
+)
 
 if TYPE_CHECKING:
     from face_comparison.client.images import Subject
 
-_Page = TypeVar("_Page", FacePage, UserPage)
-
-IMPORT_BYTES = 4 * 2**20
-"""Lines are imported in requests of about this size."""
+_T = TypeVar("_T")
 
 
 class Transport(Protocol):
@@ -60,18 +59,16 @@ class Collection:
 
     def __init__(self, transport: Transport, name: str) -> None:
         self._transport = transport
-        self._path = f"/collections/{quote(name, safe='')}"
+        self._calls = CollectionCalls(name)
         self.name = name
 
     def describe(self) -> CollectionDescription:
         """Returns what the collection holds, and the threshold of a search in it."""
-        found: CollectionDescription = self._transport.call("GET", self._path, None, CollectionDescription)
-        return found
+        return self._send(self._calls.describe())
 
     def delete(self) -> Erasure:
         """Deletes the collection with all that is in it."""
-        receipt: Erasure = self._transport.call("DELETE", self._path, None, Erasure)
-        return receipt
+        return self._send(self._calls.delete())
 
     def enroll(
         self,
@@ -97,15 +94,16 @@ class Collection:
             ServiceError: if the service responds with an error.
             ServiceUnreachable: if there is no response before the deadline.
         """
-        options = {
-            "UserId": user_id,
-            "ExternalImageId": external_image_id,
-            "MaxFaces": max_faces,
-            "QualityFilter": quality_filter,
-            "OnDuplicate": on_duplicate,
-        }
-        found: EnrollResponse = self._post("/faces", {**subject_fields(image), **_given(options)}, EnrollResponse)
-        return found
+        return self._send(
+            self._calls.enroll(
+                image,
+                UserId=user_id,
+                ExternalImageId=external_image_id,
+                MaxFaces=max_faces,
+                QualityFilter=quality_filter,
+                OnDuplicate=on_duplicate,
+            )
+        )
 
     def search(
         self,
@@ -132,15 +130,16 @@ class Collection:
             ServiceError: if the service responds with an error.
             ServiceUnreachable: if there is no response before the deadline.
         """
-        options = {
-            "MaxFaces": max_faces,
-            "MaxMatches": max_matches,
-            "MaxFalsePositiveRate": max_false_positive_rate,
-            "Threshold": threshold,
-            "UserIds": None if user_ids is None else list(user_ids),
-        }
-        found: SearchResponse = self._post("/search", {**subject_fields(image), **_given(options)}, SearchResponse)
-        return found
+        return self._send(
+            self._calls.search(
+                image,
+                user_ids,
+                MaxFaces=max_faces,
+                MaxMatches=max_matches,
+                MaxFalsePositiveRate=max_false_positive_rate,
+                Threshold=threshold,
+            )
+        )
 
     def verify(self, user_id: str, image: Subject, *, threshold: float | None = None) -> VerifyResponse:
         """Compares an image with all faces of one user (1:1).
@@ -154,41 +153,47 @@ class Collection:
             ServiceError: if the service responds with an error.
             ServiceUnreachable: if there is no response before the deadline.
         """
-        fields = {**subject_fields(image), **_given({"Threshold": threshold})}
-        found: VerifyResponse = self._post(f"/users/{quote(user_id, safe='')}/verify", fields, VerifyResponse)
-        return found
+        return self._send(self._calls.verify(user_id, image, threshold))
 
     def create_user(
         self, user_id: str, *, metadata: Mapping[str, Any] | None = None, expires: datetime | str | None = None
     ) -> User:
         """Creates a user; expires: when the service erases it."""
-        when = expires.isoformat() if isinstance(expires, datetime) else expires
-        fields = _given({"UserId": user_id, "Metadata": metadata, "Expires": when})
-        user: User = self._post("/users", fields, User)
-        return user
+        return self._send(self._calls.create_user(user_id, metadata, expires))
+
+    def user(self, user_id: str) -> User:
+        """Returns a user. Raises ServiceError: `not_found` if there is none of this id."""
+        return self._send(self._calls.describe_user(user_id))
+
+    def update_user(
+        self,
+        user_id: str,
+        *,
+        metadata: Mapping[str, Any] = UNCHANGED,
+        expires: datetime | str | None = UNCHANGED,
+    ) -> User:
+        """Replaces the metadata or the expiry of a user, where given; expires None: no expiry."""
+        return self._send(self._calls.update_user(user_id, metadata, expires))
 
     def users(self) -> Iterator[User]:
         """Yields all users, page by page."""
-        return (user for page in self._pages("/users", UserPage) for user in page.users)
+        return (user for page in self._pages(self._calls.users()) for user in page.users)
 
     def faces(self, user_id: str | None = None) -> Iterator[EnrolledFace]:
         """Yields all faces, or those of a user, page by page."""
-        return (face for page in self._pages("/faces", FacePage, _given({"UserId": user_id})) for face in page.faces)
+        return (face for page in self._pages(self._calls.faces(user_id)) for face in page.faces)
 
     def delete_user(self, user_id: str) -> UserErasure:
         """Erases a user with all faces."""
-        path = f"{self._path}/users/{quote(user_id, safe='')}"
-        receipt: UserErasure = self._transport.call("DELETE", path, None, UserErasure)
-        return receipt
+        return self._send(self._calls.delete_user(user_id))
 
     def delete_faces(self, face_ids: Iterable[str]) -> DeleteFacesResponse:
         """Deletes faces; those that are not there are reported in `unsuccessful_face_deletions`."""
-        receipt: DeleteFacesResponse = self._post("/faces/delete", {"FaceIds": list(face_ids)}, DeleteFacesResponse)
-        return receipt
+        return self._send(self._calls.delete_faces(face_ids))
 
     def export_lines(self) -> Iterator[bytes]:
         """Yields all faces with their hashes, one line of JSON each."""
-        return self._transport.stream_lines(f"{self._path}/export")
+        return self._transport.stream_lines(f"{self._calls.path}/export")
 
     def import_lines(self, lines: Iterable[bytes]) -> ImportResponse:
         """Imports exported lines, in several requests.
@@ -196,50 +201,18 @@ class Collection:
         Returns:
             The service's reports added up; the numbers of bad lines count from the first line given.
         """
-        imported = unchanged = failed = done = 0
-        errors: list[ImportedLine] = []
-        for batch in _batches(lines):
-            body = b"\n".join(batch)
-            report: ImportResponse = self._transport.call("POST", f"{self._path}/import", body, ImportResponse)
-            imported += report.imported_face_count
-            unchanged += report.unchanged_face_count
-            failed += report.failed_line_count
-            errors += [ImportedLine(each.line + done, each.message) for each in report.errors]
-            done += len(batch)
-        return ImportResponse(
-            imported_face_count=imported,
-            unchanged_face_count=unchanged,
-            failed_line_count=failed,
-            errors=tuple(errors),
-        )
+        total = ImportTotal()
+        for batch in batches(lines):
+            total.add(batch, self._send(self._calls.import_lines(batch)))
+        return total.response()
 
-    def _post(self, path: str, fields: Mapping[str, Any], response_type: Any) -> Any:
-        return self._transport.call("POST", self._path + path, msgspec.msgpack.encode(fields), response_type)
+    def _send(self, request: Request[_T]) -> _T:
+        found: _T = self._transport.call(request.method, request.path, request.body, request.response_type)
+        return found
 
-    def _pages(self, path: str, page_type: type[_Page], query: Mapping[str, str] | None = None) -> Iterator[_Page]:
-        token: dict[str, str] = {}
-        while True:
-            text = urlencode({**(query or {}), **token})
-            page: _Page = self._transport.call("GET", f"{self._path}{path}?{text}", None, page_type)
+    def _pages(self, first: Request[Page]) -> Iterator[Page]:
+        request: Request[Page] | None = first
+        while request is not None:
+            page = self._send(request)
             yield page
-            if page.next_token is None:
-                return
-            token = {"NextToken": page.next_token}
-
-
-def _batches(lines: Iterable[bytes]) -> Iterator[list[bytes]]:
-    batch: list[bytes] = []
-    size = 0
-    for line in lines:
-        stripped = line.rstrip(b"\r\n")
-        if batch and size + len(stripped) > IMPORT_BYTES:
-            yield batch
-            batch, size = [], 0
-        batch.append(stripped)
-        size += len(stripped) + 1
-    if batch:
-        yield batch
-
-
-def _given(options: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in options.items() if value is not None}
+            request = next_page(request, page)

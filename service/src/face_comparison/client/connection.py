@@ -7,22 +7,23 @@ from collections.abc import Iterable, Iterator, Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
-import msgspec
 import urllib3
 
-from face_comparison.api.collections import CollectionDescription, CollectionPage
+from face_comparison.api.collections import CollectionDescription, CollectionPage, Erasure
 from face_comparison.api.responses import CompareResponse, DetectResponse, ServiceDescription
-from face_comparison.client import calls
+from face_comparison.client import calls, collection_calls
 from face_comparison.client.calls import (
     CONNECT_SECONDS,
     LONGEST_PAUSE_SECONDS,
     TIMEOUT_SECONDS,
     Attempt,
+    LineSplitter,
     Received,
     ServiceError,
     ServiceUnreachable,
     pause,
 )
+from face_comparison.client.collection_calls import Request
 from face_comparison.client.collections import Collection
 from face_comparison.client.detection import Detection
 
@@ -122,25 +123,22 @@ class Client:
         metadata: Mapping[str, Any] | None = None,
     ) -> Collection:
         """Creates a collection. Raises ServiceError: `collection_exists` if it exists already."""
-        fields = {
-            "CollectionId": name,
-            "MaxFalsePositiveRate": max_false_positive_rate,
-            "RetentionDays": retention_days,
-            "Metadata": metadata,
-        }
-        self._post("/collections", calls.given(fields), CollectionDescription)
+        self._send(collection_calls.create_collection(name, max_false_positive_rate, retention_days, metadata))
         return Collection(self, name)
 
     def collections(self) -> list[CollectionDescription]:
         """Returns descriptions of all collections, by name. Raises ServiceError, ServiceUnreachable."""
         found: list[CollectionDescription] = []
-        query = ""
-        while True:
-            page = self._call("GET", f"/collections{query}", None, CollectionPage)
+        request: Request[CollectionPage] | None = collection_calls.list_collections()
+        while request is not None:
+            page = self._send(request)
             found += page.collections
-            if page.next_token is None:
-                return found
-            query = f"?NextToken={page.next_token}"
+            request = collection_calls.next_page(request, page)
+        return found
+
+    def erasure(self, erasure_id: str) -> Erasure:
+        """Returns what became of an earlier deletion. Raises ServiceError: `not_found` if there is no such receipt."""
+        return self._send(collection_calls.describe_erasure(erasure_id))
 
     def call(self, method: str, path: str, body: bytes | None = None, response_type: Any = Any) -> Any:
         """Calls any route below the endpoint: `call("GET", "/collections/staff/users")`.
@@ -177,12 +175,10 @@ class Client:
                 if response.status != 200:
                     response.read(decode_content=True, cache_content=True)
                     calls.check(_received(response))
-                rest = b""
+                split = LineSplitter()
                 for chunk in response.stream(2**16):
-                    *lines, rest = (rest + chunk).split(b"\n")
-                    yield from lines
-                if rest:
-                    yield rest
+                    yield from split.feed(chunk)
+                yield from split.end()
             finally:
                 response.close()
                 response.release_conn()
@@ -201,8 +197,8 @@ class Client:
     ) -> None:
         self.close()
 
-    def _post(self, path: str, fields: Mapping[str, Any], type_: type[_T]) -> _T:
-        return self._call("POST", path, msgspec.msgpack.encode(fields), type_)
+    def _send(self, request: Request[_T]) -> _T:
+        return self._call(request.method, request.path, request.body, request.response_type)
 
     def _call(self, method: str, path: str, body: bytes | None, type_: type[_T]) -> _T:
         steps = calls.call(self._timeout, self._retries, type_)

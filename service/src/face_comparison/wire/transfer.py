@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import hashlib
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
@@ -67,13 +68,17 @@ def export_parts(faces: Iterable[StoredFace], version: str, size: int = PART_BYT
 
 
 def import_lines(lines: Iterable[bytes], version: str) -> Iterator[tuple[int, StoredFace | str]]:
-    """Faces of the lines, by their numbers, or what is wrong with them. version: of the collection."""
+    """Faces of the lines, by their numbers, or what is wrong with them. version: of the collection.
+
+    A byte order mark, which editors on Windows put first, is passed over.
+    """
     now = datetime.now(UTC)
     for number, line in enumerate(lines, start=1):
-        if not line.strip():
+        text = line.removeprefix(codecs.BOM_UTF8) if number == 1 else line
+        if not text.strip():
             continue
         try:
-            yield number, _read_line(line, version, now)
+            yield number, _read_line(text, version, now)
         except FaceComparisonError as error:
             yield number, error.message
 

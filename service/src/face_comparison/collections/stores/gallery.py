@@ -3,6 +3,8 @@
 A copy that may be thrown away: the truth is in the database. Rows are kept in blocks, so that growing copies nothing,
 and in the order of their ids, which the database only ever counts up. A removed row is overwritten at once and its
 place is reused when a quarter of all rows are gone.
+
+`np.unique` is avoided here and in `sqlite_gallery`: its first call imports numpy's masked arrays, 5 MB in every worker.
 """
 
 from __future__ import annotations
@@ -122,8 +124,10 @@ class Gallery:
         if grouping == "faces":
             return range(len(places))
         people = self._people[places]
-        _, first = np.unique(np.where(people == 0, -self._ids[places], people), return_index=True)
-        return sorted(first.tolist())
+        first: dict[int, int] = {}
+        for position, person in enumerate(np.where(people == 0, -self._ids[places], people).tolist()):
+            first.setdefault(person, position)
+        return list(first.values())
 
     def _similarities(self, queries: Vectors, members: Rows | None) -> NDArray[np.float32]:
         if members is not None:
@@ -152,7 +156,7 @@ class Gallery:
     def _gather(self, places: Rows) -> Vectors:
         found = np.empty((len(places), self._width), np.float32)
         blocks = places // BLOCK_ROWS
-        for block in np.unique(blocks):
+        for block in set(blocks.tolist()):
             here = blocks == block
             found[here] = self._blocks[block][places[here] % BLOCK_ROWS]
         return found

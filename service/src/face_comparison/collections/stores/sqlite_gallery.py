@@ -16,7 +16,7 @@ from face_comparison.collections.stores.gallery import Gallery
 KEPT_CHANGES = 100_000
 """Changes that are remembered; a worker that has missed more reads its copy anew."""
 
-_READ_ROWS = 1024  # at once
+_READ_ROWS = 256  # at once
 
 
 @dataclass
@@ -89,7 +89,7 @@ def forget_old_changes(connection: sqlite3.Connection) -> None:
 def _apply_changes(connection: sqlite3.Connection, key: int, copy: _Copy) -> None:
     changed = "SELECT face FROM change WHERE seq > ? AND collection_id = ?"
     values = (copy.seq, key)
-    noted = np.unique(np.array([row[0] for row in connection.execute(changed, values)], np.int64))
+    noted = {row[0] for row in connection.execute(changed, values)}
     present: list[int] = []
     new = []
     for row, person in connection.execute(
@@ -99,7 +99,7 @@ def _apply_changes(connection: sqlite3.Connection, key: int, copy: _Copy) -> Non
         present.append(row)
         new.append(person or 0)
     rows, people = np.array(present, np.int64), np.array(new, np.int64)
-    copy.gallery.remove(np.setdiff1d(noted, rows))
+    copy.gallery.remove(np.array(sorted(noted.difference(present)), np.int64))
     known = copy.gallery.contains(rows)
     copy.gallery.replace_people(rows[known], people[known])
     if not known.all():

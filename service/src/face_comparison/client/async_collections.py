@@ -1,0 +1,184 @@
+"""Collections of a service for programs that run an event loop: the coroutines of `Collection`."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from datetime import datetime
+from functools import partial
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+
+from face_comparison.api.collections import (
+    CollectionDescription,
+    DeleteFacesResponse,
+    EnrolledFace,
+    EnrollResponse,
+    Erasure,
+    ImportResponse,
+    SearchResponse,
+    User,
+    UserErasure,
+    VerifyResponse,
+)
+from face_comparison.client.collection_calls import (
+    UNCHANGED,
+    CollectionCalls,
+    ImportTotal,
+    Page,
+    Request,
+    batches,
+    next_page,
+)
+
+if TYPE_CHECKING:
+    from face_comparison.client.images import Subject
+
+_T = TypeVar("_T")
+
+
+class AsyncTransport(Protocol):
+    """What sends requests; the methods of `AsyncClient` that a collection uses."""
+
+    async def call(self, method: str, path: str, body: bytes | None, response_type: type[_T]) -> _T:
+        """Returns the response of a route, decoded to the type."""
+        ...
+
+    def stream_lines(self, path: str) -> AsyncIterator[bytes]:
+        """Yields the lines of a streamed response."""
+        ...
+
+
+class AsyncCollection:
+    """One collection of a service; made by `AsyncClient.collection` without asking the service.
+
+    Arguments, results and errors are those of `Collection`.
+    """
+
+    def __init__(self, transport: AsyncTransport, name: str) -> None:
+        self._transport = transport
+        self._calls = CollectionCalls(name)
+        self.name = name
+
+    async def describe(self) -> CollectionDescription:
+        """Returns what the collection holds, and the threshold of a search in it."""
+        return await self._send(self._calls.describe())
+
+    async def delete(self) -> Erasure:
+        """Deletes the collection with all that is in it."""
+        return await self._send(self._calls.delete())
+
+    async def enroll(
+        self,
+        image: Subject,
+        *,
+        user_id: str | None = None,
+        external_image_id: str | None = None,
+        max_faces: int | None = None,
+        quality_filter: str | None = None,
+        on_duplicate: str | None = None,
+    ) -> EnrollResponse:
+        """Enrolls the most prominent face of an image for a user, or all faces without one: see `Collection.enroll`."""
+        return await self._send_made(
+            partial(
+                self._calls.enroll,
+                image,
+                UserId=user_id,
+                ExternalImageId=external_image_id,
+                MaxFaces=max_faces,
+                QualityFilter=quality_filter,
+                OnDuplicate=on_duplicate,
+            )
+        )
+
+    async def search(
+        self,
+        image: Subject,
+        *,
+        max_faces: int | None = None,
+        max_matches: int | None = None,
+        max_false_positive_rate: float | None = None,
+        threshold: float | None = None,
+        user_ids: Iterable[str] | None = None,
+    ) -> SearchResponse:
+        """Identifies every face of an image: see `Collection.search`."""
+        return await self._send_made(
+            partial(
+                self._calls.search,
+                image,
+                user_ids,
+                MaxFaces=max_faces,
+                MaxMatches=max_matches,
+                MaxFalsePositiveRate=max_false_positive_rate,
+                Threshold=threshold,
+            )
+        )
+
+    async def verify(self, user_id: str, image: Subject, *, threshold: float | None = None) -> VerifyResponse:
+        """Compares an image with all faces of one user (1:1): see `Collection.verify`."""
+        return await self._send_made(partial(self._calls.verify, user_id, image, threshold))
+
+    async def create_user(
+        self, user_id: str, *, metadata: Mapping[str, Any] | None = None, expires: datetime | str | None = None
+    ) -> User:
+        """Creates a user; expires: when the service erases it."""
+        return await self._send(self._calls.create_user(user_id, metadata, expires))
+
+    async def user(self, user_id: str) -> User:
+        """Returns a user. Raises ServiceError: `not_found` if there is none of this id."""
+        return await self._send(self._calls.describe_user(user_id))
+
+    async def update_user(
+        self,
+        user_id: str,
+        *,
+        metadata: Mapping[str, Any] = UNCHANGED,
+        expires: datetime | str | None = UNCHANGED,
+    ) -> User:
+        """Replaces the metadata or the expiry of a user, where given; expires None: no expiry."""
+        return await self._send(self._calls.update_user(user_id, metadata, expires))
+
+    async def users(self) -> AsyncIterator[User]:
+        """Yields all users, page by page."""
+        async for page in self._pages(self._calls.users()):
+            for user in page.users:
+                yield user
+
+    async def faces(self, user_id: str | None = None) -> AsyncIterator[EnrolledFace]:
+        """Yields all faces, or those of a user, page by page."""
+        async for page in self._pages(self._calls.faces(user_id)):
+            for face in page.faces:
+                yield face
+
+    async def delete_user(self, user_id: str) -> UserErasure:
+        """Erases a user with all faces."""
+        return await self._send(self._calls.delete_user(user_id))
+
+    async def delete_faces(self, face_ids: Iterable[str]) -> DeleteFacesResponse:
+        """Deletes faces; those that are not there are reported in `unsuccessful_face_deletions`."""
+        return await self._send(self._calls.delete_faces(face_ids))
+
+    def export_lines(self) -> AsyncIterator[bytes]:
+        """Yields all faces with their hashes, one line of JSON each."""
+        return self._transport.stream_lines(f"{self._calls.path}/export")
+
+    async def import_lines(self, lines: Iterable[bytes]) -> ImportResponse:
+        """Imports exported lines, in several requests: see `Collection.import_lines`."""
+        total = ImportTotal()
+        for batch in batches(lines):
+            total.add(batch, await self._send(self._calls.import_lines(batch)))
+        return total.response()
+
+    async def _send(self, request: Request[_T]) -> _T:
+        return await self._transport.call(request.method, request.path, request.body, request.response_type)
+
+    async def _send_made(self, make: Callable[[], Request[_T]]) -> _T:
+        """Reading and encoding images would hold up the event loop."""
+        import anyio.to_thread  # noqa: PLC0415 (comes with httpx)
+
+        return await self._send(await anyio.to_thread.run_sync(make))
+
+    async def _pages(self, first: Request[Page]) -> AsyncIterator[Page]:
+        request: Request[Page] | None = first
+        while request is not None:
+            page = await self._send(request)
+            yield page
+            request = next_page(request, page)

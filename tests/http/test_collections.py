@@ -21,6 +21,7 @@ import pytest
 
 from face_comparison.collections.service import CollectionService
 from face_comparison.collections.stores import open_store
+from face_comparison.collections.stores.migrations import scripts
 from face_comparison.errors import StoreUnavailable
 from face_comparison.observability import logs
 from face_comparison.serving.collection_upkeep import CollectionUpkeep
@@ -628,7 +629,7 @@ def test_verbose_readiness_names_store_and_schema(api: Api) -> None:
     assert api.client.get("/readyz").json == {"status": "ready"}
     api.upkeep.run_once(purge=False)
     state = api.client.get("/readyz?verbose").get_json()["collections"]
-    assert (state["status"], state["store"], state["schema"]) == ("ready", "sqlite", 1)
+    assert (state["status"], state["store"], state["schema"]) == ("ready", "sqlite", len(scripts("sqlite")))
 
 
 def test_audit_line_tells_who_did_what_without_biometrics(closed: Api, lines: Lines) -> None:

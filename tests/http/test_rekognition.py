@@ -23,6 +23,7 @@ from botocore.exceptions import ClientError
 
 from devtools import ROOT
 from face_comparison.errors import Overloaded
+from face_comparison.observability import metrics
 from face_comparison.rekognition.operations import OPERATIONS
 from face_comparison.rekognition.service_model import service_model
 from face_comparison.serving.admission import Admission, Permit
@@ -244,6 +245,102 @@ def test_calls_about_collections_are_audited(serve: Callable[..., str], lines: L
         ("SearchFacesByImage", "staff", "ok"),
         ("DescribeCollection", "nobody", "not_found"),
     ]
+
+
+def test_searches_are_counted_and_audited_as_those_of_the_native_api(serve: Callable[..., str], lines: Lines) -> None:
+    rekognition = client(serve())
+    rekognition.create_collection(CollectionId="staff")
+    [record] = rekognition.index_faces(CollectionId="staff", Image=photo("anna"))["FaceRecords"]
+    face_id = record["Face"]["FaceId"]
+    rekognition.create_user(CollectionId="staff", UserId="anna-marie")
+    rekognition.associate_faces(CollectionId="staff", UserId="anna-marie", FaceIds=[face_id])
+    before = [metrics.COLLECTION_SEARCHES.labels(kind)._value.get() for kind in ("match", "unknown")]
+    seconds = metrics.COLLECTION_SEARCH_SECONDS._sum.get()
+    rekognition.search_faces_by_image(CollectionId="staff", Image=photo("anna"))
+    rekognition.search_users_by_image(CollectionId="staff", Image=photo("zoe"))
+    rekognition.search_faces(CollectionId="staff", FaceId=face_id)
+    rekognition.search_users(CollectionId="staff", UserId="anna-marie")
+    rekognition.search_users(CollectionId="staff", FaceId=face_id)
+    after = [metrics.COLLECTION_SEARCHES.labels(kind)._value.get() for kind in ("match", "unknown")]
+    assert [new - old for new, old in zip(after, before, strict=True)] == [1, 4]
+    assert metrics.COLLECTION_SEARCH_SECONDS._sum.get() > seconds
+    audit = {line["action"]: line for line in lines.entries if line["message"] == "audit"}
+    assert audit["SearchFacesByImage"]["decisions"] == {"match": 1}
+    assert audit["SearchUsersByImage"]["decisions"] == {"unknown": 1}
+    assert all(audit[name]["n"] == 1 for name in audit if name.startswith("Search"))
+    assert audit["IndexFaces"]["faces"] == audit["AssociateFaces"]["faces"] == 1
+    assert audit["CreateUser"]["subject"] == audit["AssociateFaces"]["subject"]
+    assert "anna" not in json.dumps(list(audit.values()))
+
+
+def test_repeats_of_a_request_are_one_request(rekognition: Any) -> None:
+    """As an SDK repeats it when a response was lost: with the same ClientRequestToken."""
+    rekognition.create_collection(CollectionId="staff")
+    faces = [
+        rekognition.index_faces(CollectionId="staff", Image=photo(name))["FaceRecords"][0]["Face"]["FaceId"]
+        for name in ("anna", "anna*")
+    ]
+    create = {"CollectionId": "staff", "UserId": "anna", "ClientRequestToken": "create-1"}
+    give = {"CollectionId": "staff", "UserId": "anna", "FaceIds": faces, "UserMatchThreshold": 0}
+    take = {"CollectionId": "staff", "UserId": "anna", "FaceIds": faces[:1], "ClientRequestToken": "take-1"}
+    delete = {"CollectionId": "staff", "UserId": "anna", "ClientRequestToken": "delete-1"}
+    for _ in range(3):
+        rekognition.create_user(**create)
+    assert fault(rekognition.create_user, CollectionId="staff", UserId="anna")[0] == "ConflictException"
+    for _ in range(2):
+        given = rekognition.associate_faces(**give, ClientRequestToken="give-1")
+        assert [each["FaceId"] for each in given["AssociatedFaces"]] == faces
+        assert not given["UnsuccessfulFaceAssociations"]
+    for _ in range(2):
+        taken = rekognition.disassociate_faces(**take)
+        assert [each["FaceId"] for each in taken["DisassociatedFaces"]] == faces[:1]
+        assert not taken["UnsuccessfulFaceDisassociations"]
+    for _ in range(2):
+        rekognition.delete_user(**delete)
+    assert rekognition.describe_collection(CollectionId="staff")["FaceCount"] == 2
+    assert (
+        fault(rekognition.delete_user, **{**delete, "ClientRequestToken": "delete-2"})[0] == "ResourceNotFoundException"
+    )
+    rekognition.create_user(CollectionId="staff", UserId="bert")
+    for call, parameters in (
+        (rekognition.create_user, create),
+        (rekognition.delete_user, delete),
+        (rekognition.associate_faces, {**give, "ClientRequestToken": "give-1"}),
+        (rekognition.disassociate_faces, take),
+    ):
+        code, status, message = fault(call, **{**parameters, "UserId": "bert"})
+        assert (code, status) == ("IdempotentParameterMismatchException", 400)
+        assert "ClientRequestToken" in message
+    # A token belongs to one operation, and a request that failed has not used it.
+    assert fault(rekognition.create_user, **{**create, "CollectionId": "none", "ClientRequestToken": "x"})[0] == (
+        "ResourceNotFoundException"
+    )
+    rekognition.create_user(CollectionId="staff", UserId="carl", ClientRequestToken="x")
+    rekognition.delete_user(CollectionId="staff", UserId="carl", ClientRequestToken="x")
+
+
+def test_a_user_has_at_most_a_hundred_faces_however_often_they_are_associated(rekognition: Any) -> None:
+    rekognition.create_collection(CollectionId="staff")
+    rekognition.create_user(CollectionId="staff", UserId="anna")
+    faces = [
+        rekognition.index_faces(CollectionId="staff", Image=photo("anna"), ExternalImageId=str(number))
+        for number in range(101)
+    ]
+    ids = [each["FaceRecords"][0]["Face"]["FaceId"] for each in faces]
+    for _ in range(2):
+        done = rekognition.associate_faces(CollectionId="staff", UserId="anna", FaceIds=ids[:100])
+        assert len(done["AssociatedFaces"]) == 100
+    with pytest.raises(rekognition.exceptions.ServiceQuotaExceededException):
+        rekognition.associate_faces(CollectionId="staff", UserId="anna", FaceIds=ids[100:])
+
+
+def test_a_face_that_is_not_there_cannot_be_searched(rekognition: Any) -> None:
+    """Amazon answers so; programs wait for it after IndexFaces."""
+    rekognition.create_collection(CollectionId="staff")
+    missing = "5b1d6c1e-52b5-4f0e-9f7c-0d3f8a1b2c3d"
+    for call in (rekognition.search_faces, rekognition.search_users):
+        with pytest.raises(rekognition.exceptions.InvalidParameterException, match="was not found in the collection"):
+            call(CollectionId="staff", FaceId=missing)
 
 
 def test_every_operation_has_its_permission() -> None:

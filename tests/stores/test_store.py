@@ -15,9 +15,15 @@ import numpy as np
 import pytest
 
 from face_comparison.collections.stores import Store
-from face_comparison.collections.stores.base import ErasureRequest
+from face_comparison.collections.stores.base import ErasureRequest, RequestToken
 from face_comparison.collections.values import Neighbor, RelativeBox, StoredFace, User
-from face_comparison.errors import CollectionExists, CollectionNotFound, UserExists, UserNotFound
+from face_comparison.errors import (
+    CollectionExists,
+    CollectionNotFound,
+    RequestTokenReused,
+    UserExists,
+    UserNotFound,
+)
 from support.vectors import NOW, collection, face, ids, random_vectors, vector_of
 
 
@@ -102,6 +108,65 @@ def test_user_is_returned_as_it_was_created(staff: Store) -> None:
     assert staff.get_user("staff", "anna") == made
     with pytest.raises(UserExists):
         staff.create_user("staff", user("anna"))
+
+
+def token(text: str, parameters: str = "", **changes: Any) -> RequestToken:
+    return replace(RequestToken(text.encode(), parameters.encode(), NOW), **changes)
+
+
+def test_request_of_a_token_is_carried_out_once(staff: Store, other: Store) -> None:
+    staff.add_faces("staff", [face("a"), face("b")])
+    given = [face("a").face_id, face("b").face_id]
+    for store in (staff, other, staff):
+        store.create_user("staff", user("anna"), token=token("create"))
+        assert store.get_user("staff", "anna").created == NOW
+    assert other.assign_faces("staff", given, "anna", token=token("give")) == given
+    assert staff.assign_faces("staff", given, "anna", token=token("give")) == []  # they are the user's already
+    assert staff.unassign_faces("staff", given[:1], "anna", token=token("take")) == given[:1]
+    assert other.unassign_faces("staff", given, "anna", token=token("take")) == given[:1]
+    assert staff.get_user("staff", "anna").faces == 1
+    assert staff.delete_user("staff", "anna", erasure(), keep_faces=False, token=token("delete")).faces == 1
+    assert other.delete_user("staff", "anna", erasure(), keep_faces=False, token=token("delete")).faces == 0
+    staff.create_user("staff", user("anna"), token=token("create"))  # it was, and is not made again
+    with pytest.raises(UserNotFound):
+        staff.get_user("staff", "anna")
+
+
+def test_token_with_other_parameters_is_rejected_and_changes_nothing(staff: Store) -> None:
+    staff.create_user("staff", user("anna"), token=token("t", "anna"))
+    with pytest.raises(RequestTokenReused):
+        staff.create_user("staff", user("bert"), token=token("t", "bert"))
+    with pytest.raises(RequestTokenReused):
+        staff.delete_user("staff", "anna", erasure(), keep_faces=False, token=token("t", "bert"))
+    assert [each.user_id for each in staff.list_users("staff", "", 9)] == ["anna"]
+
+
+def test_token_of_a_request_that_failed_is_free(staff: Store) -> None:
+    staff.create_user("staff", user("anna"))
+    with pytest.raises(UserExists):
+        staff.create_user("staff", user("anna"), token=token("t"))
+    with pytest.raises(UserNotFound):
+        staff.delete_user("staff", "bert", erasure(), keep_faces=True, token=token("t"))
+    staff.create_user("staff", user("bert"), token=token("t"))
+    assert len(staff.list_users("staff", "", 9)) == 2
+
+
+def test_tokens_are_forgotten_after_a_day(staff: Store) -> None:
+    staff.create_user("staff", user("anna"), token=token("t"))
+    staff.purge(NOW + timedelta(hours=23))
+    staff.create_user("staff", user("anna"), token=token("t"))
+    staff.purge(NOW + timedelta(hours=25))
+    with pytest.raises(UserExists):
+        staff.create_user("staff", user("anna"), token=token("t"))
+
+
+def test_repeats_at_the_same_time_create_one_user(staff: Store, other: Store) -> None:
+    with ThreadPoolExecutor(8) as pool:
+        calls = [
+            pool.submit(store.create_user, "staff", user("anna"), token=token("t")) for store in (staff, other) * 8
+        ]
+    assert [call.exception() for call in calls] == [None] * 16
+    assert len(staff.list_users("staff", "", 9)) == 1
 
 
 def test_users_are_listed_with_their_face_counts(staff: Store) -> None:

@@ -180,6 +180,14 @@ class UserExists(InvalidParameter):
     """The collection has this user already."""
 
 
+class UserFull(InvalidParameter):
+    """The user may not have so many faces."""
+
+
+class RequestTokenReused(InvalidParameter):
+    """The token of an earlier request came with other parameters."""
+
+
 class ModelMismatch(FaceComparisonError):
     code = "model_mismatch"
     meaning = "The collection holds hashes of another model than the one that this service runs."

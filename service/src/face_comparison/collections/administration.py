@@ -10,7 +10,7 @@ from typing import Any
 from face_comparison.collections import identifiers
 from face_comparison.collections.results import CollectionInfo, Page
 from face_comparison.collections.service_base import ServiceBase, page_by_size, page_of
-from face_comparison.collections.stores.base import UNCHANGED, ErasureRequest, Unchanged
+from face_comparison.collections.stores.base import UNCHANGED, ErasureRequest, RequestToken, Unchanged
 from face_comparison.collections.values import Collection, Erasure, Purge, StoredFace, User
 from face_comparison.errors import InvalidParameter, NotFound
 
@@ -69,15 +69,19 @@ class Administration(ServiceBase):
         *,
         metadata: Mapping[str, Any] | None = None,
         expires: datetime | None = None,
+        token: RequestToken | None = None,
     ) -> User:
-        """Creates a user without faces; `expires` must be in the future. Raises CollectionNotFound, UserExists."""
+        """Creates a user without faces; `expires` must be in the future. Raises CollectionNotFound, UserExists.
+
+        token: see `request_token`.
+        """
         user = User(
             user_id=identifiers.check_user_id(user_id),
             metadata=identifiers.check_metadata(dict(metadata or {})),
             expires=self._future(expires),
             created=self._now(),
         )
-        self._store.create_user(identifiers.check_collection_id(collection_id), user)
+        self._store.create_user(identifiers.check_collection_id(collection_id), user, token=token)
         return user
 
     def describe_user(self, collection_id: str, user_id: str) -> User:
@@ -110,10 +114,16 @@ class Administration(ServiceBase):
             expires=expires if isinstance(expires, Unchanged) else self._future(expires),
         )
 
-    def delete_user(self, collection_id: str, user_id: str, *, keep_faces: bool = False) -> Erasure:
-        """Erase a user with all faces; keep_faces: leave them in the collection without a user, as Rekognition does."""
+    def delete_user(
+        self, collection_id: str, user_id: str, *, keep_faces: bool = False, token: RequestToken | None = None
+    ) -> Erasure:
+        """Erase a user with all faces; keep_faces: leave them in the collection without a user, as Rekognition does.
+
+        token: see `request_token`.
+        """
         name, user_id = identifiers.check_collection_id(collection_id), identifiers.check_user_id(user_id)
-        return self._store.delete_user(name, user_id, self._erasure_request(name, user_id), keep_faces=keep_faces)
+        request = self._erasure_request(name, user_id)
+        return self._store.delete_user(name, user_id, request, keep_faces=keep_faces, token=token)
 
     def list_faces(
         self,

@@ -22,8 +22,9 @@ from face_comparison.collections.results import (
 )
 from face_comparison.collections.searching import MAX_FACES_PER_USER
 from face_comparison.collections.service_base import DEFAULT_MATCHES, ServiceBase, stack_vectors, trim
+from face_comparison.collections.stores.base import RequestToken
 from face_comparison.collections.values import Collection, Neighbor, StoredFace
-from face_comparison.errors import InvalidParameter
+from face_comparison.errors import InvalidParameter, UserFull
 
 
 class Enrolling(ServiceBase):
@@ -88,17 +89,25 @@ class Enrolling(ServiceBase):
         return Enrollment(tuple(records), tuple(unindexed), tuple(found))
 
     def associate_faces(
-        self, collection_id: str, user_id: str, face_ids: Sequence[str], *, max_distance: float = 2.0
+        self,
+        collection_id: str,
+        user_id: str,
+        face_ids: Sequence[str],
+        *,
+        max_distance: float = 2.0,
+        token: RequestToken | None = None,
     ) -> Association:
-        """Give faces to a user.
+        """Give faces to a user. Raises UserFull, RequestTokenReused.
 
         max_distance: a face farther than this from every face the user has is not given (LOW_MATCH_CONFIDENCE).
+        token: see `request_token`.
         """
         name, user_id = identifiers.check_collection_id(collection_id), identifiers.check_user_id(user_id)
         face_ids = identifiers.check_face_ids(list(face_ids))
-        if self._store.get_user(name, user_id).faces + len(face_ids) > MAX_FACES_PER_USER:
-            raise InvalidParameter(f"a user may have at most {MAX_FACES_PER_USER} associated faces")
+        has = self._store.get_user(name, user_id).faces
         there = {face.face_id: face for face in self._faces_with_vectors(name, face_ids)}
+        if has + sum(face.user_id is None for face in there.values()) > MAX_FACES_PER_USER:
+            raise UserFull(f"a user may have at most {MAX_FACES_PER_USER} associated faces")
         failed: dict[str, tuple[str, ...]] = {}
         wanted = []
         for face_id in face_ids:
@@ -111,17 +120,19 @@ class Enrolling(ServiceBase):
                 failed[face_id] = ("LOW_MATCH_CONFIDENCE",)
             else:
                 wanted.append(face_id)
-        changed = set(self._store.assign_faces(name, wanted, user_id)) if wanted else set()
+        changed = set(self._store.assign_faces(name, wanted, user_id, token=token)) if wanted else set()
         for face_id in wanted:
             if face_id not in changed and there[face_id].user_id != user_id:  # somebody else was faster
                 failed[face_id] = ("ASSOCIATED_TO_A_DIFFERENT_USER",)
         return Association(tuple(each for each in wanted if each not in failed), tuple(failed.items()))
 
-    def disassociate_faces(self, collection_id: str, user_id: str, face_ids: Sequence[str]) -> Association:
-        """Take faces from a user; they stay in the collection."""
+    def disassociate_faces(
+        self, collection_id: str, user_id: str, face_ids: Sequence[str], *, token: RequestToken | None = None
+    ) -> Association:
+        """Take faces from a user; they stay in the collection. token: see `request_token`."""
         name, user_id = identifiers.check_collection_id(collection_id), identifiers.check_user_id(user_id)
         face_ids = identifiers.check_face_ids(list(face_ids))
-        changed = self._store.unassign_faces(name, face_ids, user_id)
+        changed = self._store.unassign_faces(name, face_ids, user_id, token=token)
         taken = set(changed)
         rest = [each for each in face_ids if each not in taken]
         there = (

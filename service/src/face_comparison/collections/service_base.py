@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
@@ -16,7 +16,7 @@ from face_comparison.api.limits import HASH_SIZE
 from face_comparison.collections import identifiers
 from face_comparison.collections.calibration import StrangersCache, bundle_strangers
 from face_comparison.collections.results import Page
-from face_comparison.collections.stores.base import Store
+from face_comparison.collections.stores.base import RequestToken, Store
 from face_comparison.collections.thresholds import Strangers, search_threshold
 from face_comparison.collections.values import Collection, StoredFace, User
 from face_comparison.errors import InvalidFaceHash, ModelMismatch
@@ -69,6 +69,18 @@ class ServiceBase:
         """Keyed digest of a UserId for the audit log: the same for the same user, and meaningless without the store."""
         text = f"{collection_id}\0{user_id}".encode()
         return hmac.new(self._store.subject_key(), text, hashlib.sha256).hexdigest()[:32]
+
+    def request_token(self, operation: str, parameters: Mapping[str, Any], token: str | None) -> RequestToken | None:
+        """What tells a request that the client repeats from a new one; None without a token."""
+        if token is None:
+            return None
+        rest = {name: value for name, value in parameters.items() if value != token}
+        key = self._store.subject_key()
+        digests = (
+            hmac.new(key, text, hashlib.sha256).digest()
+            for text in (f"{operation}\0{token}".encode(), orjson.dumps(rest, option=orjson.OPT_SORT_KEYS))
+        )
+        return RequestToken(*digests, self._now())
 
     def check_usable(self, collection_id: str) -> Collection:
         """The collection, if its hashes compare with the running model's. Raises ModelMismatch."""

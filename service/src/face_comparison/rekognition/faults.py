@@ -44,6 +44,13 @@ _NAMES: dict[str, str] = {
 }
 """Names by the code of this product's own error; other errors of the caller are `InvalidParameterException`."""
 
+_NAMES_BY_KIND: dict[type[FaceComparisonError], str] = {
+    errors.UserExists: "ConflictException",
+    errors.UserFull: "ServiceQuotaExceededException",
+    errors.RequestTokenReused: "IdempotentParameterMismatchException",
+}
+"""Names of errors that have no code of their own."""
+
 _SERVER_CODES = frozenset({FaceComparisonError.code, errors.StoreUnavailable.code, errors.DeadlineExceeded.code})
 _FAULT_STATUS = {"ThrottlingException": 500, "InternalServerError": 500}
 """What botocore's model calls a fault of the service has status 500, so that every SDK repeats the call."""
@@ -53,7 +60,8 @@ def fault_of(error: FaceComparisonError) -> RekognitionFault:
     """This product's error in Rekognition's words."""
     if error.code in _SERVER_CODES:
         return RekognitionFault("InternalServerError", error.message, 500)
-    if isinstance(error, errors.UserExists):
-        return RekognitionFault("ConflictException", error.message)
+    for kind, name in _NAMES_BY_KIND.items():
+        if isinstance(error, kind):
+            return RekognitionFault(name, error.message)
     name = _NAMES.get(error.code, "InvalidParameterException")
     return RekognitionFault(name, error.message, _FAULT_STATUS.get(name, 400))

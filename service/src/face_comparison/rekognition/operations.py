@@ -16,10 +16,11 @@ from face_comparison.collections.identification import Identification
 from face_comparison.collections.identifiers import page_start
 from face_comparison.collections.probe import Probe
 from face_comparison.collections.quality import quality_reasons
-from face_comparison.collections.results import Association, UnindexedFace
+from face_comparison.collections.results import Association, SearchResult, UnindexedFace
 from face_comparison.collections.service import CollectionService
+from face_comparison.collections.stores.base import RequestToken
 from face_comparison.collections.values import Grouping, Neighbor
-from face_comparison.errors import CollectionsDisabled, InvalidParameter
+from face_comparison.errors import CollectionsDisabled, FaceNotFound, InvalidParameter
 from face_comparison.rekognition import shapes
 from face_comparison.rekognition.faults import RekognitionFault
 from face_comparison.rekognition.shapes import Shape
@@ -50,11 +51,12 @@ class Analyze(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """What one request may use. collections None: the service has no store."""
+    """What one request may use. collections None: the service has no store. search: runs a search, and measures it."""
 
     analyze: Analyze
     model: ModelInfo
     collections: CollectionService | None
+    search: Callable[[Callable[[], SearchResult]], SearchResult]
 
     @property
     def store(self) -> CollectionService:
@@ -225,7 +227,8 @@ def search_faces(given: Parameters, context: Context) -> Shape:
     """Answers SearchFaces: the faces near an enrolled one."""
     store = context.store
     version = store.check_usable(given["CollectionId"]).model_version
-    found = store.search_by_face(
+    found = _search_face(
+        context,
         given["CollectionId"],
         given["FaceId"],
         threshold=_distance(store, given.get("FaceMatchThreshold")),
@@ -253,14 +256,15 @@ def search_faces_by_image(given: Parameters, context: Context) -> Shape:
 
 
 def create_user(given: Parameters, context: Context) -> Shape:
-    """Answers CreateUser."""
-    context.store.create_user(given["CollectionId"], given["UserId"])
+    """Answers CreateUser, as every operation that takes a ClientRequestToken: repeats of a request are one."""
+    context.store.create_user(given["CollectionId"], given["UserId"], token=_token("CreateUser", given, context))
     return {}
 
 
 def delete_user(given: Parameters, context: Context) -> Shape:
     """The faces stay in the collection, as Rekognition has it."""
-    context.store.delete_user(given["CollectionId"], given["UserId"], keep_faces=True)
+    token = _token("DeleteUser", given, context)
+    context.store.delete_user(given["CollectionId"], given["UserId"], keep_faces=True, token=token)
     return {}
 
 
@@ -279,6 +283,7 @@ def associate_faces(given: Parameters, context: Context) -> Shape:
         given["UserId"],
         given["FaceIds"],
         max_distance=store.distance_at_confidence(similarity / 100),
+        token=_token("AssociateFaces", given, context),
     )
     return {
         "AssociatedFaces": _face_ids(done),
@@ -289,7 +294,8 @@ def associate_faces(given: Parameters, context: Context) -> Shape:
 
 def disassociate_faces(given: Parameters, context: Context) -> Shape:
     """Answers DisassociateFaces; the faces stay in the collection, without a user."""
-    done = context.store.disassociate_faces(given["CollectionId"], given["UserId"], given["FaceIds"])
+    token = _token("DisassociateFaces", given, context)
+    done = context.store.disassociate_faces(given["CollectionId"], given["UserId"], given["FaceIds"], token=token)
     status = shapes.user(context.store.describe_user(given["CollectionId"], given["UserId"]))["UserStatus"]
     return {
         "DisassociatedFaces": _face_ids(done),
@@ -311,10 +317,13 @@ def search_users(given: Parameters, context: Context) -> Shape:
     threshold = _distance(store, given.get("UserMatchThreshold"))
     matches = given.get("MaxUsers", DEFAULT_MATCHES)
     if "UserId" in given:
-        found = store.search_by_user(name, given["UserId"], threshold=threshold, max_matches=matches)
+        found = context.search(
+            lambda: store.search_by_user(name, given["UserId"], threshold=threshold, max_matches=matches)
+        )
         searched: Shape = {"SearchedUser": {"UserId": given["UserId"]}}
     else:
-        found = store.search_by_face(name, given["FaceId"], threshold=threshold, max_matches=matches, grouping="users")
+        face_id = given["FaceId"]
+        found = _search_face(context, name, face_id, threshold=threshold, max_matches=matches, grouping="users")
         searched = {"SearchedFace": {"FaceId": given["FaceId"]}}
     return {"UserMatches": _user_matches(found.faces[0], store), "FaceModelVersion": version} | searched
 
@@ -401,14 +410,26 @@ def _search_image(
     version = store.check_usable(given["CollectionId"]).model_version
     analysis, _ = context.read(given["Image"])
     face = _searched(analysis, given, context.model.sure_confidence)
-    result = store.search(
-        given["CollectionId"],
-        face.hash[None],
-        threshold=_distance(store, given.get(threshold)),
-        max_matches=given.get(matches, DEFAULT_MATCHES),
-        grouping=grouping,
+    result = context.search(
+        lambda: store.search(
+            given["CollectionId"],
+            face.hash[None],
+            threshold=_distance(store, given.get(threshold)),
+            max_matches=given.get(matches, DEFAULT_MATCHES),
+            grouping=grouping,
+        )
     )
     return _SearchedImage(version, analysis, face, result.faces[0])
+
+
+def _search_face(context: Context, collection: str, face_id: str, **options: Any) -> SearchResult:
+    """Searches a collection with one of its faces. Of one that is not there, Rekognition says that it is invalid."""
+    try:
+        return context.search(lambda: context.store.search_by_face(collection, face_id, **options))
+    except FaceNotFound as error:
+        raise RekognitionFault(
+            "InvalidParameterException", f"faceId {face_id} was not found in the collection"
+        ) from error
 
 
 def _searched(analysis: Analysis, given: Parameters, sure_confidence: float) -> Face:
@@ -427,6 +448,10 @@ def _require_face(analysis: Analysis, path: str) -> None:
 
 def _no_face(path: str) -> RekognitionFault:
     return RekognitionFault("InvalidParameterException", f"there is no face of sufficient quality in {path}")
+
+
+def _token(operation: str, given: Parameters, context: Context) -> RequestToken | None:
+    return context.store.request_token(operation, given, given.get("ClientRequestToken"))
 
 
 def _distance(store: CollectionService, similarity: float | None) -> float | None:

@@ -80,7 +80,7 @@ class CollectionRoutes:
                 retention_days=wanted.retention_days,
                 metadata=wanted.metadata,
             )
-            _note(collection=wanted.collection_id)
+            note(collection=wanted.collection_id)
             return responses.to_collection(info)
 
         return self._answer("create_collection", handle, ADMIN)
@@ -110,7 +110,7 @@ class CollectionRoutes:
         def handle(service: CollectionService) -> ApiResponse:
             erasure = service.delete_collection(collection_id)
             metrics.COLLECTION_FACES.update(collection_id, None)
-            _note(faces=erasure.faces)
+            note(faces=erasure.faces)
             return responses.to_erasure(erasure)
 
         return self._answer_head("delete_collection", handle, ADMIN, collection=collection_id)
@@ -136,7 +136,7 @@ class CollectionRoutes:
                 on_duplicate=wanted.on_duplicate,
             )
             self._note_user(service, collection_id, wanted.user_id)
-            _note(faces=len(done.records), unindexed=len(done.unindexed), duplicates=len(done.duplicates))
+            note(faces=len(done.records), unindexed=len(done.unindexed), duplicates=len(done.duplicates))
             return responses.to_enroll_response(done, version, service.confidence)
 
         return self._answer("enroll", handle, ENROLL, collection=collection_id)
@@ -159,7 +159,7 @@ class CollectionRoutes:
             erasure, deleted = service.delete_faces(collection_id, [face_id])
             if not deleted:
                 raise FaceNotFound(f"the collection has no face {face_id}")
-            _note(faces=erasure.faces)
+            note(faces=erasure.faces)
             return responses.to_delete_faces_response(erasure, deleted, [face_id])
 
         return self._answer_head("delete_faces", handle, ERASE, collection=collection_id)
@@ -170,7 +170,7 @@ class CollectionRoutes:
         def handle(service: CollectionService, body: Received, _: Permit) -> ApiResponse:
             face_ids = requests.face_ids_request(body, _content_type())
             erasure, deleted = service.delete_faces(collection_id, face_ids)
-            _note(faces=erasure.faces)
+            note(faces=erasure.faces)
             return responses.to_delete_faces_response(erasure, deleted, face_ids)
 
         return self._answer("delete_faces", handle, ERASE, collection=collection_id)
@@ -184,8 +184,8 @@ class CollectionRoutes:
             version = service.check_usable(collection_id).model_version
             wanted = requests.search_request(body, _content_type(), request.args, version)
             probe = self._probe(wanted.subject, permit, wanted.max_faces)
-            with metrics.COLLECTION_SEARCH_SECONDS.time(), g.stages.timed("search"):
-                found = service.search(
+            found = measured_search(
+                lambda: service.search(
                     collection_id,
                     probe.vectors,
                     max_false_positive_rate=wanted.rate,
@@ -194,7 +194,7 @@ class CollectionRoutes:
                     max_matches=wanted.max_matches,
                     reliable=probe.reliable,
                 )
-            _note_search(found)
+            )
             return responses.to_search_response(found, probe.faces, collection_id, version, service.confidence)
 
         return self._answer("search", handle, SEARCH, collection=collection_id)
@@ -213,7 +213,7 @@ class CollectionRoutes:
             calibration = self.faces.model.calibration(wanted.threshold)
             response = responses.to_verify_response(user_id, version, faces, calibration, service.confidence)
             self._note_user(service, collection_id, user_id)
-            _note(decision=response.verdict)
+            note(decision=response.verdict)
             return response
 
         return self._answer("verify", handle, SEARCH, collection=collection_id)
@@ -264,7 +264,7 @@ class CollectionRoutes:
 
         def handle(service: CollectionService) -> ApiResponse:
             erasure = service.delete_user(collection_id, user_id)
-            _note(subject=erasure.subject, faces=erasure.faces)
+            note(subject=erasure.subject, faces=erasure.faces)
             return responses.to_user_erasure(user_id, erasure)
 
         return self._answer_head("delete_user", handle, ERASE, collection=collection_id)
@@ -279,7 +279,7 @@ class CollectionRoutes:
                 collection, faces = self.service.export_faces(collection_id)
                 parts = export_parts(faces, collection.model_version)
                 first = next(parts, b"")  # a store that is away is an error reply, and not a broken stream
-                _note(faces=collection.faces)
+                note(faces=collection.faces)
             return chain((first,), parts)
 
         return self.endpoint.answer_stream(handle, NDJSON, ADMIN)
@@ -290,7 +290,7 @@ class CollectionRoutes:
         def handle(service: CollectionService, body: Received, permit: Permit) -> ApiResponse:
             version = service.check_usable(collection_id).model_version
             report = service.import_faces(collection_id, import_lines(_until_over(_split_lines(body), permit), version))
-            _note(faces=report.imported, failed=report.failed)
+            note(faces=report.imported, failed=report.failed)
             return responses.to_import_response(report)
 
         return self._answer("import", handle, ENROLL, collection=collection_id)
@@ -339,7 +339,7 @@ class CollectionRoutes:
 
     def _note_user(self, service: CollectionService, collection_id: str, user_id: str | None) -> None:
         if user_id is not None:
-            _note(subject=service.subject(collection_id, user_id))
+            note(subject=service.subject(collection_id, user_id))
 
 
 def is_collection_path(path: str) -> bool:
@@ -402,16 +402,21 @@ def audited(action: str, collection: str) -> Iterator[None]:
         logs.audit({"id": g.request_id, **who, "action": action, "outcome": outcome, **g.audit})
 
 
-def _note(**fields: Any) -> None:
+def note(**fields: Any) -> None:
+    """Adds fields to the audit line of the present call."""
     g.audit.update(fields)
 
 
-def _note_search(found: SearchResult) -> None:
+def measured_search(search: Callable[[], SearchResult]) -> SearchResult:
+    """Runs a search; its seconds and decisions are counted, and the decisions added to the audit line."""
+    with metrics.COLLECTION_SEARCH_SECONDS.time(), g.stages.timed("search"):
+        found = search()
     decisions = [face.decision for face in found.faces]
     for decision in decisions:
         metrics.COLLECTION_SEARCHES.labels(decision).inc()
     counts = {decision: decisions.count(decision) for decision in sorted(set(decisions))}
-    _note(n=found.gallery_size, threshold=round(found.threshold, 4), decisions=counts)
+    note(n=found.gallery_size, threshold=round(found.threshold, 4), decisions=counts)
+    return found
 
 
 def _content_type() -> str:

@@ -44,6 +44,8 @@ ERRORS: Mapping[type[FaceComparisonError], Row] = {
     errors.InvalidJson: Row(400, ("json",)),
     errors.InvalidParameter: Row(400, ("image", "store")),
     errors.UserExists: Row(400),
+    errors.UserFull: Row(400),
+    errors.RequestTokenReused: Row(400),
     errors.MissingImage: Row(400, ("image",)),
     errors.InvalidBase64: Row(400, ("image",)),
     errors.UnsupportedFormat: Row(400, ("image",)),

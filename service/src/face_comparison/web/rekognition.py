@@ -17,7 +17,7 @@ from face_comparison.rekognition.signature import parse_authorization, signer, v
 from face_comparison.serving.admission import Permit
 from face_comparison.serving.face_service import FaceService
 from face_comparison.web.auth import ApiKeys
-from face_comparison.web.collections import READ, Endpoint, audited
+from face_comparison.web.collections import READ, Endpoint, audited, measured_search, note
 from face_comparison.web.permissions import ADMIN, DETECT, ENROLL, ERASE, SEARCH, Permission
 from face_comparison.web.request_body import Received
 from face_comparison.web.request_gate import RequestGate
@@ -74,18 +74,28 @@ def _call(endpoint: Endpoint, faces: FaceService, collections: CollectionService
 
     def handle(body: Received, permit: Permit) -> Mapping[str, Any]:
         context = operations.Context(
-            lambda image: faces.analyze(image, permit, g.stages, MAX_FACES), faces.model, collections
+            lambda image: faces.analyze(image, permit, g.stages, MAX_FACES), faces.model, collections, measured_search
         )
         given = service_model.parse_input(operation, body)
         if "CollectionId" not in given:
             return operations.OPERATIONS[operation](given, context)
         with audited(operation, given["CollectionId"]):
-            return operations.OPERATIONS[operation](given, context)
+            result = operations.OPERATIONS[operation](given, context)
+            _note_result(context.store, given, result)
+            return result
 
     response = endpoint.answer(handle, *PERMISSIONS[operation])
     response.content_type = MEDIA_TYPE
     response.headers["x-amzn-RequestId"] = g.request_id
     return response
+
+
+def _note_result(service: CollectionService, given: Mapping[str, Any], result: Mapping[str, Any]) -> None:
+    if "UserId" in given:
+        note(subject=service.subject(given["CollectionId"], given["UserId"]))
+    for name in ("FaceRecords", "DeletedFaces", "AssociatedFaces", "DisassociatedFaces"):
+        if name in result:
+            note(faces=len(result[name]))
 
 
 def is_rekognition_request() -> bool:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Collection as Container
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Protocol
 
 from numpy.typing import NDArray
@@ -35,6 +35,21 @@ class ErasureRequest:
     subject: str
     now: datetime
     backups_until: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class RequestToken:
+    """Tells a request that a client repeats from a new one, for TOKEN_LIFETIME.
+
+    token, parameters: keyed digests of the client's token and of the request's parameters.
+    """
+
+    token: bytes
+    parameters: bytes
+    now: datetime
+
+
+TOKEN_LIFETIME = timedelta(days=1)
 
 
 class Unchanged:
@@ -76,8 +91,8 @@ class Store(Protocol):
 
     # --- users ---
 
-    def create_user(self, collection: str, user: User) -> None:
-        """Raises UserExists."""
+    def create_user(self, collection: str, user: User, *, token: RequestToken | None = None) -> None:
+        """Create a user, once for all requests of a token. Raises UserExists, RequestTokenReused."""
         ...
 
     def get_user(self, collection: str, user_id: str) -> User:
@@ -99,8 +114,19 @@ class Store(Protocol):
         """Raises UserNotFound."""
         ...
 
-    def delete_user(self, collection: str, user_id: str, request: ErasureRequest, *, keep_faces: bool) -> Erasure:
-        """Delete a user with all faces, or (`keep_faces`) leave the faces without a user. Raises UserNotFound."""
+    def delete_user(
+        self,
+        collection: str,
+        user_id: str,
+        request: ErasureRequest,
+        *,
+        keep_faces: bool,
+        token: RequestToken | None = None,
+    ) -> Erasure:
+        """Delete a user with all faces, or (`keep_faces`) leave the faces without a user.
+
+        The request of a token that has done so before deletes nothing more. Raises UserNotFound, RequestTokenReused.
+        """
         ...
 
     # --- faces ---
@@ -135,12 +161,22 @@ class Store(Protocol):
         """Delete faces; also returns the ids that were there."""
         ...
 
-    def assign_faces(self, collection: str, face_ids: Sequence[str], user_id: str) -> list[str]:
-        """Give faces without a user to this one; return the ids that were given. Raises UserNotFound."""
+    def assign_faces(
+        self, collection: str, face_ids: Sequence[str], user_id: str, *, token: RequestToken | None = None
+    ) -> list[str]:
+        """Give faces without a user to this one; return the ids that were given.
+
+        Raises UserNotFound, RequestTokenReused. A repeated request finds its faces given already.
+        """
         ...
 
-    def unassign_faces(self, collection: str, face_ids: Sequence[str], user_id: str) -> list[str]:
-        """Take faces from this user; return the ids that were this user's. Raises UserNotFound."""
+    def unassign_faces(
+        self, collection: str, face_ids: Sequence[str], user_id: str, *, token: RequestToken | None = None
+    ) -> list[str]:
+        """Take faces from this user; return the ids that were this user's. Raises UserNotFound, RequestTokenReused.
+
+        The request of a token that has done so before returns those that have no user now.
+        """
         ...
 
     # --- searching ---

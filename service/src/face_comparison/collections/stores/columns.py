@@ -6,9 +6,9 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, NoReturn
 
-from face_comparison.collections.stores.base import ErasureRequest
+from face_comparison.collections.stores.base import ErasureRequest, RequestToken
 from face_comparison.collections.values import AddedFace, Erasure, Neighbor, RelativeBox, StoredFace, Vector
-from face_comparison.errors import CollectionExists, CollectionNotFound, UserExists, UserNotFound
+from face_comparison.errors import CollectionExists, CollectionNotFound, RequestTokenReused, UserExists, UserNotFound
 
 COLLECTION = "id, name, model_version, width, max_false_positive_rate, retention_days, metadata, created, face_count"
 COUNT_USERS = "(SELECT count(*) FROM person WHERE collection_id = collection.id)"
@@ -116,3 +116,9 @@ def no_user(user_id: str) -> NoReturn:
 def user_exists(user_id: str) -> UserExists:
     """Returns the error for a UserId that is taken."""
     return UserExists(f"the collection has a user {user_id} already")
+
+
+def check_parameters(token: RequestToken, known: bytes) -> None:
+    """Raises RequestTokenReused if the token came with other parameters before."""
+    if bytes(known) != token.parameters:
+        raise RequestTokenReused("ClientRequestToken was used for a request with other parameters: use a new one")

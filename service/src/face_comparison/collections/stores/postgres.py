@@ -20,7 +20,13 @@ from psycopg.types.json import Jsonb
 
 from face_comparison.collections.stores import columns, migrations
 from face_comparison.collections.stores import postgres_rows as rows
-from face_comparison.collections.stores.base import UNCHANGED, ErasureRequest, Unchanged
+from face_comparison.collections.stores.base import (
+    TOKEN_LIFETIME,
+    UNCHANGED,
+    ErasureRequest,
+    RequestToken,
+    Unchanged,
+)
 from face_comparison.collections.stores.postgres_connections import (
     Connection,
     Connections,
@@ -110,9 +116,11 @@ class PostgresStore:
 
     # --- users ---
 
-    def create_user(self, collection: str, user: User) -> None:
+    def create_user(self, collection: str, user: User, *, token: RequestToken | None = None) -> None:
         with self._transaction() as connection:
             key, _ = rows.find(connection, collection)
+            if rows.is_repeated(connection, token):
+                return
             count = connection.execute(
                 "INSERT INTO person (collection_id, user_id, metadata, expires, created) VALUES (%s, %s, %s, %s, %s)"
                 " ON CONFLICT DO NOTHING",
@@ -153,9 +161,19 @@ class PostgresStore:
                 connection.execute("UPDATE person SET expires = %s WHERE id = %s", (expires, person))
             return rows.user(connection, person, user_id)
 
-    def delete_user(self, collection: str, user_id: str, request: ErasureRequest, *, keep_faces: bool) -> Erasure:
+    def delete_user(
+        self,
+        collection: str,
+        user_id: str,
+        request: ErasureRequest,
+        *,
+        keep_faces: bool,
+        token: RequestToken | None = None,
+    ) -> Erasure:
         with self._transaction() as connection:
             key, _ = rows.find(connection, collection, lock=True)
+            if rows.is_repeated(connection, token):
+                return columns.recorded(collection, 0, request)
             person = rows.person(connection, key, user_id)
             count = 0
             if keep_faces:
@@ -223,10 +241,13 @@ class PostgresStore:
             count = rows.delete_faces(connection, key, where, (key, list(face_ids)))
             return rows.record(connection, collection, count, request), [each for each in face_ids if each in there]
 
-    def assign_faces(self, collection: str, face_ids: Sequence[str], user_id: str) -> list[str]:
+    def assign_faces(
+        self, collection: str, face_ids: Sequence[str], user_id: str, *, token: RequestToken | None = None
+    ) -> list[str]:
         with self._transaction() as connection:
             key, _ = rows.find(connection, collection, lock=True)
             person = rows.person(connection, key, user_id)
+            rows.is_repeated(connection, token)
             changed = connection.execute(
                 "UPDATE face SET person_id = %s WHERE collection_id = %s AND face_id = ANY(%s::uuid[])"
                 " AND person_id IS NULL RETURNING face_id::text",
@@ -235,10 +256,14 @@ class PostgresStore:
             there = {row[0] for row in changed}
             return [each for each in face_ids if each in there]
 
-    def unassign_faces(self, collection: str, face_ids: Sequence[str], user_id: str) -> list[str]:
+    def unassign_faces(
+        self, collection: str, face_ids: Sequence[str], user_id: str, *, token: RequestToken | None = None
+    ) -> list[str]:
         with self._transaction() as connection:
             key, _ = rows.find(connection, collection, lock=True)
             person = rows.person(connection, key, user_id)
+            if rows.is_repeated(connection, token):
+                return rows.without_person(connection, key, face_ids)
             changed = connection.execute(
                 "UPDATE face SET person_id = NULL WHERE collection_id = %s AND face_id = ANY(%s::uuid[])"
                 " AND person_id = %s RETURNING face_id::text",
@@ -289,6 +314,7 @@ class PostgresStore:
     def purge(self, now: datetime) -> list[Purge]:
         with self._connection() as connection:
             names = [row[0] for row in connection.execute("SELECT name FROM collection ORDER BY name")]
+            connection.execute("DELETE FROM request_token WHERE created <= %s", (now - TOKEN_LIFETIME,))
         purged = [each for name in names if (each := self._purge(name, now)) is not None]
         self._build_indexes()
         return purged

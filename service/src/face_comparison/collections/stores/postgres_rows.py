@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from psycopg.types.json import Jsonb
 
 from face_comparison.collections.stores import columns
-from face_comparison.collections.stores.base import ErasureRequest
+from face_comparison.collections.stores.base import ErasureRequest, RequestToken
 from face_comparison.collections.stores.postgres_connections import Connection, scalar
 from face_comparison.collections.values import Collection, Erasure, StoredFace, User, Vector
 
@@ -115,6 +115,34 @@ def record(connection: Connection, collection: str, faces: int, request: Erasure
         (request.erasure_id, collection, request.subject, faces, request.now, request.backups_until),
     )
     return columns.recorded(collection, faces, request)
+
+
+def is_repeated(connection: Connection, token: RequestToken | None) -> bool:
+    """Whether the request of a token was carried out before; if not, it is from now on.
+
+    A second request of the token waits here until the transaction of the first is over.
+    """
+    if token is None:
+        return False
+    inserted = connection.execute(
+        "INSERT INTO request_token VALUES (%s, %s, %s) ON CONFLICT DO NOTHING",
+        (token.token, token.parameters, token.now),
+    ).rowcount
+    if inserted:
+        return False
+    known = scalar(connection, "SELECT parameters FROM request_token WHERE token = %s", token.token)
+    columns.check_parameters(token, token.parameters if known is None else known)  # None: purged in this moment
+    return True
+
+
+def without_person(connection: Connection, key: int, face_ids: Sequence[str]) -> list[str]:
+    """Those of these faces that have no user."""
+    found = connection.execute(
+        "SELECT face_id::text FROM face WHERE collection_id = %s AND face_id = ANY(%s::uuid[]) AND person_id IS NULL",
+        (key, list(face_ids)),
+    )
+    there = {row[0] for row in found}
+    return [face_id for face_id in face_ids if face_id in there]
 
 
 def count(connection: Connection, key: int, faces: int, users: Container[str] | None, grouped_by_users: bool) -> int:

@@ -22,7 +22,13 @@ from numpy.typing import NDArray
 
 from face_comparison.collections.stores import columns, migrations
 from face_comparison.collections.stores import sqlite_rows as rows
-from face_comparison.collections.stores.base import UNCHANGED, ErasureRequest, Unchanged
+from face_comparison.collections.stores.base import (
+    TOKEN_LIFETIME,
+    UNCHANGED,
+    ErasureRequest,
+    RequestToken,
+    Unchanged,
+)
 from face_comparison.collections.stores.sqlite_connections import Connections
 from face_comparison.collections.stores.sqlite_gallery import Galleries, forget_old_changes
 from face_comparison.collections.values import (
@@ -112,9 +118,11 @@ class SqliteStore:
 
     # --- users ---
 
-    def create_user(self, collection: str, user: User) -> None:
+    def create_user(self, collection: str, user: User, *, token: RequestToken | None = None) -> None:
         with self._write() as connection:
             key, _ = rows.find(connection, collection)
+            if rows.is_repeated(connection, token):
+                return
             try:
                 connection.execute(
                     "INSERT INTO person (collection_id, user_id, metadata, expires, created) VALUES (?, ?, ?, ?, ?)",
@@ -160,9 +168,19 @@ class SqliteStore:
                 connection.execute("UPDATE person SET expires = ? WHERE id = ?", (rows.seconds(expires), person))
             return rows.user(connection, person)
 
-    def delete_user(self, collection: str, user_id: str, request: ErasureRequest, *, keep_faces: bool) -> Erasure:
+    def delete_user(
+        self,
+        collection: str,
+        user_id: str,
+        request: ErasureRequest,
+        *,
+        keep_faces: bool,
+        token: RequestToken | None = None,
+    ) -> Erasure:
         with self._write() as connection:
             key, _ = rows.find(connection, collection)
+            if rows.is_repeated(connection, token):
+                return columns.recorded(collection, 0, request)
             person = rows.person(connection, key, user_id)
             count = 0
             if keep_faces:
@@ -239,16 +257,23 @@ class SqliteStore:
             erasure = rows.record(connection, collection, count, request)
         return self._scrubbed(erasure, request.now), [face_id for face_id in face_ids if face_id in there]
 
-    def assign_faces(self, collection: str, face_ids: Sequence[str], user_id: str) -> list[str]:
+    def assign_faces(
+        self, collection: str, face_ids: Sequence[str], user_id: str, *, token: RequestToken | None = None
+    ) -> list[str]:
         with self._write() as connection:
             key, _ = rows.find(connection, collection)
             person = rows.person(connection, key, user_id)
+            rows.is_repeated(connection, token)
             return rows.set_person(connection, key, face_ids, "person_id IS NULL", (), person)
 
-    def unassign_faces(self, collection: str, face_ids: Sequence[str], user_id: str) -> list[str]:
+    def unassign_faces(
+        self, collection: str, face_ids: Sequence[str], user_id: str, *, token: RequestToken | None = None
+    ) -> list[str]:
         with self._write() as connection:
             key, _ = rows.find(connection, collection)
             person = rows.person(connection, key, user_id)
+            if rows.is_repeated(connection, token):
+                return rows.without_person(connection, key, face_ids)
             return rows.set_person(connection, key, face_ids, "person_id = ?", (person,), None)
 
     # --- searching ---
@@ -300,6 +325,8 @@ class SqliteStore:
         with self._write() as connection:
             found = connection.execute(f"SELECT {columns.COLLECTION}, 0 FROM collection").fetchall()
             purged = [each for row in found if (each := _purge(connection, row[0], rows.read_collection(row), now))]
+            oldest = (now - TOKEN_LIFETIME).timestamp()
+            connection.execute("DELETE FROM request_token WHERE created <= ?", (oldest,))
         self._galleries.keep_only({row[0] for row in found})
         if purged:
             self.scrub(now)

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from face_comparison.collections.stores import columns
-from face_comparison.collections.stores.base import ErasureRequest
+from face_comparison.collections.stores.base import ErasureRequest, RequestToken
 from face_comparison.collections.values import Collection, Erasure, StoredFace, User
 
 FACE = columns.FACE.format(user=columns.USER_OF_FACE)
@@ -138,6 +138,14 @@ def set_person(
     return [face_id for face_id in face_ids if face_id in changed]
 
 
+def without_person(connection: sqlite3.Connection, key: int, face_ids: Sequence[str]) -> list[str]:
+    """Those of these faces that have no user."""
+    where = f"collection_id = ? AND face_id IN {IN_LIST} AND person_id IS NULL"
+    found = connection.execute(f"SELECT face_id FROM face WHERE {where}", (key, json.dumps(list(face_ids))))
+    there = {row[0] for row in found}
+    return [face_id for face_id in face_ids if face_id in there]
+
+
 def record(connection: sqlite3.Connection, collection: str, faces: int, request: ErasureRequest) -> Erasure:
     """Record an erasure that is not scrubbed yet."""
     erasure = columns.recorded(collection, faces, request)
@@ -147,6 +155,19 @@ def record(connection: sqlite3.Connection, collection: str, faces: int, request:
         (erasure.erasure_id, collection, erasure.subject, faces, *times),
     )
     return erasure
+
+
+def is_repeated(connection: sqlite3.Connection, token: RequestToken | None) -> bool:
+    """Whether the request of a token was carried out before; if not, it is from now on."""
+    if token is None:
+        return False
+    row = connection.execute("SELECT parameters FROM request_token WHERE token = ?", (token.token,)).fetchone()
+    if row is not None:
+        columns.check_parameters(token, row[0])
+        return True
+    created = token.now.timestamp()
+    connection.execute("INSERT INTO request_token VALUES (?, ?, ?)", (token.token, token.parameters, created))
+    return False
 
 
 def read_collection(row: Sequence[Any]) -> Collection:

@@ -82,12 +82,13 @@ def describe_erasure(erasure_id: str) -> Request[Erasure]:
 
 def next_page(request: Request[Page], page: Page) -> Request[Page] | None:
     """The request of the page behind this one; None behind the last."""
-    if page.next_token is None:
-        return None
-    path, _, query = request.path.partition("?")
-    rest = [pair for pair in query.split("&") if pair and not pair.startswith("NextToken=")]
-    token = urlencode({"NextToken": page.next_token})
-    return replace(request, path=f"{path}?{'&'.join([*rest, token])}")
+    return None if page.next_token is None else replace(request, path=_with_token(request.path, page.next_token))
+
+
+def _with_token(path: str, token: str) -> str:
+    path, _, query = path.partition("?")
+    kept = [pair for pair in query.split("&") if pair and not pair.startswith("NextToken=")]
+    return f"{path}?{'&'.join([*kept, urlencode({'NextToken': token})])}"
 
 
 class CollectionCalls:

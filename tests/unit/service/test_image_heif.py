@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import struct
+import sys
 import time
 from contextlib import suppress
 
@@ -224,5 +225,13 @@ def test_other_files_are_named(start: bytes, named: str) -> None:
 def test_a_decoder_that_hangs_or_crashes_makes_the_file_corrupt(program: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(heic, "_DECODE", program)
     monkeypatch.setattr(heic, "_FIXED_SECONDS", 0.3)
+    with pytest.raises(CorruptImage):
+        decoded(encoded(Image.fromarray(SCENE), "HEIF"))
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems do not limit the memory of a process this way")
+def test_a_decoder_that_takes_too_much_memory_makes_the_file_corrupt(monkeypatch: pytest.MonkeyPatch) -> None:
+    greedy = heic._DECODE.replace("import _pi_heif", "greed = bytearray(2 << 30)\nimport _pi_heif")
+    monkeypatch.setattr(heic, "_DECODE", greedy)
     with pytest.raises(CorruptImage):
         decoded(encoded(Image.fromarray(SCENE), "HEIF"))

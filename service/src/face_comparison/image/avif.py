@@ -1,4 +1,8 @@
-"""AVIF: libavif as it comes with OpenCV. Of a sequence the image that the file calls its primary one is shown."""
+"""AVIF: libavif as it comes with OpenCV. Of a sequence the image that the file calls its primary one is shown.
+
+libavif decodes what the coded data says and scales that to the size that the file claims, so the coded size is what an
+image costs.
+"""
 
 from __future__ import annotations
 
@@ -8,9 +12,15 @@ from numpy.typing import NDArray
 
 from face_comparison.errors import CorruptImage
 from face_comparison.image.alpha import on_white
+from face_comparison.image.av1 import largest_frame
 from face_comparison.image.isobmff import brands, primary_image
+from face_comparison.image.isobmff_items import coded_items
 
 _BRANDS = frozenset({b"avif", b"avis"})
+_STILL = b"avif"
+_BYTES_PER_PIXEL = 22
+_MAX_EXCESS, _UNCLAIMED_PIXELS = 4, 256 * 256
+"""Coded pixels: tiles reach over the edges, and transparency is an image of its own."""
 
 
 def matches(start: bytes) -> bool:
@@ -24,9 +34,26 @@ def dimensions(data: bytes) -> tuple[int, int, int]:
     return image.width, image.height, image.orientation
 
 
+def bytes_per_pixel(data: bytes) -> float:
+    """Memory while the image is decoded, for each pixel that the file claims.
+
+    Raises:
+        CorruptImage: the coded data is larger than an image of this size needs.
+    """
+    image = primary_image(data)
+    claimed = image.width * image.height
+    frames = [largest_frame(item) for item in coded_items(data, b"av01")]
+    coded = sum(width * height for width, height in frames)
+    if coded > _MAX_EXCESS * claimed + _UNCLAIMED_PIXELS:
+        raise CorruptImage("the AVIF's coded image is larger than the file says")
+    return _BYTES_PER_PIXEL * max(1.0, coded / max(1, claimed))
+
+
 def pixels(data: bytes, width: int, height: int, reduce: int) -> NDArray[np.uint8]:
     """(H, W, 3) RGB; `reduce` is not used."""
-    decoded = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED | cv2.IMREAD_IGNORE_ORIENTATION)
+    bytes_per_pixel(data)  # raises where more would be decoded than is shown
+    still = data[:8] + _STILL + data[12:]  # of a file that calls itself a sequence, libavif would decode that
+    decoded = cv2.imdecode(np.frombuffer(still, np.uint8), cv2.IMREAD_UNCHANGED | cv2.IMREAD_IGNORE_ORIENTATION)
     if decoded is None or decoded.shape[:2] != (height, width):
         raise CorruptImage("the AVIF is damaged or ends early")
     return on_white(decoded, (1 << primary_image(data).depth) - 1)

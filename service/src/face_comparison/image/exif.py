@@ -12,6 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 _TAG = 0x0112
+_MAX_ENTRIES = 1000
+"""Of a directory; cameras write some twenty."""
 _FORMAT_BY_TYPE = {3: "H", 4: "I"}  # SHORT, and LONG as some writers have it
 
 SWAPS_SIDES = {1: False, 2: False, 3: False, 4: False, 5: True, 6: True, 7: True, 8: True}
@@ -26,7 +28,7 @@ def orientation_of(tiff: bytes) -> int:
     try:
         (directory,) = struct.unpack_from(order + "I", tiff, 4)
         (entries,) = struct.unpack_from(order + "H", tiff, directory)
-        for entry in range(entries):
+        for entry in range(min(entries, _MAX_ENTRIES)):
             at = directory + 2 + 12 * entry
             tag, kind = struct.unpack_from(order + "HH", tiff, at)
             if tag == _TAG and kind in _FORMAT_BY_TYPE:

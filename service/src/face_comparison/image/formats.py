@@ -68,7 +68,7 @@ FORMATS: tuple[ImageFormat, ...] = (
     ImageFormat("bmp", "BMP", "image/bmp", (".bmp",), _starts(bmp.SIGNATURE), _constant(13), bmp),
     ImageFormat("webp", "WebP", "image/webp", (".webp",), webp.matches, _constant(13), webp),
     ImageFormat("heic", "HEIC", "image/heic", (".heic", ".heif"), heic.matches, _constant(22), heic),
-    ImageFormat("avif", "AVIF", "image/avif", (".avif",), avif.matches, _constant(22), avif),
+    ImageFormat("avif", "AVIF", "image/avif", (".avif",), avif.matches, avif.bytes_per_pixel, avif),
 )
 
 START_BYTES = 256

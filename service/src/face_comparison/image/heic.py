@@ -40,6 +40,9 @@ def matches(start: bytes) -> bool:
 _FIXED_SECONDS, _SECONDS_PER_MEGAPIXEL = 5.0, 0.5
 """Time after which the process is ended: some ten times what it takes on one busy core."""
 
+_FIXED_BYTES, _BYTES_PER_PIXEL = 512 << 20, 40
+"""Memory that the process may have, some twice what it takes."""
+
 _UNSUPPORTED = 3
 _SAMPLES = {"L": (1, "u1"), "I;16": (1, "<u2"), "BGR": (3, "u1"), "BGRA": (4, "u1"), "BGRa": (4, "u1")}
 """Channels and type of a sample of each mode; gray of more than 8 bits comes with 16."""
@@ -48,6 +51,11 @@ _SAMPLES = {"L": (1, "u1"), "I;16": (1, "<u2"), "BGR": (3, "u1"), "BGRA": (4, "u
 # thread, 8 bits per sample in the order BGR without gaps between rows, libheif's choice of a decoder, its limits on.
 _DECODE = f"""
 import sys
+try:
+    import resource
+    resource.setrlimit(resource.RLIMIT_AS, (int(sys.argv[1]),) * 2)
+except (ImportError, OSError, ValueError):  # no such limit on this system, or a lower one already
+    pass
 import _pi_heif
 try:
     images = _pi_heif.load_file(sys.stdin.buffer.read(), 1, True, True, True, True, "", False)
@@ -81,7 +89,7 @@ def pixels(data: bytes, width: int, height: int, reduce: int) -> NDArray[np.uint
     """(H, W, 3) RGB; `reduce` is not used."""
     try:
         done = subprocess.run(
-            [sys.executable, "-I", "-c", _DECODE],
+            [sys.executable, "-I", "-c", _DECODE, str(_FIXED_BYTES + _BYTES_PER_PIXEL * width * height)],
             input=bytes(data),
             capture_output=True,
             timeout=_FIXED_SECONDS + _SECONDS_PER_MEGAPIXEL * width * height / 1e6,

@@ -72,16 +72,16 @@ def primary_image(data: bytes) -> PrimaryImage:
     Raises:
         CorruptImage: there is none, its boxes are damaged, or it has more tiles than an image of its size needs.
     """
-    meta = _first(data, 0, len(data), b"meta")
+    meta = first_box(data, 0, len(data), b"meta")
     if meta is None:
         raise CorruptImage("the file holds no still image, or ends early")
-    boxes = {kind: (start, end) for kind, start, end in _boxes(data, meta[0] + 4, meta[1])}
-    if b"pitm" not in boxes or b"iprp" not in boxes:
+    found = {kind: (start, end) for kind, start, end in boxes(data, meta[0] + 4, meta[1])}
+    if b"pitm" not in found or b"iprp" not in found:
         raise CorruptImage("the file does not say which image it shows")
-    start, end = boxes[b"pitm"]
+    start, end = found[b"pitm"]
     item = int.from_bytes(data[start + 4 : min(end, start + (8 if data[start] else 6))], "big")
     size, crop, depth, turns, axis = (0, 0), (0, 0), 8, 0, None
-    for kind, start, end in _properties(data, *boxes[b"iprp"], item):
+    for kind, start, end in _properties(data, *found[b"iprp"], item):
         content = bytes(data[start : min(end, start + 16)])
         if kind == b"ispe":
             size = int.from_bytes(content[4:8], "big"), int.from_bytes(content[8:12], "big")
@@ -93,7 +93,7 @@ def primary_image(data: bytes) -> PrimaryImage:
             axis = content[0] & 1
         elif kind == b"av1C" and len(content) > 2:
             depth = 12 if content[2] & 0x20 else 10 if content[2] & 0x40 else 8
-    references = boxes.get(b"iref", (0, 0))
+    references = found.get(b"iref", (0, 0))
     if (references[1] - references[0]) // 2 > 2 * (_MAX_REFERENCES + size[0] * size[1] // _PIXELS_PER_REFERENCE):
         raise CorruptImage("the file puts its image together from more tiles than one of its size needs")
     return PrimaryImage(*size, *(crop if all(crop) else size), _ORIENTATIONS[turns, axis], depth)
@@ -101,10 +101,10 @@ def primary_image(data: bytes) -> PrimaryImage:
 
 def _properties(data: bytes, start: int, end: int, item: int) -> Iterator[tuple[bytes, int, int]]:
     """The properties that are associated with an item, in the order of their association."""
-    container, associations = _first(data, start, end, b"ipco"), _first(data, start, end, b"ipma")
+    container, associations = first_box(data, start, end, b"ipco"), first_box(data, start, end, b"ipma")
     if container is None or associations is None:
         return
-    properties = list(_boxes(data, *container))
+    properties = list(boxes(data, *container))
     at, end = associations
     version, flags = data[at], data[at + 3] if at + 3 < end else 0
     count, at = int.from_bytes(data[at + 4 : at + 8], "big"), at + 8
@@ -130,11 +130,12 @@ def _quotient(fraction: bytes) -> int:
     return (numerator + denominator // 2) // denominator if denominator else 0
 
 
-def _first(data: bytes, start: int, end: int, kind: bytes) -> tuple[int, int] | None:
-    return next(((first, last) for name, first, last in _boxes(data, start, end) if name == kind), None)
+def first_box(data: bytes, start: int, end: int, kind: bytes) -> tuple[int, int] | None:
+    """First and last byte (exclusive) of the content of the first box of a kind; None where there is none."""
+    return next(((first, last) for name, first, last in boxes(data, start, end) if name == kind), None)
 
 
-def _boxes(data: bytes, at: int, end: int) -> Iterator[tuple[bytes, int, int]]:
+def boxes(data: bytes, at: int, end: int) -> Iterator[tuple[bytes, int, int]]:
     """Type, first and last byte (exclusive) of the content of each box."""
     for _ in range(_MAX_BOXES):
         if at + 8 > end:

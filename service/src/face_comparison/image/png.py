@@ -63,17 +63,17 @@ class _Shape:
 
 def dimensions(data: bytes) -> tuple[int, int, int]:
     """Width and height as stored, and EXIF orientation."""
-    shape, orientation = None, 1
+    shape, exif = None, b""
     for kind, start, end, _ in _chunks(data):
         if shape is None:
             if kind != b"IHDR":
                 break
             shape = _shape(data[start:end])
         elif kind == b"eXIf":
-            orientation = orientation_of(bytes(data[start:end]))
+            exif = exif or bytes(data[start:end])  # there may be one
     if shape is None:
         raise CorruptImage("the PNG does not begin with its header")
-    return shape.width, shape.height, orientation
+    return shape.width, shape.height, orientation_of(exif)
 
 
 def bytes_per_pixel(data: bytes) -> float:

@@ -67,14 +67,14 @@ def _layout(data: bytes) -> _Layout:
     end = min(len(data), 8 + int.from_bytes(data[4:8], "little"))
     if end < 8 + int.from_bytes(data[4:8], "little") - 1:  # the last chunk's padding may be missing
         raise CorruptImage("the WebP ends early")
-    canvas, orientation = None, 1
+    canvas, exif = None, None
     left = top = 0
     image: tuple[tuple[bytes, bytes], ...] = ()
     for kind, content in _chunks(data, 12, end):
         if kind == _EXTENDED and len(content) >= 10:
             canvas = _u24(content, 4) + 1, _u24(content, 7) + 1
         elif kind == _EXIF:
-            orientation = orientation_of(content.removeprefix(b"Exif\0\0"))
+            exif = content if exif is None else exif  # there may be one; a reader may ignore others
         elif image and image[-1][0] != _ALPHA:
             continue
         elif kind == _FRAME and len(content) > 16:
@@ -89,6 +89,7 @@ def _layout(data: bytes) -> _Layout:
         canvas = width, height
     if left + width > canvas[0] or top + height > canvas[1]:
         raise CorruptImage("the WebP's image is larger than its canvas")
+    orientation = 1 if exif is None else orientation_of(exif.removeprefix(b"Exif\0\0"))
     return _Layout(*canvas, left, top, image, orientation)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -118,3 +119,12 @@ def test_headers_that_are_incomplete(text: str) -> None:
 def test_other_kinds_of_authorization_are_not_signatures() -> None:
     assert not is_signed("Bearer AWS4-HMAC-SHA256")
     assert not is_signed("")
+
+
+def test_a_thousand_signed_headers_are_not_looked_up() -> None:
+    signed = sign()
+    names = ";".join(["host", "x-amz-date", "x-amz-target", *(f"x-{number}" for number in range(98))])
+    headers = signed | {
+        "Authorization": re.sub("SignedHeaders=[^,]+", f"SignedHeaders={names}", signed["Authorization"])
+    }
+    assert fault(headers) == ("IncompleteSignatureException", "SignedHeaders must be at most 100 names")

@@ -10,7 +10,8 @@ import orjson
 import pytest
 
 from face_comparison.collections.values import StoredFace
-from face_comparison.wire.transfer import export_lines, import_lines
+from face_comparison.errors import InvalidParameter
+from face_comparison.wire.transfer import MIN_FACE_BYTES, SPARE_LINES, export_lines, import_lines, split_lines
 from support.vectors import MODEL_VERSION, NOW, face
 
 
@@ -57,3 +58,18 @@ def test_whole_numbers_are_numbers() -> None:
     found = read(line(face_hash=[3, 4, *[0] * 766]))
     assert isinstance(found, StoredFace) and found.vector is not None
     assert found.vector[:2].tolist() == pytest.approx([0.6, 0.8])
+
+
+def test_lines_are_split_at_line_feeds() -> None:
+    assert list(split_lines(b"a\r\n\nb")) == [b"a\r", b"", b"b"]
+    assert list(split_lines(bytearray(b"a\n"))) == [b"a"]
+    assert list(split_lines(b"")) == []
+
+
+def test_far_more_lines_than_faces_fit_into_a_body_are_not_read() -> None:
+    assert len(list(split_lines(b"x\n" * SPARE_LINES))) == SPARE_LINES
+    for line in (b"\n", b"x\n", b"{}\r\n"):
+        with pytest.raises(InvalidParameter, match="more lines"):
+            split_lines(line * (SPARE_LINES * 2))
+    faces = b"%s\n" % (b"0" * MIN_FACE_BYTES) * 20_000
+    assert sum(1 for _ in split_lines(faces)) == 20_000

@@ -29,7 +29,7 @@ from face_comparison.web.request_body import Received
 from face_comparison.wire import collection_requests as requests
 from face_comparison.wire import collection_responses as responses
 from face_comparison.wire.requests import FaceHash, Subject
-from face_comparison.wire.transfer import NDJSON, export_parts, import_lines
+from face_comparison.wire.transfer import NDJSON, export_parts, import_lines, split_lines
 
 AnyResponse: TypeAlias = ApiResponse | Mapping[str, Any]
 """What a handler returns: a response of this API, or one in the shape of Amazon Rekognition's."""
@@ -289,7 +289,7 @@ class CollectionRoutes:
 
         def handle(service: CollectionService, body: Received, permit: Permit) -> ApiResponse:
             version = service.check_usable(collection_id).model_version
-            report = service.import_faces(collection_id, import_lines(_until_over(_split_lines(body), permit), version))
+            report = service.import_faces(collection_id, import_lines(_until_over(split_lines(body), permit), version))
             note(faces=report.imported, failed=report.failed)
             return responses.to_import_response(report)
 
@@ -424,17 +424,8 @@ def _content_type() -> str:
 
 
 def _until_over(lines: Iterator[bytes], permit: Permit) -> Iterator[bytes]:
-    """The lines, as long as the request has time and a client: millions of bad ones fit into a body."""
+    """The lines, as long as the request has time and a client."""
     for number, line in enumerate(lines):
         if number % 256 == 0:
             permit.check()
         yield line
-
-
-def _split_lines(body: Received) -> Iterator[bytes]:
-    start, view = 0, bytes(body)
-    while start < len(view):
-        end = view.find(b"\n", start)
-        end = len(view) if end < 0 else end
-        yield view[start:end]
-        start = end + 1

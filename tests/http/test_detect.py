@@ -115,6 +115,12 @@ def test_message_pack_carries_bytes_both_ways(running):
     ]
 
 
+@pytest.mark.parametrize("accept", ["application/msgpack" + ";a=b" * 3000, "application/msgpack," + "a/b," * 3000])
+def test_an_accept_header_of_kilobytes_is_not_judged(running, accept):
+    reply = running.client.post(DETECT, json=img("anna"), headers={"Accept": accept})
+    assert (reply.status_code, reply.content_type) == (200, "application/json")
+
+
 def test_a_form_of_too_many_parts_is_refused(running):
     part = b'--b\r\nContent-Disposition: form-data; name="x"\r\n\r\n1\r\n'
     last = b'--b\r\nContent-Disposition: form-data; name="img"; filename="a"\r\n\r\n' + image("anna") + b"\r\n--b--\r\n"

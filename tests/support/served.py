@@ -52,6 +52,8 @@ class Served:
         )
         self.lines: list[dict[str, Any]] = []
         self.errors = ""
+        self.log_is_read = threading.Event()
+        self.log_is_read.set()
         self._listening: queue.SimpleQueue[int] = queue.SimpleQueue()
         self._readers = [threading.Thread(target=read, daemon=True) for read in (self._read_log, self._read_errors)]
         for reader in self._readers:
@@ -62,6 +64,7 @@ class Served:
     def _read_log(self) -> None:
         assert self.process.stdout
         for line in self.process.stdout:
+            self.log_is_read.wait()
             entry = json.loads(line)
             self.lines.append(entry)
             if entry["message"] == "listening":
@@ -106,6 +109,7 @@ class Served:
 
     def end(self) -> None:
         self.session.clear()
+        self.log_is_read.set()
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self.process.pid, signal.SIGKILL)
         self.wait_end()

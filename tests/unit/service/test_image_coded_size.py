@@ -1,4 +1,4 @@
-"""What an AVIF file costs to decode is told by its coded data: a small claim around a large image buys nothing."""
+"""What an AVIF file costs to decode depends on its coded data: a small claim around a large image buys nothing."""
 
 from __future__ import annotations
 

@@ -6,7 +6,15 @@ from pathlib import Path
 
 import pytest
 
-from face_comparison.server.memory import UNCONTAINED_BYTES, memory_limit, resident_bytes
+from face_comparison.server.memory import (
+    KEPT_BYTES,
+    MIB,
+    PRESSURE_SHARE,
+    UNCONTAINED_BYTES,
+    TrimPolicy,
+    memory_limit,
+    resident_bytes,
+)
 
 GIB = 2**30
 V1_UNLIMITED = "9223372036854771712\n"
@@ -84,3 +92,23 @@ def test_a_limit_above_the_machines_memory_is_no_limit(machine: Machine) -> None
 def test_this_machine() -> None:
     assert memory_limit() > 2**27
     assert resident_bytes() > 2**20
+
+
+def test_memory_is_given_back_after_a_burst_and_not_within_it() -> None:
+    policy = TrimPolicy()
+    busy = [900 * MIB, 600 * MIB, 800 * MIB, 500 * MIB]
+    assert [policy.is_due(peak, GIB, 3 * GIB) for peak in busy] == [False] * len(busy)
+    calm = [100 * MIB, 90 * MIB, 100 * MIB, 0]
+    assert [policy.is_due(peak, GIB, 3 * GIB) for peak in calm] == [True, False, False, True]
+    assert not policy.is_due(0, GIB, 3 * GIB)
+
+
+def test_memory_of_small_requests_is_not_worth_giving_back() -> None:
+    policy = TrimPolicy()
+    assert not any(policy.is_due(peak, GIB, 3 * GIB) for peak in (KEPT_BYTES - 1, 0, KEPT_BYTES - 1, 0))
+
+
+def test_memory_is_given_back_within_a_burst_where_it_is_short() -> None:
+    policy = TrimPolicy()
+    residents = [2 * GIB, int(PRESSURE_SHARE * 3 * GIB) + 1, 2 * GIB]
+    assert [policy.is_due(GIB, resident, 3 * GIB) for resident in residents] == [False, True, False]

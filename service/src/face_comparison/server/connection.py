@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import h11
 
 from face_comparison.errors import BodyTooLarge, DeadlineExceeded, FaceComparisonError, InvalidParameter, Overloaded
+from face_comparison.server.incoming_body import ChunkedBody, DeclaredBody
 from face_comparison.server.request_head import MAX_HEAD_BYTES, HeadBuffer, RequestHead, parse_head
 from face_comparison.web import environ as keys
 from face_comparison.web.environ import Body, ClientConnection
@@ -43,13 +44,6 @@ HALF_CLOSE_SECONDS = 1.0
 MAX_PIPELINED_BYTES = 64 * 1024
 """What is read ahead of the next request while one is being answered."""
 
-_CHUNKED_ALLOWANCE = 8 * 1024
-_CHUNKED_SHARE = 16
-"""The framing of a chunked body may take the allowance and a sixteenth of the body."""
-
-_CHUNKED_SLICE = 1024
-"""Of a chunked body that is parsed in one turn, and its sixteenth more: chunks of one byte take 1 ms per kilobyte."""
-
 _HOP_BY_HOP = frozenset({b"connection", b"keep-alive", b"transfer-encoding", b"upgrade", b"te", b"trailer"})
 
 
@@ -67,7 +61,7 @@ class Phase(enum.Enum):
     CLOSED = "closed"
 
 
-class Connection(asyncio.Protocol):
+class Connection(asyncio.BufferedProtocol):
     """Created by `HttpServer` for each accepted socket.
 
     Attributes:
@@ -93,8 +87,9 @@ class Connection(asyncio.Protocol):
         self._protocol = h11.Connection(h11.SERVER, max_incomplete_event_size=MAX_HEAD_BYTES)
         self._request: RequestHead | None = None
         self._client = ClientConnection()
-        self._body = bytearray()
-        self._body_bytes = self._wire_bytes = self._ahead_bytes = 0
+        self._body: DeclaredBody | ChunkedBody | None = None
+        self._filled: DeclaredBody | None = None  # whose memory the kernel writes to
+        self._ahead_bytes = 0
         self._discard = self._close_after = False
         self._read_ahead = b""
         self._parts: Parts | None = None
@@ -109,16 +104,36 @@ class Connection(asyncio.Protocol):
         self._set_timer(FIRST_BYTE_SECONDS, self.abort)
         self._server.add(self)
 
-    def data_received(self, data: bytes) -> None:
-        data, self._read_ahead = self._read_ahead + data, b""
+    def get_buffer(self, sizehint: int) -> memoryview:
+        """Where the kernel writes what comes next: a body that is kept, or memory that all connections share."""
+        body = self._body
+        if self.phase is Phase.BODY and isinstance(body, DeclaredBody) and self._grow(body):
+            self._filled = body
+            return body.room()
+        self._filled = None
+        return self._server.scratch
+
+    def buffer_updated(self, nbytes: int) -> None:
+        if self._filled is None:
+            self._receive(self._server.scratch[:nbytes])
+            return
+        self._filled.fill(nbytes)
+        if self._filled.is_complete:
+            self._complete_body()
+
+    def _receive(self, data: bytes | memoryview) -> None:
+        if self._read_ahead:
+            data, self._read_ahead = self._read_ahead + bytes(data), b""
         if self.phase is Phase.LINGERING:
             self._set_timer(min(LINGER_SECONDS, self._linger_until - time.monotonic()), self.abort)
         elif self._request is None and self.phase in (Phase.NEW, Phase.IDLE, Phase.HEAD):
             self._receive_head(data)
         elif self._discard and self._close_after:
             pass  # no request will follow, so it does not matter where this one ends
-        elif self._protocol.their_state is h11.SEND_BODY:
-            self._receive_body(data)
+        elif isinstance(self._body, DeclaredBody) and not self._body.is_complete:
+            self._receive_declared(self._body, data)
+        elif isinstance(self._body, ChunkedBody) and not self._body.is_complete:
+            self._receive_chunks(self._body, bytes(data))
         elif self._protocol.their_state in (h11.DONE, h11.MIGHT_SWITCH_PROTOCOL):  # type: ignore[attr-defined]
             self._receive_ahead(data)
         # Else the request was malformed: what follows it has no meaning.
@@ -128,7 +143,8 @@ class Connection(asyncio.Protocol):
         self._half_closed = True
         if self.phase is Phase.BODY:
             wanted = "an unknown number" if self._request is None else self._request.length
-            self._reject(InvalidParameter(f"the body ended after {len(self._body)} of {wanted} bytes"))
+            arrived = 0 if self._body is None else self._body.received
+            self._reject(InvalidParameter(f"the body ended after {arrived} of {wanted} bytes"))
         elif self.phase is Phase.HANDLING:
             self._loop.call_later(HALF_CLOSE_SECONDS, self._client.mark_gone)
         return self.phase in (Phase.HANDLING, Phase.SENDING)
@@ -145,7 +161,8 @@ class Connection(asyncio.Protocol):
     @property
     def bytes_per_second(self) -> float:
         """At which its body has arrived so far."""
-        return self._body_bytes / max(1.0, time.monotonic() - self.since)
+        arrived = 0 if self._body is None else self._body.received
+        return arrived / max(1.0, time.monotonic() - self.since)
 
     @property
     def byte_seconds(self) -> float:
@@ -163,7 +180,7 @@ class Connection(asyncio.Protocol):
         handling = self.phase is Phase.HANDLING
         self._enter(Phase.CLOSED)
         self._client.mark_gone()
-        self._body = bytearray()
+        self._body = None
         if not handling:  # else the application still holds the body: `_reply` gives its memory back
             self._release()
         if self._parts is not None and not self._computing_part:
@@ -182,7 +199,7 @@ class Connection(asyncio.Protocol):
 
     # --- receiving ---
 
-    def _receive_head(self, data: bytes) -> None:
+    def _receive_head(self, data: bytes | memoryview) -> None:
         try:
             found = self._head.add(data)
             if self.phase is not Phase.HEAD and (found or len(self._head)):
@@ -201,7 +218,11 @@ class Connection(asyncio.Protocol):
         if not self._request.has_body:
             self._protocol.next_event()  # the end of the message
             self._dispatch()
-        elif (rejection := self._server.head_rejection(environ)) is None:
+            if rest:
+                self._receive(rest)
+            return
+        self._body = ChunkedBody(self._protocol) if self._request.length is None else DeclaredBody(self._request.length)
+        if (rejection := self._server.head_rejection(environ)) is None:
             self._enter(Phase.BODY)
             self._set_timer(environ[keys.DEADLINE] - time.monotonic(), self._time_out_body)
             if self._protocol.they_are_waiting_for_100_continue:
@@ -216,59 +237,61 @@ class Connection(asyncio.Protocol):
             )
             self._dispatch()
         if rest:
-            self.data_received(rest)
+            self._receive(rest)
 
-    def _receive_body(self, data: bytes) -> None:
-        if self._request is None or not self._request.chunked:
-            self._parse_body(data)
+    def _receive_declared(self, body: DeclaredBody, data: bytes | memoryview) -> None:
+        """Of a body that is not kept, or what came along with the head."""
+        part, rest = data[: body.length - body.received], data[body.length - body.received :]
+        if not self._discard and self._grow(body, len(part)):
+            body.room()[: len(part)] = part
+        body.fill(len(part))
+        if body.is_complete:
+            self._complete_body()
+        if rest and self.phase is not Phase.CLOSED:
+            self._receive(rest)
+
+    def _receive_chunks(self, body: ChunkedBody, data: bytes) -> None:
+        try:
+            content, rest = body.parse(data)
+        except FaceComparisonError as error:
+            self._reject(error)
             return
-        size = _CHUNKED_SLICE + self._body_bytes // _CHUNKED_SHARE
-        rest = data[size:]
-        self._parse_body(data[:size])
-        if self._protocol.their_state is not h11.SEND_BODY:
+        limit = self._server.max_body_bytes
+        if body.received > limit:
+            self._reject(BodyTooLarge(f"the body is larger than {limit} bytes: send a smaller image, or its URL"))
+        elif content and not self._discard and self._charge(len(content)):
+            body.keep(content)
+        if body.is_complete:
+            self._complete_body()
             if rest and self.phase is not Phase.CLOSED:
-                self.data_received(rest)
-            return
-        framing = self._wire_bytes - self._body_bytes
-        if framing > _CHUNKED_ALLOWANCE + self._body_bytes // _CHUNKED_SHARE:
-            self._reject(InvalidParameter("the body's chunks are too small: send larger ones"))
+                self._receive(rest)
         elif rest and self.phase is not Phase.CLOSED and not self._close_after:
             self._read_ahead = rest
             self._transport.pause_reading()
             self._server.defer(self._receive_read_ahead)
 
-    def _parse_body(self, data: bytes) -> None:
-        self._wire_bytes += len(data)
-        try:
-            self._protocol.receive_data(data)
-            self._take_body()
-        except h11.RemoteProtocolError:
-            self._reject(InvalidParameter("the body's chunks are malformed"))
-
-    def _take_body(self) -> None:
-        taken = bytearray()
-        event = self._protocol.next_event()
-        while isinstance(event, h11.Data):
-            taken += event.data
-            event = self._protocol.next_event()
-        self._body_bytes += len(taken)
-        limit = self._server.max_body_bytes
-        if self._body_bytes > limit:
-            self._reject(BodyTooLarge(f"the body is larger than {limit} bytes: send a smaller image, or its URL"))
-        elif taken and not self._discard and self._charge(len(taken)):
-            self._body += taken
-        if isinstance(event, h11.EndOfMessage):
-            if not self._discard:
-                self._complete_body()
-            elif self.phase is Phase.DISCARDING:
-                self._finish()
-
     def _complete_body(self) -> None:
+        assert self._request is not None and self._body is not None  # noqa: S101
+        if isinstance(self._body, DeclaredBody):
+            self._protocol.next_event()  # the end of the message
+        if self._discard:
+            if self.phase is Phase.DISCARDING:
+                self._finish()
+            return
         # Decoding the body makes a second copy of what is in it.
-        if self._charge(len(self._body)) and self._request is not None:
-            self._request.environ["wsgi.input"] = Body(self._body)
-            self._body = bytearray()
+        if self._charge(self._body.received):
+            self._request.environ["wsgi.input"] = Body(self._body.take())
             self._dispatch()
+
+    def _grow(self, body: DeclaredBody, wanted: int = 1) -> bool:
+        """Have room for so many more bytes of a body; returns whether there is memory for it."""
+        growth = body.growth(wanted)
+        if not growth:
+            return True
+        if not self._charge(growth):
+            return False
+        body.grow(growth)
+        return True
 
     def _charge(self, amount: int) -> bool:
         if self._server.charge(self, amount):
@@ -277,9 +300,9 @@ class Connection(asyncio.Protocol):
             self._reject(Overloaded("the service is overloaded: the memory for request bodies is in use; retry later"))
         return False
 
-    def _receive_ahead(self, data: bytes) -> None:
+    def _receive_ahead(self, data: bytes | memoryview) -> None:
         """Keep the beginning of further requests until this one is answered."""
-        self._protocol.receive_data(data)
+        self._protocol.receive_data(bytes(data))
         self._ahead_bytes += len(data)
         if self._ahead_bytes > MAX_PIPELINED_BYTES:
             self._transport.pause_reading()
@@ -300,7 +323,8 @@ class Connection(asyncio.Protocol):
                 self._linger()
             return
         self._discard = True
-        self._body = bytearray()
+        if self._body is not None:
+            self._body.take()  # nobody wants it any more
         self._release()
         environ = self._server.environ_of_no_request(self._peer) if self._request is None else self._request.environ
         environ[keys.ERROR] = error
@@ -398,7 +422,7 @@ class Connection(asyncio.Protocol):
     def _receive_read_ahead(self) -> None:
         if self.phase is not Phase.CLOSED and self._read_ahead:
             self._transport.resume_reading()
-            self.data_received(b"")
+            self._receive(b"")
 
     def _linger(self) -> None:
         """Say that nothing more will be sent, and drop what still comes until the client has closed, too.

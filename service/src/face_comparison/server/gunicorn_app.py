@@ -156,7 +156,7 @@ class Application(BaseApplication):  # type: ignore[misc]
             from face_comparison.observability import metrics  # noqa: PLC0415
             from face_comparison.server import bootstrap  # noqa: PLC0415
 
-            self.budget = MemoryBudget(self._memory_limit // self._workers)
+            self.budget = MemoryBudget(self.memory_per_worker)
             self._admission = Admission(
                 self._slots,
                 self.settings.queue,
@@ -210,9 +210,14 @@ class Application(BaseApplication):  # type: ignore[misc]
         os._exit(Arbiter.APP_LOAD_ERROR)  # the status at which gunicorn's master ends
 
     @property
+    def memory_per_worker(self) -> int:
+        """Bytes that one worker process may use."""
+        return self._memory_limit // self._workers
+
+    @property
     def _fetches(self) -> int:
         """Images fetched at the same time: as many as places, as far as their memory goes."""
-        memory_for_fetches = int(self._memory_limit * FETCH_SHARE) // self._workers
+        memory_for_fetches = int(self.memory_per_worker * FETCH_SHARE)
         return max(2, min(self._slots + self.settings.queue, memory_for_fetches // self.settings.max_fetch_bytes))
 
     def http_server(self) -> HttpServer:

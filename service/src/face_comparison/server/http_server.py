@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from face_comparison.observability import metrics
+from face_comparison.server.background_work import BackgroundWork
 from face_comparison.server.connection import Connection, Phase
 from face_comparison.server.priority import give_way
 from face_comparison.server.wsgi_call import Reply, call_application
@@ -43,6 +44,9 @@ PROBES = frozenset({LIVENESS, "/readyz", "/ping"})
 PROBE_THREADS = 2
 
 ACCEPTS_PER_TURN = 64
+
+SCRATCH_BYTES = 256 * 1024
+"""Received at once from one connection, where it is not a body that is kept."""
 
 DEFERRED_SECONDS = 0.002
 """How long the event loop stays with deferred work before it looks at all connections again."""
@@ -81,11 +85,13 @@ class HttpServer:
     ) -> None:
         self._application, self.head_rejection = application, head_rejection
         self._limits, self._budget = limits, budget
+        self.scratch = memoryview(bytearray(SCRATCH_BYTES))
         self._loop = asyncio.get_running_loop()
         self._work = ThreadPoolExecutor(limits.threads, "request", initializer=give_way)
         self._probes = ThreadPoolExecutor(PROBE_THREADS, "probe")
         self._metrics = ThreadPoolExecutor(1, "metrics")
         self._by_phase: dict[Phase, dict[Connection, None]] = {phase: {} for phase in Phase}
+        self._later = BackgroundWork("log")
         self._deferred: deque[Callable[[], None]] = deque()
         self._is_deferring = False
         self._open = 0
@@ -217,6 +223,11 @@ class HttpServer:
         path = environ["PATH_INFO"]
         if path == METRICS:
             self.report()
+        if keys.ERROR in environ:
+            # A thread would have to wait for Python's lock, and to hand the reply back: that takes longer than this.
+            environ[keys.LATER] = self._later.run
+            self.defer(lambda: on_reply(call_application(self._application, environ)))
+            return
         if path == LIVENESS and environ["REQUEST_METHOD"] == "GET" and keys.ERROR not in environ:
             # In a turn of its own: what follows the request in the same bytes must find it unanswered.
             self._loop.call_soon(on_reply, call_application(self._application, environ))
@@ -279,6 +290,10 @@ class HttpServer:
         """Whether a request is being received, computed or answered, or one may come on a connection just accepted."""
         phases = (Phase.NEW, Phase.HEAD, Phase.BODY, Phase.HANDLING, Phase.SENDING, Phase.DISCARDING)
         return any(self._by_phase[phase] for phase in phases)
+
+    def finish_background_work(self) -> None:
+        """Write what is still to be logged; blocks for a moment."""
+        self._later.finish()
 
     def close_idle(self, seconds: float) -> None:
         """Close connections that have been waiting for a request for that long."""

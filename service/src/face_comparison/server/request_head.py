@@ -24,6 +24,8 @@ _END = b"\r\n\r\n"
 _BARE_LINE_BREAK = re.compile(rb"(?<!\r)\n|\r(?!\n)|\x00")
 _LINE_BREAKS = b"\r\n"
 _SINGLETONS = frozenset({b"host", b"content-type", b"content-length", b"authorization", b"x-api-key"})
+_LENGTH_NAME = b"content-length:"
+_LENGTH = re.compile(rb"[ \t]*([0-9]{1,18})[ \t]*")
 _TARGET = re.compile(rb"(?:https?://[^/?#]*)?(/[^?#]*|(?=\?)|$)(?:\?(.*))?", re.IGNORECASE | re.DOTALL)
 
 
@@ -69,26 +71,28 @@ class HeadBuffer:
     def __len__(self) -> int:
         return len(self._buffer)
 
-    def add(self, data: bytes) -> tuple[bytes, bytes] | None:
+    def add(self, data: bytes | memoryview) -> tuple[bytes, bytes | memoryview] | None:
         """Add received bytes.
 
         Returns:
-            The whole head and what follows it, or None while the head is incomplete.
+            The whole head and what follows it, a part of `data`; None while the head is incomplete.
 
         Raises:
             InvalidParameter: It cannot become a head within the limits.
         """
         searched = max(0, len(self._buffer) - len(_END) + 1)
-        self._buffer += data
-        if not searched:  # clients may send empty lines between requests (RFC 9112, 2.2)
-            self._buffer = self._buffer.lstrip(_LINE_BREAKS)
+        taken = 0
+        if not self._buffer:  # clients may send empty lines between requests (RFC 9112, 2.2)
+            taken = len(data) - len(bytes(data).lstrip(_LINE_BREAKS)) if data[:1] in _LINE_BREAKS else 0
+        added = data[taken : taken + MAX_HEAD_BYTES + 1 - len(self._buffer)]
+        self._buffer += added
         end = self._buffer.find(_END, searched)
         if end < 0 and len(self._buffer) <= MAX_HEAD_BYTES:
             return None
         if not 0 <= end <= MAX_HEAD_BYTES - len(_END):
             raise head_too_long()
-        end += len(_END)
-        head, rest = bytes(self._buffer[:end]), bytes(self._buffer[end:])
+        head = bytes(self._buffer[: end + len(_END)])
+        rest = data[taken + len(added) - (len(self._buffer) - len(head)) :]
         self._buffer.clear()
         return head, rest
 
@@ -98,40 +102,45 @@ def parse_head(
 ) -> RequestHead:
     """Feed a whole head to h11 and build the environ.
 
+    A body of declared length is announced to h11 as empty, because it does not get to see the body: it would copy every
+    byte three times. Once all of it has been received, the next event of `protocol` is the end of the message.
+
     Raises:
         InvalidParameter: A limit of this module is exceeded, or it is not valid HTTP/1.1, or ambiguous.
     """
     lines = head[: -len(_END)].split(b"\r\n")
     if len(lines[0]) > MAX_REQUEST_LINE_BYTES or len(lines) > MAX_HEADER_FIELDS + 1:
         raise head_too_long()
-    lengths = [line for line in lines if line[:15].lower() == b"content-length:"]  # h11 merges equal ones
+    lengths = [number for number, line in enumerate(lines) if line[: len(_LENGTH_NAME)].lower() == _LENGTH_NAME]
     folded = any(line[:1] in (b" ", b"\t") for line in lines)
-    if folded or len(lengths) > 1 or any(b"," in line for line in lengths) or _BARE_LINE_BREAK.search(head):
+    if folded or len(lengths) > 1 or _BARE_LINE_BREAK.search(head):
         raise malformed_request()
+    length = None
+    for number in lengths:
+        found = _LENGTH.fullmatch(lines[number][len(_LENGTH_NAME) :])
+        if found is None:
+            raise malformed_request()
+        length, lines[number] = int(found[1]), b"Content-Length: 0"
     try:
-        protocol.receive_data(head)
+        protocol.receive_data(b"\r\n".join(lines) + _END)
         request = protocol.next_event()
     except h11.RemoteProtocolError:
         raise malformed_request() from None
     if not isinstance(request, h11.Request) or request.http_version not in (b"1.0", b"1.1"):
         raise malformed_request()
-    return _request_head(request, peer, server, multiprocess)
+    return _request_head(request, length, _base_environ(request, peer, server, multiprocess))
 
 
-def _request_head(
-    request: h11.Request, peer: tuple[Any, ...], server: tuple[Any, ...], multiprocess: bool
-) -> RequestHead:
+def _request_head(request: h11.Request, length: int | None, environ: dict[str, Any]) -> RequestHead:
     seen: set[bytes] = set()
-    environ = _base_environ(request, peer, server, multiprocess)
-    length, chunked = None, False
+    chunked = False
     for name, value in request.headers:
         if name in _SINGLETONS and name in seen:
             raise malformed_request()
         seen.add(name)
         text = value.decode("latin-1")
         if name == b"content-length":
-            length = int(value)
-            environ["CONTENT_LENGTH"] = text
+            environ["CONTENT_LENGTH"] = str(length)
         elif name == b"content-type":
             environ["CONTENT_TYPE"] = text
         elif (

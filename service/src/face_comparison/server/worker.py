@@ -40,9 +40,6 @@ with 5 ms, Python's default, a hundred clients that send at the same time hold i
 
 TRIM_SECONDS = 1.0
 
-TRIM_BYTES = 64 * 2**20
-"""The allocator is asked to give back free memory when requests have freed this much."""
-
 _POLL_SECONDS = 0.05
 
 
@@ -82,6 +79,7 @@ class Worker(BaseWorker):  # type: ignore[misc]
         await self._finish(server)
         for task in tasks:
             task.cancel()
+        server.finish_background_work()
         # Not sys.exit, which would wait for threads that still compute, and would take the inference libraries apart
         # in an order that they do not all survive.
         logging.shutdown()
@@ -97,12 +95,10 @@ class Worker(BaseWorker):  # type: ignore[misc]
 
     async def _return_memory(self, server: HttpServer) -> None:
         """After each burst, give back what the allocator keeps of it."""
-        freed = 0
+        policy = memory.TrimPolicy()
         while True:
             await asyncio.sleep(TRIM_SECONDS)
-            freed += self.app.budget.take_excess()
-            if freed >= TRIM_BYTES:
-                freed = 0
+            if policy.is_due(self.app.budget.take_peak(), memory.resident_bytes(), self.app.memory_per_worker):
                 server.run(memory.return_freed_memory)
 
     async def _drain(self, server: HttpServer) -> None:

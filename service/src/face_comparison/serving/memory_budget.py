@@ -44,11 +44,11 @@ class MemoryBudget:
         """Bytes that are reserved now."""
         return self._transfers + self._computations
 
-    def take_excess(self) -> int:
-        """By how much more was in use since the last call than is now, bytes."""
+    def take_peak(self) -> int:
+        """The most that was in use at once since the last call, bytes."""
         with self._lock:
-            excess, self._peak = self._peak - self.in_use, self.in_use
-            return excess
+            peak, self._peak = self._peak, self.in_use
+            return peak
 
     def hold(self, amount: int, *, small: bool = False) -> bool:
         """Take memory for a transfer; returns whether there is enough."""

@@ -17,6 +17,10 @@ CLIENT = "face_comparison.client"
 """The `ClientConnection` that the request came on."""
 
 
+LATER = "face_comparison.later"
+"""Runs a function elsewhere: the request is answered in the event loop, which must not wait for the log."""
+
+
 class ClientConnection:
     """Whether the client of a request is still connected. Safe from any thread."""
 

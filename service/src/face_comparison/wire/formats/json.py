@@ -36,7 +36,7 @@ class JsonNotation:
     def root(self, shape: type[S]) -> S:
         return self.shaped(self._body, shape)
 
-    def shaped(self, raw: bytes | Raw, shape: type[S]) -> S:
+    def shaped(self, raw: Buffer | Raw, shape: type[S]) -> S:
         try:
             return msgspec.json.decode(raw, type=shape)
         except msgspec.ValidationError as error:
@@ -77,25 +77,27 @@ class JsonNotation:
         return items(msgspec.json.Decoder(list[Raw]), raw)
 
 
-def _utf8(body: Buffer) -> bytes:
-    """JSON is UTF-8; a byte order mark and the other Unicode encodings are tolerated, as RFC 4627 allowed them."""
-    body = bytes(body)
-    encoding = json.detect_encoding(body[:4])
+def _utf8(body: Buffer) -> bytes | bytearray:
+    """JSON is UTF-8; a byte order mark and the other Unicode encodings are tolerated, as RFC 4627 allowed them.
+
+    A body in UTF-8 is returned itself: a copy of megabytes is memory that has to be found first.
+    """
+    encoding = json.detect_encoding(bytes(body[:4]))
     if encoding == "utf-8":
-        return body
+        return bytes(body) if isinstance(body, memoryview) else body
     try:
-        return body.decode(encoding).encode()
+        return bytes(body).decode(encoding).encode()
     except UnicodeError:
         raise InvalidJson("the body is not valid JSON in UTF-8") from None
 
 
-def _without_images(body: bytes) -> tuple[bytes, list[bytes]]:
+def _without_images(body: bytes | bytearray) -> tuple[bytes | bytearray, list[bytes]]:
     """The body with a numbered mark in place of each long text of plain base64 after `"img"`, and their bytes.
 
     Such a text holds neither quotes nor backslashes, so cutting it out changes neither where strings begin and end nor
     whether the rest is JSON. A mark that is not the value of a field `img` stands where nothing was asked for.
     """
-    pieces: list[bytes] = []
+    pieces: list[bytes | bytearray] = []
     images: list[bytes] = []
     view, done, key = memoryview(body), 0, body.find(_KEY)
     for _ in range(_MAX_KEYS):

@@ -28,19 +28,19 @@ DIFFERENCE = 20.0
 turned image does not."""
 
 REJECTED = {
-    "bmp/b/badplanes.bmp": "30,000 planes: the message says so",
-    "bmp/b/badrle.bmp": "run-length codes that are none; Chromium shows what comes before them",
-    "bmp/b/rletopdown.bmp": "run-length coded from top to bottom, which the format does not allow",
-    "hopper_bad_exif.jpg": "its codes are bad, and Chromium shows stripes",
-    "hopper_rle8_row_overflow.bmp": "run-length coded rows far beyond the width",
+    "pillow/bmp/b/badplanes.bmp": "30,000 planes: the message says so",
+    "pillow/bmp/b/badrle.bmp": "run-length codes that are none; Chromium shows what comes before them",
+    "pillow/bmp/b/rletopdown.bmp": "run-length coded from top to bottom, which the format does not allow",
+    "pillow/hopper_bad_exif.jpg": "its codes are bad, and Chromium shows stripes",
+    "pillow/hopper_rle8_row_overflow.bmp": "run-length coded rows far beyond the width",
 }
 """Shown by Chromium and rejected by the product, with the reason."""
 
 OTHERWISE = {
-    "mmap_error.bmp": "its pixels are said to begin within its palette; they are read behind it",
-    "rgb32bf-abgr.bmp": "fully transparent, which is taken for opaque",
-    "apng/": "the first image of the file is shown, Chromium shows that of the animation",
-    "hopper_orientation_": "EXIF orientation is applied to WebP, too; Chromium applies it to JPEG, PNG and AVIF",
+    "pillow/mmap_error.bmp": "its pixels are said to begin within its palette; they are read behind it",
+    "pillow/rgb32bf-abgr.bmp": "fully transparent, which is taken for opaque",
+    "pillow/apng/": "the first image of the file is shown, Chromium shows that of the animation",
+    "pillow/hopper_orientation_": "EXIF orientation is applied to WebP, too; Chromium applies it to JPEG, PNG and AVIF",
 }
 """Shown by both, but not alike, by the beginning of the name and with the reason."""
 
@@ -86,7 +86,11 @@ def page(browser: Browser) -> Iterator[Page]:
 @pytest.fixture(scope="module")
 def files() -> dict[str, Path]:
     """Every file of the corpora that begins as one of the formats which Chromium knows, too."""
-    found = {name: path for corpus in corpora.CORPORA for name, path in corpora.files(corpus, LONGEST).items()}
+    found = {
+        f"{corpus.requirement.partition('=')[0]}/{name}": path
+        for corpus in corpora.CORPORA
+        for name, path in corpora.files(corpus, LONGEST).items()
+    }
     known = {}
     for name, path in found.items():
         kind = find_format(path.read_bytes()[:256])

@@ -20,6 +20,8 @@ DQT, DHT, DRI = 0xDB, 0xC4, 0xDD
 APP0, APP1, APP14 = 0xE0, 0xE1, 0xEE
 SOF = frozenset(range(0xC0, 0xD0)) - {DHT, 0xC8, 0xCC}
 _DECODED_SOF = (0xC0, 0xC1, 0xC2)  # baseline, sequential, progressive
+_LOSSLESS_SOF = frozenset({0xC3, 0xC7, 0xCB, 0xCF})
+_ARITHMETIC_SOF = frozenset({0xC9, 0xCA})
 _PROGRESSIVE = 0xC2
 _BARE = frozenset((0x01, *range(0xD0, 0xD9)))
 """Markers without content: temporary, restart, start of an image."""
@@ -159,9 +161,14 @@ def frame(parts: Sequence[Part]) -> Frame:
         raise CorruptImage("the JPEG has more than one frame")
     marker, content = frames[0].marker, frames[0].content
     if marker not in _DECODED_SOF:
-        raise UnsupportedFormat(
-            "lossless, hierarchical and arithmetic-coded JPEG are not supported: save it as baseline JPEG or PNG"
+        kind = (
+            "lossless"
+            if marker in _LOSSLESS_SOF
+            else "arithmetic-coded"
+            if marker in _ARITHMETIC_SOF
+            else "hierarchical"
         )
+        raise UnsupportedFormat(f"{kind} JPEG is not supported: save it as baseline JPEG or PNG")
     if len(content) < 6 or len(content) != 6 + 3 * content[5]:
         raise CorruptImage("the JPEG's frame header has a wrong length")
     if content[0] != 8:

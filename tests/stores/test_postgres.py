@@ -215,6 +215,39 @@ def test_server_that_became_a_standby_is_left_for_the_primary(store: Store, url:
     store.add_faces("staff", [face("a")])
 
 
+def test_role_that_owns_its_schema_needs_no_right_in_the_database(url: str) -> None:
+    with psycopg.connect(url, autocommit=True) as administrator:
+        for statement in (
+            "DROP ROLE IF EXISTS restricted",
+            "CREATE ROLE restricted LOGIN",
+            "REVOKE CREATE ON DATABASE " + url.rpartition("/")[2] + " FROM PUBLIC",
+            "CREATE EXTENSION vector",
+        ):
+            administrator.execute(statement)
+        store = open_store(url.replace("postgres@", "restricted@"), max_faces=1, timeout=5)
+        with pytest.raises(StoreUnavailable, match="CREATE SCHEMA face_comparison AUTHORIZATION"):
+            store.get_collection("staff")
+        administrator.execute("CREATE SCHEMA face_comparison AUTHORIZATION restricted")
+        wait_until_available(store, lambda: store.create_collection(collection()))
+        store.add_faces("staff", [face("a", user="anna")])
+        store.delete_user("staff", "anna", request(), keep_faces=False)
+        assert store.scrub(NOW) == 1
+        administrator.execute("ALTER TABLE face_comparison.face OWNER TO postgres")
+        with pytest.raises(StoreUnavailable, match="must own the schema"):
+            store.add_faces("staff", [face("b")])
+        store.close()
+        administrator.execute("DROP OWNED BY restricted CASCADE")
+        administrator.execute("DROP ROLE restricted")
+
+
+@pytest.mark.parametrize(("old", "new"), [("postgres@", "nobody@"), ("/test", "/no-test")])
+def test_wrong_role_or_database_is_told_from_one_that_is_away(url: str, old: str, new: str) -> None:
+    store = open_store(url.replace(old, new), max_faces=1, timeout=5)
+    with pytest.raises(StoreUnavailable, match="correct role, password and database"):
+        store.get_collection("staff")
+    store.close()
+
+
 def test_changed_password_is_read_again(url: str) -> None:
     """As a Secret that is mounted is replaced while the service runs."""
     with psycopg.connect(url, autocommit=True) as administrator:
@@ -323,9 +356,9 @@ def test_migration_does_not_hold_up_searches_behind_a_long_transaction(
     assert newer.health()["schema"] == len(known) + 1
 
 
-def wait_until_available(store: Store) -> None:
+def wait_until_available(store: Store, call: Callable[[], object] | None = None) -> None:
     for _ in attempts(30, pause=0.1):
         with suppress(StoreUnavailable):
-            store.get_collection("staff")
+            call() if call else store.get_collection("staff")
             return
     pytest.fail("the store did not become available")

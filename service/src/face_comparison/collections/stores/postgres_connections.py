@@ -138,12 +138,24 @@ class Connections:
             connection.execute("SELECT pg_advisory_xact_lock(%s)", (MIGRATION_LOCK,))
             connection.execute("SELECT set_config('lock_timeout', %s, true)", (f"{_MIGRATION_LOCK_SECONDS}s",))
             self._check_pgvector(connection)
-            connection.execute(f"CREATE SCHEMA IF NOT EXISTS {SCHEMA}")
+            self._check_schema(connection)
             _with_search_path(connection)
             try:
                 self.schema = _migrate_schema(connection)
             except migrations.SchemaTooNew as error:
                 raise StoreUnavailable(str(error)) from error
+
+    def _check_schema(self, connection: Connection) -> None:
+        """Create the schema if an administrator has not: with IF NOT EXISTS, the right to create it would be needed."""
+        if scalar(connection, "SELECT 1 FROM pg_namespace WHERE nspname = %s", SCHEMA) is not None:
+            return
+        try:
+            connection.execute(f"CREATE SCHEMA {SCHEMA}")
+        except psycopg.errors.InsufficientPrivilege as error:
+            raise StoreUnavailable(
+                "the role of the database of collections may not create its schema: let an administrator run "
+                f"CREATE SCHEMA {SCHEMA} AUTHORIZATION and the role's name"
+            ) from error
 
     def _check_pgvector(self, connection: Connection) -> None:
         version = pgvector_version(connection)
@@ -228,7 +240,21 @@ def _mapped_errors() -> Iterator[None]:
 def _meaning(error: psycopg.Error) -> str:
     if isinstance(error, psycopg.errors.DiskFull):
         return "the volume of the database of collections is full: make room on it, then send the request again"
+    if isinstance(error, psycopg.errors.InsufficientPrivilege):
+        return f"the role of the database of collections lacks a right: it must own the schema {SCHEMA} and its tables"
+    if isinstance(error, psycopg.OperationalError) and any(each in str(error) for each in _NOT_LET_IN):
+        return "the database of collections does not let the service in: correct role, password and database of its URI"
     return _UNAVAILABLE
+
+
+_NOT_LET_IN = (
+    "authentication failed",
+    "no pg_hba.conf entry",
+    "is not permitted to log in",
+    "permission denied for database",
+    '" does not exist',
+)
+"""What the server says to connections of a wrong role, password or database; these errors have no code."""
 
 
 def _migrate_schema(connection: Connection) -> int:

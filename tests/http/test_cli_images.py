@@ -165,16 +165,16 @@ def test_a_source_without_a_face_is_named(here: Path) -> None:
         (["detect", "-", "--files-from", "-"], "standard input (-) can be named only once"),
         (["compare", "-", "anna.jpg", "-"], "standard input (-) can be named only once"),
         (["detect", "--files-from", "gone"], "gone cannot be read: No such file or directory"),
-        (["compare", "photos", "anna.jpg"], "A is one image, but photos names 3"),
+        (["compare", "photos", "anna.jpg"], "A must be a single image, but photos matches 3"),
         (["compare", "anna.jpg", "anna.jpg", "--json", "--format", "csv"], "contradict each other"),
         (["detect", "anna.jpg", "--format", "xml"], "'xml' is not one of"),
         (["detect", "anna.jpg", "--max-faces", "0"], "0 is not in the range 1<=x<=100"),
         (["detect", "anna.jpg", "--draw", "gone/x.png"], "the folder gone does not exist"),
         (["compare", "anna.jpg", "anna.jpg", "--draw", "gone/x.png"], "the folder gone does not exist"),
-        (["detect", "photos", "--draw", "x.png"], "--draw needs exactly one IMAGE"),
+        (["detect", "photos", "--draw", "x.png"], "--draw requires exactly one IMAGE"),
         (["detect", "anna.jpg", "--draw", "x.png", "--service", "http://x"], "--draw needs the models"),
-        (["detect", "anna.jpg", "--api-key", "k"], "--api-key goes with --service"),
-        (["compare", "anna.jpg", "anna.jpg", "--api-key", "k"], "--api-key goes with --service"),
+        (["detect", "anna.jpg", "--api-key", "k"], "--api-key requires --service"),
+        (["compare", "anna.jpg", "anna.jpg", "--api-key", "k"], "--api-key requires --service"),
         (["evaluate", ".", "--report", "gone/x.html"], "the folder gone does not exist"),
         (["evaluate", ".", "--json", "gone/x.json"], "the folder gone does not exist"),
         (["collection", "export", "--out", "gone/x"], "the folder gone does not exist"),
@@ -362,7 +362,7 @@ def test_an_image_too_large_for_the_service_stops_no_other(here: Path, service: 
     (here / "large.jpg").write_bytes(photograph("anna") + bytes(100_000))
     ended = run("detect", "large.jpg", "anna.jpg", "--service", service, "--api-key", "secret-of-anna")
     assert (ended.exit_code, names(ended)) == (2, ["anna.jpg"])
-    assert ended.stderr == "large.jpg: body_too_large: the service takes requests of at most 100,000 bytes\n"
+    assert ended.stderr == "large.jpg: body_too_large: the service accepts requests of at most 100,000 bytes\n"
 
 
 def test_a_name_that_is_not_utf8_is_printed_as_text(here: Path) -> None:

@@ -142,7 +142,7 @@ def test_ctrl_c_keeps_what_was_found_and_the_next_run_does_the_rest(tmp_path: Pa
     finally:
         process.kill()
     assert (process.returncode, said) == (130, "")
-    assert errors == "interrupted: results so far are saved, and the same command continues from there\n"
+    assert errors == "interrupted: the results so far are saved; run the same command again to continue\n"
     assert not (out / "index.html").exists()
     first = kept(out)
     assert 2 < first < len(places)

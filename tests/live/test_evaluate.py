@@ -123,7 +123,7 @@ def test_ctrl_c_keeps_what_was_found(fresh: Path, tmp_path: Path) -> None:
     process.send_signal(signal.SIGINT)
     _, said = process.communicate(timeout=60)
     assert process.returncode == 130, said
-    assert "the same command continues from there" in said
+    assert "run the same command again to continue" in said
     before = kept()
     assert before > 0
     assert analyzed(run(fresh)) == 37 + 12 * 9 - before
@@ -188,7 +188,7 @@ def test_a_dataset_that_cannot_be_written_is_evaluated_nevertheless(fresh: Path)
     for _ in range(2):
         ended = run(fresh)
         assert analyzed(ended) == 19
-        assert "found faces are not kept, see --cache" in ended.stderr
+        assert "detected faces are not cached, see --cache" in ended.stderr
     ended = run(fresh, "--cache", fresh / ".face-comparison" / "below")
     assert ended.returncode == 2
     assert "cannot be written" in ended.stderr
@@ -215,15 +215,15 @@ def test_a_service_finds_the_same(people: Path, tmp_path: Path) -> None:
 def test_wrong_usage_says_what_is_right(people: Path, tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     for arguments, status, message in (
-        ((), 2, "give DIR, a folder per person, or --pairs"),
+        ((), 2, "give DIR with one folder per person, or --pairs"),
         ((tmp_path / "empty",), 2, "invalid_dataset: .*contains no image"),
         (
             (people, "--report", tmp_path / "none" / "r.html"),
             2,
             "Invalid value for .--report.: the folder .*/none does not exist",
         ),
-        ((people, "--api-key", "x"), 2, "--api-key goes with --service"),
-        ((people, "--calibrate", "x", "--service", "http://127.0.0.1:1"), 2, "leave --service out"),
+        ((people, "--api-key", "x"), 2, "--api-key requires --service"),
+        ((people, "--calibrate", "x", "--service", "http://127.0.0.1:1"), 2, "omit --service"),
         ((people, "--calibrate", "yunet-sface"), 2, "invalid_bundle: yunet-sface is the name of another bundle"),
         ((people, "--service", "http://127.0.0.1:1"), 2, "service_refused: "),
     ):

@@ -33,7 +33,7 @@ def serve(*arguments: str, **environ: str) -> subprocess.CompletedProcess[str]:
         (
             [],
             {"FACE_COMPARISON_DEVIZE": "cpu"},
-            "invalid_settings: FACE_COMPARISON_DEVIZE is no option of this program: did you",
+            "invalid_settings: FACE_COMPARISON_DEVIZE is not an option of this program: did you",
         ),
         (["--port", "0", "--bundle", "/nowhere"], {}, "invalid_bundle: "),
         (["--port", "0", "--bundle", "/nowhere", "--workers", "3"], {}, "invalid_bundle: "),

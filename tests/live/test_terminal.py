@@ -61,7 +61,7 @@ def test_compare_shows_the_verdict_in_color(photographs: list[str]) -> None:
 def test_serve_says_where_to_look_and_listens_on_this_machine_only() -> None:
     terminal = Terminal([PROGRAM, "serve", "--port", "0", "--stage", "front"])
     try:
-        terminal.wait_shows("in a browser; Ctrl-C ends the service.")
+        terminal.wait_shows("in a browser; press Ctrl-C to stop the service.")
         ((page, port),) = re.findall(r"open (http://127\.0\.0\.1:(\d+)/front/) in a browser", terminal.shown)
         terminal.wait_shows("ready")
         assert urllib3.request("GET", page, timeout=60).status == 200

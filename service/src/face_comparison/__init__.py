@@ -1,4 +1,4 @@
-"""Find faces in images and tell whether two faces are the same person.
+"""Find faces in images and determine whether two faces belong to the same person.
 
 See `face_comparison.vision.analyzer` for use as a library and `face_comparison.cli` for the command line.
 """

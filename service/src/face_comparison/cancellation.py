@@ -1,7 +1,7 @@
-"""The request that a thread works for, for code that knows nothing of requests and may have to end early for one.
+"""Cancellation of the request that a thread is working on, for code that knows nothing about requests.
 
-Whoever runs work for a request says so with `working_for`. Between two steps the work calls `check`; around a wait it
-says with `on_cancel` how the wait is ended.
+A caller that runs work for a request wraps it in `working_for`. The work calls `check` between two steps, and uses
+`on_cancel` around a wait to say how the wait can be ended.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ class Cancellable(Protocol):
     """A request that may be cancelled from another thread."""
 
     def check(self) -> None:
-        """Raise why the request is to end early, if it is."""
+        """Raises the reason for cancellation if the request has been cancelled."""
         ...
 
     def on_cancel(self, callback: Callable[[], None], /) -> AbstractContextManager[None]:
-        """Within the context, have `callback` called from any thread when the request is cancelled."""
+        """Calls `callback` from any thread if the request is cancelled within the context."""
         ...
 
 
@@ -29,7 +29,7 @@ _current: ContextVar[Cancellable | None] = ContextVar("request", default=None)
 
 @contextmanager
 def working_for(request: Cancellable) -> Iterator[None]:
-    """Make `request` the one that the code within the context works for."""
+    """Makes `request` the current request of the code within the context."""
     token = _current.set(request)
     try:
         yield
@@ -38,13 +38,13 @@ def working_for(request: Cancellable) -> Iterator[None]:
 
 
 def check() -> None:
-    """Raise why the request at hand is to end early, if it is."""
+    """Raises the reason for cancellation if the current request has been cancelled."""
     request = _current.get()
     if request is not None:
         request.check()
 
 
 def on_cancel(callback: Callable[[], None]) -> AbstractContextManager[None]:
-    """Within the context, have `callback` called from any thread when the request at hand is cancelled."""
+    """Calls `callback` from any thread if the current request is cancelled within the context."""
     request = _current.get()
     return nullcontext() if request is None else request.on_cancel(callback)

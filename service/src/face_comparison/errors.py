@@ -1,8 +1,8 @@
-"""The closed set of failures of this package, each with the stable code that users see, its meaning and an example.
+"""The closed set of errors in this package, each with the stable code that users see, its meaning, and an example.
 
-Nothing here knows HTTP, Flask or a library below: `web/error_table.py` maps errors to statuses, and a test fails when a
-class has no row there. Messages say what is wrong and what would be right; they never name an internal path, host or
-trace, because they are sent to callers as they are.
+This module knows nothing about HTTP, Flask, or other libraries: `web/error_table.py` maps errors to statuses, and a
+test fails if a class has no row there. Messages say what is wrong and what would be right; they never contain an
+internal path, host, or trace, because they are sent to callers unchanged.
 """
 
 from __future__ import annotations
@@ -11,12 +11,12 @@ from typing import ClassVar
 
 
 class FaceComparisonError(Exception):
-    """Base of all failures.
+    """Base class of all errors.
 
     Attributes:
         code: Stable identifier, part of the public contract.
         meaning: What the code means to a caller, for the documentation.
-        example: A message as it may be raised, for the documentation.
+        example: A sample message, for the documentation.
         message: What is wrong in this case, and what would be right.
     """
 
@@ -65,7 +65,7 @@ class InvalidFaceHash(FaceComparisonError):
 class HashVersionMismatch(FaceComparisonError):
     code = "hash_version_mismatch"
     meaning = "A `face_hash` was computed by another model; hashes of different versions cannot be compared."
-    example = "the face_hash was computed by other-2, and this service runs yunet-sface-1: hash the image again"
+    example = "the face_hash was computed by other-2, but this service runs yunet-sface-1: hash the image again"
 
 
 class BodyTooLarge(FaceComparisonError):
@@ -88,7 +88,7 @@ class Forbidden(FaceComparisonError):
 
 class NotFound(FaceComparisonError):
     code = "not_found"
-    meaning = "There is nothing at this path, or no such collection, user or face."
+    meaning = "There is nothing at this path, or no such collection, user, or face."
     example = "there is nothing at this path"
 
 
@@ -116,7 +116,9 @@ class CorruptImage(FaceComparisonError):
 class ImageTooLarge(FaceComparisonError):
     code = "image_too_large"
     meaning = "A side of the image is longer than the limit."
-    example = "the image has 5000x3000 pixels; its longest side may have 4096 (--max-side): send it smaller"
+    example = (
+        "the image has 5000x3000 pixels; its longest side may have at most 4096 (--max-side): send a smaller image"
+    )
 
 
 class NoFace(FaceComparisonError):
@@ -130,7 +132,7 @@ class NoFace(FaceComparisonError):
 
 class UrlNotAllowed(FaceComparisonError):
     code = "url_not_allowed"
-    meaning = "The service does not fetch from this scheme, address or bucket."
+    meaning = "The service does not fetch from this scheme, address, or bucket."
     example = "the URL's address is private; the operator of the service can allow it"
 
 
@@ -151,15 +153,15 @@ class UrlFetchTimeout(FaceComparisonError):
 
 class CollectionsDisabled(FaceComparisonError):
     code = "collections_disabled"
-    meaning = "This service keeps no collections: start it with `--collections`."
+    meaning = "Collections are disabled: start the service with `--collections`."
     example = (
-        "this service keeps no collections: start it with --collections sqlite:DIRECTORY or --collections "
+        "collections are disabled: start the service with --collections sqlite:DIRECTORY or --collections "
         "postgresql://… (FACE_COMPARISON_COLLECTIONS, or spec.collections of the resource)"
     )
 
 
 class CollectionNotFound(NotFound):
-    """No collection of this name."""
+    """There is no collection with this name."""
 
 
 class UserNotFound(NotFound):
@@ -172,41 +174,41 @@ class FaceNotFound(NotFound):
 
 class CollectionExists(FaceComparisonError):
     code = "collection_exists"
-    meaning = "A collection of this `CollectionId` already exists."
+    meaning = "A collection with this `CollectionId` already exists."
     example = "a collection named staff already exists"
 
 
 class UserExists(InvalidParameter):
-    """The collection has this user already."""
+    """The collection already has this user."""
 
 
 class UserFull(InvalidParameter):
-    """The user may not have so many faces."""
+    """The user has the maximum number of faces."""
 
 
 class RequestTokenReused(InvalidParameter):
-    """The token of an earlier request came with other parameters."""
+    """The token was used by an earlier request with different parameters."""
 
 
 class ModelMismatch(FaceComparisonError):
     code = "model_mismatch"
-    meaning = "The collection holds hashes of another model than the one that this service runs."
-    example = "the collection staff holds hashes of other-2, and this service runs yunet-sface-3"
+    meaning = "The collection contains hashes of a different model from the one that this service runs."
+    example = "the collection staff contains hashes of other-2, but this service runs yunet-sface-3"
 
 
 class CollectionFull(FaceComparisonError):
     code = "collection_full"
-    meaning = "The embedded store keeps no more faces per collection; PostgreSQL has no such limit."
-    example = "the collection is full: it may hold 200000 faces; PostgreSQL holds more"
+    meaning = "The collection has the maximum number of faces of the embedded store; PostgreSQL has no such limit."
+    example = "the collection is full: the limit is 200000 faces; PostgreSQL has no such limit"
 
 
 class StoreUnavailable(FaceComparisonError):
     code = "store_unavailable"
     meaning = (
-        "The store of collections cannot be reached: retry after `Retry-After` seconds. "
-        "Detection and comparison still work."
+        "The collection store cannot be reached: retry after `Retry-After` seconds. Detection and comparison still "
+        "work."
     )
-    example = "the store of collections cannot be reached; retry after Retry-After seconds"
+    example = "the collection store cannot be reached; retry after Retry-After seconds"
 
 
 # --- the state of the service --------------------------------------------------------------------------------------
@@ -225,7 +227,7 @@ class DeadlineExceeded(FaceComparisonError):
 
 
 class ClientDisconnected(DeadlineExceeded):
-    """The client has gone, so that nobody reads the reply."""
+    """The client has disconnected, so nobody would read the response."""
 
 
 class NotReady(FaceComparisonError):
@@ -244,7 +246,7 @@ class Draining(FaceComparisonError):
 
 
 class InvalidSettings(FaceComparisonError):
-    """An option, an environment variable or a file that one of them names is invalid."""
+    """An option, an environment variable, or a file named by one of them is invalid."""
 
     code = "invalid_settings"
 
@@ -256,39 +258,39 @@ class InvalidBundle(FaceComparisonError):
 
 
 class ModelDownloadFailed(FaceComparisonError):
-    """No source of a model bundle's file could be downloaded; the message names each and why."""
+    """A file of a model bundle could not be downloaded from any source; the message names each source and its error."""
 
     code = "model_download_failed"
 
 
 class AcceleratorUnavailable(FaceComparisonError):
-    """`--device cuda` without a working CUDA provider; the message says what is missing: driver, library, version."""
+    """`--device cuda` was requested without a working CUDA provider; the message says what is missing."""
 
     code = "accelerator_unavailable"
 
 
-# --- commands that work beside the service: an album -----------------------------------------------------------------
+# --- commands other than the service -----------------------------------------------------------------
 
 
 class PackagesMissing(FaceComparisonError):
-    """A command needs packages that are not installed with every service; the message says how to install them."""
+    """A command needs packages of an extra that is not installed; the message says how to install them."""
 
     code = "packages_missing"
 
 
 class AlbumUnusable(FaceComparisonError):
-    """The album cannot be created as requested; the message names the folder, and what would be right."""
+    """The album cannot be created as requested; the message names the folder and says what would be right."""
 
     code = "album_unusable"
 
 
 class InvalidDataset(FaceComparisonError):
-    """A dataset that nothing can be measured on; the message says what is wrong and what is expected."""
+    """The dataset cannot be used for measuring; the message says what is wrong and what is expected."""
 
     code = "invalid_dataset"
 
 
 class ServiceRefused(FaceComparisonError):
-    """The service that an album is created with does not respond, or rejects everything."""
+    """The service that a command uses does not respond, or rejects everything."""
 
     code = "service_refused"

@@ -1,8 +1,8 @@
-"""Every option of the service, declared once: name, default, bounds and help.
+"""Every option of the service, declared once: name, default, bounds, and help.
 
-The command line, the environment names, the documents and the checks are all derived from the fields of `Settings`, so
-that they cannot disagree. Values in, values out: the environment is an argument, and nothing here reads a file or looks
-at the machine (whoever starts the service decides what `auto` means on it).
+The command line, the environment variables, the documentation, and the checks are all derived from the fields of
+`Settings`, so they cannot disagree. This module is pure: the environment is an argument, and nothing here reads a file
+or inspects the machine (the server decides what `auto` means).
 """
 
 from __future__ import annotations
@@ -74,7 +74,7 @@ OTHER_NAMES: Mapping[str, str] = {
     "FACE_COMPARISON_TOTAL": "--total of `bench`",
     "FACE_COMPARISON_MEMORY": "--memory of `bench`",
 }
-"""Names that belong to this program but are no option of `serve`."""
+"""Environment variables of this program that are not options of `serve`."""
 
 _OPERATORS = PREFIX + "OPERATOR_"
 
@@ -90,7 +90,7 @@ _HOST_NAME = re.compile(
 _BUCKET = re.compile(r"[a-z0-9][a-z0-9._-]{1,253}[a-z0-9]")
 
 
-# --- how the text of an option becomes a value: each raises ValueError with what would be right ----------------------
+# --- parsers of option values: each raises ValueError that says what would be right ----------------------
 
 
 def _text(value: str) -> str:
@@ -165,42 +165,46 @@ def _optional_dns_label(value: str) -> str | None:
     return _dns_label(value) if value.strip() else None
 
 
+class InvalidItem(ValueError):
+    """An item of a list is invalid; the message quotes it."""
+
+
 def _list_of(read: Callable[[str], T]) -> Callable[[str], tuple[T, ...]]:
     return lambda value: tuple(read(item.strip()) for item in value.split(",") if item.strip())
 
 
 def _host(value: str) -> str:
-    """A host name, an address or a CIDR, as `fetch` takes them."""
+    """Parses a host name, an address, or a CIDR."""
     if "/" in value:
         try:
             return str(ipaddress.ip_network(value, strict=False))
         except ValueError:
-            raise ValueError(f"{value!r} is no CIDR such as 10.0.0.0/8") from None
+            raise InvalidItem(f"{value!r} is not a CIDR such as 10.0.0.0/8") from None
     try:
         return str(ipaddress.ip_address(value.removeprefix("[").removesuffix("]")))
     except ValueError:
         pass
     name = value.lower()
-    # A name whose last part is a number is a mistyped address: no such top-level domain exists.
+    # A name whose last part is a number is a mistyped address: there are no numeric top-level domains.
     if not _HOST_NAME.fullmatch(name) or name.rstrip(".").rpartition(".")[2].isdigit():
-        raise ValueError(f"{value!r} is no host name, address or CIDR")
+        raise InvalidItem(f"{value!r} is not a host name, address, or CIDR")
     return name.rstrip(".")
 
 
 def _network(value: str) -> ipaddress.IPv4Network | ipaddress.IPv6Network:
-    """An address or CIDR."""
+    """Parses an address or a CIDR."""
     try:
         network = ipaddress.ip_network(value, strict=False)
     except ValueError:
-        raise ValueError(f"{value!r} is no address and no CIDR such as 10.0.0.0/8") from None
+        raise InvalidItem(f"{value!r} is not an address or a CIDR such as 10.0.0.0/8") from None
     if network.prefixlen == 0:
-        raise ValueError(f"{value!r} is everybody: name the proxies")
+        raise InvalidItem(f"{value!r} matches everyone: list only the proxies")
     return network
 
 
 def _bucket(value: str) -> str:
     if not _BUCKET.fullmatch(value.lower()):
-        raise ValueError(f"{value!r} is no bucket name")
+        raise InvalidItem(f"{value!r} is not a bucket name")
     return value
 
 
@@ -210,31 +214,37 @@ def _bucket(value: str) -> str:
 def _option(
     default: Any, help_: str, read: Callable[[str], Any], *, shown: str | None = None, metavar: str = ""
 ) -> Any:
-    """A field of `Settings`: default is the value, shown how it is written as text when that differs."""
+    """Declares a field of `Settings`. default: the value. shown: how it is written as text, if that differs."""
     return field(default=default, metadata={"help": help_, "read": read, "shown": shown, "metavar": metavar})
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What the operator of a service has decided. `None` means "chosen at the start to fit the machine" (`auto`)."""
+    """The configuration of a service. `None` means "chosen at startup to fit the machine" (`auto`)."""
 
     host: str = _option(
-        "127.0.0.1", "Address to listen on; 0.0.0.0 or :: lets other machines call.", _text, metavar="ADDRESS"
+        "127.0.0.1",
+        "Address to listen on; 0.0.0.0 or :: accepts connections from other machines.",
+        _text,
+        metavar="ADDRESS",
     )
-    port: int = _option(8080, "Port to listen on; 0 takes a free one.", _integer(0, 65535))
+    port: int = _option(8080, "Port to listen on; 0 selects a free one.", _integer(0, 65535))
     workers: int | None = _option(
-        None, "Processes, each with its own copy of the models.", _auto_or(_integer(1, 256)), shown="auto"
-    )
-    threads: int | None = _option(
         None,
-        "Images that one process works on at the same time.",
+        "Number of worker processes, each with its own copy of the models.",
         _auto_or(_integer(1, 256)),
         shown="auto",
     )
-    stage: str = _option("prod", "First part of every path: /<stage>/face_comparison.", _dns_label, metavar="LABEL")
+    threads: int | None = _option(
+        None,
+        "Concurrent inferences per worker process.",
+        _auto_or(_integer(1, 256)),
+        shown="auto",
+    )
+    stage: str = _option("prod", "First segment of every path: /<stage>/face_comparison.", _dns_label, metavar="LABEL")
     former_stage: str | None = _option(
         None,
-        "Stage whose paths are answered, too, while callers and routers move to the present one.",
+        "Previous stage whose paths are still served while callers and routers move to the current one.",
         _optional_dns_label,
         shown="",
         metavar="LABEL",
@@ -242,7 +252,7 @@ class Settings:
     bundle: str = _option("default", "Model bundle: a name, or the path of its folder.", _text, metavar="NAME|PATH")
     device: str = _option(
         "auto",
-        "Where the models run; cuda never falls back to the CPU.",
+        "Device that the models run on; cuda never falls back to the CPU.",
         _one_of("auto", "cpu", "cuda"),
         metavar="auto|cpu|cuda",
     )
@@ -253,18 +263,21 @@ class Settings:
         metavar="auto|openvino|onnxruntime",
     )
     auth: str = _option(
-        "none", "Who may call: everyone, or holders of an API key.", _one_of("none", "api-key"), metavar="none|api-key"
+        "none",
+        "Who may call the API: everyone, or only callers with an API key.",
+        _one_of("none", "api-key"),
+        metavar="none|api-key",
     )
     api_keys_file: str | None = _option(
         None,
-        "File of API keys, one name:key per line; reloaded when it changes.",
+        "API keys file, with one name:key per line; reloaded when it changes.",
         _optional_text,
         shown="",
         metavar="FILE",
     )
     allowed_hosts: tuple[str, ...] = _option(
         (),
-        "Host names, addresses and CIDRs that images may be fetched from even though they are not public.",
+        "Host names, addresses, and CIDRs that images may be fetched from even though they are not public.",
         _list_of(_host),
         shown="",
         metavar="LIST",
@@ -272,23 +285,25 @@ class Settings:
     allowed_buckets: tuple[str, ...] = _option(
         (), "S3 buckets that images may be fetched from; empty: any.", _list_of(_bucket), shown="", metavar="LIST"
     )
-    max_body_bytes: int = _option(20 * 2**20, "Maximum request body, bytes.", _integer(1024, 2**30))
-    max_side: int = _option(4096, "Maximum side of an image, pixels.", _integer(256, 16384))
-    max_fetch_bytes: int = _option(15 * 2**20, "Maximum size of an image fetched by URL, bytes.", _integer(1024, 2**30))
-    fetch_seconds: float = _option(10.0, "Maximum time to fetch one image, seconds.", _seconds(0.1, 600))
-    request_seconds: float = _option(30.0, "Maximum time of a whole request, seconds.", _seconds(0.1, 3600))
+    max_body_bytes: int = _option(20 * 2**20, "Maximum size of a request body, in bytes.", _integer(1024, 2**30))
+    max_side: int = _option(4096, "Maximum length of an image's longest side, in pixels.", _integer(256, 16384))
+    max_fetch_bytes: int = _option(
+        15 * 2**20, "Maximum size of an image fetched by URL, in bytes.", _integer(1024, 2**30)
+    )
+    fetch_seconds: float = _option(10.0, "Maximum time to fetch an image, in seconds.", _seconds(0.1, 600))
+    request_seconds: float = _option(30.0, "Maximum duration of a request, in seconds.", _seconds(0.1, 3600))
     queue: int = _option(
         64, "Requests that may wait in the queue; further ones are rejected with 429.", _integer(0, 4096)
     )
     requests_per_caller: int = _option(
         0,
-        "Maximum requests in flight per API key, or per address where there are no keys; 0: any number as long as "
-        "nobody else needs the capacity.",
+        "Maximum requests in flight per API key, or per address if there are no keys; 0: unlimited as long as no "
+        "other caller needs the capacity.",
         _integer(0, 8192),
     )
     trusted_proxies: tuple[ipaddress.IPv4Network | ipaddress.IPv6Network, ...] = _option(
         (),
-        "Addresses and CIDRs of proxies in front of the service whose X-Forwarded-For names the caller; empty: the "
+        "Addresses and CIDRs of proxies in front of the service whose X-Forwarded-For header is trusted; empty: the "
         "header is ignored.",
         _list_of(_network),
         shown="",
@@ -296,21 +311,21 @@ class Settings:
     )
     memory_bytes: int | None = _option(
         None,
-        "Memory that the service may use, bytes; auto: the container's limit, otherwise half of the machine's, at most "
-        "3 GiB.",
+        "Memory that the service may use, in bytes; auto: the container's limit, otherwise half of the machine's "
+        "memory, at most 3 GiB.",
         _auto_or(_integer(256 * 2**20, 2**50)),
         shown="auto",
     )
     collections: str | None = _option(
         None,
-        "Store of collections (1:N search): sqlite:DIRECTORY, or postgresql://… with pgvector; empty: none.",
+        "Collection store (1:N search): sqlite:DIRECTORY, or postgresql://… with pgvector; empty: none.",
         _store_url,
         shown="",
         metavar="URL",
     )
     collections_file: str | None = _option(
         None,
-        "File that holds what --collections would, such as a mounted Secret.",
+        "File that contains the value of --collections, such as a mounted Secret.",
         _optional_text,
         shown="",
         metavar="FILE",
@@ -320,20 +335,20 @@ class Settings:
     )
     collections_index: str = _option(
         "exact",
-        "How PostgreSQL searches: exactly, or by an approximate index with pgvector 0.8.4 or newer.",
+        "How PostgreSQL searches: exactly, or with an approximate index (pgvector 0.8.4 or newer).",
         _one_of("exact", "hnsw"),
         metavar="exact|hnsw",
     )
     collections_backup_days: int | None = _option(
         None,
-        "Days that backups of the store are kept, stated in deletion receipts; empty: not stated.",
+        "Days that you keep backups of the store, stated in deletion receipts; empty: not stated.",
         _optional_integer(0, 36_500),
         shown="",
         metavar="DAYS",
     )
     drain_seconds: float | None = _option(
         None,
-        "Time to finish accepted requests after SIGTERM, seconds; auto: that of a whole request.",
+        "Time to finish accepted requests after SIGTERM, in seconds; auto: the maximum duration of a request.",
         _auto_or(_seconds(0, 3600)),
         shown="auto",
     )
@@ -353,7 +368,7 @@ class Settings:
 
     @classmethod
     def from_environ(cls, environ: Mapping[str, str]) -> Settings:
-        """Settings from environment names; an empty value counts as not given. Raises InvalidSettings, naming all."""
+        """Parses environment variables; an empty value counts as not set. Raises InvalidSettings with all errors."""
         problems = [_unknown(name) for name in sorted(environ) if not _known(name, environ[name])]
         values: dict[str, Any] = {}
         for option in OPTIONS:
@@ -362,8 +377,10 @@ class Settings:
                 continue
             try:
                 values[option.name] = option.read(text)
+            except InvalidItem as error:
+                problems.append(f"{option.flag} ({option.env}): {error}")
             except ValueError as error:
-                shown = "" if option.name == "collections" else f", not {text!r}"  # it may hold a password
+                shown = "" if option.name == "collections" else f", not {text!r}"  # it may contain a password
                 problems.append(f"{option.flag} ({option.env}) {error}{shown}")
         if not problems:
             settings = cls(**values)
@@ -374,17 +391,17 @@ class Settings:
 
     @property
     def grace_seconds(self) -> float:
-        """Seconds from SIGTERM to the end, at most."""
+        """Returns the maximum time from SIGTERM to the exit, in seconds."""
         return self.request_seconds if self.drain_seconds is None else self.drain_seconds
 
 
 @dataclass(frozen=True, slots=True)
 class Option:
-    """One option as its users meet it."""
+    """An option as users see it."""
 
     name: str
     default: str
-    """As text, the way it would be written in the environment; empty: not set."""
+    """As text, as it would be written in the environment; empty: not set."""
     help: str
     metavar: str
     read: Callable[[str], Any]
@@ -396,7 +413,7 @@ class Option:
 
     @property
     def flag(self) -> str:
-        """The option as it is written on the command line."""
+        """The flag on the command line."""
         return "--" + self.name.replace("_", "-")
 
 
@@ -414,7 +431,7 @@ def _described(declared: Field[Any]) -> Option:
 
 
 OPTIONS: tuple[Option, ...] = tuple(_described(declared) for declared in fields(Settings))
-"""The options of `serve`, in the order in which its help and the documents show them."""
+"""The options of `serve`, in the order in which its help and the documentation list them."""
 
 
 # --- checks ---------------------------------------------------------------------------------------------------------
@@ -432,11 +449,11 @@ def _known(name: str, value: str) -> bool:
 
 
 def _unknown(name: str) -> str:
-    # The prefix, which is always right, would make every name look close.
+    # The prefix, which always matches, would make every name look similar.
     names = [option.env.removeprefix(PREFIX) for option in OPTIONS]
     close = difflib.get_close_matches(name.removeprefix(PREFIX), names, n=1)
     hint = f"did you mean {PREFIX}{close[0]}?" if close else "`face-comparison serve --help` lists the names that exist"
-    return f"{name} is no option of this program: {hint}"
+    return f"{name} is not an option of this program: {hint}"
 
 
 def _contradictions(settings: Settings) -> list[str]:
@@ -444,8 +461,8 @@ def _contradictions(settings: Settings) -> list[str]:
     if settings.auth == "api-key" and settings.api_keys_file is None:
         problems.append("--auth api-key needs --api-keys-file (FACE_COMPARISON_API_KEYS_FILE)")
     if settings.auth == "none" and settings.api_keys_file is not None:
-        # Keys that nobody checks would leave the service open while its owner believes it closed.
+        # Unchecked keys would leave the service open while its owner believes that it is protected.
         problems.append("--api-keys-file (FACE_COMPARISON_API_KEYS_FILE) needs --auth api-key")
     if settings.collections is not None and settings.collections_file is not None:
-        problems.append("--collections and --collections-file name the same thing: give one of them")
+        problems.append("--collections and --collections-file are alternatives: give only one of them")
     return problems

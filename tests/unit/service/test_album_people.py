@@ -246,7 +246,7 @@ def test_edits_by_hand_are_applied(album: Path) -> None:
         (["name", "album", "99", "x"], "there is no person '99' in this album"),
         (["name", "album", "Nobody", "x"], "there is no person 'Nobody' in this album"),
         (["merge", "album", "1", "1"], "1 cannot be merged with itself"),
-        (["split", "album", "x"], "'x' is not a face of this album"),
+        (["split", "album", "x"], "'x' is not a face in this album"),
         (["hide", "photos", "1"], "album_unusable: photos is not an album"),
         (["xname", "album", "1", "x"], "Error"),
     ],

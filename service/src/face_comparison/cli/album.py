@@ -27,15 +27,15 @@ if TYPE_CHECKING:
 
 
 class _PhotographsPath(click.Path):
-    """A folder that exists, or s3://BUCKET/PREFIX, which is looked at later."""
+    """An existing folder, or s3://BUCKET/PREFIX, which is checked later."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        """Returns the text as it is. Raises BadParameter for what is no folder."""
+        """Returns the text unchanged. Raises BadParameter if it is not a folder."""
         return value if str(value).lower().startswith("s3://") else super().convert(value, param, ctx)
 
 
 class _AlbumGroup(Group):
-    """`album DIR` is `album build DIR`: what is not the name of a command is what to build an album of."""
+    """Makes `album DIR` mean `album build DIR`: anything that is not a command name is taken as the folder."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         if args and args[0] not in self.commands and args[0] not in ctx.help_option_names:
@@ -45,9 +45,9 @@ class _AlbumGroup(Group):
 
 @click.group("album", cls=_AlbumGroup)
 def command() -> None:
-    """Group the photographs below DIR by person: `album DIR --out OUT` writes a page, tables and folders to OUT.
+    """Group the photographs in DIR by person: `album DIR --out OUT` writes a page, tables, and folders to OUT.
 
-    The other commands name, merge, split and hide people of an album.
+    The other commands name, merge, split, and hide people in an album.
     """
 
 
@@ -62,20 +62,21 @@ LISTED = 20
 @options.option(
     "--threshold",
     type=click.FloatRange(0, 2, min_open=True),
-    help="Maximum mean distance of a person's faces; smaller: fewer strangers, more people. [default: the bundle's]",
+    help="Maximum mean distance between a person's faces; smaller: fewer strangers, more people. [default: the "
+    "bundle's]",
 )
 @options.option(
     "--min-face",
     type=click.FloatRange(0, 4096),
     default=0,
     metavar="PIXELS",
-    help="Skip faces whose shorter side is smaller (pixels).",
+    help="Skip faces whose shorter side is smaller than this (pixels).",
 )
 @options.option(
     "--min-confidence",
     type=click.FloatRange(0, 1),
     default=0,
-    help="Skip faces with a lower detection confidence.",
+    help="Skip faces with a detection confidence below this.",
 )
 @options.option(
     "--service",
@@ -100,7 +101,7 @@ def build(  # noqa: PLR0913 (one for each option)
     api_key: str | None,
     **given: str | None,
 ) -> None:
-    """Group the photographs below DIR by person, and write a page, tables and folders to OUT.
+    """Group the photographs in DIR by person, and write a page, tables, and folders to OUT.
 
     DIR is a folder or s3://BUCKET/PREFIX.
 
@@ -113,26 +114,26 @@ def build(  # noqa: PLR0913 (one for each option)
         from face_comparison.album import builder, places, scanner  # noqa: PLC0415 (see `analyzers.loaded`)
     except ModuleNotFoundError as error:
         raise PackagesMissing(
-            f"an album needs the package {error.name}: pip install 'face-comparison[album]'"
+            f"albums require the package {error.name}: pip install 'face-comparison[album]'"
         ) from error
     if api_key is not None and service is None:
-        raise click.UsageError("--api-key goes with --service")
+        raise click.UsageError("--api-key requires --service")
     photographs = places.place(folder)
     wanted = builder.AlbumOptions(
         photographs.path, out.resolve(), threshold, min_confidence, min_face, links, photographs
     )
     if links and isinstance(photographs, places.Bucket):
-        raise click.UsageError("--links needs photographs in a folder")
+        raise click.UsageError("--links requires photographs in a local folder")
     if wanted.out == wanted.folder:
-        raise click.UsageError("--out must be another folder than DIR")
+        raise click.UsageError("--out must be a different folder from DIR")
     source = _face_source(service, api_key, given)
     try:
         with _bar() as (started, done):
             result = builder.build_album(wanted, source, started, done)
     except scanner.Interrupted:
-        click.echo("interrupted: results so far are saved, and the same command continues from there", err=True)
+        click.echo("interrupted: the results so far are saved; run the same command again to continue", err=True)
         sys.stdout.flush()
-        # Not by SystemExit: that would wait for calls to a service that may take minutes.
+        # SystemExit would wait for calls to a service, which may take minutes.
         os._exit(INTERRUPTED)
     click.echo(summary(result))
 
@@ -154,7 +155,7 @@ def _face_source(service: str | None, api_key: str | None, given: dict[str, str 
 
 @contextmanager
 def _bar() -> Iterator[tuple[Callable[[int], None], Callable[[Outcome], None]]]:
-    """Shows a progress bar on stderr, if it is a terminal."""
+    """Shows a progress bar on stderr if it is a terminal."""
     from rich import progress  # noqa: PLC0415
     from rich.console import Console  # noqa: PLC0415
 
@@ -188,7 +189,7 @@ def _left_out(skipped: Sequence[Skipped]) -> list[str]:
     if not skipped:
         return []
     reasons = ", ".join(f"{count} {code}" for code, count in Counter(each.code for each in skipped).most_common())
-    # Images without a face are many in any album, and nobody's mistake.
+    # Any album has many images without a face, and they are not errors.
     listed = [each for each in skipped if each.code != "no_face"]
     lines = [f"skipped, see skipped.csv: {reasons}"]
     lines += [f"  {names.shown(each.path)}: {each.code}: {each.reason}" for each in listed[:LISTED]]

@@ -1,4 +1,4 @@
-"""`face-comparison album name`, `merge`, `split` and `hide`: they write an album's people.toml."""
+"""`face-comparison album name`, `merge`, `split`, and `hide`, which write an album's people.toml."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _ALBUM = click.argument("out", metavar="OUT", type=click.Path(exists=True, file_
 
 @dataclass(slots=True)
 class _Album:
-    """An album as its last run left it. people: faces by the number of their person."""
+    """An album as written by its last run. people: the faces of each person, by number."""
 
     out: Path
     faces: Mapping[FaceKey, DetectedFace]
@@ -40,7 +40,7 @@ class _Album:
 
         version = version_of(out)
         if version is None:
-            raise AlbumUnusable(f"{out} is not an album: `face-comparison album DIR --out {out}` makes one")
+            raise AlbumUnusable(f"{out} is not an album: create one with `face-comparison album DIR --out {out}`")
         people: dict[int, list[FaceKey]] = {}
         with AlbumDatabase(out, version) as database:
             for key, number in database.people().items():
@@ -60,7 +60,7 @@ class _Album:
         return numbers[0]
 
     def statement(self, number: int) -> int:
-        """Returns the index of what is said about a person; it is added if there is nothing yet."""
+        """Returns the index of a person's entry, which is added if there is none yet."""
         from face_comparison.album import people  # noqa: PLC0415
 
         keys = set(self.people[number])
@@ -71,19 +71,19 @@ class _Album:
         return len(self.statements) - 1
 
     def save(self, said: str) -> None:
-        """Writes the statements, and says what happens next."""
+        """Writes the entries, and prints what happens next."""
         from face_comparison.album import people_file  # noqa: PLC0415
 
         people_file.write(self.out, [each for each in self.statements if each.faces])
-        click.echo(f"{said}. The next `face-comparison album` shows it; no image is analyzed again.")
+        click.echo(f"{said}. Run `face-comparison album` to update the page; no image is analyzed again.")
 
     def key_of(self, mark: str) -> FaceKey:
-        """Returns the face that is written as `mark`. Raises UsageError if there is none."""
+        """Returns the face identified by `mark`. Raises UsageError if there is none."""
         from face_comparison.album import people  # noqa: PLC0415
 
         known = people.found([people.Statement((mark,))], self.faces)
         if not known:
-            raise click.UsageError(f"{mark!r} is not a face of this album: see the column `face` of faces.csv")
+            raise click.UsageError(f"{mark!r} is not a face in this album: see the column `face` in faces.csv")
         return known[0].faces[0]
 
     def _known(self, statement: Statement) -> list[Known]:
@@ -104,11 +104,11 @@ class _Album:
 @click.argument("person")
 @click.argument("name")
 def name(out: Path, person: str, name: str) -> None:
-    """Give PERSON (a number, or the present name) a NAME; an empty one takes it away."""
+    """Give PERSON (a number, or the current name) a NAME; an empty one removes the name."""
     album = _Album.opened(out)
     index = album.statement(album.number(person))
     album.statements[index] = replace(album.statements[index], name=name.strip())
-    album.save(f"{person} is called {name.strip()}" if name.strip() else f"{person} has no name")
+    album.save(f"{person} is now called {name.strip()}" if name.strip() else f"{person} now has no name")
 
 
 @click.command("merge")
@@ -116,7 +116,7 @@ def name(out: Path, person: str, name: str) -> None:
 @click.argument("person")
 @click.argument("others", metavar="OTHER...", nargs=-1, required=True)
 def merge(out: Path, person: str, others: tuple[str, ...]) -> None:
-    """Make one person of PERSON and each OTHER, who are one. The name of PERSON stays."""
+    """Merge each OTHER into PERSON, if they are the same person. The name of PERSON is kept."""
     album = _Album.opened(out)
     first = album.number(person)
     numbers = [album.number(other) for other in others]
@@ -130,16 +130,16 @@ def merge(out: Path, person: str, others: tuple[str, ...]) -> None:
         faces = tuple(dict.fromkeys((*kept.faces, *taken.faces)))
         excluded = tuple(mark for mark in dict.fromkeys((*kept.other, *taken.other)) if mark not in faces)
         album.statements[index] = replace(kept, faces=faces, other=excluded, name=kept.name or taken.name)
-        # Statements without a face are not written.
+        # Entries without a face are not written.
         album.statements[other] = replace(taken, faces=())
-    album.save(f"{person} and {', '.join(others)} are one person")
+    album.save(f"{person} and {', '.join(others)} are now one person")
 
 
 @click.command("split")
 @_ALBUM
 @click.argument("faces", metavar="FACE...", nargs=-1, required=True)
 def split(out: Path, faces: tuple[str, ...]) -> None:
-    """Take each FACE out of its person: together they are somebody else. FACE is as in faces.csv, column `face`."""
+    """Move each FACE from its person to a new one. FACE is the value in the column `face` of faces.csv."""
     from face_comparison.album import people  # noqa: PLC0415
 
     album = _Album.opened(out)
@@ -160,9 +160,9 @@ def split(out: Path, faces: tuple[str, ...]) -> None:
 @click.command("hide")
 @_ALBUM
 @click.argument("people", metavar="PERSON...", nargs=-1, required=True)
-@options.option("--undo", is_flag=True, help="Show them again.")
+@options.option("--undo", is_flag=True, help="Show the people again.")
 def hide(out: Path, people: tuple[str, ...], *, undo: bool) -> None:
-    """Leave each PERSON out of the page and the folders; the tables keep them."""
+    """Hide each PERSON from the page and the folders; they stay in the tables."""
     album = _Album.opened(out)
     for person in people:
         index = album.statement(album.number(person))

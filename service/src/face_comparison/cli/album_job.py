@@ -1,4 +1,4 @@
-"""`face-comparison album shard`, `assemble` and `job`: an album by many machines, as an Indexed Job of Kubernetes."""
+"""`face-comparison album shard`, `assemble`, and `job`, which build an album on many machines with an Indexed Job."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _RESULTS = options.option(
     "--results",
     metavar="DIR",
     required=True,
-    help="Where the results of the shards go: a folder that all machines share, or s3://BUCKET/PREFIX.",
+    help="Where to store the results of the shards: a folder shared by all machines, or s3://BUCKET/PREFIX.",
 )
 OUT = options.option(
     "--out",
@@ -36,14 +36,14 @@ _SHARDS = options.option("--shards", type=click.IntRange(1, 10_000), required=Tr
     "--shard",
     type=click.IntRange(0),
     required=True,
-    help="Which shard, from 0; the Job that `album job` prints sets it in the environment.",
+    help="Index of this shard, from 0; the Job printed by `album job` sets it in the environment.",
 )
 @_SHARDS
 @options.from_settings(*analyzers.MODEL_OPTIONS)
 def shard(photographs: str, results: str, shard: int, shards: int, **given: str | None) -> None:
-    """Find the faces of one shard of the images below DIR, a folder or s3://BUCKET/PREFIX.
+    """Find the faces in one shard of the images in DIR, a folder or s3://BUCKET/PREFIX.
 
-    What is finished is not done again: after an interruption the same command continues.
+    Finished work is not repeated: after an interruption, run the same command again to continue.
     """
     from face_comparison.album import face_sources, places  # noqa: PLC0415 (see `analyzers.loaded`)
     from face_comparison.album import shards as shard_results  # noqa: PLC0415
@@ -72,13 +72,13 @@ def shard(photographs: str, results: str, shard: int, shards: int, **given: str 
 @options.option(
     "--threshold",
     type=click.FloatRange(0, 2, min_open=True),
-    help="Maximum mean distance of a person's faces. [default: the bundle's]",
+    help="Maximum mean distance between a person's faces. [default: the bundle's]",
 )
 @options.from_settings("bundle")
 def assemble(
     photographs: str, results: str, shards: int, out: Path, threshold: float | None, **given: str | None
 ) -> None:
-    """Make an album of the results of all shards, the same as one machine makes. No image is read."""
+    """Create an album from the results of all shards, identical to one built on a single machine. No image is read."""
     from face_comparison.album import builder, face_sources, places  # noqa: PLC0415 (see `analyzers.loaded`)
     from face_comparison.cli.album import summary  # noqa: PLC0415
 
@@ -100,18 +100,18 @@ def assemble(
     type=click.IntRange(1),
     default=4,
     show_default=True,
-    help="Pods at once.",
+    help="Number of pods that run at the same time.",
 )
 @options.option("--image", required=True, help="Container image of the service.")
 @options.option("--name", default="album", show_default=True, help="Name of the Job.")
 @options.option("--namespace", help="Namespace of the Job. [default: the current one]")
 @options.option(
     "--secret",
-    help="Secret whose keys become environment variables: AWS_ACCESS_KEY_ID, AWS_ENDPOINT_URL_S3 and so on.",
+    help="Secret whose keys become environment variables: AWS_ACCESS_KEY_ID, AWS_ENDPOINT_URL_S3, and so on.",
 )
 @options.option(
     "--service-account",
-    help="ServiceAccount of the pods, whose identity may read the photographs and write the results.",
+    help="ServiceAccount of the pods, with permission to read the photographs and write the results.",
 )
 def job(  # noqa: PLR0913 (one for each option)
     photographs: str,
@@ -125,13 +125,13 @@ def job(  # noqa: PLR0913 (one for each option)
     secret: str | None,
     service_account: str | None,
 ) -> None:
-    """Print an Indexed Job of Kubernetes that finds the faces of all images below DIR, for `kubectl apply -f -`.
+    """Print a Kubernetes Indexed Job that finds the faces in all images in DIR, for `kubectl apply -f -`.
 
-    DIR and --results are s3://BUCKET/PREFIX. When the Job is complete, `album assemble` makes the album.
+    DIR and --results are s3://BUCKET/PREFIX. When the Job is complete, `album assemble` creates the album.
     """
     for address in (photographs, results):
         if not address.lower().startswith("s3://"):
-            raise click.UsageError(f"{address} must be s3://BUCKET/PREFIX: pods have no folder in common")
+            raise click.UsageError(f"{address} must be s3://BUCKET/PREFIX: pods do not share a folder")
     made = manifest(photographs, results, shards, image, name, parallelism=min(parallelism, shards), secret=secret)
     if namespace:
         made["metadata"]["namespace"] = namespace
@@ -150,7 +150,7 @@ def manifest(
     parallelism: int,
     secret: str | None = None,
 ) -> dict[str, Any]:
-    """Returns the Job, as the restricted Pod Security Standard wants it."""
+    """Returns the Job, which satisfies the restricted Pod Security Standard."""
     container = {
         "name": "shard",
         "image": image,
@@ -177,7 +177,7 @@ def manifest(
             "parallelism": parallelism,
             "backoffLimitPerIndex": 3,
             "maxFailedIndexes": shards,
-            # A pod that a node or its memory takes away is no failure of the shard: another continues.
+            # A pod that is evicted or runs out of memory is not a failure of the shard: another pod continues.
             "podFailurePolicy": {
                 "rules": [{"action": "Ignore", "onPodConditions": [{"type": "DisruptionTarget", "status": "True"}]}]
             },

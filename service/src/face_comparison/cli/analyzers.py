@@ -1,4 +1,4 @@
-"""The models that a command loads, as its options say."""
+"""Loads the models that a command's options select."""
 
 from __future__ import annotations
 

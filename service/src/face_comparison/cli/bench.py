@@ -1,4 +1,4 @@
-"""`face-comparison bench`: measures the speed of this machine, as ratios within one run."""
+"""`face-comparison bench`: measures the speed of this machine as ratios within one run."""
 
 from __future__ import annotations
 
@@ -23,21 +23,21 @@ MEMORY_MARKS = (1_000, 20_000)
 @options.option(
     "--memory",
     is_flag=True,
-    help=f"Measure memory too, over {MEMORY_MARKS[-1]} requests.",
+    help=f"Also measure memory, over {MEMORY_MARKS[-1]} requests.",
 )
 def command(images: tuple[Path, ...], rounds: int, total: int, memory: bool, **given: str | None) -> None:
     """Compare the service with the same pipeline in a plain loop and with OpenCV's own, on IMAGES (or a sample).
 
-    All contenders take turns with the same number of threads and the same images.
+    All contenders run alternately, with the same number of threads and the same images.
     """
-    # Not at the top: they take a second to import, and `--help` needs none of them.
+    # Imported here because they take a second to import, and `--help` does not need them.
     from face_comparison import cpus  # noqa: PLC0415
 
     try:
         from face_comparison.benchmark import contest, interpreter  # noqa: PLC0415
     except ModuleNotFoundError as error:
         raise PackagesMissing(
-            f"this needs the package {error.name}: install face-comparison with the extra bench"
+            f"bench requires the package {error.name}: install face-comparison with the extra bench"
         ) from error
     from face_comparison.models import loader  # noqa: PLC0415
 

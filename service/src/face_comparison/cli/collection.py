@@ -1,4 +1,4 @@
-"""`face-comparison collection`: collections of a store or of a service."""
+"""`face-comparison collection`: works with the collections of a store or a service."""
 
 from __future__ import annotations
 
@@ -35,11 +35,11 @@ _NOT_IN_USER_IDS = re.compile(r"[^a-zA-Z0-9_.\-:]+")
 
 @click.group("collection", cls=Group)
 def command() -> None:
-    """Enroll people and find out whose face it is, in a store (--collections) or through a service (--service)."""
+    """Enroll people and identify faces, in a store (--collections) or through a service (--service)."""
 
 
 def access_options(function: Callable[..., None]) -> Callable[..., None]:
-    """The options that say which collections are meant; the command gets them opened, as `access`."""
+    """Adds the options that select the collections; the command gets them opened, as `access`."""
 
     def run(service: str | None, api_key: str | None, **given: Any) -> None:
         rest = {name: given.pop(name) for name in list(given) if name in STORE_OPTIONS}
@@ -50,7 +50,7 @@ def access_options(function: Callable[..., None]) -> Callable[..., None]:
     decorated = options.option(
         "--api-key",
         metavar="KEY",
-        help="Key for the service; give it in the environment, where other users do not see it.",
+        help="API key of the service; set it in the environment, where other users cannot see it.",
     )(decorated)
     decorated = options.option("--service", metavar="URL", help="Use the collections of a running service.")(decorated)
     decorated.__doc__ = function.__doc__
@@ -80,7 +80,7 @@ def collection_option(function: Callable[..., None]) -> Callable[..., None]:
 @options.option(
     "--retention-days",
     type=int,
-    help="Delete faces this many days after they were enrolled.",
+    help="Delete faces this many days after their enrollment.",
 )
 @access_options
 def create(access: CollectionAccess, threads: int, name: str, rate: float | None, retention_days: int | None) -> None:
@@ -118,24 +118,24 @@ def users(access: CollectionAccess, threads: int, name: str, as_json: bool) -> N
     type=click.Choice(["NONE", "AUTO", "LOW", "MEDIUM", "HIGH"]),
     default="AUTO",
     show_default=True,
-    help="What a face must have.",
+    help="Minimum quality of enrolled faces.",
 )
 @options.option(
     "--on-duplicate",
     type=click.Choice(["report", "refuse", "allow"]),
     default="report",
     show_default=True,
-    help="What to do with a face that resembles another person, or does not resemble its own.",
+    help="What to do with a face that resembles another person, or does not resemble its own person.",
 )
 @access_options
 def enroll(
     access: CollectionAccess, threads: int, folder: Path, name: str, quality_filter: str, on_duplicate: str
 ) -> None:
-    """Enroll the people of DIR: a folder per person, whose name is the person's id, with images of that person.
+    """Enroll the people in DIR: one folder per person, named after the person's id, with images of that person.
 
-    The collection is created if it is not there. Images that are enrolled already are passed over, so after an
-    interruption the same command continues. Images that cannot be enrolled are reported on stderr; the others are
-    still processed, and the exit status is 2.
+    The collection is created if it does not exist. Images that are already enrolled are skipped, so after an
+    interruption you can run the same command again. Images that cannot be enrolled are reported on stderr; the others
+    are still processed, and the exit status is 2.
     """
     people = people_of(folder)
     if name not in {each.collection_id for each in access.collections()}:
@@ -144,7 +144,7 @@ def enroll(
     fields = {"QualityFilter": quality_filter, "OnDuplicate": on_duplicate}
 
     def enroll_one(person: str, path: Path) -> tuple[str, str]:
-        """The outcome, and what is to be said about it."""
+        """Returns the outcome and a message about it."""
         image = inputs.read_file(path)
         digest = f"sha256:{hashlib.sha256(image).hexdigest()}"
         if (person, digest) in known:
@@ -199,7 +199,7 @@ def search(
     rate: float | None,
     as_json: bool,
 ) -> None:
-    """Say whose faces are on each IMAGE: a file, folder, pattern, http, https or s3 URL, or - for stdin.
+    """Identify the faces in each IMAGE: a file, folder, pattern, http, https, or s3 URL, or - for stdin.
 
     Unusable images are reported on stderr; the rest are still processed, and the exit status is 2.
     """
@@ -236,14 +236,14 @@ def search(
     "--user",
     "user_id",
     metavar="USERID",
-    help="Erase this user with all faces, not the collection.",
+    help="Erase only this user with all faces, not the collection.",
 )
-@options.option("--yes", is_flag=True, help="Do not ask.")
+@options.option("--yes", is_flag=True, help="Do not ask for confirmation.")
 @access_options
 def delete(access: CollectionAccess, threads: int, name: str, user_id: str | None, yes: bool) -> None:
-    """Delete the collection NAME, or one user of it, and print the receipt."""
+    """Delete the collection NAME, or one of its users, and print the receipt."""
     del threads
-    what = f"the collection {name} with all that is in it" if user_id is None else f"{user_id} from {name}"
+    what = f"the collection {name} and everything in it" if user_id is None else f"{user_id} from {name}"
     if not yes:
         click.confirm(f"Erase {what}?", abort=True)
     receipt = access.delete_collection(name) if user_id is None else access.delete_user(name, user_id)
@@ -259,9 +259,10 @@ def delete(access: CollectionAccess, threads: int, name: str, user_id: str | Non
 )
 @access_options
 def export(access: CollectionAccess, threads: int, name: str, out: Path | None) -> None:
-    """Write every face with its hash, a line of JSON each.
+    """Write every face with its hash, one line of JSON per face.
 
-    Only its owner may read FILE: it holds biometric data. FILE is there when all has been written, and not before.
+    Only its owner can read FILE, because it contains biometric data. FILE appears only once everything has been
+    written.
     """
     del threads
     if out is None:
@@ -283,9 +284,9 @@ def export(access: CollectionAccess, threads: int, name: str, out: Path | None) 
 @collection_option
 @access_options
 def import_(access: CollectionAccess, threads: int, file: Any, name: str) -> None:
-    """Import the faces of FILE (`-`: stdin), as exported. The collection is created if it is not there.
+    """Import the faces in FILE (`-`: stdin), as exported. The collection is created if it does not exist.
 
-    Bad lines are reported on stderr by their numbers; the others are imported, and the exit status is 2.
+    Invalid lines are reported on stderr by line number; the others are imported, and the exit status is 2.
     """
     del threads
     if name not in {each.collection_id for each in access.collections()}:
@@ -307,7 +308,7 @@ def import_(access: CollectionAccess, threads: int, file: Any, name: str) -> Non
 
 @contextmanager
 def _interruptible_pool(threads: int) -> Iterator[ThreadPoolExecutor]:
-    """Threads whose waiting work is dropped when the block fails: Ctrl-C ends after what is in progress."""
+    """Yields a thread pool whose pending work is dropped if the block fails: Ctrl-C waits only for work in progress."""
     pool = ThreadPoolExecutor(threads)
     try:
         yield pool
@@ -319,7 +320,7 @@ def _interruptible_pool(threads: int) -> Iterator[ThreadPoolExecutor]:
 
 @contextmanager
 def _whole_private_file(path: Path) -> Iterator[BinaryIO]:
-    """A file that takes its name when the block has succeeded, and is gone when it has not."""
+    """Yields a file that gets its final name if the block succeeds, and is deleted otherwise."""
     path = path.resolve()
     if path.exists() and not path.is_file():  # a pipe or a device
         with path.open("wb") as file:
@@ -335,7 +336,7 @@ def _whole_private_file(path: Path) -> Iterator[BinaryIO]:
 
 
 def _size(file: BinaryIO) -> int:
-    """Bytes of a file, 0 for a pipe."""
+    """Returns the size of a file in bytes, or 0 for a pipe."""
     try:
         return os.fstat(file.fileno()).st_size
     except OSError:
@@ -343,16 +344,16 @@ def _size(file: BinaryIO) -> int:
 
 
 def _passing(lines: Iterable[bytes], count: Callable[[int], None]) -> Iterator[bytes]:
-    """The lines; `count` is called with the bytes of each that has passed."""
+    """Yields the lines and calls `count` with the size of each."""
     for line in lines:
         yield line
         count(len(line))
 
 
 def people_of(folder: Path) -> dict[str, list[Path]]:
-    """The images of each person, by UserId, in the order of names. Hidden files are ignored.
+    """Returns the images of each person, by UserId, sorted by name. Hidden files are ignored.
 
-    Raises UsageError when there are none, or when two folders would be the same user.
+    Raises UsageError if there are none, or if two folders would be the same user.
     """
     people: dict[str, list[Path]] = {}
     names: dict[str, str] = {}
@@ -363,15 +364,15 @@ def people_of(folder: Path) -> dict[str, list[Path]]:
         names[user_id] = sub.name
         people[user_id] = sorted(each for each in sub.rglob("*") if each.is_file() and not each.name.startswith("."))
     if not people:
-        raise click.UsageError(f"{folder} holds no folders: make one per person, with that person's images")
+        raise click.UsageError(f"{folder} contains no folders: create one per person, with that person's images")
     return people
 
 
 def user_id_of(name: str) -> str:
-    """A folder's name as a UserId: letters without accents, everything else that is not allowed as an underscore."""
+    """Returns a folder's name as a UserId: letters without accents, other invalid characters as underscores."""
     plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode()
     user_id = _NOT_IN_USER_IDS.sub("_", plain).strip("_.")[:128]
-    # A name in another script leaves nothing to read: its digest is as good an id as any.
+    # Nothing readable is left of a name in another script, so its digest serves as the id.
     return user_id or f"person-{hashlib.sha256(name.encode()).hexdigest()[:12]}"
 
 
@@ -398,7 +399,7 @@ def _opened(service: str | None, api_key: str | None, given: dict[str, str | Non
     manifest, load, _ = analyzers.loadable(given)
     upkeep = open_collections(settings, lambda: _model(manifest))
     if upkeep is None:
-        raise click.UsageError("say which collections: --collections sqlite:DIRECTORY, or --service URL")
+        raise click.UsageError("no collections selected: give --collections sqlite:DIRECTORY, or --service URL")
     try:
         yield LocalCollections(upkeep.service, load)
     finally:
@@ -406,7 +407,7 @@ def _opened(service: str | None, api_key: str | None, given: dict[str, str | Non
 
 
 def _model(manifest: Any) -> Any:
-    """What a collection needs to know of a model, without loading it."""
+    """Returns what a collection needs to know about a model, without loading it."""
     from face_comparison.vision.analyzer import ModelInfo  # noqa: PLC0415
 
     comparison = manifest.comparison
@@ -426,7 +427,7 @@ def _model(manifest: Any) -> Any:
 
 
 def _json(response: Response, **more: str) -> str:
-    """A response on one line, after what is to be said besides."""
+    """Prints a response on one line, after any additional fields."""
     from face_comparison.api import encoding  # noqa: PLC0415 (see `analyzers.loaded`)
 
     return encoding.encode({**more, **encoding.fields(response)}, encoding.JSON).decode()
@@ -434,8 +435,8 @@ def _json(response: Response, **more: str) -> str:
 
 def _print_collection(collection: CollectionDescription) -> None:
     click.echo(
-        f"{collection.collection_id}  {collection.face_count} faces of {collection.user_count} people"
-        f"  threshold {collection.threshold:.3f}  false positives {100 * collection.max_false_positive_rate:g} %"
+        f"{collection.collection_id}  {collection.face_count} faces of {collection.user_count} people threshold "
+        f"{collection.threshold:.3f}  false positives {100 * collection.max_false_positive_rate:g} %"
         f"  {collection.face_model_version}"
     )
 

@@ -1,4 +1,4 @@
-"""Collections as the command line uses them: a store that is opened here, or a service that is asked.
+"""The collections that the command line works with: those of a store opened here, or of a service.
 
 Both return the service's responses, so that a command does not care which it is.
 """
@@ -31,13 +31,13 @@ T = TypeVar("T")
 
 
 class CollectionAccess(Protocol):
-    """What the commands do with collections, wherever these are.
+    """The operations on collections, wherever these are stored.
 
-    `name` is that of the collection. Every method raises ServiceRefused, or the error of the store.
+    `name` is the name of the collection. Every method raises ServiceRefused, or the store's error.
     """
 
     def create(self, name: str, rate: float | None, retention_days: int | None) -> CollectionDescription:
-        """Creates a collection; None: the default rate, or no retention."""
+        """Creates a collection. None means the default rate, or no retention."""
         ...
 
     def collections(self) -> list[CollectionDescription]:
@@ -49,19 +49,19 @@ class CollectionAccess(Protocol):
         ...
 
     def enrolled(self, name: str) -> set[tuple[str | None, str | None]]:
-        """UserId and ExternalImageId of every enrolled face."""
+        """Returns the UserId and ExternalImageId of every enrolled face."""
         ...
 
     def enroll(self, name: str, image: bytes, **fields: Any) -> EnrollResponse:
-        """fields: UserId, ExternalImageId, QualityFilter, OnDuplicate."""
+        """Enrolls an image. fields: UserId, ExternalImageId, QualityFilter, OnDuplicate."""
         ...
 
     def search(self, name: str, image: bytes, **fields: Any) -> SearchResponse:
-        """fields: MaxFalsePositiveRate, Threshold, MaxMatches; those that are not given are left out."""
+        """Searches for the faces in an image. fields: any of MaxFalsePositiveRate, Threshold, MaxMatches."""
         ...
 
     def delete_collection(self, name: str) -> Erasure:
-        """Deletes a collection with all that is in it, and returns the receipt."""
+        """Deletes a collection and everything in it, and returns the receipt."""
         ...
 
     def delete_user(self, name: str, user_id: str) -> UserErasure:
@@ -78,7 +78,7 @@ class CollectionAccess(Protocol):
 
 
 class RemoteCollections:
-    """A service's collections. What the service rejects is raised as ServiceRefused."""
+    """The collections of a service. Rejected requests raise ServiceRefused."""
 
     def __init__(self, client: Client) -> None:
         self._client = client
@@ -135,7 +135,7 @@ class RemoteCollections:
 
 
 class LocalCollections:
-    """A store that is opened here. load: the analyzer, which only some commands need."""
+    """The collections of a store opened here. load: loads the analyzer, which only some commands need."""
 
     def __init__(self, service: CollectionService, load: Callable[[], Analyzer]) -> None:
         self._service = service
@@ -240,7 +240,7 @@ def _everything(call: Callable[..., Any], *arguments: Any) -> Iterator[Any]:
 
 
 def _asked(call: Callable[[], T]) -> T:
-    """The result of a call to the service. Raises ServiceRefused, with the service's own code and message."""
+    """Returns the result of a call to the service. Raises ServiceRefused with the service's code and message."""
     from face_comparison.client import ServiceError, ServiceUnreachable  # noqa: PLC0415
 
     try:

@@ -1,4 +1,4 @@
-"""`face-comparison compare`: is the person of the first image in the others?"""
+"""`face-comparison compare`: checks whether the person in the first image is in the others."""
 
 from __future__ import annotations
 
@@ -33,18 +33,18 @@ SAME, DIFFERENT = 0, 1
     "--json",
     "as_json",
     is_flag=True,
-    help="The same as --format json: the service's response and the names of the images.",
+    help="Same as --format json: the service's response and the names of the images.",
 )
 @options.option(
     "--threshold",
     type=click.FloatRange(0, 2),
-    help="Maximum distance of the same person. [default: the bundle's]",
+    help="Maximum distance that counts as the same person. [default: the bundle's]",
 )
 @options.option(
     "--draw",
     metavar="OUT.png",
     type=image_options.OutputFile(),
-    help="Also draw the images side by side, with faces, distances and verdicts.",
+    help="Also draw the images side by side, with faces, distances, and verdicts.",
 )
 @image_options.service
 @options.from_settings(*analyzers.MODEL_OPTIONS)
@@ -61,12 +61,12 @@ def command(  # noqa: PLR0913 (one for each option)
     api_key: str | None,
     **given: str | None,
 ) -> None:
-    """Say whether the person in image A (its most prominent face) is also in each image B.
+    """Check whether the person in image A (its most prominent face) is also in each image B.
 
-    A is one image. A and B are files, http, https or s3 URLs, or - for an image on stdin; B may also be a folder (all
-    images below it) or a pattern such as 'photos/*.jpg'.
+    A is a single image. A and B are files, http, https, or s3 URLs, or - for an image on stdin; B may also be a folder
+    (all images in it) or a pattern such as 'photos/*.jpg'.
 
-    The exit status is 0 if the person is in all of them, 1 if not, 2 if an image could not be used.
+    The exit status is 0 if the person is in all of them, 1 if not, and 2 if an image could not be used.
     """
     from face_comparison.cli import face_finder  # noqa: PLC0415 (see `analyzers.loaded`)
 
@@ -74,11 +74,11 @@ def command(  # noqa: PLR0913 (one for each option)
         raise click.UsageError(f"--json and --format {format_} contradict each other")
     arguments = inputs.named(targets, files_from, "B...", besides=source)
     if draw is not None and service is not None:
-        raise click.UsageError("--draw needs the models on this machine: leave out --service")
+        raise click.UsageError("--draw needs the models on this machine: omit --service")
     settings = options.settings(given)
     first = inputs.expand([source], settings).images
     if len(first) != 1:
-        raise click.UsageError(f"A is one image, but {inputs.one_line(source)} names {len(first)}")
+        raise click.UsageError(f"A must be a single image, but {inputs.one_line(source)} matches {len(first)}")
     if isinstance(first[0], Problem):
         _fail(first[0])
     found = inputs.expand(arguments, settings)
@@ -98,7 +98,7 @@ def command(  # noqa: PLR0913 (one for each option)
 
 
 def _fail(problem: Problem) -> NoReturn:
-    """Ends the command: without a source there is nothing to compare."""
+    """Ends the command, because without a source there is nothing to compare."""
     click.echo(f"{problem.code}: {inputs.one_line(problem.name)}: {problem.message}", err=True)
     raise SystemExit(FAILED)
 
@@ -134,7 +134,7 @@ def json_bytes(source: str, response: CompareResponse, outcomes: Sequence[tuple[
 def _drawn(
     finder: LocalFaces, images: Sequence[InputImage | Problem], threshold: float | None, out: Path
 ) -> tuple[Compared | Problem, Iterator[TargetMatch | Problem]]:
-    """What `FaceFinder.compare` returns, after it was drawn."""
+    """Draws the comparison and returns what `FaceFinder.compare` returns."""
     from face_comparison import rendering  # noqa: PLC0415
 
     def target(image: InputImage | Problem, match: matching.TargetMatch | Problem) -> rendering.Compared:
@@ -159,7 +159,7 @@ def _drawn(
 
 
 def _short(name: str) -> str:
-    """The last part of a path or URL."""
+    """Returns the last part of a path or URL."""
     return inputs.one_line(name.rstrip("/").rpartition("/")[2] or name)
 
 

@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 @click.command("detect")
 @click.argument("images", metavar="IMAGE...", nargs=-1, type=image_options.IMAGE)
 @image_options.files_from
-@image_options.output_format("table on a terminal, else json: one object per line")
-@options.option("--no-hash", is_flag=True, help="Leave out the 768 numbers of each face in JSON.")
+@image_options.output_format("table on a terminal, otherwise json with one object per line")
+@options.option("--no-hash", is_flag=True, help="Omit the 768 numbers of each face in JSON.")
 @options.option(
     "--max-faces",
     type=click.IntRange(1, 100),
@@ -55,10 +55,10 @@ def command(  # noqa: PLR0913 (one for each option)
     api_key: str | None,
     **given: str | None,
 ) -> None:
-    """Print the faces of each image: the service's response and the image's name.
+    """Print the faces in each image: the service's response and the image's name.
 
-    IMAGE is a file, a folder (all images below it), a pattern such as 'photos/*.jpg', an http, https or s3 URL
-    (s3://BUCKET/PREFIX/ for all images below it), or - for an image on stdin.
+    IMAGE is a file, a folder (all images in it), a pattern such as 'photos/*.jpg', an http, https, or s3 URL
+    (s3://BUCKET/PREFIX/ for all images with that prefix), or - for an image on stdin.
 
     Unusable images are reported on stderr; the rest are still processed, and the exit status is 2.
     """
@@ -66,10 +66,10 @@ def command(  # noqa: PLR0913 (one for each option)
 
     arguments = inputs.named(images, files_from, "IMAGE...")
     if draw is not None and service is not None:
-        raise click.UsageError("--draw needs the models on this machine: leave out --service")
+        raise click.UsageError("--draw needs the models on this machine: omit --service")
     found = inputs.expand(arguments, options.settings(given))
     if draw is not None and len(found.images) > 1:
-        raise click.UsageError("--draw needs exactly one IMAGE")
+        raise click.UsageError("--draw requires exactly one IMAGE")
     for line in inputs.report_ignored(found.ignored):
         click.echo(line, err=True)
     finder = face_finder.remote_or_local(service, api_key, given, max_faces=max_faces, min_confidence=min_confidence)

@@ -1,4 +1,4 @@
-"""`face-comparison evaluate`: error rates measured on one's own people."""
+"""`face-comparison evaluate`: measures error rates on your own people."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from face_comparison.evaluation.run import Evaluation, Progress
 
 CACHE = ".face-comparison"
-"""Folder of the dataset in which found faces are kept: whoever deletes the dataset deletes its biometric data, too."""
+"""Cache folder for detected faces, inside the dataset, so that deleting the dataset also deletes its biometric data."""
 
 _PATH = click.Path(path_type=Path)
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
@@ -37,74 +37,74 @@ _OUT = image_options.OutputFile()
     "--pairs",
     type=_FILE,
     metavar="PAIRS.csv",
-    help="Compare these pairs only: columns image1, image2 and same (1 or 0); paths are relative to DIR.",
+    help="Compare only these pairs: columns image1, image2, and same (1 or 0); paths are relative to DIR.",
 )
 @options.option(
     "--groups",
     type=_FILE,
     metavar="GROUPS.csv",
-    help="Error rates by group, too: the column person (the folder's name), and one column per attribute.",
+    help="Also report error rates by group: the column person (the folder's name), and one column per attribute.",
 )
 @options.option(
     "--report",
     type=_OUT,
     metavar="OUT.html",
-    help="Write a report with plots and the worst pairs; it contains faces.",
+    help="Write a report with plots and the worst pairs. It contains faces.",
 )
-@options.option("--json", "json_out", type=_OUT, metavar="OUT.json", help="Write all numbers.")
+@options.option("--json", "json_out", type=_OUT, metavar="OUT.json", help="Write all numbers as JSON.")
 @options.option(
     "--calibrate",
     metavar="NAME",
-    help="Write a bundle of this name with threshold, scale, review limits and strangers as measured here.",
+    help="Write a bundle with this name and the threshold, scale, review limits, and strangers as measured here.",
 )
 @options.option(
     "--threshold",
     type=click.FloatRange(0, 2, min_open=True, max_open=True),
-    help="Distance that is judged. [default: the bundle's]",
+    help="Threshold to evaluate. [default: the bundle's]",
 )
 @options.option(
     "--cost-false-match",
     type=click.FloatRange(0, min_open=True),
     default=10.0,
     show_default=True,
-    help="Cost of taking two people for one.",
+    help="Cost of a false match (strangers accepted as the same person).",
 )
 @options.option(
     "--cost-false-non-match",
     type=click.FloatRange(0, min_open=True),
     default=1.0,
     show_default=True,
-    help="Cost of taking one person for two, in the same unit.",
+    help="Cost of a false non-match (the same person rejected), in the same unit.",
 )
 @options.option(
     "--prior",
     type=click.FloatRange(0, 1, min_open=True, max_open=True),
     default=0.5,
     show_default=True,
-    help="Fraction of comparisons in which both images show one person.",
+    help="Fraction of comparisons in which both images show the same person.",
 )
 @options.option(
     "--several-faces",
     type=click.Choice(["reject", "largest"]),
     default="reject",
     show_default=True,
-    help="Images with several faces: do not use them, or use the largest face.",
+    help="What to do with images that have several faces: skip them, or use the largest face.",
 )
 @options.option(
     "--cache",
     type=click.Path(file_okay=False, path_type=Path),
     metavar="FOLDER",
-    help=f"Where found faces are kept for the next run. [default: {CACHE} in DIR]",
+    help=f"Where to cache detected faces for the next run. [default: {CACHE} in DIR]",
 )
 @options.option(
     "--service",
     metavar="URL",
-    help="Let a running service find the faces, --threads images at once; the images are sent to it.",
+    help="Let a running service find the faces, with --threads images in flight; the images are sent to it.",
 )
 @options.option(
     "--api-key",
     metavar="KEY",
-    help="Key for the service; give it in the environment, where other users do not see it.",
+    help="API key of the service; set it in the environment, where other users cannot see it.",
 )
 @options.from_settings(*analyzers.MODEL_OPTIONS)
 def command(  # noqa: PLR0913 (one for each option)
@@ -125,11 +125,12 @@ def command(  # noqa: PLR0913 (one for each option)
     api_key: str | None,
     **given: str | None,
 ) -> None:
-    """Measure error rates on your own people: DIR holds a folder per person, with two or more images each.
+    """Measure error rates on your own people: DIR contains one folder per person, with two or more images each.
 
-    All images are compared with each other: false match and false non-match rates by threshold with confidence
-    intervals, rates of searches by gallery size, and thresholds for stated costs. Found faces are kept in the cache:
-    after Ctrl-C, or with more images, the next run analyzes only what is new. Images that cannot be used are listed.
+    All images are compared with each other. The results are false match and false non-match rates by threshold with
+    confidence intervals, error rates of searches by gallery size, and thresholds for given costs. Detected faces are
+    cached: after Ctrl-C, or with more images, the next run analyzes only what is new. Images that cannot be used are
+    listed.
     """
     try:
         import rich.progress  # noqa: F401, PLC0415
@@ -140,14 +141,14 @@ def command(  # noqa: PLR0913 (one for each option)
         from face_comparison.evaluation.thresholds import Costs  # noqa: PLC0415
     except ModuleNotFoundError as error:
         raise PackagesMissing(
-            f"an evaluation needs the package {error.name}: pip install 'face-comparison[evaluate]'"
+            f"evaluate requires the package {error.name}: pip install 'face-comparison[evaluate]'"
         ) from error
     if folder is None and pairs is None:
-        raise click.UsageError("give DIR, a folder per person, or --pairs")
+        raise click.UsageError("give DIR with one folder per person, or --pairs")
     if api_key is not None and service is None:
-        raise click.UsageError("--api-key goes with --service")
+        raise click.UsageError("--api-key requires --service")
     if calibrate is not None and service is not None:
-        raise click.UsageError("--calibrate needs the bundle on this machine: leave --service out")
+        raise click.UsageError("--calibrate needs the bundle on this machine: omit --service")
     for out in (report, json_out):
         if out is not None and not out.parent.is_dir():
             raise click.UsageError(f"the folder of {out} does not exist")
@@ -158,9 +159,9 @@ def command(  # noqa: PLR0913 (one for each option)
         with _cache_folder(cache or dataset.folder / CACHE, fallback=cache is None) as kept, _progress() as progress:
             evaluation = run.evaluate(dataset, source, kept, asked, progress)
     except scanner.Interrupted:
-        click.echo("interrupted: what was found is kept, and the same command continues from there", err=True)
+        click.echo("interrupted: the results so far are saved; run the same command again to continue", err=True)
         sys.stdout.flush()
-        # Not by SystemExit: that would wait for calls to a service that may take minutes.
+        # SystemExit would wait for calls to a service, which may take minutes.
         os._exit(INTERRUPTED)
     click.echo(summary(evaluation))
     for out, encode in ((report, report_page.page), (json_out, record.encode)):
@@ -172,7 +173,7 @@ def command(  # noqa: PLR0913 (one for each option)
 
 
 def summary(evaluation: Evaluation) -> str:
-    """The verdict and what was left out, in a few lines."""
+    """Returns the verdict and what was skipped, in a few lines."""
     from face_comparison.evaluation import wording  # noqa: PLC0415
 
     said = wording.verdict(evaluation)
@@ -180,7 +181,7 @@ def summary(evaluation: Evaluation) -> str:
     lines = [
         f"{wording.count(evaluation.counts.people, 'person', 'people')}, "
         f"{wording.count(len(enrollment.images), 'image', 'images')} ({evaluation.analyzed} analyzed in this run), "
-        f"{evaluation.counts.genuine_pairs:,} pairs of one person, "
+        f"{evaluation.counts.genuine_pairs:,} pairs of the same person, "
         f"{evaluation.counts.impostor_pairs:,} of different people; {evaluation.model_version}",
         "",
         said.headline,
@@ -196,7 +197,7 @@ def summary(evaluation: Evaluation) -> str:
 
 
 LISTED = 20
-"""Images that are listed in the terminal; the report has more, the JSON file all."""
+"""Number of images listed in the terminal; the report lists more, and the JSON file all."""
 
 
 def _left_out(lost: list[tuple[Path, str, str]]) -> list[str]:
@@ -235,7 +236,7 @@ def _source(service: str | None, api_key: str | None, given: dict[str, str | Non
 
 @contextmanager
 def _cache_folder(folder: Path, *, fallback: bool) -> Iterator[Path]:
-    """The folder, made; a temporary one instead where a dataset cannot be written to."""
+    """Returns the folder after creating it, or a temporary one if the dataset is not writable."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         if not os.access(folder, os.W_OK):
@@ -243,7 +244,9 @@ def _cache_folder(folder: Path, *, fallback: bool) -> Iterator[Path]:
     except OSError as error:
         if not fallback:
             raise InvalidDataset(f"--cache {folder} cannot be written: {error.strerror}") from error
-        click.echo(f"{folder} cannot be written ({error.strerror}): found faces are not kept, see --cache", err=True)
+        click.echo(
+            f"{folder} cannot be written ({error.strerror}): detected faces are not cached, see --cache", err=True
+        )
         with tempfile.TemporaryDirectory() as scratch:
             yield Path(scratch)
         return
@@ -252,7 +255,7 @@ def _cache_folder(folder: Path, *, fallback: bool) -> Iterator[Path]:
 
 @contextmanager
 def _progress() -> Iterator[Progress]:
-    """A bar on stderr; nothing where that is not a terminal."""
+    """Shows a progress bar on stderr if it is a terminal."""
     from rich import progress  # noqa: PLC0415
     from rich.console import Console  # noqa: PLC0415
 

@@ -1,6 +1,6 @@
-"""Who finds the faces that `detect` and `compare` print: the models on this machine, or a service.
+"""Finds the faces that `detect` and `compare` print, with the models on this machine or through a service.
 
-Both return the service's responses, so that a command does not care which it is.
+Both return the service's responses, so commands work the same with either.
 """
 
 from __future__ import annotations
@@ -27,21 +27,21 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 IN_FLIGHT = 8
-"""Requests to a service at once."""
+"""Concurrent requests to a service."""
 
 _ENVELOPE = 4096
-"""Bytes of a request beyond its images."""
+"""Bytes of a request in addition to its images."""
 
 _TIMEOUT_SECONDS = 120.0
-_RETRIES = 100  # the time of a call ends it, not their number: a command can wait for a busy service
+_RETRIES = 100  # Calls are limited by time, not by the number of attempts: a command can wait for a busy service.
 
 _ABOUT_CALLER = frozenset({"unauthorized", "forbidden", "not_found", "method_not_allowed", "invalid_json"})
-"""Codes of rejections that every other image would get, too."""
+"""Error codes that every other image would get as well."""
 
 
 @dataclass(frozen=True, slots=True)
 class Compared:
-    """What a comparison says of its source. response: without targets. faces: in the source's image, if known."""
+    """The source's part of a comparison. response: without targets. faces: number in the source's image, if known."""
 
     response: CompareResponse
     faces: int | None = None
@@ -51,7 +51,7 @@ class FaceFinder(Protocol):
     """Finds and compares faces."""
 
     def detect(self, images: Sequence[InputImage | Problem]) -> Iterator[tuple[str, DetectResponse | Problem]]:
-        """Yields the name and the faces of each image, or what is wrong with it, in their order.
+        """Yields the name and the faces of each image, or its problem, in order.
 
         Raises:
             ServiceRefused: if the service does not answer or rejects the caller.
@@ -61,7 +61,7 @@ class FaceFinder(Protocol):
     def compare(
         self, source: InputImage, targets: Sequence[InputImage | Problem], threshold: float | None
     ) -> tuple[Compared | Problem, Iterator[TargetMatch | Problem]]:
-        """Returns what is said of the source, or what is wrong with it, and the result of each target in their order.
+        """Returns the source's part or its problem, and the result of each target in order.
 
         Raises:
             ServiceRefused: if the service does not answer or rejects the caller, also while results are iterated.
@@ -109,7 +109,7 @@ class LocalFaces:
     def matches(
         self, source: InputImage, targets: Sequence[InputImage | Problem], threshold: float | None
     ) -> tuple[tuple[Face, Analysis] | Problem, Iterator[matching.TargetMatch | Problem]]:
-        """Returns the source's face and its image, and the matches of each target; or what is wrong with them."""
+        """Returns the source's face and image and the matches of each target, or their problems."""
         from face_comparison.vision.matching import most_prominent_face  # noqa: PLC0415
 
         found = self.analyses([source, *targets])
@@ -142,14 +142,14 @@ class LocalFaces:
                 yield Problem.of(image.name, error)
 
     def compared(self, first: tuple[Face, Analysis], threshold: float | None) -> Compared:
-        """Returns what a comparison says of its source."""
+        """Returns the source's part of a comparison."""
         from face_comparison.wire.responses import to_compare_response  # noqa: PLC0415
 
         judged_at = self.model.calibration(threshold).threshold
         return Compared(to_compare_response(first, [], judged_at, self.model.version), len(first[1].faces))
 
     def target(self, match: matching.TargetMatch | Problem) -> TargetMatch | Problem:
-        """Returns what a comparison says of a target."""
+        """Returns a target's part of a comparison."""
         from face_comparison.wire.responses import to_compare_response  # noqa: PLC0415
 
         if isinstance(match, Problem):
@@ -160,7 +160,7 @@ class LocalFaces:
     def analyses(
         self, images: Sequence[InputImage | Problem]
     ) -> Generator[tuple[InputImage | Problem, Analysis | Problem], None, None]:
-        """Yields the faces of each image, or what is wrong with it, in their order."""
+        """Yields the faces of each image, or its problem, in order."""
         with ThreadPoolExecutor(self._threads) as pool:
             yield from zip(images, pool.map(self._analysis, images), strict=True)
 
@@ -203,7 +203,7 @@ class RemoteFaces:
         self._threads = threads or IN_FLIGHT
         try:
             self._client: Client = Client(url, api_key=api_key, timeout=_TIMEOUT_SECONDS, retries=_RETRIES)
-            with Client(url, api_key=api_key) as asking:  # a mistyped address fails within a minute
+            with Client(url, api_key=api_key) as asking:  # So that a mistyped address fails within a minute.
                 self._about = asking.describe()
         except (ServiceError, ServiceUnreachable, ValueError) as error:
             raise ServiceRefused(f"{error}") from error
@@ -222,7 +222,7 @@ class RemoteFaces:
     def compare(
         self, source: InputImage, targets: Sequence[InputImage | Problem], threshold: float | None
     ) -> tuple[Compared | Problem, Iterator[TargetMatch | Problem]]:
-        """See FaceFinder. The hash of the source's face is what is compared, so that its image is sent only once."""
+        """See FaceFinder. The hash of the source's face is compared, so that its image is sent only once."""
         from face_comparison.api import responses as api  # noqa: PLC0415
 
         found = self._call(source, "", lambda data: {"img": data, "max_faces": 1}, api.DetectResponse)
@@ -257,7 +257,7 @@ class RemoteFaces:
             if isinstance(result, api.TargetError):
                 return Problem(target.name, result.error.code, result.error.message)
             match = cast("TargetMatch", result)
-            # The hash does not say that its face is not reliable.
+            # A hash does not contain the information that its face is not reliable.
             return match if face.quality.reliable else _to_be_reviewed(match)
 
         with ThreadPoolExecutor(self._threads) as pool:
@@ -276,7 +276,7 @@ class RemoteFaces:
             data = image.read()
             most = self._about.limits.max_body_bytes
             if len(data) > most - _ENVELOPE:
-                raise BodyTooLarge(f"the service takes requests of at most {most:,} bytes")
+                raise BodyTooLarge(f"the service accepts requests of at most {most:,} bytes")
             response: T = self._client.call("POST", path, msgspec.msgpack.encode(fields(data)), type_)
         except FaceComparisonError as error:
             return Problem.of(image.name, error)
@@ -309,5 +309,5 @@ def remote_or_local(
         threads = options.settings(given).threads
         return RemoteFaces(service, api_key, threads, max_faces=max_faces, min_confidence=min_confidence)
     if api_key is not None:
-        raise click.UsageError("--api-key goes with --service")
+        raise click.UsageError("--api-key requires --service")
     return LocalFaces(given, max_faces=max_faces, min_confidence=min_confidence)

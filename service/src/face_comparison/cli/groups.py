@@ -1,4 +1,4 @@
-"""Groups of commands: their help shows summaries in full, and a mistyped command gets a suggestion."""
+"""Command groups whose help shows full summaries, and which suggest a command for a mistyped name."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import difflib
 import click
 
 _WHOLE = 1000
-"""Longer than any summary: click would cut it to the rest of the line, where it can be wrapped."""
+"""Longer than any summary: click would truncate it to fit on the line, although it can be wrapped."""
 
 
 class Group(click.Group):

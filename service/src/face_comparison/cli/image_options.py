@@ -1,4 +1,4 @@
-"""Options that commands share which take images: where images come from, who finds faces, how results are printed."""
+"""Options shared by the commands that take images: sources of images, who finds the faces, output formats."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Format = Literal["table", "json", "csv"]
 
 
 class OutputFile(click.Path):
-    """A file that will be written: a missing folder is an error before any work is done, not after it."""
+    """A file to be written: a missing folder is reported before any work is done, not afterward."""
 
     def __init__(self) -> None:
         super().__init__(dir_okay=False, path_type=Path)
@@ -41,7 +41,7 @@ files_from = click.option(
     metavar="LIST",
     type=click.Path(allow_dash=True, path_type=str),
     envvar="FACE_COMPARISON_FILES_FROM",
-    help="Also take the images that the file LIST names, one per line (-: stdin).",
+    help="Also process the images listed in the file LIST, one per line (-: stdin).",
 )
 
 IMAGE = click.Path(allow_dash=True, path_type=str)
@@ -76,7 +76,7 @@ def output_format(default: str) -> Callable[[F], F]:
 
 
 def in_color() -> bool:
-    """Whether standard output is a terminal that wants color (see no-color.org)."""
+    """Returns whether standard output is a terminal in which color is wanted (see no-color.org)."""
     return sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
 
 
@@ -87,7 +87,7 @@ def report_problem(name: str, code: str, message: str) -> None:
 
 @contextmanager
 def progress(items: Iterable[T], total: int, *, quiet: bool) -> Iterator[Iterable[T]]:
-    """Shows a progress bar on stderr if that is a terminal, there are several items, and it is not to be quiet."""
+    """Shows a progress bar on stderr if it is a terminal, there are several items, and `quiet` is false."""
     if quiet or total < 2 or not sys.stderr.isatty():
         yield items
         return

@@ -1,11 +1,12 @@
-"""What a command's arguments name: files, folders, patterns, URLs, objects of buckets and standard input, as images.
+"""Resolves a command's arguments to images: files, folders, patterns, URLs, objects in buckets, and standard input.
 
-Arguments are expanded before the first image is read, so that a command knows how many there are; an image is read when
-its turn comes. What cannot be used is a `Problem` with the name that the user gave, and never stops the others.
+Arguments are expanded before the first image is read, so that a command knows how many there are; each image is read
+when its turn comes. An argument that cannot be used becomes a `Problem` with the name that the user gave, and never
+stops the others.
 
-URLs are fetched by this program, also where a service finds the faces: it has the rights of whoever started it, so it
-may go wherever they may, as curl does. The guard of the service, which protects its network from callers, has nothing
-to protect here; limits of size and time stay.
+This program fetches URLs even if a service finds the faces: it runs with the user's own rights, so it may go wherever
+the user may, as curl does. The service's guard, which protects its network from callers, has nothing to protect here;
+limits on size and time still apply.
 """
 
 from __future__ import annotations
@@ -50,7 +51,7 @@ class InputImage:
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """An argument, or a file of a folder, that cannot be used."""
+    """An argument, or a file in a folder, that cannot be used."""
 
     name: str
     code: str
@@ -64,14 +65,14 @@ class Problem:
 
 @dataclass(slots=True)
 class Inputs:
-    """images: in the order of the arguments; a folder's by name. ignored: files of folders that are not images."""
+    """images: in the order of the arguments, in a folder by name. ignored: files in folders that are not images."""
 
     images: list[InputImage | Problem] = field(default_factory=list)
     ignored: list[str] = field(default_factory=list)
 
 
 def kind_of(argument: str) -> Kind:
-    """Returns what an argument names, by its text alone."""
+    """Returns what kind of input an argument is, judged by its text alone."""
     if argument == STDIN:
         return "stdin"
     lowered = argument.lower()
@@ -86,7 +87,7 @@ def text_of(path: Path) -> str:
 
 
 def one_line(text: str) -> str:
-    """Returns text on one line of a terminal: control characters become the symbols that Unicode has for them."""
+    """Returns text on one line of a terminal: control characters become the corresponding Unicode symbols."""
     return text.translate(_CONTROL_SYMBOLS)
 
 
@@ -97,7 +98,7 @@ def named(arguments: Sequence[str], files_from: str | None, metavar: str, beside
         arguments: Of the command line.
         files_from: A file's name, `-` for standard input, or None.
         metavar: What the arguments are called in the command's help.
-        besides: Another argument of the command, which may be standard input, too.
+        besides: Another argument of the command, which may also be standard input.
 
     Raises:
         click.UsageError: if there is no argument, standard input is named twice, or the file cannot be read.
@@ -152,7 +153,7 @@ def read_file(path: Path) -> bytes:
 
 def _at_most(data: bytes) -> bytes:
     if len(data) > MAX_FILE_BYTES:
-        raise BodyTooLarge(f"an image has at most {MAX_FILE_BYTES // 2**20} MiB")
+        raise BodyTooLarge(f"an image must not be larger than {MAX_FILE_BYTES // 2**20} MiB")
     return data
 
 
@@ -222,12 +223,10 @@ def _add_objects(argument: str, fetcher: Fetcher, inputs: Inputs) -> None:
         inputs.images.append(Problem.of(argument, error))
         return
     if not keys:
-        inputs.images.append(
-            Problem.of(argument, UrlFetchFailed("there is no such object, and none below this prefix"))
-        )
+        inputs.images.append(Problem.of(argument, UrlFetchFailed("there is no such object, and none with this prefix")))
     for key in keys:
         name = f"s3://{url.bucket}/{key}"
-        # The content of an object decides only when it is read: names keep everything else from being downloaded.
+        # The content of an object is known only when it is read; selecting by name avoids downloading everything else.
         if key.lower().endswith(SUFFIXES):
             inputs.images.append(InputImage(name, partial(fetcher.fetch, name)))
         else:
@@ -248,7 +247,7 @@ def _fetcher(settings: Settings) -> Fetcher:
 
 
 def report_ignored(ignored: Sequence[str], most: int = 5) -> Iterator[str]:
-    """Yields what to say of files that are not images."""
+    """Yields a message about files that are not images."""
     if ignored:
         names = ", ".join(map(one_line, ignored[:most]))
         more = f" and {len(ignored) - most:,} more" if len(ignored) > most else ""

@@ -35,7 +35,7 @@ class _Commands(Group):
         try:
             return super().invoke(ctx)
         except (click.ClickException, click.Abort, click.exceptions.Exit, BrokenPipeError):
-            raise  # click's own business
+            raise  # Handled by click itself.
         except KeyboardInterrupt:
             click.echo("interrupted", err=True)
             raise SystemExit(INTERRUPTED) from None
@@ -54,6 +54,6 @@ def main() -> None:
     """Finds faces in images and says whether two belong to the same person.
 
     Every option can be set in the environment, as FACE_COMPARISON_ and its name: --max-body-bytes is
-    FACE_COMPARISON_MAX_BODY_BYTES. Exit status: 0 for success, 1 where compare finds another person, 2 for a failure,
+    FACE_COMPARISON_MAX_BODY_BYTES. Exit status: 0 for success, 1 if compare finds a different person, 2 for a failure,
     130 after Ctrl-C.
     """

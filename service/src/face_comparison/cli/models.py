@@ -1,4 +1,4 @@
-"""`face-comparison models`: the model bundles on this machine."""
+"""`face-comparison models`: manages the model bundles on this machine."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from face_comparison.cli.groups import Group
 
 @click.group("models", cls=Group)
 def command() -> None:
-    """List, fetch, add, verify and show model bundles.
+    """List, fetch, add, verify, and show model bundles.
 
-    They are stored in the user's cache, or in the folder named by FACE_COMPARISON_BUNDLES.
+    They are stored in the user's cache, or in the folder set by FACE_COMPARISON_BUNDLES.
     """
 
 
 _name = click.argument("name", metavar="[NAME|PATH]", default="default")
-_sha256 = options.option("--sha256", metavar="DIGEST", help="SHA-256 that the bundle's manifest must have.")
+_sha256 = options.option("--sha256", metavar="DIGEST", help="Expected SHA-256 of the bundle's manifest.")
 
 
 @command.command("list")
@@ -45,25 +45,25 @@ def list_bundles() -> None:
 @options.option(
     "--into",
     type=click.Path(file_okay=False, path_type=Path),
-    help="Folder for a bundle from s3://.",
+    help="Folder for a bundle downloaded from s3://.",
 )
 @_sha256
 def fetch(name: str, into: Path | None, sha256: str | None) -> None:
     """Fetch and convert a bundle, and store it.
 
-    NAME may be the path of a manifest, or s3://BUCKET/PREFIX of a complete bundle, which is downloaded --into a folder
-    with the usual AWS configuration.
+    NAME may be the path of a manifest, or the s3://BUCKET/PREFIX of a complete bundle, which is downloaded to the
+    --into folder with the usual AWS configuration.
     """
     from face_comparison.models import bundle_store  # noqa: PLC0415
     from face_comparison.vision import bundle  # noqa: PLC0415
 
     if name.startswith("s3://"):
         if into is None:
-            raise click.UsageError("a bundle from s3:// needs a folder: --into DIR")
+            raise click.UsageError("a bundle from s3:// needs a target folder: --into DIR")
         found = bundle_store.downloaded(name, into, sha256)
     elif into is not None:
         raise click.UsageError(
-            "--into requires s3://BUCKET/PREFIX; FACE_COMPARISON_BUNDLES names the folder of other bundles"
+            "--into requires s3://BUCKET/PREFIX; for other bundles, FACE_COMPARISON_BUNDLES sets the folder"
         )
     else:
         found = bundle.opened(bundle_store.fetched(name, options.bundles_folder()).folder, sha256)
@@ -74,7 +74,7 @@ def fetch(name: str, into: Path | None, sha256: str | None) -> None:
 @_name
 @_sha256
 def verify(name: str, sha256: str | None) -> None:
-    """Compare every file of a bundle with its digest."""
+    """Verify every file of a bundle against its digest."""
     from face_comparison.models import bundle_store  # noqa: PLC0415
     from face_comparison.vision import bundle  # noqa: PLC0415
 
@@ -85,7 +85,7 @@ def verify(name: str, sha256: str | None) -> None:
 @command.command()
 @_name
 def show(name: str) -> None:
-    """Print the manifest of a bundle: networks, input sizes, threshold, calibration, licenses, origins."""
+    """Print the manifest of a bundle: networks, input sizes, threshold, calibration, licenses, and origins."""
     from face_comparison.models import bundle_store  # noqa: PLC0415
     from face_comparison.vision import bundle  # noqa: PLC0415
 
@@ -115,7 +115,7 @@ def show(name: str) -> None:
     type=click.Choice(["RGB", "BGR"]),
     default="RGB",
     show_default=True,
-    help="Order of the colors that the network was trained with.",
+    help="Color order that the network was trained with.",
 )
 @options.option(
     "--mean",
@@ -129,33 +129,33 @@ def show(name: str) -> None:
     type=click.FloatRange(0, min_open=True),
     default=127.5,
     show_default=True,
-    help="Each pixel is divided by it, after the mean.",
+    help="Divisor of each pixel, after subtracting the mean.",
 )
 @options.option(
     "--license",
     default="",
     metavar="SPDX",
-    help="License of the model. [default: what the file says]",
+    help="License of the model. [default: as stated in the file]",
 )
 @options.option(
     "--sha256",
     multiple=True,
     metavar="DIGEST",
-    help="SHA-256 that the file must have; once per file, in their order.",
+    help="Expected SHA-256 of the file; give it once per file, in the same order.",
 )
 @options.from_settings("bundle")
 def add(models: tuple[str, ...], *, sha256: tuple[str, ...], **given: str) -> None:
-    """Make a bundle of an embedder, a detector, or both, as published in ONNX.
+    """Create a bundle from an embedder, a detector, or both, published as ONNX files.
 
-    What a file is follows from its outputs. The network that is not given, and a detector's sizes, are those of
-    --bundle. Where both are given, color, mean and std describe the embedder. The new bundle is tried on the built-in
-    sample. Its threshold is provisional until `face-comparison evaluate --calibrate` has measured one.
+    The kind of network is recognized by its outputs. A network that is not given, and a detector's input sizes, are
+    taken from --bundle. If both are given, color, mean, and std describe the embedder. The new bundle is tried on the
+    built-in sample. Its threshold is provisional until `face-comparison evaluate --calibrate` has measured one.
     """
     from face_comparison.models import bundle_builder, loader, sample_trial  # noqa: PLC0415 (see `analyzers.loaded`)
     from face_comparison.vision.analyzer import build_analyzer  # noqa: PLC0415
 
     if sha256 and len(sha256) != len(models):
-        raise click.UsageError("give --sha256 once per file, or not at all")
+        raise click.UsageError("give --sha256 either once per file or not at all")
     std = float(given.pop("std"))
     described = bundle_builder.ModelDescription(
         name=given["name"],
@@ -174,7 +174,7 @@ def add(models: tuple[str, ...], *, sha256: tuple[str, ...], **given: str) -> No
     ]
     made = bundle_builder.build_bundle(files, described, base, options.bundles_folder())
     for file in files:
-        license_ = described.license or file.license or "unknown: make sure that you may use it"
+        license_ = described.license or file.license or "unknown: make sure that you have the right to use it"
         size = f", {file.side}x{file.side} pixels to {file.width} numbers" if file.kind == "embedder" else ""
         click.echo(f"{file.kind}  {file.location}{size}\n  sha256 {file.sha256}\n  license {license_}")
     trial = sample_trial.try_on_sample(build_analyzer(made, device="cpu", every_bucket=False))
@@ -182,10 +182,10 @@ def add(models: tuple[str, ...], *, sha256: tuple[str, ...], **given: str) -> No
     for change, distance in trial.distances.items():
         click.echo(f"  {change}: {'not found' if distance is None else format(distance, '.3f')}")
     if not trial.plausible:
-        click.echo("  this is too far: color, mean, std or alignment is probably wrong", err=True)
+        click.echo("  this is too large: color, mean, std, or alignment is probably wrong", err=True)
     click.echo(f"{made.manifest.version}  {made.folder}\n  manifest sha256 {made.digest}")
     click.echo(
-        f"The threshold {made.manifest.comparison.threshold:g} is provisional; measure it on your people:\n"
+        f"The threshold {made.manifest.comparison.threshold:g} is provisional; measure it on your own people:\n"
         f"  face-comparison evaluate PEOPLE --bundle {made.manifest.version} "
         f"--calibrate {made.manifest.name}-calibrated"
     )

@@ -1,4 +1,4 @@
-"""The options of `settings.py` as options of click: the text is passed on, and `Settings` validates it."""
+"""The options in `settings.py` as click options: the text is passed on, and `Settings` validates it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 
 def option(*declarations: str, **attributes: Any) -> Callable[[F], F]:
-    """Returns click's decorator of an option, which can also be given as FACE_COMPARISON_<OPTION>.
+    """Returns click's decorator for an option that can also be set as FACE_COMPARISON_<OPTION>.
 
     Args:
         *declarations: As for `click.option`; the first flag names the environment variable.
@@ -49,7 +49,7 @@ def settings(given: Mapping[str, str | None]) -> Settings:
 
 
 def bundles_folder() -> Path:
-    """Returns where bundles are stored: FACE_COMPARISON_BUNDLES, or the user's cache."""
+    """Returns the folder where bundles are stored: FACE_COMPARISON_BUNDLES, or the user's cache."""
     from face_comparison.models import bundle_store  # noqa: PLC0415 (it takes a second, which `--help` would pay)
 
     return bundle_store.bundles_folder(os.environ.get("FACE_COMPARISON_BUNDLES", ""))

@@ -1,4 +1,4 @@
-"""What `detect` and `compare` print: tables for people, CSV for spreadsheets. Values in, text out."""
+"""Formats the results of `detect` and `compare`: tables for people, CSV for spreadsheets. Pure functions."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from face_comparison.cli.face_finder import Compared
 
 _FORMULA = ("=", "+", "-", "@")
-"""What spreadsheets take for the start of a formula."""
+"""Characters that spreadsheets interpret as the start of a formula."""
 
 _BOX = ("Left", "Top", "Width", "Height")
 _QUALITY = ("Sharpness", "Brightness", "FaceSize", "Roll", "Yaw", "Reliable")
@@ -51,7 +51,7 @@ def _cell(value: object) -> object:
 
 
 def face_rows(name: str, response: DetectResponse) -> list[tuple[object, ...]]:
-    """Returns a row per face of an image, and one with its name only if it has none."""
+    """Returns one row per face in an image, or a row with only its name if it has none."""
     version = response.face_model_version
     rows: list[tuple[object, ...]] = []
     for number, face in enumerate(response.faces, 1):
@@ -69,7 +69,7 @@ def face_rows(name: str, response: DetectResponse) -> list[tuple[object, ...]]:
 def compare_rows(
     source: str, head: Compared, results: Iterable[tuple[str, TargetMatch | Problem]]
 ) -> list[tuple[object, ...]]:
-    """Returns a row per target."""
+    """Returns one row per target."""
     threshold = head.response.threshold
     return [
         (source, name, "", "", "", "", threshold, result.code, result.message)
@@ -131,7 +131,7 @@ def compare_table(
 
 
 def _painted(lines: Sequence[str], colors: Sequence[str | None], *, color: bool) -> list[str]:
-    """Lines in color, if it is wanted. colors: None for a heading, empty for none."""
+    """Colors the lines if color is wanted. colors: None for a heading, empty for none."""
     if not color:
         return list(lines)
     return [

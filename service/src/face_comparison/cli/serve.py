@@ -21,17 +21,17 @@ if TYPE_CHECKING:
     from face_comparison.vision.analyzer import Analyzer
 
 TERMINATION_LOG = Path("/dev/termination-log")
-"""Where Kubernetes reads the termination message of a container; the file exists only in its containers."""
+"""File from which Kubernetes reads a container's termination message; it exists only in Kubernetes containers."""
 
 
 @click.command("serve")
 @options.from_settings()
 def command(**given: str | None) -> None:
-    """Serve HTTP requests until a signal ends it.
+    """Serve HTTP requests until terminated by a signal.
 
-    SIGTERM finishes accepted requests and rejects new ones; Ctrl-C ends immediately.
+    On SIGTERM, it finishes accepted requests and rejects new ones; Ctrl-C exits immediately.
     """
-    # Not at the top: they take a second to import, and `--help` needs none of them.
+    # Imported here because they take a second to import, and `--help` does not need them.
     from face_comparison.observability import logs  # noqa: PLC0415
     from face_comparison.server import gunicorn_app  # noqa: PLC0415
 
@@ -55,19 +55,20 @@ def _announce(settings: Settings, address: str, port: int) -> None:
 
 
 def introduction(settings: Settings, address: str, port: int) -> list[str]:
-    """Returns what to tell people at a terminal: where to look, and who else can."""
+    """Returns the message for users at a terminal: the address to open, and who else can reach it."""
     listening = ip_address(address)
     shown = "127.0.0.1" if listening.is_unspecified else f"[{address}]" if listening.version == 6 else address
     lines = [
-        f"Loading the models. Then open http://{shown}:{port}/{settings.stage}/ in a browser; Ctrl-C ends the service."
+        f"Loading the models. Then open http://{shown}:{port}/{settings.stage}/ in a browser; press Ctrl-C to stop "
+        f"the service."
     ]
     if not listening.is_loopback and settings.auth == "none":
-        lines.append("Every machine that reaches this one can call it without a key; --auth api-key asks for one.")
+        lines.append("Anyone who can reach this machine can call it without a key; --auth api-key requires one.")
     return lines
 
 
 def _loader(bundles: Path) -> Loader:
-    """Returns what a worker loads. Only workers import it: the master does not need it."""
+    """Returns what a worker loads. Only workers import it, because the master process does not need it."""
 
     def load(settings: Settings, threads: int) -> Analyzer:
         from face_comparison.models import loader  # noqa: PLC0415

@@ -124,4 +124,4 @@ def test_a_file_of_keys_that_others_may_write_is_told(keys: Path, tmp_path: Path
     keys.chmod(mode)
     with serving(tmp_path, auth="api-key", api_keys_file=keys) as service:
         service.wait_ready()
-        assert any("can be written by others" in line["message"] for line in service.lines) == told
+        assert any("is writable by users other" in line["message"] for line in service.lines) == told

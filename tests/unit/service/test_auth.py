@@ -36,13 +36,11 @@ def test_a_wrong_line_is_named_by_number_and_never_quoted_and_others_count(line)
     assert "secret" not in found.problems[0]
 
 
-@pytest.mark.parametrize(
-    ("text", "problem"), [("a:k1\na:k2", "a name a second time"), ("a:k1\nb:k1", "a key a second time")]
-)
+@pytest.mark.parametrize(("text", "problem"), [("a:k1\na:k2", "repeats a name"), ("a:k1\nb:k1", "repeats a key")])
 def test_of_a_name_or_key_given_twice_the_first_counts(text, problem):
     found = parse_keys(text)
     assert names(found) == ["a"]
-    assert found.problems == (f"line 2 gives {problem}",)
+    assert found.problems == (f"line 2 {problem}",)
 
 
 def test_short_keys_are_named():
@@ -51,9 +49,14 @@ def test_short_keys_are_named():
 
 @pytest.mark.parametrize(
     ("content", "reason"),
-    [(None, "No such file"), (b"", "holds no key"), (b"# nothing\n", "holds no key"), (b"key only", "line 1 must be"),
-     (b"\xff\xfe", "not UTF-8")],
-)  # fmt: skip
+    [
+        (None, "No such file"),
+        (b"", "contains no key"),
+        (b"# nothing\n", "contains no key"),
+        (b"key only", "line 1 must be"),
+        (b"\xff\xfe", "not UTF-8"),
+    ],
+)
 def test_a_bad_file_stops_the_start_with_a_clear_error(tmp_path, content, reason):
     path = tmp_path / "keys"
     if content is not None:
@@ -170,7 +173,7 @@ def test_a_file_that_others_may_write_is_reported(tmp_path, caplog, mode, warned
     path.chmod(mode)
     with caplog.at_level(logging.WARNING, auth.__name__):
         ApiKeys(str(path))
-    assert ("can be written by others" in caplog.text) == warned
+    assert ("is writable by users other" in caplog.text) == warned
 
 
 def test_short_keys_are_reported(tmp_path, caplog):
@@ -178,7 +181,7 @@ def test_short_keys_are_reported(tmp_path, caplog):
     path.write_text("anna:a\nbert:0123456789abcdef\n")
     with caplog.at_level(logging.WARNING, auth.__name__):
         ApiKeys(str(path))
-    assert caplog.messages == ["API keys of fewer than 16 characters can be guessed, replace those of: anna"]
+    assert caplog.messages == ["API keys of fewer than 16 characters can be guessed; replace those of: anna"]
     assert metrics.SHORT_API_KEYS._value.get() == 1
 
 

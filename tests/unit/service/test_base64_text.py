@@ -72,7 +72,7 @@ def test_what_is_no_base64_is_refused(text):
         ('"/9j/4AAQSkZJ"', "characters that are not base64"),
         ("/9j/4\\nAAQSkZ", "characters that are not base64"),
         ("%2F9j%2F4AAQSkZJ", "characters that are not base64"),
-        ("/9j/4AAQS", "cut off"),
+        ("/9j/4AAQS", "is truncated"),
     ],
 )
 def test_what_is_wrong_with_base64_is_named(text, named):

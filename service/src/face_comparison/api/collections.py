@@ -1,4 +1,4 @@
-"""Types of the responses of collections; see `responses` for how their names and descriptions reach the wire."""
+"""Types of the collection responses; see `responses` for how names and descriptions appear in the API."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ Timestamp: TypeAlias = Annotated[
 Count: TypeAlias = Annotated[int, Meta(ge=0)]
 Rate: TypeAlias = Annotated[float, Meta(gt=0, lt=1)]
 Metadata: TypeAlias = Annotated[dict[str, Any], Meta(description="Whatever you want to keep with it, as JSON.")]
-NextToken: TypeAlias = Annotated[str, Meta(description="Of the next page; absent on the last one.")]
+NextToken: TypeAlias = Annotated[str, Meta(description="Token for the next page; absent on the last page.")]
 
 Decision: TypeAlias = Literal["match", "ambiguous", "unknown"]
 
@@ -48,20 +48,20 @@ UnindexedReason: TypeAlias = Literal[
 ]
 """Why a face was not enrolled.
 
-The first seven are reasons of Rekognition's IndexFaces; then: `OnDuplicate` is `refuse` and another person resembles
-this face, or this face does not resemble its own person's others (Rekognition's reason of AssociateFaces).
+The first seven are reasons in Rekognition's IndexFaces. The others: `OnDuplicate` is `refuse` and the face resembles
+another person, or it does not resemble the other faces of its own person (a reason in Rekognition's AssociateFaces).
 """
 
 _PROBABILITY = Meta(description="Probability that both are the same person.")
 _SIMILARITY = Meta(description="100 times the confidence.")
-_THRESHOLD = Meta(description="Maximum distance of a match that was applied.")
-_GALLERY_SIZE = Meta(description="Faces that each searched face was compared with.")
-_EXPECTED_RATE = Meta(description="Probability that a search for a stranger returns somebody.")
+_THRESHOLD = Meta(description="Applied maximum distance of a match.")
+_GALLERY_SIZE = Meta(description="Number of faces that each searched face was compared with.")
+_EXPECTED_RATE = Meta(description="Probability that a search for a stranger returns a match.")
 _EXACT = Meta(description="Whether every face was compared; false with an approximate index.")
 
 
 class CollectionDescription(Response, kw_only=True, frozen=True):
-    """A collection as it is now."""
+    """The current state of a collection."""
 
     collection_id: CollectionId
     face_model_version: ModelVersion
@@ -69,17 +69,17 @@ class CollectionDescription(Response, kw_only=True, frozen=True):
     user_count: Count
     creation_timestamp: Timestamp
     max_false_positive_rate: Annotated[
-        Rate, Meta(description="Fraction of searches for strangers that may return somebody.")
+        Rate, Meta(description="Fraction of searches for strangers that may return a match.")
     ]
-    threshold: Annotated[Distance, Meta(description="Maximum distance of a match in a search among today's faces.")]
+    threshold: Annotated[Distance, Meta(description="Maximum distance of a match in a search among the current faces.")]
     retention_days: Annotated[
-        Count | None, Meta(description="Faces are deleted this many days after they were enrolled.")
+        Count | None, Meta(description="Faces are deleted this many days after their enrollment.")
     ] = None
     metadata: Metadata
 
 
 class CollectionPage(Response, kw_only=True, frozen=True):
-    """Some of the collections, by name."""
+    """A page of collections, sorted by name."""
 
     collection_ids: tuple[CollectionId, ...]
     collections: tuple[CollectionDescription, ...]
@@ -87,7 +87,7 @@ class CollectionPage(Response, kw_only=True, frozen=True):
 
 
 class User(Response, kw_only=True, frozen=True):
-    """A person of a collection."""
+    """A person in a collection."""
 
     user_id: UserId
     metadata: Metadata
@@ -97,19 +97,21 @@ class User(Response, kw_only=True, frozen=True):
 
 
 class UserPage(Response, kw_only=True, frozen=True):
-    """Some of the users, by UserId."""
+    """A page of users, sorted by UserId."""
 
     users: tuple[User, ...]
     next_token: NextToken | None = None
 
 
 class EnrolledFace(Response, kw_only=True, frozen=True):
-    """A face of a collection, without its hash."""
+    """A face in a collection, without its hash."""
 
     face_id: Uuid
     user_id: UserId | None = None
     external_image_id: ExternalImageId | None = None
-    image_id: Annotated[Uuid | None, Meta(description="Made from the image's digest: equal for equal images.")] = None
+    image_id: Annotated[Uuid | None, Meta(description="Derived from the image's digest: equal for equal images.")] = (
+        None
+    )
     bounding_box: BoundingBox | None = None
     confidence: Fraction | None = None
     face_model_version: ModelVersion
@@ -117,14 +119,16 @@ class EnrolledFace(Response, kw_only=True, frozen=True):
 
 
 class ExportedFace(EnrolledFace, kw_only=True, frozen=True, eq=False):
-    """A line of an export."""
+    """A line in an export."""
 
-    source_key: Annotated[str, Meta(description="Hexadecimal; keeps a repeated enrollment from adding the face again.")]
+    source_key: Annotated[
+        str, Meta(description="Hexadecimal; prevents a repeated enrollment from adding the face again.")
+    ]
     face_hash: NDArray[np.float32] = field(name="face_hash")  # (768,), L2 norm 1
 
 
 class FacePage(Response, kw_only=True, frozen=True):
-    """Some of the faces, by FaceId."""
+    """A page of faces, sorted by FaceId."""
 
     faces: tuple[EnrolledFace, ...]
     face_model_version: ModelVersion
@@ -132,7 +136,7 @@ class FacePage(Response, kw_only=True, frozen=True):
 
 
 class FaceDetail(Response, frozen=True):
-    """A face as it was detected."""
+    """A detected face."""
 
     bounding_box: BoundingBox
     confidence: Fraction
@@ -140,15 +144,15 @@ class FaceDetail(Response, frozen=True):
 
 
 class PersonFit(Response, frozen=True):
-    """How an enrolled face resembles the nearest earlier face of its own user."""
+    """How similar an enrolled face is to the nearest earlier face of the same user."""
 
-    fits: Annotated[bool, Meta(description="Whether it is as near as faces of one person are.")]
+    fits: Annotated[bool, Meta(description="Whether it is as close as faces of the same person usually are.")]
     distance: Distance
     confidence: Annotated[Fraction, _PROBABILITY]
 
 
 class FaceRecord(Response, kw_only=True, frozen=True):
-    """A face that was enrolled."""
+    """An enrolled face."""
 
     face: EnrolledFace
     face_detail: FaceDetail | None = None
@@ -164,7 +168,7 @@ class UnindexedFace(Response, kw_only=True, frozen=True):
 
 
 class CollectionMatch(Response, kw_only=True, frozen=True):
-    """A user by the nearest face, or a face without a user."""
+    """A matching user, by the nearest face, or a face without a user."""
 
     user_id: UserId | None = None
     face_id: Uuid
@@ -178,12 +182,12 @@ class Duplicate(CollectionMatch, kw_only=True, frozen=True):
     """Another user whom an enrolled face resembles."""
 
     new_face_id: Annotated[
-        Uuid | None, Meta(description="The enrolled face that resembles it; absent where that face was rejected.")
+        Uuid | None, Meta(description="The enrolled face that resembles this user; absent if that face was rejected.")
     ] = None
 
 
 class EnrollResponse(Response, kw_only=True, frozen=True):
-    """What became of the faces of an image."""
+    """The outcome for each face in an image."""
 
     face_records: tuple[FaceRecord, ...]
     unindexed_faces: tuple[UnindexedFace, ...]
@@ -192,13 +196,13 @@ class EnrollResponse(Response, kw_only=True, frozen=True):
 
 
 class IdentifiedFace(Response, kw_only=True, frozen=True):
-    """A face of the searched image; without a bounding box when a `face_hash` was searched."""
+    """A face in the searched image; without a bounding box if a `face_hash` was searched."""
 
     bounding_box: BoundingBox | None = None
     face_confidence: Fraction | None = None
     quality: Quality | None = None
     decision: Annotated[
-        Decision, Meta(description="`ambiguous`: two users are about as near, or the face is not reliable.")
+        Decision, Meta(description="`ambiguous`: two users are about equally close, or the face is not reliable.")
     ]
     matches: Annotated[tuple[CollectionMatch, ...], Meta(description="Sorted by ascending distance.")]
     threshold: Annotated[Distance, _THRESHOLD]
@@ -208,12 +212,12 @@ class IdentifiedFace(Response, kw_only=True, frozen=True):
 
     @property
     def user_id(self) -> str | None:
-        """Whose face it is; None when nobody matches, two people do, or the matching face has no user."""
+        """Returns the matching user, or None if nobody matches, two people do, or the matching face has no user."""
         return self.matches[0].user_id if self.decision == "match" else None
 
 
 class SearchResponse(Response, kw_only=True, frozen=True):
-    """Whose face is each face of an image."""
+    """The result of a search for each face in an image."""
 
     collection_id: CollectionId
     face_model_version: ModelVersion
@@ -225,7 +229,7 @@ class SearchResponse(Response, kw_only=True, frozen=True):
 
 
 class VerifiedFace(Response, kw_only=True, frozen=True):
-    """A face of the image against the nearest face of the user."""
+    """A face in the image, compared with the nearest face of the user."""
 
     bounding_box: BoundingBox | None = None
     face_confidence: Fraction | None = None
@@ -237,7 +241,7 @@ class VerifiedFace(Response, kw_only=True, frozen=True):
 
 
 class VerifyResponse(Response, kw_only=True, frozen=True):
-    """An image against all faces of one user: the result of its most similar face."""
+    """An image compared with all faces of one user: the result of its most similar face."""
 
     user_id: UserId
     face_model_version: ModelVersion
@@ -245,29 +249,29 @@ class VerifyResponse(Response, kw_only=True, frozen=True):
     distance: Distance
     confidence: Annotated[Fraction, _PROBABILITY]
     verdict: Verdict
-    threshold: Annotated[Distance, Meta(description="Maximum distance of the same person that was applied.")]
+    threshold: Annotated[Distance, Meta(description="Applied maximum distance that counts as the same person.")]
     faces: Annotated[tuple[VerifiedFace, ...], Meta(min_length=1, description="Sorted by ascending distance.")]
 
 
 class Erasure(Response, kw_only=True, frozen=True):
-    """The receipt of a deletion."""
+    """The receipt for a deletion."""
 
     erasure_id: Uuid
     state: Annotated[
         Literal["deleted", "scrubbed"],
-        Meta(description="`deleted`: cannot be found any more. `scrubbed`: no longer in the store's files."),
+        Meta(description="`deleted`: cannot be found anymore. `scrubbed`: no longer in the store's files."),
     ]
     collection_id: CollectionId
     face_count: Count
     deleted_timestamp: Timestamp
     scrubbed_timestamp: Timestamp | None = None
     backups_expire_timestamp: Annotated[
-        Timestamp | None, Meta(description="Until when backups may hold it, where that is configured.")
+        Timestamp | None, Meta(description="When the last backup that may contain it expires, if configured.")
     ] = None
 
 
 class UserErasure(Erasure, kw_only=True, frozen=True):
-    """The receipt of the deletion of a user."""
+    """The receipt for the deletion of a user."""
 
     user_id: UserId
 
@@ -280,23 +284,23 @@ class FailedDeletion(Response, frozen=True):
 
 
 class DeleteFacesResponse(Erasure, kw_only=True, frozen=True):
-    """The receipt of the deletion of faces."""
+    """The receipt for the deletion of faces."""
 
     deleted_faces: tuple[Uuid, ...]
     unsuccessful_face_deletions: tuple[FailedDeletion, ...]
 
 
 class ImportedLine(Response, frozen=True):
-    """What is wrong with a line of an import."""
+    """The error in a line of an import."""
 
     line: Annotated[int, Meta(ge=1)]
     message: str
 
 
 class ImportResponse(Response, kw_only=True, frozen=True):
-    """What became of the lines of an import."""
+    """The outcome of an import."""
 
     imported_face_count: Count
     unchanged_face_count: Count
     failed_line_count: Count
-    errors: Annotated[tuple[ImportedLine, ...], Meta(description="The first bad lines.")]
+    errors: Annotated[tuple[ImportedLine, ...], Meta(description="The first invalid lines.")]

@@ -1,6 +1,6 @@
-"""Responses as bytes and back, in JSON or MessagePack, and as schemas of the OpenAPI document.
+"""Encodes and decodes responses in JSON or MessagePack, and derives their OpenAPI schemas.
 
-The two formats differ in one thing: MessagePack carries a `face_hash` as 3,072 bytes of little-endian float32, JSON as
+The two formats differ only in `face_hash`: in MessagePack it is 3,072 bytes of little-endian float32, in JSON it is
 numbers with the fewest digits that identify a float32. Both decode to the same hash.
 """
 
@@ -41,7 +41,7 @@ def decode(body: bytes, type_: type[_T], media_type: MediaType) -> _T:
 
 
 def fields(response: Any) -> dict[str, Any]:
-    """Returns the fields of a response by their names on the wire, without those that are None."""
+    """Returns the fields of a response by their names in the API, without those that are None."""
     info = msgspec.structs.fields(response)
     values = ((each.encode_name, getattr(response, each.name)) for each in info)
     return {name: value for name, value in values if value is not None}
@@ -57,7 +57,7 @@ def _to_json(value: Any) -> Any:
     if isinstance(value, np.generic):
         return value.item()
     if isinstance(value, np.ndarray):
-        # orjson writes a float32 with the digits of a float32; converted to Python numbers it would have 17.
+        # orjson writes a float32 with as few digits as it needs; as Python numbers they would have 17.
         return msgspec.Raw(orjson.dumps(np.ascontiguousarray(value), option=orjson.OPT_SERIALIZE_NUMPY))
     raise NotImplementedError(f"{type(value).__name__} has no JSON form")
 
@@ -89,7 +89,7 @@ def _to_schema(type_: type) -> dict[str, Any]:
 
 
 def _without_null(schema: Any) -> Any:
-    """The schema without `null` and without titles: a response leaves out what is None, and never has a null."""
+    """Removes `null` and titles from a schema: a response omits fields that are None and never contains null."""
     if isinstance(schema, list):
         return [_without_null(each) for each in schema]
     if not isinstance(schema, dict):

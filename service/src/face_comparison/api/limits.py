@@ -1,20 +1,20 @@
-"""Bounds that the API promises; what enforces them imports them from here, and so does what documents them."""
+"""Limits of the API, imported by the code that enforces them and by the code that documents them."""
 
 from __future__ import annotations
 
 from typing import Literal, get_args
 
 HASH_SIZE = 768
-"""Numbers in a `face_hash`. An embedding with fewer dimensions is padded with zeros, which changes no distance."""
+"""Numbers in a `face_hash`. Shorter embeddings are padded with zeros, which does not change distances."""
 
 LANDMARK_TYPES = ("eyeRight", "eyeLeft", "nose", "mouthRight", "mouthLeft")
-"""Names of the five landmarks, in the detector's order; left and right are the person's own."""
+"""Names of the five landmarks, in the detector's order; left and right are from the person's point of view."""
 
 MAX_FACES = 100
 """Maximum faces in one response, and the default of `max_faces`."""
 
 MAX_TARGETS = 100
-"""Maximum targets of one comparison."""
+"""Maximum number of targets per comparison."""
 
 MAX_DISTANCE = 2.0
 """Maximum Euclidean distance between two points on the unit sphere."""

@@ -1,8 +1,8 @@
-"""Types of the responses: what the service encodes, the OpenAPI document describes, and the client returns.
+"""Response types, which the service encodes, the OpenAPI document describes, and the client returns.
 
-A field's name on the wire is its name here in PascalCase (`face_size` becomes `FaceSize`), unless `field(name=...)` or
-`rename` says otherwise. A field that is None is left out of the response. Bounds and descriptions appear in the OpenAPI
-document as they are written here, and so does the docstring of each class. Values only: no logic, no I/O.
+A field's name in the API is its name here in PascalCase (`face_size` becomes `FaceSize`), unless `field(name=...)` or
+`rename` says otherwise. A field that is None is omitted from the response. Bounds, descriptions, and the docstring of
+each class appear in the OpenAPI document as written here. This module contains no logic and no I/O.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ Fraction: TypeAlias = Annotated[float, Meta(ge=0, le=1)]
 Angle: TypeAlias = Annotated[float, Meta(ge=-180, le=180)]
 Percentage: TypeAlias = Annotated[float, Meta(ge=0, le=100)]
 Distance: TypeAlias = Annotated[float, Meta(ge=0, le=MAX_DISTANCE)]
-ModelVersion: TypeAlias = Annotated[str, Meta(description="The bundle that computed the hashes, and its revision.")]
+ModelVersion: TypeAlias = Annotated[str, Meta(description="Name and revision of the bundle that computed the hashes.")]
 
 Verdict: TypeAlias = Annotated[
     Literal["same", "review", "different"],
@@ -36,7 +36,7 @@ _PROBABILITY = Meta(description="Probability that both are the same person; 0.5 
 
 
 class Response(Struct, rename="pascal", frozen=True, omit_defaults=True):
-    """Base of every type in this module."""
+    """Base class of all types in this module."""
 
 
 class BoundingBox(Response, frozen=True):
@@ -49,7 +49,7 @@ class BoundingBox(Response, frozen=True):
 
 
 class Landmark(Response, frozen=True):
-    """A point of a face; left and right are the person's own."""
+    """A point on a face; left and right are from the person's point of view."""
 
     type: Annotated[str, Meta(extra_json_schema={"enum": list(LANDMARK_TYPES)})]
     x: Annotated[float, Meta(description="Fraction of the width; may lie slightly outside 0-1.")]
@@ -57,32 +57,32 @@ class Landmark(Response, frozen=True):
 
 
 class Quality(Response, frozen=True):
-    """How good the face is for a comparison, measured on the aligned face."""
+    """How suitable the face is for a comparison, measured on the aligned face."""
 
     sharpness: Annotated[Percentage, Meta(description="Higher is sharper.")]
     brightness: Annotated[Percentage, Meta(description="Higher is brighter.")]
     face_size: Annotated[float, Meta(ge=0, description="Shorter side of the face, in pixels of the upright image.")]
-    roll: Annotated[Angle, Meta(description="Degrees by which the face is rotated clockwise in the image.")]
-    yaw: Annotated[Angle, Meta(description="Degrees by which the face looks to the image's right.")]
+    roll: Annotated[Angle, Meta(description="Clockwise rotation of the face in the image, in degrees.")]
+    yaw: Annotated[Angle, Meta(description="Turn of the face toward the image's right, in degrees.")]
     reliable: Annotated[
         bool,
         Meta(
-            description="Whether the hash can be relied upon; a comparison with a face that is not reliable has the "
+            description="Whether the hash is reliable; a comparison with a face that is not reliable has the "
             "`Verdict` `review`."
         ),
     ]
     reasons: Annotated[
         tuple[Annotated[str, Meta(extra_json_schema={"enum": list(UNRELIABILITY)})], ...],
-        Meta(description="Why the hash cannot be relied upon; empty where it can."),
+        Meta(description="Why the hash is not reliable; empty if it is."),
     ]
 
 
 class Face(Response, eq=False, frozen=True):
-    """A face that was detected in an image."""
+    """A face detected in an image."""
 
     bounding_box: BoundingBox
     confidence: Annotated[
-        Fraction, Meta(description="How certain the detector is, on crops of the full image, that this is a face.")
+        Fraction, Meta(description="The detector's certainty that this is a face, measured on crops of the full image.")
     ]
     face_hash: NDArray[np.float32] = field(name="face_hash")  # (768,), L2 norm 1
     landmarks: tuple[Landmark, ...]
@@ -90,21 +90,21 @@ class Face(Response, eq=False, frozen=True):
 
 
 class DetectResponse(Response, eq=False, frozen=True):
-    """The faces of one image."""
+    """The faces in an image."""
 
     faces: Annotated[tuple[Face, ...], Meta(max_length=MAX_FACES, description="Sorted by descending confidence.")]
     face_model_version: ModelVersion
 
 
 class SourceFace(Response, frozen=True):
-    """The source's face that was compared with the targets; empty when the source was a `face_hash`."""
+    """The source's face that was compared with the targets; empty if the source was a `face_hash`."""
 
     bounding_box: BoundingBox | None = None
     confidence: Fraction | None = None
 
 
 class FaceMatch(Response, kw_only=True, frozen=True):
-    """One face of a target; it has no bounding box when the target was a `face_hash`."""
+    """A face in a target; without a bounding box if the target was a `face_hash`."""
 
     bounding_box: BoundingBox | None = None
     face_confidence: Fraction | None = None
@@ -122,13 +122,13 @@ class ErrorReason(Response, rename="lower", frozen=True):
 
 
 class TargetResult:
-    """One target of a comparison: a `TargetMatch`, or a `TargetError`, which never affects the other targets."""
+    """The result of one target: a `TargetMatch`, or a `TargetError`, which never affects the other targets."""
 
     same_person: bool | None
 
 
 class TargetMatch(Response, TargetResult, frozen=True):
-    """The result of one target, which is that of its most similar face."""
+    """The result of a target, which is that of its most similar face."""
 
     same_person: SamePerson
     distance: Annotated[Distance, _DISTANCE]
@@ -138,7 +138,7 @@ class TargetMatch(Response, TargetResult, frozen=True):
 
 
 class TargetError(Response, TargetResult, frozen=True):
-    """A target without a result."""
+    """A target that could not be compared."""
 
     error: ErrorReason
     same_person: ClassVar[None] = None  # type: ignore[misc]
@@ -148,11 +148,11 @@ class CompareResponse(Response, frozen=True):
     """The source's face compared with every face of every target."""
 
     face_model_version: ModelVersion
-    threshold: Annotated[Distance, Meta(description="Maximum distance of the same person.")]
+    threshold: Annotated[Distance, Meta(description="Maximum distance that counts as the same person.")]
     source: SourceFace
     targets: Annotated[
         tuple[TargetResult, ...],
-        Meta(min_length=1, max_length=MAX_TARGETS, description="In the order of the request."),
+        Meta(min_length=1, max_length=MAX_TARGETS, description="In the same order as in the request."),
     ]
 
 
@@ -176,12 +176,12 @@ class Status(Response, rename=None, frozen=True):
     status: str
     collections: Annotated[
         dict[str, Any] | None,
-        Meta(description="With `?verbose`: `status` of the store of collections, its kind and versions."),
+        Meta(description="With `?verbose`: `status` of the collection store, its kind, and its versions."),
     ] = None
 
 
 class Endpoints(Response, rename=None, frozen=True):
-    """Method and path of each endpoint."""
+    """The method and path of each endpoint."""
 
     detect: str
     compare: str
@@ -191,18 +191,22 @@ class Endpoints(Response, rename=None, frozen=True):
 
 
 class Defaults(Response, rename=None, frozen=True):
-    """What applies when a request does not say otherwise."""
+    """Values that apply if a request does not set them."""
 
     min_confidence: Fraction
-    sure_confidence: Annotated[Fraction, Meta(description="From here on something is surely a face.")]
+    sure_confidence: Annotated[Fraction, Meta(description="Confidence above which a detection is surely a face.")]
     threshold: Distance
-    same_below: Annotated[Distance, Meta(description="Up to here the verdict is `same`; moves with the threshold.")]
-    different_above: Annotated[Distance, Meta(description="Above it the verdict is `different`; moves likewise.")]
+    same_below: Annotated[
+        Distance, Meta(description="Maximum distance for the verdict `same`; shifts with the threshold.")
+    ]
+    different_above: Annotated[
+        Distance, Meta(description="Distance above which the verdict is `different`; shifts with the threshold.")
+    ]
     max_faces: int
 
 
 class Limits(Response, rename=None, frozen=True):
-    """What the service accepts at most."""
+    """The limits of the service."""
 
     max_body_bytes: int
     max_fetch_bytes: int
@@ -216,7 +220,7 @@ class Limits(Response, rename=None, frozen=True):
 
 
 class ServiceDescription(Response, rename={"face_model_version": "FaceModelVersion"}, frozen=True):
-    """The endpoint, its version and its limits."""
+    """The endpoint, its version, and its limits."""
 
     name: str
     version: str
@@ -227,7 +231,7 @@ class ServiceDescription(Response, rename={"face_model_version": "FaceModelVersi
     defaults: Defaults
     limits: Limits
     permissions: Annotated[
-        tuple[str, ...] | None, Meta(description="What the API key of the request may do; only where keys are needed.")
+        tuple[str, ...] | None, Meta(description="Permissions of the request's API key; only if keys are required.")
     ] = None
 
 
@@ -236,7 +240,8 @@ FACE_HASH_SCHEMA = {
     "items": {"type": "number"},
     "minItems": HASH_SIZE,
     "maxItems": HASH_SIZE,
-    "description": "The face as a point on the unit sphere: faces of one person lie close together. In MessagePack "
+    "description": "The face as a point on the unit sphere: faces of the same person lie close together. In "
+    "MessagePack, "
     f"{4 * HASH_SIZE} bytes, little-endian float32.",
 }
 """How the OpenAPI document describes a `face_hash`."""

@@ -1,8 +1,8 @@
-"""The HTTP layer: routes, and the order in which a request is checked.
+"""The HTTP application: routes, and the order in which requests are checked.
 
-A POST passes readiness and authorization by its head, then admission with its body. Everything that goes wrong below is
-a FaceComparisonError, turned into a reply here and nowhere else; whatever else is raised is logged and reported as
-`internal`, with nothing of it in the reply. Only the modules of this folder import Flask.
+A POST request passes readiness and authorization checks on its head, then admission control with its body. All expected
+failures in the layers below are FaceComparisonErrors, which only this module turns into responses; any other exception
+is logged and reported as `internal`, without details in the response. Only the modules in this folder import Flask.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ from face_comparison.wire.formats import MESSAGE_PACK_TYPES
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
-# Whose pods answered: the operator believes a response at a URL only when it is from the resource's own.
+# Identifies the responding pods: the operator accepts a response at a URL only from the resource's own pods.
 IDENTITY_HEADER = "X-Face-Comparison-Identity"
 EXPOSED_HEADERS = "X-Request-Id, Retry-After, Server-Timing"
 ALLOWED_HEADERS = "Content-Type, Accept, Authorization, X-Api-Key, X-Request-Id"
@@ -84,18 +84,18 @@ def create_app(
     readiness: Readiness,
     collections: CollectionUpkeep | None = None,
 ) -> Flask:
-    """The WSGI application. `head_rejection` says which requests it rejects without their bodies.
+    """Creates the WSGI application. Its `head_rejection` says which requests are rejected without reading their bodies.
 
     Args:
         settings: The options of the service.
-        analyzer: What finds faces.
-        fetcher: What fetches images by URL.
-        admission: The queue.
-        readiness: Whether this process takes requests.
-        collections: The store of collections; None without one.
+        analyzer: Finds faces.
+        fetcher: Fetches images by URL.
+        admission: Admission control.
+        readiness: Whether this process accepts requests.
+        collections: The collection service; None if there is no store.
 
     Raises:
-        InvalidSettings: The API keys file is not good.
+        InvalidSettings: The API keys file is invalid.
     """
     keys = ApiKeys(settings.api_keys_file) if settings.auth == "api-key" and settings.api_keys_file else None
     gate = RequestGate(readiness, keys, admission, settings.max_body_bytes)
@@ -103,7 +103,7 @@ def create_app(
     app.url_map.strict_slashes = False
     app.url_map.merge_slashes = False
     _observe(app, settings, admission)
-    _serve_health(app, settings, readiness, collections)  # first, so that no name of a stage hides a probe
+    _serve_health(app, settings, readiness, collections)  # first, so that no stage name hides a probe
     faces = FaceService(analyzer, fetcher, settings.max_side)
     endpoint = _serve_faces(app, settings, faces, admission, gate, keys)
     register_rekognition(app, settings.stage, endpoint, faces, None if collections is None else collections.service)
@@ -119,7 +119,7 @@ def create_app(
 
 
 def head_rejection(app: Flask, settings: Settings, environ: WSGIEnvironment) -> Exception | None:
-    """Why the application rejects a request by its head alone; None when it needs the body."""
+    """Returns why the application rejects a request based on its head alone, or None if it needs the body."""
     gate: RequestGate = app.extensions[_GATE]
     path = former_path(environ["PATH_INFO"], settings.former_stage, settings.stage)
     address = environ_address(environ, settings.trusted_proxies)
@@ -127,7 +127,7 @@ def head_rejection(app: Flask, settings: Settings, environ: WSGIEnvironment) -> 
 
 
 def alias_stage(application: WSGIApplication, former: str, stage: str) -> WSGIApplication:
-    """`application`, also answering the paths of the stage `former` as those of `stage`."""
+    """Wraps `application` so that paths under the stage `former` are served like those under `stage`."""
 
     def answer(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         environ["PATH_INFO"] = former_path(environ.get("PATH_INFO", ""), former, stage)
@@ -137,7 +137,7 @@ def alias_stage(application: WSGIApplication, former: str, stage: str) -> WSGIAp
 
 
 def former_path(path: str, former: str | None, stage: str) -> str:
-    """`path`, under `stage` if it was under the stage `former`."""
+    """Returns `path`, moved to `stage` if it was under the stage `former`."""
     if former and path.startswith(f"/{former}/"):
         return f"/{stage}/{path.removeprefix(f'/{former}/')}"
     return path
@@ -152,7 +152,7 @@ class _Endpoint:
     answer_stream: Callable[..., Response]
 
 
-# --- the endpoints that work -----------------------------------------------------------------------------------------
+# --- API endpoints -----------------------------------------------------------------------------------------
 
 
 def _serve_faces(
@@ -171,7 +171,7 @@ def _serve_faces(
         return caller
 
     def authorize(*permissions: Permission) -> Caller:
-        """For requests without a body: who signs them signs the empty one."""
+        """Authorizes a request without a body: its signature covers an empty body."""
         caller = identify(*permissions)
         if keys is not None:
             verify_signed_request(keys, gate, b"")
@@ -243,14 +243,15 @@ def _serve_faces(
 
 
 def _deadline(settings: Settings) -> float:
-    """Of the present request."""
+    """Returns the deadline of the current request."""
     return request_body.deadline(request.environ, settings.request_seconds)
 
 
 def _paced(parts: Iterator[bytes], permit: Permit, settings: Settings, held: ExitStack) -> Iterator[bytes]:
-    """The parts of a reply as long as each is computed and taken within the time of a request.
+    """Yields the parts of a response, each of which must be computed and sent within the maximum duration of a request.
 
-    It keeps its place until the end, and gives it up, broken off, where others need it. held: what is left then.
+    The request keeps its place in the queue until the end; if others need the place, the response is aborted. held:
+    released at the end.
     """
     with held:
         for part in parts:
@@ -261,13 +262,13 @@ def _paced(parts: Iterator[bytes], permit: Permit, settings: Settings, held: Exi
 
 
 def _granted(keys: ApiKeys | None) -> tuple[str, ...] | None:
-    """Returns what the key of this request permits; None where keys are not needed."""
+    """Returns the permissions of this request's key, or None if keys are not required."""
     return None if keys is None else tuple(sorted(keys.permissions(g.client)))
 
 
 @contextmanager
 def _cancelled_with_client(permit: Permit) -> Iterator[None]:
-    """Cancel a request when its client disconnects."""
+    """Cancels a request when its client disconnects."""
     client = request.environ.get(environ_keys.CLIENT)
     if not isinstance(client, environ_keys.ClientConnection):  # another server
         yield
@@ -335,7 +336,7 @@ def _serve_health(app: Flask, settings: Settings, readiness: Readiness, collecti
         readiness.check_all()
         if "verbose" not in request.args:
             return _answer(api.Status("ready"))
-        # The store is no reason not to be ready: detection and comparison work without it.
+        # A store failure does not affect readiness: detection and comparison work without the store.
         state = {"status": "disabled"} if collections is None else collections.state
         return _answer(api.Status("ready", state))
 
@@ -390,7 +391,7 @@ def _observe(app: Flask, settings: Settings, admission: Admission) -> None:
         if settings.identity:
             response.headers[IDENTITY_HEADER] = settings.identity
         response.headers.setdefault("Cache-Control", "no-store")
-        # A path under the stage may be what a malformed request was meant for.
+        # A malformed request may have been meant for a path under the stage.
         under_stage = request.path == f"/{stage}" or request.path.startswith(f"/{stage}/")
         if under_stage or environ_keys.rejection(request.environ) is not None:
             _allow_every_origin(response)
@@ -407,7 +408,7 @@ def _observe(app: Flask, settings: Settings, admission: Admission) -> None:
 
 
 def to_public_error(error: Exception) -> FaceComparisonError:
-    """What is reported to the caller: what was wrong with the request. What is wrong with the service is logged."""
+    """Returns the error to report to the caller. If the service failed, the details are only logged."""
     known = error if isinstance(error, FaceComparisonError) else map_http_exception(error)
     if known is not None and error_table.status(known) != 500:
         return known
@@ -416,7 +417,7 @@ def to_public_error(error: Exception) -> FaceComparisonError:
 
 
 def map_http_exception(error: Exception) -> FaceComparisonError | None:
-    """Flask's own rejections as ours; None for what nobody expected."""
+    """Maps Flask's own HTTP exceptions to our errors; returns None for an unexpected one."""
     match getattr(error, "code", None) if isinstance(error, HTTPException) else None:
         case 404:
             if is_collection_path(request.path) and not has_collections(current_app):
@@ -456,7 +457,7 @@ def _answer(response: AnyResponse, status: int = 200) -> Response:
 
 def _record(response: Response) -> None:
     seconds = time.monotonic() - g.started
-    # A browser's question before a request of another origin is none of the endpoint's own answers.
+    # A browser's preflight request before a cross-origin request is not a request to the endpoint itself.
     route = "preflight" if request.method == "OPTIONS" else request.endpoint or "unmatched"
     metrics.REQUESTS.labels(route, response.status_code).inc()
     metrics.REQUEST_SECONDS.labels(route).observe(seconds)
@@ -468,7 +469,7 @@ def _record(response: Response) -> None:
         "outcome": g.outcome,
         "seconds": round(seconds, 6),
         "bytes_in": g.get("received", 0),
-        # Of a stream it is not known yet, and asking would read all of it into memory.
+        # The length of a stream is not known yet, and computing it would read everything into memory.
         "bytes_out": (response.calculate_content_length() if response.is_sequence else None) or 0,
     }
     if g.stages.seconds:

@@ -1,9 +1,9 @@
 """API keys from a mounted file: one `name:key` or `name:key:permissions` per line, reloaded when it changes.
 
-A line that can be read counts, whatever is wrong with others: a key whose line is gone is revoked at once. Lines that
-cannot be read are logged and counted in a gauge; at the start they stop the service. A Secret that Kubernetes mounts is
-replaced as a whole, so a file that cannot be opened is a moment in between, and the keys known so far stay good. No key
-is ever logged, compared in a time that depends on it, or part of a message.
+Valid lines count even if others are invalid: a key whose line is removed is revoked immediately. Invalid lines are
+logged and counted in a gauge; at startup, they are a fatal error. Kubernetes replaces a mounted Secret as a whole, so a
+file that cannot be opened is a transient state, and the previous keys stay valid. Keys are never logged or quoted in
+messages, and are compared in constant time.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ from face_comparison.web.permissions import ALL, PERMISSIONS, Permission, split_
 
 _log = logging.getLogger(__name__)
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@-]{0,62}")
-_KEY = re.compile(r"[!-~]{1,512}")  # what fits a header: printable ASCII without spaces
+_KEY = re.compile(r"[!-~]{1,512}")  # valid in a header: printable ASCII without spaces
 _BEARER = re.compile(r"bearer +(\S+) *", re.IGNORECASE)
 
 MIN_KEY_LENGTH = 16
-"""Shorter keys are accepted with a warning: `openssl rand -hex 32` makes one that nobody guesses."""
+"""Shorter keys are accepted with a warning; `openssl rand -hex 32` generates a key that cannot be guessed."""
 
 MAX_FILE_BYTES = 2**20
 
@@ -42,11 +42,11 @@ class ApiKey:
     """One line of the file.
 
     Attributes:
-        name: Whose key it is, for logs and limits.
+        name: Identifies the caller in logs and limits.
         digest: SHA-256 of the key.
         short: Whether the key has fewer than `MIN_KEY_LENGTH` characters.
-        permissions: What its holder may do.
-        secret: The key itself, with which AWS Signature Version 4 signs.
+        permissions: What the caller may do.
+        secret: The key itself, which is the secret of AWS Signature Version 4.
     """
 
     name: str
@@ -58,21 +58,21 @@ class ApiKey:
 
 @dataclass(frozen=True, slots=True)
 class KeyFile:
-    """The keys of a file, and for each line that gives none why; the reasons never quote a line."""
+    """The keys in a file, and the problem of each invalid line; problems never quote a line."""
 
     keys: tuple[ApiKey, ...]
     problems: tuple[str, ...]
 
     @property
     def short(self) -> list[str]:
-        """Names of the keys that are too short."""
+        """Returns the names of keys that are too short."""
         return [key.name for key in self.keys if key.short]
 
 
 def parse_keys(text: str) -> KeyFile:
-    """The keys of a file's text; blank lines and lines that begin with # are ignored.
+    """Parses the text of a keys file; blank lines and lines that begin with # are ignored.
 
-    Of lines with the same name or key, the first counts.
+    Of several lines with the same name or key, the first one counts.
     """
     keys: dict[str, ApiKey] = {}
     digests: set[bytes] = set()
@@ -84,13 +84,14 @@ def parse_keys(text: str) -> KeyFile:
         key = parse_line(stripped)
         if key is None:
             problems.append(
-                f"line {number} must be name:key or name:key:permissions, the name of letters, digits and . _ @ -, "
-                f"the key of printable ASCII without spaces, the permissions some of {','.join(PERMISSIONS)}"
+                f"line {number} must be name:key or name:key:permissions, where the name consists of letters, "
+                "digits, and . _ @ -, the key of printable ASCII without spaces, and the permissions are a list of "
+                f"{','.join(PERMISSIONS)}"
             )
         elif key.name in keys:
-            problems.append(f"line {number} gives a name a second time")
+            problems.append(f"line {number} repeats a name")
         elif key.digest in digests:
-            problems.append(f"line {number} gives a key a second time")
+            problems.append(f"line {number} repeats a key")
         else:
             keys[key.name] = key
             digests.add(key.digest)
@@ -98,7 +99,7 @@ def parse_keys(text: str) -> KeyFile:
 
 
 def parse_line(line: str) -> ApiKey | None:
-    """The key of one line, None when it gives none."""
+    """Returns the key in a line, or None if the line is invalid."""
     name, colon, rest = (part.strip() for part in line.partition(":"))
     try:
         key, permissions = split_permissions(rest)
@@ -110,7 +111,7 @@ def parse_line(line: str) -> ApiKey | None:
 
 
 class Headers(Protocol):
-    """Of a request; names in any case."""
+    """Headers of a request; names are case-insensitive."""
 
     def get(self, name: str, default: str, /) -> str:
         """Returns the value of a header."""
@@ -118,10 +119,10 @@ class Headers(Protocol):
 
 
 def presented_key(headers: Headers) -> str:
-    """The key that came with a request, from `x-api-key` or `Authorization: Bearer`.
+    """Returns the key sent with a request, from `x-api-key` or `Authorization: Bearer`.
 
     Raises:
-        Unauthorized: None came.
+        Unauthorized: No key was sent.
     """
     key = headers.get("X-Api-Key", "").strip()
     bearer = _BEARER.fullmatch(headers.get("Authorization", ""))
@@ -133,13 +134,13 @@ def presented_key(headers: Headers) -> str:
 
 
 class ApiKeys:
-    """The keys of one file; safe from any thread."""
+    """The keys in a file. Thread-safe."""
 
     def __init__(self, path: str) -> None:
-        """Read the file.
+        """Reads the file.
 
         Raises:
-            InvalidSettings: It cannot be read, a line of it cannot be understood, or it holds no key.
+            InvalidSettings: It cannot be read, a line is invalid, or it contains no key.
         """
         self._path = Path(path)
         self._lock = threading.Lock()
@@ -157,16 +158,16 @@ class ApiKeys:
         if found.problems:
             raise InvalidSettings(f"the API keys file {path}: {'; '.join(found.problems)}")
         if not found.keys:
-            raise InvalidSettings(f"the API keys file {path} holds no key: write one name:key a line")
+            raise InvalidSettings(f"the API keys file {path} contains no key: write one name:key per line")
         self._use(found)
         self._warn_if_writable()
 
     def authorize(self, headers: Headers) -> str:
-        """Name of the key that came with the request.
+        """Returns the name of the key sent with the request.
 
         Raises:
-            Unauthorized: None came.
-            Forbidden: It is not a known one.
+            Unauthorized: No key was sent.
+            Forbidden: The key is unknown.
         """
         name = self.identify(presented_key(headers))
         if name is None:
@@ -174,22 +175,22 @@ class ApiKeys:
         return name
 
     def identify(self, presented: str) -> str | None:
-        """Name of a key, None if it is not known."""
+        """Returns the name of a key, or None if it is unknown."""
         digest = _digest(presented)
         self._refresh()
         name = None
-        for key in self._keys:  # all of them, always: the time says nothing about which
+        for key in self._keys:  # Always compares all of them, so that the time does not reveal which one matched.
             if hmac.compare_digest(digest, key.digest):
                 name = key.name
         return name
 
     def secret(self, name: str) -> str | None:
-        """The key of this name, for checking a signature; None when there is none."""
+        """Returns the key with this name, for verifying a signature, or None if there is none."""
         self._refresh()
         return next((key.secret for key in self._keys if key.name == name), None)
 
     def permissions(self, name: str) -> frozenset[Permission]:
-        """What the key of this name permits: nothing when its line is gone."""
+        """Returns the permissions of the key with this name: none if its line has been removed."""
         return next((key.permissions for key in self._keys if key.name == name), frozenset())
 
     def _found(self) -> tuple[int, int, int]:
@@ -209,7 +210,7 @@ class ApiKeys:
         metrics.SHORT_API_KEYS.set(len(found.short))
         if found.short:
             _log.warning(
-                "API keys of fewer than %d characters can be guessed, replace those of: %s",
+                "API keys of fewer than %d characters can be guessed; replace those of: %s",
                 MIN_KEY_LENGTH,
                 ", ".join(found.short),
             )
@@ -218,8 +219,8 @@ class ApiKeys:
         mode = self._path.stat().st_mode
         if mode & (stat.S_IWGRP | stat.S_IWOTH):
             _log.warning(
-                "the API keys file can be written by others than its owner (mode %o): who can write it can let "
-                "anybody in; chmod go-w it",
+                "the API keys file is writable by users other than its owner (mode %o), who could add keys; run "
+                "chmod go-w on it",
                 stat.S_IMODE(mode),
             )
 
@@ -236,7 +237,7 @@ class ApiKeys:
                     reason = error.strerror if isinstance(error, OSError) else error
                     _log.error("reloading the API keys file failed (%s); keeping the previous keys", reason)
                     metrics.API_KEYS_RELOAD_FAILED.set(1)
-                self._failed = found  # logged once, and tried again at the next request
+                self._failed = found  # logged once; the next request tries again
                 return
             self._state, self._failed = found, None
             for problem in keys.problems:
@@ -247,7 +248,7 @@ class ApiKeys:
 
 
 def _digest(key: str) -> bytes:
-    # Digests have one length, so comparing them tells nothing about the length of a key either.
+    # All digests have the same length, so comparing them does not reveal the length of a key either.
     return hashlib.sha256(key.encode("utf-8", "surrogateescape")).digest()
 
 
@@ -255,10 +256,10 @@ Clock = Callable[[], float]
 
 
 class FailureThrottle:
-    """Counts failed authorizations per address and says when an address has had too many.
+    """Counts failed authorizations per address and reports when an address has had too many.
 
-    A token bucket each: `burst` failures at once, then `per_second`. Addresses that are not failing any more are
-    forgotten; when there are too many, those that failed longest ago.
+    Each address has a token bucket: `burst` failures at once, then `per_second`. Addresses that have stopped failing
+    are forgotten; if there are too many, those whose last failure is oldest.
     """
 
     def __init__(self, clock: Clock, burst: int = 200, per_second: float = 10.0, max_addresses: int = 10_000) -> None:
@@ -267,7 +268,7 @@ class FailureThrottle:
         self._failures: dict[str, tuple[float, float]] = {}
 
     def record(self, address: str) -> bool:
-        """Count a failure; returns whether the address has had too many."""
+        """Counts a failure, and returns whether the address has had too many."""
         with self._lock:
             now = self._clock()
             level, at = self._failures.pop(address, (0.0, now))

@@ -1,4 +1,4 @@
-"""The address of a caller, also behind proxies that say for whom they ask. Pure but for the environ that it changes."""
+"""Determines a caller's address, even behind trusted proxies. Pure, except that it updates the WSGI environ."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 MAX_HOPS = 16
-"""Proxies in a row; a longer list is not read to its beginning."""
+"""Maximum chain of proxies; a longer list is not read to its beginning."""
 
 
 def parse_address(text: str) -> Address | None:
-    """The address in `text`, which may carry a port or an IPv6 zone; None when there is none.
+    """Parses an address, which may include a port or an IPv6 zone; returns None if there is none.
 
-    An IPv4 address that is written as an IPv6 one is the IPv4 address.
+    An IPv4-mapped IPv6 address is returned as the IPv4 address.
     """
     text = text.strip()
     if text.startswith("["):
@@ -37,15 +37,15 @@ def parse_address(text: str) -> Address | None:
 
 
 def client_address(peer: str, forwarded_for: str, trusted: Sequence[Network]) -> str:
-    """Who sent a request: the nearest hop that is no trusted proxy.
+    """Returns the sender of a request: the nearest hop that is not a trusted proxy.
 
     Args:
         peer: Address of the connection.
-        forwarded_for: `X-Forwarded-For`, in which each proxy has appended the address that it was asked from.
-        trusted: Networks of the proxies whose word counts.
+        forwarded_for: `X-Forwarded-For`, to which each proxy has appended the address of its own caller.
+        trusted: Networks of the trusted proxies.
 
     Returns:
-        `peer` unless it is a trusted proxy. Where all hops are trusted, or one cannot be read, the last that was known.
+        `peer`, unless it is a trusted proxy. If all hops are trusted, or one cannot be parsed, the last known hop.
     """
     address, rest = parse_address(peer), forwarded_for
     if address is None or not _is_within(address, trusted):
@@ -62,7 +62,7 @@ def client_address(peer: str, forwarded_for: str, trusted: Sequence[Network]) ->
 
 
 def trust_proxies(application: WSGIApplication, trusted: Sequence[Network]) -> WSGIApplication:
-    """`application`, called with the caller's address as REMOTE_ADDR."""
+    """Wraps `application` so that it is called with the caller's address as REMOTE_ADDR."""
 
     def answer(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         environ["REMOTE_ADDR"] = environ_address(environ, trusted)
@@ -72,7 +72,7 @@ def trust_proxies(application: WSGIApplication, trusted: Sequence[Network]) -> W
 
 
 def environ_address(environ: dict[str, Any], trusted: Sequence[Network]) -> str:
-    """The address of whoever sent a request with this environ."""
+    """Returns the address of the sender of the request with this environ."""
     peer: str = environ.get("REMOTE_ADDR", "")
     return client_address(peer, environ.get("HTTP_X_FORWARDED_FOR", ""), trusted) if trusted else peer
 

@@ -1,6 +1,6 @@
-"""Routes of collections: requests to `CollectionService`, responses, permissions and the audit log.
+"""Collection routes: calls to `CollectionService`, responses, permissions, and the audit log.
 
-What each route promises is in the OpenAPI document.
+The OpenAPI document describes each route.
 """
 
 from __future__ import annotations
@@ -32,30 +32,30 @@ from face_comparison.wire.requests import FaceHash, Subject
 from face_comparison.wire.transfer import NDJSON, export_parts, import_lines, split_lines
 
 AnyResponse: TypeAlias = ApiResponse | Mapping[str, Any]
-"""What a handler returns: a response of this API, or one in the shape of Amazon Rekognition's."""
+"""What a handler returns: a response of this API, or one in Amazon Rekognition's format."""
 
 READ = (SEARCH, ENROLL, ERASE, ADMIN)
-"""Whoever may do something with collections may see what there is."""
+"""Any permission for collections includes listing and describing them."""
 
 _PATH = re.compile(r"/[^/]+/face[_-]comparison/collections(/|$)")
 _REGISTERED = "face_comparison.collections"
 
 
 class Endpoint(Protocol):
-    """How the application answers a request under the stage: readiness, authorization, admission, encoding."""
+    """Handles a request under the stage: readiness, authorization, admission, encoding."""
 
     def answer(self, handle: Callable[[Received, Permit], AnyResponse], *permissions: Permission) -> Response:
-        """Answer a request with a body, for a caller with one of the permissions."""
+        """Handles a request with a body, from a caller with one of the permissions."""
         ...
 
     def answer_head(self, handle: Callable[[], AnyResponse], *permissions: Permission) -> Response:
-        """Answer a request without a body, likewise."""
+        """Handles a request without a body, from a caller with one of the permissions."""
         ...
 
     def answer_stream(
         self, handle: Callable[[], Iterator[bytes]], media_type: str, *permissions: Permission
     ) -> Response:
-        """Answer a request without a body by parts, computed one after the other as the client takes them."""
+        """Handles a request without a body by streaming parts, computed one by one as the client reads them."""
         ...
 
 
@@ -105,7 +105,7 @@ class CollectionRoutes:
         return self._answer_head("describe_collection", handle, *READ, collection=collection_id)
 
     def delete(self, collection_id: str) -> Response:
-        """Deletes a collection with all that is in it."""
+        """Deletes a collection and everything in it."""
 
         def handle(service: CollectionService) -> ApiResponse:
             erasure = service.delete_collection(collection_id)
@@ -118,7 +118,7 @@ class CollectionRoutes:
     # --- faces ---
 
     def enroll(self, collection_id: str) -> Response:
-        """Enrolls the faces of an image, or a hash."""
+        """Enrolls the faces in an image, or a hash."""
 
         def handle(service: CollectionService, body: Received, permit: Permit) -> ApiResponse:
             version = service.check_usable(collection_id).model_version
@@ -153,7 +153,7 @@ class CollectionRoutes:
         return self._answer_head("list_faces", handle, *READ, collection=collection_id)
 
     def delete_face(self, collection_id: str, face_id: str) -> Response:
-        """Deletes one face; 404 if it is not there."""
+        """Deletes one face; 404 if it does not exist."""
 
         def handle(service: CollectionService) -> ApiResponse:
             erasure, deleted = service.delete_faces(collection_id, [face_id])
@@ -165,7 +165,7 @@ class CollectionRoutes:
         return self._answer_head("delete_faces", handle, ERASE, collection=collection_id)
 
     def delete_faces(self, collection_id: str) -> Response:
-        """Deletes faces; those that are not there are reported."""
+        """Deletes faces; those that do not exist are reported."""
 
         def handle(service: CollectionService, body: Received, _: Permit) -> ApiResponse:
             face_ids = requests.face_ids_request(body, _content_type())
@@ -178,7 +178,7 @@ class CollectionRoutes:
     # --- searching ---
 
     def search(self, collection_id: str) -> Response:
-        """Identifies every face of an image."""
+        """Identifies every face in an image."""
 
         def handle(service: CollectionService, body: Received, permit: Permit) -> ApiResponse:
             version = service.check_usable(collection_id).model_version
@@ -205,7 +205,7 @@ class CollectionRoutes:
         def handle(service: CollectionService, body: Received, permit: Permit) -> ApiResponse:
             version = service.check_usable(collection_id).model_version
             wanted = requests.verify_request(body, _content_type(), request.args, version)
-            service.describe_user(collection_id, user_id)  # before an image is analyzed for nobody
+            service.describe_user(collection_id, user_id)  # checked before an image is analyzed in vain
             probe = self._probe(wanted.subject, permit, MAX_FACES)
             if not probe.faces:
                 raise NoFace("no face was found in the image")
@@ -249,7 +249,7 @@ class CollectionRoutes:
         return self._answer_head("describe_user", handle, *READ, collection=collection_id)
 
     def update_user(self, collection_id: str, user_id: str) -> Response:
-        """Changes the metadata or the expiry of a user."""
+        """Changes the metadata or expiration of a user."""
 
         def handle(service: CollectionService, body: Received, _: Permit) -> ApiResponse:
             change = requests.user_change(body, _content_type())
@@ -278,14 +278,14 @@ class CollectionRoutes:
             with audited("export", collection_id):
                 collection, faces = self.service.export_faces(collection_id)
                 parts = export_parts(faces, collection.model_version)
-                first = next(parts, b"")  # a store that is away is an error reply, and not a broken stream
+                first = next(parts, b"")  # An unavailable store results in an error response, not in a broken stream.
                 note(faces=collection.faces)
             return chain((first,), parts)
 
         return self.endpoint.answer_stream(handle, NDJSON, ADMIN)
 
     def import_(self, collection_id: str) -> Response:
-        """Imports exported lines; a bad one is reported by its number."""
+        """Imports exported lines; invalid lines are reported by number."""
 
         def handle(service: CollectionService, body: Received, permit: Permit) -> ApiResponse:
             version = service.check_usable(collection_id).model_version
@@ -303,7 +303,7 @@ class CollectionRoutes:
 
         return self._answer_head("describe_erasure", handle, ERASE, ADMIN)
 
-    # --- parts of the above ---
+    # --- helpers ---
 
     def _answer(
         self,
@@ -343,17 +343,17 @@ class CollectionRoutes:
 
 
 def is_collection_path(path: str) -> bool:
-    """Whether a path is one of collections, under whichever stage."""
+    """Returns whether a path belongs to collections, under any stage."""
     return _PATH.match(path) is not None
 
 
 def has_collections(app: Flask) -> bool:
-    """Whether the routes of collections were added."""
+    """Returns whether the collection routes have been registered."""
     return _REGISTERED in app.extensions
 
 
 def register_collections(app: Flask, stage: str, routes: CollectionRoutes) -> None:
-    """Add the routes, under both spellings of the endpoint."""
+    """Adds the routes, under both spellings of the endpoint."""
     rules: list[tuple[str, str, str, Callable[..., Response]]] = [
         ("create_collection", "POST", "", routes.create),
         ("list_collections", "GET", "", routes.list_collections),
@@ -382,11 +382,11 @@ def register_collections(app: Flask, stage: str, routes: CollectionRoutes) -> No
 
 @contextmanager
 def audited(action: str, collection: str) -> Iterator[None]:
-    """Writes the audit line of one call: who, what, which collection, N, decisions; no vector, score, image or name.
+    """Writes the audit line of a call: who, what, which collection, N, decisions; no hash, score, image, or name.
 
     Args:
-        action: What is done.
-        collection: The collection it is done to, empty where there is none or its name is not known yet.
+        action: The action.
+        collection: The collection, empty if there is none or its name is not known yet.
     """
     g.audit = {"collection": collection} if collection else {}
     outcome = "ok"
@@ -403,12 +403,12 @@ def audited(action: str, collection: str) -> Iterator[None]:
 
 
 def note(**fields: Any) -> None:
-    """Adds fields to the audit line of the present call."""
+    """Adds fields to the audit line of the current call."""
     g.audit.update(fields)
 
 
 def measured_search(search: Callable[[], SearchResult]) -> SearchResult:
-    """Runs a search; its seconds and decisions are counted, and the decisions added to the audit line."""
+    """Runs a search, records its duration and decisions in metrics, and adds the decisions to the audit line."""
     with metrics.COLLECTION_SEARCH_SECONDS.time(), g.stages.timed("search"):
         found = search()
     decisions = [face.decision for face in found.faces]

@@ -1,4 +1,4 @@
-"""Keys that the server adds to a WSGI environ, and what their values are."""
+"""Keys that the server adds to a WSGI environ, and their values."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 ERROR = "face_comparison.error"
-"""An exception: the server has not received the request as a whole; answer with this error."""
+"""An exception: the server has not received the whole request; respond with this error."""
 
 DEADLINE = "face_comparison.deadline"
-"""When the whole request must be over, `time.monotonic()` seconds."""
+"""Deadline of the request, in `time.monotonic()` seconds."""
 
 CLIENT = "face_comparison.client"
 """The `ClientConnection` that the request came on."""
@@ -30,7 +30,7 @@ class ClientConnection:
         self._callbacks: dict[object, Callable[[], None]] = {}
 
     def mark_gone(self) -> None:
-        """Record that nobody waits for the reply any more, and run the callbacks, each once."""
+        """Records that the client has disconnected, and runs each callback once."""
         with self._lock:
             self.gone = True
             callbacks, self._callbacks = self._callbacks, {}
@@ -38,7 +38,7 @@ class ClientConnection:
             callback()
 
     def on_gone(self, key: object, callback: Callable[[], None]) -> None:
-        """Run `callback` when the client is gone: at once if it is already. `key` serves `forget`."""
+        """Runs `callback` when the client disconnects, or immediately if it already has. `key` is for `forget`."""
         with self._lock:
             if not self.gone:
                 self._callbacks[key] = callback
@@ -46,7 +46,7 @@ class ClientConnection:
         callback()
 
     def forget(self, key: object) -> None:
-        """Remove the callback that was added with `key`."""
+        """Removes the callback that was added with `key`."""
         with self._lock:
             self._callbacks.pop(key, None)
 
@@ -64,14 +64,14 @@ class Body(io.RawIOBase):
         return True
 
     def readinto(self, buffer: Any, /) -> int:
-        """Fills the buffer from the body; returns the number of bytes, 0 at the end."""
+        """Fills the buffer from the body and returns the number of bytes, 0 at the end."""
         part = memoryview(self._data)[self._position : self._position + len(buffer)]
         buffer[: len(part)] = part
         self._position += len(part)
         return len(part)
 
     def take(self) -> bytearray:
-        """What has not been read yet; this object is empty afterwards."""
+        """Returns the unread rest; this object is empty afterward."""
         data, self._data = self._data, bytearray()
         if self._position:
             del data[: self._position]
@@ -80,6 +80,6 @@ class Body(io.RawIOBase):
 
 
 def rejection(environ: Mapping[str, Any]) -> Exception | None:
-    """The error with which the server rejects this request, if it does."""
+    """Returns the error with which the server rejects this request, if any."""
     error = environ.get(ERROR)
     return error if isinstance(error, Exception) else None

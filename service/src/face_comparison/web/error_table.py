@@ -1,4 +1,4 @@
-"""The one table from errors to HTTP: the status of each, and which operations of the OpenAPI document list it.
+"""The only mapping from errors to HTTP: the status of each, and the operations in the OpenAPI document that list it.
 
 A test fails when an error class has no row.
 """
@@ -28,17 +28,17 @@ Context: TypeAlias = Literal[
     "enrollment",  # adds faces to a collection
     "search",  # compares faces with those of a collection
 ]
-"""What an operation does that may fail."""
+"""Aspects of an operation that may fail."""
 
 
 class Row(NamedTuple):
-    """The status of an error, and the contexts in which it may occur; none: in no documented operation."""
+    """The status of an error, and the contexts in which it may occur; empty: in no documented operation."""
 
     status: int
     contexts: tuple[Context, ...] = ()
 
 
-_NEVER_SENT = Row(500)  # its message is for the log or the command line; a caller would get `internal`
+_NEVER_SENT = Row(500)  # for the log or the command line only; a caller would get `internal`
 
 ERRORS: Mapping[type[FaceComparisonError], Row] = {
     errors.InvalidJson: Row(400, ("json",)),

@@ -1,7 +1,7 @@
-"""Builds the OpenAPI document and the short description of the service: settings in, documents out.
+"""Builds the OpenAPI document and the short description of the service from the settings.
 
-Bounds, defaults and the statuses of errors come from where they are enforced, so that the document cannot differ from
-what the service does.
+Bounds, defaults, and error statuses are taken from the code that enforces them, so the document cannot differ from what
+the service does.
 """
 
 from __future__ import annotations
@@ -34,8 +34,8 @@ def description(
 
     Args:
         settings: The options of the service.
-        model: What finds and compares faces.
-        permissions: What the API key of the request permits; None where keys are not needed.
+        model: Finds and compares faces.
+        permissions: Permissions of the request's API key; None if keys are not required.
     """
     base = f"/{settings.stage}"
     calibration = model.calibration()
@@ -66,7 +66,7 @@ def description(
 
 
 def has_collections(settings: Settings) -> bool:
-    """Returns whether the service has a store of collections."""
+    """Returns whether the service has a collection store."""
     return settings.collections is not None or settings.collections_file is not None
 
 
@@ -85,7 +85,7 @@ def _limits(settings: Settings) -> responses.Limits:
 
 
 def document(settings: Settings, model: ModelInfo) -> dict[str, Any]:
-    """Returns the OpenAPI 3.1 document of the service as it runs."""
+    """Returns the OpenAPI 3.1 document of the running service."""
     codes = sorted(error.code for error in error_table.public())
     closed = settings.auth == "api-key"
     operations = _Operations(closed)
@@ -96,7 +96,7 @@ def document(settings: Settings, model: ModelInfo) -> dict[str, Any]:
         "schemas": openapi_schemas.schemas(model, codes),
         "headers": {
             "X-Request-Id": {
-                "description": "The request's own if it sent a valid one, otherwise a new one.",
+                "description": "The request's own id if it sent a valid one, otherwise a new one.",
                 "schema": {"type": "string"},
             },
             "Retry-After": {"description": "Whole seconds.", "schema": {"type": "integer", "minimum": 1}},
@@ -131,7 +131,7 @@ def document(settings: Settings, model: ModelInfo) -> dict[str, Any]:
         "tags": [
             {"name": "faces", "description": "Detect faces, compare faces."},
             *([openapi_collections.TAG] if collections else []),
-            {"name": "about", "description": "What runs here."},
+            {"name": "about", "description": "Information about this service."},
             {"name": "health", "description": "For probes and monitoring; no API key is needed."},
         ],
         "paths": {
@@ -139,7 +139,7 @@ def document(settings: Settings, model: ModelInfo) -> dict[str, Any]:
                 "post": {"operationId": "detect", **detect},
                 "get": operations.get(
                     "description",
-                    "The endpoint, its version and limits",
+                    "Describe the endpoint, its version, and its limits",
                     "about",
                     ref("ServiceDescription"),
                     contexts=("models", "keys"),
@@ -152,13 +152,13 @@ def document(settings: Settings, model: ModelInfo) -> dict[str, Any]:
             f"{base}/": {"get": operations.get("explorer", "The API Explorer", "about", _TEXT, "text/html")},
             "/livez": {"get": operations.get("livez", "Whether the process is alive", "health", ref("Status"))},
             "/readyz": {"get": operations.get("readyz", "Whether images can be analyzed", **readiness)},
-            "/ping": {"get": operations.get("ping", "The same as /readyz", **readiness)},
+            "/ping": {"get": operations.get("ping", "Same as /readyz", **readiness)},
             "/metrics": {"get": operations.get("metrics", "Prometheus metrics", "health", _TEXT, "text/plain")},
         },
         "components": components,
         # What the Explorer needs before it has an API key; the description itself requires one.
         "x-service": msgspec.to_builtins(description(settings, model)),
-        # The status of every error code, also of those that no operation lists.
+        # The status of every error code, including those that no operation lists.
         "x-errors": {error.code: error_table.ERRORS[error].status for error in error_table.public()},
     }
 
@@ -174,13 +174,13 @@ def _introduction(settings: Settings, model: ModelInfo) -> str:
 
 
 class _Operations:
-    """Builds operations with the errors that `error_table` lists for them."""
+    """Builds operations with the errors listed for them in `error_table`."""
 
     def __init__(self, closed: bool) -> None:
         self._closed = closed
 
     def post(self, summary: str, request: Schema, response: Schema, contexts: tuple[Context, ...]) -> Schema:
-        """Returns a POST of the API.
+        """Returns a POST operation.
 
         Args:
             summary: One line.
@@ -206,7 +206,7 @@ class _Operations:
         *,
         contexts: tuple[Context, ...] = (),
     ) -> Schema:
-        """Returns a GET. contexts: what the operation does that may fail."""
+        """Returns a GET operation. contexts: aspects of the operation that may fail."""
         return {
             "operationId": name,
             "tags": [tag],
@@ -215,7 +215,7 @@ class _Operations:
         }
 
     def outcomes(self, response: Schema, contexts: tuple[Context, ...]) -> Schema:
-        """Returns the responses of an operation and what a caller needs.
+        """Returns the responses of an operation and its security requirement.
 
         Args:
             response: Content of the response 200 by media type.
@@ -272,7 +272,7 @@ def _detect(operations: _Operations, model: ModelInfo) -> Schema:
         "description": "One of `img` and `url` is required.",
     }
     operation = operations.post(
-        "Detect the faces of an image",
+        "Detect the faces in an image",
         {
             "application/json": {"schema": ref("DetectRequest"), "example": request},
             "multipart/form-data": {"schema": form},
@@ -316,7 +316,7 @@ def _compare(operations: _Operations, model: ModelInfo) -> Schema:
         "required": ["source", "target"],
     }
     operation = operations.post(
-        "Compare the face of one image with those of others",
+        "Compare the face in one image with those in others",
         {
             "application/json": {"schema": ref("CompareRequest"), "example": request},
             "multipart/form-data": {"schema": form},

@@ -15,7 +15,7 @@ from face_comparison.vision.analyzer import ModelInfo
 
 Schema = dict[str, Any]
 
-# One gray pixel: the smallest image that works everywhere. It has no face.
+# A single gray pixel: the smallest image that works everywhere. It contains no face.
 PIXEL = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAAAAAA6fptVAAAACklEQVR42mNoAAAAggCB2kUIOwAAAABJRU5ErkJggg=="
 
 _HASH_EXAMPLE = [0.036084] * HASH_SIZE
@@ -35,7 +35,7 @@ def schemas(model: ModelInfo, codes: list[str]) -> dict[str, Schema]:
 
     Args:
         model: The running model.
-        codes: The error codes that a caller may get.
+        codes: Error codes that a caller may get.
     """
     described = encoding.schemas(
         responses.DetectResponse,
@@ -62,12 +62,12 @@ def _requests(model: ModelInfo) -> dict[str, Schema]:
     url = {
         "type": ["string", "null"],
         "maxLength": MAX_LENGTH,
-        "description": "`http://`, `https://` or `s3://bucket/key` of the image. Wins when `img` is given as well.",
+        "description": "`http://`, `https://` or `s3://bucket/key` of the image. Takes precedence over `img`.",
     }
     img = {
         "type": ["string", "null"],
         "contentEncoding": "base64",
-        "description": "The image in base64; a `data:` prefix, line breaks, missing padding and the URL-safe "
+        "description": "The image in base64; a `data:` prefix, line breaks, missing padding, and the URL-safe "
         "alphabet are tolerated.",
     }
     subject = {
@@ -78,12 +78,12 @@ def _requests(model: ModelInfo) -> dict[str, Schema]:
             "items": {"type": "number"},
             "minItems": HASH_SIZE,
             "maxItems": HASH_SIZE,
-            "description": "A hash from an earlier response, used when neither `url` nor `img` is given. It is "
-            "normalized again, so hashes may have been rounded or averaged.",
+            "description": "A hash from an earlier response, used if neither `url` nor `img` is given. It is "
+            "normalized again, so it may have been rounded or averaged.",
         },
         "FaceModelVersion": {
             "type": ["string", "null"],
-            "description": f"The model that computed the `face_hash`; another version than `{model.version}` is "
+            "description": f"The model that computed the `face_hash`; versions other than `{model.version}` are "
             "rejected.",
         },
     }
@@ -109,7 +109,7 @@ def _requests(model: ModelInfo) -> dict[str, Schema]:
                     "description": "Minimum confidence of a face in the response.",
                 },
             },
-            # Which of them is required is a sentence: alternatives beside properties keep most client generators
+            # The required alternative is described in prose: `anyOf` next to properties prevents most client generators
             # from generating a class.
             "description": "One of `url` and `img` is required.",
         },
@@ -128,18 +128,18 @@ def _requests(model: ModelInfo) -> dict[str, Schema]:
                 },
                 "targets": {
                     "type": ["array", "null"],
-                    # Whatever else an item is, it is an error of that target alone.
+                    # An invalid item is an error of that target only.
                     "items": ref("Subject"),
                     "minItems": 1,
                     "maxItems": MAX_TARGETS,
                 },
-                "target": {**ref("Subject"), "description": "The same as `targets` with this one item."},
+                "target": {**ref("Subject"), "description": "Same as `targets` with this single item."},
                 "threshold": {
                     "type": ["number", "null"],
                     "minimum": 0,
                     "maximum": MAX_DISTANCE,
                     "default": model.threshold,
-                    "description": "Maximum distance of the same person.",
+                    "description": "Maximum distance that counts as the same person.",
                 },
             },
             "required": ["source"],
@@ -149,7 +149,7 @@ def _requests(model: ModelInfo) -> dict[str, Schema]:
 
 
 def detect_examples(version: str) -> tuple[Schema, Schema]:
-    """Returns a request, and a response of its kind."""
+    """Returns a request and a matching response."""
     face = responses.Face(
         bounding_box=BOX_EXAMPLE,
         confidence=0.87,
@@ -161,7 +161,7 @@ def detect_examples(version: str) -> tuple[Schema, Schema]:
 
 
 def compare_examples(version: str, threshold: float) -> tuple[Schema, Schema]:
-    """Returns a request, and a response of its kind."""
+    """Returns a request and a matching response."""
     request = {
         "source": {"face_hash": _HASH_EXAMPLE, "FaceModelVersion": version},
         "targets": [{"face_hash": _HASH_EXAMPLE}, {"img": PIXEL}],
@@ -179,5 +179,5 @@ def compare_examples(version: str, threshold: float) -> tuple[Schema, Schema]:
 
 
 def to_plain(response: responses.Response) -> Schema:
-    """Returns a response as it stands in a JSON document."""
+    """Returns a response as plain JSON values."""
     return dict(msgspec.json.decode(encoding.encode(response, encoding.JSON)))

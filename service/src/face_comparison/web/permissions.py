@@ -1,4 +1,4 @@
-"""What the holder of an API key may do: the third field of a line `name:key:permissions`. Pure."""
+"""Permissions of API keys: the third field of a line `name:key:permissions`. Pure functions."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from face_comparison.errors import Forbidden
 Permission = Literal["detect", "search", "enroll", "erase", "admin"]
 
 DETECT: Permission = "detect"
-"""Find and compare faces of images that come with the request."""
+"""Find and compare faces in images sent with the request."""
 SEARCH: Permission = "search"
 """Search collections and verify people."""
 ENROLL: Permission = "enroll"
@@ -27,10 +27,10 @@ _FIELD = re.compile(r"[a-z]+(,[a-z]+)*")
 
 
 def split_permissions(text: str) -> tuple[str, frozenset[Permission]]:
-    """The key and its permissions, of what stands behind the name in a line; all of them where none are given.
+    """Splits what follows the name in a line into the key and its permissions; all of them if none are given.
 
-    A key may hold colons: only lower-case words behind the last one are permissions. Raises ValueError for a word that
-    is no permission, so that a misspelled one never gives more rights than were meant.
+    A key may contain colons: only lower-case words after the last one are permissions. Raises ValueError for a word
+    that is not a permission, so that a misspelling never grants more rights than intended.
     """
     key, colon, field = text.rpartition(":")
     field = field.strip()
@@ -38,11 +38,11 @@ def split_permissions(text: str) -> tuple[str, frozenset[Permission]]:
         return text, ALL
     names = set(field.split(","))
     if not names <= ALL:
-        raise ValueError(f"permissions must be some of {','.join(PERMISSIONS)}, separated by commas")
+        raise ValueError(f"permissions must be a list of {','.join(PERMISSIONS)}, separated by commas")
     return key.strip(), frozenset(name for name in ALL if name in names)
 
 
 def check_permissions(granted: frozenset[Permission], wanted: tuple[Permission, ...]) -> None:
-    """Raises Forbidden when none of the wanted permissions is granted."""
+    """Raises Forbidden if none of the required permissions is granted."""
     if wanted and not granted.intersection(wanted):
         raise Forbidden(f"the API key has no permission for this: it needs {' or '.join(wanted)}")

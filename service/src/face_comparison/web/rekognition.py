@@ -1,4 +1,4 @@
-"""The route of Amazon Rekognition's clients, and the verification of their signatures."""
+"""The route for Amazon Rekognition clients, and the verification of their signatures."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from face_comparison.web.request_body import Received
 from face_comparison.web.request_gate import RequestGate
 
 MEDIA_TYPE = "application/x-amz-json-1.1"
-MISSING = "requests of AWS clients need botocore: pip install 'face-comparison[s3]'"
+MISSING = "requests from AWS clients require botocore: pip install 'face-comparison[s3]'"
 
 PERMISSIONS: Mapping[str, tuple[Permission, ...]] = {
     "CompareFaces": (DETECT,),
@@ -51,7 +51,7 @@ PERMISSIONS: Mapping[str, tuple[Permission, ...]] = {
 def register_rekognition(
     app: Flask, stage: str, endpoint: Endpoint, faces: FaceService, collections: CollectionService | None
 ) -> None:
-    """Answer Rekognition's clients at `/<stage>/rekognition` and at `/`."""
+    """Adds the routes for Rekognition clients at `/<stage>/rekognition` and at `/`."""
 
     def call() -> Response:
         try:
@@ -65,7 +65,7 @@ def register_rekognition(
 
 def _call(endpoint: Endpoint, faces: FaceService, collections: CollectionService | None) -> Response:
     try:
-        # Not at the top: botocore comes with the extra `s3`, and most services never answer such a client.
+        # Imported here because botocore requires the extra `s3`, and most services never have such clients.
         from face_comparison.rekognition import operations, service_model  # noqa: PLC0415
     except ModuleNotFoundError:
         raise PackagesMissing(MISSING) from None
@@ -99,17 +99,17 @@ def _note_result(service: CollectionService, given: Mapping[str, Any], result: M
 
 
 def is_rekognition_request() -> bool:
-    """Whether the present request is one of Rekognition's clients, so that errors must be in its form."""
+    """Returns whether the current request is from a Rekognition client, which expects errors in its own format."""
     return request.endpoint == "rekognition"
 
 
 def error_response(error: FaceComparisonError) -> Response:
-    """An error in Rekognition's form."""
+    """Returns an error in Rekognition's format."""
     return fault_response(fault_of(error))
 
 
 def fault_response(fault: RekognitionFault) -> Response:
-    """A fault of the API as a response."""
+    """Returns a fault of the Rekognition API as a response."""
     g.outcome = fault.name
     response = Response(
         encode({"__type": fault.name, "message": fault.message}, JSON), fault.status, content_type=MEDIA_TYPE
@@ -120,7 +120,7 @@ def fault_response(fault: RekognitionFault) -> Response:
 
 
 def verify_signed_request(keys: ApiKeys, gate: RequestGate, body: Received) -> None:
-    """Check the signature of the present request, if it is signed; `body` is all of its body.
+    """Verifies the signature of the current request, if it is signed; `body` is its complete body.
 
     Raises:
         RekognitionFault: For Rekognition's clients.

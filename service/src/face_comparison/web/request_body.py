@@ -1,4 +1,4 @@
-"""The body of a request, at most as large as is allowed. The server has collected it before the application runs."""
+"""The body of a request, limited in size. The server has received it before the application runs."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ Received = bytes | bytearray
 
 
 def deadline(environ: Environ, seconds: float) -> float:
-    """When the whole request must be over, `time.monotonic()` seconds.
+    """Returns the deadline of the request, in `time.monotonic()` seconds.
 
-    The server knows when the first byte came; under another one the request begins now.
+    Our server knows when the first byte arrived; under any other server, the request begins now.
     """
     known = environ.get(keys.DEADLINE)
     return known if isinstance(known, float) else time.monotonic() + seconds
 
 
 def received(environ: Environ, limit: int) -> Received:
-    """The whole body, at most `limit` bytes.
+    """Returns the whole body, at most `limit` bytes.
 
     Raises:
         BodyTooLarge: It is longer, or was declared to be.
@@ -44,7 +44,7 @@ def received(environ: Environ, limit: int) -> Received:
 
 
 def declared_length(environ: Environ) -> int | None:
-    """Content-Length in bytes, None without one."""
+    """Returns the Content-Length in bytes, or None if there is none."""
     try:
         return max(0, int(environ["CONTENT_LENGTH"]))
     except (KeyError, ValueError):

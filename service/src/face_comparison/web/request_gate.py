@@ -1,7 +1,7 @@
-"""What a request must pass by its head alone, before its body is received or anything is computed.
+"""Checks of a request's head, before its body is received or anything is computed.
 
-The application asks for every request. The server asks too, before it receives a body: what will be rejected anyway
-takes neither memory nor time to upload.
+The application runs them for every request. The server also runs them before it receives a body, so that a request that
+will be rejected anyway takes neither memory nor upload time.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ from face_comparison.web.auth import ApiKeys, FailureThrottle, Headers
 from face_comparison.web.request_body import declared_length, too_large
 
 IPV6_PREFIX = 64
-"""What one customer of a network usually gets: addresses within it are one caller."""
+"""Prefix usually assigned to one customer: addresses within it count as one caller."""
 
 
 class RequestGate:
-    """Readiness, authorization and the limits that a head shows. Safe from any thread."""
+    """Checks readiness, authorization, and the limits that apply to a request head. Thread-safe."""
 
     def __init__(self, readiness: Readiness, keys: ApiKeys | None, admission: Admission, max_body_bytes: int) -> None:
         self._readiness, self._keys, self._admission = readiness, keys, admission
@@ -36,17 +36,17 @@ class RequestGate:
         self._throttle = FailureThrottle(time.monotonic)
 
     def authorize(self, headers: Headers, address: str) -> Caller:
-        """Who sent a request.
+        """Identifies the sender of a request.
 
         Raises:
-            Unauthorized: No API key came, and one is needed.
-            Forbidden: The API key is not known.
-            Overloaded: The same, and too many unknown keys came from this address.
+            Unauthorized: No API key was sent, but one is required.
+            Forbidden: The API key is unknown.
+            Overloaded: Too many unknown keys came from this address.
         """
         if self._keys is None:
             return caller_of_address(address)
         if (name := signer(headers)) is not None:
-            # Until the body is there, the signature proves nothing: such requests share what their address may have.
+            # Until the body has arrived, the signature proves nothing: such requests share the limits of their address.
             if self._keys.secret(name) is None:
                 self.count_failure(address, "unknown")
                 raise Unauthorized("the access key id of the signature is not the name of an API key")
@@ -61,10 +61,10 @@ class RequestGate:
             raise
 
     def count_failure(self, address: str, reason: str) -> None:
-        """Count a key that was tried in vain: `unknown`, or a wrong `signature`.
+        """Counts a failed attempt: an `unknown` key, or a wrong `signature`.
 
         Raises:
-            Overloaded: Too many came from this address.
+            Overloaded: Too many failed attempts came from this address.
         """
         if self._throttle.record(caller_of_address(address).key):
             metrics.AUTH_FAILURES.labels("throttled").inc()
@@ -72,18 +72,18 @@ class RequestGate:
         metrics.AUTH_FAILURES.labels(reason).inc()
 
     def check(self, headers: Headers) -> None:
-        """Return when a request with a body can be answered at all.
+        """Checks that a request with a body can be served at all.
 
         Raises:
-            NotReady, Draining: This process does not take requests.
-            InvalidParameter: The body is encoded in a way that is not supported.
+            NotReady, Draining: This process does not accept requests.
+            InvalidParameter: The body has an unsupported encoding.
         """
         self._readiness.check()
         if headers.get("Content-Encoding", "identity").strip().lower() not in ("", "identity"):
             raise InvalidParameter("a compressed body is not supported: send it without Content-Encoding")
 
     def rejection(self, urls: Map, environ: Mapping[str, Any]) -> Exception | None:
-        """Why a request must be rejected by its head alone; None when its body is worth receiving."""
+        """Returns why a request must be rejected based on its head, or None if its body should be received."""
         headers = EnvironHeaders(environ)  # type: ignore[arg-type]
         try:
             urls.bind_to_environ(environ).match()  # type: ignore[arg-type]
@@ -99,7 +99,7 @@ class RequestGate:
 
 
 def caller_of_address(address: str) -> Caller:
-    """The caller behind an address, for services without API keys."""
+    """Returns the caller for an address, for services without API keys."""
     try:
         parsed = ipaddress.ip_address(address.partition("%")[0])
     except ValueError:

@@ -1,7 +1,7 @@
-"""Files of a folder, ready to be sent: read once, compressed once, each with a tag of its content.
+"""The files in a folder, ready to be sent: read once, compressed once, each with an entity tag of its content.
 
-A browser keeps them and asks whether they are still the same, so an upgraded service never runs an old page. Values
-only: nothing here knows of HTTP beyond the names of media types.
+Browsers cache them and revalidate, so an upgraded service never shows an old page. Apart from media types, this module
+knows nothing about HTTP.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ MEDIA_TYPES: Mapping[str, str] = {
     ".svg": "image/svg+xml",
     ".txt": "text/plain; charset=utf-8",
 }
-"""By file name suffix; a file of another kind is not served."""
+"""Media types by file name suffix; other files are not served."""
 
 _COMPRESSED_ALREADY = (".jpg",)
 
 
 @dataclass(frozen=True, slots=True)
 class StaticFile:
-    """One file. gzipped None: compressing it gains nothing. etag: without quotes, differs with the content."""
+    """A file. gzipped: None if compression does not help. etag: without quotes, changes with the content."""
 
     content: bytes
     gzipped: bytes | None
@@ -38,7 +38,7 @@ class StaticFile:
 
 
 def static_files(folder: Traversable) -> dict[str, StaticFile]:
-    """Every file below a folder, by its path relative to it. `x.js.gz` on disk is `x.js`, compressed beforehand."""
+    """Reads every file in a folder, by relative path. `x.js.gz` on disk is a precompressed `x.js`."""
     files: dict[str, StaticFile] = {}
     for path, raw in _walk(folder, PurePosixPath()):
         if path.suffix == ".gz":
@@ -49,8 +49,8 @@ def static_files(folder: Traversable) -> dict[str, StaticFile]:
 
 
 def static_file(name: str, content: bytes) -> StaticFile:
-    """One file from its bytes; name: decides its media type. Raises KeyError for a suffix without one."""
-    # mtime 0: replicas of one version send the same bytes.
+    """Creates a file from its bytes. name: determines its media type. Raises KeyError for an unknown suffix."""
+    # mtime 0: all replicas of a version send the same bytes.
     compressible = not name.endswith(_COMPRESSED_ALREADY)
     return _file(name, content, gzip.compress(content, 9, mtime=0) if compressible else None)
 

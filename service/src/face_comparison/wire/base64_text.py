@@ -1,7 +1,7 @@
-"""Base64 as clients really send it: data-URL prefix, line breaks, no padding, URL-safe alphabet.
+"""Decodes base64 as clients really send it: with data-URL prefix, line breaks, no padding, or the URL-safe alphabet.
 
-Images are megabytes of it, so what follows the standard is decoded first, by one pass over the sender's own bytes;
-only what that refuses is looked at again. A pass that removes white space costs 15 times as much as decoding.
+Images are megabytes of base64, so standard base64 is tried first, in one pass over the sender's bytes; other variants
+are tried only if that fails. A pass that removes white space costs 15 times as much as decoding.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ _FOREIGN = re.compile(rb"[^A-Za-z0-9+/]")
 _WHITE_SPACE = b" \t\r\n\v\f"
 _ADDRESSES = (b"http://", b"https://", b"s3://")
 _LOOKED_AT, _SHORTEST_LINE = 4096, 16
-"""Bytes from which it is judged what blanks stand for, and signs that a line of base64 has at least."""
+"""Number of bytes examined to determine what spaces mean, and the minimum length of a line of base64."""
 
 
 def decoded(text: bytes | memoryview | str) -> bytes:
-    """The bytes that base64 text stands for. Raises InvalidBase64."""
+    """Decodes base64 text. Raises InvalidBase64."""
     with parsing(len(text)):
         return _decoded(text)
 
@@ -36,17 +36,17 @@ def _decoded(text: bytes | memoryview | str) -> bytes:
     try:
         raw = text.encode("ascii") if isinstance(text, str) else bytes(text)
     except UnicodeEncodeError:
-        raise InvalidBase64("the base64 text holds characters outside ASCII") from None
+        raise InvalidBase64("the base64 text contains non-ASCII characters") from None
     raw = raw.strip(_WHITE_SPACE)
     if raw[:8].lower().startswith(_ADDRESSES):
-        raise InvalidBase64("img holds an address, not an image in base64: send it as url")
+        raise InvalidBase64("img contains an address, not an image in base64: send it as url")
     raw = _without_prefix(raw)
     strict = _strictly_decoded(raw)
     return strict if strict is not None else _leniently_decoded(raw)
 
 
 def plainly_decoded(text: memoryview) -> bytes | None:
-    """The bytes of base64 in its standard spelling, with or without a data-URL prefix; None for any other text."""
+    """Decodes standard base64, with or without a data-URL prefix; returns None for any other text."""
     prefix = _PLAIN_PREFIX.match(text)
     return _strictly_decoded(text[prefix.end() :] if prefix else text)
 
@@ -75,16 +75,18 @@ def _leniently_decoded(raw: bytes) -> bytes:
     if decoded is not None:
         return decoded
     if raw.startswith((b"b'", b'b"')):
-        raise InvalidBase64("the base64 text is Python's spelling of bytes, b'…': send its text, by .decode()")
+        raise InvalidBase64(
+            "the base64 text is the Python representation of bytes, b'…': convert it to text with .decode()"
+        )
     if _FOREIGN.search(digits):
-        raise InvalidBase64("the base64 text holds characters that are not base64 (A-Z a-z 0-9 + / or - _, then =)")
-    raise InvalidBase64("the base64 text is cut off: its length fits no whole number of bytes")
+        raise InvalidBase64("the base64 text contains characters that are not base64 (A-Z a-z 0-9 + / or - _, then =)")
+    raise InvalidBase64("the base64 text is truncated: its length does not match a whole number of bytes")
 
 
 def _blanks_were_pluses(raw: bytes) -> bool:
-    """Returns whether blanks stand where a decoder of forms has made them from plus signs.
+    """Returns whether a form decoder has turned plus signs into spaces.
 
-    That is so when no plus sign is left, and the blanks do not divide the text into lines of equal length.
+    This is the case if no plus sign is left and the spaces do not divide the text into lines of equal length.
     """
     if b" " not in raw or b"+" in raw or b"-" in raw or any(sign in raw for sign in (b"\n ", b" \n", b" \r")):
         return False

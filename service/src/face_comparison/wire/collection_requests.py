@@ -1,4 +1,4 @@
-"""Requests to collections as values: every field name, default and bound. Bytes in, values out."""
+"""Parses collection requests: every field name, default, and bound. Pure functions."""
 
 from __future__ import annotations
 

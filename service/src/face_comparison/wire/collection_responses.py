@@ -1,4 +1,4 @@
-"""Builds the responses of collections from values of the domain: times become text, numbers are rounded."""
+"""Builds collection responses from domain values: times become text, numbers are rounded."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ from face_comparison.vision.types import Face
 from face_comparison.wire.responses import to_quality
 
 ConfidenceOf = Callable[[float], float]
-"""Probability of one person at a Euclidean distance."""
+"""Probability that both faces are the same person, by Euclidean distance."""
 
 
 def to_collection(info: CollectionInfo) -> api.CollectionDescription:
-    """Returns a collection as it is now."""
+    """Returns the current state of a collection."""
     collection = info.collection
     return api.CollectionDescription(
         collection_id=collection.name,
@@ -74,12 +74,12 @@ def to_user_page(page: Page[User]) -> api.UserPage:
 
 
 def to_enrolled_face(face: StoredFace, version: str) -> api.EnrolledFace:
-    """Returns a face of a collection whose `FaceModelVersion` is version."""
+    """Returns a face in a collection. version: the collection's `FaceModelVersion`."""
     return api.EnrolledFace(**_stored(face, version))
 
 
 def to_exported_face(face: StoredFace, version: str) -> api.ExportedFace:
-    """Returns a line of an export; a face without a vector has a hash of zeros."""
+    """Returns a line of an export; a face without a vector gets a hash of zeros."""
     padded = np.zeros(HASH_SIZE, np.float32)
     if face.vector is not None:
         padded[: len(face.vector)] = face.vector
@@ -96,7 +96,7 @@ def to_face_page(page: Page[StoredFace], version: str) -> api.FacePage:
 
 
 def to_enroll_response(enrollment: Enrollment, version: str, confidence: ConfidenceOf) -> api.EnrollResponse:
-    """Returns what became of the faces of an image."""
+    """Returns the outcome for the faces in an image."""
     return api.EnrollResponse(
         face_records=tuple(_record(record, version, confidence) for record in enrollment.records),
         unindexed_faces=tuple(_unindexed(face) for face in enrollment.unindexed),
@@ -113,9 +113,9 @@ def to_search_response(
     Args:
         result: One identification per searched face.
         probes: The searched faces, in the order of the result.
-        collection_id: Where they were searched.
+        collection_id: The collection that was searched.
         version: The collection's `FaceModelVersion`.
-        confidence: Probability of one person at a distance.
+        confidence: Probability that both faces are the same person, by distance.
     """
     faces = zip(probes, result.faces, strict=True)
     return api.SearchResponse(
@@ -136,14 +136,14 @@ def to_verify_response(
     calibration: Calibration,
     confidence: ConfidenceOf,
 ) -> api.VerifyResponse:
-    """Returns the result of a verification, like that of a target of a comparison.
+    """Returns the result of a verification, which resembles that of a target in a comparison.
 
     Args:
-        user_id: Whom the image was compared with.
+        user_id: The user that the image was compared with.
         version: The collection's `FaceModelVersion`.
-        faces: Each face of the image with its distance to the user's nearest face; at least one, in any order.
-        calibration: The threshold that was applied, and the limits of `review`.
-        confidence: Probability of one person at a distance.
+        faces: Each face in the image with its distance to the user's nearest face; at least one, in any order.
+        calibration: The applied threshold and the limits of `review`.
+        confidence: Probability that both faces are the same person, by distance.
     """
     verified = tuple(
         api.VerifiedFace(
@@ -169,19 +169,19 @@ def to_verify_response(
 
 
 def to_erasure(erasure: Erasure) -> api.Erasure:
-    """Returns the receipt of a deletion."""
+    """Returns the receipt for a deletion."""
     return api.Erasure(**_receipt(erasure))
 
 
 def to_user_erasure(user_id: str, erasure: Erasure) -> api.UserErasure:
-    """Returns the receipt of the deletion of a user."""
+    """Returns the receipt for the deletion of a user."""
     return api.UserErasure(user_id=user_id, **_receipt(erasure))
 
 
 def to_delete_faces_response(
     erasure: Erasure, deleted: Sequence[str], requested: Sequence[str]
 ) -> api.DeleteFacesResponse:
-    """Returns the receipt of the deletion of faces; what was requested and not deleted was not there."""
+    """Returns the receipt for the deletion of faces; requested faces that were not deleted did not exist."""
     found = set(deleted)
     missing = [face_id for face_id in requested if face_id not in found]
     return api.DeleteFacesResponse(
@@ -192,7 +192,7 @@ def to_delete_faces_response(
 
 
 def to_import_response(report: ImportReport) -> api.ImportResponse:
-    """Returns what became of the lines of an import."""
+    """Returns the outcome of an import."""
     return api.ImportResponse(
         imported_face_count=report.imported,
         unchanged_face_count=report.unchanged,

@@ -1,7 +1,7 @@
-"""Every public key name, default and bound of the API, and requests as values.
+"""Parses requests: every public field name, default, and bound of the API.
 
-Bytes in, values out: nothing here fetches, decodes an image or knows of Flask. The forms a body may have are in
-`wire_forms.py`, replies in `wire_reply.py`.
+Pure functions: nothing here fetches or decodes an image, or knows about Flask. `wire/formats` reads the body formats,
+and `wire/responses.py` builds responses.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from face_comparison.wire.formats import (
     spelled_number,
 )
 
-_SMALLEST_NORM = 1e-6  # below, a vector is all zeros but for noise, and has no direction
+_SMALLEST_NORM = 1e-6  # below this, a vector is zero except for noise, and has no direction
 _SUBJECT = "one of url, img or face_hash is required"
 
 
@@ -47,13 +47,13 @@ class Url:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class FaceHash:
-    """A face that the caller has kept: (768,) float32, L2 norm 1."""
+    """A hash stored by the caller: (768,) float32, L2 norm 1."""
 
     vector: NDArray[np.float32]
 
 
 Image = Url | bytes
-"""Where an image is, or the image itself, encoded."""
+"""An image's location, or the encoded image itself."""
 Subject = Image | FaceHash
 
 
@@ -68,7 +68,7 @@ class DetectRequest:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class CompareRequest:
-    """A target that cannot be read is its error, so that it never fails the others. threshold None: the bundle's."""
+    """An unreadable target is its error, so that it never fails the others. threshold None: the bundle's."""
 
     source: Subject
     targets: tuple[Subject | FaceComparisonError, ...]
@@ -76,7 +76,7 @@ class CompareRequest:
 
 
 def detect_request(body: Buffer, content_type: str, query: Mapping[str, str]) -> DetectRequest:
-    """The request for the faces of one image; the query may hold what the body does not say.
+    """Parses a request for the faces in an image; query parameters supply fields missing from the body.
 
     Raises InvalidJson, InvalidParameter, MissingImage, InvalidBase64.
     """
@@ -101,10 +101,10 @@ def _detect_parameters(fields: Fields) -> tuple[int | None, float | None]:
 
 
 def compare_request(body: Buffer, content_type: str, version: str) -> CompareRequest:
-    """The request to compare faces; version: the service's FaceModelVersion.
+    """Parses a request to compare faces. version: the service's FaceModelVersion.
 
-    Raises InvalidJson and InvalidParameter, and whatever is wrong with the source: also MissingImage, InvalidBase64,
-    InvalidFaceHash, HashVersionMismatch.
+    Raises InvalidJson, InvalidParameter, and, for the source, MissingImage, InvalidBase64, InvalidFaceHash,
+    HashVersionMismatch.
     """
     fields = compare_fields(body, content_type)
     threshold = _number(fields, "threshold", 0, MAX_DISTANCE)
@@ -113,7 +113,7 @@ def compare_request(body: Buffer, content_type: str, version: str) -> CompareReq
     if not fields["targets"]:
         raise MissingImage("target or targets is required: an object or an array of objects with url, img or face_hash")
     if len(fields["targets"]) > MAX_TARGETS:
-        raise InvalidParameter(f"targets must hold at most {MAX_TARGETS} objects, not {len(fields['targets'])}")
+        raise InvalidParameter(f"targets must contain at most {MAX_TARGETS} objects, not {len(fields['targets'])}")
     source = _subject(fields["source"], version)
     if isinstance(source, FaceComparisonError):
         raise type(source)(f"source: {source.message}")
@@ -136,7 +136,7 @@ def _subject(fields: Fields | FaceComparisonError, version: str) -> Subject | Fa
 
 
 def image_or_hash(fields: Fields, version: str) -> Subject:
-    """The image or hash of a request's own fields.
+    """Returns the image or hash in the fields of a request.
 
     Raises MissingImage, InvalidParameter, InvalidBase64, InvalidFaceHash, HashVersionMismatch.
     """
@@ -148,18 +148,18 @@ def image_or_hash(fields: Fields, version: str) -> Subject:
 
 def _check_version(given: Any, version: str) -> None:
     if given is not None and not isinstance(given, str):
-        raise InvalidParameter("FaceModelVersion must be a text")
+        raise InvalidParameter("FaceModelVersion must be text")
     if given is not None and given != version:
         raise HashVersionMismatch(
-            f"this face_hash was made by another model: hashes compare only with FaceModelVersion {version}; "
-            "send the image again"
+            f"this face_hash was computed by another model: only hashes with FaceModelVersion {version} can be "
+            f"compared; send the image again"
         )
 
 
 def face_hash(value: Any) -> NDArray[np.float32]:
-    """A caller's hash, (768,) float32 of norm 1, from 768 numbers or 3,072 bytes of little-endian float32.
+    """Parses a caller's hash, 768 numbers or 3,072 bytes of little-endian float32, into (768,) float32 of norm 1.
 
-    It is normalized again, because callers round hashes or average those of several images of one person.
+    It is normalized again, because callers may have rounded it or averaged the hashes of several images of a person.
     Raises InvalidFaceHash.
     """
     if isinstance(value, bytes):
@@ -171,18 +171,18 @@ def face_hash(value: Any) -> NDArray[np.float32]:
     if not isinstance(value, list):
         raise InvalidFaceHash(f"face_hash must be an array of {HASH_SIZE} numbers")
     if len(value) == HASH_SIZE and not {*map(type, value)} <= {int, float}:
-        raise InvalidFaceHash(f"face_hash must be {HASH_SIZE} numbers and nothing else")
+        raise InvalidFaceHash(f"face_hash must contain only numbers, {HASH_SIZE} of them")
     return hash_of_numbers(value)
 
 
 def hash_of_numbers(value: list[float]) -> NDArray[np.float32]:
-    """As `face_hash`, from a list that is known to hold numbers only."""
+    """Like `face_hash`, for a list that is known to contain only numbers."""
     if len(value) != HASH_SIZE:
         raise InvalidFaceHash(f"face_hash must be {HASH_SIZE} numbers, not {len(value)}")
     try:
-        vector = np.frombuffer(array("d", value))  # faster than by NumPy, which an import of many lines notices
+        vector = np.frombuffer(array("d", value))  # faster than NumPy, which matters for imports of many lines
     except OverflowError:
-        raise InvalidFaceHash("face_hash holds a number that is out of range") from None
+        raise InvalidFaceHash("face_hash contains a number that is out of range") from None
     return _normalized(vector)
 
 
@@ -190,7 +190,7 @@ def _normalized(vector: NDArray[np.float64]) -> NDArray[np.float32]:
     with np.errstate(over="ignore", invalid="ignore"):
         norm = float(np.linalg.norm(vector))
     if not math.isfinite(norm):
-        raise InvalidFaceHash("face_hash must hold finite numbers that are not huge")
+        raise InvalidFaceHash("face_hash must contain only finite numbers of reasonable size")
     if norm < _SMALLEST_NORM:
         raise InvalidFaceHash("face_hash must not be all zeros")
     return (vector / norm).astype(np.float32)
@@ -199,7 +199,7 @@ def _normalized(vector: NDArray[np.float64]) -> NDArray[np.float32]:
 def _image(fields: Fields) -> Image | None:
     url = fields.get("url")
     if url is not None and not isinstance(url, str):
-        raise InvalidParameter("url must be a text")
+        raise InvalidParameter("url must be text")
     if url:
         if url.lstrip()[:5].lower() == "data:":
             raise image_instead_of_address()
@@ -208,7 +208,7 @@ def _image(fields: Fields) -> Image | None:
         return Url(url)
     img = fields.get("img")
     if img is not None and not isinstance(img, Inline):
-        raise InvalidParameter("img must be a text: the image in base64")
+        raise InvalidParameter("img must be text: the image in base64")
     return None if img is None else img.data()
 
 
@@ -216,7 +216,7 @@ def _number(fields: Fields, name: str, low: float, high: float) -> float | None:
     value = fields.get(name)
     if value is None:
         return None
-    # True and False are numbers to Python, and to no caller.
+    # Python treats True and False as numbers, but callers do not.
     if type(value) not in (int, float) or not low <= value <= high:
         raise InvalidParameter(f"{name} must be a number from {low:g} to {high:g}")
     return float(value)

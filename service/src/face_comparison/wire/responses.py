@@ -1,4 +1,4 @@
-"""Builds responses from values of the pipeline: pixels become fractions, numbers are rounded, landmarks get names."""
+"""Builds responses from pipeline values: pixels become fractions, numbers are rounded, landmarks get names."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from face_comparison.errors import FaceComparisonError
 from face_comparison.vision.matching import FaceMatch, TargetMatch
 from face_comparison.vision.types import Analysis, Box, Face, Quality
 
-_DIGITS = 6  # a millionth of the longest side allowed is 0.004 pixels
+_DIGITS = 6  # a millionth of the longest allowed side is 0.004 pixels
 
 
 def to_detect_response(analysis: Analysis, version: str) -> api.DetectResponse:
-    """Returns the faces of an image, in fractions of the upright image.
+    """Returns the faces in an image, in fractions of the upright image.
 
     Args:
         analysis: The faces, in pixels.
@@ -33,9 +33,9 @@ def to_compare_response(
     """Returns the result of a comparison.
 
     Args:
-        source: The face that was compared, and its image; None if it was given as a hash.
+        source: The compared face and its image; None if it was given as a hash.
         targets: The result of each target, in the order of the request.
-        threshold: The threshold that was applied.
+        threshold: The applied threshold.
         version: The `FaceModelVersion` of the hashes.
     """
     shown = api.SourceFace()
@@ -64,7 +64,7 @@ def _face(face: Face, width: int, height: int) -> api.Face:
 
 
 def to_quality(quality: Quality) -> api.Quality:
-    """Returns what makes a comparison with a face doubtful."""
+    """Returns the quality of a face."""
     return api.Quality(
         sharpness=round(quality.sharpness, 2),
         brightness=round(quality.brightness, 2),

@@ -1,4 +1,4 @@
-"""Exported faces: one JSON object per line, in both directions."""
+"""Exports and imports faces as one JSON object per line."""
 
 from __future__ import annotations
 
@@ -54,13 +54,13 @@ _DECODER = msgspec.json.Decoder(_Line)
 
 
 def export_lines(faces: Iterable[StoredFace], version: str) -> Iterator[bytes]:
-    """A line per face. SourceKey keeps repeated enrollments idempotent after an import."""
+    """Yields one line per face. SourceKey keeps repeated enrollments idempotent after an import."""
     for face in faces:
         yield encoding.encode(to_exported_face(face, version), encoding.JSON) + b"\n"
 
 
 def export_parts(faces: Iterable[StoredFace], version: str, size: int = PART_BYTES) -> Iterator[bytes]:
-    """The lines in parts of about `size` bytes: sending each takes a turn of the server."""
+    """Yields the lines in parts of about `size` bytes: sending each part takes an iteration of the server's loop."""
     part = bytearray()
     for line in export_lines(faces, version):
         part += line
@@ -92,9 +92,9 @@ def _lines(body: bytes) -> Iterator[bytes]:
 
 
 def import_lines(lines: Iterable[bytes], version: str) -> Iterator[tuple[int, StoredFace | str]]:
-    """Faces of the lines, by their numbers, or what is wrong with them. version: of the collection.
+    """Yields the number of each line with its face or its error. version: the collection's FaceModelVersion.
 
-    A byte order mark, which editors on Windows put first, is passed over.
+    A leading byte order mark, as written by editors on Windows, is skipped.
     """
     now = datetime.now(UTC)
     for number, line in enumerate(lines, start=1):
@@ -129,7 +129,7 @@ def _read_line(line: bytes, version: str, now: datetime) -> StoredFace:
         image_id=None if found.ImageId is None else identifiers.check_face_id(found.ImageId),
         box=None if box is None else RelativeBox(box.Left, box.Top, box.Width, box.Height),
         confidence=found.Confidence,
-        # Not later than now: retention counts from it, and nobody may keep a face longer by a date to come.
+        # Not later than now: retention counts from it, and a future date must not keep a face longer.
         created=now if created is None else min(now, identifiers.check_timestamp(created, "CreationTimestamp")),
         source_key=_source_key(found, vector.tobytes()),
         vector=vector,
@@ -145,5 +145,5 @@ def _source_key(line: _Line, vector: bytes) -> bytes:
         if not 0 < len(key) <= MAX_SOURCE_KEY_BYTES:
             raise InvalidParameter(f"SourceKey must be 1 to {MAX_SOURCE_KEY_BYTES} bytes")
         return key
-    # Without one, the same vector for the same person is the same line.
+    # Without one, lines with the same vector and person are identical.
     return hashlib.sha256(vector + f"import\0{line.UserId or ''}\0{line.FaceId or ''}".encode()).digest()

@@ -1,8 +1,8 @@
-"""Long parsing takes turns.
+"""Serializes the parsing of large bodies.
 
-A parser in C holds Python's lock until it returns: some 5 ms per megabyte of a body that is made for it. One after the
-other, the event loop is served between two of them. Dozens at once would pass the lock to each other, and the loop,
-which asks for it again after every call to the kernel, would wait for all of them each time.
+A parser written in C holds Python's interpreter lock until it returns: about 5 ms per megabyte of a crafted body. If
+bodies are parsed one at a time, the event loop runs between two of them. Dozens at once would pass the lock among
+themselves, and the loop, which needs the lock again after every system call, would wait for all of them each time.
 """
 
 from __future__ import annotations
@@ -14,17 +14,17 @@ from contextlib import contextmanager
 from face_comparison import cancellation
 
 LONG_BYTES = 2**20
-"""What is shorter is parsed at once, in less time than a thread may keep the lock anyway."""
+"""Smaller bodies are parsed immediately, in less time than a thread may hold the lock anyway."""
 
 _turn = threading.RLock()
 
 
 @contextmanager
 def parsing(size: int) -> Iterator[None]:
-    """Parse `size` bytes within the context, when it is this request's turn.
+    """Enters the context when it is this request's turn to parse `size` bytes.
 
     Raises:
-        FaceComparisonError: The request was cancelled meanwhile, or its time is over.
+        FaceComparisonError: The request was cancelled, or its deadline has passed.
     """
     if size < LONG_BYTES:
         yield

@@ -1,8 +1,8 @@
-"""The forms in which a body may come, all turned into the same plain fields.
+"""Reads request bodies in every supported format into the same plain fields.
 
-JSON and MessagePack are read field by field: what nobody asked for is checked but never built, so that a body of 20 MiB
-cannot become gigabytes of small objects. This package knows the forms; what a field means and which values are good is
-`wire.py`.
+JSON and MessagePack are read field by field: unknown fields are validated but never built, so that a body of 20 MiB
+cannot become gigabytes of small objects. This package knows the formats; `wire/requests.py` knows what a field means
+and which values are valid.
 """
 
 from __future__ import annotations
@@ -53,10 +53,9 @@ MESSAGE_PACK_TYPES = ("application/msgpack", "application/x-msgpack", "applicati
 
 
 def form_of(content_type: str, body: Buffer) -> Form:
-    """Returns what the body is.
+    """Returns the format of a body.
 
-    The declared type decides, except that a JSON object and an image are what they are whatever they were declared to
-    be.
+    The declared type decides, except that a JSON object or an image is recognized whatever its declared type.
     """
     first = bytes(body[:START_BYTES])
     mimetype = content_type.partition(";")[0].strip().lower()
@@ -64,19 +63,19 @@ def form_of(content_type: str, body: Buffer) -> Form:
         return "json"
     if find_format(first) is not None:
         return "image"
-    # Some clients call a form multipart/mixed, as OkHttp does by default.
+    # Some clients declare a form as multipart/mixed, as OkHttp does by default.
     if mimetype.startswith("multipart/"):
         return "multipart"
     if mimetype in MESSAGE_PACK_TYPES:
         return "msgpack"
-    # Whoever sends a GIF or a TIFF gets an error about the image, not about JSON.
+    # A client that sends a GIF or TIFF should get an error about the image, not about JSON.
     if mimetype.startswith(_IMAGE_TYPES) or is_image(first) or is_base64(first):
         return "image"
     return "urlencoded" if mimetype == urlencoded.MEDIA_TYPE else "json"
 
 
 def detect_fields(body: Buffer, content_type: str) -> Fields:
-    """Fields of one image's request. Raises InvalidJson, InvalidParameter."""
+    """Returns the fields of a request with one image. Raises InvalidJson, InvalidParameter."""
     form = form_of(content_type, body)
     if form == "image":
         return {"img": Inline(lambda: image_or_base64(bytes(body)))}
@@ -90,9 +89,10 @@ def detect_fields(body: Buffer, content_type: str) -> Fields:
 
 
 def compare_fields(body: Buffer, content_type: str) -> Fields:
-    """Fields `source`, `targets` and `threshold` of a comparison.
+    """Returns the fields `source`, `targets`, and `threshold` of a comparison.
 
-    A source or target is Fields of its own, or the error that made it unreadable. Raises InvalidJson, InvalidParameter.
+    A source or target is another Fields mapping, or the error that made it unreadable. Raises InvalidJson,
+    InvalidParameter.
     """
     form = form_of(content_type, body)
     if form in ("image", "urlencoded"):
@@ -108,7 +108,7 @@ def _comparison(notation: _Notation) -> Fields:
     if notation.given(shape.targets):
         given = notation.items(shape.targets)
         if len(given) > MAX_TARGETS:
-            raise InvalidParameter(f"targets must hold at most {MAX_TARGETS} objects, not {len(given)}")
+            raise InvalidParameter(f"targets must contain at most {MAX_TARGETS} objects, not {len(given)}")
         targets = [_subject(notation, raw) for raw in given]
     else:
         targets = [_subject(notation, shape.target)] if notation.given(shape.target) else []
@@ -120,7 +120,7 @@ def _comparison(notation: _Notation) -> Fields:
 
 
 def object_fields(form: Form, body: Buffer, shape: type[msgspec.Struct], *, nulls: bool = False) -> Fields:
-    """Fields of a JSON or MessagePack body. nulls: a field that is null is there as None, instead of not at all.
+    """Returns the fields of a JSON or MessagePack body. nulls: include a null field as None instead of omitting it.
 
     Raises InvalidJson, InvalidParameter.
     """
@@ -135,30 +135,30 @@ def object_fields(form: Form, body: Buffer, shape: type[msgspec.Struct], *, null
 
 
 class _Notation(Protocol):
-    """A body of named values. raw: one of them, as it stands in the body."""
+    """A body of named values. raw: one of the values, as written in the body."""
 
     def root(self, shape: type[S]) -> S:
-        """The body's own fields. Raises InvalidJson, InvalidParameter."""
+        """Returns the top-level fields of the body. Raises InvalidJson, InvalidParameter."""
         ...
 
     def shaped(self, raw: Raw, shape: type[S]) -> S:
-        """The fields of an object in it."""
+        """Returns the fields of an object in the body."""
         ...
 
     def given(self, raw: Raw) -> bool:
-        """Whether it is there and not null."""
+        """Returns whether the value is present and not null."""
         ...
 
     def value(self, name: str, raw: Raw) -> Any:
-        """It as a Python value; None when it is not given."""
+        """Returns the value as a Python object, or None if it is not given."""
         ...
 
     def image(self, raw: Raw) -> Any:
-        """Inline, None when it is empty, or whatever else it is."""
+        """Returns an Inline, None if the value is empty, or the value itself if it is something else."""
         ...
 
     def items(self, raw: Raw) -> list[Raw]:
-        """The items of an array of targets."""
+        """Returns the items of an array of targets."""
         ...
 
 

@@ -1,4 +1,4 @@
-"""Fields of a request in whichever form its body came: JSON, MessagePack, multipart or a raw image."""
+"""Reads the fields of a request in any body format: JSON, MessagePack, multipart, or a raw image."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ from face_comparison.wire.formats.shapes import Buffer, Fields, Inline, image_or
 from face_comparison.wire.turns import parsing
 
 LONGEST_FORM_VALUE = 10_000 * 136
-"""Characters of JSON in a field of a form: as many UserIds as a search may name."""
+"""Maximum length of JSON in a form field: enough for the maximum number of UserIds in a search."""
 
 
 def image_fields(
     body: Buffer, content_type: str, shape: type[msgspec.Struct], texts: Container[str], query: Mapping[str, str]
 ) -> Fields:
-    """Returns the fields of a request with an image or hash; the query may hold what the body does not say.
+    """Returns the fields of a request with an image or hash; query parameters supply fields missing from the body.
 
     Args:
-        body: The request's.
-        content_type: As declared.
-        shape: The fields there are; others are ignored.
-        texts: Fields that are text; of a form or query every other one is a number or JSON.
-        query: The request's.
+        body: The request body.
+        content_type: The declared media type.
+        shape: The known fields; others are ignored.
+        texts: Names of text fields; in a form or query, every other field is a number or JSON.
+        query: The query parameters.
 
     Raises:
         InvalidJson: The body is not JSON.
@@ -53,9 +53,9 @@ def image_fields(
 
 
 def json_fields(body: Buffer, content_type: str, shape: type[msgspec.Struct]) -> Fields:
-    """Fields of a request without an image: JSON or MessagePack. An empty body has none of them.
+    """Returns the fields of a JSON or MessagePack request without an image. An empty body has no fields.
 
-    A field that is null is there with the value None, so that a change can remove what was set.
+    A null field is returned as None, so that an update can remove a value.
     """
     if not body:
         return {}

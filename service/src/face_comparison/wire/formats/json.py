@@ -1,7 +1,7 @@
 """JSON bodies.
 
-Parsing JSON reads every byte of a string several times; for a photograph of 2.3 MB in base64 that took 1.1 of 1.4 ms.
-So the base64 text of images is found and decoded first (0.3 ms), and what is parsed is the body without it.
+Parsing JSON reads every byte of a string several times; for a photograph of 2.3 MB in base64, that took 1.1 of 1.4 ms.
+So the base64 text of images is located and decoded first (0.3 ms), and the body is parsed without it.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ from face_comparison.wire.formats.shapes import Buffer, Inline, S, is_no_object,
 _MOST_COMMAS = MAX_TARGETS * (HASH_SIZE + 32)
 _WORTH_CUTTING = 16 * 1024
 _KEY = b'"img"'
-_MAX_KEYS = 4 * MAX_TARGETS  # images behind them are parsed like any other text
-# Stands in the body where an image was. It is not base64, and no caller can guess it.
+_MAX_KEYS = 4 * MAX_TARGETS  # further images are parsed like any other text
+# Placeholder for an image in the body. It is not base64, and no caller can guess it.
 _MARK = f'"!{secrets.token_hex(16)}:'.encode()
 
 
@@ -42,9 +42,9 @@ class JsonNotation:
         except msgspec.ValidationError as error:
             if is_no_object(error):
                 raise InvalidJson("the body must be a JSON object") from error
-            raise InvalidParameter("the body holds a number that is out of range") from error
+            raise InvalidParameter("the body contains a number that is out of range") from error
         except msgspec.DecodeError as error:
-            # A position would be wrong in a body from which images were cut.
+            # The position would be wrong in a body from which images have been cut.
             where = "" if self._images else f": {error}"
             raise InvalidJson(f"the body is not valid JSON{where}") from error
         except (RecursionError, UnicodeError) as error:
@@ -59,7 +59,7 @@ class JsonNotation:
         try:
             return msgspec.json.decode(short(name, raw))
         except (msgspec.ValidationError, RecursionError):
-            raise InvalidParameter(f"{name} holds a number or nesting that is out of range") from None
+            raise InvalidParameter(f"{name} contains a number that is out of range, or is nested too deeply") from None
         except (msgspec.DecodeError, UnicodeError):
             raise InvalidJson(f"{name} is not valid JSON in UTF-8") from None
 
@@ -78,7 +78,7 @@ class JsonNotation:
 
 
 def _utf8(body: Buffer) -> bytes | bytearray:
-    """JSON is UTF-8; a byte order mark and the other Unicode encodings are tolerated, as RFC 4627 allowed them.
+    """Converts the body to UTF-8; a byte order mark and other encodings are tolerated, as in RFC 4627.
 
     A body in UTF-8 is returned itself: a copy of megabytes is memory that has to be found first.
     """
@@ -92,10 +92,10 @@ def _utf8(body: Buffer) -> bytes | bytearray:
 
 
 def _without_images(body: bytes | bytearray) -> tuple[bytes | bytearray, list[bytes]]:
-    """The body with a numbered mark in place of each long text of plain base64 after `"img"`, and their bytes.
+    """Replaces long base64 texts after `"img"` by numbered placeholders; returns the body and the bytes.
 
-    Such a text holds neither quotes nor backslashes, so cutting it out changes neither where strings begin and end nor
-    whether the rest is JSON. A mark that is not the value of a field `img` stands where nothing was asked for.
+    Such text contains neither quotes nor backslashes, so cutting it out changes neither string boundaries nor whether
+    the rest is valid JSON. A placeholder that is not the value of a field `img` is in a field that is not read.
     """
     pieces: list[bytes | bytearray] = []
     images: list[bytes] = []

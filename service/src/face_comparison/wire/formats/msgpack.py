@@ -1,4 +1,4 @@
-"""MessagePack bodies: images and hashes are bytes, and are not copied before they are needed."""
+"""Reads MessagePack bodies. Images and hashes are bytes, which are not copied until they are needed."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class MessagePackNotation:
 
     def items(self, raw: Raw) -> list[Raw]:
         head = bytes(memoryview(raw)[:5])
-        # array 16 and array 32 say their length; shorter ones have at most 15 items.
+        # array 16 and array 32 declare their length; shorter ones have at most 15 items.
         if head[:1] in (b"\xdc", b"\xdd") and int.from_bytes(head[1 : 3 if head[0] == 0xDC else 5]) > MAX_TARGETS:
             raise too_many()
         return items(msgspec.msgpack.Decoder(list[Raw]), raw)

@@ -1,4 +1,4 @@
-"""multipart/form-data bodies: images as files, as HTML forms and `curl -F` send them."""
+"""Reads multipart/form-data bodies, as sent by HTML forms and `curl -F`."""
 
 from __future__ import annotations
 
@@ -29,20 +29,20 @@ from face_comparison.wire.formats.shapes import (
 )
 
 MAX_PARTS = 200
-"""Parts of a body: every target, source and parameter, twice over."""
+"""Maximum number of parts: twice the number of all targets, sources, and parameters."""
 MAX_PART_HEADER_BYTES, MAX_HEADER_BYTES = 4096, 128 * 1024
-"""Headers of one part and of all parts: what parses them takes time for each parameter. A usual part has 150 bytes."""
+"""Maximum size of the headers of one part and of all parts, because parsing takes time. Usual: 150 bytes per part."""
 _SHOWN_NAMES = 5
 _ASCII = bytes(range(128)) + b"_" * 128
 
-# Line breaks are CRLF by RFC 7578; some clients send one of the two.
+# According to RFC 7578, line breaks are CRLF; some clients send only CR or LF.
 _AFTER_BOUNDARY = re.compile(rb"--|[ \t]*(?:\r\n|\n|\r)")
 _LINE_BREAK_BEFORE = re.compile(rb"(?:\r\n|\n|\r|)\Z")
 _BLANK_LINE = re.compile(rb"\r\n\r\n|\n\n|\r\r")
 
 
 def detect_fields(body: Buffer, content_type: str) -> Fields:
-    """Parts of other names are ignored, whatever they hold. Raises InvalidParameter, MissingImage."""
+    """Reads a request with one image. Parts with other names are ignored. Raises InvalidParameter, MissingImage."""
     parts = _parts(body, content_type)
     if "img" not in parts and "url" not in parts:
         names = ", ".join(repr(name[:40]) for name in list(parts)[:_SHOWN_NAMES])
@@ -52,7 +52,7 @@ def detect_fields(body: Buffer, content_type: str) -> Fields:
 
 
 def compare_fields(body: Buffer, content_type: str) -> Fields:
-    """`source` and each `target`: a file, or text with a URL. Raises InvalidParameter."""
+    """Reads a comparison: `source` and each `target` are files, or text with a URL. Raises InvalidParameter."""
     parts = _parts(body, content_type)
     return {
         "source": _subject(parts["source"][-1]) if "source" in parts else None,
@@ -62,7 +62,7 @@ def compare_fields(body: Buffer, content_type: str) -> Fields:
 
 
 def image_and_texts(body: Buffer, content_type: str, names: Container[str]) -> dict[str, Inline | str | None]:
-    """`img` as an image and other parts of these names as text; further parts are ignored. Raises InvalidParameter."""
+    """Reads `img` as an image and parts with these names as text; other parts are ignored. Raises InvalidParameter."""
     return {
         name: _image(parts[-1]) if name == "img" else parts[-1].text
         for name, parts in _parts(body, content_type).items()
@@ -102,7 +102,7 @@ def _parts(body: Buffer, content_type: str) -> dict[str, list[_Part]]:
 
 @dataclass(frozen=True, slots=True)
 class _Delimiter:
-    """A line with the boundary: where it starts, where the part before it ends, and where the line ends."""
+    """A boundary line: its start, the end of the part before it, and the end of the line."""
 
     start: int
     content_end: int
@@ -110,9 +110,9 @@ class _Delimiter:
 
 
 def _delimiters(data: bytes, delimiter: bytes) -> Iterator[_Delimiter]:
-    """All of them, the closing one included. Raises InvalidParameter.
+    """Returns all boundary lines, including the closing one. Raises InvalidParameter.
 
-    Found here and not by the library, whose search takes a step for every line break: 0.6 s for 18 MB of them.
+    Not left to the library, whose search takes a step per line break: 0.6 s for 18 MB of line breaks.
     """
     at = data.find(delimiter, 0, MAX_HEADER_BYTES)
     if at < 0:
@@ -133,7 +133,7 @@ def _delimiters(data: bytes, delimiter: bytes) -> Iterator[_Delimiter]:
 
 
 def _headers(data: bytes, start: int, end: int) -> tuple[bytes, int]:
-    """The headers of the part between two places, and where its content begins. Raises InvalidParameter."""
+    """Returns the headers of the part between two positions, and the start of its content. Raises InvalidParameter."""
     blank = _BLANK_LINE.search(data, start, min(end, start + MAX_PART_HEADER_BYTES + 4))
     if blank is None and end - start > MAX_PART_HEADER_BYTES:
         raise InvalidParameter(f"the headers of a part of the form are longer than {MAX_PART_HEADER_BYTES} bytes")
@@ -143,7 +143,7 @@ def _headers(data: bytes, start: int, end: int) -> tuple[bytes, int]:
 
 
 def _described(headers: bytes, delimiter: bytes) -> Field | File:
-    """What the headers of a part say; file names in another encoding than UTF-8 lose their letters.
+    """Parses the headers of a part; file names that are not UTF-8 lose characters.
 
     Raises InvalidParameter.
     """
@@ -154,7 +154,7 @@ def _described(headers: bytes, delimiter: bytes) -> Field | File:
     decoder = MultipartDecoder(delimiter.removeprefix(b"--"))
     decoder.receive_data(b"%s\r\n%s\r\n\r\n" % (delimiter, headers))
     try:
-        decoder.next_event()  # what stands before the first part: nothing
+        decoder.next_event()  # the preamble before the first part, which is empty
         event = decoder.next_event()
     except (ValueError, HTTPException) as error:
         raise _invalid() from error
@@ -179,7 +179,7 @@ def _value(name: str, part: _Part) -> Any:
 
 
 def _subject(part: _Part) -> Fields | FaceComparisonError:
-    """Returns a source or target by its content: an image, raw or base64, its address, or an object as in JSON."""
+    """Returns a source or target by its content: an image (raw or base64), its URL, or an object as in JSON."""
     try:
         if not part.file and part.content.lstrip()[:1] == b"{":
             return _object(part.content)
@@ -196,7 +196,7 @@ def _subject(part: _Part) -> Fields | FaceComparisonError:
 
 
 def _object(content: bytes) -> Fields:
-    """Returns the fields of a subject that is not an image, as they stand in JSON. Raises InvalidParameter."""
+    """Returns the fields of a source or target that is not an image, as in JSON. Raises InvalidParameter."""
     try:
         shape = msgspec.json.decode(content, type=SubjectShape)
         names = [name for name in ("url", "face_hash", "FaceModelVersion") if memoryview(getattr(shape, name))]

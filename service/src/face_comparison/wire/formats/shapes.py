@@ -1,4 +1,4 @@
-"""What every form of a body is turned into, and the bounds that all of them share."""
+"""The result of reading a body in any format, and the limits that all formats share."""
 
 from __future__ import annotations
 
@@ -23,21 +23,21 @@ from face_comparison.wire import base64_text
 
 Buffer = bytes | bytearray | memoryview
 Fields = Mapping[str, Any]
-"""Field name to plain value; None: not given. Images are `Inline`."""
+"""Field names and plain values; None: not given. Images are `Inline`."""
 
-_LONGEST_VALUE = 64 * 1024  # bytes of anything but an image; 768 numbers of 17 digits take 17 KiB
-_LONG_VALUES = {"UserIds": 10_000 * 136, "FaceIds": 4096 * 48}  # as many ids as a request may hold, with quotes
+_LONGEST_VALUE = 64 * 1024  # maximum bytes of any value other than an image; 768 numbers of 17 digits take 17 KiB
+_LONG_VALUES = {"UserIds": 10_000 * 136, "FaceIds": 4096 * 48}  # the maximum number of ids in a request, with quotes
 _ABSENT = Raw()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Inline:
-    """An image that came with the request, not looked at yet: a request with a URL does not need it."""
+    """An image sent with the request, not decoded yet, because a request with a URL does not need it."""
 
     content: Callable[[], bytes]
 
     def data(self) -> bytes:
-        """The image's bytes. Raises InvalidBase64, MissingImage (nothing in it)."""
+        """Returns the bytes of the image. Raises InvalidBase64, or MissingImage if it is empty."""
         data = self.content()
         if not data:
             raise MissingImage(f"the image is empty: send the bytes of a {LABELS}")
@@ -45,7 +45,7 @@ class Inline:
 
 
 def image_or_base64(content: bytes) -> bytes:
-    """The bytes of an image, whether they come as they are or in base64: the content decides."""
+    """Returns the bytes of an image sent either raw or as base64, judged by the content."""
     if is_image(content):
         return content
     try:
@@ -56,12 +56,12 @@ def image_or_base64(content: bytes) -> bytes:
 
 
 def image_instead_of_address() -> UrlNotAllowed:
-    """What is wrong where a data URL stands in place of an address."""
-    return UrlNotAllowed("url holds an image itself (a data: URL), not an address: send it as img")
+    """Returns the error for a data URL in place of an address."""
+    return UrlNotAllowed("url contains the image itself (a data: URL), not an address: send it as img")
 
 
 class ImageShape(msgspec.Struct):
-    """Fields of a request for one image, as they stand in the body."""
+    """Raw fields of a request with one image."""
 
     url: Raw = _ABSENT
     img: Raw = _ABSENT
@@ -70,7 +70,7 @@ class ImageShape(msgspec.Struct):
 
 
 class SubjectShape(msgspec.Struct):
-    """Fields of a source or target, as they stand in the body."""
+    """Raw fields of a source or target."""
 
     url: Raw = _ABSENT
     img: Raw = _ABSENT
@@ -79,7 +79,7 @@ class SubjectShape(msgspec.Struct):
 
 
 class ComparisonShape(msgspec.Struct):
-    """Fields of a comparison, as they stand in the body."""
+    """Raw fields of a comparison."""
 
     source: Raw = _ABSENT
     target: Raw = _ABSENT
@@ -91,16 +91,16 @@ S = TypeVar("S", bound=msgspec.Struct)
 
 
 def is_no_object(error: BaseException | None) -> bool:
-    """Whether msgspec found something else where a shape was wanted."""
+    """Returns whether msgspec found something other than an object."""
     return isinstance(error, msgspec.ValidationError) and str(error).startswith("Expected `object`")
 
 
 def short(name: str, raw: Raw) -> Raw:
-    """Returns the raw value itself, unless it could become many objects.
+    """Returns the raw value unchanged, unless decoding it could create many objects.
 
     Raises:
-        InvalidFaceHash: It is a `face_hash` that is too long.
-        UrlNotAllowed: It is an image in place of its URL.
+        InvalidFaceHash: A `face_hash` is too long.
+        UrlNotAllowed: An image was sent in place of its URL.
         InvalidParameter: Another value is too long.
     """
     if len(memoryview(raw)) > _LONG_VALUES.get(name, _LONGEST_VALUE):
@@ -111,7 +111,7 @@ def short(name: str, raw: Raw) -> Raw:
 
 
 def items(decoder: Any, raw: Raw) -> list[Raw]:
-    """The items of `targets`, undecoded. Raises InvalidParameter."""
+    """Returns the undecoded items of `targets`. Raises InvalidParameter."""
     try:
         found: list[Raw] = decoder.decode(raw)
     except (msgspec.DecodeError, RecursionError):
@@ -121,11 +121,11 @@ def items(decoder: Any, raw: Raw) -> list[Raw]:
 
 def too_many() -> FaceComparisonError:
     """Returns the error for too many targets."""
-    return InvalidParameter(f"targets must hold at most {MAX_TARGETS} objects")
+    return InvalidParameter(f"targets must contain at most {MAX_TARGETS} objects")
 
 
 def spelled_number(text: str) -> Any:
-    """The number that text spells, else the text itself, which is then refused where a number is wanted."""
+    """Parses text as a number; returns other text unchanged, which is rejected later if a number is expected."""
     try:
         return msgspec.json.decode(text.strip().encode(), type=int | float)
     except (msgspec.DecodeError, UnicodeError):

@@ -1,4 +1,4 @@
-"""application/x-www-form-urlencoded bodies: what `curl -d url=…` and plain HTML forms send."""
+"""Reads application/x-www-form-urlencoded bodies, as sent by `curl -d url=…` and plain HTML forms."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ MEDIA_TYPE = "application/x-www-form-urlencoded"
 _MAX_FIELDS = 64
 _LONGEST_VALUE = 64 * 1024
 _ESCAPES = tuple((f"%{ord(sign):02X}".encode(), sign.encode()) for sign in "+/=\r\n-_ ,:;")
-"""Of the signs that base64 and the head of a data URL may hold; replaced one by one, since images are megabytes."""
+"""Escapes of the characters in base64 and data URLs, replaced one by one because images are megabytes."""
 
 
 def detect_fields(body: Buffer) -> Fields:
-    """Fields of other names are ignored. Raises InvalidParameter."""
+    """Reads a request with one image. Other fields are ignored. Raises InvalidParameter."""
     found = image_and_texts(body, ImageShape.__struct_fields__)
     return {
         name: spelled_number(value) if isinstance(value, str) and name != "url" else value
@@ -29,7 +29,7 @@ def detect_fields(body: Buffer) -> Fields:
 
 
 def image_and_texts(body: Buffer, names: Container[str]) -> dict[str, Inline | str]:
-    """`img` as an image, other fields of these names as text; further fields are ignored. Raises InvalidParameter."""
+    """Reads `img` as an image and the named fields as text; others are ignored. Raises InvalidParameter."""
     fields: dict[str, Inline | str] = {}
     pairs = bytes(body).split(b"&", _MAX_FIELDS)
     if len(pairs) > _MAX_FIELDS:

@@ -94,6 +94,38 @@ def test_rotation_and_mirror_of_an_avif_are_undone(orientation: int) -> None:
     assert difference(decoded(data), np.asarray(expected)) < 3
 
 
+def tiff(order: str, *entries: tuple[int, int, int, bytes], after: bytes = b"") -> bytes:
+    """EXIF of one directory: tag, type, count, value or offset."""
+    made = {"<": b"II*\0", ">": b"MM\0*"}[order] + struct.pack(f"{order}IH", 8, len(entries))
+    for tag, kind, count, value in entries:
+        made += struct.pack(f"{order}HHI", tag, kind, count) + value
+    return made + after
+
+
+METADATA = {
+    "a copyright alone": tiff("<", (0x8298, 2, 23, b"\x1a\0\0\0"), after=bytes(4) + b"www.example.org, 2026\0\0"),
+    "big-endian, without entries": tiff(">", after=bytes(4)),
+    "values behind the end": tiff("<", (0x010F, 2, 99, b"\xff\xff\0\0"), (0x0110, 2, 9, b"\0\0\xff\xff")),
+    "an unknown type": tiff(">", (0x9286, 77, 1, bytes(4)), after=bytes(4)),
+    "cut off": tiff("<", (0x010F, 2, 4, b"abc\0"))[:13],
+    "no directory at all": b"II*\0\xff\xff\xff\xff",
+    "no EXIF": b"something else",
+    "a long note": tiff("<", (0x927C, 7, 60_000, b"\x1e\0\0\0"), after=bytes(60_010)),
+}
+
+
+@pytest.mark.parametrize("metadata", METADATA.values(), ids=METADATA)
+@pytest.mark.parametrize("field", ["exif", "xmp"])
+def test_metadata_of_an_avif_changes_nothing(metadata: bytes, field: str) -> None:
+    """Pillow writes no EXIF that it cannot read itself, so other bytes take the place of what it has written."""
+    size = max(20, len(metadata))
+    written = tiff("<").ljust(size, b"\0") if field == "exif" else b"X" * size
+    data = encoded(Image.fromarray(SCENE), "AVIF", **{field: written})
+    assert data.count(written) == 1
+    odd = data.replace(written, metadata.ljust(size, b"\0"))
+    assert np.array_equal(decoded(odd), decoded(encoded(Image.fromarray(SCENE), "AVIF")))
+
+
 @pytest.mark.parametrize("turns", range(4))
 def test_rotation_of_a_heic_is_undone(turns: int) -> None:
     """The file's own, whatever EXIF repeats."""

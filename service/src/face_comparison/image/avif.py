@@ -13,11 +13,14 @@ from numpy.typing import NDArray
 from face_comparison.errors import CorruptImage
 from face_comparison.image.alpha import on_white
 from face_comparison.image.av1 import largest_frame
-from face_comparison.image.isobmff import brands, primary_image
+from face_comparison.image.isobmff import boxes, brands, first_box, primary_image
 from face_comparison.image.isobmff_items import coded_items
 
 _BRANDS = frozenset({b"avif", b"avis"})
 _STILL = b"avif"
+_DESCRIBES, _NOTHING = b"cdsc", b"free"
+"""Of references: from metadata to its image, and one without a meaning."""
+
 _BYTES_PER_PIXEL = 22
 _MAX_EXCESS, _UNCLAIMED_PIXELS = 4, 256 * 256
 """Coded pixels: tiles reach over the edges, and transparency is an image of its own."""
@@ -52,8 +55,24 @@ def bytes_per_pixel(data: bytes) -> float:
 def pixels(data: bytes, width: int, height: int, reduce: int) -> NDArray[np.uint8]:
     """(H, W, 3) RGB; `reduce` is not used."""
     bytes_per_pixel(data)  # raises where more would be decoded than is shown
-    still = data[:8] + _STILL + data[12:]  # of a file that calls itself a sequence, libavif would decode that
+    still = _still_without_metadata(data)
     decoded = cv2.imdecode(np.frombuffer(still, np.uint8), cv2.IMREAD_UNCHANGED | cv2.IMREAD_IGNORE_ORIENTATION)
     if decoded is None or decoded.shape[:2] != (height, width):
         raise CorruptImage("the AVIF is damaged or ends early")
     return on_white(decoded, (1 << primary_image(data).depth) - 1)
+
+
+def _still_without_metadata(data: bytes) -> bytearray:
+    """The file as a still image to which no metadata belongs.
+
+    Of a file that calls itself a sequence, libavif would decode that; and OpenCV gives up at EXIF that it cannot read.
+    """
+    still = bytearray(data)
+    still[8:12] = _STILL
+    meta = first_box(data, 0, len(data), b"meta")
+    references = meta and first_box(data, meta[0] + 4, meta[1], b"iref")
+    if references:
+        for kind, start, _ in boxes(data, references[0] + 4, references[1]):
+            if kind == _DESCRIBES:
+                still[start - 4 : start] = _NOTHING
+    return still

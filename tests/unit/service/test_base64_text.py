@@ -69,9 +69,12 @@ def test_what_is_no_base64_is_refused(text):
         ("b'/9j/4AAQSkZJRg=='", "decode"),
         ('b"/9j/4AAQSkZJRg=="', "decode"),
         ("/9j/4AAQSkZJ\0", "characters that are not base64"),
-        ('"/9j/4AAQSkZJ"', "characters that are not base64"),
-        ("/9j/4\\nAAQSkZ", "characters that are not base64"),
-        ("%2F9j%2F4AAQSkZJ", "characters that are not base64"),
+        ('"/9j/4AAQSkZJ"', "quotation marks"),
+        ("'/9j/4AAQSkZJ'", "quotation marks"),
+        ("/9j/4\\nAAQSkZ", "backslashes in place of line breaks"),
+        ("/9j/4\\r\\nAAQSkZ", "backslashes in place of line breaks"),
+        ("%249j%2F4AAQSkZJ", "characters that are not base64"),
+        ("100%", "characters that are not base64"),
         ("/9j/4AAQS", "is truncated"),
     ],
 )
@@ -82,3 +85,21 @@ def test_what_is_wrong_with_base64_is_named(text, named):
 
 def test_the_mixed_alphabet_works():
     assert decoded("-_+/") == base64.b64decode("+/+/")
+
+
+@given(
+    data=st.binary(max_size=300),
+    prefix=st.sampled_from(["", "data:image/jpeg;base64,", "data%3Aimage%2Fjpeg%3Bbase64%2C"]),
+    lower=st.booleans(),
+    end=st.sampled_from(["", "%0A", "%0d%0a", "\n"]),
+    alphabet=st.sampled_from([base64.b64encode, base64.urlsafe_b64encode]),
+)
+def test_signs_that_are_escaped_as_in_a_url_are_read(data, prefix, lower, end, alphabet):
+    digits = alphabet(data).decode()
+    for sign in "+/=-_":
+        escape = f"%{ord(sign):02X}"
+        digits = digits.replace(sign, escape.lower() if lower else escape)
+    lines = [digits]
+    if "%" not in digits:
+        lines = [digits[at : at + 60] for at in range(0, len(digits), 60)]
+    assert decoded(prefix + end.join(lines)) == data

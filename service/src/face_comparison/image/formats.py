@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Literal, Protocol
 
 import numpy as np
+import pybase64
 from numpy.typing import NDArray
 
 from face_comparison.errors import UnsupportedFormat
@@ -103,6 +104,12 @@ def _starts_with_text_of_an_image(start: bytes) -> bool:
     return text.startswith(("\xff\xd8\xff", "\ufffd\ufffd\ufffd", "\x89PNG", "\ufffdPNG"))
 
 
+def _is_hexadecimal(start: bytes) -> bool:
+    """Returns whether the bytes are the hexadecimal digits of an image, as they are or taken for base64."""
+    texts = (bytes(start[:8]), pybase64.b64encode(start[:6]))
+    return any(text.lower().startswith((b"ffd8ff", b"89504e47", b"0xffd8")) for text in texts)
+
+
 _OTHER_KINDS: tuple[tuple[str, Callable[[bytes], bool]], ...] = (
     ("a damaged PNG", _starts(b"\x89PNG")),
     ("a GIF", _starts(b"GIF8")),
@@ -118,6 +125,7 @@ _OTHER_KINDS: tuple[tuple[str, Callable[[bytes], bool]], ...] = (
     ("JPEG 2000", lambda start: start[4:8] == b"jP  " or start[:4] == b"\xff\x4f\xff\x51"),
     ("an image whose bytes were read as text, which changes them", _starts_with_text_of_an_image),
     ("an image in base64", is_base64),
+    ("an image in hexadecimal digits", _is_hexadecimal),
     ("a video", lambda start: start[4:8] == b"ftyp" or start[:4] == b"\x1a\x45\xdf\xa3"),
 )
 """What people send by mistake, told apart so that a message can name it."""

@@ -18,6 +18,9 @@ _PLAIN_PREFIX = re.compile(rb"data:[A-Za-z0-9/+.;=-]{0,200};base64,")
 _URL_SAFE_TO_STANDARD = bytes.maketrans(b"-_", b"+/")
 _FOREIGN = re.compile(rb"[^A-Za-z0-9+/]")
 _WHITE_SPACE = b" \t\r\n\v\f"
+_ESCAPES = tuple((f"%{ord(sign):02X}".encode(), sign.encode()) for sign in "+/=\r\n-_ ,:;")
+"""Escapes of the characters in base64 and data URLs, replaced one by one because images are megabytes."""
+
 _ADDRESSES = (b"http://", b"https://", b"s3://")
 _LOOKED_AT, _SHORTEST_LINE = 4096, 16
 """Number of bytes examined to determine what spaces mean, and the minimum length of a line of base64."""
@@ -37,6 +40,8 @@ def _decoded(text: bytes | memoryview | str) -> bytes:
         raw = text.encode("ascii") if isinstance(text, str) else bytes(text)
     except UnicodeEncodeError:
         raise InvalidBase64("the base64 text contains non-ASCII characters") from None
+    if b"%" in raw:
+        raw = without_escapes(raw)
     raw = raw.strip(_WHITE_SPACE)
     if raw[:8].lower().startswith(_ADDRESSES):
         raise InvalidBase64("img contains an address, not an image in base64: send it as url")
@@ -67,6 +72,13 @@ def _without_prefix(raw: bytes) -> bytes:
     return raw[comma + 1 :]
 
 
+def without_escapes(text: bytes) -> bytes:
+    """Returns base64 text without escapes as in a URL (`%2B`), which forms have and data URLs may have."""
+    for escaped, sign in _ESCAPES:
+        text = text.replace(escaped, sign).replace(escaped.lower(), sign)
+    return text
+
+
 def _leniently_decoded(raw: bytes) -> bytes:
     if _blanks_were_pluses(raw):
         raw = raw.replace(b" ", b"+")
@@ -78,6 +90,10 @@ def _leniently_decoded(raw: bytes) -> bytes:
         raise InvalidBase64(
             "the base64 text is the Python representation of bytes, b'…': convert it to text with .decode()"
         )
+    if raw[:1] in (b'"', b"'"):
+        raise InvalidBase64("the base64 text has quotation marks around it: leave them out")
+    if b"\\n" in raw or b"\\r" in raw:
+        raise InvalidBase64("the base64 text has backslashes in place of line breaks: leave them out")
     if _FOREIGN.search(digits):
         raise InvalidBase64("the base64 text contains characters that are not base64 (A-Z a-z 0-9 + / or - _, then =)")
     raise InvalidBase64("the base64 text is truncated: its length does not match a whole number of bytes")

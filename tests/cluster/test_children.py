@@ -66,7 +66,7 @@ def test_a_case_becomes_its_golden_children(faces: Faces, case: str) -> None:
         kind.name for kind in wanted
     )
     accepted = until(lambda: faces.condition(name, "SpecAccepted"), bool, "the spec is judged")
-    assert (accepted["status"], accepted["message"]) == ("True", "all children exist as the spec asks")
+    assert (accepted["status"], accepted["message"]) == ("True", "all children exist as specified")
 
 
 @pytest.mark.parametrize("path", sorted(SAMPLES.glob("*.yaml")), ids=lambda path: path.stem)

@@ -599,7 +599,7 @@ ROUTES: list[Row] = [
         "certificate",
         "the Secret of `tlsSecret` does not exist",
         "CertificateInvalid",
-        ["clients refuse the certificate"],
+        ["clients reject the certificate"],
         {"route": {"host": "HOST", "ingress": {"tlsSecret": "no-such-secret"}}},
         mended={},
     ),

@@ -1,3 +1,3 @@
-"""Kubernetes operator for the FaceComparison resource: `objects` says what it makes, `runtime` how it runs."""
+"""Kubernetes operator for the FaceComparison resource: `objects` builds what it creates, `manager` runs it."""
 
 __version__ = "0.1.0"

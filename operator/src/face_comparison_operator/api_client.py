@@ -1,7 +1,7 @@
-"""The API server's REST interface: the only module that sends it HTTP requests.
+"""Client for the API server's REST interface: the only module that sends HTTP requests to it.
 
 Objects are dictionaries, not the official client's model classes: importing those alone takes as much memory as the
-whole operator. Every write names the operator as field manager and asks for strict validation, so that a misspelled
+whole operator. Every write sets the operator as field manager and requests strict validation, so that a misspelled
 field is an error.
 """
 
@@ -31,8 +31,8 @@ from face_comparison_operator.field_ownership import transfer_patch, transferred
 from face_comparison_operator.resource import API_VERSION, KIND, MANAGED_BY, MANAGER, Object
 
 REQUEST_SECONDS = 30.0
-# Requests at once. The API server makes Services one after the other, each with an address of its own to find: while
-# those wait, there must be room for the rest. Each costs a quarter of a megabyte.
+# Concurrent requests. The API server creates Services one at a time, because each needs an address: while those wait,
+# there must be capacity for others. Each costs a quarter of a megabyte.
 CONNECTIONS = 32
 CONNECT_SECONDS = 5.0
 PAGE = 250
@@ -42,14 +42,17 @@ _JSON, _APPLY, _JSON_PATCH = "application/json", "application/apply-patch+yaml",
 _WRITE = {"fieldManager": MANAGER, "fieldValidation": "Strict"}
 
 Report = Callable[[str, str, int], None]
-"""Told of each request: verb, plural name of the kind, status (0: no answer)."""
+"""Called for each request with verb, plural name of the kind, and status (0: no response)."""
 Answered = Callable[[str, Mapping[str, str], int], bool]
-"""Told of each answer that kopf gets (path, query, status): whether to keep it from kopf and ask again later."""
+"""Called for each response to kopf with path, query, and status.
+
+Returns whether to withhold it from kopf and retry later.
+"""
 
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """How to reach an API server: address, TLS, headers with the credentials; and the namespace that one is in."""
+    """How to reach an API server: address, TLS, and credential headers; and the operator's own namespace."""
 
     server: str
     tls: ssl.SSLContext
@@ -59,7 +62,7 @@ class Access:
     in_cluster: bool = False
 
     def session(self, limit: int, answered: Answered | None = None) -> aiohttp.ClientSession:
-        """A new session with `limit` connections at most (0: any number); `answered` overhears it."""
+        """Creates a session with at most `limit` connections (0: unlimited); `answered` observes its responses."""
         return aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(ssl=self.tls, limit=limit, keepalive_timeout=60),
             headers={"User-Agent": f"{MANAGER}/{__version__}", "Accept": _JSON, **self.headers},
@@ -96,18 +99,21 @@ _pages = msgspec.json.Decoder(_Page)
 
 
 class Cluster:
-    """One API server. Methods raise the ClusterErrors of `errors.py`; times out after REQUEST_SECONDS."""
+    """A client for one API server.
+
+    Methods raise the ClusterErrors in `errors.py` and time out after REQUEST_SECONDS.
+    """
 
     def __init__(self, access: Access, report: Report = lambda verb, kind, status: None) -> None:
         self.access = access
-        """Replaced when there are new credentials."""
+        """Replaced when the credentials change."""
         self._report = report
         self._session: aiohttp.ClientSession | None = None
         self._leasing: aiohttp.ClientSession | None = None
 
     async def __aenter__(self) -> Cluster:
         self._session = self.access.session(CONNECTIONS)
-        # A Lease that is renewed too late is lost: it must not wait until there is a connection for it.
+        # A Lease that is renewed too late is lost, so it must not wait for a free connection.
         self._leasing = self.access.session(1)
         return self
 
@@ -119,14 +125,20 @@ class Cluster:
     # --- reading -----------------------------------------------------------------------------------------------------
 
     async def read(self, kind: ApiResource, namespace: str, name: str) -> Object | None:
-        """One object, None when it is not there; ApiNotInstalled when the cluster does not know the kind."""
+        """Returns an object, or None if it does not exist.
+
+        Raises ApiNotInstalled if the cluster does not have the kind.
+        """
         try:
             return _objects.decode(await self._request("get", kind, namespace, name))
         except NotFound:
             return None
 
     async def listed(self, kind: ApiResource, namespace: str | None) -> AsyncIterator[Object | str]:
-        """Every object (of ours, except resources), page by page; the last item is the version to watch from."""
+        """Yields every object (only ours, except for resources), page by page.
+
+        The last item is the version to watch from.
+        """
         params = {**_selection(kind), "limit": str(PAGE)}
         while True:
             page = _pages.decode(await self._request("list", kind, namespace, params=params))
@@ -138,7 +150,7 @@ class Cluster:
             params["continue"] = page.metadata.continue_
 
     async def warnings(self, namespace: str, uid: str) -> list[Object]:
-        """Warning events about the object with this uid, which may be about anything that went wrong with it."""
+        """Returns the warning events about the object with this uid."""
         params = {"fieldSelector": f"involvedObject.uid={uid},type=Warning", "limit": str(PAGE)}
         page = _pages.decode(await self._request("list", EVENT, namespace, params=params))
         return [_objects.decode(item) for item in page.items]
@@ -146,15 +158,18 @@ class Cluster:
     # --- writing -----------------------------------------------------------------------------------------------------
 
     async def create(self, kind: ApiResource, body: Object) -> Object:
-        """Make an object; Conflict when the name is taken, which the API server decides: nothing is ever taken over."""
+        """Creates an object.
+
+        Raises Conflict if the name is taken, as decided by the API server: nothing is ever taken over.
+        """
         namespace = body["metadata"]["namespace"]
         return _objects.decode(await self._request("create", kind, namespace, body=body, params=_WRITE))
 
     async def apply(self, kind: ApiResource, body: Object, live: Object, *, exclusive: bool = False) -> Object:
-        """Changes `live`, read just before, into what `body` says, by server-side apply.
+        """Changes `live`, which has just been read, into `body` by server-side apply.
 
-        What the operator created is owned by `create`; it is first transferred to server-side apply, without which
-        fields that are no longer desired would stay for ever.
+        Fields that the operator set with `create` are first transferred to server-side apply; otherwise, fields that
+        are no longer desired would never be removed.
 
         Args:
             kind: the API of the object.
@@ -163,7 +178,7 @@ class Cluster:
             exclusive: whether fields of the spec that other managers own are removed unless `body` has them.
 
         Raises:
-            Conflict: the object was replaced meanwhile.
+            Conflict: the object has been replaced since.
         """
         metadata = body["metadata"]
         namespace, name = metadata["namespace"], metadata["name"]
@@ -178,13 +193,13 @@ class Cluster:
         )
 
     async def replace(self, kind: ApiResource, body: Object) -> Object:
-        """Put `body` in the place of the version that it names; Conflict when there is a newer one."""
+        """Replaces the version that `body` names. Raises Conflict if there is a newer one."""
         metadata = body["metadata"]
         path = (kind, metadata["namespace"], metadata["name"])
         return _objects.decode(await self._request("update", *path, body=body, params=_WRITE))
 
     async def delete(self, kind: ApiResource, live: Object) -> None:
-        """Delete exactly this object, not another that has taken its name; fine when it is gone."""
+        """Deletes exactly this object, not another one with the same name; succeeds if it is already gone."""
         metadata = live["metadata"]
         body = {"preconditions": {"uid": metadata["uid"]}, "propagationPolicy": "Background"}
         try:
@@ -193,7 +208,7 @@ class Cluster:
             return
 
     async def write_status(self, namespace: str, name: str, uid: str, status: Object) -> Object:
-        """Replace what the operator says in the resource's status; Conflict when the resource is another now."""
+        """Replaces the operator's part of the resource's status. Raises Conflict if the resource has been replaced."""
         metadata = {"name": name, "namespace": namespace, "uid": uid}
         body = {"apiVersion": API_VERSION, "kind": KIND, "metadata": metadata, "status": status}
         params = {**_WRITE, "force": "true"}
@@ -232,7 +247,7 @@ class Cluster:
                 answer = await response.read()
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             self._report(verb, kind.plural, 0)
-            raise ClusterUnavailable(f"no answer to {verb} {path}: {error or type(error).__name__}") from error
+            raise ClusterUnavailable(f"no response to {verb} {path}: {error or type(error).__name__}") from error
         self._report(verb, kind.plural, response.status)
         if response.status >= 400:
             raise _error(response.status, _refusal(answer))
@@ -254,16 +269,16 @@ def _refusal(answer: bytes) -> Object:
 
 
 def _error(code: int, status: Object) -> ClusterError:
-    """The one table from the API server's refusals to errors."""
-    message = str(status.get("message", "")) or f"the API server answers {code}"
+    """Maps error responses of the API server to errors."""
+    message = str(status.get("message", "")) or f"the API server returned {code}"
     if code == 404:
-        # A missing object is named in the details; a missing kind is a page that does not exist.
+        # For a missing object, the details name it; for a missing kind, the path itself does not exist.
         return NotFound(message) if (status.get("details") or {}).get("name") else ApiNotInstalled(message)
     if code == 500 and "typed patch object" in message:
-        # An apply with a field that the schema does not have is answered as if the server had failed.
+        # For an apply with a field that is not in the schema, the server responds with an internal error.
         return Rejected(message.partition("): ")[2] or message)
     if code == 500 and "failed calling webhook" in message:
-        # Somebody else's program has to agree to this object and cannot be asked: no failure of the API server.
+        # A webhook that has to approve this object cannot be reached: not a failure of the API server.
         return Rejected(message)
     kinds: dict[int, type[ClusterError]] = {400: Rejected, 403: Forbidden, 409: Conflict, 422: Rejected}
     return kinds.get(code, ClusterUnavailable)(message)

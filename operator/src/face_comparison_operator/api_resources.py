@@ -1,4 +1,4 @@
-"""The APIs that the operator uses: group, version, plural name, and whether every cluster has them."""
+"""The APIs that the operator uses, with group, version, plural name, and whether every cluster has them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from face_comparison_operator import resource
 
 @dataclass(frozen=True, slots=True)
 class ApiResource:
-    """One API. `optional` ones come with something that not every cluster has."""
+    """An API. `optional` ones belong to add-ons that not every cluster has."""
 
     api_version: str
     name: str
@@ -17,7 +17,7 @@ class ApiResource:
     optional: bool = False
 
     def path(self, namespace: str | None, name: str | None = None) -> str:
-        """The path of the collection (of all namespaces for None) or of one object in it."""
+        """Returns the path of the collection (None: all namespaces) or of an object in it."""
         root = f"/api/{self.api_version}" if "/" not in self.api_version else f"/apis/{self.api_version}"
         parts = [root, *(["namespaces", namespace] if namespace else []), self.plural, *([name] if name else [])]
         return "/".join(parts)
@@ -52,13 +52,13 @@ CHILDREN = (
     DISRUPTION_BUDGET,
     SERVICE_MONITOR,
 )
-"""What the operator creates for a resource."""
+"""The kinds of objects that the operator creates for a resource."""
 
 WATCHED = (RESOURCE, *CHILDREN, POD)
 
 
 def kind_of(body: resource.Object) -> ApiResource:
-    """The kind of a child object by its apiVersion and kind."""
+    """Returns the kind of a child object by its apiVersion and kind."""
     return _BY_NAME[body["apiVersion"], body["kind"]]
 
 

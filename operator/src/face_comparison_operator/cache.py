@@ -1,7 +1,7 @@
-"""Object cache (informer store): what the watches have delivered, each object as a few hundred bytes of JSON.
+"""Object cache (informer store): the objects delivered by the watches, each as a few hundred bytes of JSON.
 
 A thousand resources with their children are some ten thousand objects; as dictionaries they would take ten times the
-memory. Fields that nothing here reads are dropped before an object is kept.
+memory. Unused fields are dropped before an object is stored.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from face_comparison_operator.resource import INSTANCE_LABEL, Object, child_name
 from face_comparison_operator.room import footprint
 
 Key = tuple[str, str]
-"""Namespace and name of the children: what one reconciliation is about."""
+"""Namespace and name of the children: the key of a reconciliation."""
 
 _METADATA = (
     *("name", "namespace", "uid", "resourceVersion", "generation", "labels", "annotations"),
@@ -27,14 +27,14 @@ _decoder = msgspec.json.Decoder(dict[str, Any])
 
 
 class ObjectCache:
-    """Objects by kind, namespace and name; the newest version of each wins, in whatever order they come."""
+    """Objects by kind, namespace, and name; the newest version of each wins, regardless of the order of arrival."""
 
     def __init__(self) -> None:
         self._objects: dict[Key, dict[tuple[ApiResource, str], tuple[int, bytes]]] = {}
         self._gone: dict[tuple[ApiResource, str, str], int] = {}
 
     def put(self, kind: ApiResource, body: Object) -> Key | None:
-        """Keep `body`; the key that it concerns, or None when it is of no resource or not newer than what is kept."""
+        """Stores `body` and returns its key, or None if it has no resource or is not newer than the stored one."""
         key, name = key_of(kind, body), body["metadata"]["name"]
         version = int(body["metadata"]["resourceVersion"])
         if key is None or version <= self._gone.get((kind, key[0], name), 0):
@@ -46,7 +46,7 @@ class ObjectCache:
         return key
 
     def remove(self, kind: ApiResource, body: Object) -> Key | None:
-        """Forget an object that was deleted; the key that it concerned."""
+        """Removes a deleted object, and returns its key."""
         key, name = key_of(kind, body), body["metadata"]["name"]
         if key is None:
             return None
@@ -62,9 +62,11 @@ class ObjectCache:
     def stale(
         self, kind: ApiResource, namespace: str | None, seen: set[tuple[str, str]], version: int
     ) -> list[tuple[Key, str]]:
-        """After a list of this version: what is not in `seen` (namespace, name), and so is gone, as key and name.
+        """Returns key and name of the objects that are missing from a list of this version. seen.
 
-        What has become known since, from a watch or by a write, is newer than the list and is there.
+        (namespace, name) in the list.
+
+        Objects that arrived later, from a watch or a write, are newer than the list and are kept.
         """
         return [
             (key, name)
@@ -75,7 +77,7 @@ class ObjectCache:
         ]
 
     def replace(self, kind: ApiResource, namespace: str | None, seen: set[tuple[str, str]], version: int) -> list[Key]:
-        """Forget what is `stale`; the keys that this concerned."""
+        """Removes `stale` objects, and returns their keys."""
         stale = self.stale(kind, namespace, seen, version)
         for key, name in stale:
             del self._objects[key][kind, name]
@@ -84,26 +86,26 @@ class ObjectCache:
         return [key for key, _ in stale]
 
     def expire_tombstones(self) -> None:
-        """Drop the memory of deletions, which only has to outlast answers that are under way."""
+        """Removes old records of deletions, which only need to outlast responses that are in transit."""
         self._gone.clear()
 
     def get(self, kind: ApiResource, key: Key, name: str) -> Object | None:
-        """One object, or None."""
+        """Returns an object, or None."""
         kept = self._objects.get(key, {}).get((kind, name))
         return _decoder.decode(kept[1]) if kept else None
 
     def all(self, kind: ApiResource, key: Key) -> list[Object]:
-        """Every object of `kind` that concerns `key`."""
+        """Returns every object of `kind` that belongs to `key`."""
         kept = self._objects.get(key, {})
         return [_decoder.decode(entry[1]) for (each, _), entry in kept.items() if each == kind]
 
     def resource(self, key: Key) -> Object | None:
-        """The FaceComparison whose children are named by `key`."""
+        """Returns the FaceComparison whose children are named by `key`."""
         found = self.all(RESOURCE, key)
         return found[0] if found else None
 
     def resources(self) -> Iterator[tuple[Key, Object]]:
-        """Every FaceComparison with its key."""
+        """Yields every FaceComparison with its key."""
         for key in list(self._objects):
             body = self.resource(key)
             if body is not None:
@@ -111,7 +113,10 @@ class ObjectCache:
 
 
 def key_of(kind: ApiResource, body: Object) -> Key | None:
-    """What an object concerns: a child has the key's own name, whatever its labels say; a pod says it by its label."""
+    """Returns the key that an object belongs to: for a child by its name, regardless of its labels.
+
+    For a pod by its label.
+    """
     metadata = body["metadata"]
     if kind == POD:
         instance = metadata.get("labels", {}).get(INSTANCE_LABEL)
@@ -120,7 +125,10 @@ def key_of(kind: ApiResource, body: Object) -> Key | None:
 
 
 def strip_unused_fields(kind: ApiResource, body: Object) -> Object:
-    """Returns what is kept of an object: of pods the state and the footprint, of ownership of fields a summary."""
+    """Returns the parts of an object to store.
+
+    For pods the state and the footprint, and a summary of field ownership.
+    """
     metadata = {name: body["metadata"][name] for name in _METADATA if name in body["metadata"]}
     if others := fields_of_others(body):
         metadata[OTHERS_FIELDS] = others

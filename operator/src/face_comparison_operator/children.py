@@ -1,7 +1,7 @@
 """Applies the desired children of one resource: create, repair drift, adopt, prune.
 
-Objects are created by `create` and changed by server-side apply. Whether a name is taken is decided by the API server
-at creation, so nothing of others is ever overwritten.
+Objects are created with `create` and changed with server-side apply. The API server decides at creation whether a name
+is taken, so unrelated objects are never overwritten.
 """
 
 from __future__ import annotations
@@ -43,21 +43,21 @@ from face_comparison_operator.routing import Gateways, RouteState, route_state
 from face_comparison_operator.scale_from_zero import with_min_replicas
 from face_comparison_operator.settings import Settings
 
-# What KEDA's admission webhook (2.20) reports of a ScaledObject for what an autoscaler already scales.
+# Message of KEDA's admission webhook (2.20) for a ScaledObject whose target an autoscaler already scales.
 MANAGED_BY_AUTOSCALER = "already managed by the hpa"
 
 log = logging.getLogger(__name__)
 
 
 class ChildClient(Protocol):
-    """The requests about children; see `api_client.Cluster`."""
+    """Requests about children; see `api_client.Cluster`."""
 
     async def read(self, kind: ApiResource, namespace: str, name: str) -> Object | None:
-        """Returns a live object, None: it is not there."""
+        """Returns a live object, or None if it does not exist."""
         ...
 
     async def create(self, kind: ApiResource, body: Object) -> Object:
-        """Creates an object and returns it as it is stored."""
+        """Creates an object and returns it as stored."""
         ...
 
     async def apply(self, kind: ApiResource, body: Object, live: Object, *, exclusive: bool = False) -> Object:
@@ -66,27 +66,27 @@ class ChildClient(Protocol):
         Args:
             kind: The object's.
             body: Desired state.
-            live: The object as it is.
-            exclusive: First removes what other managers have set in fields that are ours.
+            live: The live object.
+            exclusive: First removes what other managers have set in our fields.
         """
         ...
 
     async def delete(self, kind: ApiResource, live: Object) -> None:
-        """Deletes an object, unless it has been replaced by another of its name."""
+        """Deletes an object, unless it has been replaced by another one with the same name."""
         ...
 
 
 @dataclass(slots=True)
 class ChildHistory:
-    """What spares requests about the children of one resource; safe to lose. Times are seconds of the clock."""
+    """State that saves requests about the children of a resource; safe to lose. Times are clock seconds."""
 
     changed_at: float = float("-inf")
-    # Children that the API server keeps in another form than it was given, by kind: digest and version applied.
+    # Children that the API server stores in a different form, by kind: digest and version applied.
     settled: dict[str, tuple[str, str]] = field(default_factory=dict)
 
 
 class Children:
-    """Creates, repairs, adopts and removes children."""
+    """Creates, repairs, adopts, and prunes children."""
 
     def __init__(
         self,
@@ -100,7 +100,7 @@ class Children:
         self._client, self._cache, self._settings, self._now, self._clock = client, cache, settings, now, clock
 
     def owned(self, resource: FaceComparison, key: Key, kind: ApiResource) -> Object | None:
-        """Returns the live child of a kind, None when there is none or it is another's."""
+        """Returns the live child of a kind, or None if there is none or it is not ours."""
         live = self._cache.get(kind, key, resource.child)
         return live if live and ownership(resource, live) is Ownership.OWNED else None
 
@@ -112,7 +112,7 @@ class Children:
     async def converge(
         self, resource: FaceComparison, key: Key, history: ChildHistory, gateways: Gateways
     ) -> list[Refusal]:
-        """Makes the children what the spec asks for; returns what could not be done."""
+        """Brings the children to the desired state, and returns the changes that failed."""
         wanted = [with_desired_digest(body) for body in desired(resource, self._settings)]
         wanted = [self._with_room(resource, key, body) for body in wanted]
         if resource.spec.paused:
@@ -138,14 +138,14 @@ class Children:
     def _pending_changes(
         self, resource: FaceComparison, key: Key, history: ChildHistory, wanted: Sequence[Object]
     ) -> list[Refusal]:
-        """What a paused resource would change."""
+        """Returns the change that is pending for a paused resource."""
         pending = []
         for body in wanted:
             kind = kind_of(body)
             live = self.owned(resource, key, kind)
             if live is None or self._drift(kind, body, live, history):
                 message = (
-                    f"reconciliation is paused (spec.paused); the {kind.name} {resource.child} is not as specified"
+                    f"reconciliation is paused (spec.paused); the {kind.name} {resource.child} does not match the spec"
                 )
                 pending.append(Refusal(kind.name, reasons.PAUSED, message))
         return pending
@@ -153,7 +153,7 @@ class Children:
     def _children_to_retain(
         self, resource: FaceComparison, key: Key, refusals: Sequence[Refusal], gateways: Gateways
     ) -> set[ApiResource]:
-        """Kinds whose objects are kept for now, desired or not: what replaces them does not serve yet."""
+        """Returns the kinds whose objects are retained for now, because their replacements do not serve yet."""
         if any(each.kind == SCALED_OBJECT.name and MANAGED_BY_AUTOSCALER in each.message for each in refusals):
             return set(CHILDREN) - {AUTOSCALER}
         if blocking(refusals) is not None:
@@ -187,7 +187,7 @@ class Children:
             try:
                 self._cache.put(kind, await self._client.create(kind, body))
             except Conflict:
-                pass  # somebody has the name, or the cache is a moment behind
+                pass  # the name is taken, or the cache is slightly behind
             else:
                 history.changed_at = self._clock()
                 return None
@@ -210,10 +210,10 @@ class Children:
     async def _change(
         self, resource: FaceComparison, history: ChildHistory, kind: ApiResource, body: Object, live: Object
     ) -> None:
-        """Applies `body` to the live child, as it was just read."""
+        """Applies `body` to the live child, which has just been read."""
         merged = _merged(kind, body, live, resource)
         if ownership(resource, live) is Ownership.ORPHANED or _fields_of_others(kind, live):
-            # Who restored it from a backup owns all of it.
+            # The tool that restored it from a backup owns all of its fields.
             applied = await self._client.apply(kind, merged, live, exclusive=True)
         else:
             applied = await self._apply(kind, merged, live)
@@ -228,8 +228,8 @@ class Children:
         except Rejected as error:
             if not others_own_spec(live):
                 raise
-            # Perhaps the object is only invalid together with a field that somebody else has set, as one of two that
-            # exclude each other. Such a field is removed.
+            # The object may be invalid only in combination with a field that someone else has set, such as one of two
+            # mutually exclusive fields. Such a field is removed.
             fresh = await self._client.read(kind, live["metadata"]["namespace"], live["metadata"]["name"])
             if fresh is None:
                 raise
@@ -251,24 +251,24 @@ class Children:
 
 
 def _merged(kind: ApiResource, body: Object, live: Object, resource: FaceComparison) -> Object:
-    """The object to apply: `body` with what others are meant to write into `live`."""
+    """Returns the object to apply: `body` plus what others are meant to write into `live`."""
     if kind == DEPLOYMENT:
         return with_min_replicas(body, live, resource.spec.autoscaling)
     return with_acme_paths(body, live) if kind == INGRESS else body
 
 
 def _fields_of_others(kind: ApiResource, live: Object) -> list[str]:
-    """Fields of the spec that somebody else has added; rules of an Ingress are compared one by one."""
+    """Returns the spec fields that someone else has added; rules of an Ingress are compared one by one."""
     return [each for each in fields_of_others(live) if not (kind == INGRESS and each.startswith("spec.rules"))]
 
 
 def _obstacle(resource: FaceComparison, kind: ApiResource, live: Object) -> Refusal | None:
-    """Why the live object cannot be the child at present; None when it can."""
+    """Returns why the live object cannot be the child at present, or None if it can."""
     found = ownership(resource, live)
     if found is Ownership.FOREIGN:
         message = (
-            f"the name of the {kind.name} {resource.child} is taken by an object of somebody else: rename one of them, "
-            "or delete the other"
+            f"the name of the {kind.name} {resource.child} is taken by an unrelated object: rename one of them, or "
+            f"delete the other"
         )
         return Refusal(kind.name, reasons.NAME_CONFLICT, message)
     if found is not Ownership.LEFT_OVER and not is_terminating(live):

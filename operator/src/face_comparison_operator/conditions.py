@@ -1,4 +1,4 @@
-"""Each condition of a resource, decided from what was observed. Pure; `status.py` puts them together."""
+"""Determines each condition of a resource from what was observed. Pure; `status.py` combines them."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ from face_comparison_operator.routing import CLUSTER_INTERNAL
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """What is said of one condition; `status` None: nothing is known."""
+    """The state of a condition. `status` None: unknown."""
 
     status: bool | None
     reason: str
@@ -44,7 +44,7 @@ class Condition:
 
 @dataclass(slots=True)
 class Clock:
-    """When this deployment began, and how long it took once it is over."""
+    """When this deployment began, and how long it took once it has finished."""
 
     now: datetime
     started: datetime
@@ -59,20 +59,20 @@ class Clock:
 def ready(
     resource: FaceComparison, observed: Observed, state: Rollout, place: Room, clock: Clock, *, was_ready: bool
 ) -> Condition:
-    """Whether this resource's own pods answer at the URL for the present spec."""
+    """Determines whether this resource's own pods respond at the URL for the current spec."""
     obstacle = blocking(observed.refusals)
     if obstacle:
         return Condition(False, obstacle.reason, obstacle.message + _still_serving(resource, observed, state))
     if state.settled and state.wanted == 0:
         return Condition(False, SCALED_TO_ZERO, "replicas is 0: no pods run until it is raised")
-    # Once deployed, it stays ready while it answers: pods come and go by failure, scaling and restarts.
+    # Once deployed, it stays ready as long as it responds: pods come and go through failures, scaling, and restarts.
     if not (state.complete or (was_ready and state.pure and state.available)):
         return _not_deployed(state, place, clock)
     return _deployed(resource, observed, state)
 
 
 def _deployed(resource: FaceComparison, observed: Observed, state: Rollout) -> Condition:
-    """Pods are ready; whether the URL leads to them."""
+    """Determines whether the URL leads to the pods, which are ready."""
     route, probe = observed.route, observed.probe
     if not route.admitted:
         return Condition(False, route.reason, route.message)
@@ -86,19 +86,19 @@ def _deployed(resource: FaceComparison, observed: Observed, state: Rollout) -> C
     if not state.complete:
         because = f": {state.problem.message}" if state.problem else ""
         return Condition(True, DEPLOYED, f"{state.available} of {state.wanted} pods are ready{because}{remark}")
-    return Condition(True, DEPLOYED, f"{route.url} serves the present spec{remark}")
+    return Condition(True, DEPLOYED, f"{route.url} serves the current spec{remark}")
 
 
 def is_migrating(resource: FaceComparison, observed: Observed) -> bool:
-    """Whether the route serves two stages, and the new one can be probed but has not answered yet."""
+    """Returns whether the route serves two stages and the new one can be probed but has not responded yet."""
     answered = observed.probe is not None and observed.probe.outcome != "unexpected"
     return len(resource.stages) > 1 and observed.route.target is not None and not answered
 
 
 def _names_certificate(resource: FaceComparison) -> bool:
-    """Whether the spec, or a Gateway's listener, names the certificate: then a wrong one is a fault of the route.
+    """Returns whether the spec or a Gateway's listener names the certificate, so that it has to be right.
 
-    With `tls: true` alone, the controller's default certificate is what was asked for, whatever it is for.
+    With `tls: true` alone, the controller's default certificate was requested, whatever host it is for.
     """
     route = resource.spec.route
     return route.gateway is not None or bool(route.ingress and route.ingress.tls_secret)
@@ -106,7 +106,7 @@ def _names_certificate(resource: FaceComparison) -> bool:
 
 def _certificate_message(observed: Observed, problem: str) -> str:
     host = observed.route.target.host if observed.route.target else ""
-    return f"clients refuse the certificate presented for {host}: {problem}"
+    return f"clients reject the certificate presented for {host}: {problem}"
 
 
 def _not_deployed(state: Rollout, place: Room, clock: Clock) -> Condition:
@@ -125,14 +125,14 @@ def _not_deployed(state: Rollout, place: Room, clock: Clock) -> Condition:
 
 
 def _still_serving(resource: FaceComparison, observed: Observed, state: Rollout) -> str:
-    """What serves while a child cannot be applied; nothing for a resource that never had an earlier spec."""
+    """Says what serves while a child cannot be applied; empty for a resource that never had an earlier spec."""
     outdated = state.available and not state.pure
     earlier = resource.generation > 1 and state.available and observed.route.admitted
     return "; the previous version is still serving" if outdated or earlier else ""
 
 
 def progressing(state: Rollout, ready: Condition, clock: Clock) -> Condition:
-    """Whether anything is still on its way to the present spec."""
+    """Determines whether a change to the current spec is still being rolled out."""
     if clock.expired:
         why = f": {ready.message}" if ready.reason != PROGRESS_DEADLINE_EXCEEDED else ""
         message = f"not ready {clock.limit} s after the spec change{why}"
@@ -145,14 +145,14 @@ def progressing(state: Rollout, ready: Condition, clock: Clock) -> Condition:
 
 
 def available(state: Rollout) -> Condition:
-    """Whether any pod is ready."""
+    """Determines whether any pod is ready."""
     if state.available:
         return Condition(True, PODS_AVAILABLE, "pods are ready")
     return Condition(False, NO_POD_READY, "no pod is ready")
 
 
 def route_ready(resource: FaceComparison, observed: Observed) -> Condition:
-    """Whether the URL leads to the pods."""
+    """Determines whether the URL leads to the pods."""
     missing = next((each for each in observed.refusals if each.kind in ("Ingress", "HTTPRoute")), None)
     if missing:
         return Condition(False, missing.reason, missing.message)
@@ -168,11 +168,11 @@ def route_ready(resource: FaceComparison, observed: Observed) -> Condition:
         return Condition(True, route.reason, message)
     remark = f", but {_certificate_message(observed, probe.certificate)}" if probe.certificate else ""
     reason = CLUSTER_INTERNAL if route.reason == CLUSTER_INTERNAL else ENDPOINT_REACHABLE
-    return Condition(True, reason, f"this resource's pods answer at the URL{remark}")
+    return Condition(True, reason, f"this resource's pods respond at the URL{remark}")
 
 
 def collections_ready(resource: FaceComparison, observed: Observed, before: Object | None) -> Condition | None:
-    """Whether the pods reach their store of collections; None without one."""
+    """Determines whether the pods can reach their collection store; None if they have none."""
     collections = resource.spec.collections
     if not (collections.embedded or collections.postgres):
         return None
@@ -180,14 +180,14 @@ def collections_ready(resource: FaceComparison, observed: Observed, before: Obje
     if found is None:
         if before and before["status"] != "Unknown":
             return Condition(before["status"] == "True", before["reason"], before["message"])
-        return Condition(None, COLLECTIONS_PENDING, "no pod has reported on the store of collections yet")
+        return Condition(None, COLLECTIONS_PENDING, "no pod has reported on the collection store yet")
     if found.ready:
-        return Condition(True, COLLECTIONS_AVAILABLE, found.message or "the store of collections is available")
-    return Condition(False, STORE_UNAVAILABLE, found.message or "the store of collections is not available")
+        return Condition(True, COLLECTIONS_AVAILABLE, found.message or "the collection store is available")
+    return Condition(False, STORE_UNAVAILABLE, found.message or "the collection store is not available")
 
 
 def autoscaler_ready(resource: FaceComparison, observed: Observed) -> Condition | None:
-    """Whether the autoscaler scales; None without one."""
+    """Determines whether the autoscaler works; None if there is none."""
     if resource.spec.autoscaling is None:
         return None
     missing = next(
@@ -211,8 +211,8 @@ def autoscaler_ready(resource: FaceComparison, observed: Observed) -> Condition 
 
 
 def spec_accepted(observed: Observed) -> Condition:
-    """Whether all children are as the spec asks."""
+    """Determines whether all children match the spec."""
     if not observed.refusals:
-        return Condition(True, ACCEPTED, "all children exist as the spec asks")
+        return Condition(True, ACCEPTED, "all children exist as specified")
     first = blocking(observed.refusals) or observed.refusals[0]
     return Condition(False, first.reason, "; ".join(dict.fromkeys(each.message for each in observed.refusals)))

@@ -1,8 +1,8 @@
-"""Drift of a live object from its desired state: the first difference as text, or none.
+"""Detects drift of a live object from its desired state, and describes the first difference.
 
-The API server adds defaults and other programs add fields of their own, so a live object is right when it holds
-everything that is desired; except in mappings where one more entry changes the meaning of all, as in selectors. Fields
-that are no longer desired are noticed by the digest that each child carries.
+The API server adds defaults and other programs add fields, so a live object is correct if it contains everything that
+is desired, except in mappings where an additional entry changes the meaning, such as selectors. Fields that are no
+longer desired are detected by the digest that each child carries.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ import msgspec
 from face_comparison_operator.quantity import parse_quantity
 from face_comparison_operator.resource import DIGEST_ANNOTATION, Object
 
-# Lists whose elements have an identity, so that one that somebody inserted does not shift the others.
+# Lists whose elements have an identity, so that an inserted element does not shift the others.
 _IDENTITIES = ("name", "mountPath", "type", "containerPort", "topologyKey")
-# What holds amounts that the API server writes in its own way: 1000m comes back as 1.
+# Fields with quantities, which the API server normalizes: 1000m comes back as 1.
 _AMOUNTS = ("limits", "requests", "sizeLimit")
-# Mappings that are right only when they have no other entry.
+# Mappings that must not have other entries.
 _EXACT = (
     *("selector", "podSelector", "labelSelector", "namespaceSelector", "matchLabels", "nodeSelector"),
     *("scaleTargetRef", "target"),
@@ -36,10 +36,10 @@ def with_desired_digest(desired: Object) -> Object:
 
 
 def difference(desired: Any, live: Any, where: str = "", amount: bool = False) -> str | None:
-    """Returns the first place where `live` lacks or contradicts what is `desired`, as text; None: there is none."""
+    """Describes the first place where `live` lacks or contradicts `desired`; None if there is none."""
     if isinstance(desired, dict):
         if not isinstance(live, dict):
-            # Empty mappings are left out by the API server.
+            # The API server omits empty mappings.
             return None if not desired and live is None else f"{where} is {_short(live)}"
         for name, value in desired.items():
             found = difference(value, live.get(name), f"{where}.{name}".strip("."), amount or name in _AMOUNTS)

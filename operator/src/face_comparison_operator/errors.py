@@ -1,7 +1,7 @@
 """The closed set of errors of the operator.
 
-Standard library only, and nothing of HTTP clients: `api_client.py` maps the API server's responses to these,
-`manager.py` maps these to log levels.
+It uses only the standard library and knows nothing about HTTP clients: `api_client.py` maps the API server's responses
+to these, `manager.py` maps these to log levels.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ class OperatorError(Exception):
 
 
 class InvalidSettings(OperatorError):
-    """An invalid option of the operator itself; stops the start."""
+    """An option of the operator itself is invalid; a startup error."""
 
     code = "invalid_settings"
 
 
 class InvalidSpec(OperatorError):
-    """A resource whose spec cannot be parsed, because the schema in the cluster is not the operator's."""
+    """The spec of a resource cannot be parsed, because the schema in the cluster does not match the operator."""
 
     code = "invalid_spec"
 
@@ -44,7 +44,7 @@ class ClusterUnavailable(ClusterError):
 
 
 class Conflict(ClusterError):
-    """The object is not the one that was read: changed, replaced, or created by someone in between."""
+    """The object is not the one that was read: it has been changed, replaced, or created in between."""
 
     code = "conflict"
 
@@ -68,6 +68,6 @@ class Forbidden(ClusterError):
 
 
 class Rejected(ClusterError):
-    """The API server says that the object is not valid."""
+    """The API server rejects the object as invalid."""
 
     code = "rejected"

@@ -1,4 +1,4 @@
-"""The events of a resource: one per transition of `Ready`."""
+"""Builds the events of a resource: one per transition of `Ready`."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def announcement(resource: FaceComparison, result: Object, now: datetime) -> Obj
     """Builds the event about the transition from the status of `resource` to `result`.
 
     Returns:
-        The event; None when status and reason of `Ready` are as before, or a new resource is being deployed.
+        The event, or None if the status and reason of `Ready` are unchanged, or a new resource is being deployed.
     """
     ready, before = ready_of(result), ready_of(resource.status)
     said = (before.get("status", "False"), before.get("reason", reasons.DEPLOYING))
@@ -44,5 +44,5 @@ def announcement(resource: FaceComparison, result: Object, now: datetime) -> Obj
 
 
 def ready_of(value: Object) -> Object:
-    """Returns the condition `Ready` of a status; empty when it has none."""
+    """Returns the condition `Ready` of a status; empty if it has none."""
     return next((each for each in value.get("conditions", []) if each["type"] == "Ready"), {})

@@ -1,4 +1,4 @@
-"""Which manager owns which field of a live object, as server-side apply needs it (`metadata.managedFields`)."""
+"""Field ownership of live objects (`metadata.managedFields`), as needed for server-side apply."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ import msgspec
 
 from face_comparison_operator.resource import MANAGER, Object
 
-# What others add on purpose: annotations of the pod template (`kubectl rollout restart`), and a second address family.
+# Fields that others set on purpose: annotations of the pod template (`kubectl rollout restart`), a second address
+# family.
 _LEFT_TO_OTHERS = (
     ("f:spec", "f:template", "f:metadata"),
     *(("f:spec", name) for name in ("f:ipFamilyPolicy", "f:ipFamilies", "f:clusterIPs")),
@@ -26,10 +27,10 @@ def transferred(entries: list[Object], body: Object, *, exclusive: bool = False)
     Args:
         entries: the live `managedFields`.
         body: the object that is about to be applied.
-        exclusive: whether to take the spec from all other managers, too, except what they are meant to write.
+        exclusive: whether to also take the spec from all other managers, except what they are meant to write.
 
     Returns:
-        The entries to write; None when they are so already.
+        The entries to write, or None if nothing has to change.
     """
     ours = [each for each in entries if each.get("manager") == MANAGER and not each.get("subresource")]
     others = [each for each in entries if each not in ours]
@@ -44,8 +45,8 @@ def transferred(entries: list[Object], body: Object, *, exclusive: bool = False)
                 taken.append(kept)
     else:
         taken = others
-    # The number of replicas is let go of: taken back by applying without it, it would fall to 1 at the moment an
-    # autoscaler takes over.
+    # Ownership of the replica count is dropped: if it were removed by an apply, the count would fall to 1 at the moment
+    # an autoscaler takes over.
     if "replicas" not in body.get("spec", {}):
         fields.get("f:spec", {}).pop("f:replicas", None)
     unchanged = [(each["operation"], each.get("fieldsV1", {})) for each in ours] == [("Apply", fields)]
@@ -58,7 +59,8 @@ def transferred(entries: list[Object], body: Object, *, exclusive: bool = False)
 def transfer_patch(live: Object, body: Object, fields: list[Object]) -> list[Object]:
     """Builds the JSON patch that writes `fields` as the ownership of `live`, and nothing of its spec.
 
-    Labels and owner become those of `body` at once: an admission policy holds the operator to objects that have them.
+    Labels and owner change to those of `body` at the same time, because an admission policy restricts the operator to
+    objects that have them.
 
     Args:
         live: the object as it was read.
@@ -79,10 +81,10 @@ def transfer_patch(live: Object, body: Object, fields: list[Object]) -> list[Obj
 
 
 def fields_of_others(live: Object) -> list[str]:
-    """Returns the fields of the spec that only other managers own, without what they are meant to write.
+    """Returns the spec fields owned only by other managers, except what they are meant to write.
 
     Args:
-        live: an object with its `managedFields`, or as the cache keeps it.
+        live: an object with its `managedFields`, or as stored in the cache.
     """
     metadata = live["metadata"]
     if OTHERS_FIELDS in metadata:
@@ -106,10 +108,10 @@ def fields_of_others(live: Object) -> list[str]:
 
 
 def status_written(live: Object) -> str:
-    """Returns when somebody last wrote the status, as the API server's clock says (RFC 3339, UTC); empty: unknown.
+    """Returns when the status was last written, by the API server's clock (RFC 3339, UTC); empty: unknown.
 
     Args:
-        live: an object with its `managedFields`, or as the cache keeps it.
+        live: an object with its `managedFields`, or as stored in the cache.
     """
     metadata = live.get("metadata", {})
     entries = [each for each in metadata.get("managedFields") or [] if each.get("subresource") == "status"]
@@ -117,7 +119,7 @@ def status_written(live: Object) -> str:
 
 
 def others_own_spec(live: Object) -> bool:
-    """Returns whether another manager owns a field of the spec, which may be in the way of the operator's."""
+    """Returns whether another manager owns a field of the spec, which may conflict with the operator's."""
     return any(
         "f:spec" in each.get("fieldsV1", {})
         for each in live["metadata"].get("managedFields") or []
@@ -126,7 +128,7 @@ def others_own_spec(live: Object) -> bool:
 
 
 def _take_spec(fields: Object, entry: Object) -> tuple[Object, Object | None]:
-    """Our fields with those of the spec of another's `entry`, and what is left of the entry, if anything."""
+    """Moves the spec fields of another manager's `entry` to ours; returns ours and the rest of the entry, if any."""
     theirs = entry.get("fieldsV1", {})
     if entry.get("subresource") or "f:spec" not in theirs:
         return fields, entry
@@ -146,7 +148,7 @@ def _leaves(fields: Object, path: tuple[str, ...] = ()) -> Iterator[tuple[str, .
 
 
 def _readable(path: tuple[str, ...]) -> str:
-    """`spec.template.spec.containers[name=sidecar].image`, for example."""
+    """Formats a path, for example `spec.template.spec.containers[name=sidecar].image`."""
     text = ""
     for step in path:
         kind, _, name = step.partition(":")

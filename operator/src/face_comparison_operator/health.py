@@ -1,4 +1,4 @@
-"""The operator's own HTTP: /metrics on one port, /livez and /readyz on another."""
+"""The operator's HTTP endpoints: /metrics on one port, /livez and /readyz on another."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 
 Check = Callable[[], str | None]
-"""What is wrong, or None."""
+"""Returns the problem, or None."""
 
 
 class Endpoints:
-    """Two small servers; a port of 0 takes a free one, and both may be the same."""
+    """Two small servers. Port 0 selects a free one; both ports may be the same."""
 
     def __init__(self, registry: CollectorRegistry, *, live: Check, ready: Check, refresh: Callable[[], None]) -> None:
         self._registry, self._live, self._ready, self._refresh = registry, live, ready, refresh
         self._runners: list[web.AppRunner] = []
 
     async def start(self, metrics_port: int, health_port: int) -> tuple[int, int]:
-        """Begin to serve; the ports that were taken."""
+        """Starts serving, and returns the selected ports."""
         health = [
             web.get("/livez", lambda _: _verdict(self._live())),
             web.get("/readyz", lambda _: _verdict(self._ready())),
@@ -32,7 +32,7 @@ class Endpoints:
         return await self._serve(metrics, metrics_port), await self._serve(health, health_port)
 
     async def stop(self) -> None:
-        """End both servers."""
+        """Stops both servers."""
         for runner in self._runners:
             await runner.cleanup()
 
@@ -42,7 +42,7 @@ class Endpoints:
         runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0)
         await runner.setup()
         self._runners.append(runner)
-        site = web.TCPSite(runner, None, port)  # every address: the kubelet and Prometheus come from outside
+        site = web.TCPSite(runner, None, port)  # all addresses: the kubelet and Prometheus connect from outside
         await site.start()
         taken: int = runner.addresses[0][1]
         return taken

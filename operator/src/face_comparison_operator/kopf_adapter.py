@@ -1,8 +1,8 @@
-"""The only importer of kopf: it logs in, discovers, lists and watches the APIs, and starts and stops the manager.
+"""The only importer of kopf, which logs in, discovers, lists, and watches the APIs, and starts and stops the manager.
 
-The handlers only pass on what has changed. kopf never retries an event handler, nor does it need to: reconciles of the
-whole resource (`reconcile.py`) are retried until they succeed. So kopf has nothing to remember on an object: no
-annotation, no finalizer, no event of its own, not a single write.
+The handlers only pass on changes. kopf never retries an event handler, nor does it need to: reconciles of the whole
+resource (`reconcile.py`) are retried until they succeed. So kopf has no state to store on an object: no annotation, no
+finalizer, no event, not a single write.
 """
 
 from __future__ import annotations
@@ -26,22 +26,22 @@ from face_comparison_operator.resource import MANAGED_BY
 from face_comparison_operator.settings import Settings
 from face_comparison_operator.watch_monitor import WATCH_SECONDS
 
-# Credentials are asked for anew after this time: tokens of service accounts and of credential plugins run out.
+# Credentials are renewed after this time: tokens of service accounts and credential plugins expire.
 LOGIN_SECONDS = 300
-# While the API server does not answer, kopf goes on asking it for ever.
+# While the API server does not respond, kopf retries indefinitely.
 RETRY_SECONDS = 3.0
-# How long kopf keeps a task for an object of which it has nothing more to tell.
+# How long kopf keeps an idle task for an object.
 IDLE_SECONDS = 0.05
-# How long kopf may take to end, whatever has gone wrong; then the process is killed.
+# How long kopf may take to stop, whatever has gone wrong; then the process is killed.
 EXIT_SECONDS = 15.0
-# Objects that kopf lists at once. It keeps all of them as trees while each gets a task of its own.
+# Page size of kopf's lists. It keeps all objects of a page in memory while it creates a task for each.
 CHUNK = 50
 
 log = logging.getLogger(__name__)
 
 
 class _OptionalApisFilter(logging.Filter):
-    """Drops kopf's warning at each change of any CRD that optional APIs are not there: the status reports those."""
+    """Drops kopf's warning, at each change of any CRD, that optional APIs are missing: the status reports those."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         message = record.getMessage()
@@ -52,13 +52,13 @@ _OPTIONAL_APIS = _OptionalApisFilter()
 
 
 async def serve(settings: Settings) -> None:
-    """Run the operator until SIGTERM or SIGINT."""
+    """Runs the operator until SIGTERM or SIGINT."""
     while await _serve(settings):
         pass
 
 
 async def _serve(settings: Settings) -> bool:
-    """Run once; whether it is to be begun anew."""
+    """Runs once, and returns whether to restart."""
     framework = _framework(settings)
     for name in ("kopf._core.reactor.observation", "kopf._core.reactor.orchestration"):
         logging.getLogger(name).addFilter(_OPTIONAL_APIS)
@@ -71,21 +71,21 @@ async def _serve(settings: Settings) -> bool:
     await kopf.operator(
         registry=registry,
         settings=framework,
-        standalone=True,  # who works is decided by a Lease (`leader_election.py`)
-        # By itself kopf asks for the name of the user, and the user of an image has none.
+        standalone=True,  # a Lease determines the leader (`leader_election.py`)
+        # By default, kopf looks up the user name, which the user of a container image does not have.
         identity=socket.gethostname(),  # type: ignore[arg-type]
         clusterwide=not settings.namespaces,
         namespaces=settings.namespaces,
         stop_flag=ended,
     )
     with suppress(asyncio.CancelledError):
-        await work[0]  # raises what it failed with
+        await work[0]  # raises its exception
         return True
     return False
 
 
 def _work(registry: kopf.OperatorRegistry, operator: Operator, ended: asyncio.Event) -> list[asyncio.Task[None]]:
-    """Begin and end the work with kopf, and kopf with the work."""
+    """Runs kopf and the manager together: when one stops, so does the other."""
     work: list[asyncio.Task[None]] = []
 
     @kopf.on.startup(registry=registry)
@@ -107,7 +107,7 @@ def _log_in(registry: kopf.OperatorRegistry, framework: kopf.OperatorSettings, o
     @kopf.on.login(registry=registry)
     async def login(**_: Any) -> kopf.AiohttpSession:
         nonlocal last
-        # Credentials that are refused lead here again at once.
+        # Rejected credentials lead here again immediately.
         await asyncio.sleep(last + RETRY_SECONDS - time.monotonic())
         last = time.monotonic()
         try:
@@ -135,7 +135,7 @@ def _names(kind: ApiResource) -> tuple[str, str, str]:
 
 
 class NullDiffBaseStorage(kopf.DiffBaseStorage):
-    """kopf compares each object with how it saw it last, for handlers of a kind that is not used here."""
+    """Disables kopf's comparison of each object with its last seen state, which is for handlers not used here."""
 
     def build(self, **_: Any) -> Any:
         """Returns no difference."""
@@ -146,12 +146,12 @@ class NullDiffBaseStorage(kopf.DiffBaseStorage):
         return
 
     def store(self, **_: Any) -> None:
-        """Fails, because nothing is ever written on an object."""
-        raise RuntimeError("nothing is ever written on an object")
+        """Fails, because nothing is ever written to an object."""
+        raise RuntimeError("nothing is ever written to an object")
 
 
 def _framework(settings: Settings) -> kopf.OperatorSettings:
-    """How kopf is to behave."""
+    """Configures kopf."""
     found = kopf.OperatorSettings()
     found.process.ultimate_exiting_timeout = EXIT_SECONDS
     found.posting.enabled = False
@@ -160,7 +160,7 @@ def _framework(settings: Settings) -> kopf.OperatorSettings:
     found.queueing.idle_timeout = IDLE_SECONDS
     found.networking.error_backoffs = itertools.repeat(RETRY_SECONDS)
     found.networking.connect_timeout = CONNECT_SECONDS
-    # New definitions are noticed at once, unless there is no right to look at them.
+    # New CRDs are noticed immediately, unless the operator may not watch them.
     found.scanning.disabled = bool(settings.namespaces)
     found.watching.chunk_size = CHUNK
     found.watching.server_timeout = WATCH_SECONDS
@@ -172,21 +172,25 @@ def _framework(settings: Settings) -> kopf.OperatorSettings:
 
 
 def _login(framework: kopf.OperatorSettings) -> Access:
-    """The pod's own service account, else the usual kubeconfig rules. InvalidSettings says what is missing.
+    """Logs in with the pod's service account, or else by the usual kubeconfig rules.
 
-    The official client, where it is installed, knows credentials of every kind; kopf's own readers know the namespace,
-    the proxy, and credentials that stand in the file.
+    InvalidSettings says what is missing.
+
+    The official client, if installed, supports credentials of every kind; kopf's own login supports the namespace, the
+    proxy, and credentials in the file itself.
     """
     try:
         account = kopf.login_with_service_account(settings=framework)
         plain = account or kopf.login_with_kubeconfig(settings=framework)
         if plain is None:
-            raise InvalidSettings("no cluster: not inside one, and neither KUBECONFIG nor ~/.kube/config is there")
+            raise InvalidSettings(
+                "no cluster found: not running in one, and neither KUBECONFIG nor ~/.kube/config exists"
+            )
         found = account or kopf.login_via_client(logger=log, settings=framework) or plain
         if found is plain and not (plain.as_http_headers() or plain.certificate_path or plain.certificate_data):
             raise InvalidSettings(
-                "the kubeconfig names credentials that only the official client can get: "
-                "pip install 'face-comparison-operator[kubeconfig]'"
+                "the kubeconfig uses credentials that require the official client: pip install "
+                "'face-comparison-operator[kubeconfig]'"
             )
         return Access(
             server=found.server,

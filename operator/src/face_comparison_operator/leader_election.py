@@ -1,7 +1,7 @@
-"""Leader election by a Lease: one replica is leader, the others stand by with synced caches.
+"""Leader election with a Lease: one replica is leader, the others stand by with synced caches.
 
-The holder renews the Lease; a replica that finds it not renewed for its whole duration takes it over. Time is measured
-by each replica's own clock from when it saw the Lease change, so clocks need not agree. A leader that cannot renew
+The holder renews the Lease; a replica takes it over if it has not been renewed for its whole duration. Each replica
+measures time with its own clock from when it saw the Lease change, so clocks need not agree. A leader that cannot renew
 steps down before another may take over.
 """
 
@@ -19,8 +19,8 @@ from face_comparison_operator.errors import ClusterError, Conflict, NotFound
 from face_comparison_operator.resource import Object
 
 DURATION_SECONDS = 12
-RENEW_SECONDS = 4.0  # rarely, each time is a write
-GIVE_UP_SECONDS = 9.0  # well before the duration is over
+RENEW_SECONDS = 4.0  # infrequent, because each renewal is a write
+GIVE_UP_SECONDS = 9.0  # well before the Lease expires
 RETRY_SECONDS = 1.5
 
 log = logging.getLogger(__name__)
@@ -48,7 +48,7 @@ class LeaderElector:
                     async with asyncio.timeout(GIVE_UP_SECONDS - RENEW_SECONDS):
                         await self._step()
                 except (ClusterError, TimeoutError) as error:
-                    log.warning("failed to renew or acquire the Lease: %s", error or "no answer in time")
+                    log.warning("failed to renew or acquire the Lease: %s", error or "no response in time")
                 if self.held and time.monotonic() - self._renewed_at > GIVE_UP_SECONDS - RETRY_SECONDS:
                     self._set(False)
                 fresh = self.held and self._renewed_at >= began
@@ -69,7 +69,7 @@ class LeaderElector:
             try:
                 written = await self._cluster.replace(LEASE, self._lease(live))
             except (Conflict, NotFound):
-                # Somebody else wrote it, or deleted it: read it again, as any candidate would.
+                # Someone else wrote or deleted it: read it again, as any candidate would.
                 self._seen = None
                 self._set(False)
                 return
@@ -77,7 +77,7 @@ class LeaderElector:
         self._set(True)
 
     def _may_take(self, live: Object) -> bool:
-        spec = live.get("spec") or {}  # empty in a Lease that comes with the installation
+        spec = live.get("spec") or {}  # empty in a Lease created by the installation
         holder = spec.get("holderIdentity")
         if self._seen is None or live["metadata"]["resourceVersion"] != self._seen["metadata"]["resourceVersion"]:
             self._seen, self._seen_at = live, time.monotonic()
@@ -96,7 +96,7 @@ class LeaderElector:
             "renewTime": now,
             "leaseTransitions": changes if ours or live is None else changes + 1,
         }
-        # Labels and annotations are those of who made it: Helm knows its own objects by them.
+        # Labels and annotations are kept: Helm identifies its own objects by them.
         metadata = live["metadata"] if live else {"name": self._name, "namespace": self._namespace}
         return {"apiVersion": LEASE.api_version, "kind": LEASE.name, "metadata": metadata, "spec": spec}
 
@@ -106,10 +106,13 @@ class LeaderElector:
                 while not await self._is_released():
                     pass
         except (ClusterError, TimeoutError) as error:
-            log.warning("failed to release the Lease; it will expire: %s", error or "no answer in time")
+            log.warning("failed to release the Lease; it will expire: %s", error or "no response in time")
 
     async def _is_released(self) -> bool:
-        """Whether the Lease is no longer ours; False where it was written meanwhile, as by a renewal cut short."""
+        """Returns whether the Lease is no longer ours.
+
+        False if it was written in between, as by an interrupted renewal.
+        """
         live = await self._cluster.read(LEASE, self._namespace, self._name)
         if live is None or (live.get("spec") or {}).get("holderIdentity") != self._identity:
             return True

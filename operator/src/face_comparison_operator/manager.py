@@ -1,6 +1,6 @@
 """Manager: watch events fill the cache and the work queue; workers reconcile while this replica is leader.
 
-Here is also the one table from errors to log levels.
+It also contains the table from errors to log levels.
 """
 
 from __future__ import annotations
@@ -39,12 +39,12 @@ from face_comparison_operator.settings import Settings
 from face_comparison_operator.watch_monitor import WatchMonitor
 from face_comparison_operator.workqueue import WorkQueue
 
-# Concurrent reconciles. With more, each takes longer and is repeated for every change that comes meanwhile: with 128, a
-# burst of 100 resources took twice the processor time, and half of them had their children later.
+# Concurrent reconciles. With more, each takes longer and is repeated for every change in the meantime: with 128, a
+# burst of 100 resources took twice the processor time, and half of them got their children later.
 WORKERS = 16
 TOMBSTONE_SECONDS = 300.0
 
-# Log levels of failed reconciles: all are requeued with backoff; what is to be expected is logged low.
+# Log levels of failed reconciles: all are requeued with backoff; expected failures have a low level.
 LOGGED: Mapping[type[OperatorError], int] = {
     OperatorError: logging.ERROR,
     InvalidSettings: logging.ERROR,
@@ -62,7 +62,7 @@ log = logging.getLogger(__name__)
 
 
 class Operator:
-    """One operator process, apart from the framework that feeds it events."""
+    """The operator process, independent of the framework that feeds it events."""
 
     def __init__(self, settings: Settings, access: Access) -> None:
         self._settings = settings
@@ -81,7 +81,7 @@ class Operator:
         )
 
     def on_watch_event(self, kind: ApiResource, body: Object, *, gone: bool) -> None:
-        """Handles a watch event: an object was created, changed or (`gone`) deleted."""
+        """Handles a watch event: an object was created, changed, or (`gone`) deleted."""
         key = self._store.remove(kind, body) if gone else self._store.put(kind, body)
         if key is not None:
             self._queue.add(key)
@@ -141,7 +141,7 @@ class Operator:
             self._is_leader.clear()
 
     async def _work(self, reconciler: Reconciler) -> None:
-        """Runs workers while this replica is leader and its caches are synced; stops them at once when it is not."""
+        """Runs workers while this replica is leader and its caches are synced; stops them immediately otherwise."""
         await self.watches.synced.wait()
         log.info("caches synced")
         while True:
@@ -155,7 +155,7 @@ class Operator:
                     await asyncio.sleep(0.2)
                     for worker in workers:
                         if worker.done():
-                            worker.result()  # a bug: end, and be restarted
+                            worker.result()  # a bug: exit and be restarted
             finally:
                 for worker in workers:
                     worker.cancel()

@@ -1,4 +1,4 @@
-"""Every Prometheus object of the operator, and nothing else."""
+"""All Prometheus metrics of the operator."""
 
 from __future__ import annotations
 
@@ -32,13 +32,13 @@ class Metrics:
         )
         self.api_requests = Counter(
             f"{prefix}_api_requests_total",
-            "Requests to the API server; code 0: no answer.",
+            "Requests to the API server; code 0: no response.",
             ["verb", "resource", "code"],
             registry=registry,
         )
         self.deploy_seconds = Histogram(
             f"{prefix}_deploy_seconds",
-            "Time from a spec change until its URL answers.",
+            "Time from a spec change until the URL responds for it.",
             registry=registry,
             buckets=(1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1200),
         )
@@ -53,15 +53,15 @@ class Metrics:
         self.registry.register(_Resources(f"{prefix}_resources", self._conditions))
 
     def request(self, verb: str, resource: str, code: int) -> None:
-        """Count a request to the API server."""
+        """Counts a request to the API server."""
         self.api_requests.labels(verb, resource, str(code)).inc()
 
     def deployed(self, seconds: float) -> None:
-        """Count a deployment that is ready."""
+        """Counts a finished deployment."""
         self.deploy_seconds.observe(seconds)
 
     def conditions(self, key: Key, conditions: Sequence[dict[str, Any]] | None) -> None:
-        """Remember the conditions of a resource; None when it is gone."""
+        """Records the conditions of a resource; None if it has been deleted."""
         if conditions is None:
             self._conditions.pop(key, None)
         else:
@@ -76,7 +76,7 @@ class _Resources(Collector):
 
     def collect(self) -> Iterator[GaugeMetricFamily]:
         family = GaugeMetricFamily(
-            self._name, "Resources by condition, its status and its reason.", labels=["condition", "status", "reason"]
+            self._name, "Resources by condition, status, and reason.", labels=["condition", "status", "reason"]
         )
         tally = Tally(each for conditions in self._conditions.values() for each in conditions)
         for labels, count in sorted(tally.items()):

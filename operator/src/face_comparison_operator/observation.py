@@ -1,4 +1,4 @@
-"""What is observed of a resource: children, pods, the route, and what a probe of the URL met."""
+"""What is observed about a resource: children, pods, the route, and the result of probing the URL."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from face_comparison_operator.routing import RouteState
 
 @dataclass(frozen=True, slots=True)
 class Expectation:
-    """What a response of the resource's own pods is like."""
+    """What identifies a response from the resource's own pods."""
 
     identity: str
     authenticated: bool = False
     """Whether a request without an API key is rejected."""
     shared: bool = False
-    """Whether the route shares its address on purpose, as a canary does."""
+    """Whether the route shares its address on purpose, as a canary release does."""
     collections: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class CollectionsState:
-    """What the pods report of the store of collections."""
+    """What the pods report about the collection store."""
 
     ready: bool
     message: str = ""
@@ -33,16 +33,14 @@ class CollectionsState:
 
 @dataclass(frozen=True, slots=True)
 class ProbeResult:
-    """What a request to the URL met.
+    """The result of a request to the URL.
 
     Attributes:
-        outcome: `ok`: this resource's pods answered; `unexpected`: something else did, for every caller;
-            `unverifiable`: nothing is known, because the operator cannot come through, where callers may.
-        detail: what the response was, for people.
-        version: the model version that this resource's pods report.
-        other: the identity in a response of another resource's pods.
-        certificate: why clients refuse the certificate, if they do.
-        collections: what the pods report of their store.
+        outcome: `ok`: this resource's pods responded; `unexpected`: something else did, as for every caller;
+        `unverifiable`: unknown, because the operator cannot get through, although callers may. detail: a human-readable
+        description of the response. version: the model version that this resource's pods report. other: the identity in
+        a response of another resource's pods. certificate: why clients reject the certificate, if they do. collections:
+        what the pods report about their store.
     """
 
     outcome: Literal["ok", "unexpected", "unverifiable"]
@@ -55,7 +53,7 @@ class ProbeResult:
 
 @dataclass(frozen=True, slots=True)
 class Observed:
-    """What lives in the cluster for one resource."""
+    """The observed state of one resource in the cluster."""
 
     route: RouteState
     deployment: Object | None = None

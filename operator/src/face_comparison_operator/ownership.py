@@ -1,4 +1,4 @@
-"""Whose a live object is: what the operator changes, adopts, waits for, or leaves alone."""
+"""Determines to whom a live object belongs, and so whether the operator changes, adopts, awaits, or ignores it."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ class Ownership(Enum):
     ORPHANED = "orphaned"
     """Created by the operator for exactly this instance, without a controller: after orphan deletion, or a restore."""
     LEFT_OVER = "left over"
-    """A child of an earlier resource of this name, which garbage collection is about to remove."""
+    """A child of an earlier resource with this name, which garbage collection is about to remove."""
     FOREIGN = "foreign"
 
 
 def ownership(resource: FaceComparison, live: Object) -> Ownership:
-    """Says whose the object `live` is, which has the name of a child of `resource`."""
+    """Determines to whom the object `live` belongs, which has the name of a child of `resource`."""
     metadata = live["metadata"]
     owners = metadata.get("ownerReferences") or []
     if any(owner["uid"] == resource.uid for owner in owners):

@@ -1,7 +1,7 @@
-"""What the author of a FaceComparison may use, by the operator's options: images, accounts, Secrets, hosts, Gateways.
+"""Checks what a FaceComparison may refer to: images, accounts, Secrets, hosts, Gateways.
 
-The right to create a FaceComparison is weaker than the right to create pods and Ingresses. These rules keep it so: the
-operator never creates on somebody's behalf what the options do not permit.
+The right to create a FaceComparison is weaker than the right to create pods and Ingresses. These rules ensure that: the
+operator never creates on a user's behalf what its options do not permit.
 """
 
 from __future__ import annotations
@@ -14,14 +14,14 @@ from face_comparison_operator.settings import Settings
 
 
 def violations(resource: FaceComparison, settings: Settings) -> list[str]:
-    """Lists what the resource asks for and the options do not permit, one message per field; empty when all is fine."""
+    """Returns what the resource asks for but the options do not permit, one message per field."""
     return list(dict.fromkeys(_violations(resource, settings)))
 
 
 def _violations(resource: FaceComparison, settings: Settings) -> Iterator[str]:
     spec = resource.spec
     own = {_repository(image) for image in (settings.service_image, settings.service_gpu_image) if image}
-    # Every version of the operator's own images: who pins one keeps its pods from changing with the operator.
+    # Every version of the operator's own images: pinning one keeps pods from changing with the operator.
     if spec.image and _repository(spec.image) not in own and not _matches(spec.image, settings.allowed_images):
         yield _message("image", spec.image, "allowed-images")
     rules = (
@@ -62,7 +62,7 @@ def _env_rules(spec: Spec, settings: Settings) -> Iterator[_Rule]:
             yield f"{field}.secretKeyRef", [_name(secret)], settings.allowed_secrets, "secrets"
         if config_map:
             yield f"{field}.configMapKeyRef", [_name(config_map)], settings.allowed_config_maps, "config-maps"
-        # A source that a later Kubernetes adds may be of any kind.
+        # A source added by a later Kubernetes version could be of any kind.
         for other in source.keys() - {"secretKeyRef", "configMapKeyRef", "fieldRef", "resourceFieldRef"}:
             yield f"{field}.{other}", [other], settings.allowed_secrets, "secrets"
 
@@ -85,7 +85,7 @@ def _volume_rules(spec: Spec, settings: Settings) -> Iterator[_Rule]:
 def _route_violations(resource: FaceComparison, settings: Settings) -> Iterator[str]:
     route = resource.spec.route
     if route.none is None:
-        # A route without a host answers for every host: only who may name any host may have that.
+        # A route without a host serves every host, so it requires permission for all hosts.
         if not _matches(route.host or "*", settings.allowed_hosts):
             yield _message("route.host", route.host or "(every host)", "allowed-hosts")
         for parent in route.gateway.parent_refs if route.gateway else ():
@@ -96,7 +96,7 @@ def _route_violations(resource: FaceComparison, settings: Settings) -> Iterator[
 
 
 def _repository(image: str) -> str:
-    """The image's name without its tag and digest."""
+    """Returns the image's name without tag and digest."""
     name = image.partition("@")[0]
     folder, slash, last = name.rpartition("/")
     return f"{folder}{slash}{last.partition(':')[0]}"

@@ -1,8 +1,8 @@
-"""Why pods are not ready, from what the scheduler, the kubelet and the containers report: one reason, one message.
+"""Determines why pods are not ready, from reports of the scheduler, the kubelet, and the containers.
 
-The user never has to inspect pods to learn it. What changes by itself while a pod is retried (number of restarts, time,
-the kubelet's alternating messages) is left out, so that the same problem always reads the same. What a container wrote
-is quoted only where it is one of the service's own messages: a log line could hold a Secret.
+Users never have to inspect pods to find out. Details that vary while a pod is retried (restart count, time, the
+kubelet's alternating messages) are omitted, so that the same problem always has the same message. Container output is
+quoted only if it is one of the service's own messages, because a log line could contain a Secret.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ OUT_OF_MEMORY = "OutOfMemory"
 CRASH_LOOPING = "CrashLooping"
 EVICTED = "Evicted"
 _EVICTING = "TerminationByKubelet"  # reason of the condition DisruptionTarget
-_ENDED_SILENTLY = "the node has ended the pod, and its status has no reason"
+_ENDED_SILENTLY = "the node terminated the pod, and its status gives no reason"
 VOLUME_FAILED = "VolumeFailed"
 CONTAINER_FAILED = "ContainerFailed"
 POD_CREATION_FAILED = "PodCreationFailed"
@@ -33,23 +33,23 @@ PROBE_FAILED = "ProbeFailed"
 NODE_NOT_READY = "NodeNotReady"
 
 # How long a running container may take to become ready before its failing probes are reported, and how long the service
-# may take to listen, on a slow node, before that is not just its start.
+# may take to start listening on a slow node.
 PROBE_GRACE_SECONDS, LISTEN_SECONDS = 10.0, 30.0
 MESSAGE_LENGTH = 300
 
 _IMAGE_REASONS = ("ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull", "RegistryUnavailable")
 _CONTAINER_REASONS = ("CreateContainerConfigError", "CreateContainerError", "RunContainerError", "PreCreateHookError")
 
-# The service reports why it stops with one line `code: message`.
+# The service reports why it exits in one line, `code: message`.
 _CODES = {
     "accelerator_unavailable": ACCELERATOR_UNAVAILABLE,
     "invalid_bundle": MODEL_INVALID,
     "model_download_failed": MODEL_DOWNLOAD_FAILED,
     "invalid_settings": SETTINGS_INVALID,
-    "out_of_memory": OUT_OF_MEMORY,  # one process of the container was killed, which the kubelet does not report
+    "out_of_memory": OUT_OF_MEMORY,  # one process in the container was killed, which the kubelet does not report
 }
 _TERMINATION_MESSAGE = re.compile(rf"^\W*({'|'.join(_CODES)}): *(.+)$", re.MULTILINE)
-# What the scheduler adds about claims and about preemption, which no user can act on.
+# Details that the scheduler adds about claims and preemption, which users cannot act on.
 _SCHEDULER_TAIL = re.compile(r",? no new claims to deallocate|\.? preemption:|\. not found$")
 _QUOTED = re.compile(r"(?<=not )('[^']*'|\"[^\"]*\")")
 _USER_INFO = re.compile(r"([a-z][a-z0-9+.-]*://)[^\s/@]+@")
@@ -60,7 +60,7 @@ _MISSING_SECRET = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """What keeps pods from becoming ready. `starting`: what is normal while a service starts."""
+    """A problem that keeps pods from becoming ready. `starting`: normal while a service starts."""
 
     reason: str
     message: str
@@ -79,7 +79,7 @@ def is_ready(pod: Object) -> bool:
 
 
 def unschedulable_message(pod: Object) -> str | None:
-    """Returns what the scheduler says is missing for the pod; None when it has a node, or has not been tried."""
+    """Returns what the scheduler says is missing for the pod, or None if it has a node or has not been tried."""
     scheduled = _condition(pod, "PodScheduled")
     if scheduled.get("status") != "False" or scheduled.get("reason") != "Unschedulable":
         return None
@@ -87,7 +87,7 @@ def unschedulable_message(pod: Object) -> str | None:
 
 
 def awaits_volumes(pod: Object) -> bool:
-    """Returns whether the pod has a node but no container yet: only events tell why, if it lasts."""
+    """Returns whether the pod has a node but no container yet; if this lasts, only events explain why."""
     status = pod.get("status", {})
     states = [each.get("state", {}) for each in _container_statuses(status)]
     waiting = all(
@@ -97,16 +97,16 @@ def awaits_volumes(pod: Object) -> bool:
 
 
 def runs_unready(pod: Object) -> bool:
-    """Returns whether a container of the pod runs without being ready: only events tell what its probes met."""
+    """Returns whether a container of the pod is running but not ready; only events explain why its probes fail."""
     statuses = _container_statuses(pod.get("status", {}))
     return any("running" in (each.get("state") or {}) and not each.get("ready") for each in statuses)
 
 
 def ended_silently(pod: Object) -> bool:
-    """Returns whether the pod has ended and does not say why.
+    """Returns whether the pod has terminated without giving a reason.
 
-    Pods of a Deployment never end by themselves. Where all containers of an evicted one end with 0, its phase is
-    Succeeded and the reason is lost, so that only events tell it.
+    Pods of a Deployment never exit on their own. If all containers of an evicted pod exit with 0, its phase is
+    Succeeded and the reason is lost, so that only events give it.
     """
     return pod.get("status", {}).get("phase") == "Succeeded" and not any(
         each.reason == EVICTED for each in _pod_problems(pod)
@@ -114,7 +114,7 @@ def ended_silently(pod: Object) -> bool:
 
 
 def running_since(pod: Object) -> datetime | None:
-    """Returns since when a container of the pod has been running without being ready."""
+    """Returns how long a container of the pod has been running without being ready, as its start time."""
     statuses = _container_statuses(pod.get("status", {}))
     states = [(each.get("state") or {}).get("running") or {} for each in statuses if not each.get("ready")]
     started = [state["startedAt"] for state in states if state.get("startedAt")]
@@ -122,29 +122,31 @@ def running_since(pod: Object) -> datetime | None:
 
 
 def diagnose(pods: Sequence[Object], events: Sequence[Object] = (), now: datetime | None = None) -> Problem | None:
-    """Finds the most telling problem of `pods`.
+    """Finds the most specific problem of `pods`.
 
     Args:
-        pods: the pods of the present version.
-        events: warnings about these pods; they count last, because they outlive what they report.
-        now: the time, for what is a problem only when it lasts; None: it has lasted.
+        pods: the pods of the current version.
+        events: warnings about these pods; they count last, because they outlive the problems they report.
+        now: the time, for problems that count only if they last; None: they have lasted.
 
     Returns:
-        The problem; None when the pods are fine or do not exist yet.
+        The problem, or None if the pods are fine or do not exist yet.
     """
     problems: list[Problem] = []
-    # Pods that the node has evicted stay as a record beside those that take their place.
+    # Evicted pods remain as a record next to their replacements.
     for pod in sorted(pods, key=_has_ended):
         if is_ready(pod):
             continue
-        # How the containers of a pod ended that its node has given up says nothing of them.
+        # If the node has evicted a pod, the exit status of its containers is meaningless.
         looks = (_pod_problems, _container_problems) if _has_ended(pod) else (_container_problems, _pod_problems)
         for look in looks:
             problems.extend(look(pod))
     if silent := {pod["metadata"].get("uid") for pod in pods if ended_silently(pod)}:
         why = [each for each in events if each["reason"] == EVICTED and each["involvedObject"].get("uid") in silent]
         message = (
-            max(why, key=_last_seen)["message"] if why else "the node has ended the pod, and its status has no reason"
+            max(why, key=_last_seen)["message"]
+            if why
+            else "the node terminated the pod, and its status gives no reason"
         )
         problems.append(Problem(EVICTED, message.strip()))
     stuck = {pod["metadata"].get("uid") for pod in pods if awaits_volumes(pod)}
@@ -198,7 +200,7 @@ _LOGS = "kubectl logs --previous --container={} POD"
 
 
 def _without_values(message: str) -> str:
-    """A message of the service without what it quotes: a value may come from a Secret."""
+    """Returns a message of the service without quoted values, which may come from a Secret."""
     return _QUOTED.sub("'…'", _USER_INFO.sub(r"\1…@", message))
 
 
@@ -232,18 +234,18 @@ def _pod_problems(pod: Object) -> Iterator[Problem]:
     if gate.get("status") == "False" and gate.get("reason") == "ReadinessGatesNotReady":
         yield Problem(PROBE_FAILED, f"containers are ready, but not the pod: {gate.get('message', '')}")
     elif gate.get("status") in ("False", "Unknown") and _seems_ready(status):
-        # Not the kubelet, which is silent, but the control plane has said that the pod is not ready.
-        yield Problem(NODE_NOT_READY, "the node of the pod has stopped reporting; the pod is replaced after a while")
+        # The kubelet has stopped reporting, so the control plane has marked the pod as not ready.
+        yield Problem(NODE_NOT_READY, "the pod's node has stopped reporting; the pod will be replaced after a while")
 
 
 def _seems_ready(status: Object) -> bool:
-    """Whether the last report of the kubelet was that every container is ready."""
+    """Returns whether, according to the kubelet's last report, every container is ready."""
     containers = status.get("containerStatuses") or []
     return status.get("phase") == "Running" and bool(containers) and all(each.get("ready") for each in containers)
 
 
 def _unready_problems(pod: Object, events: Sequence[Object], now: datetime | None) -> Iterator[Problem]:
-    """Containers that run and are not ready, and what their probes met."""
+    """Returns the containers that are running but not ready, with their probe failures."""
     if not runs_unready(pod) or "deletionTimestamp" in pod["metadata"]:
         return
     uid = pod["metadata"].get("uid")
@@ -260,15 +262,15 @@ def _unready_problems(pod: Object, events: Sequence[Object], now: datetime | Non
         own = [each for each in unhealthy if f"{{{name}}}" in each.get("involvedObject", {}).get("fieldPath", "")]
         told = (own or [each for each in unhealthy if not each.get("involvedObject", {}).get("fieldPath")])[:1]
         if not told and status in (pod["status"].get("initContainerStatuses") or []):
-            continue  # it is at work, as a download is
+            continue  # it is still working, for example downloading
         if not told:
-            yield Problem(PROBE_FAILED, f"container {name} runs, but is not ready", starting=name == CONTAINER)
+            yield Problem(PROBE_FAILED, f"container {name} is running, but not ready", starting=name == CONTAINER)
             continue
         message = (told[0].get("message") or "").splitlines()[0][:MESSAGE_LENGTH]
-        # The service does not listen at first, and then answers 503 while it loads its models.
+        # At first, the service does not listen; then it responds with 503 while it loads its models.
         loads = "statuscode: 503" in message or ("connection refused" in message and runs < LISTEN_SECONDS)
         starting = name == CONTAINER and loads
-        yield Problem(PROBE_FAILED, f"container {name} runs, but is not ready: {message}", starting=starting)
+        yield Problem(PROBE_FAILED, f"container {name} is running, but not ready: {message}", starting=starting)
 
 
 def _event_problems(event: Object) -> Iterator[Problem]:

@@ -1,8 +1,9 @@
-"""Probes the URL of a resource as a client would, to know whether it leads to this resource's own pods.
+"""Probes the URL of a resource as a client would, to determine whether it leads to this resource's own pods.
 
-Only addresses that a route's controller published are contacted, and inside a cluster the Service; never a host name
-that a user wrote. A response proves something about the resource only by its identity header. What stops the operator
-alone (a login, an allow-list, a client certificate) proves nothing: callers have what the operator lacks.
+Only addresses published by a route's controller are contacted, and, inside a cluster, the Service; never a host name
+from the spec. A response proves something about the resource only through its identity header. Obstacles that affect
+only the operator (a login, an allow-list, a client certificate) prove nothing, because callers may have what the
+operator lacks.
 """
 
 from __future__ import annotations
@@ -27,18 +28,19 @@ from face_comparison_operator.routing import RouteState, Target
 CONNECT_SECONDS, TOTAL_SECONDS = 1.5, 4.0
 BODY_BYTES = 1024 * 1024
 MAX_REDIRECTS = 3
-# How long the verdict on a certificate is kept, unless it expires before; an exchanged one is noticed at once.
+# How long the result of a certificate check is cached, unless it expires earlier; a replaced certificate is noticed
+# immediately.
 CERTIFICATE_SECONDS = 600.0
 
-# Responses of a controller or of something before it, about who asks and not about where the URL leads.
+# Responses of a controller or a proxy in front of it that depend on the client, not on where the URL leads.
 _STOPPED = {401, 403, 407, 429, 451, 495, 496, 511}
-# Our own responses that show that the request has reached the right pods, but not the model's version.
+# Responses of our own pods that do not contain the model version.
 _REACHED = {401, 403, 429, 503}
 _UNVERIFIABLE_TLS = ("CERTIFICATE_REQUIRED", "HANDSHAKE_FAILURE", "UNKNOWN_CA", "BAD_CERTIFICATE", "ACCESS_DENIED")
 
 
 class Prober:
-    """Requests URLs. `in_cluster` says that Services can be reached from here."""
+    """Probes URLs. in_cluster: whether Services can be reached from here."""
 
     def __init__(self, *, in_cluster: bool) -> None:
         self._in_cluster = in_cluster
@@ -47,7 +49,7 @@ class Prober:
 
     async def __aenter__(self) -> Prober:
         timeout = aiohttp.ClientTimeout(total=TOTAL_SECONDS, sock_connect=CONNECT_SECONDS)
-        # Certificates are checked apart (`_certificate_problem`): a wrong one must not hide where the URL leads.
+        # Certificates are checked separately (`_certificate_problem`): a wrong one must not hide where the URL leads.
         connector = aiohttp.TCPConnector(ssl=_any_certificate(), force_close=True, limit=32)
         self._session = aiohttp.ClientSession(timeout=timeout, connector=connector)
         return self
@@ -57,12 +59,12 @@ class Prober:
             await self._session.close()
 
     async def probe(self, route: RouteState, service: Object | None, expected: Expectation) -> ProbeResult:
-        """Requests the URL of `route`; where that proves nothing, the Service tells at least the model's version.
+        """Requests the URL of `route`; if that proves nothing, the Service at least provides the model version.
 
         Args:
             route: the route, with the address to contact.
             service: the live Service, a way to the pods from inside the cluster.
-            expected: what a response of this resource's own pods is like.
+            expected: what identifies a response from this resource's own pods.
         """
         if route.target is None:
             result = ProbeResult("unverifiable", "no address is published")
@@ -90,18 +92,21 @@ class Prober:
         result, reached = await self._get(target, expected)
         if result.outcome != "ok":
             return result
-        # Where it redirects to is where clients end, too.
+        # Clients follow the redirect as well.
         if reached.tls and (problem := await self._certificate_problem(reached)):
             result = replace(result, certificate=problem)
         if result.version:
             return result
-        # With API keys the description needs one; the OpenAPI document is public and has the version, too.
+        # With API keys, the description requires one; the OpenAPI document is public and also contains the version.
         document = f"{target.path.rpartition('/')[0]}/openapi.json"
         found, _ = await self._get(replace(target, path=document), replace(expected, authenticated=False))
         return replace(result, version=found.version)
 
     async def _get(self, target: Target, expected: Expectation) -> tuple[ProbeResult, Target]:
-        """Requests `target`, follows redirects of the same host and path; the result, and where it came from."""
+        """Requests `target` and follows redirects to the same host and path.
+
+        Returns the result and its final target.
+        """
         for _ in range(MAX_REDIRECTS + 1):
             try:
                 status, headers, body = await self._request(target)
@@ -129,7 +134,7 @@ class Prober:
             return response.status, response.headers, await _body(response)
 
     async def _collections(self, inside: Target, expected: Expectation) -> CollectionsState | None:
-        """What a pod says of its store; None when no pod of this resource answers."""
+        """Returns what a pod reports about its store, or None if no pod of this resource responds."""
         try:
             _, headers, body = await self._request(replace(inside, path="/readyz?verbose"))
             content = msgspec.json.decode(body)
@@ -140,7 +145,7 @@ class Prober:
         return collections_state(content)
 
     async def _certificate_problem(self, target: Target) -> str | None:
-        """Why a client would refuse the certificate, whatever authorities it trusts; None when it would not."""
+        """Returns why a client would reject the certificate, whatever authorities it trusts, or None."""
         try:
             leaf = await _peer_certificate(target)
             key = (target.host, hashlib.sha256(leaf).hexdigest())
@@ -151,11 +156,11 @@ class Prober:
                 kept = self._certificates[key] = (time.monotonic() + min(seconds, CERTIFICATE_SECONDS), problem)
             return kept[1]
         except (OSError, TimeoutError):
-            return None  # the next probe tells
+            return None  # the next probe will show
 
 
 def classify_response(status: int, headers: Mapping[str, str], body: bytes, expected: Expectation) -> ProbeResult:
-    """Says what an HTTP response proves about the way to the resource's own pods."""
+    """Determines what an HTTP response proves about the route to the resource's own pods."""
     identity = headers.get(IDENTITY_HEADER)
     content = _json(body)
     described = content.get("x-service", content)
@@ -167,23 +172,23 @@ def classify_response(status: int, headers: Mapping[str, str], body: bytes, expe
             return ProbeResult("unverifiable", "the address is shared with another service", other=identity)
         return ProbeResult("unexpected", "it leads to another face-comparison service", other=identity)
     if status in _STOPPED or (status == HTTPStatus.BAD_REQUEST and b"certificate" in body.lower()):
-        return ProbeResult("unverifiable", f"the ingress answers the operator {status}")
-    return ProbeResult("unexpected", f"it answers {status}" + ("" if content else " without the service's JSON"))
+        return ProbeResult("unverifiable", f"the ingress responds to the operator with {status}")
+    return ProbeResult("unexpected", f"it responds with {status}" + ("" if content else " without the service's JSON"))
 
 
 def _own_response(status: int, version: object, expected: Expectation) -> ProbeResult:
-    """What a response of the resource's own pods proves."""
+    """Determines what a response from the resource's own pods proves."""
     if status == HTTPStatus.OK and version:
         if expected.authenticated:
-            return ProbeResult("unexpected", "it answers without asking for an API key")
+            return ProbeResult("unexpected", "it responds without requiring an API key")
         return ProbeResult("ok", version=str(version))
     if status in _REACHED:
         return ProbeResult("ok")
-    return ProbeResult("unexpected", f"its pods answer {status} to this path")
+    return ProbeResult("unexpected", f"its pods respond with {status} at this path")
 
 
 def collections_state(content: Object) -> CollectionsState | None:
-    """Reads the state of the store of collections from the verbose readiness report of a pod."""
+    """Reads the state of the collection store from the verbose readiness report of a pod."""
     store = content.get("collections")
     if not isinstance(store, dict):
         return None
@@ -194,7 +199,10 @@ def collections_state(content: Object) -> CollectionsState | None:
 
 
 def _redirected(target: Target, location: str) -> Target | ProbeResult:
-    """Where a redirect of the same host and path leads, at the same address; any other is a caller's business."""
+    """Returns the target of a redirect to the same host and path, at the same address.
+
+    The operator follows no other.
+    """
     parts = urlsplit(location)
     host = parts.hostname or target.host
     if host != target.host or (parts.path or "/").rstrip("/") != target.path.rstrip("/"):
@@ -221,10 +229,10 @@ def _json(body: bytes) -> Object:
 
 
 async def _body(response: aiohttp.ClientResponse) -> bytes:
-    """Reads the body, and no more of it than shows that it is too long."""
+    """Reads the body up to the limit, plus enough to detect that it is too long."""
     body = b""
     while len(body) <= BODY_BYTES and (part := await response.content.read(BODY_BYTES)):
-        body += part  # what has arrived until now
+        body += part  # the part that has arrived so far
     return body
 
 
@@ -232,15 +240,15 @@ async def _body(response: aiohttp.ClientResponse) -> bytes:
 
 
 async def _peer_certificate(target: Target) -> bytes:
-    """The certificate that clients of this host see, as DER."""
+    """Returns the certificate that clients of this host see, as DER."""
     return (await _handshake(target, _any_certificate())).getpeercert(binary_form=True) or b""
 
 
 async def _verify(target: Target, leaf: bytes) -> tuple[str | None, float]:
-    """Checks name and dates of the certificate, as every client does, by trusting exactly this certificate.
+    """Checks the name and dates of the certificate, as every client does, by trusting exactly this certificate.
 
     Returns:
-        Why clients refuse it, None when they do not; and for how many seconds at most that holds.
+        Why clients reject it, or None if they do not; and for how many seconds at most the result is valid.
     """
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN

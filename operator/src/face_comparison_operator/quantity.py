@@ -1,4 +1,4 @@
-"""Quantities of Kubernetes as numbers: `500m`, `1Gi`, `1e3`, 0.5."""
+"""Parses Kubernetes quantities: `500m`, `1Gi`, `1e3`, 0.5."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def parse_quantity(quantity: str | float) -> Decimal:
     """Returns the quantity as a number.
 
     Raises:
-        decimal.InvalidOperation: it is none.
+        decimal.InvalidOperation: it is not a quantity.
     """
     text = str(quantity)
     for length in (2, 1):

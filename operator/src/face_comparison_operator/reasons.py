@@ -1,4 +1,4 @@
-"""The reasons of the conditions of a resource that are about the resource itself.
+"""Condition reasons that concern the resource itself.
 
 Reasons about pods are in `pod_diagnostics.py`, those about routes in `routing.py`.
 """

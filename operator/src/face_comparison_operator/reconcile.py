@@ -1,7 +1,7 @@
 """Reconciles one FaceComparison: observe children, apply the desired state, update the status.
 
-Nothing is kept that cannot be observed again, except to spare requests: when a status was written, what the URL
-answered. So it does not matter why a reconcile was triggered, how many there were, or whether one was missed.
+No state is kept that cannot be observed again, except to save requests: when a status was written, how the URL
+responded. So it does not matter why a reconcile was triggered, how many there were, or whether one was missed.
 """
 
 from __future__ import annotations
@@ -45,24 +45,24 @@ from face_comparison_operator.routing import GatewayKey, Gateways, RouteState, T
 from face_comparison_operator.settings import Settings
 from face_comparison_operator.stage_migration import with_stage_migration
 
-# Changes of mere numbers and messages are written at most this often; a condition that changes is written at once.
+# Changes of numbers and messages are written at most this often; a changed condition is written immediately.
 STATUS_UPDATE_INTERVAL = 5.0
-# How long a new resource waits for its first status, so that children of others come first.
+# How long a new resource waits for its first status, so that the children of others come first.
 INITIAL_STATUS_DELAY = 0.5
 # How long the Deployment's controller may take to observe a change before that is reported.
 OBSERVED_GENERATION_GRACE = 5.0
-# Retry of a child that could not be applied: what is in its way is not watched.
+# Retry delay for a child that could not be applied, because the obstacle is not watched.
 APPLY_RETRY_DELAY, TERMINATING_RETRY_DELAY = 10.0, 1.0
 STAGE_MIGRATION_POLL = 1.0
-# Pods without containers, or with failing probes: how soon and how often their events are read.
+# How soon and how often events are read for pods without containers or with failing probes.
 EVENTS_POLL, VOLUME_MOUNT_GRACE = 4.0, 2.0
-# A pod that waits for room: how often it is checked whether the previous one has to make it.
+# How often to check whether the previous pod has to make room for a waiting one.
 ROOM_POLL = 5.0
 # Gateways are not watched; each is read at most this often, for all resources together.
 GATEWAY_POLL = 4.0
-# What a probe usually takes at most.
+# The usual maximum duration of a probe.
 PROBE_SECONDS = 0.1
-# After so many failures in a row the resource's status says what fails.
+# After this many consecutive failures, the resource's status reports the error.
 REPORTED_FAILURES = 3
 
 log = logging.getLogger(__name__)
@@ -70,13 +70,13 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """The outcome of one reconcile: when the resource has to be reconciled again although nothing changes, if so."""
+    """The outcome of a reconcile: when the resource has to be reconciled again even if nothing changes, if at all."""
 
     requeue_after: float | None = None
 
 
 class Client(ChildClient, Protocol):
-    """The requests of a reconcile; see `api_client.Cluster`."""
+    """Requests of a reconcile; see `api_client.Cluster`."""
 
     async def write_status(self, namespace: str, name: str, uid: str, status: Object) -> Object:
         """Writes the status of the resource with this uid, and returns the resource."""
@@ -91,21 +91,21 @@ class ReconcileMetrics(Protocol):
     """Receives metrics of reconcile results."""
 
     def deployed(self, seconds: float) -> None:
-        """Observes the seconds of a deployment."""
+        """Records the duration of a deployment, in seconds."""
         ...
 
     def conditions(self, key: Key, conditions: Sequence[Object] | None) -> None:
-        """Counts the conditions of a resource; None: it is gone."""
+        """Records the conditions of a resource; None: it has been deleted."""
         ...
 
 
 EndpointProbe = Callable[[RouteState, Object | None, Expectation], Awaitable[ProbeResult]]
-"""Probes the URL of a route; the Service is a way to the pods when the route cannot be reached from here."""
+"""Probes the URL of a route; the Service is used to reach the pods if the route cannot be reached from here."""
 
 
 @dataclass(slots=True)
 class _ResourceCache:
-    """Per-resource cache, safe to lose. Times are seconds of the clock."""
+    """Per-resource cache, safe to lose. Times are clock seconds."""
 
     uid: str
     written_at: float = float("-inf")
@@ -113,12 +113,12 @@ class _ResourceCache:
     children: ChildHistory = field(default_factory=ChildHistory)
     probe: ProbeState = field(default_factory=ProbeState)
     target: Target | None = None
-    """Where it serves."""
+    """The host and path that it serves."""
 
 
 @dataclass(slots=True)
 class _Context:
-    """One reconcile: the resource, its cache, and what has been learned so far."""
+    """The context of a reconcile: the resource, its cache, and what has been learned so far."""
 
     key: Key
     resource: FaceComparison
@@ -128,17 +128,17 @@ class _Context:
     _delays: list[float] = field(default_factory=list)
 
     def requeue_after(self, seconds: float) -> None:
-        """Asks for another reconcile in `seconds` at the latest."""
+        """Requests another reconcile within `seconds`."""
         self._delays.append(seconds)
 
     @property
     def result(self) -> Result:
-        """The earliest of all that were asked for."""
+        """Returns the result, with the earliest requested delay."""
         return Result(requeue_after=min(self._delays, default=None))
 
 
 class Reconciler:
-    """Works on one key at a time for each key; different keys may run at once."""
+    """Reconciles resources: one at a time per key; different keys may run concurrently."""
 
     def __init__(  # noqa: PLR0913 (the composition root hands everything in)
         self,
@@ -171,7 +171,7 @@ class Reconciler:
             cached.failures += 1
             if isinstance(error, ClusterUnavailable) or cached.failures < REPORTED_FAILURES:
                 raise
-            # It is retried, but whoever waits has to learn why.
+            # It is retried, but users have to learn why it fails.
             failed = Refusal(KIND, reasons.APPLY_FAILED, f"reconcile failed: {error.message}")
             context = _Context(key, parse(body), cached, refusals=[failed])
         else:
@@ -220,7 +220,7 @@ class Reconciler:
         return context
 
     async def _read_gateways(self, context: _Context) -> Gateways:
-        """Reads the Gateways of the route, as far as the operator may."""
+        """Reads the Gateways of the route, as far as the operator is allowed to."""
         keys = gateway_keys(context.resource)
         if keys:
             context.requeue_after(max(GATEWAY_POLL, probe_interval(len(self._caches))))
@@ -238,7 +238,7 @@ class Reconciler:
     # --- observe -----------------------------------------------------------------------------------------------------
 
     async def _observe(self, context: _Context) -> Observed | None:
-        """Observes what lives; None while a result is awaited that decides what to report."""
+        """Observes the live state; returns None while a result is pending that determines what to report."""
         resource, key, cached = context.resource, context.key, context.cached
         deployment = self._children.owned(resource, key, DEPLOYMENT)
         route = self._children.route(resource, key, context.gateways)
@@ -267,7 +267,7 @@ class Reconciler:
             and not refused
             and waited < OBSERVED_GENERATION_GRACE
         ):
-            # The Deployment's controller is about to observe the change; what is known is about the time before.
+            # The Deployment's controller has not observed the change yet, so its status is outdated.
             context.requeue_after(OBSERVED_GENERATION_GRACE - waited)
             return None
         if not (state.pure and state.available and route.target and readable):
@@ -276,11 +276,11 @@ class Reconciler:
         return self._with_probe(context, observed)
 
     async def _pod_events(self, context: _Context, pods: Sequence[Object]) -> list[Object]:
-        """Reads warnings about pods whose status does not say what they lack: volumes, or successful probes."""
+        """Reads warnings about pods whose status does not explain the problem: missing volumes, or failing probes."""
         silent = [pod for pod in pods if "deletionTimestamp" not in pod["metadata"] and self._is_silent(context, pod)]
         if not silent:
             return []
-        # Pods of one template share their fate.
+        # Pods with the same template have the same problems.
         try:
             return await self._client.warnings(context.resource.namespace, silent[-1]["metadata"]["uid"])
         except (Forbidden, ClusterError) as error:
@@ -288,7 +288,7 @@ class Reconciler:
             return []
 
     def _is_silent(self, context: _Context, pod: Object) -> bool:
-        """Whether events about the pod are worth reading now; requeues for when they will be."""
+        """Returns whether to read events about the pod now; requeues for when to read them otherwise."""
         if pod_diagnostics.awaits_volumes(pod):
             since, grace = datetime.fromisoformat(pod["metadata"]["creationTimestamp"]), VOLUME_MOUNT_GRACE
         elif pod_diagnostics.runs_unready(pod) and (started := pod_diagnostics.running_since(pod)):
@@ -300,7 +300,7 @@ class Reconciler:
         return left <= 0
 
     def _with_probe(self, context: _Context, observed: Observed) -> Observed | None:
-        """Adds the result of probing the URL; None while there is none to report."""
+        """Adds the result of probing the URL; returns None while there is none to report."""
         cached, resource = context.cached, context.resource
         probe = cached.probe
         probe.reset_for((str(observed.route), str(resource.generation)))
@@ -308,7 +308,7 @@ class Reconciler:
         if due <= 0 and probe.task is None:
             service = self._children.owned(resource, context.key, SERVICE)
             probe.task = asyncio.create_task(self._run_probe(context, observed.route, service))
-        # The end of a probe that brings news triggers a reconcile; after any other it is time for the next probe.
+        # A probe with a new result triggers a reconcile; after any other, the next probe is due.
         context.requeue_after(due if probe.task is None else probe_interval(len(self._caches)) + PROBE_SECONDS)
         return replace(observed, probe=probe.result) if probe.is_conclusive else None
 
@@ -321,12 +321,12 @@ class Reconciler:
             self._requeue(context.key)
 
     def _explain_other(self, identity: str, key: Key) -> str:
-        """Says whose pods answered instead of those of `key`."""
+        """Describes whose pods responded instead of those of `key`."""
         for (namespace, _), cached in self._caches.items():
             if cached.uid == identity:
-                # Who uses one namespace need not learn what is in another.
+                # Users of one namespace should not learn what is in another.
                 name = self._name_of(identity, namespace, key) if namespace == key[0] else None
-                whose = f"the FaceComparison {name}" if name else "a FaceComparison of another namespace"
+                whose = f"the FaceComparison {name}" if name else "a FaceComparison in another namespace"
                 return f"it leads to {whose}: change the host or the stage of one"
         return "it leads to a FaceComparison that this operator does not manage: change the host or the stage of one"
 
@@ -337,7 +337,10 @@ class Reconciler:
         return None
 
     def _move(self, key: Key, cached: _ResourceCache, target: Target | None) -> None:
-        """Notes where the resource serves; others of the same place are probed anew: who answers there may change."""
+        """Records the host and path of the resource.
+
+        Others with the same ones are probed again, because the responding pods may change.
+        """
         if cached.target == target:
             return
         places = {_place(each) for each in (cached.target, target) if each}
@@ -369,7 +372,7 @@ class Reconciler:
         cached.written_at = self._clock()
         self._cache.put(RESOURCE, written)
         if written["metadata"].get("generation", 1) != resource.generation:
-            self._requeue(context.key)  # the spec was changed meanwhile, and the watch has nothing newer to bring
+            self._requeue(context.key)  # the spec has changed since, and the watch has nothing newer to deliver
         await self._announce(resource, result)
 
     async def _announce(self, resource: FaceComparison, result: Object) -> None:
@@ -381,13 +384,13 @@ class Reconciler:
         try:
             await self._client.create(EVENT, event)
         except OperatorError as error:
-            expected = "being terminated" in error.message  # a namespace that is deleted takes no new objects
+            expected = "being terminated" in error.message  # a namespace that is being deleted accepts no new objects
             level = logging.DEBUG if expected else logging.WARNING
             log.log(level, "%s/%s: posting the event failed: %s", resource.namespace, resource.name, error.message)
 
 
 def expectation(resource: FaceComparison) -> Expectation:
-    """Says what a response of the resource's own pods is like."""
+    """Returns what identifies a response from the resource's own pods."""
     ingress = resource.spec.route.ingress
     annotations = ingress.annotations if ingress else {}
     return Expectation(
@@ -415,6 +418,6 @@ def _without_spec(body: Object) -> FaceComparison:
 
 
 def _significant_fields(value: Object) -> object:
-    """What of a status is worth a write at once."""
+    """Returns the fields of a status whose changes are written immediately."""
     conditions = [(each["type"], each["status"], each["reason"]) for each in value.get("conditions", [])]
     return conditions, [value.get(name) for name in ("observedGeneration", "url", "modelVersion", "selector")]

@@ -1,4 +1,4 @@
-"""What could not be done for a resource, and which of it keeps the spec from being served."""
+"""Changes that failed for a resource, and which of them keep the spec from being served."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Refusal:
 
 
 def blocking(refusals: Sequence[Refusal]) -> Refusal | None:
-    """Returns the refusal that keeps the spec from being served; a missing optional API is none."""
+    """Returns the refusal that keeps the spec from being served; a missing optional API does not."""
     order = (NOT_PERMITTED, INVALID_SPEC, NAME_CONFLICT, CHILD_TERMINATING, APPLY_FAILED, PAUSED, API_NOT_INSTALLED)
     needed = [each for each in refusals if each.reason != API_NOT_INSTALLED or each.kind == "HTTPRoute"]
     return min(needed, key=lambda each: order.index(each.reason), default=None)

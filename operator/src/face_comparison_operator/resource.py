@@ -1,4 +1,4 @@
-"""The FaceComparison resource as values: its spec with defaults, and the names and labels of its children.
+"""The FaceComparison resource as Python values: its spec with defaults, and the names and labels of its children.
 
 The defaults repeat those of the schema, so that the pure modules work without an API server; tests/agreement compares
 the two. Names and labels are decided here only, so that builders, watches and status cannot disagree.
@@ -19,19 +19,19 @@ API_VERSION = f"{GROUP}/{VERSION}"
 MANAGER = "face-comparison-operator"
 CONTAINER, MODEL_CONTAINER = "service", "model"
 PORT, SERVICE_PORT = 8080, 80
-ENVIRONMENT = "FACE_COMPARISON_"  # begins the name of every option of the service
+ENVIRONMENT = "FACE_COMPARISON_"  # prefix of the service's environment variables
 
 MANAGED_BY = f"app.kubernetes.io/managed-by={MANAGER}"
 INSTANCE_LABEL = "app.kubernetes.io/instance"
 DIGEST_ANNOTATION = f"{GROUP}/desired"  # on a child: digest of its desired state
 TEMPLATE_ANNOTATION = f"{GROUP}/template"  # on a pod: digest of its pod template
-IDENTITY_HEADER = "X-Face-Comparison-Identity"  # of every response: the uid of the resource whose pod answered
+IDENTITY_HEADER = "X-Face-Comparison-Identity"  # in every response: the uid of the resource whose pod responded
 
 Object = dict[str, Any]
 
 
 class SecretReference(msgspec.Struct, frozen=True, rename="camel"):
-    """A Secret of the resource's namespace."""
+    """A Secret in the resource's namespace."""
 
     name: str
 
@@ -53,7 +53,7 @@ class Model(msgspec.Struct, frozen=True, rename="camel"):
 
 
 class Accelerator(msgspec.Struct, frozen=True, rename="camel"):
-    """What each replica runs on."""
+    """The device that each replica runs on."""
 
     type: Literal["gpu", "cpu", "auto"] = "gpu"
     resource_name: str = "nvidia.com/gpu"
@@ -62,7 +62,7 @@ class Accelerator(msgspec.Struct, frozen=True, rename="camel"):
 
 
 class AuthenticationReference(msgspec.Struct, frozen=True, rename="camel"):
-    """How KEDA authenticates at the metric's server."""
+    """How KEDA authenticates to Prometheus."""
 
     name: str
     kind: Literal["TriggerAuthentication", "ClusterTriggerAuthentication"] = "TriggerAuthentication"
@@ -70,7 +70,7 @@ class AuthenticationReference(msgspec.Struct, frozen=True, rename="camel"):
 
 
 class Autoscaling(msgspec.Struct, frozen=True, rename="camel"):
-    """Bounds, metric and target of the autoscaler."""
+    """Bounds, metric, and target of the autoscaler."""
 
     min_replicas: int = 1
     max_replicas: int = 4
@@ -89,7 +89,7 @@ class IngressRoute(msgspec.Struct, frozen=True, rename="camel"):
 
     @property
     def secure(self) -> bool:
-        """Whether the Ingress terminates TLS."""
+        """Returns whether the Ingress terminates TLS."""
         return bool(self.tls or self.tls_secret)
 
 
@@ -98,7 +98,7 @@ class NoRoute(msgspec.Struct, frozen=True, rename="camel"):
 
 
 class ParentReference(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
-    """A Gateway, or one of its listeners."""
+    """A Gateway or one of its listeners."""
 
     name: str
     namespace: str | None = None
@@ -153,20 +153,20 @@ class StoreClaim(msgspec.Struct, frozen=True, rename="camel"):
 
 
 class EmbeddedStore(msgspec.Struct, frozen=True, rename="camel"):
-    """A store of collections in files, for one replica."""
+    """A collection store in files, for one replica."""
 
     volume_claim: StoreClaim
 
 
 class PostgresStore(msgspec.Struct, frozen=True, rename="camel"):
-    """A PostgreSQL server, by the key of a Secret that holds its URI."""
+    """A PostgreSQL server, by the Secret key that contains its URI."""
 
     secret_name: str
     key: str = "uri"
 
 
 class Collections(msgspec.Struct, frozen=True, rename="camel"):
-    """The store of collections."""
+    """The collection store."""
 
     embedded: EmbeddedStore | None = None
     postgres: PostgresStore | None = None
@@ -195,7 +195,7 @@ class ConfigMapKey(msgspec.Struct, frozen=True, rename="camel"):
 
 
 class Volume(msgspec.Struct, frozen=True, rename="camel"):
-    """A volume of the service container: where it is mounted, and one source as in a pod's `volumes`."""
+    """A volume of the service container: where it is mounted, and its source, as in a pod's `volumes`."""
 
     name: str
     mount_path: str
@@ -208,7 +208,7 @@ class Volume(msgspec.Struct, frozen=True, rename="camel"):
 
     @property
     def source(self) -> Object:
-        """The source as a pod's volume has it."""
+        """Returns the source as in a pod's volume."""
         sources = {
             "configMap": self.config_map,
             "secret": self.secret,
@@ -223,7 +223,7 @@ def _resources() -> Object:
 
 
 class Spec(msgspec.Struct, frozen=True, rename="camel"):
-    """`spec` of the resource; what is passed through to the pods stays a dictionary."""
+    """`spec` of the resource; fields that are passed through to the pods remain dictionaries."""
 
     stage: str = "prod"
     image: str | None = None
@@ -264,7 +264,7 @@ class Spec(msgspec.Struct, frozen=True, rename="camel"):
 
 
 class FaceComparison(msgspec.Struct, frozen=True):
-    """One resource: its identity, its spec, and the status last written."""
+    """A resource: its identity, its spec, and the last written status."""
 
     name: str
     namespace: str
@@ -272,29 +272,32 @@ class FaceComparison(msgspec.Struct, frozen=True):
     generation: int
     spec: Spec
     status: Object
-    # During a stage migration (see `stage_migration.py`): the stages that the route serves, and the former stage, which
-    # pods still answer.
+    # During a stage migration (see `stage_migration.py`): the stages that the route serves, and the previous stage,
+    # which pods still serve.
     routed: tuple[str, ...] = ()
     former_stage: str | None = None
 
     @property
     def stages(self) -> tuple[str, ...]:
-        """The stages that the route serves, the URL's first."""
+        """Returns the stages that the route serves, starting with the URL's."""
         return self.routed or (self.spec.stage,)
 
     @property
     def child(self) -> str:
-        """The name of every child, and the instance label."""
+        """Returns the name of every child, which is also the instance label."""
         return child_name(self.name)
 
     @property
     def has_status(self) -> bool:
-        """Whether the operator has written a status; the API server's default for a new resource is none."""
+        """Returns whether the operator has written a status.
+
+        The API server's default for a new resource does not count.
+        """
         return "conditions" in self.status
 
     @property
     def selector(self) -> dict[str, str]:
-        """Labels that select the pods. They are part of immutable fields: never change them."""
+        """Returns the labels that select the pods. They are part of immutable fields: never change them."""
         return {
             "app.kubernetes.io/name": "face-comparison",
             INSTANCE_LABEL: self.child,
@@ -303,7 +306,7 @@ class FaceComparison(msgspec.Struct, frozen=True):
 
     @property
     def owner_reference(self) -> Object:
-        """The controller owner reference of every child; garbage collection follows it."""
+        """Returns the controller owner reference of every child, used by garbage collection."""
         return {
             "apiVersion": API_VERSION,
             "kind": KIND,
@@ -315,10 +318,10 @@ class FaceComparison(msgspec.Struct, frozen=True):
 
 
 def parse(body: Object) -> FaceComparison:
-    """Parses the resource `body` as the API server sends it.
+    """Parses the resource `body` as sent by the API server.
 
     Raises:
-        InvalidSpec: the spec does not fit this operator's version of the schema.
+        InvalidSpec: the spec does not match this operator's version of the schema.
     """
     metadata = body["metadata"]
     try:
@@ -326,8 +329,8 @@ def parse(body: Object) -> FaceComparison:
     except msgspec.ValidationError as error:
         raise InvalidSpec(f"the spec cannot be parsed; does the installed CRD match the operator? {error}") from error
     if spec.autoscaling and spec.autoscaling.metric == "CPU" and not _asks_for_cpu(spec.resources):
-        # Quantities are numbers or text, for which a schema has no type, and so no rule that could see them.
-        raise InvalidSpec("autoscaling by CPU measures use against the request: set resources.requests.cpu")
+        # Quantities are numbers or text, for which schemas have no type, so CEL rules cannot access them.
+        raise InvalidSpec("autoscaling by CPU is relative to the CPU request: set resources.requests.cpu")
     return FaceComparison(
         name=metadata["name"],
         namespace=metadata["namespace"],
@@ -343,10 +346,10 @@ def _asks_for_cpu(resources: Object) -> bool:
 
 
 def child_name(name: str) -> str:
-    """The name of the children of the resource `name`: the same, unless it is not a valid name of a Service.
+    """Returns the name of the children of the resource `name`: the same, unless it is not a valid Service name.
 
-    A Service is a DNS label that begins with a letter; a resource's name may be longer, hold dots or begin with a
-    digit. Such a name is cut and gets a hash, so that two resources never share one.
+    A Service name is a DNS label that begins with a letter; a resource's name may be longer, contain dots, or begin
+    with a digit. Such a name is truncated and gets a hash, so that two resources never share one.
     """
     if re.fullmatch(r"[a-z]([-a-z0-9]{0,61}[a-z0-9])?", name):
         return name

@@ -1,4 +1,4 @@
-"""The progress of a Deployment: how many pods there are of which version, and what keeps them from being ready."""
+"""The progress of a Deployment: the number of pods of each version, and what keeps them from being ready."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from face_comparison_operator.resource import TEMPLATE_ANNOTATION, Object
 
 @dataclass(frozen=True, slots=True)
 class Rollout:
-    """The progress of the Deployment. `settled`: its controller has seen the present template."""
+    """The progress of the Deployment. `settled`: its controller has observed the current template."""
 
     settled: bool = False
     wanted: int = 1
@@ -23,16 +23,16 @@ class Rollout:
     available: int = 0
     problem: Problem | None = None
     same_template: bool = False
-    """Whether every pod is of the present template; after `kubectl rollout restart` of both ReplicaSets."""
+    """Whether every pod has the current template; after `kubectl rollout restart`, in both ReplicaSets."""
 
     @property
     def pure(self) -> bool:
-        """No pod of an earlier version is left."""
+        """Returns whether no pod of an earlier version is left."""
         return self.settled and (self.updated == self.replicas or self.same_template)
 
     @property
     def complete(self) -> bool:
-        """Every wanted pod is available, and each is of the present version."""
+        """Returns whether every desired pod is available and of the current version."""
         return self.pure and self.replicas >= self.wanted and self.available >= self.wanted
 
 
@@ -42,7 +42,7 @@ def rollout(
     events: Sequence[Object] = (),
     now: datetime | None = None,
 ) -> Rollout:
-    """Reads the state of the Deployment.
+    """Determines the state of the Deployment.
 
     Args:
         deployment: the live Deployment.

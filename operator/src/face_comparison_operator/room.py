@@ -1,8 +1,8 @@
-"""Whether pods of the previous version have to make room for those of the new one. Pure.
+"""Decides whether pods of the previous version have to make room for those of the new one. Pure.
 
-A new pod starts beside the previous ones. Where it stays unschedulable for want of something that each of them holds,
-they are replaced in place, one by one. Where they do not hold it (an accelerator that no node has, a larger request),
-taking them away would end the service and help nobody: they stay, and the message says so.
+A new pod starts next to the previous ones. If it stays unschedulable because it lacks something that each of them
+holds, they are replaced in place, one by one. If they do not hold it (an accelerator that no node has, a larger
+request), removing them would stop the service without helping: they are kept, and the message says so.
 """
 
 from __future__ import annotations
@@ -21,20 +21,20 @@ from face_comparison_operator import pod_diagnostics
 from face_comparison_operator.quantity import parse_quantity
 from face_comparison_operator.resource import TEMPLATE_ANNOTATION, Object
 
-# How long a new pod waits before the previous one has to go: a node may be on its way, or another pod about to leave.
+# How long a new pod waits before the previous one is removed: a node may be starting, or another pod terminating.
 GRACE = timedelta(seconds=20)
 
 _INSUFFICIENT = re.compile(r"Insufficient ([\w./-]*\w)")
 _TOO_MANY_PODS = "Too many pods"
-# What a pod lacks that another one of the same placement holds, in the scheduler's words: a volume, a place of its own
-# by anti-affinity, a claimed device.
+# What a pod lacks that another pod with the same placement holds, in the scheduler's words: a volume, a node of its own
+# because of anti-affinity, a claimed device.
 _HELD_BY_PLACEMENT = (
     "ReadWriteOncePod",
     "exceed max volume count",
     "anti-affinity rules",
     "cannot allocate all claims",
 )
-# Nodes that take no pods at present; the previous pod may be on one of them, and could not come back.
+# Nodes that currently accept no pods; the previous pod may be on one of them, and could not return.
 _CLOSED_NODES = ("were unschedulable", "{node.kubernetes.io/")
 _PLACEMENT = (
     *("nodeSelector", "affinity", "tolerations", "runtimeClassName", "priorityClassName", "schedulerName"),
@@ -44,11 +44,11 @@ _PLACEMENT = (
 
 @dataclass(frozen=True, slots=True)
 class Room:
-    """What becomes of the previous pods while a new one waits for room.
+    """What happens to the previous pods while a new one waits for room.
 
     Attributes:
         make: whether the previous pods are to be replaced in place now.
-        hint: what happens next or what a person can do, as a part of a sentence; empty where nothing waits for room.
+        hint: what happens next or what a user can do, as part of a sentence; empty if nothing waits for room.
     """
 
     make: bool = False
@@ -62,7 +62,7 @@ def room(deployment: Object | None, pods: Sequence[Object], now: datetime, *, ch
         deployment: the live Deployment.
         pods: the pods of the resource, each with its footprint.
         now: the time.
-        chosen: whether the spec names a strategy, which is then followed as it is.
+        chosen: whether the spec sets a strategy, which is then followed as is.
     """
     if deployment is None:
         return Room()
@@ -76,33 +76,36 @@ def room(deployment: Object | None, pods: Sequence[Object], now: datetime, *, ch
     lacking = "; ".join(sorted({pod_diagnostics.unschedulable_message(pod) or "" for pod in waiting}))
     resources = sorted({*_INSUFFICIENT.findall(lacking), *(["pods"] if _TOO_MANY_PODS in lacking else [])})
     if not (resources or any(words in lacking for words in _HELD_BY_PLACEMENT)):
-        return Room()  # nothing that a pod could give to another
+        return Room()  # nothing that one pod could free for another
     if (obstacle := _obstacle(resources, lacking, waiting[0], previous)) is not None:
         return Room(hint=f"{obstacle}, so it is kept")
     if chosen:
-        return Room(hint="set strategy.maxUnavailable: 1 to replace pods where there is no room for one more")
+        return Room(hint="set strategy.maxUnavailable: 1 to replace pods when there is no room for another")
     waited = min(now - datetime.fromisoformat(pod["metadata"]["creationTimestamp"]) for pod in waiting)
     return Room(waited >= GRACE, "it will make room for the new one")
 
 
 def _obstacle(resources: Sequence[str], lacking: str, waiting: Object, previous: Sequence[Object]) -> str | None:
-    """Why the previous pods would not help by making room, about one of them; None when they would."""
+    """Returns why removing a previous pod would not help, or None if it would."""
     if any(pod["footprint"]["placement"] != waiting["footprint"]["placement"] for pod in previous):
-        return "it runs elsewhere than the new one may"
+        return "it runs where the new one may not"
     for resource in resources:
         asked = Decimal(waiting["footprint"]["requests"].get(resource, 0))
         held = min(Decimal(pod["footprint"]["requests"].get(resource, 0)) for pod in previous)
         if held == 0:
             return f"it holds no {resource}"
         if held < asked:
-            return f"it holds less {resource} than the new one asks for"
+            return f"it holds less {resource} than the new one requests"
     if any(words in lacking for words in _CLOSED_NODES):
-        return "its node may be closed to new pods"
+        return "its node may not accept new pods"
     return None
 
 
 def footprint(pod: Object) -> Object:
-    """What a pod takes, and what decides where it can be: `requests` by resource, and a digest of its `placement`."""
+    """Returns what a pod occupies and what determines its node.
+
+    `requests` by resource, and a digest of its `placement`.
+    """
     spec = pod.get("spec", {})
     claims = [each["persistentVolumeClaim"] for each in spec.get("volumes") or [] if "persistentVolumeClaim" in each]
     spread = [
@@ -114,14 +117,14 @@ def footprint(pod: Object) -> Object:
 
 
 def _without_selectors(value: Any) -> Any:
-    """The value without selectors of pods: the API server adds the template's digest to them (`matchLabelKeys`)."""
+    """Removes pod selectors, to which the API server adds the template's digest (`matchLabelKeys`)."""
     if isinstance(value, dict):
         return {name: _without_selectors(each) for name, each in value.items() if name != "labelSelector"}
     return [_without_selectors(each) for each in value] if isinstance(value, list) else value
 
 
 def _requests(spec: Object) -> Mapping[str, Decimal]:
-    """What the scheduler counts for a pod: its containers together, or the largest of those that come before them."""
+    """Returns what the scheduler counts for a pod: the sum of its containers, or its largest init container."""
     total = {"pods": Decimal(1), **_amounts(spec.get("overhead") or {})}
     for container in _running(spec):
         for name, amount in _asked(container).items():

@@ -1,6 +1,6 @@
-"""The state of a resource's route: whether its controller has accepted it, the URL, and where to probe it.
+"""Determines the state of a resource's route: whether its controller has accepted it, its URL, and where to probe it.
 
-What other controllers wrote is believed only for the parents that the route names, for its present generation, and for
+Statuses of other controllers count only for the parents that the route references, for its current generation, and for
 Gateways that exist.
 """
 
@@ -24,16 +24,16 @@ GatewayKey = tuple[str, str]
 
 @dataclass(frozen=True, slots=True)
 class Gateways:
-    """The Gateways that a route names, as far as the operator could read them."""
+    """The Gateways that a route references, as far as the operator could read them."""
 
     found: Mapping[GatewayKey, Object] = field(default_factory=dict)
     missing: frozenset[GatewayKey] = frozenset()
-    """Those that the API server says do not exist; one that may not be read is in neither."""
+    """Gateways that do not exist, according to the API server; one that may not be read is in neither."""
 
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """Where a request to the URL can be sent: the published address, and the host name to ask for there."""
+    """Where a request to the URL can be sent: the published address, and the host name to request."""
 
     address: str
     port: int
@@ -54,12 +54,12 @@ class RouteState:
 
 
 def endpoint_path(resource: FaceComparison) -> str:
-    """Returns the path that images are sent to."""
+    """Returns the path for sending images."""
     return f"/{resource.stages[0]}/face_comparison"
 
 
 def gateway_keys(resource: FaceComparison) -> list[GatewayKey]:
-    """Returns the Gateways that the route of the spec names."""
+    """Returns the Gateways that the route in the spec references."""
     gateway = resource.spec.route.gateway
     return [_key(resource, parent) for parent in gateway.parent_refs] if gateway else []
 
@@ -67,13 +67,13 @@ def gateway_keys(resource: FaceComparison) -> list[GatewayKey]:
 def route_state(
     resource: FaceComparison, route: Object | None, gateways: Gateways = Gateways(), service: Object | None = None
 ) -> RouteState:
-    """Judges the live route.
+    """Determines the state of the live route.
 
     Args:
         resource: the resource, with the stages that its route serves.
         route: its live Ingress or HTTPRoute, if there is one.
-        gateways: the Gateways that an HTTPRoute names.
-        service: the live Service, which is the entry point where the spec asks for no route.
+        gateways: the Gateways that an HTTPRoute references.
+        service: the live Service, which is the endpoint if the spec asks for no route.
     """
     if resource.spec.route.none is not None:
         return _internal(resource, service)
@@ -92,7 +92,7 @@ def _internal(resource: FaceComparison, service: Object | None) -> RouteState:
     if address and address != "None":
         target = Target(address, SERVICE_PORT, False, host, endpoint_path(resource))
     return RouteState(
-        True, CLUSTER_INTERNAL, "reachable inside the cluster only", _url(resource, host, False, None), target
+        True, CLUSTER_INTERNAL, "reachable only inside the cluster", _url(resource, host, False, None), target
     )
 
 
@@ -156,7 +156,7 @@ def _http_route(resource: FaceComparison, route: Object, gateways: Gateways) -> 
 def _parent_state(
     resource: FaceComparison, parent: ParentReference, route: Object, gateways: Gateways
 ) -> RouteState | None:
-    """Why the HTTPRoute is not accepted by one of its parents; None when it is."""
+    """Returns why a parent does not accept the HTTPRoute, or None if it does."""
     key = _key(resource, parent)
     name = "/".join(key)
     if key in gateways.missing:
@@ -171,7 +171,7 @@ def _parent_state(
         for each in route.get("status", {}).get("parents") or []
         if _refers_to(resource, parent, each.get("parentRef", {}))
     ]
-    # Each controller has an entry of its own; what one has left behind is not what the present one says.
+    # Each controller has its own entry; an entry left behind by another controller does not count.
     current = [[each for each in entry if each.get("observedGeneration", generation) >= generation] for entry in told]
     accepting = [entry for entry in current if any(_is(each, "Accepted", "True") for each in entry)]
     refusals = [
@@ -199,10 +199,10 @@ def _is(condition: Object, kind: str, status: str) -> bool:
 def _gateway_problem(
     parent: ParentReference, gateway: Object, name: str, host: str | None, reported: str
 ) -> RouteState | None:
-    """Why a Gateway cannot serve the route, whatever the HTTPRoute's status says; None when it can.
+    """Returns why a Gateway cannot serve the route, whatever the HTTPRoute's status says, or None if it can.
 
     Args:
-        parent: The reference of the route.
+        parent: The route's reference.
         gateway: The live Gateway.
         name: Its namespace and name, for messages.
         host: The route's host.
@@ -218,12 +218,12 @@ def _gateway_problem(
         return RouteState(False, ROUTE_NOT_ACCEPTED, f"the Gateway {name} has no listener{which} that takes HTTPRoutes")
     status = gateway.get("status", {})
     if status.get("addresses"):
-        return None  # requests tell more
+        return None  # probing reveals more
     generation = gateway.get("metadata", {}).get("generation", 1)
     created = gateway.get("metadata", {}).get("creationTimestamp", "")
     for each in status.get("conditions") or []:
         if each["status"] == "Unknown" and created and reported >= created:
-            continue  # a controller has judged the route since this Gateway exists: what it said counts
+            continue  # a controller has reported on the route since this Gateway was created: its report counts
         current = each.get("observedGeneration", generation) >= generation
         if each["type"] in ("Accepted", "Programmed") and (each["status"] != "True" or not current):
             message = f"the Gateway {name} is not ready: {each.get('reason', '')}: {each.get('message', '')}"
@@ -247,7 +247,7 @@ def _key(resource: FaceComparison, parent: ParentReference) -> GatewayKey:
 
 
 def _listeners(parent: ParentReference, gateway: Object, host: str | None) -> list[Object]:
-    """The listeners of a Gateway that the parent reference can mean and that take the host."""
+    """Returns the listeners of a Gateway that match the parent reference and accept the host."""
     found: list[Object] = [each for each in gateway.get("spec", {}).get("listeners") or [] if _takes(each, host)]
     if parent.section_name:
         found = [each for each in found if each.get("name") == parent.section_name]
@@ -257,12 +257,12 @@ def _listeners(parent: ParentReference, gateway: Object, host: str | None) -> li
 
 
 def _unread_listener(parents: list[ParentReference]) -> Object:
-    """What is known of the listener when the Gateway cannot be read."""
+    """Returns what is known about the listener if the Gateway cannot be read."""
     return {"port": parents[0].port} if parents[0].port else {}
 
 
 def _takes(listener: Object, host: str | None) -> bool:
-    """Whether HTTPRoutes for `host` (None: any) can attach to the listener, by its protocol and host name."""
+    """Returns whether HTTPRoutes for `host` (None: any) can attach to the listener, by its protocol and host name."""
     if listener.get("protocol", "HTTP") not in ("HTTP", "HTTPS"):
         return False
     own = listener.get("hostname") or host

@@ -1,6 +1,6 @@
-"""The first pods for an autoscaler that takes over a Deployment which the operator has scaled to zero.
+"""Provides the first pods when an autoscaler takes over a Deployment that the operator has scaled to zero.
 
-An autoscaler never scales a Deployment up from zero by itself, and nothing in the resource could give it the first pod.
+An autoscaler never scales a Deployment up from zero, and no field of the resource could create the first pod.
 """
 
 from __future__ import annotations
@@ -9,11 +9,11 @@ from face_comparison_operator.resource import MANAGER, Autoscaling, Object
 
 
 def with_min_replicas(body: Object, live: Object, scaling: Autoscaling | None) -> Object:
-    """Returns the Deployment `body`, with `minReplicas` where the operator had scaled `live` to zero.
+    """Returns the Deployment `body`, with `minReplicas` if the operator had scaled `live` to zero.
 
     Args:
         body: the desired Deployment.
-        live: as the API server has it, with its managed fields. Whoever else scaled it to zero wants it so.
+        live: the live Deployment, with its managed fields. If someone else scaled it to zero, it stays at zero.
         scaling: the autoscaling of the spec.
     """
     if not scaling or not scaling.min_replicas or live["spec"].get("replicas") != 0 or not _set_by_operator(live):

@@ -1,4 +1,4 @@
-"""Every option of the operator, declared once: name, default and help; command line and environment derive from it.
+"""Every option of the operator, declared once: name, default, and help. Command line and environment derive from it.
 
 Pure: the environment is an argument.
 """
@@ -39,13 +39,13 @@ def _optional(value: str) -> str:
 
 def _port(value: str) -> int:
     if not value.isdigit() or not 0 <= int(value) <= 65535:
-        raise ValueError("must be a port from 0 to 65535; 0 takes a free one")
+        raise ValueError("must be a port from 0 to 65535; 0 selects a free one")
     return int(value)
 
 
 def _group(value: str) -> int | None:
     if value.strip() and not value.strip().isdigit():
-        raise ValueError("must be the number of a group, or empty")
+        raise ValueError("must be a numeric group id, or empty")
     return int(value) if value.strip() else None
 
 
@@ -100,15 +100,15 @@ class Settings:
     namespaces: tuple[str, ...] = _option((), "Namespaces to watch, comma-separated; empty: all of them.", _namespaces)
     service_image: str = _option(
         f"registry.invalid/face-comparison/service:{__version__}",
-        "Service image of a FaceComparison without spec.image; the default does not exist in any registry.",
+        "Container image of a FaceComparison without spec.image; the default does not exist in any registry.",
         _text,
     )
     service_gpu_image: str = _option(
-        "", "Service image of a FaceComparison on GPUs without spec.image; empty: the service image.", _optional
+        "", "Container image of a FaceComparison on GPUs without spec.image; empty: the service image.", _optional
     )
     prometheus_address: str = _option(
         "http://prometheus-operated.monitoring.svc:9090",
-        "Prometheus that KEDA queries for the requests in flight.",
+        "Prometheus server that KEDA queries for requests in flight.",
         _text,
     )
     prometheus_authentication: str = _option(
@@ -122,7 +122,7 @@ class Settings:
     )
     store_group: int | None = _option(
         65532,
-        "Group (fsGroup) that owns the volume of an embedded store; empty where the cluster chooses it (OpenShift).",
+        "Group (fsGroup) that owns the volume of an embedded store; empty if the cluster assigns it (OpenShift).",
         _group,
     )
     service_monitor_labels: tuple[str, ...] = _option(
@@ -130,17 +130,18 @@ class Settings:
     )
     allowed_images: tuple[str, ...] = _option(
         (),
-        "Container images that resources may name, besides any version of the operator's own; patterns, * permits all.",
+        "Container images that resources may name, in addition to any version of the operator's own; patterns, * "
+        "permits all.",
         _patterns,
     )
     allowed_service_accounts: tuple[str, ...] = _option(
         (), "ServiceAccounts that resources may name; patterns, * permits all.", _patterns
     )
     allowed_secrets: tuple[str, ...] = _option(
-        (), "Secrets that env and volumes of resources may read; patterns, * permits all.", _patterns
+        (), "Secrets that env and volumes in resources may read; patterns, * permits all.", _patterns
     )
     allowed_config_maps: tuple[str, ...] = _option(
-        ("*",), "ConfigMaps that env, volumes and caBundle of resources may read; patterns, * permits all.", _patterns
+        ("*",), "ConfigMaps that env, volumes, and caBundle in resources may read; patterns, * permits all.", _patterns
     )
     allowed_volume_claims: tuple[str, ...] = _option(
         ("*",), "PersistentVolumeClaims that resources may mount; patterns, * permits all.", _patterns
@@ -149,10 +150,10 @@ class Settings:
         (), "Annotation keys that resources may set on pods and other objects; patterns, * permits all.", _patterns
     )
     allowed_hosts: tuple[str, ...] = _option(
-        ("*",), "Hosts that routes may name; patterns, * permits all, and routes without a host.", _patterns
+        ("*",), "Hosts that routes may name; patterns, * permits all and routes without a host.", _patterns
     )
     allowed_gateways: tuple[str, ...] = _option(
-        (), "Gateways of other namespaces that routes may name, NAMESPACE/NAME; patterns, * permits all.", _patterns
+        (), "Gateways in other namespaces that routes may name, as NAMESPACE/NAME; patterns, * permits all.", _patterns
     )
     allowed_runtime_classes: tuple[str, ...] = _option(
         ("*",), "RuntimeClasses that resources may name; patterns, * permits all.", _patterns
@@ -168,7 +169,7 @@ class Settings:
 
     @classmethod
     def from_environ(cls, environ: Mapping[str, str]) -> Settings:
-        """Reads the settings from `environ`.
+        """Parses the settings in `environ`.
 
         Raises:
             InvalidSettings: a variable is unknown or its value is invalid; the message names it.
@@ -185,12 +186,12 @@ class Settings:
 
 
 def environment_name(option: Field[Any]) -> str:
-    """The name of an option in the environment."""
+    """Returns the environment variable of an option."""
     return PREFIX + option.name.upper()
 
 
 def parsed(option: Field[Any], text: str, name: str) -> Any:
-    """The value of `option` given as `text`; InvalidSettings calls it `name`."""
+    """Parses `text` as the value of `option`; InvalidSettings refers to it as `name`."""
     try:
         return option.metadata["read"](text)
     except ValueError as error:

@@ -1,8 +1,8 @@
-"""Changes `stage` without a gap: which stages the route serves, and which former stage pods still answer.
+"""Changes `stage` without a gap: determines which stages the route serves, and which previous stage pods still serve.
 
-Pods of both stages are behind one Service during the rollout, so new ones answer the former stage as well, and the
-route stays with it. When all are new, the route serves both; when the new URL was seen to answer and the status
-publishes it, the new one alone. Pods keep what they answer until something else replaces them.
+During the rollout, pods of both stages are behind one Service, so new pods also serve the previous stage, and the route
+keeps it. Once all pods are new, the route serves both; once the new URL has responded and the status publishes it, only
+the new one. Pods keep serving both until something else replaces them.
 """
 
 from __future__ import annotations
@@ -33,13 +33,13 @@ def with_stage_migration(resource: FaceComparison, deployment: Object | None, *,
 
 
 def published_stage(resource: FaceComparison) -> str | None:
-    """Returns the stage of the URL in the status; None when there is none."""
+    """Returns the stage of the URL in the status, or None if there is none."""
     url: str = resource.status.get("url", "")
     return urlsplit(url).path.split("/")[1] if url else None
 
 
 def _answered(deployment: Object | None) -> tuple[str | None, str | None]:
-    """The stage of a live Deployment's pods, and the former one that they still answer."""
+    """Returns the stage of a live Deployment's pods, and the previous one that they still serve."""
     containers = deployment["spec"]["template"]["spec"]["containers"] if deployment else []
     values = {each["name"]: each.get("value") for container in containers for each in container.get("env", [])}
     return values.get(STAGE), values.get(FORMER_STAGE)

@@ -1,6 +1,6 @@
-"""The status of a resource: every condition, the URL, the numbers and the times, from what was observed.
+"""Builds the status of a resource from what was observed: every condition, the URL, the numbers, and the times.
 
-`status()` is pure: it takes the resource with the status written before, what lives in the cluster, and the time.
+`status()` is pure: it takes the resource with its previous status, the observed state, and the time.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ TYPES = ("Ready", "Progressing", "Available", "RouteReady", "AutoscalerReady", "
 
 
 def status(resource: FaceComparison, observed: Observed, now: datetime) -> Object:
-    """Builds the whole status to write. `now` has a time zone."""
+    """Builds the complete status to write. `now` has a time zone."""
     state = rollout(observed.deployment, observed.pods, observed.events, now)
     before = {each["type"]: each for each in resource.status.get("conditions", [])}
     clock = _clock(resource, now)
@@ -46,7 +46,7 @@ def status(resource: FaceComparison, observed: Observed, now: datetime) -> Objec
     result = {
         "observedGeneration": resource.generation,
         "conditions": written,
-        # Until the new URL was seen to answer, the previous one serves, and is published.
+        # Until the new URL has responded, the previous one serves and is published.
         "url": resource.status["url"] if conditions.is_migrating(resource, observed) else observed.route.url,
         "replicas": state.replicas,
         "readyReplicas": state.ready,
@@ -65,14 +65,14 @@ _FIELDS = (
 
 
 def is_written(result: Object, live: Object) -> bool:
-    """Returns whether the live status says what `result` says, whatever others have added to it."""
+    """Returns whether the live status contains `result`, regardless of what others have added."""
     conditions = {each["type"]: each for each in live.get("conditions", []) if each["type"] in TYPES}
     wanted = {each["type"]: each for each in result["conditions"]}
     return conditions == wanted and all(live.get(name) == result.get(name) for name in _FIELDS)
 
 
 def next_deadline(resource: FaceComparison, result: Object, now: datetime) -> float | None:
-    """Returns the seconds until time alone changes the status `result`: its deadline; None when it does not."""
+    """Returns the seconds until the deadline changes the status `result`, or None if it has none."""
     if "deploySeconds" in result:
         return None
     deadline = _time(result["deployStartedAt"]) + timedelta(seconds=resource.spec.deploy_deadline_seconds)

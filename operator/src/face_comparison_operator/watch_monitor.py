@@ -1,9 +1,9 @@
-"""Watch liveness, deletions missed in a watch gap, initial cache sync: what kopf's watches do not report.
+"""Monitors what kopf's watches do not report: watch liveness, deletions missed in a watch gap, initial cache sync.
 
-kopf watches each API and hands over every change. But a watch that has died silently looks like one on which nothing
-happens, and when kopf lists again after a gap, what was deleted meanwhile is not mentioned. Both are learned by
-observing the responses that kopf gets: each watch is short and has to be answered anew every minute, and whenever kopf
-lists an API, it is listed here as well, to drop what no longer exists.
+kopf watches each API and passes on every change. But a watch that has died silently looks like an idle one, and when
+kopf lists again after a gap, it does not report what was deleted in between. Both are detected by observing kopf's
+responses: each watch is short and has to get a new response every minute, and whenever kopf lists an API, it is listed
+here as well, to drop objects that no longer exist.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ from face_comparison_operator.cache import Key, ObjectCache
 from face_comparison_operator.errors import ApiNotInstalled, ClusterError, Forbidden
 from face_comparison_operator.workqueue import WorkQueue
 
-# The server ends each watch after this time, and kopf begins it anew.
+# The server ends each watch after this time, and kopf restarts it.
 WATCH_SECONDS = 60
-# Time to notice that a watch did not end in time and to begin another, before the operator says that it is blind.
+# Time allowed for restarting a watch before the operator reports that it no longer receives changes.
 LIVE_SECONDS = WATCH_SECONDS + 35.0
-# How soon an API that was installed later is noticed where kopf may not look for it.
+# How soon an API that is installed later is noticed if kopf may not watch CRDs.
 MISSING_SECONDS = 20.0
 
 log = logging.getLogger(__name__)
@@ -32,7 +32,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(slots=True, eq=False)
 class Watch:
-    """One kind in one namespace (None: all), followed by kopf."""
+    """A watch by kopf of one kind in one namespace (None: all)."""
 
     kind: ApiResource
     namespace: str | None
@@ -40,11 +40,11 @@ class Watch:
     listed: bool = False
     missing: bool = False
     refused: bool = False
-    """Whether the last answer was that the operator may not see this."""
+    """Whether the last response denied access."""
 
 
 class WatchMonitor:
-    """All of them. `clock` gives seconds that only grow."""
+    """All watches. clock: monotonic seconds."""
 
     def __init__(
         self,
@@ -60,7 +60,7 @@ class WatchMonitor:
         self._discovered = not namespaces
         self._told: set[str | None] = set()
         self.synced = asyncio.Event()
-        """Set when everything has been seen once."""
+        """Set once everything has been listed."""
         self._watches = {
             kind.path(namespace): Watch(kind, namespace, clock())
             for kind in WATCHED
@@ -69,11 +69,14 @@ class WatchMonitor:
 
     @property
     def seconds_since_response(self) -> float:
-        """Seconds since the quietest watch was last answered. An optional one may have ended with its API."""
+        """Returns the seconds since the last response on the quietest watch.
+
+        An optional one may have ended with its API.
+        """
         return self._clock() - self._quietest().last_response_at
 
     def liveness_error(self) -> str | None:
-        """Why changes are not noticed any more, if so."""
+        """Returns why changes are no longer noticed, if so."""
         if self.seconds_since_response < LIVE_SECONDS:
             return None
         return (
@@ -81,15 +84,15 @@ class WatchMonitor:
         )
 
     def readiness_error(self) -> str | None:
-        """Why the operator cannot work yet or any more, if so."""
+        """Returns why the operator cannot work yet, or can no longer work, if so."""
         waiting = [watch.kind.plural for watch in self._waiting()]
         return f"not listed yet: {', '.join(waiting)}" if waiting else self.liveness_error()
 
     def on_response(self, path: str, query: Mapping[str, str], status: int) -> bool:
-        """Notes that kopf received a response to a request.
+        """Records that kopf received a response to a request.
 
         Returns:
-            Whether kopf had better ask again, because a kind that is gone would end its watch.
+            Whether kopf should retry, because it would stop watching a kind that is gone.
         """
         watch = self._watches.get(path)
         if watch is None:
@@ -106,10 +109,10 @@ class WatchMonitor:
         return status == 404
 
     async def run(self) -> None:
-        """List whatever kopf lists; ends when there is an API that kopf follows only after a new start."""
+        """Lists whatever kopf lists; returns when there is an API that kopf watches only after a restart."""
         for watch in self._watches.values():
             if watch.kind.optional:
-                self._lists.add(watch)  # kopf is silent about kinds that the cluster does not have
+                self._lists.add(watch)  # kopf does not report kinds that the cluster does not have
         while True:
             watch = await self._lists.get()
             failed, was_missing = True, watch.missing
@@ -136,7 +139,7 @@ class WatchMonitor:
                 return
 
     async def _list(self, watch: Watch) -> None:
-        """Put what is there into the store, and drop from it what is not."""
+        """Lists a kind, puts its objects into the cache, and drops those that no longer exist."""
         seen: set[tuple[str, str]] = set()
         version = ""
         try:
@@ -153,8 +156,8 @@ class WatchMonitor:
             return
         listed = (watch.kind, watch.namespace, seen, int(version))
         if watch.kind != RESOURCE and self._store.stale(*listed):
-            # Their resource may be gone as well. That has to be known before they are missed, or they are made once
-            # more, by whatever makes somebody look.
+            # Their resource may be gone as well. That must be known before they are found missing, or a reconcile would
+            # create them again.
             await self._list(self._watches[RESOURCE.path(watch.namespace)])
         for key in self._store.replace(*listed):
             self._tell(key)
@@ -172,14 +175,15 @@ class WatchMonitor:
             self.synced.set()
 
     def _waiting(self) -> list[Watch]:
-        """What has not been seen yet."""
+        """Returns the watches that have not been listed yet."""
         lost = self._lost()
         return [watch for watch in self._watches.values() if not watch.listed and watch.namespace not in lost]
 
     def _lost(self) -> set[str | None]:
-        """Namespaces where nothing may be seen, as after they were deleted, and with them what had granted it.
+        """Returns namespaces in which nothing may be read, for example because they were deleted along with the role.
 
-        The others go on being served. Where nothing may be seen anywhere, that is a mistake: then none is lost.
+        The others continue to be managed. If nothing may be read anywhere, that is a misconfiguration, and none is
+        lost.
         """
         needed = [watch for watch in self._watches.values() if not watch.kind.optional]
         seen = {watch.namespace for watch in needed if not watch.refused}

@@ -1,6 +1,6 @@
-"""Deduplicating work queue with per-key serialization and exponential backoff, as client-go's workqueue.
+"""Deduplicating work queue with per-key serialization and exponential backoff, like client-go's workqueue.
 
-A key that is added while it is processed is processed once more afterwards, so the latest state always wins.
+A key that is added while it is being processed is processed once more afterward, so the latest state always wins.
 """
 
 from __future__ import annotations
@@ -71,21 +71,21 @@ class WorkQueue(Generic[K]):
                 continue
 
     def done(self, key: K) -> None:
-        """Ends the processing of `key`; if it was added meanwhile, it is queued again."""
+        """Ends the processing of `key`; if it has been added in the meantime, it is queued again."""
         self._working.discard(key)
         if key in self._again:
             self._again.discard(key)
             self.add(key)
 
     def add_rate_limited(self, key: K) -> float:
-        """Adds `key` after a failure, with exponential backoff; returns the seconds until then."""
+        """Adds `key` after a failure, with exponential backoff; returns the delay in seconds."""
         count = self._failures[key] = self._failures.get(key, 0) + 1
         delay: float = min(FIRST_RETRY_SECONDS * 2 ** (count - 1), LAST_RETRY_SECONDS)
         self.add_after(key, delay)
         return delay
 
     def forget(self, key: K) -> None:
-        """Ends the backoff of `key` after a success."""
+        """Resets the backoff of `key` after a success."""
         self._failures.pop(key, None)
 
     def _release_due(self) -> None:

@@ -34,7 +34,7 @@ CASES: list[tuple[str, dict[str, Any], Problem | None]] = [
     (
         "a pod that runs and is not ready yet",
         pod({"name": "service", "state": {"running": {}}}),
-        Problem("ProbeFailed", "container service runs, but is not ready", starting=True),
+        Problem("ProbeFailed", "container service is running, but not ready", starting=True),
     ),
     (
         "an image that is not there",
@@ -209,7 +209,7 @@ def test_pod_that_ended_without_a_reason() -> None:
     told = [warning("Evicted", "usage exceeds 1Ki. "), warning("Unhealthy", "503", seen="2026-01-01T00:00:01Z")]
     assert diagnose([gone], told) == Problem("Evicted", "usage exceeds 1Ki.")
     assert diagnose([gone], [warning("Evicted", "of another", uid="v")]) == Problem(
-        "Evicted", "the node has ended the pod, and its status has no reason"
+        "Evicted", "the node terminated the pod, and its status gives no reason"
     )
     found = diagnose([gone, pod(waiting("ErrImagePull", "not found"))], told)
     assert found is not None
@@ -258,7 +258,7 @@ UNREADY: list[tuple[str, list[Any], list[Any], list[Any], str | None, bool]] = [
         [running(since="2026-01-02T03:04:15Z"), running("mesh")],
         [],
         [unhealthy(REFUSED), unhealthy("Readiness probe failed: 503", "mesh")],
-        "container mesh runs, but is not ready",
+        "container mesh is running, but not ready",
         False,
     ),
     ("it has only just started", [running(since="2026-01-02T03:04:25Z")], [], [unhealthy(REFUSED)], None, False),
@@ -267,16 +267,16 @@ UNREADY: list[tuple[str, list[Any], list[Any], list[Any], str | None, bool]] = [
         [READY, running("istio-proxy")],
         [],
         [unhealthy("Readiness probe failed: 503", "istio-proxy")],
-        "container istio-proxy runs, but is not ready: Readiness probe failed",
+        "container istio-proxy is running, but not ready: Readiness probe failed",
         False,
     ),
-    ("a sidecar without a probe event", [READY, running("mesh")], [], [], "container mesh runs", False),
+    ("a sidecar without a probe event", [READY, running("mesh")], [], [], "container mesh is running", False),
     (
         "the event of another container is not quoted",
         [READY, running("mesh")],
         [],
         [unhealthy(REFUSED, "service")],
-        "container mesh runs, but is not ready",
+        "container mesh is running, but not ready",
         False,
     ),
     (
@@ -284,7 +284,7 @@ UNREADY: list[tuple[str, list[Any], list[Any], list[Any], str | None, bool]] = [
         [waiting("PodInitializing")],
         [running("proxy")],
         [unhealthy(REFUSED, "proxy", "initContainers")],
-        "container proxy runs, but is not ready",
+        "container proxy is running, but not ready",
         False,
     ),
     ("a download takes its time", [waiting("PodInitializing")], [running("model")], [], None, False),

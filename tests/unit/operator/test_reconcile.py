@@ -362,7 +362,7 @@ def test_two_resources_of_one_host_are_told_apart_by_who_answers(world: MemoryWo
             ),
             "the status follows",
         )
-        assert "a FaceComparison of another namespace" in world.condition(name="h", namespace=loser)["message"]
+        assert "a FaceComparison in another namespace" in world.condition(name="h", namespace=loser)["message"]
 
 
 def test_other_resource_of_the_namespace_is_named(world: MemoryWorld) -> None:

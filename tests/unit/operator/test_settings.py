@@ -42,7 +42,7 @@ def test_every_kind_of_value() -> None:
         ("LEADER_ELECTION", "perhaps", "true or false"),
         ("SERVICE_IMAGE", " ", "not be empty"),
         ("LOG_LEVEL", "loud", "one of debug"),
-        ("STORE_GROUP", "staff", "number of a group"),
+        ("STORE_GROUP", "staff", "numeric group id"),
         ("NAMESPACE", "x", "not an option of the operator; options: "),
     ],
 )

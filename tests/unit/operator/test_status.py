@@ -385,11 +385,13 @@ def test_response_of_another_resource_is_not_ready() -> None:
 
 
 def test_what_stops_only_the_operator_is_no_refusal() -> None:
-    stopped = replace(SERVES, probe=ProbeResult("unverifiable", "the ingress answers the operator 401"))
+    stopped = replace(SERVES, probe=ProbeResult("unverifiable", "the ingress responds to the operator with 401"))
     result = status(resource(), stopped, NOW)
     assert conditions(result)["Ready"] == READY
     assert conditions(result)["RouteReady"] == ("True", "Admitted")
-    assert "cannot be verified from the operator: the ingress answers the operator 401" in message(result, "RouteReady")
+    assert "cannot be verified from the operator: the ingress responds to the operator with 401" in message(
+        result, "RouteReady"
+    )
 
 
 WRONG = ProbeResult("ok", version="m", certificate="Hostname mismatch")
@@ -409,7 +411,7 @@ def test_certificate_that_clients_refuse_is_reported(route: dict[str, Any], read
     result = status(resource(route=route), replace(SERVES, probe=WRONG), NOW)
     assert conditions(result)["Ready"] == ready
     for kind in ("Ready", "RouteReady"):
-        assert "clients refuse the certificate" in message(result, kind)
+        assert "clients reject the certificate" in message(result, kind)
         assert "Hostname mismatch" in message(result, kind)
 
 

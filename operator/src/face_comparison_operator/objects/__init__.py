@@ -1,7 +1,7 @@
 """Builds the desired state of a resource as complete Kubernetes objects: `desired(resource, settings)`.
 
-One module per concern; `desired` adds what every child has: namespace, labels, annotations and the owner reference.
-Pure: nothing here reads the cluster, the environment or the time.
+There is one module per concern; `desired` adds what every child has: namespace, labels, annotations, and the owner
+reference. Pure: nothing here reads the cluster, the environment, or the time.
 """
 
 from __future__ import annotations
@@ -44,7 +44,10 @@ def _child(resource: FaceComparison, body: Object) -> Object:
 
 
 def labels(resource: FaceComparison) -> dict[str, str]:
-    """The operator's labels of a child. Pods lack the version, which is the operator's: an upgrade keeps them."""
+    """Returns the operator's labels of a child.
+
+    Pods lack the version, which is the operator's, so that an upgrade keeps them.
+    """
     return {
         **resource.selector,
         "app.kubernetes.io/component": "service",

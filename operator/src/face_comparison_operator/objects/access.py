@@ -1,4 +1,4 @@
-"""The pods' ServiceAccount without rights, the NetworkPolicy, and the ServiceMonitor."""
+"""Builds the pods' ServiceAccount without rights, the NetworkPolicy, and the ServiceMonitor."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from face_comparison_operator.settings import Settings
 
 
 def service_account(resource: FaceComparison) -> list[Object]:
-    """The ServiceAccount of the pods, unless the resource names one."""
+    """Builds the ServiceAccount of the pods, unless the resource names one."""
     if resource.spec.service_account_name:
         return []
     return [{"apiVersion": "v1", "kind": "ServiceAccount", "automountServiceAccountToken": False}]
@@ -25,13 +25,13 @@ METADATA = (
     "fd20:ce::254/128",
     "fe80::/10",
 )
-"""Where clouds tell a machine its secrets: what the service's own guard calls so (a test compares them)."""
+"""Cloud metadata addresses, the same as in the service's own guard (a test compares them)."""
 
 
 def network_policy(resource: FaceComparison) -> list[Object]:
-    """The NetworkPolicy: in by the service's port, out to everything but the metadata of clouds.
+    """Builds the NetworkPolicy: ingress to the service's port, egress to everything except cloud metadata.
 
-    Addresses that the resource itself allows to be fetched from are open also where they lie in the same blocks.
+    Addresses that the resource allows to be fetched from are open even if they are in the same blocks.
     """
     if not resource.spec.network_policy:
         return []
@@ -54,7 +54,7 @@ def network_policy(resource: FaceComparison) -> list[Object]:
                 "policyTypes": ["Ingress", "Egress"],
                 "ingress": [{"ports": [{"port": "http", "protocol": "TCP"}]}],
                 "egress": [
-                    # Resolvers on the node listen on link-local addresses.
+                    # DNS resolvers on the node listen on link-local addresses.
                     {"ports": [{"port": 53, "protocol": "UDP"}, {"port": 53, "protocol": "TCP"}]},
                     {"to": outside},
                 ],
@@ -64,7 +64,7 @@ def network_policy(resource: FaceComparison) -> list[Object]:
 
 
 def _allowed_among_metadata(allowed_hosts: Iterable[str]) -> list[str]:
-    """The allowed networks that the policy would close; names cannot be checked by address."""
+    """Returns the allowed networks that the policy would block; names cannot be checked by address."""
     closed = [ipaddress.ip_network(block) for block in METADATA]
     allowed = []
     for entry in allowed_hosts:
@@ -78,7 +78,7 @@ def _allowed_among_metadata(allowed_hosts: Iterable[str]) -> list[str]:
 
 
 def service_monitor(resource: FaceComparison, settings: Settings) -> list[Object]:
-    """The ServiceMonitor of the Prometheus operator, with the labels by which a Prometheus selects it."""
+    """Builds the ServiceMonitor, with the labels by which Prometheus selects it."""
     if not resource.spec.monitoring.service_monitor:
         return []
     common = dict(pair.split("=", 1) for pair in settings.service_monitor_labels)

@@ -1,4 +1,4 @@
-"""The containers of a pod: the service, and what gets or checks its model before it starts."""
+"""Builds the containers of a pod: the service, and the init containers that download or verify its model."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ from face_comparison_operator.resource import (
     Object,
 )
 
-# A terminating pod stays in the load balancers until they have removed its endpoint: it keeps serving that long.
+# A terminating pod keeps serving until load balancers have removed its endpoint.
 LEAVE_SECONDS = 5
 
 
 def service_container(resource: FaceComparison, image: Object) -> Object:
-    """The container that serves; `image` has its image and pull policy."""
+    """Builds the container that serves. image: its image and pull policy."""
     spec = resource.spec
     return {
         "name": CONTAINER,
@@ -37,10 +37,10 @@ def service_container(resource: FaceComparison, image: Object) -> Object:
         "command": ["face-comparison", "serve"],
         "env": [*_environment(resource), *spec.env],
         "ports": [{"name": "http", "containerPort": PORT, "protocol": "TCP"}],
-        # Every model runs once before the pod is ready; how long that takes depends on the device.
+        # Every model runs once before the pod is ready; the time depends on the device.
         "startupProbe": _probe("/readyz", periodSeconds=1, failureThreshold=600, timeoutSeconds=5),
         "readinessProbe": _probe("/readyz", periodSeconds=5, failureThreshold=2, timeoutSeconds=5),
-        # A busy service answers late; only one that is silent for a whole minute is restarted.
+        # A busy service responds late; it is restarted only after a whole minute without a response.
         "livenessProbe": _probe("/livez", periodSeconds=10, failureThreshold=6, timeoutSeconds=10),
         "lifecycle": {"preStop": {"sleep": {"seconds": LEAVE_SECONDS}}},
         "resources": _resources(resource),
@@ -67,7 +67,7 @@ def _confined() -> Object:
 def _resources(resource: FaceComparison) -> Object:
     accelerator = resource.spec.accelerator
     resources = amounts_as_text(resource.spec.resources)
-    # With a claim (dynamic resource allocation) the device comes by the claim.
+    # With dynamic resource allocation, the claim provides the device.
     if accelerator.type != "gpu" or resources.get("claims"):
         return resources
     limits = {**resources.get("limits", {}), accelerator.resource_name: str(accelerator.count)}
@@ -75,7 +75,7 @@ def _resources(resource: FaceComparison) -> Object:
 
 
 def amounts_as_text(resources: Object) -> Object:
-    """Resource requirements with every quantity as text: `cpu: 0.5` may be written without quotes."""
+    """Returns resource requirements with every quantity as text: `cpu: 0.5` may be written without quotes."""
     amounts: Object = {
         name: {key: value if isinstance(value, str) else str(value) for key, value in resources[name].items()}
         for name in ("requests", "limits")
@@ -115,7 +115,7 @@ def _environment(resource: FaceComparison) -> list[Object]:
         values["FORMER_STAGE"] = resource.former_stage
     others = {}
     if spec.accelerator.type == "auto":
-        # Where the node's container runtime has the device, the pod sees it, without one being reserved.
+        # If the node's container runtime offers the device, the pod sees it without a reservation.
         others = {"NVIDIA_VISIBLE_DEVICES": "all", "NVIDIA_DRIVER_CAPABILITIES": "compute,utility"}
     given = {each["name"] for each in spec.env}
     found = {**{f"{ENVIRONMENT}{name}": value for name, value in values.items()}, **others, **_ca_variables(resource)}
@@ -123,7 +123,7 @@ def _environment(resource: FaceComparison) -> list[Object]:
 
 
 def _ca_variables(resource: FaceComparison) -> dict[str, str]:
-    """Variables by which OpenSSL, botocore and libpq take the certificate authorities of `caBundle`."""
+    """Returns the variables that make OpenSSL, botocore, and libpq use the certificate authorities in `caBundle`."""
     bundle = resource.spec.ca_bundle
     if bundle is None:
         return {}
@@ -132,7 +132,7 @@ def _ca_variables(resource: FaceComparison) -> dict[str, str]:
 
 
 def _bundle(resource: FaceComparison) -> str:
-    """Name of the bundle in the image, or its folder in the pod."""
+    """Returns the name of the bundle in the image, or its folder in the pod."""
     model = resource.spec.model
     if model.s3:
         return f"{MODEL_FOLDER}/bundle"
@@ -142,7 +142,7 @@ def _bundle(resource: FaceComparison) -> str:
 
 
 def init_containers(resource: FaceComparison, image: Object) -> list[Object]:
-    """What downloads a model, or verifies one that is there, before the service starts."""
+    """Builds the init containers that download or verify a model before the service starts."""
     model = resource.spec.model
     digest = ["--sha256", model.sha256] if model.sha256 else []
     if model.s3:
@@ -162,7 +162,7 @@ def init_containers(resource: FaceComparison, image: Object) -> list[Object]:
                 *({"name": name, "value": value} for name, value in _ca_variables(resource).items()),
                 *resource.spec.env,
             ],
-            # A pod is given the larger of both, so this costs nothing.
+            # A pod is allocated the larger of both, so this costs nothing.
             "resources": {
                 name: value for name, value in amounts_as_text(resource.spec.resources).items() if name != "claims"
             },

@@ -1,4 +1,4 @@
-"""Where pods go: the affinity of the spec, never Windows, and spread over nodes and zones."""
+"""Pod placement: the affinity in the spec, no Windows nodes, and spreading over nodes and zones."""
 
 from __future__ import annotations
 
@@ -6,20 +6,23 @@ from typing import Any
 
 from face_comparison_operator.resource import FaceComparison, Object
 
-# Nodes with NVIDIA's GPU feature discovery have this label.
+# Nodes with NVIDIA GPU feature discovery have this label.
 GPU_NODE_LABEL = "nvidia.com/gpu.present"
 NOT_WINDOWS: Object = {"key": "kubernetes.io/os", "operator": "NotIn", "values": ["windows"]}
 
 
 def affinity(resource: FaceComparison) -> Object:
-    """The affinity of the spec, and never a node of another operating system; a node without that label is Linux."""
+    """Returns the affinity in the spec, without nodes of another operating system.
+
+    A node without that label is Linux.
+    """
     affinity = resource.spec.affinity
     node = affinity.get("nodeAffinity") or {}
     if not affinity and resource.spec.accelerator.type == "auto":
         gpu = {"matchExpressions": [{"key": GPU_NODE_LABEL, "operator": "In", "values": ["true"]}]}
         node = {"preferredDuringSchedulingIgnoredDuringExecution": [{"weight": 100, "preference": gpu}]}
     required = "requiredDuringSchedulingIgnoredDuringExecution"
-    # Terms are alternatives: each has to say it.
+    # Terms are alternatives, so each needs the requirement.
     terms = [
         {**term, "matchExpressions": [*(term.get("matchExpressions") or []), NOT_WINDOWS]}
         for term in (node.get(required) or {}).get("nodeSelectorTerms") or [{}]
@@ -28,7 +31,7 @@ def affinity(resource: FaceComparison) -> Object:
 
 
 def spread(resource: FaceComparison) -> list[Object]:
-    """The topology spread constraints of the spec, or over nodes and zones as far as that is possible."""
+    """Returns the topology spread constraints in the spec, or spreads over nodes and zones where possible."""
     selector: dict[str, Any] = {"labelSelector": {"matchLabels": resource.selector}}
     if resource.spec.topology_spread_constraints:
         return [{**selector, **constraint} for constraint in resource.spec.topology_spread_constraints]
@@ -38,7 +41,7 @@ def spread(resource: FaceComparison) -> list[Object]:
             "topologyKey": key,
             "whenUnsatisfiable": "ScheduleAnyway",
             **selector,
-            # Each version by itself, or the pods that are leaving would push new ones together.
+            # Each version is spread separately; otherwise terminating pods would crowd the new ones together.
             "matchLabelKeys": ["pod-template-hash"],
         }
         for key in ("kubernetes.io/hostname", "topology.kubernetes.io/zone")

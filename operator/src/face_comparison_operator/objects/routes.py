@@ -1,6 +1,6 @@
-"""How the service is reached from outside: an Ingress or an HTTPRoute, for the path of the stage and nothing else.
+"""Builds the Ingress or HTTPRoute, which publishes only the path of the stage.
 
-During a stage migration there may be two paths, see `stage_migration`.
+During a stage migration, there may be two paths; see `stage_migration`.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from face_comparison_operator.resource import SERVICE_PORT, FaceComparison, Obje
 
 
 def ingress(resource: FaceComparison) -> list[Object]:
-    """The Ingress, unless the route is a Gateway's or there is none."""
+    """Builds the Ingress, unless the route uses a Gateway or there is none."""
     route = resource.spec.route
     if route.gateway or route.none:
         return []
@@ -28,7 +28,7 @@ def ingress(resource: FaceComparison) -> list[Object]:
         if route.ingress.class_name:
             spec["ingressClassName"] = route.ingress.class_name
         if route.ingress.secure:
-            # Without a Secret the controller serves its default certificate.
+            # Without a Secret, the controller serves its default certificate.
             hosts: Object = {"hosts": [route.host]} if route.host else {}
             secret: Object = {"secretName": route.ingress.tls_secret} if route.ingress.tls_secret else {}
             spec["tls"] = [{**hosts, **secret}]
@@ -38,7 +38,7 @@ def ingress(resource: FaceComparison) -> list[Object]:
 
 
 def http_route(resource: FaceComparison) -> list[Object]:
-    """The HTTPRoute, if the route is a Gateway's."""
+    """Builds the HTTPRoute, if the route uses a Gateway."""
     route = resource.spec.route
     if not route.gateway:
         return []
@@ -56,24 +56,24 @@ def http_route(resource: FaceComparison) -> list[Object]:
     return [{"apiVersion": "gateway.networking.k8s.io/v1", "kind": "HTTPRoute", "spec": spec}]
 
 
-# Solvers of ACME challenges (cert-manager's `http01-edit-in-place`) add paths below this one to an Ingress for a while.
+# ACME challenge solvers (cert-manager's `http01-edit-in-place`) temporarily add paths with this prefix to an Ingress.
 ACME_PATH = "/.well-known/acme-challenge/"
 
 
 def without_acme_paths(ingress: Object) -> Object:
-    """The Ingress without paths of ACME challenges, which its own paths are compared with."""
+    """Returns the Ingress without ACME challenge paths, for comparison with the desired one."""
 
     def kept(rule: Object) -> Object:
         paths = [path for path in _paths(rule) if not _is_acme(path)]
         return {**rule, "http": {**rule["http"], "paths": paths}} if "http" in rule else rule
 
-    # A rule that a solver added for itself is left empty, and is no rule of ours.
+    # A rule added by a solver becomes empty, and is not ours.
     rules = [kept(rule) for rule in ingress.get("spec", {}).get("rules", []) if _paths(kept(rule)) or not _paths(rule)]
     return {**ingress, "spec": {**ingress.get("spec", {}), "rules": rules}}
 
 
 def with_acme_paths(body: Object, live: Object) -> Object:
-    """The desired Ingress `body` with the paths of ACME challenges that `live` has."""
+    """Returns the desired Ingress `body` with the ACME challenge paths in `live`."""
     (rule,) = body["spec"]["rules"]
     found = [each for each in live.get("spec", {}).get("rules", []) if any(map(_is_acme, _paths(each)))]
     same = [path for each in found if each.get("host") == rule.get("host") for path in _paths(each) if _is_acme(path)]

@@ -1,4 +1,4 @@
-"""The number of pods: the autoscaler by CPU, KEDA's by requests in flight, and the disruption budget."""
+"""Builds the CPU autoscaler, KEDA's autoscaler by requests in flight, and the disruption budget."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ IN_FLIGHT = 4
 
 
 def autoscaler(resource: FaceComparison) -> list[Object]:
-    """The HorizontalPodAutoscaler, for the metric CPU."""
+    """Builds the HorizontalPodAutoscaler, for the metric CPU."""
     scaling = resource.spec.autoscaling
     if not scaling or scaling.metric != "CPU":
         return []
@@ -32,7 +32,7 @@ def autoscaler(resource: FaceComparison) -> list[Object]:
 
 
 def scaled_object(resource: FaceComparison, settings: Settings) -> list[Object]:
-    """KEDA's ScaledObject, for the metric InFlight."""
+    """Builds KEDA's ScaledObject, for the metric InFlight."""
     scaling = resource.spec.autoscaling
     if not scaling or scaling.metric != "InFlight":
         return []
@@ -76,7 +76,7 @@ def _target(resource: FaceComparison) -> Object:
 
 
 def disruption_budget(resource: FaceComparison) -> list[Object]:
-    """The PodDisruptionBudget: nodes are drained one pod at a time."""
+    """Builds the PodDisruptionBudget: nodes are drained one pod at a time."""
     if not resource.spec.disruption_budget:
         return []
     return [
@@ -86,7 +86,8 @@ def disruption_budget(resource: FaceComparison) -> list[Object]:
             "spec": {
                 "maxUnavailable": 1,
                 "selector": {"matchLabels": resource.selector},
-                # Pods that do not serve may always go: else a service that is broken would hold up a node for ever.
+                # Pods that do not serve may always be evicted; otherwise a broken service would block a node drain
+                # forever.
                 "unhealthyPodEvictionPolicy": "AlwaysAllow",
             },
         }

@@ -1,16 +1,19 @@
-"""How pods are replaced by those of a changed spec."""
+"""Determines how pods are replaced when the spec changes."""
 
 from __future__ import annotations
 
 from face_comparison_operator.resource import FaceComparison, Object, Strategy
 
 _NOTHING = (0, "0", "0%")
-# Pods one after the other give their room to their successors.
+# Pods are removed one by one to make room for their successors.
 REPLACE_IN_PLACE: Object = {"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": 1, "maxSurge": 0}}
 
 
 def strategy(resource: FaceComparison) -> Object:
-    """How pods are replaced: after their successors are ready, unless the spec says otherwise; see `room.py`."""
+    """Returns the strategy: pods are replaced after their successors are ready, unless the spec says otherwise.
+
+    See `room.py`.
+    """
     asked = resource.spec.strategy or Strategy()
     # Two processes must never open one embedded store.
     if asked.type == "Recreate" or resource.spec.collections.embedded:
@@ -26,13 +29,13 @@ def strategy(resource: FaceComparison) -> Object:
 
 
 def with_room_made(body: Object, live: Object | None, *, lacking: bool, rolling: bool) -> Object:
-    """Lets the previous pods make room for the new ones where there is none beside them.
+    """Lets the previous pods make room for the new ones if there is not enough for both.
 
     Args:
         body: the desired Deployment.
         live: the live one.
-        lacking: whether a new pod waits for room that a previous one would leave it.
-        rolling: whether a rollout is under way; one that was begun so is ended so.
+        lacking: whether a new pod waits for room that a previous one would free.
+        rolling: whether a rollout is in progress; a rollout that began this way also ends this way.
     """
     if body["spec"]["strategy"]["type"] != "RollingUpdate":
         return body

@@ -1,4 +1,7 @@
-"""What pods mount: the model, API keys, the store of collections, certificate authorities, and volumes of the spec."""
+"""Builds the volumes of pods.
+
+The model, API keys, the collection store, certificate authorities, and volumes in the spec.
+"""
 
 from __future__ import annotations
 
@@ -10,11 +13,11 @@ MODEL_FOLDER = "/models"
 STORE_FOLDER = "/var/lib/face-comparison/collections"
 STORE_SECRET_FOLDER = "/etc/face-comparison/collections"  # noqa: S105 (a folder)
 CA_FOLDER = "/etc/face-comparison/ca"
-OWN_VOLUME = "user-"  # begins the name of a volume of the spec
+OWN_VOLUME = "user-"  # prefix of the names of volumes in the spec
 
 
 def model_mount(resource: FaceComparison) -> list[Object]:
-    """The mount of a model that is not in the image."""
+    """Builds the mount of a model that is not in the image."""
     model = resource.spec.model
     if not (model.s3 or model.volume_claim):
         return []
@@ -22,7 +25,7 @@ def model_mount(resource: FaceComparison) -> list[Object]:
 
 
 def mounts(resource: FaceComparison) -> list[Object]:
-    """Every mount of the service container besides its temporary folder."""
+    """Builds every mount of the service container except its temporary folder."""
     collections = resource.spec.collections
     found = [*model_mount(resource), *_auth_mount(resource), *ca_mount(resource)]
     if collections.embedded:
@@ -33,12 +36,12 @@ def mounts(resource: FaceComparison) -> list[Object]:
 
 
 def ca_mount(resource: FaceComparison) -> list[Object]:
-    """The mount of certificate authorities."""
+    """Builds the mount of certificate authorities."""
     return [{"name": "ca-bundle", "mountPath": CA_FOLDER, "readOnly": True}] if resource.spec.ca_bundle else []
 
 
 def own_mounts(resource: FaceComparison) -> list[Object]:
-    """The mounts of the spec's own volumes."""
+    """Builds the mounts of the volumes in the spec."""
     return [
         {
             "name": f"{OWN_VOLUME}{volume.name}",
@@ -53,12 +56,12 @@ def own_mounts(resource: FaceComparison) -> list[Object]:
 def _auth_mount(resource: FaceComparison) -> list[Object]:
     if resource.spec.auth.mode != "ApiKey":
         return []
-    # The folder, not the file: only so does the kubelet bring a changed Secret into a running pod.
+    # The folder, not the file, because otherwise the kubelet does not update a changed Secret in a running pod.
     return [{"name": "auth", "mountPath": AUTH_FOLDER, "readOnly": True}]
 
 
 def volumes(resource: FaceComparison) -> list[Object]:
-    """Every volume of a pod."""
+    """Builds every volume of a pod."""
     spec = resource.spec
     found: list[Object] = [{"name": "tmp", "emptyDir": {"sizeLimit": "1Gi"}}]
     if spec.model.s3:

@@ -1,4 +1,4 @@
-"""The Deployment and the Service."""
+"""Builds the Deployment and the Service."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from face_comparison_operator.objects.volumes import volumes
 from face_comparison_operator.resource import SERVICE_PORT, TEMPLATE_ANNOTATION, FaceComparison, Object
 from face_comparison_operator.settings import Settings
 
-# What the process needs to end after the last request is answered.
+# Time that the process needs to exit after the last response.
 EXIT_SECONDS = 10
 
 
 def service(resource: FaceComparison) -> Object:
-    """The Service of the pods, of whatever address family the cluster prefers."""
+    """Builds the Service of the pods, in whichever address family the cluster prefers."""
     return {
         "apiVersion": "v1",
         "kind": "Service",
@@ -33,7 +33,7 @@ def service(resource: FaceComparison) -> Object:
 
 
 def deployment(resource: FaceComparison, settings: Settings) -> Object:
-    """The Deployment; without `replicas` when an autoscaler owns the number."""
+    """Builds the Deployment, without `replicas` if an autoscaler owns the number."""
     spec = resource.spec
     replicas = {} if spec.autoscaling else {"replicas": 1 if spec.replicas is None else spec.replicas}
     return {
@@ -43,7 +43,7 @@ def deployment(resource: FaceComparison, settings: Settings) -> Object:
             **replicas,
             "revisionHistoryLimit": 3,
             "progressDeadlineSeconds": max(spec.deploy_deadline_seconds, 1),
-            # `kubectl rollout pause` would keep a change from the pods for ever.
+            # After `kubectl rollout pause`, a change would never reach the pods.
             "paused": False,
             "strategy": strategy(resource),
             "selector": {"matchLabels": resource.selector},
@@ -87,11 +87,11 @@ def _pod_spec(resource: FaceComparison, settings: Settings) -> Object:
     return {
         "serviceAccountName": spec.service_account_name or resource.child,
         "automountServiceAccountToken": False,
-        # Variables about every Service of the namespace could look like options of ours.
+        # Service-link variables of other Services in the namespace could look like our options.
         "enableServiceLinks": False,
         "terminationGracePeriodSeconds": LEAVE_SECONDS + spec.limits.request_seconds + EXIT_SECONDS,
         "nodeSelector": spec.node_selector,
-        # The container image has a numeric user that is not root; some clusters (OpenShift) choose one of their own.
+        # The container image has a numeric non-root user; some clusters (OpenShift) assign their own.
         "securityContext": {
             "runAsNonRoot": True,
             "seccompProfile": {"type": "RuntimeDefault"},

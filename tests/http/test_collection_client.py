@@ -22,9 +22,17 @@ from face_comparison.cli import analyzers, inputs
 from face_comparison.cli.collection import people_of, user_id_of
 from face_comparison.cli.collection_access import LocalCollections, RemoteCollections
 from face_comparison.cli.main import main
-from face_comparison.client import AsyncClient, AsyncCollection, Client, Collection, ServiceError
+from face_comparison.client import (
+    AsyncClient,
+    AsyncCollection,
+    Client,
+    Collection,
+    ServiceError,
+    ServiceUnreachable,
+)
 from face_comparison.collections.service import CollectionService
 from face_comparison.collections.stores import open_store
+from face_comparison.errors import CollectionFull, FaceComparisonError, ModelMismatch
 from face_comparison.serving.collection_upkeep import CollectionUpkeep
 from face_comparison.vision.bundle import Comparison
 from support.analyzer import MODEL, FakeAnalyzer, image, vector
@@ -219,7 +227,7 @@ def test_command_enrolls_a_folder_per_person_and_continues(run: Callable[..., Re
     (people / "carl" / "broken.jpg").write_bytes(b"corrupt")
     result = run("enroll", str(people), status=2)
     assert result.stdout == "1 enrolled, 4 unchanged, 2 failed\n"
-    assert "empty.jpg: no_face" in result.stderr.replace("service_refused: ", "") and "corrupt_image" in result.stderr
+    assert "empty.jpg: no_face: " in result.stderr and "broken.jpg: corrupt_image: " in result.stderr
     found = {line.split()[0]: line for line in run("users").stdout.splitlines()}
     assert set(found) == {"anna", "Bert_Muller", "carl"}
     assert "2 faces" in found["anna"] and "2 faces" in found["carl"]
@@ -287,6 +295,49 @@ def test_interrupted_enrollment_stops_and_continues_later(
     monkeypatch.setattr(inputs, "read_file", read_file)
     done = run("enroll", str(people)).stdout
     assert "0 failed" in done and not done.startswith("64 enrolled")
+
+
+@pytest.mark.parametrize("error", [CollectionFull("it is full"), ModelMismatch("another model")], ids=["full", "model"])
+def test_what_concerns_every_image_ends_the_command(
+    run: Callable[..., Result], people: Path, monkeypatch: pytest.MonkeyPatch, error: FaceComparisonError
+) -> None:
+    for number in range(60):
+        (people / "carl" / f"more-{number}.jpg").write_bytes(image(f"carl{number}"))
+    enroll, search, calls = CollectionService.enroll, CollectionService.search, []
+
+    def failing(self: CollectionService, *arguments: Any, **options: Any) -> Any:
+        calls.append(arguments)
+        if len(calls) == 3:
+            raise error
+        return enroll(self, *arguments, **options)
+
+    def never(*_: Any, **__: Any) -> Any:
+        raise error
+
+    monkeypatch.setattr(CollectionService, "enroll", failing)
+    result = run("enroll", str(people), "--threads", "1", status=2)
+    assert "stopped after 2 enrolled, 0 unchanged, 0 failed" in result.stderr
+    assert result.stderr.count(error.code) == 1
+    assert len(calls) < 20
+    monkeypatch.setattr(CollectionService, "search", never)
+    result = run("search", *(str(path) for path in sorted((people / "carl").iterdir())), "--threads", "1", status=2)
+    assert result.stderr.count(error.code) == 1
+    monkeypatch.setattr(CollectionService, "search", search)
+    monkeypatch.setattr(CollectionService, "enroll", enroll)
+    assert run("enroll", str(people)).stdout.endswith("0 failed\n")
+
+
+def test_service_that_is_gone_ends_the_command(url: str, people: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def gone(*_: Any, **__: Any) -> Any:
+        raise ServiceUnreachable("does not respond")
+
+    monkeypatch.setattr(Client, "call", gone)
+    monkeypatch.setattr(Client, "collections", lambda _: [])
+    monkeypatch.setattr(RemoteCollections, "create", lambda *_: None)
+    monkeypatch.setattr(RemoteCollections, "enrolled", lambda *_: set())
+    result = CliRunner().invoke(main, ["collection", "enroll", str(people), "--service", url, "--threads", "1"])
+    assert result.exit_code == 2
+    assert result.stderr.count("does not respond") == 1
 
 
 def test_export_that_fails_leaves_no_file(

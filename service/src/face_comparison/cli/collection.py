@@ -20,7 +20,7 @@ from face_comparison.cli import analyzers, image_options, inputs, options
 from face_comparison.cli.exit_status import FAILED
 from face_comparison.cli.groups import Group
 from face_comparison.cli.inputs import InputImage, Problem
-from face_comparison.errors import FaceComparisonError
+from face_comparison.errors import FaceComparisonError, ServiceRefused
 
 if TYPE_CHECKING:
     from face_comparison.api.collections import CollectionDescription, SearchResponse
@@ -29,6 +29,22 @@ if TYPE_CHECKING:
 
 STORE_OPTIONS = ("collections", "collections_file", *analyzers.MODEL_OPTIONS)
 DEFAULT_NAME = "default"
+
+_ABOUT_EVERY_IMAGE = frozenset(
+    {
+        "unauthorized",
+        "forbidden",
+        "not_found",
+        "method_not_allowed",
+        "collections_disabled",
+        "collection_full",
+        "model_mismatch",
+        "store_unavailable",
+        "invalid_bundle",
+        "invalid_settings",
+    }
+)
+"""Error codes that the next image would get as well."""
 
 _NOT_IN_USER_IDS = re.compile(r"[^a-zA-Z0-9_.\-:]+")
 
@@ -160,7 +176,7 @@ def enroll(
         outcome = "enrolled" if record.created else "unchanged"
         return outcome, "; ".join(each for each in (resembles, unlike) if each)
 
-    counts = {"enrolled": 0, "unchanged": 0, "failed": 0}
+    counts = dict.fromkeys(("enrolled", "unchanged", "failed"), 0)
     work = [(person, path) for person, paths in people.items() for path in paths]
     with (
         _interruptible_pool(threads) as pool,
@@ -168,12 +184,16 @@ def enroll(
     ):
         jobs = [pool.submit(_attempt, enroll_one, *each) for each in work]
         for (_, path), job in zip(work, jobs, strict=True):
-            outcome, message = job.result()
+            try:
+                outcome, message = job.result()
+            except FaceComparisonError:
+                click.echo(f"stopped after {_counted(counts)}: run the same command again to go on", err=True)
+                raise
             counts[outcome] += 1
             bar.update(1)
             if message:
                 click.echo(f"{inputs.one_line(inputs.text_of(path))}: {message}", err=True)
-    click.echo(", ".join(f"{count} {outcome}" for outcome, count in counts.items()))
+    click.echo(_counted(counts))
     if counts["failed"]:
         raise SystemExit(FAILED)
 
@@ -214,7 +234,7 @@ def search(
         try:
             return access.search(name, image.read(), **fields)
         except FaceComparisonError as error:
-            return Problem.of(image.name, error)
+            return _problem_of_one_image(image.name, error)
 
     failed = False
     with _interruptible_pool(threads) as pool:
@@ -380,7 +400,21 @@ def _attempt(enroll_one: Callable[[str, Path], tuple[str, str]], person: str, pa
     try:
         return enroll_one(person, path)
     except FaceComparisonError as error:
-        return "failed", f"{error.code}: {error.message}"
+        problem = _problem_of_one_image(inputs.text_of(path), error)
+        return "failed", f"{problem.code}: {problem.message}"
+
+
+def _problem_of_one_image(name: str, error: FaceComparisonError) -> Problem:
+    """Returns what is wrong with an image. Raises the error if every other image would fail alike."""
+    cause = error.__cause__ if isinstance(error, ServiceRefused) else error
+    code = getattr(cause, "code", None)  # none, if the service does not respond
+    if code is None or code in _ABOUT_EVERY_IMAGE:
+        raise error
+    return Problem(name, code, getattr(cause, "message", ""))
+
+
+def _counted(counts: dict[str, int]) -> str:
+    return ", ".join(f"{count} {outcome}" for outcome, count in counts.items())
 
 
 @contextmanager

@@ -32,13 +32,13 @@ RUN FACE_COMPARISON_BUNDLES=/opt/bundles PYTHONPATH=service/src /opt/face-compar
 
 # --- what each image depends on; onnx and pip only build bundles ---
 FROM build AS service-dependencies
-RUN uv sync --quiet --locked --no-dev --package face-comparison --extra cpu --extra s3 --extra heif --extra postgres --no-install-workspace \
+RUN uv sync --quiet --locked --no-dev --package face-comparison --extra cpu --extra s3 --extra heif --extra postgres --extra album --no-install-workspace \
         --no-install-package onnx --no-install-package pip
 COPY container/slim.py container/elf.py container/
 RUN python container/slim.py /opt/face-comparison && python -m compileall -q -j 0 /opt/face-comparison/lib
 
 FROM build AS service-gpu-dependencies
-RUN uv sync --quiet --locked --no-dev --package face-comparison --extra gpu --extra s3 --extra heif --extra postgres --no-install-workspace \
+RUN uv sync --quiet --locked --no-dev --package face-comparison --extra gpu --extra s3 --extra heif --extra postgres --extra album --no-install-workspace \
         --no-install-package onnx --no-install-package pip
 COPY container/slim.py container/elf.py container/
 RUN python container/slim.py /opt/face-comparison && python -m compileall -q -j 0 /opt/face-comparison/lib

@@ -24,9 +24,16 @@ $(UV):
 	@$(PYTHON) -m venv --clear .venv/tools || { echo "the Python module venv is missing: on Debian and Ubuntu, apt-get install python3-venv"; exit 1; }
 	@.venv/tools/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement container/build.txt
 
-.venv/.synced: $(UV) pyproject.toml service/pyproject.toml operator/pyproject.toml devtools/pyproject.toml uv.lock
+LOCKED = pyproject.toml service/pyproject.toml operator/pyproject.toml devtools/pyproject.toml uv.lock
+.venv/.synced: $(UV) $(LOCKED)
 	@test -x $(BIN)/python || $(UV) venv --quiet --allow-existing --python $(PYTHON) .venv
 	@$(UV) sync --quiet --locked --all-packages
+	@touch $@
+
+# What runs the service, half of the packages: nothing that only tests or checks. What is there already stays.
+.venv/.runs: $(UV) $(LOCKED)
+	@test -x $(BIN)/python || $(UV) venv --quiet --allow-existing --python $(PYTHON) .venv
+	@$(UV) sync --quiet --locked --all-packages --no-dev --inexact
 	@touch $@
 
 setup: .venv/.synced ## Make .venv with both packages and the default model bundle
@@ -73,7 +80,8 @@ docs: .venv/.synced ## Build the documents into build/site
 
 PORT ?= 8080
 
-run: setup ## Start the service on this machine and compare sample photographs; PORT=9000 takes another port
+run: .venv/.runs ## Start the service on this machine and compare sample photographs; PORT=9000 takes another port
+	@$(BIN)/face-comparison models fetch
 	@$(BIN)/python -m devtools.demo --port $(PORT)
 
 # The programs that tests run are built first, because no test may take as long as that the first time; where that cannot
@@ -144,6 +152,11 @@ operator: .venv/.synced ## Run the operator here, for the cluster of the current
 
 bench-operator: .venv/.synced ## Measure the operator on a real control plane; ARGS="--resources 100 --rest 5" is quicker
 	@$(BIN)/python -m devtools.bench_operator $(ARGS)
+
+.PHONY: album-job
+album-job: setup ## Make an album of 2,000 images by an Indexed Job on a real node, with one worker and with two, into docs/data
+	@$(BIN)/python -m devtools.k8s.programs build all
+	@FACE_COMPARISON_ALBUM_JOB=$(CURDIR)/docs/data/album-job.json $(BIN)/pytest -n0 -p no:cacheprovider tests/e2e/test_album_job.py
 
 fault-matrix: setup ## Break a resource in every way of the fault matrix on a real node, into docs/data; ROWS=name,name some
 	@$(BIN)/python -m devtools.k8s.programs build all

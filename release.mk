@@ -12,7 +12,7 @@ HELM ?= $$($(BIN)/python -m devtools.k8s.programs path helm)
 # The time of the commit, so that one commit makes the same bytes again.
 EPOCH = SOURCE_DATE_EPOCH=$$(git log -1 --format=%ct 2>/dev/null || echo 0)
 
-wheels: .venv/.synced ## Build wheels and source archives of the packages into build/release/python
+wheels: $(UV) ## Build wheels and source archives of the packages into build/release/python
 	@rm -rf $(RELEASE)/python
 	@for package in face-comparison face-comparison-operator; do \
 	  $(EPOCH) $(UV) build --quiet --no-create-gitignore --package $$package --build-constraints container/build.txt \

@@ -54,6 +54,8 @@ def main(environment: Path) -> None:
                 remove(packages, pattern)
     if (packages / "cv2").exists():
         remove_ffmpeg(packages)
+    if (packages / "onnxruntime").exists():
+        remove_second_onnxruntime(packages)
     if (packages / "botocore").exists():
         for folder in (packages / "botocore" / "data").iterdir():
             if folder.is_dir() and folder.name not in AWS_SERVICES:
@@ -90,6 +92,16 @@ def remove_ffmpeg(packages: Path) -> None:
         missing = [name for name in SharedLibrary(path).needed() if FFMPEG.match(name) or FOR_FFMPEG.match(name)]
         if missing:
             raise SystemExit(f"{path} needs {', '.join(missing)}, which only FFmpeg should: has the package changed?")
+
+
+def remove_second_onnxruntime(packages: Path) -> None:
+    """Remove the library for programs in C: Python's module has the same code in it, and does not load the library."""
+    folder = packages / "onnxruntime" / "capi"
+    for path in folder.glob("libonnxruntime.so*"):
+        path.unlink()
+    for path in folder.glob("*.so"):
+        if any(name.startswith("libonnxruntime.so") for name in SharedLibrary(path).needed()):
+            raise SystemExit(f"{path} needs libonnxruntime.so: has the package changed?")
 
 
 def size(folder: Path) -> int:

@@ -112,13 +112,31 @@ def test_the_header_follows_the_service(explorer: Explorer, photographs: dict[st
     explorer.said = [line for line in explorer.said if "ERR_INTERNET_DISCONNECTED" not in line]
 
 
-def test_a_service_that_ends_is_noticed_while_nobody_sends(explorer: Explorer) -> None:
+def test_an_idle_page_asks_nothing(explorer: Explorer) -> None:
+    """Each request would be a line in the service's log."""
+    explorer.page.clock.install()
+    explorer.page.reload()
+    expect(explorer.page.locator("#state")).to_have_text("Ready")
+    asked: list[str] = []
+    explorer.page.on("request", lambda request: asked.append(request.url))
+    explorer.page.clock.run_for(3_600_000)
+    assert asked == []
+
+
+@pytest.mark.parametrize("sign", ["a key", "a click", "the tab is shown"])
+def test_a_service_that_ended_is_noticed_before_anything_is_sent(explorer: Explorer, sign: str) -> None:
     explorer.page.clock.install()
     explorer.page.reload()
     state = explorer.page.locator("#state")
     expect(state).to_have_text("Ready")
     explorer.page.route("**/openapi.json", lambda route: route.abort())
-    explorer.page.clock.run_for(16_000)
+    explorer.page.clock.run_for(60_000)
+    if sign == "a key":
+        explorer.page.keyboard.press("Tab")
+    elif sign == "a click":
+        explorer.page.mouse.click(5, 5)
+    else:
+        explorer.page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
     expect(state).to_have_text("Not reachable")
     explorer.page.unroute("**/openapi.json")
     explorer.page.clock.run_for(3_000)

@@ -106,5 +106,7 @@ def test_code_is_copied_from_the_english_page() -> None:
     english = "Some words.\n\n```sh\nls\n```\n\n<!-- table a -->\n\n| x |\n\n<!-- end -->\n"
     chinese = "几个词。\n\n```sh\nold\n```\n\n<!-- table a -->\n<!-- end -->\n"
     assert translations.with_shared_parts(chinese, english) == english.replace("Some words.", "几个词。")
-    with pytest.raises(ValueError, match="1 code blocks instead of 0"):
+    with pytest.raises(ValueError, match="1 tables instead of 0"):
         translations.with_shared_parts(chinese, "Some words.\n")
+    with pytest.raises(ValueError, match="1 code blocks instead of 0"):
+        translations.with_shared_parts("几个词。\n\n```sh\nls\n```\n", "Some words.\n")

@@ -84,12 +84,11 @@ def test_the_wheel_has_license_notice_and_description(wheel: Path) -> None:
 
 SLIM = """
 import sys
-for name in ("cv2", "onnxruntime", "openvino", "flask", "gunicorn", "click", "PIL"):
+for name in ("cv2", "onnxruntime", "openvino", "flask", "gunicorn", "click", "PIL", "boto3"):
     sys.modules[name] = None
 import numpy as np
-from face_comparison.client import AsyncClient, Client, distance
-import face_comparison
-assert face_comparison.__file__ is None
+from face_comparison_client import AsyncClient, Client, distance
+assert "face_comparison" not in sys.modules
 one, other = np.eye(2, 768)
 print(round(distance(one, other), 3))
 try:
@@ -99,16 +98,26 @@ except ModuleNotFoundError as error:
 """
 
 
-def test_the_client_alone_needs_neither_models_nor_server(tmp_path: Path) -> None:
-    command = [str(TOOLS / "hatchling"), "build", "--target", "wheel", "--directory", str(tmp_path)]
+@pytest.fixture(scope="module")
+def client_wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The client alone, by the same program as that of `make wheels`."""
+    folder = tmp_path_factory.mktemp("client")
+    command = [str(TOOLS / "hatchling"), "build", "--target", "wheel", "--directory", str(folder)]
     subprocess.run(command, cwd=ROOT / "client", check=True, capture_output=True, timeout=120)
-    (wheel,) = tmp_path.glob("face_comparison_client-*.whl")
+    (found,) = folder.glob("face_comparison_client-*.whl")
+    return found
+
+
+def test_the_client_alone_needs_neither_models_nor_server(client_wheel: Path, tmp_path: Path) -> None:
+    wheel = client_wheel
     assert wheel.stat().st_size < 100_000
     with zipfile.ZipFile(wheel) as opened:
         names = opened.namelist()
         opened.extractall(tmp_path / "unpacked")
-    assert {"face_comparison/client/py.typed", "face_comparison/api/py.typed"} <= set(names)
-    assert {name.split("/")[1] for name in names if name.startswith("face_comparison/")} == {"api", "client"}
+    assert "face_comparison_client/py.typed" in names
+    assert {name.split("/")[1] for name in names if name.startswith("face_comparison_client/")} == {
+        *("__init__.py", "py.typed", "api", "client")
+    }
     dependencies = sysconfig.get_path("purelib")
     # Without `site`, so that the packages in development are not found.
     code = f"import sys; sys.path[:0] = [{str(tmp_path / 'unpacked')!r}, {dependencies!r}]\n{SLIM}"
@@ -120,6 +129,52 @@ def test_the_client_alone_needs_neither_models_nor_server(tmp_path: Path) -> Non
         "1.414",
         "an array of pixels is encoded by opencv-python-headless or pillow: install one",
     ]
+
+
+TRY = """
+import importlib, sys
+client = importlib.import_module(sys.argv[1])
+print(client.distance([1.0] + [0.0] * 767, [0.0, 1.0] + [0.0] * 766) > 1, client.Client.__module__, client.__file__)
+"""
+
+
+@pytest.mark.parametrize("first", ["service", "client"])
+@pytest.mark.parametrize("removed", ["service", "client"])
+def test_service_and_client_are_installed_side_by_side(
+    wheel: Path, client_wheel: Path, first: str, removed: str, tmp_path: Path
+) -> None:
+    venv.create(tmp_path / "environment", symlinks=True)
+    (site,) = (tmp_path / "environment").glob("lib/python*/site-packages")
+    (site / "dependencies.pth").write_text(sysconfig.get_path("purelib") + "\n")
+    python = tmp_path / "environment" / "bin" / "python"
+
+    def pip(*arguments: str) -> None:
+        command = [str(TOOLS / "python"), "-m", "pip", "--python", str(python), *arguments]
+        subprocess.run(command, check=True, capture_output=True, timeout=120)
+
+    wheels = {"service": wheel, "client": client_wheel}
+    for name in sorted(wheels, key=lambda each: each != first):
+        pip("install", "--quiet", "--no-index", "--no-deps", str(wheels[name]))
+    pip("uninstall", "--quiet", "--yes", {"service": "face-comparison", "client": "face-comparison-client"}[removed])
+    modules = {"service": "face_comparison.client", "client": "face_comparison_client"}
+    left = run(python, "-c", TRY, modules["client" if removed == "service" else "service"], folder=tmp_path)
+    assert left.returncode == 0, left.stderr
+    assert left.stdout.startswith("True face_comparison")
+    assert left.stdout.split()[2].startswith(str(site))
+    assert not (site / modules[removed].replace(".", "/")).exists()
+
+
+def test_modules_of_the_client_name_each_other_by_place() -> None:
+    """Not by the name of the package, which is another one where the client is installed alone."""
+    folders = [ROOT / "service" / "src" / "face_comparison" / name for name in ("api", "client")]
+    files = [path for folder in folders for path in folder.glob("*.py")]
+    assert len(files) > 8
+    named = [
+        path.name
+        for path in files
+        if re.search(r"^\s*(?:from|import) face_comparison\b(?!\.client import Client$)", path.read_text(), re.M)
+    ]
+    assert named == []
 
 
 def test_the_client_alone_declares_what_the_service_does() -> None:

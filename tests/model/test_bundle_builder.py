@@ -18,6 +18,7 @@ from face_comparison.cli.models import command
 from face_comparison.errors import InvalidBundle, ModelDownloadFailed
 from face_comparison.models import bundle_builder, bundle_store
 from face_comparison.models.bundle_builder import ModelDescription, build_bundle, read_model
+from face_comparison.models.published import published as published_file
 from face_comparison.models.sample_trial import try_on_sample
 from face_comparison.vision import analyzer, bundle
 
@@ -138,7 +139,7 @@ def test_a_detector_is_told_from_an_embedder(base: bundle.Bundle, tmp_path: Path
     origin = base.manifest.detector.origin
     assert origin is not None
     path = tmp_path / "detector.onnx"
-    path.write_bytes(bundle_store.published(origin, tmp_path))
+    path.write_bytes(published_file(origin, tmp_path))
     file = read_model(str(path))
     assert file.kind == "detector"
     described = ModelDescription("finder", color="BGR", mean=0, scale=1, license="MIT")

@@ -9,6 +9,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from face_comparison.models import bundle_store
 from face_comparison.models.onnx_conversion import Preprocessing, converted
+from face_comparison.models.published import published
 from face_comparison.vision.bundle import parsed
 
 
@@ -40,7 +41,7 @@ def recipe(folder: Path, width: int = 512, side: int = 128) -> Path:
     """Write a recipe with the files that it names beside it, and return its path."""
     default = parsed(bundle_store.recipes()[bundle_store.DEFAULT], "default")
     assert default.detector.origin is not None
-    detector = bundle_store.published(default.detector.origin, folder)
+    detector = published(default.detector.origin, folder)
     embedder = published_embedder(width, side)
     (folder / "detector-published.onnx").write_bytes(detector)
     (folder / "embedder-published.onnx").write_bytes(embedder)

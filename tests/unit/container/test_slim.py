@@ -24,26 +24,28 @@ sys.path.insert(0, sys.argv.pop(1))
 import cv2
 from importlib.metadata import entry_points
 (program,) = entry_points(group="console_scripts", name="face-comparison")
-sys.argv = ["face-comparison", "detect", {str(SAMPLE)!r}]
+sys.argv = ["face-comparison", "detect", {str(SAMPLE)!r}, "--engine", "onnxruntime"]
 try:
     program.load()()
 except SystemExit as end:
     assert not end.code
-loaded = [line.split()[-1] for line in open("/proc/self/maps") if "opencv" in line]
+loaded = [line.split()[-1] for line in open("/proc/self/maps") if "opencv" in line or "onnxruntime" in line]
 print(cv2.__file__, *sorted(set(loaded)), sep="\\n")
 """
 
 
 @pytest.fixture(scope="module")
 def environment(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An environment with nothing but OpenCV in it, slimmed."""
+    """An environment with nothing but OpenCV and ONNX Runtime in it, slimmed."""
     import cv2
+    import onnxruntime
 
     installed = Path(cv2.__file__).parent
     packages = tmp_path_factory.mktemp("slim") / "lib" / "python3" / "site-packages"
     shutil.copytree(installed, packages / "cv2", copy_function=link)
     (libraries,) = installed.parent.glob("opencv_python*.libs")
     shutil.copytree(libraries, packages / libraries.name, copy_function=link)
+    shutil.copytree(Path(onnxruntime.__file__).parent, packages / "onnxruntime", copy_function=link)
     subprocess.run([sys.executable, SLIM, packages.parents[2]], check=True, timeout=60)
     return packages.parents[2]
 
@@ -76,6 +78,13 @@ def test_the_service_decodes_and_infers_without_ffmpeg(environment: Path, tmp_pa
     assert [each for each in before if "avcodec" in each], "which otherwise loads FFmpeg"
     assert faces == usual
     assert faces
+
+
+def test_the_library_of_onnx_runtime_for_other_programs_is_left_out(environment: Path) -> None:
+    (packages,) = environment.glob("lib/python3*/site-packages")
+    assert list(packages.glob("onnxruntime/capi/libonnxruntime.so*")) == []
+    _, loaded = detected(packages)
+    assert [each for each in loaded if each.startswith(str(packages / "onnxruntime"))]
 
 
 def test_no_library_of_ffmpeg_is_left(environment: Path) -> None:

@@ -5,15 +5,17 @@ from __future__ import annotations
 import json
 import shutil
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
-from click.testing import CliRunner
+from click.testing import CliRunner, Result
 
 from face_comparison.album import shards
 from face_comparison.album.builder import AlbumOptions, assemble_album, build_album
 from face_comparison.album.face_sources import ImageRejected
 from face_comparison.album.places import Folder
 from face_comparison.api.responses import BoundingBox
+from face_comparison.cli import album_job, analyzers
 from face_comparison.cli.main import main
 from face_comparison.client.detection import DetectedFace, Detection
 from face_comparison.errors import AlbumUnusable
@@ -162,9 +164,86 @@ def test_the_job_runs_every_shard_as_the_restricted_standard_wants() -> None:
     assert container["envFrom"] == [{"secretRef": {"name": "faces-s3"}}]
     assert container["securityContext"]["readOnlyRootFilesystem"]
     assert pod["securityContext"]["runAsNonRoot"]
+    assert container["args"][-2:] == ["--threads", "1"]
     # What the pod runs is a command of this program, whose only missing option Kubernetes sets.
     environ = {container["env"][0]["name"]: "9", "FACE_COMPARISON_BUNDLE": "/nowhere"}
     run = CliRunner().invoke(main, container["args"], env=environ)
     assert "--shard must be less than --shards, 8" in run.stderr
     refused = CliRunner().invoke(main, [*arguments[:2], "/photos", *arguments[3:]])
     assert "/photos must be s3://BUCKET/PREFIX" in refused.stderr
+
+
+def test_a_second_job_makes_the_album_on_a_claim() -> None:
+    arguments = ["album", "job", "s3://photos/2026", "--results", "s3://results/a", "--shards", "8", "--image", "x:1"]
+    more = ["--claim", "disk", "--name", "party", "--secret", "faces-s3", "--namespace", "faces", "--cpus", "3"]
+    ended = CliRunner().invoke(main, [*arguments, *more])
+    assert ended.exit_code == 0, ended.stderr
+    first, second = json.loads(ended.stdout)["items"]
+    assert [each["metadata"] | {"labels": {}} for each in (first, second)] == [
+        {"name": name, "namespace": "faces", "labels": {}} for name in ("party", "party-assemble")
+    ]
+    (shard,), pod = first["spec"]["template"]["spec"]["containers"], second["spec"]["template"]["spec"]
+    assert (shard["resources"]["requests"]["cpu"], shard["args"][-2:]) == ("3", ["--threads", "3"])
+    (container,) = pod["containers"]
+    assert container["envFrom"] == [{"secretRef": {"name": "faces-s3"}}]
+    assert {"name": "albums", "persistentVolumeClaim": {"claimName": "disk"}} in pod["volumes"]
+    # The numeric user of the image may write to the claim, below whatever its file system keeps in its root.
+    assert (pod["securityContext"]["runAsNonRoot"], pod["securityContext"]["fsGroup"]) == (True, 65532)
+    (mounted,) = [each["mountPath"] for each in container["volumeMounts"] if each["name"] == "albums"]
+    assert container["args"][container["args"].index("--out") + 1] == f"{mounted}/party"
+    parsed = album_job.assemble.make_context("assemble", container["args"][2:])
+    assert (parsed.params["shards"], parsed.params["wait"]) == (8, 24 * 3600)
+
+
+@pytest.fixture
+def bundle(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A model that is installed and never loaded."""
+    comparison, detector = SimpleNamespace(threshold=1.128), SimpleNamespace(sure_confidence=0.75)
+    found = SimpleNamespace(version=Source.version, comparison=comparison, detector=detector)
+    monkeypatch.setattr(analyzers, "loadable", lambda given: (found, pytest.fail, 1))
+
+
+def assembled_by_command(photos: Path, out: str, *options: str) -> Result:
+    results = photos.parent / "results"
+    arguments = ["album", "assemble", str(photos), "--results", str(results), "--shards", str(SHARDS)]
+    return CliRunner().invoke(main, [*arguments, "--out", str(photos.parent / out), *options])
+
+
+@pytest.mark.usefixtures("bundle")
+def test_an_assembled_album_takes_the_options_of_one_machine(photos: Path) -> None:
+    for number in range(SHARDS):
+        shard(photos, number, Source())
+    build_album(AlbumOptions(photos, photos.parent / "one", 0.9, 0.5, 40, links=True), Source())
+    options = ["--threshold", "0.9", "--min-confidence", "0.5", "--min-face", "40", "--links"]
+    ended = assembled_by_command(photos, "many", *options)
+    assert ended.exit_code == 0, ended.stderr
+    assert content(photos.parent / "many") == content(photos.parent / "one")
+    assert [path.name for path in sorted((photos.parent / "many" / "people").iterdir())]
+    strict = assembled_by_command(photos, "strict", "--min-confidence", "0.95")
+    assert "0 people" in strict.stdout
+
+
+@pytest.mark.usefixtures("bundle")
+def test_an_album_waits_for_shards_that_are_not_finished(photos: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pauses: list[float] = []
+
+    def pause(seconds: float) -> None:
+        shard(photos, len(pauses), Source())
+        pauses.append(seconds)
+
+    monkeypatch.setattr("face_comparison.cli.album_job.time.sleep", pause)
+    ended = assembled_by_command(photos, "many", "--wait", "1000")
+    assert (ended.exit_code, len(pauses)) == (0, SHARDS), ended.stderr
+    assert ended.stderr.splitlines()[1].startswith("waiting: shard 1 is not finished: 4 of its 4 parts")
+    assert pauses == sorted(pauses)
+    monkeypatch.undo()
+
+
+@pytest.mark.usefixtures("bundle")
+def test_an_album_does_not_wait_longer_than_it_may(photos: Path) -> None:
+    shard(photos, 0, Source())
+    ended = assembled_by_command(photos, "many", "--wait", "0.01")
+    assert (ended.exit_code, ended.stdout) == (2, "")
+    assert "album_unusable: shard 1 is not finished" in ended.stderr
+    refused = assembled_by_command(photos, "photos")
+    assert "--out must be another folder than DIR" in refused.stderr

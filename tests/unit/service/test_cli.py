@@ -102,7 +102,7 @@ def test_an_evaluation_says_how_to_get_what_it_needs(package: str, monkeypatch: 
     assert ended.stderr.endswith("pip install 'face-comparison[evaluate]'\n")
 
 
-@pytest.mark.parametrize("package", ["tomlkit", "pyarrow", "jinja2", "rich"])
+@pytest.mark.parametrize("package", ["tomlkit", "arro3", "jinja2", "rich"])
 def test_an_album_says_how_to_get_what_it_needs(package: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     for name in [name for name in sys.modules if name.partition(".")[0] == package or ".album" in name]:
         monkeypatch.delitem(sys.modules, name)

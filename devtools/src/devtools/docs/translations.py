@@ -1,9 +1,9 @@
 """The Chinese pages beside the English ones: which there are, what they share, which have fallen behind.
 
-`docs/zh` has the same tree as `docs`. Code blocks and generated tables are copied from the English page by
-`make generate`, so only prose is translated. Each Chinese page ends with the digest of the English prose that it
-translates: `python -m devtools.docs.translations` lists the pages whose English text has changed since, and
-`--accept PAGE` records that a page has been brought up to date.
+`docs/zh` has the same tree as `docs`. `make generate` copies code blocks from the English page and translates generated
+tables by a list of sentences (`chinese`), so only prose is written by hand. Each Chinese page ends with the digest of
+the English prose that it translates: `python -m devtools.docs.translations` lists the pages whose English text has
+changed since, and `--accept PAGE` records that a page has been brought up to date.
 """
 
 from __future__ import annotations
@@ -16,15 +16,13 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from devtools import ROOT
+from devtools.docs import chinese
 from devtools.docs.pages import BLOCK
 
 DOCS = ROOT / "docs"
 CHINESE = DOCS / "zh"
-ENGLISH_ONLY = ("adr/", "development/", "changelog.md", "local-cluster.md", "zh/")
-"""Pages for contributors, and the changelog."""
-GENERATED = ("reference/",)
-"""Made from the source, whose descriptions are English, except for the pages below."""
-WRITTEN_REFERENCE = ("reference/errors.md", "reference/platforms.md", "reference/versioning.md")
+ENGLISH_ONLY = ("changelog.md", "zh/")
+"""The changelog, which grows with every change."""
 
 TABLE = re.compile(r"(<!-- table (?P<name>[\w-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
 DIGEST = re.compile(r"\n<!-- translates (?P<digest>[0-9a-f]{12}) -->\n$")
@@ -34,7 +32,16 @@ _WIDTH = 12
 def english_pages() -> list[str]:
     """Returns the pages that are translated, relative to `docs`."""
     names = (str(path.relative_to(DOCS)) for path in sorted(DOCS.rglob("*.md")))
-    return [name for name in names if name in WRITTEN_REFERENCE or not name.startswith((*ENGLISH_ONLY, *GENERATED))]
+    return [name for name in names if not name.startswith(ENGLISH_ONLY)]
+
+
+def untranslated() -> list[str]:
+    """Returns what the generated tables say and `chinese.toml` does not have."""
+    known = chinese.Catalog(chinese.catalog().exact)
+    for name in english_pages():
+        for found in TABLE.finditer((DOCS / name).read_text()):
+            chinese.in_chinese(found[0], known)
+    return list(known.missing)
 
 
 def digest(english: str) -> str:
@@ -43,30 +50,36 @@ def digest(english: str) -> str:
     return hashlib.sha256(" ".join(prose.split()).encode()).hexdigest()[:_WIDTH]
 
 
-def recorded(chinese: str) -> str:
+def recorded(page: str) -> str:
     """Returns the digest at the end of a Chinese page; empty when there is none."""
-    found = DIGEST.search(chinese)
+    found = DIGEST.search(page)
     return found["digest"] if found else ""
 
 
-def accepted(chinese: str, english: str) -> str:
+def accepted(page: str, english: str) -> str:
     """Returns a Chinese page that says it translates the English one as it is."""
-    return DIGEST.sub("", chinese.rstrip("\n") + "\n").rstrip("\n") + f"\n\n<!-- translates {digest(english)} -->\n"
+    return DIGEST.sub("", page.rstrip("\n") + "\n").rstrip("\n") + f"\n\n<!-- translates {digest(english)} -->\n"
 
 
-def with_shared_parts(chinese: str, english: str) -> str:
-    """Returns a Chinese page with the code blocks and tables of the English one.
+def with_shared_parts(page: str, english: str) -> str:
+    """Returns a Chinese page with the code blocks of the English one, and its tables in Chinese.
 
     Raises:
         ValueError: It does not have as many.
     """
-    for pattern, kind in ((BLOCK, "code blocks"), (TABLE, "tables")):
-        theirs = [found[0] for found in pattern.finditer(english)]
-        ours = pattern.findall(chinese)
-        if len(theirs) != len(ours):
-            raise ValueError(f"{len(ours)} {kind} instead of {len(theirs)}")
-        chinese = _replace_each(pattern, chinese, iter(theirs))
-    return chinese
+    page = _with_each(TABLE, "tables", page, [_in_chinese(each) for each in TABLE.finditer(english)])
+    return _with_each(BLOCK, "code blocks", page, [found[0] for found in BLOCK.finditer(english)])
+
+
+def _in_chinese(table: re.Match[str]) -> str:
+    return chinese.in_chinese(table[0], chinese.catalog())
+
+
+def _with_each(pattern: re.Pattern[str], kind: str, page: str, theirs: list[str]) -> str:
+    ours = pattern.findall(page)
+    if len(theirs) != len(ours):
+        raise ValueError(f"{len(ours)} {kind} instead of {len(theirs)}")
+    return _replace_each(pattern, page, iter(theirs))
 
 
 def _replace_each(pattern: re.Pattern[str], text: str, parts: Iterator[str]) -> str:
@@ -101,6 +114,7 @@ def problems() -> Iterator[str]:
             yield f"docs/zh/{name} is missing"
         elif recorded(path.read_text()) != digest((DOCS / name).read_text()):
             yield f"docs/zh/{name} is behind docs/{name}"
+    yield from (f"chinese.toml lacks: {sentence}" for sentence in untranslated())
 
 
 def main() -> int:

@@ -30,6 +30,10 @@ PART = 32
 """Images per file of results, which is what an abrupt end may lose."""
 
 
+class ShardsUnfinished(AlbumUnusable):
+    """There are not the results of all shards yet."""
+
+
 class _Record(msgspec.Struct, omit_defaults=True):
     """What was found in one file. digest: empty if it could not be read. detection: None if there is none."""
 
@@ -113,34 +117,28 @@ def assembled(
     """Puts the results of all shards into an album.
 
     Raises:
-        AlbumUnusable: if a part is missing, or of another model; the message says of which shard.
+        ShardsUnfinished: if a part is missing, or of another model; the message says of which shard.
     """
     seen = ScanResult()
-    for shard in range(shards):
-        own = parts(images, shard, shards)
+    of_shards = [parts(images, shard, shards) for shard in range(shards)]
+    for shard, own in enumerate(of_shards):  # all of them before any is read
         there = results.names(own[0].name.partition("/")[0]) if own else set()
         missing = [part for part in own if part.name not in there]
         if missing:
-            raise AlbumUnusable(
+            raise ShardsUnfinished(
                 f"shard {shard} is not finished: {len(missing)} of its {len(own)} parts have no results, the first is "
                 f"{missing[0].name}"
             )
+    for shard, own in enumerate(of_shards):
         for part in own:
             data = results.read(part.name)
             if not _is_of(data, part, version):
-                raise AlbumUnusable(f"{part.name} is of other photographs or models than now: run shard {shard} again")
+                raise ShardsUnfinished(
+                    f"{part.name} is of other photographs or models than now: run shard {shard} again"
+                )
             found = [_outcome(record) for record in msgspec.msgpack.decode(data, type=_Part).records]
             _take(found, seen, database, crops)
     return seen
-
-
-def version_of(results: Place, shards: int) -> str:
-    """Returns the model version of the results. Raises AlbumUnusable if there are none."""
-    for shard in range(shards):
-        for name in sorted(results.names(f"shard-{shard:04d}-of-{shards:04d}")):
-            if name.endswith(".msgpack"):
-                return msgspec.msgpack.decode(results.read(name), type=_Part).version
-    raise AlbumUnusable(f"there are no results of {shards} shards in {results.path}")
 
 
 def _is_of(data: bytes, part: Part, version: str) -> bool:

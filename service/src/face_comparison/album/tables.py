@@ -13,29 +13,22 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
-import pyarrow as pa
-from pyarrow import parquet
+from arro3.core import Array, DataType, Field, Schema, Table, fixed_size_list_array
+from arro3.io import write_parquet
 
 from face_comparison.album import names, people
 from face_comparison.album.faces import Entry, Skipped
 from face_comparison.api.limits import HASH_SIZE
 
-_SCHEMA = pa.schema(
-    [
-        ("path", pa.string()),
-        ("link", pa.string()),
-        ("person", pa.string()),
-        ("name", pa.string()),
-        ("face", pa.string()),
-        *((name, pa.float64()) for name in ("Left", "Top", "Width", "Height", "Confidence")),
-        *((name, pa.float64()) for name in ("Sharpness", "Brightness", "FaceSize")),
-        ("sha256", pa.string()),
-        ("FaceModelVersion", pa.string()),
-    ]
+_TEXT, _NUMBER = DataType.utf8(), DataType.float64()
+_FIELDS = (
+    *(Field(name, _TEXT) for name in ("path", "link", "person", "name", "face")),
+    *(Field(name, _NUMBER) for name in ("Left", "Top", "Width", "Height", "Confidence")),
+    *(Field(name, _NUMBER) for name in ("Sharpness", "Brightness", "FaceSize")),
+    *(Field(name, _TEXT) for name in ("sha256", "FaceModelVersion")),
 )
-_HASH = pa.field("face_hash", pa.list_(pa.float32(), HASH_SIZE))
 
-COLUMNS: tuple[str, ...] = tuple(_SCHEMA.names)
+COLUMNS: tuple[str, ...] = tuple(field.name for field in _FIELDS)
 """Of the CSV; the Parquet file has `face_hash` besides."""
 
 
@@ -47,11 +40,14 @@ def faces_csv(entries: Iterable[Entry], folder: Path, out: Path) -> bytes:
 def faces_parquet(entries: Sequence[Entry], folder: Path, out: Path) -> bytes:
     """`face_hash` is a list of fixed size of float32."""
     columns = list(zip(*(_row(each, folder, out) for each in entries), strict=True)) or [()] * len(COLUMNS)
-    hashes = np.stack([each.face.face_hash for each in entries]) if entries else np.empty((0, HASH_SIZE), np.float32)
-    arrays = [pa.array(column, field.type) for column, field in zip(columns, _SCHEMA, strict=True)]
-    arrays.append(pa.FixedSizeListArray.from_arrays(pa.array(hashes.ravel(), pa.float32()), HASH_SIZE))
+    arrays = [Array(column, field.type) for column, field in zip(columns, _FIELDS, strict=True)]
+    hashes = [each.face.face_hash.astype(np.float32) for each in entries]
+    # arro3 0.8 makes no array of no number by way of NumPy.
+    numbers = Array.from_numpy(np.concatenate(hashes)) if hashes else Array([], DataType.float32())
+    vectors = fixed_size_list_array(numbers, HASH_SIZE)
+    schema = Schema([*_FIELDS, Field("face_hash", vectors.type)])
     data = io.BytesIO()
-    parquet.write_table(pa.table(arrays, schema=_SCHEMA.append(_HASH)), data, compression="zstd")
+    write_parquet(Table.from_arrays([*arrays, vectors], schema=schema), data, compression="zstd(1)")
     return data.getvalue()
 
 

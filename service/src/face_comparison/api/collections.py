@@ -8,8 +8,8 @@ import numpy as np
 from msgspec import Meta, field
 from numpy.typing import NDArray
 
-from face_comparison.api.limits import MAX_FACES
-from face_comparison.api.responses import (
+from .limits import MAX_FACES
+from .responses import (
     BoundingBox,
     Distance,
     Fraction,

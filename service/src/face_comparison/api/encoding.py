@@ -12,7 +12,7 @@ import msgspec
 import numpy as np
 import orjson
 
-from face_comparison.api.responses import FACE_HASH_SCHEMA, TargetError, TargetMatch, TargetResult
+from .responses import FACE_HASH_SCHEMA, TargetError, TargetMatch, TargetResult
 
 JSON: Literal["application/json"] = "application/json"
 MESSAGE_PACK: Literal["application/msgpack"] = "application/msgpack"

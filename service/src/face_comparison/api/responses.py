@@ -13,7 +13,7 @@ import numpy as np
 from msgspec import Meta, Struct, field
 from numpy.typing import NDArray
 
-from face_comparison.api.limits import HASH_SIZE, LANDMARK_TYPES, MAX_DISTANCE, MAX_FACES, MAX_TARGETS, UNRELIABILITY
+from .limits import HASH_SIZE, LANDMARK_TYPES, MAX_DISTANCE, MAX_FACES, MAX_TARGETS, UNRELIABILITY
 
 Fraction: TypeAlias = Annotated[float, Meta(ge=0, le=1)]
 Angle: TypeAlias = Annotated[float, Meta(ge=-180, le=180)]

@@ -7,15 +7,13 @@ import sys
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from face_comparison.cli import album_edit, album_job, analyzers, options
+from face_comparison.cli import album_edit, album_job, album_options, analyzers, options
 from face_comparison.cli.exit_status import INTERRUPTED
 from face_comparison.cli.groups import Group
-from face_comparison.errors import PackagesMissing
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -57,27 +55,7 @@ LISTED = 20
 
 @click.command("build")
 @click.argument("folder", metavar="DIR", type=_PhotographsPath(exists=True, file_okay=False, path_type=str))
-@album_job.OUT
-@options.option("--links", is_flag=True, help="Also create a folder of links per person.")
-@options.option(
-    "--threshold",
-    type=click.FloatRange(0, 2, min_open=True),
-    help="Maximum mean distance between a person's faces; smaller: fewer strangers, more people. [default: the "
-    "bundle's]",
-)
-@options.option(
-    "--min-face",
-    type=click.FloatRange(0, 4096),
-    default=0,
-    metavar="PIXELS",
-    help="Skip faces whose shorter side is smaller than this (pixels).",
-)
-@options.option(
-    "--min-confidence",
-    type=click.FloatRange(0, 1),
-    default=0,
-    help="Skip faces with a detection confidence below this.",
-)
+@album_options.album
 @options.option(
     "--service",
     metavar="URL",
@@ -89,18 +67,7 @@ LISTED = 20
     help="API key of the service; set it in the environment, where other users cannot see it.",
 )
 @options.from_settings(*analyzers.MODEL_OPTIONS)
-def build(  # noqa: PLR0913 (one for each option)
-    folder: str,
-    *,
-    out: Path,
-    links: bool,
-    threshold: float | None,
-    min_face: float,
-    min_confidence: float,
-    service: str | None,
-    api_key: str | None,
-    **given: str | None,
-) -> None:
+def build(folder: str, *, service: str | None, api_key: str | None, **given: Any) -> None:
     """Group the photographs in DIR by person, and write a page, tables, and folders to OUT.
 
     DIR is a folder or s3://BUCKET/PREFIX.
@@ -108,25 +75,14 @@ def build(  # noqa: PLR0913 (one for each option)
     Results are kept in OUT: after Ctrl-C, or with more photographs, the next run analyzes only new images. The exit
     status is 0 even if images were skipped; they are listed with their reasons.
     """
-    try:
-        import rich.progress  # noqa: F401, PLC0415
+    album_options.require_packages()
+    from face_comparison.album import builder, scanner  # noqa: PLC0415 (see `analyzers.loadable`)
 
-        from face_comparison.album import builder, places, scanner  # noqa: PLC0415 (see `analyzers.loaded`)
-    except ModuleNotFoundError as error:
-        raise PackagesMissing(
-            f"albums require the package {error.name}: pip install 'face-comparison[album]'"
-        ) from error
     if api_key is not None and service is None:
         raise click.UsageError("--api-key requires --service")
-    photographs = places.place(folder)
-    wanted = builder.AlbumOptions(
-        photographs.path, out.resolve(), threshold, min_confidence, min_face, links, photographs
-    )
-    if links and isinstance(photographs, places.Bucket):
-        raise click.UsageError("--links requires photographs in a local folder")
-    if wanted.out == wanted.folder:
-        raise click.UsageError("--out must be a different folder from DIR")
-    source = _face_source(service, api_key, given)
+    models = {name: given.pop(name) for name in analyzers.MODEL_OPTIONS}
+    wanted = album_options.wanted(folder, **given)
+    source = _face_source(service, api_key, models)
     try:
         with _bar() as (started, done):
             result = builder.build_album(wanted, source, started, done)

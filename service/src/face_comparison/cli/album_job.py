@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
+import time
 from typing import Any
 
 import click
 
-from face_comparison.cli import analyzers, options
+from face_comparison.cli import album_manifests, album_options, analyzers, options
 
-_INDEX = "metadata.annotations['batch.kubernetes.io/job-completion-index']"
+_FIRST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS = 2.0, 60.0
+"""Between two looks at the results: a small album does not wait long, a large bucket is not listed all the time."""
 
 _PLACE = click.argument("photographs", metavar="DIR")
 _RESULTS = options.option(
@@ -18,13 +19,6 @@ _RESULTS = options.option(
     metavar="DIR",
     required=True,
     help="Where to store the results of the shards: a folder shared by all machines, or s3://BUCKET/PREFIX.",
-)
-OUT = options.option(
-    "--out",
-    required=True,
-    metavar="OUT",
-    type=click.Path(file_okay=False, path_type=Path),
-    help="Folder of the album: empty, new, or an existing album, which is updated.",
 )
 _SHARDS = options.option("--shards", type=click.IntRange(1, 10_000), required=True, help="Number of shards.")
 
@@ -45,7 +39,7 @@ def shard(photographs: str, results: str, shard: int, shards: int, **given: str 
 
     Finished work is not repeated: after an interruption, run the same command again to continue.
     """
-    from face_comparison.album import face_sources, places  # noqa: PLC0415 (see `analyzers.loaded`)
+    from face_comparison.album import face_sources, places  # noqa: PLC0415 (see `analyzers.loadable`)
     from face_comparison.album import shards as shard_results  # noqa: PLC0415
 
     if shard >= shards:
@@ -68,27 +62,41 @@ def shard(photographs: str, results: str, shard: int, shards: int, **given: str 
 @_PLACE
 @_RESULTS
 @_SHARDS
-@OUT
+@album_options.album
 @options.option(
-    "--threshold",
-    type=click.FloatRange(0, 2, min_open=True),
-    help="Maximum mean distance between a person's faces. [default: the bundle's]",
+    "--wait",
+    type=click.FloatRange(0),
+    default=0,
+    metavar="SECONDS",
+    help="How long to wait for shards that are not finished.",
 )
 @options.from_settings("bundle")
-def assemble(
-    photographs: str, results: str, shards: int, out: Path, threshold: float | None, **given: str | None
-) -> None:
+def assemble(photographs: str, *, results: str, shards: int, wait: float, bundle: str | None, **given: Any) -> None:
     """Create an album from the results of all shards, identical to one built on a single machine. No image is read."""
-    from face_comparison.album import builder, face_sources, places  # noqa: PLC0415 (see `analyzers.loaded`)
+    album_options.require_packages()
+    from face_comparison.album import builder, face_sources, places  # noqa: PLC0415 (see `analyzers.loadable`)
+    from face_comparison.album.shards import ShardsUnfinished  # noqa: PLC0415
     from face_comparison.cli.album import summary  # noqa: PLC0415
 
-    manifest, load, threads = analyzers.loadable({**given, "threads": "1"})
+    manifest, load, threads = analyzers.loadable({"bundle": bundle, "threads": "1"})
     model = face_sources.LocalFaceSource(
         manifest.version, manifest.comparison.threshold, manifest.detector.sure_confidence, load, threads
     )
-    place = places.place(photographs)
-    wanted = builder.AlbumOptions(place.path, out.resolve(), threshold, photographs=place)
-    click.echo(summary(builder.assemble_album(wanted, places.place(results), shards, model)))
+    wanted = album_options.wanted(photographs, **given)
+    until, pause = time.monotonic() + wait, _FIRST_PAUSE_SECONDS
+    while True:
+        try:
+            made = builder.assemble_album(wanted, places.place(results), shards, model)
+        except ShardsUnfinished as unfinished:
+            left = until - time.monotonic()
+            if left <= 0:
+                raise
+            click.echo(f"waiting: {unfinished.message}", err=True)
+            time.sleep(min(pause, left))
+            pause = min(2 * pause, _LONGEST_PAUSE_SECONDS)
+        else:
+            click.echo(summary(made))
+            return
 
 
 @click.command("job")
@@ -102,6 +110,13 @@ def assemble(
     show_default=True,
     help="Number of pods that run at the same time.",
 )
+@options.option(
+    "--cpus",
+    type=click.IntRange(1),
+    default=1,
+    show_default=True,
+    help="CPU cores per pod; as many images are analyzed at the same time.",
+)
 @options.option("--image", required=True, help="Container image of the service.")
 @options.option("--name", default="album", show_default=True, help="Name of the Job.")
 @options.option("--namespace", help="Namespace of the Job. [default: the current one]")
@@ -113,86 +128,28 @@ def assemble(
     "--service-account",
     help="ServiceAccount of the pods, with permission to read the photographs and write the results.",
 )
-def job(  # noqa: PLR0913 (one for each option)
-    photographs: str,
-    *,
-    results: str,
-    shards: int,
-    parallelism: int,
-    image: str,
-    name: str,
-    namespace: str | None,
-    secret: str | None,
-    service_account: str | None,
-) -> None:
+@options.option(
+    "--claim",
+    help="PersistentVolumeClaim for the album: a second Job creates it there, in a folder named after the Job, once all "
+    "shards are finished.",
+)
+def job(photographs: str, *, shards: int, parallelism: int, claim: str | None, **given: Any) -> None:
     """Print a Kubernetes Indexed Job that finds the faces in all images in DIR, for `kubectl apply -f -`.
 
-    DIR and --results are s3://BUCKET/PREFIX. When the Job is complete, `album assemble` creates the album.
+    DIR and --results are s3://BUCKET/PREFIX. When the Job is complete, `album assemble` creates the album; with
+    --claim, a second Job does.
     """
-    for address in (photographs, results):
+    for address in (photographs, given["results"]):
         if not address.lower().startswith("s3://"):
             raise click.UsageError(f"{address} must be s3://BUCKET/PREFIX: pods do not share a folder")
-    made = manifest(photographs, results, shards, image, name, parallelism=min(parallelism, shards), secret=secret)
-    if namespace:
-        made["metadata"]["namespace"] = namespace
-    if service_account:
-        made["spec"]["template"]["spec"]["serviceAccountName"] = service_account
+    about = album_manifests.JobOptions(
+        photographs=photographs, shards=shards, parallelism=min(parallelism, shards), **given
+    )
+    made = album_manifests.shards_job(about)
+    if claim is not None:
+        items = [made, album_manifests.assembly_job(about, claim)]
+        made = {"apiVersion": "v1", "kind": "List", "items": items}
     click.echo(json.dumps(made, indent=2))
-
-
-def manifest(
-    photographs: str,
-    results: str,
-    shards: int,
-    image: str,
-    name: str,
-    *,
-    parallelism: int,
-    secret: str | None = None,
-) -> dict[str, Any]:
-    """Returns the Job, which satisfies the restricted Pod Security Standard."""
-    container = {
-        "name": "shard",
-        "image": image,
-        "args": ["album", "shard", photographs, "--results", results, "--shards", str(shards)],
-        "env": [{"name": "FACE_COMPARISON_SHARD", "valueFrom": {"fieldRef": {"fieldPath": _INDEX}}}],
-        "resources": {"requests": {"cpu": "1", "memory": "1Gi"}, "limits": {"memory": "2Gi"}},
-        "securityContext": {
-            "allowPrivilegeEscalation": False,
-            "capabilities": {"drop": ["ALL"]},
-            "readOnlyRootFilesystem": True,
-        },
-        "volumeMounts": [{"name": "tmp", "mountPath": "/tmp"}],  # noqa: S108 (the container's)
-    }
-    if secret:
-        container["envFrom"] = [{"secretRef": {"name": secret}}]
-    labels = {"app.kubernetes.io/name": "face-comparison-album", "app.kubernetes.io/instance": name}
-    return {
-        "apiVersion": "batch/v1",
-        "kind": "Job",
-        "metadata": {"name": name, "labels": labels},
-        "spec": {
-            "completionMode": "Indexed",
-            "completions": shards,
-            "parallelism": parallelism,
-            "backoffLimitPerIndex": 3,
-            "maxFailedIndexes": shards,
-            # A pod that is evicted or runs out of memory is not a failure of the shard: another pod continues.
-            "podFailurePolicy": {
-                "rules": [{"action": "Ignore", "onPodConditions": [{"type": "DisruptionTarget", "status": "True"}]}]
-            },
-            "template": {
-                "metadata": {"labels": labels},
-                "spec": {
-                    "restartPolicy": "Never",
-                    "automountServiceAccountToken": False,
-                    "securityContext": {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}},
-                    "containers": [container],
-                    "volumes": [{"name": "tmp", "emptyDir": {}}],
-                },
-            },
-        },
-    }
 
 
 COMMANDS = (shard, assemble, job)

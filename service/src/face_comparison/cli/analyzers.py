@@ -6,6 +6,8 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING
 
+import click
+
 from face_comparison import cpus
 from face_comparison.cli import options
 
@@ -13,8 +15,9 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from face_comparison.settings import Settings
     from face_comparison.vision.analyzer import Analyzer
-    from face_comparison.vision.bundle import Manifest
+    from face_comparison.vision.bundle import Bundle, Manifest
 
 MODEL_OPTIONS = ("bundle", "device", "engine", "threads", "max_side")
 
@@ -31,8 +34,24 @@ def loadable(given: dict[str, str | None]) -> tuple[Manifest, Callable[[], Analy
 
     settings = options.settings(given)
     threads = settings.threads or cpus.available()
-    bundle = loader.opened(settings, options.bundles_folder())
+    bundle = opened(settings)
     return bundle.manifest, partial(loader.load_analyzer, bundle, settings, threads, every_bucket=False), threads
+
+
+def opened(settings: Settings) -> Bundle:
+    """Returns the selected bundle, which is fetched first where it never was.
+
+    Raises InvalidBundle, InvalidSettings, ModelDownloadFailed.
+    """
+    from face_comparison.cli import downloads  # noqa: PLC0415
+    from face_comparison.models import bundle_store, loader  # noqa: PLC0415
+
+    folder = options.bundles_folder()
+    if bundle_store.is_fetchable(settings.bundle, folder):
+        click.echo(f"fetching the model, once: it is kept in {folder}", err=True)
+        with downloads.bars() as progress:
+            bundle_store.fetched(settings.bundle, folder, progress)
+    return loader.opened(settings, folder)
 
 
 def decoded(data: bytes) -> NDArray[np.uint8]:

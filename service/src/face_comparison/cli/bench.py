@@ -9,7 +9,7 @@ from pathlib import Path
 
 import click
 
-from face_comparison.cli import options
+from face_comparison.cli import analyzers, options
 from face_comparison.errors import PackagesMissing
 
 MEMORY_MARKS = (1_000, 20_000)
@@ -39,10 +39,8 @@ def command(images: tuple[Path, ...], rounds: int, total: int, memory: bool, **g
         raise PackagesMissing(
             f"bench requires the package {error.name}: install face-comparison with the extra bench"
         ) from error
-    from face_comparison.models import loader  # noqa: PLC0415
-
     settings = options.settings(given)
-    opened = loader.opened(settings, options.bundles_folder())
+    opened = analyzers.opened(settings)
     data = [path.read_bytes() for path in images]
     data = data or [resources.files("face_comparison").joinpath("sample.jpg").read_bytes()]
     workers = settings.workers or 1

@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 import msgspec
 
-from face_comparison.cli import options
+from face_comparison.cli import analyzers, options
 from face_comparison.cli.groups import Group
 
 
@@ -54,6 +54,7 @@ def fetch(name: str, into: Path | None, sha256: str | None) -> None:
     NAME may be the path of a manifest, or the s3://BUCKET/PREFIX of a complete bundle, which is downloaded to the
     --into folder with the usual AWS configuration.
     """
+    from face_comparison.cli import downloads  # noqa: PLC0415
     from face_comparison.models import bundle_store  # noqa: PLC0415
     from face_comparison.vision import bundle  # noqa: PLC0415
 
@@ -66,7 +67,9 @@ def fetch(name: str, into: Path | None, sha256: str | None) -> None:
             "--into requires s3://BUCKET/PREFIX; for other bundles, FACE_COMPARISON_BUNDLES sets the folder"
         )
     else:
-        found = bundle.opened(bundle_store.fetched(name, options.bundles_folder()).folder, sha256)
+        with downloads.bars() as progress:
+            made = bundle_store.fetched(name, options.bundles_folder(), progress)
+        found = bundle.opened(made.folder, sha256)
     click.echo(f"{found.manifest.version}  {found.folder}")
 
 
@@ -151,7 +154,7 @@ def add(models: tuple[str, ...], *, sha256: tuple[str, ...], **given: str) -> No
     taken from --bundle. If both are given, color, mean, and std describe the embedder. The new bundle is tried on the
     built-in sample. Its threshold is provisional until `face-comparison evaluate --calibrate` has measured one.
     """
-    from face_comparison.models import bundle_builder, loader, sample_trial  # noqa: PLC0415 (see `analyzers.loaded`)
+    from face_comparison.models import bundle_builder, sample_trial  # noqa: PLC0415 (see `analyzers.loaded`)
     from face_comparison.vision.analyzer import build_analyzer  # noqa: PLC0415
 
     if sha256 and len(sha256) != len(models):
@@ -167,7 +170,7 @@ def add(models: tuple[str, ...], *, sha256: tuple[str, ...], **given: str) -> No
         scale=1 / std,
         license=given["license"],
     )
-    base = loader.opened(options.settings({"bundle": given["bundle"]}), options.bundles_folder())
+    base = analyzers.opened(options.settings({"bundle": given["bundle"]}))
     files = [
         bundle_builder.read_model(location, digest)
         for location, digest in zip(models, sha256 or [""] * len(models), strict=True)

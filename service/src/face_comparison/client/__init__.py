@@ -11,7 +11,7 @@
 It needs nothing of the service but its address: neither the models nor the server are imported.
 """
 
-from face_comparison.api.collections import (
+from ..api.collections import (
     CollectionDescription,
     CollectionMatch,
     DeleteFacesResponse,
@@ -25,7 +25,7 @@ from face_comparison.api.collections import (
     UserErasure,
     VerifyResponse,
 )
-from face_comparison.api.responses import (
+from ..api.responses import (
     BoundingBox,
     CompareResponse,
     Face,
@@ -37,13 +37,13 @@ from face_comparison.api.responses import (
     TargetError,
     TargetMatch,
 )
-from face_comparison.client.async_collections import AsyncCollection
-from face_comparison.client.asynchronous import AsyncClient
-from face_comparison.client.collections import Collection
-from face_comparison.client.connection import Client, ServiceError, ServiceUnreachable
-from face_comparison.client.detection import DetectedFace, Detection
-from face_comparison.client.distances import distance
-from face_comparison.client.images import ImageSource, Subject
+from .async_collections import AsyncCollection
+from .asynchronous import AsyncClient
+from .collections import Collection
+from .connection import Client, ServiceError, ServiceUnreachable
+from .detection import DetectedFace, Detection
+from .distances import distance
+from .images import ImageSource, Subject
 
 __all__ = [
     "AsyncClient",

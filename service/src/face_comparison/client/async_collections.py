@@ -7,7 +7,7 @@ from datetime import datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
-from face_comparison.api.collections import (
+from ..api.collections import (
     CollectionDescription,
     DeleteFacesResponse,
     EnrolledFace,
@@ -19,7 +19,7 @@ from face_comparison.api.collections import (
     UserErasure,
     VerifyResponse,
 )
-from face_comparison.client.collection_calls import (
+from .collection_calls import (
     UNCHANGED,
     CollectionCalls,
     ImportTotal,
@@ -30,7 +30,7 @@ from face_comparison.client.collection_calls import (
 )
 
 if TYPE_CHECKING:
-    from face_comparison.client.images import Subject
+    from .images import Subject
 
 _T = TypeVar("_T")
 

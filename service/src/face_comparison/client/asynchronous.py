@@ -7,18 +7,18 @@ from functools import partial
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
-from face_comparison.api.collections import CollectionDescription, CollectionPage, Erasure
-from face_comparison.api.responses import CompareResponse, DetectResponse, ServiceDescription
-from face_comparison.client import calls, collection_calls
-from face_comparison.client.async_collections import AsyncCollection
-from face_comparison.client.calls import Attempt, LineSplitter, Received, ServiceUnreachable
-from face_comparison.client.collection_calls import Request
-from face_comparison.client.detection import Detection
+from ..api.collections import CollectionDescription, CollectionPage, Erasure
+from ..api.responses import CompareResponse, DetectResponse, ServiceDescription
+from . import calls, collection_calls
+from .async_collections import AsyncCollection
+from .calls import Attempt, LineSplitter, Received, ServiceUnreachable
+from .collection_calls import Request
+from .detection import Detection
 
 if TYPE_CHECKING:
     import httpx
 
-    from face_comparison.client.images import ImageSource, Subject
+    from .images import ImageSource, Subject
 
 _T = TypeVar("_T")
 

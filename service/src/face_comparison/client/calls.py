@@ -14,9 +14,9 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from face_comparison.api import encoding
-from face_comparison.api.responses import ErrorResponse
-from face_comparison.client.images import image_fields, subject_fields
+from ..api import encoding
+from ..api.responses import ErrorResponse
+from .images import image_fields, subject_fields
 
 TIMEOUT_SECONDS = 60.0
 CONNECT_SECONDS = 10.0

@@ -10,7 +10,7 @@ from urllib.parse import quote, urlencode
 
 import msgspec
 
-from face_comparison.api.collections import (
+from ..api.collections import (
     CollectionDescription,
     CollectionPage,
     DeleteFacesResponse,
@@ -25,8 +25,8 @@ from face_comparison.api.collections import (
     UserPage,
     VerifyResponse,
 )
-from face_comparison.client.calls import given
-from face_comparison.client.images import subject_fields
+from .calls import given
+from .images import subject_fields
 
 _T = TypeVar("_T")
 Page = TypeVar("Page", CollectionPage, FacePage, UserPage)

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
-from face_comparison.api.collections import (
+from ..api.collections import (
     CollectionDescription,
     DeleteFacesResponse,
     EnrolledFace,
@@ -26,7 +26,7 @@ from face_comparison.api.collections import (
     UserErasure,
     VerifyResponse,
 )
-from face_comparison.client.collection_calls import (
+from .collection_calls import (
     UNCHANGED,
     CollectionCalls,
     ImportTotal,
@@ -37,7 +37,7 @@ from face_comparison.client.collection_calls import (
 )
 
 if TYPE_CHECKING:
-    from face_comparison.client.images import Subject
+    from .images import Subject
 
 _T = TypeVar("_T")
 

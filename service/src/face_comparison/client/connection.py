@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 import urllib3
 
-from face_comparison.api.collections import CollectionDescription, CollectionPage, Erasure
-from face_comparison.api.responses import CompareResponse, DetectResponse, ServiceDescription
-from face_comparison.client import calls, collection_calls
-from face_comparison.client.calls import (
+from ..api.collections import CollectionDescription, CollectionPage, Erasure
+from ..api.responses import CompareResponse, DetectResponse, ServiceDescription
+from . import calls, collection_calls
+from .calls import (
     CONNECT_SECONDS,
     LONGEST_PAUSE_SECONDS,
     TIMEOUT_SECONDS,
@@ -23,12 +23,12 @@ from face_comparison.client.calls import (
     ServiceUnreachable,
     pause,
 )
-from face_comparison.client.collection_calls import Request
-from face_comparison.client.collections import Collection
-from face_comparison.client.detection import Detection
+from .collection_calls import Request
+from .collections import Collection
+from .detection import Detection
 
 if TYPE_CHECKING:
-    from face_comparison.client.images import ImageSource, Subject
+    from .images import ImageSource, Subject
 
 __all__ = ["LONGEST_PAUSE_SECONDS", "TIMEOUT_SECONDS", "Client", "ServiceError", "ServiceUnreachable", "pause"]
 

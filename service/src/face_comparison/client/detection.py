@@ -6,7 +6,7 @@ from typing import Self
 
 import msgspec
 
-from face_comparison.api.responses import DetectResponse, Face
+from ..api.responses import DetectResponse, Face
 
 
 class DetectedFace(Face, frozen=True, eq=False):

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from face_comparison.client.detection import DetectedFace
+from .detection import DetectedFace
 
 
 def distance(one: Any, other: Any) -> float:

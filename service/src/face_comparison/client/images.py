@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from face_comparison.api.responses import Face
-from face_comparison.client.detection import DetectedFace
+from ..api.responses import Face
+from .detection import DetectedFace
 
 if TYPE_CHECKING:
     from PIL.Image import Image

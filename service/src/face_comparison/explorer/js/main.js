@@ -12,7 +12,9 @@ import { hasKey, isKeyUnknown, openapi, probe } from "./service.js";
 
 const THEMES = ["auto", "light", "dark"];
 const SIGNS = { auto: "half", light: "sun", dark: "moon" };
-const PROBE_MILLISECONDS = { ready: 15_000, waiting: 2_000, failed: 2_000 };
+const AGAIN_MILLISECONDS = 2_000; // while the service does not answer
+const FRESH_MILLISECONDS = 15_000; // as long as an answer is taken to hold
+const PRESENCE = ["pointerdown", "keydown", "focus"];
 
 const main = document.getElementById("content");
 const [stateLine, keyButton, languageButton, themeButton, about] = ["state", "key", "language", "theme", "about"].map((id) => document.getElementById(id));
@@ -135,21 +137,33 @@ async function begin() {
 }
 
 let timer = 0;
+let answered = 0; // when the service answered last
 
-/** The header follows the service also while nobody sends anything. */
+/** Asks a service that does not answer until it does. One that answers is not asked again and again: each is a line in its log. */
 function scheduleProbe() {
   clearTimeout(timer);
+  if (reached === "ready") return;
   timer = setTimeout(async () => {
     if (document.visibilityState === "visible") await probe();
     scheduleProbe();
-  }, PROBE_MILLISECONDS[reached]);
+  }, AGAIN_MILLISECONDS);
+}
+
+/** Whoever comes back to the page sees how the service is now, before anything is sent. */
+function welcome() {
+  if (!pages || document.visibilityState !== "visible" || Date.now() - answered < FRESH_MILLISECONDS) return;
+  answered = Date.now(); // not once more while this is under way
+  probe();
 }
 
 document.addEventListener("service", ({ detail }) => {
+  answered = Date.now();
   if (pages && detail !== reached) setTimeout(scheduleProbe);
   reached = detail;
   showState();
 });
+document.addEventListener("visibilitychange", welcome);
+for (const name of PRESENCE) addEventListener(name, welcome, { passive: true, capture: true });
 addEventListener("offline", probe);
 addEventListener("online", probe);
 document.addEventListener("language", () => {

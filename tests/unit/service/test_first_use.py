@@ -1,0 +1,115 @@
+"""The model is fetched when a command first needs it, with a bar; a service that starts fetches nothing."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import click
+import pytest
+from click.testing import CliRunner
+
+from face_comparison.cli import analyzers, downloads
+from face_comparison.errors import InvalidBundle, ModelDownloadFailed
+from face_comparison.models import bundle_store, loader, published
+from face_comparison.settings import Settings
+from face_comparison.vision.bundle import Bundle, Origin, Source
+
+Progress = Callable[[str, int, int], None]
+
+
+@pytest.fixture
+def fetched(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[str]:
+    """What is fetched into the empty folder of bundles; it comes from this machine's cache, not from the network."""
+    kept = bundle_store.fetched("default", bundle_store.bundles_folder())
+    names: list[str] = []
+
+    def fetch(name: str, folder: Path, progress: Progress = published.silent) -> Bundle:
+        names.append(name)
+        for received in (0, 400, 1000):
+            progress("model.onnx", received, 1000)
+        shutil.copytree(kept.folder, folder / kept.manifest.version)
+        return kept
+
+    monkeypatch.setattr(bundle_store, "fetched", fetch)
+    monkeypatch.setenv("FACE_COMPARISON_BUNDLES", str(tmp_path / "bundles"))
+    return names
+
+
+def test_a_command_fetches_the_model_that_was_never_fetched(
+    fetched: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    first = analyzers.opened(Settings())
+    said = capsys.readouterr()
+    assert (fetched, said.out) == (["default"], "")
+    assert "fetching the model, once" in said.err
+    assert "model.onnx" in said.err
+    assert analyzers.opened(Settings()).digest == first.digest
+    assert analyzers.opened(Settings(bundle=first.manifest.version)).digest == first.digest
+    assert (fetched, capsys.readouterr().err) == (["default"], "")
+
+
+@pytest.mark.parametrize("name", ["./nowhere", "no-such-bundle", "yunet-sface-1"])
+def test_only_bundles_that_can_be_fetched_are(fetched: list[str], name: str) -> None:
+    with pytest.raises(InvalidBundle):
+        analyzers.opened(Settings(bundle=name))
+    assert fetched == []
+
+
+def test_a_service_that_starts_fetches_nothing(fetched: list[str], tmp_path: Path) -> None:
+    with pytest.raises(InvalidBundle, match="face-comparison models fetch"):
+        loader.opened(Settings(), tmp_path / "bundles")
+    assert fetched == []
+
+
+PIP = """
+import sys
+print("Collecting it")
+for received in (10, 60, 100):
+    print(f"Progress {received} of 100", flush=True)
+print("ERROR: no such package" if sys.argv[1] == "1" else "Saved it", file=sys.stderr)
+sys.exit(int(sys.argv[1]))
+"""
+
+
+def test_the_bar_follows_pip() -> None:
+    told: list[tuple[int, int]] = []
+    published._run_pip([sys.executable, "-c", PIP, "0"], lambda *received: told.append(received))
+    assert told == [(10, 100), (60, 100), (100, 100)]
+
+
+def test_the_last_words_of_pip_are_the_reason() -> None:
+    with pytest.raises(OSError, match="pip could not download it: ERROR: no such package"):
+        published._run_pip([sys.executable, "-c", PIP, "1"], lambda received, total: None)
+
+
+def test_a_pip_that_hangs_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(published, "FETCH_SECONDS", 0.2)
+    with pytest.raises(OSError, match=r"not within 0\.2 s"):
+        published._run_pip([sys.executable, "-c", "import time; time.sleep(60)"], lambda received, total: None)
+
+
+def test_a_file_with_another_digest_is_not_taken(tmp_path: Path) -> None:
+    (tmp_path / "model.onnx").write_bytes(b"other")
+    origin = Origin(project="x", file="model.onnx", sha256="0" * 64, sources=(Source(path="model.onnx"),), color="RGB")
+    with pytest.raises(ModelDownloadFailed, match=r"expected sha256 0{64}, found"):
+        published.published(origin, tmp_path)
+
+
+def test_a_bar_is_shown_for_each_file(monkeypatch: pytest.MonkeyPatch) -> None:
+    @click.command()
+    def command() -> None:
+        monkeypatch.setattr("sys.stderr.isatty", lambda: True)
+        with downloads.bars() as progress:
+            for name in ("one.onnx", "other.onnx"):
+                for received in range(0, 101, 50):
+                    progress(name, received, 100)
+
+    shown = CliRunner().invoke(command)
+    assert shown.exit_code == 0, shown.exception
+    assert shown.stdout == ""
+    for name in ("one.onnx", "other.onnx"):
+        assert name in shown.stderr
+    assert "100%" in shown.stderr

@@ -246,4 +246,4 @@ def test_an_album_does_not_wait_longer_than_it_may(photos: Path) -> None:
     assert (ended.exit_code, ended.stdout) == (2, "")
     assert "album_unusable: shard 1 is not finished" in ended.stderr
     refused = assembled_by_command(photos, "photos")
-    assert "--out must be another folder than DIR" in refused.stderr
+    assert "--out must be a different folder from DIR" in refused.stderr

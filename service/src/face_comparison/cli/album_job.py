@@ -130,8 +130,8 @@ def assemble(photographs: str, *, results: str, shards: int, wait: float, bundle
 )
 @options.option(
     "--claim",
-    help="PersistentVolumeClaim for the album: a second Job creates it there, in a folder named after the Job, once all "
-    "shards are finished.",
+    help="PersistentVolumeClaim for the album: a second Job creates it there, in a folder named after the Job, once "
+    "all shards are finished.",
 )
 def job(photographs: str, *, shards: int, parallelism: int, claim: str | None, **given: Any) -> None:
     """Print a Kubernetes Indexed Job that finds the faces in all images in DIR, for `kubectl apply -f -`.

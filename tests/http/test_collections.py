@@ -637,6 +637,7 @@ def test_audit_line_tells_who_did_what_without_biometrics(closed: Api, lines: Li
     body = {"img": base64_of(image("anna")), "UserId": "secret-name"}
     closed.call("POST", "/staff/faces", json=body, headers={"x-api-key": "k-enroll"})
     closed.call("POST", "/staff/search", json=body, headers={"x-api-key": "k-search"})
+    closed.call("POST", "/staff/users/secret-name/verify", json=body, headers={"x-api-key": "k-search"})
     closed.call("DELETE", "/staff/users/secret-name", headers={"x-api-key": "k-erase"})
     closed.call("DELETE", "/staff/users/secret-name", 404, headers={"x-api-key": "k-erase"})
     entries = [entry for entry in lines.entries if entry["logger"] == logs.AUDIT_LOGGER]
@@ -644,16 +645,18 @@ def test_audit_line_tells_who_did_what_without_biometrics(closed: Api, lines: Li
         ("all", "create_collection", "ok"),
         ("clerk", "enroll", "ok"),
         ("reader", "search", "ok"),
+        ("reader", "verify", "ok"),
         ("eraser", "delete_user", "ok"),
         ("eraser", "delete_user", "not_found"),
     ]
     assert all(each["collection"] == "staff" and each["id"] for each in entries)
     assert (entries[2]["n"], entries[2]["decisions"]) == (1, {"match": 1})
-    assert entries[1]["subject"] == entries[3]["subject"]
+    assert (entries[3]["n"], entries[3]["decision"]) == (1, "same")
+    assert entries[1]["subject"] == entries[3]["subject"] == entries[4]["subject"]
     for entry in entries:
         assert set(entry) <= {
             "time", "level", "logger", "message", "id", "client", "action", "outcome", "collection", "subject", "n",
-            "threshold", "decisions", "faces", "unindexed", "duplicates",
+            "threshold", "decision", "decisions", "faces", "unindexed", "duplicates",
         }  # fmt: skip
     assert "secret-name" not in json.dumps(entries)
 
@@ -699,6 +702,21 @@ def test_retention_is_audited_once(api: Api, lines: Lines) -> None:
     purges = [entry for entry in lines.entries if entry.get("action") == "purge"]
     assert [(each["collection"], each["faces"], each["users"]) for each in purges] == [("staff", 1, 1)]
     assert api.search("anna")["Faces"][0]["Decision"] == "unknown"
+
+
+def test_purge_is_audited_even_where_its_data_cannot_be_scrubbed(
+    api: Api, lines: Lines, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    api.enroll("anna", UserId="guest")
+    api.upkeep.service._store.update_user("staff", "guest", expires=datetime(2001, 1, 1, tzinfo=UTC))
+
+    def fail(*_: Any) -> Any:
+        raise StoreUnavailable("the volume is full")
+
+    monkeypatch.setattr(api.upkeep.service._store, "scrub", fail)
+    api.upkeep.run_once(purge=True)
+    assert [entry["faces"] for entry in lines.entries if entry.get("action") == "purge"] == [1]
+    assert api.upkeep.state["status"] == "unavailable"
 
 
 def test_routes_answer_browsers_of_other_origins(api: Api) -> None:

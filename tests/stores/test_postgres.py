@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from datetime import datetime, timedelta
 from uuid import uuid4
 
 import psycopg
@@ -19,6 +20,7 @@ from face_comparison.collections.stores.base import ErasureRequest
 from face_comparison.collections.stores.migrations import scripts
 from face_comparison.collections.stores.postgres import PostgresStore
 from face_comparison.collections.stores.postgres_connections import Connections, is_hnsw_safe
+from face_comparison.collections.values import Purge
 from face_comparison.errors import StoreUnavailable
 from support.vectors import NOW, collection, face, random_vectors, vector_of
 
@@ -238,6 +240,27 @@ def test_role_that_owns_its_schema_needs_no_right_in_the_database(url: str) -> N
         store.close()
         administrator.execute("DROP OWNED BY restricted CASCADE")
         administrator.execute("DROP ROLE restricted")
+
+
+def test_purge_reports_what_it_did_before_the_server_was_lost(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("a", "b", "c"):
+        store.create_collection(collection(name, retention_days=1))
+        store.add_faces(name, [face(name)])
+    assert isinstance(store, PostgresStore)
+    purge = store._purge
+
+    def lost(name: str, now: datetime) -> Purge | None:
+        if name == "b":
+            raise StoreUnavailable("away")
+        return purge(name, now)
+
+    later = NOW + timedelta(days=2)
+    with monkeypatch.context() as patched:
+        patched.setattr(store, "_purge", lost)
+        assert [each.collection for each in store.purge(later)] == ["a"]
+        with pytest.raises(StoreUnavailable):
+            store.purge(later)
+    assert [each.collection for each in store.purge(later)] == ["b", "c"]
 
 
 @pytest.mark.parametrize(("old", "new"), [("postgres@", "nobody@"), ("/test", "/no-test")])

@@ -18,6 +18,7 @@ from devtools.bench_collections import random_vectors as many_vectors
 from face_comparison.collections.stores import Store, open_store
 from face_comparison.collections.stores.base import ErasureRequest
 from face_comparison.collections.stores.sqlite import SqliteStore
+from face_comparison.collections.stores.sqlite_connections import Connections
 from face_comparison.errors import CollectionFull, InvalidSettings, StoreUnavailable
 from support.vectors import NOW, collection, face, random_vectors, vector_of
 
@@ -175,6 +176,26 @@ def test_full_volume_is_named_and_loses_nothing(store: Store, tmp_path: Path) ->
     [found] = store.nearest("staff", vector_of("a")[None], limit=9).neighbors[0]
     assert found.face.user_id == "anna"
     store.add_faces("staff", [face("b")])
+
+
+def test_deletion_on_a_full_volume_is_not_called_failed(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The deletion itself finds room in the log; to empty that into the database, there is none."""
+    store.create_collection(collection(retention_days=1))
+    store.add_faces("staff", [face(name, user=name) for name in ("anna", "bert", "carl")])
+
+    def full(_: Connections) -> bool:
+        raise StoreUnavailable("the volume is full")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Connections, "empty_log", full)
+        receipt = store.delete_user("staff", "anna", request(), keep_faces=False)
+        assert (receipt.faces, receipt.scrubbed) == (1, None)
+        assert store.delete_faces("staff", [face("bert").face_id], request())[1] == [face("bert").face_id]
+        assert [each.faces for each in store.purge(NOW + timedelta(days=2))] == [1]
+    assert store.get_collection("staff").faces == 0
+    assert store.scrub(NOW) == 3
+    stored = store.get_erasure(receipt.erasure_id)
+    assert stored is not None and stored.scrubbed == NOW
 
 
 def test_store_that_became_read_only_is_named_and_still_searched(store: Store) -> None:

@@ -159,11 +159,12 @@ class Administration(ServiceBase):
         return found
 
     def purge(self) -> list[Purge]:
-        """Apply retention, and remove deleted data from the store's files; see `Store.purge` and `Store.scrub`."""
-        now = self._now()
-        purged = self._store.purge(now)
-        self._store.scrub(now)
-        return purged
+        """Apply retention; see `Store.purge`."""
+        return self._store.purge(self._now())
+
+    def scrub(self) -> int:
+        """Remove deleted data from the store's files; see `Store.scrub`."""
+        return self._store.scrub(self._now())
 
     def health(self) -> dict[str, Any]:
         """Returns kind, schema and versions of the store. Raises StoreUnavailable."""

@@ -67,6 +67,7 @@ class CollectionUpkeep:
                     "erasure": purge.erasure_id,
                 }
             )
+        self.service.scrub()  # after the audit lines: what is deleted is, even where this fails
 
     def _run(self) -> None:
         rounds = 0

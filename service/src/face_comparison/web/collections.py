@@ -205,7 +205,7 @@ class CollectionRoutes:
         def handle(service: CollectionService, body: Received, permit: Permit) -> ApiResponse:
             version = service.check_usable(collection_id).model_version
             wanted = requests.verify_request(body, _content_type(), request.args, version)
-            service.describe_user(collection_id, user_id)  # checked before an image is analyzed in vain
+            user = service.describe_user(collection_id, user_id)  # checked before an image is analyzed in vain
             probe = self._probe(wanted.subject, permit, MAX_FACES)
             if not probe.faces:
                 raise NoFace("no face was found in the image")
@@ -213,7 +213,7 @@ class CollectionRoutes:
             calibration = self.faces.model.calibration(wanted.threshold)
             response = responses.to_verify_response(user_id, version, faces, calibration, service.confidence)
             self._note_user(service, collection_id, user_id)
-            note(decision=response.verdict)
+            note(n=user.faces, decision=response.verdict)
             return response
 
         return self._answer("verify", handle, SEARCH, collection=collection_id)

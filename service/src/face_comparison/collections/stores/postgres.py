@@ -51,7 +51,7 @@ from face_comparison.collections.values import (
     StoredFace,
     User,
 )
-from face_comparison.errors import CollectionNotFound
+from face_comparison.errors import CollectionNotFound, StoreUnavailable
 
 SCRUB_LOCK, INDEX_LOCK = 7_014_312_092, 7_014_312_093  # any numbers that other programs do not use
 LARGE_TABLE_BYTES = 2**30
@@ -315,8 +315,16 @@ class PostgresStore:
         with self._connection() as connection:
             names = [row[0] for row in connection.execute("SELECT name FROM collection ORDER BY name")]
             connection.execute("DELETE FROM request_token WHERE created <= %s", (now - TOKEN_LIFETIME,))
-        purged = [each for name in names if (each := self._purge(name, now)) is not None]
-        self._build_indexes()
+        purged: list[Purge] = []
+        try:
+            for name in names:
+                if (each := self._purge(name, now)) is not None:
+                    purged.append(each)
+            self._build_indexes()
+        except StoreUnavailable:
+            if not purged:
+                raise
+            # What is committed is reported; the next call goes on with the rest.
         return purged
 
     def scrub(self, now: datetime) -> int:

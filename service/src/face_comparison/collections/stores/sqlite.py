@@ -12,6 +12,7 @@ import secrets
 import sqlite3
 from collections.abc import Collection as Container
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -329,7 +330,7 @@ class SqliteStore:
             connection.execute("DELETE FROM request_token WHERE created <= ?", (oldest,))
         self._galleries.keep_only({row[0] for row in found})
         if purged:
-            self.scrub(now)
+            self._scrub_at_once(now)
         return purged
 
     def scrub(self, now: datetime) -> int:
@@ -371,8 +372,16 @@ class SqliteStore:
         return columns.nearest_rival(face, neighbors, within)
 
     def _scrubbed(self, erasure: Erasure, now: datetime) -> Erasure:
-        """The erasure after an attempt to scrub at once; where readers are in the way, `scrub` does it later."""
-        return replace(erasure, scrubbed=now) if self.scrub(now) else erasure
+        return replace(erasure, scrubbed=now) if self._scrub_at_once(now) else erasure
+
+    def _scrub_at_once(self, now: datetime) -> bool:
+        """Try to scrub what was deleted. Where readers or a full volume are in the way, `scrub` does it later.
+
+        No error: the deletion itself is committed, and must not be reported as one that failed.
+        """
+        with suppress(StoreUnavailable):
+            return self.scrub(now) > 0
+        return False
 
 
 def _purge(connection: sqlite3.Connection, key: int, collection: Collection, now: datetime) -> Purge | None:

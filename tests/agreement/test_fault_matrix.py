@@ -24,6 +24,8 @@ ELSEWHERE = {
     "NotPermitted",
     "RoutePending",
     "ChildTerminating",
+    "Terminating",
+    "PodTerminating",
     "MetricsUnavailable",
 }
 

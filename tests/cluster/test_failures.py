@@ -23,6 +23,7 @@ from face_comparison_operator.api_resources import (
     EVENT,
     HTTP_ROUTE,
     INGRESS,
+    POD,
     SCALED_OBJECT,
     SERVICE,
     SERVICE_ACCOUNT,
@@ -122,6 +123,34 @@ KUBELET: list[tuple[str, Object, str, str]] = [
     ("memory", {"containerStatuses": [container(**ended(reason="OOMKilled", code=137))]}, "OutOfMemory", "memory"),
     ("crash", {"containerStatuses": [container(**ended("a\nSegmentation fault", code=139))]}, "CrashLooping", "139"),
     (
+        "sidecar that ends without an error",
+        {"containerStatuses": [container("mesh", **ended(reason="Completed", code=0))]},
+        "CrashLooping",
+        "container mesh exits with code 0",
+    ),
+    (
+        "hook",
+        {"containerStatuses": [container("mesh", **waits("PostStartHookError", "hook of mesh failed"))]},
+        "ContainerFailed",
+        "container mesh cannot start: hook of mesh failed",
+    ),
+    (
+        "signature",
+        {"containerStatuses": [container(**waits("SignatureValidationFailed", "not signed"))]},
+        "ImagePullFailed",
+        "not signed",
+    ),
+    (
+        "gate",
+        {
+            "conditions": [
+                {"type": "PodScheduled", "status": "False", "reason": "SchedulingGated", "message": "held by a queue"}
+            ]
+        },
+        "Unschedulable",
+        "held by a queue",
+    ),
+    (
         "variable",
         {"containerStatuses": [container(**waits("CreateContainerConfigError", 'secret "s3" not found'))]},
         "SecretNotFound",
@@ -152,6 +181,33 @@ def test_what_the_kubelet_says_reaches_the_user_and_heals(
     assert words in ready["message"]
     faces.change("faces", nodeSelector=None)
     faces.wait_for("faces", "Deployed")
+
+
+def test_scheduler_that_does_not_run_is_reported(faces: Faces) -> None:
+    faces.create("faces", accelerator=CPU, schedulerName="nobody")
+    faces.publish("faces")
+    assert "schedulerName" in faces.wait_for("faces", "Unschedulable")["message"]
+    faces.change("faces", schedulerName=None)
+    faces.wait_for("faces", "Deployed")
+
+
+def test_pod_that_does_not_go_is_reported_where_new_ones_wait_for_it(faces: Faces) -> None:
+    pod = broken(faces, strategy={"type": "Recreate"}, limits={"requestSeconds": 1})
+    faces.kubelet_says(pod, phase="Running", conditions=[{"type": "Ready", "status": "True"}])
+    faces.wait_for("faces", "Deployed")
+    faces.change("faces", stage="v2")
+    ready = faces.wait_for("faces", "PodTerminating", seconds=60)
+    assert f"the pod {pod['metadata']['name']} is still being deleted: its node has not ended it" in ready["message"]
+    faces.change("faces", nodeSelector=None)
+
+    def ready_once_its_pods_are_gone() -> bool:
+        """Plays the node, which ends what was deleted."""
+        for each in faces.pods():
+            if "deletionTimestamp" in each["metadata"]:
+                faces.api.delete(POD, faces.namespace, each["metadata"]["name"], gracePeriodSeconds=0)
+        return bool(faces.condition("faces").get("reason") == "Deployed")
+
+    until(ready_once_its_pods_are_gone, bool, "it is ready")
 
 
 def test_a_gpu_that_no_node_has_is_named(faces: Faces) -> None:

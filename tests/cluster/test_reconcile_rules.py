@@ -61,6 +61,9 @@ class RealWorld:
     def resource_uid(self) -> str:
         return str(self.faces.get(NAME)["metadata"]["uid"])
 
+    def generation(self) -> int:
+        return int(self.faces.get(NAME)["metadata"]["generation"])
+
     def eventually(self, check: Callable[[], object], what: str) -> None:
         until(check, bool, f"{what}; Ready is {self.condition()}")
 

@@ -39,6 +39,8 @@ class Broken:
         self.product, self.row = product, row
         self.namespace = f"fault-{row.name}"
         self.host = f"{row.name}.faults.example.com"
+        self._unruled: list[Any] | None = None
+        """What was admitted before the row's admission rule, if it has one that is deleted again."""
 
     def run(self) -> dict[str, Any]:
         """Break it, wait until that is reported, heal it, wait until it is Ready."""
@@ -62,6 +64,8 @@ class Broken:
             status = self.product.get(self.namespace, RESOURCE, "faces")["status"]
             if row.delete:
                 self.product.node.kubectl("delete", f"--namespace={self.namespace}", *self._filled(row.delete))
+            if self._unruled is not None:  # a rule that was deleted still applies for a moment
+                self.product.node.wait("the end of the admission rule", lambda: self._admitted() == self._unruled)
             if row.add:
                 self._add(row.add)
             if row.mended is not None:
@@ -101,6 +105,7 @@ class Broken:
         self.product.apply_object(*placed)
         if admission:  # the API server takes them up a moment later
             self.product.node.wait("the admission rule", lambda: self._admitted() != before)
+            self._unruled = before if self.row.delete else None
 
     def _admitted(self) -> list[Any]:
         """What becomes of a Service, a pod and a Deployment that somebody would create."""

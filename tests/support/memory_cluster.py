@@ -142,7 +142,7 @@ class MemoryCluster:
                     "name": f"{name}-{index}",
                     "namespace": namespace,
                     "labels": template["metadata"]["labels"],
-                    "annotations": template["metadata"]["annotations"],
+                    "annotations": template["metadata"].get("annotations", {}),
                 }
                 ready = {"phase": "Running", "conditions": [{"type": "Ready", "status": "True"}]}
                 self._create(POD, {"metadata": metadata, "spec": template["spec"], "status": ready}, "kubelet")

@@ -14,6 +14,7 @@ from face_comparison_operator.api_resources import (
     DISRUPTION_BUDGET,
     INGRESS,
     NETWORK_POLICY,
+    RESOURCE,
     SERVICE,
     SERVICE_ACCOUNT,
     ApiResource,
@@ -42,6 +43,9 @@ class World(Protocol):
     def child(self, kind: ApiResource) -> Object | None: ...
     def condition(self, kind: str = "Ready") -> Object: ...
     def resource_uid(self) -> str: ...
+    def generation(self) -> int:
+        """The generation of the resource."""
+
     def eventually(self, check: Callable[[], object], what: str) -> None:
         """Waits until the check holds."""
 
@@ -480,6 +484,60 @@ def child_that_cannot_go_is_reported(world: World) -> None:
     becomes(world, "Deployed")
 
 
+def resource_that_waits_for_a_finalizer_says_so(world: World) -> None:
+    """And nothing of it is created any more."""
+    deploy(world)
+    world.edit(RESOURCE, {"metadata": {"finalizers": ["example.com/hold"]}})
+    world.delete(RESOURCE)
+    becomes(world, "Terminating")
+    assert "example.com/hold" in world.condition()["message"]
+    assert "previous version" not in world.condition()["message"]
+    assert world.condition()["observedGeneration"] == world.generation()
+    world.delete(DISRUPTION_BUDGET)
+    world.eventually(lambda: world.child(DISRUPTION_BUDGET) is None, "the budget is gone")
+    world.edit(DEPLOYMENT, {"spec": {"replicas": 0}})
+    becomes(world, "NoPodReady", "Available")
+    assert world.child(DISRUPTION_BUDGET) is None
+    world.edit(RESOURCE, {"metadata": {"finalizers": None}})
+
+
+def child_that_no_change_makes_right_is_replaced(world: World) -> None:
+    deploy(world)
+    owner = has(world, SERVICE, "metadata", "ownerReferences")
+    for kind, spec in (
+        (SERVICE, {"clusterIP": "None", "ports": [{"port": 9}]}),
+        (DEPLOYMENT, _OTHER_PODS),
+    ):
+        uid = has(world, kind, "metadata", "uid")
+        metadata = {"ownerReferences": owner, "labels": has(world, kind, "metadata", "labels")}
+        # What `kubectl replace --force` does, while nothing is created in between.
+        world.change(paused=True)
+        becomes(world, "Deployed")
+        world.delete(kind)
+        world.eventually(lambda kind=kind: world.child(kind) is None, "it is gone")  # type: ignore[misc]
+        world.add(kind, {"metadata": metadata, "spec": spec})
+        world.change(paused=False)
+
+        def replaced(kind: ApiResource = kind, uid: str = uid) -> bool:
+            found = world.child(kind) or {"metadata": {"uid": uid}}
+            selector = {"app.kubernetes.io/instance": "faces"}.items()
+            wanted = found.get("spec", {}).get("selector") or {}
+            return found["metadata"]["uid"] != uid and selector <= wanted.get("matchLabels", wanted).items()
+
+        world.eventually(replaced, f"the {kind.name} is one that serves")
+        assert has(world, kind, "spec").get("clusterIP") != "None"
+    becomes(world, "Deployed")
+
+
+_OTHER_PODS: Object = {
+    "selector": {"matchLabels": {"app": "other"}},
+    "template": {
+        "metadata": {"labels": {"app": "other"}},
+        "spec": {"containers": [{"name": "other", "image": "registry.example/other:1"}]},
+    },
+}
+
+
 def children_no_longer_desired_are_pruned(world: World) -> None:
     deploy(world, networkPolicy=True, autoscaling={})
     world.eventually(lambda: world.child(NETWORK_POLICY) and world.child(AUTOSCALER), "both exist")
@@ -543,6 +601,8 @@ RULES: list[Callable[[World], None]] = [
     labels_alone_do_not_make_an_orphan,
     deleted_children_come_back,
     child_that_cannot_go_is_reported,
+    resource_that_waits_for_a_finalizer_says_so,
+    child_that_no_change_makes_right_is_replaced,
     children_no_longer_desired_are_pruned,
     route_that_serves_is_retained,
     route_that_is_not_asked_for_goes,

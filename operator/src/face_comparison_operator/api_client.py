@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
+from asyncio import sslproto
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -32,8 +33,10 @@ from face_comparison_operator.resource import API_VERSION, KIND, MANAGED_BY, MAN
 
 REQUEST_SECONDS = 30.0
 # Concurrent requests. The API server creates Services one at a time, because each needs an address: while those wait,
-# there must be capacity for others. Each costs a quarter of a megabyte.
-CONNECTIONS = 32
+# there must be capacity for others.
+CONNECTIONS = 144
+# asyncio gives each TLS connection a buffer of 256 KiB and fills it with zeros; a TLS record has at most 16 KiB.
+sslproto.SSLProtocol.max_size = 16 * 1024
 CONNECT_SECONDS = 5.0
 PAGE = 250
 AGAIN_SECONDS = 5.0

@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from face_comparison_operator.api_resources import HTTP_ROUTE, POD, RESOURCE, ApiResource
+from face_comparison_operator.api_resources import CHILDREN, HTTP_ROUTE, POD, RESOURCE, ApiResource
 from face_comparison_operator.field_ownership import OTHERS_FIELDS, STATUS_WRITTEN, fields_of_others, status_written
 from face_comparison_operator.resource import INSTANCE_LABEL, Object, child_name
 from face_comparison_operator.room import footprint
@@ -130,7 +130,7 @@ def strip_unused_fields(kind: ApiResource, body: Object) -> Object:
     For pods the state and the footprint, and a summary of field ownership.
     """
     metadata = {name: body["metadata"][name] for name in _METADATA if name in body["metadata"]}
-    if others := fields_of_others(body):
+    if kind in CHILDREN and (others := fields_of_others(body)):
         metadata[OTHERS_FIELDS] = others
     if kind == HTTP_ROUTE:
         metadata[STATUS_WRITTEN] = status_written(body)

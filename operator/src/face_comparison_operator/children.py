@@ -28,7 +28,7 @@ from face_comparison_operator.api_resources import (
     kind_of,
 )
 from face_comparison_operator.cache import Key, ObjectCache
-from face_comparison_operator.diff import difference, with_desired_digest
+from face_comparison_operator.diff import difference, unchangeable, with_desired_digest
 from face_comparison_operator.errors import ApiNotInstalled, Conflict, Forbidden, NotFound, Rejected
 from face_comparison_operator.field_ownership import fields_of_others, others_own_spec
 from face_comparison_operator.objects import desired
@@ -45,6 +45,11 @@ from face_comparison_operator.settings import Settings
 
 # Message of KEDA's admission webhook (2.20) for a ScaledObject whose target an autoscaler already scales.
 MANAGED_BY_AUTOSCALER = "already managed by the hpa"
+
+# A child with a wrong field that cannot be changed is replaced, but not again so soon: something may make each one so.
+REPLACE_INTERVAL = 600.0
+# The finalizer of what is deleted after its own children (`kubectl delete --cascade=foreground`).
+FOREGROUND = "foregroundDeletion"
 
 log = logging.getLogger(__name__)
 
@@ -81,8 +86,14 @@ class ChildHistory:
     """State that saves requests about the children of a resource; safe to lose. Times are clock seconds."""
 
     changed_at: float = float("-inf")
+    # How long the most recent changes took: a measure of how busy the API server is.
+    seconds: float = 0.0
     # Children that the API server stores in a different form, by kind: digest and version applied.
     settled: dict[str, tuple[str, str]] = field(default_factory=dict)
+    # Children that were found right, by kind: digest and version of the live object.
+    right: dict[str, tuple[str, str]] = field(default_factory=dict)
+    # When a child was last replaced because of a field that cannot be changed, by kind.
+    replaced_at: dict[str, float] = field(default_factory=dict)
 
 
 class Children:
@@ -104,6 +115,15 @@ class Children:
         live = self._cache.get(kind, key, resource.child)
         return live if live and ownership(resource, live) is Ownership.OWNED else None
 
+    def remaining(self, key: Key) -> list[str]:
+        """Lists the children that are still there, with the finalizers that they wait for."""
+        found = []
+        for kind in CHILDREN:
+            for live in self._cache.all(kind, key):
+                finalizers = [each for each in live["metadata"].get("finalizers") or [] if each != FOREGROUND]
+                found.append(f"{kind.name} ({', '.join(finalizers)})" if finalizers else kind.name)
+        return found
+
     def route(self, resource: FaceComparison, key: Key, gateways: Gateways) -> RouteState:
         """Returns the state of the resource's route."""
         live = self.owned(resource, key, HTTP_ROUTE if resource.spec.route.gateway else INGRESS)
@@ -113,13 +133,16 @@ class Children:
         self, resource: FaceComparison, key: Key, history: ChildHistory, gateways: Gateways
     ) -> list[Refusal]:
         """Brings the children to the desired state, and returns the changes that failed."""
-        wanted = [with_desired_digest(body) for body in desired(resource, self._settings)]
-        wanted = [self._with_room(resource, key, body) for body in wanted]
+        bodies = desired(resource, self._settings)
+        wanted = [with_desired_digest(self._with_room(resource, key, body)) for body in bodies]
         if resource.spec.paused:
             return self._pending_changes(resource, key, history, wanted)
+        began = self._clock()
         results = await asyncio.gather(
             *(self._apply_child(resource, key, history, body) for body in wanted), return_exceptions=True
         )
+        if history.changed_at >= began:
+            history.seconds = self._clock() - began
         for result in results:
             if isinstance(result, BaseException):
                 raise result
@@ -204,8 +227,23 @@ class Children:
             raise NotFound(f"{kind.name} {resource.child} has just been deleted")
         obstacle = _obstacle(resource, kind, live)
         if obstacle is None:
+            await self._replace_unchangeable(resource, history, body, live)
             await self._change(resource, history, kind, body, live)
         return obstacle
+
+    async def _replace_unchangeable(
+        self, resource: FaceComparison, history: ChildHistory, body: Object, live: Object
+    ) -> None:
+        """Deletes a child that no change could make right, for the next reconcile to create it anew."""
+        kind = kind_of(body)
+        if (why := unchangeable(body, live)) is None:
+            return
+        if self._clock() - history.replaced_at.get(kind.name, float("-inf")) < REPLACE_INTERVAL:
+            return
+        history.replaced_at[kind.name] = self._clock()
+        log.warning("%s/%s: replacing %s: %s", resource.namespace, resource.child, kind.name, why)
+        await self._client.delete(kind, live)
+        raise Conflict(f"{kind.name} {resource.child} is being replaced: {why}")
 
     async def _change(
         self, resource: FaceComparison, history: ChildHistory, kind: ApiResource, body: Object, live: Object
@@ -237,9 +275,14 @@ class Children:
             return await self._client.apply(kind, body, fresh, exclusive=True)
 
     def _drift(self, kind: ApiResource, body: Object, live: Object, history: ChildHistory) -> str | None:
-        why = difference(body, without_acme_paths(live) if kind == INGRESS else live)
+        seen = (body["metadata"]["annotations"][DIGEST_ANNOTATION], str(live["metadata"]["resourceVersion"]))
+        if history.right.get(kind.name) == seen:
+            return None
+        why = difference(body, without_acme_paths(live) if kind == INGRESS else live) or unchangeable(body, live)
         if why is None and (others := _fields_of_others(kind, live)):
             why = f"{', '.join(others[:3])} set by another manager"
+        if why is None:
+            history.right[kind.name] = seen
         return None if why is None or history.settled.get(kind.name) == _version(body, live) else why
 
     async def _prune(self, resource: FaceComparison, key: Key, unwanted: set[ApiResource]) -> None:

@@ -25,6 +25,7 @@ from face_comparison_operator.reasons import (
     SCALER_PENDING,
     SCALING,
     STORE_UNAVAILABLE,
+    TERMINATING,
 )
 from face_comparison_operator.refusals import blocking
 from face_comparison_operator.resource import FaceComparison, Object
@@ -128,6 +129,9 @@ def _still_serving(resource: FaceComparison, observed: Observed, state: Rollout)
     """Says what serves while a child cannot be applied; empty for a resource that never had an earlier spec."""
     outdated = state.available and not state.pure
     earlier = resource.generation > 1 and state.available and observed.route.admitted
+    obstacle = blocking(observed.refusals)
+    if obstacle and obstacle.reason == TERMINATING:
+        return ""  # the deletion alone makes another generation of it
     return "; the previous version is still serving" if outdated or earlier else ""
 
 
@@ -196,7 +200,11 @@ def autoscaler_ready(resource: FaceComparison, observed: Observed) -> Condition 
     if missing:
         return Condition(False, missing.reason, missing.message)
     live = observed.autoscaler or {}
-    told = {each["type"]: each for each in live.get("status", {}).get("conditions") or []}
+    found = live.get("status", {})
+    generation = live.get("metadata", {}).get("generation", 0)
+    # KEDA does not say which generation it has seen.
+    current = found.get("observedGeneration", generation) >= generation
+    told = {each["type"]: each for each in found.get("conditions") or []} if current else {}
     decisive = told.get("ScalingActive") or told.get("Ready")
     able = told.get("AbleToScale", {})
     if able.get("status") == "False":
@@ -204,7 +212,10 @@ def autoscaler_ready(resource: FaceComparison, observed: Observed) -> Condition 
     if decisive is None or decisive["status"] == "Unknown":
         return Condition(None, SCALER_PENDING, "the autoscaler has not evaluated its metric yet")
     if decisive["status"] == "True":
-        return Condition(True, SCALING, "scaling on the configured metric")
+        limited = told.get("ScalingLimited", {})
+        at_most = limited.get("status") == "True" and limited.get("reason") == "TooManyReplicas"
+        remark = f"; more pods are wanted than maxReplicas ({resource.spec.autoscaling.max_replicas})"
+        return Condition(True, SCALING, "scaling on the configured metric" + (remark if at_most else ""))
     if decisive.get("reason") == "ScalingDisabled":  # of a Deployment with 0 replicas
         return Condition(False, SCALED_TO_ZERO, decisive.get("message", ""))
     return Condition(False, METRICS_UNAVAILABLE, f"{decisive.get('reason', '')}: {decisive.get('message', '')}")

@@ -54,6 +54,21 @@ def difference(desired: Any, live: Any, where: str = "", amount: bool = False) -
     return f"{where} is {_short(live)} instead of {_short(desired)}"
 
 
+def unchangeable(desired: Object, live: Object) -> str | None:
+    """Returns what of `live` is wrong and can never be changed, as text; None: applying `desired` makes it right.
+
+    Args:
+        desired: the desired child.
+        live: the live one, of the same kind.
+    """
+    wanted, found = desired.get("spec", {}), live.get("spec", {})
+    if desired["kind"] == "Deployment" and found.get("selector") != wanted["selector"]:
+        return f"spec.selector is {_short(found.get('selector'))}"
+    if desired["kind"] == "Service" and found.get("clusterIP") == "None":
+        return "spec.clusterIP is None"
+    return None
+
+
 def _list_difference(desired: list[Any], live: list[Any], where: str, amount: bool) -> str | None:
     identity = _identity(desired)
     if identity is None:

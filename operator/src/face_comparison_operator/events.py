@@ -7,7 +7,7 @@ from datetime import datetime
 from face_comparison_operator import reasons
 from face_comparison_operator.resource import API_VERSION, KIND, MANAGER, FaceComparison, Object
 
-_CALM = (reasons.DEPLOYED, reasons.DEPLOYING, reasons.SCALED_TO_ZERO)
+_CALM = (reasons.DEPLOYED, reasons.DEPLOYING, reasons.SCALED_TO_ZERO, reasons.TERMINATING)
 
 
 def announcement(resource: FaceComparison, result: Object, now: datetime) -> Object | None:

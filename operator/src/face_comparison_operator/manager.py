@@ -39,9 +39,10 @@ from face_comparison_operator.settings import Settings
 from face_comparison_operator.watch_monitor import WatchMonitor
 from face_comparison_operator.workqueue import WorkQueue
 
-# Concurrent reconciles. With more, each takes longer and is repeated for every change in the meantime: with 128, a
-# burst of 100 resources took twice the processor time, and half of them got their children later.
-WORKERS = 16
+# Concurrent reconciles. With few of them, the resources of a burst wait here instead of at the API server.
+WORKERS = 96
+# Changes of a resource and its children come in bursts: those within this time after a reconcile count as one.
+REST_SECONDS = 0.1
 TOMBSTONE_SECONDS = 300.0
 
 # Log levels of failed reconciles: all are requeued with backoff; expected failures have a low level.
@@ -68,7 +69,7 @@ class Operator:
         self._settings = settings
         self._metrics = Metrics()
         self._store = ObjectCache()
-        self._queue: WorkQueue[Key] = WorkQueue(time.monotonic)
+        self._queue: WorkQueue[Key] = WorkQueue(time.monotonic, REST_SECONDS)
         self._is_leader = asyncio.Event()
         self.cluster = Cluster(access, self._metrics.request)
         self.watches = WatchMonitor(

@@ -31,14 +31,22 @@ CONTAINER_FAILED = "ContainerFailed"
 POD_CREATION_FAILED = "PodCreationFailed"
 PROBE_FAILED = "ProbeFailed"
 NODE_NOT_READY = "NodeNotReady"
+POD_TERMINATING = "PodTerminating"
 
 # How long a running container may take to become ready before its failing probes are reported, and how long the service
 # may take to start listening on a slow node.
 PROBE_GRACE_SECONDS, LISTEN_SECONDS = 10.0, 30.0
+# How long a scheduler or a node may leave a pod alone, and a pod may outlive its grace period, before that is reported.
+SILENCE_SECONDS = 10.0
 MESSAGE_LENGTH = 300
 
-_IMAGE_REASONS = ("ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull", "RegistryUnavailable")
-_CONTAINER_REASONS = ("CreateContainerConfigError", "CreateContainerError", "RunContainerError", "PreCreateHookError")
+_IMAGE_REASONS = (
+    *("ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull", "RegistryUnavailable"),
+    *("ImageInspectError", "SignatureValidationFailed"),
+)
+# Why a container waits where nothing is wrong; any other reason, known or not, is the node's word for a failure.
+_WAITING = ("", "ContainerCreating", "PodInitializing")
+_CRASH_LOOP = "CrashLoopBackOff"
 
 # The service reports why it exits in one line, `code: message`.
 _CODES = {
@@ -84,6 +92,40 @@ def unschedulable_message(pod: Object) -> str | None:
     if scheduled.get("status") != "False" or scheduled.get("reason") != "Unschedulable":
         return None
     return _SCHEDULER_TAIL.split(scheduled.get("message") or "")[0].rstrip(",. ")
+
+
+def silence(pod: Object, now: datetime) -> float | None:
+    """Returns the seconds until it is worth a word that nobody has acted on the pod; None when somebody has.
+
+    That is: no scheduler has looked at it, or its node has reported no container of it.
+    """
+    status = pod.get("status", {})
+    # A pod has a place, or a reason why not, as soon as its scheduler has looked at it.
+    if status.get("phase", "Pending") != "Pending" or _container_statuses(status):
+        return None
+    scheduled = _condition(pod, "PodScheduled")
+    if scheduled and scheduled.get("status") != "True":
+        return None
+    since = scheduled.get("lastTransitionTime") or pod["metadata"].get("creationTimestamp")
+    return SILENCE_SECONDS - (now - datetime.fromisoformat(since)).total_seconds() if since else None
+
+
+def overdue(pod: Object, now: datetime) -> float | None:
+    """Returns the seconds until a deleted pod should long have gone; None when it is not being deleted."""
+    deadline = pod["metadata"].get("deletionTimestamp")  # the end of its grace period
+    return SILENCE_SECONDS - (now - datetime.fromisoformat(deadline)).total_seconds() if deadline else None
+
+
+def overdue_problem(pods: Sequence[Object], now: datetime) -> Problem | None:
+    """Returns what keeps a deleted pod that should have gone; None when all of them went in time."""
+    for pod in pods:
+        left = overdue(pod, now)
+        if left is None or left > 0:
+            continue
+        finalizers = ", ".join(pod["metadata"].get("finalizers") or [])
+        why = f"it waits for {finalizers}" if finalizers else "its node has not ended it"
+        return Problem(POD_TERMINATING, f"the pod {pod['metadata']['name']} is still being deleted: {why}")
+    return None
 
 
 def awaits_volumes(pod: Object) -> bool:
@@ -155,6 +197,7 @@ def diagnose(pods: Sequence[Object], events: Sequence[Object] = (), now: datetim
         problems.extend(_event_problems(event))
     for pod in pods:
         problems.extend(_unready_problems(pod, events, now))
+        problems.extend(_silence_problems(pod, now))
     return next((each for each in problems if not each.starting), problems[0] if problems else None)
 
 
@@ -170,10 +213,13 @@ def _container_problems(pod: Object) -> Iterator[Problem]:
         if reason in _IMAGE_REASONS:
             detail = message.rpartition("ErrImagePull: ")[2] or reason
             yield Problem(IMAGE_PULL_FAILED, f"image {image}{of} cannot be pulled: {detail}")
-        elif reason in _CONTAINER_REASONS:
-            yield _secret_problem(message) or Problem(CONTAINER_FAILED, f"container {name} cannot start: {message}")
+        elif reason not in (*_WAITING, _CRASH_LOOP):
+            told = message or reason
+            yield _secret_problem(message) or Problem(CONTAINER_FAILED, f"container {name} cannot start: {told}")
         ended = status.get("state", {}).get("terminated") or status.get("lastState", {}).get("terminated")
-        if ended and not status.get("ready") and (ended.get("exitCode") or ended.get("signal")):
+        # A container that ends without an error fails, too, when it does so again and again.
+        failed = ended and (ended.get("exitCode") or ended.get("signal") or reason == _CRASH_LOOP)
+        if ended and failed and not status.get("ready"):
             yield _terminated_problem(name, ended)
 
 
@@ -219,8 +265,12 @@ def _secret_problem(message: str) -> Problem | None:
 
 def _pod_problems(pod: Object) -> Iterator[Problem]:
     missing = unschedulable_message(pod)
+    scheduled = _condition(pod, "PodScheduled")
     if missing is not None:
         yield Problem(UNSCHEDULABLE, f"no node can take the pod: {missing}")
+    elif scheduled.get("status") == "False":  # held by scheduling gates, or the scheduler has failed
+        told = scheduled.get("message") or scheduled.get("reason", "")
+        yield Problem(UNSCHEDULABLE, f"the pod is not scheduled: {told}")
     status = pod.get("status", {})
     if _has_ended(pod):
         told = status.get("message") or "no message"
@@ -244,6 +294,19 @@ def _seems_ready(status: Object) -> bool:
     return status.get("phase") == "Running" and bool(containers) and all(each.get("ready") for each in containers)
 
 
+def _silence_problems(pod: Object, now: datetime | None) -> Iterator[Problem]:
+    """Pods on which nobody acts."""
+    left = silence(pod, now) if now else None
+    if left is None or left > 0 or "deletionTimestamp" in pod["metadata"]:
+        return
+    if _condition(pod, "PodScheduled"):
+        message = "the pod has a node, which has started no container of it yet"
+        yield Problem(CONTAINER_FAILED, message, starting=True)
+    else:
+        message = "no scheduler has looked at the pod: does the one that schedulerName names run?"
+        yield Problem(UNSCHEDULABLE, message)
+
+
 def _unready_problems(pod: Object, events: Sequence[Object], now: datetime | None) -> Iterator[Problem]:
     """Returns the containers that are running but not ready, with their probe failures."""
     if not runs_unready(pod) or "deletionTimestamp" in pod["metadata"]:
@@ -262,7 +325,9 @@ def _unready_problems(pod: Object, events: Sequence[Object], now: datetime | Non
         own = [each for each in unhealthy if f"{{{name}}}" in each.get("involvedObject", {}).get("fieldPath", "")]
         told = (own or [each for each in unhealthy if not each.get("involvedObject", {}).get("fieldPath")])[:1]
         if not told and status in (pod["status"].get("initContainerStatuses") or []):
-            continue  # it is still working, for example downloading
+            # It is still working, for example downloading; after a while, the message says which one it is.
+            yield Problem(PROBE_FAILED, f"the init container {name} is still running", starting=True)
+            continue
         if not told:
             yield Problem(PROBE_FAILED, f"container {name} is running, but not ready", starting=name == CONTAINER)
             continue

@@ -28,6 +28,8 @@ from face_comparison_operator.routing import RouteState, Target
 CONNECT_SECONDS, TOTAL_SECONDS = 1.5, 4.0
 BODY_BYTES = 1024 * 1024
 MAX_REDIRECTS = 3
+# How many of a route's addresses are tried; usually there is one per family.
+MAX_ADDRESSES = 3
 # How long the result of a certificate check is cached, unless it expires earlier; a replaced certificate is noticed
 # immediately.
 CERTIFICATE_SECONDS = 600.0
@@ -71,7 +73,7 @@ class Prober:
         elif (address := route.target.address) == _cluster_ip(service) and not self._in_cluster:
             result = ProbeResult("unverifiable", f"{address} is an address inside the cluster")
         else:
-            result = await self._probe(route.target, expected)
+            result = await self._probe_any(route.target, expected)
         inside = self._inside(route, service)
         if inside is None:
             return result
@@ -81,6 +83,16 @@ class Prober:
         if expected.collections:
             result = replace(result, collections=await self._collections(inside, expected))
         return result
+
+    async def _probe_any(self, target: Target, expected: Expectation) -> ProbeResult:
+        """Probes the first address that can be reached from here."""
+        addresses = (target.address, *target.further)[:MAX_ADDRESSES]
+        results = []
+        for address in addresses:
+            results.append(await self._probe(replace(target, address=address), expected))
+            if results[-1].outcome != "unverifiable":
+                return results[-1]
+        return results[0]
 
     def _inside(self, route: RouteState, service: Object | None) -> Target | None:
         address = _cluster_ip(service)

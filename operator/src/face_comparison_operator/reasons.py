@@ -13,6 +13,7 @@ CHILD_TERMINATING = "ChildTerminating"
 API_NOT_INSTALLED = "ApiNotInstalled"
 APPLY_FAILED = "ApplyFailed"
 PAUSED = "Paused"
+TERMINATING = "Terminating"
 
 DEPLOYED = "Deployed"
 DEPLOYING = "Deploying"

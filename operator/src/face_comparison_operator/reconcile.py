@@ -25,7 +25,7 @@ from face_comparison_operator.api_resources import (
     SERVICE,
 )
 from face_comparison_operator.cache import Key, ObjectCache
-from face_comparison_operator.children import ChildClient, ChildHistory, Children
+from face_comparison_operator.children import FOREGROUND, ChildClient, ChildHistory, Children
 from face_comparison_operator.errors import (
     ApiNotInstalled,
     ClusterError,
@@ -36,6 +36,7 @@ from face_comparison_operator.errors import (
 )
 from face_comparison_operator.events import announcement, ready_of
 from face_comparison_operator.observation import Expectation, Observed, ProbeResult
+from face_comparison_operator.ownership import is_terminating
 from face_comparison_operator.permissions import violations
 from face_comparison_operator.probe_state import ProbeState, probe_interval
 from face_comparison_operator.refusals import Refusal
@@ -47,8 +48,9 @@ from face_comparison_operator.stage_migration import with_stage_migration
 
 # Changes of numbers and messages are written at most this often; a changed condition is written immediately.
 STATUS_UPDATE_INTERVAL = 5.0
-# How long a new resource waits for its first status, so that the children of others come first.
-INITIAL_STATUS_DELAY = 0.5
+# How long a new resource waits for its first status, so that the children of others come first: as long as creating its
+# own children took, within these bounds.
+INITIAL_STATUS_DELAY, MAX_INITIAL_STATUS_DELAY = 0.5, 5.0
 # How long the Deployment's controller may take to observe a change before that is reported.
 OBSERVED_GENERATION_GRACE = 5.0
 # Retry delay for a child that could not be applied, because the obstacle is not watched.
@@ -161,12 +163,15 @@ class Reconciler:
     async def reconcile(self, key: Key) -> Result:
         """Reconciles one resource."""
         body = self._cache.resource(key)
-        if body is None or "deletionTimestamp" in body["metadata"]:
+        if body is None:
             self._forget(key)
             return Result()
         cached = self._cache_of(key, body["metadata"]["uid"])
         try:
-            context = await self._converge(key, body, cached)
+            if is_terminating(body):
+                context = _Context(key, _parsed(body), cached, refusals=[self._terminating(key, body)])
+            else:
+                context = await self._converge(key, body, cached)
         except OperatorError as error:
             cached.failures += 1
             if isinstance(error, ClusterUnavailable) or cached.failures < REPORTED_FAILURES:
@@ -183,6 +188,14 @@ class Reconciler:
         if observed is not None:
             await self._report(context, observed)
         return context.result
+
+    def _terminating(self, key: Key, body: Object) -> Refusal:
+        """Says what a resource that is being deleted waits for: nothing of it is created or repaired any more."""
+        finalizers = body["metadata"].get("finalizers") or []
+        waits = [each for each in finalizers if each != FOREGROUND]
+        if FOREGROUND in finalizers:
+            waits += [f"its {each}" for each in self._children.remaining(key)]
+        return Refusal(KIND, reasons.TERMINATING, f"the resource is being deleted; it waits for {', '.join(waits)}")
 
     def _cache_of(self, key: Key, uid: str) -> _ResourceCache:
         cached = self._caches.get(key)
@@ -245,6 +258,7 @@ class Reconciler:
         autoscaling = resource.spec.autoscaling
         scaler = SCALED_OBJECT if autoscaling and autoscaling.metric == "InFlight" else AUTOSCALER
         pods = self._cache.all(POD, key)
+        self._look_again(context, pods)
         observed = Observed(
             route=route,
             deployment=deployment,
@@ -274,6 +288,14 @@ class Reconciler:
             cached.probe.clear()
             return observed
         return self._with_probe(context, observed)
+
+    def _look_again(self, context: _Context, pods: Sequence[Object]) -> None:
+        """Requeues for when it is worth a word that nobody acts on a pod, or that one is still not gone."""
+        now = self._now()
+        for pod in pods:
+            for left in (pod_diagnostics.silence(pod, now), pod_diagnostics.overdue(pod, now)):
+                if left is not None and left > 0:
+                    context.requeue_after(left + 0.1)
 
     async def _pod_events(self, context: _Context, pods: Sequence[Object]) -> list[Object]:
         """Reads warnings about pods whose status does not explain the problem: missing volumes, or failing probes."""
@@ -361,8 +383,9 @@ class Reconciler:
             context.requeue_after(deadline + 0.1)
         if status.is_written(result, resource.status):
             return
-        if not resource.has_status and cached.children.changed_at > self._clock() - INITIAL_STATUS_DELAY:
-            context.requeue_after(INITIAL_STATUS_DELAY)
+        delay = min(max(cached.children.seconds, INITIAL_STATUS_DELAY), MAX_INITIAL_STATUS_DELAY)
+        if not resource.has_status and cached.children.changed_at > self._clock() - delay:
+            context.requeue_after(delay)
             return
         wait = cached.written_at + STATUS_UPDATE_INTERVAL - self._clock()
         if wait > 0 and _significant_fields(result) == _significant_fields(resource.status):
@@ -403,6 +426,13 @@ def expectation(resource: FaceComparison) -> Expectation:
 
 def _place(target: Target) -> tuple[str, str]:
     return target.host, target.path
+
+
+def _parsed(body: Object) -> FaceComparison:
+    try:
+        return parse(body)
+    except InvalidSpec:
+        return _without_spec(body)
 
 
 def _without_spec(body: Object) -> FaceComparison:

@@ -13,6 +13,7 @@ from face_comparison_operator.reasons import (
     NAME_CONFLICT,
     NOT_PERMITTED,
     PAUSED,
+    TERMINATING,
 )
 
 
@@ -27,6 +28,9 @@ class Refusal:
 
 def blocking(refusals: Sequence[Refusal]) -> Refusal | None:
     """Returns the refusal that keeps the spec from being served; a missing optional API does not."""
-    order = (NOT_PERMITTED, INVALID_SPEC, NAME_CONFLICT, CHILD_TERMINATING, APPLY_FAILED, PAUSED, API_NOT_INSTALLED)
+    order = (
+        *(TERMINATING, NOT_PERMITTED, INVALID_SPEC, NAME_CONFLICT, CHILD_TERMINATING, APPLY_FAILED, PAUSED),
+        API_NOT_INSTALLED,
+    )
     needed = [each for each in refusals if each.reason != API_NOT_INSTALLED or each.kind == "HTTPRoute"]
     return min(needed, key=lambda each: order.index(each.reason), default=None)

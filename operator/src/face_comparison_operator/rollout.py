@@ -60,6 +60,8 @@ def rollout(
     failure = next((each for each in status.get("conditions", []) if each["type"] == "ReplicaFailure"), None)
     if failure and failure["status"] == "True" and (problem is None or problem.starting):
         problem = Problem(POD_CREATION_FAILED, f"pod creation failed: {failure.get('message', '')}")
+    if problem is None and not current and now is not None:
+        problem = pod_diagnostics.overdue_problem(found, now)  # what `Recreate` waits for
     return Rollout(
         settled=status.get("observedGeneration", 0) >= deployment["metadata"]["generation"],
         wanted=spec.get("replicas", 1),

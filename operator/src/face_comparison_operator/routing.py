@@ -33,13 +33,17 @@ class Gateways:
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """Where a request to the URL can be sent: the published address, and the host name to request."""
+    """Where a request to the URL can be sent: the published address, and the host name to request.
+
+    `further` are addresses published with the first one, such as one of the other family, for whoever cannot reach it.
+    """
 
     address: str
     port: int
     tls: bool
     host: str
     path: str
+    further: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,8 +104,8 @@ def _ingress(resource: FaceComparison, ingress: Object) -> RouteState:
     spec = resource.spec.route
     tls = bool(spec.ingress and spec.ingress.secure)
     published = ingress.get("status", {}).get("loadBalancer", {}).get("ingress") or []
-    entry = next((each for each in published if each.get("ip") or each.get("hostname")), None)
-    if entry is None:
+    entries = [each for each in published if each.get("ip") or each.get("hostname")]
+    if not entries:
         asked = spec.ingress.class_name if spec.ingress else None
         which = f"of the class {asked}" if asked else "of the default class"
         message = (
@@ -109,11 +113,11 @@ def _ingress(resource: FaceComparison, ingress: Object) -> RouteState:
             "; for use inside the cluster only, set route.none"
         )
         return RouteState(False, ADDRESS_PENDING, message, _url(resource, spec.host, tls, None) if spec.host else None)
-    address = entry.get("ip") or entry["hostname"]
-    ports = [each["port"] for each in entry.get("ports") or []]
+    address, *further = (each.get("ip") or each["hostname"] for each in entries)
+    ports = [each["port"] for each in entries[0].get("ports") or []]
     usual = 443 if tls else 80
     port = usual if not ports or usual in ports else ports[0]
-    target = Target(address, port, tls, spec.host or address, endpoint_path(resource))
+    target = Target(address, port, tls, spec.host or address, endpoint_path(resource), tuple(further))
     return RouteState(
         True,
         ADMITTED,
@@ -143,12 +147,12 @@ def _http_route(resource: FaceComparison, route: Object, gateways: Gateways) -> 
     live, listener = candidates[0] if candidates else (found[0][1] if found else {}, _unread_listener(accepted))
     tls = listener.get("protocol") == "HTTPS"
     port = listener.get("port") or (443 if tls else 80)
-    address = next((each["value"] for each in live.get("status", {}).get("addresses") or []), None)
-    if not (host or address):
+    addresses = [each["value"] for each in live.get("status", {}).get("addresses") or []]
+    if not (host or addresses):
         message = "the Gateway has published no address, and the route names no host"
         return RouteState(False, ADDRESS_PENDING, message + trouble)
-    name = host or str(address)
-    target = Target(address, port, tls, name, endpoint_path(resource)) if address else None
+    name = host or addresses[0]
+    target = Target(addresses[0], port, tls, name, endpoint_path(resource), tuple(addresses[1:])) if addresses else None
     message = f"the Gateway has accepted the HTTPRoute{trouble}"
     return RouteState(True, ADMITTED, message, _url(resource, name, tls, port), target)
 

@@ -19,10 +19,16 @@ K = TypeVar("K")
 
 
 class WorkQueue(Generic[K]):
-    """Keys to process. `clock` returns monotonic seconds."""
+    """Keys to process.
 
-    def __init__(self, clock: Callable[[], float]) -> None:
-        self._clock = clock
+    Args:
+        clock: returns monotonic seconds.
+        rest: seconds before a key that was just processed is processed again: what comes meanwhile is one change.
+    """
+
+    def __init__(self, clock: Callable[[], float], rest: float = 0.0) -> None:
+        self._clock, self._rest = clock, rest
+        self._done_at: dict[K, float] = {}
         self._ready: deque[K] = deque()
         self._queued: set[K] = set()
         self._working: set[K] = set()
@@ -38,10 +44,16 @@ class WorkQueue(Generic[K]):
 
     def add(self, key: K) -> None:
         """Adds `key`, to be processed as soon as possible."""
-        self._due.pop(key, None)
         if key in self._working:
+            self._due.pop(key, None)
             self._again.add(key)
-        elif key not in self._queued:
+            return
+        left = self._done_at.get(key, float("-inf")) + self._rest - self._clock()
+        if left > 0:
+            self.add_after(key, left)
+            return
+        self._due.pop(key, None)
+        if key not in self._queued:
             self._queued.add(key)
             self._ready.append(key)
             self._changed.set()
@@ -73,9 +85,21 @@ class WorkQueue(Generic[K]):
     def done(self, key: K) -> None:
         """Ends the processing of `key`; if it has been added in the meantime, it is queued again."""
         self._working.discard(key)
+        if self._rest:
+            self._note_done(key)
         if key in self._again:
             self._again.discard(key)
             self.add(key)
+
+    def _note_done(self, key: K) -> None:
+        """Remembers when the key was processed, for as long as that matters."""
+        now = self._clock()
+        self._done_at.pop(key, None)
+        self._done_at[key] = now  # the latest is last
+        for other, done_at in list(self._done_at.items()):
+            if done_at + self._rest > now:
+                break
+            del self._done_at[other]
 
     def add_rate_limited(self, key: K) -> float:
         """Adds `key` after a failure, with exponential backoff; returns the delay in seconds."""
@@ -92,4 +116,5 @@ class WorkQueue(Generic[K]):
         while self._timers and self._timers[0][0] <= self._clock():
             due, _, key = heapq.heappop(self._timers)
             if self._due.get(key) == due:
+                del self._due[key]
                 self.add(key)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
-from face_comparison_operator.pod_diagnostics import Problem, awaits_volumes, diagnose
+from face_comparison_operator.pod_diagnostics import Problem, awaits_volumes, diagnose, overdue_problem
 
 IMAGE = "registry.example/service:1"
 SCHEDULED = {"type": "PodScheduled", "status": "True"}
@@ -287,7 +287,22 @@ UNREADY: list[tuple[str, list[Any], list[Any], list[Any], str | None, bool]] = [
         "container proxy is running, but not ready",
         False,
     ),
-    ("a download takes its time", [waiting("PodInitializing")], [running("model")], [], None, False),
+    (
+        "a download takes its time",
+        [waiting("PodInitializing")],
+        [running("model")],
+        [],
+        "the init container model is still running",
+        True,
+    ),
+    (
+        "a download that has only just begun",
+        [waiting("PodInitializing")],
+        [running("model", since="2026-01-02T03:04:25Z")],
+        [],
+        None,
+        False,
+    ),
 ]
 
 
@@ -304,6 +319,85 @@ def test_running_pod_that_is_not_ready(
         assert found is not None
         assert (found.reason, found.starting) == ("ProbeFailed", starting)
         assert words in found.message
+
+
+# Sentence; what the pod's status has; seconds since it was made; reason and words of what is reported (None: nothing).
+SILENT: list[tuple[str, dict[str, Any], float, tuple[str, str, bool] | None]] = [
+    ("no scheduler has looked", {}, 11, ("Unschedulable", "no scheduler has looked at the pod", False)),
+    ("a scheduler may take its time", {}, 9, None),
+    ("no node has started it", {"conditions": [SCHEDULED]}, 11, ("ContainerFailed", "started no container", True)),
+    ("a node may take its time", {"conditions": [SCHEDULED]}, 9, None),
+    (
+        "it is held by a gate",
+        {
+            "conditions": [
+                {
+                    "type": "PodScheduled",
+                    "status": "False",
+                    "reason": "SchedulingGated",
+                    "message": "Scheduling is blocked due to non-empty scheduling gates",
+                }
+            ]
+        },
+        1,
+        ("Unschedulable", "non-empty scheduling gates", False),
+    ),
+    (
+        "the scheduler fails",
+        {"conditions": [{"type": "PodScheduled", "status": "False", "reason": "SchedulerError", "message": "oops"}]},
+        1,
+        ("Unschedulable", "the pod is not scheduled: oops", False),
+    ),
+]
+
+
+@pytest.mark.parametrize(("status", "age", "told"), [case[1:] for case in SILENT], ids=[case[0] for case in SILENT])
+def test_pod_on_which_nobody_acts(status: dict[str, Any], age: float, told: tuple[str, str, bool] | None) -> None:
+    made = (NOW - timedelta(seconds=age)).isoformat()
+    body = {"metadata": {"uid": "u", "creationTimestamp": made}, "status": {"phase": "Pending", **status}}
+    found = diagnose([body], now=NOW)
+    if told is None:
+        assert found is None
+    else:
+        assert found is not None
+        assert (found.reason, found.starting) == (told[0], told[2])
+        assert told[1] in found.message
+
+
+@pytest.mark.parametrize(
+    ("seconds", "finalizers", "words"),
+    [
+        (11, ["example.com/hold"], "is still being deleted: it waits for example.com/hold"),
+        (11, [], "its node has not ended it"),
+        (9, [], None),
+    ],
+)
+def test_deleted_pod_that_stays(seconds: float, finalizers: list[str], words: str | None) -> None:
+    metadata = {"name": "faces-1", "deletionTimestamp": (NOW - timedelta(seconds=seconds)).isoformat()}
+    found = overdue_problem([{"metadata": {**metadata, "finalizers": finalizers}, "status": {}}], NOW)
+    if words is None:
+        assert found is None
+    else:
+        assert found is not None
+        assert found.reason == "PodTerminating"
+        assert words in found.message
+
+
+@pytest.mark.parametrize(
+    ("state", "reason"),
+    [
+        (waiting("ImageInspectError", "no manifest"), "ImagePullFailed"),
+        (waiting("SignatureValidationFailed", "not signed"), "ImagePullFailed"),
+        (waiting("PostStartHookError", "hook failed"), "ContainerFailed"),
+        (waiting("SomethingNew", "a word of a later kubelet"), "ContainerFailed"),
+        (ended(code=0), "CrashLooping"),
+    ],
+)
+def test_container_that_waits_for_any_other_reason(state: dict[str, Any], reason: str) -> None:
+    found = diagnose([pod(state)])
+    assert found is not None
+    assert found.reason == reason
+    assert (state["state"]["waiting"]["message"] in found.message) == (reason != "CrashLooping")
 
 
 def test_event_of_the_wrong_container_is_not_quoted() -> None:

@@ -124,8 +124,9 @@ def probe(
     expected: Expectation = MINE,
     tls: bool = False,
     host: str = "faces.example.com",
+    further: tuple[str, ...] = (),
 ) -> ProbeResult:
-    target = Target(address, port, tls, host, "/prod/face_comparison")
+    target = Target(address, port, tls, host, "/prod/face_comparison", further)
 
     async def main() -> ProbeResult:
         async with Prober(in_cluster=in_cluster) as prober:
@@ -138,6 +139,19 @@ def test_the_host_of_the_route_is_asked_for_at_the_published_address() -> None:
     with serving({"/prod/face_comparison": (200, DESCRIPTION)}) as server:
         assert probe(server.server_port) == ProbeResult("ok", version="m-1")
         assert server.asked == [("faces.example.com", "/prod/face_comparison")]
+
+
+def test_second_address_is_tried_where_the_first_cannot_be_reached() -> None:
+    """As with one address of each family, of which the operator's own network has one."""
+    with serving({"/prod/face_comparison": (200, DESCRIPTION)}) as server:
+        found = probe(server.server_port, address="127.0.0.2", further=("127.0.0.1",))
+        assert found == ProbeResult("ok", version="m-1")
+
+
+def test_second_address_is_no_way_around_what_the_first_answers() -> None:
+    with serving({}, identity=None) as elsewhere:
+        assert probe(elsewhere.server_port, further=("127.0.0.2",)).outcome == "unexpected"
+        assert elsewhere.asked == [("faces.example.com", "/prod/face_comparison")]
 
 
 def test_a_reply_that_comes_in_parts() -> None:

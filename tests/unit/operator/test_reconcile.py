@@ -112,6 +112,9 @@ class MemoryWorld:
     def resource_uid(self) -> str:
         return str(self.cluster.objects[RESOURCE.plural, NAMESPACE, NAME]["metadata"]["uid"])
 
+    def generation(self) -> int:
+        return int(self.cluster.objects[RESOURCE.plural, NAMESPACE, NAME]["metadata"]["generation"])
+
     def eventually(self, check: Callable[[], object], what: str) -> None:
         for _ in range(60):
             if check():
@@ -208,6 +211,26 @@ def test_new_resource_costs_few_requests(world: MemoryWorld) -> None:
         len([each for each in world.cluster.requests if each[0] in ("create", "patch") and each[1] != EVENT.plural])
         <= 9
     )
+
+
+def test_first_status_waits_as_long_as_children_took(world: MemoryWorld, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The API server is busy with children of others, which come first."""
+    create = world.cluster.create
+
+    async def slowly(kind: ApiResource, body: Object) -> Object:
+        world.clock += 0.4
+        return await create(kind, body)
+
+    monkeypatch.setattr(world.cluster, "create", slowly)
+    world.create(accelerator=CPU)
+    took = 0.4 * 5
+    assert world.reconcile().requeue_after == pytest.approx(took)
+    world.clock += took - 0.1
+    world.reconcile()
+    assert world.condition() == {}
+    world.clock += 0.2
+    world.reconcile()
+    assert world.condition()["reason"] == "AddressPending" or world.condition()["reason"] == "Deploying"
 
 
 def test_numbers_of_the_status_are_written_at_intervals(world: MemoryWorld) -> None:

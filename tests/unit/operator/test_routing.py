@@ -68,6 +68,12 @@ INGRESSES: list[tuple[str, dict[str, Any], dict[str, Any], str, Target]] = [
 ]
 
 
+def test_addresses_of_both_families() -> None:
+    state = route_state(resource(), ingress({"ip": "2001:db8::1"}, ADDRESS))
+    assert state.target == Target("2001:db8::1", 80, False, "2001:db8::1", PATH, ("192.0.2.1",))
+    assert state.url == f"http://[2001:db8::1]{PATH}"
+
+
 @pytest.mark.parametrize(
     ("route", "address", "url", "target"), [case[1:] for case in INGRESSES], ids=[case[0] for case in INGRESSES]
 )

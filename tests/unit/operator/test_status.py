@@ -298,6 +298,25 @@ def test_the_autoscaler(told: list[dict[str, str]], wanted: tuple[str, str]) -> 
     assert conditions(result)["Ready"] == READY
 
 
+def test_autoscaler_that_has_not_seen_the_present_spec() -> None:
+    active = {"type": "ScalingActive", "status": "True"}
+    live = {"metadata": {"generation": 2}, "status": {"observedGeneration": 1, "conditions": [active]}}
+    result = status(resource(autoscaling={}), replace(SERVES, autoscaler=live), NOW)
+    assert conditions(result)["AutoscalerReady"] == ("Unknown", "ScalerPending")
+
+
+def test_autoscaler_at_its_limit_says_so() -> None:
+    told = [
+        {"type": "ScalingActive", "status": "True"},
+        {"type": "ScalingLimited", "status": "True", "reason": "TooManyReplicas"},
+    ]
+    observed = replace(SERVES, autoscaler={"status": {"conditions": told}})
+    result = status(resource(autoscaling={"maxReplicas": 3}), observed, NOW)
+    (found,) = (each for each in result["conditions"] if each["type"] == "AutoscalerReady")
+    assert (found["status"], found["reason"]) == ("True", "Scaling")
+    assert "more pods are wanted than maxReplicas (3)" in found["message"]
+
+
 def test_the_autoscaler_whose_api_is_missing() -> None:
     observed = replace(SERVES, refusals=[Refusal("ScaledObject", "ApiNotInstalled", "install KEDA")])
     result = status(resource(autoscaling={"metric": "InFlight"}), observed, NOW)

@@ -19,11 +19,11 @@ class Clock:
         return self.now
 
 
-def run(test: Callable[[WorkQueue[str], Clock], Awaitable[Any]]) -> None:
+def run(test: Callable[[WorkQueue[str], Clock], Awaitable[Any]], rest: float = 0.0) -> None:
     async def main() -> None:
         clock = Clock()
         async with asyncio.timeout(10):
-            await test(WorkQueue(clock), clock)
+            await test(WorkQueue(clock, rest), clock)
 
     asyncio.run(main())
 
@@ -118,3 +118,37 @@ def test_a_worker_that_waits_is_woken() -> None:
         assert await task == "a"
 
     run(test)
+
+
+def test_key_rests_between_two_looks() -> None:
+    async def test(queue: WorkQueue[str], clock: Clock) -> None:
+        queue.add("a")
+        assert await queue.get() == "a", "the first look is at once"
+        queue.add("a")
+        queue.done("a")
+        for _ in range(3):
+            queue.add("a")
+        assert await nothing_ready(queue)
+        queue.add("b")
+        assert await queue.get() == "b", "others do not wait for it"
+        queue.done("b")
+        clock.now = 0.1
+        assert await queue.get() == "a", "all changes meanwhile are one"
+        queue.done("a")
+        assert await nothing_ready(queue)
+        clock.now = 0.2
+        queue.add("a")
+        assert await queue.get() == "a", "a rested key is looked at at once"
+
+    run(test, rest=0.1)
+
+
+def test_keys_that_have_rested_are_forgotten() -> None:
+    async def test(queue: WorkQueue[str], clock: Clock) -> None:
+        for number in range(100):
+            clock.now = float(number)
+            queue.add(str(number))
+            queue.done(await queue.get())
+        assert len(queue._done_at) == 1
+
+    run(test, rest=0.1)

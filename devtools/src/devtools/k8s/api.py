@@ -253,6 +253,8 @@ class Faces:
         """A pod of the present version of a resource that has a node."""
 
         def right() -> Object | None:
+            if self.child(DEPLOYMENT, name) is None:
+                return None
             digest = self.template(name)["metadata"]["annotations"]["facecomparison.dev/template"]
             for pod in self.pods():
                 mine = pod["metadata"]["annotations"].get("facecomparison.dev/template") == digest

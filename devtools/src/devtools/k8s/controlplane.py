@@ -62,21 +62,37 @@ class ExistingCluster:
 
 
 class ControlPlane:
-    """The control plane as a context manager; `directory` (a new temporary one by default) is removed at the end."""
+    """The control plane as a context manager; `directory` (a new temporary one by default) is removed at the end.
 
-    def __init__(self, *, nodes: bool = True, directory: Path | None = None) -> None:
+    Args:
+        nodes: whether kwok plays nodes.
+        directory: where everything is kept.
+        address: the loopback address of the API server: `::1` for a cluster whose first family is IPv6.
+        services: the addresses of Services: one range, or one of each family, comma-separated.
+        pods: the addresses of pods.
+    """
+
+    def __init__(
+        self,
+        *,
+        nodes: bool = True,
+        directory: Path | None = None,
+        address: str = "127.0.0.1",
+        services: str = SERVICES,
+        pods: str = "10.0.0.1/24",
+    ) -> None:
         self.directory = directory or Path(tempfile.mkdtemp(prefix="face-comparison-control-plane-"))
         self.kubeconfig = self.directory / "admin.kubeconfig"
         self.audit_log = self.directory / "audit.log"
         self.port = 0
-        self._nodes = nodes
+        self._nodes, self._address, self._services, self._pods = nodes, address, services, pods
         self._processes: Processes | None = None
         self._commands: dict[str, list[str]] = {}
 
     @property
     def url(self) -> str:
         """The API server's address."""
-        return f"https://127.0.0.1:{self.port}"
+        return f"https://[{self._address}]:{self.port}" if ":" in self._address else f"https://127.0.0.1:{self.port}"
 
     @property
     def processes(self) -> Processes:
@@ -188,7 +204,7 @@ class ControlPlane:
         home, pki = self.directory, self.directory / "pki"
         etcd_port, etcd_peer_port, self.port, kcm_port, scheduler_port = free_ports(5)
         authority = Authority(pki)
-        names = ("localhost", "kubernetes.default.svc", "127.0.0.1", "10.96.0.1", *EXTRA_HOSTS)
+        names = ("localhost", "kubernetes.default.svc", "127.0.0.1", "::1", "10.96.0.1", *EXTRA_HOSTS)
         authority.sign("apiserver", "kube-apiserver", hosts=names)
         key_pair(pki, "service-accounts")
         users = {
@@ -206,9 +222,11 @@ class ControlPlane:
         self._commands = {
             "etcd": flags.etcd(home / "etcd", etcd_port, etcd_peer_port),
             "kube-apiserver": [
-                *flags.api_server(pki, self.port, etcd_port, SERVICES, home / "audit-policy.json", self.audit_log),
-                "--bind-address=127.0.0.1",
-                "--advertise-address=127.0.0.1",
+                *flags.api_server(
+                    pki, self.port, etcd_port, self._services, home / "audit-policy.json", self.audit_log
+                ),
+                f"--bind-address={self._address}",
+                f"--advertise-address={self._address}",
                 "--endpoint-reconciler-type=none",  # a loopback address is no endpoint for anyone else
                 "--authorization-mode=RBAC",
             ],
@@ -223,7 +241,8 @@ class ControlPlane:
                 f"--config={home / 'kwok.yaml'}",
                 "--manage-all-nodes=false",
                 "--manage-nodes-with-annotation-selector=kwok.x-k8s.io/node=fake",
-                "--node-ip=198.18.78.1",
+                "--node-ip=fd00:78::1" if ":" in self._address else "--node-ip=198.18.78.1",
+                f"--cidr={self._pods}",
             ]
 
 

@@ -34,6 +34,11 @@ def impatient(tmp_path: Path) -> Iterator[Served]:
 @pytest.fixture(scope="session")
 def model_service() -> Iterator[Served]:
     """A service on the real models, with little memory and many slots."""
-    options = {"threads": MODEL_SERVICE_SLOTS, "queue": 32, "memory_bytes": MODEL_SERVICE_BYTES, "request_seconds": 120}
-    with serving_models(**options) as served:
+    with serving_models(
+        threads=MODEL_SERVICE_SLOTS,
+        queue=32,
+        memory_bytes=MODEL_SERVICE_BYTES,
+        request_seconds=120,
+        allowed_hosts="127.0.0.1",
+    ) as served:
         yield served

@@ -52,6 +52,7 @@ SMUGGLED = b"GET /prod/face_comparison HTTP/1.1\r\nHost: smuggled\r\n\r\n"
     ids=["not found", "method", "GET with a body", "DELETE", "encoding", "not JSON"],
 )
 def test_an_unread_body_is_skipped_exactly(service: Served, request_head: bytes, status: int) -> None:
+    """Guards against a regression: the first server, which had the faults that these tests are about, did this, too."""
     with service.connect() as sock:
         sock.sendall(request_head)
         sock.sendall(SMUGGLED + PROBE.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n"))
@@ -86,6 +87,7 @@ def test_a_client_that_asks_first_is_answered_first(service: Served) -> None:
     ],
 )
 def test_a_chunked_body_is_whole_or_ends_the_connection(service: Served, body: bytes) -> None:
+    """The well-formed one guards against a regression."""
     with service.connect() as sock:
         sock.sendall(head(transfer_encoding="chunked") + body)
         status, headers, reply = read_reply(sock)

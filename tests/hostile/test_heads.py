@@ -60,6 +60,7 @@ def test_the_beginning_of_a_second_request_holds_no_thread(service: Served, firs
 
 
 def test_a_head_that_takes_too_long_is_dropped_although_bytes_keep_coming(impatient: Served) -> None:
+    """Guards against a regression: the first server did this, too."""
     with impatient.connect() as sock:
         sock.settimeout(0.05)
         with pytest.raises((ConnectionError, EOFError)):
@@ -71,16 +72,14 @@ def test_a_head_that_takes_too_long_is_dropped_although_bytes_keep_coming(impati
 
 
 def test_hundreds_of_requests_sent_at_once_are_answered_in_turn_with_others(service: Served) -> None:
+    """Guards against a regression: the first server did this, too."""
     with service.connect() as sock:
-        sender_done = False
         with contextlib.suppress(TimeoutError):
             sock.settimeout(2)
             sock.sendall(WHOLE * 3000)  # more than is read ahead
-            sender_done = True
         serves_others(service)
         sock.settimeout(PATIENCE)
         assert read_reply(sock)[0] == 200
-        assert sender_done in (True, False)
 
 
 def test_a_client_that_reads_no_replies_holds_no_thread_and_little_memory(service: Served) -> None:

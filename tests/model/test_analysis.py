@@ -18,8 +18,9 @@ from face_comparison.cli import analyzers as commands
 from face_comparison.engines import Engine, Session, Shape, openvino
 from face_comparison.image import Reduce
 from face_comparison.vision import embedding
-from face_comparison.vision.analyzer import ImageAnalyzer, build_analyzer, finer_reduction, reduction
+from face_comparison.vision.analyzer import ImageAnalyzer, build_analyzer
 from face_comparison.vision.bundle import Bundle
+from face_comparison.vision.search import finer_reduction, reduction
 from face_comparison.vision.types import Face
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "model" / "sample.json"

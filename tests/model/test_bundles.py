@@ -2,13 +2,18 @@
 
 import json
 import shutil
+from collections.abc import Sequence
 from importlib import resources
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import openvino
 import pytest
 
+from face_comparison.cli import analyzers as commands
+from face_comparison.engines import Session, Shape
+from face_comparison.engines import openvino as openvino_engine
 from face_comparison.errors import InvalidBundle, ModelDownloadFailed
 from face_comparison.models import bundle_store
 from face_comparison.vision import bundle
@@ -45,6 +50,23 @@ def test_both_engines_give_the_same_hash(default_bundle: Bundle, analyzer: Image
     takes_bfloat16 = "BF16" in openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
     assert np.linalg.norm(one.hash - two.hash) < (0.04 if takes_bfloat16 else 0.02)
     np.testing.assert_allclose(one.landmarks, two.landmarks, atol=0.05)
+
+
+def test_float32_gives_the_same_hash_on_both_engines(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[bool] = []
+    session = openvino_engine.OpenVinoEngine.session
+
+    def recorded(self: Any, network: Path, shapes: Sequence[Shape], *, exact: bool = False) -> Session:
+        asked.append(exact)
+        return session(self, network, shapes, exact=exact)
+
+    monkeypatch.setattr(openvino_engine.OpenVinoEngine, "session", recorded)
+    faces = []
+    for engine in ("openvino", "onnxruntime"):
+        loaded, _ = commands.loaded({"device": "cpu", "engine": engine, "precision": "float32", "threads": "1"})
+        faces.append(loaded.analyze(SAMPLE).faces[0])
+    assert asked == [True] * 3
+    assert np.linalg.norm(faces[0].hash - faces[1].hash) < 1e-3
 
 
 def test_fetching_again_builds_nothing(tmp_path: Path) -> None:

@@ -193,7 +193,7 @@ class RequestTokenReused(InvalidParameter):
 class ModelMismatch(FaceComparisonError):
     code = "model_mismatch"
     meaning = "The collection contains hashes of a different model from the one that this service runs."
-    example = "the collection staff contains hashes of other-2, but this service runs yunet-sface-3"
+    example = "the collection staff contains hashes of other-2, but this service runs yunet-sface-4"
 
 
 class CollectionFull(FaceComparisonError):

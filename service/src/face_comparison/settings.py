@@ -265,6 +265,12 @@ class Settings:
         _one_of("auto", "openvino", "onnxruntime"),
         metavar="auto|openvino|onnxruntime",
     )
+    precision: str = _option(
+        "auto",
+        "Precision of the models; float32 is slower, and gives the same hashes on every processor and GPU.",
+        _one_of("auto", "float32"),
+        metavar="auto|float32",
+    )
     auth: str = _option(
         "none",
         "Who may call the API: everyone, or only callers with an API key.",

@@ -2,9 +2,9 @@
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
-from face_comparison.vision import crops
-from face_comparison.vision.crops import Places, crop_matrices, look, look_averaged, snap
+from face_comparison.vision.crops import COARSE, FINE, Grid, Places, crop_matrices, look, look_averaged, snap
 from face_comparison.vision.detections import Candidates, Detections
 from face_comparison.vision.pyramid import Pyramid
 
@@ -37,21 +37,35 @@ def place(x: float = 200.0, y: float = 160.0, size: float = 80.0, roll: float = 
     return Places(np.array([[x, y]]), np.array([size]), np.array([roll]))
 
 
-def test_place_that_moves_within_its_cell_gives_the_same_crop() -> None:
-    length, center, _ = snap(np.array([160.0]), np.array([[200.0, 160.0]]), np.zeros(1))
-    moved = snap(length * 1.05, center + 0.4 * length / crops.STEPS_PER_CROP, np.zeros(1))
+@pytest.mark.parametrize("grid", [COARSE, FINE])
+def test_place_that_moves_within_its_cell_gives_the_same_crop(grid: Grid) -> None:
+    length, center, _ = snap(np.array([160.0]), np.array([[200.0, 160.0]]), np.zeros(1), grid)
+    moved = snap(length * 2 ** (0.4 / grid.sizes), center + 0.4 * length / grid.steps, np.zeros(1), grid)
     np.testing.assert_array_equal(moved[0], length)
     np.testing.assert_array_equal(moved[1], center)
-    assert snap(length, center, np.zeros(1))[2] == pytest.approx(1)
+    assert snap(length, center, np.zeros(1), grid)[2] == pytest.approx(1)
+
+
+def test_coarse_grid_has_fewer_borders() -> None:
+    path = Places(np.stack([np.linspace(200, 260, 61), np.full(61, 160.0)], axis=1), np.full(61, 80.0), np.zeros(61))
+    crops: dict[Grid, int] = {}
+    for grid in (COARSE, FINE):
+
+        def count(images: NDArray[np.uint8], min_score: float, grid: Grid = grid) -> Candidates:
+            crops[grid] = len({image.tobytes() for image in images})
+            return detect(images, min_score)
+
+        look(disk(), path, 2.0, 96, count, grid)
+    assert crops[COARSE] < crops[FINE] < 61
 
 
 def test_weight_falls_to_nothing_at_the_border_of_a_cell() -> None:
-    length, center, _ = snap(np.array([160.0]), np.array([[200.0, 160.0]]), np.zeros(1))
-    step = length[0] / crops.STEPS_PER_CROP
+    length, center, _ = snap(np.array([160.0]), np.array([[200.0, 160.0]]), np.zeros(1), FINE)
+    step = length[0] / FINE.steps
     for across, down in ((0.499, 0), (0, 0.499), (0.499, -0.499)):
-        _, _, weight = snap(length, center + np.array([across, down]) * step, np.zeros(1))
+        _, _, weight = snap(length, center + np.array([across, down]) * step, np.zeros(1), FINE)
         assert 0 <= weight[0] < 0.01
-    _, _, weight = snap(length * 2 ** (0.499 / crops.SIZES_PER_OCTAVE), center, np.zeros(1))
+    _, _, weight = snap(length * 2 ** (0.499 / FINE.sizes), center, np.zeros(1), FINE)
     assert 0 <= weight[0] < 0.01
 
 
@@ -59,18 +73,20 @@ def test_grids_of_four_rooms_seldom_end_at_the_same_place() -> None:
     random = np.random.default_rng(1)
     count = 20_000
     lengths, centers = np.exp(random.uniform(3, 7, count)), random.uniform(0, 4000, (count, 2))
-    weights = [snap(lengths * room, centers, np.full(count, grid / len(ROOMS)))[2] for grid, room in enumerate(ROOMS)]
+    weights = [
+        snap(lengths * room, centers, np.full(count, number / len(ROOMS)), FINE)[2] for number, room in enumerate(ROOMS)
+    ]
     total = np.sum(weights, axis=0)
     assert total.min() > 0.02
     assert np.quantile(total, 0.01) > 0.2
 
 
-@pytest.mark.parametrize("along", [(1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0), (0.7, 0.5, 0.4)])
+@pytest.mark.parametrize("along", [(1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 2.0), (0.7, 0.5, 0.4)])
 def test_mean_over_grids_has_no_jumps_where_a_single_crop_has(along: tuple[float, float, float]) -> None:
     image = disk()
     steps = np.linspace(0, 24, 241)
     path = [place(200 + along[0] * step, 160 + along[1] * step, 80 + along[2] * step) for step in steps]
-    single = np.array([look(image, each, 2.0, 96, detect).landmarks[0] for each in path])
+    single = np.array([look(image, each, 2.0, 96, detect, FINE).landmarks[0] for each in path])
     averaged = np.array([look_averaged(image, each, ROOMS, 96, detect).landmarks[0] for each in path])
     jump, slope = (np.abs(np.diff(seen, axis=0)).max() for seen in (single, averaged))
     assert slope < 0.5 * jump
@@ -79,7 +95,7 @@ def test_mean_over_grids_has_no_jumps_where_a_single_crop_has(along: tuple[float
 def test_what_a_rotated_crop_shows_is_mapped_back_to_the_image() -> None:
     image = disk((210.0, 150.0), 40.0)
     for roll in (0.0, 30.0, -120.0):
-        seen = look(image, place(200, 160, 80, roll), 2.0, 96, detect)
+        seen = look(image, place(200, 160, 80, roll), 2.0, 96, detect, COARSE)
         np.testing.assert_allclose(seen.centers[0], [210, 150], atol=6)
         np.testing.assert_allclose(seen.extents[0], [80, 80], atol=6)
         eyes = seen.landmarks[0, 1] - seen.landmarks[0, 0]

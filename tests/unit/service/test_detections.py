@@ -3,6 +3,7 @@ import numpy as np
 from face_comparison.vision.detections import (
     Candidates,
     Detections,
+    elsewhere,
     iou,
     merge_at_center,
     most_prominent,
@@ -75,3 +76,16 @@ def test_candidates_of_one_face_are_averaged_by_score() -> None:
 def test_large_uncertain_face_is_less_prominent_than_a_small_sure_one() -> None:
     found = detections((0, 0, 90, 90), (0, 0, 20, 20), (0, 0, 30, 30), (0, 0, 50, 50), scores=[0.7, 0.9, 0.75, 0.6])
     assert most_prominent(found, 3, 0.75).tolist() == [2, 1, 0]
+
+
+def test_what_lies_in_a_known_face_is_not_elsewhere() -> None:
+    def of(*boxes: tuple[float, float, float, float]) -> Detections:
+        count = len(boxes)
+        rows = np.array(boxes, np.float32).reshape(-1, 4)
+        return Detections(rows, np.ones(count, np.float32), np.zeros((count, 5, 2), np.float32))
+
+    known = of((100, 100, 50, 60), (300, 100, 40, 40))
+    seen = of((90, 90, 70, 70), (300, 300, 40, 40), (124, 0, 50, 200), (140, 100, 50, 60))
+    assert elsewhere(seen, known).tolist() == [1, 3]
+    assert elsewhere(seen, of()).tolist() == [0, 1, 2, 3]
+    assert elsewhere(of(), known).tolist() == []

@@ -16,6 +16,7 @@ SPEC = Refinement(
     probe_side=96,
     probe_room=2.0,
     upright_score=0.85,
+    box_per_spread=4.64,
     roll_side=96,
     roll_rooms=(1.15, 1.3, 1.45, 1.6),
     roll_gain=0.3,
@@ -45,7 +46,7 @@ def rolls(monkeypatch: pytest.MonkeyPatch) -> Callable[[Score], list[float]]:
     def install(score: Score) -> list[float]:
         asked: list[float] = []
 
-        def look(pyramid: Pyramid, places: Places, room: float, side: int, detect: object) -> Looks:
+        def look(pyramid: Pyramid, places: Places, *rest: object) -> Looks:
             asked.extend(places.rolls.tolist())
             pairs = zip(places.centers[:, 0], places.rolls, strict=True)
             scores = np.array([score(float(x), float(roll)) for x, roll in pairs], float)
@@ -69,14 +70,14 @@ def test_sure_upright_face_takes_one_crop(rolls: Callable[[Score], list[float]])
 def test_likely_face_is_tried_beside_and_opposite(rolls: Callable[[Score], list[float]]) -> None:
     asked = rolls(lambda x, roll: 0.92 if roll == 180 else 0.7)
     places, _ = refinement.probe(IMAGE, proposals((100, 0.9)), unused, SPEC, 0.3)
-    assert asked == [0, 45, -45, 180]
+    assert asked == [0, 0, 45, -45, 180]
     assert places.rolls.tolist() == [180]
 
 
 def test_place_that_shows_nothing_upright_is_tried_at_every_roll(rolls: Callable[[Score], list[float]]) -> None:
     asked = rolls(lambda x, roll: 0.8 if roll == -90 else 0.0)
     places, _ = refinement.probe(IMAGE, proposals((100, 0.4)), unused, SPEC, 0.3)
-    assert len(asked) == 8
+    assert len(asked) == 9
     assert places.rolls.tolist() == [-90]
 
 
@@ -86,13 +87,13 @@ def test_weak_place_is_searched_only_where_it_is_asked_for(rolls: Callable[[Scor
     assert (asked, len(places)) == ([0], 0)
     asked.clear()
     refinement.probe(IMAGE, proposals((100, 0.2)), unused, SPEC, 0.1)
-    assert asked == [0, 45, -45]
+    assert asked == [0, 0, 45, -45]
 
 
 def test_two_proposals_of_one_face_are_looked_at_again_once(rolls: Callable[[Score], list[float]]) -> None:
     asked = rolls(lambda x, roll: 0.7 if x < 110 else 0.6)
     places, _ = refinement.probe(IMAGE, proposals((100, 0.9), (104, 0.8), (300, 0.5)), unused, SPEC, 0.3)
-    assert len(asked) == 3 + 2 * 3
+    assert len(asked) == 3 + 2 * 4
     assert len(places) == 2
 
 
@@ -100,6 +101,68 @@ def test_equal_scores_leave_the_face_as_the_view_saw_it(rolls: Callable[[Score],
     rolls(lambda x, roll: 0.7)
     places, _ = refinement.probe(IMAGE, proposals((100, 0.9)), unused, SPEC, 0.3)
     assert places.rolls.tolist() == [0]
+
+
+LANDMARKS = np.array([[-9, -12], [9, -12], [0, 0], [-8, 10], [8, 10]], np.float32)
+"""Of a face about 50 pixels high, from its center."""
+
+
+def steadied(box: tuple[float, float, float, float], landmarks: np.ndarray) -> Places:
+    faces = Detections(np.array([box], np.float32), np.ones(1, np.float32), landmarks[None].astype(np.float32))
+    places = refinement.proposed_places(OrientedDetections.of(faces))
+    return refinement.steadied_places(places, faces.landmarks, SPEC.box_per_spread)
+
+
+def test_landmarks_place_a_proposal() -> None:
+    height = SPEC.box_per_spread * float(np.sqrt((LANDMARKS**2).sum(axis=1).mean()))
+    middle = LANDMARKS.mean(axis=0)
+    for error in (0.996, 1.0, 1.004):
+        size = error * height
+        box = (100 + middle[0] - size / 2, 100 + middle[1] - size / 2, size, size)
+        places = steadied(box, LANDMARKS + 100)
+        np.testing.assert_allclose(places.centers[0], 100 + middle, atol=1e-4)
+        assert places.sizes[0] == pytest.approx(height, rel=3e-3)
+
+
+def test_landmarks_far_from_the_box_move_a_proposal_a_little() -> None:
+    for landmarks in (np.full((5, 2), 1000.0), LANDMARKS * 50 + 100, np.zeros((5, 2))):
+        places = steadied((80, 80, 40, 40), landmarks)
+        assert np.abs(places.centers - 100).max() <= refinement.MAX_SHIFT * 40
+        assert 40 / refinement.MAX_STRETCH <= places.sizes[0] <= 40 * refinement.MAX_STRETCH
+
+
+@pytest.mark.parametrize(
+    ("start", "changes", "measured"),
+    [
+        (0.0, (3.0,), 1),
+        (90.0, (-5.0,), 1),
+        (0.0, (20.0, 2.0), 2),
+        (45.0, (2.0, 1.0), 2),
+        (-45.0, (-20.0, 15.0, 1.0), 3),
+        (0.0, (40.0, 40.0, 40.0, 40.0), 4),
+    ],
+)
+def test_roll_is_measured_again_until_it_settles(
+    monkeypatch: pytest.MonkeyPatch, start: float, changes: tuple[float, ...], measured: int
+) -> None:
+    asked: list[float] = []
+
+    def look_averaged(pyramid: Pyramid, places: Places, *rest: object) -> Looks:
+        asked.append(float(places.rolls[0]))
+        # A face turned by so much in the crop turns its landmarks by the detector's gain.
+        angle = np.radians(places.rolls[0] + SPEC.roll_gain * changes[len(asked) - 1])
+        turned = LANDMARKS @ np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]])
+        return Looks(np.ones(1), places.centers, np.full((1, 2), 40.0), turned[None], np.zeros(1))
+
+    monkeypatch.setattr(refinement, "look_averaged", look_averaged)
+    monkeypatch.setattr(
+        refinement,
+        "aligned_roll",
+        lambda landmarks: np.degrees(np.angle((landmarks[:, 1] - landmarks[:, 0]) @ (1, 1j))),
+    )
+    places = refinement.measure_roll(IMAGE, Places(np.zeros((1, 2)), np.full(1, 40.0), np.array([start])), unused, SPEC)
+    assert len(asked) == measured
+    assert places.rolls[0] == pytest.approx((start + sum(changes) + 180) % 360 - 180)
 
 
 def criteria(count: int) -> Criteria:

@@ -65,6 +65,33 @@ def test_a_head_on_its_side_is_upright_in_the_turned_view() -> None:
     assert (views.turn(view, 1)[0] == 255).all()
 
 
+@pytest.mark.parametrize("roll", [-150.0, -33.0, 45.0, 90.0, 180.0])
+def test_tilted_view_shows_heads_of_its_roll_upright(roll: float) -> None:
+    """A head is a gray ellipse with a white crown; what is found of it is mapped back to where it lies."""
+    turn = np.exp(1j * np.radians(roll))
+    center = 320 + 180j
+    crown = center - 60j * turn  # the top of a head that is rolled clockwise by so much
+    rows, columns = np.mgrid[0:400, 0:600] + 0.5
+    places = columns + 1j * rows
+    own = (places - center) / turn
+    image = np.where((own.real / 50) ** 2 + (own.imag / 70) ** 2 < 1, 120, 0)
+    image = np.where(np.abs(places - crown) < 6, 255, image)
+    view, matrix = views.draw_tilted(Pyramid(np.repeat(image[:, :, None], 3, axis=2).astype(np.uint8)), 320, roll)
+    assert max(view.shape) == 320
+    down, across = np.nonzero(view[:, :, 0] > 60)
+    box = [across.min(), down.min(), np.ptp(across) + 1, np.ptp(down) + 1]
+    assert box[3] / box[2] == pytest.approx(1.4, abs=0.1)
+    down, across = np.nonzero(view[:, :, 0] > 200)
+    top = across.mean() + 0.5, down.mean() + 0.5
+    assert top[0] == pytest.approx(box[0] + box[2] / 2, abs=1.5)
+    assert top[1] < box[1] + box[3] / 4
+    landmarks = np.full((1, 5, 2), top, np.float32)
+    back = views.tilted_back(Detections(np.array([box], np.float32), np.ones(1, np.float32), landmarks), matrix)
+    np.testing.assert_allclose(back.boxes[0, :2] + back.boxes[0, 2:] / 2, [320, 180], atol=3)
+    np.testing.assert_allclose(back.boxes[0, 2:], [100, 140], atol=6)
+    np.testing.assert_allclose(back.landmarks[0, 0], [crown.real, crown.imag], atol=2)
+
+
 def found(*faces: tuple[float, float]) -> Detections:
     """Faces of these sides in pixels and scores."""
     boxes = np.array([[0, 0, side, side] for side, _ in faces], np.float32).reshape(-1, 4)

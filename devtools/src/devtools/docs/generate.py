@@ -25,7 +25,7 @@ from devtools.docs import (
     tables,
     translations,
 )
-from devtools.docs.pipeline_tables import phantoms, rotation, rotation_summary, stability
+from devtools.docs.pipeline_tables import phantoms, recall, rotation, rotation_summary, stability
 from devtools.docs.rotation_plot import generated as rotation_plot
 from face_comparison.models import bundle_store
 
@@ -56,6 +56,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "resource-spec": resource.spec,
     "resource-status": resource.status,
     "phantoms": phantoms,
+    "recall": recall,
     "rotation": rotation,
     "rotation-summary": rotation_summary,
     "service-metrics": tables.service_metrics,
@@ -65,7 +66,14 @@ TABLES: dict[str, Callable[[], str]] = {
     "thresholds": measured.thresholds,
 }
 DOCUMENTS: dict[str, tuple[str, ...]] = {
-    "docs/explanation/accuracy.md": ("accuracy-summary", "accuracy", "rotation", "rotation-summary", "phantoms"),
+    "docs/explanation/accuracy.md": (
+        "accuracy-summary",
+        "accuracy",
+        "rotation",
+        "rotation-summary",
+        "recall",
+        "phantoms",
+    ),
     "docs/explanation/hashes.md": ("stability",),
     "docs/explanation/collections.md": ("collections-identification", "collections-recall", "collections-costs"),
     "docs/explanation/performance.md": ("machine", "speed"),

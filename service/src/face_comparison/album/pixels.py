@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from face_comparison.api.responses import BoundingBox
 from face_comparison.image import MAX_SIDE, Header, Reduce, decode, read_header
-from face_comparison.vision.analyzer import REDUCTIONS
+from face_comparison.vision.search import REDUCTIONS
 
 LARGEST_SIDE = 20_000
 """Maximum side of a photograph in pixels: more than the 4096 that a service accepts, as cameras produce them."""

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from face_comparison.vision.analyzer import Analyzer
     from face_comparison.vision.bundle import Bundle, Manifest
 
-MODEL_OPTIONS = ("bundle", "device", "engine", "threads", "max_side")
+MODEL_OPTIONS = ("bundle", "device", "engine", "precision", "threads", "max_side")
 
 
 def loaded(given: dict[str, str | None]) -> tuple[Analyzer, int]:

@@ -33,7 +33,7 @@ def load_analyzer(
     on_batch: Callable[[str, int], None] = lambda network, size: None,
     every_bucket: bool = True,
 ) -> ImageAnalyzer:
-    """The bundle's networks on the device and engine of the settings.
+    """The bundle's networks on the device and engine of the settings, in their precision.
 
     threads: images analyzed at once. on_batch, every_bucket: see `build_analyzer`; with every bucket, as in a
     service, the networks have also been tried on the built-in sample. A command's own first image is its trial.
@@ -43,6 +43,7 @@ def load_analyzer(
         bundle,
         device=settings.device,
         engine=settings.engine,
+        precision=settings.precision,
         threads=threads,
         max_side=settings.max_side,
         on_batch=on_batch,

@@ -8,10 +8,8 @@ As a library:
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from importlib import resources
@@ -28,18 +26,12 @@ from face_comparison.vision import recognizer
 from face_comparison.vision.alignment import template
 from face_comparison.vision.batching import Direct, Gathered
 from face_comparison.vision.bundle import Bundle, Comparison, Review, Strangers
-from face_comparison.vision.detections import Detections, OrientedDetections, most_prominent
+from face_comparison.vision.detections import most_prominent
 from face_comparison.vision.matching import Calibration
 from face_comparison.vision.pyramid import Pyramid
 from face_comparison.vision.recognizer import Recognizer
+from face_comparison.vision.search import Search, Wanted, timed
 from face_comparison.vision.types import Analysis
-
-SMALLEST_FACE = 112.0
-"""Shorter side of a face, in pixels of the decoded image, from which on a finer image adds nothing: networks see
-faces of at most about this size."""
-
-REDUCTIONS: tuple[Reduce, ...] = (8, 4, 2, 1)
-"""What JPEG images can be decoded smaller by, coarsest first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,51 +131,23 @@ class ImageAnalyzer:
         """See `Analyzer.analyze`."""
         stages = {"decode": 0.0, "detect": 0.0, "embed": 0.0}
         minimum = self._model.min_confidence if min_confidence is None else min_confidence
-        with _timed(stages, "decode"):
+        with timed(stages, "decode"):
             header = read_header(data, self._max_side)
-            longest = max(header.width, header.height)
-            reduce = reduction(longest, self._recognizer.view_side(longest))
-            image = Pyramid(self._decode(data, header, reduce))
-
-        def finer(faces: Detections) -> bool:
-            """Decode a finer image where these faces deserve one."""
-            nonlocal image, reduce
-            wanted = finer_reduction(smallest(faces), reduce)
-            if wanted == reduce:
-                return False
-            reduce = wanted
-            with _timed(stages, "decode"):
-                image = Pyramid(self._decode(data, header, reduce))
-            return True
-
-        def refined(proposals: OrientedDetections, *, turned: bool) -> OrientedDetections:
-            """The faces among the proposals, on an image that is fine enough for each of them."""
-            width = image.size[1]
-            # A finer image is decoded for the small ones among the sure faces before crops are cut from it, and once
-            # more where only the crops showed that a face is one.
-            finer(proposals.faces.at(np.flatnonzero(proposals.faces.scores >= minimum)))
-            while True:
-                proposals = proposals.scaled(image.size[1] / width)
-                width = image.size[1]
-                with _timed(stages, "detect"):
-                    proposals = self._recognizer.refine(image, proposals, minimum, max_faces, turned=turned)
-                if not finer(proposals.faces):
-                    return proposals
-
-        with _timed(stages, "detect"):
-            proposals = self._recognizer.propose(image, minimum, longest)
-        found = refined(proposals, turned=False)
-        if not self._recognizer.is_upright(found):
-            with _timed(stages, "detect"):
-                proposals = self._recognizer.propose_turned(image, minimum, longest)
-            found = refined(proposals, turned=True)
+        search = Search(
+            self._recognizer,
+            partial(self._decode, data, header),
+            max(header.width, header.height),
+            Wanted(minimum, max_faces),
+            stages,
+        )
+        found = search.faces()
         if not len(found):
             return Analysis((), header.width, header.height, stages)
         kept = most_prominent(found.faces, max_faces, self._model.sure_confidence)
         found = found.at(np.sort(kept))
-        with _timed(stages, "embed"):
-            hashes, aligned = self._recognizer.embed(image, found.faces.landmarks)
-        found = found.scaled(header.width / image.size[1])
+        with timed(stages, "embed"):
+            hashes, aligned = self._recognizer.embed(search.image, found.faces.landmarks)
+        found = found.scaled(header.width / search.image.size[1])
         faces = recognizer.faces(found, hashes, aligned, (header.height, header.width))
         return Analysis(faces, header.width, header.height, stages)
 
@@ -195,11 +159,12 @@ class ImageAnalyzer:
         self._recognizer.embed(Pyramid(np.zeros((112, 112, 3), np.uint8)), template("arcface", 112)[None])
 
 
-def build_analyzer(
+def build_analyzer(  # noqa: PLR0913 (one for each option)
     bundle: Bundle,
     *,
     device: str = "auto",
     engine: str = "auto",
+    precision: str = "auto",
     threads: int = 1,
     max_side: int = MAX_SIDE,
     on_batch: Callable[[str, int], None] = lambda network, size: None,
@@ -207,22 +172,29 @@ def build_analyzer(
 ) -> ImageAnalyzer:
     """Load a bundle's networks.
 
-    threads: images analyzed at once. max_side: longest side of an accepted image, pixels.
-    on_batch: told the network (`detector`, `embedder`) and the images of every
-    batch that runs. every_bucket: make every shape of batch ready now, so that no image has to wait for one, as it
-    suits a service; otherwise each is made ready when the first image needs it, as it suits a command that has a few
-    (on CUDA, all are ready in any case). Raises InvalidBundle, AcceleratorUnavailable.
+    precision: `float32`, or `auto`: lower where that is faster and moves hashes little. threads: images analyzed at
+    once. max_side: longest side of an accepted image, pixels. on_batch: told the network (`detector`, `embedder`) and
+    the images of every batch that runs. every_bucket: make every shape of batch ready now, so that no image has to wait
+    for one, as it suits a service; otherwise each is made ready when the first image needs it, as it suits a command
+    that has a few (on CUDA, all are ready in any case). Raises InvalidBundle, AcceleratorUnavailable.
     """
     chosen = engines.load(engine, device, threads)
     return assemble_analyzer(
-        bundle, chosen, threads=threads, max_side=max_side, on_batch=on_batch, every_bucket=every_bucket
+        bundle,
+        chosen,
+        precision=precision,
+        threads=threads,
+        max_side=max_side,
+        on_batch=on_batch,
+        every_bucket=every_bucket,
     )
 
 
-def assemble_analyzer(
+def assemble_analyzer(  # noqa: PLR0913 (as above)
     bundle: Bundle,
     engine: Engine,
     *,
+    precision: str = "auto",
     threads: int = 1,
     max_side: int = MAX_SIDE,
     on_batch: Callable[[str, int], None] = lambda network, size: None,
@@ -236,10 +208,11 @@ def assemble_analyzer(
     crop_shapes = recognizer.crop_shapes(manifest, buckets.crops)
     embedder_shapes = recognizer.embedder_shapes(manifest, buckets.faces)
     # What the views propose decides only which crops of a coarse grid are looked at, so they may run in bfloat16. What
-    # is seen on the crops decides the hash. An embedder in bfloat16 moves it by 0.012.
-    proposing = engine.session(bundle.detector, view_shapes, exact=manifest.detector.refinement is None)
+    # is seen on the crops decides the hash. An embedder in bfloat16 moves it by 0.015.
+    exact = precision == "float32"
+    proposing = engine.session(bundle.detector, view_shapes, exact=exact or manifest.detector.refinement is None)
     refining = engine.session(bundle.detector, crop_shapes, exact=True)
-    embedder = engine.session(bundle.embedder, embedder_shapes)
+    embedder = engine.session(bundle.embedder, embedder_shapes, exact=exact)
     if every_bucket:
         sessions = ((proposing, view_shapes), (refining, crop_shapes), (embedder, embedder_shapes))
         at_once = threads if engine.device == "cpu" else 1  # an accelerator runs one gathered batch at a time
@@ -282,27 +255,3 @@ def _run_everywhere(session: Session, images: NDArray[np.uint8], threads: int) -
         with ThreadPoolExecutor(threads) as pool:
             for done in [pool.submit(session.run, images) for _ in range(threads)]:
                 done.result()
-
-
-def reduction(longest: int, side: int) -> Reduce:
-    """How many times smaller an image may be decoded and still fill the detector's input."""
-    return next((reduce for reduce in REDUCTIONS if longest >= side * reduce), 1)
-
-
-def finer_reduction(face: float, reduce: Reduce) -> Reduce:
-    """The reduction at which a face of this many pixels, seen at `reduce`, is large enough to be embedded."""
-    return next((finer for finer in REDUCTIONS if finer <= reduce and face * reduce >= SMALLEST_FACE * finer), 1)
-
-
-def smallest(detections: Detections) -> float:
-    """The shortest side of a box, pixels; infinite where there is none."""
-    return float(detections.boxes[:, 2:].min(initial=np.inf))
-
-
-@contextmanager
-def _timed(stages: dict[str, float], stage: str) -> Iterator[None]:
-    start = time.perf_counter()
-    try:
-        yield
-    finally:
-        stages[stage] += time.perf_counter() - start

@@ -68,15 +68,17 @@ class Refinement(_Strict, kw_only=True, frozen=True):
     """The crops on which each possible face is looked at again. `room` is their length as a multiple of the face's.
 
     probe_side, probe_room: the first, which tells whether there is a face and which way up. upright_score: on it, the
-    score (0-1) below which other ways up are tried. roll_side, roll_rooms: the next, narrow, which measure the roll.
-    roll_gain: degrees that the landmarks turn there per degree that the face does. landmark_side, landmark_rooms: the
-    last, in which the face is upright; box, landmarks and score are their mean. With four rooms or more, a mean does
-    not jump where a place moves by a fraction of a pixel.
+    score (0-1) below which other ways up are tried. box_per_spread: longer side of a box per root mean square distance
+    of the landmarks from their mean, usually: they place a face more exactly than its box. roll_side, roll_rooms: the
+    next, narrow, which measure the roll. roll_gain: degrees that the landmarks turn there per degree that the face
+    does. landmark_side, landmark_rooms: the last, in which the face is upright; box, landmarks and score are their
+    mean. With four rooms or more, a mean does not jump where a place moves by a fraction of a pixel.
     """
 
     probe_side: _Side
     probe_room: _Room
     upright_score: _Fraction
+    box_per_spread: Annotated[float, msgspec.Meta(gt=0, le=20)]
     roll_side: _Side
     roll_rooms: _Rooms
     roll_gain: Annotated[float, msgspec.Meta(gt=0, le=1)]

@@ -1,9 +1,10 @@
 """What the detector sees on square crops around places where faces may be.
 
-Every crop is placed on a coarse grid: a place that moves by a pixel, because it was found in lower precision or on
-another processor, gives the same crop and with it the same landmarks, to the last bit. Where one crop alone decides, a
-place at the border of two cells may still fall into either. `look_averaged` has no such borders: it takes the weighted
-mean over several grids, shifted against each other, and the weight of a crop is 0 where its cell ends.
+Every crop is placed on a grid: a place that moves by a pixel, because it was found in lower precision or on another
+processor, gives the same crop and with it the same landmarks, to the last bit. Where one crop alone decides, a place at
+the border of two cells may still fall into either, so its grid is coarse and has few borders. `look_averaged` has none:
+it takes the weighted mean over several grids, shifted against each other, and the weight of a crop is 0 where its cell
+ends.
 """
 
 from __future__ import annotations
@@ -26,8 +27,22 @@ MIN_CROP_SCORE = 0.3
 SMOOTHING = 2.0
 """Crops are drawn from a level of the pyramid that is no finer than they are: in noise, faces are seen only then."""
 
-STEPS_PER_CROP, SIZES_PER_OCTAVE = 16, 4
-"""The grid of crops: positions along the length of one, and lengths per doubling."""
+
+@dataclass(frozen=True, slots=True)
+class Grid:
+    """Where crops may lie.
+
+    Attributes:
+        steps: Positions along the length of a crop.
+        sizes: Lengths per doubling.
+    """
+
+    steps: int
+    sizes: int
+
+
+COARSE, FINE = Grid(8, 2), Grid(16, 4)
+"""For one crop, which decides alone, and for each of several, of which a mean is taken."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -70,7 +85,7 @@ class Looks:
         return np.asarray(self.extents.max(axis=1, initial=0.0))
 
 
-def look(pyramid: Pyramid, places: Places, room: float, side: int, detect: Detect) -> Looks:
+def look(pyramid: Pyramid, places: Places, room: float, side: int, detect: Detect, grid: Grid) -> Looks:
     """What the crop of the grid nearest to each place shows.
 
     Args:
@@ -79,8 +94,9 @@ def look(pyramid: Pyramid, places: Places, room: float, side: int, detect: Detec
         room: Length of a crop as a multiple of the face's.
         side: Of a crop in the detector, pixels.
         detect: Runs the detector.
+        grid: Of crops.
     """
-    lengths, centers, _ = snap(places.sizes * room, places.centers, np.zeros(len(places)))
+    lengths, centers, _ = snap(places.sizes * room, places.centers, np.zeros(len(places)), grid)
     return _look(pyramid, Places(centers, lengths, places.rolls), side, detect)
 
 
@@ -99,6 +115,7 @@ def look_averaged(pyramid: Pyramid, places: Places, rooms: tuple[float, ...], si
         places.sizes[each] * np.tile(np.array(rooms), count),
         places.centers[each],
         np.tile(np.arange(grids) / grids, count),
+        FINE,
     )
     seen = _look(pyramid, Places(centers, lengths, places.rolls[each]), side, detect)
     shares = np.where(seen.scores > 0, np.maximum(weights, 1e-6), 0.0).reshape(count, grids)
@@ -117,7 +134,7 @@ def look_averaged(pyramid: Pyramid, places: Places, rooms: tuple[float, ...], si
 
 
 def snap(
-    lengths: NDArray[np.float64], centers: NDArray[np.float64], phases: NDArray[np.float64]
+    lengths: NDArray[np.float64], centers: NDArray[np.float64], phases: NDArray[np.float64], grid: Grid
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
     """The nearest lengths (K,) and centers (K, 2) of grids.
 
@@ -125,14 +142,15 @@ def snap(
         lengths: (K,) pixels.
         centers: (K, 2) pixels.
         phases: (K,) by which each grid is shifted, in cells, 0 to 1.
+        grid: Its steps.
 
     Returns:
         Lengths, centers, and how far inside its cell each place was, from 0 at a border to 1 at its center.
     """
-    levels = np.log2(lengths) * SIZES_PER_OCTAVE - phases
+    levels = np.log2(lengths) * grid.sizes - phases
     level = np.round(levels)
-    snapped = np.exp2((level + phases) / SIZES_PER_OCTAVE)
-    steps = (snapped / STEPS_PER_CROP)[:, None]
+    snapped = np.exp2((level + phases) / grid.sizes)
+    steps = (snapped / grid.steps)[:, None]
     cells = centers / steps - phases[:, None]
     cell = np.round(cells)
     off = np.maximum(np.abs(levels - level), np.abs(cells - cell).max(axis=1, initial=0.0))
@@ -148,11 +166,6 @@ def crop_matrices(
     return np.stack([turns.real, -turns.imag, offsets.real, turns.imag, turns.real, offsets.imag], axis=1).reshape(
         -1, 2, 3
     )
-
-
-def angle_difference(angles: NDArray[np.float64], others: NDArray[np.float64] | float) -> NDArray[np.float64]:
-    """Degrees from the others to the angles, -180 to 180."""
-    return (angles - others + 180.0) % 360.0 - 180.0
 
 
 def _look(pyramid: Pyramid, crops: Places, side: int, detect: Detect) -> Looks:

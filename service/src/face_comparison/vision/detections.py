@@ -109,6 +109,14 @@ def most_prominent(detections: Detections, count: int, sure_confidence: float) -
     return np.lexsort((-areas, detections.scores < sure_confidence))[:count]
 
 
+def elsewhere(detections: Detections, known: Detections) -> NDArray[np.intp]:
+    """Indices of the detections whose centers are in none of the known boxes."""
+    centers = detections.boxes[:, None, :2] + detections.boxes[:, None, 2:] / 2
+    start, size = known.boxes[None, :, :2], known.boxes[None, :, 2:]
+    inside = np.all((centers >= start) & (centers <= start + size), axis=2)
+    return np.flatnonzero(~np.any(inside, axis=1))
+
+
 def iou(boxes: NDArray[np.float32], others: NDArray[np.float32]) -> NDArray[np.float32]:
     """Intersection over union of boxes (K, 4) with boxes of the same shape, row by row."""
     start = np.maximum(boxes[:, :2], others[:, :2])

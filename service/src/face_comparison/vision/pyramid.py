@@ -54,32 +54,48 @@ class Pyramid:
         Returns:
             (K, side, side, 3) uint8.
         """
-        result = np.empty((len(matrices), side, side, 3), np.uint8)
-        for matrix, shrink, out in zip(matrices, smoothing * _shrinks(matrices), result, strict=True):
-            self._warp(matrix, float(shrink), out)
-        return result
+        return self._drawn(matrices, smoothing * _shrinks(matrices), side)
+
+    def warp(self, matrix: NDArray[np.float64], height: int, width: int) -> NDArray[np.uint8]:
+        """As `warps`, of one matrix (2, 3), to another size."""
+        level, scale = self.level(float(_shrinks(matrix[None])[0]))
+        (own,) = _from_pixel_centers(matrix[None], np.array([1 / scale]))
+        return np.asarray(cv2.warpAffine(level, own, (width, height), flags=cv2.INTER_LINEAR), np.uint8)
 
     def blended_warps(self, matrices: NDArray[np.float64], side: int) -> NDArray[np.uint8]:
         """As `warps`, with the next coarser level mixed in, the more the nearer it is (trilinear sampling).
 
         Where one level gives way to the next, an image that is noisy or sharp would jump.
         """
-        result = self.warps(matrices, side)
-        coarser = np.empty((side, side, 3), np.uint8)
-        for matrix, shrink, out in zip(matrices, np.maximum(_shrinks(matrices), 1.0), result, strict=True):
-            share = float(np.log2(shrink)) % 1.0
-            self._warp(matrix, 2 * float(shrink), coarser)
-            cv2.addWeighted(out, 1.0 - share, coarser, share, 0.0, dst=out)
+        shrinks = np.maximum(_shrinks(matrices), 1.0)
+        finer, coarser = self._drawn(matrices, shrinks, side), self._drawn(matrices, 2 * shrinks, side)
+        for one, other, share in zip(finer, coarser, (np.log2(shrinks) % 1.0).tolist(), strict=True):
+            cv2.addWeighted(one, 1.0 - share, other, share, 0.0, dst=one)
+        return finer
+
+    def _drawn(self, matrices: NDArray[np.float64], shrinks: NDArray[np.float64], side: int) -> NDArray[np.uint8]:
+        """Draw each from the level for an image that is shrunk so many times."""
+        result = np.empty((len(matrices), side, side, 3), np.uint8)
+        if not len(matrices):
+            return result
+        self.level(float(shrinks.max()))
+        depths = np.minimum(np.log2(np.maximum(shrinks, 1.0)).astype(np.intp), len(self._levels) - 1)
+        own = _from_pixel_centers(matrices, np.exp2(depths))
+        for matrix, depth, out in zip(own, depths.tolist(), result, strict=True):
+            cv2.warpAffine(self._levels[depth], matrix, (side, side), dst=out, flags=cv2.INTER_LINEAR)
         return result
 
-    def _warp(self, matrix: NDArray[np.float64], shrink: float, out: NDArray[np.uint8]) -> None:
-        """Draw from the level for an image that is shrunk so many times."""
-        level, scale = self.level(shrink)
-        own = matrix.copy()
-        own[:, :2] /= scale
-        # OpenCV counts from the center of the first pixel, half a pixel from its corner.
-        own[:, 2] += own[:, :2].sum(axis=1) / 2 - 0.5
-        cv2.warpAffine(level, own, out.shape[:2], dst=out, flags=cv2.INTER_LINEAR)
+
+def _from_pixel_centers(matrices: NDArray[np.float64], factors: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Matrices (K, 2, 3) from levels to results, as OpenCV takes them.
+
+    factors: (K,) how many times larger the image is than the level.
+    """
+    own = matrices.copy()
+    own[:, :, :2] *= factors[:, None, None]
+    # OpenCV counts from the center of the first pixel, half a pixel from its corner.
+    own[:, :, 2] += own[:, :, :2].sum(axis=2) / 2 - 0.5
+    return own
 
 
 def _shrinks(matrices: NDArray[np.float64]) -> NDArray[np.float64]:

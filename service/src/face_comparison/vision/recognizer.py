@@ -37,9 +37,6 @@ that holds it, portrait or landscape. Shapes that were not warmed up would make 
 SQUARE = (1.0,)
 """Where padding costs little: close-up views, and accelerators, on which batches of several requests gain much."""
 
-UPRIGHT_ROLL = 35.0
-"""Mean roll in degrees of the sure faces up to which an image is taken for upright."""
-
 QUARTERS = ((0, 0.0), (1, 90.0), (2, 180.0), (3, -90.0))
 """Quarter turns of the view, and the roll of the faces that are upright in it."""
 
@@ -107,10 +104,9 @@ class Recognizer:
         )
         return refinement.refine(pyramid, proposals, self._detect, spec.refinement, criteria)
 
-    def is_upright(self, found: OrientedDetections) -> bool:
-        """Whether there are sure faces, and most of them are about upright."""
-        sure = found.faces.scores >= self._manifest.detector.sure_confidence
-        return bool(sure.any()) and float(np.abs(found.rolls[sure]).mean()) <= UPRIGHT_ROLL
+    def sure_rolls(self, found: OrientedDetections) -> NDArray[np.float64]:
+        """Rolls (K,) in degrees of those that are surely faces."""
+        return found.rolls[found.faces.scores >= self._manifest.detector.sure_confidence]
 
     def propose_turned(self, pyramid: Pyramid, minimum: float, longest: int) -> OrientedDetections:
         """As `propose`, in views of the image turned by each quarter, the upright one included."""
@@ -120,6 +116,21 @@ class Recognizer:
         ]
         found = OrientedDetections.concatenate(parts)
         return found.at(np.argsort(-found.faces.scores, kind="stable")[:MAX_PROPOSALS])
+
+    def propose_tilted(self, pyramid: Pyramid, minimum: float, longest: int, roll: float) -> OrientedDetections:
+        """As `propose`, in a view of the image in which heads of this roll (degrees) are upright."""
+        spec = self._manifest.detector
+        grown = max(views.tilted_size(*pyramid.size, roll)) / max(pyramid.size)
+        side = self.view_side(round(grown * longest))
+        view, matrix = views.draw_tilted(pyramid, side, roll)
+        found = self._detect_on(views.pad(view, side, self._aspects), min(spec.min_proposal, minimum))
+        found = found.at(non_max_suppression(found, spec.nms_iou_threshold)[:MAX_PROPOSALS])
+        return OrientedDetections.of(views.tilted_back(found, matrix), roll)
+
+    def merged(self, found: OrientedDetections, more: OrientedDetections) -> OrientedDetections:
+        """The faces of both, each once, best first."""
+        both = OrientedDetections.concatenate([found, more])
+        return both.at(non_max_suppression(both.faces, self._manifest.detector.nms_iou_threshold))
 
     def embed(self, pyramid: Pyramid, landmarks: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
         """Hashes (K, HASH_SIZE) of faces with these landmarks (K, 5, 2), and the aligned faces (K, side, side, 3).
@@ -155,10 +166,12 @@ class Recognizer:
         quarters: int,
     ) -> Detections:
         view, scale = views.draw(pyramid, side, max_scale)
-        canvas = views.pad(views.turn(view, quarters), side, aspects)
-        _, height, width, _ = canvas.shape
-        found = self._decode(self._views.run(canvas), height, width, minimum).of(0)
+        found = self._detect_on(views.pad(views.turn(view, quarters), side, aspects), minimum)
         return views.turn_back(found, quarters, *view.shape[:2]).scaled(1 / scale)
+
+    def _detect_on(self, canvas: NDArray[np.uint8], minimum: float) -> Detections:
+        _, height, width, _ = canvas.shape
+        return self._decode(self._views.run(canvas), height, width, minimum).of(0)
 
     def _detect(self, crops: NDArray[np.uint8], min_score: float) -> Candidates:
         _, height, width, _ = crops.shape

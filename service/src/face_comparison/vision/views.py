@@ -86,6 +86,39 @@ def turn_back(found: Detections, quarters: int, height: int, width: int) -> Dete
     return Detections(boxes, found.scores, landmarks)
 
 
+def draw_tilted(pyramid: Pyramid, side: int, roll: float) -> tuple[NDArray[np.uint8], NDArray[np.float64]]:
+    """The image, rotated so that heads of this roll (degrees clockwise) are upright, shrunk into side x side pixels.
+
+    Returns:
+        The view (H, W, 3), black beside the image, and the matrix (2, 3) from the image to it.
+    """
+    height, width = pyramid.size
+    across, down = tilted_size(height, width, roll)
+    scale = min(1.0, side / max(across, down))
+    turn = scale * np.exp(-1j * np.radians(roll))
+    size = max(1, round(across * scale)), max(1, round(down * scale))
+    offset = (size[0] + 1j * size[1]) / 2 - turn * (width + 1j * height) / 2
+    matrix = np.array([[turn.real, -turn.imag, offset.real], [turn.imag, turn.real, offset.imag]])
+    return pyramid.warp(matrix, size[1], size[0]), matrix
+
+
+def tilted_size(height: float, width: float, roll: float) -> tuple[float, float]:
+    """Width and height of the upright rectangle around one of this height and width that is rotated by `roll`."""
+    cosine, sine = abs(np.cos(np.radians(roll))), abs(np.sin(np.radians(roll)))
+    return float(width * cosine + height * sine), float(width * sine + height * cosine)
+
+
+def tilted_back(found: Detections, matrix: NDArray[np.float64]) -> Detections:
+    """What was found in a view that the matrix (2, 3) made, in its image; boxes keep to the face's own axes."""
+    turn, offset = complex(matrix[0, 0], matrix[1, 0]), complex(matrix[0, 2], matrix[1, 2])
+    middles = found.boxes[:, None, :2] + found.boxes[:, None, 2:] / 2
+    points = np.concatenate([middles, found.landmarks], axis=1).astype(np.float64)
+    moved = (points @ (1, 1j) - offset) / turn
+    placed = np.stack([moved.real, moved.imag], axis=2).astype(np.float32)
+    sizes = found.boxes[:, 2:] / np.float32(abs(turn))
+    return Detections(np.concatenate([placed[:, 0] - sizes / 2, sizes], axis=1), found.scores, placed[:, 1:])
+
+
 def view_shapes(side: int, aspects: Sequence[float]) -> list[tuple[int, int]]:
     """Inputs (height, width) of the detector for images shrunk into side x side pixels, landscape, narrowest first."""
     return [(-(-round(side * aspect) // STRIDE) * STRIDE, side) for aspect in aspects]

@@ -1,0 +1,145 @@
+"""The search for the faces of one image: which views of it are looked at, and how fine it is decoded."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from face_comparison.image import Reduce
+from face_comparison.vision.detections import Detections, OrientedDetections, elsewhere
+from face_comparison.vision.orientation import MOST_TILTED_VIEWS, next_view
+from face_comparison.vision.pyramid import Pyramid
+from face_comparison.vision.recognizer import QUARTERS, Recognizer
+
+SMALLEST_FACE = 112.0
+"""Shorter side of a face, in pixels of the decoded image, from which on a finer image adds nothing: networks see
+faces of at most about this size."""
+
+REDUCTIONS: tuple[Reduce, ...] = (8, 4, 2, 1)
+"""What JPEG images can be decoded smaller by, coarsest first."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which faces are wanted.
+
+    Attributes:
+        minimum: Score, 0-1, from which on it is a face.
+        count: How many, the most prominent.
+    """
+
+    minimum: float
+    count: int
+
+
+class Search:
+    """The faces of one image.
+
+    Attributes:
+        image: As fine as the faces deserve that were found so far.
+    """
+
+    def __init__(
+        self,
+        recognizer: Recognizer,
+        decode: Callable[[Reduce], NDArray[np.uint8]],
+        longest: int,
+        wanted: Wanted,
+        stages: dict[str, float],
+    ) -> None:
+        """Decodes the image, no finer than the views need it.
+
+        Args:
+            recognizer: Finds faces.
+            decode: The image at 1/reduce of its sides, or finer.
+            longest: Pixels of its longer side.
+            wanted: Which faces.
+            stages: Seconds by stage, to which `decode` and `detect` are added.
+        """
+        self._recognizer, self._decode, self._longest = recognizer, decode, longest
+        self._wanted, self._stages = wanted, stages
+        self._reduce = reduction(longest, recognizer.view_side(longest))
+        self.image = self._decoded()
+
+    def faces(self) -> OrientedDetections:
+        """The faces, best first, in the pixels of `image`.
+
+        Where none is sure, the image is looked at on its sides and upside down, too; where one is tilted far from every
+        view, in a view in which it is upright, since others are often tilted alike.
+        """
+        recognizer, minimum, longest = self._recognizer, self._wanted.minimum, self._longest
+        with timed(self._stages, "detect"):
+            proposals = recognizer.propose(self.image, minimum, longest)
+        found, seen = self._refined(proposals, turned=False), [0.0]
+        if not len(recognizer.sure_rolls(found)):
+            with timed(self._stages, "detect"):
+                proposals = recognizer.propose_turned(self.image, minimum, longest)
+            found, seen = self._refined(proposals, turned=True), [roll for _, roll in QUARTERS]
+        for _ in range(MOST_TILTED_VIEWS):
+            roll = next_view(recognizer.sure_rolls(found), seen)
+            if roll is None:
+                break
+            with timed(self._stages, "detect"):
+                proposals = recognizer.propose_tilted(self.image, minimum, longest, roll)
+            width = self.image.size[1]
+            more = self._refined(proposals.at(elsewhere(proposals.faces, found.faces)), turned=False)
+            found = recognizer.merged(found.scaled(self.image.size[1] / width), more)
+            seen.append(roll)
+        return found
+
+    def _refined(self, proposals: OrientedDetections, *, turned: bool) -> OrientedDetections:
+        """The faces among the proposals, on an image that is fine enough for each of them."""
+        minimum, width = self._wanted.minimum, self.image.size[1]
+        # A finer image is decoded for the small ones among the sure faces before crops are cut from it, and once more
+        # where only the crops showed that a face is one.
+        self._decode_finer(proposals.faces.at(np.flatnonzero(proposals.faces.scores >= minimum)))
+        while True:
+            proposals = proposals.scaled(self.image.size[1] / width)
+            width = self.image.size[1]
+            with timed(self._stages, "detect"):
+                proposals = self._recognizer.refine(self.image, proposals, minimum, self._wanted.count, turned=turned)
+            if not self._decode_finer(proposals.faces):
+                return proposals
+
+    def _decode_finer(self, faces: Detections) -> bool:
+        """Decodes a finer image where these faces deserve one; whether it did."""
+        wanted = finer_reduction(smallest(faces), self._reduce)
+        if wanted == self._reduce:
+            return False
+        self._reduce = wanted
+        self.image = self._decoded()
+        return True
+
+    def _decoded(self) -> Pyramid:
+        with timed(self._stages, "decode"):
+            return Pyramid(self._decode(self._reduce))
+
+
+def reduction(longest: int, side: int) -> Reduce:
+    """How many times smaller an image may be decoded and still fill the detector's input."""
+    return next((reduce for reduce in REDUCTIONS if longest >= side * reduce), 1)
+
+
+def finer_reduction(face: float, reduce: Reduce) -> Reduce:
+    """The reduction at which a face of this many pixels, seen at `reduce`, is large enough to be embedded."""
+    return next((finer for finer in REDUCTIONS if finer <= reduce and face * reduce >= SMALLEST_FACE * finer), 1)
+
+
+def smallest(detections: Detections) -> float:
+    """The shortest side of a box, pixels; infinite where there is none."""
+    return float(detections.boxes[:, 2:].min(initial=np.inf))
+
+
+@contextmanager
+def timed(stages: dict[str, float], stage: str) -> Iterator[None]:
+    """Adds the seconds of a block to its stage."""
+    start = time.perf_counter()
+    try:
+        yield
+    finally:
+        stages[stage] += time.perf_counter() - start

@@ -1,0 +1,43 @@
+"""Which views follow from the faces that were found."""
+
+import numpy as np
+import pytest
+
+from face_comparison.vision.orientation import SMALL_TILT, next_view
+
+
+@pytest.mark.parametrize(
+    ("rolls", "seen", "expected"),
+    [
+        ((), (0.0,), None),
+        ((5.0, -20.0, 29.0), (0.0,), None),
+        ((5.0, 40.0), (0.0,), 40.0),
+        ((-170.0, 171.0, 175.0), (0.0,), 175.0),
+        ((40.0, 50.0, 60.0), (0.0,), 50.0),
+        ((40.0, -40.0), (0.0, 40.0), -40.0),
+        ((100.0, 80.0, 175.0), (0.0, 90.0, 180.0, -90.0), None),
+        ((44.0,), (0.0, 90.0, 180.0, -90.0), 44.0),
+        ((-175.0,), (180.0,), None),
+    ],
+)
+def test_next_view_shows_the_faces_that_no_view_showed_upright(
+    rolls: tuple[float, ...], seen: tuple[float, ...], expected: float | None
+) -> None:
+    assert next_view(np.array(rolls, float), seen) == expected
+
+
+def test_faces_that_lean_to_both_sides_get_the_roll_of_one_of_them() -> None:
+    rolls = np.array([-60.0, 60.0, 3.0])
+    first = next_view(rolls, [0.0])
+    assert first in (-60.0, 60.0)
+    assert next_view(rolls, [0.0, first]) == -first
+    assert next_view(rolls, [0.0, 60.0, -60.0]) is None
+
+
+def test_every_further_view_shows_another_face() -> None:
+    rolls = np.random.default_rng(1).uniform(-180, 180, 40)
+    seen = [0.0]
+    while (view := next_view(rolls, seen)) is not None:
+        assert np.abs((view - np.array(seen) + 180) % 360 - 180).min() > SMALL_TILT
+        seen.append(view)
+    assert len(seen) <= 13

@@ -142,6 +142,27 @@ def test_unusable_directory_is_a_startup_error(tmp_path: Path) -> None:
         open_store(f"sqlite:{tmp_path / 'store'}", max_faces=1)
 
 
+@pytest.mark.parametrize("spelling", ["sqlite:~/faces", "sqlite://~/faces", "sqlite:{}/faces", "sqlite://{}/faces"])
+def test_directory_may_be_spelled_in_several_ways(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, spelling: str
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    open_store(spelling.format(tmp_path), max_faces=1).close()
+    assert (tmp_path / "faces" / "collections.db").exists()
+    assert [path.name for path in tmp_path.iterdir()] == ["faces"]
+
+
+@pytest.mark.parametrize("url", ["sqlite:", "sqlite://", "sqlite::memory:"])
+def test_store_without_a_directory_is_a_startup_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, url: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(InvalidSettings, match="sqlite:DIRECTORY"):
+        open_store(url, max_faces=1)
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_files_are_readable_by_their_owner_only(store: Store, tmp_path: Path) -> None:
     store.create_collection(collection())
     folder = tmp_path / "store"

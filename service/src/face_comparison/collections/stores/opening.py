@@ -37,7 +37,7 @@ def open_store(
     if url.startswith(SQLITE):
         from face_comparison.collections.stores.sqlite import SqliteStore  # noqa: PLC0415 (one of the two is needed)
 
-        return SqliteStore(Path(url.removeprefix(SQLITE).removeprefix("//")), max_faces=max_faces, timeout=timeout)
+        return SqliteStore(_directory(url), max_faces=max_faces, timeout=timeout)
     if not url.startswith(POSTGRESQL):  # the text is not quoted: it may hold a password
         raise InvalidSettings("--collections must be sqlite:DIRECTORY or postgresql://USER:PASSWORD@HOST:PORT/DATABASE")
     try:
@@ -47,3 +47,13 @@ def open_store(
             f"PostgreSQL needs the package {error.name}: pip install 'face-comparison[postgres]'"
         ) from error
     return PostgresStore(reread_url or (lambda: url), timeout=timeout, connections=connections, index=index)
+
+
+def _directory(url: str) -> Path:
+    """Returns the directory of `sqlite:DIRECTORY`; no shell expands a `~` behind the colon."""
+    name = url.removeprefix(SQLITE).removeprefix("//")
+    if not name or name == ":memory:":
+        raise InvalidSettings(
+            "--collections must be sqlite:DIRECTORY, and the directory lasts: name one on a local disk"
+        )
+    return Path(name).expanduser()

@@ -1,4 +1,4 @@
-"""The options in `settings.py` as click options: the text is passed on, and `Settings` validates it."""
+"""The options in `settings` as click options: the text is passed on, and `Settings` validates it."""
 
 from __future__ import annotations
 

@@ -19,7 +19,7 @@ from face_comparison.errors import FaceComparisonError
 from face_comparison.image.formats import MEDIA_TYPES, READABLE
 from face_comparison.settings import Settings
 from face_comparison.vision.analyzer import ModelInfo
-from face_comparison.web import error_table, openapi_collections, openapi_schemas
+from face_comparison.web import error_table, openapi_collection_schemas, openapi_collections, openapi_schemas
 from face_comparison.web.error_table import Context
 from face_comparison.web.openapi_schemas import Schema, ref
 
@@ -118,7 +118,7 @@ def document(settings: Settings, model: ModelInfo) -> dict[str, Any]:
     collections = {}
     if has_collections(settings):
         collections = openapi_collections.collection_paths(f"{base}/face_comparison/collections", operations, model)
-        components["schemas"] |= openapi_collections.collection_schemas(model.version, components["schemas"])
+        components["schemas"] |= openapi_collection_schemas.collection_schemas(model.version, components["schemas"])
     return {
         "openapi": "3.1.0",
         "info": {

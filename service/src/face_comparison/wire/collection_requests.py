@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, cast, get_args
+from typing import Any, TypeVar, cast, get_args, overload
 
 import msgspec
 from msgspec import Raw
@@ -24,45 +24,23 @@ from face_comparison.wire.requests import Subject, image_or_hash
 
 MAX_MATCHES = 100
 
+T = TypeVar("T")
+
 _ABSENT = Raw()
 _TEXTS = frozenset({"FaceModelVersion", "UserId", "ExternalImageId", "QualityFilter", "OnDuplicate"})
 
 
-class _CollectionShape(msgspec.Struct):
-    CollectionId: Raw = _ABSENT
-    MaxFalsePositiveRate: Raw = _ABSENT
-    RetentionDays: Raw = _ABSENT
-    Metadata: Raw = _ABSENT
+def _shape(*names: str, base: type[msgspec.Struct] = msgspec.Struct) -> type[msgspec.Struct]:
+    """Declares the fields of a body; msgspec skips all others without building them."""
+    return msgspec.defstruct("Shape", [(name, Raw, _ABSENT) for name in names], bases=(base,))
 
 
-class _EnrollShape(SubjectShape):
-    UserId: Raw = _ABSENT
-    ExternalImageId: Raw = _ABSENT
-    MaxFaces: Raw = _ABSENT
-    QualityFilter: Raw = _ABSENT
-    OnDuplicate: Raw = _ABSENT
-
-
-class _SearchShape(SubjectShape):
-    MaxFaces: Raw = _ABSENT
-    MaxMatches: Raw = _ABSENT
-    MaxFalsePositiveRate: Raw = _ABSENT
-    Threshold: Raw = _ABSENT
-    UserIds: Raw = _ABSENT
-
-
-class _VerifyShape(SubjectShape):
-    Threshold: Raw = _ABSENT
-
-
-class _UserShape(msgspec.Struct):
-    UserId: Raw = _ABSENT
-    Metadata: Raw = _ABSENT
-    Expires: Raw = _ABSENT
-
-
-class _FaceIdsShape(msgspec.Struct):
-    FaceIds: Raw = _ABSENT
+_COLLECTION = _shape("CollectionId", "MaxFalsePositiveRate", "RetentionDays", "Metadata")
+_ENROLL = _shape("UserId", "ExternalImageId", "MaxFaces", "QualityFilter", "OnDuplicate", base=SubjectShape)
+_SEARCH = _shape("MaxFaces", "MaxMatches", "MaxFalsePositiveRate", "Threshold", "UserIds", base=SubjectShape)
+_VERIFY = _shape("Threshold", base=SubjectShape)
+_USER = _shape("UserId", "Metadata", "Expires")
+_FACE_IDS = _shape("FaceIds")
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,10 +48,10 @@ class CreateRequest:
     """A request for a new collection.
 
     Attributes:
-        collection_id: Its name.
+        collection_id: Name of the collection.
         max_false_positive_rate: 0-1.
         retention_days: None: faces are kept until deleted.
-        metadata: Whatever the caller wants to keep with it.
+        metadata: Arbitrary data of the caller.
     """
 
     collection_id: str
@@ -84,7 +62,7 @@ class CreateRequest:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class EnrollRequest:
-    """max_faces None: 1 with a user, else all."""
+    """An enrollment. max_faces None: 1 with a user, otherwise all."""
 
     subject: Subject
     user_id: str | None
@@ -96,15 +74,15 @@ class EnrollRequest:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class SearchRequest:
-    """A search for the faces of an image, or for a hash.
+    """A search for the faces in an image, or for a hash.
 
     Attributes:
         subject: The image or hash.
-        max_faces: Most prominent faces of the image that are searched.
-        max_matches: Matches per face.
-        rate: None: the collection's rate.
-        threshold: Euclidean distance, None: the one that follows from the rate.
-        users: None: everybody.
+        max_faces: Number of the image's most prominent faces to search.
+        max_matches: Maximum matches per face.
+        rate: None: the collection's.
+        threshold: Euclidean distance; None: computed from the rate.
+        users: None: everyone.
     """
 
     subject: Subject
@@ -117,7 +95,7 @@ class SearchRequest:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class VerifyRequest:
-    """threshold None: the bundle's."""
+    """A verification. threshold None: the bundle's."""
 
     subject: Subject
     threshold: float | None
@@ -125,7 +103,7 @@ class VerifyRequest:
 
 @dataclass(frozen=True, slots=True)
 class UserRequest:
-    """A request for a new user; expires: when it is erased, None: never."""
+    """A request for a new user. expires: when it is erased; None: never."""
 
     user_id: str
     metadata: Mapping[str, Any]
@@ -134,7 +112,7 @@ class UserRequest:
 
 @dataclass(frozen=True, slots=True)
 class UserChange:
-    """Fields that are UNCHANGED were not in the request; expires None: no expiry any more."""
+    """An update of a user. UNCHANGED: not in the request. expires None: never."""
 
     metadata: Mapping[str, Any] | Unchanged
     expires: datetime | Unchanged | None
@@ -142,7 +120,7 @@ class UserChange:
 
 @dataclass(frozen=True, slots=True)
 class PageRequest:
-    """A request for a page; token None: the first one."""
+    """A request for a page. token None: the first one."""
 
     limit: int
     token: str | None
@@ -150,65 +128,62 @@ class PageRequest:
 
 
 def create_request(body: Buffer, content_type: str) -> CreateRequest:
-    """Raises InvalidJson, InvalidParameter."""
-    fields = json_fields(body, content_type, _CollectionShape)
-    rate, retention = fields.get("MaxFalsePositiveRate"), fields.get("RetentionDays")
+    """Parses a request for a new collection. Raises InvalidJson, InvalidParameter."""
+    fields = json_fields(body, content_type, _COLLECTION)
     return CreateRequest(
         collection_id=identifiers.check_collection_id(fields.get("CollectionId")),
-        max_false_positive_rate=DEFAULT_RATE if rate is None else identifiers.check_rate(rate),
-        retention_days=None if retention is None else identifiers.check_retention(retention),
+        max_false_positive_rate=_optional(fields, "MaxFalsePositiveRate", identifiers.check_rate, DEFAULT_RATE),
+        retention_days=_optional(fields, "RetentionDays", identifiers.check_retention),
         metadata=_metadata(fields),
     )
 
 
 def enroll_request(body: Buffer, content_type: str, query: Mapping[str, str], version: str) -> EnrollRequest:
-    """version: the service's FaceModelVersion. Raises what is wrong with the image or hash, and InvalidParameter."""
-    fields = image_fields(body, content_type, _EnrollShape, _TEXTS, query)
-    user_id, external = fields.get("UserId"), fields.get("ExternalImageId")
-    on_duplicate = fields.get("OnDuplicate") or "report"
-    if on_duplicate not in get_args(OnDuplicate):
-        raise InvalidParameter(f"OnDuplicate must be one of {', '.join(get_args(OnDuplicate))}")
+    """Parses an enrollment. version: the service's FaceModelVersion.
+
+    Raises InvalidParameter, and what is wrong with the image or hash.
+    """
+    fields = image_fields(body, content_type, _ENROLL, _TEXTS, query)
     return EnrollRequest(
         subject=image_or_hash(fields, version),
-        user_id=None if user_id is None else identifiers.check_user_id(user_id),
-        external_image_id=None if external is None else identifiers.check_external_image_id(external),
-        max_faces=_whole(fields, "MaxFaces", MAX_FACES),
+        user_id=_optional(fields, "UserId", identifiers.check_user_id),
+        external_image_id=_optional(fields, "ExternalImageId", identifiers.check_external_image_id),
+        max_faces=_optional(fields, "MaxFaces", _whole("MaxFaces", MAX_FACES)),
         quality_filter=check_quality_filter(fields.get("QualityFilter") or "AUTO"),
-        on_duplicate=cast(OnDuplicate, on_duplicate),
+        on_duplicate=_on_duplicate(fields.get("OnDuplicate") or "report"),
     )
 
 
 def search_request(body: Buffer, content_type: str, query: Mapping[str, str], version: str) -> SearchRequest:
-    """Raises what is wrong with the image or hash, and InvalidParameter."""
-    fields = image_fields(body, content_type, _SearchShape, _TEXTS, query)
-    rate, users, threshold = fields.get("MaxFalsePositiveRate"), fields.get("UserIds"), _distance(fields)
-    if rate is not None and threshold is not None:
+    """Parses a search. Raises InvalidParameter, and what is wrong with the image or hash."""
+    fields = image_fields(body, content_type, _SEARCH, _TEXTS, query)
+    if fields.get("MaxFalsePositiveRate") is not None and fields.get("Threshold") is not None:
         raise InvalidParameter("give MaxFalsePositiveRate or Threshold, not both")
     return SearchRequest(
         subject=image_or_hash(fields, version),
-        max_faces=_whole(fields, "MaxFaces", MAX_FACES) or MAX_FACES,
-        max_matches=_whole(fields, "MaxMatches", MAX_MATCHES) or DEFAULT_MATCHES,
-        rate=None if rate is None else identifiers.check_rate(rate),
-        threshold=threshold,
-        users=None if users is None else identifiers.check_user_ids(users),
+        max_faces=_optional(fields, "MaxFaces", _whole("MaxFaces", MAX_FACES), MAX_FACES),
+        max_matches=_optional(fields, "MaxMatches", _whole("MaxMatches", MAX_MATCHES), DEFAULT_MATCHES),
+        rate=_optional(fields, "MaxFalsePositiveRate", identifiers.check_rate),
+        threshold=_optional(fields, "Threshold", _distance),
+        users=_optional(fields, "UserIds", identifiers.check_user_ids),
     )
 
 
 def verify_request(body: Buffer, content_type: str, query: Mapping[str, str], version: str) -> VerifyRequest:
-    """Raises what is wrong with the image or hash, and InvalidParameter."""
-    fields = image_fields(body, content_type, _VerifyShape, _TEXTS, query)
-    return VerifyRequest(image_or_hash(fields, version), _distance(fields))
+    """Parses a verification. Raises InvalidParameter, and what is wrong with the image or hash."""
+    fields = image_fields(body, content_type, _VERIFY, _TEXTS, query)
+    return VerifyRequest(image_or_hash(fields, version), _optional(fields, "Threshold", _distance))
 
 
 def user_request(body: Buffer, content_type: str) -> UserRequest:
-    """Raises InvalidJson, InvalidParameter."""
-    fields = json_fields(body, content_type, _UserShape)
+    """Parses a request for a new user. Raises InvalidJson, InvalidParameter."""
+    fields = json_fields(body, content_type, _USER)
     return UserRequest(identifiers.check_user_id(fields.get("UserId")), _metadata(fields), _expires(fields))
 
 
 def user_change(body: Buffer, content_type: str) -> UserChange:
-    """Raises InvalidJson, InvalidParameter."""
-    fields = json_fields(body, content_type, _UserShape)
+    """Parses an update of a user. Raises InvalidJson, InvalidParameter."""
+    fields = json_fields(body, content_type, _USER)
     return UserChange(
         metadata=_metadata(fields) if "Metadata" in fields else UNCHANGED,
         expires=_expires(fields) if "Expires" in fields else UNCHANGED,
@@ -216,12 +191,12 @@ def user_change(body: Buffer, content_type: str) -> UserChange:
 
 
 def face_ids_request(body: Buffer, content_type: str) -> list[str]:
-    """Raises InvalidJson, InvalidParameter."""
-    return identifiers.check_face_ids(json_fields(body, content_type, _FaceIdsShape).get("FaceIds"))
+    """Parses a list of face ids. Raises InvalidJson, InvalidParameter."""
+    return identifiers.check_face_ids(json_fields(body, content_type, _FACE_IDS).get("FaceIds"))
 
 
 def page_request(query: Mapping[str, str]) -> PageRequest:
-    """Raises InvalidParameter."""
+    """Parses the query of a list. Raises InvalidParameter."""
     size, user_id = query.get("MaxResults"), query.get("UserId")
     try:
         limit = 1000 if not size else identifiers.check_page_size(int(size))
@@ -232,29 +207,39 @@ def page_request(query: Mapping[str, str]) -> PageRequest:
     return PageRequest(limit, token, None if not user_id else identifiers.check_user_id(user_id))
 
 
+@overload
+def _optional(fields: Fields, name: str, check: Callable[[Any], T]) -> T | None: ...
+@overload
+def _optional(fields: Fields, name: str, check: Callable[[Any], T], default: T) -> T: ...
+def _optional(fields: Fields, name: str, check: Callable[[Any], T], default: T | None = None) -> T | None:
+    value = fields.get(name)
+    return default if value is None else check(value)
+
+
 def _metadata(fields: Fields) -> Mapping[str, Any]:
-    value = fields.get("Metadata")
-    return {} if value is None else identifiers.check_metadata(value)
+    return _optional(fields, "Metadata", identifiers.check_metadata, {})
 
 
 def _expires(fields: Fields) -> datetime | None:
-    value = fields.get("Expires")
-    return None if value is None else identifiers.check_timestamp(value, "Expires")
+    return _optional(fields, "Expires", lambda value: identifiers.check_timestamp(value, "Expires"))
 
 
-def _whole(fields: Fields, name: str, highest: int) -> int | None:
-    value = fields.get(name)
-    if value is None:
-        return None
-    if type(value) not in (int, float) or not 1 <= value <= highest or value != int(value):
-        raise InvalidParameter(f"{name} must be a whole number from 1 to {highest}")
-    return int(value)
+def _on_duplicate(value: object) -> OnDuplicate:
+    if value not in get_args(OnDuplicate):
+        raise InvalidParameter(f"OnDuplicate must be one of {', '.join(get_args(OnDuplicate))}")
+    return cast(OnDuplicate, value)
 
 
-def _distance(fields: Fields) -> float | None:
-    value = fields.get("Threshold")
-    if value is None:
-        return None
+def _whole(name: str, highest: int) -> Callable[[Any], int]:
+    def check(value: Any) -> int:
+        if type(value) not in (int, float) or not 1 <= value <= highest or value != int(value):
+            raise InvalidParameter(f"{name} must be a whole number from 1 to {highest}")
+        return int(value)
+
+    return check
+
+
+def _distance(value: Any) -> float:
     if type(value) not in (int, float) or not 0 <= value <= MAX_DISTANCE:
         raise InvalidParameter(f"Threshold must be a number from 0 to {MAX_DISTANCE:g}")
     return float(value)

@@ -95,6 +95,19 @@ def album_summary() -> str:
     )
 
 
+def album_job() -> str:
+    """How long the same album takes by one machine, and by an Indexed Job."""
+    record = read("album-job")
+    rows = [
+        ("one machine, 2 threads", record["one_machine_two_threads_seconds"]),
+        ("Job, 1 pod at a time", record["one_worker_seconds"]),
+        ("Job, 2 pods at a time", record["two_workers_seconds"]),
+        ("Job, 2 pods at a time, one killed", record["two_workers_one_killed_seconds"]),
+    ]
+    head = f"{record['images']:,} images, {record['shards']} shards"
+    return table((head, "seconds"), ([name, f"{seconds:.0f}"] for name, seconds in rows))
+
+
 def speed() -> str:
     """The service beside loops on the same machine."""
     rows = [

@@ -15,8 +15,14 @@ PYTHON ?= python3
 BIN := .venv/bin
 UV := .venv/tools/bin/uv
 
+# What a user needs first, in this order; all others are for who changes or measures the product.
+FIRST = run wheels images cluster docs
 help: ## Show the targets
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
+	@targets=$$(grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-18s %s\n", $$1, $$2}'); \
+	echo "To use it:"; \
+	for name in $(FIRST); do grep -E "^  make $$name +" <<<"$$targets"; done; \
+	echo; echo "To change, measure and release it:"; \
+	grep -vE "^  make ($$(tr ' ' '|' <<<'$(FIRST)')) +" <<<"$$targets"
 
 # uv comes from the package index into a small environment of its own, so that only python3 is needed to begin with.
 $(UV):

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from prometheus_client import REGISTRY
+
 from face_comparison.errors import InvalidSettings
+from face_comparison.web import auth
 from support.running import COMPARE, DETECT, img
 
 KEY = "k3y-of-anna:with=signs"
@@ -106,3 +109,40 @@ def test_the_log_has_the_name_of_a_key_and_never_the_key(closed, lines):
     closed.client.post(DETECT, json=img("anna"), headers={"Authorization": f"Bearer {KEY}"})
     assert [entry.get("client") for entry in lines.requests] == ["anna", None, "anna"]
     assert KEY not in lines.text
+
+
+def counted(key, code):
+    return REGISTRY.get_sample_value("face_comparison_key_requests_total", {"key": key, "code": code}) or 0.0
+
+
+def keys_of_metrics():
+    (family,) = [each for each in REGISTRY.collect() if each.name == "face_comparison_key_requests"]
+    return {sample.labels["key"] for sample in family.samples}
+
+
+def test_requests_are_counted_by_the_name_of_their_key(closed):
+    before = counted("bert", "200"), counted("bert", "400")
+    headers = {"x-api-key": "other-key"}
+    for body in (img("anna"), img("anna"), {}):
+        closed.client.post(DETECT, json=body, headers=headers)
+    assert (counted("bert", "200"), counted("bert", "400")) == (before[0] + 2, before[1] + 1)
+
+
+def test_metrics_have_no_names_that_callers_make_up(closed):
+    signed = "AWS4-HMAC-SHA256 Credential=mallory/20260101/us-east-1/rekognition/aws4_request, SignedHeaders=host, "
+    for headers in ({"x-api-key": "mallory"}, {}, {"Authorization": signed + "Signature=" + "0" * 64}):
+        assert closed.client.post(DETECT, json=img("anna"), headers=headers).status_code in {400, 401, 403}
+    assert not {"mallory", "", "None"} & keys_of_metrics()
+
+
+def test_of_many_keys_the_first_are_named_in_metrics(start, tmp_path, monkeypatch):
+    monkeypatch.setattr(auth, "MAX_LABELS", 2)
+    path = tmp_path / "many"
+    path.write_text("".join(f"caller-{number}:key-of-{number}\n" for number in range(4)))
+    running = start(auth="api-key", api_keys_file=str(path))
+    before = counted("other", "200")
+    for number in range(4):
+        response = running.client.post(DETECT, json=img("anna"), headers={"x-api-key": f"key-of-{number}"})
+        assert response.status_code == 200
+    assert [counted(f"caller-{number}", "200") for number in range(4)] == [1, 1, 0, 0]
+    assert counted("other", "200") == before + 2

@@ -85,6 +85,12 @@ SERVICE_PANELS = [
         [("{{code}}", f"sum by (code) (rate(face_comparison_requests_total{{{SERVING}}}[{RATE}]))")],
     ),
     panel(
+        "Requests by API key",
+        "Responses per second, by the name of the key. Empty where no keys are required.",
+        "reqps",
+        [("{{key}}", f"sum by (key) (rate(face_comparison_key_requests_total{{{SERVING}}}[{RATE}]))")],
+    ),
+    panel(
         "Response time",
         "From a request's head to its response, including fetching and waiting.",
         "s",

@@ -34,6 +34,11 @@ disable_created_metrics()  # type: ignore[no-untyped-call]  # a time of creation
 _SECONDS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.035, 0.05, 0.075, 0.1, 0.15, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 
 REQUESTS = Counter("face_comparison_requests_total", "Requests answered.", ["route", "code"])
+KEY_REQUESTS = Counter(
+    "face_comparison_key_requests_total",
+    "Requests answered, by the name of their API key; keys after the first 100 of the file are `other`.",
+    ["key", "code"],
+)
 REQUEST_SECONDS = Histogram(
     "face_comparison_request_duration_seconds", "Time from a request's head to its answer.", ["route"], buckets=_SECONDS
 )

@@ -167,6 +167,7 @@ def _serve_faces(
         caller = gate.authorize(request.headers, request.remote_addr or "")
         if keys is not None:
             g.client = signer(request.headers) or caller.key.removeprefix("key:")
+            g.key_label = keys.label(g.client)
             check_permissions(keys.permissions(g.client), permissions)
         return caller
 
@@ -461,6 +462,8 @@ def _record(response: Response) -> None:
     route = "preflight" if request.method == "OPTIONS" else request.endpoint or "unmatched"
     metrics.REQUESTS.labels(route, response.status_code).inc()
     metrics.REQUEST_SECONDS.labels(route).observe(seconds)
+    if g.get("key_label") is not None:
+        metrics.KEY_REQUESTS.labels(g.key_label, response.status_code).inc()
     fields: dict[str, Any] = {
         "id": g.request_id,
         "method": request.method,

@@ -34,6 +34,11 @@ MIN_KEY_LENGTH = 16
 
 MAX_FILE_BYTES = 2**20
 
+MAX_LABELS = 100
+"""Keys that metrics name: each name is a series per status code, in every worker process and in Prometheus."""
+
+OTHER = "other"
+
 _GONE = (0, 0, 0)
 
 
@@ -192,6 +197,13 @@ class ApiKeys:
     def permissions(self, name: str) -> frozenset[Permission]:
         """Returns the permissions of the key with this name: none if its line has been removed."""
         return next((key.permissions for key in self._keys if key.name == name), frozenset())
+
+    def label(self, name: str) -> str | None:
+        """Returns what stands for the key with this name in metrics, or None if there is none."""
+        for number, key in enumerate(self._keys):
+            if key.name == name:
+                return name if number < MAX_LABELS else OTHER
+        return None
 
     def _found(self) -> tuple[int, int, int]:
         status = self._path.stat()

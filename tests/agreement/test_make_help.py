@@ -1,0 +1,24 @@
+"""`make help` begins with the five targets that a user needs first, and leaves none out."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+
+from devtools import ROOT
+
+FIRST = ["run", "wheels", "images", "cluster", "docs"]
+
+
+def test_the_targets_for_users_come_first_and_all_others_follow() -> None:
+    shown = subprocess.run(["make", "help"], cwd=ROOT, capture_output=True, text=True, check=True, timeout=60).stdout
+    first, rest = (re.findall(r"^  make ([a-z-]+) +\S", part, re.MULTILINE) for part in shown.split("\n\n"))
+    assert first == FIRST
+    described = [
+        name
+        for file in ("Makefile", "release.mk")
+        for name in re.findall(r"^([a-z-]+):.*##", (ROOT / file).read_text(), re.MULTILINE)
+    ]
+    assert len(described) > 25
+    assert sorted({*first, *rest}) == sorted(set(described))
+    assert not set(first) & set(rest)

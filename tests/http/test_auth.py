@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pytest
-
 from prometheus_client import REGISTRY
 
 from face_comparison.errors import InvalidSettings

@@ -88,7 +88,7 @@ SERVICE_PANELS = [
         "Requests by API key",
         "Responses per second, by the name of the key. Empty where no keys are required.",
         "reqps",
-        [("{{key}}", f"sum by (key) (rate(face_comparison_key_requests_total{{{SERVING}}}[{RATE}]))")],
+        [("{{key}}", f"sum by (key) (rate(face_comparison_key_requests_total{{{CHOSEN}}}[{RATE}]))")],
     ),
     panel(
         "Response time",

@@ -81,8 +81,8 @@ def test_every_name_is_of_this_product_and_says_what_it_is():
     assert set(families) == {
         f"face_comparison_{name}"
         for name in (
-            "requests", "request_duration_seconds", "phase_duration_seconds", "faces_per_image", "batch_size",
-            "requests_in_flight",
+            "requests", "key_requests", "request_duration_seconds", "phase_duration_seconds", "faces_per_image",
+            "batch_size", "requests_in_flight",
             "queue_depth", "requests_rejected", "build_info", "connections", "evictions", "memory_budget_bytes",
             "memory_reserved_bytes", "api_keys", "api_keys_invalid_lines", "api_keys_short", "api_keys_reload_failed",
             "auth_failures", "collection_searches", "collection_faces", "collection_search_duration_seconds",

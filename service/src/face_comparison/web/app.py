@@ -166,8 +166,7 @@ def _serve_faces(
     def identify(*permissions: Permission) -> Caller:
         caller = gate.authorize(request.headers, request.remote_addr or "")
         if keys is not None:
-            g.client = signer(request.headers) or caller.key.removeprefix("key:")
-            g.key_label = keys.label(g.client)
+            g.client, g.key_label = _named(keys, caller)
             check_permissions(keys.permissions(g.client), permissions)
         return caller
 
@@ -431,6 +430,12 @@ def map_http_exception(error: Exception) -> FaceComparisonError | None:
         case int(code) if 400 <= code < 500:
             return errors.InvalidParameter("the request is malformed")
     return None
+
+
+def _named(keys: ApiKeys, caller: Caller) -> tuple[str, str | None]:
+    """The name of the key that the request claims, and what stands for it in metrics."""
+    name = signer(request.headers) or caller.key.removeprefix("key:")
+    return name, keys.label(name)
 
 
 def _allow_every_origin(response: Response) -> None:

@@ -211,6 +211,13 @@ def test_a_file_of_empty_chunks_is_walked_only_so_far() -> None:
         image.read_header(damage.png_of_empty_chunks(200_000))
 
 
+def test_form_of_apple_s_own_is_unsupported() -> None:
+    """As Xcode writes it into applications: colors swapped, without zlib's header."""
+    data = WHOLE[:8] + kinds.png_chunk(b"CgBI", b"\x50\0\x20\2") + WHOLE[8:]
+    with pytest.raises(UnsupportedFormat, match="Apple"):
+        image.read_header(data)
+
+
 def test_a_broken_signature_is_no_png() -> None:
     with pytest.raises(UnsupportedFormat):
         image.read_header(b"\x89PNG\n\n" + WHOLE[6:])

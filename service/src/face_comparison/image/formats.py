@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Literal, NoReturn, Protocol
 
 import numpy as np
 import pybase64
@@ -110,23 +110,41 @@ def _is_hexadecimal(start: bytes) -> bool:
     return any(text.lower().startswith((b"ffd8ff", b"89504e47", b"0xffd8")) for text in texts)
 
 
-_OTHER_KINDS: tuple[tuple[str, Callable[[bytes], bool]], ...] = (
+_RAW_BRANDS = (b"crx ",)
+"""Of ISO media files that hold a camera's raw data."""
+
+_OTHER_IMAGES: tuple[tuple[str, Callable[[bytes], bool]], ...] = (
     ("a damaged PNG", _starts(b"\x89PNG")),
     ("a GIF", _starts(b"GIF8")),
     ("an AVI or WAVE file", _starts(b"RIFF")),
     ("a TIFF", lambda start: start[:4] in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")),
     ("an SVG drawing", lambda start: b"<svg" in bytes(start).lower()),
+    ("JPEG XL", lambda start: start[:2] == b"\xff\x0a" or start[4:12] == b"JXL \r\n\x87\n"),
+    ("JPEG 2000", lambda start: start[4:8] == b"jP  " or start[:4] == b"\xff\x4f\xff\x51"),
+    ("an icon", _starts(b"\0\0\1\0")),
+    ("a Photoshop file", _starts(b"8BPS")),
+    ("a PPM, PGM, or PBM", lambda start: start[:1] == b"P" and start[1:2] in b"123456" and bytes(start[2:3]).isspace()),
+    (
+        "raw data of a camera",
+        lambda start: start[:8] == b"FUJIFILM" or (start[4:8] == b"ftyp" and start[8:12] in _RAW_BRANDS),
+    ),
+    ("an image whose bytes were read as text, which changes them", _starts_with_text_of_an_image),
+    ("an image in hexadecimal digits", _is_hexadecimal),
+    ("a video", lambda start: start[4:8] == b"ftyp" or start[:4] == b"\x1a\x45\xdf\xa3"),
+)
+_NO_IMAGES: tuple[tuple[str, Callable[[bytes], bool]], ...] = (
+    ("empty", lambda start: not start),
     (
         "a web page",
         lambda start: bytes(start).lstrip()[:9].lower() in (b"<!doctype", b"<html>") or start[:5] == b"<html",
     ),
     ("a PDF", _starts(b"%PDF-")),
-    ("JPEG XL", lambda start: start[:2] == b"\xff\x0a" or start[4:12] == b"JXL \r\n\x87\n"),
-    ("JPEG 2000", lambda start: start[4:8] == b"jP  " or start[:4] == b"\xff\x4f\xff\x51"),
-    ("an image whose bytes were read as text, which changes them", _starts_with_text_of_an_image),
     ("an image in base64", is_base64),
-    ("an image in hexadecimal digits", _is_hexadecimal),
-    ("a video", lambda start: start[4:8] == b"ftyp" or start[:4] == b"\x1a\x45\xdf\xa3"),
+    ("an XML document", lambda start: bytes(start).lstrip()[:5] == b"<?xml"),
+    ("a JSON document", lambda start: bytes(start).lstrip()[:2] in (b'{"', b'["', b"[{", b"{}", b"[]")),
+    ("a ZIP archive", _starts(b"PK\3\4")),
+    ("compressed by gzip", _starts(b"\x1f\x8b")),
+    ("a pointer of Git LFS", _starts(b"version https://git-lfs")),
 )
 """What people send by mistake, told apart so that a message can name it."""
 
@@ -135,9 +153,18 @@ def format_of(start: bytes) -> ImageFormat:
     """The format that the first bytes (START_BYTES are enough) announce. Raises UnsupportedFormat."""
     found = find_format(start)
     if found is None:
-        kind = next((kind for kind, matches in _OTHER_KINDS if matches(start[:START_BYTES])), "something else")
-        raise UnsupportedFormat(f"the data is {kind}, not {LABELS} (judged by its content): convert it to one of these")
+        _reject(start[:START_BYTES])
     return found
+
+
+def _reject(start: bytes) -> NoReturn:
+    for kind, matches in _OTHER_IMAGES:
+        if matches(start):
+            raise UnsupportedFormat(
+                f"the data is {kind}, not {LABELS} (judged by its content): convert it to one of these"
+            )
+    kind = next((kind for kind, matches in _NO_IMAGES if matches(start)), "something else")
+    raise UnsupportedFormat(f"the data is {kind}, not an image (judged by its content): send {LABELS}")
 
 
 def find_format(start: bytes) -> ImageFormat | None:
@@ -147,8 +174,4 @@ def find_format(start: bytes) -> ImageFormat | None:
 
 def is_image(start: bytes) -> bool:
     """Whether the first bytes are those of an image, of formats that are not read, too."""
-    return find_format(start) is not None or any(
-        matches(start[:START_BYTES])
-        for kind, matches in _OTHER_KINDS
-        if kind not in ("a web page", "a PDF", "an image in base64")
-    )
+    return find_format(start) is not None or any(matches(start[:START_BYTES]) for _, matches in _OTHER_IMAGES)

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 from zlib_ng import zlib_ng
 
-from face_comparison.errors import CorruptImage
+from face_comparison.errors import CorruptImage, UnsupportedFormat
 from face_comparison.image.alpha import on_white
 from face_comparison.image.exif import orientation_of
 
@@ -66,6 +66,8 @@ def dimensions(data: bytes) -> tuple[int, int, int]:
     shape, exif = None, b""
     for kind, start, end, _ in _chunks(data):
         if shape is None:
+            if kind == b"CgBI":
+                raise UnsupportedFormat("the PNG was made for Apple's devices only (CgBI): save it as a PNG for all")
             if kind != b"IHDR":
                 break
             shape = _shape(data[start:end])

@@ -84,8 +84,8 @@ class Collection:
 
         Args:
             image: An image, a detected face, or a hash.
-            user_id: Whose face it is; a user that does not exist is created.
-            external_image_id: Your id of the image, kept with its faces.
+            user_id: The person whose face it is; a user that does not exist is created.
+            external_image_id: Your id for the image, stored with its faces.
             max_faces: Maximum faces to enroll. The default is 1 with a user, otherwise 100.
             quality_filter: `NONE`, `AUTO` (the default), `LOW`, `MEDIUM` or `HIGH`.
             on_duplicate: What to do with a face that resembles another user: `report` (the default), `refuse`, `allow`.

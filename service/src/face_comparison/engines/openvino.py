@@ -25,7 +25,7 @@ sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
 
 import openvino  # noqa: E402
 
-Requests: TypeAlias = "queue.SimpleQueue[openvino.InferRequest]"
+Requests: TypeAlias = "queue.SimpleQueue[_Request]"
 
 
 class OpenVinoEngine:
@@ -59,7 +59,7 @@ class OpenVinoEngine:
         compiled = self._core.compile_model(model, "CPU", properties)
         requests: Requests = queue.SimpleQueue()
         for _ in range(self._threads):
-            requests.put(compiled.create_infer_request())
+            requests.put(_Request(compiled.create_infer_request()))
         return requests
 
 
@@ -79,6 +79,19 @@ def configuration(threads: int, exact: bool) -> dict[str, Any]:
         # OpenVINO takes bfloat16 by itself where the processor computes in it.
         **({"INFERENCE_PRECISION_HINT": "f32"} if exact else {}),
     }
+
+
+class _Request:
+    """An infer request of a fixed shape. Its outputs stay where they are, so each is asked for once."""
+
+    def __init__(self, request: openvino.InferRequest) -> None:
+        self._request = request
+        # By position: the names of YuNet's outputs do not survive every version's graph transformations.
+        self._outputs = [output.data for output in request.output_tensors]
+
+    def run(self, images: NDArray[np.uint8]) -> Sequence[NDArray[np.float32]]:
+        self._request.infer({0: images}, share_inputs=True, share_outputs=True)
+        return [output.copy() for output in self._outputs]
 
 
 class _OpenVinoSession:
@@ -114,8 +127,6 @@ class _OpenVinoSession:
 def _run(requests: Requests, images: NDArray[np.uint8]) -> Sequence[NDArray[np.float32]]:
     request = requests.get()
     try:
-        request.infer({0: images}, share_inputs=True)
-        # By position: the names of YuNet's outputs do not survive every version's graph transformations.
-        return [np.array(output.data) for output in request.output_tensors]
+        return request.run(images)
     finally:
         requests.put(request)

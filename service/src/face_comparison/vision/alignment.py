@@ -28,6 +28,12 @@ ALIGNMENTS: Mapping[str, NDArray[np.float32]] = {
 """Positions (5, 2) of the landmarks in an aligned face, as fractions of its side."""
 
 
+_UPRIGHT = (
+    (ALIGNMENTS["arcface"].astype(np.float64) - ALIGNMENTS["arcface"].mean(axis=0, dtype=np.float64)) @ (1, 1j)
+).conj()
+"""The ArcFace landmarks around their mean, conjugate complex numbers."""
+
+
 def template(alignment: str, side: int) -> NDArray[np.float32]:
     """Positions (5, 2) of the landmarks in an aligned face of side x side pixels."""
     return ALIGNMENTS[alignment] * np.float32(side)
@@ -54,7 +60,5 @@ def aligned_roll(landmarks: NDArray[np.floating]) -> NDArray[np.float64]:
     From the similarity transform of all five landmarks onto the ArcFace template, which is less noisy than the line
     between the eyes.
     """
-    target = ALIGNMENTS["arcface"].astype(np.float64)
-    w = (target - target.mean(axis=0)) @ (1, 1j)
     centered = landmarks.astype(np.float64) - landmarks.mean(axis=1, keepdims=True, dtype=np.float64)
-    return np.asarray(np.degrees(np.angle((centered @ (1, 1j)) @ w.conj())), np.float64)
+    return np.asarray(np.degrees(np.angle((centered @ (1, 1j)) @ _UPRIGHT)), np.float64)

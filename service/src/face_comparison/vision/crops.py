@@ -163,9 +163,11 @@ def crop_matrices(
     """Matrices (K, 2, 3) that bring squares of these lengths, rotated by these rolls, to side x side pixels."""
     turns = side / lengths * np.exp(-1j * np.radians(rolls))
     offsets = side / 2 * (1 + 1j) - turns * (centers @ (1, 1j))
-    return np.stack([turns.real, -turns.imag, offsets.real, turns.imag, turns.real, offsets.imag], axis=1).reshape(
-        -1, 2, 3
-    )
+    matrices = np.empty((len(turns), 2, 3))
+    matrices[:, 0, 0] = matrices[:, 1, 1] = turns.real
+    matrices[:, 0, 1], matrices[:, 1, 0] = -turns.imag, turns.imag
+    matrices[:, 0, 2], matrices[:, 1, 2] = offsets.real, offsets.imag
+    return matrices
 
 
 def _look(pyramid: Pyramid, crops: Places, side: int, detect: Detect) -> Looks:
@@ -178,8 +180,9 @@ def _look(pyramid: Pyramid, crops: Places, side: int, detect: Detect) -> Looks:
     middles = seen.boxes[:, None, :2] + seen.boxes[:, None, 2:] / 2
     points = np.concatenate([middles, seen.landmarks], axis=1).astype(np.float64) - side / 2
     back = crops.sizes / side * np.exp(1j * np.radians(crops.rolls))
-    turned = (points @ (1, 1j)) * back[:, None]
-    places = np.stack([turned.real, turned.imag], axis=2) + crops.centers[:, None]
+    # Pairs of numbers are complex numbers in memory, and are rotated as such.
+    turned = points.view(np.complex128)[:, :, 0] * back[:, None]
+    places = turned.view(np.float64).reshape(points.shape) + crops.centers[:, None]
     extents = seen.boxes[:, 2:] * (crops.sizes / side)[:, None]
     return Looks(seen.scores.astype(np.float64), places[:, 0], extents, places[:, 1:], np.zeros(count))
 

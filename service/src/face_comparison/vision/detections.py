@@ -121,7 +121,7 @@ def iou(boxes: NDArray[np.float32], others: NDArray[np.float32]) -> NDArray[np.f
     """Intersection over union of boxes (K, 4) with boxes of the same shape, row by row."""
     start = np.maximum(boxes[:, :2], others[:, :2])
     end = np.minimum(boxes[:, :2] + boxes[:, 2:], others[:, :2] + others[:, 2:])
-    common = np.clip(end - start, 0, None).prod(axis=1)
+    common = np.maximum(end - start, 0).prod(axis=1)
     union = boxes[:, 2:].prod(axis=1) + others[:, 2:].prod(axis=1) - common
     return np.asarray(common / np.maximum(union, 1e-9), np.float32)
 
@@ -156,20 +156,21 @@ def merge_at_center(candidates: Candidates, count: int, side: int) -> Detections
         np.zeros((count, 4), np.float32), np.zeros(count, np.float32), np.zeros((count, 5, 2), np.float32)
     )
     offset = found.boxes[:, :2] - side / 2
-    central = np.flatnonzero(((offset < 0) & (offset + found.boxes[:, 2:] > 0)).all(axis=1))
+    over = (offset < 0) & (offset + found.boxes[:, 2:] > 0)
+    central = np.flatnonzero(over[:, 0] & over[:, 1])
     if not len(central):
         return merged
-    # The last of each image's candidates by ascending score is its best.
     order = central[np.lexsort((found.scores[central], candidates.image[central]))]
-    last = np.append(np.flatnonzero(np.diff(candidates.image[order])), len(order) - 1)
     best = np.full(count, -1)
-    best[candidates.image[order[last]]] = order[last]
+    best[candidates.image[order]] = order  # ascending scores: the best of each image is assigned last
     rows = np.flatnonzero(best[candidates.image] >= 0)
     rows = rows[iou(found.boxes[rows], found.boxes[best[candidates.image[rows]]]) > SAME_FACE_IOU]
     owner = candidates.image[rows]
     weights = found.scores[rows]
     values = np.concatenate([found.boxes[rows], found.landmarks[rows].reshape(-1, 10)], axis=1) * weights[:, None]
-    starts = np.flatnonzero(np.diff(owner, prepend=-1))
+    first = np.ones(len(owner), np.bool_)
+    first[1:] = owner[1:] != owner[:-1]
+    starts = np.flatnonzero(first)
     means = np.add.reduceat(values, starts) / np.add.reduceat(weights, starts)[:, None]
     index = owner[starts]
     merged.boxes[index] = means[:, :4]

@@ -25,7 +25,13 @@ from face_comparison_operator.resource import parse
 pytestmark = pytest.mark.cluster
 
 USER = "author"
-HOSTS = "allowed.hosts={*.faces.example.com}"
+# With those that are open by default closed.
+CLOSED = (
+    "allowed.hosts={*.faces.example.com}",
+    "allowed.configMaps={none}",
+    "allowed.volumeClaims={none}",
+    "allowed.runtimeClasses={none}",
+)
 CPU: dict[str, Any] = {"accelerator": {"type": "cpu"}}
 
 
@@ -33,7 +39,7 @@ def with_host(name: str, **spec: Any) -> dict[str, Any]:
     return CPU | {"route": {"host": f"{name}.faces.example.com"}} | spec
 
 
-SECRET = {"name": "TOKEN", "valueFrom": {"secretKeyRef": {"name": "others-secret", "key": "token"}}}
+SECRET = {"name": "AWS_SECRET_ACCESS_KEY", "valueFrom": {"secretKeyRef": {"name": "others-secret", "key": "token"}}}
 FOREIGN = {"name": "web", "namespace": "infra"}
 SNIPPET = {"nginx.ingress.kubernetes.io/server-snippet": "return 200;"}
 # What is asked for, and the value of the chart that permits it.
@@ -44,6 +50,28 @@ CASES: dict[str, tuple[dict[str, Any], str]] = {
     "volume": (
         with_host("volume", volumes=[{"name": "x", "mountPath": "/x", "secret": {"secretName": "others-key"}}]),
         "allowed.secrets={others-*}",
+    ),
+    "variable": (
+        with_host("variable", env=[{"name": "PYTHONPATH", "value": "/models"}]),
+        "allowed.variables={PYTHON*}",
+    ),
+    "priority": (
+        with_host("priority", priorityClassName="system-node-critical"),
+        "allowed.priorityClasses={system-*}",
+    ),
+    "config-map": (
+        with_host("config-map", volumes=[{"name": "x", "mountPath": "/x", "configMap": {"name": "theirs"}}]),
+        "allowed.configMaps={theirs*}",
+    ),
+    "authorities": (with_host("authorities", caBundle={"configMapName": "theirs-ca"}), "allowed.configMaps={theirs*}"),
+    "claim": (with_host("claim", model={"volumeClaim": {"claimName": "theirs"}}), "allowed.volumeClaims={theirs}"),
+    "store": (
+        with_host("store", collections={"embedded": {"volumeClaim": {"claimName": "theirs"}}}),
+        "allowed.volumeClaims={theirs}",
+    ),
+    "runtime": (
+        with_host("runtime", accelerator={"type": "gpu", "runtimeClassName": "kata"}),
+        "allowed.runtimeClasses={kata}",
     ),
     "host": (CPU | {"route": {"host": "bank.example.com"}}, "allowed.hosts={*.example.com}"),
     "every-host": (CPU, "allowed.hosts={*}"),
@@ -124,7 +152,7 @@ def test_nothing_beyond_what_is_permitted(plane: ControlPlane, faces: Faces, acc
         with pytest.raises(KubectlFailed):
             plane.kubectl("auth", "can-i", "create", forbidden, f"--as={USER}", f"--namespace={faces.namespace}")
 
-    with Operator(account, tmp_path / "closed", f"--namespaces={faces.namespace}", *options(HOSTS)):
+    with Operator(account, tmp_path / "closed", f"--namespaces={faces.namespace}", *options(*CLOSED)):
         create_all(plane, faces, list(CASES))
         for name in CASES:
             condition = faces.wait_for(name, "NotPermitted")
@@ -152,7 +180,7 @@ def test_nothing_beyond_what_is_permitted(plane: ControlPlane, faces: Faces, acc
 
 def test_what_is_permitted_no_longer_is_changed_no_longer(faces: Faces, account: Path, tmp_path: Path) -> None:
     """A service that runs is left as it was; the spec is what is rejected."""
-    with Operator(account, tmp_path / "logs", f"--namespaces={faces.namespace}", *options(HOSTS)):
+    with Operator(account, tmp_path / "logs", f"--namespaces={faces.namespace}", *options(*CLOSED)):
         faces.create("faces", **with_host("faces"))
         until(lambda: faces.child(DEPLOYMENT, "faces"), bool, "the Deployment is there")
         before = faces.template("faces")

@@ -258,6 +258,8 @@ class TestOperatorPods:
             "FACE_COMPARISON_OPERATOR_ALLOWED_CONFIG_MAPS": "authorities",
             "FACE_COMPARISON_OPERATOR_ALLOWED_VOLUME_CLAIMS": "models",
             "FACE_COMPARISON_OPERATOR_ALLOWED_ANNOTATIONS": "nginx.ingress.kubernetes.io/proxy-body-size",
+            "FACE_COMPARISON_OPERATOR_ALLOWED_VARIABLES": "LC_ALL",
+            "FACE_COMPARISON_OPERATOR_ALLOWED_PRIORITY_CLASSES": "faces-*",
             "FACE_COMPARISON_OPERATOR_ALLOWED_HOSTS": "*.example.com",
             "FACE_COMPARISON_OPERATOR_ALLOWED_GATEWAYS": "gateways/public",
             "FACE_COMPARISON_OPERATOR_ALLOWED_RUNTIME_CLASSES": "nvidia",

@@ -12,6 +12,25 @@ from fnmatch import fnmatchcase
 from face_comparison_operator.resource import FaceComparison, Object, Spec
 from face_comparison_operator.settings import Settings
 
+ORDINARY_VARIABLES = (
+    "FACE_COMPARISON_*",
+    "AWS_ACCESS_KEY_ID",
+    "AWS_DEFAULT_REGION",
+    "AWS_EC2_METADATA_DISABLED",
+    "AWS_ENDPOINT_URL",
+    "AWS_ENDPOINT_URL_S3",
+    "AWS_REGION",
+    "AWS_SECRET_ACCESS_KEY",
+    "AWS_SESSION_TOKEN",
+    "OMP_NUM_THREADS",
+    "TZ",
+)
+"""What anyone may set: options of the service, which it checks itself, and access to S3.
+
+Others can make the container run what comes with a model (PYTHONPATH, LD_PRELOAD), or send a mounted Secret elsewhere
+(AWS_WEB_IDENTITY_TOKEN_FILE).
+"""
+
 
 def violations(resource: FaceComparison, settings: Settings) -> list[str]:
     """Returns what the resource asks for but the options do not permit, one message per field."""
@@ -31,6 +50,12 @@ def _violations(resource: FaceComparison, settings: Settings) -> Iterator[str]:
             [spec.accelerator.runtime_class_name],
             settings.allowed_runtime_classes,
             "runtime-classes",
+        ),
+        (
+            "priorityClassName",
+            [spec.priority_class_name],
+            settings.allowed_priority_classes,
+            "priority-classes",
         ),
         ("podAnnotations", spec.pod_annotations, settings.allowed_annotations, "annotations"),
         ("childMetadata.annotations", spec.child_metadata.annotations, settings.allowed_annotations, "annotations"),
@@ -54,6 +79,8 @@ _Rule = tuple[str, Sequence[str | None], tuple[str, ...], str]
 
 
 def _env_rules(spec: Spec, settings: Settings) -> Iterator[_Rule]:
+    names = [str(variable.get("name")) for variable in spec.env]
+    yield "env", names, (*ORDINARY_VARIABLES, *settings.allowed_variables), "variables"
     for variable in spec.env:
         source = variable.get("valueFrom") or {}
         field = f"env[{variable.get('name')}].valueFrom"

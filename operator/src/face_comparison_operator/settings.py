@@ -149,6 +149,15 @@ class Settings:
     allowed_annotations: tuple[str, ...] = _option(
         (), "Annotation keys that resources may set on pods and other objects; patterns, * permits all.", _patterns
     )
+    allowed_variables: tuple[str, ...] = _option(
+        (),
+        "Environment variables that resources may set, besides the service's own and the usual ones for S3; patterns, "
+        "* permits all.",
+        _patterns,
+    )
+    allowed_priority_classes: tuple[str, ...] = _option(
+        (), "PriorityClasses that resources may name; patterns, * permits all.", _patterns
+    )
     allowed_hosts: tuple[str, ...] = _option(
         ("*",), "Hosts that routes may name; patterns, * permits all and routes without a host.", _patterns
     )

@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from devtools import ROOT
-from face_comparison_operator.permissions import violations
+from face_comparison_operator.permissions import ORDINARY_VARIABLES, violations
 from face_comparison_operator.resource import FaceComparison, parse
 from face_comparison_operator.settings import Settings
 
@@ -18,8 +18,8 @@ def resource(**spec: Any) -> FaceComparison:
     return parse({"metadata": metadata, "spec": spec})
 
 
-SECRET = {"name": "A", "valueFrom": {"secretKeyRef": {"name": "db", "key": "password"}}}
-CONFIG_MAP = {"name": "A", "valueFrom": {"configMapKeyRef": {"name": "tuning", "key": "a"}}}
+SECRET = {"name": "FACE_COMPARISON_A", "valueFrom": {"secretKeyRef": {"name": "db", "key": "password"}}}
+CONFIG_MAP = {"name": "TZ", "valueFrom": {"configMapKeyRef": {"name": "tuning", "key": "a"}}}
 GATEWAY = {"gateway": {"parentRefs": [{"name": "public", "namespace": "edge"}]}}
 VOLUME = {"name": "v", "mountPath": "/v"}
 
@@ -28,7 +28,7 @@ CLOSED: list[tuple[dict[str, Any], str, str, str, str]] = [
     ({"image": "evil.example/x:1"}, "allowed_images", "evil.example/*", "registry.example/*", "spec.image"),
     ({"image": "r/face:2"}, "allowed_images", "r/face:2", "r/face", "'r/face:2'"),
     ({"serviceAccountName": "admin"}, "allowed_service_accounts", "admin", "adm", "spec.serviceAccountName"),
-    ({"env": [SECRET]}, "allowed_secrets", "db", "dbx,other-*", "env[A].valueFrom.secretKeyRef: 'db'"),
+    ({"env": [SECRET]}, "allowed_secrets", "db", "dbx,other-*", "env[FACE_COMPARISON_A].valueFrom.secretKeyRef: 'db'"),
     (
         {"volumes": [{**VOLUME, "secret": {"secretName": "db"}}]},
         "allowed_secrets",
@@ -38,12 +38,26 @@ CLOSED: list[tuple[dict[str, Any], str, str, str, str]] = [
     ),
     ({"volumes": [{**VOLUME, "secret": {}}]}, "allowed_secrets", "*", "x", "volumes[v].secret"),
     (
-        {"env": [{"name": "A", "valueFrom": {"fileKeyRef": {"path": "/a"}}}]},
+        {"env": [{"name": "TZ", "valueFrom": {"fileKeyRef": {"path": "/a"}}}]},
         "allowed_secrets",
         "*",
         "db",
-        "env[A].valueFrom.fileKeyRef",
+        "env[TZ].valueFrom.fileKeyRef",
     ),
+    *(
+        ({"env": [{"name": name, "value": "/models"}]}, "allowed_variables", name, "OTHER", f"spec.env: '{name}'")
+        for name in (
+            "PYTHONPATH",
+            "LD_PRELOAD",
+            "AWS_WEB_IDENTITY_TOKEN_FILE",
+            "AWS_CONFIG_FILE",
+            "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE",
+            "NVIDIA_VISIBLE_DEVICES",
+            "PATH",
+            "XFACE_COMPARISON_THREADS",
+        )
+    ),
+    ({"priorityClassName": "system-node-critical"}, "allowed_priority_classes", "system-*", "faces", "node-critical"),
     ({"podAnnotations": {"inject.example/x": "1"}}, "allowed_annotations", "inject.example/*", "a/*", "podAnnotations"),
     (
         {"route": {"ingress": {"annotations": {"nginx.ingress.kubernetes.io/configuration-snippet": "x"}}}},
@@ -107,8 +121,13 @@ def test_own_images_and_gateways_of_the_own_namespace_are_permitted() -> None:
 
 
 def test_fields_of_the_pod_itself_are_permitted() -> None:
-    field = {"name": "NODE", "valueFrom": {"fieldRef": {"fieldPath": "spec.nodeName"}}}
-    assert violations(resource(env=[field, {"name": "B", "value": "b"}]), Settings()) == []
+    field = {"name": "FACE_COMPARISON_NODE", "valueFrom": {"fieldRef": {"fieldPath": "spec.nodeName"}}}
+    assert violations(resource(env=[field, {"name": "TZ", "value": "UTC"}]), Settings()) == []
+
+
+def test_variables_of_the_service_and_of_s3_are_permitted() -> None:
+    env = [{"name": name.replace("*", "THREADS"), "value": "1"} for name in ORDINARY_VARIABLES]
+    assert violations(resource(env=env), Settings()) == []
 
 
 def test_pattern_is_for_the_whole_name() -> None:

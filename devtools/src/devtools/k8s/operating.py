@@ -19,7 +19,10 @@ IMAGE = "registry.example/face-comparison/service:1"
 # What the operator leaves closed unless it knows otherwise, and tests of everything else use.
 PERMITTING = (
     "--allowed-images=registry.example/*",
-    *(f"--allowed-{name}=*" for name in ("service-accounts", "secrets", "annotations", "gateways")),
+    *(
+        f"--allowed-{name}=*"
+        for name in ("service-accounts", "secrets", "annotations", "variables", "priority-classes", "gateways")
+    ),
 )
 
 

@@ -77,7 +77,7 @@ def chart_values(wanted: list[images.Image]) -> list[str]:
     }
     on_gpus = {"image.serviceGpu.repository": "face-comparison/service", "image.serviceGpu.tag": tags["service"]}
     # For development, and for every sample of the documents: what resources may name is open.
-    closed = ("images", "serviceAccounts", "secrets", "annotations", "gateways")
+    closed = ("images", "serviceAccounts", "secrets", "annotations", "variables", "priorityClasses", "gateways")
     return [
         *(f"--set-string={name}={value}" for name, value in (own | on_gpus).items()),
         *(f"--set=allowed.{name}={{*}}" for name in closed),

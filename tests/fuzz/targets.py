@@ -7,18 +7,27 @@ its share per byte.
 from __future__ import annotations
 
 import base64
+import contextlib
 import io
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import h11
 from PIL import Image
 
 from devtools.photos import kinds
 from face_comparison import image
 from face_comparison.fetching import response_body, urls
+from face_comparison.image.av1 import largest_frame
 from face_comparison.image.decode_cost import estimate_decode_bytes
+from face_comparison.image.isobmff_items import coded_items
+from face_comparison.rekognition.faults import RekognitionFault
+from face_comparison.rekognition.signature import parse_authorization
+from face_comparison.server.incoming_body import ChunkedBody
+from face_comparison.server.request_head import HeadBuffer, parse_head
 from face_comparison.wire import requests
+from face_comparison.wire.transfer import import_lines, split_lines
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +80,37 @@ def _read_body(encoding: str) -> Callable[[bytes], object]:
     return run
 
 
+_HEAD = b"POST /a%20b?q=1 HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\nX-A: b\r\n\r\nabc"
+
+
+def _head(data: bytes) -> None:
+    found = HeadBuffer().add(data)
+    if found is not None:
+        parse_head(h11.Connection(h11.SERVER), found[0], ("192.0.2.1", 1), ("192.0.2.2", 2), multiprocess=False)
+
+
+def _chunks(data: bytes) -> None:
+    protocol = h11.Connection(h11.SERVER)
+    protocol.receive_data(b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n")
+    protocol.next_event()
+    body = ChunkedBody(protocol)
+    while data and not body.is_complete:
+        content, data = body.parse(data)
+        body.keep(content)
+    assert len(body.take()) == body.received
+
+
+def _authorization(data: bytes) -> None:
+    with contextlib.suppress(RekognitionFault):
+        parse_authorization(data.decode("latin-1"))
+
+
+def _coded(data: bytes) -> None:
+    for item in coded_items(data, b"av01"):
+        largest_frame(item)
+
+
+_LINE = json.dumps({"face_hash": [0.5] * 768, "FaceModelVersion": "v", "UserId": "anna"}).encode()
 _TEXT = base64.b64encode(_JPEG[:60]).decode()
 _OBJECT = json.dumps({"img": _TEXT, "url": "http://a/b", "max_faces": 3, "min_confidence": 0.5}).encode()
 _COMPARISON = json.dumps(
@@ -115,6 +155,28 @@ TARGETS: dict[str, Target] = {
         (b"http://example.org:80/a?b=c#d", b"s3://bucket/key", b"https://[::1]/"),
         (b"@", b"[", b"]", b"%00", b"\\", b"../"),
     ),
+    "head": Target(
+        _head,
+        (_HEAD,),
+        (b"\r\n", b"\n", b":", b" ", b"\t", b"Transfer-Encoding: chunked\r\n", b"Content-Length: 5\r\n"),
+    ),
+    "chunks": Target(
+        _chunks, (b"3\r\nabc\r\n1;a=b\r\nx\r\n0\r\nT: y\r\n\r\n",), (b"\r\n", b"\n", b";", b"0\r\n\r\n", b"ffffffff")
+    ),
+    "import": Target(
+        lambda data: list(import_lines(split_lines(data), "v")),
+        (_LINE + b"\n" + _LINE,),
+        (b"\n", b"1e999", b"null", b"NaN", b'"CreationTimestamp":9e99', b'"BoundingBox":{"Left":1}'),
+    ),
+    "authorization": Target(
+        _authorization,
+        (
+            b"AWS4-HMAC-SHA256 Credential=a/20260101/r/s/aws4_request, SignedHeaders=host;x-amz-date, Signature="
+            + b"0" * 64,
+        ),
+        (b"/", b";", b",", b"Credential=", b"  "),
+    ),
+    "coded items": Target(_coded, (_pillow("AVIF"),), (b"iloc", b"iinf", b"infe", b"iref", b"dimg", b"auxl", b"pitm")),
     "gzip": Target(
         _read_body("gzip"), (b"\x1f\x8b\x08\0\0\0\0\0\0\3\3\0\0\0\0\0\0\0\0\0",), (b"\x1f\x8b", b"\x78\x9c")
     ),

@@ -8,16 +8,23 @@ charged to the server's budget.
 from __future__ import annotations
 
 import asyncio
-import enum
 import time
 from collections.abc import Callable
-from email.utils import formatdate
 from typing import TYPE_CHECKING, Any
 
 import h11
 
 from face_comparison.errors import BodyTooLarge, DeadlineExceeded, FaceComparisonError, InvalidParameter, Overloaded
+from face_comparison.server.http_reply import encode_reply
 from face_comparison.server.incoming_body import ChunkedBody, DeclaredBody
+from face_comparison.server.phases import (
+    FIRST_BYTE_SECONDS,
+    HALF_CLOSE_SECONDS,
+    HEAD_SECONDS,
+    KEEPALIVE_SECONDS,
+    LINGER_SECONDS,
+    Phase,
+)
 from face_comparison.server.request_head import MAX_HEAD_BYTES, HeadBuffer, RequestHead, parse_head
 from face_comparison.web import environ as keys
 from face_comparison.web.environ import Body, ClientConnection
@@ -26,39 +33,8 @@ if TYPE_CHECKING:
     from face_comparison.server.http_server import HttpServer
     from face_comparison.server.wsgi_call import Parts, Reply
 
-FIRST_BYTE_SECONDS = 10.0
-"""How long a new connection may be silent."""
-
-HEAD_SECONDS = 10.0
-"""How long a head may take to arrive."""
-
-KEEPALIVE_SECONDS = 75.0
-"""Longer than the 60 s for which common proxies keep idle connections: whoever closes last never races a request."""
-
-LINGER_SECONDS = 2.0
-"""How long a connection that is being closed may be silent: its client has read the reply, or never will."""
-
-HALF_CLOSE_SECONDS = 1.0
-"""How long a client that has closed its side may still be waiting for a reply: it looks like one that has left."""
-
 MAX_PIPELINED_BYTES = 64 * 1024
 """What is read ahead of the next request while one is being answered."""
-
-_HOP_BY_HOP = frozenset({b"connection", b"keep-alive", b"transfer-encoding", b"upgrade", b"te", b"trailer"})
-
-
-class Phase(enum.Enum):
-    """What a connection is doing, in the order in which connections are closed when there are too many."""
-
-    NEW = "new"
-    LINGERING = "lingering"
-    DISCARDING = "discarding"
-    HEAD = "head"
-    IDLE = "idle"
-    BODY = "body"
-    SENDING = "sending"
-    HANDLING = "handling"
-    CLOSED = "closed"
 
 
 class Connection(asyncio.BufferedProtocol):
@@ -346,15 +322,8 @@ class Connection(asyncio.BufferedProtocol):
                 self._server.run(reply.parts.close)
             return
         close = self._close_after or self._server.draining or self._half_closed
-        headers = [(name, value) for name, value in reply.headers if name.lower() not in _HOP_BY_HOP]
-        headers.append((b"Date", formatdate(usegmt=True).encode()))
-        headers.append((b"Connection", b"close" if close else b"keep-alive"))
-        head = h11.Response(status_code=reply.status, reason=reply.reason, headers=headers)
-        data = self._protocol.send(head) or b""
-        if reply.body and not (self._request is not None and self._request.environ["REQUEST_METHOD"] == "HEAD"):
-            data += self._protocol.send(h11.Data(data=reply.body)) or b""
-        if reply.parts is None:
-            data += self._protocol.send(h11.EndOfMessage()) or b""
+        is_head = self._request is not None and self._request.environ["REQUEST_METHOD"] == "HEAD"
+        data = encode_reply(self._protocol, reply, close=close, with_body=not is_head)
         self._enter(Phase.SENDING)
         self._write(data)
 

@@ -19,7 +19,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from face_comparison.observability import metrics
 from face_comparison.server.background_work import BackgroundWork
-from face_comparison.server.connection import Connection, Phase
+from face_comparison.server.connection import Connection
+from face_comparison.server.phases import Phase
 from face_comparison.server.priority import give_way
 from face_comparison.server.wsgi_call import Reply, call_application
 from face_comparison.serving.memory_budget import SMALL_BYTES

@@ -1,0 +1,34 @@
+"""The application's replies as the bytes of HTTP/1.1."""
+
+from __future__ import annotations
+
+from email.utils import formatdate
+from typing import TYPE_CHECKING
+
+import h11
+
+if TYPE_CHECKING:
+    from face_comparison.server.wsgi_call import Reply
+
+_HOP_BY_HOP = frozenset({b"connection", b"keep-alive", b"transfer-encoding", b"upgrade", b"te", b"trailer"})
+
+
+def encode_reply(protocol: h11.Connection, reply: Reply, *, close: bool, with_body: bool) -> bytes:
+    """The head of a reply, and its body or the first part of it.
+
+    Args:
+        protocol: State of the connection, which goes on.
+        reply: Of the application. A streamed one is not ended here.
+        close: Whether the connection ends with it.
+        with_body: False for the reply to a HEAD request.
+    """
+    headers = [(name, value) for name, value in reply.headers if name.lower() not in _HOP_BY_HOP]
+    headers.append((b"Date", formatdate(usegmt=True).encode()))
+    headers.append((b"Connection", b"close" if close else b"keep-alive"))
+    head = h11.Response(status_code=reply.status, reason=reply.reason, headers=headers)
+    data = protocol.send(head) or b""
+    if reply.body and with_body:
+        data += protocol.send(h11.Data(data=reply.body)) or b""
+    if reply.parts is None:
+        data += protocol.send(h11.EndOfMessage()) or b""
+    return data

@@ -159,9 +159,9 @@ def test_schema_refuses(helm: Helm, option: str, complaint: str) -> None:
 @pytest.mark.parametrize(
     ("options", "complaint"),
     [
-        (["replicas=2", "leaderElection=false"], "more than one operator needs leaderElection"),
-        (["monitoring.service=false", "monitoring.serviceMonitor.enabled=true"], "needs monitoring.service"),
-        (["watchNamespaces={faces}", "faceComparison.create=true"], 'does not name its namespace "operators"'),
+        (["replicas=2", "leaderElection=false"], "more than one replica requires leaderElection"),
+        (["monitoring.service=false", "monitoring.serviceMonitor.enabled=true"], "requires monitoring.service"),
+        (["watchNamespaces={faces}", "faceComparison.create=true"], 'does not include its namespace "operators"'),
     ],
 )
 def test_values_that_contradict_each_other(helm: Helm, options: list[str], complaint: str) -> None:

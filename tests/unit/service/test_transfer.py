@@ -9,7 +9,7 @@ import numpy as np
 import orjson
 import pytest
 
-from face_comparison.collections.values import StoredFace
+from face_comparison.collections.values import RelativeBox, StoredFace
 from face_comparison.errors import InvalidParameter
 from face_comparison.wire.transfer import MIN_FACE_BYTES, SPARE_LINES, export_lines, import_lines, split_lines
 from support.vectors import MODEL_VERSION, NOW, face
@@ -52,6 +52,27 @@ def test_what_is_no_hash_is_rejected(numbers: Any) -> None:
     found = read(line(face_hash=numbers).replace(b"[null,0,0", b"[1e999,0,0"))
     assert isinstance(found, str)
     assert found
+
+
+BOX = {"Left": 0.25, "Top": 0, "Width": 0.5, "Height": 1}
+
+
+def test_place_and_confidence_are_read() -> None:
+    found = read(line(BoundingBox=BOX, Confidence=1))
+    assert isinstance(found, StoredFace)
+    assert (found.box, found.confidence) == (RelativeBox(0.25, 0, 0.5, 1), 1)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"Confidence": value} for value in (1.01, -1e-9, 99, "0.5", [])]
+    + [{"BoundingBox": {**BOX, name: value}} for name, value in (("Left", -0.1), ("Top", 2), ("Width", 1e300))]
+    + [{"BoundingBox": {name: BOX[name] for name in ("Left", "Top", "Width")}}, {"BoundingBox": [0, 0, 1, 1]}],
+    ids=str,
+)
+def test_place_or_confidence_that_cannot_be_is_rejected(wrong: dict[str, Any]) -> None:
+    found = read(line(**wrong))
+    assert isinstance(found, str) and next(iter(wrong)) in found
 
 
 def test_whole_numbers_are_numbers() -> None:

@@ -6,7 +6,7 @@ import codecs
 import hashlib
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
-from typing import Any
+from typing import Annotated, Any
 from uuid import uuid4
 
 import msgspec
@@ -30,11 +30,14 @@ SPARE_LINES, MIN_FACE_BYTES = 10_000, 1536
 that hold no face took 30 s to be reported."""
 
 
+_Fraction = Annotated[float, msgspec.Meta(ge=0, le=1)]
+
+
 class _Box(msgspec.Struct):
-    Left: float
-    Top: float
-    Width: float
-    Height: float
+    Left: _Fraction
+    Top: _Fraction
+    Width: _Fraction
+    Height: _Fraction
 
 
 class _Line(msgspec.Struct):
@@ -46,7 +49,7 @@ class _Line(msgspec.Struct):
     ImageId: str | None = None
     SourceKey: str | None = None
     BoundingBox: _Box | None = None
-    Confidence: float | None = None
+    Confidence: _Fraction | None = None
     CreationTimestamp: Any = None
 
 

@@ -32,6 +32,7 @@ from pgvector.psycopg import register_vector
 
 from devtools.identification import false_positives, print_identification
 from devtools.postgres import running_postgres
+from face_comparison.api.limits import HASH_SIZE
 from face_comparison.collections.service import IMPORT_BATCH, CollectionService
 from face_comparison.collections.stores import Store, open_store
 from face_comparison.collections.values import Collection, StoredFace
@@ -45,6 +46,8 @@ NAME = "bench"
 IMPORT_LINES = 20_000  # that are in memory at once
 LARGEST_IMPORT = 200_000
 """Larger collections are filled without lines of JSON, and their import is not measured: it would take too long."""
+
+MODEL = ModelInfo("bench-1", "bench", 1.128, 0.08, 0.5, "cpu", "none", (), embedding_width=WIDTH)
 
 Vectors = NDArray[np.float32]
 
@@ -121,18 +124,17 @@ def postgresql(size: int) -> dict[str, Any]:
 
 def fill(store: Store, vectors: Vectors) -> dict[str, float]:
     """Seconds of an import as the service does it, from lines of JSON; and of reading these lines by themselves."""
-    model = ModelInfo("bench-1", "bench", 1.128, 0.08, 0.5, "cpu", "none", (), embedding_width=WIDTH)
-    service = CollectionService(store, lambda: model)
+    service = CollectionService(store, lambda: MODEL)
     service.create_collection(NAME)
     seconds = {"import": 0.0, "bare_json": 0.0}
     now = datetime.now(UTC)
     for start in range(0, len(vectors), IMPORT_LINES):
-        lines = list(export_lines((stored(each, now) for each in vectors[start : start + IMPORT_LINES]), model.version))
+        lines = list(export_lines((stored(each, now) for each in vectors[start : start + IMPORT_LINES]), MODEL.version))
         with timed(seconds, "bare_json"):
             for line in lines:
                 orjson.loads(line)
         with timed(seconds, "import"):
-            report = service.import_faces(NAME, import_lines(lines, model.version))
+            report = service.import_faces(NAME, import_lines(lines, MODEL.version))
         assert report.imported == len(lines)
     return seconds
 
@@ -230,11 +232,13 @@ def plain_query(url: str) -> Iterator[Callable[[Vectors], Any]]:
 
 
 def memory_of(url: str) -> float:
-    """Megabytes that this process grows by when it first searches the collection."""
+    """Megabytes that this process grows by when it first searches the collection, as the service does it."""
     store = open_store(url, max_faces=10_000_000)
-    query = random_vectors(1)
+    service = CollectionService(store, lambda: MODEL)
+    query = np.zeros((1, HASH_SIZE), np.float32)
+    query[:, :WIDTH] = random_vectors(1)
     before = resident()
-    store.nearest(NAME, query, limit=TOP)
+    service.search(NAME, query)
     grown = (resident() - before) / 1e6
     store.close()
     return grown

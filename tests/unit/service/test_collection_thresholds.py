@@ -121,6 +121,24 @@ def test_pairs_of_one_person_are_not_strangers() -> None:
     assert measured.pairs == 300 * 299 // 2
 
 
+def test_measuring_row_by_row_is_measuring_all_pairs() -> None:
+    vectors = random_vectors(400, seed=5) + 0.1 * random_vectors(1, seed=6)
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    people = [f"u-{number % 250}" for number in range(400)]
+    pairs = [
+        float(vectors[one] @ vectors[other])
+        for one in range(400)
+        for other in range(one + 1, 400)
+        if people[one] != people[other]
+    ]
+    distance = math.sqrt(2 - 2 * float(np.quantile(pairs, 0.999)))
+    expected = with_tail(Strangers(float(np.mean(pairs)), float(np.std(pairs)), 250 * 249 // 2), [(0.001, distance)])
+    measured = measure_strangers(vectors, people)
+    assert measured is not None
+    assert (measured.mean, measured.deviation) == pytest.approx((expected.mean, expected.deviation), rel=1e-3)
+    assert measured.pairs == expected.pairs
+
+
 def test_fat_tail_widens_the_distribution() -> None:
     assert with_tail(MANY, [(0.001, math.sqrt(2 - 2 * 0.45))]).deviation == pytest.approx(0.1103, abs=0.001)
     assert with_tail(MANY, [(0.001, math.sqrt(2 - 2 * 0.3)), (0.5, 0.1)]).deviation == 0.096

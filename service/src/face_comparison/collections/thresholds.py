@@ -139,15 +139,23 @@ def measure_strangers(vectors: NDArray[np.float32], people: Sequence[str]) -> St
 
     vectors: (N, width) float32 of norm 1. people: N ids; faces of the same person are not compared.
     """
-    _, labels = np.unique(np.asarray(people, dtype=object).astype(str), return_inverse=True)
-    count = int(labels.max()) + 1 if len(labels) else 0
+    numbers: dict[str, int] = {}
+    labels = np.array([numbers.setdefault(person, len(numbers)) for person in people], np.int64)
+    count = len(numbers)
     if count < MIN_PEOPLE:
         return None
-    row, column = np.triu_indices(len(vectors), 1)
-    different = labels[row] != labels[column]
-    similarities = (vectors @ vectors.T)[row[different], column[different]]
+    # Row by row, and without np.unique and np.quantile, which import numpy's masked arrays: what is allocated here
+    # stays with every worker.
+    similarities = np.empty(len(vectors) * (len(vectors) - 1) // 2, np.float32)
+    size = 0
+    for row in range(len(vectors) - 1):
+        found = (vectors[row + 1 :] @ vectors[row])[labels[row + 1 :] != labels[row]]
+        similarities[size : size + len(found)] = found
+        size += len(found)
+    similarities = similarities[:size]
     measured = Strangers(float(similarities.mean()), float(similarities.std()), count * (count - 1) // 2)
-    distance = math.sqrt(max(0.0, 2 - 2 * float(np.quantile(similarities, 1 - _TAIL))))
+    similarities.partition(near := int((1 - _TAIL) * (size - 1)))
+    distance = math.sqrt(max(0.0, 2 - 2 * float(similarities[near])))
     return with_tail(measured, [(_TAIL, distance)])
 
 

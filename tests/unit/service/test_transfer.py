@@ -63,13 +63,20 @@ def test_place_and_confidence_are_read() -> None:
     assert (found.box, found.confidence) == (RelativeBox(0.25, 0, 0.5, 1), 1)
 
 
-@pytest.mark.parametrize(
-    "wrong",
-    [{"Confidence": value} for value in (1.01, -1e-9, 99, "0.5", [])]
-    + [{"BoundingBox": {**BOX, name: value}} for name, value in (("Left", -0.1), ("Top", 2), ("Width", 1e300))]
-    + [{"BoundingBox": {name: BOX[name] for name in ("Left", "Top", "Width")}}, {"BoundingBox": [0, 0, 1, 1]}],
-    ids=str,
-)
+IMPOSSIBLE: list[dict[str, Any]] = [
+    {"Confidence": 1.01},
+    {"Confidence": -1e-9},
+    {"Confidence": 99},
+    {"Confidence": "0.5"},
+    {"BoundingBox": {**BOX, "Left": -0.1}},
+    {"BoundingBox": {**BOX, "Top": 2}},
+    {"BoundingBox": {**BOX, "Width": 1e300}},
+    {"BoundingBox": {name: BOX[name] for name in ("Left", "Top", "Width")}},
+    {"BoundingBox": [0, 0, 1, 1]},
+]
+
+
+@pytest.mark.parametrize("wrong", IMPOSSIBLE, ids=str)
 def test_place_or_confidence_that_cannot_be_is_rejected(wrong: dict[str, Any]) -> None:
     found = read(line(**wrong))
     assert isinstance(found, str) and next(iter(wrong)) in found

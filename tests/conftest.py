@@ -36,7 +36,7 @@ TOGETHER = {
 """What the tests of a folder share because it takes long to start, or because only one may use it: folders of the same
 words run on one of the workers of `make test`, one after the other. Of other folders each file is by itself."""
 
-LONGEST_FIRST = ("e2e", "cluster", "chart", "live", "browser", "model", "http", "stores", "network")
+LONGEST_FIRST = ("e2e", "install", "cluster", "chart", "live", "browser", "model", "http", "stores", "network")
 """Much of a test on a cluster is waiting, in which the other workers have the processor."""
 
 

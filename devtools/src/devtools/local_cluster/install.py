@@ -7,6 +7,8 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
+from filelock import FileLock
+
 from devtools import ROOT
 from devtools.k8s import programs
 from devtools.local_cluster import addons, images
@@ -26,15 +28,21 @@ def prepare(say: Say) -> list[images.Image]:
 
     Raises NodeFailed when this machine cannot run a node.
     """
-    if (nodes.missing() or images.missing()) and os.geteuid() == 0 and shutil.which("apt-get"):
-        say("installing packages: container runtime, network plugins, image builder")
-        nodes.run(["bash", str(Path(__file__).with_name("packages.sh"))], "packages.sh", None, PACKAGES_SECONDS)
+    install_packages(say)
     if reason := nodes.missing() or images.missing():
         raise NodeFailed(reason)
     say("making sure that the programs are built (about ten minutes the first time)")
     for name in (*nodes.PROGRAMS, "coredns", "metrics-server", "traefik", "helm"):
         programs.binary(name)
     return [images.pause(), *(images.build(target, say) for target in ("service", "operator"))]
+
+
+def install_packages(say: Say) -> None:
+    """Install the packages of a node and its images, where they are not there yet and this machine lets us."""
+    with FileLock(programs.cache().parent / "packages.lock", timeout=2 * PACKAGES_SECONDS):
+        if (nodes.missing() or images.missing()) and os.geteuid() == 0 and shutil.which("apt-get"):
+            say("installing packages: container runtime, network plugins, image builder")
+            nodes.run(["bash", str(Path(__file__).with_name("packages.sh"))], "packages.sh", None, PACKAGES_SECONDS)
 
 
 def start(node: Node, wanted: list[images.Image], say: Say) -> None:

@@ -44,7 +44,7 @@ def docker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
 
 
 def wait_answers(machine: Machine, header: str = "") -> None:
-    for _ in attempts(120, pause=0.2):
+    for _ in attempts(240, pause=0.2):
         if machine.run(f"curl -fs {header} http://127.0.0.1:8080/readyz").returncode == 0:
             return
     raise AssertionError(machine.run("docker ps --all; docker logs $(docker ps --quiet --all | head -1)").stdout)

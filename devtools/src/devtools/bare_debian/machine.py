@@ -81,7 +81,7 @@ class Machine:
         """Start Docker's daemon, and wait until it answers."""
         group = f"--cgroup-parent=/{CONTROL_GROUP}"
         self.processes.start("dockerd", self.command(f"exec dockerd {group} --exec-opt native.cgroupdriver=cgroupfs"))
-        for _ in attempts(60, pause=0.2):
+        for _ in attempts(180, pause=0.2):
             self.processes.check()
             if self.run("docker version").returncode == 0:
                 return
@@ -120,7 +120,7 @@ def machine(state: Path, mounts: Mapping[str, Path], network: bool) -> Iterator[
 
 def _first_process(outer: int, processes: Processes) -> int:
     """The process that `unshare` started, once it has the machine's root."""
-    for _ in attempts(30, pause=0.05):
+    for _ in attempts(120, pause=0.05):
         processes.check()
         children = Path(f"/proc/{outer}/task/{outer}/children").read_text().split()
         if children and Path(f"/proc/{children[0]}/comm").read_text() == "sleep\n":

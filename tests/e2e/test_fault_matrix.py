@@ -26,7 +26,7 @@ pytestmark = [pytest.mark.node, pytest.mark.timeout(3600)]
 
 REPORT = os.environ.get("FACE_COMPARISON_FAULT_MATRIX")
 AT_ONCE = 5
-SECONDS = 120.0
+SECONDS, HEALING_SECONDS = 120.0, 480.0
 NAMED = {row.name: row for row in (*ROWS, *FURTHER)}
 # Of messages, what is of one run only.
 _RUN = re.compile(r"fault-[a-z-]+-[0-9a-f]{6,10}(-[a-z0-9]{5})?|\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f-]{22}\b")
@@ -71,7 +71,7 @@ class Broken:
             if row.mended is not None:
                 self._apply(row.mended)
             healing = time.monotonic()
-            self._wait(lambda ready: ready.get("status") == "True", "Ready", SECONDS * 2)
+            self._wait(lambda ready: ready.get("status") == "True", "Ready", HEALING_SECONDS)
             return {
                 "broken": row.broken,
                 "condition": row.condition,

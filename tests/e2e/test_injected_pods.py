@@ -50,8 +50,11 @@ _REWRITTEN = [
     for probe, path in (("startupProbe", "readyz"), ("readinessProbe", "readyz"), ("livenessProbe", "livez"))
     for name, value in (("path", f'"/app-health/{path}"'), ("port", "15021"))
 ]
-_ADDED = f'JSONPatch{{op: "add", path: "/spec/initContainers", value: [{_SIDECAR}]}}'
-IN_A_MESH = mutating(f"[{', '.join([_ADDED, *_REWRITTEN])}]", "jsonPatch", "JSONPatch")
+_ADDED = [  # a list that holds an object makes the API server (1.36) panic
+    'JSONPatch{op: "add", path: "/spec/initContainers", value: []}',
+    f'JSONPatch{{op: "add", path: "/spec/initContainers/-", value: {_SIDECAR}}}',
+]
+IN_A_MESH = mutating(f"[{', '.join([*_ADDED, *_REWRITTEN])}]", "jsonPatch", "JSONPatch")
 
 Injected = Callable[[list[Object], Callable[[Object], bool]], None]
 
@@ -67,10 +70,11 @@ def injected(product: Product, namespace: str) -> Iterator[Injected]:
         confined: Object = {
             "allowPrivilegeEscalation": False,
             "capabilities": {"drop": ["ALL"]},
-            "runAsNonRoot": True,
-            "seccompProfile": {"type": "RuntimeDefault"},
         }
-        spec = {"containers": [{"name": "service", "image": "trial", **probes, "securityContext": confined}]}
+        spec = {
+            "securityContext": {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}},
+            "containers": [{"name": "service", "image": "trial", **probes, "securityContext": confined}],
+        }
         trial = {"metadata": {"name": "trial", "namespace": namespace}, "spec": spec}
 
         def in_force() -> bool:

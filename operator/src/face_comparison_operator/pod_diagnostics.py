@@ -338,10 +338,14 @@ def _unready_problems(pod: Object, events: Sequence[Object], now: datetime | Non
         yield Problem(PROBE_FAILED, f"container {name} is running, but not ready: {message}", starting=starting)
 
 
+_ONE_NODE_HINT = "; it can be used on one node at a time: strategy.type Recreate lets the previous pod release it first"
+
+
 def _event_problems(event: Object) -> Iterator[Problem]:
     message = event.get("message", "")
     if event.get("reason") in ("FailedMount", "FailedAttachVolume", "FailedMapVolume"):
-        yield _secret_problem(message) or Problem(VOLUME_FAILED, f"a volume cannot be mounted: {message}")
+        hint = _ONE_NODE_HINT if "Multi-Attach" in message else ""
+        yield _secret_problem(message) or Problem(VOLUME_FAILED, f"a volume cannot be mounted: {message}{hint}")
     elif event.get("reason") == "FailedCreatePodSandBox":
         yield Problem(CONTAINER_FAILED, f"the pod sandbox cannot be created on its node: {message}")
 

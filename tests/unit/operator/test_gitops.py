@@ -53,6 +53,7 @@ SERVES = Observed(ADMITTED, deployment())
 ELSEWHERE = ProbeResult("unexpected", "it answers 404")
 REFUSED = [Refusal("Deployment", "ApplyFailed", "no")]
 PAUSED = [Refusal("Deployment", "Paused", "paused")]
+TERMINATING = [Refusal("FaceComparison", "Terminating", "it waits for example.com/hold")]
 
 CASES: list[tuple[str, dict[str, Any], str]] = [
     ("the operator has not seen it", resource(None), "Progressing"),
@@ -62,6 +63,7 @@ CASES: list[tuple[str, dict[str, Any], str]] = [
     ("it serves", resource(SERVES), "Healthy"),
     ("another service answers", resource(Observed(ADMITTED, deployment(), probe=ELSEWHERE)), "Degraded"),
     ("a child is rejected", resource(Observed(ADMITTED, deployment(), refusals=REFUSED)), "Degraded"),
+    ("it is being deleted", resource(Observed(ADMITTED, deployment(), refusals=TERMINATING)), "Progressing"),
     ("scaled to zero", resource(Observed(ADMITTED, deployment(0, 0))), "Suspended"),
     ("paused", resource(Observed(ADMITTED, deployment(), refusals=PAUSED)), "Suspended"),
 ]
@@ -73,7 +75,7 @@ def test_health(body: dict[str, Any], expected: str) -> None:
 
 
 # What Argo CD is to say of a recorded fault by its reason: whoever waits goes on waiting, or is reported at once.
-PATIENT = {"AddressPending", "ProbeFailed", "Deploying", "RoutePending", "ChildTerminating"}
+PATIENT = {"AddressPending", "ProbeFailed", "Deploying", "RoutePending", "ChildTerminating", "PodTerminating"}
 STILL = {"Paused", "ScaledToZero"}
 
 

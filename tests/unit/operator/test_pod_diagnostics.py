@@ -151,6 +151,15 @@ def test_a_volume_that_cannot_be_mounted() -> None:
     assert other.reason == "VolumeFailed"
 
 
+def test_volume_that_another_node_holds_comes_with_a_way_out() -> None:
+    held = 'Multi-Attach error for volume "pvc-1" Volume is already used by pod(s) faces-1'
+    found = diagnose([STUCK], [warning("FailedAttachVolume", held)])
+    assert found is not None
+    assert found.reason == "VolumeFailed"
+    assert found.message.startswith(f"a volume cannot be mounted: {held}; ")
+    assert "strategy.type Recreate" in found.message
+
+
 def test_the_latest_event_counts() -> None:
     old = warning("FailedMount", "old", seen="2026-01-01T00:00:00Z")
     new = warning("FailedMount", "new", seen="2026-01-01T00:00:01Z")

@@ -284,6 +284,10 @@ class AlbumUnusable(FaceComparisonError):
     code = "album_unusable"
 
 
+class ShardsUnfinished(AlbumUnusable):
+    """The results of some shards of an album are missing."""
+
+
 class InvalidDataset(FaceComparisonError):
     """The dataset cannot be used for measuring; the message says what is wrong and what is expected."""
 

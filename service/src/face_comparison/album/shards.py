@@ -24,14 +24,10 @@ from face_comparison.album.scanner import Outcome, Scanner, ScanResult
 from face_comparison.api import encoding
 from face_comparison.api.responses import DetectResponse
 from face_comparison.client.detection import Detection
-from face_comparison.errors import AlbumUnusable
+from face_comparison.errors import ShardsUnfinished
 
 PART = 32
 """Images per file of results, which is what an abrupt end may lose."""
-
-
-class ShardsUnfinished(AlbumUnusable):
-    """There are not the results of all shards yet."""
 
 
 class _Record(msgspec.Struct, omit_defaults=True):

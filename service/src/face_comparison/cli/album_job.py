@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from face_comparison.cli import album_manifests, album_options, analyzers, options
+from face_comparison.errors import ShardsUnfinished
 
 _FIRST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS = 2.0, 60.0
 """Between two looks at the results: a small album does not wait long, a large bucket is not listed all the time."""
@@ -75,7 +76,6 @@ def assemble(photographs: str, *, results: str, shards: int, wait: float, bundle
     """Create an album from the results of all shards, identical to one built on a single machine. No image is read."""
     album_options.require_packages()
     from face_comparison.album import builder, face_sources, places  # noqa: PLC0415 (see `analyzers.loadable`)
-    from face_comparison.album.shards import ShardsUnfinished  # noqa: PLC0415
     from face_comparison.cli.album import summary  # noqa: PLC0415
 
     manifest, load, threads = analyzers.loadable({"bundle": bundle, "threads": "1"})

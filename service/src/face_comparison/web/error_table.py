@@ -82,6 +82,7 @@ ERRORS: Mapping[type[FaceComparisonError], Row] = {
     errors.ModelDownloadFailed: _NEVER_SENT,
     errors.PackagesMissing: _NEVER_SENT,
     errors.AlbumUnusable: _NEVER_SENT,
+    errors.ShardsUnfinished: _NEVER_SENT,
     errors.InvalidDataset: _NEVER_SENT,
     errors.ServiceRefused: _NEVER_SENT,
 }

@@ -185,6 +185,17 @@ def test_a_preflight_lists_methods_and_headers(running, path, methods):
     assert {"content-type", "x-api-key", "authorization", "accept", "x-request-id"} <= set(allowed)
 
 
+def test_a_preflight_permits_what_the_aws_sdk_sends_from_a_browser(running):
+    response = running.client.options("/prod/rekognition", headers={"Origin": "https://example.com"})
+    allowed = response.headers["Access-Control-Allow-Headers"].lower().split(", ")
+    assert {
+        "amz-sdk-invocation-id", "amz-sdk-request", "authorization", "content-type", "x-amz-content-sha256",
+        "x-amz-date", "x-amz-security-token", "x-amz-target", "x-amz-user-agent",
+    } <= set(allowed)  # fmt: skip
+    exposed = response.headers["Access-Control-Expose-Headers"].lower().split(", ")
+    assert {"x-amzn-requestid", "x-amzn-errortype"} <= set(exposed)
+
+
 @pytest.mark.parametrize("path", ["/livez", "/readyz", "/ping", "/metrics", "/nothing", "/productive"])
 def test_nothing_else_is_open_to_other_origins(running, path):
     assert "Access-Control-Allow-Origin" not in running.client.get(path).headers

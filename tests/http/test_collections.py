@@ -18,6 +18,7 @@ from uuid import uuid4
 import msgspec
 import numpy as np
 import pytest
+from werkzeug.datastructures import MultiDict
 
 from face_comparison.collections.service import CollectionService
 from face_comparison.collections.stores import open_store
@@ -335,6 +336,35 @@ def test_search_with_a_raw_body_takes_the_query(api: Api) -> None:
 
 
 @pytest.mark.parametrize(
+    "users",
+    [[("UserIds", "anna")], [("UserIds", "anna,bert")], [("UserIds", "anna"), ("UserIds", "bert")],
+     [("UserIds", "anna, nobody"), ("UserIds", "bert")], [("UserIds", '["anna","bert"]')]],
+    ids=["one", "commas", "repeated", "both", "JSON"],
+)  # fmt: skip
+@pytest.mark.parametrize("form", ["query", "multipart", "urlencoded"])
+def test_users_of_a_search_are_given_in_every_form(api: Api, form: str, users: list[tuple[str, str]]) -> None:
+    for name in ("anna", "bert", "carl"):
+        api.enroll(name, UserId=name)
+    data = image("anna")
+    names = MultiDict(users)
+    bodies: dict[str, dict[str, Any]] = {
+        "query": {"data": data, "content_type": "image/jpeg", "query_string": urlencode(users)},
+        "multipart": {"data": MultiDict([*users, ("img", (io.BytesIO(data), "a.jpg"))])},
+        "urlencoded": {"data": MultiDict([*users, ("img", base64_of(data))])},
+    }
+    reply = api.call("POST", "/staff/search", **bodies[form])
+    assert reply["GallerySize"] == (1 if names.getlist("UserIds") == ["anna"] else 2)
+    assert reply["Faces"][0]["Decision"] == "match"
+
+
+def test_empty_list_of_users_in_a_query_is_none(api: Api) -> None:
+    api.enroll("anna", UserId="anna")
+    query = {"UserIds": ""}
+    reply = api.call("POST", "/staff/search", data=image("anna"), content_type="image/jpeg", query_string=query)
+    assert reply["GallerySize"] == 1
+
+
+@pytest.mark.parametrize(
     "fields",
     [{"MaxFalsePositiveRate": 0}, {"Threshold": 3}, {"Threshold": "x"}, {"MaxMatches": 0}, {"UserIds": []},
      {"UserIds": "anna"}, {"UserIds": ["a b"]}, {"MaxFalsePositiveRate": 0.1, "Threshold": 1}],
@@ -381,6 +411,17 @@ def test_faces_are_listed_by_user_in_pages_and_deleted(api: Api) -> None:
     assert set(reply["DeletedFaces"]) == set(ids[1:3])
     assert reply["UnsuccessfulFaceDeletions"] == [{"FaceId": ids[0], "Reasons": ["FACE_NOT_FOUND"]}]
     assert api.call("GET", "/staff")["FaceCount"] == 2
+
+
+def test_face_is_deleted_by_its_id_in_any_spelling(api: Api) -> None:
+    for person in ("anna", "bert"):
+        api.enroll(person, UserId=person)
+    first, second = (face["FaceId"] for face in api.call("GET", "/staff/faces")["Faces"])
+    for reply in (
+        api.call("DELETE", f"/staff/faces/{first.upper()}"),
+        api.post("/staff/faces/delete", FaceIds=[second.upper(), second.replace("-", ""), second]),
+    ):
+        assert (len(reply["DeletedFaces"]), reply["UnsuccessfulFaceDeletions"]) == (1, [])
 
 
 def test_bad_pages_and_ids_are_rejected(api: Api) -> None:

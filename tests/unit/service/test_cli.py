@@ -213,3 +213,34 @@ def test_serve_says_where_to_look_and_who_else_may(address: str, auth: str, show
     said = introduction(Settings(auth=auth), address, 80)
     assert f"open {shown} in a browser" in said[0]
     assert len(said) == lines
+
+
+@pytest.mark.parametrize("text", ["nan", "inf", "-inf"])
+def test_numbers_that_are_not_finite_are_rejected(text: str) -> None:
+    tried = set()
+    for path, command in every_command():
+        for option in options(command):
+            if isinstance(option.type, click.types.FloatParamType):
+                tried.add(path)
+                context = click.Context(command)
+                with pytest.raises(click.BadParameter):
+                    option.type_cast_value(context, (text,) * option.nargs if option.nargs != 1 else text)
+    assert {"compare", "detect", "evaluate", "collection search"} <= tried
+
+
+@pytest.mark.parametrize("answer", ["n\n", ""], ids=["no", "end of input"])
+def test_declined_question_is_a_failure(tmp_path: Path, answer: str) -> None:
+    arguments = ["collection", "delete", "staff", "--collections", f"sqlite:{tmp_path}"]
+    ended = CliRunner().invoke(main.main, arguments, input=answer)
+    assert (ended.exit_code, ended.stderr.splitlines()[-1]) == (exit_status.FAILED, "aborted")
+
+
+def test_ctrl_c_at_a_question_is_an_interruption(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(*_: object, **__: object) -> bool:
+        abort = click.Abort()
+        abort.__context__ = KeyboardInterrupt()  # As click does.
+        raise abort
+
+    monkeypatch.setattr(click, "confirm", interrupted)
+    ended = CliRunner().invoke(main.main, ["collection", "delete", "staff", "--collections", f"sqlite:{tmp_path}"])
+    assert (ended.exit_code, ended.stderr.splitlines()[-1]) == (exit_status.INTERRUPTED, "interrupted")

@@ -220,6 +220,13 @@ def test_the_address_is_that_of_the_stage_or_of_the_endpoint(script: Script, url
     assert script.paths == [path]
 
 
+@pytest.mark.parametrize("end", ["", "/"])
+def test_an_address_without_a_path_means_the_default_stage(script: Script, end: str) -> None:
+    with Client(script.url.removesuffix("/prod") + end) as client:
+        client.detect(b"x")
+    assert script.paths == ["/prod/face_comparison"]
+
+
 @pytest.mark.parametrize("url", ["localhost:8080", "ftp://localhost/x", "https:///x", ""])
 def test_what_is_no_address(url: str) -> None:
     with pytest.raises(ValueError, match="must begin with http"):

@@ -57,6 +57,26 @@ def test_bytes_and_base64_are_told_apart_by_content(data: bytes, headers: tuple[
         assert detected(form(part(content, *headers))).image == data
 
 
+@pytest.mark.parametrize(
+    ("text", "number"), [(".5", 0.5), ("1.", 1), ("+1", 1), ("01", 1), ("5e-1", 0.5), (" .25 ", 0.25), ("0", 0)]
+)
+def test_numbers_are_read_as_people_spell_them(text: str, number: float) -> None:
+    value = part(text.encode(), DISPOSITION.format("min_confidence"))
+    assert detected(form(part(JPEG, *HEADERS["file name"]), value)).min_confidence == number
+    query = {"min_confidence": text}
+    assert requests.detect_request(JPEG, "image/jpeg", query).min_confidence == number
+    body = urlencode({"img": base64.b64encode(JPEG), "min_confidence": text}).encode()
+    assert detected(body, "application/x-www-form-urlencoded").min_confidence == number
+
+
+@pytest.mark.parametrize(
+    "text", ["nan", "inf", "1e999", "1_0", "0x1", "\u0661", ".", "-.5", "1,0", "true", "+-1", "e1"]
+)
+def test_text_that_spells_no_number_is_rejected(text: str) -> None:
+    with pytest.raises(InvalidParameter, match="min_confidence"):
+        requests.detect_request(JPEG, "image/jpeg", {"min_confidence": text})
+
+
 def test_content_that_is_no_image_is_passed_on_as_it_is() -> None:
     """What it is instead is said by the reader of images."""
     file = DISPOSITION.format("img") + '; filename="a.txt"'

@@ -191,3 +191,8 @@ def test_another_thread_has_its_share_while_pixels_are_decoded() -> None:
     own = time.thread_time() - before
     worker.join()
     assert own > spent[0] / 4
+
+
+def test_no_bytes_at_all_are_called_empty() -> None:
+    with pytest.raises(UnsupportedFormat, match="empty"):
+        image.read_header(b"", max_side=4096)

@@ -94,6 +94,17 @@ def test_an_empty_body_has_no_parameters() -> None:
     assert service_model.parse_input("ListCollections", b"") == {}
 
 
+@pytest.mark.parametrize("tag", ["stage", "Abteilung: Küche", "部门 7", "a_b.c:/=+-@", "²"])
+def test_tags_of_any_script_are_parsed(tag: str) -> None:
+    assert parse("CreateCollection", CollectionId="staff", Tags={tag: tag})["Tags"] == {tag: tag}
+
+
+@pytest.mark.parametrize("tags", [{"aws:x": "y"}, {"a!": "b"}, {"a": "<b>"}, {"tab\t": "b"}, {"a": "line\n"}])
+def test_tags_with_other_characters_are_rejected(tags: dict[str, str]) -> None:
+    name, message = rejected("CreateCollection", CollectionId="staff", Tags=tags)
+    assert name == "InvalidParameterException" and message.startswith("Tags")
+
+
 @pytest.mark.parametrize("target", ["", "DetectFaces", "RekognitionService.DetectLabels", "Other.DetectFaces"])
 def test_unknown_operations_are_told_the_known_ones(target: str) -> None:
     with pytest.raises(RekognitionFault) as caught:

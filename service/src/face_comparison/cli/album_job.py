@@ -66,7 +66,7 @@ def shard(photographs: str, results: str, shard: int, shards: int, **given: str 
 @album_options.album
 @options.option(
     "--wait",
-    type=click.FloatRange(0),
+    type=options.NumberRange(0),
     default=0,
     metavar="SECONDS",
     help="How long to wait for shards that are not finished.",

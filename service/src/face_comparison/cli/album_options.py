@@ -27,20 +27,20 @@ _OPTIONS = (
     options.option("--links", is_flag=True, help="Also create a folder of links per person."),
     options.option(
         "--threshold",
-        type=click.FloatRange(0, 2, min_open=True),
+        type=options.NumberRange(0, 2, min_open=True),
         help="Maximum mean distance between a person's faces; smaller: fewer strangers, more people. [default: the "
         "bundle's]",
     ),
     options.option(
         "--min-face",
-        type=click.FloatRange(0, 4096),
+        type=options.NumberRange(0, 4096),
         default=0,
         metavar="PIXELS",
         help="Skip faces whose shorter side is smaller than this (pixels).",
     ),
     options.option(
         "--min-confidence",
-        type=click.FloatRange(0, 1),
+        type=options.NumberRange(0, 1),
         default=0,
         help="Skip faces with a detection confidence below this.",
     ),

@@ -90,7 +90,7 @@ def collection_option(function: Callable[..., None]) -> Callable[..., None]:
 @options.option(
     "--max-false-positive-rate",
     "rate",
-    type=float,
+    type=options.NumberRange(0, 1, min_open=True, max_open=True),
     help="Of searches for strangers. [default: 0.01]",
 )
 @options.option(
@@ -205,7 +205,7 @@ def enroll(
 @options.option(
     "--max-false-positive-rate",
     "rate",
-    type=float,
+    type=options.NumberRange(0, 1, min_open=True, max_open=True),
     help="Of searches for strangers. [default: the collection's]",
 )
 @options.option("--json", "as_json", is_flag=True, help="One JSON object per image.")

@@ -37,7 +37,7 @@ SAME, DIFFERENT = 0, 1
 )
 @options.option(
     "--threshold",
-    type=click.FloatRange(0, 2),
+    type=options.NumberRange(0, 2),
     help="Maximum distance that counts as the same person. [default: the bundle's]",
 )
 @options.option(

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 )
 @options.option(
     "--min-confidence",
-    type=click.FloatRange(0, 1),
+    type=options.NumberRange(0, 1),
     help="Minimum detection confidence. [default: the bundle's]",
 )
 @options.option(

@@ -59,26 +59,26 @@ _OUT = image_options.OutputFile()
 )
 @options.option(
     "--threshold",
-    type=click.FloatRange(0, 2, min_open=True, max_open=True),
+    type=options.NumberRange(0, 2, min_open=True, max_open=True),
     help="Threshold to evaluate. [default: the bundle's]",
 )
 @options.option(
     "--cost-false-match",
-    type=click.FloatRange(0, min_open=True),
+    type=options.NumberRange(0, min_open=True),
     default=10.0,
     show_default=True,
     help="Cost of a false match (strangers accepted as the same person).",
 )
 @options.option(
     "--cost-false-non-match",
-    type=click.FloatRange(0, min_open=True),
+    type=options.NumberRange(0, min_open=True),
     default=1.0,
     show_default=True,
     help="Cost of a false non-match (the same person rejected), in the same unit.",
 )
 @options.option(
     "--prior",
-    type=click.FloatRange(0, 1, min_open=True, max_open=True),
+    type=options.NumberRange(0, 1, min_open=True, max_open=True),
     default=0.5,
     show_default=True,
     help="Fraction of comparisons in which both images show the same person.",

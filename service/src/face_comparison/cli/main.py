@@ -34,8 +34,12 @@ class _Commands(Group):
     def invoke(self, ctx: click.Context) -> Any:
         try:
             return super().invoke(ctx)
-        except (click.ClickException, click.Abort, click.exceptions.Exit, BrokenPipeError):
+        except (click.ClickException, click.exceptions.Exit, BrokenPipeError):
             raise  # Handled by click itself.
+        except click.Abort as abort:  # A question was answered with no, or not at all.
+            interrupted = isinstance(abort.__context__, KeyboardInterrupt)
+            click.echo("interrupted" if interrupted else "aborted", err=True)
+            raise SystemExit(INTERRUPTED if interrupted else FAILED) from None
         except KeyboardInterrupt:
             click.echo("interrupted", err=True)
             raise SystemExit(INTERRUPTED) from None

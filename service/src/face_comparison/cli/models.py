@@ -122,14 +122,14 @@ def show(name: str) -> None:
 )
 @options.option(
     "--mean",
-    type=float,
+    type=options.NumberRange(0, 255),
     default=127.5,
     show_default=True,
     help="Subtracted from each pixel (0-255).",
 )
 @options.option(
     "--std",
-    type=click.FloatRange(0, min_open=True),
+    type=options.NumberRange(0, min_open=True),
     default=127.5,
     show_default=True,
     help="Divisor of each pixel, after subtracting the mean.",

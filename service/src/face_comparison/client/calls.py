@@ -161,12 +161,16 @@ def pause(attempt: int, retry_after: float | None, chance: float) -> float:
     return min(LONGEST_PAUSE_SECONDS, FIRST_PAUSE_SECONDS * 2.0**attempt) * (0.5 + chance / 2)
 
 
+DEFAULT_STAGE = "prod"
+"""The service's own default."""
+
+
 def endpoint(url: str) -> str:
     """Returns the URL of the endpoint. Raises ValueError if the URL is not an HTTP URL."""
     parts = urlsplit(url)
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise ValueError(f"the service's URL must begin with http:// or https://, not {url!r}")
-    path = parts.path.rstrip("/")
+    path = parts.path.rstrip("/") or f"/{DEFAULT_STAGE}"
     if not path.endswith(("/face_comparison", "/face-comparison")):
         path += "/face_comparison"
     return f"{parts.scheme}://{parts.netloc}{path}"

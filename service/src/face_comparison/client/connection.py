@@ -39,7 +39,8 @@ class Client:
     """Calls one service; safe to use from several threads at once.
 
     Args:
-        url: URL of the endpoint (`https://host/prod/face_comparison`) or of its stage (`https://host/prod`).
+        url: URL of the endpoint (`https://host/prod/face_comparison`) or of its stage (`https://host/prod`); a URL
+            without a path means the stage `prod`.
         api_key: Sent with every request.
         timeout: Deadline of a whole call in seconds, including retries.
         retries: Maximum retries when the service is busy, starting or stopping, or the connection breaks; the delay is

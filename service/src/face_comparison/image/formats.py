@@ -151,6 +151,8 @@ _NO_IMAGES: tuple[tuple[str, Callable[[bytes], bool]], ...] = (
 
 def format_of(start: bytes) -> ImageFormat:
     """The format that the first bytes (START_BYTES are enough) announce. Raises UnsupportedFormat."""
+    if not start:
+        raise UnsupportedFormat(f"the image is empty: send the bytes of a {LABELS}")
     found = find_format(start)
     if found is None:
         _reject(start[:START_BYTES])

@@ -25,6 +25,13 @@ TARGET_PREFIX = "RekognitionService."
 MAX_MEMBER_BYTES = 512 * 1024
 """Longest JSON of a member that is not an image: the longest list, 4,096 face ids, takes a third of it."""
 
+_UNICODE_CLASSES = {
+    r"\p{L}": r"\w",
+    r"\p{N}": r"\d",
+    r"\p{Z}": r"\x20\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000",
+}
+"""Classes of Java's patterns that Python lacks, as members of one of its own (letters, numbers, separators)."""
+
 _NUMBERS = ("integer", "long", "float", "double")
 _UNLIMITED = frozenset({"ImageBlob"})
 """Shapes whose length the service's own limits bound: Amazon's five megabytes are not this product's."""
@@ -139,10 +146,17 @@ def _text(shape: Shape, value: str, path: str) -> str | bytes:
         raise _invalid(path, f"must be one of {', '.join(allowed)}")
     _check_bounds(shape, len(value), path, "characters")
     pattern = shape.metadata.get("pattern")
-    # The patterns are Amazon's own: classes with one quantifier, which no input makes slow.
-    if pattern and not re.fullmatch(pattern, value):
+    if pattern and not _compiled(pattern).fullmatch(value):
         raise _invalid(path, f"must match {pattern}")
     return value
+
+
+@cache
+def _compiled(pattern: str) -> re.Pattern[str]:
+    """Amazon's pattern for Python. All are classes with one quantifier, which no input makes slow."""
+    for unicode_class, members in _UNICODE_CLASSES.items():
+        pattern = pattern.replace(unicode_class, members)
+    return re.compile(pattern)
 
 
 def _typed(value: Any, expected: type, path: str, words: str) -> Any:

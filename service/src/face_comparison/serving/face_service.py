@@ -17,7 +17,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from face_comparison import cancellation
+from face_comparison import cancellation, errors
 from face_comparison.api.limits import MAX_FACES
 from face_comparison.errors import FaceComparisonError
 from face_comparison.image import MAX_SIDE
@@ -87,6 +87,20 @@ class Stages:
             self.add(stage, time.perf_counter() - started)
 
 
+_IMAGE_ERRORS = (
+    errors.BodyTooLarge,
+    errors.CorruptImage,
+    errors.ImageTooLarge,
+    errors.MissingImage,
+    errors.NoFace,
+    errors.UnsupportedFormat,
+    errors.UrlFetchFailed,
+    errors.UrlFetchTimeout,
+    errors.UrlNotAllowed,
+)
+"""What can be wrong with one image of a comparison, whose message then says which one."""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Comparison:
     """source None: it was a hash. Targets in the order of the request, each its matches or what was wrong with it."""
@@ -138,8 +152,11 @@ class FaceService:
             if isinstance(source, FaceHash):
                 shown, vector, reliable = None, source.vector, True
             else:
-                analysis = source.result()
-                face = most_prominent_face(analysis.faces, self.model.sure_confidence)
+                try:
+                    analysis = source.result()
+                    face = most_prominent_face(analysis.faces, self.model.sure_confidence)
+                except _IMAGE_ERRORS as error:
+                    raise type(error)(f"source: {error.message}") from None
                 shown, vector, reliable = (face, analysis), face.hash, face.quality.reliable
             matches = tuple(_matched(vector, target, calibration, reliable) for target in targets)
             return Comparison(shown, matches, calibration.threshold)

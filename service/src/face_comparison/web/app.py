@@ -61,8 +61,13 @@ if TYPE_CHECKING:
 
 # Identifies the responding pods: the operator accepts a response at a URL only from the resource's own pods.
 IDENTITY_HEADER = "X-Face-Comparison-Identity"
-EXPOSED_HEADERS = "X-Request-Id, Retry-After, Server-Timing"
-ALLOWED_HEADERS = "Content-Type, Accept, Authorization, X-Api-Key, X-Request-Id"
+EXPOSED_HEADERS = "X-Request-Id, Retry-After, Server-Timing, x-amzn-RequestId, x-amzn-ErrorType"
+ALLOWED_HEADERS = (
+    "Content-Type, Accept, Authorization, X-Api-Key, X-Request-Id, "
+    # What AWS's SDK for JavaScript sends from a browser.
+    "X-Amz-Target, X-Amz-Date, X-Amz-Content-Sha256, X-Amz-Security-Token, X-Amz-User-Agent, "
+    "Amz-Sdk-Invocation-Id, Amz-Sdk-Request"
+)
 
 _EXPLORER_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; connect-src 'self'; "

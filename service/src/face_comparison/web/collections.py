@@ -17,6 +17,7 @@ from flask import Flask, Response, g, request
 
 from face_comparison.api.limits import MAX_FACES
 from face_comparison.api.responses import Response as ApiResponse
+from face_comparison.collections.identifiers import check_face_id
 from face_comparison.collections.probe import Probe
 from face_comparison.collections.results import SearchResult
 from face_comparison.collections.service import CollectionService
@@ -28,6 +29,7 @@ from face_comparison.web.permissions import ADMIN, ENROLL, ERASE, SEARCH, Permis
 from face_comparison.web.request_body import Received
 from face_comparison.wire import collection_requests as requests
 from face_comparison.wire import collection_responses as responses
+from face_comparison.wire.formats.shapes import LIST_FIELDS
 from face_comparison.wire.requests import FaceHash, Subject
 from face_comparison.wire.transfer import NDJSON, export_parts, import_lines, split_lines
 
@@ -156,11 +158,12 @@ class CollectionRoutes:
         """Deletes one face; 404 if it does not exist."""
 
         def handle(service: CollectionService) -> ApiResponse:
-            erasure, deleted = service.delete_faces(collection_id, [face_id])
+            wanted = check_face_id(face_id)
+            erasure, deleted = service.delete_faces(collection_id, [wanted])
             if not deleted:
-                raise FaceNotFound(f"the collection has no face {face_id}")
+                raise FaceNotFound(f"the collection has no face {wanted}")
             note(faces=erasure.faces)
-            return responses.to_delete_faces_response(erasure, deleted, [face_id])
+            return responses.to_delete_faces_response(erasure, deleted, [wanted])
 
         return self._answer_head("delete_faces", handle, ERASE, collection=collection_id)
 
@@ -182,7 +185,7 @@ class CollectionRoutes:
 
         def handle(service: CollectionService, body: Received, permit: Permit) -> ApiResponse:
             version = service.check_usable(collection_id).model_version
-            wanted = requests.search_request(body, _content_type(), request.args, version)
+            wanted = requests.search_request(body, _content_type(), _query(), version)
             probe = self._probe(wanted.subject, permit, wanted.max_faces)
             found = measured_search(
                 lambda: service.search(
@@ -417,6 +420,13 @@ def measured_search(search: Callable[[], SearchResult]) -> SearchResult:
     counts = {decision: decisions.count(decision) for decision in sorted(set(decisions))}
     note(n=found.gallery_size, threshold=round(found.threshold, 4), decisions=counts)
     return found
+
+
+def _query() -> dict[str, str]:
+    """The query parameters: of a repeated one the first value, unless it is a list."""
+    return {
+        name: ",".join(values) if name in LIST_FIELDS else values[0] for name, values in request.args.lists() if values
+    }
 
 
 def _content_type() -> str:

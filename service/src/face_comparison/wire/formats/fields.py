@@ -10,7 +10,7 @@ import msgspec
 from face_comparison.errors import InvalidParameter
 from face_comparison.wire import formats
 from face_comparison.wire.formats import multipart, urlencoded
-from face_comparison.wire.formats.shapes import Buffer, Fields, Inline, image_or_base64, spelled_number
+from face_comparison.wire.formats.shapes import LIST_FIELDS, Buffer, Fields, Inline, image_or_base64, spelled_number
 from face_comparison.wire.turns import parsing
 
 LONGEST_FORM_VALUE = 10_000 * 136
@@ -34,7 +34,7 @@ def image_fields(
         InvalidParameter: The body is malformed in another way.
     """
     known = shape.__struct_fields__
-    found: dict[str, Any] = {name: _spelled(text, name in texts) for name, text in query.items() if name in known}
+    found: dict[str, Any] = {name: _spelled(name, text, texts) for name, text in query.items() if name in known}
     form = formats.form_of(content_type, body)
     if form == "image":
         found["img"] = Inline(lambda: image_or_base64(bytes(body)))
@@ -46,7 +46,7 @@ def image_fields(
                 else urlencoded.image_and_texts(body, known)
             )
         for name, value in given.items():
-            found[name] = _spelled(value, name in texts or name == "url") if isinstance(value, str) else value
+            found[name] = _spelled(name, value, texts) if isinstance(value, str) else value
     else:
         found.update(formats.object_fields(form, body, shape))
     return found
@@ -65,8 +65,8 @@ def json_fields(body: Buffer, content_type: str, shape: type[msgspec.Struct]) ->
     return formats.object_fields(form, body, shape, nulls=True)
 
 
-def _spelled(text: str, is_text: bool) -> Any:
-    if is_text:
+def _spelled(name: str, text: str, texts: Container[str]) -> Any:
+    if name in texts or name == "url":
         return text or None
     if text.lstrip().startswith(("[", "{")):
         if len(text) > LONGEST_FORM_VALUE:
@@ -75,4 +75,6 @@ def _spelled(text: str, is_text: bool) -> Any:
             return msgspec.json.decode(text)
         except (msgspec.DecodeError, RecursionError):
             raise InvalidParameter("a field of the form is not valid JSON") from None
+    if name in LIST_FIELDS:
+        return [item.strip() for item in text.split(",")] if text.strip() else None
     return spelled_number(text)

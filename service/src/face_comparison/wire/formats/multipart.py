@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Container, Iterator
+from collections.abc import Container, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import pairwise
@@ -18,6 +18,7 @@ from werkzeug.sansio.multipart import Field, File, MultipartDecoder
 from face_comparison.errors import FaceComparisonError, InvalidParameter, MissingImage
 from face_comparison.wire import base64_text
 from face_comparison.wire.formats.shapes import (
+    LIST_FIELDS,
     Buffer,
     Fields,
     ImageShape,
@@ -64,10 +65,14 @@ def compare_fields(body: Buffer, content_type: str) -> Fields:
 def image_and_texts(body: Buffer, content_type: str, names: Container[str]) -> dict[str, Inline | str | None]:
     """Reads `img` as an image and parts with these names as text; other parts are ignored. Raises InvalidParameter."""
     return {
-        name: _image(parts[-1]) if name == "img" else parts[-1].text
+        name: _image(parts[-1]) if name == "img" else _text(name, parts)
         for name, parts in _parts(body, content_type).items()
         if name in names
     }
+
+
+def _text(name: str, parts: Sequence[_Part]) -> str:
+    return ",".join(part.text for part in parts) if name in LIST_FIELDS else parts[-1].text
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -25,6 +26,10 @@ Buffer = bytes | bytearray | memoryview
 Fields = Mapping[str, Any]
 """Field names and plain values; None: not given. Images are `Inline`."""
 
+LIST_FIELDS = frozenset({"UserIds"})
+"""Fields that are lists: in a form or query repeated, separated by commas, or one JSON array."""
+
+_DECIMAL = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
 _LONGEST_VALUE = 64 * 1024  # maximum bytes of any value other than an image; 768 numbers of 17 digits take 17 KiB
 _LONG_VALUES = {"UserIds": 10_000 * 136, "FaceIds": 4096 * 48}  # the maximum number of ids in a request, with quotes
 _ABSENT = Raw()
@@ -125,8 +130,12 @@ def too_many() -> FaceComparisonError:
 
 
 def spelled_number(text: str) -> Any:
-    """Parses text as a number; returns other text unchanged, which is rejected later if a number is expected."""
+    """Returns the number that text spells, or the text itself, which is then rejected where a number is expected.
+
+    Numbers as people and programs write them outside JSON are understood, too: `.5`, `5.`, `+1`, `01`.
+    """
+    spelled = text.strip()
     try:
-        return msgspec.json.decode(text.strip().encode(), type=int | float)
+        return msgspec.json.decode(spelled.encode(), type=int | float)
     except (msgspec.DecodeError, UnicodeError):
-        return text or None
+        return float(spelled) if _DECIMAL.fullmatch(spelled) else text or None

@@ -8,7 +8,7 @@ from urllib.parse import unquote_plus
 
 from face_comparison.errors import InvalidParameter
 from face_comparison.wire import base64_text
-from face_comparison.wire.formats.shapes import Buffer, Fields, ImageShape, Inline, spelled_number
+from face_comparison.wire.formats.shapes import LIST_FIELDS, Buffer, Fields, ImageShape, Inline, spelled_number
 from face_comparison.wire.turns import parsing
 
 MEDIA_TYPE = "application/x-www-form-urlencoded"
@@ -40,7 +40,8 @@ def image_and_texts(body: Buffer, names: Container[str]) -> dict[str, Inline | s
         elif name in names and name != "img":
             if len(value) > _LONGEST_VALUE:
                 raise InvalidParameter(f"{name} is too long")
-            fields[name] = unquote_plus(value.decode("latin-1"), errors="replace").strip()
+            text = unquote_plus(value.decode("latin-1"), errors="replace").strip()
+            fields[name] = f"{fields[name]},{text}" if name in LIST_FIELDS and name in fields else text
     return fields
 
 

@@ -63,6 +63,10 @@ CASES: dict[str, tuple[dict[str, Any], str]] = {
         with_host("config-map", volumes=[{"name": "x", "mountPath": "/x", "configMap": {"name": "theirs"}}]),
         "allowed.configMaps={theirs*}",
     ),
+    "program": (
+        with_host("program", volumes=[{"name": "x", "mountPath": "/opt/face-comparison", "emptyDir": {}}]),
+        "allowed.images={*}",
+    ),
     "authorities": (with_host("authorities", caBundle={"configMapName": "theirs-ca"}), "allowed.configMaps={theirs*}"),
     "claim": (with_host("claim", model={"volumeClaim": {"claimName": "theirs"}}), "allowed.volumeClaims={theirs}"),
     "store": (

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from fnmatch import fnmatchcase
+from posixpath import normpath
 
 from face_comparison_operator.resource import FaceComparison, Object, Spec
 from face_comparison_operator.settings import Settings
@@ -30,6 +31,10 @@ ORDINARY_VARIABLES = (
 Others can make the container run what comes with a model (PYTHONPATH, LD_PRELOAD), or send a mounted Secret elsewhere
 (AWS_WEB_IDENTITY_TOKEN_FILE).
 """
+
+
+PROGRAM_FOLDERS = ("bin", "dev", "home", "lib", "lib64", "opt", "proc", "root", "sbin", "sys", "usr")
+"""Of the container image: what is mounted there takes the place of the program, its libraries, or its configuration."""
 
 
 def violations(resource: FaceComparison, settings: Settings) -> list[str]:
@@ -100,6 +105,8 @@ def _volume_rules(spec: Spec, settings: Settings) -> Iterator[_Rule]:
     for volume in spec.volumes:
         claims.append((volume.persistent_volume_claim or {}).get("claimName"))
         field = f"volumes[{volume.name}]"
+        if _replaces_program(volume.mount_path):  # that is as good as another image
+            yield f"{field}.mountPath", [volume.mount_path], settings.allowed_images, "images"
         if volume.secret is not None:
             yield f"{field}.secret", [volume.secret.get("secretName", "?")], settings.allowed_secrets, "secrets"
         if volume.config_map is not None:
@@ -107,6 +114,13 @@ def _volume_rules(spec: Spec, settings: Settings) -> Iterator[_Rule]:
     yield "volume claim", claims, settings.allowed_volume_claims, "volume-claims"
     if spec.ca_bundle:
         yield "caBundle", [spec.ca_bundle.config_map_name], settings.allowed_config_maps, "config-maps"
+
+
+def _replaces_program(mount_path: str) -> bool:
+    parts = [part for part in normpath(f"/{mount_path}").split("/") if part]
+    if not parts or parts == ["etc"] or parts[0] in PROGRAM_FOLDERS:
+        return True
+    return (parts[0] == "etc" and parts[1].startswith("ld.so")) or any(part.startswith(".") for part in parts)
 
 
 def _route_violations(resource: FaceComparison, settings: Settings) -> Iterator[str]:

@@ -57,6 +57,19 @@ CLOSED: list[tuple[dict[str, Any], str, str, str, str]] = [
             "XFACE_COMPARISON_THREADS",
         )
     ),
+    *(
+        ({"volumes": [{**VOLUME, "mountPath": path, "emptyDir": {}}]}, "allowed_images", "*", "registry/*", "mountPath")
+        for path in (
+            "/opt/face-comparison",
+            "/x/../usr/lib",
+            "//opt",
+            "/",
+            "/etc",
+            "/etc/ld.so.preload",
+            "/.aws",
+            "/home/a",
+        )
+    ),
     ({"priorityClassName": "system-node-critical"}, "allowed_priority_classes", "system-*", "faces", "node-critical"),
     ({"podAnnotations": {"inject.example/x": "1"}}, "allowed_annotations", "inject.example/*", "a/*", "podAnnotations"),
     (
@@ -123,6 +136,13 @@ def test_own_images_and_gateways_of_the_own_namespace_are_permitted() -> None:
 def test_fields_of_the_pod_itself_are_permitted() -> None:
     field = {"name": "FACE_COMPARISON_NODE", "valueFrom": {"fieldRef": {"fieldPath": "spec.nodeName"}}}
     assert violations(resource(env=[field, {"name": "TZ", "value": "UTC"}]), Settings()) == []
+
+
+@pytest.mark.parametrize(
+    "path", ["/models", "/data/x", "/etc/face-comparison", "/etc/ssl/certs", "/mnt/opt", "/optional"]
+)
+def test_volumes_beside_the_program_are_permitted(path: str) -> None:
+    assert violations(resource(volumes=[{**VOLUME, "mountPath": path, "emptyDir": {}}]), Settings()) == []
 
 
 def test_variables_of_the_service_and_of_s3_are_permitted() -> None:

@@ -14,6 +14,7 @@ from face_comparison.settings import Settings
 
 DOCKERFILE = (ROOT / "Dockerfile").read_text()
 PAGE = (ROOT / "docs" / "how-to" / "docker.md").read_text()
+README = (ROOT / "README.md").read_text()
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "compose.yaml").read_text())["services"]["face-comparison"]
 VERSION = tomllib.loads((ROOT / "service" / "pyproject.toml").read_text())["project"]["version"]
 OPTIONS = {f"FACE_COMPARISON_{option.name.upper()}" for option in fields(Settings)}
@@ -29,6 +30,14 @@ def test_images_are_targets_of_the_dockerfile_in_this_version() -> None:
     images = [COMPOSE["image"], *re.findall(r"localhost/\S+", PAGE)]
     assert {image.partition(":")[2] for image in images} == {VERSION}
     assert targets([image.partition(":")[0].rpartition("/")[2] for image in images]) == set()
+
+
+def test_the_readme_builds_and_runs_what_the_page_does() -> None:
+    built, run = re.findall(r"^docker .*$", README, re.MULTILINE)
+    assert built in PAGE
+    (image,) = re.findall(r"--tag (\S+)", built)
+    assert run.endswith(f" {image}")
+    assert "--publish 127.0.0.1:" in run
 
 
 def test_options_exist() -> None:

@@ -101,7 +101,7 @@ def test_each_distribution_carries_license_notice_and_readme(distribution: str) 
     )
 
 
-def test_no_image_is_named_that_could_be_somebody_elses() -> None:
+def test_no_image_is_named_that_someone_else_could_own() -> None:
     """Neither in what is applied as it is, nor where the operator gets no option."""
     named = [Settings().service_image]
     for path in (ROOT / "manifests").rglob("*.yaml"):

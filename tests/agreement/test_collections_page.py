@@ -9,7 +9,7 @@ from devtools.docs.measured import read
 from devtools.identification import GALLERIES, RATES, false_positives
 
 
-def test_documents_tell_the_rates_of_today() -> None:
+def test_documents_state_the_current_rates() -> None:
     """The draws are seeded, so they repeat."""
     told, found = read("collections")["identification"], false_positives()
     assert len(told) == len(found) == len(GALLERIES) * len(RATES)

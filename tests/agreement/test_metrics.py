@@ -131,5 +131,5 @@ def test_phases_are_those_of_a_request(app: Flask) -> None:
     assert chosen_values("phase") <= measured
 
 
-def test_refusals_are_those_of_the_service() -> None:
+def test_rejections_are_those_of_the_service() -> None:
     assert Overloaded.code in chosen_values("reason")

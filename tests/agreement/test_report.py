@@ -55,7 +55,7 @@ def test_disturbances_are_those_of_the_tests() -> None:
     assert {name.partition("[")[0] for name in report.DISTURBANCES} == recorded
 
 
-def test_what_counts_is_told_first() -> None:
+def test_what_counts_is_reported_first() -> None:
     told = {each.figure: (each.about, each.good) for each in report.tiles(MEASURED)}
     assert told == {
         "6.5 s": ("from apply to the first answer (goal 15 s)", True),

@@ -96,7 +96,7 @@ def test_env_of_the_resource_cannot_contradict_its_other_fields() -> None:
     assert set(re.findall(r"FACE_COMPARISON_\w+", rule["rule"])) == {*set_by_fields, FORMER_STAGE}
 
 
-def test_pods_answer_to_the_former_stage_while_it_changes() -> None:
+def test_pods_answer_to_the_previous_stage_while_it_changes() -> None:
     metadata = {"name": "faces", "namespace": "default", "uid": "1"}
     status = {"url": "http://192.0.2.1/prod/face_comparison"}
     changed = resource.parse({"metadata": metadata, "spec": {"stage": "v2"}, "status": status})
@@ -105,6 +105,6 @@ def test_pods_answer_to_the_former_stage_while_it_changes() -> None:
 
 
 @pytest.mark.parametrize("spec", list(bounds()))
-def test_pods_are_told_to_listen_beyond_themselves(spec: dict[str, Any]) -> None:
+def test_pods_are_reported_to_listen_beyond_themselves(spec: dict[str, Any]) -> None:
     """The service's own default is 127.0.0.1, which no probe and no caller would reach."""
     assert ipaddress.ip_address(environment(spec)["FACE_COMPARISON_HOST"]).is_unspecified

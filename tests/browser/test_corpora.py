@@ -143,7 +143,7 @@ def test_what_chromium_shows_whole_is_accepted_as_it_is_shown(page: Page, files:
     assert alike > 500
 
 
-def test_heic_files_are_decoded_or_rejected_in_words() -> None:
+def test_heic_files_are_decoded_or_rejected_with_a_clear_message() -> None:
     """Chromium knows no HEIC: that each is decoded, or rejected in words, is what can be held here."""
     outcomes: Counter[str] = Counter()
     for path in corpora.files(corpora.CORPORA[1], 400_000).values():

@@ -17,7 +17,7 @@ from devtools.explorer import Explorer, Service
 LOADING = {"error": {"code": "not_ready", "message": "the models are being loaded", "request_id": "r1"}}
 
 
-def test_several_files_where_one_is_needed_are_said(explorer: Explorer, photographs: dict[str, Path]) -> None:
+def test_several_files_where_one_is_needed_are_reported(explorer: Explorer, photographs: dict[str, Path]) -> None:
     explorer.transfer("drop", "main", photographs["obama.jpg"], "image/jpeg", photographs["biden.jpg"])
     expect(explorer.faces).to_have_count(1)
     expect(explorer.page.get_by_role("alert")).to_contain_text("Only obama.jpg is used")
@@ -26,7 +26,7 @@ def test_several_files_where_one_is_needed_are_said(explorer: Explorer, photogra
     expect(explorer.page.get_by_role("alert").first).to_contain_text("Only table.jpg is used")
 
 
-def test_targets_beyond_the_limit_are_said(explorer: Explorer, tmp_path: Path) -> None:
+def test_targets_beyond_the_limit_are_reported(explorer: Explorer, tmp_path: Path) -> None:
     paths = []
     for i in range(103):
         paths.append(tmp_path / f"{i}.png")

@@ -60,7 +60,7 @@ def test_a_face_is_copied_as_the_service_gave_it(explorer: Explorer, photographs
     assert copied == api(explorer.service, photographs["obama.jpg"])["Faces"][0]["face_hash"]
 
 
-def test_the_reply_opens_and_closes(explorer: Explorer, photographs: dict[str, Path]) -> None:
+def test_the_response_opens_and_closes(explorer: Explorer, photographs: dict[str, Path]) -> None:
     explorer.choose(photographs["obama.jpg"])
     explorer.unfold()
     vector = explorer.page.locator("summary", has_text="face_hash")
@@ -224,7 +224,7 @@ def test_the_files_of_the_page_are_small_together_and_all_used() -> None:
     assert [name for name in unused if name not in ("index.html", "reference.css")] == []
 
 
-def test_a_reply_is_shown_at_once(explorer: Explorer, photographs: dict[str, Path]) -> None:
+def test_a_response_is_shown_at_once(explorer: Explorer, photographs: dict[str, Path]) -> None:
     """The quickest of several, because other programs share the machine."""
     for name in ("obama.jpg", "table.jpg") * 4:
         explorer.choose(photographs[name])

@@ -49,7 +49,7 @@ def page(browser: Browser, written: Path, request: pytest.FixtureRequest) -> Ite
     assert said == []
 
 
-def test_everybody_can_read_it(page: Page) -> None:
+def test_report_is_accessible(page: Page) -> None:
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
     found = Axe().run(page)
     assert found.violations_count == 0, found.generate_report()
@@ -80,7 +80,7 @@ def test_worst_pairs_show_their_images(page: Page) -> None:
     assert page.locator("b").count() == 0
 
 
-def test_it_prints_on_white(browser: Browser, written: Path) -> None:
+def test_report_prints_on_white(browser: Browser, written: Path) -> None:
     context = browser.new_context(color_scheme="dark")
     page = context.new_page()
     page.goto(written.as_uri())

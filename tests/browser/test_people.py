@@ -109,7 +109,7 @@ def test_images_that_are_not_good_enough_say_why(
     assert "No face was found in this image." in found[2]
 
 
-def test_person_who_is_there_already_is_said(explorer: Explorer, photographs: dict[str, Path]) -> None:
+def test_person_who_is_there_already_is_reported(explorer: Explorer, photographs: dict[str, Path]) -> None:
     page = explorer.page
     explorer.refusals = {400}
     create(explorer, "twice")

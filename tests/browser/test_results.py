@@ -182,7 +182,9 @@ def test_verdicts_follow_the_threshold_in_three_zones(explorer: Explorer) -> Non
     assert found == ["same", "review", "different", "same", "review", "different", "review", "review", "same"]
 
 
-def test_quality_is_judged_in_words(explorer: Explorer, photographs: dict[str, Path], tmp_path: Path) -> None:
+def test_quality_is_judged_with_a_clear_message(
+    explorer: Explorer, photographs: dict[str, Path], tmp_path: Path
+) -> None:
     with Image.open(photographs["obama.jpg"]) as image:
         image.resize((100, 125)).save(tmp_path / "tiny.png")
     explorer.choose(tmp_path / "tiny.png")

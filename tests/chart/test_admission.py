@@ -212,7 +212,7 @@ class TestExisting:
     def test_child_of_a_resource_may_be_changed(self, make: Callable[..., str], write: Callable[[str], str]) -> None:
         assert "patched" in write(make("ours"))
 
-    def test_child_whose_label_somebody_took_may_be_changed(
+    def test_child_whose_label_someone_took_may_be_changed(
         self, make: Callable[..., str], write: Callable[[str], str]
     ) -> None:
         assert "patched" in write(make("unlabelled", labels={}))
@@ -221,7 +221,7 @@ class TestExisting:
         assert "patched" in write(make("orphan", ownerReferences=[]))
 
     @pytest.mark.parametrize("change", ["foreign", "owned", "claimed"])
-    def test_object_of_somebody_else_is_left_alone(
+    def test_object_of_someone_else_is_left_alone(
         self, plane: ControlPlane, make: Callable[..., str], write: Callable[[str], str], change: str
     ) -> None:
         there = ("get", "serviceaccount", "default", "--namespace=teams", "-o=jsonpath={.metadata.uid}")
@@ -235,7 +235,7 @@ class TestExisting:
         name = make(change, **changes[change])
         assert "changes and deletes only objects" in write(name)
 
-    def test_deployment_of_somebody_else_is_not_taken(
+    def test_deployment_of_someone_else_is_not_taken(
         self, plane: ControlPlane, account: Account, deployment: Object, uid: str
     ) -> None:
         deployment["metadata"].update(labels={}, ownerReferences=[], name="theirs")
@@ -244,10 +244,10 @@ class TestExisting:
         said = account.answer("patch", "deployment", "theirs", "--type=merge", f"--patch={patch}", "--dry-run=server")
         assert "changes and deletes only objects" in said
 
-    def test_account_of_somebody_else_is_not_deleted(self, account: Account) -> None:
+    def test_account_of_someone_else_is_not_deleted(self, account: Account) -> None:
         assert "changes and deletes only" in account.answer("delete", "serviceaccount", "default", "--dry-run=server")
 
-    def test_external_address_that_somebody_gave_is_no_obstacle(
+    def test_external_address_that_someone_gave_is_no_obstacle(
         self, plane: ControlPlane, make: Callable[..., str], write: Callable[[str], str]
     ) -> None:
         name = make("external")
@@ -265,7 +265,7 @@ class TestExisting:
         ],
         ids=["a port of every node", "another name", "one of two addresses", "the only address"],
     )
-    def test_what_somebody_has_opened_may_be_closed(
+    def test_what_someone_has_opened_may_be_closed(
         self, plane: ControlPlane, account: Account, make: Callable[..., str], foreign: Object, repair: Object
     ) -> None:
         name = make("opened")
@@ -277,7 +277,7 @@ class TestExisting:
         other = {"externalIPs": ["198.51.100.9"]}
         assert "claims no external" in account.answer(*words, f"--patch={json.dumps({'spec': {**repair, **other}})}")
 
-    def test_pods_that_somebody_has_opened_may_be_closed(
+    def test_pods_that_someone_has_opened_may_be_closed(
         self, plane: ControlPlane, account: Account, deployment: Object
     ) -> None:
         closed = copy.deepcopy(pod(deployment))

@@ -151,7 +151,7 @@ def test_every_value_makes_a_difference(helm: Helm, value: chart_values.Value, t
         ("storeGroup=staff", "storeGroup"),
     ],
 )
-def test_schema_refuses(helm: Helm, option: str, complaint: str) -> None:
+def test_schema_rejects(helm: Helm, option: str, complaint: str) -> None:
     with pytest.raises(HelmFailed, match="(?s)don't meet the specifications of the schema.*" + complaint):
         helm.template("--set", option)
 
@@ -169,7 +169,7 @@ def test_values_that_contradict_each_other(helm: Helm, options: list[str], compl
         helm.template(*(f"--set={option}" for option in options))
 
 
-def test_kubernetes_that_is_too_old_is_refused(helm: Helm) -> None:
+def test_kubernetes_that_is_too_old_is_rejected(helm: Helm) -> None:
     with pytest.raises(HelmFailed, match=r"incompatible with Kubernetes v1\.29"):
         helm.template("--kube-version", "1.29.9")
 

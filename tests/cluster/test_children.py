@@ -106,7 +106,7 @@ def provide(faces: Faces, claim: dict[str, Any]) -> None:
     faces.api.create(CLAIM, {"metadata": metadata, "spec": {**spec, "storageClassName": ""}})
 
 
-def test_the_status_tells_of_a_deployment(faces: Faces) -> None:
+def test_the_status_reports_a_deployment(faces: Faces) -> None:
     faces.create("faces", accelerator={"type": "cpu"}, replicas=2, route={"host": "faces.example.com"})
     pending = faces.wait_for("faces", "AddressPending")
     assert "no ingress controller" in pending["message"]
@@ -150,7 +150,7 @@ def test_zero_replicas_keep_everything_else(faces: Faces) -> None:
     faces.wait_for("faces", "Deployed")
 
 
-def test_a_resource_made_again_at_once_gets_children_of_its_own(faces: Faces) -> None:
+def test_a_resource_recreated_at_once_gets_children_of_its_own(faces: Faces) -> None:
     faces.deploy("faces", accelerator={"type": "cpu"})
     faces.api.delete(RESOURCE, faces.namespace, "faces")
     uid = faces.deploy("faces", accelerator={"type": "cpu"})["metadata"]["uid"]

@@ -29,7 +29,7 @@ def test_every_request_is_in_the_audit_log(control_plane: ControlPlane, namespac
     assert [(event["verb"], event["objectRef"]["resource"]) for event in mine] == [("create", "configmaps")]
 
 
-def test_unknown_fields_are_refused(control_plane: ControlPlane, namespace: str) -> None:
+def test_unknown_fields_are_rejected(control_plane: ControlPlane, namespace: str) -> None:
     service = '{"apiVersion": "v1", "kind": "Service", "metadata": {"name": "x"}, "spec": {"prots": []}}'
     with pytest.raises(KubectlFailed, match="unknown field"):
         control_plane.kubectl("create", "--validate=strict", f"--namespace={namespace}", "-f", "-", stdin=service)

@@ -92,7 +92,7 @@ def test_a_change_of_the_spec_writes_only_what_it_changes(
         assert children == ["patch deployments"]
 
 
-def test_nothing_is_written_at_rest_nor_by_an_operator_that_starts_again(
+def test_nothing_is_written_at_rest_or_after_a_restart(
     control_plane: ControlPlane, api: Api, alone: Operator, namespace: str
 ) -> None:
     faces = Faces(api, namespace)

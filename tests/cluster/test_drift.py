@@ -38,7 +38,7 @@ EDITS: list[tuple[ApiResource, dict[str, Any]]] = [
 
 
 @pytest.mark.parametrize(("kind", "edit"), EDITS, ids=lambda value: getattr(value, "name", None))
-def test_an_edited_child_is_put_right(faces: Faces, kind: ApiResource, edit: dict[str, Any]) -> None:
+def test_edited_child_is_repaired(faces: Faces, kind: ApiResource, edit: dict[str, Any]) -> None:
     faces.create("faces", accelerator=CPU, networkPolicy=True)
     before = until(lambda: faces.child(kind, "faces"), bool, "the child is there")
     faces.api.merge(kind, faces.namespace, "faces", edit)
@@ -75,7 +75,7 @@ def test_a_deleted_child_comes_back(faces: Faces, kind: ApiResource) -> None:
     )
 
 
-def test_what_others_add_is_left_alone(faces: Faces) -> None:
+def test_additions_by_others_are_left_alone(faces: Faces) -> None:
     faces.deploy("faces", accelerator=CPU)
     faces.api.merge(SERVICE, faces.namespace, "faces", {"metadata": {"annotations": {"example.com/seen": "yes"}}})
     faces.change("faces", stage="v2")
@@ -89,7 +89,7 @@ def test_what_others_add_is_left_alone(faces: Faces) -> None:
     assert service["metadata"]["annotations"]["example.com/seen"] == "yes"
 
 
-def test_children_that_are_not_asked_for_any_more_are_removed(faces: Faces) -> None:
+def test_children_that_are_no_longer_desired_are_pruned(faces: Faces) -> None:
     faces.create("faces", accelerator=CPU, networkPolicy=True, autoscaling={})
     until(
         lambda: {kind_of(each) for each in faces.children()},
@@ -101,7 +101,7 @@ def test_children_that_are_not_asked_for_any_more_are_removed(faces: Faces) -> N
     until(lambda: {kind_of(each) for each in faces.children()}, lambda found: found == kept, "the rest is gone")
 
 
-def test_fields_that_are_not_asked_for_any_more_are_removed(faces: Faces) -> None:
+def test_fields_that_are_no_longer_desired_are_removed(faces: Faces) -> None:
     annotations = {"example.com/body-size": "20m"}
     faces.create("faces", accelerator=CPU, route={"ingress": {"annotations": annotations}}, podLabels={"a": "b"})
     until(lambda: faces.child(INGRESS, "faces"), bool, "the Ingress is there")
@@ -118,7 +118,7 @@ def test_fields_that_are_not_asked_for_any_more_are_removed(faces: Faces) -> Non
     until(left, lambda found: not found, "both are gone")
 
 
-def test_an_objects_that_is_not_ours_stays_although_it_looks_like_it(faces: Faces) -> None:
+def test_an_object_that_is_not_ours_stays_although_it_looks_like_it(faces: Faces) -> None:
     labels = {"app.kubernetes.io/managed-by": "face-comparison-operator", "app.kubernetes.io/instance": "faces"}
     foreign = {"metadata": {"name": "other", "namespace": faces.namespace, "labels": labels}}
     faces.api.create(SERVICE_ACCOUNT, foreign)

@@ -49,13 +49,13 @@ def transitions(api: Api, namespace: str) -> int:
     return int(lease(api, namespace)["spec"]["leaseTransitions"])
 
 
-def test_one_of_two_works(pair: list[Operator], api: Api, namespace: str) -> None:
+def test_one_of_two_replicas_is_leader(pair: list[Operator], api: Api, namespace: str) -> None:
     Faces(api, namespace).deploy("faces", accelerator=CPU)
     assert [leads(each) for each in pair] == [True, False]
     assert pair[1].health("livez")[0] == 200
 
 
-def test_another_takes_over_from_one_that_was_killed(
+def test_standby_takes_over_from_a_killed_leader(
     pair: list[Operator], api: Api, control_plane: ControlPlane, namespace: str
 ) -> None:
     faces = Faces(api, namespace)
@@ -105,9 +105,7 @@ def test_a_lease_that_was_written_since_its_holder_saw_it_is_given_back(
     until(lambda: leads(pair[1]), bool, "the second leads", seconds=6)
 
 
-def test_a_paused_operator_does_not_come_back_as_a_second_leader(
-    pair: list[Operator], api: Api, namespace: str
-) -> None:
+def test_paused_operator_does_not_resume_as_a_second_leader(pair: list[Operator], api: Api, namespace: str) -> None:
     os.kill(pair[0].pid, signal.SIGSTOP)
     try:
         until(lambda: leads(pair[1]), bool, "the second leads", seconds=FAILOVER_SECONDS)

@@ -159,7 +159,7 @@ KUBELET: list[tuple[str, Object, str, str]] = [
 ]
 
 
-def test_a_missing_secret_of_a_volume_is_told(faces: Faces) -> None:
+def test_a_missing_secret_of_a_volume_is_reported(faces: Faces) -> None:
     """The first of this file: from a minute on, the node of which nobody hears is dead and its pods are not ready."""
     pod = broken(faces, auth={"mode": "ApiKey", "secretName": "keys"})
     faces.kubelet_says(pod, containerStatuses=[container(**waits("ContainerCreating", ""))])
@@ -218,7 +218,7 @@ def test_a_gpu_that_no_node_has_is_named(faces: Faces) -> None:
     faces.wait_for("faces", "Deployed")
 
 
-def test_the_running_version_goes_on_serving(faces: Faces) -> None:
+def test_the_running_version_keeps_serving(faces: Faces) -> None:
     faces.deploy("faces", accelerator=CPU)
     first = faces.pod_of("faces")
     faces.change("faces", **on_mute_node(image="registry.example/does-not-exist:1"))
@@ -236,7 +236,7 @@ def in_force(quota: Object | None) -> bool:
     return quota is not None and "hard" in quota.get("status", {})
 
 
-def test_a_quota_is_told(faces: Faces) -> None:
+def test_a_quota_is_reported(faces: Faces) -> None:
     faces.api.create(
         QUOTA, {"metadata": {"name": "none", "namespace": faces.namespace}, "spec": {"hard": {"pods": "0"}}}
     )
@@ -261,7 +261,7 @@ def test_a_deadline_by_the_wall_clock(faces: Faces) -> None:
 
 
 @pytest.mark.parametrize("kind", [SERVICE, DEPLOYMENT], ids=lambda kind: kind.name)
-def test_a_name_that_is_taken_is_told_and_left_alone(faces: Faces, kind: ApiResource) -> None:
+def test_a_name_that_is_taken_is_reported_and_left_alone(faces: Faces, kind: ApiResource) -> None:
     labels = {"app": "other"}
     pod = {"metadata": {"labels": labels}, "spec": {"containers": [{"name": "other", "image": "other"}]}}
     specs = {"Service": {"ports": [{"port": 9}]}, "Deployment": {"selector": {"matchLabels": labels}, "template": pod}}
@@ -279,7 +279,7 @@ def test_a_name_that_is_taken_is_told_and_left_alone(faces: Faces, kind: ApiReso
     faces.wait_for("faces", "Deployed")
 
 
-def test_a_child_that_the_api_server_rejects_is_told(faces: Faces) -> None:
+def test_a_child_that_the_api_server_rejects_is_reported(faces: Faces) -> None:
     faces.deploy("faces", accelerator=CPU)
     faces.change("faces", affinity={"podAffinity": {"misspelt": []}})
     ready = faces.wait_for("faces", "ApplyFailed")
@@ -324,7 +324,7 @@ def test_the_account_of_running_pods_stays_until_others_run(faces: Faces) -> Non
     until(lambda: faces.child(SERVICE_ACCOUNT, "faces"), lambda found: found is None, "the account is gone")
 
 
-def test_an_admission_webhook_that_is_down_is_told(faces: Faces) -> None:
+def test_an_admission_webhook_that_is_down_is_reported(faces: Faces) -> None:
     faces.deploy("faces", accelerator=CPU)
     here = {"matchLabels": {"kubernetes.io/metadata.name": faces.namespace}}
     rule = {"apiGroups": ["networking.k8s.io"], "apiVersions": ["*"], "resources": ["ingresses"]}
@@ -464,7 +464,7 @@ def test_of_two_resources_at_one_url_only_the_one_that_answers_is_ready(faces: F
         assert "the FaceComparison second" in faces.wait_for("first", "EndpointUnreachable")["message"]
 
 
-def test_a_router_that_is_a_moment_behind_is_no_news(faces: Faces) -> None:
+def test_router_that_is_briefly_behind_is_not_reported(faces: Faces) -> None:
     with answering(200, {"FaceModelVersion": "test-7"}) as server:
         server.first = [(503, {}), (404, {})]
         made = faces.create("faces", accelerator=CPU, route={"host": "faces.example.com"})

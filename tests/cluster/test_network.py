@@ -91,7 +91,7 @@ def test_an_api_server_that_starts_again(
         assert alone.health("livez")[0] == 200
 
 
-def test_what_no_watch_tells_of_is_noticed_when_history_is_lost(
+def test_deletions_missed_by_watches_are_noticed_after_history_is_lost(
     control_plane: ControlPlane, api: Api, link: Link, namespace: str, tmp_path: Path
 ) -> None:
     faces = Faces(api, namespace)

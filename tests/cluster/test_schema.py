@@ -101,7 +101,7 @@ BAD: list[tuple[str, dict[str, Any], str]] = [
 
 
 @pytest.mark.parametrize(("spec", "words"), [case[1:] for case in BAD], ids=[case[0] for case in BAD])
-def test_what_cannot_be_is_refused(api: Api, namespace: str, spec: dict[str, Any], words: str) -> None:
+def test_invalid_spec_is_rejected(api: Api, namespace: str, spec: dict[str, Any], words: str) -> None:
     with pytest.raises(Refused) as refusal:
         Faces(api, namespace).create("faces", **spec)
     assert words in str(refusal.value)
@@ -133,7 +133,7 @@ def test_status_is_written_apart(api: Api, namespace: str) -> None:
     assert generation == 1
 
 
-def test_people_find_it_with_kubectl(control_plane: ControlPlane, api: Api, namespace: str) -> None:
+def test_kubectl_lists_and_explains_the_resource(control_plane: ControlPlane, api: Api, namespace: str) -> None:
     Faces(api, namespace).create("faces")
     here = f"--namespace={namespace}"
     explained = control_plane.kubectl("explain", "facecomparison.spec.accelerator.type")

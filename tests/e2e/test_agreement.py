@@ -47,7 +47,7 @@ def spaces(product: Product) -> Iterator[tuple[str, str]]:
         product.said("delete", "namespace", name, "--wait=false")
 
 
-def test_ready_agrees_with_reality(product: Product, spaces: tuple[str, str]) -> None:
+def test_ready_matches_what_callers_see(product: Product, spaces: tuple[str, str]) -> None:
     first, other = spaces
     watcher = Watcher(product)
     changes: list[dict[str, Any]] = []

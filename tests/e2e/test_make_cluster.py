@@ -105,7 +105,7 @@ def reply(printed: str) -> dict[str, list[object]]:
     return found
 
 
-def test_a_reply_without_faces_is_a_failure() -> None:
+def test_a_response_without_faces_is_a_failure() -> None:
     with pytest.raises(NodeFailed, match=r"http://x/y was answered 503: busy"):
         program.show_reply("http://x/y", "503", "busy", program.Steps())
 

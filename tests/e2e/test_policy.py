@@ -72,7 +72,9 @@ def pods(product: Product, namespace: str) -> Iterator[dict[str, tuple[str, str]
     subprocess.run(product.node.inside("ip", "address", "del", f"{METADATA}/32", "dev", "lo"), check=True, timeout=20)
 
 
-def test_only_what_the_policy_lets_through(product: Product, namespace: str, pods: dict[str, tuple[str, str]]) -> None:
+def test_network_policy_admits_only_permitted_traffic(
+    product: Product, namespace: str, pods: dict[str, tuple[str, str]]
+) -> None:
     def reached(flow: tuple[str, str, int]) -> bool:
         source, target, port = flow
         address = pods[target][1] if target in pods else target

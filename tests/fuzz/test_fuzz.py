@@ -27,5 +27,5 @@ def test_mutated_bytes_are_accepted_or_rejected_in_bounded_time(name: str) -> No
 
 
 @pytest.mark.parametrize(("target", "text"), FOUND.values(), ids=FOUND)
-def test_what_was_found_stays_mended(target: str, text: str) -> None:
+def test_earlier_findings_stay_fixed(target: str, text: str) -> None:
     assert not finding(TARGETS[target], base64.b64decode(text))

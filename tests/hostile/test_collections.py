@@ -124,7 +124,7 @@ def test_names_that_could_be_misread_name_nothing(service: Served, name: str) ->
     ],
     ids=["text", "lists", "objects", "digits", "exponent", "NaN", "keys", "open", "surrogate", "NUL"],
 )
-def test_metadata_that_no_reply_could_hold_are_rejected_at_little_cost(service: Served, metadata: bytes) -> None:
+def test_metadata_that_no_response_could_hold_are_rejected_at_little_cost(service: Served, metadata: bytes) -> None:
     with measured(service) as usage:
         status, _ = call(service, "POST", "/staff/users", b'{"UserId":"anna","Metadata":' + metadata + b"}")
     assert status == 400

@@ -60,7 +60,7 @@ def test_what_a_jpeg_consists_of_costs_little(model_service: Served, data: bytes
 
 @pytest.mark.parametrize("pixels", [GRAY[:1, :1], GRAY, NOISE], ids=["1 x 1", "gray", "noise"])
 @pytest.mark.parametrize("confidence", ["0", "1e-300"])
-def test_a_low_confidence_does_not_make_a_small_image_dear(
+def test_a_low_confidence_does_not_make_a_small_image_expensive(
     model_service: Served, pixels: np.ndarray, confidence: str
 ) -> None:
     data = jpeg(pixels)

@@ -60,7 +60,7 @@ def test_an_unread_body_is_skipped_exactly(service: Served, request_head: bytes,
 
 
 @pytest.mark.parametrize("sent", [b"", b"x" * 300])
-def test_a_body_beyond_the_limit_ends_the_connection(service: Served, sent: bytes) -> None:
+def test_a_body_beyond_the_limit_closes_the_connection(service: Served, sent: bytes) -> None:
     with service.connect() as sock:
         sock.sendall(head(content_length=100 * 2**20) + sent)
         status, headers, _ = read_reply(sock)
@@ -108,7 +108,7 @@ def test_a_body_that_the_client_ends_early_ends_the_connection(service: Served, 
         assert b"ended after" in body
 
 
-def test_a_client_that_closes_its_side_still_gets_a_quick_reply(service: Served) -> None:
+def test_a_client_that_closes_its_side_still_gets_a_quick_response(service: Served) -> None:
     with service.connect() as sock:
         sock.sendall(raw_request(b"quick"))
         sock.shutdown(socket.SHUT_WR)

@@ -40,7 +40,7 @@ def test_a_head_beyond_the_limit_is_rejected_at_once_although_it_never_ends(serv
 
 
 @pytest.mark.parametrize("path", ["/livez", "/readyz", "/prod/face_comparison"])
-def test_many_heads_that_never_end_hold_nobody_up(service: Served, path: str) -> None:
+def test_many_heads_that_never_end_delays_nobody(service: Served, path: str) -> None:
     with connections(service, 200, f"GET {path} HTTP/1.1\r\nHost: x\r\nX: y".encode()):
         wait_connected(service, 200)
         serves_others(service)
@@ -82,7 +82,7 @@ def test_hundreds_of_requests_sent_at_once_are_answered_in_turn_with_others(serv
         assert read_reply(sock)[0] == 200
 
 
-def test_a_client_that_reads_no_replies_holds_no_thread_and_little_memory(service: Served) -> None:
+def test_a_client_that_reads_no_responses_holds_no_thread_and_little_memory(service: Served) -> None:
     """Each asks for a long reply again and again and takes none of them."""
     many = raw_request(b"faces 100") * 3
     with measured(service) as usage, contextlib.ExitStack() as stack:

@@ -110,7 +110,7 @@ def test_one_address_cannot_take_everything_where_there_are_no_keys(tmp_path: Pa
 
 
 @pytest.mark.parametrize("key", ["x", "fifteen-letters"])
-def test_keys_that_can_be_guessed_are_told(tmp_path: Path, key: str) -> None:
+def test_keys_that_can_be_guessed_are_reported(tmp_path: Path, key: str) -> None:
     path = tmp_path / "keys"
     path.write_text(f"short:{key}\nlong:{'x' * 16}\n")
     with serving(tmp_path, auth="api-key", api_keys_file=path) as service:
@@ -120,7 +120,7 @@ def test_keys_that_can_be_guessed_are_told(tmp_path: Path, key: str) -> None:
 
 
 @pytest.mark.parametrize(("mode", "told"), [(0o666, True), (0o620, True), (0o644, False), (0o600, False)])
-def test_a_file_of_keys_that_others_may_write_is_told(keys: Path, tmp_path: Path, mode: int, told: bool) -> None:
+def test_a_file_of_keys_that_others_may_write_is_reported(keys: Path, tmp_path: Path, mode: int, told: bool) -> None:
     """Those that are not told of guard against a warning that is always there."""
     keys.chmod(mode)
     with serving(tmp_path, auth="api-key", api_keys_file=keys) as service:

@@ -75,7 +75,7 @@ def test_a_preflight_needs_no_key(closed):
     assert closed.client.options(DETECT).status_code == 200
 
 
-def test_refusals_are_open_to_other_origins(closed):
+def test_rejections_are_open_to_other_origins(closed):
     response = closed.client.post(DETECT, headers={"Origin": "https://example.com"})
     assert response.status_code == 401
     assert response.headers["Access-Control-Allow-Origin"] == "*"

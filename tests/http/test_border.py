@@ -147,7 +147,7 @@ EVERYTHING = [
 
 
 @pytest.mark.parametrize(("method", "path", "status"), EVERYTHING)
-def test_every_reply_under_the_stage_is_open_to_other_origins(running, method, path, status):
+def test_every_response_under_the_stage_is_open_to_other_origins(running, method, path, status):
     body = {"json": img("anna")} if method == "POST" else {}
     response = running.client.open(path, method=method, headers={"Origin": "https://example.com"}, **body)
     assert response.status_code == status
@@ -202,7 +202,7 @@ def test_nothing_else_is_open_to_other_origins(running, path):
 
 
 @pytest.mark.parametrize(("method", "path", "status"), [entry for entry in EVERYTHING if entry[2] in (404, 405)])
-def test_unknown_paths_and_methods_are_told_in_json(running, method, path, status):
+def test_unknown_paths_and_methods_are_reported_in_json(running, method, path, status):
     response = running.client.open(path, method=method)
     assert code(response, status) == {404: "not_found", 405: "method_not_allowed"}[status]
     assert (status == 405) == ("Allow" in response.headers)
@@ -222,7 +222,7 @@ def test_the_stage_is_a_setting(start):
     assert client.post("/invocations", json=img("anna")).status_code == 200
 
 
-def test_a_former_stage_is_answered_as_the_present_one(start):
+def test_a_previous_stage_is_answered_as_the_current_one(start):
     client = start(stage="v2", former_stage="prod").client
     for stage in ("v2", "prod"):
         response = client.post(f"/{stage}/face_comparison", json=img("anna"))
@@ -239,7 +239,7 @@ def test_no_name_of_a_stage_hides_a_probe(start, stage):
     assert client.post(f"/{stage}/face_comparison", json=img("anna")).status_code == 200
 
 
-def test_a_compressed_body_is_refused_in_words(running):
+def test_a_compressed_body_is_rejected_with_a_clear_message(running):
     response = running.client.post(DETECT, data=gzip.compress(b"{}"), headers={"Content-Encoding": "gzip"})
     assert code(response, 400) == "invalid_parameter"
     assert "Content-Encoding" in response.json["error"]["message"]
@@ -254,7 +254,7 @@ def test_a_compressed_body_is_refused_in_words(running):
      ("application/msgpack, */*;q=0.1", "application/msgpack"),
      ("application/json;q=0.5, application/msgpack", "application/msgpack")],
 )  # fmt: skip
-def test_the_reply_has_the_form_that_was_asked_for(running, accept, media_type):
+def test_the_response_has_the_form_that_was_asked_for(running, accept, media_type):
     headers = {} if accept is None else {"Accept": accept}
     for response in (
         running.client.post(DETECT, data=image("anna"), content_type="image/jpeg", headers=headers),
@@ -266,7 +266,7 @@ def test_the_reply_has_the_form_that_was_asked_for(running, accept, media_type):
         assert set(decode(response.data)) in ({"Faces", "FaceModelVersion"}, {"error"})
 
 
-def test_replies_are_not_kept_or_sniffed(running):
+def test_responses_are_not_kept_or_sniffed(running):
     response = running.detect(**img("anna"))
     assert response.headers["Cache-Control"] == "no-store"
     assert response.headers["X-Content-Type-Options"] == "nosniff"

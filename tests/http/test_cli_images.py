@@ -351,7 +351,7 @@ def test_a_service_prints_what_the_models_here_do(
 
 
 @pytest.mark.parametrize("command", [["detect"], ["compare", "anna.jpg"]])
-def test_a_service_that_refuses_ends_the_command(here: Path, service: str, command: list[str]) -> None:
+def test_a_service_that_rejects_ends_the_command(here: Path, service: str, command: list[str]) -> None:
     refused = run(*command, "anna.jpg", "--service", service, "--api-key", "wrong")
     assert (refused.exit_code, refused.stdout) == (2, "")
     assert refused.stderr.startswith("service_refused: ")

@@ -205,7 +205,7 @@ def test_enrollment_returns_records_reasons_and_duplicates(api: Api) -> None:
     assert {each["UserId"] for each in refused["Duplicates"]} == {"u-bert", "u-other"}
 
 
-def test_replies_hold_no_vector(api: Api) -> None:
+def test_responses_hold_no_vector(api: Api) -> None:
     for reply in (api.enroll("anna", UserId="anna"), api.search("anna"), api.call("GET", "/staff/faces")):
         assert "face_hash" not in json.dumps(reply)
 
@@ -767,6 +767,6 @@ def test_routes_answer_browsers_of_other_origins(api: Api) -> None:
     assert api.client.get(f"{BASE}/none").headers["Access-Control-Allow-Origin"] == "*"
 
 
-def test_both_spellings_and_messagepack_replies_work(api: Api) -> None:
+def test_both_spellings_and_messagepack_responses_work(api: Api) -> None:
     response = api.client.get("/prod/face-comparison/collections/staff", headers={"Accept": "application/msgpack"})
     assert msgspec.msgpack.decode(response.data)["CollectionId"] == "staff"

@@ -101,7 +101,7 @@ def test_the_threshold_moves_the_verdict_and_not_the_confidence(running):
     assert running.compare(source=img("anna"), target=img("anna*")).json["Threshold"] == MODEL.threshold
 
 
-def test_a_hash_of_another_model_is_refused_where_it_is(running):
+def test_a_hash_of_another_model_is_rejected_where_it_is(running):
     mine, other = numbers("anna") | {"FaceModelVersion": "fake-1"}, numbers("anna") | {"FaceModelVersion": "fake-2"}
     assert verdicts(running.compare(source=mine, targets=[mine, other])) == [True, "hash_version_mismatch"]
     assert code(running.compare(source=other, targets=[mine]), 422) == "hash_version_mismatch"
@@ -158,14 +158,14 @@ def test_a_bad_source_fails_the_request(running, source, status, expected):
     [[0.0] * 768, [1e-9] * 768, [0.1] * 767, [0.1] * 769, [], "x", 5, {}, [True] * 768, ["0"] * 768, [None] * 768,
      [1e300] * 768, [10**400] * 768, [[0.1]] * 768, [0.1] * 100_000],
 )  # fmt: skip
-def test_a_vector_that_is_no_hash_is_refused(running, wrong):
+def test_a_vector_that_is_no_hash_is_rejected(running, wrong):
     assert verdicts(running.compare(source=numbers("anna"), target={"face_hash": wrong})) in (
         ["invalid_face_hash"],
         ["invalid_parameter"] if wrong == [10**400] * 768 else ["invalid_face_hash"],
     )
 
 
-def test_a_hash_is_normalised_again(running):
+def test_a_hash_is_normalized_again(running):
     scaled = {"face_hash": (7 * vector("anna")).tolist()}
     reply = running.compare(source=numbers("anna"), target=scaled).json
     assert reply["Targets"][0]["Distance"] == pytest.approx(0.0, abs=1e-6)
@@ -194,7 +194,7 @@ def test_a_hundred_targets_work(running):
     ]
 
 
-def test_message_pack_carries_images_and_hashes_as_bytes(running):
+def test_messagepack_carries_images_and_hashes_as_bytes(running):
     body = {
         "source": {"face_hash": vector("anna").astype("<f4").tobytes()},
         "targets": [{"img": image("anna")}, numbers("bert"), {"face_hash": b"short"}, 5],
@@ -204,7 +204,7 @@ def test_message_pack_carries_images_and_hashes_as_bytes(running):
 
 
 @pytest.mark.parametrize("targets", [b"\xdd\xff\xff\xff\xff", msgspec.msgpack.encode([1] * 3_000_000)])
-def test_message_pack_targets_are_at_most_a_hundred(running, targets):
+def test_messagepack_targets_are_at_most_a_hundred(running, targets):
     body = b"\x82\xa6source" + msgspec.msgpack.encode(numbers("anna")) + b"\xa7targets" + targets
     response = running.client.post(COMPARE, data=body, content_type="application/msgpack")
     assert code(response, 400) == "invalid_parameter"
@@ -251,7 +251,7 @@ def test_a_source_that_comes_too_late_is_a_504(start, images):
     assert code(response, 504) == "deadline_exceeded"
 
 
-def test_a_bad_source_is_told_without_waiting_for_targets(running, images):
+def test_a_bad_source_is_reported_without_waiting_for_targets(running, images):
     running.analyzer.go.clear()
 
     def bad(conversation):

@@ -78,7 +78,7 @@ def test_a_bare_image_is_accepted(running, content_type):
     [b"\xff\xd8\xff\xe0", b"\x89PNG\r\n", b"BM", b"GIF89a", b"RIFF\x24\0\0\0WEBP", b"II*\0", b"MM\0*",
      b"\0\0\0\x20ftypheic", b"\0\0\0\x1cftypavif"],
 )  # fmt: skip
-def test_bytes_that_begin_like_an_image_are_one_whatever_their_declared_type(running, begin):
+def test_bytes_that_start_like_an_image_are_one_whatever_their_declared_type(running, begin):
     # The fake analyzer knows no such image, which shows that it was given these bytes.
     assert (
         code(running.client.post(DETECT, data=begin, content_type="application/octet-stream")) == "unsupported_format"
@@ -101,7 +101,7 @@ def test_a_form_with_a_url_is_accepted(running, images):
     assert names(running.client.post(DETECT, data=form, content_type="multipart/form-data")) == ["anna"]
 
 
-def test_message_pack_carries_bytes_both_ways(running):
+def test_messagepack_carries_bytes_both_ways(running):
     body = msgspec.msgpack.encode({"img": image("anna"), "max_faces": 3})
     response = running.client.post(
         DETECT, data=body, content_type="application/msgpack", headers={"Accept": "application/msgpack"}
@@ -121,7 +121,7 @@ def test_an_accept_header_of_kilobytes_is_not_judged(running, accept):
     assert (reply.status_code, reply.content_type) == (200, "application/json")
 
 
-def test_a_form_of_too_many_parts_is_refused(running):
+def test_a_form_of_too_many_parts_is_rejected(running):
     part = b'--b\r\nContent-Disposition: form-data; name="x"\r\n\r\n1\r\n'
     last = b'--b\r\nContent-Disposition: form-data; name="img"; filename="a"\r\n\r\n' + image("anna") + b"\r\n--b--\r\n"
 
@@ -139,7 +139,7 @@ def test_numbers_of_a_hash_have_the_digits_of_a_float32_and_no_more(running):
     assert digits == [str(number) for number in vector("anna")]
 
 
-def test_message_pack_may_carry_base64_text(running):
+def test_messagepack_may_carry_base64_text(running):
     body = msgspec.msgpack.encode(img("anna"))
     assert names(running.client.post(DETECT, data=body, content_type="application/msgpack")) == ["anna"]
 
@@ -213,7 +213,7 @@ def test_a_number_beyond_all_ranges_is_an_invalid_parameter(running):
      msgspec.msgpack.encode({"img": b"x", "max_faces": float("nan")}), b"\x81\xa3url\xd9\x01\xff",
      msgspec.msgpack.encode({"img": 5}), b"\x81\xa3img\xdd\xff\xff\xff\xff"],
 )  # fmt: skip
-def test_bad_message_pack_is_an_invalid_parameter(running, body):
+def test_bad_messagepack_is_an_invalid_parameter(running, body):
     assert code(running.client.post(DETECT, data=body, content_type="application/msgpack")) == "invalid_parameter"
 
 
@@ -243,11 +243,11 @@ def test_an_empty_bare_image_is_missing(running, content_type):
     ("data", "expected"),
     [(b"corrupt", "corrupt_image"), (b"huge", "image_too_large"), (b"GIF89a", "unsupported_format")],
 )
-def test_what_the_image_does_to_the_analyzer_is_told(running, data, expected):
+def test_what_the_image_does_to_the_analyzer_is_reported(running, data, expected):
     assert code(running.detect(img=base64_of(data))) == expected
 
 
-def test_failures_of_fetching_are_told(running, images):
+def test_failures_of_fetching_are_reported(running, images):
     assert code(running.detect(url=images.url("/nobody.jpg")), 502) == "url_fetch_failed"
     assert code(running.detect(url="http://10.0.0.1/x")) == "url_not_allowed"
     assert code(running.detect(url="file:///etc/passwd")) == "url_not_allowed"
@@ -269,7 +269,7 @@ def test_what_nobody_expected_is_internal_and_says_nothing(running, lines):
     assert failure["failure"]["type"] == "RuntimeError" and "token" not in lines.text and BUG not in lines.text
 
 
-def test_a_body_above_the_limit_is_refused_before_it_is_read(start):
+def test_a_body_above_the_limit_is_rejected_before_it_is_read(start):
     running = start(max_body_bytes=2000)
     assert code(running.detect(img="A" * 2000), 413) == "body_too_large"
     assert code(running.client.post(DETECT, data=b"A" * 1999)) == "invalid_json"

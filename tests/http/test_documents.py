@@ -29,7 +29,7 @@ def test_every_documented_method_is_answered(running):
             assert running.client.open(path, method=method.upper()).status_code not in (404, 405)
 
 
-def test_what_tells_of_the_model_waits_for_it(start):
+def test_what_reports_the_model_waits_for_it(start):
     client = start(ready=False, analyzer=Pending()).client
     for path in ("/prod/openapi.json", DETECT):
         response = client.get(path)
@@ -48,7 +48,7 @@ def test_what_tells_of_the_model_waits_for_it(start):
         (COMPARE, "ErrorResponse", {"source": img(), "target": img("anna")}),
     ],
 )  # fmt: skip
-def test_replies_fit_their_schemas_and_have_nothing_else(running, path, schema, body):
+def test_responses_fit_their_schemas_and_have_nothing_else(running, path, schema, body):
     components = running.client.get("/prod/openapi.json").json["components"]
     for described in components["schemas"].values():
         if described.get("type") == "object" and "required" in described:

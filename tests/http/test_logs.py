@@ -31,7 +31,7 @@ def test_a_comparison_says_how_many_targets_images_and_faces(running, lines):
     assert entry["phases"]["embed"] == pytest.approx(0.006)
 
 
-def test_a_refused_request_says_why(running, lines):
+def test_a_rejected_request_says_why(running, lines):
     running.detect(img=5)
     running.client.get("/prod/nothing?secret=1")
     assert [(entry["status"], entry["outcome"], entry["route"]) for entry in lines.requests] == [

@@ -75,7 +75,7 @@ def test_faces_are_counted_by_image(running, growth):
     ("options", "drain", "reason"),
     [({"slots": 0, "queue": 0}, False, "overloaded"), ({"ready": False}, False, "not_ready"), ({}, True, "draining")],
 )
-def test_refusals_are_counted_by_reason(start, growth, options, drain, reason):
+def test_rejections_are_counted_by_reason(start, growth, options, drain, reason):
     running = start(**options)
     if drain:
         running.readiness.drain()
@@ -84,7 +84,7 @@ def test_refusals_are_counted_by_reason(start, growth, options, drain, reason):
 
 
 @pytest.mark.parametrize("probe", ["/readyz", "/ping"])
-def test_probes_are_not_counted_as_refused(start, growth, probe):
+def test_probes_are_not_counted_as_rejected(start, growth, probe):
     assert start(ready=False).client.get(probe).status_code == 503
     assert growth("requests_rejected_total", reason="not_ready") == 0
 

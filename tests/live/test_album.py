@@ -257,7 +257,7 @@ def test_a_busy_service_finds_the_same(service: Served, photographs: dict[str, P
     assert analyzed(run(photos, "--out", tmp_path / "far")) == 0
 
 
-def test_a_service_that_refuses_says_so(service: Served, photographs: dict[str, Path], tmp_path: Path) -> None:
+def test_a_service_that_rejects_says_so(service: Served, photographs: dict[str, Path], tmp_path: Path) -> None:
     (tmp_path / "photos").mkdir()
     shutil.copy(photographs["obama.jpg"], tmp_path / "photos")
     ended = run(tmp_path / "photos", "--out", tmp_path / "album", "--service", f"{service.url}/prod", "--api-key", "no")
@@ -271,7 +271,7 @@ def test_a_service_that_refuses_says_so(service: Served, photographs: dict[str, 
 # --- what stops it
 
 
-def test_an_album_never_takes_a_folder_that_is_somebody_elses(photographs: dict[str, Path], tmp_path: Path) -> None:
+def test_an_album_never_takes_a_folder_of_someone_else(photographs: dict[str, Path], tmp_path: Path) -> None:
     (tmp_path / "photos").mkdir()
     shutil.copy(photographs["obama.jpg"], tmp_path / "photos")
     (tmp_path / "site").mkdir()

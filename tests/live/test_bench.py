@@ -8,7 +8,7 @@ from importlib import resources
 from face_comparison.benchmark import contest
 
 
-def test_of_a_flood_every_request_is_answered_or_refused_and_every_probe_answered() -> None:
+def test_flood_gets_responses_or_rejections_and_probes_are_served() -> None:
     image = resources.files("face_comparison").joinpath("sample.jpg").read_bytes()
     flooding, probes = contest.flood(contest.Plan([image], rounds=1, total=2, threads=2), lambda line: None)
     assert flooding.statuses.keys() == {200, 429}

@@ -106,7 +106,7 @@ def test_a_head_that_never_ends_is_dropped_at_the_deadline(quick: Served, chunke
             assert sock.recv(100) == b""
 
 
-def test_a_client_that_does_not_close_holds_nobody_up(service: Served) -> None:
+def test_a_client_that_does_not_close_delays_nobody(service: Served) -> None:
     """After `Connection: close` the server waits for the client to close: not in its only event loop."""
     began = time.monotonic()
     with contextlib.ExitStack() as stack:
@@ -119,7 +119,7 @@ def test_a_client_that_does_not_close_holds_nobody_up(service: Served) -> None:
         assert time.monotonic() - began < 20  # one after the other they would have been waited for 40 s
 
 
-def test_a_body_that_is_too_large_is_refused_before_it_is_sent_and_the_client_reads_why(service: Served) -> None:
+def test_a_body_that_is_too_large_is_rejected_before_it_is_sent_and_the_client_reads_why(service: Served) -> None:
     size = 100 * 2**20
     with service.connect() as sock:
         sock.sendall(f"POST /prod/face_comparison HTTP/1.1\r\nHost: x\r\nContent-Length: {size}\r\n\r\n".encode())
@@ -129,7 +129,7 @@ def test_a_body_that_is_too_large_is_refused_before_it_is_sent_and_the_client_re
     assert (status, json.loads(body)["error"]["code"]) == (413, "body_too_large")
 
 
-def test_who_is_refused_while_sending_may_use_the_connection_again(service: Served, tmp_path: Path) -> None:
+def test_connection_can_be_reused_after_a_rejection_during_upload(service: Served, tmp_path: Path) -> None:
     with contextlib.ExitStack() as stack:
         holders = [stack.enter_context(service.connect()) for _ in range(QUEUE + 2)]
         for sock in holders:
@@ -186,7 +186,7 @@ def test_expect_100_continue(service: Served) -> None:
 
 
 @pytest.mark.parametrize("junk", [b"\x16\x03\x01\x02\x00\x01", b"GET\r\n\r\n", b"\r\n\r\n\r\n\r\n", b"A" * 100_000])
-def test_what_is_no_http_is_refused_and_harms_nobody(service: Served, junk: bytes) -> None:
+def test_what_is_no_http_is_rejected_and_harms_nobody(service: Served, junk: bytes) -> None:
     with service.connect() as sock:
         sock.sendall(junk)
         sock.shutdown(socket.SHUT_WR)
@@ -205,7 +205,7 @@ def test_what_is_no_http_is_refused_and_harms_nobody(service: Served, junk: byte
     ],
     ids=["no header", "two lengths", "long URL", "long header"],
 )
-def test_a_malformed_head_is_told_in_json_and_not_logged(service: Served, head: bytes, says: str) -> None:
+def test_a_malformed_head_is_reported_in_json_and_not_logged(service: Served, head: bytes, says: str) -> None:
     with service.connect() as sock:
         sock.sendall(head)
         status, headers, body = read_reply(sock)

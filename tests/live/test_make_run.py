@@ -44,7 +44,7 @@ def test_it_compares_a_pair_says_what_to_try_and_ends_by_ctrl_c(make_run: Termin
     assert "Traceback" not in make_run.shown
 
 
-def test_a_port_that_is_taken_is_said_in_words() -> None:
+def test_a_port_that_is_taken_is_reported_with_a_clear_message() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         terminal = Terminal(["make", "--no-print-directory", "run", f"PORT={taken.getsockname()[1]}"])
         try:

@@ -101,7 +101,7 @@ def test_verdicts(client: Client, photographs: dict[str, Path]) -> None:
     assert strict.source.bounding_box == source.bounding_box
 
 
-def test_refusals(service: Served, client: Client) -> None:
+def test_rejections(service: Served, client: Client) -> None:
     with pytest.raises(ServiceError, match="unsupported_format") as raised:
         client.detect(b"no image")
     assert raised.value.status == 400

@@ -57,7 +57,7 @@ def alike(shown: Any, real: Any) -> bool:
     return bool(shown == real)
 
 
-def test_the_first_request_gives_the_reply_that_is_shown(service: Served) -> None:
+def test_the_first_request_gives_the_response_that_is_shown(service: Served) -> None:
     assert alike(json.loads(block("reply")), json.loads(output("curl", service)))
 
 

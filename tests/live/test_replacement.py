@@ -12,7 +12,7 @@ import pytest
 from support.served import LIMIT, serving, until
 
 
-def test_sighup_disturbs_nobody(tmp_path: Path) -> None:
+def test_sighup_is_ignored(tmp_path: Path) -> None:
     with serving(tmp_path, workers=2) as service:
         service.wait_ready()
         before = service.workers()

@@ -80,7 +80,7 @@ def test_every_thread_is_there_before_the_first_request(tmp_path: Path) -> None:
         assert worker.num_threads() >= 2 + 16 + HEADROOM
 
 
-def test_nobody_is_refused_while_another_worker_has_room(tmp_path: Path) -> None:
+def test_nobody_is_rejected_while_another_worker_has_room(tmp_path: Path) -> None:
     """New connections fall to either worker by chance, so that shares of their own would hardly ever fill together."""
     with serving(tmp_path, workers=2, threads=1, queue=14) as service, ThreadPoolExecutor(16) as pool:
         service.wait_ready()
@@ -96,7 +96,7 @@ def test_nobody_is_refused_while_another_worker_has_room(tmp_path: Path) -> None
         assert service.detect(b"quick").status == 200
 
 
-def test_who_waits_is_served_first_come_first_served_within_the_deadline(tmp_path: Path) -> None:
+def test_waiting_requests_are_served_in_order_within_the_deadline(tmp_path: Path) -> None:
     """Three of four wait behind one that takes longer than their deadline: told so in time, not left waiting."""
     with serving(tmp_path, threads=1, queue=3, request_seconds=3) as service, ThreadPoolExecutor(4) as pool:
         service.wait_ready()

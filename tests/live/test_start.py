@@ -41,7 +41,7 @@ def serve(*arguments: str, **environ: str) -> subprocess.CompletedProcess[str]:
         (["--port", "0", "--auth", "api-key", "--api-keys-file", "/nowhere"], {}, "invalid_settings: "),
     ],
 )
-def test_what_keeps_it_from_starting_is_told_once_on_stderr(
+def test_what_keeps_it_from_starting_is_reported_once_on_stderr(
     arguments: list[str], environ: dict[str, str], says: str
 ) -> None:
     ended = serve(*arguments, **environ)

@@ -26,7 +26,7 @@ def service(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Served]:
         yield served.wait_ready()
 
 
-def test_sigterm_finishes_what_was_accepted_and_refuses_the_rest(service: Served, tmp_path: Path) -> None:
+def test_sigterm_finishes_what_was_accepted_and_rejects_the_rest(service: Served, tmp_path: Path) -> None:
     with ThreadPoolExecutor(8) as pool, service.connect() as idle:
         idle.sendall(LIVEZ)
         assert read_reply(idle)[0] == 200

@@ -37,7 +37,7 @@ def test_few_pairs_are_judged_wrong_where_both_images_are_worse(
     assert not [pair for pair in wrong if pair.same]
 
 
-def test_the_documents_tell_what_is_measured(pairs: list[accuracy.Pair], analyzer: ImageAnalyzer) -> None:
+def test_documents_match_the_measurements(pairs: list[accuracy.Pair], analyzer: ImageAnalyzer) -> None:
     found, told = accuracy.measured(pairs, analyzer.model), json.loads(accuracy.RECORD.read_text())
     assert (found["model"], found["threshold"]) == (told["model"], told["threshold"]), "run `make accuracy`"
     assert found["pairs"].keys() == told["pairs"].keys()

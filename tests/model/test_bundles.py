@@ -78,7 +78,7 @@ def test_fetching_again_builds_nothing(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("damage", [lambda path: path.write_bytes(path.read_bytes()[:-1]), Path.unlink])
-def test_a_kept_bundle_that_is_damaged_is_built_anew(tmp_path: Path, damage) -> None:
+def test_a_kept_bundle_that_is_damaged_is_built_again(tmp_path: Path, damage) -> None:
     recipe = str(bundles.recipe(tmp_path))
     damage(bundle_store.fetched(recipe, tmp_path / "bundles").embedder)
     assert bundle_store.fetched(recipe, tmp_path / "bundles").embedder.stat().st_size > 0

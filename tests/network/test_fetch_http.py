@@ -55,7 +55,7 @@ def test_the_bytes_come_whatever_type_the_server_calls_them(
     assert fetcher.fetch(server.url("/a.jpg")) == IMAGE
 
 
-def test_what_the_server_is_told(fetcher: Fetcher, server: Server) -> None:
+def test_what_the_server_is_reported(fetcher: Fetcher, server: Server) -> None:
     server.replies["/two%20words.jpg"] = reply(IMAGE)
     assert fetcher.fetch(server.url("/two words.jpg?signature=a%2Fb&c=d+e#part")) == IMAGE
     (request,) = server.requests
@@ -178,7 +178,7 @@ def test_the_body_of_a_redirect_is_not_read(fetcher: Fetcher, server: Server) ->
 @pytest.mark.parametrize(
     "location", ["s3://bucket/key", "file:///etc/passwd", "ftp://127.0.0.1/", "gopher://127.0.0.1/", "data:,x"]
 )
-def test_a_redirect_to_another_scheme_is_refused(fetcher: Fetcher, server: Server, location: str) -> None:
+def test_a_redirect_to_another_scheme_is_rejected(fetcher: Fetcher, server: Server, location: str) -> None:
     server.replies["/a"] = redirect(location)
     with pytest.raises(UrlNotAllowed):
         fetcher.fetch(server.url("/a"))
@@ -248,7 +248,7 @@ def test_any_other_status_is_a_failure_that_names_it(fetcher: Fetcher, server: S
         "gzip cut off",
     ],
 )
-def test_a_reply_that_is_broken(fetcher: Fetcher, server: Server, whole: bytes) -> None:
+def test_a_response_that_is_broken(fetcher: Fetcher, server: Server, whole: bytes) -> None:
     server.replies["/a"] = whole
     with pytest.raises(UrlFetchFailed):
         fetcher.fetch(server.url("/a"))
@@ -264,7 +264,7 @@ def test_a_connection_that_breaks(fetcher: Fetcher, server: Server) -> None:
         fetcher.fetch(server.url("/a"))
 
 
-def test_nobody_listens(fetcher: Fetcher) -> None:
+def test_closed_port_is_a_failed_fetch(fetcher: Fetcher) -> None:
     with socket.socket() as bound:
         bound.bind(("127.0.0.1", 0))
         with pytest.raises(UrlFetchFailed, match="connection refused"):
@@ -282,7 +282,7 @@ def endless(start: bytes, more: bytes) -> Callable[[Conversation], None]:
     return reply_without_end
 
 
-def test_a_length_above_the_limit_is_refused_before_the_body(fetcher: Fetcher, server: Server) -> None:
+def test_a_length_above_the_limit_is_rejected_before_the_body(fetcher: Fetcher, server: Server) -> None:
     def waits(conversation: Conversation) -> None:
         conversation.send(reply(content_length=str(LIMIT + 1)))
         conversation.silence()
@@ -356,7 +356,7 @@ def test_everything_else_without_end(fetcher: Fetcher, server: Server, start: by
         fetcher.fetch(server.url("/a"))
 
 
-def test_chunks_of_one_byte_are_given_up_soon(server: Server) -> None:
+def test_chunks_of_one_byte_are_abandoned_soon(server: Server) -> None:
     """Each takes a parser in Python microseconds, and millions of them would fit below the limit."""
     server.replies["/a"] = endless(CHUNKED, chunked(b"x") * 4096)
     fetcher = Fetcher(replace(POLICY, max_bytes=15 * 2**20))
@@ -403,7 +403,7 @@ def test_a_server_that_falls_silent(server: Server, start: bytes) -> None:
         impatient(read_seconds=0.2).fetch(server.url("/a"))
 
 
-def test_redirects_do_not_begin_the_time_anew(server: Server) -> None:
+def test_redirects_do_not_begin_the_time_again(server: Server) -> None:
     def waits(conversation: Conversation) -> None:
         time.sleep(SHORT / 2)  # the server's own slowness, not the test waiting for something
         conversation.send(redirect("/a"))

@@ -278,7 +278,7 @@ def test_a_read_that_was_left_behind_ends_soon(odd: Server) -> None:
     assert all(conversation.ended.wait(60) for conversation in odd.conversations)
 
 
-def test_a_moment_of_weakness_is_forgiven_once(odd: Server, credulous: Fetcher) -> None:
+def test_a_transient_failure_is_retried_once(odd: Server, credulous: Fetcher) -> None:
     answers = [reply(status="503 Service Unavailable"), reply(IMAGE)]
     odd.replies["/images/a.jpg"] = lambda conversation: conversation.send(answers.pop(0))
     assert credulous.fetch("s3://images/a.jpg") == IMAGE
@@ -372,7 +372,7 @@ def test_proxies_of_the_environment_are_not_used(
     assert odd.requests if credentials == "environment" else callers
 
 
-def test_nobody_listens(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_closed_port_is_a_failed_fetch(monkeypatch: pytest.MonkeyPatch) -> None:
     with socket.socket() as bound:
         bound.bind(("127.0.0.1", 0))
         configure(monkeypatch, f"http://127.0.0.1:{bound.getsockname()[1]}")

@@ -124,7 +124,7 @@ def test_a_handshake_that_does_not_end(server: Server, how: str) -> None:
 
 
 @pytest.mark.parametrize("start", [b"HTTP/1.1 200 OK\r\nX: ", reply(content_length="100000")])
-def test_a_reply_byte_by_byte(secure: Server, start: bytes) -> None:
+def test_a_response_byte_by_byte(secure: Server, start: bytes) -> None:
     def drips(conversation: Conversation) -> None:
         conversation.send(start)
         conversation.repeat(b"x", every=0.02)
@@ -165,7 +165,7 @@ def test_the_name_of_the_url_is_asked_for_and_proved_not_the_address(network: Ne
         assert set(running.addresses) == {PUBLIC}
 
 
-def test_a_connection_refused_on_the_tls_port() -> None:
+def test_a_connection_rejected_on_the_tls_port() -> None:
     with socket.socket() as bound:
         bound.bind(("127.0.0.1", 0))
         with pytest.raises(UrlFetchFailed, match="connection refused"):

@@ -190,7 +190,7 @@ def test_a_name_with_any_closed_address(network: Network, web: Server, answer: l
     assert not any(address in refused.value.message for address in answer)
 
 
-def test_localhost(network: Network, web: Server) -> None:
+def test_localhost_is_not_reached(network: Network, web: Server) -> None:
     assert_refused_without_a_packet(network, web, "localhost")
     assert fetched(network, "localhost", fetcher("localhost")) == IMAGE
     assert fetched(network, "LocalHost", fetcher("localhost")) == IMAGE
@@ -216,7 +216,7 @@ def test_a_name_that_changes_is_asked_once_and_judged_by_that_answer(network: Ne
     assert network.names.asked == ["rebind.example"] * 2  # IPv4 and IPv6 of one look-up
 
 
-def test_a_name_that_changes_between_fetches_is_judged_anew(network: Network, web: Server) -> None:
+def test_a_name_that_changes_between_fetches_is_judged_again(network: Network, web: Server) -> None:
     network.names.answers["rebind.example"] = [[PUBLIC], ["127.0.0.1"]]
     by = fetcher()
     assert fetched(network, "rebind.example", by) == IMAGE
@@ -225,7 +225,7 @@ def test_a_name_that_changes_between_fetches_is_judged_anew(network: Network, we
     assert web.addresses == [PUBLIC]
 
 
-def test_a_name_that_changes_between_redirects_is_judged_anew(network: Network, web: Server) -> None:
+def test_a_name_that_changes_between_redirects_is_judged_again(network: Network, web: Server) -> None:
     network.names.answers["rebind.example"] = [[PUBLIC], ["169.254.169.254"]]
     web.replies["/again"] = redirect("http://rebind.example/a.jpg")
     with pytest.raises(UrlNotAllowed):
@@ -259,7 +259,7 @@ def test_many_fetches_of_a_name_that_flickers_never_reach_the_closed_address(net
     "location",
     ["http://169.254.169.254/a.jpg", "//10.0.0.1/a.jpg", "http://[::1]/a.jpg", "http://inside.example/a.jpg"],
 )
-def test_a_redirect_into_the_network_is_refused(network: Network, web: Server, location: str) -> None:
+def test_a_redirect_into_the_network_is_rejected(network: Network, web: Server, location: str) -> None:
     network.names.answers |= {"images.example": [PUBLIC], "inside.example": ["10.0.0.1"]}
     web.replies["/out"] = redirect(location)
     with pytest.raises(UrlNotAllowed) as refused:

@@ -168,7 +168,7 @@ def test_approximate_index_is_used_only_where_asked_for(opened: Callable[..., St
     assert rows == [(1,)]
 
 
-def test_index_of_an_interrupted_build_is_made_anew(opened: Callable[..., Store], url: str) -> None:
+def test_index_of_an_interrupted_build_is_recreated(opened: Callable[..., Store], url: str) -> None:
     """It takes longer than a request may: the limit of a statement is not that of a build."""
     exact = opened()
     exact.create_collection(collection())
@@ -319,7 +319,7 @@ def test_busy_connections_are_waited_for_and_then_unavailable(url: str) -> None:
     store.close()
 
 
-def test_server_that_hangs_is_given_up_and_used_again(url: str, postgres: PostgresServer) -> None:
+def test_server_that_hangs_is_abandoned_and_used_again(url: str, postgres: PostgresServer) -> None:
     """As one whose node or disk is lost: nobody says that it is gone."""
     store = open_store(url, max_faces=1, timeout=0.5)
     store.create_collection(collection())
@@ -334,7 +334,7 @@ def test_server_that_hangs_is_given_up_and_used_again(url: str, postgres: Postgr
     store.close()
 
 
-def test_server_that_hangs_within_a_statement_is_given_up(url: str, postgres: PostgresServer) -> None:
+def test_server_that_hangs_within_a_statement_is_abandoned(url: str, postgres: PostgresServer) -> None:
     store = open_store(url, max_faces=1, timeout=0.5)
     store.create_collection(collection())
     assert isinstance(store, PostgresStore)

@@ -95,7 +95,7 @@ def test_full_collection_takes_none_of_a_call(store: Store) -> None:
     limited.close()
 
 
-def test_copy_is_read_anew_when_changes_were_missed(
+def test_copy_is_read_again_when_changes_were_missed(
     store: Store, other: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("face_comparison.collections.stores.sqlite_gallery.KEPT_CHANGES", 5)

@@ -35,7 +35,7 @@ REFUSALS: list[tuple[int, dict[str, Any], type[errors.ClusterError]]] = [
 
 
 @pytest.mark.parametrize(("code", "status", "kind"), REFUSALS)
-def test_refusals(code: int, status: dict[str, Any], kind: type[errors.ClusterError]) -> None:
+def test_rejections(code: int, status: dict[str, Any], kind: type[errors.ClusterError]) -> None:
     found = _error(code, status)
     assert type(found) is kind
     assert found.message

@@ -31,7 +31,7 @@ def test_the_newest_wins() -> None:
     assert found["spec"] == {"a": 5}
 
 
-def test_what_was_deleted_does_not_come_back_by_a_late_answer() -> None:
+def test_late_response_does_not_restore_a_deleted_object() -> None:
     store = ObjectCache()
     store.put(SERVICE, body(5))
     assert store.remove(SERVICE, body(6)) == KEY
@@ -40,7 +40,7 @@ def test_what_was_deleted_does_not_come_back_by_a_late_answer() -> None:
     assert store.put(SERVICE, body(7)) == KEY, "made again"
 
 
-def test_a_late_word_of_a_deletion_does_not_remove_what_was_made_since() -> None:
+def test_late_deletion_event_does_not_remove_a_newer_object() -> None:
     store = ObjectCache()
     store.put(SERVICE, body(8))
     store.remove(SERVICE, body(6))

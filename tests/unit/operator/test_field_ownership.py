@@ -42,7 +42,7 @@ def test_two_entries_become_one() -> None:
     assert found == [entry("Apply", {"f:spec": {"f:a": {}, "f:b": {"f:c": {}}}, "f:metadata": {}})]
 
 
-def test_replicas_are_let_go_of_and_not_taken_back() -> None:
+def test_ownership_of_replicas_is_dropped_without_removing_them() -> None:
     fields: dict[str, Any] = {"f:spec": {"f:a": {}, "f:replicas": {}}}
     assert transferred([entry("Apply", fields)], {"spec": {}}) == [entry("Apply", SPEC)]
     assert transferred([entry("Apply", fields)], {"spec": {"replicas": 2}}) is None

@@ -125,7 +125,7 @@ def test_a_pod(body: dict[str, Any], problem: Problem | None) -> None:
     assert diagnose([body]) == problem
 
 
-def test_what_the_scheduler_says_without_its_talk_of_preemption() -> None:
+def test_scheduler_message_omits_preemption_details() -> None:
     told = "0/2 nodes are available: 2 Insufficient nvidia.com/gpu. preemption: 0/2 nodes are available: 2 No victims."
     condition = {"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": told}
     found = diagnose([pod(conditions=[condition])])
@@ -184,14 +184,14 @@ def test_pods_that_wait_for_volumes() -> None:
     assert not awaits_volumes(pod(phase="Running"))
 
 
-def test_a_container_speaks_before_the_scheduler_and_both_before_events() -> None:
+def test_containers_take_precedence_over_the_scheduler_and_both_over_events() -> None:
     condition = {"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": "no"}
     found = diagnose([pod(conditions=[condition]), STUCK], [warning("FailedMount", "timeout")])
     assert found is not None
     assert found.reason == "Unschedulable"
 
 
-def test_a_pod_that_lives_speaks_before_one_that_was_put_out() -> None:
+def test_a_running_pod_takes_precedence_over_an_evicted_one() -> None:
     gone = pod(phase="Failed", reason="Evicted", message="disk")
     found = diagnose([gone, pod(waiting("ErrImagePull", "not found"))])
     assert found is not None

@@ -154,7 +154,7 @@ def test_second_address_is_no_way_around_what_the_first_answers() -> None:
         assert elsewhere.asked == [("faces.example.com", "/prod/face_comparison")]
 
 
-def test_a_reply_that_comes_in_parts() -> None:
+def test_a_response_that_comes_in_parts() -> None:
     """More than a connection carries at once."""
     with serving({"/prod/face_comparison": (200, {"other": "x" * 600_000, **DESCRIPTION})}) as server:
         assert probe(server.server_port) == ProbeResult("ok", version="m-1")

@@ -165,7 +165,7 @@ def test_a_listener_that_does_not_take_the_host_is_none_of_the_routes(secure: di
     assert (target.port, target.tls) == (port, port == 8443)
 
 
-def test_an_http_route_that_was_refused() -> None:
+def test_an_http_route_that_was_rejected() -> None:
     state = route_state(resource(**GATEWAY), http_route(Accepted="True", ResolvedRefs="False"), gateways(PUBLIC))
     assert (state.admitted, state.reason) == (False, "RouteNotAccepted")
     assert "of this" in state.message
@@ -268,7 +268,7 @@ PARENTS: list[tuple[str, list[Any], int, list[Any], list[Any], str, str]] = [
     [each[1:] for each in PARENTS],
     ids=[each[0] for each in PARENTS],
 )
-def test_only_the_named_parents_and_the_present_generation_count(
+def test_only_the_named_parents_and_the_current_generation_count(
     refs: list[Any], generation: int, parents: list[Any], missing: list[Any], reason: str, words: str
 ) -> None:
     live = {"metadata": {"generation": generation}, "status": {"parents": parents}}

@@ -46,7 +46,7 @@ def test_every_kind_of_value() -> None:
         ("NAMESPACE", "x", "not an option of the operator; options: "),
     ],
 )
-def test_what_cannot_be_stops_the_start(name: str, value: str, words: str) -> None:
+def test_invalid_value_is_a_startup_error(name: str, value: str, words: str) -> None:
     with pytest.raises(InvalidSettings, match=words) as caught:
         Settings.from_environ({PREFIX + name: value})
     assert PREFIX + name in caught.value.message
@@ -79,7 +79,7 @@ def test_the_command_line_wins(monkeypatch: pytest.MonkeyPatch) -> None:
     assert seen[0].log_level == "error"
 
 
-def test_a_mistake_is_told_and_ends_with_2() -> None:
+def test_a_mistake_is_reported_and_ends_with_2() -> None:
     result = CliRunner().invoke(cli.main, ["run", "--metrics-port=many"])
     assert result.exit_code == 2
     assert result.stderr.startswith("invalid_settings: --metrics-port: must be a port")

@@ -324,7 +324,7 @@ def test_the_autoscaler_whose_api_is_missing() -> None:
     assert conditions(result)["SpecAccepted"] == ("False", "ApiNotInstalled")
 
 
-def test_the_gravest_refusal_comes_first() -> None:
+def test_most_severe_refusal_comes_first() -> None:
     missing = Refusal("HTTPRoute", "ApiNotInstalled", "a")
     taken = Refusal("Service", "NameConflict", "b")
     refused = Refusal("Deployment", "ApplyFailed", "c")
@@ -354,7 +354,7 @@ def test_an_unreadable_spec_has_a_status() -> None:
         (ProbeResult("unverifiable", "timeout"), READY, "v2"),
     ],
 )
-def test_the_former_url_is_told_until_the_new_one_answers(
+def test_the_previous_url_is_reported_until_the_new_one_answers(
     answer: ProbeResult | None, ready: tuple[str, str], told: str
 ) -> None:
     moved = msgspec.structs.replace(resource(written={"url": URL}, stage="v2"), routed=("v2", "prod"))
@@ -383,7 +383,7 @@ def test_pods_of_an_earlier_template_are_a_previous_version_of_any_spec() -> Non
     assert "the previous version is still serving" in message(result)
 
 
-def test_restart_of_the_present_version_stays_ready() -> None:
+def test_restart_of_the_current_version_stays_ready() -> None:
     """After `kubectl rollout restart` there are two ReplicaSets, whose pods serve the same spec."""
     restarted = Observed(ADMITTED, deployment(2, 1, 1), pods=[pod(), {**pod(), "metadata": pod()["metadata"]}])
     assert conditions(status(resource(written=written()), restarted, NOW))["Ready"] == READY
@@ -403,7 +403,7 @@ def test_response_of_another_resource_is_not_ready() -> None:
     assert "the FaceComparison first" in message(result)
 
 
-def test_what_stops_only_the_operator_is_no_refusal() -> None:
+def test_obstacle_of_the_operator_alone_is_not_a_failure() -> None:
     stopped = replace(SERVES, probe=ProbeResult("unverifiable", "the ingress responds to the operator with 401"))
     result = status(resource(), stopped, NOW)
     assert conditions(result)["Ready"] == READY
@@ -426,7 +426,7 @@ GATEWAY_TLS = {"host": "f.example.com", "gateway": {"parentRefs": [{"name": "g"}
         ({"host": "f.example.com", "ingress": {"tls": True}}, READY),
     ],
 )
-def test_certificate_that_clients_refuse_is_reported(route: dict[str, Any], ready: tuple[str, str]) -> None:
+def test_certificate_that_clients_reject_is_reported(route: dict[str, Any], ready: tuple[str, str]) -> None:
     result = status(resource(route=route), replace(SERVES, probe=WRONG), NOW)
     assert conditions(result)["Ready"] == ready
     for kind in ("Ready", "RouteReady"):
@@ -434,7 +434,7 @@ def test_certificate_that_clients_refuse_is_reported(route: dict[str, Any], read
         assert "Hostname mismatch" in message(result, kind)
 
 
-def test_failing_probes_are_told_before_the_deadline() -> None:
+def test_failing_probes_are_reported_before_the_deadline() -> None:
     started = {"name": "service", "state": {"running": {"startedAt": "2026-01-02T03:03:00Z"}}}
     event = {
         "reason": "Unhealthy",

@@ -85,7 +85,7 @@ class Following:
 ALWAYS = [kind for kind in WATCHED if not kind.optional]
 
 
-def test_one_silent_watch_is_enough_to_be_blind() -> None:
+def test_one_stale_watch_fails_liveness() -> None:
     following = Following()
     assert following.watches.liveness_error() is None
     following.now = LIVE_SECONDS - 1
@@ -129,7 +129,7 @@ async def _synced(following: Following) -> None:
     assert following.watches.synced.is_set()
 
 
-def test_a_namespace_that_may_not_be_seen_any_more_does_not_keep_the_others_waiting() -> None:
+def test_a_namespace_that_may_not_be_seen_anymore_does_not_keep_the_others_waiting() -> None:
     """As one that was deleted, and with it the Role by which it was seen."""
 
     async def test() -> None:
@@ -169,7 +169,7 @@ def test_where_nothing_may_be_seen_it_is_not_ready() -> None:
     asyncio.run(test())
 
 
-def test_kopf_does_not_hear_that_a_kind_is_gone_but_asks_again() -> None:
+def test_kopf_retries_instead_of_learning_that_a_kind_is_gone() -> None:
     following = Following()
     assert following.watches.on_response(HTTP_ROUTE.path(None), {"watch": "true"}, 404)
     assert not following.watches.on_response(HTTP_ROUTE.path(None), {"watch": "true"}, 200)
@@ -194,7 +194,7 @@ def test_ready_when_everything_has_been_listed_after_kopf_did() -> None:
     asyncio.run(test())
 
 
-def test_what_went_unmentioned_is_forgotten_when_kopf_lists_anew() -> None:
+def test_unreported_deletions_are_dropped_when_kopf_relists() -> None:
     async def test() -> None:
         following = Following()
         following.lists.objects[RESOURCE] = ["faces"]
@@ -214,7 +214,7 @@ def test_what_went_unmentioned_is_forgotten_when_kopf_lists_anew() -> None:
 
 
 @pytest.mark.parametrize("resources", [["faces"], []])
-def test_a_child_that_is_gone_is_told_of_only_when_it_is_known_whether_its_resource_is_gone_too(
+def test_missing_child_is_reported_only_once_its_resource_is_known_to_exist(
     resources: list[str],
 ) -> None:
     """Else it would be made once more for a resource that nobody has any more."""

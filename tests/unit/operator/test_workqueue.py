@@ -38,7 +38,7 @@ async def nothing_ready(queue: WorkQueue[str]) -> bool:
     return waits
 
 
-def test_a_key_is_there_once_however_often_it_is_added() -> None:
+def test_key_is_queued_once_however_often_it_is_added() -> None:
     async def test(queue: WorkQueue[str], _: Clock) -> None:
         for key in ("a", "b", "a"):
             queue.add(key)
@@ -48,7 +48,7 @@ def test_a_key_is_there_once_however_often_it_is_added() -> None:
     run(test)
 
 
-def test_a_change_during_the_work_leads_to_one_more_look() -> None:
+def test_key_added_while_processed_is_processed_once_more() -> None:
     async def test(queue: WorkQueue[str], _: Clock) -> None:
         queue.add("a")
         await queue.get()
@@ -63,7 +63,7 @@ def test_a_change_during_the_work_leads_to_one_more_look() -> None:
     run(test)
 
 
-def test_a_later_look_comes_in_its_time_and_only_once() -> None:
+def test_delayed_key_is_processed_once_when_due() -> None:
     async def test(queue: WorkQueue[str], clock: Clock) -> None:
         queue.add_after("a", 60)
         queue.add_after("a", 30)
@@ -79,7 +79,7 @@ def test_a_later_look_comes_in_its_time_and_only_once() -> None:
     run(test)
 
 
-def test_a_look_in_between_makes_the_later_one_unnecessary() -> None:
+def test_earlier_processing_drops_the_delayed_key() -> None:
     async def test(queue: WorkQueue[str], clock: Clock) -> None:
         queue.add_after("a", 30)
         queue.add("a")
@@ -91,7 +91,7 @@ def test_a_look_in_between_makes_the_later_one_unnecessary() -> None:
     run(test)
 
 
-def test_failures_are_tried_again_later_and_later_up_to_a_limit() -> None:
+def test_failures_are_retried_with_exponential_backoff_up_to_a_limit() -> None:
     async def test(queue: WorkQueue[str], clock: Clock) -> None:
         pauses = []
         queue.add("a")

@@ -45,7 +45,7 @@ def threads() -> Iterator[ThreadPoolExecutor]:
         yield pool
 
 
-def test_admits_as_many_as_compute_and_queue_then_refuses() -> None:
+def test_admits_as_many_as_compute_and_queue_then_rejects() -> None:
     admission = Admission(slots=2, queue=3)
     with ExitStack() as inside:
         for _ in range(5):
@@ -130,7 +130,7 @@ def test_slots_go_in_the_order_of_arrival(threads: ThreadPoolExecutor) -> None:
     assert order == list(range(10))
 
 
-def test_a_late_comer_does_not_overtake_who_waits(threads: ThreadPoolExecutor) -> None:
+def test_new_request_does_not_overtake_waiting_ones(threads: ThreadPoolExecutor) -> None:
     """The freed slot belongs to the first in line from the instant in which it is given back."""
     admission = Admission(slots=1, queue=5)
     order: list[str] = []
@@ -149,7 +149,7 @@ def test_a_late_comer_does_not_overtake_who_waits(threads: ThreadPoolExecutor) -
     assert order == ["waited", "came back"]
 
 
-def test_who_waits_past_the_deadline_leaves_the_line(threads: ThreadPoolExecutor) -> None:
+def test_request_past_its_deadline_leaves_the_queue(threads: ThreadPoolExecutor) -> None:
     admission = Admission(slots=1, queue=5)
     with admission.admit(soon()) as holder, holder.inference_slot():
         with admission.admit(time.monotonic() + 0.01) as late, pytest.raises(DeadlineExceeded), late.inference_slot():
@@ -193,7 +193,7 @@ def caller(name: str) -> Caller:
     return Caller(name, "your key")
 
 
-def test_of_a_full_queue_the_caller_with_most_in_it_makes_room(threads: ThreadPoolExecutor) -> None:
+def test_caller_with_most_requests_makes_room_in_a_full_queue(threads: ThreadPoolExecutor) -> None:
     admission = Admission(slots=1, queue=3)
     outcomes: list[str] = []
 
@@ -225,7 +225,7 @@ def test_of_a_full_queue_the_caller_with_most_in_it_makes_room(threads: ThreadPo
     assert admission.in_flight == 0
 
 
-def test_slots_go_round_the_callers(threads: ThreadPoolExecutor) -> None:
+def test_slots_are_assigned_to_callers_in_turn(threads: ThreadPoolExecutor) -> None:
     admission = Admission(slots=1, queue=10)
     order: list[str] = []
 
@@ -279,7 +279,7 @@ def test_a_fetch_that_outlives_its_request_takes_no_place() -> None:
         pass
 
 
-def test_the_slowest_fetch_of_the_caller_with_most_is_cancelled() -> None:
+def test_slowest_fetch_of_the_busiest_caller_is_cancelled() -> None:
     clock = Clock()
     evicted: list[str] = []
     admission = Admission(slots=9, queue=0, fetches=3, clock=clock, report_eviction=evicted.append)
@@ -346,7 +346,7 @@ def test_a_computation_that_never_fits_is_too_large() -> None:
 # --- cancellation
 
 
-def test_a_cancelled_request_leaves_the_line(threads: ThreadPoolExecutor) -> None:
+def test_cancelled_request_leaves_the_queue(threads: ThreadPoolExecutor) -> None:
     admission = Admission(slots=1, queue=1)
     with admission.admit(soon()) as first, first.inference_slot(), admission.admit(soon()) as second:
         waiting = threads.submit(lambda: second.inference_slot().__enter__())

@@ -36,7 +36,7 @@ def test_a_chain_of_likenesses_makes_no_single_person() -> None:
 
 
 @pytest.mark.parametrize("angles", [(), (0,)])
-def test_none_and_one(angles: tuple[float, ...]) -> None:
+def test_no_face_and_one_face(angles: tuple[float, ...]) -> None:
     assert clustering.cluster_faces(hashes(*angles), 1) == [faces("00")][: len(angles)]
 
 
@@ -44,7 +44,7 @@ def test_equal_hashes_are_one_person() -> None:
     assert clustering.cluster_faces(hashes(0, 0, 0), 0.01) == [faces("00", "01", "02")]
 
 
-def test_too_many_faces_are_refused_before_memory_runs_out() -> None:
+def test_too_many_faces_are_rejected_before_memory_runs_out() -> None:
     with pytest.raises(AlbumUnusable, match="--min-face"):
         clustering.cluster_faces(dict.fromkeys(((str(n), 0) for n in range(clustering.MAX_FACES + 1)), vector(0)), 1)
 
@@ -68,6 +68,6 @@ def test_of_a_person_that_falls_apart_the_larger_part_keeps_the_number() -> None
     }
 
 
-def test_of_two_persons_that_become_one_the_larger_gives_the_number() -> None:
+def test_of_two_people_that_become_one_the_larger_gives_the_number() -> None:
     earlier = {("a", 0): 1, ("b", 0): 2, ("c", 0): 2}
     assert clustering.assign_numbers([faces("a", "b", "c")], earlier) == {2: faces("a", "b", "c")}

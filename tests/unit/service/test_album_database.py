@@ -45,14 +45,14 @@ def test_other_models_start_afresh(tmp_path: Path) -> None:
         assert database.faces() == {}
 
 
-def test_a_second_look_replaces_the_first(tmp_path: Path) -> None:
+def test_second_analysis_replaces_the_first(tmp_path: Path) -> None:
     with AlbumDatabase(tmp_path, "m-1") as database:
         database.keep([image("a", 1, 2)])
         database.keep([image("a", 3)])
         assert list(database.faces()) == [("a", 0)]
 
 
-def test_persons_are_remembered(tmp_path: Path) -> None:
+def test_people_are_remembered(tmp_path: Path) -> None:
     with AlbumDatabase(tmp_path, "m-1") as database:
         database.keep([image("a", 1, 2)])
         database.save_people({("a", 0): 4, ("a", 1): None})
@@ -83,7 +83,7 @@ def test_one_run_at_a_time(tmp_path: Path) -> None:
         pass
 
 
-def test_a_damaged_file_is_told(tmp_path: Path) -> None:
+def test_a_damaged_file_is_reported(tmp_path: Path) -> None:
     (tmp_path / NAME).write_bytes(b"this is no database" * 99)
     with pytest.raises(AlbumUnusable, match="delete it"):
         AlbumDatabase(tmp_path, "m-1")

@@ -35,7 +35,7 @@ def test_images_are_judged_by_content_in_the_order_of_names(tmp_path: Path) -> N
     ]
 
 
-def test_what_is_hidden_is_told_a_folder_once(tmp_path: Path) -> None:
+def test_what_is_hidden_is_reported_a_folder_once(tmp_path: Path) -> None:
     (tmp_path / ".thumbs" / "deep").mkdir(parents=True)
     (tmp_path / ".thumbs" / "x.jpg").write_bytes(JPEG)
     (tmp_path / ".x.jpg").write_bytes(JPEG)
@@ -60,7 +60,7 @@ def test_what_is_no_plain_file_does_not_hold_the_search_up(tmp_path: Path) -> No
     assert found(tmp_path) == {"pipe.jpg": "unreadable"}
 
 
-def test_an_unreadable_folder_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unreadable_folder_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """As root nothing is unreadable: the system is made to refuse."""
     (tmp_path / "closed").mkdir()
     (tmp_path / "x.jpg").write_bytes(JPEG)
@@ -88,7 +88,7 @@ def test_names_need_not_be_text(tmp_path: Path) -> None:
     assert found(tmp_path) == {name: ""}
 
 
-def test_a_file_too_long_for_memory_is_told(tmp_path: Path) -> None:
+def test_a_file_too_long_for_memory_is_reported(tmp_path: Path) -> None:
     with (tmp_path / "x.jpg").open("wb") as file:
         file.write(JPEG)
         file.truncate(files.LARGEST_BYTES + 1)

@@ -205,7 +205,7 @@ def test_merged_people_stay_one(album: Path) -> None:
         assert {row["name"] for row in rows(album) if "b1" in row["path"]} == {"Carl"}
 
 
-def test_split_faces_are_somebody_else(album: Path) -> None:
+def test_split_faces_are_someone_else(album: Path) -> None:
     marks = [row["face"] for row in rows(album) if row["path"] in ("./c1.jpg", "./b1.jpg")]
     assert run("split", album, marks[1]).exit_code == 0
     for _ in range(2):

@@ -47,7 +47,7 @@ def test_a_larger_one_becomes_smaller(width: int, height: int, suffix: str, expe
     assert opened(fitting)[0, 0, 2] > 200
 
 
-def test_so_does_one_of_too_many_bytes() -> None:
+def test_a_file_of_too_many_bytes_becomes_smaller() -> None:
     data = cv2.imencode(".png", np.random.default_rng(1).integers(0, 255, (200, 200, 3), np.uint8))[1].tobytes()
     fitting = pixels.analyzable(data, pixels.header(data), 100_000)
     assert len(fitting) < 100_000 < len(data)
@@ -77,5 +77,5 @@ def test_a_crop_shows_its_place_and_keeps_the_colors() -> None:
     assert colors[1] == pytest.approx([0, 0, 0], abs=12)
 
 
-def test_no_face_needs_no_pixel() -> None:
+def test_album_without_faces_decodes_no_pixels() -> None:
     assert pixels.crops(b"no image at all", pixels.header(encoded(10, 10)), []) == ()

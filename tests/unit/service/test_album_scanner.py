@@ -57,7 +57,7 @@ def look(tmp_path: Path, paths: list[Path], source: FaceSource) -> scanner.ScanR
         return scanner.scan(tmp_path / "photos", paths, source, database, Crops(out, "m-1"), done=lambda outcome: None)
 
 
-def test_what_is_known_is_not_looked_at_again(tmp_path: Path, photographs: list[Path]) -> None:
+def test_what_is_known_is_not_analyzed_again(tmp_path: Path, photographs: list[Path]) -> None:
     first = look(tmp_path, photographs[:30], Obedient())
     assert (first.analyzed, len(first.digests), first.skipped) == (30, 30, [])
     second = Obedient()
@@ -116,7 +116,7 @@ def test_ctrl_c_waits_for_the_images_at_hand_alone(
         assert len(database.known()) == source.count < 40
 
 
-def test_an_image_that_vanishes_meanwhile_is_told(tmp_path: Path, photographs: list[Path]) -> None:
+def test_an_image_that_vanishes_meanwhile_is_reported(tmp_path: Path, photographs: list[Path]) -> None:
     (tmp_path / "photos" / "07.png").unlink()
     (lost,) = look(tmp_path, photographs, Obedient()).skipped
     assert lost == Skipped(Path("07.png"), "unreadable", "the file cannot be read: No such file or directory")

@@ -85,7 +85,7 @@ def allowed(keys, key):
         return None
 
 
-def test_the_name_of_the_key_is_told(keys):
+def test_the_name_of_the_key_is_reported(keys):
     assert [allowed(keys[0], key) for key in ("key-1", "key-2", "key-3")] == ["anna", "bert", None]
 
 

@@ -58,7 +58,7 @@ def test_one_foreign_byte_is_never_passed_over(data, at, wrong):
         "data:" + "x" * 300 + ";base64,AAAA",
     ],
 )
-def test_what_is_no_base64_is_refused(text):
+def test_what_is_no_base64_is_rejected(text):
     with pytest.raises(InvalidBase64):
         decoded(text)
 

@@ -137,7 +137,7 @@ def test_an_unknown_environment_name_stops_every_command_that_loads_models() -> 
     assert "did you mean FACE_COMPARISON_BUNDLE?" in ended.stderr
 
 
-def test_kubernetes_is_told_why_a_start_failed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_kubernetes_is_reported_why_a_start_failed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Its containers have a file for that; elsewhere there is none, and none is made."""
     file = tmp_path / "termination-log"
     monkeypatch.setattr("face_comparison.cli.serve.TERMINATION_LOG", file)

@@ -75,12 +75,12 @@ def nested(depth: int) -> dict[str, object]:
 
 
 @pytest.mark.parametrize("value", [nested(300), {"a": "\0"}, {"\0": 1}, {"a": 2**70}, {"a": float("inf")}])
-def test_metadata_that_no_reply_could_hold_is_rejected(value: dict[str, object]) -> None:
+def test_metadata_that_no_response_could_hold_is_rejected(value: dict[str, object]) -> None:
     with pytest.raises(InvalidParameter):
         ids.check_metadata(value)
 
 
-def test_deep_metadata_that_a_reply_can_hold_is_kept() -> None:
+def test_deep_metadata_that_a_response_can_hold_is_kept() -> None:
     assert ids.check_metadata(nested(200)) == nested(200)
 
 

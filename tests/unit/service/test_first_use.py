@@ -85,7 +85,7 @@ def test_the_last_words_of_pip_are_the_reason() -> None:
         published._run_pip([sys.executable, "-c", PIP, "1"], lambda received, total: None)
 
 
-def test_a_pip_that_hangs_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_pip_that_hangs_is_abandoned(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(published, "FETCH_SECONDS", 0.2)
     with pytest.raises(OSError, match=r"not within 0\.2 s"):
         published._run_pip([sys.executable, "-c", "import time; time.sleep(60)"], lambda received, total: None)

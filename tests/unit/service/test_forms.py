@@ -215,14 +215,14 @@ def test_blanks_between_lines_are_left_out(width: int, end: str) -> None:
 
 @pytest.mark.parametrize("url", ["data:image/jpeg;base64,{}", "DATA:image/png;base64,{}", " data:;base64,{}"])
 @pytest.mark.parametrize("size", [30, 9_000, 200_000])
-def test_an_image_in_place_of_its_address_is_told(url: str, size: int) -> None:
+def test_an_image_in_place_of_its_address_is_reported(url: str, size: int) -> None:
     text = url.format(base64.b64encode(bytes(size)).decode())
     with pytest.raises(UrlNotAllowed, match="send it as img"):
         detected(json.dumps({"url": text}).encode(), "")
 
 
 @pytest.mark.parametrize("address", ["https://example.org/a.jpg", "http://a", "s3://bucket/key", "HTTPS://EXAMPLE.org"])
-def test_an_address_in_place_of_an_image_is_told(address: str) -> None:
+def test_an_address_in_place_of_an_image_is_reported(address: str) -> None:
     bodies = [
         (json.dumps({"img": address}).encode(), ""),
         (form(part(address.encode(), DISPOSITION.format("img"))), CONTENT_TYPE),

@@ -57,7 +57,7 @@ def test_any_other_content_is_unsupported(data: bytes) -> None:
 
 
 @pytest.mark.parametrize("digits", [b"ffd8ffe000104a46", b"FFD8FFE1", b"89504e470d0a1a0a", b"0xffd8ffe0"])
-def test_hexadecimal_digits_are_told_even_where_they_were_taken_for_base64(digits: bytes) -> None:
+def test_hexadecimal_digits_are_reported_even_where_they_were_taken_for_base64(digits: bytes) -> None:
     for data in (digits, base64.b64decode(digits[:8])):
         with pytest.raises(UnsupportedFormat, match="hexadecimal"):
             image.read_header(data)

@@ -86,7 +86,7 @@ def test_runs_from_the_top_are_corrupt(name: str) -> None:
 
 
 @pytest.mark.parametrize("height", [-(1 << 31), (1 << 31) - 1, -4097])
-def test_absurd_heights_are_refused_from_the_header(height: int) -> None:
+def test_absurd_heights_are_rejected_from_the_header(height: int) -> None:
     with pytest.raises(ImageTooLarge):
         image.read_header(changed("<i", 22, height))
 

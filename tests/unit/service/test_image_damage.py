@@ -35,7 +35,7 @@ def outcome(data: bytes, reduce: image.Reduce = 1) -> str:
 
 
 @pytest.mark.parametrize("name", SAMPLES)
-def test_damaged_images_are_decoded_whole_or_refused(name: str, capfd: pytest.CaptureFixture[str]) -> None:
+def test_damaged_images_are_decoded_whole_or_rejected(name: str, capfd: pytest.CaptureFixture[str]) -> None:
     """Some 9,000 in all. Nothing is printed about them either: standard error is the service's log."""
     seed = sum(map(ord, name))
     outcomes: Counter[str] = Counter()
@@ -152,13 +152,13 @@ STARTS = st.sampled_from([sample.data for sample in SAMPLES.values()])
 @example(b"\xff\xd8", b"\xff\xc0\x00\x02\xff\xda\x00\x02")
 @example(b"\xff\xd8", b"\xff\xdd\x00\x02")
 @example(b"\x89PNG\r\n\x1a\n", b"\0\0\0\0IEND\0\0\0\0")
-def test_any_bytes_are_read_or_refused(start: bytes, rest: bytes) -> None:
+def test_any_bytes_are_read_or_rejected(start: bytes, rest: bytes) -> None:
     outcome(start + rest)
 
 
 @settings(max_examples=250, deadline=None)
 @given(STARTS, st.lists(st.tuples(st.integers(0, 200), st.binary(min_size=1, max_size=8)), min_size=1, max_size=4))
-def test_any_header_is_read_or_refused(data: bytes, changes: list[tuple[int, bytes]]) -> None:
+def test_any_header_is_read_or_rejected(data: bytes, changes: list[tuple[int, bytes]]) -> None:
     changed = bytearray(data)
     for place, content in changes:
         changed[place : place + len(content)] = content

@@ -101,12 +101,12 @@ def test_equal_input_gives_equal_bytes_in_every_process() -> None:
     assert other.stdout == converted(published, RGB)
 
 
-def test_what_is_no_network_is_refused_in_words() -> None:
+def test_what_is_no_network_is_rejected_with_a_clear_message() -> None:
     with pytest.raises(InvalidBundle, match="not an ONNX network"):
         converted(b"GIF89a, surely", RGB)
 
 
-def test_a_network_with_two_real_inputs_is_refused() -> None:
+def test_a_network_with_two_real_inputs_is_rejected() -> None:
     graph = helper.make_graph(
         [helper.make_node("Add", ["x", "z"], ["y"])],
         "two",

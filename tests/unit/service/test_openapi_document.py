@@ -85,7 +85,7 @@ def test_every_failure_is_documented_with_its_status():
     assert documented == expected
 
 
-def test_refusals_that_pass_carry_retry_after():
+def test_rejections_that_pass_carry_retry_after():
     for operation in operations(CLOSED).values():
         for status, response in operation["responses"].items():
             assert ("Retry-After" in response["headers"]) == (status in ("429", "503"))

@@ -90,7 +90,7 @@ def test_weak_place_is_searched_only_where_it_is_asked_for(rolls: Callable[[Scor
     assert asked == [0, 0, 45, -45]
 
 
-def test_two_proposals_of_one_face_are_looked_at_again_once(rolls: Callable[[Score], list[float]]) -> None:
+def test_two_proposals_of_one_face_are_analyzed_again_once(rolls: Callable[[Score], list[float]]) -> None:
     asked = rolls(lambda x, roll: 0.7 if x < 110 else 0.6)
     places, _ = refinement.probe(IMAGE, proposals((100, 0.9), (104, 0.8), (300, 0.5)), unused, SPEC, 0.3)
     assert len(asked) == 3 + 2 * 4

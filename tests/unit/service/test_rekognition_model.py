@@ -106,7 +106,7 @@ def test_tags_with_other_characters_are_rejected(tags: dict[str, str]) -> None:
 
 
 @pytest.mark.parametrize("target", ["", "DetectFaces", "RekognitionService.DetectLabels", "Other.DetectFaces"])
-def test_unknown_operations_are_told_the_known_ones(target: str) -> None:
+def test_unknown_operations_are_reported_the_known_ones(target: str) -> None:
     with pytest.raises(RekognitionFault) as caught:
         service_model.parse_target(target, {"DetectFaces": None, "CompareFaces": None})
     assert caught.value.name == "UnknownOperationException"

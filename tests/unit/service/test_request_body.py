@@ -47,7 +47,7 @@ def test_no_more_than_the_declared_length_is_taken():
     assert received(sized(io.BytesIO(b"abcdef"), 3), 10) == b"abc"
 
 
-def test_a_declared_length_above_the_limit_is_refused_unread():
+def test_a_declared_length_above_the_limit_is_rejected_unread():
     stream = Stream()
     with pytest.raises(BodyTooLarge, match="2 bytes"):
         received(sized(stream, 3), 2)

@@ -42,7 +42,7 @@ def test_the_limit_itself_is_allowed_and_one_byte_more_is_not() -> None:
         body(gzip.compress(bytes(LIMIT + 1)), encoding="gzip")
 
 
-def test_a_length_above_the_limit_is_refused_before_anything_is_read() -> None:
+def test_a_length_above_the_limit_is_rejected_before_anything_is_read() -> None:
     def unread(size: int) -> bytes:
         raise AssertionError("it was read")
 

@@ -17,13 +17,13 @@ def store(*allowed: str) -> ObjectStore:
 
 
 @pytest.mark.parametrize("url", [S3Url("other", "key"), S3Url("Images", "key"), S3Url("images2", "key")])
-def test_a_bucket_outside_the_list_is_refused_without_a_server(url: S3Url) -> None:
+def test_a_bucket_outside_the_list_is_rejected_without_a_server(url: S3Url) -> None:
     with pytest.raises(UrlNotAllowed, match="bucket"):
         store("images", "more").read(url, TimeLimit.nearer(10, None))
 
 
 @pytest.mark.parametrize("key", ["", "folder/"])
-def test_a_url_without_a_key_is_refused_without_a_server(key: str) -> None:
+def test_a_url_without_a_key_is_rejected_without_a_server(key: str) -> None:
     with pytest.raises(UrlNotAllowed, match="s3://bucket/key"):
         store().read(S3Url("images", key), TimeLimit.nearer(10, None))
 

@@ -89,7 +89,7 @@ def test_accepts(name: str, text: str, value: object) -> None:
         ("API_KEYS_FILE", "/keys", "needs --auth api-key"),
     ],
 )
-def test_refuses_and_says_what_would_be_right(name: str, text: str, says: str) -> None:
+def test_rejects_and_says_what_would_be_right(name: str, text: str, says: str) -> None:
     with pytest.raises(InvalidSettings) as caught:
         Settings.from_environ({f"FACE_COMPARISON_{name}": text})
     assert says in caught.value.message
@@ -105,7 +105,7 @@ def test_an_unknown_name_stops_the_start_and_suggests_the_right_one() -> None:
         Settings.from_environ({"FACE_COMPARISON_XYZZY": "1"})
 
 
-def test_all_problems_are_told_at_once() -> None:
+def test_all_problems_are_reported_at_once() -> None:
     with pytest.raises(InvalidSettings) as caught:
         Settings.from_environ({"FACE_COMPARISON_PORT": "x", "FACE_COMPARISON_QUEUE": "x", "FACE_COMPARISON_QUEU": "1"})
     assert all(flag in caught.value.message for flag in ("--port", "--queue", "FACE_COMPARISON_QUEU is not an option"))

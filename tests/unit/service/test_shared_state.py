@@ -50,7 +50,7 @@ def test_what_is_inside_is_counted_over_all_workers_that_live() -> None:
     assert shared.in_flight == 299
 
 
-def test_the_end_of_the_service_is_told_to_workers() -> None:
+def test_the_end_of_the_service_is_reported_to_workers() -> None:
     shared = SharedWorkerState()
     assert not shared.stopping
     shared.stop()

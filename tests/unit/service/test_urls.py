@@ -103,14 +103,14 @@ def test_digits_of_other_scripts_are_the_address_that_they_look_like() -> None:
         "http://example.com/" + "a" * MAX_LENGTH,
     ],
 )
-def test_what_is_refused(url: str) -> None:
+def test_what_is_rejected(url: str) -> None:
     with pytest.raises(UrlNotAllowed):
         parse(url)
 
 
 @settings(deadline=None)
 @given(st.text() | st.text(alphabet="htps:/@[]%.?#\\0123456789abcdef \t\r\n").map(lambda rest: "http://" + rest))
-def test_anything_is_either_understood_or_refused(text: str) -> None:
+def test_anything_is_either_understood_or_rejected(text: str) -> None:
     try:
         parsed = parse(text)
     except UrlNotAllowed:
@@ -212,7 +212,7 @@ def test_an_s3_url(url: str, bucket: str, key: str) -> None:
         "s3://bucket/" + "ä" * 513,
     ],
 )
-def test_an_s3_url_that_is_refused(url: str) -> None:
+def test_an_s3_url_that_is_rejected(url: str) -> None:
     with pytest.raises(UrlNotAllowed):
         parse(url)
 

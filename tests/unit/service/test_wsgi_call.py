@@ -13,7 +13,7 @@ Respond = Callable[..., Any]
 NAME = contextvars.ContextVar("NAME", default="none")
 
 
-def test_a_reply_of_known_length_is_whole_and_closed() -> None:
+def test_a_response_of_known_length_is_whole_and_closed() -> None:
     closed = []
 
     class Result(list[bytes]):

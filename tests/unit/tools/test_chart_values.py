@@ -54,7 +54,7 @@ def test_schema_takes(tree: tuple[chart_values.Value, ...], values: object) -> N
         {"place": None},
     ],
 )
-def test_schema_refuses(tree: tuple[chart_values.Value, ...], values: object) -> None:
+def test_schema_rejects(tree: tuple[chart_values.Value, ...], values: object) -> None:
     with pytest.raises(jsonschema.ValidationError):
         jsonschema.validate(values, chart_values.schema(tree))
 
@@ -74,11 +74,11 @@ def test_table_replaces_the_one_before() -> None:
     assert chart_values.with_table(once, "new") == once
 
 
-def test_a_readme_without_the_marks_is_refused() -> None:
+def test_a_readme_without_the_marks_is_rejected() -> None:
     with pytest.raises(ValueError, match="values: made by"):
         chart_values.with_table("no marks", "new")
 
 
-def test_a_key_without_a_comment_is_refused() -> None:
+def test_a_key_without_a_comment_is_rejected() -> None:
     with pytest.raises(ValueError, match=r"place\.enabled: write a comment above line 3"):
         chart_values.values("# Where.\nplace:\n  enabled: true\n")

@@ -53,7 +53,7 @@ def test_groups_are_removed_from_the_innermost(trees: str, request: pytest.Fixtu
     assert list(root.glob("**/node")) == []
 
 
-def test_what_still_holds_processes_is_told(unified: Path) -> None:
+def test_what_still_holds_processes_is_reported(unified: Path) -> None:
     cgroups.make("node", unified)
     (unified / "node" / "busy").mkdir()
     (unified / "node" / "busy" / "a process").write_text("")  # as busy as a folder can be
@@ -69,7 +69,7 @@ def test_configuration_is_what_its_readers_parse(tmp_path: Path) -> None:
     assert files["resolv.conf"] == ""  # pods ask no server of the host's
 
 
-def test_an_image_is_built_anew_for_what_it_is_made_of_and_nothing_else(sources: Path) -> None:
+def test_an_image_is_built_again_for_what_it_is_made_of_and_nothing_else(sources: Path) -> None:
     service, operator = images._key("service", sources), images._key("operator", sources)
     (sources / "service" / "src" / "a.py").write_text("changed")
     assert images._key("service", sources) != service

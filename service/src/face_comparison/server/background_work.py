@@ -1,4 +1,4 @@
-"""A thread for what the event loop must not wait for, such as a log that nobody reads."""
+"""Runs work that the event loop must not wait for in a thread, such as writing to a log that nobody reads."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import threading
 from collections.abc import Callable
 
 MAX_WAITING = 2000
-"""Functions that wait; more are dropped."""
+"""Maximum number of waiting functions; more are dropped."""
 
 FINISH_SECONDS = 1.0
 
@@ -16,7 +16,7 @@ _log = logging.getLogger(__name__)
 
 
 class BackgroundWork:
-    """Runs functions one after the other. Its methods are called by one thread."""
+    """Runs functions one at a time. Its methods must be called from a single thread."""
 
     def __init__(self, name: str, limit: int = MAX_WAITING) -> None:
         self._waiting: queue.Queue[Callable[[], None] | None] = queue.Queue(limit)
@@ -25,7 +25,7 @@ class BackgroundWork:
         self._thread.start()
 
     def run(self, function: Callable[[], None]) -> None:
-        """Run a function soon, or drop it when too many wait. It may log, and should not raise."""
+        """Runs a function soon, or drops it if too many are waiting. It may log, and should not raise."""
         try:
             self._waiting.put_nowait(function)
         except queue.Full:
@@ -36,7 +36,7 @@ class BackgroundWork:
             self.run(lambda: _log.warning("%d lines were not logged: the log is not read fast enough", count))
 
     def finish(self, seconds: float = FINISH_SECONDS) -> None:
-        """Wait until everything has run, or that long."""
+        """Waits until everything has run, or until the timeout."""
         try:
             self._waiting.put(None, timeout=seconds)
         except queue.Full:

@@ -1,4 +1,4 @@
-"""The composition root of one worker process: settings -> fetcher, models -> the application."""
+"""Composition root of a worker process: builds the fetcher, the models, and the application from the settings."""
 
 from __future__ import annotations
 
@@ -29,19 +29,19 @@ start."""
 
 @dataclass(frozen=True, slots=True)
 class Process:
-    """What one worker process runs, and how it begins and ends."""
+    """What a worker process runs, and how it starts and stops."""
 
     app: Flask
     head_rejection: Callable[[dict[str, Any]], Exception | None]
-    """Why the application rejects a request by the environ of its head; None when it needs the body."""
+    """Returns why the application rejects a request based on its head's environ, or None if it needs the body."""
     load: Callable[[], None]
-    """Load the models and try them, then say that this process is ready. Raises what must stop the start."""
+    """Loads and tries the models, then marks this process as ready. Raises errors that must stop the startup."""
     drain: Callable[[], None]
-    """Refuse everything new from now on."""
+    """Rejects all new requests from now on."""
 
 
 class Pending:
-    """The analyzer while the models are being loaded: everything raises NotReady until `target` is set."""
+    """Placeholder for the analyzer while the models are loading: raises NotReady until `target` is set."""
 
     target: Analyzer | None = None
 
@@ -52,7 +52,7 @@ class Pending:
 
     @property
     def model(self) -> ModelInfo:
-        """The model that runs. Raises NotReady before it is loaded."""
+        """Returns the running model. Raises NotReady before it is loaded."""
         return self._loaded().model
 
     def analyze(self, data: bytes, *, max_faces: int = 100, min_confidence: float | None = None) -> Analysis:
@@ -61,7 +61,7 @@ class Pending:
 
 
 def build(settings: Settings, admission: Admission, *, peers: Callable[[], bool], load: Loader) -> Process:
-    """The service of one process, not loaded yet. peers: whether the other processes are ready."""
+    """Builds the service of a process, without loading models. peers: whether the other processes are ready."""
     readiness, analyzer = Readiness(peers), Pending()
     fetcher = Fetcher(
         FetchPolicy(

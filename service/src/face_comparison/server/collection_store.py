@@ -1,4 +1,4 @@
-"""From settings to collections: the store that they name, with its service."""
+"""Opens the collection store named in the settings."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from face_comparison.vision.analyzer import ModelInfo
 
 
 def open_collections(settings: Settings, model: Callable[[], ModelInfo]) -> CollectionUpkeep | None:
-    """The collections of a process, None without a store. Raises InvalidSettings."""
+    """Returns the collection service of a process, or None without a store. Raises InvalidSettings."""
     url = settings.collections
     if settings.collections_file is not None:
         url = _read(settings.collections_file)
@@ -39,7 +39,7 @@ def _read(file: str) -> str:
 
 
 def _reread(file: str, first: str) -> str:
-    """The address in the file, which a changed Secret replaces; the first one while it cannot be read."""
+    """Rereads the URI in the file, which changes with the Secret; keeps the first one while it cannot be read."""
     try:
         return _read(file)
     except InvalidSettings:

@@ -1,6 +1,6 @@
-"""One client connection: HTTP/1.1 by h11 in the event loop, which never waits for any one client.
+"""A client connection: HTTP/1.1 with h11 in the event loop, which never waits for a single client.
 
-Heads and bodies are collected as they arrive, replies are sent as fast as the client takes them, and a thread is used
+Heads and bodies are collected as they arrive, responses are sent as fast as the client reads them, and a thread is used
 only while the application has work to do. Every phase has a time limit, and what a connection holds in memory is
 charged to the server's budget.
 """
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from face_comparison.server.wsgi_call import Parts, Reply
 
 MAX_PIPELINED_BYTES = 64 * 1024
-"""What is read ahead of the next request while one is being answered."""
+"""Maximum bytes read ahead of the next request while one is being processed."""
 
 
 class Connection(asyncio.BufferedProtocol):
@@ -136,13 +136,13 @@ class Connection(asyncio.BufferedProtocol):
 
     @property
     def bytes_per_second(self) -> float:
-        """At which its body has arrived so far."""
+        """Returns the rate at which its body has arrived so far."""
         arrived = 0 if self._body is None else self._body.received
         return arrived / max(1.0, time.monotonic() - self.since)
 
     @property
     def byte_seconds(self) -> float:
-        """Memory that it holds, times how long its request has been going on."""
+        """Returns the memory it holds, multiplied by the duration of its request."""
         return self.held_bytes * (time.monotonic() - self.since)
 
     def abort(self) -> None:
@@ -163,7 +163,7 @@ class Connection(asyncio.BufferedProtocol):
             self._server.run(self._parts.close)
 
     def evict(self) -> None:
-        """Make room: tell a client that is sending, close any other connection."""
+        """Makes room: sends an error to a client that is uploading, and closes any other connection."""
         if self.phase is Phase.BODY:
             self._server.evicted("slow_upload")
             self._reject(
@@ -204,7 +204,7 @@ class Connection(asyncio.BufferedProtocol):
             if self._protocol.they_are_waiting_for_100_continue:
                 self._transport.write(self._protocol.send(h11.InformationalResponse(status_code=100, headers=[])))
         else:
-            # Whether a client that asked first will send its body now cannot be known.
+            # It is unknown whether a client that sent Expect: 100-continue will send its body now.
             environ[keys.ERROR] = rejection
             self._discard = True
             self._close_after = (
@@ -254,7 +254,7 @@ class Connection(asyncio.BufferedProtocol):
             if self.phase is Phase.DISCARDING:
                 self._finish()
             return
-        # Decoding the body makes a second copy of what is in it.
+        # Decoding the body creates a second copy of its content.
         if self._charge(self._body.received):
             self._request.environ["wsgi.input"] = Body(self._body.take())
             self._dispatch()
@@ -277,7 +277,7 @@ class Connection(asyncio.BufferedProtocol):
         return False
 
     def _receive_ahead(self, data: bytes | memoryview) -> None:
-        """Keep the beginning of further requests until this one is answered."""
+        """Keeps the beginning of further requests until this one has been processed."""
         self._protocol.receive_data(bytes(data))
         self._ahead_bytes += len(data)
         if self._ahead_bytes > MAX_PIPELINED_BYTES:
@@ -300,7 +300,7 @@ class Connection(asyncio.BufferedProtocol):
             return
         self._discard = True
         if self._body is not None:
-            self._body.take()  # nobody wants it any more
+            self._body.take()  # nobody waits for it anymore
         self._release()
         environ = self._server.environ_of_no_request(self._peer) if self._request is None else self._request.environ
         environ[keys.ERROR] = error
@@ -394,9 +394,9 @@ class Connection(asyncio.BufferedProtocol):
             self._receive(b"")
 
     def _linger(self) -> None:
-        """Say that nothing more will be sent, and drop what still comes until the client has closed, too.
+        """Announces the end of the response, and drops incoming data until the client has closed its side as well.
 
-        Closing at once would make the kernel throw away the reply as soon as a byte arrives (RFC 9112, 9.6).
+        Closing immediately would make the kernel discard the response as soon as a byte arrives (RFC 9112, 9.6).
         """
         if self._half_closed:
             self._closed()

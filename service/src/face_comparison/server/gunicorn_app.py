@@ -1,7 +1,7 @@
-"""`face-comparison serve`: gunicorn, configured in code, one arbiter and its workers. No request is handled here.
+"""`face-comparison serve`: gunicorn, configured in code, with one arbiter and its workers. No request is handled here.
 
-The arbiter opens the port, forks, replaces and stops workers; it never loads a model, because neither the threads of an
-inference library nor a GPU survive a fork. Each worker loads its own.
+The arbiter opens the port and forks, replaces, and stops workers. It never loads a model, because neither the threads
+of an inference library nor a GPU context survive a fork. Each worker loads its own.
 """
 
 from __future__ import annotations
@@ -39,16 +39,16 @@ if TYPE_CHECKING:
     from face_comparison.server.http_server import HttpServer
 
 HEADROOM = 16
-"""Threads of a worker beyond those that admitted requests can hold: for documents, rejections and streamed replies."""
+"""Additional threads of a worker for documents, rejections, and streamed responses."""
 
 MAX_CONNECTIONS = 2000
-"""Connections that one worker keeps open; they cost no thread."""
+"""Maximum open connections per worker; they use no threads."""
 
 OTHER_FILES = 512
-"""Open files that are no clients' connections: models, libraries, images being fetched."""
+"""Open files other than client connections: models, libraries, images being fetched."""
 
 FETCH_SHARE = 0.2
-"""Of a worker's memory budget, for images that are being fetched."""
+"""Fraction of a worker's memory budget for images being fetched."""
 
 MAX_ARENAS = 2
 """Of glibc's allocator in one worker. What is freed in one is of no use to threads of another until it is returned:
@@ -58,7 +58,7 @@ MEMORY_RESERVE = 0.1
 """Of the memory limit, for what no budget counts: the interpreter, buffers of the kernel, fragments."""
 
 HEARTBEAT_SECONDS = 60
-"""A worker whose event loop has been stuck this long is replaced."""
+"""A worker whose event loop has been blocked this long is replaced."""
 
 log = logging.getLogger("face_comparison.server.gunicorn_app")
 
@@ -75,15 +75,15 @@ class ServiceLogger(Logger):  # type: ignore[misc]
 
 
 class ServiceArbiter(Arbiter):  # type: ignore[misc]
-    """gunicorn's arbiter, which tells its workers why they stop."""
+    """gunicorn's arbiter, which also lets its workers know why they stop."""
 
     def stop(self, graceful: bool = True) -> None:
-        """Tells the workers to drain, then stops as gunicorn does."""
+        """Makes the workers drain, then stops as gunicorn does."""
         self.app.shared.stop()
         super().stop(graceful)
 
     def reap_workers(self) -> None:
-        """Replaces ended workers; a second one that fails like the first must not disturb the end."""
+        """Replaces exited workers; a second one that fails like the first must not disturb the shutdown."""
         try:
             super().reap_workers()
         except HaltServer:
@@ -91,12 +91,12 @@ class ServiceArbiter(Arbiter):  # type: ignore[misc]
                 raise
 
     def reload(self) -> None:
-        """SIGHUP: nothing needs it. Settings belong to the process, and the API keys file is read when it changes."""
+        """Ignores SIGHUP: settings belong to the process, and the API keys file is reloaded when it changes."""
         log.warning("SIGHUP is ignored: restart the service to change its settings")
 
 
 class Application(BaseApplication):  # type: ignore[misc]
-    """What gunicorn asks for its configuration and, in each worker, for the WSGI application."""
+    """Provides gunicorn with its configuration and, in each worker, the WSGI application."""
 
     process: Process
 
@@ -110,14 +110,14 @@ class Application(BaseApplication):  # type: ignore[misc]
         super().__init__()
 
     def load_config(self) -> None:
-        """Sets the options of gunicorn that the settings decide."""
+        """Sets the gunicorn options that follow from the settings."""
         options = {
             "bind": f"fd://{self._listener.detach()}",
             "workers": self._workers,
             "worker_class": Worker,
             "worker_tmp_dir": str(self._folder),
             "timeout": HEARTBEAT_SECONDS,
-            # The arbiter kills what is left after this; workers end by themselves before.
+            # The arbiter kills what is left after this; workers exit on their own before.
             "graceful_timeout": round(self.settings.grace_seconds + 5),
             "control_socket_disable": True,
             "logger_class": ServiceLogger,
@@ -146,7 +146,7 @@ class Application(BaseApplication):  # type: ignore[misc]
             raise HaltServer("A worker was killed before it was ready.", Arbiter.APP_LOAD_ERROR)
 
     def load(self) -> Any:
-        """In a worker: build the service and load its models.
+        """Builds the service and loads its models, in a worker.
 
         At the first start that happens in the background, while probes get `not_ready`. A worker that replaces another
         accepts nothing before it can answer it: connections wait in the socket's queue, or go to its siblings.
@@ -197,12 +197,12 @@ class Application(BaseApplication):  # type: ignore[misc]
 
     @contextmanager
     def _abort_startup_on_error(self) -> Iterator[None]:
-        """A worker that cannot start ends the service, instead of being tried again and again."""
+        """Makes a worker that cannot start stop the service, instead of being restarted forever."""
         try:
             yield
         except FaceComparisonError as error:
             self.shared.fail(f"{error.code}: {error.message}")
-        except Exception as error:  # whatever it is, the start has failed
+        except Exception as error:  # whatever it is, the startup has failed
             log.exception("the service could not start")
             self.shared.fail(f"internal: the service could not start: {type(error).__name__}: {error}")
         else:
@@ -211,7 +211,7 @@ class Application(BaseApplication):  # type: ignore[misc]
 
     @property
     def memory_per_worker(self) -> int:
-        """Bytes that one worker process may use."""
+        """Returns the bytes that one worker process may use."""
         return self._memory_limit // self._workers
 
     @property
@@ -221,7 +221,7 @@ class Application(BaseApplication):  # type: ignore[misc]
         return max(2, min(self._slots + self.settings.queue, memory_for_fetches // self.settings.max_fetch_bytes))
 
     def http_server(self) -> HttpServer:
-        """In a worker, in its event loop: what serves the application."""
+        """Creates the HTTP server in a worker's event loop."""
         from face_comparison.server.http_server import HttpServer, ServerLimits  # noqa: PLC0415 (see `load`)
 
         # As many threads as requests can be in the application at once: all places may be taken in one worker.

@@ -1,6 +1,6 @@
-"""The connections of one process: accepted as long as there is room, bounded in number and memory, the worst evicted.
+"""The connections of a process: accepted while there is room, bounded in number and memory, the worst evicted.
 
-Knows the event loop, a WSGI application and threads to call it in; knows nothing of gunicorn.
+It knows the event loop, a WSGI application, and threads to call it in, but nothing about gunicorn.
 """
 
 from __future__ import annotations
@@ -34,13 +34,15 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 LIVENESS = "/livez"
-"""GET is answered in the event loop: under load a thread waits for its turn at Python's lock several times over. It
-neither waits nor logs."""
+"""GET is handled in the event loop: under load, a thread would wait for Python's interpreter lock several times.
+
+It neither waits nor logs.
+"""
 
 METRICS = "/metrics"
 
 PROBES = frozenset({LIVENESS, "/readyz", "/ping"})
-"""Paths answered by threads of their own, which no scrape of the metrics holds up."""
+"""Paths handled by separate threads, which metrics scrapes never delay."""
 
 PROBE_THREADS = 2
 
@@ -50,7 +52,7 @@ SCRATCH_BYTES = 256 * 1024
 """Received at once from one connection, where it is not a body that is kept."""
 
 DEFERRED_SECONDS = 0.002
-"""How long the event loop stays with deferred work before it looks at all connections again."""
+"""How long the event loop spends on deferred work before it serves all connections again."""
 
 _CLOSE_ORDER = (Phase.NEW, Phase.LINGERING, Phase.DISCARDING, Phase.HEAD, Phase.IDLE)
 
@@ -104,11 +106,11 @@ class HttpServer:
     # --- accepting ---
 
     def listen(self, listener: socket.socket) -> None:
-        """Accept connections from now on. The socket must not block."""
+        """Accepts connections from now on. The socket must be nonblocking."""
         self._loop.add_reader(listener, self.accept, listener)
 
     def stop_listening(self, listener: socket.socket) -> None:
-        """Accept what has connected, and nothing more."""
+        """Accepts established connections, and no further ones."""
         self._loop.remove_reader(listener)
         while self._accept_one(listener):
             pass
@@ -148,7 +150,7 @@ class HttpServer:
             self._open -= 1
 
     def _make_room(self) -> bool:
-        """Close the connection that costs its client least; returns False when all are being answered."""
+        """Closes the connection that costs its client least; returns False if all are being processed."""
         for phase in _CLOSE_ORDER:
             for connection in self._by_phase[phase]:
                 connection.evict()
@@ -163,21 +165,21 @@ class HttpServer:
 
     @property
     def request_seconds(self) -> float:
-        """Seconds that a whole request may take."""
+        """Returns the maximum duration of a request, in seconds."""
         return self._limits.request_seconds
 
     @property
     def max_body_bytes(self) -> int:
-        """Maximum bytes of a request's body."""
+        """Returns the maximum size of a request body, in bytes."""
         return self._limits.max_body_bytes
 
     @property
     def multiprocess(self) -> bool:
-        """Whether the service has several workers."""
+        """Returns whether the service has several workers."""
         return self._limits.processes > 1
 
     def add(self, connection: Connection) -> None:
-        """Register a new connection."""
+        """Registers a new connection."""
         self._by_phase[connection.phase][connection] = None
 
     def moved(self, connection: Connection, before: Phase) -> None:
@@ -205,13 +207,13 @@ class HttpServer:
         return True
 
     def release(self, connection: Connection) -> None:
-        """Give back all that was charged to a connection."""
+        """Releases all memory charged to a connection."""
         if connection.held_bytes:
             self._budget.release(connection.held_bytes)
             connection.held_bytes = 0
 
     def report(self) -> None:
-        """Set the gauges, which is too slow to do at every change."""
+        """Sets the gauges, which would be too slow at every change."""
         metrics.MEMORY_RESERVED.set(self._budget.in_use)
         metrics.CONNECTIONS.set(self._open)
 
@@ -220,7 +222,7 @@ class HttpServer:
         metrics.EVICTIONS.labels(reason).inc()
 
     def submit(self, environ: dict[str, Any], on_reply: Callable[[Reply], None]) -> None:
-        """Call the application, and `on_reply` with its reply."""
+        """Calls the application, and `on_reply` with its response."""
         path = environ["PATH_INFO"]
         if path == METRICS:
             self.report()
@@ -293,11 +295,11 @@ class HttpServer:
         return any(self._by_phase[phase] for phase in phases)
 
     def finish_background_work(self) -> None:
-        """Write what is still to be logged; blocks for a moment."""
+        """Writes pending log lines; blocks briefly."""
         self._later.finish()
 
     def close_idle(self, seconds: float) -> None:
-        """Close connections that have been waiting for a request for that long."""
+        """Closes connections that have been idle for that long."""
         now = time.monotonic()
         for phase in (Phase.NEW, Phase.IDLE):
             for connection in [each for each in self._by_phase[phase] if now - each.since >= seconds]:

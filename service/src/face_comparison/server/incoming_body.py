@@ -1,7 +1,9 @@
-"""Request bodies as they arrive: of a declared length, or in chunks. They do no I/O and know of no connection.
+"""Request bodies as they arrive: with a declared length, or in chunks.
 
-A body of a declared length is received straight into the memory that the application gets: of a photograph of 2 MB, one
-copy of each byte by the kernel took 0.2 ms, and four more by parsers and buffers 4 ms.
+They do no I/O and know nothing about connections.
+
+A body with a declared length is received directly into the memory that the application gets: for a photograph of 2 MB,
+a single copy by the kernel took 0.2 ms, and four more by parsers and buffers took 4 ms.
 """
 
 from __future__ import annotations
@@ -21,7 +23,7 @@ _CHUNKED_SLICE = 1024
 
 
 class DeclaredBody:
-    """A body whose length its head declares. Memory grows with what arrives, at most twofold.
+    """A body with a declared length. Memory grows with the data that arrives, at most twofold.
 
     Attributes:
         length: Declared, bytes.
@@ -35,7 +37,7 @@ class DeclaredBody:
 
     @property
     def is_complete(self) -> bool:
-        """Whether all of it has arrived."""
+        """Returns whether all of it has arrived."""
         return self.received == self.length
 
     def growth(self, wanted: int = 1) -> int:
@@ -68,7 +70,7 @@ class DeclaredBody:
 
 
 class ChunkedBody:
-    """A body in chunks, which h11 parses a slice at a time.
+    """A chunked body, which h11 parses one slice at a time.
 
     Attributes:
         received: Bytes that have arrived, without framing.
@@ -110,7 +112,7 @@ class ChunkedBody:
         return found, data[size:]
 
     def keep(self, content: bytes | bytearray) -> None:
-        """Keep what `parse` returned."""
+        """Stores what `parse` returned."""
         self._data += content
 
     def take(self) -> bytearray:

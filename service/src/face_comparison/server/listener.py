@@ -24,7 +24,7 @@ _NO_NEW_CONNECTION = (
 
 
 def create_listener(host: str, port: int) -> socket.socket:
-    """A socket that listens; port 0 takes a free one. Raises InvalidSettings when it cannot be had."""
+    """Creates a listening socket; port 0 selects a free one. Raises InvalidSettings if that fails."""
     if host == "::" and not socket.has_dualstack_ipv6():
         host = "0.0.0.0"  # noqa: S104 (every address was asked for, and this machine has no IPv6)
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
@@ -41,7 +41,7 @@ def create_listener(host: str, port: int) -> socket.socket:
 
 
 def block_new_connections(listener: socket.socket) -> None:
-    """Block new connections from now on; those that have begun can still be accepted.
+    """Blocks new connections from now on; those that have begun can still be accepted.
 
     Closing a listening socket resets connections that the kernel completed since the last `accept`, although their
     clients have sent a request by then. So the kernel first drops attempts to connect: those clients try again by

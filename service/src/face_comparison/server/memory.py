@@ -1,4 +1,4 @@
-"""How much memory this service may use, and how glibc is kept from holding on to what it has freed."""
+"""Determines how much memory this service may use, and makes glibc return freed memory."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ def _machine_memory(proc: Path) -> int:
 
 
 def resident_bytes(proc: Path = Path("/proc")) -> int:
-    """Memory of this process that is in use now; 0 where that cannot be known."""
+    """Returns the memory that this process uses now; 0 if unknown."""
     with suppress(OSError, ValueError, IndexError):
         return int((proc / "self" / "statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
     return 0

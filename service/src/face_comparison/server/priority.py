@@ -1,4 +1,4 @@
-"""Who goes first where there are fewer cores than threads that could run: the event loop, before what computes.
+"""Gives the event loop priority over computing threads when there are fewer cores than runnable threads.
 
 The loop works for a fraction of a millisecond at a time, after each wait for a client and for Python's lock. With the
 same priority as threads that compute all the time, it waits for its turn as often as that.
@@ -18,7 +18,7 @@ _LOWEST = 19
 
 
 def give_way() -> None:
-    """Let this thread, and those that it starts from now on, run after others of this process. Linux only."""
+    """Lowers the priority of this thread, and of those that it starts from now on, within the process. Linux only."""
     if sys.platform == "linux":  # elsewhere threads have no priority of their own
         thread = threading.get_native_id()
         with suppress(OSError):

@@ -1,4 +1,4 @@
-"""Request heads: limits and strictness on top of h11, and the WSGI environ that a head becomes.
+"""Request heads: limits and strictness on top of h11, and conversion to a WSGI environ.
 
 h11 parses. What it tolerates although proxies may read it differently (bare line feeds, folded lines, a length beside
 chunks, repeated singletons) is rejected here, because a request that two programs frame differently can carry another.
@@ -30,7 +30,7 @@ _TARGET = re.compile(rb"(?:https?://[^/?#]*)?(/[^?#]*|(?=\?)|$)(?:\?(.*))?", re.
 
 
 def head_too_long() -> InvalidParameter:
-    """The error of a head that exceeds a limit of this module."""
+    """Returns the error for a head that exceeds a limit in this module."""
     return InvalidParameter(
         f"the request's URL or headers are too long: at most {MAX_HEAD_BYTES} bytes in all, "
         f"{MAX_REQUEST_LINE_BYTES} of them for the request line, and {MAX_HEADER_FIELDS} headers"
@@ -38,7 +38,7 @@ def head_too_long() -> InvalidParameter:
 
 
 def malformed_request() -> InvalidParameter:
-    """The error of a head that is not valid HTTP/1.1, or could be read in two ways."""
+    """Returns the error for a head that is not valid HTTP/1.1, or is ambiguous."""
     return InvalidParameter("malformed HTTP/1.1 request")
 
 
@@ -58,12 +58,12 @@ class RequestHead:
 
     @property
     def has_body(self) -> bool:
-        """Whether a body follows the head."""
+        """Returns whether a body follows the head."""
         return self.chunked or bool(self.length)
 
 
 class HeadBuffer:
-    """Collects the bytes of one head."""
+    """Collects the bytes of a head."""
 
     def __init__(self) -> None:
         self._buffer = bytearray()
@@ -72,7 +72,7 @@ class HeadBuffer:
         return len(self._buffer)
 
     def add(self, data: bytes | memoryview) -> tuple[bytes, bytes | memoryview] | None:
-        """Add received bytes.
+        """Adds received bytes.
 
         Returns:
             The whole head and what follows it, a part of `data`; None while the head is incomplete.
@@ -100,7 +100,7 @@ class HeadBuffer:
 def parse_head(
     protocol: h11.Connection, head: bytes, peer: tuple[Any, ...], server: tuple[Any, ...], multiprocess: bool
 ) -> RequestHead:
-    """Feed a whole head to h11 and build the environ.
+    """Parses a complete head with h11 and builds the environ.
 
     A body of declared length is announced to h11 as empty, because it does not get to see the body: it would copy every
     byte three times. Once all of it has been received, the next event of `protocol` is the end of the message.

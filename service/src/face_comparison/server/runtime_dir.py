@@ -1,8 +1,8 @@
-"""A folder of this service's own, in memory, for small files that change all the time; and what killed services left.
+"""A private in-memory folder for small files that change often, with cleanup of folders left by killed services.
 
-Who is killed removes nothing, and memory that a forgotten folder holds is given back by nobody. So a folder is locked
-for as long as a process of its service lives: the kernel drops the lock with the last of them, however it ends, and the
-next service that starts removes what nobody holds.
+A killed service removes nothing, and the memory of an abandoned folder would never be freed. So a folder is locked as
+long as a process of its service lives: the kernel releases the lock with the last of them, however it ends, and the
+next service that starts removes unlocked folders.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _PREFIX = "face-comparison."
 
 
 def parent() -> Path:
-    """Where such folders are made: in memory, where there is such a place."""
+    """Returns where to create such folders: in memory, if possible."""
     shared = Path("/dev/shm")  # noqa: S108 (names in it are made by mkdtemp)
     return shared if os.access(shared, os.W_OK | os.X_OK) else Path(tempfile.gettempdir())
 

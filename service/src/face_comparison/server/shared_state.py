@@ -1,8 +1,8 @@
 """State that the arbiter and its workers share, in memory that fork keeps common.
 
-gunicorn passes on signals and exit codes only. Four things must also be known: whether SIGTERM to a worker means that
-the whole service stops, which workers have loaded their models, how many places of the queue each has taken, and why a
-start failed.
+gunicorn passes on only signals and exit codes. Four more things must be shared: whether SIGTERM to a worker means that
+the whole service stops, which workers have loaded their models, how many places in the queue each has taken, and why a
+startup failed.
 """
 
 from __future__ import annotations
@@ -28,11 +28,11 @@ class SharedWorkerState:
 
     @property
     def stopping(self) -> bool:
-        """Whether the whole service is stopping, so that requests are rejected rather than left to another worker."""
+        """Returns whether the whole service is stopping, so that no other worker will serve a request."""
         return self._memory[_STOPPING] != 0
 
     def stop(self) -> None:
-        """Tells every process that the service is stopping."""
+        """Marks the service as stopping, for every process."""
         self._memory[_STOPPING] = 1
 
     # --- by each worker, for the arbiter and the other workers; age: gunicorn's running number of a worker
@@ -43,21 +43,21 @@ class SharedWorkerState:
         self.unregister(age)
 
     def unregister(self, age: int) -> None:
-        """Called when a worker has ended, and its requests with it."""
+        """Called when a worker has exited, and its requests with it."""
         self._in_flight[age % _AGES] = 0
 
     def set_in_flight(self, age: int, in_flight: int) -> int:
-        """Set how many places a worker has taken; returns how many all of them have."""
+        """Sets the number of places a worker has taken, and returns the total of all workers."""
         self._in_flight[age % _AGES] = in_flight
         return self.in_flight
 
     @property
     def in_flight(self) -> int:
-        """Places taken by all workers."""
+        """Returns the number of places taken by all workers."""
         return sum(self._in_flight)
 
     def mark_ready(self, age: int) -> None:
-        """A worker has loaded its models and tried them."""
+        """Marks that a worker has loaded and tried its models."""
         self._memory[_READY + age % _AGES] = 1
 
     def ready_count(self) -> int:
@@ -67,12 +67,12 @@ class SharedWorkerState:
     # --- by a worker that cannot start
 
     def fail(self, message: str) -> None:
-        """Set why. Only the first reason is kept, because the others fail of the same."""
+        """Sets the reason. Only the first one is kept, because the others fail for the same reason."""
         if not self.failure:
             text = message.encode()[: _SIZE - _FAILURE - 1]
             self._memory[_FAILURE : _FAILURE + len(text)] = text
 
     @property
     def failure(self) -> str:
-        """Why a worker could not start; empty when none failed."""
+        """Returns why a worker could not start; empty if none failed."""
         return self._memory[_FAILURE:].rstrip(b"\0").decode(errors="replace")

@@ -244,9 +244,9 @@ PODS: list[Row] = [
     Row(
         "scheduler",
         "the scheduler of `schedulerName` does not run",
-        "ProgressDeadlineExceeded",
-        ["of 1 new pods exist"],
-        {"schedulerName": "nobody", "deployDeadlineSeconds": 5},
+        "Unschedulable",
+        ["no scheduler has looked at the pod"],
+        {"schedulerName": "nobody"},
         mended={},
     ),
     Row(
@@ -530,6 +530,28 @@ PODS: list[Row] = [
         mended=AGAIN,
     ),
     Row(
+        "sidecar-not-ready",
+        "a sidecar does not become ready",
+        "ProbeFailed",
+        ["container sidecar", "Readiness probe"],
+        given=sidecar(
+            PAUSE,
+            ", readinessProbe: Object.spec.containers.readinessProbe{tcpSocket: "
+            "Object.spec.containers.readinessProbe.tcpSocket{port: 9999}}",
+        ),
+        delete=MUTATING,
+        mended=AGAIN,
+    ),
+    Row(
+        "sidecar-crashes",
+        "a sidecar crashes",
+        "CrashLooping",
+        ["container sidecar"],
+        given=crashing_sidecar(PAUSE),
+        delete=MUTATING,
+        mended=AGAIN,
+    ),
+    Row(
         "init-image",
         "the image of an added init container does not exist",
         "ImagePullFailed",
@@ -694,31 +716,6 @@ RESOURCES: list[Row] = [
 ]
 
 ROWS = [*PODS, *ROUTES, *RESOURCES]
-# Further ones that CI runs, which the documents have no times of.
-FURTHER: list[Row] = [
-    Row(
-        "sidecar-not-ready",
-        "a sidecar does not become ready",
-        "ProbeFailed",
-        ["container sidecar", "Readiness probe"],
-        given=sidecar(
-            PAUSE,
-            ", readinessProbe: Object.spec.containers.readinessProbe{tcpSocket: "
-            "Object.spec.containers.readinessProbe.tcpSocket{port: 9999}}",
-        ),
-        delete=MUTATING,
-        mended=AGAIN,
-    ),
-    Row(
-        "sidecar-crashes",
-        "a sidecar crashes",
-        "CrashLooping",
-        ["container sidecar"],
-        given=crashing_sidecar(PAUSE),
-        delete=MUTATING,
-        mended=AGAIN,
-    ),
-]
 # Part of every run of the tests: what heals without waiting until an admission policy is no longer applied.
 IN_CI = ("volume",)
 

@@ -252,8 +252,10 @@ def test_command_creates_lists_and_deletes(run: Callable[..., Result], people: P
     run("enroll", str(people), "--collection", "staff")
     [listed] = [json.loads(line) for line in run("list", "--json").stdout.splitlines()]
     assert (listed["CollectionId"], listed["FaceCount"], listed["MaxFalsePositiveRate"]) == ("staff", 4, 0.001)
-    assert run("list").stdout.startswith("staff  4 faces of 3 people")
-    assert "Aborted" in run("delete", "staff", status=1, input="n\n").stderr
+    assert [column.partition(" ")[0] for column in run("list").stdout.split("  ")] == [
+        "staff", "4", "threshold", "false", MODEL.version + "\n",
+    ]  # fmt: skip
+    assert "aborted" in run("delete", "staff", status=2, input="n\n").stderr
     receipt = json.loads(run("delete", "staff", "--user", "anna", "--yes").stdout)
     assert (receipt["State"], receipt["FaceCount"]) == ("scrubbed", 2)
     assert json.loads(run("delete", "staff", "--yes").stdout)["FaceCount"] == 2

@@ -469,7 +469,7 @@ def _json(response: Response, **more: str) -> str:
 
 def _print_collection(collection: CollectionDescription) -> None:
     click.echo(
-        f"{collection.collection_id}  {collection.face_count} faces of {collection.user_count} people threshold "
+        f"{collection.collection_id}  {collection.face_count} faces of {collection.user_count} people  threshold "
         f"{collection.threshold:.3f}  false positives {100 * collection.max_false_positive_rate:g} %"
         f"  {collection.face_model_version}"
     )

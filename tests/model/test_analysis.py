@@ -326,3 +326,16 @@ def test_an_image_is_decoded_no_smaller_than_the_detector_sees_it(longest: int, 
 @pytest.mark.parametrize(("face", "reduce", "finer"), [(200, 4, 4), (112, 4, 4), (111, 4, 2), (50, 4, 1), (5, 8, 1)])
 def test_a_small_face_asks_for_a_finer_image(face: float, reduce: Reduce, finer: int) -> None:
     assert finer_reduction(face, reduce) == finer
+
+
+@pytest.mark.parametrize("name", ["biden.jpg", "hanks_112.png", "obama_partial_face.jpg", "table.jpg"])
+def test_a_hash_does_not_depend_on_the_confidence_asked_for(analyzer: ImageAnalyzer, name: str) -> None:
+    data = samples.photographs()[name].read_bytes()
+    usual = analyzer.analyze(data).faces
+    for minimum in (0.0, 0.3, 0.9):
+        faces = analyzer.analyze(data, min_confidence=minimum).faces
+        assert all(face.confidence >= minimum for face in faces)
+        for face in (face for face in usual if face.confidence >= minimum):
+            (same,) = (other for other in faces if other.box == face.box)
+            assert embedding.distance(face.hash, same.hash) < 1e-3
+            assert same.confidence == face.confidence

@@ -137,7 +137,7 @@ class ImageAnalyzer:
             self._recognizer,
             partial(self._decode, data, header),
             max(header.width, header.height),
-            Wanted(minimum, max_faces),
+            Wanted(minimum, self._model.min_confidence, max_faces),
             stages,
         )
         found = search.faces()

@@ -29,11 +29,13 @@ class Wanted:
     """Which faces are wanted.
 
     Attributes:
-        minimum: Score, 0-1, from which on it is a face.
+        minimum: Score, 0-1, from which on a face is returned.
+        usual: The same where a request asks for no other score.
         count: How many, the most prominent.
     """
 
     minimum: float
+    usual: float
     count: int
 
 
@@ -69,10 +71,25 @@ class Search:
     def faces(self) -> OrientedDetections:
         """The faces, best first, in the pixels of `image`.
 
+        A face is searched for in the same way whatever the score that a request asks for, so that its hash does not
+        depend on it: what is less sure than usual is looked for afterwards, where no face was found.
+        """
+        found = self._usual_faces()
+        if self._wanted.minimum < self._wanted.usual:
+            with timed(self._stages, "detect"):
+                proposals = self._recognizer.propose(self.image, self._wanted.minimum, self._longest)
+                weaker = proposals.at(elsewhere(proposals.faces, found.faces))
+                more = self._refine(weaker, self._wanted.minimum, turned=False)
+            found = self._recognizer.merged(found, more.at(elsewhere(more.faces, found.faces)))  # crops move to faces
+        return found.at(np.flatnonzero(found.faces.scores >= self._wanted.minimum))
+
+    def _usual_faces(self) -> OrientedDetections:
+        """The faces of the usual score, best first.
+
         Where none is sure, the image is looked at on its sides and upside down, too; where one is tilted far from every
         view, in a view in which it is upright, since others are often tilted alike.
         """
-        recognizer, minimum, longest = self._recognizer, self._wanted.minimum, self._longest
+        recognizer, minimum, longest = self._recognizer, self._wanted.usual, self._longest
         with timed(self._stages, "detect"):
             proposals = recognizer.propose(self.image, minimum, longest)
         found, seen = self._refined(proposals, turned=False), [0.0]
@@ -94,7 +111,7 @@ class Search:
 
     def _refined(self, proposals: OrientedDetections, *, turned: bool) -> OrientedDetections:
         """The faces among the proposals, on an image that is fine enough for each of them."""
-        minimum, width = self._wanted.minimum, self.image.size[1]
+        minimum, width = self._wanted.usual, self.image.size[1]
         # A finer image is decoded for the small ones among the sure faces before crops are cut from it, and once more
         # where only the crops showed that a face is one.
         self._decode_finer(proposals.faces.at(np.flatnonzero(proposals.faces.scores >= minimum)))
@@ -102,9 +119,12 @@ class Search:
             proposals = proposals.scaled(self.image.size[1] / width)
             width = self.image.size[1]
             with timed(self._stages, "detect"):
-                proposals = self._recognizer.refine(self.image, proposals, minimum, self._wanted.count, turned=turned)
+                proposals = self._refine(proposals, minimum, turned=turned)
             if not self._decode_finer(proposals.faces):
                 return proposals
+
+    def _refine(self, proposals: OrientedDetections, minimum: float, *, turned: bool) -> OrientedDetections:
+        return self._recognizer.refine(self.image, proposals, minimum, self._wanted.count, turned=turned)
 
     def _decode_finer(self, faces: Detections) -> bool:
         """Decodes a finer image where these faces deserve one; whether it did."""

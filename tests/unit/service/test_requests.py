@@ -151,7 +151,8 @@ def test_a_body_of_small_things_does_not_fill_memory(body):
         ("image/gif", b"GIF89a", "image"), ("IMAGE/JPEG; q=1", b"x", "image"), ("", b"\xff\xd8\xff", "image"),
         ("text/plain", b"[1]", "json"), ("", b"", "json"), ("image/png", b'\xef\xbb\xbf {"a', "json"),
         ("application/x-msgpack", b"\x80", "msgpack"), ("multipart/form-data; boundary=x", b"--x", "multipart"),
-        ("multipart/form-data", b'{"img', "json"),
+        ("multipart/form-data", b'{"img', "json"), ("application/octet-stream", b"P6 2 2 255", "image"),
+        ("application/octet-stream", b'{"img', "json"),
     ],
 )  # fmt: skip
 def test_the_form_of_a_body(content_type, body, form):

@@ -48,7 +48,7 @@ __all__ = [
 
 Form = Literal["json", "msgpack", "multipart", "urlencoded", "image"]
 
-_IMAGE_TYPES = ("image/", "application/x-image")
+_IMAGE_TYPES = ("image/", "application/x-image", "application/octet-stream")
 MESSAGE_PACK_TYPES = ("application/msgpack", "application/x-msgpack", "application/vnd.msgpack")
 
 

@@ -49,7 +49,7 @@ BAD: list[tuple[str, dict[str, Any], str]] = [
     ("no accelerator at all", {"accelerator": {"count": 0}}, "greater than or equal to 1"),
     ("a device that is no extended resource", {"accelerator": {"resourceName": "gpu"}}, "resourceName"),
     ("a stage of two labels", {"stage": "a/b"}, "spec.stage"),
-    ("a stage that is another route", {"stage": "metrics"}, "stage must not be the name of a route"),
+    ("a stage that is another route", {"stage": "metrics"}, "stage must not be the name of"),
     ("a negative number of pods", {"replicas": -1}, "greater than or equal to 0"),
     ("a body without limit", {"limits": {"bodyBytes": 0}}, "greater than or equal to 1024"),
     ("a label of the operator", {"podLabels": {"app.kubernetes.io/instance": "x"}}, "choose others"),

@@ -33,6 +33,7 @@ def known() -> chinese.Catalog:
         ("Detect faces. Default: 0.6.", "检测人脸。默认值：0.6。"),
         ("integer, 2 to 9, optional", "整数，2 到 9，可选"),
         ("Detect faces. \\[default: auto]", "检测人脸。（默认值：auto）"),
+        ("Detect faces. \\[default: 1] \\[0\\<x\\<2]", "检测人脸。（默认值：1） \\[0\\<x\\<2]"),
         ("`photo.jpg`", "`photo.jpg`"),
         ("12.5", "12.5"),
     ],

@@ -24,7 +24,10 @@ _WORDS = re.compile(r"[A-Za-z]{2}")
 _CELLS = re.compile(r"(?<!\\)\|")
 _SUFFIXES = (
     (re.compile(r"^(?P<text>.*?) Default: (?P<value>[^\s].*)\.$"), "{text}默认值：{value}。"),  # noqa: RUF001
-    (re.compile(r"^(?P<text>.*?) \\\[default: (?P<value>.*)\]$"), "{text}（默认值：{value}）"),  # noqa: RUF001
+    (
+        re.compile(r"^(?P<text>.*?) \\\[default: (?P<value>.*?)\](?P<range>(?: \\\[.*\])?)$"),
+        "{text}（默认值：{value}）{range}",  # noqa: RUF001
+    ),
     (re.compile(r"^(?P<text>.*), optional$"), "{text}，可选"),  # noqa: RUF001
 )
 _VERBATIM = {"message", "column"}

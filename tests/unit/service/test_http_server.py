@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from typing import Any
 
 import pytest
 
@@ -67,3 +69,35 @@ def test_deferred_work_that_fails_stops_no_other() -> None:
         server.defer(lambda: written.append("next"))
 
     assert [each for each in in_loop(act) if each != "turn"] == [KeyError, "next"]
+
+
+def test_requests_that_wait_to_be_rejected_keep_nobody_out() -> None:
+    """Thousands may: those of clients that closed their connections in the middle of a body, all at once."""
+
+    def answer(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        start_response("200 OK", [("Content-Length", "0")])
+        return []
+
+    async def run() -> bytes:
+        limits = ServerLimits(request_seconds=30, max_body_bytes=100, connections=1, threads=1)
+        server = HttpServer(answer, lambda _: None, limits, MemoryBudget(2**30))
+        rejections: list[Callable[[], None]] = []
+        server.defer = rejections.append  # type: ignore[method-assign]
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            listener.setblocking(False)
+            server.listen(listener)
+            _, gone = await asyncio.open_connection(*listener.getsockname())
+            gone.write(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n{")
+            gone.close()
+            while not rejections:
+                await asyncio.sleep(0)
+            reader, writer = await asyncio.open_connection(*listener.getsockname())
+            writer.write(b"GET /livez HTTP/1.1\r\nHost: x\r\n\r\n")
+            status = await asyncio.wait_for(reader.readline(), 30)
+            for reject in rejections:
+                reject()
+            writer.close()
+            server.stop_listening(listener)
+        return status
+
+    assert asyncio.run(run()) == b"HTTP/1.1 200 OK\r\n"

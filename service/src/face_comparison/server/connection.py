@@ -145,6 +145,11 @@ class Connection(asyncio.BufferedProtocol):
         """Returns the memory it holds, multiplied by the duration of its request."""
         return self.held_bytes * (time.monotonic() - self.since)
 
+    @property
+    def is_rejected(self) -> bool:
+        """Whether no more than an error will be sent for its request."""
+        return self._discard
+
     def abort(self) -> None:
         """Close at once."""
         self._closed()

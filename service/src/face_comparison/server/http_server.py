@@ -155,6 +155,10 @@ class HttpServer:
             for connection in self._by_phase[phase]:
                 connection.evict()
                 return True
+        rejected = next((each for each in self._by_phase[Phase.HANDLING] if each.is_rejected), None)
+        if rejected is not None:  # thousands may wait for their turn
+            rejected.evict()
+            return True
         sending = self._by_phase[Phase.BODY] or self._by_phase[Phase.SENDING]
         if not sending:
             return False

@@ -82,7 +82,7 @@ def test_requests_that_wait_to_be_rejected_keep_nobody_out() -> None:
         limits = ServerLimits(request_seconds=30, max_body_bytes=100, connections=1, threads=1)
         server = HttpServer(answer, lambda _: None, limits, MemoryBudget(2**30))
         rejections: list[Callable[[], None]] = []
-        server.defer = rejections.append  # type: ignore[method-assign]
+        server.defer = rejections.append  # type: ignore[method-assign, assignment]
         with socket.create_server(("127.0.0.1", 0)) as listener:
             listener.setblocking(False)
             server.listen(listener)

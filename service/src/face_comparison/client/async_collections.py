@@ -47,6 +47,27 @@ class AsyncTransport(Protocol):
         ...
 
 
+async def in_thread(work: Callable[[], _T]) -> _T:
+    """Returns what a function returns that reads and encodes images, which would hold up the event loop."""
+    import anyio.to_thread  # noqa: PLC0415 (comes with httpx)
+
+    return await anyio.to_thread.run_sync(work)
+
+
+async def send(transport: AsyncTransport, request: Request[_T]) -> _T:
+    """Returns the response to a request. Raises ServiceError, ServiceUnreachable."""
+    return await transport.call(request.method, request.path, request.body, request.response_type)
+
+
+async def pages(transport: AsyncTransport, first: Request[Page]) -> AsyncIterator[Page]:
+    """Yields a page, and all behind it. Raises ServiceError, ServiceUnreachable."""
+    request: Request[Page] | None = first
+    while request is not None:
+        page = await send(transport, request)
+        yield page
+        request = next_page(request, page)
+
+
 class AsyncCollection:
     """One collection of a service; made by `AsyncClient.collection` without asking the service.
 
@@ -60,11 +81,11 @@ class AsyncCollection:
 
     async def describe(self) -> CollectionDescription:
         """Returns what the collection holds, and the threshold of a search in it."""
-        return await self._send(self._calls.describe())
+        return await send(self._transport, self._calls.describe())
 
     async def delete(self) -> Erasure:
         """Deletes the collection with all that is in it."""
-        return await self._send(self._calls.delete())
+        return await send(self._transport, self._calls.delete())
 
     async def enroll(
         self,
@@ -120,11 +141,11 @@ class AsyncCollection:
         self, user_id: str, *, metadata: Mapping[str, Any] | None = None, expires: datetime | str | None = None
     ) -> User:
         """Creates a user; expires: when the service erases it."""
-        return await self._send(self._calls.create_user(user_id, metadata, expires))
+        return await send(self._transport, self._calls.create_user(user_id, metadata, expires))
 
     async def user(self, user_id: str) -> User:
         """Returns a user. Raises ServiceError: `not_found` if there is none of this id."""
-        return await self._send(self._calls.describe_user(user_id))
+        return await send(self._transport, self._calls.describe_user(user_id))
 
     async def update_user(
         self,
@@ -134,27 +155,27 @@ class AsyncCollection:
         expires: datetime | str | None = UNCHANGED,
     ) -> User:
         """Replaces the metadata or the expiry of a user, where given; expires None: no expiry."""
-        return await self._send(self._calls.update_user(user_id, metadata, expires))
+        return await send(self._transport, self._calls.update_user(user_id, metadata, expires))
 
     async def users(self) -> AsyncIterator[User]:
         """Yields all users, page by page."""
-        async for page in self._pages(self._calls.users()):
+        async for page in pages(self._transport, self._calls.users()):
             for user in page.users:
                 yield user
 
     async def faces(self, user_id: str | None = None) -> AsyncIterator[EnrolledFace]:
         """Yields all faces, or those of a user, page by page."""
-        async for page in self._pages(self._calls.faces(user_id)):
+        async for page in pages(self._transport, self._calls.faces(user_id)):
             for face in page.faces:
                 yield face
 
     async def delete_user(self, user_id: str) -> UserErasure:
         """Erases a user with all faces."""
-        return await self._send(self._calls.delete_user(user_id))
+        return await send(self._transport, self._calls.delete_user(user_id))
 
     async def delete_faces(self, face_ids: Iterable[str]) -> DeleteFacesResponse:
         """Deletes faces; those that are not there are reported in `unsuccessful_face_deletions`."""
-        return await self._send(self._calls.delete_faces(face_ids))
+        return await send(self._transport, self._calls.delete_faces(face_ids))
 
     def export_lines(self) -> AsyncIterator[bytes]:
         """Yields all faces with their hashes, one line of JSON each."""
@@ -164,21 +185,8 @@ class AsyncCollection:
         """Imports exported lines, in several requests: see `Collection.import_lines`."""
         total = ImportTotal()
         for batch in batches(lines):
-            total.add(batch, await self._send(self._calls.import_lines(batch)))
+            total.add(batch, await send(self._transport, self._calls.import_lines(batch)))
         return total.response()
 
-    async def _send(self, request: Request[_T]) -> _T:
-        return await self._transport.call(request.method, request.path, request.body, request.response_type)
-
     async def _send_made(self, make: Callable[[], Request[_T]]) -> _T:
-        """Reading and encoding images would hold up the event loop."""
-        import anyio.to_thread  # noqa: PLC0415 (comes with httpx)
-
-        return await self._send(await anyio.to_thread.run_sync(make))
-
-    async def _pages(self, first: Request[Page]) -> AsyncIterator[Page]:
-        request: Request[Page] | None = first
-        while request is not None:
-            page = await self._send(request)
-            yield page
-            request = next_page(request, page)
+        return await send(self._transport, await in_thread(make))

@@ -7,12 +7,11 @@ from functools import partial
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
-from ..api.collections import CollectionDescription, CollectionPage, Erasure
+from ..api.collections import CollectionDescription, Erasure
 from ..api.responses import CompareResponse, DetectResponse, ServiceDescription
 from . import calls, collection_calls
-from .async_collections import AsyncCollection
+from .async_collections import AsyncCollection, in_thread, pages, send
 from .calls import Attempt, LineSplitter, Received, ServiceUnreachable
-from .collection_calls import Request
 from .detection import Detection
 
 if TYPE_CHECKING:
@@ -66,14 +65,14 @@ class AsyncClient:
         self, image: ImageSource, *, max_faces: int | None = None, min_confidence: float | None = None
     ) -> Detection:
         """Detects the faces of one image: see `Client.detect`."""
-        body = await _in_thread(partial(calls.detect_body, image, max_faces, min_confidence))
+        body = await in_thread(partial(calls.detect_body, image, max_faces, min_confidence))
         return Detection.from_response(await self.call("POST", "", body, DetectResponse))
 
     async def compare(
         self, source: Subject, targets: Subject | Iterable[Subject], *, threshold: float | None = None
     ) -> CompareResponse:
         """Compares the source's most prominent face with every face of each target: see `Client.compare`."""
-        body = await _in_thread(partial(calls.compare_body, source, targets, threshold))
+        body = await in_thread(partial(calls.compare_body, source, targets, threshold))
         return await self.call("POST", "/compare", body, CompareResponse)
 
     async def describe(self) -> ServiceDescription:
@@ -93,22 +92,17 @@ class AsyncClient:
         metadata: Mapping[str, Any] | None = None,
     ) -> AsyncCollection:
         """Creates a collection. Raises ServiceError: `collection_exists` if it exists already."""
-        await self._send(collection_calls.create_collection(name, max_false_positive_rate, retention_days, metadata))
+        await send(self, collection_calls.create_collection(name, max_false_positive_rate, retention_days, metadata))
         return AsyncCollection(self, name)
 
     async def collections(self) -> list[CollectionDescription]:
         """Returns descriptions of all collections, by name. Raises ServiceError, ServiceUnreachable."""
-        found: list[CollectionDescription] = []
-        request: Request[CollectionPage] | None = collection_calls.list_collections()
-        while request is not None:
-            page = await self._send(request)
-            found += page.collections
-            request = collection_calls.next_page(request, page)
-        return found
+        first = collection_calls.list_collections()
+        return [each async for page in pages(self, first) for each in page.collections]
 
     async def erasure(self, erasure_id: str) -> Erasure:
         """Returns what became of an earlier deletion. Raises ServiceError: `not_found` if there is no such receipt."""
-        return await self._send(collection_calls.describe_erasure(erasure_id))
+        return await send(self, collection_calls.describe_erasure(erasure_id))
 
     async def call(self, method: str, path: str, body: bytes | None, response_type: type[_T]) -> _T:
         """Calls any route below the endpoint, for which there is no method: see `Client.call`."""
@@ -183,9 +177,6 @@ class AsyncClient:
             return self._unreachable(error)
         return _received(response)
 
-    async def _send(self, request: Request[_T]) -> _T:
-        return await self.call(request.method, request.path, request.body, request.response_type)
-
     def _unreachable(self, error: Exception) -> ServiceUnreachable:
         unreachable = ServiceUnreachable(f"{self._url} does not respond: {str(error) or type(error).__name__}")
         unreachable.__cause__ = error
@@ -194,10 +185,3 @@ class AsyncClient:
 
 def _received(response: httpx.Response) -> Received:
     return Received(response.status_code, response.content, response.headers.get("Retry-After", ""))
-
-
-async def _in_thread(work: partial[bytes]) -> Any:
-    """Reading and encoding files would hold up the event loop."""
-    import anyio.to_thread  # noqa: PLC0415
-
-    return await anyio.to_thread.run_sync(work)

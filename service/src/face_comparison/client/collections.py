@@ -54,6 +54,21 @@ class Transport(Protocol):
         ...
 
 
+def send(transport: Transport, request: Request[_T]) -> _T:
+    """Returns the response to a request. Raises ServiceError, ServiceUnreachable."""
+    found: _T = transport.call(request.method, request.path, request.body, request.response_type)
+    return found
+
+
+def pages(transport: Transport, first: Request[Page]) -> Iterator[Page]:
+    """Yields a page, and all behind it. Raises ServiceError, ServiceUnreachable."""
+    request: Request[Page] | None = first
+    while request is not None:
+        page = send(transport, request)
+        yield page
+        request = next_page(request, page)
+
+
 class Collection:
     """One collection of a service; made by `Client.collection` without asking the service."""
 
@@ -64,11 +79,11 @@ class Collection:
 
     def describe(self) -> CollectionDescription:
         """Returns what the collection holds, and the threshold of a search in it."""
-        return self._send(self._calls.describe())
+        return send(self._transport, self._calls.describe())
 
     def delete(self) -> Erasure:
         """Deletes the collection with all that is in it."""
-        return self._send(self._calls.delete())
+        return send(self._transport, self._calls.delete())
 
     def enroll(
         self,
@@ -94,7 +109,8 @@ class Collection:
             ServiceError: if the service responds with an error.
             ServiceUnreachable: if there is no response before the deadline.
         """
-        return self._send(
+        return send(
+            self._transport,
             self._calls.enroll(
                 image,
                 UserId=user_id,
@@ -102,7 +118,7 @@ class Collection:
                 MaxFaces=max_faces,
                 QualityFilter=quality_filter,
                 OnDuplicate=on_duplicate,
-            )
+            ),
         )
 
     def search(
@@ -130,7 +146,8 @@ class Collection:
             ServiceError: if the service responds with an error.
             ServiceUnreachable: if there is no response before the deadline.
         """
-        return self._send(
+        return send(
+            self._transport,
             self._calls.search(
                 image,
                 user_ids,
@@ -138,7 +155,7 @@ class Collection:
                 MaxMatches=max_matches,
                 MaxFalsePositiveRate=max_false_positive_rate,
                 Threshold=threshold,
-            )
+            ),
         )
 
     def verify(self, user_id: str, image: Subject, *, threshold: float | None = None) -> VerifyResponse:
@@ -153,17 +170,17 @@ class Collection:
             ServiceError: if the service responds with an error.
             ServiceUnreachable: if there is no response before the deadline.
         """
-        return self._send(self._calls.verify(user_id, image, threshold))
+        return send(self._transport, self._calls.verify(user_id, image, threshold))
 
     def create_user(
         self, user_id: str, *, metadata: Mapping[str, Any] | None = None, expires: datetime | str | None = None
     ) -> User:
         """Creates a user; expires: when the service erases it."""
-        return self._send(self._calls.create_user(user_id, metadata, expires))
+        return send(self._transport, self._calls.create_user(user_id, metadata, expires))
 
     def user(self, user_id: str) -> User:
         """Returns a user. Raises ServiceError: `not_found` if there is none of this id."""
-        return self._send(self._calls.describe_user(user_id))
+        return send(self._transport, self._calls.describe_user(user_id))
 
     def update_user(
         self,
@@ -173,23 +190,23 @@ class Collection:
         expires: datetime | str | None = UNCHANGED,
     ) -> User:
         """Replaces the metadata or the expiry of a user, where given; expires None: no expiry."""
-        return self._send(self._calls.update_user(user_id, metadata, expires))
+        return send(self._transport, self._calls.update_user(user_id, metadata, expires))
 
     def users(self) -> Iterator[User]:
         """Yields all users, page by page."""
-        return (user for page in self._pages(self._calls.users()) for user in page.users)
+        return (user for page in pages(self._transport, self._calls.users()) for user in page.users)
 
     def faces(self, user_id: str | None = None) -> Iterator[EnrolledFace]:
         """Yields all faces, or those of a user, page by page."""
-        return (face for page in self._pages(self._calls.faces(user_id)) for face in page.faces)
+        return (face for page in pages(self._transport, self._calls.faces(user_id)) for face in page.faces)
 
     def delete_user(self, user_id: str) -> UserErasure:
         """Erases a user with all faces."""
-        return self._send(self._calls.delete_user(user_id))
+        return send(self._transport, self._calls.delete_user(user_id))
 
     def delete_faces(self, face_ids: Iterable[str]) -> DeleteFacesResponse:
         """Deletes faces; those that are not there are reported in `unsuccessful_face_deletions`."""
-        return self._send(self._calls.delete_faces(face_ids))
+        return send(self._transport, self._calls.delete_faces(face_ids))
 
     def export_lines(self) -> Iterator[bytes]:
         """Yields all faces with their hashes, one line of JSON each."""
@@ -203,16 +220,5 @@ class Collection:
         """
         total = ImportTotal()
         for batch in batches(lines):
-            total.add(batch, self._send(self._calls.import_lines(batch)))
+            total.add(batch, send(self._transport, self._calls.import_lines(batch)))
         return total.response()
-
-    def _send(self, request: Request[_T]) -> _T:
-        found: _T = self._transport.call(request.method, request.path, request.body, request.response_type)
-        return found
-
-    def _pages(self, first: Request[Page]) -> Iterator[Page]:
-        request: Request[Page] | None = first
-        while request is not None:
-            page = self._send(request)
-            yield page
-            request = next_page(request, page)

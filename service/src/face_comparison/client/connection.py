@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 import urllib3
 
-from ..api.collections import CollectionDescription, CollectionPage, Erasure
+from ..api.collections import CollectionDescription, Erasure
 from ..api.responses import CompareResponse, DetectResponse, ServiceDescription
 from . import calls, collection_calls
 from .calls import (
@@ -23,8 +23,7 @@ from .calls import (
     ServiceUnreachable,
     pause,
 )
-from .collection_calls import Request
-from .collections import Collection
+from .collections import Collection, pages, send
 from .detection import Detection
 
 if TYPE_CHECKING:
@@ -124,22 +123,17 @@ class Client:
         metadata: Mapping[str, Any] | None = None,
     ) -> Collection:
         """Creates a collection. Raises ServiceError: `collection_exists` if it exists already."""
-        self._send(collection_calls.create_collection(name, max_false_positive_rate, retention_days, metadata))
+        send(self, collection_calls.create_collection(name, max_false_positive_rate, retention_days, metadata))
         return Collection(self, name)
 
     def collections(self) -> list[CollectionDescription]:
         """Returns descriptions of all collections, by name. Raises ServiceError, ServiceUnreachable."""
-        found: list[CollectionDescription] = []
-        request: Request[CollectionPage] | None = collection_calls.list_collections()
-        while request is not None:
-            page = self._send(request)
-            found += page.collections
-            request = collection_calls.next_page(request, page)
-        return found
+        first = collection_calls.list_collections()
+        return [each for page in pages(self, first) for each in page.collections]
 
     def erasure(self, erasure_id: str) -> Erasure:
         """Returns what became of an earlier deletion. Raises ServiceError: `not_found` if there is no such receipt."""
-        return self._send(collection_calls.describe_erasure(erasure_id))
+        return send(self, collection_calls.describe_erasure(erasure_id))
 
     def call(self, method: str, path: str, body: bytes | None = None, response_type: Any = Any) -> Any:
         """Calls any route below the endpoint: `call("GET", "/collections/staff/users")`.
@@ -197,9 +191,6 @@ class Client:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
-
-    def _send(self, request: Request[_T]) -> _T:
-        return self._call(request.method, request.path, request.body, request.response_type)
 
     def _call(self, method: str, path: str, body: bytes | None, type_: type[_T]) -> _T:
         steps = calls.call(self._timeout, self._retries, type_)

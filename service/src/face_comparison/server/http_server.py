@@ -235,7 +235,7 @@ class HttpServer:
             environ[keys.LATER] = self._later.run
             self.defer(lambda: on_reply(call_application(self._application, environ)))
             return
-        if path == LIVENESS and environ["REQUEST_METHOD"] == "GET" and keys.ERROR not in environ:
+        if path == LIVENESS and environ["REQUEST_METHOD"] == "GET":
             # In a turn of its own: what follows the request in the same bytes must find it unanswered.
             self._loop.call_soon(on_reply, call_application(self._application, environ))
             return

@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from face_comparison.album.builder import AlbumResult
-    from face_comparison.album.face_sources import FaceSource
     from face_comparison.album.faces import Skipped
     from face_comparison.album.scanner import Outcome
 
@@ -82,7 +81,7 @@ def build(folder: str, *, service: str | None, api_key: str | None, **given: Any
         raise click.UsageError("--api-key requires --service")
     models = {name: given.pop(name) for name in analyzers.MODEL_OPTIONS}
     wanted = album_options.wanted(folder, **given)
-    source = _face_source(service, api_key, models)
+    source = analyzers.face_source(service, api_key, models)
     try:
         with _bar() as (started, done):
             result = builder.build_album(wanted, source, started, done)
@@ -96,17 +95,6 @@ def build(folder: str, *, service: str | None, api_key: str | None, **given: Any
 
 for each in (build, album_edit.name, album_edit.merge, album_edit.split, album_edit.hide, *album_job.COMMANDS):
     command.add_command(each)
-
-
-def _face_source(service: str | None, api_key: str | None, given: dict[str, str | None]) -> FaceSource:
-    from face_comparison.album import face_sources  # noqa: PLC0415
-
-    if service is not None:
-        return face_sources.RemoteFaceSource(service, api_key, options.settings(given).threads)
-    manifest, load, threads = analyzers.loadable(given)
-    return face_sources.LocalFaceSource(
-        manifest.version, manifest.comparison.threshold, manifest.detector.sure_confidence, load, threads
-    )
 
 
 @contextmanager

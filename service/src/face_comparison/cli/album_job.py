@@ -40,15 +40,12 @@ def shard(photographs: str, results: str, shard: int, shards: int, **given: str 
 
     Finished work is not repeated: after an interruption, run the same command again to continue.
     """
-    from face_comparison.album import face_sources, places  # noqa: PLC0415 (see `analyzers.loadable`)
+    from face_comparison.album import places  # noqa: PLC0415 (see `analyzers.loadable`)
     from face_comparison.album import shards as shard_results  # noqa: PLC0415
 
     if shard >= shards:
         raise click.UsageError(f"--shard must be less than --shards, {shards}")
-    manifest, load, threads = analyzers.loadable(given)
-    source = face_sources.LocalFaceSource(
-        manifest.version, manifest.comparison.threshold, manifest.detector.sure_confidence, load, threads
-    )
+    source = analyzers.local_face_source(given)
 
     def report(finished: int, total: int) -> None:
         click.echo(f"shard {shard} of {shards}: {finished:,} of {total:,} images", err=True)
@@ -75,13 +72,10 @@ def shard(photographs: str, results: str, shard: int, shards: int, **given: str 
 def assemble(photographs: str, *, results: str, shards: int, wait: float, bundle: str | None, **given: Any) -> None:
     """Create an album from the results of all shards, identical to one built on a single machine. No image is read."""
     album_options.require_packages()
-    from face_comparison.album import builder, face_sources, places  # noqa: PLC0415 (see `analyzers.loadable`)
+    from face_comparison.album import builder, places  # noqa: PLC0415 (see `analyzers.loadable`)
     from face_comparison.cli.album import summary  # noqa: PLC0415
 
-    manifest, load, threads = analyzers.loadable({"bundle": bundle, "threads": "1"})
-    model = face_sources.LocalFaceSource(
-        manifest.version, manifest.comparison.threshold, manifest.detector.sure_confidence, load, threads
-    )
+    model = analyzers.local_face_source({"bundle": bundle, "threads": "1"})
     wanted = album_options.wanted(photographs, **given)
     until, pause = time.monotonic() + wait, _FIRST_PAUSE_SECONDS
     while True:

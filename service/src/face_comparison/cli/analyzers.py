@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from face_comparison.album.face_sources import FaceSource, LocalFaceSource
     from face_comparison.settings import Settings
     from face_comparison.vision.analyzer import Analyzer
     from face_comparison.vision.bundle import Bundle, Manifest
@@ -36,6 +37,25 @@ def loadable(given: dict[str, str | None]) -> tuple[Manifest, Callable[[], Analy
     threads = settings.threads or cpus.available()
     bundle = opened(settings)
     return bundle.manifest, partial(loader.load_analyzer, bundle, settings, threads, every_bucket=False), threads
+
+
+def face_source(service: str | None, api_key: str | None, given: dict[str, str | None]) -> FaceSource:
+    """Returns the source of faces: a service, if its URL is given, otherwise the models that the options select."""
+    from face_comparison.album import face_sources  # noqa: PLC0415
+
+    if service is not None:
+        return face_sources.RemoteFaceSource(service, api_key, options.settings(given).threads)
+    return local_face_source(given)
+
+
+def local_face_source(given: dict[str, str | None]) -> LocalFaceSource:
+    """Returns the models that the options select as a source of faces; they are loaded when needed."""
+    from face_comparison.album import face_sources  # noqa: PLC0415
+
+    manifest, load, threads = loadable(given)
+    return face_sources.LocalFaceSource(
+        manifest.version, manifest.comparison.threshold, manifest.detector.sure_confidence, load, threads
+    )
 
 
 def opened(settings: Settings) -> Bundle:

@@ -17,7 +17,6 @@ from face_comparison.cli.exit_status import INTERRUPTED
 from face_comparison.errors import InvalidDataset, PackagesMissing
 
 if TYPE_CHECKING:
-    from face_comparison.album.face_sources import FaceSource
     from face_comparison.evaluation.dataset import Dataset
     from face_comparison.evaluation.run import Evaluation, Progress
 
@@ -153,7 +152,7 @@ def command(  # noqa: PLR0913 (one for each option)
         if out is not None and not out.parent.is_dir():
             raise click.UsageError(f"the folder of {out} does not exist")
     dataset = _dataset(folder, pairs, groups)
-    source = _source(service, api_key, given)
+    source = analyzers.face_source(service, api_key, given)
     asked = run.EvaluationOptions(Costs(cost_false_match, cost_false_non_match, prior), several_faces, threshold)
     try:
         with _cache_folder(cache or dataset.folder / CACHE, fallback=cache is None) as kept, _progress() as progress:
@@ -221,17 +220,6 @@ def _dataset(folder: Path | None, pairs: Path | None, groups: Path | None) -> Da
         assert root is not None  # noqa: S101 (one of both was given)
         found = datasets.read_folder(root)
     return found if groups is None else replace(found, groups=datasets.read_groups(groups, found))
-
-
-def _source(service: str | None, api_key: str | None, given: dict[str, str | None]) -> FaceSource:
-    from face_comparison.album import face_sources  # noqa: PLC0415
-
-    if service is not None:
-        return face_sources.RemoteFaceSource(service, api_key, options.settings(given).threads)
-    manifest, load, threads = analyzers.loadable(given)
-    return face_sources.LocalFaceSource(
-        manifest.version, manifest.comparison.threshold, manifest.detector.sure_confidence, load, threads
-    )
 
 
 @contextmanager

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
@@ -14,6 +13,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from devtools.docs.capacity import PEAKS, Load, rate
 from devtools.docs.site import SITE, build
+from support.server_thread import in_thread
 
 
 class Quiet(SimpleHTTPRequestHandler):
@@ -25,12 +25,8 @@ class Quiet(SimpleHTTPRequestHandler):
 def site() -> Iterator[str]:
     """The address of the built site."""
     build()
-    with ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Quiet, directory=str(SITE))) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
+    with in_thread(ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Quiet, directory=str(SITE)))) as server:
         yield f"http://127.0.0.1:{server.server_address[1]}/"
-        server.shutdown()
-        thread.join()
 
 
 Open = Callable[..., Page]

@@ -9,7 +9,6 @@ from __future__ import annotations
 import http.server
 import itertools
 import json
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -30,6 +29,7 @@ from face_comparison_operator.api_resources import (
     ApiResource,
 )
 from face_comparison_operator.resource import IDENTITY_HEADER
+from support.server_thread import in_thread
 
 pytestmark = pytest.mark.cluster
 
@@ -416,14 +416,8 @@ def answering(status: int, body: object) -> Iterator[Any]:
 
     server: Any = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     server.reply, server.first, server.paths, server.identity = (status, body), [], [], None
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    try:
+    with in_thread(server):
         yield server
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
 
 
 def test_a_url_that_does_not_lead_to_the_pods_is_not_ready(faces: Faces) -> None:

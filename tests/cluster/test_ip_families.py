@@ -5,7 +5,6 @@ from __future__ import annotations
 import http.server
 import json
 import socket
-import threading
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -21,6 +20,7 @@ from devtools.k8s.controlplane import ControlPlane
 from devtools.k8s.operating import Operator
 from face_comparison_operator.api_resources import NETWORK_POLICY, SERVICE
 from face_comparison_operator.resource import IDENTITY_HEADER
+from support.server_thread import in_thread
 
 pytestmark = pytest.mark.cluster
 
@@ -50,14 +50,8 @@ def ingress_controller() -> Iterator[Any]:
 
     server: Any = IPv6Server(("::1", 0), Handler)
     server.identity = ""
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    try:
+    with in_thread(server):
         yield server
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
 
 
 @pytest.mark.parametrize("services", [IPV6, f"{IPV6},{IPV4}"], ids=["IPv6 alone", "both, IPv6 first"])

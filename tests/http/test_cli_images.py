@@ -6,7 +6,6 @@ import csv
 import io
 import json
 import os
-import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -24,6 +23,7 @@ from face_comparison.cli.main import main
 from face_comparison.vision.types import Analysis
 from support.analyzer import FakeAnalyzer, image
 from support.running import Running
+from support.server_thread import in_thread
 from support.servers import Server, redirect, reply
 
 JPEG = b"\xff\xd8\xff"
@@ -315,12 +315,8 @@ def service(start: Callable[..., Running], tmp_path_factory: pytest.TempPathFact
     keys.write_text("anna:secret-of-anna\n")
     running = start(analyzer=PhotographAnalyzer(), auth="api-key", api_keys_file=str(keys), max_body_bytes=100_000)
     server = make_server("127.0.0.1", 0, running.client.application, threaded=True)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_port}/prod"
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with in_thread(server):
+        yield f"http://127.0.0.1:{server.server_port}/prod"
 
 
 @pytest.mark.parametrize(

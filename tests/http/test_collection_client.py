@@ -6,7 +6,6 @@ import codecs
 import inspect
 import json
 import stat
-import threading
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -37,6 +36,7 @@ from face_comparison.serving.collection_upkeep import CollectionUpkeep
 from face_comparison.vision.bundle import Comparison
 from support.analyzer import MODEL, FakeAnalyzer, image, vector
 from support.running import Running
+from support.server_thread import in_thread
 
 
 class NarrowAnalyzer(FakeAnalyzer):
@@ -51,12 +51,8 @@ def url(start: Callable[..., Running], tmp_path: Path) -> Iterator[str]:
     upkeep = CollectionUpkeep(CollectionService(store, lambda: analyzer.model))
     app = start(analyzer=analyzer, upkeep=upkeep, collections="sqlite:/srv/faces").client.application
     server = make_server("127.0.0.1", 0, app, threaded=True)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_port}/prod"
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with in_thread(server):
+        yield f"http://127.0.0.1:{server.server_port}/prod"
     store.close()
 
 

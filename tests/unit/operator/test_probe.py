@@ -6,7 +6,6 @@ import asyncio
 import http.server
 import json
 import ssl
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -27,6 +26,7 @@ from face_comparison_operator.observation import CollectionsState, Expectation, 
 from face_comparison_operator.probe import Prober, classify_response, collections_state
 from face_comparison_operator.resource import IDENTITY_HEADER
 from face_comparison_operator.routing import RouteState, Target
+from support.server_thread import in_thread
 
 DESCRIPTION = {"FaceModelVersion": "m-1", "name": "face_comparison"}
 DENIED = {"error": {"code": "unauthorized", "message": "no key"}}
@@ -105,14 +105,8 @@ def serving(
         server.socket = tls.wrap_socket(server.socket, server_side=True)
         server.handle_error = lambda *_: None  # a client that refuses the certificate
     server.asked = []
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    try:
+    with in_thread(server):
         yield server
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
 
 
 def probe(

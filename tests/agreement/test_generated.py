@@ -13,18 +13,18 @@ MARK = re.compile(r"<!-- table ([\w-]+) -->")
 
 
 def test_schema_and_table_of_the_chart() -> None:
-    for path, text in chart_values.generated(chart_values.CHART).items():
+    for path, text in chart_values.generated_files(chart_values.CHART).items():
         assert path.read_text() == text, f"{path.name}: run `make generate`"
 
 
 def test_tables_and_drawings_of_the_documents() -> None:
-    for path, text in generate.generated().items():
+    for path, text in generate.generated_files().items():
         assert path.read_text() == text, f"{path.name}: run `make generate`"
 
 
 def test_a_table_whose_marks_were_lost_is_noticed() -> None:
     with pytest.raises(ValueError, match="<!-- table errors -->"):
-        generate.filled("no marks here", ["errors"])
+        generate.fill_tables("no marks here", ["errors"])
 
 
 def test_every_mark_in_a_document_is_filled() -> None:
@@ -45,5 +45,5 @@ def test_manifests() -> None:
         if os.environ.get("CI"):  # where every test must run, a missing program is a failure
             raise
         pytest.skip(str(missing))
-    for path, text in chart_manifests.generated(helm).items():
+    for path, text in chart_manifests.generated_files(helm).items():
         assert path.read_text() == text, f"{path.name}: run `make generate`"

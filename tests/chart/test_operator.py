@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from devtools.helm import RELEASE, Helm
-from devtools.k8s.api import Api, Faces, install, stand_in, until
+from devtools.k8s.api import Api, Faces, install, permissive_crd, until
 from devtools.k8s.controlplane import ControlPlane
 from devtools.k8s.operating import Operator
 from face_comparison_operator.api_resources import (
@@ -55,7 +55,7 @@ def optional_apis(plane: ControlPlane) -> Iterator[Api]:
     api = Api(plane.kubeconfig)
     kinds = (HTTP_ROUTE, GATEWAY, SCALED_OBJECT, SERVICE_MONITOR)
     for kind in kinds:
-        install(api, stand_in(kind))
+        install(api, permissive_crd(kind))
     yield api
     for kind in kinds:
         group = kind.api_version.partition("/")[0]

@@ -11,7 +11,7 @@ import yaml
 
 from devtools import golden_objects
 from devtools.k8s import programs
-from devtools.k8s.api import CRD, GARBAGE_SECONDS, Api, Faces, install, stand_in, until
+from devtools.k8s.api import CRD, GARBAGE_SECONDS, Api, Faces, install, permissive_crd, until
 from devtools.k8s.operating import Operator
 from face_comparison_operator.api_resources import (
     CHILDREN,
@@ -41,7 +41,7 @@ SAMPLES = Path(__file__).resolve().parents[2] / "manifests" / "samples"
 @pytest.fixture(scope="module", autouse=True)
 def optional_apis(api: Api) -> Iterator[None]:
     """The Gateway API as it is, and stand-ins for KEDA and the Prometheus operator; removed for the modules after."""
-    definitions = [stand_in(SCALED_OBJECT), stand_in(SERVICE_MONITOR)]
+    definitions = [permissive_crd(SCALED_OBJECT), permissive_crd(SERVICE_MONITOR)]
     for path in programs.data("gateway-crds"):
         found = [each for each in yaml.safe_load_all(path.read_text()) if each]
         definitions += [each for each in found if each.get("spec", {}).get("names", {}).get("kind") in GATEWAY_KINDS]

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from devtools.k8s.api import CRD, Api, Faces, Object, Refused, install, stand_in, until
+from devtools.k8s.api import CRD, Api, Faces, Object, Refused, install, permissive_crd, until
 from face_comparison_operator.api_resources import (
     AUTOSCALER,
     DEPLOYMENT,
@@ -295,7 +295,7 @@ def test_an_api_that_comes_later_heals(faces: Faces) -> None:
     faces.wait_for("faces", "Deployed")  # serves meanwhile
     missing = faces.wait_for("faces", "ApiNotInstalled", "AutoscalerReady")
     assert "keda.sh" in missing["message"]
-    install(faces.api, stand_in(SCALED_OBJECT))
+    install(faces.api, permissive_crd(SCALED_OBJECT))
     try:
         until(lambda: faces.child(SCALED_OBJECT, "faces"), bool, "the ScaledObject is there")
         faces.wait_for("faces", "Accepted", "SpecAccepted")
@@ -350,7 +350,7 @@ def test_an_admission_webhook_that_is_down_is_reported(faces: Faces) -> None:
 
 def test_an_autoscaler_makes_room_for_the_other_kind(faces: Faces) -> None:
     """KEDA's admission webhook refuses a ScaledObject for what an autoscaler scales; here a policy refuses all."""
-    install(faces.api, stand_in(SCALED_OBJECT))
+    install(faces.api, permissive_crd(SCALED_OBJECT))
     name = faces.namespace
     rule = {"apiGroups": ["keda.sh"], "apiVersions": ["*"], "resources": ["scaledobjects"], "operations": ["CREATE"]}
     policy = {

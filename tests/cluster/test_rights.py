@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from devtools.k8s import rights
-from devtools.k8s.api import CRD, Api, Faces, install, stand_in, until
+from devtools.k8s.api import CRD, Api, Faces, install, permissive_crd, until
 from devtools.k8s.controlplane import ControlPlane
 from devtools.k8s.operating import Operator
 from face_comparison_operator.api_resources import CHILDREN, HTTP_ROUTE, RESOURCE, SERVICE
@@ -70,7 +70,7 @@ def test_an_api_that_comes_later_is_followed_without_a_right_to_look_for_it(
         route = {"host": "faces.example.com", "gateway": {"parentRefs": [{"name": "public"}]}}
         faces.create("faces", accelerator=CPU, route=route)
         faces.wait_for("faces", "ApiNotInstalled")
-        install(api, stand_in(HTTP_ROUTE))
+        install(api, permissive_crd(HTTP_ROUTE))
         try:
             until(lambda: faces.child(HTTP_ROUTE, "faces"), bool, "the HTTPRoute is there")
             faces.wait_for("faces", "RoutePending", "RouteReady")

@@ -80,7 +80,7 @@ Refused with these words:
 
 <!-- end -->"""
     assert (
-        chinese.in_chinese(english, known)
+        chinese.translate(english, known)
         == """<!-- table a -->
 
 ### 页面 { #pages }

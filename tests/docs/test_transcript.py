@@ -26,7 +26,7 @@ TUTORIAL = Path(__file__).resolve().parents[2] / "docs" / "tutorial.md"
     ],
 )
 def test_alike(shown: str, printed: str) -> None:
-    assert transcript.alike(shown, printed)
+    assert transcript.output_matches(shown, printed)
 
 
 @pytest.mark.parametrize(
@@ -45,7 +45,7 @@ def test_alike(shown: str, printed: str) -> None:
     ],
 )
 def test_not_alike(shown: str, printed: str) -> None:
-    assert not transcript.alike(shown, printed)
+    assert not transcript.output_matches(shown, printed)
 
 
 def test_the_tutorial_has_steps_and_each_says_what_it_prints() -> None:

@@ -93,9 +93,9 @@ def test_chinese_is_set_as_chinese_is(name: str) -> None:
 
 def test_a_page_says_which_english_text_it_translates(tmp_path: Path) -> None:
     english = "# Title\n\nSome words.\n\n```sh\nls\n```\n"
-    chinese = translations.accepted("# 标题\n\n几个词。\n\n```sh\nold\n```\n", english)
-    assert translations.recorded(chinese) == translations.digest(english)
-    assert translations.accepted(chinese, english) == chinese
+    chinese = translations.mark_current("# 标题\n\n几个词。\n\n```sh\nold\n```\n", english)
+    assert translations.recorded_digest(chinese) == translations.digest(english)
+    assert translations.mark_current(chinese, english) == chinese
     assert translations.digest(english.replace("ls", "ls -l").replace("Some words", "Some\nwords")) == (
         translations.digest(english)
     )

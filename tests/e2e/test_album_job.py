@@ -133,7 +133,7 @@ def seconds_between(start: str, end: str) -> float:
 @pytest.fixture
 def albums(product: Product, servers: S3Client, namespace: str, built: list[images.Image]) -> Iterator[Albums]:
     """Photographs of ten people in the bucket, one damaged file and one text among them."""
-    folder, _ = collection.made(IMAGES)
+    folder, _ = collection.make_collection(IMAGES)
     files = [path for path in sorted(folder.rglob("*")) if path.is_file()]
     for bucket in ("photographs", "results"):
         servers.create_bucket(Bucket=bucket)

@@ -54,7 +54,7 @@ def grows_and_shrinks(product: Product, namespace: str, scaling: dict[str, objec
     def reaches(wanted: Callable[[int], bool], seconds: float) -> bool:
         for _ in attempts(seconds, pause=0.5):
             if scaling["metric"] == "InFlight":
-                keda.tell_targets(product.node)
+                keda.update_targets(product.node)
             ready = product.get(namespace, RESOURCE, "faces")["status"]["readyReplicas"]
             if not timeline or timeline[-1][1] != ready:
                 timeline.append((round(time.monotonic() - started, 1), ready))

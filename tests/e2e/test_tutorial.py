@@ -77,6 +77,6 @@ def test_the_commands_of_the_tutorial_print_what_it_says(shell: Shell) -> None:
             status, printed = done.returncode, done.stdout
         assert status == 0, f"{step.commands}\n{printed}"
         assert step.shown is not None
-        assert transcript.alike(step.shown, printed), (
+        assert transcript.output_matches(step.shown, printed), (
             f"{step.commands}\nthe page says\n{step.shown}\nit prints\n{printed}"
         )

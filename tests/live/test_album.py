@@ -130,7 +130,7 @@ def test_a_photograph_of_any_camera_is_used(photographs: dict[str, Path], tmp_pa
 
 
 def test_ctrl_c_keeps_what_was_found_and_the_next_run_does_the_rest(tmp_path: Path) -> None:
-    folder, places = collection.made(40)
+    folder, places = collection.make_collection(40)
     out = tmp_path / "album"
     process = subprocess.Popen(
         [PROGRAM, "album", str(folder), "--out", str(out)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
@@ -156,7 +156,7 @@ def test_ctrl_c_keeps_what_was_found_and_the_next_run_does_the_rest(tmp_path: Pa
 
 
 def test_a_run_that_is_killed_costs_a_few_images_at_most(tmp_path: Path) -> None:
-    folder, places = collection.made(40)
+    folder, places = collection.make_collection(40)
     out = tmp_path / "album"
     process = subprocess.Popen([PROGRAM, "album", str(folder), "--out", str(out)])
     try:
@@ -241,7 +241,7 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
 
 def test_a_busy_service_finds_the_same(service: Served, photographs: dict[str, Path], tmp_path: Path) -> None:
     photos = tmp_path / "photos"
-    shutil.copytree(collection.made(40)[0], photos)
+    shutil.copytree(collection.make_collection(40)[0], photos)
     shutil.copy(photographs["obama.jpg"], photos)
     whole = photographs["obama.jpg"].read_bytes()
     (photos / "cut.jpg").write_bytes(whole[: len(whole) // 2])

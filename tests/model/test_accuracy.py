@@ -38,7 +38,7 @@ def test_few_pairs_are_judged_wrong_where_both_images_are_worse(
 
 
 def test_documents_match_the_measurements(pairs: list[accuracy.Pair], analyzer: ImageAnalyzer) -> None:
-    found, told = accuracy.measured(pairs, analyzer.model), json.loads(accuracy.RECORD.read_text())
+    found, told = accuracy.measure_distances(pairs, analyzer.model), json.loads(accuracy.RECORD.read_text())
     assert (found["model"], found["threshold"]) == (told["model"], told["threshold"]), "run `make accuracy`"
     assert found["pairs"].keys() == told["pairs"].keys()
     for variant, kinds in told["pairs"].items():

@@ -56,7 +56,7 @@ def test_a_face_of_40_pixels_in_a_1920x1080_image_is_found_and_is_still_the_same
     for name in ("obama.jpg", "biden.jpg", "astronaut.png"):
         data = samples.photographs()[name].read_bytes()
         (near,) = analyzer.analyze(data).faces
-        far = accuracy.shrunk(40)(image(name), near.box.height)
+        far = accuracy.shrink_faces(40)(image(name), near.box.height)
         assert far.shape == (1080, 1920, 3)
         (found,) = analyzer.analyze(jpeg(far)).faces
         assert 34 < found.box.height < 46

@@ -22,5 +22,5 @@ def test_face_that_is_lost_counts_as_moved_as_far_as_can_be(default_bundle: Bund
     analyzer = stability.build(default_bundle, Precision())
     _, data, _ = next(stability.images(analyzer, ("obama.jpg",)))
     faces = analyzer.analyze(data).faces
-    assert list(stability.moved(faces, faces)) == [0]
-    assert list(stability.moved(faces, ())) == [2]
+    assert list(stability.hash_distances(faces, faces)) == [0]
+    assert list(stability.hash_distances(faces, ())) == [2]

@@ -64,9 +64,9 @@ FILES: dict[str, Callable[[], bytes]] = {
     "multi picture.jpg": multi_picture,
     "held to the left.jpg": lambda: jpeg(turned(6, Image.Transpose.ROTATE_90)),
     "held upside down.jpg": lambda: jpeg(turned(3, Image.Transpose.ROTATE_180), progressive=True),
-    "screenshot.png": lambda: kinds.saved(photograph().convert("RGBA"), "PNG"),
-    "from a messenger.jpg": lambda: kinds.saved(photograph(), "WEBP", quality=85),
-    "from a browser.png": lambda: kinds.saved(photograph(), "AVIF", quality=80),
+    "screenshot.png": lambda: kinds.encode(photograph().convert("RGBA"), "PNG"),
+    "from a messenger.jpg": lambda: kinds.encode(photograph(), "WEBP", quality=85),
+    "from a browser.png": lambda: kinds.encode(photograph(), "AVIF", quality=80),
     "48 megapixels.jpg": lambda: jpeg(
         photograph().resize((round(8000 * photograph().width / photograph().height), 8000))
     ),

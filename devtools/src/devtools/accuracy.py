@@ -1,8 +1,8 @@
-"""Measures the default bundle on real photographs, as taken and degraded.
+"""Measures the default bundle on real photographs, both as taken and degraded.
 
-Every face of a worsened photograph is compared with every face of every photograph as it was taken, and with every
-face that was degraded in the same way. Run as a program it writes docs/data/accuracy.json, of which the documents'
-tables are made, and prints the worst pairs.
+Every face of a degraded photograph is compared with every face of every photograph as taken, and with every face that
+was degraded in the same way. Run as a program, it writes docs/data/accuracy.json, from which the tables of the
+documentation are generated, and prints the worst pairs.
 """
 
 from __future__ import annotations
@@ -46,8 +46,8 @@ class Pair:
         variant: How the first photograph, or both, were degraded.
         one: Person and photograph of the first face.
         other: Person and photograph of the second face.
-        same: Whether both are one person.
-        distance: Euclidean distance (0-2) of their hashes.
+        same: Whether both are the same person.
+        distance: Euclidean distance (0-2) between their hashes.
     """
 
     variant: str
@@ -57,12 +57,12 @@ class Pair:
     distance: float
 
     def margin(self, threshold: float) -> float:
-        """How far on the right side of the threshold, in distance; negative: judged wrong."""
+        """Distance to the threshold, positive on the correct side and negative for a wrong decision."""
         return threshold - self.distance if self.same else self.distance - threshold
 
 
-def shrunk(face_height: float) -> Callable[[np.ndarray, float], np.ndarray]:
-    """Returns a change that puts a photograph, scaled to faces of `face_height` pixels, on a gray frame."""
+def shrink_faces(face_height: float) -> Callable[[np.ndarray, float], np.ndarray]:
+    """Returns a function that scales a photograph to faces of `face_height` pixels and puts it on a gray frame."""
 
     def apply(image: np.ndarray, height: float) -> np.ndarray:
         scale = face_height / height
@@ -76,13 +76,13 @@ def shrunk(face_height: float) -> Callable[[np.ndarray, float], np.ndarray]:
     return apply
 
 
-def dark(image: np.ndarray, height: float) -> np.ndarray:
+def darken(image: np.ndarray, height: float) -> np.ndarray:
     """Returns the image at a quarter of its brightness, with noise (standard deviation 12 of 255)."""
     noise = np.random.default_rng(1).normal(0, 12, image.shape)
     return np.clip(image / 4 + noise, 0, 255).astype(np.uint8)
 
 
-def noisy(image: np.ndarray, height: float) -> np.ndarray:
+def add_noise(image: np.ndarray, height: float) -> np.ndarray:
     """Returns the image with strong noise (standard deviation 45 of 255)."""
     noise = np.random.default_rng(2).normal(0, 45, image.shape)
     return np.clip(image + noise, 0, 255).astype(np.uint8)
@@ -90,35 +90,35 @@ def noisy(image: np.ndarray, height: float) -> np.ndarray:
 
 VARIANTS: dict[str, tuple[Callable[[np.ndarray, float], np.ndarray], int]] = {
     "as taken": (lambda image, height: image, 0),
-    "face 60 px high in 1920x1080": (shrunk(60), 95),
-    "face 44 px high in 1920x1080": (shrunk(44), 95),
-    "a quarter of the light, noise 12": (dark, 95),
-    "noise of standard deviation 45": (noisy, 95),
+    "face 60 px high in 1920x1080": (shrink_faces(60), 95),
+    "face 44 px high in 1920x1080": (shrink_faces(44), 95),
+    "a quarter of the light, noise 12": (darken, 95),
+    "noise of standard deviation 45": (add_noise, 95),
     "JPEG quality 20": (lambda image, height: image, 20),
 }
 """Change by name, with the JPEG quality that the changed image is encoded with (0: the original bytes)."""
 
 
-def worsened(analyzer: Analyzer, name: str, variant: str) -> bytes:
-    """Returns a photograph as one of the `VARIANTS`, encoded."""
+def degrade(analyzer: Analyzer, name: str, variant: str) -> bytes:
+    """Returns a photograph, degraded as one of the `VARIANTS`, encoded."""
     data = samples.photographs(name)[name].read_bytes()
     if name.endswith(".ppm"):  # which is not read
-        data = cv2.imencode(".png", _decoded(data))[1].tobytes()
+        data = cv2.imencode(".png", _decode(data))[1].tobytes()
     change, quality = VARIANTS[variant]
     if not quality:
         return data
-    image = _decoded(data)
+    image = _decode(data)
     height = max(face.box.height for face in analyzer.analyze(data).faces)
     _, encoded = cv2.imencode(".jpg", change(image, height), [cv2.IMWRITE_JPEG_QUALITY, quality])
     return encoded.tobytes()
 
 
-def _decoded(data: bytes) -> np.ndarray:
+def _decode(data: bytes) -> np.ndarray:
     return np.asarray(cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR), np.uint8)
 
 
 def people(analyzer: Analyzer, variant: str) -> dict[tuple[str, str], Face]:
-    """Face by (photograph, person). Raises LookupError when a photograph does not show the faces it should."""
+    """Returns each face by (photograph, person). Raises LookupError if a photograph lacks an expected face."""
     found = {}
     for name, people in (samples.PEOPLE | samples.FURTHER_PEOPLE).items():
         if name in (*CUT, *NOT_FOUND_SMALL) and variant in (
@@ -126,7 +126,7 @@ def people(analyzer: Analyzer, variant: str) -> dict[tuple[str, str], Face]:
             "face 44 px high in 1920x1080",
         ):
             continue
-        faces = analyzer.analyze(worsened(analyzer, name, variant), max_faces=len(people)).faces
+        faces = analyzer.analyze(degrade(analyzer, name, variant), max_faces=len(people)).faces
         if len(faces) != len(people):
             raise LookupError(f"{name}, {variant}: {len(faces)} faces of {len(people)}")
         for person, face in zip(people, sorted(faces, key=lambda face: face.box.left), strict=True):
@@ -153,8 +153,8 @@ def _pair(variant: str, one: tuple[str, str], first: Face, other: tuple[str, str
     )
 
 
-def measured(rows: list[Pair], model: ModelInfo) -> dict[str, Any]:
-    """The distances of all pairs by variant, nearest first, as docs/data/accuracy.json holds them."""
+def measure_distances(rows: list[Pair], model: ModelInfo) -> dict[str, Any]:
+    """Returns the distances of all pairs by variant, nearest first, as docs/data/accuracy.json stores them."""
     groups: dict[str, dict[str, list[float]]] = {}
     for row in sorted(rows, key=lambda row: row.distance):
         group = groups.setdefault(row.variant, {"same": [], "different": []})
@@ -162,8 +162,8 @@ def measured(rows: list[Pair], model: ModelInfo) -> dict[str, Any]:
     return {"model": model.version, "threshold": model.threshold, "pairs": dict(sorted(groups.items()))}
 
 
-def written(record: dict[str, Any]) -> str:
-    """JSON with a line for each list of distances."""
+def to_json(record: dict[str, Any]) -> str:
+    """Returns the record as JSON with one line per list of distances."""
     return (
         re.sub(r"\[[^\]{]*\]", lambda found: "[" + " ".join(found[0][1:-1].split()) + "]", json.dumps(record, indent=2))
         + "\n"
@@ -176,8 +176,8 @@ def main() -> None:
 
     analyzer = build_analyzer(bundle_store.fetched("default", bundle_store.bundles_folder()), device="cpu")
     rows = list(pairs(analyzer))
-    RECORD.write_text(written(measured(rows, analyzer.model)))
-    print(f"wrote {RECORD.relative_to(Path.cwd())}; `make generate` makes tables and plots of it")
+    RECORD.write_text(to_json(measure_distances(rows, analyzer.model)))
+    print(f"wrote {RECORD.relative_to(Path.cwd())}; `make generate` updates the tables and plots")
     print("\nworst pairs:")
     for row in sorted(rows, key=lambda row: row.margin(analyzer.model.threshold))[:12]:
         print(f"  {row.distance:.3f} {'same' if row.same else 'different'}: {row.one}, {row.other} ({row.variant})")

@@ -1,9 +1,10 @@
-"""How well an album finds the right people: pairs of faces on a thousand images made from the sample photographs.
+"""Measures how well an album groups faces by person, on a thousand images made from the sample photographs.
 
-A pair is right when two faces of one person are in one group. Precision: right pairs of all pairs put together; recall:
-right pairs of all pairs that there are. A face that is nobody's (a lamp, half a head behind a shoulder) is its own
-person, so that every pair with it counts as wrong. `of different photographs` leaves out pairs of faces that come from
-one original, the easy ones. Run as a program it writes docs/data/album.json: the ways of grouping, compared.
+A pair of faces is correct if both belong to one person and are in one group. Precision is the fraction of correct pairs
+among all pairs in a group; recall is the fraction of correct pairs among all pairs of one person. A detection that is
+nobody's face (a lamp, half a head behind a shoulder) counts as a person of its own, so every pair with it is wrong. `of
+different photographs` leaves out pairs that come from one original, which are easy. Run as a program, it writes
+docs/data/album.json, which compares several ways of grouping.
 """
 
 from __future__ import annotations
@@ -40,7 +41,7 @@ Labels = NDArray[np.int64]
 
 @dataclass(frozen=True)
 class Truth:
-    """Of every face found. person, shot: -1 and below for what is nobody."""
+    """The ground truth for every detected face; -1 and below in `person` and `shot` for detections that are no face."""
 
     person: Labels
     shot: Labels
@@ -49,7 +50,7 @@ class Truth:
     """Faces that should be found, and those of them that are."""
 
     def part(self, faces: NDArray[np.bool_]) -> Truth:
-        """Returns the truth about some of the faces, given as a mask."""
+        """Returns the ground truth of the faces that a mask selects."""
         return Truth(self.person[faces], self.shot[faces], 0, 0)
 
 
@@ -58,9 +59,9 @@ class Score:
     """Fractions (0-1) of pairs of faces.
 
     Attributes:
-        precision: Of the pairs in one group, those of one person.
-        recall: Of the pairs of one person, those in one group.
-        recall_of_different_photographs: The same without pairs of variants of one photograph.
+        precision: Fraction of the pairs in one group that show one person.
+        recall: Fraction of the pairs of one person that are in one group.
+        recall_of_different_photographs: Recall without pairs of variants of one photograph.
     """
 
     precision: float
@@ -69,7 +70,7 @@ class Score:
 
 
 def truth(table: pa.Table, places: Mapping[str, Sequence[Place]]) -> Truth:
-    """Whose each face of a faces.parquet is: of the place in which its middle lies."""
+    """Returns the ground truth of each face in a faces.parquet: the place that contains its center."""
     people, shots = _numbers(place.person for each in places.values() for place in each), _numbers(collection.BOXES)
     found: set[tuple[str, int]] = set()
     person, shot = [], []
@@ -94,13 +95,13 @@ def _numbers(names: Iterator[str] | Mapping[str, object]) -> dict[str, int]:
 
 
 def groups(table: pa.Table) -> Labels:
-    """The person of each face; those seen only once have one of their own."""
+    """Returns the person of each face; a person seen only once gets a label of their own."""
     names = table.column("person").to_pylist()
     return np.array([int(name.rpartition("-")[2]) if name else -row for row, name in enumerate(names, 1)])
 
 
 def groups_of_two(table: pa.Table) -> list[str]:
-    """The person of each face that has one: the rows of the page."""
+    """Returns the person of each face that has one: the rows of the page."""
     return [name for name in table.column("person").to_pylist() if name]
 
 
@@ -123,7 +124,7 @@ def hashes(table: pa.Table) -> NDArray[np.float32]:
     return np.asarray(flat, np.float32).reshape(len(table), -1)
 
 
-# --- the ways of grouping that were compared --------------------------------------------------------------------------
+# --- grouping methods -------------------------------------------------------------------------------------------------
 
 
 def _agglomerative(linkage: str, share: float) -> Callable[[NDArray[np.float32], float], Labels]:
@@ -136,17 +137,17 @@ def _agglomerative(linkage: str, share: float) -> Callable[[NDArray[np.float32],
 
 def _density(share: float, least: int) -> Callable[[NDArray[np.float32], float], Labels]:
     def labels(vectors: NDArray[np.float32], threshold: float) -> Labels:
-        return _apart(cluster.DBSCAN(eps=share * threshold, min_samples=least).fit_predict(vectors))
+        return _label_singletons(cluster.DBSCAN(eps=share * threshold, min_samples=least).fit_predict(vectors))
 
     return labels
 
 
 def _hierarchical_density(vectors: NDArray[np.float32], threshold: float) -> Labels:
-    return _apart(cluster.HDBSCAN(min_cluster_size=2, min_samples=2, copy=True).fit_predict(vectors))
+    return _label_singletons(cluster.HDBSCAN(min_cluster_size=2, min_samples=2, copy=True).fit_predict(vectors))
 
 
-def _apart(labels: Labels) -> Labels:
-    """Each face that is in no group as one of its own."""
+def _label_singletons(labels: Labels) -> Labels:
+    """Gives each face that is in no group a label of its own."""
     return np.where(labels < 0, -1 - np.arange(len(labels)), labels)
 
 
@@ -163,10 +164,11 @@ WAYS: dict[str, Callable[[NDArray[np.float32], float], Labels]] = {
 }
 
 
-def strangers(people_: int, faces: float) -> tuple[NDArray[np.float32], Truth]:
-    """Synthetic hashes of many people, as far apart as real ones are: what ten people on photographs cannot show.
+def synthesize_strangers(people_: int, faces: float) -> tuple[NDArray[np.float32], Truth]:
+    """Returns synthetic hashes of many people, with the distances that real hashes have.
 
-    Different people: mean 1.35, standard deviation 0.065; one person: 0.67 and 0.17.
+    Sample photographs show only a few people. The distance between different people has a mean of 1.35 and a standard
+    deviation of 0.065; between hashes of one person, 0.67 and 0.17.
     """
     chance = np.random.default_rng(3)
     sizes = 1 + chance.geometric(1 / faces, people_)
@@ -179,8 +181,8 @@ def strangers(people_: int, faces: float) -> tuple[NDArray[np.float32], Truth]:
     return vectors.astype(np.float32), Truth(person, np.arange(len(person)), 0, 0)
 
 
-def measured(table: pa.Table, true: Truth, model: ModelInfo) -> dict[str, Any]:
-    """What docs/data/album.json holds: the faces that were found, and how each way of grouping scores."""
+def measure_grouping(table: pa.Table, true: Truth, model: ModelInfo) -> dict[str, Any]:
+    """Returns the content of docs/data/album.json: the detected faces, and the score of each grouping method."""
     vectors = hashes(table)
     vectors = vectors[:, vectors.any(axis=0)]
     names = np.array(table.column("path").to_pylist())
@@ -188,20 +190,20 @@ def measured(table: pa.Table, true: Truth, model: ModelInfo) -> dict[str, Any]:
         np.isin(names, np.random.default_rng(turn).choice(np.unique(names), SUBSET, replace=False))
         for turn in range(TURNS)
     ]
-    many, of_many = strangers(300, 9)
+    many, of_many = synthesize_strangers(300, 9)
     ways = {}
     for name, way in WAYS.items():
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # HDBSCAN announces changes of a later version
+            warnings.simplefilter("ignore")  # HDBSCAN warns about changes in a later version
             whole = score(way(vectors, model.threshold), true)
             parts = [score(way(vectors[part], model.threshold), true.part(part)) for part in several]
             made_up = score(way(many, model.threshold), of_many)
         small = np.mean([(part.precision, part.recall) for part in parts], axis=0)
         ways[name] = {
-            "all": _rounded(whole.precision, whole.recall),
+            "all": _round_figures(whole.precision, whole.recall),
             "recall_of_different_photographs": round(float(whole.recall_of_different_photographs), 4),
-            "few": _rounded(*small),
-            "made_up": _rounded(made_up.precision, made_up.recall),
+            "few": _round_figures(*small),
+            "made_up": _round_figures(made_up.precision, made_up.recall),
         }
     return {
         "model": model.version,
@@ -214,13 +216,13 @@ def measured(table: pa.Table, true: Truth, model: ModelInfo) -> dict[str, Any]:
     }
 
 
-def _rounded(precision: float, recall: float) -> dict[str, float]:
+def _round_figures(precision: float, recall: float) -> dict[str, float]:
     return {"precision": round(float(precision), 4), "recall": round(float(recall), 4)}
 
 
 def album(analyzer: Analyzer, out: Path, threads: int = 2) -> tuple[pa.Table, Truth]:
-    """The faces of the album of the whole collection, and the truth about them."""
-    folder, places = collection.made(IMAGES)
+    """Returns the faces in the album of the whole collection, and their ground truth."""
+    folder, places = collection.make_collection(IMAGES)
     model = analyzer.model
     source = LocalFaceSource(model.version, model.threshold, model.sure_confidence, lambda: analyzer, threads)
     builder.build_album(builder.AlbumOptions(folder.resolve(), out.resolve()), source)
@@ -229,7 +231,7 @@ def album(analyzer: Analyzer, out: Path, threads: int = 2) -> tuple[pa.Table, Tr
 
 
 def main() -> None:
-    """Makes an album of the collection with the default bundle, and writes the record."""
+    """Builds an album of the collection with the default bundle, and writes the record."""
     from face_comparison import cpus
     from face_comparison.models import bundle_store
     from face_comparison.vision.analyzer import build_analyzer
@@ -240,8 +242,8 @@ def main() -> None:
     )
     with tempfile.TemporaryDirectory() as folder:
         table, true = album(analyzer, Path(folder), threads)
-    RECORD.write_text(json.dumps(measured(table, true, analyzer.model), indent=2) + "\n")
-    print(f"wrote {RECORD.relative_to(Path.cwd())}; `make generate` makes a table of it")
+    RECORD.write_text(json.dumps(measure_grouping(table, true, analyzer.model), indent=2) + "\n")
+    print(f"wrote {RECORD.relative_to(Path.cwd())}; `make generate` updates the table")
 
 
 if __name__ == "__main__":

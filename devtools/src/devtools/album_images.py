@@ -1,9 +1,9 @@
-"""Make the images of docs/how-to/albums.md and of the drawings: by the program itself, and Chromium for the page.
+"""Makes the images of docs/how-to/albums.md and of the drawings, with the program itself and Chromium for the page.
 
     python -m devtools.album_images docs/images
 
-Only the built-in sample, a photograph in the public domain, and copies made of it are shown, because the images are
-part of the documents.
+They show only the built-in sample, a photograph in the public domain, and copies made from it, because they are part of
+the documentation.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ QUALITY = 90
 
 
 def photographs(folder: Path) -> Path:
-    """Nine copies of the sample, each worse in its own way, an image of nobody, and one that is damaged."""
+    """Returns nine degraded copies of the sample, an image without faces, and a damaged one."""
     with Image.open(SAMPLE) as opened:
         sample = opened.convert("RGB")
     width, height = sample.size
@@ -51,7 +51,7 @@ def photographs(folder: Path) -> Path:
     return photos
 
 
-def saved(data: bytes, path: Path) -> None:
+def save(data: bytes, path: Path) -> None:
     """Saves an image as WebP and prints its size."""
     with Image.open(io.BytesIO(data)) as image:
         image.convert("RGB").save(path, quality=QUALITY, method=6)
@@ -59,7 +59,7 @@ def saved(data: bytes, path: Path) -> None:
 
 
 def main() -> None:
-    """Makes the images of the documentation about albums and comparisons."""
+    """Makes the images of the documentation of albums and comparisons."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("folder", type=Path)
     folder = parser.parse_args().folder
@@ -74,13 +74,13 @@ def main() -> None:
         subprocess.run(
             [PROGRAM, "compare", photos / "portrait.jpg", photos / "evening.jpg", "--draw", drawn], check=True
         )
-        saved(drawn.read_bytes(), folder / "compared.webp")
+        save(drawn.read_bytes(), folder / "compared.webp")
         browser = playwright.chromium.launch(executable_path=chromium.executable(), args=list(chromium.FLAGS))
         page = browser.new_page(viewport={"width": 1100, "height": 620})
         page.goto((scratch / "album" / "index.html").as_uri())
         page.evaluate("document.querySelector('#skipped details').open = true")
         page.wait_for_function("[...document.images].every(image => image.complete)")
-        saved(page.screenshot(), folder / "album.webp")
+        save(page.screenshot(), folder / "album.webp")
         browser.close()
 
 

@@ -1,9 +1,9 @@
-"""`make bench-collections`: what searches and imports of collections cost, and how often a stranger gets a name.
+"""`make bench-collections`: the cost of searches and imports in collections, and the rate of false identifications.
 
-Embeddings are random, which costs what real ones cost. Everything is measured in one run beside the plain way of doing
-the same: a numpy product or one SQL query for a search, parsing the lines and inserting bare rows for an import. Only
-the ratios say something on a machine that has other work. `--out docs/data/collections.json` and `make generate` bring
-the figures into the documents.
+Embeddings are random, which costs the same as real ones. Every operation is measured in the same run as its plain
+equivalent: a numpy product or one SQL query for a search; parsing the lines and inserting bare rows for an import. On a
+machine with other load, only the ratios are meaningful. `--out docs/data/collections.json` and `make generate` bring
+the figures into the documentation.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ WIDTH = 128
 ROUNDS = 41
 TOP = 6
 NAME = "bench"
-IMPORT_LINES = 20_000  # that are in memory at once
+IMPORT_LINES = 20_000  # held in memory at once
 LARGEST_IMPORT = 200_000
 """Larger collections are filled without lines of JSON, and their import is not measured: it would take too long."""
 
@@ -53,10 +53,10 @@ Vectors = NDArray[np.float32]
 
 
 def main() -> None:
-    """Measures collections of the given sizes, prints the figures, and writes them if asked to."""
+    """Measures collections of the given sizes, prints the figures, and optionally writes them."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--sizes", type=int, nargs="*", default=[100_000], help="faces per collection")
-    parser.add_argument("--out", type=Path, help="write the figures there, as JSON; keeps other sizes")
+    parser.add_argument("--out", type=Path, help="write the figures to this JSON file; figures of other sizes are kept")
     parser.add_argument("--memory-of", help=argparse.SUPPRESS)
     given = parser.parse_args()
     if given.memory_of:
@@ -123,7 +123,7 @@ def postgresql(size: int) -> dict[str, Any]:
 
 
 def fill(store: Store, vectors: Vectors) -> dict[str, float]:
-    """Seconds of an import as the service does it, from lines of JSON; and of reading these lines by themselves."""
+    """Returns the seconds of an import of JSON lines as the service does it, and of parsing these lines alone."""
     service = CollectionService(store, lambda: MODEL)
     service.create_collection(NAME)
     seconds = {"import": 0.0, "bare_json": 0.0}
@@ -140,7 +140,7 @@ def fill(store: Store, vectors: Vectors) -> dict[str, float]:
 
 
 def fill_directly(store: Store, vectors: Vectors) -> None:
-    """Enrolls the vectors without measuring it."""
+    """Enrolls the vectors without measuring."""
     now = datetime.now(UTC)
     store.create_collection(Collection(NAME, "bench-1", WIDTH, 0.01, None, {}, now))
     for start in range(0, len(vectors), IMPORT_LINES):
@@ -148,7 +148,7 @@ def fill_directly(store: Store, vectors: Vectors) -> None:
 
 
 def stored(vector: Vectors, now: datetime) -> StoredFace:
-    """Returns a face with this vector, of a user of its own."""
+    """Returns a face with this vector, which belongs to a user of its own."""
     face_id = uuid4()
     return StoredFace(
         face_id=str(face_id),
@@ -164,7 +164,7 @@ def stored(vector: Vectors, now: datetime) -> StoredFace:
 
 
 def bare_sqlite(path: Path, vectors: Vectors) -> float:
-    """Seconds of inserting as many ids and vectors into a table with an index, as durably."""
+    """Returns the seconds of inserting as many IDs and vectors into an indexed table with the same durability."""
     seconds = {"bare": 0.0}
     rows = [(str(uuid4()), vector.tobytes()) for vector in vectors]
     connection = sqlite3.connect(path, isolation_level=None)
@@ -181,7 +181,7 @@ def bare_sqlite(path: Path, vectors: Vectors) -> float:
 
 
 def bare_postgresql(url: str, vectors: Vectors) -> float:
-    """Seconds of inserting as many ids and vectors into a table with an index."""
+    """Returns the seconds of inserting as many IDs and vectors into an indexed table."""
     seconds = {"bare": 0.0}
     rows = [(uuid4(), vector) for vector in vectors]
     with psycopg.connect(url, autocommit=True) as connection:
@@ -195,7 +195,7 @@ def bare_postgresql(url: str, vectors: Vectors) -> float:
 
 @contextmanager
 def timed(seconds: dict[str, float], name: str) -> Iterator[None]:
-    """Adds the seconds of a block to those of this name, and this process's of the processor to `NAME_processor`."""
+    """Adds the duration of a block to `NAME`, and this process's CPU time to `NAME_processor`, in seconds."""
     started, busy = time.perf_counter(), time.process_time()
     yield
     seconds[name] += time.perf_counter() - started
@@ -203,7 +203,7 @@ def timed(seconds: dict[str, float], name: str) -> Iterator[None]:
 
 
 def paired(plain: Callable[[Vectors], Any], search: Callable[[Vectors], Any], queries: Vectors) -> tuple[float, float]:
-    """Milliseconds of both: the best of all rounds, taken in turn so that a busy machine disturbs them alike."""
+    """Returns the milliseconds of both, each the best of all rounds, in alternation so that other load affects both."""
     seconds: tuple[list[float], list[float]] = ([], [])
     for query in queries:
         for call, kept in zip((plain, search), seconds, strict=True):
@@ -214,7 +214,7 @@ def paired(plain: Callable[[Vectors], Any], search: Callable[[Vectors], Any], qu
 
 
 def plain_product(vectors: Vectors, query: Vectors) -> Any:
-    """Returns the nearest faces by a matrix product alone, which is the least that an exact search costs."""
+    """Returns the nearest faces by a matrix product alone, the lower bound for an exact search."""
     similarities = vectors @ query
     return np.argpartition(similarities, len(similarities) - TOP)[-TOP:]
 
@@ -232,7 +232,7 @@ def plain_query(url: str) -> Iterator[Callable[[Vectors], Any]]:
 
 
 def memory_of(url: str) -> float:
-    """Megabytes that this process grows by when it first searches the collection, as the service does it."""
+    """Returns the megabytes by which this process grows on its first search of the collection."""
     store = open_store(url, max_faces=10_000_000)
     service = CollectionService(store, lambda: MODEL)
     query = np.zeros((1, HASH_SIZE), np.float32)
@@ -256,7 +256,7 @@ def random_vectors(count: int, seed: int = 1) -> Vectors:
 
 
 def print_costs(size: int, row: dict[str, Any]) -> None:
-    """Prints what a collection of `size` faces costs in both stores."""
+    """Prints the costs of a collection of `size` faces in both stores."""
     print(f"\n{size:,} faces:")
     print(
         f"  embedded    search {row['embedded_ms']:.1f} ms, a plain product {row['numpy_ms']:.1f} ms"
@@ -272,7 +272,7 @@ def print_costs(size: int, row: dict[str, Any]) -> None:
         print(
             f"  {store:<11} import {took['import']:.1f} s; reading the lines {took['bare_json']:.1f} s and inserting"
             f" bare rows {took['bare_insert']:.1f} s (ratio {took['import'] / bare:.2f});"
-            f" {took['import_processor']:.1f} s of this process's processor time",
+            f" {took['import_processor']:.1f} s of this process's CPU time",
             flush=True,
         )
 

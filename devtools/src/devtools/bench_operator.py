@@ -1,7 +1,8 @@
-"""How fast the operator is and what it costs, on a real control plane: `make bench-operator`.
+"""`make bench-operator`: the operator's latency and cost on a real control plane.
 
-Many resources are made at once. Latency is read from the API server's audit log: from the moment a resource was made to
-the moment its last child was. So are the requests; CPU time and memory are those of the operator's process.
+Many resources are created at once. Latency is read from the API server's audit log: from the creation of a resource to
+the creation of its last child. Requests are counted there as well; CPU time and memory are those of the operator's
+process.
 """
 
 from __future__ import annotations
@@ -31,24 +32,26 @@ from devtools.k8s.controlplane import ControlPlane
 from devtools.k8s.operating import Operator
 from face_comparison_operator.api_resources import CHILDREN, DEPLOYMENT, LEASE, RESOURCE, SERVICE, ApiResource
 
-# Small enough that kwok's two nodes take a thousand pods.
+# Small enough that kwok's two nodes hold a thousand pods.
 SPEC: dict[str, Any] = {"accelerator": {"type": "cpu"}, "resources": {"requests": {"cpu": "1m", "memory": "1Mi"}}}
 CHILDREN_EACH = 5
 CLIENTS = 8
-CALM_PERCENT = 15.0  # of one CPU
+CALM_PERCENT = 15.0  # in CPUs
 SECRET = ApiResource("v1", "Secret", "secrets")
 NAMESPACE = ApiResource("v1", "Namespace", "namespaces")
 WRITES = ("create", "update", "patch", "delete")
 
 
 def main() -> None:
-    """Measure and print; the figures go to build/bench-operator.json, too."""
+    """Measures and prints the figures, and writes them to build/bench-operator.json."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--resources", type=int, nargs="+", default=[100, 1000], help="how many are made at once")
     parser.add_argument(
-        "--unrelated", type=int, default=5000, help="Deployments, and Secrets, of others in the cluster"
+        "--resources", type=int, nargs="+", default=[100, 1000], help="number of resources created at once"
     )
-    parser.add_argument("--rest", type=float, default=300.0, help="seconds at rest in which writes are counted")
+    parser.add_argument(
+        "--unrelated", type=int, default=5000, help="number of unrelated Deployments, and of Secrets, in the cluster"
+    )
+    parser.add_argument("--rest", type=float, default=300.0, help="idle seconds in which writes are counted")
     options = parser.parse_args()
     with ControlPlane() as plane, tempfile.TemporaryDirectory() as logs:
         figures = measure(plane, Path(logs), options)
@@ -59,7 +62,7 @@ def main() -> None:
 
 
 def measure(plane: ControlPlane, logs: Path, options: argparse.Namespace) -> dict[str, Any]:
-    """All figures of one control plane."""
+    """Returns all figures of one control plane."""
     api = Api(plane.kubeconfig)
     install(api, yaml.safe_load(DEFINITION.read_text()))
     say(f"making {options.unrelated} unrelated Deployments and Secrets")
@@ -68,14 +71,14 @@ def measure(plane: ControlPlane, logs: Path, options: argparse.Namespace) -> dic
     figures: dict[str, Any] = {"cpus": os.cpu_count(), "unrelated": options.unrelated, "bursts": []}
     for count in options.resources:
         with Operator(plane.kubeconfig, logs, program=program, name=f"operator-{count}") as operator:
-            leads(operator)
+            wait_for_leadership(operator)
             figures["bursts"].append(burst(plane, api, operator, count, options.rest))
     figures["failover_seconds"] = failover(plane, api, logs)
     return figures
 
 
 def as_deployed() -> Path:
-    """The operator's program in an environment like its image's, without what only a laptop needs."""
+    """Runs the operator's program in an environment like its container image's, without development packages."""
     folder = ROOT / "build" / "operator"
     sync = [str(ROOT / ".venv/tools/bin/uv"), "sync", "--quiet", "--locked", "--no-dev"]
     subprocess.run(
@@ -88,7 +91,7 @@ def as_deployed() -> Path:
 
 
 def burst(plane: ControlPlane, api: Api, operator: Operator, count: int, rest: float) -> dict[str, Any]:
-    """`count` resources made at once in a namespace of their own, then rest, then a new start of the operator."""
+    """Creates `count` resources at once in a new namespace, waits until idle, and restarts the operator."""
     namespace = f"burst-{count}"
     api.create(NAMESPACE, {"metadata": {"name": namespace}})
     bare = services_without_operator(plane, api, count)
@@ -97,7 +100,7 @@ def burst(plane: ControlPlane, api: Api, operator: Operator, count: int, rest: f
     cpu = sum(process.cpu_times()[:2])
     since = plane.audit_position()
     say(f"making {count} resources")
-    calm(plane)
+    wait_until_calm(plane)
     peak = Peak(process)
     bodies = [
         {"metadata": {"name": f"faces-{number}", "namespace": namespace}, "spec": SPEC} for number in range(count)
@@ -105,26 +108,31 @@ def burst(plane: ControlPlane, api: Api, operator: Operator, count: int, rest: f
     parallel(plane, lambda client, body: client.create(RESOURCE, body), bodies)
     faces = Faces(api, namespace)
     wanted = count * CHILDREN_EACH
-    until(lambda: len(faces.children()), wanted.__eq__, f"{wanted} children are there", seconds=900, pause=3.0)
-    ready = until(lambda: served(faces), count.__eq__, f"{count} resources serve", seconds=900, pause=3.0)
-    say(f"{ready} serve; waiting for quiet")
-    quiet(plane, namespace)
+    until(lambda: len(faces.children()), wanted.__eq__, f"{wanted} children exist", seconds=900, pause=3.0)
+    ready = until(lambda: count_served(faces), count.__eq__, f"{count} resources serve", seconds=900, pause=3.0)
+    say(f"{ready} are ready; waiting until idle")
+    wait_until_idle(plane, namespace)
     spent = sum(process.cpu_times()[:2]) - cpu
-    events = ours(plane, since, namespace)
-    latencies = added(plane, since, namespace)
+    events = operator_requests(plane, since, namespace)
+    latencies = added_latency(plane, since, namespace)
     highest = peak.stop()
-    say(f"{rest:.0f} s at rest")
+    say(f"{rest:.0f} s idle")
     resting = plane.audit_position()
     time.sleep(rest)
-    at_rest = sum(each["verb"] in WRITES for each in ours(plane, resting, namespace))
+    at_rest = sum(each["verb"] in WRITES for each in operator_requests(plane, resting, namespace))
     settled = process.memory_info().rss
-    say("starting the operator again")
+    say("restarting the operator")
     restarted = plane.audit_position()
     operator.stop()
     operator.start()
-    leads(operator)
-    until(operator.metrics, lambda text: looked(text) >= count, "it has looked at every resource", seconds=120)
-    quiet(plane, namespace)
+    wait_for_leadership(operator)
+    until(
+        operator.metrics,
+        lambda text: reconciles(text) >= count,
+        "the operator has reconciled every resource",
+        seconds=120,
+    )
+    wait_until_idle(plane, namespace)
     return {
         "resources": count,
         "bare_services_seconds": round(bare, 2),
@@ -143,16 +151,16 @@ def burst(plane: ControlPlane, api: Api, operator: Operator, count: int, rest: f
         "memory_after_restart_mib": mib(psutil.Process(operator.pid).memory_info().rss),
         "rest_seconds": rest,
         "writes_at_rest": at_rest,
-        "writes_on_restart": sum(each["verb"] in WRITES for each in ours(plane, restarted, namespace)),
+        "writes_on_restart": sum(each["verb"] in WRITES for each in operator_requests(plane, restarted, namespace)),
     }
 
 
 def failover(plane: ControlPlane, api: Api, logs: Path) -> float:
-    """Seconds from a kill of the leader to the first child that its successor makes."""
+    """Returns the seconds from killing the leader to the first child that its successor creates."""
     api.create(NAMESPACE, {"metadata": {"name": "failover"}})
     options = ("--lease-namespace=failover", "--namespaces=failover")
     with Operator(plane.kubeconfig, logs, *options, name="leader") as leader:
-        leads(leader)
+        wait_for_leadership(leader)
         with Operator(plane.kubeconfig, logs, *options, name="successor"):
             say("killing the leader")
             leader.kill()
@@ -162,15 +170,15 @@ def failover(plane: ControlPlane, api: Api, logs: Path) -> float:
             taken = time.monotonic() - killed
             lease = api.get(LEASE, "failover", "face-comparison-operator") or {}
             if lease["spec"]["leaseTransitions"] != 1:
-                raise RuntimeError("the Lease changed hands more than once")
+                raise RuntimeError("leadership changed more than once")
             return round(taken, 1)
 
 
-# --- what the audit log says ------------------------------------------------------------------------------------------
+# --- what the audit log contains --------------------------------------------------------------------------------------
 
 
-def ours(plane: ControlPlane, since: int, namespace: str) -> list[dict[str, Any]]:
-    """The operator's requests about a namespace, without watches."""
+def operator_requests(plane: ControlPlane, since: int, namespace: str) -> list[dict[str, Any]]:
+    """Returns the operator's requests in the namespace, without watches."""
     return [
         each
         for each in plane.audit_events(since)
@@ -180,8 +188,8 @@ def ours(plane: ControlPlane, since: int, namespace: str) -> list[dict[str, Any]
     ]
 
 
-def added(plane: ControlPlane, since: int, namespace: str) -> dict[str, float]:
-    """Seconds from a resource to its last child: quantiles; and from the first resource to the last child of all.
+def added_latency(plane: ControlPlane, since: int, namespace: str) -> dict[str, float]:
+    """Returns quantiles of the seconds from a resource to its last child, and the seconds until the last child of all.
 
     What the operator adds is that time without the parts in which the API server was at work on a child.
     """
@@ -198,7 +206,7 @@ def added(plane: ControlPlane, since: int, namespace: str) -> dict[str, float]:
         elif reference["resource"] in plurals and each["userAgent"].startswith("face-comparison-operator/"):
             children[reference["name"]].append((seconds(each["requestReceivedTimestamp"]), done))
     if {len(times) for times in children.values()} != {CHILDREN_EACH}:
-        raise RuntimeError("a child was not made exactly once")
+        raise RuntimeError("a child was not created exactly once")
     whole = sorted(max(done for _, done in children[name]) - began for name, began in made.items())
     own = sorted(max(done for _, done in times) - made[name] - covered(times) for name, times in children.items())
     last = max(done for times in children.values() for _, done in times) - min(made.values())
@@ -210,7 +218,7 @@ def added(plane: ControlPlane, since: int, namespace: str) -> dict[str, float]:
 
 
 def covered(spans: list[tuple[float, float]]) -> float:
-    """Seconds that lie in at least one of the spans."""
+    """Returns the seconds that are covered by at least one of the spans."""
     total, end = 0.0, float("-inf")
     for first, last in sorted(spans):
         total += max(0.0, last - max(first, end))
@@ -219,12 +227,12 @@ def covered(spans: list[tuple[float, float]]) -> float:
 
 
 def seconds(timestamp: str) -> float:
-    """A timestamp of the audit log as seconds."""
+    """Returns a timestamp of the audit log in seconds."""
     return datetime.fromisoformat(timestamp).timestamp()
 
 
 def services_without_operator(plane: ControlPlane, api: Api, count: int) -> float:
-    """Seconds that the API server takes for the Services alone, when bare clients ask for them."""
+    """Returns the seconds that the API server takes to create the Services alone, for plain clients."""
     namespace = f"bare-{count}"
     api.create(NAMESPACE, {"metadata": {"name": namespace}})
     spec = {"ports": [{"port": 80}]}
@@ -234,17 +242,20 @@ def services_without_operator(plane: ControlPlane, api: Api, count: int) -> floa
     taken = time.monotonic() - began
     api.delete(NAMESPACE, None, namespace)
     until(
-        lambda: api.get(NAMESPACE, None, namespace), lambda found: found is None, "its namespace is gone", seconds=300
+        lambda: api.get(NAMESPACE, None, namespace),
+        lambda found: found is None,
+        "its namespace is deleted",
+        seconds=300,
     )
     return taken
 
 
-def quiet(plane: ControlPlane, namespace: str, seconds: float = 6.0) -> None:
-    """Wait until the operator has asked nothing about the namespace for some seconds."""
+def wait_until_idle(plane: ControlPlane, namespace: str, seconds: float = 6.0) -> None:
+    """Waits until the operator has sent no request about the namespace for some seconds."""
     while True:
         since = plane.audit_position()
         time.sleep(seconds)
-        if not ours(plane, since, namespace):
+        if not operator_requests(plane, since, namespace):
             return
 
 
@@ -252,7 +263,7 @@ def quiet(plane: ControlPlane, namespace: str, seconds: float = 6.0) -> None:
 
 
 def parallel(plane: ControlPlane, work: Callable[[Api, Any], object], items: Iterable[Any]) -> None:
-    """Do `work` on every item with some clients at once, each with connections of its own."""
+    """Calls `work` on every item from several clients at once, each with its own connections."""
     local = threading.local()
 
     def one(item: Any) -> None:
@@ -265,7 +276,7 @@ def parallel(plane: ControlPlane, work: Callable[[Api, Any], object], items: Ite
 
 
 def make_unrelated(plane: ControlPlane, count: int) -> None:
-    """Objects of others: Deployments without pods, and Secrets of a kilobyte."""
+    """Creates unrelated objects: Deployments without pods, and Secrets of one kilobyte."""
     if not count:
         return
     Api(plane.kubeconfig).create(NAMESPACE, {"metadata": {"name": "unrelated"}})
@@ -281,34 +292,34 @@ def make_unrelated(plane: ControlPlane, count: int) -> None:
     parallel(plane, make, range(count))
 
 
-def served(faces: Faces) -> int:
-    """How many resources have a pod that serves, by their own word."""
+def count_served(faces: Faces) -> int:
+    """Returns how many resources report a ready pod."""
     found = faces.api.all(RESOURCE, faces.namespace)
     return sum(each.get("status", {}).get("readyReplicas", 0) > 0 for each in found)
 
 
-def calm(plane: ControlPlane) -> None:
-    """Wait until the API server has done what a new definition and earlier objects made it do."""
+def wait_until_calm(plane: ControlPlane) -> None:
+    """Waits until the API server has finished the background work that new definitions and objects cause."""
     server = psutil.Process(plane.processes.pid("kube-apiserver"))
     server.cpu_percent()
     until(
-        lambda: server.cpu_percent(1.0), lambda percent: percent < CALM_PERCENT, "the API server is calm", seconds=300
+        lambda: server.cpu_percent(1.0), lambda percent: percent < CALM_PERCENT, "the API server is idle", seconds=300
     )
 
 
-def leads(operator: Operator) -> None:
-    """Wait until this operator works."""
+def wait_for_leadership(operator: Operator) -> None:
+    """Waits until this operator is the leader."""
     until(operator.metrics, lambda text: "face_comparison_operator_leader 1.0" in text, "it leads", seconds=60)
 
 
-def looked(metrics: str) -> float:
-    """How often it looked at a resource."""
+def reconciles(metrics: str) -> float:
+    """Returns how many reconciliations it has finished."""
     sample = 'face_comparison_operator_reconciles_total{result="done"}'
     return next((float(line.rpartition(" ")[2]) for line in metrics.splitlines() if line.startswith(sample)), 0.0)
 
 
 class Peak:
-    """The highest resident memory of a process while this runs, looked at ten times a second."""
+    """The peak resident memory of a process while this runs, sampled ten times per second."""
 
     def __init__(self, process: psutil.Process) -> None:
         self._process, self._highest = process, 0
@@ -317,7 +328,7 @@ class Peak:
         self._thread.start()
 
     def stop(self) -> int:
-        """Bytes."""
+        """Stops sampling and returns the peak in bytes."""
         self._over.set()
         self._thread.join()
         return self._highest
@@ -328,17 +339,17 @@ class Peak:
 
 
 def mib(size: int) -> float:
-    """Bytes as MiB."""
+    """Returns bytes as MiB."""
     return round(size / 2**20, 1)
 
 
 def say(text: str) -> None:
-    """Progress, beside the result."""
+    """Prints progress to standard error."""
     print(f"{time.strftime('%H:%M:%S')} {text}", file=sys.stderr, flush=True)
 
 
 def table(figures: dict[str, Any]) -> str:
-    """The figures as a Markdown table."""
+    """Returns the figures as a Markdown table."""
     bursts = figures["bursts"]
     lines = [
         f"{figures['cpus']} CPUs, {figures['unrelated']} unrelated Deployments and Secrets; "

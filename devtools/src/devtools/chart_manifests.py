@@ -1,7 +1,7 @@
-"""Make manifests/install.yaml and manifests/crd.yaml from the chart, for those who install without Helm.
+"""Generates manifests/install.yaml and manifests/crd.yaml from the chart, for those who install without Helm.
 
-The chart is rendered with its defaults by the real `helm`; what only concerns Helm's own releases is left out. Each
-user says where the images are: until then their registry is a name that never resolves (RFC 2606).
+The chart is rendered with its defaults by the real `helm`; what only concerns Helm releases is left out. Users choose
+where their container images come from: until they do, the registry is a name that never resolves (RFC 2606).
 """
 
 import argparse
@@ -15,12 +15,12 @@ CHART = ROOT / "charts" / "face-comparison"
 MANIFESTS = ROOT / "manifests"
 RELEASE, NAMESPACE = "face-comparison", "face-comparison-system"
 
-# Labels that say "this is an object of a Helm release" would be untrue of what kubectl applies.
+# Labels that mark an object as part of a Helm release would be wrong on what kubectl applies.
 HELM_LABELS = re.compile(r"^ +(helm\.sh/chart|app\.kubernetes\.io/managed-by): .*\n", re.MULTILINE)
 SOURCE_COMMENTS = re.compile(r"^# Source: .*\n", re.MULTILINE)
 
 REGISTRY = "registry.invalid"
-HEADER = "# Made from charts/face-comparison by `make generate`: edit the chart.\n"
+HEADER = "# Generated from charts/face-comparison by `make generate`; edit the chart instead.\n"
 INSTALL_HEADER = f"""\
 {HEADER}#
 # {REGISTRY} stands for the registry that you pushed the images to:
@@ -39,8 +39,8 @@ metadata:
 """
 
 
-def rendered(helm: Path, chart: Path, *options: str) -> str:
-    """The chart's objects as YAML documents without Helm's own labels and comments."""
+def render(helm: Path, chart: Path, *options: str) -> str:
+    """Returns the chart's objects as YAML documents without Helm's labels and comments."""
     command = [
         str(helm),
         "template",
@@ -57,10 +57,10 @@ def rendered(helm: Path, chart: Path, *options: str) -> str:
     return SOURCE_COMMENTS.sub("", HELM_LABELS.sub("", output))
 
 
-def generated(helm: Path, chart: Path = CHART) -> dict[Path, str]:
-    """What each generated manifest should hold, by its path."""
-    definition = rendered(helm, chart, "--show-only", "templates/crd.yaml")
-    rest = rendered(helm, chart, "--set", "crds.enabled=false")
+def generated_files(helm: Path, chart: Path = CHART) -> dict[Path, str]:
+    """Returns the expected content of each generated manifest, by path."""
+    definition = render(helm, chart, "--show-only", "templates/crd.yaml")
+    rest = render(helm, chart, "--set", "crds.enabled=false")
     return {
         MANIFESTS / "crd.yaml": HEADER + definition,
         MANIFESTS / "install.yaml": INSTALL_HEADER + NAMESPACE_OBJECT + definition + rest,
@@ -71,7 +71,7 @@ def main() -> None:
     """Writes the generated manifests."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--helm", type=Path, required=True, help="the helm program to render with")
-    for path, text in generated(parser.parse_args().helm).items():
+    for path, text in generated_files(parser.parse_args().helm).items():
         path.write_text(text)
 
 

@@ -1,7 +1,7 @@
-"""Make the chart's values.schema.json and the values table of its README from the comments in values.yaml.
+"""Generates the chart's values.schema.json and the table of values in its README from the comments in values.yaml.
 
-So that a value, its meaning, its schema and its documentation are written once. The grammar of the comments is
-described at the top of values.yaml. Everything but `main` is a function of text.
+A value, its meaning, its schema, and its documentation are thus written once. The grammar of the comments is described
+at the top of values.yaml. Everything but `main` is a pure function of text.
 """
 
 import json
@@ -29,7 +29,7 @@ TYPES = {
 
 @dataclass(frozen=True)
 class Value:
-    """One key of values.yaml: dotted path, what its comment says, its default, and the keys below it if closed."""
+    """A key in values.yaml: dotted path, comment, default, and, if it is a closed object, the keys below it."""
 
     path: str
     description: str
@@ -39,7 +39,7 @@ class Value:
 
 
 def values(text: str) -> tuple[Value, ...]:
-    """Every key of a values file with what its comment says; a key without a comment is a ValueError."""
+    """Returns every key of a values file with its comment; raises ValueError for a key without one."""
     return _children(yaml.compose(text, Loader=yaml.SafeLoader), "", text.splitlines())
 
 
@@ -53,7 +53,7 @@ def _value(key: yaml.ScalarNode, node: yaml.Node, parent: str, lines: list[str])
     path = f"{parent}.{key.value}" if parent else key.value
     description, annotation = _comment(lines, key.start_mark.line)
     if not description:
-        raise ValueError(f"{path}: write a comment above line {key.start_mark.line + 1} that says what it is for")
+        raise ValueError(f"{path}: add a comment above line {key.start_mark.line + 1} that says what it is for")
     default = yaml.safe_load(yaml.serialize(node))
     children = () if "additionalProperties" in annotation else _children(node, path, lines)
     schema = {"description": description, "type": TYPES[node.tag], **annotation}
@@ -61,7 +61,7 @@ def _value(key: yaml.ScalarNode, node: yaml.Node, parent: str, lines: list[str])
 
 
 def _comment(lines: list[str], key_line: int) -> tuple[str, dict[str, Any]]:
-    """The comment that ends right above a line, and its annotation."""
+    """Returns the comment right above a line, and its annotation."""
     first = key_line
     while first and lines[first - 1].lstrip().startswith("#"):
         first -= 1
@@ -72,8 +72,8 @@ def _comment(lines: list[str], key_line: int) -> tuple[str, dict[str, Any]]:
 
 
 def schema(tree: tuple[Value, ...]) -> dict[str, Any]:
-    """The JSON Schema of a values file; a key that the file does not show is refused."""
-    # Helm puts `global` into the values of every chart that another chart depends on; the condition under which it does
+    """Returns the JSON Schema of a values file; it rejects keys that the file does not contain."""
+    # Helm passes `global` to every chart that another chart depends on; the condition under which it does so
     # is usually called `enabled`.
     properties = {
         "global": {"description": "Values of a parent chart, not used.", "type": "object"},
@@ -94,7 +94,7 @@ def _property(value: Value) -> dict[str, Any]:
 
 
 def table(tree: tuple[Value, ...]) -> str:
-    """A Markdown table of the keys that can be set, in the order of the file."""
+    """Returns a Markdown table of the keys that can be set, in the order of the file."""
     cells = [
         (value.path, json.dumps(value.default), value.description.replace("|", "&#124;")) for value in _leaves(tree)
     ]
@@ -111,16 +111,16 @@ def _leaves(tree: tuple[Value, ...]) -> Iterator[Value]:
 
 
 def with_table(readme: str, rows: str) -> str:
-    """The README with what stands between the two marks replaced by the table; ValueError when they are missing."""
+    """Returns the README with the table between the two marks replaced; raises ValueError if they are missing."""
     if TABLE_BEGINS not in readme or TABLE_ENDS not in readme:
-        raise ValueError(f"the README needs the lines {TABLE_BEGINS} and {TABLE_ENDS} where the table shall be")
+        raise ValueError(f"the README needs the lines {TABLE_BEGINS} and {TABLE_ENDS} around the table")
     before, _, rest = readme.partition(TABLE_BEGINS)
     _, _, after = rest.partition(TABLE_ENDS)
     return f"{before}{TABLE_BEGINS}\n{rows}\n{TABLE_ENDS}{after}"
 
 
-def generated(chart: Path) -> dict[Path, str]:
-    """What each generated file of a chart should hold, by its path."""
+def generated_files(chart: Path) -> dict[Path, str]:
+    """Returns the expected content of each generated file of a chart, by path."""
     tree = values((chart / "values.yaml").read_text())
     readme = chart / "README.md"
     return {
@@ -131,7 +131,7 @@ def generated(chart: Path) -> dict[Path, str]:
 
 def main() -> None:
     """Writes the chart's schema and its table of values."""
-    for path, text in generated(CHART).items():
+    for path, text in generated_files(CHART).items():
         path.write_text(text)
 
 

@@ -1,7 +1,7 @@
-"""The browser for the tests of the API Explorer: Debian's own package, installed where that is possible.
+"""The browser for the tests of the API Explorer: Debian's package, installed where that is possible.
 
-Run as a program it installs the package if the machine has no Chromium yet. Without root or apt nothing is installed,
-and the tests say why they are skipped.
+Run as a program, it installs the package if the machine has no Chromium. Without root or apt, nothing is installed and
+the tests report why they are skipped.
 """
 
 from __future__ import annotations
@@ -27,16 +27,16 @@ FLAGS = (
 
 
 def executable() -> str | None:
-    """Path of the browser; None: there is none."""
+    """Returns the path of the browser, or None if there is none."""
     return shutil.which("chromium")
 
 
 def install() -> str | None:
-    """Install the browser. Returns why that was not possible, None when it is there."""
+    """Installs the browser. Returns why that was not possible, or None if it is installed."""
     if executable():
         return None
     if shutil.which("apt-get") is None:
-        return "Chromium is missing, and this machine has no apt-get to install it with"
+        return "Chromium is missing, and this machine has no apt-get to install it"
     if os.geteuid() != 0:
         return f"Chromium is missing: as root, apt-get install {' '.join(PACKAGES)}"
     environ = os.environ | {"DEBIAN_FRONTEND": "noninteractive"}

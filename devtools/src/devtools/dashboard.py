@@ -1,6 +1,6 @@
-"""Make the Grafana dashboard of the chart, files/dashboard.json, with Grafana's own typed builders.
+"""Generates the chart's Grafana dashboard, files/dashboard.json, with Grafana's typed builders.
 
-The labels namespace and service in the queries are those that a ServiceMonitor gives.
+The labels `namespace` and `service` in the queries are those that a ServiceMonitor adds.
 """
 
 from collections.abc import Sequence
@@ -19,14 +19,14 @@ SOURCE = DataSourceRef(type_val="prometheus", uid="${datasource}")
 CHOSEN = 'namespace=~"$namespace", service=~"$service"'
 SERVING = f'{CHOSEN}, route=~"face_comparison|compare|invocations"'
 RATE = "$__rate_interval"
-COLUMNS, WIDTH, HEIGHT = 24, 8, 8  # Grafana's grid; three panels in a row
+COLUMNS, WIDTH, HEIGHT = 24, 8, 8  # Grafana's grid; three panels per row
 
 Query = tuple[str, str]
 """Legend and expression."""
 
 
 def quantiles(metric: str, labels: str = "", by: str = "") -> list[Query]:
-    """Median and 99th percentile of a histogram, for each value of the label `by`."""
+    """Returns queries for the median and 99th percentile of a histogram, per value of the label `by`."""
     grouping = f"le, {by}" if by else "le"
     prefix = f"{{{{{by}}}}} " if by else ""
     chosen = f"{{{labels}}}" if labels else ""
@@ -35,13 +35,13 @@ def quantiles(metric: str, labels: str = "", by: str = "") -> list[Query]:
 
 
 def mean(metric: str, labels: str, by: str, legend: str) -> Query:
-    """Mean of what a histogram observed."""
+    """Returns a query for the mean of a histogram's observations."""
     total, count = (f"sum by ({by}) (rate({metric}_{part}{{{labels}}}[{RATE}]))" for part in ("sum", "count"))
     return legend, f"{total} / {count}"
 
 
 def panel(title: str, description: str, unit: str, queries: Sequence[Query]) -> timeseries.Panel:
-    """A graph of one or more queries, zero at the bottom."""
+    """Returns a graph of one or more queries, with a y-axis that starts at zero."""
     legend = common.VizLegendOptions().show_legend(True)
     graph = (
         timeseries.Panel()
@@ -63,7 +63,7 @@ def panel(title: str, description: str, unit: str, queries: Sequence[Query]) -> 
 
 
 def variable(name: str, label: str, query: str) -> QueryVariable:
-    """A choice of values of a label, all of them to begin with."""
+    """Returns a variable with the values of a label, all of them selected by default."""
     return (
         QueryVariable(name)
         .label(label)
@@ -191,7 +191,7 @@ OPERATOR_PANELS = [
 
 
 def dashboard() -> Dashboard:
-    """The whole dashboard: a row for the services, a row for the operator."""
+    """Returns the whole dashboard: a row for the services and a row for the operator."""
     board = (
         Dashboard("FaceComparison")
         .uid("face-comparison")
@@ -215,7 +215,7 @@ def dashboard() -> Dashboard:
 
 
 def text() -> str:
-    """The dashboard as Grafana reads it."""
+    """Returns the dashboard as JSON."""
     return JSONEncoder(sort_keys=True, indent=2).encode(dashboard().build()) + "\n"
 
 

@@ -1,6 +1,7 @@
-"""`make run`: the service on this machine, three photographs compared by it, and what to try next.
+"""`make run`: runs the service on this machine, compares three photographs, and suggests what to try next.
 
-Everything is said to people; the service's own log is passed on only where it warns. Ctrl-C ends both, with status 0.
+The output is written for people; of the service's log, only warnings and errors are shown. Ctrl-C ends both with status
+0.
 """
 
 from __future__ import annotations
@@ -58,7 +59,7 @@ def main() -> int:
 
 
 def is_taken(port: str) -> bool:
-    """Whether another program listens on a port; the service judges what is no port at all."""
+    """Returns whether another program listens on a port; an invalid port is left to the service to reject."""
     try:
         socket.create_server(("127.0.0.1", int(port))).close()
     except (ValueError, OverflowError):
@@ -70,14 +71,14 @@ def is_taken(port: str) -> bool:
 
 @contextlib.contextmanager
 def own_terminal() -> Iterator[None]:
-    """Take Ctrl-C from `make`, which would report it as an error although it is the way to end this."""
+    """Takes Ctrl-C from `make`, which would report it as an error although it is the way to stop the demo."""
     try:
         terminal = os.open("/dev/tty", os.O_RDWR | os.O_CLOEXEC)
     except OSError:  # no terminal, no Ctrl-C
         yield
         return
     before = os.tcgetpgrp(terminal)
-    signal.signal(signal.SIGTTOU, signal.SIG_IGN)  # or taking the terminal would stop this process
+    signal.signal(signal.SIGTTOU, signal.SIG_IGN)  # otherwise taking the terminal would stop this process
     try:
         if before == os.getpgrp() != os.getpid():
             os.setpgid(0, 0)
@@ -91,7 +92,7 @@ def own_terminal() -> Iterator[None]:
 
 @contextlib.contextmanager
 def service(port: str) -> Iterator[tuple[subprocess.Popen[str], list[int]]]:
-    """The running service, and a list to which its port is added as soon as it listens."""
+    """Yields the running service, and a list to which its port is added once it listens."""
     program = Path(sys.executable).with_name("face-comparison")
     store = f"sqlite:{COLLECTIONS}"
     process = subprocess.Popen(
@@ -105,7 +106,7 @@ def service(port: str) -> Iterator[tuple[subprocess.Popen[str], list[int]]]:
     try:
         yield process, listening
     finally:
-        with contextlib.suppress(KeyboardInterrupt):  # a second Ctrl-C changes nothing
+        with contextlib.suppress(KeyboardInterrupt):  # a second Ctrl-C has no effect
             process.send_signal(signal.SIGINT)
             try:
                 process.wait(STOP_SECONDS)
@@ -115,7 +116,7 @@ def service(port: str) -> Iterator[tuple[subprocess.Popen[str], list[int]]]:
 
 
 def pass_on(process: subprocess.Popen[str], listening: list[int]) -> None:
-    """Prints warnings and errors of the service's log, and notes the port that it listens on."""
+    """Prints warnings and errors from the service's log, and records the port that it listens on."""
     assert process.stdout
     for line in process.stdout:
         entry = json.loads(line)
@@ -126,7 +127,7 @@ def pass_on(process: subprocess.Popen[str], listening: list[int]) -> None:
 
 
 def wait_ready(process: subprocess.Popen[str], listening: list[int]) -> str | None:
-    """The service's address once it can answer; None when it has ended, and has said why."""
+    """Returns the service's address once it is ready, or None if it has exited, having logged why."""
     deadline = time.monotonic() + READY_SECONDS
     while process.poll() is None:
         if listening:
@@ -152,9 +153,9 @@ def introduce(url: str) -> None:
         print(f"The sample photographs could not be fetched, so none are compared: {error}")
         return
     one, same, other = (photographs[name] for name in (FIRST, SAME, OTHER))
-    print("Two photographs of one person and one of another, compared by it just now:\n")
-    targets = [{"img": encoded(same)}, {"img": encoded(other)}]
-    reply = urllib3.request("POST", f"{endpoint}/compare", json={"source": {"img": encoded(one)}, "targets": targets})
+    print("It has just compared two photographs of one person and one of another:\n")
+    targets = [{"img": encode(same)}, {"img": encode(other)}]
+    reply = urllib3.request("POST", f"{endpoint}/compare", json={"source": {"img": encode(one)}, "targets": targets})
     for path, target in zip((same, other), reply.json()["Targets"], strict=True):
         verdict = "same person" if target["SamePerson"] else "different people"
         print(
@@ -168,8 +169,8 @@ def introduce(url: str) -> None:
     print("Ctrl-C stops it.", flush=True)
 
 
-def encoded(path: Path) -> str:
-    """Returns a file in base64."""
+def encode(path: Path) -> str:
+    """Returns the content of a file in base64."""
     return base64.b64encode(path.read_bytes()).decode()
 
 

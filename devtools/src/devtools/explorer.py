@@ -1,4 +1,4 @@
-"""What the tests of the API Explorer share: the running program, and a page that is watched while it is used."""
+"""Shared code of the API Explorer's tests: the running program, and a page that is monitored while it is used."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ CONTROLS = {*_NAMED.split(), "ComboBoxSelect", "Date", "DisclosureTriangle"}
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """url: of the Explorer's page, with a slash at its end."""
+    """A running service. url: the Explorer's page, with a trailing slash."""
 
     url: str
 
@@ -41,7 +41,7 @@ class Service:
 
 @contextlib.contextmanager
 def serving(folder: Path, *arguments: str, stage: str = "prod") -> Iterator[Service]:
-    """The real program on a free port, ready."""
+    """Yields the real program on a free port, once it is ready."""
     (port,) = free_ports(1)
     program = Path(sys.executable).with_name("face-comparison")
     command = [str(program), "serve", "--host", "127.0.0.1", "--port", str(port), "--stage", stage]
@@ -73,7 +73,7 @@ def _base64(path: Path) -> str:
 
 
 class Explorer:
-    """One visitor. Whatever the page says in the console, and every request, is kept."""
+    """A visitor's page. It records every console message and every request."""
 
     def __init__(
         self,
@@ -109,7 +109,7 @@ class Explorer:
         expect(self.page.locator("h1")).to_be_visible()
 
     def close(self) -> None:
-        """Closes the page. Fails if it logged an error that was not provoked, or asked another origin for anything."""
+        """Closes the page. Fails if it logged an unexpected error, or requested anything from another origin."""
         provoked = [f"Failed to load resource: the server responded with a status of {code} " for code in self.refusals]
         said = [line for line in self.said if not line.startswith(tuple(provoked) or "\0")]
         origin = self.service.url.split("/", 3)[:3]
@@ -118,7 +118,7 @@ class Explorer:
         assert not said
         assert not foreign
 
-    # --- what a visitor does ---
+    # --- actions of a visitor ---
 
     def go(self, name: str) -> None:
         """Opens one of the Explorer's pages by its link."""
@@ -126,7 +126,7 @@ class Explorer:
         expect(self.page.locator(f"nav a[data-page={name}]")).to_have_attribute("aria-current", "page")
 
     def choose(self, *paths: Path, intake: int = 0) -> None:
-        """Chooses files in an intake, counted from 0."""
+        """Chooses files in an input, counted from 0."""
         self.page.locator(".intake").nth(intake).locator("input[type=file]").first.set_input_files(list(paths))
 
     def transfer(self, event: str, target: str, path: Path, media_type: str, *more: Path) -> None:
@@ -156,7 +156,7 @@ class Explorer:
         expect(self.page.locator(".pair line").first).to_be_attached()
 
     def unfold(self) -> None:
-        """Opens what is folded away for developers, once there is an answer."""
+        """Expands the developer section, once there is a response."""
         developer = self.page.locator("details.developer")
         expect(developer).to_be_attached()
         if developer.get_attribute("open") is None:
@@ -177,7 +177,7 @@ class Explorer:
         return self.page.locator("#sample").inner_text()
 
     def nameless_controls(self) -> list[str]:
-        """Returns the controls of the page without a name in the accessibility tree, of which axe misses some."""
+        """Returns controls of the page without an accessible name; axe misses some of them."""
         wire = self._context.new_cdp_session(self.page)
         nodes = wire.send("Accessibility.getFullAXTree")["nodes"]
         return [
@@ -189,11 +189,11 @@ class Explorer:
         ]
 
     def posts(self) -> list[Request]:
-        """Returns the POST requests of the page until now."""
+        """Returns the POST requests of the page so far."""
         return [request for request in self.requests if request.method == "POST"]
 
     def accessibility_problems(self, *rules: str) -> list[str]:
-        """Returns what axe-core finds, one line per rule; by all rules, or by some, which is quicker."""
+        """Returns axe-core's findings, one per line, by all rules or, which is faster, by some."""
         options = {"resultTypes": ["violations"], **({"runOnly": list(rules)} if rules else {})}
         found = Axe().run(self.page, options=options).response["violations"]
         return [f"{rule['id']}: {rule['help']}: {[node['html'][:200] for node in rule['nodes']]}" for rule in found]

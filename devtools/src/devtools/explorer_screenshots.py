@@ -1,9 +1,9 @@
-"""Make an image of every page and state of the API Explorer, by using it in Chromium against the real service.
+"""Takes a screenshot of every page and state of the API Explorer, in Chromium against the real service.
 
     python -m devtools.explorer_screenshots docs/images/explorer
 
-Only the built-in sample, a photograph in the public domain, and copies made of it are shown, because the images are
-part of the documents.
+They show only the built-in sample, a photograph in the public domain, and copies made from it, because they are part of
+the documentation.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ KEY = "an-example-key"
 
 
 def images(folder: Path) -> dict[str, Path]:
-    """Copies of the sample: turned, dark, in a group, too large, and one that is damaged."""
+    """Returns copies of the sample: rotated, dark, in a group, too large, and a damaged one."""
     with Image.open(SAMPLE) as opened:
         sample = opened.convert("RGB")
     width, height = sample.size
@@ -55,7 +55,7 @@ def images(folder: Path) -> dict[str, Path]:
 
 
 def states(photos: dict[str, Path]) -> Iterator[tuple[str, dict[str, Any], Callable[[Explorer], None]]]:
-    """Name, how the page is opened, and what is done on it."""
+    """Yields a name for each state, the link that opens the page, and the actions that lead to the state."""
 
     def detect(name: str, shown: str = ".face", *, unfolded: bool = False) -> Callable[[Explorer], None]:
         def done(explorer: Explorer) -> None:
@@ -122,16 +122,16 @@ def open_reference(explorer: Explorer) -> None:
 
 
 def fetch_private_url(explorer: Explorer) -> None:
-    """Has the service fetch what it must not."""
+    """Makes the service fetch a URL that it must reject."""
     explorer.page.locator(".url input").fill("http://10.0.0.8/portrait.jpg")
     explorer.page.locator(".url button").click()
     expect(explorer.page.locator(".notice.wrong")).to_be_visible()
 
 
 def use_people(explorer: Explorer, photos: dict[str, Path]) -> None:
-    """Adds a person to a new collection and looks for people in an image."""
+    """Adds a person to a new collection and searches for people in an image."""
     collections = f"{explorer.service.endpoint}/collections"
-    urllib3.request("DELETE", f"{collections}/staff")  # of an earlier state
+    urllib3.request("DELETE", f"{collections}/staff")  # left from an earlier state
     urllib3.request("POST", collections, json={"CollectionId": "staff"})
     explorer.go("people")
     page = explorer.page
@@ -147,7 +147,7 @@ def use_people(explorer: Explorer, photos: dict[str, Path]) -> None:
 def take(
     browser: Browser, service: Service, name: str, options: dict[str, Any], do: Callable[[Explorer], None], folder: Path
 ) -> None:
-    """Takes one screenshot of a state of the Explorer, of its whole height."""
+    """Takes one screenshot of a state of the Explorer, as tall as its content."""
     explorer = Explorer(browser, service, **options)
     explorer.refusals = {400, 401, 404}
     do(explorer)
@@ -175,7 +175,7 @@ def main() -> None:
     """Takes the screenshots of the documentation."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("folder", type=Path)
-    parser.add_argument("--only", default="", help="names that begin with this")
+    parser.add_argument("--only", default="", help="only states whose names begin with this")
     arguments = parser.parse_args()
     problem = chromium.install()
     if problem:

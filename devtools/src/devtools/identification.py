@@ -1,4 +1,4 @@
-"""How often a search for a stranger returns somebody, at the threshold of a search and at that of a pair."""
+"""Simulates false positive identification: how often a search for a stranger returns a match, by threshold."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ TRIALS = 1_000_000
 
 
 def measured_strangers() -> Strangers:
-    """Of the default bundle, tail and all: the population that searches are drawn from."""
+    """Returns the default bundle's distribution of similarities between strangers."""
     stated = manifest().comparison.strangers
     return UNMEASURED if stated is None else stated_strangers(stated)
 
 
 def false_positives() -> list[dict[str, Any]]:
-    """Searches for strangers that return somebody: by the threshold of a search, and by that of a pair.
+    """Returns the fractions of searches for strangers with a match: by the search threshold, and by the pair threshold.
 
     The similarity of the nearest of N strangers is drawn as the largest of N draws from the measured distribution.
     """
@@ -67,7 +67,7 @@ def _normal_quantile(probabilities: NDArray[np.float64]) -> NDArray[np.float64]:
 
 def print_identification(rows: list[dict[str, Any]]) -> None:
     """Prints requested and observed false positive rates (0-1) by number of faces."""
-    print("Searches for strangers that return somebody (drawn from the measured distribution):")
+    print("Searches for strangers that return a match (drawn from the measured distribution):")
     print("   faces  requested  threshold   observed  own people: threshold   observed  pair threshold")
     for row in rows:
         own = f"{row['own_threshold']:>22.3f} {row['own_observed']:>10.3%}" if "own_threshold" in row else f"{'-':>33}"

@@ -1,7 +1,7 @@
-"""The lowest versions that the packages declare, and what the unit tests passed with: `python -m devtools.lowest`.
+"""Compares the declared lower bounds with the versions that the unit tests passed with: `python -m devtools.lowest`.
 
 `make test-lowest` runs the unit tests of each distribution with the versions in `tests/lowest/`, and replaces a file
-there when they pass with bounds that were changed. Without arguments this program says which declared bound is not in
+there when they pass with changed bounds. Without arguments, this program reports the declared bounds that are not in
 it.
 """
 
@@ -26,18 +26,18 @@ _LEFT_OUT = frozenset({"gpu"})
 
 
 def normalized(name: str) -> str:
-    """Returns a package's name as it is compared."""
+    """Returns a package's normalized name."""
     return re.sub(r"[-_.]+", "-", name).lower()
 
 
 def extras(project: str, root: Path = ROOT) -> list[str]:
-    """Returns the extras that are tested of a distribution."""
+    """Returns the tested extras of a distribution."""
     table = tomllib.loads((root / project / "pyproject.toml").read_text())["project"]
     return sorted(set(table.get("optional-dependencies", {})) - _LEFT_OUT)
 
 
 def declared(project: str, root: Path = ROOT) -> Iterator[tuple[str, str]]:
-    """Yields the name and the lower bound of every dependency of a distribution, its tested extras included."""
+    """Yields the name and the lower bound of every dependency of a distribution, including its tested extras."""
     table = tomllib.loads((root / project / "pyproject.toml").read_text())["project"]
     optional = table.get("optional-dependencies", {})
     for row in [*table["dependencies"], *(row for extra in extras(project, root) for row in optional[extra])]:
@@ -49,7 +49,7 @@ def declared(project: str, root: Path = ROOT) -> Iterator[tuple[str, str]]:
 
 
 def tested(text: str) -> dict[str, str]:
-    """Returns the versions by name of a file of pinned requirements."""
+    """Returns the versions by name from a file of pinned requirements."""
     pins = re.findall(r"^([\w.-]+)(?:\[[\w,-]+\])?==([^\s;]+)", text, re.MULTILINE)
     return {normalized(name): version for name, version in pins}
 
@@ -73,12 +73,12 @@ def _problems(project: str, root: Path, tested_with: str) -> Iterator[str]:
 
 
 def _release(version: str) -> str:
-    """A version without zeros at its end: 2.0.0 is 2."""
+    """Returns a version without trailing zeros: 2.0.0 is 2."""
     return re.sub(r"(?:\.0)+$", "", version)
 
 
 def write(project: str, uv: str, path: Path) -> None:
-    """Writes the versions to test with: those of the last time, as long as the bounds are the same."""
+    """Writes the versions to test with: the previous ones as long as the bounds are unchanged."""
     path.parent.mkdir(parents=True, exist_ok=True)
     if not list(_problems(project, ROOT, project)):
         path.write_text((ROOT / TESTED / f"{project}.txt").read_text())
@@ -86,7 +86,7 @@ def write(project: str, uv: str, path: Path) -> None:
     command = [uv, "pip", "compile", "--quiet", "--resolution", "lowest-direct", "--python", sys.executable]
     command += ["--no-header", "--no-annotate", "--output-file", str(path), f"{project}/pyproject.toml"]
     command += [word for extra in extras(project) for word in ("--extra", extra)]
-    path.unlink(missing_ok=True)  # or its versions would be preferred
+    path.unlink(missing_ok=True)  # otherwise its versions would be preferred
     subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
 
 

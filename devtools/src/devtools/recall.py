@@ -1,7 +1,7 @@
-"""How many faces are found: groups, and small faces made of the sample photographs.
+"""Measures how many faces are detected in groups, and in small versions, of the sample photographs.
 
-Run as a program it writes docs/data/recall.json. The column of an earlier commit that is in there stays: it was
-measured once, on the same images.
+Run as a program, it writes docs/data/recall.json. The file's column of an earlier commit is kept: it was measured once,
+on the same images.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ NEAR = 0.4
 
 @dataclass(frozen=True)
 class Scene:
-    """An image (height, width, 3) BGR and the faces that it shows: center x, center y and height in pixels."""
+    """An image (height, width, 3) BGR and its faces: center x, center y, and height in pixels."""
 
     kind: str
     image: NDArray[np.uint8]
@@ -49,7 +49,7 @@ class Scene:
 
 
 def scenes(analyzer: Analyzer, kinds: Sequence[str] = ()) -> Iterator[Scene]:
-    """Every image of these kinds, of all when none is named; the analyzer finds the faces in the large originals."""
+    """Yields every image of the named kinds, by default of all; the analyzer detects the originals' faces."""
     table = _read("table.jpg")
     seated = _faces(analyzer, "table.jpg")
     lowest = min(face.box.height for face in seated)
@@ -73,7 +73,7 @@ def scenes(analyzer: Analyzer, kinds: Sequence[str] = ()) -> Iterator[Scene]:
                 x, y = _center(face, scale)
                 for across, down in PLACES:
                     matrix = np.array([[1.0, 0.0, round(across * size[1] - x)], [0.0, 1.0, round(down * size[0] - y)]])
-                    # The photograph's own edge goes on, as a background does.
+                    # The photograph's own edge is extended, as a background would be.
                     image = cv2.warpAffine(small, matrix, size[::-1], borderMode=cv2.BORDER_REFLECT_101)
                     image = _without_reflections(np.asarray(image, np.uint8), small.shape[:2], matrix)
                     place = (x + matrix[0, 2], y + matrix[1, 2], float(height))
@@ -81,7 +81,7 @@ def scenes(analyzer: Analyzer, kinds: Sequence[str] = ()) -> Iterator[Scene]:
 
 
 def count_found(scene: Scene, faces: Sequence[Face]) -> int:
-    """How many of the scene's faces are among the found ones."""
+    """Returns how many of the scene's faces were detected."""
 
     def found(x: float, y: float, height: float) -> bool:
         return any(
@@ -93,7 +93,7 @@ def count_found(scene: Scene, faces: Sequence[Face]) -> int:
 
 
 def measure(analyzer: Analyzer, kinds: Sequence[str] = ()) -> dict[str, dict[str, int]]:
-    """Faces, faces found and further ones by kind of image; of all kinds when none is named."""
+    """Returns the number of faces, of detected faces, and of further detections, by kind; by default, of all kinds."""
     counts: dict[str, Counter[str]] = {}
     for scene in scenes(analyzer, kinds):
         faces = analyzer.analyze(cv2.imencode(".png", scene.image, [cv2.IMWRITE_PNG_COMPRESSION, 1])[1].tobytes()).faces
@@ -117,7 +117,7 @@ def _center(face: Face, scale: float) -> tuple[float, float]:
 def _without_reflections(
     image: NDArray[np.uint8], size: tuple[int, int], matrix: NDArray[np.float64]
 ) -> NDArray[np.uint8]:
-    """The image with everything but the photograph of this size blurred away: reflections have faces, too."""
+    """Blurs the image except for the photograph of this size, because its reflections contain faces, too."""
     mask = cv2.warpAffine(np.full(size, 255, np.uint8), matrix, image.shape[1::-1])[:, :, None] > 0
     coarse = cv2.resize(image, None, fx=1 / 16, fy=1 / 16, interpolation=cv2.INTER_AREA)
     rest = cv2.resize(cv2.GaussianBlur(coarse, (0, 0), 4), image.shape[1::-1], interpolation=cv2.INTER_LINEAR)
@@ -125,7 +125,7 @@ def _without_reflections(
 
 
 def main() -> None:
-    """Measure it with the default bundle and record it."""
+    """Measures the default bundle and writes the record."""
     from face_comparison.models import bundle_store
     from face_comparison.vision.analyzer import build_analyzer
 
@@ -134,7 +134,7 @@ def main() -> None:
     earlier = json.loads(RECORD.read_text())["earlier"] if RECORD.exists() else {}
     record = {"model": analyzer.model.version, "kinds": measure(analyzer), "earlier": earlier}
     RECORD.write_text(json.dumps(record, indent=1) + "\n")
-    print(f"wrote {RECORD.relative_to(ROOT)}; `make generate` makes a table of it")
+    print(f"wrote {RECORD.relative_to(ROOT)}; `make generate` updates the table")
 
 
 if __name__ == "__main__":

@@ -1,11 +1,12 @@
-"""What a release says about itself: a list of components for each image, checksums, and where it all was built from.
+"""Describes a release: an SBOM per container image, checksums, and provenance.
 
     python -m devtools.release sbom --uv UV --out FOLDER
     python -m devtools.release check
     python -m devtools.release provenance --out FOLDER
 
-The components come from uv.lock, with the digest of each, as CycloneDX; the provenance is a statement in the form of
-in-toto and SLSA. Here it is not signed: the workflow of a public host signs what it builds with the host's identity.
+The components come from uv.lock, with their digests, in the CycloneDX format; the provenance is an in-toto statement
+with a SLSA predicate. It is not signed here: the workflow of a public host signs what it builds with the host's
+identity.
 """
 
 from __future__ import annotations
@@ -26,14 +27,14 @@ from typing import Any
 from devtools import ROOT
 
 CHECKSUMS, PROVENANCE = "SHA256SUMS", "provenance.intoto.json"
-# What decides the bytes of a release beside the commit itself.
+# The inputs that determine a release in addition to the commit.
 MATERIALS = ("uv.lock", "container/build.txt", "Dockerfile")
 BUILD_TYPE = "urn:face-comparison:make-release:v1"
 
 
 @dataclass(frozen=True, slots=True)
 class Image:
-    """One image: the package that is installed in it, with its extras."""
+    """A container image: the package that is installed in it, with its extras."""
 
     name: str
     package: str
@@ -41,7 +42,7 @@ class Image:
 
 
 def images(dockerfile: str) -> list[Image]:
-    """The images of a Dockerfile, by the stages in which their dependencies are installed."""
+    """Returns the container images of a Dockerfile, by the stages in which their dependencies are installed."""
     stages = re.findall(
         r"^FROM build AS (\S+)-dependencies\nRUN uv sync (?:.|\\\n)*?--package (\S+)((?: --extra \S+)*)",
         dockerfile,
@@ -51,7 +52,7 @@ def images(dockerfile: str) -> list[Image]:
 
 
 def with_base_image(bom: dict[str, Any], dockerfile: str) -> dict[str, Any]:
-    """A list of components with the image's base in it, by its digest."""
+    """Returns an SBOM with the base image added, by its digest."""
     reference = re.search(r"^ARG BASE_IMAGE=((\S+/(\S+)):(\S+)@sha256:(\S+))$", dockerfile, re.MULTILINE)
     if not reference:
         raise SystemExit("the Dockerfile does not pin its base image by digest")
@@ -68,20 +69,20 @@ def with_base_image(bom: dict[str, Any], dockerfile: str) -> dict[str, Any]:
 
 
 def subjects(folder: Path) -> list[dict[str, Any]]:
-    """Name and digest of every file of a release, sorted; not of what is made from them."""
+    """Returns name and digest of every file of a release, sorted; without files that derive from them."""
     files = sorted(path for path in folder.rglob("*") if path.is_file() and path.name not in (CHECKSUMS, PROVENANCE))
     return [{"name": str(path.relative_to(folder)), "digest": {"sha256": digest(path)}} for path in files]
 
 
 def digest(path: Path) -> str:
-    """SHA-256 of a file, in hexadecimal digits."""
+    """Returns the SHA-256 of a file in hexadecimal digits."""
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def statement(
     made: Iterable[dict[str, Any]], commit: str, materials: Iterable[dict[str, Any]], builder: str, finished: datetime
 ) -> dict[str, Any]:
-    """The provenance of `made`: https://slsa.dev/spec/v1.0/provenance."""
+    """Returns the provenance of `made`: https://slsa.dev/spec/v1.0/provenance."""
     source = {"uri": "git+file:.", "digest": {"gitCommit": commit}}
     return {
         "_type": "https://in-toto.io/Statement/v1",
@@ -102,7 +103,7 @@ def statement(
 
 
 def uncommitted() -> str:
-    """What differs from the commit; a release of that could not be made again."""
+    """Returns the changes since the commit; a release that contains them could not be reproduced."""
     return _git("status", "--porcelain")
 
 
@@ -111,7 +112,7 @@ def _git(*words: str) -> str:
 
 
 def write_sbom(uv: Path, out: Path) -> None:
-    """Write one list of components for each image."""
+    """Writes one SBOM per container image."""
     out.mkdir(parents=True, exist_ok=True)
     dockerfile = (ROOT / "Dockerfile").read_text()
     for image in images(dockerfile):
@@ -125,7 +126,7 @@ def write_sbom(uv: Path, out: Path) -> None:
 
 
 def write_provenance(out: Path) -> None:
-    """Write the checksums of a release and the statement where it comes from."""
+    """Writes the checksums of a release and the provenance statement."""
     made = subjects(out)
     lines = [f"{each['digest']['sha256']}  {each['name']}\n" for each in made]
     (out / CHECKSUMS).write_text("".join(lines))
@@ -136,7 +137,7 @@ def write_provenance(out: Path) -> None:
 
 
 def main() -> None:
-    """Writes the SBOM or the provenance of a release, or checks that nothing is uncommitted."""
+    """Writes the SBOMs or the provenance of a release, or checks that nothing is uncommitted."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     commands = parser.add_subparsers(dest="command", required=True)
     sbom = commands.add_parser("sbom")
@@ -150,7 +151,7 @@ def main() -> None:
     elif options.command == "provenance":
         write_provenance(options.out)
     elif changes := uncommitted():
-        sys.exit(f"a release is made from a commit, and this differs from it:\n{changes}")
+        sys.exit(f"a release is built from a commit, but these files differ from it:\n{changes}")
 
 
 if __name__ == "__main__":

@@ -1,9 +1,9 @@
-"""Writes one page about the last end-to-end run: `build/report.html` with plots, and `build/report.md`.
+"""Writes a report of the last end-to-end run: `build/report.html` with plots, and `build/report.md`.
 
     make report
 
-The figures are those that the tests keep in `build/e2e.json`, each with the moment and the commit it was taken at, and
-those of `make bench-operator` in `build/bench-operator.json`. What was not run is not in the page.
+The figures are those that the tests record in `build/e2e.json`, each with the time and commit of its measurement, and
+those of `make bench-operator` in `build/bench-operator.json`. Measurements that were not run are omitted.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ DISTURBANCE = "disturbance: "
 STYLE = Path(__file__).with_name("report.css")
 GOALS = {"up": 15.0, "down": 10.0}
 
-# What is done while the load lasts, by the name of its test.
+# The disturbances during the load, by the name of their test.
 DISTURBANCES = {
-    "test_rolling_update[image]": "another image rolls out",
+    "test_rolling_update[image]": "another container image rolls out",
     "test_rolling_update[model]": "another model rolls out",
     "test_rolling_update[resources]": "other resources roll out",
-    "test_a_new_stage": "another stage, so another URL",
+    "test_a_new_stage": "another stage, and so another URL",
     "test_scaling_up_and_down": "scaled from 2 pods to 3, 1, 2",
     "test_a_pod_is_deleted": "a pod is deleted",
     "test_a_pod_is_killed": "a pod's process gets SIGKILL",
@@ -37,12 +37,12 @@ DISTURBANCES = {
     "test_upgrade_of_the_operator": "upgrade from the chart and operator of an earlier commit",
     "test_upgrade_of_the_service": "a release with another service image",
 }
-MAY_FAIL = {"test_a_pod_is_killed": "what the killed process was working on"}
+MAY_FAIL = {"test_a_pod_is_killed": "requests in progress in the killed process"}
 
 
 @dataclass
 class Tile:
-    """One figure that a reader looks for first; `good` says whether it is as it should be, if there is a goal."""
+    """A figure that readers look for first; `good` says whether it meets its goal, if there is one."""
 
     figure: str
     about: str
@@ -51,7 +51,7 @@ class Tile:
 
 @dataclass
 class Section:
-    """One part of the page: words, a table, and a drawing that only HTML has."""
+    """A section of the page: text, a table, and a drawing that only the HTML version has."""
 
     title: str
     about: str
@@ -59,7 +59,7 @@ class Section:
     rows: list[list[str]]
     when: str = ""
     drawing: str = ""
-    bad: frozenset[int] = frozenset()  # numbers of the rows that are not as they should be
+    bad: frozenset[int] = frozenset()  # indices of the rows that do not meet their goals
 
 
 Measured = dict[str, dict[str, Any]]
@@ -67,10 +67,10 @@ Measured = dict[str, dict[str, Any]]
 
 
 def tiles(measured: Measured) -> list[Tile]:
-    """The first figures of the page."""
+    """Returns the main figures of the page."""
     found = []
     if deploy := _value(measured, "deploy"):
-        for way, about in (("up", "from apply to the first answer"), ("down", "from delete to nothing left")):
+        for way, about in (("up", "from apply to the first response"), ("down", "from delete to removal of everything")):
             seconds = deploy[way][-1][1]
             found.append(Tile(f"{seconds:.1f} s", f"{about} (goal {GOALS[way]:g} s)", seconds <= GOALS[way]))
     steady = [value for name, value in _disturbances(measured).items() if name not in MAY_FAIL]
@@ -80,31 +80,31 @@ def tiles(measured: Measured) -> list[Tile]:
         found.append(Tile(str(failed), f"of {requests:,} requests failed in {len(steady)} disturbances", failed == 0))
     if growth := _value(measured, "autoscaling by CPU"):
         grown = next(at for at, count in growth["replicas"] if count > 1)
-        found.append(Tile(f"{grown:.0f} s", "from the first request to a second pod that serves"))
+        found.append(Tile(f"{grown:.0f} s", "from the first request to a second ready pod"))
     return found
 
 
 def sections(measured: Measured, operator: dict[str, Any]) -> list[Section]:
-    """All parts of the page for which there are figures."""
+    """Returns all sections of the page for which there are figures."""
     found = []
     if deploy := _value(measured, "deploy"):
         machine = f"{deploy['cores']} cores, load average {deploy['load']}"
         found.append(
             _steps(
-                "From kubectl apply to an answer",
-                f"The image is on the node ({machine}). The API server's audit log and the pod's own log say when.",
+                "From kubectl apply to a response",
+                f"The container image is on the node ({machine}). The API server's audit log and the pod's own log have the times.",
                 deploy["up"],
             )
         )
         found.append(
-            _steps("From kubectl delete to nothing left", "Pods, routes and accounts included.", deploy["down"])
+            _steps("From kubectl delete to removal of everything", "Including pods, routes, and accounts.", deploy["down"])
         )
         for section in found:
-            section.when = _when(measured["deploy"])
+            section.when = _stamp(measured["deploy"])
     found += [_growth(name, each) for name, each in sorted(measured.items()) if name.startswith("autoscaling")]
     if disturbed := _disturbances(measured):
         found.append(_disturbed(disturbed))
-        found[-1].when = _when(*(measured[DISTURBANCE + name] for name in disturbed))
+        found[-1].when = _stamp(*(measured[DISTURBANCE + name] for name in disturbed))
     if operator:
         found.append(_operator(operator))
     return found
@@ -114,7 +114,7 @@ def _value(measured: Measured, name: str) -> Any:
     return measured.get(name, {}).get("value")
 
 
-def _when(*measurements: dict[str, Any]) -> str:
+def _stamp(*measurements: dict[str, Any]) -> str:
     days = sorted({each["at"][:16].replace("T", " ") for each in measurements})
     commits = sorted({each["commit"] for each in measurements})
     span = days[0] if len(days) == 1 else f"{days[0]} to {days[-1]}"
@@ -123,7 +123,7 @@ def _when(*measurements: dict[str, Any]) -> str:
 
 def _steps(title: str, about: str, steps: list[tuple[str, float]]) -> Section:
     names = [name for name, _ in steps]
-    reached = sorted(at for _, at in steps)  # clocks of two programs may differ by a hundredth
+    reached = sorted(at for _, at in steps)  # clocks of two programs may differ by a hundredth of a second
     spans = list(zip([0.0, *reached], reached, strict=False))
     rows = [[name, f"{until - begin:.2f}", f"{until:.2f}"] for name, (begin, until) in zip(names, spans, strict=True)]
     drawing = report_plots.waterfall(spans, names)
@@ -134,10 +134,15 @@ def _growth(name: str, measurement: dict[str, Any]) -> Section:
     value = measurement["value"]
     replicas, rate, ended = value["replicas"], value["requests a second"], value["load ended"]
     rows = [[f"{at:.0f}", str(count)] for at, count in replicas]
-    about = f"{value['requests']:,} requests in {ended:.0f} s, none failed; then rest."
+    about = f"{value['requests']:,} requests in {ended:.0f} s, none failed; then no requests."
     drawing = report_plots.over_time([tuple(each) for each in rate], [tuple(each) for each in replicas], ended)
     return Section(
-        f"{name[0].upper()}{name[1:]}", about, ["after, seconds", "ready pods"], rows, _when(measurement), drawing
+        f"{name[0].upper()}{name[1:]}",
+        about,
+        ["after, seconds", "ready pods"],
+        rows,
+        _stamp(measurement),
+        drawing,
     )
 
 
@@ -172,7 +177,7 @@ def _operator(figures: dict[str, Any]) -> Section:
     rows = [[_readable(name), *(f"{each[name]:,}" for each in bursts)] for name in bursts[0] if name != "resources"]
     about = (
         f"On a real control plane with {figures['unrelated']:,} unrelated Deployments and Secrets, "
-        f"{figures['cpus']} cores. A leader that was killed is replaced after {figures['failover_seconds']} s."
+        f"{figures['cpus']} cores. A killed leader is replaced after {figures['failover_seconds']} s."
     )
     return Section("What the operator costs", about, ["", *(f"{each['resources']:,} at once" for each in bursts)], rows)
 
@@ -182,11 +187,11 @@ def _readable(name: str) -> str:
     return words.replace("_", " ")
 
 
-# --- the two forms --------------------------------------------------------------------------------------------------
+# --- the two formats ------------------------------------------------------------------------------------------------
 
 
 def markdown(found: list[Section], first: list[Tile]) -> str:
-    """The page as Markdown."""
+    """Returns the page as Markdown."""
     parts = ["# FaceComparison, end to end", "\n".join(f"- **{each.figure}** {each.about}" for each in first)]
     for section in found:
         lines = [f"| {' | '.join(row)} |" for row in (section.head, ["---"] * len(section.head), *section.rows)]
@@ -195,7 +200,7 @@ def markdown(found: list[Section], first: list[Tile]) -> str:
 
 
 def page(found: list[Section], first: list[Tile]) -> str:
-    """The page as HTML."""
+    """Returns the page as HTML."""
     body = ["<h1>FaceComparison, end to end</h1>"]
     body.append(
         '<p class="about">A real Kubernetes on one machine, with the images and the chart of this checkout.</p>'
@@ -230,10 +235,10 @@ def _table(section: Section) -> str:
 
 
 def main() -> int:
-    """Write both forms from the measurements."""
+    """Writes both formats from the measurements."""
     source, bench = BUILD / "e2e.json", BUILD / "bench-operator.json"
     if not source.exists():
-        print(f"{source} is not there: `make test` writes it on a machine that can run a node", file=sys.stderr)
+        print(f"{source} does not exist: `make test` writes it on a machine that can run a node", file=sys.stderr)
         return 1
     measured: Measured = json.loads(source.read_text())
     found = sections(measured, json.loads(bench.read_text()) if bench.exists() else {})

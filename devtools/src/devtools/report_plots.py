@@ -1,4 +1,4 @@
-"""The drawings of the report, as SVG that takes its colors from the page: where time went, and load over time."""
+"""Draws the plots of the report as SVG in the colors of the page: durations of steps, and load over time."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from collections.abc import Sequence
 Points = Sequence[tuple[float, float]]
 
 WIDTH = 720.0
-LABEL, FIGURE = 280.0, 56.0  # beside the bars: what it is, and how long it took
+LABEL, FIGURE = 280.0, 56.0  # the text beside the bars: name and duration
 ROW, BAR = 26.0, 16.0
 LEFT, RIGHT, LANE, GAP = 44.0, 14.0, 110.0, 34.0
 
 
 def waterfall(steps: Points, names: Sequence[str]) -> str:
-    """One bar for each step, from the moment that the step before was reached; points are (from, to) in seconds."""
+    """Draws one bar per step, starting when the previous step ended; points are (from, to) in seconds."""
     end = max(until for _, until in steps)
     scale = (WIDTH - LABEL - FIGURE) / end
     height = len(steps) * ROW
@@ -37,7 +37,7 @@ def waterfall(steps: Points, names: Sequence[str]) -> str:
 
 
 def over_time(rate: Points, replicas: Points, load_ended: float) -> str:
-    """Two lanes over one time: answers a second, and ready pods; the moment at which the load ended is marked."""
+    """Draws two lanes over one time axis: responses per second and ready pods, with the end of the load marked."""
     end = max(at for at, _ in [*rate, *replicas])
     across = (WIDTH - LEFT - RIGHT) / max(end, 1.0)
     lanes = [
@@ -54,23 +54,23 @@ def over_time(rate: Points, replicas: Points, load_ended: float) -> str:
         f'<line class="mark" x1="{x:.1f}" x2="{x:.1f}" y1="0" y2="{height:.0f}"/>'
         f'<text class="tick" x="{x + 5:.1f}" y="{LANE + GAP / 2:.0f}">load ended</text>'
     )
-    return _drawing(height + 20, "".join([*lanes, *marks]), "Answers a second and ready pods over time")
+    return _drawing(height + 20, "".join([*lanes, *marks]), "Responses per second and ready pods over time")
 
 
 def top_of(points: Points) -> float:
-    """The top of a scale that holds every point."""
+    """Returns the maximum of a scale that contains every point."""
     highest = max([1.0, *(value for _, value in points)])
     return float(math.ceil(highest)) if highest < 10 else float(math.ceil(highest / 5) * 5)
 
 
 def ticks(end: float) -> list[float]:
-    """Round numbers from 0 to `end`, four to eight of them."""
+    """Returns four to eight round numbers from 0 to `end`."""
     step = next(step for step in (0.5, 1, 2, 5, 10, 20, 30, 60, 120, 300, 600) if end / step <= 8 or step == 600)
     return [step * number for number in range(int(end / step) + 1)]
 
 
 def _steps(points: Points, end: float) -> Points:
-    """A value holds until the next one."""
+    """Returns the points of a step function: each value holds until the next one."""
     following = [*points[1:], (end, points[-1][1])]
     return [
         point

@@ -1,7 +1,7 @@
-"""How well the default bundle recognizes rotated faces: the sample people against each other and against themselves.
+"""Measures how well the default bundle recognizes rotated faces, of the same person and of different people.
 
-Every sample photograph is rotated in steps of 15 degrees, as taken and with its face 70 pixels high in 1920x1080.
-Run as a program it writes docs/data/rotation.json.
+Every sample photograph is rotated in steps of 15 degrees, as taken and with its face scaled to 70 pixels in 1920x1080.
+Run as a program, it writes docs/data/rotation.json.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ NEAR = 0.4
 
 @dataclass(frozen=True)
 class Seen:
-    """A face of a rotated photograph, or None where it was not found."""
+    """A face of a rotated photograph, or None if it was not detected."""
 
     person: str
     photograph: str
@@ -47,11 +47,17 @@ class Seen:
 
 @dataclass(frozen=True)
 class Row:
-    """What became of all faces at one angle.
+    """The results of all faces at one angle.
 
-    faces: how many there are. lost: not found. rejected: found, and taken for another person than upright. mean,
-    worst: distance to the same face upright. pairs: of different people. accepted: of them, taken for one person here;
-    new_accepted: those that are not so upright.
+    Attributes:
+        faces: Number of faces.
+        lost: Faces that were not detected.
+        rejected: Detected faces that do not match their upright version.
+        mean: Mean distance to the same face upright.
+        worst: Maximum distance to the same face upright.
+        pairs: Pairs of different people.
+        accepted: Pairs of different people that match at this angle.
+        new_accepted: Those of them that do not match upright.
     """
 
     faces: int
@@ -66,10 +72,14 @@ class Row:
 
 
 def rotate(image: NDArray[np.uint8], degrees: float, height: float, wanted: float) -> tuple[NDArray[np.uint8], Any]:
-    """The photograph rotated clockwise on a gray canvas, and the 2x3 matrix that did it.
+    """Returns the photograph rotated clockwise on a gray canvas, and the 2x3 matrix of that transform.
 
-    height: of its faces in pixels. wanted: height that they get in a canvas of 1920x1080; 0: as taken, on a canvas that
-    holds all of it.
+    Args:
+        image: The photograph.
+        height: Height of its faces in pixels.
+        degrees: Angle, clockwise.
+        wanted: Height of the faces in a canvas of 1920x1080; 0 keeps their size, on a canvas that contains the whole
+            photograph.
     """
     scale = wanted / height if wanted else 1.0
     small = cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA) if scale < 1 else image
@@ -86,7 +96,7 @@ def rotate(image: NDArray[np.uint8], degrees: float, height: float, wanted: floa
 
 
 def faces_at(analyzer: Analyzer, degrees: float, wanted: float, names: Sequence[str] = tuple(PEOPLE)) -> Iterator[Seen]:
-    """Every sample face at an angle."""
+    """Returns every sample face at an angle."""
     for name in names:
         data = samples.photographs(name)[name].read_bytes()
         found = analyzer.analyze(data, max_faces=len(PEOPLE[name])).faces
@@ -113,7 +123,7 @@ def _nearest(seen: Sequence[Face], upright: Face, matrix: Any) -> Face | None:
 
 
 def summarize(seen: Sequence[Seen], degrees: float, threshold: float) -> Row:
-    """Count what went wrong at one angle."""
+    """Counts the errors at one angle."""
     found = [each for each in seen if each.face is not None]
     same = [embedding.distance(each.face.hash, each.upright.hash) for each in found if each.face]
     rolls = [
@@ -142,7 +152,7 @@ def summarize(seen: Sequence[Seen], degrees: float, threshold: float) -> Row:
 
 
 def measure(analyzer: Analyzer, threshold: float) -> dict[str, dict[str, Row]]:
-    """The rows by size and angle."""
+    """Returns the rows by size and angle."""
     return {
         size: {str(angle): summarize(list(faces_at(analyzer, angle, wanted)), angle, threshold) for angle in ANGLES}
         for size, wanted in SIZES.items()
@@ -164,7 +174,7 @@ def main() -> None:
     }
     lines = json.dumps(record, indent=1)
     RECORD.write_text(lines + "\n")
-    print(f"wrote {RECORD.relative_to(ROOT)}; `make generate` makes a table of it")
+    print(f"wrote {RECORD.relative_to(ROOT)}; `make generate` updates the table")
 
 
 if __name__ == "__main__":

@@ -1,11 +1,11 @@
-"""`make soak`: a running service among good, slow, broken, huge and hostile clients, and what that does to it.
+"""`make soak`: runs a service among good, slow, broken, huge, and hostile clients, and checks how it copes.
 
-Every client draws what it does next from a seeded generator. The service may use 3 GiB: in a memory cgroup of its own
-where this user may make one, else by its own option; its resident memory is watched either way. Probes come from a
+Every client chooses its next action with a seeded generator. The service may use 3 GiB: in its own memory cgroup if
+this user may create one, otherwise by its own option; its resident memory is monitored either way. Probes come from a
 process of their own, as a kubelet's do: a thread among the clients would measure how long it waits for them. The run
-fails when a good request gets anything but 200 or 429, or waits past its deadline; when memory passes 3 GiB or does not
-come back to within a tenth of where it began; when a worker is replaced; or when the 99th percentile of `/livez` passes
-a limit, which is only asked where the machine does nothing else (`--livez-seconds 0.1`).
+fails if a good request gets anything but 200 or 429, or waits past its deadline; if memory exceeds 3 GiB or does not
+return to within a tenth of its initial value; if a worker is replaced; or if the 99th percentile of `/livez` exceeds a
+limit, which is only set on an idle machine (`--livez-seconds 0.1`).
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ PATH = "/prod/face_comparison"
 
 @dataclass
 class Findings:
-    """What the clients saw."""
+    """What the clients observed."""
 
     good: Counter[str] = field(default_factory=Counter)
     actions: Counter[str] = field(default_factory=Counter)
@@ -65,11 +65,11 @@ class Run:
         return socket.create_connection(("127.0.0.1", self.port), timeout=seconds)
 
     def workers(self) -> list[int]:
-        """Returns the process ids of the workers."""
+        """Returns the process IDs of the workers."""
         return sorted(child.pid for child in psutil.Process(self.process.pid).children())
 
     def resident(self) -> int:
-        """Returns the resident memory of all processes in bytes, shared pages counted in each."""
+        """Returns the resident memory of all processes in bytes; shared pages count for each."""
         processes = [psutil.Process(self.process.pid), *psutil.Process(self.process.pid).children(recursive=True)]
         return int(sum(process.memory_info().rss for process in processes))
 
@@ -82,7 +82,7 @@ def head(length: int | None = None, content_type: str = "application/json") -> b
 
 
 def exchange(sock: socket.socket, request: bytes) -> tuple[int, bytes]:
-    """Send a request and read until the service closes; returns status and everything received."""
+    """Sends a request and reads until the service closes; returns the status and everything received."""
     sock.sendall(request)
     received = b""
     while data := sock.recv(65536):
@@ -91,7 +91,7 @@ def exchange(sock: socket.socket, request: bytes) -> tuple[int, bytes]:
 
 
 def png(side: int, depth: int = 16, channels: int = 4) -> bytes:
-    """A PNG of one color, small as a file and large once decoded."""
+    """Returns a PNG of one color, small as a file and large once decoded."""
 
     def chunk(name: bytes, data: bytes) -> bytes:
         return len(data).to_bytes(4, "big") + name + data + zlib.crc32(name + data).to_bytes(4, "big")
@@ -104,11 +104,11 @@ def png(side: int, depth: int = 16, channels: int = 4) -> bytes:
     return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", data) + chunk(b"IEND", b"")
 
 
-# --- clients: each does one thing, chosen by its generator ---------------------------------------------------------
+# --- clients: the generator chooses each action -------------------------------------------------------------------
 
 
 def good(run: Run, rng: random.Random, photo: bytes) -> None:
-    """One good image, in one of the forms."""
+    """Sends one good image, in one of the body formats."""
     if rng.random() < 0.5:
         request = head(len(photo), "image/jpeg") + photo
     else:
@@ -132,7 +132,7 @@ def good(run: Run, rng: random.Random, photo: bytes) -> None:
 
 
 def slow(run: Run, rng: random.Random, photo: bytes) -> None:
-    """Several clients that send a part, and then little or nothing."""
+    """Runs several clients that send a part, and then little or nothing."""
     with contextlib.ExitStack() as stack:
         sockets = [stack.enter_context(run.connect()) for _ in range(rng.randint(5, 40))]
         for sock in sockets:
@@ -145,7 +145,7 @@ def slow(run: Run, rng: random.Random, photo: bytes) -> None:
 
 
 def broken(run: Run, rng: random.Random, photo: bytes) -> None:
-    """A damaged request or image, perhaps cut off."""
+    """Sends a damaged request or image, perhaps truncated."""
     request = bytearray(head(len(photo), rng.choice(["image/jpeg", "application/json", "text/x"])) + photo)
     for _ in range(rng.randint(1, 20)):
         request[rng.randrange(len(request))] = rng.randrange(256)
@@ -158,7 +158,7 @@ def broken(run: Run, rng: random.Random, photo: bytes) -> None:
 
 
 def huge_requests() -> list[bytes]:
-    """Valid requests that cost a lot of memory: large images, a third of them in bodies that are mostly padding."""
+    """Returns valid requests that need much memory: large images, a third of them in bodies that are mostly padding."""
     requests = []
     for image in (png(4096), png(4096, 8, 3), png(3000, 16, 1), png(2000, 8, 4)):
         text = base64.b64encode(image).decode()
@@ -169,7 +169,7 @@ def huge_requests() -> list[bytes]:
 
 
 def huge(run: Run, rng: random.Random, requests: list[bytes]) -> None:
-    """One of the huge requests."""
+    """Sends one of the huge requests."""
     with run.connect(DEADLINE_SECONDS + 5) as sock:
         status, _ = exchange(sock, rng.choice(requests))
     if status not in (200, 400, 413, 429, 504):
@@ -178,7 +178,7 @@ def huge(run: Run, rng: random.Random, requests: list[bytes]) -> None:
 
 
 def hostile(run: Run, rng: random.Random, photo: bytes) -> None:
-    """One of the attacks."""
+    """Sends one of the attacks."""
     match rng.randrange(7):
         case 0:
             attack, count = b"GET /livez HTTP/1.1\r\n" + b"X: " + b"a" * 70_000, 20
@@ -206,7 +206,7 @@ PROBES = ("/livez", "/readyz", "/metrics")
 
 
 def probe(port: int, ended: Connection) -> None:
-    """In a process of its own: ask each probe in turn until told to end, then send back the seconds and problems."""
+    """Polls both probes in a separate process until told to end, then returns the times in seconds and problems."""
     seconds: dict[str, list[float]] = {path: [] for path in PROBES}
     problems: list[str] = []
     while not ended.poll(0.1 / len(PROBES)):
@@ -226,7 +226,7 @@ def probe(port: int, ended: Connection) -> None:
 
 
 def percentiles(seconds: list[float]) -> dict[str, int]:
-    """Of times in seconds, in milliseconds."""
+    """Returns percentiles of times in seconds, in milliseconds."""
     ordered = sorted(seconds)
     shares = {"p50": 0.5, "p99": 0.99, "max": 1.0}
     return {
@@ -235,16 +235,16 @@ def percentiles(seconds: list[float]) -> dict[str, int]:
 
 
 def watch(run: Run) -> None:
-    """Note how much memory is in use."""
+    """Records the memory in use until the run ends."""
     while not run.ended.wait(0.05):
         with contextlib.suppress(psutil.NoSuchProcess):
             run.findings.resident.append(run.resident())
 
 
 def repeat(run: Run, name: str, act: Callable[[], None]) -> None:
-    """Do the same again and again until the run ends."""
+    """Repeats an action until the run ends."""
     while not run.ended.is_set():
-        with contextlib.suppress(OSError, TimeoutError):  # what befalls a bad client
+        with contextlib.suppress(OSError, TimeoutError):  # the outcome for a bad client does not matter
             act()
         run.findings.actions[name] += 1
 
@@ -254,7 +254,7 @@ def repeat(run: Run, name: str, act: Callable[[], None]) -> None:
 
 @contextlib.contextmanager
 def memory_cgroup(limit: int) -> Iterator[list[str]]:
-    """A command prefix that puts a program into a memory cgroup, empty where this user may not make one."""
+    """Yields a command prefix that starts a program in a memory cgroup; empty if this user may not create one."""
     for root, file in (("/sys/fs/cgroup/memory", "memory.limit_in_bytes"), ("/sys/fs/cgroup", "memory.max")):
         group = Path(root) / f"soak-{os.getpid()}"
         try:
@@ -280,7 +280,7 @@ def memory_cgroup(limit: int) -> Iterator[list[str]]:
 
 @contextlib.contextmanager
 def service(prefix: list[str]) -> Iterator[Run]:
-    """The service on the default bundle, ready. prefix: of its command."""
+    """Yields the service on the default bundle, once it is ready. prefix: precedes its command."""
     program = Path(sys.executable).with_name("face-comparison")
     environ = os.environ | {"FACE_COMPARISON_MEMORY_BYTES": str(LIMIT_BYTES), "FACE_COMPARISON_LOG_LEVEL": "info"}
     command = [*prefix, str(program), "serve", "--host", "127.0.0.1", "--port", "0"]
@@ -305,7 +305,7 @@ def service(prefix: list[str]) -> Iterator[Run]:
 
 
 def soak(run: Run, seconds: float, seed: int) -> dict[str, Any]:
-    """Let all clients loose for a time; returns what they found."""
+    """Runs all clients for a period; returns the findings."""
     photo = resources.files("face_comparison").joinpath("sample.jpg").read_bytes()
     requests = huge_requests()
     for number in range(10):
@@ -346,9 +346,9 @@ def soak(run: Run, seconds: float, seed: int) -> dict[str, Any]:
     if run.workers() != workers:
         found.problems.append("a worker was replaced")
     if max(found.resident) > LIMIT_BYTES:
-        found.problems.append("memory passed its limit")
+        found.problems.append("memory exceeded its limit")
     if after > 1.1 * before:
-        found.problems.append("memory did not come back")
+        found.problems.append("memory did not return to its initial value")
     return {
         "seconds": seconds,
         "seed": seed,
@@ -366,7 +366,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seconds", type=float, default=600)
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--livez-seconds", type=float, default=None, help="fail when /livez is slower at p99")
+    parser.add_argument(
+        "--livez-seconds", type=float, default=None, help="fail if the 99th percentile of /livez is slower"
+    )
     options = parser.parse_args()
     with memory_cgroup(LIMIT_BYTES) as prefix, service(prefix) as run:
         report = soak(run, options.seconds, options.seed)

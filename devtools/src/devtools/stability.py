@@ -1,6 +1,6 @@
-"""How far a hash moves when networks compute in lower precision: the same images, float32 everywhere as the reference.
+"""Measures how far a hash moves when networks compute in lower precision than float32, the reference.
 
-Run as a program it writes docs/data/stability.json.
+Run as a program, it writes docs/data/stability.json.
 """
 
 from __future__ import annotations
@@ -35,12 +35,12 @@ SCALES = (0.85, 0.6)
 
 @dataclass(frozen=True, slots=True)
 class Precision:
-    """What computes in lower precision than float32.
+    """The parts that compute in lower precision than float32.
 
     Attributes:
-        view: The detector on whole images, in bfloat16 where the processor has it.
-        embedder: As view.
-        noise: Relative error that is added to what the detector says of whole images.
+        view: The detector on whole images, in bfloat16 if the CPU supports it.
+        embedder: Likewise for the embedder.
+        noise: Relative error that is added to the detector's output for whole images.
     """
 
     view: bool = False
@@ -52,7 +52,7 @@ SETTINGS: Mapping[str, Precision] = {
     "detector on whole images, bfloat16": Precision(view=True),
     "detector on whole images, outputs 1 % off (as int8)": Precision(noise=NOISY_OUTPUT),
     "embedder, bfloat16": Precision(embedder=True),
-    "both in bfloat16 (the default where the processor has it)": Precision(view=True, embedder=True),
+    "both in bfloat16 (the default where the CPU supports it)": Precision(view=True, embedder=True),
 }
 
 
@@ -69,7 +69,7 @@ class _Noisy:
 
 
 class _Precise:
-    """An engine with other precisions than it takes by itself."""
+    """An engine with other precisions than its default."""
 
     def __init__(self, engine: Engine, precision: Precision, detector: Path) -> None:
         self._engine, self._precision, self._detector = engine, precision, detector
@@ -83,13 +83,13 @@ class _Precise:
 
 
 def build(bundle: Bundle, precision: Precision) -> ImageAnalyzer:
-    """An analyzer of these precisions on this machine's processor."""
+    """Returns an analyzer with these precisions on this machine's CPU."""
     engine = _Precise(engines.load("auto", "cpu", 1), precision, bundle.detector)
     return assemble_analyzer(bundle, engine, every_bucket=False)
 
 
 def images(analyzer: Analyzer, names: Sequence[str] = tuple(samples.PEOPLE)) -> Iterator[tuple[str, bytes, int]]:
-    """Kind, encoded image and number of faces: as taken, small, noisy, dark and resized."""
+    """Yields kind, encoded image, and number of faces: as taken, small, noisy, dark, and resized."""
     for name in names:
         data = samples.photographs(name)[name].read_bytes()
         photo = np.asarray(cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR))
@@ -97,7 +97,7 @@ def images(analyzer: Analyzer, names: Sequence[str] = tuple(samples.PEOPLE)) -> 
         height = max(face.box.height for face in analyzer.analyze(data, max_faces=count).faces)
         yield "as taken", data, count
         for wanted in HEIGHTS if name not in accuracy.CUT else ():
-            yield "small", _jpeg(accuracy.shrunk(wanted)(photo, height)), count
+            yield "small", _jpeg(accuracy.shrink_faces(wanted)(photo, height)), count
         for seed in SEEDS:
             random = np.random.default_rng(seed)
             yield "noisy", _jpeg(photo + random.normal(0, 45, photo.shape)), count
@@ -112,8 +112,8 @@ def _jpeg(image: NDArray[np.generic]) -> bytes:
     return cv2.imencode(".jpg", pixels, [cv2.IMWRITE_JPEG_QUALITY, 95])[1].tobytes()
 
 
-def moved(reference: Sequence[Face], faces: Sequence[Face]) -> Iterator[float]:
-    """Distance of each reference face's hash from that of the same face, found by its landmarks; 2 where it is lost."""
+def hash_distances(reference: Sequence[Face], faces: Sequence[Face]) -> Iterator[float]:
+    """Returns the distance of each hash from that of the same face, matched by landmarks; 2 for a lost face."""
     for face in reference:
 
         def apart(other: Face, face: Face = face) -> float:
@@ -130,7 +130,7 @@ def measure(
     names: Sequence[str] = tuple(samples.PEOPLE),
     progress: Callable[[str], None] = lambda line: None,
 ) -> dict[str, list[float]]:
-    """The distances by setting, one for each face."""
+    """Returns the distances by setting, one for each face."""
     reference = build(bundle, Precision())
     others = {name: build(bundle, precision) for name, precision in settings.items()}
     distances: dict[str, list[float]] = {name: [] for name in settings}
@@ -138,12 +138,12 @@ def measure(
         progress(kind)
         expected = reference.analyze(data, max_faces=count).faces
         for name, other in others.items():
-            distances[name] += moved(expected, other.analyze(data, max_faces=count).faces)
+            distances[name] += hash_distances(expected, other.analyze(data, max_faces=count).faces)
     return distances
 
 
 def main() -> None:
-    """Measure all faces with the default bundle and record them."""
+    """Measures all faces with the default bundle and writes the record."""
     from face_comparison.models import bundle_store
 
     bundle = bundle_store.fetched("default", bundle_store.bundles_folder())
@@ -158,7 +158,7 @@ def main() -> None:
         for name, distances in measure(bundle).items()
     }
     RECORD.write_text(json.dumps({"model": bundle.manifest.version, "settings": rows}, indent=1) + "\n")
-    print(f"wrote {RECORD.relative_to(ROOT)}; `make generate` makes a table of it")
+    print(f"wrote {RECORD.relative_to(ROOT)}; `make generate` updates the table")
 
 
 if __name__ == "__main__":

@@ -23,20 +23,20 @@ DICTIONARIES = "clear,rare,en-GB_to_en-US"
 
 @dataclass(frozen=True)
 class Denied:
-    """A deny-listed word or phrase: what matches it, what to write instead, and the files that are checked."""
+    """A deny-listed word or phrase: the pattern, what to write instead, and the files that are checked."""
 
     pattern: re.Pattern[str]
     use: str
     only: tuple[str, ...]
 
     def applies_to(self, path: str) -> bool:
-        """Whether the file at this path, relative to the repository, is checked for it."""
+        """Returns whether the file at this path, relative to the repository, is checked for it."""
         return not self.only or _matches(path, self.only)
 
 
 @dataclass(frozen=True)
 class Words:
-    """The table in `words.toml`."""
+    """The content of `words.toml`."""
 
     accept: tuple[str, ...]
     skip: tuple[str, ...]
@@ -44,7 +44,7 @@ class Words:
 
     @classmethod
     def parse(cls, table: Mapping[str, Any]) -> Words:
-        """Reads the parsed TOML file."""
+        """Parses the content of the TOML file."""
         denied = tuple(
             Denied(
                 re.compile(rf"(?<!\w)(?:{row['word']})(?!\w)".replace(" ", r"\s+"), re.IGNORECASE),
@@ -57,7 +57,7 @@ class Words:
 
 
 def checked_files(words: Words, root: Path = ROOT) -> list[str]:
-    """Paths of the files to check, relative to the repository: tracked by git, or new and not ignored."""
+    """Returns the paths of the files to check, relative to the repository: tracked by git, or new and not ignored."""
     command = ["git", "ls-files", "--cached", "--others", "--exclude-standard"]
     listed = subprocess.run(command, cwd=root, capture_output=True, text=True, check=True).stdout
     return [
@@ -66,7 +66,7 @@ def checked_files(words: Words, root: Path = ROOT) -> list[str]:
 
 
 def denied_in(text: str, path: str, words: Words) -> Iterator[str]:
-    """One message per deny-listed word in the text of a file; a phrase may span two lines."""
+    """Returns one message per deny-listed word in the text of a file; a phrase may span two lines."""
     for denied in words.denied:
         if not denied.applies_to(path):
             continue
@@ -76,7 +76,7 @@ def denied_in(text: str, path: str, words: Words) -> Iterator[str]:
 
 
 def misspelled_in(paths: Iterable[str], words: Words, root: Path = ROOT) -> list[str]:
-    """One message per misspelled word in the files."""
+    """Returns one message per misspelled word in the files."""
     command = [str(Path(sys.executable).with_name("codespell")), "--builtin", DICTIONARIES]
     command += ["--ignore-words-list", ",".join(words.accept), *paths]
     done = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False)
@@ -86,7 +86,7 @@ def misspelled_in(paths: Iterable[str], words: Words, root: Path = ROOT) -> list
 
 
 def problems(paths: Iterable[str], words: Words, root: Path = ROOT) -> list[str]:
-    """Every message about the files."""
+    """Returns every message about the files."""
     texts = {path: text for path in paths if (text := _read(root / path)) is not None}
     found = [message for path, text in texts.items() for message in denied_in(text, path, words)]
     return [*found, *misspelled_in(texts, words, root)]
@@ -95,7 +95,7 @@ def problems(paths: Iterable[str], words: Words, root: Path = ROOT) -> list[str]
 def _read(path: Path) -> str | None:
     try:
         return path.read_text("utf-8")
-    except UnicodeDecodeError:  # not a text
+    except UnicodeDecodeError:  # a binary file
         return None
 
 

@@ -16,13 +16,13 @@ from face_comparison_operator.settings import Settings
 
 @pytest.mark.parametrize("case", golden_objects.cases())
 def test_objects_are_the_golden_ones(case: str) -> None:
-    assert golden_objects.made(case) == golden_objects.expected(case), "`make golden` and look at the difference"
+    assert golden_objects.build(case) == golden_objects.read_golden(case), "run `make golden` and review the diff"
 
 
 @pytest.mark.parametrize("case", golden_objects.cases())
 def test_every_object_belongs_to_its_resource(case: str) -> None:
     body = golden_objects.resource(case)
-    for made in golden_objects.made(case):
+    for made in golden_objects.build(case):
         (owner,) = made["metadata"]["ownerReferences"]
         assert (owner["uid"], owner["controller"]) == (body["metadata"]["uid"], True)
         assert made["metadata"]["namespace"] == body["metadata"]["namespace"]
@@ -31,7 +31,7 @@ def test_every_object_belongs_to_its_resource(case: str) -> None:
 
 
 def test_the_cases_cover_every_kind_of_child() -> None:
-    kinds = {kind_of(made) for case in golden_objects.cases() for made in golden_objects.made(case)}
+    kinds = {kind_of(made) for case in golden_objects.cases() for made in golden_objects.build(case)}
     assert kinds == set(CHILDREN)
 
 
@@ -76,7 +76,7 @@ def test_building_changes_nothing_of_what_it_was_given() -> None:
 
 
 def test_the_pods_satisfy_the_restricted_pod_security_level() -> None:
-    pod = next(each for each in golden_objects.made("everything") if each["kind"] == "Deployment")["spec"]["template"][
+    pod = next(each for each in golden_objects.build("everything") if each["kind"] == "Deployment")["spec"]["template"][
         "spec"
     ]
     assert pod["securityContext"]["runAsNonRoot"] is True

@@ -54,18 +54,18 @@ IMAGES: dict[str, Callable[[], bytes]] = {
     "progressive JPEG with strays": lambda: damage.stray_bytes(
         turned(progressive=True, subsampling=0), b"stray bytes", rb"\xff[\xc4\xda]"
     ),
-    "gray PNG": lambda: kinds.saved(scene().convert("L"), "PNG"),
-    "PNG": lambda: kinds.saved(scene(), "PNG", compress_level=1),
-    "PNG with alpha": lambda: kinds.saved(with_alpha(), "PNG", compress_level=1),
+    "gray PNG": lambda: kinds.encode(scene().convert("L"), "PNG"),
+    "PNG": lambda: kinds.encode(scene(), "PNG", compress_level=1),
+    "PNG with alpha": lambda: kinds.encode(with_alpha(), "PNG", compress_level=1),
     "PNG of 16 bits": lambda: sixteen_bits(3),
     "PNG of 16 bits with alpha": lambda: sixteen_bits(4),
-    "palette PNG": lambda: kinds.saved(scene().quantize(200), "PNG", transparency=3),
-    "BMP": lambda: kinds.saved(scene(), "BMP"),
+    "palette PNG": lambda: kinds.encode(scene().quantize(200), "PNG", transparency=3),
+    "BMP": lambda: kinds.encode(scene(), "BMP"),
     "BMP of 16 bits": lambda: kinds.bmp(WIDTH, HEIGHT, 16, bytes(2 * WIDTH * HEIGHT)),
-    "lossy WebP": lambda: kinds.saved(scene(), "WEBP", method=0),
-    "lossy WebP with alpha": lambda: kinds.saved(with_alpha(), "WEBP", method=0),
-    "lossless WebP": lambda: kinds.saved(scene(), "WEBP", lossless=True, method=0, quality=0),
-    "AVIF": lambda: kinds.saved(scene(), "AVIF", speed=10),
+    "lossy WebP": lambda: kinds.encode(scene(), "WEBP", method=0),
+    "lossy WebP with alpha": lambda: kinds.encode(with_alpha(), "WEBP", method=0),
+    "lossless WebP": lambda: kinds.encode(scene(), "WEBP", lossless=True, method=0, quality=0),
+    "AVIF": lambda: kinds.encode(scene(), "AVIF", speed=10),
     "HEIC": heic,
 }
 

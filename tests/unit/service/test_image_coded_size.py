@@ -31,21 +31,21 @@ def claiming(data: bytes, width: int, height: int) -> bytes:
 @pytest.mark.parametrize("mode", ["RGB", "L", "RGBA"])
 @pytest.mark.parametrize("size", [(1, 1), (64, 48), (333, 517), (1000, 700)])
 def test_the_coded_size_is_that_of_the_image(mode: str, size: tuple[int, int]) -> None:
-    data = kinds.saved(Image.new(mode, size, 90 if mode == "L" else (90, 90, 90, 90)[: len(mode)]), "AVIF")
+    data = kinds.encode(Image.new(mode, size, 90 if mode == "L" else (90, 90, 90, 90)[: len(mode)]), "AVIF")
     found = [largest_frame(item) for item in coded_items(data, b"av01")]
     assert found == [size] * (2 if mode == "RGBA" else 1)
 
 
 def test_an_image_that_is_larger_than_its_file_says_is_never_decoded() -> None:
-    data = claiming(kinds.saved(FLAT, "AVIF"), 64, 64)
+    data = claiming(kinds.encode(FLAT, "AVIF"), 64, 64)
     with mock.patch.object(cv2, "imdecode") as decoder, pytest.raises(CorruptImage, match="larger than the file says"):
         image.decode(data, image.read_header(data))
     decoder.assert_not_called()
 
 
 def test_transparency_that_is_larger_than_the_image_is_never_decoded() -> None:
-    opaque = kinds.saved(Image.new("RGBA", (64, 64), (90, 90, 90, 90)), "AVIF")
-    coded = next(coded_items(kinds.saved(FLAT, "AVIF"), b"av01"))
+    opaque = kinds.encode(Image.new("RGBA", (64, 64), (90, 90, 90, 90)), "AVIF")
+    coded = next(coded_items(kinds.encode(FLAT, "AVIF"), b"av01"))
     data = with_item_data(opaque, 1, coded)
     assert [largest_frame(item) for item in coded_items(data, b"av01")] == [(64, 64), FLAT.size]
     with pytest.raises(CorruptImage, match="larger than the file says"):
@@ -61,7 +61,7 @@ def with_item_data(data: bytes, index: int, coded: bytes) -> bytes:
 
 
 def test_the_price_is_that_of_the_coded_image() -> None:
-    data = kinds.saved(FLAT, "AVIF")
+    data = kinds.encode(FLAT, "AVIF")
     honest = estimate_decode_bytes(data)
     assert estimate_decode_bytes(claiming(data, 500, 700)) == pytest.approx(honest, rel=0.01)
     assert avif.bytes_per_pixel(data) == 22
@@ -70,7 +70,7 @@ def test_the_price_is_that_of_the_coded_image() -> None:
 def test_of_a_sequence_the_still_image_is_decoded() -> None:
     """The frames behind it are coded by themselves: nothing is known of their size."""
     others = [Image.new("RGB", FLAT.size, (200, 0, 0))]
-    data = kinds.saved(FLAT, "AVIF", save_all=True, append_images=others)
+    data = kinds.encode(FLAT, "AVIF", save_all=True, append_images=others)
     assert data[8:12] == b"avis"
     with mock.patch.object(cv2, "imdecode", wraps=cv2.imdecode) as decoder:
         image.decode(data, image.read_header(data))
@@ -117,7 +117,7 @@ def test_units_and_places_without_end_cost_little() -> None:
     started = time.thread_time()
     with pytest.raises(CorruptImage):
         largest_frame(b"\x12\x00" * 5_000_000)
-    data = kinds.saved(FLAT, "AVIF")
+    data = kinds.encode(FLAT, "AVIF")
     at = data.index(b"iloc") + 4
     endless = data[: at + 6] + b"\xff\xff" + data[at + 8 :] + bytes(10_000_000)
     with suppress(CorruptImage):

@@ -53,7 +53,7 @@ PHOTOGRAPHS = damage_rates.photographs()
 
 @pytest.mark.parametrize("name", PHOTOGRAPHS)
 def test_an_image_whose_end_is_missing_is_rejected_or_whole(name: str) -> None:
-    found = damage_rates.outcomes(PHOTOGRAPHS[name], "cut off", 60 if name == "HEIC" else 300, seed=2)
+    found = damage_rates.count_outcomes(PHOTOGRAPHS[name], "cut off", 60 if name == "HEIC" else 300, seed=2)
     assert found["changed"] == 0
     assert found["rejected"] > 0
 
@@ -61,7 +61,7 @@ def test_an_image_whose_end_is_missing_is_rejected_or_whole(name: str) -> None:
 @pytest.mark.parametrize("fault", damage_rates.FAULTS)
 @pytest.mark.parametrize("name", ["PNG", "AVIF"])
 def test_damage_of_png_and_avif_is_always_noticed(name: str, fault: str) -> None:
-    assert damage_rates.outcomes(PHOTOGRAPHS[name], fault, 150, seed=3)["changed"] == 0
+    assert damage_rates.count_outcomes(PHOTOGRAPHS[name], fault, 150, seed=3)["changed"] == 0
 
 
 def test_polyglots_are_what_their_first_bytes_say(capfd: pytest.CaptureFixture[str]) -> None:

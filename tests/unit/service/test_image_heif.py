@@ -42,7 +42,7 @@ UNDO = {
 
 def encoded(scene: Image.Image, kind: str, **options: object) -> bytes:
     if kind == "AVIF":
-        return kinds.saved(scene, "AVIF", quality=95, **options)
+        return kinds.encode(scene, "AVIF", quality=95, **options)
     file = pillow_heif.from_pillow(scene)
     if exif := options.get("exif"):
         file[0].info["exif"] = exif.tobytes()  # type: ignore[attr-defined]
@@ -151,7 +151,7 @@ def test_ten_bits_per_sample_are_scaled_to_eight() -> None:
 def test_of_several_images_the_primary_one_is_shown(kind: str) -> None:
     first, second = Image.fromarray(SCENE), Image.new("RGB", (40, 30), "red")
     if kind == "AVIF":
-        data = kinds.saved(first, "AVIF", quality=95, save_all=True, append_images=[second.resize(first.size)])
+        data = kinds.encode(first, "AVIF", quality=95, save_all=True, append_images=[second.resize(first.size)])
         expected = SCENE
     else:
         file = pillow_heif.from_pillow(second)

@@ -69,14 +69,14 @@ def test_metadata_of_any_kind_changes_nothing() -> None:
 def test_exif_orientation_is_undone(orientation: int) -> None:
     exif = Image.Exif()
     exif[0x0112] = orientation
-    data = kinds.saved(Image.fromarray(SCENE), "WEBP", lossless=True, exif=exif)
-    as_png = kinds.saved(Image.fromarray(SCENE), "PNG", exif=exif)
+    data = kinds.encode(Image.fromarray(SCENE), "WEBP", lossless=True, exif=exif)
+    as_png = kinds.encode(Image.fromarray(SCENE), "PNG", exif=exif)
     np.testing.assert_array_equal(decoded(data), decoded(as_png))
 
 
 @pytest.mark.parametrize(("left", "top"), [(0, 0), (10, 4), (54, 68)])
 def test_the_first_frame_of_an_animation_lies_where_it_is_shown(left: int, top: int) -> None:
-    other = kinds.saved(Image.new("RGB", (9, 9), "red"), "WEBP", lossless=True)
+    other = kinds.encode(Image.new("RGB", (9, 9), "red"), "WEBP", lossless=True)
     data = riff(extended(100, 100, 2), chunk(b"ANIM", bytes(6)), frame(left, top, LOSSLESS), frame(0, 0, other))
     header = image.read_header(data)
     assert (header.width, header.height) == (100, 100)

@@ -1,4 +1,5 @@
-"""A Debian as its installer leaves it, in namespaces of this machine: where documented commands are typed.
+"""A freshly installed Debian, in namespaces of this machine, in which documented commands are typed.
 
-Nothing of this project or of this machine's Python is in it. Docker, Compose and pipx are Debian's own packages.
+It contains nothing from this project or from this machine's Python. Docker, Compose, and pipx are Debian's own
+packages.
 """

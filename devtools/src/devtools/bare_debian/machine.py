@@ -1,4 +1,4 @@
-"""Starts the machine, types commands into it, and runs Docker's daemon."""
+"""Starts the machine, runs commands in it, and runs Docker's daemon."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class DebianUnavailable(Exception):
 
 
 def missing() -> str:
-    """What this machine lacks to make one, in words; empty when it lacks nothing."""
+    """Returns what this machine lacks to make one; empty if it lacks nothing."""
     if sys.platform != "linux" or os.geteuid() != 0:
         return "a bare Debian needs root on Linux"
     absent = [tool for tool in ("mmdebstrap", "unshare", "nsenter", "ip") if not shutil.which(tool)]
@@ -38,7 +38,7 @@ def missing() -> str:
 
 
 def root_file_system() -> Path:
-    """Debian with its packages, made once and kept outside the checkout. Raises DebianUnavailable."""
+    """Returns a Debian with its packages, made once and kept outside the checkout. Raises DebianUnavailable."""
     script = HERE / "packages.sh"
     key = hashlib.sha256(script.read_bytes()).hexdigest()[:16]
     cache = programs.cache().parent / "debian"
@@ -60,42 +60,42 @@ def root_file_system() -> Path:
 
 @dataclass
 class Machine:
-    """A running machine. pid: of its first process, as the host counts."""
+    """A running machine. pid: process ID of its first process on the host."""
 
     pid: int
     state: Path
     processes: Processes
 
     def command(self, shell: str, folder: str = "/root", environment: Mapping[str, str] | None = None) -> list[str]:
-        """The words that run a line of bash in the machine, with nothing of this environment."""
+        """Returns the command that runs a line of bash in the machine, without this process's environment."""
         settings = {"HOME": "/root", "PATH": "/root/.local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LANG": "C.UTF-8"}
         words = [f"{name}={value}" for name, value in (settings | dict(environment or {})).items()]
         inside = ["nsenter", f"--target={self.pid}", "--all", "--root", "--wd", "--", "env", "-i", *words]
         return [*inside, "bash", "-euo", "pipefail", "-c", f"cd {folder}\n{shell}"]
 
     def run(self, shell: str, seconds: float = 120) -> subprocess.CompletedProcess[str]:
-        """Type a command, and wait for its end."""
+        """Runs a line of bash and waits for it to exit."""
         return subprocess.run(self.command(shell), capture_output=True, text=True, timeout=seconds, check=False)
 
     def start_docker(self) -> None:
-        """Start Docker's daemon, and wait until it answers."""
+        """Starts Docker's daemon and waits until it responds."""
         group = f"--cgroup-parent=/{CONTROL_GROUP}"
         self.processes.start("dockerd", self.command(f"exec dockerd {group} --exec-opt native.cgroupdriver=cgroupfs"))
         for _ in attempts(180, pause=0.2):
             self.processes.check()
             if self.run("docker version").returncode == 0:
                 return
-        raise DebianUnavailable(f"dockerd does not answer:\n{self.processes.log('dockerd').read_text()[-2000:]}")
+        raise DebianUnavailable(f"dockerd does not respond:\n{self.processes.log('dockerd').read_text()[-2000:]}")
 
 
 @contextmanager
 def machine(state: Path, mounts: Mapping[str, Path], network: bool) -> Iterator[Machine]:
-    """A machine that ends, with all that runs in it, when this does.
+    """Yields a machine, which is stopped afterwards together with all its processes.
 
     Args:
         state: An empty folder for its files.
-        mounts: What of this machine is seen in it, by path.
-        network: Whether it has this machine's network; otherwise one of its own, which leads nowhere.
+        mounts: Files of this machine that are visible in it, by path.
+        network: Whether it shares this machine's network; otherwise it has an isolated one.
 
     Raises:
         DebianUnavailable: It cannot be made here.
@@ -114,12 +114,12 @@ def machine(state: Path, mounts: Mapping[str, Path], network: bool) -> Iterator[
         try:
             yield Machine(_first_process(outer, processes), state, processes)
         finally:
-            processes.kill("machine")  # and with it all processes of the machine
+            processes.kill("machine")  # kills all processes of the machine as well
             _remove_groups()
 
 
 def _first_process(outer: int, processes: Processes) -> int:
-    """The process that `unshare` started, once it has the machine's root."""
+    """Returns the process that `unshare` started, once it has the machine's root."""
     for _ in attempts(120, pause=0.05):
         processes.check()
         children = Path(f"/proc/{outer}/task/{outer}/children").read_text().split()

@@ -1,1 +1,1 @@
-"""Generates the parts of the documents that derive from code and data."""
+"""Generates the parts of the documentation that derive from code and data."""

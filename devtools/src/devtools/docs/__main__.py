@@ -1,6 +1,6 @@
-"""`make generate`: write what of the documents is made from another file."""
+"""`make generate`: writes the parts of the documentation that derive from other files."""
 
-from devtools.docs.generate import generated
+from devtools.docs.generate import generated_files
 
-for path, text in generated().items():
+for path, text in generated_files().items():
     path.write_text(text)

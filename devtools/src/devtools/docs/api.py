@@ -1,4 +1,4 @@
-"""The reference of the HTTP API, made from the service's own OpenAPI document with the default settings and bundle."""
+"""Generates the HTTP API reference from the service's OpenAPI document with default settings and the default bundle."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ LONGEST_LIST = 5
 
 
 def manifest() -> Manifest:
-    """The default bundle."""
+    """Returns the manifest of the default bundle."""
     return parsed(BUNDLE.read_bytes(), BUNDLE.name)
 
 
 def document() -> Schema:
-    """The OpenAPI document of a service with collections and otherwise the default settings."""
+    """Returns the OpenAPI document of a service with collections and otherwise default settings."""
     bundle = manifest()
     model = ModelInfo(
         version=bundle.version,
@@ -41,7 +41,7 @@ def document() -> Schema:
 
 
 def operations() -> str:
-    """Every operation: what it takes and what it answers."""
+    """Returns a section for each operation, with its parameters, bodies, and responses."""
     described = document()
     return "\n\n".join(
         section
@@ -52,7 +52,7 @@ def operations() -> str:
 
 
 def limits() -> str:
-    """The limits of a service that nobody has configured."""
+    """Returns the limits of a service with default settings."""
     return table(("limit", "default"), ([code(name), str(n)] for name, n in document()["x-service"]["limits"].items()))
 
 
@@ -95,7 +95,7 @@ def _content(described: Schema, content: Schema) -> Iterator[str]:
 
 
 def _fields(schemas: Mapping[str, Schema], schema: Schema, path: str, shown: set[str]) -> Iterator[list[str]]:
-    """A row a field, an object's own fields after it; those of a schema that a table has `shown` are not repeated."""
+    """Returns one row per field, followed by the fields of nested objects; `shown` schemas are not repeated."""
     whole = _resolved(schemas, schema)
     for name, field in whole["properties"].items():
         resolved = _resolved(schemas, field)
@@ -112,7 +112,7 @@ def _fields(schemas: Mapping[str, Schema], schema: Schema, path: str, shown: set
 
 
 def _resolved(schemas: Mapping[str, Schema], schema: Schema) -> Schema:
-    """A schema without reference; of alternatives, one with the fields of all, none of which is required."""
+    """Returns a schema with its reference resolved; alternatives are merged, with none of their fields required."""
     if "$ref" in schema:
         rest = {name: value for name, value in schema.items() if name != "$ref"}
         return _resolved(schemas, {**schemas[schema["$ref"].rpartition("/")[2]], **rest})
@@ -136,7 +136,7 @@ def _type(schema: Schema) -> str:
 
 
 def _short(value: Any) -> Any:
-    """An example fit for a page: the first numbers of a long list."""
+    """Returns an example short enough for a page: only the first numbers of a long list."""
     if isinstance(value, dict):
         return {key: _short(each) for key, each in value.items()}
     if isinstance(value, list) and len(value) > LONGEST_LIST:
@@ -147,7 +147,7 @@ def _short(value: Any) -> Any:
 
 
 def _written(value: Any, indent: str = "") -> str:
-    """JSON with what holds no object or list on one line."""
+    """Returns JSON in which values without nested objects or lists take one line."""
     inner = list(value.values()) if isinstance(value, dict) else value
     if not isinstance(inner, list) or not any(isinstance(each, dict | list) for each in inner):
         return json.dumps(value, ensure_ascii=False)

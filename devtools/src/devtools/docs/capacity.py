@@ -1,6 +1,6 @@
-"""What a load needs and costs: the table and the calculator of the documents, from the measured speed of a replica.
+"""Computes the replicas and cost of a load from the measured speed of a replica, for the table and the calculator.
 
-The calculator's script, docs/javascripts/capacity.js, counts the same way; a test in Chromium compares the two.
+The calculator's script, docs/javascripts/capacity.js, computes the same; a test in Chromium compares the two.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ PEAKS = (1, 10, 50, 200, 1000)
 
 @dataclass(frozen=True)
 class Load:
-    """What somebody needs.
+    """An expected load, and the machines that serve it.
 
     Attributes:
         peak: Calls per second.
@@ -40,7 +40,7 @@ class Load:
 
     @property
     def replicas(self) -> int:
-        """As many as the peak needs, and at least the minimum."""
+        """Replicas that serve the peak, at least the minimum."""
         return max(self.minimum, math.ceil(self.peak / (self.rate * self.load)))
 
     @property
@@ -50,12 +50,12 @@ class Load:
 
     @property
     def cost(self) -> float:
-        """Dollars per month."""
+        """Cost in dollars per month."""
         return self.replicas * self.price * HOURS
 
     @property
     def million(self) -> float:
-        """Dollars per million calls."""
+        """Cost in dollars per million calls."""
         return self.cost / self.calls * 1e6
 
 
@@ -67,7 +67,7 @@ def rate() -> float:
 
 
 def costs() -> str:
-    """A row for each peak."""
+    """Returns one row per peak."""
     head = ("peak calls/s", "calls a month", "replicas", "dollars a month", "dollars a million", f"of {RENTED:.2f}")
     return table(head, (_row(Load(peak, rate())) for peak in PEAKS))
 
@@ -79,7 +79,7 @@ def _row(load: Load) -> list[str]:
 
 
 def calculator() -> str:
-    """The form; it begins with a load of ten calls a second on the measured replica."""
+    """Returns the form, initially for ten calls per second on the measured replica."""
     load, name = Load(10, rate()), read("speed")["replica"]["name"]
     fields = [
         ("peak", "Calls per second at the peak", f"{load.peak:g}", "0.01", "any"),

@@ -1,9 +1,9 @@
-"""The tables that the documents are made of, in Chinese: what the source says in English, by a list of sentences.
+"""Translates the generated tables of the documentation into Chinese by a list of sentences.
 
-A table of a page in English is Markdown: tables, lists, headings and paragraphs. Each cell, item, heading or paragraph
-is looked up in `chinese.toml` as a whole; code blocks stay as they are, and so do messages of the programs. A sentence
-of the list stands for all of its shape, which is what is left when numbers and code are taken out: with `1 to 5` in it,
-`2 to 9` can be translated, too. What is not in the list stays English, and `devtools.docs.translations` names it.
+A generated table is Markdown: tables, lists, headings, and paragraphs. Each cell, item, heading, or paragraph is looked
+up in `chinese.toml` as a whole; code blocks and messages of the programs stay as they are. An entry matches every
+sentence of the same shape, which is the sentence without numbers and code: with `1 to 5` in an entry, `2 to 9` is
+translated as well. Sentences that are not in the list stay English, and `devtools.docs.translations` reports them.
 """
 
 from __future__ import annotations
@@ -42,8 +42,8 @@ class Catalog:
     """Translations by their English text.
 
     Attributes:
-        exact: As they are written.
-        missing: What was looked up and is not there, each once.
+        exact: Translations exactly as in the list.
+        missing: Texts that were looked up and not found, each once.
     """
 
     exact: Mapping[str, str]
@@ -53,15 +53,15 @@ class Catalog:
     def __post_init__(self) -> None:
         for english, chinese in self.exact.items():
             tokens = _TOKEN.findall(english)
-            if set(_TOKEN.findall(chinese)) <= set(tokens):  # not where a number is written another way
+            if set(_TOKEN.findall(chinese)) <= set(tokens):  # skipped where a number is written differently
                 self._shapes.setdefault(shape(english), (tokens, chinese))
 
     def heading(self, text: str) -> str:
-        """Returns a heading in Chinese, or as it is: most are names of commands, classes and fields."""
+        """Returns a heading in Chinese, or unchanged: most are names of commands, classes, and fields."""
         return self._found(text) or text
 
     def sentence(self, text: str) -> str:
-        """Returns a sentence in Chinese, or as it is if it is not in the list."""
+        """Returns a sentence in Chinese, or unchanged if it is not in the list."""
         if not _WORDS.search(_TOKEN.sub("", text)):
             return text
         found = self._found(text)
@@ -86,7 +86,7 @@ class Catalog:
 
 
 def shape(text: str) -> str:
-    """Returns a sentence without its numbers, code and addresses."""
+    """Returns a sentence without its numbers, code, and addresses."""
     return _TOKEN.sub("\0", text)
 
 
@@ -96,15 +96,15 @@ def catalog() -> Catalog:
     return Catalog(tomllib.loads(CATALOG.read_text()))
 
 
-def in_chinese(markdown: str, known: Catalog) -> str:
-    """Returns Markdown with its sentences translated; of a link, the page stays the same."""
+def translate(markdown: str, known: Catalog) -> str:
+    """Returns Markdown with its sentences translated; link targets stay the same."""
     blocks = [found[0] for found in BLOCK.finditer(markdown)]
     texts = [_paragraphs(text, known) for text in _outside(markdown)]
     return "".join(text + block for text, block in zip(texts, [*blocks, ""], strict=True))
 
 
 def _outside(markdown: str) -> list[str]:
-    """The text before, between and after code blocks."""
+    """Yields the text before, between, and after code blocks."""
     texts, start = [], 0
     for found in BLOCK.finditer(markdown):
         texts.append(markdown[start : found.start()])
@@ -144,7 +144,7 @@ def _paragraph(text: str, known: Catalog) -> str:
 
 
 def _node(text: str, known: Catalog) -> str:
-    """The text between two tags, with the blanks around it."""
+    """Translates the text between two tags and keeps the white space around it."""
     return text.replace(text.strip(), known.sentence(text.strip()))
 
 
@@ -179,5 +179,5 @@ def _item(item: str, known: Catalog) -> str:
 
 
 def _anchor(heading: str) -> str:
-    """The identifier that the English heading has, to which links lead."""
+    """Returns the anchor of the English heading, to which links lead."""
     return re.sub(r"[^\w]+", "-", heading.lower()).strip("-")

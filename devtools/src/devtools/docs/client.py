@@ -1,4 +1,4 @@
-"""The reference of the Python client, made from its docstrings."""
+"""Generates the reference of the Python client from its docstrings."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _ERRORS = ("ServiceError", "ServiceUnreachable")
 
 
 def reference() -> str:
-    """Returns a section per class and function that the client exports."""
+    """Returns one section per class and function that the client exports."""
     parts = [part for name in _CLASSES for part in _class(name)]
     for name in _FUNCTIONS:
         parts += [f"## {name}", _code(name, getattr(client, name)), _text(getattr(client, name))]
@@ -46,7 +46,7 @@ def _class(name: str) -> Iterator[str]:
 
 
 def _code(name: str, value: Any) -> str:
-    """The signature, a parameter per line where it is long."""
+    """Returns the signature, one parameter per line if it is long."""
     signature = inspect.signature(value)
     parameters = [str(each) for each in signature.parameters.values() if each.name != "self"]
     keywords = [index for index, each in enumerate(signature.parameters.values()) if each.kind is each.KEYWORD_ONLY]
@@ -57,12 +57,12 @@ def _code(name: str, value: Any) -> str:
     line = f"{start}{name}({', '.join(parameters)}){returned}"
     if len(line) > 100:
         line = f"{start}{name}(\n    " + ",\n    ".join(parameters) + f",\n){returned}"
-    # Annotations are text, because of the `from __future__ import annotations` of the client's modules.
+    # Annotations are strings because the client's modules have `from __future__ import annotations`.
     return "```python\n" + line.replace("'", "") + "\n```"
 
 
 def _text(value: Any) -> str:
-    """A docstring in Google's style as Markdown."""
+    """Returns a Google-style docstring as Markdown."""
     lines: list[str] = []
     section = ""
     for line in (inspect.getdoc(value) or "").splitlines():
@@ -86,7 +86,7 @@ def _fields(struct: type[msgspec.Struct]) -> str:
 
 
 def _type(annotation: Any) -> str:
-    """A type without what only the wire needs, as one would write it."""
+    """Returns a type without its annotations for the wire format."""
     text = (
         annotation.__name__ if isinstance(annotation, type) and not hasattr(annotation, "__args__") else str(annotation)
     )
@@ -99,7 +99,7 @@ def _type(annotation: Any) -> str:
 
 
 def _first_argument(rest: str) -> str:
-    """Of `T, Meta(...)] and more`: `T and more`."""
+    """Given `T, Meta(...)] and more`, returns `T and more`."""
     depth, first = 0, ""
     for at, sign in enumerate(rest):
         depth += (sign in "[(") - (sign in "])")

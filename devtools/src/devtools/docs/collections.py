@@ -1,4 +1,4 @@
-"""Tables and the drawing about collections: docs/data/collections.json, written by `make bench-collections`."""
+"""Tables and the drawing about collections, from docs/data/collections.json, written by `make bench-collections`."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ FASTEST, SLOWEST = 0.1, 10_000.0
 
 
 def identification() -> str:
-    """Returns how often a search for a stranger returns somebody, by number of faces and requested rate."""
+    """Returns how often a search for a stranger returns a match, by number of faces and requested rate."""
     rows = [
         [
             f"{row['faces']:,}",
@@ -41,7 +41,7 @@ def identification() -> str:
 
 
 def recall() -> str:
-    """Returns which fraction of the measured pairs of one person a search still recognizes, by number of faces."""
+    """Returns the fraction of the measured pairs of one person that a search still recognizes, by number of faces."""
     rows = []
     for faces in GALLERIES:
         row = [f"{faces:,}"]
@@ -57,11 +57,11 @@ def recall() -> str:
 
 
 def recognized(faces: int, *, own: bool) -> tuple[float, float, float]:
-    """Measures a search at RATE among so many faces.
+    """Computes the threshold of a search at RATE among this number of faces, and what it recognizes.
 
     Args:
-        faces: Faces that are compared.
-        own: Whether OWN_PEOPLE of the collection were measured themselves.
+        faces: Number of faces that are compared.
+        own: Whether the population was measured on OWN_PEOPLE of the collection itself.
 
     Returns:
         The threshold (Euclidean distance), and the fractions (0-1) of the measured pairs of one person within it: of
@@ -80,7 +80,7 @@ def recognized(faces: int, *, own: bool) -> tuple[float, float, float]:
 
 
 def costs() -> str:
-    """Returns what searches and imports cost, beside the plain way of doing the same."""
+    """Returns the cost of searches and imports, beside that of the plain equivalent."""
     rows = []
     for size, row in read("collections")["sizes"].items():
         imports = [_import(row.get(f"{store}_import")) for store in ("embedded", "postgresql")]
@@ -98,7 +98,7 @@ def costs() -> str:
 
 
 def drawing() -> str:
-    """Returns the time of a search by number of faces, on logarithmic scales, as SVG."""
+    """Returns the duration of a search by number of faces, on logarithmic scales, as SVG."""
     sizes = {int(size): row for size, row in read("collections")["sizes"].items()}
     curves = (
         ("PostgreSQL", "postgresql_ms", POSTGRESQL, ""),
@@ -123,8 +123,8 @@ def drawing() -> str:
     return "\n".join([head, f"<title>{title}</title>", *parts, "</svg>\n"])
 
 
-def generated() -> dict[Path, str]:
-    """The drawing, by its path."""
+def generated_files() -> dict[Path, str]:
+    """Returns the drawing, by path."""
     return {OUTPUT: drawing()}
 
 

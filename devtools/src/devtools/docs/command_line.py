@@ -1,4 +1,4 @@
-"""The reference of the command line, made from the program itself: what `--help` shows, as a page."""
+"""Generates the command-line reference from the program itself: the content of `--help`, as a page."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from face_comparison.settings import PREFIX
 
 
 def commands(group: click.Group = main, path: tuple[str, ...] = ()) -> Iterator[tuple[str, click.Command]]:
-    """Yields every command that does something, with its full name."""
+    """Yields every command that has no subcommands, with its full name."""
     context = click.Context(group)
     for name in group.list_commands(context):
         command = group.get_command(context, name)
@@ -23,7 +23,7 @@ def commands(group: click.Group = main, path: tuple[str, ...] = ()) -> Iterator[
 
 
 def reference() -> str:
-    """Returns a section per command: usage, description and options."""
+    """Returns one section per command: usage, description, and options."""
     return "\n\n".join(_section(name, command) for name, command in commands())
 
 
@@ -52,7 +52,7 @@ def _row(option: click.Option, context: click.Context) -> str:
 
 
 def _escaped(text: str) -> str:
-    """Text in which nothing is taken for markup."""
+    """Returns text in which nothing is read as markup."""
     for sign in ("*", "<", "[", "_"):
         text = text.replace(sign, f"\\{sign}")
     return text

@@ -1,6 +1,6 @@
-"""What was broken, and what was reported: docs/data/fault-matrix.json and status-agreement.json as tables.
+"""Tables of injected faults and reported reasons, from docs/data/fault-matrix.json and status-agreement.json.
 
-`make fault-matrix` and `make status-agreement` write the files on a real node.
+`make fault-matrix` and `make status-agreement` write these files on a real node.
 """
 
 from __future__ import annotations
@@ -47,11 +47,11 @@ def status_agreement() -> str:
         for name, found in measured["longest_disagreement"].items()
     ]
     head = ("resource", "longest disagreement", "while")
-    took = f"{measured['seconds']} s, {measured['looks']} looks, {len(measured['changes'])} changes:"
+    took = f"{measured['seconds']} s, {measured['looks']} samples, {len(measured['changes'])} changes:"
     return f"{took}\n\n{table(head, rows)}"
 
 
 def _shortened(message: str) -> str:
-    """A message as a cell of a table, in which neither tags nor links are read."""
+    """Returns a message as a table cell in which neither tags nor links are interpreted."""
     text = f"{message[:MESSAGE_LENGTH]}…" if len(message) > MESSAGE_LENGTH else message
     return text.replace("<", "&lt;").replace("[", "\\[")

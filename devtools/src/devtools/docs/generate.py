@@ -1,7 +1,7 @@
-"""What of the documents is made from another file: tables, the OpenAPI document, a drawing, the Explorer's curves.
+"""Generates the parts of the documentation that derive from other files: tables, OpenAPI document, drawings, curves.
 
 A table stands between the lines `<!-- table NAME -->` and `<!-- end -->` of a page; `DOCUMENTS` says which page has
-which, so that lost marks are noticed.
+which table, so that a lost mark is noticed.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from devtools.docs import (
     translations,
 )
 from devtools.docs.pipeline_tables import phantoms, recall, rotation, rotation_summary, stability
-from devtools.docs.rotation_plot import generated as rotation_plot
+from devtools.docs.rotation_plot import generated_files as rotation_plot
 from face_comparison.models import bundle_store
 
 CURVES = ROOT / "service" / "src" / "face_comparison" / "explorer" / "js" / "measured.js"
@@ -94,29 +94,29 @@ DOCUMENTS: dict[str, tuple[str, ...]] = {
 }
 
 
-def filled(text: str, names: Iterable[str]) -> str:
+def fill_tables(text: str, names: Iterable[str]) -> str:
     """Returns a page with the named tables filled in. Raises ValueError if a table's marks are missing."""
     for name in names:
         pattern = re.compile(rf"(<!-- table {name} -->\n).*?(<!-- end -->)", re.DOTALL)
         if not pattern.search(text):
-            raise ValueError(f"there are no marks <!-- table {name} --> ... <!-- end -->")
+            raise ValueError(f"missing marks <!-- table {name} --> ... <!-- end -->")
         table = TABLES[name]().replace("\\", r"\\")
         text = pattern.sub(rf"\1\n{table}\n\n\2", text)
     return text
 
 
 def with_curves(script: str) -> str:
-    """The Explorer's measured.js with the curves of the documents' pairs. Raises ValueError when it has no place."""
+    """Returns the Explorer's measured.js with the measured curves. Raises ValueError if it has no place for them."""
     made, count = re.subn(
         r"(export const MEASURED = \{\n).*?(\n\};)", rf"\1{measured.curves()}\2", script, flags=re.DOTALL
     )
     if not count:
-        raise ValueError("there is no `export const MEASURED = {`")
+        raise ValueError("missing `export const MEASURED = {`")
     return made
 
 
 def models() -> dict[Path, str]:
-    """Returns the manifests of other projects' models, which have the default bundle's detector."""
+    """Returns the manifests of other projects' models, each with the default bundle's detector."""
     detector = json.loads(bundle_store.recipes()[bundle_store.DEFAULT])["detector"]
     made = {}
     for path in sorted((ROOT / "docs" / "models").glob("*.json")):
@@ -124,18 +124,18 @@ def models() -> dict[Path, str]:
     return made
 
 
-def generated() -> dict[Path, str]:
-    """What each file should hold, by its path."""
-    pages = {ROOT / page: filled((ROOT / page).read_text(), names) for page, names in DOCUMENTS.items()}
+def generated_files() -> dict[Path, str]:
+    """Returns the expected content of each generated file, by path."""
+    pages = {ROOT / page: fill_tables((ROOT / page).read_text(), names) for page, names in DOCUMENTS.items()}
     description = json.dumps(api.document(), indent=2, ensure_ascii=False) + "\n"
     explorer = {CURVES: with_curves(CURVES.read_text())}
     return {
         **pages,
-        **translations.generated(pages),
+        **translations.generated_files(pages),
         **models(),
         ROOT / "docs" / "reference" / "openapi.json": description,
-        **plot.generated(),
+        **plot.generated_files(),
         **rotation_plot(),
-        **collections.generated(),
+        **collections.generated_files(),
         **explorer,
     }

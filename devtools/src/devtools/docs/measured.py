@@ -1,7 +1,7 @@
-"""Tables of what was measured: docs/data/accuracy.json (written by `make accuracy`) and docs/data/speed.json.
+"""Tables of measurements: docs/data/accuracy.json (written by `make accuracy`) and docs/data/speed.json.
 
-speed.json is written by hand from the table that `make bench` prints, with a line about the machine: figures are taken
-over only from a run that somebody looked at.
+speed.json is written by hand from the table that `make bench` prints, with a line about the machine: figures are only
+taken from a run that somebody has reviewed.
 """
 
 from __future__ import annotations
@@ -18,17 +18,17 @@ BOTH = ", both"
 
 
 def read(name: str) -> dict[str, Any]:
-    """The measurements in docs/data/NAME.json."""
+    """Returns the measurements in docs/data/NAME.json."""
     return dict(json.loads((DATA / f"{name}.json").read_text()))
 
 
 def wrong(pairs: dict[str, list[float]], threshold: float) -> int:
-    """Pairs that the threshold judges wrong."""
+    """Returns the number of pairs that the threshold decides wrongly."""
     return sum(each > threshold for each in pairs["same"]) + sum(each <= threshold for each in pairs["different"])
 
 
 def margin(pairs: dict[str, list[float]], threshold: float) -> float:
-    """How far the nearest pair is on the right side of the threshold; negative: on the wrong one."""
+    """Returns the smallest distance between a pair and the threshold; negative if that pair is decided wrongly."""
     return min(threshold - max(pairs["same"]), min(pairs["different"]) - threshold)
 
 
@@ -45,7 +45,7 @@ def accuracy() -> str:
 
 
 def accuracy_summary() -> str:
-    """The same in three rows."""
+    """Returns the same in three rows."""
     measured = read("accuracy")
     variants = measured["pairs"]
     groups = {
@@ -71,7 +71,7 @@ def _pairs(pairs: dict[str, list[float]], threshold: float) -> list[str]:
 
 
 def album_accuracy() -> str:
-    """Ways of putting faces together, the chosen one first: precision and recall of pairs."""
+    """Returns precision and recall of the grouping methods, the chosen one first."""
     record = read("album")
     rows = []
     for name, way in record["ways"].items():
@@ -84,7 +84,7 @@ def album_accuracy() -> str:
 
 
 def album_summary() -> str:
-    """One sentence of it."""
+    """Returns one sentence about the chosen grouping method."""
     record = read("album")
     faces, chosen = record["faces"], next(iter(record["ways"].values()))
     return (
@@ -96,7 +96,7 @@ def album_summary() -> str:
 
 
 def album_job() -> str:
-    """How long the same album takes by one machine, and by an Indexed Job."""
+    """Returns how long the same album takes on one machine and in an Indexed Job."""
     record = read("album-job")
     rows = [
         ("one machine, 2 threads", record["one_machine_two_threads_seconds"]),
@@ -109,7 +109,7 @@ def album_job() -> str:
 
 
 def speed() -> str:
-    """The service beside loops on the same machine."""
+    """Returns the speed of the service beside loops on the same machine."""
     rows = [
         [
             row["what"],
@@ -123,13 +123,13 @@ def speed() -> str:
 
 
 def machine() -> str:
-    """What the speed was measured on."""
+    """Returns the machine on which speed was measured."""
     measured = read("speed")
     return f"Measured on {measured['machine']}, with {measured['images']}."
 
 
 def curves() -> str:
-    """What the API Explorer draws behind its scale: normal curves of the same pairs."""
+    """Returns the curves that the API Explorer draws behind its scale: normal distributions of the measured pairs."""
     measured = read("accuracy")
     groups = list(measured["pairs"].values())
     kinds = {"same": "same", "other": "different"}
@@ -143,7 +143,7 @@ def curves() -> str:
 
 
 def thresholds() -> str:
-    """What other thresholds would have said of all measured pairs."""
+    """Returns the decisions of other thresholds on all measured pairs."""
     measured = read("accuracy")
     groups = list(measured["pairs"].values())
     same = [each for pairs in groups for each in pairs["same"]]

@@ -1,4 +1,4 @@
-"""The pages as they are written, and the samples in them."""
+"""Reads the source pages of the documentation and the samples in them."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ BLOCK = re.compile(r"^(?P<indent> *)```(?P<language>\w*)\n(?P<text>.*?)^(?P=inde
 
 
 def blocks(page: Path, language: str) -> list[str]:
-    """The code blocks of a language, without their indentation."""
+    """Returns the code blocks of a language, without their indentation."""
     found = BLOCK.finditer(page.read_text())
     return [dedent(each["text"]) for each in found if each["language"] == language]
 
 
 def resources() -> Iterator[tuple[str, dict[str, Any]]]:
-    """Every FaceComparison that a page shows, with a name for the test."""
+    """Returns every FaceComparison that a page shows, with a name for the test."""
     for page in PAGES:
         for number, text in enumerate(blocks(page, "yaml"), start=1):
             shown = yaml.safe_load(text)

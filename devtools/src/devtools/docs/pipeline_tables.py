@@ -1,6 +1,6 @@
-"""Tables of what was measured of the face pipeline: rotated heads, faces found, phantoms and the stability of hashes.
+"""Tables of measurements of the face pipeline: rotated heads, detected faces, phantoms, and stability of hashes.
 
-Each is made of a file in docs/data that a program of the same name writes.
+Each derives from a file in docs/data that the program of the same name writes.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ SIZES = ("large", "small")
 
 
 def rotation() -> str:
-    """One row per angle, as taken and with small faces."""
+    """Returns one row per angle, for images as taken and for small faces."""
     sizes = read("rotation")["sizes"]
     rows = []
     for angle in sizes["large"]:
@@ -29,7 +29,7 @@ def rotation() -> str:
 
 
 def rotation_summary() -> str:
-    """The sums over all angles in one sentence."""
+    """Returns the sums over all angles in one sentence."""
     parts = []
     for size, name in zip(SIZES, ("as taken", "at 70 px"), strict=True):
         rows = read("rotation")["sizes"][size].values()
@@ -44,7 +44,7 @@ def rotation_summary() -> str:
 
 
 def recall() -> str:
-    """Faces found by kind of image, now and by an earlier commit."""
+    """Returns the number of detected faces by kind of image, now and at an earlier commit."""
     measured = read("recall")
     rows = [
         [kind, str(row["faces"]), str(measured["earlier"].get(kind, "")), str(row["found"]), str(row["others"])]
@@ -54,14 +54,14 @@ def recall() -> str:
 
 
 def phantoms() -> str:
-    """Faces found in images that have none, by kind."""
+    """Returns the number of faces detected in images without any, by kind."""
     rows = [[kind, str(row["images"]), str(row["faces"])] for kind, row in read("phantoms")["kinds"].items()]
     total = [str(sum(int(row[column]) for row in rows)) for column in (1, 2)]
     return table(("images without a face", "images", "faces found"), [*rows, ["all", *total]])
 
 
 def stability() -> str:
-    """How far hashes are from those of float32 everywhere, by what computes in lower precision."""
+    """Returns distances between hashes and those computed in float32 throughout, by precision."""
     rows = [
         [name, str(row["faces"]), *(f"{row[key]:.3f}" for key in ("mean", "percentile_95", "maximum"))]
         for name, row in read("stability")["settings"].items()

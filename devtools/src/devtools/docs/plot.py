@@ -1,6 +1,6 @@
-"""Draw the distances of the measured pairs, docs/data/accuracy.json, as the SVG that the documents show.
+"""Draws the distances of the measured pairs, docs/data/accuracy.json, as an SVG for the documentation.
 
-Mid-tones alone, so that one file is legible on white and on black.
+It uses mid-tones only, so that one file is legible on white and on black.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ SAME, DIFFERENT, INK = "#2f8f5b", "#c2703d", "#7a7a7a"
 
 
 def drawing() -> str:
-    """Two histograms of distances, the default threshold, and the confidence that goes with a distance."""
+    """Returns two histograms of distances, the default threshold, and the confidence by distance."""
     measured = read("accuracy")
     threshold = measured["threshold"]
     groups = measured["pairs"].values()
     kinds = {kind: [each for pairs in groups for each in pairs[kind]] for kind in ("same", "different")}
-    bars = {kind: shares(distances) for kind, distances in kinds.items()}
+    bars = {kind: fractions(distances) for kind, distances in kinds.items()}
     highest = max(share for each in bars.values() for share in each)
     parts = [
         *_axis(),
@@ -48,8 +48,8 @@ def drawing() -> str:
     return "\n".join([head, f"<title>{title}</title>", *parts, "</svg>\n"])
 
 
-def shares(distances: list[float]) -> list[float]:
-    """The share of the distances in each step."""
+def fractions(distances: list[float]) -> list[float]:
+    """Returns the fraction of the distances in each bin."""
     counts = [0] * round(FARTHEST / STEP)
     for distance in distances:
         counts[int(distance / STEP)] += 1
@@ -94,6 +94,6 @@ def _text(x: float, y: float, words: str, color: str = INK) -> str:
     return f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="middle" font-size="14" fill="{color}">{words}</text>'
 
 
-def generated() -> dict[Path, str]:
-    """The drawing, by its path."""
+def generated_files() -> dict[Path, str]:
+    """Returns the drawing, by path."""
     return {OUTPUT: drawing()}

@@ -1,4 +1,4 @@
-"""The reference of the FaceComparison resource, made from its definition (charts/face-comparison/files/crd.yaml)."""
+"""Generates the reference of the FaceComparison resource from its CRD (charts/face-comparison/files/crd.yaml)."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ DEFINITION = chart_values.CHART / "files" / "crd.yaml"
 
 
 def columns() -> str:
-    """What `kubectl get` prints."""
+    """Returns the columns that `kubectl get` prints."""
     rows = ([each["name"], each.get("description", "")] for each in _version()["additionalPrinterColumns"])
     return table(("column", "meaning"), rows)
 
 
 def spec() -> str:
-    """Every field of the spec, an object after the other."""
+    """Returns every field of the spec, one section per object."""
     return "\n\n".join(_sections("spec", _schema("spec")))
 
 
 def status() -> str:
-    """Every field of the status."""
+    """Returns every field of the status."""
     return "\n\n".join(_sections("status", _schema("status")))
 
 
@@ -40,7 +40,7 @@ def _schema(name: str) -> Schema:
 
 
 def _sections(path: str, schema: Schema) -> Iterator[str]:
-    """The section of an object, then those of the objects in it."""
+    """Yields the section of an object, then those of its nested objects."""
     heading = f"### `{path}` {{#{_anchor(path)}}}"
     fields = schema["properties"]
     required = schema.get("required", ())
@@ -61,7 +61,7 @@ def _sections(path: str, schema: Schema) -> Iterator[str]:
 
 
 def _object_in(field: Schema) -> Schema | None:
-    """The object that a field is, or is a list of, when its fields are known."""
+    """Returns the object that a field is, or is a list of, if its fields are known."""
     inner: Schema = field.get("items", field)
     return inner if "properties" in inner else None
 

@@ -1,4 +1,4 @@
-"""Draw how far a rotated face is from itself upright, docs/data/rotation.json, as the SVG that the documents show."""
+"""Draws the distance between rotated and upright faces, docs/data/rotation.json, as an SVG for the documentation."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ INK = "#7a7a7a"
 
 
 def drawing() -> str:
-    """The mean and the worst distance by angle for both sizes, and the threshold."""
+    """Returns the mean and the maximum distance by angle for both sizes, and the threshold."""
     measured = read("rotation")
     parts = [
         f'<line x1="{LEFT}" y1="{BOTTOM}" x2="{RIGHT}" y2="{BOTTOM}" stroke="{INK}"/>',
@@ -54,6 +54,6 @@ def _text(x: float, y: float, words: str, color: str = INK) -> str:
     return f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="middle" font-size="14" fill="{color}">{words}</text>'
 
 
-def generated() -> dict[Path, str]:
-    """The drawing, by its path."""
+def generated_files() -> dict[Path, str]:
+    """Returns the drawing, by path."""
     return {OUTPUT: drawing()}

@@ -1,4 +1,4 @@
-"""The built site as its readers' browsers see it: pages, what they link to, what they load."""
+"""Reads the built site as browsers do: its pages, their links, and the files that they load."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ LOADS = {"script": "src", "img": "src", "link": "href", "iframe": "src", "source
 
 @dataclass
 class Page:
-    """One built page: its anchors, the addresses it links to and those that the browser loads by itself."""
+    """A built page: its anchors, the addresses that it links to, and those that the browser loads by itself."""
 
     path: Path
     anchors: set[str] = field(default_factory=set)
@@ -25,7 +25,7 @@ class Page:
     loaded: list[str] = field(default_factory=list)
 
     def leads_to(self, address: str) -> tuple[Path, str]:
-        """The file and the anchor of an address on this page."""
+        """Returns the file and the anchor that an address on this page leads to."""
         parts = urlsplit(address)
         target = (self.path.parent / unquote(parts.path)).resolve() if parts.path else self.path
         return target / "index.html" if target.is_dir() else target, unquote(parts.fragment)
@@ -41,14 +41,14 @@ class _Reader(HTMLParser):
         self.page.anchors |= {values[name] for name in ("id", "name") if name in values}
         if tag == "a" and "href" in values:
             self.page.links.append(values["href"])
-        # A canonical address or a neighbor is named, not loaded.
+        # A canonical or neighboring page is named, not loaded.
         named = tag == "link" and values.get("rel") in ("canonical", "prev", "next", "alternate")
         if tag in LOADS and LOADS[tag] in values and not named:
             self.page.loaded.append(values[LOADS[tag]])
 
 
 def build() -> list[Page]:
-    """Build the site, strictly, and read every page of it. Raises AssertionError with what the builder says."""
+    """Builds the site in strict mode and reads every page. Raises AssertionError with the builder's output."""
     command = [str(Path(sys.executable).with_name("zensical")), "build", "--strict", "--clean"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
@@ -56,7 +56,7 @@ def build() -> list[Page]:
 
 
 def read(path: Path) -> Page:
-    """A built page."""
+    """Reads a built page."""
     page = Page(path)
     _Reader(page).feed(path.read_text())
     return page

@@ -1,4 +1,4 @@
-"""Tables of the documents whose rows the source holds: errors, options, metrics, values of the chart."""
+"""Tables of the documentation whose rows come from source code: errors, options, metrics, and chart values."""
 
 from __future__ import annotations
 
@@ -20,30 +20,30 @@ SUFFIXES = {"counter": "_total"}
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """A Markdown table; a | inside a cell is written so that it ends none."""
+    """Returns a Markdown table; a | inside a cell is escaped."""
     lines = [head, ["---"] * len(head), *([cell.replace("|", "&#124;") for cell in row] for row in rows)]
     return "\n".join(f"|{'|'.join(line)}|" if line[0] == "---" else f"| {' | '.join(line)} |" for line in lines)
 
 
 def code(text: str) -> str:
-    """`text` in code letters; nothing for nothing."""
+    """Returns `text` as inline code; empty text stays empty."""
     return f"`{text}`" if text else ""
 
 
 def errors() -> str:
-    """Every code that a caller may get, by status."""
+    """Returns every error code that a caller may get, by status."""
     rows = sorted((error_table.ERRORS[error].status, error.code, error.meaning) for error in error_table.public())
     return table(("status", "code", "meaning"), ([str(status), code(word), meaning] for status, word, meaning in rows))
 
 
 def options() -> str:
-    """The options of `face-comparison serve`."""
+    """Returns the options of `face-comparison serve`."""
     rows = ([code(item.flag), code(item.env), code(item.default), item.help] for item in OPTIONS)
     return table(("option", "environment", "default", "meaning"), rows)
 
 
 def operator_options() -> str:
-    """The options of `face-comparison-operator run`."""
+    """Returns the options of `face-comparison-operator run`."""
     rows = []
     for option in fields(operator_settings.Settings):
         flag = "--" + option.name.replace("_", "-")
@@ -54,17 +54,17 @@ def operator_options() -> str:
 
 
 def service_metrics() -> str:
-    """What the service's /metrics counts."""
+    """Returns the metrics of the service."""
     return _metrics(REGISTRY)
 
 
 def operator_metrics() -> str:
-    """What the operator's /metrics counts."""
+    """Returns the metrics of the operator."""
     return _metrics(Metrics().registry)
 
 
 def chart() -> str:
-    """The values of the chart."""
+    """Returns the values of the chart."""
     return chart_values.table(chart_values.values((chart_values.CHART / "values.yaml").read_text()))
 
 
@@ -84,5 +84,5 @@ def _families(registry: CollectorRegistry) -> Iterator[list[str]]:
 
 
 def as_json(value: Any) -> str:
-    """A default as it would be written in a manifest."""
+    """Returns a default as it is written in a manifest."""
     return json.dumps(value) if not isinstance(value, str) else value

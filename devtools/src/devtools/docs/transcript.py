@@ -1,8 +1,8 @@
-"""A page as a transcript: the commands that its reader types, each with what the page says that they print.
+"""Reads a page as a transcript: the commands that its reader types, each with the output that the page shows.
 
-A block of commands follows the line `<!-- run -->`, or `<!-- prepare -->` where it is typed before the cluster's shell
-is entered; a block after `<!-- prints -->` is what the commands above it print. In it `…` stands for anything, numbers
-may differ a little, ages and addresses altogether.
+A block of commands follows the line `<!-- run -->`, or `<!-- prepare -->` if it is typed before entering the cluster's
+shell; a block after `<!-- prints -->` is the output of the commands above it. In it, `…` stands for anything; numbers
+may differ slightly, and ages and addresses completely.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ NUMBER = re.compile(r"-?\d+(\.\d+)?([eE][-+]?\d+)?")
 
 @dataclass(frozen=True)
 class Step:
-    """Commands that are typed together. inside: in the cluster's network."""
+    """Commands that are typed together. inside: whether in the cluster's network."""
 
     commands: str
     inside: bool
@@ -30,7 +30,7 @@ class Step:
 
 
 def steps(page: Path) -> list[Step]:
-    """The steps of a page, in their order."""
+    """Returns the steps of a page, in order."""
     found: list[Step] = []
     for _, kind, indented in BLOCK.findall(page.read_text()):
         text = dedent(indented)
@@ -41,10 +41,10 @@ def steps(page: Path) -> list[Step]:
     return found
 
 
-def alike(shown: str, printed: str) -> bool:
-    """Whether a page may say `shown` of commands that printed `printed`."""
+def output_matches(shown: str, printed: str) -> bool:
+    """Returns whether a page may show `shown` for commands that printed `printed`."""
     got = _tokens(printed)
-    places = {0}  # how much of the printed may have been told so far
+    places = {0}  # which prefix of `printed` may be matched so far
     for token in _tokens(shown):
         if token == "…":
             places = set(range(min(places, default=len(got) + 1), len(got) + 1))

@@ -1,4 +1,4 @@
-"""The Chinese pages beside the English ones: which there are, what they share, which have fallen behind.
+"""Compares the Chinese pages with the English ones: which exist, what they share, and which are out of date.
 
 `docs/zh` has the same tree as `docs`. `make generate` copies code blocks from the English page and translates generated
 tables by a list of sentences (`chinese`), so only prose is written by hand. Each Chinese page ends with the digest of
@@ -34,28 +34,28 @@ def english_pages() -> list[str]:
 
 
 def untranslated() -> list[str]:
-    """Returns what the generated tables say and `chinese.toml` does not have."""
+    """Returns the sentences in generated tables that `chinese.toml` lacks."""
     known = chinese.Catalog(chinese.catalog().exact)
     for name in english_pages():
         for found in TABLE.finditer((DOCS / name).read_text()):
-            chinese.in_chinese(found[0], known)
+            chinese.translate(found[0], known)
     return list(known.missing)
 
 
 def digest(english: str) -> str:
-    """Returns the digest of a page's prose: changes of code and of generated tables need no translation."""
+    """Returns the digest of a page's prose; changes of code and generated tables need no translation."""
     prose = TABLE.sub("", BLOCK.sub("", english))
     return hashlib.sha256(" ".join(prose.split()).encode()).hexdigest()[:_WIDTH]
 
 
-def recorded(page: str) -> str:
-    """Returns the digest at the end of a Chinese page; empty when there is none."""
+def recorded_digest(page: str) -> str:
+    """Returns the digest at the end of a Chinese page; empty if there is none."""
     found = DIGEST.search(page)
     return found["digest"] if found else ""
 
 
-def accepted(page: str, english: str) -> str:
-    """Returns a Chinese page that says it translates the English one as it is."""
+def mark_current(page: str, english: str) -> str:
+    """Returns a Chinese page marked as a translation of the current English one."""
     return DIGEST.sub("", page.rstrip("\n") + "\n").rstrip("\n") + f"\n\n<!-- translates {digest(english)} -->\n"
 
 
@@ -63,14 +63,14 @@ def with_shared_parts(page: str, english: str) -> str:
     """Returns a Chinese page with the code blocks of the English one, and its tables in Chinese.
 
     Raises:
-        ValueError: It does not have as many.
+        ValueError: The pages have different numbers of blocks or tables.
     """
     page = _with_each(TABLE, "tables", page, [_in_chinese(each) for each in TABLE.finditer(english)])
     return _with_each(BLOCK, "code blocks", page, [found[0] for found in BLOCK.finditer(english)])
 
 
 def _in_chinese(table: re.Match[str]) -> str:
-    return chinese.in_chinese(table[0], chinese.catalog())
+    return chinese.translate(table[0], chinese.catalog())
 
 
 def _with_each(pattern: re.Pattern[str], kind: str, page: str, theirs: list[str]) -> str:
@@ -84,14 +84,14 @@ def _replace_each(pattern: re.Pattern[str], text: str, parts: Iterator[str]) -> 
     return pattern.sub(lambda _: next(parts), text)
 
 
-def generated(english: Mapping[Path, str]) -> dict[Path, str]:
-    """Returns each Chinese page as `make generate` leaves it, by its path.
+def generated_files(english: Mapping[Path, str]) -> dict[Path, str]:
+    """Returns each Chinese page as `make generate` leaves it, by path.
 
     Args:
-        english: Pages that are generated themselves, as they will be.
+        english: New content of the pages that are generated themselves.
 
     Raises:
-        ValueError: A page does not have the parts that it shares with the English one.
+        ValueError: A page lacks the parts that it shares with the English one.
     """
     made = {}
     for name in english_pages():
@@ -105,23 +105,25 @@ def generated(english: Mapping[Path, str]) -> dict[Path, str]:
 
 
 def problems() -> Iterator[str]:
-    """Yields a line for each page that is missing or behind."""
+    """Yields one line per page that is missing or out of date."""
     for name in english_pages():
         path = CHINESE / name
         if not path.exists():
             yield f"docs/zh/{name} is missing"
-        elif recorded(path.read_text()) != digest((DOCS / name).read_text()):
-            yield f"docs/zh/{name} is behind docs/{name}"
+        elif recorded_digest(path.read_text()) != digest((DOCS / name).read_text()):
+            yield f"docs/zh/{name} is older than docs/{name}"
     yield from (f"chinese.toml lacks: {sentence}" for sentence in untranslated())
 
 
 def main() -> int:
-    """Lists the pages that are missing or behind."""
-    parser = argparse.ArgumentParser(description="List Chinese pages that are missing or behind the English ones.")
-    parser.add_argument("--accept", metavar="PAGE", action="append", default=[], help="record that it is up to date")
+    """Lists the pages that are missing or out of date."""
+    parser = argparse.ArgumentParser(description="List Chinese pages that are missing or out of date.")
+    parser.add_argument(
+        "--accept", metavar="PAGE", action="append", default=[], help="record that this page is up to date"
+    )
     for name in parser.parse_args().accept:
         path = CHINESE / Path(name).resolve().relative_to(CHINESE)
-        path.write_text(accepted(path.read_text(), (DOCS / path.relative_to(CHINESE)).read_text()))
+        path.write_text(mark_current(path.read_text(), (DOCS / path.relative_to(CHINESE)).read_text()))
     found = list(problems())
     print(*(found or ["every page is up to date"]), sep="\n")
     return 1 if found else 0

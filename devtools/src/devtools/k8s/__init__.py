@@ -1,1 +1,1 @@
-"""The Kubernetes programs that tests and tools run: built from pinned Go modules, started and stopped here."""
+"""The Kubernetes programs that tests and tools run, built from pinned Go modules."""

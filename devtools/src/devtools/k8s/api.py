@@ -1,6 +1,6 @@
-"""The API server as the tests use it: objects in and out, and waits that have a deadline.
+"""A client of the API server for tests, with waits that have a deadline.
 
-Also what a kubelet, an ingress controller or a careless person would write, where a test has to play them.
+It also writes what a kubelet, an ingress controller, or a careless person would write, where a test plays their part.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ DEFINITION = ROOT / "charts" / "face-comparison" / "files" / "crd.yaml"
 
 
 class Refused(Exception):
-    """The API server said no: its HTTP status and its own message."""
+    """The API server rejected a request. It has the HTTP status and the server's message."""
 
     def __init__(self, status: int, message: str) -> None:
         super().__init__(message)
@@ -44,9 +44,9 @@ class Refused(Exception):
 
 
 class Api:
-    """Requests with the client certificate of a kubeconfig file, as its field manager `test`.
+    """Sends requests with the client certificate of a kubeconfig file, as the field manager `test`.
 
-    server: its URL, where that is not the file's.
+    server: its URL, if it is not the file's.
     """
 
     def __init__(self, kubeconfig: Path, server: str = "") -> None:
@@ -71,12 +71,12 @@ class Api:
         return body
 
     def create(self, kind: ApiResource, body: Object, **params: str) -> Object:
-        """Make an object; its apiVersion and kind may be left out."""
+        """Creates an object; its apiVersion and kind may be omitted."""
         full = {"apiVersion": kind.api_version, "kind": kind.name, **body}
         return self._send("POST", kind.path(body["metadata"].get("namespace")), json=full, params=params)
 
     def get(self, kind: ApiResource, namespace: str | None, name: str) -> Object | None:
-        """One object, None when it is not there."""
+        """Returns one object, or None if it does not exist."""
         try:
             return self._send("GET", kind.path(namespace, name))
         except Refused as refusal:
@@ -85,22 +85,22 @@ class Api:
             raise
 
     def all(self, kind: ApiResource, namespace: str | None, selector: str = "") -> list[Object]:
-        """Every object of a kind."""
+        """Returns every object of a kind."""
         found = self._send("GET", kind.path(namespace), params={"labelSelector": selector})["items"]
         return [{"apiVersion": kind.api_version, "kind": kind.name, **each} for each in found]
 
     def merge(self, kind: ApiResource, namespace: str | None, name: str, change: Object, part: str = "") -> Object:
-        """Change an object as `kubectl patch --type=merge` does; `part` is a subresource."""
+        """Changes an object as `kubectl patch --type=merge` does; `part` is a subresource."""
         path = kind.path(namespace, name) + (f"/{part}" if part else "")
         return self._send("PATCH", path, "application/merge-patch+json", json=change)
 
     def delete(self, kind: ApiResource, namespace: str | None, name: str, **body: Any) -> None:
-        """Delete an object in the background, or as `body` says."""
+        """Deletes an object in the background, or with the options in `body`."""
         self._send("DELETE", kind.path(namespace, name), json={"propagationPolicy": "Background", **body})
 
 
 def install(api: Api, definition: Object) -> None:
-    """Install a definition, unless it is there, and wait until its kind is served."""
+    """Installs a CRD unless it exists, and waits until its kind is served."""
     name, spec = definition["metadata"]["name"], definition["spec"]
     if api.get(CRD, None, name) is None:
         api.create(CRD, definition)
@@ -116,8 +116,8 @@ def install(api: Api, definition: Object) -> None:
     until(served, bool, f"{name} is served")
 
 
-def stand_in(kind: ApiResource) -> Object:
-    """A definition that accepts anything, for an API whose own program is not part of these tests."""
+def permissive_crd(kind: ApiResource) -> Object:
+    """Returns a CRD that accepts anything, for an API whose own program is not part of these tests."""
     group, _, version = kind.api_version.partition("/")
     anything = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
     served = {
@@ -129,12 +129,12 @@ def stand_in(kind: ApiResource) -> Object:
     }
     names = {"kind": kind.name, "plural": kind.plural}
     spec = {"group": group, "scope": "Namespaced", "names": names, "versions": [served]}
-    annotations = {"api-approved.kubernetes.io": "unapproved, a stand-in"}  # groups of Kubernetes itself ask for it
+    annotations = {"api-approved.kubernetes.io": "unapproved, a stand-in"}  # required under k8s.io
     return {"metadata": {"name": f"{kind.plural}.{group}", "annotations": annotations}, "spec": spec}
 
 
 GARBAGE_SECONDS = 90
-"""The garbage collector looks for new kinds of owners every 30 s only: the first children it collects take as long."""
+"""The garbage collector discovers new kinds of owners every 30 s, which delays the first collection."""
 
 
 class Faces:
@@ -144,22 +144,22 @@ class Faces:
         self.api, self.namespace = api, namespace
 
     def create(self, name: str, **spec: Any) -> Object:
-        """Make a resource, with strict validation of its fields."""
+        """Creates a resource, with strict validation of its fields."""
         body = {"metadata": {"name": name, "namespace": self.namespace}, "spec": spec}
         return self.api.create(RESOURCE, body, fieldValidation="Strict")
 
     def change(self, name: str, **spec: Any) -> Object:
-        """Merge into the spec."""
+        """Merges fields into the spec."""
         return self.api.merge(RESOURCE, self.namespace, name, {"spec": spec})
 
     def get(self, name: str) -> Object:
-        """The resource now."""
+        """Returns the resource."""
         found = self.api.get(RESOURCE, self.namespace, name)
         assert found is not None
         return found
 
     def children(self, kinds: tuple[ApiResource, ...] = CHILDREN) -> list[Object]:
-        """Everything that the operator made here, of all resources."""
+        """Returns everything that the operator created here, for all resources."""
         found = []
         for kind in kinds:
             try:
@@ -169,20 +169,20 @@ class Faces:
         return found
 
     def child(self, kind: ApiResource, name: str) -> Object | None:
-        """One child."""
+        """Returns one child."""
         return self.api.get(kind, self.namespace, name)
 
     def pods(self) -> list[Object]:
-        """Pods of every resource here."""
+        """Returns the pods of every resource here."""
         return self.api.all(POD, self.namespace, MANAGED_BY)
 
     def condition(self, name: str, kind: str = "Ready") -> Object:
-        """A condition of a resource, empty before there is one."""
+        """Returns a condition of a resource; empty if it does not exist yet."""
         conditions = self.get(name).get("status", {}).get("conditions", [])
         return next((each for each in conditions if each["type"] == kind), {})
 
     def wait_for(self, name: str, reason: str, kind: str = "Ready", seconds: float = SECONDS) -> Object:
-        """Wait until the condition has this reason for the present generation; the condition."""
+        """Waits until the condition has this reason for the current generation, and returns it."""
 
         def right(condition: Object) -> bool:
             current = condition.get("observedGeneration") == self.get(name)["metadata"]["generation"]
@@ -191,11 +191,11 @@ class Faces:
         return until(lambda: self.condition(name, kind), right, f"{kind} of {name} is {reason}", seconds)
 
     def publish(self, name: str, address: str = "127.0.0.1", port: int | None = None) -> None:
-        """Say where the Ingress can be reached, as its controller would."""
+        """Sets the address of the Ingress, as its controller would."""
         uid = self.get(name)["metadata"]["uid"]
 
         def own(ingress: Object | None) -> bool:
-            """Not one that an earlier resource of this name left to the garbage collector."""
+            """Returns whether a child belongs to this resource, not to an earlier, deleted one of the same name."""
             return ingress is not None and uid in {each["uid"] for each in ingress["metadata"]["ownerReferences"]}
 
         until(lambda: self.child(INGRESS, name), own, f"the Ingress {name} is there", GARBAGE_SECONDS)
@@ -204,7 +204,7 @@ class Faces:
         self.api.merge(INGRESS, self.namespace, name, {"status": status}, "status")
 
     def take(self, name: str) -> None:
-        """Say that its Gateways have accepted the HTTPRoute, as their controller would."""
+        """Marks the HTTPRoute as accepted by its Gateways, as their controller would."""
         route = until(lambda: self.child(HTTP_ROUTE, name), bool, f"the HTTPRoute {name} is there") or {}
         told = {"type": "Accepted", "status": "True", "reason": "Accepted", "message": "it is here"}
         generation = {"observedGeneration": route["metadata"]["generation"]}
@@ -216,18 +216,18 @@ class Faces:
         self.api.merge(HTTP_ROUTE, self.namespace, name, {"status": {"parents": parents}}, "status")
 
     def deploy(self, name: str, **spec: Any) -> Object:
-        """Make a resource, play the ingress controller, wait until it is ready."""
+        """Creates a resource, plays the ingress controller, and waits until it is ready."""
         self.create(name, **spec)
         self.publish(name)
         self.wait_for(name, "Deployed")
         return self.get(name)
 
     def kubelet_says(self, pod: Object, **status: Any) -> None:
-        """Write a pod's status, as the kubelet of its node would."""
+        """Writes a pod's status, as the kubelet of its node would."""
         self.api.merge(POD, self.namespace, pod["metadata"]["name"], {"status": status}, "status")
 
     def kubelet_warns(self, pod: Object, reason: str, message: str) -> None:
-        """Post a warning about a pod, as the kubelet of its node would."""
+        """Posts a warning event about a pod, as the kubelet of its node would."""
         metadata = pod["metadata"]
         about = {"kind": "Pod", "namespace": self.namespace, "name": metadata["name"], "uid": metadata["uid"]}
         self.api.create(
@@ -243,14 +243,14 @@ class Faces:
         )
 
     def template(self, name: str) -> Object:
-        """The pod template of a resource's Deployment."""
+        """Returns the pod template of a resource's Deployment."""
         deployment = self.child(DEPLOYMENT, name)
         assert deployment is not None
         found: Object = deployment["spec"]["template"]
         return found
 
     def pod_of(self, name: str, where: Callable[[Object], bool] = lambda pod: True) -> Object:
-        """A pod of the present version of a resource that has a node."""
+        """Waits for a scheduled pod of the current revision of a resource, and returns it."""
 
         def right() -> Object | None:
             if self.child(DEPLOYMENT, name) is None:

@@ -1,4 +1,4 @@
-"""The certificate authority of a test cluster: a root made for one run, and what it signs."""
+"""The certificate authority of a test cluster: a root certificate for one run, and the certificates that it signs."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ LIFETIME = datetime.timedelta(days=30)
 
 
 class Authority:
-    """A root certificate, and the certificates it signs, as files `<name>.crt` and `<name>.key` in `folder`."""
+    """A root certificate and the certificates it signs, as files `<name>.crt` and `<name>.key` in `folder`."""
 
     def __init__(self, folder: Path, name: str = "ca") -> None:
         folder.mkdir(parents=True, exist_ok=True)
@@ -35,10 +35,10 @@ class Authority:
         write_key(self._key, folder / f"{name}.key")
 
     def sign(self, name: str, common_name: str, organization: str = "", hosts: Sequence[str] = ()) -> tuple[Path, Path]:
-        """Make a certificate for servers and clients, valid for the names and addresses `hosts`.
+        """Issues a certificate for servers and clients, valid for the names and addresses `hosts`.
 
-        `common_name` and `organization` are the user and the group that Kubernetes reads from a client's certificate.
-        Returns the paths of the certificate and of its key.
+        `common_name` and `organization` are the user and the group that Kubernetes reads from a client certificate.
+        Returns the paths of the certificate and its key.
         """
         key = ec.generate_private_key(ec.SECP256R1())
         subject = [x509.NameAttribute(NameOID.COMMON_NAME, common_name)]
@@ -62,7 +62,7 @@ class Authority:
 
 
 def key_pair(folder: Path, name: str) -> tuple[Path, Path]:
-    """Make a bare key pair, as service account tokens are signed with; returns the paths `<name>.key`, `<name>.pub`."""
+    """Generates a key pair for signing service account tokens; returns the paths `<name>.key` and `<name>.pub`."""
     key = ec.generate_private_key(ec.SECP256R1())
     private, public = folder / f"{name}.key", folder / f"{name}.pub"
     write_key(key, private)
@@ -73,7 +73,7 @@ def key_pair(folder: Path, name: str) -> tuple[Path, Path]:
 
 
 def write_key(key: ec.EllipticCurvePrivateKey, path: Path) -> None:
-    """Write a private key that only its owner may read."""
+    """Writes a private key that only its owner may read."""
     path.touch(mode=0o600)
     path.write_bytes(
         key.private_bytes(

@@ -1,8 +1,9 @@
-"""A real Kubernetes control plane on the loopback address, as the current user: no root, no container, no image.
+"""A real Kubernetes control plane on the loopback address, as the current user: no root, container, or container image.
 
-etcd, kube-apiserver, kube-controller-manager and kube-scheduler run as ordinary processes on free ports. There is no
-kubelet; with `nodes=True` kwok plays the nodes, so that pods are scheduled and turn Ready without a program in them.
-Every request is in the audit log, because what a client costs the API server is counted there, not in the client.
+etcd, kube-apiserver, kube-controller-manager, and kube-scheduler run as ordinary processes on free ports. There is no
+kubelet; with `nodes=True`, kwok simulates the nodes, so that pods are scheduled and become Ready without running a
+program. Every request is in the audit log, because the load that a client causes is counted at the API server, not in
+the client.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ from devtools.k8s.processes import Processes
 
 START_SECONDS = 120.0
 SERVICES = "10.96.0.0/16"
-EXTRA_HOSTS = ("198.18.77.1",)  # where network.Link offers the API server inside its own namespace
+EXTRA_HOSTS = ("198.18.77.1",)  # where link.Link offers the API server inside its own network namespace
 PROGRAMS = ("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubectl")
 
 # Two nodes that exist only in the API: kwok keeps them and their pods Ready.
@@ -37,27 +38,27 @@ NODES: dict[str, dict[str, str]] = {"cpu-0": {}, "gpu-0": {"nvidia.com/gpu": "4"
 
 
 class Cluster(Protocol):
-    """What a test may rely on, whether the cluster is started here or was there before."""
+    """What a test may rely on, whether the cluster is started here or existed before."""
 
     kubeconfig: Path
 
     def kubectl(self, *arguments: str, stdin: str | None = None) -> str:
-        """Run kubectl, return what it prints; KubectlFailed carries what it says when it fails."""
+        """Runs kubectl and returns its output; raises KubectlFailed with its error message if it fails."""
         ...
 
 
 class KubectlFailed(Exception):
-    """kubectl ended with an error; the message is its standard error."""
+    """kubectl failed; the message is its standard error."""
 
 
 class ExistingCluster:
-    """A cluster that someone else runs, reached by a kubeconfig file; it has no audit log to read."""
+    """A cluster that someone else runs, reached through a kubeconfig file; its audit log is not available."""
 
     def __init__(self, kubeconfig: Path) -> None:
         self.kubeconfig = kubeconfig
 
     def kubectl(self, *arguments: str, stdin: str | None = None) -> str:
-        """Run kubectl, return what it prints; KubectlFailed carries what it says when it fails."""
+        """Runs kubectl and returns its output; raises KubectlFailed with its error message if it fails."""
         return kubectl(self.kubeconfig, *arguments, stdin=stdin)
 
 
@@ -65,11 +66,11 @@ class ControlPlane:
     """The control plane as a context manager; `directory` (a new temporary one by default) is removed at the end.
 
     Args:
-        nodes: whether kwok plays nodes.
-        directory: where everything is kept.
-        address: the loopback address of the API server: `::1` for a cluster whose first family is IPv6.
-        services: the addresses of Services: one range, or one of each family, comma-separated.
-        pods: the addresses of pods.
+        nodes: Whether kwok simulates nodes.
+        directory: Where all files are kept.
+        address: The loopback address of the API server; `::1` for a cluster whose first family is IPv6.
+        services: The address ranges of Services: one, or one of each family, comma-separated.
+        pods: The address ranges of pods, likewise.
     """
 
     def __init__(
@@ -102,10 +103,10 @@ class ControlPlane:
         return self._processes
 
     def start(self) -> Self:
-        """Start everything and return when the API server is ready and namespaces get their service account."""
+        """Starts everything; returns once the API server is ready and namespaces get their service account."""
         try:
             for name in (*PROGRAMS, "kwok") if self._nodes else PROGRAMS:
-                programs.binary(name)  # before anything starts: a build takes longer than a start may
+                programs.binary(name)  # before anything starts: a build may take longer than the startup timeout
             self._prepare()
             self._processes = Processes(self.directory / "logs")
             self.start_program("etcd")
@@ -123,15 +124,15 @@ class ControlPlane:
         return self
 
     def start_program(self, name: str) -> None:
-        """Start one program of the control plane, the first time or again after `stop_program`."""
+        """Starts one program of the control plane, for the first time or after `stop_program`."""
         self.processes.start(name, [programs.binary(name), *self._commands[name]])
 
     def stop_program(self, name: str) -> None:
-        """Stop one program, such as `kube-apiserver`, while the others run on."""
+        """Stops one program, such as `kube-apiserver`, while the others keep running."""
         self.processes.stop(name)
 
     def stop(self) -> None:
-        """End every program and remove the directory; safe to repeat."""
+        """Stops every program and removes the directory; idempotent."""
         if self._processes is not None:
             self._processes.close()
             self._processes = None
@@ -146,42 +147,42 @@ class ControlPlane:
         self.stop()
 
     def kubectl(self, *arguments: str, stdin: str | None = None) -> str:
-        """Run kubectl, return what it prints; KubectlFailed carries what it says when it fails."""
+        """Runs kubectl and returns its output; raises KubectlFailed with its error message if it fails."""
         return kubectl(self.kubeconfig, *arguments, stdin=stdin)
 
     def kubeconfig_for(self, url: str) -> Path:
-        """A kubeconfig of the same administrator for another address of the API server, such as a link's."""
-        name = url.rpartition("/")[2].replace(":", "-")  # in KUBECONFIG a colon separates files
+        """Returns a kubeconfig of the same administrator for another address of the API server, such as a link's."""
+        name = url.rpartition("/")[2].replace(":", "-")  # in KUBECONFIG, a colon separates files
         path = self.directory / f"admin-{name}.kubeconfig"
         pki = self.directory / "pki"
         write_kubeconfig(path, url, pki / "ca.crt", pki / "admin.crt", pki / "admin.key")
         return path
 
     def audit_events(self, since: int = 0) -> list[dict[str, Any]]:
-        """Requests that the API server has answered, oldest first, from byte `since` of the audit log.
+        """Returns the requests that the API server has handled, oldest first, from byte `since` of the audit log.
 
-        `audit_position()` before an action gives the `since` that leaves out what came earlier.
+        `audit_position()` before an action returns the `since` that leaves out earlier requests.
         """
         with self.audit_log.open("rb") as log:
             log.seek(since)
-            lines = log.read().split(b"\n")[:-1]  # what follows the last newline is still being written
+            lines = log.read().split(b"\n")[:-1]  # the text after the last newline is still being written
         return [json.loads(line) for line in lines]
 
     def audit_position(self) -> int:
-        """The present length of the audit log in bytes."""
+        """Returns the current length of the audit log in bytes."""
         return self.audit_log.stat().st_size
 
     def wait_ready(self) -> None:
-        """Return when the API server says it is ready."""
+        """Waits until the API server is ready."""
         self.wait_for("the API server", lambda: _answers(f"{self.url}/readyz", self.directory / "pki"))
 
     def wait_for(self, what: str, condition: Callable[[], bool]) -> None:
-        """Poll `condition`; fail at once when a program died, and with `what` in the message after START_SECONDS."""
+        """Polls `condition`; fails as soon as a program has died, or with `what` in the message after START_SECONDS."""
         for _ in attempts(START_SECONDS):
             self.processes.check()
             if condition():
                 return
-        raise TimeoutError(f"{what} was not there after {START_SECONDS:.0f} s; logs are in {self.processes.logs}")
+        raise TimeoutError(f"{what} did not exist after {START_SECONDS:.0f} s; logs are in {self.processes.logs}")
 
     def _has_service_account(self) -> bool:
         try:
@@ -227,7 +228,7 @@ class ControlPlane:
                 ),
                 f"--bind-address={self._address}",
                 f"--advertise-address={self._address}",
-                "--endpoint-reconciler-type=none",  # a loopback address is no endpoint for anyone else
+                "--endpoint-reconciler-type=none",  # a loopback address is not a valid endpoint
                 "--authorization-mode=RBAC",
             ],
             "kube-controller-manager": [*flags.controller_manager(pki, controllers), f"--secure-port={kcm_port}"],
@@ -247,7 +248,7 @@ class ControlPlane:
 
 
 def kubectl(kubeconfig: Path, *arguments: str, stdin: str | None = None) -> str:
-    """Run kubectl with `kubeconfig`, return what it prints; KubectlFailed carries what it says when it fails."""
+    """Runs kubectl with `kubeconfig` and returns its output; raises KubectlFailed with its error message."""
     result = subprocess.run(
         [programs.binary("kubectl"), f"--kubeconfig={kubeconfig}", *arguments],
         input=stdin,
@@ -262,7 +263,7 @@ def kubectl(kubeconfig: Path, *arguments: str, stdin: str | None = None) -> str:
 
 
 def write_kubeconfig(path: Path, server: str, authority: Path, certificate: Path, key: Path) -> None:
-    """Write a kubeconfig file of one context, for the API server at the URL `server`."""
+    """Writes a kubeconfig file with one context, for the API server at the URL `server`."""
     user = {"client-certificate": str(certificate), "client-key": str(key)}
     cluster = {"server": server, "certificate-authority": str(authority)}
     config = {
@@ -278,7 +279,7 @@ def write_kubeconfig(path: Path, server: str, authority: Path, certificate: Path
 
 
 def attempts(seconds: float, pause: float = 0.05) -> Iterator[float]:
-    """Yield the seconds left, again and again with a pause between, until none is left; at least once."""
+    """Yields the remaining seconds repeatedly, with pauses, until none remain; at least once."""
     deadline = time.monotonic() + seconds
     while True:
         yield deadline - time.monotonic()

@@ -1,7 +1,7 @@
-"""The control plane that the cluster tests share, a namespace for each test, and a checkout to make images of.
+"""Fixtures of the cluster tests: a shared control plane, a namespace per test, and a checkout to build images from.
 
-`FACE_COMPARISON_TEST_KUBECONFIG` names an existing cluster to use instead; tests that need the audit log, kwok's nodes
-or to stop the API server ask for `control_plane` and are skipped there.
+`FACE_COMPARISON_TEST_KUBECONFIG` names an existing cluster to use instead; tests that need the audit log, kwok's nodes,
+or to stop the API server request `control_plane` and are skipped there.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ def cluster() -> Iterator[Cluster]:
     try:
         plane = ControlPlane().start()
     except PartUnavailable as missing:
-        if os.environ.get("CI"):  # where every test must run, a missing program is a failure
+        if os.environ.get("CI"):  # in CI, where every test must run, a missing program is a failure
             raise
         pytest.skip(str(missing))
     yield plane
@@ -41,13 +41,13 @@ def cluster() -> Iterator[Cluster]:
 def control_plane(cluster: Cluster) -> ControlPlane:
     """The control plane started here, with its audit log and its two kwok nodes `cpu-0` and `gpu-0`."""
     if not isinstance(cluster, ControlPlane):
-        pytest.skip("an existing cluster gives neither audit log nor nodes of kwok")
+        pytest.skip("an existing cluster has neither an accessible audit log nor kwok's nodes")
     return cluster
 
 
 @pytest.fixture
 def namespace(cluster: Cluster) -> Iterator[str]:
-    """A namespace of the test's own, deleted with all in it afterwards."""
+    """A namespace of the test's own, which is deleted with its content afterwards."""
     name = f"test-{uuid.uuid4().hex[:8]}"
     cluster.kubectl("create", "namespace", name)
     yield name
@@ -56,7 +56,7 @@ def namespace(cluster: Cluster) -> Iterator[str]:
 
 @pytest.fixture
 def link(control_plane: ControlPlane, tmp_path: Path) -> Iterator[Link]:
-    """A way to the control plane that the test can cut: `control_plane.kubeconfig_for(link.url)` leads through it."""
+    """A link to the control plane that the test can cut; use it with `control_plane.kubeconfig_for(link.url)`."""
     if reason := missing():
         if os.environ.get("CI"):
             pytest.fail(reason)
@@ -67,7 +67,7 @@ def link(control_plane: ControlPlane, tmp_path: Path) -> Iterator[Link]:
 
 @pytest.fixture
 def sources(tmp_path: Path) -> Path:
-    """A checkout with the files that images are made of."""
+    """A checkout with the files that container images are built from."""
     for name in ("service/src/a.py", "operator/src/b.py", "container/slim.py", *images.SOURCES):
         path = tmp_path / name
         if not path.exists():

@@ -1,9 +1,9 @@
-"""A network between a client and the API server that a test can cut as a broken switch would: packets vanish.
+"""A network between a client and the API server that a test can cut so that packets are dropped silently.
 
-The client runs in a network namespace of its own, joined by a pair of virtual interfaces to a second namespace. There a
-relay listens and passes each connection on to the API server on the host's loopback address. `cut()` takes the relay's
-interface down: what either side sends is lost, and nothing says so. Needs root on Linux; the host's own network is
-neither changed nor reachable from the client.
+The client runs in its own network namespace, joined by a pair of virtual interfaces to a second namespace. There a
+relay listens and forwards each connection to the API server on the host's loopback address. `cut()` takes the relay's
+interface down: packets of both sides are lost without notice. It needs root on Linux; the host's network is neither
+changed nor reachable from the client.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ RELAY = Path(__file__).with_name("relay.py")
 
 
 def missing() -> str:
-    """What this machine lacks to make a link, in words; empty when it lacks nothing."""
+    """Returns what this machine lacks to make a link; empty if it lacks nothing."""
     if sys.platform != "linux" or os.geteuid() != 0:
         return "network namespaces need root on Linux"
     absent = [tool for tool in ("ip", "unshare", "nsenter") if not shutil.which(tool)]
@@ -37,7 +37,7 @@ def missing() -> str:
 def relay_command(
     here: Path, address: str, port: int, there: Path, upstream: str, upstream_port: int
 ) -> list[str | Path]:
-    """The words that run a relay from `address:port` of one network namespace to another's; see relay.py."""
+    """Returns a command that relays `address:port` in one network namespace to an address in another; see relay.py."""
     return [sys.executable, RELAY, here, address, str(port), there, upstream, str(upstream_port)]
 
 
@@ -77,15 +77,15 @@ class Link:
         self._processes.close()
 
     def command(self, *command: str | Path) -> list[str]:
-        """The words that run `command` on the client's side of the link."""
+        """Returns the command that runs `command` on the client's side of the link."""
         return ["nsenter", f"--net={self._namespaces['near']}", "--", *map(str, command)]
 
     def cut(self) -> None:
-        """Lose every packet from now on; open connections stay open on both sides."""
+        """Drops every packet from now on; open connections stay open on both sides."""
         self._ip("far", "link set far0 down")
 
     def heal(self) -> None:
-        """Carry packets again."""
+        """Delivers packets again."""
         self._ip("far", "link set far0 up")
 
     def _ip(self, side: str, words: str) -> None:
@@ -99,7 +99,7 @@ class Link:
             self._processes.check()
             if all(path.readlink() != here for path in self._namespaces.values()):
                 return
-        raise TimeoutError("the network namespaces were not made within ten seconds")
+        raise TimeoutError("the network namespaces were not created within ten seconds")
 
     def _wait_for_relay(self) -> None:
         probe: Sequence[str] = self.command(
@@ -109,4 +109,4 @@ class Link:
             self._processes.check()
             if subprocess.run(probe, stderr=subprocess.DEVNULL, check=False).returncode == 0:
                 return
-        raise TimeoutError("the relay did not answer within ten seconds")
+        raise TimeoutError("the relay did not respond within ten seconds")

@@ -1,4 +1,4 @@
-"""The operator as the real program, one process for each `start`."""
+"""Runs the operator's program, one process per `start`."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from devtools.k8s.processes import Processes
 
 PROGRAM = Path(sys.executable).with_name("face-comparison-operator")
 IMAGE = "registry.example/face-comparison/service:1"
-# What the operator leaves closed unless it knows otherwise, and tests of everything else use.
+# Options that open what the operator rejects by default, as used by tests that are about something else.
 PERMITTING = (
     "--allowed-images=registry.example/*",
     *(
@@ -27,7 +27,7 @@ PERMITTING = (
 
 
 class Operator:
-    """One operator process, from `start` to `stop`; as a context manager around both."""
+    """One operator process, from `start` to `stop`; also a context manager around both."""
 
     def __init__(
         self,
@@ -46,35 +46,35 @@ class Operator:
         self._command = [*prefix, str(program), "run", f"--service-image={IMAGE}", *PERMITTING, *ports, *options]
 
     def start(self) -> Self:
-        """Start the program and wait until it has seen everything."""
+        """Starts the program and waits until its caches are synced."""
         self._processes.start(self.name, self._command, self._environment)
         until(lambda: self.health("readyz"), lambda answer: answer[0] == 200, f"{self.name} is ready; {self.log}")
         return self
 
     def stop(self) -> None:
-        """End the program as Kubernetes does, with time to finish."""
+        """Stops the program as Kubernetes does, with time to finish."""
         self._processes.stop(self.name)
 
     def kill(self) -> None:
-        """End the program without a chance to do anything."""
+        """Kills the program without a chance to clean up."""
         self._processes.kill(self.name)
 
     @property
     def pid(self) -> int:
-        """The process id."""
+        """The process ID."""
         return self._processes.pid(self.name)
 
     @property
     def log(self) -> Path:
-        """Where the program writes."""
+        """The program's log file."""
         return self._processes.log(self.name)
 
     def health(self, path: str) -> tuple[int, str]:
-        """Status and text of a health route; status 0 when nobody answers."""
+        """Returns status and text of a health route; status 0 if there is no response."""
         return _get(f"http://127.0.0.1:{self.health_port}/{path}")
 
     def metrics(self) -> str:
-        """The exposition of its metrics."""
+        """Returns its metrics in the exposition format."""
         return _get(f"http://127.0.0.1:{self.metrics_port}/metrics")[1]
 
     def __enter__(self) -> Self:

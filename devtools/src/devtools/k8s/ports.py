@@ -1,4 +1,4 @@
-"""Free ports for programs that take a port number before they bind it."""
+"""Finds free ports for programs whose port must be chosen before they bind it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ that nobody else takes one before it is bound."""
 
 
 def free_ports(count: int) -> list[int]:
-    """Ports of the loopback address that nothing listens on now, all different."""
+    """Returns different ports of the loopback address on which nothing listens now."""
     found: list[int] = []
     for port in random.sample(RANGE, len(RANGE)):
         with socket.socket() as probe:

@@ -1,7 +1,7 @@
 """Programs that run beside the tests and end with them, however the tests end.
 
 All programs of one `Processes` share a process group with a guard, a shell that reads a pipe whose other end only the
-tests hold. When the tests are gone, even by SIGKILL, the pipe closes and the guard kills the group with itself.
+tests hold. When the tests are gone, even by SIGKILL, the pipe closes and the guard kills the group including itself.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ STOP_SECONDS = 10.0
 
 
 class Died(Exception):
-    """A program ended by itself; the message carries the end of its log."""
+    """A program exited unexpectedly; the message has the end of its log."""
 
 
 class Processes:
@@ -36,7 +36,7 @@ class Processes:
         )
 
     def start(self, name: str, command: Sequence[str | Path], env: Mapping[str, str] | None = None) -> int:
-        """Start `command` under `name`, append its output to its log, and return its process id."""
+        """Starts `command` under `name`, appends its output to its log, and returns its process ID."""
         with self.log(name).open("ab") as log:
             process = subprocess.Popen(
                 [str(word) for word in command],
@@ -50,22 +50,22 @@ class Processes:
         return process.pid
 
     def log(self, name: str) -> Path:
-        """Where the program `name` writes."""
+        """Returns the log file of the program `name`."""
         return self.logs / f"{name}.log"
 
     def pid(self, name: str) -> int:
-        """The process id of the running program `name`."""
+        """Returns the process ID of the running program `name`."""
         return self._running[name].pid
 
     def check(self) -> None:
-        """Raise Died when a program that was started, and not stopped, has ended."""
+        """Raises Died if a program that was started, and not stopped, has exited."""
         for name, process in self._running.items():
             if (status := process.poll()) is not None:
                 tail = self.log(name).read_text(errors="replace")[-2000:]
-                raise Died(f"{name} ended with status {status}; its log ends:\n{tail}")
+                raise Died(f"{name} exited with status {status}; its log ends:\n{tail}")
 
     def stop(self, name: str) -> None:
-        """Ask one program to end, insist after STOP_SECONDS; nothing happens when it does not run."""
+        """Terminates one program, and kills it after STOP_SECONDS; does nothing if it does not run."""
         if (process := self._running.pop(name, None)) is not None:
             process.terminate()
             try:
@@ -75,13 +75,13 @@ class Processes:
                 process.wait()
 
     def kill(self, name: str) -> None:
-        """End one program as a crash would, without a chance to clean up."""
+        """Kills one program as a crash would, without a chance to clean up."""
         process = self._running.pop(name)
         process.kill()
         process.wait()
 
     def close(self) -> None:
-        """Kill every program that still runs, and the guard; safe to repeat."""
+        """Kills every running program and the guard; idempotent."""
         if self._guard.stdin is not None:
             self._guard.stdin.close()
         for process in [*self._running.values(), self._guard]:

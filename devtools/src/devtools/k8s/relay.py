@@ -1,7 +1,7 @@
-"""Accepts connections in one network namespace and passes each on to an address of another.
+"""Accepts connections in one network namespace and forwards each to an address in another.
 
 Run as `python relay.py NAMESPACE ADDRESS PORT NAMESPACE ADDRESS PORT`: where to listen, then where to connect; a
-namespace is the path of its file. A socket belongs to the namespace in which it was made, wherever its process is.
+namespace is the path of its file. A socket belongs to the namespace in which it was created, wherever its process is.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from pathlib import Path
 CLONE_NEWNET = 0x40000000
 
 
-def made_in(namespace: Path, make: Callable[[], socket.socket]) -> socket.socket:
-    """The socket that `make` makes, inside the network namespace of the file `namespace`."""
+def create_in(namespace: Path, make: Callable[[], socket.socket]) -> socket.socket:
+    """Returns the socket that `make` creates inside the network namespace of the file `namespace`."""
     with Path("/proc/self/ns/net").open() as home, namespace.open() as other:
         _enter(other.fileno())
         try:
@@ -28,14 +28,14 @@ def made_in(namespace: Path, make: Callable[[], socket.socket]) -> socket.socket
 
 
 def _enter(descriptor: int) -> None:
-    # os.setns came with Python 3.12.
+    # os.setns was added in Python 3.12.
     libc = ctypes.CDLL(None, use_errno=True)
     if libc.setns(descriptor, CLONE_NEWNET):
         raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
 
 
 async def copy(source: asyncio.StreamReader, target: asyncio.StreamWriter) -> None:
-    """Copy until the source ends or either side is gone, then end the target."""
+    """Copies until the source ends or either side is gone, then shuts down the target."""
     try:
         while chunk := await source.read(65536):
             target.write(chunk)
@@ -47,12 +47,12 @@ async def copy(source: asyncio.StreamReader, target: asyncio.StreamWriter) -> No
 
 
 async def main(words: list[str]) -> None:
-    """Relay until killed."""
+    """Relays until killed."""
     here, address, port, there, upstream, upstream_port = words
     loop = asyncio.get_running_loop()
 
     async def connected() -> socket.socket:
-        outgoing = made_in(Path(there), lambda: socket.socket(socket.AF_INET, socket.SOCK_STREAM))
+        outgoing = create_in(Path(there), lambda: socket.socket(socket.AF_INET, socket.SOCK_STREAM))
         outgoing.setblocking(False)
         try:
             await loop.sock_connect(outgoing, (upstream, int(upstream_port)))
@@ -65,11 +65,11 @@ async def main(words: list[str]) -> None:
         try:
             up_reader, up_writer = await asyncio.open_connection(sock=await connected())
         except OSError:
-            writer.transport.abort()  # a reset: whoever asks learns that nobody listens
+            writer.transport.abort()  # a reset, as from a port on which nothing listens
             return
         await asyncio.gather(copy(reader, up_writer), copy(up_reader, writer))
 
-    listening = made_in(Path(here), lambda: socket.create_server((address, int(port)), backlog=512))
+    listening = create_in(Path(here), lambda: socket.create_server((address, int(port)), backlog=512))
     async with await asyncio.start_server(relay, sock=listening) as server:
         await server.serve_forever()
 

@@ -1,4 +1,4 @@
-"""The operator's identity as the chart makes it: its ServiceAccount, with the rights and the policies of a release."""
+"""The operator's identity as the chart creates it: its ServiceAccount, with the roles and policies of a release."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ ABOUT_RIGHTS = (
 
 
 def kubeconfig(plane: ControlPlane, folder: Path, *options: str) -> Path:
-    """A kubeconfig whose user is the ServiceAccount of a release with these options, in a new namespace."""
+    """Returns a kubeconfig for the ServiceAccount of a release with these options, in a new namespace."""
     release = f"release-{uuid.uuid4().hex[:8]}"
     plane.kubectl("create", "namespace", release)
     made = [each for each in Helm().template(*options, namespace=release) if each["kind"] in ABOUT_RIGHTS]

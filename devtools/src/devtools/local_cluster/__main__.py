@@ -1,10 +1,10 @@
-"""`make cluster` and `make cluster-down`: the product on a real Kubernetes, on this machine.
+"""`make cluster` and `make cluster-down`: the product on a real Kubernetes cluster on this machine.
 
-A node of its own is started inside namespaces; or, with `--cluster=current`, the cluster of the current kubeconfig is
-used, whose nodes must be able to pull the images. Every step finds out first whether it is done, so an interrupted run
-goes on where it stopped.
+It starts its own node inside namespaces; or, with `--cluster=current`, it uses the cluster of the current kubeconfig,
+whose nodes must be able to pull the container images. Every step first checks whether it is already done, so an
+interrupted run continues where it stopped.
 
-    python -m local_cluster up [--cluster=current [--registry=…] | --bare]    down [--purge]    run COMMAND...
+    python -m devtools.local_cluster up [--cluster=current [--registry=…] | --bare]    down [--purge]    run COMMAND...
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ Run = Callable[..., str]
 
 
 class Steps:
-    """Prints what is being done, with the seconds since the start."""
+    """Prints the current step, with the seconds since the start."""
 
     def __init__(self) -> None:
         self._started = time.monotonic()
@@ -48,7 +48,7 @@ class Steps:
 
 
 def up_bare(node: Node, say: Steps) -> None:
-    """Bring the cluster up with the images in it and nothing installed, for those who want to do that themselves."""
+    """Starts the cluster with the container images loaded and nothing installed, for a manual installation."""
     wanted = install.prepare(say)
     with node.alone():
         install.start(node, wanted, say)
@@ -57,16 +57,16 @@ def up_bare(node: Node, say: Steps) -> None:
 
 
 def up(node: Node, say: Steps) -> None:
-    """Bring everything up on a node of our own and send an image through the ingress."""
+    """Starts everything on a node of our own and sends an image through the ingress."""
     try:
         wanted = install.prepare(say)
     except NodeFailed as reason:
-        raise NodeFailed(f"{reason}; `make cluster CLUSTER=current` uses a cluster that you have") from None
+        raise NodeFailed(f"{reason}; `make cluster CLUSTER=current` uses an existing cluster") from None
     with node.alone():
         install.start(node, wanted, say)
         say("installing the chart")
         install.helm(node, install.CHART, *install.chart_values(wanted))
-    say("the operator runs")
+    say("the operator is running")
     url = apply_sample(node.run, say)
     program = f"import requests, sys; r = requests.post({url!r}, data=sys.stdin.read(), timeout=60)"
     answer = node.run(sys.executable, "-c", f"{program}; print(r.status_code, r.text)", stdin=request())
@@ -77,15 +77,15 @@ def up(node: Node, say: Steps) -> None:
 
 
 def up_current(registry: str, say: Steps) -> None:
-    """The same on the cluster of the current kubeconfig, where a release that is there keeps its values."""
+    """Does the same on the cluster of the current kubeconfig, where an existing release keeps its values."""
     _run_here(programs.binary("kubectl"), "version")
-    say("using the cluster of the current kubeconfig; its nodes must be able to pull the images")
+    say("using the cluster of the current kubeconfig; its nodes must be able to pull the container images")
     helm: list[str | Path] = [programs.binary("helm"), "upgrade", "--install", install.RELEASE, install.CHART]
     if registry:
         helm.append(f"--set-string=image.registry={registry}")
     helm += ["--reset-then-reuse-values", f"--namespace={install.SYSTEM}", "--create-namespace"]
     _run_here(*helm, "--wait", "--timeout=300s")
-    say("the operator runs")
+    say("the operator is running")
     url = apply_sample(_run_here, say)
     reply = requests.post(url, data=request(), timeout=60)
     show_reply(url, str(reply.status_code), reply.text, say)
@@ -99,7 +99,7 @@ def _run_here(*command: str | Path) -> str:
 
 
 def apply_sample(run: Run, say: Steps) -> str:
-    """Apply the sample resource and wait until it is Ready, saying what it waits for; returns its URL."""
+    """Applies the sample resource and waits until it is Ready, printing its progress; returns its URL."""
     kubectl = programs.binary("kubectl")
     run(kubectl, "apply", "--server-side", "-f", SAMPLE)
     say("applied manifests/samples/cpu.yaml")
@@ -117,20 +117,20 @@ def apply_sample(run: Run, say: Steps) -> str:
 
 
 def request() -> str:
-    """The body that asks for the faces of the sample image."""
+    """Returns a request body with the sample image."""
     return json.dumps({"img": base64.b64encode(IMAGE.read_bytes()).decode()})
 
 
 def show_reply(url: str, status: str, text: str, say: Steps) -> None:
-    """Print the reply to the sample image, shortened; NodeFailed when it is none with faces."""
+    """Prints the shortened response to the sample image; raises NodeFailed if it has no faces."""
     if status != "200":
-        raise NodeFailed(f"POST {IMAGE.name} to {url} was answered {status}: {text.strip()[:1000]}")
+        raise NodeFailed(f"POST {IMAGE.name} to {url} returned {status}: {text.strip()[:1000]}")
     say(f"POST {IMAGE.name} to {url}")
     print(json.dumps(shorten(json.loads(text)), indent=2))
 
 
 def on_faces(url: str) -> list[str]:
-    """Commands to go on with, for the sample resource."""
+    """Returns further commands for the sample resource."""
     return [
         "kubectl get facecomparisons --all-namespaces",
         "kubectl describe facecomparison faces",
@@ -139,12 +139,12 @@ def on_faces(url: str) -> list[str]:
 
 
 def try_next(*commands: str) -> None:
-    """Print what a person may do now."""
+    """Prints what to try next."""
     print("\nTry next:", *commands, sep="\n  ")
 
 
 def shorten(value: Any) -> Any:
-    """A reply fit for a terminal: the first numbers of long lists."""
+    """Returns a response fit for a terminal: only the first numbers of long lists."""
     if isinstance(value, dict):
         return {key: shorten(each) for key, each in value.items()}
     if isinstance(value, list):
@@ -154,7 +154,7 @@ def shorten(value: Any) -> Any:
 
 
 def write_wrapper(node: Node) -> Path:
-    """`build/cluster COMMAND…` runs a command in the node's network with its kubeconfig; returns that file."""
+    """Writes `build/cluster`, which runs a command in the node's network with its kubeconfig; returns its path."""
     wrapper = ROOT / "build" / ("cluster" if node.name == NAME else node.name)
     wrapper.parent.mkdir(exist_ok=True)
     command = shlex.join([sys.executable, "-m", "devtools.local_cluster", f"--name={node.name}", "run"])
@@ -164,49 +164,51 @@ def write_wrapper(node: Node) -> Path:
 
 
 def run_inside(node: Node, command: Sequence[str]) -> int:
-    """Run a command in the node's network, for a person; returns its exit status."""
+    """Runs an interactive command in the node's network; returns its exit status."""
     try:
         return subprocess.run(node.command(*command), env=node.environment(), check=False).returncode
-    except KeyboardInterrupt:  # which the command got, too
+    except KeyboardInterrupt:  # the command received it as well
         return 130
 
 
 def down(node: Node, purge: bool, say: Steps) -> None:
-    """End the node and remove everything but, unless `purge`, the images that it has imported."""
+    """Stops the node and removes everything, imported container images only with `purge`."""
     with node.alone():
         node.stop()
         if purge:
             node.purge()
-    say("nothing of the cluster runs any more")
+    say("the cluster is stopped")
 
 
 def parse() -> argparse.Namespace:
-    """The command line."""
+    """Parses the command line."""
     parser = argparse.ArgumentParser(prog="local_cluster", description=__doc__.splitlines()[0])
     parser.add_argument("--name", default=NAME, help="of the node; nodes of different names can run beside each other")
     commands = parser.add_subparsers(dest="command", required=True)
-    start = commands.add_parser("up", help="start a cluster, install the product, send an image")
-    start.add_argument("--cluster", choices=["own", "current"], default="own", help="that of the current kubeconfig")
+    start = commands.add_parser("up", help="start a cluster, install the product, and send an image")
+    start.add_argument(
+        "--cluster", choices=["own", "current"], default="own", help="use the cluster of the current kubeconfig"
+    )
     start.add_argument(
         "--registry",
         default="",
-        help="where the current cluster pulls the images from; needed when no release is there yet",
+        help="registry from which the current cluster pulls container images; required unless a release exists",
     )
-    start.add_argument("--bare", action="store_true", help="install nothing on it")
-    stop = commands.add_parser("down", help="end the cluster and everything it made")
-    stop.add_argument("--purge", action="store_true", help="remove its imported images too")
+    start.add_argument("--bare", action="store_true", help="install nothing")
+    stop = commands.add_parser("down", help="stop the cluster and remove everything that it created")
+    stop.add_argument("--purge", action="store_true", help="also remove its imported container images")
     execute = commands.add_parser("run", help="run a command in the cluster's network")
     execute.add_argument("words", nargs=argparse.REMAINDER, metavar="COMMAND")
     options = parser.parse_args()
     if options.command == "up" and options.cluster == "current" and options.bare:
-        parser.error("a bare cluster is one of our own: leave out --bare or --cluster=current")
+        parser.error("--bare cannot be combined with --cluster=current")
     if options.command == "up" and options.cluster == "own" and options.registry:
-        parser.error("a cluster of our own gets the images that are built here: leave out --registry")
+        parser.error("--registry requires --cluster=current")
     return options
 
 
 def main() -> int:
-    """Do what the command line says; returns the exit status."""
+    """Runs the command line's action; returns the exit status."""
     options = parse()
     say, node = Steps(), Node(options.name)
     try:

@@ -1,7 +1,7 @@
-"""What a cluster offers beside Kubernetes itself: names (CoreDNS), metrics (metrics-server), a way in (Traefik).
+"""The add-ons of a cluster: DNS (CoreDNS), metrics (metrics-server), and an ingress controller (Traefik).
 
-Each runs as a program of the node, not as a pod, so it needs no image: a Service without a selector and an
-EndpointSlice bring pods to it. Traefik is both the ingress controller and the Gateway API's implementation.
+Each runs as a program of the node instead of a pod, so it needs no container image: a Service without a selector and an
+EndpointSlice connect pods to it. Traefik implements both Ingress and the Gateway API.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ Object = dict[str, Any]
 
 
 def start_dns(node: Node) -> None:
-    """Names of services, for pods. What lies outside the cluster is unknown here: the node has no way out."""
+    """Starts CoreDNS, which resolves the names of services for pods; the node has no external network."""
     ports = [{"name": name, "port": 53, "targetPort": 1053, "protocol": name.upper()} for name in ("udp", "tcp")]
     apply(node, *host_service("kube-dns", ports, clusterIP=config.DNS_SERVICE))
     node.spawn("coredns", [programs.binary("coredns"), "-conf", node.layout.config / "Corefile"])
 
 
 def start_metrics(node: Node) -> None:
-    """Processor time and memory of pods, which the HorizontalPodAutoscaler and `kubectl top` read."""
+    """Serves CPU time and memory of pods, which the HorizontalPodAutoscaler and `kubectl top` read."""
     kubeconfig = node.kubeconfig
     apply(
         node,
@@ -66,7 +66,7 @@ def start_metrics(node: Node) -> None:
 
 
 def start_ingress(node: Node) -> None:
-    """Traefik on ports 80 and 443 of the node's address, for Ingress and HTTPRoute."""
+    """Starts Traefik on ports 80 and 443 of the node's address, for Ingress and HTTPRoute."""
     definitions = "\n---\n".join(path.read_text() for path in programs.data("gateway-crds"))
     node.kubectl("apply", "--server-side", "-f", "-", stdin=definitions)
     node.kubectl("wait", "--for=condition=Established", "crd/gateways.gateway.networking.k8s.io", "--timeout=30s")
@@ -98,8 +98,8 @@ def start_ingress(node: Node) -> None:
         },
     )
     routing = node.layout.config / "traefik.yaml"
-    # A pod that was killed refuses connections until the kubelet has noticed; what could not be sent to it goes to
-    # another. What was sent is not repeated.
+    # A killed pod refuses connections until the kubelet has noticed; requests that could not be sent to it are retried
+    # on another pod. Requests that were sent are not.
     routing.write_text(json.dumps({"http": {"middlewares": {"another-pod": {"retry": {"attempts": 3}}}}}))
     node.spawn(
         "traefik",
@@ -109,7 +109,7 @@ def start_ingress(node: Node) -> None:
             "--entrypoints.web.http.middlewares=another-pod@file",
             f"--entrypoints.websecure.address={config.ADDRESS}:{HTTPS_PORT}",
             "--entrypoints.websecure.http.middlewares=another-pod@file",
-            "--entrypoints.websecure.http.tls=true",  # with the certificates that Ingresses name
+            "--entrypoints.websecure.http.tls=true",  # including the certificates that Ingresses name
             "--entrypoints.own.address=127.0.0.1:8082",
             "--ping",
             "--ping.entrypoint=own",
@@ -118,7 +118,7 @@ def start_ingress(node: Node) -> None:
             f"--providers.kubernetesingress.ingressendpoint.ip={config.ADDRESS}",
             "--providers.kubernetesgateway",
             f"--providers.kubernetesgateway.statusaddress.ip={config.ADDRESS}",
-            "--providers.providersthrottleduration=100ms",  # a new route works at once, not within two seconds
+            "--providers.providersthrottleduration=100ms",  # a new route takes effect at once, not within two seconds
             "--log.level=INFO",
             "--accesslog",
             "--global.checknewversion=false",
@@ -128,10 +128,10 @@ def start_ingress(node: Node) -> None:
 
 
 def wait_ready(node: Node) -> None:
-    """Return when all three answer requests."""
+    """Waits until all three respond."""
     for name, url in (("CoreDNS", "http://127.0.0.1:8181/ready"), ("Traefik", "http://127.0.0.1:8082/ping")):
         node.wait(name, lambda url=url: bool(node.run(*_get(url))))  # type: ignore[misc]  # bound now, not at the call
-    # Metrics of pods come some ten seconds later; nothing but an autoscaler waits for them.
+    # Metrics of pods follow about ten seconds later; only an autoscaler waits for them.
     node.kubectl("wait", "--for=condition=Available", "apiservice/v1beta1.metrics.k8s.io", "--timeout=60s")
 
 
@@ -148,7 +148,7 @@ def _get(url: str) -> list[str]:
 
 
 def host_service(name: str, ports: list[Object], namespace: str = "kube-system", **spec: Any) -> tuple[Object, Object]:
-    """A Service whose only endpoint is a program of the node."""
+    """Returns a Service whose only endpoint is a program of the node."""
     where = {"name": name, "namespace": namespace}
     slice_ports = [{"name": port["name"], "port": port["targetPort"], "protocol": port["protocol"]} for port in ports]
     return (
@@ -165,7 +165,7 @@ def host_service(name: str, ports: list[Object], namespace: str = "kube-system",
 
 
 def apply(node: Node, *objects: Object) -> None:
-    """Apply objects of any kind."""
+    """Applies objects of any kind."""
     node.kubectl(
         "apply", "--server-side", "-f", "-", stdin=json.dumps({"apiVersion": "v1", "kind": "List", "items": objects})
     )

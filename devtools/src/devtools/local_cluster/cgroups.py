@@ -1,6 +1,6 @@
-"""The control groups under which a node's pods run: made before kubelet starts, removed when the node is gone.
+"""The cgroups under which a node's pods run: created before kubelet starts, removed after the node has stopped.
 
-Groups of both kernel interfaces are handled: one tree of all controllers (version 2), or one tree for each (version 1).
+Both versions are supported: one tree with all controllers (version 2), or one tree per controller (version 1).
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ CONTROLLERS = "+cpu +cpuset +memory +pids +io"
 
 
 def make(name: str, root: Path = ROOT) -> None:
-    """Make the group `name` in every tree."""
+    """Creates the cgroup `name` in every tree."""
     for tree in trees(root):
         group = tree / name
         group.mkdir(exist_ok=True)
-        for setting in ("cpuset.cpus", "cpuset.mems"):  # empty in a new group of version 1, which then takes no process
+        for setting in ("cpuset.cpus", "cpuset.mems"):  # empty in a new group of version 1: no process may enter
             if (tree / setting).exists() and (group / setting).exists():
                 (group / setting).write_text((tree / setting).read_text())
     if (root / "cgroup.controllers").exists():
@@ -27,7 +27,7 @@ def make(name: str, root: Path = ROOT) -> None:
 
 
 def remove(name: str, root: Path = ROOT) -> list[Path]:
-    """Remove the group `name` and those below it from every tree; returns what still holds processes."""
+    """Removes the cgroup `name` and those below it from every tree; returns those that still contain processes."""
     left = []
     for tree in trees(root):
         for folder, _, _ in os.walk(tree / name, topdown=False):
@@ -39,7 +39,7 @@ def remove(name: str, root: Path = ROOT) -> list[Path]:
 
 
 def trees(root: Path) -> list[Path]:
-    """The root group of every tree."""
+    """Returns the root cgroup of every tree."""
     if (root / "cgroup.controllers").exists():
         return [root]
     return sorted({path.resolve() for path in root.iterdir() if (path / "cgroup.procs").exists()})

@@ -1,4 +1,4 @@
-"""The configuration files of the node's programs, as values, with the reason for each.
+"""The configuration files of the node's programs, with the reason for each setting.
 
 Nothing here touches the machine; `node.py` writes the files and starts the programs.
 """
@@ -12,7 +12,7 @@ from typing import Any
 
 import yaml
 
-# The address block for benchmarks (RFC 2544): on no real network, so nothing of the host's is hidden by it.
+# The address block for benchmarks (RFC 2544) is on no real network, so it hides nothing that the host can reach.
 ADDRESS = "198.18.0.10"
 PODS = "10.244.0.0/24"
 SERVICES = "10.96.0.0/16"
@@ -26,7 +26,7 @@ RUNTIME_SOCKET = "/run/containerd/containerd.sock"
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """Where the files of one node lie."""
+    """The locations of one node's files."""
 
     state: Path
 
@@ -37,34 +37,34 @@ class Layout:
 
     @property
     def config(self) -> Path:
-        """Files of this module."""
+        """The configuration files of this module."""
         return self.state / "config"
 
     @property
     def logs(self) -> Path:
-        """One file for each program."""
+        """The logs, one file per program."""
         return self.state / "logs"
 
     def kubeconfig(self, user: str) -> Path:
-        """The kubeconfig file of `user`: admin, controllers, scheduler, kubelet or proxy."""
+        """Returns the kubeconfig file of `user`: admin, controllers, scheduler, kubelet, or proxy."""
         return self.state / f"{user}.kubeconfig"
 
 
 def files(layout: Layout, name: str, runc: Path) -> dict[str, str]:
-    """Name in `layout.config` -> content."""
+    """Returns the content of each file in `layout.config`, by name."""
     return {
         "audit.json": json.dumps(audit_policy()),
         "kubelet.yaml": yaml.safe_dump(kubelet(layout, name)),
         "proxy.yaml": yaml.safe_dump(proxy(layout, name)),
         "containerd.toml": containerd(layout, runc),
         "cni/10-pods.conflist": json.dumps(pod_network()),
-        "resolv.conf": "",  # kubelet passes it on to pods: no server but the cluster's own
+        "resolv.conf": "",  # kubelet passes it on to pods; the only server is the cluster's own
         "Corefile": corefile(layout),
     }
 
 
 def audit_policy() -> dict[str, Any]:
-    """Log every request without its body."""
+    """Logs every request without its body."""
     policy = {"apiVersion": "audit.k8s.io/v1", "kind": "Policy", "omitStages": ["RequestReceived"]}
     return policy | {"rules": [{"level": "Metadata"}]}
 
@@ -90,7 +90,7 @@ def kubelet(layout: Layout, name: str) -> dict[str, Any]:
         "clusterDomain": DOMAIN,
         "resolvConf": str(layout.config / "resolv.conf"),
         "failSwapOn": False,
-        "protectKernelDefaults": True,  # check kernel settings, do not change them
+        "protectKernelDefaults": True,  # check kernel settings without changing them
         "imageGCHighThresholdPercent": 100,
         "imageGCLowThresholdPercent": 99,
         "evictionHard": {
@@ -107,7 +107,7 @@ def kubelet(layout: Layout, name: str) -> dict[str, Any]:
 
 
 def proxy(layout: Layout, name: str) -> dict[str, Any]:
-    """kube-proxy with nftables; connection tracking limits belong to the whole machine and stay as they are."""
+    """Configures kube-proxy with nftables; connection tracking limits apply to the whole machine and stay unchanged."""
     return {
         "apiVersion": "kubeproxy.config.k8s.io/v1alpha1",
         "kind": "KubeProxyConfiguration",
@@ -126,7 +126,7 @@ def proxy(layout: Layout, name: str) -> dict[str, Any]:
 def containerd(layout: Layout, runc: Path) -> str:
     """Configures containerd for kubelet alone.
 
-    It may not be allowed to lower out-of-memory scores, so it does not try.
+    It may not be permitted to lower out-of-memory scores, so it does not try.
     """
     return f"""\
 version = 3
@@ -151,7 +151,7 @@ state = "/run/containerd"
 
 
 def pod_network() -> dict[str, Any]:
-    """Pods on one bridge of the node; no way out, because the node has none."""
+    """Puts pods on one bridge of the node, without access to other networks."""
     addresses = {
         "type": "host-local",
         "ranges": [[{"subnet": PODS}]],
@@ -164,7 +164,7 @@ def pod_network() -> dict[str, Any]:
 
 
 def corefile(layout: Layout) -> str:
-    """CoreDNS answers for the cluster's names; every other name is unknown, and the question is in the log."""
+    """Configures CoreDNS to resolve the cluster's names; it logs queries for any other name and returns NXDOMAIN."""
     return f"""\
 {DOMAIN}:1053 in-addr.arpa:1053 {{
   errors

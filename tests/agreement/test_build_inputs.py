@@ -39,7 +39,7 @@ def test_build_tools_are_pinned() -> None:
         assert set(tomllib.loads((ROOT / each / "pyproject.toml").read_text())["build-system"]["requires"]) <= wanted
 
 
-def test_nothing_else_is_installed_while_building() -> None:
+def test_build_installs_only_locked_packages() -> None:
     installs = re.findall(r"(?:pip install|uv pip install|uv sync)[^\n]*(?:\\\n[^\n]*)*", DOCKERFILE)
     assert installs
     free = [each for each in installs if not re.search(r"--require-hashes|--locked|--no-deps", each)]
@@ -101,7 +101,7 @@ def test_each_distribution_carries_license_notice_and_readme(distribution: str) 
     )
 
 
-def test_no_image_is_named_that_someone_else_could_own() -> None:
+def test_image_names_cannot_be_claimed_by_others() -> None:
     """Neither in what is applied as it is, nor where the operator gets no option."""
     named = [Settings().service_image]
     for path in (ROOT / "manifests").rglob("*.yaml"):
@@ -112,6 +112,6 @@ def test_no_image_is_named_that_someone_else_could_own() -> None:
     assert [each for each in named if not RESERVED.match(each)] == []
 
 
-def test_values_of_the_chart_name_no_registry() -> None:
+def test_chart_values_name_no_registry() -> None:
     values = yaml.safe_load((ROOT / "charts" / "face-comparison" / "values.yaml").read_text())
     assert values["image"]["registry"] == ""

@@ -42,7 +42,7 @@ def check(checkout: Path) -> subprocess.CompletedProcess[str]:
     )
 
 
-def test_an_unchanged_checkout_passes(checkout: Path) -> None:
+def test_unchanged_checkout_passes(checkout: Path) -> None:
     done = check(checkout)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "0 broken" in done.stdout
@@ -62,7 +62,7 @@ def test_an_unchanged_checkout_passes(checkout: Path) -> None:
         ),
     ],
 )
-def test_a_new_file_is_complained_about(checkout: Path, name: str, text: str, complaint: str) -> None:
+def test_untracked_file_is_reported(checkout: Path, name: str, text: str, complaint: str) -> None:
     path = checkout / name
     path.parent.mkdir(exist_ok=True)
     path.write_text(text)
@@ -85,9 +85,7 @@ def test_a_new_file_is_complained_about(checkout: Path, name: str, text: str, co
         ("client", "urllib3>=2.2.1", "urllib3>=1.26"),
     ],
 )
-def test_a_lower_bound_that_was_not_tested_is_complained_about(
-    checkout: Path, project: str, true: str, false: str
-) -> None:
+def test_untested_lower_bound_is_reported(checkout: Path, project: str, true: str, false: str) -> None:
     path = checkout / project / "pyproject.toml"
     text = path.read_text()
     assert true in text
@@ -100,7 +98,7 @@ def test_a_lower_bound_that_was_not_tested_is_complained_about(
     assert f"{project}/pyproject.toml: {false} was not tested" in done.stdout
 
 
-def test_check_is_made_of_these_parts() -> None:
+def test_check_has_these_parts() -> None:
     """A part that nothing calls would never fail."""
     text = (ROOT / "Makefile").read_text()
     (parts,) = [line.split("##")[0].split()[1:] for line in text.splitlines() if line.startswith("check:")]

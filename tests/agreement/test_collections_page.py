@@ -17,7 +17,7 @@ def test_documents_state_the_current_rates() -> None:
         assert one == pytest.approx(other, rel=1e-3, abs=1e-6), "run `make bench-collections` and `make generate`"
 
 
-def test_thresholds_are_of_use_for_a_staff() -> None:
+def test_thresholds_suit_a_staff_collection() -> None:
     """Strict enough for strangers, and the people whom the documents measured are still recognized."""
     for faces in (50, 100, 200, 500):
         _, taken, degraded = recognized(faces, own=False)

@@ -39,7 +39,7 @@ def normalized(name: str) -> str:
 
 
 @pytest.mark.parametrize("member", SOURCES)
-def test_everything_that_is_imported_is_declared(member: str) -> None:
+def test_every_import_is_a_declared_dependency(member: str) -> None:
     package = SOURCES[member]
     providers = packages_distributions()
     modules = imported(ROOT / member / "src" / package) - {package}

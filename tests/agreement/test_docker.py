@@ -25,14 +25,14 @@ def targets(names: list[str]) -> set[str]:
     return set(names) - set(re.findall(r"^FROM \S+ AS (\S+)$", DOCKERFILE, re.MULTILINE))
 
 
-def test_images_are_targets_of_the_dockerfile_in_this_version() -> None:
+def test_image_names_are_dockerfile_targets_of_this_version() -> None:
     assert targets([COMPOSE["build"]["target"], *re.findall(r"--target (\S+)", PAGE)]) == set()
     images = [COMPOSE["image"], *re.findall(r"localhost/\S+", PAGE)]
     assert {image.partition(":")[2] for image in images} == {VERSION}
     assert targets([image.partition(":")[0].rpartition("/")[2] for image in images]) == set()
 
 
-def test_the_readme_builds_and_runs_what_the_page_does() -> None:
+def test_readme_and_docker_page_show_the_same_commands() -> None:
     built, run = re.findall(r"^docker .*$", README, re.MULTILINE)
     assert built in PAGE
     (image,) = re.findall(r"--tag (\S+)", built)
@@ -46,7 +46,7 @@ def test_options_exist() -> None:
     assert used <= OPTIONS
 
 
-def test_container_is_confined_and_reached_from_this_machine_only() -> None:
+def test_container_is_confined_and_local() -> None:
     assert COMPOSE["read_only"] is True
     assert COMPOSE["cap_drop"] == ["ALL"]
     assert COMPOSE["security_opt"] == ["no-new-privileges:true"]
@@ -60,11 +60,11 @@ def test_container_is_confined_and_reached_from_this_machine_only() -> None:
         assert "--cap-drop ALL --security-opt no-new-privileges" in each
 
 
-def test_what_was_accepted_is_answered_before_the_container_ends() -> None:
+def test_stop_timeout_covers_accepted_requests() -> None:
     assert int(COMPOSE["stop_grace_period"].removesuffix("s")) > Settings().request_seconds
 
 
-def test_every_container_that_serves_listens_beyond_itself() -> None:
+def test_serving_containers_listen_on_all_addresses() -> None:
     """Without being told, the service listens on 127.0.0.1, which nobody outside a container can reach."""
     assert Settings().host == "127.0.0.1"
     stages = dict(re.findall(r"^FROM \S+ AS (\S+)$(.*?)(?=^FROM |\Z)", DOCKERFILE, re.MULTILINE | re.DOTALL))

@@ -22,7 +22,7 @@ def test_tables_and_drawings_of_the_documents() -> None:
         assert path.read_text() == text, f"{path.name}: run `make generate`"
 
 
-def test_a_table_whose_marks_were_lost_is_noticed() -> None:
+def test_table_without_marks_is_an_error() -> None:
     with pytest.raises(ValueError, match="<!-- table errors -->"):
         generate.fill_tables("no marks here", ["errors"])
 

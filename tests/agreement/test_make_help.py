@@ -10,7 +10,7 @@ from devtools import ROOT
 FIRST = ["run", "wheels", "images", "cluster", "docs"]
 
 
-def test_the_targets_for_users_come_first_and_all_others_follow() -> None:
+def test_user_targets_come_first() -> None:
     shown = subprocess.run(["make", "help"], cwd=ROOT, capture_output=True, text=True, check=True, timeout=60).stdout
     first, rest = (re.findall(r"^  make ([a-z-]+) +\S", part, re.MULTILINE) for part in shown.split("\n\n"))
     assert first == FIRST

@@ -68,7 +68,7 @@ def without_strings(expression: str) -> str:
 
 
 @pytest.mark.parametrize(("where", "expression"), EXPRESSIONS, ids=[where for where, _ in EXPRESSIONS])
-def test_expression_asks_for_what_is_counted(where: str, expression: str) -> None:
+def test_expression_uses_existing_metrics(where: str, expression: str) -> None:
     plain = without_strings(expression)
     names = set(NAME.findall(plain))
     assert names, "asks for something of ours"
@@ -85,7 +85,7 @@ def chosen_values(label: str) -> set[str]:
     return {value for alternatives in found for value in alternatives.split("|") if not value.startswith("$")}
 
 
-def test_reasons_are_those_of_the_status() -> None:
+def test_reasons_exist_in_the_status() -> None:
     words = {value for value in vars(reasons).values() if isinstance(value, str)}
     assert chosen_values("condition") <= set(status.TYPES)
     chosen = chosen_values("reason") - {Overloaded.code}
@@ -93,7 +93,7 @@ def test_reasons_are_those_of_the_status() -> None:
     assert chosen <= words
 
 
-def test_results_are_codes_of_the_operator() -> None:
+def test_results_exist_in_the_operator() -> None:
     def codes(error: type[operator_errors.OperatorError]) -> Iterator[str]:
         yield error.code
         for each in error.__subclasses__():
@@ -110,19 +110,19 @@ def app() -> Flask:
     return create_app(Settings(), FakeAnalyzer(), Fetcher(FetchPolicy()), Admission(1, 1), readiness)
 
 
-def test_routes_are_those_of_the_service(app: Flask) -> None:
+def test_routes_exist_in_the_service(app: Flask) -> None:
     routes = {rule.endpoint for rule in app.url_map.iter_rules()} | {"preflight", "unmatched", "import", "export"}
     assert chosen_values("route")
     assert chosen_values("route") <= routes
 
 
-def test_no_ratio_of_the_alerts_leaves_out_a_route_that_can_fail(app: Flask) -> None:
+def test_alert_ratios_cover_every_fallible_route(app: Flask) -> None:
     ratios = [text for where, text in EXPRESSIONS if where.startswith("FaceComparison") and "/" in text]
     chosen = {found for text in ratios for found in re.findall(r'route(=~|!~|=|!=)"([^"]*)"', text)}
     assert chosen == {("!~", "livez|readyz|ping|metrics|preflight|unmatched")}
 
 
-def test_phases_are_those_of_a_request(app: Flask) -> None:
+def test_phases_exist_in_the_service(app: Flask) -> None:
     assert app.test_client().post("/prod/face_comparison", json=img("anna")).status_code == 200
     measured = {
         sample.labels["phase"] for family in service_metrics.PHASE_SECONDS.collect() for sample in family.samples
@@ -131,5 +131,5 @@ def test_phases_are_those_of_a_request(app: Flask) -> None:
     assert chosen_values("phase") <= measured
 
 
-def test_rejections_are_those_of_the_service() -> None:
+def test_rejection_reasons_exist_in_the_service() -> None:
     assert Overloaded.code in chosen_values("reason")

@@ -11,7 +11,7 @@ NOTICE = (Path(__file__).resolve().parent.parent.parent / "NOTICE").read_text()
 BUNDLES = sorted((Path(face_comparison.__file__).parent / "bundles").glob("*.json"))
 
 
-def test_there_is_a_bundle() -> None:
+def test_bundle_exists() -> None:
     assert BUNDLES
 
 

@@ -31,16 +31,16 @@ def test_variables_are_options(pod: dict[str, Any]) -> None:
     assert Settings.from_environ(environment) == replace(default, service_gpu_image=on_gpus)
 
 
-def test_ports_are_those_that_the_operator_listens_on(pod: dict[str, Any]) -> None:
+def test_chart_ports_match_the_operator(pod: dict[str, Any]) -> None:
     ports = {each["name"]: each["containerPort"] for each in pod["containers"][0]["ports"]}
     assert ports == {"metrics": Settings().metrics_port, "health": Settings().health_port}
 
 
-def test_the_lease_of_the_operator_is_the_one_it_may_write() -> None:
+def test_role_names_the_lease_of_the_operator() -> None:
     (role,) = [each for each in INSTALLED if each["kind"] == "Role"]
     assert [rule["resourceNames"] for rule in role["rules"] if "resourceNames" in rule] == [[Settings().lease_name]]
 
 
-def test_the_definition_in_the_manifests_is_the_one_to_edit() -> None:
+def test_manifest_crd_equals_chart_crd() -> None:
     (installed,) = [each for each in INSTALLED if each["kind"] == "CustomResourceDefinition"]
     assert installed["spec"] == DEFINITION["spec"]

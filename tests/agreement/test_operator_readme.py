@@ -19,7 +19,7 @@ def named_reasons(module: ModuleType) -> set[str]:
     return {value for value in constants if isinstance(value, str) and REASON.fullmatch(value)}
 
 
-def test_every_reason_is_explained_and_no_other() -> None:
+def test_reasons_and_explanations_match() -> None:
     table = README.partition("| reason | of |")[2].partition("\n\n")[0]
     explained = re.findall(r"^\| `(\w+)` \|", table, re.MULTILINE)
     assert len(explained) == len(set(explained))

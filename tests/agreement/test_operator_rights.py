@@ -89,5 +89,5 @@ def test_every_method_is_known() -> None:
     assert all(verbs().values()), "each sends something"
 
 
-def test_rights_are_those_that_are_used() -> None:
+def test_granted_permissions_match_used_ones() -> None:
     assert granted(*roles_of_the_operator()) == used()

@@ -45,7 +45,7 @@ def test_broken_links_are_found() -> None:
 
 
 @pytest.mark.parametrize("name", PAGES)
-def test_every_make_target_that_is_named_has_its_line_in_the_help(name: str) -> None:
+def test_every_named_make_target_is_in_the_help(name: str) -> None:
     named = set(re.findall(r"\bmake ([a-z][a-z-]+)", (ROOT / name).read_text()))
     helped = subprocess.run(["make", "help"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
     assert "run" in named or "setup" in named

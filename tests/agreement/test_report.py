@@ -44,7 +44,7 @@ OPERATOR = {
 }
 
 
-def test_disturbances_are_those_of_the_tests() -> None:
+def test_disturbances_match_the_tests() -> None:
     recorded = set()
     for path in E2E.glob("test_*.py"):
         text = path.read_text()
@@ -55,7 +55,7 @@ def test_disturbances_are_those_of_the_tests() -> None:
     assert {name.partition("[")[0] for name in report.DISTURBANCES} == recorded
 
 
-def test_what_counts_is_reported_first() -> None:
+def test_main_figures_come_first() -> None:
     told = {each.figure: (each.about, each.good) for each in report.tiles(MEASURED)}
     assert told == {
         "6.5 s": ("from apply to the first answer (goal 15 s)", True),
@@ -65,7 +65,7 @@ def test_what_counts_is_reported_first() -> None:
     }
 
 
-def test_every_figure_is_in_both_forms() -> None:
+def test_every_figure_is_in_both_formats() -> None:
     found = report.sections(MEASURED, OPERATOR)
     tiles = report.tiles(MEASURED)
     for text, escape in ((report.markdown(found, tiles), str), (report.page(found, tiles), html.escape)):
@@ -76,6 +76,6 @@ def test_every_figure_is_in_both_forms() -> None:
         assert "measured 2026-01-02 03:04 UTC, commit abc1234" in text
 
 
-def test_what_was_not_run_is_left_out() -> None:
+def test_missing_measurements_are_omitted() -> None:
     assert report.sections({}, {}) == []
     assert report.tiles({}) == []

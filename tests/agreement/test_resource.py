@@ -100,7 +100,7 @@ def test_names() -> None:
     assert DEFINITION["metadata"]["name"] == f"{resource.PLURAL}.{resource.GROUP}"
 
 
-def test_what_kubectl_shows() -> None:
+def test_printer_columns() -> None:
     assert spec_names() == {"shortNames": ["fc"], "categories": ["all"], "singular": "facecomparison"}
     columns = [column["name"] for column in VERSION["additionalPrinterColumns"]]
     assert columns == ["Ready", "Reason", "URL", "Replicas", "Age"]
@@ -112,7 +112,7 @@ def spec_names() -> dict[str, Any]:
     return {key: names[key] for key in ("shortNames", "categories", "singular")}
 
 
-def test_every_field_says_what_it_means() -> None:
+def test_every_field_has_a_description() -> None:
     silent = [path for path, field in SCHEMA.items() if not field.get("description")]
     assert silent == []
 

@@ -50,11 +50,11 @@ def bounds() -> Iterator[Any]:
 
 
 @pytest.mark.parametrize("spec", list(bounds()))
-def test_service_takes_what_the_operator_sets(spec: dict[str, Any]) -> None:
+def test_service_accepts_variables_set_by_operator(spec: dict[str, Any]) -> None:
     ServiceSettings.from_environ(environment(spec))
 
 
-def test_service_gets_what_the_resource_says() -> None:
+def test_service_settings_follow_the_resource() -> None:
     settings = ServiceSettings.from_environ(
         environment(
             {
@@ -78,11 +78,11 @@ def test_service_gets_what_the_resource_says() -> None:
     assert settings.allowed_buckets == ("images",)
 
 
-def test_a_gpu_is_never_replaced_by_the_processor() -> None:
+def test_gpu_never_falls_back_to_cpu() -> None:
     assert ServiceSettings.from_environ(environment({})).device == "cuda"
 
 
-def test_defaults_of_the_resource_are_those_of_the_service() -> None:
+def test_resource_defaults_match_the_service() -> None:
     told, own = ServiceSettings.from_environ(environment({})), ServiceSettings.from_environ({})
     assert told.host == "::", "pods of clusters with IPv6 alone have no other address"
     same = ("port", "stage", "bundle", "auth", "max_body_bytes", "request_seconds", "queue")
@@ -96,7 +96,7 @@ def test_env_of_the_resource_cannot_contradict_its_other_fields() -> None:
     assert set(re.findall(r"FACE_COMPARISON_\w+", rule["rule"])) == {*set_by_fields, FORMER_STAGE}
 
 
-def test_pods_answer_to_the_previous_stage_while_it_changes() -> None:
+def test_pods_serve_previous_stage_during_migration() -> None:
     metadata = {"name": "faces", "namespace": "default", "uid": "1"}
     status = {"url": "http://192.0.2.1/prod/face_comparison"}
     changed = resource.parse({"metadata": metadata, "spec": {"stage": "v2"}, "status": status})
@@ -105,6 +105,6 @@ def test_pods_answer_to_the_previous_stage_while_it_changes() -> None:
 
 
 @pytest.mark.parametrize("spec", list(bounds()))
-def test_pods_are_reported_to_listen_beyond_themselves(spec: dict[str, Any]) -> None:
+def test_pods_listen_on_all_addresses(spec: dict[str, Any]) -> None:
     """The service's own default is 127.0.0.1, which no probe and no caller would reach."""
     assert ipaddress.ip_address(environment(spec)["FACE_COMPARISON_HOST"]).is_unspecified

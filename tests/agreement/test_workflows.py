@@ -32,7 +32,7 @@ def test_actions_are_pinned_by_digest(path: Path) -> None:
 
 
 @each_workflow
-def test_what_runs_are_targets_of_the_makefile(path: Path) -> None:
+def test_workflows_run_make_targets(path: Path) -> None:
     commands = "\n".join(step.get("run", "") for step in steps(path))
     called = re.findall(r"\bmake ((?:[a-z-]+ ?)+)", commands)
     assert called
@@ -40,7 +40,7 @@ def test_what_runs_are_targets_of_the_makefile(path: Path) -> None:
 
 
 @each_workflow
-def test_rights_are_few(path: Path) -> None:
+def test_workflow_permissions_are_minimal(path: Path) -> None:
     workflow = yaml.safe_load(path.read_text())
     assert workflow["permissions"] == {"contents": "read"}
     checkouts = [step for step in steps(path) if "checkout" in step.get("uses", "")]

@@ -110,7 +110,7 @@ def test_children_of_a_resource_are_admitted(account: Account, deployment: Objec
         assert "created" in account.create(body)
 
 
-def test_volumes_of_the_level_restricted_are_admitted(account: Account, deployment: Object) -> None:
+def test_restricted_volumes_are_admitted(account: Account, deployment: Object) -> None:
     deployment["spec"]["template"]["spec"]["volumes"] = [
         {"name": "authorities", "configMap": {"name": "authorities"}},
         {"name": "model", "persistentVolumeClaim": {"claimName": "models"}},
@@ -136,13 +136,13 @@ NOT_OURS: dict[str, Change] = {
 
 
 @pytest.mark.parametrize("change", NOT_OURS.values(), ids=NOT_OURS)
-def test_what_no_resource_controls_is_rejected(account: Account, service: Object, change: Change) -> None:
+def test_objects_without_controlling_resource_are_rejected(account: Account, service: Object, change: Change) -> None:
     change(service["metadata"])
     assert "writes only objects that a FaceComparison controls" in account.create(service)
 
 
 @pytest.mark.parametrize("namespace", ["kube-system", "kube-public", "kube-node-lease"])
-def test_namespaces_of_kubernetes_are_out_of_bounds(account: Account, deployment: Object, namespace: str) -> None:
+def test_system_namespaces_are_rejected(account: Account, deployment: Object, namespace: str) -> None:
     assert "into the namespaces of Kubernetes itself" in account.create(deployment, namespace)
 
 
@@ -166,7 +166,7 @@ DANGEROUS: dict[str, Change] = {
 
 
 @pytest.mark.parametrize("change", DANGEROUS.values(), ids=DANGEROUS)
-def test_pods_that_could_do_more_are_rejected(account: Account, deployment: Object, change: Change) -> None:
+def test_privileged_pods_are_rejected(account: Account, deployment: Object, change: Change) -> None:
     change(pod(deployment))
     assert "of the operator" in account.create(deployment)
 
@@ -180,7 +180,7 @@ FURTHER = [
 
 
 @pytest.mark.parametrize("change", FURTHER, ids=str)
-def test_services_that_reach_further_are_rejected(account: Account, service: Object, change: Object) -> None:
+def test_exposed_services_are_rejected(account: Account, service: Object, change: Object) -> None:
     service["spec"].update(change)
     assert "face-comparison-services.system" in account.create(service)
 
@@ -212,16 +212,16 @@ class TestExisting:
     def test_child_of_a_resource_may_be_changed(self, make: Callable[..., str], write: Callable[[str], str]) -> None:
         assert "patched" in write(make("ours"))
 
-    def test_child_whose_label_someone_took_may_be_changed(
+    def test_child_with_removed_label_may_be_changed(
         self, make: Callable[..., str], write: Callable[[str], str]
     ) -> None:
         assert "patched" in write(make("unlabelled", labels={}))
 
-    def test_orphan_of_ours_may_be_taken_back(self, make: Callable[..., str], write: Callable[[str], str]) -> None:
+    def test_own_orphan_may_be_adopted(self, make: Callable[..., str], write: Callable[[str], str]) -> None:
         assert "patched" in write(make("orphan", ownerReferences=[]))
 
     @pytest.mark.parametrize("change", ["foreign", "owned", "claimed"])
-    def test_object_of_someone_else_is_left_alone(
+    def test_foreign_object_may_not_be_changed(
         self, plane: ControlPlane, make: Callable[..., str], write: Callable[[str], str], change: str
     ) -> None:
         there = ("get", "serviceaccount", "default", "--namespace=teams", "-o=jsonpath={.metadata.uid}")
@@ -235,7 +235,7 @@ class TestExisting:
         name = make(change, **changes[change])
         assert "changes and deletes only objects" in write(name)
 
-    def test_deployment_of_someone_else_is_not_taken(
+    def test_foreign_deployment_may_not_be_adopted(
         self, plane: ControlPlane, account: Account, deployment: Object, uid: str
     ) -> None:
         deployment["metadata"].update(labels={}, ownerReferences=[], name="theirs")
@@ -244,10 +244,10 @@ class TestExisting:
         said = account.answer("patch", "deployment", "theirs", "--type=merge", f"--patch={patch}", "--dry-run=server")
         assert "changes and deletes only objects" in said
 
-    def test_account_of_someone_else_is_not_deleted(self, account: Account) -> None:
+    def test_foreign_service_account_may_not_be_deleted(self, account: Account) -> None:
         assert "changes and deletes only" in account.answer("delete", "serviceaccount", "default", "--dry-run=server")
 
-    def test_external_address_that_someone_gave_is_no_obstacle(
+    def test_existing_external_address_is_tolerated(
         self, plane: ControlPlane, make: Callable[..., str], write: Callable[[str], str]
     ) -> None:
         name = make("external")
@@ -265,7 +265,7 @@ class TestExisting:
         ],
         ids=["a port of every node", "another name", "one of two addresses", "the only address"],
     )
-    def test_what_someone_has_opened_may_be_closed(
+    def test_opened_object_may_be_closed(
         self, plane: ControlPlane, account: Account, make: Callable[..., str], foreign: Object, repair: Object
     ) -> None:
         name = make("opened")
@@ -277,9 +277,7 @@ class TestExisting:
         other = {"externalIPs": ["198.51.100.9"]}
         assert "claims no external" in account.answer(*words, f"--patch={json.dumps({'spec': {**repair, **other}})}")
 
-    def test_pods_that_someone_has_opened_may_be_closed(
-        self, plane: ControlPlane, account: Account, deployment: Object
-    ) -> None:
+    def test_opened_pods_may_be_closed(self, plane: ControlPlane, account: Account, deployment: Object) -> None:
         closed = copy.deepcopy(pod(deployment))
         deployment["metadata"]["name"] = "opened"
         deployment["spec"]["replicas"] = 0
@@ -297,7 +295,7 @@ class TestExisting:
         assert "patched" in answer({"spec": template})
 
 
-def test_others_are_not_held(plane: ControlPlane, account: Account) -> None:
+def test_other_users_are_not_restricted(plane: ControlPlane, account: Account) -> None:
     """The policies are about one account."""
     foreign = {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "foreign"}}
     said = plane.kubectl("create", "--namespace=kube-system", "--dry-run=server", "-f", "-", stdin=json.dumps(foreign))

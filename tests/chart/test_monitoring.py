@@ -46,7 +46,7 @@ def run(*command: str | Path, stdin: str | None = None) -> str:
 
 
 @pytest.mark.parametrize("program", ["service", "operator"])
-def test_metrics_are_named_and_explained_as_prometheus_asks(promtool: Path, program: str) -> None:
+def test_metric_names_and_help_follow_prometheus_conventions(promtool: Path, program: str) -> None:
     exposed = exposition() if program == "service" else generate_latest(Metrics().registry)
     assert run(promtool, "check", "metrics", stdin=exposed.decode()) == ""
 
@@ -55,11 +55,11 @@ def test_alerts_are_rules(promtool: Path) -> None:
     run(promtool, "check", "rules", "--lint=all", "--lint-fatal", ALERTS)
 
 
-def test_alerts_fire_when_they_should_and_only_then(promtool: Path) -> None:
+def test_alerts_fire_as_expected(promtool: Path) -> None:
     run(promtool, "test", "rules", Path(__file__).parent / "alerts-test.yaml")
 
 
-def test_every_alert_is_seen_to_fire_and_not_to_fire() -> None:
+def test_every_alert_has_a_firing_and_a_silent_case() -> None:
     rules = yaml.safe_load(ALERTS.read_text())
     alerts = {rule["alert"] for group in rules["groups"] for rule in group["rules"]}
     tests = yaml.safe_load((Path(__file__).parent / "alerts-test.yaml").read_text())["tests"]
@@ -74,7 +74,7 @@ def test_readme_has_every_alert() -> None:
     assert told == [(each["alert"], each["labels"]["severity"], each["for"].removesuffix("m")) for each in rules]
 
 
-def test_chart_wraps_the_rules_as_they_are(helm: Helm) -> None:
+def test_chart_embeds_the_rules_unchanged(helm: Helm) -> None:
     rule = of_kind(
         helm.template("--set=monitoring.prometheusRule.enabled=true,monitoring.prometheusRule.labels.release=mine"),
         "PrometheusRule",
@@ -103,13 +103,13 @@ def test_every_alert_has_a_runbook(helm: Helm) -> None:
     }
 
 
-def test_chart_wraps_the_dashboard_as_it_is(helm: Helm) -> None:
+def test_chart_embeds_the_dashboard_unchanged(helm: Helm) -> None:
     config = of_kind(helm.template("--set=monitoring.dashboard.enabled=true"), "ConfigMap")
     assert json.loads(config["data"]["face-comparison.json"]) == DASHBOARD
     assert config["metadata"]["labels"]["grafana_dashboard"] == "1"
 
 
-def test_queries_of_the_dashboard_are_promql(promtool: Path, tmp_path: Path) -> None:
+def test_dashboard_queries_are_valid_promql(promtool: Path, tmp_path: Path) -> None:
     expressions = [target["expr"] for graph in GRAPHS for target in graph["targets"]]
     assert expressions
     rules = [
@@ -121,13 +121,13 @@ def test_queries_of_the_dashboard_are_promql(promtool: Path, tmp_path: Path) -> 
     run(promtool, "check", "rules", path)
 
 
-def test_dashboard_has_nothing_that_grafana_does_not_know() -> None:
+def test_dashboard_matches_grafana_schema() -> None:
     read_and_written = JSONEncoder(sort_keys=True).encode(Dashboard.from_json(DASHBOARD))
     assert json.loads(read_and_written) == DASHBOARD
 
 
 @pytest.mark.parametrize("graph", GRAPHS, ids=lambda graph: graph["title"])
-def test_graph_says_what_it_shows_from_the_chosen_source(graph: dict[str, Any]) -> None:
+def test_graph_has_description_and_data_source(graph: dict[str, Any]) -> None:
     assert graph["description"]
     assert graph["fieldConfig"]["defaults"]["unit"]
     assert graph["targets"]
@@ -137,7 +137,7 @@ def test_graph_says_what_it_shows_from_the_chosen_source(graph: dict[str, Any]) 
     assert len(set(references)) == len(references)
 
 
-def test_panels_have_numbers_and_places_of_their_own() -> None:
+def test_panels_have_unique_ids_and_positions() -> None:
     numbers = [panel["id"] for panel in DASHBOARD["panels"]]
     assert len(set(numbers)) == len(numbers)
     taken: set[tuple[int, int]] = set()

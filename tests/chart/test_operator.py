@@ -109,7 +109,7 @@ def granted(plane: ControlPlane, namespace: str) -> Rights:
     return rights - {("facecomparison.dev", "facecomparisons/finalizers", "update")} - unasked
 
 
-def test_rights_are_exactly_those_that_are_used(
+def test_permissions_are_exactly_those_used(
     plane: ControlPlane, releases: Helm, restricted: str, optional_apis: Api, tmp_path: Path
 ) -> None:
     releases.install(restricted)
@@ -154,7 +154,7 @@ def test_rights_are_exactly_those_that_are_used(
     assert granted(plane, restricted) - used(events) == set()
 
 
-def test_one_namespace_is_served_without_a_right_beyond_it(
+def test_single_namespace_needs_no_outside_permissions(
     plane: ControlPlane, releases: Helm, restricted: str, tmp_path: Path
 ) -> None:
     plane.kubectl("apply", "--server-side", "-f", str(Path(__file__).parents[2] / "manifests" / "crd.yaml"))
@@ -170,7 +170,7 @@ def test_one_namespace_is_served_without_a_right_beyond_it(
     assert [event["requestURI"] for event in events if event["responseStatus"]["code"] == 403] == []
 
 
-def test_uninstalling_leaves_no_lease(plane: ControlPlane, releases: Helm, restricted: str, tmp_path: Path) -> None:
+def test_uninstall_removes_the_lease(plane: ControlPlane, releases: Helm, restricted: str, tmp_path: Path) -> None:
     lease = ("get", "lease", "--ignore-not-found", "--output=name", f"--namespace={restricted}")
     releases.install(restricted, f"--set=watchNamespaces={{{restricted}}}")
     account = as_account(plane, restricted, tmp_path)

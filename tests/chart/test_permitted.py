@@ -151,7 +151,9 @@ def account(plane: ControlPlane, tmp_path: Path) -> Iterator[Path]:
     plane.kubectl("delete", "namespace", path.stem, "--wait=false")
 
 
-def test_nothing_beyond_what_is_permitted(plane: ControlPlane, faces: Faces, account: Path, tmp_path: Path) -> None:
+def test_service_rejects_what_is_not_permitted(
+    plane: ControlPlane, faces: Faces, account: Path, tmp_path: Path
+) -> None:
     for forbidden in ("deployments.apps", "pods", "ingresses.networking.k8s.io", "services"):
         with pytest.raises(KubectlFailed):
             plane.kubectl("auth", "can-i", "create", forbidden, f"--as={USER}", f"--namespace={faces.namespace}")
@@ -182,7 +184,7 @@ def test_nothing_beyond_what_is_permitted(plane: ControlPlane, faces: Faces, acc
     assert ingress["metadata"]["annotations"].items() >= SNIPPET.items()
 
 
-def test_what_is_permitted_no_longer_is_changed_no_longer(faces: Faces, account: Path, tmp_path: Path) -> None:
+def test_revoked_permission_stops_changes(faces: Faces, account: Path, tmp_path: Path) -> None:
     """A service that runs is left as it was; the spec is what is rejected."""
     with Operator(account, tmp_path / "logs", f"--namespaces={faces.namespace}", *options(*CLOSED)):
         faces.create("faces", **with_host("faces"))

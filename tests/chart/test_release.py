@@ -41,7 +41,7 @@ def left(plane: ControlPlane, namespace: str) -> list[str]:
     ).split()
 
 
-def test_install_uninstall_install(plane: ControlPlane, releases: Helm, restricted: str) -> None:
+def test_reinstall(plane: ControlPlane, releases: Helm, restricted: str) -> None:
     releases.install(restricted)
     plane.kubectl("create", f"--namespace={restricted}", "-f", "-", stdin=json.dumps(faces("faces")))
     before = uid(plane, restricted, "faces")
@@ -54,16 +54,14 @@ def test_install_uninstall_install(plane: ControlPlane, releases: Helm, restrict
     assert uid(plane, restricted, "faces") == before
 
 
-def test_a_definition_that_is_not_kept_goes_with_the_release(
-    plane: ControlPlane, releases: Helm, restricted: str
-) -> None:
+def test_crd_not_kept_is_deleted_with_the_release(plane: ControlPlane, releases: Helm, restricted: str) -> None:
     releases.install(restricted, "--set=crds.keep=false")
     releases.uninstall(restricted)
     with pytest.raises(KubectlFailed, match="NotFound"):
         plane.kubectl("get", "crd", DEFINITION)
 
 
-def test_a_definition_can_be_there_beforehand(plane: ControlPlane, releases: Helm, restricted: str) -> None:
+def test_crd_may_exist_before_the_release(plane: ControlPlane, releases: Helm, restricted: str) -> None:
     manifest = CHART.parent.parent / "manifests" / "crd.yaml"
     plane.kubectl("apply", "--server-side", "-f", str(manifest))
     with pytest.raises(HelmFailed, match="invalid ownership metadata"):
@@ -74,16 +72,14 @@ def test_a_definition_can_be_there_beforehand(plane: ControlPlane, releases: Hel
     plane.kubectl("get", "crd", DEFINITION)
 
 
-def test_a_release_of_another_name_takes_a_kept_definition_over(
-    plane: ControlPlane, releases: Helm, restricted: str
-) -> None:
+def test_another_release_adopts_a_kept_crd(plane: ControlPlane, releases: Helm, restricted: str) -> None:
     releases.install(restricted)
     releases.uninstall(restricted)
     releases.install(restricted, "--take-ownership", release="other")
     releases.uninstall(restricted, release="other")
 
 
-def test_notes_can_be_followed_to_the_end(plane: ControlPlane, releases: Helm, restricted: str) -> None:
+def test_commands_in_notes_work(plane: ControlPlane, releases: Helm, restricted: str) -> None:
     place = (f"--namespace={restricted}", f"--set=watchNamespaces={{{restricted}}}", "--wait", "--timeout=90s")
     notes = releases.run("install", RELEASE, CHART, *NEEDED, *place).partition("NOTES:")[2]
     (start,) = re.findall(r"^kubectl apply .*?^EOF$", notes, re.MULTILINE | re.DOTALL)
@@ -109,7 +105,7 @@ def bash(plane: ControlPlane, script: str) -> None:
 class TestFirstResource:
     """No operator runs here, so nothing waits for the resource, which Helm otherwise does."""
 
-    def test_goes_with_a_release_that_made_it_before_its_kind_was_known(
+    def test_is_deleted_with_a_release_older_than_its_api(
         self, plane: ControlPlane, releases: Helm, restricted: str
     ) -> None:
         releases.install(restricted, FIRST, wait=False)
@@ -117,7 +113,9 @@ class TestFirstResource:
         releases.uninstall(restricted)
         assert plane.kubectl("get", "facecomparisons", "--all-namespaces", "--output=name") == ""
 
-    def test_goes_with_a_release_that_knew_its_kind(self, plane: ControlPlane, releases: Helm, restricted: str) -> None:
+    def test_is_deleted_with_a_release_newer_than_its_api(
+        self, plane: ControlPlane, releases: Helm, restricted: str
+    ) -> None:
         releases.install(restricted)
         releases.uninstall(restricted)
         releases.install(restricted, FIRST, wait=False)
@@ -127,9 +125,7 @@ class TestFirstResource:
         releases.uninstall(restricted)
         assert plane.kubectl("get", "facecomparisons", "--all-namespaces", "--output=name") == ""
 
-    def test_is_changed_and_not_replaced_by_upgrades(
-        self, plane: ControlPlane, releases: Helm, restricted: str
-    ) -> None:
+    def test_is_changed_in_place_by_upgrades(self, plane: ControlPlane, releases: Helm, restricted: str) -> None:
         releases.install(restricted, FIRST, wait=False)
         before = uid(plane, restricted)
         for stage in ("first-upgrade", "second-upgrade"):
@@ -137,7 +133,7 @@ class TestFirstResource:
             assert resource(plane, restricted)["spec"]["stage"] == stage
             assert uid(plane, restricted) == before
 
-    def test_is_there_after_a_rollback_to_the_first_installation(
+    def test_exists_after_rollback_to_first_revision(
         self, plane: ControlPlane, releases: Helm, restricted: str
     ) -> None:
         """With the spec that it had, and the same object: deleting it would take its URL away."""
@@ -156,16 +152,14 @@ class TestFirstResource:
         releases.uninstall(restricted)
         assert plane.kubectl("get", "facecomparisons", "--all-namespaces", "--output=name") == ""
 
-    def test_goes_with_a_release_that_was_rolled_back_to_its_first_installation(
-        self, plane: ControlPlane, releases: Helm, restricted: str
-    ) -> None:
+    def test_is_deleted_with_a_rolled_back_release(self, plane: ControlPlane, releases: Helm, restricted: str) -> None:
         releases.install(restricted, FIRST, wait=False)
         releases.upgrade(restricted, FIRST, "--set=faceComparison.spec.stage=wrong", wait=False)
         releases.run("rollback", RELEASE, "1", "--namespace", restricted)
         releases.uninstall(restricted)
         assert plane.kubectl("get", "facecomparisons", "--all-namespaces", "--output=name") == ""
 
-    def test_goes_when_a_release_that_came_later_is_rolled_back(
+    def test_is_deleted_by_rollback_to_a_revision_without_it(
         self, plane: ControlPlane, releases: Helm, restricted: str
     ) -> None:
         releases.install(restricted)
@@ -173,7 +167,7 @@ class TestFirstResource:
         releases.run("rollback", RELEASE, "1", "--namespace", restricted)
         assert plane.kubectl("get", "facecomparisons", "--all-namespaces", "--output=name") == ""
 
-    def test_can_come_with_an_upgrade(self, plane: ControlPlane, releases: Helm, restricted: str) -> None:
+    def test_can_be_added_by_an_upgrade(self, plane: ControlPlane, releases: Helm, restricted: str) -> None:
         releases.install(restricted)
         releases.upgrade(restricted, FIRST, wait=False)
         assert resource(plane, restricted)["spec"]["accelerator"]["type"] == "cpu"

@@ -68,7 +68,7 @@ def test_defaults(helm: Helm) -> None:
     ]
 
 
-def test_each_release_has_a_lease_of_its_own_and_may_write_it(helm: Helm) -> None:
+def test_each_release_may_write_its_own_lease(helm: Helm) -> None:
     """Two that shared one would take turns, and each serves namespaces that the other does not."""
     objects = helm.template("--set=fullnameOverride=team-b")
     assert variables(objects)["FACE_COMPARISON_OPERATOR_LEASE_NAME"] == "team-b-operator"
@@ -103,7 +103,7 @@ def test_every_option(helm: Helm) -> None:
     ]
 
 
-def test_every_option_is_set_in_the_file_that_sets_every_option() -> None:
+def test_every_option_file_is_complete() -> None:
     def keys(tree: tuple[chart_values.Value, ...], given: dict[str, Any]) -> Iterator[str]:
         for value in tree:
             key = value.path.rpartition(".")[2]
@@ -164,12 +164,12 @@ def test_schema_rejects(helm: Helm, option: str, complaint: str) -> None:
         (["watchNamespaces={faces}", "faceComparison.create=true"], 'does not include its namespace "operators"'),
     ],
 )
-def test_values_that_contradict_each_other(helm: Helm, options: list[str], complaint: str) -> None:
+def test_contradicting_values_are_rejected(helm: Helm, options: list[str], complaint: str) -> None:
     with pytest.raises(HelmFailed, match=complaint):
         helm.template(*(f"--set={option}" for option in options))
 
 
-def test_kubernetes_that_is_too_old_is_rejected(helm: Helm) -> None:
+def test_old_kubernetes_is_rejected(helm: Helm) -> None:
     with pytest.raises(HelmFailed, match=r"incompatible with Kubernetes v1\.29"):
         helm.template("--kube-version", "1.29.9")
 
@@ -213,24 +213,24 @@ class TestImages:
         on_gpus = variables(objects)["FACE_COMPARISON_OPERATOR_SERVICE_GPU_IMAGE"]
         assert on_gpus == f"registry.example.com/team/services/faces-gpu:7.8.9@sha256:{'3' * 64}"
 
-    def test_a_slash_after_the_registry_does_no_harm(self, helm: Helm) -> None:
+    def test_trailing_slash_of_registry_is_ignored(self, helm: Helm) -> None:
         image = container(helm.template("--set=image.registry=registry.example.com/"))["image"]
         assert image.startswith(f"{REGISTRY}/face-comparison/operator:")
 
 
 class TestDefinition:
-    def test_is_kept_unless_told_otherwise(self, helm: Helm) -> None:
+    def test_is_kept_by_default(self, helm: Helm) -> None:
         kept = of_kind(helm.template(), "CustomResourceDefinition")["metadata"]
         assert kept["annotations"] == {"helm.sh/resource-policy": "keep"}
         dropped = of_kind(helm.template("--set=crds.keep=false"), "CustomResourceDefinition")["metadata"]
         assert "annotations" not in dropped
 
-    def test_can_be_left_to_someone_else(self, helm: Helm) -> None:
+    def test_can_be_disabled(self, helm: Helm) -> None:
         assert "CustomResourceDefinition" not in dict(kinds(helm.template("--set=crds.enabled=false")))
 
 
 class TestOperatorPods:
-    def test_get_what_the_values_say(self, helm: Helm) -> None:
+    def test_follow_the_values(self, helm: Helm) -> None:
         deployment = of_kind(objects := helm.template("--values", EVERY_OPTION), "Deployment")["spec"]
         given = yaml.safe_load(EVERY_OPTION.read_text())
         pod = deployment["template"]
@@ -282,13 +282,13 @@ class TestOperatorPods:
         assert pod["enableServiceLinks"] is False
         assert of_kind(objects, "ServiceAccount")["automountServiceAccountToken"] is False
 
-    def test_without_election_one_stops_before_the_next_starts(self, helm: Helm) -> None:
+    def test_are_recreated_without_leader_election(self, helm: Helm) -> None:
         objects = helm.template("--set=leaderElection=false")
         assert of_kind(objects, "Deployment")["spec"]["strategy"] == {"type": "Recreate"}
         assert variables(objects)["FACE_COMPARISON_OPERATOR_LEADER_ELECTION"] == "false"
         assert not [each for each in kinds(objects) if each[1].endswith("-leader")]
 
-    def test_are_found_by_what_selects_them(self, helm: Helm) -> None:
+    def test_match_their_selectors(self, helm: Helm) -> None:
         objects = helm.template("--values", EVERY_OPTION)
         labels = of_kind(objects, "Deployment")["spec"]["template"]["metadata"]["labels"]
         selectors = [
@@ -302,10 +302,10 @@ class TestOperatorPods:
         monitored = of_kind(objects, "ServiceMonitor")["spec"]["selector"]["matchLabels"]
         assert monitored.items() <= of_kind(objects, "Service")["metadata"]["labels"].items()
 
-    def test_one_alone_has_no_disruption_budget(self, helm: Helm) -> None:
+    def test_single_replica_has_no_disruption_budget(self, helm: Helm) -> None:
         assert "PodDisruptionBudget" not in dict(kinds(helm.template()))
 
-    def test_are_not_restarted_by_a_chart_that_only_has_a_new_version(self, helm: Helm, tmp_path: Path) -> None:
+    def test_are_not_restarted_by_a_new_chart_version(self, helm: Helm, tmp_path: Path) -> None:
         newer = Path(shutil.copytree(CHART, tmp_path / "newer"))
         about = yaml.safe_load((CHART / "Chart.yaml").read_text())
         (newer / "Chart.yaml").write_text(yaml.safe_dump(about | {"version": "9.9.9"}))
@@ -315,19 +315,19 @@ class TestOperatorPods:
 
 
 class TestAccount:
-    def test_can_be_one_that_exists(self, helm: Helm) -> None:
+    def test_can_be_an_existing_one(self, helm: Helm) -> None:
         objects = helm.template("--set=serviceAccount.create=false,serviceAccount.name=there-already")
         assert "ServiceAccount" not in dict(kinds(objects))
         assert of_kind(objects, "Deployment")["spec"]["template"]["spec"]["serviceAccountName"] == "there-already"
         (subject,) = of_kind(objects, "ClusterRoleBinding")["subjects"]
         assert subject == {"kind": "ServiceAccount", "name": "there-already", "namespace": "operators"}
 
-    def test_rights_can_be_left_to_someone_else(self, helm: Helm) -> None:
+    def test_rbac_can_be_disabled(self, helm: Helm) -> None:
         objects = helm.template("--set=rbac.create=false,rbac.aggregate=false")
         assert not [kind for kind, _ in kinds(objects) if "Role" in kind]
 
 
-def test_one_namespace_alone_has_no_object_outside_it(helm: Helm) -> None:
+def test_single_namespace_has_no_outside_objects(helm: Helm) -> None:
     objects = helm.template("--set=watchNamespaces={operators},crds.enabled=false,rbac.aggregate=false")
     assert {each["metadata"].get("namespace") for each in objects} == {"operators"}
 
@@ -404,14 +404,14 @@ class TestEveryCluster:
         deployment = of_kind(helm.template("--values", EVERY_OPTION), "Deployment")
         assert COMMON[0] not in deployment["spec"]["selector"]["matchLabels"]
 
-    def test_nothing_is_of_one_address_family(self, helm: Helm) -> None:
+    def test_no_object_pins_an_address_family(self, helm: Helm) -> None:
         text = yaml.safe_dump(helm.template("--values", EVERY_OPTION))
         assert not re.search(r"\b(0\.0\.0\.0|127\.0\.0\.1|ipFamil)", text)
 
 
 class TestRolesOfPeople:
     @pytest.mark.parametrize("options", [(), ("--set=watchNamespaces={faces}",)])
-    def test_reach_nobody_by_default(self, helm: Helm, options: tuple[str, ...]) -> None:
+    def test_are_granted_to_nobody_by_default(self, helm: Helm, options: tuple[str, ...]) -> None:
         roles = [each for each in helm.template(*options) if each["kind"] == "ClusterRole"]
         labels = {label for role in roles for label in role["metadata"]["labels"]}
         assert not [label for label in labels if label.startswith("rbac.authorization.k8s.io/aggregate-to-")]

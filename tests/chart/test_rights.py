@@ -73,7 +73,7 @@ def test_operator_of_one_namespace(plane: ControlPlane, releases: Helm, restrict
     assert beyond == []
 
 
-def test_people_get_nothing_unless_it_is_given(plane: ControlPlane, releases: Helm, restricted: str) -> None:
+def test_users_have_no_permissions_by_default(plane: ControlPlane, releases: Helm, restricted: str) -> None:
     """Who may create a resource runs pods and claims hosts: an editor of a namespace does not get that unasked."""
     releases.install(restricted)
     resource, here = "facecomparisons.facecomparison.dev", f"--namespace={restricted}"
@@ -89,7 +89,7 @@ def test_people_get_nothing_unless_it_is_given(plane: ControlPlane, releases: He
     assert not may(plane, "editor", "get", resource, here)
 
 
-def test_people_get_what_their_role_says(plane: ControlPlane, releases: Helm, restricted: str) -> None:
+def test_users_have_the_permissions_of_their_role(plane: ControlPlane, releases: Helm, restricted: str) -> None:
     releases.install(restricted, "--set=rbac.aggregate=true")
     resource, here = "facecomparisons.facecomparison.dev", f"--namespace={restricted}"
     for role in ("view", "edit", "admin"):

@@ -24,7 +24,7 @@ def definition(plane: ControlPlane, restricted: str) -> str:
     return restricted
 
 
-def test_samples_are_there() -> None:
+def test_samples_exist() -> None:
     assert [each.stem for each in SAMPLES] == ["autoscaled", "collections", "cpu", "gpu"]
 
 
@@ -46,13 +46,13 @@ def test_install_yaml_runs_the_operator_under_restricted_pod_security(plane: Con
         plane.kubectl("delete", "--ignore-not-found", "--timeout=60s", "-f", install)
 
 
-def test_crd_yaml_is_what_install_yaml_has() -> None:
+def test_crd_yaml_equals_crd_in_install_yaml() -> None:
     definition = yaml.safe_load((MANIFESTS / "crd.yaml").read_text())
     installed = list(yaml.safe_load_all((MANIFESTS / "install.yaml").read_text()))
     assert [each for each in installed if each["kind"] == "CustomResourceDefinition"] == [definition]
 
 
-def test_manifests_do_not_claim_to_be_helm_s() -> None:
+def test_manifests_have_no_helm_labels() -> None:
     paths = list(MANIFESTS.glob("*.yaml"))
     assert len(paths) >= 2
     for path in paths:

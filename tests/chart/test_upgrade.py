@@ -27,7 +27,7 @@ def get(plane: ControlPlane, namespace: str, *what: str) -> dict[str, Any]:
     return json.loads(plane.kubectl("get", *what, f"--namespace={namespace}", "-o=json"))
 
 
-def test_there_is_a_chart_to_upgrade_from() -> None:
+def test_earlier_chart_exists() -> None:
     assert PACKAGES
 
 
@@ -67,7 +67,7 @@ def test_upgrade_upgrades_the_definition(plane: ControlPlane, releases: Helm, re
 
 
 @EARLIER
-def test_fields_are_only_ever_added(earlier: Path) -> None:
+def test_crd_fields_are_never_removed(earlier: Path) -> None:
     with tarfile.open(earlier) as package:
         content = package.extractfile("face-comparison/files/crd.yaml")
         assert content

@@ -43,7 +43,7 @@ def manifests(plane: ControlPlane) -> Iterator[str]:
     plane.kubectl("delete", "--ignore-not-found", "--timeout=60s", "-f", INSTALL)
 
 
-def test_what_is_rendered_can_be_applied_and_applied_again(plane: ControlPlane, helm: Helm, restricted: str) -> None:
+def test_rendered_manifests_apply_idempotently(plane: ControlPlane, helm: Helm, restricted: str) -> None:
     objects = helm.template(FIRST, "--skip-tests", namespace=restricted)
     (definition,) = [each for each in objects if each["kind"] == "CustomResourceDefinition"]
     apply(plane, [definition])
@@ -89,7 +89,7 @@ def test_from_helm_to_the_manifests(plane: ControlPlane, releases: Helm, restric
 
 
 class TestLease:
-    def test_goes_with_the_release_although_the_operator_has_written_it(
+    def test_is_deleted_with_the_release_after_operator_wrote_it(
         self, plane: ControlPlane, releases: Helm, restricted: str
     ) -> None:
         releases.install(restricted)
@@ -100,9 +100,7 @@ class TestLease:
         with pytest.raises(KubectlFailed, match="NotFound"):
             plane.kubectl("get", LEASE, f"--namespace={restricted}")
 
-    def test_of_an_operator_that_made_it_itself_is_no_obstacle(
-        self, plane: ControlPlane, releases: Helm, restricted: str
-    ) -> None:
+    def test_lease_created_by_operator_is_adopted(self, plane: ControlPlane, releases: Helm, restricted: str) -> None:
         made = {"apiVersion": "coordination.k8s.io/v1", "kind": "Lease", "metadata": {"name": f"{RELEASE}-operator"}}
         plane.kubectl("create", f"--namespace={restricted}", "-f", "-", stdin=json.dumps(made))
         releases.install(restricted)

@@ -53,7 +53,7 @@ def optional_apis(api: Api) -> Iterator[None]:
 
 
 @pytest.mark.parametrize("case", golden_objects.cases())
-def test_a_case_becomes_its_golden_children(faces: Faces, case: str) -> None:
+def test_case_has_its_golden_children(faces: Faces, case: str) -> None:
     body = golden_objects.resource(case)
     name = body["metadata"]["name"]
     made = faces.create(name, **body["spec"])
@@ -70,7 +70,7 @@ def test_a_case_becomes_its_golden_children(faces: Faces, case: str) -> None:
 
 
 @pytest.mark.parametrize("path", sorted(SAMPLES.glob("*.yaml")), ids=lambda path: path.stem)
-def test_a_sample_becomes_ready_and_vanishes(faces: Faces, path: Path) -> None:
+def test_sample_becomes_ready_and_is_deleted(faces: Faces, path: Path) -> None:
     documents = [each for each in yaml.safe_load_all(path.read_text()) if each]
     resources = [each for each in documents if each["kind"] == RESOURCE.name]
     claims = [each for each in documents if each["kind"] == CLAIM.name]
@@ -106,7 +106,7 @@ def provide(faces: Faces, claim: dict[str, Any]) -> None:
     faces.api.create(CLAIM, {"metadata": metadata, "spec": {**spec, "storageClassName": ""}})
 
 
-def test_the_status_reports_a_deployment(faces: Faces) -> None:
+def test_status_reports_deployment(faces: Faces) -> None:
     faces.create("faces", accelerator={"type": "cpu"}, replicas=2, route={"host": "faces.example.com"})
     pending = faces.wait_for("faces", "AddressPending")
     assert "no ingress controller" in pending["message"]
@@ -131,7 +131,7 @@ def test_the_status_reports_a_deployment(faces: Faces) -> None:
     assert "annotations" not in body["metadata"]
 
 
-def test_scale_reaches_the_pods_and_they_are_found_by_its_selector(faces: Faces) -> None:
+def test_scale_subresource_changes_pods(faces: Faces) -> None:
     faces.deploy("faces", accelerator={"type": "cpu"}, replicas=1)
     faces.api.merge(RESOURCE, faces.namespace, "faces", {"spec": {"replicas": 3}}, "scale")
     until(lambda: faces.get("faces")["status"].get("readyReplicas"), lambda ready: ready == 3, "three pods serve")
@@ -140,7 +140,7 @@ def test_scale_reaches_the_pods_and_they_are_found_by_its_selector(faces: Faces)
     assert faces.condition("faces")["status"] == "True"
 
 
-def test_zero_replicas_keep_everything_else(faces: Faces) -> None:
+def test_zero_replicas_keep_other_children(faces: Faces) -> None:
     faces.deploy("faces", accelerator={"type": "cpu"})
     before = {kind_of(each) for each in faces.children()}
     faces.change("faces", replicas=0)
@@ -150,7 +150,7 @@ def test_zero_replicas_keep_everything_else(faces: Faces) -> None:
     faces.wait_for("faces", "Deployed")
 
 
-def test_a_resource_recreated_at_once_gets_children_of_its_own(faces: Faces) -> None:
+def test_recreated_resource_gets_new_children(faces: Faces) -> None:
     faces.deploy("faces", accelerator={"type": "cpu"})
     faces.api.delete(RESOURCE, faces.namespace, "faces")
     uid = faces.deploy("faces", accelerator={"type": "cpu"})["metadata"]["uid"]
@@ -158,13 +158,13 @@ def test_a_resource_recreated_at_once_gets_children_of_its_own(faces: Faces) -> 
     assert owners == {uid}
 
 
-def test_names_that_are_no_labels_get_children(faces: Faces) -> None:
+def test_names_invalid_as_labels_get_children(faces: Faces) -> None:
     name = "7.faces"
     faces.create(name, accelerator={"type": "cpu"})
     until(lambda: faces.child(DEPLOYMENT, child_name(name)), bool, "the Deployment is there")
 
 
-def test_a_gateway_publishes_the_service(faces: Faces) -> None:
+def test_gateway_publishes_the_service(faces: Faces) -> None:
     listeners = [{"name": "secure", "protocol": "HTTPS", "port": 8443, "tls": {"certificateRefs": [{"name": "c"}]}}]
     spec = {"gatewayClassName": "test", "listeners": listeners}
     faces.api.create(GATEWAY, {"metadata": {"name": "public", "namespace": faces.namespace}, "spec": spec})
@@ -189,7 +189,7 @@ def test_a_gateway_publishes_the_service(faces: Faces) -> None:
     assert faces.child(INGRESS, "faces") is None
 
 
-def test_a_route_that_no_gateway_takes_keeps_the_one_that_serves(faces: Faces) -> None:
+def test_unaccepted_route_keeps_the_previous_route(faces: Faces) -> None:
     faces.deploy("faces", accelerator={"type": "cpu"})
     route = {"host": "faces.example.com", "gateway": {"parentRefs": [{"name": "misspelt"}]}}
     faces.change("faces", route=route)
@@ -203,7 +203,7 @@ def test_a_route_that_no_gateway_takes_keeps_the_one_that_serves(faces: Faces) -
     until(lambda: faces.child(INGRESS, "faces"), lambda found: found is None, "the Ingress is gone")
 
 
-def test_the_operator_counts_what_it_does(faces: Faces, operator: Operator) -> None:
+def test_operator_metrics(faces: Faces, operator: Operator) -> None:
     faces.deploy("faces", accelerator={"type": "cpu"})
 
     def sample(name: str) -> float:

@@ -9,7 +9,7 @@ from devtools.k8s.controlplane import ControlPlane, KubectlFailed, attempts
 pytestmark = pytest.mark.cluster
 
 
-def test_pods_turn_ready_on_the_node_that_has_what_they_ask_for(control_plane: ControlPlane, namespace: str) -> None:
+def test_pods_become_ready_on_a_suitable_node(control_plane: ControlPlane, namespace: str) -> None:
     pod = {"image": "any", "name": "any", "resources": {"limits": {"nvidia.com/gpu": 2}}}
     overrides = '{"spec": {"containers": [' + str(pod).replace("'", '"') + "]}}"
     control_plane.kubectl("run", "any", "--image=any", f"--namespace={namespace}", f"--overrides={overrides}")
@@ -35,7 +35,7 @@ def test_unknown_fields_are_rejected(control_plane: ControlPlane, namespace: str
         control_plane.kubectl("create", "--validate=strict", f"--namespace={namespace}", "-f", "-", stdin=service)
 
 
-def test_the_api_server_can_stop_and_come_back(control_plane: ControlPlane, namespace: str) -> None:
+def test_api_server_can_restart(control_plane: ControlPlane, namespace: str) -> None:
     control_plane.kubectl("create", "configmap", "kept", f"--namespace={namespace}")
     control_plane.stop_program("kube-apiserver")
     with pytest.raises(KubectlFailed):
@@ -45,7 +45,7 @@ def test_the_api_server_can_stop_and_come_back(control_plane: ControlPlane, name
     assert "kept" in control_plane.kubectl("get", "configmaps", f"--namespace={namespace}")
 
 
-def test_nothing_is_left_after_the_end() -> None:
+def test_nothing_remains_after_stop() -> None:
     with ControlPlane(nodes=False) as plane:
         pids = [plane.processes.pid(name) for name in ("etcd", "kube-apiserver", "kube-scheduler")]
         directory = plane.directory

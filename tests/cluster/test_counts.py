@@ -60,7 +60,7 @@ class Audit:
 
 
 @pytest.mark.parametrize("spec", SPECS, ids=["minimal", "three pods", "everything"])
-def test_from_the_resource_to_ready(
+def test_requests_until_ready(
     control_plane: ControlPlane, api: Api, alone: Operator, namespace: str, spec: dict[str, Any]
 ) -> None:
     faces = Faces(api, namespace)
@@ -77,7 +77,7 @@ def test_from_the_resource_to_ready(
     assert 0 < len(writes) <= STATUS_WRITES
 
 
-def test_a_change_of_the_spec_writes_only_what_it_changes(
+def test_spec_change_writes_only_affected_objects(
     control_plane: ControlPlane, api: Api, alone: Operator, namespace: str
 ) -> None:
     faces = Faces(api, namespace)
@@ -92,7 +92,7 @@ def test_a_change_of_the_spec_writes_only_what_it_changes(
         assert children == ["patch deployments"]
 
 
-def test_nothing_is_written_at_rest_or_after_a_restart(
+def test_nothing_is_written_when_idle_or_after_restart(
     control_plane: ControlPlane, api: Api, alone: Operator, namespace: str
 ) -> None:
     faces = Faces(api, namespace)
@@ -116,7 +116,7 @@ def test_nothing_is_written_at_rest_or_after_a_restart(
         assert audit.writes() == []
 
 
-def test_an_autoscaler_is_left_to_scale(control_plane: ControlPlane, api: Api, alone: Operator, namespace: str) -> None:
+def test_autoscaling_causes_no_writes(control_plane: ControlPlane, api: Api, alone: Operator, namespace: str) -> None:
     faces = Faces(api, namespace)
     with alone:
         faces.deploy("faces", accelerator=CPU, autoscaling={"minReplicas": 1, "maxReplicas": 9})

@@ -20,7 +20,7 @@ pytestmark = pytest.mark.cluster
 HOW_TO = [page for page in PAGES if page.parent.name == "how-to" and transcript.steps(page)]
 
 
-def test_every_resource_that_is_shown_is_accepted(api: Api, control_plane: ControlPlane, namespace: str) -> None:
+def test_every_documented_resource_is_accepted(api: Api, control_plane: ControlPlane, namespace: str) -> None:
     shown = [each | {"metadata": {"name": name.lower(), "namespace": namespace}} for name, each in resources()]
     assert shown
     words = ["create", "--validate=strict", "--dry-run=server", "-f", "-"]

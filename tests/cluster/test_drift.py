@@ -61,7 +61,7 @@ def _own(child: dict[str, Any] | None) -> dict[str, Any]:
 @pytest.mark.parametrize(
     "kind", [DEPLOYMENT, SERVICE, INGRESS, SERVICE_ACCOUNT, DISRUPTION_BUDGET], ids=lambda kind: kind.name
 )
-def test_a_deleted_child_comes_back(faces: Faces, kind: ApiResource) -> None:
+def test_deleted_child_is_recreated(faces: Faces, kind: ApiResource) -> None:
     faces.create("faces", accelerator=CPU)
     before = until(lambda: faces.child(kind, "faces"), bool, "the child is there")
     assert before is not None
@@ -75,7 +75,7 @@ def test_a_deleted_child_comes_back(faces: Faces, kind: ApiResource) -> None:
     )
 
 
-def test_additions_by_others_are_left_alone(faces: Faces) -> None:
+def test_foreign_additions_are_kept(faces: Faces) -> None:
     faces.deploy("faces", accelerator=CPU)
     faces.api.merge(SERVICE, faces.namespace, "faces", {"metadata": {"annotations": {"example.com/seen": "yes"}}})
     faces.change("faces", stage="v2")
@@ -118,7 +118,7 @@ def test_fields_that_are_no_longer_desired_are_removed(faces: Faces) -> None:
     until(left, lambda found: not found, "both are gone")
 
 
-def test_an_object_that_is_not_ours_stays_although_it_looks_like_it(faces: Faces) -> None:
+def test_similar_foreign_object_is_kept(faces: Faces) -> None:
     labels = {"app.kubernetes.io/managed-by": "face-comparison-operator", "app.kubernetes.io/instance": "faces"}
     foreign = {"metadata": {"name": "other", "namespace": faces.namespace, "labels": labels}}
     faces.api.create(SERVICE_ACCOUNT, foreign)
@@ -128,7 +128,7 @@ def test_an_object_that_is_not_ours_stays_although_it_looks_like_it(faces: Faces
     assert faces.child(SERVICE_ACCOUNT, "other") is not None
 
 
-def test_an_autoscaler_may_scale(faces: Faces) -> None:
+def test_autoscaler_may_scale(faces: Faces) -> None:
     faces.deploy("faces", accelerator=CPU, autoscaling={"minReplicas": 1, "maxReplicas": 9})
     faces.api.merge(DEPLOYMENT, faces.namespace, "faces", {"spec": {"replicas": 4}}, "scale")
     faces.change("faces", podAnnotations={"example.com/changed": "yes"})  # makes the operator apply the Deployment
@@ -141,7 +141,7 @@ def test_an_autoscaler_may_scale(faces: Faces) -> None:
     until(lambda: faces.get("faces")["status"]["readyReplicas"], lambda ready: ready == 4, "four pods serve")
 
 
-def test_an_autoscaler_takes_over_what_runs(faces: Faces) -> None:
+def test_autoscaler_takes_over_running_deployment(faces: Faces) -> None:
     faces.deploy("faces", accelerator=CPU, replicas=3)
     pods = {pod["metadata"]["uid"] for pod in faces.pods()}
     faces.change("faces", replicas=None, autoscaling={"minReplicas": 3, "maxReplicas": 9})
@@ -151,7 +151,7 @@ def test_an_autoscaler_takes_over_what_runs(faces: Faces) -> None:
     assert {pod["metadata"]["uid"] for pod in faces.api.all(POD, faces.namespace)} == pods
 
 
-def test_an_autoscaler_takes_over_what_was_scaled_to_none(faces: Faces) -> None:
+def test_autoscaler_takes_over_deployment_scaled_to_zero(faces: Faces) -> None:
     """It would leave a Deployment without pods as it is."""
     faces.create("faces", accelerator=CPU, replicas=0)
     faces.publish("faces")

@@ -82,16 +82,14 @@ def test_standby_takes_over_from_a_killed_leader(
     assert len({kind_of(each) for each in faces.children()}) * 4 == len(faces.children())
 
 
-def test_an_operator_that_is_stopped_hands_over_at_once(pair: list[Operator], api: Api, namespace: str) -> None:
+def test_stopped_operator_releases_the_lease(pair: list[Operator], api: Api, namespace: str) -> None:
     before = transitions(api, namespace)
     pair[0].stop()
     until(lambda: leads(pair[1]), bool, "the second leads", seconds=6)  # no waiting for the Lease to run out
     assert transitions(api, namespace) == before + 1
 
 
-def test_a_lease_that_was_written_since_its_holder_saw_it_is_given_back(
-    pair: list[Operator], api: Api, namespace: str
-) -> None:
+def test_concurrently_written_lease_is_released(pair: list[Operator], api: Api, namespace: str) -> None:
     """As by its own renewal, which is under way when the end comes."""
 
     def renewed() -> Any:
@@ -116,7 +114,7 @@ def test_paused_operator_does_not_resume_as_a_second_leader(pair: list[Operator]
     Faces(api, namespace).deploy("faces", accelerator=CPU)
 
 
-def test_what_a_resource_had_is_removed_without_any_operator(api: Api, alone: Operator, namespace: str) -> None:
+def test_children_are_collected_without_operator(api: Api, alone: Operator, namespace: str) -> None:
     faces = Faces(api, namespace)
     with alone:
         faces.deploy("faces", accelerator=CPU)

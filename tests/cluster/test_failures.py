@@ -159,7 +159,7 @@ KUBELET: list[tuple[str, Object, str, str]] = [
 ]
 
 
-def test_a_missing_secret_of_a_volume_is_reported(faces: Faces) -> None:
+def test_missing_volume_secret_is_reported(faces: Faces) -> None:
     """The first of this file: from a minute on, the node of which nobody hears is dead and its pods are not ready."""
     pod = broken(faces, auth={"mode": "ApiKey", "secretName": "keys"})
     faces.kubelet_says(pod, containerStatuses=[container(**waits("ContainerCreating", ""))])
@@ -172,9 +172,7 @@ def test_a_missing_secret_of_a_volume_is_reported(faces: Faces) -> None:
 @pytest.mark.parametrize(
     ("status", "reason", "words"), [case[1:] for case in KUBELET], ids=[case[0] for case in KUBELET]
 )
-def test_what_the_kubelet_says_reaches_the_user_and_heals(
-    faces: Faces, status: Object, reason: str, words: str
-) -> None:
+def test_kubelet_failures_are_reported_and_recover(faces: Faces, status: Object, reason: str, words: str) -> None:
     faces.kubelet_says(broken(faces), phase="Pending", **status)
     ready = faces.wait_for("faces", reason)
     assert ready["status"] == "False"
@@ -183,7 +181,7 @@ def test_what_the_kubelet_says_reaches_the_user_and_heals(
     faces.wait_for("faces", "Deployed")
 
 
-def test_scheduler_that_does_not_run_is_reported(faces: Faces) -> None:
+def test_missing_scheduler_is_reported(faces: Faces) -> None:
     faces.create("faces", accelerator=CPU, schedulerName="nobody")
     faces.publish("faces")
     assert "schedulerName" in faces.wait_for("faces", "Unschedulable")["message"]
@@ -191,7 +189,7 @@ def test_scheduler_that_does_not_run_is_reported(faces: Faces) -> None:
     faces.wait_for("faces", "Deployed")
 
 
-def test_pod_that_does_not_go_is_reported_where_new_ones_wait_for_it(faces: Faces) -> None:
+def test_stuck_terminating_pod_is_reported(faces: Faces) -> None:
     pod = broken(faces, strategy={"type": "Recreate"}, limits={"requestSeconds": 1})
     faces.kubelet_says(pod, phase="Running", conditions=[{"type": "Ready", "status": "True"}])
     faces.wait_for("faces", "Deployed")
@@ -210,7 +208,7 @@ def test_pod_that_does_not_go_is_reported_where_new_ones_wait_for_it(faces: Face
     until(ready_once_its_pods_are_gone, bool, "it is ready")
 
 
-def test_a_gpu_that_no_node_has_is_named(faces: Faces) -> None:
+def test_unavailable_gpu_is_named(faces: Faces) -> None:
     faces.create("faces", accelerator={"type": "gpu", "resourceName": "example.com/gpu"})
     faces.publish("faces")
     assert "example.com/gpu" in faces.wait_for("faces", "Unschedulable")["message"]
@@ -218,7 +216,7 @@ def test_a_gpu_that_no_node_has_is_named(faces: Faces) -> None:
     faces.wait_for("faces", "Deployed")
 
 
-def test_the_running_version_keeps_serving(faces: Faces) -> None:
+def test_running_version_keeps_serving(faces: Faces) -> None:
     faces.deploy("faces", accelerator=CPU)
     first = faces.pod_of("faces")
     faces.change("faces", **on_mute_node(image="registry.example/does-not-exist:1"))
@@ -236,7 +234,7 @@ def in_force(quota: Object | None) -> bool:
     return quota is not None and "hard" in quota.get("status", {})
 
 
-def test_a_quota_is_reported(faces: Faces) -> None:
+def test_quota_is_reported(faces: Faces) -> None:
     faces.api.create(
         QUOTA, {"metadata": {"name": "none", "namespace": faces.namespace}, "spec": {"hard": {"pods": "0"}}}
     )
@@ -249,7 +247,7 @@ def test_a_quota_is_reported(faces: Faces) -> None:
     faces.wait_for("faces", "Deployed")
 
 
-def test_a_deadline_by_the_wall_clock(faces: Faces) -> None:
+def test_deadline_follows_wall_clock(faces: Faces) -> None:
     faces.create("faces", **on_mute_node(deployDeadlineSeconds=2))
     faces.publish("faces")
     ready = faces.wait_for("faces", "ProgressDeadlineExceeded")
@@ -261,7 +259,7 @@ def test_a_deadline_by_the_wall_clock(faces: Faces) -> None:
 
 
 @pytest.mark.parametrize("kind", [SERVICE, DEPLOYMENT], ids=lambda kind: kind.name)
-def test_a_name_that_is_taken_is_reported_and_left_alone(faces: Faces, kind: ApiResource) -> None:
+def test_name_conflict_is_reported(faces: Faces, kind: ApiResource) -> None:
     labels = {"app": "other"}
     pod = {"metadata": {"labels": labels}, "spec": {"containers": [{"name": "other", "image": "other"}]}}
     specs = {"Service": {"ports": [{"port": 9}]}, "Deployment": {"selector": {"matchLabels": labels}, "template": pod}}
@@ -279,7 +277,7 @@ def test_a_name_that_is_taken_is_reported_and_left_alone(faces: Faces, kind: Api
     faces.wait_for("faces", "Deployed")
 
 
-def test_a_child_that_the_api_server_rejects_is_reported(faces: Faces) -> None:
+def test_child_that_the_api_server_rejects_is_reported(faces: Faces) -> None:
     faces.deploy("faces", accelerator=CPU)
     faces.change("faces", affinity={"podAffinity": {"misspelt": []}})
     ready = faces.wait_for("faces", "ApplyFailed")
@@ -289,7 +287,7 @@ def test_a_child_that_the_api_server_rejects_is_reported(faces: Faces) -> None:
     faces.wait_for("faces", "Deployed")
 
 
-def test_an_api_that_comes_later_heals(faces: Faces) -> None:
+def test_api_installed_later_is_used(faces: Faces) -> None:
     faces.create("faces", accelerator=CPU, autoscaling={"metric": "InFlight"})
     faces.publish("faces")
     faces.wait_for("faces", "Deployed")  # serves meanwhile
@@ -303,7 +301,7 @@ def test_an_api_that_comes_later_heals(faces: Faces) -> None:
         faces.api.delete(CRD, None, f"{SCALED_OBJECT.plural}.keda.sh")
 
 
-def test_a_route_whose_api_is_missing_keeps_the_one_that_serves(faces: Faces) -> None:
+def test_route_with_missing_api_keeps_the_previous_route(faces: Faces) -> None:
     with pytest.raises(Refused):
         faces.api.all(HTTP_ROUTE, faces.namespace)
     faces.deploy("faces", accelerator=CPU)
@@ -313,7 +311,7 @@ def test_a_route_whose_api_is_missing_keeps_the_one_that_serves(faces: Faces) ->
     assert len(faces.children()) == children
 
 
-def test_the_account_of_running_pods_stays_until_others_run(faces: Faces) -> None:
+def test_service_account_is_kept_while_pods_use_it(faces: Faces) -> None:
     faces.deploy("faces", accelerator=CPU)
     faces.change("faces", serviceAccountName="not-made-yet")
     assert "not-made-yet" in faces.wait_for("faces", "PodCreationFailed")["message"]
@@ -324,7 +322,7 @@ def test_the_account_of_running_pods_stays_until_others_run(faces: Faces) -> Non
     until(lambda: faces.child(SERVICE_ACCOUNT, "faces"), lambda found: found is None, "the account is gone")
 
 
-def test_an_admission_webhook_that_is_down_is_reported(faces: Faces) -> None:
+def test_unavailable_admission_webhook_is_reported(faces: Faces) -> None:
     faces.deploy("faces", accelerator=CPU)
     here = {"matchLabels": {"kubernetes.io/metadata.name": faces.namespace}}
     rule = {"apiGroups": ["networking.k8s.io"], "apiVersions": ["*"], "resources": ["ingresses"]}
@@ -348,7 +346,7 @@ def test_an_admission_webhook_that_is_down_is_reported(faces: Faces) -> None:
     faces.wait_for("faces", "Deployed")
 
 
-def test_an_autoscaler_makes_room_for_the_other_kind(faces: Faces) -> None:
+def test_autoscaler_kinds_replace_each_other(faces: Faces) -> None:
     """KEDA's admission webhook refuses a ScaledObject for what an autoscaler scales; here a policy refuses all."""
     install(faces.api, permissive_crd(SCALED_OBJECT))
     name = faces.namespace
@@ -420,7 +418,7 @@ def answering(status: int, body: object) -> Iterator[Any]:
         yield server
 
 
-def test_a_url_that_does_not_lead_to_the_pods_is_not_ready(faces: Faces) -> None:
+def test_url_not_leading_to_pods_is_not_ready(faces: Faces) -> None:
     with answering(404, {"message": "no such route"}) as server:
         faces.create("faces", accelerator=CPU, stage="v9", route={"host": "faces.example.com"})
         faces.publish("faces", port=server.server_port)
@@ -442,7 +440,7 @@ def test_a_url_that_does_not_lead_to_the_pods_is_not_ready(faces: Faces) -> None
         assert set(server.paths) == {("faces.example.com", "/v9/face_comparison")}
 
 
-def test_of_two_resources_at_one_url_only_the_one_that_answers_is_ready(faces: Faces) -> None:
+def test_only_responding_resource_of_a_shared_url_is_ready(faces: Faces) -> None:
     """Whichever is older: the ingress controller decides."""
     with answering(200, {"FaceModelVersion": "test-7"}) as server:
         server.identity = faces.create("first", accelerator=CPU)["metadata"]["uid"]
@@ -458,7 +456,7 @@ def test_of_two_resources_at_one_url_only_the_one_that_answers_is_ready(faces: F
         assert "the FaceComparison second" in faces.wait_for("first", "EndpointUnreachable")["message"]
 
 
-def test_router_that_is_briefly_behind_is_not_reported(faces: Faces) -> None:
+def test_brief_router_delay_is_not_reported(faces: Faces) -> None:
     with answering(200, {"FaceModelVersion": "test-7"}) as server:
         server.first = [(503, {}), (404, {})]
         made = faces.create("faces", accelerator=CPU, route={"host": "faces.example.com"})
@@ -469,7 +467,7 @@ def test_router_that_is_briefly_behind_is_not_reported(faces: Faces) -> None:
         assert "EndpointUnreachable" not in reasons_told(faces)
 
 
-def test_the_url_moves_to_a_new_stage_when_that_answers(faces: Faces) -> None:
+def test_url_moves_to_new_stage_once_it_responds(faces: Faces) -> None:
     def paths() -> list[str]:
         ingress = faces.child(INGRESS, "faces")
         assert ingress is not None
@@ -501,7 +499,7 @@ def test_the_url_moves_to_a_new_stage_when_that_answers(faces: Faces) -> None:
         assert deployment is not None and deployment["metadata"]["generation"] == 2, "pods were replaced once"
 
 
-def test_events_tell_each_transition_once(faces: Faces) -> None:
+def test_each_transition_has_one_event(faces: Faces) -> None:
     faces.deploy("faces", accelerator=CPU)
     faces.change("faces", replicas=0)
     faces.wait_for("faces", "ScaledToZero")

@@ -13,7 +13,7 @@ from devtools.k8s.link import Link
 pytestmark = pytest.mark.cluster
 
 
-def test_a_cut_link_loses_packets_silently_and_heals(control_plane: ControlPlane, link: Link, namespace: str) -> None:
+def test_cut_link_drops_packets_and_recovers(control_plane: ControlPlane, link: Link, namespace: str) -> None:
     kubectl = link.command(programs.binary("kubectl"), f"--kubeconfig={control_plane.kubeconfig_for(link.url)}")
 
     def get(*options: str) -> subprocess.CompletedProcess[str]:
@@ -42,7 +42,7 @@ def test_a_cut_link_loses_packets_silently_and_heals(control_plane: ControlPlane
         watch.communicate()
 
 
-def test_the_near_side_reaches_nothing_but_the_api_server(control_plane: ControlPlane, link: Link) -> None:
+def test_client_side_reaches_only_the_api_server(control_plane: ControlPlane, link: Link) -> None:
     routes = subprocess.run(link.command("ip", "-json", "route"), capture_output=True, text=True, check=True)
     assert "default" not in routes.stdout
     assert "198.18.77.0/24" in routes.stdout

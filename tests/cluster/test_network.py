@@ -41,7 +41,7 @@ class FarOperator(Operator):
 
 
 @pytest.mark.timeout(420)
-def test_a_silent_cut(control_plane: ControlPlane, api: Api, link: Link, namespace: str, tmp_path: Path) -> None:
+def test_silent_network_cut(control_plane: ControlPlane, api: Api, link: Link, namespace: str, tmp_path: Path) -> None:
     faces = Faces(api, namespace)
     kubeconfig = control_plane.kubeconfig_for(link.url)
     options = (f"--namespaces={namespace}", f"--lease-namespace={namespace}")
@@ -76,9 +76,7 @@ def test_a_silent_cut(control_plane: ControlPlane, api: Api, link: Link, namespa
         )
 
 
-def test_an_api_server_that_starts_again(
-    control_plane: ControlPlane, api: Api, alone: Operator, namespace: str
-) -> None:
+def test_api_server_restart(control_plane: ControlPlane, api: Api, alone: Operator, namespace: str) -> None:
     faces = Faces(api, namespace)
     with alone:
         faces.deploy("before", accelerator=CPU)
@@ -91,7 +89,7 @@ def test_an_api_server_that_starts_again(
         assert alone.health("livez")[0] == 200
 
 
-def test_deletions_missed_by_watches_are_noticed_after_history_is_lost(
+def test_deletions_missed_by_watches_are_noticed(
     control_plane: ControlPlane, api: Api, link: Link, namespace: str, tmp_path: Path
 ) -> None:
     faces = Faces(api, namespace)

@@ -26,7 +26,7 @@ def denied(plane: ControlPlane, since: int) -> list[str]:
     ]
 
 
-def test_one_namespace_without_rights_beyond_it(
+def test_single_namespace_without_outside_permissions(
     control_plane: ControlPlane, api: Api, alone: Operator, namespace: str
 ) -> None:
     since = control_plane.audit_position()
@@ -48,7 +48,7 @@ def test_one_namespace_without_rights_beyond_it(
     assert len({kind.plural for kind in CHILDREN if any(f"/{kind.plural}" in uri for uri in uris)}) == len(CHILDREN)
 
 
-def test_a_namespace_that_is_taken_away_leaves_the_others_served(
+def test_revoked_namespace_does_not_affect_others(
     control_plane: ControlPlane, api: Api, namespace: str, tmp_path: Path
 ) -> None:
     """With a namespace goes the Role by which the operator may see it; its own namespaces stay in its options."""
@@ -62,9 +62,7 @@ def test_a_namespace_that_is_taken_away_leaves_the_others_served(
         assert operator.health("livez")[0] == 200
 
 
-def test_an_api_that_comes_later_is_followed_without_a_right_to_look_for_it(
-    api: Api, alone: Operator, namespace: str
-) -> None:
+def test_api_installed_later_is_used_without_discovery(api: Api, alone: Operator, namespace: str) -> None:
     faces = Faces(api, namespace)
     with alone:
         route = {"host": "faces.example.com", "gateway": {"parentRefs": [{"name": "public"}]}}
@@ -82,7 +80,7 @@ def test_an_api_that_comes_later_is_followed_without_a_right_to_look_for_it(
             api.delete(CRD, None, f"{HTTP_ROUTE.plural}.gateway.networking.k8s.io")
 
 
-def test_resources_elsewhere_are_left_alone(api: Api, alone: Operator, namespace: str) -> None:
+def test_resources_of_other_namespaces_are_ignored(api: Api, alone: Operator, namespace: str) -> None:
     with alone:
         elsewhere = Faces(api, "default")
         elsewhere.create("elsewhere", accelerator=CPU)

@@ -13,7 +13,7 @@ from face_comparison_operator.room import GRACE
 pytestmark = pytest.mark.cluster
 
 
-def test_gpus_are_handed_over_and_never_released_in_vain(faces: Faces) -> None:
+def test_gpus_are_handed_over_only_if_it_helps(faces: Faces) -> None:
     three = {"type": "gpu", "count": 3}  # of the four that the node has
     faces.deploy("faces", accelerator=three)
     faces.change("faces", limits={"queue": 61})

@@ -108,12 +108,12 @@ def test_invalid_spec_is_rejected(api: Api, namespace: str, spec: dict[str, Any]
 
 
 @pytest.mark.parametrize("cpu", [0.5, 1, "500m", "0.5", "1e3"])
-def test_quantities_are_those_of_pods(api: Api, namespace: str, cpu: Any) -> None:
+def test_quantities_match_pods(api: Api, namespace: str, cpu: Any) -> None:
     made = Faces(api, namespace).create("faces", autoscaling={}, resources={"requests": {"cpu": cpu}})
     assert made["spec"]["resources"]["requests"]["cpu"] == cpu
 
 
-def test_an_empty_spec_or_none_at_all_gets_every_default(api: Api, namespace: str) -> None:
+def test_empty_or_missing_spec_gets_defaults(api: Api, namespace: str) -> None:
     metadata = {"name": "none", "namespace": namespace}
     none = api.create(RESOURCE, {"metadata": metadata})
     empty = Faces(api, namespace).create("empty")
@@ -121,7 +121,7 @@ def test_an_empty_spec_or_none_at_all_gets_every_default(api: Api, namespace: st
     assert none["spec"]["accelerator"] == {"type": "gpu", "resourceName": "nvidia.com/gpu", "count": 1}
 
 
-def test_status_is_written_apart(api: Api, namespace: str) -> None:
+def test_status_is_a_subresource(api: Api, namespace: str) -> None:
     faces = Faces(api, namespace)
     faces.create("faces")
     api.merge(RESOURCE, namespace, "faces", {"status": {"url": "http://x/"}})

@@ -38,19 +38,19 @@ def known() -> chinese.Catalog:
         ("12.5", "12.5"),
     ],
 )
-def test_a_sentence_stands_for_its_shape(known: chinese.Catalog, english: str, expected: str) -> None:
+def test_sentence_matches_its_shape(known: chinese.Catalog, english: str, expected: str) -> None:
     assert known.sentence(english) == expected
     assert known.missing == {}
 
 
-def test_what_is_not_known_stays_english_and_is_named(known: chinese.Catalog) -> None:
+def test_unknown_sentence_stays_english_and_is_reported(known: chinese.Catalog) -> None:
     assert [known.sentence(each) for each in ("Something new.", "Something new.", "12 dozens")] == [
         *("Something new.", "Something new.", "12 dozens")
     ]
     assert list(known.missing) == ["Something new.", "12 dozens"]
 
 
-def test_markdown_keeps_its_form(known: chinese.Catalog) -> None:
+def test_markdown_structure_is_kept(known: chinese.Catalog) -> None:
     english = """<!-- table a -->
 
 ### Pages
@@ -110,13 +110,13 @@ Refused with these words:
     )
 
 
-def test_nearly_everything_that_is_generated_is_translated() -> None:
+def test_nearly_all_generated_text_is_translated() -> None:
     """All but what has changed of late: whoever changes a description need not write Chinese."""
     assert len(chinese.catalog().exact) > 500
     assert len(translations.untranslated()) <= len(chinese.catalog().exact) // 25
 
 
-def test_translations_name_the_fields_and_numbers_of_the_english() -> None:
+def test_translations_keep_fields_and_numbers() -> None:
     code = re.compile(r"`[^`]+`|[A-Z]+_[A-Z_]+|--[a-z-]+")
     words = re.compile(r"[A-Za-z]{3,} [a-z]{2,}")
     for english, translated in chinese.catalog().exact.items():

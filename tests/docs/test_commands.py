@@ -93,7 +93,7 @@ def test_values_of_the_chart_exist(page: Path) -> None:
     assert not wrong
 
 
-def test_what_does_not_exist_is_noticed(tmp_path: Path) -> None:
+def test_nonexistent_names_are_found(tmp_path: Path) -> None:
     page = tmp_path / "page.md"
     page.write_text("```sh\nface-comparison detect a.jpg --frobnicate 3\nface-comparison detekt a.jpg\n```\n")
     assert [each.rpartition(": ")[2] for each in named(page)] == ["no option --frobnicate", "no command detekt"]

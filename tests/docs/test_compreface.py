@@ -19,7 +19,7 @@ PAGES = [
 ]
 
 
-def test_images_are_written_to_a_folder_per_subject(tmp_path: Path) -> None:
+def test_images_are_in_one_folder_per_subject(tmp_path: Path) -> None:
     [script] = re.findall(r"```python\n(.*?)```", PAGE.read_text(), re.DOTALL)
     with Server.on_loopback() as server:
 

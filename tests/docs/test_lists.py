@@ -33,7 +33,7 @@ def faults(text: str) -> list[int]:
 
 
 @pytest.mark.parametrize("page", PAGES)
-def test_lists_stand_apart(page: str) -> None:
+def test_lists_are_separated(page: str) -> None:
     assert faults((ROOT / page).read_text()) == []
 
 

@@ -27,7 +27,7 @@ def closed(schema: Schema) -> Schema:
 
 
 @pytest.mark.parametrize("name", RESOURCES)
-def test_a_resource_that_is_shown_is_valid(name: str) -> None:
+def test_documented_resource_is_valid(name: str) -> None:
     jsonschema.validate(RESOURCES[name]["spec"], closed(SPEC))
 
 
@@ -40,7 +40,7 @@ def below(schema: Schema, path: list[str]) -> bool:
 
 
 @pytest.mark.parametrize("page", WRITTEN, ids=lambda page: page.stem)
-def test_fields_and_values_that_are_named_exist(page: Path) -> None:
+def test_named_fields_and_values_exist(page: Path) -> None:
     schema = chart_values.schema(chart_values.values((chart_values.CHART / "values.yaml").read_text()))
     wrong = []
     for name in DOTTED.findall(page.read_text()):
@@ -53,11 +53,11 @@ def test_fields_and_values_that_are_named_exist(page: Path) -> None:
 
 
 @pytest.mark.parametrize("page", WRITTEN, ids=lambda page: page.stem)
-def test_files_that_are_named_exist(page: Path) -> None:
+def test_named_files_exist(page: Path) -> None:
     assert [name for name in FILES.findall(page.read_text()) if not (ROOT / name).exists()] == []
 
 
-def test_every_reason_has_its_entry_in_troubleshooting() -> None:
+def test_troubleshooting_covers_every_reason() -> None:
     """The operator's README has every reason that the operator knows: another test compares it with the source."""
     table = (ROOT / "operator" / "README.md").read_text().partition("| reason | of |")[2].partition("\n\n")[0]
     reasons = re.findall(r"^\| `(\w+)` \|", table, re.MULTILINE)

@@ -25,7 +25,7 @@ TUTORIAL = Path(__file__).resolve().parents[2] / "docs" / "tutorial.md"
         ("begin\n…\nend", "begin " + "word " * 3000 + "end"),
     ],
 )
-def test_alike(shown: str, printed: str) -> None:
+def test_matching_output(shown: str, printed: str) -> None:
     assert transcript.output_matches(shown, printed)
 
 
@@ -44,11 +44,11 @@ def test_alike(shown: str, printed: str) -> None:
         ("", "Error: something"),
     ],
 )
-def test_not_alike(shown: str, printed: str) -> None:
+def test_different_output(shown: str, printed: str) -> None:
     assert not transcript.output_matches(shown, printed)
 
 
-def test_the_tutorial_has_steps_and_each_says_what_it_prints() -> None:
+def test_every_tutorial_step_shows_its_output() -> None:
     steps = transcript.steps(TUTORIAL)
     assert len(steps) > 8
     assert all(step.shown for step in steps)

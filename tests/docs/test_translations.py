@@ -38,25 +38,25 @@ def pair(request: pytest.FixtureRequest) -> tuple[str, str]:
     return english, chinese
 
 
-def test_every_page_for_users_is_there_in_chinese() -> None:
+def test_every_page_has_a_chinese_version() -> None:
     there = {str(path.relative_to(translations.CHINESE)) for path in translations.CHINESE.rglob("*.md")}
     assert len(PAGES) > 30
     assert there == set(PAGES)
 
 
-def test_commands_and_samples_are_the_same(pair: tuple[str, str]) -> None:
+def test_commands_and_samples_match(pair: tuple[str, str]) -> None:
     english, chinese = map(blocks, pair)
     assert chinese == english
 
 
-def test_headings_marks_and_rows_of_tables_are_as_many(pair: tuple[str, str]) -> None:
+def test_headings_marks_and_table_rows_match(pair: tuple[str, str]) -> None:
     english, chinese = (BLOCK.sub("", text) for text in pair)
     assert HEADING.findall(chinese) == HEADING.findall(english)
     assert MARK.findall(chinese) == MARK.findall(english)
     assert len(ROW.findall(chinese)) == len(ROW.findall(english))
 
 
-def test_names_that_the_chinese_text_uses_are_those_of_the_english(pair: tuple[str, str]) -> None:
+def test_code_names_match_the_english_page(pair: tuple[str, str]) -> None:
     english, chinese = (set(CODE.findall(BLOCK.sub("", text).replace("\n", " "))) for text in pair)
     assert chinese - english == set()
 
@@ -75,14 +75,14 @@ def test_links_lead_to_the_same_pages(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", PAIRS.values())
-def test_every_link_leads_somewhere(name: str) -> None:
+def test_every_link_resolves(name: str) -> None:
     page = ROOT / name
     targets = re.findall(r"\]\((?!https?:|#)([^)#]+)", page.read_text())
     assert [target for target in targets if not (page.parent / target).exists()] == []
 
 
 @pytest.mark.parametrize("name", PAIRS.values())
-def test_chinese_is_set_as_chinese_is(name: str) -> None:
+def test_chinese_typography(name: str) -> None:
     """A line break inside a paragraph would be shown as a space between two characters; beside other letters is one."""
     text = IDENTIFIER.sub("", translations.TABLE.sub("", BLOCK.sub("", (ROOT / name).read_text())))
     lines = text.splitlines()
@@ -91,7 +91,7 @@ def test_chinese_is_set_as_chinese_is(name: str) -> None:
     assert [line for line in lines if UNSPACED.search(CODE.sub("x", line))] == []
 
 
-def test_a_page_says_which_english_text_it_translates(tmp_path: Path) -> None:
+def test_page_records_its_english_digest(tmp_path: Path) -> None:
     english = "# Title\n\nSome words.\n\n```sh\nls\n```\n"
     chinese = translations.mark_current("# 标题\n\n几个词。\n\n```sh\nold\n```\n", english)
     assert translations.recorded_digest(chinese) == translations.digest(english)

@@ -154,9 +154,7 @@ def albums(product: Product, servers: S3Client, namespace: str, built: list[imag
     forget_volume(product, namespace, CLAIM)
 
 
-def test_the_album_of_the_job_is_that_of_one_machine_although_a_pod_is_killed(
-    albums: Albums, record: Callable[[str, object], None]
-) -> None:
+def test_job_album_equals_local_album_after_pod_kill(albums: Albums, record: Callable[[str, object], None]) -> None:
     measured: dict[str, Any] = {"images": IMAGES, "shards": SHARDS, "date": time.strftime("%Y-%m-%d")}
     measured["one_machine_two_threads_seconds"] = albums.one_machine("one")
     alone = albums.content("one")

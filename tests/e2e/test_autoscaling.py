@@ -26,12 +26,14 @@ RESOURCES = {"requests": {"cpu": "100m", "memory": "300Mi"}, "limits": {"memory"
 Record = Callable[[str, object], None]
 
 
-def test_by_processor_time(product: Product, namespace: str, record: Record) -> None:
+def test_scale_by_cpu_time(product: Product, namespace: str, record: Record) -> None:
     scaling = {"minReplicas": 1, "maxReplicas": 3, "metric": "CPU", "target": 80}
     record("autoscaling by CPU", grows_and_shrinks(product, namespace, scaling))
 
 
-def test_by_requests_in_flight(product: Product, namespace: str, built: list[images.Image], record: Record) -> None:
+def test_scale_by_requests_in_flight(
+    product: Product, namespace: str, built: list[images.Image], record: Record
+) -> None:
     keda.start(product.node)
     install.helm(
         product.node,

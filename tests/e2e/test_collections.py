@@ -84,7 +84,7 @@ def is_ready(pod: Any) -> bool:
     )
 
 
-def test_embedded_store_outlives_its_pod(product: Product, namespace: str) -> None:
+def test_embedded_store_survives_its_pod(product: Product, namespace: str) -> None:
     desk = Desk(product, namespace, "embedded.example.com")
     made, folder = volume(product, namespace, NAME)
     product.apply_object(made, claim(namespace, NAME))
@@ -144,7 +144,7 @@ def apply(desk: Desk, **spec: object) -> None:
     )
 
 
-def test_replicas_share_a_database_and_outlive_their_pods(shared: Desk) -> None:
+def test_shared_database_survives_pods(shared: Desk) -> None:
     shared.enroll("anna")
     for _ in range(6):  # whichever pod answers
         assert shared.found() == {"anna"}
@@ -158,7 +158,7 @@ def test_replicas_share_a_database_and_outlive_their_pods(shared: Desk) -> None:
         assert shared.found() == set()
 
 
-def test_database_that_is_away_stops_collections_and_nothing_else(shared: Desk) -> None:
+def test_missing_database_affects_only_collections(shared: Desk) -> None:
     product, namespace = shared.product, shared.namespace
     shared.enroll("bert")
     scale = ["scale", "statefulset", DATABASE, f"--namespace={namespace}"]

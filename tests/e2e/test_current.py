@@ -18,7 +18,7 @@ pytestmark = [pytest.mark.node, pytest.mark.timeout(900)]
 ROOT = Path(__file__).resolve().parents[2]
 
 
-def test_on_the_cluster_of_the_current_kubeconfig(product: Product, built: list[images.Image]) -> None:
+def test_cluster_of_current_kubeconfig(product: Product, built: list[images.Image]) -> None:
     """Images come from where the chart says; the node has them under those names, as if it had pulled them."""
     product.run(programs.binary("helm"), "uninstall", install.RELEASE, f"--namespace={install.SYSTEM}", "--wait")
     try:

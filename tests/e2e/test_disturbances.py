@@ -129,7 +129,7 @@ def digest_of_the_bundle(product: Product) -> str:
     return said[said.index("sha256") + 1]
 
 
-def test_a_pod_is_deleted(steady: Product, load: Load) -> None:
+def test_pod_is_deleted(steady: Product, load: Load) -> None:
     victim = steady.pods(NAMESPACE, NAME)[0]["metadata"]["name"]
     with load() as outcome:
         steady.node.kubectl("delete", "pod", victim, f"--namespace={NAMESPACE}", "--wait=false")
@@ -137,7 +137,7 @@ def test_a_pod_is_deleted(steady: Product, load: Load) -> None:
     assert outcome.failed == []
 
 
-def test_a_pod_is_killed(steady: Product, load: Load) -> None:
+def test_pod_is_killed(steady: Product, load: Load) -> None:
     pod = steady.pods(NAMESPACE, NAME)[0]
     container = pod["status"]["containerStatuses"][0]["containerID"].removeprefix("containerd://")
     tasks = (line.split() for line in steady.node.ctr("tasks", "ls").splitlines())
@@ -158,7 +158,7 @@ def test_a_pod_is_killed(steady: Product, load: Load) -> None:
     assert [each for each in outcome.failed if not killed - each[1] <= each[0] <= dead] == []
 
 
-def test_the_node_is_drained(steady: Product, load: Load) -> None:
+def test_node_is_drained(steady: Product, load: Load) -> None:
     before = {pod["metadata"]["name"] for pod in steady.pods(NAMESPACE, NAME)}
     kubectl = str(programs.binary("kubectl"))
     words = [kubectl, "drain", steady.node.name, f"--pod-selector=app.kubernetes.io/instance={NAME}", "--timeout=170s"]
@@ -180,7 +180,7 @@ def test_the_node_is_drained(steady: Product, load: Load) -> None:
     assert outcome.failed == []
 
 
-def test_the_operator_is_killed(steady: Product, load: Load) -> None:
+def test_operator_is_killed(steady: Product, load: Load) -> None:
     before, first = restarts(steady), leader(steady)
     with load() as outcome:
         delete = ["delete", "pods", "--all", f"--namespace={install.SYSTEM}", "--grace-period=0", "--force"]
@@ -197,7 +197,7 @@ def leader(product: Product) -> str:
     return product.node.kubectl("get", "leases", f"--namespace={install.SYSTEM}", holder).strip()
 
 
-def test_the_api_server_is_away_for_a_minute(steady: Product, load: Load) -> None:
+def test_api_server_is_away_for_a_minute(steady: Product, load: Load) -> None:
     before = restarts(steady)
     with load() as outcome:
         # Without it the others of a control plane lose their leases and end; what looks after them starts them again.
@@ -261,7 +261,7 @@ def wait_followed(product: Product) -> None:
     product.node.kubectl("delete", f"ingress/{name}", f"service/{name}", f"pod/{name}", f"--namespace={NAMESPACE}")
 
 
-def test_a_new_stage(steady: Product, record: Callable[[str, object], None]) -> None:
+def test_new_stage(steady: Product, record: Callable[[str, object], None]) -> None:
     """The former URL answers until the new one does, and then no longer: at no moment does neither.
 
     The last test, for all others ask the URL that is given up here.
@@ -278,5 +278,5 @@ def test_a_new_stage(steady: Product, record: Callable[[str, object], None]) -> 
     assert [each for each in new.failed if each[0] > last] == []
     # What a client sees that goes to the new URL as soon as that answers.
     followed = Outcome([*(each for each in former.requests if each[0] < first), *new.answered])
-    record("disturbance: test_a_new_stage", followed.summary())
+    record("disturbance: test_new_stage", followed.summary())
     assert followed.failed == []

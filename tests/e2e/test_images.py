@@ -51,7 +51,7 @@ def content(archive: Path) -> dict[str, int]:
     return files
 
 
-def test_small_and_without_what_only_a_build_needs(image: images.Image) -> None:
+def test_small_and_without_build_tools(image: images.Image) -> None:
     files = content(image.archive)
     # The service's own: HEIC and the PostgreSQL driver took the room that leaving out FFmpeg had made.
     limit = {"service": 620e6, "operator": 200e6}[image.repository]
@@ -63,7 +63,7 @@ def test_small_and_without_what_only_a_build_needs(image: images.Image) -> None:
         assert any(path.startswith("opt/bundles/") for path in files)  # the models are in the image
 
 
-def test_runs_as_a_numeric_user_and_reports_nothing_home(image: images.Image) -> None:
+def test_runs_as_numeric_user_without_telemetry(image: images.Image) -> None:
     config = configuration(image.archive)
     assert config["User"] == "65532:65532"
     if image.repository == "service":
@@ -71,7 +71,7 @@ def test_runs_as_a_numeric_user_and_reports_nothing_home(image: images.Image) ->
         assert config["Entrypoint"] == ["face-comparison"]
 
 
-def test_a_new_version_is_a_small_layer(image: images.Image) -> None:
+def test_new_version_is_a_small_layer(image: images.Image) -> None:
     """What the last layer holds is this product's package, compiled; all it depends on lies in the layers below."""
     with tarfile.open(image.archive) as outer:
         last = outer.extractfile(json.loads(read(outer, "manifest.json"))[0]["Layers"][-1])
@@ -100,12 +100,12 @@ def build_of(builder: Path, content: str) -> images.Image:
     return images.build("operator", root=builder)
 
 
-def test_the_builder_keeps_no_layers_of_builds_before_the_last(builder: Path) -> None:
+def test_builder_removes_layers_of_earlier_builds(builder: Path) -> None:
     tags = [build_of(builder, content).tag for content in ("first", "second", "third")]
     assert kept() == sorted(tags[1:])
 
 
-def test_what_an_interrupted_build_left_is_removed(builder: Path) -> None:
+def test_leftovers_of_interrupted_builds_are_removed(builder: Path) -> None:
     """A container, which would hold an earlier build's layers, and half an archive."""
     first = build_of(builder, "first")
     images._buildah("from", "--pull-never", first.name)

@@ -111,7 +111,7 @@ def test_any_user_id_of_the_root_group(product: Product, namespace: str, injecte
     assert "runAsUser" not in container["securityContext"], "the operator chooses no user"
 
 
-def test_native_sidecar_of_a_mesh_that_answers_probes(product: Product, namespace: str, injected: Injected) -> None:
+def test_mesh_sidecar_that_answers_probes(product: Product, namespace: str, injected: Injected) -> None:
     injected(IN_A_MESH, lambda spec: "initContainers" in spec)
     pod = serves(product, namespace, "meshed.example.com")
     assert [each["name"] for each in pod["spec"]["initContainers"]] == ["mesh-proxy"]

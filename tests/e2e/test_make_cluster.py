@@ -57,7 +57,7 @@ def node(built: list[images.Image]) -> Iterator[Node]:
         yield Node(NAME)
 
 
-def test_a_cluster_comes_up_and_goes(node: Node) -> None:
+def test_cluster_starts_and_stops(node: Node) -> None:
     before = traces(NAME, node.layout.state)
 
     # Killed, it leaves a node that is not whole; interrupted, none.
@@ -105,7 +105,7 @@ def reply(printed: str) -> dict[str, list[object]]:
     return found
 
 
-def test_a_response_without_faces_is_a_failure() -> None:
+def test_response_without_faces_is_a_failure() -> None:
     with pytest.raises(NodeFailed, match=r"http://x/y was answered 503: busy"):
         program.show_reply("http://x/y", "503", "busy", program.Steps())
 
@@ -118,7 +118,7 @@ def test_a_response_without_faces_is_a_failure() -> None:
         (["--registry=example.com"], "leave out --registry"),
     ],
 )
-def test_options_that_make_no_sense(words: list[str], told: str) -> None:
+def test_conflicting_options_are_rejected(words: list[str], told: str) -> None:
     status, printed = run("up", *words)
     assert status == 2
     assert told in printed

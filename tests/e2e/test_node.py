@@ -20,7 +20,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.mark.parametrize("end", ["stopped", "killed"])
-def test_nothing_is_left(built: list[images.Image], tmp_path: Path, end: str) -> None:
+def test_nothing_remains(built: list[images.Image], tmp_path: Path, end: str) -> None:
     before = traces(NAME, tmp_path)
     script = (
         "import sys\nfrom pathlib import Path\n"

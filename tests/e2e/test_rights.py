@@ -94,7 +94,7 @@ def right(event: dict[str, Any]) -> Right:
     return (about.get("apiGroup", ""), resource, event["verb"])
 
 
-def test_the_rights_are_those_that_are_used(product: Product, namespace: str, built: list[images.Image]) -> None:
+def test_permissions_match_usage(product: Product, namespace: str, built: list[images.Image]) -> None:
     began = datetime.now(UTC)
     for definitions in ("monitoring-crds", "keda-crds"):
         text = "\n---\n".join(path.read_text() for path in programs.data(definitions))

@@ -24,9 +24,7 @@ def secret(namespace: str, name: str, kind: str = "Opaque", **values: bytes) -> 
     return {"apiVersion": "v1", "kind": "Secret", "metadata": where, "type": kind, "data": encoded}
 
 
-def test_ingress_with_tls_and_api_key_and_nothing_but_the_stage(
-    product: Product, namespace: str, tmp_path: Path
-) -> None:
+def test_ingress_with_tls_and_api_key_serves_only_the_stage(product: Product, namespace: str, tmp_path: Path) -> None:
     host = "locked.example.com"
     certificate, key = Authority(tmp_path).sign("server", host, hosts=[host])
     pair = {"tls.crt": certificate.read_bytes(), "tls.key": key.read_bytes()}

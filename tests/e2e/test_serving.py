@@ -52,7 +52,7 @@ def assert_same_faces(found: list[dict[str, Any]], expected: list[dict[str, Any]
 
 
 @pytest.mark.timeout(DEPLOY_SECONDS + DELETE_SECONDS + 300)
-def test_apply_serve_every_form_delete_leave_nothing(
+def test_apply_serve_and_delete(
     product: Product, namespace: str, servers: S3Client, record: Callable[[str, object], None]
 ) -> None:
     expected = faces_without_a_cluster(IMAGE)
@@ -118,7 +118,7 @@ def started_lines(product: Product, namespace: str) -> list[float]:
     return [datetime.fromisoformat(moment).timestamp() for moment, _ in told]
 
 
-def test_service_pods_hold_no_token_of_the_cluster(product: Product, namespace: str) -> None:
+def test_service_pods_have_no_cluster_token(product: Product, namespace: str) -> None:
     product.apply(namespace, "faces")
     product.wait_ready(namespace, "faces")
     pod = product.pods(namespace, "faces")[0]["metadata"]["name"]

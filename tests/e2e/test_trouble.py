@@ -49,20 +49,20 @@ def told_and_healed(product: Product, namespace: str, reason: str, words: list[s
     product.wait_ready(namespace, "faces")
 
 
-def test_an_image_that_does_not_exist(product: Product, serving: str) -> None:
+def test_missing_image(product: Product, serving: str) -> None:
     break_and_heal(product, serving, "ImagePullFailed", ["nowhere/no-such-image:1"], image="nowhere/no-such-image:1")
 
 
-def test_a_model_with_another_digest(product: Product, serving: str) -> None:
+def test_model_with_wrong_digest(product: Product, serving: str) -> None:
     break_and_heal(product, serving, "ModelInvalid", ["0" * 8], model={"sha256": "0" * 64})
 
 
-def test_a_bucket_that_does_not_exist(product: Product, serving: str, servers: S3Client) -> None:
+def test_missing_bucket(product: Product, serving: str, servers: S3Client) -> None:
     model = {"s3": "s3://no-such-bucket/bundle"}
     break_and_heal(product, serving, "ModelDownloadFailed", ["no-such-bucket"], model=model, env=S3_VARIABLES)
 
 
-def test_a_disk_that_is_full(product: Product, serving: str, servers: S3Client) -> None:
+def test_full_disk(product: Product, serving: str, servers: S3Client) -> None:
     """The volume that the model is downloaded into has room for a part of it."""
     for path in bundle_store.located("default", bundles_folder()).iterdir():
         servers.upload_file(str(path), "images", f"bundle/{path.name}")
@@ -88,11 +88,11 @@ def test_too_little_memory(product: Product, serving: str) -> None:
 GPU = {"accelerator": {"type": "gpu"}}
 
 
-def test_a_device_that_no_node_has(product: Product, serving: str) -> None:
+def test_unavailable_device(product: Product, serving: str) -> None:
     break_and_heal(product, serving, "Unschedulable", ["nvidia.com/gpu", "so it is kept"], **GPU)
 
 
-def test_a_device_that_is_not_what_it_says(product: Product, serving: str) -> None:
+def test_fake_device(product: Product, serving: str) -> None:
     """The node offers a device that is none: the pod gets it, the check before serving refuses, the resource tells."""
     patch = [{"op": "add", "path": "/status/capacity/nvidia.com~1gpu", "value": "1"}]
     where = ["node", product.node.name, "--subresource=status", "--type=json"]
@@ -104,6 +104,6 @@ def test_a_device_that_is_not_what_it_says(product: Product, serving: str) -> No
         product.node.kubectl("patch", *where, f"--patch={json.dumps(patch)}")
 
 
-def test_a_secret_that_is_not_there(product: Product, serving: str) -> None:
+def test_missing_secret(product: Product, serving: str) -> None:
     auth = {"mode": "ApiKey", "secretName": "no-such-secret"}
     break_and_heal(product, serving, "SecretNotFound", ["no-such-secret"], auth=auth)

@@ -66,7 +66,7 @@ def shell(product: Product, built: list[images.Image]) -> Iterator[Shell]:
         install.helm(product.node, install.CHART, *install.chart_values(built))
 
 
-def test_the_commands_of_the_tutorial_print_what_it_says(shell: Shell) -> None:
+def test_tutorial_commands_print_the_documented_output(shell: Shell) -> None:
     for step in transcript.steps(ROOT / "docs" / "tutorial.md"):
         if step.inside:
             status, printed = shell.type(step.commands)

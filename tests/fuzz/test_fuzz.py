@@ -16,7 +16,7 @@ FOUND: dict[str, tuple[str, str]] = {
 
 
 @pytest.mark.parametrize("name", TARGETS)
-def test_every_target_accepts_its_starts(name: str) -> None:
+def test_every_target_accepts_its_seeds(name: str) -> None:
     for start in TARGETS[name].starts:
         assert not finding(TARGETS[name], start)
 

@@ -77,7 +77,7 @@ def test_uvx_on_a_bare_debian(wheels: Machine) -> None:
     assert "same person" in said.stdout
 
 
-def test_the_client_alone_on_a_bare_debian(wheels: Machine) -> None:
+def test_client_alone_on_a_bare_debian(wheels: Machine) -> None:
     install = block(INSTALL, "face_comparison_client-0.1.0")
     typed(wheels, f"python3 -m venv /root/client\n. /root/client/bin/activate\n{install}")
     (sample,) = [text for text in blocks(INSTALL, "python") if "face_comparison_client" in text]

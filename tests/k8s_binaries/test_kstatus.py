@@ -24,7 +24,7 @@ def verdicts(objects: list[Object]) -> list[str]:
     return [each["status"] for each in json.loads(said)]
 
 
-def test_nothing_is_ready_before_its_own_pods_answer() -> None:
+def test_not_ready_before_own_pods_respond() -> None:
     moments = {
         "new": resource(NEW),
         "changed since": resource(SERVING, generation=SERVING["observedGeneration"] + 1),
@@ -40,12 +40,12 @@ def test_nothing_is_ready_before_its_own_pods_answer() -> None:
     }
 
 
-def test_default_status_is_why_a_new_resource_is_not_ready() -> None:
+def test_new_resource_is_not_ready_by_default_status() -> None:
     """Without it kstatus takes a resource that nobody has seen for ready."""
     assert verdicts([resource(None)]) == ["Current"]
 
 
-def test_recorded_faults_are_waited_for_while_the_resource_is_not_ready() -> None:
+def test_recorded_faults_are_not_ready() -> None:
     assert len(FAULTS) >= 40
     found = dict(zip(FAULTS, verdicts([resource(each) for each in FAULTS.values()]), strict=True))
     expected = {

@@ -26,7 +26,7 @@ def state(pid: int) -> str:
         return "none"
 
 
-def test_close_ends_every_program(tmp_path: Path) -> None:
+def test_close_kills_every_program(tmp_path: Path) -> None:
     with Processes(tmp_path) as processes:
         first, second = processes.start("first", ["sleep", "1000"]), processes.start("second", ["sleep", "1000"])
         assert psutil.pid_exists(first)
@@ -35,7 +35,7 @@ def test_close_ends_every_program(tmp_path: Path) -> None:
     assert not psutil.pid_exists(second)
 
 
-def test_stop_ends_one_program_and_leaves_the_others(tmp_path: Path) -> None:
+def test_stop_terminates_only_one_program(tmp_path: Path) -> None:
     with Processes(tmp_path) as processes:
         first, second = processes.start("first", ["sleep", "1000"]), processes.start("second", ["sleep", "1000"])
         processes.stop("first")
@@ -44,7 +44,7 @@ def test_stop_ends_one_program_and_leaves_the_others(tmp_path: Path) -> None:
         processes.check()
 
 
-def test_check_tells_which_program_died_and_what_it_said(tmp_path: Path) -> None:
+def test_check_names_dead_program_and_its_output(tmp_path: Path) -> None:
     with Processes(tmp_path) as processes:
         pid = processes.start("broken", ["sh", "-c", "echo no such port; exit 3"])
         assert gone(pid)

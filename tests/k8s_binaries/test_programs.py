@@ -28,7 +28,7 @@ def test_key_changes_with_each_file_of_the_module(module: Path, changed: str) ->
     assert programs.content_key(module, "-s -w", "go1.26.8") != before
 
 
-def test_key_changes_with_flags_and_go_version_and_with_nothing_else(module: Path) -> None:
+def test_key_changes_only_with_flags_and_go_version(module: Path) -> None:
     key = programs.content_key(module, "-s -w", "go1.26.8")
     assert programs.content_key(module, "-s", "go1.26.8") != key
     assert programs.content_key(module, "-s -w", "go1.26.9") != key
@@ -36,7 +36,7 @@ def test_key_changes_with_flags_and_go_version_and_with_nothing_else(module: Pat
     assert programs.content_key(module, "-s -w", "go1.26.8") == key
 
 
-def test_settings_do_not_run_into_each_other(module: Path) -> None:
+def test_settings_are_delimited_in_the_key(module: Path) -> None:
     assert programs.content_key(module, "ab", "c") != programs.content_key(module, "a", "bc")
 
 
@@ -52,7 +52,7 @@ def test_every_program_is_pinned_by_its_module(name: str) -> None:
     assert any(part.package.startswith(word) for word in go_mod if "." in word)
 
 
-def test_all_are_built_in_order_within_a_module_and_the_first_by_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_build_order_within_a_module(monkeypatch: pytest.MonkeyPatch) -> None:
     begun: list[str] = []
     ended: list[str] = []
     two = threading.Barrier(2, timeout=30)
@@ -80,9 +80,7 @@ def empty_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.mark.cluster
-def test_a_build_happens_once_and_leaves_nothing_half_done(
-    empty_cache: Path, capfd: pytest.CaptureFixture[str]
-) -> None:
+def test_program_is_built_once_and_atomically(empty_cache: Path, capfd: pytest.CaptureFixture[str]) -> None:
     first = programs.binary("pause")
     assert programs.binary("pause") == first
     assert capfd.readouterr().err.count("building pause") == 1
@@ -92,7 +90,7 @@ def test_a_build_happens_once_and_leaves_nothing_half_done(
 
 
 @pytest.mark.cluster
-def test_what_is_left_out_is_replaced_in_a_copy() -> None:
+def test_replaced_files_are_copied() -> None:
     with programs.trimmed("traefik", "kubernetes") as (option,):
         go_mod = Path(option.removeprefix("-modfile="))
         lego = go_mod.parent / "github.com/go-acme/lego/v4"
@@ -107,7 +105,7 @@ def test_what_is_left_out_is_replaced_in_a_copy() -> None:
 
 
 @pytest.mark.cluster
-def test_what_takes_no_place_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_replacement_without_original_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     shutil.copytree(programs.HERE / "modules" / "kubernetes", tmp_path / "modules" / "kubernetes")
     monkeypatch.setattr(programs, "HERE", tmp_path)
     (tmp_path / "modules/kubernetes/instead/traefik/github.com/go-acme/lego/v4/moved.go").write_text("package lego\n")
@@ -119,7 +117,7 @@ def test_what_takes_no_place_is_an_error(tmp_path: Path, monkeypatch: pytest.Mon
 
 
 @pytest.mark.cluster
-def test_a_build_that_fails_says_why(empty_cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_failed_build_reports_why(empty_cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     package = "facecomparison.dev/tests/parts/pause/missing"
     monkeypatch.setitem(programs.PARTS, "missing", programs.Part("pause", package))
     with pytest.raises(programs.PartUnavailable, match="pause/missing"):
@@ -128,7 +126,7 @@ def test_a_build_that_fails_says_why(empty_cache: Path, monkeypatch: pytest.Monk
 
 
 @pytest.mark.cluster
-def test_without_go_on_path_the_pinned_package_provides_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_go_is_installed_from_the_pinned_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))  # nothing is found there
     programs.go.cache_clear()
     try:

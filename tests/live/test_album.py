@@ -58,7 +58,7 @@ def kept(out: Path) -> int:
         return int(database.execute("SELECT count(*) FROM images").fetchone()[0])
 
 
-def test_people_are_told_apart_and_everything_is_written(photographs: dict[str, Path], tmp_path: Path) -> None:
+def test_people_are_grouped_and_files_written(photographs: dict[str, Path], tmp_path: Path) -> None:
     photos = tmp_path / "photos"
     photos.mkdir()
     for name in ("obama.jpg", "obama2.jpg", "biden.jpg", "table.jpg", "astronaut.png"):
@@ -81,7 +81,7 @@ def test_people_are_told_apart_and_everything_is_written(photographs: dict[str, 
     }
 
 
-def test_what_cannot_be_used_is_listed_and_never_fatal(photographs: dict[str, Path], tmp_path: Path) -> None:
+def test_unusable_files_are_listed(photographs: dict[str, Path], tmp_path: Path) -> None:
     photos, out = tmp_path / "photos", tmp_path / "album"
     photos.mkdir()
     whole = photographs["obama.jpg"].read_bytes()
@@ -115,7 +115,7 @@ def test_what_cannot_be_used_is_listed_and_never_fatal(photographs: dict[str, Pa
     assert analyzed(run(photos, "--out", out)) == 0  # nor is what is damaged looked at twice
 
 
-def test_a_photograph_of_any_camera_is_used(photographs: dict[str, Path], tmp_path: Path) -> None:
+def test_photographs_of_any_camera_are_used(photographs: dict[str, Path], tmp_path: Path) -> None:
     """Six times larger than a service takes: 7,680 pixels wide."""
     import cv2
 
@@ -129,7 +129,7 @@ def test_a_photograph_of_any_camera_is_used(photographs: dict[str, Path], tmp_pa
     assert all(500 < float(row["FaceSize"]) < 900 for row in found)  # of the photograph, not of the smaller copy
 
 
-def test_ctrl_c_keeps_what_was_found_and_the_next_run_does_the_rest(tmp_path: Path) -> None:
+def test_run_resumes_after_ctrl_c(tmp_path: Path) -> None:
     folder, places = collection.make_collection(40)
     out = tmp_path / "album"
     process = subprocess.Popen(
@@ -155,7 +155,7 @@ def test_ctrl_c_keeps_what_was_found_and_the_next_run_does_the_rest(tmp_path: Pa
     assert {path.name for path in (out / "faces").iterdir()} == {path.name for path in (whole / "faces").iterdir()}
 
 
-def test_a_run_that_is_killed_costs_a_few_images_at_most(tmp_path: Path) -> None:
+def test_killed_run_loses_few_images(tmp_path: Path) -> None:
     folder, places = collection.make_collection(40)
     out = tmp_path / "album"
     process = subprocess.Popen([PROGRAM, "album", str(folder), "--out", str(out)])
@@ -169,9 +169,7 @@ def test_a_run_that_is_killed_costs_a_few_images_at_most(tmp_path: Path) -> None
     assert analyzed(run(folder, "--out", out)) == len(places) - first
 
 
-def test_more_photographs_later_are_all_that_is_looked_at_and_numbers_stay(
-    photographs: dict[str, Path], tmp_path: Path
-) -> None:
+def test_only_new_photographs_are_analyzed(photographs: dict[str, Path], tmp_path: Path) -> None:
     photos, out = tmp_path / "photos", tmp_path / "album"
     photos.mkdir()
 
@@ -209,7 +207,7 @@ def test_more_photographs_later_are_all_that_is_looked_at_and_numbers_stay(
     assert len(list((out / "faces").iterdir())) == 4
 
 
-def test_only_the_faces_that_are_wanted(photographs: dict[str, Path], tmp_path: Path) -> None:
+def test_face_filters(photographs: dict[str, Path], tmp_path: Path) -> None:
     (tmp_path / "photos").mkdir()
     shutil.copy(photographs["table.jpg"], tmp_path / "photos")
     out = tmp_path / "photos" / "album"  # within the photographs: it is none of them
@@ -239,7 +237,7 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
         served.end()
 
 
-def test_a_busy_service_finds_the_same(service: Served, photographs: dict[str, Path], tmp_path: Path) -> None:
+def test_busy_service_gives_the_same_album(service: Served, photographs: dict[str, Path], tmp_path: Path) -> None:
     photos = tmp_path / "photos"
     shutil.copytree(collection.make_collection(40)[0], photos)
     shutil.copy(photographs["obama.jpg"], photos)
@@ -257,7 +255,7 @@ def test_a_busy_service_finds_the_same(service: Served, photographs: dict[str, P
     assert analyzed(run(photos, "--out", tmp_path / "far")) == 0
 
 
-def test_a_service_that_rejects_says_so(service: Served, photographs: dict[str, Path], tmp_path: Path) -> None:
+def test_rejection_of_the_service_is_reported(service: Served, photographs: dict[str, Path], tmp_path: Path) -> None:
     (tmp_path / "photos").mkdir()
     shutil.copy(photographs["obama.jpg"], tmp_path / "photos")
     ended = run(tmp_path / "photos", "--out", tmp_path / "album", "--service", f"{service.url}/prod", "--api-key", "no")
@@ -271,7 +269,7 @@ def test_a_service_that_rejects_says_so(service: Served, photographs: dict[str, 
 # --- what stops it
 
 
-def test_an_album_never_takes_a_folder_of_someone_else(photographs: dict[str, Path], tmp_path: Path) -> None:
+def test_foreign_output_folder_is_rejected(photographs: dict[str, Path], tmp_path: Path) -> None:
     (tmp_path / "photos").mkdir()
     shutil.copy(photographs["obama.jpg"], tmp_path / "photos")
     (tmp_path / "site").mkdir()
@@ -282,7 +280,7 @@ def test_an_album_never_takes_a_folder_of_someone_else(photographs: dict[str, Pa
     assert [path.read_text() for path in (tmp_path / "site").iterdir()] == ["mine"]
 
 
-def test_a_folder_without_images_is_an_error(tmp_path: Path) -> None:
+def test_folder_without_images_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "photos").mkdir()
     (tmp_path / "photos" / "notes.txt").write_text("no image")
     ended = run(tmp_path / "photos", "--out", tmp_path / "album")

@@ -43,13 +43,13 @@ def many(service: Served, count: int, first_bytes: bytes) -> Iterator[list[socke
     [b"", b"POST /prod/face_", b"POST /prod/face_comparison HTTP/1.1\r\nHost: x\r\nContent-Le"],
     ids=["silent", "half a line", "half a head"],
 )
-def test_three_hundred_idle_clients_cost_no_thread(service: Served, first_bytes: bytes) -> None:
+def test_idle_clients_use_no_thread(service: Served, first_bytes: bytes) -> None:
     """More than there are threads, so that one thread each would leave none."""
     with many(service, 300, first_bytes):
         assert service.detect(b"quick").status == 200
 
 
-def test_slow_senders_take_no_place(service: Served) -> None:
+def test_slow_senders_use_no_slot(service: Served) -> None:
     with many(service, 3 * QUEUE, raw_request(b"quick", length=5000)):
         until(lambda: service.metric("face_comparison_connections") >= 3 * QUEUE, "the slow senders are connected")
         for _ in range(QUEUE):
@@ -57,7 +57,7 @@ def test_slow_senders_take_no_place(service: Served) -> None:
         assert service.get("/livez").status == 200
 
 
-def test_memory_of_a_client_that_hangs_up_mid_body_is_given_back(service: Served) -> None:
+def test_memory_of_aborted_upload_is_released(service: Served) -> None:
     name = "face_comparison_memory_reserved_bytes"
     for _ in range(3):
         with many(service, QUEUE, raw_request(b"quick" + bytes(100_000), length=500_000)):
@@ -66,14 +66,14 @@ def test_memory_of_a_client_that_hangs_up_mid_body_is_given_back(service: Served
     assert service.detect(b"quick").status == 200
 
 
-def test_a_body_that_never_ends_is_answered_at_the_deadline(quick: Served) -> None:
+def test_endless_body_is_rejected_at_the_deadline(quick: Served) -> None:
     with quick.connect() as sock:
         sock.sendall(raw_request(b"quick", length=5000))
         status, _, body = read_reply(sock)
     assert (status, json.loads(body)["error"]["code"]) == (504, "deadline_exceeded")
 
 
-def test_a_client_that_trickles_its_body_is_answered_at_the_deadline(quick: Served) -> None:
+def test_trickled_body_is_rejected_at_the_deadline(quick: Served) -> None:
     """A byte now and then resets no clock: the deadline is that of the whole request."""
     began = time.monotonic()
     with quick.connect() as sock:
@@ -90,7 +90,7 @@ def test_a_client_that_trickles_its_body_is_answered_at_the_deadline(quick: Serv
 
 
 @pytest.mark.parametrize("chunked", [False, True], ids=["whole", "in chunks"])
-def test_a_head_that_never_ends_is_dropped_at_the_deadline(quick: Served, chunked: bool) -> None:
+def test_endless_head_is_dropped_at_the_deadline(quick: Served, chunked: bool) -> None:
     with quick.connect() as sock:
         if chunked:
             sock.settimeout(0.05)
@@ -106,7 +106,7 @@ def test_a_head_that_never_ends_is_dropped_at_the_deadline(quick: Served, chunke
             assert sock.recv(100) == b""
 
 
-def test_a_client_that_does_not_close_delays_nobody(service: Served) -> None:
+def test_client_that_does_not_close_delays_no_other(service: Served) -> None:
     """After `Connection: close` the server waits for the client to close: not in its only event loop."""
     began = time.monotonic()
     with contextlib.ExitStack() as stack:
@@ -119,7 +119,7 @@ def test_a_client_that_does_not_close_delays_nobody(service: Served) -> None:
         assert time.monotonic() - began < 20  # one after the other they would have been waited for 40 s
 
 
-def test_a_body_that_is_too_large_is_rejected_before_it_is_sent_and_the_client_reads_why(service: Served) -> None:
+def test_oversized_body_is_rejected_before_it_is_sent(service: Served) -> None:
     size = 100 * 2**20
     with service.connect() as sock:
         sock.sendall(f"POST /prod/face_comparison HTTP/1.1\r\nHost: x\r\nContent-Length: {size}\r\n\r\n".encode())
@@ -147,7 +147,7 @@ def test_connection_can_be_reused_after_a_rejection_during_upload(service: Serve
         assert read_reply(refused)[0] == 200
 
 
-def test_requests_sent_back_to_back_are_answered_in_order(service: Served) -> None:
+def test_pipelined_requests_are_answered_in_order(service: Served) -> None:
     with service.connect() as sock:
         sock.sendall(raw_request(b"faces 1") + raw_request(b"faces 2") + b"GET /livez HTTP/1.1\r\nHost: x\r\n\r\n")
         buffered = b""
@@ -156,7 +156,7 @@ def test_requests_sent_back_to_back_are_answered_in_order(service: Served) -> No
     assert [part.count(b"face_hash") for part in buffered.split(b"HTTP/1.1 200 OK")[1:]] == [1, 2, 0]
 
 
-def test_a_body_in_chunks_is_read_and_the_connection_kept(service: Served) -> None:
+def test_chunked_body_keeps_the_connection(service: Served) -> None:
     body = json.dumps(img(b"faces 1")).encode()
     request = b"POST /prod/face_comparison HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
     request += b"".join(b"%x\r\n%s\r\n" % (len(part), part) for part in (body[:7], body[7:])) + b"0\r\n\r\n"
@@ -167,7 +167,7 @@ def test_a_body_in_chunks_is_read_and_the_connection_kept(service: Served) -> No
             assert (status, headers["connection"], len(json.loads(reply)["Faces"])) == (200, "keep-alive", 1)
 
 
-def test_a_head_byte_by_byte_and_a_body_byte_by_byte(service: Served) -> None:
+def test_request_sent_byte_by_byte(service: Served) -> None:
     request = raw_request(b"faces 1")
     with service.connect() as sock:
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -186,7 +186,7 @@ def test_expect_100_continue(service: Served) -> None:
 
 
 @pytest.mark.parametrize("junk", [b"\x16\x03\x01\x02\x00\x01", b"GET\r\n\r\n", b"\r\n\r\n\r\n\r\n", b"A" * 100_000])
-def test_what_is_no_http_is_rejected_and_harms_nobody(service: Served, junk: bytes) -> None:
+def test_invalid_http_is_rejected(service: Served, junk: bytes) -> None:
     with service.connect() as sock:
         sock.sendall(junk)
         sock.shutdown(socket.SHUT_WR)
@@ -205,7 +205,7 @@ def test_what_is_no_http_is_rejected_and_harms_nobody(service: Served, junk: byt
     ],
     ids=["no header", "two lengths", "long URL", "long header"],
 )
-def test_a_malformed_head_is_reported_in_json_and_not_logged(service: Served, head: bytes, says: str) -> None:
+def test_malformed_head_is_reported_in_json_and_not_logged(service: Served, head: bytes, says: str) -> None:
     with service.connect() as sock:
         sock.sendall(head)
         status, headers, body = read_reply(sock)

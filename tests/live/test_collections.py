@@ -83,7 +83,7 @@ def who(service: Served, person: str) -> str | None:
     return found["Matches"][0]["UserId"] if found["Decision"] == "match" else None
 
 
-def test_what_one_service_enrolls_and_erases_the_other_knows_at_once(start: Start) -> None:
+def test_enrollment_and_erasure_are_visible_to_other_services(start: Start) -> None:
     services = [start(), start()]
     call(services[0], "POST", C, {"CollectionId": "staff"})
     for number in range(12):
@@ -99,7 +99,7 @@ def test_what_one_service_enrolls_and_erases_the_other_knows_at_once(start: Star
             assert described["FaceCount"] == 1
 
 
-def test_retention_is_applied_once_by_many_processes(url: str, start: Start) -> None:
+def test_retention_is_applied_by_one_process(url: str, start: Start) -> None:
     store = open_store(url, max_faces=1000)
     store.create_collection(collection(retention_days=1, created=NOW - timedelta(days=9000)))
     old = NOW - timedelta(days=8000)  # by the services' clock, too
@@ -115,7 +115,7 @@ def test_retention_is_applied_once_by_many_processes(url: str, start: Start) -> 
     assert [(each["collection"], each["faces"], each["users"]) for each in purges] == [("staff", 50, 51)]
 
 
-def test_services_killed_among_concurrent_enrollments_lose_nothing_acknowledged(start: Start) -> None:
+def test_killed_services_lose_no_acknowledged_enrollment(start: Start) -> None:
     services = [start(), start()]
     call(services[0], "POST", C, {"CollectionId": "staff"})
     acknowledged: set[str] = set()
@@ -152,7 +152,7 @@ def test_services_killed_among_concurrent_enrollments_lose_nothing_acknowledged(
     assert {person for person in people[::40] if who(services[1], person) != person} == set()
 
 
-def test_schema_is_upgraded_while_services_of_both_versions_answer(url: str, start: Start) -> None:
+def test_schema_upgrade_with_both_versions_serving(url: str, start: Start) -> None:
     known = len(scripts("sqlite" if url.startswith("sqlite") else "postgres"))
     old = start()
     call(old, "POST", C, {"CollectionId": "staff"})

@@ -59,7 +59,7 @@ def analyzed(ended: subprocess.CompletedProcess[str]) -> int:
     return int(said[1])
 
 
-def test_rates_are_those_of_scikit_learn_on_the_same_people(people: Path, tmp_path: Path) -> None:
+def test_rates_match_scikit_learn(people: Path, tmp_path: Path) -> None:
     ended = run(people, "--json", tmp_path / "out.json", "--report", tmp_path / "out.html")
     assert (ended.stderr, analyzed(ended)) == ("", 37)
     found = json.loads((tmp_path / "out.json").read_text())
@@ -96,7 +96,7 @@ def test_rates_are_those_of_scikit_learn_on_the_same_people(people: Path, tmp_pa
     assert (tmp_path / "out.html").read_text().count("data:image/jpeg;base64,") == 44
 
 
-def test_a_second_run_analyzes_only_what_is_new(fresh: Path) -> None:
+def test_second_run_analyzes_only_new_images(fresh: Path) -> None:
     assert analyzed(run(fresh)) == 37
     assert analyzed(run(fresh)) == 0
     (fresh / "hanks").rename(fresh / "tom")
@@ -105,7 +105,7 @@ def test_a_second_run_analyzes_only_what_is_new(fresh: Path) -> None:
     assert analyzed(run(fresh)) == 1
 
 
-def test_ctrl_c_keeps_what_was_found(fresh: Path, tmp_path: Path) -> None:
+def test_ctrl_c_keeps_results(fresh: Path, tmp_path: Path) -> None:
     """Images by the hundred, so that there is something left to interrupt."""
     for number in range(12):
         for path in sorted((fresh / "obama").glob("obama*.jpg")):
@@ -129,7 +129,7 @@ def test_ctrl_c_keeps_what_was_found(fresh: Path, tmp_path: Path) -> None:
     assert analyzed(run(fresh)) == 37 + 12 * 9 - before
 
 
-def test_a_calibrated_bundle_loads_and_compares(people: Path, tmp_path: Path) -> None:
+def test_calibrated_bundle_loads_and_compares(people: Path, tmp_path: Path) -> None:
     bundles = tmp_path / "bundles"
     shutil.copytree(bundle_store.fetched("default", bundle_store.bundles_folder()).folder.parent, bundles)
     ended = run(people, "--calibrate", "our-people", "--cost-false-match", "50", FACE_COMPARISON_BUNDLES=str(bundles))
@@ -181,7 +181,7 @@ def test_listed_pairs_and_groups(people: Path, tmp_path: Path) -> None:
     assert found["groups"][0]["fmr"] is None
 
 
-def test_a_dataset_that_cannot_be_written_is_evaluated_nevertheless(fresh: Path) -> None:
+def test_read_only_dataset_is_evaluated(fresh: Path) -> None:
     for folder in fresh.glob("table *"):
         shutil.rmtree(folder)
     (fresh / ".face-comparison").write_text("a file where the folder would be")
@@ -194,7 +194,7 @@ def test_a_dataset_that_cannot_be_written_is_evaluated_nevertheless(fresh: Path)
     assert "cannot be written" in ended.stderr
 
 
-def test_a_service_finds_the_same(people: Path, tmp_path: Path) -> None:
+def test_service_gives_the_same_result(people: Path, tmp_path: Path) -> None:
     folder = tmp_path / "people"
     for name in ("biden", "hanks", "obama"):
         shutil.copytree(people / name, folder / name)
@@ -212,7 +212,7 @@ def test_a_service_finds_the_same(people: Path, tmp_path: Path) -> None:
     assert found[0]["worst_pairs"] == found[1]["worst_pairs"]
 
 
-def test_wrong_usage_says_what_is_right(people: Path, tmp_path: Path) -> None:
+def test_usage_error_shows_correct_usage(people: Path, tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     for arguments, status, message in (
         ((), 2, "give DIR with one folder per person, or --pairs"),

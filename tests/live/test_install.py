@@ -58,7 +58,7 @@ def run(program: Path, *arguments: object, folder: Path) -> subprocess.Completed
     return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False, cwd=folder, env=environ)
 
 
-def test_the_wheel_compares_a_pair(program: Path, tmp_path: Path) -> None:
+def test_wheel_compares_a_pair(program: Path, tmp_path: Path) -> None:
     photographs = samples.photographs("obama.jpg", "obama2.jpg", "biden.jpg")
     same = run(program, "compare", photographs["obama.jpg"], photographs["obama2.jpg"], folder=tmp_path)
     assert (same.returncode, same.stderr) == (0, "")
@@ -69,7 +69,7 @@ def test_the_wheel_compares_a_pair(program: Path, tmp_path: Path) -> None:
     assert where.startswith(str(program.parents[1]))
 
 
-def test_the_wheel_has_license_notice_and_description(wheel: Path) -> None:
+def test_wheel_has_license_notice_and_description(wheel: Path) -> None:
     with zipfile.ZipFile(wheel) as opened:
         names = opened.namelist()
         (metadata,) = [name for name in names if name.endswith(".dist-info/METADATA")]
@@ -108,7 +108,7 @@ def client_wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return found
 
 
-def test_the_client_alone_needs_neither_models_nor_server(client_wheel: Path, tmp_path: Path) -> None:
+def test_client_alone_needs_neither_models_nor_server(client_wheel: Path, tmp_path: Path) -> None:
     wheel = client_wheel
     assert wheel.stat().st_size < 100_000
     with zipfile.ZipFile(wheel) as opened:
@@ -164,7 +164,7 @@ def test_service_and_client_are_installed_side_by_side(
     assert not (site / modules[removed].replace(".", "/")).exists()
 
 
-def test_modules_of_the_client_name_each_other_by_place() -> None:
+def test_client_modules_use_relative_imports() -> None:
     """Not by the name of the package, which is another one where the client is installed alone."""
     folders = [ROOT / "service" / "src" / "face_comparison" / name for name in ("api", "client")]
     files = [path for folder in folders for path in folder.glob("*.py")]
@@ -177,7 +177,7 @@ def test_modules_of_the_client_name_each_other_by_place() -> None:
     assert named == []
 
 
-def test_the_client_alone_declares_what_the_service_does() -> None:
+def test_client_declares_the_same_dependencies() -> None:
     client, service = (
         tomllib.loads((ROOT / name / "pyproject.toml").read_text())["project"] for name in ("client", "service")
     )
@@ -187,7 +187,7 @@ def test_the_client_alone_declares_what_the_service_does() -> None:
 
 
 @pytest.mark.parametrize("page", PAGES, ids=[str(page.relative_to(ROOT)) for page in PAGES])
-def test_pages_install_only_what_can_be_built_here(page: Path) -> None:
+def test_pages_install_only_existing_packages(page: Path) -> None:
     """The package is on no index, where the name is free for anybody to take."""
     text = page.read_text()
     assert not re.findall(r"(?:pip|pipx|uvx|uv tool)\b[^\n]*['\" ]face-comparison\[", text)

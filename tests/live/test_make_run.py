@@ -23,7 +23,7 @@ def make_run() -> Iterator[Terminal]:
     terminal.close()
 
 
-def test_it_compares_a_pair_says_what_to_try_and_ends_by_ctrl_c(make_run: Terminal) -> None:
+def test_demo_compares_and_stops_on_ctrl_c(make_run: Terminal) -> None:
     make_run.wait_shows("Ctrl-C stops it.")
     assert re.search(r"POST http://127\.0\.0\.1:\d+/prod/face_comparison", make_run.shown)
     assert re.search(r"obama\.jpg +obama2\.jpg +same person +distance 0\.\d\d +probability 99\.\d %", make_run.shown)
@@ -44,7 +44,7 @@ def test_it_compares_a_pair_says_what_to_try_and_ends_by_ctrl_c(make_run: Termin
     assert "Traceback" not in make_run.shown
 
 
-def test_a_port_that_is_taken_is_reported_with_a_clear_message() -> None:
+def test_port_in_use_is_reported_clearly() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         terminal = Terminal(["make", "--no-print-directory", "run", f"PORT={taken.getsockname()[1]}"])
         try:

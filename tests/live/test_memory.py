@@ -51,7 +51,7 @@ def growth(service: Served, pool: ThreadPoolExecutor, folder: Path, rounds: int,
     return least
 
 
-def test_memory_is_flat(tmp_path: Path) -> None:
+def test_memory_does_not_grow(tmp_path: Path) -> None:
     with (
         serving(tmp_path, threads=2, queue=16, PYTHONMALLOC="malloc") as service,
         ThreadPoolExecutor(8) as pool,
@@ -63,7 +63,7 @@ def test_memory_is_flat(tmp_path: Path) -> None:
         assert worker.num_threads() < 2 + 16 + 18 + 16 + 10  # slots, queue, fetches, headroom, others
 
 
-def test_a_leak_would_be_seen(tmp_path: Path) -> None:
+def test_leak_is_detected(tmp_path: Path) -> None:
     """What the measure above is worth."""
     with (
         serving(tmp_path, threads=2, queue=16, PYTHONMALLOC="malloc") as service,

@@ -73,7 +73,7 @@ def test_service_finds_the_face_in_every_file(service: Served, folder: Path) -> 
         check_same_face(detected(name), plain, name)
 
 
-def test_album_puts_every_file_into_the_row_of_one_person(folder: Path, tmp_path: Path) -> None:
+def test_album_groups_every_file_of_one_person(folder: Path, tmp_path: Path) -> None:
     """Larger ones than a request may have are reduced."""
     out = tmp_path / "album"
     done = subprocess.run(

@@ -55,7 +55,7 @@ def run(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
 # --- the command line
 
 
-def test_compare_tells_one_person_from_two(photographs: dict[str, Path]) -> None:
+def test_compare_exit_status(photographs: dict[str, Path]) -> None:
     same = run("compare", photographs["obama.jpg"], photographs["obama2.jpg"])
     assert (same.returncode, same.stderr) == (0, "")
     assert "same person" in same.stdout
@@ -64,7 +64,7 @@ def test_compare_tells_one_person_from_two(photographs: dict[str, Path]) -> None
     assert "different people" in different.stdout
 
 
-def test_an_interrupted_comparison_is_no_verdict(photographs: dict[str, Path], tmp_path: Path) -> None:
+def test_interrupted_comparison_has_no_verdict(photographs: dict[str, Path], tmp_path: Path) -> None:
     endless = tmp_path / "endless.jpg"
     os.mkfifo(endless)
     process = subprocess.Popen(
@@ -89,7 +89,7 @@ def test_compare_as_json_and_by_another_threshold(photographs: dict[str, Path]) 
     assert reply["Targets"][0]["Confidence"] > 0.9
 
 
-def test_compare_with_an_image_that_is_none(photographs: dict[str, Path], tmp_path: Path) -> None:
+def test_compare_with_invalid_image(photographs: dict[str, Path], tmp_path: Path) -> None:
     (tmp_path / "empty.jpg").touch()
     target = run("compare", photographs["obama.jpg"], photographs["obama2.jpg"], tmp_path / "empty.jpg")
     assert target.returncode == 2
@@ -117,7 +117,7 @@ def test_detect_prints_a_line_for_each_image_and_draws(photographs: dict[str, Pa
     assert 0.005 < np.any(marked != original, axis=2).mean() < 0.3
 
 
-def test_compare_draws_what_it_says(photographs: dict[str, Path], tmp_path: Path) -> None:
+def test_compare_draws_its_verdict(photographs: dict[str, Path], tmp_path: Path) -> None:
     (tmp_path / "empty.jpg").touch()
     one = run("compare", photographs["obama.jpg"], photographs["obama2.jpg"], "--draw", tmp_path / "one.png")
     three = run(
@@ -154,7 +154,7 @@ def test_models_are_listed_verified_and_shown(tmp_path: Path) -> None:
 # --- the service
 
 
-def test_it_answers_as_the_command_line_does(service: Served, photographs: dict[str, Path]) -> None:
+def test_service_and_command_line_agree(service: Served, photographs: dict[str, Path]) -> None:
     data = photographs["obama.jpg"].read_bytes()
     headers = {"Content-Type": "image/jpeg"}
     reply = service.session.request("POST", service.url + "/prod/face_comparison", body=data, headers=headers).json()
@@ -163,16 +163,14 @@ def test_it_answers_as_the_command_line_does(service: Served, photographs: dict[
     assert reply == by_command
 
 
-def test_it_compares(service: Served, photographs: dict[str, Path]) -> None:
+def test_service_compares(service: Served, photographs: dict[str, Path]) -> None:
     one, same, other = ({"img": base64.b64encode(path.read_bytes()).decode()} for path in photographs.values())
     body = {"source": one, "targets": [same, other]}
     reply = service.session.request("POST", service.url + "/prod/face_comparison/compare", json=body).json()
     assert [target["SamePerson"] for target in reply["Targets"]] == [True, False]
 
 
-def test_what_runs_is_in_the_metrics_and_every_request_is_one_line_of_log(
-    service: Served, photographs: dict[str, Path]
-) -> None:
+def test_build_info_and_one_log_line_per_request(service: Served, photographs: dict[str, Path]) -> None:
     exposition = service.get("/metrics").data.decode()
     # `auto` on a CPU: the faster engine, where it is installed.
     engine = "openvino" if importlib.util.find_spec("openvino") else "onnxruntime"
@@ -186,9 +184,7 @@ def test_what_runs_is_in_the_metrics_and_every_request_is_one_line_of_log(
     assert (line["outcome"], line["faces"], line["bytes_in"]) == ("ok", 1, len(body))
 
 
-def test_with_real_inference_64_in_flight_are_answered_and_health_too(
-    service: Served, photographs: dict[str, Path]
-) -> None:
+def test_64_in_flight_with_real_inference(service: Served, photographs: dict[str, Path]) -> None:
     data = photographs["obama.jpg"].read_bytes()
     headers = {"Content-Type": "image/jpeg"}
     with ThreadPoolExecutor(64) as pool:

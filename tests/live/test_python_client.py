@@ -52,7 +52,7 @@ def client(service: Served) -> Iterator[Client]:
         yield made
 
 
-def test_an_image_in_every_form_has_the_same_face(client: Client, photographs: dict[str, Path]) -> None:
+def test_every_body_format_returns_the_same_face(client: Client, photographs: dict[str, Path]) -> None:
     path = photographs["obama2.jpg"]
     with Image.open(path) as image:
         pixels = np.asarray(image.convert("RGB"))
@@ -73,7 +73,7 @@ def test_an_image_in_every_form_has_the_same_face(client: Client, photographs: d
     }
 
 
-def test_what_the_service_is(client: Client, photographs: dict[str, Path]) -> None:
+def test_service_description(client: Client, photographs: dict[str, Path]) -> None:
     about = client.describe()
     assert about.face_model_version == client.detect(photographs["obama2.jpg"]).face_model_version
     assert (about.defaults.threshold, about.limits.max_body_bytes) == (1.128, 20 * 2**20)
@@ -110,7 +110,7 @@ def test_rejections(service: Served, client: Client) -> None:
         keyless.detect(b"x")
 
 
-def test_many_callers_of_a_busy_service_all_get_their_answer(service: Served, photographs: dict[str, Path]) -> None:
+def test_all_callers_of_a_busy_service_get_a_response(service: Served, photographs: dict[str, Path]) -> None:
     """One image at a time and one waiting: most are refused at first, and come again; some often, if this is slow."""
     many = Client(f"{service.url}/prod/face_comparison", api_key=KEY, timeout=120, retries=100)
     with many as client, ThreadPoolExecutor(12) as pool:
@@ -146,7 +146,7 @@ print(json.dumps({
 """
 
 
-def test_a_generated_client_works(service: Served, photographs: dict[str, Path], tmp_path: Path) -> None:
+def test_generated_client_works(service: Served, photographs: dict[str, Path], tmp_path: Path) -> None:
     (tmp_path / "openapi.json").write_bytes(service.get("/prod/openapi.json").data)
     (tmp_path / "config.yaml").write_text("post_hooks: []\n")
     command = [str(BIN / "openapi-python-client"), "generate", "--path", "openapi.json", "--config", "config.yaml"]

@@ -57,22 +57,22 @@ def alike(shown: Any, real: Any) -> bool:
     return bool(shown == real)
 
 
-def test_the_first_request_gives_the_response_that_is_shown(service: Served) -> None:
+def test_first_request_returns_the_documented_response(service: Served) -> None:
     assert alike(json.loads(block("reply")), json.loads(output("curl", service)))
 
 
-def test_the_python_sample_prints_the_face(service: Served) -> None:
+def test_python_sample_prints_the_face(service: Served) -> None:
     printed = output("python", service)
     assert printed.startswith("{'Left': 0.37")
     assert printed.endswith(" 768\n")
 
 
-def test_the_comparison_says_that_an_image_shows_the_same_person_as_itself(service: Served) -> None:
+def test_image_matches_itself(service: Served) -> None:
     (target,) = json.loads(output("compare", service))["Targets"]
     assert target["SamePerson"] is True
     assert target["Distance"] < 0.01
     assert target["Confidence"] > 0.999
 
 
-def test_the_client_sample_prints_a_verdict(service: Served) -> None:
+def test_client_sample_prints_a_verdict(service: Served) -> None:
     assert output("client", service).startswith("[(True, ")

@@ -23,7 +23,7 @@ def test_sighup_is_ignored(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("workers", [1, 2])
-def test_of_a_killed_worker_only_what_is_in_flight_fails(tmp_path: Path, workers: int) -> None:
+def test_killed_worker_loses_only_requests_in_flight(tmp_path: Path, workers: int) -> None:
     """Whoever comes while a worker is being replaced waits, or is served by another; nobody hears `not_ready`."""
     with serving(tmp_path, workers=workers, threads=2, LIVE_LOAD_SECONDS=0.5) as service:
         service.wait_ready()
@@ -42,7 +42,7 @@ def test_of_a_killed_worker_only_what_is_in_flight_fails(tmp_path: Path, workers
         )  # what the dead worker had inside is not counted
 
 
-def test_metrics_are_those_of_all_workers(tmp_path: Path) -> None:
+def test_metrics_cover_all_workers(tmp_path: Path) -> None:
     with serving(tmp_path, workers=2) as service:
         service.wait_ready()
         for _ in range(40):  # on new connections: some go to either worker

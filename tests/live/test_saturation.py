@@ -59,7 +59,7 @@ def test_64_in_flight_on_a_queue_of_16(tmp_path: Path, workers: int) -> None:
         until(lambda: service.metric("face_comparison_requests_in_flight") == 0, "nothing is left inside")
 
 
-def test_health_is_answered_while_every_place_is_taken(tmp_path: Path) -> None:
+def test_health_responds_at_full_load(tmp_path: Path) -> None:
     """Were it to queue with the images, it would wait until the test lets these go."""
     with serving(tmp_path, threads=1, queue=3) as service, ThreadPoolExecutor(4) as pool:
         service.wait_ready()
@@ -72,7 +72,7 @@ def test_health_is_answered_while_every_place_is_taken(tmp_path: Path) -> None:
         assert [done.result(LIMIT).status for done in held] == [200] * 4
 
 
-def test_every_thread_is_there_before_the_first_request(tmp_path: Path) -> None:
+def test_threads_start_before_the_first_request(tmp_path: Path) -> None:
     """Begun with the requests of a first burst, they would keep health waiting: each holds up the event loop."""
     with serving(tmp_path, threads=2, queue=16) as service:
         service.wait_ready()
@@ -80,7 +80,7 @@ def test_every_thread_is_there_before_the_first_request(tmp_path: Path) -> None:
         assert worker.num_threads() >= 2 + 16 + HEADROOM
 
 
-def test_nobody_is_rejected_while_another_worker_has_room(tmp_path: Path) -> None:
+def test_no_rejection_while_another_worker_has_capacity(tmp_path: Path) -> None:
     """New connections fall to either worker by chance, so that shares of their own would hardly ever fill together."""
     with serving(tmp_path, workers=2, threads=1, queue=14) as service, ThreadPoolExecutor(16) as pool:
         service.wait_ready()
@@ -96,7 +96,7 @@ def test_nobody_is_rejected_while_another_worker_has_room(tmp_path: Path) -> Non
         assert service.detect(b"quick").status == 200
 
 
-def test_waiting_requests_are_served_in_order_within_the_deadline(tmp_path: Path) -> None:
+def test_queued_requests_are_served_in_order(tmp_path: Path) -> None:
     """Three of four wait behind one that takes longer than their deadline: told so in time, not left waiting."""
     with serving(tmp_path, threads=1, queue=3, request_seconds=3) as service, ThreadPoolExecutor(4) as pool:
         service.wait_ready()

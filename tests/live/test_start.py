@@ -41,9 +41,7 @@ def serve(*arguments: str, **environ: str) -> subprocess.CompletedProcess[str]:
         (["--port", "0", "--auth", "api-key", "--api-keys-file", "/nowhere"], {}, "invalid_settings: "),
     ],
 )
-def test_what_keeps_it_from_starting_is_reported_once_on_stderr(
-    arguments: list[str], environ: dict[str, str], says: str
-) -> None:
+def test_startup_error_is_reported_once_on_stderr(arguments: list[str], environ: dict[str, str], says: str) -> None:
     ended = serve(*arguments, **environ)
     assert ended.returncode == 2
     assert ended.stderr.startswith(says)
@@ -51,7 +49,7 @@ def test_what_keeps_it_from_starting_is_reported_once_on_stderr(
     assert "Traceback" not in ended.stdout
 
 
-def test_a_worker_that_is_killed_while_it_loads_ends_the_start(tmp_path: Path) -> None:
+def test_worker_killed_while_loading_aborts_startup(tmp_path: Path) -> None:
     """As the kernel does when memory runs out. Tried again and again, it would look like a slow start for ever."""
     with serving(tmp_path, workers=2, LIVE_LOAD_SECONDS=60) as service:
         (victim, _) = until(lambda: (found := service.workers()) and len(found) == 2 and found, "two workers load")
@@ -60,7 +58,7 @@ def test_a_worker_that_is_killed_while_it_loads_ends_the_start(tmp_path: Path) -
         assert service.errors.startswith("out_of_memory: ")
 
 
-def test_a_port_that_is_taken() -> None:
+def test_port_in_use() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         ended = serve("--port", str(port))
@@ -68,7 +66,7 @@ def test_a_port_that_is_taken() -> None:
     assert ended.stderr.startswith(f"invalid_settings: cannot listen on 127.0.0.1, port {port}: another program")
 
 
-def test_cuda_without_a_gpu_stops_instead_of_using_the_processor() -> None:
+def test_cuda_without_gpu_aborts_startup() -> None:
     if Path("/dev/nvidia0").exists():
         pytest.skip("this machine has a GPU")
     ended = serve("--port", "0", "--device", "cuda")
@@ -76,14 +74,14 @@ def test_cuda_without_a_gpu_stops_instead_of_using_the_processor() -> None:
     assert ended.stderr.startswith("accelerator_unavailable: ")
 
 
-def test_a_worker_that_cannot_load_stops_all_with_its_reason(tmp_path: Path) -> None:
+def test_worker_load_failure_aborts_startup_with_reason(tmp_path: Path) -> None:
     (tmp_path / "sabotage").write_text("expected sha256 1, found 2")
     with serving(tmp_path, workers=2) as service:
         assert service.wait_end() != 0
         assert service.errors == "invalid_bundle: expected sha256 1, found 2\n"
 
 
-def test_until_the_models_are_loaded_it_is_alive_and_not_ready(tmp_path: Path) -> None:
+def test_alive_but_not_ready_while_models_load(tmp_path: Path) -> None:
     (tmp_path / "loading").touch()
     with serving(tmp_path, workers=2) as service:
         service.wait_listening()

@@ -26,7 +26,7 @@ def service(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Served]:
         yield served.wait_ready()
 
 
-def test_sigterm_finishes_what_was_accepted_and_rejects_the_rest(service: Served, tmp_path: Path) -> None:
+def test_sigterm_finishes_accepted_requests_and_rejects_new_ones(service: Served, tmp_path: Path) -> None:
     with ThreadPoolExecutor(8) as pool, service.connect() as idle:
         idle.sendall(LIVEZ)
         assert read_reply(idle)[0] == 200
@@ -56,7 +56,7 @@ def test_sigterm_finishes_what_was_accepted_and_rejects_the_rest(service: Served
         service.connect()
 
 
-def test_under_load_nobody_is_cut_off_by_sigterm(service: Served) -> None:
+def test_sigterm_under_load_cuts_off_no_request(service: Served) -> None:
     """New connections come all the time: each is served, refused by 503, or finds the door shut."""
     outcomes: Counter[str] = Counter()
     lock = threading.Lock()
@@ -90,7 +90,7 @@ def test_under_load_nobody_is_cut_off_by_sigterm(service: Served) -> None:
     assert outcomes["503"] > 0
 
 
-def test_sigterm_ends_an_idle_service_soon_and_leaves_nothing(service: Served) -> None:
+def test_sigterm_stops_idle_service_and_leaves_nothing(service: Served) -> None:
     children = [psutil.Process(pid) for pid in service.workers()]
     folders = set(Path("/dev/shm").glob("face-comparison.*"))
     with service.connect() as kept, service.connect() as silent:
@@ -105,7 +105,7 @@ def test_sigterm_ends_an_idle_service_soon_and_leaves_nothing(service: Served) -
     assert service.errors == ""
 
 
-def test_sigterm_gives_up_at_the_end_of_the_grace(tmp_path: Path) -> None:
+def test_sigterm_exits_at_the_end_of_the_grace_period(tmp_path: Path) -> None:
     """What still computes then is cut off, or the container would be killed with everything that it had to write."""
     with serving(tmp_path, threads=1, drain_seconds=1) as service, ThreadPoolExecutor(1) as pool:
         service.wait_ready()
@@ -116,7 +116,7 @@ def test_sigterm_gives_up_at_the_end_of_the_grace(tmp_path: Path) -> None:
         assert stuck.exception(LIMIT) is not None
 
 
-def test_ctrl_c_ends_at_once_although_clients_are_slow(service: Served, tmp_path: Path) -> None:
+def test_ctrl_c_exits_immediately_despite_slow_clients(service: Served, tmp_path: Path) -> None:
     with contextlib.ExitStack() as stack:
         pool = stack.enter_context(ThreadPoolExecutor(1))
         pool.submit(service.detect, b"hold %s" % bytes(tmp_path / "go"))
@@ -133,7 +133,7 @@ def test_ctrl_c_ends_at_once_although_clients_are_slow(service: Served, tmp_path
         assert service.errors == ""
 
 
-def test_sigterm_while_the_models_are_being_loaded(tmp_path: Path) -> None:
+def test_sigterm_while_models_load(tmp_path: Path) -> None:
     with serving(tmp_path, LIVE_LOAD_SECONDS=60) as service:
         service.wait_listening()
         until(lambda: service.get("/livez").status == 200, "it is alive")

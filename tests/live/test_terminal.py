@@ -58,7 +58,7 @@ def test_compare_shows_the_verdict_in_color(photographs: list[str]) -> None:
     assert re.search(r"\x1b\[31m\S*biden\.jpg +different people", shown)
 
 
-def test_serve_says_where_to_look_and_listens_on_this_machine_only() -> None:
+def test_serve_prints_its_address_and_listens_locally() -> None:
     terminal = Terminal([PROGRAM, "serve", "--port", "0", "--stage", "front"])
     try:
         terminal.wait_shows("in a browser; press Ctrl-C to stop the service.")
@@ -108,12 +108,12 @@ def completed(line: str) -> list[str]:
         ("face-comparison detect --format ", "csv"),
     ],
 )
-def test_bash_completes(line: str, offered: str) -> None:
+def test_bash_completion(line: str, offered: str) -> None:
     assert offered in completed(line)
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
-def test_every_shell_gets_a_script_that_asks_for_completions(shell: str) -> None:
+def test_every_shell_gets_a_completion_script(shell: str) -> None:
     """What the shells do with it is click's; that the program answers both questions is ours."""
     environ = {**os.environ, "_FACE_COMPARISON_COMPLETE": f"{shell}_source"}
     script = subprocess.run([PROGRAM], capture_output=True, text=True, timeout=60, check=True, env=environ).stdout

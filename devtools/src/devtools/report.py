@@ -27,17 +27,17 @@ DISTURBANCES = {
     "test_rolling_update[image]": "another container image rolls out",
     "test_rolling_update[model]": "another model rolls out",
     "test_rolling_update[resources]": "other resources roll out",
-    "test_a_new_stage": "another stage, and so another URL",
+    "test_new_stage": "another stage, and so another URL",
     "test_scaling_up_and_down": "scaled from 2 pods to 3, 1, 2",
-    "test_a_pod_is_deleted": "a pod is deleted",
-    "test_a_pod_is_killed": "a pod's process gets SIGKILL",
-    "test_the_node_is_drained": "the node is drained",
-    "test_the_operator_is_killed": "the operator is killed",
-    "test_the_api_server_is_away_for_a_minute": "no API server for a minute",
+    "test_pod_is_deleted": "a pod is deleted",
+    "test_pod_is_killed": "a pod's process gets SIGKILL",
+    "test_node_is_drained": "the node is drained",
+    "test_operator_is_killed": "the operator is killed",
+    "test_api_server_is_away_for_a_minute": "no API server for a minute",
     "test_upgrade_of_the_operator": "upgrade from the chart and operator of an earlier commit",
     "test_upgrade_of_the_service": "a release with another service image",
 }
-MAY_FAIL = {"test_a_pod_is_killed": "requests in progress in the killed process"}
+MAY_FAIL = {"test_pod_is_killed": "requests in progress in the killed process"}
 
 
 @dataclass
@@ -70,7 +70,10 @@ def tiles(measured: Measured) -> list[Tile]:
     """Returns the main figures of the page."""
     found = []
     if deploy := _value(measured, "deploy"):
-        for way, about in (("up", "from apply to the first response"), ("down", "from delete to removal of everything")):
+        for way, about in (
+            ("up", "from apply to the first response"),
+            ("down", "from delete to removal of everything"),
+        ):
             seconds = deploy[way][-1][1]
             found.append(Tile(f"{seconds:.1f} s", f"{about} (goal {GOALS[way]:g} s)", seconds <= GOALS[way]))
     steady = [value for name, value in _disturbances(measured).items() if name not in MAY_FAIL]
@@ -92,12 +95,14 @@ def sections(measured: Measured, operator: dict[str, Any]) -> list[Section]:
         found.append(
             _steps(
                 "From kubectl apply to a response",
-                f"The container image is on the node ({machine}). The API server's audit log and the pod's own log have the times.",
+                f"The container image is on the node ({machine}). Times are from the audit log and the pod's log.",
                 deploy["up"],
             )
         )
         found.append(
-            _steps("From kubectl delete to removal of everything", "Including pods, routes, and accounts.", deploy["down"])
+            _steps(
+                "From kubectl delete to removal of everything", "Including pods, routes, and accounts.", deploy["down"]
+            )
         )
         for section in found:
             section.when = _stamp(measured["deploy"])

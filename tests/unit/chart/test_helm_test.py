@@ -68,7 +68,7 @@ def run(cluster: Answers, service: bool = True) -> subprocess.CompletedProcess[s
 
 
 @pytest.mark.parametrize("service", [True, False])
-def test_passes_when_everything_answers(cluster: Answers, service: bool) -> None:
+def test_passes_if_everything_responds(cluster: Answers, service: bool) -> None:
     if not service:
         del cluster.pages["/readyz"]
     result = run(cluster, service)
@@ -85,7 +85,7 @@ def test_passes_when_everything_answers(cluster: Answers, service: bool) -> None
         ("/readyz", (503, b""), "the service is ready"),
     ],
 )
-def test_fails_and_says_what_does_not_answer(
+def test_fails_and_names_what_does_not_respond(
     cluster: Answers, path: str, page: tuple[int, bytes], complaint: str
 ) -> None:
     cluster.pages[path] = page
@@ -94,7 +94,7 @@ def test_fails_and_says_what_does_not_answer(
     assert complaint in result.stderr
 
 
-def test_fails_when_nobody_is_there(cluster: Answers) -> None:
+def test_fails_without_server(cluster: Answers) -> None:
     cluster.shutdown()
     cluster.server_close()
     result = run(cluster)

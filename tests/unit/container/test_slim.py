@@ -69,7 +69,7 @@ def detected(packages: Path) -> tuple[list[dict[str, object]], list[str]]:
     return faces, loaded
 
 
-def test_the_service_decodes_and_infers_without_ffmpeg(environment: Path, tmp_path: Path) -> None:
+def test_service_decodes_and_infers_without_ffmpeg(environment: Path, tmp_path: Path) -> None:
     (packages,) = environment.glob("lib/python3*/site-packages")
     faces, loaded = detected(packages)
     assert loaded[0].startswith(str(packages)), "the slimmed OpenCV"
@@ -80,19 +80,19 @@ def test_the_service_decodes_and_infers_without_ffmpeg(environment: Path, tmp_pa
     assert faces
 
 
-def test_the_library_of_onnx_runtime_for_other_programs_is_left_out(environment: Path) -> None:
+def test_unused_onnx_runtime_library_is_removed(environment: Path) -> None:
     (packages,) = environment.glob("lib/python3*/site-packages")
     assert list(packages.glob("onnxruntime/capi/libonnxruntime.so*")) == []
     _, loaded = detected(packages)
     assert [each for each in loaded if each.startswith(str(packages / "onnxruntime"))]
 
 
-def test_no_library_of_ffmpeg_is_left(environment: Path) -> None:
+def test_ffmpeg_libraries_are_removed(environment: Path) -> None:
     left = [path.name for path in environment.rglob("*.so*") if any(name in path.name for name in VIDEO)]
     assert left == []
 
 
-def test_the_package_managers_files_are_as_they_were(environment: Path) -> None:
+def test_package_manager_files_are_unchanged(environment: Path) -> None:
     """An environment may share its files with others by hard links."""
     import cv2
 
@@ -102,7 +102,7 @@ def test_the_package_managers_files_are_as_they_were(environment: Path) -> None:
     assert slimmed.stat().st_ino != module.stat().st_ino
 
 
-def test_another_layout_of_the_package_is_an_error(tmp_path: Path) -> None:
+def test_unexpected_package_layout_is_an_error(tmp_path: Path) -> None:
     packages = tmp_path / "lib" / "python3" / "site-packages"
     (packages / "numpy").mkdir(parents=True)
     result = subprocess.run([sys.executable, SLIM, tmp_path], capture_output=True, text=True, timeout=60, check=False)

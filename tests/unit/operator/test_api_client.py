@@ -45,13 +45,13 @@ def subclasses(kind: type[errors.OperatorError]) -> set[type[errors.OperatorErro
     return {kind}.union(*(subclasses(each) for each in kind.__subclasses__()))
 
 
-def test_every_error_has_its_consequence_and_its_own_code() -> None:
+def test_every_error_has_a_consequence_and_unique_code() -> None:
     every = subclasses(errors.OperatorError)
     assert every == set(LOGGED)
     assert len({each.code for each in every}) == len(every)
 
 
-def test_the_lease_does_not_wait_behind_everything_else() -> None:
+def test_lease_requests_bypass_the_rate_limit() -> None:
     async def test() -> None:
         waiting, busy, answer = 0, asyncio.Event(), asyncio.Event()
 

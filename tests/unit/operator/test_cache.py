@@ -21,7 +21,7 @@ def body(version: int, name: str = "faces", **more: Any) -> dict[str, Any]:
     return {"metadata": metadata, **more}
 
 
-def test_the_newest_wins() -> None:
+def test_newest_version_wins() -> None:
     store = ObjectCache()
     assert store.put(SERVICE, body(5, spec={"a": 5})) == KEY
     assert store.put(SERVICE, body(4, spec={"a": 4})) is None
@@ -47,7 +47,7 @@ def test_late_deletion_event_does_not_remove_a_newer_object() -> None:
     assert store.get(SERVICE, KEY, "faces") is not None
 
 
-def test_a_list_removes_what_is_gone_of_its_kind_and_namespace() -> None:
+def test_list_removes_missing_objects_of_its_kind_and_namespace() -> None:
     store = ObjectCache()
     for kind in (SERVICE, DEPLOYMENT):
         store.put(kind, body(1))
@@ -59,7 +59,7 @@ def test_a_list_removes_what_is_gone_of_its_kind_and_namespace() -> None:
     assert store.get(SERVICE, ("ns", "other"), "other") is not None
 
 
-def test_a_list_does_not_remove_what_is_newer_than_itself() -> None:
+def test_list_keeps_newer_objects() -> None:
     store = ObjectCache()
     store.put(SERVICE, body(5))
     assert store.replace(SERVICE, "ns", set(), 4) == []
@@ -67,13 +67,13 @@ def test_a_list_does_not_remove_what_is_newer_than_itself() -> None:
     assert store.replace(SERVICE, "ns", set(), 5) == [KEY]
 
 
-def test_a_child_is_found_by_its_name_whatever_its_labels_say() -> None:
+def test_child_is_found_by_name_despite_labels() -> None:
     store = ObjectCache()
     labels: dict[str, Any] = {"metadata": {"labels": {"app.kubernetes.io/instance": "another"}}}
     assert store.put(SERVICE, body(1, **labels)) == KEY
 
 
-def test_a_pod_is_found_by_its_label() -> None:
+def test_pod_is_found_by_its_label() -> None:
     store = ObjectCache()
     mine = {"labels": {"app.kubernetes.io/instance": "faces"}}
     status = {"phase": "Running", "podIP": "198.18.0.1"}

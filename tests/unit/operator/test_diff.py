@@ -54,20 +54,20 @@ def test_difference(desired: Any, live: Any, words: str | None) -> None:
     assert difference(desired, live) == words
 
 
-def test_a_digest_shows_that_less_is_desired() -> None:
+def test_digest_detects_removed_fields() -> None:
     more = with_desired_digest({"metadata": {"name": "a"}, "spec": {"x": 1, "y": 2}})
     less = with_desired_digest({"metadata": {"name": "a"}, "spec": {"x": 1}})
     assert difference(less, more) is not None
     assert difference(more, more) is None
 
 
-def test_a_digest_does_not_depend_on_the_order_of_fields() -> None:
+def test_digest_ignores_field_order() -> None:
     first = with_desired_digest({"metadata": {"name": "a"}, "spec": {"x": 1, "y": 2}})
     second = with_desired_digest({"spec": {"y": 2, "x": 1}, "metadata": {"name": "a"}})
     assert first == second
 
 
-def test_stamping_keeps_annotations_and_the_object_it_was_given() -> None:
+def test_stamping_keeps_annotations_and_does_not_mutate() -> None:
     body = {"metadata": {"annotations": {"a": "b"}}}
     assert with_desired_digest(body)["metadata"]["annotations"].keys() == {"a", "facecomparison.dev/desired"}
     assert body == {"metadata": {"annotations": {"a": "b"}}}

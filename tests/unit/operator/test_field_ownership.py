@@ -26,17 +26,17 @@ SPEC: dict[str, Any] = {"f:spec": {"f:a": {}}}
 OTHER = entry("Update", {"f:status": {}}, "kube-controller-manager", subresource="status")
 
 
-def test_what_was_created_is_handed_over_to_apply() -> None:
+def test_created_fields_are_transferred_to_apply() -> None:
     found = transferred([entry("Update", SPEC), OTHER], {"spec": {}})
     assert found == [OTHER, entry("Apply", SPEC)]
 
 
-def test_what_is_applied_already_stays() -> None:
+def test_applied_fields_are_unchanged() -> None:
     assert transferred([entry("Apply", SPEC), OTHER], {"spec": {}}) is None
     assert transferred([OTHER], {"spec": {}}) is None
 
 
-def test_two_entries_become_one() -> None:
+def test_two_entries_are_merged() -> None:
     more: dict[str, Any] = {"f:spec": {"f:b": {"f:c": {}}}, "f:metadata": {}}
     found = transferred([entry("Update", SPEC), entry("Apply", more)], {"spec": {}})
     assert found == [entry("Apply", {"f:spec": {"f:a": {}, "f:b": {"f:c": {}}}, "f:metadata": {}})]
@@ -62,7 +62,7 @@ EXCLUSIVE: list[tuple[str, dict[str, Any], dict[str, Any], dict[str, Any] | None
 
 
 @pytest.mark.parametrize(("theirs", "taken", "left"), [each[1:] for each in EXCLUSIVE], ids=[e[0] for e in EXCLUSIVE])
-def test_exclusive_takes_the_spec_of_other_managers(
+def test_exclusive_takes_spec_fields_of_other_managers(
     theirs: dict[str, Any], taken: dict[str, Any], left: dict[str, Any] | None
 ) -> None:
     other = entry("Update", theirs, "kubectl-patch")
@@ -71,12 +71,12 @@ def test_exclusive_takes_the_spec_of_other_managers(
     assert found == [*kept, OTHER, entry("Apply", {"f:spec": {"f:a": {}, **taken}})]
 
 
-def test_exclusive_leaves_the_replicas_of_an_autoscaler() -> None:
+def test_exclusive_keeps_replicas_of_autoscaler() -> None:
     scale = entry("Update", {"f:spec": {"f:replicas": {}}}, "kube-controller-manager", subresource="scale")
     assert transferred([entry("Apply", SPEC), scale], {"spec": {}}, exclusive=True) is None
 
 
-def test_only_specs_of_other_managers_can_be_in_the_way() -> None:
+def test_only_spec_fields_of_other_managers_conflict() -> None:
     def owned_by(*entries: dict[str, Any]) -> bool:
         return others_own_spec({"metadata": {"managedFields": list(entries)}})
 
@@ -101,7 +101,7 @@ OTHER_OWNER: dict[str, Any] = {"kind": "Cluster", "name": "c", "uid": "c"}
     ],
     ids=["nothing is missing", "a label", "the owner", "control"],
 )
-def test_ownership_is_written_with_what_makes_the_object_ours(live: dict[str, Any], changed: dict[str, Any]) -> None:
+def test_ownership_update_includes_identity_fields(live: dict[str, Any], changed: dict[str, Any]) -> None:
     body = {"metadata": {"labels": {"a": "b"}, "ownerReferences": [OWNER]}, "spec": {"x": 1}}
     patch = transfer_patch({"metadata": {"resourceVersion": "7", **live}}, body, [OTHER])
     values = {each["path"]: each["value"] for each in patch}
@@ -136,18 +136,18 @@ ADDED: list[tuple[str, dict[str, Any], list[str]]] = [
 
 
 @pytest.mark.parametrize(("theirs", "added"), [each[1:] for each in ADDED], ids=[each[0] for each in ADDED])
-def test_fields_that_only_others_own(theirs: dict[str, Any], added: list[str]) -> None:
+def test_fields_owned_only_by_others(theirs: dict[str, Any], added: list[str]) -> None:
     live = {"metadata": {"managedFields": [OURS, entry("Update", {"f:spec": theirs}, "kubectl-edit"), OTHER]}}
     assert fields_of_others(live) == added
 
 
-def test_fields_that_a_controller_writes_beside_the_spec_are_its_own() -> None:
+def test_controller_fields_outside_spec_stay() -> None:
     scale = entry("Update", {"f:spec": {"f:paused": {}}}, "kube-controller-manager", subresource="scale")
     assert fields_of_others({"metadata": {"managedFields": [OURS, scale, OTHER]}}) == []
     assert fields_of_others({"metadata": {}}) == []
 
 
-def test_what_the_cache_keeps_is_what_it_found() -> None:
+def test_cached_ownership_equals_full_ownership() -> None:
     edited = entry("Update", {"f:spec": {"f:externalIPs": {}}}, "kubectl-edit")
     live = {"metadata": {"name": "a", "resourceVersion": "1", "managedFields": [OURS, edited]}, "spec": {}}
     assert fields_of_others(strip_unused_fields(SERVICE, live)) == ["spec.externalIPs"]

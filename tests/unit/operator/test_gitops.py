@@ -92,7 +92,7 @@ def test_health_of_recorded_faults(name: str) -> None:
     assert health(recorded(FAULTS[name], generation=99)) == "Progressing"
 
 
-def test_examples_of_flux_wait_as_long_as_a_deployment_may_take() -> None:
+def test_flux_examples_wait_for_the_deployment_deadline() -> None:
     (example,) = [yaml.safe_load(each) for each in re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL)]
     assert (example["kind"], example["spec"]["wait"]) == ("Kustomization", True)
     minutes = int(example["spec"]["timeout"].removesuffix("m"))

@@ -62,7 +62,7 @@ def write(path: Path, user: dict[str, Any], cluster: dict[str, Any] | None = Non
     return str(path)
 
 
-def test_a_token_a_namespace_and_a_proxy(tmp_path: Path) -> None:
+def test_token_namespace_and_proxy_are_read(tmp_path: Path) -> None:
     path = write(tmp_path / "a", {"token": "secret"}, {"proxy-url": "http://192.0.2.2:3128"}, namespace="mine")
     (found,) = login(path, tmp_path)
     assert found["server"].rstrip("/") == "https://192.0.2.1:6443"
@@ -70,7 +70,7 @@ def test_a_token_a_namespace_and_a_proxy(tmp_path: Path) -> None:
     assert (found["proxy"], found["in_cluster"]) == ("http://192.0.2.2:3128", False)
 
 
-def test_certificates_beside_the_config_or_in_it(tmp_path: Path) -> None:
+def test_certificates_from_files_and_inline(tmp_path: Path) -> None:
     authority = Authority(tmp_path)
     certificate, key = authority.sign("me", "me")
     files = {"client-certificate": certificate.name, "client-key": key.name}
@@ -82,13 +82,13 @@ def test_certificates_beside_the_config_or_in_it(tmp_path: Path) -> None:
     assert inside["authorities"] > 0
 
 
-def test_of_several_files_the_first_counts(tmp_path: Path) -> None:
+def test_first_of_several_files_wins(tmp_path: Path) -> None:
     first, second = write(tmp_path / "a", {"token": "first"}), write(tmp_path / "b", {"token": "second"})
     (found,) = login(os.pathsep.join([first, second]), tmp_path)
     assert found["authorization"] == "Bearer first"
 
 
-def test_a_credential_plugin_is_asked_at_each_login(tmp_path: Path) -> None:
+def test_credential_plugin_is_called_at_each_login(tmp_path: Path) -> None:
     script = tmp_path / "plugin.py"
     script.write_text("""
 import json, os, pathlib
@@ -110,7 +110,7 @@ print(json.dumps({"apiVersion": info["apiVersion"], "kind": info["kind"], "statu
     assert [each["authorization"] for each in found] == ["Bearer me-1", "Bearer me-2"]
 
 
-def test_the_official_client_may_be_missing(tmp_path: Path) -> None:
+def test_login_without_official_client(tmp_path: Path) -> None:
     """As in the image: credentials in the file are enough; where others are named, the error says what to install."""
     missing = "sys.modules['kubernetes'] = None"
     (found,) = login(write(tmp_path / "a", {"token": "secret"}), tmp_path, before=missing)
@@ -120,7 +120,7 @@ def test_the_official_client_may_be_missing(tmp_path: Path) -> None:
     assert "face-comparison-operator[kubeconfig]" in said
 
 
-def test_the_home_folder_is_the_last_resort(tmp_path: Path) -> None:
+def test_home_folder_is_the_fallback(tmp_path: Path) -> None:
     (tmp_path / ".kube").mkdir()
     write(tmp_path / ".kube" / "config", {"token": "home"})
     (found,) = login(None, tmp_path)
@@ -131,13 +131,13 @@ def test_the_home_folder_is_the_last_resort(tmp_path: Path) -> None:
     ("config", "words"),
     [(None, "no cluster"), ({"current-context": "gone"}, "gone"), ({}, "kubeconfig cannot be used")],
 )
-def test_what_is_missing_is_told(tmp_path: Path, config: dict[str, Any] | None, words: str) -> None:
+def test_missing_configuration_is_reported(tmp_path: Path, config: dict[str, Any] | None, words: str) -> None:
     path = tmp_path / "config"
     path.write_text(yaml.safe_dump(config))
     assert words in login(str(path) if config is not None else None, tmp_path)
 
 
-def test_credentials_that_are_refused_are_not_tried_without_pause(tmp_path: Path) -> None:
+def test_rejected_credentials_are_retried_with_pauses(tmp_path: Path) -> None:
     refused: list[tuple[float, str]] = []
 
     class Handler(BaseHTTPRequestHandler):

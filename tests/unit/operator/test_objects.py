@@ -15,7 +15,7 @@ from face_comparison_operator.settings import Settings
 
 
 @pytest.mark.parametrize("case", golden_objects.cases())
-def test_objects_are_the_golden_ones(case: str) -> None:
+def test_objects_match_golden_files(case: str) -> None:
     assert golden_objects.build(case) == golden_objects.read_golden(case), "run `make golden` and review the diff"
 
 
@@ -30,7 +30,7 @@ def test_every_object_belongs_to_its_resource(case: str) -> None:
         assert kind_of(made) in CHILDREN
 
 
-def test_the_cases_cover_every_kind_of_child() -> None:
+def test_cases_cover_every_kind_of_child() -> None:
     kinds = {kind_of(made) for case in golden_objects.cases() for made in golden_objects.build(case)}
     assert kinds == set(CHILDREN)
 
@@ -41,17 +41,17 @@ def _deployment(settings: Settings = golden_objects.SETTINGS, **spec: object) ->
     return next(each for each in found if each["kind"] == "Deployment")
 
 
-def test_an_autoscaler_owns_the_number_of_replicas() -> None:
+def test_autoscaler_owns_replicas() -> None:
     assert _deployment(replicas=3)["spec"]["replicas"] == 3
     assert _deployment()["spec"]["replicas"] == 1
     assert "replicas" not in _deployment(autoscaling={})["spec"]
 
 
-def test_zero_replicas_is_not_taken_for_the_default() -> None:
+def test_zero_replicas_is_not_replaced_by_default() -> None:
     assert _deployment(replicas=0)["spec"]["replicas"] == 0
 
 
-def test_a_pod_ends_after_its_last_request_could() -> None:
+def test_grace_period_covers_the_last_request() -> None:
     pod = _deployment(limits={"requestSeconds": 77})["spec"]["template"]["spec"]
     (container,) = pod["containers"]
     env = {variable["name"]: variable.get("value") for variable in container["env"]}
@@ -60,7 +60,7 @@ def test_a_pod_ends_after_its_last_request_could() -> None:
     assert env["FACE_COMPARISON_DRAIN_SECONDS"] == env["FACE_COMPARISON_REQUEST_SECONDS"] == "77"
 
 
-def test_the_templates_digest_changes_with_the_pods_and_only_with_them() -> None:
+def test_template_digest_changes_only_with_pods() -> None:
     def digest(**spec: Any) -> str:
         return _deployment(**spec)["spec"]["template"]["metadata"]["annotations"]["facecomparison.dev/template"]
 
@@ -68,14 +68,14 @@ def test_the_templates_digest_changes_with_the_pods_and_only_with_them() -> None
     assert len({digest(), digest(stage="v2"), digest(podLabels={"a": "b"}), digest(podAnnotations={"a": "b"})}) == 4
 
 
-def test_building_changes_nothing_of_what_it_was_given() -> None:
+def test_building_does_not_mutate_its_input() -> None:
     resource = parse(golden_objects.resource("everything"))
     before = msgspec.json.encode(resource)
     desired(resource, golden_objects.SETTINGS)
     assert msgspec.json.encode(resource) == before
 
 
-def test_the_pods_satisfy_the_restricted_pod_security_level() -> None:
+def test_pods_satisfy_restricted_pod_security() -> None:
     pod = next(each for each in golden_objects.build("everything") if each["kind"] == "Deployment")["spec"]["template"][
         "spec"
     ]
@@ -97,9 +97,7 @@ def test_the_pods_satisfy_the_restricted_pod_security_level() -> None:
     ("accelerator", "image", "expected"),
     [("gpu", None, "for-gpu"), ("cpu", None, "for-cpu"), ("gpu", "own", "own"), ("cpu", "own", "own")],
 )
-def test_the_image_fits_the_accelerator_unless_the_resource_names_one(
-    accelerator: str, image: str | None, expected: str
-) -> None:
+def test_default_image_matches_accelerator(accelerator: str, image: str | None, expected: str) -> None:
     body = golden_objects.resource("minimal")
     spec = {"accelerator": {"type": accelerator}, "image": image}
     settings = Settings(service_image="for-cpu", service_gpu_image="for-gpu")
@@ -124,7 +122,7 @@ ZONE = {"key": "zone", "operator": "In", "values": ["a"]}
         ),
     ],
 )
-def test_pods_never_go_to_windows(affinity: dict, expected: list) -> None:
+def test_pods_require_linux(affinity: dict, expected: list) -> None:
     found = _deployment(affinity=affinity)["spec"]["template"]["spec"]["affinity"]
     assert found["nodeAffinity"][REQUIRED]["nodeSelectorTerms"] == expected
     assert found.keys() == {*affinity, "nodeAffinity"}
@@ -148,14 +146,14 @@ def test_strategy_of_updates(spec: dict, expected: tuple) -> None:
     assert (strategy["rollingUpdate"]["maxUnavailable"], strategy["rollingUpdate"]["maxSurge"]) == expected
 
 
-def test_recreate_where_asked_for_and_for_an_embedded_store() -> None:
+def test_recreate_on_request_and_for_embedded_store() -> None:
     embedded = {"embedded": {"volumeClaim": {"claimName": "faces"}}}
     specs: tuple[dict[str, Any], ...] = ({"strategy": {"type": "Recreate"}}, {"collections": embedded})
     for spec in specs:
         assert _deployment(**spec)["spec"]["strategy"] == {"type": "Recreate"}
 
 
-def test_group_of_an_embedded_store_can_be_left_to_the_cluster() -> None:
+def test_fs_group_can_be_omitted() -> None:
     embedded: dict[str, Any] = {"collections": {"embedded": {"volumeClaim": {"claimName": "faces"}}}}
     assert _pod(**embedded)["securityContext"]["fsGroup"] == 65532
     assert _pod(Settings(store_group=1000), **embedded)["securityContext"]["fsGroup"] == 1000
@@ -167,7 +165,7 @@ def _pod(settings: Settings = golden_objects.SETTINGS, **spec: object) -> dict:
     return _deployment(settings, **spec)["spec"]["template"]["spec"]
 
 
-def test_fields_that_pods_have_are_passed_on() -> None:
+def test_pod_fields_are_passed_through() -> None:
     aliases = [{"ip": "10.0.0.1", "hostnames": ["a"]}]
     claims = [{"name": "gpu", "resourceClaimTemplateName": "one"}]
     pod = _pod(
@@ -194,7 +192,7 @@ def test_certificate_authorities_reach_every_container() -> None:
         assert "/etc/face-comparison/ca" in [each["mountPath"] for each in container["volumeMounts"]]
 
 
-def test_volumes_of_the_spec_do_not_collide_with_the_operators() -> None:
+def test_spec_volumes_do_not_collide_with_own_volumes() -> None:
     pod = _pod(volumes=[{"name": "tmp", "mountPath": "/data", "configMap": {"name": "c"}}])
     names = [each["name"] for each in pod["volumes"]]
     assert len(names) == len(set(names))
@@ -223,7 +221,7 @@ def test_numbers_are_quantities() -> None:
         ),
     ],
 )
-def test_store_of_collections(collections: dict, variable: tuple[str, str], folder: str) -> None:
+def test_collection_store(collections: dict, variable: tuple[str, str], folder: str) -> None:
     pod = _pod(collections=collections)
     (container,) = pod["containers"]
     assert variable in [(each["name"], each.get("value")) for each in container["env"]]
@@ -245,13 +243,13 @@ def test_labels_and_annotations_reach_every_child() -> None:
         assert child["metadata"]["annotations"]["example.com/owner"] == "a"
 
 
-def test_service_monitor_has_the_labels_that_select_it() -> None:
+def test_service_monitor_has_selector_labels() -> None:
     settings = Settings.from_environ({"FACE_COMPARISON_OPERATOR_SERVICE_MONITOR_LABELS": "release=stack,a=b"})
     made = _children(settings, monitoring={"serviceMonitor": True, "labels": {"a": "c"}})["ServiceMonitor"]
     assert (made["metadata"]["labels"]["release"], made["metadata"]["labels"]["a"]) == ("stack", "c")
 
 
-def test_authentication_of_keda() -> None:
+def test_keda_authentication() -> None:
     autoscaling = {"metric": "InFlight"}
     environment = {"PROMETHEUS_AUTHENTICATION": "thanos", "PROMETHEUS_AUTH_MODES": "bearer"}
     settings = Settings.from_environ({f"FACE_COMPARISON_OPERATOR_{name}": text for name, text in environment.items()})
@@ -266,7 +264,7 @@ def test_authentication_of_keda() -> None:
     assert "authenticationRef" not in trigger
 
 
-def test_pull_secrets_of_the_operator_reach_every_pod() -> None:
+def test_operator_pull_secrets_reach_every_pod() -> None:
     settings = Settings.from_environ({"FACE_COMPARISON_OPERATOR_IMAGE_PULL_SECRETS": "registry,own"})
     pod = _children(settings, imagePullSecrets=[{"name": "own"}])["Deployment"]["spec"]["template"]["spec"]
     assert pod["imagePullSecrets"] == [{"name": "own"}, {"name": "registry"}]
@@ -281,7 +279,7 @@ def test_pull_secrets_of_the_operator_reach_every_pod() -> None:
         ({"host": "a.example.com", "ingress": {"tls": False}}, None),
     ],
 )
-def test_tls_of_the_ingress(route: dict, tls: list | None) -> None:
+def test_ingress_tls(route: dict, tls: list | None) -> None:
     assert _children(Settings(), route=route)["Ingress"]["spec"].get("tls") == tls
 
 
@@ -289,7 +287,7 @@ def test_no_route() -> None:
     assert _children(Settings(), route={"none": {}}).keys().isdisjoint({"Ingress", "HTTPRoute"})
 
 
-def test_auto_asks_for_no_gpu_and_prefers_nodes_that_have_one() -> None:
+def test_auto_prefers_gpu_nodes_without_requesting_gpu() -> None:
     pod = _pod(accelerator={"type": "auto"})
     (container,) = pod["containers"]
     assert {"name": "FACE_COMPARISON_DEVICE", "value": "auto"} in container["env"]

@@ -126,7 +126,7 @@ def test_samples_are_permitted_without_options() -> None:
         assert violations(resource(**body["spec"]), Settings()) == []
 
 
-def test_own_images_and_gateways_of_the_own_namespace_are_permitted() -> None:
+def test_own_images_and_namespace_gateways_are_permitted() -> None:
     settings = Settings(service_image="r/service:1", service_gpu_image="r/service-gpu:1")
     for image in ("r/service:1", "r/service-gpu:1"):
         assert violations(resource(image=image), settings) == []
@@ -150,7 +150,7 @@ def test_variables_of_the_service_and_of_s3_are_permitted() -> None:
     assert violations(resource(env=env), Settings()) == []
 
 
-def test_pattern_is_for_the_whole_name() -> None:
+def test_pattern_matches_the_whole_name() -> None:
     settings = Settings.from_environ({"FACE_COMPARISON_OPERATOR_ALLOWED_IMAGES": "registry.example/faces/*"})
     assert violations(resource(image="registry.example.evil/faces/x"), settings)
     assert violations(resource(image="evil.example/registry.example/faces/x"), settings)
@@ -175,5 +175,5 @@ OWN = Settings(
         ("face/service:1", False),
     ],
 )
-def test_other_versions_of_the_operators_own_images_are_permitted(image: str, permitted: bool) -> None:
+def test_other_versions_of_own_images_are_permitted(image: str, permitted: bool) -> None:
     assert (violations(resource(image=image), OWN) == []) is permitted

@@ -121,7 +121,7 @@ CASES: list[tuple[str, dict[str, Any], Problem | None]] = [
 
 
 @pytest.mark.parametrize(("body", "problem"), [case[1:] for case in CASES], ids=[case[0] for case in CASES])
-def test_a_pod(body: dict[str, Any], problem: Problem | None) -> None:
+def test_diagnosis_of_pod(body: dict[str, Any], problem: Problem | None) -> None:
     assert diagnose([body]) == problem
 
 
@@ -141,7 +141,7 @@ def warning(reason: str, message: str, uid: str = "u", seen: str = "2026-01-01T0
 STUCK = pod(waiting("ContainerCreating"))
 
 
-def test_a_volume_that_cannot_be_mounted() -> None:
+def test_unmountable_volume() -> None:
     missing = warning("FailedMount", 'MountVolume.SetUp failed for volume "auth" : secret "keys" not found')
     assert diagnose([STUCK], [missing]) == Problem("SecretNotFound", "the Secret keys does not exist in this namespace")
     key = warning("FailedMount", "references non-existent secret key: api-keys")
@@ -151,7 +151,7 @@ def test_a_volume_that_cannot_be_mounted() -> None:
     assert other.reason == "VolumeFailed"
 
 
-def test_volume_that_another_node_holds_comes_with_a_way_out() -> None:
+def test_volume_attached_to_another_node_is_explained() -> None:
     held = 'Multi-Attach error for volume "pvc-1" Volume is already used by pod(s) faces-1'
     found = diagnose([STUCK], [warning("FailedAttachVolume", held)])
     assert found is not None
@@ -160,7 +160,7 @@ def test_volume_that_another_node_holds_comes_with_a_way_out() -> None:
     assert "strategy.type Recreate" in found.message
 
 
-def test_the_latest_event_counts() -> None:
+def test_latest_event_wins() -> None:
     old = warning("FailedMount", "old", seen="2026-01-01T00:00:00Z")
     new = warning("FailedMount", "new", seen="2026-01-01T00:00:01Z")
     found = diagnose([STUCK], [old, new])
@@ -168,7 +168,7 @@ def test_the_latest_event_counts() -> None:
     assert "new" in found.message
 
 
-def test_events_of_other_pods_and_of_pods_that_got_on_do_not_count() -> None:
+def test_events_of_other_and_recovered_pods_are_ignored() -> None:
     event = warning("FailedMount", "timeout")
     assert diagnose([STUCK], [warning("FailedMount", "timeout", uid="other")]) is None
     running = diagnose([pod({"name": "service", "state": {"running": {}}}, phase="Running")], [event])
@@ -176,7 +176,7 @@ def test_events_of_other_pods_and_of_pods_that_got_on_do_not_count() -> None:
     assert "timeout" not in running.message
 
 
-def test_pods_that_wait_for_volumes() -> None:
+def test_pods_waiting_for_volumes() -> None:
     assert awaits_volumes(STUCK)
     assert awaits_volumes(pod())
     assert not awaits_volumes(pod(waiting("ErrImagePull")))
@@ -191,7 +191,7 @@ def test_containers_take_precedence_over_the_scheduler_and_both_over_events() ->
     assert found.reason == "Unschedulable"
 
 
-def test_a_running_pod_takes_precedence_over_an_evicted_one() -> None:
+def test_running_pod_takes_precedence_over_evicted_pod() -> None:
     gone = pod(phase="Failed", reason="Evicted", message="disk")
     found = diagnose([gone, pod(waiting("ErrImagePull", "not found"))])
     assert found is not None
@@ -199,7 +199,7 @@ def test_a_running_pod_takes_precedence_over_an_evicted_one() -> None:
 
 
 @pytest.mark.parametrize("phase", ["Failed", "Succeeded"])
-def test_pod_that_was_evicted_and_ended_without_an_error(phase: str) -> None:
+def test_evicted_pod_that_exited_cleanly(phase: str) -> None:
     """Its phase is Succeeded and its reason is lost where all containers ended with 0; the condition stays."""
     done = {"name": "service", "image": IMAGE, "state": {"terminated": {"exitCode": 0, "reason": "Completed"}}}
     target = {
@@ -211,7 +211,7 @@ def test_pod_that_was_evicted_and_ended_without_an_error(phase: str) -> None:
     assert diagnose([pod(done, phase=phase, conditions=[target])]) == Problem("Evicted", "the disk is full")
 
 
-def test_pod_that_ended_without_a_reason() -> None:
+def test_failed_pod_without_reason() -> None:
     """The status of a pod that exceeded its storage and ended with 0 says nothing: an event does."""
     done = {"name": "service", "image": IMAGE, "state": {"terminated": {"exitCode": 0, "reason": "Completed"}}}
     gone = pod(done, phase="Succeeded")
@@ -225,7 +225,7 @@ def test_pod_that_ended_without_a_reason() -> None:
     assert found.reason == "ImagePullFailed"
 
 
-def test_container_that_an_eviction_ended_did_not_crash() -> None:
+def test_eviction_is_not_reported_as_crash() -> None:
     killed = {"name": "service", "image": IMAGE, "state": {"terminated": {"exitCode": 137, "reason": "Error"}}}
     gone = pod(killed, phase="Failed", reason="Evicted", message="ephemeral local storage usage exceeds the limit")
     starts = pod(waiting("ContainerCreating"))
@@ -318,7 +318,7 @@ UNREADY: list[tuple[str, list[Any], list[Any], list[Any], str | None, bool]] = [
 @pytest.mark.parametrize(
     ("containers", "init", "events", "words", "starting"), [e[1:] for e in UNREADY], ids=[e[0] for e in UNREADY]
 )
-def test_running_pod_that_is_not_ready(
+def test_running_pod_not_ready(
     containers: list[Any], init: list[Any], events: list[Any], words: str | None, starting: bool
 ) -> None:
     found = diagnose([pod(*containers, init=tuple(init), phase="Running")], events, NOW)
@@ -361,7 +361,7 @@ SILENT: list[tuple[str, dict[str, Any], float, tuple[str, str, bool] | None]] = 
 
 
 @pytest.mark.parametrize(("status", "age", "told"), [case[1:] for case in SILENT], ids=[case[0] for case in SILENT])
-def test_pod_on_which_nobody_acts(status: dict[str, Any], age: float, told: tuple[str, str, bool] | None) -> None:
+def test_pod_without_scheduler(status: dict[str, Any], age: float, told: tuple[str, str, bool] | None) -> None:
     made = (NOW - timedelta(seconds=age)).isoformat()
     body = {"metadata": {"uid": "u", "creationTimestamp": made}, "status": {"phase": "Pending", **status}}
     found = diagnose([body], now=NOW)
@@ -381,7 +381,7 @@ def test_pod_on_which_nobody_acts(status: dict[str, Any], age: float, told: tupl
         (9, [], None),
     ],
 )
-def test_deleted_pod_that_stays(seconds: float, finalizers: list[str], words: str | None) -> None:
+def test_pod_stuck_terminating(seconds: float, finalizers: list[str], words: str | None) -> None:
     metadata = {"name": "faces-1", "deletionTimestamp": (NOW - timedelta(seconds=seconds)).isoformat()}
     found = overdue_problem([{"metadata": {**metadata, "finalizers": finalizers}, "status": {}}], NOW)
     if words is None:
@@ -402,14 +402,14 @@ def test_deleted_pod_that_stays(seconds: float, finalizers: list[str], words: st
         (ended(code=0), "CrashLooping"),
     ],
 )
-def test_container_that_waits_for_any_other_reason(state: dict[str, Any], reason: str) -> None:
+def test_container_waiting_for_other_reason(state: dict[str, Any], reason: str) -> None:
     found = diagnose([pod(state)])
     assert found is not None
     assert found.reason == reason
     assert (state["state"]["waiting"]["message"] in found.message) == (reason != "CrashLooping")
 
 
-def test_event_of_the_wrong_container_is_not_quoted() -> None:
+def test_event_of_another_container_is_not_quoted() -> None:
     found = diagnose([pod(READY, running("mesh"), phase="Running")], [unhealthy(REFUSED, "service")], NOW)
     assert found is not None
     assert "refused" not in found.message
@@ -422,13 +422,13 @@ def test_readiness_gate_is_reported() -> None:
     assert (found.reason, "example.com/lb" in found.message) == ("ProbeFailed", True)
 
 
-def test_crashing_sidecar_is_named_and_not_taken_for_the_model() -> None:
+def test_crashing_sidecar_is_named() -> None:
     found = diagnose([pod(init=(ended("boom", "istio-init"),))])
     assert found is not None
     assert (found.reason, "istio-init" in found.message) == ("CrashLooping", True)
 
 
-def test_image_of_a_sidecar_is_named_with_its_container() -> None:
+def test_sidecar_image_problem_names_the_container() -> None:
     found = diagnose([pod(READY, waiting("ErrImagePull", "not found", "mesh"))])
     assert found is not None
     assert "of container mesh" in found.message
@@ -443,14 +443,14 @@ def test_image_of_a_sidecar_is_named_with_its_container() -> None:
         "invalid_settings: cannot connect to postgresql://faces:hunter2@db/faces",
     ],
 )
-def test_no_message_of_a_container_carries_a_secret(message: str) -> None:
+def test_container_messages_contain_no_secret(message: str) -> None:
     for name in ("service", "model", "sidecar"):
         found = diagnose([pod(ended(message, name))])
         assert found is not None
         assert "hunter2" not in found.message
 
 
-def test_code_of_the_service_counts_only_from_its_own_containers() -> None:
+def test_error_code_is_read_only_from_own_containers() -> None:
     found = diagnose([pod(ended("invalid_bundle: anything at all", "sidecar"))])
     assert found is not None
     assert (found.reason, "anything" in found.message) == ("CrashLooping", False)
@@ -466,7 +466,7 @@ def test_code_of_the_service_counts_only_from_its_own_containers() -> None:
         ". not found",
     ],
 )
-def test_message_of_the_scheduler_ends_where_users_can_act(tail: str) -> None:
+def test_scheduler_message_is_cut_after_the_useful_part(tail: str) -> None:
     told = "0/2 nodes are available: 2 Insufficient cpu"
     condition = {"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": told + tail}
     assert diagnose([pod(conditions=[condition])]) == Problem("Unschedulable", f"no node can take the pod: {told}")
@@ -482,7 +482,7 @@ def test_message_of_the_scheduler_ends_where_users_can_act(tail: str) -> None:
         ({"status": "True"}, True, None),
     ],
 )
-def test_node_that_has_stopped_reporting(ready: dict[str, str], reason: bool, told: str | None) -> None:
+def test_node_not_reporting(ready: dict[str, str], reason: bool, told: str | None) -> None:
     """The last that its kubelet said of the containers still stands."""
     container = {"name": "service", "ready": reason, "state": {"running": {"startedAt": "2026-01-01T00:00:00Z"}}}
     pod = {

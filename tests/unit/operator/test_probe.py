@@ -129,39 +129,39 @@ def probe(
     return asyncio.run(main())
 
 
-def test_the_host_of_the_route_is_asked_for_at_the_published_address() -> None:
+def test_probe_requests_route_host_at_published_address() -> None:
     with serving({"/prod/face_comparison": (200, DESCRIPTION)}) as server:
         assert probe(server.server_port) == ProbeResult("ok", version="m-1")
         assert server.asked == [("faces.example.com", "/prod/face_comparison")]
 
 
-def test_second_address_is_tried_where_the_first_cannot_be_reached() -> None:
+def test_second_address_is_tried_if_first_is_unreachable() -> None:
     """As with one address of each family, of which the operator's own network has one."""
     with serving({"/prod/face_comparison": (200, DESCRIPTION)}) as server:
         found = probe(server.server_port, address="127.0.0.2", further=("127.0.0.1",))
         assert found == ProbeResult("ok", version="m-1")
 
 
-def test_second_address_is_no_way_around_what_the_first_answers() -> None:
+def test_response_of_first_address_is_final() -> None:
     with serving({}, identity=None) as elsewhere:
         assert probe(elsewhere.server_port, further=("127.0.0.2",)).outcome == "unexpected"
         assert elsewhere.asked == [("faces.example.com", "/prod/face_comparison")]
 
 
-def test_a_response_that_comes_in_parts() -> None:
+def test_response_in_parts() -> None:
     """More than a connection carries at once."""
     with serving({"/prod/face_comparison": (200, {"other": "x" * 600_000, **DESCRIPTION})}) as server:
         assert probe(server.server_port) == ProbeResult("ok", version="m-1")
 
 
-def test_login_at_the_ingress_leaves_the_service_to_be_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_login_at_ingress_falls_back_to_service(monkeypatch: pytest.MonkeyPatch) -> None:
     with serving({PATH: (200, DESCRIPTION)}) as pods, serving({PATH: (401, {})}, identity=None) as ingress:
         monkeypatch.setattr("face_comparison_operator.probe.SERVICE_PORT", pods.server_port)
         result = probe(ingress.server_port, in_cluster=True, service={"spec": {"clusterIP": "127.0.0.1"}})
         assert (result.outcome, result.version) == ("unverifiable", "m-1")
 
 
-def test_with_api_keys_the_version_comes_from_the_document_for_everybody() -> None:
+def test_version_is_public_with_api_keys() -> None:
     replies = {"/prod/face_comparison": (401, DENIED), "/prod/openapi.json": (200, {"x-service": DESCRIPTION})}
     with serving(replies) as server:
         assert probe(server.server_port, expected=KEYS) == ProbeResult("ok", version="m-1")
@@ -179,7 +179,7 @@ PATH = "/prod/face_comparison"
         ("", "login"),
     ],
 )
-def test_redirect_to_elsewhere_proves_nothing(location: str, words: str) -> None:
+def test_foreign_redirect_is_inconclusive(location: str, words: str) -> None:
     with serving({PATH: (302, {"location": location or " "}), "/oauth2/start": (200, DESCRIPTION)}) as server:
         result = probe(server.server_port)
         assert (result.outcome, words in result.detail) == ("unverifiable", True)
@@ -193,24 +193,24 @@ def test_redirect_of_the_same_host_and_path_is_followed() -> None:
             assert probe(first.server_port).outcome == "ok"
 
 
-def test_redirects_end() -> None:
+def test_redirects_are_limited() -> None:
     with serving({PATH: (308, {"location": PATH})}) as server:
         assert probe(server.server_port).outcome == "unexpected"
         assert len(server.asked) <= 4
 
 
-def test_an_address_that_nobody_answers_at_says_nothing_about_the_url() -> None:
+def test_unreachable_address_is_inconclusive() -> None:
     with serving({}) as server:
         port = server.server_port
     assert probe(port).outcome == "unverifiable"
 
 
 @pytest.mark.parametrize("address", ["", "a" * 64, "a..b", "localhost:x"])
-def test_an_address_that_is_none_is_out_of_reach(address: str) -> None:
+def test_invalid_address_is_unreachable(address: str) -> None:
     assert probe(9, address=address).outcome == "unverifiable"
 
 
-def test_services_are_asked_only_inside_the_cluster(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_services_are_probed_only_inside_the_cluster(monkeypatch: pytest.MonkeyPatch) -> None:
     with serving({}) as server:
         nobody = server.server_port
     with serving({"/prod/face_comparison": (200, DESCRIPTION)}) as server:
@@ -306,7 +306,7 @@ def test_certificate_is_checked_again_when_it_expires(tmp_path: Path, monkeypatc
     assert len(checked) == 2, "after a minute, not after ten"
 
 
-def test_required_client_certificate_proves_nothing(tmp_path: Path) -> None:
+def test_required_client_certificate_is_inconclusive(tmp_path: Path) -> None:
     context = certificate(tmp_path, "faces.example.com")
     context.verify_mode = ssl.CERT_REQUIRED
     context.load_verify_locations(tmp_path / "server.pem")

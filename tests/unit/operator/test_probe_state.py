@@ -15,7 +15,7 @@ OK, UNEXPECTED, UNVERIFIABLE = (
 )
 
 
-def test_first_probe_is_due_at_once() -> None:
+def test_first_probe_is_due_immediately() -> None:
     probe_state = ProbeState()
     probe_state.reset_for(("route", "1"))
     assert probe_state.due(10.0, INTERVAL) < 0
@@ -42,7 +42,7 @@ def test_unexpected_result_is_conclusive_after_retries() -> None:
     assert not probe_state.is_conclusive
 
 
-def test_another_route_starts_over() -> None:
+def test_new_route_resets_the_state() -> None:
     probe_state = ProbeState()
     probe_state.reset_for(("route", "1"))
     for _ in range(9):
@@ -55,7 +55,7 @@ def test_another_route_starts_over() -> None:
     assert probe_state.due(5.0, INTERVAL) < 0
 
 
-def test_expired_probe_is_due_and_its_result_kept() -> None:
+def test_expired_probe_keeps_its_result() -> None:
     state = ProbeState()
     state.record(OK, 10.0)
     state.expire()

@@ -177,7 +177,7 @@ def test_rule(world: MemoryWorld, rule: Callable[[Any], None]) -> None:
 # --- requests and delays ----------------------------------------------------------------------------------------------
 
 
-def test_nothing_is_written_at_rest(world: MemoryWorld) -> None:
+def test_idle_reconcile_writes_nothing(world: MemoryWorld) -> None:
     deploy(world)
     world.settle()
     before = len(world.cluster.requests)
@@ -187,7 +187,7 @@ def test_nothing_is_written_at_rest(world: MemoryWorld) -> None:
     assert [each for each in world.cluster.requests[before:] if each[0] != "get"] == []
 
 
-def test_what_others_add_to_the_status_is_theirs(world: MemoryWorld) -> None:
+def test_foreign_status_fields_are_kept(world: MemoryWorld) -> None:
     deploy(world)
     world.settle()
     body = world.cluster.objects[RESOURCE.plural, NAMESPACE, NAME]
@@ -213,7 +213,7 @@ def test_new_resource_costs_few_requests(world: MemoryWorld) -> None:
     )
 
 
-def test_first_status_waits_as_long_as_children_took(world: MemoryWorld, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_first_status_is_delayed_until_children_exist(world: MemoryWorld, monkeypatch: pytest.MonkeyPatch) -> None:
     """The API server is busy with children of others, which come first."""
     create = world.cluster.create
 
@@ -233,7 +233,7 @@ def test_first_status_waits_as_long_as_children_took(world: MemoryWorld, monkeyp
     assert world.condition()["reason"] == "AddressPending" or world.condition()["reason"] == "Deploying"
 
 
-def test_numbers_of_the_status_are_written_at_intervals(world: MemoryWorld) -> None:
+def test_status_numbers_are_throttled(world: MemoryWorld) -> None:
     deploy(world, replicas=2)
     world.settle()
     world.edit(DEPLOYMENT, {"status": {"readyReplicas": 1}})
@@ -247,7 +247,7 @@ def test_numbers_of_the_status_are_written_at_intervals(world: MemoryWorld) -> N
     assert 0 < result.requeue_after <= 5
 
 
-def test_conditions_are_written_at_once(world: MemoryWorld) -> None:
+def test_conditions_are_written_immediately(world: MemoryWorld) -> None:
     deploy(world)
     world.settle()
     world.edit(INGRESS, {"status": {"loadBalancer": None}})
@@ -256,7 +256,7 @@ def test_conditions_are_written_at_once(world: MemoryWorld) -> None:
 
 
 @pytest.mark.parametrize(("reason", "delay"), [("rejected", 10.0), ("terminating", 1.0)])
-def test_requeue_after_a_child_that_cannot_be_applied(world: MemoryWorld, reason: str, delay: float) -> None:
+def test_failed_apply_is_requeued(world: MemoryWorld, reason: str, delay: float) -> None:
     deploy(world)
     world.settle()
     world.edit(INGRESS, {"status": {"loadBalancer": None}})  # so that nothing is probed
@@ -269,14 +269,14 @@ def test_requeue_after_a_child_that_cannot_be_applied(world: MemoryWorld, reason
     assert world.reconcile().requeue_after == pytest.approx(delay, abs=1.1)
 
 
-def test_optional_api_that_is_missing_keeps_nothing_from_serving(world: MemoryWorld) -> None:
+def test_missing_optional_api_does_not_block_serving(world: MemoryWorld) -> None:
     deploy(world, autoscaling={"metric": "InFlight"})
     assert world.condition("AutoscalerReady")["reason"] == "ApiNotInstalled"
     world.cluster.missing.discard(SCALED_OBJECT)
     world.eventually(lambda: world.child(SCALED_OBJECT), "the ScaledObject exists")
 
 
-def test_autoscaler_goes_only_where_it_is_in_the_way(world: MemoryWorld) -> None:
+def test_autoscaler_is_pruned_only_on_conflict(world: MemoryWorld) -> None:
     from face_comparison_operator.api_resources import AUTOSCALER
 
     world.cluster.missing.discard(SCALED_OBJECT)
@@ -289,14 +289,14 @@ def test_autoscaler_goes_only_where_it_is_in_the_way(world: MemoryWorld) -> None
     world.eventually(lambda: world.child(AUTOSCALER) is None, "the autoscaler is gone")
 
 
-def test_permission_that_is_missing_is_reported(world: MemoryWorld) -> None:
+def test_missing_permission_is_reported(world: MemoryWorld) -> None:
     world.cluster.forbidden["create", "ingresses"] = "the operator may not create ingresses"
     world.create(accelerator=CPU)
     becomes(world, "ApplyFailed")
     assert "may not create ingresses" in world.condition()["message"]
 
 
-def test_reconcile_that_keeps_failing_is_reported(world: MemoryWorld) -> None:
+def test_persistent_reconcile_failure_is_reported(world: MemoryWorld) -> None:
     """For example: the name is taken by what the cache cannot see, and that is gone whenever it is read."""
     world.create(accelerator=CPU)
 
@@ -314,7 +314,7 @@ def test_reconcile_that_keeps_failing_is_reported(world: MemoryWorld) -> None:
     assert "just been deleted" in world.condition()["message"]
 
 
-def test_child_of_an_earlier_resource_is_reported_until_it_is_gone(world: MemoryWorld) -> None:
+def test_child_of_earlier_resource_is_reported_until_collected(world: MemoryWorld) -> None:
     owner = {"apiVersion": "facecomparison.dev/v1alpha1", "kind": "FaceComparison", "name": NAME, "uid": "earlier"}
     world.add(SERVICE, {"metadata": {"ownerReferences": [owner]}, "spec": {}})
     world.create(accelerator=CPU)
@@ -333,7 +333,7 @@ def test_first_status_has_ready_and_the_generation(world: MemoryWorld) -> None:
     assert world.condition()["status"] == "False"
 
 
-def test_spec_that_changes_while_the_status_is_written_is_reconciled_again(world: MemoryWorld) -> None:
+def test_spec_changed_during_status_update_is_reconciled(world: MemoryWorld) -> None:
     deploy(world)
     world.settle()
     write = world.cluster.write_status
@@ -349,7 +349,7 @@ def test_spec_that_changes_while_the_status_is_written_is_reconciled_again(world
     assert (NAMESPACE, NAME) in world.requeued
 
 
-def test_event_in_a_namespace_that_goes_is_no_warning(world: MemoryWorld, caplog: pytest.LogCaptureFixture) -> None:
+def test_event_in_terminating_namespace_is_ignored(world: MemoryWorld, caplog: pytest.LogCaptureFixture) -> None:
     deploy(world)
     world.cluster.forbidden["create", EVENT.plural] = "forbidden because it is being terminated"
     world.change(replicas=0)
@@ -360,7 +360,7 @@ def test_event_in_a_namespace_that_goes_is_no_warning(world: MemoryWorld, caplog
 # --- who answers ------------------------------------------------------------------------------------------------------
 
 
-def test_two_resources_of_one_host_are_told_apart_by_who_answers(world: MemoryWorld) -> None:
+def test_two_resources_of_one_host_are_distinguished_by_response(world: MemoryWorld) -> None:
     """Whichever the ingress controller takes, the older or the younger: only that one is ready."""
     serving = "uid-0"
     world.answer = lambda route, expected: (
@@ -400,7 +400,7 @@ def test_other_resource_of_the_namespace_is_named(world: MemoryWorld) -> None:
     assert "the FaceComparison first" in world.condition()["message"]
 
 
-def test_resource_that_comes_to_a_place_makes_the_other_be_probed(world: MemoryWorld) -> None:
+def test_new_resource_triggers_probe_of_existing_one(world: MemoryWorld) -> None:
     deploy(world, route={"host": "both.example.com"})
     world.settle()
     world.create("second", accelerator=CPU, route={"host": "both.example.com"})
@@ -412,7 +412,7 @@ def test_resource_that_comes_to_a_place_makes_the_other_be_probed(world: MemoryW
     assert (NAMESPACE, NAME) in world.requeued
 
 
-def test_probe_without_news_costs_no_further_reconcile(world: MemoryWorld) -> None:
+def test_unchanged_probe_result_triggers_no_reconcile(world: MemoryWorld) -> None:
     deploy(world)
     world.settle()
     world.requeued.clear()
@@ -428,7 +428,7 @@ def test_probe_without_news_costs_no_further_reconcile(world: MemoryWorld) -> No
     assert world.requeued == [(NAMESPACE, NAME)]
 
 
-def test_url_is_probed_again_after_pods_were_lost(world: MemoryWorld) -> None:
+def test_url_is_probed_after_losing_pods(world: MemoryWorld) -> None:
     deploy(world)
     world.answer = lambda route, expected: ProbeResult("unexpected", "it answers 404")
     world.change(replicas=0)
@@ -437,7 +437,7 @@ def test_url_is_probed_again_after_pods_were_lost(world: MemoryWorld) -> None:
     becomes(world, "EndpointUnreachable")
 
 
-def test_shared_address_and_keys_are_expected_as_the_spec_says(world: MemoryWorld) -> None:
+def test_probe_expectations_follow_the_spec(world: MemoryWorld) -> None:
     seen: list[Expectation] = []
 
     def answer(route: RouteState, expected: Expectation) -> ProbeResult:
@@ -452,7 +452,7 @@ def test_shared_address_and_keys_are_expected_as_the_spec_says(world: MemoryWorl
 # --- Gateways ---------------------------------------------------------------------------------------------------------
 
 
-def test_gateway_that_goes_takes_ready_with_it(world: MemoryWorld) -> None:
+def test_deleted_gateway_makes_resource_unready(world: MemoryWorld) -> None:
     world.cluster.missing = set()
     gateway = {"spec": {"listeners": [{"name": "web", "protocol": "HTTP", "port": 80}]}}
     public = {"metadata": {"name": "public", "namespace": NAMESPACE}}
@@ -470,7 +470,7 @@ def test_gateway_that_goes_takes_ready_with_it(world: MemoryWorld) -> None:
     assert "public does not exist" in world.condition()["message"]
 
 
-def test_gateway_that_may_not_be_read_may_exist(world: MemoryWorld) -> None:
+def test_unreadable_gateway_is_assumed_to_exist(world: MemoryWorld) -> None:
     world.cluster.missing = set()
     world.cluster.forbidden["get", GATEWAY.plural] = "no"
     world.create(accelerator=CPU, route={"host": "f.example.com", "gateway": {"parentRefs": [{"name": "public"}]}})
@@ -480,7 +480,7 @@ def test_gateway_that_may_not_be_read_may_exist(world: MemoryWorld) -> None:
 # --- room -------------------------------------------------------------------------------------------------------------
 
 
-def test_update_makes_room_where_there_is_none(world: MemoryWorld) -> None:
+def test_update_frees_capacity_if_needed(world: MemoryWorld) -> None:
     deploy(world)
     world.settle()
     live = world.child(DEPLOYMENT)

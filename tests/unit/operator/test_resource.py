@@ -17,29 +17,29 @@ NAMES = st.lists(LABEL, min_size=1, max_size=7).map(".".join)
 
 
 @given(NAMES)
-def test_children_of_any_name_can_be_services(name: str) -> None:
+def test_child_names_are_valid_service_names(name: str) -> None:
     found = child_name(name)
     assert SERVICE_NAME.fullmatch(found)
     assert len(found) <= 63
 
 
 @given(NAMES, NAMES)
-def test_two_names_never_share_their_children(first: str, second: str) -> None:
+def test_different_names_have_different_children(first: str, second: str) -> None:
     assert (child_name(first) == child_name(second)) == (first == second)
 
 
-def test_a_name_that_can_be_a_services_is_kept() -> None:
+def test_valid_service_name_is_kept() -> None:
     for name in ("x", "faces-2", "a" * 63):
         assert child_name(name) == name
     assert child_name("a" * 64) != "a" * 63
 
 
-def test_names_that_would_be_cut_to_the_same_stay_apart() -> None:
+def test_truncated_names_stay_distinct() -> None:
     for first, second in (("a.b-c", "a-b.c"), ("a" * 64, "a" * 65), ("1", "fc-1.")):
         assert child_name(first) != child_name(second)
 
 
-def test_a_resource_without_spec_and_status() -> None:
+def test_resource_without_spec_and_status() -> None:
     metadata = {"name": "faces", "namespace": "ns", "uid": "u", "generation": 2}
     found = parse({"metadata": metadata})
     assert (found.spec.stage, found.spec.accelerator.type, found.spec.replicas, found.status) == (
@@ -51,12 +51,12 @@ def test_a_resource_without_spec_and_status() -> None:
     assert found.generation == 2
 
 
-def test_a_spec_that_cannot_be_read_says_where() -> None:
+def test_invalid_spec_error_names_the_field() -> None:
     metadata = {"name": "faces", "namespace": "ns", "uid": "u"}
     with pytest.raises(InvalidSpec, match="replicas"):
         parse({"metadata": metadata, "spec": {"replicas": "many"}})
 
 
-def test_a_field_of_a_newer_definition_is_passed_over() -> None:
+def test_unknown_field_is_ignored() -> None:
     metadata = {"name": "faces", "namespace": "ns", "uid": "u"}
     assert parse({"metadata": metadata, "spec": {"laterField": 1}}).spec.stage == "prod"

@@ -187,13 +187,13 @@ def test_decision(old: dict[str, Any], new: dict[str, Any], missing: str, expect
     assert words in found.hint
 
 
-def test_every_previous_pod_must_hold_what_is_missing() -> None:
+def test_every_previous_pod_must_free_enough() -> None:
     small = previous(spec({"requests": {"cpu": "100m"}}))
     assert room(DEPLOYMENT, [previous(spec(CPU)), waiting(spec(CPU), "1 Insufficient cpu")], NOW).make
     assert not room(DEPLOYMENT, [previous(spec(CPU)), small, waiting(spec(CPU), "1 Insufficient cpu")], NOW).make
 
 
-def test_node_that_is_on_its_way_is_waited_for() -> None:
+def test_node_being_added_is_awaited() -> None:
     early = waiting(spec(CPU), "1 Insufficient cpu", age=GRACE.total_seconds() - 1)
     found = room(DEPLOYMENT, [previous(spec(CPU)), early], NOW)
     assert (found.make, found.hint) == (False, "it will make room for the new one")
@@ -206,7 +206,7 @@ def test_strategy_of_the_spec_is_followed() -> None:
 
 
 @pytest.mark.parametrize("change", [{"deletionTimestamp": "2026-01-02T03:04:05Z"}, {"annotations": {}}])
-def test_pods_that_leave_or_never_served_are_not_counted(change: dict[str, Any]) -> None:
+def test_terminating_and_never_ready_pods_are_not_counted(change: dict[str, Any]) -> None:
     old = previous(spec(CPU))
     old["metadata"] |= change
     if not change.get("annotations", True):
@@ -214,13 +214,13 @@ def test_pods_that_leave_or_never_served_are_not_counted(change: dict[str, Any])
     assert room(DEPLOYMENT, [old, waiting(spec(CPU), "1 Insufficient cpu")], NOW) == Room()
 
 
-def test_pod_that_has_not_been_tried_waits_for_nothing() -> None:
+def test_pod_not_yet_scheduled_triggers_nothing() -> None:
     gated = pod("new", spec(CPU), 60, {"type": "PodScheduled", "status": "False", "reason": "SchedulingGated"})
     assert room(DEPLOYMENT, [previous(spec(CPU)), gated], NOW) == Room()
     assert room(None, [previous(spec(CPU))], NOW) == Room()
 
 
-def test_footprint_is_what_the_scheduler_counts() -> None:
+def test_footprint_matches_the_scheduler() -> None:
     containers = [
         {"resources": {"requests": {"cpu": "500m"}, "limits": {"cpu": "2", "memory": "1Gi"}}},
         {"resources": CPU},

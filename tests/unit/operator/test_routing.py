@@ -68,7 +68,7 @@ INGRESSES: list[tuple[str, dict[str, Any], dict[str, Any], str, Target]] = [
 ]
 
 
-def test_addresses_of_both_families() -> None:
+def test_ipv4_and_ipv6_addresses() -> None:
     state = route_state(resource(), ingress({"ip": "2001:db8::1"}, ADDRESS))
     assert state.target == Target("2001:db8::1", 80, False, "2001:db8::1", PATH, ("192.0.2.1",))
     assert state.url == f"http://[2001:db8::1]{PATH}"
@@ -77,23 +77,23 @@ def test_addresses_of_both_families() -> None:
 @pytest.mark.parametrize(
     ("route", "address", "url", "target"), [case[1:] for case in INGRESSES], ids=[case[0] for case in INGRESSES]
 )
-def test_an_ingress(route: dict[str, Any], address: dict[str, Any], url: str, target: Target) -> None:
+def test_ingress_url(route: dict[str, Any], address: dict[str, Any], url: str, target: Target) -> None:
     state = route_state(resource(**route), ingress(address))
     assert (state.admitted, state.url, state.target) == (True, url, target)
 
 
 @pytest.mark.parametrize("live", [{}, ingress(), ingress({})])
-def test_an_ingress_without_an_address(live: dict[str, Any]) -> None:
+def test_ingress_without_address(live: dict[str, Any]) -> None:
     state = route_state(resource(ingress={"className": "traefik"}), live)
     assert (state.admitted, state.reason, state.url, state.target) == (False, "AddressPending", None, None)
     assert "traefik" in state.message
 
 
-def test_a_host_is_the_url_before_there_is_an_address() -> None:
+def test_host_is_the_url_before_an_address_exists() -> None:
     assert route_state(resource(**TLS), ingress()).url == f"https://f.example.com{PATH}"
 
 
-def test_a_route_that_is_not_there() -> None:
+def test_missing_route() -> None:
     assert route_state(resource(), None).reason == "RoutePending"
 
 
@@ -123,24 +123,24 @@ def http_route(**conditions: str) -> dict[str, Any]:
 ACCEPTED = http_route(Accepted="True", ResolvedRefs="True")
 
 
-def test_an_http_route_that_was_taken() -> None:
+def test_accepted_http_route() -> None:
     state = route_state(resource(host="f.example.com", **GATEWAY), ACCEPTED, gateways(PUBLIC))
     assert state.url == f"https://f.example.com:8443{PATH}"
     assert state.target == Target("192.0.2.9", 8443, True, "f.example.com", PATH)
 
 
-def test_an_http_route_whose_gateway_cannot_be_read() -> None:
+def test_http_route_with_unreadable_gateway() -> None:
     state = route_state(resource(host="f.example.com", **GATEWAY), ACCEPTED)
     assert (state.admitted, state.url, state.target) == (True, f"http://f.example.com{PATH}", None)
 
 
-def test_an_http_route_without_host_has_the_address_of_the_gateway() -> None:
+def test_http_route_without_host_uses_gateway_address() -> None:
     plain = {"gateway": {"parentRefs": [{"name": "public", "sectionName": "plain"}]}}
     assert route_state(resource(**plain), ACCEPTED, gateways(PUBLIC)).url == f"http://192.0.2.9{PATH}"
     assert route_state(resource(**plain), ACCEPTED).reason == "AddressPending"
 
 
-def test_without_a_named_listener_the_secure_one_counts() -> None:
+def test_https_listener_is_preferred() -> None:
     both = {"gateway": {"parentRefs": [{"name": "public"}]}}
     assert str(route_state(resource(**both), ACCEPTED, gateways(PUBLIC)).url).startswith("https://192.0.2.9:8443/")
 
@@ -157,7 +157,7 @@ def test_without_a_named_listener_the_secure_one_counts() -> None:
         ({"protocol": "TCP"}, 80),
     ],
 )
-def test_a_listener_that_does_not_take_the_host_is_none_of_the_routes(secure: dict[str, str], port: int) -> None:
+def test_listener_of_another_host_is_ignored(secure: dict[str, str], port: int) -> None:
     shared = {"spec": {"listeners": [{**LISTENERS[1], **secure}, LISTENERS[0]]}, "status": PUBLIC["status"]}
     both = {"host": "f.example.com", "gateway": {"parentRefs": [{"name": "public"}]}}
     target = route_state(resource(**both), ACCEPTED, gateways(shared)).target
@@ -165,13 +165,13 @@ def test_a_listener_that_does_not_take_the_host_is_none_of_the_routes(secure: di
     assert (target.port, target.tls) == (port, port == 8443)
 
 
-def test_an_http_route_that_was_rejected() -> None:
+def test_rejected_http_route() -> None:
     state = route_state(resource(**GATEWAY), http_route(Accepted="True", ResolvedRefs="False"), gateways(PUBLIC))
     assert (state.admitted, state.reason) == (False, "RouteNotAccepted")
     assert "of this" in state.message
 
 
-def test_an_http_route_that_nobody_answered() -> None:
+def test_http_route_without_controller() -> None:
     assert route_state(resource(**GATEWAY), {"metadata": {"generation": 1}}).reason == "RoutePending"
 
 
@@ -268,7 +268,7 @@ PARENTS: list[tuple[str, list[Any], int, list[Any], list[Any], str, str]] = [
     [each[1:] for each in PARENTS],
     ids=[each[0] for each in PARENTS],
 )
-def test_only_the_named_parents_and_the_current_generation_count(
+def test_other_parents_and_generations_are_ignored(
     refs: list[Any], generation: int, parents: list[Any], missing: list[Any], reason: str, words: str
 ) -> None:
     live = {"metadata": {"generation": generation}, "status": {"parents": parents}}
@@ -278,7 +278,7 @@ def test_only_the_named_parents_and_the_current_generation_count(
     assert words in state.message
 
 
-def test_inside_the_cluster_only() -> None:
+def test_cluster_internal_url() -> None:
     service = {"spec": {"clusterIP": "10.96.0.7"}}
     state = route_state(resource(none={}), None, service=service)
     assert (state.admitted, state.reason) == (True, "ClusterInternal")
@@ -286,7 +286,7 @@ def test_inside_the_cluster_only() -> None:
     assert state.target == Target("10.96.0.7", 80, False, "faces.ns.svc", PATH)
 
 
-def test_tls_by_the_default_certificate_of_the_controller() -> None:
+def test_tls_with_default_certificate_of_the_controller() -> None:
     state = route_state(resource(host="f.example.com", ingress={"tls": True}), ingress(ADDRESS))
     assert state.url == f"https://f.example.com{PATH}"
 
@@ -345,7 +345,7 @@ CONTROLLERS: list[tuple[str, list[Any], str, str]] = [
 @pytest.mark.parametrize(
     ("parents", "reason", "words"), [each[1:] for each in CONTROLLERS], ids=[each[0] for each in CONTROLLERS]
 )
-def test_several_controllers_of_one_parent(parents: list[Any], reason: str, words: str) -> None:
+def test_multiple_controllers_of_one_parent(parents: list[Any], reason: str, words: str) -> None:
     live = {"metadata": {"generation": 2}, "status": {"parents": parents}}
     state = route_state(
         resource(host="f.example.com", gateway={"parentRefs": [{"name": "public"}]}), live, gateways(PUBLIC)
@@ -413,9 +413,7 @@ GATEWAYS: list[tuple[str, dict[str, Any], str, str]] = [
     [("2026-01-02T03:04:04Z", "RoutePending"), ("2026-01-02T03:04:05Z", "Admitted"), ("", "RoutePending")],
 )
 @pytest.mark.parametrize("cached", [False, True])
-def test_gateway_without_a_report_is_as_good_as_the_route_that_it_accepted_since(
-    written: str, reason: str, cached: bool
-) -> None:
+def test_gateway_without_status_counts_as_its_accepted_route(written: str, reason: str, cached: bool) -> None:
     """A Gateway's own conditions are unknown until a controller writes them, and some never do."""
     entries = [{"manager": "gateway", "operation": "Update", "subresource": "status", "time": written}]
     metadata = {**ACCEPTED["metadata"], "name": "f", "namespace": "n", "managedFields": entries if written else []}
@@ -432,7 +430,7 @@ def test_gateway_without_a_report_is_as_good_as_the_route_that_it_accepted_since
 @pytest.mark.parametrize(
     ("live", "reason", "words"), [each[1:] for each in GATEWAYS], ids=[each[0] for each in GATEWAYS]
 )
-def test_gateway_that_changed_since_it_accepted(live: dict[str, Any], reason: str, words: str) -> None:
+def test_gateway_changed_after_accepting(live: dict[str, Any], reason: str, words: str) -> None:
     state = route_state(resource(host="f.example.com", **GATEWAY), ACCEPTED, gateways(live))
     assert state.reason == reason
     assert words in state.message

@@ -10,7 +10,7 @@ from face_comparison_operator.errors import InvalidSettings
 from face_comparison_operator.settings import PREFIX, Settings
 
 
-def test_an_empty_environment_is_the_defaults() -> None:
+def test_empty_environment_gives_defaults() -> None:
     assert Settings.from_environ({}) == Settings()
     assert Settings.from_environ({"HOME": "/", "FACE_COMPARISON_STAGE": "x"}) == Settings()
 
@@ -52,7 +52,7 @@ def test_invalid_value_is_a_startup_error(name: str, value: str, words: str) -> 
     assert PREFIX + name in caught.value.message
 
 
-def test_variables_about_services_are_no_options() -> None:
+def test_service_variables_are_ignored() -> None:
     links = {
         f"{PREFIX}SERVICE_HOST": "10.0.0.1",
         f"{PREFIX}SERVICE_PORT": "8080",
@@ -64,7 +64,7 @@ def test_variables_about_services_are_no_options() -> None:
     assert Settings.from_environ(links) == Settings()
 
 
-def test_the_command_line_wins(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_command_line_overrides_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[Settings] = []
 
     async def remember(settings: Settings) -> None:
@@ -79,13 +79,13 @@ def test_the_command_line_wins(monkeypatch: pytest.MonkeyPatch) -> None:
     assert seen[0].log_level == "error"
 
 
-def test_a_mistake_is_reported_and_ends_with_2() -> None:
+def test_usage_error_exits_with_2() -> None:
     result = CliRunner().invoke(cli.main, ["run", "--metrics-port=many"])
     assert result.exit_code == 2
     assert result.stderr.startswith("invalid_settings: --metrics-port: must be a port")
 
 
-def test_the_help_names_every_variable() -> None:
+def test_help_names_every_variable() -> None:
     output = CliRunner().invoke(cli.main, ["run", "--help"]).output.replace("\n", "").replace(" ", "")
     for name in Settings.__slots__:
         assert f"[env:{PREFIX}{name.upper()}]" in output

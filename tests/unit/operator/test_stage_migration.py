@@ -58,7 +58,7 @@ def test_step(
 
 
 @pytest.mark.parametrize("gateway", [False, True])
-def test_the_route_leads_to_both_for_a_moment(gateway: bool) -> None:
+def test_route_serves_both_stages_during_migration(gateway: bool) -> None:
     route: dict[str, Any] = {"gateway": {"parentRefs": [{"name": "public"}]}} if gateway else {}
     body = {
         "metadata": {"name": "faces", "namespace": "ns", "uid": "u"},

@@ -200,13 +200,13 @@ def test_every_condition_of_a_deployed_resource() -> None:
     assert result["selector"].startswith("app.kubernetes.io/name=face-comparison,")
 
 
-def test_nothing_new_is_the_same_status() -> None:
+def test_unchanged_observation_keeps_the_status() -> None:
     once = status(resource(), SERVES, NOW)
     again = status(resource(written=once), SERVES, NOW + timedelta(days=1))
     assert again == once
 
 
-def test_a_condition_keeps_its_time_until_its_status_changes() -> None:
+def test_transition_time_changes_only_with_status() -> None:
     first = status(resource(), Observed(ADMITTED, deployment(1, 1, 0)), NOW)
     trouble = Observed(ADMITTED, deployment(1, 1, 0), pods=[unschedulable()])
     second = status(resource(written=first), trouble, NOW + timedelta(minutes=1))
@@ -221,7 +221,7 @@ def test_a_condition_keeps_its_time_until_its_status_changes() -> None:
 # --- time -------------------------------------------------------------------------------------------------------------
 
 
-def test_the_time_of_a_deployment_is_measured_from_its_change_to_its_answer() -> None:
+def test_deployment_time_spans_change_to_response() -> None:
     began = status(resource(), Observed(ADMITTED), NOW)
     assert "deploySeconds" not in began
     done = status(resource(written=began), SERVES, NOW + timedelta(seconds=42))
@@ -230,14 +230,14 @@ def test_the_time_of_a_deployment_is_measured_from_its_change_to_its_answer() ->
     assert kept["deploySeconds"] == 42
 
 
-def test_a_new_generation_starts_the_clock_again() -> None:
+def test_new_generation_restarts_the_clock() -> None:
     result = status(resource(2, written()), Observed(ADMITTED, deployment(2, 1, 1)), NOW)
     assert result["deployStartedAt"] == "2026-01-02T03:04:05Z"
     assert "deploySeconds" not in result
 
 
 @pytest.mark.parametrize(("seconds", "reason"), [(59, "Deploying"), (60, "ProgressDeadlineExceeded")])
-def test_the_deadline_is_by_the_wall_clock(seconds: int, reason: str) -> None:
+def test_deadline_uses_wall_clock(seconds: int, reason: str) -> None:
     starting = Observed(ADMITTED, deployment(1, 1, 0))
     began = status(resource(deployDeadlineSeconds=60), starting, NOW)
     later = status(resource(written=began, deployDeadlineSeconds=60), starting, NOW + timedelta(seconds=seconds))
@@ -245,7 +245,7 @@ def test_the_deadline_is_by_the_wall_clock(seconds: int, reason: str) -> None:
     assert conditions(later)["Progressing"][1] == reason
 
 
-def test_past_the_deadline_a_known_cause_is_still_told() -> None:
+def test_known_cause_is_reported_past_the_deadline() -> None:
     trouble = Observed(ADMITTED, deployment(1, 1, 0), pods=[unschedulable()])
     began = status(resource(), trouble, NOW)
     later = status(resource(written=began), trouble, NOW + timedelta(seconds=601))
@@ -254,7 +254,7 @@ def test_past_the_deadline_a_known_cause_is_still_told() -> None:
     assert "Insufficient nvidia.com/gpu" in message(later, "Progressing")
 
 
-def test_the_next_deadline_is_at_the_deadline() -> None:
+def test_requeue_at_the_deadline() -> None:
     body = resource(deployDeadlineSeconds=60)
     began = status(body, Observed(ADMITTED), NOW)
     assert next_deadline(body, began, NOW + timedelta(seconds=20)) == 40
@@ -265,7 +265,7 @@ def test_the_next_deadline_is_at_the_deadline() -> None:
 # --- the other conditions --------------------------------------------------------------------------------------------
 
 
-def test_what_serves_is_available_whatever_else_is_wrong() -> None:
+def test_serving_resource_is_available_despite_problems() -> None:
     result = status(resource(), Observed(PENDING, deployment(2, 1, 1), pods=[unschedulable()]), NOW)
     assert conditions(result)["Available"] == ("True", "PodsAvailable")
 
@@ -291,21 +291,21 @@ SCALERS: list[tuple[str, list[dict[str, str]], tuple[str, str]]] = [
 
 
 @pytest.mark.parametrize(("told", "wanted"), [case[1:] for case in SCALERS], ids=[case[0] for case in SCALERS])
-def test_the_autoscaler(told: list[dict[str, str]], wanted: tuple[str, str]) -> None:
+def test_autoscaler_condition(told: list[dict[str, str]], wanted: tuple[str, str]) -> None:
     observed = replace(SERVES, autoscaler={"status": {"conditions": told}})
     result = status(resource(autoscaling={}), observed, NOW)
     assert conditions(result)["AutoscalerReady"] == wanted
     assert conditions(result)["Ready"] == READY
 
 
-def test_autoscaler_that_has_not_seen_the_present_spec() -> None:
+def test_autoscaler_with_outdated_observation() -> None:
     active = {"type": "ScalingActive", "status": "True"}
     live = {"metadata": {"generation": 2}, "status": {"observedGeneration": 1, "conditions": [active]}}
     result = status(resource(autoscaling={}), replace(SERVES, autoscaler=live), NOW)
     assert conditions(result)["AutoscalerReady"] == ("Unknown", "ScalerPending")
 
 
-def test_autoscaler_at_its_limit_says_so() -> None:
+def test_autoscaler_at_limit_is_reported() -> None:
     told = [
         {"type": "ScalingActive", "status": "True"},
         {"type": "ScalingLimited", "status": "True", "reason": "TooManyReplicas"},
@@ -317,14 +317,14 @@ def test_autoscaler_at_its_limit_says_so() -> None:
     assert "more pods are wanted than maxReplicas (3)" in found["message"]
 
 
-def test_the_autoscaler_whose_api_is_missing() -> None:
+def test_autoscaler_with_missing_api() -> None:
     observed = replace(SERVES, refusals=[Refusal("ScaledObject", "ApiNotInstalled", "install KEDA")])
     result = status(resource(autoscaling={"metric": "InFlight"}), observed, NOW)
     assert conditions(result)["AutoscalerReady"] == ("False", "ApiNotInstalled")
     assert conditions(result)["SpecAccepted"] == ("False", "ApiNotInstalled")
 
 
-def test_most_severe_refusal_comes_first() -> None:
+def test_most_severe_rejection_is_reported_first() -> None:
     missing = Refusal("HTTPRoute", "ApiNotInstalled", "a")
     taken = Refusal("Service", "NameConflict", "b")
     refused = Refusal("Deployment", "ApplyFailed", "c")
@@ -334,12 +334,12 @@ def test_most_severe_refusal_comes_first() -> None:
     assert message(result, "SpecAccepted") == "a; b"
 
 
-def test_the_model_version_is_kept_while_nobody_can_be_asked() -> None:
+def test_model_version_is_kept_while_unreachable() -> None:
     result = status(resource(written=written(modelVersion="m-1")), SERVES, NOW)
     assert result["modelVersion"] == "m-1"
 
 
-def test_an_unreadable_spec_has_a_status() -> None:
+def test_unreadable_spec_is_reported_in_status() -> None:
     broken = FaceComparison("faces", "ns", "u", 3, Spec(), {})
     observed = Observed(ADMITTED, refusals=[Refusal("FaceComparison", "InvalidSpec", "what is wrong")])
     assert conditions(status(broken, observed, NOW))["Ready"] == ("False", "InvalidSpec")
@@ -354,7 +354,7 @@ def test_an_unreadable_spec_has_a_status() -> None:
         (ProbeResult("unverifiable", "timeout"), READY, "v2"),
     ],
 )
-def test_the_previous_url_is_reported_until_the_new_one_answers(
+def test_previous_url_is_reported_until_new_one_responds(
     answer: ProbeResult | None, ready: tuple[str, str], told: str
 ) -> None:
     moved = msgspec.structs.replace(resource(written={"url": URL}, stage="v2"), routed=("v2", "prod"))
@@ -378,7 +378,7 @@ def test_only_a_changed_spec_has_a_previous_version(generation: int, reported: b
     assert ("the previous version is still serving" in message(result)) is reported
 
 
-def test_pods_of_an_earlier_template_are_a_previous_version_of_any_spec() -> None:
+def test_pods_of_earlier_template_are_previous_version() -> None:
     result = status(resource(), replace(TAKEN, deployment=deployment(2, 1, 1)), NOW)
     assert "the previous version is still serving" in message(result)
 
@@ -403,7 +403,7 @@ def test_response_of_another_resource_is_not_ready() -> None:
     assert "the FaceComparison first" in message(result)
 
 
-def test_obstacle_of_the_operator_alone_is_not_a_failure() -> None:
+def test_operator_side_obstacle_is_not_a_failure() -> None:
     stopped = replace(SERVES, probe=ProbeResult("unverifiable", "the ingress responds to the operator with 401"))
     result = status(resource(), stopped, NOW)
     assert conditions(result)["Ready"] == READY
@@ -457,7 +457,7 @@ def test_failing_probes_are_reported_before_the_deadline() -> None:
 @pytest.mark.parametrize(
     ("reason", "progressing"), [("NotPermitted", "True"), ("Paused", "False"), ("ChildTerminating", "True")]
 )
-def test_what_keeps_the_spec_from_being_applied(reason: str, progressing: str) -> None:
+def test_apply_failure_is_reported(reason: str, progressing: str) -> None:
     result = status(resource(), replace(SERVES, refusals=[Refusal("Deployment", reason, "why")]), NOW)
     assert conditions(result)["Ready"] == ("False", reason)
     assert conditions(result)["SpecAccepted"] == ("False", reason)
@@ -475,7 +475,7 @@ STORE: dict[str, Any] = {"collections": {"postgres": {"secretName": "db"}}}
         (CollectionsState(False, "no answer"), ("False", "StoreUnavailable")),
     ],
 )
-def test_store_of_collections(found: CollectionsState | None, condition: tuple[str, str]) -> None:
+def test_collection_store(found: CollectionsState | None, condition: tuple[str, str]) -> None:
     observed = replace(SERVES, probe=ProbeResult("ok", version="m", collections=found))
     result = status(resource(**STORE), observed, NOW)
     assert conditions(result)["CollectionsReady"] == condition

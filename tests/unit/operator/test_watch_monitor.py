@@ -103,7 +103,7 @@ def test_one_stale_watch_fails_liveness() -> None:
     assert following.watches.seconds_since_response == 2
 
 
-def test_requests_of_kopf_are_counted() -> None:
+def test_kopf_requests_are_counted() -> None:
     following = Following()
     following.kopf_lists(SERVICE)
     following.kopf_watches(POD, status=503)
@@ -111,7 +111,7 @@ def test_requests_of_kopf_are_counted() -> None:
     assert following.requests == [("list", "services", 200), ("watch", "pods", 503)]
 
 
-def test_a_watch_of_an_api_that_may_go_does_not_count() -> None:
+def test_watch_of_optional_api_is_not_counted() -> None:
     following = Following()
     following.kopf_watches(HTTP_ROUTE)
     following.now = LIVE_SECONDS + 1
@@ -119,7 +119,7 @@ def test_a_watch_of_an_api_that_may_go_does_not_count() -> None:
     assert following.watches.liveness_error() is None
 
 
-def test_a_healthy_watch_is_answered_often_enough() -> None:
+def test_healthy_watch_is_not_stale() -> None:
     assert WATCH_SECONDS < LIVE_SECONDS
 
 
@@ -129,7 +129,7 @@ async def _synced(following: Following) -> None:
     assert following.watches.synced.is_set()
 
 
-def test_a_namespace_that_may_not_be_seen_anymore_does_not_keep_the_others_waiting() -> None:
+def test_forbidden_namespace_does_not_block_the_others() -> None:
     """As one that was deleted, and with it the Role by which it was seen."""
 
     async def test() -> None:
@@ -157,7 +157,7 @@ def test_a_namespace_that_may_not_be_seen_anymore_does_not_keep_the_others_waiti
     asyncio.run(test())
 
 
-def test_where_nothing_may_be_seen_it_is_not_ready() -> None:
+def test_not_ready_if_all_namespaces_are_forbidden() -> None:
     async def test() -> None:
         following = Following("a")
         for kind in ALWAYS:
@@ -169,14 +169,14 @@ def test_where_nothing_may_be_seen_it_is_not_ready() -> None:
     asyncio.run(test())
 
 
-def test_kopf_retries_instead_of_learning_that_a_kind_is_gone() -> None:
+def test_kopf_retries_after_not_found() -> None:
     following = Following()
     assert following.watches.on_response(HTTP_ROUTE.path(None), {"watch": "true"}, 404)
     assert not following.watches.on_response(HTTP_ROUTE.path(None), {"watch": "true"}, 200)
     assert not following.watches.on_response("/apis/gateway.networking.k8s.io/v1", {}, 404)
 
 
-def test_ready_when_everything_has_been_listed_after_kopf_did() -> None:
+def test_ready_after_all_kinds_are_listed() -> None:
     async def test() -> None:
         following = Following()
         following.lists.objects[SERVICE] = ["faces"]
@@ -194,7 +194,7 @@ def test_ready_when_everything_has_been_listed_after_kopf_did() -> None:
     asyncio.run(test())
 
 
-def test_unreported_deletions_are_dropped_when_kopf_relists() -> None:
+def test_relist_drops_deleted_objects() -> None:
     async def test() -> None:
         following = Following()
         following.lists.objects[RESOURCE] = ["faces"]
@@ -214,7 +214,7 @@ def test_unreported_deletions_are_dropped_when_kopf_relists() -> None:
 
 
 @pytest.mark.parametrize("resources", [["faces"], []])
-def test_missing_child_is_reported_only_once_its_resource_is_known_to_exist(
+def test_missing_child_is_reported_only_for_existing_resource(
     resources: list[str],
 ) -> None:
     """Else it would be made once more for a resource that nobody has any more."""
@@ -235,7 +235,7 @@ def test_missing_child_is_reported_only_once_its_resource_is_known_to_exist(
     asyncio.run(test())
 
 
-def test_a_child_that_is_gone_is_not_missed_while_its_resource_cannot_be_looked_up() -> None:
+def test_missing_child_is_ignored_while_lookup_fails() -> None:
     """Whatever else makes somebody look meanwhile finds resource and child as they were, and makes nothing."""
 
     async def test() -> None:
@@ -258,7 +258,7 @@ def test_a_child_that_is_gone_is_not_missed_while_its_resource_cannot_be_looked_
     asyncio.run(test())
 
 
-def test_what_is_newer_than_the_list_stays() -> None:
+def test_objects_newer_than_the_list_are_kept() -> None:
     async def test() -> None:
         following = Following()
         following.store.put(SERVICE, body("faces", following.lists.version + 1))
@@ -268,7 +268,7 @@ def test_what_is_newer_than_the_list_stays() -> None:
     asyncio.run(test())
 
 
-def test_further_pages_of_a_list_are_no_other_list() -> None:
+def test_pages_belong_to_one_list() -> None:
     async def test() -> None:
         following = Following()
         await _synced(following)
@@ -280,7 +280,7 @@ def test_further_pages_of_a_list_are_no_other_list() -> None:
     asyncio.run(test())
 
 
-def test_a_list_that_fails_is_tried_again() -> None:
+def test_failed_list_is_retried() -> None:
     async def test() -> None:
         following = Following()
         following.kopf_lists(*ALWAYS)
@@ -294,7 +294,7 @@ def test_a_list_that_fails_is_tried_again() -> None:
 
 
 @pytest.mark.parametrize("namespaces", [(), ("ns",)])
-def test_an_api_that_comes_later_needs_a_new_start_only_where_kopf_may_not_look_for_it(
+def test_new_api_needs_restart_only_without_discovery(
     namespaces: tuple[str, ...],
 ) -> None:
     async def test() -> None:

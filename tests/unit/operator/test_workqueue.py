@@ -38,7 +38,7 @@ async def nothing_ready(queue: WorkQueue[str]) -> bool:
     return waits
 
 
-def test_key_is_queued_once_however_often_it_is_added() -> None:
+def test_key_added_repeatedly_is_queued_once() -> None:
     async def test(queue: WorkQueue[str], _: Clock) -> None:
         for key in ("a", "b", "a"):
             queue.add(key)
@@ -48,7 +48,7 @@ def test_key_is_queued_once_however_often_it_is_added() -> None:
     run(test)
 
 
-def test_key_added_while_processed_is_processed_once_more() -> None:
+def test_key_added_during_processing_is_processed_again() -> None:
     async def test(queue: WorkQueue[str], _: Clock) -> None:
         queue.add("a")
         await queue.get()
@@ -91,7 +91,7 @@ def test_earlier_processing_drops_the_delayed_key() -> None:
     run(test)
 
 
-def test_failures_are_retried_with_exponential_backoff_up_to_a_limit() -> None:
+def test_failures_are_retried_with_bounded_exponential_backoff() -> None:
     async def test(queue: WorkQueue[str], clock: Clock) -> None:
         pauses = []
         queue.add("a")
@@ -110,7 +110,7 @@ def test_failures_are_retried_with_exponential_backoff_up_to_a_limit() -> None:
     run(test)
 
 
-def test_a_worker_that_waits_is_woken() -> None:
+def test_waiting_worker_is_woken() -> None:
     async def test(queue: WorkQueue[str], _: Clock) -> None:
         task = asyncio.create_task(queue.get())
         await asyncio.sleep(0)
@@ -120,7 +120,7 @@ def test_a_worker_that_waits_is_woken() -> None:
     run(test)
 
 
-def test_key_rests_between_two_looks() -> None:
+def test_key_is_throttled_between_reconciliations() -> None:
     async def test(queue: WorkQueue[str], clock: Clock) -> None:
         queue.add("a")
         assert await queue.get() == "a", "the first look is at once"
@@ -143,7 +143,7 @@ def test_key_rests_between_two_looks() -> None:
     run(test, rest=0.1)
 
 
-def test_keys_that_have_rested_are_forgotten() -> None:
+def test_throttled_keys_are_forgotten() -> None:
     async def test(queue: WorkQueue[str], clock: Clock) -> None:
         for number in range(100):
             clock.now = float(number)

@@ -38,7 +38,7 @@ def tree() -> tuple[chart_values.Value, ...]:
         {"global": {"of": "a parent chart"}},
     ],
 )
-def test_schema_takes(tree: tuple[chart_values.Value, ...], values: object) -> None:
+def test_schema_accepts(tree: tuple[chart_values.Value, ...], values: object) -> None:
     jsonschema.validate(values, chart_values.schema(tree))
 
 
@@ -59,7 +59,7 @@ def test_schema_rejects(tree: tuple[chart_values.Value, ...], values: object) ->
         jsonschema.validate(values, chart_values.schema(tree))
 
 
-def test_table_has_every_key_that_can_be_set(tree: tuple[chart_values.Value, ...]) -> None:
+def test_table_has_every_settable_key(tree: tuple[chart_values.Value, ...]) -> None:
     assert chart_values.table(tree).splitlines()[2:] == [
         "| `count` | `2` | How many. It says more here. |",
         "| `place.enabled` | `true` | Whether. |",
@@ -67,18 +67,18 @@ def test_table_has_every_key_that_can_be_set(tree: tuple[chart_values.Value, ...
     ]
 
 
-def test_table_replaces_the_one_before() -> None:
+def test_table_replaces_previous_one() -> None:
     readme = f"before\n{chart_values.TABLE_BEGINS}\nold\n{chart_values.TABLE_ENDS}\nafter\n"
     once = chart_values.with_table(readme, "new")
     assert once == f"before\n{chart_values.TABLE_BEGINS}\nnew\n{chart_values.TABLE_ENDS}\nafter\n"
     assert chart_values.with_table(once, "new") == once
 
 
-def test_a_readme_without_the_marks_is_rejected() -> None:
+def test_readme_without_marks_is_rejected() -> None:
     with pytest.raises(ValueError, match="values: made by"):
         chart_values.with_table("no marks", "new")
 
 
-def test_a_key_without_a_comment_is_rejected() -> None:
+def test_key_without_a_comment_is_rejected() -> None:
     with pytest.raises(ValueError, match=r"place\.enabled: write a comment above line 3"):
         chart_values.values("# Where.\nplace:\n  enabled: true\n")

@@ -31,13 +31,13 @@ def separate(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_version_2_passes_the_controllers_on_that_it_has(unified: Path) -> None:
+def test_cgroup_v2_delegates_available_controllers(unified: Path) -> None:
     cgroups.make("node", unified)
     assert (unified / "node").is_dir()
     assert (unified / "cgroup.subtree_control").read_text() == "+cpu +cpuset +memory +pids +io"
 
 
-def test_version_1_makes_the_group_in_every_tree_once(separate: Path) -> None:
+def test_cgroup_v1_creates_group_in_every_tree(separate: Path) -> None:
     assert [tree.name for tree in cgroups.trees(separate)] == ["cpu", "cpuset", "memory"]
     cgroups.make("node", separate)
     assert sorted(path.parent.name for path in separate.glob("*/node")) == ["cpu", "cpuacct", "cpuset", "memory"]
@@ -53,14 +53,14 @@ def test_groups_are_removed_from_the_innermost(trees: str, request: pytest.Fixtu
     assert list(root.glob("**/node")) == []
 
 
-def test_what_still_holds_processes_is_reported(unified: Path) -> None:
+def test_groups_with_processes_are_reported(unified: Path) -> None:
     cgroups.make("node", unified)
     (unified / "node" / "busy").mkdir()
     (unified / "node" / "busy" / "a process").write_text("")  # as busy as a folder can be
     assert cgroups.remove("node", unified) == [unified / "node" / "busy", unified / "node"]
 
 
-def test_configuration_is_what_its_readers_parse(tmp_path: Path) -> None:
+def test_configuration_files_can_be_parsed(tmp_path: Path) -> None:
     files = config.files(config.Layout(tmp_path), "node", Path("/usr/sbin/runc"))
     kubelet = yaml.safe_load(files["kubelet.yaml"])
     assert kubelet["clusterDNS"] == [config.DNS_SERVICE]
@@ -69,7 +69,7 @@ def test_configuration_is_what_its_readers_parse(tmp_path: Path) -> None:
     assert files["resolv.conf"] == ""  # pods ask no server of the host's
 
 
-def test_an_image_is_built_again_for_what_it_is_made_of_and_nothing_else(sources: Path) -> None:
+def test_image_is_rebuilt_only_if_its_inputs_change(sources: Path) -> None:
     service, operator = images._key("service", sources), images._key("operator", sources)
     (sources / "service" / "src" / "a.py").write_text("changed")
     assert images._key("service", sources) != service
@@ -82,14 +82,14 @@ def test_an_image_is_built_again_for_what_it_is_made_of_and_nothing_else(sources
     assert images._key("operator", sources) != operator
 
 
-def test_long_lists_are_shown_by_their_first_numbers() -> None:
+def test_long_lists_are_abbreviated() -> None:
     assert shorten({"face_hash": list(range(768)), "Faces": [1]}) == {
         "face_hash": [0, 1, 2, 3, 4, "… 768 in all"],
         "Faces": [1],
     }
 
 
-def test_one_program_at_a_time_is_at_work_on_a_node(tmp_path: Path) -> None:
+def test_node_is_locked_by_one_program(tmp_path: Path) -> None:
     with Node("mine", tmp_path / "mine").alone():
         with pytest.raises(NodeFailed, match="mine: wait"), Node("mine", tmp_path / "mine").alone():
             pass

@@ -24,7 +24,7 @@ def made(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_images_are_those_of_the_dockerfile() -> None:
+def test_images_match_the_dockerfile() -> None:
     found = {image.name: image for image in release.images(DOCKERFILE)}
     assert found.keys() == {"service", "service-gpu", "operator"}
     assert found["operator"].package == "face-comparison-operator"
@@ -32,7 +32,7 @@ def test_images_are_those_of_the_dockerfile() -> None:
     assert "gpu" in found["service-gpu"].extras
 
 
-def test_base_image_is_a_component_by_its_digest() -> None:
+def test_base_image_is_a_component_with_digest() -> None:
     base, other = release.with_base_image({"components": [{"name": "numpy"}]}, DOCKERFILE)["components"]
     assert base["type"] == "container"
     assert f"@sha256:{base['hashes'][0]['content']}\n" in DOCKERFILE
@@ -45,7 +45,7 @@ def test_base_image_without_a_digest_is_an_error() -> None:
 
 
 @pytest.mark.skipif(not UV.exists(), reason="made by `make setup`")
-def test_every_image_has_a_list_of_components_with_digests(tmp_path: Path) -> None:
+def test_every_image_has_an_sbom_with_digests(tmp_path: Path) -> None:
     release.write_sbom(UV, tmp_path)
     lists = {path.name: json.loads(path.read_text()) for path in tmp_path.iterdir()}
     assert lists.keys() == {f"{image.name}.cdx.json" for image in release.images(DOCKERFILE)}
@@ -61,7 +61,7 @@ def test_every_image_has_a_list_of_components_with_digests(tmp_path: Path) -> No
     assert "kopf" in names["operator.cdx.json"] - names["service.cdx.json"]
 
 
-def test_checksums_are_what_sha256sum_reads(made: Path) -> None:
+def test_checksums_are_readable_by_sha256sum(made: Path) -> None:
     release.write_provenance(made)
     lines = (made / "SHA256SUMS").read_text().splitlines()
     assert [line.split("  ")[1] for line in lines] == ["crd.yaml", "python/face_comparison-1.whl"]
@@ -90,13 +90,13 @@ def test_provenance_names_the_builder(made: Path, monkeypatch: pytest.MonkeyPatc
 @pytest.mark.parametrize(
     ("given", "named"), [("", "localhost"), ("REGISTRY=registry.example.com", "registry.example.com")]
 )
-def test_images_are_named_by_the_registry_that_is_given(given: str, named: str) -> None:
+def test_image_names_use_the_given_registry(given: str, named: str) -> None:
     command = ["make", "--dry-run", "images", "CONTAINER=docker", *given.split()]
     said = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True, timeout=60).stdout
     assert f"name={named}/face-comparison/" in said
 
 
-def test_a_cluster_of_its_own_is_asked_for_without_a_registry() -> None:
+def test_registry_is_rejected_for_own_cluster() -> None:
     """It gets the images that are built here."""
     command = ["make", "--dry-run", "cluster"]
     said = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True, timeout=60).stdout
@@ -104,13 +104,13 @@ def test_a_cluster_of_its_own_is_asked_for_without_a_registry() -> None:
     assert "--registry" not in said
 
 
-def test_one_release_is_described_alike_twice() -> None:
+def test_description_of_a_release_is_reproducible() -> None:
     moment = datetime(2026, 1, 1, tzinfo=UTC)
     one, other = (release.statement([], "0" * 40, [], "builder", moment) for _ in range(2))
     assert one == other
 
 
-def test_a_tree_that_differs_from_its_commit_is_no_release(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_release_requires_a_clean_tree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for words in (["init", "--quiet"], ["commit", "--quiet", "--allow-empty", "--message=first"]):
         identity = ["-c", "user.name=a", "-c", "user.email=a@example.com"]
         subprocess.run(["git", *identity, *words], cwd=tmp_path, check=True, timeout=60)

@@ -32,9 +32,9 @@ MEASURED = {
             "requests": 311,
         }
     ),
-    "disturbance: test_the_node_is_drained": disturbance(200, 0),
-    "disturbance: test_a_pod_is_deleted": disturbance(100, 2),
-    "disturbance: test_a_pod_is_killed": disturbance(50, 5),
+    "disturbance: test_node_is_drained": disturbance(200, 0),
+    "disturbance: test_pod_is_deleted": disturbance(100, 2),
+    "disturbance: test_pod_is_killed": disturbance(50, 5),
 }
 OPERATOR = {
     "unrelated": 5000,
@@ -58,10 +58,10 @@ def test_disturbances_match_the_tests() -> None:
 def test_main_figures_come_first() -> None:
     told = {each.figure: (each.about, each.good) for each in report.tiles(MEASURED)}
     assert told == {
-        "6.5 s": ("from apply to the first answer (goal 15 s)", True),
-        "12.2 s": ("from delete to nothing left (goal 10 s)", False),
+        "6.5 s": ("from apply to the first response (goal 15 s)", True),
+        "12.2 s": ("from delete to removal of everything (goal 10 s)", False),
         "2": ("of 300 requests failed in 2 disturbances", False),
-        "21 s": ("from the first request to a second pod that serves", None),
+        "21 s": ("from the first request to a second ready pod", None),
     }
 
 

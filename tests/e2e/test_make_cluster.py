@@ -96,7 +96,7 @@ def test_cluster_starts_and_stops(node: Node) -> None:
     assert in_network(network) == []
     assert not node.layout.state.exists()
     assert traces(NAME, node.layout.state) == before
-    assert run("run", "true") == (1, "   0.0 s  stopped: the node face-comparison-made does not run\n")
+    assert run("run", "true") == (1, "   0.0 s  stopped: the node face-comparison-made is not running\n")
 
 
 def reply(printed: str) -> dict[str, list[object]]:
@@ -106,7 +106,7 @@ def reply(printed: str) -> dict[str, list[object]]:
 
 
 def test_response_without_faces_is_a_failure() -> None:
-    with pytest.raises(NodeFailed, match=r"http://x/y was answered 503: busy"):
+    with pytest.raises(NodeFailed, match=r"http://x/y returned 503: busy"):
         program.show_reply("http://x/y", "503", "busy", program.Steps())
 
 
@@ -114,8 +114,8 @@ def test_response_without_faces_is_a_failure() -> None:
     ("words", "told"),
     [
         (["--cluster=curent"], "choose from"),
-        (["--cluster=current", "--bare"], "leave out --bare"),
-        (["--registry=example.com"], "leave out --registry"),
+        (["--cluster=current", "--bare"], "--bare cannot be combined"),
+        (["--registry=example.com"], "--registry requires"),
     ],
 )
 def test_conflicting_options_are_rejected(words: list[str], told: str) -> None:

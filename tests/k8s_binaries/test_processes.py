@@ -48,7 +48,7 @@ def test_check_names_dead_program_and_its_output(tmp_path: Path) -> None:
     with Processes(tmp_path) as processes:
         pid = processes.start("broken", ["sh", "-c", "echo no such port; exit 3"])
         assert gone(pid)
-        with pytest.raises(Died, match=r"broken ended with status 3(.|\n)*no such port"):
+        with pytest.raises(Died, match=r"broken exited with status 3(.|\n)*no such port"):
             processes.check()
 
 

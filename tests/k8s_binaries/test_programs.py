@@ -110,7 +110,7 @@ def test_replacement_without_original_is_an_error(tmp_path: Path, monkeypatch: p
     monkeypatch.setattr(programs, "HERE", tmp_path)
     (tmp_path / "modules/kubernetes/instead/traefik/github.com/go-acme/lego/v4/moved.go").write_text("package lego\n")
     with (
-        pytest.raises(programs.PartUnavailable, match=r"lego/v4/moved\.go is not in what"),
+        pytest.raises(programs.PartUnavailable, match=r"lego/v4/moved\.go is not part of what"),
         programs.trimmed("traefik", "kubernetes"),
     ):
         pass

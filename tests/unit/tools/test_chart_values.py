@@ -80,5 +80,5 @@ def test_readme_without_marks_is_rejected() -> None:
 
 
 def test_key_without_a_comment_is_rejected() -> None:
-    with pytest.raises(ValueError, match=r"place\.enabled: write a comment above line 3"):
+    with pytest.raises(ValueError, match=r"place\.enabled: add a comment above line 3"):
         chart_values.values("# Where.\nplace:\n  enabled: true\n")

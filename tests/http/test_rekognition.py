@@ -327,9 +327,9 @@ def test_a_user_has_at_most_a_hundred_faces_however_often_they_are_associated(re
         for number in range(101)
     ]
     ids = [each["FaceRecords"][0]["Face"]["FaceId"] for each in faces]
-    for _ in range(2):
+    for number in (100, 0):
         done = rekognition.associate_faces(CollectionId="staff", UserId="anna", FaceIds=ids[:100])
-        assert len(done["AssociatedFaces"]) == 100
+        assert len(done["AssociatedFaces"]) == number
     with pytest.raises(rekognition.exceptions.ServiceQuotaExceededException):
         rekognition.associate_faces(CollectionId="staff", UserId="anna", FaceIds=ids[100:])
 
@@ -384,6 +384,56 @@ def test_faces_beyond_the_wanted_number_are_not_indexed_and_say_why(rekognition:
     ]
     assert areas[0] == max(areas)
     assert rekognition.index_faces(CollectionId="staff", Image=photo())["FaceRecords"] == []
+
+
+def test_faces_of_low_quality_go_before_small_ones(rekognition: Any) -> None:
+    """As the service model documents MaxFaces. The larger a face of a fake image is, the less certain it is."""
+    rekognition.create_collection(CollectionId="staff")
+    group = photo("anna", "bert", "carl", "dora", "emil")
+    indexed = rekognition.index_faces(CollectionId="staff", Image=group, MaxFaces=1, QualityFilter="MEDIUM")
+    assert [each["FaceDetail"] for each in indexed["FaceRecords"]] == [
+        rekognition.detect_faces(Image=group)["FaceDetails"][2]
+    ]
+    assert [each["Reasons"] for each in indexed["UnindexedFaces"]] == [
+        ["LOW_CONFIDENCE"],
+        ["LOW_CONFIDENCE"],
+        ["EXCEEDS_MAX_FACES"],
+        ["EXCEEDS_MAX_FACES", "SMALL_BOUNDING_BOX"],
+    ]
+
+
+def test_faces_already_as_asked_for_are_ignored(rekognition: Any) -> None:
+    rekognition.create_collection(CollectionId="staff")
+    [anna, bert] = [
+        rekognition.index_faces(CollectionId="staff", Image=photo(name))["FaceRecords"][0]["Face"]["FaceId"]
+        for name in ("anna", "bert")
+    ]
+    user = {"CollectionId": "staff", "UserId": "anna"}
+    rekognition.create_user(**user)
+    rekognition.associate_faces(**user, FaceIds=[anna])
+    again = rekognition.associate_faces(**user, FaceIds=[anna])
+    assert (again["AssociatedFaces"], again["UnsuccessfulFaceAssociations"]) == ([], [])
+    free = rekognition.disassociate_faces(**user, FaceIds=[bert])
+    assert (free["DisassociatedFaces"], free["UnsuccessfulFaceDisassociations"]) == ([], [])
+    assert free["UserStatus"] == "ACTIVE"
+
+
+@pytest.mark.parametrize(
+    ("people", "quality_filter", "reasons"),
+    [((), "NONE", []), (("anna",), "MEDIUM", [["SMALL_BOUNDING_BOX"]])],
+    ids=["no face", "a small face"],
+)
+def test_image_without_a_face_to_search_for(
+    rekognition: Any, people: tuple[str, ...], quality_filter: str, reasons: list[list[str]]
+) -> None:
+    """For users, it is an image without matches; for faces, an invalid one."""
+    rekognition.create_collection(CollectionId="staff")
+    parameters = {"CollectionId": "staff", "Image": photo(*people), "QualityFilter": quality_filter}
+    found = rekognition.search_users_by_image(**parameters)
+    assert found["UserMatches"] == []
+    assert "SearchedFace" not in found
+    assert [each["Reasons"] for each in found["UnsearchedFaces"]] == reasons
+    assert fault(rekognition.search_faces_by_image, **parameters)[0] == "InvalidParameterException"
 
 
 def test_thresholds_and_numbers_of_matches_are_those_asked_for(rekognition: Any) -> None:

@@ -113,6 +113,17 @@ def test_every_face_is_enrolled_without_a_user_and_fewer_when_asked(bench: Bench
     assert len(bench.enroll("dora", "emil", "finn", max_faces=2).records) == 2
 
 
+def test_bad_face_leaves_its_place_to_the_next_without_a_user(bench: Bench) -> None:
+    group = probe("anna", "bert", "carl")
+    large = group.faces[0]
+    assert large.detected is not None
+    blurred = replace(large.detected, quality=replace(large.detected.quality, sharpness=1))
+    group = replace(group, faces=(replace(large, detected=blurred), *group.faces[1:]))
+    found = bench.service.enroll("staff", group, max_faces=1)
+    assert [each.detected for each in found.records] == [group.faces[1].detected]
+    assert [each.reasons for each in found.unindexed] == [("LOW_SHARPNESS",), ("EXCEEDS_MAX_FACES",)]
+
+
 def test_person_in_the_background_never_replaces_a_bad_large_face(bench: Bench) -> None:
     both = probe("anna", "bert")
     large = both.faces[0]
@@ -328,9 +339,9 @@ def test_faces_are_associated_with_reasons_for_those_that_are_not(bench: Bench) 
     second = bench.service.associate_faces(
         "staff", "u-anna", [ids["anna"], ids["anna*"], ids["bert"]], max_distance=1.0
     )
-    assert set(second.changed) == {ids["anna"], ids["anna*"]}
+    assert second.changed == (ids["anna*"],)  # the other is the user's already, and neither given nor refused
     assert dict(second.failed) == {ids["bert"]: ("LOW_MATCH_CONFIDENCE",)}
-    back = bench.service.disassociate_faces("staff", "u-anna", [ids["anna"], taken, missing])
+    back = bench.service.disassociate_faces("staff", "u-anna", [ids["anna"], ids["bert"], taken, missing])
     assert back.changed == (ids["anna"],)
     assert dict(back.failed) == {taken: ("ASSOCIATED_TO_A_DIFFERENT_USER",), missing: ("FACE_NOT_FOUND",)}
     assert bench.service.describe_user("staff", "u-anna").faces == 1
@@ -339,8 +350,8 @@ def test_faces_are_associated_with_reasons_for_those_that_are_not(bench: Bench) 
 def test_user_has_at_most_a_hundred_associated_faces(bench: Bench) -> None:
     bench.service.create_user("staff", "u-anna")
     ids = [bench.enroll(f"person {number}").records[0].face.face_id for number in range(101)]
-    for _ in range(2):  # those that are the user's already are not counted twice
-        assert len(bench.service.associate_faces("staff", "u-anna", [*ids[:100], str(uuid4())]).changed) == 100
+    for number in (100, 0):  # those that are the user's already are not counted twice
+        assert len(bench.service.associate_faces("staff", "u-anna", [*ids[:100], str(uuid4())]).changed) == number
     with pytest.raises(UserFull, match="100"):
         bench.service.associate_faces("staff", "u-anna", ids[100:])
 

@@ -50,8 +50,8 @@ class Enrolling(ServiceBase):
             probe: The faces of the image, or the hash.
             user_id: Whose face it is, None: faces without a user.
             external_image_id: The caller's id of the image, kept with its faces.
-            max_faces: 1-100, None: 1 with a user, otherwise 100. Size decides, so that nobody in the background is
-                enrolled as somebody else.
+            max_faces: 1-100, None: 1 with a user, otherwise 100. With a user, size alone decides, so that nobody in
+                the background is enrolled as somebody else; otherwise faces of sufficient quality come first.
             quality_filter: What a face must have; see `quality.LIMITS`.
             on_duplicate: `report` faces that resemble another user or do not resemble their own, `refuse` to enroll
                 them, or `allow` everything without looking.
@@ -62,7 +62,12 @@ class Enrolling(ServiceBase):
         quality_filter = check_quality_filter(quality_filter)
         if on_duplicate not in get_args(OnDuplicate):
             raise InvalidParameter(f"OnDuplicate must be one of {', '.join(get_args(OnDuplicate))}")
-        chosen, unindexed = _choose(probe.faces, max_faces or (1 if user_id else MAX_FACES), quality_filter)
+        chosen, unindexed = _choose(
+            probe.faces,
+            max_faces or (1 if user_id else MAX_FACES),
+            quality_filter,
+            quality_first=user_id is None,
+        )
         new = [self._stored_face(collection, probe, number, face, user_id, external) for number, face in chosen]
         if not new:
             return Enrollment((), tuple(unindexed), ())
@@ -97,7 +102,7 @@ class Enrolling(ServiceBase):
         max_distance: float = 2.0,
         token: RequestToken | None = None,
     ) -> Association:
-        """Give faces to a user. Raises UserFull, RequestTokenReused.
+        """Give faces to a user; those that are the user's already are ignored. Raises UserFull, RequestTokenReused.
 
         max_distance: a face farther than this from every face the user has is not given (LOW_MATCH_CONFIDENCE).
         token: see `request_token`.
@@ -124,22 +129,27 @@ class Enrolling(ServiceBase):
         for face_id in wanted:
             if face_id not in changed and there[face_id].user_id != user_id:  # somebody else was faster
                 failed[face_id] = ("ASSOCIATED_TO_A_DIFFERENT_USER",)
-        return Association(tuple(each for each in wanted if each not in failed), tuple(failed.items()))
+        return Association(tuple(each for each in wanted if each in changed), tuple(failed.items()))
 
     def disassociate_faces(
         self, collection_id: str, user_id: str, face_ids: Sequence[str], *, token: RequestToken | None = None
     ) -> Association:
-        """Take faces from a user; they stay in the collection. token: see `request_token`."""
+        """Take faces from a user; they stay in the collection. Those without a user are ignored.
+
+        token: see `request_token`.
+        """
         name, user_id = identifiers.check_collection_id(collection_id), identifiers.check_user_id(user_id)
         face_ids = identifiers.check_face_ids(list(face_ids))
         changed = self._store.unassign_faces(name, face_ids, user_id, token=token)
         taken = set(changed)
         rest = [each for each in face_ids if each not in taken]
-        there = (
-            {each.face_id for each in self._store.list_faces(name, face_ids=rest, limit=len(rest))} if rest else set()
-        )
+        there = self._store.list_faces(name, face_ids=rest, limit=len(rest)) if rest else []
+        free = {face.face_id for face in there if face.user_id is None}
+        others = {face.face_id for face in there} - free
         failed = tuple(
-            (each, ("ASSOCIATED_TO_A_DIFFERENT_USER" if each in there else "FACE_NOT_FOUND",)) for each in rest
+            (each, ("ASSOCIATED_TO_A_DIFFERENT_USER" if each in others else "FACE_NOT_FOUND",))
+            for each in rest
+            if each not in free
         )
         return Association(tuple(changed), failed)
 
@@ -196,13 +206,17 @@ class Enrolling(ServiceBase):
 
 
 def _choose(
-    faces: Sequence[ProbeFace], max_faces: int, quality_filter: QualityFilter
+    faces: Sequence[ProbeFace], max_faces: int, quality_filter: QualityFilter, *, quality_first: bool
 ) -> tuple[list[tuple[int, ProbeFace]], list[UnindexedFace]]:
-    """The faces to enroll with their rank by size, and the others with reasons."""
-    chosen, unindexed = [], []
+    """The faces to enroll with their rank by size, and the others with reasons.
+
+    quality_first: Whether a face of insufficient quality leaves its place to the next one.
+    """
+    chosen: list[tuple[int, ProbeFace]] = []
+    unindexed = []
     for number, face in enumerate(faces):
         reasons: list[UnindexedReason] = [] if face.detected is None else quality_reasons(face.detected, quality_filter)
-        if number >= max_faces:
+        if (len(chosen) if quality_first else number) >= max_faces:
             reasons.insert(0, "EXCEEDS_MAX_FACES")
         if reasons:
             unindexed.append(UnindexedFace(face, tuple(reasons)))

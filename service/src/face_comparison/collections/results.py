@@ -97,7 +97,7 @@ class SearchResult:
 
 @dataclass(frozen=True, slots=True)
 class Association:
-    """changed: face ids whose user changed, or was right already. failed: the others, with Rekognition's reasons."""
+    """changed: face ids whose user changed. failed: with Rekognition's reasons. Neither: as asked for already."""
 
     changed: tuple[str, ...]
     failed: tuple[tuple[str, tuple[str, ...]], ...]

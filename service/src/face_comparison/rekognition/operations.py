@@ -244,6 +244,8 @@ def search_faces(given: Parameters, context: Context) -> Shape:
 def search_faces_by_image(given: Parameters, context: Context) -> Shape:
     """Answers SearchFacesByImage: the faces near the most prominent one of an image."""
     searched = _search_image(given, context, "FaceMatchThreshold", "MaxFaces", "faces")
+    if searched.face is None or searched.found is None:
+        raise _no_face("Image")
     return {
         "SearchedFaceBoundingBox": shapes.bounding_box(searched.face, searched.analysis),
         "SearchedFaceConfidence": shapes.percent(searched.face.confidence),
@@ -329,18 +331,27 @@ def search_users(given: Parameters, context: Context) -> Shape:
 
 
 def search_users_by_image(given: Parameters, context: Context) -> Shape:
-    """Answers SearchUsersByImage: the users near the most prominent face of an image."""
+    """Answers SearchUsersByImage: the users near the most prominent face of an image.
+
+    Unlike SearchFacesByImage, it reports an image without a face to search for as one without matches.
+    """
     searched = _search_image(given, context, "UserMatchThreshold", "MaxUsers", "users")
-    return {
-        "UserMatches": _user_matches(searched.found, context.store),
-        "SearchedFace": {"FaceDetail": shapes.face_detail(searched.face, searched.analysis)},
+    analysis, quality_filter = searched.analysis, given.get("QualityFilter", "NONE")
+    response: Shape = {
+        "UserMatches": [] if searched.found is None else _user_matches(searched.found, context.store),
         "UnsearchedFaces": [
-            {"FaceDetails": shapes.face_detail(other, searched.analysis), "Reasons": ["FACE_NOT_LARGEST"]}
-            for other in searched.analysis.faces
+            {
+                "FaceDetails": shapes.face_detail(other, analysis),
+                "Reasons": quality_reasons(other, quality_filter) or ["FACE_NOT_LARGEST"],
+            }
+            for other in analysis.faces
             if other is not searched.face
         ],
         "FaceModelVersion": searched.version,
     }
+    if searched.face is not None:
+        response["SearchedFace"] = {"FaceDetail": shapes.face_detail(searched.face, analysis)}
+    return response
 
 
 OPERATIONS: dict[str, Callable[[Parameters, Context], Shape]] = {
@@ -386,12 +397,15 @@ def _image(given: Parameters, path: str) -> Image:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _SearchedImage:
-    """The face of an image that was searched, and what was found. version: FaceModelVersion of the collection."""
+    """The face of an image that was searched for, and what was found.
+
+    version: FaceModelVersion of the collection. face, found: None where no face is of sufficient quality.
+    """
 
     version: str
     analysis: Analysis
-    face: Face
-    found: Identification
+    face: Face | None
+    found: Identification | None
 
 
 def _search_image(
@@ -410,6 +424,8 @@ def _search_image(
     version = store.check_usable(given["CollectionId"]).model_version
     analysis, _ = context.read(given["Image"])
     face = _searched(analysis, given, context.model.sure_confidence)
+    if face is None:
+        return _SearchedImage(version, analysis, None, None)
     result = context.search(
         lambda: store.search(
             given["CollectionId"],
@@ -432,13 +448,12 @@ def _search_face(context: Context, collection: str, face_id: str, **options: Any
         ) from error
 
 
-def _searched(analysis: Analysis, given: Parameters, sure_confidence: float) -> Face:
+def _searched(analysis: Analysis, given: Parameters, sure_confidence: float) -> Face | None:
     """The face of an image that a search is for: the most prominent, if its quality is as asked for."""
-    _require_face(analysis, "Image")
+    if not analysis.faces:
+        return None
     face = most_prominent_face(analysis.faces, sure_confidence)
-    if quality_reasons(face, given.get("QualityFilter", "NONE")):
-        raise _no_face("Image")
-    return face
+    return None if quality_reasons(face, given.get("QualityFilter", "NONE")) else face
 
 
 def _require_face(analysis: Analysis, path: str) -> None:

@@ -1,7 +1,7 @@
 """Domain values in the shapes of Amazon Rekognition's responses. Pure.
 
-Confidence and Similarity are 0-100 there. What this product does not measure (age, gender, emotions, glasses …) is left
-out rather than invented.
+Confidence and Similarity are 0-100 there, and left and right are those of the viewer, not of the person. What this
+product does not measure (age, gender, emotions, glasses …) is left out rather than invented.
 """
 
 from __future__ import annotations
@@ -13,6 +13,8 @@ from face_comparison.collections.values import RelativeBox, StoredFace, User
 from face_comparison.vision.types import Analysis, Face
 
 Shape = dict[str, Any]
+
+_MIRRORED = {"eyeRight": "eyeLeft", "eyeLeft": "eyeRight", "mouthRight": "mouthLeft", "mouthLeft": "mouthRight"}
 
 
 def bounding_box(face: Face, analysis: Analysis) -> Shape:
@@ -29,7 +31,7 @@ def face_detail(face: Face, analysis: Analysis) -> Shape:
         "BoundingBox": bounding_box(face, analysis),
         "Confidence": percent(face.confidence),
         "Landmarks": [
-            {"Type": kind, "X": float(x) / analysis.width, "Y": float(y) / analysis.height}
+            {"Type": _MIRRORED.get(kind, kind), "X": float(x) / analysis.width, "Y": float(y) / analysis.height}
             for kind, (x, y) in zip(LANDMARK_TYPES, face.landmarks.tolist(), strict=True)
         ],
         "Pose": {"Roll": face.quality.roll, "Yaw": face.quality.yaw},

@@ -166,7 +166,8 @@ class Store(Protocol):
     ) -> list[str]:
         """Give faces without a user to this one; return the ids that were given.
 
-        Raises UserNotFound, RequestTokenReused. A repeated request finds its faces given already.
+        The request of a token that has done so before returns those that are this user's now. Raises UserNotFound,
+        RequestTokenReused.
         """
         ...
 

@@ -247,7 +247,8 @@ class PostgresStore:
         with self._transaction() as connection:
             key, _ = rows.find(connection, collection, lock=True)
             person = rows.person(connection, key, user_id)
-            rows.is_repeated(connection, token)
+            if rows.is_repeated(connection, token):
+                return rows.with_person(connection, key, face_ids, person)
             changed = connection.execute(
                 "UPDATE face SET person_id = %s WHERE collection_id = %s AND face_id = ANY(%s::uuid[])"
                 " AND person_id IS NULL RETURNING face_id::text",
@@ -263,7 +264,7 @@ class PostgresStore:
             key, _ = rows.find(connection, collection, lock=True)
             person = rows.person(connection, key, user_id)
             if rows.is_repeated(connection, token):
-                return rows.without_person(connection, key, face_ids)
+                return rows.with_person(connection, key, face_ids, None)
             changed = connection.execute(
                 "UPDATE face SET person_id = NULL WHERE collection_id = %s AND face_id = ANY(%s::uuid[])"
                 " AND person_id = %s RETURNING face_id::text",

@@ -135,11 +135,12 @@ def is_repeated(connection: Connection, token: RequestToken | None) -> bool:
     return True
 
 
-def without_person(connection: Connection, key: int, face_ids: Sequence[str]) -> list[str]:
-    """Those of these faces that have no user."""
+def with_person(connection: Connection, key: int, face_ids: Sequence[str], person_key: int | None) -> list[str]:
+    """Those of these faces that are this user's; None: that have no user."""
     found = connection.execute(
-        "SELECT face_id::text FROM face WHERE collection_id = %s AND face_id = ANY(%s::uuid[]) AND person_id IS NULL",
-        (key, list(face_ids)),
+        "SELECT face_id::text FROM face WHERE collection_id = %s AND face_id = ANY(%s::uuid[])"
+        " AND person_id IS NOT DISTINCT FROM %s",
+        (key, list(face_ids), person_key),
     )
     there = {row[0] for row in found}
     return [face_id for face_id in face_ids if face_id in there]

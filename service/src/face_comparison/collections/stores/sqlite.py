@@ -264,7 +264,8 @@ class SqliteStore:
         with self._write() as connection:
             key, _ = rows.find(connection, collection)
             person = rows.person(connection, key, user_id)
-            rows.is_repeated(connection, token)
+            if rows.is_repeated(connection, token):
+                return rows.with_person(connection, key, face_ids, person)
             return rows.set_person(connection, key, face_ids, "person_id IS NULL", (), person)
 
     def unassign_faces(
@@ -274,7 +275,7 @@ class SqliteStore:
             key, _ = rows.find(connection, collection)
             person = rows.person(connection, key, user_id)
             if rows.is_repeated(connection, token):
-                return rows.without_person(connection, key, face_ids)
+                return rows.with_person(connection, key, face_ids, None)
             return rows.set_person(connection, key, face_ids, "person_id = ?", (person,), None)
 
     # --- searching ---

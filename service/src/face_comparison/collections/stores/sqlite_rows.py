@@ -138,10 +138,10 @@ def set_person(
     return [face_id for face_id in face_ids if face_id in changed]
 
 
-def without_person(connection: sqlite3.Connection, key: int, face_ids: Sequence[str]) -> list[str]:
-    """Those of these faces that have no user."""
-    where = f"collection_id = ? AND face_id IN {IN_LIST} AND person_id IS NULL"
-    found = connection.execute(f"SELECT face_id FROM face WHERE {where}", (key, json.dumps(list(face_ids))))
+def with_person(connection: sqlite3.Connection, key: int, face_ids: Sequence[str], person_key: int | None) -> list[str]:
+    """Those of these faces that are this user's; None: that have no user."""
+    where = f"collection_id = ? AND face_id IN {IN_LIST} AND person_id IS ?"
+    found = connection.execute(f"SELECT face_id FROM face WHERE {where}", (key, json.dumps(list(face_ids)), person_key))
     there = {row[0] for row in found}
     return [face_id for face_id in face_ids if face_id in there]
 

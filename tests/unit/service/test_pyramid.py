@@ -64,3 +64,17 @@ def test_blended_warp_of_an_image_that_is_enlarged_is_the_warp() -> None:
     image = np.random.default_rng(6).integers(0, 256, (40, 40, 3)).astype(np.uint8)
     matrices = np.array([[[1.5, 0, 0.0], [0, 1.5, 0.0]], [[1.0, 0, 2.0], [0, 1.0, 1.0]]])
     np.testing.assert_array_equal(Pyramid(image).blended_warps(matrices, 50), Pyramid(image).warps(matrices, 50))
+
+
+def test_warps_are_those_of_three_channels_to_the_last_bit() -> None:
+    image = np.random.default_rng(6).integers(0, 256, (300, 400, 3)).astype(np.uint8)
+    matrices = np.array([[[c, -s, 5.0], [s, c, 60.0]] for c, s in ((1.0, 0.0), (0.8, 0.3), (0.4, -0.6))])
+    taken = Pyramid(image).warps(matrices, 96)
+    assert taken.shape == (3, 96, 96, 3)
+    for matrix, warped in zip(matrices, taken, strict=True):
+        own = matrix.copy()
+        own[:, 2] += matrix[:, :2] @ [0.5, 0.5] - 0.5
+        level, scale = Pyramid(image).level(1 / np.hypot(matrix[0, 0], matrix[1, 0]))
+        assert scale == 1
+        np.testing.assert_array_equal(warped, cv2.warpAffine(level, own, (96, 96), flags=cv2.INTER_LINEAR))
+    assert Pyramid(image).warps(matrices[:0], 96).shape == (0, 96, 96, 3)

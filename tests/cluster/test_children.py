@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +29,7 @@ from face_comparison_operator.api_resources import (
 from face_comparison_operator.diff import difference
 from face_comparison_operator.objects import desired
 from face_comparison_operator.resource import child_name, parse
+from support.reconcile_rules import meaning
 
 pytestmark = pytest.mark.cluster
 
@@ -201,6 +202,94 @@ def test_unaccepted_route_keeps_the_previous_route(faces: Faces) -> None:
     faces.take("faces")
     faces.wait_for("faces", "Deployed")
     until(lambda: faces.child(INGRESS, "faces"), lambda found: found is None, "the Ingress is gone")
+
+
+# A sentence, the kind, and what somebody makes of it, as a function of its spec.
+OPTIONAL_EDITS: list[tuple[str, ApiResource, Callable[[Any], Any]]] = [
+    ("another Gateway", HTTP_ROUTE, lambda spec: {"parentRefs": [{"name": "other"}]}),
+    ("a listener of the Gateway", HTTP_ROUTE, lambda spec: {"parentRefs": [{"name": "public", "sectionName": "web"}]}),
+    ("a host more", HTTP_ROUTE, lambda spec: {"hostnames": [*spec["hostnames"], "other.example.com"]}),
+    ("no host", HTTP_ROUTE, lambda spec: {"hostnames": None}),
+    (
+        "a redirect instead of the pods",
+        HTTP_ROUTE,
+        lambda spec: {
+            "rules": [
+                {
+                    "matches": spec["rules"][0]["matches"],
+                    "filters": [{"type": "RequestRedirect", "requestRedirect": {"hostname": "other.example.com"}}],
+                }
+            ]
+        },
+    ),
+    (
+        "a filter more",
+        HTTP_ROUTE,
+        lambda spec: {
+            "rules": [
+                {
+                    **spec["rules"][0],
+                    "filters": [{"type": "URLRewrite", "urlRewrite": {"hostname": "other.example.com"}}],
+                }
+            ]
+        },
+    ),
+    (
+        "half of the requests for another Service",
+        HTTP_ROUTE,
+        lambda spec: {
+            "rules": [
+                {
+                    **spec["rules"][0],
+                    "backendRefs": [*spec["rules"][0]["backendRefs"], {"name": "other", "port": 80}],
+                }
+            ]
+        },
+    ),
+    ("a rule more", HTTP_ROUTE, lambda spec: {"rules": [*spec["rules"], {"backendRefs": [{"name": "b", "port": 80}]}]}),
+    ("pods of every namespace", SERVICE_MONITOR, lambda spec: {"namespaceSelector": {"any": True}}),
+    ("a label more", SERVICE_MONITOR, lambda spec: {"selector": {"matchLabels": {"track": "canary"}}}),
+    (
+        "expressions",
+        SERVICE_MONITOR,
+        lambda spec: {"selector": {"matchExpressions": [{"key": "a", "operator": "Exists"}]}},
+    ),
+    (
+        "another path",
+        SERVICE_MONITOR,
+        lambda spec: {"endpoints": [{**spec["endpoints"][0], "path": "/other"}]},
+    ),
+    ("an endpoint more", SERVICE_MONITOR, lambda spec: {"endpoints": [*spec["endpoints"], {"port": "other"}]}),
+    ("another target", SCALED_OBJECT, lambda spec: {"scaleTargetRef": {"name": "other"}}),
+    ("another trigger", SCALED_OBJECT, lambda spec: {"triggers": [{"type": "cpu", "metadata": {"value": "1"}}]}),
+    ("a trigger more", SCALED_OBJECT, lambda spec: {"triggers": [*spec["triggers"], {"type": "cron"}]}),
+    ("no pods at rest", SCALED_OBJECT, lambda spec: {"idleReplicaCount": 0}),
+    ("other bounds", SCALED_OBJECT, lambda spec: {"minReplicaCount": 0, "maxReplicaCount": 99}),
+]
+
+
+def test_edits_of_optional_children_are_repaired(faces: Faces) -> None:
+    route = {"host": "faces.example.com", "gateway": {"parentRefs": [{"name": "public"}]}}
+    faces.create(
+        "faces",
+        accelerator={"type": "cpu"},
+        route=route,
+        monitoring={"serviceMonitor": True},
+        autoscaling={"metric": "InFlight"},
+    )
+    kinds = {HTTP_ROUTE, SERVICE_MONITOR, SCALED_OBJECT}
+    until(faces.children, lambda found: {kind_of(each) for each in found} >= kinds, "all are there")
+    failed = []
+    for sentence, kind, edit in OPTIONAL_EDITS:
+        before = faces.child(kind, "faces") or {}
+        faces.api.merge(kind, faces.namespace, "faces", {"spec": edit(before["spec"])})
+        wanted = meaning(before)
+        try:
+            until(lambda: meaning(faces.child(kind, "faces") or {}), wanted.__eq__, sentence, seconds=10)  # noqa: B023
+        except AssertionError as late:
+            failed.append(f"{kind.name}: {late}")
+            faces.api.merge(kind, faces.namespace, "faces", {"spec": before["spec"]})
+    assert failed == []
 
 
 def test_operator_metrics(faces: Faces, operator: Operator) -> None:

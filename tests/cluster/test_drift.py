@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from devtools.k8s.api import Faces, until
+from devtools.k8s.controlplane import ControlPlane
 from face_comparison_operator.api_resources import (
     AUTOSCALER,
     DEPLOYMENT,
@@ -19,6 +22,7 @@ from face_comparison_operator.api_resources import (
     ApiResource,
     kind_of,
 )
+from support.reconcile_rules import meaning
 
 pytestmark = pytest.mark.cluster
 
@@ -48,6 +52,49 @@ def test_edited_child_is_repaired(faces: Faces, kind: ApiResource, edit: dict[st
         f"the {kind.name} is as before",
         seconds=10,
     )
+
+
+def test_edit_by_kubectl_is_repaired(
+    faces: Faces, control_plane: ControlPlane, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whichever of its commands: each is another field manager, or another operation of it."""
+    faces.deploy("faces", accelerator=CPU, route={"host": "faces.example.com"})
+    editor = tmp_path / "editor"
+    editor.write_text("#!/bin/sh\nexec sed -i 's/maxUnavailable: 1/minAvailable: 1/' \"$1\"\n")
+    editor.chmod(0o700)
+    monkeypatch.setenv("KUBE_EDITOR", str(editor))
+    port = {"name": "http", "port": 80, "protocol": "TCP"}
+    service = {"apiVersion": "v1", "kind": "Service", "metadata": {"name": "faces"}}
+    applied = {**service, "spec": {"ports": [{**port, "nodePort": 31017}], "type": "NodePort"}}
+    edits: list[tuple[ApiResource, list[str], Any]] = [
+        (DISRUPTION_BUDGET, ["edit", "pdb/faces"], None),
+        (SERVICE, ["apply", "--server-side", "--force-conflicts", "-f", "-"], applied),
+        (SERVICE, ["set", "selector", "service/faces", "app=other"], None),
+        (DEPLOYMENT, ["set", "env", "deployment/faces", "FACE_COMPARISON_STAGE=other"], None),
+        (DEPLOYMENT, ["set", "env", "deployment/faces", "FACE_COMPARISON_STAGE-"], None),
+        (DEPLOYMENT, ["set", "image", "deployment/faces", "service=registry.example/other:1"], None),
+        (DEPLOYMENT, ["set", "resources", "deployment/faces", "--limits=cpu=2"], None),
+        (DEPLOYMENT, ["scale", "deployment/faces", "--replicas=3"], None),
+        (DEPLOYMENT, ["rollout", "pause", "deployment/faces"], None),
+        (
+            INGRESS,
+            ["patch", "ingress/faces", "--type=json", "-p", '[{"op": "remove", "path": "/spec/rules/0/host"}]'],
+            None,
+        ),
+        (INGRESS, ["label", "ingress/faces", "app.kubernetes.io/instance=other", "--overwrite"], None),
+    ]
+    for kind, command, body in edits:
+        before = meaning(faces.child(kind, "faces") or {})
+        version = (faces.child(kind, "faces") or {})["metadata"]["resourceVersion"]
+        words = [*command, f"--namespace={faces.namespace}"]
+        control_plane.kubectl(*words, stdin=json.dumps(body) if body else None)
+
+        def repaired(kind: ApiResource = kind, before: Any = before, version: str = version) -> bool:
+            found = faces.child(kind, "faces")
+            return bool(found and found["metadata"]["resourceVersion"] != version and meaning(found) == before)
+
+        until(repaired, bool, f"{' '.join(command)}: the {kind.name} is as before")
+    faces.wait_for("faces", "Deployed")
 
 
 def _own(child: dict[str, Any] | None) -> dict[str, Any]:

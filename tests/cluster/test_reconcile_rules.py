@@ -58,6 +58,9 @@ class RealWorld:
     def condition(self, kind: str = "Ready") -> Object:
         return self.faces.condition(NAME, kind)
 
+    def url(self) -> str | None:
+        return self.faces.get(NAME)["status"].get("url")
+
     def resource_uid(self) -> str:
         return str(self.faces.get(NAME)["metadata"]["uid"])
 

@@ -19,6 +19,7 @@ from face_comparison_operator.api_resources import (
     SERVICE_ACCOUNT,
     ApiResource,
 )
+from face_comparison_operator.contest import LIMIT
 
 Object = dict[str, Any]
 CPU = {"type": "cpu"}
@@ -42,6 +43,9 @@ class World(Protocol):
 
     def child(self, kind: ApiResource) -> Object | None: ...
     def condition(self, kind: str = "Ready") -> Object: ...
+    def url(self) -> str | None:
+        """The URL that the status publishes."""
+
     def resource_uid(self) -> str: ...
     def generation(self) -> int:
         """The generation of the resource."""
@@ -248,6 +252,11 @@ EDITS: list[tuple[str, ApiResource, Callable[[Object], Object]]] = [
                 ]
             }
         },
+    ),
+    (
+        "a host that is not asked for",
+        INGRESS,
+        lambda child: {"spec": {"rules": [{**child["spec"]["rules"][0], "host": "other.example.com"}]}},
     ),
     ("TLS that is not asked for", INGRESS, lambda child: {"spec": {"tls": [{"hosts": ["other.example.com"]}]}}),
     (
@@ -467,6 +476,27 @@ def labels_alone_do_not_make_an_orphan(world: World) -> None:
     assert has(world, SERVICE, "spec", "ports", 0)["port"] == 9
 
 
+def contest_with_another_program_is_reported(world: World) -> None:
+    """Both would write forever; once the other has stopped, the child is as it should be."""
+    deploy(world)
+    edits = 0
+
+    def change_back() -> bool:
+        nonlocal edits
+        if has(world, DISRUPTION_BUDGET, "spec", "maxUnavailable") == 1:
+            world.edit(DISRUPTION_BUDGET, {"spec": {"maxUnavailable": 5}})
+            edits += 1
+        return bool(world.condition().get("reason") == "ApplyFailed")
+
+    world.eventually(change_back, "it is reported")
+    assert edits <= LIMIT + 1, "it was not repaired any more at once"
+    message = world.condition()["message"]
+    assert "another program keeps changing the PodDisruptionBudget faces" in message
+    assert "spec.maxUnavailable" in message
+    world.eventually(lambda: has(world, DISRUPTION_BUDGET, "spec", "maxUnavailable") == 1, "the budget is as before")
+    becomes(world, "Deployed")
+
+
 def deleted_children_come_back(world: World) -> None:
     deploy(world)
     uid = has(world, SERVICE, "metadata", "uid")
@@ -570,6 +600,27 @@ def account_of_running_pods_is_retained(world: World) -> None:
     becomes(world, "Deployed")
 
 
+def url_that_is_in_force_stays_while_the_spec_is_not_applied(world: World) -> None:
+    """Whatever keeps the spec from being applied: the previous URL serves, and a new one was only asked for."""
+    deploy(world, stage="v2", route={"host": "faces.example.com", "ingress": {"tls": True}})
+    url = "https://faces.example.com/v2/face_comparison"
+    wanted = {"stage": "v3", "route": {"host": "elsewhere.example.com", "ingress": {"tls": None}}}
+    asked = {"stage": "v2", "route": {"host": "faces.example.com", "ingress": {"tls": True}}}
+    assert world.url() == url
+    obstacles: list[tuple[str, Object]] = [
+        ("NotPermitted", {"image": "not-permitted.example/x:1"}),
+        ("InvalidSpec", {"autoscaling": {}, "resources": {"requests": {"cpu": None}}}),
+        ("Paused", {"paused": True}),
+    ]
+    for reason, obstacle in obstacles:
+        world.change(**wanted, **obstacle)
+        becomes(world, reason)
+        assert world.url() == url, reason
+        assert reason == "Paused" or world.condition("RouteReady")["status"] == "True", reason
+        world.change(image=None, autoscaling=None, resources={"requests": {"cpu": "1"}}, paused=False, **asked)
+        becomes(world, "Deployed")
+
+
 def paused_resource_is_left_alone(world: World) -> None:
     deploy(world)
     world.change(paused=True)
@@ -599,6 +650,7 @@ RULES: list[Callable[[World], None]] = [
     orphans_are_adopted,
     foreign_objects_are_left_alone,
     labels_alone_do_not_make_an_orphan,
+    contest_with_another_program_is_reported,
     deleted_children_come_back,
     child_that_cannot_go_is_reported,
     resource_that_waits_for_a_finalizer_says_so,
@@ -607,5 +659,6 @@ RULES: list[Callable[[World], None]] = [
     route_that_serves_is_retained,
     route_that_is_not_asked_for_goes,
     account_of_running_pods_is_retained,
+    url_that_is_in_force_stays_while_the_spec_is_not_applied,
     paused_resource_is_left_alone,
 ]

@@ -28,6 +28,7 @@ from face_comparison_operator.api_resources import (
     kind_of,
 )
 from face_comparison_operator.cache import Key, ObjectCache
+from face_comparison_operator.contest import RepairLog
 from face_comparison_operator.diff import difference, unchangeable, with_desired_digest
 from face_comparison_operator.errors import ApiNotInstalled, Conflict, Forbidden, NotFound, Rejected
 from face_comparison_operator.field_ownership import fields_of_others, others_own_spec
@@ -94,6 +95,7 @@ class ChildHistory:
     right: dict[str, tuple[str, str]] = field(default_factory=dict)
     # When a child was last replaced because of a field that cannot be changed, by kind.
     replaced_at: dict[str, float] = field(default_factory=dict)
+    repairs: RepairLog = field(default_factory=RepairLog)
 
 
 class Children:
@@ -219,9 +221,12 @@ class Children:
         elif ownership(resource, live) is Ownership.ORPHANED:
             log.info("%s/%s: adopting %s", *key, kind.name)
         elif (why := self._drift(kind, body, live, history)) is None:
-            return None
+            return _contest(resource, kind, history.repairs.contested(kind.name, self._clock()))
+        elif not history.repairs.is_due(kind.name, why, self._clock()):
+            return _contest(resource, kind, why)
         else:
             log.info("%s/%s: drift detected, applying %s: %s", *key, kind.name, why)
+            history.repairs.note(kind.name, why, self._clock())
         live = await self._client.read(kind, resource.namespace, resource.child)
         if live is None:
             raise NotFound(f"{kind.name} {resource.child} has just been deleted")
@@ -303,6 +308,14 @@ def _merged(kind: ApiResource, body: Object, live: Object, resource: FaceCompari
 def _fields_of_others(kind: ApiResource, live: Object) -> list[str]:
     """Returns the spec fields that someone else has added; rules of an Ingress are compared one by one."""
     return [each for each in fields_of_others(live) if not (kind == INGRESS and each.startswith("spec.rules"))]
+
+
+def _contest(resource: FaceComparison, kind: ApiResource, why: str | None) -> Refusal | None:
+    """Returns the report on a child that another program keeps changing; None if `why` is None."""
+    if why is None:
+        return None
+    message = f"another program keeps changing the {kind.name} {resource.child}, which is repaired every 10 s: {why}"
+    return Refusal(kind.name, reasons.APPLY_FAILED, message)
 
 
 def _obstacle(resource: FaceComparison, kind: ApiResource, live: Object) -> Refusal | None:

@@ -24,6 +24,7 @@ _AMOUNTS = ("limits", "requests", "sizeLimit")
 _EXACT = (
     *("selector", "podSelector", "labelSelector", "namespaceSelector", "matchLabels", "nodeSelector"),
     *("scaleTargetRef", "target"),
+    "rules[0]",  # of an Ingress: a host would take all other hosts away
 )
 
 

@@ -39,6 +39,7 @@ PROBE_GRACE_SECONDS, LISTEN_SECONDS = 10.0, 30.0
 # How long a scheduler or a node may leave a pod alone, and a pod may outlive its grace period, before that is reported.
 SILENCE_SECONDS = 10.0
 MESSAGE_LENGTH = 300
+DEFAULT_SCHEDULER = "default-scheduler"
 
 _IMAGE_REASONS = (
     *("ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull", "RegistryUnavailable"),
@@ -303,8 +304,16 @@ def _silence_problems(pod: Object, now: datetime | None) -> Iterator[Problem]:
         message = "the pod has a node, which has started no container of it yet"
         yield Problem(CONTAINER_FAILED, message, starting=True)
     else:
-        message = "no scheduler has looked at the pod: does the one that schedulerName names run?"
-        yield Problem(UNSCHEDULABLE, message)
+        yield Problem(UNSCHEDULABLE, _unscheduled_message(pod.get("footprint", {})))
+
+
+def _unscheduled_message(footprint: Object) -> str:
+    """Explains a pod without a node of which no scheduler has said a word."""
+    claims, scheduler = footprint.get("claims"), footprint.get("scheduler") or DEFAULT_SCHEDULER
+    if claims and scheduler == DEFAULT_SCHEDULER:
+        # Once it has chosen a node, the scheduler waits silently for minutes.
+        return f"the pod has no node yet: the scheduler waits for the volume of the claim {', '.join(claims)}"
+    return f"no scheduler has looked at the pod: does {scheduler} run?"
 
 
 def _unready_problems(pod: Object, events: Sequence[Object], now: datetime | None) -> Iterator[Problem]:

@@ -19,11 +19,14 @@ from face_comparison_operator.api_resources import (
     DEPLOYMENT,
     EVENT,
     GATEWAY,
+    HTTP_ROUTE,
+    INGRESS,
     POD,
     RESOURCE,
     SCALED_OBJECT,
     SERVICE,
 )
+from face_comparison_operator.applied_route import with_applied_route
 from face_comparison_operator.cache import Key, ObjectCache
 from face_comparison_operator.children import FOREGROUND, ChildClient, ChildHistory, Children
 from face_comparison_operator.errors import (
@@ -39,7 +42,7 @@ from face_comparison_operator.observation import Expectation, Observed, ProbeRes
 from face_comparison_operator.ownership import is_terminating
 from face_comparison_operator.permissions import violations
 from face_comparison_operator.probe_state import ProbeState, probe_interval
-from face_comparison_operator.refusals import Refusal
+from face_comparison_operator.refusals import Refusal, blocking
 from face_comparison_operator.resource import KIND, FaceComparison, Object, Spec, parse
 from face_comparison_operator.rollout import rollout
 from face_comparison_operator.routing import GatewayKey, Gateways, RouteState, Target, gateway_keys
@@ -49,8 +52,10 @@ from face_comparison_operator.stage_migration import with_stage_migration
 # Changes of numbers and messages are written at most this often; a changed condition is written immediately.
 STATUS_UPDATE_INTERVAL = 5.0
 # How long a new resource waits for its first status, so that the children of others come first: as long as creating its
-# own children took, within these bounds.
+# own children took, within these bounds. A status that only says that pods are starting is outdated soon, and waits
+# longer.
 INITIAL_STATUS_DELAY, MAX_INITIAL_STATUS_DELAY = 0.5, 5.0
+STARTING_STATUS_DELAY, MAX_STARTING_STATUS_DELAY = 2.0, 10.0
 # How long the Deployment's controller may take to observe a change before that is reported.
 OBSERVED_GENERATION_GRACE = 5.0
 # Retry delay for a child that could not be applied, because the obstacle is not watched.
@@ -226,15 +231,15 @@ class Reconciler:
         if forbidden:
             context.refusals = [Refusal(KIND, reasons.NOT_PERMITTED, each) for each in forbidden]
             return context
-        context.gateways = await self._read_gateways(context)
+        context.gateways = await self._read_gateways(context, resource)
         context.refusals = await self._children.converge(resource, key, cached.children, context.gateways)
         if len(resource.stages) > 1:
             context.requeue_after(STAGE_MIGRATION_POLL)
         return context
 
-    async def _read_gateways(self, context: _Context) -> Gateways:
-        """Reads the Gateways of the route, as far as the operator is allowed to."""
-        keys = gateway_keys(context.resource)
+    async def _read_gateways(self, context: _Context, resource: FaceComparison) -> Gateways:
+        """Reads the Gateways of the resource's route, as far as the operator is allowed to."""
+        keys = gateway_keys(resource)
         if keys:
             context.requeue_after(max(GATEWAY_POLL, probe_interval(len(self._caches))))
         for key in keys:
@@ -254,7 +259,7 @@ class Reconciler:
         """Observes the live state; returns None while a result is pending that determines what to report."""
         resource, key, cached = context.resource, context.key, context.cached
         deployment = self._children.owned(resource, key, DEPLOYMENT)
-        route = self._children.route(resource, key, context.gateways)
+        route = await self._route(context)
         autoscaling = resource.spec.autoscaling
         scaler = SCALED_OBJECT if autoscaling and autoscaling.metric == "InFlight" else AUTOSCALER
         pods = self._cache.all(POD, key)
@@ -288,6 +293,15 @@ class Reconciler:
             cached.probe.clear()
             return observed
         return self._with_probe(context, observed)
+
+    async def _route(self, context: _Context) -> RouteState:
+        """Returns the state of the route: of the one that is in force, if the spec's cannot be applied."""
+        resource, gateways = context.resource, context.gateways
+        if blocking(context.refusals):
+            ingress, http_route = (self._children.owned(resource, context.key, kind) for kind in (INGRESS, HTTP_ROUTE))
+            resource = with_applied_route(resource, ingress, http_route)
+            gateways = await self._read_gateways(context, resource)
+        return self._children.route(resource, context.key, gateways)
 
     def _look_again(self, context: _Context, pods: Sequence[Object]) -> None:
         """Requeues for when it is worth a word that nobody acts on a pod, or that one is still not gone."""
@@ -383,7 +397,7 @@ class Reconciler:
             context.requeue_after(deadline + 0.1)
         if status.is_written(result, resource.status):
             return
-        delay = min(max(cached.children.seconds, INITIAL_STATUS_DELAY), MAX_INITIAL_STATUS_DELAY)
+        delay = _initial_status_delay(cached.children.seconds, ready_of(result)["reason"])
         if not resource.has_status and cached.children.changed_at > self._clock() - delay:
             context.requeue_after(delay)
             return
@@ -422,6 +436,18 @@ def expectation(resource: FaceComparison) -> Expectation:
         shared=any("canary" in name or "weight" in name for name in annotations),
         collections=bool(resource.spec.collections.embedded or resource.spec.collections.postgres),
     )
+
+
+def _initial_status_delay(seconds: float, reason: str) -> float:
+    """Returns how long after its children a new resource gets a status.
+
+    Args:
+        seconds: how long creating the children took.
+        reason: of Ready.
+    """
+    if reason == reasons.DEPLOYING:
+        return min(max(2 * seconds, STARTING_STATUS_DELAY), MAX_STARTING_STATUS_DELAY)
+    return min(max(seconds, INITIAL_STATUS_DELAY), MAX_INITIAL_STATUS_DELAY)
 
 
 def _place(target: Target) -> tuple[str, str]:

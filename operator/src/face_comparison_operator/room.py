@@ -104,7 +104,7 @@ def _obstacle(resources: Sequence[str], lacking: str, waiting: Object, previous:
 def footprint(pod: Object) -> Object:
     """Returns what a pod occupies and what determines its node.
 
-    `requests` by resource, and a digest of its `placement`.
+    `requests` by resource, a digest of its `placement`, the names of its volume `claims`, and its `scheduler`.
     """
     spec = pod.get("spec", {})
     claims = [each["persistentVolumeClaim"] for each in spec.get("volumes") or [] if "persistentVolumeClaim" in each]
@@ -113,7 +113,12 @@ def footprint(pod: Object) -> Object:
     ]
     decisive = [*(_without_selectors(spec.get(name)) for name in _PLACEMENT), _without_selectors(spread), claims]
     digest = hashlib.sha256(msgspec.json.encode(decisive, order="deterministic")).hexdigest()[:16]
-    return {"requests": {name: str(amount) for name, amount in _requests(spec).items()}, "placement": digest}
+    return {
+        "requests": {name: str(amount) for name, amount in _requests(spec).items()},
+        "placement": digest,
+        "claims": [each.get("claimName", "") for each in claims],
+        "scheduler": spec.get("schedulerName", ""),
+    }
 
 
 def _without_selectors(value: Any) -> Any:

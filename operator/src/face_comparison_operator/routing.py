@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from face_comparison_operator.field_ownership import status_written
+from face_comparison_operator.listeners import listener_problem, matching_listeners
 from face_comparison_operator.resource import SERVICE_PORT, FaceComparison, Object, ParentReference
 
 ADMITTED = "Admitted"
@@ -142,8 +143,12 @@ def _http_route(resource: FaceComparison, route: Object, gateways: Gateways) -> 
     trouble = "".join(f"; {problem.message}" for _, problem in states if problem)
     found = [(parent, live) for parent in accepted if (live := gateways.found.get(_key(resource, parent)))]
     host = resource.spec.route.host
-    candidates = [(live, listener) for parent, live in found for listener in _listeners(parent, live, host)]
-    candidates.sort(key=lambda each: each[1].get("protocol") != "HTTPS")
+    candidates = [
+        (live, listener)
+        for parent, live in found
+        for listener in matching_listeners(parent, live, host, resource.namespace)
+    ]
+    candidates.sort(key=lambda each: (listener_problem(*each) is not None, each[1].get("protocol") != "HTTPS"))
     live, listener = candidates[0] if candidates else (found[0][1] if found else {}, _unread_listener(accepted))
     tls = listener.get("protocol") == "HTTPS"
     port = listener.get("port") or (443 if tls else 80)
@@ -166,7 +171,7 @@ def _parent_state(
     if key in gateways.missing:
         return RouteState(False, ROUTE_NOT_ACCEPTED, f"the Gateway {name} does not exist")
     if (live := gateways.found.get(key)) and (
-        problem := _gateway_problem(parent, live, name, resource.spec.route.host, status_written(route))
+        problem := _gateway_problem(resource, parent, live, status_written(route))
     ):
         return problem
     generation = route["metadata"].get("generation", 1)
@@ -201,25 +206,31 @@ def _is(condition: Object, kind: str, status: str) -> bool:
 
 
 def _gateway_problem(
-    parent: ParentReference, gateway: Object, name: str, host: str | None, reported: str
+    resource: FaceComparison, parent: ParentReference, gateway: Object, reported: str
 ) -> RouteState | None:
     """Returns why a Gateway cannot serve the route, whatever the HTTPRoute's status says, or None if it can.
 
     Args:
+        resource: The resource, with its route.
         parent: The route's reference.
         gateway: The live Gateway.
-        name: Its namespace and name, for messages.
-        host: The route's host.
         reported: When the HTTPRoute's status was last written, RFC 3339 in UTC; empty: unknown.
     """
+    name, host = "/".join(_key(resource, parent)), resource.spec.route.host
     if "deletionTimestamp" in gateway.get("metadata", {}):
         return RouteState(False, ROUTE_NOT_ACCEPTED, f"the Gateway {name} is being deleted")
-    listeners = gateway.get("spec", {}).get("listeners") or []
-    if listeners and not _listeners(parent, gateway, host):
-        which = f" named {parent.section_name}" if parent.section_name else ""
-        which += f" on port {parent.port}" if parent.port else ""
-        which += f" for {host}" if host else ""
-        return RouteState(False, ROUTE_NOT_ACCEPTED, f"the Gateway {name} has no listener{which} that takes HTTPRoutes")
+    if gateway.get("spec", {}).get("listeners"):
+        matching = matching_listeners(parent, gateway, host, resource.namespace)
+        if not matching:
+            which = f" named {parent.section_name}" if parent.section_name else ""
+            which += f" on port {parent.port}" if parent.port else ""
+            which += f" for {host}" if host else ""
+            message = f"the Gateway {name} has no listener{which} that takes HTTPRoutes of this namespace"
+            return RouteState(False, ROUTE_NOT_ACCEPTED, message)
+        problems = [listener_problem(gateway, each) for each in matching]
+        if all(problems):
+            message = f"the listener {matching[0].get('name')} of the Gateway {name} does not work: {problems[0]}"
+            return RouteState(False, ROUTE_PENDING, message)
     status = gateway.get("status", {})
     if status.get("addresses"):
         return None  # probing reveals more
@@ -250,29 +261,9 @@ def _key(resource: FaceComparison, parent: ParentReference) -> GatewayKey:
     return parent.namespace or resource.namespace, parent.name
 
 
-def _listeners(parent: ParentReference, gateway: Object, host: str | None) -> list[Object]:
-    """Returns the listeners of a Gateway that match the parent reference and accept the host."""
-    found: list[Object] = [each for each in gateway.get("spec", {}).get("listeners") or [] if _takes(each, host)]
-    if parent.section_name:
-        found = [each for each in found if each.get("name") == parent.section_name]
-    if parent.port:
-        found = [each for each in found if each.get("port") == parent.port]
-    return found
-
-
 def _unread_listener(parents: list[ParentReference]) -> Object:
     """Returns what is known about the listener if the Gateway cannot be read."""
     return {"port": parents[0].port} if parents[0].port else {}
-
-
-def _takes(listener: Object, host: str | None) -> bool:
-    """Returns whether HTTPRoutes for `host` (None: any) can attach to the listener, by its protocol and host name."""
-    if listener.get("protocol", "HTTP") not in ("HTTP", "HTTPS"):
-        return False
-    own = listener.get("hostname") or host
-    if host is None or own is None or own == host:
-        return True
-    return own.startswith("*.") and host.endswith(own[1:])
 
 
 def _url(resource: FaceComparison, host: str, tls: bool, port: int | None) -> str:

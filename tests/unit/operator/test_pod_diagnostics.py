@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+from face_comparison_operator.api_resources import POD
+from face_comparison_operator.cache import strip_unused_fields
 from face_comparison_operator.pod_diagnostics import Problem, awaits_volumes, diagnose, overdue_problem
 
 IMAGE = "registry.example/service:1"
@@ -371,6 +373,29 @@ def test_pod_without_scheduler(status: dict[str, Any], age: float, told: tuple[s
         assert found is not None
         assert (found.reason, found.starting) == (told[0], told[2])
         assert told[1] in found.message
+
+
+@pytest.mark.parametrize(
+    ("spec", "words"),
+    [
+        ({}, "no scheduler has looked at the pod: does default-scheduler run?"),
+        ({"schedulerName": "volcano"}, "no scheduler has looked at the pod: does volcano run?"),
+        (
+            {"schedulerName": "default-scheduler", "volumes": [{"persistentVolumeClaim": {"claimName": "models"}}]},
+            "the scheduler waits for the volume of the claim models",
+        ),
+        (
+            {"schedulerName": "volcano", "volumes": [{"persistentVolumeClaim": {"claimName": "models"}}]},
+            "does volcano run?",
+        ),
+    ],
+)
+def test_silent_scheduler_is_named_with_what_it_may_wait_for(spec: dict[str, Any], words: str) -> None:
+    made = (NOW - timedelta(seconds=11)).isoformat()
+    body = {"metadata": {"name": "a", "creationTimestamp": made}, "spec": spec, "status": {"phase": "Pending"}}
+    found = diagnose([strip_unused_fields(POD, body)], now=NOW)
+    assert found is not None
+    assert words in found.message
 
 
 @pytest.mark.parametrize(

@@ -109,6 +109,9 @@ class MemoryWorld:
         body = self.cluster.objects[RESOURCE.plural, namespace, name]
         return next((each for each in body["status"].get("conditions", []) if each["type"] == kind), {})
 
+    def url(self) -> str | None:
+        return self.cluster.objects[RESOURCE.plural, NAMESPACE, NAME]["status"].get("url")
+
     def resource_uid(self) -> str:
         return str(self.cluster.objects[RESOURCE.plural, NAMESPACE, NAME]["metadata"]["uid"])
 
@@ -223,7 +226,7 @@ def test_first_status_is_delayed_until_children_exist(world: MemoryWorld, monkey
 
     monkeypatch.setattr(world.cluster, "create", slowly)
     world.create(accelerator=CPU)
-    took = 0.4 * 5
+    took = 2 * 0.4 * 5  # twice, because pods are starting
     assert world.reconcile().requeue_after == pytest.approx(took)
     world.clock += took - 0.1
     world.reconcile()
@@ -231,6 +234,23 @@ def test_first_status_is_delayed_until_children_exist(world: MemoryWorld, monkey
     world.clock += 0.2
     world.reconcile()
     assert world.condition()["reason"] == "AddressPending" or world.condition()["reason"] == "Deploying"
+
+
+def test_first_deploying_status_is_delayed_longest(world: MemoryWorld) -> None:
+    """Pods that start at once make it outdated; what keeps them from starting is reported soon."""
+    world.create(accelerator=CPU)
+    assert world.reconcile().requeue_after == pytest.approx(2.0)
+    world.cluster.rejected[SERVICE.plural] = "no"
+    world.create("other", accelerator=CPU)
+    assert world.reconcile("other").requeue_after == pytest.approx(0.5)
+    world.clock += 0.6
+    world.reconcile("other")
+    world.reconcile()
+    assert world.condition(name="other")["reason"] == "ApplyFailed"
+    assert world.condition() == {}
+    world.clock += 1.5
+    world.reconcile()
+    assert world.condition()["reason"] == "Deploying"
 
 
 def test_status_numbers_are_throttled(world: MemoryWorld) -> None:

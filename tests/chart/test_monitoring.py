@@ -20,6 +20,7 @@ from devtools.helm import CHART, Helm, of_kind
 from devtools.k8s import programs
 from face_comparison.observability.metrics import exposition
 from face_comparison_operator.metrics import Metrics
+from support.fault_matrix import ROWS
 
 ALERTS = CHART / "files" / "alerts.yaml"
 README = (CHART / "README.md").read_text()
@@ -57,6 +58,20 @@ def test_alerts_are_rules(promtool: Path) -> None:
 
 def test_alerts_fire_as_expected(promtool: Path) -> None:
     run(promtool, "test", "rules", Path(__file__).parent / "alerts-test.yaml")
+
+
+def test_alert_covers_every_reason_that_is_no_intention() -> None:
+    """Also those that are added later: only what somebody wants, or what passes, is left out."""
+    groups = yaml.safe_load(ALERTS.read_text())["groups"]
+    (rule,) = [rule for group in groups for rule in group["rules"] if rule["alert"] == "FaceComparisonNotReady"]
+    (left_out,) = re.findall(r'status="False", reason!~"([^"]*)"', rule["expr"])
+    told = {row.reason for row in ROWS if row.condition == "Ready"} | {
+        "Terminating",
+        "ChildTerminating",
+        "PodTerminating",
+    }
+    assert {reason for reason in told if re.fullmatch(left_out, reason)} == {"ScaledToZero", "Paused"}
+    assert set(left_out.split("|")) == {"ScaledToZero", "Paused", "Deploying"}
 
 
 def test_every_alert_has_a_firing_and_a_silent_case() -> None:

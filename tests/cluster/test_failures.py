@@ -9,13 +9,18 @@ from __future__ import annotations
 import http.server
 import itertools
 import json
+import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from devtools.k8s.api import CRD, Api, Faces, Object, Refused, install, permissive_crd, until
+from devtools.k8s.certificates import self_signed
+from devtools.k8s.controlplane import ControlPlane
+from devtools.k8s.operating import Operator
 from face_comparison_operator.api_resources import (
     AUTOSCALER,
     DEPLOYMENT,
@@ -36,6 +41,8 @@ pytestmark = pytest.mark.cluster
 CPU = {"type": "cpu"}
 NODE = ApiResource("v1", "Node", "nodes")
 QUOTA = ApiResource("v1", "ResourceQuota", "resourcequotas")
+STORAGE_CLASS = ApiResource("storage.k8s.io/v1", "StorageClass", "storageclasses")
+CLAIM = ApiResource("v1", "PersistentVolumeClaim", "persistentvolumeclaims")
 WEBHOOK = ApiResource(
     "admissionregistration.k8s.io/v1", "ValidatingWebhookConfiguration", "validatingwebhookconfigurations"
 )
@@ -181,12 +188,24 @@ def test_kubelet_failures_are_reported_and_recover(faces: Faces, status: Object,
     faces.wait_for("faces", "Deployed")
 
 
-def test_missing_scheduler_is_reported(faces: Faces) -> None:
-    faces.create("faces", accelerator=CPU, schedulerName="nobody")
-    faces.publish("faces")
-    assert "schedulerName" in faces.wait_for("faces", "Unschedulable")["message"]
-    faces.change("faces", schedulerName=None)
-    faces.wait_for("faces", "Deployed")
+def test_silent_scheduler_is_reported(faces: Faces) -> None:
+    """Of one that does not run, and of one that has chosen a node and waits for the volume there."""
+    storage_class = {"provisioner": "example.com/nobody", "volumeBindingMode": "WaitForFirstConsumer"}
+    faces.api.create(STORAGE_CLASS, {"metadata": {"name": faces.namespace}, **storage_class})
+    amounts = {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Mi"}}}
+    spec = {"storageClassName": faces.namespace, **amounts}
+    faces.api.create(CLAIM, {"metadata": {"name": "models", "namespace": faces.namespace}, "spec": spec})
+    faces.create("other", accelerator=CPU, schedulerName="nobody")
+    faces.create("faces", accelerator=CPU, model={"volumeClaim": {"claimName": "models"}})
+    for name in ("other", "faces"):
+        faces.publish(name)
+    assert "does nobody run?" in faces.wait_for("other", "Unschedulable")["message"]
+    assert "waits for the volume of the claim models" in faces.wait_for("faces", "Unschedulable")["message"]
+    faces.api.delete(STORAGE_CLASS, None, faces.namespace)
+    faces.change("other", schedulerName=None)
+    faces.change("faces", model=None)
+    for name in ("other", "faces"):
+        faces.wait_for(name, "Deployed")
 
 
 def test_stuck_terminating_pod_is_reported(faces: Faces) -> None:
@@ -287,7 +306,8 @@ def test_child_that_the_api_server_rejects_is_reported(faces: Faces) -> None:
     faces.wait_for("faces", "Deployed")
 
 
-def test_api_installed_later_is_used(faces: Faces) -> None:
+def test_api_installed_later_is_used(faces: Faces, operator: Operator) -> None:
+    """And nobody is warned, at each change of any definition, of APIs that are optional."""
     faces.create("faces", accelerator=CPU, autoscaling={"metric": "InFlight"})
     faces.publish("faces")
     faces.wait_for("faces", "Deployed")  # serves meanwhile
@@ -299,6 +319,7 @@ def test_api_installed_later_is_used(faces: Faces) -> None:
         faces.wait_for("faces", "Accepted", "SpecAccepted")
     finally:
         faces.api.delete(CRD, None, f"{SCALED_OBJECT.plural}.keda.sh")
+    assert "Unresolved resources" not in operator.log.read_text()
 
 
 def test_route_with_missing_api_keeps_the_previous_route(faces: Faces) -> None:
@@ -391,10 +412,12 @@ def refused(faces: Faces) -> bool:
 
 
 @contextmanager
-def answering(status: int, body: object) -> Iterator[Any]:
+def answering(
+    status: int, body: object, headers: dict[str, str] | None = None, certificate: Path | None = None
+) -> Iterator[Any]:
     """A server on the loopback address, where a test publishes the Ingress; its `reply` may be changed.
 
-    With an `identity` it stands for the pods of the resource of that uid.
+    With an `identity` it stands for the pods of the resource of that uid, with a `certificate` (PEM) it speaks TLS.
     """
 
     class Handler(http.server.BaseHTTPRequestHandler):
@@ -405,6 +428,8 @@ def answering(status: int, body: object) -> Iterator[Any]:
             self.send_response(code)
             if server.identity and code == 200:
                 self.send_header(IDENTITY_HEADER, server.identity)
+            for name, value in (headers or {}).items():
+                self.send_header(name, value)
             self.send_header("Content-Length", str(len(data)))
             self.end_headers()
             self.wfile.write(data)
@@ -414,6 +439,10 @@ def answering(status: int, body: object) -> Iterator[Any]:
 
     server: Any = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     server.reply, server.first, server.paths, server.identity = (status, body), [], [], None
+    if certificate:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(certificate)
+        server.socket = context.wrap_socket(server.socket, server_side=True)
     with in_thread(server):
         yield server
 
@@ -438,6 +467,45 @@ def test_url_not_leading_to_pods_is_not_ready(faces: Faces) -> None:
         assert status["modelVersion"] == "test-7"
         assert status["url"] == f"http://faces.example.com:{server.server_port}/v9/face_comparison"
         assert set(server.paths) == {("faces.example.com", "/v9/face_comparison")}
+
+
+@pytest.mark.parametrize(
+    ("status", "headers"),
+    [
+        (308, {"Location": "https://login.example.com/"}),
+        (302, {"Location": "/oauth2/start"}),
+        (401, {"WWW-Authenticate": "Basic"}),
+        (403, {}),
+        (511, {}),
+    ],
+)
+def test_what_stops_only_the_operator_is_no_fault(faces: Faces, status: int, headers: dict[str, str]) -> None:
+    """A redirect, a login, an allow-list at the ingress: those who may come in are served."""
+    with answering(status, {}, headers) as server:
+        faces.create("faces", accelerator=CPU, route={"host": "faces.example.com"})
+        faces.publish("faces", port=server.server_port)
+        faces.wait_for("faces", "Deployed")
+        route = faces.condition("faces", "RouteReady")
+        assert (route["status"], route["reason"]) == ("True", "Admitted")
+        assert "cannot be verified from the operator" in route["message"]
+
+
+@pytest.mark.parametrize(
+    ("name", "days", "words"),
+    [("ingress.default", 9, "not valid for 'faces.example.com'"), ("faces.example.com", -1, "expired")],
+)
+def test_certificate_that_clients_reject_is_reported(
+    faces: Faces, tmp_path: Path, name: str, days: int, words: str
+) -> None:
+    """For example, because the Secret of `tlsSecret` does not exist, and the controller presents its own."""
+    certificate = tmp_path / "server.pem"
+    certificate.write_bytes(b"".join(self_signed(name, days)))
+    with answering(200, {"FaceModelVersion": "test-7"}, certificate=certificate) as server:
+        route = {"host": "faces.example.com", "ingress": {"tlsSecret": "no-such-secret"}}
+        server.identity = faces.create("faces", accelerator=CPU, route=route)["metadata"]["uid"]
+        faces.publish("faces", port=server.server_port)
+        assert words in faces.wait_for("faces", "CertificateInvalid")["message"]
+        assert faces.condition("faces", "RouteReady")["status"] == "False"
 
 
 def test_only_responding_resource_of_a_shared_url_is_ready(faces: Faces) -> None:
@@ -497,6 +565,66 @@ def test_url_moves_to_new_stage_once_it_responds(faces: Faces) -> None:
         until(paths, ["/v2"].__eq__, "the former path is gone")
         deployment = faces.api.get(DEPLOYMENT, faces.namespace, "faces")
         assert deployment is not None and deployment["metadata"]["generation"] == 2, "pods were replaced once"
+
+
+def test_restart_by_kubectl_is_no_transition(faces: Faces, control_plane: ControlPlane) -> None:
+    """Pods of the same version replace each other; the URL serves the current spec all the while."""
+    faces.deploy("faces", accelerator=CPU)
+    first = faces.pod_of("faces")["metadata"]["uid"]
+    before = reasons_told(faces)
+    control_plane.kubectl("rollout", "restart", "deployment/faces", f"--namespace={faces.namespace}")
+    until(lambda: {each["metadata"]["uid"] for each in faces.pods()}, lambda uids: first not in uids, "the pod is new")
+    faces.change("faces", replicas=0)  # the next transition, before which all others are reported
+    faces.wait_for("faces", "ScaledToZero")
+    until(lambda: reasons_told(faces), [*before, "ScaledToZero"].__eq__, "no transition but the last is reported")
+
+
+def test_pods_stay_away_from_windows(faces: Faces) -> None:
+    """Even where nothing else keeps them away: the node is asked for by name, and its taints are tolerated."""
+    amounts = {"cpu": "32", "memory": "64Gi", "pods": "100"}
+    labels = {"kubernetes.io/hostname": "windows", "kubernetes.io/os": "windows"}
+    ready = {"type": "Ready", "status": "True", "reason": "KubeletReady", "message": "posted by the test"}
+    status = {"capacity": amounts, "allocatable": amounts, "conditions": [ready]}
+    faces.api.create(NODE, {"metadata": {"name": "windows", "labels": labels}, "status": status})
+    try:
+        here = {"nodeSelector": {"kubernetes.io/hostname": "windows"}, "tolerations": [{"operator": "Exists"}]}
+        faces.create("faces", accelerator=CPU, **here)
+        faces.publish("faces")
+        assert "affinity" in faces.wait_for("faces", "Unschedulable")["message"]
+    finally:
+        faces.api.delete(NODE, None, "windows")
+
+
+def test_policy_that_requires_labels_can_be_met(faces: Faces) -> None:
+    message = "every object needs the label team"
+    rule = {"apiGroups": ["*"], "apiVersions": ["*"], "operations": ["CREATE", "UPDATE"]}
+    rules = [{**rule, "resources": ["services", "deployments", "ingresses"]}]
+    validation = {"expression": "has(object.metadata.labels) && 'team' in object.metadata.labels", "message": message}
+    here = {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": faces.namespace}}}
+    metadata = {"name": faces.namespace}
+    spec = {"matchConstraints": {"resourceRules": rules}, "validations": [validation]}
+    faces.api.create(POLICY, {"metadata": metadata, "spec": spec})
+    binding = {"policyName": faces.namespace, "validationActions": ["Deny"], "matchResources": here}
+    faces.api.create(BINDING, {"metadata": metadata, "spec": binding})
+
+    def in_force() -> bool:
+        body = {"metadata": {"name": "any", "namespace": faces.namespace}, "spec": {"ports": [{"port": 80}]}}
+        try:
+            faces.api.create(SERVICE, body, dryRun="All")
+        except Refused:
+            return True
+        return False
+
+    try:
+        until(in_force, bool, "the policy is in force")
+        faces.create("faces", accelerator=CPU)
+        assert message in faces.wait_for("faces", "ApplyFailed")["message"]
+        faces.change("faces", childMetadata={"labels": {"team": "vision"}})
+        faces.publish("faces")
+        faces.wait_for("faces", "Deployed")
+    finally:
+        faces.api.delete(BINDING, None, faces.namespace)
+        faces.api.delete(POLICY, None, faces.namespace)
 
 
 def test_each_transition_has_one_event(faces: Faces) -> None:

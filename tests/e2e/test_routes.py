@@ -59,6 +59,16 @@ def test_ingress_with_tls_and_api_key_serves_only_the_stage(product: Product, na
     assert product.post(PATH, {}, "nobody.example.com").status == 404
 
 
+def test_ingress_with_the_certificate_of_its_controller(product: Product, namespace: str) -> None:
+    """TLS without a Secret: what the controller presents is for no host, which is said, and was asked for."""
+    product.apply(namespace, "faces", route={"host": "own.example.com", "ingress": {"tls": True}})
+    status = product.wait_ready(namespace, "faces")
+    assert status["url"] == f"https://own.example.com{PATH}"
+    route = product.condition(namespace, "faces", "RouteReady")
+    assert (route["status"], route["reason"]) == ("True", "EndpointReachable")
+    assert "clients reject the certificate presented for own.example.com" in route["message"]
+
+
 def test_http_route_on_a_gateway(product: Product, namespace: str) -> None:
     gateway_namespace, name = GATEWAY
     gateway = {"parentRefs": [{"name": name, "namespace": gateway_namespace}]}

@@ -61,6 +61,27 @@ class Authority:
         return certificate, key_file
 
 
+def self_signed(host: str, days: float) -> tuple[bytes, bytes]:
+    """Make a server's own certificate for one DNS name, which ends in `days`; returns certificate and key as PEM."""
+    key, now = ec.generate_private_key(ec.SECP256R1()), datetime.datetime.now(datetime.UTC)
+    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, host)])
+    made = (
+        x509.CertificateBuilder()
+        .subject_name(subject)
+        .issuer_name(subject)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - datetime.timedelta(days=9))
+        .not_valid_after(now + datetime.timedelta(days=days))
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName(host)]), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    private = key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    return made.public_bytes(serialization.Encoding.PEM), private
+
+
 def key_pair(folder: Path, name: str) -> tuple[Path, Path]:
     """Generates a key pair for signing service account tokens; returns the paths `<name>.key` and `<name>.pub`."""
     key = ec.generate_private_key(ec.SECP256R1())

@@ -19,7 +19,9 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from datetime import datetime
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +41,7 @@ CLIENTS = 8
 CALM_PERCENT = 15.0  # in CPUs
 SECRET = ApiResource("v1", "Secret", "secrets")
 NAMESPACE = ApiResource("v1", "Namespace", "namespaces")
+CREATED, CONFLICT = HTTPStatus.CREATED, HTTPStatus.CONFLICT
 WRITES = ("create", "update", "patch", "delete")
 
 
@@ -142,6 +145,7 @@ def burst(plane: ControlPlane, api: Api, operator: Operator, count: int, rest: f
         "latency_max_seconds": round(latencies["max"], 3),
         "added_p50_seconds": round(latencies["added_p50"], 3),
         "added_p99_seconds": round(latencies["added_p99"], 3),
+        "requests_by_kind": by_kind(events, count),
         "requests_each": round(len(events) / count, 2),
         "writes_each": round(sum(each["verb"] in WRITES for each in events) / count, 2),
         "cpu_ms_each": round(1000 * spent / count, 1),
@@ -188,6 +192,16 @@ def operator_requests(plane: ControlPlane, since: int, namespace: str) -> list[d
     ]
 
 
+def by_kind(events: list[dict[str, Any]], count: int) -> str:
+    """Returns the requests per resource by verb, kind, and status, in words."""
+    tally: dict[str, int] = defaultdict(int)
+    for each in events:
+        reference = each["objectRef"]
+        kind = "/".join(filter(None, (reference["resource"], reference.get("subresource"))))
+        tally[f"{each['verb']} {kind} {each['responseStatus']['code']}"] += 1
+    return ", ".join(f"{name}: {number / count:.2f}" for name, number in sorted(tally.items()))
+
+
 def added_latency(plane: ControlPlane, since: int, namespace: str) -> dict[str, float]:
     """Returns quantiles of the seconds from a resource to its last child, and the seconds until the last child of all.
 
@@ -195,18 +209,21 @@ def added_latency(plane: ControlPlane, since: int, namespace: str) -> dict[str, 
     """
     plurals = {kind.plural for kind in CHILDREN}
     made: dict[str, float] = {}
-    children: dict[str, list[tuple[float, float]]] = defaultdict(list)
+    attempts: dict[str, dict[str, list[tuple[int, float, float]]]] = defaultdict(lambda: defaultdict(list))
     for each in plane.audit_events(since):
         reference = each.get("objectRef", {})
-        if each["verb"] != "create" or reference.get("namespace") != namespace or each["responseStatus"]["code"] != 201:
+        if each["verb"] != "create" or reference.get("namespace") != namespace:
             continue
-        done = seconds(each["stageTimestamp"])
-        if reference["resource"] == RESOURCE.plural:
+        code, done = each["responseStatus"]["code"], seconds(each["stageTimestamp"])
+        if reference["resource"] == RESOURCE.plural and code == CREATED:
             made[reference["name"]] = done
         elif reference["resource"] in plurals and each["userAgent"].startswith("face-comparison-operator/"):
-            children[reference["name"]].append((seconds(each["requestReceivedTimestamp"]), done))
-    if {len(times) for times in children.values()} != {CHILDREN_EACH}:
-        raise RuntimeError("a child was not created exactly once")
+            span = (code, seconds(each["requestReceivedTimestamp"]), done)
+            attempts[reference["name"]][reference["resource"]].append(span)
+    children = {name: [time for each in kinds.values() for time in spans(each)] for name, kinds in attempts.items()}
+    incomplete = {name: list(kinds) for name, kinds in attempts.items() if len(kinds) != CHILDREN_EACH}
+    if incomplete or made.keys() != children.keys():
+        raise RuntimeError(f"children are missing: {incomplete or made.keys() ^ children.keys()}")
     whole = sorted(max(done for _, done in children[name]) - began for name, began in made.items())
     own = sorted(max(done for _, done in times) - made[name] - covered(times) for name, times in children.items())
     last = max(done for times in children.values() for _, done in times) - min(made.values())
@@ -215,6 +232,19 @@ def added_latency(plane: ControlPlane, since: int, namespace: str) -> dict[str, 
         cuts = statistics.quantiles(values, n=100, method="inclusive")
         result |= {f"{prefix}p50": cuts[49], f"{prefix}p99": cuts[98]}
     return result
+
+
+def spans(attempts: list[tuple[int, float, float]]) -> list[tuple[float, float]]:
+    """Returns when the API server was at work on a child, up to the first response that shows that it exists.
+
+    A busy API server may create an object and give up before it responds; the next attempt then finds the name taken.
+    """
+    if sum(code == CREATED for code, _, _ in attempts) > 1:
+        raise RuntimeError(f"a child was created twice: {attempts}")
+    known = min((done for code, _, done in attempts if code in (CREATED, CONFLICT)), default=None)
+    if known is None:
+        raise RuntimeError(f"a child was never created: {attempts}")
+    return [(began, done) for _, began, done in attempts if done <= known]
 
 
 def covered(spans: list[tuple[float, float]]) -> float:
@@ -334,8 +364,9 @@ class Peak:
         return self._highest
 
     def _look(self) -> None:
-        while not self._over.wait(0.1):
-            self._highest = max(self._highest, self._process.memory_info().rss)
+        with suppress(psutil.NoSuchProcess):  # the operator may be stopped first, where a measurement fails
+            while not self._over.wait(0.1):
+                self._highest = max(self._highest, self._process.memory_info().rss)
 
 
 def mib(size: int) -> float:

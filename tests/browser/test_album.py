@@ -78,7 +78,7 @@ def test_every_face_is_shown(page: Page) -> None:
     assert page.evaluate("[...document.images].filter(image => !image.naturalWidth).length") == 0
 
 
-def test_every_link_leads_to_its_photograph_whatever_its_name(page: Page, album: Path) -> None:
+def test_links_open_photographs_of_any_name(page: Page, album: Path) -> None:
     links = page.evaluate("[...document.links].map(link => link.href)")
     paths = [Path(os.fsdecode(unquote_to_bytes(urlsplit(link).path))) for link in links]
     assert all(path.is_file() for path in paths)
@@ -88,12 +88,12 @@ def test_every_link_leads_to_its_photograph_whatever_its_name(page: Page, album:
     assert linked == {path.resolve() for path in paths if path.parent.name.isdigit()}
 
 
-def test_a_photograph_opens(page: Page) -> None:
+def test_photograph_opens(page: Page) -> None:
     page.locator("#person-001 .face").nth(4).click()
     page.wait_for_function("document.images.length == 1 && document.images[0].naturalWidth == 626")
 
 
-def test_names_are_text(page: Page) -> None:
+def test_names_are_escaped(page: Page) -> None:
     assert page.locator("h1").inner_text() == "my <b> photos"
     assert page.locator("script, i, b").count() == 0
     assert page.get_by_title("0/<script>alert(1)<_script>.jpg").count() == 1
@@ -101,7 +101,7 @@ def test_names_are_text(page: Page) -> None:
     assert page.get_by_role("link", name="notes & more.txt").count() == 1
 
 
-def test_rows_fit_and_everybody_can_read_them(page: Page) -> None:
+def test_rows_fit_and_are_accessible(page: Page) -> None:
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
     assert page.get_by_role("region", name="Person 1").count() == 1
     assert page.get_by_role("region", name="Seen only once").count() == 1

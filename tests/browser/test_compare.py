@@ -13,7 +13,7 @@ from devtools.docs import measured
 from devtools.explorer import Explorer
 
 
-def test_one_person_twice(explorer: Explorer, photographs: dict[str, Path]) -> None:
+def test_compares_one_person(explorer: Explorer, photographs: dict[str, Path]) -> None:
     explorer.compare(photographs["obama.jpg"], photographs["obama2.jpg"])
     verdict = explorer.page.locator(".verdict")
     expect(verdict).to_contain_text("Same person")
@@ -22,7 +22,7 @@ def test_one_person_twice(explorer: Explorer, photographs: dict[str, Path]) -> N
     assert explorer.page.locator(".pair line.same").count() == 1
 
 
-def test_a_line_joins_the_two_faces(explorer: Explorer, photographs: dict[str, Path]) -> None:
+def test_line_joins_two_faces(explorer: Explorer, photographs: dict[str, Path]) -> None:
     explorer.compare(photographs["obama.jpg"], photographs["biden.jpg"])
     expect(explorer.page.locator(".verdict")).to_contain_text("Different people")
     source, target = (explorer.page.locator(".pair .box").nth(i).bounding_box() for i in (0, 1))
@@ -38,7 +38,7 @@ def test_a_line_joins_the_two_faces(explorer: Explorer, photographs: dict[str, P
     assert y2 + frame["y"] == pytest.approx(target["y"] + target["height"] / 2, abs=2)
 
 
-def test_another_threshold_is_tried_without_another_request(explorer: Explorer, photographs: dict[str, Path]) -> None:
+def test_threshold_changes_without_another_request(explorer: Explorer, photographs: dict[str, Path]) -> None:
     explorer.compare(photographs["obama.jpg"], photographs["obama2.jpg"])
     explorer.unfold()
     asked = len(explorer.posts())
@@ -60,7 +60,7 @@ def test_another_threshold_is_tried_without_another_request(explorer: Explorer, 
     expect(explorer.page.locator("#sample")).to_contain_text("threshold=0.4")  # it still is what was sent
 
 
-def test_one_against_many(explorer: Explorer, photographs: dict[str, Path], tmp_path: Path) -> None:
+def test_compares_one_with_many(explorer: Explorer, photographs: dict[str, Path], tmp_path: Path) -> None:
     damaged = tmp_path / "damaged.jpg"
     damaged.write_bytes(photographs["obama.jpg"].read_bytes()[:20_000])
     explorer.compare(photographs["obama.jpg"], photographs["obama3.jpg"], photographs["table.jpg"], damaged)
@@ -74,7 +74,7 @@ def test_one_against_many(explorer: Explorer, photographs: dict[str, Path], tmp_
     expect(explorer.page.locator(".notice.info")).to_contain_text("The image is damaged or truncated.")
 
 
-def test_an_image_is_taken_over_from_detect_and_removed(explorer: Explorer, photographs: dict[str, Path]) -> None:
+def test_image_from_detect_is_reused_and_removed(explorer: Explorer, photographs: dict[str, Path]) -> None:
     explorer.choose(photographs["obama.jpg"])
     explorer.page.get_by_role("button", name="Compare this image").click()
     expect(explorer.page.get_by_role("heading", name="Same person?")).to_be_visible()
@@ -83,7 +83,7 @@ def test_an_image_is_taken_over_from_detect_and_removed(explorer: Explorer, phot
     expect(explorer.page.locator(".item")).to_have_count(0)
 
 
-def test_too_much_for_one_request_is_shrunk_with_one_notice(
+def test_oversized_request_is_shrunk_with_one_notice(
     explorer: Explorer, photographs: dict[str, Path], tmp_path: Path
 ) -> None:
     heavy = []
@@ -103,7 +103,7 @@ def test_too_much_for_one_request_is_shrunk_with_one_notice(
     expect(explorer.page.get_by_role("dialog")).to_have_count(0)
 
 
-def test_urls_alone_are_sent_as_json(explorer: Explorer) -> None:
+def test_urls_are_sent_as_json(explorer: Explorer) -> None:
     explorer.refusals = {502}
     explorer.go("compare")
     for intake in (0, 1):

@@ -115,7 +115,7 @@ def sums(pixels: NDArray[np.uint8]) -> NDArray[np.float64]:
     return found
 
 
-def test_what_chromium_shows_whole_is_accepted_as_it_is_shown(page: Page, files: dict[str, Path]) -> None:
+def test_accepts_what_chromium_shows(page: Page, files: dict[str, Path]) -> None:
     rejected, otherwise, alike = {}, {}, 0
     for name, path in files.items():
         data = path.read_bytes()
@@ -143,7 +143,7 @@ def test_what_chromium_shows_whole_is_accepted_as_it_is_shown(page: Page, files:
     assert alike > 500
 
 
-def test_heic_files_are_decoded_or_rejected_with_a_clear_message() -> None:
+def test_heic_files_are_decoded_or_rejected_with_clear_message() -> None:
     """Chromium knows no HEIC: that each is decoded, or rejected in words, is what can be held here."""
     outcomes: Counter[str] = Counter()
     for path in corpora.files(corpora.CORPORA[1], 400_000).values():

@@ -17,7 +17,7 @@ from devtools.explorer import Explorer, Service
 LOADING = {"error": {"code": "not_ready", "message": "the models are being loaded", "request_id": "r1"}}
 
 
-def test_several_files_where_one_is_needed_are_reported(explorer: Explorer, photographs: dict[str, Path]) -> None:
+def test_too_many_files_are_reported(explorer: Explorer, photographs: dict[str, Path]) -> None:
     explorer.transfer("drop", "main", photographs["obama.jpg"], "image/jpeg", photographs["biden.jpg"])
     expect(explorer.faces).to_have_count(1)
     expect(explorer.page.get_by_role("alert")).to_contain_text("Only obama.jpg is used")
@@ -26,7 +26,7 @@ def test_several_files_where_one_is_needed_are_reported(explorer: Explorer, phot
     expect(explorer.page.get_by_role("alert").first).to_contain_text("Only table.jpg is used")
 
 
-def test_targets_beyond_the_limit_are_reported(explorer: Explorer, tmp_path: Path) -> None:
+def test_too_many_targets_are_reported(explorer: Explorer, tmp_path: Path) -> None:
     paths = []
     for i in range(103):
         paths.append(tmp_path / f"{i}.png")
@@ -41,7 +41,7 @@ def test_targets_beyond_the_limit_are_reported(explorer: Explorer, tmp_path: Pat
     expect(alert).to_have_text("There was no room for 1 more.")
 
 
-def test_a_drop_anywhere_replaces_the_shown_image(explorer: Explorer, photographs: dict[str, Path]) -> None:
+def test_drop_replaces_image(explorer: Explorer, photographs: dict[str, Path]) -> None:
     explorer.choose(photographs["obama.jpg"])
     expect(explorer.faces).to_have_count(1)
     explorer.transfer("drop", ".shot img", photographs["table.jpg"], "image/jpeg")
@@ -54,9 +54,7 @@ def test_a_drop_anywhere_replaces_the_shown_image(explorer: Explorer, photograph
     expect(explorer.page.locator(".verdict")).to_contain_text("Same person")
 
 
-def test_what_was_sent_can_be_saved_and_sent_again(
-    explorer: Explorer, photographs: dict[str, Path], tmp_path: Path
-) -> None:
+def test_request_can_be_saved_and_repeated(explorer: Explorer, photographs: dict[str, Path], tmp_path: Path) -> None:
     large = tmp_path / "large.jpg"
     with Image.open(photographs["obama.jpg"]) as image:
         image.resize((3600, 4500)).save(large, quality=60)
@@ -74,7 +72,7 @@ def test_what_was_sent_can_be_saved_and_sent_again(
     assert '"BoundingBox"' in done.stdout
 
 
-def test_a_typed_url_survives_success_errors_and_languages(explorer: Explorer) -> None:
+def test_typed_url_is_kept(explorer: Explorer) -> None:
     explorer.refusals = {502}
     field = explorer.page.get_by_label("URL of an image")
     field.fill("http://127.0.0.1:9/x.jpg")
@@ -86,7 +84,7 @@ def test_a_typed_url_survives_success_errors_and_languages(explorer: Explorer) -
     expect(explorer.page.get_by_label("图片的 URL")).to_have_value("http://127.0.0.1:9/x.jpg")
 
 
-def test_a_source_without_a_face_is_named(explorer: Explorer, photographs: dict[str, Path], tmp_path: Path) -> None:
+def test_source_without_face_is_reported(explorer: Explorer, photographs: dict[str, Path], tmp_path: Path) -> None:
     explorer.refusals = {400}
     Image.new("RGB", (300, 200), "teal").save(tmp_path / "wall.png")
     explorer.go("compare")
@@ -97,7 +95,7 @@ def test_a_source_without_a_face_is_named(explorer: Explorer, photographs: dict[
     expect(alert).to_contain_text("No face was found in this image.")
 
 
-def test_the_header_follows_the_service(explorer: Explorer, photographs: dict[str, Path]) -> None:
+def test_header_shows_service_state(explorer: Explorer, photographs: dict[str, Path]) -> None:
     state = explorer.page.locator("#state")
     expect(state).to_have_text("Ready")
     explorer.page.context.set_offline(True)
@@ -112,7 +110,7 @@ def test_the_header_follows_the_service(explorer: Explorer, photographs: dict[st
     explorer.said = [line for line in explorer.said if "ERR_INTERNET_DISCONNECTED" not in line]
 
 
-def test_an_idle_page_asks_nothing(explorer: Explorer) -> None:
+def test_idle_page_sends_no_requests(explorer: Explorer) -> None:
     """Each request would be a line in the service's log."""
     explorer.page.clock.install()
     explorer.page.reload()
@@ -124,7 +122,7 @@ def test_an_idle_page_asks_nothing(explorer: Explorer) -> None:
 
 
 @pytest.mark.parametrize("sign", ["a key", "a click", "the tab is shown"])
-def test_a_service_that_ended_is_noticed_before_anything_is_sent(explorer: Explorer, sign: str) -> None:
+def test_stopped_service_is_noticed_before_sending(explorer: Explorer, sign: str) -> None:
     explorer.page.clock.install()
     explorer.page.reload()
     state = explorer.page.locator("#state")
@@ -144,7 +142,7 @@ def test_a_service_that_ended_is_noticed_before_anything_is_sent(explorer: Explo
     explorer.said = [line for line in explorer.said if "ERR_FAILED" not in line]
 
 
-def test_loading_is_not_an_error(explore: Callable[..., Explorer], service: Service) -> None:
+def test_loading_is_not_error(explore: Callable[..., Explorer], service: Service) -> None:
     explorer = explore(service)
     explorer.refusals = {503}
     asked: list[Route] = []
@@ -165,7 +163,7 @@ def test_loading_is_not_an_error(explore: Callable[..., Explorer], service: Serv
     expect(explorer.page.locator("#state")).to_have_text("Ready")
 
 
-def test_a_request_during_loading_is_repeated(explorer: Explorer, photographs: dict[str, Path]) -> None:
+def test_request_during_loading_is_retried(explorer: Explorer, photographs: dict[str, Path]) -> None:
     explorer.refusals = {503}
     asked: list[Route] = []
 
@@ -182,7 +180,7 @@ def test_a_request_during_loading_is_repeated(explorer: Explorer, photographs: d
     assert len(asked) == 2
 
 
-def test_the_verdict_comes_into_view_on_a_phone(
+def test_verdict_scrolls_into_view_on_phone(
     explore: Callable[..., Explorer], service: Service, photographs: dict[str, Path]
 ) -> None:
     explorer = explore(service, width=390, height=844, touch=True)
@@ -191,7 +189,7 @@ def test_the_verdict_comes_into_view_on_a_phone(
     expect(explorer.page.locator("#announcer")).to_contain_text("Same person.")
 
 
-def test_parts_of_the_time_that_exceed_it_are_explained(explorer: Explorer) -> None:
+def test_phase_times_above_total_are_explained(explorer: Explorer) -> None:
     crowded, usual = explorer.page.evaluate(
         """async (base) => {
             const { developerDetails } = await import(`${base}explorer/js/exchange.js`);
@@ -207,7 +205,7 @@ def test_parts_of_the_time_that_exceed_it_are_explained(explorer: Explorer) -> N
     assert "side by side" not in usual
 
 
-def test_each_page_has_its_title(explorer: Explorer) -> None:
+def test_pages_have_titles(explorer: Explorer) -> None:
     titles = []
     for name in ("detect", "compare", "people", "desk", "reference"):
         explorer.go(name)
@@ -218,7 +216,7 @@ def test_each_page_has_its_title(explorer: Explorer) -> None:
     expect(explorer.page).to_have_title(re.compile("^参考"))
 
 
-def test_forced_colors_keep_the_page_and_the_state(explore: Callable[..., Explorer], service: Service) -> None:
+def test_forced_colors_keep_state_visible(explore: Callable[..., Explorer], service: Service) -> None:
     explorer = explore(service)
     explorer.page.emulate_media(forced_colors="active")
     outline = "getComputedStyle(document.querySelector('nav a[aria-current]')).outlineStyle"
@@ -227,7 +225,7 @@ def test_forced_colors_keep_the_page_and_the_state(explore: Callable[..., Explor
     assert explorer.page.evaluate(dot) == "none"
 
 
-def test_labels_of_faces_do_not_overlap_on_a_narrow_screen(
+def test_face_labels_do_not_overlap_on_narrow_screen(
     explore: Callable[..., Explorer], service: Service, photographs: dict[str, Path]
 ) -> None:
     explorer = explore(service, width=320, height=640)
@@ -247,7 +245,7 @@ def test_labels_of_faces_do_not_overlap_on_a_narrow_screen(
 
 
 @pytest.mark.parametrize("language", ["en-US", "zh-CN"])
-def test_every_control_has_a_name(
+def test_controls_have_names(
     explore: Callable[..., Explorer], service: Service, photographs: dict[str, Path], language: str
 ) -> None:
     explorer = explore(service, language=language)
@@ -269,7 +267,7 @@ def test_every_control_has_a_name(
     expect(explorer.page.get_by_role("slider", name=label, exact=True)).to_be_visible()
 
 
-def test_small_print_keeps_together(explorer: Explorer) -> None:
+def test_notes_do_not_break_apart(explorer: Explorer) -> None:
     page = explorer.page
     shares = page.evaluate(
         """async (base) => {

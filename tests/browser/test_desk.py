@@ -81,7 +81,7 @@ def answer(explorer: Explorer) -> Any:
     return explorer.page.locator("#desk-answer")
 
 
-def test_the_person_of_the_id_photo(desk: Callable[..., Explorer], photographs: dict[str, Path]) -> None:
+def test_person_of_id_photo_is_accepted(desk: Callable[..., Explorer], photographs: dict[str, Path]) -> None:
     explorer = desk([placed(photographs["obama.jpg"])])
     assert explorer.accessibility_problems() == []
     explorer.choose(photographs["obama2.jpg"])
@@ -94,7 +94,7 @@ def test_the_person_of_the_id_photo(desk: Callable[..., Explorer], photographs: 
     assert explorer.page.evaluate("Object.keys(localStorage).length + Object.keys(sessionStorage).length") == 0
 
 
-def test_another_person(desk: Callable[..., Explorer], photographs: dict[str, Path]) -> None:
+def test_another_person_is_rejected(desk: Callable[..., Explorer], photographs: dict[str, Path]) -> None:
     explorer = desk([placed(photographs["biden.jpg"], scale=2)], language="zh-CN")
     explorer.choose(photographs["obama.jpg"])
     expect(answer(explorer)).to_have_text("不是同一个人")
@@ -108,7 +108,7 @@ def test_another_person(desk: Callable[..., Explorer], photographs: dict[str, Pa
         (lambda of: placed(of["table.jpg"]), "One person at a time"),
     ],
 )
-def test_guidance_until_the_image_is_good(
+def test_guidance_until_image_is_usable(
     desk: Callable[..., Explorer],
     photographs: dict[str, Path],
     frame: Callable[[dict[str, Path]], Picture],
@@ -120,9 +120,7 @@ def test_guidance_until_the_image_is_good(
     expect(answer(explorer)).to_have_count(0)
 
 
-def test_a_photo_that_is_turned_fails_the_challenge(
-    desk: Callable[..., Explorer], photographs: dict[str, Path]
-) -> None:
+def test_turned_photo_fails_challenge(desk: Callable[..., Explorer], photographs: dict[str, Path]) -> None:
     flat = placed(photographs["obama.jpg"])
     explorer = desk([flat, narrowed(flat, 0.8), narrowed(flat, 0.6), narrowed(flat, 0.8)])
     explorer.page.get_by_label("Ask the person to turn the head").check()
@@ -133,7 +131,7 @@ def test_a_photo_that_is_turned_fails_the_challenge(
     expect(explorer.page.locator(".desk .verdict")).to_contain_text("The head was not turned as asked.")
 
 
-def test_kiosk_mode_shows_the_desk_alone(desk: Callable[..., Explorer]) -> None:
+def test_kiosk_mode_shows_desk_only(desk: Callable[..., Explorer]) -> None:
     explorer = desk([Image.new("RGB", (WIDTH, HEIGHT), "gray")])
     expect(explorer.page.locator("header.top")).to_be_hidden()
     expect(explorer.page.get_by_role("button", name="Full screen")).to_be_visible()
@@ -149,7 +147,7 @@ def test_kiosk_mode_shows_the_desk_alone(desk: Callable[..., Explorer]) -> None:
     ],
     ids=["anybody, known", "anybody, unknown", "expected, right", "expected, wrong"],
 )
-def test_a_person_of_a_collection(
+def test_person_of_collection_is_recognized(
     desk: Callable[..., Explorer],
     service: Service,
     photographs: dict[str, Path],
@@ -176,9 +174,7 @@ def test_a_person_of_a_collection(
     expect(page.get_by_label("Who is expected")).to_be_visible()
 
 
-def test_the_id_photo_may_come_from_the_camera_and_the_camera_be_turned(
-    desk: Callable[..., Explorer], photographs: dict[str, Path]
-) -> None:
+def test_id_photo_from_switched_camera(desk: Callable[..., Explorer], photographs: dict[str, Path]) -> None:
     page = desk([placed(photographs["obama.jpg"], scale=0.3)]).page  # too far away for the automatic shutter
     page.get_by_role("button", name="Take a photograph").click()
     page.get_by_role("dialog").get_by_role("button", name="Take the photograph").click()

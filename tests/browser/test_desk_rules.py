@@ -9,7 +9,7 @@ from playwright.sync_api import expect
 from devtools.explorer import Explorer
 
 
-def test_the_challenge_is_judged_by_turns_of_one_face(explorer: Explorer) -> None:
+def test_challenge_requires_turns_of_one_face(explorer: Explorer) -> None:
     """The pure rules: turns in the asked order, over several frames, by one person, in time."""
     found = explorer.page.evaluate(
         """async (base) => {
@@ -46,7 +46,7 @@ def test_the_challenge_is_judged_by_turns_of_one_face(explorer: Explorer) -> Non
     }
 
 
-def test_a_declined_camera_leaves_a_way_on(explorer: Explorer, photographs: dict[str, Path]) -> None:
+def test_declined_camera_offers_alternative(explorer: Explorer, photographs: dict[str, Path]) -> None:
     explorer.go("desk")
     explorer.choose(photographs["obama.jpg"])
     notice = explorer.page.locator(".desk .notice")
@@ -54,7 +54,7 @@ def test_a_declined_camera_leaves_a_way_on(explorer: Explorer, photographs: dict
     expect(notice.get_by_role("button", name="Try again")).to_be_visible()
 
 
-def test_each_fault_of_a_frame_has_its_advice(explorer: Explorer) -> None:
+def test_each_frame_problem_has_advice(explorer: Explorer) -> None:
     found = explorer.page.evaluate(
         """async (base) => {
             const { advice } = await import(`${base}explorer/js/checkin/guidance.js`);

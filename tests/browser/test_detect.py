@@ -29,7 +29,7 @@ def api(service: Service, path: Path) -> dict[str, list[dict[str, dict[str, floa
     return json.loads(answer.data)
 
 
-def test_every_face_is_drawn_where_the_service_found_it(explorer: Explorer, photographs: dict[str, Path]) -> None:
+def test_faces_are_drawn_at_their_boxes(explorer: Explorer, photographs: dict[str, Path]) -> None:
     explorer.choose(photographs["table.jpg"])
     expect(explorer.faces).to_have_count(6)
     shown = explorer.page.locator(".shot img").bounding_box()
@@ -46,7 +46,7 @@ def test_every_face_is_drawn_where_the_service_found_it(explorer: Explorer, phot
     expect(explorer.page.locator(".face canvas[aria-hidden]")).to_have_count(6)  # each face, cut out
 
 
-def test_a_face_is_copied_as_the_service_gave_it(explorer: Explorer, photographs: dict[str, Path]) -> None:
+def test_face_is_copied_unchanged(explorer: Explorer, photographs: dict[str, Path]) -> None:
     explorer.choose(photographs["obama.jpg"])
     explorer.page.locator(".face summary").click()
     button = explorer.page.get_by_role("button", name="Copy vector")
@@ -60,7 +60,7 @@ def test_a_face_is_copied_as_the_service_gave_it(explorer: Explorer, photographs
     assert copied == api(explorer.service, photographs["obama.jpg"])["Faces"][0]["face_hash"]
 
 
-def test_the_response_opens_and_closes(explorer: Explorer, photographs: dict[str, Path]) -> None:
+def test_response_opens_and_closes(explorer: Explorer, photographs: dict[str, Path]) -> None:
     explorer.choose(photographs["obama.jpg"])
     explorer.unfold()
     vector = explorer.page.locator("summary", has_text="face_hash")
@@ -70,14 +70,14 @@ def test_the_response_opens_and_closes(explorer: Explorer, photographs: dict[str
     expect(explorer.page.locator(".tree details", has=vector).last.locator(".leaf")).to_have_count(768)
 
 
-def test_a_click_on_a_face_lights_up_its_card(explorer: Explorer, photographs: dict[str, Path]) -> None:
+def test_click_on_face_highlights_card(explorer: Explorer, photographs: dict[str, Path]) -> None:
     explorer.choose(photographs["table.jpg"])
     explorer.page.locator(".box").nth(2).hover()
     expect(explorer.page.locator(".face").nth(2)).to_have_class("face lit")
     expect(explorer.page.locator(".face.lit")).to_have_count(1)
 
 
-def test_drop_paste_and_the_sample(explorer: Explorer, photographs: dict[str, Path]) -> None:
+def test_accepts_drop_paste_and_sample(explorer: Explorer, photographs: dict[str, Path]) -> None:
     explorer.page.get_by_role("button", name="Try the sample").click()
     expect(explorer.faces).to_have_count(1)
     explorer.transfer("drop", ".intake", photographs["table.jpg"], "image/jpeg")
@@ -87,7 +87,7 @@ def test_drop_paste_and_the_sample(explorer: Explorer, photographs: dict[str, Pa
     expect(explorer.page.locator("#sample")).to_contain_text("biden.jpg")
 
 
-def test_a_url_is_fetched_by_the_service_and_not_by_the_page(explorer: Explorer, photographs: dict[str, Path]) -> None:
+def test_url_is_fetched_by_service(explorer: Explorer, photographs: dict[str, Path]) -> None:
     with Server.on_loopback() as server:
         server.replies["/x.jpg"] = reply(photographs["table.jpg"].read_bytes(), content_type="image/jpeg")
         explorer.page.get_by_label("URL of an image").fill(server.url("/x.jpg"))
@@ -99,7 +99,7 @@ def test_a_url_is_fetched_by_the_service_and_not_by_the_page(explorer: Explorer,
     assert shape["width"] / shape["height"] == pytest.approx(1.45, abs=0.35)  # guessed from the faces' shape
 
 
-def test_options_are_part_of_the_request(explorer: Explorer, photographs: dict[str, Path]) -> None:
+def test_options_are_sent(explorer: Explorer, photographs: dict[str, Path]) -> None:
     explorer.choose(photographs["table.jpg"])
     expect(explorer.faces).to_have_count(6)
     explorer.page.locator("summary", has_text="Options").click()
@@ -110,7 +110,7 @@ def test_options_are_part_of_the_request(explorer: Explorer, photographs: dict[s
     expect(explorer.page.locator("#sample")).to_contain_text("?max_faces=2")
 
 
-def test_a_large_photograph_is_shrunk_and_said(
+def test_large_photograph_is_shrunk_with_notice(
     explorer: Explorer, photographs: dict[str, Path], tmp_path: Path
 ) -> None:
     large = tmp_path / "large.jpg"
@@ -125,7 +125,7 @@ def test_a_large_photograph_is_shrunk_and_said(
 
 
 @pytest.mark.parametrize(("kind", "suffix"), [("GIF", "gif"), ("GIF", "jpg"), ("SVG", "svg")])
-def test_any_image_that_the_browser_shows_is_converted(
+def test_browser_formats_are_converted(
     explorer: Explorer, photographs: dict[str, Path], tmp_path: Path, kind: str, suffix: str
 ) -> None:
     strange = tmp_path / f"x.{suffix}"
@@ -144,9 +144,7 @@ def test_any_image_that_the_browser_shows_is_converted(
     assert explorer.posts()[0].headers["content-type"] == "image/jpeg"
 
 
-def test_the_content_of_a_file_decides_not_its_name(
-    explorer: Explorer, photographs: dict[str, Path], tmp_path: Path
-) -> None:
+def test_file_type_follows_content(explorer: Explorer, photographs: dict[str, Path], tmp_path: Path) -> None:
     disguised = tmp_path / "disguised.jpg"
     with Image.open(photographs["obama.jpg"]) as image:
         image.save(disguised, "WEBP")
@@ -165,7 +163,7 @@ def test_the_content_of_a_file_decides_not_its_name(
     expect(explorer.faces).to_have_count(6)
 
 
-def test_errors_are_words_that_help(explorer: Explorer, photographs: dict[str, Path], tmp_path: Path) -> None:
+def test_errors_are_helpful(explorer: Explorer, photographs: dict[str, Path], tmp_path: Path) -> None:
     explorer.refusals = {400}
     damaged = tmp_path / "damaged.jpg"
     damaged.write_bytes(photographs["obama.jpg"].read_bytes()[:20_000])
@@ -182,13 +180,13 @@ def test_errors_are_words_that_help(explorer: Explorer, photographs: dict[str, P
     expect(explorer.page.get_by_text("Enter a complete URL")).to_be_visible()
 
 
-def test_an_image_without_a_face(explorer: Explorer, tmp_path: Path) -> None:
+def test_image_without_face_is_reported(explorer: Explorer, tmp_path: Path) -> None:
     Image.new("RGB", (300, 200), "teal").save(tmp_path / "x.png")
     explorer.choose(tmp_path / "x.png")
     expect(explorer.page.locator(".notice.info")).to_contain_text("No face was found.")
 
 
-def test_the_first_load_is_small(explore: Callable[..., Explorer], service: Service) -> None:
+def test_first_load_is_small(explore: Callable[..., Explorer], service: Service) -> None:
     explorer = explore(service)
     wire = explorer.page.context.new_cdp_session(explorer.page)
     loaded: list[float] = []
@@ -202,7 +200,7 @@ def test_the_first_load_is_small(explore: Callable[..., Explorer], service: Serv
     assert sum(loaded) <= FIRST_LOAD_BYTES
 
 
-def test_desk_people_and_reference_load_when_they_are_opened(explorer: Explorer) -> None:
+def test_pages_load_when_opened(explorer: Explorer) -> None:
     def loaded(part: str) -> bool:
         return any(part in request.url for request in explorer.requests)
 
@@ -213,7 +211,7 @@ def test_desk_people_and_reference_load_when_they_are_opened(explorer: Explorer)
             explorer.go(page)
 
 
-def test_the_files_of_the_page_are_small_together_and_all_used() -> None:
+def test_page_files_are_small_and_used() -> None:
     files = [path for path in EXPLORER.rglob("*") if path.suffix in (".js", ".css", ".html", ".svg")]
     page = [path for path in files if "vendor" not in path.parts and "checkin" not in path.parts]
     total = sum(len(gzip.compress(path.read_bytes(), 9)) for path in page)
@@ -224,7 +222,7 @@ def test_the_files_of_the_page_are_small_together_and_all_used() -> None:
     assert [name for name in unused if name not in ("index.html", "reference.css")] == []
 
 
-def test_a_response_is_shown_at_once(explorer: Explorer, photographs: dict[str, Path]) -> None:
+def test_response_is_shown_immediately(explorer: Explorer, photographs: dict[str, Path]) -> None:
     """The quickest of several, because other programs share the machine."""
     for name in ("obama.jpg", "table.jpg") * 4:
         explorer.choose(photographs[name])
@@ -238,9 +236,7 @@ def test_a_response_is_shown_at_once(explorer: Explorer, photographs: dict[str, 
     assert min(measured) <= SHOWN_MILLISECONDS
 
 
-def test_images_of_any_turn_are_shown_as_the_service_sees_them(
-    explorer: Explorer, photographs: dict[str, Path], tmp_path: Path
-) -> None:
+def test_rotated_images_are_shown_upright(explorer: Explorer, photographs: dict[str, Path], tmp_path: Path) -> None:
     turned = tmp_path / "turned.jpg"
     with Image.open(photographs["obama.jpg"]) as image:
         exif = image.getexif()
@@ -257,7 +253,7 @@ def test_images_of_any_turn_are_shown_as_the_service_sees_them(
     assert box["y"] < shape["y"] + shape["height"] / 3
 
 
-def test_a_url_can_be_pasted_anywhere(explorer: Explorer, photographs: dict[str, Path]) -> None:
+def test_url_can_be_pasted_anywhere(explorer: Explorer, photographs: dict[str, Path]) -> None:
     with Server.on_loopback() as server:
         server.replies["/x.jpg"] = reply(photographs["table.jpg"].read_bytes(), content_type="image/jpeg")
         explorer.page.evaluate(

@@ -55,7 +55,7 @@ def test_report_is_accessible(page: Page) -> None:
     assert found.violations_count == 0, found.generate_report()
 
 
-def test_the_verdict_comes_first_and_plots_are_described(page: Page) -> None:
+def test_report_starts_with_verdict_and_describes_plots(page: Page) -> None:
     assert (page.locator("main > section").first.get_attribute("class") or "").startswith("verdict")
     plots = page.get_by_role("img").and_(page.locator("svg"))
     assert plots.count() == 5

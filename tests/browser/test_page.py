@@ -15,7 +15,7 @@ from devtools.explorer import Explorer, Service
 EXPLORER = Path(__file__).parents[2] / "service/src/face_comparison/explorer"
 
 
-def test_an_api_key_is_asked_for_and_the_request_repeated(
+def test_api_key_is_requested_and_request_retried(
     explore: Callable[..., Explorer], closed_service: Service, photographs: dict[str, Path]
 ) -> None:
     explorer = explore(closed_service)
@@ -44,7 +44,9 @@ def test_an_api_key_is_asked_for_and_the_request_repeated(
     expect(sample).not_to_contain_text("secret")
 
 
-def test_chinese_and_english(explore: Callable[..., Explorer], service: Service, photographs: dict[str, Path]) -> None:
+def test_language_can_be_switched(
+    explore: Callable[..., Explorer], service: Service, photographs: dict[str, Path]
+) -> None:
     explorer = explore(service, language="zh-CN")
     expect(explorer.page.get_by_role("heading", name="查找人脸")).to_be_visible()
     explorer.choose(photographs["obama.jpg"])
@@ -56,7 +58,7 @@ def test_chinese_and_english(explore: Callable[..., Explorer], service: Service,
     expect(explorer.page.get_by_role("heading", name="Find faces")).to_be_visible()
 
 
-def test_both_languages_say_everything(explorer: Explorer) -> None:
+def test_both_languages_are_complete(explorer: Explorer) -> None:
     english, chinese = (
         explorer.page.evaluate(f"import('{explorer.service.url}explorer/js/messages-{name}.js').then((m) => m.{name})")
         for name in ("en", "zh")
@@ -73,7 +75,7 @@ def test_both_languages_say_everything(explorer: Explorer) -> None:
     assert not unused
 
 
-def test_colors_follow_the_system_and_the_button(explore: Callable[..., Explorer], service: Service) -> None:
+def test_color_scheme_follows_system_and_button(explore: Callable[..., Explorer], service: Service) -> None:
     explorer = explore(service, scheme="dark")
     back = "getComputedStyle(document.body).backgroundColor"
     dark = explorer.page.evaluate(back)
@@ -83,7 +85,7 @@ def test_colors_follow_the_system_and_the_button(explore: Callable[..., Explorer
     assert explorer.page.evaluate(back) == dark
 
 
-def test_the_reference_shows_the_document(explorer: Explorer) -> None:
+def test_reference_shows_openapi_document(explorer: Explorer) -> None:
     document = urllib3.request("GET", f"{explorer.service.url}openapi.json").json()
     explorer.go("reference")
     operations = sum(len(path) for path in document["paths"].values())
@@ -96,7 +98,7 @@ def test_the_reference_shows_the_document(explorer: Explorer) -> None:
     expect(explorer.page.get_by_role("row", name="Request body")).to_contain_text("20 MiB")
 
 
-def test_the_keyboard_reaches_everything(explorer: Explorer, photographs: dict[str, Path]) -> None:
+def test_keyboard_reaches_all_controls(explorer: Explorer, photographs: dict[str, Path]) -> None:
     page = explorer.page
     page.keyboard.press("Tab")
     expect(page.get_by_role("link", name="Skip to the content")).to_be_focused()
@@ -114,7 +116,7 @@ def test_the_keyboard_reaches_everything(explorer: Explorer, photographs: dict[s
     expect(page.locator("#sample")).to_contain_text("from face_comparison.client import Client")
 
 
-def test_the_link_to_the_content_stays_on_its_page(explorer: Explorer) -> None:
+def test_skip_link_stays_on_page(explorer: Explorer) -> None:
     explorer.go("compare")
     explorer.page.get_by_role("link", name="Skip to the content").focus()
     explorer.page.keyboard.press("Enter")
@@ -123,12 +125,14 @@ def test_the_link_to_the_content_stays_on_its_page(explorer: Explorer) -> None:
     assert explorer.page.url.endswith("#compare")
 
 
-def test_what_happens_is_announced(explorer: Explorer, photographs: dict[str, Path]) -> None:
+def test_changes_are_announced(explorer: Explorer, photographs: dict[str, Path]) -> None:
     explorer.choose(photographs["table.jpg"])
     expect(explorer.page.locator("#announcer")).to_contain_text("6 faces, response in")
 
 
-def test_a_narrow_screen(explore: Callable[..., Explorer], service: Service, photographs: dict[str, Path]) -> None:
+def test_page_fits_narrow_screen(
+    explore: Callable[..., Explorer], service: Service, photographs: dict[str, Path]
+) -> None:
     explorer = explore(service, width=320, height=640, touch=True)
     expect(explorer.page.locator("input[capture]")).to_have_count(1)  # a phone offers its camera
     explorer.choose(photographs["table.jpg"])
@@ -144,7 +148,7 @@ def test_a_narrow_screen(explore: Callable[..., Explorer], service: Service, pho
 
 
 @pytest.mark.parametrize(("scheme", "rules"), [("light", ()), ("dark", ("color-contrast",))])
-def test_accessibility(
+def test_pages_are_accessible(
     explore: Callable[..., Explorer],
     service: Service,
     photographs: dict[str, Path],
@@ -166,7 +170,7 @@ def test_accessibility(
     assert explorer.accessibility_problems(*rules) == []
 
 
-def test_behind_a_path_that_an_ingress_adds(explorer: Explorer, photographs: dict[str, Path]) -> None:
+def test_page_works_below_ingress_path(explorer: Explorer, photographs: dict[str, Path]) -> None:
     asked: list[str] = []
 
     def pass_on(route: Route) -> None:
@@ -185,7 +189,7 @@ def test_behind_a_path_that_an_ingress_adds(explorer: Explorer, photographs: dic
     assert len(beside) == len(asked)
 
 
-def test_nothing_is_stored(explorer: Explorer, photographs: dict[str, Path]) -> None:
+def test_browser_stores_nothing(explorer: Explorer, photographs: dict[str, Path]) -> None:
     explorer.choose(photographs["obama.jpg"])
     expect(explorer.faces).to_have_count(1)
     explorer.page.get_by_role("button", name="中文").click()
@@ -197,7 +201,7 @@ def test_nothing_is_stored(explorer: Explorer, photographs: dict[str, Path]) -> 
     assert stored == [0, 0, "", 0, 0]
 
 
-def test_the_policy_forbids_everything_foreign(service: Service) -> None:
+def test_content_security_policy_blocks_other_origins(service: Service) -> None:
     policy = urllib3.request("GET", service.url).headers["Content-Security-Policy"]
     assert "default-src 'none'" in policy
     assert "unsafe" not in policy

@@ -46,9 +46,7 @@ def use_key(explorer: Explorer, name: str) -> None:
     expect(dialog).to_have_count(0)
 
 
-def test_person_is_enrolled_found_listed_and_erased_with_a_receipt(
-    explorer: Explorer, photographs: dict[str, Path]
-) -> None:
+def test_person_is_enrolled_found_listed_and_erased(explorer: Explorer, photographs: dict[str, Path]) -> None:
     page = explorer.page
     create(explorer, "staff")
     enroll(explorer, "Barack Obama", photographs["obama.jpg"], photographs["obama3.jpg"])
@@ -91,9 +89,7 @@ def test_person_is_enrolled_found_listed_and_erased_with_a_receipt(
     assert page.evaluate("Object.keys(localStorage).length + Object.keys(sessionStorage).length") == 0
 
 
-def test_images_that_are_not_good_enough_say_why(
-    explorer: Explorer, photographs: dict[str, Path], tmp_path: Path
-) -> None:
+def test_unusable_images_have_reasons(explorer: Explorer, photographs: dict[str, Path], tmp_path: Path) -> None:
     blurred, empty = tmp_path / "blurred.jpg", tmp_path / "empty.png"
     with Image.open(photographs["obama.jpg"]) as image:
         image.filter(ImageFilter.GaussianBlur(image.width // 40)).save(blurred)
@@ -109,7 +105,7 @@ def test_images_that_are_not_good_enough_say_why(
     assert "No face was found in this image." in found[2]
 
 
-def test_person_who_is_there_already_is_reported(explorer: Explorer, photographs: dict[str, Path]) -> None:
+def test_duplicate_person_is_reported(explorer: Explorer, photographs: dict[str, Path]) -> None:
     page = explorer.page
     explorer.refusals = {400}
     create(explorer, "twice")
@@ -130,7 +126,7 @@ def test_person_who_is_there_already_is_reported(explorer: Explorer, photographs
     expect(page.locator(".outcome")).to_contain_text("It does not resemble the other images of this person.")
 
 
-def test_list_has_pages_and_a_filter(explorer: Explorer) -> None:
+def test_list_is_paged_and_filtered(explorer: Explorer) -> None:
     base = f"{explorer.service.endpoint}/collections"
     urllib3.request("POST", base, json={"CollectionId": "crowd"})
     for i in range(30):
@@ -161,7 +157,7 @@ def test_list_has_pages_and_a_filter(explorer: Explorer) -> None:
         ("clerk", ["search", "enroll"], "admin"),
     ],
 )
-def test_only_what_the_key_permits_is_offered(
+def test_only_permitted_actions_are_offered(
     explore: Callable[..., Explorer], restricted_service: Service, holder: str, offered: list[str], missing: str | None
 ) -> None:
     base = f"{restricted_service.endpoint}/collections"
@@ -184,7 +180,7 @@ def test_only_what_the_key_permits_is_offered(
         expect(page.get_by_text("a key with these permissions")).to_contain_text(f"permissions: {missing}.")
 
 
-def test_key_without_permission_and_another_key(explore: Callable[..., Explorer], restricted_service: Service) -> None:
+def test_key_without_permission_can_be_replaced(explore: Callable[..., Explorer], restricted_service: Service) -> None:
     explorer = explore(restricted_service)
     use_key(explorer, "counter")
     explorer.go("people")
@@ -194,9 +190,7 @@ def test_key_without_permission_and_another_key(explore: Callable[..., Explorer]
     expect(explorer.page.get_by_role("heading", name="Collection", exact=True)).to_be_visible()
 
 
-def test_service_without_a_store_says_how_to_turn_it_on(
-    explore: Callable[..., Explorer], closed_service: Service
-) -> None:
+def test_disabled_collections_are_explained(explore: Callable[..., Explorer], closed_service: Service) -> None:
     explorer = explore(closed_service)
     use_key(explorer, "anna")
     explorer.go("people")
@@ -205,7 +199,9 @@ def test_service_without_a_store_says_how_to_turn_it_on(
     assert explorer.accessibility_problems() == []
 
 
-def test_people_in_chinese(explore: Callable[..., Explorer], service: Service, photographs: dict[str, Path]) -> None:
+def test_people_page_in_chinese(
+    explore: Callable[..., Explorer], service: Service, photographs: dict[str, Path]
+) -> None:
     explorer = explore(service, language="zh-CN", width=390, height=844)
     explorer.go("people")
     page = explorer.page

@@ -13,7 +13,7 @@ from support.phone_images import FILES
 
 
 @pytest.mark.parametrize("name", FILES)
-def test_the_explorer_finds_the_face(name: str, explorer: Explorer, tmp_path: Path) -> None:
+def test_explorer_finds_face(name: str, explorer: Explorer, tmp_path: Path) -> None:
     path = tmp_path / name
     path.write_bytes(FILES[name]())
     explorer.choose(path)

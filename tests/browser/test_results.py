@@ -32,7 +32,7 @@ def paste(explorer: Explorer, text: str) -> None:
     )
 
 
-def test_any_face_of_a_group_can_be_looked_for(explorer: Explorer, photographs: dict[str, Path]) -> None:
+def test_any_face_of_group_can_be_source(explorer: Explorer, photographs: dict[str, Path]) -> None:
     """Of the group's faces the fifth; by default it would be the most prominent one."""
     page = explorer.page
     face = detect(explorer.service, photographs["table.jpg"])["Faces"][4]
@@ -52,7 +52,7 @@ def test_any_face_of_a_group_can_be_looked_for(explorer: Explorer, photographs: 
     assert '"face_hash"' in explorer.code("cURL")
 
 
-def test_a_click_on_a_face_of_a_result_makes_it_the_source(explorer: Explorer, photographs: dict[str, Path]) -> None:
+def test_click_on_result_face_makes_it_source(explorer: Explorer, photographs: dict[str, Path]) -> None:
     page = explorer.page
     explorer.compare(photographs["obama.jpg"], photographs["table.jpg"])
     expect(page.locator(".pair line")).to_have_count(12)
@@ -61,14 +61,14 @@ def test_a_click_on_a_face_of_a_result_makes_it_the_source(explorer: Explorer, p
     expect(page.locator(".verdict")).to_contain_text("Same person")
 
 
-def test_a_face_is_taken_over_from_detect(explorer: Explorer, photographs: dict[str, Path]) -> None:
+def test_face_from_detect_is_reused(explorer: Explorer, photographs: dict[str, Path]) -> None:
     explorer.choose(photographs["table.jpg"])
     explorer.page.get_by_role("button", name="Compare this face (Face 3)").click()
     expect(explorer.page.locator(".item")).to_contain_text("table.jpg · chosen face")
 
 
 @pytest.mark.parametrize("form", ["numbers", "object", "response"])
-def test_a_stored_hash_is_pasted_on_either_side(explorer: Explorer, photographs: dict[str, Path], form: str) -> None:
+def test_stored_hash_can_be_pasted_on_either_side(explorer: Explorer, photographs: dict[str, Path], form: str) -> None:
     page = explorer.page
     found = detect(explorer.service, photographs["obama.jpg"])
     numbers = found["Faces"][0]["face_hash"]
@@ -137,7 +137,7 @@ def test_faces_are_sorted_and_downloaded(explorer: Explorer, photographs: dict[s
     assert len(rows) == 6
 
 
-def test_the_sample_pair_and_swapped_sides(explorer: Explorer) -> None:
+def test_sample_pair_can_be_swapped(explorer: Explorer) -> None:
     page = explorer.page
     explorer.go("compare")
     page.get_by_role("button", name="Try a sample pair").click()
@@ -149,7 +149,7 @@ def test_the_sample_pair_and_swapped_sides(explorer: Explorer) -> None:
     expect(page.locator(".verdict")).to_contain_text("Same person")
 
 
-def test_developers_see_distance_and_cosine_and_others_do_not(explorer: Explorer, photographs: dict[str, Path]) -> None:
+def test_distance_and_cosine_are_for_developers_only(explorer: Explorer, photographs: dict[str, Path]) -> None:
     page = explorer.page
     explorer.compare(photographs["obama.jpg"], photographs["obama2.jpg"])
     expect(page.locator("details.developer")).to_be_attached()
@@ -163,7 +163,7 @@ def test_developers_see_distance_and_cosine_and_others_do_not(explorer: Explorer
     assert page.locator(".pair .box b").all_inner_texts() == ["this person", "Same"]
 
 
-def test_verdicts_follow_the_threshold_in_three_zones(explorer: Explorer) -> None:
+def test_verdicts_follow_threshold(explorer: Explorer) -> None:
     found = explorer.page.evaluate(
         """async (base) => {
             const { verdictAt } = await import(`${base}explorer/js/verdict.js`);
@@ -182,9 +182,7 @@ def test_verdicts_follow_the_threshold_in_three_zones(explorer: Explorer) -> Non
     assert found == ["same", "review", "different", "same", "review", "different", "review", "review", "same"]
 
 
-def test_quality_is_judged_with_a_clear_message(
-    explorer: Explorer, photographs: dict[str, Path], tmp_path: Path
-) -> None:
+def test_quality_is_explained(explorer: Explorer, photographs: dict[str, Path], tmp_path: Path) -> None:
     with Image.open(photographs["obama.jpg"]) as image:
         image.resize((100, 125)).save(tmp_path / "tiny.png")
     explorer.choose(tmp_path / "tiny.png")
@@ -195,7 +193,7 @@ def test_quality_is_judged_with_a_clear_message(
     expect(explorer.faces).to_contain_text("Good enough for a comparison")
 
 
-def test_the_reference_sends_requests_with_the_key(explore: Callable[..., Explorer], closed_service: Service) -> None:
+def test_reference_sends_api_key(explore: Callable[..., Explorer], closed_service: Service) -> None:
     explorer = explore(closed_service)
     page = explorer.page
     dialog = page.get_by_role("dialog")

@@ -45,7 +45,7 @@ def told(language: str, output: str) -> Any:
 
 
 @pytest.mark.parametrize("language", PROGRAMS)
-def test_an_image_with_a_key(
+def test_sample_with_api_key(
     explore: Callable[..., Explorer],
     closed_service: Service,
     photographs: dict[str, Path],
@@ -68,7 +68,7 @@ def test_an_image_with_a_key(
 
 
 @pytest.mark.parametrize("language", PROGRAMS)
-def test_images_with_awkward_names(
+def test_samples_with_awkward_file_names(
     explorer: Explorer, photographs: dict[str, Path], tmp_path: Path, language: str
 ) -> None:
     shutil.copy(photographs["obama.jpg"], tmp_path / AWKWARD)
@@ -89,7 +89,7 @@ def test_images_with_awkward_names(
 
 
 @pytest.mark.parametrize("language", PROGRAMS)
-def test_urls(explorer: Explorer, photographs: dict[str, Path], tmp_path: Path, language: str) -> None:
+def test_samples_with_urls(explorer: Explorer, photographs: dict[str, Path], tmp_path: Path, language: str) -> None:
     with Server.on_loopback() as server:
         server.replies["/o'x.jpg"] = reply(photographs["table.jpg"].read_bytes(), content_type="image/jpeg")
         explorer.page.get_by_label("URL of an image").fill(server.url("/o'x.jpg?a=1&b=2"))

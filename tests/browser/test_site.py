@@ -55,7 +55,7 @@ def opened(browser: Browser, site: str) -> Iterator[Open]:
     assert not foreign
 
 
-def test_every_page_needs_nothing_from_elsewhere_and_fits_a_phone(opened: Open, site: str) -> None:
+def test_pages_are_self_contained_and_fit_phone(opened: Open, site: str) -> None:
     page = opened("index.html", viewport={"width": 360, "height": 740})
     paths = sorted(SITE.rglob("*.html"))
     assert len(paths) > 20
@@ -68,21 +68,21 @@ def test_every_page_needs_nothing_from_elsewhere_and_fits_a_phone(opened: Open, 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("path", ["index.html", "explanation/capacity.html", "reference/resource.html"])
-def test_a_page_is_readable_by_everybody(opened: Open, path: str, scheme: str) -> None:
+def test_pages_are_accessible(opened: Open, path: str, scheme: str) -> None:
     page = opened(path, color_scheme=scheme)
     # The theme's copy buttons stand in landmarks without names.
     found = Axe().run(page, context={"include": ["article"], "exclude": [".md-code__nav"]}).response["violations"]
     assert [f"{rule['id']}: {[node['html'][:200] for node in rule['nodes']]}" for rule in found] == []
 
 
-def test_the_search_finds(opened: Open) -> None:
+def test_search_finds_pages(opened: Open) -> None:
     page = opened("index.html")
     page.keyboard.press("Control+k")
     page.keyboard.type("AcceleratorUnavailable")
     expect(page.get_by_text("AcceleratorUnavailable").first).to_be_visible()
 
 
-def test_a_page_works_as_a_file(browser: Browser, site: str) -> None:
+def test_page_works_from_file(browser: Browser, site: str) -> None:
     page = browser.new_page()
     page.goto((SITE / "index.html").as_uri())
     page.get_by_role("link", name="Explanations", exact=True).first.click()
@@ -91,7 +91,7 @@ def test_a_page_works_as_a_file(browser: Browser, site: str) -> None:
     page.close()
 
 
-def test_the_calculator_counts_as_the_table_does(opened: Open) -> None:
+def test_calculator_agrees_with_table(opened: Open) -> None:
     page = opened("explanation/capacity.html")
     form = page.locator("form.capacity")
     for peak in PEAKS:
@@ -103,7 +103,7 @@ def test_the_calculator_counts_as_the_table_does(opened: Open) -> None:
         expect(form.locator("output[name=million]")).to_have_text(f"{load.million:,.2f}")
 
 
-def test_every_field_of_the_calculator_counts(opened: Open) -> None:
+def test_calculator_uses_every_field(opened: Open) -> None:
     page = opened("explanation/capacity.html")
     form = page.locator("form.capacity")
     load = Load(peak=300, rate=35, mean=0.5, load=0.7, minimum=3, price=0.25)
@@ -121,7 +121,7 @@ def test_every_field_of_the_calculator_counts(opened: Open) -> None:
 
 
 @pytest.mark.parametrize("wrong", ["", "0", "-3"])
-def test_the_calculator_says_nothing_of_what_cannot_be(opened: Open, wrong: str) -> None:
+def test_calculator_ignores_invalid_input(opened: Open, wrong: str) -> None:
     form = opened("explanation/capacity.html").locator("form.capacity")
     form.get_by_label("Calls per second at the peak").fill(wrong)
     expect(form.locator("output[name=replicas]")).to_have_text("")

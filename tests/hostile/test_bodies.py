@@ -15,7 +15,7 @@ DECLARED = 20 * MIB
 
 @pytest.mark.parametrize("content_type", ["application/json", "image/jpeg", "multipart/form-data; boundary=b"])
 @pytest.mark.parametrize("sent", [0, 1, 70_000])
-def test_declared_bodies_cost_what_arrives_and_take_no_place(service: Served, content_type: str, sent: int) -> None:
+def test_declared_bodies_cost_only_what_arrives(service: Served, content_type: str, sent: int) -> None:
     request = head(content_length=DECLARED, content_type=content_type) + b"x" * sent
     with measured(service) as usage, connections(service, 66, request):
         wait_connected(service, 66)
@@ -24,7 +24,7 @@ def test_declared_bodies_cost_what_arrives_and_take_no_place(service: Served, co
     assert usage.peak_growth < 66 * 2 * sent + 60 * MIB
 
 
-def test_chunked_bodies_that_never_end_take_no_place(service: Served) -> None:
+def test_endless_chunked_bodies_take_no_capacity(service: Served) -> None:
     with connections(service, 66, head(transfer_encoding="chunked") + b"10000\r\n" + b"x" * 1000):
         wait_connected(service, 66)
         assert victim(service) < PATIENCE
@@ -41,7 +41,7 @@ def test_chunked_bodies_that_never_end_take_no_place(service: Served) -> None:
     ],
     ids=["asks and sends nothing", "asks and sends no chunk", "behind another request", "another route", "AWS"],
 )
-def test_bodies_that_never_come_take_no_place_however_they_are_announced(service: Served, request_bytes: bytes) -> None:
+def test_missing_bodies_take_no_capacity(service: Served, request_bytes: bytes) -> None:
     with measured(service) as usage, connections(service, 66, request_bytes):
         wait_connected(service, 66)
         assert victim(service) < PATIENCE
@@ -79,7 +79,7 @@ def chunked(size: int, total: int, extension: bytes = b"") -> bytes:
         "8 kB",
     ],
 )
-def test_framing_out_of_proportion_to_the_body_is_rejected(service: Served, wire: bytes, accepted: bool) -> None:
+def test_excessive_framing_is_rejected(service: Served, wire: bytes, accepted: bool) -> None:
     with measured(service) as usage, service.connect() as sock:
         sock.sendall(head(transfer_encoding="chunked"))
         try:
@@ -96,7 +96,7 @@ def test_framing_out_of_proportion_to_the_body_is_rejected(service: Served, wire
 
 
 @pytest.mark.parametrize("reject", ["too large", "too small chunks"])
-def test_a_rejected_body_may_be_sent_to_its_end_at_little_cost(service: Served, reject: str) -> None:
+def test_rejected_body_is_drained_cheaply(service: Served, reject: str) -> None:
     wire = chunked(65536, 40 * MIB) if reject == "too large" else chunked(1, 8 * MIB)
     with measured(service) as usage, service.connect() as sock:
         sock.sendall(head(transfer_encoding="chunked"))
@@ -109,7 +109,7 @@ def test_a_rejected_body_may_be_sent_to_its_end_at_little_cost(service: Served, 
     assert usage.peak_growth < 120 * MIB
 
 
-def test_a_body_that_trickles_is_ended_by_the_deadline(impatient: Served) -> None:
+def test_trickling_body_ends_at_deadline(impatient: Served) -> None:
     began = time.monotonic()
     with connections(impatient, 30, head(content_length=1000) + b"x") as sockets:
         for sock in sockets:

@@ -85,9 +85,7 @@ def detect(service: Served, images: Server, path: str) -> tuple[int, str]:
 
 @pytest.mark.parametrize("name", BOMBS)
 @pytest.mark.parametrize("prefix", ["/", "/to-"], ids=["itself", "redirect"])
-def test_a_bomb_that_is_fetched_is_rejected_or_costs_little(
-    model_service: Served, images: Server, prefix: str, name: str
-) -> None:
+def test_fetched_bomb_is_rejected_or_cheap(model_service: Served, images: Server, prefix: str, name: str) -> None:
     with measured(model_service) as usage, ThreadPoolExecutor(8) as pool:
         path = prefix + name.replace(" ", "-")
         found = Counter(pool.map(lambda _: detect(model_service, images, path), range(8)))
@@ -97,7 +95,7 @@ def test_a_bomb_that_is_fetched_is_rejected_or_costs_little(
 
 
 @pytest.mark.parametrize("layers", [1, 2])
-def test_an_encoding_that_inflates_without_end_is_cut_off(model_service: Served, images: Server, layers: int) -> None:
+def test_endless_content_encoding_is_cut_off(model_service: Served, images: Server, layers: int) -> None:
     body = gzip.compress(bytes(INFLATED), 1)
     if layers == 2:
         body = gzip.compress(body)
@@ -110,7 +108,7 @@ def test_an_encoding_that_inflates_without_end_is_cut_off(model_service: Served,
     assert usage.cpu_seconds < 2
 
 
-def test_redirects_end_after_three_however_they_go_on(model_service: Served, images: Server) -> None:
+def test_redirects_end_after_three(model_service: Served, images: Server) -> None:
     images.replies |= {f"/chain{number}": redirect(f"/chain{number + 1}") for number in range(100)}
     images.replies |= {
         "/loop": redirect("/loop"),
@@ -130,7 +128,7 @@ def test_redirects_end_after_three_however_they_go_on(model_service: Served, ima
     assert len(images.requests) - before <= 5 * 4 + 3
 
 
-def test_redirects_that_trickle_share_one_deadline(service: Served, images: Server) -> None:
+def test_trickling_redirects_share_one_deadline(service: Served, images: Server) -> None:
     """Each answers just in time; all together must not take longer than one fetch may."""
 
     def late(conversation: Conversation) -> None:
@@ -144,7 +142,7 @@ def test_redirects_that_trickle_share_one_deadline(service: Served, images: Serv
     assert service.get("/livez").status == 200
 
 
-def test_bombs_of_many_clients_never_exceed_the_limit(model_service: Served) -> None:
+def test_concurrent_bombs_stay_below_memory_limit(model_service: Served) -> None:
     """Every kind at once, as bodies."""
     bodies = [make() for make in BOMBS.values()] * 6
 

@@ -23,9 +23,7 @@ def reset(sock: socket.socket) -> None:
 
 
 @pytest.mark.parametrize("leave", [socket.socket.close, reset], ids=["close", "reset"])
-def test_the_place_of_a_client_that_leaves_the_queue_is_free(
-    tmp_path: Path, leave: Callable[[socket.socket], None]
-) -> None:
+def test_disconnected_client_leaves_queue(tmp_path: Path, leave: Callable[[socket.socket], None]) -> None:
     with serving(tmp_path, threads=1, queue=5) as service:
         service.wait_ready()
         with service.connect() as first:
@@ -42,7 +40,7 @@ def test_the_place_of_a_client_that_leaves_the_queue_is_free(
         assert victim(service) > 0
 
 
-def test_a_fetch_ends_with_its_client(service: Served) -> None:
+def test_fetch_ends_when_client_disconnects(service: Served) -> None:
     ended = []
 
     def never(conversation: Conversation) -> None:

@@ -50,7 +50,7 @@ FULL_TABLES = (b"\x03" + bytes(15) + b"\xff" + bytes(range(255))) * 240
     ],
     ids=["empty tables", "tables", "quantization", "comments", "fill bytes", "restarts", "scans"],
 )
-def test_what_a_jpeg_consists_of_costs_little(model_service: Served, data: bytes) -> None:
+def test_jpeg_segments_are_cheap(model_service: Served, data: bytes) -> None:
     """640 kB each; the tables alone took 13 s. What is no table guards against a regression."""
     with measured(model_service) as usage:
         assert detect(model_service, data, "image/jpeg") in (200, 400)
@@ -60,9 +60,7 @@ def test_what_a_jpeg_consists_of_costs_little(model_service: Served, data: bytes
 
 @pytest.mark.parametrize("pixels", [GRAY[:1, :1], GRAY, NOISE], ids=["1 x 1", "gray", "noise"])
 @pytest.mark.parametrize("confidence", ["0", "1e-300"])
-def test_a_low_confidence_does_not_make_a_small_image_expensive(
-    model_service: Served, pixels: np.ndarray, confidence: str
-) -> None:
+def test_low_min_confidence_is_cheap(model_service: Served, pixels: np.ndarray, confidence: str) -> None:
     data = jpeg(pixels)
     with measured(model_service) as usual:
         assert detect(model_service, data, "image/jpeg") == 200
@@ -84,7 +82,7 @@ DISPOSITION = b'Content-Disposition: form-data; name="img"; '
     ],
     ids=["parameters", "escapes", "headers", "a header"],
 )
-def test_headers_of_a_part_of_a_form_cost_little(model_service: Served, headers: bytes) -> None:
+def test_part_headers_are_cheap(model_service: Served, headers: bytes) -> None:
     """17 MB each; the parameters took 11 s and 660 MiB."""
     body = b"--b\r\n" + headers + b"\r\n\r\nx\r\n--b--\r\n"
     with measured(model_service) as usage:
@@ -128,7 +126,7 @@ def test_headers_of_a_part_of_a_form_cost_little(model_service: Served, headers:
         "duplicates",
     ],
 )  # fmt: skip
-def test_bodies_of_one_kind_of_thing_cost_little(model_service: Served, body: bytes, content_type: str) -> None:
+def test_repetitive_bodies_are_cheap(model_service: Served, body: bytes, content_type: str) -> None:
     """17 MB each: some 0.2 s. They guard against a regression, but for the form of line breaks, which took 1 s."""
     with measured(model_service) as usage:
         assert detect(model_service, body, content_type) == 400
@@ -136,7 +134,7 @@ def test_bodies_of_one_kind_of_thing_cost_little(model_service: Served, body: by
     assert usage.peak_growth < 200 * MIB
 
 
-def test_targets_beyond_the_limit_are_not_looked_at(model_service: Served) -> None:
+def test_excess_targets_are_not_parsed(model_service: Served) -> None:
     """150 kB; half a second when each got an error of its own."""
     body = b'{"source":{"url":"http://a"},"targets":[' + b"1," * 75_000 + b"1]}"
     head = f"POST /prod/face_comparison/compare HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\n\r\n".encode()

@@ -47,7 +47,7 @@ def by_url(service: Served, images: Server, path: str) -> tuple[int, str]:
 
 
 @pytest.mark.parametrize("path", ["/slow", "/headers", "/silent"])
-def test_slow_servers_displace_no_other_request(service: Served, images: Server, path: str) -> None:
+def test_slow_fetches_do_not_displace_requests(service: Served, images: Server, path: str) -> None:
     with ThreadPoolExecutor(MANY) as pool:
         slow: list[Future[tuple[int, str]]] = [pool.submit(by_url, service, images, path) for _ in range(MANY)]
         until(lambda: len(images.requests) >= SLOTS + QUEUE, "the images are being fetched")
@@ -66,7 +66,7 @@ def test_slow_servers_displace_no_other_request(service: Served, images: Server,
     assert victim(service) < PATIENCE
 
 
-def test_a_quick_server_is_heard_although_slow_ones_take_all_fetches(service: Served, images: Server) -> None:
+def test_fast_fetch_succeeds_among_slow_ones(service: Served, images: Server) -> None:
     with ThreadPoolExecutor(MANY) as pool:
         slow = [pool.submit(by_url, service, images, "/slow") for _ in range(MANY)]
         until(lambda: len(images.requests) >= SLOTS + QUEUE, "the images are being fetched")
@@ -80,7 +80,7 @@ def test_a_quick_server_is_heard_although_slow_ones_take_all_fetches(service: Se
             done.result(LIMIT)
 
 
-def test_a_comparison_of_slow_targets_displaces_no_other_request(service: Served, images: Server) -> None:
+def test_slow_targets_do_not_displace_requests(service: Served, images: Server) -> None:
     """Comparisons begin again as soon as they end. Whoever comes from another address is served at the first try."""
     slow = {"url": f"http://127.0.0.1:{images.port}/slow"}
     ended = threading.Event()

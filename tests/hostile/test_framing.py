@@ -26,7 +26,7 @@ def replies(sock: socket.socket) -> list[int]:
 
 
 @pytest.mark.parametrize("rest", [b"", b"x" * 500 + PROBE * 2, PROBE * 5], ids=["nothing", "rest", "requests"])
-def test_a_body_that_comes_too_late_is_never_taken_for_requests(impatient: Served, rest: bytes) -> None:
+def test_late_body_is_not_parsed_as_requests(impatient: Served, rest: bytes) -> None:
     with impatient.connect() as sock:
         sock.sendall(head(content_length=1000) + b"x" * 500)
         status, headers, _ = read_reply(sock)
@@ -51,7 +51,7 @@ SMUGGLED = b"GET /prod/face_comparison HTTP/1.1\r\nHost: smuggled\r\n\r\n"
     ],
     ids=["not found", "method", "GET with a body", "DELETE", "encoding", "not JSON"],
 )
-def test_an_unread_body_is_skipped_exactly(service: Served, request_head: bytes, status: int) -> None:
+def test_unread_body_is_skipped_exactly(service: Served, request_head: bytes, status: int) -> None:
     """Guards against a regression: the first server, which had the faults that these tests are about, did this, too."""
     with service.connect() as sock:
         sock.sendall(request_head)
@@ -60,7 +60,7 @@ def test_an_unread_body_is_skipped_exactly(service: Served, request_head: bytes,
 
 
 @pytest.mark.parametrize("sent", [b"", b"x" * 300])
-def test_a_body_beyond_the_limit_closes_the_connection(service: Served, sent: bytes) -> None:
+def test_oversized_body_closes_connection(service: Served, sent: bytes) -> None:
     with service.connect() as sock:
         sock.sendall(head(content_length=100 * 2**20) + sent)
         status, headers, _ = read_reply(sock)
@@ -69,7 +69,7 @@ def test_a_body_beyond_the_limit_closes_the_connection(service: Served, sent: by
         assert replies(sock) == []
 
 
-def test_a_client_that_asks_first_is_answered_first(service: Served) -> None:
+def test_expect_continue_is_honored(service: Served) -> None:
     with service.connect() as sock:
         sock.sendall(head("/nowhere", content_length=1000, expect="100-continue"))
         status, headers, _ = read_reply(sock)
@@ -86,7 +86,7 @@ def test_a_client_that_asks_first_is_answered_first(service: Served) -> None:
         b"5\r\nhelloX\r\n",
     ],
 )
-def test_a_chunked_body_is_whole_or_ends_the_connection(service: Served, body: bytes) -> None:
+def test_incomplete_chunked_body_closes_connection(service: Served, body: bytes) -> None:
     """The well-formed one guards against a regression."""
     with service.connect() as sock:
         sock.sendall(head(transfer_encoding="chunked") + body)
@@ -98,7 +98,7 @@ def test_a_chunked_body_is_whole_or_ends_the_connection(service: Served, body: b
 
 
 @pytest.mark.parametrize("missing", [1, 10])
-def test_a_body_that_the_client_ends_early_ends_the_connection(service: Served, missing: int) -> None:
+def test_truncated_body_closes_connection(service: Served, missing: int) -> None:
     request = raw_request(b"quick")
     with service.connect() as sock:
         sock.sendall(request[:-missing])
@@ -108,7 +108,7 @@ def test_a_body_that_the_client_ends_early_ends_the_connection(service: Served, 
         assert b"ended after" in body
 
 
-def test_a_client_that_closes_its_side_still_gets_a_quick_response(service: Served) -> None:
+def test_half_closed_client_gets_response(service: Served) -> None:
     with service.connect() as sock:
         sock.sendall(raw_request(b"quick"))
         sock.shutdown(socket.SHUT_WR)

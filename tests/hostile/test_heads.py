@@ -29,7 +29,7 @@ def serves_others(service: Served) -> None:
     ],
     ids=["70 lines of 1 kB", "one long header", "long URL", "100,000 headers"],
 )
-def test_a_head_beyond_the_limit_is_rejected_at_once_although_it_never_ends(service: Served, sent: bytes) -> None:
+def test_oversized_head_is_rejected_before_its_end(service: Served, sent: bytes) -> None:
     with service.connect() as sock:
         with contextlib.suppress(ConnectionResetError, BrokenPipeError):  # it need not be read to its end
             sock.sendall(sent)
@@ -40,7 +40,7 @@ def test_a_head_beyond_the_limit_is_rejected_at_once_although_it_never_ends(serv
 
 
 @pytest.mark.parametrize("path", ["/livez", "/readyz", "/prod/face_comparison"])
-def test_many_heads_that_never_end_delays_nobody(service: Served, path: str) -> None:
+def test_endless_heads_delay_nobody(service: Served, path: str) -> None:
     with connections(service, 200, f"GET {path} HTTP/1.1\r\nHost: x\r\nX: y".encode()):
         wait_connected(service, 200)
         serves_others(service)
@@ -52,14 +52,14 @@ def test_many_heads_that_never_end_delays_nobody(service: Served, path: str) -> 
     ids=["one byte", "8 kB of head", "half a head", "empty lines"],
 )  # fmt: skip
 @pytest.mark.parametrize("first", [WHOLE, raw_request(b"quick")], ids=["probe", "image"])
-def test_the_beginning_of_a_second_request_holds_no_thread(service: Served, first: bytes, next_bytes: bytes) -> None:
+def test_incomplete_pipelined_request_holds_no_thread(service: Served, first: bytes, next_bytes: bytes) -> None:
     with connections(service, 100, first + next_bytes) as sockets:
         for sock in sockets:
             assert read_reply(sock)[0] in (200, 429)
         serves_others(service)
 
 
-def test_a_head_that_takes_too_long_is_dropped_although_bytes_keep_coming(impatient: Served) -> None:
+def test_slow_head_is_dropped(impatient: Served) -> None:
     """Guards against a regression: the first server did this, too."""
     with impatient.connect() as sock:
         sock.settimeout(0.05)
@@ -71,7 +71,7 @@ def test_a_head_that_takes_too_long_is_dropped_although_bytes_keep_coming(impati
                         raise EOFError
 
 
-def test_hundreds_of_requests_sent_at_once_are_answered_in_turn_with_others(service: Served) -> None:
+def test_pipelined_requests_share_fairly(service: Served) -> None:
     """Guards against a regression: the first server did this, too."""
     with service.connect() as sock:
         with contextlib.suppress(TimeoutError):
@@ -82,7 +82,7 @@ def test_hundreds_of_requests_sent_at_once_are_answered_in_turn_with_others(serv
         assert read_reply(sock)[0] == 200
 
 
-def test_a_client_that_reads_no_responses_holds_no_thread_and_little_memory(service: Served) -> None:
+def test_unread_responses_hold_no_thread(service: Served) -> None:
     """Each asks for a long reply again and again and takes none of them."""
     many = raw_request(b"faces 100") * 3
     with measured(service) as usage, contextlib.ExitStack() as stack:

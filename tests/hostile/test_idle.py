@@ -29,7 +29,7 @@ def room_for_sockets() -> Iterator[None]:
     "first", [b"", b"GET /livez HTTP/1.1\r\nHost", head(content_length=9) + b"{"],
     ids=["silent", "half a head", "half a body"],
 )  # fmt: skip
-def test_more_connections_than_there_is_room_for_keep_nobody_out(service: Served, first: bytes) -> None:
+def test_excess_idle_connections_keep_nobody_out(service: Served, first: bytes) -> None:
     with contextlib.ExitStack() as stack:
         for number in range(MANY):
             sock = stack.enter_context(socket.create_connection(("127.0.0.1", service.port), timeout=PATIENCE))
@@ -42,7 +42,7 @@ def test_more_connections_than_there_is_room_for_keep_nobody_out(service: Served
     until(lambda: service.metric("face_comparison_connections") < 100, "they are gone")
 
 
-def test_the_oldest_silent_connection_goes_first(service: Served) -> None:
+def test_oldest_idle_connection_closes_first(service: Served) -> None:
     with contextlib.ExitStack() as stack:
         oldest = stack.enter_context(service.connect())
         used = stack.enter_context(service.connect())

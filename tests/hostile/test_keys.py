@@ -35,7 +35,7 @@ def detect(service: Served, key: str, order: bytes = b"quick") -> tuple[int, str
     return reply.status, reply.json().get("error", {}).get("message", "")
 
 
-def test_one_key_cannot_take_everything(closed: Served, tmp_path: Path) -> None:
+def test_one_key_cannot_use_all_capacity(closed: Served, tmp_path: Path) -> None:
     go = tmp_path / "go"
     with ThreadPoolExecutor(40) as pool:
         greedy = [pool.submit(detect, closed, KEYS["greedy"], b"hold %s" % bytes(go)) for _ in range(20)]
@@ -49,7 +49,7 @@ def test_one_key_cannot_take_everything(closed: Served, tmp_path: Path) -> None:
     assert all("your API key" in message for status, message in outcomes if status == 429)
 
 
-def test_a_limit_of_its_own(tmp_path: Path, keys: Path) -> None:
+def test_key_has_its_own_limit(tmp_path: Path, keys: Path) -> None:
     options = {"threads": 1, "queue": 10, "auth": "api-key", "api_keys_file": keys, "requests_per_caller": 2}
     with serving(tmp_path, **options) as service, ThreadPoolExecutor(10) as pool:
         service.wait_ready()
@@ -63,7 +63,7 @@ def test_a_limit_of_its_own(tmp_path: Path, keys: Path) -> None:
         assert [done.result(LIMIT)[0] for done in held] == [200, 200]
 
 
-def test_guesses_are_throttled_and_right_keys_are_not(closed: Served) -> None:
+def test_only_wrong_keys_are_throttled(closed: Served) -> None:
     with measured(closed) as usage, closed.connect() as sock:
         statuses: Counter[int] = Counter()
         for number in range(1000):
@@ -76,7 +76,7 @@ def test_guesses_are_throttled_and_right_keys_are_not(closed: Served) -> None:
     assert closed.metric('face_comparison_auth_failures_total{reason="throttled"}') == statuses[429]
 
 
-def test_a_body_without_a_good_key_is_not_received(closed: Served) -> None:
+def test_body_without_valid_key_is_not_received(closed: Served) -> None:
     for headers in ({}, {"x_api_key": "wrong"}, {"authorization": "Bearer wrong"}):
         with closed.connect() as sock:
             sock.sendall(head(content_length=20 * 2**20, **headers))
@@ -84,7 +84,7 @@ def test_a_body_without_a_good_key_is_not_received(closed: Served) -> None:
 
 
 @pytest.mark.parametrize("line", ["typo", "another:with space", "modest:a-second-key-0123456789", "\udcff\udcff:x"])
-def test_a_removed_key_is_revoked_although_another_line_is_bad(closed: Served, keys: Path, line: str) -> None:
+def test_removed_key_is_revoked_despite_bad_line(closed: Served, keys: Path, line: str) -> None:
     assert detect(closed, KEYS["greedy"])[0] == 200
     keys.write_text(f"modest:{KEYS['modest']}\n{line}\n", encoding="utf-8", errors="surrogateescape")
     assert detect(closed, KEYS["greedy"])[0] == 403
@@ -93,7 +93,7 @@ def test_a_removed_key_is_revoked_although_another_line_is_bad(closed: Served, k
     assert closed.metric("face_comparison_api_keys") == 1
 
 
-def test_one_address_cannot_take_everything_where_there_are_no_keys(tmp_path: Path) -> None:
+def test_one_address_cannot_use_all_capacity(tmp_path: Path) -> None:
     go = tmp_path / "go"
     with serving(tmp_path, threads=SLOTS, queue=QUEUE) as service, ThreadPoolExecutor(20) as pool:
         service.wait_ready()
@@ -110,7 +110,7 @@ def test_one_address_cannot_take_everything_where_there_are_no_keys(tmp_path: Pa
 
 
 @pytest.mark.parametrize("key", ["x", "fifteen-letters"])
-def test_keys_that_can_be_guessed_are_reported(tmp_path: Path, key: str) -> None:
+def test_weak_keys_are_reported(tmp_path: Path, key: str) -> None:
     path = tmp_path / "keys"
     path.write_text(f"short:{key}\nlong:{'x' * 16}\n")
     with serving(tmp_path, auth="api-key", api_keys_file=path) as service:
@@ -120,7 +120,7 @@ def test_keys_that_can_be_guessed_are_reported(tmp_path: Path, key: str) -> None
 
 
 @pytest.mark.parametrize(("mode", "told"), [(0o666, True), (0o620, True), (0o644, False), (0o600, False)])
-def test_a_file_of_keys_that_others_may_write_is_reported(keys: Path, tmp_path: Path, mode: int, told: bool) -> None:
+def test_writable_keys_file_is_reported(keys: Path, tmp_path: Path, mode: int, told: bool) -> None:
     """Those that are not told of guard against a warning that is always there."""
     keys.chmod(mode)
     with serving(tmp_path, auth="api-key", api_keys_file=keys) as service:

@@ -35,14 +35,14 @@ def resident(service: Served) -> int:
     return int(sum(process.memory_info().rss for process in [parent, *parent.children(recursive=True)]))
 
 
-def test_an_image_that_never_fits_is_rejected_before_it_is_decoded(model_service: Served) -> None:
+def test_image_above_memory_budget_is_rejected_before_decoding(model_service: Served) -> None:
     image = png(4096)
     with measured(model_service) as usage:
         assert send(model_service, image) == (413, "body_too_large")
     assert usage.peak_growth < 64 * MIB
 
 
-def test_images_that_do_not_fit_together_wait_for_each_other_and_memory_is_returned(model_service: Served) -> None:
+def test_images_above_memory_budget_take_turns(model_service: Served) -> None:
     image = png(1600)
     assert send(model_service, image) == (200, "")
     before = resident(model_service)

@@ -23,7 +23,7 @@ VARIABLES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY")
         ("https://127.0.0.1:{closed}/a.jpg", ""),
     ],
 )
-def test_no_fetch_goes_by_a_proxy(tmp_path: Path, url: str, endpoint: str) -> None:
+def test_fetches_ignore_proxy_variables(tmp_path: Path, url: str, endpoint: str) -> None:
     with Server.on_loopback() as closed:
         pass
     with Server.on_loopback() as proxy:

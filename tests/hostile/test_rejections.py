@@ -28,7 +28,7 @@ def reject(service: Served, count: int, request: bytes) -> Counter[int]:
 
 
 @pytest.mark.parametrize("route", ["full", "nowhere", "compressed"])
-def test_a_rejected_body_costs_no_more_than_to_receive_it(service: Served, tmp_path: Path, route: str) -> None:
+def test_rejected_body_costs_only_receiving(service: Served, tmp_path: Path, route: str) -> None:
     """Its bytes are counted and dropped: parsed and copied, 40 bodies of 16 MiB took more than a second."""
     body = b"x" * (16 * MIB)
     path = "/prod/nowhere" if route == "nowhere" else "/prod/face_comparison"
@@ -57,7 +57,7 @@ def held(service: Served, go: Path) -> Iterator[None]:
             assert {done.result(LIMIT).status for done in waiting} == {200}
 
 
-def test_a_storm_of_rejections_holds_no_probe_up(service: Served, tmp_path: Path) -> None:
+def test_rejections_do_not_delay_probes(service: Served, tmp_path: Path) -> None:
     request = head(content_length=len(BODY)) + BODY
     with held(service, tmp_path / "go"), ThreadPoolExecutor(30) as pool:
         storm = [pool.submit(reject, service, 20, request) for _ in range(30)]
@@ -68,7 +68,7 @@ def test_a_storm_of_rejections_holds_no_probe_up(service: Served, tmp_path: Path
     assert victim(service) < PATIENCE
 
 
-def test_rejections_are_answered_although_nobody_reads_the_log(tmp_path: Path) -> None:
+def test_rejections_do_not_wait_for_log(tmp_path: Path) -> None:
     """They are answered in the event loop, which must not wait for a full pipe."""
     count = 3000  # lines of 200 bytes; a pipe holds 64 kB
     with serving(tmp_path) as service:

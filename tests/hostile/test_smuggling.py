@@ -74,7 +74,7 @@ LENGTH = b"Content-Length: %d" % len(BODY)
     ],
     ids=lambda headers: ascii(b"|".join(headers))[2:-1][:60],
 )
-def test_a_head_that_could_be_framed_in_two_ways_ends_the_connection(service: Served, headers: list[bytes]) -> None:
+def test_ambiguous_head_closes_connection(service: Served, headers: list[bytes]) -> None:
     assert statuses(service, request(*headers)) == [400]
 
 
@@ -99,7 +99,7 @@ def test_a_head_that_could_be_framed_in_two_ways_ends_the_connection(service: Se
     ids=["trailer", "0x", "plus", "line feed", "line feeds", "return", "no end", "half an end", "extension",
          "empty line", "huge", "minus", "wide digit", "underscore"],
 )  # fmt: skip
-def test_chunks_that_could_be_read_in_two_ways_end_the_connection(service: Served, chunks: bytes) -> None:
+def test_ambiguous_chunks_close_connection(service: Served, chunks: bytes) -> None:
     sent = request(b"Transfer-Encoding: chunked", body=chunks + SMUGGLED, line=b"POST /prod/face_comparison HTTP/1.1")
     assert statuses(service, sent) == [400]
 
@@ -121,18 +121,18 @@ def test_chunks_that_could_be_read_in_two_ways_end_the_connection(service: Serve
     ],
     ids=lambda headers: headers[0].decode()[:30],
 )
-def test_what_a_client_would_like_changes_no_framing(service: Served, headers: list[bytes]) -> None:
+def test_request_preferences_do_not_change_framing(service: Served, headers: list[bytes]) -> None:
     next_request = request(b"Connection: close", body=b"", line=b"GET /livez HTTP/1.1")
     assert statuses(service, request(*headers, LENGTH) + next_request, half_close=False) == [404, 200]
 
 
 @pytest.mark.parametrize("line", [b"PRI * HTTP/2.0", b"GET / HTTP/3", b"\x16\x03\x01\x02\x00\x01", b"SSH-2.0-x", b"{}"])
-def test_other_protocols_are_ended(service: Served, line: bytes) -> None:
+def test_other_protocols_are_rejected(service: Served, line: bytes) -> None:
     assert statuses(service, request(b"Connection: close", body=SMUGGLED, line=line)) == [400]
 
 
 @pytest.mark.parametrize("expect", [b"100-continue", b"100-Continue", b"100-continue, 100-continue"])
-def test_a_body_that_is_sent_without_waiting_is_part_of_its_request(service: Served, expect: bytes) -> None:
+def test_unsolicited_body_belongs_to_its_request(service: Served, expect: bytes) -> None:
     """Whether what follows a rejection is the body cannot be known: the connection ends."""
     found = statuses(service, request(b"Expect: " + expect, LENGTH))
     assert found in ([404], [400])

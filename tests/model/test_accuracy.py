@@ -21,23 +21,21 @@ def pairs(analyzer: ImageAnalyzer) -> list[accuracy.Pair]:
     return list(accuracy.pairs(analyzer))
 
 
-def test_every_pair_is_judged_right(pairs: list[accuracy.Pair], analyzer: ImageAnalyzer) -> None:
+def test_all_pairs_are_correct(pairs: list[accuracy.Pair], analyzer: ImageAnalyzer) -> None:
     threshold = analyzer.model.threshold
     assert {pair.variant for pair in pairs} >= set(accuracy.VARIANTS)
     wrong = [pair for pair in pairs if not pair.variant.endswith("both") and pair.margin(threshold) <= 0]
     assert not wrong
 
 
-def test_few_pairs_are_judged_wrong_where_both_images_are_worse(
-    pairs: list[accuracy.Pair], analyzer: ImageAnalyzer
-) -> None:
+def test_few_degraded_pairs_are_wrong(pairs: list[accuracy.Pair], analyzer: ImageAnalyzer) -> None:
     both = [pair for pair in pairs if pair.variant.endswith("both")]
     wrong = [pair for pair in both if pair.margin(analyzer.model.threshold) <= 0]
     assert len(wrong) <= MOST_WRONG_WHERE_BOTH_ARE_WORSE * len(both)
     assert not [pair for pair in wrong if pair.same]
 
 
-def test_documents_match_the_measurements(pairs: list[accuracy.Pair], analyzer: ImageAnalyzer) -> None:
+def test_documents_match_measurements(pairs: list[accuracy.Pair], analyzer: ImageAnalyzer) -> None:
     found, told = accuracy.measure_distances(pairs, analyzer.model), json.loads(accuracy.RECORD.read_text())
     assert (found["model"], found["threshold"]) == (told["model"], told["threshold"]), "run `make accuracy`"
     assert found["pairs"].keys() == told["pairs"].keys()

@@ -26,7 +26,7 @@ def found(analyzer: ImageAnalyzer, tmp_path_factory: pytest.TempPathFactory) -> 
 
 
 @pytest.mark.timeout(1200)
-def test_the_right_people_are_found(found: tuple[Score, Truth], capsys: pytest.CaptureFixture[str]) -> None:
+def test_people_match_ground_truth(found: tuple[Score, Truth], capsys: pytest.CaptureFixture[str]) -> None:
     score, truth = found
     with capsys.disabled():
         print(
@@ -40,7 +40,7 @@ def test_the_right_people_are_found(found: tuple[Score, Truth], capsys: pytest.C
 
 
 @pytest.mark.timeout(1200)
-def test_the_documents_say_what_was_measured(found: tuple[Score, Truth]) -> None:
+def test_documents_match_measurements(found: tuple[Score, Truth]) -> None:
     score, truth = found
     record = json.loads(album_accuracy.RECORD.read_text())
     assert list(record["ways"]) == list(WAYS)
@@ -51,7 +51,7 @@ def test_the_documents_say_what_was_measured(found: tuple[Score, Truth]) -> None
     assert record["faces"]["found"] == pytest.approx(truth.found, rel=PLAY)
 
 
-def test_a_score_counts_pairs() -> None:
+def test_score_is_computed_over_pairs() -> None:
     truth = Truth(np.array([1, 1, 1, 2, -1]), np.array([1, 1, 2, 3, -1]), 0, 0)
     assert album_accuracy.score(truth.person, truth) == Score(1, 1, 1)
     assert album_accuracy.score(np.ones(5, np.int64), truth) == Score(3 / 10, 1, 1)

@@ -35,7 +35,7 @@ def image(name: str) -> np.ndarray:
     return np.asarray(cv2.imread(str(samples.photographs()[name]), cv2.IMREAD_COLOR))
 
 
-def test_the_sample_gives_the_numbers_that_it_always_gave(analyzer: ImageAnalyzer) -> None:
+def test_sample_matches_recorded_numbers(analyzer: ImageAnalyzer) -> None:
     """Tolerances: a pixel, a hundredth of confidence, 0.03 of distance (float32 on other processors and versions)."""
     golden = json.loads(GOLDEN.read_text())
     (face,) = analyzer.analyze(SAMPLE).faces
@@ -50,7 +50,7 @@ def test_the_sample_gives_the_numbers_that_it_always_gave(analyzer: ImageAnalyze
     assert analyzer.model.version == golden["version"]
 
 
-def test_a_face_of_40_pixels_in_a_1920x1080_image_is_found_and_is_still_the_same_person(
+def test_face_of_40_pixels_is_found_and_recognized(
     analyzer: ImageAnalyzer,
 ) -> None:
     for name in ("obama.jpg", "biden.jpg", "astronaut.png"):
@@ -64,7 +64,7 @@ def test_a_face_of_40_pixels_in_a_1920x1080_image_is_found_and_is_still_the_same
 
 
 @pytest.mark.parametrize("side", [500, 1000, 2000, 3000])
-def test_a_huge_close_up_is_found(analyzer: ImageAnalyzer, side: int) -> None:
+def test_huge_close_up_is_found(analyzer: ImageAnalyzer, side: int) -> None:
     (near,) = analyzer.analyze(samples.photographs()["obama3.jpg"].read_bytes()).faces
     left, top = int(near.box.left), int(near.box.top)
     right, bottom = left + int(near.box.width), top + int(near.box.height)
@@ -74,7 +74,7 @@ def test_a_huge_close_up_is_found(analyzer: ImageAnalyzer, side: int) -> None:
     assert embedding.distance(near.hash, found.hash) < 0.6
 
 
-def test_more_faces_than_a_batch_holds_all_come_back_each_itself(analyzer: ImageAnalyzer) -> None:
+def test_more_faces_than_one_batch(analyzer: ImageAnalyzer) -> None:
     tile = image("astronaut.png")[:300, 80:380]
     rows, columns = 3, 5
     (alone,) = analyzer.analyze(jpeg(tile)).faces
@@ -86,7 +86,7 @@ def test_more_faces_than_a_batch_holds_all_come_back_each_itself(analyzer: Image
     assert [face.confidence for face in found] == sorted((face.confidence for face in found), reverse=True)
 
 
-def test_most_prominent_faces_stay_when_the_number_is_cut(analyzer: ImageAnalyzer) -> None:
+def test_max_faces_keeps_most_prominent(analyzer: ImageAnalyzer) -> None:
     data = samples.photographs()["table.jpg"].read_bytes()
     every = analyzer.analyze(data).faces
     cut = analyzer.analyze(data, max_faces=2).faces
@@ -98,7 +98,7 @@ def test_most_prominent_faces_stay_when_the_number_is_cut(analyzer: ImageAnalyze
     assert areas(cut) == pytest.approx(areas(every)[:2])
 
 
-def test_min_confidence_moves_the_bar_both_ways(analyzer: ImageAnalyzer) -> None:
+def test_min_confidence_changes_number_of_faces(analyzer: ImageAnalyzer) -> None:
     portrait = image("astronaut.png")
     noise = np.random.default_rng(1).normal(0, 120, portrait.shape)
     doubtful = jpeg(np.clip(portrait + noise, 0, 255).astype(np.uint8))
@@ -113,7 +113,7 @@ def test_min_confidence_moves_the_bar_both_ways(analyzer: ImageAnalyzer) -> None
 
 
 @pytest.mark.parametrize("kind", ["gray", "noise", "checkers"])
-def test_an_image_without_a_face_gives_none(analyzer: ImageAnalyzer, kind: str) -> None:
+def test_image_without_face_returns_no_faces(analyzer: ImageAnalyzer, kind: str) -> None:
     empty = {
         "gray": np.full((600, 800, 3), 127, np.uint8),
         "noise": np.random.default_rng(1).integers(0, 256, (600, 800, 3)).astype(np.uint8),
@@ -125,11 +125,11 @@ def test_an_image_without_a_face_gives_none(analyzer: ImageAnalyzer, kind: str) 
 
 
 @pytest.mark.parametrize("size", [(1, 1), (1, 300), (300, 1), (7, 5), (4096, 16)])
-def test_images_of_odd_sizes_are_no_trouble(analyzer: ImageAnalyzer, size: tuple[int, int]) -> None:
+def test_images_of_odd_sizes(analyzer: ImageAnalyzer, size: tuple[int, int]) -> None:
     assert analyzer.analyze(jpeg(np.full((*size, 3), 200, np.uint8))).faces == ()
 
 
-def test_boxes_and_landmarks_fit_the_image_whatever_size_it_was_decoded_at(analyzer: ImageAnalyzer) -> None:
+def test_coordinates_do_not_depend_on_decoded_size(analyzer: ImageAnalyzer) -> None:
     tile = image("obama.jpg")
     (small,) = analyzer.analyze(jpeg(tile)).faces
     large = cv2.resize(tile, None, fx=3, fy=3, interpolation=cv2.INTER_CUBIC)
@@ -139,7 +139,7 @@ def test_boxes_and_landmarks_fit_the_image_whatever_size_it_was_decoded_at(analy
     assert embedding.distance(small.hash, found.hash) < 0.25
 
 
-def test_threads_do_not_mix_images(analyzer: ImageAnalyzer) -> None:
+def test_threads_do_not_mix_results(analyzer: ImageAnalyzer) -> None:
     data = [samples.photographs()[name].read_bytes() for name in ("obama.jpg", "biden.jpg", "astronaut.png")]
     alone = [analyzer.analyze(item).faces[0].hash for item in data]
     with ThreadPoolExecutor(6) as pool:
@@ -157,7 +157,7 @@ def test_every_batch_is_reported(default_bundle: Bundle) -> None:
     assert {size for network, size in seen if network == "detector"} == {1, 4}
 
 
-def test_every_bucket_has_run_before_the_first_request(default_bundle: Bundle, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_all_buckets_run_at_warm_up(default_bundle: Bundle, monkeypatch: pytest.MonkeyPatch) -> None:
     """A library sets a shape up when it first runs: no request is to pay for that."""
     loaded: list[Shape] = []
     ran: list[tuple[int, ...]] = []
@@ -188,7 +188,7 @@ def test_every_bucket_has_run_before_the_first_request(default_bundle: Bundle, m
     assert set(ran) == set(loaded)
 
 
-def test_a_command_waits_for_no_bucket_that_its_images_do_not_need(
+def test_command_warms_up_needed_buckets_only(
     default_bundle: Bundle, analyzer: ImageAnalyzer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Each is made ready once, also when several threads need it at the same time."""
@@ -215,9 +215,7 @@ def test_a_command_waits_for_no_bucket_that_its_images_do_not_need(
     assert needed < set(compiled)
 
 
-def test_the_path_of_a_gpu_gives_the_faces_of_a_cpu_in_batches_that_were_loaded(
-    default_bundle: Bundle, analyzer: ImageAnalyzer, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_gpu_path_matches_cpu(default_bundle: Bundle, analyzer: ImageAnalyzer, monkeypatch: pytest.MonkeyPatch) -> None:
     """Everything but CUDA itself, which `test_cuda.py` needs a GPU for. `test_batching.py` shows that requests share
     batches."""
     sizes: list[tuple[str, int]] = []
@@ -252,9 +250,7 @@ def test_the_path_of_a_gpu_gives_the_faces_of_a_cpu_in_batches_that_were_loaded(
     assert max(size for network, size in sizes if network == "detector") > 1
 
 
-def test_only_what_proposes_places_may_run_in_low_precision(
-    default_bundle: Bundle, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_only_proposals_run_in_low_precision(default_bundle: Bundle, monkeypatch: pytest.MonkeyPatch) -> None:
     """What is seen on crops decides the hash, which must be the same on every processor."""
     exact: list[tuple[str, bool]] = []
     session = openvino.OpenVinoEngine.session
@@ -287,13 +283,13 @@ def looks(default_bundle: Bundle) -> Callable[..., int]:
     return count
 
 
-def test_upright_photo_of_one_face_takes_a_view_and_few_crops(looks: Callable[..., int]) -> None:
+def test_upright_face_takes_few_crops(looks: Callable[..., int]) -> None:
     """One crop for each place that may be a face, two means of four for the roll, one for the landmarks: what turned
     heads need beyond that is spent only where no upright face is found."""
     assert looks(samples.photographs()["obama2.jpg"].read_bytes(), 1) <= 1 + 3 + 8 + 4
 
 
-def test_faces_that_are_not_wanted_cost_no_more_than_their_first_crop(looks: Callable[..., int]) -> None:
+def test_excess_faces_cost_one_crop(looks: Callable[..., int]) -> None:
     portrait, group = image("obama2.jpg"), image("table.jpg")
     below = cv2.resize(group, (portrait.shape[1], portrait.shape[1] * group.shape[0] // group.shape[1]))
     photo = jpeg(np.vstack([portrait, below]))
@@ -301,15 +297,13 @@ def test_faces_that_are_not_wanted_cost_no_more_than_their_first_crop(looks: Cal
     assert one <= every - 6 * 12
 
 
-def test_stages_add_up_to_the_work_that_was_done(analyzer: ImageAnalyzer) -> None:
+def test_phases_sum_to_total(analyzer: ImageAnalyzer) -> None:
     stages = analyzer.analyze(SAMPLE).stages
     assert set(stages) == {"decode", "detect", "embed"}
     assert all(seconds > 0 for seconds in stages.values())
 
 
-def test_the_warm_up_fails_where_the_embedder_gives_no_numbers(
-    default_bundle: Bundle, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_warm_up_rejects_nan_embeddings(default_bundle: Bundle, monkeypatch: pytest.MonkeyPatch) -> None:
     broken = build_analyzer(default_bundle, device="cpu")
     monkeypatch.setattr(
         broken._recognizer._embedder, "run", lambda faces: [np.full((len(faces), 128), np.nan, np.float32)]
@@ -319,17 +313,17 @@ def test_the_warm_up_fails_where_the_embedder_gives_no_numbers(
 
 
 @pytest.mark.parametrize(("longest", "reduce"), [(500, 1), (1279, 1), (1280, 2), (2559, 2), (2560, 4), (4096, 4)])
-def test_an_image_is_decoded_no_smaller_than_the_detector_sees_it(longest: int, reduce: int) -> None:
+def test_decoded_image_is_not_smaller_than_view(longest: int, reduce: int) -> None:
     assert reduction(longest, 640) == reduce
 
 
 @pytest.mark.parametrize(("face", "reduce", "finer"), [(200, 4, 4), (112, 4, 4), (111, 4, 2), (50, 4, 1), (5, 8, 1)])
-def test_a_small_face_asks_for_a_finer_image(face: float, reduce: Reduce, finer: int) -> None:
+def test_small_face_needs_finer_decoding(face: float, reduce: Reduce, finer: int) -> None:
     assert finer_reduction(face, reduce) == finer
 
 
 @pytest.mark.parametrize("name", ["biden.jpg", "hanks_112.png", "obama_partial_face.jpg", "table.jpg"])
-def test_a_hash_does_not_depend_on_the_confidence_asked_for(analyzer: ImageAnalyzer, name: str) -> None:
+def test_hash_does_not_depend_on_min_confidence(analyzer: ImageAnalyzer, name: str) -> None:
     data = samples.photographs()[name].read_bytes()
     usual = analyzer.analyze(data).faces
     for minimum in (0.0, 0.3, 0.9):

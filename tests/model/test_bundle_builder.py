@@ -64,9 +64,7 @@ def base() -> bundle.Bundle:
 
 @pytest.mark.parametrize("last", [False, True])
 @pytest.mark.parametrize("flat", [False, True])
-def test_an_embedder_of_another_size_width_and_color_is_added(
-    last: bool, flat: bool, base: bundle.Bundle, tmp_path: Path
-) -> None:
+def test_adds_embedder_of_other_shape_and_color(last: bool, flat: bool, base: bundle.Bundle, tmp_path: Path) -> None:
     file = read_model(str(published(tmp_path, last=last, flat=flat)))
     assert (file.kind, file.side, file.width, file.license) == ("embedder", 96, 320, "CC0-1.0")
     described = ModelDescription("small", revision="3", color="BGR", mean=127.5, scale=1 / 128)
@@ -87,7 +85,7 @@ def test_an_embedder_of_another_size_width_and_color_is_added(
     assert all(distance is not None for distance in trial.distances.values())
 
 
-def test_a_bundle_can_be_fetched_again_from_its_manifest(base: bundle.Bundle, tmp_path: Path) -> None:
+def test_bundle_is_reproducible_from_manifest(base: bundle.Bundle, tmp_path: Path) -> None:
     """The manifest is a recipe: whoever has it and the published file gets the same bytes."""
     file = read_model(str(published(tmp_path)))
     made = build_bundle([file], ModelDescription("small"), base, tmp_path / "bundles")
@@ -96,9 +94,7 @@ def test_a_bundle_can_be_fetched_again_from_its_manifest(base: bundle.Bundle, tm
     assert bundle_store.fetched(str(recipe), tmp_path / "elsewhere").digest == made.digest
 
 
-def test_a_recipe_without_the_digest_of_the_converted_file_pins_it_when_it_is_fetched(
-    base: bundle.Bundle, tmp_path: Path
-) -> None:
+def test_missing_digest_is_pinned_on_fetch(base: bundle.Bundle, tmp_path: Path) -> None:
     file = read_model(str(published(tmp_path)))
     made = build_bundle([file], ModelDescription("small"), base, tmp_path / "bundles")
     recipe = json.loads((made.folder / bundle.MANIFEST).read_text())
@@ -125,7 +121,7 @@ def test_a_recipe_without_the_digest_of_the_converted_file_pins_it_when_it_is_fe
 
 
 @pytest.mark.parametrize("name", ["auraface", "mobileface", "adaface"])
-def test_the_manifests_of_the_documents_are_valid_and_have_the_default_detector(name: str, base: bundle.Bundle) -> None:
+def test_documented_manifests_are_valid(name: str, base: bundle.Bundle) -> None:
     path = ROOT / "docs" / "models" / f"{name}.json"
     manifest = bundle.parsed(path.read_bytes(), str(path))
     assert manifest.version == f"{name}-1"
@@ -135,7 +131,7 @@ def test_the_manifests_of_the_documents_are_valid_and_have_the_default_detector(
     assert all(source.url.startswith("https://") for source in manifest.embedder.origin.sources)
 
 
-def test_a_detector_is_told_from_an_embedder(base: bundle.Bundle, tmp_path: Path) -> None:
+def test_distinguishes_detector_from_embedder(base: bundle.Bundle, tmp_path: Path) -> None:
     origin = base.manifest.detector.origin
     assert origin is not None
     path = tmp_path / "detector.onnx"
@@ -157,7 +153,7 @@ def test_a_detector_is_told_from_an_embedder(base: bundle.Bundle, tmp_path: Path
         build_bundle([file, file], described, base, tmp_path / "bundles")
 
 
-def test_the_command_shows_license_digest_and_trial(base: bundle.Bundle, tmp_path: Path) -> None:
+def test_command_shows_license_digest_and_trial(base: bundle.Bundle, tmp_path: Path) -> None:
     path = published(tmp_path)
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
     environment = {"FACE_COMPARISON_BUNDLES": str(tmp_path / "bundles")}
@@ -178,7 +174,7 @@ def write(folder: Path, change) -> str:
     return str(path)
 
 
-def test_files_that_are_no_such_model_are_rejected(tmp_path: Path) -> None:
+def test_other_models_are_rejected(tmp_path: Path) -> None:
     (tmp_path / "text.onnx").write_text("no model")
     with pytest.raises(InvalidBundle, match="not an ONNX model"):
         read_model(str(tmp_path / "text.onnx"))
@@ -210,7 +206,7 @@ def test_files_that_are_no_such_model_are_rejected(tmp_path: Path) -> None:
         (ModelDescription("small", alignment="nobody's"), "alignment"),
     ],
 )
-def test_wrong_descriptions_are_rejected(
+def test_invalid_descriptions_are_rejected(
     described: ModelDescription, message: str, base: bundle.Bundle, tmp_path: Path
 ) -> None:
     file = read_model(str(published(tmp_path)))
@@ -219,13 +215,13 @@ def test_wrong_descriptions_are_rejected(
     assert not list((tmp_path / "bundles").glob("*")) or not (tmp_path / "bundles" / "small-1").exists()
 
 
-def test_an_embedding_wider_than_a_hash_is_rejected(base: bundle.Bundle, tmp_path: Path) -> None:
+def test_embedding_wider_than_hash_is_rejected(base: bundle.Bundle, tmp_path: Path) -> None:
     file = read_model(str(published(tmp_path, width=1024)))
     with pytest.raises(InvalidBundle, match="768"):
         build_bundle([file], ModelDescription("wide"), base, tmp_path / "bundles")
 
 
-def test_an_embedder_that_answers_the_same_to_everything_is_rejected(base: bundle.Bundle, tmp_path: Path) -> None:
+def test_constant_embedder_is_rejected(base: bundle.Bundle, tmp_path: Path) -> None:
     """As with a mean and scale that make every image white."""
 
     def constant(model: onnx.ModelProto) -> None:
@@ -241,5 +237,5 @@ def test_an_embedder_that_answers_the_same_to_everything_is_rejected(base: bundl
         try_on_sample(analyzer.build_analyzer(made, device="cpu", every_bucket=False))
 
 
-def test_the_provisional_threshold_is_a_usual_angle() -> None:
+def test_provisional_threshold_is_default_angle() -> None:
     assert math.degrees(math.acos(1 - bundle_builder.PROVISIONAL.threshold**2 / 2)) == pytest.approx(66.7, abs=0.1)

@@ -29,7 +29,7 @@ def copy(default_bundle: Bundle, tmp_path: Path) -> Path:
     return Path(shutil.copytree(default_bundle.folder, tmp_path / "copy"))
 
 
-def test_a_second_bundle_is_fetched_and_serves_by_its_manifest_alone(tmp_path: Path) -> None:
+def test_second_bundle_needs_no_code(tmp_path: Path) -> None:
     fetched = bundle_store.fetched(str(bundles.recipe(tmp_path)), tmp_path / "bundles")
     second = build_analyzer(fetched, device="cpu", threads=1)
     second.warm_up()
@@ -42,7 +42,7 @@ def test_a_second_bundle_is_fetched_and_serves_by_its_manifest_alone(tmp_path: P
     assert np.linalg.norm(face.hash) == pytest.approx(1, abs=1e-5)
 
 
-def test_both_engines_give_the_same_hash(default_bundle: Bundle, analyzer: ImageAnalyzer) -> None:
+def test_engines_agree_on_hash(default_bundle: Bundle, analyzer: ImageAnalyzer) -> None:
     other = build_analyzer(default_bundle, device="cpu", engine="onnxruntime", threads=1)
     assert (other.model.engine, analyzer.model.engine) == ("onnxruntime", "openvino")
     (one,), (two,) = analyzer.analyze(SAMPLE).faces, other.analyze(SAMPLE).faces
@@ -52,7 +52,7 @@ def test_both_engines_give_the_same_hash(default_bundle: Bundle, analyzer: Image
     np.testing.assert_allclose(one.landmarks, two.landmarks, atol=0.05)
 
 
-def test_float32_gives_the_same_hash_on_both_engines(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_engines_agree_on_float32_hash(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[bool] = []
     session = openvino_engine.OpenVinoEngine.session
 
@@ -69,7 +69,7 @@ def test_float32_gives_the_same_hash_on_both_engines(monkeypatch: pytest.MonkeyP
     assert np.linalg.norm(faces[0].hash - faces[1].hash) < 1e-3
 
 
-def test_fetching_again_builds_nothing(tmp_path: Path) -> None:
+def test_second_fetch_builds_nothing(tmp_path: Path) -> None:
     recipe = bundles.recipe(tmp_path)
     first = bundle_store.fetched(str(recipe), tmp_path / "bundles")
     for published in tmp_path.glob("*-published.onnx"):
@@ -78,13 +78,13 @@ def test_fetching_again_builds_nothing(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("damage", [lambda path: path.write_bytes(path.read_bytes()[:-1]), Path.unlink])
-def test_a_kept_bundle_that_is_damaged_is_built_again(tmp_path: Path, damage) -> None:
+def test_damaged_cached_bundle_is_rebuilt(tmp_path: Path, damage) -> None:
     recipe = str(bundles.recipe(tmp_path))
     damage(bundle_store.fetched(recipe, tmp_path / "bundles").embedder)
     assert bundle_store.fetched(recipe, tmp_path / "bundles").embedder.stat().st_size > 0
 
 
-def test_a_damaged_file_stops_the_start_and_is_named_with_both_digests(copy: Path) -> None:
+def test_damaged_file_fails_startup(copy: Path) -> None:
     path = copy / "embedder.onnx"
     content = bytearray(path.read_bytes())
     content[1000] ^= 1
@@ -98,24 +98,24 @@ def test_a_damaged_file_stops_the_start_and_is_named_with_both_digests(copy: Pat
     assert len([word for word in caught.value.message.replace(",", " ").split() if len(word) == 64]) == 2
 
 
-def test_a_foreign_file_is_named(copy: Path) -> None:
+def test_unexpected_file_is_reported(copy: Path) -> None:
     shutil.copy(copy / "detector.onnx", copy / "embedder.onnx")
     with pytest.raises(InvalidBundle, match=r"embedder\.onnx is damaged or another file"):
         bundle.opened(copy)
 
 
-def test_a_missing_file_is_named(copy: Path) -> None:
+def test_missing_file_is_reported(copy: Path) -> None:
     (copy / "detector.onnx").unlink()
     with pytest.raises(InvalidBundle, match=r"detector\.onnx cannot be read \(No such file"):
         bundle.opened(copy)
 
 
-def test_a_folder_without_a_manifest_is_no_bundle(tmp_path: Path) -> None:
+def test_folder_without_manifest_is_rejected(tmp_path: Path) -> None:
     with pytest.raises(InvalidBundle, match=r"manifest\.json cannot be read"):
         bundle.opened(tmp_path)
 
 
-def test_a_pinned_digest_holds_the_whole_bundle(copy: Path, default_bundle: Bundle) -> None:
+def test_pinned_digest_covers_whole_bundle(copy: Path, default_bundle: Bundle) -> None:
     assert bundle.opened(copy, default_bundle.digest).digest == default_bundle.digest
     manifest = json.loads((copy / "manifest.json").read_text())
     manifest["comparison"]["threshold"] = 1.9
@@ -137,7 +137,7 @@ def test_a_pinned_digest_holds_the_whole_bundle(copy: Path, default_bundle: Bund
         (lambda m: m["detector"].update(architecture="haar"), "architecture"),
     ],
 )
-def test_a_manifest_that_is_wrong_says_where(copy: Path, change, message: str) -> None:
+def test_invalid_manifest_names_field(copy: Path, change, message: str) -> None:
     manifest = json.loads((copy / "manifest.json").read_text())
     change(manifest)
     (copy / "manifest.json").write_text(json.dumps(manifest))
@@ -145,7 +145,7 @@ def test_a_manifest_that_is_wrong_says_where(copy: Path, change, message: str) -
         bundle.opened(copy)
 
 
-def test_a_published_file_with_another_digest_is_never_used(tmp_path: Path) -> None:
+def test_published_file_with_wrong_digest_is_rejected(tmp_path: Path) -> None:
     recipe = bundles.recipe(tmp_path)
     (tmp_path / "embedder-published.onnx").write_bytes(b"something else")
     with pytest.raises(ModelDownloadFailed, match=r"embedder-published\.onnx: expected sha256 [0-9a-f]{64}, found"):
@@ -153,7 +153,7 @@ def test_a_published_file_with_another_digest_is_never_used(tmp_path: Path) -> N
     assert not list((tmp_path / "bundles").glob("second-7"))
 
 
-def test_the_next_source_is_asked_when_one_does_not_answer(tmp_path: Path) -> None:
+def test_next_source_is_tried_on_failure(tmp_path: Path) -> None:
     recipe = bundles.recipe(tmp_path)
     manifest = json.loads(recipe.read_text())
     for network in ("detector", "embedder"):
@@ -162,6 +162,6 @@ def test_the_next_source_is_asked_when_one_does_not_answer(tmp_path: Path) -> No
     assert bundle_store.fetched(str(recipe), tmp_path / "bundles").manifest.version == "second-7"
 
 
-def test_an_unknown_name_lists_the_known_ones(tmp_path: Path) -> None:
+def test_unknown_name_lists_known_names(tmp_path: Path) -> None:
     with pytest.raises(InvalidBundle, match="known are yunet-sface"):
         bundle_store.located("resnet", tmp_path)

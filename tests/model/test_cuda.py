@@ -22,9 +22,7 @@ pytestmark = pytest.mark.skipif(
 SAMPLE = resources.files("face_comparison").joinpath("sample.jpg").read_bytes()
 
 
-def test_a_gpu_finds_what_a_cpu_finds_and_requests_share_batches(
-    default_bundle: Bundle, analyzer: ImageAnalyzer
-) -> None:
+def test_gpu_matches_cpu_and_batches_requests(default_bundle: Bundle, analyzer: ImageAnalyzer) -> None:
     batches: list[tuple[str, int]] = []
     gpu = build_analyzer(default_bundle, device="cuda", on_batch=lambda *batch: batches.append(batch))
     assert gpu.model.device == "cuda"

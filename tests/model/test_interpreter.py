@@ -10,9 +10,7 @@ from face_comparison.image import Header, Reduce, decode
 from face_comparison.vision.bundle import Bundle
 
 
-def test_networks_and_decoder_run_once_and_are_replayed(
-    default_bundle: Bundle, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_replay_runs_networks_once(default_bundle: Bundle, monkeypatch: pytest.MonkeyPatch) -> None:
     decoded: list[int] = []
 
     def counted(data: bytes, header: Header, reduce: Reduce = 1) -> np.ndarray:

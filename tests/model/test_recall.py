@@ -7,7 +7,7 @@ from face_comparison.vision.analyzer import ImageAnalyzer
 
 
 @pytest.mark.parametrize("kind", ["group of six, as taken", "32 px in 640x480", "48 px in 1920x1080"])
-def test_faces_of_this_size_are_found(analyzer: ImageAnalyzer, kind: str) -> None:
+def test_faces_are_found_by_size(analyzer: ImageAnalyzer, kind: str) -> None:
     counts = recall.measure(analyzer, (kind,))[kind]
     assert counts["found"] >= 0.95 * counts["faces"]
     assert counts["others"] == 0

@@ -48,14 +48,12 @@ def impatient(**seconds: Any) -> Fetcher:
 
 
 @pytest.mark.parametrize("content_type", ["image/jpeg", "text/html; charset=utf-8", "nonsense", ""])
-def test_the_bytes_come_whatever_type_the_server_calls_them(
-    fetcher: Fetcher, server: Server, content_type: str
-) -> None:
+def test_content_type_of_server_is_ignored(fetcher: Fetcher, server: Server, content_type: str) -> None:
     server.replies["/a.jpg"] = reply(IMAGE, content_type=content_type)
     assert fetcher.fetch(server.url("/a.jpg")) == IMAGE
 
 
-def test_what_the_server_is_reported(fetcher: Fetcher, server: Server) -> None:
+def test_request_headers_sent_to_server(fetcher: Fetcher, server: Server) -> None:
     server.replies["/two%20words.jpg"] = reply(IMAGE)
     assert fetcher.fetch(server.url("/two words.jpg?signature=a%2Fb&c=d+e#part")) == IMAGE
     (request,) = server.requests
@@ -117,12 +115,12 @@ CHUNKED = reply(content_length="", transfer_encoding="chunked")
         "small chunks",
     ],
 )
-def test_every_way_to_send_a_body(fetcher: Fetcher, server: Server, whole: bytes) -> None:
+def test_every_transfer_encoding_is_read(fetcher: Fetcher, server: Server, whole: bytes) -> None:
     server.replies["/a.jpg"] = whole
     assert fetcher.fetch(server.url("/a.jpg")) == IMAGE
 
 
-def test_a_server_that_keeps_the_connection_open_is_not_waited_for(fetcher: Fetcher, server: Server) -> None:
+def test_open_connection_is_not_awaited(fetcher: Fetcher, server: Server) -> None:
     def stays(conversation: Conversation) -> None:
         conversation.send(reply(IMAGE, connection="keep-alive"))
         conversation.silence()
@@ -131,7 +129,7 @@ def test_a_server_that_keeps_the_connection_open_is_not_waited_for(fetcher: Fetc
     assert fetcher.fetch(server.url("/a.jpg")) == IMAGE
 
 
-def test_many_threads_at_once_each_get_their_own(fetcher: Fetcher, server: Server) -> None:
+def test_concurrent_fetches_do_not_mix(fetcher: Fetcher, server: Server) -> None:
     for number in range(40):
         server.replies[f"/{number}"] = reply(IMAGE + bytes([number]))
     with ThreadPoolExecutor(16) as threads:
@@ -143,20 +141,20 @@ def test_many_threads_at_once_each_get_their_own(fetcher: Fetcher, server: Serve
 
 
 @pytest.mark.parametrize("status", ["301 Moved", "302 Found", "303 See Other", "307 Temporary", "308 Permanent"])
-def test_a_redirect_is_followed(fetcher: Fetcher, server: Server, status: str) -> None:
+def test_redirect_is_followed(fetcher: Fetcher, server: Server, status: str) -> None:
     server.replies["/dir/a"] = redirect("../b.jpg?x=1", status)
     server.replies["/b.jpg"] = reply(IMAGE)
     assert fetcher.fetch(server.url("/dir/a")) == IMAGE
     assert [request.path for request in server.requests] == ["/dir/a", "/b.jpg?x=1"]
 
 
-def test_a_redirect_to_a_path_outside_ascii(fetcher: Fetcher, server: Server) -> None:
+def test_redirect_to_non_ascii_path(fetcher: Fetcher, server: Server) -> None:
     server.replies["/a"] = redirect("/grüße.jpg")
     server.replies["/gr%C3%BC%C3%9Fe.jpg"] = reply(IMAGE)
     assert fetcher.fetch(server.url("/a")) == IMAGE
 
 
-def test_three_redirects_are_followed_and_four_are_not(fetcher: Fetcher, server: Server) -> None:
+def test_at_most_three_redirects_are_followed(fetcher: Fetcher, server: Server) -> None:
     server.replies |= {f"/{number}": redirect(f"/{number - 1}") for number in range(1, 5)}
     server.replies["/0"] = reply(IMAGE)
     assert fetcher.fetch(server.url("/3")) == IMAGE
@@ -165,7 +163,7 @@ def test_three_redirects_are_followed_and_four_are_not(fetcher: Fetcher, server:
     assert [request.path for request in server.requests] == ["/3", "/2", "/1", "/0", "/4", "/3", "/2", "/1"]
 
 
-def test_the_body_of_a_redirect_is_not_read(fetcher: Fetcher, server: Server) -> None:
+def test_redirect_body_is_not_read(fetcher: Fetcher, server: Server) -> None:
     def endless(conversation: Conversation) -> None:
         conversation.send(reply(status="302 Found", location="/b", content_length=""))
         conversation.repeat(bytes(65536))
@@ -178,14 +176,14 @@ def test_the_body_of_a_redirect_is_not_read(fetcher: Fetcher, server: Server) ->
 @pytest.mark.parametrize(
     "location", ["s3://bucket/key", "file:///etc/passwd", "ftp://127.0.0.1/", "gopher://127.0.0.1/", "data:,x"]
 )
-def test_a_redirect_to_another_scheme_is_rejected(fetcher: Fetcher, server: Server, location: str) -> None:
+def test_redirect_to_another_scheme_is_rejected(fetcher: Fetcher, server: Server, location: str) -> None:
     server.replies["/a"] = redirect(location)
     with pytest.raises(UrlNotAllowed):
         fetcher.fetch(server.url("/a"))
 
 
 @pytest.mark.parametrize("location", ["http://127.0.0.2:{port}/b", "//127.1.1:{port}/b", "http://0:{port}/b"])
-def test_a_redirect_is_judged_like_a_url_of_its_own(fetcher: Fetcher, server: Server, location: str) -> None:
+def test_redirect_target_is_checked(fetcher: Fetcher, server: Server, location: str) -> None:
     server.replies["/a"] = redirect(location.format(port=server.port))
     server.replies["/b"] = reply(IMAGE)
     with pytest.raises(UrlNotAllowed) as refused:
@@ -201,7 +199,7 @@ def test_a_redirect_is_judged_like_a_url_of_its_own(fetcher: Fetcher, server: Se
     "status",
     ["204 No Content", "206 Partial Content", "300 Choices", "304 Not Modified", "401 x", "404 x", "500 x", "999 x"],
 )
-def test_any_other_status_is_a_failure_that_names_it(fetcher: Fetcher, server: Server, status: str) -> None:
+def test_other_status_is_reported(fetcher: Fetcher, server: Server, status: str) -> None:
     server.replies["/a"] = reply(IMAGE, status=status)
     with pytest.raises(UrlFetchFailed, match=f"127.0.0.1 answered {status[:3]}"):
         fetcher.fetch(server.url("/a"))
@@ -248,13 +246,13 @@ def test_any_other_status_is_a_failure_that_names_it(fetcher: Fetcher, server: S
         "gzip cut off",
     ],
 )
-def test_a_response_that_is_broken(fetcher: Fetcher, server: Server, whole: bytes) -> None:
+def test_malformed_response_is_fetch_failure(fetcher: Fetcher, server: Server, whole: bytes) -> None:
     server.replies["/a"] = whole
     with pytest.raises(UrlFetchFailed):
         fetcher.fetch(server.url("/a"))
 
 
-def test_a_connection_that_breaks(fetcher: Fetcher, server: Server) -> None:
+def test_broken_connection_is_fetch_failure(fetcher: Fetcher, server: Server) -> None:
     def breaks(conversation: Conversation) -> None:
         conversation.send(reply(content_length="1000") + b"abc")
         conversation.reset()
@@ -264,7 +262,7 @@ def test_a_connection_that_breaks(fetcher: Fetcher, server: Server) -> None:
         fetcher.fetch(server.url("/a"))
 
 
-def test_closed_port_is_a_failed_fetch(fetcher: Fetcher) -> None:
+def test_closed_port_is_fetch_failure(fetcher: Fetcher) -> None:
     with socket.socket() as bound:
         bound.bind(("127.0.0.1", 0))
         with pytest.raises(UrlFetchFailed, match="connection refused"):
@@ -282,7 +280,7 @@ def endless(start: bytes, more: bytes) -> Callable[[Conversation], None]:
     return reply_without_end
 
 
-def test_a_length_above_the_limit_is_rejected_before_the_body(fetcher: Fetcher, server: Server) -> None:
+def test_declared_length_above_limit_is_rejected(fetcher: Fetcher, server: Server) -> None:
     def waits(conversation: Conversation) -> None:
         conversation.send(reply(content_length=str(LIMIT + 1)))
         conversation.silence()
@@ -302,7 +300,7 @@ def test_a_length_above_the_limit_is_rejected_before_the_body(fetcher: Fetcher, 
     ],
     ids=["plain", "HTTP/1.0", "chunked", "after gzip"],
 )
-def test_a_body_without_end(fetcher: Fetcher, server: Server, start: bytes, more: bytes) -> None:
+def test_endless_body_is_cut_off(fetcher: Fetcher, server: Server, start: bytes, more: bytes) -> None:
     server.replies["/a"] = endless(start, more)
     with pytest.raises(BodyTooLarge):
         fetcher.fetch(server.url("/a"))
@@ -311,7 +309,7 @@ def test_a_body_without_end(fetcher: Fetcher, server: Server, start: bytes, more
     assert server.conversations[0].sent < LIMIT * 12 + 32 * 2**20
 
 
-def test_a_compressed_bomb(fetcher: Fetcher, server: Server) -> None:
+def test_compressed_bomb_is_rejected(fetcher: Fetcher, server: Server) -> None:
     bomb = gzip.compress(bytes(100_000_000))
     assert len(bomb) < LIMIT
     server.replies["/a"] = reply(bomb, content_encoding="gzip")
@@ -350,13 +348,13 @@ def test_a_compressed_bomb(fetcher: Fetcher, server: Server) -> None:
         "continue",
     ],
 )
-def test_everything_else_without_end(fetcher: Fetcher, server: Server, start: bytes, more: bytes) -> None:
+def test_endless_responses_are_cut_off(fetcher: Fetcher, server: Server, start: bytes, more: bytes) -> None:
     server.replies["/a"] = endless(start, more)
     with pytest.raises(UrlFetchFailed):
         fetcher.fetch(server.url("/a"))
 
 
-def test_chunks_of_one_byte_are_abandoned_soon(server: Server) -> None:
+def test_one_byte_chunks_are_abandoned(server: Server) -> None:
     """Each takes a parser in Python microseconds, and millions of them would fit below the limit."""
     server.replies["/a"] = endless(CHUNKED, chunked(b"x") * 4096)
     fetcher = Fetcher(replace(POLICY, max_bytes=15 * 2**20))
@@ -382,7 +380,7 @@ SLOW: dict[str, tuple[bytes, bytes]] = {
 
 
 @pytest.mark.parametrize(("start", "more"), SLOW.values(), ids=SLOW.keys())
-def test_a_server_that_is_never_quite_silent_is_cut_off(server: Server, start: bytes, more: bytes) -> None:
+def test_trickling_server_is_cut_off(server: Server, start: bytes, more: bytes) -> None:
     def drips(conversation: Conversation) -> None:
         conversation.send(start)
         conversation.repeat(more, every=0.02)
@@ -393,7 +391,7 @@ def test_a_server_that_is_never_quite_silent_is_cut_off(server: Server, start: b
 
 
 @pytest.mark.parametrize("start", [b"", b"HTTP/1.1 200 OK\r\n", reply(content_length="5") + b"abc", CHUNKED + b"5\r\n"])
-def test_a_server_that_falls_silent(server: Server, start: bytes) -> None:
+def test_silent_server_times_out(server: Server, start: bytes) -> None:
     def stops(conversation: Conversation) -> None:
         conversation.send(start)
         conversation.silence()
@@ -403,7 +401,7 @@ def test_a_server_that_falls_silent(server: Server, start: bytes) -> None:
         impatient(read_seconds=0.2).fetch(server.url("/a"))
 
 
-def test_redirects_do_not_begin_the_time_again(server: Server) -> None:
+def test_redirects_share_deadline(server: Server) -> None:
     def waits(conversation: Conversation) -> None:
         time.sleep(SHORT / 2)  # the server's own slowness, not the test waiting for something
         conversation.send(redirect("/a"))
@@ -414,9 +412,7 @@ def test_redirects_do_not_begin_the_time_again(server: Server) -> None:
 
 
 @pytest.mark.parametrize("drip", [b"", b"x"])
-def test_the_deadline_of_the_request_is_named_when_it_is_the_nearer_one(
-    fetcher: Fetcher, server: Server, drip: bytes
-) -> None:
+def test_nearer_deadline_is_reported(fetcher: Fetcher, server: Server, drip: bytes) -> None:
     def stalls(conversation: Conversation) -> None:
         conversation.send(reply(content_length="1000"))
         conversation.repeat(drip, every=0.02)
@@ -426,14 +422,14 @@ def test_the_deadline_of_the_request_is_named_when_it_is_the_nearer_one(
         fetcher.fetch(server.url("/a"), deadline=time.monotonic() + SHORT)
 
 
-def test_a_deadline_that_is_over_already_opens_no_connection(fetcher: Fetcher, server: Server) -> None:
+def test_expired_deadline_opens_no_connection(fetcher: Fetcher, server: Server) -> None:
     with pytest.raises(DeadlineExceeded):
         fetcher.fetch(server.url("/a"), deadline=time.monotonic() - 1)
     server.close()
     assert server.addresses == []
 
 
-def test_a_server_that_does_not_accept() -> None:
+def test_unaccepted_connection_times_out() -> None:
     """A listener whose queue is full leaves connections waiting, like a firewall that drops them."""
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
@@ -458,7 +454,7 @@ def test_a_server_that_does_not_accept() -> None:
 # --- what stays out, and what stays behind --------------------------------------------------------------------------
 
 
-def test_proxies_of_the_environment_are_not_used(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_proxy_variables_are_ignored(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     server.replies["/a"] = reply(IMAGE)
     with Server.on_loopback() as proxy:
         for name in ("http_proxy", "HTTP_PROXY", "https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"):
@@ -467,7 +463,7 @@ def test_proxies_of_the_environment_are_not_used(server: Server, monkeypatch: py
     assert proxy.addresses == []
 
 
-def test_failures_leave_no_connection_and_no_thread_behind(fetcher: Fetcher, server: Server) -> None:
+def test_failures_leak_no_connections_or_threads(fetcher: Fetcher, server: Server) -> None:
     server.replies |= {
         "/large": reply(content_length=str(LIMIT + 1)),
         "/cut": reply(content_length="10"),
@@ -496,7 +492,7 @@ def test_failures_leave_no_connection_and_no_thread_behind(fetcher: Fetcher, ser
     assert threading.active_count() <= threads
 
 
-def test_a_message_never_repeats_path_or_query(fetcher: Fetcher, server: Server) -> None:
+def test_messages_omit_path_and_query(fetcher: Fetcher, server: Server) -> None:
     server.replies["/SECRET"] = redirect("http://127.0.0.2/SECRET?SECRET")
     for path in ("/SECRET?token=SECRET", "/missing/SECRET?SECRET"):
         with pytest.raises(FaceComparisonError) as failed:

@@ -143,7 +143,7 @@ def fetcher(endpoint: str, admin: object) -> Iterator[Fetcher]:
         ("s3://other/a.jpg", b"of the other bucket"),
     ],
 )
-def test_an_object(fetcher: Fetcher, url: str, body: bytes) -> None:
+def test_fetches_object(fetcher: Fetcher, url: str, body: bytes) -> None:
     assert fetcher.fetch(url) == body
 
 
@@ -160,7 +160,7 @@ def test_an_object(fetcher: Fetcher, url: str, body: bytes) -> None:
         ("s3://images/../other/a.jpg", UrlNotAllowed, "between its slashes"),
     ],
 )
-def test_a_failure_that_helps(fetcher: Fetcher, url: str, error: type[FaceComparisonError], says: str) -> None:
+def test_failures_are_explained(fetcher: Fetcher, url: str, error: type[FaceComparisonError], says: str) -> None:
     with pytest.raises(error) as failed:
         fetcher.fetch(url)
     assert says in failed.value.message
@@ -168,13 +168,13 @@ def test_a_failure_that_helps(fetcher: Fetcher, url: str, error: type[FaceCompar
     assert "missing" not in failed.value.message
 
 
-def test_the_same_client_serves_many_threads(fetcher: Fetcher) -> None:
+def test_client_is_shared_by_threads(fetcher: Fetcher) -> None:
     with ThreadPoolExecutor(8) as threads:
         bodies = list(threads.map(fetcher.fetch, ["s3://images/a.jpg", "s3://other/a.jpg"] * 20))
     assert bodies == [IMAGE, b"of the other bucket"] * 20
 
 
-def test_only_allowed_buckets(endpoint: str, admin: object, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_bucket_allow_list_is_enforced(endpoint: str, admin: object, monkeypatch: pytest.MonkeyPatch) -> None:
     configure(monkeypatch, endpoint)
     careful = Fetcher(replace(POLICY, allowed_buckets=("images",)))
     assert careful.fetch("s3://images/a.jpg") == IMAGE
@@ -190,7 +190,7 @@ def test_only_allowed_buckets(endpoint: str, admin: object, monkeypatch: pytest.
         ("AWS_ACCESS_KEY_ID", None, "credentials for S3"),
     ],
 )
-def test_credentials_that_do_not_fit(
+def test_wrong_credentials_are_reported(
     endpoint: str, admin: object, monkeypatch: pytest.MonkeyPatch, variable: str, value: str | None, says: str
 ) -> None:
     configure(monkeypatch, endpoint)
@@ -240,7 +240,7 @@ def credulous(impostor: tuple[Server, Fetcher]) -> Fetcher:
 
 
 @pytest.mark.parametrize("start", [b"", reply(content_length="1000") + b"abc"], ids=["at once", "in the body"])
-def test_a_server_that_falls_silent(start: bytes) -> None:
+def test_silent_server_times_out(start: bytes) -> None:
     """With a server of its own: the read that is left behind asks once more, long after."""
 
     def stops(conversation: Conversation) -> None:
@@ -255,7 +255,7 @@ def test_a_server_that_falls_silent(start: bytes) -> None:
             Fetcher(replace(POLICY, read_seconds=0.2)).fetch("s3://images/a.jpg")
 
 
-def test_a_body_byte_by_byte(odd: Server) -> None:
+def test_slow_body_times_out(odd: Server) -> None:
     def drips(conversation: Conversation) -> None:
         conversation.send(reply(content_length="100000"))
         conversation.repeat(b"x", every=0.02)
@@ -265,7 +265,7 @@ def test_a_body_byte_by_byte(odd: Server) -> None:
         Fetcher(replace(POLICY, seconds=SHORT)).fetch("s3://images/a.jpg")
 
 
-def test_a_read_that_was_left_behind_ends_soon(odd: Server) -> None:
+def test_abandoned_read_ends(odd: Server) -> None:
     def slow(conversation: Conversation) -> None:
         conversation.send(reply(content_length=str(2**30)))
         conversation.repeat(bytes(8192), every=0.02)
@@ -278,7 +278,7 @@ def test_a_read_that_was_left_behind_ends_soon(odd: Server) -> None:
     assert all(conversation.ended.wait(60) for conversation in odd.conversations)
 
 
-def test_a_transient_failure_is_retried_once(odd: Server, credulous: Fetcher) -> None:
+def test_transient_failure_is_retried_once(odd: Server, credulous: Fetcher) -> None:
     answers = [reply(status="503 Service Unavailable"), reply(IMAGE)]
     odd.replies["/images/a.jpg"] = lambda conversation: conversation.send(answers.pop(0))
     assert credulous.fetch("s3://images/a.jpg") == IMAGE
@@ -297,7 +297,7 @@ def test_a_transient_failure_is_retried_once(odd: Server, credulous: Fetcher) ->
     ],
     ids=["unavailable", "forbidden", "denied", "odd code", "no XML", "cut off", "garbage"],
 )
-def test_a_failure_is_one_of_ours_after_two_attempts_at_most(
+def test_persistent_failure_is_reported_after_two_attempts(
     odd: Server, credulous: Fetcher, answer: bytes, requests: int
 ) -> None:
     odd.replies["/images/a.jpg"] = answer
@@ -308,7 +308,7 @@ def test_a_failure_is_one_of_ours_after_two_attempts_at_most(
     assert "10.0.0.1" not in failed.value.message
 
 
-def test_a_body_larger_than_announced_or_not_announced(odd: Server, credulous: Fetcher) -> None:
+def test_body_above_limit_is_rejected(odd: Server, credulous: Fetcher) -> None:
     def endless(conversation: Conversation) -> None:
         conversation.send(reply(content_length="", transfer_encoding="chunked"))
         conversation.repeat(b"10000\r\n" + bytes(65536) + b"\r\n")
@@ -319,7 +319,7 @@ def test_a_body_larger_than_announced_or_not_announced(odd: Server, credulous: F
 
 
 @pytest.mark.parametrize("encoding", ["aws-chunked", "utf-8", "none"])
-def test_encodings_without_a_meaning_are_taken_for_none(odd: Server, credulous: Fetcher, encoding: str) -> None:
+def test_meaningless_encodings_are_ignored(odd: Server, credulous: Fetcher, encoding: str) -> None:
     odd.replies["/images/a.jpg"] = reply(IMAGE, content_encoding=encoding)
     assert credulous.fetch("s3://images/a.jpg") == IMAGE
 
@@ -345,7 +345,7 @@ def hanging_up() -> Iterator[tuple[str, list[object]]]:
 
 
 @pytest.mark.parametrize("credentials", ["environment", "machine", "web identity"])
-def test_proxies_of_the_environment_are_not_used(
+def test_proxy_variables_are_ignored(
     odd: Server, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, credentials: str
 ) -> None:
     odd.replies["/images/a.jpg"] = reply(IMAGE)
@@ -372,7 +372,7 @@ def test_proxies_of_the_environment_are_not_used(
     assert odd.requests if credentials == "environment" else callers
 
 
-def test_closed_port_is_a_failed_fetch(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_closed_port_is_fetch_failure(monkeypatch: pytest.MonkeyPatch) -> None:
     with socket.socket() as bound:
         bound.bind(("127.0.0.1", 0))
         configure(monkeypatch, f"http://127.0.0.1:{bound.getsockname()[1]}")
@@ -397,7 +397,9 @@ def bundle(admin: Any) -> None:
 
 @pytest.mark.parametrize("uri", ["s3://other/models/face", "s3://other/models/face/"])
 @pytest.mark.usefixtures("bundle")
-def test_a_prefix_becomes_a_folder(endpoint: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, uri: str) -> None:
+def test_prefix_is_downloaded_to_folder(
+    endpoint: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, uri: str
+) -> None:
     configure(monkeypatch, endpoint)
     into = tmp_path / "new" / "bundle"
     written = download_prefix(uri, into)
@@ -416,7 +418,7 @@ def test_a_prefix_becomes_a_folder(endpoint: str, monkeypatch: pytest.MonkeyPatc
     ],
 )
 @pytest.mark.usefixtures("bundle")
-def test_a_prefix_that_is_not_there(
+def test_missing_prefix_is_reported(
     endpoint: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, uri: str, error: type[FaceComparisonError]
 ) -> None:
     configure(monkeypatch, endpoint)
@@ -426,7 +428,7 @@ def test_a_prefix_that_is_not_there(
 
 
 @pytest.mark.parametrize("key", ["../outside", "a\\..\\..\\outside", "/outside"])
-def test_a_key_that_would_leave_the_folder_writes_nothing(odd: Server, tmp_path: Path, key: str) -> None:
+def test_path_traversal_writes_nothing(odd: Server, tmp_path: Path, key: str) -> None:
     listing = f"<ListBucketResult><Contents><Key>models/{key}</Key><Size>1</Size></Contents></ListBucketResult>"
     odd.replies["/other"] = reply(listing.encode(), content_type="application/xml")
     into = tmp_path / "into"
@@ -456,7 +458,7 @@ def models(*arguments: object) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
 
 
-def test_a_bundle_is_downloaded_verified_and_kept(
+def test_bundle_is_downloaded_verified_and_kept(
     endpoint: str, stored: Bundle, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     configure(monkeypatch, endpoint)
@@ -478,7 +480,7 @@ def test_a_bundle_is_downloaded_verified_and_kept(
         ("s3://other/served", "0" * 64, "invalid_bundle: "),
     ],
 )
-def test_a_bundle_that_cannot_be_had_or_trusted_is_not_kept(
+def test_bundle_that_fails_verification_is_not_kept(
     endpoint: str,
     stored: Bundle,
     monkeypatch: pytest.MonkeyPatch,
@@ -496,14 +498,14 @@ def test_a_bundle_that_cannot_be_had_or_trusted_is_not_kept(
     assert not list(tmp_path.iterdir())
 
 
-def test_another_digest_is_noticed_by_verify(stored: Bundle) -> None:
+def test_verify_detects_wrong_digest(stored: Bundle) -> None:
     done = models("verify", stored.folder, "--sha256", "f" * 64)
     assert done.returncode == 2
     assert done.stderr.startswith("invalid_bundle: ")
     assert stored.digest in done.stderr
 
 
-def test_a_bundle_from_s3_needs_a_folder_and_others_take_none(tmp_path: Path) -> None:
+def test_folder_is_required_for_s3_bundle_only(tmp_path: Path) -> None:
     assert "--into DIR" in models("fetch", "s3://other/served").stderr
     assert "FACE_COMPARISON_BUNDLES" in models("fetch", "default", "--into", tmp_path).stderr
 
@@ -530,7 +532,7 @@ def photographs(endpoint: str, admin: Any, monkeypatch: pytest.MonkeyPatch) -> I
         admin.delete_bucket(Bucket=bucket)
 
 
-def test_an_argument_is_an_object_or_all_images_below_a_prefix(photographs: str) -> None:
+def test_argument_is_object_or_prefix(photographs: str) -> None:
     below = ["trip/0/0 ä.jpg", "trip/0/2 ä.jpg", "trip/0/4 ä.jpg", "trip/1/1 ä.jpg", "trip/1/3 ä.jpg"]
     for argument in (photographs, f"{photographs}/"):
         found = inputs.expand([argument], Settings())
@@ -555,7 +557,7 @@ class Everybody:
         return Detection(faces=(), face_model_version=self.version)
 
 
-def test_shards_and_albums_of_a_bucket(photographs: str, tmp_path: Path) -> None:
+def test_albums_and_shards_of_bucket(photographs: str, tmp_path: Path) -> None:
     place, results = places.place(photographs), places.place("s3://results/of/trip")
     for number in range(2):
         assert shards.analyze_shard(place, results, Everybody(), number, 2) in (2, 3)

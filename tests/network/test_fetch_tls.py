@@ -52,12 +52,12 @@ def fetcher(seconds: float = 60) -> Fetcher:
     )
 
 
-def test_a_trusted_server(secure: Server) -> None:
+def test_trusted_server_is_fetched(secure: Server) -> None:
     assert fetcher().fetch(secure.url("/a.jpg")) == IMAGE
     assert secure.requests[0].headers["host"] == f"127.0.0.1:{secure.port}"
 
 
-def test_redirects_lead_from_http_to_https_and_back(secure: Server, server: Server) -> None:
+def test_redirects_between_http_and_https(secure: Server, server: Server) -> None:
     server.replies["/a"] = redirect(secure.url("/b"))
     secure.replies["/b"] = redirect(server.url("/c"))
     server.replies["/c"] = reply(IMAGE)
@@ -65,7 +65,7 @@ def test_redirects_lead_from_http_to_https_and_back(secure: Server, server: Serv
 
 
 @pytest.mark.parametrize("cut", ["unknown authority", "other name", "self-signed"])
-def test_a_server_that_is_not_trusted_gets_no_request(authority: Authority, tmp_path: Path, cut: str) -> None:
+def test_untrusted_server_gets_no_request(authority: Authority, tmp_path: Path, cut: str) -> None:
     stranger = Authority(tmp_path, "stranger")
     served = {
         "unknown authority": lambda: context(stranger, "127.0.0.1"),
@@ -79,7 +79,7 @@ def test_a_server_that_is_not_trusted_gets_no_request(authority: Authority, tmp_
         assert impostor.requests == []
 
 
-def test_the_name_that_a_redirect_gave_is_not_told(secure: Server, server: Server) -> None:
+def test_redirect_host_is_not_exposed(secure: Server, server: Server) -> None:
     server.replies["/a"] = redirect(f"https://localhost:{secure.port}/a.jpg")
     by = Fetcher(FetchPolicy(allowed_hosts=("127.0.0.1", "localhost")))
     with pytest.raises(UrlFetchFailed) as failed:
@@ -94,7 +94,7 @@ def _self_signed(authority: Authority) -> ssl.SSLContext:
     return made
 
 
-def test_old_versions_of_tls_are_not_spoken(authority: Authority) -> None:
+def test_old_tls_versions_are_rejected(authority: Authority) -> None:
     old = context(authority, "127.0.0.1")
     old.set_ciphers("DEFAULT:@SECLEVEL=0")
     with pytest.warns(DeprecationWarning):
@@ -103,14 +103,14 @@ def test_old_versions_of_tls_are_not_spoken(authority: Authority) -> None:
         fetcher().fetch(running.url("/a.jpg"))
 
 
-def test_a_server_that_does_not_speak_tls(server: Server) -> None:
+def test_plain_http_server_is_rejected(server: Server) -> None:
     server.greeting = lambda conversation: conversation.send(reply(IMAGE))
     with pytest.raises(UrlFetchFailed, match="no secure connection"):
         fetcher().fetch(server.url("/a.jpg").replace("http:", "https:"))
 
 
 @pytest.mark.parametrize("how", ["silent", "slow record"])
-def test_a_handshake_that_does_not_end(server: Server, how: str) -> None:
+def test_endless_handshake_times_out(server: Server, how: str) -> None:
     def stalls(conversation: Conversation) -> None:
         if how == "silent":
             conversation.silence()
@@ -124,7 +124,7 @@ def test_a_handshake_that_does_not_end(server: Server, how: str) -> None:
 
 
 @pytest.mark.parametrize("start", [b"HTTP/1.1 200 OK\r\nX: ", reply(content_length="100000")])
-def test_a_response_byte_by_byte(secure: Server, start: bytes) -> None:
+def test_slow_response_times_out(secure: Server, start: bytes) -> None:
     def drips(conversation: Conversation) -> None:
         conversation.send(start)
         conversation.repeat(b"x", every=0.02)
@@ -135,7 +135,7 @@ def test_a_response_byte_by_byte(secure: Server, start: bytes) -> None:
 
 
 @pytest.mark.parametrize("start", [reply(content_length=""), reply(content_length="", transfer_encoding="chunked")])
-def test_a_body_without_end(secure: Server, start: bytes) -> None:
+def test_endless_body_is_cut_off(secure: Server, start: bytes) -> None:
     def endless(conversation: Conversation) -> None:
         conversation.send(start + b"-1\r\n")
         conversation.repeat(bytes(65536))
@@ -145,7 +145,7 @@ def test_a_body_without_end(secure: Server, start: bytes) -> None:
         fetcher().fetch(secure.url("/a"))
 
 
-def test_the_name_of_the_url_is_asked_for_and_proved_not_the_address(network: Network, authority: Authority) -> None:
+def test_certificate_is_verified_for_host_name(network: Network, authority: Authority) -> None:
     """The connection goes to the address that was judged; certificate and SNI stay those of the name."""
     asked: list[str | None] = []
     served = context(authority, "images.example")
@@ -165,7 +165,7 @@ def test_the_name_of_the_url_is_asked_for_and_proved_not_the_address(network: Ne
         assert set(running.addresses) == {PUBLIC}
 
 
-def test_a_connection_rejected_on_the_tls_port() -> None:
+def test_connection_rejected_on_tls_port() -> None:
     with socket.socket() as bound:
         bound.bind(("127.0.0.1", 0))
         with pytest.raises(UrlFetchFailed, match="connection refused"):

@@ -125,18 +125,18 @@ def assert_refused_without_a_packet(network: Network, web: Server, host: str, by
 
 
 @pytest.mark.parametrize("address", CLOSED + UNREACHABLE)
-def test_no_packet_leaves_for_a_closed_address(network: Network, web: Server, address: str) -> None:
+def test_closed_address_gets_no_packet(network: Network, web: Server, address: str) -> None:
     assert_refused_without_a_packet(network, web, in_url(address))
 
 
 @pytest.mark.parametrize("host", SPELLINGS)
-def test_no_packet_leaves_however_the_address_is_spelled(network: Network, web: Server, host: str) -> None:
+def test_closed_address_in_any_spelling_gets_no_packet(network: Network, web: Server, host: str) -> None:
     assert_refused_without_a_packet(network, web, host)
     assert network.names.asked == []
 
 
 @pytest.mark.parametrize("address", CLOSED)
-def test_only_the_guard_keeps_them_out(network: Network, web: Server, address: str) -> None:
+def test_without_guard_addresses_are_reachable(network: Network, web: Server, address: str) -> None:
     """With the guard opened for it, each of these addresses is reached, and the packets are seen."""
     with network.watch() as watch:
         assert fetched(network, in_url(address), fetcher(address)) == IMAGE
@@ -147,7 +147,7 @@ def test_only_the_guard_keeps_them_out(network: Network, web: Server, address: s
 
 
 @pytest.mark.parametrize("address", [PUBLIC, PUBLIC_IPV6, "1.1.1.1", "223.255.255.254"])
-def test_a_public_address_is_reached(network: Network, web: Server, address: str) -> None:
+def test_public_address_is_reached(network: Network, web: Server, address: str) -> None:
     assert fetched(network, in_url(address)) == IMAGE
     assert web.addresses == [address]
     assert web.requests[0].headers["host"] == in_url(address)
@@ -157,7 +157,7 @@ def test_a_public_address_is_reached(network: Network, web: Server, address: str
 
 
 @pytest.mark.parametrize("answer", [[PUBLIC], [PUBLIC_IPV6], [PUBLIC, PUBLIC_IPV6]])
-def test_a_name_with_public_addresses(network: Network, web: Server, answer: list[str]) -> None:
+def test_name_with_public_addresses_is_reached(network: Network, web: Server, answer: list[str]) -> None:
     network.names.answers["images.example"] = answer
     assert fetched(network, "Images.Example") == IMAGE
     assert web.addresses[0] in answer
@@ -181,7 +181,7 @@ def test_a_name_with_public_addresses(network: Network, web: Server, answer: lis
     ],
     ids=str,
 )
-def test_a_name_with_any_closed_address(network: Network, web: Server, answer: list[str]) -> None:
+def test_name_with_any_closed_address_is_rejected(network: Network, web: Server, answer: list[str]) -> None:
     network.names.answers["images.example"] = answer
     assert_refused_without_a_packet(network, web, "images.example")
     with pytest.raises(UrlNotAllowed) as refused:
@@ -197,7 +197,7 @@ def test_localhost_is_not_reached(network: Network, web: Server) -> None:
     assert fetched(network, "localhost", fetcher("127.0.0.0/8", "::1")) == IMAGE
 
 
-def test_a_name_that_does_not_exist(network: Network, web: Server) -> None:
+def test_unknown_name_is_reported(network: Network, web: Server) -> None:
     network.names.broken.add("broken.example")
     for host in ("missing.example", "broken.example"):
         with pytest.raises(UrlFetchFailed, match=f"the name of {host} cannot be resolved"):
@@ -208,7 +208,7 @@ def test_a_name_that_does_not_exist(network: Network, web: Server) -> None:
 # --- rebinding ------------------------------------------------------------------------------------------------------
 
 
-def test_a_name_that_changes_is_asked_once_and_judged_by_that_answer(network: Network, web: Server) -> None:
+def test_name_is_resolved_once(network: Network, web: Server) -> None:
     """Whatever a second look-up would say: there is none."""
     network.names.answers["rebind.example"] = [[PUBLIC], ["127.0.0.1"]]
     assert fetched(network, "rebind.example") == IMAGE
@@ -216,7 +216,7 @@ def test_a_name_that_changes_is_asked_once_and_judged_by_that_answer(network: Ne
     assert network.names.asked == ["rebind.example"] * 2  # IPv4 and IPv6 of one look-up
 
 
-def test_a_name_that_changes_between_fetches_is_judged_again(network: Network, web: Server) -> None:
+def test_rebinding_between_fetches_is_rejected(network: Network, web: Server) -> None:
     network.names.answers["rebind.example"] = [[PUBLIC], ["127.0.0.1"]]
     by = fetcher()
     assert fetched(network, "rebind.example", by) == IMAGE
@@ -225,7 +225,7 @@ def test_a_name_that_changes_between_fetches_is_judged_again(network: Network, w
     assert web.addresses == [PUBLIC]
 
 
-def test_a_name_that_changes_between_redirects_is_judged_again(network: Network, web: Server) -> None:
+def test_rebinding_between_redirects_is_rejected(network: Network, web: Server) -> None:
     network.names.answers["rebind.example"] = [[PUBLIC], ["169.254.169.254"]]
     web.replies["/again"] = redirect("http://rebind.example/a.jpg")
     with pytest.raises(UrlNotAllowed):
@@ -233,7 +233,7 @@ def test_a_name_that_changes_between_redirects_is_judged_again(network: Network,
     assert web.addresses == [PUBLIC]
 
 
-def test_many_fetches_of_a_name_that_flickers_never_reach_the_closed_address(network: Network, web: Server) -> None:
+def test_flickering_name_never_reaches_closed_address(network: Network, web: Server) -> None:
     network.names.answers["rebind.example"] = [[PUBLIC], ["10.0.0.1"], ["::1"], [PUBLIC_IPV6]] * 20
     by = fetcher()
 
@@ -259,7 +259,7 @@ def test_many_fetches_of_a_name_that_flickers_never_reach_the_closed_address(net
     "location",
     ["http://169.254.169.254/a.jpg", "//10.0.0.1/a.jpg", "http://[::1]/a.jpg", "http://inside.example/a.jpg"],
 )
-def test_a_redirect_into_the_network_is_rejected(network: Network, web: Server, location: str) -> None:
+def test_redirect_to_private_network_is_rejected(network: Network, web: Server, location: str) -> None:
     network.names.answers |= {"images.example": [PUBLIC], "inside.example": ["10.0.0.1"]}
     web.replies["/out"] = redirect(location)
     with pytest.raises(UrlNotAllowed) as refused:
@@ -271,7 +271,7 @@ def test_a_redirect_into_the_network_is_rejected(network: Network, web: Server, 
     assert "inside" not in refused.value.message
 
 
-def test_a_redirect_to_another_public_host(network: Network, web: Server) -> None:
+def test_redirect_to_public_host_is_followed(network: Network, web: Server) -> None:
     network.names.answers |= {"images.example": [PUBLIC], "cdn.example": ["1.1.1.1"]}
     web.replies["/out"] = redirect("//cdn.example/a.jpg")
     assert fetched(network, "images.example", path="/out") == IMAGE
@@ -283,18 +283,18 @@ def test_a_redirect_to_another_public_host(network: Network, web: Server) -> Non
 
 
 @pytest.mark.parametrize("entry", ["10.0.0.1", "10.0.0.0/8", "store.example"])
-def test_what_is_allowed_is_reached(network: Network, web: Server, entry: str) -> None:
+def test_allowed_hosts_are_reached(network: Network, web: Server, entry: str) -> None:
     network.names.answers["store.example"] = ["10.0.0.1"]
     assert fetched(network, "store.example", fetcher(entry)) == IMAGE
     assert web.addresses == ["10.0.0.1"]
 
 
-def test_an_allowed_network_permits_no_name_that_leads_out_of_it(network: Network, web: Server) -> None:
+def test_allowed_network_rejects_names_outside_it(network: Network, web: Server) -> None:
     network.names.answers["store.example"] = ["10.0.0.1", "192.168.0.1"]
     assert_refused_without_a_packet(network, web, "store.example", fetcher("10.0.0.0/8"))
 
 
-def test_an_allowed_name_permits_no_other_name_and_no_address(network: Network, web: Server) -> None:
+def test_allowed_name_permits_only_itself(network: Network, web: Server) -> None:
     network.names.answers |= {"store.example": ["10.0.0.1"], "other.example": ["10.0.0.1"]}
     assert_refused_without_a_packet(network, web, "other.example", fetcher("store.example"))
     assert_refused_without_a_packet(network, web, "10.0.0.1", fetcher("store.example"))
@@ -303,7 +303,7 @@ def test_an_allowed_name_permits_no_other_name_and_no_address(network: Network, 
 # --- resolvers that are slow, addresses that are dead ----------------------------------------------------------------
 
 
-def test_a_silent_resolver_does_not_outlast_the_fetch(network: Network) -> None:
+def test_silent_resolver_times_out(network: Network) -> None:
     network.names.silent.add("silent.example")
     with pytest.raises(UrlFetchTimeout, match=r"longer than 0\.3 s"):
         fetched(network, "silent.example", fetcher(seconds=0.3))
@@ -312,7 +312,7 @@ def test_a_silent_resolver_does_not_outlast_the_fetch(network: Network) -> None:
         network.run(lambda: by.fetch("http://silent.example/", deadline=time.monotonic() + 0.3))
 
 
-def test_silent_names_do_not_keep_others_from_being_resolved(network: Network, web: Server) -> None:
+def test_silent_names_do_not_block_others(network: Network, web: Server) -> None:
     network.names.answers["images.example"] = [PUBLIC]
     network.names.silent |= {f"silent{number}.example" for number in range(32)}
     by = fetcher()
@@ -334,7 +334,7 @@ def test_silent_names_do_not_keep_others_from_being_resolved(network: Network, w
 
 
 @pytest.mark.parametrize("alive", [PUBLIC, "1.1.1.1"])
-def test_the_next_address_is_tried_when_one_is_dead(network: Network, alive: str) -> None:
+def test_next_address_is_tried_on_failure(network: Network, alive: str) -> None:
     network.names.answers["images.example"] = [PUBLIC, "1.1.1.1"]
     with Server(network.run(lambda: socket.create_server((alive, 80)))) as running:
         running.replies["/a.jpg"] = reply(IMAGE)

@@ -64,7 +64,7 @@ def fetched(pod: subprocess.Popen[bytes], url: str) -> str:
 
 
 @pytest.mark.timeout(180)
-def test_pod_serves_where_ipv6_is_all_there_is(pod: subprocess.Popen[bytes]) -> None:
+def test_pod_serves_on_ipv6_only(pod: subprocess.Popen[bytes]) -> None:
     for _ in attempts(120, pause=0.5):
         assert pod.poll() is None, "the service has ended"
         if fetched(pod, f"http://[{ADDRESS}]:8080/readyz") == "200":

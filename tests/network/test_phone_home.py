@@ -48,7 +48,7 @@ def until(met: Callable[[], object], processes: Processes) -> None:
         time.sleep(0.1)
 
 
-def test_services_at_work_look_up_no_name(network: Network, tmp_path: Path) -> None:
+def test_services_resolve_no_names(network: Network, tmp_path: Path) -> None:
     bundle = bundle_store.fetched("default", bundle_store.bundles_folder()).folder
     image = (importlib.resources.files("face_comparison") / "sample.jpg").read_bytes()
     program = Path(sys.executable).parent / "face-comparison"

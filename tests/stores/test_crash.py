@@ -57,7 +57,7 @@ def check_everything_is_there_once(store: Store, acknowledged: set[int]) -> None
         assert (found.face.user_id, found.distance) == (str(number), 0)
 
 
-def test_killed_process_loses_nothing_acknowledged(store: Store, url: str) -> None:
+def test_killed_process_keeps_acknowledged_writes(store: Store, url: str) -> None:
     store.create_collection(collection())
     parts = [list(range(start, FACES, PROCESSES)) for start in range(PROCESSES)]
     with enrolling(url, parts[0], stop_after=30) as first, enrolling(url, parts[1]) as second:
@@ -72,7 +72,7 @@ def test_killed_process_loses_nothing_acknowledged(store: Store, url: str) -> No
 
 
 @pytest.mark.parametrize("kind", ["postgresql"])
-def test_killed_server_loses_nothing_acknowledged(
+def test_killed_server_keeps_acknowledged_writes(
     store: Store, url: str, postgres: PostgresServer, opened: Callable[..., Store]
 ) -> None:
     store.create_collection(collection())

@@ -42,7 +42,7 @@ def tables_hold(server: PostgresServer, url: str, fragment: bytes) -> bool:
     return any(fragment in path.read_bytes() for path in (server.data / "base" / str(oid)).iterdir())
 
 
-def test_scrubbed_bytes_are_in_no_table(store: Store, url: str, postgres: PostgresServer) -> None:
+def test_scrubbed_data_is_in_no_table(store: Store, url: str, postgres: PostgresServer) -> None:
     store.create_collection(collection())
     store.add_faces("staff", [face(str(number), user=str(number)) for number in range(60)])
     erased, kept = vector_of("7").tobytes(), vector_of("8").tobytes()
@@ -56,7 +56,7 @@ def test_scrubbed_bytes_are_in_no_table(store: Store, url: str, postgres: Postgr
     assert stored is not None and stored.scrubbed == NOW
 
 
-def test_erasure_is_not_called_scrubbed_while_a_transaction_sees_it(store: Store, url: str) -> None:
+def test_open_transaction_delays_scrubbing(store: Store, url: str) -> None:
     store.create_collection(collection())
     store.add_faces("staff", [face("a", user="anna"), face("b")])
     with psycopg.connect(url) as dump:
@@ -69,7 +69,7 @@ def test_erasure_is_not_called_scrubbed_while_a_transaction_sees_it(store: Store
     assert store.scrub(NOW) == 1
 
 
-def test_scrubbing_gives_way_to_running_searches(store: Store, url: str) -> None:
+def test_scrubbing_yields_to_searches(store: Store, url: str) -> None:
     store.create_collection(collection())
     store.add_faces("staff", [face("a", user="anna")])
     store.delete_user("staff", "anna", request(), keep_faces=False)
@@ -94,7 +94,7 @@ def test_schema_is_migrated_once_by_many_processes(opened: Callable[..., Store],
     assert rows == [(len(scripts("postgres")),)]
 
 
-def test_store_of_a_newer_program_is_used_as_far_as_it_allows(opened: Callable[..., Store], url: str) -> None:
+def test_newer_schema_is_used_if_compatible(opened: Callable[..., Store], url: str) -> None:
     opened().create_collection(collection())
     newer = len(scripts("postgres")) + 1
 
@@ -111,7 +111,7 @@ def test_store_of_a_newer_program_is_used_as_far_as_it_allows(opened: Callable[.
         opened().get_collection("staff")
 
 
-def test_database_without_permission_for_pgvector_says_what_to_do(
+def test_missing_pgvector_permission_is_explained(
     opened: Callable[..., Store], url: str, postgres: PostgresServer
 ) -> None:
     with psycopg.connect(url, autocommit=True) as connection:
@@ -123,7 +123,7 @@ def test_database_without_permission_for_pgvector_says_what_to_do(
     store.close()
 
 
-def test_unreachable_database_is_unavailable_and_not_quoted(opened: Callable[..., Store]) -> None:
+def test_unreachable_database_is_unavailable(opened: Callable[..., Store]) -> None:
     store = open_store("postgresql://user:secret@127.0.0.1:1/db", max_faces=1, timeout=1)
     with pytest.raises(StoreUnavailable) as failure:
         store.get_collection("staff")
@@ -131,7 +131,7 @@ def test_unreachable_database_is_unavailable_and_not_quoted(opened: Callable[...
     store.close()
 
 
-def test_unreachable_database_holds_up_one_call_and_not_all(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_unreachable_database_delays_one_call_only(monkeypatch: pytest.MonkeyPatch) -> None:
     store = open_store("postgresql://user@127.0.0.1:1/db", max_faces=1, timeout=1)
     tries = []
 
@@ -147,7 +147,7 @@ def test_unreachable_database_holds_up_one_call_and_not_all(monkeypatch: pytest.
     store.close()
 
 
-def test_approximate_index_is_used_only_where_asked_for(opened: Callable[..., Store], url: str) -> None:
+def test_approximate_index_is_opt_in(opened: Callable[..., Store], url: str) -> None:
     exact, approximate = opened(), opened(index="hnsw")
     exact.create_collection(collection("before"))
     approximate.create_collection(collection())
@@ -168,7 +168,7 @@ def test_approximate_index_is_used_only_where_asked_for(opened: Callable[..., St
     assert rows == [(1,)]
 
 
-def test_index_of_an_interrupted_build_is_recreated(opened: Callable[..., Store], url: str) -> None:
+def test_index_of_interrupted_build_is_recreated(opened: Callable[..., Store], url: str) -> None:
     """It takes longer than a request may: the limit of a statement is not that of a build."""
     exact = opened()
     exact.create_collection(collection())
@@ -192,13 +192,13 @@ def test_versions_of_pgvector_with_known_corruption_are_not_indexed(version: str
     assert is_hnsw_safe(version) is safe
 
 
-def test_old_pgvector_says_what_to_do(opened: Callable[..., Store], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_old_pgvector_is_explained(opened: Callable[..., Store], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(f"{postgres_connections.__name__}.OLDEST_PGVECTOR", (99, 1, 0))
     with pytest.raises(StoreUnavailable, match=r"pgvector \d+\.\d+\.\d+, and at least 99\.1\.0 is needed"):
         opened().get_collection("staff")
 
 
-def test_server_that_became_a_standby_is_left_for_the_primary(store: Store, url: str) -> None:
+def test_standby_is_left_for_primary(store: Store, url: str) -> None:
     """Its connections are not used for another change: a pool that kept them would fail until they end."""
     store.create_collection(collection())
     with psycopg.connect(url, autocommit=True) as administrator:
@@ -217,7 +217,7 @@ def test_server_that_became_a_standby_is_left_for_the_primary(store: Store, url:
     store.add_faces("staff", [face("a")])
 
 
-def test_role_that_owns_its_schema_needs_no_right_in_the_database(url: str) -> None:
+def test_schema_owner_needs_no_database_privileges(url: str) -> None:
     with psycopg.connect(url, autocommit=True) as administrator:
         for statement in (
             "DROP ROLE IF EXISTS restricted",
@@ -242,7 +242,7 @@ def test_role_that_owns_its_schema_needs_no_right_in_the_database(url: str) -> N
         administrator.execute("DROP ROLE restricted")
 
 
-def test_purge_reports_what_it_did_before_the_server_was_lost(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_interrupted_purge_reports_progress(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("a", "b", "c"):
         store.create_collection(collection(name, retention_days=1))
         store.add_faces(name, [face(name)])
@@ -264,14 +264,14 @@ def test_purge_reports_what_it_did_before_the_server_was_lost(store: Store, monk
 
 
 @pytest.mark.parametrize(("old", "new"), [("postgres@", "nobody@"), ("/test", "/no-test")])
-def test_wrong_role_or_database_is_told_from_one_that_is_away(url: str, old: str, new: str) -> None:
+def test_configuration_errors_differ_from_unavailability(url: str, old: str, new: str) -> None:
     store = open_store(url.replace(old, new), max_faces=1, timeout=5)
     with pytest.raises(StoreUnavailable, match="correct role, password and database"):
         store.get_collection("staff")
     store.close()
 
 
-def test_changed_password_is_read_again(url: str) -> None:
+def test_changed_password_is_reloaded(url: str) -> None:
     """As a Secret that is mounted is replaced while the service runs."""
     with psycopg.connect(url, autocommit=True) as administrator:
         administrator.execute("DROP ROLE IF EXISTS rotated")
@@ -289,7 +289,7 @@ def test_changed_password_is_read_again(url: str) -> None:
         store.close()
 
 
-def test_connection_lost_within_a_transaction_leaves_nothing_behind(store: Store, url: str) -> None:
+def test_lost_connection_rolls_back(store: Store, url: str) -> None:
     store.create_collection(collection())
     with psycopg.connect(url, autocommit=True) as administrator:
         administrator.execute(
@@ -309,7 +309,7 @@ def test_connection_lost_within_a_transaction_leaves_nothing_behind(store: Store
     assert added.created
 
 
-def test_busy_connections_are_waited_for_and_then_unavailable(url: str) -> None:
+def test_exhausted_pool_is_unavailable(url: str) -> None:
     store = open_store(url, max_faces=1, timeout=1, connections=1)
     store.create_collection(collection())
     assert isinstance(store, PostgresStore)
@@ -319,7 +319,7 @@ def test_busy_connections_are_waited_for_and_then_unavailable(url: str) -> None:
     store.close()
 
 
-def test_server_that_hangs_is_abandoned_and_used_again(url: str, postgres: PostgresServer) -> None:
+def test_hung_server_is_abandoned_and_reused(url: str, postgres: PostgresServer) -> None:
     """As one whose node or disk is lost: nobody says that it is gone."""
     store = open_store(url, max_faces=1, timeout=0.5)
     store.create_collection(collection())
@@ -334,7 +334,7 @@ def test_server_that_hangs_is_abandoned_and_used_again(url: str, postgres: Postg
     store.close()
 
 
-def test_server_that_hangs_within_a_statement_is_abandoned(url: str, postgres: PostgresServer) -> None:
+def test_hung_statement_is_abandoned(url: str, postgres: PostgresServer) -> None:
     store = open_store(url, max_faces=1, timeout=0.5)
     store.create_collection(collection())
     assert isinstance(store, PostgresStore)
@@ -348,7 +348,7 @@ def test_server_that_hangs_within_a_statement_is_abandoned(url: str, postgres: P
     store.close()
 
 
-def test_statement_that_takes_too_long_is_unavailable(url: str) -> None:
+def test_slow_statement_is_unavailable(url: str) -> None:
     store = open_store(url, max_faces=1, timeout=0.5)
     store.create_collection(collection())
     with psycopg.connect(url) as other:
@@ -360,7 +360,7 @@ def test_statement_that_takes_too_long_is_unavailable(url: str) -> None:
     store.close()
 
 
-def test_migration_does_not_hold_up_searches_behind_a_long_transaction(
+def test_migration_does_not_block_searches(
     store: Store, opened: Callable[..., Store], url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A statement that waits for a table makes all later ones wait behind it."""

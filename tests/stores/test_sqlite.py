@@ -37,7 +37,7 @@ def request() -> ErasureRequest:
 
 
 @pytest.mark.parametrize("readers", [False, True])
-def test_erased_bytes_are_in_no_file(store: Store, other: Store, tmp_path: Path, readers: bool) -> None:
+def test_erased_data_is_in_no_file(store: Store, other: Store, tmp_path: Path, readers: bool) -> None:
     """With enough faces that pages split and merge, deleted in a random order."""
     store.create_collection(collection())
     vectors = random_vectors(300)
@@ -65,7 +65,7 @@ def test_erased_bytes_are_in_no_file(store: Store, other: Store, tmp_path: Path,
     assert kept is not None and files_hold(folder, kept.tobytes()) == ["collections.db"]
 
 
-def test_erasure_waits_for_a_reader_and_says_so(store: Store, tmp_path: Path) -> None:
+def test_erasure_waits_for_reader(store: Store, tmp_path: Path) -> None:
     store.create_collection(collection())
     store.add_faces("staff", [face("a", user="anna")])
     reader = sqlite3.connect(tmp_path / "store" / "collections.db")
@@ -82,7 +82,7 @@ def test_erasure_waits_for_a_reader_and_says_so(store: Store, tmp_path: Path) ->
     quick.close()
 
 
-def test_full_collection_takes_none_of_a_call(store: Store) -> None:
+def test_call_above_limit_enrolls_nothing(store: Store) -> None:
     store.create_collection(collection())
     store.create_collection(collection("guests"))
     limited = open_store(f"sqlite:{store._path.parent}", max_faces=3)  # type: ignore[attr-defined]
@@ -95,9 +95,7 @@ def test_full_collection_takes_none_of_a_call(store: Store) -> None:
     limited.close()
 
 
-def test_copy_is_read_again_when_changes_were_missed(
-    store: Store, other: Store, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_copy_is_reloaded_after_missed_changes(store: Store, other: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("face_comparison.collections.stores.sqlite_gallery.KEPT_CHANGES", 5)
     store.create_collection(collection())
     store.add_faces("staff", [face("a")])
@@ -111,7 +109,7 @@ def test_copy_is_read_again_when_changes_were_missed(
         assert found.face.face_id == face(str(number)).face_id
 
 
-def test_deleted_collections_leave_the_memory_of_other_workers(store: Store, other: Store) -> None:
+def test_other_workers_free_deleted_collections(store: Store, other: Store) -> None:
     assert isinstance(other, SqliteStore)
     store.create_collection(collection())
     store.add_faces("staff", [face("a")])
@@ -121,7 +119,7 @@ def test_deleted_collections_leave_the_memory_of_other_workers(store: Store, oth
     assert len(other._galleries) == 0
 
 
-def test_memory_of_a_worker_is_little_more_than_its_vectors(store: Store, tmp_path: Path) -> None:
+def test_memory_is_close_to_vector_size(store: Store, tmp_path: Path) -> None:
     """100,000 faces are to fit into 60 MB; what does not grow with them weighs most in a small collection."""
     faces = 20_000
     opened = open_store(f"sqlite:{tmp_path / 'store'}", max_faces=faces)
@@ -132,7 +130,7 @@ def test_memory_of_a_worker_is_little_more_than_its_vectors(store: Store, tmp_pa
     assert faces * WIDTH * 4 < 1e6 * grown < faces * (WIDTH * 4 + 50) + 6e6
 
 
-def test_unusable_directory_is_a_startup_error(tmp_path: Path) -> None:
+def test_unusable_directory_is_startup_error(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("not a directory")
     with pytest.raises(InvalidSettings, match="cannot be used"):
         open_store(f"sqlite:{tmp_path / 'file'}", max_faces=1)
@@ -143,9 +141,7 @@ def test_unusable_directory_is_a_startup_error(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("spelling", ["sqlite:~/faces", "sqlite://~/faces", "sqlite:{}/faces", "sqlite://{}/faces"])
-def test_directory_may_be_spelled_in_several_ways(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, spelling: str
-) -> None:
+def test_directory_spellings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, spelling: str) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.chdir(tmp_path)
     open_store(spelling.format(tmp_path), max_faces=1).close()
@@ -154,16 +150,14 @@ def test_directory_may_be_spelled_in_several_ways(
 
 
 @pytest.mark.parametrize("url", ["sqlite:", "sqlite://", "sqlite::memory:"])
-def test_store_without_a_directory_is_a_startup_error(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, url: str
-) -> None:
+def test_missing_directory_is_startup_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, url: str) -> None:
     monkeypatch.chdir(tmp_path)
     with pytest.raises(InvalidSettings, match="sqlite:DIRECTORY"):
         open_store(url, max_faces=1)
     assert list(tmp_path.iterdir()) == []
 
 
-def test_files_are_readable_by_their_owner_only(store: Store, tmp_path: Path) -> None:
+def test_files_are_private(store: Store, tmp_path: Path) -> None:
     store.create_collection(collection())
     folder = tmp_path / "store"
     files = list(folder.iterdir())
@@ -181,7 +175,7 @@ def test_damaged_store_is_unavailable(store: Store, tmp_path: Path) -> None:
         store.get_collection("staff")
 
 
-def test_full_volume_is_named_and_loses_nothing(store: Store, tmp_path: Path) -> None:
+def test_full_volume_is_reported_without_loss(store: Store, tmp_path: Path) -> None:
     """The limit of pages stands in for the volume: SQLite reports both with the same code."""
     store.create_collection(collection())
     store.add_faces("staff", [face("a", user="anna")])
@@ -199,7 +193,7 @@ def test_full_volume_is_named_and_loses_nothing(store: Store, tmp_path: Path) ->
     store.add_faces("staff", [face("b")])
 
 
-def test_deletion_on_a_full_volume_is_not_called_failed(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_deletion_succeeds_on_full_volume(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     """The deletion itself finds room in the log; to empty that into the database, there is none."""
     store.create_collection(collection(retention_days=1))
     store.add_faces("staff", [face(name, user=name) for name in ("anna", "bert", "carl")])
@@ -219,7 +213,7 @@ def test_deletion_on_a_full_volume_is_not_called_failed(store: Store, monkeypatc
     assert stored is not None and stored.scrubbed == NOW
 
 
-def test_store_that_became_read_only_is_named_and_still_searched(store: Store) -> None:
+def test_read_only_store_is_reported_and_searchable(store: Store) -> None:
     store.create_collection(collection())
     store.add_faces("staff", [face("a", user="anna")])
     assert isinstance(store, SqliteStore)
@@ -231,7 +225,7 @@ def test_store_that_became_read_only_is_named_and_still_searched(store: Store) -
     assert len(store.nearest("staff", vector_of("a")[None], limit=9).neighbors[0]) == 1
 
 
-def test_damaged_pages_are_named(store: Store, tmp_path: Path) -> None:
+def test_damaged_pages_are_reported(store: Store, tmp_path: Path) -> None:
     store.create_collection(collection())
     store.add_faces("staff", [face(str(number), user=str(number)) for number in range(300)])
     store.close()

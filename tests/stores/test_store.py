@@ -54,12 +54,12 @@ def test_collection_is_returned_as_it_was_created(store: Store) -> None:
     assert store.get_collection("staff") == made
 
 
-def test_second_collection_of_a_name_is_rejected(staff: Store) -> None:
+def test_duplicate_collection_is_rejected(staff: Store) -> None:
     with pytest.raises(CollectionExists):
         staff.create_collection(collection())
 
 
-def test_missing_collection_is_not_found_by_any_call(store: Store) -> None:
+def test_missing_collection_is_not_found(store: Store) -> None:
     for call in (
         lambda: store.get_collection("none"),
         lambda: store.delete_collection("none", erasure()),
@@ -85,7 +85,7 @@ def test_collections_are_listed_by_name_in_pages(store: Store) -> None:
     assert [each.name for each in store.list_collections(first[-1].name, 3)] == ["c"]
 
 
-def test_deleted_collection_leaves_nothing_and_others_alone(staff: Store, other: Store) -> None:
+def test_deleting_collection_removes_only_it(staff: Store, other: Store) -> None:
     staff.create_collection(collection("guests"))
     staff.add_faces("staff", [face("a", user="anna"), face("b")])
     staff.add_faces("guests", [face("a", user="anna")])
@@ -114,7 +114,7 @@ def token(text: str, parameters: str = "", **changes: Any) -> RequestToken:
     return replace(RequestToken(text.encode(), parameters.encode(), NOW), **changes)
 
 
-def test_request_of_a_token_is_carried_out_once(staff: Store, other: Store) -> None:
+def test_request_token_is_idempotent(staff: Store, other: Store) -> None:
     staff.add_faces("staff", [face("a"), face("b")])
     given = [face("a").face_id, face("b").face_id]
     for store in (staff, other, staff):
@@ -133,7 +133,7 @@ def test_request_of_a_token_is_carried_out_once(staff: Store, other: Store) -> N
         staff.get_user("staff", "anna")
 
 
-def test_token_with_other_parameters_is_rejected_and_changes_nothing(staff: Store) -> None:
+def test_token_with_other_parameters_is_rejected(staff: Store) -> None:
     staff.create_user("staff", user("anna"), token=token("t", "anna"))
     with pytest.raises(RequestTokenReused):
         staff.create_user("staff", user("bert"), token=token("t", "bert"))
@@ -142,7 +142,7 @@ def test_token_with_other_parameters_is_rejected_and_changes_nothing(staff: Stor
     assert [each.user_id for each in staff.list_users("staff", "", 9)] == ["anna"]
 
 
-def test_token_of_a_request_that_failed_is_free(staff: Store) -> None:
+def test_failed_request_frees_token(staff: Store) -> None:
     staff.create_user("staff", user("anna"))
     with pytest.raises(UserExists):
         staff.create_user("staff", user("anna"), token=token("t"))
@@ -152,7 +152,7 @@ def test_token_of_a_request_that_failed_is_free(staff: Store) -> None:
     assert len(staff.list_users("staff", "", 9)) == 2
 
 
-def test_tokens_are_forgotten_after_a_day(staff: Store) -> None:
+def test_tokens_expire_after_one_day(staff: Store) -> None:
     staff.create_user("staff", user("anna"), token=token("t"))
     staff.purge(NOW + timedelta(hours=23))
     staff.create_user("staff", user("anna"), token=token("t"))
@@ -161,7 +161,7 @@ def test_tokens_are_forgotten_after_a_day(staff: Store) -> None:
         staff.create_user("staff", user("anna"), token=token("t"))
 
 
-def test_repeats_at_the_same_time_create_one_user(staff: Store, other: Store) -> None:
+def test_concurrent_repeats_create_one_user(staff: Store, other: Store) -> None:
     with ThreadPoolExecutor(8) as pool:
         calls = [
             pool.submit(store.create_user, "staff", user("anna"), token=token("t")) for store in (staff, other) * 8
@@ -178,7 +178,7 @@ def test_users_are_listed_with_their_face_counts(staff: Store) -> None:
     assert staff.get_collection("staff", count_users=True).users == 2
 
 
-def test_update_changes_only_what_is_given(staff: Store) -> None:
+def test_update_changes_given_fields_only(staff: Store) -> None:
     expires = NOW + timedelta(days=1)
     staff.create_user("staff", user("anna", metadata={"room": 7}, expires=expires))
     assert staff.update_user("staff", "anna", metadata={}) == user("anna", expires=expires)
@@ -187,7 +187,7 @@ def test_update_changes_only_what_is_given(staff: Store) -> None:
         staff.update_user("staff", "bert", metadata={})
 
 
-def test_deleted_user_takes_the_faces_along(staff: Store, other: Store) -> None:
+def test_deleting_user_deletes_faces(staff: Store, other: Store) -> None:
     staff.add_faces("staff", [face("a", user="anna"), face("b", user="anna"), face("c", user="carl")])
     assert len(nearest(other, vector_of("a"))) == 2
     assert staff.delete_user("staff", "anna", erasure("digest"), keep_faces=False).faces == 2
@@ -197,7 +197,7 @@ def test_deleted_user_takes_the_faces_along(staff: Store, other: Store) -> None:
         other.get_user("staff", "anna")
 
 
-def test_user_deleted_with_faces_kept_leaves_them_without_a_user(staff: Store, other: Store) -> None:
+def test_deleting_user_can_keep_faces(staff: Store, other: Store) -> None:
     staff.add_faces("staff", [face("a", user="anna")])
     nearest(other, vector_of("a"))
     assert staff.delete_user("staff", "anna", erasure(), keep_faces=True).faces == 0
@@ -240,13 +240,13 @@ def test_same_source_is_enrolled_once(staff: Store) -> None:
     assert staff.get_collection("staff").faces == 1
 
 
-def test_same_source_twice_in_one_call_is_enrolled_once(staff: Store) -> None:
+def test_duplicate_source_in_call_is_enrolled_once(staff: Store) -> None:
     added = staff.add_faces("staff", [face("a"), face("a")])
     assert [each.created for each in added] == [True, False]
     assert staff.get_collection("staff").faces == 1
 
 
-def test_face_near_another_user_is_not_enrolled_when_asked_so(staff: Store) -> None:
+def test_face_near_another_user_can_be_rejected(staff: Store) -> None:
     staff.add_faces("staff", [face("a", user="anna")])
     near = face("b", user="bert", vector=vector_of("a", photo=1))
     [added] = staff.add_faces("staff", [near], reject_within=0.8)
@@ -260,7 +260,7 @@ def test_face_near_another_user_is_not_enrolled_when_asked_so(staff: Store) -> N
         staff.get_user("staff", "bert")
 
 
-def test_faces_are_listed_in_pages_by_user_and_by_id(staff: Store) -> None:
+def test_faces_are_listed_by_user_and_id(staff: Store) -> None:
     made = [face(str(number), user="anna" if number % 2 else None) for number in range(7)]
     staff.add_faces("staff", made)
     first = staff.list_faces("staff", limit=4)
@@ -272,7 +272,7 @@ def test_faces_are_listed_in_pages_by_user_and_by_id(staff: Store) -> None:
         staff.list_faces("staff", limit=10, user_id="bert")
 
 
-def test_deleted_face_is_found_nowhere(staff: Store, other: Store) -> None:
+def test_deleted_face_is_not_found(staff: Store, other: Store) -> None:
     made = [face("a", user="anna"), face("b", user="anna")]
     staff.add_faces("staff", made)
     assert nearest(other, vector_of("a"))[0].distance == 0
@@ -284,7 +284,7 @@ def test_deleted_face_is_found_nowhere(staff: Store, other: Store) -> None:
     assert other.get_collection("staff").faces == 1
 
 
-def test_faces_are_given_to_a_user_and_taken_away(staff: Store, other: Store) -> None:
+def test_faces_are_associated_and_disassociated(staff: Store, other: Store) -> None:
     made = [face("a"), face("b", user="bert")]
     staff.add_faces("staff", made)
     staff.create_user("staff", user("anna"))
@@ -301,7 +301,7 @@ def test_faces_are_given_to_a_user_and_taken_away(staff: Store, other: Store) ->
 # --- searching ---
 
 
-def test_search_returns_what_a_plain_product_returns(staff: Store) -> None:
+def test_search_matches_brute_force(staff: Store) -> None:
     gallery, queries = random_vectors(700, seed=1), random_vectors(20, seed=2)
     made = [face(str(number), vector=vector) for number, vector in enumerate(gallery)]
     staff.add_faces("staff", made)
@@ -314,7 +314,7 @@ def test_search_returns_what_a_plain_product_returns(staff: Store) -> None:
     assert (found.gallery_size, found.exact) == (700, True)
 
 
-def test_each_user_is_found_once_with_the_nearest_face(staff: Store) -> None:
+def test_user_is_found_once_by_nearest_face(staff: Store) -> None:
     staff.add_faces("staff", [face(f"a{photo}", user="anna", vector=vector_of("a", photo)) for photo in range(200)])
     staff.add_faces("staff", [face("b", user="bert"), face("c")])
     found = nearest(staff, vector_of("a"), limit=3)
@@ -323,7 +323,7 @@ def test_each_user_is_found_once_with_the_nearest_face(staff: Store) -> None:
     assert found[0].distance == 0
 
 
-def test_search_is_restricted_to_users(staff: Store) -> None:
+def test_search_can_be_restricted_to_users(staff: Store) -> None:
     staff.add_faces("staff", [face(name, user=name) for name in "abc"] + [face("d")])
     assert staff.count_faces("staff") == 4
     assert staff.count_faces("staff", users=["a", "c", "nobody"]) == 2
@@ -343,7 +343,7 @@ def test_empty_collection_has_no_neighbors(staff: Store) -> None:
     assert staff.nearest("staff", random_vectors(1), limit=3, users=["nobody"]).neighbors == ((),)
 
 
-def test_what_one_process_enrolls_the_other_finds_at_once(staff: Store, other: Store) -> None:
+def test_processes_see_enrollments_immediately(staff: Store, other: Store) -> None:
     for number in range(40):
         writer, reader = (staff, other) if number % 2 else (other, staff)
         writer.add_faces("staff", [face(str(number), user=str(number))])
@@ -353,7 +353,7 @@ def test_what_one_process_enrolls_the_other_finds_at_once(staff: Store, other: S
             assert str(number) not in {each.face.user_id for each in nearest(writer, vector_of(str(number)), limit=99)}
 
 
-def test_searches_beside_deletions_find_only_what_is_there(staff: Store, other: Store) -> None:
+def test_searches_during_deletions_are_consistent(staff: Store, other: Store) -> None:
     """A face that was deleted before a search began is never found, whatever is written meanwhile."""
     made = [face(str(number), user=str(number)) for number in range(60)]
     staff.add_faces("staff", made)
@@ -388,7 +388,7 @@ def test_searches_beside_deletions_find_only_what_is_there(staff: Store, other: 
 # --- erasure and retention ---
 
 
-def test_erasure_is_recorded_and_completed_by_scrubbing(staff: Store, other: Store) -> None:
+def test_scrubbing_completes_erasure(staff: Store, other: Store) -> None:
     staff.add_faces("staff", [face("a", user="anna")])
     request = erasure("digest")
     receipt = staff.delete_user("staff", "anna", request, keep_faces=False)
@@ -402,7 +402,7 @@ def test_erasure_is_recorded_and_completed_by_scrubbing(staff: Store, other: Sto
     assert other.get_erasure(str(uuid4())) is None
 
 
-def test_retention_removes_expired_users_and_old_faces_once(store: Store, other: Store) -> None:
+def test_retention_removes_expired_data_once(store: Store, other: Store) -> None:
     store.create_collection(collection(retention_days=30))
     store.create_collection(collection("forever"))
     old, new = NOW - timedelta(days=31), NOW - timedelta(days=29)
@@ -425,7 +425,7 @@ def test_retention_removes_expired_users_and_old_faces_once(store: Store, other:
 # --- operation ---
 
 
-def test_subject_key_is_the_same_for_all_processes(store: Store, other: Store) -> None:
+def test_subject_key_is_shared_by_processes(store: Store, other: Store) -> None:
     assert store.subject_key() == other.subject_key()
     assert len(store.subject_key()) >= 16
 
@@ -436,7 +436,7 @@ def test_health_names_store_and_schema(store: Store, kind: str) -> None:
     assert health["schema"] >= 1
 
 
-def test_data_outlive_the_process(staff: Store, opened: Callable[..., Store]) -> None:
+def test_data_outlive_process(staff: Store, opened: Callable[..., Store]) -> None:
     staff.add_faces("staff", [face("a", user="anna")])
     staff.close()
     again = opened()

@@ -25,9 +25,7 @@ def finish(processes: list[Any]) -> None:
             process.kill()
 
 
-def test_versions_that_start_at_once_upgrade_the_first_schema_once(
-    opened: Callable[..., Store], url: str, kind: str
-) -> None:
+def test_concurrent_starts_upgrade_schema_once(opened: Callable[..., Store], url: str, kind: str) -> None:
     first = CONTEXT.Process(target=make_first, args=(url, "first"))
     first.start()
     finish([first])

@@ -12,16 +12,24 @@ HELM ?= $$($(BIN)/python -m devtools.k8s.programs path helm)
 # The time of the commit, so that one commit makes the same bytes again.
 EPOCH = SOURCE_DATE_EPOCH=$$(git log -1 --format=%ct 2>/dev/null || echo 0)
 
-wheels: $(UV) ## Build wheels and source archives of the packages into build/release/python
-	@rm -rf $(RELEASE)/python
-	@for package in face-comparison face-comparison-operator; do \
-	  $(EPOCH) $(UV) build --quiet --no-create-gitignore --package $$package --build-constraints container/build.txt \
-	    --require-hashes --out-dir $(RELEASE)/python; \
+# Where a package or the chart is built from: a copy with the project's addresses, once there are some.
+SOURCE = .venv/tools/bin/python devtools/src/devtools/published_source.py --copies $(RELEASE)/source \
+  --home "$(PROJECT_URL)" --docs "$(PROJECT_DOCS)"
+
+wheels: $(UV) ## Build wheels and source archives of the packages; PROJECT_URL=… and PROJECT_DOCS=… are their addresses
+	@rm -rf $(RELEASE)/python $(RELEASE)/source
+	@for package in service operator client; do \
+	  folder=$$($(SOURCE) $$package); \
+	  for target in sdist wheel; do \
+	    (export $(EPOCH); cd $$folder; $(CURDIR)/.venv/tools/bin/hatchling build --target $$target \
+	      --directory $(CURDIR)/$(RELEASE)/python >/dev/null 2>hatchling.log || { cat hatchling.log; exit 1; }; \
+	      rm hatchling.log); \
+	  done; \
 	done
-	@cd client && for target in sdist wheel; do \
-	  $(EPOCH) ../.venv/tools/bin/hatchling build --target $$target --directory ../$(RELEASE)/python >/dev/null; \
-	done
+	@rm -rf $(RELEASE)/source
 	@ls $(RELEASE)/python
+
+LABELS = $(if $(PROJECT_URL),--label org.opencontainers.image.source=$(PROJECT_URL))
 
 # With PUSH=yes for every platform, with SBOM and provenance beside each image; otherwise for this machine's, to try.
 images: ## Build the container images; REGISTRY=… names them, PUSH=yes builds for PLATFORMS and pushes
@@ -31,15 +39,16 @@ images: ## Build the container images; REGISTRY=… names them, PUSH=yes builds 
 	  echo "building $$name"; \
 	  if test "$(PUSH)" = yes; then \
 	    $(CONTAINER) buildx build --platform $(PLATFORMS) --target $$target --tag $$name \
-	      --sbom=true --provenance=mode=max --push .; \
+	      $(LABELS) --sbom=true --provenance=mode=max --push .; \
 	  else \
-	    $(CONTAINER) build --target $$target --tag $$name .; \
+	    $(CONTAINER) build --target $$target --tag $$name $(LABELS) .; \
 	  fi; \
 	done
 
 chart-package: .venv/.synced ## Package the chart into build/release/charts; PUSH=yes pushes it to oci://REGISTRY/charts
-	@rm -rf $(RELEASE)/charts
-	@$(HELM) package charts/face-comparison --destination $(RELEASE)/charts
+	@rm -rf $(RELEASE)/charts $(RELEASE)/source
+	@$(HELM) package $$($(SOURCE) charts/face-comparison) --destination $(RELEASE)/charts
+	@rm -rf $(RELEASE)/source
 	@test "$(PUSH)" != yes || $(HELM) push $(RELEASE)/charts/face-comparison-$(VERSION).tgz oci://$(IMAGES_AT)/charts
 
 sbom: .venv/.synced ## List what each image holds (CycloneDX) into build/release/sbom

@@ -453,11 +453,76 @@ def test_user_is_created_changed_and_listed(api: Api) -> None:
 @pytest.mark.parametrize(
     "fields",
     [{}, {"UserId": "a b"}, {"UserId": "x", "Expires": "yesterday"}, {"UserId": "x", "Expires": "2001-01-01"},
-     {"UserId": "x", "Metadata": "y"}, {"UserId": "u-anna"}],
+     {"UserId": "x", "Metadata": "y"}, {"UserId": "x", "ClientRequestToken": "a b"}],
 )  # fmt: skip
 def test_bad_user_is_rejected(api: Api, fields: Any) -> None:
     api.post("/staff/users", UserId="u-anna")
     assert api.error("POST", "/staff/users", 400, json=fields) == "invalid_parameter"
+
+
+def test_second_user_of_a_name_is_a_conflict(api: Api) -> None:
+    api.post("/staff/users", UserId="u-anna", Metadata={"room": 7})
+    rejected = api.post("/staff/users", 409, UserId="u-anna", Metadata={"room": 7})["error"]
+    assert rejected["code"] == "user_exists"
+    assert "u-anna" in rejected["message"] and "PATCH" in rejected["message"]
+
+
+def test_repeated_request_for_a_user_changes_nothing(api: Api) -> None:
+    """The token of a client that lost the response; with other parameters it is a mistake of the client."""
+    fields: dict[str, Any] = {"UserId": "u-anna", "Metadata": {"room": 7}, "ClientRequestToken": "t-1"}
+    made = api.post("/staff/users", **fields)
+    assert api.post("/staff/users", **fields) == made
+    assert api.error("POST", "/staff/users", 409, json={**fields, "ClientRequestToken": "t-2"}) == "user_exists"
+    assert api.error("POST", "/staff/users", 400, json={**fields, "UserId": "u-bert"}) == "invalid_parameter"
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "fields", "says"),
+    [
+        ("POST", "/staff/users/u-anna/verify", {"threshold": 0.1}, "did you mean Threshold?"),
+        ("POST", "/staff/search", {"max_matches": 1}, "did you mean MaxMatches?"),
+        ("POST", "/staff/faces", {"user_id": "u-bert"}, "did you mean UserId?"),
+        ("POST", "", {"CollectionId": "guests", "retentionDays": 1}, "did you mean RetentionDays?"),
+        ("POST", "/staff/users", {"UserId": "u-bert", "expires": "2099-01-01"}, "did you mean Expires?"),
+        ("PATCH", "/staff/users/u-anna", {"expires": None}, "did you mean Expires?"),
+        ("POST", "/staff/search", {"maxFalsePositiveRate": 0.1}, "did you mean MaxFalsePositiveRate?"),
+    ],
+)
+def test_other_spelling_of_a_field_is_rejected(
+    api: Api, method: str, path: str, fields: dict[str, Any], says: str
+) -> None:
+    """Nothing is left out silently: a threshold that is not applied would let the wrong people in."""
+    api.enroll("anna", UserId="u-anna")
+    with_image = path.endswith(("verify", "search", "faces"))
+    whole = {**({"img": base64_of(image("anna"))} if with_image else {}), **fields}
+    forms: list[dict[str, Any]] = [
+        {"json": whole},
+        {"data": msgspec.msgpack.encode(whole), "content_type": "application/msgpack"},
+    ]
+    if with_image:
+        ((name, value),) = fields.items()
+        part = (io.BytesIO(image("anna")), "anna.jpg")
+        forms += [
+            {"data": {"img": part, name: str(value)}, "content_type": "multipart/form-data"},
+            {"data": {"img": base64_of(image("anna")), name: str(value)}},
+            {"data": image("anna"), "content_type": "image/jpeg", "query_string": {name: value}},
+        ]
+    for form in forms:
+        rejected = api.call(method, path, 400, **form)["error"]
+        assert rejected["code"] == "invalid_parameter"
+        assert says in rejected["message"], (form, rejected)
+
+
+def test_fields_that_nobody_knows_are_ignored(api: Api) -> None:
+    """A newer client may send them."""
+    api.enroll("anna", UserId="u-anna", Novelty=1)
+    assert api.search("anna", Novelty=[1])["Faces"][0]["Decision"] == "match"
+
+
+@pytest.mark.parametrize("path", ["", "/staff/users", "/staff/faces"])
+def test_other_spelling_in_the_query_of_a_list_is_rejected(api: Api, path: str) -> None:
+    rejected = api.call("GET", f"{path}?max_results=1", 400)["error"]
+    assert "did you mean MaxResults?" in rejected["message"]
 
 
 def test_erased_user_is_found_nowhere_and_the_receipt_tells(api: Api) -> None:

@@ -123,6 +123,18 @@ def test_missing_pgvector_permission_is_explained(
     store.close()
 
 
+def test_reading_leaves_database_without_collections_unchanged(postgres: PostgresServer, url: str) -> None:
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute("DROP SCHEMA IF EXISTS face_comparison CASCADE")
+    store = open_store(url, max_faces=1, create=False)
+    with pytest.raises(StoreUnavailable, match="there are no collections in this database"):
+        store.list_collections("", 10)
+    store.close()
+    with psycopg.connect(url) as connection:
+        found = connection.execute("SELECT 1 FROM pg_namespace WHERE nspname = 'face_comparison'").fetchall()
+    assert found == []
+
+
 def test_unreachable_database_is_unavailable(opened: Callable[..., Store]) -> None:
     store = open_store("postgresql://user:secret@127.0.0.1:1/db", max_faces=1, timeout=1)
     with pytest.raises(StoreUnavailable) as failure:

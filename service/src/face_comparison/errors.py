@@ -178,8 +178,10 @@ class CollectionExists(FaceComparisonError):
     example = "a collection named staff already exists"
 
 
-class UserExists(InvalidParameter):
-    """The collection already has this user."""
+class UserExists(FaceComparisonError):
+    code = "user_exists"
+    meaning = "The collection already has a user with this `UserId`."
+    example = "the collection already has a user anna: change it with PATCH, or choose another UserId"
 
 
 class UserFull(InvalidParameter):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import threading
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -122,6 +123,35 @@ def test_a_shard_that_is_killed_costs_one_part_at_most(photos: Path) -> None:
     for number in (0, 2):
         shard(photos, number, Source())
     assert content(assemble(photos, "many")) == content(photos.parent / "one")
+
+
+class SlowBucket(Folder):
+    """Answers a read only once three have begun."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path)
+        self.together = threading.Barrier(3, timeout=20)
+
+    def read(self, name: str) -> bytes:
+        self.together.wait()
+        return super().read(name)
+
+
+@pytest.mark.parametrize("way", ["shard", "one machine"])
+def test_photographs_are_read_while_others_are_analyzed(photos: Path, way: str) -> None:
+    """With one thread that analyzes, a bucket of a hundred milliseconds would cost more than the models."""
+    source, bucket = Source(), SlowBucket(photos)
+    source.concurrency = 1
+    (photos / "cut.jpg").unlink()
+    (photos / "notes.txt").unlink()
+    (photos / "1" / "copy.jpg").unlink()
+    for path in sorted(photos.rglob("*.jpg"))[39:]:
+        path.unlink()  # a number of images that three at a time go into
+    if way == "shard":
+        analyzed = shards.analyze_shard(bucket, Folder(photos.parent / "results"), source, 0, 1)
+    else:
+        analyzed = build_album(AlbumOptions(photos, photos.parent / "out", photographs=bucket), source).analyzed
+    assert analyzed == 39
 
 
 def test_a_half_written_part_is_done_again(photos: Path) -> None:

@@ -20,6 +20,7 @@ from face_comparison.cli.face_finder import Compared
 from face_comparison.cli.inputs import Problem
 from face_comparison.cli.results import compare_table
 from face_comparison.cli.serve import introduction
+from face_comparison.collections.stores import open_store
 from face_comparison.settings import OPTIONS, OTHER_NAMES, PREFIX, Settings
 from support.analyzer import FakeAnalyzer, image
 
@@ -228,14 +229,47 @@ def test_numbers_that_are_not_finite_are_rejected(text: str) -> None:
     assert {"compare", "detect", "evaluate", "collection search"} <= tried
 
 
+@pytest.mark.parametrize(
+    "arguments",
+    [["list"], ["users"], ["search", "x.jpg"], ["export"], ["delete", "--yes"], ["delete", "--yes", "--user", "anna"]],
+    ids=" ".join,
+)
+def test_store_that_does_not_exist_is_reported_and_not_made(tmp_path: Path, arguments: list[str]) -> None:
+    mistyped = tmp_path / "mistyped"
+    ended = CliRunner().invoke(main.main, ["collection", *arguments, "--collections", f"sqlite:{mistyped}"])
+    assert ended.exit_code == exit_status.FAILED
+    assert f"there are no collections in {mistyped}" in ended.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_folder_without_people_makes_no_store(tmp_path: Path) -> None:
+    (tmp_path / "people").mkdir()
+    arguments = ["collection", "enroll", str(tmp_path / "people"), "--collections", f"sqlite:{tmp_path / 'store'}"]
+    ended = CliRunner().invoke(main.main, arguments)
+    assert (ended.exit_code, "contains no folders" in ended.stderr) == (exit_status.FAILED, True)
+    assert not (tmp_path / "store").exists()
+
+
+def test_models_of_the_environment_do_not_disturb_a_service() -> None:
+    """They are set for all commands; only what was typed for this one can be a mistake."""
+    environ = {"FACE_COMPARISON_DEVICE": "cpu", "FACE_COMPARISON_COLLECTIONS": "sqlite:/tmp/x"}
+    for command in (["collection", "list"], ["detect", __file__], ["compare", __file__, __file__]):
+        ended = CliRunner().invoke(main.main, [*command, "--service", "not a URL"], env=environ)
+        assert ended.exit_code == exit_status.FAILED
+        assert ended.stderr.startswith("service_refused: ")
+
+
 @pytest.mark.parametrize("answer", ["n\n", ""], ids=["no", "end of input"])
 def test_declined_question_is_a_failure(tmp_path: Path, answer: str) -> None:
+    open_store(f"sqlite:{tmp_path}", max_faces=1).close()
     arguments = ["collection", "delete", "staff", "--collections", f"sqlite:{tmp_path}"]
     ended = CliRunner().invoke(main.main, arguments, input=answer)
     assert (ended.exit_code, ended.stderr.splitlines()[-1]) == (exit_status.FAILED, "aborted")
 
 
 def test_ctrl_c_at_a_question_is_an_interruption(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    open_store(f"sqlite:{tmp_path}", max_faces=1).close()
+
     def interrupted(*_: object, **__: object) -> bool:
         abort = click.Abort()
         abort.__context__ = KeyboardInterrupt()  # As click does.

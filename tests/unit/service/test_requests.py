@@ -230,3 +230,52 @@ def test_numbers_in_message_pack_that_are_none_are_refused():
 def test_the_place_of_a_mistake_is_told_when_it_is_known():
     with pytest.raises(InvalidJson, match="byte 8"):
         requests.detect_request(b'{"url": x}', "", {})
+
+
+MISSPELLED = [("MaxFaces", 1), ("maxFaces", 1), ("MinConfidence", 0.9), ("minConfidence", 0.9)]
+
+
+@pytest.mark.parametrize(("name", "value"), MISSPELLED)
+def test_misspelled_option_of_a_detection_is_rejected_in_every_form(name: str, value: float) -> None:
+    """What is left out silently changes the result; other fields, which clients may need themselves, are ignored."""
+    boundary = b'--b\r\nContent-Disposition: form-data; name="%s"\r\n\r\n%s\r\n'
+    form = boundary % (b"url", b"https://x/a.jpg") + boundary % (name.encode(), str(value).encode()) + b"--b--\r\n"
+    for body, content_type, query in [
+        (json.dumps({"url": "https://x/a.jpg", name: value}).encode(), "application/json", {}),
+        (msgspec.msgpack.encode({"url": "https://x/a.jpg", name: value}), "application/msgpack", {}),
+        (form, "multipart/form-data; boundary=b", {}),
+        (f"url=https://x/a.jpg&{name}={value}".encode(), "application/x-www-form-urlencoded", {}),
+        (b"\xff\xd8\xff", "image/jpeg", {name: str(value)}),
+    ]:
+        with pytest.raises(InvalidParameter, match="is not a field of this request: did you mean m"):
+            requests.detect_request(body, content_type, query)
+
+
+@pytest.mark.parametrize(
+    ("fields", "meant"),
+    [
+        ({"Threshold": 0.5}, "threshold"),
+        ({"source": {"face_hash": [1.0] * 768, "face_model_version": "v"}}, "FaceModelVersion"),
+        ({"source": {"face_hash": [1.0] * 768, "faceModelVersion": "v"}}, "FaceModelVersion"),
+    ],
+)
+def test_misspelled_option_of_a_comparison_is_rejected(fields: dict[str, object], meant: str) -> None:
+    whole = {"source": {"url": "a"}, "target": {"url": "b"}, **fields}
+    for body, content_type in [
+        (json.dumps(whole).encode(), "application/json"),
+        (msgspec.msgpack.encode(whole), "application/msgpack"),
+    ]:
+        with pytest.raises(InvalidParameter, match=f"did you mean {meant}"):
+            requests.compare_request(body, content_type, "v")
+
+
+def test_threshold_in_the_query_of_a_comparison_is_rejected() -> None:
+    body = b'{"source": {"url": "a"}, "target": {"url": "b"}}'
+    with pytest.raises(InvalidParameter, match="threshold belongs in the body"):
+        requests.compare_request(body, "application/json", "v", {"threshold": "0.5"})
+    assert requests.compare_request(body, "application/json", "v", {"trace": "1"}).threshold is None
+
+
+def test_empty_option_of_a_query_says_what_it_must_be() -> None:
+    with pytest.raises(InvalidParameter, match="max_faces must be a number from 1 to 100"):
+        requests.detect_request(b"\xff\xd8\xff", "image/jpeg", {"max_faces": ""})

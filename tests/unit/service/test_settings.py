@@ -10,6 +10,13 @@ from face_comparison.errors import InvalidSettings
 from face_comparison.settings import OPTIONS, Settings
 
 
+def test_approximate_index_of_the_embedded_store_is_rejected() -> None:
+    environ = {"FACE_COMPARISON_COLLECTIONS_INDEX": "hnsw"}
+    with pytest.raises(InvalidSettings, match="--collections-index hnsw needs a PostgreSQL store"):
+        Settings.from_environ({**environ, "FACE_COMPARISON_COLLECTIONS": "sqlite:/data"})
+    assert Settings.from_environ({**environ, "FACE_COMPARISON_COLLECTIONS": "postgresql://h/d"})
+
+
 def test_defaults_are_those_of_the_contract() -> None:
     settings = Settings.from_environ({})
     assert settings == Settings()

@@ -14,6 +14,7 @@ from face_comparison.album.database import NAME, AlbumDatabase
 from face_comparison.album.face_sources import FaceModel, FaceSource
 from face_comparison.album.faces import Entry, FaceKey, Skipped
 from face_comparison.album.places import Folder, Place
+from face_comparison.album.read_ahead import ReadAhead
 from face_comparison.client.detection import DetectedFace
 from face_comparison.errors import AlbumUnusable
 from face_comparison.image.formats import LABELS
@@ -82,7 +83,8 @@ def build_album(
     def scan(paths: Sequence[Path], database: AlbumDatabase, crops: Crops) -> scanner.ScanResult:
         started(len(paths))
         read = lambda path: photographs.read(os.fspath(path))  # noqa: E731
-        return scanner.scan(options.folder, paths, source, database, crops, done, read)
+        with ReadAhead(read, paths) as ahead:
+            return scanner.scan(options.folder, paths, source, database, crops, done, ahead)
 
     return _build(options, photographs, source, scan)
 

@@ -20,6 +20,7 @@ from face_comparison.album.database import AlbumDatabase
 from face_comparison.album.face_sources import FaceSource
 from face_comparison.album.faces import Analyzed, Rejected, Skipped
 from face_comparison.album.places import Place
+from face_comparison.album.read_ahead import ReadAhead
 from face_comparison.album.scanner import Outcome, Scanner, ScanResult
 from face_comparison.api import encoding
 from face_comparison.api.responses import DetectResponse
@@ -93,18 +94,24 @@ def analyze_shard(
     """
     images = [found for found in photographs.images() if isinstance(found, Path)]
     own = parts(images, shard, shards)
-    total, finished, analyzed = sum(len(part.images) for part in own), 0, 0
+    total = sum(len(part.images) for part in own)
     there = results.names(own[0].name.partition("/")[0]) if own else set()
-    scanner = Scanner(lambda path: photographs.read(os.fspath(path)), source, _KeepCrops(), set())
-    with ThreadPoolExecutor(source.concurrency) as pool:
-        for part in own:
-            if part.name not in there or not _is_of(results.read(part.name), part, source.version):
-                records = list(pool.map(lambda path: _record(scanner.analyze(path)), part.images))
-                results.write(part.name, msgspec.msgpack.encode(_Part(source.version, records)))
-                analyzed += len(part.images)
+    left = [part for part in own if part.name not in there or not _is_of(results.read(part.name), part, source.version)]
+    finished = total - sum(len(part.images) for part in left)
+    if finished:
+        done(finished, total)
+    paths = [path for part in left for path in part.images]
+    with (
+        ReadAhead(lambda path: photographs.read(os.fspath(path)), paths) as read,
+        ThreadPoolExecutor(source.concurrency) as pool,
+    ):
+        scanner = Scanner(read, source, _KeepCrops(), set())
+        for part in left:
+            records = list(pool.map(lambda path: _record(scanner.analyze(path)), part.images))
+            results.write(part.name, msgspec.msgpack.encode(_Part(source.version, records)))
             finished += len(part.images)
             done(finished, total)
-    return analyzed
+    return len(paths)
 
 
 def assembled(

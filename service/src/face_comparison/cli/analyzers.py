@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from face_comparison.vision.bundle import Bundle, Manifest
 
 MODEL_OPTIONS = ("bundle", "device", "engine", "precision", "threads", "max_side")
+ONLY_LOCAL = tuple(name for name in MODEL_OPTIONS if name != "threads")
+"""Options about models on this machine, which a service has chosen for itself."""
+WITH_SERVICE = "with --service: the service's own setting applies"
 
 
 def loaded(given: dict[str, str | None]) -> tuple[Analyzer, int]:
@@ -44,6 +47,7 @@ def face_source(service: str | None, api_key: str | None, given: dict[str, str |
     from face_comparison.album import face_sources  # noqa: PLC0415
 
     if service is not None:
+        options.reject_unused(ONLY_LOCAL, WITH_SERVICE)
         return face_sources.RemoteFaceSource(service, api_key, options.settings(given).threads)
     return local_face_source(given)
 

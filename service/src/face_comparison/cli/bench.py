@@ -18,8 +18,8 @@ MEMORY_MARKS = (1_000, 20_000)
 @click.command("bench")
 @click.argument("images", nargs=-1, type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @options.from_settings("bundle", "device", "engine", "threads", "workers")
-@options.option("--rounds", default=5, show_default=True, help="Rounds per contender.")
-@options.option("--total", default=60, show_default=True, help="Images per round.")
+@options.option("--rounds", type=click.IntRange(1), default=5, show_default=True, help="Rounds per contender.")
+@options.option("--total", type=click.IntRange(1), default=60, show_default=True, help="Images per round.")
 @options.option(
     "--memory",
     is_flag=True,

@@ -54,23 +54,31 @@ def command() -> None:
     """Enroll people and identify faces, in a store (--collections) or through a service (--service)."""
 
 
-def access_options(function: Callable[..., None]) -> Callable[..., None]:
-    """Adds the options that select the collections; the command gets them opened, as `access`."""
+def access_options(*, create: bool = False) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Returns a decorator for the options that select the collections; the command gets them opened, as `access`.
 
-    def run(service: str | None, api_key: str | None, **given: Any) -> None:
-        rest = {name: given.pop(name) for name in list(given) if name in STORE_OPTIONS}
-        with _opened(service, api_key, rest) as access:
-            function(access=access, threads=options.settings(rest).threads or cpus.available(), **given)
+    create: make the store where there is none yet; a command that only reads leaves nothing behind.
+    """
 
-    decorated = options.from_settings(*STORE_OPTIONS)(run)
-    decorated = options.option(
-        "--api-key",
-        metavar="KEY",
-        help="API key of the service; set it in the environment, where other users cannot see it.",
-    )(decorated)
-    decorated = options.option("--service", metavar="URL", help="Use the collections of a running service.")(decorated)
-    decorated.__doc__ = function.__doc__
-    return decorated
+    def decorate(function: Callable[..., None]) -> Callable[..., None]:
+        def run(service: str | None, api_key: str | None, **given: Any) -> None:
+            rest = {name: given.pop(name) for name in list(given) if name in STORE_OPTIONS}
+            with _opened(service, api_key, rest, create=create) as access:
+                function(access=access, threads=options.settings(rest).threads or cpus.available(), **given)
+
+        decorated = options.from_settings(*STORE_OPTIONS)(run)
+        decorated = options.option(
+            "--api-key",
+            metavar="KEY",
+            help="API key of the service; set it in the environment, where other users cannot see it.",
+        )(decorated)
+        decorated = options.option("--service", metavar="URL", help="Use the collections of a running service.")(
+            decorated
+        )
+        decorated.__doc__ = function.__doc__
+        return decorated
+
+    return decorate
 
 
 def collection_option(function: Callable[..., None]) -> Callable[..., None]:
@@ -98,7 +106,7 @@ def collection_option(function: Callable[..., None]) -> Callable[..., None]:
     type=int,
     help="Delete faces this many days after their enrollment.",
 )
-@access_options
+@access_options(create=True)
 def create(access: CollectionAccess, threads: int, name: str, rate: float | None, retention_days: int | None) -> None:
     """Create the collection NAME."""
     del threads
@@ -107,7 +115,7 @@ def create(access: CollectionAccess, threads: int, name: str, rate: float | None
 
 @command.command("list")
 @options.option("--json", "as_json", is_flag=True, help="One JSON object per line.")
-@access_options
+@access_options()
 def list_(access: CollectionAccess, threads: int, as_json: bool) -> None:
     """List the collections."""
     del threads
@@ -118,7 +126,7 @@ def list_(access: CollectionAccess, threads: int, as_json: bool) -> None:
 @command.command("users")
 @collection_option
 @options.option("--json", "as_json", is_flag=True, help="One JSON object per line.")
-@access_options
+@access_options()
 def users(access: CollectionAccess, threads: int, name: str, as_json: bool) -> None:
     """List the users of a collection."""
     del threads
@@ -127,7 +135,12 @@ def users(access: CollectionAccess, threads: int, name: str, as_json: bool) -> N
 
 
 @command.command("enroll")
-@click.argument("folder", metavar="DIR", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.argument(
+    "people",
+    metavar="DIR",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    callback=lambda _context, _parameter, folder: people_of(folder),  # before a store is made for nobody
+)
 @collection_option
 @options.option(
     "--quality-filter",
@@ -143,9 +156,14 @@ def users(access: CollectionAccess, threads: int, name: str, as_json: bool) -> N
     show_default=True,
     help="What to do with a face that resembles another person, or does not resemble its own person.",
 )
-@access_options
+@access_options(create=True)
 def enroll(
-    access: CollectionAccess, threads: int, folder: Path, name: str, quality_filter: str, on_duplicate: str
+    access: CollectionAccess,
+    threads: int,
+    people: dict[str, list[Path]],
+    name: str,
+    quality_filter: str,
+    on_duplicate: str,
 ) -> None:
     """Enroll the people in DIR: one folder per person, named after the person's id, with images of that person.
 
@@ -153,7 +171,6 @@ def enroll(
     interruption you can run the same command again. Images that cannot be enrolled are reported on stderr; the others
     are still processed, and the exit status is 2.
     """
-    people = people_of(folder)
     if name not in {each.collection_id for each in access.collections()}:
         access.create(name, None, None)
     known = access.enrolled(name)
@@ -209,7 +226,7 @@ def enroll(
     help="Of searches for strangers. [default: the collection's]",
 )
 @options.option("--json", "as_json", is_flag=True, help="One JSON object per image.")
-@access_options
+@access_options()
 def search(
     access: CollectionAccess,
     threads: int,
@@ -259,7 +276,7 @@ def search(
     help="Erase only this user with all faces, not the collection.",
 )
 @options.option("--yes", is_flag=True, help="Do not ask for confirmation.")
-@access_options
+@access_options()
 def delete(access: CollectionAccess, threads: int, name: str, user_id: str | None, yes: bool) -> None:
     """Delete the collection NAME, or one of its users, and print the receipt."""
     del threads
@@ -277,7 +294,7 @@ def delete(access: CollectionAccess, threads: int, name: str, user_id: str | Non
     type=image_options.OutputFile(),
     help="File to write. [default: stdout]",
 )
-@access_options
+@access_options()
 def export(access: CollectionAccess, threads: int, name: str, out: Path | None) -> None:
     """Write every face with its hash, one line of JSON per face.
 
@@ -302,7 +319,7 @@ def export(access: CollectionAccess, threads: int, name: str, out: Path | None) 
 @command.command("import")
 @click.argument("file", metavar="FILE", type=click.File("rb"))
 @collection_option
-@access_options
+@access_options(create=True)
 def import_(access: CollectionAccess, threads: int, file: Any, name: str) -> None:
     """Import the faces in FILE (`-`: stdin), as exported. The collection is created if it does not exist.
 
@@ -418,20 +435,30 @@ def _counted(counts: dict[str, int]) -> str:
 
 
 @contextmanager
-def _opened(service: str | None, api_key: str | None, given: dict[str, str | None]) -> Iterator[CollectionAccess]:
+def _opened(
+    service: str | None, api_key: str | None, given: dict[str, str | None], *, create: bool
+) -> Iterator[CollectionAccess]:
     from face_comparison.cli.collection_access import LocalCollections, RemoteCollections  # noqa: PLC0415
 
     if service is not None:
+        unused = [name for name in STORE_OPTIONS if name != "threads"]
+        options.reject_unused(unused, "with --service: the service has its own store and models")
         from face_comparison.client import Client  # noqa: PLC0415
 
-        with Client(service, api_key=api_key) as client:
+        try:
+            client = Client(service, api_key=api_key)
+        except ValueError as error:
+            raise ServiceRefused(str(error)) from error
+        with client:
             yield RemoteCollections(client)
         return
+    if api_key is not None:
+        raise click.UsageError("--api-key requires --service")
     from face_comparison.server.collection_store import open_collections  # noqa: PLC0415
 
     settings = options.settings(given)
     manifest, load, _ = analyzers.loadable(given)
-    upkeep = open_collections(settings, lambda: _model(manifest))
+    upkeep = open_collections(settings, lambda: _model(manifest), create=create)
     if upkeep is None:
         raise click.UsageError("no collections selected: give --collections sqlite:DIRECTORY, or --service URL")
     try:

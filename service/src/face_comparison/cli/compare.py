@@ -43,7 +43,7 @@ SAME, DIFFERENT = 0, 1
 @options.option(
     "--draw",
     metavar="OUT.png",
-    type=image_options.OutputFile(),
+    type=image_options.OutputFile("PNG", ".png"),
     help="Also draw the images side by side, with faces, distances, and verdicts.",
 )
 @image_options.service

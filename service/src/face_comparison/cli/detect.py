@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 @options.option(
     "--draw",
     metavar="OUT.png",
-    type=image_options.OutputFile(),
+    type=image_options.OutputFile("PNG", ".png"),
     help="Also draw the faces; for a single IMAGE.",
 )
 @image_options.service

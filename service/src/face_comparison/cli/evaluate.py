@@ -25,7 +25,6 @@ CACHE = ".face-comparison"
 
 _PATH = click.Path(path_type=Path)
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
-_OUT = image_options.OutputFile()
 
 
 @click.command("evaluate")
@@ -46,11 +45,17 @@ _OUT = image_options.OutputFile()
 )
 @options.option(
     "--report",
-    type=_OUT,
+    type=image_options.OutputFile("HTML", ".html", ".htm"),
     metavar="OUT.html",
     help="Write a report with plots and the worst pairs. It contains faces.",
 )
-@options.option("--json", "json_out", type=_OUT, metavar="OUT.json", help="Write all numbers as JSON.")
+@options.option(
+    "--json",
+    "json_out",
+    type=image_options.OutputFile("JSON", ".json"),
+    metavar="OUT.json",
+    help="Write all numbers as JSON.",
+)
 @options.option(
     "--calibrate",
     metavar="NAME",
@@ -146,6 +151,8 @@ def command(  # noqa: PLR0913 (one for each option)
         raise click.UsageError("give DIR with one folder per person, or --pairs")
     if api_key is not None and service is None:
         raise click.UsageError("--api-key requires --service")
+    if service is not None:
+        options.reject_unused(analyzers.ONLY_LOCAL, analyzers.WITH_SERVICE)
     if calibrate is not None and service is not None:
         raise click.UsageError("--calibrate needs the bundle on this machine: omit --service")
     for out in (report, json_out):

@@ -306,6 +306,7 @@ def remote_or_local(
 ) -> RemoteFaces | LocalFaces:
     """Returns the finder that the options select. Raises UsageError if a key is given without a service."""
     if service is not None:
+        options.reject_unused(analyzers.ONLY_LOCAL, analyzers.WITH_SERVICE)
         threads = options.settings(given).threads
         return RemoteFaces(service, api_key, threads, max_faces=max_faces, min_confidence=min_confidence)
     if api_key is not None:

@@ -20,14 +20,24 @@ Format = Literal["table", "json", "csv"]
 
 
 class OutputFile(click.Path):
-    """A file to be written: a missing folder is reported before any work is done, not afterward."""
+    """A file to be written: what is wrong with its name or folder is reported before any work is done, not afterward.
 
-    def __init__(self) -> None:
+    Args:
+        kind: What is written, such as "PNG".
+        suffixes: Endings of names for that; a name without an ending, such as that of a pipe, is accepted as well.
+    """
+
+    def __init__(self, kind: str = "", *suffixes: str) -> None:
         super().__init__(dir_okay=False, path_type=Path)
+        self._kind, self._suffixes = kind, suffixes
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        """Returns the path. Raises BadParameter if its folder does not exist or cannot be written."""
+        """Returns the path. Raises BadParameter if it says another format, or its folder is missing or read-only."""
         path = Path(super().convert(value, param, ctx))  # type: ignore[arg-type]
+        if self._suffixes and path.suffix and path.suffix.lower() not in self._suffixes:
+            endings = " or ".join(self._suffixes)
+            why = f"the file is written as {self._kind}: its name must end in {endings}, not {path.suffix}"
+            self.fail(why, param, ctx)
         folder = path.parent
         if not folder.is_dir():
             self.fail(f"the folder {one_line(str(folder))} does not exist", param, ctx)

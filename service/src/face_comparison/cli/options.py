@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
 import click
+from click.core import ParameterSource
 
 from face_comparison.settings import OPTIONS, Settings
 
@@ -58,6 +59,17 @@ def settings(given: Mapping[str, str | None]) -> Settings:
     by_name = {option.name: option.env for option in OPTIONS}
     overrides = {by_name[name]: text for name, text in given.items() if text is not None}
     return Settings.from_environ({**os.environ, **overrides})
+
+
+def reject_unused(names: Iterable[str], reason: str) -> None:
+    """Raises UsageError if one of these parameters was given on the command line, where it would have no effect.
+
+    Values from the environment are shared by all commands, so they are ignored where they do not apply.
+    """
+    context = click.get_current_context()
+    for name in names:
+        if context.get_parameter_source(name) is ParameterSource.COMMANDLINE:
+            raise click.UsageError(f"--{name.replace('_', '-')} has no effect {reason}")
 
 
 def bundles_folder() -> Path:

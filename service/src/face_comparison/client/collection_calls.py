@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -121,8 +122,14 @@ class CollectionCalls:
     def create_user(
         self, user_id: str, metadata: Mapping[str, Any] | None, expires: datetime | str | None
     ) -> Request[User]:
-        """Creates a user."""
-        return _post(f"{self.path}/users", {"UserId": user_id, "Metadata": metadata, "Expires": _time(expires)}, User)
+        """Creates a user. The token makes it safe to repeat the request after a lost connection."""
+        fields = {
+            "UserId": user_id,
+            "Metadata": metadata,
+            "Expires": _time(expires),
+            "ClientRequestToken": secrets.token_hex(16),
+        }
+        return _post(f"{self.path}/users", fields, User)
 
     def describe_user(self, user_id: str) -> Request[User]:
         """What is known of a user."""

@@ -26,6 +26,7 @@ MAX_RETENTION_DAYS = 36_500
 
 _COLLECTION_ID = re.compile(r"[a-zA-Z0-9_.\-]{1,255}")
 _USER_ID = re.compile(r"[a-zA-Z0-9_.\-:]{1,128}")
+_REQUEST_TOKEN = re.compile(r"[a-zA-Z0-9_\-]{1,64}")
 _EXTERNAL_IMAGE_ID = re.compile(r"[a-zA-Z0-9_.\-:]{1,255}")
 
 
@@ -41,6 +42,13 @@ def check_user_id(value: Any) -> str:
     """Return the UserId, or raise InvalidParameter."""
     if not isinstance(value, str) or not _USER_ID.fullmatch(value) or value in (".", ".."):
         raise InvalidParameter("UserId must be 1 to 128 characters of a-z A-Z 0-9 _ . - :")
+    return value
+
+
+def check_request_token(value: Any) -> str:
+    """Return the ClientRequestToken, or raise InvalidParameter."""
+    if not isinstance(value, str) or not _REQUEST_TOKEN.fullmatch(value):
+        raise InvalidParameter("ClientRequestToken must be 1 to 64 characters of a-z A-Z 0-9 _ -")
     return value
 
 

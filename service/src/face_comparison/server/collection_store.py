@@ -14,8 +14,13 @@ from face_comparison.settings import Settings
 from face_comparison.vision.analyzer import ModelInfo
 
 
-def open_collections(settings: Settings, model: Callable[[], ModelInfo]) -> CollectionUpkeep | None:
-    """Returns the collection service of a process, or None without a store. Raises InvalidSettings."""
+def open_collections(
+    settings: Settings, model: Callable[[], ModelInfo], *, create: bool = True
+) -> CollectionUpkeep | None:
+    """Returns the collection service of a process, or None without a store. Raises InvalidSettings.
+
+    create: make the store where there is none yet.
+    """
     url = settings.collections
     if settings.collections_file is not None:
         url = _read(settings.collections_file)
@@ -27,6 +32,7 @@ def open_collections(settings: Settings, model: Callable[[], ModelInfo]) -> Coll
         timeout=settings.request_seconds,
         index=settings.collections_index,
         reread_url=None if settings.collections_file is None else partial(_reread, settings.collections_file, url),
+        create=create,
     )
     return CollectionUpkeep(CollectionService(store, model, backup_days=settings.collections_backup_days))
 

@@ -266,4 +266,6 @@ def _contradictions(settings: Settings) -> list[str]:
         problems.append("--api-keys-file (FACE_COMPARISON_API_KEYS_FILE) needs --auth api-key")
     if settings.collections is not None and settings.collections_file is not None:
         problems.append("--collections and --collections-file are alternatives: give only one of them")
+    if settings.collections_index != "exact" and (settings.collections or "").startswith("sqlite:"):
+        problems.append("--collections-index hnsw needs a PostgreSQL store: the embedded one always searches exactly")
     return problems

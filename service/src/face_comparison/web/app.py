@@ -204,7 +204,9 @@ def _serve_faces(
         return responses.to_detect_response(service.detect(wanted, permit, g.stages), service.model.version)
 
     def handle_compare(body: request_body.Received, permit: Permit) -> api.Response:
-        wanted = requests.compare_request(body, request.headers.get("Content-Type", ""), service.model.version)
+        wanted = requests.compare_request(
+            body, request.headers.get("Content-Type", ""), service.model.version, request.args
+        )
         g.targets = len(wanted.targets)
         found = service.compare(wanted, permit, g.stages)
         targets = [to_public_error(target) if isinstance(target, Exception) else target for target in found.targets]

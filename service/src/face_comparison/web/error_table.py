@@ -25,6 +25,7 @@ Context: TypeAlias = Literal[
     "store",  # uses the store of collections
     "named",  # names a collection, user or face
     "creation",  # creates a collection
+    "user",  # creates a user
     "enrollment",  # adds faces to a collection
     "search",  # compares faces with those of a collection
 ]
@@ -43,7 +44,6 @@ _NEVER_SENT = Row(500)  # for the log or the command line only; a caller would g
 ERRORS: Mapping[type[FaceComparisonError], Row] = {
     errors.InvalidJson: Row(400, ("json",)),
     errors.InvalidParameter: Row(400, ("image", "store")),
-    errors.UserExists: Row(400),
     errors.UserFull: Row(400),
     errors.RequestTokenReused: Row(400),
     errors.MissingImage: Row(400, ("image",)),
@@ -62,6 +62,7 @@ ERRORS: Mapping[type[FaceComparisonError], Row] = {
     errors.FaceNotFound: Row(404),
     errors.MethodNotAllowed: Row(405),
     errors.CollectionExists: Row(409, ("creation",)),
+    errors.UserExists: Row(409, ("user",)),
     errors.ModelMismatch: Row(409, ("enrollment", "search")),
     errors.CollectionFull: Row(409, ("enrollment",)),
     errors.BodyTooLarge: Row(413, ("body",)),

@@ -136,6 +136,12 @@ def _request_schemas(subject: Mapping[str, Schema]) -> dict[str, Schema]:
                 "UserId": USER_ID,
                 "Metadata": _METADATA,
                 "Expires": {"type": ["string", "null"], "description": "When the user is erased: ISO 8601."},
+                "ClientRequestToken": {
+                    "type": ["string", "null"],
+                    "pattern": "^[a-zA-Z0-9_-]{1,64}$",
+                    "description": "Chosen by the client for one request and its repetitions, which then change "
+                    "nothing instead of failing with `user_exists`; remembered for a day.",
+                },
             },
             "required": ["UserId"],
         },

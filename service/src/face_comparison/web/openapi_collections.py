@@ -71,7 +71,7 @@ OPERATIONS = (
     _Operation("delete", f"{_FACES}/{{FaceId}}", "deleteFace", "Delete a face", "DeleteFacesResponse"),
     _Operation("post", f"{_ONE}/search", "searchFaces", "Identify every face in an image", "SearchResponse", _IMAGE,
                "SearchRequest"),
-    _Operation("post", _USERS, "createUser", "Create a user", "User", _JSON, "UserRequest"),
+    _Operation("post", _USERS, "createUser", "Create a user", "User", (*_JSON, "user"), "UserRequest"),
     _Operation("get", _USERS, "listUsers", "List users", "UserPage", query=_PAGED),
     _Operation("get", f"{_USERS}/{{UserId}}", "describeUser", "Describe a user", "User"),
     _Operation("patch", f"{_USERS}/{{UserId}}", "updateUser", "Change a user's metadata or expiration", "User", _JSON,

@@ -7,9 +7,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, TypeVar, cast, get_args, overload
 
-import msgspec
-from msgspec import Raw
-
 from face_comparison.api.limits import MAX_DISTANCE, MAX_FACES
 from face_comparison.collections import identifiers
 from face_comparison.collections.quality import QualityFilter, check_quality_filter
@@ -19,28 +16,25 @@ from face_comparison.collections.stores.base import UNCHANGED, Unchanged
 from face_comparison.errors import InvalidParameter
 from face_comparison.wire.formats import Fields
 from face_comparison.wire.formats.fields import image_fields, json_fields
-from face_comparison.wire.formats.shapes import Buffer, SubjectShape
+from face_comparison.wire.formats.shapes import Buffer, SubjectShape, check_spelling, fields_of, shape
 from face_comparison.wire.requests import Subject, image_or_hash
 
 MAX_MATCHES = 100
 
 T = TypeVar("T")
 
-_ABSENT = Raw()
 _TEXTS = frozenset({"FaceModelVersion", "UserId", "ExternalImageId", "QualityFilter", "OnDuplicate"})
 
 
-def _shape(*names: str, base: type[msgspec.Struct] = msgspec.Struct) -> type[msgspec.Struct]:
-    """Declares the fields of a body; msgspec skips all others without building them."""
-    return msgspec.defstruct("Shape", [(name, Raw, _ABSENT) for name in names], bases=(base,))
-
-
-_COLLECTION = _shape("CollectionId", "MaxFalsePositiveRate", "RetentionDays", "Metadata")
-_ENROLL = _shape("UserId", "ExternalImageId", "MaxFaces", "QualityFilter", "OnDuplicate", base=SubjectShape)
-_SEARCH = _shape("MaxFaces", "MaxMatches", "MaxFalsePositiveRate", "Threshold", "UserIds", base=SubjectShape)
-_VERIFY = _shape("Threshold", base=SubjectShape)
-_USER = _shape("UserId", "Metadata", "Expires")
-_FACE_IDS = _shape("FaceIds")
+_SUBJECT = fields_of(SubjectShape)
+_COLLECTION = shape("CollectionId", "MaxFalsePositiveRate", "RetentionDays", "Metadata")
+_ENROLL = shape(*_SUBJECT, "UserId", "ExternalImageId", "MaxFaces", "QualityFilter", "OnDuplicate")
+_SEARCH = shape(*_SUBJECT, "MaxFaces", "MaxMatches", "MaxFalsePositiveRate", "Threshold", "UserIds")
+_VERIFY = shape(*_SUBJECT, "Threshold")
+_USER = shape("UserId", "Metadata", "Expires", "ClientRequestToken")
+_CHANGE = shape("Metadata", "Expires")
+_PAGE = ("MaxResults", "NextToken", "UserId")
+_FACE_IDS = shape("FaceIds")
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,11 +97,12 @@ class VerifyRequest:
 
 @dataclass(frozen=True, slots=True)
 class UserRequest:
-    """A request for a new user. expires: when it is erased; None: never."""
+    """A request for a new user. expires: when it is erased; None: never. token: the same for a repeated request."""
 
     user_id: str
     metadata: Mapping[str, Any]
     expires: datetime | None
+    token: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,12 +173,17 @@ def verify_request(body: Buffer, content_type: str, query: Mapping[str, str], ve
 def user_request(body: Buffer, content_type: str) -> UserRequest:
     """Parses a request for a new user. Raises InvalidJson, InvalidParameter."""
     fields = json_fields(body, content_type, _USER)
-    return UserRequest(identifiers.check_user_id(fields.get("UserId")), _metadata(fields), _expires(fields))
+    return UserRequest(
+        identifiers.check_user_id(fields.get("UserId")),
+        _metadata(fields),
+        _expires(fields),
+        _optional(fields, "ClientRequestToken", identifiers.check_request_token),
+    )
 
 
 def user_change(body: Buffer, content_type: str) -> UserChange:
     """Parses an update of a user. Raises InvalidJson, InvalidParameter."""
-    fields = json_fields(body, content_type, _USER)
+    fields = json_fields(body, content_type, _CHANGE)
     return UserChange(
         metadata=_metadata(fields) if "Metadata" in fields else UNCHANGED,
         expires=_expires(fields) if "Expires" in fields else UNCHANGED,
@@ -197,6 +197,7 @@ def face_ids_request(body: Buffer, content_type: str) -> list[str]:
 
 def page_request(query: Mapping[str, str]) -> PageRequest:
     """Parses the query of a list. Raises InvalidParameter."""
+    check_spelling(query, _PAGE)
     size, user_id = query.get("MaxResults"), query.get("UserId")
     try:
         limit = 1000 if not size else identifiers.check_page_size(int(size))

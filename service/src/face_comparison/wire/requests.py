@@ -10,6 +10,7 @@ import math
 from array import array
 from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -33,6 +34,7 @@ from face_comparison.wire.formats import (
     image_instead_of_address,
     spelled_number,
 )
+from face_comparison.wire.formats.shapes import ComparisonShape, ImageShape, check_spelling, fields_of
 
 _SMALLEST_NORM = 1e-6  # below this, a vector is zero except for noise, and has no direction
 _SUBJECT = "one of url, img or face_hash is required"
@@ -80,6 +82,7 @@ def detect_request(body: Buffer, content_type: str, query: Mapping[str, str]) ->
 
     Raises InvalidJson, InvalidParameter, MissingImage, InvalidBase64.
     """
+    check_spelling(query, fields_of(ImageShape))
     from_query = _detect_parameters({name: spelled_number(text) if text else text for name, text in query.items()})
     fields = detect_fields(body, content_type)
     image = _image(fields)
@@ -100,12 +103,18 @@ def _detect_parameters(fields: Fields) -> tuple[int | None, float | None]:
     return None if max_faces is None else int(max_faces), _number(fields, "min_confidence", 0, 1)
 
 
-def compare_request(body: Buffer, content_type: str, version: str) -> CompareRequest:
-    """Parses a request to compare faces. version: the service's FaceModelVersion.
+def compare_request(
+    body: Buffer, content_type: str, version: str, query: Mapping[str, str] = MappingProxyType({})
+) -> CompareRequest:
+    """Parses a request to compare faces. version: the service's FaceModelVersion. query: must have none of its fields.
 
     Raises InvalidJson, InvalidParameter, and, for the source, MissingImage, InvalidBase64, InvalidFaceHash,
     HashVersionMismatch.
     """
+    check_spelling(query, fields_of(ComparisonShape))
+    for name in fields_of(ComparisonShape):
+        if name in query:
+            raise InvalidParameter(f"{name} belongs in the body of a comparison, not in the query")
     fields = compare_fields(body, content_type)
     threshold = _number(fields, "threshold", 0, MAX_DISTANCE)
     if fields["source"] is None:

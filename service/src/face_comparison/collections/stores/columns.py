@@ -103,6 +103,9 @@ def no_collection(name: str) -> NoReturn:
     raise CollectionNotFound(f"there is no collection {name}")
 
 
+CREATE_FIRST = "check the name, or create the first one with `face-comparison collection create`"
+
+
 def collection_exists(name: str) -> CollectionExists:
     """Returns the error for a name that is taken."""
     return CollectionExists(f"the collection {name} exists already")
@@ -115,7 +118,7 @@ def no_user(user_id: str) -> NoReturn:
 
 def user_exists(user_id: str) -> UserExists:
     """Returns the error for a UserId that is taken."""
-    return UserExists(f"the collection has a user {user_id} already")
+    return UserExists(f"the collection already has a user {user_id}: change it with PATCH, or choose another UserId")
 
 
 def check_parameters(token: RequestToken, known: bytes) -> None:

@@ -20,6 +20,7 @@ def open_store(
     connections: int = 4,
     index: str = "exact",
     reread_url: Callable[[], str] | None = None,
+    create: bool = True,
 ) -> Store:
     """The store that `url` names. A database that cannot be reached yet is not an error: its calls are.
 
@@ -30,14 +31,15 @@ def open_store(
         connections: most connections of this process to PostgreSQL.
         index: `exact`, or `hnsw` for an approximate index in PostgreSQL.
         reread_url: `url` as it is later, after the password was changed.
+        create: make the store where there is none yet; else a mistyped name would leave an empty one behind.
 
     Raises:
-        InvalidSettings: the directory cannot be used, or packages for PostgreSQL are not installed.
+        InvalidSettings: the directory cannot be used or has no store, or packages for PostgreSQL are not installed.
     """
     if url.startswith(SQLITE):
         from face_comparison.collections.stores.sqlite import SqliteStore  # noqa: PLC0415 (one of the two is needed)
 
-        return SqliteStore(_directory(url), max_faces=max_faces, timeout=timeout)
+        return SqliteStore(_directory(url), max_faces=max_faces, timeout=timeout, create=create)
     if not url.startswith(POSTGRESQL):  # the text is not quoted: it may hold a password
         raise InvalidSettings("--collections must be sqlite:DIRECTORY or postgresql://USER:PASSWORD@HOST:PORT/DATABASE")
     try:
@@ -46,7 +48,8 @@ def open_store(
         raise InvalidSettings(
             f"PostgreSQL needs the package {error.name}: pip install 'face-comparison[postgres]'"
         ) from error
-    return PostgresStore(reread_url or (lambda: url), timeout=timeout, connections=connections, index=index)
+    read_url = reread_url or (lambda: url)
+    return PostgresStore(read_url, timeout=timeout, connections=connections, index=index, create=create)
 
 
 def _directory(url: str) -> Path:

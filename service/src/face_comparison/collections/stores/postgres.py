@@ -66,9 +66,20 @@ class PostgresStore:
 
     kind = "postgresql"
 
-    def __init__(self, read_url: Callable[[], str], *, timeout: float, connections: int, index: str = "exact") -> None:
-        """read_url: the address; asked again when connections fail."""
-        self._connections = Connections(read_url, timeout=timeout, size=connections, approximate=index == "hnsw")
+    def __init__(
+        self,
+        read_url: Callable[[], str],
+        *,
+        timeout: float,
+        connections: int,
+        index: str = "exact",
+        create: bool = True,
+    ) -> None:
+        """read_url: the address; asked again when connections fail. create: make the tables where there are none."""
+        approximate = index == "hnsw"
+        self._connections = Connections(
+            read_url, timeout=timeout, size=connections, approximate=approximate, create=create
+        )
         self._connection, self._transaction = self._connections.connection, self._connections.transaction
         self._indexed: set[int] = set()
 

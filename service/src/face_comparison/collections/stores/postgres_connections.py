@@ -17,7 +17,7 @@ import psycopg
 from pgvector.psycopg import register_vector
 from psycopg_pool import ConnectionPool
 
-from face_comparison.collections.stores import migrations
+from face_comparison.collections.stores import columns, migrations
 from face_comparison.errors import StoreUnavailable
 
 Connection = psycopg.Connection[tuple[Any, ...]]
@@ -49,10 +49,14 @@ class Connections:
 
     Every method raises StoreUnavailable. read_url: the address, asked again after a failure, because passwords are
     changed. timeout: seconds of a statement. size: most connections. approximate: whether
-    an approximate index was asked for; False where pgvector has known faults in it. schema: the migrated version.
+    an approximate index was asked for; False where pgvector has known faults in it. create: make the tables where
+    there are none. schema: the migrated version.
     """
 
-    def __init__(self, read_url: Callable[[], str], *, timeout: float, size: int, approximate: bool) -> None:
+    def __init__(
+        self, read_url: Callable[[], str], *, timeout: float, size: int, approximate: bool, create: bool = True
+    ) -> None:
+        self._create = create
         self.approximate = approximate
         self.schema = 0
         self._read_url = read_url
@@ -137,6 +141,8 @@ class Connections:
         with psycopg.connect(self._url, **_ARGUMENTS) as connection, connection.transaction():
             connection.execute("SELECT pg_advisory_xact_lock(%s)", (MIGRATION_LOCK,))
             connection.execute("SELECT set_config('lock_timeout', %s, true)", (f"{_MIGRATION_LOCK_SECONDS}s",))
+            if not self._create and _is_empty(connection):
+                raise StoreUnavailable(f"there are no collections in this database: {columns.CREATE_FIRST}")
             self._check_pgvector(connection)
             self._check_schema(connection)
             _with_search_path(connection)
@@ -147,7 +153,7 @@ class Connections:
 
     def _check_schema(self, connection: Connection) -> None:
         """Create the schema if an administrator has not: with IF NOT EXISTS, the right to create it would be needed."""
-        if scalar(connection, "SELECT 1 FROM pg_namespace WHERE nspname = %s", SCHEMA) is not None:
+        if not _is_empty(connection):
             return
         try:
             connection.execute(f"CREATE SCHEMA {SCHEMA}")
@@ -179,6 +185,10 @@ class Connections:
                 _text(SAFE_HNSW),
             )
             self.approximate = False
+
+
+def _is_empty(connection: Connection) -> bool:
+    return scalar(connection, "SELECT 1 FROM pg_namespace WHERE nspname = %s", SCHEMA) is None
 
 
 def _check_writable(connection: Connection) -> None:

@@ -53,9 +53,11 @@ class SqliteStore:
 
     kind = "sqlite"
 
-    def __init__(self, directory: Path, *, max_faces: int, timeout: float = 30.0) -> None:
-        """Raises InvalidSettings when the directory cannot hold the database."""
+    def __init__(self, directory: Path, *, max_faces: int, timeout: float = 30.0, create: bool = True) -> None:
+        """Raises InvalidSettings when the directory cannot hold the database, or has none and none is to be made."""
         self._path = directory / FILE
+        if not create and not self._path.exists():
+            raise InvalidSettings(f"--collections: there are no collections in {directory}: {columns.CREATE_FIRST}")
         self._max_faces = max_faces
         self._connections = Connections(self._path, timeout)
         self._read, self._write = self._connections.read, self._connections.write

@@ -26,6 +26,8 @@ from face_comparison.wire.formats.shapes import (
     Inline,
     S,
     SubjectShape,
+    check_spelling,
+    fields_of,
     image_instead_of_address,
     image_or_base64,
     is_no_object,
@@ -104,7 +106,9 @@ def compare_fields(body: Buffer, content_type: str) -> Fields:
 
 
 def _comparison(notation: _Notation) -> Fields:
-    shape = notation.root(ComparisonShape)
+    shape: Any = notation.root(ComparisonShape)
+    names = (name for name in ComparisonShape.__struct_fields__ if notation.given(getattr(shape, name)))
+    check_spelling(names, fields_of(ComparisonShape))
     if notation.given(shape.targets):
         given = notation.items(shape.targets)
         if len(given) > MAX_TARGETS:
@@ -129,7 +133,8 @@ def object_fields(form: Form, body: Buffer, shape: type[msgspec.Struct], *, null
         root = notation.root(shape)
         found = dict(_plain(notation, root))
     if nulls:
-        names = (name for name in shape.__struct_fields__ if memoryview(getattr(root, name)))
+        names = [name for name in shape.__struct_fields__ if memoryview(getattr(root, name))]
+        check_spelling(names, fields_of(shape))
         found.update({name: None for name in names if name not in found})
     return found
 
@@ -167,11 +172,9 @@ def _notation(form: Form, body: Buffer) -> _Notation:
 
 
 def _plain(notation: _Notation, shape: msgspec.Struct) -> Fields:
-    return {
-        name: notation.image(raw) if name == "img" else notation.value(name, raw)
-        for name in shape.__struct_fields__
-        if notation.given(raw := getattr(shape, name))
-    }
+    given = {name: raw for name in shape.__struct_fields__ if notation.given(raw := getattr(shape, name))}
+    check_spelling(given, fields_of(type(shape)))
+    return {name: notation.image(raw) if name == "img" else notation.value(name, raw) for name, raw in given.items()}
 
 
 def _subject(notation: _Notation, raw: Raw) -> Fields | FaceComparisonError:

@@ -10,7 +10,16 @@ import msgspec
 from face_comparison.errors import InvalidParameter
 from face_comparison.wire import formats
 from face_comparison.wire.formats import multipart, urlencoded
-from face_comparison.wire.formats.shapes import LIST_FIELDS, Buffer, Fields, Inline, image_or_base64, spelled_number
+from face_comparison.wire.formats.shapes import (
+    LIST_FIELDS,
+    Buffer,
+    Fields,
+    Inline,
+    check_spelling,
+    fields_of,
+    image_or_base64,
+    spelled_number,
+)
 from face_comparison.wire.turns import parsing
 
 LONGEST_FORM_VALUE = 10_000 * 136
@@ -25,7 +34,7 @@ def image_fields(
     Args:
         body: The request body.
         content_type: The declared media type.
-        shape: The known fields; others are ignored.
+        shape: The known fields; others are ignored, but for other spellings of these.
         texts: Names of text fields; in a form or query, every other field is a number or JSON.
         query: The query parameters.
 
@@ -33,7 +42,8 @@ def image_fields(
         InvalidJson: The body is not JSON.
         InvalidParameter: The body is malformed in another way.
     """
-    known = shape.__struct_fields__
+    known = fields_of(shape)
+    check_spelling(query, known)
     found: dict[str, Any] = {name: _spelled(name, text, texts) for name, text in query.items() if name in known}
     form = formats.form_of(content_type, body)
     if form == "image":

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Container, Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import pairwise
@@ -20,10 +20,13 @@ from face_comparison.wire import base64_text
 from face_comparison.wire.formats.shapes import (
     LIST_FIELDS,
     Buffer,
+    ComparisonShape,
     Fields,
     ImageShape,
     Inline,
     SubjectShape,
+    check_spelling,
+    fields_of,
     image_or_base64,
     short,
     spelled_number,
@@ -49,12 +52,14 @@ def detect_fields(body: Buffer, content_type: str) -> Fields:
         names = ", ".join(repr(name[:40]) for name in list(parts)[:_SHOWN_NAMES])
         found = f"its parts are named {names}" if names else "it has no parts"
         raise MissingImage(f"the form needs a part named img (an image) or url (its address); {found}")
-    return {name: _value(name, parts[name][-1]) for name in ImageShape.__struct_fields__ if name in parts}
+    check_spelling(parts, fields_of(ImageShape))
+    return {name: _value(name, parts[name][-1]) for name in fields_of(ImageShape) if name in parts}
 
 
 def compare_fields(body: Buffer, content_type: str) -> Fields:
     """Reads a comparison: `source` and each `target` are files, or text with a URL. Raises InvalidParameter."""
     parts = _parts(body, content_type)
+    check_spelling(parts, fields_of(ComparisonShape))
     return {
         "source": _subject(parts["source"][-1]) if "source" in parts else None,
         "targets": [_subject(part) for name in ("target", "targets") for part in parts.get(name, ())],
@@ -62,11 +67,13 @@ def compare_fields(body: Buffer, content_type: str) -> Fields:
     }
 
 
-def image_and_texts(body: Buffer, content_type: str, names: Container[str]) -> dict[str, Inline | str | None]:
+def image_and_texts(body: Buffer, content_type: str, names: Collection[str]) -> dict[str, Inline | str | None]:
     """Reads `img` as an image and parts with these names as text; other parts are ignored. Raises InvalidParameter."""
+    parts = _parts(body, content_type)
+    check_spelling(parts, names)
     return {
-        name: _image(parts[-1]) if name == "img" else _text(name, parts)
-        for name, parts in _parts(body, content_type).items()
+        name: _image(given[-1]) if name == "img" else _text(name, given)
+        for name, given in parts.items()
         if name in names
     }
 
@@ -204,6 +211,8 @@ def _object(content: bytes) -> Fields:
     """Returns the fields of a source or target that is not an image, as in JSON. Raises InvalidParameter."""
     try:
         shape = msgspec.json.decode(content, type=SubjectShape)
+        given = (name for name in SubjectShape.__struct_fields__ if memoryview(getattr(shape, name)))
+        check_spelling(given, fields_of(SubjectShape))
         names = [name for name in ("url", "face_hash", "FaceModelVersion") if memoryview(getattr(shape, name))]
         return {name: msgspec.json.decode(short(name, getattr(shape, name))) for name in names}
     except (msgspec.MsgspecError, RecursionError, UnicodeError):

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, TypeVar
 
 import msgspec
@@ -33,6 +34,7 @@ _DECIMAL = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
 _LONGEST_VALUE = 64 * 1024  # maximum bytes of any value other than an image; 768 numbers of 17 digits take 17 KiB
 _LONG_VALUES = {"UserIds": 10_000 * 136, "FaceIds": 4096 * 48}  # the maximum number of ids in a request, with quotes
 _ABSENT = Raw()
+_SHOWN_NAME = 40
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -65,31 +67,51 @@ def image_instead_of_address() -> UrlNotAllowed:
     return UrlNotAllowed("url contains the image itself (a data: URL), not an address: send it as img")
 
 
-class ImageShape(msgspec.Struct):
-    """Raw fields of a request with one image."""
-
-    url: Raw = _ABSENT
-    img: Raw = _ABSENT
-    max_faces: Raw = _ABSENT
-    min_confidence: Raw = _ABSENT
+_REQUIRED = ("url", "img", "face_hash", "source", "target", "targets", "CollectionId", "FaceIds")
+"""Fields without which a request is rejected anyway, with an error about what is missing."""
 
 
-class SubjectShape(msgspec.Struct):
-    """Raw fields of a source or target."""
-
-    url: Raw = _ABSENT
-    img: Raw = _ABSENT
-    face_hash: Raw = _ABSENT
-    FaceModelVersion: Raw = _ABSENT
+def shape(*fields: str) -> type[msgspec.Struct]:
+    """Declares the fields of an object, and their other spellings; msgspec skips all others without building them."""
+    spellings = [spelling for name in fields for spelling in _spellings(name) if spelling not in fields]
+    return msgspec.defstruct("Shape", [(name, Raw, _ABSENT) for name in (*fields, *spellings)])
 
 
-class ComparisonShape(msgspec.Struct):
-    """Raw fields of a comparison."""
+def _spellings(name: str) -> list[str]:
+    """Returns an optional field's name as clients of other APIs write it."""
+    if name in _REQUIRED:
+        return []
+    words = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower().split("_")
+    pascal = "".join(word.capitalize() for word in words)
+    found = ("_".join(words), "".join(words), pascal, pascal[0].lower() + pascal[1:])
+    return [each for each in dict.fromkeys(found) if each != name]
 
-    source: Raw = _ABSENT
-    target: Raw = _ABSENT
-    targets: Raw = _ABSENT
-    threshold: Raw = _ABSENT
+
+@cache
+def fields_of(of: type[msgspec.Struct]) -> tuple[str, ...]:
+    """Returns the fields of a shape without their other spellings."""
+    first: dict[str, str] = {}
+    for name in of.__struct_fields__:
+        first.setdefault(_plain(name), name)
+    return tuple(first.values())
+
+
+def check_spelling(names: Iterable[str], fields: Iterable[str]) -> None:
+    """Raises InvalidParameter if a name is another spelling of a field: ignoring an option would change the result."""
+    known = {_plain(field): field for field in fields if field not in _REQUIRED}
+    for name in names:
+        meant = known.get(_plain(name))
+        if meant is not None and meant != name:
+            raise InvalidParameter(f"{name[:_SHOWN_NAME]!r} is not a field of this request: did you mean {meant}?")
+
+
+def _plain(name: str) -> str:
+    return name.replace("_", "").replace("-", "").lower()
+
+
+ImageShape = shape("url", "img", "max_faces", "min_confidence")
+SubjectShape = shape("url", "img", "face_hash", "FaceModelVersion")
+ComparisonShape = shape("source", "target", "targets", "threshold")
 
 
 S = TypeVar("S", bound=msgspec.Struct)

@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Container
+from collections.abc import Collection
 from functools import partial
 from urllib.parse import unquote_plus
 
 from face_comparison.errors import InvalidParameter
 from face_comparison.wire import base64_text
-from face_comparison.wire.formats.shapes import LIST_FIELDS, Buffer, Fields, ImageShape, Inline, spelled_number
+from face_comparison.wire.formats.shapes import (
+    LIST_FIELDS,
+    Buffer,
+    Fields,
+    ImageShape,
+    Inline,
+    check_spelling,
+    fields_of,
+    spelled_number,
+)
 from face_comparison.wire.turns import parsing
 
 MEDIA_TYPE = "application/x-www-form-urlencoded"
@@ -19,14 +28,14 @@ _LONGEST_VALUE = 64 * 1024
 
 def detect_fields(body: Buffer) -> Fields:
     """Reads a request with one image. Other fields are ignored. Raises InvalidParameter."""
-    found = image_and_texts(body, ImageShape.__struct_fields__)
+    found = image_and_texts(body, fields_of(ImageShape))
     return {
         name: spelled_number(value) if isinstance(value, str) and name != "url" else value
         for name, value in found.items()
     }
 
 
-def image_and_texts(body: Buffer, names: Container[str]) -> dict[str, Inline | str]:
+def image_and_texts(body: Buffer, names: Collection[str]) -> dict[str, Inline | str]:
     """Reads `img` as an image and the named fields as text; others are ignored. Raises InvalidParameter."""
     fields: dict[str, Inline | str] = {}
     pairs = bytes(body).split(b"&", _MAX_FIELDS)
@@ -42,6 +51,8 @@ def image_and_texts(body: Buffer, names: Container[str]) -> dict[str, Inline | s
                 raise InvalidParameter(f"{name} is too long")
             text = unquote_plus(value.decode("latin-1"), errors="replace").strip()
             fields[name] = f"{fields[name]},{text}" if name in LIST_FIELDS and name in fields else text
+        else:
+            check_spelling([name], names)
     return fields
 
 

@@ -70,12 +70,10 @@ export function enrollPanel({ service, current, nameOf, changed }) {
     try {
       return await call("POST", [current().CollectionId, "users"], { json: person });
     } catch (error) {
-      if (error.code === "invalid_parameter" && (await exists(userId))) error.message = t("enroll.exists", { id: userId });
+      if (error.code === "user_exists") error.message = t("enroll.exists", { id: userId });
       throw Object.assign(error, { about: name.value });
     }
   }
-
-  const exists = (userId) => call("GET", [current().CollectionId, "users", userId]).then(() => true, () => false);
 
   async function sendAll() {
     const left = [];

@@ -1,0 +1,49 @@
+"""Reads files before they are needed, so that the processor does not wait for a bucket."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+AHEAD = 8
+"""Files that are read, or wait read: a bucket answers in tens of milliseconds, as long as an image takes to analyze."""
+
+
+class ReadAhead:
+    """Reads files by several threads in the order in which they will be asked for; safe from any thread.
+
+    Use it as a context manager; calling it returns a file's bytes.
+
+    Args:
+        read: Reads a file.
+        paths: The files, in the order in which they will be asked for, roughly. Others are read when asked for.
+        ahead: How many are read, or wait read, beyond those that were asked for.
+    """
+
+    def __init__(self, read: Callable[[Path], bytes], paths: Iterable[Path], ahead: int = AHEAD) -> None:
+        self._read, self._remaining, self._ahead = read, iter(paths), ahead
+        self._pool = ThreadPoolExecutor(ahead, thread_name_prefix="read-ahead")
+        self._begun: dict[Path, Future[bytes]] = {}
+        self._lock = threading.Lock()
+
+    def __call__(self, path: Path) -> bytes:
+        """Returns the content of a file. Raises what `read` raises."""
+        with self._lock:
+            self._begin()
+            future = self._begun.pop(path, None)
+            self._begin()
+        return self._read(path) if future is None else future.result()
+
+    def _begin(self) -> None:
+        while len(self._begun) < self._ahead and (path := next(self._remaining, None)) is not None:
+            self._begun[path] = self._pool.submit(self._read, path)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: type[BaseException] | BaseException | TracebackType | None) -> None:
+        self._pool.shutdown(wait=False, cancel_futures=True)

@@ -45,7 +45,7 @@ def threads() -> Iterator[ThreadPoolExecutor]:
         yield pool
 
 
-def test_admits_as_many_as_compute_and_queue_then_rejects() -> None:
+def test_rejects_above_slots_and_queue() -> None:
     admission = Admission(slots=2, queue=3)
     with ExitStack() as inside:
         for _ in range(5):
@@ -81,7 +81,7 @@ def test_processes_share_one_queue() -> None:
     assert (shared.in_flight, one.in_flight, other.in_flight) == (0, 0, 0)
 
 
-def test_a_failed_request_gives_its_place_and_its_slot_back() -> None:
+def test_failed_request_releases_capacity() -> None:
     admission = Admission(slots=1, queue=0)
     for _ in range(3):
         with pytest.raises(ZeroDivisionError), admission.admit(soon()) as ticket, ticket.inference_slot():
@@ -90,7 +90,7 @@ def test_a_failed_request_gives_its_place_and_its_slot_back() -> None:
         assert admission.in_flight == 1
 
 
-def test_never_more_than_slots_compute_and_all_get_their_turn(threads: ThreadPoolExecutor) -> None:
+def test_slots_bound_concurrency(threads: ThreadPoolExecutor) -> None:
     admission = Admission(slots=3, queue=29)
     inside, most, lock = [0], [0], threading.Lock()
 
@@ -111,7 +111,7 @@ def test_never_more_than_slots_compute_and_all_get_their_turn(threads: ThreadPoo
     assert (admission.in_flight, admission.queue_depth) == (0, 0)
 
 
-def test_slots_go_in_the_order_of_arrival(threads: ThreadPoolExecutor) -> None:
+def test_slots_are_granted_in_order(threads: ThreadPoolExecutor) -> None:
     admission = Admission(slots=1, queue=20)
     order: list[int] = []
 
@@ -130,7 +130,7 @@ def test_slots_go_in_the_order_of_arrival(threads: ThreadPoolExecutor) -> None:
     assert order == list(range(10))
 
 
-def test_new_request_does_not_overtake_waiting_ones(threads: ThreadPoolExecutor) -> None:
+def test_new_request_does_not_overtake(threads: ThreadPoolExecutor) -> None:
     """The freed slot belongs to the first in line from the instant in which it is given back."""
     admission = Admission(slots=1, queue=5)
     order: list[str] = []
@@ -149,7 +149,7 @@ def test_new_request_does_not_overtake_waiting_ones(threads: ThreadPoolExecutor)
     assert order == ["waited", "came back"]
 
 
-def test_request_past_its_deadline_leaves_the_queue(threads: ThreadPoolExecutor) -> None:
+def test_request_past_its_deadline_leaves_queue(threads: ThreadPoolExecutor) -> None:
     admission = Admission(slots=1, queue=5)
     with admission.admit(soon()) as holder, holder.inference_slot():
         with admission.admit(time.monotonic() + 0.01) as late, pytest.raises(DeadlineExceeded), late.inference_slot():
@@ -159,7 +159,7 @@ def test_request_past_its_deadline_leaves_the_queue(threads: ThreadPoolExecutor)
         pass
 
 
-def test_a_deadline_already_past_never_computes() -> None:
+def test_expired_request_never_computes() -> None:
     clock = Clock()
     admission = Admission(slots=1, queue=0, clock=clock)
     with admission.admit(deadline=105) as ticket:
@@ -171,7 +171,7 @@ def test_a_deadline_already_past_never_computes() -> None:
             pytest.fail("computed after the deadline")
 
 
-def test_retry_after_follows_the_backlog_within_bounds() -> None:
+def test_retry_after_follows_backlog_within_bounds() -> None:
     clock = Clock()
     admission = Admission(slots=2, queue=100, clock=clock)
     assert admission.retry_after == 1
@@ -193,7 +193,7 @@ def caller(name: str) -> Caller:
     return Caller(name, "your key")
 
 
-def test_caller_with_most_requests_makes_room_in_a_full_queue(threads: ThreadPoolExecutor) -> None:
+def test_busiest_caller_yields_in_full_queue(threads: ThreadPoolExecutor) -> None:
     admission = Admission(slots=1, queue=3)
     outcomes: list[str] = []
 
@@ -225,7 +225,7 @@ def test_caller_with_most_requests_makes_room_in_a_full_queue(threads: ThreadPoo
     assert admission.in_flight == 0
 
 
-def test_slots_are_assigned_to_callers_in_turn(threads: ThreadPoolExecutor) -> None:
+def test_slots_rotate_among_callers(threads: ThreadPoolExecutor) -> None:
     admission = Admission(slots=1, queue=10)
     order: list[str] = []
 
@@ -243,7 +243,7 @@ def test_slots_are_assigned_to_callers_in_turn(threads: ThreadPoolExecutor) -> N
     assert order == list("ababaa")
 
 
-def test_a_caller_may_have_a_limit_of_its_own() -> None:
+def test_caller_can_have_own_limit() -> None:
     admission = Admission(slots=1, queue=9, per_caller=2)
     with admission.admit(soon(), caller("a")), admission.admit(soon(), caller("a")):
         with pytest.raises(Overloaded, match="limit of 2"), admission.admit(soon(), caller("a")):
@@ -255,7 +255,7 @@ def test_a_caller_may_have_a_limit_of_its_own() -> None:
 # --- fetches
 
 
-def test_a_request_that_fetches_leaves_its_place_to_others() -> None:
+def test_fetching_request_frees_its_slot() -> None:
     admission = Admission(slots=1, queue=0)
     with admission.admit(soon()) as slow:
         with slow.fetch_slot(), admission.admit(soon()):
@@ -266,7 +266,7 @@ def test_a_request_that_fetches_leaves_its_place_to_others() -> None:
         assert admission.in_flight == 1
 
 
-def test_a_fetch_that_outlives_its_request_takes_no_place() -> None:
+def test_abandoned_fetch_takes_no_capacity() -> None:
     """A comparison whose source fails ends while its targets are being fetched."""
     admission = Admission(slots=1, queue=1)
     for _ in range(4):
@@ -279,7 +279,7 @@ def test_a_fetch_that_outlives_its_request_takes_no_place() -> None:
         pass
 
 
-def test_slowest_fetch_of_the_busiest_caller_is_cancelled() -> None:
+def test_slowest_fetch_of_busiest_caller_is_cancelled() -> None:
     clock = Clock()
     evicted: list[str] = []
     admission = Admission(slots=9, queue=0, fetches=3, clock=clock, report_eviction=evicted.append)
@@ -307,7 +307,7 @@ def test_slowest_fetch_of_the_busiest_caller_is_cancelled() -> None:
         assert evicted == ["slow_fetch", "slow_fetch"]
 
 
-def test_memory_of_fetches_is_counted() -> None:
+def test_fetches_use_memory_budget() -> None:
     budget = MemoryBudget(1000)
     admission = Admission(slots=9, queue=0, fetch_bytes=300, budget=budget)
     with admission.admit(soon()) as one, one.fetch_slot():
@@ -337,7 +337,7 @@ def test_computations_wait_for_memory(threads: ThreadPoolExecutor) -> None:
     assert budget.in_use == 0
 
 
-def test_a_computation_that_never_fits_is_too_large() -> None:
+def test_computation_above_budget_is_too_large() -> None:
     admission = Admission(slots=1, queue=1, budget=MemoryBudget(1600))
     with admission.admit(soon()) as permit, pytest.raises(BodyTooLarge), permit.inference_slot(801):
         pass
@@ -346,7 +346,7 @@ def test_a_computation_that_never_fits_is_too_large() -> None:
 # --- cancellation
 
 
-def test_cancelled_request_leaves_the_queue(threads: ThreadPoolExecutor) -> None:
+def test_cancelled_request_leaves_queue(threads: ThreadPoolExecutor) -> None:
     admission = Admission(slots=1, queue=1)
     with admission.admit(soon()) as first, first.inference_slot(), admission.admit(soon()) as second:
         waiting = threads.submit(lambda: second.inference_slot().__enter__())

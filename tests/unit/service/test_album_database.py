@@ -25,7 +25,7 @@ def image(digest: str, *numbers: int) -> Analyzed:
     return Analyzed(digest, Detection(tuple(face(number) for number in numbers), "m-1"), ())
 
 
-def test_what_was_kept_is_known_to_the_next_run(tmp_path: Path) -> None:
+def test_analyses_persist_between_runs(tmp_path: Path) -> None:
     with AlbumDatabase(tmp_path, "m-1") as database:
         database.keep([image("a", 1, 2), image("b"), Rejected("c", "corrupt_image", "it is cut off")])
     with AlbumDatabase(tmp_path, "m-1") as database:
@@ -37,7 +37,7 @@ def test_what_was_kept_is_known_to_the_next_run(tmp_path: Path) -> None:
     assert (faces["a", 1].bounding_box, faces["a", 1].quality) == (face().bounding_box, face().quality)
 
 
-def test_other_models_start_afresh(tmp_path: Path) -> None:
+def test_other_models_start_empty(tmp_path: Path) -> None:
     with AlbumDatabase(tmp_path, "m-1") as database:
         database.keep([image("a", 1)])
     with AlbumDatabase(tmp_path, "m-2") as database:
@@ -45,7 +45,7 @@ def test_other_models_start_afresh(tmp_path: Path) -> None:
         assert database.faces() == {}
 
 
-def test_second_analysis_replaces_the_first(tmp_path: Path) -> None:
+def test_second_analysis_replaces_first(tmp_path: Path) -> None:
     with AlbumDatabase(tmp_path, "m-1") as database:
         database.keep([image("a", 1, 2)])
         database.keep([image("a", 3)])
@@ -61,7 +61,7 @@ def test_people_are_remembered(tmp_path: Path) -> None:
         assert database.people() == {("a", 1): 2}
 
 
-def test_what_is_forgotten_is_no_longer_in_the_file(tmp_path: Path) -> None:
+def test_deleted_data_is_not_in_file(tmp_path: Path) -> None:
     secret = face(9).face_hash.tobytes()[:64]
     with AlbumDatabase(tmp_path, "m-0") as database:
         database.keep([image("old", 1)])
@@ -76,20 +76,20 @@ def test_what_is_forgotten_is_no_longer_in_the_file(tmp_path: Path) -> None:
         assert database.known() == set()
 
 
-def test_one_run_at_a_time(tmp_path: Path) -> None:
+def test_only_one_run_at_a_time(tmp_path: Path) -> None:
     with AlbumDatabase(tmp_path, "m-1"), pytest.raises(AlbumUnusable, match="another run"):
         AlbumDatabase(tmp_path, "m-1")
     with AlbumDatabase(tmp_path, "m-1"):
         pass
 
 
-def test_a_damaged_file_is_reported(tmp_path: Path) -> None:
+def test_damaged_file_is_reported(tmp_path: Path) -> None:
     (tmp_path / NAME).write_bytes(b"this is no database" * 99)
     with pytest.raises(AlbumUnusable, match="delete it"):
         AlbumDatabase(tmp_path, "m-1")
 
 
-def test_a_file_of_a_later_program_is_left_alone(tmp_path: Path) -> None:
+def test_newer_schema_is_left_unchanged(tmp_path: Path) -> None:
     with sqlite3.connect(tmp_path / NAME) as database:
         database.execute("PRAGMA user_version = 99")
     database.close()

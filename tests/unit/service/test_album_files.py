@@ -22,7 +22,7 @@ def found(folder: Path, without: Path = Path("/nowhere")) -> dict[str, str]:
     }
 
 
-def test_images_are_judged_by_content_in_the_order_of_names(tmp_path: Path) -> None:
+def test_images_are_found_by_content_in_name_order(tmp_path: Path) -> None:
     (tmp_path / "b").mkdir()
     for name, data in {"c.txt": JPEG, "b/x": PNG, "a.BMP": BMP, "d.jpg": b"<html>", "e.png": b""}.items():
         (tmp_path / name).write_bytes(data)
@@ -35,14 +35,14 @@ def test_images_are_judged_by_content_in_the_order_of_names(tmp_path: Path) -> N
     ]
 
 
-def test_what_is_hidden_is_reported_a_folder_once(tmp_path: Path) -> None:
+def test_hidden_folders_are_reported_once(tmp_path: Path) -> None:
     (tmp_path / ".thumbs" / "deep").mkdir(parents=True)
     (tmp_path / ".thumbs" / "x.jpg").write_bytes(JPEG)
     (tmp_path / ".x.jpg").write_bytes(JPEG)
     assert found(tmp_path) == {".thumbs": "hidden", ".x.jpg": "hidden"}
 
 
-def test_links_to_files_are_followed_and_links_to_folders_are_not(tmp_path: Path) -> None:
+def test_only_links_to_files_are_followed(tmp_path: Path) -> None:
     (tmp_path / "x.jpg").write_bytes(JPEG)
     (tmp_path / "link.jpg").symlink_to("x.jpg")
     (tmp_path / "round").symlink_to(".")
@@ -55,12 +55,12 @@ def test_links_to_files_are_followed_and_links_to_folders_are_not(tmp_path: Path
     }
 
 
-def test_what_is_no_plain_file_does_not_hold_the_search_up(tmp_path: Path) -> None:
+def test_special_files_do_not_block(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe.jpg")
     assert found(tmp_path) == {"pipe.jpg": "unreadable"}
 
 
-def test_an_unreadable_folder_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_unreadable_folder_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """As root nothing is unreadable: the system is made to refuse."""
     (tmp_path / "closed").mkdir()
     (tmp_path / "x.jpg").write_bytes(JPEG)
@@ -75,27 +75,27 @@ def test_an_unreadable_folder_is_reported(tmp_path: Path, monkeypatch: pytest.Mo
     assert found(tmp_path) == {"closed": "unreadable", "x.jpg": ""}
 
 
-def test_the_album_itself_is_no_photograph(tmp_path: Path) -> None:
+def test_album_files_are_skipped(tmp_path: Path) -> None:
     for name in ("album", "photos/album"):
         (tmp_path / name).mkdir(parents=True)
         (tmp_path / name / "x.jpg").write_bytes(JPEG)
     assert found(tmp_path, tmp_path / "album") == {"photos/album/x.jpg": ""}
 
 
-def test_names_need_not_be_text(tmp_path: Path) -> None:
+def test_names_may_be_any_bytes(tmp_path: Path) -> None:
     name = os.fsdecode(b"\xff\n<.jpg")
     (tmp_path / name).write_bytes(JPEG)
     assert found(tmp_path) == {name: ""}
 
 
-def test_a_file_too_long_for_memory_is_reported(tmp_path: Path) -> None:
+def test_file_too_long_for_memory_is_reported(tmp_path: Path) -> None:
     with (tmp_path / "x.jpg").open("wb") as file:
         file.write(JPEG)
         file.truncate(files.LARGEST_BYTES + 1)
     assert found(tmp_path) == {"x.jpg": "image_too_large"}
 
 
-def test_a_file_is_written_whole_or_not_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_files_are_written_atomically(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "index.html"
     files.write(path, b"old")
 
@@ -112,7 +112,7 @@ def test_a_file_is_written_whole_or_not_at_all(tmp_path: Path, monkeypatch: pyte
 
 
 @pytest.mark.parametrize("place", ["album", "2019/earlier album", "a/b/c"])
-def test_an_album_made_earlier_below_the_folder_holds_no_photographs(tmp_path: Path, place: str) -> None:
+def test_earlier_albums_are_skipped(tmp_path: Path, place: str) -> None:
     album = tmp_path / place
     (album / "faces").mkdir(parents=True)
     (album / "person 1").mkdir()

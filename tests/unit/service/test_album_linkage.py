@@ -26,7 +26,7 @@ def groups(labels: NDArray[np.int64]) -> set[frozenset[int]]:
 
 @pytest.mark.parametrize("seed", range(5))
 @pytest.mark.parametrize("threshold", [0.6, 0.9, 1.1, 2.0])
-def test_without_pairs_it_is_average_linkage(seed: int, threshold: float) -> None:
+def test_equals_average_linkage_without_pairs(seed: int, threshold: float) -> None:
     vectors = people(15, 120, seed)
     merges = hierarchy.linkage(vectors.astype(np.float64), "average")
     expected = hierarchy.fcluster(merges, threshold, criterion="distance")
@@ -34,14 +34,14 @@ def test_without_pairs_it_is_average_linkage(seed: int, threshold: float) -> Non
 
 
 @pytest.mark.parametrize("seed", range(5))
-def test_no_pair_ends_up_together(seed: int) -> None:
+def test_cannot_link_pairs_stay_apart(seed: int) -> None:
     vectors = people(6, 90, seed)
     pairs = [(int(a), int(b)) for a, b in np.random.default_rng(seed).integers(90, size=(60, 2)) if a != b]
     labels = linked(vectors, 2.0, pairs)
     assert all(labels[one] != labels[other] for one, other in pairs)
 
 
-def test_a_pair_splits_no_more_than_it_must() -> None:
+def test_pair_splits_only_what_it_must() -> None:
     """Two people, one of them with two faces of one image: it falls into two parts, not into more."""
     vectors = people(2, 40, 1)
     whole = groups(linked(vectors, 1.0))
@@ -52,19 +52,19 @@ def test_a_pair_splits_no_more_than_it_must() -> None:
     assert len(found) == len(whole) + 1
 
 
-def test_a_pair_does_not_move_groups_apart_from_others() -> None:
+def test_pair_does_not_affect_other_groups() -> None:
     """An infinite distance would: `a` and `b` must not meet, and everything near both would be near to neither."""
     angles = np.radians([0, 3, 4, 8])
     vectors = np.stack([np.cos(angles), np.sin(angles)], axis=1).astype(np.float32)
     assert groups(linked(vectors, 0.5, [(0, 3)])) == {frozenset({0, 1, 2}), frozenset({3})}
 
 
-def test_all_apart_stays_apart_and_equal_vectors_can_be() -> None:
+def test_equal_vectors_can_stay_apart() -> None:
     vectors = np.repeat(people(1, 1, 0), 4, axis=0)
     assert len(groups(linked(vectors, 2.0))) == 1
     assert len(groups(linked(vectors, 2.0, list(itertools.combinations(range(4), 2))))) == 4
 
 
 @pytest.mark.parametrize("count", [0, 1])
-def test_nothing_to_merge(count: int) -> None:
+def test_merges_nothing_below_two(count: int) -> None:
     assert linked(np.ones((count, 3), np.float32), 1.0).tolist() == list(range(count))

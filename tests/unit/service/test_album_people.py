@@ -58,14 +58,14 @@ def test_faces_of_one_image_are_two_people() -> None:
         face("anna**", 0.12),  # the same face, found twice
     ],
 )
-def test_copies_of_a_face_in_one_image_may_be_one_person(other: DetectedFace) -> None:
+def test_copies_of_face_in_one_image_may_be_one_person(other: DetectedFace) -> None:
     assert list(clustering.pairs_of_one_image({("a", 0): face("anna"), ("a", 1): other}, 1.128)) == []
 
 
 # --- marks
 
 
-def test_a_mark_finds_its_face_also_when_other_models_number_and_place_it_otherwise() -> None:
+def test_mark_finds_face_after_model_change() -> None:
     digest = "0123456789abcdef" * 4
     before = {(digest, 0): face("anna", 0.1), (digest, 1): face("bert", 0.6)}
     text = people.mark((digest, 1), before[digest, 1])
@@ -80,7 +80,7 @@ def test_a_mark_finds_its_face_also_when_other_models_number_and_place_it_otherw
 # --- the file
 
 
-def test_comments_survive_and_statements_come_back(tmp_path: Path) -> None:
+def test_comments_and_statements_round_trip(tmp_path: Path) -> None:
     said = [Statement(("a" * 16 + "@1,2",), name='Anna "A" Müller'), Statement(("b" * 16 + "@3,4",), hidden=True)]
     people_file.write(tmp_path, said)
     file = tmp_path / people_file.NAME
@@ -102,7 +102,7 @@ def test_comments_survive_and_statements_come_back(tmp_path: Path) -> None:
         ("person = ['x']\n", "person 1 must be a table: [[person]]"),
     ],
 )
-def test_what_cannot_be_understood_says_where(tmp_path: Path, text: str, says: str) -> None:
+def test_syntax_errors_name_line(tmp_path: Path, text: str, says: str) -> None:
     (tmp_path / people_file.NAME).write_text(text)
     with pytest.raises(AlbumUnusable) as error:
         people_file.read(tmp_path)
@@ -170,11 +170,11 @@ def person_of(album: Path, file: str) -> str:
     return next(number for number, files in whose(album).items() if file in files)
 
 
-def test_people_are_as_expected_at_first(album: Path) -> None:
+def test_people_match_expectation(album: Path) -> None:
     assert sorted(whose(album).values()) == [["a1", "a2", "a3"], ["a3", "b1", "b2"], ["c1", "c2"]]
 
 
-def test_a_name_is_shown_and_survives_new_photographs_renaming_and_other_models(album: Path) -> None:
+def test_name_survives_changes(album: Path) -> None:
     anna = person_of(album, "a1")
     ended = run("name", album, anna, "Anna <Müller>/x")
     assert (ended.exit_code, ended.stderr) == (0, "")
@@ -195,7 +195,7 @@ def test_a_name_is_shown_and_survives_new_photographs_renaming_and_other_models(
     assert not any(row["name"] for row in rows(album))
 
 
-def test_merged_people_stay_one(album: Path) -> None:
+def test_merged_people_stay_merged(album: Path) -> None:
     bert, carl = person_of(album, "b1"), person_of(album, "c1")
     assert run("name", album, carl, "Carl").exit_code == 0
     assert run("merge", album, bert, "Carl").exit_code == 0
@@ -205,7 +205,7 @@ def test_merged_people_stay_one(album: Path) -> None:
         assert {row["name"] for row in rows(album) if "b1" in row["path"]} == {"Carl"}
 
 
-def test_split_faces_are_someone_else(album: Path) -> None:
+def test_split_faces_become_another_person(album: Path) -> None:
     marks = [row["face"] for row in rows(album) if row["path"] in ("./c1.jpg", "./b1.jpg")]
     assert run("split", album, marks[1]).exit_code == 0
     for _ in range(2):
@@ -215,7 +215,7 @@ def test_split_faces_are_someone_else(album: Path) -> None:
         assert ["a3", "b1", "b2"] in whose(album).values()
 
 
-def test_hidden_people_are_in_the_tables_only(album: Path) -> None:
+def test_hidden_people_are_in_tables_only(album: Path) -> None:
     carl = person_of(album, "c1")
     assert run("hide", album, carl).exit_code == 0
     build(album.parent)
@@ -251,7 +251,7 @@ def test_edits_by_hand_are_applied(album: Path) -> None:
         (["xname", "album", "1", "x"], "Error"),
     ],
 )
-def test_mistakes_are_explained_and_change_nothing(
+def test_invalid_edits_change_nothing(
     album: Path, monkeypatch: pytest.MonkeyPatch, arguments: list[str], says: str
 ) -> None:
     monkeypatch.chdir(album.parent)
@@ -261,7 +261,7 @@ def test_mistakes_are_explained_and_change_nothing(
     assert not (album / "people.toml").exists()
 
 
-def test_an_album_of_a_folder_that_is_called_like_a_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_folder_named_like_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     shutil.copytree(Path(__file__).parent, tmp_path / "name", ignore=lambda _, names: names)
     for argument in ("./name", "--links"):

@@ -25,7 +25,7 @@ def encoded(width: int, height: int, suffix: str = ".jpg") -> bytes:
     return cv2.imencode(suffix, image)[1].tobytes()
 
 
-def test_an_image_of_usual_size_is_left_as_it_is() -> None:
+def test_image_of_usual_size_is_unchanged() -> None:
     data = encoded(MAX_SIDE, 16)
     assert pixels.analyzable(data, pixels.header(data), MOST) is data
 
@@ -39,7 +39,7 @@ def test_an_image_of_usual_size_is_left_as_it_is() -> None:
         (10, 10_000, ".bmp", (4, 4096)),
     ],
 )
-def test_a_larger_one_becomes_smaller(width: int, height: int, suffix: str, expected: tuple[int, int]) -> None:
+def test_larger_image_is_reduced(width: int, height: int, suffix: str, expected: tuple[int, int]) -> None:
     data = encoded(width, height, suffix)
     fitting = pixels.analyzable(data, pixels.header(data), MOST)
     header = pixels.header(fitting)
@@ -47,27 +47,27 @@ def test_a_larger_one_becomes_smaller(width: int, height: int, suffix: str, expe
     assert opened(fitting)[0, 0, 2] > 200
 
 
-def test_a_file_of_too_many_bytes_becomes_smaller() -> None:
+def test_oversized_file_is_reduced() -> None:
     data = cv2.imencode(".png", np.random.default_rng(1).integers(0, 255, (200, 200, 3), np.uint8))[1].tobytes()
     fitting = pixels.analyzable(data, pixels.header(data), 100_000)
     assert len(fitting) < 100_000 < len(data)
     assert (pixels.header(fitting).width, pixels.header(fitting).height) == (200, 200)
 
 
-def test_there_is_a_limit() -> None:
+def test_size_has_limit() -> None:
     with pytest.raises(ImageTooLarge, match="20000"):
         pixels.header(encoded(pixels.LARGEST_SIDE + 1, 1, ".png"))
 
 
 @pytest.mark.parametrize("size", [(2000, 1000), (300, 3000), (40, 30)])
 @pytest.mark.parametrize("box", [(0.4, 0.4, 0.2, 0.2), (0, 0, 0.05, 0.05), (0.9, 0.9, 0.1, 0.1), (0, 0, 1, 1)])
-def test_crops_are_square_and_of_one_size(size: tuple[int, int], box: tuple[float, float, float, float]) -> None:
+def test_crops_are_square_and_equal_in_size(size: tuple[int, int], box: tuple[float, float, float, float]) -> None:
     data = encoded(*size)
     (crop,) = pixels.crops(data, pixels.header(data), [BoundingBox(*box)])
     assert opened(crop).shape == (CROP, CROP, 3)
 
 
-def test_a_crop_shows_its_place_and_keeps_the_colors() -> None:
+def test_crop_keeps_place_and_colors() -> None:
     data = encoded(1600, 1600)
     above, below = pixels.crops(
         data, pixels.header(data), [BoundingBox(0.4, 0.1, 0.1, 0.1), BoundingBox(0.4, 0.8, 0.1, 0.1)]

@@ -57,14 +57,14 @@ def look(tmp_path: Path, paths: list[Path], source: FaceSource) -> scanner.ScanR
         return scanner.scan(tmp_path / "photos", paths, source, database, Crops(out, "m-1"), done=lambda outcome: None)
 
 
-def test_what_is_known_is_not_analyzed_again(tmp_path: Path, photographs: list[Path]) -> None:
+def test_known_images_are_not_analyzed_again(tmp_path: Path, photographs: list[Path]) -> None:
     first = look(tmp_path, photographs[:30], Obedient())
     assert (first.analyzed, len(first.digests), first.skipped) == (30, 30, [])
     second = Obedient()
     assert look(tmp_path, photographs, second).analyzed == second.count == 10
 
 
-def test_of_equal_images_one_is_looked_at(tmp_path: Path, photographs: list[Path]) -> None:
+def test_equal_images_are_analyzed_once(tmp_path: Path, photographs: list[Path]) -> None:
     same = tmp_path / "photos" / "same.png"
     same.write_bytes((tmp_path / "photos" / "00.png").read_bytes())
     found = look(tmp_path, [photographs[0], Path("same.png")], Obedient())
@@ -73,7 +73,7 @@ def test_of_equal_images_one_is_looked_at(tmp_path: Path, photographs: list[Path
     assert len(found.digests) == 2
 
 
-def test_a_failure_of_the_moment_is_tried_again_by_the_next_run(tmp_path: Path, photographs: list[Path]) -> None:
+def test_transient_failure_is_retried_by_next_run(tmp_path: Path, photographs: list[Path]) -> None:
     def fail(count: int) -> None:
         if count == 3:
             raise ImageRejected("internal", "the service failed", permanent=False)
@@ -87,7 +87,7 @@ def test_a_failure_of_the_moment_is_tried_again_by_the_next_run(tmp_path: Path, 
     assert again.count == 1  # not the one that is damaged for good
 
 
-def test_an_end_in_the_middle_keeps_what_was_found(tmp_path: Path, photographs: list[Path]) -> None:
+def test_interrupted_run_keeps_results(tmp_path: Path, photographs: list[Path]) -> None:
     def fail(count: int) -> None:
         if count > 25:
             raise ServiceRefused("it does not answer")
@@ -98,7 +98,7 @@ def test_an_end_in_the_middle_keeps_what_was_found(tmp_path: Path, photographs: 
 
 
 @pytest.mark.timeout(60)
-def test_ctrl_c_waits_for_the_images_at_hand_alone(
+def test_ctrl_c_waits_for_current_images_only(
     tmp_path: Path, photographs: list[Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(scanner, "_INTERRUPT_GRACE_SECONDS", 600.0)
@@ -116,7 +116,7 @@ def test_ctrl_c_waits_for_the_images_at_hand_alone(
         assert len(database.known()) == source.count < 40
 
 
-def test_an_image_that_vanishes_meanwhile_is_reported(tmp_path: Path, photographs: list[Path]) -> None:
+def test_vanished_image_is_reported(tmp_path: Path, photographs: list[Path]) -> None:
     (tmp_path / "photos" / "07.png").unlink()
     (lost,) = look(tmp_path, photographs, Obedient()).skipped
     assert lost == Skipped(Path("07.png"), "unreadable", "the file cannot be read: No such file or directory")
@@ -126,9 +126,7 @@ def here(load: Callable[[], Analyzer]) -> LocalFaceSource:
     return LocalFaceSource(MODEL.version, MODEL.threshold, MODEL.sure_confidence, load, threads=4)
 
 
-def test_models_are_loaded_once_for_the_first_new_image_and_not_without_one(
-    tmp_path: Path, photographs: list[Path]
-) -> None:
+def test_models_are_loaded_lazily(tmp_path: Path, photographs: list[Path]) -> None:
     loaded: list[Analyzer] = []
 
     def load() -> Analyzer:
@@ -144,7 +142,7 @@ def test_models_are_loaded_once_for_the_first_new_image_and_not_without_one(
     assert len(loaded) == 1
 
 
-def test_models_that_cannot_be_loaded_end_it(tmp_path: Path, photographs: list[Path]) -> None:
+def test_unloadable_models_end_scan(tmp_path: Path, photographs: list[Path]) -> None:
     def load() -> Analyzer:
         raise AcceleratorUnavailable("there is no GPU")
 

@@ -102,7 +102,7 @@ def content(album: Path) -> dict[str, bytes]:
     return {name: (album / name).read_bytes() for name in names}
 
 
-def test_the_album_of_shards_is_that_of_one_machine(photos: Path) -> None:
+def test_sharded_album_equals_single_machine_album(photos: Path) -> None:
     build_album(AlbumOptions(photos, photos.parent / "one"), Source())
     sources = [Source() for _ in range(SHARDS)]
     for number, source in enumerate(sources):
@@ -113,7 +113,7 @@ def test_the_album_of_shards_is_that_of_one_machine(photos: Path) -> None:
     assert [shard(photos, number, Source(left=0)) for number in range(SHARDS)] == [0, 0, 0]
 
 
-def test_a_shard_that_is_killed_costs_one_part_at_most(photos: Path) -> None:
+def test_killed_shard_repeats_one_part_at_most(photos: Path) -> None:
     build_album(AlbumOptions(photos, photos.parent / "one"), Source())
     with pytest.raises(Killed):
         shard(photos, 1, Source(left=7))
@@ -154,14 +154,14 @@ def test_photographs_are_read_while_others_are_analyzed(photos: Path, way: str) 
     assert analyzed == 39
 
 
-def test_a_half_written_part_is_done_again(photos: Path) -> None:
+def test_half_written_part_is_redone(photos: Path) -> None:
     shard(photos, 0, Source())
     (part, *_) = sorted((photos.parent / "results").rglob("*.msgpack"))
     part.write_bytes(part.read_bytes()[:100])
     assert shard(photos, 0, Source()) == shards.PART
 
 
-def test_an_album_is_not_made_of_less_than_all_shards(photos: Path) -> None:
+def test_album_requires_all_shards(photos: Path) -> None:
     shard(photos, 0, Source())
     shard(photos, 2, Source())
     with pytest.raises(AlbumUnusable, match="shard 1 is not finished: 4 of its 4 parts have no results"):
@@ -180,7 +180,7 @@ def test_every_image_is_in_one_shard() -> None:
     assert len(names) == len(set(names))
 
 
-def test_the_job_runs_every_shard_as_the_restricted_standard_wants() -> None:
+def test_job_complies_with_restricted_standard() -> None:
     arguments = ["album", "job", "s3://photos/2026", "--results", "s3://results/a", "--shards", "8", "--image", "x:1"]
     ended = CliRunner().invoke(
         main, [*arguments, "--secret", "faces-s3", "--namespace", "faces", "--service-account", "s"]
@@ -203,7 +203,7 @@ def test_the_job_runs_every_shard_as_the_restricted_standard_wants() -> None:
     assert "/photos must be s3://BUCKET/PREFIX" in refused.stderr
 
 
-def test_a_second_job_makes_the_album_on_a_claim() -> None:
+def test_second_job_assembles_album() -> None:
     arguments = ["album", "job", "s3://photos/2026", "--results", "s3://results/a", "--shards", "8", "--image", "x:1"]
     more = ["--claim", "disk", "--name", "party", "--secret", "faces-s3", "--namespace", "faces", "--cpus", "3"]
     ended = CliRunner().invoke(main, [*arguments, *more])
@@ -240,7 +240,7 @@ def assembled_by_command(photos: Path, out: str, *options: str) -> Result:
 
 
 @pytest.mark.usefixtures("bundle")
-def test_an_assembled_album_takes_the_options_of_one_machine(photos: Path) -> None:
+def test_assembled_album_accepts_all_options(photos: Path) -> None:
     for number in range(SHARDS):
         shard(photos, number, Source())
     build_album(AlbumOptions(photos, photos.parent / "one", 0.9, 0.5, 40, links=True), Source())
@@ -254,7 +254,7 @@ def test_an_assembled_album_takes_the_options_of_one_machine(photos: Path) -> No
 
 
 @pytest.mark.usefixtures("bundle")
-def test_an_album_waits_for_shards_that_are_not_finished(photos: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_assembly_waits_for_shards(photos: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pauses: list[float] = []
 
     def pause(seconds: float) -> None:
@@ -270,7 +270,7 @@ def test_an_album_waits_for_shards_that_are_not_finished(photos: Path, monkeypat
 
 
 @pytest.mark.usefixtures("bundle")
-def test_an_album_does_not_wait_longer_than_it_may(photos: Path) -> None:
+def test_assembly_wait_has_limit(photos: Path) -> None:
     shard(photos, 0, Source())
     ended = assembled_by_command(photos, "many", "--wait", "0.01")
     assert (ended.exit_code, ended.stdout) == (2, "")

@@ -40,12 +40,12 @@ FOLDER, OUT = Path("/photos"), Path("/out/album")
 
 
 @pytest.mark.parametrize("name", ODD)
-def test_a_link_leads_to_the_very_file(name: str) -> None:
+def test_links_lead_to_files(name: str) -> None:
     found = unquote_to_bytes(names.link(FOLDER / name, OUT))
     assert os.path.normpath(os.path.join(os.fsencode(OUT), found)) == os.fsencode(FOLDER / name)  # noqa: PTH118
 
 
-def test_csv_comes_back_as_it_was(tmp_path: Path) -> None:
+def test_csv_round_trips(tmp_path: Path) -> None:
     data = tables.faces_csv([entry(name) for name in ODD] + [entry("x", None)], FOLDER, OUT)
     rows = list(csv.DictReader(io.StringIO(data.decode(), newline="")))
     assert tuple(rows[0]) == tables.COLUMNS
@@ -58,7 +58,7 @@ def test_csv_comes_back_as_it_was(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("count", [0, 2])
-def test_parquet_has_the_hashes_at_a_fixed_size(count: int) -> None:
+def test_parquet_has_fixed_size_hashes(count: int) -> None:
     data = tables.faces_parquet([entry("x.jpg", 1), entry("y.jpg", None)][:count], FOLDER, OUT)
     table = parquet.read_table(io.BytesIO(data))
     assert table.schema.names == [*tables.COLUMNS, "face_hash"]
@@ -69,7 +69,7 @@ def test_parquet_has_the_hashes_at_a_fixed_size(count: int) -> None:
         assert table.column("person").to_pylist() == ["person-001", None]
 
 
-def test_skipped_files_have_their_reason() -> None:
+def test_skipped_files_have_reasons() -> None:
     data = tables.skipped_csv([Skipped(Path("a\n.jpg"), "corrupt_image", "it is cut off, early")], FOLDER, OUT)
     (row,) = csv.DictReader(io.StringIO(data.decode(), newline=""))
     assert row == {
@@ -80,7 +80,7 @@ def test_skipped_files_have_their_reason() -> None:
     }
 
 
-def test_names_are_shown_in_one_line() -> None:
+def test_names_are_shown_on_one_line() -> None:
     assert names.shown(Path("a\nb\x1b[31m\x7f")) == "a␊b␛[31m␡"
 
 
@@ -100,7 +100,7 @@ def everything(folder: Path) -> list[Path]:
     return sorted(path.relative_to(folder) for path in folder.rglob("*") if path.is_file())
 
 
-def test_every_image_has_its_link_although_names_are_equal(photographs: Path) -> None:
+def test_equal_names_have_distinct_links(photographs: Path) -> None:
     out = photographs.parent / "album"
     links.replace(out, photographs, {"person-001": [*everything(photographs), Path("a/x.jpg")], "once": []})
     made = out / "people" / "person-001"
@@ -112,13 +112,13 @@ def test_every_image_has_its_link_although_names_are_equal(photographs: Path) ->
     assert (out / "people" / "once").is_dir()
 
 
-def test_photographs_and_album_can_be_moved_together(photographs: Path, tmp_path: Path) -> None:
+def test_links_survive_moving_both_folders(photographs: Path, tmp_path: Path) -> None:
     links.replace(photographs.parent / "album", photographs, {"person-001": [Path("a/x.jpg")]})
     whole = tmp_path.rename(tmp_path.with_name(tmp_path.name + "-moved"))
     assert (whole / "album" / "people" / "person-001" / "x.jpg").read_text() == "a"
 
 
-def test_new_links_take_the_place_of_the_old(photographs: Path) -> None:
+def test_new_links_replace_old_ones(photographs: Path) -> None:
     out = photographs.parent / "album"
     links.replace(out, photographs, {"person-001": [Path("a/x.jpg")], "person-002": [Path("b/x.jpg")]})
     links.replace(out, photographs, {"person-001": [Path("b/x.jpg")]})
@@ -129,7 +129,7 @@ def test_new_links_take_the_place_of_the_old(photographs: Path) -> None:
 
 
 @pytest.mark.parametrize("possible", [["symlink_to"], ["symlink_to", "hardlink_to"]])
-def test_where_there_are_no_links_there_are_others_or_copies(
+def test_unsupported_links_fall_back_to_copies(
     photographs: Path, monkeypatch: pytest.MonkeyPatch, possible: list[str]
 ) -> None:
     def rejected(self: Path, target: Path) -> None:

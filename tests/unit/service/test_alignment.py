@@ -13,7 +13,7 @@ ARCFACE = template("arcface", 112)
     st.floats(-3.1, 3.1),
     st.tuples(st.floats(-500, 500), st.floats(-500, 500)),
 )
-def test_similarity_transform_undoes_any_turn_scale_and_shift(
+def test_similarity_transform_undoes_rotation_scale_and_shift(
     scale: float, angle: float, shift: tuple[float, float]
 ) -> None:
     turn = scale * np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
@@ -22,7 +22,7 @@ def test_similarity_transform_undoes_any_turn_scale_and_shift(
     np.testing.assert_allclose(points @ matrix[:, :2].T + matrix[:, 2], ARCFACE, atol=0.01)
 
 
-def test_similarity_transform_has_the_least_error_where_points_do_not_fit_exactly() -> None:
+def test_similarity_transform_minimizes_error() -> None:
     rng = np.random.default_rng(5)
     points = (ARCFACE * 3 + rng.normal(0, 4, (5, 2)) + 40).astype(np.float32)
     matrix = similarity_transform(points, ARCFACE)
@@ -53,7 +53,7 @@ def test_roll_is_measured_clockwise(roll: float) -> None:
     assert (measured - roll + 180) % 360 - 180 == pytest.approx(0, abs=1e-3)
 
 
-def test_every_alignment_has_the_eyes_above_the_mouth_within_the_face() -> None:
+def test_every_alignment_has_eyes_above_mouth_within_face() -> None:
     for points in ALIGNMENTS.values():
         assert points.shape == (5, 2)
         assert ((points > 0) & (points < 1)).all()

@@ -17,7 +17,7 @@ def names(found: KeyFile) -> list[str]:
     return [key.name for key in found.keys]
 
 
-def test_names_keys_comments_and_blank_lines():
+def test_parses_names_keys_comments_and_blank_lines():
     found = parse_keys("# head\n\n  anna : k:1 \r\nbert:k2\n#carl:k3\n")
     assert names(found) == ["anna", "bert"]
     assert found.problems == ()
@@ -28,7 +28,7 @@ def test_names_keys_comments_and_blank_lines():
     "line", ["secretkey", ":secretkey", "name:", "name: ", "na me:secretkey", "name:secret key", "name:secretkeyä",
              "näme:secretkey", "x" * 64 + ":secretkey", "name:" + "secretkey" * 60, "name:secretkey\x00"],
 )  # fmt: skip
-def test_a_wrong_line_is_named_by_number_and_never_quoted_and_others_count(line):
+def test_bad_line_is_reported_by_number_only(line):
     found = parse_keys(f"good:key\n\n{line}\nlast:another\n")
     assert names(found) == ["good", "last"]
     assert len(found.problems) == 1
@@ -37,13 +37,13 @@ def test_a_wrong_line_is_named_by_number_and_never_quoted_and_others_count(line)
 
 
 @pytest.mark.parametrize(("text", "problem"), [("a:k1\na:k2", "repeats a name"), ("a:k1\nb:k1", "repeats a key")])
-def test_of_a_name_or_key_given_twice_the_first_counts(text, problem):
+def test_first_of_duplicate_names_or_keys_is_used(text, problem):
     found = parse_keys(text)
     assert names(found) == ["a"]
     assert found.problems == (f"line 2 {problem}",)
 
 
-def test_short_keys_are_named():
+def test_short_keys_are_listed():
     assert parse_keys("a:fifteen-letters\nb:sixteen--letters\n").short == ["a"]
 
 
@@ -57,7 +57,7 @@ def test_short_keys_are_named():
         (b"\xff\xfe", "not UTF-8"),
     ],
 )
-def test_a_bad_file_stops_the_start_with_a_clear_error(tmp_path, content, reason):
+def test_bad_file_fails_startup(tmp_path, content, reason):
     path = tmp_path / "keys"
     if content is not None:
         path.write_bytes(content)
@@ -66,7 +66,7 @@ def test_a_bad_file_stops_the_start_with_a_clear_error(tmp_path, content, reason
     assert str(path) in caught.value.message
 
 
-def test_a_folder_is_no_file(tmp_path):
+def test_folder_is_rejected(tmp_path):
     with pytest.raises(InvalidSettings, match="cannot be read"):
         ApiKeys(str(tmp_path))
 
@@ -85,16 +85,16 @@ def allowed(keys, key):
         return None
 
 
-def test_the_name_of_the_key_is_reported(keys):
+def test_returns_name_of_key(keys):
     assert [allowed(keys[0], key) for key in ("key-1", "key-2", "key-3")] == ["anna", "bert", None]
 
 
-def test_no_key_is_unauthorized(keys):
+def test_missing_key_is_unauthorized(keys):
     with pytest.raises(Unauthorized):
         keys[0].authorize({})
 
 
-def test_every_key_is_compared_whatever_matches(keys, monkeypatch):
+def test_every_key_is_compared(keys, monkeypatch):
     compared = []
 
     def compare(one, other):
@@ -107,13 +107,13 @@ def test_every_key_is_compared_whatever_matches(keys, monkeypatch):
     assert compared == [(32, 32)] * 8
 
 
-def test_a_changed_file_is_read_again(keys):
+def test_changed_file_is_reloaded(keys):
     keys, path = keys
     path.write_text("carl:key-number-3\n")
     assert [allowed(keys, key) for key in ("key-1", "key-number-3")] == [None, "carl"]
 
 
-def test_an_emptied_file_lets_nobody_in(keys):
+def test_emptied_file_rejects_everyone(keys):
     keys, path = keys
     path.write_text("")
     assert allowed(keys, "key-1") is None
@@ -132,7 +132,7 @@ def spoil_by_repetition(path):
 
 
 @pytest.mark.parametrize("spoil", [spoil_by_typo, spoil_by_bytes, spoil_by_repetition])
-def test_a_removed_key_is_revoked_although_another_line_is_bad(keys, spoil, caplog):
+def test_removed_key_is_revoked_despite_bad_line(keys, spoil, caplog):
     keys, path = keys
     spoil(path)
     with caplog.at_level(logging.ERROR, auth.__name__):
@@ -154,7 +154,7 @@ def overgrow(path):
 
 
 @pytest.mark.parametrize("spoil", [remove, overgrow])
-def test_a_file_that_cannot_be_read_is_reported_once_and_changes_nothing(keys, spoil, caplog):
+def test_unreadable_file_keeps_previous_keys(keys, spoil, caplog):
     keys, path = keys
     spoil(path)
     with caplog.at_level(logging.ERROR, auth.__name__):
@@ -167,7 +167,7 @@ def test_a_file_that_cannot_be_read_is_reported_once_and_changes_nothing(keys, s
 
 
 @pytest.mark.parametrize(("mode", "warned"), [(0o600, False), (0o644, False), (0o620, True), (0o602, True)])
-def test_a_file_that_others_may_write_is_reported(tmp_path, caplog, mode, warned):
+def test_writable_file_is_reported(tmp_path, caplog, mode, warned):
     path = tmp_path / "keys"
     path.write_text("anna:0123456789abcdef\n")
     path.chmod(mode)
@@ -185,7 +185,7 @@ def test_short_keys_are_reported(tmp_path, caplog):
     assert metrics.SHORT_API_KEYS._value.get() == 1
 
 
-def test_an_address_that_fails_too_often_is_throttled_and_recovers():
+def test_failing_address_is_throttled_temporarily():
     now = [0.0]
     throttle = FailureThrottle(lambda: now[0], burst=3, per_second=0.5)
     assert [throttle.record("a") for _ in range(5)] == [False, False, False, True, True]
@@ -196,6 +196,6 @@ def test_an_address_that_fails_too_often_is_throttled_and_recovers():
     assert [throttle.record("a") for _ in range(4)] == [False, False, False, True]
 
 
-def test_the_throttle_forgets_the_oldest_address_when_there_are_too_many():
+def test_throttle_evicts_oldest_address():
     throttle = FailureThrottle(lambda: 0.0, burst=1, per_second=0, max_addresses=2)
     assert [throttle.record(address) for address in "abcbca"] == [False, False, False, True, True, False]

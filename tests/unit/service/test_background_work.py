@@ -11,7 +11,7 @@ from face_comparison.server.background_work import BackgroundWork
 from support.served import until
 
 
-def test_functions_run_in_order_and_are_finished_at_the_end() -> None:
+def test_functions_run_in_order_to_the_end() -> None:
     done: list[int] = []
     work = BackgroundWork("test")
     for number in range(100):
@@ -20,7 +20,7 @@ def test_functions_run_in_order_and_are_finished_at_the_end() -> None:
     assert done == list(range(100))
 
 
-def test_one_that_fails_stops_no_other(caplog: pytest.LogCaptureFixture) -> None:
+def test_failure_does_not_stop_others(caplog: pytest.LogCaptureFixture) -> None:
     done: list[str] = []
     work = BackgroundWork("test")
     work.run(lambda: done.remove("nothing"))
@@ -30,7 +30,7 @@ def test_one_that_fails_stops_no_other(caplog: pytest.LogCaptureFixture) -> None
     assert "failed" in caplog.text
 
 
-def test_too_many_are_dropped_without_waiting_and_counted(caplog: pytest.LogCaptureFixture) -> None:
+def test_excess_is_dropped_and_counted(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.WARNING)
     done: list[int] = []
     begun, go = threading.Event(), threading.Event()

@@ -24,7 +24,7 @@ DIGITS = (string.ascii_letters + string.digits + "+/-_").encode()
     end=st.sampled_from(["", "\n", "\r\n", "\t"]),
     form=st.sampled_from([str, bytes, memoryview]),
 )
-def test_every_spelling_gives_the_bytes_back(data, prefix, alphabet, padded, line, end, form):
+def test_every_spelling_is_decoded(data, prefix, alphabet, padded, line, end, form):
     text = alphabet(data).decode()
     if not padded:
         text = text.rstrip("=")
@@ -34,7 +34,7 @@ def test_every_spelling_gives_the_bytes_back(data, prefix, alphabet, padded, lin
 
 
 @given(data=st.binary(min_size=1, max_size=90), at=st.integers(0, 200), wrong=st.integers(0, 255))
-def test_one_foreign_byte_is_never_passed_over(data, at, wrong):
+def test_invalid_byte_is_never_ignored(data, at, wrong):
     text = bytearray(base64.b64encode(data))
     byte = bytes([wrong])
     if byte in DIGITS + b"= \t\r\n\v\f":
@@ -58,7 +58,7 @@ def test_one_foreign_byte_is_never_passed_over(data, at, wrong):
         "data:" + "x" * 300 + ";base64,AAAA",
     ],
 )
-def test_what_is_no_base64_is_rejected(text):
+def test_invalid_base64_is_rejected(text):
     with pytest.raises(InvalidBase64):
         decoded(text)
 
@@ -78,12 +78,12 @@ def test_what_is_no_base64_is_rejected(text):
         ("/9j/4AAQS", "is truncated"),
     ],
 )
-def test_what_is_wrong_with_base64_is_named(text, named):
+def test_base64_error_names_cause(text, named):
     with pytest.raises(InvalidBase64, match=named):
         decoded(text)
 
 
-def test_the_mixed_alphabet_works():
+def test_mixed_alphabet_is_decoded():
     assert decoded("-_+/") == base64.b64decode("+/+/")
 
 
@@ -94,7 +94,7 @@ def test_the_mixed_alphabet_works():
     end=st.sampled_from(["", "%0A", "%0d%0a", "\n"]),
     alphabet=st.sampled_from([base64.b64encode, base64.urlsafe_b64encode]),
 )
-def test_signs_that_are_escaped_as_in_a_url_are_read(data, prefix, lower, end, alphabet):
+def test_percent_encoded_characters_are_decoded(data, prefix, lower, end, alphabet):
     digits = alphabet(data).decode()
     for sign in "+/=-_":
         escape = f"%{ord(sign):02X}"

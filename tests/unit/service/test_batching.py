@@ -35,7 +35,7 @@ def images(first: int, count: int, side: int = 3) -> np.ndarray:
 
 @pytest.mark.parametrize("plan", [exact, padded])
 @given(count=st.integers(1, 300), more=st.sets(st.integers(2, 40)))
-def test_a_plan_covers_every_image_once(plan: Callable, count: int, more: set[int]) -> None:
+def test_plan_covers_every_image_once(plan: Callable, count: int, more: set[int]) -> None:
     sizes = sorted({1, *more})
     batches = plan(count, sizes)
     ends = [start + size for start, size in batches]
@@ -53,7 +53,7 @@ def test_padding_saves_batches() -> None:
 
 @pytest.mark.parametrize("kind", [Direct, Gathered])
 @pytest.mark.parametrize("count", [1, 3, 8, 19])
-def test_any_number_of_images_gives_one_result_each_in_order(kind: type, count: int) -> None:
+def test_results_keep_order_of_images(kind: type, count: int) -> None:
     sizes: list[int] = []
     sums, other = kind(Sums(), SIZES, sizes.append).run(images(1, count))
     np.testing.assert_array_equal(sums, [27 * (1 + index) for index in range(count)])
@@ -61,7 +61,7 @@ def test_any_number_of_images_gives_one_result_each_in_order(kind: type, count: 
     assert sum(sizes) == count  # padding is not counted
 
 
-def test_images_that_arrive_while_a_batch_runs_share_the_next_one() -> None:
+def test_images_arriving_during_batch_share_next_one() -> None:
     network, sizes = Sums(), list[int]()
     gathered = Gathered(network, SIZES, sizes.append)
     network.open.clear()
@@ -83,7 +83,7 @@ def test_images_that_arrive_while_a_batch_runs_share_the_next_one() -> None:
     assert sizes == [1, 6]
 
 
-def test_images_of_different_sizes_never_share_a_batch_and_none_is_lost() -> None:
+def test_images_of_different_sizes_never_share_batch() -> None:
     gathered = Gathered(Sums(), SIZES, lambda size: None)
     results: dict[tuple[int, int], np.ndarray] = {}
 
@@ -100,7 +100,7 @@ def test_images_of_different_sizes_never_share_a_batch_and_none_is_lost() -> Non
         np.testing.assert_array_equal(results[index, side], [(index + k) * side * side * 3 for k in range(3)])
 
 
-def test_a_batch_that_fails_fails_its_own_requests_and_no_later_one() -> None:
+def test_failed_batch_fails_only_its_requests() -> None:
     gathered = Gathered(Sums(), SIZES, lambda size: None)
     with pytest.raises(RuntimeError, match="this size breaks"):
         gathered.run(images(1, 1, side=13))

@@ -20,12 +20,12 @@ def manifest(**comparison):
     return parsed(json.dumps(content).encode(), "test")
 
 
-def test_review_spans_one_scale_around_the_threshold_by_default():
+def test_review_range_defaults_to_one_scale():
     limits = manifest().comparison.limits
     assert (limits.same_below, limits.different_above) == pytest.approx((1.0, 1.2))
 
 
-def test_review_limits_of_a_manifest_are_used():
+def test_review_limits_are_read_from_manifest():
     limits = manifest(review={"same_below": 1.05, "different_above": 1.3}).comparison.limits
     assert limits == Review(same_below=1.05, different_above=1.3)
 

@@ -47,13 +47,13 @@ def test_every_option_has_its_environment_name() -> None:
             assert option.envvar == PREFIX + flag.replace("-", "_").upper(), f"--{flag} of {path}"
 
 
-def test_every_environment_name_is_known_to_the_settings() -> None:
+def test_every_environment_name_is_known_to_settings() -> None:
     """Else `serve` would refuse to start where a name of another command is set."""
     known = {option.env for option in OPTIONS} | set(OTHER_NAMES)
     assert {option.envvar for _, command in every_command() for option in options(command)} <= known
 
 
-def test_serve_has_the_options_of_the_settings_in_their_order() -> None:
+def test_serve_has_options_of_settings_in_order() -> None:
     (serve,) = (command for path, command in every_command() if path == "serve")
     assert [option.opts[0] for option in options(serve)] == [option.flag for option in OPTIONS]
 
@@ -93,7 +93,7 @@ def test_failures_are_one_line_and_status_2(arguments: list[str], says: str) -> 
 
 
 @pytest.mark.parametrize("package", ["scipy", "jinja2", "rich"])
-def test_an_evaluation_says_how_to_get_what_it_needs(package: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_evaluate_names_missing_extra(package: str, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in [name for name in sys.modules if name.partition(".")[0] == package or ".evaluation" in name]:
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, package, None)
@@ -104,7 +104,7 @@ def test_an_evaluation_says_how_to_get_what_it_needs(package: str, monkeypatch: 
 
 
 @pytest.mark.parametrize("package", ["tomlkit", "arro3", "jinja2", "rich"])
-def test_an_album_says_how_to_get_what_it_needs(package: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_album_names_missing_extra(package: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     for name in [name for name in sys.modules if name.partition(".")[0] == package or ".album" in name]:
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, package, None)
@@ -114,14 +114,14 @@ def test_an_album_says_how_to_get_what_it_needs(package: str, monkeypatch: pytes
     assert ended.stderr.endswith("pip install 'face-comparison[album]'\n")
 
 
-def test_a_file_that_cannot_be_written_is_one_line_and_status_2(tmp_path: Path) -> None:
+def test_unwritable_file_is_one_line_and_status_2(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     ended = CliRunner().invoke(main.main, ["models", "fetch"], env={"FACE_COMPARISON_BUNDLES": str(tmp_path / "file")})
     assert ended.exit_code == exit_status.FAILED
     assert ended.stderr == f"file_error: {tmp_path / 'file'}: File exists\n"
 
 
-def test_what_nobody_expected_is_no_verdict(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_unexpected_error_is_not_a_verdict(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Python ends with status 1, which `compare` means as "different people"."""
     monkeypatch.chdir(tmp_path)
     for name in ("a.jpg", "b.jpg"):
@@ -132,13 +132,13 @@ def test_what_nobody_expected_is_no_verdict(monkeypatch: pytest.MonkeyPatch, tmp
     assert "ZeroDivisionError" in ended.stderr
 
 
-def test_an_unknown_environment_name_stops_every_command_that_loads_models() -> None:
+def test_unknown_variable_is_error_of_every_model_command() -> None:
     ended = CliRunner().invoke(main.main, ["compare", "a", "b"], env={"FACE_COMPARISON_BUNDEL": "x"})
     assert ended.exit_code == exit_status.FAILED
     assert "did you mean FACE_COMPARISON_BUNDLE?" in ended.stderr
 
 
-def test_kubernetes_is_reported_why_a_start_failed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_termination_message_has_startup_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Its containers have a file for that; elsewhere there is none, and none is made."""
     file = tmp_path / "termination-log"
     monkeypatch.setattr("face_comparison.cli.serve.TERMINATION_LOG", file)
@@ -158,14 +158,14 @@ def outcome(distance: float, *, same: bool, faces: int = 1) -> api.TargetMatch:
     return api.TargetMatch(same, distance, 0.5, verdict, (match,) * faces)
 
 
-def test_compare_is_same_only_when_the_person_is_on_every_image() -> None:
+def test_compare_returns_0_if_all_images_match() -> None:
     same, other = outcome(0.6, same=True), outcome(1.3, same=False)
     assert status([same, same]) == SAME == 0
     assert status([same, other]) == DIFFERENT == 1
     assert status([same, Problem("x", "corrupt_image", "x")]) == exit_status.FAILED == 2
 
 
-def test_the_table_tells_verdict_distance_and_failure() -> None:
+def test_table_has_verdict_distance_and_failure() -> None:
     head = Compared(api.CompareResponse("fake-1", 1.128, api.SourceFace(), ()), 3)
     failed = Problem("long-name.jpg", "corrupt_image", "it is cut off")
     shown = compare_table("a.jpg", head, [("b.jpg", outcome(0.6123, same=True, faces=2)), ("long-name.jpg", failed)])
@@ -175,7 +175,7 @@ def test_the_table_tells_verdict_distance_and_failure() -> None:
     assert "corrupt_image: it is cut off" in lines[4]
 
 
-def test_bundles_are_kept_where_the_environment_says(tmp_path: Path) -> None:
+def test_bundle_directory_is_read_from_environment(tmp_path: Path) -> None:
     shown = CliRunner().invoke(main.main, ["models", "list"], env={"FACE_COMPARISON_BUNDLES": str(tmp_path)})
     assert shown.exit_code == 0
     assert "not fetched yet: face-comparison models fetch yunet-sface" in shown.output
@@ -183,7 +183,7 @@ def test_bundles_are_kept_where_the_environment_says(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", [b"latin1-\xe9.jpg", b"\xff\xfe", b"utf-8-\xc3\xa9.jpg", b"line\nbreak.jpg"])
-def test_detect_goes_on_after_a_name_that_is_not_utf8(
+def test_detect_continues_after_name_that_is_not_utf8(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, name: bytes
 ) -> None:
     monkeypatch.setattr(analyzers, "loaded", lambda given: (FakeAnalyzer(), 1))
@@ -210,7 +210,7 @@ def test_detect_goes_on_after_a_name_that_is_not_utf8(
         ("10.1.2.3", "api-key", "http://10.1.2.3:80/prod/", 1),
     ],
 )
-def test_serve_says_where_to_look_and_who_else_may(address: str, auth: str, shown: str, lines: int) -> None:
+def test_serve_prints_addresses(address: str, auth: str, shown: str, lines: int) -> None:
     said = introduction(Settings(auth=auth), address, 80)
     assert f"open {shown} in a browser" in said[0]
     assert len(said) == lines
@@ -250,7 +250,7 @@ def test_folder_without_people_makes_no_store(tmp_path: Path) -> None:
     assert not (tmp_path / "store").exists()
 
 
-def test_models_of_the_environment_do_not_disturb_a_service() -> None:
+def test_models_of_environment_do_not_disturb_service() -> None:
     """They are set for all commands; only what was typed for this one can be a mistake."""
     environ = {"FACE_COMPARISON_DEVICE": "cpu", "FACE_COMPARISON_COLLECTIONS": "sqlite:/tmp/x"}
     for command in (["collection", "list"], ["detect", __file__], ["compare", __file__, __file__]):
@@ -260,14 +260,14 @@ def test_models_of_the_environment_do_not_disturb_a_service() -> None:
 
 
 @pytest.mark.parametrize("answer", ["n\n", ""], ids=["no", "end of input"])
-def test_declined_question_is_a_failure(tmp_path: Path, answer: str) -> None:
+def test_declined_prompt_is_failure(tmp_path: Path, answer: str) -> None:
     open_store(f"sqlite:{tmp_path}", max_faces=1).close()
     arguments = ["collection", "delete", "staff", "--collections", f"sqlite:{tmp_path}"]
     ended = CliRunner().invoke(main.main, arguments, input=answer)
     assert (ended.exit_code, ended.stderr.splitlines()[-1]) == (exit_status.FAILED, "aborted")
 
 
-def test_ctrl_c_at_a_question_is_an_interruption(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_ctrl_c_at_prompt_is_interruption(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     open_store(f"sqlite:{tmp_path}", max_faces=1).close()
 
     def interrupted(*_: object, **__: object) -> bool:

@@ -142,7 +142,7 @@ ABOUT = {
 # --- requests and replies --------------------------------------------------------------------------------------------
 
 
-def test_a_request_is_what_the_service_reads(client: Client, script: Script) -> None:
+def test_request_matches_service_format(client: Client, script: Script) -> None:
     client.detect(b"\xff\xd8image", max_faces=3, min_confidence=0.25)
     read = detect_request(script.bodies[0], script.headers[0]["content-type"], {})
     assert read.image == b"\xff\xd8image"
@@ -151,7 +151,7 @@ def test_a_request_is_what_the_service_reads(client: Client, script: Script) -> 
     assert "x-api-key" not in script.headers[0]
 
 
-def test_what_a_service_runs_and_allows(client: Client, script: Script) -> None:
+def test_reads_version_and_limits(client: Client, script: Script) -> None:
     script.answers = [refusal(503, "not_ready", Retry_After="0"), Answer(body=ABOUT)]
     described = client.describe()
     assert described.face_model_version == "m-1"
@@ -160,7 +160,7 @@ def test_what_a_service_runs_and_allows(client: Client, script: Script) -> None:
     assert script.paths == ["/prod/face_comparison"] * 2
 
 
-def test_faces_are_values(client: Client, script: Script) -> None:
+def test_parses_faces(client: Client, script: Script) -> None:
     script.answers = [Answer(body={"Faces": [FACE], "FaceModelVersion": "m-1"})]
     (face,) = client.detect(b"x").faces
     assert face.bounding_box == BoundingBox(0.1, 0.2, 0.3, 0.4)
@@ -171,7 +171,7 @@ def test_faces_are_values(client: Client, script: Script) -> None:
     assert np.array_equal(face.face_hash, HASH)
 
 
-def test_a_comparison_is_values(client: Client, script: Script) -> None:
+def test_parses_comparison(client: Client, script: Script) -> None:
     verdict = {"Distance": 0.5, "Confidence": 0.99, "SamePerson": True, "Verdict": "same"}
     target = {**verdict, "Faces": [{**verdict, "BoundingBox": BOX, "FaceConfidence": 0.8}, verdict]}
     failure = {"Error": {"code": "no_face", "message": "none"}}
@@ -190,7 +190,7 @@ def test_a_comparison_is_values(client: Client, script: Script) -> None:
     assert script.paths[0] == "/prod/face_comparison/compare"
 
 
-def test_subjects_are_what_the_service_reads(client: Client, script: Script) -> None:
+def test_subjects_match_service_format(client: Client, script: Script) -> None:
     reply = {
         "FaceModelVersion": "m-1",
         "Threshold": 1.1,
@@ -214,26 +214,26 @@ def test_subjects_are_what_the_service_reads(client: Client, script: Script) -> 
         ("/face-comparison/", "/prod/face-comparison"),
     ],
 )
-def test_the_address_is_that_of_the_stage_or_of_the_endpoint(script: Script, url: str, path: str) -> None:
+def test_address_may_be_stage_or_endpoint(script: Script, url: str, path: str) -> None:
     with Client(script.url + url) as client:
         client.detect(b"x")
     assert script.paths == [path]
 
 
 @pytest.mark.parametrize("end", ["", "/"])
-def test_an_address_without_a_path_means_the_default_stage(script: Script, end: str) -> None:
+def test_address_without_path_means_default_stage(script: Script, end: str) -> None:
     with Client(script.url.removesuffix("/prod") + end) as client:
         client.detect(b"x")
     assert script.paths == ["/prod/face_comparison"]
 
 
 @pytest.mark.parametrize("url", ["localhost:8080", "ftp://localhost/x", "https:///x", ""])
-def test_what_is_no_address(url: str) -> None:
+def test_invalid_address_is_rejected(url: str) -> None:
     with pytest.raises(ValueError, match="must begin with http"):
         Client(url)
 
 
-def test_a_key_goes_to_the_service_and_nowhere_else(script: Script) -> None:
+def test_key_is_sent_to_service_only(script: Script) -> None:
     script.answers = [Answer(307, b"", {"Location": script.url + "/elsewhere"})]
     with Client(script.url, api_key="secret") as client, pytest.raises(ServiceUnreachable, match="status 307"):
         client.detect(b"x")
@@ -253,7 +253,7 @@ def test_a_key_goes_to_the_service_and_nowhere_else(script: Script) -> None:
         Answer(0),
     ],
 )
-def test_what_is_temporary_is_tried_again(client: Client, script: Script, temporary: Answer) -> None:
+def test_temporary_failure_is_retried(client: Client, script: Script, temporary: Answer) -> None:
     script.answers = [temporary, temporary, Answer()]
     assert client.detect(b"x").faces == ()
     assert len(script.bodies) == 3
@@ -270,9 +270,7 @@ def test_what_is_temporary_is_tried_again(client: Client, script: Script, tempor
         (refusal(500, "internal"), "internal"),
     ],
 )
-def test_what_another_try_cannot_cure_is_not_tried_again(
-    client: Client, script: Script, answer: Answer, code: str
-) -> None:
+def test_permanent_failure_is_not_retried(client: Client, script: Script, answer: Answer, code: str) -> None:
     script.answers = [answer, Answer()]
     with pytest.raises(ServiceError, match=f"{code}: as it is") as raised:
         client.detect(b"x")
@@ -280,42 +278,42 @@ def test_what_another_try_cannot_cure_is_not_tried_again(
     assert len(script.bodies) == 1
 
 
-def test_retry_after_is_waited_for(client: Client, script: Script) -> None:
+def test_honors_retry_after(client: Client, script: Script) -> None:
     script.answers = [refusal(429, "overloaded", Retry_After="1"), Answer()]
     started = time.monotonic()
     client.detect(b"x")
     assert time.monotonic() - started >= 1
 
 
-def test_tries_end(script: Script) -> None:
+def test_retries_are_limited(script: Script) -> None:
     script.answers = [refusal(429, "overloaded", Retry_After="0")]
     with Client(script.url, retries=2) as client, pytest.raises(ServiceError, match="overloaded"):
         client.detect(b"x")
     assert len(script.bodies) == 3
 
 
-def test_no_pause_goes_beyond_the_time_of_the_call(script: Script) -> None:
+def test_pauses_stay_within_deadline(script: Script) -> None:
     script.answers = [refusal(429, "overloaded", Retry_After="1000")]
     with Client(script.url, timeout=20) as client, pytest.raises(ServiceError, match="overloaded"):
         client.detect(b"x")
     assert len(script.bodies) == 1
 
 
-def test_a_silent_server() -> None:
+def test_silent_server_times_out() -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         url = f"http://127.0.0.1:{silent.getsockname()[1]}/prod"
         with Client(url, timeout=0.3) as client, pytest.raises(ServiceUnreachable, match="does not respond"):
             client.detect(b"x")
 
 
-def test_nobody_there() -> None:
+def test_unreachable_server_is_reported() -> None:
     with socket.create_server(("127.0.0.1", 0)) as closed:
         port = closed.getsockname()[1]
     with Client(f"http://127.0.0.1:{port}/prod", retries=0) as client, pytest.raises(ServiceUnreachable):
         client.detect(b"x")
 
 
-def test_pauses_grow_and_are_spread() -> None:
+def test_pauses_grow_with_jitter() -> None:
     assert [pause(attempt, None, 1.0) for attempt in range(3)] == [0.5, 1.0, 2.0]
     assert pause(50, None, 1.0) == LONGEST_PAUSE_SECONDS
     assert pause(0, None, 0.0) == 0.25
@@ -334,12 +332,12 @@ def decoded(fields: dict[str, Any]) -> np.ndarray[Any, Any]:
 
 
 @pytest.mark.parametrize("kind", [bytes, bytearray, memoryview])
-def test_bytes(kind: Callable[[bytes], Any]) -> None:
+def test_image_from_bytes(kind: Callable[[bytes], Any]) -> None:
     assert image_fields(kind(b"abc")) == {"img": b"abc"}
 
 
 @pytest.mark.parametrize("kind", [str, Path])
-def test_a_path(tmp_path: Path, kind: Callable[[Path], Any]) -> None:
+def test_image_from_path(tmp_path: Path, kind: Callable[[Path], Any]) -> None:
     (tmp_path / "x.jpg").write_bytes(b"abc")
     assert image_fields(kind(tmp_path / "x.jpg")) == {"img": b"abc"}
     with pytest.raises(FileNotFoundError):
@@ -347,11 +345,11 @@ def test_a_path(tmp_path: Path, kind: Callable[[Path], Any]) -> None:
 
 
 @pytest.mark.parametrize("url", ["https://example.org/x.jpg", "HTTP://example.org/x", "s3://bucket/key"])
-def test_a_url(url: str) -> None:
+def test_image_from_url(url: str) -> None:
     assert image_fields(url) == {"url": url}
 
 
-def test_pixels_are_rgb_and_sent_without_loss() -> None:
+def test_pixels_are_sent_losslessly_as_rgb() -> None:
     assert np.array_equal(decoded(image_fields(PIXELS)), PIXELS)
     assert np.array_equal(decoded(image_fields(PIXELS[:, :, 0]))[:, :, 1], PIXELS[:, :, 0])
     pixels = cv2.imdecode(np.frombuffer(image_fields(PIXELS)["img"], np.uint8), cv2.IMREAD_COLOR)
@@ -359,12 +357,12 @@ def test_pixels_are_rgb_and_sent_without_loss() -> None:
 
 
 @pytest.mark.parametrize("pixels", [PIXELS.astype(float), np.zeros((2, 2, 4), np.uint8), np.zeros((0, 3), np.uint8)])
-def test_what_is_no_pixels(pixels: np.ndarray[Any, Any]) -> None:
+def test_invalid_pixels_are_rejected(pixels: np.ndarray[Any, Any]) -> None:
     with pytest.raises(ValueError, match="pixels must be uint8"):
         image_fields(pixels)
 
 
-def test_a_pillow_image_is_sent_upright() -> None:
+def test_pillow_image_is_sent_upright() -> None:
     pillow_image = Image.fromarray(PIXELS)
     assert np.array_equal(decoded(image_fields(pillow_image)), PIXELS)
     pillow_image.getexif()[274] = 3  # upside down
@@ -372,14 +370,14 @@ def test_a_pillow_image_is_sent_upright() -> None:
     assert decoded(image_fields(pillow_image.convert("CMYK"))).shape == PIXELS.shape
 
 
-def test_a_face_is_sent_with_its_version() -> None:
+def test_face_is_sent_with_version() -> None:
     face = DetectedFace(BoundingBox(0.0, 0.0, 1.0, 1.0), 1.0, HASH, (), quality(1.0, 2.0, 3.0), "m-1")
     assert subject_fields(face) == {"face_hash": HASH.tobytes(), "FaceModelVersion": "m-1"}
     assert subject_fields(HASH.astype(np.float64)) == {"face_hash": HASH.tobytes()}
 
 
 @pytest.mark.parametrize("thing", [None, 7, {"url": "x"}])
-def test_what_is_no_image(thing: object) -> None:
+def test_invalid_image_is_rejected(thing: object) -> None:
     with pytest.raises(TypeError, match="an image is a path"):
         image_fields(thing)
 
@@ -395,7 +393,7 @@ def asynchronously(script: Script, use: Callable[[AsyncClient], Awaitable[Any]],
     return anyio.run(run)
 
 
-def test_both_clients_send_and_return_the_same(client: Client, script: Script, tmp_path: Path) -> None:
+def test_sync_and_async_clients_agree(client: Client, script: Script, tmp_path: Path) -> None:
     file = tmp_path / "x.jpg"
     file.write_bytes(b"\xff\xd8image")
     script.answers = [Answer(body={"Faces": [FACE], "FaceModelVersion": "m-1"})]
@@ -413,7 +411,7 @@ def test_both_clients_send_and_return_the_same(client: Client, script: Script, t
     assert asynchronously(script, lambda each: each.describe()) == client.describe()
 
 
-def test_the_async_client_compares(script: Script) -> None:
+def test_async_client_compares(script: Script) -> None:
     script.answers = [
         Answer(
             body={
@@ -431,13 +429,13 @@ def test_the_async_client_compares(script: Script) -> None:
 
 
 @pytest.mark.parametrize("first", [refusal(503, "not_ready", Retry_After="0"), Answer(0), Answer(502, b"<html>")])
-def test_the_async_client_tries_again(script: Script, first: Answer) -> None:
+def test_async_client_retries(script: Script, first: Answer) -> None:
     script.answers = [first, Answer()]
     assert asynchronously(script, lambda each: each.detect(b"x")).faces == ()
     assert len(script.bodies) == 2
 
 
-def test_the_async_client_gives_up_as_the_other_does(script: Script) -> None:
+def test_async_client_gives_up_after_retries(script: Script) -> None:
     script.answers = [refusal(503, "not_ready", Retry_After="0")]
     with pytest.raises(ServiceError, match="not_ready"):
         asynchronously(script, lambda each: each.detect(b"x"), retries=2)
@@ -453,7 +451,7 @@ def test_the_async_client_gives_up_as_the_other_does(script: Script) -> None:
         AsyncClient("localhost:8080")
 
 
-def test_calls_of_the_async_client_run_at_once(script: Script) -> None:
+def test_async_calls_run_concurrently(script: Script) -> None:
     async def many(client: AsyncClient) -> list[Any]:
         found: list[Any] = []
 
@@ -468,7 +466,7 @@ def test_calls_of_the_async_client_run_at_once(script: Script) -> None:
     assert len(asynchronously(script, many)) == 20
 
 
-def test_a_silent_server_ends_at_the_deadline() -> None:
+def test_async_call_ends_at_deadline() -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         url = f"http://127.0.0.1:{silent.getsockname()[1]}"
 
@@ -480,7 +478,7 @@ def test_a_silent_server_ends_at_the_deadline() -> None:
             anyio.run(ask)
 
 
-def test_distance_is_that_of_the_service() -> None:
+def test_distance_matches_service() -> None:
     one, other = np.eye(2, 768, dtype=np.float32)
     assert distance(one, other) == pytest.approx(2**0.5)
     assert distance(one, one.tolist()) == 0

@@ -39,15 +39,15 @@ PROXY = "10.1.2.3"
         ("", "192.0.2.7", ""),
     ],
 )
-def test_address_is_that_of_the_nearest_hop_that_is_not_trusted(peer: str, forwarded: str, address: str) -> None:
+def test_nearest_untrusted_hop_is_client(peer: str, forwarded: str, address: str) -> None:
     assert client_address(peer, forwarded, PROXIES) == address
 
 
-def test_nobody_is_trusted_by_default() -> None:
+def test_no_proxy_is_trusted_by_default() -> None:
     assert client_address(PROXY, "192.0.2.7", ()) == PROXY
 
 
-def test_a_long_list_is_not_read_to_its_beginning() -> None:
+def test_long_header_is_read_from_its_end() -> None:
     hops = ["192.0.2.7", *["10.0.0.8"] * MAX_HOPS]
     assert client_address(PROXY, ",".join(hops[1:]), PROXIES) == "10.0.0.8"
     assert client_address(PROXY, ",".join(hops), PROXIES) == "10.0.0.8"
@@ -57,7 +57,7 @@ def test_a_long_list_is_not_read_to_its_beginning() -> None:
     assert time.thread_time() - began < 0.5
 
 
-def test_the_application_learns_the_address() -> None:
+def test_application_gets_client_address() -> None:
     def application(environ: dict[str, Any], respond: Callable[..., Any]) -> Iterable[bytes]:
         return [environ["REMOTE_ADDR"].encode()]
 

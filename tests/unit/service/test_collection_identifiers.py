@@ -35,7 +35,7 @@ BAD: list[tuple[Callable[[Any], Any], Any]] = [
 
 
 @pytest.mark.parametrize(("check", "value"), BAD)
-def test_invalid_value_is_rejected_with_what_would_be_right(check: Callable[[Any], Any], value: Any) -> None:
+def test_invalid_value_is_rejected_with_hint(check: Callable[[Any], Any], value: Any) -> None:
     with pytest.raises(InvalidParameter) as failure:
         check(value)
     assert "must" in failure.value.message
@@ -55,11 +55,11 @@ def test_valid_values_are_returned() -> None:
 @pytest.mark.parametrize(
     "text", ["2030-01-31T12:00:00Z", "2030-01-31T13:00:00+01:00", "2030-01-31 12:00", 1896091200, 1896091200.0]
 )
-def test_times_are_understood_in_utc(text: Any) -> None:
+def test_times_are_parsed_as_utc(text: Any) -> None:
     assert ids.check_timestamp(text, "Expires") == datetime(2030, 1, 31, 12, tzinfo=UTC)
 
 
-def test_page_token_returns_where_it_ended() -> None:
+def test_page_token_continues_where_it_ended() -> None:
     for last in ("a", "staff.1", FACE_ID, "x" * 255):
         token = ids.page_token(last)
         assert token.isascii() and "=" not in token
@@ -75,28 +75,28 @@ def nested(depth: int) -> dict[str, object]:
 
 
 @pytest.mark.parametrize("value", [nested(300), {"a": "\0"}, {"\0": 1}, {"a": 2**70}, {"a": float("inf")}])
-def test_metadata_that_no_response_could_hold_is_rejected(value: dict[str, object]) -> None:
+def test_oversized_metadata_is_rejected(value: dict[str, object]) -> None:
     with pytest.raises(InvalidParameter):
         ids.check_metadata(value)
 
 
-def test_deep_metadata_that_a_response_can_hold_is_kept() -> None:
+def test_deep_metadata_within_limit_is_kept() -> None:
     assert ids.check_metadata(nested(200)) == nested(200)
 
 
 @pytest.mark.parametrize("value", ["9999-12-31T23:59:59.999999Z", "9999-12-31T23:59:59.999999-01:00", 1e18])
-def test_times_that_cannot_be_read_again_are_rejected(value: object) -> None:
+def test_times_that_do_not_round_trip_are_rejected(value: object) -> None:
     with pytest.raises(InvalidParameter):
         ids.check_timestamp(value, "Expires")
 
 
-def test_a_token_with_a_nul_is_rejected() -> None:
+def test_token_with_nul_is_rejected() -> None:
     with pytest.raises(InvalidParameter):
         ids.page_start(ids.page_token("a\0"))
 
 
 @pytest.mark.parametrize("value", [float("inf"), float("nan"), 1.5])
-def test_numbers_that_are_not_whole_are_rejected(value: float) -> None:
+def test_fractions_are_rejected(value: float) -> None:
     for check in (ids.check_retention, ids.check_page_size):
         with pytest.raises(InvalidParameter):
             check(value)

@@ -47,13 +47,13 @@ def test_good_face_passes_every_filter() -> None:
         ),
     ],
 )
-def test_bad_face_is_named_by_its_reason(bad: Face, reason: Any) -> None:
+def test_rejected_face_has_reason(bad: Face, reason: Any) -> None:
     for level in ("LOW", "AUTO", "MEDIUM", "HIGH"):
         assert quality_reasons(bad, level) == [reason]
     assert quality_reasons(bad, "NONE") == []
 
 
-def test_face_that_the_analyzer_does_not_rely_upon_is_rejected() -> None:
+def test_unreliable_face_is_rejected() -> None:
     reasons: tuple[tuple[Any, str], ...] = (
         ("UNSTABLE_LANDMARKS", "LOW_FACE_QUALITY"),
         ("SMALL_FACE", "SMALL_BOUNDING_BOX"),
@@ -73,13 +73,13 @@ def test_filters_become_stricter_in_their_order() -> None:
 
 
 @pytest.mark.parametrize("degrees", [0, 30, 90, 180, 271])
-def test_head_turned_in_the_image_plane_is_not_a_pose(degrees: float) -> None:
+def test_roll_is_not_extreme_pose(degrees: float) -> None:
     angle = math.radians(degrees)
     turn = np.array([[math.cos(angle), -math.sin(angle)], [math.sin(angle), math.cos(angle)]])
     assert asymmetry((FRONTAL @ turn.T).astype(np.float32)) == pytest.approx(0, abs=1e-5)
 
 
-def test_turned_away_head_is_measured_on_both_sides() -> None:
+def test_yaw_is_limited_on_both_sides() -> None:
     for shift in (-20, 20):
         turned = FRONTAL.copy()
         turned[2, 0] += shift

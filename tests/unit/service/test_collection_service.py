@@ -80,7 +80,7 @@ def bench(tmp_path: Path) -> Iterator[Bench]:
 # --- enrollment ---
 
 
-def test_enrolled_person_is_identified_on_another_photo(bench: Bench) -> None:
+def test_enrolled_person_is_identified_in_another_photo(bench: Bench) -> None:
     bench.enroll("anna", user_id="u-anna")
     bench.enroll("bert", user_id="u-bert")
     result = bench.search("anna*")
@@ -89,7 +89,7 @@ def test_enrolled_person_is_identified_on_another_photo(bench: Bench) -> None:
     assert decisions(bench.search("carl")) == [("unknown", None)]
 
 
-def test_every_face_of_the_image_is_identified(bench: Bench) -> None:
+def test_every_face_of_image_is_identified(bench: Bench) -> None:
     for name in ("anna", "bert"):
         bench.enroll(name, user_id=name)
     # Largest first: the last of the fake image.
@@ -100,7 +100,7 @@ def test_every_face_of_the_image_is_identified(bench: Bench) -> None:
     ]
 
 
-def test_only_the_largest_face_is_enrolled_for_a_user(bench: Bench) -> None:
+def test_largest_face_is_enrolled_for_user(bench: Bench) -> None:
     found = bench.enroll("anna", "bert", user_id="u-bert")
     assert len(found.records) == 1
     assert [each.reasons for each in found.unindexed] == [("EXCEEDS_MAX_FACES",)]
@@ -108,12 +108,12 @@ def test_only_the_largest_face_is_enrolled_for_a_user(bench: Bench) -> None:
     assert decisions(bench.search("anna")) == [("unknown", None)]
 
 
-def test_every_face_is_enrolled_without_a_user_and_fewer_when_asked(bench: Bench) -> None:
+def test_every_face_is_enrolled_without_user(bench: Bench) -> None:
     assert len(bench.enroll("anna", "bert", "carl").records) == 3
     assert len(bench.enroll("dora", "emil", "finn", max_faces=2).records) == 2
 
 
-def test_bad_face_leaves_its_place_to_the_next_without_a_user(bench: Bench) -> None:
+def test_bad_face_leaves_its_place_to_next_without_user(bench: Bench) -> None:
     group = probe("anna", "bert", "carl")
     large = group.faces[0]
     assert large.detected is not None
@@ -124,7 +124,7 @@ def test_bad_face_leaves_its_place_to_the_next_without_a_user(bench: Bench) -> N
     assert [each.reasons for each in found.unindexed] == [("LOW_SHARPNESS",), ("EXCEEDS_MAX_FACES",)]
 
 
-def test_person_in_the_background_never_replaces_a_bad_large_face(bench: Bench) -> None:
+def test_person_in_background_never_replaces_bad_large_face(bench: Bench) -> None:
     both = probe("anna", "bert")
     large = both.faces[0]
     assert large.detected is not None
@@ -145,13 +145,13 @@ def test_same_image_again_changes_nothing(bench: Bench) -> None:
     assert bench.enroll("anna", user_id="u-other", on_duplicate="allow").records[0].created
 
 
-def test_same_image_is_told_apart_by_external_image_id_without_a_user(bench: Bench) -> None:
+def test_external_image_id_distinguishes_equal_images(bench: Bench) -> None:
     assert bench.enroll("anna", external_image_id="1").records[0].created
     assert not bench.enroll("anna", external_image_id="1").records[0].created
     assert bench.enroll("anna", external_image_id="2").records[0].created
 
 
-def test_another_person_who_resembles_the_face_is_reported(bench: Bench) -> None:
+def test_resembling_person_is_reported(bench: Bench) -> None:
     bench.enroll("anna", user_id="u-anna")
     bench.enroll("bert", user_id="u-bert")
     found = bench.enroll("anna*", user_id="u-other")
@@ -160,7 +160,7 @@ def test_another_person_who_resembles_the_face_is_reported(bench: Bench) -> None
     assert bench.enroll("anna**", user_id="u-anna").duplicates[0].neighbor.face.user_id == "u-other"
 
 
-def test_another_person_who_resembles_the_face_is_refused_or_allowed(bench: Bench) -> None:
+def test_resembling_person_is_rejected_or_allowed(bench: Bench) -> None:
     bench.enroll("anna", user_id="u-anna")
     refused = bench.enroll("anna*", user_id="u-other", on_duplicate="refuse")
     assert refused.records == ()
@@ -170,7 +170,7 @@ def test_another_person_who_resembles_the_face_is_refused_or_allowed(bench: Benc
     assert (len(allowed.records), allowed.duplicates) == (1, ())
 
 
-def test_face_unlike_its_own_person_is_reported_or_refused(bench: Bench) -> None:
+def test_face_unlike_its_user_is_reported_or_rejected(bench: Bench) -> None:
     assert bench.enroll("anna", user_id="u-anna").records[0].fit is None
     [record] = bench.enroll("anna*", user_id="u-anna").records
     assert record.fit is not None and record.fit.fits
@@ -181,7 +181,7 @@ def test_face_unlike_its_own_person_is_reported_or_refused(bench: Bench) -> None
     assert [each.reasons for each in refused.unindexed] == [("LOW_MATCH_CONFIDENCE",)]
 
 
-def test_hash_is_enrolled_like_an_image(bench: Bench) -> None:
+def test_hash_is_enrolled_like_image(bench: Bench) -> None:
     hashed = Probe.from_hash(vector("anna"))
     [record] = bench.service.enroll("staff", hashed, user_id="u-anna").records
     assert (record.face.image_id, record.face.box, record.face.confidence) == (None, None, None)
@@ -189,7 +189,7 @@ def test_hash_is_enrolled_like_an_image(bench: Bench) -> None:
     assert decisions(bench.search("anna*")) == [("match", "u-anna")]
 
 
-def test_hash_wider_than_the_model_is_rejected(bench: Bench) -> None:
+def test_hash_wider_than_model_is_rejected(bench: Bench) -> None:
     wide = vector("anna").copy()
     wide[200] = 0.1
     with pytest.raises(InvalidFaceHash, match="128"):
@@ -198,7 +198,7 @@ def test_hash_wider_than_the_model_is_rejected(bench: Bench) -> None:
         bench.service.search("staff", wide[None])
 
 
-def test_image_without_a_face_enrolls_nothing(bench: Bench) -> None:
+def test_image_without_face_enrolls_nothing(bench: Bench) -> None:
     found = bench.enroll()
     assert (found.records, found.unindexed, found.duplicates) == ((), (), ())
     assert bench.search().faces == ()
@@ -207,7 +207,7 @@ def test_image_without_a_face_enrolls_nothing(bench: Bench) -> None:
 # --- searching ---
 
 
-def test_threshold_becomes_stricter_as_the_collection_grows(bench: Bench) -> None:
+def test_threshold_tightens_as_collection_grows(bench: Bench) -> None:
     small = bench.service.describe_collection("staff").search_threshold
     add_strangers(bench, 100)
     large = bench.service.describe_collection("staff").search_threshold
@@ -217,7 +217,7 @@ def test_threshold_becomes_stricter_as_the_collection_grows(bench: Bench) -> Non
     assert bench.search("anna").expected_rate == pytest.approx(0.01, rel=0.05)
 
 
-def test_restricting_a_search_to_users_loosens_the_threshold(bench: Bench) -> None:
+def test_restricting_search_to_users_loosens_threshold(bench: Bench) -> None:
     bench.enroll("anna", user_id="u-anna")
     add_strangers(bench, 100)
     everybody, few = bench.search("anna*"), bench.search("anna*", users=["u-anna", "p-1", "nobody"])
@@ -227,14 +227,14 @@ def test_restricting_a_search_to_users_loosens_the_threshold(bench: Bench) -> No
     assert decisions(bench.search("anna*", users=["p-1"])) == [("unknown", None)]
 
 
-def test_given_threshold_is_applied_as_it_is(bench: Bench) -> None:
+def test_given_threshold_is_applied_unchanged(bench: Bench) -> None:
     bench.enroll("anna", user_id="u-anna")
     result = bench.search("bert", threshold=2.0)
     assert (result.threshold, decisions(result)) == (2.0, [("match", "u-anna")])
     assert bench.search("anna*", threshold=0.0).faces[0].decision == "unknown"
 
 
-def test_people_who_resemble_each_other_make_the_threshold_stricter(bench: Bench) -> None:
+def test_similar_people_tighten_threshold(bench: Bench) -> None:
     """The same number of faces, of people who have something in common."""
     bench.service.create_collection("alike")
     common = random_vectors(1, seed=9)[0]
@@ -246,7 +246,7 @@ def test_people_who_resemble_each_other_make_the_threshold_stricter(bench: Bench
     assert others < staff - 0.05
 
 
-def test_own_people_take_over_from_the_few_of_the_bundle(bench: Bench) -> None:
+def test_enrolled_people_replace_bundle_statistics(bench: Bench) -> None:
     """With so many people measured, the margin for ten measured people is gone, and the rate still holds."""
     few = Strangers(people=10, pairs=45, cosine_mean=0.0, cosine_deviation=1 / math.sqrt(128), quantiles=())
     bench.model = replace(bench.model, strangers=few)
@@ -269,7 +269,7 @@ def test_same_person_under_two_names_is_ambiguous(bench: Bench) -> None:
     assert (found.decision, {each.face.user_id for each in found.matches}) == ("ambiguous", {"u-1", "u-2"})
 
 
-def test_stored_face_and_user_are_searched_without_themselves(bench: Bench) -> None:
+def test_search_by_stored_face_excludes_itself(bench: Bench) -> None:
     [first] = bench.enroll("anna", user_id="u-1").records
     [second] = bench.enroll("anna*", user_id="u-1").records
     bench.enroll("anna**", user_id="u-2", on_duplicate="allow")
@@ -287,7 +287,7 @@ def test_stored_face_and_user_are_searched_without_themselves(bench: Bench) -> N
         bench.service.search_by_user("staff", "nobody")
 
 
-def test_verification_takes_the_nearest_face_of_the_user(bench: Bench) -> None:
+def test_verification_uses_nearest_face(bench: Bench) -> None:
     bench.enroll("anna", user_id="u-anna")
     bench.enroll("anna*", user_id="u-anna")
     assert bench.service.verify("staff", "u-anna", probe("anna*").vectors) == [0.0]
@@ -309,7 +309,7 @@ def test_confidence_and_distance_are_inverse(bench: Bench) -> None:
 # --- models ---
 
 
-def test_collection_of_another_model_is_not_searched_but_described_and_deleted(bench: Bench) -> None:
+def test_collection_of_another_model_is_not_searched(bench: Bench) -> None:
     bench.enroll("anna", user_id="u-anna")
     bench.model = replace(bench.model, version="fake-2")
     for call in (
@@ -328,7 +328,7 @@ def test_collection_of_another_model_is_not_searched_but_described_and_deleted(b
 # --- association ---
 
 
-def test_faces_are_associated_with_reasons_for_those_that_are_not(bench: Bench) -> None:
+def test_unassociated_faces_have_reasons(bench: Bench) -> None:
     ids = {name: bench.enroll(name).records[0].face.face_id for name in ("anna", "anna*", "bert")}
     taken = bench.enroll("carl", user_id="u-carl").records[0].face.face_id
     missing = str(uuid4())
@@ -347,7 +347,7 @@ def test_faces_are_associated_with_reasons_for_those_that_are_not(bench: Bench) 
     assert bench.service.describe_user("staff", "u-anna").faces == 1
 
 
-def test_user_has_at_most_a_hundred_associated_faces(bench: Bench) -> None:
+def test_user_has_at_most_100_associated_faces(bench: Bench) -> None:
     bench.service.create_user("staff", "u-anna")
     ids = [bench.enroll(f"person {number}").records[0].face.face_id for number in range(101)]
     for number in (100, 0):  # those that are the user's already are not counted twice
@@ -359,7 +359,7 @@ def test_user_has_at_most_a_hundred_associated_faces(bench: Bench) -> None:
 # --- pages, transfer, erasure ---
 
 
-def test_pages_reach_everything_once(bench: Bench) -> None:
+def test_pages_return_each_item_once(bench: Bench) -> None:
     add_strangers(bench, 25)
     for name in ("a", "b"):
         bench.service.create_collection(name)
@@ -381,7 +381,7 @@ def test_pages_reach_everything_once(bench: Bench) -> None:
     assert bench.service.list_faces("staff", limit=25).next_token is None
 
 
-def test_exported_faces_are_imported_once_elsewhere(bench: Bench) -> None:
+def test_import_is_idempotent(bench: Bench) -> None:
     bench.enroll("anna", "bert", external_image_id="photo")
     bench.enroll("carl", user_id="u-carl")
     bench.service.create_collection("copy")
@@ -396,7 +396,7 @@ def test_exported_faces_are_imported_once_elsewhere(bench: Bench) -> None:
     assert not bench.service.enroll("copy", probe("carl"), user_id="u-carl").records[0].created
 
 
-def test_receipt_says_when_backups_forget_and_hides_the_user(bench: Bench) -> None:
+def test_receipt_has_backup_expiry_and_no_user(bench: Bench) -> None:
     bench.enroll("anna", user_id="u-anna")
     receipt = bench.service.delete_user("staff", "u-anna")
     assert (receipt.faces, receipt.deleted, receipt.scrubbed) == (1, NOW, NOW)
@@ -408,7 +408,7 @@ def test_receipt_says_when_backups_forget_and_hides_the_user(bench: Bench) -> No
         bench.service.describe_erasure(str(uuid4()))
 
 
-def test_retention_is_applied_by_the_clock(bench: Bench) -> None:
+def test_retention_follows_clock(bench: Bench) -> None:
     bench.service.create_user("staff", "guest", expires=NOW + timedelta(hours=1))
     bench.enroll("anna", user_id="guest")
     assert bench.service.purge() == []
@@ -428,7 +428,7 @@ def add_strangers(bench: Bench, count: int, vectors: Any = None, name: str = "st
 # --- bounds ---
 
 
-def test_pages_of_users_are_bounded_in_bytes_and_complete(bench: Bench) -> None:
+def test_user_pages_are_bounded_in_bytes(bench: Bench) -> None:
     for number in range(150):
         bench.service.create_user("staff", f"u-{number:03}", metadata={"text": "x" * 16_000})
     pages, token = [], None
@@ -441,7 +441,7 @@ def test_pages_of_users_are_bounded_in_bytes_and_complete(bench: Bench) -> None:
     assert [len(page) for page in pages] == [65, 65, 20]
 
 
-def test_pages_of_collections_are_bounded_in_bytes_and_complete(bench: Bench) -> None:
+def test_collection_pages_are_bounded_in_bytes(bench: Bench) -> None:
     for number in range(70):
         bench.service.create_collection(f"c-{number:02}", metadata={"text": "x" * 16_000})
     first = bench.service.list_collections(limit=4096)
@@ -453,7 +453,7 @@ def test_pages_of_collections_are_bounded_in_bytes_and_complete(bench: Bench) ->
 
 
 @pytest.mark.parametrize("limit", [1, 2, 3, 127, 128, 129, 300])
-def test_pages_hold_as_many_items_as_asked_for(bench: Bench, limit: int) -> None:
+def test_pages_honor_max_results(bench: Bench, limit: int) -> None:
     for number in range(300):
         bench.service.create_user("staff", f"u-{number:03}")
     page = bench.service.list_users("staff", limit=limit)
@@ -461,9 +461,7 @@ def test_pages_hold_as_many_items_as_asked_for(bench: Bench, limit: int) -> None
     assert (page.next_token is None) == (limit == 300)
 
 
-def test_a_user_whose_faces_go_while_they_are_verified_has_no_faces(
-    bench: Bench, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_faces_deleted_during_verification(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     bench.enroll("anna", user_id="u-anna")
     whole = bench.store.nearest("staff", probe("anna").vectors[:, :128], limit=1)
     monkeypatch.setattr(bench.store, "nearest", lambda *_, **__: replace(whole, neighbors=((),)))
@@ -471,7 +469,7 @@ def test_a_user_whose_faces_go_while_they_are_verified_has_no_faces(
         bench.service.verify("staff", "u-anna", probe("anna").vectors)
 
 
-def test_a_search_ends_with_its_request(bench: Bench) -> None:
+def test_search_ends_with_request(bench: Bench) -> None:
     class Cancelled:
         def check(self) -> None:
             raise ClientDisconnected("gone")

@@ -41,16 +41,16 @@ def threshold(gallery_size: int, rate: float = 0.01, strangers: Strangers = MANY
     ("gallery_size", "rate", "similarity"),
     [(1_000, 0.01, 0.52), (1_000, 0.001, 0.57), (10_000, 0.01, 0.57), (100_000, 0.01, 0.61), (1_000_000, 0.001, 0.69)],
 )
-def test_threshold_follows_from_gallery_size_and_rate(gallery_size: int, rate: float, similarity: float) -> None:
+def test_threshold_depends_on_gallery_size_and_rate(gallery_size: int, rate: float, similarity: float) -> None:
     assert cosine(threshold(gallery_size, rate)) == pytest.approx(similarity, abs=0.006)
 
 
-def test_search_is_never_more_lenient_than_a_comparison() -> None:
+def test_search_is_never_more_lenient_than_comparison() -> None:
     assert threshold(1, 0.5) == PAIR
     assert search_threshold(MANY, 0, 0.01, PAIR).threshold == PAIR
 
 
-def test_larger_galleries_lower_rates_and_smaller_samples_are_stricter() -> None:
+def test_threshold_is_monotonic() -> None:
     assert [threshold(10**power) for power in range(9)] == sorted((threshold(10**p) for p in range(9)), reverse=True)
     rates = [threshold(1000, 10.0**-power) for power in range(1, 7)]
     assert all(first > second for first, second in pairwise(rates))
@@ -58,7 +58,7 @@ def test_larger_galleries_lower_rates_and_smaller_samples_are_stricter() -> None
     assert all(first < second for first, second in pairwise(samples))
 
 
-def test_own_people_take_over_with_their_number_and_are_never_more_lenient_than_the_bundle() -> None:
+def test_enrolled_people_never_loosen_threshold() -> None:
     own = Strangers(0.05, 0.09, 20_000)
     assert take_over(FEW, own) == Strangers(FEW.mean, FEW.deviation, 20_000)
     assert threshold(500, strangers=FEW) < threshold(500, strangers=take_over(FEW, own)) < threshold(500, strangers=own)
@@ -73,7 +73,7 @@ def test_own_people_take_over_with_their_number_and_are_never_more_lenient_than_
     mean=st.floats(-0.1, 0.3),
     deviation=st.floats(0.03, 0.15),
 )
-def test_expected_rate_is_the_requested_one(
+def test_expected_rate_equals_requested_rate(
     gallery_size: int, rate: float, pairs: int, mean: float, deviation: float
 ) -> None:
     found = search_threshold(Strangers(mean, deviation, pairs), gallery_size, rate, 2.0)
@@ -81,13 +81,13 @@ def test_expected_rate_is_the_requested_one(
         assert found.expected_rate == pytest.approx(rate, rel=0.02)
 
 
-def test_expected_rate_of_a_pair_threshold_shows_why_it_does_not_serve_a_search() -> None:
+def test_pair_threshold_is_too_loose_for_search() -> None:
     assert expected_rate(MANY, 100, 1.128) == pytest.approx(0.33, abs=0.1)
     assert expected_rate(MANY, 1000, 1.128) > 0.9
     assert expected_rate(MANY, 0, 1.128) == 0
 
 
-def test_rate_holds_for_drawn_strangers() -> None:
+def test_rate_holds_for_simulated_strangers() -> None:
     """Similarities drawn from the distribution: of 20,000 searches among 1,000 faces about 1 % find somebody."""
     rng = np.random.default_rng(1)
     limit = cosine(threshold(1000))
@@ -121,7 +121,7 @@ def test_pairs_of_one_person_are_not_strangers() -> None:
     assert measured.pairs == 300 * 299 // 2
 
 
-def test_measuring_row_by_row_is_measuring_all_pairs() -> None:
+def test_row_wise_measurement_equals_all_pairs() -> None:
     vectors = random_vectors(400, seed=5) + 0.1 * random_vectors(1, seed=6)
     vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
     people = [f"u-{number % 250}" for number in range(400)]
@@ -139,7 +139,7 @@ def test_measuring_row_by_row_is_measuring_all_pairs() -> None:
     assert measured.pairs == expected.pairs
 
 
-def test_fat_tail_widens_the_distribution() -> None:
+def test_fat_tail_widens_distribution() -> None:
     assert with_tail(MANY, [(0.001, math.sqrt(2 - 2 * 0.45))]).deviation == pytest.approx(0.1103, abs=0.001)
     assert with_tail(MANY, [(0.001, math.sqrt(2 - 2 * 0.3)), (0.5, 0.1)]).deviation == 0.096
 
@@ -152,7 +152,7 @@ def test_distances_convert_to_similarities() -> None:
     assert (found.mean, found.deviation) == (pytest.approx(0.109, abs=0.002), pytest.approx(0.096, abs=0.002))
 
 
-def test_bundle_states_its_strangers() -> None:
+def test_bundle_has_stranger_distances() -> None:
     quantile = Quantile(fraction=0.001, distance=math.sqrt(2 - 2 * 0.45))
     stated = manifest.Strangers(people=10, pairs=1151, cosine_mean=0.109, cosine_deviation=0.096, quantiles=(quantile,))
     found = bundle_strangers(replace(MODEL, strangers=stated))

@@ -8,7 +8,7 @@ from pathlib import Path
 from face_comparison import cpus
 
 
-def test_cores_are_those_of_the_container(tmp_path: Path) -> None:
+def test_available_cpus_respects_container_limit(tmp_path: Path) -> None:
     machine = len(os.sched_getaffinity(0))
     for content, expected in (
         ("max 100000", machine),

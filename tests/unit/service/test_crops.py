@@ -38,7 +38,7 @@ def place(x: float = 200.0, y: float = 160.0, size: float = 80.0, roll: float = 
 
 
 @pytest.mark.parametrize("grid", [COARSE, FINE])
-def test_place_that_moves_within_its_cell_gives_the_same_crop(grid: Grid) -> None:
+def test_crop_is_stable_within_cell(grid: Grid) -> None:
     length, center, _ = snap(np.array([160.0]), np.array([[200.0, 160.0]]), np.zeros(1), grid)
     moved = snap(length * 2 ** (0.4 / grid.sizes), center + 0.4 * length / grid.steps, np.zeros(1), grid)
     np.testing.assert_array_equal(moved[0], length)
@@ -59,7 +59,7 @@ def test_coarse_grid_has_fewer_borders() -> None:
     assert crops[COARSE] < crops[FINE] < 61
 
 
-def test_weight_falls_to_nothing_at_the_border_of_a_cell() -> None:
+def test_weight_is_zero_at_cell_border() -> None:
     length, center, _ = snap(np.array([160.0]), np.array([[200.0, 160.0]]), np.zeros(1), FINE)
     step = length[0] / FINE.steps
     for across, down in ((0.499, 0), (0, 0.499), (0.499, -0.499)):
@@ -69,7 +69,7 @@ def test_weight_falls_to_nothing_at_the_border_of_a_cell() -> None:
     assert 0 <= weight[0] < 0.01
 
 
-def test_grids_of_four_rooms_seldom_end_at_the_same_place() -> None:
+def test_grids_rarely_share_borders() -> None:
     random = np.random.default_rng(1)
     count = 20_000
     lengths, centers = np.exp(random.uniform(3, 7, count)), random.uniform(0, 4000, (count, 2))
@@ -82,7 +82,7 @@ def test_grids_of_four_rooms_seldom_end_at_the_same_place() -> None:
 
 
 @pytest.mark.parametrize("along", [(1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 2.0), (0.7, 0.5, 0.4)])
-def test_mean_over_grids_has_no_jumps_where_a_single_crop_has(along: tuple[float, float, float]) -> None:
+def test_mean_over_grids_is_continuous(along: tuple[float, float, float]) -> None:
     image = disk()
     steps = np.linspace(0, 24, 241)
     path = [place(200 + along[0] * step, 160 + along[1] * step, 80 + along[2] * step) for step in steps]
@@ -92,7 +92,7 @@ def test_mean_over_grids_has_no_jumps_where_a_single_crop_has(along: tuple[float
     assert slope < 0.5 * jump
 
 
-def test_what_a_rotated_crop_shows_is_mapped_back_to_the_image() -> None:
+def test_rotated_crop_maps_back_to_image() -> None:
     image = disk((210.0, 150.0), 40.0)
     for roll in (0.0, 30.0, -120.0):
         seen = look(image, place(200, 160, 80, roll), 2.0, 96, detect, COARSE)
@@ -102,14 +102,14 @@ def test_what_a_rotated_crop_shows_is_mapped_back_to_the_image() -> None:
         assert np.degrees(np.arctan2(eyes[1], eyes[0])) == pytest.approx(roll, abs=1)
 
 
-def test_crop_brings_the_place_to_its_middle() -> None:
+def test_crop_is_centered() -> None:
     (matrix,) = crop_matrices(np.array([[300.0, 200.0]]), np.array([120.0]), np.array([90.0]), 96)
     np.testing.assert_allclose(matrix @ [300, 200, 1], [48, 48])
     # Rolled by 90 degrees clockwise, the top of the head points to the right: it comes to the top.
     np.testing.assert_allclose(matrix @ [360, 200, 1], [48, 0], atol=1e-9)
 
 
-def test_crops_without_a_face_count_for_the_score_and_not_for_the_landmarks() -> None:
+def test_crops_without_face_affect_score_only() -> None:
     def sometimes(images: np.ndarray, min_score: float) -> Candidates:
         found = detect(images, min_score)
         return Candidates(found.image[:3], found.detections.at(np.arange(3)))

@@ -14,7 +14,7 @@ GENEROUS = 30.0
 """Seconds after which a test has failed; none comes near."""
 
 
-def test_the_nearer_limit_names_the_failure() -> None:
+def test_earlier_deadline_is_reported() -> None:
     now = time.monotonic()
     assert TimeLimit.nearer(10, None).error is UrlFetchTimeout
     assert TimeLimit.nearer(10, now + 100).error is UrlFetchTimeout
@@ -22,20 +22,20 @@ def test_the_nearer_limit_names_the_failure() -> None:
     assert TimeLimit.nearer(10, now + 5).ends == now + 5
 
 
-def test_time_left_is_never_more_than_the_step_may_take() -> None:
+def test_remaining_is_limited_by_step() -> None:
     limit = TimeLimit.nearer(GENEROUS, None)
     assert 0 < limit.left() <= GENEROUS
     assert limit.left(at_most=0.5) == 0.5
 
 
 @pytest.mark.parametrize(("seconds", "error"), [(GENEROUS, DeadlineExceeded), (0, UrlFetchTimeout)])
-def test_no_time_left(seconds: float, error: type[Exception]) -> None:
+def test_no_time_remaining(seconds: float, error: type[Exception]) -> None:
     limit = TimeLimit.nearer(seconds, time.monotonic() if error is DeadlineExceeded else None)
     with pytest.raises(error):
         limit.left()
 
 
-def test_a_call_returns_what_it_made_or_raises_what_it_raised() -> None:
+def test_call_returns_result_or_raises() -> None:
     calls = Abandonable(1)
     limit = TimeLimit.nearer(GENEROUS, None)
     assert calls.call(lambda: threading.current_thread().daemon, limit) is True
@@ -48,7 +48,7 @@ def test_a_call_returns_what_it_made_or_raises_what_it_raised() -> None:
     assert calls.call(lambda: "free again", limit) == "free again"
 
 
-def test_a_call_that_hangs_is_left_behind_and_keeps_its_slot() -> None:
+def test_hung_call_is_abandoned_and_keeps_slot() -> None:
     calls = Abandonable(2)
     release = threading.Event()
     try:

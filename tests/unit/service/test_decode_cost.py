@@ -111,7 +111,7 @@ def taken(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[bytes, in
 
 
 @pytest.mark.parametrize("name", IMAGES)
-def test_estimate_is_above_what_decoding_takes_and_not_far(name: str, taken: dict[str, tuple[bytes, int]]) -> None:
+def test_estimate_is_tight_upper_bound(name: str, taken: dict[str, tuple[bytes, int]]) -> None:
     data, peak = taken[name]
     assert peak <= estimate_decode_bytes(data, 4096) <= 4 * peak + 16 * MIB
 
@@ -121,11 +121,11 @@ def test_estimate_is_above_what_decoding_takes_and_not_far(name: str, taken: dic
     [b"", b"no image", damage.png_that_claims(5000, 10), damage.jpeg_that_claims(10, 60_000), kinds.jpeg()[:99]],
     ids=range(5),
 )
-def test_what_is_rejected_by_its_header_costs_nothing(data: bytes) -> None:
+def test_image_rejected_by_header_is_free(data: bytes) -> None:
     assert estimate_decode_bytes(data, 4096) <= 8 * MIB
 
 
-def test_a_small_file_of_a_large_image_costs_what_the_image_does() -> None:
+def test_estimate_depends_on_pixels_not_file_size() -> None:
     data = damage.png_that_claims(4096, 4096)
     assert len(data) < 10_000
     assert estimate_decode_bytes(data, 4096) > 150 * MIB

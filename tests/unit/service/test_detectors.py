@@ -16,7 +16,7 @@ def scrfd_outputs(height: int, width: int, batch: int = 2) -> list[np.ndarray]:
     return [np.zeros((batch, count, size), np.float32) for size in (1, 4, 10) for count in anchors]
 
 
-def test_yunet_cell_decodes_to_its_box_score_and_landmarks() -> None:
+def test_yunet_decodes_box_score_and_landmarks() -> None:
     outputs = yunet_outputs(64, 96)
     cell = 1 * (96 // 16) + 2  # stride 16, row 1, column 2
     outputs[1][1, cell], outputs[4][1, cell] = 0.81, 0.64
@@ -31,7 +31,7 @@ def test_yunet_cell_decodes_to_its_box_score_and_landmarks() -> None:
 
 
 @pytest.mark.parametrize("min_score", [0.02, 0.3, 0.6, 1.0])
-def test_yunet_scores_stay_between_0_and_1_and_none_is_lost(min_score: float) -> None:
+def test_yunet_scores_are_clamped(min_score: float) -> None:
     outputs = yunet_outputs(160, 160)
     random = np.random.default_rng(1)
     for index in range(6):  # a network without a last sigmoid leaves 0 to 1
@@ -43,7 +43,7 @@ def test_yunet_scores_stay_between_0_and_1_and_none_is_lost(min_score: float) ->
         np.testing.assert_allclose(found.scores, scores[scores >= min_score], rtol=1e-6)
 
 
-def test_scrfd_anchor_decodes_to_its_box_score_and_landmarks() -> None:
+def test_scrfd_decodes_box_score_and_landmarks() -> None:
     outputs = scrfd_outputs(64, 96)
     anchor = 2 * (1 * (96 // 16) + 2) + 1  # stride 16, row 1, column 2, the second anchor
     outputs[1][0, anchor] = 0.7
@@ -57,5 +57,5 @@ def test_scrfd_anchor_decodes_to_its_box_score_and_landmarks() -> None:
 
 
 @pytest.mark.parametrize(("decode", "outputs"), [(yunet.decode, yunet_outputs), (scrfd.decode, scrfd_outputs)])
-def test_images_without_a_face_give_no_candidates(decode, outputs) -> None:
+def test_image_without_face_has_no_candidates(decode, outputs) -> None:
     assert len(decode(outputs(64, 64), 64, 64, 0.1).detections) == 0

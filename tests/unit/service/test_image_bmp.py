@@ -15,6 +15,7 @@ from face_comparison.errors import CorruptImage, ImageTooLarge, UnsupportedForma
 BMPS = {name: sample for name, sample in kinds.samples().items() if name.startswith("bmp")}
 PLAIN = {name: sample.data for name, sample in BMPS.items() if "run-length" not in name}
 RUNS = {name: sample.data for name, sample in BMPS.items() if "run-length" in name}
+END = b"\0\1"
 WHOLE = BMPS["bmp 24 bits"].data
 
 
@@ -45,9 +46,15 @@ def test_cut_anywhere_it_is_corrupt(name: str) -> None:
 @pytest.mark.parametrize("name", RUNS)
 def test_run_length_coded_pixels_cut_anywhere_are_corrupt(name: str, capfd: pytest.CaptureFixture[str]) -> None:
     data = RUNS[name]
-    for size in range(2, len(data)):
+    for size in range(2, len(data) - len(END)):
         assert refusal(data[:size]), size
     assert capfd.readouterr().err == ""
+
+
+@pytest.mark.parametrize("end", [b"", b"\0\0"], ids=["nothing", "end of row"])
+@pytest.mark.parametrize("name", RUNS)
+def test_run_length_coded_pixels_without_end_marker(name: str, end: bytes) -> None:
+    np.testing.assert_array_equal(decoded(RUNS[name].removesuffix(END) + end), BMPS[name].pixels)
 
 
 @pytest.mark.parametrize("name", BMPS)

@@ -181,6 +181,11 @@ def test_lossless_hierarchical_and_arithmetic_coding_are_unsupported(kind: str, 
             image.read_header(changed_frame(marker))
 
 
+def test_jpeg_ls_is_unsupported() -> None:
+    with pytest.raises(UnsupportedFormat, match=r"^JPEG-LS is not supported: save it as"):
+        image.read_header(changed_frame(0xF7))
+
+
 def test_twelve_bits_a_sample_are_unsupported() -> None:
     with pytest.raises(UnsupportedFormat, match="12 bits"):
         image.read_header(changed_frame(0xC1, precision=12))

@@ -33,6 +33,7 @@ _DEPTHS = {
 }
 """Bits of a pixel that each compression may have."""
 
+_ROW_END, _END = b"\0\0", b"\0\1"
 _WIDER = (8, 20)
 """Columns by which a run-length coded image is decoded wider than it is."""
 
@@ -82,18 +83,45 @@ def _run_length_decoded(data: bytes, width: int, height: int) -> NDArray[np.uint
     Decoded wider than that, the rest falls into columns that are cut off. Rows wider still fall into others for each
     width, so that two differ.
     """
-    shown = None
-    for wider in _WIDER:
-        fields = bytearray(data)
-        struct.pack_into("<iiH", fields, 18, width + wider, height, 1)
-        decoded = cv2.imdecode(np.frombuffer(fields, np.uint8), cv2.IMREAD_COLOR_RGB)
-        if decoded is None or decoded.shape != (height, width + wider, 3):
-            raise CorruptImage("the BMP's run-length coded pixels are damaged or end early")
-        decoded = np.ascontiguousarray(decoded[:, :width])
-        if shown is not None and not np.array_equal(shown, decoded):
-            raise CorruptImage("the BMP's run-length coded rows are longer than the image is wide")
-        shown = decoded
-    return np.asarray(shown, np.uint8)
+    try:
+        shown, other = (_decode_wider(data, width, height, wider) for wider in _WIDER)
+    except CorruptImage:
+        if not _is_whole(data, width, height):
+            raise
+        shown, other = (_decode_wider(bytes(data) + _END, width, height, wider) for wider in _WIDER)
+    if not np.array_equal(shown, other):
+        raise CorruptImage("the BMP's run-length coded rows are longer than the image is wide")
+    return shown
+
+
+def _decode_wider(data: bytes, width: int, height: int, wider: int) -> NDArray[np.uint8]:
+    fields = bytearray(data)
+    struct.pack_into("<iiH", fields, 18, width + wider, height, 1)
+    decoded = cv2.imdecode(np.frombuffer(fields, np.uint8), cv2.IMREAD_COLOR_RGB)
+    if decoded is None or decoded.shape != (height, width + wider, 3):
+        raise CorruptImage("the BMP's run-length coded pixels are damaged or end early")
+    return np.ascontiguousarray(decoded[:, :width], np.uint8)
+
+
+def _is_whole(data: bytes, width: int, height: int) -> bool:
+    """Whether only the end marker is missing: then runs behind the data, in its row and the next, show nowhere.
+
+    The palette is replaced by one of different colors, so that the runs' color tells.
+    """
+    layout = _layout(data)
+    if (len(data) - layout.offset) % 2:  # within a code: all have an even length
+        return False
+    palette = np.repeat(np.arange(256, dtype=np.uint8), 4)[: layout.offset - _FILE_HEADER - layout.header]
+    fields = bytearray(data)
+    fields[_FILE_HEADER + layout.header : layout.offset] = palette.tobytes()
+    try:
+        one, another = (
+            _decode_wider(bytes(fields) + run + _ROW_END + run + _END, width, height, _WIDER[0])
+            for run in (b"\4\0", b"\4\x11")
+        )
+    except CorruptImage:
+        return False
+    return np.array_equal(one, another)
 
 
 def _layout(data: bytes) -> _Layout:

@@ -22,6 +22,7 @@ SOF = frozenset(range(0xC0, 0xD0)) - {DHT, 0xC8, 0xCC}
 _DECODED_SOF = (0xC0, 0xC1, 0xC2)  # baseline, sequential, progressive
 _LOSSLESS_SOF = frozenset({0xC3, 0xC7, 0xCB, 0xCF})
 _ARITHMETIC_SOF = frozenset({0xC9, 0xCA})
+_JPEG_LS_SOF = 0xF7
 _PROGRESSIVE = 0xC2
 _BARE = frozenset((0x01, *range(0xD0, 0xD9)))
 """Markers without content: temporary, restart, start of an image."""
@@ -155,6 +156,8 @@ def frame(parts: Sequence[Part]) -> Frame:
     """The image's frame. Raises UnsupportedFormat or CorruptImage where it is not of a kind that is decoded."""
     segments = [part for part in parts if isinstance(part, Segment)]
     frames = [segment for segment in segments if segment.marker in SOF]
+    if not frames and any(segment.marker == _JPEG_LS_SOF for segment in segments):
+        raise UnsupportedFormat("JPEG-LS is not supported: save it as baseline JPEG or PNG")
     if not frames or all(segment.marker != SOS for segment in segments):
         raise CorruptImage("the JPEG ends before its pixels begin")
     if len(frames) > 1:

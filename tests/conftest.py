@@ -1,4 +1,4 @@
-"""Fixtures that every folder of tests may use."""
+"""Fixtures that all folders of tests may use."""
 
 import os
 import signal
@@ -9,17 +9,17 @@ from xdist.scheduler import LoadScopeScheduling
 
 pytest_plugins = ["devtools.k8s.fixtures"]  # a Kubernetes control plane, a namespace on it
 
-# What an example takes says how busy the machine is, not whether the product is right.
-# In CI the examples are the same at every run: a red run can be repeated, new examples are found by hand.
+# The duration of an example depends on the machine's load, not on the product.
+# In CI, examples are the same in every run, so that failures are reproducible; new examples are found locally.
 settings.register_profile(
     "product", deadline=None, derandomize="CI" in os.environ, suppress_health_check=[HealthCheck.too_slow]
 )
 settings.load_profile("product")
 
-# A shell that starts the tests in the background lets them, and every program that they start, ignore Ctrl-C.
+# A shell that starts the tests in the background makes them, and their child processes, ignore Ctrl-C.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
-# Under `make test` another make would say which folder it works in; the one of a reader who types it does not.
+# Under `make test`, a nested make would print its working directory; one that a user types does not.
 for name in ("MAKEFLAGS", "MAKELEVEL", "MFLAGS"):
     os.environ.pop(name, None)
 
@@ -45,7 +45,7 @@ def folder(nodeid: str) -> str:
 
 
 class Together(LoadScopeScheduling):  # type: ignore[misc]  # it has no types
-    """Gives a worker what belongs together, in the order of the collection."""
+    """Assigns tests that belong together to one worker, in the order of the collection."""
 
     def _split_scope(self, nodeid: str) -> str:
         return TOGETHER.get(folder(nodeid), nodeid.partition("::")[0])
@@ -57,5 +57,5 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> Together:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    if hasattr(config, "workerinput"):  # without workers, the order is the alphabet's
+    if hasattr(config, "workerinput"):  # without workers, the order is alphabetical
         items.sort(key=lambda item: (*LONGEST_FIRST, folder(item.nodeid)).index(folder(item.nodeid)))

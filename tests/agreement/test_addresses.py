@@ -1,4 +1,4 @@
-"""The operator's NetworkPolicy closes the addresses that the service's guard knows as metadata of clouds."""
+"""The operator's NetworkPolicy blocks the addresses that the service's guard knows as cloud metadata."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ KNOWN = {
 
 
 def egress(**limits: Any) -> list[dict[str, Any]]:
-    """The blocks that pods may send to, on any port."""
+    """Returns the blocks to which pods may send on any port."""
     body = {
         "apiVersion": "facecomparison.dev/v1alpha1",
         "kind": "FaceComparison",
@@ -36,7 +36,7 @@ def egress(**limits: Any) -> list[dict[str, Any]]:
 
 
 def reachable(address: str, blocks: list[dict[str, Any]]) -> bool:
-    """Whether a policy with these blocks lets a connection through, as Kubernetes defines it."""
+    """Returns whether a policy with these blocks permits a connection, as Kubernetes defines it."""
     target = ipaddress.ip_address(address)
 
     def holds(cidr: str) -> bool:
@@ -57,7 +57,7 @@ def test_metadata_is_denied_by_both(address: str) -> None:
 
 @pytest.mark.parametrize("address", ["1.1.1.1", "10.1.2.3", "2001:db8::1", "fd00::1"])
 def test_other_names_are_permitted_by_both(address: str) -> None:
-    """Private addresses too: the guard decides about those, by the names that the resource allows."""
+    """Including private addresses: the guard decides about those, by the names that the resource allows."""
     assert reachable(address, egress())
 
 

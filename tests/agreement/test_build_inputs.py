@@ -1,4 +1,4 @@
-"""What packages and images are built from is pinned by digest and complete for both architectures."""
+"""Build inputs of packages and container images are pinned by digest and complete for both architectures."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ DOCKERFILE = (ROOT / "Dockerfile").read_text()
 BUILD = (ROOT / "container" / "build.txt").read_text()
 LOCK = {each["name"]: each for each in tomllib.loads((ROOT / "uv.lock").read_text())["package"]}
 DISTRIBUTIONS = ("service", "operator")
-# Names that RFC 2606 and 6761 keep from everybody, and the image builder's own.
+# Names that RFC 2606 and 6761 reserve, and the image builder's own.
 RESERVED = re.compile(r"^(localhost|([a-z0-9-]+\.)*(invalid|example|example\.(com|net|org)))(:\d+)?/")
 
 
@@ -47,7 +47,7 @@ def test_build_installs_only_locked_packages() -> None:
 
 
 def closure(name: str, extras: tuple[str, ...]) -> set[str]:
-    """What is installed with a package, by the lock; where a marker chooses, both."""
+    """Returns everything that is installed with a package, by the lock file; for either value of a marker."""
     package = LOCK[name]
     todo = [
         *package.get("dependencies", []),
@@ -74,7 +74,7 @@ IMAGES = [
 @pytest.mark.parametrize(("name", "extras"), [*IMAGES, ("face-comparison-operator", ())], ids=str)
 @pytest.mark.parametrize("machine", ["x86_64", "aarch64"])
 def test_every_dependency_has_a_wheel_for_the_machine(name: str, extras: tuple[str, ...], machine: str) -> None:
-    """Of the Python of the base image, or of any; nothing has to be compiled."""
+    """For the base image's Python, or for any; nothing has to be compiled."""
     python = re.search(r"python:3\.(\d+)", DOCKERFILE)
     assert python
 
@@ -102,7 +102,7 @@ def test_each_distribution_carries_license_notice_and_readme(distribution: str) 
 
 
 def test_image_names_cannot_be_claimed_by_others() -> None:
-    """Neither in what is applied as it is, nor where the operator gets no option."""
+    """Neither in manifests that are applied unchanged, nor where the operator gets no option."""
     named = [Settings().service_image]
     for path in (ROOT / "manifests").rglob("*.yaml"):
         text = path.read_text()

@@ -1,4 +1,4 @@
-"""`make check` fails on what it promises to find: each in a copy of this checkout, by the parts that look for it."""
+"""`make check` fails on what it promises to find: each case in a copy of this checkout, by the parts that check it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ SLOW = ("lint", "types", "generated")
 
 @pytest.fixture(scope="module")
 def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A copy of everything that git tracks, with this checkout's environment."""
+    """A copy of every file that git tracks, with this checkout's environment."""
     copy = tmp_path_factory.mktemp("checkout")
     listed = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
     for name in filter(lambda name: (ROOT / name).is_file(), listed.splitlines()):
@@ -29,7 +29,7 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def check(checkout: Path) -> subprocess.CompletedProcess[str]:
-    """`make check` without its slow parts."""
+    """Runs `make check` without its slow parts."""
     sources = os.pathsep.join(str(checkout / project / "src") for project in ("service", "operator", "devtools"))
     left_out = [word for part in (".venv/.synced", *SLOW) for word in ("--old-file", part)]
     return subprocess.run(

@@ -1,4 +1,4 @@
-"""The figures of docs/explanation/collections.md are those of the thresholds that the service applies."""
+"""The figures in docs/explanation/collections.md match the thresholds that the service applies."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from devtools.identification import GALLERIES, RATES, false_positives
 
 
 def test_documents_state_the_current_rates() -> None:
-    """The draws are seeded, so they repeat."""
+    """The draws are seeded, so they are reproducible."""
     told, found = read("collections")["identification"], false_positives()
     assert len(told) == len(found) == len(GALLERIES) * len(RATES)
     for one, other in zip(told, found, strict=True):
@@ -18,7 +18,7 @@ def test_documents_state_the_current_rates() -> None:
 
 
 def test_thresholds_suit_a_staff_collection() -> None:
-    """Strict enough for strangers, and the people whom the documents measured are still recognized."""
+    """They reject strangers, and still recognize the people whom the documentation measured."""
     for faces in (50, 100, 200, 500):
         _, taken, degraded = recognized(faces, own=False)
         assert taken == 1

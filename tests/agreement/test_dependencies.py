@@ -1,4 +1,4 @@
-"""What a distribution imports is what it declares: nothing comes along by accident with another package."""
+"""Every distribution declares what it imports; nothing is only available through another package."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ SOURCES = {"service": "face_comparison", "operator": "face_comparison_operator"}
 
 
 def imported(folder: Path) -> set[str]:
-    """The top-level modules that the sources below a folder import at run time, without the standard library."""
+    """Returns the top-level modules that a folder's sources import at run time, without the standard library."""
     found: set[str] = set()
     for path in folder.rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text())):
@@ -28,7 +28,7 @@ def imported(folder: Path) -> set[str]:
 
 
 def declared(member: str) -> set[str]:
-    """The normalized names of the packages that a distribution declares, extras included."""
+    """Returns the normalized names of the packages that a distribution declares, including extras."""
     project = tomllib.loads((ROOT / member / "pyproject.toml").read_text())["project"]
     rows = [*project["dependencies"], *(row for rows in project["optional-dependencies"].values() for row in rows)]
     return {normalized(re.split(r"[\[<>=!~; ]", row)[0]) for row in rows}
@@ -54,7 +54,7 @@ def test_every_import_is_a_declared_dependency(member: str) -> None:
 
 
 OPTIONAL: dict[str, set[str]] = {
-    # Whoever holds an image of Pillow's has installed it.
+    # Whoever passes a Pillow image has installed Pillow.
     "service": {"PIL"},
     "operator": set(),
 }

@@ -1,4 +1,4 @@
-"""compose.yaml and the page about Docker name what there is: targets, the version, options of the service."""
+"""compose.yaml and the page about Docker use existing targets, options, and the current version."""
 
 from __future__ import annotations
 
@@ -65,13 +65,13 @@ def test_stop_timeout_covers_accepted_requests() -> None:
 
 
 def test_serving_containers_listen_on_all_addresses() -> None:
-    """Without being told, the service listens on 127.0.0.1, which nobody outside a container can reach."""
+    """By default, the service listens on 127.0.0.1, which is unreachable from outside the container."""
     assert Settings().host == "127.0.0.1"
     stages = dict(re.findall(r"^FROM \S+ AS (\S+)$(.*?)(?=^FROM |\Z)", DOCKERFILE, re.MULTILINE | re.DOTALL))
     serving = {name: text for name, text in stages.items() if 'CMD ["serve"]' in text}
     assert set(serving) == {"service", "service-gpu"}
     for text in serving.values():
         assert re.search(r"\bFACE_COMPARISON_HOST=0\.0\.0\.0\b", text)
-    # Nothing that runs these images takes it back.
+    # Nothing that runs these container images overrides it.
     assert "FACE_COMPARISON_HOST" not in COMPOSE.get("environment", {})
     assert not re.findall(r"FACE_COMPARISON_HOST|--host", PAGE)

@@ -1,4 +1,4 @@
-"""The fault matrix of the documents: every reason that reports a fault, each row measured, and as the tests have it."""
+"""The documented fault matrix covers every reason that reports a fault, with measured rows that match the tests."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from face_comparison_operator import pod_diagnostics, reasons, routing
 from support.fault_matrix import IN_CI, ROWS
 
 MEASURED: dict[str, dict[str, Any]] = json.loads((ROOT / "docs" / "data" / "fault-matrix.json").read_text())
-# What reports no fault, or a part of what another reason reports.
+# Reasons that report no fault, or a part of what another reason reports.
 NO_FAULTS = {
     *("Accepted", "Deployed", "Deploying", "PodsAvailable", "NoPodReady", "EndpointReachable", "Admitted"),
     *("Scaling", "ScalerPending", "ClusterInternal", "CollectionsAvailable", "CollectionsPending"),
 }
-# What the node of `make fault-matrix` cannot bring about; each is shown on the real API server (tests/cluster).
+# Reasons that the node of `make fault-matrix` cannot cause; tests/cluster shows each on the real API server.
 ELSEWHERE = {
     "AcceleratorUnavailable",
     "NodeNotReady",
@@ -44,7 +44,7 @@ def test_every_reason_of_a_fault_has_a_row() -> None:
 
 
 def test_every_row_was_measured_as_it_stands() -> None:
-    """`make fault-matrix` writes what is missing here."""
+    """`make fault-matrix` writes missing rows."""
     assert list(MEASURED) == [row.name for row in ROWS]
     assert len(ROWS) >= 40
     for row in ROWS:

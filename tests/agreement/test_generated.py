@@ -1,4 +1,4 @@
-"""What is made from another file is what `make generate` would make of it now."""
+"""Generated files are what `make generate` would write now."""
 
 import os
 import re
@@ -42,7 +42,7 @@ def test_manifests() -> None:
     try:
         helm = programs.binary("helm")
     except programs.PartUnavailable as missing:
-        if os.environ.get("CI"):  # where every test must run, a missing program is a failure
+        if os.environ.get("CI"):  # in CI, where every test must run, a missing program is a failure
             raise
         pytest.skip(str(missing))
     for path, text in chart_manifests.generated_files(helm).items():

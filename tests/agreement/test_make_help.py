@@ -1,4 +1,4 @@
-"""`make help` begins with the five targets that a user needs first, and leaves none out."""
+"""`make help` begins with the five targets that users need first, and lists all others."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Alerts and dashboard ask only for what the service and the operator really count: names, labels and their values."""
+"""Alerts and the dashboard use only metrics, labels, and label values that the service and the operator have."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from support.analyzer import FakeAnalyzer
 from support.running import img
 
 FILES = Path(__file__).resolve().parent.parent.parent / "charts" / "face-comparison" / "files"
-# What a ServiceMonitor adds, and what every histogram has.
+# Labels that a ServiceMonitor adds, and those of every histogram.
 ADDED = {"namespace", "service", "pod", "le"}
 SUFFIXES = {"counter": ("_total",), "histogram": ("_bucket", "_sum", "_count"), "gauge": ("",)}
 
@@ -45,7 +45,7 @@ EXPRESSIONS = list(expressions())
 
 
 def counted(*registries: CollectorRegistry) -> dict[str, set[str]]:
-    """Every series that can be asked for, with its labels."""
+    """Returns every series that can be queried, with its labels."""
     series: dict[str, set[str]] = {}
     for registry in registries:
         for collector in registry._collector_to_names:
@@ -53,7 +53,7 @@ def counted(*registries: CollectorRegistry) -> dict[str, set[str]]:
             for family in collector.collect():
                 for suffix in SUFFIXES.get(family.type, ()):
                     series[family.name + suffix] = labels
-    # Counted when asked for, by a collector of its own.
+    # Collected on request, by a collector of its own.
     series["face_comparison_operator_resources"] = {"condition", "status", "reason"}
     return series
 
@@ -80,7 +80,7 @@ def test_expression_uses_existing_metrics(where: str, expression: str) -> None:
 
 
 def chosen_values(label: str) -> set[str]:
-    """Every value that some expression asks a label for."""
+    """Returns every label value that some expression selects."""
     found = re.findall(rf'\b{label}\s*(?:=~|!~|!=|=)\s*"([^"]*)"', " ".join(each for _, each in EXPRESSIONS))
     return {value for alternatives in found for value in alternatives.split("|") if not value.startswith("$")}
 
@@ -104,7 +104,7 @@ def test_results_exist_in_the_operator() -> None:
 
 @pytest.fixture
 def app() -> Flask:
-    """The service with a fake analyzer, which is all that its routes and stages need."""
+    """The service with a fake analyzer, which is enough for its routes and stages."""
     readiness = Readiness()
     readiness.ready()
     return create_app(Settings(), FakeAnalyzer(), Fetcher(FetchPolicy()), Admission(1, 1), readiness)

@@ -1,4 +1,4 @@
-"""NOTICE names every model that a bundle is made of, with its origin and licence."""
+"""NOTICE names every model of the bundles, with its origin and license."""
 
 import json
 from pathlib import Path

@@ -12,7 +12,7 @@ from devtools.chart_manifests import MANIFESTS
 from face_comparison_operator.settings import PREFIX, Settings, environment_name
 from support.crd import DEFINITION
 
-# The chart leaves its own namespace to the operator.
+# The chart excludes its own namespace.
 LEFT_TO_THE_OPERATOR = {f"{PREFIX}LEASE_NAMESPACE"}
 INSTALLED = [each for each in yaml.safe_load_all((MANIFESTS / "install.yaml").read_text()) if each]
 

@@ -1,4 +1,4 @@
-"""The operator's README names every reason, and every kind of object, that the operator knows."""
+"""The operator's README names every reason and every kind of object that the operator knows."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ REASON = re.compile(r"[A-Z][A-Za-z]+")
 
 
 def named_reasons(module: ModuleType) -> set[str]:
-    """The named reasons of a module."""
+    """Returns the named reasons of a module."""
     constants = [value for name, value in vars(module).items() if name.isupper() and not name.startswith("_")]
     return {value for value in constants if isinstance(value, str) and REASON.fullmatch(value)}
 

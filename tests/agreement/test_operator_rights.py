@@ -1,4 +1,4 @@
-"""The rights that the chart gives the operator are those of its requests: none is missing, none is spare."""
+"""The chart grants the operator exactly the permissions that its requests need."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ Rights = dict[tuple[str, str], set[str]]
 
 INSTALLED = [each for each in yaml.safe_load_all((MANIFESTS / "install.yaml").read_text()) if each]
 
-# What each method of `Cluster` is called with. A new method has to be entered here before it can be compared.
+# Arguments of each method of `Cluster`. A new method must be added here to be compared.
 CALLED_WITH: dict[str, Iterable[ApiResource]] = {
     "listed": api_resources.WATCHED,
     "read": (*api_resources.CHILDREN, api_resources.LEASE, api_resources.GATEWAY),
     "create": (*api_resources.CHILDREN, api_resources.LEASE, api_resources.EVENT),
     "apply": api_resources.CHILDREN,
-    # Services and Deployments are there for as long as their resource: of these the right is only needed to adopt them.
+    # Services and Deployments exist as long as their resource; the permission is only needed to adopt them.
     "delete": api_resources.CHILDREN,
     "replace": (api_resources.LEASE,),
     "warnings": (api_resources.EVENT,),
@@ -36,7 +36,7 @@ SUBRESOURCE = {"write_status": "/status"}
 
 
 def verbs() -> dict[str, set[str]]:
-    """The verbs that each public method of `Cluster` passes on, read from its source."""
+    """Returns the verbs that each public method of `Cluster` uses, read from its source."""
     (definition,) = ast.parse(inspect.getsource(api_client.Cluster)).body
     assert isinstance(definition, ast.ClassDef)
     found: dict[str, set[str]] = {}
@@ -54,11 +54,11 @@ def used() -> Rights:
         for kind in CALLED_WITH[method]:
             group = kind.api_version.rpartition("/")[0]
             rights[group, kind.plural + SUBRESOURCE.get(method, "")] |= sent
-    # kopf watches what is listed here, and the definitions, to notice kinds that are installed later.
+    # kopf watches these and the CRDs, to notice kinds that are installed later.
     for kind in api_resources.WATCHED:
         rights[kind.api_version.rpartition("/")[0], kind.plural] |= {"list", "watch"}
     rights["apiextensions.k8s.io", "customresourcedefinitions"] = {"list", "watch"}
-    # Its children block the deletion of a resource, which some clusters (OpenShift) tie to this right.
+    # Its children block the deletion of a resource, for which some clusters (OpenShift) require this permission.
     rights["facecomparison.dev", "facecomparisons/finalizers"] = {"update"}
     return dict(rights)
 

@@ -15,13 +15,13 @@ LINK = re.compile(r"\]\((?!https?:)([^)]+)\)")
 
 
 def anchors(page: str) -> set[str]:
-    """The anchors of a page's headings, as GitHub makes them."""
+    """Returns the anchors of a page's headings, as GitHub generates them."""
     headings = re.findall(r"^#+ (.*)$", page, re.MULTILINE)
     return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
 def broken_links(page: str, folder: Path) -> list[str]:
-    """The links of a page in a folder that lead to no file, or to no heading of it."""
+    """Returns the links of a page that lead to no file, or to no heading."""
     broken = []
     for link in LINK.findall(page):
         path, _, anchor = link.partition("#")

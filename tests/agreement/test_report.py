@@ -1,4 +1,4 @@
-"""The report of the end-to-end tests: it knows the tests whose figures it shows, and shows them in both forms."""
+"""The report of the end-to-end tests names existing tests, and shows their figures in both formats."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The definition of the resource and the operator's `resource.py` have the same fields, defaults and choices."""
+"""The CRD and the operator's `resource.py` have the same fields, defaults, and choices."""
 
 import ast
 from collections.abc import Iterator
@@ -15,7 +15,7 @@ INSPECTED = msgspec.inspect.type_info(resource.Spec)
 
 
 def structure(node: msgspec.inspect.Type) -> msgspec.inspect.StructType | None:
-    """The struct in a type, be it optional or in a list."""
+    """Returns the struct in a type, optional or in a list."""
     match node:
         case msgspec.inspect.StructType():
             return node
@@ -27,7 +27,7 @@ def structure(node: msgspec.inspect.Type) -> msgspec.inspect.StructType | None:
 
 
 def of_struct(node: msgspec.inspect.StructType, path: str = "") -> Iterator[tuple[str, msgspec.inspect.Field]]:
-    """Every field of a struct and those below it, by dotted path."""
+    """Returns every field of a struct and those below it, by dotted path."""
     for field in node.fields:
         yield f"{path}{field.encode_name}", field
         if inner := structure(field.type):
@@ -35,7 +35,7 @@ def of_struct(node: msgspec.inspect.StructType, path: str = "") -> Iterator[tupl
 
 
 def of_schema(schema: Schema, known: set[str], path: str = "") -> Iterator[tuple[str, Schema]]:
-    """Every field of the schema by dotted path; below a field that the operator passes on as it is, none."""
+    """Returns every field of the schema by dotted path; none below a field that the operator passes through."""
     for name, field in schema["properties"].items():
         yield f"{path}{name}", field
         inner = field.get("items", field)
@@ -61,7 +61,7 @@ def test_choices() -> None:
     assert chosen == {path: sorted(SCHEMA[path]["enum"]) for path in chosen}
 
 
-# The least that shows every default.
+# The minimum that shows every default.
 SPECS: list[dict[str, Any]] = [
     {},
     {"autoscaling": {"authenticationRef": {"name": "prometheus"}}},
@@ -127,7 +127,7 @@ PASSED_ON = {"route.gateway.parentRefs"}
 
 
 def test_every_field_is_read() -> None:
-    """A field that is declared, and that nothing makes a difference of, would be accepted and ignored."""
+    """A declared field that has no effect would be accepted and ignored."""
     read = {
         node.attr
         for path in Path(resource.__file__).parent.rglob("*.py")

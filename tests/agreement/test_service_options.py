@@ -1,4 +1,4 @@
-"""What the operator tells the service: options that it has and values that it takes, at every bound of the schema."""
+"""The service has the options that the operator sets, and accepts their values at every bound of the schema."""
 
 import ipaddress
 import re
@@ -20,13 +20,13 @@ EVERYTHING: dict[str, Any] = {
 
 
 def environment(spec: dict[str, Any]) -> dict[str, str]:
-    """The environment of the service's container for a spec."""
+    """Returns the environment of the service's container for a spec."""
     metadata = {"name": "faces", "namespace": "default", "uid": "1"}
     return environment_of(resource.parse({"metadata": metadata, "spec": spec}))
 
 
 def environment_of(wanted: resource.FaceComparison) -> dict[str, str]:
-    """The environment of the service's container for a resource."""
+    """Returns the environment of the service's container for a resource."""
     children = objects.desired(wanted, OperatorSettings())
     (deployment,) = [each for each in children if each["kind"] == "Deployment"]
     (container,) = deployment["spec"]["template"]["spec"]["containers"]
@@ -106,5 +106,5 @@ def test_pods_serve_previous_stage_during_migration() -> None:
 
 @pytest.mark.parametrize("spec", list(bounds()))
 def test_pods_listen_on_all_addresses(spec: dict[str, Any]) -> None:
-    """The service's own default is 127.0.0.1, which no probe and no caller would reach."""
+    """The service's default is 127.0.0.1, which no probe and no caller could reach."""
     assert ipaddress.ip_address(environment(spec)["FACE_COMPARISON_HOST"]).is_unspecified

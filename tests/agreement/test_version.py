@@ -1,4 +1,4 @@
-"""Service, operator, chart, manifests and changelog say one version."""
+"""Service, operator, chart, manifests, and changelog have the same version."""
 
 import re
 import tomllib

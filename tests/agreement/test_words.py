@@ -1,4 +1,4 @@
-"""Spelling and terms: a deny-listed or misspelled word is found in a source file and in a document."""
+"""Deny-listed and misspelled words are found in source files and in documents."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The workflows of a public host run targets of the Makefile, with pinned actions and no more rights than needed."""
+"""The workflows run targets of the Makefile, with pinned actions and minimal permissions."""
 
 from __future__ import annotations
 

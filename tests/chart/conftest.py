@@ -1,4 +1,4 @@
-"""helm without a cluster, and a control plane for the chart alone: its tests remove the definition of the resource."""
+"""helm without a cluster, and a control plane for the chart's tests alone, because they remove the CRD."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def helm() -> Helm:
     try:
         binary("helm")
     except PartUnavailable as missing:
-        if os.environ.get("CI"):  # where every test must run, a missing program is a failure
+        if os.environ.get("CI"):  # in CI, where every test must run, a missing program is a failure
             raise
         pytest.skip(str(missing))
     return Helm()
@@ -26,7 +26,7 @@ def helm() -> Helm:
 
 @pytest.fixture(scope="session")
 def plane(helm: Helm) -> Iterator[ControlPlane]:
-    """A control plane whose nodes are kwok's, without anything of the chart to begin with."""
+    """A control plane with kwok's nodes, initially without anything from the chart."""
     try:
         plane = ControlPlane().start()
     except PartUnavailable as missing:
@@ -45,7 +45,7 @@ def releases(plane: ControlPlane) -> Helm:
 
 @pytest.fixture
 def restricted(plane: ControlPlane, releases: Helm) -> Iterator[str]:
-    """A namespace that admits only pods of the `restricted` Pod Security level; no release outlives the test."""
+    """A namespace with the `restricted` Pod Security level; every release is removed after the test."""
     name = f"test-{os.urandom(4).hex()}"
     plane.kubectl("create", "namespace", name)
     plane.kubectl("label", "namespace", name, "pod-security.kubernetes.io/enforce=restricted")

@@ -1,4 +1,4 @@
-"""Every object that any option makes is accepted by the real API server with strict validation of its fields."""
+"""The real API server accepts every object that any option creates, with strict field validation."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ pytestmark = pytest.mark.cluster
 
 @pytest.fixture
 def definitions(plane: ControlPlane, restricted: str) -> Iterator[str]:
-    """The definitions of the Prometheus operator and our own; gives a namespace to use them in."""
+    """The CRDs of the Prometheus operator and our own; returns a namespace."""
     ours = ROOT / "manifests" / "crd.yaml"
     theirs = programs.data("monitoring-crds")
     for path in (ours, *theirs):

@@ -1,4 +1,4 @@
-"""What the API server lets the operator's account write, asked at it with the account's own rights."""
+"""What the API server lets the operator's account write, tested with that account."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Account:
         self.user = f"system:serviceaccount:{system}:face-comparison"
 
     def answer(self, *arguments: str, body: Object | None = None, namespace: str = "") -> str:
-        """What kubectl says, be it success or not."""
+        """Returns kubectl's output, whether it succeeds or fails."""
         stdin = None if body is None else json.dumps(body)
         words = (*arguments, f"--as={self.user}", f"--namespace={namespace or self.namespace}")
         try:
@@ -71,7 +71,7 @@ def uid(plane: ControlPlane, system: str) -> str:
 
 @pytest.fixture(scope="module")
 def account(plane: ControlPlane, system: str) -> Account:
-    """Returned when the policies hold: the API server takes them up a moment after they are made."""
+    """Returned once the policies are in force, a moment after their creation."""
     account = Account(plane, "teams", system)
     foreign = {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "foreign"}}
     plane.wait_for("the policies", lambda: "that a FaceComparison controls" in account.create(foreign))
@@ -80,7 +80,7 @@ def account(plane: ControlPlane, system: str) -> Account:
 
 @pytest.fixture
 def deployment(uid: str) -> Object:
-    """As the operator makes it."""
+    """A Deployment as the operator creates it."""
     labels = {"app.kubernetes.io/instance": "faces", **MANAGED}
     pod = {
         "automountServiceAccountToken": False,
@@ -99,7 +99,7 @@ def deployment(uid: str) -> Object:
 
 @pytest.fixture
 def service(uid: str) -> Object:
-    """As the operator makes it."""
+    """A Service as the operator creates it."""
     metadata = {"name": "faces", "labels": MANAGED, "ownerReferences": [owner(uid)]}
     spec = {"selector": MANAGED, "ports": [{"port": 80}]}
     return {"apiVersion": "v1", "kind": "Service", "metadata": metadata, "spec": spec}
@@ -186,7 +186,7 @@ def test_exposed_services_are_rejected(account: Account, service: Object, change
 
 
 class TestExisting:
-    """What is there already, made by somebody with all rights."""
+    """Existing objects, created by somebody with all permissions."""
 
     @pytest.fixture
     def make(self, plane: ControlPlane, service: Object) -> Iterator[Callable[..., str]]:
@@ -204,7 +204,7 @@ class TestExisting:
 
     @pytest.fixture
     def write(self, account: Account, uid: str) -> Callable[[str], str]:
-        """Make it ours, as a repair does; gives what the API server says."""
+        """Takes an object over, as a repair does; returns the API server's response."""
         metadata = {"labels": MANAGED, "ownerReferences": [owner(uid)]}
         patch = json.dumps({"metadata": metadata})
         return functools.partial(account.answer, "patch", "--type=merge", f"--patch={patch}", "--dry-run=server")
@@ -296,7 +296,7 @@ class TestExisting:
 
 
 def test_other_users_are_not_restricted(plane: ControlPlane, account: Account) -> None:
-    """The policies are about one account."""
+    """The policies apply to one account only."""
     foreign = {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "foreign"}}
     said = plane.kubectl("create", "--namespace=kube-system", "--dry-run=server", "-f", "-", stdin=json.dumps(foreign))
     assert "created" in said

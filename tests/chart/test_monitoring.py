@@ -1,4 +1,4 @@
-"""Alert rules and dashboard, as Prometheus' own promtool and Grafana's own types see them."""
+"""Alert rules and the dashboard, checked by Prometheus's promtool and Grafana's types."""
 
 from __future__ import annotations
 
@@ -31,11 +31,11 @@ COLUMNS = 24
 
 @pytest.fixture(scope="session")
 def promtool() -> Path:
-    """Prometheus' checker of rules."""
+    """Prometheus's checker of rules."""
     try:
         return programs.binary("promtool")
     except programs.PartUnavailable as missing:
-        if os.environ.get("CI"):  # where every test must run, a missing program is a failure
+        if os.environ.get("CI"):  # in CI, where every test must run, a missing program is a failure
             raise
         pytest.skip(str(missing))
 
@@ -99,7 +99,7 @@ def test_chart_embeds_the_rules_unchanged(helm: Helm) -> None:
 
 
 def test_every_alert_has_a_runbook(helm: Helm) -> None:
-    """A heading of the troubleshooting page, and its address where the documents are hosted."""
+    """A heading of the troubleshooting page, and its address where the documentation is hosted."""
     page = (ROOT / "docs" / "how-to" / "troubleshooting.md").read_text()
     headings = set(re.findall(r"^### (\w+)$", page, re.MULTILINE))
     rules = [rule for group in yaml.safe_load(ALERTS.read_text())["groups"] for rule in group["rules"]]

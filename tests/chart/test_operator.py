@@ -1,4 +1,4 @@
-"""The real operator with the chart's rights and no other: they are enough, none is spare, they end at a namespace."""
+"""The real operator with the chart's permissions: they are sufficient, minimal, and limited to a namespace."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ EVERY_CHILD: dict[str, Any] = {
     "monitoring": {"serviceMonitor": True},
     "networkPolicy": True,
 }
-# Everything that can be left out, left out.
+# Without every optional part.
 FEWEST: dict[str, Any] = {
     "autoscaling": None,
     "monitoring": {"serviceMonitor": False},
@@ -51,7 +51,7 @@ SCHEDULED = {"type": "PodScheduled", "status": "True"}
 
 @pytest.fixture(scope="module")
 def optional_apis(plane: ControlPlane) -> Iterator[Api]:
-    """The API server with a stand-in for each API that not every cluster has."""
+    """The API server with a permissive CRD for each API that not every cluster has."""
     api = Api(plane.kubeconfig)
     kinds = (HTTP_ROUTE, GATEWAY, SCALED_OBJECT, SERVICE_MONITOR)
     for kind in kinds:
@@ -63,7 +63,7 @@ def optional_apis(plane: ControlPlane) -> Iterator[Api]:
 
 
 def as_account(plane: ControlPlane, namespace: str, folder: Path) -> Path:
-    """A kubeconfig with which one is the operator's ServiceAccount."""
+    """Returns a kubeconfig for the operator's ServiceAccount."""
     config = yaml.safe_load(plane.kubeconfig.read_text())
     token = plane.kubectl("create", "token", RELEASE, f"--namespace={namespace}").strip()
     config["users"][0]["user"] = {"token": token}
@@ -74,14 +74,14 @@ def as_account(plane: ControlPlane, namespace: str, folder: Path) -> Path:
 
 
 def answered(plane: ControlPlane, namespace: str, since: int) -> list[dict[str, Any]]:
-    """The requests of the operator's ServiceAccount; to ask which kinds there are is everybody's right."""
+    """Returns the requests of the operator's ServiceAccount, except discovery, which everybody may use."""
     account = f"system:serviceaccount:{namespace}:{RELEASE}"
     events = plane.audit_events(since)
     return [event for event in events if event["user"]["username"] == account and "objectRef" in event]
 
 
 def asks(plane: ControlPlane, namespace: str, since: int, resource: str, verb: str) -> bool:
-    """Whether the operator made such a request."""
+    """Returns whether the operator made such a request."""
     return any(each[1:] == (resource, verb) for each in used(answered(plane, namespace, since)))
 
 
@@ -95,7 +95,7 @@ def used(events: list[dict[str, Any]]) -> Rights:
 
 
 def granted(plane: ControlPlane, namespace: str) -> Rights:
-    """What the roles of the release allow."""
+    """Returns what the roles of the release permit."""
     mine = f"--selector=app.kubernetes.io/instance={RELEASE},app.kubernetes.io/component=operator"
     rights: Rights = set()
     for roles in (("clusterroles",), ("roles", f"--namespace={namespace}")):
@@ -103,8 +103,8 @@ def granted(plane: ControlPlane, namespace: str) -> Rights:
             if not role["metadata"]["name"].endswith((":view", ":edit")):
                 for rule in role["rules"]:
                     rights |= {(g, r, v) for g in rule["apiGroups"] for r in rule["resources"] for v in rule["verbs"]}
-    # For clusters that let only those write a blocking owner reference who may write the owner's finalizers, and only
-    # those give an object an owner who may delete it.
+    # For clusters that only let those write a blocking owner reference who may write the owner's finalizers, and only
+    # those set an owner who may delete the object.
     unasked = {("", "services", "delete"), ("apps", "deployments", "delete")}
     return rights - {("facecomparison.dev", "facecomparisons/finalizers", "update")} - unasked
 
@@ -113,7 +113,7 @@ def test_permissions_are_exactly_those_used(
     plane: ControlPlane, releases: Helm, restricted: str, optional_apis: Api, tmp_path: Path
 ) -> None:
     releases.install(restricted)
-    plane.kubectl("delete", f"lease/{RELEASE}-operator", f"--namespace={restricted}")  # which the operator makes anew
+    plane.kubectl("delete", f"lease/{RELEASE}-operator", f"--namespace={restricted}")  # which the operator recreates
     faces, since = Faces(optional_apis, restricted), plane.audit_position()
     optional_apis.create(GATEWAY, {"metadata": {"name": "web", "namespace": restricted}, "spec": {}})
     permitted = "--allowed-service-accounts=*"
@@ -123,7 +123,7 @@ def test_permissions_are_exactly_those_used(
         faces.create("in-flight", **EVERY_CHILD | in_flight, route={"gateway": {"parentRefs": [{"name": "web"}]}})
         until(lambda: kinds_made(faces), lambda made: made == {kind.name for kind in CHILDREN}, "every child is made")
 
-        for kind in CHILDREN:  # somebody meddles with each: what is repaired is read and patched
+        for kind in CHILDREN:  # somebody edits each: a repair reads and patches
             for child in faces.children((kind,)):
                 spoilt = {"metadata": {"labels": {"app.kubernetes.io/part-of": "something-else"}}}
                 optional_apis.merge(kind, restricted, child["metadata"]["name"], spoilt)
@@ -143,10 +143,10 @@ def test_permissions_are_exactly_those_used(
         faces.take("in-flight")
         until(lambda: faces.child(INGRESS, "in-flight"), lambda found: found is None, "the Ingress is gone")
 
-        pod = faces.pod_of("by-cpu")  # one whose volume does not come: events say why
+        pod = faces.pod_of("by-cpu")  # a volume that cannot be provided: events say why
         faces.kubelet_says(pod, phase="Pending", containerStatuses=[], conditions=[SCHEDULED])
         until(lambda: asks(plane, restricted, since, "events", "list"), bool, "the operator asks for events")
-        operator.stop()  # and gives its Lease back
+        operator.stop()  # and releases its Lease
 
     events = answered(plane, restricted, since)
     assert [event["requestURI"] for event in events if event["responseStatus"]["code"] == 403] == []
@@ -186,7 +186,7 @@ def test_uninstall_removes_the_lease(plane: ControlPlane, releases: Helm, restri
 
 
 def probes(plane: ControlPlane, namespace: str) -> set[str]:
-    """The paths that the kubelet asks of the operator."""
+    """Returns the operator's paths that the kubelet probes."""
     deployment = json.loads(plane.kubectl("get", "deployment", RELEASE, f"--namespace={namespace}", "-o=json"))
     (container,) = deployment["spec"]["template"]["spec"]["containers"]
     asked = [container[f"{kind}Probe"]["httpGet"] for kind in ("startup", "liveness", "readiness")]

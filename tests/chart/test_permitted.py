@@ -1,6 +1,6 @@
-"""Who may create FaceComparison resources and nothing else gets by them only what the values of the chart permit.
+"""Users who may only create FaceComparison resources gain only what the chart's values permit.
 
-On the real API server, as such a user, with the operator's own account and the options that the chart renders.
+Tested on the real API server, as such a user, with the operator's own account and the options that the chart renders.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from face_comparison_operator.resource import parse
 pytestmark = pytest.mark.cluster
 
 USER = "author"
-# With those that are open by default closed.
+# Including those that are permitted by default.
 CLOSED = (
     "allowed.hosts={*.faces.example.com}",
     "allowed.configMaps={none}",
@@ -42,7 +42,7 @@ def with_host(name: str, **spec: Any) -> dict[str, Any]:
 SECRET = {"name": "AWS_SECRET_ACCESS_KEY", "valueFrom": {"secretKeyRef": {"name": "others-secret", "key": "token"}}}
 FOREIGN = {"name": "web", "namespace": "infra"}
 SNIPPET = {"nginx.ingress.kubernetes.io/server-snippet": "return 200;"}
-# What is asked for, and the value of the chart that permits it.
+# The spec, and the value of the chart that permits it.
 CASES: dict[str, tuple[dict[str, Any], str]] = {
     "image": (with_host("image", image="registry.example.com/theirs:1"), "allowed.images={registry.example.com/*}"),
     "account": (with_host("account", serviceAccountName="builder"), "allowed.serviceAccounts={builder}"),
@@ -95,7 +95,7 @@ CASES: dict[str, tuple[dict[str, Any], str]] = {
 
 
 def options(*values: str) -> list[str]:
-    """The operator's options as the chart renders them for these values."""
+    """Returns the operator's options as the chart renders them for these values."""
     (container,) = of_kind(Helm().template(*(f"--set={each}" for each in values)), "Deployment")["spec"]["template"][
         "spec"
     ]["containers"]
@@ -121,7 +121,7 @@ def faces(plane: ControlPlane, restricted: str) -> Faces:
 
 
 def as_user(plane: ControlPlane, namespace: str, body: dict[str, Any]) -> str:
-    """Create an object as USER; the first time the API server may not know of the binding yet."""
+    """Creates an object as USER; at first, the API server may not know of the binding yet."""
     words = ("create", f"--as={USER}", f"--namespace={namespace}", "-f", "-")
 
     def create() -> str:
@@ -142,7 +142,7 @@ def create_all(plane: ControlPlane, faces: Faces, names: Sequence[str]) -> None:
 
 @pytest.fixture
 def account(plane: ControlPlane, tmp_path: Path) -> Iterator[Path]:
-    """A kubeconfig of the operator's own account, whose rights go with the test."""
+    """A kubeconfig of the operator's own account, whose permissions are removed after the test."""
     path = kubeconfig(plane, tmp_path)
     yield path
     policies = "validatingadmissionpolicies,validatingadmissionpolicybindings"
@@ -185,7 +185,7 @@ def test_service_rejects_what_is_not_permitted(
 
 
 def test_revoked_permission_stops_changes(faces: Faces, account: Path, tmp_path: Path) -> None:
-    """A service that runs is left as it was; the spec is what is rejected."""
+    """A running service is left unchanged; only the spec is rejected."""
     with Operator(account, tmp_path / "logs", f"--namespaces={faces.namespace}", *options(*CLOSED)):
         faces.create("faces", **with_host("faces"))
         until(lambda: faces.child(DEPLOYMENT, "faces"), bool, "the Deployment is there")

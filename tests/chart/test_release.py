@@ -1,4 +1,4 @@
-"""The life of a release on the real API server: install, upgrade, roll back, uninstall, install again."""
+"""The life cycle of a release on the real API server: install, upgrade, roll back, uninstall, reinstall."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def uid(plane: ControlPlane, namespace: str, name: str = RELEASE) -> str:
 
 
 def left(plane: ControlPlane, namespace: str) -> list[str]:
-    """Objects of the release that still exist, in the namespace and outside any."""
+    """Returns remaining objects of the release, in the namespace and cluster-wide."""
     inside = (
         "deployments,services,serviceaccounts,roles,rolebindings,poddisruptionbudgets,networkpolicies,secrets,leases"
     )
@@ -93,7 +93,7 @@ def test_commands_in_notes_work(plane: ControlPlane, releases: Helm, restricted:
 
 
 def bash(plane: ControlPlane, script: str) -> None:
-    """Run commands as somebody who pastes them."""
+    """Runs commands as somebody who pastes them into a shell."""
     tools = binary("kubectl").parent
     assert binary("helm").parent == tools
     environment = os.environ | {"KUBECONFIG": str(plane.kubeconfig), "PATH": f"{tools}:{os.environ['PATH']}"}
@@ -103,7 +103,7 @@ def bash(plane: ControlPlane, script: str) -> None:
 
 
 class TestFirstResource:
-    """No operator runs here, so nothing waits for the resource, which Helm otherwise does."""
+    """No operator runs here, so nothing waits for the resource, as Helm otherwise does."""
 
     def test_is_deleted_with_a_release_older_than_its_api(
         self, plane: ControlPlane, releases: Helm, restricted: str
@@ -136,7 +136,7 @@ class TestFirstResource:
     def test_exists_after_rollback_to_first_revision(
         self, plane: ControlPlane, releases: Helm, restricted: str
     ) -> None:
-        """With the spec that it had, and the same object: deleting it would take its URL away."""
+        """With its spec, and as the same object: deleting it would take its URL away."""
         releases.install(restricted, FIRST, wait=False)
         before = uid(plane, restricted)
         for stage in ("wrong", "worse"):

@@ -1,4 +1,4 @@
-"""What the chart makes of its values, rendered by the real helm without a cluster."""
+"""What the chart renders for its values, with the real helm and without a cluster."""
 
 import functools
 import operator
@@ -28,7 +28,7 @@ POLICIES = [
 
 
 def leaves(tree: tuple[chart_values.Value, ...]) -> list[chart_values.Value]:
-    """The values that can be set, without those that only hold others."""
+    """Returns the values that can be set, without those that only contain others."""
     return [leaf for value in tree for leaf in (leaves(value.children) if value.children else [value])]
 
 
@@ -69,7 +69,7 @@ def test_defaults(helm: Helm) -> None:
 
 
 def test_each_release_may_write_its_own_lease(helm: Helm) -> None:
-    """Two that shared one would take turns, and each serves namespaces that the other does not."""
+    """Two releases that shared one would alternate, although each serves namespaces that the other does not."""
     objects = helm.template("--set=fullnameOverride=team-b")
     assert variables(objects)["FACE_COMPARISON_OPERATOR_LEASE_NAME"] == "team-b-operator"
     rules = of_kind(objects, "Role")["rules"]
@@ -129,7 +129,7 @@ def test_every_value_makes_a_difference(helm: Helm, value: chart_values.Value, t
     before = helm.run("template", NAME, CHART, "--values", EVERY_OPTION, *KNOWN)
     try:
         after = helm.run("template", NAME, CHART, "--values", changed, *KNOWN)
-    except HelmFailed as refused:  # two values that contradict each other
+    except HelmFailed as refused:  # two contradicting values
         after = str(refused)
     assert after != before
 
@@ -185,7 +185,7 @@ class TestImages:
 
     @pytest.mark.parametrize("registry", ["", "team", "team/more"])
     def test_without_a_registry_are_an_error(self, helm: Helm, registry: str) -> None:
-        """A container runtime completes such a name with a public registry, where it may be anybody's."""
+        """A container runtime completes such a name with a public registry, where anybody may own it."""
         with pytest.raises(HelmFailed, match="does not include a registry"):
             helm.template(f"--set-string=image.registry={registry}")
 
@@ -337,7 +337,7 @@ class TestFirstResource:
 
     @pytest.mark.parametrize("options", [(), KNOWN], ids=["kind unknown", "kind known"])
     def test_is_rendered_once_and_without_hooks(self, helm: Helm, options: tuple[str, ...]) -> None:
-        """So that what `helm template` prints can be applied, by kubectl or by GitOps."""
+        """So that the output of `helm template` can be applied by kubectl or GitOps."""
         made = of_kind(helm.template(self.CREATE, *options), "FaceComparison")
         assert "annotations" not in made["metadata"]
         assert made["metadata"]["namespace"] == "operators"
@@ -345,7 +345,7 @@ class TestFirstResource:
 
 
 class TestParentChart:
-    """The chart as a dependency of another one, switched by a condition."""
+    """The chart as a dependency of another one, enabled by a condition."""
 
     @pytest.fixture
     def parent(self, tmp_path: Path) -> Path:
@@ -389,7 +389,7 @@ class TestEveryCluster:
         assert variables(helm.template(*options))["FACE_COMPARISON_OPERATOR_STORE_GROUP"] == group
 
     def test_operator_pods_go_to_linux(self, helm: Helm) -> None:
-        """Also beside what else is asked of the node."""
+        """In addition to other requirements for the node."""
         objects = helm.template("--set=nodeSelector.disk=ssd")
         for pod in (of_kind(objects, "Pod")["spec"], of_kind(objects, "Deployment")["spec"]["template"]["spec"]):
             assert pod["nodeSelector"] == {"kubernetes.io/os": "linux", "disk": "ssd"}
@@ -400,7 +400,7 @@ class TestEveryCluster:
         assert [each["kind"] for each in objects if each["metadata"]["labels"].get(COMMON[0]) != COMMON[1]] == []
 
     def test_common_labels_reach_no_selector(self, helm: Helm) -> None:
-        """Selectors are immutable: with them in it, a label could never be changed."""
+        """Selectors are immutable: if they contained a label, it could never be changed."""
         deployment = of_kind(helm.template("--values", EVERY_OPTION), "Deployment")
         assert COMMON[0] not in deployment["spec"]["selector"]["matchLabels"]
 

@@ -1,4 +1,4 @@
-"""What the operator and people may do, asked at the real API server as them."""
+"""What the operator and users may do, according to the real API server."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ OPERATOR = "system:serviceaccount:{namespace}:face-comparison"
 
 
 def may(plane: ControlPlane, user: str, verb: str, resource: str, *where: str) -> bool:
-    """Whether the API server lets `user` do this; `where` is options: namespace, subresource."""
+    """Returns whether the API server lets `user` do this; `where`: options for namespace and subresource."""
     try:
         return plane.kubectl("auth", "can-i", verb, resource, f"--as={user}", *where).strip() == "yes"
-    except KubectlFailed:  # "no" comes with exit status 1
+    except KubectlFailed:  # "no" is printed with exit status 1
         return False
 
 
 @pytest.fixture(scope="module")
 def other(plane: ControlPlane) -> Iterator[str]:
-    """A namespace that the release has nothing to do with."""
+    """A namespace that is unrelated to the release."""
     plane.kubectl("create", "namespace", "elsewhere")
     yield "elsewhere"
     plane.kubectl("delete", "namespace", "elsewhere", "--wait=false")
@@ -68,13 +68,13 @@ def test_operator_of_one_namespace(plane: ControlPlane, releases: Helm, restrict
     assert not may(plane, operator, "watch", "facecomparisons.facecomparison.dev", "--all-namespaces")
     assert not may(plane, operator, "get", "deployments.apps", f"--namespace={other}")
     granted = plane.kubectl("auth", "can-i", "--list", f"--as={operator}", f"--namespace={other}")
-    # What every account may do: ask about itself, and read about the API.
+    # What every account may do: request information about itself and the API.
     beyond = [line for line in granted.splitlines()[1:] if not line.startswith(("self", " "))]
     assert beyond == []
 
 
 def test_users_have_no_permissions_by_default(plane: ControlPlane, releases: Helm, restricted: str) -> None:
-    """Who may create a resource runs pods and claims hosts: an editor of a namespace does not get that unasked."""
+    """Creators of resources run pods and claim hosts, which editors of a namespace may not do by default."""
     releases.install(restricted)
     resource, here = "facecomparisons.facecomparison.dev", f"--namespace={restricted}"
     plane.kubectl("create", "rolebinding", "edit", "--clusterrole=edit", "--user=editor", here)
@@ -94,7 +94,7 @@ def test_users_have_the_permissions_of_their_role(plane: ControlPlane, releases:
     resource, here = "facecomparisons.facecomparison.dev", f"--namespace={restricted}"
     for role in ("view", "edit", "admin"):
         plane.kubectl("create", "rolebinding", role, f"--clusterrole={role}", f"--user={role}", here)
-    for _ in attempts(30):  # a controller adds the rules to the roles of the cluster
+    for _ in attempts(30):  # a controller adds the rules to the cluster's roles
         if may(plane, "admin", "create", resource, here):
             break
 

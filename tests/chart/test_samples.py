@@ -1,4 +1,4 @@
-"""The sample resources and the manifests for kubectl, on the real API server with strict field validation."""
+"""Sample resources and kubectl manifests, on the real API server with strict field validation."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ SAMPLES = sorted((MANIFESTS / "samples").glob("*.yaml"))
 
 @pytest.fixture
 def definition(plane: ControlPlane, restricted: str) -> str:
-    """The definition of the resource from manifests/crd.yaml; gives a namespace to use it in."""
+    """The CRD from manifests/crd.yaml; returns a namespace."""
     plane.kubectl("apply", "--server-side", "-f", str(MANIFESTS / "crd.yaml"))
     plane.kubectl("wait", "--for=condition=Established", "crd/facecomparisons.facecomparison.dev", "--timeout=30s")
     return restricted

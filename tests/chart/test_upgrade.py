@@ -1,6 +1,6 @@
-"""An upgrade from every chart in releases/: what was published (and, before that, the first that could be installed).
+"""Upgrades from every chart in releases/: published ones and, before that, the first that could be installed.
 
-At each release `helm package charts/face-comparison --destination tests/chart/releases` adds one.
+At each release, `helm package charts/face-comparison --destination tests/chart/releases` adds one.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ def test_upgrade_keeps_the_resources(plane: ControlPlane, releases: Helm, restri
     names = (RELEASE, "mine")
     before = [get(plane, restricted, "facecomparison", name) for name in names]
 
-    releases.upgrade(restricted, "--reset-then-reuse-values", wait=False)  # no operator makes it ready
+    releases.upgrade(restricted, "--reset-then-reuse-values", wait=False)  # not ready without an operator
 
     after = [get(plane, restricted, "facecomparison", name) for name in names]
     assert [each["metadata"]["uid"] for each in after] == [each["metadata"]["uid"] for each in before]
@@ -76,20 +76,20 @@ def test_crd_fields_are_never_removed(earlier: Path) -> None:
 
 
 def keeps(old: Any, new: Any) -> bool:
-    """Whether everything of `old` is in `new`, which may have more defaults at any depth."""
+    """Returns whether `new` contains everything in `old`; it may have more defaults at any depth."""
     if isinstance(old, dict) and isinstance(new, dict):
         return all(name in new and keeps(value, new[name]) for name, value in old.items())
     return bool(old == new)
 
 
 def schema_of(definition: dict[str, Any]) -> dict[str, Any]:
-    """The schema of the only version of a definition."""
+    """Returns the schema of a CRD's only version."""
     (version,) = definition["spec"]["versions"]
     return version["schema"]["openAPIV3Schema"]
 
 
 def fields(schema: dict[str, Any], path: str = "") -> Iterator[str]:
-    """The dotted path of every field below a schema; those of a list's items carry its name."""
+    """Returns the dotted path of every field below a schema, including those of list items."""
     for name, field in schema.get("items", schema).get("properties", {}).items():
         yield f"{path}{name}"
         yield from fields(field, f"{path}{name}.")

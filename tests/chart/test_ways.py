@@ -1,4 +1,4 @@
-"""Other ways than `helm install`: rendered and applied, from the manifests to Helm and back."""
+"""Alternatives to `helm install`: rendering and applying, and switching between manifests and Helm."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def apply(plane: ControlPlane, objects: list[Object]) -> str:
 
 @pytest.fixture
 def manifests(plane: ControlPlane) -> Iterator[str]:
-    """Installed from manifests/install.yaml, with a resource of a user; gives the uid of that."""
+    """An installation from manifests/install.yaml with a user's resource; returns that resource's UID."""
     plane.kubectl("apply", "--server-side", "-f", INSTALL)
     plane.kubectl("wait", "--for=condition=Established", "crd/facecomparisons.facecomparison.dev", "--timeout=30s")
     faces = {"apiVersion": "facecomparison.dev/v1alpha1", "kind": "FaceComparison", "metadata": {"name": "mine"}}
@@ -72,7 +72,7 @@ def test_from_the_manifests_to_helm(plane: ControlPlane, releases: Helm, manifes
 
 
 def test_from_helm_to_the_manifests(plane: ControlPlane, releases: Helm, restricted: str) -> None:
-    """Helm forgets the release; what it had made is the manifests' from then on."""
+    """Helm forgets the release; its objects then belong to the manifests."""
     plane.kubectl("create", "namespace", SYSTEM)
     try:
         releases.install(SYSTEM)
@@ -107,12 +107,12 @@ class TestLease:
         releases.upgrade(restricted, "--set=logLevel=debug")
 
     def hold(self, plane: ControlPlane, namespace: str) -> None:
-        """Write the Lease as its holder does."""
+        """Writes the Lease as its holder does."""
         spec = {"spec": {"holderIdentity": "operator-0", "leaseDurationSeconds": 12}}
         plane.kubectl("patch", LEASE, f"--namespace={namespace}", "--type=merge", f"--patch={json.dumps(spec)}")
 
 
-# What the security context constraint `restricted-v2` of OpenShift says about user ids: they come from a range.
+# OpenShift's security context constraint `restricted-v2`: user IDs come from a range.
 OF_THE_RANGE = "%s.?runAsUser.orValue(1000680000) >= 1000680000"
 RANGE: Object = {
     "apiVersion": "admissionregistration.k8s.io/v1",
@@ -140,7 +140,7 @@ RANGE: Object = {
 class TestOpenShift:
     @pytest.fixture
     def namespace(self, plane: ControlPlane, helm: Helm, restricted: str) -> Iterator[str]:
-        """A namespace in which user ids come from a range."""
+        """A namespace in which user IDs come from a range."""
         selector = {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": restricted}}}
         binding = {
             "apiVersion": "admissionregistration.k8s.io/v1",
@@ -160,7 +160,7 @@ class TestOpenShift:
         return of_kind(helm.template(namespace=namespace), "Pod")
 
     def answer(self, plane: ControlPlane, namespace: str, pod: Object) -> str:
-        """What the API server says to such a pod."""
+        """Returns the API server's response to such a pod."""
         words = ("create", "--dry-run=server", f"--namespace={namespace}", "-f", "-")
         try:
             return plane.kubectl(*words, stdin=json.dumps(pod))
@@ -170,11 +170,11 @@ class TestOpenShift:
     def test_admits_the_operator_and_its_test(
         self, plane: ControlPlane, helm: Helm, releases: Helm, namespace: str
     ) -> None:
-        releases.install(namespace)  # returns when its pods are ready
+        releases.install(namespace)  # returns once its pods are ready
         assert "created" in self.answer(plane, namespace, self.pod(helm, namespace))
 
     def test_admits_the_pods_of_services(self, plane: ControlPlane, helm: Helm, namespace: str) -> None:
-        """Also with an embedded store, as the chart sets the operator there, and not as it sets it elsewhere."""
+        """Including an embedded store, with the operator's options that the chart sets there."""
         store = {"collections": {"embedded": {"volumeClaim": {"claimName": "faces"}}}}
 
         def answer(spec: Object, *options: str) -> str:

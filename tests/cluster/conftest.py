@@ -1,4 +1,4 @@
-"""The definition of the resource, an operator for each module, and resources in a namespace of the test's own."""
+"""The CRD, an operator per module, and resources in a namespace of the test's own."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from devtools.k8s.operating import Operator
 
 @pytest.fixture(scope="session")
 def api(control_plane: ControlPlane) -> Api:
-    """The API server, with the definition of the resource in it."""
+    """The API server with the CRD installed."""
     api = Api(control_plane.kubeconfig)
     install(api, yaml.safe_load(DEFINITION.read_text()))
     return api
@@ -24,9 +24,9 @@ def api(control_plane: ControlPlane) -> Api:
 
 @pytest.fixture(scope="module")
 def operator(api: Api, control_plane: ControlPlane, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Operator]:
-    """An operator of the whole cluster, with the rights that the chart gives it and no others.
+    """An operator of the whole cluster, with exactly the permissions that the chart grants.
 
-    Modules whose tests start operators of their own must not ask for it.
+    Modules whose tests start their own operators must not request it.
     """
     folder = tmp_path_factory.mktemp("operator")
     with Operator(rights.kubeconfig(control_plane, folder), folder) as running:
@@ -35,15 +35,15 @@ def operator(api: Api, control_plane: ControlPlane, tmp_path_factory: pytest.Tem
 
 @pytest.fixture
 def faces(api: Api, operator: Operator, namespace: str) -> Faces:
-    """Resources in a namespace of the test's own, which the operator of the cluster keeps."""
+    """Resources in a namespace of the test's own, served by the cluster's operator."""
     return Faces(api, namespace)
 
 
 @pytest.fixture
 def alone(api: Api, control_plane: ControlPlane, namespace: str, tmp_path: Path) -> Operator:
-    """An operator, not started yet, of the test's namespace only, without any right outside it and without election.
+    """A stopped operator for the test's namespace only, without permissions outside it and without leader election.
 
-    Use it with `Faces(api, namespace)` in a module without `operator`, for both would do the same work.
+    Use it with `Faces(api, namespace)` in a module without `operator`, because both would do the same work.
     """
     options = (f"--set=watchNamespaces={{{namespace}}}", "--set=leaderElection=false")
     kubeconfig = rights.kubeconfig(control_plane, tmp_path, *options)

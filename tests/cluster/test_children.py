@@ -1,4 +1,4 @@
-"""From a resource to its children on a real API server: made, accepted, ready, and gone without a trace."""
+"""From a resource to its children on a real API server: created, accepted, ready, and completely removed."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ SAMPLES = Path(__file__).resolve().parents[2] / "manifests" / "samples"
 
 @pytest.fixture(scope="module", autouse=True)
 def optional_apis(api: Api) -> Iterator[None]:
-    """The Gateway API as it is, and stand-ins for KEDA and the Prometheus operator; removed for the modules after."""
+    """The real Gateway API, and permissive CRDs for KEDA and the Prometheus operator; removed after this module."""
     definitions = [permissive_crd(SCALED_OBJECT), permissive_crd(SERVICE_MONITOR)]
     for path in programs.data("gateway-crds"):
         found = [each for each in yaml.safe_load_all(path.read_text()) if each]
@@ -93,7 +93,7 @@ def test_sample_becomes_ready_and_is_deleted(faces: Faces, path: Path) -> None:
 
 
 def provide(faces: Faces, claim: dict[str, Any]) -> None:
-    """Create a claim, and the volume that a cluster with a default storage class would make for it."""
+    """Creates a claim, and the volume that a cluster's default storage class would provision for it."""
     name, spec = f"{faces.namespace}-{claim['metadata']['name']}", claim["spec"]
     reference = {"kind": CLAIM.name, "namespace": faces.namespace, "name": claim["metadata"]["name"]}
     volume = {

@@ -1,4 +1,4 @@
-"""The control plane of the tests: it schedules pods, counts requests, and leaves nothing behind."""
+"""The control plane of the tests schedules pods, counts requests, and leaves nothing behind."""
 
 from __future__ import annotations
 

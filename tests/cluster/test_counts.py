@@ -1,4 +1,4 @@
-"""What the operator costs the API server, counted in its audit log and not in the client."""
+"""The operator's load on the API server, counted in the audit log and not in the client."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from face_comparison_operator.api_resources import CHILDREN, DEPLOYMENT
 pytestmark = pytest.mark.cluster
 
 CPU = {"type": "cpu"}
-FIRST_CHILDREN = 12  # requests from the making of a resource to its last child
-STATUS_WRITES = 4  # from the making of a resource to ready
+FIRST_CHILDREN = 12  # requests from the creation of a resource to its last child
+STATUS_WRITES = 4  # from the creation of a resource to ready
 REST_SECONDS = 20
 WRITES = ("create", "update", "patch", "delete", "deletecollection")
 
@@ -35,13 +35,13 @@ SPECS: list[dict[str, Any]] = [
 
 
 class Audit:
-    """The operator's requests about one namespace since this was made."""
+    """The operator's requests about one namespace since this was created."""
 
     def __init__(self, plane: ControlPlane, namespace: str) -> None:
         self._plane, self._namespace, self._since = plane, namespace, plane.audit_position()
 
     def requests(self) -> list[dict[str, Any]]:
-        """All but watches, which are open before and after."""
+        """All except watches, which are open throughout."""
         return [
             each
             for each in self._plane.audit_events(self._since)
@@ -51,7 +51,7 @@ class Audit:
         ]
 
     def writes(self) -> list[str]:
-        """What was written, in words."""
+        """Descriptions of all writes."""
         return [
             f"{each['verb']} {each['objectRef']['resource']} {each['objectRef'].get('subresource', '')}".strip()
             for each in self.requests()
@@ -99,11 +99,11 @@ def test_nothing_is_written_when_idle_or_after_restart(
     with alone:
         for number, spec in enumerate(SPECS):
             faces.deploy(f"faces-{number}", **spec)
-        # The autoscaler's controller looks every 15 s; here there is nothing to measure for it.
+        # The autoscaler's controller acts every 15 s; here it has nothing to measure.
         faces.wait_for(f"faces-{len(SPECS) - 1}", "MetricsUnavailable", "AutoscalerReady")
         _settle(control_plane, namespace)
         audit = Audit(control_plane, namespace)
-        # What is measured is time itself: that nothing is written while it passes.
+        # The absence of writes can only be observed over time.
         time.sleep(REST_SECONDS)
         assert audit.writes() == []
 
@@ -128,7 +128,7 @@ def test_autoscaling_causes_no_writes(control_plane: ControlPlane, api: Api, alo
 
 
 def _settle(plane: ControlPlane, namespace: str, quiet: float = 3.0) -> None:
-    """Wait until the operator has written nothing for some seconds: late words about the last change are out."""
+    """Waits until the operator has written nothing for some seconds, so that the last change is complete."""
     for _ in itertools.count():
         audit, began = Audit(plane, namespace), time.monotonic()
         until(lambda: bool(audit.writes()) or time.monotonic() > began + quiet, bool, "it is quiet", seconds=quiet + 5)  # noqa: B023

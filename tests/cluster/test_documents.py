@@ -1,4 +1,4 @@
-"""The real API server accepts every resource that the documents show, and the commands that how-to pages give work."""
+"""The real API server accepts every documented resource, and marked commands of how-to pages work."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def test_every_documented_resource_is_accepted(api: Api, control_plane: ControlP
 def test_commands_of_how_to_pages_work(
     api: Api, control_plane: ControlPlane, namespace: str, page: Path, tmp_path: Path
 ) -> None:
-    """Those that are marked; others need a cloud, a GPU or a running service."""
+    """Unmarked ones need a cloud, a GPU, or a running service."""
     kubeconfig = yaml.safe_load(control_plane.kubeconfig.read_text())
     for context in kubeconfig["contexts"]:
         context["context"]["namespace"] = namespace

@@ -1,4 +1,4 @@
-"""What somebody changes or deletes comes back, what is not asked for goes, and what belongs to others is left alone."""
+"""Changed or deleted children are repaired, undesired ones are pruned, and foreign objects are not touched."""
 
 from __future__ import annotations
 
@@ -199,7 +199,7 @@ def test_autoscaler_takes_over_running_deployment(faces: Faces) -> None:
 
 
 def test_autoscaler_takes_over_deployment_scaled_to_zero(faces: Faces) -> None:
-    """It would leave a Deployment without pods as it is."""
+    """The autoscaler itself would ignore a Deployment without pods."""
     faces.create("faces", accelerator=CPU, replicas=0)
     faces.publish("faces")
     faces.wait_for("faces", "ScaledToZero")
@@ -207,7 +207,7 @@ def test_autoscaler_takes_over_deployment_scaled_to_zero(faces: Faces) -> None:
     faces.wait_for("faces", "Deployed")
     assert (faces.child(DEPLOYMENT, "faces") or {})["spec"]["replicas"] == 2
 
-    # Whoever scales the Deployment itself to none wants the autoscaler to stand still, also when the spec changes.
+    # Whoever scales the Deployment itself to zero wants the autoscaler to pause, also after changes of the spec.
     faces.api.merge(DEPLOYMENT, faces.namespace, "faces", {"spec": {"replicas": 0}})
     faces.wait_for("faces", "ScaledToZero")
     faces.change("faces", podAnnotations={"example.com/changed": "yes"})

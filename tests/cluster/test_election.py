@@ -1,4 +1,4 @@
-"""Several operators: one works, another takes over, and nothing is done twice."""
+"""Several operators: one is the leader, another takes over, and nothing is done twice."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ FAILOVER_SECONDS = 20.0
 
 @pytest.fixture
 def pair(control_plane: ControlPlane, api: Api, namespace: str, tmp_path: Path) -> Iterator[list[Operator]]:
-    """Two operators of one namespace and one Lease in it; the first was there first."""
+    """Two operators of one namespace that share a Lease; the first one started first."""
     options = (f"--namespaces={namespace}", f"--lease-namespace={namespace}")
     first, second = (Operator(control_plane.kubeconfig, tmp_path, *options, name=name) for name in ("first", "second"))
     with first:
@@ -35,7 +35,7 @@ def pair(control_plane: ControlPlane, api: Api, namespace: str, tmp_path: Path) 
 
 
 def leads(operator: Operator) -> bool:
-    """Whether this operator works, by its own word."""
+    """Returns whether this operator reports to be the leader."""
     return "face_comparison_operator_leader 1.0" in operator.metrics()
 
 
@@ -85,12 +85,12 @@ def test_standby_takes_over_from_a_killed_leader(
 def test_stopped_operator_releases_the_lease(pair: list[Operator], api: Api, namespace: str) -> None:
     before = transitions(api, namespace)
     pair[0].stop()
-    until(lambda: leads(pair[1]), bool, "the second leads", seconds=6)  # no waiting for the Lease to run out
+    until(lambda: leads(pair[1]), bool, "the second leads", seconds=6)  # without waiting for the Lease to expire
     assert transitions(api, namespace) == before + 1
 
 
 def test_concurrently_written_lease_is_released(pair: list[Operator], api: Api, namespace: str) -> None:
-    """As by its own renewal, which is under way when the end comes."""
+    """For example, by its own renewal, which is in progress at shutdown."""
 
     def renewed() -> Any:
         return lease(api, namespace)["spec"]["renewTime"]

@@ -1,7 +1,7 @@
-"""What cannot work says why within seconds, what runs keeps serving, and a mended spec or cluster heals by itself.
+"""Failures are reported with their cause within seconds, running pods keep serving, and fixes take effect.
 
-Scheduler, quota and admission are real. Where a kubelet would speak, a node without any stands in: the test writes what
-a kubelet writes there.
+Scheduler, quota, and admission are real. A node without a kubelet simulates its failures: the test writes the status
+that a kubelet would write.
 """
 
 from __future__ import annotations
@@ -55,11 +55,11 @@ MUTE = "mute"
 
 @pytest.fixture(scope="module", autouse=True)
 def mute_node(api: Api) -> Iterator[None]:
-    """A node that takes pods and says nothing of them."""
+    """A node that accepts pods and reports nothing about them."""
     amounts = {"cpu": "32", "memory": "64Gi", "pods": "100"}
     ready = {"type": "Ready", "status": "True", "reason": "KubeletReady", "message": "posted by the test"}
     status = {"capacity": amounts, "allocatable": amounts, "conditions": [ready]}
-    taints = [{"key": "example.com/mute", "effect": "NoSchedule"}]  # only for those who ask for it
+    taints = [{"key": "example.com/mute", "effect": "NoSchedule"}]  # only for pods that tolerate it
     metadata = {"name": MUTE, "labels": {"kubernetes.io/hostname": MUTE}}
     api.create(NODE, {"metadata": metadata, "spec": {"taints": taints}, "status": status})
     yield
@@ -67,39 +67,39 @@ def mute_node(api: Api) -> Iterator[None]:
 
 
 def on_mute_node(**spec: Any) -> dict[str, Any]:
-    """A spec whose pods only the mute node takes."""
+    """Returns a spec whose pods only the mute node accepts."""
     here = {"nodeSelector": {"kubernetes.io/hostname": MUTE}, "tolerations": [{"operator": "Exists"}]}
     return {"accelerator": CPU, **here, **spec}
 
 
 def broken(faces: Faces, name: str = "faces", **spec: Any) -> Object:
-    """A resource on the mute node, and its pod."""
+    """Creates a resource on the mute node and returns its pod."""
     faces.create(name, **on_mute_node(**spec))
     faces.publish(name)
     return faces.pod_of(name)
 
 
 def container(name: str = "service", **state: Any) -> Object:
-    """A container that is not ready, as the kubelet describes it."""
+    """Returns the status of a container that is not ready, as the kubelet writes it."""
     image = "registry.example/face-comparison/service:1"
     return {"name": name, "image": image, "imageID": "", "ready": False, "restartCount": 3, **state}
 
 
 def ended(message: str = "", reason: str = "Error", code: int = 1) -> Object:
-    """The states of a container that ends again and again."""
+    """Returns the states of a container that exits again and again."""
     waiting = {"reason": "CrashLoopBackOff", "message": "back-off 10s restarting failed container"}
     terminated = {"exitCode": code, "reason": reason, "message": message}
     return {"state": {"waiting": waiting}, "lastState": {"terminated": terminated}}
 
 
 def waits(reason: str, message: str) -> Object:
-    """The state of a container that was not made."""
+    """Returns the state of a container that was not created."""
     return {"state": {"waiting": {"reason": reason, "message": message}}}
 
 
 PULL = 'Back-off pulling image "x": ErrImagePull: rpc error: code = NotFound desc = failed to pull: not found'
 
-# What a kubelet says of containers; the reason and words that the user must see.
+# The kubelet's status of containers, and the reason and message that the user must see.
 KUBELET: list[tuple[str, Object, str, str]] = [
     ("image", {"containerStatuses": [container(**waits("ImagePullBackOff", PULL))]}, "ImagePullFailed", "not found"),
     ("name", {"containerStatuses": [container(**waits("InvalidImageName", "bad"))]}, "ImagePullFailed", "service:1"),
@@ -167,7 +167,7 @@ KUBELET: list[tuple[str, Object, str, str]] = [
 
 
 def test_missing_volume_secret_is_reported(faces: Faces) -> None:
-    """The first of this file: from a minute on, the node of which nobody hears is dead and its pods are not ready."""
+    """The first of this file: after a minute without reports, the node counts as lost and its pods as not ready."""
     pod = broken(faces, auth={"mode": "ApiKey", "secretName": "keys"})
     faces.kubelet_says(pod, containerStatuses=[container(**waits("ContainerCreating", ""))])
     faces.kubelet_warns(pod, "FailedMount", 'MountVolume.SetUp failed for volume "auth" : secret "keys" not found')
@@ -218,7 +218,7 @@ def test_stuck_terminating_pod_is_reported(faces: Faces) -> None:
     faces.change("faces", nodeSelector=None)
 
     def ready_once_its_pods_are_gone() -> bool:
-        """Plays the node, which ends what was deleted."""
+        """Plays the node, which stops deleted pods."""
         for each in faces.pods():
             if "deletionTimestamp" in each["metadata"]:
                 faces.api.delete(POD, faces.namespace, each["metadata"]["name"], gracePeriodSeconds=0)
@@ -262,7 +262,7 @@ def test_quota_is_reported(faces: Faces) -> None:
     faces.publish("faces")
     assert "exceeded quota" in faces.wait_for("faces", "PodCreationFailed")["message"]
     faces.api.delete(QUOTA, faces.namespace, "none")
-    faces.change("faces", podAnnotations={"example.com/again": "yes"})  # the ReplicaSet's own next try may take minutes
+    faces.change("faces", podAnnotations={"example.com/again": "yes"})  # the ReplicaSet's next attempt may take minutes
     faces.wait_for("faces", "Deployed")
 
 
@@ -310,7 +310,7 @@ def test_api_installed_later_is_used(faces: Faces, operator: Operator) -> None:
     """And nobody is warned, at each change of any definition, of APIs that are optional."""
     faces.create("faces", accelerator=CPU, autoscaling={"metric": "InFlight"})
     faces.publish("faces")
-    faces.wait_for("faces", "Deployed")  # serves meanwhile
+    faces.wait_for("faces", "Deployed")  # serves in the meantime
     missing = faces.wait_for("faces", "ApiNotInstalled", "AutoscalerReady")
     assert "keda.sh" in missing["message"]
     install(faces.api, permissive_crd(SCALED_OBJECT))
@@ -338,7 +338,7 @@ def test_service_account_is_kept_while_pods_use_it(faces: Faces) -> None:
     assert "not-made-yet" in faces.wait_for("faces", "PodCreationFailed")["message"]
     assert faces.child(SERVICE_ACCOUNT, "faces") is not None
     faces.api.create(SERVICE_ACCOUNT, {"metadata": {"name": "not-made-yet", "namespace": faces.namespace}})
-    faces.change("faces", podAnnotations={"example.com/again": "yes"})  # the ReplicaSet's own next try may take minutes
+    faces.change("faces", podAnnotations={"example.com/again": "yes"})  # the ReplicaSet's next attempt may take minutes
     faces.wait_for("faces", "Deployed")
     until(lambda: faces.child(SERVICE_ACCOUNT, "faces"), lambda found: found is None, "the account is gone")
 
@@ -368,7 +368,7 @@ def test_unavailable_admission_webhook_is_reported(faces: Faces) -> None:
 
 
 def test_autoscaler_kinds_replace_each_other(faces: Faces) -> None:
-    """KEDA's admission webhook refuses a ScaledObject for what an autoscaler scales; here a policy refuses all."""
+    """KEDA's admission webhook rejects a ScaledObject for a target with an autoscaler; here a policy rejects all."""
     install(faces.api, permissive_crd(SCALED_OBJECT))
     name = faces.namespace
     rule = {"apiGroups": ["keda.sh"], "apiVersions": ["*"], "resources": ["scaledobjects"], "operations": ["CREATE"]}
@@ -402,7 +402,7 @@ def test_autoscaler_kinds_replace_each_other(faces: Faces) -> None:
 
 
 def refused(faces: Faces) -> bool:
-    """Whether a ScaledObject of anybody's is refused here."""
+    """Returns whether a ScaledObject is rejected for anybody here."""
     try:
         body = {"metadata": {"name": "any", "namespace": faces.namespace}, "spec": {}}
         faces.api.create(SCALED_OBJECT, body, dryRun="All")
@@ -415,9 +415,9 @@ def refused(faces: Faces) -> bool:
 def answering(
     status: int, body: object, headers: dict[str, str] | None = None, certificate: Path | None = None
 ) -> Iterator[Any]:
-    """A server on the loopback address, where a test publishes the Ingress; its `reply` may be changed.
+    """A server on the loopback address, to which a test points the Ingress; its `reply` can be changed.
 
-    With an `identity` it stands for the pods of the resource of that uid, with a `certificate` (PEM) it speaks TLS.
+    With an `identity`, it represents the pods of the resource with that UID; with a `certificate` (PEM), it uses TLS.
     """
 
     class Handler(http.server.BaseHTTPRequestHandler):
@@ -435,7 +435,7 @@ def answering(
             self.wfile.write(data)
 
         def log_message(self, *_: object) -> None:
-            """Nothing."""
+            """Logs nothing."""
 
     server: Any = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     server.reply, server.first, server.paths, server.identity = (status, body), [], [], None
@@ -634,13 +634,13 @@ def test_each_transition_has_one_event(faces: Faces) -> None:
     found = until(
         lambda: reasons_told(faces), lambda reasons: reasons[-1:] == ["ScaledToZero"], "the last transition is reported"
     )
-    found = [reason for reason in found if reason != "AddressPending"]  # where publishing the address took its time
+    found = [reason for reason in found if reason != "AddressPending"]  # where publishing the address took longer
     assert [reason for reason in found if reason in ("Deploying", "Deployed", "ScaledToZero")] == found
     assert [first for first, second in itertools.pairwise(found) if first == second] == []
 
 
 def reasons_told(faces: Faces) -> list[str]:
-    """Reasons of the events about resources here, in their order."""
+    """Returns the reasons of the events about resources here, in order."""
     found = [
         each for each in faces.api.all(EVENT, faces.namespace) if each["involvedObject"]["kind"] == "FaceComparison"
     ]

@@ -1,4 +1,4 @@
-"""Clusters of IPv6 alone, and of both families: a real API server whose Services, pods and own address are IPv6."""
+"""IPv6-only and dual-stack clusters: a real API server whose own address, Services, and pods have IPv6 addresses."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class IPv6Server(http.server.ThreadingHTTPServer):
 
 @contextmanager
 def ingress_controller() -> Iterator[Any]:
-    """Answers on `::1` alone, as the pods of the resource of the uid `identity`."""
+    """Responds on `::1` only, as the pods of the resource with the UID `identity`."""
 
     class Handler(http.server.BaseHTTPRequestHandler):
         def do_GET(self) -> None:
@@ -46,7 +46,7 @@ def ingress_controller() -> Iterator[Any]:
             self.wfile.write(data)
 
         def log_message(self, *_: object) -> None:
-            """Nothing."""
+            """Logs nothing."""
 
     server: Any = IPv6Server(("::1", 0), Handler)
     server.identity = ""
@@ -80,7 +80,7 @@ def test_resource_becomes_ready_over_ipv6(services: str, tmp_path: Path) -> None
             assert {"name": "FACE_COMPARISON_HOST", "value": "::"} in container["env"]
 
             if IPV4 in services:
-                # A second family is for whoever wants it, and stays.
+                # A second family is optional, and stays.
                 api.merge(SERVICE, "default", "faces", {"spec": {"ipFamilyPolicy": "PreferDualStack"}})
                 faces.change("faces", stage="v2", route={"none": {}})
                 faces.wait_for("faces", "Deployed")

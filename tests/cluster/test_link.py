@@ -1,4 +1,4 @@
-"""The network that a test can cut: requests pass, then vanish without a reset, then pass again."""
+"""The network link that a test can cut: requests pass, then vanish without a reset, then pass again."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def test_cut_link_drops_packets_and_recovers(control_plane: ControlPlane, link: 
         assert lost.returncode != 0
         assert "refused" not in lost.stderr
         assert "reset" not in lost.stderr
-        assert watch.poll() is None  # nothing told the open connection
+        assert watch.poll() is None  # the open connection received no notice
 
         link.heal()
         assert namespace in get().stdout

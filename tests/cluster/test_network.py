@@ -1,4 +1,4 @@
-"""The way to the API server is cut without a word: the operator notices, says so, comes back, has missed nothing."""
+"""The link to the API server is cut silently: the operator notices, reports it, recovers, and misses nothing."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ CUT_SECONDS = 120.0
 
 
 class FarOperator(Operator):
-    """An operator in the link's network namespace, whose health is asked for from within."""
+    """An operator in the link's network namespace, whose health is requested from inside it."""
 
     def __init__(self, link: Link, kubeconfig: Path, logs: Path, *options: str) -> None:
         self._link = link
@@ -108,9 +108,9 @@ def test_deletions_missed_by_watches_are_noticed(
             "the children of the deleted resource are gone",
             GARBAGE_SECONDS,
         )
-        # What is under way comes through later, unless its connection has been given up.
+        # Requests in progress complete later, unless their connection has been given up.
         until(lambda: operator.health("livez"), lambda answer: answer[0] == 503, "no watch is left", CUT_SECONDS)
-        # An API server that starts anew remembers no history: kopf has to list again.
+        # A restarted API server has no history: kopf must list again.
         control_plane.stop_program("kube-apiserver")
         control_plane.start_program("kube-apiserver")
         control_plane.wait_ready()
@@ -130,6 +130,6 @@ def test_deletions_missed_by_watches_are_noticed(
 
 
 def _ready(metrics: str) -> float:
-    """How many resources are ready, as the operator counts them."""
+    """Returns the number of ready resources, as the operator counts them."""
     sample = 'face_comparison_operator_resources{condition="Ready",reason="Deployed",status="True"} '
     return next((float(line.removeprefix(sample)) for line in metrics.splitlines() if line.startswith(sample)), 0.0)

@@ -1,4 +1,4 @@
-"""The rules of reconciling on the real API server, with the real operator: the in-memory cluster behaves as it does."""
+"""The reconcile rules on the real API server, with the real operator, so that the in-memory cluster stays faithful."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The rights that the chart gives are enough: nothing that the operator asks for is denied."""
+"""The permissions that the chart grants are sufficient: no request of the operator is denied."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ CPU = {"type": "cpu"}
 
 
 def denied(plane: ControlPlane, since: int) -> list[str]:
-    """Requests of operators that were forbidden."""
+    """Returns the operators' requests that were forbidden."""
     return [
         f"{each['verb']} {each['requestURI']}"
         for each in plane.audit_events(since)
@@ -41,7 +41,7 @@ def test_single_namespace_without_outside_permissions(
     uris = [
         each["requestURI"]
         for each in control_plane.audit_events(since)
-        if "operator" in each["userAgent"] and "objectRef" in each  # which kinds there are, everybody may ask
+        if "operator" in each["userAgent"] and "objectRef" in each  # discovery is open to everybody
     ]
     assert denied(control_plane, since) == []
     assert [uri for uri in uris if f"/namespaces/{namespace}/" not in uri] == []
@@ -51,7 +51,7 @@ def test_single_namespace_without_outside_permissions(
 def test_revoked_namespace_does_not_affect_others(
     control_plane: ControlPlane, api: Api, namespace: str, tmp_path: Path
 ) -> None:
-    """With a namespace goes the Role by which the operator may see it; its own namespaces stay in its options."""
+    """Deleting a namespace deletes the Role in it; the namespace remains in the operator's options."""
     gone = f"{namespace}-gone"
     control_plane.kubectl("create", "namespace", gone)
     options = (f"--set=watchNamespaces={{{namespace},{gone}}}", "--set=leaderElection=false")

@@ -1,4 +1,4 @@
-"""Updates where there is no room for one pod more: the real scheduler, the real Deployment controller."""
+"""Updates without capacity for an additional pod: the real scheduler, the real Deployment controller."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The API server itself refuses what cannot be, in words that a user understands, and helps with the rest."""
+"""The API server rejects invalid specs with a helpful message, and fills in defaults."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ pytestmark = pytest.mark.cluster
 
 CLAIM = {"volumeClaim": {"claimName": "faces"}}
 
-# What is wrong; the spec; words of the refusal.
+# What is wrong; the spec; words of the rejection.
 BAD: list[tuple[str, dict[str, Any], str]] = [
     ("two owners of the number", {"replicas": 2, "autoscaling": {}}, "replicas and autoscaling are mutually exclusive"),
     (
@@ -125,7 +125,7 @@ def test_status_is_a_subresource(api: Api, namespace: str) -> None:
     faces = Faces(api, namespace)
     faces.create("faces")
     api.merge(RESOURCE, namespace, "faces", {"status": {"url": "http://x/"}})
-    # Tools that wait take an object without a status for ready.
+    # Tools that wait treat an object without a status as ready.
     assert faces.get("faces")["status"] == {"observedGeneration": -1}
     generation = api.merge(RESOURCE, namespace, "faces", {"status": {"url": "http://x/"}}, "status")["metadata"][
         "generation"

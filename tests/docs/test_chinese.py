@@ -1,4 +1,4 @@
-"""Generated tables in Chinese: by a list of sentences, of which each stands for all of its shape."""
+"""Generated tables in Chinese, by a list of sentences that each match all sentences of the same shape."""
 
 from __future__ import annotations
 
@@ -111,7 +111,7 @@ Refused with these words:
 
 
 def test_nearly_all_generated_text_is_translated() -> None:
-    """All but what has changed of late: whoever changes a description need not write Chinese."""
+    """All but recent changes: whoever changes a description need not write Chinese."""
     assert len(chinese.catalog().exact) > 500
     assert len(translations.untranslated()) <= len(chinese.catalog().exact) // 25
 

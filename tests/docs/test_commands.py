@@ -1,4 +1,4 @@
-"""The commands that pages show exist: subcommands and options of the program, targets of make, values of the chart."""
+"""Documented commands exist: subcommands and options of the program, make targets, and values of the chart."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ VALUE = re.compile(r"--set ([\w.\\]+)(?:\[|=)")
 
 
 def lines(page: Path) -> Iterator[str]:
-    """Each command of a page's shell blocks in one line, without comments."""
+    """Returns each command of a page's shell blocks on one line, without comments."""
     for language in SHELL:
         for block in blocks(page, language):
             joined = re.sub(r"\\\n\s*", " ", block)
@@ -32,7 +32,7 @@ def lines(page: Path) -> Iterator[str]:
 
 
 def named(page: Path) -> Iterator[str]:
-    """What of the program's own commands a page names wrongly."""
+    """Returns the program's commands that a page names incorrectly."""
     for line in lines(page):
         for found in PROGRAM.finditer(line):
             words = shlex.split(re.split(r"[|;&>)]", line[found.end() :])[0].replace("'", "").replace('"', ""))
@@ -85,7 +85,7 @@ def test_values_of_the_chart_exist(page: Path) -> None:
             inner = SCHEMA
             for part in name.replace("\\.", "/").split("."):
                 if "properties" not in inner and (inner.get("additionalProperties") or inner.get("type") == "object"):
-                    break  # a map has every key
+                    break  # a map accepts every key
                 inner = inner.get("properties", {}).get(part, {})
                 if not inner:
                     wrong.append(f"{line.strip()}: no value {name}")

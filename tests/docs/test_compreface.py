@@ -1,4 +1,4 @@
-"""The script that moves people from CompreFace, run against what CompreFace's API description says."""
+"""The script that migrates people from CompreFace, run against CompreFace's API description."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Lists and emphasis of the pages are separated as Markdown needs it."""
+"""Lists and emphasis on the pages are separated as Markdown requires."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ JOINED = re.compile(r"[.,;:!?)`]\* [A-Z`*\[0-9]|^\*\*\*[^*]")
 
 
 def faults(text: str) -> list[int]:
-    """Return the lines, counted from 1, where a list or an item does not begin a block of its own."""
+    """Returns the lines, counted from 1, where a list or an item does not begin a block of its own."""
     found = []
     code = False
     before = ""

@@ -1,4 +1,4 @@
-"""What the pages name exists: fields, values, reasons, files; and the resources that they show are valid."""
+"""Names on the pages exist: fields, values, reasons, and files; and documented resources are valid."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ WRITTEN = [page for page in PAGES if page.parent.name != "reference"]
 
 
 def closed(schema: Schema) -> Schema:
-    """A schema that refuses fields that it does not name, as `kubectl` does."""
+    """Returns a schema that rejects unknown fields, as `kubectl` does."""
     inner: Schema = {name: closed(each) if isinstance(each, dict) else each for name, each in schema.items()}
     if "properties" in schema and not schema.get("x-kubernetes-preserve-unknown-fields"):
         inner["additionalProperties"] = False
@@ -38,7 +38,7 @@ def test_pages_for_users_tell_nothing_of_internal_goals(page: Path) -> None:
 
 
 def below(schema: Schema, path: list[str]) -> bool:
-    """Whether a schema has a field at a path; a map has every field."""
+    """Returns whether a schema has a field at a path; a map has every field."""
     if not path or isinstance(schema.get("additionalProperties"), dict):
         return True
     inner: Schema = schema.get("items", schema).get("properties", {})
@@ -64,7 +64,7 @@ def test_named_files_exist(page: Path) -> None:
 
 
 def test_troubleshooting_covers_every_reason() -> None:
-    """The operator's README has every reason that the operator knows: another test compares it with the source."""
+    """Another test compares the operator's README, which has every reason, with the source."""
     table = (ROOT / "operator" / "README.md").read_text().partition("| reason | of |")[2].partition("\n\n")[0]
     reasons = re.findall(r"^\| `(\w+)` \|", table, re.MULTILINE)
     page = (ROOT / "docs" / "how-to" / "troubleshooting.md").read_text()

@@ -1,4 +1,4 @@
-"""What the page on platforms says about wheels is true of the locked dependencies."""
+"""The page about platforms describes the wheels of the locked dependencies correctly."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ EXTRAS = ("cpu", "heif", "s3", "album", "evaluate", "postgres")
 
 
 def dependencies(name: str, extras: tuple[str, ...], found: set[str]) -> set[str]:
-    """Names of a package's dependencies, those of dependencies included."""
+    """Returns the names of a package's transitive dependencies."""
     package = LOCK[name]
     wanted = list(package.get("dependencies", ()))
     for extra in extras:

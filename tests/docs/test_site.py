@@ -1,4 +1,4 @@
-"""The site is built without a warning, every link in it leads to something, and it needs nothing from elsewhere."""
+"""The site builds without warnings, its links resolve, and it loads nothing from other hosts."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import pytest
 from devtools import ROOT
 from devtools.docs.site import SITE, Page, build
 
-# Zensical's own page for what does not exist is served at any path, so its addresses begin at the root.
+# Zensical's page for missing pages is served at any path, so its addresses begin at the root.
 OWN = {"404.html"}
 CONFIGURATION: dict[str, Any] = tomllib.loads((ROOT / "zensical.toml").read_text())["project"]
 OUTSIDE = re.compile(r"^(https?:)?//")

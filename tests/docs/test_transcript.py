@@ -1,4 +1,4 @@
-"""What the comparison of a page with what its commands print lets pass, and what not; the tutorial can be read so."""
+"""Which differences are tolerated between a page and the output of its commands; the tutorial is such a page."""
 
 from __future__ import annotations
 

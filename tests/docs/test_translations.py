@@ -1,4 +1,4 @@
-"""The documents in Chinese have the headings, commands, tables and links of those in English, in the same order."""
+"""The Chinese documents have the headings, commands, tables, and links of the English ones, in the same order."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ UNSPACED = re.compile(r"[\u4e00-\u9fff][A-Za-z0-9]|[A-Za-z0-9][\u4e00-\u9fff]")
 
 
 def blocks(text: str) -> list[tuple[str, str]]:
-    """Language and code of every block, without the comments in it."""
+    """Returns language and code of every block, without comments."""
     return [(each["language"], COMMENT.sub("", each["text"])) for each in BLOCK.finditer(text)]
 
 
@@ -63,7 +63,7 @@ def test_code_names_match_the_english_page(pair: tuple[str, str]) -> None:
 
 @pytest.mark.parametrize("name", PAGES)
 def test_links_lead_to_the_same_pages(name: str) -> None:
-    """To the Chinese page where there is one; a link to a heading of the page itself may be written either way."""
+    """To the Chinese page if there is one; links to a heading of the same page may be written either way."""
 
     def targets(folder: str) -> set[str]:
         text = SWITCH.sub("", BLOCK.sub("", (translations.DOCS / folder / name).read_text()))
@@ -83,7 +83,7 @@ def test_every_link_resolves(name: str) -> None:
 
 @pytest.mark.parametrize("name", PAIRS.values())
 def test_chinese_typography(name: str) -> None:
-    """A line break inside a paragraph would be shown as a space between two characters; beside other letters is one."""
+    """A line break in a paragraph is shown as a space, which is wrong between two Chinese characters."""
     text = IDENTIFIER.sub("", translations.TABLE.sub("", BLOCK.sub("", (ROOT / name).read_text())))
     lines = text.splitlines()
     pairs = [(one, other) for one, other in itertools.pairwise(lines) if one and other]

@@ -1,6 +1,6 @@
-"""The product on a real node: built images, a real kubelet, an ingress controller, and the chart installed.
+"""The product on a real node: container images, a real kubelet, an ingress controller, and the installed chart.
 
-One node serves the whole run. It ends with the run, also when that is killed; images stay imported for the next.
+One node serves the whole run. It ends with the run, even if that is killed; container images stay imported.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ NAME = "face-comparison-test"
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """A failure shows what the operator said and what there is: the node is gone when somebody reads of it."""
+    """Adds the operator's log and the cluster's objects to a failure, because the node is gone afterwards."""
     report = yield
     product: Product | None = getattr(item, "funcargs", {}).get("product")
     if report.failed and product:
@@ -51,7 +51,7 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
 
 @pytest.fixture(scope="session")
 def built() -> list[images.Image]:
-    """The images of this checkout; where a node cannot run, the tests are skipped, but not in CI."""
+    """The container images of this checkout; tests are skipped where a node cannot run, except in CI."""
     try:
         return install.prepare(print)
     except (NodeFailed, PartUnavailable) as missing:
@@ -62,11 +62,11 @@ def built() -> list[images.Image]:
 
 @pytest.fixture(scope="session")
 def product(built: list[images.Image], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Product]:
-    """The chart, installed on a node of the run's install."""
+    """The chart, installed on this run's node."""
     with Processes(tmp_path_factory.mktemp("node")) as processes:
         node = Node(NAME, processes=processes)
         with node.alone():
-            node.stop()  # what an earlier run left when its machine was stopped
+            node.stop()  # left behind if the machine was stopped during an earlier run
             try:
                 install.start(node, built, print)
                 install.helm(node, install.CHART, *install.chart_values(built))
@@ -77,7 +77,7 @@ def product(built: list[images.Image], tmp_path_factory: pytest.TempPathFactory)
 
 @pytest.fixture
 def namespace(product: Product) -> Iterator[str]:
-    """A namespace that lets only restricted pods in, deleted afterwards, which takes its time behind the next test."""
+    """A namespace that admits only restricted pods; its deletion afterwards continues in the background."""
     name = f"e2e-{uuid.uuid4().hex[:8]}"
     product.make_namespace(name)
     yield name
@@ -86,7 +86,7 @@ def namespace(product: Product) -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def record() -> Callable[[str, object], None]:
-    """Keep a measurement under a name in `build/e2e.json`, with when and of what, for the report and for people."""
+    """Records a measurement under a name in `build/e2e.json`, with time and commit, for the report and for people."""
     root = Path(__file__).resolve().parents[2]
     path = root / "build" / "e2e.json"
     path.parent.mkdir(exist_ok=True)
@@ -105,7 +105,7 @@ def record() -> Callable[[str, object], None]:
 
 @pytest.fixture(scope="session")
 def servers(product: Product, tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Client]:
-    """On the node: a web server with /sample.jpg, and an S3 server with s3://images/sample.jpg and its client."""
+    """A web server with /sample.jpg and an S3 server with s3://images/sample.jpg on the node, and its client."""
     folder = tmp_path_factory.mktemp("servers")
     (folder / "images").mkdir()
     (folder / "web").mkdir()

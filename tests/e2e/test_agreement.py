@@ -1,7 +1,7 @@
-"""`Ready`, the URL and reality, looked at every second while hosts are shared, Gateways go, children are edited, and an
-update has no room: they agree again within seconds of each change.
+"""`Ready` agrees with the URL's responses within seconds of each change, sampled once per second.
 
-FACE_COMPARISON_AGREEMENT=FILE (`make status-agreement`) does so for five minutes, with every edit, and writes figures.
+Hosts are shared, Gateways deleted, children edited, and updates lack capacity. FACE_COMPARISON_AGREEMENT=FILE (`make
+status-agreement`) does so for five minutes, with every edit, and writes figures.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ pytestmark = [pytest.mark.node, pytest.mark.timeout(1800)]
 REPORT = os.environ.get("FACE_COMPARISON_AGREEMENT")
 SECONDS = 300.0 if REPORT else 0.0
 BOUND = 5.0
-# Bounds of a test on a busy machine: what is measured is in the documents.
+# Bounds for a test on a busy machine; measurements are in the documentation.
 CI_BOUND = 45.0
 ONE = {"minReplicas": 1, "maxReplicas": 1}
 SHARED = "shared.example.com"
@@ -39,7 +39,7 @@ GATEWAY = {
 
 @pytest.fixture
 def spaces(product: Product) -> Iterator[tuple[str, str]]:
-    names = "agree-z", "agree-a"  # the younger of the shared host is in the namespace that sorts first
+    names = "agree-z", "agree-a"  # the younger resource of the shared host is in the namespace that sorts first
     for name in names:
         product.make_namespace(name)
     yield names
@@ -137,7 +137,7 @@ def test_ready_matches_what_callers_see(product: Product, spaces: tuple[str, str
 
 
 def deploy(product: Product, namespace: str, watcher: Watcher) -> None:
-    """The resources whose claims are compared with reality, each ready."""
+    """Deploys the resources whose status is compared with the responses, each ready."""
     routed = {"host": "gateway.agree.example.com", "gateway": {"parentRefs": [{"name": "own"}]}}
     specs: dict[str, Object] = {
         "shared": {"route": {"host": SHARED}},
@@ -157,7 +157,7 @@ def is_starting(product: Product, namespace: str, name: str) -> bool:
 
 
 def half_of_the_node(product: Product) -> Object:
-    """Requests of which two do not fit on the node."""
+    """Returns resource requests of which two do not fit on the node."""
     (node,) = json.loads(product.node.kubectl("get", "nodes", "-o", "json"))["items"]
     cores = parse_quantity(node["status"]["allocatable"]["cpu"])
     return {**RESOURCES, "requests": {**RESOURCES["requests"], "cpu": f"{round(cores * 550)}m"}}

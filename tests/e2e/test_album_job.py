@@ -1,6 +1,6 @@
-"""An album by an Indexed Job on the real node: that of one machine, also when a pod is killed in between.
+"""An Indexed Job on the real node makes the same album as one machine, even if a pod is killed.
 
-FACE_COMPARISON_ALBUM_JOB=FILE (`make album-job`) takes 2,000 images, measures one worker too, and writes the times.
+FACE_COMPARISON_ALBUM_JOB=FILE (`make album-job`) uses 2,000 images, also measures one worker, and writes the times.
 """
 
 from __future__ import annotations
@@ -41,13 +41,13 @@ INDEX = "batch.kubernetes.io/job-completion-index"
 
 
 class Albums:
-    """A namespace with photographs in a bucket, and a claim that albums are made on."""
+    """A namespace with photographs in a bucket, and a claim for the albums."""
 
     def __init__(self, product: Product, s3: S3Client, namespace: str, folder: Path, image: str) -> None:
         self.product, self.s3, self.namespace, self.folder, self.image = product, s3, namespace, folder, image
 
     def job(self, name: str, results: str, workers: int) -> None:
-        """Apply what the command prints."""
+        """Applies the output of the command."""
         arguments = ["album", "job", PHOTOGRAPHS, "--results", f"s3://results/{results}", "--shards", str(SHARDS)]
         arguments += ["--parallelism", str(workers), "--image", self.image, "--secret", SECRET, "--name", name]
         arguments += ["--namespace", self.namespace, "--claim", CLAIM]
@@ -55,7 +55,7 @@ class Albums:
         self.product.node.kubectl("apply", "-f", "-", stdin=printed)
 
     def wait_complete(self, name: str) -> Object:
-        """Wait for a Job, and return its status; the failure shows what its pods said."""
+        """Waits for a Job and returns its status; a failure includes the pods' logs."""
 
         def finished() -> bool:
             conditions = self.status(name).get("conditions", [])
@@ -77,7 +77,7 @@ class Albums:
         return {each["Key"] for each in found.get("Contents", [])}
 
     def kill_a_pod(self, job: str, results: str) -> str:
-        """End a pod at once whose shard has a part of its results, and more to do; returns the index of the shard."""
+        """Kills a pod whose shard has partial results, and returns the index of the shard."""
         for _ in attempts(SECONDS, pause=0.05):
             begun = {int(key.split("/")[1].split("-")[1]) for key in self.parts(results)}
             if begun:
@@ -91,7 +91,7 @@ class Albums:
         return index
 
     def one_machine(self, name: str) -> float:
-        """Make the album in one pod with two threads; returns the seconds that its container ran."""
+        """Makes the album in one pod with two threads; returns the seconds that its container ran."""
         container = {
             "name": "album",
             "image": self.image,
@@ -119,7 +119,7 @@ class Albums:
         return seconds_between(end["startedAt"], end["finishedAt"])
 
     def content(self, name: str) -> dict[str, bytes]:
-        """Everything that an album says, by file; the page names its own folder, and the database holds no order."""
+        """Returns an album's content by file; the page contains its folder's name, and the database has no order."""
         album = self.folder / name
         files = [album / each for each in ("faces.csv", "faces.parquet", "skipped.csv")]
         return {str(path.relative_to(album)): path.read_bytes() for path in (*files, *(album / "faces").iterdir())}
@@ -132,7 +132,7 @@ def seconds_between(start: str, end: str) -> float:
 
 @pytest.fixture
 def albums(product: Product, servers: S3Client, namespace: str, built: list[images.Image]) -> Iterator[Albums]:
-    """Photographs of ten people in the bucket, one damaged file and one text among them."""
+    """Photographs of ten people in the bucket, and a damaged file and a text file."""
     folder, _ = collection.make_collection(IMAGES)
     files = [path for path in sorted(folder.rglob("*")) if path.is_file()]
     for bucket in ("photographs", "results"):

@@ -1,4 +1,4 @@
-"""Real load makes a resource grow, and its end makes it shrink, by processor time and by requests in flight."""
+"""Load scales a resource up, and its end scales it down, by CPU time and by requests in flight."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from support.product import IMAGE, Product
 pytestmark = [pytest.mark.node, pytest.mark.timeout(1800)]
 
 PATH = "/prod/face_comparison"
-# A tenth of a core asked for, so that any load is many times the target.
+# A tenth of a CPU is requested, so that any load is a multiple of the target.
 RESOURCES = {"requests": {"cpu": "100m", "memory": "300Mi"}, "limits": {"memory": "1500Mi"}}
 
 
@@ -46,7 +46,7 @@ def test_scale_by_requests_in_flight(
 
 
 def grows_and_shrinks(product: Product, namespace: str, scaling: dict[str, object]) -> dict[str, object]:
-    """Apply a resource, let a client make it grow and its absence make it shrink; returns what happened when."""
+    """Applies a resource, scales it up by load and down without it; returns the time of each step."""
     host = f"{scaling['metric']}.example.com".lower()
     product.apply(namespace, "faces", route={"host": host}, resources=RESOURCES, autoscaling=scaling)
     product.wait_ready(namespace, "faces")
@@ -64,7 +64,7 @@ def grows_and_shrinks(product: Product, namespace: str, scaling: dict[str, objec
                 return True
         return False
 
-    # Loading the models is work, too: only when that is over and measured, what follows is the client's doing.
+    # Loading the models is load, too: measure only what follows.
     product.node.wait("one pod at rest", lambda: at_rest(product, namespace), seconds=240)
     assert reaches(lambda ready: ready == 1, 120)
     script = Path(__file__).parents[1] / "support" / "e2e_load.py"
@@ -87,7 +87,7 @@ def grows_and_shrinks(product: Product, namespace: str, scaling: dict[str, objec
 
 
 def at_rest(product: Product, namespace: str) -> bool:
-    """Whether the autoscaler has measured the pods and wants one."""
+    """Returns whether the autoscaler has metrics of the pods and wants one pod."""
     statuses = [each["status"] for each in product.get(namespace, AUTOSCALER)]
     return bool(statuses) and all(
         status.get("currentMetrics") and status["currentReplicas"] == status["desiredReplicas"] == 1

@@ -26,7 +26,7 @@ NAME = "faces"
 
 @dataclass
 class Desk:
-    """Whoever enrolls and searches, through the ingress."""
+    """A client that enrolls and searches through the ingress."""
 
     product: Product
     namespace: str
@@ -43,7 +43,7 @@ class Desk:
         assert [each["Face"]["UserId"] for each in found["FaceRecords"]] == [user]
 
     def found(self) -> set[str]:
-        """Who is in the image."""
+        """Returns the people in the image."""
         faces = self.call("POST", f"{C}/staff/search", PHOTO)["Faces"]
         return {face["Matches"][0]["UserId"] for face in faces if face["Decision"] == "match"}
 
@@ -52,7 +52,7 @@ class Desk:
         return bool(verdict["Targets"][0]["SamePerson"])
 
     def wait_store(self, status: str) -> Any:
-        """Wait until the condition CollectionsReady has this status, and return it."""
+        """Waits until the condition CollectionsReady has this status, and returns it."""
         found: Any = {}
 
         def has() -> bool:
@@ -63,7 +63,7 @@ class Desk:
         return found
 
     def lose_pods(self, count: int) -> None:
-        """End pods at once, as a lost node does, and wait until others serve."""
+        """Kills pods, as the loss of a node does, and waits until others are ready."""
         lost = [pod["metadata"]["name"] for pod in self.product.pods(self.namespace, NAME)][:count]
         self.product.node.kubectl(
             "delete", "pod", *lost, f"--namespace={self.namespace}", "--grace-period=0", "--force"
@@ -117,7 +117,7 @@ def test_embedded_store_survives_its_pod(product: Product, namespace: str) -> No
 
 @pytest.fixture(scope="module")
 def shared(product: Product, built: list[images.Image]) -> Iterator[Desk]:
-    """Two replicas on a PostgreSQL, shared by the tests below; each leaves the collection `staff` without people."""
+    """Two replicas on a PostgreSQL, shared by the tests below; each empties the collection `staff`."""
     namespace = "e2e-collections"
     product.make_namespace(namespace)
     postgres = images.postgres()
@@ -146,7 +146,7 @@ def apply(desk: Desk, **spec: object) -> None:
 
 def test_shared_database_survives_pods(shared: Desk) -> None:
     shared.enroll("anna")
-    for _ in range(6):  # whichever pod answers
+    for _ in range(6):  # whichever pod responds
         assert shared.found() == {"anna"}
     shared.lose_pods(1)
     assert shared.found() == {"anna"}
@@ -179,9 +179,9 @@ def test_missing_database_affects_only_collections(shared: Desk) -> None:
 
 
 def test_schema_is_upgraded_under_load(shared: Desk) -> None:
-    """Pods of a version with one more migration replace the others, one by one, while people are searched.
+    """Pods of a version with an additional migration replace the others one by one while people are searched.
 
-    Those that are still there search and answer on the newer schema.
+    The remaining old pods search on the newer schema.
     """
     product, namespace = shared.product, shared.namespace
     shared.enroll("carl")

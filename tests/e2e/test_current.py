@@ -1,4 +1,4 @@
-"""`make cluster CLUSTER=current`: the product on a cluster that somebody else runs, here that of this run's node."""
+"""`make cluster CLUSTER=current`: the product on an existing cluster, here that of this run's node."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 def test_cluster_of_current_kubeconfig(product: Product, built: list[images.Image]) -> None:
-    """Images come from where the chart says; the node has them under those names, as if it had pulled them."""
+    """Container images come from the chart's registry; the node has them under those names, as if pulled."""
     product.run(programs.binary("helm"), "uninstall", install.RELEASE, f"--namespace={install.SYSTEM}", "--wait")
     try:
-        path = f"PATH={os.environ['PATH']}"  # a person's, not that of the node's programs
+        path = f"PATH={os.environ['PATH']}"  # a user's, not that of the node's programs
         said = product.run(
             "env",
             path,
@@ -36,7 +36,7 @@ def test_cluster_of_current_kubeconfig(product: Product, built: list[images.Imag
         assert "using the cluster of the current kubeconfig" in said
         reply = json.loads(said[said.index("\n{") : said.index("\n}") + 2])
         assert len(reply["Faces"]) > 0
-        assert "helm uninstall face-comparison" in said  # how to be rid of it: `make cluster-down` ends own nodes only
+        assert "helm uninstall face-comparison" in said  # how to remove it: `make cluster-down` only stops own nodes
         image = product.get("default", DEPLOYMENT, "faces")["spec"]["template"]["spec"]["containers"][0]["image"]
         assert image == f"{images.REGISTRY}/face-comparison/service:{images.version()}"
     finally:

@@ -1,6 +1,6 @@
-"""Under constant load, what happens to pods, nodes and the control plane costs no request.
+"""Disturbances of pods, nodes, and the control plane lose no request under constant load.
 
-The client never retries, so each failure counts. A pod that is killed outright may take down what it was working on.
+The client never retries, so every failure counts. A killed pod may lose the requests that it is processing.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ LEADERS = ("kube-controller-manager", "kube-scheduler")
 
 @pytest.fixture(scope="module")
 def steady(product: Product) -> Iterator[Product]:
-    """The product with a resource of two pods that is Ready, shared by the tests of this file."""
+    """The product with a Ready resource of two pods, shared by the tests of this file."""
     product.make_namespace(NAMESPACE)
     apply(product)
     product.wait_ready(NAMESPACE, NAME)
@@ -38,7 +38,7 @@ def steady(product: Product) -> Iterator[Product]:
 
 
 def apply(product: Product, **spec: object) -> None:
-    """The resource of this file; `spec` overrides."""
+    """Applies the resource of this file; `spec` overrides fields."""
     product.apply(NAMESPACE, NAME, **{"replicas": 2, "route": {"host": HOST}, "env": ONE_AT_A_TIME, **spec})
 
 
@@ -46,7 +46,7 @@ def apply(product: Product, **spec: object) -> None:
 def load(
     steady: Product, record: Callable[[str, object], None], request: pytest.FixtureRequest
 ) -> Callable[[], contextlib.AbstractContextManager[Outcome]]:
-    """Constant load while a block runs; its outcome is complete after the block, and in the record."""
+    """Runs a constant load during a block; its result is complete after the block, and recorded."""
 
     @contextlib.contextmanager
     def running() -> Iterator[Outcome]:
@@ -61,7 +61,7 @@ Load = Callable[[], contextlib.AbstractContextManager[Outcome]]
 
 
 def settled(product: Product, *gone: str) -> None:
-    """Wait until the resource is Ready by pods of one version, all ready, none leaving, and none named in `gone`."""
+    """Waits until the resource is Ready and all pods are ready, of one version, and not in `gone`."""
     pods = []
     for _ in attempts(240, pause=0.3):
         replicas = product.wait_ready(NAMESPACE, NAME)["replicas"]
@@ -75,12 +75,12 @@ def settled(product: Product, *gone: str) -> None:
 
 
 def is_ready(pod: Object) -> bool:
-    """Whether the pod takes requests."""
+    """Returns whether the pod accepts requests."""
     return any(each["type"] == "Ready" and each["status"] == "True" for each in pod["status"].get("conditions", []))
 
 
 def restarts(product: Product) -> dict[str, int]:
-    """How often the container of each pod was started again."""
+    """Returns the number of restarts of each pod's container."""
     pods = product.pods(NAMESPACE, NAME)
     return {pod["metadata"]["name"]: pod["status"]["containerStatuses"][0]["restartCount"] for pod in pods}
 
@@ -102,7 +102,7 @@ def test_scaling_up_and_down(steady: Product, load: Load) -> None:
 
 @pytest.mark.parametrize("what", ["resources", "model", "image"])
 def test_rolling_update(steady: Product, load: Load, what: str) -> None:
-    """Each change takes back what an earlier test has changed."""
+    """Each change reverts an earlier test's change."""
     before = {pod["metadata"]["uid"] for pod in steady.pods(NAMESPACE, NAME)}
     change: dict[str, object]
     if what == "resources":
@@ -122,7 +122,7 @@ def test_rolling_update(steady: Product, load: Load, what: str) -> None:
 
 
 def digest_of_the_bundle(product: Product) -> str:
-    """The sha256 that `models verify` tells of the image's default bundle."""
+    """Returns the SHA-256 of the container image's default bundle, as `models verify` prints it."""
     pod = product.pods(NAMESPACE, NAME)[0]["metadata"]["name"]
     words = ["exec", pod, f"--namespace={NAMESPACE}", "--", "face-comparison", "models", "verify"]
     said = product.node.kubectl(*words).split()
@@ -145,7 +145,7 @@ def test_pod_is_killed(steady: Product, load: Load) -> None:
     with load() as outcome:
         killed = time.monotonic()
         subprocess.run(steady.node.inside("kill", "-KILL", pid), check=True)
-        for _ in attempts(10, pause=0.01):  # its workers end with it, which takes a moment
+        for _ in attempts(10, pause=0.01):  # its workers exit with it, after a moment
             if subprocess.run(steady.node.inside("test", "-e", f"/proc/{pid}"), check=False).returncode:
                 break
         dead = time.monotonic()
@@ -153,7 +153,7 @@ def test_pod_is_killed(steady: Product, load: Load) -> None:
             if restarts(steady)[pod["metadata"]["name"]]:
                 break
         settled(steady)
-    # Until the kubelet has told that the pod is dead, the ingress controller chooses it, too, is refused and takes the
+    # Until the kubelet has reported the pod's death, the ingress controller also chooses it, is refused, and uses the
     # other one.
     assert [each for each in outcome.failed if not killed - each[1] <= each[0] <= dead] == []
 
@@ -168,7 +168,7 @@ def test_node_is_drained(steady: Product, load: Load) -> None:
             for _ in attempts(60):
                 if len(before & {pod["metadata"]["name"] for pod in steady.pods(NAMESPACE, NAME)}) == 1:
                     break
-            # One pod is on its way out and its successor finds no node; the budget keeps the other one.
+            # One pod is terminating and its successor finds no node; the budget protects the other one.
             steady.node.kubectl("uncordon", steady.node.name)
             output, _ = drain.communicate(timeout=200)
             assert drain.returncode == 0, output
@@ -192,7 +192,7 @@ def test_operator_is_killed(steady: Product, load: Load) -> None:
 
 
 def leader(product: Product) -> str:
-    """The operator that holds the Lease."""
+    """Returns the operator that holds the Lease."""
     holder = "--output=jsonpath={.items[*].spec.holderIdentity}"
     return product.node.kubectl("get", "leases", f"--namespace={install.SYSTEM}", holder).strip()
 
@@ -200,11 +200,11 @@ def leader(product: Product) -> str:
 def test_api_server_is_away_for_a_minute(steady: Product, load: Load) -> None:
     before = restarts(steady)
     with load() as outcome:
-        # Without it the others of a control plane lose their leases and end; what looks after them starts them again.
-        # One that lived on would take the node for dead, by what it saw a minute ago.
+        # Without it, other components lose their leases and exit; their supervisor restarts them.
+        # A surviving one would consider the node dead, based on what it saw a minute ago.
         for name in ("kube-apiserver", *LEADERS):
             steady.node.stop_program(name)
-        time.sleep(60)  # the disturbance itself, not a wait for something
+        time.sleep(60)  # the disturbance itself, not a wait for a condition
         steady.node.start_program("kube-apiserver")
         steady.node.wait("the API server", lambda: "ok" in steady.node.kubectl("get", "--raw=/readyz"))
         for name in LEADERS:
@@ -218,16 +218,16 @@ def test_api_server_is_away_for_a_minute(steady: Product, load: Load) -> None:
 
 
 def heartbeat(product: Product) -> str:
-    """When the kubelet reported last."""
+    """Returns the time of the kubelet's last heartbeat."""
     words = ["get", "lease", product.node.name, "--namespace=kube-node-lease", "--output=jsonpath={.spec.renewTime}"]
     return product.node.kubectl(*words)
 
 
 def wait_followed(product: Product) -> None:
-    """Wait until kubelet and ingress controller follow the API again: what is new now they find within seconds.
+    """Waits until kubelet and ingress controller follow the API again within seconds.
 
-    After an outage each of their watches begins again when it pleases, up to a minute later. Until then a router sends
-    requests to pods that have long ended, whoever ended them.
+    After an outage, each of their watches restarts at its own pace, up to a minute later. Until then, a router sends
+    requests to pods that have long exited.
     """
     name, host = "followed", "followed.example.com"
     service, ingress = product.get(NAMESPACE, SERVICE, NAME), product.get(NAMESPACE, INGRESS, NAME)
@@ -262,9 +262,9 @@ def wait_followed(product: Product) -> None:
 
 
 def test_new_stage(steady: Product, record: Callable[[str, object], None]) -> None:
-    """The former URL answers until the new one does, and then no longer: at no moment does neither.
+    """The previous URL responds until the new one does, and then no longer: there is never a gap.
 
-    The last test, for all others ask the URL that is given up here.
+    The last test, because all others use the URL that is given up here.
     """
     new_path = PATH.replace("prod", "v2")
     with constant_load(steady, HOST, threads=1) as former, constant_load(steady, HOST, new_path, threads=1) as new:
@@ -276,7 +276,7 @@ def test_new_stage(steady: Product, record: Callable[[str, object], None]) -> No
     first, last = min(each[0] for each in new.answered), max(each[0] for each in former.answered)
     assert [each for each in former.failed if each[0] < first] == []
     assert [each for each in new.failed if each[0] > last] == []
-    # What a client sees that goes to the new URL as soon as that answers.
+    # What a client sees that switches to the new URL as soon as it responds.
     followed = Outcome([*(each for each in former.requests if each[0] < first), *new.answered])
     record("disturbance: test_new_stage", followed.summary())
     assert followed.failed == []

@@ -1,6 +1,6 @@
-"""Every row of the fault matrix on the real node: reported with its reason and words, and healed as it says.
+"""Every row of the fault matrix on the real node: its reason and message are reported, and its remedy works.
 
-FACE_COMPARISON_FAULT_MATRIX=FILE (`make fault-matrix`) runs all rows, several at once, and writes what was measured.
+FACE_COMPARISON_FAULT_MATRIX=FILE (`make fault-matrix`) runs all rows, several at once, and writes the measurements.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ REPORT = os.environ.get("FACE_COMPARISON_FAULT_MATRIX")
 AT_ONCE = 5
 SECONDS, HEALING_SECONDS = 120.0, 480.0
 NAMED = {row.name: row for row in ROWS}
-# Of messages, what is of one run only.
+# Parts of messages that differ between runs.
 _RUN = re.compile(r"fault-[a-z-]+-[0-9a-f]{6,10}(-[a-z0-9]{5})?|\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f-]{22}\b")
 _REVISION = re.compile(r"yunet-sface-\d+")
 
@@ -44,14 +44,14 @@ class Broken:
         """What was admitted before the row's admission rule, if it has one that is deleted again."""
 
     def run(self) -> dict[str, Any]:
-        """Break it, wait until that is reported, heal it, wait until it is Ready."""
+        """Injects the fault, waits until it is reported, fixes it, and waits until the resource is Ready."""
         row = self.row
-        # Without a level of Pod Security, which would reject the sidecars of some rows.
+        # Without a Pod Security level, which would reject the sidecars of some rows.
         self.product.apply_object({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": self.namespace}})
         try:
             if row.given:
                 self._add(row.given)
-            if row.name == "paused":  # what is paused runs before
+            if row.name == "paused":  # paused resources run before
                 self._apply({})
                 self._wait(lambda ready: ready.get("status") == "True", "Ready")
                 self._apply({"paused": True, "limits": {"queue": 7}})
@@ -65,7 +65,7 @@ class Broken:
             status = self.product.get(self.namespace, RESOURCE, "faces")["status"]
             if row.delete:
                 self.product.node.kubectl("delete", f"--namespace={self.namespace}", *self._filled(row.delete))
-            if self._unruled is not None:  # a rule that was deleted still applies for a moment
+            if self._unruled is not None:  # a deleted rule still applies for a moment
                 self.product.node.wait("the end of the admission rule", lambda: self._admitted() == self._unruled)
             if row.add:
                 self._add(row.add)
@@ -104,12 +104,12 @@ class Broken:
         admission = any("Policy" in each["kind"] or "Webhook" in each["kind"] for each in placed)
         before = self._admitted() if admission else None
         self.product.apply_object(*placed)
-        if admission:  # the API server takes them up a moment later
+        if admission:  # the API server enforces them a moment later
             self.product.node.wait("the admission rule", lambda: self._admitted() != before)
             self._unruled = before if self.row.delete else None
 
     def _admitted(self) -> list[Any]:
-        """What becomes of a Service, a pod and a Deployment that somebody would create."""
+        """Returns what happens to a Service, a pod, and a Deployment that somebody creates."""
         metadata = {"name": "trial", "namespace": self.namespace, "labels": {"app": "trial"}}
         probe = {"httpGet": {"path": "/", "port": 1}}
         pod = {"containers": [{"name": "service", "image": "trial", "startupProbe": probe}]}
@@ -149,7 +149,7 @@ def test_every_row(product: Product) -> None:
             result = Broken(product, row).run()
         except (AssertionError, NodeFailed) as failure:
             return str(failure)
-        with writing:  # at once: a run that is cut short has measured something, too
+        with writing:  # immediately, so that an interrupted run has results, too
             kept = json.loads(path.read_text()) if path.exists() else {}
             kept[row.name] = result
             ordered = {each.name: kept[each.name] for each in ROWS if each.name in kept}

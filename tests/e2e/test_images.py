@@ -1,4 +1,4 @@
-"""The images as they are shipped: small, without tools to build, for a numeric user, and true to a read-only root."""
+"""The container images as shipped: small, without build tools, for a numeric user, with a read-only root."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ TOOLS = {"gcc", "g++", "cc", "c++", "cc1", "ld", "make", "uv", "git"}
 
 @pytest.fixture(params=["service", "operator"])
 def image(built: list[images.Image], request: pytest.FixtureRequest) -> images.Image:
-    """Each image of this checkout."""
+    """Each container image of this checkout."""
     return next(image for image in built if image.repository == request.param)
 
 
 def configuration(archive: Path) -> dict[str, Any]:
-    """What the image's archive says about how to run it."""
+    """Returns the configuration in the container image's archive."""
     with tarfile.open(archive) as outer:
         manifest = json.loads(read(outer, "manifest.json"))[0]
         found: dict[str, Any] = json.loads(read(outer, manifest["Config"]))["config"]
@@ -31,14 +31,14 @@ def configuration(archive: Path) -> dict[str, Any]:
 
 
 def read(outer: tarfile.TarFile, name: str) -> bytes:
-    """A file of an archive."""
+    """Returns a file of an archive."""
     member = outer.extractfile(name)
     assert member is not None
     return member.read()
 
 
 def content(archive: Path) -> dict[str, int]:
-    """Every file of the image's layers with its size in bytes, later layers over earlier ones."""
+    """Returns every file of the layers with its size in bytes; later layers override earlier ones."""
     files: dict[str, int] = {}
     with tarfile.open(archive) as outer:
         for name in json.loads(read(outer, "manifest.json"))[0]["Layers"]:
@@ -53,14 +53,14 @@ def content(archive: Path) -> dict[str, int]:
 
 def test_small_and_without_build_tools(image: images.Image) -> None:
     files = content(image.archive)
-    # The service's own: HEIC and the PostgreSQL driver took the room that leaving out FFmpeg had made.
+    # The service's limit: HEIC and the PostgreSQL driver use the space that FFmpeg left.
     limit = {"service": 620e6, "operator": 200e6}[image.repository]
     assert sum(files.values()) < limit
     assert image.archive.stat().st_size < limit
     assert sorted(path for path in files if path.split("/")[-1] in TOOLS) == []
     assert sorted(path for path in files if path.startswith(("root/.cache/", "tmp/", "src/"))) == []
     if image.repository == "service":
-        assert any(path.startswith("opt/bundles/") for path in files)  # the models are in the image
+        assert any(path.startswith("opt/bundles/") for path in files)  # the models are in the container image
 
 
 def test_runs_as_numeric_user_without_telemetry(image: images.Image) -> None:
@@ -72,7 +72,7 @@ def test_runs_as_numeric_user_without_telemetry(image: images.Image) -> None:
 
 
 def test_new_version_is_a_small_layer(image: images.Image) -> None:
-    """What the last layer holds is this product's package, compiled; all it depends on lies in the layers below."""
+    """The last layer contains this product's package, compiled; its dependencies are in the layers below."""
     with tarfile.open(image.archive) as outer:
         last = outer.extractfile(json.loads(read(outer, "manifest.json"))[0]["Layers"][-1])
         with tarfile.open(fileobj=last) as layer:
@@ -87,8 +87,8 @@ def test_new_version_is_a_small_layer(image: images.Image) -> None:
 
 @pytest.fixture
 def builder(built: list[images.Image], tmp_path: Path, sources: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A builder with nothing but a base in its store, and a checkout whose operator image is one file."""
-    del built  # with them, the builder is installed
+    """A builder with only a base in its store, and a checkout whose operator image is one file."""
+    del built  # which also installs the builder
     monkeypatch.setattr(images, "cache", lambda: tmp_path / "cache")
     (sources / "Dockerfile").write_text("FROM scratch AS operator\nCOPY operator/src/b.py /\n")
     images._buildah("commit", "--quiet", "--rm", images._buildah("from", "scratch").strip(), images.BASE)
@@ -106,7 +106,7 @@ def test_builder_removes_layers_of_earlier_builds(builder: Path) -> None:
 
 
 def test_leftovers_of_interrupted_builds_are_removed(builder: Path) -> None:
-    """A container, which would hold an earlier build's layers, and half an archive."""
+    """A container, which would keep an earlier build's layers, and a partial archive."""
     first = build_of(builder, "first")
     images._buildah("from", "--pull-never", first.name)
     half = first.archive.with_suffix(".unfinished")
@@ -117,6 +117,6 @@ def test_leftovers_of_interrupted_builds_are_removed(builder: Path) -> None:
 
 
 def kept() -> list[str]:
-    """The tags in the builder's store, but for the base."""
+    """Returns the tags in the builder's store, except the base."""
     tags = images._buildah("images", "--all", "--format", "{{.Tag}}").split()
     return sorted(tag for tag in tags if not images.BASE.endswith(tag))

@@ -1,4 +1,4 @@
-"""What platforms do to pods at their creation: OpenShift's user ids, and a service mesh with a native sidecar."""
+"""Changes that platforms make to new pods: OpenShift's user IDs, and a service mesh with a native sidecar."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from support.product import IMAGE, Object, Product
 
 pytestmark = [pytest.mark.node, pytest.mark.timeout(600)]
 
-USER = 1000680000  # of the range of a project
+USER = 1000680000  # in the range of a project
 
 AS_ANY_USER = mutating(
     "Object{spec: Object.spec{securityContext: Object.spec.securityContext{"
     f"runAsUser: {USER}, runAsGroup: 0, fsGroup: {USER}}}}}}}"
 )
 
-# What the kubelet asks of the mesh's proxy, which asks the service: the rewriting of probes of Istio and Linkerd.
+# The kubelet's probes go to the mesh's proxy, which forwards them: the probe rewriting of Istio and Linkerd.
 PROXY = """
 import http.server, urllib.error, urllib.request
 class Proxy(http.server.BaseHTTPRequestHandler):
@@ -50,7 +50,7 @@ _REWRITTEN = [
     for probe, path in (("startupProbe", "readyz"), ("readinessProbe", "readyz"), ("livenessProbe", "livez"))
     for name, value in (("path", f'"/app-health/{path}"'), ("port", "15021"))
 ]
-_ADDED = [  # a list that holds an object makes the API server (1.36) panic
+_ADDED = [  # a list that contains an object makes the API server (1.36) panic
     'JSONPatch{op: "add", path: "/spec/initContainers", value: []}',
     f'JSONPatch{{op: "add", path: "/spec/initContainers/-", value: {_SIDECAR}}}',
 ]
@@ -61,7 +61,7 @@ Injected = Callable[[list[Object], Callable[[Object], bool]], None]
 
 @pytest.fixture
 def injected(product: Product, namespace: str) -> Iterator[Injected]:
-    """Puts an admission policy of the namespace into force, and ends it afterwards."""
+    """Enables an admission policy of the namespace, and removes it afterwards."""
 
     def put(policy: list[Object], applies: Callable[[Object], bool]) -> None:
         product.apply_object(*filled(policy, namespace, ""))
@@ -88,7 +88,7 @@ def injected(product: Product, namespace: str) -> Iterator[Injected]:
 
 
 def serves(product: Product, namespace: str, host: str) -> Object:
-    """Deploys a resource, has it find a face, and returns its pod."""
+    """Deploys a resource, detects a face with it, and returns its pod."""
     product.apply(namespace, "faces", route={"host": host})
     product.wait_ready(namespace, "faces")
     image = base64.b64encode(IMAGE.read_bytes()).decode()
@@ -100,7 +100,7 @@ def serves(product: Product, namespace: str, host: str) -> Object:
 
 
 def test_any_user_id_of_the_root_group(product: Product, namespace: str, injected: Injected) -> None:
-    """As the security context constraint `restricted-v2` of OpenShift chooses it, with a read-only file system."""
+    """As OpenShift's security context constraint `restricted-v2` chooses it, with a read-only file system."""
     injected(AS_ANY_USER, lambda spec: spec["securityContext"].get("runAsUser") == USER)
     pod = serves(product, namespace, "any-user.example.com")
     execute = ("exec", pod["metadata"]["name"], f"--namespace={namespace}", "--")

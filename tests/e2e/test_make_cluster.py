@@ -1,4 +1,4 @@
-"""What `make cluster` and `make cluster-down` run, on a node of a name of its own: interrupted, repeated, and gone."""
+"""The programs of `make cluster` and `make cluster-down`, on a separate node: interrupted, repeated, and removed."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ COMMAND = [sys.executable, "-m", "devtools.local_cluster", f"--name={NAME}"]
 
 
 def run(*words: str) -> tuple[int, str]:
-    """The exit status of the program, and what it printed."""
+    """Returns the exit status of the program, and its output."""
     done = subprocess.run([*COMMAND, *words], capture_output=True, text=True, timeout=900, check=False)
     return done.returncode, done.stdout + done.stderr
 
 
 def interrupted(line: str, sent: signal.Signals) -> tuple[int, str]:
-    """The same of `up`, sent a signal when it has printed `line`, as a terminal does it: it and its children."""
+    """Returns the same for `up`, with a signal to it and its children once it has printed `line`."""
     with subprocess.Popen([*COMMAND, "up"], stdout=subprocess.PIPE, text=True, process_group=0) as up:
         assert up.stdout
         printed = ""
@@ -42,7 +42,7 @@ def interrupted(line: str, sent: signal.Signals) -> tuple[int, str]:
             printed += each
             if line in each:
                 break
-        assert any(psutil.Process(up.pid).children() for _ in attempts(20, pause=0.001))  # it is at it
+        assert any(psutil.Process(up.pid).children() for _ in attempts(20, pause=0.001))  # it is running
         os.killpg(up.pid, sent)
         printed += up.stdout.read()
     return up.returncode, printed
@@ -50,7 +50,7 @@ def interrupted(line: str, sent: signal.Signals) -> tuple[int, str]:
 
 @pytest.fixture
 def node(built: list[images.Image]) -> Iterator[Node]:
-    del built  # it takes its time, and is no part of what is tested here
+    del built  # it takes long, and is not tested here
     with contextlib.ExitStack() as stack:
         stack.callback((ROOT / "build" / NAME).unlink, missing_ok=True)
         stack.callback(run, "down", "--purge")
@@ -60,7 +60,7 @@ def node(built: list[images.Image]) -> Iterator[Node]:
 def test_cluster_starts_and_stops(node: Node) -> None:
     before = traces(NAME, node.layout.state)
 
-    # Killed, it leaves a node that is not whole; interrupted, none.
+    # If killed, it leaves an incomplete node; if interrupted, none.
     status, printed = interrupted("waiting for the API server", signal.SIGKILL)
     assert (status, node.pid is None) == (-signal.SIGKILL, False), printed
     for line in ("making the namespaces", "waiting for the node to be Ready"):
@@ -78,7 +78,7 @@ def test_cluster_starts_and_stops(node: Node) -> None:
         "facecomparison.facecomparison.dev/faces"
     ]
 
-    # Again, with one program missing: that one is started, and nothing else.
+    # Again, with one program missing: only that one is started.
     first = node.pid
     assert first
     network = Path(f"/proc/{first}/ns/net").readlink()
@@ -100,7 +100,7 @@ def test_cluster_starts_and_stops(node: Node) -> None:
 
 
 def reply(printed: str) -> dict[str, list[object]]:
-    """The reply of the service in what the program printed."""
+    """Returns the service's response in the program's output."""
     found: dict[str, list[object]] = json.loads(printed[printed.index("\n{") : printed.index("\n}") + 2])
     return found
 

@@ -1,4 +1,4 @@
-"""A node leaves the machine as it found it, whether it is stopped or the program that started it is killed."""
+"""A node leaves the machine unchanged, whether it is stopped or the program that started it is killed."""
 
 from __future__ import annotations
 
@@ -46,5 +46,5 @@ def test_nothing_remains(built: list[images.Image], tmp_path: Path, end: str) ->
 
     assert in_network(inside) == []
     if end == "killed":
-        Node(NAME, tmp_path / "state").stop()  # what the next start does first: control groups outlive their processes
+        Node(NAME, tmp_path / "state").stop()  # the first step of the next start: cgroups outlive their processes
     assert traces(NAME, tmp_path) == before

@@ -1,4 +1,4 @@
-"""`networkPolicy: true`, enforced: in by the service's port alone, out to everything but link-local addresses."""
+"""`networkPolicy: true`, enforced: ingress only to the service's port, egress except to link-local addresses."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from support.product import Product
 pytestmark = [pytest.mark.node, pytest.mark.timeout(900)]
 
 HOST = "guarded.example.com"
-METADATA = "169.254.169.254"  # where clouds tell a machine its secrets
+METADATA = "169.254.169.254"  # where clouds provide a machine's credentials
 OTHER_PORT = 9000
 
-# Who connects where, whether that is still possible under the policy.
+# Source and destination, and whether the policy permits the connection.
 FLOWS = {
     ("other", "guarded", 8080): True,
     ("other", "guarded", OTHER_PORT): False,
     ("guarded", "other", OTHER_PORT): True,
     ("guarded", METADATA, 80): False,
     ("guarded", METADATA, 53): True,  # resolvers on a node listen on such addresses
-    ("other", METADATA, 80): True,  # the policy is of the one resource alone
+    ("other", METADATA, 80): True,  # the policy applies to one resource only
 }
 
 SERVER = """
@@ -47,7 +47,7 @@ else: print("yes")
 
 @pytest.fixture
 def pods(product: Product, namespace: str) -> Iterator[dict[str, tuple[str, str]]]:
-    """Name and address of two pods that listen on another port, too, beside a server at the metadata address."""
+    """Returns name and address of two pods that also listen on another port, beside a metadata server."""
     policies.start(product.node)
     for name in ("guarded", "other"):
         product.apply(namespace, name, route={"host": HOST if name == "guarded" else "other.example.com"})

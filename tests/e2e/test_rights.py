@@ -1,7 +1,7 @@
-"""The operator has exactly the rights that it uses, as the API server's audit log of this node shows.
+"""The operator has exactly the permissions that it uses, according to the audit log of this node's API server.
 
-One resource is led through everything that makes the operator ask for something: every kind of child is made, edited
-by somebody else, and no longer wanted; a pod waits for a volume; the operator itself is started again.
+One resource goes through everything that makes the operator send requests: every kind of child is created, edited by
+somebody else, and pruned; a pod waits for a volume; the operator restarts.
 """
 
 from __future__ import annotations
@@ -24,16 +24,16 @@ pytestmark = [pytest.mark.node, pytest.mark.timeout(900)]
 Right = tuple[str, str, str]
 """API group, resource with its subresource, verb."""
 
-# Nobody requests these: where the API server enforces it (OwnerReferencesPermissionEnforcement, as this node's does),
-# admission asks for the first whenever a child is made that blocks the deletion of its owner, and for the others when a
-# child without an owner is adopted.
+# Nobody requests these: where the API server enforces it (OwnerReferencesPermissionEnforcement, as on this node),
+# admission requires the first for a child that blocks the deletion of its owner, and the others when a child without
+# an owner is adopted.
 BY_ADMISSION: set[Right] = {
     ("facecomparison.dev", "facecomparisons/finalizers", "update"),
     ("", "services", "delete"),
     ("apps", "deployments", "delete"),
 }
 
-# A name of its own: the route to every name would answer for a while in the tests after this one.
+# A separate host: a route for every host would still respond for a while in the tests after this one.
 HOST = "rights.example.com"
 FIRST: Object = {
     "route": {"host": HOST},
@@ -65,7 +65,7 @@ CHILDREN_OF = (
 
 
 def granted(*options: str) -> set[Right]:
-    """The rights in the roles that the chart binds to the operator."""
+    """Returns the permissions in the roles that the chart binds to the operator."""
     made = Helm().template(*options, namespace=install.SYSTEM)
     bound = {each["roleRef"]["name"] for each in made if each["kind"] in ("RoleBinding", "ClusterRoleBinding")}
     rules = [rule for each in made if each["kind"] in ("Role", "ClusterRole") and each["metadata"]["name"] in bound
@@ -80,7 +80,7 @@ def granted(*options: str) -> set[Right]:
 
 
 def asked(product: Product) -> list[dict[str, Any]]:
-    """What the operator has asked the API server for since the node was started, about objects."""
+    """Returns the operator's requests about objects since the node was started."""
     account = f"system:serviceaccount:{install.SYSTEM}:"
     lines = product.node.audit_log.read_text().splitlines()
     events = [json.loads(line) for line in lines if account in line and line.endswith("}")]
@@ -88,7 +88,7 @@ def asked(product: Product) -> list[dict[str, Any]]:
 
 
 def right(event: dict[str, Any]) -> Right:
-    """What one request needed."""
+    """Returns the permission that a request needs."""
     about = event["objectRef"]
     resource = "/".join(filter(None, [about["resource"], about.get("subresource")]))
     return (about.get("apiGroup", ""), resource, event["verb"])
@@ -99,8 +99,8 @@ def test_permissions_match_usage(product: Product, namespace: str, built: list[i
     for definitions in ("monitoring-crds", "keda-crds"):
         text = "\n---\n".join(path.read_text() for path in programs.data(definitions))
         product.node.kubectl("apply", "--server-side", "-f", "-", stdin=text)
-    product.node.kubectl("delete", "lease", "--all", f"--namespace={install.SYSTEM}")  # one that is gone is made anew
-    product.node.kubectl("rollout", "restart", "deployment", f"--namespace={install.SYSTEM}")  # it looks for APIs anew
+    product.node.kubectl("delete", "lease", "--all", f"--namespace={install.SYSTEM}")  # a deleted one is recreated
+    product.node.kubectl("rollout", "restart", "deployment", f"--namespace={install.SYSTEM}")  # it discovers APIs again
     product.node.kubectl("rollout", "status", "deployment", f"--namespace={install.SYSTEM}", "--timeout=120s")
 
     for spec, kinds in CHILDREN_OF:
@@ -110,13 +110,13 @@ def test_permissions_match_usage(product: Product, namespace: str, built: list[i
             product.node.kubectl("label", "--overwrite", kind, "faces", f"--namespace={namespace}", f"{PART_OF}=mine")
             wait_repaired(product, namespace, kind)
 
-    # A pod whose volume does not come: events say why.
+    # A pod whose volume cannot be provided: events say why.
     product.apply(namespace, "faces", **LAST, auth={"mode": "ApiKey", "secretName": "not-there"})
     wanted = granted(*install.chart_values(built)) - BY_ADMISSION
     product.node.wait("every right used", lambda: wanted <= {right(each) for each in asked(product)})
-    # Before, other tests have uninstalled the chart: helm removes the roles while the operator is still ending.
+    # Other tests have uninstalled the chart before: helm removes the roles while the operator is still terminating.
     recent = [each for each in asked(product) if datetime.fromisoformat(each["requestReceivedTimestamp"]) > began]
-    decision = "authorization.k8s.io/decision"  # 403 alone is also what a namespace answers that is on its way out
+    decision = "authorization.k8s.io/decision"  # 403 alone is also the response of a terminating namespace
     assert [right(each) for each in recent if each["annotations"][decision] == "forbid"] == []
     assert {right(each) for each in asked(product)} == wanted
 
@@ -126,9 +126,9 @@ KINDS = {f"{kind.plural}.{kind.api_version.rpartition('/')[0]}".rstrip("."): kin
 
 
 def children(product: Product, namespace: str) -> set[str]:
-    """Resources and groups of what the operator has made for the resource, told by the owner of each.
+    """Returns resources and groups of the operator's children of the resource, identified by their owners.
 
-    KEDA copies the labels of a ScaledObject to the autoscaler that it makes.
+    KEDA copies the labels of a ScaledObject to the autoscaler that it creates.
     """
     return {
         name
@@ -147,6 +147,6 @@ def wait_repaired(product: Product, namespace: str, kind: str) -> None:
 
 
 def label(product: Product, namespace: str, kind: str) -> str:
-    """The label that somebody edits, now."""
+    """Returns the current value of the label that somebody edits."""
     found = product.get(namespace, KINDS[kind], "faces")
     return str(found["metadata"]["labels"].get(PART_OF))

@@ -1,4 +1,4 @@
-"""The ways in: Ingress and HTTPRoute, by host and path, by TLS and API key, and nothing beside `/<stage>`."""
+"""Ingress and HTTPRoute: by host and path, with TLS and API keys, and nothing outside `/<stage>`."""
 
 from __future__ import annotations
 
@@ -80,11 +80,11 @@ def test_http_route_on_a_gateway(product: Product, namespace: str) -> None:
     assert described.json()["FaceModelVersion"] == status["modelVersion"]
     assert product.request("GET", "/metrics", "gateway.example.com").status == 404
 
-    # Switched to an Ingress, the HTTPRoute goes and the same name answers still.
+    # After a switch to an Ingress, the HTTPRoute is deleted and the same host still responds.
     product.apply(namespace, "faces", stage="v2", route={"host": "gateway.example.com"})
     product.wait_ready(namespace, "faces")
     assert product.get(namespace, HTTP_ROUTE) == []
-    # Traefik takes up the one and drops the other in its own time; either may have answered the operator.
+    # Traefik applies one change and then the other; either route may have responded to the operator.
     product.node.wait(
         "the Ingress", lambda: product.request("GET", "/v2/face_comparison", "gateway.example.com").status == 200
     )

@@ -1,4 +1,4 @@
-"""From `kubectl apply` to an answer, the answers of every way to hand in an image, and back to nothing."""
+"""From `kubectl apply` to a response, through every body format, and back to nothing."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ DEPLOY_SECONDS, DELETE_SECONDS = 600, 360
 
 
 def faces_without_a_cluster(image: Path) -> list[dict[str, Any]]:
-    """What the same bundle says on this machine, by the command line."""
+    """Returns the same bundle's result on this machine, from the command line."""
     command: list[str | Path] = [
         Path(sys.executable).with_name("face-comparison"),
         "detect",
@@ -43,7 +43,7 @@ def faces_without_a_cluster(image: Path) -> list[dict[str, Any]]:
 
 
 def assert_same_faces(found: list[dict[str, Any]], expected: list[dict[str, Any]]) -> None:
-    """The hashes and boxes are those of the same networks; an engine may sum in another order."""
+    """Checks that hashes and boxes come from the same networks; engines may sum in different orders."""
     assert len(found) == len(expected) > 0
     for one, other in zip(found, expected, strict=True):
         assert one["face_hash"] == pytest.approx(other["face_hash"], abs=2e-3)
@@ -96,7 +96,7 @@ def test_apply_serve_and_delete(
     product.wait_gone(namespace, "faces", seconds=DELETE_SECONDS + 60)
     gone = time.time()
     down = timeline.events(product, namespace, since)
-    assert product.post(path, {}, host).status == 404  # the route is gone, too
+    assert product.post(path, {}, host).status == 404  # the route is deleted, too
     record(
         "deploy",
         {
@@ -111,7 +111,7 @@ def test_apply_serve_and_delete(
 
 
 def started_lines(product: Product, namespace: str) -> list[float]:
-    """When the service of the only pod began to listen and was ready, seconds since the epoch."""
+    """Returns when the service of the only pod began to listen and was ready, in seconds since the epoch."""
     pod = product.pods(namespace, "faces")[0]["metadata"]["name"]
     lines = product.node.kubectl("logs", pod, f"--namespace={namespace}", "--timestamps").splitlines()
     told = [line.split(" ", 1) for line in lines if '"listening"' in line or '"ready"' in line]

@@ -1,4 +1,4 @@
-"""What can go wrong with a resource: its condition reports the cause, and a version that serves keeps serving."""
+"""Problems of a resource: its condition reports the cause, and the previous version keeps serving."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ TOLD_SECONDS = 120.0  # a cause is reported within seconds of Kubernetes' own re
 
 @pytest.fixture(scope="module")
 def serving(product: Product) -> Iterator[str]:
-    """A namespace with a resource that is Ready, shared by the tests of this file; each heals what it broke."""
+    """A namespace with a Ready resource, shared by the tests of this file; each restores it."""
     name = "e2e-trouble"
     product.make_namespace(name)
     product.apply(name, "faces", route={"host": HOST})
@@ -34,13 +34,13 @@ def serving(product: Product) -> Iterator[str]:
 
 
 def break_and_heal(product: Product, namespace: str, reason: str, words: list[str], **spec: object) -> None:
-    """Apply `spec`, see it told and the old pods answer, take it back."""
+    """Applies `spec`, checks that the problem is reported and the old pods respond, and reverts it."""
     product.apply(namespace, "faces", **{"route": {"host": HOST}, **spec})
     told_and_healed(product, namespace, reason, words)
 
 
 def told_and_healed(product: Product, namespace: str, reason: str, words: list[str]) -> None:
-    """Ready must become false for `reason`, with `words` in its message, while the old pods answer; then heal."""
+    """Checks that Ready becomes false for `reason`, with `words` in its message, while the old pods respond."""
     told = product.wait_condition(namespace, "faces", lambda ready: ready.get("reason") == reason, TOLD_SECONDS)
     assert told["status"] == "False"
     assert [word for word in words if word not in told["message"]] == [], told["message"]
@@ -63,16 +63,16 @@ def test_missing_bucket(product: Product, serving: str, servers: S3Client) -> No
 
 
 def test_full_disk(product: Product, serving: str, servers: S3Client) -> None:
-    """The volume that the model is downloaded into has room for a part of it."""
+    """The volume for the downloaded model has room for only a part of it."""
     for path in bundle_store.located("default", bundles_folder()).iterdir():
         servers.upload_file(str(path), "images", f"bundle/{path.name}")
-    product.node.kubectl("cordon", product.node.name)  # so that the pod is there before its volume
+    product.node.kubectl("cordon", product.node.name)  # so that the pod exists before its volume
     try:
         product.apply(serving, "faces", route={"host": HOST}, model={"s3": "s3://images/bundle"}, env=S3_VARIABLES)
         product.wait_condition(serving, "faces", lambda ready: ready.get("reason") == "Unschedulable")
         (pod,) = [pod for pod in product.pods(serving, "faces") if "nodeName" not in pod["spec"]]
         volume = f"/var/lib/kubelet/pods/{pod['metadata']['uid']}/volumes/kubernetes.io~empty-dir/model"
-        # Every two seconds the kubelet sweeps away folders of pods that it has not been given: again, if it was now.
+        # Every two seconds, the kubelet removes folders of pods that it does not know: retry if that has just happened.
         small = f"until mkdir -p {volume} && mount -t tmpfs -o size=1m,mode=777 small {volume}; do sleep 0.1; done"
         subprocess.run(product.node.inside("timeout", "20", "sh", "-c", small), check=True)
     finally:
@@ -93,7 +93,7 @@ def test_unavailable_device(product: Product, serving: str) -> None:
 
 
 def test_fake_device(product: Product, serving: str) -> None:
-    """The node offers a device that is none: the pod gets it, the check before serving refuses, the resource tells."""
+    """The node offers a fake device: the pod gets it, the startup check fails, and the resource reports that."""
     patch = [{"op": "add", "path": "/status/capacity/nvidia.com~1gpu", "value": "1"}]
     where = ["node", product.node.name, "--subresource=status", "--type=json"]
     product.node.kubectl("patch", *where, f"--patch={json.dumps(patch)}")

@@ -1,4 +1,4 @@
-"""The tutorial as a new user walks it: its commands, copied out of the page one by one, print what the page says."""
+"""The tutorial as a new user follows it: its commands, copied from the page, print the documented output."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ END = "--- that was step"
 
 
 class Shell:
-    """One shell in the cluster's network, as `build/cluster bash` opens it."""
+    """A shell in the cluster's network, as `build/cluster bash` opens it."""
 
     def __init__(self, product: Product) -> None:
         self._process = product.start("tutorial", ["bash", "--noprofile", "--norc"])
@@ -29,7 +29,7 @@ class Shell:
         self.type(f"exec 2>&1; set -o pipefail; cd '{ROOT}'")
 
     def type(self, commands: str) -> tuple[int, str]:
-        """The status and the output of commands, typed together; the first that fails ends them."""
+        """Returns the status and the output of commands that are typed together; the first failure ends them."""
         self._step += 1
         end = f"{END} {self._step}"
         assert self._process.stdin
@@ -44,7 +44,7 @@ class Shell:
         return self._process.wait(), "".join(lines)
 
     def close(self) -> None:
-        """End it."""
+        """Closes it."""
         assert self._process.stdin
         assert self._process.stdout
         self._process.stdin.close()
@@ -54,7 +54,7 @@ class Shell:
 
 @pytest.fixture
 def shell(product: Product, built: list[images.Image]) -> Iterator[Shell]:
-    """A shell on a cluster without the product, which the other tests find installed again afterwards."""
+    """A shell on a cluster without the product, which is installed again afterwards for the other tests."""
     try:
         product.node.kubectl("delete", "facecomparisons", "--all", "--all-namespaces")
         product.run(programs.binary("helm"), "uninstall", install.RELEASE, f"--namespace={install.SYSTEM}", "--wait")
@@ -62,7 +62,7 @@ def shell(product: Product, built: list[images.Image]) -> Iterator[Shell]:
         with contextlib.closing(Shell(product)) as typed:
             yield typed
     finally:
-        (ROOT / "reply.json").unlink(missing_ok=True)  # which the tutorial writes where it is followed
+        (ROOT / "reply.json").unlink(missing_ok=True)  # which the tutorial writes to the working directory
         install.helm(product.node, install.CHART, *install.chart_values(built))
 
 

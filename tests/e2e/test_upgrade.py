@@ -1,4 +1,4 @@
-"""Chart and operator of an earlier commit, with a resource that serves, become those of this checkout."""
+"""Chart and operator of an earlier commit, with a ready resource, are upgraded to those of this checkout."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def git(*arguments: str) -> str:
 
 
 def earlier_commit() -> str:
-    """The commit before the last change of the chart or the operator, whether that is committed or not."""
+    """Returns the commit before the last change of the chart or the operator, committed or not."""
     if git("status", "--porcelain", "--", *PRODUCT):
         return "HEAD"
     changed = git("rev-list", "--max-count=1", "HEAD", "--", *PRODUCT)
@@ -38,7 +38,7 @@ def earlier_commit() -> str:
 
 @pytest.fixture
 def earlier(product: Product, built: list[images.Image], tmp_path: Path) -> Iterator[Path]:
-    """An earlier commit's checkout; its chart and operator are installed with this checkout's service, for a while."""
+    """An earlier commit's checkout; its chart and operator are installed with this checkout's service for a while."""
     try:
         commit = git("rev-parse", "--verify", "--quiet", earlier_commit())
     except (subprocess.CalledProcessError, FileNotFoundError):
@@ -68,16 +68,16 @@ def test_from_an_earlier_commit(
     built: list[images.Image],
     record: Callable[[str, object], None],
 ) -> None:
-    """Pods stay, unless the operator asks for other pods than before; then they roll. Either way no request fails.
+    """Pods are kept, unless the operator changes their template; then they roll. Either way, no request fails.
 
-    Afterwards a release with a new service, to which resources that name no image of their own roll over.
+    Afterwards, a release with a new service, to which resources with the default container image roll over.
     """
     product.apply(namespace, NAME, replicas=2, route={"host": HOST}, env=ONE_AT_A_TIME)
     product.wait_ready(namespace, NAME)
     pods, template = identities(product, namespace), asked_for(product, namespace)
     with load(product, HOST) as outcome:
         install.helm(product.node, install.CHART, *install.chart_values(built))
-        # A change that only the new operator can have carried out, because the earlier one is gone.
+        # A change that only the new operator can have made, because the earlier one is gone.
         product.node.wait("the end of the earlier operator", lambda: len(product.get(install.SYSTEM, POD)) == 1)
         product.apply(namespace, NAME, replicas=2, route={"host": HOST}, env=ONE_AT_A_TIME, disruptionBudget=False)
         product.wait_ready(namespace, NAME)
@@ -106,13 +106,13 @@ def test_from_an_earlier_commit(
 
 
 def identities(product: Product, namespace: str) -> set[tuple[str, int]]:
-    """The pods of the resource, and how often each was started again."""
+    """Returns the pods of the resource, and the number of their restarts."""
     pods: list[Object] = product.pods(namespace, NAME)
     return {(pod["metadata"]["uid"], pod["status"]["containerStatuses"][0]["restartCount"]) for pod in pods}
 
 
 def asked_for(product: Product, namespace: str) -> Object:
-    """The pod template of the resource, without the digest of itself."""
+    """Returns the pod template of the resource, without its own digest."""
     template: Object = product.get(namespace, DEPLOYMENT, NAME)["spec"]["template"]
     template["metadata"]["annotations"].pop(TEMPLATE_ANNOTATION)
     return template

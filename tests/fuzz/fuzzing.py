@@ -1,6 +1,6 @@
-"""Mutates what parsers accept, by a seed, and holds each try to its errors and its processor time.
+"""Mutates valid inputs of parsers by a seed, and checks errors and CPU time of each attempt.
 
-Run as a program it goes on for a time and prints what it finds: `make fuzz SECONDS=300`.
+Run as a program, it continues for a given time and prints its findings: `make fuzz SECONDS=300`.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ LONGEST = 1 << 16
 
 
 def mutated(target: Target, rng: Generator) -> bytes:
-    """One of the target's starts with one to eight changes."""
+    """Returns one of the target's seeds with one to eight mutations."""
     data = bytearray(target.starts[int(rng.integers(len(target.starts)))])
     for _ in range(int(rng.integers(1, 9))):
         _change(data, target, rng)
@@ -60,7 +60,7 @@ def _change(data: bytearray, target: Target, rng: Generator) -> None:
 
 
 def finding(target: Target, data: bytes) -> str:
-    """What is wrong with how a target takes these bytes; empty when nothing is."""
+    """Returns what is wrong with a target's behavior on these bytes; empty if nothing is."""
     started = time.thread_time()
     try:
         target.run(data)

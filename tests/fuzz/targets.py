@@ -1,7 +1,6 @@
-"""What is fuzzed: parsers of everything that strangers send, each with starts that get past its first checks.
+"""The fuzz targets: parsers of everything that strangers send, with seeds that pass their first checks.
 
-A target may raise the package's own errors. Anything else it raises is a finding, and so is more processor time than
-its share per byte.
+A target may raise the package's own errors. Any other error is a finding, as is more CPU time than its limit per byte.
 """
 
 from __future__ import annotations
@@ -32,7 +31,7 @@ from face_comparison.wire.transfer import import_lines, split_lines
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """run: takes any bytes. starts: bytes that it accepts. dictionary: pieces that formats are made of."""
+    """A target. run: accepts any bytes. starts: valid inputs. dictionary: fragments of the formats."""
 
     run: Callable[[bytes], object]
     starts: tuple[bytes, ...]

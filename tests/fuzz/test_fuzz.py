@@ -1,4 +1,4 @@
-"""A short, seeded run of every fuzz target, and everything that longer runs have found."""
+"""A short, seeded run of every fuzz target, and every finding of longer runs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Each documented way to install without a container, typed as the page has it on a bare Debian: it compares a pair."""
+"""Each documented installation without a container, typed on a bare Debian, compares a pair."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ INSTALL = ROOT / "docs" / "how-to" / "install.md"
 
 @pytest.fixture(scope="module")
 def connected(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
-    """A machine that reaches package registries, with caches of packages and this machine's settings of pip."""
+    """A machine that reaches package registries, with package caches and this machine's pip settings."""
     need_debian()
     mounts = {CHECKOUT: clone(tmp_path_factory.mktemp("clone"))}
     for name in ("pip", "uv"):
@@ -45,7 +45,7 @@ def wheels(connected: Machine) -> Machine:
 
 
 def verdicts(machine: Machine, program: str) -> tuple[int, str]:
-    """The exit status of a comparison with a stranger, and what the comparison with the same person says."""
+    """Returns the exit status of a comparison with a stranger, and the output of one with the same person."""
     same = typed(machine, f"{program} compare one.jpg another.jpg")
     other = subprocess.run(
         machine.command(f"{program} compare one.jpg stranger.jpg", folder=CHECKOUT),
@@ -62,7 +62,7 @@ def test_pip_on_a_bare_debian(wheels: Machine) -> None:
 
 
 def test_pipx_on_a_bare_debian(wheels: Machine) -> None:
-    """The model is fetched by the first comparison, where it never was."""
+    """The first comparison downloads the model."""
     typed(wheels, "rm -rf ~/.cache/face-comparison")
     typed(wheels, block(INSTALL, "pipx install 'build"))
     first = typed(wheels, "face-comparison compare one.jpg another.jpg")
@@ -85,7 +85,7 @@ def test_client_alone_on_a_bare_debian(wheels: Machine) -> None:
 
 
 def test_make_run_on_a_bare_debian(connected: Machine) -> None:
-    """The packages that the page names are all that it takes; what is shown ends with pairs."""
+    """The documented packages suffice; the output ends with pairs."""
     shell = "make --no-print-directory run PORT=0"
     with subprocess.Popen(
         connected.command(shell, folder=CHECKOUT, environment=TRUSTED),

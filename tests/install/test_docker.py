@@ -1,7 +1,7 @@
-"""Each documented command of Docker and Compose, typed as the page has it: it compares a pair.
+"""Each documented command of Docker and Compose, typed as on the page, compares a pair.
 
-What differs: the image is the one that the tests of the cluster use, too (the base image of the Dockerfile is in a
-registry that may be out of reach), so Docker loads it instead of building it.
+One difference: the container image is the one of the cluster tests (the registry of the Dockerfile's base image may be
+unreachable), so Docker loads it instead of building it.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ DOCKER = ROOT / "docs" / "how-to" / "docker.md"
 
 @pytest.fixture(scope="module")
 def docker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
-    """A machine with Docker, in a network that leads nowhere, with the image that the page builds."""
+    """A machine with Docker, in an isolated network, with the container image that the page builds."""
     need_debian()
     image = images.build("service")
     folder = clone(tmp_path_factory.mktemp("clone"))
@@ -51,7 +51,7 @@ def wait_answers(machine: Machine, header: str = "") -> None:
 
 
 def compared(machine: Machine, more: str = "") -> list[bool]:
-    """What the page's curl says of the same person, and of a stranger."""
+    """Returns the output of the page's curl for the same person, and for a stranger."""
     curl = block(DOCKER, "curl -s http://127.0.0.1:8080/prod/face_comparison/compare").replace(
         "curl -s", f"curl -s {more}"
     )
@@ -93,7 +93,7 @@ def test_docker_run_of_the_command_line(docker: Machine) -> None:
 
 
 def test_compose(docker: Machine) -> None:
-    """Up, a pair, an enrolled face; down keeps the volume, and up has the face again."""
+    """Up, a pair, an enrolled face; down keeps the volume, and up restores the face."""
     up, _, down = block(DOCKER, "docker compose up").strip().splitlines()
     up = up.replace("--build ", "--no-build ")
     typed(docker, up)

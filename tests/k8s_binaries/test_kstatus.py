@@ -1,4 +1,4 @@
-"""What kstatus, by which Helm and Flux wait, says of resources as the operator reports them."""
+"""How kstatus, which Helm and Flux use to wait, judges resources as the operator reports them."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def test_not_ready_before_own_pods_respond() -> None:
 
 
 def test_new_resource_is_not_ready_by_default_status() -> None:
-    """Without it kstatus takes a resource that nobody has seen for ready."""
+    """Otherwise kstatus considers an unprocessed resource ready."""
     assert verdicts([resource(None)]) == ["Current"]
 
 

@@ -1,4 +1,4 @@
-"""Programs beside the tests end with the tests, also when the tests are killed."""
+"""Programs beside the tests end with the tests, even if the tests are killed."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from devtools.k8s.processes import Died, Processes
 
 
 def gone(pid: int) -> bool:
-    """Whether the process ends within ten seconds; one that only waits to be reaped has ended."""
+    """Returns whether the process ends within ten seconds; a zombie has ended."""
     return any(state(pid) in ("none", psutil.STATUS_ZOMBIE) for _ in attempts(10))
 
 

@@ -1,4 +1,4 @@
-"""The harness that builds the real programs: what its cache key depends on, and where it finds a Go."""
+"""The harness that builds the real programs: what its cache key depends on, and where it finds Go."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def test_build_order_within_a_module(monkeypatch: pytest.MonkeyPatch) -> None:
 
     def binary(name: str) -> None:
         begun.append(name)
-        if name in ("versitygw", "etcd"):  # the first of two modules: each waits until the other is at work, too
+        if name in ("versitygw", "etcd"):  # the first of two modules: each waits until the other has started, too
             two.wait()
         ended.append(name)
 
@@ -72,7 +72,7 @@ def test_build_order_within_a_module(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def empty_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A cache of programs with nothing in it, while Go keeps its own."""
+    """An empty cache of programs, while Go keeps its own cache."""
     go_cache = subprocess.run([programs.go(), "env", "GOCACHE"], capture_output=True, text=True, check=True).stdout
     monkeypatch.setenv("GOCACHE", go_cache.strip())
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
@@ -84,7 +84,7 @@ def test_program_is_built_once_and_atomically(empty_cache: Path, capfd: pytest.C
     first = programs.binary("pause")
     assert programs.binary("pause") == first
     assert capfd.readouterr().err.count("building pause") == 1
-    with pytest.raises(subprocess.TimeoutExpired):  # it runs, and waits as it should
+    with pytest.raises(subprocess.TimeoutExpired):  # it runs, and waits as expected
         subprocess.run([first], timeout=0.2, check=False)
     assert sorted(path.name for path in first.parent.iterdir() if not path.name.endswith(".lock")) == ["pause"]
 

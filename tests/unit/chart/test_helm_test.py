@@ -1,4 +1,4 @@
-"""The program that `helm test` runs in the operator's image, against servers that answer as operator and service do."""
+"""The program that `helm test` runs in the operator's container image, against fake operators and services."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class _Handler(BaseHTTPRequestHandler):
 
 @pytest.fixture
 def cluster() -> Iterator[Answers]:
-    """An operator that works, and a service that is ready."""
+    """A working operator and a ready service."""
     server = Answers(("127.0.0.1", 0), _Handler)
     server.pages = {"/metrics": (200, exposition(1)), "/readyz": (200, b"{}")}
     threading.Thread(target=server.serve_forever, args=(0.05,)).start()
@@ -53,7 +53,7 @@ def cluster() -> Iterator[Answers]:
 
 
 def exposition(leader: int) -> bytes:
-    """What an operator that leads, or does not, really says."""
+    """Returns the real exposition of an operator that is, or is not, the leader."""
     metrics = Metrics()
     metrics.leader.set(leader)
     return generate_latest(metrics.registry)
@@ -61,7 +61,7 @@ def exposition(leader: int) -> bytes:
 
 def run(cluster: Answers, service: bool = True) -> subprocess.CompletedProcess[str]:
     addresses = {"OPERATOR_METRICS": f"{cluster.url}/metrics"} | ({"SERVICE": cluster.url} if service else {})
-    # The proxy is nobody: what is inside the cluster is asked directly.
+    # The proxy does not exist: in-cluster addresses are requested directly.
     environment = os.environ | addresses | {"SECONDS": "0", "http_proxy": "http://192.0.2.1:3128"}
     command = [sys.executable, "-c", PROGRAM]
     return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)

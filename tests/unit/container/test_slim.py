@@ -1,4 +1,4 @@
-"""The images work without what `container/slim.py` removes."""
+"""The container images work without what `container/slim.py` removes."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ SLIM = ROOT / "container" / "slim.py"
 SAMPLE = ROOT / "service" / "src" / "face_comparison" / "sample.jpg"
 VIDEO = ("avcodec", "avformat", "avutil", "swscale", "libssl", "libcrypto")
 
-# What the service does with OpenCV, in an environment in which the slimmed one is found first.
+# The service's uses of OpenCV, in an environment in which the slimmed one is found first.
 PROGRAM = f"""
 import sys
 sys.path.insert(0, sys.argv.pop(1))
@@ -36,7 +36,7 @@ print(cv2.__file__, *sorted(set(loaded)), sep="\\n")
 
 @pytest.fixture(scope="module")
 def environment(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An environment with nothing but OpenCV and ONNX Runtime in it, slimmed."""
+    """An environment with only OpenCV and ONNX Runtime in it, slimmed."""
     import cv2
     import onnxruntime
 
@@ -51,7 +51,7 @@ def environment(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def link(source: str, target: str) -> str:
-    """A hard link where the file system can: as package managers make them, and as cheap."""
+    """Creates a hard link if the file system supports it, as package managers do."""
     try:
         os.link(source, target)
     except OSError:
@@ -60,7 +60,7 @@ def link(source: str, target: str) -> str:
 
 
 def detected(packages: Path) -> tuple[list[dict[str, object]], list[str]]:
-    """The faces of the sample, and what of OpenCV was loaded to find them."""
+    """Returns the detected faces of the sample, and the OpenCV libraries that were loaded."""
     command = [sys.executable, "-c", PROGRAM, str(packages)]
     result = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
     assert result.returncode == 0, result.stderr
@@ -93,7 +93,7 @@ def test_ffmpeg_libraries_are_removed(environment: Path) -> None:
 
 
 def test_package_manager_files_are_unchanged(environment: Path) -> None:
-    """An environment may share its files with others by hard links."""
+    """Environments may share files by hard links."""
     import cv2
 
     module = next(Path(cv2.__file__).parent.glob("cv2*.so"))

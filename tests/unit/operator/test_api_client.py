@@ -1,4 +1,4 @@
-"""The client of the API server: which response is which error, and which connections requests use."""
+"""The API server's client: the error for each response, and the connection for each request."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the operator remembers of the cluster: the newest of everything, in whatever order it comes."""
+"""The operator's cache keeps the newest version of every object, in whatever order events arrive."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""When a live object is what it should be."""
+"""Differences between live and desired objects."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pytest
 
 from face_comparison_operator.diff import difference, with_desired_digest
 
-# What is desired, what lives; the words of the first difference, None for none.
+# Desired object, live object; words of the first difference, None if there is none.
 CASES: list[tuple[str, Any, Any, str | None]] = [
     ("the same", {"a": 1}, {"a": 1}, None),
     ("more than desired", {"a": 1}, {"a": 1, "b": 2}, None),

@@ -1,4 +1,4 @@
-"""Which managed fields are written before an apply, so that it removes what is no longer desired."""
+"""Managed fields that are rewritten before an apply, so that it removes undesired fields."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def test_ownership_of_replicas_is_dropped_without_removing_them() -> None:
 
 
 EXCLUSIVE: list[tuple[str, dict[str, Any], dict[str, Any], dict[str, Any] | None]] = [
-    # What another owns; what becomes ours beside f:a; what is left of the other's entry.
+    # Fields of another manager; fields that become ours beside f:a; remaining fields of the other entry.
     ("one of two exclusive fields", {"f:spec": {"f:b": {}}}, {"f:b": {}}, None),
     ("metadata stays", {"f:metadata": {"f:x": {}}, "f:spec": {"f:b": {}}}, {"f:b": {}}, {"f:metadata": {"f:x": {}}}),
     (
@@ -115,7 +115,7 @@ def test_ownership_update_includes_identity_fields(live: dict[str, Any], changed
 CONTAINERS: dict[str, Any] = {"f:containers": {'k:{"name":"service"}': {".": {}, "f:image": {}}}}
 OURS = entry("Apply", {"f:spec": {"f:selector": {}, "f:template": {"f:spec": CONTAINERS}}})
 
-# Sentence; what another owns of the spec; what of it is added to ours.
+# Description; spec fields of another manager; fields added to ours.
 ADDED: list[tuple[str, dict[str, Any], list[str]]] = [
     ("what we own, too", {"f:selector": {}, "f:template": {"f:spec": CONTAINERS}}, []),
     ("a field more", {"f:externalIPs": {}}, ["spec.externalIPs"]),

@@ -1,4 +1,4 @@
-"""The health check for Argo CD that the documents show, on statuses as the operator writes them."""
+"""The documented health check for Argo CD, on statuses as the operator writes them."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def test_health(body: dict[str, Any], expected: str) -> None:
     assert health(body) == expected
 
 
-# What Argo CD is to say of a recorded fault by its reason: whoever waits goes on waiting, or is reported at once.
+# Argo CD's health for a recorded fault, by its reason: keep waiting, or fail at once.
 PATIENT = {"AddressPending", "ProbeFailed", "Deploying", "RoutePending", "ChildTerminating", "PodTerminating"}
 STILL = {"Paused", "ScaledToZero"}
 

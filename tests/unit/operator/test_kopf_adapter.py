@@ -1,6 +1,6 @@
-"""How the operator finds the API server: what kopf and the official client make of kubeconfig files.
+"""How the operator finds the API server: what kopf and the official client read from kubeconfig files.
 
-Each case is a process of its own, because the client reads the environment once.
+Each case is a separate process, because the client reads the environment once.
 """
 
 from __future__ import annotations
@@ -111,7 +111,7 @@ print(json.dumps({"apiVersion": info["apiVersion"], "kind": info["kind"], "statu
 
 
 def test_login_without_official_client(tmp_path: Path) -> None:
-    """As in the image: credentials in the file are enough; where others are named, the error says what to install."""
+    """As in the container image: credentials in the file suffice; for others, the error names what to install."""
     missing = "sys.modules['kubernetes'] = None"
     (found,) = login(write(tmp_path / "a", {"token": "secret"}), tmp_path, before=missing)
     assert found["authorization"] == "Bearer secret"
@@ -142,12 +142,12 @@ def test_rejected_credentials_are_retried_with_pauses(tmp_path: Path) -> None:
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            if self.path in ("/api", "/apis"):  # where kopf begins, with both at once or with one of them
+            if self.path in ("/api", "/apis"):  # where kopf starts, with both at once or with one of them
                 refused.append((time.monotonic(), self.path))
             self.send_error(401)
 
         def log_message(self, *_: object) -> None:
-            """Nothing."""
+            """Logs nothing."""
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     threading.Thread(target=server.serve_forever).start()

@@ -1,4 +1,4 @@
-"""What the operator makes, as whole objects, against the golden files; and what must hold for each of them."""
+"""The operator's desired objects, compared as a whole with golden files, and invariants of each of them."""
 
 from __future__ import annotations
 
@@ -180,7 +180,7 @@ def test_pod_fields_are_passed_through() -> None:
     assert (pod["priorityClassName"], pod["schedulerName"], pod["dnsPolicy"]) == ("high", "volcano", "None")
     assert (pod["dnsConfig"], pod["hostAliases"]) == ({"nameservers": ["10.0.0.2"]}, aliases)
     assert pod["resourceClaims"] == claims
-    # The device comes by the claim, not by the extended resource.
+    # The claim provides the device, not the extended resource.
     assert pod["containers"][0]["resources"] == {"claims": [{"name": "gpu"}]}
 
 

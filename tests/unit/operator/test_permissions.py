@@ -1,4 +1,4 @@
-"""What a spec may name, by the operator's options: closed without them, as far as the samples allow."""
+"""What a spec may refer to, by the operator's options: nothing by default, except what the samples use."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ CONFIG_MAP = {"name": "TZ", "valueFrom": {"configMapKeyRef": {"name": "tuning", 
 GATEWAY = {"gateway": {"parentRefs": [{"name": "public", "namespace": "edge"}]}}
 VOLUME = {"name": "v", "mountPath": "/v"}
 
-# Spec; option and a value of it that permits it; one that does not; words of the message.
+# Spec; option and a value that permits it; a value that does not; words of the message.
 CLOSED: list[tuple[dict[str, Any], str, str, str, str]] = [
     ({"image": "evil.example/x:1"}, "allowed_images", "evil.example/*", "registry.example/*", "spec.image"),
     ({"image": "r/face:2"}, "allowed_images", "r/face:2", "r/face", "'r/face:2'"),
@@ -82,7 +82,7 @@ CLOSED: list[tuple[dict[str, Any], str, str, str, str]] = [
     ({"childMetadata": {"annotations": {"a/b": "1"}}}, "allowed_annotations", "a/b", "a/c", "childMetadata"),
     ({"route": GATEWAY}, "allowed_gateways", "edge/*", "other/public", "'edge/public'"),
 ]
-# What is permitted unless an option says otherwise.
+# Permitted by default.
 OPEN: list[tuple[dict[str, Any], str, str, str, str]] = [
     ({"env": [CONFIG_MAP]}, "allowed_config_maps", "tuning", "other", "configMapKeyRef"),
     ({"caBundle": {"configMapName": "ca"}}, "allowed_config_maps", "ca", "other", "caBundle"),

@@ -1,4 +1,4 @@
-"""Why pods do not start: what scheduler, kubelet and container say, and what the user sees."""
+"""Why pods do not start: reports of scheduler, kubelet, and containers, and the resulting message."""
 
 from __future__ import annotations
 
@@ -202,7 +202,7 @@ def test_running_pod_takes_precedence_over_evicted_pod() -> None:
 
 @pytest.mark.parametrize("phase", ["Failed", "Succeeded"])
 def test_evicted_pod_that_exited_cleanly(phase: str) -> None:
-    """Its phase is Succeeded and its reason is lost where all containers ended with 0; the condition stays."""
+    """Its phase is Succeeded and its reason is lost if all containers exited with 0; the condition remains."""
     done = {"name": "service", "image": IMAGE, "state": {"terminated": {"exitCode": 0, "reason": "Completed"}}}
     target = {
         "type": "DisruptionTarget",
@@ -214,7 +214,7 @@ def test_evicted_pod_that_exited_cleanly(phase: str) -> None:
 
 
 def test_failed_pod_without_reason() -> None:
-    """The status of a pod that exceeded its storage and ended with 0 says nothing: an event does."""
+    """The status of a pod that exceeded its storage and exited with 0 has no reason, but an event does."""
     done = {"name": "service", "image": IMAGE, "state": {"terminated": {"exitCode": 0, "reason": "Completed"}}}
     gone = pod(done, phase="Succeeded")
     told = [warning("Evicted", "usage exceeds 1Ki. "), warning("Unhealthy", "503", seen="2026-01-01T00:00:01Z")]
@@ -234,7 +234,7 @@ def test_eviction_is_not_reported_as_crash() -> None:
     assert diagnose([gone, starts]) == Problem("Evicted", "ephemeral local storage usage exceeds the limit")
 
 
-# --- pods that run and are not ready ----------------------------------------------------------------------------------
+# --- running pods that are not ready ----------------------------------------------------------------------------------
 
 NOW = datetime(2026, 1, 2, 3, 4, 30, tzinfo=UTC)
 
@@ -252,7 +252,7 @@ REFUSED = 'Startup probe failed: Get "http://10.0.0.1:9999/readyz": dial tcp 10.
 LOADING = "Startup probe failed: HTTP probe failed with statuscode: 503"
 READY = {"name": "service", "image": IMAGE, "ready": True, "state": {"running": {}}}
 
-# Sentence; container statuses; init container statuses; events; words of the message (None: no problem); starting.
+# Description; container statuses; init container statuses; events; words of the message (None: no problem); starting.
 UNREADY: list[tuple[str, list[Any], list[Any], list[Any], str | None, bool]] = [
     ("a startup probe that is refused", [running()], [], [unhealthy(REFUSED)], "connection refused", False),
     ("models are loading", [running()], [], [unhealthy(LOADING)], "statuscode: 503", True),
@@ -332,7 +332,7 @@ def test_running_pod_not_ready(
         assert words in found.message
 
 
-# Sentence; what the pod's status has; seconds since it was made; reason and words of what is reported (None: nothing).
+# Description; pod status; age in seconds; reason and words that are reported (None: nothing).
 SILENT: list[tuple[str, dict[str, Any], float, tuple[str, str, bool] | None]] = [
     ("no scheduler has looked", {}, 11, ("Unschedulable", "no scheduler has looked at the pod", False)),
     ("a scheduler may take its time", {}, 9, None),
@@ -508,7 +508,7 @@ def test_scheduler_message_is_cut_after_the_useful_part(tail: str) -> None:
     ],
 )
 def test_node_not_reporting(ready: dict[str, str], reason: bool, told: str | None) -> None:
-    """The last that its kubelet said of the containers still stands."""
+    """The last status that its kubelet wrote is still shown."""
     container = {"name": "service", "ready": reason, "state": {"running": {"startedAt": "2026-01-01T00:00:00Z"}}}
     pod = {
         "metadata": {"uid": "p"},

@@ -1,4 +1,4 @@
-"""What a response at the URL proves; the probing itself, of real servers on the loopback address."""
+"""What a response at the URL proves; and probing itself, of real servers on the loopback address."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ KEYS = Expectation("uid-1", authenticated=True)
 SHARED = Expectation("uid-1", shared=True)
 OWN, OTHER = {IDENTITY_HEADER: "uid-1"}, {IDENTITY_HEADER: "uid-2"}
 
-# Sentence; what is expected; status, headers and body; outcome; words of the detail.
+# Description; expectation; status, headers, and body; outcome; words of the detail.
 RESPONSES: list[tuple[str, Expectation, int, dict[str, str], Any, str, str]] = [
     ("the own description", MINE, 200, OWN, DESCRIPTION, "ok", ""),
     ("the own document", MINE, 200, OWN, {"x-service": DESCRIPTION}, "ok", ""),
@@ -94,12 +94,12 @@ def serving(
             self.wfile.write(data)
 
         def log_message(self, *_: object) -> None:
-            """Nothing."""
+            """Logs nothing."""
 
     server: Any = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     if tls:
         server.socket = tls.wrap_socket(server.socket, server_side=True)
-        server.handle_error = lambda *_: None  # a client that refuses the certificate
+        server.handle_error = lambda *_: None  # a client that rejects the certificate
     server.asked = []
     with in_thread(server):
         yield server
@@ -132,7 +132,7 @@ def test_probe_requests_route_host_at_published_address() -> None:
 
 
 def test_second_address_is_tried_if_first_is_unreachable() -> None:
-    """As with one address of each family, of which the operator's own network has one."""
+    """For example, if the operator's network lacks the family of the first address."""
     with serving({"/prod/face_comparison": (200, DESCRIPTION)}) as server:
         found = probe(server.server_port, address="127.0.0.2", further=("127.0.0.1",))
         assert found == ProbeResult("ok", version="m-1")
@@ -145,7 +145,7 @@ def test_response_of_first_address_is_final() -> None:
 
 
 def test_response_in_parts() -> None:
-    """More than a connection carries at once."""
+    """More than one read returns."""
     with serving({"/prod/face_comparison": (200, {"other": "x" * 600_000, **DESCRIPTION})}) as server:
         assert probe(server.server_port) == ProbeResult("ok", version="m-1")
 
@@ -226,7 +226,7 @@ def test_services_are_probed_only_inside_the_cluster(monkeypatch: pytest.MonkeyP
 
 
 def certificate(folder: Path, name: str, *, days: float = 2) -> ssl.SSLContext:
-    """A server's TLS with a self-signed certificate for `name`, which ends in `days`."""
+    """Returns a server's TLS context with a self-signed certificate for `name`, which expires in `days`."""
     path = folder / "server.pem"
     path.write_bytes(b"".join(self_signed(name, days)))
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -252,7 +252,7 @@ def test_certificate_is_checked_as_clients_do(tmp_path: Path, name: str, days: i
 
 
 def test_certificate_behind_a_redirect_is_checked(tmp_path: Path) -> None:
-    """http leads to https: that is where clients end."""
+    """http redirects to https, where clients end up."""
     with serving({PATH: (200, DESCRIPTION)}, tls=certificate(tmp_path, "traefik.default")) as secure:
         location = f"https://faces.example.com:{secure.server_port}{PATH}"
         with serving({PATH: (301, {"location": location})}, identity=None) as plain:

@@ -1,4 +1,4 @@
-"""The rules of reconciling on an in-memory cluster, and what only such a one shows: requests, delays, races."""
+"""Reconcile rules on an in-memory cluster, and what only it can show: requests, delays, and races."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class Metrics:
 
 
 class MemoryWorld:
-    """A reconciler with an in-memory cluster; time passes only when a test waits."""
+    """A reconciler with an in-memory cluster; time passes only while a test waits."""
 
     def __init__(self, **settings: Any) -> None:
         self.cluster, self.cache = MemoryCluster(), ObjectCache()
@@ -138,7 +138,7 @@ class MemoryWorld:
             self.cache.replace(kind, None, seen, 10**9)
 
     def reconcile(self, name: str = NAME, namespace: str = NAMESPACE) -> Result:
-        """Reconciles once, and lets a probe that this starts come to its end."""
+        """Reconciles once, and completes a probe that this starts."""
 
         async def once() -> Result:
             result = await self.reconciler.reconcile((namespace, name))
@@ -150,7 +150,7 @@ class MemoryWorld:
         return self.loop.run_until_complete(once())
 
     def step(self, seconds: float = 1.0) -> None:
-        """A moment in the life of the cluster."""
+        """One step in the life of the cluster."""
         self.clock += seconds
         self.cluster.pass_time(seconds)
         self.cluster.run_controllers()
@@ -217,7 +217,7 @@ def test_new_resource_costs_few_requests(world: MemoryWorld) -> None:
 
 
 def test_first_status_is_delayed_until_children_exist(world: MemoryWorld, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The API server is busy with children of others, which come first."""
+    """The API server is busy with other resources' children, which come first."""
     create = world.cluster.create
 
     async def slowly(kind: ApiResource, body: Object) -> Object:
@@ -317,7 +317,7 @@ def test_missing_permission_is_reported(world: MemoryWorld) -> None:
 
 
 def test_persistent_reconcile_failure_is_reported(world: MemoryWorld) -> None:
-    """For example: the name is taken by what the cache cannot see, and that is gone whenever it is read."""
+    """For example, the name is taken by an object that the cache cannot contain and that is gone when it is read."""
     world.create(accelerator=CPU)
 
     async def conflict(kind: ApiResource, body: Object) -> Object:
@@ -377,11 +377,11 @@ def test_event_in_terminating_namespace_is_ignored(world: MemoryWorld, caplog: p
     assert [each.message for each in caplog.records if each.levelname == "WARNING"] == []
 
 
-# --- who answers ------------------------------------------------------------------------------------------------------
+# --- responses of other resources -------------------------------------------------------------------------------------
 
 
 def test_two_resources_of_one_host_are_distinguished_by_response(world: MemoryWorld) -> None:
-    """Whichever the ingress controller takes, the older or the younger: only that one is ready."""
+    """Whichever the ingress controller prefers, older or younger, only that one is ready."""
     serving = "uid-0"
     world.answer = lambda route, expected: (
         ProbeResult("ok", version="m")
@@ -497,7 +497,7 @@ def test_unreadable_gateway_is_assumed_to_exist(world: MemoryWorld) -> None:
     world.eventually(lambda: world.condition().get("reason") == "RoutePending", "it waits for the Gateway")
 
 
-# --- room -------------------------------------------------------------------------------------------------------------
+# --- capacity ---------------------------------------------------------------------------------------------------------
 
 
 def test_update_frees_capacity_if_needed(world: MemoryWorld) -> None:

@@ -1,4 +1,4 @@
-"""Reading a resource, and the names of what belongs to it."""
+"""Parsing a resource, and the names of its children."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whether previous pods make room for new ones: what the scheduler says, what each of them takes, and the decision."""
+"""Whether previous pods make room for new ones: the scheduler's message, the pods' requests, and the decision."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ VOLUME = {"volumes": [{"name": "store", "persistentVolumeClaim": {"claimName": "
 SPREAD = {"topologySpreadConstraints": [{"whenUnsatisfiable": "ScheduleAnyway", "labelSelector": {"a": "b"}}]}
 OTHER_SPREAD = {"topologySpreadConstraints": [{"whenUnsatisfiable": "ScheduleAnyway", "labelSelector": {"a": "c"}}]}
 
-# Sentence; what the previous pod takes; what the new one asks for; what the scheduler misses; the verdict; words.
+# Description; the previous pod's requests; the new one's; what the scheduler lacks; the decision; words.
 CASES: list[tuple[str, dict[str, Any], dict[str, Any], str, str, str]] = [
     ("the same CPU", spec(CPU), spec(CPU), "1 Insufficient cpu", MAKES, "make room"),
     ("the same GPU", spec(GPU), spec(GPU), "3 Insufficient nvidia.com/gpu", MAKES, "make room"),

@@ -1,4 +1,4 @@
-"""The URL of a resource, and whether its route's controller has taken it."""
+"""The URL of a resource, and whether its route's controller has accepted it."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def ingress(*addresses: dict[str, Any]) -> dict[str, Any]:
 TLS = {"host": "f.example.com", "ingress": {"tlsSecret": "t"}}
 ADDRESS = {"ip": "192.0.2.1"}
 
-# The route, the addresses published; the URL and where it can be tried.
+# The route, the published addresses; the URL and where it can be tried.
 INGRESSES: list[tuple[str, dict[str, Any], dict[str, Any], str, Target]] = [
     ("any host", {}, ADDRESS, f"http://192.0.2.1{PATH}", Target("192.0.2.1", 80, False, "192.0.2.1", PATH)),
     (
@@ -182,7 +182,7 @@ def parent(name: str, generation: int | None = 1, status: str = "True", **refere
     return {"parentRef": {"name": name, **reference}, "conditions": [told]}
 
 
-# Sentence; parentRefs of the spec; generation of the HTTPRoute; its status; Gateways that do not exist; reason, words.
+# Description; parentRefs of the spec; generation of the HTTPRoute; its status; missing Gateways; reason, words.
 PARENTS: list[tuple[str, list[Any], int, list[Any], list[Any], str, str]] = [
     ("an entry of another parent", [{"name": "nosuch"}], 2, [parent("public", 2)], [], "RoutePending", "ns/nosuch"),
     (
@@ -299,7 +299,7 @@ def entry(controller: str, **conditions: tuple[str, int]) -> dict[str, Any]:
     return {"parentRef": {"name": "public"}, "controllerName": controller, "conditions": told}
 
 
-# Sentence; what the controllers of the one parent have written, the HTTPRoute being of generation 2; reason; words.
+# Description; statuses by the controllers of one parent, for generation 2 of the HTTPRoute; reason; words.
 CONTROLLERS: list[tuple[str, list[Any], str, str]] = [
     ("one left a yes behind, the other has not spoken", [entry("a", Accepted=("True", 1))], "RoutePending", "changed"),
     (
@@ -359,7 +359,7 @@ def programmed(status: str, generation: int = 1) -> dict[str, Any]:
     return {"conditions": [{**condition, "observedGeneration": generation}]}
 
 
-# Sentence; the Gateway, while the HTTPRoute's status says that it was accepted; reason; words.
+# Description; the Gateway, while the HTTPRoute's status says that it was accepted; reason; words.
 GATEWAYS: list[tuple[str, dict[str, Any], str, str]] = [
     (
         "the listener is gone",
@@ -414,7 +414,7 @@ GATEWAYS: list[tuple[str, dict[str, Any], str, str]] = [
 )
 @pytest.mark.parametrize("cached", [False, True])
 def test_gateway_without_status_counts_as_its_accepted_route(written: str, reason: str, cached: bool) -> None:
-    """A Gateway's own conditions are unknown until a controller writes them, and some never do."""
+    """A Gateway's own conditions are unknown until a controller writes them, and some controllers never do."""
     entries = [{"manager": "gateway", "operation": "Update", "subresource": "status", "time": written}]
     metadata = {**ACCEPTED["metadata"], "name": "f", "namespace": "n", "managedFields": entries if written else []}
     route = {**ACCEPTED, "metadata": metadata}

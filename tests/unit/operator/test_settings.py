@@ -1,4 +1,4 @@
-"""The operator's options: from the environment, checked, and nothing unknown."""
+"""The operator's options, read from the environment and validated; unknown ones are errors."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A change of `stage`, step by step: where the route leads and what pods answer, from what lives and what was told."""
+"""Migration to another `stage`, step by step, from live objects and the published stage."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ def resource(stage: str, told: str | None) -> FaceComparison:
 
 
 def deployment(stage: str, former: str | None = None) -> dict[str, Any]:
-    """What lives once a resource with these stages was applied."""
+    """Returns the live Deployment after applying a resource with these stages."""
     wanted = with_stage_migration(resource(stage, former), None, complete=False)
     (found,) = [each for each in desired(wanted, Settings()) if each["kind"] == "Deployment"]
     return found
 
 
-# Stage wanted, stage told, what lives, whether all its pods are new; stages of the route, former stage of the pods.
+# Stage in the spec, published stage, live objects, whether all pods are new; stages of the route, pods' former stage.
 STEPS: list[tuple[str, str, str | None, dict[str, Any] | None, bool, tuple[str, ...], str | None]] = [
     ("a new resource", "prod", None, None, False, ("prod",), None),
     ("at rest", "prod", "prod", deployment("prod"), True, ("prod",), None),

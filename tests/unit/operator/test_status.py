@@ -1,4 +1,4 @@
-"""What is said of a resource: a sentence, what lives in the cluster, and the reason and words that follow."""
+"""The status of a resource: a description, the observation, and the resulting reason and message."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def message(of: dict[str, Any], kind: str = "Ready") -> str:
 SERVES = Observed(ADMITTED, deployment())
 READY: tuple[str, str] = ("True", "Deployed")
 
-# Sentence; what is observed; Ready; words of its message.
+# Description; observation; Ready; words of its message.
 READINESS: list[tuple[str, Observed, tuple[str, str], str]] = [
     ("all pods serve", SERVES, READY, URL),
     ("nothing is made yet", Observed(ADMITTED), ("False", "Deploying"), "starting"),
@@ -153,12 +153,12 @@ def test_readiness(observed: Observed, ready: tuple[str, str], words: str) -> No
 
 
 def written(**more: Any) -> dict[str, Any]:
-    """The status of a resource that was deployed an hour ago."""
+    """Returns the status of a resource that was deployed an hour ago."""
     hour_ago = resource()
     return {**status(hour_ago, SERVES, NOW - timedelta(hours=1)), **more}
 
 
-# What a resource that is ready goes through later: Ready stays while the URL answers for this version.
+# Later events of a ready resource: Ready stays true while the URL responds for this version.
 LATER: list[tuple[str, Observed, tuple[str, str], str]] = [
     ("one of three pods is lost", Observed(ADMITTED, deployment(3, 3, 2, wanted=3)), READY, "2 of 3 pods are ready"),
     ("it is scaled up", Observed(ADMITTED, deployment(4, 4, 1, wanted=4)), READY, "1 of 4"),
@@ -366,7 +366,7 @@ def test_previous_url_is_reported_until_new_one_responds(
     assert result["url"] == URL.replace("prod", told)
 
 
-# --- the previous version, and what was never there -------------------------------------------------------------------
+# --- the previous version, and new resources --------------------------------------------------------------------------
 
 TAKEN = replace(SERVES, refusals=[Refusal("Service", "NameConflict", "the name is taken")])
 
@@ -384,7 +384,7 @@ def test_pods_of_earlier_template_are_previous_version() -> None:
 
 
 def test_restart_of_the_current_version_stays_ready() -> None:
-    """After `kubectl rollout restart` there are two ReplicaSets, whose pods serve the same spec."""
+    """After `kubectl rollout restart`, there are two ReplicaSets whose pods serve the same spec."""
     restarted = Observed(ADMITTED, deployment(2, 1, 1), pods=[pod(), {**pod(), "metadata": pod()["metadata"]}])
     assert conditions(status(resource(written=written()), restarted, NOW))["Ready"] == READY
     changed = replace(restarted, pods=[pod(), pod("before")])

@@ -1,4 +1,4 @@
-"""What is learned from the answers that kopf gets: which watch is silent, what is gone, which kinds are missing."""
+"""What kopf's responses reveal: stale watches, deleted objects, and missing kinds."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ KEY = ("ns", "faces")
 
 
 class Lists:
-    """What an API server would list, by kind: objects and their version; None: it does not know the kind."""
+    """Lists of an API server by kind: objects and their version; None for an unknown kind."""
 
     def __init__(self) -> None:
         self.objects: dict[ApiResource, list[str] | None] = {kind: None if kind.optional else [] for kind in WATCHED}
@@ -42,7 +42,7 @@ def body(name: str, version: int) -> dict[str, Any]:
 
 
 class Following:
-    """The watches with everything around them, at a time that passes when the test says so."""
+    """The watches with everything around them, at a time that the test controls."""
 
     def __init__(self, *namespaces: str) -> None:
         self.now = 0.0
@@ -69,14 +69,14 @@ class Following:
             self.watches.on_response(kind.path(self.namespace), {"watch": "true"}, status)
 
     async def settle(self) -> bool:
-        """Let it work as far as it goes; whether it has ended."""
+        """Lets it run until it waits; returns whether it has finished."""
         self.task = self.task or asyncio.create_task(self.watches.run())
         for _ in range(100):
             await asyncio.sleep(0)
         return self.task.done()
 
     async def wait(self, seconds: float) -> bool:
-        """Let time pass, and something happen that makes it look at the clock."""
+        """Lets time pass, and wakes it up."""
         self.now += seconds
         self.kopf_lists(POD)
         return await self.settle()
@@ -130,7 +130,7 @@ async def _synced(following: Following) -> None:
 
 
 def test_forbidden_namespace_does_not_block_the_others() -> None:
-    """As one that was deleted, and with it the Role by which it was seen."""
+    """For example, because it was deleted together with the Role in it."""
 
     async def test() -> None:
         following = Following("a", "b")
@@ -148,7 +148,7 @@ def test_forbidden_namespace_does_not_block_the_others() -> None:
         following.now = LIVE_SECONDS + 1
         following.kopf_watches(*ALWAYS)
         assert following.watches.liveness_error() is None
-        following.watches.on_response(ALWAYS[0].path("b"), {"watch": "true"}, 200)  # it is there again
+        following.watches.on_response(ALWAYS[0].path("b"), {"watch": "true"}, 200)  # it exists again
         assert following.watches.liveness_error() is not None, "the others of it have not been heard of since"
         for kind in ALWAYS:
             following.watches.on_response(kind.path("b"), {"watch": "true"}, 200)
@@ -217,7 +217,7 @@ def test_relist_drops_deleted_objects() -> None:
 def test_missing_child_is_reported_only_for_existing_resource(
     resources: list[str],
 ) -> None:
-    """Else it would be made once more for a resource that nobody has any more."""
+    """Otherwise it would be recreated for a resource that no longer exists."""
 
     async def test() -> None:
         following = Following()
@@ -236,7 +236,7 @@ def test_missing_child_is_reported_only_for_existing_resource(
 
 
 def test_missing_child_is_ignored_while_lookup_fails() -> None:
-    """Whatever else makes somebody look meanwhile finds resource and child as they were, and makes nothing."""
+    """Other triggers still find resource and child in the cache, and create nothing."""
 
     async def test() -> None:
         following = Following()

@@ -1,4 +1,4 @@
-"""Which key is next: once at a time, once more after a change meanwhile, later after a failure."""
+"""Which key is next: one worker per key, again after a change during processing, later after a failure."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from face_comparison_operator.workqueue import LAST_RETRY_SECONDS, WorkQueue
 
 
 class Clock:
-    """Time that passes when the test says so."""
+    """A clock that the test controls."""
 
     def __init__(self) -> None:
         self.now = 0.0
@@ -29,7 +29,7 @@ def run(test: Callable[[WorkQueue[str], Clock], Awaitable[Any]], rest: float = 0
 
 
 async def nothing_ready(queue: WorkQueue[str]) -> bool:
-    """Whether a worker would have to wait."""
+    """Returns whether a worker would have to wait."""
     task = asyncio.create_task(queue.get())
     for _ in range(5):
         await asyncio.sleep(0)

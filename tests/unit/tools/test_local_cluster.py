@@ -1,4 +1,4 @@
-"""The parts of the local cluster that decide without a cluster: control groups, image keys, what is shown."""
+"""The pure parts of the local cluster: cgroups, image keys, and output."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from devtools.local_cluster.node import Node, NodeFailed
 
 @pytest.fixture
 def unified(tmp_path: Path) -> Path:
-    """The root of control groups, version 2, as files."""
+    """The cgroup root of version 2, as files."""
     (tmp_path / "cgroup.procs").write_text("")
     (tmp_path / "cgroup.controllers").write_text("cpuset cpu io memory hugetlb pids\n")
     (tmp_path / "cgroup.subtree_control").write_text("")
@@ -23,7 +23,7 @@ def unified(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def separate(tmp_path: Path) -> Path:
-    """The root of control groups, version 1, as files: one tree for each controller, one of them by two names."""
+    """The cgroup root of version 1, as files: one tree per controller, one of them with two names."""
     for name in ("cpu", "cpuset", "memory"):
         (tmp_path / name).mkdir()
         (tmp_path / name / "cgroup.procs").write_text("")
@@ -66,7 +66,7 @@ def test_configuration_files_can_be_parsed(tmp_path: Path) -> None:
     assert kubelet["clusterDNS"] == [config.DNS_SERVICE]
     assert kubelet["cgroupRoot"] == "/node"
     assert config.SANDBOX_IMAGE in files["containerd.toml"]
-    assert files["resolv.conf"] == ""  # pods ask no server of the host's
+    assert files["resolv.conf"] == ""  # pods use none of the host's servers
 
 
 def test_image_is_rebuilt_only_if_its_inputs_change(sources: Path) -> None:

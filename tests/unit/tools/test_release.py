@@ -1,4 +1,4 @@
-"""What a release says about itself."""
+"""The description of a release."""
 
 from __future__ import annotations
 
@@ -97,7 +97,7 @@ def test_image_names_use_the_given_registry(given: str, named: str) -> None:
 
 
 def test_registry_is_rejected_for_own_cluster() -> None:
-    """It gets the images that are built here."""
+    """It gets the container images that are built here."""
     command = ["make", "--dry-run", "cluster"]
     said = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True, timeout=60).stdout
     assert "local_cluster up" in said

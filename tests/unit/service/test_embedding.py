@@ -15,7 +15,7 @@ embeddings = arrays.arrays(
 
 
 @given(embeddings)
-def test_a_hash_has_norm_one_and_zeros_behind_the_embedding(pair: np.ndarray) -> None:
+def test_hash_is_normalized_and_zero_padded(pair: np.ndarray) -> None:
     hashes = embedding.hashes(pair)
     assert hashes.shape == (2, HASH_SIZE)
     assert hashes.dtype == np.float32
@@ -24,28 +24,28 @@ def test_a_hash_has_norm_one_and_zeros_behind_the_embedding(pair: np.ndarray) ->
 
 
 @given(embeddings)
-def test_padding_does_not_change_a_distance(pair: np.ndarray) -> None:
+def test_padding_does_not_change_distance(pair: np.ndarray) -> None:
     unit = pair.astype(np.float64) / np.linalg.norm(pair.astype(np.float64), axis=1, keepdims=True)
     expected = float(np.linalg.norm(unit[0] - unit[1]))
     assert embedding.distance(*embedding.hashes(pair)) == pytest.approx(expected, abs=1e-5)
 
 
-def test_the_distance_of_opposite_hashes_is_two_and_never_more() -> None:
+def test_distance_is_at_most_two() -> None:
     hashes = embedding.hashes(np.array([[1, 3, 7], [-1, -3, -7]], np.float32))
     assert embedding.distance(hashes[0], hashes[1]) == pytest.approx(2, abs=1e-6)
     assert embedding.distance(hashes[0] * np.float32(1.001), hashes[1]) == 2.0
 
 
-def test_an_embedding_of_zeros_makes_no_nan() -> None:
+def test_zero_embedding_has_no_nan() -> None:
     assert not embedding.hashes(np.zeros((1, 4), np.float32)).any()
 
 
-def test_confidence_is_exactly_a_half_at_the_threshold() -> None:
+def test_confidence_is_half_at_threshold() -> None:
     assert embedding.confidence(1.128, 1.128, 0.06) == 0.5
 
 
 @given(st.floats(0.1, 1.9), st.floats(0.01, 0.5))
-def test_confidence_falls_with_the_distance_and_stays_a_probability(threshold: float, scale: float) -> None:
+def test_confidence_decreases_with_distance(threshold: float, scale: float) -> None:
     values = [embedding.confidence(distance, threshold, scale) for distance in np.linspace(0, 2, 21)]
     assert all(0 <= value <= 1 for value in values)
     assert all(one >= other for one, other in itertools.pairwise(values))

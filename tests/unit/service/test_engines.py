@@ -27,26 +27,26 @@ def test_openvino_has_no_cuda() -> None:
         engines.load("openvino", "cuda", 1)
 
 
-def test_the_faster_engine_is_chosen_on_a_cpu() -> None:
+def test_faster_engine_is_chosen_on_cpu() -> None:
     assert engines.load("auto", "cpu", 1).name == "openvino"
     assert engines.load("onnxruntime", "cpu", 1).name == "onnxruntime"
 
 
 @pytest.mark.parametrize(("name", "device"), [("tensorrt", "cpu"), ("auto", "tpu")])
-def test_an_unknown_engine_or_device_lists_the_known(name: str, device: str) -> None:
+def test_unknown_engine_or_device_lists_known(name: str, device: str) -> None:
     with pytest.raises(InvalidSettings, match="engine is one of auto, openvino, onnxruntime, device one of"):
         engines.load(name, device, 1)
 
 
 @pytest.mark.parametrize("name", ["openvino", "onnxruntime"])
-def test_a_file_that_is_no_network_is_named(name: str, tmp_path: Path) -> None:
+def test_invalid_network_file_is_reported(name: str, tmp_path: Path) -> None:
     path = tmp_path / "broken.onnx"
     path.write_bytes(b"not a network")
     with pytest.raises(InvalidBundle, match=r"broken\.onnx is not a network"):
         engines.load(name, "cpu", 1).session(path, [(1, 64, 64)])
 
 
-def test_openvino_may_take_bfloat16_where_nothing_asks_for_exact_numbers() -> None:
+def test_openvino_uses_bfloat16_by_default() -> None:
     from face_comparison.engines import openvino
 
     assert openvino.configuration(threads=2, exact=True)["INFERENCE_PRECISION_HINT"] == "f32"
@@ -54,7 +54,7 @@ def test_openvino_may_take_bfloat16_where_nothing_asks_for_exact_numbers() -> No
 
 
 @pytest.mark.parametrize("exact", [True, False])
-def test_cuda_may_take_tensorfloat_32_where_nothing_asks_for_exact_numbers(exact: bool) -> None:
+def test_cuda_uses_tensorfloat_32_by_default(exact: bool) -> None:
     from face_comparison.engines import onnxruntime as provider
 
     ((name, options),) = provider._cuda_provider(exact)
@@ -78,9 +78,7 @@ class FullGpu:
         raise RuntimeError("Available memory of 0 is smaller than requested bytes\nmore")
 
 
-def test_a_gpu_that_fails_at_the_first_run_is_no_fault_of_the_service(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_gpu_failure_at_first_run_is_device_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from face_comparison.engines import onnxruntime as provider
 
     monkeypatch.setattr(onnxruntime, "InferenceSession", FullGpu)
@@ -89,14 +87,14 @@ def test_a_gpu_that_fails_at_the_first_run_is_no_fault_of_the_service(
         provider.OnnxruntimeEngine("cuda").session(tmp_path / "detector.onnx", [(1, 64, 64)])
 
 
-def test_the_probe_of_a_gpu_is_a_convolution_that_a_cpu_computes_too() -> None:
+def test_gpu_probe_runs_on_cpu() -> None:
     probe = resources.files("face_comparison.engines").joinpath("probe.onnx").read_bytes()
     session = onnxruntime.InferenceSession(probe, providers=["CPUExecutionProvider"])
     (result,) = session.run(None, {"x": np.ones((1, 3, 8, 8), np.float32)})
     np.testing.assert_array_equal(result, np.full((1, 1, 6, 6), 27, np.float32))
 
 
-def test_nothing_that_serves_imports_what_only_builds_bundles() -> None:
+def test_serving_does_not_import_bundle_builder() -> None:
     """The images hold neither onnx nor pip."""
     code = "import sys, face_comparison.server.bootstrap, face_comparison.models.loader; "
     code += "import face_comparison.engines.onnxruntime; "

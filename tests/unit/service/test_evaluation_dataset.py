@@ -24,7 +24,7 @@ def write(folder: Path, *names: str, content: bytes = PNG) -> Path:
     return folder
 
 
-def test_each_folder_is_a_person(tmp_path: Path) -> None:
+def test_each_folder_is_one_person(tmp_path: Path) -> None:
     write(tmp_path, "anna/1.png", "anna/2025/2.png", "bert/1.png", "loose.png", ".face-comparison/x.png")
     write(tmp_path, "bert/notes.txt", "bert/.hidden.png", content=b"text")
     found = read_folder(tmp_path)
@@ -49,12 +49,12 @@ def test_each_folder_is_a_person(tmp_path: Path) -> None:
         (("anna/1.png", "bert/1.png"), "one image only"),
     ],
 )
-def test_a_folder_that_cannot_be_measured_is_rejected(names: tuple[str, ...], message: str, tmp_path: Path) -> None:
+def test_unusable_folder_is_rejected(names: tuple[str, ...], message: str, tmp_path: Path) -> None:
     with pytest.raises(InvalidDataset, match=message):
         read_folder(write(tmp_path, *names))
 
 
-def test_folders_whose_names_are_not_text_are_not_mixed_up(tmp_path: Path) -> None:
+def test_folders_with_undecodable_names_stay_distinct(tmp_path: Path) -> None:
     write(tmp_path, os.fsdecode(b"jos\xe9/1.png"), os.fsdecode(b"jos\xe8/1.png"), "anna/1.png", "anna/2.png")
     with pytest.raises(InvalidDataset, match="names that are not text and look alike"):
         read_folder(tmp_path)
@@ -68,7 +68,7 @@ def csv(folder: Path, text: str) -> Path:
 
 @pytest.mark.parametrize("separator", [",", ";", "\t"])
 @pytest.mark.parametrize(("yes", "no"), [("1", "0"), ("True", "FALSE"), ("same", "different"), ("yes", "no")])
-def test_pairs_name_people_by_who_is_the_same(separator: str, yes: str, no: str, tmp_path: Path) -> None:
+def test_pairs_define_people(separator: str, yes: str, no: str, tmp_path: Path) -> None:
     lines = [("image1", "image2", "same"), ("a1", "a2", yes), ("a2", "a3", yes), ("a1", "b", no), ("", "", "")]
     text = "\ufeff" + "\r\n".join(separator.join(line) for line in lines)
     found = read_pairs(csv(tmp_path, text), None)
@@ -96,12 +96,12 @@ def test_pairs_name_people_by_who_is_the_same(separator: str, yes: str, no: str,
         ("image1,image2,same,person1,person2\na,b,1,x,x\na,c,0,y,z\n", "line 3: a was 'x' in an earlier line"),
     ],
 )
-def test_a_wrong_list_of_pairs_is_rejected(text: str, message: str, tmp_path: Path) -> None:
+def test_invalid_pairs_file_is_rejected(text: str, message: str, tmp_path: Path) -> None:
     with pytest.raises(InvalidDataset, match=message):
         read_pairs(csv(tmp_path, text), None)
 
 
-def test_lists_that_are_not_text_are_rejected(tmp_path: Path) -> None:
+def test_binary_lists_are_rejected(tmp_path: Path) -> None:
     path = tmp_path / "list.csv"
     path.write_bytes(b"image1,image2,same\nf\xfcr,b,1\n")
     with pytest.raises(InvalidDataset, match="not UTF-8"):
@@ -128,7 +128,7 @@ def test_groups_are_read_by_attribute(tmp_path: Path) -> None:
         ("person,sex\nzoe,f\n", "names nobody of the dataset; people are called like 'anna'"),
     ],
 )
-def test_wrong_groups_are_rejected(text: str, message: str, tmp_path: Path) -> None:
+def test_invalid_groups_are_rejected(text: str, message: str, tmp_path: Path) -> None:
     people = dataset.read_folder(write(tmp_path / "people", "anna/1.png", "anna/2.png", "bert/1.png"))
     with pytest.raises(InvalidDataset, match=message):
         read_groups(csv(tmp_path, text), people)

@@ -25,13 +25,13 @@ def dataset(*names: str) -> Dataset:
     return Dataset(Path("/d"), tuple(LabeledImage(Path(name), name.split("/")[0]) for name in names))
 
 
-def test_a_sure_face_takes_the_place_of_a_larger_doubtful_one() -> None:
+def test_confident_face_precedes_larger_doubtful_one() -> None:
     sure, doubtful = face(0.91, 60), face(0.65, 300)
     assert choose_face([doubtful, sure], "reject", 0.75) is sure
     assert choose_face([doubtful], "reject", 0.75) is doubtful
 
 
-def test_what_is_surely_a_face_is_the_bundle_s_to_say() -> None:
+def test_bundle_defines_confident_face() -> None:
     smaller, larger = face(0.91, 60), face(0.65, 300)
     assert choose_face([larger, smaller], "largest", 0.6) is larger
     assert choose_face([larger, smaller], "reject", 0.6) == (
@@ -45,14 +45,14 @@ def test_what_is_surely_a_face_is_the_bundle_s_to_say() -> None:
         assert found.faces[0] is chosen
 
 
-def test_several_sure_faces_are_rejected_unless_the_largest_is_asked_for() -> None:
+def test_several_faces_are_rejected_by_default() -> None:
     small, large = face(0.95, 60), face(0.9, 90)
     assert choose_face([small, large], "reject", 0.75) == ("several_faces", "2 faces were found, and one is expected")
     assert choose_face([small, large], "largest", 0.75) is large
     assert choose_face([], "largest", 0.75) == ("no_face", "no face was found")
 
 
-def test_failures_and_duplicates_are_in_no_pair() -> None:
+def test_failures_and_duplicates_are_excluded_from_pairs() -> None:
     names = ("a/1", "a/2", "a/copy", "a/none", "a/broken", "b/1", "b/2", "c/of-d", "d/1", "d/2", "d/3")
     digests = {Path(name): name for name in names if name != "a/broken"}
     digests[Path("a/copy")] = "a/1"
@@ -75,7 +75,7 @@ def test_failures_and_duplicates_are_in_no_pair() -> None:
     assert found.vectors.shape == (6, 11)  # without the padding
 
 
-def test_listed_pairs_follow_duplicates_and_lose_failures() -> None:
+def test_listed_pairs_resolve_duplicates_and_failures() -> None:
     names = ("a/1", "a/2", "a/copy", "a/none", "b/1")
     digests = {Path(name): name for name in names} | {Path("a/copy"): "a/1"}
     faces = {name: [face(axis=index)] for index, name in enumerate(names) if name != "a/none"}
@@ -92,7 +92,7 @@ def test_listed_pairs_follow_duplicates_and_lose_failures() -> None:
     assert same.tolist() == [True, False]
 
 
-def test_too_few_usable_images_are_rejected_with_an_example() -> None:
+def test_too_few_usable_images_are_rejected_with_example() -> None:
     data = dataset("a/1", "a/2", "b/1")
     digests = {image.path: str(image.path) for image in data.images}
     with pytest.raises(

@@ -44,7 +44,7 @@ def test_every_pair_is_counted_once(people: int, images: int, chunk: int, monkey
     assert sum(advanced) <= len(vectors) ** 2
 
 
-def test_listed_pairs_are_counted_as_all_pairs_are() -> None:
+def test_listed_pairs_are_counted_like_all_pairs() -> None:
     vectors, people = embeddings.draw(np.random.default_rng(2), 80, 2)
     pairs = np.stack(np.triu_indices(len(vectors), 1), axis=1)
     same = people[pairs[:, 0]] == people[pairs[:, 1]]
@@ -58,14 +58,14 @@ def test_listed_pairs_are_counted_as_all_pairs_are() -> None:
     ]
 
 
-def test_distances_at_a_threshold_match_at_it() -> None:
+def test_distance_equal_to_threshold_matches() -> None:
     for distance in (0.0, 0.5, 1.128, 1.9999, 2.0):
         index = distance_bins(np.array([distance]))[0]
         assert index <= threshold_bin(np.ceil(distance * 1000) / 1000)
         assert THRESHOLDS[index] >= distance - 1e-7
 
 
-def test_worst_pairs_are_one_per_two_people() -> None:
+def test_worst_pairs_have_distinct_people() -> None:
     vectors, people = embeddings.draw(np.random.default_rng(3), 30, 4)
     worst = count_all_pairs(vectors, people).worst
     impostor = worst.impostor()
@@ -78,7 +78,7 @@ def test_worst_pairs_are_one_per_two_people() -> None:
     assert worst.genuine()[0].distance == pytest.approx(distances[~other].max(), abs=1e-5)
 
 
-def test_blocks_hold_about_equally_many_images_and_never_split_a_person() -> None:
+def test_blocks_are_balanced_and_keep_people_whole() -> None:
     people = np.repeat(np.arange(1000), np.random.default_rng(4).integers(1, 9, 1000))
     images = np.bincount(assign_blocks(people)[people])
     assert len(images) == pair_counts.MAX_BLOCKS

@@ -20,7 +20,7 @@ def rates(seed: int, people: int, images: int) -> ErrorRates:
     return ErrorRates(count_all_pairs(*embeddings.draw(np.random.default_rng(seed), people, images)))
 
 
-def test_rates_are_those_of_scikit_learn() -> None:
+def test_rates_match_scikit_learn() -> None:
     vectors, people = embeddings.draw(np.random.default_rng(5), 60, 4)
     pairs = np.stack(np.triu_indices(len(vectors), 1), axis=1)
     same = people[pairs[:, 0]] == people[pairs[:, 1]]
@@ -44,7 +44,7 @@ def test_rates_are_those_of_scikit_learn() -> None:
         assert accepted.accepted.low <= accepted.accepted.value <= accepted.accepted.high
 
 
-def test_a_false_match_rate_is_measured_only_with_enough_pairs() -> None:
+def test_false_match_rate_is_measured_only_with_enough_pairs() -> None:
     few = rates(6, 20, 2)
     assert few.counts.impostor_pairs == 760
     assert [few.accept_rate(target).measured for target in TARGETS] == [False] * 4
@@ -53,7 +53,7 @@ def test_a_false_match_rate_is_measured_only_with_enough_pairs() -> None:
     assert [many.accept_rate(target).measured for target in TARGETS] == [True, True, False, False]
 
 
-def test_without_errors_the_upper_limit_is_the_rule_of_three() -> None:
+def test_zero_errors_follow_rule_of_three() -> None:
     assert binomial_interval(0, 1000, 50) == (0.0, pytest.approx(3 / 1000, rel=0.01))
     nothing = rates(7, 50, 2).fmr(0.01)
     assert (nothing.value, nothing.low, nothing.errors, nothing.method) == (0, 0, 0, "rule-of-three")
@@ -62,7 +62,7 @@ def test_without_errors_the_upper_limit_is_the_rule_of_three() -> None:
     assert 25 <= nothing.independent < nothing.pairs
 
 
-def test_independent_trials_have_the_clopper_pearson_interval() -> None:
+def test_independent_trials_have_clopper_pearson_interval() -> None:
     # Known values: 5 of 100.
     low, high = binomial_interval(5, 100, 10**9)
     assert (low, high) == (pytest.approx(0.01643, abs=1e-4), pytest.approx(0.11283, abs=1e-4))
@@ -78,7 +78,7 @@ def test_dependent_pairs_count_less() -> None:
     assert often.independent < 2 * once.independent
 
 
-def test_equal_error_rate_and_accept_rate_of_separated_people_have_wide_upper_limits() -> None:
+def test_separated_people_have_wide_intervals() -> None:
     vectors = np.repeat(np.eye(12, dtype=np.float32), 2, 0)
     perfect = ErrorRates(count_all_pairs(vectors, np.repeat(np.arange(12), 2)))
     assert perfect.equal_error_rate.value == 0
@@ -90,7 +90,7 @@ def test_equal_error_rate_and_accept_rate_of_separated_people_have_wide_upper_li
 
 
 @pytest.mark.parametrize(("people", "least"), [(30, 0.83), (10, 0.83)])
-def test_intervals_hold_the_true_rate(people: int, least: float) -> None:
+def test_intervals_cover_true_rate(people: int, least: float) -> None:
     """Coverage by simulation, with families and with people who are hard to recognize: pairs are far from independent.
 
     95 % are aimed at. Few people whose families decide everything are the hardest case; rare errors are covered more
@@ -119,7 +119,7 @@ def test_intervals_hold_the_true_rate(people: int, least: float) -> None:
     assert THRESHOLDS[crossing] > 0.5
 
 
-def test_intervals_assuming_independent_pairs_would_be_too_narrow() -> None:
+def test_naive_intervals_are_too_narrow() -> None:
     """What the clustering is for: with it left out, far fewer intervals hold the true rate."""
     samples = [rates(1000 + seed, 30, 3) for seed in range(80)]
     population = [rates(9000 + seed, 30, 3) for seed in range(100)]

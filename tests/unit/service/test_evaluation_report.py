@@ -26,7 +26,7 @@ def evaluation() -> Evaluation:
     return evaluated(groups={"age": ages})
 
 
-def test_the_json_file_holds_what_was_measured(evaluation: Evaluation) -> None:
+def test_json_has_measurements(evaluation: Evaluation) -> None:
     found = json.loads(record.encode(evaluation))
     assert (found["dataset"]["people"], found["dataset"]["images"]) == (60, 180)
     assert found["dataset"]["genuine_pairs"] == 60 * 3
@@ -44,7 +44,7 @@ def test_the_json_file_holds_what_was_measured(evaluation: Evaluation) -> None:
     assert found["recommended"]["threshold"] == found["calibration"]["threshold"]
 
 
-def test_groups_are_measured_among_themselves(evaluation: Evaluation) -> None:
+def test_groups_are_measured_separately(evaluation: Evaluation) -> None:
     assert [(group.attribute, group.group, group.people) for group in evaluation.groups] == [
         ("age", "old", 30),
         ("age", "young", 30),
@@ -56,7 +56,7 @@ def test_groups_are_measured_among_themselves(evaluation: Evaluation) -> None:
     assert evaluation.groups[0].false_match.value == pytest.approx(expected)
 
 
-def test_a_group_that_fares_worse_beyond_chance_is_named() -> None:
+def test_significantly_worse_group_is_reported() -> None:
     vectors, people = embeddings.draw(np.random.default_rng(1), 120, 3, width=64)
     alike = people < 40  # a third of the people share a direction: strangers among them come near
     vectors[alike] = vectors[alike] + 1.2 * np.eye(64, dtype=np.float32)[0]
@@ -68,7 +68,7 @@ def test_a_group_that_fares_worse_beyond_chance_is_named() -> None:
     assert re.search(r"for here, .* for there", said)
 
 
-def test_the_report_is_one_file_without_script_or_request(evaluation: Evaluation) -> None:
+def test_report_is_self_contained(evaluation: Evaluation) -> None:
     text = report.page(evaluation).decode()
     assert not re.search(r"<script|<link|@import|url\(|https?://", text)
     assert text.count("<svg viewBox") == 5
@@ -79,7 +79,7 @@ def test_the_report_is_one_file_without_script_or_request(evaluation: Evaluation
         assert part in text
 
 
-def test_a_plot_that_would_be_empty_says_why() -> None:
+def test_empty_plot_is_explained() -> None:
     people = np.repeat(np.arange(8), 2)
     vectors = np.eye(8, dtype=np.float32)[people]  # everybody like nobody else, and like themselves
     dataset, enrollment = enrolled(vectors, people)
@@ -99,7 +99,7 @@ def test_unused_images_are_listed(evaluation: Evaluation) -> None:
     assert json.loads(record.encode(changed))["dataset"]["failures_to_enroll"][0]["code"] == "no_face"
 
 
-def test_the_verdict_is_no_better_than_the_sample() -> None:
+def test_verdict_reflects_sample_size() -> None:
     few = evaluated(8, 2)
     assert wording.verdict(few).level != "good"
     assert any("8 people are few" in each for each in wording.caveats(few))
@@ -110,7 +110,7 @@ def test_the_verdict_is_no_better_than_the_sample() -> None:
     assert wording.verdict(chance_level).level == "poor"
 
 
-def test_wrong_labels_are_pointed_at() -> None:
+def test_suspected_label_errors_are_listed() -> None:
     vectors, people = embeddings.draw(np.random.default_rng(4), 40, 3, width=64)
     people = people.copy()
     people[[0, 30, 60]] = people[[3, 33, 63]]
@@ -120,7 +120,7 @@ def test_wrong_labels_are_pointed_at() -> None:
     assert any("look like wrong labels" in each for each in wording.caveats(found))
 
 
-def test_a_calibration_is_what_was_measured(evaluation: Evaluation) -> None:
+def test_calibration_uses_measurements(evaluation: Evaluation) -> None:
     found = calibration.comparison(evaluation)
     assert found.threshold == evaluation.recommended.threshold
     assert found.limits.same_below <= found.threshold <= found.limits.different_above
@@ -134,7 +134,7 @@ def test_a_calibration_is_what_was_measured(evaluation: Evaluation) -> None:
     assert found.strangers.cosine_mean == pytest.approx((1 - strangers**2 / 2).mean(), abs=1e-3)
 
 
-def test_a_model_that_tells_nobody_apart_is_not_calibrated() -> None:
+def test_useless_model_is_not_calibrated() -> None:
     vectors = np.random.default_rng(5).normal(size=(60, 8)).astype(np.float32)
     vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
     dataset, enrollment = enrolled(vectors, np.repeat(np.arange(20), 3))
@@ -156,11 +156,11 @@ def test_a_model_that_tells_nobody_apart_is_not_calibrated() -> None:
         (1e-9, "under 0.0001 %"),
     ],
 )
-def test_rates_are_said_in_percent(rate: float, said: str) -> None:
+def test_formats_rate_as_percent(rate: float, said: str) -> None:
     assert wording.percent(rate) == said
 
 
-def test_rates_are_said_as_one_in() -> None:
+def test_formats_rate_as_one_in_n() -> None:
     assert [wording.one_in(rate) for rate in (0, 1e-5, 0.00047, 0.03)] == [
         "none",
         "1 in 100,000",

@@ -30,7 +30,7 @@ def normal(people: int, pairs: int, mean: float = 0.1, deviation: float = 0.1) -
     return PairCounts(bins[0], bins[1], np.zeros(1, int), np.zeros(1, int), people, people, WorstPairs())
 
 
-def test_rates_continue_where_measuring_ends() -> None:
+def test_rates_extrapolate_beyond_measurements() -> None:
     """100,000 pairs show rates down to 2e-4; a rate of 1e-6 must still come out right within a small factor."""
     counts = normal(500, 100_000)
     extended = extended_false_match(counts)
@@ -46,13 +46,13 @@ def test_rates_continue_where_measuring_ends() -> None:
     assert misses[threshold_bin(1.3)] > 0
 
 
-def test_a_fatter_tail_than_normal_is_not_taken_for_normal() -> None:
+def test_heavy_tail_is_not_treated_as_normal() -> None:
     counts = normal(500, 100_000)
     counts.impostor[0, 900:903] += 50  # 150 pairs of look-alikes at a cosine of 0.6
     assert impostor_tail(counts).deviation > 1.3 * impostor_tail(normal(500, 100_000)).deviation
 
 
-def test_costlier_false_matches_give_lower_thresholds(many: PairCounts) -> None:
+def test_costly_false_matches_lower_threshold(many: PairCounts) -> None:
     chooser = ThresholdChooser(many)
     thresholds = [chooser.for_costs(Costs(cost)).threshold for cost in (0.1, 1, 10, 100, 1000, 10_000)]
     assert thresholds == sorted(thresholds, reverse=True)
@@ -61,7 +61,7 @@ def test_costlier_false_matches_give_lower_thresholds(many: PairCounts) -> None:
     assert chooser.for_costs(Costs(10, 1, prior=0.01)).threshold < chooser.for_costs(Costs(10, 1, prior=0.5)).threshold
 
 
-def test_the_cheapest_threshold_is_the_cheapest(many: PairCounts) -> None:
+def test_recommended_threshold_minimizes_cost(many: PairCounts) -> None:
     rates, costs = ErrorRates(many), Costs(20, 1, 0.3)
     found = ThresholdChooser(many).for_costs(costs)
     assert not found.extrapolated
@@ -70,7 +70,7 @@ def test_the_cheapest_threshold_is_the_cheapest(many: PairCounts) -> None:
     assert found.cost == pytest.approx(expected.min(), rel=1e-9)
 
 
-def test_separated_people_get_a_threshold_between_both_kinds() -> None:
+def test_separated_people_have_threshold_in_gap() -> None:
     vectors = np.repeat(np.eye(12, dtype=np.float32), 2, 0) + 0.1 * np.random.default_rng(1).normal(size=(24, 12))
     vectors = (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32)
     counts = count_all_pairs(vectors, np.repeat(np.arange(12), 2))
@@ -82,7 +82,7 @@ def test_separated_people_get_a_threshold_between_both_kinds() -> None:
     assert found.false_match > 0  # no error was seen, and yet it is possible
 
 
-def test_a_gallery_needs_a_lower_threshold_the_larger_it_is(many: PairCounts) -> None:
+def test_larger_gallery_lowers_threshold(many: PairCounts) -> None:
     chooser = ThresholdChooser(many)
     found = [chooser.for_gallery(size, 1e-2) for size in identification.SIZES]
     assert [each.threshold for each in found] == sorted((each.threshold for each in found), reverse=True)
@@ -91,7 +91,7 @@ def test_a_gallery_needs_a_lower_threshold_the_larger_it_is(many: PairCounts) ->
     assert [each.extrapolated for each in found] == sorted(each.extrapolated for each in found)
 
 
-def test_review_limits_enclose_the_threshold(many: PairCounts) -> None:
+def test_review_limits_enclose_threshold(many: PairCounts) -> None:
     chooser, rates = ThresholdChooser(many), ErrorRates(many)
     threshold = chooser.for_costs(Costs(1)).threshold
     limits = chooser.review_limits(threshold)
@@ -102,7 +102,7 @@ def test_review_limits_enclose_the_threshold(many: PairCounts) -> None:
     assert chooser.review_limits(1.9).different == 1.9
 
 
-def test_the_scale_is_that_of_a_logistic_regression() -> None:
+def test_scale_matches_logistic_regression() -> None:
     """Pairs are drawn with a known logistic probability of being one person."""
     chance, threshold, scale = np.random.default_rng(5), 1.1, 0.07
     distances = chance.uniform(0.4, 1.8, 400_000)
@@ -114,7 +114,7 @@ def test_the_scale_is_that_of_a_logistic_regression() -> None:
     assert ThresholdChooser(counts).logistic_scale(threshold) == pytest.approx(scale, rel=0.05)
 
 
-def test_measured_searches_agree_with_a_plain_search() -> None:
+def test_search_rates_match_brute_force() -> None:
     vectors, people = embeddings.draw(np.random.default_rng(6), 100, 3)
     (found,) = identification.measure(vectors, people, [100])
     threshold = 0.8
@@ -135,7 +135,7 @@ def test_measured_searches_agree_with_a_plain_search() -> None:
     assert found.false_positive(threshold).value == pytest.approx(formula, abs=0.05)
 
 
-def test_galleries_are_measured_up_to_the_number_of_people() -> None:
+def test_galleries_are_limited_by_number_of_people() -> None:
     assert identification.measured_sizes(9) == []
     assert identification.measured_sizes(1500) == [10, 100, 1000]
     assert identification.false_positive_rate(1e-4, 10_000) == pytest.approx(1 - np.exp(-1), abs=1e-4)

@@ -38,9 +38,7 @@ def fetched(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[str]:
     return names
 
 
-def test_a_command_fetches_the_model_that_was_never_fetched(
-    fetched: list[str], capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_command_fetches_missing_model(fetched: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     first = analyzers.opened(Settings())
     said = capsys.readouterr()
     assert (fetched, said.out) == (["default"], "")
@@ -52,13 +50,13 @@ def test_a_command_fetches_the_model_that_was_never_fetched(
 
 
 @pytest.mark.parametrize("name", ["./nowhere", "no-such-bundle", "yunet-sface-1"])
-def test_only_bundles_that_can_be_fetched_are(fetched: list[str], name: str) -> None:
+def test_only_fetchable_bundles_are_fetched(fetched: list[str], name: str) -> None:
     with pytest.raises(InvalidBundle):
         analyzers.opened(Settings(bundle=name))
     assert fetched == []
 
 
-def test_a_service_that_starts_fetches_nothing(fetched: list[str], tmp_path: Path) -> None:
+def test_service_start_fetches_nothing(fetched: list[str], tmp_path: Path) -> None:
     with pytest.raises(InvalidBundle, match="face-comparison models fetch"):
         loader.opened(Settings(), tmp_path / "bundles")
     assert fetched == []
@@ -74,31 +72,31 @@ sys.exit(int(sys.argv[1]))
 """
 
 
-def test_the_bar_follows_pip() -> None:
+def test_progress_bar_follows_pip() -> None:
     told: list[tuple[int, int]] = []
     published._run_pip([sys.executable, "-c", PIP, "0"], lambda *received: told.append(received))
     assert told == [(10, 100), (60, 100), (100, 100)]
 
 
-def test_the_last_words_of_pip_are_the_reason() -> None:
+def test_pip_error_is_reported() -> None:
     with pytest.raises(OSError, match="pip could not download it: ERROR: no such package"):
         published._run_pip([sys.executable, "-c", PIP, "1"], lambda received, total: None)
 
 
-def test_a_pip_that_hangs_is_abandoned(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_hung_pip_is_abandoned(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(published, "FETCH_SECONDS", 0.2)
     with pytest.raises(OSError, match=r"not within 0\.2 s"):
         published._run_pip([sys.executable, "-c", "import time; time.sleep(60)"], lambda received, total: None)
 
 
-def test_a_file_with_another_digest_is_not_taken(tmp_path: Path) -> None:
+def test_file_with_wrong_digest_is_rejected(tmp_path: Path) -> None:
     (tmp_path / "model.onnx").write_bytes(b"other")
     origin = Origin(project="x", file="model.onnx", sha256="0" * 64, sources=(Source(path="model.onnx"),), color="RGB")
     with pytest.raises(ModelDownloadFailed, match=r"expected sha256 0{64}, found"):
         published.published(origin, tmp_path)
 
 
-def test_a_bar_is_shown_for_each_file(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_progress_bar_per_file(monkeypatch: pytest.MonkeyPatch) -> None:
     @click.command()
     def command() -> None:
         monkeypatch.setattr("sys.stderr.isatty", lambda: True)

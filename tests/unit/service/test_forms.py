@@ -52,7 +52,7 @@ HEADERS = {
 
 @pytest.mark.parametrize("headers", HEADERS.values(), ids=HEADERS)
 @pytest.mark.parametrize("data", IMAGES.values(), ids=IMAGES)
-def test_bytes_and_base64_are_told_apart_by_content(data: bytes, headers: tuple[str, ...]) -> None:
+def test_distinguishes_bytes_from_base64_by_content(data: bytes, headers: tuple[str, ...]) -> None:
     for content in (data, base64.b64encode(data), b"data:image/png;base64," + base64.urlsafe_b64encode(data)):
         assert detected(form(part(content, *headers))).image == data
 
@@ -60,7 +60,7 @@ def test_bytes_and_base64_are_told_apart_by_content(data: bytes, headers: tuple[
 @pytest.mark.parametrize(
     ("text", "number"), [(".5", 0.5), ("1.", 1), ("+1", 1), ("01", 1), ("5e-1", 0.5), (" .25 ", 0.25), ("0", 0)]
 )
-def test_numbers_are_read_as_people_spell_them(text: str, number: float) -> None:
+def test_parses_numbers_in_common_spellings(text: str, number: float) -> None:
     value = part(text.encode(), DISPOSITION.format("min_confidence"))
     assert detected(form(part(JPEG, *HEADERS["file name"]), value)).min_confidence == number
     query = {"min_confidence": text}
@@ -72,12 +72,12 @@ def test_numbers_are_read_as_people_spell_them(text: str, number: float) -> None
 @pytest.mark.parametrize(
     "text", ["nan", "inf", "1e999", "1_0", "0x1", "\u0661", ".", "-.5", "1,0", "true", "+-1", "e1"]
 )
-def test_text_that_spells_no_number_is_rejected(text: str) -> None:
+def test_text_that_is_not_number_is_rejected(text: str) -> None:
     with pytest.raises(InvalidParameter, match="min_confidence"):
         requests.detect_request(JPEG, "image/jpeg", {"min_confidence": text})
 
 
-def test_content_that_is_no_image_is_passed_on_as_it_is() -> None:
+def test_other_content_is_passed_unchanged() -> None:
     """What it is instead is said by the reader of images."""
     file = DISPOSITION.format("img") + '; filename="a.txt"'
     assert detected(form(part(b"plain text", file))).image == b"plain text"
@@ -99,7 +99,7 @@ def test_content_that_is_no_image_is_passed_on_as_it_is() -> None:
     ],
     ids=range(5),
 )
-def test_parts_that_nobody_asked_for_are_ignored(other: bytes) -> None:
+def test_unknown_parts_are_ignored(other: bytes) -> None:
     img, faces = part(JPEG, DISPOSITION.format("img")), part(b"3", DISPOSITION.format("max_faces"))
     request = detected(form(other, img, other, faces))
     assert (request.image, request.max_faces) == (JPEG, 3)
@@ -109,7 +109,7 @@ def test_parts_that_nobody_asked_for_are_ignored(other: bytes) -> None:
 
 
 @pytest.mark.parametrize("encoding", ["latin-1", "gbk", "cp1251", "shift_jis", "utf-8"])
-def test_file_names_in_any_encoding_do_not_matter(encoding: str) -> None:
+def test_file_name_encoding_is_ignored(encoding: str) -> None:
     letters = {"latin-1": "é", "gbk": "照片", "cp1251": "фото", "shift_jis": "写真", "utf-8": "é"}[encoding]
     headers = (DISPOSITION.format("img") + f'; filename="{letters}.jpg"', "Content-Type: image/jpeg")
     content = part(JPEG, *headers).replace(letters.encode(), letters.encode(encoding), 1)
@@ -121,7 +121,7 @@ def test_file_names_in_any_encoding_do_not_matter(encoding: str) -> None:
 
 
 @pytest.mark.parametrize("kind", ["mixed", "related", "Form-Data", "alternative"])
-def test_a_form_by_another_name_is_a_form(kind: str) -> None:
+def test_recognizes_form_with_wrong_content_type(kind: str) -> None:
     """OkHttp calls it multipart/mixed by default."""
     body = form(part(JPEG, DISPOSITION.format("img") + '; filename="a.jpg"'))
     assert detected(body, f"multipart/{kind}; boundary={BOUNDARY}").image == JPEG
@@ -130,19 +130,19 @@ def test_a_form_by_another_name_is_a_form(kind: str) -> None:
 
 
 @pytest.mark.parametrize("content_type", ["", "text/plain", "application/octet-stream", "image/jpeg"])
-def test_base64_as_the_body_is_an_image(content_type: str) -> None:
+def test_base64_body_is_image(content_type: str) -> None:
     text = base64.b64encode(JPEG)
     for body in (text, b"data:image/jpeg;base64," + text, b"\n" + base64.encodebytes(JPEG)):
         assert detected(body, content_type).image == JPEG
 
 
 @pytest.mark.parametrize("name", ["image", "file", "photo", "img2"])
-def test_a_part_of_another_name_is_told_from_the_one_that_is_wanted(name: str) -> None:
+def test_misnamed_part_is_reported(name: str) -> None:
     with pytest.raises(MissingImage, match=f"img.*'{name}'"):
         detected(form(part(JPEG, DISPOSITION.format(name) + '; filename="a.jpg"')))
 
 
-def test_sources_and_targets_are_told_apart_by_content() -> None:
+def test_distinguishes_sources_from_targets_by_content() -> None:
     text = base64.b64encode(JPEG)
     contents = {"source": text, "target": b"https://example.org/a.jpg", "targets": JPEG}
     body = form(*(part(content, DISPOSITION.format(name)) for name, content in contents.items()))
@@ -157,20 +157,20 @@ URLENCODED = "application/x-www-form-urlencoded"
 
 
 @pytest.mark.parametrize("content_type", [URLENCODED, URLENCODED + "; charset=UTF-8"])
-def test_an_address_from_a_plain_form(content_type: str) -> None:
+def test_urlencoded_form_with_url(content_type: str) -> None:
     request = detected(b"url=https%3A%2F%2Fexample.org%2Fa+b.jpg&max_faces=2&other=%FF", content_type)
     assert (request.image, request.max_faces) == (requests.Url("https://example.org/a b.jpg"), 2)
     assert detected(b"url=http://example.org/?a=b", content_type).image == requests.Url("http://example.org/?a=b")
 
 
 @pytest.mark.parametrize("quoted", [quote_plus, quote, lambda text: text, lambda text: text.replace("+", "%2b")])
-def test_base64_from_a_plain_form(quoted: Callable[[str], str]) -> None:
+def test_urlencoded_form_with_base64(quoted: Callable[[str], str]) -> None:
     for prefix in ("", "data:image/jpeg;base64,"):
         body = f"max_faces=5&img={quoted(prefix + base64.b64encode(JPEG).decode())}".encode()
         assert detected(body, URLENCODED).image == JPEG
 
 
-def test_a_plain_form_without_an_image_says_what_is_missing() -> None:
+def test_urlencoded_form_without_image_is_explained() -> None:
     for body in (b"", b"img=", b"image=abc", b"&&&", b"\xff\xfe"):
         with pytest.raises(MissingImage):
             detected(body, URLENCODED)
@@ -180,7 +180,7 @@ def test_a_plain_form_without_an_image_says_what_is_missing() -> None:
         requests.compare_request(b"source=a", URLENCODED, "v")
 
 
-def test_images_and_objects_are_what_they_are_whatever_they_are_called() -> None:
+def test_content_decides_kind_of_part() -> None:
     assert detected(JPEG, URLENCODED).image == JPEG
     assert detected(json.dumps({"url": "http://a/"}).encode(), URLENCODED).image == requests.Url("http://a/")
     assert detected(base64.b64encode(JPEG), "image/jpeg").image == JPEG
@@ -195,7 +195,7 @@ def with_many_pluses() -> bytes:
 
 @pytest.mark.parametrize("prefix", ["", "data:image/jpeg;base64,"])
 @pytest.mark.parametrize("data", [with_many_pluses(), JPEG, with_many_pluses()[:-1], with_many_pluses()[:-2]])
-def test_blanks_in_place_of_plus_signs_are_read_as_plus_signs(prefix: str, data: bytes) -> None:
+def test_spaces_are_decoded_as_plus_signs(prefix: str, data: bytes) -> None:
     text = base64.b64encode(data).decode()
     assert "+" in text
     body = json.dumps({"img": prefix + text.replace("+", " ")}).encode()
@@ -205,7 +205,7 @@ def test_blanks_in_place_of_plus_signs_are_read_as_plus_signs(prefix: str, data:
 
 @pytest.mark.parametrize("width", [16, 64, 76])
 @pytest.mark.parametrize("end", [" ", "\n ", " \r\n", "\n    "])
-def test_blanks_between_lines_are_left_out(width: int, end: str) -> None:
+def test_spaces_between_lines_are_ignored(width: int, end: str) -> None:
     data = b"\xff\xd8\xff" + bytes(range(256)) * 9
     text = base64.urlsafe_b64encode(data).decode().replace("-", "A").replace("_", "A")
     expected = base64.b64decode(text)
@@ -215,14 +215,14 @@ def test_blanks_between_lines_are_left_out(width: int, end: str) -> None:
 
 @pytest.mark.parametrize("url", ["data:image/jpeg;base64,{}", "DATA:image/png;base64,{}", " data:;base64,{}"])
 @pytest.mark.parametrize("size", [30, 9_000, 200_000])
-def test_an_image_in_place_of_its_address_is_reported(url: str, size: int) -> None:
+def test_image_given_as_url_is_reported(url: str, size: int) -> None:
     text = url.format(base64.b64encode(bytes(size)).decode())
     with pytest.raises(UrlNotAllowed, match="send it as img"):
         detected(json.dumps({"url": text}).encode(), "")
 
 
 @pytest.mark.parametrize("address", ["https://example.org/a.jpg", "http://a", "s3://bucket/key", "HTTPS://EXAMPLE.org"])
-def test_an_address_in_place_of_an_image_is_reported(address: str) -> None:
+def test_url_given_as_image_is_reported(address: str) -> None:
     bodies = [
         (json.dumps({"img": address}).encode(), ""),
         (form(part(address.encode(), DISPOSITION.format("img"))), CONTENT_TYPE),
@@ -272,7 +272,7 @@ HOSTILE: dict[str, Callable[[], tuple[bytes, str]]] = {
 
 
 @pytest.mark.parametrize("name", HOSTILE)
-def test_bodies_made_to_cost_much_cost_little(name: str) -> None:
+def test_adversarial_bodies_are_cheap(name: str) -> None:
     """Seconds of the processor for bodies of some 16 MiB; 11 at first for the parameters of a part."""
     body, content_type = HOSTILE[name]()
     started = time.thread_time()
@@ -288,7 +288,7 @@ def test_bodies_made_to_cost_much_cost_little(name: str) -> None:
 
 
 @pytest.mark.parametrize("length", [multipart.MAX_PART_HEADER_BYTES - 200, multipart.MAX_PART_HEADER_BYTES + 1])
-def test_headers_of_a_part_have_a_limit(length: int) -> None:
+def test_part_headers_are_limited(length: int) -> None:
     body = form(part(JPEG, IMG + f'; filename="{"x" * length}"'))
     if length < multipart.MAX_PART_HEADER_BYTES:
         assert detected(body).image == JPEG
@@ -310,27 +310,27 @@ def test_headers_of_a_part_have_a_limit(length: int) -> None:
         b"\n\n\r\rx",
     ],
 )
-def test_content_that_resembles_a_delimiter_is_content(content: bytes, line_break: bytes) -> None:
+def test_content_resembling_delimiter_is_kept(content: bytes, line_break: bytes) -> None:
     data = JPEG + content
     head = line_break.join([f"--{BOUNDARY} \t".encode(), IMG.encode(), b"Content-Type: image/jpeg", b"", b""])
     body = head + data + line_break + f"--{BOUNDARY}--".encode() + b"ignored"
     assert detected(body).image == data
 
 
-def test_many_boundaries_within_parts_are_rejected() -> None:
+def test_excess_boundaries_are_rejected() -> None:
     with pytest.raises(InvalidParameter, match="more than 200 parts"):
         detected(form(part(f"x--{BOUNDARY}".encode() * 300, IMG)))
 
 
 @pytest.mark.parametrize("count", [101, 70_000])
-def test_too_many_targets_are_counted_before_any_is_looked_at(count: int) -> None:
+def test_targets_are_counted_before_parsing(count: int) -> None:
     body = b'{"source":{"url":"http://a"},"targets":[' + b",".join([b"1"] * count) + b"]}"
     with pytest.raises(InvalidParameter, match=f"at most 100 objects, not {count}"):
         requests.compare_request(body, "application/json", "v")
 
 
 @pytest.mark.parametrize("parts", [multipart.MAX_PARTS - 1, multipart.MAX_PARTS])
-def test_parts_have_a_limit(parts: int) -> None:
+def test_parts_are_limited(parts: int) -> None:
     body = form(part(JPEG, IMG), *[part(b"", DISPOSITION.format("x"))] * parts)
     if parts < multipart.MAX_PARTS:
         assert detected(body).image == JPEG
@@ -339,7 +339,7 @@ def test_parts_have_a_limit(parts: int) -> None:
             detected(body)
 
 
-def test_a_form_that_ends_early_is_rejected() -> None:
+def test_truncated_form_is_rejected() -> None:
     body = form(part(b"5", DISPOSITION.format("max_faces")), part(JPEG, *HEADERS["file name"]))
     for size in range(0, len(body) - 4, 17):
         with pytest.raises((InvalidParameter, MissingImage)):

@@ -46,29 +46,29 @@ def signature(owner: type[Any], name: str) -> str:
 @pytest.mark.parametrize(
     ("base", "ours", "members"), [(*pair, members) for pair, members in OVERRIDDEN.items()], ids=lambda x: str(x)[:40]
 )
-def test_overridden_members(base: type[Any], ours: type[Any], members: dict[str, str]) -> None:
+def test_overridden_gunicorn_members(base: type[Any], ours: type[Any], members: dict[str, str]) -> None:
     assert {name: signature(base, name) for name in members} == members
     public = {name for name in vars(ours) if not name.startswith("_") and callable(getattr(ours, name))}
     assert {name for name in public if hasattr(base, name)} == members.keys()
 
 
 @pytest.mark.parametrize(("owner", "members"), USED.items(), ids=lambda x: str(x)[:40])
-def test_used_members(owner: type[Any], members: dict[str, str]) -> None:
+def test_used_gunicorn_members(owner: type[Any], members: dict[str, str]) -> None:
     assert {name: signature(owner, name) for name in members} == members
 
 
-def test_attributes_that_workers_and_arbiter_set() -> None:
+def test_gunicorn_attributes() -> None:
     source = inspect.getsource(BaseWorker.__init__)
     assert all(f"self.{name} = {name}" in source for name in ("age", "ppid", "sockets", "app"))
     assert Arbiter.APP_LOAD_ERROR == 4
     assert issubclass(HaltServer, BaseException)
 
 
-def test_settings() -> None:
+def test_gunicorn_settings() -> None:
     assert Config().settings.keys() >= SETTINGS
 
 
-def test_the_declared_versions_include_the_one_tested_and_no_other_major_version() -> None:
+def test_declared_versions_match_tested_version() -> None:
     (declared,) = (
         requirement.specifier
         for requirement in map(Requirement, requires("face-comparison") or [])

@@ -29,7 +29,7 @@ def in_loop(act: Callable[[HttpServer, list[object]], None], turns: int = 20) ->
     return written
 
 
-def test_deferred_work_that_takes_long_lets_others_in_between() -> None:
+def test_long_deferred_work_yields() -> None:
     def act(server: HttpServer, written: list[object]) -> None:
         def work(number: int) -> None:
             written.append(number)
@@ -59,7 +59,7 @@ def test_deferred_work_may_defer_more() -> None:
 
 
 @pytest.mark.filterwarnings("ignore")
-def test_deferred_work_that_fails_stops_no_other() -> None:
+def test_failed_deferred_work_does_not_stop_others() -> None:
     def fail() -> None:
         raise KeyError("nothing")
 
@@ -71,7 +71,7 @@ def test_deferred_work_that_fails_stops_no_other() -> None:
     assert [each for each in in_loop(act) if each != "turn"] == [KeyError, "next"]
 
 
-def test_requests_that_wait_to_be_rejected_keep_nobody_out() -> None:
+def test_pending_rejections_keep_nobody_out() -> None:
     """Thousands may: those of clients that closed their connections in the middle of a body, all at once."""
 
     def answer(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:

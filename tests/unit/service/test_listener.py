@@ -14,7 +14,7 @@ from face_comparison.server.listener import block_new_connections, create_listen
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux can hold connections back")
 @pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
-def test_between_the_last_accept_and_the_closing_nobody_gets_in(host: str) -> None:
+def test_no_connection_between_last_accept_and_close(host: str) -> None:
     with create_listener(host, 0) as listener, socket.create_connection(listener.getsockname()[:2]) as early:
         block_new_connections(listener)
         listener.setblocking(False)
@@ -31,7 +31,7 @@ def test_between_the_last_accept_and_the_closing_nobody_gets_in(host: str) -> No
             assert late.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR) == errno.ECONNREFUSED
 
 
-def test_every_address_is_both_families_or_the_one_that_there_is(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_wildcard_address_covers_available_families(monkeypatch: pytest.MonkeyPatch) -> None:
     with create_listener("::", 0) as listener:
         port = listener.getsockname()[1]
         for address in ("127.0.0.1", "::1"):

@@ -31,7 +31,7 @@ def written():
     logging.captureWarnings(capture=False)
 
 
-def test_a_request_is_one_line_of_named_fields(written):
+def test_request_is_one_line_of_named_fields(written):
     logs.request({"id": "a", "status": 200, "stages": {"decode": 0.01}})
     [entry] = written()
     assert {name: entry[name] for name in ("level", "logger", "id", "status", "stages")} == {
@@ -40,13 +40,13 @@ def test_a_request_is_one_line_of_named_fields(written):
     assert entry["time"].endswith("+00:00")
 
 
-def test_a_message_with_line_breaks_stays_one_line(written):
+def test_message_with_line_breaks_stays_one_line(written):
     logging.getLogger("face_comparison").info("a\nb\r\n%s", "c\u2028d")
     [entry] = written()
     assert entry["message"] == "a\nb\r\nc\u2028d"
 
 
-def test_the_level_is_that_of_the_package_and_libraries_are_heard_from_warning_on(written):
+def test_level_applies_to_package_only(written):
     logging.getLogger("face_comparison.fetching.fetcher").debug("no")
     logging.getLogger("urllib3.connectionpool").info("no")
     logging.getLogger("face_comparison.fetching.fetcher").info("yes")
@@ -54,7 +54,7 @@ def test_the_level_is_that_of_the_package_and_libraries_are_heard_from_warning_o
     assert [entry["message"] for entry in written()] == ["yes", "yes"]
 
 
-def test_debug_does_not_turn_on_the_debugging_of_libraries(written):
+def test_debug_level_excludes_libraries(written):
     stream = io.StringIO()
     logs.configure("debug", stream)
     logging.getLogger("urllib3.connectionpool").debug("GET /?token=secret")
@@ -75,7 +75,7 @@ def boom(argument):
     raise ValueError(f"cannot open https://user:pw@internal.example/x.jpg?token=secret-token for {argument}")
 
 
-def test_a_failure_has_type_places_and_a_scrubbed_message(written):
+def test_exception_has_type_location_and_scrubbed_message(written):
     try:
         boom("argument")
     except ValueError as error:
@@ -112,7 +112,7 @@ VECTOR = np.random.default_rng(2).normal(size=768).astype(np.float32)
         ("x" * 100_000, "x" * 65),
     ],
 )
-def test_messages_lose_what_is_secret_or_large(message, secret):
+def test_secrets_and_large_values_are_scrubbed(message, secret):
     assert secret in message
     assert secret not in scrubbed(message)
     assert len(scrubbed(message)) < 1100
@@ -122,7 +122,7 @@ def test_messages_lose_what_is_secret_or_large(message, secret):
     "message", ["the models are loaded in 1.2 s (2 threads)", "no such file: /models/default/manifest.json",
                 "found sha256 abc, not def", "is the queue full? no"],
 )  # fmt: skip
-def test_ordinary_messages_stay_as_they_are(message):
+def test_ordinary_messages_are_unchanged(message):
     assert scrubbed(message) == message
 
 
@@ -134,7 +134,7 @@ def test_every_text_can_be_logged(text):
     json.loads(line)
 
 
-def test_a_terminal_gets_lines_for_people() -> None:
+def test_terminal_gets_readable_lines() -> None:
     record = logging.LogRecord("face_comparison.x", logging.INFO, "x.py", 1, "ready", (), None)
     record.fields = {"pid": 7, "phases": {"decode": 0.5}}
     assert re.fullmatch(r"\d\d:\d\d:\d\d  ready  pid=7  phases\.decode=0\.5", TerminalFormatter().format(record))
@@ -148,6 +148,6 @@ def test_a_terminal_gets_lines_for_people() -> None:
     assert rest[0].startswith("    ValueError: ")
 
 
-def test_only_a_terminal_gets_them(written) -> None:
+def test_readable_lines_require_terminal(written) -> None:
     logging.getLogger("face_comparison").info("x")
     assert written()[0]["message"] == "x"

@@ -37,17 +37,17 @@ def image(*faces):
 SURE = 0.75
 
 
-def test_largest_of_the_sure_faces_is_the_most_prominent():
+def test_largest_confident_face_is_most_prominent():
     faces = [face(side=20), face(side=10, height=50), face(side=15), face(side=99, confidence=0.74)]
     assert most_prominent_face(faces, SURE) is faces[1]
 
 
-def test_largest_face_is_the_most_prominent_where_none_is_sure():
+def test_largest_face_is_most_prominent_without_confident_face():
     faces = [face(side=20, confidence=0.7), face(side=30, confidence=0.6), face(side=15, confidence=0.65)]
     assert most_prominent_face(faces, SURE) is faces[1]
 
 
-def test_of_equal_faces_the_more_certain_one_is_the_most_prominent():
+def test_more_confident_of_equal_faces_is_most_prominent():
     faces = [face(confidence=0.8), face(confidence=0.9), face(confidence=0.85)]
     assert most_prominent_face(faces, SURE) is faces[1]
 
@@ -61,17 +61,17 @@ def test_image_without_faces_cannot_be_compared():
 
 @pytest.mark.parametrize(("source", "target"), [(True, False), (False, True)])
 @pytest.mark.parametrize("distance", [0.1, 1.9])
-def test_unreliable_face_is_for_review_at_any_distance(source, target, distance):
+def test_unreliable_face_needs_review(source, target, distance):
     other = face(distance, reasons=() if target else ("EXTREME_POSE",))
     match = image_match(at(0), image(other), CALIBRATION, reliable=source)
     assert match.faces[0].verdict == "review"
 
 
-def test_unreliable_source_is_for_review_against_a_hash():
+def test_unreliable_source_needs_review():
     assert hash_match(at(0), at(0.1), CALIBRATION, reliable=False).faces[0].verdict == "review"
 
 
-def test_faces_come_nearest_first_with_their_image():
+def test_faces_are_sorted_by_distance():
     faces = [face(1.5), face(0.2), face(0.9)]
     match = image_match(at(0), image(*faces), CALIBRATION)
     assert [found.face for found in match.faces] == [faces[1], faces[2], faces[0]]
@@ -79,12 +79,12 @@ def test_faces_come_nearest_first_with_their_image():
     assert (match.width, match.height) == (640, 480)
 
 
-def test_a_hash_is_compared_without_a_face():
+def test_hash_is_compared_without_face():
     match = hash_match(at(0), at(0.5), CALIBRATION)
     assert [(found.face, found.same_person) for found in match.faces] == [(None, True)]
 
 
-def test_the_threshold_itself_is_the_same_person():
+def test_distance_equal_to_threshold_is_same_person():
     distance = hash_match(at(0), at(0.7), CALIBRATION).faces[0].distance
     verdicts = [
         hash_match(at(0), at(0.7), replace(CALIBRATION, threshold=threshold)).faces[0].same_person
@@ -94,7 +94,7 @@ def test_the_threshold_itself_is_the_same_person():
 
 
 @given(distance=st.floats(0, 2), threshold=st.floats(0, 2))
-def test_confidence_is_the_bundles_whatever_the_threshold(distance, threshold):
+def test_confidence_does_not_depend_on_threshold(distance, threshold):
     found = hash_match(at(0), at(distance), replace(CALIBRATION, threshold=threshold)).faces[0]
     assert found.confidence == hash_match(at(0), at(distance), CALIBRATION).faces[0].confidence
     assert 0 <= found.confidence <= 1
@@ -113,7 +113,7 @@ def test_confidence_is_the_bundles_whatever_the_threshold(distance, threshold):
         (1.11, 1.0, "different"),
     ],
 )
-def test_review_limits_move_with_the_threshold(distance, threshold, verdict):
+def test_review_limits_move_with_threshold(distance, threshold, verdict):
     found = hash_match(at(0), at(distance), replace(CALIBRATION, threshold=threshold)).faces[0]
     assert found.verdict == verdict
 

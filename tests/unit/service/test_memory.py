@@ -46,13 +46,13 @@ def machine(tmp_path: Path) -> Machine:
     return Machine(tmp_path)
 
 
-def test_v2_in_a_container_that_sees_only_its_own_group(machine: Machine) -> None:
+def test_cgroup_v2_in_private_namespace(machine: Machine) -> None:
     machine.write_groups("0::/\n")
     machine.write("memory.max", f"{3 * GIB}\n")
     assert machine.limit == 3 * GIB
 
 
-def test_v2_takes_the_smallest_limit_above(machine: Machine) -> None:
+def test_cgroup_v2_uses_smallest_parent_limit(machine: Machine) -> None:
     machine.write_groups("0::/kubepods/pod1/container1\n")
     machine.write("kubepods/pod1/container1/memory.max", "max\n")
     machine.write("kubepods/pod1/memory.max", f"{2 * GIB}\n")
@@ -60,7 +60,7 @@ def test_v2_takes_the_smallest_limit_above(machine: Machine) -> None:
     assert machine.limit == 2 * GIB
 
 
-def test_v1(machine: Machine) -> None:
+def test_cgroup_v1(machine: Machine) -> None:
     machine.write_groups("5:cpu,cpuacct:/x\n4:memory:/docker/abc\n0::/\n")
     machine.write("memory/memory.limit_in_bytes", f"{4 * GIB}\n")  # the container's own view of its group
     assert machine.limit == 4 * GIB
@@ -68,14 +68,14 @@ def test_v1(machine: Machine) -> None:
     assert machine.limit == GIB
 
 
-def test_hybrid_hierarchy(machine: Machine) -> None:
+def test_hybrid_cgroup_hierarchy(machine: Machine) -> None:
     machine.write_groups("4:memory:/\n0::/service\n")
     machine.write("memory/memory.limit_in_bytes", V1_UNLIMITED)
     machine.write("unified/service/memory.max", f"{2 * GIB}\n")
     assert machine.limit == 2 * GIB
 
 
-def test_without_a_limit_half_of_the_machine_and_at_most_three_gibibytes(machine: Machine) -> None:
+def test_default_limit_without_cgroup(machine: Machine) -> None:
     machine.write_groups("4:memory:/\n0::/\n")
     machine.write("memory/memory.limit_in_bytes", V1_UNLIMITED)
     assert machine.limit == UNCONTAINED_BYTES
@@ -83,18 +83,18 @@ def test_without_a_limit_half_of_the_machine_and_at_most_three_gibibytes(machine
     assert machine.limit == 2 * GIB
 
 
-def test_a_limit_above_the_machines_memory_is_no_limit(machine: Machine) -> None:
+def test_limit_above_machine_memory_is_ignored(machine: Machine) -> None:
     machine.write_groups("0::/\n")
     machine.write("memory.max", f"{100 * GIB}\n")
     assert machine.limit == 64 * GIB
 
 
-def test_this_machine() -> None:
+def test_limit_of_current_machine() -> None:
     assert memory_limit() > 2**27
     assert resident_bytes() > 2**20
 
 
-def test_memory_is_given_back_after_a_burst_and_not_within_it() -> None:
+def test_memory_is_trimmed_after_burst() -> None:
     policy = TrimPolicy()
     busy = [900 * MIB, 600 * MIB, 800 * MIB, 500 * MIB]
     assert [policy.is_due(peak, GIB, 3 * GIB) for peak in busy] == [False] * len(busy)
@@ -103,12 +103,12 @@ def test_memory_is_given_back_after_a_burst_and_not_within_it() -> None:
     assert not policy.is_due(0, GIB, 3 * GIB)
 
 
-def test_memory_of_small_requests_is_not_worth_giving_back() -> None:
+def test_small_requests_do_not_trim_memory() -> None:
     policy = TrimPolicy()
     assert not any(policy.is_due(peak, GIB, 3 * GIB) for peak in (KEPT_BYTES - 1, 0, KEPT_BYTES - 1, 0))
 
 
-def test_memory_is_given_back_within_a_burst_where_it_is_short() -> None:
+def test_memory_is_trimmed_within_burst_if_short() -> None:
     policy = TrimPolicy()
     residents = [2 * GIB, int(PRESSURE_SHARE * 3 * GIB) + 1, 2 * GIB]
     assert [policy.is_due(GIB, resident, 3 * GIB) for resident in residents] == [False, True, False]

@@ -9,7 +9,7 @@ TRANSFERS = int(TOTAL * TRANSFER_SHARE)
 KEPT = int(TRANSFERS * SMALL_SHARE)
 
 
-def test_transfers_never_take_what_a_computation_needs() -> None:
+def test_transfers_leave_memory_for_computation() -> None:
     budget = MemoryBudget(TOTAL)
     assert not budget.hold(TRANSFERS - KEPT + 1)
     assert budget.hold(TRANSFERS - KEPT)
@@ -20,7 +20,7 @@ def test_transfers_never_take_what_a_computation_needs() -> None:
     assert budget.in_use == TOTAL
 
 
-def test_a_part_is_kept_for_small_transfers_whatever_computes() -> None:
+def test_small_transfers_have_reserve() -> None:
     budget = MemoryBudget(TOTAL)
     assert not budget.reserve(TOTAL - KEPT + 1)
     assert budget.reserve(TOTAL - KEPT)
@@ -29,7 +29,7 @@ def test_a_part_is_kept_for_small_transfers_whatever_computes() -> None:
     assert budget.hold(KEPT, small=True)
 
 
-def test_what_is_given_back_can_be_taken_again() -> None:
+def test_released_memory_is_reusable() -> None:
     budget = MemoryBudget(TOTAL)
     for _ in range(3):
         assert budget.hold(500)
@@ -39,7 +39,7 @@ def test_what_is_given_back_can_be_taken_again() -> None:
     assert budget.in_use == 0
 
 
-def test_a_smaller_budget_keeps_what_is_in_use() -> None:
+def test_reduced_budget_keeps_used_memory() -> None:
     budget = MemoryBudget(TOTAL)
     assert budget.reserve(1000)
     budget.resize(800)

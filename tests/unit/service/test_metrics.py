@@ -25,7 +25,7 @@ sys.stdin.read()  # stay alive: gauges of ended processes do not count
 """
 
 
-def test_one_process_answers_for_all(tmp_path):
+def test_metrics_cover_all_processes(tmp_path):
     environ = {**os.environ, "PROMETHEUS_MULTIPROC_DIR": str(tmp_path)}
     command = [sys.executable, "-c", WORKER]
     pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True, "env": environ}
@@ -59,7 +59,7 @@ sys.stdout.write(metrics.exposition().decode())
 """
 
 
-def test_collection_that_is_gone_is_left_out_though_files_of_other_processes_hold_it(tmp_path):
+def test_deleted_collection_is_omitted(tmp_path):
     environ = {**os.environ, "PROMETHEUS_MULTIPROC_DIR": str(tmp_path)}
     found = [
         subprocess.run(
@@ -72,7 +72,7 @@ def test_collection_that_is_gone_is_left_out_though_files_of_other_processes_hol
     assert "staff" not in found[1]
 
 
-def test_every_name_is_of_this_product_and_says_what_it_is():
+def test_metrics_have_prefix_and_help():
     families = {
         family.name: family.documentation
         for family in text_string_to_metric_families(metrics.exposition().decode())
@@ -92,7 +92,7 @@ def test_every_name_is_of_this_product_and_says_what_it_is():
     assert all(families.values())
 
 
-def test_collections_that_are_updated_are_those_that_are_shown():
+def test_updated_collections_are_shown():
     sizes = metrics.CollectionFaces()
 
     def shown():
@@ -107,7 +107,7 @@ def test_collections_that_are_updated_are_those_that_are_shown():
     assert shown() == {"guests": 2}
 
 
-def test_those_who_asked_before_a_reading_began_share_it() -> None:
+def test_concurrent_requests_share_one_reading() -> None:
     now = iter(range(1, 100))
     readings = iter(range(100))
     exposition = metrics.Exposition(lambda: b"%d" % next(readings), clock=lambda: float(next(now)))
@@ -118,7 +118,7 @@ def test_those_who_asked_before_a_reading_began_share_it() -> None:
     assert exposition.text(asked=2.5) == b"2"
 
 
-def test_a_reading_that_fails_is_not_shared() -> None:
+def test_failed_reading_is_not_shared() -> None:
     texts = iter([b"fine"])
     failures = iter([ValueError("files")])
 

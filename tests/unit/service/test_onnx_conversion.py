@@ -44,7 +44,7 @@ CONV = [helper.make_node("Conv", ["x", "w"], ["y"])]
 
 @pytest.mark.parametrize("color", ["RGB", "BGR"])
 @pytest.mark.parametrize(("mean", "scale"), [(0.0, 1.0), (127.5, 1 / 127.5)])
-def test_a_converted_network_takes_rgb_bytes_and_computes_the_same(color: str, mean: float, scale: float) -> None:
+def test_converted_network_accepts_rgb_bytes(color: str, mean: float, scale: float) -> None:
     published = network(CONV, {"w": WEIGHTS}, [1, 4, 6, 6])
     mine = run(converted(published, Preprocessing(color, mean, scale, 8, 8)), IMAGES)
     assert mine.shape == (5, 4, 6, 6)
@@ -54,13 +54,13 @@ def test_a_converted_network_takes_rgb_bytes_and_computes_the_same(color: str, m
         np.testing.assert_allclose(run(published, np.ascontiguousarray(feed))[0], result, atol=2e-3, rtol=1e-4)
 
 
-def test_weights_that_a_caller_could_override_are_fixed() -> None:
+def test_overridable_weights_become_constants() -> None:
     model = onnx.load_model_from_string(converted(network(CONV, {"w": WEIGHTS}, [1, 4, 6, 6], extra=("w",)), RGB))
     assert [value.name for value in model.graph.input] == ["image"]
 
 
 @pytest.mark.parametrize("zero", [0, -3])
-def test_blockwise_int8_weights_become_the_floats_that_they_stand_for(zero: int) -> None:
+def test_blockwise_int8_weights_are_dequantized(zero: int) -> None:
     rng = np.random.default_rng(4)
     blocks = rng.integers(-100, 100, (4, 27)).astype(np.int8)
     scales = rng.uniform(0.01, 0.1, (4, 3)).astype(np.float32)
@@ -79,7 +79,7 @@ def test_blockwise_int8_weights_become_the_floats_that_they_stand_for(zero: int)
     np.testing.assert_allclose(run(result, IMAGES[:1]), run(plain, feed), rtol=1e-4, atol=1e-3)
 
 
-def test_a_reshape_to_batch_one_lets_any_batch_through() -> None:
+def test_fixed_batch_reshape_accepts_any_batch() -> None:
     nodes = [helper.make_node("Conv", ["x", "w"], ["c"]), helper.make_node("Reshape", ["c", "shape"], ["y"])]
     published = network(nodes, {"w": WEIGHTS, "shape": np.array([1, -1, 4], np.int64)}, [1, 36, 4])
     together = run(converted(published, RGB), IMAGES)
@@ -88,7 +88,7 @@ def test_a_reshape_to_batch_one_lets_any_batch_through() -> None:
         np.testing.assert_allclose(run(converted(published, RGB), image[None])[0], result, rtol=1e-5)
 
 
-def test_equal_input_gives_equal_bytes_in_every_process() -> None:
+def test_conversion_is_deterministic_across_processes() -> None:
     """Bundles are pinned by digest. Another process has another hash seed, which would reorder a set."""
     published = network(CONV, {"w": WEIGHTS}, [1, 4, 6, 6])
     program = (
@@ -101,12 +101,12 @@ def test_equal_input_gives_equal_bytes_in_every_process() -> None:
     assert other.stdout == converted(published, RGB)
 
 
-def test_what_is_no_network_is_rejected_with_a_clear_message() -> None:
+def test_invalid_network_is_rejected() -> None:
     with pytest.raises(InvalidBundle, match="not an ONNX network"):
         converted(b"GIF89a, surely", RGB)
 
 
-def test_a_network_with_two_real_inputs_is_rejected() -> None:
+def test_network_with_two_real_inputs_is_rejected() -> None:
     graph = helper.make_graph(
         [helper.make_node("Add", ["x", "z"], ["y"])],
         "two",

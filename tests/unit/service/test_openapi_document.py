@@ -30,12 +30,12 @@ def operations(settings=Settings()):  # noqa: B008
 
 
 @pytest.mark.parametrize("settings", [Settings(), CLOSED, COLLECTIONS, Settings(stage="test", max_body_bytes=2048)])
-def test_it_is_valid(settings):
+def test_document_is_valid(settings):
     OpenAPIV31SpecValidator(document(settings)).validate()
     json.dumps(document(settings), allow_nan=False)
 
 
-def test_every_example_fits_its_schema():
+def test_examples_match_their_schemas():
     whole = document(COLLECTIONS)
     examined = []
 
@@ -57,14 +57,14 @@ def test_every_example_fits_its_schema():
     assert ("post", "/prod/face_comparison/compare", "200", "application/json") in examined
 
 
-def test_the_example_image_is_one():
+def test_example_image_is_decodable():
     import base64
 
     data = base64.b64decode(openapi_schemas.PIXEL)
     assert image.decode(data, image.read_header(data)).shape == (1, 1, 3)
 
 
-def test_every_code_that_callers_see_has_a_meaning():
+def test_every_error_code_has_meaning():
     public = error_table.public()
     seen = {error.code for error in public}
     assert len({error.meaning for error in public}) == len({error.example for error in public}) == len(seen) > 20
@@ -85,14 +85,14 @@ def test_every_failure_is_documented_with_its_status():
     assert documented == expected
 
 
-def test_rejections_that_pass_carry_retry_after():
+def test_temporary_rejections_document_retry_after():
     for operation in operations(CLOSED).values():
         for status, response in operation["responses"].items():
             assert ("Retry-After" in response["headers"]) == (status in ("429", "503"))
             assert "X-Request-Id" in response["headers"]
 
 
-def test_only_a_closed_service_asks_for_a_key():
+def test_security_scheme_requires_authorization():
     assert "securitySchemes" not in document()["components"]
     assert not [name for name, operation in operations().items() if "security" in operation]
     assert {name for name, operation in operations(CLOSED).items() if "security" in operation} == {
@@ -102,7 +102,7 @@ def test_only_a_closed_service_asks_for_a_key():
     assert set(document(CLOSED)["components"]["securitySchemes"]) == {"ApiKey", "Bearer"}
 
 
-def test_settings_and_model_are_the_running_ones():
+def test_document_has_running_settings_and_model():
     whole = document(Settings(stage="test", max_body_bytes=4096, request_seconds=7))
     assert "/test/face_comparison" in whole["paths"]
     assert "`max_body_bytes`: 4096" in whole["info"]["description"]
@@ -113,6 +113,6 @@ def test_settings_and_model_are_the_running_ones():
     assert schemas["DetectResponse"]["properties"]["FaceModelVersion"]["const"] == MODEL.version
 
 
-def test_every_operation_has_a_name_of_its_own():
+def test_operation_ids_are_unique():
     names = [operation["operationId"] for operation in operations().values()]
     assert len(set(names)) == len(names)

@@ -20,13 +20,13 @@ from face_comparison.vision.orientation import SMALL_TILT, next_view
         ((-175.0,), (180.0,), None),
     ],
 )
-def test_next_view_shows_the_faces_that_no_view_showed_upright(
+def test_next_view_shows_remaining_faces_upright(
     rolls: tuple[float, ...], seen: tuple[float, ...], expected: float | None
 ) -> None:
     assert next_view(np.array(rolls, float), seen) == expected
 
 
-def test_faces_that_lean_to_both_sides_get_the_roll_of_one_of_them() -> None:
+def test_next_view_takes_roll_of_one_face() -> None:
     rolls = np.array([-60.0, 60.0, 3.0])
     first = next_view(rolls, [0.0])
     assert first in (-60.0, 60.0)
@@ -34,7 +34,7 @@ def test_faces_that_lean_to_both_sides_get_the_roll_of_one_of_them() -> None:
     assert next_view(rolls, [0.0, 60.0, -60.0]) is None
 
 
-def test_every_further_view_shows_another_face() -> None:
+def test_further_views_show_other_faces() -> None:
     rolls = np.random.default_rng(1).uniform(-180, 180, 40)
     seen = [0.0]
     while (view := next_view(rolls, seen)) is not None:

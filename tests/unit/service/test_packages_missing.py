@@ -33,7 +33,7 @@ def run(missing: str, *arguments: str) -> subprocess.CompletedProcess[str]:
     [("detect", SAMPLE), ("compare", SAMPLE, SAMPLE), ("detect", "--device=cuda", SAMPLE), ("serve", "--workers=1")],
     ids=" ".join,
 )
-def test_no_engine(arguments: tuple[str, ...]) -> None:
+def test_missing_engine_is_reported(arguments: tuple[str, ...]) -> None:
     port = (f"--port={free_ports(1)[0]}",) if arguments[0] == "serve" else ()
     result = run("onnxruntime,openvino", *arguments, *port)
     assert result.returncode == 2
@@ -47,7 +47,7 @@ def test_one_engine_is_enough() -> None:
     assert run("openvino", "detect", SAMPLE).returncode == 0
 
 
-def test_no_packages_of_the_benchmark() -> None:
+def test_missing_benchmark_packages_are_reported() -> None:
     result = run("psutil", "bench")
     assert result.returncode == 2
     assert "with the extra bench" in result.stderr

@@ -27,15 +27,15 @@ def test_yaw_and_roll_are_within_ten_degrees(yaw: float, roll: float) -> None:
 
 
 @pytest.mark.parametrize("pitch", [-20, 20])
-def test_nodding_is_not_taken_for_turning(pitch: float) -> None:
+def test_pitch_does_not_affect_yaw(pitch: float) -> None:
     _, yaw = roll_and_yaw(project(0, 0, pitch))
     assert yaw == pytest.approx(0, abs=5)
 
 
-def test_profile_is_beyond_seventy_degrees() -> None:
+def test_profile_yaw_exceeds_70_degrees() -> None:
     assert roll_and_yaw(project(85, 0))[1] > 70
     assert roll_and_yaw(project(-85, 0))[1] < -70
 
 
-def test_five_equal_points_have_a_finite_pose() -> None:
+def test_equal_points_have_finite_pose() -> None:
     assert np.isfinite(roll_and_yaw(np.full((5, 2), 7, np.float32))).all()

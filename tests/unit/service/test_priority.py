@@ -17,7 +17,7 @@ def niceness() -> int:
     return os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
 
 
-def test_a_thread_that_gives_way_takes_those_it_starts_with_it_and_no_other() -> None:
+def test_lowered_priority_is_inherited_by_child_threads() -> None:
     before, found = niceness(), []
 
     def compute() -> None:
@@ -34,7 +34,7 @@ def test_a_thread_that_gives_way_takes_those_it_starts_with_it_and_no_other() ->
     assert niceness() == before
 
 
-def test_the_lowest_priority_stays_the_lowest() -> None:
+def test_lowest_priority_stays_lowest() -> None:
     found = []
 
     def compute() -> None:

@@ -8,7 +8,7 @@ from face_comparison.vision.pyramid import Pyramid
 @pytest.mark.parametrize(
     ("shrink", "scale"), [(0.5, 1), (1, 1), (1.9, 1), (2, 0.5), (3.9, 0.5), (4, 0.25), (100, 1 / 64)]
 )
-def test_level_is_at_most_twice_what_is_asked_for(shrink: float, scale: float) -> None:
+def test_level_is_at_most_twice_requested_size(shrink: float, scale: float) -> None:
     level, own = Pyramid(np.zeros((512, 384, 3), np.uint8)).level(shrink)
     assert own == scale
     assert level.shape[:2] == (512 * scale, 384 * scale)
@@ -20,7 +20,7 @@ def test_image_too_small_to_halve_has_one_level() -> None:
 
 
 @pytest.mark.parametrize("shrink", [1.0, 1.7, 3.0, 5.3])
-def test_warp_from_a_level_shows_what_a_warp_from_the_image_shows(shrink: float) -> None:
+def test_warp_from_level_matches_warp_from_image(shrink: float) -> None:
     y, x = np.mgrid[0:400, 0:600]
     image = np.stack([x * 255 / 599, y * 255 / 399, (x + y) * 255 / 998], axis=2).astype(np.uint8)
     matrix = np.array([[1 / shrink, 0.02, 3.0], [-0.02, 1 / shrink, 5.0]])
@@ -32,7 +32,7 @@ def test_warp_from_a_level_shows_what_a_warp_from_the_image_shows(shrink: float)
     assert np.abs(direct[inner] - taken[inner]).max() <= 2  # a shift of half a level's pixel would show as 3 or more
 
 
-def test_warp_of_a_resized_image_shows_the_same() -> None:
+def test_warp_of_resized_image_matches() -> None:
     small = np.random.default_rng(3).integers(0, 256, (20, 20, 3)).astype(np.uint8)
     image = np.asarray(cv2.resize(small, (400, 400)), np.uint8)
     half = np.asarray(cv2.resize(image, (200, 200), interpolation=cv2.INTER_AREA), np.uint8)
@@ -44,7 +44,7 @@ def test_warp_of_a_resized_image_shows_the_same() -> None:
     assert np.abs(from_full - from_half).max() <= 1
 
 
-def test_blended_warp_has_no_jump_where_the_next_level_is_taken() -> None:
+def test_blended_warp_is_continuous_between_levels() -> None:
     noise = np.random.default_rng(5).integers(0, 256, (400, 400, 3)).astype(np.uint8)
 
     def drawn(shrink: float, *, blended: bool) -> np.ndarray:
@@ -60,13 +60,13 @@ def test_blended_warp_has_no_jump_where_the_next_level_is_taken() -> None:
     assert jump(blended=True) < 1
 
 
-def test_blended_warp_of_an_image_that_is_enlarged_is_the_warp() -> None:
+def test_blended_warp_equals_warp_when_enlarging() -> None:
     image = np.random.default_rng(6).integers(0, 256, (40, 40, 3)).astype(np.uint8)
     matrices = np.array([[[1.5, 0, 0.0], [0, 1.5, 0.0]], [[1.0, 0, 2.0], [0, 1.0, 1.0]]])
     np.testing.assert_array_equal(Pyramid(image).blended_warps(matrices, 50), Pyramid(image).warps(matrices, 50))
 
 
-def test_warps_are_those_of_three_channels_to_the_last_bit() -> None:
+def test_warps_are_those_of_three_channels_to_last_bit() -> None:
     image = np.random.default_rng(6).integers(0, 256, (300, 400, 3)).astype(np.uint8)
     matrices = np.array([[[c, -s, 5.0], [s, c, 60.0]] for c, s in ((1.0, 0.0), (0.8, 0.3), (0.4, -0.6))])
     taken = Pyramid(image).warps(matrices, 96)

@@ -21,7 +21,7 @@ def reasons(
     return quality.assess(noise() if face is None else face, box, landmarks, spread, SIZE).reasons
 
 
-def test_sharpness_and_brightness_rise_with_what_they_measure() -> None:
+def test_sharpness_and_brightness_are_monotonic() -> None:
     face = noise()
     sharp, light = quality.sharpness_and_brightness(face)
     blurred, _ = quality.sharpness_and_brightness(np.asarray(cv2.GaussianBlur(face, (9, 9), 3), np.uint8))
@@ -31,7 +31,7 @@ def test_sharpness_and_brightness_rise_with_what_they_measure() -> None:
     assert quality.sharpness_and_brightness(np.full((8, 8, 3), 255, np.uint8)) == (0, 100)
 
 
-def test_face_in_full_view_is_reliable() -> None:
+def test_frontal_face_is_reliable() -> None:
     assessed = quality.assess(noise(), BOX, LANDMARKS, 0.0, SIZE)
     assert assessed.reliable
     assert assessed.roll == pytest.approx(0, abs=0.01)
@@ -39,7 +39,7 @@ def test_face_in_full_view_is_reliable() -> None:
     assert assessed.face_size == 110
 
 
-def test_each_reason_is_named() -> None:
+def test_unreliable_face_has_reasons() -> None:
     profile = LANDMARKS.copy()
     profile[2, 0] += 60
     assert reasons(landmarks=profile) == ("EXTREME_POSE",)

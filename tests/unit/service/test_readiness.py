@@ -8,7 +8,7 @@ from face_comparison.errors import Draining, NotReady
 from face_comparison.serving.readiness import Readiness
 
 
-def test_loading_then_ready_then_draining() -> None:
+def test_states_follow_lifecycle() -> None:
     readiness = Readiness()
     with pytest.raises(NotReady, match="being loaded"):
         readiness.check()
@@ -21,7 +21,7 @@ def test_loading_then_ready_then_draining() -> None:
             check()
 
 
-def test_a_probe_waits_for_the_other_processes_a_request_does_not() -> None:
+def test_probe_waits_for_all_processes() -> None:
     others = [False]
     readiness = Readiness(peers=lambda: others[0])
     readiness.ready()

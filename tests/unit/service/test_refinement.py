@@ -60,28 +60,28 @@ def rolls(monkeypatch: pytest.MonkeyPatch) -> Callable[[Score], list[float]]:
     return install
 
 
-def test_sure_upright_face_takes_one_crop(rolls: Callable[[Score], list[float]]) -> None:
+def test_confident_upright_face_takes_one_crop(rolls: Callable[[Score], list[float]]) -> None:
     asked = rolls(lambda x, roll: 0.9)
     places, scores = refinement.probe(IMAGE, proposals((100, 0.9)), unused, SPEC, 0.3)
     assert asked == [0]
     assert (places.rolls.tolist(), scores.tolist()) == ([0], [0.9])
 
 
-def test_likely_face_is_tried_beside_and_opposite(rolls: Callable[[Score], list[float]]) -> None:
+def test_likely_face_is_tried_at_nearby_and_opposite_rolls(rolls: Callable[[Score], list[float]]) -> None:
     asked = rolls(lambda x, roll: 0.92 if roll == 180 else 0.7)
     places, _ = refinement.probe(IMAGE, proposals((100, 0.9)), unused, SPEC, 0.3)
     assert asked == [0, 0, 45, -45, 180]
     assert places.rolls.tolist() == [180]
 
 
-def test_place_that_shows_nothing_upright_is_tried_at_every_roll(rolls: Callable[[Score], list[float]]) -> None:
+def test_proposal_without_upright_face_is_tried_at_every_roll(rolls: Callable[[Score], list[float]]) -> None:
     asked = rolls(lambda x, roll: 0.8 if roll == -90 else 0.0)
     places, _ = refinement.probe(IMAGE, proposals((100, 0.4)), unused, SPEC, 0.3)
     assert len(asked) == 9
     assert places.rolls.tolist() == [-90]
 
 
-def test_weak_place_is_searched_only_where_it_is_asked_for(rolls: Callable[[Score], list[float]]) -> None:
+def test_weak_proposal_is_refined_on_request_only(rolls: Callable[[Score], list[float]]) -> None:
     asked = rolls(lambda x, roll: 0.0)
     places, _ = refinement.probe(IMAGE, proposals((100, 0.2)), unused, SPEC, 0.3)
     assert (asked, len(places)) == ([0], 0)
@@ -90,14 +90,14 @@ def test_weak_place_is_searched_only_where_it_is_asked_for(rolls: Callable[[Scor
     assert asked == [0, 0, 45, -45]
 
 
-def test_two_proposals_of_one_face_are_analyzed_again_once(rolls: Callable[[Score], list[float]]) -> None:
+def test_duplicate_proposals_are_refined_once(rolls: Callable[[Score], list[float]]) -> None:
     asked = rolls(lambda x, roll: 0.7 if x < 110 else 0.6)
     places, _ = refinement.probe(IMAGE, proposals((100, 0.9), (104, 0.8), (300, 0.5)), unused, SPEC, 0.3)
     assert len(asked) == 3 + 2 * 4
     assert len(places) == 2
 
 
-def test_equal_scores_leave_the_face_as_the_view_saw_it(rolls: Callable[[Score], list[float]]) -> None:
+def test_equal_scores_keep_view_detection(rolls: Callable[[Score], list[float]]) -> None:
     rolls(lambda x, roll: 0.7)
     places, _ = refinement.probe(IMAGE, proposals((100, 0.9)), unused, SPEC, 0.3)
     assert places.rolls.tolist() == [0]
@@ -113,7 +113,7 @@ def steadied(box: tuple[float, float, float, float], landmarks: np.ndarray) -> P
     return refinement.steadied_places(places, faces.landmarks, SPEC.box_per_spread)
 
 
-def test_landmarks_place_a_proposal() -> None:
+def test_proposal_is_centered_on_landmarks() -> None:
     height = SPEC.box_per_spread * float(np.sqrt((LANDMARKS**2).sum(axis=1).mean()))
     middle = LANDMARKS.mean(axis=0)
     for error in (0.996, 1.0, 1.004):
@@ -124,7 +124,7 @@ def test_landmarks_place_a_proposal() -> None:
         assert places.sizes[0] == pytest.approx(height, rel=3e-3)
 
 
-def test_landmarks_far_from_the_box_move_a_proposal_a_little() -> None:
+def test_outlying_landmarks_move_proposal_little() -> None:
     for landmarks in (np.full((5, 2), 1000.0), LANDMARKS * 50 + 100, np.zeros((5, 2))):
         places = steadied((80, 80, 40, 40), landmarks)
         assert np.abs(places.centers - 100).max() <= refinement.MAX_SHIFT * 40
@@ -142,7 +142,7 @@ def test_landmarks_far_from_the_box_move_a_proposal_a_little() -> None:
         (0.0, (40.0, 40.0, 40.0, 40.0), 4),
     ],
 )
-def test_roll_is_measured_again_until_it_settles(
+def test_roll_is_refined_until_it_converges(
     monkeypatch: pytest.MonkeyPatch, start: float, changes: tuple[float, ...], measured: int
 ) -> None:
     asked: list[float] = []
@@ -176,7 +176,7 @@ def criteria(count: int) -> Criteria:
         (100, ((100, 0.9), (300, 0.7), (500, 0.7)), 3),
     ],
 )
-def test_every_face_is_examined_that_may_be_wanted(
+def test_faces_that_may_be_wanted_are_refined(
     rolls: Callable[[Score], list[float]],
     monkeypatch: pytest.MonkeyPatch,
     count: int,
@@ -210,14 +210,14 @@ def test_every_face_is_examined_that_may_be_wanted(
         ((100, 50, 95), (0, 0, 1), (60,), 2, (True, True, True)),
     ],
 )
-def test_small_faces_are_left_out_where_enough_larger_ones_are_sure(
+def test_small_faces_are_skipped_after_enough_larger_ones(
     areas: tuple[float, ...], sure: tuple[int, ...], known: tuple[float, ...], count: int, expected: tuple[bool, ...]
 ) -> None:
     likely = refinement.most_prominent_places(np.array(areas, float), np.array(sure, bool), np.array(known), count)
     assert tuple(likely.tolist()) == expected
 
 
-def test_others_are_examined_where_the_likely_ones_turn_out_to_be_none(
+def test_remaining_proposals_are_refined_after_false_ones(
     rolls: Callable[[Score], list[float]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     rolls(lambda x, roll: 0.9)

@@ -33,11 +33,11 @@ def test_blobs_are_decoded_and_unknown_members_ignored() -> None:
     assert found == {"Image": {"Bytes": b"image"}, "Attributes": ["ALL"]}
 
 
-def test_null_is_no_value() -> None:
+def test_null_is_ignored() -> None:
     assert parse("ListFaces", CollectionId="staff", NextToken=None) == {"CollectionId": "staff"}
 
 
-def test_images_may_be_larger_than_amazon_allows() -> None:
+def test_images_may_exceed_amazon_limit() -> None:
     large = base64.b64encode(bytes(6_000_000)).decode()
     assert len(parse("DetectFaces", Image={"Bytes": large})["Image"]["Bytes"]) == 6_000_000
 
@@ -60,7 +60,7 @@ def test_images_may_be_larger_than_amazon_allows() -> None:
         ("CreateCollection", {"CollectionId": "a", "Tags": {"": "x"}}, "Tags must"),
     ],
 )
-def test_values_that_are_not_allowed(operation: str, parameters: dict[str, Any], expected: str) -> None:
+def test_disallowed_values_are_rejected(operation: str, parameters: dict[str, Any], expected: str) -> None:
     name, message = rejected(operation, **parameters)
     assert name == "InvalidParameterException"
     assert expected in message
@@ -79,18 +79,18 @@ def test_values_that_are_not_allowed(operation: str, parameters: dict[str, Any],
         ("ListFaces", {"CollectionId": 5}, "CollectionId must be a string"),
     ],
 )
-def test_values_of_another_type(operation: str, parameters: dict[str, Any], expected: str) -> None:
+def test_values_of_wrong_type_are_rejected(operation: str, parameters: dict[str, Any], expected: str) -> None:
     assert rejected(operation, **parameters) == ("SerializationException", expected)
 
 
 @pytest.mark.parametrize("body", [b"{", b"[1]", b'"x"', b"\xff", b"[" * 200_000])
-def test_bodies_that_are_not_a_json_object(body: bytes) -> None:
+def test_bodies_that_are_not_json_objects_are_rejected(body: bytes) -> None:
     with pytest.raises(RekognitionFault) as caught:
         service_model.parse_input("DetectFaces", body)
     assert caught.value.name == "SerializationException"
 
 
-def test_an_empty_body_has_no_parameters() -> None:
+def test_empty_body_has_no_parameters() -> None:
     assert service_model.parse_input("ListCollections", b"") == {}
 
 
@@ -100,20 +100,20 @@ def test_tags_of_any_script_are_parsed(tag: str) -> None:
 
 
 @pytest.mark.parametrize("tags", [{"aws:x": "y"}, {"a!": "b"}, {"a": "<b>"}, {"tab\t": "b"}, {"a": "line\n"}])
-def test_tags_with_other_characters_are_rejected(tags: dict[str, str]) -> None:
+def test_tags_with_invalid_characters_are_rejected(tags: dict[str, str]) -> None:
     name, message = rejected("CreateCollection", CollectionId="staff", Tags=tags)
     assert name == "InvalidParameterException" and message.startswith("Tags")
 
 
 @pytest.mark.parametrize("target", ["", "DetectFaces", "RekognitionService.DetectLabels", "Other.DetectFaces"])
-def test_unknown_operations_are_reported_the_known_ones(target: str) -> None:
+def test_unknown_operation_lists_known_operations(target: str) -> None:
     with pytest.raises(RekognitionFault) as caught:
         service_model.parse_target(target, {"DetectFaces": None, "CompareFaces": None})
     assert caught.value.name == "UnknownOperationException"
     assert "CompareFaces, DetectFaces" in caught.value.message
 
 
-def test_every_pattern_of_the_supported_operations_is_linear() -> None:
+def test_every_pattern_of_supported_operations_is_linear() -> None:
     """The patterns run on senders' text: none may have a quantifier within a quantifier."""
     seen = set()
 
@@ -144,7 +144,7 @@ def test_every_pattern_of_the_supported_operations_is_linear() -> None:
     ],
     ids=["unknown list", "unknown members", "unknown in the image", "list", "image"],
 )
-def test_nothing_is_built_of_what_nobody_asked_for(body: bytes) -> None:
+def test_unsupported_members_are_not_built(body: bytes) -> None:
     tracemalloc.start()
     try:
         with contextlib.suppress(RekognitionFault):

@@ -8,7 +8,7 @@ from face_comparison.rekognition import shapes
 from face_comparison.vision.types import Analysis, Box, Face, Quality
 
 
-def test_left_and_right_are_those_of_the_viewer() -> None:
+def test_left_and_right_are_those_of_viewer() -> None:
     """The AWS CLI's examples have `eyeLeft` on the left of the image; here landmarks are named for the person."""
     points = {
         "eyeRight": (30, 40),

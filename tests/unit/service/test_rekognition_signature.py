@@ -41,50 +41,50 @@ def fault(headers: dict[str, str], **options: object) -> tuple[str, str]:
     return caught.value.name, caught.value.message
 
 
-def test_a_signed_request_is_recognized() -> None:
+def test_signed_request_is_verified() -> None:
     assert verify(sign()).access_key_id == "reception"
 
 
-def test_headers_in_other_cases_and_any_service_are_the_same() -> None:
+def test_header_case_and_service_are_ignored() -> None:
     headers = {name.upper(): value for name, value in sign(service="execute-api", token="session").items()}
     assert verify({"Authorization": headers.pop("AUTHORIZATION")} | headers).service == "execute-api"
 
 
 @pytest.mark.parametrize("target", ["/prod/x?b=2&a=1", "/prod/a%20b/"])
-def test_paths_and_queries_are_signed_too(target: str) -> None:
+def test_paths_and_queries_are_signed(target: str) -> None:
     headers = sign(url=f"http://faces.example:8080{target}")
     assert verify(headers, target=target).region == "eu-west-1"
     assert fault(headers, target="/prod/y")[0] == "InvalidSignatureException"
 
 
-def test_another_key_does_not_match() -> None:
+def test_wrong_key_is_rejected() -> None:
     assert fault(sign(key=KEYS["gate"]))[0] == "InvalidSignatureException"
 
 
-def test_an_unknown_name() -> None:
+def test_unknown_name_is_rejected() -> None:
     headers = sign()
     headers["Authorization"] = headers["Authorization"].replace("reception", "nobody")
     assert fault(headers)[0] == "UnrecognizedClientException"
 
 
-def test_another_body_does_not_match() -> None:
+def test_changed_body_is_rejected() -> None:
     assert fault(sign(), body=b"{}")[0] == "InvalidSignatureException"
 
 
 @pytest.mark.parametrize("digest", ["UNSIGNED-PAYLOAD", "0" * 64, ""])
-def test_a_digest_that_is_not_the_bodys(digest: str) -> None:
+def test_wrong_body_digest_is_rejected(digest: str) -> None:
     request = AWSRequest("POST", URL, headers={"Host": "faces.example:8080", "X-Amz-Content-SHA256": digest}, data=BODY)
     SigV4Auth(Credentials("reception", KEYS["reception"]), "rekognition", "eu-west-1").add_auth(request)
     assert "digest" in fault(dict(request.headers.items()))[1]
 
 
 @pytest.mark.parametrize("name", ["X-Amz-Target", "Host", "X-Amz-Date"])
-def test_another_value_of_a_signed_header_does_not_match(name: str) -> None:
+def test_changed_signed_header_is_rejected(name: str) -> None:
     assert fault(sign() | {name: "RekognitionService.DeleteFaces"})[0] == "InvalidSignatureException"
 
 
 @pytest.mark.parametrize("name", ["x-amz-target", "host", "x-amz-date"])
-def test_headers_that_decide_must_be_signed(name: str) -> None:
+def test_required_headers_must_be_signed(name: str) -> None:
     headers = sign()
     names = headers["Authorization"].split("SignedHeaders=")[1].split(",")[0]
     rest = ";".join(each for each in names.split(";") if each != name)
@@ -93,14 +93,14 @@ def test_headers_that_decide_must_be_signed(name: str) -> None:
 
 
 @pytest.mark.parametrize(("minutes", "word"), [(16, "Signature expired"), (-16, "Signature not yet current")])
-def test_more_than_15_minutes_off(minutes: float, word: str) -> None:
+def test_clock_skew_above_15_minutes_is_rejected(minutes: float, word: str) -> None:
     name, message = fault(sign(), minutes=minutes)
     assert name == "InvalidSignatureException"
     assert word in message
     assert verify(sign(), minutes=minutes * 0.9)
 
 
-def test_a_scope_of_another_day() -> None:
+def test_scope_of_another_day_is_rejected() -> None:
     headers = sign()
     headers["Authorization"] = headers["Authorization"].replace(f"/{headers['X-Amz-Date'][:8]}/", "/20200101/")
     assert "credential scope" in fault(headers)[1]
@@ -109,7 +109,7 @@ def test_a_scope_of_another_day() -> None:
 @pytest.mark.parametrize(
     "text", ["AWS4-HMAC-SHA256", "AWS4-HMAC-SHA256 Credential=a/b", "AWS4-HMAC-SHA256 " + "x" * 99999]
 )
-def test_headers_that_are_incomplete(text: str) -> None:
+def test_incomplete_authorization_is_rejected(text: str) -> None:
     assert is_signed(text)
     with pytest.raises(RekognitionFault, match="must hold") as caught:
         parse_authorization(text)
@@ -121,7 +121,7 @@ def test_other_kinds_of_authorization_are_not_signatures() -> None:
     assert not is_signed("")
 
 
-def test_a_thousand_signed_headers_are_not_looked_up() -> None:
+def test_excess_signed_headers_are_not_looked_up() -> None:
     signed = sign()
     names = ";".join(["host", "x-amz-date", "x-amz-target", *(f"x-{number}" for number in range(98))])
     headers = signed | {

@@ -21,7 +21,7 @@ def image(width: int, height: int) -> np.ndarray:
     return np.full((height, width, 3), 90, np.uint8)
 
 
-def test_frame_landmarks_and_label_are_drawn_and_the_original_is_not_touched() -> None:
+def test_marks_are_drawn_on_copy() -> None:
     original = image(1000, 800)
     marked = rendering.drawn(original, [face(400, 300, 200)])
     assert (original == 90).all()
@@ -41,11 +41,11 @@ def test_faces_have_different_colors() -> None:
     assert tuple(marked[380, 660]) == rendering.COLORS[1]
 
 
-def test_an_image_without_faces_is_the_same() -> None:
+def test_image_without_faces_is_unchanged() -> None:
     assert (rendering.drawn(image(1000, 800), []) == image(1000, 800)).all()
 
 
-def test_a_small_image_is_enlarged_so_that_the_marks_can_be_seen() -> None:
+def test_small_image_is_enlarged() -> None:
     marked = rendering.drawn(image(112, 100), [face(20, 20, 60)])
     assert marked.shape == (600, 672, 3)
     assert tuple(marked[6 * (20 + 24), 6 * (20 + 18)]) == rendering.COLORS[0]
@@ -55,12 +55,12 @@ def test_a_small_image_is_enlarged_so_that_the_marks_can_be_seen() -> None:
     "where", [(-50, -50, 200), (950, 750, 200), (0, 0, 2000), (990, 0, 8), (500, 0, 4), (-300, -300, 100), (0, 795, 40)]
 )
 @pytest.mark.parametrize("size", [(1000, 800), (40, 20), (1, 1), (3000, 30)])
-def test_faces_at_and_beyond_the_edges_are_no_trouble(where: tuple[float, float, float], size: tuple[int, int]) -> None:
+def test_faces_beyond_edges_are_drawn(where: tuple[float, float, float], size: tuple[int, int]) -> None:
     marked = rendering.drawn(image(*size), [face(*where)] * 3)
     assert marked.dtype == np.uint8
 
 
-def test_png_keeps_the_colors() -> None:
+def test_png_keeps_colors() -> None:
     marked = rendering.drawn(image(700, 700), [face(200, 200, 300)])
     encoded = cv2.imdecode(np.frombuffer(rendering.png(marked), np.uint8), 1)
     assert encoded is not None

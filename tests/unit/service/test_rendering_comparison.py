@@ -40,7 +40,7 @@ def colored(canvas: np.ndarray, color: tuple[int, int, int]) -> np.ndarray:
 
 
 @pytest.mark.parametrize("same", [True, False])
-def test_the_color_tells_the_verdict(same: bool) -> None:
+def test_color_shows_verdict(same: bool) -> None:
     target = Compared("b.jpg", image(), TargetMatch((match(0.6 if same else 1.3, same=same),), 800, 640))
     images = drawn(target)[:650]  # without the scale below, which has both
     told, not_told = (comparison.SAME, comparison.DIFFERENT) if same else (comparison.DIFFERENT, comparison.SAME)
@@ -48,7 +48,7 @@ def test_the_color_tells_the_verdict(same: bool) -> None:
     assert not colored(images, not_told).any()
 
 
-def test_a_line_joins_the_two_faces_and_is_broken_for_different_people() -> None:
+def test_line_style_shows_verdict() -> None:
     def along(same: bool) -> np.ndarray:
         target = Compared("b.jpg", image(), TargetMatch((match(1, same=same),), 800, 640))
         canvas = drawn(target)
@@ -62,7 +62,7 @@ def test_a_line_joins_the_two_faces_and_is_broken_for_different_people() -> None
     assert 0.3 < broken.mean() < 0.8
 
 
-def test_every_face_of_the_target_is_framed_and_told() -> None:
+def test_every_target_face_is_framed_and_labeled() -> None:
     others = [match(1.4, same=False, where=face(600, 400, 90)), match(1.0, same=True, where=face(50, 450, 90))]
     target = Compared("b.jpg", image(), TargetMatch((match(0.6, same=True), *others), 800, 640))
     canvas = drawn(target)
@@ -72,7 +72,7 @@ def test_every_face_of_the_target_is_framed_and_told() -> None:
     assert colored(canvas[16 + 370 : 16 + 395, left + 600 : left + 640], comparison.OTHER).any()  # the label
 
 
-def test_the_pointer_is_where_the_distance_is() -> None:
+def test_pointer_marks_distance() -> None:
     """The scale goes from 0 to 2: a distance twice as large is twice as far from its left end."""
 
     def pointer(distance: float) -> float:
@@ -85,7 +85,7 @@ def test_the_pointer_is_where_the_distance_is() -> None:
     assert half - none > 100
 
 
-def test_a_target_without_verdict_says_why() -> None:
+def test_failed_target_shows_reason() -> None:
     lost = drawn(Compared("b.jpg", None, "corrupt_image: it is cut off"))
     unseen = drawn(Compared("b.jpg", image(), "no_face: no face was found in the image"))
     for canvas in (lost, unseen):
@@ -94,7 +94,7 @@ def test_a_target_without_verdict_says_why() -> None:
         assert colored(canvas, comparison.INK).any()
 
 
-def test_rows_stand_below_each_other_and_become_lower_when_they_are_many() -> None:
+def test_rows_are_stacked_and_shrink() -> None:
     target = Compared("b.jpg", image(80, 60), TargetMatch((match(0.6, same=True, where=face(10, 10, 20)),), 80, 60))
     few, many = drawn(target, target), drawn(*[target] * 100)
     assert few.shape[0] == 2 * drawn(target).shape[0]
@@ -107,7 +107,7 @@ SHAPES = [(4096, 30), (30, 4096), (1, 1), (112, 112), (4000, 3000)]
 
 @pytest.mark.parametrize("size", SHAPES)
 @pytest.mark.parametrize("box", [(-20, -20, 60), (0, 0, 4096), (0.2, 0.1, 0.5), (3900, 2900, 300)])
-def test_any_image_with_a_face_anywhere(size: tuple[int, int], box: tuple[float, float, float]) -> None:
+def test_draws_any_image_and_face(size: tuple[int, int], box: tuple[float, float, float]) -> None:
     of = face(*box)
     found = TargetMatch((match(0.9, same=True, where=of), match(1.3, same=False, where=of)), *size)
     canvas = drawn(Compared("n" * 300, image(*size), found), source=image(*size), of=of)
@@ -116,13 +116,13 @@ def test_any_image_with_a_face_anywhere(size: tuple[int, int], box: tuple[float,
 
 
 @pytest.mark.parametrize("name", ["中文.jpg", "\udcff\x1b\n.jpg", "", "😀" * 40])
-def test_names_need_not_be_plain(name: str) -> None:
+def test_unusual_names_are_drawn(name: str) -> None:
     canvas = drawn(Compared(name, image(), TargetMatch((match(0.6, same=True),), 800, 640)))
     decoded = cv2.imdecode(np.frombuffer(rendering.png(canvas), np.uint8), 1)
     assert decoded is not None and decoded.shape == canvas.shape
 
 
-def test_the_two_verdicts_differ_in_lightness_and_in_hue_for_every_eye() -> None:
+def test_verdict_colors_are_distinguishable() -> None:
     """In blue against yellow, which nearly all color-blind people see: one is mostly blue, the other has none."""
     assert comparison.SAME[2] - comparison.SAME[0] > 100
     assert comparison.DIFFERENT[0] - comparison.DIFFERENT[2] > 100

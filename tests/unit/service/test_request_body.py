@@ -37,24 +37,24 @@ def chunked(stream):
     return {"wsgi.input": stream, "HTTP_TRANSFER_ENCODING": "chunked"}
 
 
-def test_a_body_of_known_length_is_read_in_one_go():
+def test_body_of_known_length_is_read_at_once():
     stream = Stream(b"abc")
     assert received(sized(stream, 3), 3) == b"abc"
     assert stream.asked == [3]
 
 
-def test_no_more_than_the_declared_length_is_taken():
+def test_reads_at_most_declared_length():
     assert received(sized(io.BytesIO(b"abcdef"), 3), 10) == b"abc"
 
 
-def test_a_declared_length_above_the_limit_is_rejected_unread():
+def test_declared_length_above_limit_is_rejected_unread():
     stream = Stream()
     with pytest.raises(BodyTooLarge, match="2 bytes"):
         received(sized(stream, 3), 2)
     assert stream.asked == []
 
 
-def test_a_body_of_unknown_length_may_have_the_limit_and_not_a_byte_more():
+def test_body_of_unknown_length_is_limited():
     assert received(chunked(Stream(b"abcde")), 5) == b"abcde"
     stream = Stream(b"abcdef")
     with pytest.raises(BodyTooLarge):
@@ -63,27 +63,27 @@ def test_a_body_of_unknown_length_may_have_the_limit_and_not_a_byte_more():
 
 
 @pytest.mark.parametrize("headers", [{}, {"CONTENT_LENGTH": ""}, {"CONTENT_LENGTH": "0"}, {"CONTENT_LENGTH": "-5"}])
-def test_without_a_length_there_is_no_body(headers):
+def test_missing_length_means_no_body(headers):
     assert received({"wsgi.input": Stream(), **headers}, 10) == b""
 
 
-def test_a_body_that_ends_early_says_how_early():
+def test_truncated_body_reports_length():
     with pytest.raises(InvalidParameter, match="3 of 5"):
         received(sized(Stream(b"abc"), 5), 10)
 
 
-def test_a_body_that_the_server_collected_is_handed_over_without_a_copy():
+def test_collected_body_is_not_copied():
     collected = bytearray(b"abc")
     assert received(sized(Body(collected), 3), 3) is collected
 
 
-def test_what_was_read_of_a_collected_body_is_not_handed_over():
+def test_collected_body_excludes_bytes_already_read():
     body = Body(bytearray(b"abcdef"))
     assert body.read(2) == b"ab"
     assert body.take() == b"cdef"
     assert body.read() == b""
 
 
-def test_the_deadline_is_the_servers_own_where_it_set_one():
+def test_server_deadline_is_used():
     assert request_body.deadline({environ.DEADLINE: 12.5}, 30) == 12.5
     assert request_body.deadline({}, 30) == pytest.approx(time.monotonic() + 30, abs=1)

@@ -24,7 +24,7 @@ def parse(*lines: str | bytes, host: bool = True) -> RequestHead:
     return parse_head(h11.Connection(h11.SERVER), head, PEER, SERVER, multiprocess=False)
 
 
-def test_environ() -> None:
+def test_builds_environ() -> None:
     head = parse(
         "POST /a%20b/%C3%A4?q=%41 HTTP/1.1", "Content-Type: text/plain", "Content-Length: 3", "X-Two: a", "x-two: b"
     )
@@ -43,7 +43,7 @@ def test_environ() -> None:
 @pytest.mark.parametrize(
     ("target", "path"), [("http://host/p?q", "/p"), ("http://host?q", "/"), ("HTTPS://h", "/"), ("*", "*"), ("/?", "/")]
 )
-def test_absolute_targets(target: str, path: str) -> None:
+def test_parses_absolute_targets(target: str, path: str) -> None:
     assert parse(f"GET {target} HTTP/1.1").environ["PATH_INFO"] == path
 
 
@@ -53,7 +53,7 @@ def test_absolute_targets(target: str, path: str) -> None:
      "X-Forwarded-Proto: https", "X-Forwarded-For: 1.2.3.4", "X-Forwarded-Host: evil", "X-Forwarded-Prefix: /x",
      "Forwarded: for=1.2.3.4;proto=https", "X-Forwarded-Ssl: on", "X-Forwarded-Protocol: ssl"],
 )  # fmt: skip
-def test_no_header_changes_address_scheme_or_root(header: str) -> None:
+def test_headers_cannot_change_address_scheme_or_root(header: str) -> None:
     plain, with_header = parse("GET /p HTTP/1.1").environ, parse("GET /p HTTP/1.1", header).environ
     changed = {name for name in with_header if with_header[name] != plain.get(name)}
     assert changed <= {"HTTP_" + header.split(":", maxsplit=1)[0].upper().replace("-", "_")}
@@ -87,7 +87,7 @@ def test_no_header_changes_address_scheme_or_root(header: str) -> None:
     ],
     ids="|".join,
 )
-def test_headers_that_could_be_read_in_two_ways_are_rejected(headers: list[str]) -> None:
+def test_ambiguous_headers_are_rejected(headers: list[str]) -> None:
     with pytest.raises(InvalidParameter, match="malformed"):
         parse("POST / HTTP/1.1", *headers)
 
@@ -104,17 +104,17 @@ def test_headers_that_could_be_read_in_two_ways_are_rejected(headers: list[str])
         "G ET / HTTP/1.1",
     ],
 )
-def test_malformed_request_lines(line: str) -> None:
+def test_malformed_request_lines_are_rejected(line: str) -> None:
     with pytest.raises(InvalidParameter, match="malformed"):
         parse(line)
 
 
-def test_chunks_need_http_1_1() -> None:
+def test_chunked_encoding_requires_http_1_1() -> None:
     with pytest.raises(InvalidParameter, match="malformed"):
         parse("POST / HTTP/1.0", "Transfer-Encoding: chunked")
 
 
-def test_a_head_without_host_is_rejected() -> None:
+def test_missing_host_is_rejected() -> None:
     with pytest.raises(InvalidParameter):
         parse("GET / HTTP/1.1", host=False)
 
@@ -124,12 +124,12 @@ def test_a_head_without_host_is_rejected() -> None:
     [("GET /" + "x" * MAX_REQUEST_LINE_BYTES + " HTTP/1.1",), ("GET / HTTP/1.1", *["A: b"] * (MAX_HEADER_FIELDS + 1))],
     ids=["URL", "fields"],
 )
-def test_limits(lines: tuple[str, ...]) -> None:
+def test_head_limits_are_enforced(lines: tuple[str, ...]) -> None:
     with pytest.raises(InvalidParameter, match="too long"):
         parse(*lines)
 
 
-def test_the_buffer_finds_the_end_wherever_it_is_cut() -> None:
+def test_end_of_head_is_found_across_reads() -> None:
     sent = b"\r\n\r\nGET / HTTP/1.1\r\nHost: x\r\n\r\nrest"
     for size in range(1, len(sent) + 1):
         buffer = HeadBuffer()
@@ -144,14 +144,14 @@ def test_the_buffer_finds_the_end_wherever_it_is_cut() -> None:
 
 
 @pytest.mark.parametrize("end", [b"", b"\r\n\r\n"])
-def test_a_head_may_not_grow_beyond_its_limit(end: bytes) -> None:
+def test_head_is_limited_in_size(end: bytes) -> None:
     buffer = HeadBuffer()
     assert buffer.add(b"x" * (MAX_HEAD_BYTES - 1)) is None
     with pytest.raises(InvalidParameter, match="too long"):
         buffer.add(b"xx" + end)
 
 
-def test_empty_lines_between_requests_take_no_room() -> None:
+def test_empty_lines_between_requests_are_dropped() -> None:
     buffer = HeadBuffer()
     for _ in range(100):
         assert buffer.add(b"\r\n" * 1000) is None

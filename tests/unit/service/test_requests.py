@@ -77,7 +77,7 @@ def compare(body):
 @example(body=b'{"img"  "AAAA"}')
 @example(body=b'{"img":"AAAA')
 @example(body=b'{"img":')
-def test_cutting_images_out_first_changes_nothing(body):
+def test_extracting_images_does_not_change_result(body):
     for read in (detect, compare):
         found = {}
         for least in (1, 10**9):
@@ -87,7 +87,7 @@ def test_cutting_images_out_first_changes_nothing(body):
         assert found[1] == found[10**9]
 
 
-def test_a_long_image_is_cut_and_a_short_one_is_not():
+def test_only_long_images_are_extracted():
     data = bytes(range(256)) * 200
     for text in (base64.b64encode(data), b"data:image/jpeg;base64," + base64.b64encode(data)):
         notation = json_form.JsonNotation(b'{"img":"%s"}' % text)
@@ -96,7 +96,7 @@ def test_a_long_image_is_cut_and_a_short_one_is_not():
     assert json_form.JsonNotation(b'{"img":"AAAA"}')._images == []
 
 
-def test_a_caller_cannot_write_a_mark():
+def test_caller_cannot_forge_placeholder():
     fields = detect_fields(json.dumps({"img": "!0123:0", "url": None}).encode(), "application/json")
     with pytest.raises(FaceComparisonError, match="base64"):
         fields["img"].data()
@@ -111,7 +111,7 @@ REJECTIONS = {"invalid_json", "invalid_parameter", "missing_image", "invalid_bas
         ["", "application/json", "application/msgpack", "image/png", "multipart/form-data; boundary=x", "text/plain"]
     ),
 )
-def test_any_body_is_a_request_or_a_rejection(body, content_type):
+def test_arbitrary_body_is_parsed_or_rejected(body, content_type):
     found = outcome(lambda: requests.detect_request(body, content_type, {}))
     assert isinstance(found, requests.DetectRequest) or found in REJECTIONS
     found = outcome(lambda: requests.compare_request(body, content_type, "v"))
@@ -131,7 +131,7 @@ def test_any_body_is_a_request_or_a_rejection(body, content_type):
     ],
     ids=["unknown", "url", "face_hash", "targets", "a target's face_hash", "unknown in MessagePack", "packed targets"],
 )
-def test_a_body_of_small_things_does_not_fill_memory(body):
+def test_body_of_many_small_values_is_bounded_in_memory(body):
     content_type = "application/json" if body.startswith(b"{") else "application/msgpack"
     tracemalloc.start()
     try:
@@ -155,11 +155,11 @@ def test_a_body_of_small_things_does_not_fill_memory(body):
         ("application/octet-stream", b'{"img', "json"),
     ],
 )  # fmt: skip
-def test_the_form_of_a_body(content_type, body, form):
+def test_body_format_is_detected(content_type, body, form):
     assert form_of(content_type, body) == form
 
 
-def test_defaults_are_the_contracts():
+def test_defaults_match_contract():
     request = requests.detect_request(b'{"url": "http://a/b"}', "", {})
     assert (request.image, request.max_faces, request.min_confidence) == (requests.Url("http://a/b"), 100, None)
     comparison = requests.compare_request(b'{"source": {"url": "a"}, "target": {"url": "b"}}', "", "v")
@@ -170,7 +170,7 @@ def test_defaults_are_the_contracts():
     )
 
 
-def test_the_query_speaks_where_the_body_is_silent():
+def test_query_supplies_missing_fields():
     image = b"\xff\xd8\xff"
     silent = requests.detect_request(image, "image/jpeg", {"max_faces": "3", "min_confidence": "0.25"})
     assert (silent.max_faces, silent.min_confidence) == (3, 0.25)
@@ -190,13 +190,13 @@ def test_the_query_speaks_where_the_body_is_silent():
         {"min_confidence": "2"},
     ],
 )
-def test_a_query_that_is_wrong_is_refused_whatever_the_body_says(query):
+def test_invalid_query_is_rejected(query):
     with pytest.raises(InvalidParameter):
         requests.detect_request(b'{"url": "a", "max_faces": 5, "min_confidence": 0}', "", query)
 
 
 @given(seed=st.integers(0, 999), exponent=st.integers(-30, 30), zeros=st.integers(0, 767))
-def test_a_hash_has_norm_one_and_its_own_direction(seed, exponent, zeros):
+def test_hash_is_normalized(seed, exponent, zeros):
     direction = np.random.default_rng(seed).normal(size=768).astype(np.float32)
     direction[768 - zeros :] = 0
     numbers = direction.astype(np.float64) * 10.0**exponent
@@ -210,24 +210,24 @@ def test_a_hash_has_norm_one_and_its_own_direction(seed, exponent, zeros):
     assert np.allclose(vector, direction / np.linalg.norm(direction), atol=1e-6)
 
 
-def test_bytes_of_a_hash_are_its_numbers():
+def test_hash_may_be_bytes():
     numbers = np.random.default_rng(1).normal(size=768).astype("<f4")
     assert np.array_equal(requests.face_hash(numbers.tobytes()), requests.face_hash(numbers.tolist()))
 
 
-def test_bytes_of_a_hash_that_are_no_numbers_are_refused():
+def test_hash_bytes_with_nan_are_rejected():
     for wrong in (np.full(768, np.nan, "<f4"), np.full(768, np.inf, "<f4")):
         with pytest.raises(InvalidFaceHash):
             requests.face_hash(wrong.tobytes())
 
 
-def test_numbers_in_message_pack_that_are_none_are_refused():
+def test_messagepack_nan_is_rejected():
     body = msgspec.msgpack.encode({"url": "a", "min_confidence": float("nan")})
     with pytest.raises(InvalidParameter):
         requests.detect_request(body, "application/msgpack", {})
 
 
-def test_the_place_of_a_mistake_is_told_when_it_is_known():
+def test_error_names_position():
     with pytest.raises(InvalidJson, match="byte 8"):
         requests.detect_request(b'{"url": x}', "", {})
 
@@ -236,7 +236,7 @@ MISSPELLED = [("MaxFaces", 1), ("maxFaces", 1), ("MinConfidence", 0.9), ("minCon
 
 
 @pytest.mark.parametrize(("name", "value"), MISSPELLED)
-def test_misspelled_option_of_a_detection_is_rejected_in_every_form(name: str, value: float) -> None:
+def test_misspelled_option_of_detection_is_rejected_in_every_form(name: str, value: float) -> None:
     """What is left out silently changes the result; other fields, which clients may need themselves, are ignored."""
     boundary = b'--b\r\nContent-Disposition: form-data; name="%s"\r\n\r\n%s\r\n'
     form = boundary % (b"url", b"https://x/a.jpg") + boundary % (name.encode(), str(value).encode()) + b"--b--\r\n"
@@ -259,7 +259,7 @@ def test_misspelled_option_of_a_detection_is_rejected_in_every_form(name: str, v
         ({"source": {"face_hash": [1.0] * 768, "faceModelVersion": "v"}}, "FaceModelVersion"),
     ],
 )
-def test_misspelled_option_of_a_comparison_is_rejected(fields: dict[str, object], meant: str) -> None:
+def test_misspelled_option_of_comparison_is_rejected(fields: dict[str, object], meant: str) -> None:
     whole = {"source": {"url": "a"}, "target": {"url": "b"}, **fields}
     for body, content_type in [
         (json.dumps(whole).encode(), "application/json"),
@@ -269,13 +269,13 @@ def test_misspelled_option_of_a_comparison_is_rejected(fields: dict[str, object]
             requests.compare_request(body, content_type, "v")
 
 
-def test_threshold_in_the_query_of_a_comparison_is_rejected() -> None:
+def test_threshold_in_query_of_comparison_is_rejected() -> None:
     body = b'{"source": {"url": "a"}, "target": {"url": "b"}}'
     with pytest.raises(InvalidParameter, match="threshold belongs in the body"):
         requests.compare_request(body, "application/json", "v", {"threshold": "0.5"})
     assert requests.compare_request(body, "application/json", "v", {"trace": "1"}).threshold is None
 
 
-def test_empty_option_of_a_query_says_what_it_must_be() -> None:
+def test_empty_option_of_query_says_what_it_must_be() -> None:
     with pytest.raises(InvalidParameter, match="max_faces must be a number from 1 to 100"):
         requests.detect_request(b"\xff\xd8\xff", "image/jpeg", {"max_faces": ""})

@@ -21,19 +21,19 @@ def body(data: bytes, *, declared: int | None = None, encoding: str | None = Non
 
 
 @pytest.mark.parametrize("piece", [1000, 65_536, 1 << 30])
-def test_a_body_comes_whole(piece: int) -> None:
+def test_body_is_read_completely(piece: int) -> None:
     assert body(IMAGE, piece=piece) == IMAGE
     assert body(IMAGE, declared=len(IMAGE), piece=piece) == IMAGE
     assert body(gzip.compress(IMAGE), encoding="gzip", piece=piece) == IMAGE
     assert body(zlib.compress(IMAGE), encoding=" Deflate ", piece=piece) == IMAGE
 
 
-def test_an_empty_body() -> None:
+def test_empty_body_is_read() -> None:
     assert body(b"") == b""
     assert body(b"", declared=0) == b""
 
 
-def test_the_limit_itself_is_allowed_and_one_byte_more_is_not() -> None:
+def test_limit_is_inclusive() -> None:
     assert len(body(bytes(LIMIT))) == LIMIT
     assert len(body(gzip.compress(bytes(LIMIT)), encoding="gzip")) == LIMIT
     with pytest.raises(BodyTooLarge):
@@ -42,7 +42,7 @@ def test_the_limit_itself_is_allowed_and_one_byte_more_is_not() -> None:
         body(gzip.compress(bytes(LIMIT + 1)), encoding="gzip")
 
 
-def test_a_length_above_the_limit_is_rejected_before_anything_is_read() -> None:
+def test_declared_length_above_limit_is_rejected_unread() -> None:
     def unread(size: int) -> bytes:
         raise AssertionError("it was read")
 
@@ -50,7 +50,7 @@ def test_a_length_above_the_limit_is_rejected_before_anything_is_read() -> None:
         read_body(unread, LIMIT + 1, None, LIMIT)
 
 
-def test_no_more_is_read_than_shows_that_it_is_too_much() -> None:
+def test_reading_stops_at_limit() -> None:
     read = 0
 
     def endless(size: int) -> bytes:
@@ -63,12 +63,12 @@ def test_no_more_is_read_than_shows_that_it_is_too_much() -> None:
     assert read < LIMIT + 2 * 65_536
 
 
-def test_what_follows_the_end_of_compressed_data_counts_too() -> None:
+def test_bytes_after_compressed_data_count() -> None:
     with pytest.raises(BodyTooLarge):
         body(gzip.compress(IMAGE) + bytes(LIMIT), encoding="gzip")
 
 
-def test_compressed_data_unpacks_no_further_than_the_limit() -> None:
+def test_decompression_stops_at_limit() -> None:
     import tracemalloc
 
     bomb = gzip.compress(bytes(100_000_000))
@@ -95,7 +95,7 @@ def test_compressed_data_unpacks_no_further_than_the_limit() -> None:
     ],
     ids=["short", "nothing", "short gzip", "no gzip", "not gzip", "brotli", "twice"],
 )
-def test_a_body_that_is_not_what_was_announced(data: bytes, options: dict[str, object]) -> None:
+def test_mismatched_body_is_rejected(data: bytes, options: dict[str, object]) -> None:
     with pytest.raises(UrlFetchFailed):
         body(data, **options)  # type: ignore[arg-type]
 
@@ -108,22 +108,22 @@ def raw_deflate(data: bytes) -> bytes:
 @pytest.mark.parametrize(
     "encoding", ["", "identity", "aws-chunked", "utf-8", "binary", "none", "image/jpeg", "8bit, x"]
 )
-def test_encodings_without_a_meaning_are_taken_for_none(encoding: str) -> None:
+def test_meaningless_encodings_are_ignored(encoding: str) -> None:
     assert body(IMAGE, encoding=encoding) == IMAGE
 
 
 @pytest.mark.parametrize("encoding", ["aws-chunked,gzip", "GZIP , identity", "x-gzip", "deflate"])
-def test_known_encodings_are_undone_among_others(encoding: str) -> None:
+def test_known_encodings_are_decoded(encoding: str) -> None:
     assert body(gzip.compress(IMAGE), encoding=encoding) == IMAGE
 
 
-def test_deflate_comes_with_and_without_its_head() -> None:
+def test_deflate_with_and_without_zlib_header() -> None:
     assert body(raw_deflate(IMAGE), encoding="deflate", piece=1000) == IMAGE
     with pytest.raises(UrlFetchFailed, match="cut off"):
         body(raw_deflate(IMAGE)[:-5], encoding="deflate")
 
 
 @pytest.mark.parametrize("encoding", ["br", "zstd", "compress", "gzip, br"])
-def test_other_compressions_are_named(encoding: str) -> None:
+def test_unsupported_encoding_is_named(encoding: str) -> None:
     with pytest.raises(UrlFetchFailed, match="gzip and deflate"):
         body(IMAGE, encoding=encoding)

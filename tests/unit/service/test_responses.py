@@ -49,7 +49,7 @@ def test_target_is_decoded_as_match_or_error(media_type: MediaType) -> None:
     assert [target.same_person for target in received.targets] == [True, None]
 
 
-def test_what_is_none_is_left_out() -> None:
+def test_none_is_omitted() -> None:
     sent = msgspec.json.decode(encoding.encode(COMPARED, JSON))
     assert sent["Source"] == {}
     assert set(sent["Targets"][0]["Faces"][0]) == {"Distance", "Confidence", "SamePerson", "Verdict"}
@@ -59,13 +59,13 @@ def test_what_is_none_is_left_out() -> None:
 @pytest.mark.parametrize(
     "body", [b"{}", b'{"Faces": 1, "FaceModelVersion": "m"}', b'{"Faces": [{}], "FaceModelVersion": "m"}', b"[", b""]
 )
-def test_something_else_than_a_response_is_a_decode_error(body: bytes) -> None:
+def test_unexpected_response_is_decode_error(body: bytes) -> None:
     with pytest.raises(msgspec.DecodeError):
         encoding.decode(body, responses.DetectResponse, JSON)
 
 
 @pytest.mark.parametrize("response", [responses.DetectResponse((FACE,), "m-1"), COMPARED])
-def test_schema_describes_what_is_encoded(response: responses.Response) -> None:
+def test_schema_matches_encoding(response: responses.Response) -> None:
     schemas = encoding.schemas(type(response), responses.TargetMatch, responses.TargetError)
     schema: dict[str, Any] = {
         "$ref": f"#/components/schemas/{type(response).__name__}",
@@ -75,6 +75,6 @@ def test_schema_describes_what_is_encoded(response: responses.Response) -> None:
     assert "null" not in repr(schemas)
 
 
-def test_fields_have_their_names_on_the_wire() -> None:
+def test_fields_have_wire_names() -> None:
     assert list(encoding.fields(FACE)) == ["BoundingBox", "Confidence", "face_hash", "Landmarks", "Quality"]
     assert encoding.fields(responses.SourceFace()) == {}

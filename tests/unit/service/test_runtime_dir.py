@@ -26,7 +26,7 @@ def killed_holder(within: Path) -> int:
     return worker
 
 
-def test_a_folder_is_there_as_long_as_it_is_used(tmp_path: Path) -> None:
+def test_folder_exists_while_used(tmp_path: Path) -> None:
     with runtime_dir.folder(tmp_path) as one, runtime_dir.folder(tmp_path) as other:
         assert one != other
         (one / "values.db").touch()
@@ -34,7 +34,7 @@ def test_a_folder_is_there_as_long_as_it_is_used(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_what_a_killed_service_left_goes_when_its_last_process_has_gone(tmp_path: Path) -> None:
+def test_folder_of_killed_service_is_removed(tmp_path: Path) -> None:
     worker = killed_holder(tmp_path)
     (left,) = tmp_path.iterdir()
     with runtime_dir.folder(tmp_path):
@@ -46,7 +46,7 @@ def test_what_a_killed_service_left_goes_when_its_last_process_has_gone(tmp_path
             assert time.monotonic() < end
 
 
-def test_what_is_not_the_services_own_stays(tmp_path: Path) -> None:
+def test_other_folders_are_kept(tmp_path: Path) -> None:
     (tmp_path / "face-comparison.txt").write_text("a file")
     (tmp_path / "elsewhere").mkdir()
     (tmp_path / "face-comparison.link").symlink_to(tmp_path / "elsewhere")

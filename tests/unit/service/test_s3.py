@@ -17,24 +17,24 @@ def store(*allowed: str) -> ObjectStore:
 
 
 @pytest.mark.parametrize("url", [S3Url("other", "key"), S3Url("Images", "key"), S3Url("images2", "key")])
-def test_a_bucket_outside_the_list_is_rejected_without_a_server(url: S3Url) -> None:
+def test_disallowed_bucket_is_rejected_without_request(url: S3Url) -> None:
     with pytest.raises(UrlNotAllowed, match="bucket"):
         store("images", "more").read(url, TimeLimit.nearer(10, None))
 
 
 @pytest.mark.parametrize("key", ["", "folder/"])
-def test_a_url_without_a_key_is_rejected_without_a_server(key: str) -> None:
+def test_url_without_key_is_rejected_without_request(key: str) -> None:
     with pytest.raises(UrlNotAllowed, match="s3://bucket/key"):
         store().read(S3Url("images", key), TimeLimit.nearer(10, None))
 
 
-def test_without_boto3_the_caller_learns_what_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_boto3_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "boto3", None)  # importing it fails, as where it is not installed
     with pytest.raises(UrlNotAllowed, match=r"face-comparison\[s3\]"):
         store().read(S3Url("images", "key"), TimeLimit.nearer(10, None))
 
 
-def test_a_code_of_s3_becomes_a_sentence() -> None:
+def test_s3_error_codes_are_explained() -> None:
     assert refusal("NoSuchKey", "images") == "there is no such object in the S3 bucket images"
     assert refusal("SlowDown", "images") == "the S3 server answered SlowDown"
     assert "10.0.0.1" not in refusal("http://10.0.0.1/", "images")

@@ -10,14 +10,14 @@ from face_comparison.errors import InvalidSettings
 from face_comparison.settings import OPTIONS, Settings
 
 
-def test_approximate_index_of_the_embedded_store_is_rejected() -> None:
+def test_approximate_index_of_embedded_store_is_rejected() -> None:
     environ = {"FACE_COMPARISON_COLLECTIONS_INDEX": "hnsw"}
     with pytest.raises(InvalidSettings, match="--collections-index hnsw needs a PostgreSQL store"):
         Settings.from_environ({**environ, "FACE_COMPARISON_COLLECTIONS": "sqlite:/data"})
     assert Settings.from_environ({**environ, "FACE_COMPARISON_COLLECTIONS": "postgresql://h/d"})
 
 
-def test_defaults_are_those_of_the_contract() -> None:
+def test_defaults_match_contract() -> None:
     settings = Settings.from_environ({})
     assert settings == Settings()
     assert (settings.port, settings.stage, settings.bundle, settings.auth) == (8080, "prod", "default", "none")
@@ -25,14 +25,14 @@ def test_defaults_are_those_of_the_contract() -> None:
     assert (settings.request_seconds, settings.fetch_seconds, settings.queue) == (30, 10, 64)
 
 
-def test_every_option_has_a_flag_and_an_environment_name() -> None:
+def test_every_option_has_flag_and_environment_name() -> None:
     assert [option.name for option in OPTIONS] == [declared.name for declared in fields(Settings)]
     by_name = {option.name: option for option in OPTIONS}
     assert by_name["max_body_bytes"].flag == "--max-body-bytes"
     assert by_name["max_body_bytes"].env == "FACE_COMPARISON_MAX_BODY_BYTES"
 
 
-def test_the_shown_default_of_every_option_is_its_default() -> None:
+def test_shown_defaults_match_values() -> None:
     shown = {option.env: option.default for option in OPTIONS}
     assert Settings.from_environ(shown) == Settings()
 
@@ -59,7 +59,7 @@ def test_the_shown_default_of_every_option_is_its_default() -> None:
         ("LOG_LEVEL", "Warning", "warning"),
     ],
 )
-def test_accepts(name: str, text: str, value: object) -> None:
+def test_accepts_valid_values(name: str, text: str, value: object) -> None:
     settings = Settings.from_environ({f"FACE_COMPARISON_{name}": text})
     assert getattr(settings, name.lower()) == value
 
@@ -96,14 +96,14 @@ def test_accepts(name: str, text: str, value: object) -> None:
         ("API_KEYS_FILE", "/keys", "needs --auth api-key"),
     ],
 )
-def test_rejects_and_says_what_would_be_right(name: str, text: str, says: str) -> None:
+def test_rejects_invalid_values_with_hint(name: str, text: str, says: str) -> None:
     with pytest.raises(InvalidSettings) as caught:
         Settings.from_environ({f"FACE_COMPARISON_{name}": text})
     assert says in caught.value.message
     assert caught.value.message.count("not '") <= 1
 
 
-def test_an_unknown_name_stops_the_start_and_suggests_the_right_one() -> None:
+def test_unknown_name_fails_startup_with_suggestion() -> None:
     with pytest.raises(
         InvalidSettings, match=r"FACE_COMPARISON_MAX_BODY is not an option.*FACE_COMPARISON_MAX_BODY_BYTES"
     ):
@@ -118,7 +118,7 @@ def test_all_problems_are_reported_at_once() -> None:
     assert all(flag in caught.value.message for flag in ("--port", "--queue", "FACE_COMPARISON_QUEU is not an option"))
 
 
-def test_names_that_kubernetes_and_the_operator_set_are_no_mistakes() -> None:
+def test_kubernetes_variables_are_ignored() -> None:
     """A Service called face-comparison or face-comparison-x makes these in every container of its namespace."""
     links = {
         "FACE_COMPARISON_SERVICE_HOST": "10.96.0.10",
@@ -139,6 +139,6 @@ def test_names_that_kubernetes_and_the_operator_set_are_no_mistakes() -> None:
         Settings.from_environ({"FACE_COMPARISON_X_PORT": "8080"})
 
 
-def test_sigterm_leaves_as_much_time_as_a_request_may_take() -> None:
+def test_graceful_timeout_covers_request() -> None:
     assert Settings.from_environ({"FACE_COMPARISON_REQUEST_SECONDS": "12"}).grace_seconds == 12
     assert Settings.from_environ({"FACE_COMPARISON_DRAIN_SECONDS": "3"}).grace_seconds == 3

@@ -16,7 +16,7 @@ def in_a_child(action: object) -> None:
     assert os.waitpid(pid, 0)[1] == 0
 
 
-def test_readiness_is_counted_and_not_forgotten() -> None:
+def test_ready_workers_are_counted() -> None:
     shared = SharedWorkerState()
     for age in (1, 2):
         shared.register(age)
@@ -27,7 +27,7 @@ def test_readiness_is_counted_and_not_forgotten() -> None:
     assert shared.ready_count() == 2
 
 
-def test_a_number_used_again_is_not_ready_at_once() -> None:
+def test_reused_slot_is_not_ready() -> None:
     """gunicorn counts workers without end; the shared has room for 255."""
     shared = SharedWorkerState()
     shared.mark_ready(1)
@@ -35,7 +35,7 @@ def test_a_number_used_again_is_not_ready_at_once() -> None:
     assert shared.ready_count() == 0
 
 
-def test_what_is_inside_is_counted_over_all_workers_that_live() -> None:
+def test_requests_in_flight_sum_over_live_workers() -> None:
     shared = SharedWorkerState()
     assert shared.set_in_flight(1, 300) == 300
     in_a_child(lambda: shared.set_in_flight(2, 4000) == 4300 or os._exit(1))
@@ -50,14 +50,14 @@ def test_what_is_inside_is_counted_over_all_workers_that_live() -> None:
     assert shared.in_flight == 299
 
 
-def test_the_end_of_the_service_is_reported_to_workers() -> None:
+def test_shutdown_is_visible_to_workers() -> None:
     shared = SharedWorkerState()
     assert not shared.stopping
     shared.stop()
     in_a_child(lambda: None if shared.stopping else os._exit(1))
 
 
-def test_the_first_failure_is_kept() -> None:
+def test_first_failure_is_kept() -> None:
     shared = SharedWorkerState()
     assert shared.failure == ""
     in_a_child(lambda: shared.fail("invalid_bundle: the first, ä"))

@@ -10,7 +10,7 @@ import pytest
 from face_comparison.web.static_files import static_file, static_files
 
 
-def test_a_folder(tmp_path: Path) -> None:
+def test_serves_folder(tmp_path: Path) -> None:
     (tmp_path / "js").mkdir()
     (tmp_path / "index.html").write_text("<p>" * 100)
     (tmp_path / "js/main.js").write_text("run()")
@@ -26,7 +26,7 @@ def test_a_folder(tmp_path: Path) -> None:
     assert len(page.gzipped) < len(page.content)
 
 
-def test_what_is_compressed_on_disk_is_sent_as_it_lies_there(tmp_path: Path) -> None:
+def test_precompressed_file_is_sent_unchanged(tmp_path: Path) -> None:
     (tmp_path / "x.css.gz").write_bytes(gzip.compress(b"p {}"))
     file = static_files(tmp_path)["x.css"]
     assert file.content == b"p {}"
@@ -34,12 +34,12 @@ def test_what_is_compressed_on_disk_is_sent_as_it_lies_there(tmp_path: Path) -> 
     assert file.media_type == "text/css; charset=utf-8"
 
 
-def test_the_tag_is_that_of_the_content() -> None:
+def test_etag_depends_on_content() -> None:
     one, same, other = (static_file("x.js", content).etag for content in (b"1", b"1", b"2"))
     assert one == same != other
 
 
-def test_replicas_send_the_same_bytes_whenever_they_start(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_replicas_send_equal_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
     sent = []
     for now in (1_000_000_000.0, 2_000_000_000.0):
         monkeypatch.setattr("time.time", lambda now=now: now)
@@ -47,10 +47,10 @@ def test_replicas_send_the_same_bytes_whenever_they_start(monkeypatch: pytest.Mo
     assert sent[0] == sent[1]
 
 
-def test_a_photograph_is_not_compressed_again() -> None:
+def test_photographs_are_not_compressed() -> None:
     assert static_file("x.jpg", b"\xff\xd8").gzipped is None
 
 
-def test_an_unknown_kind() -> None:
+def test_unknown_file_type() -> None:
     with pytest.raises(KeyError):
         static_file("x.exe", b"")

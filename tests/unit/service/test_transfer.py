@@ -26,7 +26,7 @@ def read(text: bytes) -> StoredFace | str:
     return found
 
 
-def test_exported_face_is_read_as_it_was() -> None:
+def test_exported_face_round_trips() -> None:
     made = face("a", user="anna", external_image_id="x:1", created=NOW - timedelta(days=9000), confidence=0.5)
     [(_, found)] = import_lines(export_lines([made], MODEL_VERSION), MODEL_VERSION)
     assert isinstance(found, StoredFace)
@@ -36,7 +36,7 @@ def test_exported_face_is_read_as_it_was() -> None:
     np.testing.assert_allclose(found.vector[:128], made.vector, atol=1e-6)
 
 
-def test_date_to_come_does_not_keep_a_face_longer() -> None:
+def test_future_date_does_not_extend_retention() -> None:
     before = datetime.now(UTC)
     found = read(line(CreationTimestamp="2900-01-01T00:00:00Z"))
     assert isinstance(found, StoredFace)
@@ -48,7 +48,7 @@ def test_date_to_come_does_not_keep_a_face_longer() -> None:
     [[True] * 768, ["1"] * 768, [None] * 768, [1] * 767, [0] * 768, [1e999] + [0] * 767, [[1]] * 768, "x", {}],
     ids=["booleans", "texts", "nulls", "too few", "zeros", "infinite", "nested", "text", "object"],
 )
-def test_what_is_no_hash_is_rejected(numbers: Any) -> None:
+def test_invalid_hash_is_rejected(numbers: Any) -> None:
     found = read(line(face_hash=numbers).replace(b"[null,0,0", b"[1e999,0,0"))
     assert isinstance(found, str)
     assert found
@@ -57,7 +57,7 @@ def test_what_is_no_hash_is_rejected(numbers: Any) -> None:
 BOX = {"Left": 0.25, "Top": 0, "Width": 0.5, "Height": 1}
 
 
-def test_place_and_confidence_are_read() -> None:
+def test_box_and_confidence_are_read() -> None:
     found = read(line(BoundingBox=BOX, Confidence=1))
     assert isinstance(found, StoredFace)
     assert (found.box, found.confidence) == (RelativeBox(0.25, 0, 0.5, 1), 1)
@@ -77,12 +77,12 @@ IMPOSSIBLE: list[dict[str, Any]] = [
 
 
 @pytest.mark.parametrize("wrong", IMPOSSIBLE, ids=str)
-def test_place_or_confidence_that_cannot_be_is_rejected(wrong: dict[str, Any]) -> None:
+def test_invalid_box_or_confidence_is_rejected(wrong: dict[str, Any]) -> None:
     found = read(line(**wrong))
     assert isinstance(found, str) and next(iter(wrong)) in found
 
 
-def test_whole_numbers_are_numbers() -> None:
+def test_integers_are_numbers() -> None:
     found = read(line(face_hash=[3, 4, *[0] * 766]))
     assert isinstance(found, StoredFace) and found.vector is not None
     assert found.vector[:2].tolist() == pytest.approx([0.6, 0.8])
@@ -94,7 +94,7 @@ def test_lines_are_split_at_line_feeds() -> None:
     assert list(split_lines(b"")) == []
 
 
-def test_far_more_lines_than_faces_fit_into_a_body_are_not_read() -> None:
+def test_excess_lines_are_not_read() -> None:
     assert len(list(split_lines(b"x\n" * SPARE_LINES))) == SPARE_LINES
     for line in (b"\n", b"x\n", b"{}\r\n"):
         with pytest.raises(InvalidParameter, match="more lines"):

@@ -39,17 +39,17 @@ def http(url: str) -> HttpUrl:
         ("http://0x7f.1/", "http", "0x7f.1", "/"),
     ],
 )
-def test_an_http_url(url: str, scheme: str, authority: str, target: str) -> None:
+def test_parses_http_url(url: str, scheme: str, authority: str, target: str) -> None:
     parsed = http(url)
     assert (parsed.scheme, parsed.authority, parsed.target) == (scheme, authority, target)
 
 
-def test_a_final_dot_reaches_the_resolver_only() -> None:
+def test_trailing_dot_is_sent_to_resolver_only() -> None:
     parsed = http("http://Example.com.:8080/")
     assert (parsed.host, parsed.lookup, parsed.authority) == ("example.com", "example.com.", "example.com:8080")
 
 
-def test_digits_of_other_scripts_are_the_address_that_they_look_like() -> None:
+def test_unicode_digits_are_normalized() -> None:
     assert http("http://１２７。０。０。１/").host == "127.0.0.1"  # noqa: RUF001
 
 
@@ -103,14 +103,14 @@ def test_digits_of_other_scripts_are_the_address_that_they_look_like() -> None:
         "http://example.com/" + "a" * MAX_LENGTH,
     ],
 )
-def test_what_is_rejected(url: str) -> None:
+def test_invalid_urls_are_rejected(url: str) -> None:
     with pytest.raises(UrlNotAllowed):
         parse(url)
 
 
 @settings(deadline=None)
 @given(st.text() | st.text(alphabet="htps:/@[]%.?#\\0123456789abcdef \t\r\n").map(lambda rest: "http://" + rest))
-def test_anything_is_either_understood_or_rejected(text: str) -> None:
+def test_arbitrary_text_is_parsed_or_rejected(text: str) -> None:
     try:
         parsed = parse(text)
     except UrlNotAllowed:
@@ -137,7 +137,7 @@ def test_anything_is_either_understood_or_rejected(text: str) -> None:
         ("", "https://example.com:8443/dir/a.jpg?x=0"),
     ],
 )
-def test_where_a_redirect_leads(location: str, expected: str) -> None:
+def test_redirect_targets_are_resolved(location: str, expected: str) -> None:
     assert redirected(http("https://example.com:8443/dir/a.jpg?x=0"), location).text == expected
 
 
@@ -153,7 +153,7 @@ def test_where_a_redirect_leads(location: str, expected: str) -> None:
         "//[",
     ],
 )
-def test_where_a_redirect_must_not_lead(location: str) -> None:
+def test_forbidden_redirects_are_rejected(location: str) -> None:
     with pytest.raises(UrlNotAllowed):
         redirected(http("http://example.com/"), location)
 
@@ -170,7 +170,7 @@ def test_where_a_redirect_must_not_lead(location: str) -> None:
         "http://example.com/\nSECRET",
     ],
 )
-def test_a_refusal_repeats_nothing_of_the_url(url: str) -> None:
+def test_rejection_does_not_quote_url(url: str) -> None:
     with pytest.raises(UrlNotAllowed) as refused:
         parse(url)
     assert "SECRET" not in refused.value.message
@@ -189,7 +189,7 @@ def test_a_refusal_repeats_nothing_of_the_url(url: str) -> None:
         ("s3://bucket", "bucket", ""),
     ],
 )
-def test_an_s3_url(url: str, bucket: str, key: str) -> None:
+def test_parses_s3_url(url: str, bucket: str, key: str) -> None:
     assert parse(url) == S3Url(bucket, key)
 
 
@@ -212,11 +212,11 @@ def test_an_s3_url(url: str, bucket: str, key: str) -> None:
         "s3://bucket/" + "ä" * 513,
     ],
 )
-def test_an_s3_url_that_is_rejected(url: str) -> None:
+def test_invalid_s3_urls_are_rejected(url: str) -> None:
     with pytest.raises(UrlNotAllowed):
         parse(url)
 
 
-def test_a_prefix_must_be_an_s3_url() -> None:
+def test_prefix_must_be_s3_url() -> None:
     with pytest.raises(UrlNotAllowed):
         parse_s3("http://bucket/key")

@@ -12,12 +12,12 @@ ASPECTS = (0.6, 0.8, 1.0)
 @pytest.mark.parametrize(
     ("longest", "side"), [(112, 256), (320, 256), (640, 352), (800, 416), (1280, 544), (1920, 640), (4096, 640)]
 )
-def test_view_is_no_finer_than_its_smallest_face_needs(longest: int, side: int) -> None:
+def test_view_resolution_follows_smallest_face(longest: int, side: int) -> None:
     assert views.view_side(longest, SIDES) == side
 
 
 @pytest.mark.parametrize("longest", range(200, 4097, 97))
-def test_smallest_face_is_seen_in_every_view_up_to_1920_pixels(longest: int) -> None:
+def test_smallest_face_is_detectable_up_to_1920_pixels(longest: int) -> None:
     side = views.view_side(longest, SIDES)
     seen = views.smallest_face(longest) * min(1, side / longest)
     assert seen >= views.SEEN_PIXELS or longest < 300 or longest > 1920
@@ -27,7 +27,7 @@ def test_smallest_face_is_seen_in_every_view_up_to_1920_pixels(longest: int) -> 
     ("size", "shape"),
     [((312, 416), (352, 416)), ((416, 234), (416, 256)), ((416, 416), (416, 416)), ((1, 416), (256, 416))],
 )
-def test_view_is_padded_to_the_narrowest_input_that_holds_it(size: tuple[int, int], shape: tuple[int, int]) -> None:
+def test_view_is_padded_to_narrowest_bucket(size: tuple[int, int], shape: tuple[int, int]) -> None:
     view = np.full((*size, 3), 9, np.uint8)
     canvas = views.pad(view, 416, ASPECTS)
     assert canvas.shape == (1, *shape, 3)
@@ -35,7 +35,7 @@ def test_view_is_padded_to_the_narrowest_input_that_holds_it(size: tuple[int, in
     assert canvas.sum(dtype=int) == view.sum(dtype=int)
 
 
-def test_view_is_shrunk_to_its_side_and_never_enlarged() -> None:
+def test_view_is_never_enlarged() -> None:
     view, scale = views.draw(Pyramid(np.zeros((300, 1000, 3), np.uint8)), 500, 1.0)
     assert (view.shape, scale) == ((150, 500, 3), 0.5)
     view, scale = views.draw(Pyramid(np.zeros((30, 100, 3), np.uint8)), 500, 0.5)
@@ -43,7 +43,7 @@ def test_view_is_shrunk_to_its_side_and_never_enlarged() -> None:
 
 
 @pytest.mark.parametrize("quarters", [0, 1, 2, 3])
-def test_what_is_found_in_a_turned_view_is_mapped_to_where_it_lies(quarters: int) -> None:
+def test_detections_of_turned_view_are_mapped_back(quarters: int) -> None:
     view = np.zeros((40, 60, 3), np.uint8)
     view[5:15, 20:26] = 200
     view[5, 20] = 255
@@ -58,7 +58,7 @@ def test_what_is_found_in_a_turned_view_is_mapped_to_where_it_lies(quarters: int
     np.testing.assert_allclose(back.landmarks[0, 0], [20.5, 5.5])
 
 
-def test_a_head_on_its_side_is_upright_in_the_turned_view() -> None:
+def test_turned_view_shows_sideways_head_upright() -> None:
     """Rolled by 90 degrees clockwise, the top of the head points to the right."""
     view = np.zeros((4, 6, 3), np.uint8)
     view[:, 5] = 255
@@ -66,7 +66,7 @@ def test_a_head_on_its_side_is_upright_in_the_turned_view() -> None:
 
 
 @pytest.mark.parametrize("roll", [-150.0, -33.0, 45.0, 90.0, 180.0])
-def test_tilted_view_shows_heads_of_its_roll_upright(roll: float) -> None:
+def test_tilted_view_shows_tilted_heads_upright(roll: float) -> None:
     """A head is a gray ellipse with a white crown; what is found of it is mapped back to where it lies."""
     turn = np.exp(1j * np.radians(roll))
     center = 320 + 180j
@@ -111,7 +111,5 @@ def found(*faces: tuple[float, float]) -> Detections:
         (((600, 0.9),), False),
     ],
 )
-def test_close_up_is_looked_for_where_the_view_leaves_doubt(
-    faces: tuple[tuple[float, float], ...], expected: bool
-) -> None:
+def test_close_up_is_tried_when_view_is_inconclusive(faces: tuple[tuple[float, float], ...], expected: bool) -> None:
     assert views.may_be_close_up(found(*faces), (600, 1000), 0.75) is expected

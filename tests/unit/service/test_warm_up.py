@@ -29,7 +29,7 @@ class Meeting:
 
 
 @pytest.mark.parametrize(("threads", "runs"), [(1, 1), (2, 3), (8, 9)])
-def test_every_thread_runs_a_bucket_before_the_service_is_ready(threads: int, runs: int) -> None:
+def test_warm_up_runs_in_every_thread(threads: int, runs: int) -> None:
     session = Meeting(threads)
     _run_everywhere(session, np.zeros((1, 8, 8, 3), np.uint8), threads)
     assert session.runs == runs

@@ -13,7 +13,7 @@ Respond = Callable[..., Any]
 NAME = contextvars.ContextVar("NAME", default="none")
 
 
-def test_a_response_of_known_length_is_whole_and_closed() -> None:
+def test_response_of_known_length_is_read_and_closed() -> None:
     closed = []
 
     class Result(list[bytes]):
@@ -30,7 +30,7 @@ def test_a_response_of_known_length_is_whole_and_closed() -> None:
     assert closed == [True]
 
 
-def test_parts_are_computed_in_one_context_whatever_the_thread() -> None:
+def test_response_parts_share_one_context() -> None:
     def application(environ: dict[str, Any], respond: Respond) -> Iterator[bytes]:
         respond("200 OK", [])
         token = NAME.set("mine")
@@ -52,7 +52,7 @@ def test_parts_are_computed_in_one_context_whatever_the_thread() -> None:
     assert NAME.get() == "none"
 
 
-def test_a_status_without_a_body_needs_no_length() -> None:
+def test_bodyless_status_has_no_length() -> None:
     def application(environ: dict[str, Any], respond: Respond) -> list[bytes]:
         respond("304 Not Modified", [])
         return []
@@ -60,7 +60,7 @@ def test_a_status_without_a_body_needs_no_length() -> None:
     assert call_application(application, {}).parts is None
 
 
-def test_an_application_that_raises_gives_500() -> None:
+def test_application_error_is_500() -> None:
     def application(environ: dict[str, Any], respond: Respond) -> list[bytes]:
         raise RuntimeError("secret")
 

@@ -58,6 +58,10 @@ JPEGS: dict[str, Callable[[int], bytes]] = {
     "restart markers behind the pixels": lambda n: with_header(GRAY, b"", b"\xff\xd0" * (n // 2)),
     "restart markers and strays": lambda n: with_header(CUT, b"", b"stray\xff\xd0" * (n // 7)),
     "markers behind the pixels": lambda n: with_header(GRAY, b"", b"\xff\xe0\0\2" * (n // 4)),
+    "comments and stray intervals": lambda n: with_header(STRAYED, b"\xff\xfe\0\2" * min(4000, n // 4)),
+    "restart intervals defined and stray intervals": lambda n: with_header(
+        STRAYED, b"\xff\xdd\0\4\0\1" * min(2500, n // 6)
+    ),
     "scans behind the pixels": lambda n: with_header(GRAY, b"", b"\xff\xda\0\x08\1\1\0\0\x3f\0" * (n // 10)),
     "EXIF directories": lambda n: with_header(
         GRAY, tables(0xE1, b"Exif\0\0II*\0\x08\0\0\0\xff\xff" + bytes(64_000), n)
@@ -65,9 +69,33 @@ JPEGS: dict[str, Callable[[int], bytes]] = {
 }
 
 
+STRAYED = damage.stray_bytes(
+    kinds.jpeg(Image.fromarray(kinds.scene(512, 512)), restart_marker_blocks=1),
+    b"some stray bytes",
+    rb"\xff[\xd0-\xd7]",
+)
+
+
+def frames_without_image(size: int) -> bytes:
+    """Frames of a WebP that hold nothing but transparency, 4,000 times each."""
+    chunks = bytes(16) + b"ALPH\0\0\0\0" * 4000
+    return webp((b"ANMF" + struct.pack("<I", len(chunks)) + chunks) * max(1, size // len(chunks)))
+
+
+def chunks_in_turn(*kinds_of_chunks: bytes, count: int) -> bytes:
+    return b"".join(map(kinds.png_chunk, kinds_of_chunks)) * (count // len(kinds_of_chunks))
+
+
 OTHERS: dict[str, Callable[[int], bytes]] = {
     "PNG of empty chunks": lambda n: damage.png_of_empty_chunks(n // 12),
     "PNG of empty pixel chunks": lambda n: PNG[:33] + kinds.png_chunk(b"IDAT") * (n // 12) + PNG[33:],
+    "PNG of palettes before and texts behind": lambda n: (
+        PNG[:33]
+        + chunks_in_turn(b"PLTE", b"tRNS", count=min(8_000, n // 24))
+        + kinds.png_chunk(b"IDAT")
+        + chunks_in_turn(b"tEXt", b"zTXt", count=min(8_000, n // 24))
+        + PNG[33:]
+    ),
     "PNG with a stream beyond its rows": lambda n: damage.png_bomb(n * 20 & ~0xFFFFFF),
     "PNG with texts that inflate": lambda n: damage.png_text_bomb(n * 100 & ~0xFFFFFF),
     "PNG of one column": lambda n: kinds.png(np.zeros((4096, 1, 1), np.uint8), 1, 0, tEXt=bytes(n)),
@@ -76,6 +104,7 @@ OTHERS: dict[str, Callable[[int], bytes]] = {
     "BMP of moves": lambda n: damage.bmp_of_moves(255, n // 4),
     "WebP of empty chunks": lambda n: webp(b"XXXX\0\0\0\0" * (n // 8)),
     "WebP of frames": lambda n: webp((b"ANMF" + struct.pack("<I", 16) + bytes(16)) * (n // 24)),
+    "WebP of frames without an image": frames_without_image,
     "WebP with long EXIF": lambda n: webp(b"EXIF" + struct.pack("<I", n) + b"II*\0\x08\0\0\0\xff\xff" + bytes(n - 10)),
     "AVIF of empty boxes": lambda n: AVIF_START + b"\0\0\0\x08free" * (n // 8),
     "EXIF directory of many entries": lambda n: kinds.png(

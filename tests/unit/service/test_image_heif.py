@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import base64
 import io
+import resource
 import struct
 import sys
+import threading
 import time
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 
 import numpy as np
 import pillow_heif
@@ -16,8 +19,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from devtools.photos import kinds
-from face_comparison import image
-from face_comparison.errors import CorruptImage, ImageTooLarge, UnsupportedFormat
+from face_comparison import cancellation, image
+from face_comparison.errors import ClientDisconnected, CorruptImage, ImageTooLarge, UnsupportedFormat
 from face_comparison.image import heic
 from face_comparison.image.isobmff import primary_image
 
@@ -271,6 +274,44 @@ def test_a_decoder_that_hangs_or_crashes_makes_the_file_corrupt(program: str, mo
     monkeypatch.setattr(heic, "_DECODE", program)
     monkeypatch.setattr(heic, "_FIXED_SECONDS", 0.3)
     with pytest.raises(CorruptImage):
+        decoded(encoded(Image.fromarray(SCENE), "HEIF"))
+
+
+def test_a_decoder_that_computes_without_end_costs_half_a_second(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of the processor: libde265 does so with some files of 4 kB. The time on a clock is that of another test."""
+    monkeypatch.setattr(heic, "_DECODE", heic._DECODE.replace("import _pi_heif", "while True: pass"))
+    monkeypatch.setattr(heic, "_FIXED_SECONDS", 120)
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    with pytest.raises(CorruptImage, match="reasonable time"):
+        decoded(encoded(Image.fromarray(SCENE), "HEIF"))
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    assert after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime < 2
+
+
+def test_a_decoder_ends_with_its_request(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Cancelled from another thread, as by a client that has disconnected."""
+    monkeypatch.setattr(heic, "_DECODE", "import time; time.sleep(600)")
+    monkeypatch.setattr(heic, "_FIXED_SECONDS", 120)
+
+    class Request:
+        cancelled = False
+
+        def check(self) -> None:
+            if self.cancelled:
+                raise ClientDisconnected("the client has disconnected")
+
+        @contextmanager
+        def on_cancel(self, callback: Callable[[], None]) -> Iterator[None]:
+            def cancel() -> None:
+                self.cancelled = True
+                callback()
+
+            timer = threading.Timer(0.1, cancel)
+            timer.start()
+            yield
+            timer.cancel()
+
+    with cancellation.working_for(Request()), pytest.raises(ClientDisconnected):
         decoded(encoded(Image.fromarray(SCENE), "HEIF"))
 
 

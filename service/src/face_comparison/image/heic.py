@@ -10,6 +10,7 @@ shown.
 from __future__ import annotations
 
 import importlib.util
+import signal
 import subprocess
 import sys
 
@@ -17,6 +18,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from face_comparison import cancellation
 from face_comparison.errors import CorruptImage, UnsupportedFormat
 from face_comparison.image.alpha import on_white
 from face_comparison.image.isobmff import SWAPPED_ORIENTATIONS, brands, primary_image
@@ -40,6 +42,10 @@ def matches(start: bytes) -> bool:
 _FIXED_SECONDS, _SECONDS_PER_MEGAPIXEL = 5.0, 0.5
 """Time after which the process is ended: some ten times what it takes on one busy core."""
 
+_FIXED_CPU_SECONDS, _CPU_SECONDS_PER_MEGAPIXEL = 0.5, 0.25
+"""Processor time after which it is ended, some six times what it takes: a file on which the decoder never ends costs no
+more, however busy the machine is."""
+
 _FIXED_BYTES, _BYTES_PER_PIXEL = 512 << 20, 40
 """Memory that the process may have, some twice what it takes."""
 
@@ -52,9 +58,10 @@ _SAMPLES = {"L": (1, "u1"), "I;16": (1, "<u2"), "BGR": (3, "u1"), "BGRA": (4, "u
 _DECODE = f"""
 import sys
 try:
-    import resource
+    import resource, signal
+    signal.setitimer(signal.ITIMER_PROF, float(sys.argv[2]))
     resource.setrlimit(resource.RLIMIT_AS, (int(sys.argv[1]),) * 2)
-except (ImportError, OSError, ValueError):  # no such limit on this system, or a lower one already
+except (ImportError, AttributeError, OSError, ValueError):  # no such limit on this system, or a lower one already
     pass
 import _pi_heif
 try:
@@ -87,21 +94,12 @@ def dimensions(data: bytes) -> tuple[int, int, int]:
 
 def pixels(data: bytes, width: int, height: int, reduce: int) -> NDArray[np.uint8]:
     """(H, W, 3) RGB; `reduce` is not used."""
-    try:
-        done = subprocess.run(
-            [sys.executable, "-I", "-c", _DECODE, str(_FIXED_BYTES + _BYTES_PER_PIXEL * width * height)],
-            input=bytes(data),
-            capture_output=True,
-            timeout=_FIXED_SECONDS + _SECONDS_PER_MEGAPIXEL * width * height / 1e6,
-            check=False,
-        )
-    except subprocess.TimeoutExpired:
-        raise CorruptImage("the HEIC is damaged: it cannot be decoded in a reasonable time") from None
-    if done.returncode == _UNSUPPORTED:
+    status, output = _run(bytes(data), width * height)
+    if status == _UNSUPPORTED:
         raise UnsupportedFormat("this kind of HEIC is not supported: send the image as JPG, PNG or WebP")
-    head, _, content = done.stdout.partition(b"\n")
+    head, _, content = output.partition(b"\n")
     fields = head.decode("ascii", "replace").split()
-    if done.returncode or len(fields) != 4:
+    if status or len(fields) != 4:
         raise CorruptImage("the HEIC is damaged or ends early")
     columns, rows, stride = (int(number) if number.isdigit() else 0 for number in fields[:3])
     channels, sample = _SAMPLES.get(fields[3], (0, "u1"))
@@ -116,3 +114,29 @@ def pixels(data: bytes, width: int, height: int, reduce: int) -> NDArray[np.uint
     if shown.shape[:2] != (height, width):  # cropped to a fraction of a pixel, which may be rounded either way
         shown = np.asarray(cv2.resize(shown, (width, height)), np.uint8)
     return shown
+
+
+def _run(data: bytes, size: int) -> tuple[int, bytes]:
+    """Status and output of the process that decodes an image of `size` pixels; it ends with its request."""
+    memory = _FIXED_BYTES + _BYTES_PER_PIXEL * size
+    processor_time = _FIXED_CPU_SECONDS + _CPU_SECONDS_PER_MEGAPIXEL * size / 1e6
+    command = [sys.executable, "-I", "-c", _DECODE, str(memory), str(processor_time)]
+    pipe = subprocess.PIPE
+    with (
+        subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=subprocess.DEVNULL) as process,
+        cancellation.on_cancel(process.kill),
+    ):
+        try:
+            output, _ = process.communicate(data, _FIXED_SECONDS + _SECONDS_PER_MEGAPIXEL * size / 1e6)
+        except subprocess.TimeoutExpired:
+            raise _endless() from None
+        finally:
+            process.kill()  # what has ended is not killed again
+    cancellation.check()
+    if process.returncode == -signal.SIGPROF:
+        raise _endless()
+    return process.returncode, output
+
+
+def _endless() -> CorruptImage:
+    return CorruptImage("the HEIC is damaged: it cannot be decoded in a reasonable time")

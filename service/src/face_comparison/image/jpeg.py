@@ -56,6 +56,8 @@ _TRANSFORMS = {1: (0, 0), 3: (0, 1), 4: (0, 2)}
 """Adobe's color transforms by number of components; the second is what libjpeg takes for an unknown one."""
 _LONGEST_HEADER = 16 * 1024
 """Of a JPEG whose restart intervals are decoded one by one, each behind the whole header; all tables take 3 kB."""
+_SIZE_IN_FRAME = 5
+"""Where height and width stand in a frame's segment: behind its marker, its length and the bits of a sample."""
 _WHOLE_BLOCK = bytes((0, 63, 0))
 """First and last coefficient and their bits, as a sequential scan has them."""
 _MORE = hashlib.sha512(b"").digest().replace(b"\xff", b"\x5a")
@@ -90,7 +92,8 @@ def pixels(data: bytes, width: int, height: int, reduce: int) -> NDArray[np.uint
         require_few_scans(len(found), shape)
         _require_all_scans(found, shape)
     interval = restart_interval(parts[:head])
-    header = _header(parts[: head - 1], shape)
+    before = _header(parts[: head - 1], shape)
+    header = before.sized()
     if not shape.progressive and not interval:
         header += _distant_restarts(shape.blocks if several else shape.units)
     body = parts[head - 1 :] if several else parts[head - 1 : head + 1]
@@ -105,7 +108,7 @@ def pixels(data: bytes, width: int, height: int, reduce: int) -> NDArray[np.uint
         elif interval:
             if len(header) > _LONGEST_HEADER:
                 raise CorruptImage("the JPEG has stray bytes, and more tables than it can be checked with")
-            strict = _StrictDecoder(parts[: head - 1], shape, _body(data, body[:1], shape).removesuffix(END))
+            strict = _StrictDecoder(before, _body(data, body[:1], shape).removesuffix(END))
             jpeg_restarts.prove(_body(data, body[1:], shape).removesuffix(END), shape, interval, strict.complaint)
         said, decoded = _decode(stream, least, strict=False)
     if decoded is None:
@@ -113,21 +116,31 @@ def pixels(data: bytes, width: int, height: int, reduce: int) -> NDArray[np.uint
     return decoded
 
 
-def _header(parts: Sequence[Part], shape: Frame, size: tuple[int, int] | None = None) -> bytes:
-    """What stands before the first scan header, reduced to what pixels are decoded from; size: another one."""
-    pieces = [START]
+@dataclass(frozen=True, slots=True)
+class _Header:
+    """What stands before the first scan header: before and behind the size of the image."""
+
+    start: bytes
+    size: bytes
+    end: bytes
+
+    def sized(self, size: tuple[int, int] | None = None) -> bytes:
+        """The header, with another width and height where they are given."""
+        return b"".join((self.start, struct.pack(">HH", size[1], size[0]) if size else self.size, self.end))
+
+
+def _header(parts: Sequence[Part], shape: Frame) -> _Header:
+    """What stands before the first scan header, reduced to what pixels are decoded from."""
+    pieces, at = [START], len(START)
     for part in parts:
         if not isinstance(part, Segment):
             continue
-        if part.marker in SOF and size:
-            width, height = size
-            content = part.content[:1] + struct.pack(">HH", height, width) + part.content[5:]
-            pieces.append(_segment(Segment(part.marker, content)))
-        elif part.marker in _TABLES:
-            pieces.append(_segment(part))
-        else:
-            pieces.append(_color_space(part, len(shape.components)))
-    return b"".join(pieces)
+        piece = _segment(part) if part.marker in _TABLES else _color_space(part, len(shape.components))
+        if part.marker in SOF:
+            at = sum(map(len, pieces)) + _SIZE_IN_FRAME
+        pieces.append(piece)
+    whole = b"".join(pieces)
+    return _Header(whole[:at], whole[at : at + 4], whole[at + 4 :])
 
 
 def _body(data: bytes, parts: Sequence[Part], shape: Frame, more: bytes = b"") -> bytes:
@@ -197,14 +210,13 @@ def _require_whole_scans(stream: bytes, followed: bytes) -> None:
 class _StrictDecoder:
     """Decodes parts of a JPEG's coded data by themselves. header, scan: what stands before them in the JPEG."""
 
-    header: Sequence[Part]
-    shape: Frame
+    header: _Header
     scan: bytes
 
     def complaint(self, coded: bytes, interval: int, size: tuple[int, int]) -> str:
         """Returns the first complaint of libjpeg about coded data of `size` pixels; empty if it has none."""
         restarts = _segment(Segment(DRI, interval.to_bytes(2, "big")))
-        stream = b"".join((_header(self.header, self.shape, size), restarts, self.scan, coded, END))
+        stream = b"".join((self.header.sized(size), restarts, self.scan, coded, END))
         return _decode(stream, (1, 1), strict=True)[0]
 
 

@@ -92,7 +92,7 @@ def pixels(data: bytes, width: int, height: int, reduce: int) -> NDArray[np.uint
     view = memoryview(data)
     parts: dict[bytes, list[memoryview]] = {b"IHDR": [], b"PLTE": [], b"tRNS": [], b"IDAT": []}
     order: list[bytes] = []
-    cut = False
+    cut = pixels_begun = False
     for kind, start, end, whole in _chunks(data):
         if kind in parts:
             cut = not whole
@@ -101,7 +101,8 @@ def pixels(data: bytes, width: int, height: int, reduce: int) -> NDArray[np.uint
             parts[kind].append(view[start:end])
         elif kind != b"IEND" and not kind[0] & 0x20:
             raise CorruptImage("the PNG holds a chunk that must be understood and is not")
-        if kind in parts or b"IDAT" in order:
+        pixels_begun = pixels_begun or kind == b"IDAT"
+        if kind in parts or pixels_begun:
             order += [kind] if order[-1:] != [kind] else []
     if order.count(b"IDAT") != 1 or any(len(parts[kind]) > 1 for kind in (b"IHDR", b"PLTE", b"tRNS")):
         raise CorruptImage("the PNG's parts are missing, doubled or out of order")

@@ -24,7 +24,7 @@ def matches(start: bytes) -> bool:
 
 
 _MAX_CHUNKS = 4096
-"""Frames of an animation and metadata; only the first frame's are read."""
+"""Frames of an animation and metadata, and the chunks of frames that hold no image."""
 _LOSSY, _LOSSLESS, _ALPHA, _EXTENDED, _FRAME, _EXIF = b"VP8 ", b"VP8L", b"ALPH", b"VP8X", b"ANMF", b"EXIF"
 _ALPHA_FLAG = 0x10
 _KEY_FRAME = b"\x9d\x01\x2a"
@@ -70,7 +70,8 @@ def _layout(data: bytes) -> _Layout:
     canvas, exif = None, None
     left = top = 0
     image: tuple[tuple[bytes, bytes], ...] = ()
-    for kind, content in _chunks(data, 12, end):
+    left_to_read = iter(range(_MAX_CHUNKS))
+    for kind, content in _chunks(data, 12, end, left_to_read):
         if kind == _EXTENDED and len(content) >= 10:
             canvas = _u24(content, 4) + 1, _u24(content, 7) + 1
         elif kind == _EXIF:
@@ -79,7 +80,7 @@ def _layout(data: bytes) -> _Layout:
             continue
         elif kind == _FRAME and len(content) > 16:
             left, top = 2 * _u24(content, 0), 2 * _u24(content, 3)
-            image = tuple(_image_chunks(_chunks(content, 16, len(content))))
+            image = tuple(_image_chunks(_chunks(content, 16, len(content), left_to_read)))
         elif kind in (_ALPHA, _LOSSY, _LOSSLESS):
             image = (*image, (kind, content))
     if not image or image[-1][0] == _ALPHA:
@@ -102,8 +103,9 @@ def _image_chunks(chunks: Iterator[tuple[bytes, bytes]]) -> Iterator[tuple[bytes
             return
 
 
-def _chunks(data: bytes, at: int, end: int) -> Iterator[tuple[bytes, bytes]]:
-    for _ in range(_MAX_CHUNKS):
+def _chunks(data: bytes, at: int, end: int, left: Iterator[int]) -> Iterator[tuple[bytes, bytes]]:
+    """Type and content of each chunk. left: taken from for each chunk of a file, whatever it lies in."""
+    for _ in left:
         if at + 8 > end:
             return
         kind, size = bytes(data[at : at + 4]), int.from_bytes(data[at + 4 : at + 8], "little")

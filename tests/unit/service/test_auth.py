@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hmac
 import logging
+import os
 
 import pytest
 
@@ -66,9 +67,27 @@ def test_bad_file_fails_startup(tmp_path, content, reason):
     assert str(path) in caught.value.message
 
 
-def test_folder_is_rejected(tmp_path):
-    with pytest.raises(InvalidSettings, match="cannot be read"):
-        ApiKeys(str(tmp_path))
+def pipe(path):
+    path.unlink(missing_ok=True)
+    os.mkfifo(path)
+
+
+def device(path):
+    path.unlink(missing_ok=True)
+    path.symlink_to("/dev/zero")
+
+
+def folder(path):
+    path.unlink(missing_ok=True)
+    path.mkdir()
+
+
+@pytest.mark.parametrize("make", [pipe, device, folder])
+def test_only_regular_file_is_read(tmp_path, make):
+    """Nobody writes to the pipe, and the device has no end."""
+    make(tmp_path / "keys")
+    with pytest.raises(InvalidSettings, match="not a regular file"):
+        ApiKeys(str(tmp_path / "keys"))
 
 
 @pytest.fixture
@@ -153,7 +172,7 @@ def overgrow(path):
     path.write_bytes(b"anna:key-1\n" * 200_000)
 
 
-@pytest.mark.parametrize("spoil", [remove, overgrow])
+@pytest.mark.parametrize("spoil", [remove, overgrow, pipe, device])
 def test_unreadable_file_keeps_previous_keys(keys, spoil, caplog):
     keys, path = keys
     spoil(path)
@@ -161,6 +180,7 @@ def test_unreadable_file_keeps_previous_keys(keys, spoil, caplog):
         assert [allowed(keys, "key-1") for _ in range(3)] == ["anna"] * 3
     assert len(caplog.records) == 1
     assert metrics.API_KEYS_RELOAD_FAILED._value.get() == 1
+    path.unlink(missing_ok=True)
     path.write_text("carl:key-number-3\n")
     assert [allowed(keys, key) for key in ("key-1", "key-number-3")] == [None, "carl"]
     assert metrics.API_KEYS_RELOAD_FAILED._value.get() == 0

@@ -38,6 +38,8 @@ def open_collections(
 
 
 def _read(file: str) -> str:
+    if Path(file).exists() and not Path(file).is_file():  # reading a pipe or a device may never end
+        raise InvalidSettings(f"--collections-file {file} is not a regular file")
     try:
         return Path(file).read_text("utf-8").strip()
     except (OSError, UnicodeDecodeError) as error:

@@ -210,7 +210,10 @@ class ApiKeys:
         return status.st_mtime_ns, status.st_ino, status.st_size
 
     def _read(self, errors: str = "strict") -> str:
-        if self._path.stat().st_size > MAX_FILE_BYTES:
+        status = self._path.stat()
+        if not stat.S_ISREG(status.st_mode):  # reading a pipe or a device may never end
+            raise ValueError("it is not a regular file")
+        if status.st_size > MAX_FILE_BYTES:
             raise ValueError(f"it is larger than {MAX_FILE_BYTES} bytes")
         return self._path.read_text("utf-8", errors)
 

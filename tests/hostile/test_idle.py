@@ -9,26 +9,37 @@ from collections.abc import Iterator
 
 import pytest
 
-from support.hostile import PATIENCE, head, probe, victim
+from support.hostile import MIB, PATIENCE, head, measured, probe, victim
 from support.served import Served, until
 
 MANY = 2_200
+MOST = 10_000
+OTHER_FILES = 500
 
 
 @pytest.fixture(autouse=True)
-def room_for_sockets() -> Iterator[None]:
+def room_for_sockets() -> Iterator[int]:
+    """How many connections this process may open."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if hard != resource.RLIM_INFINITY and hard < MANY + 500:
+    granted = MOST + OTHER_FILES if hard == resource.RLIM_INFINITY else min(hard, MOST + OTHER_FILES)
+    if granted < MANY + OTHER_FILES:
         pytest.skip("this process may not open enough files")
-    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, MANY + 500), hard))
-    yield
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, granted), hard))
+    yield granted - OTHER_FILES
     resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
-@pytest.mark.parametrize(
-    "first", [b"", b"GET /livez HTTP/1.1\r\nHost", head(content_length=9) + b"{"],
-    ids=["silent", "half a head", "half a body"],
-)  # fmt: skip
+WAYS = {
+    "silent": b"",
+    "half a head": b"GET /livez HTTP/1.1\r\nHost",
+    "half a body": head(content_length=9) + b"{",
+    "half a large body": head(content_length=20 * MIB) + b"{",
+    "an empty line": b"\r\n",
+    "half of chunks": head(transfer_encoding="chunked") + b"5\r\nab",
+}
+
+
+@pytest.mark.parametrize("first", [WAYS[name] for name in WAYS], ids=WAYS)
 def test_excess_idle_connections_keep_nobody_out(service: Served, first: bytes) -> None:
     with contextlib.ExitStack() as stack:
         for number in range(MANY):
@@ -53,3 +64,21 @@ def test_oldest_idle_connection_closes_first(service: Served) -> None:
         assert oldest.recv(1) == b""
         used.sendall(b"GET /livez HTTP/1.1\r\nHost: x\r\n\r\n")  # one that has been of use is kept
         assert used.recv(1000).startswith(b"HTTP/1.1 200")
+
+
+@pytest.mark.parametrize("first", [WAYS["silent"], WAYS["half a body"]], ids=["silent", "half a body"])
+def test_ten_thousand_connections_keep_nobody_out(
+    service: Served, room_for_sockets: int, first: bytes
+) -> None:
+    """Each that is opened takes the place of another: that must not cost more, the more there are."""
+    with contextlib.ExitStack() as stack, measured(service) as usage:
+        for number in range(room_for_sockets):
+            sock = stack.enter_context(socket.create_connection(("127.0.0.1", service.port), timeout=PATIENCE))
+            with contextlib.suppress(OSError):
+                sock.sendall(first)
+            if number % 1000 == 999:
+                assert probe(service) < PATIENCE
+        assert victim(service) < PATIENCE
+        assert service.metric("face_comparison_connections") <= 2000
+    assert usage.peak_growth < 100 * MIB
+    assert usage.cpu_seconds < 1e-3 * room_for_sockets

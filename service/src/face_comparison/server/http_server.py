@@ -15,6 +15,7 @@ from collections import deque
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import chain
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from face_comparison.observability import metrics
@@ -22,6 +23,7 @@ from face_comparison.server.background_work import BackgroundWork
 from face_comparison.server.connection import Connection
 from face_comparison.server.phases import Phase
 from face_comparison.server.priority import give_way
+from face_comparison.server.ranking import Ranking
 from face_comparison.server.wsgi_call import Reply, call_application
 from face_comparison.serving.memory_budget import SMALL_BYTES
 from face_comparison.web import environ as keys
@@ -94,6 +96,10 @@ class HttpServer:
         self._probes = ThreadPoolExecutor(PROBE_THREADS, "probe")
         self._metrics = ThreadPoolExecutor(1, "metrics")
         self._by_phase: dict[Phase, dict[Connection, None]] = {phase: {} for phase in Phase}
+        self._slowest = Ranking[Connection](
+            lambda each: -each.bytes_per_second, lambda each: each in self._by_phase[Phase.BODY]
+        )
+        self._largest = Ranking[Connection](lambda each: each.byte_seconds, self._is_transferring)
         self._later = BackgroundWork("log")
         self._deferred: deque[Callable[[], None]] = deque()
         self._is_deferring = False
@@ -159,11 +165,16 @@ class HttpServer:
         if rejected is not None:  # thousands may wait for their turn
             rejected.evict()
             return True
-        sending = self._by_phase[Phase.BODY] or self._by_phase[Phase.SENDING]
-        if not sending:
+        receiving = self._by_phase[Phase.BODY]
+        # Of those that take a reply, the one that has not taken it for longest.
+        slowest = self._slowest.worst(receiving.keys, len(receiving)) or next(iter(self._by_phase[Phase.SENDING]), None)
+        if slowest is None:
             return False
-        min(sending, key=lambda connection: connection.bytes_per_second).evict()
+        slowest.evict()
         return True
+
+    def _is_transferring(self, connection: Connection) -> bool:
+        return connection in self._by_phase[Phase.BODY] or connection in self._by_phase[Phase.SENDING]
 
     # --- for connections ---
 
@@ -201,10 +212,10 @@ class HttpServer:
         one that holds most for longest.
         """
         small = connection.held_bytes + amount <= SMALL_BYTES
+        receiving, sending = self._by_phase[Phase.BODY], self._by_phase[Phase.SENDING]
         while not self._budget.hold(amount, small=small):
-            movable = [*self._by_phase[Phase.BODY], *self._by_phase[Phase.SENDING]]
-            worst = max(movable, key=lambda other: other.byte_seconds, default=connection)
-            if worst is connection or not worst.held_bytes:
+            worst = self._largest.worst(lambda: chain(receiving, sending), len(receiving) + len(sending))
+            if worst is None or worst is connection or not worst.held_bytes:
                 return False
             worst.evict()
         connection.held_bytes += amount

@@ -87,6 +87,42 @@ CASES: dict[str, tuple[dict[str, Any], str]] = {
         CPU | {"route": {"host": "ingress.faces.example.com", "ingress": {"annotations": SNIPPET}}},
         "allowed.annotations={nginx.ingress.kubernetes.io/*}",
     ),
+    "name-server": (
+        with_host("name-server", dnsPolicy="None", dnsConfig={"nameservers": ["192.0.2.53"]}),
+        "allowed.dns={192.0.2.*}",
+    ),
+    "search-domain": (
+        with_host("search-domain", dnsConfig={"searches": ["theirs.example.com"]}),
+        "allowed.dns={theirs.*}",
+    ),
+    "host-alias": (
+        with_host("host-alias", hostAliases=[{"ip": "192.0.2.1", "hostnames": ["store.example.com"]}]),
+        "allowed.dns={store.*}",
+    ),
+    "device": (
+        with_host("device", resources={"limits": {"devices.kubevirt.io/kvm": "1"}}),
+        "allowed.devices={devices.kubevirt.io/*}",
+    ),
+    "accelerator": (
+        with_host("accelerator", accelerator={"type": "gpu", "resourceName": "smarter-devices/mem"}),
+        "allowed.devices={smarter-devices/*}",
+    ),
+    "device-claim": (
+        with_host("device-claim", resourceClaims=[{"name": "gpu", "resourceClaimName": "theirs"}]),
+        "allowed.resourceClaims={theirs}",
+    ),
+    "label": (
+        with_host("label", podLabels={"sidecar.istio.io/inject": "true"}),
+        "allowed.labels={sidecar.istio.io/*}",
+    ),
+    "child-label": (
+        with_host("child-label", childMetadata={"labels": {"azure.workload.identity/use": "true"}}),
+        "allowed.labels={azure.workload.identity/*}",
+    ),
+    "endpoint": (
+        with_host("endpoint", env=[{"name": "AWS_ENDPOINT_URL", "value": "http://192.0.2.1"}]),
+        "allowed.variables={AWS_ENDPOINT_URL}",
+    ),
     "gateway": (
         CPU | {"route": {"host": "gw.faces.example.com", "gateway": {"parentRefs": [FOREIGN]}}},
         "allowed.gateways={infra/*}",
@@ -179,6 +215,8 @@ def test_service_rejects_what_is_not_permitted(
     assert pods["image"]["containers"][0]["image"] == "registry.example.com/theirs:1"
     assert pods["account"]["serviceAccountName"] == "builder"
     assert SECRET in pods["secret"]["containers"][0]["env"]
+    assert pods["name-server"]["dnsConfig"] == {"nameservers": ["192.0.2.53"]}
+    assert pods["host-alias"]["hostAliases"][0]["hostnames"] == ["store.example.com"]
     ingress = faces.child(INGRESS, "ingress-annotation")
     assert ingress is not None
     assert ingress["metadata"]["annotations"].items() >= SNIPPET.items()

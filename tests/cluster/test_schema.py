@@ -52,6 +52,9 @@ BAD: list[tuple[str, dict[str, Any], str]] = [
     ("a stage that is another route", {"stage": "metrics"}, "stage must not be the name of"),
     ("a negative number of pods", {"replicas": -1}, "greater than or equal to 0"),
     ("a body without limit", {"limits": {"bodyBytes": 0}}, "greater than or equal to 1024"),
+    ("a proxy that is everyone", {"limits": {"trustedProxies": ["0.0.0.0/0"]}}, "matches everyone"),
+    ("a proxy by name", {"limits": {"trustedProxies": ["ingress.svc"]}}, "spec.limits.trustedProxies"),
+    ("fewer than no requests", {"limits": {"requestsPerCaller": -1}}, "greater than or equal to 0"),
     ("a label of the operator", {"podLabels": {"app.kubernetes.io/instance": "x"}}, "choose others"),
     (
         "a variable that a field sets",

@@ -18,7 +18,6 @@ ORDINARY_VARIABLES = (
     "AWS_ACCESS_KEY_ID",
     "AWS_DEFAULT_REGION",
     "AWS_EC2_METADATA_DISABLED",
-    "AWS_ENDPOINT_URL",
     "AWS_ENDPOINT_URL_S3",
     "AWS_REGION",
     "AWS_SECRET_ACCESS_KEY",
@@ -29,7 +28,7 @@ ORDINARY_VARIABLES = (
 """What anyone may set: options of the service, which it checks itself, and access to S3.
 
 Others can make the container run what comes with a model (PYTHONPATH, LD_PRELOAD), or send a mounted Secret elsewhere
-(AWS_WEB_IDENTITY_TOKEN_FILE).
+(AWS_WEB_IDENTITY_TOKEN_FILE, or AWS_ENDPOINT_URL, which also names the server that an account's token is sent to).
 """
 
 
@@ -72,11 +71,17 @@ def _violations(resource: FaceComparison, settings: Settings) -> Iterator[str]:
         ),
         *_env_rules(spec, settings),
         *_volume_rules(spec, settings),
+        *_device_rules(spec, settings),
+        *_dns_rules(spec, settings),
     )
     for field, names, allowed, option in rules:
         for name in names:
             if name and not _matches(name, allowed):
                 yield _message(field, name, f"allowed-{option}")
+    for field, labels in (("podLabels", spec.pod_labels), ("childMetadata.labels", spec.child_metadata.labels)):
+        for key in labels:
+            if not _matches_label(key, settings.allowed_labels):
+                yield _message(field, key, "allowed-labels")
     yield from _route_violations(resource, settings)
 
 
@@ -116,6 +121,33 @@ def _volume_rules(spec: Spec, settings: Settings) -> Iterator[_Rule]:
         yield "caBundle", [spec.ca_bundle.config_map_name], settings.allowed_config_maps, "config-maps"
 
 
+def _device_rules(spec: Spec, settings: Settings) -> Iterator[_Rule]:
+    amounts = {**spec.resources.get("requests", {}), **spec.resources.get("limits", {})}
+    # Kubernetes' own resources have no domain.
+    yield "resources", [name for name in amounts if "/" in name], settings.allowed_devices, "devices"
+    if spec.accelerator.type != "cpu":
+        yield "accelerator.resourceName", [spec.accelerator.resource_name], settings.allowed_devices, "devices"
+    for claim in spec.resource_claims:
+        names = [claim[kind] for kind in ("resourceClaimName", "resourceClaimTemplateName") if claim.get(kind)]
+        yield (
+            f"resourceClaims[{claim.get('name')}]",
+            names or ["?"],
+            settings.allowed_resource_claims,
+            "resource-claims",
+        )
+
+
+def _dns_rules(spec: Spec, settings: Settings) -> Iterator[_Rule]:
+    """Whoever decides what a name means gets what the service sends to it: the password of the store, for example."""
+    for part in ("nameservers", "searches"):
+        listed = spec.dns_config.get(part) or []
+        # The schema leaves the type open; the API server rejects anything but a list later.
+        names = [str(name) for name in (listed if isinstance(listed, list) else [listed])]
+        yield f"dnsConfig.{part}", names, settings.allowed_dns, "dns"
+    for alias in spec.host_aliases:
+        yield f"hostAliases[{alias.get('ip')}]", alias.get("hostnames") or [], settings.allowed_dns, "dns"
+
+
 def _replaces_program(mount_path: str) -> bool:
     parts = [part for part in normpath(f"/{mount_path}").split("/") if part]
     if not parts or parts == ["etc"] or parts[0] in PROGRAM_FOLDERS:
@@ -145,6 +177,12 @@ def _repository(image: str) -> str:
 
 def _matches(name: str, patterns: tuple[str, ...]) -> bool:
     return any(pattern == "*" or fnmatchcase(name, pattern) for pattern in patterns)
+
+
+def _matches_label(key: str, patterns: tuple[str, ...]) -> bool:
+    return any(
+        pattern == "*" or (fnmatchcase(key, pattern) and ("/" in pattern or "/" not in key)) for pattern in patterns
+    )
 
 
 def _name(reference: Object) -> str:

@@ -134,6 +134,8 @@ class Limits(msgspec.Struct, frozen=True, rename="camel"):
     body_bytes: int = 20 * 2**20
     request_seconds: int = 30
     queue: int = 64
+    requests_per_caller: int = 0
+    trusted_proxies: list[str] = []
     max_side: int = 4096
     allowed_hosts: list[str] = []
     allowed_buckets: list[str] = []

@@ -167,6 +167,26 @@ class Settings:
     allowed_runtime_classes: tuple[str, ...] = _option(
         ("*",), "RuntimeClasses that resources may name; patterns, * permits all.", _patterns
     )
+    allowed_devices: tuple[str, ...] = _option(
+        ("nvidia.com/*",),
+        "Device plugins' resource names that resources may ask for; patterns, * permits all.",
+        _patterns,
+    )
+    allowed_resource_claims: tuple[str, ...] = _option(
+        (), "ResourceClaims and ResourceClaimTemplates that resources may name; patterns, * permits all.", _patterns
+    )
+    allowed_dns: tuple[str, ...] = _option(
+        (),
+        "Name servers and search domains that dnsConfig may list, and host names in hostAliases; patterns, * permits "
+        "all.",
+        _patterns,
+    )
+    allowed_labels: tuple[str, ...] = _option(
+        ("?*",),
+        "Label keys that resources may set on pods and other objects; patterns, * permits all; one without a slash "
+        "permits only keys without a prefix.",
+        _patterns,
+    )
     metrics_port: int = _option(8080, "Port of /metrics; 0 selects a free one.", _port)
     health_port: int = _option(8081, "Port of /livez and /readyz; 0 selects a free one.", _port)
     leader_election: bool = _option(

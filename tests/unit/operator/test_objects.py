@@ -41,6 +41,11 @@ def _deployment(settings: Settings = golden_objects.SETTINGS, **spec: object) ->
     return next(each for each in found if each["kind"] == "Deployment")
 
 
+def _env(**spec: object) -> dict:
+    (container,) = _deployment(**spec)["spec"]["template"]["spec"]["containers"]
+    return {variable["name"]: variable.get("value") for variable in container["env"]}
+
+
 def test_autoscaler_owns_replicas() -> None:
     assert _deployment(replicas=3)["spec"]["replicas"] == 3
     assert _deployment()["spec"]["replicas"] == 1
@@ -54,10 +59,20 @@ def test_zero_replicas_is_not_replaced_by_default() -> None:
 def test_grace_period_covers_the_last_request() -> None:
     pod = _deployment(limits={"requestSeconds": 77})["spec"]["template"]["spec"]
     (container,) = pod["containers"]
-    env = {variable["name"]: variable.get("value") for variable in container["env"]}
+    env = _env(limits={"requestSeconds": 77})
     leaving = container["lifecycle"]["preStop"]["sleep"]["seconds"]
     assert pod["terminationGracePeriodSeconds"] > leaving + int(env["FACE_COMPARISON_DRAIN_SECONDS"])
     assert env["FACE_COMPARISON_DRAIN_SECONDS"] == env["FACE_COMPARISON_REQUEST_SECONDS"] == "77"
+
+
+def test_caller_limits_and_trusted_proxies_reach_the_service() -> None:
+    limits = {"requestsPerCaller": 4, "trustedProxies": ["10.4.0.0/16", "fd00::1"]}
+    env = _env(limits=limits)
+    assert env["FACE_COMPARISON_REQUESTS_PER_CALLER"] == "4"
+    assert env["FACE_COMPARISON_TRUSTED_PROXIES"] == "10.4.0.0/16,fd00::1"
+    by_hand = _env(limits=limits, env=[{"name": "FACE_COMPARISON_TRUSTED_PROXIES", "value": "10.9.0.1"}])
+    assert by_hand["FACE_COMPARISON_TRUSTED_PROXIES"] == "10.9.0.1"
+    assert not {"FACE_COMPARISON_REQUESTS_PER_CALLER", "FACE_COMPARISON_TRUSTED_PROXIES"} & _env().keys()
 
 
 def test_template_digest_changes_only_with_pods() -> None:

@@ -51,6 +51,8 @@ CLOSED: list[tuple[dict[str, Any], str, str, str, str]] = [
             "LD_PRELOAD",
             "AWS_WEB_IDENTITY_TOKEN_FILE",
             "AWS_CONFIG_FILE",
+            "AWS_ENDPOINT_URL",
+            "AWS_ENDPOINT_URL_STS",
             "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE",
             "NVIDIA_VISIBLE_DEVICES",
             "PATH",
@@ -81,6 +83,60 @@ CLOSED: list[tuple[dict[str, Any], str, str, str, str]] = [
     ),
     ({"childMetadata": {"annotations": {"a/b": "1"}}}, "allowed_annotations", "a/b", "a/c", "childMetadata"),
     ({"route": GATEWAY}, "allowed_gateways", "edge/*", "other/public", "'edge/public'"),
+    ({"dnsConfig": {"nameservers": ["192.0.2.53"]}}, "allowed_dns", "192.0.2.*", "10.*", "dnsConfig.nameservers"),
+    ({"dnsConfig": {"searches": ["evil.example"]}}, "allowed_dns", "*.example", "*.svc", "dnsConfig.searches"),
+    ({"dnsConfig": {"nameservers": "192.0.2.53"}}, "allowed_dns", "192.0.2.53", "10.*", "'192.0.2.53'"),
+    ({"dnsConfig": {"searches": 7}}, "allowed_dns", "*", "10.*", "'7'"),
+    (
+        {"hostAliases": [{"ip": "192.0.2.1", "hostnames": ["db.example.com"]}]},
+        "allowed_dns",
+        "db.example.com",
+        "*.internal",
+        "hostAliases[192.0.2.1]: 'db.example.com'",
+    ),
+    (
+        {"resourceClaims": [{"name": "a", "resourceClaimName": "monitor"}]},
+        "allowed_resource_claims",
+        "monitor",
+        "gpu-*",
+        "resourceClaims[a]: 'monitor'",
+    ),
+    (
+        {"resourceClaims": [{"name": "a", "resourceClaimTemplateName": "one-gpu"}]},
+        "allowed_resource_claims",
+        "one-*",
+        "two",
+        "'one-gpu'",
+    ),
+    ({"resourceClaims": [{"name": "a"}]}, "allowed_resource_claims", "*", "two", "resourceClaims[a]"),
+    *(
+        (
+            {"resources": {kind: {"devices.kubevirt.io/kvm": "1", "cpu": "1"}}},
+            "allowed_devices",
+            "*",
+            "nvidia.com/*",
+            "kvm",
+        )
+        for kind in ("requests", "limits")
+    ),
+    *(
+        (
+            {"accelerator": {"type": kind, "resourceName": "smarter-devices/mem"}},
+            "allowed_devices",
+            "smarter-devices/mem",
+            "nvidia.com/*",
+            "accelerator.resourceName",
+        )
+        for kind in ("gpu", "auto")
+    ),
+    ({"podLabels": {"sidecar.istio.io/inject": "true"}}, "allowed_labels", "sidecar.istio.io/*", "team,?*", "inject"),
+    (
+        {"childMetadata": {"labels": {"azure.workload.identity/use": "true"}}},
+        "allowed_labels",
+        "azure.workload.identity/use",
+        "use",
+        "childMetadata.labels: 'azure.workload.identity/use'",
+    ),
 ]
 # Permitted by default.
 OPEN: list[tuple[dict[str, Any], str, str, str, str]] = [
@@ -93,6 +149,8 @@ OPEN: list[tuple[dict[str, Any], str, str, str, str]] = [
     ({"accelerator": {"runtimeClassName": "kata"}}, "allowed_runtime_classes", "kata", "nvidia", "runtimeClassName"),
     ({"route": {"host": "a.example.com"}}, "allowed_hosts", "*.example.com", "*.example.org", "route.host"),
     ({}, "allowed_hosts", "*", "*.example.com", "every host"),
+    ({"accelerator": {"resourceName": "nvidia.com/mig-1g.5gb"}}, "allowed_devices", "nvidia.com/*", "amd.com/*", "mig"),
+    ({"podLabels": {"team": "vision"}}, "allowed_labels", "team", "example.com/*", "podLabels: 'team'"),
 ]
 
 
@@ -143,6 +201,11 @@ def test_fields_of_the_pod_itself_are_permitted() -> None:
 )
 def test_volumes_beside_the_program_are_permitted(path: str) -> None:
     assert violations(resource(volumes=[{**VOLUME, "mountPath": path, "emptyDir": {}}]), Settings()) == []
+
+
+def test_a_service_on_cpus_needs_no_device() -> None:
+    spec = {"accelerator": {"type": "cpu"}, "resources": {"requests": {"cpu": "1"}, "limits": {"hugepages-2Mi": "4Mi"}}}
+    assert violations(resource(**spec), Settings(allowed_devices=())) == []
 
 
 def test_variables_of_the_service_and_of_s3_are_permitted() -> None:

@@ -21,7 +21,10 @@ PERMITTING = (
     "--allowed-images=registry.example/*",
     *(
         f"--allowed-{name}=*"
-        for name in ("service-accounts", "secrets", "annotations", "variables", "priority-classes", "gateways")
+        for name in (
+            *("service-accounts", "secrets", "annotations", "variables", "priority-classes", "gateways", "devices"),
+            *("resource-claims", "dns", "labels"),
+        )
     ),
 )
 

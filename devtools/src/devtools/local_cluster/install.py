@@ -85,7 +85,10 @@ def chart_values(wanted: list[images.Image]) -> list[str]:
     }
     on_gpus = {"image.serviceGpu.repository": "face-comparison/service", "image.serviceGpu.tag": tags["service"]}
     # For development and for every sample in the documentation: a resource may refer to anything.
-    closed = ("images", "serviceAccounts", "secrets", "annotations", "variables", "priorityClasses", "gateways")
+    closed = (
+        *("images", "serviceAccounts", "secrets", "annotations", "variables", "priorityClasses", "gateways"),
+        *("devices", "resourceClaims", "dns", "labels"),
+    )
     return [
         *(f"--set-string={name}={value}" for name, value in (own | on_gpus).items()),
         *(f"--set=allowed.{name}={{*}}" for name in closed),

@@ -99,6 +99,10 @@ def _environment(resource: FaceComparison) -> list[Object]:
         "DRAIN_SECONDS": str(spec.limits.request_seconds),
         "IDENTITY": resource.uid,
     }
+    if spec.limits.requests_per_caller:
+        values["REQUESTS_PER_CALLER"] = str(spec.limits.requests_per_caller)
+    if spec.limits.trusted_proxies:
+        values["TRUSTED_PROXIES"] = ",".join(spec.limits.trusted_proxies)
     if spec.limits.max_side != Limits().max_side:
         values["MAX_SIDE"] = str(spec.limits.max_side)
     if spec.collections.embedded:

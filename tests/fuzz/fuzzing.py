@@ -1,14 +1,17 @@
 """Mutates valid inputs of parsers by a seed, and checks errors and CPU time of each attempt.
 
-Run as a program, it continues for a given time and prints its findings: `make fuzz SECONDS=300`.
+Run as a program, it continues for a given time and prints its findings and what the most expensive attempts cost:
+`make fuzz SECONDS=300`.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +25,25 @@ FIXED_SECONDS, SECONDS_PER_BYTE = 0.5, 2e-6
 megapixel with many scans, hence the fixed share."""
 
 LONGEST = 1 << 16
+
+FEWEST_BYTES = 1024
+"""Minimum size of an attempt that counts for the cost per byte: the fixed cost of a call says nothing about bytes."""
+
+
+@dataclass(slots=True)
+class Cost:
+    """CPU time of a target's attempts: the maximum, and the maximum per byte."""
+
+    tries: int = 0
+    seconds: float = 0.0
+    seconds_per_byte: float = 0.0
+
+    def count(self, seconds: float, size: int) -> None:
+        """Counts an attempt."""
+        self.tries += 1
+        self.seconds = max(self.seconds, seconds)
+        if size >= FEWEST_BYTES:
+            self.seconds_per_byte = max(self.seconds_per_byte, seconds / size)
 
 
 def mutated(target: Target, rng: Generator) -> bytes:
@@ -59,8 +81,8 @@ def _change(data: bytearray, target: Target, rng: Generator) -> None:
             data[at:at] = rng.bytes(int(rng.integers(1, 16)))
 
 
-def finding(target: Target, data: bytes) -> str:
-    """Returns what is wrong with a target's behavior on these bytes; empty if nothing is."""
+def finding(target: Target, data: bytes, cost: Cost | None = None) -> str:
+    """Returns what is wrong with a target's behavior on these bytes; empty if nothing is. cost: counts the attempt."""
     started = time.thread_time()
     try:
         target.run(data)
@@ -70,16 +92,19 @@ def finding(target: Target, data: bytes) -> str:
     except Exception as error:
         return f"{type(error).__name__}: {error}"
     spent = time.thread_time() - started
+    if cost is not None:
+        cost.count(spent, len(data))
     if spent > FIXED_SECONDS + SECONDS_PER_BYTE * len(data):
         return f"{spent:.2f} s of the processor for {len(data)} bytes"
     return ""
 
 
-def findings(name: str, seed: int, tries: int) -> Iterator[tuple[bytes, str]]:
+def findings(name: str, seed: int, tries: int, cost: Cost | None = None) -> Iterator[tuple[bytes, str]]:
+    """Yields inputs that a target handles wrongly, and what is wrong. cost: counts the attempts."""
     rng = np.random.default_rng((seed, *name.encode()))
     for _ in range(tries):
         data = mutated(TARGETS[name], rng)
-        if what := finding(TARGETS[name], data):
+        if what := finding(TARGETS[name], data, cost):
             yield data, what
 
 
@@ -88,20 +113,25 @@ def main() -> int:
     parser.add_argument("--seconds", type=float, default=60)
     parser.add_argument("--seed", type=int, default=int(time.time()))
     parser.add_argument("--keep", type=Path, default=Path("build/fuzz"), help="folder for what is found")
+    parser.add_argument("--record", type=Path, help="file for what the most expensive tries cost")
     options = parser.parse_args()
-    end, seed, tries, found = time.monotonic() + options.seconds, options.seed, 0, 0
+    end, seed, found = time.monotonic() + options.seconds, options.seed, 0
+    costs = {name: Cost() for name in TARGETS}
     print(f"seed {seed}")
     while time.monotonic() < end:
         for name in TARGETS:
-            for data, what in findings(name, seed, 200):
+            for data, what in findings(name, seed, 200, costs[name]):
                 found += 1
                 options.keep.mkdir(parents=True, exist_ok=True)
                 path = options.keep / f"{name.replace(' ', '-')}-{found}"
                 path.write_bytes(data)
                 print(f"{name}: {what} ({path})")
-            tries += 200
         seed += 1
-    print(f"{tries} tries, {found} findings")
+    for name, cost in costs.items():
+        print(f"{name}: at most {1e3 * cost.seconds:.1f} ms, {1e6 * cost.seconds_per_byte:.2f} µs per byte")
+    print(f"{sum(cost.tries for cost in costs.values())} tries, {found} findings")
+    if options.record:
+        options.record.write_text(json.dumps({name: asdict(cost) for name, cost in costs.items()}, indent=1) + "\n")
     return 1 if found else 0
 
 

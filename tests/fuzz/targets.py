@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 import contextlib
 import io
+import ipaddress
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -22,10 +23,12 @@ from face_comparison.image.av1 import largest_frame
 from face_comparison.image.decode_cost import estimate_decode_bytes
 from face_comparison.image.isobmff_items import coded_items
 from face_comparison.rekognition.faults import RekognitionFault
+from face_comparison.rekognition.service_model import parse_input
 from face_comparison.rekognition.signature import parse_authorization
 from face_comparison.server.incoming_body import ChunkedBody
 from face_comparison.server.request_head import HeadBuffer, parse_head
-from face_comparison.wire import requests
+from face_comparison.web.client_address import client_address
+from face_comparison.wire import collection_requests, requests
 from face_comparison.wire.transfer import import_lines, split_lines
 
 
@@ -104,6 +107,27 @@ def _authorization(data: bytes) -> None:
         parse_authorization(data.decode("latin-1"))
 
 
+def _rekognition(operation: str) -> Callable[[bytes], object]:
+    def run(data: bytes) -> None:
+        with contextlib.suppress(RekognitionFault):
+            parse_input(operation, data)
+
+    return run
+
+
+def _forwarded(data: bytes) -> None:
+    trusted = [ipaddress.ip_network("10.0.0.0/8"), ipaddress.ip_network("fd00::/8")]
+    client_address("10.0.0.1", data.decode("latin-1"), trusted)
+
+
+def _user(data: bytes) -> None:
+    collection_requests.user_request(data, "application/json")
+
+
+def _search(content_type: str) -> Callable[[bytes], object]:
+    return lambda body: collection_requests.search_request(body, content_type, {}, "v")
+
+
 def _coded(data: bytes) -> None:
     for item in coded_items(data, b"av01"):
         largest_frame(item)
@@ -174,6 +198,41 @@ TARGETS: dict[str, Target] = {
             + b"0" * 64,
         ),
         (b"/", b";", b",", b"Credential=", b"  "),
+    ),
+    "rekognition image": Target(
+        _rekognition("CompareFaces"),
+        (
+            json.dumps({"SourceImage": {"Bytes": _TEXT}, "TargetImage": {"Bytes": _TEXT}}).encode(),
+            b'{"SourceImage":{"S3Object":{"Bucket":"a.b-c","Name":"d/e.jpg"}},"TargetImage":{"Bytes":"AAAA"}}',
+        ),
+        (b'"S3Object"', b'"SimilarityThreshold":', b"null", b"{", b"[", b"1e999", b"\\ud800"),
+    ),
+    "rekognition user": Target(
+        _rekognition("AssociateFaces"),
+        (
+            b'{"CollectionId":"a","UserId":"b","FaceIds":["11111111-2222-3333-4444-555555555555"],"ClientRequestToken":"x"}',
+        ),
+        (b"-" * 40, b"a" * 300, b'"FaceIds":', b"null", b"["),
+    ),
+    "search": Target(
+        _search("application/json"),
+        (json.dumps({"img": _TEXT, "UserIds": ["a", "b"], "Threshold": 1.0, "MaxFaces": 3}).encode(),),
+        (b'"UserIds":', b'"MaxFalsePositiveRate":', b"null", b"[", b"1e-999", b"\\u0000"),
+    ),
+    "search form": Target(
+        _search("multipart/form-data; boundary=x"),
+        (_FORM.replace(b'"max_faces"', b'"UserIds"'),),
+        (b"\r\n--x", b'name="UserIds"', b",", b"[", b'"'),
+    ),
+    "user": Target(
+        _user,
+        (b'{"UserId":"anna","Metadata":{"a":[1,{"b":"c"}]},"Expires":"2030-01-01T00:00:00Z"}',),
+        (b'"Metadata":', b'"Expires":', b"{", b"[", b"1e999", b"\\ud800", b"-9999"),
+    ),
+    "forwarded": Target(
+        _forwarded,
+        (b"192.0.2.1, 10.0.0.2", b"[2001:db8::1]:443, fd00::1%eth0, ::ffff:10.0.0.1"),
+        (b",", b"[", b"]", b":", b"%", b"::", b"fd00::1"),
     ),
     "coded items": Target(_coded, (_pillow("AVIF"),), (b"iloc", b"iinf", b"infe", b"iref", b"dimg", b"auxl", b"pitm")),
     "gzip": Target(

@@ -32,6 +32,20 @@ def margin(pairs: dict[str, list[float]], threshold: float) -> float:
     return min(threshold - max(pairs["same"]), min(pairs["different"]) - threshold)
 
 
+def parsing_costs() -> str:
+    """What the most expensive of many mutated inputs cost each parser (written by `make fuzz`)."""
+    rows = [
+        [
+            name,
+            f"{row['tries']:,}",
+            f"{1e3 * row['seconds']:.1f}",
+            f"{1e6 * row['seconds_per_byte']:.2f}" if row["seconds_per_byte"] else "",
+        ]
+        for name, row in read("parsing-costs").items()
+    ]
+    return table(("parser", "inputs", "worst input, ms", "worst, µs per byte"), rows)
+
+
 def accuracy() -> str:
     """Returns one row per kind of degradation, the smallest margin first."""
     measured = read("accuracy")

@@ -67,9 +67,7 @@ def test_oldest_idle_connection_closes_first(service: Served) -> None:
 
 
 @pytest.mark.parametrize("first", [WAYS["silent"], WAYS["half a body"]], ids=["silent", "half a body"])
-def test_ten_thousand_connections_keep_nobody_out(
-    service: Served, room_for_sockets: int, first: bytes
-) -> None:
+def test_ten_thousand_connections_keep_nobody_out(service: Served, room_for_sockets: int, first: bytes) -> None:
     """Each that is opened takes the place of another: that must not cost more, the more there are."""
     with contextlib.ExitStack() as stack, measured(service) as usage:
         for number in range(room_for_sockets):

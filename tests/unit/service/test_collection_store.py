@@ -22,14 +22,12 @@ def device(path: Path) -> None:
 
 
 @pytest.mark.parametrize("make", [pipe, device, Path.mkdir])
-def test_what_is_no_regular_file_stops_the_start_and_is_never_read(
-    tmp_path: Path, make: Callable[[Path], None]
-) -> None:
+def test_only_regular_file_is_read(tmp_path: Path, make: Callable[[Path], None]) -> None:
     make(tmp_path / "uri")
     with pytest.raises(InvalidSettings, match="is not a regular file"):
         open_collections(Settings(collections_file=str(tmp_path / "uri")), lambda: pytest.fail("not loaded"))
 
 
-def test_a_file_that_does_not_exist_stops_the_start(tmp_path: Path) -> None:
+def test_missing_file_fails_startup(tmp_path: Path) -> None:
     with pytest.raises(InvalidSettings, match="cannot be read"):
         open_collections(Settings(collections_file=str(tmp_path / "uri")), lambda: pytest.fail("not loaded"))

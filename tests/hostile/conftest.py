@@ -1,4 +1,7 @@
-"""A service of two slots and a small queue, around an analyzer that obeys: a few bad clients would fill it."""
+"""A service of two slots and a small queue, around an analyzer that obeys: a few bad clients would fill it.
+
+Every test was run against the first server, which one client could stop: those that it passed say so, and why.
+"""
 
 from __future__ import annotations
 

@@ -42,6 +42,7 @@ def test_endless_chunked_bodies_take_no_capacity(service: Served) -> None:
     ids=["asks and sends nothing", "asks and sends no chunk", "behind another request", "another route", "AWS"],
 )
 def test_missing_bodies_take_no_capacity(service: Served, request_bytes: bytes) -> None:
+    """The first server had no route for AWS's clients; the others kept everybody out of it."""
     with measured(service) as usage, connections(service, 66, request_bytes):
         wait_connected(service, 66)
         assert victim(service) < PATIENCE

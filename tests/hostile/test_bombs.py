@@ -86,6 +86,7 @@ def detect(service: Served, images: Server, path: str) -> tuple[int, str]:
 @pytest.mark.parametrize("name", BOMBS)
 @pytest.mark.parametrize("prefix", ["/", "/to-"], ids=["itself", "redirect"])
 def test_fetched_bomb_is_rejected_or_cheap(model_service: Served, images: Server, prefix: str, name: str) -> None:
+    """The first server withstood the texts and profiles of a PNG, and knew neither AVIF nor HEIC."""
     with measured(model_service) as usage, ThreadPoolExecutor(8) as pool:
         path = prefix + name.replace(" ", "-")
         found = Counter(pool.map(lambda _: detect(model_service, images, path), range(8)))
@@ -96,6 +97,7 @@ def test_fetched_bomb_is_rejected_or_cheap(model_service: Served, images: Server
 
 @pytest.mark.parametrize("layers", [1, 2])
 def test_endless_content_encoding_is_cut_off(model_service: Served, images: Server, layers: int) -> None:
+    """Guards against a regression: the first server counted what came out of the encoding, too."""
     body = gzip.compress(bytes(INFLATED), 1)
     if layers == 2:
         body = gzip.compress(body)
@@ -109,6 +111,7 @@ def test_endless_content_encoding_is_cut_off(model_service: Served, images: Serv
 
 
 def test_redirects_end_after_three(model_service: Served, images: Server) -> None:
+    """Guards against a regression: the first server did this, too."""
     images.replies |= {f"/chain{number}": redirect(f"/chain{number + 1}") for number in range(100)}
     images.replies |= {
         "/loop": redirect("/loop"),
@@ -129,7 +132,10 @@ def test_redirects_end_after_three(model_service: Served, images: Server) -> Non
 
 
 def test_trickling_redirects_share_one_deadline(service: Served, images: Server) -> None:
-    """Each answers just in time; all together must not take longer than one fetch may."""
+    """Each answers just in time; all together must not take longer than one fetch may.
+
+    Guards against a regression: the first server did this, too.
+    """
 
     def late(conversation: Conversation) -> None:
         conversation.send(b"HTTP/1.1 302 Found\r\nLocation: /late\r\nX: ")

@@ -1,4 +1,7 @@
-"""Collections under attack: lines, ids, tokens and metadata that are made to cost, and exports that nobody takes."""
+"""Collections under attack: lines, ids, tokens and metadata that are made to cost, and exports that nobody takes.
+
+The first server had none.
+"""
 
 from __future__ import annotations
 

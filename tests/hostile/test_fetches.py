@@ -67,6 +67,7 @@ def test_slow_fetches_do_not_displace_requests(service: Served, images: Server, 
 
 
 def test_fast_fetch_succeeds_among_slow_ones(service: Served, images: Server) -> None:
+    """Guards against a regression: on the first server others found room as slow fetches ended."""
     with ThreadPoolExecutor(MANY) as pool:
         slow = [pool.submit(by_url, service, images, "/slow") for _ in range(MANY)]
         until(lambda: len(images.requests) >= SLOTS + QUEUE, "the images are being fetched")

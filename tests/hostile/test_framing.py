@@ -109,6 +109,7 @@ def test_truncated_body_closes_connection(service: Served, missing: int) -> None
 
 
 def test_half_closed_client_gets_response(service: Served) -> None:
+    """Guards against a regression: the first server did this, too."""
     with service.connect() as sock:
         sock.sendall(raw_request(b"quick"))
         sock.shutdown(socket.SHUT_WR)

@@ -30,6 +30,7 @@ def serves_others(service: Served) -> None:
     ids=["70 lines of 1 kB", "one long header", "long URL", "100,000 headers"],
 )
 def test_oversized_head_is_rejected_before_its_end(service: Served, sent: bytes) -> None:
+    """On the first server everybody waited for these heads, but for the long URL, whose limit it knew."""
     with service.connect() as sock:
         with contextlib.suppress(ConnectionResetError, BrokenPipeError):  # it need not be read to its end
             sock.sendall(sent)
@@ -41,6 +42,7 @@ def test_oversized_head_is_rejected_before_its_end(service: Served, sent: bytes)
 
 @pytest.mark.parametrize("path", ["/livez", "/readyz", "/prod/face_comparison"])
 def test_endless_heads_delay_nobody(service: Served, path: str) -> None:
+    """Guards against a regression: the first server collected short heads without waiting, too."""
     with connections(service, 200, f"GET {path} HTTP/1.1\r\nHost: x\r\nX: y".encode()):
         wait_connected(service, 200)
         serves_others(service)
@@ -53,6 +55,7 @@ def test_endless_heads_delay_nobody(service: Served, path: str) -> None:
 )  # fmt: skip
 @pytest.mark.parametrize("first", [WHOLE, raw_request(b"quick")], ids=["probe", "image"])
 def test_incomplete_pipelined_request_holds_no_thread(service: Served, first: bytes, next_bytes: bytes) -> None:
+    """The first server dropped the empty lines; each of the others held a thread of it for 30 s."""
     with connections(service, 100, first + next_bytes) as sockets:
         for sock in sockets:
             assert read_reply(sock)[0] in (200, 429)
@@ -83,7 +86,10 @@ def test_pipelined_requests_share_fairly(service: Served) -> None:
 
 
 def test_unread_responses_hold_no_thread(service: Served) -> None:
-    """Each asks for a long reply again and again and takes none of them."""
+    """Each asks for a long reply again and again and takes none of them.
+
+    Guards against a regression: the first server had threads to spare for 30 of them.
+    """
     many = raw_request(b"faces 100") * 3
     with measured(service) as usage, contextlib.ExitStack() as stack:
         for _ in range(30):

@@ -77,6 +77,7 @@ def test_only_wrong_keys_are_throttled(closed: Served) -> None:
 
 
 def test_body_without_valid_key_is_not_received(closed: Served) -> None:
+    """Guards against a regression: the first server asked for the key first, too."""
     for headers in ({}, {"x_api_key": "wrong"}, {"authorization": "Bearer wrong"}):
         with closed.connect() as sock:
             sock.sendall(head(content_length=20 * 2**20, **headers))

@@ -25,6 +25,7 @@ def ask(service: Served, path: str, extra: str) -> tuple[int, bytes]:
                "X-Script-Name: /prod", "X-Original-URL: /metrics", "X-Rewrite-URL: /metrics"],
 )  # fmt: skip
 def test_headers_cannot_change_root(service: Served, header: str) -> None:
+    """The first server took `SCRIPT_NAME` from anyone on the same machine; the others guard against a regression."""
     assert ask(service, "/prod/metrics", header)[0] == 404
     assert ask(service, "/prod/livez", header)[0] == 404
     assert ask(service, "/livez", header)[0] == 200
@@ -36,6 +37,7 @@ def test_headers_cannot_change_root(service: Served, header: str) -> None:
                "X_Forwarded_For: 192.0.2.7", "X-Forwarded-Proto: https", "X-Forwarded-Host: evil.example"],
 )  # fmt: skip
 def test_headers_cannot_change_address_host_or_scheme(service: Served, header: str) -> None:
+    """Guards against a regression: the first server did not use them."""
     status, body = ask(service, "/prod/openapi.json", header)
     assert status == 200
     assert b"192.0.2.7" not in body
@@ -44,6 +46,7 @@ def test_headers_cannot_change_address_host_or_scheme(service: Served, header: s
 
 
 def test_proxy_protocol_is_rejected(service: Served) -> None:
+    """Guards against a regression: the first server did this, too."""
     with service.connect() as sock:
         sock.sendall(b"PROXY TCP4 192.0.2.7 192.0.2.9 1 2\r\nGET /livez HTTP/1.1\r\nHost: x\r\n\r\n")
         assert read_reply(sock)[0] == 400

@@ -24,6 +24,7 @@ VARIABLES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY")
     ],
 )
 def test_fetches_ignore_proxy_variables(tmp_path: Path, url: str, endpoint: str) -> None:
+    """The first server followed them for s3 only."""
     with Server.on_loopback() as closed:
         pass
     with Server.on_loopback() as proxy:

@@ -29,7 +29,10 @@ def reject(service: Served, count: int, request: bytes) -> Counter[int]:
 
 @pytest.mark.parametrize("route", ["full", "nowhere", "compressed"])
 def test_rejected_body_costs_only_receiving(service: Served, tmp_path: Path, route: str) -> None:
-    """Its bytes are counted and dropped: parsed and copied, 40 bodies of 16 MiB took more than a second."""
+    """Its bytes are counted and dropped: parsed and copied, 40 bodies of 16 MiB took more than a second.
+
+    Guards against a regression: the first server let the kernel drop them.
+    """
     body = b"x" * (16 * MIB)
     path = "/prod/nowhere" if route == "nowhere" else "/prod/face_comparison"
     headers = {"content_encoding": "gzip"} if route == "compressed" else {}
@@ -58,6 +61,7 @@ def held(service: Served, go: Path) -> Iterator[None]:
 
 
 def test_rejections_do_not_delay_probes(service: Served, tmp_path: Path) -> None:
+    """Guards against a regression: the first server answered probes in its event loop, too."""
     request = head(content_length=len(BODY)) + BODY
     with held(service, tmp_path / "go"), ThreadPoolExecutor(30) as pool:
         storm = [pool.submit(reject, service, 20, request) for _ in range(30)]

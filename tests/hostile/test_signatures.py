@@ -1,4 +1,7 @@
-"""Floods of signed requests whose signatures are wrong: they cost no more than others, and good keys go on working."""
+"""Floods of signed requests whose signatures are wrong: they cost no more than others, and good keys go on working.
+
+The first server knew no signatures.
+"""
 
 from __future__ import annotations
 

@@ -75,6 +75,10 @@ LENGTH = b"Content-Length: %d" % len(BODY)
     ids=lambda headers: ascii(b"|".join(headers))[2:-1][:60],
 )
 def test_ambiguous_head_closes_connection(service: Served, headers: list[bytes]) -> None:
+    """The first server took a coding before `chunked`, and a length of 25 digits, and answered what it took for a body.
+
+    The others guard against a regression: gunicorn's parser, which it used, rejects them, too.
+    """
     assert statuses(service, request(*headers)) == [400]
 
 
@@ -100,6 +104,7 @@ def test_ambiguous_head_closes_connection(service: Served, headers: list[bytes])
          "empty line", "huge", "minus", "wide digit", "underscore"],
 )  # fmt: skip
 def test_ambiguous_chunks_close_connection(service: Served, chunks: bytes) -> None:
+    """Guards against a regression: gunicorn's parser, which the first server used, rejects them, too."""
     sent = request(b"Transfer-Encoding: chunked", body=chunks + SMUGGLED, line=b"POST /prod/face_comparison HTTP/1.1")
     assert statuses(service, sent) == [400]
 
@@ -122,12 +127,14 @@ def test_ambiguous_chunks_close_connection(service: Served, chunks: bytes) -> No
     ids=lambda headers: headers[0].decode()[:30],
 )
 def test_request_preferences_do_not_change_framing(service: Served, headers: list[bytes]) -> None:
+    """Guards against a regression: the first server ignored them, but for an unknown `Expect`, which it rejected."""
     next_request = request(b"Connection: close", body=b"", line=b"GET /livez HTTP/1.1")
     assert statuses(service, request(*headers, LENGTH) + next_request, half_close=False) == [404, 200]
 
 
 @pytest.mark.parametrize("line", [b"PRI * HTTP/2.0", b"GET / HTTP/3", b"\x16\x03\x01\x02\x00\x01", b"SSH-2.0-x", b"{}"])
 def test_other_protocols_are_rejected(service: Served, line: bytes) -> None:
+    """Guards against a regression: the first server did this, too."""
     assert statuses(service, request(b"Connection: close", body=SMUGGLED, line=line)) == [400]
 
 

@@ -41,7 +41,7 @@ def _deployment(settings: Settings = golden_objects.SETTINGS, **spec: object) ->
     return next(each for each in found if each["kind"] == "Deployment")
 
 
-def _env(**spec: object) -> dict:
+def _env(**spec: Any) -> dict:
     (container,) = _deployment(**spec)["spec"]["template"]["spec"]["containers"]
     return {variable["name"]: variable.get("value") for variable in container["env"]}
 

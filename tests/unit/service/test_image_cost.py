@@ -23,6 +23,11 @@ CUT = kinds.jpeg(Image.fromarray(kinds.scene(640, 480)), restart_marker_blocks=1
 PNG = kinds.png(np.zeros((4, 4, 3), np.uint8), 8, 2)
 AVIF_START = struct.pack(">I", 16) + b"ftypavif" + bytes(4)
 MIB = 1 << 20
+STRAYED = damage.stray_bytes(
+    kinds.jpeg(Image.fromarray(kinds.scene(512, 512)), restart_marker_blocks=1),
+    b"some stray bytes",
+    rb"\xff[\xd0-\xd7]",
+)
 
 
 def webp(chunks: bytes) -> bytes:
@@ -67,13 +72,6 @@ JPEGS: dict[str, Callable[[int], bytes]] = {
         GRAY, tables(0xE1, b"Exif\0\0II*\0\x08\0\0\0\xff\xff" + bytes(64_000), n)
     ),
 }
-
-
-STRAYED = damage.stray_bytes(
-    kinds.jpeg(Image.fromarray(kinds.scene(512, 512)), restart_marker_blocks=1),
-    b"some stray bytes",
-    rb"\xff[\xd0-\xd7]",
-)
 
 
 def frames_without_image(size: int) -> bytes:

@@ -191,16 +191,18 @@ def test_gateway_publishes_the_service(faces: Faces) -> None:
 
 
 def test_unaccepted_route_keeps_the_previous_route(faces: Faces) -> None:
-    faces.deploy("faces", accelerator={"type": "cpu"})
+    previous = faces.deploy("faces", accelerator={"type": "cpu"})["status"]["url"]
     route = {"host": "faces.example.com", "gateway": {"parentRefs": [{"name": "misspelt"}]}}
     faces.change("faces", route=route)
     missing = faces.wait_for("faces", "RouteNotAccepted")
     assert "misspelt does not exist" in missing["message"]
     assert faces.child(INGRESS, "faces") is not None
+    assert faces.get("faces")["status"]["url"] == previous, "it serves until there is another"
     spec = {"gatewayClassName": "test", "listeners": [{"name": "web", "protocol": "HTTP", "port": 80}]}
     faces.api.create(GATEWAY, {"metadata": {"name": "misspelt", "namespace": faces.namespace}, "spec": spec})
     faces.take("faces")
     faces.wait_for("faces", "Deployed")
+    assert faces.get("faces")["status"]["url"] == "http://faces.example.com/prod/face_comparison"
     until(lambda: faces.child(INGRESS, "faces"), lambda found: found is None, "the Ingress is gone")
 
 

@@ -295,13 +295,20 @@ class Reconciler:
         return self._with_probe(context, observed)
 
     async def _route(self, context: _Context) -> RouteState:
-        """Returns the state of the route: of the one that is in force, if the spec's cannot be applied."""
-        resource, gateways = context.resource, context.gateways
+        """Returns the state of the route, with the URL of the previous one for as long as that is in force."""
+        key, resource = context.key, context.resource
+        ingress, http_route = (self._children.owned(resource, key, kind) for kind in (INGRESS, HTTP_ROUTE))
         if blocking(context.refusals):
-            ingress, http_route = (self._children.owned(resource, context.key, kind) for kind in (INGRESS, HTTP_ROUTE))
-            resource = with_applied_route(resource, ingress, http_route)
-            gateways = await self._read_gateways(context, resource)
-        return self._children.route(resource, context.key, gateways)
+            return await self._applied_route(context, ingress, http_route)
+        state = self._children.route(resource, key, context.gateways)
+        retained = (ingress, None) if resource.spec.route.gateway else (None, http_route)
+        if state.admitted or not any(retained):
+            return state
+        return replace(state, url=(await self._applied_route(context, *retained)).url)
+
+    async def _applied_route(self, context: _Context, ingress: Object | None, http_route: Object | None) -> RouteState:
+        resource = with_applied_route(context.resource, ingress, http_route)
+        return self._children.route(resource, context.key, await self._read_gateways(context, resource))
 
     def _look_again(self, context: _Context, pods: Sequence[Object]) -> None:
         """Requeues for when it is worth a word that nobody acts on a pod, or that one is still not gone."""

@@ -490,6 +490,27 @@ def test_deleted_gateway_makes_resource_unready(world: MemoryWorld) -> None:
     assert "public does not exist" in world.condition()["message"]
 
 
+def test_url_of_the_previous_route_stays_until_the_new_one_is_accepted(world: MemoryWorld) -> None:
+    world.cluster.missing = set()
+    deploy(world, route={"host": "old.example.com"})
+    gateway = {"metadata": {"name": "public", "namespace": NAMESPACE}, "spec": {}}
+    world.cluster.add(GATEWAY, {**gateway, "status": {"addresses": [{"value": "192.0.2.9"}]}})
+    world.change(route={"host": "new.example.com", "gateway": {"parentRefs": [{"name": "public"}]}})
+    becomes(world, "RoutePending")
+    assert world.child(INGRESS) is not None
+    assert world.url() == "http://old.example.com/prod/face_comparison"
+    told = {"type": "Accepted", "status": "True", "reason": "Accepted", "message": "", "observedGeneration": 1}
+    world.edit(HTTP_ROUTE, {"status": {"parents": [{"parentRef": {"name": "public"}, "conditions": [told]}]}})
+    becomes(world, "Deployed")
+    assert world.url() == "http://new.example.com/prod/face_comparison"
+    world.change(route={"host": "newest.example.com", "gateway": None})
+    becomes(world, "AddressPending")
+    assert world.url() == "http://new.example.com/prod/face_comparison"
+    world.publish()
+    becomes(world, "Deployed")
+    assert world.url() == "http://newest.example.com/prod/face_comparison"
+
+
 def test_unreadable_gateway_is_assumed_to_exist(world: MemoryWorld) -> None:
     world.cluster.missing = set()
     world.cluster.forbidden["get", GATEWAY.plural] = "no"

@@ -56,20 +56,32 @@ MUTE = "mute"
 @pytest.fixture(scope="module", autouse=True)
 def mute_node(api: Api) -> Iterator[None]:
     """A node that accepts pods and reports nothing about them."""
+    with node(api, MUTE):
+        yield
+
+
+@contextmanager
+def node(api: Api, name: str, **labels: str) -> Iterator[None]:
+    """A node that no kubelet reports on, for pods that tolerate it."""
     amounts = {"cpu": "32", "memory": "64Gi", "pods": "100"}
     ready = {"type": "Ready", "status": "True", "reason": "KubeletReady", "message": "posted by the test"}
     status = {"capacity": amounts, "allocatable": amounts, "conditions": [ready]}
-    taints = [{"key": "example.com/mute", "effect": "NoSchedule"}]  # only for pods that tolerate it
-    metadata = {"name": MUTE, "labels": {"kubernetes.io/hostname": MUTE}}
+    taints = [{"key": "example.com/mute", "effect": "NoSchedule"}]
+    metadata = {"name": name, "labels": {"kubernetes.io/hostname": name, **labels}}
     api.create(NODE, {"metadata": metadata, "spec": {"taints": taints}, "status": status})
     yield
-    api.delete(NODE, None, MUTE)
+    api.delete(NODE, None, name)
+
+
+def on_node(name: str, **spec: Any) -> dict[str, Any]:
+    """Returns a spec whose pods only this node accepts."""
+    here = {"nodeSelector": {"kubernetes.io/hostname": name}, "tolerations": [{"operator": "Exists"}]}
+    return {"accelerator": CPU, **here, **spec}
 
 
 def on_mute_node(**spec: Any) -> dict[str, Any]:
     """Returns a spec whose pods only the mute node accepts."""
-    here = {"nodeSelector": {"kubernetes.io/hostname": MUTE}, "tolerations": [{"operator": "Exists"}]}
-    return {"accelerator": CPU, **here, **spec}
+    return on_node(MUTE, **spec)
 
 
 def broken(faces: Faces, name: str = "faces", **spec: Any) -> Object:
@@ -581,18 +593,24 @@ def test_restart_by_kubectl_is_no_transition(faces: Faces, control_plane: Contro
 
 def test_pods_stay_away_from_windows(faces: Faces) -> None:
     """Even where nothing else keeps them away: the node is asked for by name, and its taints are tolerated."""
-    amounts = {"cpu": "32", "memory": "64Gi", "pods": "100"}
-    labels = {"kubernetes.io/hostname": "windows", "kubernetes.io/os": "windows"}
-    ready = {"type": "Ready", "status": "True", "reason": "KubeletReady", "message": "posted by the test"}
-    status = {"capacity": amounts, "allocatable": amounts, "conditions": [ready]}
-    faces.api.create(NODE, {"metadata": {"name": "windows", "labels": labels}, "status": status})
-    try:
-        here = {"nodeSelector": {"kubernetes.io/hostname": "windows"}, "tolerations": [{"operator": "Exists"}]}
-        faces.create("faces", accelerator=CPU, **here)
+    with node(faces.api, "windows", **{"kubernetes.io/os": "windows"}):
+        faces.create("faces", **on_node("windows"))
         faces.publish("faces")
         assert "affinity" in faces.wait_for("faces", "Unschedulable")["message"]
-    finally:
-        faces.api.delete(NODE, None, "windows")
+
+
+def test_node_that_has_stopped_reporting_is_reported(faces: Faces) -> None:
+    """The real controller marks its pods as not ready, after most of a minute."""
+    with node(faces.api, "lost"):
+        faces.create("faces", **on_node("lost"))
+        faces.publish("faces")
+        ready = {"type": "Ready", "status": "True"}
+        runs = {**container(), "ready": True, "state": {"running": {"startedAt": "2026-01-01T00:00:00Z"}}}
+        faces.kubelet_says(faces.pod_of("faces"), phase="Running", conditions=[ready], containerStatuses=[runs])
+        faces.wait_for("faces", "Deployed")
+        assert "has stopped reporting" in faces.wait_for("faces", "NodeNotReady", seconds=120)["message"]
+        faces.change("faces", nodeSelector=None)
+        faces.wait_for("faces", "Deployed")
 
 
 def test_policy_that_requires_labels_can_be_met(faces: Faces) -> None:

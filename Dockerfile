@@ -24,11 +24,16 @@ COPY service/pyproject.toml service/
 COPY operator/pyproject.toml operator/
 COPY devtools/pyproject.toml devtools/
 
-# --- the models: built once from the published files, as `make setup` does ---
+# --- the models: built once from the published files, as `make setup` does; --build-arg BUNDLES="default yunet-sface-int8"
+# adds another to the default bundle ---
 FROM build AS models
 RUN uv sync --quiet --locked --no-dev --package face-comparison --extra cpu --no-install-workspace
 COPY service service
-RUN FACE_COMPARISON_BUNDLES=/opt/bundles PYTHONPATH=service/src /opt/face-comparison/bin/python -m face_comparison models fetch
+ARG BUNDLES=default
+RUN for bundle in ${BUNDLES}; do \
+        FACE_COMPARISON_BUNDLES=/opt/bundles PYTHONPATH=service/src \
+        /opt/face-comparison/bin/python -m face_comparison models fetch "${bundle}" || exit 1; \
+    done
 
 # --- what each image depends on; onnx and pip only build bundles ---
 FROM build AS service-dependencies

@@ -119,6 +119,7 @@ lowest-%: .venv/.synced
 bench: setup ## Compare the service with a plain loop and with OpenCV's own; ARGS=--memory adds 20,000 requests
 	@images="$$($(BIN)/python -c 'from devtools.photos import samples; print(*(samples.photographs()[n] for n in samples.BENCH))')"; \
 	$(BIN)/face-comparison bench $(ARGS) $$images
+	@$(BIN)/python -m devtools.bench_workloads
 
 soak: SECONDS = 600
 soak: setup ## Good, slow, broken, huge and hostile clients at once for ten minutes; SECONDS=60 shortens, ARGS=--seed=2
@@ -127,8 +128,12 @@ soak: setup ## Good, slow, broken, huge and hostile clients at once for ten minu
 bench-collections: setup ## Measure collections: search, import, memory, strangers that get a name; ARGS="--sizes 10000 1000000"
 	@$(BIN)/python -m devtools.bench_collections $(ARGS)
 
-accuracy: setup ## Measure how sure the default bundle is on real photographs, into docs/data/accuracy.json
-	@$(BIN)/python -m devtools.accuracy
+accuracy: setup ## Measure how sure the default bundle is on real photographs, into docs/data/accuracy.json; ARGS=NAME of another
+	@$(BIN)/python -m devtools.accuracy $(ARGS)
+
+.PHONY: int8-bundle
+int8-bundle: setup ## Make the recipe of the bundle in int8 again, from the default bundle's
+	@$(BIN)/python -m devtools.int8_bundle
 
 photos: .venv/.synced ## Put three photographs to try into build/photos: two of one person, one of another
 	@$(BIN)/python -m devtools.photos.samples build/photos

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import threading
 from typing import Any
@@ -11,7 +12,7 @@ import numpy as np
 import pytest
 from urllib3 import encode_multipart_formdata
 
-from support.analyzer import MODEL, WIDTH, image, vector
+from support.analyzer import MODEL, WIDTH, FakeAnalyzer, image, vector
 from support.running import COMPARE, base64_of, img
 from support.servers import Conversation, reply
 
@@ -31,6 +32,12 @@ def verdicts(response):
 def code(response, status):
     assert response.status_code == status, response.text
     return response.json["error"]["code"]
+
+
+def of_model(version):
+    analyzer = FakeAnalyzer()
+    analyzer.model = dataclasses.replace(MODEL, version=version)
+    return analyzer
 
 
 @pytest.mark.parametrize("path", [COMPARE, COMPARE + "/", "/prod/face-comparison/compare"])
@@ -105,6 +112,18 @@ def test_a_hash_of_another_model_is_rejected_where_it_is(running):
     mine, other = numbers("anna") | {"FaceModelVersion": "fake-1"}, numbers("anna") | {"FaceModelVersion": "fake-2"}
     assert verdicts(running.compare(source=mine, targets=[mine, other])) == [True, "hash_version_mismatch"]
     assert code(running.compare(source=other, targets=[mine]), 422) == "hash_version_mismatch"
+
+
+@pytest.mark.parametrize(
+    ("own", "given"), [("yunet-sface-4", "yunet-sface-int8-4"), ("yunet-sface-int8-4", "yunet-sface-4")]
+)
+def test_hashes_of_the_bundle_in_int8_and_of_the_default_one_do_not_compare(start, own, given):
+    running = start(analyzer=of_model(own))
+    other = numbers("anna") | {"FaceModelVersion": given}
+    assert code(running.compare(source=other, targets=[img("anna")]), 422) == "hash_version_mismatch"
+    reply = running.compare(source=img("anna"), targets=[other, numbers("anna") | {"FaceModelVersion": own}])
+    assert verdicts(reply) == ["hash_version_mismatch", True]
+    assert reply.json["FaceModelVersion"] == own
 
 
 def test_one_bad_target_never_fails_the_others(running, images):

@@ -6,11 +6,12 @@ import re
 from importlib import resources
 
 from face_comparison.benchmark import contest
+from face_comparison.benchmark.contenders import Plan
 
 
 def test_flood_gets_responses_or_rejections_and_probes_are_served() -> None:
     image = resources.files("face_comparison").joinpath("sample.jpg").read_bytes()
-    flooding, probes = contest.flood(contest.Plan([image], rounds=1, total=2, threads=2), lambda line: None)
+    flooding, probes = contest.flood(Plan([image], rounds=1, total=2, threads=2), lambda line: None)
     assert flooding.statuses.keys() == {200, 429}
     assert flooding.statuses.total() == len(flooding.latencies) == 128
     assert probes.statuses.keys() == {200}

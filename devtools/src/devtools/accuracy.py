@@ -1,8 +1,9 @@
-"""Measures the default bundle on real photographs, both as taken and degraded.
+"""Measures a bundle on real photographs, both as taken and degraded.
 
 Every face of a degraded photograph is compared with every face of every photograph as taken, and with every face that
-was degraded in the same way. Run as a program, it writes docs/data/accuracy.json, from which the tables of the
-documentation are generated, and prints the worst pairs.
+was degraded in the same way. Run as a program, it writes docs/data/accuracy.json (accuracy-NAME.json for a bundle other
+than the default), from which the tables of the documentation are generated, and prints the worst pairs and what the
+bundle's manifest states about strangers.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import itertools
 import json
 import re
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,11 +22,15 @@ import numpy as np
 
 from devtools import ROOT
 from devtools.photos import samples
+from face_comparison.models import bundle_store
 from face_comparison.vision import embedding
 from face_comparison.vision.analyzer import Analyzer, ModelInfo, build_analyzer
 from face_comparison.vision.types import Face
 
 RECORD = ROOT / "docs" / "data" / "accuracy.json"
+FRACTIONS = (0.001, 0.01, 0.1, 0.5)
+"""Of the pairs of strangers, whose distances a manifest states."""
+
 FRAME = (1080, 1920)
 
 PARTIAL = ("obama_partial_face.jpg", "obama_partial_face2.jpg")
@@ -162,6 +168,28 @@ def measure_distances(rows: list[Pair], model: ModelInfo) -> dict[str, Any]:
     return {"model": model.version, "threshold": model.threshold, "pairs": dict(sorted(groups.items()))}
 
 
+def strangers(record: dict[str, Any]) -> dict[str, Any]:
+    """Returns `comparison.strangers` of a bundle's manifest, from the distances of all pairs of different people."""
+    distances = np.concatenate([kinds["different"] for kinds in record["pairs"].values()])
+    cosines = 1 - distances**2 / 2
+    people = {person for shown in (samples.PEOPLE | samples.FURTHER_PEOPLE).values() for person in shown}
+    return {
+        "people": len(people),
+        "pairs": len(distances),
+        "cosine_mean": round(float(cosines.mean()), 4),
+        "cosine_deviation": round(float(cosines.std()), 4),
+        "quantiles": [
+            {"fraction": fraction, "distance": round(float(np.quantile(distances, fraction)), 3)}
+            for fraction in FRACTIONS
+        ],
+    }
+
+
+def record_path(bundle: str) -> Path:
+    """Returns the path of the record of a bundle's measurements."""
+    return RECORD if bundle == bundle_store.DEFAULT else RECORD.with_name(f"accuracy-{bundle}.json")
+
+
 def to_json(record: dict[str, Any]) -> str:
     """Returns the record as JSON with one line per list of distances."""
     return (
@@ -171,13 +199,15 @@ def to_json(record: dict[str, Any]) -> str:
 
 
 def main() -> None:
-    """Measures the default bundle, writes the record and prints the worst pairs."""
-    from face_comparison.models import bundle_store
-
-    analyzer = build_analyzer(bundle_store.fetched("default", bundle_store.bundles_folder()), device="cpu")
+    """Measures a bundle, writes the record and prints the worst pairs."""
+    name = sys.argv[1] if len(sys.argv) > 1 else bundle_store.DEFAULT
+    analyzer = build_analyzer(bundle_store.fetched(name, bundle_store.bundles_folder()), device="cpu")
     rows = list(pairs(analyzer))
-    RECORD.write_text(to_json(measure_distances(rows, analyzer.model)))
-    print(f"wrote {RECORD.relative_to(Path.cwd())}; `make generate` updates the tables and plots")
+    record = measure_distances(rows, analyzer.model)
+    path = record_path(name)
+    path.write_text(to_json(record))
+    print(f"wrote {path.relative_to(Path.cwd())}; `make generate` updates the tables and plots")
+    print(f"strangers: {json.dumps(strangers(record))}")
     print("\nworst pairs:")
     for row in sorted(rows, key=lambda row: row.margin(analyzer.model.threshold))[:12]:
         print(f"  {row.distance:.3f} {'same' if row.same else 'different'}: {row.one}, {row.other} ({row.variant})")

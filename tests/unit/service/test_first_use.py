@@ -56,9 +56,11 @@ def test_only_fetchable_bundles_are_fetched(fetched: list[str], name: str) -> No
     assert fetched == []
 
 
-def test_service_start_fetches_nothing(fetched: list[str], tmp_path: Path) -> None:
-    with pytest.raises(InvalidBundle, match="face-comparison models fetch"):
-        loader.opened(Settings(), tmp_path / "bundles")
+@pytest.mark.parametrize("name", ["default", "yunet-sface-int8"])
+def test_service_start_fetches_nothing(fetched: list[str], tmp_path: Path, name: str) -> None:
+    how = "models fetch" if name == "default" else f"models fetch {name}"
+    with pytest.raises(InvalidBundle, match=f"face-comparison {how}`"):
+        loader.opened(Settings(bundle=name), tmp_path / "bundles")
     assert fetched == []
 
 

@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from devtools import ROOT
+from devtools import ROOT, int8_bundle
 from devtools.docs import (
     api,
     capacity,
@@ -33,6 +33,7 @@ CURVES = ROOT / "service" / "src" / "face_comparison" / "explorer" / "js" / "mea
 TABLES: dict[str, Callable[[], str]] = {
     "accuracy": measured.accuracy,
     "accuracy-summary": measured.accuracy_summary,
+    "added-latency": measured.added_latency,
     "album-accuracy": measured.album_accuracy,
     "album-job": measured.album_job,
     "album-summary": measured.album_summary,
@@ -49,6 +50,9 @@ TABLES: dict[str, Callable[[], str]] = {
     "fault-matrix": faults.fault_matrix,
     "fault-matrix-summary": faults.fault_matrix_summary,
     "limits": api.limits,
+    "int8-accuracy": measured.int8_accuracy,
+    "int8-distances": measured.int8_distances,
+    "int8-speed": measured.int8_speed,
     "machine": measured.machine,
     "operator-metrics": tables.operator_metrics,
     "operator-options": tables.operator_options,
@@ -65,6 +69,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "stability": stability,
     "status-agreement": faults.status_agreement,
     "thresholds": measured.thresholds,
+    "workloads": measured.workloads,
 }
 DOCUMENTS: dict[str, tuple[str, ...]] = {
     "docs/explanation/accuracy.md": (
@@ -81,6 +86,7 @@ DOCUMENTS: dict[str, tuple[str, ...]] = {
     "docs/explanation/threshold.md": ("thresholds",),
     "docs/explanation/capacity.md": ("machine", "speed", "calculator", "costs"),
     "docs/how-to/albums.md": ("album-job", "album-summary", "album-accuracy"),
+    "docs/how-to/models.md": ("int8-accuracy", "int8-distances", "int8-speed"),
     "docs/how-to/troubleshooting.md": ("fault-matrix-summary", "fault-matrix", "status-agreement"),
     "docs/reference/api.md": ("limits", "api"),
     "docs/reference/chart.md": ("chart",),
@@ -116,9 +122,9 @@ def with_curves(script: str) -> str:
 
 
 def models() -> dict[Path, str]:
-    """Returns the manifests of other projects' models, each with the default bundle's detector."""
+    """Returns the manifests with the default bundle's detector: those of other projects' models, and the int8 one."""
     detector = json.loads(bundle_store.recipes()[bundle_store.DEFAULT])["detector"]
-    made = {}
+    made = {int8_bundle.RECIPE: int8_bundle.current_recipe()}
     for path in sorted((ROOT / "docs" / "models").glob("*.json")):
         made[path] = json.dumps(json.loads(path.read_text()) | {"detector": detector}, indent=2) + "\n"
     return made

@@ -15,6 +15,7 @@ from devtools.docs.tables import code, table
 
 DATA = ROOT / "docs" / "data"
 BOTH = ", both"
+INT8 = "yunet-sface-int8"
 
 
 def read(name: str) -> dict[str, Any]:
@@ -136,6 +137,48 @@ def speed() -> str:
     return table(("what runs", "images/s", "p50 ms", "p99 ms", "of the plain loop", "of OpenCV's"), rows)
 
 
+def workloads() -> str:
+    """Returns the rates of the service and a plain loop, with either bundle, and of OpenCV's own loop."""
+    rows = []
+    for kind, measured in read("workloads")["workloads"].items():
+        for number, row in enumerate(measured["rows"]):
+            of_loop = f"{row['of_plain_loop']:.2f}" if "of_plain_loop" in row else ""
+            of_opencv = f"{row['of_opencv']:.2f}"
+            rows.append(["" if number else kind, row["what"], f"{row['images_per_second']:.1f}", of_loop, of_opencv])
+    return table(("images", "what runs", "images/s", "of the plain loop", "of OpenCV's"), rows)
+
+
+def added_latency() -> str:
+    """Returns the time that a service adds to the plain pipeline, by kind of images."""
+    rows = [[kind, f"{measured['added_ms']:.1f}"] for kind, measured in read("workloads")["workloads"].items()]
+    return table(("images", "ms added at 1 in flight"), rows)
+
+
+def int8_speed() -> str:
+    """Returns the processor time of the embedder per face, by engine and precision."""
+    rows = [[name, f"{value:.1f}"] for name, value in read("int8")["milliseconds"].items()]
+    return table(("embedder", "ms per face"), rows)
+
+
+def int8_distances() -> str:
+    """Returns how far the hashes of the int8 bundle are from those of the default bundle in float32."""
+    rows = [
+        [kind, str(row["faces"]), *(f"{row[name]:.3f}" for name in ("mean", "percentile_95", "maximum"))]
+        for kind, row in read("int8")["distances"].items()
+    ]
+    return table(("images", "faces", "mean", "95 % are below", "maximum"), rows)
+
+
+def int8_accuracy() -> str:
+    """Returns the pairs of people by either bundle, all kinds of degradation together."""
+    rows = []
+    for name, record in (("default", read("accuracy")), (INT8, read(f"accuracy-{INT8}"))):
+        groups = list(record["pairs"].values())
+        pairs = {kind: [each for group in groups for each in group[kind]] for kind in ("same", "different")}
+        rows.append([code(name), *_pairs(pairs, record["threshold"])])
+    return table(("bundle", "pairs same / different", "wrong", "same: mean, worst", "different: mean, worst"), rows)
+
+
 def machine() -> str:
     """Returns the machine on which speed was measured."""
     measured = read("speed")
@@ -144,7 +187,10 @@ def machine() -> str:
 
 def curves() -> str:
     """Returns the curves that the API Explorer draws behind its scale: normal distributions of the measured pairs."""
-    measured = read("accuracy")
+    return "\n".join(_curves(read(name)) for name in ("accuracy", f"accuracy-{INT8}"))
+
+
+def _curves(measured: dict[str, Any]) -> str:
     groups = list(measured["pairs"].values())
     kinds = {"same": "same", "other": "different"}
     pairs = {name: [each for pairs in groups for each in pairs[kind]] for name, kind in kinds.items()}

@@ -2,35 +2,22 @@
 
 from __future__ import annotations
 
-import base64
-import json
-import os
 import statistics
-import subprocess
-import sys
-import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from contextlib import contextmanager
-from dataclasses import dataclass, field
 from multiprocessing import get_context
-from typing import IO, Any
 
 import cv2
-import psutil
 from msgspec import structs
 
 from face_comparison.benchmark import load, loops
+from face_comparison.benchmark.contenders import Entry, Plan, Turn, calls, looped, served, service
 from face_comparison.benchmark.load import Call, Outcome
 from face_comparison.vision.analyzer import ImageAnalyzer, build_analyzer
 from face_comparison.vision.bundle import Bundle
 
 IN_FLIGHT = (1, 8, 32)
-DETECT = "/prod/face_comparison"
-
-QUEUE = 64
-"""Holds every client of the contest."""
 
 FLOOD, FLOODED_QUEUE = 64, 16
 """Requests in flight, and a queue that cannot hold them."""
@@ -39,111 +26,7 @@ BETWEEN_PROBES = 0.02
 """Seconds."""
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """What a contest measures.
-
-    Attributes:
-        images: Encoded images, taken in turn.
-        rounds: Turns of each contender.
-        total: Images per turn.
-        threads: Images analyzed at once, in the service and in the loops.
-        workers: Processes of the service.
-        device: `auto`, `cpu` or `cuda`.
-        engine: `auto`, or the name of an engine.
-    """
-
-    images: Sequence[bytes]
-    rounds: int
-    total: int
-    threads: int
-    workers: int = 1
-    device: str = "auto"
-    engine: str = "auto"
-
-
-@dataclass(slots=True)
-class Entry:
-    """What a contender reached in each of its turns.
-
-    Attributes:
-        rates: Images per second.
-        p50: Median seconds to a response, of contenders that answer requests.
-        p99: 99th percentile of the seconds to a response, of contenders that answer requests.
-    """
-
-    rates: list[float] = field(default_factory=list)
-    p50: list[float] = field(default_factory=list)
-    p99: list[float] = field(default_factory=list)
-
-    @property
-    def rate(self) -> float:
-        """The median rate, in images per second."""
-        return statistics.median(self.rates)
-
-
-@dataclass(frozen=True, slots=True)
-class Service:
-    """A running service: the port that it listens on, and its main process."""
-
-    port: int
-    process: psutil.Process
-
-    def resident(self) -> int:
-        """Resident bytes of all its processes, what they share counted once (proportional set size)."""
-        family = [self.process, *self.process.children(recursive=True)]
-        return sum(member.memory_full_info().pss for member in family)
-
-
-@contextmanager
-def service(plan: Plan, queue: int = QUEUE) -> Iterator[Service]:
-    """A service of this machine, ready."""
-    command = [sys.executable, "-m", "face_comparison", "serve", "--host", "127.0.0.1", "--port", "0"]
-    command += ["--workers", str(plan.workers), "--threads", str(plan.threads), "--device", plan.device]
-    command += ["--engine", plan.engine, "--queue", str(queue)]
-    with tempfile.TemporaryFile() as log, subprocess.Popen(command, stdout=log, env={**os.environ}) as process:
-        try:
-            listening = _logged(log, process, "listening", 1)
-            _logged(log, process, "ready", plan.workers)
-            yield Service(int(listening["port"]), psutil.Process(process.pid))
-        finally:
-            process.terminate()
-            process.wait()
-
-
-def _logged(log: IO[bytes], process: subprocess.Popen[bytes], message: str, count: int) -> dict[str, Any]:
-    """The last line of the service's log with this message, once there are so many."""
-    while process.poll() is None:
-        lines = os.pread(log.fileno(), 1 << 20, 0).splitlines()
-        found = [line for line in map(_parsed, lines) if line.get("message") == message]
-        if len(found) >= count:
-            return found[-1]
-        time.sleep(0.05)
-    raise RuntimeError("the service did not start")
-
-
-def _parsed(line: bytes) -> dict[str, Any]:
-    try:
-        return dict(json.loads(line))
-    except ValueError:  # a line that is still being written
-        return {}
-
-
-def calls(images: Sequence[bytes], raw: bool = False) -> list[Call]:
-    """A request an image: JSON with base64, as most clients send it, or the image itself as the body."""
-    if raw:
-        return [Call(DETECT, {"Content-Type": "image/jpeg"}, image) for image in images]
-    return [
-        Call(
-            DETECT,
-            {"Content-Type": "application/json"},
-            json.dumps({"img": base64.b64encode(image).decode()}).encode(),
-        )
-        for image in images
-    ]
-
-
-def _analyzer(bundle: Bundle, plan: Plan) -> ImageAnalyzer:
+def load_analyzer(bundle: Bundle, plan: Plan) -> ImageAnalyzer:
     """What the service runs; loaded for as many threads: for one alone, OpenVINO answers 3 to 5 ms sooner an image."""
     return build_analyzer(bundle, device=plan.device, engine=plan.engine, threads=plan.threads)
 
@@ -151,57 +34,49 @@ def _analyzer(bundle: Bundle, plan: Plan) -> ImageAnalyzer:
 def contest(bundle: Bundle, plan: Plan, progress: Callable[[str], None]) -> dict[str, Entry]:
     """Run every contender once unmeasured, then in every round once; results by name."""
     cv2.setNumThreads(1)  # each contender's threads are images at once
-    analyzer = _analyzer(bundle, plan)
+    analyzer = load_analyzer(bundle, plan)
     # As OpenCV's own does: what landmarks on crops of the full image cost, without which small faces are mistaken.
     once = structs.replace(bundle.manifest.detector, refinement=None)
     without = structs.replace(bundle, manifest=structs.replace(bundle.manifest, detector=once))
-    hasty = _analyzer(without, plan)
-    entries: dict[str, Entry] = {}
+    hasty = load_analyzer(without, plan)
     with service(plan) as running:
-
-        def served(in_flight: int, raw: bool = False) -> Callable[[int], Entry]:
-            def turn(total: int) -> Entry:
-                outcome = load.run("127.0.0.1", running.port, calls(plan.images, raw), in_flight, total)
-                if outcome.statuses[200] != total:
-                    raise RuntimeError(f"the service did not answer every request: {dict(outcome.statuses)}")
-                return Entry([outcome.rate], [outcome.quantile(0.5)], [outcome.quantile(0.99)])
-
-            return turn
-
-        def looped(work: list[loops.Work], each: int = 1) -> Callable[[int], Entry]:
-            """each: threads that OpenCV takes for one image."""
-
-            def turn(total: int) -> Entry:
-                cv2.setNumThreads(each)
-                try:
-                    return Entry([total / loops.loop(work, plan.images, total)])
-                finally:
-                    cv2.setNumThreads(1)
-
-            return turn
-
         contenders = {
-            **{f"service, {count} in flight": served(count) for count in IN_FLIGHT},
-            "service, 8 in flight, image as the body": served(8, raw=True),
-            f"plain loop, {plan.threads} threads": looped(loops.pipeline(analyzer, plan.threads)),
-            "plain loop, 1 thread": looped(loops.pipeline(analyzer, 1)),
-            f"plain loop, {plan.threads} threads, one look at each face": looped(loops.pipeline(hasty, plan.threads)),
-            f"OpenCV's own, {plan.threads} threads": looped(loops.opencv(bundle, plan.threads)),
+            **{f"service, {count} in flight": served(plan, running, count) for count in IN_FLIGHT},
+            "service, 8 in flight, image as the body": served(plan, running, 8, raw=True),
+            f"plain loop, {plan.threads} threads": looped(plan, loops.pipeline(analyzer, plan.threads)),
+            "plain loop, 1 thread": looped(plan, loops.pipeline(analyzer, 1)),
+            f"plain loop, {plan.threads} threads, one look at each face": looped(
+                plan, loops.pipeline(hasty, plan.threads)
+            ),
+            f"OpenCV's own, {plan.threads} threads": looped(plan, loops.opencv(bundle, plan.threads)),
             # As its samples do.
-            f"OpenCV's own, one loop, {plan.threads} threads inside": looped(loops.opencv(bundle, 1), plan.threads),
+            f"OpenCV's own, one loop, {plan.threads} threads inside": looped(
+                plan, loops.opencv(bundle, 1), plan.threads
+            ),
         }
+        return take_turns(contenders, plan, progress)
+
+
+def take_turns(contenders: Mapping[str, Turn], plan: Plan, progress: Callable[[str], None]) -> dict[str, Entry]:
+    """Run every contender once unmeasured, then in every round of the plan once; results by name."""
+    entries: dict[str, Entry] = {}
+    for name, turn in contenders.items():
+        progress(f"warming up: {name}")
+        turn(len(plan.images) * 2)
+        entries[name] = Entry()
+    for number in range(plan.rounds):
         for name, turn in contenders.items():
-            progress(f"warming up: {name}")
-            turn(len(plan.images) * 2)
-            entries[name] = Entry()
-        for number in range(plan.rounds):
-            for name, turn in contenders.items():
-                progress(f"round {number + 1} of {plan.rounds}: {name}")
-                result = turn(plan.total)
-                entries[name].rates += result.rates
-                entries[name].p50 += result.p50
-                entries[name].p99 += result.p99
+            progress(f"round {number + 1} of {plan.rounds}: {name}")
+            result = turn(plan.total)
+            entries[name].rates += result.rates
+            entries[name].p50 += result.p50
+            entries[name].p99 += result.p99
     return entries
+
+
+def ratio(entry: Entry, other: Entry) -> float:
+    """Median of the rounds' ratios of the rates: a machine whose speed drifts does not tilt it."""
+    return statistics.median(a / b for a, b in zip(entry.rates, other.rates, strict=True))
 
 
 def added_latency(bundle: Bundle, plan: Plan, progress: Callable[[str], None]) -> float:
@@ -210,7 +85,7 @@ def added_latency(bundle: Bundle, plan: Plan, progress: Callable[[str], None]) -
     Returns:
         The median in seconds of the differences, image by image, each measured right after the other.
     """
-    analyzer = _analyzer(bundle, plan)
+    analyzer = load_analyzer(bundle, plan)
     differences = []
     with service(plan) as running:
         requests = calls(plan.images)
@@ -266,11 +141,8 @@ def memory(plan: Plan, marks: Sequence[int], progress: Callable[[str], None]) ->
 
 
 def table(entries: dict[str, Entry], threads: int) -> str:
-    """Markdown. Ratios are medians of the rounds' ratios, so that a machine whose speed drifts does not tilt them."""
+    """Markdown; for the ratios, see `ratio`."""
     plain, opencv = entries[f"plain loop, {threads} threads"], entries[f"OpenCV's own, {threads} threads"]
-
-    def ratio(entry: Entry, other: Entry) -> str:
-        return f"{statistics.median(a / b for a, b in zip(entry.rates, other.rates, strict=True)):.2f}"
 
     def milliseconds(values: list[float]) -> str:
         return f"{1000 * statistics.median(values):.0f}" if values else ""
@@ -278,7 +150,7 @@ def table(entries: dict[str, Entry], threads: int) -> str:
     lines = ["| | images/s | p50 ms | p99 ms | of the plain loop | of OpenCV's |", "|---|---|---|---|---|---|"]
     lines += [
         f"| {name} | {entry.rate:.1f} | {milliseconds(entry.p50)} | {milliseconds(entry.p99)} "
-        f"| {ratio(entry, plain)} | {ratio(entry, opencv)} |"
+        f"| {ratio(entry, plain):.2f} | {ratio(entry, opencv):.2f} |"
         for name, entry in entries.items()
     ]
     return "\n".join(lines)

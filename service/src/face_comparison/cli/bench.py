@@ -34,7 +34,7 @@ def command(images: tuple[Path, ...], rounds: int, total: int, memory: bool, **g
     from face_comparison import cpus  # noqa: PLC0415
 
     try:
-        from face_comparison.benchmark import contest, interpreter  # noqa: PLC0415
+        from face_comparison.benchmark import contenders, contest, interpreter  # noqa: PLC0415
     except ModuleNotFoundError as error:
         raise PackagesMissing(
             f"bench requires the package {error.name}: install face-comparison with the extra bench"
@@ -44,9 +44,8 @@ def command(images: tuple[Path, ...], rounds: int, total: int, memory: bool, **g
     data = [path.read_bytes() for path in images]
     data = data or [resources.files("face_comparison").joinpath("sample.jpg").read_bytes()]
     workers = settings.workers or 1
-    plan = contest.Plan(
-        data, rounds, total, settings.threads or cpus.available(), workers, settings.device, settings.engine
-    )
+    threads = settings.threads or cpus.available()
+    plan = contenders.Plan(data, rounds, total, threads, workers, settings.device, settings.engine, settings.bundle)
 
     def progress(line: str) -> None:
         if sys.stderr.isatty():

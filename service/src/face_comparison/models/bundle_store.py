@@ -168,10 +168,13 @@ def _built(network: Detector | Embedder, base: Path, progress: Progress) -> byte
         raise InvalidBundle(f"the manifest names no origin of {network.file}, so it cannot be fetched")
     # Not at the top: onnx takes memory and half a second, and a service that finds its bundle needs none of it.
     from face_comparison.models.onnx_conversion import Preprocessing, converted  # noqa: PLC0415
+    from face_comparison.models.quantization import quantize  # noqa: PLC0415
 
     size = network.side if isinstance(network, Embedder) else 0
     preprocessing = Preprocessing(network.origin.color, network.origin.mean, network.origin.scale, size, size)
     content = converted(published(network.origin, base, progress), preprocessing)
+    if network.origin.int8:
+        content = quantize(content, network.origin.int8)
     found = hashlib.sha256(content).hexdigest()
     if network.sha256 not in ("", found):
         raise InvalidBundle(

@@ -20,9 +20,10 @@ def opened(settings: Settings, bundles: Path) -> Bundle:
     """
     folder = bundle_store.located(settings.bundle, bundles)
     if not folder.is_dir():
-        raise InvalidBundle(
-            f"there is no bundle in {folder}: `face-comparison models fetch` brings one, and --bundle names another"
-        )
+        fetch = "face-comparison models fetch"
+        if settings.bundle in bundle_store.recipes():
+            fetch += f" {settings.bundle}"
+        raise InvalidBundle(f"there is no bundle in {folder}: `{fetch}` brings one, and --bundle names another")
     return bundle.opened(folder)
 
 

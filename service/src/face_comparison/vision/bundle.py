@@ -52,7 +52,8 @@ class Source(_Strict, kw_only=True, frozen=True):
 class Origin(_Strict, kw_only=True, frozen=True):
     """Where a network came from, and what was done to it: enough to build the file again, byte for byte.
 
-    color, mean, scale: the input that the published network was trained with, `(pixel - mean) * scale`.
+    color, mean, scale: the input that the published network was trained with, `(pixel - mean) * scale`. int8: the
+    layers that were quantized, each by the tensor that it writes, with the lowest and the highest value that it reads.
     """
 
     project: str
@@ -62,6 +63,7 @@ class Origin(_Strict, kw_only=True, frozen=True):
     color: Literal["RGB", "BGR"]
     mean: float = 0.0
     scale: float = 1.0
+    int8: dict[str, tuple[float, float]] = {}
 
 
 class Refinement(_Strict, kw_only=True, frozen=True):

@@ -13,12 +13,16 @@ MARK = re.compile(r"<!-- table ([\w-]+) -->")
 
 
 def test_schema_and_table_of_the_chart() -> None:
-    for path, text in chart_values.generated_files(chart_values.CHART).items():
+    files = chart_values.generated_files(chart_values.CHART)
+    assert len(files) == 2
+    for path, text in files.items():
         assert path.read_text() == text, f"{path.name}: run `make generate`"
 
 
 def test_tables_and_drawings_of_the_documents() -> None:
-    for path, text in generate.generated_files().items():
+    files = generate.generated_files()
+    assert len(files) > 50
+    for path, text in files.items():
         assert path.read_text() == text, f"{path.name}: run `make generate`"
 
 
@@ -45,5 +49,7 @@ def test_manifests() -> None:
         if os.environ.get("CI"):  # in CI, where every test must run, a missing program is a failure
             raise
         pytest.skip(str(missing))
-    for path, text in chart_manifests.generated_files(helm).items():
+    files = chart_manifests.generated_files(helm)
+    assert len(files) == 2
+    for path, text in files.items():
         assert path.read_text() == text, f"{path.name}: run `make generate`"

@@ -44,6 +44,7 @@ def test_workflow_permissions_are_minimal(path: Path) -> None:
     workflow = yaml.safe_load(path.read_text())
     assert workflow["permissions"] == {"contents": "read"}
     checkouts = [step for step in steps(path) if "checkout" in step.get("uses", "")]
+    assert checkouts
     assert all(step["with"]["persist-credentials"] is False for step in checkouts)
     assert all(job["timeout-minutes"] for job in workflow["jobs"].values())
 

@@ -109,7 +109,9 @@ def test_users_have_the_permissions_of_their_role(plane: ControlPlane, releases:
 
 def test_no_rule_of_the_chart_is_a_wildcard(helm: Helm) -> None:
     for options in ((), ("--values", EVERY_OPTION)):
-        for role in helm.template(*options):
-            if role["kind"] in ("Role", "ClusterRole"):
-                for rule in role["rules"]:
-                    assert "*" not in rule["apiGroups"] + rule["resources"] + rule["verbs"], role["metadata"]["name"]
+        roles = [each for each in helm.template(*options) if each["kind"] in ("Role", "ClusterRole")]
+        assert roles
+        for role in roles:
+            assert role["rules"]
+            for rule in role["rules"]:
+                assert "*" not in rule["apiGroups"] + rule["resources"] + rule["verbs"], role["metadata"]["name"]

@@ -306,7 +306,7 @@ def test_operator_metrics(faces: Faces, operator: Operator) -> None:
     until(lambda: sample(ready), lambda count: count >= 1, "the resource is counted")
     assert sample(f'{prefix}_reconciles_total{{result="done"}}') > 0
     assert sample(f'{prefix}_api_requests_total{{code="201",resource="deployments",verb="create"}}') > 0
-    assert sample(f"{prefix}_deploy_seconds_count") > 0
+    assert sample(f"{prefix}_deploy_duration_seconds_count") > 0
     assert sample(f"{prefix}_leader") == 1
     before = sample(ready)
     faces.api.delete(RESOURCE, faces.namespace, "faces")

@@ -13,6 +13,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import anyio
+import click
 import pytest
 from click.testing import CliRunner, Result
 from werkzeug.serving import make_server
@@ -407,7 +408,7 @@ def test_names_of_other_scripts_have_ids_of_their_own() -> None:
 def test_folders_of_one_user_id_are_rejected(tmp_path: Path) -> None:
     for name in ("a b", "a_b"):
         (tmp_path / name).mkdir()
-    with pytest.raises(Exception, match="would both be"):
+    with pytest.raises(click.UsageError, match="would both be"):
         people_of(tmp_path)
-    with pytest.raises(Exception, match="one per person"):
+    with pytest.raises(click.UsageError, match="one per person"):
         people_of(tmp_path / "a b")

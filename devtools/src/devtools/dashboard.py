@@ -80,37 +80,37 @@ def variable(name: str, label: str, query: str) -> QueryVariable:
 SERVICE_PANELS = [
     panel(
         "Requests",
-        "Responses per second, by HTTP status. 429 is a full queue, 503 a pod that is starting or stopping.",
+        "Responses per second by HTTP status. 429 means a full queue, 503 a pod that is starting or shutting down.",
         "reqps",
         [("{{code}}", f"sum by (code) (rate(face_comparison_requests_total{{{SERVING}}}[{RATE}]))")],
     ),
     panel(
         "Requests by API key",
-        "Responses per second, by the name of the key. Empty where no keys are required.",
+        "Responses per second by name of the API key. Empty if no keys are required.",
         "reqps",
         [("{{key}}", f"sum by (key) (rate(face_comparison_key_requests_total{{{CHOSEN}}}[{RATE}]))")],
     ),
     panel(
         "Response time",
-        "From a request's head to its response, including fetching and waiting.",
+        "Time from a request's head to its response, including fetching and queueing.",
         "s",
         quantiles("face_comparison_request_duration_seconds", SERVING, "route"),
     ),
     panel(
         "Time by phase",
-        "Mean time per image in each phase: where a slow response spends its time.",
+        "Mean time per image in each phase, which shows where slow requests spend their time.",
         "s",
         [mean("face_comparison_phase_duration_seconds", CHOSEN, "phase", "{{phase}}")],
     ),
     panel(
-        "In flight",
-        "Requests admitted and not yet finished, by pod. Autoscaling by InFlight follows their number.",
+        "Requests in flight",
+        "Requests admitted and not yet responded to, by pod. Autoscaling with the metric InFlight uses their number.",
         "short",
         [("{{pod}}", f"sum by (pod) (face_comparison_requests_in_flight{{{CHOSEN}}})")],
     ),
     panel(
-        "Waiting",
-        "Images that wait for a computing slot, by pod.",
+        "Queue depth",
+        "Images that wait for an inference slot, by pod.",
         "short",
         [("{{pod}}", f"sum by (pod) (face_comparison_queue_depth{{{CHOSEN}}})")],
     ),
@@ -122,19 +122,19 @@ SERVICE_PANELS = [
     ),
     panel(
         "Faces per image",
-        "Mean number of faces found.",
+        "Mean number of faces detected in an image.",
         "short",
         [mean("face_comparison_faces_per_image", CHOSEN, "namespace, service", "{{namespace}}/{{service}}")],
     ),
     panel(
         "Batch size",
-        "Mean number of inputs per model run. Above one, concurrent requests share runs.",
+        "Mean number of inputs per model run. Above 1, concurrent requests are batched.",
         "short",
         [mean("face_comparison_batch_size", CHOSEN, "model", "{{model}}")],
     ),
     panel(
         "Running versions",
-        "Pods by version, model, engine and device. Hashes of different models cannot be compared.",
+        "Pods by version, model, engine, and device. Hashes of different models cannot be compared.",
         "short",
         [
             (
@@ -149,42 +149,42 @@ SERVICE_PANELS = [
 OPERATOR_PANELS = [
     panel(
         "Resources",
-        "FaceComparison resources by the reason of their condition Ready.",
+        "FaceComparison resources by reason of their Ready condition.",
         "short",
         [("{{reason}}", 'sum by (reason) (face_comparison_operator_resources{condition="Ready"})')],
     ),
     panel(
         "Time to deploy",
-        "From a change of a spec until its URL responds.",
+        "Time from a spec change until the URL responds for it.",
         "s",
-        quantiles("face_comparison_operator_deploy_seconds"),
+        quantiles("face_comparison_operator_deploy_duration_seconds"),
     ),
     panel(
         "Reconcile rate",
-        "By result; done is success, conflict and not_found are retried.",
+        "Reconciliations per second by result. done is success; conflict and not_found are retried.",
         "ops",
         [("{{result}}", f"sum by (result) (rate(face_comparison_operator_reconciles_total[{RATE}]))")],
     ),
     panel(
         "Reconcile duration",
-        "Duration of one reconcile, including requests to the API server.",
+        "Duration of a reconcile, including requests to the API server.",
         "s",
-        quantiles("face_comparison_operator_reconcile_seconds"),
+        quantiles("face_comparison_operator_reconcile_duration_seconds"),
     ),
     panel(
         "Requests to the API server",
-        "By verb. At rest there are watches only.",
+        "Requests per second by verb. When nothing changes, there are only watches.",
         "reqps",
         [("{{verb}}", f"sum by (verb) (rate(face_comparison_operator_api_requests_total[{RATE}]))")],
     ),
     panel(
-        "Leader, work queue, watch staleness",
-        "The leader (1), the depth of the work queue, and seconds since the last response on the stalest watch.",
+        "Leader, work queue depth, watch staleness",
+        "1 for the leader, the depth of the work queue, and seconds since the last response on the stalest watch.",
         "short",
         [
-            ("{{pod}} leads", "face_comparison_operator_leader"),
-            ("{{pod}} waiting", "face_comparison_operator_queue_depth"),
-            ("{{pod}} watch staleness, seconds", "face_comparison_operator_watch_silence_seconds"),
+            ("{{pod}} leader", "face_comparison_operator_leader"),
+            ("{{pod}} work queue depth", "face_comparison_operator_work_queue_depth"),
+            ("{{pod}} watch staleness (s)", "face_comparison_operator_watch_staleness_seconds"),
         ],
     ),
 ]

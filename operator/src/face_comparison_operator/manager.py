@@ -121,8 +121,8 @@ class Operator:
                     other.cancel()
 
     def _refresh(self) -> None:
-        self._metrics.queue_depth.set(len(self._queue))
-        self._metrics.watch_silence.set(self.watches.seconds_since_response)
+        self._metrics.work_queue_depth.set(len(self._queue))
+        self._metrics.watch_staleness.set(self.watches.seconds_since_response)
 
     async def _run_leader_election(self) -> None:
         if not self._settings.leader_election:
@@ -182,7 +182,7 @@ class Operator:
                 else:
                     self._queue.forget(key)
                 self._queue.done(key)
-                self._metrics.reconcile_seconds.observe(time.monotonic() - began)
+                self._metrics.reconcile_duration_seconds.observe(time.monotonic() - began)
 
     async def _expire_tombstones(self) -> None:
         while True:

@@ -24,8 +24,8 @@ class Metrics:
         self.reconciles = Counter(
             f"{prefix}_reconciles_total", "Reconciliations by result.", ["result"], registry=registry
         )
-        self.reconcile_seconds = Histogram(
-            f"{prefix}_reconcile_seconds",
+        self.reconcile_duration_seconds = Histogram(
+            f"{prefix}_reconcile_duration_seconds",
             "Reconcile duration.",
             registry=registry,
             buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10),
@@ -36,16 +36,16 @@ class Metrics:
             ["verb", "resource", "code"],
             registry=registry,
         )
-        self.deploy_seconds = Histogram(
-            f"{prefix}_deploy_seconds",
+        self.deploy_duration_seconds = Histogram(
+            f"{prefix}_deploy_duration_seconds",
             "Time from a spec change until the URL responds for it.",
             registry=registry,
             buckets=(1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1200),
         )
-        self.queue_depth = Gauge(f"{prefix}_queue_depth", "Work queue depth.", registry=registry)
+        self.work_queue_depth = Gauge(f"{prefix}_work_queue_depth", "Work queue depth.", registry=registry)
         self.leader = Gauge(f"{prefix}_leader", "1 if this replica is the leader.", registry=registry)
-        self.watch_silence = Gauge(
-            f"{prefix}_watch_silence_seconds",
+        self.watch_staleness = Gauge(
+            f"{prefix}_watch_staleness_seconds",
             "Seconds since the last response on the stalest watch.",
             registry=registry,
         )
@@ -58,7 +58,7 @@ class Metrics:
 
     def deployed(self, seconds: float) -> None:
         """Counts a finished deployment."""
-        self.deploy_seconds.observe(seconds)
+        self.deploy_duration_seconds.observe(seconds)
 
     def conditions(self, key: Key, conditions: Sequence[dict[str, Any]] | None) -> None:
         """Records the conditions of a resource; None if it has been deleted."""

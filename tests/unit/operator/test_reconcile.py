@@ -23,7 +23,7 @@ from face_comparison_operator.api_resources import (
     ApiResource,
 )
 from face_comparison_operator.cache import Key, ObjectCache
-from face_comparison_operator.errors import Conflict
+from face_comparison_operator.errors import Conflict, NotFound
 from face_comparison_operator.observation import Expectation, ProbeResult
 from face_comparison_operator.reconcile import REPORTED_FAILURES, Reconciler, Result
 from face_comparison_operator.routing import RouteState
@@ -233,7 +233,7 @@ def test_first_status_is_delayed_until_children_exist(world: MemoryWorld, monkey
     assert world.condition() == {}
     world.clock += 0.2
     world.reconcile()
-    assert world.condition()["reason"] == "AddressPending" or world.condition()["reason"] == "Deploying"
+    assert world.condition()["reason"] == "Deploying"
 
 
 def test_first_deploying_status_is_delayed_longest(world: MemoryWorld) -> None:
@@ -327,7 +327,7 @@ def test_persistent_reconcile_failure_is_reported(world: MemoryWorld) -> None:
 
     world.cluster.create = conflict  # type: ignore[method-assign]
     for _ in range(REPORTED_FAILURES - 1):
-        with pytest.raises(Exception, match="just been deleted"):
+        with pytest.raises(NotFound, match="just been deleted"):
             world.reconcile()
     world.reconcile()
     assert world.condition()["reason"] == "ApplyFailed"

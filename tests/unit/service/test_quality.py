@@ -16,9 +16,15 @@ def noise(low: int = 60, high: int = 200) -> np.ndarray:
 
 
 def reasons(
-    face: np.ndarray | None = None, box: Box = BOX, landmarks: np.ndarray = LANDMARKS, spread: float = 0.0
+    face: np.ndarray | None = None,
+    box: Box = BOX,
+    landmarks: np.ndarray = LANDMARKS,
+    spread: float = 0.0,
+    *,
+    distinct: bool = True,
 ) -> tuple[str, ...]:
-    return quality.assess(noise() if face is None else face, box, landmarks, spread, SIZE).reasons
+    shown = noise() if face is None else face
+    return quality.assess(shown, box, landmarks, spread, SIZE, distinct=distinct).reasons
 
 
 def test_sharpness_and_brightness_are_monotonic() -> None:
@@ -46,6 +52,7 @@ def test_unreliable_face_has_reasons() -> None:
     assert reasons(landmarks=LANDMARKS - 140) == ("CUT_OFF",)
     assert reasons(landmarks=LANDMARKS + np.array([500, 0])) == ("CUT_OFF",)
     assert reasons(spread=0.2) == ("UNSTABLE_LANDMARKS",)
+    assert reasons(distinct=False) == ("INDISTINCT_FEATURES",)
     assert reasons(cv2.GaussianBlur(noise(), (31, 31), 12)) == ("LOW_SHARPNESS",)
     assert reasons(noise(0, 12)) == ("LOW_BRIGHTNESS",)
     assert reasons(box=Box(0, 0, 12, 15)) == ("SMALL_FACE",)

@@ -165,6 +165,28 @@ def test_roll_is_refined_until_it_converges(
     assert places.rolls[0] == pytest.approx((start + sum(changes) + 180) % 360 - 180)
 
 
+@pytest.mark.parametrize(
+    ("roll", "score", "kept"),
+    [
+        (0.0, 0.6, True),
+        (19.0, 0.6, True),
+        (22.0, 0.74, True),
+        (-22.5, 0.69, False),
+        (-22.5, 0.71, True),
+        (60.0, 0.79, False),
+        (180.0, 0.81, True),
+    ],
+)
+def test_tilted_face_needs_a_higher_score(
+    monkeypatch: pytest.MonkeyPatch, roll: float, score: float, kept: bool
+) -> None:
+    found = OrientedDetections(proposals((100, score)).faces, np.array([roll]), np.zeros(1))
+    monkeypatch.setattr(refinement, "measure_roll", lambda pyramid, places, *rest: places)
+    monkeypatch.setattr(refinement, "locate", lambda *rest: found)
+    places = Places(np.zeros((1, 2)), np.ones(1), np.zeros(1))
+    assert len(refinement.examine(IMAGE, places, unused, SPEC, 0.6)) == kept
+
+
 def criteria(count: int) -> Criteria:
     return Criteria(count=count, min_score=0.6, sure_score=0.75, search_score=0.3, iou_threshold=0.3)
 

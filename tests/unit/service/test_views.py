@@ -23,6 +23,27 @@ def test_smallest_face_is_detectable_up_to_1920_pixels(longest: int) -> None:
     assert seen >= views.SEEN_PIXELS or longest < 300 or longest > 1920
 
 
+@pytest.mark.parametrize("longest", range(260, 4097, 97))
+def test_finer_views_show_a_face_half_as_large_again(longest: int) -> None:
+    part, side = views.finer(longest, SIDES)
+    scale, first = min(1.0, side / (part * longest)), views.view_side(longest, SIDES) / longest
+    assert scale >= min(1.0, 1.5 * first)
+
+
+@pytest.mark.parametrize("size", [(1080, 1920), (7, 3), (1, 4000), (601, 599)])
+def test_parts_cover_an_image_and_overlap_by_more_than_a_small_face(size: tuple[int, int]) -> None:
+    height, width = size
+    covered = np.zeros(size, int)
+    for left, top, right, bottom in views.parts(height, width):
+        assert 0 <= left < right <= width
+        assert 0 <= top < bottom <= height
+        covered[top:bottom, left:right] += 1
+    assert covered.min() == 1 or min(size) < 2
+    assert (covered[height // 2] >= 2).all() or min(size) < 100
+    if min(size) >= 100:
+        assert (covered[0] >= 2).sum() > views.smallest_face(max(size))
+
+
 @pytest.mark.parametrize(
     ("size", "shape"),
     [((312, 416), (352, 416)), ((416, 234), (416, 256)), ((416, 416), (416, 416)), ((1, 416), (256, 416))],

@@ -20,7 +20,13 @@ MAX_DISTANCE = 2.0
 """Maximum Euclidean distance between two points on the unit sphere."""
 
 Unreliability = Literal[
-    "EXTREME_POSE", "CUT_OFF", "UNSTABLE_LANDMARKS", "LOW_SHARPNESS", "LOW_BRIGHTNESS", "SMALL_FACE"
+    "EXTREME_POSE",
+    "CUT_OFF",
+    "UNSTABLE_LANDMARKS",
+    "INDISTINCT_FEATURES",
+    "LOW_SHARPNESS",
+    "LOW_BRIGHTNESS",
+    "SMALL_FACE",
 ]
 """Why the hash of a detected face is not reliable."""
 

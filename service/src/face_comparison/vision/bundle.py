@@ -124,7 +124,8 @@ class Detector(_Strict, kw_only=True, frozen=True):
 class Embedder(_Strict, kw_only=True, frozen=True):
     """A network that turns an aligned face of side x side pixels into `width` numbers.
 
-    alignment: where its landmarks lie in it, one of `alignment.ALIGNMENTS`.
+    alignment: where its landmarks lie in it, one of `alignment.ALIGNMENTS`. min_norm: length of an embedding, before it
+    is normalized, below which the face shows too little of what tells people apart (0: nobody measured it).
     """
 
     alignment: str
@@ -132,6 +133,7 @@ class Embedder(_Strict, kw_only=True, frozen=True):
     sha256: _ConvertedDigest = ""
     side: Annotated[int, msgspec.Meta(ge=32, le=1024)]
     width: Annotated[int, msgspec.Meta(ge=1, le=HASH_SIZE)]
+    min_norm: Annotated[float, msgspec.Meta(ge=0)] = 0.0
     licence: str
     origin: Origin | None = None
 

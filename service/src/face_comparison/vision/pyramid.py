@@ -28,6 +28,10 @@ class Pyramid:
         height, width = self._levels[0].shape[:2]
         return height, width
 
+    def part(self, left: int, top: int, right: int, bottom: int) -> Pyramid:
+        """A pyramid of a rectangle of the full image, in its pixels."""
+        return Pyramid(self._levels[0][top:bottom, left:right])
+
     def level(self, shrink: float) -> tuple[NDArray[np.uint8], float]:
         """The level to take samples from when the image is to be drawn `shrink` times smaller, and its own scale.
 

@@ -28,6 +28,8 @@ def assess(
     landmarks: NDArray[np.float32],
     spread: float,
     size: tuple[int, int],
+    *,
+    distinct: bool = True,
 ) -> Quality:
     """The quality of one face.
 
@@ -37,6 +39,7 @@ def assess(
         landmarks: (5, 2) pixels of the image.
         spread: See `detections.OrientedDetections`.
         size: Height and width of the image.
+        distinct: See `recognizer.Embedded`.
     """
     sharpness, brightness = sharpness_and_brightness(aligned)
     roll, yaw = roll_and_yaw(landmarks)
@@ -49,6 +52,8 @@ def assess(
             yield "CUT_OFF"
         if spread > MAX_SPREAD:
             yield "UNSTABLE_LANDMARKS"
+        if not distinct:
+            yield "INDISTINCT_FEATURES"
         if sharpness < MIN_SHARPNESS:
             yield "LOW_SHARPNESS"
         if brightness < MIN_BRIGHTNESS:

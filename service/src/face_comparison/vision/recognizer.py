@@ -5,7 +5,9 @@ Knows networks only as sessions and a manifest's numbers; decoding images and sc
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,6 +41,21 @@ SQUARE = (1.0,)
 
 QUARTERS = ((0, 0.0), (1, 90.0), (2, 180.0), (3, -90.0))
 """Quarter turns of the view, and the roll of the faces that are upright in it."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Embedded:
+    """What the embedder says of faces.
+
+    Attributes:
+        hashes: (K, HASH_SIZE) float32.
+        aligned: (K, side, side, 3) uint8, the faces as the embedder sees them.
+        distinct: (K,) whether a face shows enough of what tells people apart.
+    """
+
+    hashes: NDArray[np.float32]
+    aligned: NDArray[np.uint8]
+    distinct: NDArray[np.bool_]
 
 
 class Recognizer:
@@ -76,13 +93,8 @@ class Recognizer:
         longest: pixels of the image's longer side before it was decoded smaller.
         """
         found = self._propose(pyramid, minimum, longest, 0)
-        spec = self._manifest.detector
-        if spec.refinement:
-            scale = min(1.0, self.view_side(longest) / max(pyramid.size))
-            crop_size = spec.refinement.probe_side / spec.refinement.probe_room
-            small = found.boxes[:, 2:].max(axis=1) * scale < crop_size
-            found = found.at(np.flatnonzero(small | (found.scores >= min(MIN_CROP_SCORE, minimum))))
-        return OrientedDetections.of(found.at(np.s_[:MAX_PROPOSALS]))
+        scale = min(1.0, self.view_side(longest) / max(pyramid.size))
+        return OrientedDetections.of(self._worth_a_crop(found, scale, minimum).at(np.s_[:MAX_PROPOSALS]))
 
     def refine(
         self, pyramid: Pyramid, proposals: OrientedDetections, minimum: float, count: int, *, turned: bool = False
@@ -117,6 +129,20 @@ class Recognizer:
         found = OrientedDetections.concatenate(parts)
         return found.at(np.argsort(-found.faces.scores, kind="stable")[:MAX_PROPOSALS])
 
+    def finer_side(self, longest: int) -> int:
+        """Pixels of the longer side of an image that is fine enough for `propose_finer`."""
+        part, side = views.finer(longest, self._manifest.detector.sides)
+        return math.ceil(side / part)
+
+    def propose_finer(self, pyramid: Pyramid, minimum: float, longest: int) -> OrientedDetections:
+        """As `propose`, in views that are about twice as fine."""
+        spec = self._manifest.detector
+        height, width = pyramid.size
+        part, side = views.finer(longest, spec.sides)
+        shown = views.parts(height, width) if part < 1 else [(0, 0, width, height)]
+        found = concatenate([self._detect_in_part(pyramid, each, side, minimum) for each in shown])
+        return OrientedDetections.of(found.at(non_max_suppression(found, spec.nms_iou_threshold)[:MAX_PROPOSALS]))
+
     def propose_tilted(self, pyramid: Pyramid, minimum: float, longest: int, roll: float) -> OrientedDetections:
         """As `propose`, in a view of the image in which heads of this roll (degrees) are upright."""
         spec = self._manifest.detector
@@ -132,8 +158,8 @@ class Recognizer:
         both = OrientedDetections.concatenate([found, more])
         return both.at(non_max_suppression(both.faces, self._manifest.detector.nms_iou_threshold))
 
-    def embed(self, pyramid: Pyramid, landmarks: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
-        """Hashes (K, HASH_SIZE) of faces with these landmarks (K, 5, 2), and the aligned faces (K, side, side, 3).
+    def embed(self, pyramid: Pyramid, landmarks: NDArray[np.float32]) -> Embedded:
+        """The hashes of faces with these landmarks (K, 5, 2).
 
         Raises RuntimeError when the network gives no numbers.
         """
@@ -142,7 +168,8 @@ class Recognizer:
         (embeddings,) = self._embedder.run(aligned)
         if not np.isfinite(embeddings).all():
             raise RuntimeError("the embedder's numbers are not finite")
-        return hashes(embeddings), aligned
+        distinct = np.linalg.norm(embeddings, axis=1) >= self._manifest.embedder.min_norm
+        return Embedded(hashes(embeddings), aligned, distinct)
 
     def _propose(self, pyramid: Pyramid, minimum: float, longest: int, quarters: int) -> Detections:
         spec = self._manifest.detector
@@ -155,6 +182,14 @@ class Recognizer:
             found = concatenate([found, closer])
             found = found.at(non_max_suppression(found, spec.nms_iou_threshold))
         return found
+
+    def _worth_a_crop(self, found: Detections, scale: float, minimum: float) -> Detections:
+        """Those that are small in a view of this scale, or score well enough in it."""
+        spec = self._manifest.detector.refinement
+        if not spec:
+            return found
+        small = found.boxes[:, 2:].max(axis=1) * scale < spec.probe_side / spec.probe_room
+        return found.at(np.flatnonzero(small | (found.scores >= min(MIN_CROP_SCORE, minimum))))
 
     def _detect_in_view(
         self,
@@ -169,6 +204,17 @@ class Recognizer:
         found = self._detect_on(views.pad(views.turn(view, quarters), side, aspects), minimum)
         return views.turn_back(found, quarters, *view.shape[:2]).scaled(1 / scale)
 
+    def _detect_in_part(
+        self, pyramid: Pyramid, part: tuple[int, int, int, int], side: int, minimum: float
+    ) -> Detections:
+        left, top = part[:2]
+        view, scale = views.draw(pyramid.part(*part), side, 1.0)
+        lowest = min(self._manifest.detector.min_proposal, minimum)
+        found = self._detect_on(views.pad(view, side, self._aspects), lowest).scaled(1 / scale)
+        found = self._worth_a_crop(found, scale, minimum)
+        offset = np.array([left, top], np.float32)
+        return Detections(found.boxes + np.array([left, top, 0, 0], np.float32), found.scores, found.landmarks + offset)
+
     def _detect_on(self, canvas: NDArray[np.uint8], minimum: float) -> Detections:
         _, height, width, _ = canvas.shape
         return self._decode(self._views.run(canvas), height, width, minimum).of(0)
@@ -178,16 +224,15 @@ class Recognizer:
         return self._decode(self._crops.run(crops), height, width, min_score)
 
 
-def faces(
-    found: OrientedDetections, hashed: NDArray[np.float32], aligned: NDArray[np.uint8], size: tuple[int, int]
-) -> tuple[Face, ...]:
+def faces(found: OrientedDetections, embedded: Embedded, size: tuple[int, int]) -> tuple[Face, ...]:
     """Face values by descending confidence, in pixels of the image of this height and width."""
 
     def face(index: int) -> Face:
         left, top, width, height = found.faces.boxes[index].tolist()
         box, landmarks = Box(left, top, width, height), found.faces.landmarks[index]
-        measured = quality.assess(aligned[index], box, landmarks, float(found.spreads[index]), size)
-        return Face(box, float(found.faces.scores[index]), landmarks, measured, hashed[index])
+        spread, distinct = float(found.spreads[index]), bool(embedded.distinct[index])
+        measured = quality.assess(embedded.aligned[index], box, landmarks, spread, size, distinct=distinct)
+        return Face(box, float(found.faces.scores[index]), landmarks, measured, embedded.hashes[index])
 
     return tuple(face(index) for index in np.argsort(-found.faces.scores, kind="stable"))
 

@@ -45,9 +45,9 @@ LIKELY_SCORE = 0.6
 MAX_SEARCHED = 64
 """Places that are tried at other rolls: a bound on the time that an image of a pattern can take."""
 
-TURNED, TURNED_SCORE = 20.0, 0.8
-"""Degrees of roll from which on a face must have at least this score: at many rolls, something is easily taken for a
-face."""
+TILTED, TURNED, TURNED_SCORE = 20.0, 25.0, 0.8
+"""From the first to the second number of degrees of roll, the score that a face must have rises to the third: at many
+rolls, something is easily taken for a face."""
 
 SMALL_ROLL = 6.0
 """Degrees by which the last measurement of the roll may change it."""
@@ -204,8 +204,8 @@ def distinct(places: Places, scores: NDArray[np.floating]) -> NDArray[np.intp]:
 def examine(pyramid: Pyramid, places: Places, detect: Detect, spec: Refinement, min_score: float) -> OrientedDetections:
     """The faces at these places."""
     found = locate(pyramid, measure_roll(pyramid, places, detect, spec), detect, spec)
-    turned = np.abs(found.rolls) > TURNED
-    return found.at(np.flatnonzero(found.faces.scores >= np.where(turned, max(min_score, TURNED_SCORE), min_score)))
+    turned = np.interp(np.abs(found.rolls), (TILTED, TURNED), (min_score, max(min_score, TURNED_SCORE)))
+    return found.at(np.flatnonzero(found.faces.scores >= turned))
 
 
 def measure_roll(pyramid: Pyramid, places: Places, detect: Detect, spec: Refinement) -> Places:

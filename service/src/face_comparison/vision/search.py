@@ -20,6 +20,10 @@ SMALLEST_FACE = 112.0
 """Shorter side of a face, in pixels of the decoded image, from which on a finer image adds nothing: networks see
 faces of at most about this size."""
 
+FINER_SCORE = 0.8
+"""Score that a face must have which only a finer view proposed: among many small places, one is easily taken for a
+face."""
+
 REDUCTIONS: tuple[Reduce, ...] = (8, 4, 2, 1)
 """What JPEG images can be decoded smaller by, coarsest first."""
 
@@ -86,8 +90,9 @@ class Search:
     def _usual_faces(self) -> OrientedDetections:
         """The faces of the usual score, best first.
 
-        Where none is sure, the image is looked at on its sides and upside down, too; where one is tilted far from every
-        view, in a view in which it is upright, since others are often tilted alike.
+        Where none is sure, the image is looked at on its sides and upside down, too, and where still none is, more
+        finely; where one is tilted far from every view, in a view in which it is upright, since others are often tilted
+        alike.
         """
         recognizer, minimum, longest = self._recognizer, self._wanted.usual, self._longest
         with timed(self._stages, "detect"):
@@ -97,17 +102,41 @@ class Search:
             with timed(self._stages, "detect"):
                 proposals = recognizer.propose_turned(self.image, minimum, longest)
             found, seen = self._refined(proposals, turned=True), [roll for _, roll in QUARTERS]
+        if not len(recognizer.sure_rolls(found)) and longest > recognizer.view_side(longest):
+            found = self._with_finer(found)
         for _ in range(MOST_TILTED_VIEWS):
             roll = next_view(recognizer.sure_rolls(found), seen)
             if roll is None:
                 break
             with timed(self._stages, "detect"):
                 proposals = recognizer.propose_tilted(self.image, minimum, longest, roll)
-            width = self.image.size[1]
-            more = self._refined(proposals.at(elsewhere(proposals.faces, found.faces)), turned=False)
-            found = recognizer.merged(found.scaled(self.image.size[1] / width), more)
+            found = self._with_more(found, proposals, minimum)
             seen.append(roll)
         return found
+
+    def _with_finer(self, found: OrientedDetections) -> OrientedDetections:
+        """The faces, and those elsewhere that only a finer view shows; where there are none, the image stays as it is.
+
+        The view that comes first proposes faces of 13 pixels, but not wherever they lie on its grid of cells.
+        """
+        coarse = self.image, self._reduce
+        self._decode_at_least(reduction(self._longest, self._recognizer.finer_side(self._longest)))
+        with timed(self._stages, "detect"):
+            proposals = self._recognizer.propose_finer(self.image, self._wanted.usual, self._longest)
+        both = self._with_more(found.scaled(self.image.size[1] / coarse[0].size[1]), proposals, FINER_SCORE)
+        if len(both) > len(found):
+            return both
+        self.image, self._reduce = coarse
+        return found
+
+    def _with_more(
+        self, found: OrientedDetections, proposals: OrientedDetections, minimum: float
+    ) -> OrientedDetections:
+        """The faces, and those among the proposals that are elsewhere and have at least this score."""
+        width = self.image.size[1]
+        more = self._refined(proposals.at(elsewhere(proposals.faces, found.faces)), turned=False)
+        more = more.at(np.flatnonzero(more.faces.scores >= minimum))
+        return self._recognizer.merged(found.scaled(self.image.size[1] / width), more)
 
     def _refined(self, proposals: OrientedDetections, *, turned: bool) -> OrientedDetections:
         """The faces among the proposals, on an image that is fine enough for each of them."""
@@ -128,10 +157,13 @@ class Search:
 
     def _decode_finer(self, faces: Detections) -> bool:
         """Decodes a finer image where these faces deserve one; whether it did."""
-        wanted = finer_reduction(smallest(faces), self._reduce)
-        if wanted == self._reduce:
+        return self._decode_at_least(finer_reduction(smallest(faces), self._reduce))
+
+    def _decode_at_least(self, reduce: Reduce) -> bool:
+        """Decodes the image at this reduction unless it is that fine already; whether it did."""
+        if reduce >= self._reduce:
             return False
-        self._reduce = wanted
+        self._reduce = reduce
         self.image = self._decoded()
         return True
 

@@ -6,6 +6,7 @@ looked at again on crops (`refinement.py`), so it may be computed in low precisi
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import cv2
@@ -23,6 +24,10 @@ LARGE = 0.3
 """Longer side of a face, as a fraction of the image's, from which on more of it may lie beyond what a view shows."""
 
 
+PART = 0.6
+"""Width and height of a part of an image, as fractions of the image's: parts overlap by more than a small face."""
+
+
 def smallest_face(longest: int) -> float:
     """Pixels of the smallest face that is searched for in an image of this longest side.
 
@@ -35,6 +40,17 @@ def view_side(longest: int, sides: Sequence[int]) -> int:
     """The smallest of the sides (ascending) in which the smallest face can be seen, or the largest side."""
     wanted = min(longest, SEEN_PIXELS * longest / smallest_face(longest))
     return next((side for side in sides if side >= wanted), sides[-1])
+
+
+def finer(longest: int, sides: Sequence[int]) -> tuple[float, int]:
+    """Which views show an image of this longest side about twice as fine as the view of `view_side` does.
+
+    Returns:
+        1.0 for the whole image or PART for `parts` of it, and the side, pixels, that each is shrunk to.
+    """
+    wanted = min(longest, 2 * view_side(longest, sides))
+    part = 1.0 if wanted <= sides[-1] else PART
+    return part, next((side for side in sides if side >= part * wanted), sides[-1])
 
 
 def may_be_close_up(found: Detections, size: tuple[int, int], sure_confidence: float) -> bool:
@@ -59,6 +75,16 @@ def draw(pyramid: Pyramid, side: int, max_scale: float) -> tuple[NDArray[np.uint
     size = max(1, round(width * scale)), max(1, round(height * scale))
     level, _ = pyramid.level(1 / scale)
     return np.asarray(cv2.resize(level, size, interpolation=cv2.INTER_LINEAR), np.uint8), scale
+
+
+def parts(height: int, width: int) -> list[tuple[int, int, int, int]]:
+    """Left, top, right and bottom, pixels, of four parts that cover an image of this size and overlap."""
+    across, down = math.ceil(PART * width), math.ceil(PART * height)
+    return [
+        (left, top, left + across, top + down)
+        for top in sorted({0, height - down})
+        for left in sorted({0, width - across})
+    ]
 
 
 def pad(view: NDArray[np.uint8], side: int, aspects: Sequence[float]) -> NDArray[np.uint8]:

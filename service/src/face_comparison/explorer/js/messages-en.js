@@ -119,6 +119,7 @@ export const en = {
   "reason.LOW_FACE_QUALITY": "the face is hard to recognize: covered, cut off or too bright",
   "reason.CUT_OFF": "part of the face is outside the image",
   "reason.UNSTABLE_LANDMARKS": "eyes, nose and mouth cannot be located reliably",
+  "reason.INDISTINCT_FEATURES": "too little of the face can be recognized: covered, pixelated or drawn",
   "reason.DUPLICATE_FACE": "another person in the collection looks the same",
   "reason.LOW_MATCH_CONFIDENCE": "it does not resemble the other images of this person",
   "order.label": "Sort",

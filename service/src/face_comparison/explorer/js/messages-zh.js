@@ -119,6 +119,7 @@ export const zh = {
   "reason.LOW_FACE_QUALITY": "人脸难以识别：被遮挡、不完整或过亮",
   "reason.CUT_OFF": "脸部有一部分在画面外",
   "reason.UNSTABLE_LANDMARKS": "无法可靠定位眼、鼻、口",
+  "reason.INDISTINCT_FEATURES": "脸部可辨认的特征太少：被遮挡、打了马赛克或是画像",
   "reason.DUPLICATE_FACE": "人脸库中有另一个人与其相同",
   "reason.LOW_MATCH_CONFIDENCE": "与此人的其他图片不像",
   "order.label": "排序",

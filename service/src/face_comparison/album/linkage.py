@@ -64,7 +64,7 @@ def _distances(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def _nearest(rows: NDArray[np.float32]) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-    """The nearest group of each row with which it may be merged, and its distance."""
+    """Returns the nearest group of each row with which it may be merged, and its distance."""
     allowed = np.where(rows > 0, rows, np.float32(np.inf))
     nearest = allowed.argmin(axis=1)
     return nearest, allowed[np.arange(len(rows)), nearest]

@@ -56,7 +56,7 @@ def mark(key: FaceKey, face: DetectedFace) -> str:
 
 
 def is_mark(text: str) -> bool:
-    """Whether a text is a mark of a face."""
+    """Returns whether a text is a mark of a face."""
     return _MARK.fullmatch(text) is not None
 
 

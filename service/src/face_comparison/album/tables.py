@@ -79,7 +79,7 @@ def _row(entry: Entry, folder: Path, out: Path) -> tuple[object, ...]:
 
 
 def _harmless(name: str) -> str:
-    """A name that no spreadsheet takes for a formula."""
+    """Returns a name that no spreadsheet takes for a formula."""
     return f"'{name}" if name.startswith(("=", "+", "-", "@")) else name
 
 

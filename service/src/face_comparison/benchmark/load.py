@@ -41,7 +41,7 @@ class Outcome:
         return self.statuses[200] / self.seconds
 
     def add(self, other: Outcome) -> None:
-        """Count another run's replies as well."""
+        """Counts another run's replies as well."""
         self.seconds += other.seconds
         self.latencies += other.latencies
         self.statuses += other.statuses
@@ -53,7 +53,7 @@ class Outcome:
 
 
 def run(host: str, port: int, calls: Sequence[Call], in_flight: int, total: int) -> Outcome:
-    """Send `total` requests, taking the calls in turn. No request is tried twice."""
+    """Sends `total` requests, taking the calls in turn. No request is tried twice."""
     outcome, lock, counter = Outcome(), threading.Lock(), itertools.count()
 
     def client() -> None:

@@ -72,7 +72,7 @@ def _opencv_step(detector: Path, embedder: Path, side: int) -> Work:
 
 
 def _as_opencv_takes_it(network: Path, side: int) -> bytes:
-    """The network without the bundle's first nodes: float (1, 3, side, side), as OpenCV's classes feed it."""
+    """Returns the network without the bundle's first nodes: float (1, 3, side, side), as OpenCV's classes feed it."""
     model = onnx.load(network)
     graph = model.graph
     last = next(index for index, node in enumerate(graph.node) if node.op_type == "Transpose")

@@ -72,17 +72,17 @@ def create_collection(
 
 
 def list_collections() -> Request[CollectionPage]:
-    """The first page of the collections."""
+    """Returns the first page of the collections."""
     return Request("GET", "/collections", None, CollectionPage)
 
 
 def describe_erasure(erasure_id: str) -> Request[Erasure]:
-    """The receipt of an earlier deletion."""
+    """Returns the receipt of an earlier deletion."""
     return Request("GET", f"/collections/erasures/{quote(erasure_id, safe='')}", None, Erasure)
 
 
 def next_page(request: Request[Page], page: Page) -> Request[Page] | None:
-    """The request of the page behind this one; None behind the last."""
+    """Returns the request of the page behind this one; None behind the last."""
     return None if page.next_token is None else replace(request, path=_with_token(request.path, page.next_token))
 
 
@@ -146,11 +146,11 @@ class CollectionCalls:
         return Request("DELETE", self._user(user_id), None, UserErasure)
 
     def users(self) -> Request[UserPage]:
-        """The first page of the users."""
+        """Returns the first page of the users."""
         return Request("GET", f"{self.path}/users", None, UserPage)
 
     def faces(self, user_id: str | None) -> Request[FacePage]:
-        """The first page of the faces."""
+        """Returns the first page of the faces."""
         query = "" if user_id is None else f"?{urlencode({'UserId': user_id})}"
         return Request("GET", f"{self.path}/faces{query}", None, FacePage)
 
@@ -175,14 +175,14 @@ class ImportTotal:
     _errors: list[ImportedLine] = field(default_factory=list)
 
     def add(self, batch: list[bytes], report: ImportResponse) -> None:
-        """Add the report of one batch of lines."""
+        """Adds the report of one batch of lines."""
         counts = (report.imported_face_count, report.unchanged_face_count, report.failed_line_count)
         self._counts = [one + more for one, more in zip(self._counts, counts, strict=True)]
         self._errors += [ImportedLine(each.line + self._lines, each.message) for each in report.errors]
         self._lines += len(batch)
 
     def response(self) -> ImportResponse:
-        """The numbers of bad lines count from the first line of all."""
+        """Returns the numbers of bad lines count from the first line of all."""
         imported, unchanged, failed = self._counts
         return ImportResponse(
             imported_face_count=imported,

@@ -28,7 +28,7 @@ class Administration(ServiceBase):
         retention_days: int | None = None,
         metadata: Mapping[str, Any] | None = None,
     ) -> CollectionInfo:
-        """Create an empty collection, pinned to the FaceModelVersion that runs."""
+        """Creates an empty collection, pinned to the FaceModelVersion that runs."""
         model = self._model()
         collection = Collection(
             name=identifiers.check_collection_id(collection_id),
@@ -58,7 +58,7 @@ class Administration(ServiceBase):
         return Page(tuple(self._info(each) for each in page.items), page.next_token)
 
     def delete_collection(self, collection_id: str) -> Erasure:
-        """Delete a collection with its users and faces."""
+        """Deletes a collection with its users and faces."""
         name = identifiers.check_collection_id(collection_id)
         return self._store.delete_collection(name, self._erasure_request(name, None))
 
@@ -106,7 +106,7 @@ class Administration(ServiceBase):
         metadata: Mapping[str, Any] | Unchanged = UNCHANGED,
         expires: datetime | Unchanged | None = UNCHANGED,
     ) -> User:
-        """Replace the metadata or the expiry, where given; expires None: no expiry."""
+        """Replaces the metadata or the expiry, where given; expires None: no expiry."""
         return self._store.update_user(
             identifiers.check_collection_id(collection_id),
             identifiers.check_user_id(user_id),
@@ -117,7 +117,7 @@ class Administration(ServiceBase):
     def delete_user(
         self, collection_id: str, user_id: str, *, keep_faces: bool = False, token: RequestToken | None = None
     ) -> Erasure:
-        """Erase a user with all faces; keep_faces: leave them in the collection without a user, as Rekognition does.
+        """Erases a user with all faces; keep_faces: leave them in the collection without a user, as Rekognition does.
 
         token: see `request_token`.
         """
@@ -145,7 +145,7 @@ class Administration(ServiceBase):
         return page_of(found, limit, lambda face: face.face_id)
 
     def delete_faces(self, collection_id: str, face_ids: Sequence[str]) -> tuple[Erasure, list[str]]:
-        """Delete faces; also returns the ids that were there."""
+        """Deletes faces; returns the ids that were there."""
         name = identifiers.check_collection_id(collection_id)
         return self._store.delete_faces(
             name, identifiers.check_face_ids(list(face_ids)), self._erasure_request(name, None)
@@ -159,11 +159,11 @@ class Administration(ServiceBase):
         return found
 
     def purge(self) -> list[Purge]:
-        """Apply retention; see `Store.purge`."""
+        """Applies retention; see `Store.purge`."""
         return self._store.purge(self._now())
 
     def scrub(self) -> int:
-        """Remove deleted data from the store's files; see `Store.scrub`."""
+        """Removes deleted data from the store's files; see `Store.scrub`."""
         return self._store.scrub(self._now())
 
     def health(self) -> dict[str, Any]:

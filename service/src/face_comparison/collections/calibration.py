@@ -28,12 +28,12 @@ _GROWTH = 0.1
 
 
 def bundle_strangers(model: ModelInfo) -> Strangers:
-    """The distribution that the bundle's manifest states."""
+    """Returns the distribution that the bundle's manifest states."""
     return UNMEASURED if model.strangers is None else stated_strangers(model.strangers)
 
 
 def stated_strangers(stated: StatedStrangers) -> Strangers:
-    """The distribution of a manifest, with the tail that its quantiles show."""
+    """Returns the distribution of a manifest, with the tail that its quantiles show."""
     # Several images of the same two people are not independent pairs.
     pairs = min(stated.pairs, stated.people * (stated.people - 1) // 2)
     tails = [(quantile.fraction, quantile.distance) for quantile in stated.quantiles]
@@ -58,7 +58,7 @@ class StrangersCache:
         self._measured: dict[tuple[str, float], _Measured] = {}
 
     def of(self, collection: Collection, bundle: Strangers) -> Strangers:
-        """The distribution that decides about searches of a collection."""
+        """Returns the distribution that decides about searches of a collection."""
         if collection.faces < MIN_PEOPLE:
             return bundle
         key = (collection.name, collection.created.timestamp())

@@ -41,7 +41,7 @@ class Enrolling(ServiceBase):
         quality_filter: QualityFilter = "AUTO",
         on_duplicate: OnDuplicate = "report",
     ) -> Enrollment:
-        """Enroll the most prominent faces of an image, or a hash; a user that does not exist is created.
+        """Enrolls the most prominent faces of an image, or a hash; a user that does not exist is created.
 
         The same image enrolled again for the same person changes nothing and returns the stored faces.
 
@@ -102,7 +102,7 @@ class Enrolling(ServiceBase):
         max_distance: float = 2.0,
         token: RequestToken | None = None,
     ) -> Association:
-        """Give faces to a user; those that are the user's already are ignored. Raises UserFull, RequestTokenReused.
+        """Gives faces to a user; those that are the user's already are ignored. Raises UserFull, RequestTokenReused.
 
         max_distance: a face farther than this from every face the user has is not given (LOW_MATCH_CONFIDENCE).
         token: see `request_token`.
@@ -134,7 +134,7 @@ class Enrolling(ServiceBase):
     def disassociate_faces(
         self, collection_id: str, user_id: str, face_ids: Sequence[str], *, token: RequestToken | None = None
     ) -> Association:
-        """Take faces from a user; they stay in the collection. Those without a user are ignored.
+        """Takes faces from a user; they stay in the collection. Those without a user are ignored.
 
         token: see `request_token`.
         """
@@ -208,7 +208,7 @@ class Enrolling(ServiceBase):
 def _choose(
     faces: Sequence[ProbeFace], max_faces: int, quality_filter: QualityFilter, *, quality_first: bool
 ) -> tuple[list[tuple[int, ProbeFace]], list[UnindexedFace]]:
-    """The faces to enroll with their rank by size, and the others with reasons.
+    """Returns the faces to enroll with their rank by size, and the others with reasons.
 
     quality_first: Whether a face of insufficient quality leaves its place to the next one.
     """
@@ -226,7 +226,7 @@ def _choose(
 
 
 def _is_other(stored: StoredFace, new: StoredFace) -> bool:
-    """Whether a stored face is another person's than a new one is said to be."""
+    """Returns whether a stored face is another person's than a new one is said to be."""
     if new.user_id is not None:
         return stored.user_id not in (None, new.user_id)
     if stored.source_key == new.source_key:

@@ -24,7 +24,7 @@ def identify(
     max_matches: int,
     reliable: Sequence[bool] | None = None,
 ) -> list[Identification]:
-    """Decide about every face of one image.
+    """Decides about every face of one image.
 
     One person is given to at most one of the faces: of all pairs of a face and a person, the nearest is settled first.
     A face is ambiguous when a second person is nearly as near as the first: less than `margin` farther. Faces without a
@@ -57,7 +57,7 @@ def identify(
 
 
 def _assign(faces: Sequence[Sequence[Neighbor]], threshold: float) -> dict[str, int]:
-    """The face that each person is given to, nearest pairs first."""
+    """Returns the face that each person is given to, nearest pairs first."""
     pairs = sorted(
         (each.distance, index, _person(each))
         for index, neighbors in enumerate(faces)

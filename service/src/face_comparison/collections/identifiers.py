@@ -31,7 +31,7 @@ _EXTERNAL_IMAGE_ID = re.compile(r"[a-zA-Z0-9_.\-:]{1,255}")
 
 
 def check_collection_id(value: Any) -> str:
-    """Return the CollectionId, or raise InvalidParameter."""
+    """Returns the CollectionId, or raises InvalidParameter."""
     # "." and ".." match the pattern, but no client could ever send them as a path segment.
     if not isinstance(value, str) or not _COLLECTION_ID.fullmatch(value) or value in (".", ".."):
         raise InvalidParameter("CollectionId must be 1 to 255 characters of a-z A-Z 0-9 _ . -")
@@ -39,21 +39,21 @@ def check_collection_id(value: Any) -> str:
 
 
 def check_user_id(value: Any) -> str:
-    """Return the UserId, or raise InvalidParameter."""
+    """Returns the UserId, or raises InvalidParameter."""
     if not isinstance(value, str) or not _USER_ID.fullmatch(value) or value in (".", ".."):
         raise InvalidParameter("UserId must be 1 to 128 characters of a-z A-Z 0-9 _ . - :")
     return value
 
 
 def check_request_token(value: Any) -> str:
-    """Return the ClientRequestToken, or raise InvalidParameter."""
+    """Returns the ClientRequestToken, or raises InvalidParameter."""
     if not isinstance(value, str) or not _REQUEST_TOKEN.fullmatch(value):
         raise InvalidParameter("ClientRequestToken must be 1 to 64 characters of a-z A-Z 0-9 _ -")
     return value
 
 
 def check_user_ids(values: Any) -> list[str]:
-    """Return the distinct UserIds that restrict a search, in order, or raise InvalidParameter."""
+    """Returns the distinct UserIds that restrict a search, in order, or raises InvalidParameter."""
     if not isinstance(values, list) or not values:
         raise InvalidParameter("UserIds must be an array of at least one UserId")
     if len(values) > MAX_SEARCH_USERS:
@@ -62,14 +62,14 @@ def check_user_ids(values: Any) -> list[str]:
 
 
 def check_external_image_id(value: Any) -> str:
-    """Return the ExternalImageId, or raise InvalidParameter."""
+    """Returns the ExternalImageId, or raises InvalidParameter."""
     if not isinstance(value, str) or not _EXTERNAL_IMAGE_ID.fullmatch(value):
         raise InvalidParameter("ExternalImageId must be 1 to 255 characters of a-z A-Z 0-9 _ . - :")
     return value
 
 
 def check_face_id(value: Any) -> str:
-    """Return the FaceId in its canonical form (lower-case UUID), or raise InvalidParameter."""
+    """Returns the FaceId in its canonical form (lower-case UUID), or raises InvalidParameter."""
     try:
         return str(UUID(value))
     except (ValueError, AttributeError, TypeError):
@@ -77,7 +77,7 @@ def check_face_id(value: Any) -> str:
 
 
 def check_face_ids(values: Any) -> list[str]:
-    """Return the distinct FaceIds, in order, or raise InvalidParameter."""
+    """Returns the distinct FaceIds, in order, or raises InvalidParameter."""
     if not isinstance(values, list) or not values:
         raise InvalidParameter("FaceIds must be an array of at least one FaceId")
     if len(values) > MAX_FACE_IDS:
@@ -86,21 +86,21 @@ def check_face_ids(values: Any) -> list[str]:
 
 
 def check_rate(value: Any) -> float:
-    """Return the requested false positive rate of a search, or raise InvalidParameter."""
+    """Returns the requested false positive rate of a search, or raises InvalidParameter."""
     if type(value) not in (int, float) or not 0 < value < 1:
         raise InvalidParameter("MaxFalsePositiveRate must be a number above 0 and below 1, such as 0.01")
     return float(value)
 
 
 def check_retention(value: Any) -> int:
-    """Return the retention in days, or raise InvalidParameter."""
+    """Returns the retention in days, or raises InvalidParameter."""
     if type(value) not in (int, float) or not 1 <= value <= MAX_RETENTION_DAYS or value != int(value):
         raise InvalidParameter(f"RetentionDays must be a whole number from 1 to {MAX_RETENTION_DAYS}")
     return int(value)
 
 
 def check_metadata(value: Any) -> Mapping[str, Any]:
-    """Return the metadata, a JSON object of bounded size, or raise InvalidParameter."""
+    """Returns the metadata, a JSON object of bounded size, or raises InvalidParameter."""
     if not isinstance(value, dict) or not all(isinstance(key, str) for key in value):
         raise InvalidParameter("Metadata must be an object")
     try:
@@ -118,7 +118,7 @@ def check_metadata(value: Any) -> Mapping[str, Any]:
 
 
 def check_timestamp(value: Any, name: str) -> datetime:
-    """Return the time: ISO 8601 text (without an offset: UTC) or seconds since 1970. Raises InvalidParameter."""
+    """Returns the time: ISO 8601 text (without an offset: UTC) or seconds since 1970. Raises InvalidParameter."""
     try:
         if type(value) in (int, float):
             return datetime.fromtimestamp(value, UTC)
@@ -133,19 +133,19 @@ def check_timestamp(value: Any, name: str) -> datetime:
 
 
 def check_page_size(value: Any, name: str = "MaxResults") -> int:
-    """Return the number of items per page, or raise InvalidParameter."""
+    """Returns the number of items per page, or raises InvalidParameter."""
     if type(value) not in (int, float) or not 1 <= value <= MAX_PAGE or value != int(value):
         raise InvalidParameter(f"{name} must be a whole number from 1 to {MAX_PAGE}")
     return int(value)
 
 
 def page_token(last: str) -> str:
-    """Return the NextToken of a page that ends with the item `last`."""
+    """Returns the NextToken of a page that ends with the item `last`."""
     return base64.urlsafe_b64encode(last.encode()).decode().rstrip("=")
 
 
 def page_start(token: Any) -> str:
-    """Return the item after which the page of this NextToken begins, or raise InvalidParameter."""
+    """Returns the item after which the page of this NextToken begins, or raises InvalidParameter."""
     if token is None:
         return ""
     try:

@@ -20,12 +20,12 @@ class Moving(ServiceBase):
     """See `CollectionService`."""
 
     def export_faces(self, collection_id: str) -> tuple[Collection, Iterator[StoredFace]]:
-        """The collection and all of its faces with vectors, read page by page."""
+        """Returns the collection and all of its faces with vectors, read page by page."""
         collection = self._store.get_collection(identifiers.check_collection_id(collection_id))
         return collection, self._every_face(collection.name)
 
     def import_faces(self, collection_id: str, lines: Iterable[tuple[int, StoredFace | str]]) -> ImportReport:
-        """Enroll faces with their vectors, in batches; what is there already stays as it is.
+        """Enrolls faces with their vectors, in batches; what is there already stays as it is.
 
         lines: numbers of lines, each with its face (a vector of HASH_SIZE numbers) or with what is wrong with it.
         """

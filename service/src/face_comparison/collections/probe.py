@@ -37,7 +37,13 @@ class Probe:
 
     @classmethod
     def from_analysis(cls, analysis: Analysis, digest: bytes, sure_confidence: float = 0.0) -> Probe:
-        """The faces found in an image; digest: SHA-256 of its bytes. sure_confidence: see `most_prominent_face`."""
+        """Returns the faces found in an image, most prominent first.
+
+        Args:
+            analysis: The analyzed image.
+            digest: SHA-256 of the image's bytes.
+            sure_confidence: See `most_prominent_face`.
+        """
         by_size = sorted(
             analysis.faces,
             key=lambda face: (face.confidence >= sure_confidence, face.box.area, face.confidence),
@@ -48,7 +54,7 @@ class Probe:
 
     @classmethod
     def from_hash(cls, vector: NDArray[np.float32]) -> Probe:
-        """A face_hash, (768,) float32 of norm 1."""
+        """Returns a face_hash, (768,) float32 of norm 1."""
         digest = hashlib.sha256(np.ascontiguousarray(vector, "<f4").tobytes()).digest()
         return cls((ProbeFace(vector),), digest, has_image=False)
 

@@ -59,7 +59,7 @@ _UNRELIABLE: dict[str, UnindexedReason] = {
 
 
 def check_quality_filter(value: object) -> QualityFilter:
-    """Return the filter, or raise InvalidParameter."""
+    """Returns the filter, or raises InvalidParameter."""
     for known in get_args(QualityFilter):
         if value == known:
             return known  # type: ignore[no-any-return]

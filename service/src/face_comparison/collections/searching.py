@@ -35,7 +35,7 @@ class Searching(ServiceBase):
         grouping: Grouping = "people",
         reliable: Sequence[bool] | None = None,
     ) -> SearchResult:
-        """Identify every face of an image.
+        """Identifies every face of an image.
 
         Args:
             collection_id: The collection.
@@ -69,7 +69,7 @@ class Searching(ServiceBase):
         max_matches: int = DEFAULT_MATCHES,
         grouping: Grouping = "faces",
     ) -> SearchResult:
-        """Search with a stored face, which is not among the matches. Raises FaceNotFound."""
+        """Searches with a stored face, which is not among the matches. Raises FaceNotFound."""
         collection = self._usable_collection(collection_id)
         face = self._face_with_vector(collection.name, face_id)
         return self._search(
@@ -92,7 +92,7 @@ class Searching(ServiceBase):
         threshold: float | None = None,
         max_matches: int = DEFAULT_MATCHES,
     ) -> SearchResult:
-        """Search for users who resemble a user, with the nearest of all their faces. One result, without that user."""
+        """Searches for users who resemble a user, by the nearest of all their faces; the user is not among the matches."""
         collection = self._usable_collection(collection_id)
         user_id = identifiers.check_user_id(user_id)
         faces = self._store.list_faces(collection.name, user_id=user_id, limit=MAX_FACES_PER_USER, vectors=True)

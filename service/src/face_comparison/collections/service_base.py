@@ -57,7 +57,7 @@ class ServiceBase:
         return embedding.confidence(distance, model.threshold, model.scale)
 
     def distance_at_confidence(self, confidence: float) -> float:
-        """The Euclidean distance (0-2) at which `confidence` is this; the inverse of it."""
+        """Returns the Euclidean distance (0-2) at which `confidence` is this; the inverse of it."""
         model = self._model()
         if confidence <= 0:
             return 2.0
@@ -83,7 +83,7 @@ class ServiceBase:
         return RequestToken(digest(f"{operation}\0{token}".encode()), digest(given), self._now())
 
     def check_usable(self, collection_id: str) -> Collection:
-        """The collection, if its hashes compare with the running model's. Raises ModelMismatch."""
+        """Returns the collection, if its hashes compare with the running model's. Raises ModelMismatch."""
         return self._usable_collection(collection_id)
 
     def _now(self) -> datetime:
@@ -131,14 +131,14 @@ def stack_vectors(faces: Sequence[StoredFace], width: int = 0) -> NDArray[np.flo
 
 
 def page_of(items: Sequence[T], limit: int, key: Callable[[T], str]) -> Page[T]:
-    """A page of `limit` items out of one more than that."""
+    """Returns a page of `limit` items out of one more than that."""
     if len(items) <= limit:
         return Page(tuple(items), None)
     return Page(tuple(items[:limit]), identifiers.page_token(key(items[limit - 1])))
 
 
 def page_by_size(read: Callable[[str, int], list[M]], after: str, limit: int, key: Callable[[M], str]) -> Page[M]:
-    """A page of at most `limit` items, and of so many that their metadata stays within PAGE_METADATA_BYTES.
+    """Returns a page of at most `limit` items, and of so many that their metadata stays within PAGE_METADATA_BYTES.
 
     Args:
         read: The items behind the one of this key, at most so many.

@@ -62,7 +62,7 @@ class Strangers:
         return _NORMAL.cdf(-_quantile_of(factor, self.pairs))  # not 1 - cdf, which is 0 from 8 deviations on
 
     def distance_at(self, rate: float) -> float:
-        """The Euclidean distance (0-2) below which two strangers lie with at most this probability."""
+        """Returns the Euclidean distance (0-2) below which two strangers lie with at most this probability."""
         quantile = -_NORMAL.inv_cdf(min(max(rate, _MIN_RATE), 1 - _MIN_RATE))
         similarity = self.mean + tolerance_factor(quantile, self.pairs) * self.deviation
         return math.sqrt(max(0.0, 2 - 2 * min(1.0, similarity)))
@@ -94,7 +94,7 @@ def tolerance_factor(quantile: float, sample: int) -> float:
 
 
 def search_threshold(strangers: Strangers, gallery_size: int, rate: float, pair_threshold: float) -> SearchThreshold:
-    """The largest distance that is reported as a match in a search among `gallery_size` faces.
+    """Returns the largest distance that is reported as a match in a search among `gallery_size` faces.
 
     rate: requested FPIR, 0-1. pair_threshold: the bundle's; a search is never more lenient than a comparison of two
     images.
@@ -113,7 +113,7 @@ def expected_rate(strangers: Strangers, gallery_size: int, threshold: float) -> 
 
 
 def take_over(bundle: Strangers, own: Strangers) -> Strangers:
-    """The distribution of a collection that was measured itself.
+    """Returns the distribution of a collection that was measured itself.
 
     Its many people take the place of the bundle's few, and with them goes the margin for having measured few. But
     enrolled images are better than what a camera sees of strangers, so mean and deviation are never below the bundle's.
@@ -122,7 +122,7 @@ def take_over(bundle: Strangers, own: Strangers) -> Strangers:
 
 
 def with_tail(strangers: Strangers, quantiles: Sequence[tuple[float, float]]) -> Strangers:
-    """The distribution, widened where measured quantiles show a fatter tail than a normal one.
+    """Returns the distribution, widened where measured quantiles show a fatter tail than a normal one.
 
     quantiles: fraction of the pairs (0-1) that lie at most so far apart, Euclidean. Only the near half matters.
     """
@@ -135,7 +135,7 @@ def with_tail(strangers: Strangers, quantiles: Sequence[tuple[float, float]]) ->
 
 
 def measure_strangers(vectors: NDArray[np.float32], people: Sequence[str]) -> Strangers | None:
-    """Measure a collection's own faces; None while it has fewer than MIN_PEOPLE different people.
+    """Measures a collection's own faces; None while it has fewer than MIN_PEOPLE different people.
 
     vectors: (N, width) float32 of norm 1. people: N ids; faces of the same person are not compared.
     """
@@ -160,7 +160,7 @@ def measure_strangers(vectors: NDArray[np.float32], people: Sequence[str]) -> St
 
 
 def _quantile_of(factor: float, sample: int) -> float:
-    """The inverse of tolerance_factor: the standard normal quantile whose bound lies `factor` deviations up."""
+    """Returns the inverse of tolerance_factor: the standard normal quantile whose bound lies `factor` deviations up."""
     low, high = -40.0, 40.0
     for _ in range(80):
         middle = (low + high) / 2

@@ -61,7 +61,7 @@ class Engine(Protocol):
 
 
 def load(name: str, device: str, threads: int) -> Engine:
-    """The engine for a device; `threads` networks run at once on a CPU, each on one core.
+    """Returns the engine for a device; `threads` networks run at once on a CPU, each on one core.
 
     `auto` takes CUDA where it works, else the CPU; on a CPU, OpenVINO where it is installed (measured 2 to 4 times
     faster than onnxruntime's own CPU provider, see the README), else onnxruntime.
@@ -93,7 +93,7 @@ def load(name: str, device: str, threads: int) -> Engine:
 
 
 def _onnxruntime() -> Any:
-    """The provider of onnxruntime, loaded only when it is used."""
+    """Returns the provider of onnxruntime, loaded only when it is used."""
     try:
         return import_module("face_comparison.engines.onnxruntime")
     except ModuleNotFoundError as error:

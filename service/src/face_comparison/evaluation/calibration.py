@@ -26,7 +26,7 @@ ENOUGH_PAIRS = 10
 
 
 def write_bundle(name: str, base: Bundle, evaluation: Evaluation, bundles: Path) -> Bundle:
-    """Write the bundle `name` into a folder of bundles; an earlier one of this name is replaced.
+    """Writes the bundle `name` into a folder of bundles; an earlier one of this name is replaced.
 
     Args:
         name: Of the bundle; its revision is that of `base`.

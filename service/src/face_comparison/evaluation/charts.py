@@ -138,6 +138,6 @@ def _rate_axis(label: str, bottom: float) -> Axis:
 
 
 def _lowest_rate(evaluation: Evaluation) -> float:
-    """The decade below the rarest error that the pairs can show."""
+    """Returns the decade below the rarest error that the pairs can show."""
     pairs = max(evaluation.counts.impostor_pairs, evaluation.counts.genuine_pairs, 100)
     return max(1e-7, float(10.0 ** np.floor(-np.log10(pairs))))

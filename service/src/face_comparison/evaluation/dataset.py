@@ -56,7 +56,7 @@ class Dataset:
 
 
 def read_folder(folder: Path) -> Dataset:
-    """The dataset of a folder per person; images may lie in folders within a person's folder.
+    """Returns the dataset of a folder per person; images may lie in folders within a person's folder.
 
     Raises:
         InvalidDataset: There are no two people, or nobody has two images.
@@ -75,7 +75,7 @@ def read_folder(folder: Path) -> Dataset:
 
 
 def read_pairs(path: Path, folder: Path | None) -> Dataset:
-    """The dataset of a CSV file with the columns `image1`, `image2` and `same`.
+    """Returns the dataset of a CSV file with the columns `image1`, `image2` and `same`.
 
     Who is who follows from the pairs that are the same person, or from the columns `person1` and `person2`.
 
@@ -119,7 +119,7 @@ def read_pairs(path: Path, folder: Path | None) -> Dataset:
 
 
 def read_groups(path: Path, dataset: Dataset) -> Mapping[str, Mapping[str, str]]:
-    """Group by attribute and person, of a CSV file with the column `person` and one column per attribute.
+    """Groups by attribute and person, of a CSV file with the column `person` and one column per attribute.
 
     Raises:
         InvalidDataset: A column is missing, a person is unknown or named twice.
@@ -183,7 +183,7 @@ def _require_columns(path: Path, header: Sequence[str], columns: Sequence[str]) 
 
 
 def _connected(pairs: Sequence[ListedPair]) -> dict[Path, str]:
-    """The person of each image, named after the person's first image: images that are linked by pairs of one person."""
+    """Returns the person of each image, named after the first image of those that same-person pairs connect."""
     parent: dict[Path, Path] = {}
 
     def root(image: Path) -> Path:

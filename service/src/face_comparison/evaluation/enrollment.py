@@ -59,7 +59,7 @@ class Enrollment:
     duplicates: tuple[Duplicate, ...]
 
     def listed_pairs(self, pairs: Sequence[ListedPair]) -> tuple[NDArray[np.intp], NDArray[np.bool_]]:
-        """The pairs whose images are both compared, (pairs, 2) numbers of images, and which are of one person.
+        """Returns the pairs whose images are both compared, (pairs, 2) numbers of images, and which are of one person.
 
         An image with the same content as an earlier one of the same person stands for that one; a pair of equal content
         is no pair.
@@ -89,7 +89,7 @@ def enroll(
     sure_confidence: float,
     several: SeveralFaces = "reject",
 ) -> Enrollment:
-    """Choose the face of each image.
+    """Chooses the face of each image.
 
     Args:
         dataset: The images.
@@ -139,7 +139,7 @@ def enroll(
 
 
 def choose_face(faces: Sequence[Face], several: SeveralFaces, sure_confidence: float) -> Face | tuple[str, str]:
-    """The face of the person whose image it is, or a code and a reason why none can be used.
+    """Returns the face of the person whose image it is, or a code and a reason why none can be used.
 
     What surely is a face takes the place of what only may be one, however large that is.
     """

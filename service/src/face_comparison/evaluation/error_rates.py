@@ -71,15 +71,15 @@ class ErrorRates:
         return 1 - _cumulative(self.counts.genuine.sum(axis=0))
 
     def fmr(self, threshold: float) -> Rate:
-        """The false match rate at a threshold, with its interval."""
+        """Returns the false match rate at a threshold, with its interval."""
         return intervals.false_match_rate(self.counts, threshold_bin(threshold))
 
     def fnmr(self, threshold: float) -> Rate:
-        """The false non-match rate at a threshold, with its interval."""
+        """Returns the false non-match rate at a threshold, with its interval."""
         return intervals.false_non_match_rate(self.counts, threshold_bin(threshold))
 
     def threshold_at_fmr(self, target: float) -> float:
-        """The greatest threshold whose measured false match rate is at most `target`."""
+        """Returns the greatest threshold whose measured false match rate is at most `target`."""
         return float(THRESHOLDS[_last_at_most(self.false_match[None], target)[0]])
 
     @cached_property
@@ -96,7 +96,7 @@ class ErrorRates:
         return Estimate(float(value[0]), low, high, threshold)
 
     def accept_rate(self, target: float) -> AcceptRate:
-        """The true accept rate at a false match rate."""
+        """Returns the true accept rate at a false match rate."""
         index = int(_last_at_most(self.false_match[None], target)[0])
         threshold = float(THRESHOLDS[index])
         false_match, false_non_match = self._replicates
@@ -125,14 +125,14 @@ def _cumulative(counts: NDArray[np.number]) -> NDArray[np.float64]:
 
 
 def _last_at_most(rates: NDArray[np.float64], target: float) -> NDArray[np.intp]:
-    """The last bin of each row of rising rates that is at most `target`; the first bin where none is."""
+    """Returns the last bin of each row of rising rates that is at most `target`; the first bin where none is."""
     return np.asarray(np.maximum((rates <= target * (1 + 1e-12)).sum(axis=1) - 1, 0), np.intp)
 
 
 def _equal_error(
     false_match: NDArray[np.float64], false_non_match: NDArray[np.float64]
 ) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
-    """The bin at which both rates are nearest, and their mean there, for each row."""
+    """Returns the bin at which both rates are nearest, and their mean there, for each row."""
     gap = np.abs(false_match - false_non_match)
     nearest = gap <= gap.min(axis=1, keepdims=True)
     # In the middle of a stretch of equal thresholds, as where no pair of either kind lies.

@@ -56,12 +56,12 @@ def false_positive_rate(false_match_rate: float, size: int) -> float:
 
 
 def measured_sizes(people: int) -> list[int]:
-    """The gallery sizes that so many people can fill."""
+    """Returns the gallery sizes that so many people can fill."""
     return [size for size in SIZES if size <= people]
 
 
 def measure(vectors: NDArray[np.float32], people: NDArray[np.intp], sizes: list[int]) -> list[GalleryCounts]:
-    """Search every image (at most MAX_PROBES) in random galleries of each size.
+    """Searches every image (at most MAX_PROBES) in random galleries of each size.
 
     Args:
         vectors: One L2-normalized embedding per image, (images, width).

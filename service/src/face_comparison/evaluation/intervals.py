@@ -67,13 +67,13 @@ def false_non_match_rate(counts: PairCounts, index: int) -> Rate:
 
 
 def rate_by_blocks(errors: NDArray[np.int64], trials: NDArray[np.int64]) -> Rate:
-    """A rate of trials that depend on each other within a block of people only, by block."""
+    """Returns a rate of trials that depend on each other within a block of people only, by block."""
     certain = int((trials > 0).sum())
     return _rate(int(errors.sum()), int(trials.sum()), certain, _genuine_clustering(errors, trials))
 
 
 def binomial_interval(errors: float, trials: float, degrees: float) -> tuple[float, float]:
-    """The Clopper-Pearson interval of a rate, wider when its variance was estimated from few blocks.
+    """Returns the Clopper-Pearson interval of a rate, wider when its variance was estimated from few blocks.
 
     Args:
         errors: Observed errors, may be a fraction.

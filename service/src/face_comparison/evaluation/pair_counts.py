@@ -72,12 +72,12 @@ class PairCounts:
 
 
 def threshold_bin(threshold: float) -> int:
-    """The last bin whose distances are at or below a threshold (0-2)."""
+    """Returns the last bin whose distances are at or below a threshold (0-2)."""
     return min(BINS - 1, max(0, int(np.floor(threshold / STEP + _TOLERANCE))))
 
 
 def distance_bins(distances: NDArray[np.floating]) -> NDArray[np.intp]:
-    """The bin of each distance (0-2)."""
+    """Returns the bin of each distance (0-2)."""
     return np.asarray(np.clip(np.ceil(distances / STEP - _TOLERANCE), 0, BINS - 1), np.intp)
 
 
@@ -96,7 +96,7 @@ def distance_matrix(rows: NDArray[np.float32], columns: NDArray[np.float32]) -> 
 
 
 def assign_blocks(people: NDArray[np.intp], blocks: int = MAX_BLOCKS) -> NDArray[np.intp]:
-    """The block of each person, so that blocks have about equally many images.
+    """Returns the block of each person, so that blocks have about equally many images.
 
     Args:
         people: The person of each image, numbered from 0.
@@ -119,7 +119,7 @@ def assign_blocks(people: NDArray[np.intp], blocks: int = MAX_BLOCKS) -> NDArray
 def count_all_pairs(
     vectors: NDArray[np.float32], people: NDArray[np.intp], advance: Advance = lambda pairs: None
 ) -> PairCounts:
-    """Count the distances of every pair of images.
+    """Counts the distances of every pair of images.
 
     Args:
         vectors: One L2-normalized embedding per image, (images, width).
@@ -146,7 +146,7 @@ def count_all_pairs(
 def count_listed_pairs(
     vectors: NDArray[np.float32], people: NDArray[np.intp], pairs: NDArray[np.intp], same: NDArray[np.bool_]
 ) -> PairCounts:
-    """Count the distances of the given pairs only.
+    """Counts the distances of the given pairs only.
 
     Args:
         vectors: One L2-normalized embedding per image, (images, width).

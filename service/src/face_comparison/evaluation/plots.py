@@ -44,7 +44,7 @@ class Axis:
         return np.asarray((values - self.low) / (self.high - self.low))
 
     def text(self, value: float) -> str:
-        """A tick's label."""
+        """Returns a tick's label."""
         if self.percent:
             return f"{100 * value:.7f}".rstrip("0").rstrip(".") + " %"
         return f"{value:,.10g}"

@@ -125,7 +125,7 @@ def evaluate(
     options: EvaluationOptions,
     progress: Progress,
 ) -> Evaluation:
-    """Measure a model on a dataset.
+    """Measures a model on a dataset.
 
     Raises:
         InvalidDataset: Too few images have a usable face.
@@ -155,7 +155,7 @@ def measure(
     progress: Progress,
     analyzed: int = 0,
 ) -> Evaluation:
-    """Compute everything from the faces that were found. bundle_threshold: the distance that the model decides at."""
+    """Computes everything from the faces that were found. bundle_threshold: the distance that the model decides at."""
     counts = _count(dataset, enrollment, np.arange(len(enrollment.images)), progress)
     if not counts.genuine_pairs or not counts.impostor_pairs:
         kind = "one person" if not counts.genuine_pairs else "different people"
@@ -188,7 +188,7 @@ def measure(
 
 
 def _count(dataset: Dataset, enrollment: Enrollment, chosen: NDArray[np.intp], progress: Progress) -> PairCounts:
-    """Count the pairs among some of the images."""
+    """Counts the pairs among some of the images."""
     if dataset.pairs is None:
         progress.start("comparing pairs", len(chosen) ** 2 // 2)
         return count_all_pairs(enrollment.vectors[chosen], enrollment.people[chosen], progress.advance)

@@ -33,7 +33,7 @@ class Scanned:
 
 
 def scan(dataset: Dataset, source: FaceSource, cache: Path, done: Callable[[], None]) -> Scanned:
-    """Analyze each image that is not in the cache.
+    """Analyzes each image that is not in the cache.
 
     Args:
         dataset: The images.

@@ -54,13 +54,13 @@ def genuine_tail(counts: PairCounts) -> NormalTail:
 
 
 def extended_false_match(counts: PairCounts) -> NDArray[np.float64]:
-    """The false match rate at each of THRESHOLDS: measured, and below what can be measured by the tail, (BINS,)."""
+    """Returns the false match rate at each of THRESHOLDS, (BINS,); where too few pairs match, the fitted tail's."""
     tail = impostor_tail(counts).rate_above(cosines(THRESHOLDS))
     return _extended(counts.impostor.sum(axis=0), tail)
 
 
 def extended_false_non_match(counts: PairCounts) -> NDArray[np.float64]:
-    """The false non-match rate at each of THRESHOLDS, in the same way, (BINS,)."""
+    """Returns the false non-match rate at each of THRESHOLDS, in the same way, (BINS,)."""
     tail = genuine_tail(counts).rate_above(THRESHOLDS)
     # A pair in bin k does not match at the thresholds of the bins below k.
     missed = np.append(counts.genuine.sum(axis=0)[1:], 0)

@@ -85,7 +85,7 @@ class ThresholdChooser:
         return extended_false_non_match(self._counts)
 
     def is_measured(self, threshold: float) -> bool:
-        """Whether enough false matches were seen at a threshold to call its FMR measured."""
+        """Returns whether enough false matches were seen at a threshold to call its FMR measured."""
         return bool(self._counts.impostor[:, : threshold_bin(threshold) + 1].sum() >= ENOUGH_ERRORS)
 
     def false_match_at(self, threshold: float) -> float:
@@ -93,7 +93,7 @@ class ThresholdChooser:
         return float(self.false_match[threshold_bin(threshold)])
 
     def for_costs(self, costs: Costs) -> Recommendation:
-        """The threshold of least expected cost per comparison."""
+        """Returns the threshold of least expected cost per comparison."""
         expected = (
             costs.prior * costs.false_non_match * self.false_non_match
             + (1 - costs.prior) * costs.false_match * self.false_match
@@ -103,12 +103,12 @@ class ThresholdChooser:
         return self._recommendation(index, float(expected[index]))
 
     def for_false_match_rate(self, rate: float) -> Recommendation:
-        """The greatest threshold whose false match rate is at most `rate`."""
+        """Returns the greatest threshold whose false match rate is at most `rate`."""
         index = max(0, int((self.false_match <= rate).sum()) - 1)
         return self._recommendation(index, None)
 
     def for_gallery(self, size: int, false_positive_rate: float) -> Recommendation:
-        """The greatest threshold at which so few searches for a stranger among `size` faces return somebody."""
+        """Returns the greatest threshold at which so few searches for a stranger among `size` faces return somebody."""
         per_comparison = float(-np.expm1(np.log1p(-false_positive_rate) / size))
         return self.for_false_match_rate(per_comparison)
 
@@ -120,7 +120,7 @@ class ThresholdChooser:
         return ReviewLimits(min(float(same), threshold), max(float(different), threshold))
 
     def logistic_scale(self, threshold: float) -> float:
-        """The scale of the confidence's logistic function: the likeliest one that is 0.5 at the threshold.
+        """Returns the scale of the confidence's logistic function: the likeliest one that is 0.5 at the threshold.
 
         Both kinds of pairs weigh the same, however many there are. The targets are Platt's, of as many examples as
         there are people, so that a set without an error does not make the confidence a step.

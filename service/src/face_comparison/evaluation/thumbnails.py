@@ -17,7 +17,7 @@ _QUALITY = 80
 
 
 def face_thumbnail(path: Path, box: BoundingBox) -> str:
-    """The face as the URI of a JPEG; empty when the file has changed or gone."""
+    """Returns the face as the URI of a JPEG; empty when the file has changed or gone."""
     try:
         data = path.read_bytes()
         header = pixels.header(data)

@@ -28,7 +28,7 @@ class Verdict:
 
 
 def percent(rate: float, digits: int = 2) -> str:
-    """A rate in percent, with so many significant digits."""
+    """Returns a rate in percent, with so many significant digits."""
     if math.isnan(rate):
         return "none"
     if rate == 0:
@@ -50,7 +50,7 @@ def count(number: int, one: str, many: str) -> str:
 
 
 def one_in(rate: float) -> str:
-    """A rate as "1 in 2,100"; "none" for 0."""
+    """Returns a rate as "1 in 2,100"; "none" for 0."""
     if rate <= 0:
         return "none"
     inverse = 1 / rate
@@ -135,7 +135,7 @@ def caveats(evaluation: Evaluation) -> Iterator[str]:
 
 
 def looks_mislabeled(evaluation: Evaluation, distance: float, *, same: bool) -> bool:
-    """Whether a pair is as near, or as far apart, as most pairs of the other kind."""
+    """Returns whether a pair is as near, or as far apart, as most pairs of the other kind."""
     counts = evaluation.counts.impostor if same else evaluation.counts.genuine
     below = int(counts[:, : threshold_bin(distance) + 1].sum())
     middle = int(counts.sum()) / 2

@@ -39,7 +39,7 @@ class WorstPairs:
         *,
         same: bool,
     ) -> None:
-        """Consider pairs.
+        """Considers pairs.
 
         Args:
             distances: One per pair, (pairs,).
@@ -57,16 +57,16 @@ class WorstPairs:
             del kept[key]
 
     def limit(self, *, same: bool) -> float:
-        """The distance that a pair must beat to be kept: nearer for impostors, farther for genuine pairs."""
+        """Returns the distance that a pair must beat to be kept: nearer for impostors, farther for genuine pairs."""
         kept, sign = (self._genuine, -1.0) if same else (self._impostor, 1.0)
         return sign * self._limit(kept, sign)
 
     def impostor(self) -> list[ImagePair]:
-        """The nearest first."""
+        """Returns the nearest first."""
         return sorted(self._impostor.values(), key=lambda pair: pair.distance)
 
     def genuine(self) -> list[ImagePair]:
-        """The farthest first."""
+        """Returns the farthest first."""
         return sorted(self._genuine.values(), key=lambda pair: -pair.distance)
 
     @staticmethod

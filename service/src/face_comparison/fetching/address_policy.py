@@ -55,7 +55,7 @@ _GLOBAL_IPV6 = ipaddress.IPv6Network("2000::/3")
 
 
 def is_public(address: Address) -> bool:
-    """Whether anybody on the Internet could reach this address, so that fetching from it gives nothing away."""
+    """Returns whether anybody on the Internet could reach this address, so that fetching from it gives nothing away."""
     if isinstance(address, ipaddress.IPv6Address) and address not in _GLOBAL_IPV6:
         return False
     return not any(address in block for block in _CLOSED)
@@ -85,7 +85,7 @@ class AllowList:
         return cls(frozenset(names), tuple(networks))
 
     def permits(self, host: str, addresses: Sequence[Address]) -> bool:
-        """Whether `host` (lower case, no final dot) may be connected to at each of the addresses it resolved to.
+        """Returns whether `host` (lower case, no final dot) may be connected to at every address it resolved to.
 
         One closed address among public ones closes the name: an honest name does not resolve to a mixture.
         """

@@ -28,7 +28,7 @@ class TimeLimit:
 
     @classmethod
     def nearer(cls, seconds: float, deadline: float | None) -> TimeLimit:
-        """The earlier of `seconds` from now and the whole request's deadline."""
+        """Returns the earlier of `seconds` from now and the whole request's deadline."""
         ends = time.monotonic() + seconds
         if deadline is not None and deadline < ends:
             return cls(deadline, DeadlineExceeded, "the time of the whole request was over while a URL was fetched")
@@ -42,7 +42,7 @@ class TimeLimit:
         return min(left, at_most)
 
     def over(self) -> FaceComparisonError:
-        """The failure to raise when time is up."""
+        """Returns the failure to raise when time is up."""
         return self.error(self.message)
 
 

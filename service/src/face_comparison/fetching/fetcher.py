@@ -82,7 +82,7 @@ class Fetcher:
         )
 
     def fetch(self, url: str, deadline: float | None = None) -> bytes:
-        """The bytes behind an http, https or s3 URL, whatever type the server calls them.
+        """Returns the bytes behind an http, https or s3 URL, whatever type the server calls them.
 
         deadline: of the whole request, `time.monotonic()`. Raises UrlNotAllowed, UrlFetchFailed, UrlFetchTimeout,
         BodyTooLarge, and DeadlineExceeded when the request's own deadline was the nearer one.
@@ -102,7 +102,7 @@ class Fetcher:
         raise UrlFetchFailed(f"{origin} redirects more than {self._policy.max_redirects} times")
 
     def _get(self, url: HttpUrl, who: str, limit: TimeLimit) -> bytes | HttpUrl:
-        """The body, or where the server says it is."""
+        """Returns the body, or where the server says it is."""
         try:
             connection = http.client.HTTPConnection(url.host, url.port)
             connection.response_class = _FinalResponse
@@ -134,7 +134,7 @@ class Fetcher:
             raise UrlFetchFailed(f"the connection to {who} broke: {_reason(error)}") from None
 
     def _connected(self, url: HttpUrl, who: str, limit: TimeLimit) -> _LimitedSocket:
-        """A connection to one of the addresses that the name has, after all of them were judged."""
+        """Returns a connection to one of the addresses that the name has, after all of them were judged."""
         found = self._resolved(url, who, limit)
         if not self._allowed.permits(url.host, [ipaddress.ip_address(address[0]) for _, address in found]):
             raise UrlNotAllowed(
@@ -262,7 +262,7 @@ class _LimitedTlsSocket(_LimitedSocket, ssl.SSLSocket):
 
 
 def _shut_down(sock: socket.socket) -> None:
-    """End a read that another thread waits for."""
+    """Ends a read that another thread waits for."""
     with suppress(OSError):
         # Not `SSLSocket.shutdown`, which would change the object under the reader.
         socket.socket.shutdown(sock, socket.SHUT_RDWR)
@@ -287,7 +287,7 @@ def _location(url: HttpUrl, response: http.client.HTTPResponse, who: str) -> Htt
 
 
 def _status(code: int) -> str:
-    """A status in our own words, not in the server's."""
+    """Returns a status in our own words, not in the server's."""
     try:
         return f"{code} {http.HTTPStatus(code).phrase}"
     except ValueError:

@@ -16,7 +16,7 @@ _UNSUPPORTED = frozenset({"br", "zstd", "compress", "x-compress", "dcb", "dcz"})
 
 
 def read_body(read: Callable[[int], bytes], declared: int | None, encoding: str | None, max_bytes: int) -> bytes:
-    """The body, decompressed.
+    """Returns the body, decompressed.
 
     read: up to that many bytes, nothing at the end. declared: the length that was announced, if any. encoding: the
     Content-Encoding. Raises BodyTooLarge, or UrlFetchFailed on a body that is cut off or cannot be decompressed.

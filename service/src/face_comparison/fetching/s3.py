@@ -46,7 +46,7 @@ class ObjectStore:
         self._client: Any = None
 
     def read(self, url: S3Url, limit: TimeLimit) -> bytes:
-        """The object. Raises UrlNotAllowed, UrlFetchFailed, BodyTooLarge, UrlFetchTimeout or the limit's own error."""
+        """Returns the object. Raises UrlNotAllowed, UrlFetchFailed, BodyTooLarge, UrlFetchTimeout or the limit's own error."""
         if self._allowed and url.bucket not in self._allowed:
             raise UrlNotAllowed("images from this S3 bucket are not allowed; see --allowed-buckets")
         if not url.key or url.key.endswith("/"):
@@ -72,7 +72,7 @@ class ObjectStore:
 
 
 def object_exists(url: S3Url) -> bool | None:
-    """Whether there is an object of this key; None where that may not be asked. Raises UrlFetchFailed."""
+    """Returns whether there is an object of this key; None where that may not be asked. Raises UrlFetchFailed."""
 
     def ask() -> bool | None:
         client = _client(connect_seconds=5, read_seconds=30)

@@ -65,7 +65,7 @@ class S3Url:
 
 
 def parse(url: str) -> HttpUrl | S3Url:
-    """Take a URL apart. Raises UrlNotAllowed on other schemes and on whatever is not well formed."""
+    """Takes a URL apart. Raises UrlNotAllowed on other schemes and on whatever is not well formed."""
     url = url.strip()
     if url[:5].lower() == "s3://":
         return parse_s3(url)
@@ -81,7 +81,7 @@ def redirected(url: HttpUrl, location: str) -> HttpUrl:
 
 
 def parse_s3(url: str) -> S3Url:
-    """Take `s3://bucket/key` apart; the key may be empty. Raises UrlNotAllowed when it is not of that form."""
+    """Takes `s3://bucket/key` apart; the key may be empty. Raises UrlNotAllowed when it is not of that form."""
     scheme, _, rest = url.partition("://")
     bucket, _, key = rest.partition("/")
     if scheme.lower() != "s3" or not _BUCKET.fullmatch(bucket):

@@ -75,7 +75,7 @@ def read_header(data: bytes, max_side: int = MAX_SIDE) -> Header:
 
 
 def decode(data: bytes, header: Header, reduce: Reduce = 1) -> NDArray[np.uint8]:
-    """Decode an image.
+    """Decodes an image.
 
     The interpreter lock is released while pixels are decoded.
 

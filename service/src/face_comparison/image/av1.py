@@ -34,7 +34,7 @@ def largest_frame(data: bytes) -> tuple[int, int]:
 
 
 def _leb128(data: bytes, at: int) -> tuple[int, int]:
-    """A number of variable length, and where it ends."""
+    """Returns a number of variable length, and where it ends."""
     value = 0
     for index, byte in enumerate(data[at : at + 8]):
         value |= (byte & 0x7F) << 7 * index

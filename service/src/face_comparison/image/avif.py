@@ -63,7 +63,7 @@ def pixels(data: bytes, width: int, height: int, reduce: int) -> NDArray[np.uint
 
 
 def _still_without_metadata(data: bytes) -> bytearray:
-    """The file as a still image to which no metadata belongs.
+    """Returns the file as a still image to which no metadata belongs.
 
     Of a file that calls itself a sequence, libavif would decode that; and OpenCV gives up at EXIF that it cannot read.
     """

@@ -104,7 +104,7 @@ def _decode_wider(data: bytes, width: int, height: int, wider: int) -> NDArray[n
 
 
 def _is_whole(data: bytes, width: int, height: int) -> bool:
-    """Whether only the end marker is missing: then runs behind the data, in its row and the next, show nowhere.
+    """Returns whether only the end marker is missing: then runs behind the data, in its row and the next, show nowhere.
 
     The palette is replaced by one of different colors, so that the runs' color tells.
     """
@@ -207,7 +207,7 @@ def _looked_up(indices: NDArray[np.uint8], data: bytes, layout: _Layout) -> NDAr
 
 
 def _channel(values: NDArray[Any], mask: int) -> NDArray[np.uint8]:
-    """The bits of `mask` as 0-255."""
+    """Returns the bits of `mask` as 0-255."""
     mask &= int(np.iinfo(values.dtype).max)
     if not mask:
         return np.zeros(values.shape, np.uint8)

@@ -10,7 +10,7 @@ _FIXED = 8 << 20
 
 
 def estimate_decode_bytes(data: bytes, max_side: int = MAX_SIDE) -> int:
-    """An upper bound of the memory that `decode` takes beyond the data, at full scale.
+    """Returns an upper bound of the memory that `decode` takes beyond the data, at full scale.
 
     Data that `read_header` rejects costs nothing further: no pixel of it is decoded.
     """

@@ -40,7 +40,7 @@ def orientation_of(tiff: bytes) -> int:
 
 
 def upright(pixels: NDArray[np.uint8], orientation: int) -> NDArray[np.uint8]:
-    """The image (H, W, 3) as it should be seen; the same array when orientation is 1. C-contiguous."""
+    """Returns the image (H, W, 3) as it should be seen; the same array when orientation is 1. C-contiguous."""
     match orientation:
         case 2:
             turned = cv2.flip(pixels, 1)

@@ -27,7 +27,7 @@ class Reader(Protocol):
         ...
 
     def pixels(self, data: bytes, width: int, height: int, reduce: int) -> NDArray[np.uint8]:
-        """The image as stored, RGB. width, height: as stored. reduce: sides may be divided by it, rounded up."""
+        """Returns the image as stored, RGB. width, height: as stored. reduce: sides may be divided by it, rounded up."""
         ...
 
 
@@ -94,12 +94,12 @@ _BASE64_OF_IMAGES = (b"/9j/", b"iVBORw0KGgo", b"UklGR", b"data:image/")
 
 
 def is_base64(start: bytes) -> bool:
-    """Whether the first bytes are those of an image in base64, with or without a data-URL prefix."""
+    """Returns whether the first bytes are those of an image in base64, with or without a data-URL prefix."""
     return bytes(start[:64]).lstrip().startswith(_BASE64_OF_IMAGES)
 
 
 def _starts_with_text_of_an_image(start: bytes) -> bool:
-    """Whether bytes of a JPEG or PNG were taken for Latin-1 or broken UTF-8, and written as UTF-8."""
+    """Returns whether bytes of a JPEG or PNG were taken for Latin-1 or broken UTF-8, and written as UTF-8."""
     text = bytes(start[:12]).decode("utf-8", "ignore")
     return text.startswith(("\xff\xd8\xff", "\ufffd\ufffd\ufffd", "\x89PNG", "\ufffdPNG"))
 
@@ -150,7 +150,7 @@ _NO_IMAGES: tuple[tuple[str, Callable[[bytes], bool]], ...] = (
 
 
 def format_of(start: bytes) -> ImageFormat:
-    """The format that the first bytes (START_BYTES are enough) announce. Raises UnsupportedFormat."""
+    """Returns the format that the first bytes (START_BYTES are enough) announce. Raises UnsupportedFormat."""
     if not start:
         raise UnsupportedFormat(f"the image is empty: send the bytes of a {LABELS}")
     found = find_format(start)
@@ -170,10 +170,10 @@ def _reject(start: bytes) -> NoReturn:
 
 
 def find_format(start: bytes) -> ImageFormat | None:
-    """The format that the first bytes announce, if any."""
+    """Returns the format that the first bytes announce, if any."""
     return next((each for each in FORMATS if each.matches(start[:START_BYTES])), None)
 
 
 def is_image(start: bytes) -> bool:
-    """Whether the first bytes are those of an image, of formats that are not read, too."""
+    """Returns whether the first bytes are those of an image, of formats that are not read, too."""
     return find_format(start) is not None or any(matches(start[:START_BYTES]) for _, matches in _OTHER_IMAGES)

@@ -29,7 +29,7 @@ _OTHER_CODECS = frozenset({b"avif", b"avis", b"jpeg", b"jpgs", b"j2ki", b"j2is",
 
 
 def is_installed() -> bool:
-    """Whether the package that decodes HEIC is there."""
+    """Returns whether the package that decodes HEIC is there."""
     return importlib.util.find_spec("pi_heif") is not None
 
 

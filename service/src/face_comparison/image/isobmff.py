@@ -59,7 +59,7 @@ class PrimaryImage:
 
 
 def brands(start: bytes) -> frozenset[bytes]:
-    """The file's own brand and those that it is compatible with; empty for other files."""
+    """Returns the file's own brand and those that it is compatible with; empty for other files."""
     if start[4:8] != b"ftyp":
         return frozenset()
     end = min(len(start), int.from_bytes(start[:4], "big"), _LONGEST_FTYP)
@@ -67,7 +67,7 @@ def brands(start: bytes) -> frozenset[bytes]:
 
 
 def primary_image(data: bytes) -> PrimaryImage:
-    """Read the properties of the primary image.
+    """Reads the properties of the primary image.
 
     Raises:
         CorruptImage: there is none, its boxes are damaged, or it has more tiles than an image of its size needs.
@@ -125,7 +125,7 @@ def _properties(data: bytes, start: int, end: int, item: int) -> Iterator[tuple[
 
 
 def _quotient(fraction: bytes) -> int:
-    """A fraction of two 32-bit numbers, rounded; 0 where it is none."""
+    """Returns a fraction of two 32-bit numbers, rounded; 0 where it is none."""
     numerator, denominator = int.from_bytes(fraction[:4], "big"), int.from_bytes(fraction[4:], "big")
     return (numerator + denominator // 2) // denominator if denominator else 0
 

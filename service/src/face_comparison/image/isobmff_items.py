@@ -45,7 +45,7 @@ def _number(data: bytes, at: int, size: int) -> int:
 
 
 def _needed(data: bytes, start: int, end: int, primary: int) -> set[int]:
-    """The primary image, what it is put together from, and what belongs to these."""
+    """Returns the primary image, what it is put together from, and what belongs to these."""
     wide = 4 if start < end and data[start] else 2
     references = []
     for kind, at, last in boxes(data, start + 4, end):

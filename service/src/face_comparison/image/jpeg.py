@@ -82,7 +82,7 @@ def bytes_per_pixel(data: bytes) -> float:
 
 
 def pixels(data: bytes, width: int, height: int, reduce: int) -> NDArray[np.uint8]:
-    """Decode to (ceil(H / reduce), ceil(W / reduce), 3) RGB."""
+    """Decodes to (ceil(H / reduce), ceil(W / reduce), 3) RGB."""
     parts = walk(data, through_scans=True)
     shape = frame(parts)
     head = next(index for index, part in enumerate(parts) if isinstance(part, Coded))
@@ -162,7 +162,7 @@ def _segment(segment: Segment) -> bytes:
 
 
 def _color_space(segment: Segment, components: int) -> bytes:
-    """The segments that tell libjpeg what the components are, in a spelling that it has no remark for."""
+    """Returns the segments that tell libjpeg what the components are, in a spelling that it has no remark for."""
     content = segment.content
     if segment.marker == APP0 and content.startswith(_JFIF) and len(content) >= len(_PLAIN_JFIF):
         return _segment(Segment(APP0, _PLAIN_JFIF))
@@ -174,7 +174,7 @@ def _color_space(segment: Segment, components: int) -> bytes:
 
 
 def _distant_restarts(units: int) -> bytes:
-    """A segment that makes libjpeg-turbo use the decoder that checks every code.
+    """Returns a segment that makes libjpeg-turbo use the decoder that checks every code.
 
     It takes a fast one, which reads a code that no table holds as a zero, wherever no restart markers are announced.
     So they are announced, further apart than the image has coding units. 65,535 of them can be said; in a larger

@@ -109,7 +109,7 @@ class Scan:
 
 
 def walk(data: bytes, *, through_scans: bool) -> tuple[Part, ...]:
-    """List the segments up to the first scan's header, or those of all scans and their coded data as well.
+    """Lists the segments up to the first scan's header, or those of all scans and their coded data as well.
 
     Behind the first scan's data, whatever reads like no further scan (a trailer, another file) ends the image.
 
@@ -153,7 +153,7 @@ def walk(data: bytes, *, through_scans: bool) -> tuple[Part, ...]:
 
 
 def frame(parts: Sequence[Part]) -> Frame:
-    """The image's frame. Raises UnsupportedFormat or CorruptImage where it is not of a kind that is decoded."""
+    """Returns the image's frame. Raises UnsupportedFormat or CorruptImage where it is not of a kind that is decoded."""
     segments = [part for part in parts if isinstance(part, Segment)]
     frames = [segment for segment in segments if segment.marker in SOF]
     if not frames and any(segment.marker == _JPEG_LS_SOF for segment in segments):
@@ -205,7 +205,7 @@ def restart_interval(parts: Sequence[Part]) -> int:
 
 
 def scans(parts: Sequence[Part]) -> list[Scan]:
-    """The scans that a walk found."""
+    """Returns the scans that a walk found."""
     found = []
     for part in parts:
         if isinstance(part, Segment) and part.marker == SOS:

@@ -29,7 +29,7 @@ _MAX_SIDE = 65_000
 
 
 def prove(coded: bytes, shape: Frame, interval: int, complaint: Complaint) -> None:
-    """Decode every interval between restart markers.
+    """Decodes every interval between restart markers.
 
     Args:
         coded: the coded data of the only scan.

@@ -146,7 +146,7 @@ def _shape(content: bytes | memoryview) -> _Shape:
 
 
 def _colors(shape: _Shape, palette: bytes, transparency: bytes) -> tuple[bytes, bytes]:
-    """The palette and the transparency that the pixels refer to; empty where they have no meaning.
+    """Returns the palette and the transparency that the pixels refer to; empty where they have no meaning.
 
     The palette is brought to the size that its pixels can address: a color beyond a short palette is black, as
     libpng has it.
@@ -163,7 +163,7 @@ def _colors(shape: _Shape, palette: bytes, transparency: bytes) -> tuple[bytes, 
 
 
 def _plain(shape: _Shape, palette: bytes, transparency: bytes, compressed: bytes, *, cut: bool) -> bytearray:
-    """The same image as a PNG without compression, with nothing in it that a decoder could stumble over."""
+    """Returns the same image as a PNG without compression, with nothing in it that a decoder could stumble over."""
     plain = bytearray(SIGNATURE)
     header = struct.pack(">IIBBBBB", shape.width, shape.height, shape.depth, shape.color, 0, 0, shape.interlaced)
     for kind, content in ((b"IHDR", header), (b"PLTE", palette), (b"tRNS", transparency), (b"IDAT", _ZLIB_BEGIN)):

@@ -129,7 +129,7 @@ def _size(kind: bytes, content: bytes) -> tuple[int, int]:
 
 
 def _alone(chunks: tuple[tuple[bytes, bytes], ...]) -> bytes:
-    """A WebP of one image."""
+    """Returns a WebP of one image."""
     width, height = _size(*chunks[-1])
     if len(chunks) > 1:
         size = (width - 1).to_bytes(3, "little") + (height - 1).to_bytes(3, "little")

@@ -79,7 +79,7 @@ class ModelFile:
 
 
 def read_model(location: str, sha256: str = "") -> ModelFile:
-    """Read a model from an https:// URL or a file.
+    """Reads a model from an https:// URL or a file.
 
     Raises:
         ModelDownloadFailed: The URL does not answer, or gives another file than the digest says.
@@ -114,7 +114,7 @@ def read_model(location: str, sha256: str = "") -> ModelFile:
 
 
 def build_bundle(files: Sequence[ModelFile], of: ModelDescription, base: Bundle, bundles: Path) -> Bundle:
-    """Write a bundle of one model or two; what is not given is that of `base`.
+    """Writes a bundle of one model or two; what is not given is that of `base`.
 
     Args:
         files: An embedder, a detector, or both.

@@ -38,7 +38,7 @@ def bundles_folder(configured: str = "") -> Path:
 
 
 def recipes() -> dict[str, bytes]:
-    """The manifests that this package knows, by bundle name."""
+    """Returns the manifests that this package knows, by bundle name."""
     files = resources.files("face_comparison").joinpath("bundles").iterdir()
     return {file.name.removesuffix(".json"): file.read_bytes() for file in files if file.name.endswith(".json")}
 
@@ -72,7 +72,7 @@ def is_fetchable(name: str, folder: Path) -> bool:
 
 
 def fetched(name: str, folder: Path, progress: Progress = silent) -> Bundle:
-    """The bundle of a known name, or of a manifest at a path ending in .json; built first unless it is there, whole.
+    """Returns the bundle of a known name, or of a manifest at a path ending in .json; built first unless it is there, whole.
 
     progress: told of each file that is downloaded. Raises ModelDownloadFailed, InvalidBundle.
     """
@@ -138,7 +138,7 @@ def _with_digests_of(kept: Manifest, recipe: Manifest) -> Manifest:
 
 
 def downloaded(uri: str, into: Path, sha256: str | None = None) -> Bundle:
-    """The bundle below `s3://bucket/prefix`, verified and only then put into the folder `into`; what was there goes.
+    """Returns the bundle below `s3://bucket/prefix`, verified and only then put into the folder `into`; what was there goes.
 
     sha256: of its manifest, and so of all of it. A bundle that is there already and fits is left as it is.
     Raises ModelDownloadFailed, InvalidBundle.

@@ -14,7 +14,7 @@ from face_comparison.vision.bundle import Bundle
 
 
 def opened(settings: Settings, bundles: Path) -> Bundle:
-    """The bundle of the settings, verified. bundles: folder in which bundles are kept.
+    """Returns the bundle of the settings, verified. bundles: folder in which bundles are kept.
 
     Raises InvalidBundle, InvalidSettings. Fetches nothing: a start depends on no network.
     """
@@ -34,7 +34,7 @@ def load_analyzer(
     on_batch: Callable[[str, int], None] = lambda network, size: None,
     every_bucket: bool = True,
 ) -> ImageAnalyzer:
-    """The bundle's networks on the device and engine of the settings, in their precision.
+    """Returns the bundle's networks on the device and engine of the settings, in their precision.
 
     threads: images analyzed at once. on_batch, every_bucket: see `build_analyzer`; with every bucket, as in a
     service, the networks have also been tried on the built-in sample. A command's own first image is its trial.

@@ -34,7 +34,7 @@ class Preprocessing:
 
 
 def converted(model: bytes, preprocessing: Preprocessing) -> bytes:
-    """The same network in the bundle's form; equal input bytes give equal output bytes.
+    """Returns the same network in the bundle's form; equal input bytes give equal output bytes.
 
     Raises InvalidBundle when the bytes are no ONNX network or have more than one real input.
     """
@@ -58,7 +58,7 @@ def converted(model: bytes, preprocessing: Preprocessing) -> bytes:
 
 
 def _fold_constants(graph: onnx.GraphProto) -> None:
-    """Replace DequantizeLinear and Reshape of constants by their result.
+    """Replaces DequantizeLinear and Reshape of constants by their result.
 
     The zoo's int8bq files keep weights as int8 blocks with one scale each; onnxruntime 1.32 refuses them as they are.
     """
@@ -118,7 +118,7 @@ def _drop_unused_inputs(graph: onnx.GraphProto) -> None:
 
 
 def _free_batch(graph: onnx.GraphProto) -> None:
-    """Let the batch pass through: a Reshape that says batch 1 copies the input's batch instead (0 in ONNX)."""
+    """Lets the batch pass through: a Reshape that says batch 1 copies the input's batch instead (0 in ONNX)."""
     shapes = {node.input[1] for node in graph.node if node.op_type == "Reshape"}
     for tensor in graph.initializer:
         if tensor.name in shapes:
@@ -134,7 +134,7 @@ def _free_batch(graph: onnx.GraphProto) -> None:
 
 
 def _flatten_embedding(graph: onnx.GraphProto) -> None:
-    """Let an embedder whose only output is (N, width, 1, 1) give (N, width)."""
+    """Lets an embedder whose only output is (N, width, 1, 1) give (N, width)."""
     shape = [dimension.dim_value for dimension in graph.output[0].type.tensor_type.shape.dim]
     if len(graph.output) > 1 or len(shape) <= 2 or any(size != 1 for size in shape[2:]):
         return
@@ -145,7 +145,7 @@ def _flatten_embedding(graph: onnx.GraphProto) -> None:
 
 
 def _free_name(graph: onnx.GraphProto, name: str) -> str:
-    """A name that no tensor of the graph begins with, so that nodes can be named after it."""
+    """Returns a name that no tensor of the graph begins with, so that nodes can be named after it."""
     taken = [value.name for value in (*graph.input, *graph.output, *graph.initializer)]
     taken += [tensor for node in graph.node for tensor in (*node.input, *node.output)]
     while any(each.startswith(name) for each in taken):

@@ -33,7 +33,7 @@ def silent(name: str, received: int, total: int) -> None:
 
 
 def published(origin: Origin, base: Path, progress: Progress = silent) -> bytes:
-    """The file as it was published, from the first source that has it; the digest decides what is the file.
+    """Returns the file as it was published, from the first source that has it; the digest decides what is the file.
 
     base: folder that local paths are relative to. progress: told while the file is downloaded.
     """

@@ -38,7 +38,7 @@ class Trial:
 
 
 def try_on_sample(analyzer: ImageAnalyzer) -> Trial:
-    """Run every network on the sample and on changed copies of it.
+    """Runs every network on the sample and on changed copies of it.
 
     Raises:
         InvalidBundle: No face is found, or the embedder gives the same numbers for everything.

@@ -37,7 +37,7 @@ _SCRUBBED = (
 
 
 def scrubbed(message: str) -> str:
-    """The message without URLs, keys, long runs of base64, bytes or numbers."""
+    """Returns the message without URLs, keys, long runs of base64, bytes or numbers."""
     for pattern, replacement in _SCRUBBED:
         message = pattern.sub(replacement, message[: 16 * _LONGEST_MESSAGE])
     return message if len(message) <= _LONGEST_MESSAGE else message[:_LONGEST_MESSAGE] + "…"
@@ -96,7 +96,7 @@ def _failure(error: BaseException, trace: TracebackType | None) -> dict[str, Any
 
 
 def configure(level: str, stream: TextIO = sys.stdout) -> None:
-    """Send all logs to `stream`: as JSON, or for people where it is a terminal.
+    """Sends all logs to `stream`: as JSON, or for people where it is a terminal.
 
     level: of this package; libraries are heard from warning on.
 
@@ -112,15 +112,15 @@ def configure(level: str, stream: TextIO = sys.stdout) -> None:
 
 
 def failure(message: str, error: BaseException, **fields: Any) -> None:
-    """Write what nobody expected, with the places it came through."""
+    """Writes what nobody expected, with the places it came through."""
     logging.getLogger("face_comparison").error(message, exc_info=error, extra={"fields": fields})
 
 
 def request(fields: dict[str, Any]) -> None:
-    """Write the line of one request; fields: identifiers, codes, sizes and seconds."""
+    """Writes the line of one request; fields: identifiers, codes, sizes and seconds."""
     logging.getLogger(REQUEST_LOGGER).info("request", extra={"fields": fields})
 
 
 def audit(fields: dict[str, Any]) -> None:
-    """Write the line of one use of a collection; fields: who, what, which collection, counts and keyed digests."""
+    """Writes the line of one use of a collection; fields: who, what, which collection, counts and keyed digests."""
     logging.getLogger(AUDIT_LOGGER).info("audit", extra={"fields": fields})

@@ -130,11 +130,11 @@ class CollectionFaces(Collector):
         self._faces: Mapping[str, int] = {}
 
     def replace(self, faces: Mapping[str, int]) -> None:
-        """Set the sizes of all collections that are shown."""
+        """Sets the sizes of all collections that are shown."""
         self._faces = dict(faces)
 
     def update(self, name: str, faces: int | None) -> None:
-        """Set the size of a collection that is shown already; None: it is gone."""
+        """Sets the size of a collection that is shown already; None: it is gone."""
         if name in self._faces:
             rest = {each: count for each, count in self._faces.items() if each != name}
             self._faces = rest if faces is None else {**rest, name: faces}
@@ -175,7 +175,7 @@ class Exposition:
         self._text = b""
 
     def text(self, asked: float) -> bytes:
-        """The values, none of them older than `asked` (seconds on the clock)."""
+        """Returns the values, none of them older than `asked` (seconds on the clock)."""
         with self._lock:
             if self._began < asked:
                 began = self._clock()
@@ -195,5 +195,5 @@ def exposition() -> bytes:
 
 
 def describe(version: str, model: str, device: str, engine: str) -> None:
-    """Say what runs: the package's version, the FaceModelVersion, and where and by what it is computed."""
+    """Says what runs: the package's version, the FaceModelVersion, and where and by what it is computed."""
     INFO.labels(version, model, device, engine).set(1)

@@ -45,7 +45,7 @@ class Analyze(Protocol):
     """Finds the faces of an image within the limits of the request it belongs to."""
 
     def __call__(self, image: Image) -> tuple[Analysis, bytes]:
-        """The analysis, and the SHA-256 of the image's bytes."""
+        """Returns the analysis, and the SHA-256 of the image's bytes."""
         ...
 
 
@@ -72,7 +72,7 @@ class Context:
         return self.collections
 
     def read(self, image: Parameters, path: str = "Image") -> tuple[Analysis, bytes]:
-        """The analysis of an Image parameter, and its digest."""
+        """Returns the analysis of an Image parameter, and its digest."""
         return self.analyze(_image(image, path))
 
 
@@ -264,7 +264,7 @@ def create_user(given: Parameters, context: Context) -> Shape:
 
 
 def delete_user(given: Parameters, context: Context) -> Shape:
-    """The faces stay in the collection, as Rekognition has it."""
+    """Returns the faces stay in the collection, as Rekognition has it."""
     token = _token("DeleteUser", given, context)
     context.store.delete_user(given["CollectionId"], given["UserId"], keep_faces=True, token=token)
     return {}
@@ -449,7 +449,7 @@ def _search_face(context: Context, collection: str, face_id: str, **options: Any
 
 
 def _searched(analysis: Analysis, given: Parameters, sure_confidence: float) -> Face | None:
-    """The face of an image that a search is for: the most prominent, if its quality is as asked for."""
+    """Returns the face of an image that a search is for: the most prominent, if its quality is as asked for."""
     if not analysis.faces:
         return None
     face = most_prominent_face(analysis.faces, sure_confidence)
@@ -470,7 +470,7 @@ def _token(operation: str, given: Parameters, context: Context) -> RequestToken 
 
 
 def _distance(store: CollectionService, similarity: float | None) -> float | None:
-    """The Euclidean distance of a similarity in percent; None lets the collection's rate decide."""
+    """Returns the Euclidean distance of a similarity in percent; None lets the collection's rate decide."""
     return None if similarity is None else store.distance_at_confidence(similarity / 100)
 
 

@@ -44,7 +44,7 @@ def service_model() -> ServiceModel:
 
 
 def parse_target(target: str, supported: Mapping[str, object]) -> str:
-    """The operation that the header `X-Amz-Target` names.
+    """Returns the operation that the header `X-Amz-Target` names.
 
     Raises:
         RekognitionFault: UnknownOperationException, which lists the supported operations.
@@ -59,7 +59,7 @@ def parse_target(target: str, supported: Mapping[str, object]) -> str:
 
 
 def parse_input(operation: str, body: bytes | bytearray | memoryview) -> dict[str, Any]:
-    """The parameters of a request, blobs decoded to bytes.
+    """Returns the parameters of a request, blobs decoded to bytes.
 
     Nothing is built of members that the model does not know, however much of them was sent.
 

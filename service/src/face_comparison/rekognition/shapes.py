@@ -18,7 +18,7 @@ _MIRRORED = {"eyeRight": "eyeLeft", "eyeLeft": "eyeRight", "mouthRight": "mouthL
 
 
 def bounding_box(face: Face, analysis: Analysis) -> Shape:
-    """A BoundingBox: fractions of the upright image's width and height, cut to the image."""
+    """Returns a BoundingBox: fractions of the upright image's width and height, cut to the image."""
     box, width, height = face.box, analysis.width, analysis.height
     left, right = (_fraction(x, width) for x in (box.left, box.left + box.width))
     top, bottom = (_fraction(y, height) for y in (box.top, box.top + box.height))
@@ -26,7 +26,7 @@ def bounding_box(face: Face, analysis: Analysis) -> Shape:
 
 
 def face_detail(face: Face, analysis: Analysis) -> Shape:
-    """A FaceDetail, as DetectFaces and IndexFaces return it."""
+    """Returns a FaceDetail, as DetectFaces and IndexFaces return it."""
     return {
         "BoundingBox": bounding_box(face, analysis),
         "Confidence": percent(face.confidence),
@@ -40,7 +40,7 @@ def face_detail(face: Face, analysis: Analysis) -> Shape:
 
 
 def stored_face(face: StoredFace, version: str) -> Shape:
-    """A Face of a collection of this FaceModelVersion."""
+    """Returns a Face of a collection of this FaceModelVersion."""
     shape: Shape = {
         "FaceId": face.face_id,
         "BoundingBox": None if face.box is None else _relative_box(face.box),
@@ -54,17 +54,17 @@ def stored_face(face: StoredFace, version: str) -> Shape:
 
 
 def user(found: User) -> Shape:
-    """A User: ACTIVE once faces are associated, CREATED before."""
+    """Returns a User: ACTIVE once faces are associated, CREATED before."""
     return {"UserId": found.user_id, "UserStatus": "ACTIVE" if found.faces else "CREATED"}
 
 
 def collection_arn(name: str) -> str:
-    """An ARN that names the collection and claims neither a region nor an account of Amazon's."""
+    """Returns an ARN that names the collection and claims neither a region nor an account of Amazon's."""
     return f"arn:face-comparison:rekognition:::collection/{name}"
 
 
 def percent(fraction: float) -> float:
-    """A probability of 0-1 as Rekognition's 0-100."""
+    """Returns a probability of 0-1 as Rekognition's 0-100."""
     return 100 * float(fraction)
 
 

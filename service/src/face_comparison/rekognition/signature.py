@@ -54,12 +54,12 @@ class Signature:
 
 
 def is_signed(authorization: str) -> bool:
-    """Whether an `Authorization` header is one of Signature Version 4."""
+    """Returns whether an `Authorization` header is one of Signature Version 4."""
     return authorization.lstrip().startswith(ALGORITHM)
 
 
 def signer(headers: Headers) -> str | None:
-    """The access key id that a request claims to be signed with; None when it is not signed.
+    """Returns the access key id that a request claims to be signed with; None when it is not signed.
 
     A request that also carries an API key is judged by that key. A signature that cannot be parsed has an empty id.
     """
@@ -71,7 +71,7 @@ def signer(headers: Headers) -> str | None:
 
 
 def parse_authorization(authorization: str) -> Signature:
-    """Take the header apart.
+    """Takes the header apart.
 
     Raises:
         RekognitionFault: IncompleteSignatureException.
@@ -99,7 +99,7 @@ def verify_signature(
     find_secret: Callable[[str], str | None],
     now: datetime,
 ) -> None:
-    """Check that the request was signed with the named key, no more than 15 minutes ago.
+    """Checks that the request was signed with the named key, no more than 15 minutes ago.
 
     Args:
         claimed: Of the request's `Authorization` header.

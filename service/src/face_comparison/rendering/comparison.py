@@ -61,7 +61,7 @@ class _Place:
 
 
 def compared(name: str, image: Image, face: Face, targets: Sequence[Compared], calibration: Calibration) -> Image:
-    """The source's name, upright RGB image and face against each target, one below the other."""
+    """Returns the source's name, upright RGB image and face against each target, one below the other."""
     height = int(np.clip(MOST_PIXELS / len(targets) - 200, *_HEIGHTS))
     unit = max(0.62, height / _HEIGHTS[1])  # below, text could not be read
     first = _panel_width([image], height)
@@ -115,7 +115,7 @@ def _row(source: Compared, face: Face, target: Compared, calibration: Calibratio
 
 
 def _shown(canvas: Image, image: Image, left: int, top: int, width: int, height: int) -> _Place:
-    """Draw an image as large as its place allows, in the middle of it."""
+    """Draws an image as large as its place allows, in the middle of it."""
     times = min(width / image.shape[1], height / image.shape[0])
     size = max(1, round(image.shape[1] * times)), max(1, round(image.shape[0] * times))
     fitted = cv2.resize(image, size, interpolation=cv2.INTER_AREA if times < 1 else cv2.INTER_CUBIC)
@@ -247,7 +247,7 @@ def _percent(probability: float) -> str:
 
 
 def _closeup(image: Image, face: Face, side: int) -> Image:
-    """The face and a little around it, square."""
+    """Returns the face and a little around it, square."""
     box = face.box
     reach = max(1, min(*image.shape[:2], round(1.5 * max(box.width, box.height))))
     left = int(np.clip(box.left + box.width / 2 - reach / 2, 0, image.shape[1] - reach))

@@ -21,7 +21,7 @@ SMALLEST = 640
 
 
 def drawn(image: Image, faces: Sequence[Face]) -> Image:
-    """A copy of an upright RGB image (H, W, 3) on which every face is framed and labeled, numbered from 1.
+    """Returns a copy of an upright RGB image (H, W, 3) on which every face is framed and labeled, numbered from 1.
 
     A small image comes back a whole number of times larger.
     """

@@ -30,7 +30,7 @@ SUBPIXELS = 3
 
 
 def png(image: Image) -> bytes:
-    """An RGB image as a PNG file."""
+    """Returns an RGB image as a PNG file."""
     done, data = cv2.imencode(".png", cv2.cvtColor(image, cv2.COLOR_RGB2BGR))
     if not done:
         raise ValueError("the image cannot be written as PNG")
@@ -52,5 +52,5 @@ def plate(canvas: Image, left: int, top: int, width: int, height: int, color: Co
 
 
 def at(x: float, y: float) -> tuple[int, int]:
-    """A point as OpenCV takes it with SUBPIXELS."""
+    """Returns a point as OpenCV takes it with SUBPIXELS."""
     return round(x * 2**SUBPIXELS), round(y * 2**SUBPIXELS)

@@ -115,7 +115,7 @@ class Connection(asyncio.BufferedProtocol):
         # Else the request was malformed: what follows it has no meaning.
 
     def eof_received(self) -> bool:
-        """The client has closed its side. Returns whether ours stays open."""
+        """Returns the client has closed its side. Returns whether ours stays open."""
         self._half_closed = True
         if self.phase is Phase.BODY:
             wanted = "an unknown number" if self._request is None else self._request.length
@@ -151,7 +151,7 @@ class Connection(asyncio.BufferedProtocol):
         return self._discard
 
     def abort(self) -> None:
-        """Close at once."""
+        """Closes at once."""
         self._closed()
         self._transport.abort()
 
@@ -265,7 +265,7 @@ class Connection(asyncio.BufferedProtocol):
             self._dispatch()
 
     def _grow(self, body: DeclaredBody, wanted: int = 1) -> bool:
-        """Have room for so many more bytes of a body; returns whether there is memory for it."""
+        """Has room for so many more bytes of a body; returns whether there is memory for it."""
         growth = body.growth(wanted)
         if not growth:
             return True
@@ -294,7 +294,7 @@ class Connection(asyncio.BufferedProtocol):
     # --- answering ---
 
     def _reject(self, error: FaceComparisonError) -> None:
-        """Have the application answer with an error, and close: where the next request begins is unknown.
+        """Has the application answer with an error, and close: where the next request begins is unknown.
 
         A request that is being answered already is closed after that answer.
         """

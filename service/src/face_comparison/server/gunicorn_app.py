@@ -241,7 +241,7 @@ class Application(BaseApplication):  # type: ignore[misc]
 
 
 def serve(settings: Settings, load: Loader, announce: Callable[[str, int], None] = lambda address, port: None) -> str:
-    """Serve until a signal ends it. Returns why the service could not start or go on, empty when it was told to stop.
+    """Serves until a signal ends it. Returns why the service could not start or go on, empty when it was told to stop.
 
     load: makes the analyzer in each worker. announce: told the address and the port as soon
     as it listens. Raises InvalidSettings when the port cannot be had.
@@ -268,7 +268,7 @@ def serve(settings: Settings, load: Loader, announce: Callable[[str, int], None]
 
 
 def _raise_file_limit(connections: int) -> int:
-    """Allow as many open files as connections need; how many connections there may be with what is granted."""
+    """Allows as many open files as connections need; how many connections there may be with what is granted."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = connections + OTHER_FILES
     if soft != resource.RLIM_INFINITY and soft < wanted:

@@ -14,7 +14,7 @@ _HOP_BY_HOP = frozenset({b"connection", b"keep-alive", b"transfer-encoding", b"u
 
 
 def encode_reply(protocol: h11.Connection, reply: Reply, *, close: bool, with_body: bool) -> bytes:
-    """The head of a reply, and its body or the first part of it.
+    """Returns the head of a reply, and its body or the first part of it.
 
     Args:
         protocol: State of the connection, which goes on.

@@ -122,7 +122,7 @@ class HttpServer:
             pass
 
     def accept(self, listener: socket.socket) -> None:
-        """Take several connections at once: after a burst, a probe would else wait for as many turns of the loop.
+        """Takes several connections at once: after a burst, a probe would else wait for as many turns of the loop.
 
         Where there are several processes each takes one, because the others shall have their share.
         """
@@ -131,7 +131,7 @@ class HttpServer:
                 return
 
     def _accept_one(self, listener: socket.socket) -> bool:
-        """Take one connection; returns whether there was one."""
+        """Takes one connection; returns whether there was one."""
         try:
             sock, peer = listener.accept()
         except (BlockingIOError, ConnectionAbortedError):
@@ -198,7 +198,7 @@ class HttpServer:
         self._by_phase[connection.phase][connection] = None
 
     def moved(self, connection: Connection, before: Phase) -> None:
-        """Register that a connection has left the phase `before`. In each phase the order is that of entering."""
+        """Registers that a connection has left the phase `before`. In each phase the order is that of entering."""
         if self._by_phase[before].pop(connection, True) is None:
             if connection.phase is Phase.CLOSED:
                 self._open -= 1
@@ -206,7 +206,7 @@ class HttpServer:
                 self._by_phase[connection.phase][connection] = None
 
     def charge(self, connection: Connection, amount: int) -> bool:
-        """Charge memory to a connection; returns whether there is enough.
+        """Charges memory to a connection; returns whether there is enough.
 
         Where there is not, requests that are still being sent, and replies that are not taken, make room: first the
         one that holds most for longest.
@@ -254,11 +254,11 @@ class HttpServer:
         self._call(pool, lambda: call_application(self._application, environ), on_reply)
 
     def run(self, function: Callable[[], T], on_result: Callable[[T], None] = lambda _: None) -> None:
-        """Call a function in a thread, and `on_result` with what it returns."""
+        """Calls a function in a thread, and `on_result` with what it returns."""
         self._call(self._work, function, on_result)
 
     def defer(self, callback: Callable[[], None]) -> None:
-        """Call a function of the event loop that takes a moment, in a later turn and after all that wait for one."""
+        """Calls a function of the event loop that takes a moment, in a later turn and after all that wait for one."""
         self._deferred.append(callback)
         if not self._is_deferring:
             self._is_deferring = True
@@ -322,7 +322,7 @@ class HttpServer:
 
 
 def _start_threads(pool: ThreadPoolExecutor, count: int) -> None:
-    """Start all threads now: a submission that starts one makes the event loop wait until it has begun to run."""
+    """Starts all threads now: a submission that starts one makes the event loop wait until it has begun to run."""
     everyone = threading.Barrier(count + 1)
     for _ in range(count):
         pool.submit(everyone.wait)

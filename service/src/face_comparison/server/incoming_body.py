@@ -48,7 +48,7 @@ class DeclaredBody:
         return min(self.length - len(self._data), max(missing, MIN_GROWTH_BYTES, self.received))
 
     def grow(self, size: int) -> None:
-        """Add memory."""
+        """Adds memory."""
         self._view.release()
         self._data.extend(bytes(size))
 
@@ -58,12 +58,12 @@ class DeclaredBody:
         return self._view
 
     def fill(self, count: int) -> None:
-        """Count bytes that were written to `room`, or, of a body that is not kept, nowhere."""
+        """Counts bytes that were written to `room`, or, of a body that is not kept, nowhere."""
         self._view.release()  # or the memory could not grow
         self.received += count
 
     def take(self) -> bytearray:
-        """The whole body, without a copy; its memory is not held here any more."""
+        """Returns the whole body, without a copy; its memory is not held here any more."""
         self._view.release()
         data, self._data = self._data, bytearray()
         return data
@@ -85,7 +85,7 @@ class ChunkedBody:
         self._data = bytearray()
 
     def parse(self, data: bytes) -> tuple[bytes | bytearray, bytes]:
-        """Parse as much as may be parsed in one turn of the event loop.
+        """Parses as much as may be parsed in one turn of the event loop.
 
         Returns:
             What the chunks hold, and what is left of `data`: for the next turn, or beyond the end of the body.
@@ -116,6 +116,6 @@ class ChunkedBody:
         self._data += content
 
     def take(self) -> bytearray:
-        """The whole body, without a copy; its memory is not held here any more."""
+        """Returns the whole body, without a copy; its memory is not held here any more."""
         data, self._data = self._data, bytearray()
         return data

@@ -28,7 +28,7 @@ _M_ARENA_MAX = -8  # malloc.h
 
 
 def memory_limit(proc: Path = Path("/proc"), cgroup: Path = Path("/sys/fs/cgroup")) -> int:
-    """The memory that all processes of this service may use, bytes.
+    """Returns the memory that all processes of this service may use, bytes.
 
     Args:
         proc: Where procfs is mounted.
@@ -86,7 +86,7 @@ def resident_bytes(proc: Path = Path("/proc")) -> int:
 
 
 def limit_arenas(count: int) -> None:
-    """Let all threads allocate from a few common arenas, if this is glibc.
+    """Lets all threads allocate from a few common arenas, if this is glibc.
 
     By default every thread gets its own, up to eight a core, and what is freed in one is of no use to another: images
     and replies then stay behind in dozens of them. Measured on 3,000 mixed requests without models: 79 MiB, not 116.
@@ -106,7 +106,7 @@ class TrimPolicy:
         self._high = 0
 
     def is_due(self, peak: int, resident: int, limit: int) -> bool:
-        """Whether to give memory back now.
+        """Returns whether to give memory back now.
 
         Args:
             peak: The most that requests have used at once since the last call, bytes.
@@ -122,6 +122,6 @@ class TrimPolicy:
 
 
 def return_freed_memory() -> None:
-    """Give free pages back to the system, if this is glibc. Takes milliseconds, in which this thread holds no lock."""
+    """Gives free pages back to the system, if this is glibc. Takes milliseconds, in which this thread holds no lock."""
     with suppress(OSError, AttributeError):
         ctypes.CDLL(None).malloc_trim(0)

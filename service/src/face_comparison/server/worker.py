@@ -86,7 +86,7 @@ class Worker(BaseWorker):  # type: ignore[misc]
         os._exit(0)
 
     async def _beat(self, server: HttpServer) -> None:
-        """Tell gunicorn that the event loop is running, and end when there is no gunicorn any more."""
+        """Tells gunicorn that the event loop is running, and end when there is no gunicorn any more."""
         while self.ppid == os.getppid():
             self.notify()
             server.report()
@@ -102,7 +102,7 @@ class Worker(BaseWorker):  # type: ignore[misc]
                 server.run(memory.return_freed_memory)
 
     async def _drain(self, server: HttpServer) -> None:
-        """Reject everything new until no worker has anything left to do, or the grace period is over."""
+        """Rejects everything new until no worker has anything left to do, or the grace period is over."""
         began = time.monotonic()
         server.draining = True
         self.app.process.drain()
@@ -115,7 +115,7 @@ class Worker(BaseWorker):  # type: ignore[misc]
             await asyncio.sleep(_POLL_SECONDS)
 
     async def _finish(self, server: HttpServer) -> None:
-        """Accept nothing more, and answer what was accepted."""
+        """Accepts nothing more, and answer what was accepted."""
         if self.app.shared.stopping:
             for listener in self.sockets:
                 block_new_connections(listener)

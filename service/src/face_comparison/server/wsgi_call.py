@@ -41,7 +41,7 @@ class Parts:
         self._context, self._parts, self._close = context, parts, close
 
     def next_part(self) -> bytes | Exception | None:
-        """The next part, None at the end, the error when there will be no more although this is not the end."""
+        """Returns the next part, None at the end, the error when there will be no more although this is not the end."""
         try:
             return self._context.run(next, self._parts, None)
         except Exception as error:
@@ -54,7 +54,7 @@ class Parts:
 
 
 def call_application(application: WSGIApplication, environ: dict[str, Any]) -> Reply:
-    """The application's reply; never raises."""
+    """Returns the application's reply; never raises."""
     context = contextvars.copy_context()  # of this request: all parts of a streamed reply are computed in it
     try:
         return context.run(_call, application, environ, context)

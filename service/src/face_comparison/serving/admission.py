@@ -64,7 +64,7 @@ class Admission:
         budget: MemoryBudget = UNLIMITED,
         clock: Clock = time.monotonic,
     ) -> None:
-        """Set the limits.
+        """Sets the limits.
 
         Args:
             slots: Concurrent inferences in each process.
@@ -107,7 +107,7 @@ class Admission:
 
     @contextmanager
     def admit(self, deadline: float, caller: Caller = Caller()) -> Iterator[Permit]:
-        """Take a place for a request.
+        """Takes a place for a request.
 
         Args:
             deadline: Of the whole request, on the clock of this object.
@@ -130,7 +130,7 @@ class Admission:
                 self._leave_place(permit)
 
     def check_room(self, caller: Caller) -> None:
-        """Return when a request of this caller would be admitted now, so that it is worth while to receive it.
+        """Returns when a request of this caller would be admitted now, so that it is worth while to receive it.
 
         Raises:
             Overloaded: It would not.
@@ -182,7 +182,7 @@ class Admission:
         return sum(permit.caller.key == caller.key for permit in self._permits)
 
     def _heaviest(self, caller: Caller) -> Permit | None:
-        """The newest request that has not begun, of the caller with most of them, if that is more than `caller` has."""
+        """Returns the newest request that has not begun, of the caller with most of them, if that is more than `caller` has."""
         counts: dict[str, int] = {}
         for permit in self._permits:
             if permit.has_place:
@@ -274,7 +274,7 @@ class Permit:
         self._callbacks: dict[object, Callable[[], None]] = {}
 
     def check(self) -> None:
-        """Return while the request is worth working on.
+        """Returns while the request is worth working on.
 
         Raises:
             DeadlineExceeded: Its time is over.
@@ -286,7 +286,7 @@ class Permit:
             raise deadline_exceeded()
 
     def cancel(self, error: FaceComparisonError) -> None:
-        """End the request early, wherever it waits or at its next `check`. Only the first error counts."""
+        """Ends the request early, wherever it waits or at its next `check`. Only the first error counts."""
         self._admission._cancel(self, error)
 
     def take_callbacks(self) -> list[Callable[[], None]]:
@@ -296,7 +296,7 @@ class Permit:
 
     @contextmanager
     def on_cancel(self, callback: Callable[[], None]) -> Iterator[None]:
-        """Call `callback` from any thread when the request is cancelled within this context, at once if it was."""
+        """Calls `callback` from any thread when the request is cancelled within this context, at once if it was."""
         key = object()
         with self._admission._lock:
             self._callbacks[key] = callback
@@ -311,7 +311,7 @@ class Permit:
 
     @contextmanager
     def memory(self, amount: int) -> Iterator[None]:
-        """Hold `amount` bytes for an image that was fetched.
+        """Holds `amount` bytes for an image that was fetched.
 
         Raises:
             Overloaded: There is not enough.
@@ -326,7 +326,7 @@ class Permit:
 
     @contextmanager
     def inference_slot(self, cost: int = 0) -> Iterator[None]:
-        """Hold an inference slot and `cost` bytes of memory; waits for both.
+        """Holds an inference slot and `cost` bytes of memory; waits for both.
 
         Raises:
             DeadlineExceeded: None became free in time.
@@ -343,7 +343,7 @@ class Permit:
 
     @contextmanager
     def fetch_slot(self) -> Iterator[None]:
-        """Hold one of the fetches, and no place meanwhile.
+        """Holds one of the fetches, and no place meanwhile.
 
         Raises:
             Overloaded: There are too many, and none of them is slow.

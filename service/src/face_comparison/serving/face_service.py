@@ -134,7 +134,7 @@ class FaceService:
             return self._analysis(data, permit, stages, max_faces, None), hashlib.sha256(data).digest()
 
     def compare(self, request: CompareRequest, permit: Permit, stages: Stages) -> Comparison:
-        """The source's most prominent face against every face of each target.
+        """Returns the source's most prominent face against every face of each target.
 
         Raises what went wrong with the source; what went wrong with a target is that target's result.
         """
@@ -182,7 +182,7 @@ class FaceService:
         return analysis
 
     def _data(self, image: Image, permit: Permit, stages: Stages, held: ExitStack) -> bytes:
-        """The image's bytes, fetched where need be; `held` keeps the memory of what was fetched."""
+        """Returns the image's bytes, fetched where need be; `held` keeps the memory of what was fetched."""
         if not isinstance(image, Url):
             return image
         data = self._fetch(image, permit, stages)

@@ -26,7 +26,7 @@ class FetchSlots:
         self._fetching: dict[object, tuple[Permit, float]] = {}
 
     def make_room(self, permit: Permit) -> None:
-        """Have room for one more, of this request.
+        """Has room for one more, of this request.
 
         Raises:
             Overloaded: There are too many, and none of them is slow.
@@ -35,7 +35,7 @@ class FetchSlots:
             self._cancel_slowest(permit)
 
     def begin(self, permit: Permit) -> object:
-        """Count a fetch; returns a key for its end."""
+        """Counts a fetch; returns a key for its end."""
         key = object()
         self._fetching[key] = (permit, self._clock())
         return key
@@ -45,7 +45,7 @@ class FetchSlots:
         return self._fetching.pop(key, (None, 0.0))[0]
 
     def has(self, permit: Permit) -> bool:
-        """Whether a request is fetching."""
+        """Returns whether a request is fetching."""
         return any(other is permit for other, _ in self._fetching.values())
 
     def _cancel_slowest(self, permit: Permit) -> None:

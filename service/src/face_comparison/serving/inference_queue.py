@@ -50,12 +50,12 @@ class InferenceQueue:
         return sum(map(len, self._waiting.values()))
 
     def add(self, waiter: Waiter) -> None:
-        """Have an image wait for its turn, which may come at once."""
+        """Has an image wait for its turn, which may come at once."""
         self._waiting.setdefault(waiter.permit.caller.key, deque()).append(waiter)
         self.grant()
 
     def grant(self) -> None:
-        """Hand free slots to those that wait: one of each caller in turn, of one caller in the order of arrival."""
+        """Hands free slots to those that wait: one of each caller in turn, of one caller in the order of arrival."""
         while self._waiting and self._computing < self._slots:
             key, waiters = next(iter(self._waiting.items()))
             waiter = waiters[0]
@@ -71,7 +71,7 @@ class InferenceQueue:
             waiter.turn.set()
 
     def forget(self, waiter: Waiter) -> None:
-        """Have an image wait no longer."""
+        """Has an image wait no longer."""
         waiters = self._waiting.get(waiter.permit.caller.key)
         if waiters is not None and waiter in waiters:
             waiters.remove(waiter)
@@ -79,14 +79,14 @@ class InferenceQueue:
                 del self._waiting[waiter.permit.caller.key]
 
     def cancel(self, permit: Permit) -> None:
-        """Have all images of a request wait no longer, and wake up who waits for them."""
+        """Has all images of a request wait no longer, and wake up who waits for them."""
         for waiter in [each for each in self._waiting.get(permit.caller.key, ()) if each.permit is permit]:
             self.forget(waiter)
             waiter.turn.set()
         self.grant()
 
     def release(self, cost: int, seconds: float) -> None:
-        """Take back the slot of an image that has kept it for so long."""
+        """Takes back the slot of an image that has kept it for so long."""
         # A moving average over about the last eight images.
         self.seconds_per_slot += (seconds - self.seconds_per_slot) / 8
         self._computing -= 1

@@ -29,7 +29,7 @@ class MemoryBudget:
         self.resize(total)
 
     def resize(self, total: int) -> None:
-        """Set the whole; what is in use stays in use."""
+        """Sets the whole; what is in use stays in use."""
         self.total = total
         self._max_transfers = int(total * TRANSFER_SHARE)
         self._kept_for_small = int(self._max_transfers * SMALL_SHARE)
@@ -45,13 +45,13 @@ class MemoryBudget:
         return self._transfers + self._computations
 
     def take_peak(self) -> int:
-        """The most that was in use at once since the last call, bytes."""
+        """Returns the most that was in use at once since the last call, bytes."""
         with self._lock:
             peak, self._peak = self._peak, self.in_use
             return peak
 
     def hold(self, amount: int, *, small: bool = False) -> bool:
-        """Take memory for a transfer; returns whether there is enough."""
+        """Takes memory for a transfer; returns whether there is enough."""
         with self._lock:
             kept = 0 if small else self._kept_for_small
             after = self._transfers + amount
@@ -62,12 +62,12 @@ class MemoryBudget:
             return True
 
     def release(self, amount: int) -> None:
-        """Give back memory of a transfer."""
+        """Gives back memory of a transfer."""
         with self._lock:
             self._transfers -= amount
 
     def reserve(self, amount: int) -> bool:
-        """Take memory for a computation; returns whether there is enough."""
+        """Takes memory for a computation; returns whether there is enough."""
         with self._lock:
             after = self._computations + amount
             transfers = min(self._transfers + self._kept_for_small, self._max_transfers)
@@ -78,6 +78,6 @@ class MemoryBudget:
             return True
 
     def unreserve(self, amount: int) -> None:
-        """Give back memory of a computation."""
+        """Gives back memory of a computation."""
         with self._lock:
             self._computations -= amount

@@ -30,7 +30,7 @@ class Readiness:
         self._draining = True
 
     def check(self) -> None:
-        """Return when this process can answer; raises NotReady, or Draining, with a message for the caller."""
+        """Returns when this process can answer; raises NotReady, or Draining, with a message for the caller."""
         if self._draining:
             raise Draining("the service is shutting down: send the request again, another instance will answer")
         if not self._ready:

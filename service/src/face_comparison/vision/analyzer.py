@@ -153,7 +153,7 @@ class ImageAnalyzer:
         return Analysis(faces, header.width, header.height, stages)
 
     def warm_up(self) -> None:
-        """Run every network on a built-in sample photograph; raises whatever keeps them from answering."""
+        """Runs every network on a built-in sample photograph; raises whatever keeps them from answering."""
         data = resources.files("face_comparison").joinpath("sample.jpg").read_bytes()
         self.analyze(data)
         # A bundle that finds no face on the sample still has an embedder, and it must work too.
@@ -171,7 +171,7 @@ def build_analyzer(  # noqa: PLR0913 (one for each option)
     on_batch: Callable[[str, int], None] = lambda network, size: None,
     every_bucket: bool = True,
 ) -> ImageAnalyzer:
-    """Load a bundle's networks.
+    """Loads a bundle's networks.
 
     precision: `float32`, or `auto`: lower where that is faster and moves hashes little. threads: images analyzed at
     once. max_side: longest side of an accepted image, pixels. on_batch: told the network (`detector`, `embedder`) and
@@ -246,7 +246,7 @@ def assemble_analyzer(  # noqa: PLR0913 (as above)
 
 
 def _run_everywhere(session: Session, images: NDArray[np.uint8], threads: int) -> None:
-    """Run a bucket as many times at once as it will be.
+    """Runs a bucket as many times at once as it will be.
 
     An engine allocates memory for each when it first runs, and a service must know what it holds before it divides
     what is left among requests.

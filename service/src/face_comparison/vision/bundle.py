@@ -259,7 +259,7 @@ def parsed(manifest: bytes, source: str) -> Manifest:
 
 
 def opened(folder: Path, sha256: str | None = None) -> Bundle:
-    """The bundle in a folder, every file verified; `sha256` pins the manifest itself, and by it everything.
+    """Returns the bundle in a folder, every file verified; `sha256` pins the manifest itself, and by it everything.
 
     Raises InvalidBundle, which names the file and the digests expected and found.
     """

@@ -57,11 +57,11 @@ class Places:
         return len(self.rolls)
 
     def at(self, index: NDArray[np.intp]) -> Places:
-        """The places with these indices."""
+        """Returns the places with these indices."""
         return Places(self.centers[index], self.sizes[index], self.rolls[index])
 
     def rolled(self, rolls: NDArray[np.float64]) -> Places:
-        """The same places with other rolls."""
+        """Returns the same places with other rolls."""
         return Places(self.centers, self.sizes, rolls)
 
 
@@ -136,7 +136,7 @@ def look_averaged(pyramid: Pyramid, places: Places, rooms: tuple[float, ...], si
 def snap(
     lengths: NDArray[np.float64], centers: NDArray[np.float64], phases: NDArray[np.float64], grid: Grid
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
-    """The nearest lengths (K,) and centers (K, 2) of grids.
+    """Returns the nearest lengths (K,) and centers (K, 2) of grids.
 
     Args:
         lengths: (K,) pixels.

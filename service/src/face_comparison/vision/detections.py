@@ -36,7 +36,7 @@ class Detections:
         return Detections(self.boxes[index], self.scores[index], self.landmarks[index])
 
     def scaled(self, scale: float) -> Detections:
-        """The same faces in the image resized by `scale`."""
+        """Returns the same faces in the image resized by `scale`."""
         factor = np.float32(scale)
         return Detections(self.boxes * factor, self.scores, self.landmarks * factor)
 
@@ -139,13 +139,13 @@ class Candidates:
     detections: Detections
 
     def of(self, index: int) -> Detections:
-        """The candidates of one image."""
+        """Returns the candidates of one image."""
         start, end = np.searchsorted(self.image, [index, index + 1])
         return self.detections.at(np.s_[start:end])
 
 
 def merge_at_center(candidates: Candidates, count: int, side: int) -> Detections:
-    """The face at the center of each of `count` square crops of `side` pixels; score 0 where there is none.
+    """Returns the face at the center of each of `count` square crops of `side` pixels; score 0 where there is none.
 
     Neighboring cells of a detector's grid see the same face, each with an error of its own that depends on where the
     face lies relative to the grid. Box and landmarks are the mean of all candidates that overlap the best one, weighted

@@ -64,7 +64,7 @@ class TargetMatch:
 
 
 def most_prominent_face(faces: Sequence[Face], sure_confidence: float) -> Face:
-    """The largest of the faces whose confidence is at least `sure_confidence`, else the largest. Raises NoFace."""
+    """Returns the largest of the faces whose confidence is at least `sure_confidence`, else the largest. Raises NoFace."""
     if not faces:
         raise NoFace("no face was found in the image")
     return max(faces, key=lambda face: (face.confidence >= sure_confidence, face.box.area, face.confidence))
@@ -73,7 +73,7 @@ def most_prominent_face(faces: Sequence[Face], sure_confidence: float) -> Face:
 def image_match(
     source: NDArray[np.float32], target: Analysis, calibration: Calibration, *, reliable: bool = True
 ) -> TargetMatch:
-    """The source's hash against every face of an image. reliable: of the source's face. Raises NoFace."""
+    """Returns the source's hash against every face of an image. reliable: of the source's face. Raises NoFace."""
     if not target.faces:
         raise NoFace("no face was found in the image")
     matches = (_match(source, face.hash, face, calibration, reliable) for face in target.faces)
@@ -83,7 +83,7 @@ def image_match(
 def hash_match(
     source: NDArray[np.float32], target: NDArray[np.float32], calibration: Calibration, *, reliable: bool = True
 ) -> TargetMatch:
-    """The source's hash against another hash. reliable: of the source's face."""
+    """Returns the source's hash against another hash. reliable: of the source's face."""
     return TargetMatch((_match(source, target, None, calibration, reliable),))
 
 

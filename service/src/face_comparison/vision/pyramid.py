@@ -33,7 +33,7 @@ class Pyramid:
         return Pyramid(self._levels[0][top:bottom, left:right])
 
     def level(self, shrink: float) -> tuple[NDArray[np.uint8], float]:
-        """The level to take samples from when the image is to be drawn `shrink` times smaller, and its own scale.
+        """Returns the level to take samples from when the image is to be drawn `shrink` times smaller, and its own scale.
 
         The level is at most 2 times larger than asked for, and never smaller unless the image itself is.
         """
@@ -50,7 +50,7 @@ class Pyramid:
         return self._levels[depth], 0.5**depth
 
     def warps(self, matrices: NDArray[np.float64], side: int, smoothing: float = 1.0) -> NDArray[np.uint8]:
-        """Draw what 2x3 matrices (image to result, both from corner to corner) make of the image; black outside it.
+        """Draws what 2x3 matrices (image to result, both from corner to corner) make of the image; black outside it.
 
         Args:
             matrices: (K, 2, 3), from the image to the results.
@@ -80,7 +80,7 @@ class Pyramid:
         return _narrowed(finer)
 
     def _drawn(self, matrices: NDArray[np.float64], shrinks: NDArray[np.float64], side: int) -> NDArray[np.uint8]:
-        """Draw each from the level for an image that is shrunk so many times: (K, side, side, 4)."""
+        """Draws each from the level for an image that is shrunk so many times: (K, side, side, 4)."""
         result = np.empty((len(matrices), side, side, 4), np.uint8)
         if not len(matrices):
             return result

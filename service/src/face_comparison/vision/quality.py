@@ -31,7 +31,7 @@ def assess(
     *,
     distinct: bool = True,
 ) -> Quality:
-    """The quality of one face.
+    """Returns the quality of one face.
 
     Args:
         aligned: (H, W, 3) uint8 RGB.

@@ -99,7 +99,7 @@ class Recognizer:
     def refine(
         self, pyramid: Pyramid, proposals: OrientedDetections, minimum: float, count: int, *, turned: bool = False
     ) -> OrientedDetections:
-        """The faces among the proposals, each once, best first; score, box and landmarks come from crops.
+        """Returns the faces among the proposals, each once, best first; score, box and landmarks come from crops.
 
         count: of the most prominent faces that are wanted; where the sure faces are more, others may be left out.
         turned: try all proposals at other rolls than those of their views, not only likely ones.
@@ -154,7 +154,7 @@ class Recognizer:
         return OrientedDetections.of(views.tilted_back(found, matrix), roll)
 
     def merged(self, found: OrientedDetections, more: OrientedDetections) -> OrientedDetections:
-        """The faces of both, each once, best first."""
+        """Returns the faces of both, each once, best first."""
         both = OrientedDetections.concatenate([found, more])
         return both.at(non_max_suppression(both.faces, self._manifest.detector.nms_iou_threshold))
 

@@ -94,7 +94,7 @@ class Criteria:
 def refine(
     pyramid: Pyramid, proposals: OrientedDetections, detect: Detect, spec: Refinement, criteria: Criteria
 ) -> OrientedDetections:
-    """The faces among the proposals, each once, best first, with boxes and landmarks from crops.
+    """Returns the faces among the proposals, each once, best first, with boxes and landmarks from crops.
 
     Args:
         pyramid: The image.
@@ -141,7 +141,7 @@ def most_prominent_places(
 def probe(
     pyramid: Pyramid, proposals: OrientedDetections, detect: Detect, spec: Refinement, search_score: float
 ) -> tuple[Places, NDArray[np.float64]]:
-    """The proposals on which a small crop shows a face, which way up it is to 45 degrees, and its score, best first."""
+    """Returns the proposals on which a small crop shows a face, which way up it is to 45 degrees, and its score, best first."""
     places = proposed_places(proposals)
     steadied = steadied_places(places, proposals.faces.landmarks, spec.box_per_spread)
     first = look(pyramid, steadied, spec.probe_room, spec.probe_side, detect, COARSE)
@@ -202,14 +202,14 @@ def distinct(places: Places, scores: NDArray[np.floating]) -> NDArray[np.intp]:
 
 
 def examine(pyramid: Pyramid, places: Places, detect: Detect, spec: Refinement, min_score: float) -> OrientedDetections:
-    """The faces at these places."""
+    """Returns the faces at these places."""
     found = locate(pyramid, measure_roll(pyramid, places, detect, spec), detect, spec)
     turned = np.interp(np.abs(found.rolls), (TILTED, TURNED), (min_score, max(min_score, TURNED_SCORE)))
     return found.at(np.flatnonzero(found.faces.scores >= turned))
 
 
 def measure_roll(pyramid: Pyramid, places: Places, detect: Detect, spec: Refinement) -> Places:
-    """The places with their rolls, measured again while that changes them by more than SMALL_ROLL.
+    """Returns the places with their rolls, measured again while that changes them by more than SMALL_ROLL.
 
     A place that is about upright in a view is often measured once, one that was tried at other rolls at least twice.
     """

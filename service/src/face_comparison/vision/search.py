@@ -73,7 +73,7 @@ class Search:
         self.image = self._decoded()
 
     def faces(self) -> OrientedDetections:
-        """The faces, best first, in the pixels of `image`.
+        """Returns the faces, best first, in the pixels of `image`.
 
         A face is searched for in the same way whatever the score that a request asks for, so that its hash does not
         depend on it: what is less sure than usual is looked for afterwards, where no face was found.
@@ -88,7 +88,7 @@ class Search:
         return found.at(np.flatnonzero(found.faces.scores >= self._wanted.minimum))
 
     def _usual_faces(self) -> OrientedDetections:
-        """The faces of the usual score, best first.
+        """Returns the faces of the usual score, best first.
 
         Where none is sure, the image is looked at on its sides and upside down, too, and where still none is, more
         finely; where one is tilted far from every view, in a view in which it is upright, since others are often tilted
@@ -139,7 +139,7 @@ class Search:
         return self._recognizer.merged(found.scaled(self.image.size[1] / width), more)
 
     def _refined(self, proposals: OrientedDetections, *, turned: bool) -> OrientedDetections:
-        """The faces among the proposals, on an image that is fine enough for each of them."""
+        """Returns the faces among the proposals, on an image that is fine enough for each of them."""
         minimum, width = self._wanted.usual, self.image.size[1]
         # A finer image is decoded for the small ones among the sure faces before crops are cut from it, and once more
         # where only the crops showed that a face is one.
@@ -178,12 +178,12 @@ def reduction(longest: int, side: int) -> Reduce:
 
 
 def finer_reduction(face: float, reduce: Reduce) -> Reduce:
-    """The reduction at which a face of this many pixels, seen at `reduce`, is large enough to be embedded."""
+    """Returns the reduction at which a face of this many pixels, seen at `reduce`, is large enough to be embedded."""
     return next((finer for finer in REDUCTIONS if finer <= reduce and face * reduce >= SMALLEST_FACE * finer), 1)
 
 
 def smallest(detections: Detections) -> float:
-    """The shortest side of a box, pixels; infinite where there is none."""
+    """Returns the shortest side of a box, pixels; infinite where there is none."""
     return float(detections.boxes[:, 2:].min(initial=np.inf))
 
 

@@ -37,7 +37,7 @@ def smallest_face(longest: int) -> float:
 
 
 def view_side(longest: int, sides: Sequence[int]) -> int:
-    """The smallest of the sides (ascending) in which the smallest face can be seen, or the largest side."""
+    """Returns the smallest of the sides (ascending) in which the smallest face can be seen, or the largest side."""
     wanted = min(longest, SEEN_PIXELS * longest / smallest_face(longest))
     return next((side for side in sides if side >= wanted), sides[-1])
 
@@ -54,7 +54,7 @@ def finer(longest: int, sides: Sequence[int]) -> tuple[float, int]:
 
 
 def may_be_close_up(found: Detections, size: tuple[int, int], sure_confidence: float) -> bool:
-    """Whether a face may fill the image, so that a view of it shows too much detail.
+    """Returns whether a face may fill the image, so that a view of it shows too much detail.
 
     Such a face leaves doubt in the view: either nothing in it is surely a face, or something large may be one.
 
@@ -69,7 +69,7 @@ def may_be_close_up(found: Detections, size: tuple[int, int], sure_confidence: f
 
 
 def draw(pyramid: Pyramid, side: int, max_scale: float) -> tuple[NDArray[np.uint8], float]:
-    """The image shrunk into side x side pixels, and to at most `max_scale` of its size; and its scale."""
+    """Returns the image shrunk into side x side pixels, and to at most `max_scale` of its size; and its scale."""
     height, width = pyramid.size
     scale = min(max_scale, side / max(height, width))
     size = max(1, round(width * scale)), max(1, round(height * scale))
@@ -88,7 +88,7 @@ def parts(height: int, width: int) -> list[tuple[int, int, int, int]]:
 
 
 def pad(view: NDArray[np.uint8], side: int, aspects: Sequence[float]) -> NDArray[np.uint8]:
-    """The view (H, W, 3) in the corner of an input (1, height, width, 3) that the detector was loaded for."""
+    """Returns the view (H, W, 3) in the corner of an input (1, height, width, 3) that the detector was loaded for."""
     height, width = view.shape[:2]
     canvas = np.zeros((1, *input_shape(height, width, side, aspects), 3), np.uint8)
     canvas[0, :height, :width] = view
@@ -96,7 +96,7 @@ def pad(view: NDArray[np.uint8], side: int, aspects: Sequence[float]) -> NDArray
 
 
 def turn(view: NDArray[np.uint8], quarters: int) -> NDArray[np.uint8]:
-    """The view rotated so that heads which are rolled by `quarters` times 90 degrees clockwise are upright."""
+    """Returns the view rotated so that heads which are rolled by `quarters` times 90 degrees clockwise are upright."""
     return np.ascontiguousarray(np.rot90(view, quarters))
 
 
@@ -113,7 +113,7 @@ def turn_back(found: Detections, quarters: int, height: int, width: int) -> Dete
 
 
 def draw_tilted(pyramid: Pyramid, side: int, roll: float) -> tuple[NDArray[np.uint8], NDArray[np.float64]]:
-    """The image, rotated so that heads of this roll (degrees clockwise) are upright, shrunk into side x side pixels.
+    """Returns the image, rotated so that heads of this roll (degrees clockwise) are upright, shrunk into side x side pixels.
 
     Returns:
         The view (H, W, 3), black beside the image, and the matrix (2, 3) from the image to it.
@@ -151,6 +151,6 @@ def view_shapes(side: int, aspects: Sequence[float]) -> list[tuple[int, int]]:
 
 
 def input_shape(height: int, width: int, side: int, aspects: Sequence[float]) -> tuple[int, int]:
-    """The input that a view of this size, at most side x side, is padded to."""
+    """Returns the input that a view of this size, at most side x side, is padded to."""
     short, long = next(shape for shape in view_shapes(side, aspects) if shape[0] >= min(height, width))
     return (short, long) if width >= height else (long, short)

@@ -440,7 +440,7 @@ def map_http_exception(error: Exception) -> FaceComparisonError | None:
 
 
 def _named(keys: ApiKeys, caller: Caller) -> tuple[str, str | None]:
-    """The name of the key that the request claims, and what stands for it in metrics."""
+    """Returns the name of the key that the request claims, and what stands for it in metrics."""
     name = signer(request.headers) or caller.key.removeprefix("key:")
     return name, keys.label(name)
 
@@ -455,7 +455,7 @@ def _allow_every_origin(response: Response) -> None:
 
 
 def _is_short(name: str) -> bool:
-    """Whether a header of the request is worth judging."""
+    """Returns whether a header of the request is worth judging."""
     return len(request.headers.get(name, "")) <= _MAX_ACCEPT_BYTES
 
 

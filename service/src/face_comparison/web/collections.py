@@ -431,7 +431,7 @@ def measured_search(search: Callable[[], SearchResult]) -> SearchResult:
 
 
 def _query() -> dict[str, str]:
-    """The query parameters: of a repeated one the first value, unless it is a list."""
+    """Returns the query parameters: of a repeated one the first value, unless it is a list."""
     return {
         name: ",".join(values) if name in LIST_FIELDS else values[0] for name, values in request.args.lists() if values
     }

@@ -86,13 +86,13 @@ class Store(Protocol):
         ...
 
     def delete_collection(self, name: str, request: ErasureRequest) -> Erasure:
-        """Delete it with its users and faces."""
+        """Deletes it with its users and faces."""
         ...
 
     # --- users ---
 
     def create_user(self, collection: str, user: User, *, token: RequestToken | None = None) -> None:
-        """Create a user, once for all requests of a token. Raises UserExists, RequestTokenReused."""
+        """Creates a user, once for all requests of a token. Raises UserExists, RequestTokenReused."""
         ...
 
     def get_user(self, collection: str, user_id: str) -> User:
@@ -123,7 +123,7 @@ class Store(Protocol):
         keep_faces: bool,
         token: RequestToken | None = None,
     ) -> Erasure:
-        """Delete a user with all faces, or (`keep_faces`) leave the faces without a user.
+        """Deletes a user with all faces, or (`keep_faces`) leave the faces without a user.
 
         The request of a token that has done so before deletes nothing more. Raises UserNotFound, RequestTokenReused.
         """
@@ -134,7 +134,7 @@ class Store(Protocol):
     def add_faces(
         self, collection: str, faces: Sequence[StoredFace], *, reject_within: float | None = None
     ) -> list[AddedFace]:
-        """Enroll faces with their vectors, all or none; users that do not exist are created.
+        """Enrolls faces with their vectors, all or none; users that do not exist are created.
 
         A face whose source_key or face_id is there already is not enrolled again; the stored one is returned. With
         reject_within, a face at most this distance from a face of another user is not enrolled either; no concurrent
@@ -158,13 +158,13 @@ class Store(Protocol):
     def delete_faces(
         self, collection: str, face_ids: Sequence[str], request: ErasureRequest
     ) -> tuple[Erasure, list[str]]:
-        """Delete faces; also returns the ids that were there."""
+        """Deletes faces; returns the ids that were there."""
         ...
 
     def assign_faces(
         self, collection: str, face_ids: Sequence[str], user_id: str, *, token: RequestToken | None = None
     ) -> list[str]:
-        """Give faces without a user to this one; return the ids that were given.
+        """Gives faces without a user to this one; returns the ids that were given.
 
         The request of a token that has done so before returns those that are this user's now. Raises UserNotFound,
         RequestTokenReused.
@@ -174,7 +174,7 @@ class Store(Protocol):
     def unassign_faces(
         self, collection: str, face_ids: Sequence[str], user_id: str, *, token: RequestToken | None = None
     ) -> list[str]:
-        """Take faces from this user; return the ids that were this user's. Raises UserNotFound, RequestTokenReused.
+        """Takes faces from this user; returns the ids that were this user's. Raises UserNotFound, RequestTokenReused.
 
         The request of a token that has done so before returns those that have no user now.
         """
@@ -197,7 +197,7 @@ class Store(Protocol):
         users: Container[str] | None = None,
         grouping: Grouping = "people",
     ) -> Nearest:
-        """The nearest faces of each vector.
+        """Returns the nearest faces of each vector.
 
         vectors: (F, width) float32 of norm 1. limit: neighbors per vector. users: compare only with their faces.
         """
@@ -210,14 +210,14 @@ class Store(Protocol):
         ...
 
     def purge(self, now: datetime) -> list[Purge]:
-        """Delete expired users with their faces, and faces past their collection's retention.
+        """Deletes expired users with their faces, and faces past their collection's retention.
 
         However many processes call it, every face and user is deleted and reported once.
         """
         ...
 
     def scrub(self, now: datetime) -> int:
-        """Remove deleted faces from the store's files; return how many erasures that completed.
+        """Removes deleted faces from the store's files; returns how many erasures that completed.
 
         Does nothing where nothing is to be done, or where another process is doing it.
         """

@@ -28,7 +28,7 @@ ERASURE = "erasure_id, collection, subject, faces, deleted, scrubbed, backups_un
 
 
 def stored_face(row: Sequence[Any], vector: Vector | None) -> StoredFace:
-    """A face from the columns FACE, as Python's types; box: four numbers."""
+    """Returns a face from the columns FACE, as Python's types; box: four numbers."""
     face_id, user_id, external, image_id, box, confidence, created, source_key = row
     return StoredFace(
         face_id=str(face_id),
@@ -44,12 +44,12 @@ def stored_face(row: Sequence[Any], vector: Vector | None) -> StoredFace:
 
 
 def box_numbers(face: StoredFace) -> list[float] | None:
-    """The face's box as it is stored."""
+    """Returns the face's box as it is stored."""
     return None if face.box is None else [face.box.left, face.box.top, face.box.width, face.box.height]
 
 
 def recorded(collection: str, faces: int, request: ErasureRequest) -> Erasure:
-    """The erasure of so many faces, as it is stored first."""
+    """Returns the erasure of so many faces, as it is stored first."""
     return Erasure(request.erasure_id, collection, request.subject, faces, request.now, None, request.backups_until)
 
 
@@ -85,7 +85,7 @@ def choose_new(
 
 
 def first_created(faces: Sequence[StoredFace]) -> dict[str, datetime]:
-    """The users that faces name, each with when its first face was made."""
+    """Returns the users that faces name, each with when its first face was made."""
     found: dict[str, datetime] = {}
     for face in faces:
         if face.user_id is not None:
@@ -94,7 +94,7 @@ def first_created(faces: Sequence[StoredFace]) -> dict[str, datetime]:
 
 
 def nearest_rival(face: StoredFace, neighbors: Sequence[Neighbor], within: float) -> Neighbor | None:
-    """The nearest face of another user that is at most `within` away."""
+    """Returns the nearest face of another user that is at most `within` away."""
     return next((each for each in neighbors if each.face.user_id != face.user_id and each.distance <= within), None)
 
 

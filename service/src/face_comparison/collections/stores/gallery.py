@@ -42,7 +42,7 @@ class Gallery:
         return self._count - self._dead
 
     def append(self, ids: Rows, people: Rows, vectors: Vectors) -> None:
-        """Add rows whose ids are ascending and larger than all before. people: 0 for faces without a user."""
+        """Adds rows whose ids are ascending and larger than all before. people: 0 for faces without a user."""
         done = 0
         self._reserve(self._count + len(ids))
         while done < len(ids):
@@ -58,7 +58,7 @@ class Gallery:
             done += size
 
     def replace_people(self, ids: Rows, people: Rows) -> None:
-        """Give rows that are there to other people."""
+        """Gives rows that are there to other people."""
         places, found = self._find(ids)
         self._people[places] = people[found]
 
@@ -67,7 +67,7 @@ class Gallery:
         return self._find(ids)[1]
 
     def remove(self, ids: Rows) -> None:
-        """Forget rows; ids that are not there are passed over."""
+        """Forgets rows; ids that are not there are passed over."""
         places, _ = self._find(ids)
         for place in places:
             self._blocks[place // BLOCK_ROWS][place % BLOCK_ROWS] = 0

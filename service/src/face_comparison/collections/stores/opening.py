@@ -22,7 +22,7 @@ def open_store(
     reread_url: Callable[[], str] | None = None,
     create: bool = True,
 ) -> Store:
-    """The store that `url` names. A database that cannot be reached yet is not an error: its calls are.
+    """Returns the store that `url` names. A database that cannot be reached yet is not an error: its calls are.
 
     Args:
         url: `sqlite:DIRECTORY` or `postgresql://…`.

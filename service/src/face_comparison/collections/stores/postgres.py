@@ -398,7 +398,7 @@ class PostgresStore:
             return Purge(name, faces, users, request.erasure_id)
 
     def _build_indexes(self) -> None:
-        """Make the approximate index of every collection that has none yet; nothing unless it was asked for.
+        """Makes the approximate index of every collection that has none yet; nothing unless it was asked for.
 
         Part of `purge`, because it reads all faces, and takes hours for a large collection; until then searches are
         exact.
@@ -417,7 +417,7 @@ class PostgresStore:
 
 
 def _rewrite_faces(connection: Connection, now: datetime) -> int:
-    """Rewrite the table of faces without what was deleted, and return how many erasures that completed."""
+    """Rewrites the table of faces without what was deleted, and returns how many erasures that completed."""
     kept: list[str] = []
     connection.add_notice_handler(lambda notice: kept.append(notice.message_detail or ""))
     before = str(scalar(connection, "SELECT pg_snapshot_xmin(pg_current_snapshot())"))
@@ -433,7 +433,7 @@ def _rewrite_faces(connection: Connection, now: datetime) -> int:
 
 
 def _rival(connection: Connection, key: int, face: StoredFace, within: float | None) -> Neighbor | None:
-    """The nearest face of another user, if it is at most `within` away."""
+    """Returns the nearest face of another user, if it is at most `within` away."""
     if within is None or face.vector is None:
         return None
     return columns.nearest_rival(face, nearest(connection, key, face.vector, 2, None, "users"), within)

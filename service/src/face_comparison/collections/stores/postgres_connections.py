@@ -126,7 +126,7 @@ class Connections:
             return self._pool
 
     def _forget_old_url(self) -> None:
-        """Close the pool if there is another address now; the next call opens one for it."""
+        """Closes the pool if there is another address now; the next call opens one for it."""
         if self._pool is not None and self._read_url() != self._url:
             self.close()
 
@@ -152,7 +152,7 @@ class Connections:
                 raise StoreUnavailable(str(error)) from error
 
     def _check_schema(self, connection: Connection) -> None:
-        """Create the schema if an administrator has not: with IF NOT EXISTS, the right to create it would be needed."""
+        """Creates the schema if it is missing. IF NOT EXISTS would need the privilege even where the schema exists."""
         if not _is_empty(connection):
             return
         try:
@@ -200,7 +200,7 @@ def _check_writable(connection: Connection) -> None:
 
 @contextmanager
 def _time_limit(connection: Connection, seconds: float) -> Iterator[None]:
-    """End the connection when the block takes longer.
+    """Ends the connection when the block takes longer.
 
     The driver waits for as long as nobody says that the server is gone: with a lost node, a quarter of an hour.
     """
@@ -214,13 +214,13 @@ def _time_limit(connection: Connection, seconds: float) -> Iterator[None]:
 
 
 def _shut_down(connection: Connection) -> None:
-    """Make whoever waits for the server find the connection lost. The connection itself is closed by its user."""
+    """Makes whoever waits for the server find the connection lost. The connection itself is closed by its user."""
     with suppress(psycopg.Error, OSError), socket.socket(fileno=os.dup(connection.fileno())) as duplicate:
         duplicate.shutdown(socket.SHUT_RDWR)
 
 
 def is_hnsw_safe(version: str) -> bool:
-    """Whether this version of pgvector has no known corruption of its HNSW index."""
+    """Returns whether this version of pgvector has no known corruption of its HNSW index."""
     return _parsed(version) >= SAFE_HNSW
 
 
@@ -231,7 +231,7 @@ def pgvector_version(connection: Connection) -> str | None:
 
 
 def scalar(connection: Connection, query: str, *values: Any) -> Any:
-    """The first column of the first row; None where there is no row."""
+    """Returns the first column of the first row; None where there is no row."""
     row = connection.execute(query, values or None).fetchone()
     return None if row is None else row[0]
 

@@ -22,7 +22,7 @@ _TYPES = ("int8", "uuid", "int8", "bytea", "text", "uuid", "jsonb", "float8", "t
 
 
 def find(connection: Connection, name: str, *, lock: bool = False, count_users: bool = False) -> tuple[int, Collection]:
-    """A collection with its id; lock: nobody else changes its faces until the transaction ends.
+    """Returns a collection with its id; lock: nobody else changes its faces until the transaction ends.
 
     Raises CollectionNotFound.
     """
@@ -38,7 +38,7 @@ def find(connection: Connection, name: str, *, lock: bool = False, count_users: 
 
 
 def person(connection: Connection, key: int, user_id: str) -> int:
-    """The id of a user. Raises UserNotFound."""
+    """Returns the id of a user. Raises UserNotFound."""
     found = scalar(connection, "SELECT id FROM person WHERE collection_id = %s AND user_id = %s", key, user_id)
     if found is None:
         columns.no_user(user_id)
@@ -46,7 +46,7 @@ def person(connection: Connection, key: int, user_id: str) -> int:
 
 
 def user(connection: Connection, person_id: int, user_id: str) -> User:
-    """A user by its id. Raises UserNotFound where it was deleted meanwhile."""
+    """Returns a user by its id. Raises UserNotFound where it was deleted meanwhile."""
     row = connection.execute(f"SELECT {columns.USER} FROM person WHERE id = %s", (person_id,)).fetchone()
     if row is None:
         columns.no_user(user_id)
@@ -64,7 +64,7 @@ def known_faces(connection: Connection, key: int, faces: Sequence[StoredFace]) -
 
 
 def insert_faces(connection: Connection, key: int, faces: Sequence[StoredFace]) -> None:
-    """Insert faces that are not there, with the users that they name, and count them."""
+    """Inserts faces that are not there, with the users that they name, and count them."""
     created = columns.first_created(faces)
     people: dict[str | None, int | None] = {None: None}
     if created:
@@ -102,14 +102,14 @@ def insert_faces(connection: Connection, key: int, faces: Sequence[StoredFace]) 
 
 
 def delete_faces(connection: Connection, key: int, where: str, values: tuple[Any, ...]) -> int:
-    """Delete the faces of a condition; return how many."""
+    """Deletes the faces of a condition; returns how many."""
     count = connection.execute(f"DELETE FROM face WHERE {where}", values).rowcount
     connection.execute("UPDATE collection SET face_count = face_count - %s WHERE id = %s", (count, key))
     return count
 
 
 def record(connection: Connection, collection: str, faces: int, request: ErasureRequest) -> Erasure:
-    """Record an erasure that is not scrubbed yet."""
+    """Records an erasure that is not scrubbed yet."""
     connection.execute(
         f"INSERT INTO erasure ({columns.ERASURE}) VALUES (%s, %s, %s, %s, %s, NULL, %s)",
         (request.erasure_id, collection, request.subject, faces, request.now, request.backups_until),
@@ -118,7 +118,7 @@ def record(connection: Connection, collection: str, faces: int, request: Erasure
 
 
 def is_repeated(connection: Connection, token: RequestToken | None) -> bool:
-    """Whether the request of a token was carried out before; if not, it is from now on.
+    """Returns whether the request of a token was carried out before; if not, it is from now on.
 
     A second request of the token waits here until the transaction of the first is over.
     """
@@ -166,7 +166,7 @@ def read_collection(row: tuple[Any, ...]) -> Collection:
 
 
 def read_face(row: tuple[Any, ...]) -> StoredFace:
-    """A row of the columns FACE, with the vector behind them where it was selected."""
+    """Returns a row of the columns FACE, with the vector behind them where it was selected."""
     vector = row[columns.FACE_COLUMNS :]
     return columns.stored_face(row[: columns.FACE_COLUMNS], _array(vector[0]) if vector else None)
 

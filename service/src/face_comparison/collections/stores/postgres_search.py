@@ -26,7 +26,7 @@ def nearest(
     users: Container[str] | None,
     grouping: Grouping,
 ) -> list[Neighbor]:
-    """The nearest faces of a vector, exactly; only of these users, where given."""
+    """Returns the nearest faces of a vector, exactly; only of these users, where given."""
     where = "collection_id = %s"
     values: list[Any] = [key]
     if users is not None:
@@ -53,7 +53,7 @@ def nearest(
 def approximately_nearest(
     connection: Connection, key: int, vector: NDArray[Any], limit: int, grouping: Grouping
 ) -> list[Neighbor]:
-    """The nearest faces of a vector, by the approximate index of the collection."""
+    """Returns the nearest faces of a vector, by the approximate index of the collection."""
     where = f"collection_id = {key}" + (" AND person_id IS NOT NULL" if grouping == "users" else "")
     distance = f"embedding::vector({len(vector)}) <-> %s"
     with connection.transaction():
@@ -87,14 +87,14 @@ def index_name(key: int) -> str:
 
 
 def has_valid_index(connection: Connection, key: int) -> bool:
-    """Whether the approximate index of a collection is there and complete."""
+    """Returns whether the approximate index of a collection is there and complete."""
     return bool(
         scalar(connection, "SELECT indisvalid FROM pg_index WHERE indexrelid = to_regclass(%s)", index_name(key))
     )
 
 
 def build_index(connection: Connection, key: int, width: int) -> None:
-    """Make the approximate index of a collection anew, outside of any transaction.
+    """Makes the approximate index of a collection anew, outside of any transaction.
 
     What a build that failed has left, is removed first: it would be kept up to date and never used.
     """

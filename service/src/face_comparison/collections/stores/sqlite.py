@@ -365,7 +365,7 @@ class SqliteStore:
     def _rival(
         self, connection: sqlite3.Connection, key: int, width: int, face: StoredFace, within: float | None
     ) -> Neighbor | None:
-        """The nearest face of another user, if it is at most `within` away."""
+        """Returns the nearest face of another user, if it is at most `within` away."""
         if within is None or face.vector is None:
             return None
         with self._galleries.synced(connection, key, width) as gallery:
@@ -378,7 +378,7 @@ class SqliteStore:
         return replace(erasure, scrubbed=now) if self._scrub_at_once(now) else erasure
 
     def _scrub_at_once(self, now: datetime) -> bool:
-        """Try to scrub what was deleted. Where readers or a full volume are in the way, `scrub` does it later.
+        """Tries to scrub what was deleted. Where readers or a full volume are in the way, `scrub` does it later.
 
         No error: the deletion itself is committed, and must not be reported as one that failed.
         """

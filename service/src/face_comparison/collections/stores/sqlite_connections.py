@@ -56,7 +56,7 @@ class Connections:
         return self._transaction("BEGIN IMMEDIATE")
 
     def empty_log(self) -> bool:
-        """Write the whole log into the database and cut it to nothing; False while somebody reads from it."""
+        """Writes the whole log into the database and cut it to nothing; False while somebody reads from it."""
         with self._connection() as connection:
             return bool(connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0] == 0)
 

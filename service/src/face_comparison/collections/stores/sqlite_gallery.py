@@ -41,12 +41,12 @@ class Galleries:
             yield self._synced(connection, key, width)
 
     def forget(self, key: int) -> None:
-        """Drop the copy of a collection that was deleted."""
+        """Drops the copy of a collection that was deleted."""
         with self._lock:
             self._copies.pop(key, None)
 
     def keep_only(self, keys: Container[int]) -> None:
-        """Drop the copies of collections that other workers deleted."""
+        """Drops the copies of collections that other workers deleted."""
         with self._lock:
             for key in set(self._copies) - set(keys):
                 del self._copies[key]
@@ -82,7 +82,7 @@ class Galleries:
 
 
 def forget_old_changes(connection: sqlite3.Connection) -> None:
-    """Delete changes beyond KEPT_CHANGES."""
+    """Deletes changes beyond KEPT_CHANGES."""
     connection.execute("DELETE FROM change WHERE seq <= (SELECT max(seq) FROM change) - ?", (KEPT_CHANGES,))
 
 

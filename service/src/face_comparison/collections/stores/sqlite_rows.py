@@ -21,7 +21,7 @@ IN_LIST = "(SELECT value FROM json_each(?))"
 
 
 def find(connection: sqlite3.Connection, name: str, *, count_users: bool = False) -> tuple[int, Collection]:
-    """A collection with its row id. Raises CollectionNotFound."""
+    """Returns a collection with its row id. Raises CollectionNotFound."""
     users = columns.COUNT_USERS if count_users else "0"
     row = connection.execute(f"SELECT {columns.COLLECTION}, {users} FROM collection WHERE name = ?", (name,)).fetchone()
     if row is None:
@@ -30,7 +30,7 @@ def find(connection: sqlite3.Connection, name: str, *, count_users: bool = False
 
 
 def person(connection: sqlite3.Connection, key: int, user_id: str) -> int:
-    """The row id of a user. Raises UserNotFound."""
+    """Returns the row id of a user. Raises UserNotFound."""
     row = connection.execute("SELECT id FROM person WHERE collection_id = ? AND user_id = ?", (key, user_id)).fetchone()
     if row is None:
         columns.no_user(user_id)
@@ -76,7 +76,7 @@ def known_faces(connection: sqlite3.Connection, key: int, faces: Sequence[Stored
 
 
 def insert_faces(connection: sqlite3.Connection, key: int, faces: Sequence[StoredFace]) -> None:
-    """Insert faces that are not there, with the users that they name, and note them as changes."""
+    """Inserts faces that are not there, with the users that they name, and note them as changes."""
     created = columns.first_created(faces)
     connection.executemany(
         "INSERT INTO person (collection_id, user_id, metadata, created) VALUES (?, ?, '{}', ?) ON CONFLICT DO NOTHING",
@@ -111,14 +111,14 @@ def insert_faces(connection: sqlite3.Connection, key: int, faces: Sequence[Store
 
 
 def note_changes(connection: sqlite3.Connection, key: int, where: str, values: Iterable[Any]) -> None:
-    """Note the faces of a condition as changed, for the copies in the memory of other workers."""
+    """Notes the faces of a condition as changed, for the copies in the memory of other workers."""
     connection.execute(
         f"INSERT INTO change (collection_id, face) SELECT {key}, id FROM face WHERE {where}", tuple(values)
     )
 
 
 def delete_faces(connection: sqlite3.Connection, key: int, where: str, values: Iterable[Any]) -> int:
-    """Delete the faces of a condition; return how many."""
+    """Deletes the faces of a condition; returns how many."""
     values = tuple(values)
     note_changes(connection, key, where, values)
     count = connection.execute(f"DELETE FROM face WHERE {where}", values).rowcount
@@ -129,7 +129,7 @@ def delete_faces(connection: sqlite3.Connection, key: int, where: str, values: I
 def set_person(
     connection: sqlite3.Connection, key: int, face_ids: Sequence[str], where: str, values: Sequence[Any], row_id: Any
 ) -> list[str]:
-    """Give those of these faces that meet a condition to a person, or to nobody; return their ids."""
+    """Gives those of these faces that meet a condition to a person, or to nobody; returns their ids."""
     where = f"collection_id = ? AND face_id IN {IN_LIST} AND {where}"
     values = (key, json.dumps(list(face_ids)), *values)
     changed = {row[0] for row in connection.execute(f"SELECT face_id FROM face WHERE {where}", values)}
@@ -147,7 +147,7 @@ def with_person(connection: sqlite3.Connection, key: int, face_ids: Sequence[str
 
 
 def record(connection: sqlite3.Connection, collection: str, faces: int, request: ErasureRequest) -> Erasure:
-    """Record an erasure that is not scrubbed yet."""
+    """Records an erasure that is not scrubbed yet."""
     erasure = columns.recorded(collection, faces, request)
     times = (request.now.timestamp(), seconds(request.backups_until))
     connection.execute(
@@ -158,7 +158,7 @@ def record(connection: sqlite3.Connection, collection: str, faces: int, request:
 
 
 def is_repeated(connection: sqlite3.Connection, token: RequestToken | None) -> bool:
-    """Whether the request of a token was carried out before; if not, it is from now on."""
+    """Returns whether the request of a token was carried out before; if not, it is from now on."""
     if token is None:
         return False
     row = connection.execute("SELECT parameters FROM request_token WHERE token = ?", (token.token,)).fetchone()

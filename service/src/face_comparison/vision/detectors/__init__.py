@@ -19,7 +19,7 @@ class Decode(Protocol):
     """Turns the outputs of a detector's network into candidates."""
 
     def __call__(self, outputs: Sequence[NDArray[np.float32]], height: int, width: int, min_score: float) -> Candidates:
-        """Decode a batch.
+        """Decodes a batch.
 
         Args:
             outputs: In the network's own order, the first axis the batch.

@@ -15,7 +15,7 @@ ANCHORS = 2
 
 
 def decode(outputs: Sequence[NDArray[np.float32]], height: int, width: int, min_score: float) -> Candidates:
-    """Decode scores, boxes and landmarks, each for the strides 8, 16 and 32, each (N, anchors, k).
+    """Decodes scores, boxes and landmarks, each for the strides 8, 16 and 32, each (N, anchors, k).
 
     Boxes are the distances from the anchor to the left, top, right and bottom edge, landmarks the offsets from the
     anchor, in strides. The order of the five landmarks is the same as YuNet's.

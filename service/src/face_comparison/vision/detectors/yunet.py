@@ -14,7 +14,7 @@ STRIDES = (8, 16, 32)
 
 
 def decode(outputs: Sequence[NDArray[np.float32]], height: int, width: int, min_score: float) -> Candidates:
-    """Decode cls, obj, bbox and kps, each for the strides 8, 16 and 32, each (N, cells, k).
+    """Decodes cls, obj, bbox and kps, each for the strides 8, 16 and 32, each (N, cells, k).
 
     Per cell of a stride's grid: score sqrt(cls * obj); center (cell + offset) * stride; size exp(.) * stride; landmark
     (cell + offset) * stride.

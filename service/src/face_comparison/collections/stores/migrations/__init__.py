@@ -18,7 +18,7 @@ OLDEST_READER = 1
 
 
 def new_id() -> str:
-    """A random UUID, as text."""
+    """Returns a random UUID, as text."""
     return str(uuid.uuid4())
 
 
@@ -28,7 +28,7 @@ class SchemaTooNew(Exception):
 
 @cache
 def scripts(kind: Literal["sqlite", "postgres"]) -> tuple[str, ...]:
-    """The SQL of every migration of a store, in order; the first brings an empty database to version 1."""
+    """Returns the SQL of every migration of a store, in order; the first brings an empty database to version 1."""
     folder = resources.files(__package__) / kind
     names = sorted(each.name for each in folder.iterdir() if each.name.endswith(".sql"))
     return tuple((folder / name).read_text("utf-8") for name in names)
@@ -43,7 +43,7 @@ def check_version(found: int, oldest_reader: int, known: int) -> None:
 
 
 def migrate_sqlite(connection: sqlite3.Connection) -> int:
-    """Bring a database to the newest schema, within the caller's write transaction; return its version."""
+    """Brings a database to the newest schema, within the caller's write transaction; returns its version."""
     known = scripts("sqlite")
     connection.execute("CREATE TABLE IF NOT EXISTS schema_version (version INTEGER NOT NULL, oldest_reader INTEGER)")
     row = connection.execute("SELECT version, oldest_reader FROM schema_version").fetchone()
@@ -61,6 +61,6 @@ def migrate_sqlite(connection: sqlite3.Connection) -> int:
 
 
 def statements(script: str) -> list[str]:
-    """The statements of a script without comments; none of ours has a semicolon inside."""
+    """Returns the statements of a script without comments; none of ours has a semicolon inside."""
     lines = [line for line in script.splitlines() if not line.lstrip().startswith("--")]
     return [each.strip() for each in "\n".join(lines).split(";") if each.strip()]

@@ -14,7 +14,7 @@ from playwright.sync_api import Browser, Page
 
 from face_comparison.album import builder
 from face_comparison.album.face_sources import LocalFaceSource
-from face_comparison.models.bundle_store import bundles_folder, fetched
+from face_comparison.models.bundle_store import bundles_folder, ensure_bundle
 from face_comparison.vision.analyzer import build_analyzer
 
 ODD = (
@@ -41,7 +41,7 @@ def album(photographs: dict[str, Path], tmp_path_factory: pytest.TempPathFactory
     shutil.copy(photographs["table.jpg"], folder)
     (folder / "<i>cut</i>.jpg".replace("/", "_")).write_bytes(whole[:20_000])
     (folder / "notes & more.txt").write_text("no image")
-    analyzer = build_analyzer(fetched("default", bundles_folder()), device="cpu", threads=2)
+    analyzer = build_analyzer(ensure_bundle("default", bundles_folder()), device="cpu", threads=2)
     out, model = tmp_path_factory.mktemp("album"), analyzer.model
     source = LocalFaceSource(model.version, model.threshold, model.sure_confidence, lambda: analyzer, 2)
     return builder.build_album(builder.AlbumOptions(folder.resolve(), out.resolve(), links=True), source).page

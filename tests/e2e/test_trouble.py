@@ -64,7 +64,7 @@ def test_missing_bucket(product: Product, serving: str, servers: S3Client) -> No
 
 def test_full_disk(product: Product, serving: str, servers: S3Client) -> None:
     """The volume for the downloaded model has room for only a part of it."""
-    for path in bundle_store.located("default", bundles_folder()).iterdir():
+    for path in bundle_store.bundle_path("default", bundles_folder()).iterdir():
         servers.upload_file(str(path), "images", f"bundle/{path.name}")
     product.node.kubectl("cordon", product.node.name)  # so that the pod exists before its volume
     try:

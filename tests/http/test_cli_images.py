@@ -42,7 +42,7 @@ class PhotographAnalyzer(FakeAnalyzer):
 @pytest.fixture
 def here(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     """A current folder with photographs, and models."""
-    monkeypatch.setattr(analyzers, "loaded", lambda given: (PhotographAnalyzer(), 2))
+    monkeypatch.setattr(analyzers, "load_analyzer", lambda given: (PhotographAnalyzer(), 2))
     monkeypatch.chdir(tmp_path)
     (tmp_path / "photos" / "deep").mkdir(parents=True)
     for name, people in {
@@ -350,7 +350,7 @@ def test_a_service_prints_what_the_models_here_do(
 ) -> None:
     (here / "damaged.jpg").write_bytes(b"corrupt")
     local = run(*arguments, stdin=photograph("anna"))
-    monkeypatch.setattr(analyzers, "loaded", lambda given: pytest.fail("models were loaded here"))
+    monkeypatch.setattr(analyzers, "load_analyzer", lambda given: pytest.fail("models were loaded here"))
     remote = run(
         *arguments, stdin=photograph("anna"), FACE_COMPARISON_SERVICE=service, FACE_COMPARISON_API_KEY="secret-of-anna"
     )

@@ -70,7 +70,7 @@ def test_rates_match_scikit_learn(people: Path, tmp_path: Path) -> None:
     assert [each["image"] for each in found["dataset"]["duplicates"]] == ["biden/biden-copy.jpg"]
     assert [each["file"] for each in found["dataset"]["skipped"]] == ["obama/notes.txt"]
 
-    loaded = analyzer.build_analyzer(bundle_store.fetched("default", bundle_store.bundles_folder()), device="cpu")
+    loaded = analyzer.build_analyzer(bundle_store.ensure_bundle("default", bundle_store.bundles_folder()), device="cpu")
     hashes = {
         path: loaded.analyze(path.read_bytes()).faces[0].hash
         for path in sorted(people.rglob("*.jpg"))
@@ -111,7 +111,7 @@ def test_ctrl_c_keeps_results(fresh: Path, tmp_path: Path) -> None:
         for path in sorted((fresh / "obama").glob("obama*.jpg")):
             (fresh / "obama" / f"{number}-{path.name}").write_bytes(path.read_bytes() + bytes([number]))
     database = fresh / ".face-comparison" / "yunet-sface-1" / "evaluation.sqlite"
-    database = Path(str(database).replace("yunet-sface-1", bundle_store.located("default", tmp_path).name))
+    database = Path(str(database).replace("yunet-sface-1", bundle_store.bundle_path("default", tmp_path).name))
 
     def kept() -> int:
         with closing(sqlite3.connect(f"file:{database}?mode=ro", uri=True)) as opened:
@@ -131,11 +131,11 @@ def test_ctrl_c_keeps_results(fresh: Path, tmp_path: Path) -> None:
 
 def test_calibrated_bundle_loads_and_compares(people: Path, tmp_path: Path) -> None:
     bundles = tmp_path / "bundles"
-    shutil.copytree(bundle_store.fetched("default", bundle_store.bundles_folder()).folder.parent, bundles)
+    shutil.copytree(bundle_store.ensure_bundle("default", bundle_store.bundles_folder()).folder.parent, bundles)
     ended = run(people, "--calibrate", "our-people", "--cost-false-match", "50", FACE_COMPARISON_BUNDLES=str(bundles))
     assert ended.returncode == 0, ended.stderr
     version = ended.stdout.strip().rsplit("--bundle ", 1)[1]
-    made = bundle.opened(bundles / version).manifest
+    made = bundle.open_bundle(bundles / version).manifest
     assert made.name == "our-people"
     assert made.comparison.strangers is not None
     assert made.comparison.strangers.people == 10

@@ -7,7 +7,7 @@ from face_comparison.vision.bundle import Bundle
 
 @pytest.fixture(scope="session")
 def default_bundle() -> Bundle:
-    return bundle_store.fetched("default", bundle_store.bundles_folder())
+    return bundle_store.ensure_bundle("default", bundle_store.bundles_folder())
 
 
 @pytest.fixture(scope="session")

@@ -193,14 +193,14 @@ def test_command_warms_up_needed_buckets_only(
 ) -> None:
     """Each is made ready once, also when several threads need it at the same time."""
     compiled: list[tuple[int, ...]] = []
-    compile_one = openvino.OpenVinoEngine._compiled
+    compile_one = openvino.OpenVinoEngine._compile
 
     def recorded(self: Any, model: Any, properties: dict[str, Any], shape: tuple[int, ...]) -> Any:
         compiled.append(shape)
         return compile_one(self, model, properties, shape)
 
-    monkeypatch.setattr(openvino.OpenVinoEngine, "_compiled", recorded)
-    hasty, _ = commands.loaded({"device": "cpu", "threads": "4"})
+    monkeypatch.setattr(openvino.OpenVinoEngine, "_compile", recorded)
+    hasty, _ = commands.load_analyzer({"device": "cpu", "threads": "4"})
     assert compiled == []
     group = samples.photographs()["table.jpg"].read_bytes()
     with ThreadPoolExecutor(4) as pool:

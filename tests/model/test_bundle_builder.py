@@ -18,7 +18,7 @@ from face_comparison.cli.models import command
 from face_comparison.errors import InvalidBundle, ModelDownloadFailed
 from face_comparison.models import bundle_builder, bundle_store
 from face_comparison.models.bundle_builder import ModelDescription, build_bundle, read_model
-from face_comparison.models.published import published as published_file
+from face_comparison.models.published import fetch_origin
 from face_comparison.models.sample_trial import try_on_sample
 from face_comparison.vision import analyzer, bundle
 
@@ -59,7 +59,7 @@ def published(folder: Path, *, side: int = 96, width: int = 320, last: bool = Fa
 
 @pytest.fixture(scope="session")
 def base() -> bundle.Bundle:
-    return bundle_store.fetched("default", bundle_store.bundles_folder())
+    return bundle_store.ensure_bundle("default", bundle_store.bundles_folder())
 
 
 @pytest.mark.parametrize("last", [False, True])
@@ -78,10 +78,10 @@ def test_adds_embedder_of_other_shape_and_color(last: bool, flat: bool, base: bu
     trial = try_on_sample(loaded)
     assert trial.numbers == 320
     # From now on it is known by its version, as those of this package are by their names.
-    assert bundle_store.located("small-3", tmp_path / "bundles") == made.folder
-    assert bundle_store.fetched("small-3", tmp_path / "bundles").digest == made.digest
+    assert bundle_store.bundle_path("small-3", tmp_path / "bundles") == made.folder
+    assert bundle_store.ensure_bundle("small-3", tmp_path / "bundles").digest == made.digest
     with pytest.raises(InvalidBundle, match=r"known are small-3, yunet-sface"):
-        bundle_store.located("small-2", tmp_path / "bundles")
+        bundle_store.bundle_path("small-2", tmp_path / "bundles")
     assert all(distance is not None for distance in trial.distances.values())
 
 
@@ -91,7 +91,7 @@ def test_bundle_is_reproducible_from_manifest(base: bundle.Bundle, tmp_path: Pat
     made = build_bundle([file], ModelDescription("small"), base, tmp_path / "bundles")
     recipe = tmp_path / "small.json"
     recipe.write_bytes((made.folder / bundle.MANIFEST).read_bytes())
-    assert bundle_store.fetched(str(recipe), tmp_path / "elsewhere").digest == made.digest
+    assert bundle_store.ensure_bundle(str(recipe), tmp_path / "elsewhere").digest == made.digest
 
 
 def test_missing_digest_is_pinned_on_fetch(base: bundle.Bundle, tmp_path: Path) -> None:
@@ -101,29 +101,29 @@ def test_missing_digest_is_pinned_on_fetch(base: bundle.Bundle, tmp_path: Path) 
     digest = recipe["embedder"].pop("sha256")
     path = tmp_path / "small.json"
     path.write_text(json.dumps(recipe))
-    fetched = bundle_store.fetched(str(path), tmp_path / "elsewhere")
+    fetched = bundle_store.ensure_bundle(str(path), tmp_path / "elsewhere")
     assert fetched.manifest == made.manifest
     assert fetched.manifest.embedder.sha256 == digest
     before = (fetched.folder / "embedder.onnx").stat().st_ino
-    assert bundle_store.fetched(str(path), tmp_path / "elsewhere").folder == fetched.folder
+    assert bundle_store.ensure_bundle(str(path), tmp_path / "elsewhere").folder == fetched.folder
     assert (fetched.folder / "embedder.onnx").stat().st_ino == before  # kept, not made anew
     recipe["comparison"]["threshold"] = 1.05
     path.write_text(json.dumps(recipe))
-    changed = bundle_store.fetched(str(path), tmp_path / "elsewhere")
+    changed = bundle_store.ensure_bundle(str(path), tmp_path / "elsewhere")
     assert changed.manifest.comparison.threshold == 1.05
     (changed.folder / bundle.MANIFEST).write_text(json.dumps(recipe))
     with pytest.raises(InvalidBundle, match="no sha256 of embedder"):
-        bundle.opened(changed.folder)
+        bundle.open_bundle(changed.folder)
     recipe["embedder"]["origin"]["sha256"] = "0" * 64  # the published file is still pinned
     path.write_text(json.dumps(recipe))
     with pytest.raises(ModelDownloadFailed, match="expected sha256 0000"):
-        bundle_store.fetched(str(path), tmp_path / "third")
+        bundle_store.ensure_bundle(str(path), tmp_path / "third")
 
 
 @pytest.mark.parametrize("name", ["auraface", "mobileface", "adaface"])
 def test_documented_manifests_are_valid(name: str, base: bundle.Bundle) -> None:
     path = ROOT / "docs" / "models" / f"{name}.json"
-    manifest = bundle.parsed(path.read_bytes(), str(path))
+    manifest = bundle.parse_manifest(path.read_bytes(), str(path))
     assert manifest.version == f"{name}-1"
     assert manifest.detector == base.manifest.detector
     assert manifest.embedder.sha256 == ""
@@ -135,7 +135,7 @@ def test_distinguishes_detector_from_embedder(base: bundle.Bundle, tmp_path: Pat
     origin = base.manifest.detector.origin
     assert origin is not None
     path = tmp_path / "detector.onnx"
-    path.write_bytes(published_file(origin, tmp_path))
+    path.write_bytes(fetch_origin(origin, tmp_path))
     file = read_model(str(path))
     assert file.kind == "detector"
     described = ModelDescription("finder", color="BGR", mean=0, scale=1, license="MIT")

@@ -30,7 +30,7 @@ def copy(default_bundle: Bundle, tmp_path: Path) -> Path:
 
 
 def test_second_bundle_needs_no_code(tmp_path: Path) -> None:
-    fetched = bundle_store.fetched(str(bundles.recipe(tmp_path)), tmp_path / "bundles")
+    fetched = bundle_store.ensure_bundle(str(bundles.recipe(tmp_path)), tmp_path / "bundles")
     second = build_analyzer(fetched, device="cpu", threads=1)
     second.warm_up()
     assert second.model.version == "second-7"
@@ -63,7 +63,7 @@ def test_engines_agree_on_float32_hash(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(openvino_engine.OpenVinoEngine, "session", recorded)
     faces = []
     for engine in ("openvino", "onnxruntime"):
-        loaded, _ = commands.loaded({"device": "cpu", "engine": engine, "precision": "float32", "threads": "1"})
+        loaded, _ = commands.load_analyzer({"device": "cpu", "engine": engine, "precision": "float32", "threads": "1"})
         faces.append(loaded.analyze(SAMPLE).faces[0])
     assert asked == [True] * 3
     assert np.linalg.norm(faces[0].hash - faces[1].hash) < 1e-3
@@ -71,17 +71,17 @@ def test_engines_agree_on_float32_hash(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_second_fetch_builds_nothing(tmp_path: Path) -> None:
     recipe = bundles.recipe(tmp_path)
-    first = bundle_store.fetched(str(recipe), tmp_path / "bundles")
+    first = bundle_store.ensure_bundle(str(recipe), tmp_path / "bundles")
     for published in tmp_path.glob("*-published.onnx"):
         published.unlink()  # nothing could be built from now on
-    assert bundle_store.fetched(str(recipe), tmp_path / "bundles").digest == first.digest
+    assert bundle_store.ensure_bundle(str(recipe), tmp_path / "bundles").digest == first.digest
 
 
 @pytest.mark.parametrize("damage", [lambda path: path.write_bytes(path.read_bytes()[:-1]), Path.unlink])
 def test_damaged_cached_bundle_is_rebuilt(tmp_path: Path, damage) -> None:
     recipe = str(bundles.recipe(tmp_path))
-    damage(bundle_store.fetched(recipe, tmp_path / "bundles").embedder)
-    assert bundle_store.fetched(recipe, tmp_path / "bundles").embedder.stat().st_size > 0
+    damage(bundle_store.ensure_bundle(recipe, tmp_path / "bundles").embedder)
+    assert bundle_store.ensure_bundle(recipe, tmp_path / "bundles").embedder.stat().st_size > 0
 
 
 def test_damaged_file_fails_startup(copy: Path) -> None:
@@ -89,9 +89,9 @@ def test_damaged_file_fails_startup(copy: Path) -> None:
     content = bytearray(path.read_bytes())
     content[1000] ^= 1
     path.write_bytes(content)
-    expected = bundle.parsed((copy / "manifest.json").read_bytes(), "").embedder.sha256
+    expected = bundle.parse_manifest((copy / "manifest.json").read_bytes(), "").embedder.sha256
     with pytest.raises(InvalidBundle) as caught:
-        bundle.opened(copy)
+        bundle.open_bundle(copy)
     assert "embedder.onnx" in caught.value.message
     assert expected in caught.value.message
     assert caught.value.message.count("sha256") == 1
@@ -101,27 +101,27 @@ def test_damaged_file_fails_startup(copy: Path) -> None:
 def test_unexpected_file_is_reported(copy: Path) -> None:
     shutil.copy(copy / "detector.onnx", copy / "embedder.onnx")
     with pytest.raises(InvalidBundle, match=r"embedder\.onnx is damaged or another file"):
-        bundle.opened(copy)
+        bundle.open_bundle(copy)
 
 
 def test_missing_file_is_reported(copy: Path) -> None:
     (copy / "detector.onnx").unlink()
     with pytest.raises(InvalidBundle, match=r"detector\.onnx cannot be read \(No such file"):
-        bundle.opened(copy)
+        bundle.open_bundle(copy)
 
 
 def test_folder_without_manifest_is_rejected(tmp_path: Path) -> None:
     with pytest.raises(InvalidBundle, match=r"manifest\.json cannot be read"):
-        bundle.opened(tmp_path)
+        bundle.open_bundle(tmp_path)
 
 
 def test_pinned_digest_covers_whole_bundle(copy: Path, default_bundle: Bundle) -> None:
-    assert bundle.opened(copy, default_bundle.digest).digest == default_bundle.digest
+    assert bundle.open_bundle(copy, default_bundle.digest).digest == default_bundle.digest
     manifest = json.loads((copy / "manifest.json").read_text())
     manifest["comparison"]["threshold"] = 1.9
     (copy / "manifest.json").write_text(json.dumps(manifest))
     with pytest.raises(InvalidBundle, match=f"expected sha256 {default_bundle.digest}, found"):
-        bundle.opened(copy, default_bundle.digest)
+        bundle.open_bundle(copy, default_bundle.digest)
 
 
 @pytest.mark.parametrize(
@@ -142,14 +142,14 @@ def test_invalid_manifest_names_field(copy: Path, change, message: str) -> None:
     change(manifest)
     (copy / "manifest.json").write_text(json.dumps(manifest))
     with pytest.raises(InvalidBundle, match=message):
-        bundle.opened(copy)
+        bundle.open_bundle(copy)
 
 
 def test_published_file_with_wrong_digest_is_rejected(tmp_path: Path) -> None:
     recipe = bundles.recipe(tmp_path)
     (tmp_path / "embedder-published.onnx").write_bytes(b"something else")
     with pytest.raises(ModelDownloadFailed, match=r"embedder-published\.onnx: expected sha256 [0-9a-f]{64}, found"):
-        bundle_store.fetched(str(recipe), tmp_path / "bundles")
+        bundle_store.ensure_bundle(str(recipe), tmp_path / "bundles")
     assert not list((tmp_path / "bundles").glob("second-7"))
 
 
@@ -159,9 +159,9 @@ def test_next_source_is_tried_on_failure(tmp_path: Path) -> None:
     for network in ("detector", "embedder"):
         manifest[network]["origin"]["sources"].insert(0, {"path": "not-there.onnx"})
     recipe.write_text(json.dumps(manifest))
-    assert bundle_store.fetched(str(recipe), tmp_path / "bundles").manifest.version == "second-7"
+    assert bundle_store.ensure_bundle(str(recipe), tmp_path / "bundles").manifest.version == "second-7"
 
 
 def test_unknown_name_lists_known_names(tmp_path: Path) -> None:
     with pytest.raises(InvalidBundle, match="known are yunet-sface"):
-        bundle_store.located("resnet", tmp_path)
+        bundle_store.bundle_path("resnet", tmp_path)

@@ -17,7 +17,7 @@ from face_comparison.models.quantization import LAYERS
 from face_comparison.settings import Settings
 from face_comparison.vision import embedding
 from face_comparison.vision.analyzer import ImageAnalyzer, build_analyzer
-from face_comparison.vision.bundle import Bundle, parsed
+from face_comparison.vision.bundle import Bundle, parse_manifest
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "model" / "sample.json"
 SAMPLE = resources.files("face_comparison").joinpath("sample.jpg").read_bytes()
@@ -25,7 +25,7 @@ SAMPLE = resources.files("face_comparison").joinpath("sample.jpg").read_bytes()
 
 @pytest.fixture(scope="module")
 def int8() -> Bundle:
-    return bundle_store.fetched(int8_bundle.NAME, bundle_store.bundles_folder())
+    return bundle_store.ensure_bundle(int8_bundle.NAME, bundle_store.bundles_folder())
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +40,7 @@ def golden_hash() -> np.ndarray:
 
 
 def test_it_differs_from_the_default_bundle_in_its_embedder_alone() -> None:
-    recipes = bundle_store.recipes()
+    recipes = bundle_store.known_manifests()
     default, int8 = (parsed(recipes[name], name) for name in (bundle_store.DEFAULT, int8_bundle.NAME))
     assert (int8.detector, int8.revision) == (default.detector, default.revision), "run `make generate`"
     assert int8.version == default.version.replace(bundle_store.DEFAULT, int8_bundle.NAME)
@@ -75,10 +75,10 @@ def test_both_engines_give_nearly_the_same_hash(int8: Bundle, quantized: ImageAn
 
 def test_it_runs_only_where_it_is_named(int8: Bundle, default_bundle: Bundle) -> None:
     folder = int8.folder.parent
-    assert loader.opened(Settings(), folder).manifest.version == default_bundle.manifest.version
+    assert loader.open_configured_bundle(Settings(), folder).manifest.version == default_bundle.manifest.version
     for name in (int8_bundle.NAME, int8.manifest.version):
-        assert loader.opened(Settings(bundle=name), folder).digest == int8.digest
-        loaded, _ = analyzers.loaded({"bundle": name, "device": "cpu"})
+        assert loader.open_configured_bundle(Settings(bundle=name), folder).digest == int8.digest
+        loaded, _ = analyzers.load_analyzer({"bundle": name, "device": "cpu"})
         assert loaded.model.version == int8.manifest.version
 
 

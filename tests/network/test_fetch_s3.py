@@ -443,7 +443,7 @@ def test_path_traversal_writes_nothing(odd: Server, tmp_path: Path, key: str) ->
 @pytest.fixture(scope="module")
 def stored(admin: Any) -> Bundle:
     """The default bundle, below `s3://other/served`, as it was put there."""
-    made = bundle_store.fetched("default", bundle_store.bundles_folder())
+    made = bundle_store.ensure_bundle("default", bundle_store.bundles_folder())
     for path in (made.folder / "manifest.json", made.detector, made.embedder):
         admin.put_object(Bucket="other", Key=f"served/{path.name}", Body=path.read_bytes())
     damaged = made.embedder.read_bytes()[:-1]

@@ -49,7 +49,7 @@ def until(met: Callable[[], object], processes: Processes) -> None:
 
 
 def test_services_resolve_no_names(network: Network, tmp_path: Path) -> None:
-    bundle = bundle_store.fetched("default", bundle_store.bundles_folder()).folder
+    bundle = bundle_store.ensure_bundle("default", bundle_store.bundles_folder()).folder
     image = (importlib.resources.files("face_comparison") / "sample.jpg").read_bytes()
     program = Path(sys.executable).parent / "face-comparison"
     options = ["--host", "127.0.0.1", "--workers", "1", "--threads", "1", "--bundle", str(bundle)]

@@ -8,9 +8,9 @@ import numpy as np
 from onnx import TensorProto, helper, numpy_helper
 
 from face_comparison.models import bundle_store
-from face_comparison.models.onnx_conversion import Preprocessing, converted
-from face_comparison.models.published import published
-from face_comparison.vision.bundle import parsed
+from face_comparison.models.onnx_conversion import Preprocessing, convert
+from face_comparison.models.published import fetch_origin
+from face_comparison.vision.bundle import parse_manifest
 
 
 def published_embedder(width: int, side: int) -> bytes:
@@ -39,9 +39,9 @@ def published_embedder(width: int, side: int) -> bytes:
 
 def recipe(folder: Path, width: int = 512, side: int = 128) -> Path:
     """Write a recipe with the files that it names beside it, and return its path."""
-    default = parsed(bundle_store.recipes()[bundle_store.DEFAULT], "default")
+    default = parse_manifest(bundle_store.known_manifests()[bundle_store.DEFAULT], "default")
     assert default.detector.origin is not None
-    detector = published(default.detector.origin, folder)
+    detector = fetch_origin(default.detector.origin, folder)
     embedder = published_embedder(width, side)
     (folder / "detector-published.onnx").write_bytes(detector)
     (folder / "embedder-published.onnx").write_bytes(embedder)
@@ -56,7 +56,7 @@ def recipe(folder: Path, width: int = 512, side: int = 128) -> Path:
         }
 
     def digest(content: bytes, preprocessing: Preprocessing) -> str:
-        return hashlib.sha256(converted(content, preprocessing)).hexdigest()
+        return hashlib.sha256(convert(content, preprocessing)).hexdigest()
 
     manifest = {
         "name": "second",

@@ -201,7 +201,7 @@ def to_json(record: dict[str, Any]) -> str:
 def main() -> None:
     """Measures a bundle, writes the record and prints the worst pairs."""
     name = sys.argv[1] if len(sys.argv) > 1 else bundle_store.DEFAULT
-    analyzer = build_analyzer(bundle_store.fetched(name, bundle_store.bundles_folder()), device="cpu")
+    analyzer = build_analyzer(bundle_store.ensure_bundle(name, bundle_store.bundles_folder()), device="cpu")
     rows = list(pairs(analyzer))
     record = measure_distances(rows, analyzer.model)
     path = record_path(name)

@@ -236,9 +236,9 @@ def main() -> None:
     from face_comparison.models import bundle_store
     from face_comparison.vision.analyzer import build_analyzer
 
-    threads = cpus.available()
+    threads = cpus.available_cpus()
     analyzer = build_analyzer(
-        bundle_store.fetched("default", bundle_store.bundles_folder()), device="cpu", threads=threads
+        bundle_store.ensure_bundle("default", bundle_store.bundles_folder()), device="cpu", threads=threads
     )
     with tempfile.TemporaryDirectory() as folder:
         table, true = album(analyzer, Path(folder), threads)

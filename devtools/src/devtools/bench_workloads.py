@@ -54,7 +54,7 @@ def workloads() -> dict[str, list[bytes]]:
 
 def measure(plan: Plan, progress: Callable[[str], None]) -> dict[str, Any]:
     """Rates, latencies and ratios of every contender on one kind of images."""
-    bundles = {name: bundle_store.fetched(name, bundle_store.bundles_folder()) for name in BUNDLES}
+    bundles = {name: bundle_store.ensure_bundle(name, bundle_store.bundles_folder()) for name in BUNDLES}
     opencv = f"OpenCV's own, {plan.threads} threads"
     with ExitStack() as running:
         contenders: dict[str, Turn] = {}
@@ -99,9 +99,9 @@ def main() -> None:
 
     found = {}
     for kind, images in workloads().items():
-        found[kind] = measure(Plan(images, given.rounds, given.total, cpus.available()), progress)
+        found[kind] = measure(Plan(images, given.rounds, given.total, cpus.available_cpus()), progress)
         print(json.dumps({kind: found[kind]}, indent=1))
-    version = bundle_store.fetched("default", bundle_store.bundles_folder()).manifest.version
+    version = bundle_store.ensure_bundle("default", bundle_store.bundles_folder()).manifest.version
     RECORD.write_text(json.dumps({"model": version, "workloads": found}, indent=1) + "\n")
     print(f"wrote {RECORD.relative_to(ROOT)}; `make generate` makes a table of it")
 

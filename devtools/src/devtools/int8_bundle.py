@@ -121,18 +121,18 @@ def recipe(default: dict[str, Any], sha256: str, ranges: Ranges, comparison: dic
 
 def current_recipe() -> str:
     """Returns the recipe as it is, with what it shares with the default bundle's."""
-    default, known = json.loads(bundle_store.recipes()[bundle_store.DEFAULT]), json.loads(RECIPE.read_text())
+    default, known = json.loads(bundle_store.known_manifests()[bundle_store.DEFAULT]), json.loads(RECIPE.read_text())
     embedder = known["embedder"]
     return recipe(default, embedder["sha256"], embedder["origin"]["int8"], known["comparison"])
 
 
 def main() -> None:
     """Measures the ranges and writes the recipe."""
-    of = bundle_store.fetched("default", bundle_store.bundles_folder())
+    of = bundle_store.ensure_bundle("default", bundle_store.bundles_folder())
     network = of.embedder.read_bytes()
     ranges = measured_ranges(network, calibration_faces(of))
     digest = hashlib.sha256(quantize(network, ranges)).hexdigest()
-    default = json.loads(bundle_store.recipes()[bundle_store.DEFAULT])
+    default = json.loads(bundle_store.known_manifests()[bundle_store.DEFAULT])
     comparison = json.loads(RECIPE.read_text())["comparison"] if RECIPE.is_file() else default["comparison"]
     RECIPE.write_text(recipe(default, digest, ranges, comparison))
     print(f"wrote {RECIPE.relative_to(ROOT)}; `make accuracy ARGS={NAME}` measures it")

@@ -74,7 +74,7 @@ def distances(default: Bundle, int8: Bundle, progress: Callable[[str], None] = l
 def main() -> None:
     """Measures both and records them."""
     default, int8 = (
-        bundle_store.fetched(name, bundle_store.bundles_folder()) for name in ("default", int8_bundle.NAME)
+        bundle_store.ensure_bundle(name, bundle_store.bundles_folder()) for name in ("default", int8_bundle.NAME)
     )
     side = default.manifest.embedder.side
     face = np.random.default_rng(1).integers(0, 256, (1, side, side, 3), dtype=np.uint8)

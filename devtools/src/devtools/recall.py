@@ -129,7 +129,7 @@ def main() -> None:
     from face_comparison.models import bundle_store
     from face_comparison.vision.analyzer import build_analyzer
 
-    bundle = bundle_store.fetched("default", bundle_store.bundles_folder())
+    bundle = bundle_store.ensure_bundle("default", bundle_store.bundles_folder())
     analyzer = build_analyzer(bundle, device="cpu", every_bucket=False)
     earlier = json.loads(RECORD.read_text())["earlier"] if RECORD.exists() else {}
     record = {"model": analyzer.model.version, "kinds": measure(analyzer), "earlier": earlier}

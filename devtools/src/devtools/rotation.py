@@ -164,7 +164,7 @@ def main() -> None:
     from face_comparison.models import bundle_store
     from face_comparison.vision.analyzer import build_analyzer
 
-    bundle = bundle_store.fetched("default", bundle_store.bundles_folder())
+    bundle = bundle_store.ensure_bundle("default", bundle_store.bundles_folder())
     analyzer = build_analyzer(bundle, device="cpu", every_bucket=False)
     rows = measure(analyzer, analyzer.model.threshold)
     record = {

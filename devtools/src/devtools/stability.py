@@ -146,7 +146,7 @@ def main() -> None:
     """Measures all faces with the default bundle and writes the record."""
     from face_comparison.models import bundle_store
 
-    bundle = bundle_store.fetched("default", bundle_store.bundles_folder())
+    bundle = bundle_store.ensure_bundle("default", bundle_store.bundles_folder())
     rows = {
         name: {
             "faces": len(distances),

@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 
 
-def available(quota_file: Path = Path("/sys/fs/cgroup/cpu.max")) -> int:
+def available_cpus(quota_file: Path = Path("/sys/fs/cgroup/cpu.max")) -> int:
     """Returns the number of usable cores, at least 1. quota_file: of cgroup v2, `<microseconds or max> <period>`."""
     allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     try:

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from face_comparison.errors import InvalidBase64
-from face_comparison.wire.base64_text import decoded
+from face_comparison.wire.base64_text import decode
 
 DIGITS = (string.ascii_letters + string.digits + "+/-_").encode()
 
@@ -30,7 +30,7 @@ def test_every_spelling_is_decoded(data, prefix, alphabet, padded, line, end, fo
         text = text.rstrip("=")
     text = prefix + end.join(text[i : i + line] for i in range(0, len(text), line)) + end
     given_as = text if form is str else form(text.encode())
-    assert decoded(given_as) == data
+    assert decode(given_as) == data
 
 
 @given(data=st.binary(min_size=1, max_size=90), at=st.integers(0, 200), wrong=st.integers(0, 255))
@@ -41,7 +41,7 @@ def test_invalid_byte_is_never_ignored(data, at, wrong):
         return
     text[at % len(text)] = wrong
     with pytest.raises(InvalidBase64):
-        decoded(bytes(text))
+        decode(bytes(text))
 
 
 @pytest.mark.parametrize(
@@ -60,7 +60,7 @@ def test_invalid_byte_is_never_ignored(data, at, wrong):
 )
 def test_invalid_base64_is_rejected(text):
     with pytest.raises(InvalidBase64):
-        decoded(text)
+        decode(text)
 
 
 @pytest.mark.parametrize(
@@ -80,11 +80,11 @@ def test_invalid_base64_is_rejected(text):
 )
 def test_base64_error_names_cause(text, named):
     with pytest.raises(InvalidBase64, match=named):
-        decoded(text)
+        decode(text)
 
 
 def test_mixed_alphabet_is_decoded():
-    assert decoded("-_+/") == base64.b64decode("+/+/")
+    assert decode("-_+/") == base64.b64decode("+/+/")
 
 
 @given(
@@ -102,4 +102,4 @@ def test_percent_encoded_characters_are_decoded(data, prefix, lower, end, alphab
     lines = [digits]
     if "%" not in digits:
         lines = [digits[at : at + 60] for at in range(0, len(digits), 60)]
-    assert decoded(prefix + end.join(lines)) == data
+    assert decode(prefix + end.join(lines)) == data

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from face_comparison.vision.batching import Direct, Gathered, exact, padded
+from face_comparison.vision.batching import Direct, Gathered, plan_exact, plan_padded
 
 SIZES = (1, 2, 4, 8)
 
@@ -33,7 +33,7 @@ def images(first: int, count: int, side: int = 3) -> np.ndarray:
     return np.stack([np.full((side, side, 3), first + index, np.uint8) for index in range(count)])
 
 
-@pytest.mark.parametrize("plan", [exact, padded])
+@pytest.mark.parametrize("plan", [plan_exact, plan_padded])
 @given(count=st.integers(1, 300), more=st.sets(st.integers(2, 40)))
 def test_plan_covers_every_image_once(plan: Callable, count: int, more: set[int]) -> None:
     sizes = sorted({1, *more})
@@ -42,13 +42,13 @@ def test_plan_covers_every_image_once(plan: Callable, count: int, more: set[int]
     assert batches[0][0] == 0
     assert [start for start, _ in batches[1:]] == ends[:-1]
     assert ends[-1] >= count > batches[-1][0]
-    assert plan is padded or ends[-1] == count
+    assert plan is plan_padded or ends[-1] == count
     assert all(size in sizes for _, size in batches)
 
 
 def test_padding_saves_batches() -> None:
-    assert padded(7, SIZES) == [(0, 8)]
-    assert exact(7, SIZES) == [(0, 4), (4, 2), (6, 1)]
+    assert plan_padded(7, SIZES) == [(0, 8)]
+    assert plan_exact(7, SIZES) == [(0, 4), (4, 2), (6, 1)]
 
 
 @pytest.mark.parametrize("kind", [Direct, Gathered])

@@ -8,16 +8,16 @@ import pytest
 
 from face_comparison.errors import InvalidBundle
 from face_comparison.models import bundle_store
-from face_comparison.vision.bundle import Review, parsed
+from face_comparison.vision.bundle import Review, parse_manifest
 
-DEFAULT = bundle_store.recipes()[bundle_store.DEFAULT]
+DEFAULT = bundle_store.known_manifests()[bundle_store.DEFAULT]
 STRANGERS = {"people": 10, "pairs": 45, "cosine_mean": 0.1, "cosine_deviation": 0.09}
 
 
 def manifest(**comparison):
     content = json.loads(DEFAULT)
     content["comparison"] = {"threshold": 1.1, "scale": 0.1, **comparison}
-    return parsed(json.dumps(content).encode(), "test")
+    return parse_manifest(json.dumps(content).encode(), "test")
 
 
 def test_review_range_defaults_to_one_scale():

@@ -126,7 +126,7 @@ def test_unexpected_error_is_not_a_verdict(monkeypatch: pytest.MonkeyPatch, tmp_
     monkeypatch.chdir(tmp_path)
     for name in ("a.jpg", "b.jpg"):
         Path(name).touch()
-    monkeypatch.setattr("face_comparison.cli.analyzers.loaded", lambda given: 1 / 0)
+    monkeypatch.setattr("face_comparison.cli.analyzers.load_analyzer", lambda given: 1 / 0)
     ended = CliRunner().invoke(main.main, ["compare", "a.jpg", "b.jpg"])
     assert ended.exit_code == exit_status.FAILED
     assert "ZeroDivisionError" in ended.stderr
@@ -186,7 +186,7 @@ def test_bundle_directory_is_read_from_environment(tmp_path: Path) -> None:
 def test_detect_continues_after_name_that_is_not_utf8(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, name: bytes
 ) -> None:
-    monkeypatch.setattr(analyzers, "loaded", lambda given: (FakeAnalyzer(), 1))
+    monkeypatch.setattr(analyzers, "load_analyzer", lambda given: (FakeAnalyzer(), 1))
     odd, plain = Path(os.fsdecode(os.fsencode(tmp_path) + b"/" + name)), tmp_path / "plain.jpg"
     for path in (odd, plain):
         path.write_bytes(image("anna"))

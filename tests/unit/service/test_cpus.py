@@ -18,5 +18,5 @@ def test_available_cpus_respects_container_limit(tmp_path: Path) -> None:
         ("nonsense", machine),
     ):
         (tmp_path / "cpu.max").write_text(content)
-        assert cpus.available(tmp_path / "cpu.max") == expected
-    assert cpus.available(tmp_path / "missing") == machine
+        assert cpus.available_cpus(tmp_path / "cpu.max") == expected
+    assert cpus.available_cpus(tmp_path / "missing") == machine

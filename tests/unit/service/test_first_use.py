@@ -23,10 +23,10 @@ Progress = Callable[[str, int, int], None]
 @pytest.fixture
 def fetched(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[str]:
     """What is fetched into the empty folder of bundles; it comes from this machine's cache, not from the network."""
-    kept = bundle_store.fetched("default", bundle_store.bundles_folder())
+    kept = bundle_store.ensure_bundle("default", bundle_store.bundles_folder())
     names: list[str] = []
 
-    def fetch(name: str, folder: Path, progress: Progress = published.silent) -> Bundle:
+    def fetch(name: str, folder: Path, progress: Progress = published.ignore_progress) -> Bundle:
         names.append(name)
         for received in (0, 400, 1000):
             progress("model.onnx", received, 1000)
@@ -39,20 +39,20 @@ def fetched(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[str]:
 
 
 def test_command_fetches_missing_model(fetched: list[str], capsys: pytest.CaptureFixture[str]) -> None:
-    first = analyzers.opened(Settings())
+    first = analyzers.open_bundle(Settings())
     said = capsys.readouterr()
     assert (fetched, said.out) == (["default"], "")
     assert "fetching the model, once" in said.err
     assert "model.onnx" in said.err
-    assert analyzers.opened(Settings()).digest == first.digest
-    assert analyzers.opened(Settings(bundle=first.manifest.version)).digest == first.digest
+    assert analyzers.open_bundle(Settings()).digest == first.digest
+    assert analyzers.open_bundle(Settings(bundle=first.manifest.version)).digest == first.digest
     assert (fetched, capsys.readouterr().err) == (["default"], "")
 
 
 @pytest.mark.parametrize("name", ["./nowhere", "no-such-bundle", "yunet-sface-1"])
 def test_only_fetchable_bundles_are_fetched(fetched: list[str], name: str) -> None:
     with pytest.raises(InvalidBundle):
-        analyzers.opened(Settings(bundle=name))
+        analyzers.open_bundle(Settings(bundle=name))
     assert fetched == []
 
 
@@ -60,7 +60,7 @@ def test_only_fetchable_bundles_are_fetched(fetched: list[str], name: str) -> No
 def test_service_start_fetches_nothing(fetched: list[str], tmp_path: Path, name: str) -> None:
     how = "models fetch" if name == "default" else f"models fetch {name}"
     with pytest.raises(InvalidBundle, match=f"face-comparison {how}`"):
-        loader.opened(Settings(bundle=name), tmp_path / "bundles")
+        loader.open_configured_bundle(Settings(bundle=name), tmp_path / "bundles")
     assert fetched == []
 
 
@@ -95,7 +95,7 @@ def test_file_with_wrong_digest_is_rejected(tmp_path: Path) -> None:
     (tmp_path / "model.onnx").write_bytes(b"other")
     origin = Origin(project="x", file="model.onnx", sha256="0" * 64, sources=(Source(path="model.onnx"),), color="RGB")
     with pytest.raises(ModelDownloadFailed, match=r"expected sha256 0{64}, found"):
-        published.published(origin, tmp_path)
+        published.fetch_origin(origin, tmp_path)
 
 
 def test_progress_bar_per_file(monkeypatch: pytest.MonkeyPatch) -> None:

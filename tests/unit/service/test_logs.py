@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from face_comparison.observability import logs
-from face_comparison.observability.logs import JsonFormatter, TerminalFormatter, scrubbed
+from face_comparison.observability.logs import JsonFormatter, TerminalFormatter, scrub
 
 
 @pytest.fixture
@@ -114,8 +114,8 @@ VECTOR = np.random.default_rng(2).normal(size=768).astype(np.float32)
 )
 def test_secrets_and_large_values_are_scrubbed(message, secret):
     assert secret in message
-    assert secret not in scrubbed(message)
-    assert len(scrubbed(message)) < 1100
+    assert secret not in scrub(message)
+    assert len(scrub(message)) < 1100
 
 
 @pytest.mark.parametrize(
@@ -123,7 +123,7 @@ def test_secrets_and_large_values_are_scrubbed(message, secret):
                 "found sha256 abc, not def", "is the queue full? no"],
 )  # fmt: skip
 def test_ordinary_messages_are_unchanged(message):
-    assert scrubbed(message) == message
+    assert scrub(message) == message
 
 
 @given(st.text(max_size=300))

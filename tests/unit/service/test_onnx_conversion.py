@@ -11,7 +11,7 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from face_comparison.errors import InvalidBundle
-from face_comparison.models.onnx_conversion import Preprocessing, converted
+from face_comparison.models.onnx_conversion import Preprocessing, convert
 
 RGB = Preprocessing("RGB", 0.0, 1.0, 8, 8)
 
@@ -46,7 +46,7 @@ CONV = [helper.make_node("Conv", ["x", "w"], ["y"])]
 @pytest.mark.parametrize(("mean", "scale"), [(0.0, 1.0), (127.5, 1 / 127.5)])
 def test_converted_network_accepts_rgb_bytes(color: str, mean: float, scale: float) -> None:
     published = network(CONV, {"w": WEIGHTS}, [1, 4, 6, 6])
-    mine = run(converted(published, Preprocessing(color, mean, scale, 8, 8)), IMAGES)
+    mine = run(convert(published, Preprocessing(color, mean, scale, 8, 8)), IMAGES)
     assert mine.shape == (5, 4, 6, 6)
     for image, result in zip(IMAGES, mine, strict=True):
         wanted = image[:, :, ::-1] if color == "BGR" else image
@@ -55,7 +55,7 @@ def test_converted_network_accepts_rgb_bytes(color: str, mean: float, scale: flo
 
 
 def test_overridable_weights_become_constants() -> None:
-    model = onnx.load_model_from_string(converted(network(CONV, {"w": WEIGHTS}, [1, 4, 6, 6], extra=("w",)), RGB))
+    model = onnx.load_model_from_string(convert(network(CONV, {"w": WEIGHTS}, [1, 4, 6, 6], extra=("w",)), RGB))
     assert [value.name for value in model.graph.input] == ["image"]
 
 
@@ -71,7 +71,7 @@ def test_blockwise_int8_weights_are_dequantized(zero: int) -> None:
         *CONV,
     ]
     constants: dict[str, np.ndarray] = {"q": blocks, "s": scales, "z": zeros, "shape": np.array([4, 3, 3, 3], np.int64)}
-    result = converted(network(nodes, constants, [1, 4, 6, 6]), RGB)
+    result = convert(network(nodes, constants, [1, 4, 6, 6]), RGB)
     assert {node.op_type for node in onnx.load_model_from_string(result).graph.node} == {"Cast", "Transpose", "Conv"}
     weights = ((blocks.astype(np.float32) - zero) * np.repeat(scales, 9, axis=1)).reshape(4, 3, 3, 3)
     plain = network(CONV, {"w": weights}, [1, 4, 6, 6])
@@ -82,28 +82,28 @@ def test_blockwise_int8_weights_are_dequantized(zero: int) -> None:
 def test_fixed_batch_reshape_accepts_any_batch() -> None:
     nodes = [helper.make_node("Conv", ["x", "w"], ["c"]), helper.make_node("Reshape", ["c", "shape"], ["y"])]
     published = network(nodes, {"w": WEIGHTS, "shape": np.array([1, -1, 4], np.int64)}, [1, 36, 4])
-    together = run(converted(published, RGB), IMAGES)
+    together = run(convert(published, RGB), IMAGES)
     assert together.shape == (5, 36, 4)
     for image, result in zip(IMAGES, together, strict=True):
-        np.testing.assert_allclose(run(converted(published, RGB), image[None])[0], result, rtol=1e-5)
+        np.testing.assert_allclose(run(convert(published, RGB), image[None])[0], result, rtol=1e-5)
 
 
 def test_conversion_is_deterministic_across_processes() -> None:
     """Bundles are pinned by digest. Another process has another hash seed, which would reorder a set."""
     published = network(CONV, {"w": WEIGHTS}, [1, 4, 6, 6])
     program = (
-        "import sys; from face_comparison.models.onnx_conversion import Preprocessing, converted; "
-        "sys.stdout.buffer.write(converted(sys.stdin.buffer.read(), Preprocessing('RGB', 0.0, 1.0, 8, 8)))"
+        "import sys; from face_comparison.models.onnx_conversion import Preprocessing, convert; "
+        "sys.stdout.buffer.write(convert(sys.stdin.buffer.read(), Preprocessing('RGB', 0.0, 1.0, 8, 8)))"
     )
     command = [sys.executable, "-c", program]
     environ = {**os.environ, "PYTHONHASHSEED": "1"}
     other = subprocess.run(command, input=published, capture_output=True, check=True, env=environ)
-    assert other.stdout == converted(published, RGB)
+    assert other.stdout == convert(published, RGB)
 
 
 def test_invalid_network_is_rejected() -> None:
     with pytest.raises(InvalidBundle, match="not an ONNX network"):
-        converted(b"GIF89a, surely", RGB)
+        convert(b"GIF89a, surely", RGB)
 
 
 def test_network_with_two_real_inputs_is_rejected() -> None:
@@ -115,4 +115,4 @@ def test_network_with_two_real_inputs_is_rejected() -> None:
     )
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 21)], ir_version=10)
     with pytest.raises(InvalidBundle, match="2 inputs"):
-        converted(model.SerializeToString(), RGB)
+        convert(model.SerializeToString(), RGB)

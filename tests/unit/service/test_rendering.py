@@ -23,7 +23,7 @@ def image(width: int, height: int) -> np.ndarray:
 
 def test_marks_are_drawn_on_copy() -> None:
     original = image(1000, 800)
-    marked = rendering.drawn(original, [face(400, 300, 200)])
+    marked = rendering.draw_faces(original, [face(400, 300, 200)])
     assert (original == 90).all()
     assert marked.shape == original.shape
     changed = (marked != 90).any(axis=2)
@@ -36,17 +36,17 @@ def test_marks_are_drawn_on_copy() -> None:
 
 
 def test_faces_have_different_colors() -> None:
-    marked = rendering.drawn(image(1000, 800), [face(100, 300, 200), face(600, 300, 200)])
+    marked = rendering.draw_faces(image(1000, 800), [face(100, 300, 200), face(600, 300, 200)])
     assert tuple(marked[380, 160]) == rendering.COLORS[0]
     assert tuple(marked[380, 660]) == rendering.COLORS[1]
 
 
 def test_image_without_faces_is_unchanged() -> None:
-    assert (rendering.drawn(image(1000, 800), []) == image(1000, 800)).all()
+    assert (rendering.draw_faces(image(1000, 800), []) == image(1000, 800)).all()
 
 
 def test_small_image_is_enlarged() -> None:
-    marked = rendering.drawn(image(112, 100), [face(20, 20, 60)])
+    marked = rendering.draw_faces(image(112, 100), [face(20, 20, 60)])
     assert marked.shape == (600, 672, 3)
     assert tuple(marked[6 * (20 + 24), 6 * (20 + 18)]) == rendering.COLORS[0]
 
@@ -56,12 +56,12 @@ def test_small_image_is_enlarged() -> None:
 )
 @pytest.mark.parametrize("size", [(1000, 800), (40, 20), (1, 1), (3000, 30)])
 def test_faces_beyond_edges_are_drawn(where: tuple[float, float, float], size: tuple[int, int]) -> None:
-    marked = rendering.drawn(image(*size), [face(*where)] * 3)
+    marked = rendering.draw_faces(image(*size), [face(*where)] * 3)
     assert marked.dtype == np.uint8
 
 
 def test_png_keeps_colors() -> None:
-    marked = rendering.drawn(image(700, 700), [face(200, 200, 300)])
+    marked = rendering.draw_faces(image(700, 700), [face(200, 200, 300)])
     encoded = cv2.imdecode(np.frombuffer(rendering.png(marked), np.uint8), 1)
     assert encoded is not None
     decoded = cv2.cvtColor(encoded, cv2.COLOR_BGR2RGB)

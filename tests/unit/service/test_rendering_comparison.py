@@ -30,7 +30,7 @@ def match(distance: float, *, same: bool, where: Face | None = None) -> FaceMatc
 
 
 def drawn(*targets: Compared, source: np.ndarray | None = None, of: Face | None = None) -> np.ndarray:
-    return rendering.compared(
+    return rendering.draw_comparison(
         "a.jpg", image() if source is None else source, of or face(300, 200, 100), targets, CALIBRATION
     )
 

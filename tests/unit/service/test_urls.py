@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from face_comparison.errors import UrlNotAllowed
-from face_comparison.fetching.urls import MAX_LENGTH, HttpUrl, S3Url, parse, parse_s3, redirected
+from face_comparison.fetching.urls import MAX_LENGTH, HttpUrl, S3Url, parse, parse_s3, resolve_redirect
 
 
 def http(url: str) -> HttpUrl:
@@ -138,7 +138,7 @@ def test_arbitrary_text_is_parsed_or_rejected(text: str) -> None:
     ],
 )
 def test_redirect_targets_are_resolved(location: str, expected: str) -> None:
-    assert redirected(http("https://example.com:8443/dir/a.jpg?x=0"), location).text == expected
+    assert resolve_redirect(http("https://example.com:8443/dir/a.jpg?x=0"), location).text == expected
 
 
 @pytest.mark.parametrize(
@@ -155,7 +155,7 @@ def test_redirect_targets_are_resolved(location: str, expected: str) -> None:
 )
 def test_forbidden_redirects_are_rejected(location: str) -> None:
     with pytest.raises(UrlNotAllowed):
-        redirected(http("http://example.com/"), location)
+        resolve_redirect(http("http://example.com/"), location)
 
 
 @pytest.mark.parametrize(

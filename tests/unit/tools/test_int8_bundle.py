@@ -45,13 +45,13 @@ def test_ranges_of_all_layers_but_the_first_are_means_over_the_faces() -> None:
 @pytest.mark.parametrize("name", [bundle_store.DEFAULT, NAME])
 def test_strangers_of_the_manifests_are_those_that_were_measured(name: str) -> None:
     record = json.loads(accuracy.record_path(name).read_text())
-    stated = json.loads(bundle_store.recipes()[name])
+    stated = json.loads(bundle_store.known_manifests()[name])
     assert record["model"] == f"{name}-{stated['revision']}"
     assert stated["comparison"]["strangers"] == accuracy.strangers(record)
 
 
 def test_recipe_differs_from_the_default_in_name_embedder_and_comparison() -> None:
-    default = json.loads(bundle_store.recipes()[bundle_store.DEFAULT])
+    default = json.loads(bundle_store.known_manifests()[bundle_store.DEFAULT])
     made = json.loads(recipe(default, "0" * 64, {"layer": (-1.5, 2.0)}, {"threshold": 1.0, "scale": 0.1}))
     assert made["name"] == NAME
     assert made["embedder"]["origin"] == default["embedder"]["origin"] | {"int8": {"layer": [-1.5, 2.0]}}

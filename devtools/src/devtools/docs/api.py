@@ -11,7 +11,7 @@ import face_comparison
 from devtools.docs.tables import as_json, code, table
 from face_comparison.settings import Settings
 from face_comparison.vision.analyzer import ModelInfo
-from face_comparison.vision.bundle import Manifest, parsed
+from face_comparison.vision.bundle import Manifest, parse_manifest
 from face_comparison.web import openapi_document
 
 Schema = dict[str, Any]
@@ -21,7 +21,7 @@ LONGEST_LIST = 5
 
 def manifest() -> Manifest:
     """Returns the manifest of the default bundle."""
-    return parsed(BUNDLE.read_bytes(), BUNDLE.name)
+    return parse_manifest(BUNDLE.read_bytes(), BUNDLE.name)
 
 
 def document() -> Schema:

@@ -123,7 +123,7 @@ def with_curves(script: str) -> str:
 
 def models() -> dict[Path, str]:
     """Returns the manifests with the default bundle's detector: those of other projects' models, and the int8 one."""
-    detector = json.loads(bundle_store.recipes()[bundle_store.DEFAULT])["detector"]
+    detector = json.loads(bundle_store.known_manifests()[bundle_store.DEFAULT])["detector"]
     made = {int8_bundle.RECIPE: int8_bundle.current_recipe()}
     for path in sorted((ROOT / "docs" / "models").glob("*.json")):
         made[path] = json.dumps(json.loads(path.read_text()) | {"detector": detector}, indent=2) + "\n"

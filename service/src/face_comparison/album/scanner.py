@@ -130,7 +130,7 @@ class Scanner:
 
     def scan(self, path: Path) -> Outcome:
         """Returns the outcome of a file, without what was found if its content is known."""
-        read = self._digested(path)
+        read = self._read_with_digest(path)
         if isinstance(read, Skipped):
             return read
         digest, data = read
@@ -142,10 +142,10 @@ class Scanner:
 
     def analyze(self, path: Path) -> Outcome:
         """Returns the outcome of a file, also if its content is known."""
-        read = self._digested(path)
+        read = self._read_with_digest(path)
         return read if isinstance(read, Skipped) else self._outcome(path, *read)
 
-    def _digested(self, path: Path) -> tuple[str, bytes] | Skipped:
+    def _read_with_digest(self, path: Path) -> tuple[str, bytes] | Skipped:
         try:
             data = self._read(path)
         except OSError as error:
@@ -154,7 +154,7 @@ class Scanner:
 
     def _outcome(self, path: Path, digest: str, data: bytes) -> Outcome:
         try:
-            found = self._analyzed(digest, data)
+            found = self._analyze(digest, data)
         except (UnsupportedFormat, CorruptImage, ImageTooLarge) as error:
             return path, digest, Rejected(digest, error.code, error.message)
         except ImageRejected as error:
@@ -165,7 +165,7 @@ class Scanner:
             self._crops.write(found)
         return path, digest, found
 
-    def _analyzed(self, digest: str, data: bytes) -> Analyzed:
+    def _analyze(self, digest: str, data: bytes) -> Analyzed:
         header = pixels.header(data)
         fitting = pixels.analyzable(data, header, self._analyst.max_bytes)
         detection = self._analyst.faces(fitting)

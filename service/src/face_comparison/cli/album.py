@@ -75,7 +75,7 @@ def build(folder: str, *, service: str | None, api_key: str | None, **given: Any
     status is 0 even if images were skipped; they are listed with their reasons.
     """
     album_options.require_packages()
-    from face_comparison.album import builder, scanner  # noqa: PLC0415 (see `analyzers.loadable`)
+    from face_comparison.album import builder, scanner  # noqa: PLC0415 (see `analyzers.prepare_analyzer`)
 
     if api_key is not None and service is None:
         raise click.UsageError("--api-key requires --service")

@@ -35,7 +35,7 @@ class _Album:
     @classmethod
     def opened(cls, out: Path) -> _Album:
         """Raises AlbumUnusable if the folder is not an album."""
-        from face_comparison.album import people_file  # noqa: PLC0415 (see `analyzers.loaded`)
+        from face_comparison.album import people_file  # noqa: PLC0415 (see `analyzers.load_analyzer`)
         from face_comparison.album.database import AlbumDatabase, version_of  # noqa: PLC0415
 
         version = version_of(out)

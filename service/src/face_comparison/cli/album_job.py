@@ -40,7 +40,7 @@ def shard(photographs: str, results: str, shard: int, shards: int, **given: str 
 
     Finished work is not repeated: after an interruption, run the same command again to continue.
     """
-    from face_comparison.album import places  # noqa: PLC0415 (see `analyzers.loadable`)
+    from face_comparison.album import places  # noqa: PLC0415 (see `analyzers.prepare_analyzer`)
     from face_comparison.album import shards as shard_results  # noqa: PLC0415
 
     if shard >= shards:
@@ -72,7 +72,7 @@ def shard(photographs: str, results: str, shard: int, shards: int, **given: str 
 def assemble(photographs: str, *, results: str, shards: int, wait: float, bundle: str | None, **given: Any) -> None:
     """Create an album from the results of all shards, identical to one built on a single machine. No image is read."""
     album_options.require_packages()
-    from face_comparison.album import builder, places  # noqa: PLC0415 (see `analyzers.loadable`)
+    from face_comparison.album import builder, places  # noqa: PLC0415 (see `analyzers.prepare_analyzer`)
     from face_comparison.cli.album import summary  # noqa: PLC0415
 
     model = analyzers.local_face_source({"bundle": bundle, "threads": "1"})

@@ -59,7 +59,7 @@ def require_packages() -> None:
     try:
         import rich.progress  # noqa: F401, PLC0415
 
-        from face_comparison.album import builder  # noqa: F401, PLC0415 (see `analyzers.loadable`)
+        from face_comparison.album import builder  # noqa: F401, PLC0415 (see `analyzers.prepare_analyzer`)
     except ModuleNotFoundError as error:
         raise PackagesMissing(
             f"albums require the package {error.name}: pip install 'face-comparison[album]'"

@@ -26,19 +26,19 @@ ONLY_LOCAL = tuple(name for name in MODEL_OPTIONS if name != "threads")
 WITH_SERVICE = "with --service: the service's own setting applies"
 
 
-def loaded(given: dict[str, str | None]) -> tuple[Analyzer, int]:
+def load_analyzer(given: dict[str, str | None]) -> tuple[Analyzer, int]:
     """Returns the analyzer that the options select, and its number of concurrent images."""
-    _, load, threads = loadable(given)
+    _, load, threads = prepare_analyzer(given)
     return load(), threads
 
 
-def loadable(given: dict[str, str | None]) -> tuple[Manifest, Callable[[], Analyzer], int]:
+def prepare_analyzer(given: dict[str, str | None]) -> tuple[Manifest, Callable[[], Analyzer], int]:
     """Returns the selected bundle's manifest, a function that loads it, and its number of concurrent images."""
     from face_comparison.models import loader  # noqa: PLC0415 (it takes a second, which `--help` would pay)
 
     settings = options.settings(given)
-    threads = settings.threads or cpus.available()
-    bundle = opened(settings)
+    threads = settings.threads or cpus.available_cpus()
+    bundle = open_bundle(settings)
     return bundle.manifest, partial(loader.load_analyzer, bundle, settings, threads, every_bucket=False), threads
 
 
@@ -56,13 +56,13 @@ def local_face_source(given: dict[str, str | None]) -> LocalFaceSource:
     """Returns the models that the options select as a source of faces; they are loaded when needed."""
     from face_comparison.album import face_sources  # noqa: PLC0415
 
-    manifest, load, threads = loadable(given)
+    manifest, load, threads = prepare_analyzer(given)
     return face_sources.LocalFaceSource(
         manifest.version, manifest.comparison.threshold, manifest.detector.sure_confidence, load, threads
     )
 
 
-def opened(settings: Settings) -> Bundle:
+def open_bundle(settings: Settings) -> Bundle:
     """Returns the selected bundle, which is fetched first where it never was.
 
     Raises InvalidBundle, InvalidSettings, ModelDownloadFailed.
@@ -74,11 +74,11 @@ def opened(settings: Settings) -> Bundle:
     if bundle_store.is_fetchable(settings.bundle, folder):
         click.echo(f"fetching the model, once: it is kept in {folder}", err=True)
         with downloads.bars() as progress:
-            bundle_store.fetched(settings.bundle, folder, progress)
-    return loader.opened(settings, folder)
+            bundle_store.ensure_bundle(settings.bundle, folder, progress)
+    return loader.open_configured_bundle(settings, folder)
 
 
-def decoded(data: bytes) -> NDArray[np.uint8]:
+def decode_image(data: bytes) -> NDArray[np.uint8]:
     """Returns the upright image, (height, width, 3) uint8 RGB.
 
     Raises UnsupportedFormat, CorruptImage, ImageTooLarge.

@@ -40,11 +40,11 @@ def command(images: tuple[Path, ...], rounds: int, total: int, memory: bool, **g
             f"bench requires the package {error.name}: install face-comparison with the extra bench"
         ) from error
     settings = options.settings(given)
-    opened = analyzers.opened(settings)
+    opened = analyzers.open_bundle(settings)
     data = [path.read_bytes() for path in images]
     data = data or [resources.files("face_comparison").joinpath("sample.jpg").read_bytes()]
     workers = settings.workers or 1
-    threads = settings.threads or cpus.available()
+    threads = settings.threads or cpus.available_cpus()
     plan = contenders.Plan(data, rounds, total, threads, workers, settings.device, settings.engine, settings.bundle)
 
     def progress(line: str) -> None:
@@ -57,7 +57,7 @@ def command(images: tuple[Path, ...], rounds: int, total: int, memory: bool, **g
     locked = interpreter.lock_time(opened, plan.images, plan.total)
     flooding, probes = contest.flood(plan, progress)
     progress("")
-    click.echo(f"{opened.manifest.version}, engine {plan.engine}, {platform.machine()}, {cpus.available()} cores\n")
+    click.echo(f"{opened.manifest.version}, engine {plan.engine}, {platform.machine()}, {cpus.available_cpus()} cores\n")
     click.echo(contest.table(entries, plan.threads))
     click.echo(f"\nlatency added at 1 in flight: {1000 * added:.1f} ms (median)")
     click.echo(f"Python's interpreter lock: {1000 * locked:.1f} ms per image, networks and decoder replaced by pauses")

@@ -63,8 +63,8 @@ def access_options(*, create: bool = False) -> Callable[[Callable[..., None]], C
     def decorate(function: Callable[..., None]) -> Callable[..., None]:
         def run(service: str | None, api_key: str | None, **given: Any) -> None:
             rest = {name: given.pop(name) for name in list(given) if name in STORE_OPTIONS}
-            with _opened(service, api_key, rest, create=create) as access:
-                function(access=access, threads=options.settings(rest).threads or cpus.available(), **given)
+            with _open_access(service, api_key, rest, create=create) as access:
+                function(access=access, threads=options.settings(rest).threads or cpus.available_cpus(), **given)
 
         decorated = options.from_settings(*STORE_OPTIONS)(run)
         decorated = options.option(
@@ -204,13 +204,13 @@ def enroll(
             try:
                 outcome, message = job.result()
             except FaceComparisonError:
-                click.echo(f"stopped after {_counted(counts)}: run the same command again to go on", err=True)
+                click.echo(f"stopped after {_format_counts(counts)}: run the same command again to go on", err=True)
                 raise
             counts[outcome] += 1
             bar.update(1)
             if message:
                 click.echo(f"{inputs.one_line(inputs.text_of(path))}: {message}", err=True)
-    click.echo(_counted(counts))
+    click.echo(_format_counts(counts))
     if counts["failed"]:
         raise SystemExit(FAILED)
 
@@ -241,7 +241,7 @@ def search(
     Unusable images are reported on stderr; the rest are still processed, and the exit status is 2.
     """
     fields = {} if rate is None else {"MaxFalsePositiveRate": rate}
-    found = inputs.expand(inputs.named(images, files_from, "IMAGE..."), options.settings({}))
+    found = inputs.expand(inputs.collect_arguments(images, files_from, "IMAGE..."), options.settings({}))
     for line in inputs.report_ignored(found.ignored):
         click.echo(line, err=True)
 
@@ -430,12 +430,12 @@ def _problem_of_one_image(name: str, error: FaceComparisonError) -> Problem:
     return Problem(name, code, getattr(cause, "message", ""))
 
 
-def _counted(counts: dict[str, int]) -> str:
+def _format_counts(counts: dict[str, int]) -> str:
     return ", ".join(f"{count} {outcome}" for outcome, count in counts.items())
 
 
 @contextmanager
-def _opened(
+def _open_access(
     service: str | None, api_key: str | None, given: dict[str, str | None], *, create: bool
 ) -> Iterator[CollectionAccess]:
     from face_comparison.cli.collection_access import LocalCollections, RemoteCollections  # noqa: PLC0415
@@ -457,7 +457,7 @@ def _opened(
     from face_comparison.server.collection_store import open_collections  # noqa: PLC0415
 
     settings = options.settings(given)
-    manifest, load, _ = analyzers.loadable(given)
+    manifest, load, _ = analyzers.prepare_analyzer(given)
     upkeep = open_collections(settings, lambda: _model(manifest), create=create)
     if upkeep is None:
         raise click.UsageError("no collections selected: give --collections sqlite:DIRECTORY, or --service URL")
@@ -489,7 +489,7 @@ def _model(manifest: Any) -> Any:
 
 def _json(response: Response, **more: str) -> str:
     """Prints a response on one line, after any additional fields."""
-    from face_comparison.api import encoding  # noqa: PLC0415 (see `analyzers.loaded`)
+    from face_comparison.api import encoding  # noqa: PLC0415 (see `analyzers.load_analyzer`)
 
     return encoding.encode({**more, **encoding.fields(response)}, encoding.JSON).decode()
 

@@ -88,16 +88,16 @@ class RemoteCollections:
             made = self._client.create_collection(name, max_false_positive_rate=rate, retention_days=retention_days)
             return made.describe()
 
-        return _asked(create)
+        return _call_service(create)
 
     def collections(self) -> list[CollectionDescription]:
-        return _asked(self._client.collections)
+        return _call_service(self._client.collections)
 
     def users(self, name: str) -> Iterator[User]:
-        return iter(_asked(lambda: list(self._client.collection(name).users())))
+        return iter(_call_service(lambda: list(self._client.collection(name).users())))
 
     def enrolled(self, name: str) -> set[tuple[str | None, str | None]]:
-        return _asked(
+        return _call_service(
             lambda: {(face.user_id, face.external_image_id) for face in self._client.collection(name).faces()}
         )
 
@@ -114,24 +114,24 @@ class RemoteCollections:
         return found
 
     def delete_collection(self, name: str) -> Erasure:
-        return _asked(self._client.collection(name).delete)
+        return _call_service(self._client.collection(name).delete)
 
     def delete_user(self, name: str, user_id: str) -> UserErasure:
-        return _asked(lambda: self._client.collection(name).delete_user(user_id))
+        return _call_service(lambda: self._client.collection(name).delete_user(user_id))
 
     def export(self, name: str) -> Iterator[bytes]:
         lines = self._client.collection(name).export_lines()
-        while (line := _asked(lambda: next(lines, None))) is not None:
+        while (line := _call_service(lambda: next(lines, None))) is not None:
             yield line
 
     def import_(self, name: str, lines: Iterable[bytes]) -> ImportResponse:
-        return _asked(lambda: self._client.collection(name).import_lines(lines))
+        return _call_service(lambda: self._client.collection(name).import_lines(lines))
 
     def _post(self, name: str, route: str, fields: dict[str, Any], response_type: Any) -> Any:
         import msgspec  # noqa: PLC0415
 
         body = msgspec.msgpack.encode(fields)
-        return _asked(lambda: self._client.call("POST", f"/collections/{name}/{route}", body, response_type))
+        return _call_service(lambda: self._client.call("POST", f"/collections/{name}/{route}", body, response_type))
 
 
 class LocalCollections:
@@ -153,15 +153,15 @@ class LocalCollections:
     def collections(self) -> list[CollectionDescription]:
         from face_comparison.wire.collection_responses import to_collection  # noqa: PLC0415
 
-        return [to_collection(info) for info in _everything(self._service.list_collections)]
+        return [to_collection(info) for info in _read_all_pages(self._service.list_collections)]
 
     def users(self, name: str) -> Iterator[User]:
         from face_comparison.wire.collection_responses import to_user  # noqa: PLC0415
 
-        return (to_user(user) for user in _everything(self._service.list_users, name))
+        return (to_user(user) for user in _read_all_pages(self._service.list_users, name))
 
     def enrolled(self, name: str) -> set[tuple[str | None, str | None]]:
-        return {(face.user_id, face.external_image_id) for face in _everything(self._service.list_faces, name)}
+        return {(face.user_id, face.external_image_id) for face in _read_all_pages(self._service.list_faces, name)}
 
     def enroll(self, name: str, image: bytes, **fields: Any) -> EnrollResponse:
         from face_comparison.wire.collection_responses import to_enroll_response  # noqa: PLC0415
@@ -229,7 +229,7 @@ class LocalCollections:
         )
 
 
-def _everything(call: Callable[..., Any], *arguments: Any) -> Iterator[Any]:
+def _read_all_pages(call: Callable[..., Any], *arguments: Any) -> Iterator[Any]:
     token = None
     while True:
         page = call(*arguments, limit=4096, token=token)
@@ -239,7 +239,7 @@ def _everything(call: Callable[..., Any], *arguments: Any) -> Iterator[Any]:
             return
 
 
-def _asked(call: Callable[[], T]) -> T:
+def _call_service(call: Callable[[], T]) -> T:
     """Returns the result of a call to the service. Raises ServiceRefused with the service's code and message."""
     from face_comparison.client import ServiceError, ServiceUnreachable  # noqa: PLC0415
 

@@ -68,11 +68,11 @@ def command(  # noqa: PLR0913 (one for each option)
 
     The exit status is 0 if the person is in all of them, 1 if not, and 2 if an image could not be used.
     """
-    from face_comparison.cli import face_finder  # noqa: PLC0415 (see `analyzers.loaded`)
+    from face_comparison.cli import face_finder  # noqa: PLC0415 (see `analyzers.load_analyzer`)
 
     if as_json and format_ not in (None, "json"):
         raise click.UsageError(f"--json and --format {format_} contradict each other")
-    arguments = inputs.named(targets, files_from, "B...", besides=source)
+    arguments = inputs.collect_arguments(targets, files_from, "B...", besides=source)
     if draw is not None and service is not None:
         raise click.UsageError("--draw needs the models on this machine: omit --service")
     settings = options.settings(given)
@@ -88,7 +88,7 @@ def command(  # noqa: PLR0913 (one for each option)
     if draw is None:
         head, outcomes = finder.compare(first[0], found.images, threshold)
     else:
-        head, outcomes = _drawn(cast("LocalFaces", finder), [first[0], *found.images], threshold, draw)
+        head, outcomes = _draw_comparison(cast("LocalFaces", finder), [first[0], *found.images], threshold, draw)
     if isinstance(head, Problem):
         _fail(head)
     with image_options.progress(outcomes, len(found.images), quiet=False) as each:
@@ -131,7 +131,7 @@ def json_bytes(source: str, response: CompareResponse, outcomes: Sequence[tuple[
     return encoding.encode(shown, encoding.JSON)
 
 
-def _drawn(
+def _draw_comparison(
     finder: LocalFaces, images: Sequence[InputImage | Problem], threshold: float | None, out: Path
 ) -> tuple[Compared | Problem, Iterator[TargetMatch | Problem]]:
     """Draws the comparison and returns what `FaceFinder.compare` returns."""
@@ -142,7 +142,7 @@ def _drawn(
         pixels = None
         if isinstance(image, InputImage):
             with suppress(FaceComparisonError):
-                pixels = analyzers.decoded(image.read())
+                pixels = analyzers.decode_image(image.read())
         return rendering.Compared(_short(image.name), pixels, told)
 
     source, *others = (inputs.read_once(image) for image in images)
@@ -152,9 +152,11 @@ def _drawn(
         return first, iter(())
     matches = list(found)
     targets = [target(image, match) for image, match in zip(others, matches, strict=True)]
-    pixels = analyzers.decoded(source.read())
+    pixels = analyzers.decode_image(source.read())
     calibration = finder.model.calibration(threshold)
-    out.write_bytes(rendering.png(rendering.compared(_short(source.name), pixels, first[0], targets, calibration)))
+    out.write_bytes(
+        rendering.png(rendering.draw_comparison(_short(source.name), pixels, first[0], targets, calibration))
+    )
     return finder.compared(first, threshold), map(finder.target, matches)
 
 

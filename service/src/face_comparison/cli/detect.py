@@ -62,9 +62,9 @@ def command(  # noqa: PLR0913 (one for each option)
 
     Unusable images are reported on stderr; the rest are still processed, and the exit status is 2.
     """
-    from face_comparison.cli import face_finder  # noqa: PLC0415 (see `analyzers.loaded`)
+    from face_comparison.cli import face_finder  # noqa: PLC0415 (see `analyzers.load_analyzer`)
 
-    arguments = inputs.named(images, files_from, "IMAGE...")
+    arguments = inputs.collect_arguments(images, files_from, "IMAGE...")
     if draw is not None and service is not None:
         raise click.UsageError("--draw needs the models on this machine: omit --service")
     found = inputs.expand(arguments, options.settings(given))
@@ -118,4 +118,4 @@ def _print(name: str, response: DetectResponse, chosen: Format, *, no_hash: bool
 def _draw(image: InputImage, analysis: Analysis, out: Path) -> None:
     from face_comparison import rendering  # noqa: PLC0415
 
-    out.write_bytes(rendering.png(rendering.drawn(analyzers.decoded(image.read()), analysis.faces)))
+    out.write_bytes(rendering.png(rendering.draw_faces(analyzers.decode_image(image.read()), analysis.faces)))

@@ -139,7 +139,7 @@ def command(  # noqa: PLR0913 (one for each option)
     try:
         import rich.progress  # noqa: F401, PLC0415
 
-        from face_comparison.album import scanner  # noqa: PLC0415 (see `analyzers.loaded`)
+        from face_comparison.album import scanner  # noqa: PLC0415 (see `analyzers.load_analyzer`)
         from face_comparison.evaluation import record, run  # noqa: PLC0415
         from face_comparison.evaluation import report as report_page  # noqa: PLC0415
         from face_comparison.evaluation.thresholds import Costs  # noqa: PLC0415
@@ -290,6 +290,6 @@ def _calibrate(name: str, evaluation: Evaluation, given: dict[str, str | None]) 
     from face_comparison.models import loader  # noqa: PLC0415
 
     bundles = options.bundles_folder()
-    base = loader.opened(options.settings(given), bundles)
+    base = loader.open_configured_bundle(options.settings(given), bundles)
     made = calibration.write_bundle(name, base, evaluation, bundles)
     click.echo(f"wrote {made.folder}: use it with --bundle {made.manifest.version}")

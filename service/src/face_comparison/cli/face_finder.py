@@ -81,7 +81,7 @@ class LocalFaces:
     def __init__(
         self, given: dict[str, str | None], max_faces: int | None = None, min_confidence: float | None = None
     ) -> None:
-        self._analyzer, self._threads = analyzers.loaded(given)
+        self._analyzer, self._threads = analyzers.load_analyzer(given)
         self.model = self._analyzer.model
         self._limits: dict[str, Any] = {} if max_faces is None else {"max_faces": max_faces}
         if min_confidence is not None:
@@ -93,7 +93,7 @@ class LocalFaces:
 
     def response(self, analysis: Analysis | Problem) -> DetectResponse | Problem:
         """Returns the service's response for an image."""
-        from face_comparison.wire.responses import to_detect_response  # noqa: PLC0415 (see `analyzers.loaded`)
+        from face_comparison.wire.responses import to_detect_response  # noqa: PLC0415 (see `analyzers.load_analyzer`)
 
         return analysis if isinstance(analysis, Problem) else to_detect_response(analysis, self.model.version)
 
@@ -122,9 +122,9 @@ class LocalFaces:
         except FaceComparisonError as error:
             found.close()
             return Problem.of(source.name, error), iter(())
-        return (face, first), self._matched(face, found, self.model.calibration(threshold))
+        return (face, first), self._match_faces(face, found, self.model.calibration(threshold))
 
-    def _matched(
+    def _match_faces(
         self,
         face: Face,
         found: Iterator[tuple[InputImage | Problem, Analysis | Problem]],
@@ -258,7 +258,7 @@ class RemoteFaces:
                 return Problem(target.name, result.error.code, result.error.message)
             match = cast("TargetMatch", result)
             # A hash does not contain the information that its face is not reliable.
-            return match if face.quality.reliable else _to_be_reviewed(match)
+            return match if face.quality.reliable else _mark_for_review(match)
 
         with ThreadPoolExecutor(self._threads) as pool:
             yield from pool.map(compared, targets)
@@ -289,7 +289,7 @@ class RemoteFaces:
         return response
 
 
-def _to_be_reviewed(result: TargetMatch) -> TargetMatch:
+def _mark_for_review(result: TargetMatch) -> TargetMatch:
     from msgspec.structs import replace  # noqa: PLC0415
 
     faces = tuple(replace(face, verdict="review") for face in result.faces)

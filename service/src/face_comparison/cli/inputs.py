@@ -91,7 +91,7 @@ def one_line(text: str) -> str:
     return text.translate(_CONTROL_SYMBOLS)
 
 
-def named(arguments: Sequence[str], files_from: str | None, metavar: str, besides: str = "") -> list[str]:
+def collect_arguments(arguments: Sequence[str], files_from: str | None, metavar: str, besides: str = "") -> list[str]:
     """Returns the arguments and those in the file `files_from`, one per line; empty lines are skipped.
 
     Args:

@@ -27,15 +27,15 @@ _sha256 = options.option("--sha256", metavar="DIGEST", help="Expected SHA-256 of
 @command.command("list")
 def list_bundles() -> None:
     """List the bundles on this machine and those that can be fetched."""
-    from face_comparison.models import bundle_store  # noqa: PLC0415 (see `analyzers.loaded`)
-    from face_comparison.vision import bundle  # noqa: PLC0415 (see `analyzers.loaded`)
+    from face_comparison.models import bundle_store  # noqa: PLC0415 (see `analyzers.load_analyzer`)
+    from face_comparison.vision import bundle  # noqa: PLC0415 (see `analyzers.load_analyzer`)
 
     folder = options.bundles_folder()
-    kept = bundle_store.manifests(folder)
+    kept = bundle_store.stored_manifests(folder)
     for version in sorted(kept):
         click.echo(f"{version}  {folder / version}")
-    for name, recipe in sorted(bundle_store.recipes().items()):
-        version = bundle.parsed(recipe, name).version
+    for name, recipe in sorted(bundle_store.known_manifests().items()):
+        version = bundle.parse_manifest(recipe, name).version
         if version not in kept:
             click.echo(f"{version}  not fetched yet: face-comparison models fetch {name}")
 
@@ -61,15 +61,15 @@ def fetch(name: str, into: Path | None, sha256: str | None) -> None:
     if name.startswith("s3://"):
         if into is None:
             raise click.UsageError("a bundle from s3:// needs a target folder: --into DIR")
-        found = bundle_store.downloaded(name, into, sha256)
+        found = bundle_store.download_bundle(name, into, sha256)
     elif into is not None:
         raise click.UsageError(
             "--into requires s3://BUCKET/PREFIX; for other bundles, FACE_COMPARISON_BUNDLES sets the folder"
         )
     else:
         with downloads.bars() as progress:
-            made = bundle_store.fetched(name, options.bundles_folder(), progress)
-        found = bundle.opened(made.folder, sha256)
+            made = bundle_store.ensure_bundle(name, options.bundles_folder(), progress)
+        found = bundle.open_bundle(made.folder, sha256)
     click.echo(f"{found.manifest.version}  {found.folder}")
 
 
@@ -81,7 +81,7 @@ def verify(name: str, sha256: str | None) -> None:
     from face_comparison.models import bundle_store  # noqa: PLC0415
     from face_comparison.vision import bundle  # noqa: PLC0415
 
-    found = bundle.opened(bundle_store.located(name, options.bundles_folder()), sha256)
+    found = bundle.open_bundle(bundle_store.bundle_path(name, options.bundles_folder()), sha256)
     click.echo(f"{found.manifest.version}  sha256 {found.digest}  every file matches the manifest")
 
 
@@ -92,8 +92,8 @@ def show(name: str) -> None:
     from face_comparison.models import bundle_store  # noqa: PLC0415
     from face_comparison.vision import bundle  # noqa: PLC0415
 
-    folder = bundle_store.located(name, options.bundles_folder())
-    manifest = bundle.opened(folder).manifest
+    folder = bundle_store.bundle_path(name, options.bundles_folder())
+    manifest = bundle.open_bundle(folder).manifest
     click.echo(json.dumps(msgspec.to_builtins(manifest), indent=2, ensure_ascii=False))
 
 
@@ -154,7 +154,7 @@ def add(models: tuple[str, ...], *, sha256: tuple[str, ...], **given: str) -> No
     taken from --bundle. If both are given, color, mean, and std describe the embedder. The new bundle is tried on the
     built-in sample. Its threshold is provisional until `face-comparison evaluate --calibrate` has measured one.
     """
-    from face_comparison.models import bundle_builder, sample_trial  # noqa: PLC0415 (see `analyzers.loaded`)
+    from face_comparison.models import bundle_builder, sample_trial  # noqa: PLC0415 (see `analyzers.load_analyzer`)
     from face_comparison.vision.analyzer import build_analyzer  # noqa: PLC0415
 
     if sha256 and len(sha256) != len(models):
@@ -170,7 +170,7 @@ def add(models: tuple[str, ...], *, sha256: tuple[str, ...], **given: str) -> No
         scale=1 / std,
         license=given["license"],
     )
-    base = analyzers.opened(options.settings({"bundle": given["bundle"]}))
+    base = analyzers.open_bundle(options.settings({"bundle": given["bundle"]}))
     files = [
         bundle_builder.read_model(location, digest)
         for location, digest in zip(models, sha256 or [""] * len(models), strict=True)

@@ -100,7 +100,7 @@ def face_table(responses: Iterable[tuple[str, DetectResponse]], *, color: bool =
                 )
             )
     colors = [None, *("yellow" if row[-1] else "" for row in rows[1:])]
-    return "\n".join(_painted(aligned(rows, right=(1, 2, 3, 4, 5, 6)), colors, color=color))
+    return "\n".join(_colorize(align_columns(rows, right=(1, 2, 3, 4, 5, 6)), colors, color=color))
 
 
 def compare_table(
@@ -125,12 +125,12 @@ def compare_table(
         [
             f"Compared with {one_line(source)}{of}; same person up to a distance of {threshold}.",
             "",
-            *_painted(aligned(rows, right=(2, 3)), colors, color=color),
+            *_colorize(align_columns(rows, right=(2, 3)), colors, color=color),
         ]
     )
 
 
-def _painted(lines: Sequence[str], colors: Sequence[str | None], *, color: bool) -> list[str]:
+def _colorize(lines: Sequence[str], colors: Sequence[str | None], *, color: bool) -> list[str]:
     """Colors the lines if color is wanted. colors: None for a heading, empty for none."""
     if not color:
         return list(lines)
@@ -140,7 +140,7 @@ def _painted(lines: Sequence[str], colors: Sequence[str | None], *, color: bool)
     ]
 
 
-def aligned(rows: Sequence[Sequence[str]], right: Sequence[int] = ()) -> list[str]:
+def align_columns(rows: Sequence[Sequence[str]], right: Sequence[int] = ()) -> list[str]:
     """Returns rows as lines with aligned columns; the columns `right` are aligned to the right."""
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     return [

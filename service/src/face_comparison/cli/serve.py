@@ -77,6 +77,6 @@ def _loader(bundles: Path) -> Loader:
         def observe(network: str, size: int) -> None:
             metrics.BATCH_SIZE.labels(network).observe(size)
 
-        return loader.load_analyzer(loader.opened(settings, bundles), settings, threads, observe)
+        return loader.load_analyzer(loader.open_configured_bundle(settings, bundles), settings, threads, observe)
 
     return load

@@ -133,7 +133,7 @@ class AsyncClient:
             ) as response:
                 if response.status_code != 200:
                     await response.aread()
-                    calls.check(_received(response))
+                    calls.check(_to_received(response))
                 split = LineSplitter()
                 async for part in response.aiter_bytes():
                     for line in split.feed(part):
@@ -175,7 +175,7 @@ class AsyncClient:
                 )
         except (httpx.HTTPError, TimeoutError) as error:
             return self._unreachable(error)
-        return _received(response)
+        return _to_received(response)
 
     def _unreachable(self, error: Exception) -> ServiceUnreachable:
         unreachable = ServiceUnreachable(f"{self._url} does not respond: {str(error) or type(error).__name__}")
@@ -183,5 +183,5 @@ class AsyncClient:
         return unreachable
 
 
-def _received(response: httpx.Response) -> Received:
+def _to_received(response: httpx.Response) -> Received:
     return Received(response.status_code, response.content, response.headers.get("Retry-After", ""))

@@ -169,7 +169,7 @@ class Client:
             try:
                 if response.status != 200:
                     response.read(decode_content=True, cache_content=True)
-                    calls.check(_received(response))
+                    calls.check(_to_received(response))
                 split = LineSplitter()
                 for chunk in response.stream(2**16):
                     yield from split.feed(chunk)
@@ -222,8 +222,8 @@ class Client:
             unreachable = ServiceUnreachable(f"{self._url} does not respond: {error}")
             unreachable.__cause__ = error
             return unreachable
-        return _received(response)
+        return _to_received(response)
 
 
-def _received(response: urllib3.BaseHTTPResponse) -> Received:
+def _to_received(response: urllib3.BaseHTTPResponse) -> Received:
     return Received(response.status, response.data, response.headers.get("Retry-After", ""))

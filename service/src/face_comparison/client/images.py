@@ -41,11 +41,11 @@ def image_fields(image: Any) -> dict[str, Any]:
     if isinstance(image, bytes | bytearray | memoryview):
         return {"img": bytes(image)}
     if isinstance(image, np.ndarray):
-        return {"img": _encoded(image)}
+        return {"img": _encode_png(image)}
     # Pillow need not be installed; whoever holds one of its images has imported it.
     pillow = sys.modules.get("PIL.Image")
     if pillow is not None and isinstance(image, pillow.Image):
-        return {"img": _saved(image)}
+        return {"img": _encode_pillow(image)}
     raise TypeError(f"an image is a path, a URL, bytes, an array or a Pillow image, not {type(image).__name__}")
 
 
@@ -53,17 +53,17 @@ def subject_fields(subject: Any) -> dict[str, Any]:
     """`url`, `img` or `face_hash` of one side of a comparison. Raises what image_fields raises."""
     if isinstance(subject, Face):
         version = {"FaceModelVersion": subject.face_model_version} if isinstance(subject, DetectedFace) else {}
-        return {"face_hash": _packed(subject.face_hash), **version}
+        return {"face_hash": _pack(subject.face_hash), **version}
     if isinstance(subject, np.ndarray) and subject.ndim == 1:
-        return {"face_hash": _packed(subject)}
+        return {"face_hash": _pack(subject)}
     return image_fields(subject)
 
 
-def _packed(vector: NDArray[np.float32]) -> bytes:
+def _pack(vector: NDArray[np.float32]) -> bytes:
     return np.asarray(vector, "<f4").tobytes()
 
 
-def _encoded(pixels: NDArray[np.uint8]) -> bytes:
+def _encode_png(pixels: NDArray[np.uint8]) -> bytes:
     color = pixels.ndim == _CHANNELS and pixels.shape[2] == _CHANNELS
     if pixels.dtype not in _PIXELS or not (color or pixels.ndim == _CHANNELS - 1) or not pixels.size:
         raise ValueError(
@@ -91,7 +91,7 @@ def _by_pillow(pixels: NDArray[np.uint8]) -> bytes:
     return data.getvalue()
 
 
-def _saved(image: Image) -> bytes:
+def _encode_pillow(image: Image) -> bytes:
     from PIL import ImageOps  # noqa: PLC0415 (is there: the image is one of Pillow's)
 
     # Pillow keeps a photograph's turn beside the pixels, and would not write it into the new file.

@@ -92,7 +92,7 @@ class Searching(ServiceBase):
         threshold: float | None = None,
         max_matches: int = DEFAULT_MATCHES,
     ) -> SearchResult:
-        """Searches for users who resemble a user, by the nearest of all their faces; the user is not among the matches."""
+        """Searches for other users who resemble this one, by the nearest of all their faces. Returns one result."""
         collection = self._usable_collection(collection_id)
         user_id = identifiers.check_user_id(user_id)
         faces = self._store.list_faces(collection.name, user_id=user_id, limit=MAX_FACES_PER_USER, vectors=True)

@@ -39,10 +39,10 @@ class OnnxruntimeEngine:
         """
         data = network.read_bytes()
         if self.device == "cpu":
-            return _OnnxruntimeSession(_opened(data, network.name, [CPU]))
-        opened = {shape: _opened(data, network.name, _cuda_provider(exact)) for shape in shapes}
+            return _OnnxruntimeSession(_open_session(data, network.name, [CPU]))
+        opened = {shape: _open_session(data, network.name, _cuda_provider(exact)) for shape in shapes}
         if not all(CUDA in session.get_providers() for session in opened.values()):
-            raise AcceleratorUnavailable(f"onnxruntime did not put {network.name} on CUDA: {_what_is_missing()}")
+            raise AcceleratorUnavailable(f"onnxruntime did not put {network.name} on CUDA: {_describe_missing_cuda()}")
         sessions = _BucketSessions(opened)
         for shape in shapes:  # now, while what fails is told apart from what fails at some request: want of memory
             try:
@@ -74,9 +74,9 @@ def cuda() -> OnnxruntimeEngine:
     try:
         session = _session(probe, _cuda_provider(exact=True))
     except Exception as error:  # onnxruntime raises bare RuntimeException classes of its own
-        raise AcceleratorUnavailable(f"onnxruntime could not start CUDA: {_what_is_missing()}") from error
+        raise AcceleratorUnavailable(f"onnxruntime could not start CUDA: {_describe_missing_cuda()}") from error
     if CUDA not in session.get_providers():
-        raise AcceleratorUnavailable(f"onnxruntime could not start CUDA: {_what_is_missing()}")
+        raise AcceleratorUnavailable(f"onnxruntime could not start CUDA: {_describe_missing_cuda()}")
     try:
         session.run(None, {"x": np.ones((1, 3, 8, 8), np.float32)})
     except Exception as error:  # as above
@@ -94,7 +94,7 @@ def _cuda_provider(exact: bool) -> list[Any]:
     return [(CUDA, options)]
 
 
-def _opened(network: bytes, name: str, providers: list[Any]) -> onnxruntime.InferenceSession:
+def _open_session(network: bytes, name: str, providers: list[Any]) -> onnxruntime.InferenceSession:
     """Opens a session.
 
     Raises:
@@ -106,7 +106,7 @@ def _opened(network: bytes, name: str, providers: list[Any]) -> onnxruntime.Infe
     except Exception as error:  # as above
         if providers == [CPU]:
             raise InvalidBundle(f"{name} is not a network that onnxruntime can load") from error
-        _opened(network, name, [CPU])
+        _open_session(network, name, [CPU])
         raise AcceleratorUnavailable(f"onnxruntime could not load {name} on CUDA: {_first_line(error)}") from error
 
 
@@ -123,7 +123,7 @@ def _first_line(error: Exception) -> str:
     return str(error).strip().partition("\n")[0]
 
 
-def _what_is_missing() -> str:
+def _describe_missing_cuda() -> str:
     """Why the CUDA provider did not start, as far as it is known: the driver, or a library that it links to."""
     import ctypes  # noqa: PLC0415 - only on the way to an error
 

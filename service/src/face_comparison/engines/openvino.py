@@ -50,11 +50,9 @@ class OpenVinoEngine:
             model = self._core.read_model(network)
         except RuntimeError as error:
             raise InvalidBundle(f"{network.name} is not a network that OpenVINO can read") from error
-        return _OpenVinoSession(
-            partial(self._compiled, model, configuration(self._threads, exact)), shapes, self._first
-        )
+        return _OpenVinoSession(partial(self._compile, model, configuration(self._threads, exact)), shapes, self._first)
 
-    def _compiled(self, model: openvino.Model, properties: dict[str, Any], shape: tuple[int, ...]) -> Requests:
+    def _compile(self, model: openvino.Model, properties: dict[str, Any], shape: tuple[int, ...]) -> Requests:
         model.reshape(list(shape))
         compiled = self._core.compile_model(model, "CPU", properties)
         requests: Requests = queue.SimpleQueue()
@@ -100,7 +98,7 @@ class _OpenVinoSession:
     def __init__(
         self, compiled: Callable[[tuple[int, ...]], Requests], shapes: Sequence[Shape], first: threading.Lock
     ) -> None:
-        self._compiled, self._first = compiled, first
+        self._compile, self._first = compiled, first
         self._waiting = {(*shape, 3) for shape in shapes}
         self._ready: dict[tuple[int, ...], Requests] = {}
 
@@ -115,12 +113,12 @@ class _OpenVinoSession:
     def _first_run(self, images: NDArray[np.uint8]) -> Sequence[NDArray[np.float32]]:
         if images.shape not in self._waiting:
             raise ValueError(f"no bucket has the shape {images.shape}")
-        requests = self._compiled(images.shape)
+        requests = self._compile(images.shape)
         outputs = _run(requests, images)
         self._ready[images.shape] = requests
         self._waiting.remove(images.shape)
         if not self._waiting:
-            del self._compiled  # the network's weights go with it
+            del self._compile  # the network's weights go with it
         return outputs
 
 

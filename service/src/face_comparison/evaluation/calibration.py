@@ -38,13 +38,13 @@ def write_bundle(name: str, base: Bundle, evaluation: Evaluation, bundles: Path)
         InvalidBundle: The name is not valid, or belongs to a bundle of this package.
         InvalidDataset: The model does not tell these people apart, so that no threshold makes sense.
     """
-    if name in bundle_store.recipes() or name == base.manifest.name:
+    if name in bundle_store.known_manifests() or name == base.manifest.name:
         raise InvalidBundle(f"{name} is the name of another bundle: choose a new one for --calibrate")
     if evaluation.model_version != base.manifest.version:
         raise InvalidBundle(f"{base.manifest.version} was not evaluated, {evaluation.model_version} was")
     manifest = msgspec.structs.replace(base.manifest, name=name, comparison=comparison(evaluation))
     content = msgspec.json.format(msgspec.json.encode(manifest), indent=2) + b"\n"
-    bundle.parsed(content, f"the bundle {name}")
+    bundle.parse_manifest(content, f"the bundle {name}")
     target = bundles / manifest.version
     with tempfile.TemporaryDirectory(dir=bundles) as scratch:
         fresh = Path(scratch) / manifest.version
@@ -52,10 +52,10 @@ def write_bundle(name: str, base: Bundle, evaluation: Evaluation, bundles: Path)
         for network in (manifest.detector, manifest.embedder):
             shutil.copyfile(base.folder / network.file, fresh / network.file)
         (fresh / bundle.MANIFEST).write_bytes(content)
-        bundle.opened(fresh, hashlib.sha256(content).hexdigest())
+        bundle.open_bundle(fresh, hashlib.sha256(content).hexdigest())
         shutil.rmtree(target, ignore_errors=True)
         fresh.replace(target)
-    return bundle.opened(target)
+    return bundle.open_bundle(target)
 
 
 def comparison(evaluation: Evaluation) -> Comparison:

@@ -106,7 +106,7 @@ def read_pairs(path: Path, folder: Path | None) -> Dataset:
     for same, label in ((True, "1"), (False, "0")):
         if not any(pair.same is same for pair in pairs):
             raise InvalidDataset(f"{path} has no pair with same = {label}: both kinds of pairs are needed")
-    people = people if named else _connected(pairs)
+    people = people if named else _group_by_pairs(pairs)
     for pair in pairs:
         if (people[pair.first] == people[pair.second]) is not pair.same:
             raise InvalidDataset(
@@ -182,7 +182,7 @@ def _require_columns(path: Path, header: Sequence[str], columns: Sequence[str]) 
         )
 
 
-def _connected(pairs: Sequence[ListedPair]) -> dict[Path, str]:
+def _group_by_pairs(pairs: Sequence[ListedPair]) -> dict[Path, str]:
     """Returns the person of each image, named after the first image of those that same-person pairs connect."""
     parent: dict[Path, Path] = {}
 

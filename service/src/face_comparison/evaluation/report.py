@@ -76,7 +76,7 @@ def page(evaluation: Evaluation) -> bytes:
             )
         },
         fpir_targets=FALSE_POSITIVE_TARGETS,
-        measured=_measured,
+        measured=_search_rates,
         genuine=_pairs(evaluation, worst.genuine(), same=True),
         impostor=_pairs(evaluation, worst.impostor(), same=False),
         interval=wording.interval,
@@ -106,7 +106,7 @@ def _rows(evaluation: Evaluation) -> list[_Row]:
     ]
 
 
-def _measured(counts: GalleryCounts | None, threshold: float) -> tuple[Rate, Rate] | None:
+def _search_rates(counts: GalleryCounts | None, threshold: float) -> tuple[Rate, Rate] | None:
     """FPIR and FNIR."""
     if counts is None:
         return None
@@ -116,7 +116,7 @@ def _measured(counts: GalleryCounts | None, threshold: float) -> tuple[Rate, Rat
 def _pairs(evaluation: Evaluation, pairs: Sequence[ImagePair], *, same: bool) -> list[_ShownPair]:
     return [
         _ShownPair(
-            (_shown(evaluation, pair.first), _shown(evaluation, pair.second)),
+            (_to_shown_image(evaluation, pair.first), _to_shown_image(evaluation, pair.second)),
             pair.distance,
             error=(pair.distance > evaluation.threshold) is same,
             mislabeled=wording.looks_mislabeled(evaluation, pair.distance, same=same),
@@ -125,7 +125,7 @@ def _pairs(evaluation: Evaluation, pairs: Sequence[ImagePair], *, same: bool) ->
     ]
 
 
-def _shown(evaluation: Evaluation, number: int) -> _ShownImage:
+def _to_shown_image(evaluation: Evaluation, number: int) -> _ShownImage:
     image, face = evaluation.enrollment.images[number], evaluation.enrollment.faces[number]
     thumbnail = face_thumbnail(evaluation.dataset.folder / image.path, face.bounding_box)
     return _ShownImage(names.shown(image.path), image.person, thumbnail)

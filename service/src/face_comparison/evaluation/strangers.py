@@ -56,7 +56,7 @@ def genuine_tail(counts: PairCounts) -> NormalTail:
 def extended_false_match(counts: PairCounts) -> NDArray[np.float64]:
     """Returns the false match rate at each of THRESHOLDS, (BINS,); where too few pairs match, the fitted tail's."""
     tail = impostor_tail(counts).rate_above(cosines(THRESHOLDS))
-    return _extended(counts.impostor.sum(axis=0), tail)
+    return _extend(counts.impostor.sum(axis=0), tail)
 
 
 def extended_false_non_match(counts: PairCounts) -> NDArray[np.float64]:
@@ -64,7 +64,7 @@ def extended_false_non_match(counts: PairCounts) -> NDArray[np.float64]:
     tail = genuine_tail(counts).rate_above(THRESHOLDS)
     # A pair in bin k does not match at the thresholds of the bins below k.
     missed = np.append(counts.genuine.sum(axis=0)[1:], 0)
-    return _extended(missed[::-1], tail[::-1], counts.genuine_pairs)[::-1]
+    return _extend(missed[::-1], tail[::-1], counts.genuine_pairs)[::-1]
 
 
 def _fit(values: NDArray[np.float64], counts: NDArray[np.int64]) -> NormalTail:
@@ -80,7 +80,7 @@ def _fit(values: NDArray[np.float64], counts: NDArray[np.int64]) -> NormalTail:
     return NormalTail(mean, max(deviation, _MIN_DEVIATION))
 
 
-def _extended(errors: NDArray[np.int64], tail: NDArray[np.float64], total: int | None = None) -> NDArray[np.float64]:
+def _extend(errors: NDArray[np.int64], tail: NDArray[np.float64], total: int | None = None) -> NDArray[np.float64]:
     """Measured rates from the first bin on that has enough errors, before it the tail, scaled to meet them."""
     cumulative = errors.cumsum()
     pairs = int(cumulative[-1]) if total is None else total

@@ -76,9 +76,9 @@ def verdict(evaluation: Evaluation) -> Verdict:
         level,
         headline,
         (
-            f"At the threshold {evaluation.threshold:g}, {_described(fmr, 'pairs of different people')} "
+            f"At the threshold {evaluation.threshold:g}, {_describe(fmr, 'pairs of different people')} "
             "are taken for one person (false match rate).",
-            f"At the same threshold, {_described(fnmr, 'pairs of one person')} are taken for different people "
+            f"At the same threshold, {_describe(fnmr, 'pairs of one person')} are taken for different people "
             "(false non-match rate).",
             f"If a false match costs {evaluation.costs.false_match:g} and a false non-match "
             f"{evaluation.costs.false_non_match:g}, and {percent(evaluation.costs.prior)} of comparisons are of one "
@@ -149,7 +149,7 @@ def _suspicious(evaluation: Evaluation) -> bool:
     )
 
 
-def _described(rate: Rate, what: str) -> str:
+def _describe(rate: Rate, what: str) -> str:
     limit = f"with 95 % confidence at most {percent(rate.high)}"
     if not rate.errors:
         return f"none of {rate.pairs:,} {what} ({limit})"

@@ -31,7 +31,7 @@ from face_comparison.fetching.address_policy import AllowList
 from face_comparison.fetching.deadline import Abandonable, TimeLimit
 from face_comparison.fetching.response_body import read_body
 from face_comparison.fetching.s3 import ObjectStore
-from face_comparison.fetching.urls import HttpUrl, S3Url, parse, redirected
+from face_comparison.fetching.urls import HttpUrl, S3Url, parse, resolve_redirect
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
@@ -108,7 +108,7 @@ class Fetcher:
             connection.response_class = _FinalResponse
             connection.auto_open = 0  # never connect by itself: it would resolve the name again
             cancellation.check()
-            connection.sock = sock = self._secured(self._connected(url, who, limit), url)
+            connection.sock = sock = self._secure(self._connect(url, who, limit), url)
             with closing(connection), cancellation.on_cancel(partial(_shut_down, sock)):
                 connection.request("GET", url.target, headers=_headers(url, self._policy.accept))
                 with connection.getresponse() as response:
@@ -133,9 +133,9 @@ class Fetcher:
         except OSError as error:
             raise UrlFetchFailed(f"the connection to {who} broke: {_reason(error)}") from None
 
-    def _connected(self, url: HttpUrl, who: str, limit: TimeLimit) -> _LimitedSocket:
+    def _connect(self, url: HttpUrl, who: str, limit: TimeLimit) -> _LimitedSocket:
         """Returns a connection to one of the addresses that the name has, after all of them were judged."""
-        found = self._resolved(url, who, limit)
+        found = self._resolve(url, who, limit)
         if not self._allowed.permits(url.host, [ipaddress.ip_address(address[0]) for _, address in found]):
             raise UrlNotAllowed(
                 f"{who} is not on the public Internet, and --allowed-hosts of this service does not name it"
@@ -143,7 +143,7 @@ class Fetcher:
         timed_out, failure = False, "no address"
         for family, address in found:
             sock = _LimitedSocket(family, socket.SOCK_STREAM)
-            sock.limits = _Limits(limit, self._policy.read_seconds, _received_at_most(self._policy.max_bytes))
+            sock.limits = _Limits(limit, self._policy.read_seconds, _max_received_bytes(self._policy.max_bytes))
             try:
                 sock.settimeout(limit.left(self._policy.connect_seconds))
                 sock.connect(address)
@@ -163,7 +163,7 @@ class Fetcher:
             raise UrlFetchTimeout(f"{who} did not accept a connection within {self._policy.connect_seconds:g} s")
         raise UrlFetchFailed(f"{who} cannot be connected to: {failure}")
 
-    def _resolved(self, url: HttpUrl, who: str, limit: TimeLimit) -> list[tuple[int, _SocketAddress]]:
+    def _resolve(self, url: HttpUrl, who: str, limit: TimeLimit) -> list[tuple[int, _SocketAddress]]:
         """Address families and socket addresses, in the system's order of preference."""
 
         def look_up(flags: int = 0) -> list[tuple[int, _SocketAddress]]:
@@ -179,7 +179,7 @@ class Fetcher:
         except socket.gaierror:
             raise UrlFetchFailed(f"the name of {who} cannot be resolved") from None
 
-    def _secured(self, sock: _LimitedSocket, url: HttpUrl) -> _LimitedSocket:
+    def _secure(self, sock: _LimitedSocket, url: HttpUrl) -> _LimitedSocket:
         """TLS on top where the scheme asks for it; the certificate must be for the URL's own host."""
         if url.scheme == "http":
             return sock
@@ -219,7 +219,7 @@ class _Limits:
         return read_counted
 
 
-def _received_at_most(max_bytes: int) -> int:
+def _max_received_bytes(max_bytes: int) -> int:
     """Headers and the lengths of chunks come on top of an image; a response that is mostly those is not an image."""
     return 2 * max_bytes + 2**20
 
@@ -283,7 +283,7 @@ def _location(url: HttpUrl, response: http.client.HTTPResponse, who: str) -> Htt
     if not location:
         raise UrlFetchFailed(f"{who} redirects without saying where to")
     # Headers are read as Latin-1; addresses outside ASCII are UTF-8 on the wire.
-    return redirected(url, location.encode("latin-1").decode("utf-8", "replace"))
+    return resolve_redirect(url, location.encode("latin-1").decode("utf-8", "replace"))
 
 
 def _status(code: int) -> str:

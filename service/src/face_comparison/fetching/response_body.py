@@ -23,7 +23,7 @@ def read_body(read: Callable[[int], bytes], declared: int | None, encoding: str 
     """
     if declared is not None and declared > max_bytes:
         raise too_large(max_bytes)
-    unpack = _unpacking(encoding)
+    unpack = _unpacker_for(encoding)
     parts: list[bytes] = []
     received = unpacked = 0
     while chunk := read(_CHUNK):
@@ -60,21 +60,21 @@ class _Unpacker:
             part = self._stream.decompress(chunk, at_most)
         except zlib.error:
             if self._begun:
-                raise _not_decompressed() from None
+                raise _decompression_failed() from None
             self._stream = zlib.decompressobj(-zlib.MAX_WBITS)
             try:
                 part = self._stream.decompress(chunk, at_most)
             except zlib.error:
-                raise _not_decompressed() from None
+                raise _decompression_failed() from None
         self._begun = True
         return part
 
 
-def _not_decompressed() -> UrlFetchFailed:
+def _decompression_failed() -> UrlFetchFailed:
     return UrlFetchFailed("the image was sent compressed, and cannot be decompressed")
 
 
-def _unpacking(encoding: str | None) -> _Unpacker | None:
+def _unpacker_for(encoding: str | None) -> _Unpacker | None:
     """Servers are asked not to compress; some keep files compressed and send them as they are.
 
     Names without a meaning for the bytes (aws-chunked, utf-8, none) are passed over, as browsers do.

@@ -46,15 +46,22 @@ class ObjectStore:
         self._client: Any = None
 
     def read(self, url: S3Url, limit: TimeLimit) -> bytes:
-        """Returns the object. Raises UrlNotAllowed, UrlFetchFailed, BodyTooLarge, UrlFetchTimeout or the limit's own error."""
+        """Returns the object.
+
+        Raises:
+            UrlNotAllowed: The bucket is not allowed.
+            UrlFetchFailed: S3 returned an error or the connection failed.
+            BodyTooLarge: The object has more bytes than an image may have.
+            UrlFetchTimeout: The time limit was exceeded; or the limit's own error.
+        """
         if self._allowed and url.bucket not in self._allowed:
             raise UrlNotAllowed("images from this S3 bucket are not allowed; see --allowed-buckets")
         if not url.key or url.key.endswith("/"):
             raise UrlNotAllowed("the S3 URL names no object: it has the form s3://bucket/key")
-        return self._reads.call(lambda: _translated(lambda: self._read(url, limit), url), limit)
+        return self._reads.call(lambda: _translate_errors(lambda: self._read(url, limit), url), limit)
 
     def _read(self, url: S3Url, limit: TimeLimit) -> bytes:
-        found = self._connected().get_object(Bucket=url.bucket, Key=url.key)
+        found = self._connect().get_object(Bucket=url.bucket, Key=url.key)
         with closing(found["Body"]) as body:
 
             def read(size: int) -> bytes:
@@ -64,7 +71,7 @@ class ObjectStore:
 
             return read_body(read, found.get("ContentLength"), found.get("ContentEncoding"), self._max_bytes)
 
-    def _connected(self) -> Any:
+    def _connect(self) -> Any:
         with self._making:  # clients are thread-safe, making one is not
             if self._client is None:
                 self._client = _client(*self._timeouts)
@@ -89,7 +96,7 @@ def object_exists(url: S3Url) -> bool | None:
             raise
         return True
 
-    return _translated(ask, url)
+    return _translate_errors(ask, url)
 
 
 def keys_below(url: S3Url) -> list[str]:
@@ -105,7 +112,7 @@ def keys_below(url: S3Url) -> list[str]:
             if not entry["Key"].endswith("/")  # what consoles make to show an empty folder
         ]
 
-    return sorted(_translated(found, url))
+    return sorted(_translate_errors(found, url))
 
 
 class Objects:
@@ -126,15 +133,15 @@ class Objects:
                 data: bytes = body.read()
                 return data
 
-        return self._asked(get)
+        return self._call(get)
 
     def write(self, key: str, data: bytes) -> None:
         """Writes an object, which is there as a whole or not at all. Raises OSError."""
-        self._asked(lambda: self._client.put_object(Bucket=self._url.bucket, Key=key, Body=data))
+        self._call(lambda: self._client.put_object(Bucket=self._url.bucket, Key=key, Body=data))
 
-    def _asked(self, call: Callable[[], T]) -> T:
+    def _call(self, call: Callable[[], T]) -> T:
         try:
-            return _translated(call, self._url)
+            return _translate_errors(call, self._url)
         except FaceComparisonError as error:
             raise OSError(0, error.message, f"s3://{self._url.bucket}") from error
 
@@ -147,7 +154,9 @@ def download_prefix(uri: str, into: Path) -> list[Path]:
     """
     url = parse_s3(uri)
     folder = url.key.rstrip("/") + "/" if url.key.rstrip("/") else ""
-    files = _translated(lambda: _download(_client(connect_seconds=5, read_seconds=30), url.bucket, folder, into), url)
+    files = _translate_errors(
+        lambda: _download(_client(connect_seconds=5, read_seconds=30), url.bucket, folder, into), url
+    )
     if not files:
         raise UrlFetchFailed(f"there are no objects below s3://{url.bucket}/{folder}")
     return files
@@ -185,7 +194,7 @@ def _client(connect_seconds: float, read_seconds: float) -> Any:
         max_pool_connections=_READS,
         user_agent_extra=f"face-comparison/{__version__}",
     )
-    with _proxies_hidden():
+    with _without_proxies():
         session = botocore.session.get_session()
         # The clients of other services that credentials come from are made by the session, some of them later.
         session.set_default_client_config(Config(proxies={}))
@@ -193,7 +202,7 @@ def _client(connect_seconds: float, read_seconds: float) -> Any:
 
 
 @contextmanager
-def _proxies_hidden() -> Iterator[None]:
+def _without_proxies() -> Iterator[None]:
     """Hides the environment's proxies, because nothing here follows a proxy.
 
     boto3 asks the environment for proxies unless it is configured otherwise; the machine's metadata service, where it
@@ -206,7 +215,7 @@ def _proxies_hidden() -> Iterator[None]:
         os.environ.update(hidden)
 
 
-def _translated(call: Callable[[], T], url: S3Url) -> T:
+def _translate_errors(call: Callable[[], T], url: S3Url) -> T:
     """What `call` returns, its failures turned into ours."""
     try:
         return call()

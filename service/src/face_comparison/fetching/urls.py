@@ -72,7 +72,7 @@ def parse(url: str) -> HttpUrl | S3Url:
     return _http(url, "only URLs that begin with http://, https:// or s3:// can be fetched")
 
 
-def redirected(url: HttpUrl, location: str) -> HttpUrl:
+def resolve_redirect(url: HttpUrl, location: str) -> HttpUrl:
     """Where `url` leads when it is answered with this Location. Raises UrlNotAllowed as `parse` does, and on s3://."""
     try:
         return _http(urljoin(url.text, location.strip()), "a redirect leads to a URL that is neither http nor https")

@@ -64,7 +64,7 @@ def pixels(data: bytes, width: int, height: int, reduce: int) -> NDArray[np.uint
     """(H, W, 3) RGB; `reduce` is not used."""
     layout = _layout(data)
     if layout.compression in (_RLE8, _RLE4):
-        return _run_length_decoded(data, width, height)
+        return _decode_run_lengths(data, width, height)
     row = (width * layout.depth + 31) // 32 * 4
     padding = row - (width * layout.depth + 7) // 8
     missing = layout.offset + row * height - len(data)
@@ -77,7 +77,7 @@ def pixels(data: bytes, width: int, height: int, reduce: int) -> NDArray[np.uint
     return np.asarray(rgb if layout.height < 0 else cv2.flip(rgb, 0), np.uint8)
 
 
-def _run_length_decoded(data: bytes, width: int, height: int) -> NDArray[np.uint8]:
+def _decode_run_lengths(data: bytes, width: int, height: int) -> NDArray[np.uint8]:
     """Rows may be coded wider than the image, as ImageMagick does. OpenCV goes on in the next row with the rest.
 
     Decoded wider than that, the rest falls into columns that are cut off. Rows wider still fall into others for each
@@ -162,7 +162,7 @@ def _layout(data: bytes) -> _Layout:
 def _rgb(rows: NDArray[np.uint8], data: bytes, layout: _Layout) -> NDArray[Any]:
     width = layout.width
     if layout.depth <= 8:
-        return _looked_up(_indices(rows, layout.depth)[:, :width], data, layout)
+        return _apply_palette(_indices(rows, layout.depth)[:, :width], data, layout)
     if layout.depth == 24:
         return cv2.cvtColor(rows[:, : 3 * width].reshape(-1, width, 3), cv2.COLOR_BGR2RGB)
     masks = _MASKS[layout.depth]
@@ -196,7 +196,7 @@ def _alpha_mask(data: bytes, layout: _Layout) -> int:
     return int(struct.unpack_from("<I", data, _MASKS_AT + 12)[0]) if told and len(data) >= _MASKS_AT + 16 else 0
 
 
-def _looked_up(indices: NDArray[np.uint8], data: bytes, layout: _Layout) -> NDArray[Any]:
+def _apply_palette(indices: NDArray[np.uint8], data: bytes, layout: _Layout) -> NDArray[Any]:
     """Indices (H, W) as the colors of the file's palette; one beyond a short palette is black."""
     entry = 3 if layout.header == _CORE_HEADER else 4
     start = _FILE_HEADER + layout.header

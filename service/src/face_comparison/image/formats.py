@@ -27,7 +27,14 @@ class Reader(Protocol):
         ...
 
     def pixels(self, data: bytes, width: int, height: int, reduce: int) -> NDArray[np.uint8]:
-        """Returns the image as stored, RGB. width, height: as stored. reduce: sides may be divided by it, rounded up."""
+        """Returns the image as stored, (H, W, 3) uint8 RGB.
+
+        Args:
+            data: The file.
+            width: Pixels as stored.
+            height: Pixels as stored.
+            reduce: Sides may be divided by it, rounded up.
+        """
         ...
 
 

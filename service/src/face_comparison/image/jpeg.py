@@ -109,7 +109,9 @@ def pixels(data: bytes, width: int, height: int, reduce: int) -> NDArray[np.uint
             if len(header) > _LONGEST_HEADER:
                 raise CorruptImage("the JPEG has stray bytes, and more tables than it can be checked with")
             strict = _StrictDecoder(before, _body(data, body[:1], shape).removesuffix(END))
-            jpeg_restarts.prove(_body(data, body[1:], shape).removesuffix(END), shape, interval, strict.complaint)
+            jpeg_restarts.verify_intervals(
+                _body(data, body[1:], shape).removesuffix(END), shape, interval, strict.complaint
+            )
         said, decoded = _decode(stream, least, strict=False)
     if decoded is None:
         raise CorruptImage(f"the JPEG is damaged: {said}")

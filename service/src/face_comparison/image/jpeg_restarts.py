@@ -28,7 +28,7 @@ _MAX_SIDE = 65_000
 """Pixels; what libjpeg takes."""
 
 
-def prove(coded: bytes, shape: Frame, interval: int, complaint: Complaint) -> None:
+def verify_intervals(coded: bytes, shape: Frame, interval: int, complaint: Complaint) -> None:
     """Decodes every interval between restart markers.
 
     Args:
@@ -49,7 +49,7 @@ def prove(coded: bytes, shape: Frame, interval: int, complaint: Complaint) -> No
     starts, ends = [0, *(mark + 2 for mark in marks)], [*marks, len(coded)]
     intervals = [coded[start:end] for start, end in zip(starts, ends, strict=True)][:count]
 
-    def proven(pieces: list[bytes], interval: int) -> int:
+    def count_complete(pieces: list[bytes], interval: int) -> int:
         """How many of the pieces, at least one, are whole."""
         joined = b"".join(piece + bytes((0xFF, 0xD0 + index)) for index, piece in enumerate(pieces))[:-2]
         said = complaint(joined, interval, _size(shape, interval))
@@ -63,8 +63,8 @@ def prove(coded: bytes, shape: Frame, interval: int, complaint: Complaint) -> No
 
     at = 0
     while at < count - 1:
-        at += proven(intervals[at : min(at + _PER_PIECE, count - 1)], interval)
-    proven(intervals[-1:], shape.units - (count - 1) * interval)  # the last interval may be shorter
+        at += count_complete(intervals[at : min(at + _PER_PIECE, count - 1)], interval)
+    count_complete(intervals[-1:], shape.units - (count - 1) * interval)  # the last interval may be shorter
 
 
 def _size(shape: Frame, interval: int) -> tuple[int, int]:

@@ -109,7 +109,7 @@ def pixels(data: bytes, width: int, height: int, reduce: int) -> NDArray[np.uint
     shape = _shape(parts[b"IHDR"][0])
     palette, transparency = _colors(shape, b"".join(parts[b"PLTE"]), b"".join(parts[b"tRNS"]))
     compressed = b"".join(parts[b"IDAT"])
-    return _decoded(_plain(shape, palette, transparency, compressed, cut=cut), shape, transparency)
+    return _decode(_rewrite_uncompressed(shape, palette, transparency, compressed, cut=cut), shape, transparency)
 
 
 def _chunks(data: bytes) -> Iterator[tuple[bytes, int, int, bool]]:
@@ -162,7 +162,9 @@ def _colors(shape: _Shape, palette: bytes, transparency: bytes) -> tuple[bytes, 
     return b"", b"".join(number.to_bytes(2, "big") for number in numbers)
 
 
-def _plain(shape: _Shape, palette: bytes, transparency: bytes, compressed: bytes, *, cut: bool) -> bytearray:
+def _rewrite_uncompressed(
+    shape: _Shape, palette: bytes, transparency: bytes, compressed: bytes, *, cut: bool
+) -> bytearray:
     """Returns the same image as a PNG without compression, with nothing in it that a decoder could stumble over."""
     plain = bytearray(SIGNATURE)
     header = struct.pack(">IIBBBBB", shape.width, shape.height, shape.depth, shape.color, 0, 0, shape.interlaced)
@@ -170,7 +172,7 @@ def _plain(shape: _Shape, palette: bytes, transparency: bytes, compressed: bytes
         if content:
             _append(plain, kind, content)
     checksum = 1
-    for piece in _proven(_inflated(compressed, cut=cut), shape, cut=cut):
+    for piece in _verify_rows(_inflate(compressed, cut=cut), shape, cut=cut):
         checksum = zlib_ng.adler32(piece, checksum)
         _append(plain, b"IDAT", struct.pack("<BHH", 0, len(piece), len(piece) ^ 0xFFFF), piece)
     _append(plain, b"IDAT", _STORED_END, checksum.to_bytes(4, "big"))
@@ -187,7 +189,7 @@ def _append(plain: bytearray, kind: bytes, *contents: bytes) -> None:
     plain += checksum.to_bytes(4, "big")
 
 
-def _proven(pieces: Iterator[bytes], shape: _Shape, *, cut: bool) -> Iterator[bytes]:
+def _verify_rows(pieces: Iterator[bytes], shape: _Shape, *, cut: bool) -> Iterator[bytes]:
     """The pieces as they come, none with an unknown filter, up to all rows that the header announces.
 
     What follows them is not looked at: the checksums of the chunks have proven the rows, unless the file is cut.
@@ -216,7 +218,7 @@ def _proven(pieces: Iterator[bytes], shape: _Shape, *, cut: bool) -> Iterator[by
         raise CorruptImage("the PNG's pixels end early")
 
 
-def _inflated(compressed: bytes, *, cut: bool) -> Iterator[bytes]:
+def _inflate(compressed: bytes, *, cut: bool) -> Iterator[bytes]:
     """The decompressed stream in pieces. Where it is cut, it must at least have its checksum."""
     stream, view = zlib_ng.decompressobj(), memoryview(compressed)
     try:
@@ -234,7 +236,7 @@ def _inflated(compressed: bytes, *, cut: bool) -> Iterator[bytes]:
         raise CorruptImage("the PNG ends early")
 
 
-def _decoded(plain: bytearray, shape: _Shape, transparency: bytes) -> NDArray[np.uint8]:
+def _decode(plain: bytearray, shape: _Shape, transparency: bytes) -> NDArray[np.uint8]:
     opaque = not transparency and shape.color in (_GRAY, _RGB, _PALETTE)
     decoded = cv2.imdecode(np.frombuffer(plain, np.uint8), cv2.IMREAD_COLOR_RGB if opaque else cv2.IMREAD_UNCHANGED)
     if decoded is None or decoded.shape[:2] != (shape.height, shape.width):

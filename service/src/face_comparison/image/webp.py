@@ -51,7 +51,7 @@ def dimensions(data: bytes) -> tuple[int, int, int]:
 def pixels(data: bytes, width: int, height: int, reduce: int) -> NDArray[np.uint8]:
     """(H, W, 3) RGB; `reduce` is not used."""
     layout = _layout(data)
-    decoded = cv2.imdecode(np.frombuffer(_alone(layout.chunks), np.uint8), cv2.IMREAD_UNCHANGED)
+    decoded = cv2.imdecode(np.frombuffer(_single_image_file(layout.chunks), np.uint8), cv2.IMREAD_UNCHANGED)
     size = _size(*layout.chunks[-1])
     if decoded is None or decoded.shape[:2] != size[::-1]:
         raise CorruptImage("the WebP's pixels are damaged or end early")
@@ -128,7 +128,7 @@ def _size(kind: bytes, content: bytes) -> tuple[int, int]:
     raise CorruptImage("the WebP's image has no valid header")
 
 
-def _alone(chunks: tuple[tuple[bytes, bytes], ...]) -> bytes:
+def _single_image_file(chunks: tuple[tuple[bytes, bytes], ...]) -> bytes:
     """Returns a WebP of one image."""
     width, height = _size(*chunks[-1])
     if len(chunks) > 1:

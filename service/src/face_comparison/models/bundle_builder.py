@@ -16,7 +16,7 @@ import onnx
 import urllib3
 
 from face_comparison.errors import InvalidBundle, ModelDownloadFailed
-from face_comparison.models.onnx_conversion import Preprocessing, converted
+from face_comparison.models.onnx_conversion import Preprocessing, convert
 from face_comparison.vision import bundle
 from face_comparison.vision.bundle import Bundle, Comparison, Detector, Embedder, Manifest, Origin, Source
 
@@ -137,7 +137,7 @@ def build_bundle(files: Sequence[ModelFile], of: ModelDescription, base: Bundle,
     for file in files:
         inputs = _inputs(file, of, base, alone=len(files) == 1)
         preprocessing = Preprocessing(inputs.color, inputs.mean, inputs.scale, file.side, file.side)
-        content = converted(file.content, preprocessing)
+        content = convert(file.content, preprocessing)
         networks[f"{file.kind}.onnx"] = content
         changes = {
             "file": f"{file.kind}.onnx",
@@ -167,7 +167,7 @@ def _write(
 ) -> Bundle:
     manifest = Manifest(name=of.name, revision=of.revision, detector=detector, embedder=embedder, comparison=comparison)
     content = msgspec.json.format(msgspec.json.encode(manifest), indent=2) + b"\n"
-    bundle.parsed(content, f"the manifest of {of.name}")  # values that only the manifest's types judge
+    bundle.parse_manifest(content, f"the manifest of {of.name}")  # values that only the manifest's types judge
     bundles.mkdir(parents=True, exist_ok=True)
     target = bundles / manifest.version
     with tempfile.TemporaryDirectory(dir=bundles) as scratch:
@@ -179,10 +179,10 @@ def _write(
             else:
                 shutil.copyfile(source, fresh / name)
         (fresh / bundle.MANIFEST).write_bytes(content)
-        bundle.opened(fresh)
+        bundle.open_bundle(fresh)
         shutil.rmtree(target, ignore_errors=True)
         fresh.replace(target)
-    return bundle.opened(target)
+    return bundle.open_bundle(target)
 
 
 def _license(file: ModelFile, of: ModelDescription) -> str:

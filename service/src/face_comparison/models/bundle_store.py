@@ -25,7 +25,7 @@ from face_comparison.errors import (
     UrlNotAllowed,
 )
 from face_comparison.fetching import s3
-from face_comparison.models.published import FETCH_SECONDS, Progress, published, silent
+from face_comparison.models.published import FETCH_SECONDS, Progress, fetch_origin, ignore_progress
 from face_comparison.vision import bundle
 from face_comparison.vision.bundle import Bundle, Detector, Embedder, Manifest
 
@@ -37,13 +37,13 @@ def bundles_folder(configured: str = "") -> Path:
     return Path(configured) if configured else user_cache_path("face-comparison") / "bundles"
 
 
-def recipes() -> dict[str, bytes]:
+def known_manifests() -> dict[str, bytes]:
     """Returns the manifests that this package knows, by bundle name."""
     files = resources.files("face_comparison").joinpath("bundles").iterdir()
     return {file.name.removesuffix(".json"): file.read_bytes() for file in files if file.name.endswith(".json")}
 
 
-def located(name: str, folder: Path) -> Path:
+def bundle_path(name: str, folder: Path) -> Path:
     """Returns the folder of a bundle.
 
     Args:
@@ -57,21 +57,21 @@ def located(name: str, folder: Path) -> Path:
         return Path(name)
     if (folder / name / bundle.MANIFEST).is_file():
         return folder / name
-    known = recipes()
+    known = known_manifests()
     name = DEFAULT if name == "default" else name
     if name not in known:
-        known_names = sorted({*known, *manifests(folder)})
+        known_names = sorted({*known, *stored_manifests(folder)})
         raise InvalidBundle(f"no bundle is called {name}: known are {', '.join(known_names)}, or a folder's path")
-    return folder / bundle.parsed(known[name], name).version
+    return folder / bundle.parse_manifest(known[name], name).version
 
 
 def is_fetchable(name: str, folder: Path) -> bool:
     """Returns whether a bundle is one of `recipes` that is not kept in a folder. Raises InvalidBundle."""
-    target = located(name, folder)
-    return target.parent == folder and not target.is_dir() and (name == "default" or name in recipes())
+    target = bundle_path(name, folder)
+    return target.parent == folder and not target.is_dir() and (name == "default" or name in known_manifests())
 
 
-def fetched(name: str, folder: Path, progress: Progress = silent) -> Bundle:
+def ensure_bundle(name: str, folder: Path, progress: Progress = ignore_progress) -> Bundle:
     """Returns the bundle of a known name, or of a manifest at a path ending in .json; built first unless it is there, whole.
 
     progress: told of each file that is downloaded. Raises ModelDownloadFailed, InvalidBundle.
@@ -82,19 +82,19 @@ def fetched(name: str, folder: Path, progress: Progress = silent) -> Bundle:
         except OSError as error:
             raise InvalidBundle(f"{name} cannot be read: {error.strerror}") from error
     else:
-        target, known = located(name, folder), recipes()
+        target, known = bundle_path(name, folder), known_manifests()
         name = DEFAULT if name == "default" else name
         if name not in known:  # a path, or a bundle that was made on this machine
-            return bundle.opened(target)
+            return bundle.open_bundle(target)
         recipe, base = known[name], Path()
-    manifest = bundle.parsed(recipe, name)
+    manifest = bundle.parse_manifest(recipe, name)
     target = folder / manifest.version
     folder.mkdir(parents=True, exist_ok=True)
     with FileLock(folder / f".{manifest.version}.lock", timeout=FETCH_SECONDS * 2):
         try:
-            kept = bundle.opened(target)
+            kept = bundle.open_bundle(target)
             pinned = kept.digest == hashlib.sha256(recipe).hexdigest()
-            if pinned or (_without_digest(manifest) and _with_digests_of(kept.manifest, manifest) == kept.manifest):
+            if pinned or (_lacks_digest(manifest) and _copy_digests(kept.manifest, manifest) == kept.manifest):
                 return kept
         except InvalidBundle:
             pass  # not there, or damaged: made anew, as it is where it is of an older recipe
@@ -102,17 +102,17 @@ def fetched(name: str, folder: Path, progress: Progress = silent) -> Bundle:
             fresh = Path(scratch) / manifest.version
             fresh.mkdir()
             for network in (manifest.detector, manifest.embedder):
-                (fresh / network.file).write_bytes(_built(network, base, progress))
-            (fresh / bundle.MANIFEST).write_bytes(_pinned(recipe, manifest, fresh))
-            bundle.opened(fresh)
+                (fresh / network.file).write_bytes(_build(network, base, progress))
+            (fresh / bundle.MANIFEST).write_bytes(_pin_digests(recipe, manifest, fresh))
+            bundle.open_bundle(fresh)
             shutil.rmtree(target, ignore_errors=True)
             fresh.replace(target)
-    return bundle.opened(target)
+    return bundle.open_bundle(target)
 
 
-def _pinned(recipe: bytes, manifest: Manifest, folder: Path) -> bytes:
+def _pin_digests(recipe: bytes, manifest: Manifest, folder: Path) -> bytes:
     """Returns the recipe with the digests of the converted files in a folder, where it leaves them out."""
-    if not _without_digest(manifest):
+    if not _lacks_digest(manifest):
         return recipe
     networks = (manifest.detector, manifest.embedder)
     digests = (hashlib.sha256((folder / network.file).read_bytes()).hexdigest() for network in networks)
@@ -123,12 +123,12 @@ def _pinned(recipe: bytes, manifest: Manifest, folder: Path) -> bytes:
     return msgspec.json.format(msgspec.json.encode(made), indent=2) + b"\n"
 
 
-def _without_digest(recipe: Manifest) -> bool:
+def _lacks_digest(recipe: Manifest) -> bool:
     """Returns whether a recipe leaves out the digest of a converted file."""
     return not (recipe.detector.sha256 and recipe.embedder.sha256)
 
 
-def _with_digests_of(kept: Manifest, recipe: Manifest) -> Manifest:
+def _copy_digests(kept: Manifest, recipe: Manifest) -> Manifest:
     """Returns the recipe, with the digests of a kept bundle where it leaves them out."""
     return msgspec.structs.replace(
         recipe,
@@ -137,7 +137,7 @@ def _with_digests_of(kept: Manifest, recipe: Manifest) -> Manifest:
     )
 
 
-def downloaded(uri: str, into: Path, sha256: str | None = None) -> Bundle:
+def download_bundle(uri: str, into: Path, sha256: str | None = None) -> Bundle:
     """Returns the bundle below `s3://bucket/prefix`, verified and only then put into the folder `into`; what was there goes.
 
     sha256: of its manifest, and so of all of it. A bundle that is there already and fits is left as it is.
@@ -145,7 +145,7 @@ def downloaded(uri: str, into: Path, sha256: str | None = None) -> Bundle:
     """
     if into.is_dir() and sha256 is not None:
         try:
-            return bundle.opened(into, sha256)
+            return bundle.open_bundle(into, sha256)
         except InvalidBundle:
             pass  # damaged or another one
     into.parent.mkdir(parents=True, exist_ok=True)
@@ -157,22 +157,22 @@ def downloaded(uri: str, into: Path, sha256: str | None = None) -> Bundle:
             raise ModelDownloadFailed(error.message) from error
         except OSError as error:  # a full disk
             raise ModelDownloadFailed(f"{uri} could not be kept: {error.strerror}") from error
-        bundle.opened(fresh, sha256)
+        bundle.open_bundle(fresh, sha256)
         shutil.rmtree(into, ignore_errors=True)
         fresh.replace(into)
-    return bundle.opened(into, sha256)
+    return bundle.open_bundle(into, sha256)
 
 
-def _built(network: Detector | Embedder, base: Path, progress: Progress) -> bytes:
+def _build(network: Detector | Embedder, base: Path, progress: Progress) -> bytes:
     if network.origin is None:
         raise InvalidBundle(f"the manifest names no origin of {network.file}, so it cannot be fetched")
     # Not at the top: onnx takes memory and half a second, and a service that finds its bundle needs none of it.
-    from face_comparison.models.onnx_conversion import Preprocessing, converted  # noqa: PLC0415
+    from face_comparison.models.onnx_conversion import Preprocessing, convert  # noqa: PLC0415
     from face_comparison.models.quantization import quantize  # noqa: PLC0415
 
     size = network.side if isinstance(network, Embedder) else 0
     preprocessing = Preprocessing(network.origin.color, network.origin.mean, network.origin.scale, size, size)
-    content = converted(published(network.origin, base, progress), preprocessing)
+    content = convert(fetch_origin(network.origin, base, progress), preprocessing)
     if network.origin.int8:
         content = quantize(content, network.origin.int8)
     found = hashlib.sha256(content).hexdigest()
@@ -184,12 +184,12 @@ def _built(network: Detector | Embedder, base: Path, progress: Progress) -> byte
     return content
 
 
-def manifests(folder: Path) -> dict[str, Manifest]:
+def stored_manifests(folder: Path) -> dict[str, Manifest]:
     """Manifest by folder name of every bundle that is kept in a folder; what cannot be read is left out."""
     found = {}
     for path in sorted(folder.glob(f"*/{bundle.MANIFEST}")):
         try:
-            found[path.parent.name] = bundle.parsed(path.read_bytes(), str(path))
+            found[path.parent.name] = bundle.parse_manifest(path.read_bytes(), str(path))
         except InvalidBundle:
             continue
     return found

@@ -13,18 +13,18 @@ from face_comparison.vision.analyzer import ImageAnalyzer, build_analyzer
 from face_comparison.vision.bundle import Bundle
 
 
-def opened(settings: Settings, bundles: Path) -> Bundle:
+def open_configured_bundle(settings: Settings, bundles: Path) -> Bundle:
     """Returns the bundle of the settings, verified. bundles: folder in which bundles are kept.
 
     Raises InvalidBundle, InvalidSettings. Fetches nothing: a start depends on no network.
     """
-    folder = bundle_store.located(settings.bundle, bundles)
+    folder = bundle_store.bundle_path(settings.bundle, bundles)
     if not folder.is_dir():
         fetch = "face-comparison models fetch"
-        if settings.bundle in bundle_store.recipes():
+        if settings.bundle in bundle_store.known_manifests():
             fetch += f" {settings.bundle}"
         raise InvalidBundle(f"there is no bundle in {folder}: `{fetch}` brings one, and --bundle names another")
-    return bundle.opened(folder)
+    return bundle.open_bundle(folder)
 
 
 def load_analyzer(

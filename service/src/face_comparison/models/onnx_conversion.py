@@ -33,7 +33,7 @@ class Preprocessing:
     width: int
 
 
-def converted(model: bytes, preprocessing: Preprocessing) -> bytes:
+def convert(model: bytes, preprocessing: Preprocessing) -> bytes:
     """Returns the same network in the bundle's form; equal input bytes give equal output bytes.
 
     Raises InvalidBundle when the bytes are no ONNX network or have more than one real input.
@@ -71,7 +71,7 @@ def _fold_constants(graph: onnx.GraphProto) -> None:
             if node.op_type == "Reshape":
                 constants[node.output[0]] = operands[0].reshape(operands[1].tolist())
             else:
-                constants[node.output[0]] = _dequantised(*operands, **attributes)
+                constants[node.output[0]] = _dequantize(*operands, **attributes)
         else:
             kept.append(node)
     del graph.node[:]
@@ -85,7 +85,7 @@ def _fold_constants(graph: onnx.GraphProto) -> None:
     )
 
 
-def _dequantised(
+def _dequantize(
     values: NDArray[np.generic],
     scales: NDArray[np.float32],
     zeros: NDArray[np.generic] | None = None,

@@ -28,11 +28,11 @@ _CHUNK = 2**18
 _PROGRESS = re.compile(r"Progress (\d+) of (\d+)")
 
 
-def silent(name: str, received: int, total: int) -> None:
+def ignore_progress(name: str, received: int, total: int) -> None:
     """Shows nothing."""
 
 
-def published(origin: Origin, base: Path, progress: Progress = silent) -> bytes:
+def fetch_origin(origin: Origin, base: Path, progress: Progress = ignore_progress) -> bytes:
     """Returns the file as it was published, from the first source that has it; the digest decides what is the file.
 
     base: folder that local paths are relative to. progress: told while the file is downloaded.

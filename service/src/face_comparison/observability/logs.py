@@ -36,7 +36,7 @@ _SCRUBBED = (
 )
 
 
-def scrubbed(message: str) -> str:
+def scrub(message: str) -> str:
     """Returns the message without URLs, keys, long runs of base64, bytes or numbers."""
     for pattern, replacement in _SCRUBBED:
         message = pattern.sub(replacement, message[: 16 * _LONGEST_MESSAGE])
@@ -52,7 +52,7 @@ class JsonFormatter(logging.Formatter):
             "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
             "level": record.levelname.lower(),
             "logger": record.name,
-            "message": scrubbed(record.getMessage()),
+            "message": scrub(record.getMessage()),
         }
         entry.update(getattr(record, "fields", {}))
         if record.exc_info and record.exc_info[1] is not None:
@@ -68,7 +68,7 @@ class TerminalFormatter(logging.Formatter):
         words = [f"{datetime.fromtimestamp(record.created):%H:%M:%S}"]
         if record.levelno != logging.INFO:
             words.append(record.levelname.lower())
-        words.append(scrubbed(record.getMessage()))
+        words.append(scrub(record.getMessage()))
         words += [f"{name}={value}" for name, value in _flat(getattr(record, "fields", {}))]
         text = "  ".join(words).translate(_CONTROLS)
         if record.exc_info and record.exc_info[1] is not None:
@@ -90,7 +90,7 @@ def _failure(error: BaseException, trace: TracebackType | None) -> dict[str, Any
     frames = traceback.extract_tb(trace)
     return {
         "type": type(error).__name__,
-        "message": scrubbed(str(error)),
+        "message": scrub(str(error)),
         "at": [f"{PurePath(frame.filename).name}:{frame.lineno} {frame.name}" for frame in frames[-12:]],
     }
 

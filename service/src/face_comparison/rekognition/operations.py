@@ -188,7 +188,7 @@ def index_faces(given: Parameters, context: Context) -> Shape:
         records.append(shape)
     return {
         "FaceRecords": records,
-        "UnindexedFaces": [_unindexed(face, analysis) for face in enrolled.unindexed],
+        "UnindexedFaces": [_to_unindexed(face, analysis) for face in enrolled.unindexed],
         "FaceModelVersion": version,
     }
 
@@ -423,7 +423,7 @@ def _search_image(
     store = context.store
     version = store.check_usable(given["CollectionId"]).model_version
     analysis, _ = context.read(given["Image"])
-    face = _searched(analysis, given, context.model.sure_confidence)
+    face = _searched_face(analysis, given, context.model.sure_confidence)
     if face is None:
         return _SearchedImage(version, analysis, None, None)
     result = context.search(
@@ -448,7 +448,7 @@ def _search_face(context: Context, collection: str, face_id: str, **options: Any
         ) from error
 
 
-def _searched(analysis: Analysis, given: Parameters, sure_confidence: float) -> Face | None:
+def _searched_face(analysis: Analysis, given: Parameters, sure_confidence: float) -> Face | None:
     """Returns the face of an image that a search is for: the most prominent, if its quality is as asked for."""
     if not analysis.faces:
         return None
@@ -492,7 +492,7 @@ def _similarity(match: Neighbor, store: CollectionService) -> float:
     return shapes.percent(store.confidence(match.distance))
 
 
-def _unindexed(face: UnindexedFace, analysis: Analysis) -> Shape:
+def _to_unindexed(face: UnindexedFace, analysis: Analysis) -> Shape:
     shape: Shape = {"Reasons": list(face.reasons)}
     if face.probe.detected is not None:
         shape["FaceDetail"] = shapes.face_detail(face.probe.detected, analysis)

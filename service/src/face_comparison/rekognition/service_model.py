@@ -109,20 +109,20 @@ def _member(shape: Shape, raw: msgspec.Raw, path: str) -> Any:
 
 def _value(shape: Shape, value: Any, path: str) -> Any:
     if isinstance(shape, ListShape):
-        items = _typed(value, list, path, "an array")
+        items = _check_type(value, list, path, "an array")
         _check_bounds(shape, len(items), path, "items")
         return [_value(shape.member, item, f"{path}[{number}]") for number, item in enumerate(items)]
     if isinstance(shape, MapShape):
-        entries = _typed(value, dict, path, "an object")
+        entries = _check_type(value, dict, path, "an object")
         _check_bounds(shape, len(entries), path, "entries")
         return {
             _value(shape.key, key, path): _value(shape.value, item, f"{path}.{key}") for key, item in entries.items()
         }
     if shape.type_name == "boolean":
-        return _typed(value, bool, path, "a boolean")
+        return _check_type(value, bool, path, "a boolean")
     if shape.type_name in _NUMBERS:
         return _number(shape, value, path)
-    return _text(shape, _typed(value, str, path, "a string"), path)
+    return _text(shape, _check_type(value, str, path, "a string"), path)
 
 
 def _number(shape: Shape, value: Any, path: str) -> int | float:
@@ -146,20 +146,20 @@ def _text(shape: Shape, value: str, path: str) -> str | bytes:
         raise _invalid(path, f"must be one of {', '.join(allowed)}")
     _check_bounds(shape, len(value), path, "characters")
     pattern = shape.metadata.get("pattern")
-    if pattern and not _compiled(pattern).fullmatch(value):
+    if pattern and not _compile_pattern(pattern).fullmatch(value):
         raise _invalid(path, f"must match {pattern}")
     return value
 
 
 @cache
-def _compiled(pattern: str) -> re.Pattern[str]:
+def _compile_pattern(pattern: str) -> re.Pattern[str]:
     """Amazon's pattern for Python. All are classes with one quantifier, which no input makes slow."""
     for unicode_class, members in _UNICODE_CLASSES.items():
         pattern = pattern.replace(unicode_class, members)
     return re.compile(pattern)
 
 
-def _typed(value: Any, expected: type, path: str, words: str) -> Any:
+def _check_type(value: Any, expected: type, path: str, words: str) -> Any:
     if not isinstance(value, expected):
         raise RekognitionFault("SerializationException", f"{path} must be {words}")
     return value

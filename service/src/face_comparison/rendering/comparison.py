@@ -60,7 +60,9 @@ class _Place:
         )
 
 
-def compared(name: str, image: Image, face: Face, targets: Sequence[Compared], calibration: Calibration) -> Image:
+def draw_comparison(
+    name: str, image: Image, face: Face, targets: Sequence[Compared], calibration: Calibration
+) -> Image:
     """Returns the source's name, upright RGB image and face against each target, one below the other."""
     height = int(np.clip(MOST_PIXELS / len(targets) - 200, *_HEIGHTS))
     unit = max(0.62, height / _HEIGHTS[1])  # below, text could not be read
@@ -93,10 +95,10 @@ def _row(source: Compared, face: Face, target: Compared, calibration: Calibratio
     width = 3 * edge + sizes.source + sizes.target
     canvas = np.full((sizes.height + below + 3 * edge, width, 3), GROUND, np.uint8)
     assert source.image is not None  # noqa: S101 (it was compared)
-    first = _shown(canvas, source.image, edge, edge, sizes.source, sizes.height)
+    first = _draw_image(canvas, source.image, edge, edge, sizes.source, sizes.height)
     beside, second = 2 * edge + sizes.source, None
     if target.image is not None:
-        second = _shown(canvas, target.image, beside, edge, sizes.target, sizes.height)
+        second = _draw_image(canvas, target.image, beside, edge, sizes.target, sizes.height)
     else:
         plate(canvas, beside, edge, sizes.target, sizes.height, CARD)
     plate(canvas, edge, sizes.height + 2 * edge, width - 2 * edge, below, CARD)
@@ -107,14 +109,14 @@ def _row(source: Compared, face: Face, target: Compared, calibration: Calibratio
         _faces(canvas, (first, face), second, found, sizes)
     _name(canvas, source.name, first.left, sizes.source, sizes)
     _name(canvas, target.name, second.left if second else beside, sizes.target, sizes)
-    _told(canvas, (source.image, face), target, calibration, sizes)
+    _draw_verdict(canvas, (source.image, face), target, calibration, sizes)
     return canvas
 
 
 # --- the images -----------------------------------------------------------------------------------------------------
 
 
-def _shown(canvas: Image, image: Image, left: int, top: int, width: int, height: int) -> _Place:
+def _draw_image(canvas: Image, image: Image, left: int, top: int, width: int, height: int) -> _Place:
     """Draws an image as large as its place allows, in the middle of it."""
     times = min(width / image.shape[1], height / image.shape[0])
     size = max(1, round(image.shape[1] * times)), max(1, round(image.shape[0] * times))
@@ -140,7 +142,7 @@ def _faces(
                 _frame(canvas, box, alike, sizes.of(2))
         if best.face is not None:
             other = second.box(best.face.box)
-            _joined(canvas, one, other, color, best.same_person, sizes)
+            _draw_line(canvas, one, other, color, best.same_person, sizes)
             _frame(canvas, other, color, sizes.of(4))
         for match in found.faces[1:]:  # labels last: no line may cross them
             if match.face is not None:
@@ -154,9 +156,9 @@ def _frame(canvas: Image, box: Box, color: Color, line: int) -> None:
         cv2.rectangle(canvas, *corners, stroke, width, cv2.LINE_AA, SUBPIXELS)
 
 
-def _joined(canvas: Image, one: Box, other: Box, color: Color, same: bool, sizes: _Sizes) -> None:
+def _draw_line(canvas: Image, one: Box, other: Box, color: Color, same: bool, sizes: _Sizes) -> None:
     """A line from frame to frame, broken when they are different people, with a sign in its middle."""
-    start, end = _leaving(one, _middle(other)), _leaving(other, _middle(one))
+    start, end = _edge_point(one, _center(other)), _edge_point(other, _center(one))
     length = float(np.hypot(*(end - start)))
     count = 1 if same else max(3, round(length / sizes.of(16)) // 2 * 2 + 1)
     points = [start + (end - start) * part / count for part in range(count + 1)]
@@ -173,13 +175,13 @@ def _joined(canvas: Image, one: Box, other: Box, color: Color, same: bool, sizes
         cv2.line(canvas, at(*a), at(*b), GROUND, sizes.of(3), cv2.LINE_AA, SUBPIXELS)
 
 
-def _middle(box: Box) -> np.ndarray:
+def _center(box: Box) -> np.ndarray:
     return np.array([box.left + box.width / 2, box.top + box.height / 2])
 
 
-def _leaving(box: Box, towards: np.ndarray) -> np.ndarray:
+def _edge_point(box: Box, towards: np.ndarray) -> np.ndarray:
     """Where the way from the middle of a box to a point crosses the box's edge."""
-    middle = _middle(box)
+    middle = _center(box)
     way = towards - middle
     half = np.array([box.width, box.height]) / 2
     share = min((h / abs(w) for h, w in zip(half, way, strict=True) if w), default=0.0)
@@ -199,7 +201,7 @@ def _name(canvas: Image, name: str, left: float, width: int, sizes: _Sizes) -> N
     """In the image's corner. width: of its place."""
     edge, size = sizes.of(16), sizes.of(17)
     start = round(left) + edge // 2
-    shown = _fitting(name, size, width - 3 * edge)
+    shown = _shorten(name, size, width - 3 * edge)
     long = min(_text_width(shown, size) + edge, canvas.shape[1] - start)
     plate(canvas, start, edge + edge // 2, long, size + edge, GROUND)
     _text(canvas, shown, start + edge // 2, 2 * edge, size, INK)
@@ -208,7 +210,9 @@ def _name(canvas: Image, name: str, left: float, width: int, sizes: _Sizes) -> N
 # --- the texts below --------------------------------------------------------------------------------------------------
 
 
-def _told(canvas: Image, source: tuple[Image, Face], target: Compared, calibration: Calibration, sizes: _Sizes) -> None:
+def _draw_verdict(
+    canvas: Image, source: tuple[Image, Face], target: Compared, calibration: Calibration, sizes: _Sizes
+) -> None:
     edge, side = sizes.of(16), sizes.of(96)
     top = canvas.shape[0] - edge - sizes.of(128) + edge
     left = 2 * edge
@@ -227,13 +231,13 @@ def _told(canvas: Image, source: tuple[Image, Face], target: Compared, calibrati
     room = canvas.shape[1] - left - 2 * edge
     big, small = sizes.of(30), sizes.of(18)
     if isinstance(found, str):
-        _text(canvas, _fitting("No verdict", big, room), left, top + sizes.of(8), big, INK)
-        _text(canvas, _fitting(found, small, room), left, top + sizes.of(56), small, SOFT)
+        _text(canvas, _shorten("No verdict", big, room), left, top + sizes.of(8), big, INK)
+        _text(canvas, _shorten(found, small, room), left, top + sizes.of(56), small, SOFT)
         return
     best = found.faces[0]
     verdict = "Same person" if best.same_person else "Different people"
     color = SAME if best.same_person else DIFFERENT
-    _text(canvas, _fitting(verdict, big, room), left, top, big, color)
+    _text(canvas, _shorten(verdict, big, room), left, top, big, color)
     beside = left + _text_width(verdict, big) + edge
     sure = f"probability of one person {_percent(best.confidence)}"
     if beside + _text_width(sure, small) <= left + room:
@@ -304,7 +308,7 @@ def _text_width(text: str, size: int) -> int:
     return int(cv2.getTextSize((0, 0), text, (0, 0), _font(text), size, 600)[2])
 
 
-def _fitting(text: str, size: int, width: int) -> str:
+def _shorten(text: str, size: int, width: int) -> str:
     """Text shortened in its middle until it fits: names differ at their ends."""
     # OpenCV crashes on what is no Unicode, as bytes of file names may be.
     text = "".join(letter if letter.isprintable() else "?" for letter in text)

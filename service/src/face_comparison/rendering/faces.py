@@ -20,12 +20,12 @@ SMALLEST = 640
 """Longer side in pixels up to which an image is enlarged: on fewer, neither frame nor text can be seen."""
 
 
-def drawn(image: Image, faces: Sequence[Face]) -> Image:
+def draw_faces(image: Image, faces: Sequence[Face]) -> Image:
     """Returns a copy of an upright RGB image (H, W, 3) on which every face is framed and labeled, numbered from 1.
 
     A small image comes back a whole number of times larger.
     """
-    canvas, faces = _enlarged(image, faces)
+    canvas, faces = _enlarge(image, faces)
     # Small faces first, so that the frame of a face in front is not crossed by one behind.
     for number, face in sorted(enumerate(faces, 1), key=lambda item: item[1].box.area):
         color = COLORS[(number - 1) % len(COLORS)]
@@ -37,7 +37,7 @@ def drawn(image: Image, faces: Sequence[Face]) -> Image:
     return canvas
 
 
-def _enlarged(image: Image, faces: Sequence[Face]) -> tuple[Image, Sequence[Face]]:
+def _enlarge(image: Image, faces: Sequence[Face]) -> tuple[Image, Sequence[Face]]:
     times = math.ceil(SMALLEST / max(image.shape[:2]))
     if times <= 1:
         return np.ascontiguousarray(image).copy(), faces

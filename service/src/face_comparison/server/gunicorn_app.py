@@ -104,7 +104,7 @@ class Application(BaseApplication):  # type: ignore[misc]
         self.settings, self.shared = settings, SharedWorkerState()
         self._load, self._listener, self._folder = load, listener, folder
         self._workers = settings.workers or 1
-        self._slots = settings.threads or max(1, cpus.available() // self._workers)
+        self._slots = settings.threads or max(1, cpus.available_cpus() // self._workers)
         self._memory_limit = settings.memory_bytes or memory.memory_limit()
         self._connections = _raise_file_limit(MAX_CONNECTIONS)
         super().__init__()

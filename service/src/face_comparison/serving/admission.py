@@ -182,7 +182,7 @@ class Admission:
         return sum(permit.caller.key == caller.key for permit in self._permits)
 
     def _heaviest(self, caller: Caller) -> Permit | None:
-        """Returns the newest request that has not begun, of the caller with most of them, if that is more than `caller` has."""
+        """Returns the newest waiting request of the caller with the most requests, if those exceed `caller`'s."""
         counts: dict[str, int] = {}
         for permit in self._permits:
             if permit.has_place:

@@ -142,11 +142,11 @@ class FaceService:
         # Threads of its own, so that slow servers of one request's images hold up no other request.
         pool = ThreadPoolExecutor(IMAGES_AT_ONCE, "comparison")
         try:
-            source = self._begun(pool, request.source, permit, stages, max_faces=1)
+            source = self._begin(pool, request.source, permit, stages, max_faces=1)
             targets = [
                 target
                 if isinstance(target, FaceComparisonError)
-                else self._begun(pool, target, permit, stages, MAX_FACES)
+                else self._begin(pool, target, permit, stages, MAX_FACES)
                 for target in request.targets
             ]
             if isinstance(source, FaceHash):
@@ -158,13 +158,13 @@ class FaceService:
                 except _IMAGE_ERRORS as error:
                     raise type(error)(f"source: {error.message}") from None
                 shown, vector, reliable = (face, analysis), face.hash, face.quality.reliable
-            matches = tuple(_matched(vector, target, calibration, reliable) for target in targets)
+            matches = tuple(_match(vector, target, calibration, reliable) for target in targets)
             return Comparison(shown, matches, calibration.threshold)
         finally:
             # After a bad source nothing more is begun; what runs ends by its own limits and need not be waited for.
             pool.shutdown(wait=False, cancel_futures=True)
 
-    def _begun(
+    def _begin(
         self, pool: ThreadPoolExecutor, subject: Subject, permit: Permit, stages: Stages, max_faces: int
     ) -> FaceHash | Future[Analysis]:
         if isinstance(subject, FaceHash):
@@ -216,7 +216,7 @@ def _inference_slot(permit: Permit, cost: int, stages: Stages) -> Iterator[None]
             metrics.QUEUE_DEPTH.dec()
 
 
-def _matched(
+def _match(
     source: NDArray[np.float32],
     target: FaceComparisonError | FaceHash | Future[Analysis],
     calibration: Calibration,

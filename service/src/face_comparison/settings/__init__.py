@@ -240,7 +240,7 @@ class Option:
         return "--" + self.name.replace("_", "-")
 
 
-def _described(declared: Field[Any]) -> Option:
+def _describe(declared: Field[Any]) -> Option:
     shown = declared.metadata["shown"]
     default = f"{declared.default:g}" if isinstance(declared.default, float) else str(declared.default)
     kind = {"int": "INTEGER", "float": "SECONDS", "int | None": "INTEGER", "float | None": "SECONDS"}
@@ -253,7 +253,7 @@ def _described(declared: Field[Any]) -> Option:
     )
 
 
-OPTIONS: tuple[Option, ...] = tuple(_described(declared) for declared in fields(Settings))
+OPTIONS: tuple[Option, ...] = tuple(_describe(declared) for declared in fields(Settings))
 """The options of `serve`, in the order in which its help and the documentation list them."""
 
 

@@ -40,7 +40,7 @@ def template(alignment: str, side: int) -> NDArray[np.float32]:
 
 
 def similarity_transform(points: NDArray[np.float32], target: NDArray[np.float32]) -> NDArray[np.float64]:
-    """Returns the 2x3 matrix that rotates, scales and shifts points (K, 2) onto a target (K, 2) with the least squared error.
+    """Returns the (2, 3) matrix that rotates, scales and shifts points (K, 2) onto a target (K, 2), by least squares.
 
     Umeyama, "Least-squares estimation of transformation parameters between two point patterns", 1991; in two
     dimensions, without reflection, it is one complex division.

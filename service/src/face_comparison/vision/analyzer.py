@@ -2,7 +2,7 @@
 
 As a library:
 
-    analyzer = build_analyzer(bundle.opened(folder), device="auto", engine="auto", threads=2)
+    analyzer = build_analyzer(bundle.open_bundle(folder), device="auto", engine="auto", threads=2)
     faces = analyzer.analyze(Path("photo.jpg").read_bytes()).faces
 """
 

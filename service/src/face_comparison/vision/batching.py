@@ -22,7 +22,7 @@ Outputs = list[NDArray[np.float32]]
 Waiting = tuple[NDArray[np.uint8], Future[Outputs]]
 
 
-def exact(count: int, sizes: Sequence[int]) -> list[tuple[int, int]]:
+def plan_exact(count: int, sizes: Sequence[int]) -> list[tuple[int, int]]:
     """(start, size) of batches without padding, the largest first; `sizes` ascend from 1."""
     batches, start = [], 0
     while start < count:
@@ -32,7 +32,7 @@ def exact(count: int, sizes: Sequence[int]) -> list[tuple[int, int]]:
     return batches
 
 
-def padded(count: int, sizes: Sequence[int]) -> list[tuple[int, int]]:
+def plan_padded(count: int, sizes: Sequence[int]) -> list[tuple[int, int]]:
     """(start, size) of the fewest batches: the largest size while it fits, then the smallest that holds the rest."""
     batches, start = [], 0
     while start < count:
@@ -48,7 +48,7 @@ class Direct:
     observe: told the number of images of every batch.
     """
 
-    plan = staticmethod(exact)
+    plan = staticmethod(plan_exact)
 
     def __init__(self, session: Session, sizes: Sequence[int], observe: Callable[[int], None]) -> None:
         self._session, self._sizes, self._observe = session, tuple(sizes), observe
@@ -68,7 +68,7 @@ class Direct:
 
 
 class _Padding(Direct):
-    plan = staticmethod(padded)
+    plan = staticmethod(plan_padded)
 
 
 class Gathered:
@@ -93,7 +93,7 @@ class Gathered:
     def _work(self) -> None:
         left: list[Waiting] = []
         while True:
-            left.extend(self._taken(block=not left))
+            left.extend(self._take(block=not left))
             shape = left[0][0].shape[1:]
             batch: list[Waiting] = []
             rest: list[Waiting] = []
@@ -105,7 +105,7 @@ class Gathered:
             left = rest
             self._run(batch)
 
-    def _taken(self, block: bool) -> list[Waiting]:
+    def _take(self, block: bool) -> list[Waiting]:
         taken = [self._waiting.get()] if block else []
         while not self._waiting.empty():  # this thread is the only taker
             taken.append(self._waiting.get())

@@ -250,7 +250,7 @@ class Bundle(msgspec.Struct, frozen=True):
         return self.folder / self.manifest.embedder.file
 
 
-def parsed(manifest: bytes, source: str) -> Manifest:
+def parse_manifest(manifest: bytes, source: str) -> Manifest:
     """Raises InvalidBundle, naming the source and the field that is wrong."""
     try:
         return msgspec.json.decode(manifest, type=Manifest)
@@ -258,7 +258,7 @@ def parsed(manifest: bytes, source: str) -> Manifest:
         raise InvalidBundle(f"{source} is not a bundle manifest: {error}") from error
 
 
-def opened(folder: Path, sha256: str | None = None) -> Bundle:
+def open_bundle(folder: Path, sha256: str | None = None) -> Bundle:
     """Returns the bundle in a folder, every file verified; `sha256` pins the manifest itself, and by it everything.
 
     Raises InvalidBundle, which names the file and the digests expected and found.
@@ -273,7 +273,7 @@ def opened(folder: Path, sha256: str | None = None) -> Bundle:
     digest = hashlib.sha256(content).hexdigest()
     if sha256 is not None and digest != sha256:
         raise InvalidBundle(f"{path} is another bundle than the one pinned: expected sha256 {sha256}, found {digest}")
-    manifest = parsed(content, str(path))
+    manifest = parse_manifest(content, str(path))
     for network in (manifest.detector, manifest.embedder):
         if not network.sha256:
             raise InvalidBundle(f"{path} has no sha256 of {network.file}: make a bundle of it by `models fetch`")

@@ -64,7 +64,7 @@ class TargetMatch:
 
 
 def most_prominent_face(faces: Sequence[Face], sure_confidence: float) -> Face:
-    """Returns the largest of the faces whose confidence is at least `sure_confidence`, else the largest. Raises NoFace."""
+    """Returns the largest face with at least `sure_confidence`, or, if there is none, the largest. Raises NoFace."""
     if not faces:
         raise NoFace("no face was found in the image")
     return max(faces, key=lambda face: (face.confidence >= sure_confidence, face.box.area, face.confidence))

@@ -33,9 +33,9 @@ class Pyramid:
         return Pyramid(self._levels[0][top:bottom, left:right])
 
     def level(self, shrink: float) -> tuple[NDArray[np.uint8], float]:
-        """Returns the level to take samples from when the image is to be drawn `shrink` times smaller, and its own scale.
+        """Returns the level from which to draw the image `shrink` times smaller, and that level's scale.
 
-        The level is at most 2 times larger than asked for, and never smaller unless the image itself is.
+        The level is at most twice as large as requested, and never smaller unless the image itself is.
         """
         depth = int(math.log2(max(shrink, 1.0)))
         while len(self._levels) <= depth:
@@ -60,7 +60,7 @@ class Pyramid:
         Returns:
             (K, side, side, 3) uint8.
         """
-        return _narrowed(self._drawn(matrices, smoothing * _shrinks(matrices), side))
+        return _narrowed(self._draw(matrices, smoothing * _shrinks(matrices), side))
 
     def warp(self, matrix: NDArray[np.float64], height: int, width: int) -> NDArray[np.uint8]:
         """As `warps`, of one matrix (2, 3), to another size."""
@@ -74,12 +74,12 @@ class Pyramid:
         Where one level gives way to the next, an image that is noisy or sharp would jump.
         """
         shrinks = np.maximum(_shrinks(matrices), 1.0)
-        finer, coarser = self._drawn(matrices, shrinks, side), self._drawn(matrices, 2 * shrinks, side)
+        finer, coarser = self._draw(matrices, shrinks, side), self._draw(matrices, 2 * shrinks, side)
         for one, other, share in zip(finer, coarser, (np.log2(shrinks) % 1.0).tolist(), strict=True):
             cv2.addWeighted(one, 1.0 - share, other, share, 0.0, dst=one)
         return _narrowed(finer)
 
-    def _drawn(self, matrices: NDArray[np.float64], shrinks: NDArray[np.float64], side: int) -> NDArray[np.uint8]:
+    def _draw(self, matrices: NDArray[np.float64], shrinks: NDArray[np.float64], side: int) -> NDArray[np.uint8]:
         """Draws each from the level for an image that is shrunk so many times: (K, side, side, 4)."""
         result = np.empty((len(matrices), side, side, 4), np.uint8)
         if not len(matrices):

@@ -141,7 +141,7 @@ def most_prominent_places(
 def probe(
     pyramid: Pyramid, proposals: OrientedDetections, detect: Detect, spec: Refinement, search_score: float
 ) -> tuple[Places, NDArray[np.float64]]:
-    """Returns the proposals on which a small crop shows a face, which way up it is to 45 degrees, and its score, best first."""
+    """Returns the proposals that show a face on a small crop, with the roll to 45 degrees, and scores; best first."""
     places = proposed_places(proposals)
     steadied = steadied_places(places, proposals.faces.landmarks, spec.box_per_spread)
     first = look(pyramid, steadied, spec.probe_room, spec.probe_side, detect, COARSE)

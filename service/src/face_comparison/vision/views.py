@@ -113,7 +113,7 @@ def turn_back(found: Detections, quarters: int, height: int, width: int) -> Dete
 
 
 def draw_tilted(pyramid: Pyramid, side: int, roll: float) -> tuple[NDArray[np.uint8], NDArray[np.float64]]:
-    """Returns the image, rotated so that heads of this roll (degrees clockwise) are upright, shrunk into side x side pixels.
+    """Draws the image rotated so that heads of this roll (degrees clockwise) are upright, within side x side pixels.
 
     Returns:
         The view (H, W, 3), black beside the image, and the matrix (2, 3) from the image to it.

@@ -26,14 +26,14 @@ _LOOKED_AT, _SHORTEST_LINE = 4096, 16
 """Number of bytes examined to determine what spaces mean, and the minimum length of a line of base64."""
 
 
-def decoded(text: bytes | memoryview | str) -> bytes:
+def decode(text: bytes | memoryview | str) -> bytes:
     """Decodes base64 text. Raises InvalidBase64."""
     with parsing(len(text)):
-        return _decoded(text)
+        return _decode(text)
 
 
-def _decoded(text: bytes | memoryview | str) -> bytes:
-    strict = _strictly_decoded(text)
+def _decode(text: bytes | memoryview | str) -> bytes:
+    strict = _decode_strict(text)
     if strict is not None:
         return strict
     try:
@@ -46,17 +46,17 @@ def _decoded(text: bytes | memoryview | str) -> bytes:
     if raw[:8].lower().startswith(_ADDRESSES):
         raise InvalidBase64("img contains an address, not an image in base64: send it as url")
     raw = _without_prefix(raw)
-    strict = _strictly_decoded(raw)
-    return strict if strict is not None else _leniently_decoded(raw)
+    strict = _decode_strict(raw)
+    return strict if strict is not None else _decode_lenient(raw)
 
 
-def plainly_decoded(text: memoryview) -> bytes | None:
+def decode_plain(text: memoryview) -> bytes | None:
     """Decodes standard base64, with or without a data-URL prefix; returns None for any other text."""
     prefix = _PLAIN_PREFIX.match(text)
-    return _strictly_decoded(text[prefix.end() :] if prefix else text)
+    return _decode_strict(text[prefix.end() :] if prefix else text)
 
 
-def _strictly_decoded(text: bytes | memoryview | str) -> bytes | None:
+def _decode_strict(text: bytes | memoryview | str) -> bytes | None:
     try:
         return pybase64.b64decode(text, validate=True)
     except ValueError:
@@ -79,11 +79,11 @@ def without_escapes(text: bytes) -> bytes:
     return text
 
 
-def _leniently_decoded(raw: bytes) -> bytes:
-    if _blanks_were_pluses(raw):
+def _decode_lenient(raw: bytes) -> bytes:
+    if _has_spaces_for_pluses(raw):
         raw = raw.replace(b" ", b"+")
     digits = raw.translate(_URL_SAFE_TO_STANDARD, _WHITE_SPACE).rstrip(b"=")
-    decoded = _strictly_decoded(digits + b"=" * (-len(digits) % 4))
+    decoded = _decode_strict(digits + b"=" * (-len(digits) % 4))
     if decoded is not None:
         return decoded
     if raw.startswith((b"b'", b'b"')):
@@ -99,7 +99,7 @@ def _leniently_decoded(raw: bytes) -> bytes:
     raise InvalidBase64("the base64 text is truncated: its length does not match a whole number of bytes")
 
 
-def _blanks_were_pluses(raw: bytes) -> bool:
+def _has_spaces_for_pluses(raw: bytes) -> bool:
     """Returns whether a form decoder has turned plus signs into spaces.
 
     This is the case if no plus sign is left and the spaces do not divide the text into lines of equal length.

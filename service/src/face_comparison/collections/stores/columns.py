@@ -48,7 +48,7 @@ def box_numbers(face: StoredFace) -> list[float] | None:
     return None if face.box is None else [face.box.left, face.box.top, face.box.width, face.box.height]
 
 
-def recorded(collection: str, faces: int, request: ErasureRequest) -> Erasure:
+def new_erasure(collection: str, faces: int, request: ErasureRequest) -> Erasure:
     """Returns the erasure of so many faces, as it is stored first."""
     return Erasure(request.erasure_id, collection, request.subject, faces, request.now, None, request.backups_until)
 

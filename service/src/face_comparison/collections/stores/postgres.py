@@ -184,7 +184,7 @@ class PostgresStore:
         with self._transaction() as connection:
             key, _ = rows.find(connection, collection, lock=True)
             if rows.is_repeated(connection, token):
-                return columns.recorded(collection, 0, request)
+                return columns.new_erasure(collection, 0, request)
             person = rows.person(connection, key, user_id)
             count = 0
             if keep_faces:
@@ -348,7 +348,7 @@ class PostgresStore:
             return 0
         if row[1] > LARGE_TABLE_BYTES and now - row[0] < LARGE_TABLE_SCRUB_DELAY:
             return 0
-        with self._connections.apart() as connection:
+        with self._connections.dedicated() as connection:
             if not scalar(connection, "SELECT pg_try_advisory_lock(%s)", SCRUB_LOCK):
                 return 0
             try:
@@ -405,7 +405,7 @@ class PostgresStore:
         """
         if not self._connections.approximate:
             return
-        with self._connections.apart() as connection:
+        with self._connections.dedicated() as connection:
             found = dict(connection.execute("SELECT id, width FROM collection").fetchall())
             self._indexed = {key for key in found if has_valid_index(connection, key)}
             missing = set(found) - self._indexed

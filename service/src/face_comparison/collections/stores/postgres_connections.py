@@ -74,7 +74,7 @@ class Connections:
             raise StoreUnavailable(_UNAVAILABLE)
         with _mapped_errors(), ExitStack() as stack:
             try:
-                connection = stack.enter_context(self._opened().connection())
+                connection = stack.enter_context(self._open_pool().connection())
             except (psycopg.OperationalError, StoreUnavailable):
                 # Others need not wait for the same: they hold threads that detection and comparison need.
                 self._retry_at = time.monotonic() + _RETRY_SECONDS
@@ -90,7 +90,7 @@ class Connections:
             yield connection
 
     @contextmanager
-    def apart(self) -> Iterator[Connection]:
+    def dedicated(self) -> Iterator[Connection]:
         """A connection of its own, without a limit of a statement's time."""
         with _mapped_errors(), psycopg.connect(self._url or self._read_url(), **_ARGUMENTS) as connection:
             yield _with_search_path(connection)
@@ -102,7 +102,7 @@ class Connections:
                 self._pool.close()
                 self._pool = None
 
-    def _opened(self) -> ConnectionPool[Connection]:
+    def _open_pool(self) -> ConnectionPool[Connection]:
         with self._lock:
             if self._pool is None:
                 self._url = self._read_url()
@@ -173,7 +173,7 @@ class Connections:
                     "the database of collections has no pgvector: let an administrator run CREATE EXTENSION vector"
                 ) from error
             version = pgvector_version(connection) or ""
-        if _parsed(version) < OLDEST_PGVECTOR:
+        if _parse_version(version) < OLDEST_PGVECTOR:
             raise StoreUnavailable(
                 f"the database of collections has pgvector {version}, and at least {_text(OLDEST_PGVECTOR)} is needed: "
                 "install it, then let an administrator run ALTER EXTENSION vector UPDATE"
@@ -221,7 +221,7 @@ def _shut_down(connection: Connection) -> None:
 
 def is_hnsw_safe(version: str) -> bool:
     """Returns whether this version of pgvector has no known corruption of its HNSW index."""
-    return _parsed(version) >= SAFE_HNSW
+    return _parse_version(version) >= SAFE_HNSW
 
 
 def pgvector_version(connection: Connection) -> str | None:
@@ -294,7 +294,7 @@ def _with_search_path(connection: Connection) -> Connection:
     return connection
 
 
-def _parsed(version: str) -> tuple[int, ...]:
+def _parse_version(version: str) -> tuple[int, ...]:
     return tuple(int(part) for part in re.findall(r"\d+", version)[:3])
 
 

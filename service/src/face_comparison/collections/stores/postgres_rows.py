@@ -114,7 +114,7 @@ def record(connection: Connection, collection: str, faces: int, request: Erasure
         f"INSERT INTO erasure ({columns.ERASURE}) VALUES (%s, %s, %s, %s, %s, NULL, %s)",
         (request.erasure_id, collection, request.subject, faces, request.now, request.backups_until),
     )
-    return columns.recorded(collection, faces, request)
+    return columns.new_erasure(collection, faces, request)
 
 
 def is_repeated(connection: Connection, token: RequestToken | None) -> bool:

@@ -117,7 +117,7 @@ class SqliteStore:
             connection.execute("DELETE FROM collection WHERE id = ?", (key,))
             erasure = rows.record(connection, name, count, request)
         self._galleries.forget(key)
-        return self._scrubbed(erasure, request.now)
+        return self._mark_scrubbed(erasure, request.now)
 
     # --- users ---
 
@@ -183,7 +183,7 @@ class SqliteStore:
         with self._write() as connection:
             key, _ = rows.find(connection, collection)
             if rows.is_repeated(connection, token):
-                return columns.recorded(collection, 0, request)
+                return columns.new_erasure(collection, 0, request)
             person = rows.person(connection, key, user_id)
             count = 0
             if keep_faces:
@@ -193,7 +193,7 @@ class SqliteStore:
                 count = rows.delete_faces(connection, key, "person_id = ?", (person,))
             connection.execute("DELETE FROM person WHERE id = ?", (person,))
             erasure = rows.record(connection, collection, count, request)
-        return self._scrubbed(erasure, request.now)
+        return self._mark_scrubbed(erasure, request.now)
 
     # --- faces ---
 
@@ -258,7 +258,7 @@ class SqliteStore:
             there = {row[0] for row in connection.execute(f"SELECT face_id FROM face WHERE {where}", values)}
             count = rows.delete_faces(connection, key, where, values)
             erasure = rows.record(connection, collection, count, request)
-        return self._scrubbed(erasure, request.now), [face_id for face_id in face_ids if face_id in there]
+        return self._mark_scrubbed(erasure, request.now), [face_id for face_id in face_ids if face_id in there]
 
     def assign_faces(
         self, collection: str, face_ids: Sequence[str], user_id: str, *, token: RequestToken | None = None
@@ -290,7 +290,7 @@ class SqliteStore:
             people = rows.people(connection, key, users)
             if people is None and grouping != "users":
                 return found.faces
-            with self._galleries.synced(connection, key, found.width) as gallery:
+            with self._galleries.sync(connection, key, found.width) as gallery:
                 return gallery.count(people, grouping)
 
     def nearest(
@@ -305,7 +305,7 @@ class SqliteStore:
         with self._read() as connection:
             key, found = rows.find(connection, collection)
             people = rows.people(connection, key, users)
-            with self._galleries.synced(connection, key, found.width) as gallery:
+            with self._galleries.sync(connection, key, found.width) as gallery:
                 ranked = gallery.nearest(np.ascontiguousarray(vectors, np.float32), limit, people, grouping)
                 size = gallery.count(people, grouping)
             faces = rows.faces_by_row(connection, {row for one in ranked for row, _ in one}, found.width)
@@ -368,13 +368,13 @@ class SqliteStore:
         """Returns the nearest face of another user, if it is at most `within` away."""
         if within is None or face.vector is None:
             return None
-        with self._galleries.synced(connection, key, width) as gallery:
+        with self._galleries.sync(connection, key, width) as gallery:
             ranked = gallery.nearest(face.vector[None], 2, None, "users")[0]
         faces = rows.faces_by_row(connection, {row for row, _ in ranked}, width)
         neighbors = [Neighbor(faces[row], distance) for row, distance in ranked if row in faces]
         return columns.nearest_rival(face, neighbors, within)
 
-    def _scrubbed(self, erasure: Erasure, now: datetime) -> Erasure:
+    def _mark_scrubbed(self, erasure: Erasure, now: datetime) -> Erasure:
         return replace(erasure, scrubbed=now) if self._scrub_at_once(now) else erasure
 
     def _scrub_at_once(self, now: datetime) -> bool:

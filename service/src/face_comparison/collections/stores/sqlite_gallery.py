@@ -35,10 +35,10 @@ class Galleries:
         self._copies: dict[int, _Copy] = {}
 
     @contextmanager
-    def synced(self, connection: sqlite3.Connection, key: int, width: int) -> Iterator[Gallery]:
+    def sync(self, connection: sqlite3.Connection, key: int, width: int) -> Iterator[Gallery]:
         """The copy of a collection, as of the connection's transaction; nobody changes it within the block."""
         with self._lock:
-            yield self._synced(connection, key, width)
+            yield self._sync(connection, key, width)
 
     def forget(self, key: int) -> None:
         """Drops the copy of a collection that was deleted."""
@@ -54,7 +54,7 @@ class Galleries:
     def __len__(self) -> int:
         return len(self._copies)
 
-    def _synced(self, connection: sqlite3.Connection, key: int, width: int) -> Gallery:
+    def _sync(self, connection: sqlite3.Connection, key: int, width: int) -> Gallery:
         row = connection.execute("SELECT seq FROM sqlite_sequence WHERE name = 'change'").fetchone()
         last = 0 if row is None else row[0]
         copy = self._copies.get(key)

@@ -148,7 +148,7 @@ def with_person(connection: sqlite3.Connection, key: int, face_ids: Sequence[str
 
 def record(connection: sqlite3.Connection, collection: str, faces: int, request: ErasureRequest) -> Erasure:
     """Records an erasure that is not scrubbed yet."""
-    erasure = columns.recorded(collection, faces, request)
+    erasure = columns.new_erasure(collection, faces, request)
     times = (request.now.timestamp(), seconds(request.backups_until))
     connection.execute(
         f"INSERT INTO erasure ({columns.ERASURE}) VALUES (?, ?, ?, ?, ?, NULL, ?)",

@@ -108,7 +108,7 @@ def _without_images(body: bytes | bytearray) -> tuple[bytes | bytearray, list[by
         if end < 0:
             break
         if end - begin > _WORTH_CUTTING:
-            data = base64_text.plainly_decoded(view[begin + 1 : end])
+            data = base64_text.decode_plain(view[begin + 1 : end])
             if data is not None:
                 pieces += [body[done:begin], _MARK, b'%d"' % len(images)]
                 images.append(data)
@@ -119,6 +119,6 @@ def _without_images(body: bytes | bytearray) -> tuple[bytes | bytearray, list[by
 
 def _decoded(raw: Raw) -> bytes:
     try:
-        return base64_text.decoded(msgspec.json.decode(raw, type=str))
+        return base64_text.decode(msgspec.json.decode(raw, type=str))
     except (msgspec.DecodeError, UnicodeError):
         raise InvalidJson("img is not valid JSON in UTF-8") from None

@@ -60,6 +60,6 @@ class MessagePackNotation:
 
 def _decoded(raw: Raw) -> bytes:
     try:
-        return base64_text.decoded(msgspec.msgpack.decode(raw, type=str))
+        return base64_text.decode(msgspec.msgpack.decode(raw, type=str))
     except (msgspec.DecodeError, UnicodeError):
         raise InvalidParameter("img is not valid MessagePack") from None

@@ -224,4 +224,4 @@ def _image(part: _Part) -> Inline | None:
         return None
     if part.file or not part.content.isascii():
         return Inline(lambda: image_or_base64(part.content))
-    return Inline(partial(base64_text.decoded, part.content))
+    return Inline(partial(base64_text.decode, part.content))

@@ -56,7 +56,7 @@ def image_or_base64(content: bytes) -> bytes:
     if is_image(content):
         return content
     try:
-        decoded = base64_text.decoded(content)
+        decoded = base64_text.decode(content)
     except InvalidBase64:
         return content
     return decoded if is_image(decoded) else content

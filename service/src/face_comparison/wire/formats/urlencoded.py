@@ -58,4 +58,4 @@ def image_and_texts(body: Buffer, names: Collection[str]) -> dict[str, Inline | 
 
 def _decoded(value: bytes) -> bytes:
     with parsing(len(value)):
-        return base64_text.decoded(base64_text.without_escapes(value))
+        return base64_text.decode(base64_text.without_escapes(value))

@@ -432,7 +432,7 @@ def test_path_traversal_writes_nothing(odd: Server, tmp_path: Path, key: str) ->
     listing = f"<ListBucketResult><Contents><Key>models/{key}</Key><Size>1</Size></Contents></ListBucketResult>"
     odd.replies["/other"] = reply(listing.encode(), content_type="application/xml")
     into = tmp_path / "into"
-    with pytest.raises(UrlFetchFailed, match="no file name"):
+    with pytest.raises(UrlFetchFailed, match="not a file name"):
         download_prefix("s3://other/models", into)
     assert list(tmp_path.rglob("*")) == []
 

@@ -1,8 +1,8 @@
-"""Collections (1:N): whose face is this?
+"""Collections: enrollment and 1:N identification.
 
-`service.CollectionService` is the entry point. It is free of HTTP: routes, the Rekognition adapter and the command line
-all call it. Decisions (`thresholds`, `identification`, `quality`, `identifiers`) are pure functions of values; the
-stores below `stores` keep what was enrolled.
+`service.CollectionService` is the entry point. It does not depend on HTTP: the routes, the Rekognition adapter, and the
+command line call it. Decisions (`thresholds`, `identification`, `quality`, `identifiers`) are pure functions; `stores`
+persists the data.
 
     service = CollectionService(open_store("sqlite:/var/lib/faces"), lambda: analyzer.model)
     service.create_collection("staff")

@@ -1,4 +1,4 @@
-"""Collections, users and faces as they are created, listed, changed, erased and purged."""
+"""Creating, listing, updating, erasing, and purging collections, users, and faces."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Administration(ServiceBase):
         retention_days: int | None = None,
         metadata: Mapping[str, Any] | None = None,
     ) -> CollectionInfo:
-        """Creates an empty collection, pinned to the FaceModelVersion that runs."""
+        """Creates an empty collection for hashes of the running FaceModelVersion. Raises CollectionExists."""
         model = self._model()
         collection = Collection(
             name=identifiers.check_collection_id(collection_id),
@@ -43,12 +43,12 @@ class Administration(ServiceBase):
         return self._info(collection)
 
     def describe_collection(self, collection_id: str) -> CollectionInfo:
-        """Returns a collection with the number of its users. Raises CollectionNotFound."""
+        """Returns a collection with its number of users. Raises CollectionNotFound."""
         name = identifiers.check_collection_id(collection_id)
         return self._info(self._store.get_collection(name, count_users=True))
 
     def list_collections(self, *, limit: int = 1000, token: str | None = None) -> Page[CollectionInfo]:
-        """Collections by name."""
+        """Returns a page of collections, sorted by name."""
         page = page_by_size(
             self._store.list_collections,
             identifiers.page_start(token),
@@ -58,7 +58,7 @@ class Administration(ServiceBase):
         return Page(tuple(self._info(each) for each in page.items), page.next_token)
 
     def delete_collection(self, collection_id: str) -> Erasure:
-        """Deletes a collection with its users and faces."""
+        """Deletes a collection with its users and faces. Raises CollectionNotFound."""
         name = identifiers.check_collection_id(collection_id)
         return self._store.delete_collection(name, self._erasure_request(name, None))
 
@@ -71,9 +71,18 @@ class Administration(ServiceBase):
         expires: datetime | None = None,
         token: RequestToken | None = None,
     ) -> User:
-        """Creates a user without faces; `expires` must be in the future. Raises CollectionNotFound, UserExists.
+        """Creates a user without faces.
 
-        token: see `request_token`.
+        Args:
+            collection_id: The collection.
+            user_id: The new user.
+            metadata: Kept and returned with the user.
+            expires: When the user is erased, in the future; None: never.
+            token: See `request_token`.
+
+        Raises:
+            CollectionNotFound: There is no such collection.
+            UserExists: The UserId is taken.
         """
         user = User(
             user_id=identifiers.check_user_id(user_id),
@@ -89,7 +98,7 @@ class Administration(ServiceBase):
         return self._store.get_user(identifiers.check_collection_id(collection_id), identifiers.check_user_id(user_id))
 
     def list_users(self, collection_id: str, *, limit: int = 1000, token: str | None = None) -> Page[User]:
-        """Users by UserId."""
+        """Returns a page of users, sorted by UserId."""
         name = identifiers.check_collection_id(collection_id)
         return page_by_size(
             lambda after, count: self._store.list_users(name, after, count),
@@ -106,7 +115,7 @@ class Administration(ServiceBase):
         metadata: Mapping[str, Any] | Unchanged = UNCHANGED,
         expires: datetime | Unchanged | None = UNCHANGED,
     ) -> User:
-        """Replaces the metadata or the expiry, where given; expires None: no expiry."""
+        """Updates the given fields of a user; `expires=None` removes the expiry. Raises UserNotFound."""
         return self._store.update_user(
             identifiers.check_collection_id(collection_id),
             identifiers.check_user_id(user_id),
@@ -117,9 +126,16 @@ class Administration(ServiceBase):
     def delete_user(
         self, collection_id: str, user_id: str, *, keep_faces: bool = False, token: RequestToken | None = None
     ) -> Erasure:
-        """Erases a user with all faces; keep_faces: leave them in the collection without a user, as Rekognition does.
+        """Erases a user with all faces.
 
-        token: see `request_token`.
+        Args:
+            collection_id: The collection.
+            user_id: The user.
+            keep_faces: Keep the faces in the collection, without a user, as Rekognition does.
+            token: See `request_token`.
+
+        Raises:
+            UserNotFound: There is no such user.
         """
         name, user_id = identifiers.check_collection_id(collection_id), identifiers.check_user_id(user_id)
         request = self._erasure_request(name, user_id)
@@ -134,7 +150,7 @@ class Administration(ServiceBase):
         limit: int = 1000,
         token: str | None = None,
     ) -> Page[StoredFace]:
-        """Faces by FaceId; of one user, or of these ids only, where given."""
+        """Returns a page of faces, sorted by FaceId; only those of `user_id`, or with these ids, if given."""
         found = self._store.list_faces(
             identifiers.check_collection_id(collection_id),
             user_id=None if user_id is None else identifiers.check_user_id(user_id),
@@ -145,21 +161,21 @@ class Administration(ServiceBase):
         return page_of(found, limit, lambda face: face.face_id)
 
     def delete_faces(self, collection_id: str, face_ids: Sequence[str]) -> tuple[Erasure, list[str]]:
-        """Deletes faces; returns the ids that were there."""
+        """Deletes faces. Returns the receipt and the ids that existed."""
         name = identifiers.check_collection_id(collection_id)
         return self._store.delete_faces(
             name, identifiers.check_face_ids(list(face_ids)), self._erasure_request(name, None)
         )
 
     def describe_erasure(self, erasure_id: str) -> Erasure:
-        """What became of a deletion. Raises NotFound."""
+        """Returns the receipt of a deletion. Raises NotFound."""
         found = self._store.get_erasure(identifiers.check_face_id(erasure_id))
         if found is None:
-            raise NotFound("there is no erasure of this id")
+            raise NotFound("there is no erasure with this id")
         return found
 
     def purge(self) -> list[Purge]:
-        """Applies retention; see `Store.purge`."""
+        """Deletes everything past its retention; see `Store.purge`."""
         return self._store.purge(self._now())
 
     def scrub(self) -> int:
@@ -167,7 +183,7 @@ class Administration(ServiceBase):
         return self._store.scrub(self._now())
 
     def health(self) -> dict[str, Any]:
-        """Returns kind, schema and versions of the store. Raises StoreUnavailable."""
+        """Returns the store's kind, schema version, and library versions. Raises StoreUnavailable."""
         return self._store.health()
 
     def close(self) -> None:

@@ -1,4 +1,4 @@
-"""Which distributions of strangers the threshold of a search follows from: the bundle's, and a collection's own."""
+"""Selects the impostor distribution for search thresholds: the bundle's, or one measured on the collection itself."""
 
 from __future__ import annotations
 
@@ -21,19 +21,19 @@ from face_comparison.vision.analyzer import ModelInfo
 from face_comparison.vision.bundle import Strangers as StatedStrangers
 
 UNMEASURED = Strangers(mean=0.109, deviation=0.096, pairs=45)
-"""For a bundle whose manifest states none: the default bundle's, of ten people (docs/data/accuracy.json)."""
+"""For bundles without measured strangers: the default bundle's, of ten people (docs/data/accuracy.json)."""
 
 _GROWTH = 0.1
-"""A collection is measured again when its number of faces has changed by this fraction."""
+"""A collection is remeasured when its number of faces has changed by this fraction."""
 
 
 def bundle_strangers(model: ModelInfo) -> Strangers:
-    """Returns the distribution that the bundle's manifest states."""
+    """Returns the distribution in the bundle's manifest."""
     return UNMEASURED if model.strangers is None else stated_strangers(model.strangers)
 
 
 def stated_strangers(stated: StatedStrangers) -> Strangers:
-    """Returns the distribution of a manifest, with the tail that its quantiles show."""
+    """Returns the distribution of a manifest, widened to match the tail of its quantiles."""
     # Several images of the same two people are not independent pairs.
     pairs = min(stated.pairs, stated.people * (stated.people - 1) // 2)
     tails = [(quantile.fraction, quantile.distance) for quantile in stated.quantiles]
@@ -47,9 +47,9 @@ class _Measured:
 
 
 class StrangersCache:
-    """Measures the faces of large collections now and then; safe from any thread.
+    """Measures and caches the distributions of large collections. Thread-safe.
 
-    The people of one place may resemble each other more than those the bundle was measured on, and they are more.
+    People of one place may resemble each other more than the few people on whom the bundle was measured.
     """
 
     def __init__(self, store: Store) -> None:
@@ -58,7 +58,7 @@ class StrangersCache:
         self._measured: dict[tuple[str, float], _Measured] = {}
 
     def of(self, collection: Collection, bundle: Strangers) -> Strangers:
-        """Returns the distribution that decides about searches of a collection."""
+        """Returns the distribution to use for searches of a collection."""
         if collection.faces < MIN_PEOPLE:
             return bundle
         key = (collection.name, collection.created.timestamp())
@@ -71,7 +71,7 @@ class StrangersCache:
         return bundle if known.strangers is None else take_over(bundle, known.strangers)
 
     def _measure(self, collection: Collection) -> Strangers | None:
-        # FaceIds are random, so the first ones are a random sample, and the same one in every process.
+        # FaceIds are random, so the first ones are a random sample that is the same in every process.
         faces = self._store.list_faces(collection.name, limit=SAMPLE_FACES, vectors=True)
         named = [face for face in faces if face.user_id is not None and face.vector is not None]
         if len(named) < MIN_PEOPLE:

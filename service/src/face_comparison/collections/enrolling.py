@@ -1,4 +1,4 @@
-"""Enrollment with its checks, and which faces belong to whom."""
+"""Enrollment with its checks, and the assignment of faces to users."""
 
 from __future__ import annotations
 
@@ -41,9 +41,9 @@ class Enrolling(ServiceBase):
         quality_filter: QualityFilter = "AUTO",
         on_duplicate: OnDuplicate = "report",
     ) -> Enrollment:
-        """Enrolls the most prominent faces of an image, or a hash; a user that does not exist is created.
+        """Enrolls the most prominent faces of an image, or a hash. Creates the user if it does not exist.
 
-        The same image enrolled again for the same person changes nothing and returns the stored faces.
+        Enrolling the same image again for the same person changes nothing and returns the stored faces.
 
         Args:
             collection_id: The collection.
@@ -177,7 +177,7 @@ class Enrolling(ServiceBase):
     def _check_enrollment(
         self, collection: Collection, new: Sequence[StoredFace], user_id: str | None, on_duplicate: OnDuplicate
     ) -> tuple[dict[int, PersonFit], list[list[Neighbor]], float]:
-        """How each new face fits its own person, which other people it resembles, and within which distance."""
+        """Returns how each new face fits its own user, which other users it resembles, and the distance limit."""
         if on_duplicate == "allow":
             return {}, [[] for _ in new], 0.0
         vectors = stack_vectors(new)
@@ -226,7 +226,7 @@ def _choose(
 
 
 def _is_other(stored: StoredFace, new: StoredFace) -> bool:
-    """Returns whether a stored face is another person's than a new one is said to be."""
+    """Returns whether a stored face belongs to another person than the new one claims to."""
     if new.user_id is not None:
         return stored.user_id not in (None, new.user_id)
     if stored.source_key == new.source_key:

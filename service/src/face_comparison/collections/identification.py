@@ -1,4 +1,4 @@
-"""Which name a searched face gets: match, ambiguous or unknown; one person per face of an image. Pure."""
+"""Decides for each searched face: match, ambiguous, or unknown. Assigns a person to one face per image. Pure."""
 
 from __future__ import annotations
 
@@ -11,7 +11,12 @@ from face_comparison.collections.values import Neighbor
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Identification:
-    """One searched face. matches: nearest first, at most as many as asked for; none where the face is unknown."""
+    """The decision for one searched face.
+
+    Attributes:
+        decision: `match`, `ambiguous`, or `unknown`.
+        matches: Nearest first, at most the requested number; empty for an unknown face.
+    """
 
     decision: Decision
     matches: tuple[Neighbor, ...]
@@ -24,18 +29,18 @@ def identify(
     max_matches: int,
     reliable: Sequence[bool] | None = None,
 ) -> list[Identification]:
-    """Decides about every face of one image.
+    """Identifies every face of one image.
 
-    One person is given to at most one of the faces: of all pairs of a face and a person, the nearest is settled first.
-    A face is ambiguous when a second person is nearly as near as the first: less than `margin` farther. Faces without a
-    user have no name to confuse and make nothing ambiguous.
+    A person is assigned to at most one of the faces, greedily by distance. A face is ambiguous if a second person is
+    less than `margin` farther than the first. Faces without a user have no name to confuse, so they cause no
+    ambiguity.
 
     Args:
-        faces: for each face its nearest people, nearest first.
+        faces: For each face, its nearest people, nearest first.
         threshold: Euclidean distance, 0-2; a person farther away is not a match.
-        margin: distance by which the second person must be farther than the first.
-        max_matches: matches reported per face.
-        reliable: which faces can be relied upon, None: all. A match of another face is ambiguous: a person should look.
+        margin: Minimum distance between the first and the second person.
+        max_matches: Maximum matches per face.
+        reliable: Which faces are reliable; None: all. Matches of the others are ambiguous, for a person to check.
     """
     taken = _assign(faces, threshold)
     found = []
@@ -48,7 +53,7 @@ def identify(
             is_sure = reliable is None or reliable[index]
             found.append(Identification("match" if is_sure else "ambiguous", tuple(within[:max_matches])))
         else:
-            # The rival is shown even where it lies just beyond the threshold or the number of matches asked for.
+            # The rival is included even if it lies just beyond the threshold or `max_matches`.
             shown = (
                 within[:max_matches] if rival in within[:max_matches] else [*within[: max(1, max_matches - 1)], rival]
             )
@@ -57,7 +62,7 @@ def identify(
 
 
 def _assign(faces: Sequence[Sequence[Neighbor]], threshold: float) -> dict[str, int]:
-    """Returns the face that each person is given to, nearest pairs first."""
+    """Assigns each person to a face, nearest pairs first."""
     pairs = sorted(
         (each.distance, index, _person(each))
         for index, neighbors in enumerate(faces)

@@ -1,4 +1,4 @@
-"""Names and bounds that callers give: which are valid, and what would be right. Pure.
+"""Validates ids, numbers, times, and metadata from callers. Pure.
 
 Patterns and lengths are Amazon Rekognition's where it has the field.
 """
@@ -106,26 +106,26 @@ def check_metadata(value: Any) -> Mapping[str, Any]:
     try:
         text = json.dumps(value, ensure_ascii=False, allow_nan=False)
         size = len(text.encode())
-        # As deep as it will stand in a reply: what cannot be written there must not be stored.
+        # Nested as in a response: what cannot be encoded there must not be stored.
         orjson.dumps([[[[[value]]]]])
     except (TypeError, ValueError, RecursionError):
-        raise InvalidParameter("Metadata must hold only values that JSON has, nested at most 200 deep") from None
+        raise InvalidParameter("Metadata must contain only JSON values, nested at most 200 levels deep") from None
     if "\\u0000" in text:
-        raise InvalidParameter("Metadata must not hold the character U+0000")
+        raise InvalidParameter("Metadata must not contain the character U+0000")
     if size > MAX_METADATA_BYTES:
         raise InvalidParameter(f"Metadata must be at most {MAX_METADATA_BYTES} bytes of JSON, not {size}")
     return value
 
 
 def check_timestamp(value: Any, name: str) -> datetime:
-    """Returns the time: ISO 8601 text (without an offset: UTC) or seconds since 1970. Raises InvalidParameter."""
+    """Returns the time, given in ISO 8601 (UTC without an offset) or seconds since 1970. Raises InvalidParameter."""
     try:
         if type(value) in (int, float):
             return datetime.fromtimestamp(value, UTC)
         if isinstance(value, str):
             found = datetime.fromisoformat(value)
             found = found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
-            # Stores keep seconds as a float, and the last microsecond of the year 9999 has none.
+            # Stores keep seconds as a float, which cannot represent the last microsecond of the year 9999.
             return datetime.fromtimestamp(found.timestamp(), UTC)
     except (ValueError, OverflowError, OSError):
         pass
@@ -145,13 +145,13 @@ def page_token(last: str) -> str:
 
 
 def page_start(token: Any) -> str:
-    """Returns the item after which the page of this NextToken begins, or raises InvalidParameter."""
+    """Returns the last item of the page that returned this NextToken, or raises InvalidParameter."""
     if token is None:
         return ""
     try:
         start = base64.b64decode(token + "=" * (-len(token) % 4), b"-_", validate=True).decode()
     except (binascii.Error, ValueError, TypeError):
         raise InvalidParameter("NextToken must be the NextToken of an earlier reply") from None
-    if "\0" in start:  # PostgreSQL has no such text
+    if "\0" in start:  # PostgreSQL cannot store it
         raise InvalidParameter("NextToken must be the NextToken of an earlier reply")
     return start

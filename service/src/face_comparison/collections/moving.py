@@ -1,4 +1,4 @@
-"""Export of a collection's faces with their vectors, and import."""
+"""Export and import of a collection's faces with their embeddings."""
 
 from __future__ import annotations
 
@@ -20,14 +20,16 @@ class Moving(ServiceBase):
     """See `CollectionService`."""
 
     def export_faces(self, collection_id: str) -> tuple[Collection, Iterator[StoredFace]]:
-        """Returns the collection and all of its faces with vectors, read page by page."""
+        """Returns the collection and an iterator over all faces with their embeddings, read page by page."""
         collection = self._store.get_collection(identifiers.check_collection_id(collection_id))
         return collection, self._every_face(collection.name)
 
     def import_faces(self, collection_id: str, lines: Iterable[tuple[int, StoredFace | str]]) -> ImportReport:
-        """Enrolls faces with their vectors, in batches; what is there already stays as it is.
+        """Enrolls faces with their embeddings, in batches; faces that exist are left unchanged.
 
-        lines: numbers of lines, each with its face (a vector of HASH_SIZE numbers) or with what is wrong with it.
+        Args:
+            collection_id: The collection.
+            lines: Line numbers, each with a face (HASH_SIZE numbers) or the error of that line.
         """
         collection = self._usable_collection(collection_id)
         imported = unchanged = failed = 0

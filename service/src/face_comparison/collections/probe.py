@@ -1,4 +1,4 @@
-"""What is enrolled or searched: the faces of one image, or a hash. Values only."""
+"""The input of an enrollment or a search: the faces of one image, or a hash. Values only."""
 
 from __future__ import annotations
 
@@ -15,7 +15,13 @@ from face_comparison.vision.types import Analysis, Box, Face
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ProbeFace:
-    """vector: (768,) float32 of norm 1. detected, box: None for a hash."""
+    """One face to enroll or to search for.
+
+    Attributes:
+        vector: (768,) float32 of norm 1.
+        detected: The detection; None for a hash.
+        box: In fractions of the image; None for a hash.
+    """
 
     vector: NDArray[np.float32]
     detected: Face | None = None
@@ -23,13 +29,19 @@ class ProbeFace:
 
     @property
     def reliable(self) -> bool:
-        """Whether the vector can be relied upon; of a hash, nothing else is known."""
+        """Whether the embedding is reliable; always true for a hash, of which nothing else is known."""
         return self.detected is None or self.detected.quality.reliable
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Probe:
-    """faces: most prominent first. digest: SHA-256 of the image or hash. has_image: whether there was an image."""
+    """The faces of one image, or a hash.
+
+    Attributes:
+        faces: Most prominent first.
+        digest: SHA-256 of the image or hash.
+        has_image: Whether there was an image.
+    """
 
     faces: tuple[ProbeFace, ...]
     digest: bytes
@@ -54,7 +66,7 @@ class Probe:
 
     @classmethod
     def from_hash(cls, vector: NDArray[np.float32]) -> Probe:
-        """Returns a face_hash, (768,) float32 of norm 1."""
+        """Returns the probe of a face_hash, (768,) float32 of norm 1."""
         digest = hashlib.sha256(np.ascontiguousarray(vector, "<f4").tobytes()).digest()
         return cls((ProbeFace(vector),), digest, has_image=False)
 
@@ -74,9 +86,9 @@ class Probe:
         return tuple(face.reliable for face in self.faces)
 
     def source_key(self, number: int, user_id: str | None, external_image_id: str | None) -> bytes:
-        """What makes a repeated enrollment idempotent: the same face of the same image for the same person.
+        """Returns the digest of a face of an image for a user, which makes repeated enrollments idempotent.
 
-        Without a user, images of the same bytes are told apart by their ExternalImageId, as Rekognition does.
+        Without a user, equal images are distinguished by their ExternalImageId, as in Rekognition.
         """
         owner = f"user\0{user_id}" if user_id is not None else f"image\0{external_image_id or ''}"
         return hashlib.sha256(self.digest + number.to_bytes(2, "big") + owner.encode()).digest()

@@ -1,7 +1,7 @@
-"""Which detected faces are good enough to be enrolled, and why the others are not. Pure.
+"""Decides which detected faces are good enough to be enrolled, and why the others are not. Pure.
 
-The reasons are Amazon Rekognition's, so that people find them explained, and each is something to act on: move closer,
-add light, look into the camera. A bad reference image is worse than none: it resembles everybody.
+The reasons are Amazon Rekognition's, which are documented widely, and each can be acted on: move closer, add light,
+look into the camera. A bad reference image is worse than none because it resembles everybody.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ QualityFilter = Literal["NONE", "AUTO", "LOW", "MEDIUM", "HIGH"]
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What a face must have.
+    """Minimum quality of a face.
 
     Attributes:
         face_size: Minimum of the shorter side, in pixels of the upright image.
@@ -47,7 +47,7 @@ LIMITS: dict[QualityFilter, Limits] = {
     "MEDIUM": Limits(face_size=56, sharpness=30, brightness=15, confidence=0.65, yaw=0.65),
     "HIGH": Limits(face_size=80, sharpness=40, brightness=20, confidence=0.7, yaw=0.5),
 }
-"""AUTO rejects what harms a collection. The embedder sees 112 pixels, so below about 40 details are invented."""
+"""AUTO rejects what harms a collection. The embedder's input has 112 pixels; faces below about 40 lack detail."""
 
 _UNRELIABLE: dict[str, UnindexedReason] = {
     "EXTREME_POSE": "EXTREME_POSE",
@@ -80,16 +80,19 @@ def quality_reasons(face: Face, quality_filter: QualityFilter) -> list[Unindexed
         ("LOW_FACE_QUALITY", quality.brightness > limits.overexposed),
     ]
     reasons = [reason for reason, is_failed in failed if is_failed]
-    # What the analyzer itself does not rely upon would make the person resemble others.
+    # An unreliable face would make the person resemble others.
     unreliable = dict.fromkeys(_UNRELIABLE.get(reason, "LOW_FACE_QUALITY") for reason in quality.reasons)
     return [*reasons, *(reason for reason in unreliable if reason not in reasons)]
 
 
 def asymmetry(landmarks: NDArray[np.float32]) -> float:
-    """How far a head is averted: 0 frontal, 1 profile.
+    """Returns how far a head is turned to the side: 0 frontal, 1 profile.
 
-    The nose of a frontal face lies midway between the eyes, measured along the line through them; that of a profile at
-    one of them. landmarks: (5, 2) in the order of LANDMARK_TYPES. Turning the image in its plane changes nothing.
+    Measured along the line through the eyes, the nose of a frontal face lies midway between them, that of a profile at
+    one of them. Roll does not matter.
+
+    Args:
+        landmarks: (5, 2) in the order of LANDMARK_TYPES.
     """
     right, left, nose = (landmarks[index].astype(float) for index in range(3))
     axis = left - right

@@ -1,4 +1,4 @@
-"""What the calls of `CollectionService` return. Values only."""
+"""Return values of `CollectionService`."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Page(Generic[T]):
-    """next_token None: this page is the last."""
+    """One page of a list. next_token is None on the last page."""
 
     items: tuple[T, ...]
     next_token: str | None
@@ -25,7 +25,7 @@ class Page(Generic[T]):
 
 @dataclass(frozen=True, slots=True)
 class CollectionInfo:
-    """search_threshold: Euclidean distance, at the collection's rate and today's number of faces."""
+    """A collection and its search threshold: a Euclidean distance, at its rate and present number of faces."""
 
     collection: Collection
     search_threshold: float
@@ -33,7 +33,7 @@ class CollectionInfo:
 
 @dataclass(frozen=True, slots=True)
 class PersonFit:
-    """How a new face resembles the nearest earlier face of its own person. fits: within the bundle's pair threshold."""
+    """Resemblance of a new face to the nearest face of its own user. fits: within the bundle's pair threshold."""
 
     distance: float
     fits: bool
@@ -41,7 +41,7 @@ class PersonFit:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class FaceRecord:
-    """An enrolled face. created: False where the same image had been enrolled for the same person before."""
+    """An enrolled face. created is False if the same image had been enrolled for the same person before."""
 
     face: StoredFace
     created: bool
@@ -59,7 +59,7 @@ class UnindexedFace:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Duplicate:
-    """Another person whom an enrolled face resembles. face_id: of the new face, None where it was rejected."""
+    """Another user whom a new face resembles. face_id: of the new face, None if it was rejected."""
 
     neighbor: Neighbor
     face_id: str | None
@@ -67,12 +67,12 @@ class Duplicate:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Enrollment:
-    """What became of the faces of an image.
+    """Result of an enrollment.
 
     Attributes:
-        records: Those that were enrolled.
-        unindexed: Those that were not, and why.
-        duplicates: Other people whom one of them resembles.
+        records: Faces that were enrolled.
+        unindexed: Faces that were not enrolled, and why.
+        duplicates: Other users whom one of the faces resembles.
     """
 
     records: tuple[FaceRecord, ...]
@@ -82,10 +82,14 @@ class Enrollment:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class SearchResult:
-    """One identification per searched face, in their order.
+    """Result of a search.
 
-    threshold: Euclidean distance that was applied. gallery_size: faces compared per searched face. expected_rate: the
-    probability that a search for a stranger returns somebody. exact: False where an approximate index was used.
+    Attributes:
+        identifications: One per searched face, in their order.
+        threshold: Applied Euclidean distance.
+        gallery_size: Faces compared per searched face.
+        expected_rate: Probability (0-1) that a search for a stranger returns somebody.
+        exact: False if an approximate index was used.
     """
 
     faces: tuple[Identification, ...]
@@ -105,13 +109,13 @@ class Association:
 
 @dataclass(frozen=True, slots=True)
 class ImportReport:
-    """What became of the lines of an import.
+    """Result of an import.
 
     Attributes:
-        imported: New faces.
-        unchanged: Faces that were there already.
-        failed: Bad lines.
-        errors: Line number and message of the first bad lines.
+        imported: Number of new faces.
+        unchanged: Number of faces that existed already.
+        failed: Number of invalid lines.
+        errors: Line number and message of the first invalid lines.
     """
 
     imported: int

@@ -1,4 +1,4 @@
-"""Whose face is it: searches by image, by stored face and by user, and verification of one user."""
+"""Searches by image, by stored face, and by user; verification of one user."""
 
 from __future__ import annotations
 
@@ -40,13 +40,13 @@ class Searching(ServiceBase):
         Args:
             collection_id: The collection.
             vectors: (F, 768) float32 of norm 1, one per face.
-            max_false_positive_rate: Requested rate (0-1), None: the collection's.
-            threshold: Euclidean distance to apply instead of the one that follows from the rate.
-            users: Search only among these users' faces; the smaller number of faces allows a more lenient threshold.
-            max_matches: Matches per face.
-            grouping: `people` decides about names and gives a person to one face only; `faces` and `users` return what
-                lies within the threshold, as Rekognition does.
-            reliable: Which faces can be relied upon (`Probe.reliable`); the others are never a sure match.
+            max_false_positive_rate: Requested rate (0-1); None: the collection's.
+            threshold: Euclidean distance to apply instead of the one derived from the rate.
+            users: Search only these users' faces; the smaller gallery allows a more lenient threshold.
+            max_matches: Maximum matches per face.
+            grouping: `people` decides on one person per face; `faces` and `users` return everything within the
+                threshold, as Rekognition does.
+            reliable: Which faces are reliable (`Probe.reliable`); the others are never a certain match.
         """
         collection = self._usable_collection(collection_id)
         return self._search(
@@ -69,7 +69,7 @@ class Searching(ServiceBase):
         max_matches: int = DEFAULT_MATCHES,
         grouping: Grouping = "faces",
     ) -> SearchResult:
-        """Searches with a stored face, which is not among the matches. Raises FaceNotFound."""
+        """Searches by a stored face, which is excluded from the matches. Raises FaceNotFound."""
         collection = self._usable_collection(collection_id)
         face = self._face_with_vector(collection.name, face_id)
         return self._search(
@@ -111,9 +111,10 @@ class Searching(ServiceBase):
         return replace(found, faces=(Identification("match" if matches else "unknown", matches),))
 
     def verify(self, collection_id: str, user_id: str, vectors: NDArray[np.float32]) -> list[float]:
-        """For each vector (F, 768) its Euclidean distance from the nearest face of one user.
+        """Returns the Euclidean distance of each vector (F, 768) to the nearest face of a user.
 
-        Raises NoFace when the user has none.
+        Raises:
+            NoFace: The user has no faces.
         """
         collection = self._usable_collection(collection_id)
         user = self._store.get_user(collection.name, identifiers.check_user_id(user_id))
@@ -137,7 +138,7 @@ class Searching(ServiceBase):
         leave_out: Callable[[Neighbor], bool] | None = None,
         reliable: Sequence[bool] | None = None,
     ) -> SearchResult:
-        # Others than the reported ones are needed to see who is ambiguous, and where another face took the person.
+        # More neighbors than are reported are needed to detect ambiguity and people assigned to another face.
         limit = max_matches + max(1, len(vectors))
         nearest = self._store.nearest(collection.name, vectors, limit=limit, users=users, grouping=grouping)
         neighbors = nearest.neighbors

@@ -1,8 +1,8 @@
-"""Collections as callers use them: decisions from the pure modules, data from the store. Free of HTTP.
+"""The public interface of collections: decisions of the pure modules, data of the store. Independent of HTTP.
 
-Every method raises the errors of `face_comparison.errors`: CollectionNotFound, UserNotFound, FaceNotFound,
-InvalidParameter, CollectionExists, UserExists, ModelMismatch, CollectionFull and StoreUnavailable. Ids are checked
-here, so that no caller needs to. A method returns after the commit.
+Methods raise errors of `face_comparison.errors`: CollectionNotFound, UserNotFound, FaceNotFound, InvalidParameter,
+CollectionExists, UserExists, ModelMismatch, CollectionFull, and StoreUnavailable. Arguments are validated here, so
+callers need not. A method returns after the commit.
 """
 
 from __future__ import annotations
@@ -17,8 +17,11 @@ __all__ = ["DEFAULT_MATCHES", "DEFAULT_RATE", "IMPORT_BATCH", "CollectionService
 
 
 class CollectionService(Administration, Enrolling, Searching, Moving):
-    """The collections of one store, searched with one model; safe from any thread.
+    """The collections of one store, searched with one model. Thread-safe.
 
-    model: what runs at the moment; it is asked at every call, because a service starts before its model is loaded.
-    backup_days: how long backups of the store are kept, stated in receipts. clock: the current time, UTC.
+    Args:
+        store: Persists the data.
+        model: Returns the running model. Called every time, because a service starts before its model is loaded.
+        backup_days: How long backups of the store are kept, stated in receipts.
+        clock: Returns the current time, UTC.
     """

@@ -1,4 +1,4 @@
-"""What the parts of `CollectionService` share: the store, the model, the clock, and how far strangers are apart."""
+"""What the parts of `CollectionService` share: the store, the model, the clock, and the search thresholds."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from face_comparison.vision.analyzer import ModelInfo
 DEFAULT_MATCHES = 5
 
 PAGE_METADATA_BYTES = 2**20
-"""Of a page of a list: one item may have 16 KiB, and a page 4,096 items."""
+"""Limit of a page's metadata: one item may have 16 KiB, and a page 4,096 items."""
 
 ITEMS_AT_ONCE = 128
 
@@ -57,7 +57,7 @@ class ServiceBase:
         return embedding.confidence(distance, model.threshold, model.scale)
 
     def distance_at_confidence(self, confidence: float) -> float:
-        """Returns the Euclidean distance (0-2) at which `confidence` is this; the inverse of it."""
+        """Returns the Euclidean distance (0-2) with this confidence; the inverse of `confidence`."""
         model = self._model()
         if confidence <= 0:
             return 2.0
@@ -71,7 +71,7 @@ class ServiceBase:
         return hmac.new(self._store.subject_key(), text, hashlib.sha256).hexdigest()[:32]
 
     def request_token(self, operation: str, parameters: Mapping[str, Any], token: str | None) -> RequestToken | None:
-        """What tells a request that the client repeats from a new one; None without a token."""
+        """Returns what identifies a client's repetitions of a request, or None without a token."""
         if token is None:
             return None
         key = self._store.subject_key()
@@ -83,7 +83,7 @@ class ServiceBase:
         return RequestToken(digest(f"{operation}\0{token}".encode()), digest(given), self._now())
 
     def check_usable(self, collection_id: str) -> Collection:
-        """Returns the collection, if its hashes compare with the running model's. Raises ModelMismatch."""
+        """Returns the collection if its hashes are comparable with the running model's. Raises ModelMismatch."""
         return self._usable_collection(collection_id)
 
     def _now(self) -> datetime:
@@ -94,8 +94,8 @@ class ServiceBase:
         version = self._model().version
         if collection.model_version != version:
             raise ModelMismatch(
-                f"the collection {collection.name} holds hashes of {collection.model_version}, and this service runs "
-                f"{version}: serve it with its own bundle, or enroll its people anew"
+                f"the collection {collection.name} contains hashes of {collection.model_version}, but this service "
+                f"runs {version}: serve it with its own bundle, or enroll its people again"
             )
         return collection
 
@@ -119,7 +119,7 @@ def trim(vectors: Any, width: int) -> NDArray[np.float32]:
         return np.empty((0, width), np.float32)
     if found.shape[-1] != HASH_SIZE or np.any(found[..., width:]):
         raise InvalidFaceHash(
-            f"face_hash must be {HASH_SIZE} numbers of which only the first {width} are not zero with this model"
+            f"face_hash must be {HASH_SIZE} numbers; with this model, all after the first {width} are zero"
         )
     return np.ascontiguousarray(found[..., :width])
 
@@ -131,20 +131,20 @@ def stack_vectors(faces: Sequence[StoredFace], width: int = 0) -> NDArray[np.flo
 
 
 def page_of(items: Sequence[T], limit: int, key: Callable[[T], str]) -> Page[T]:
-    """Returns a page of `limit` items out of one more than that."""
+    """Returns a page of `limit` items. `items` has one more if there is a next page."""
     if len(items) <= limit:
         return Page(tuple(items), None)
     return Page(tuple(items[:limit]), identifiers.page_token(key(items[limit - 1])))
 
 
 def page_by_size(read: Callable[[str, int], list[M]], after: str, limit: int, key: Callable[[M], str]) -> Page[M]:
-    """Returns a page of at most `limit` items, and of so many that their metadata stays within PAGE_METADATA_BYTES.
+    """Returns a page of at most `limit` items and PAGE_METADATA_BYTES of metadata.
 
     Args:
-        read: The items behind the one of this key, at most so many.
-        after: Key of the last item of the page before.
-        limit: Items of the page.
-        key: Of an item.
+        read: Returns the items after a key, at most a given number.
+        after: Key of the last item of the previous page.
+        limit: Maximum items of the page.
+        key: Returns the key of an item.
     """
     items: list[M] = []
     size = 0

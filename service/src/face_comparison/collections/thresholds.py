@@ -1,7 +1,7 @@
-"""The threshold of a search, from the number of faces compared and the requested false positive rate. Pure.
+"""Computes the threshold of a search from the gallery size and the requested false positive rate. Pure.
 
-A threshold that suits one pair gives a stranger somebody's name in most searches of a large collection: with a false
-match rate f per comparison, a search among N faces goes wrong with probability FPIR(N) = 1 - (1 - f)^N (Grother and
+With the threshold for one pair, most searches for a stranger in a large collection would return somebody: with a false
+match rate f per comparison, a search among N faces fails with probability FPIR(N) = 1 - (1 - f)^N (Grother and
 Phillips, "Models of Large Population Recognition Performance", CVPR 2004). So the rate per comparison is derived from
 the requested FPIR and N, and the threshold from the measured similarities of strangers.
 
@@ -24,14 +24,14 @@ TOLERANCE_CONFIDENCE = 0.95
 """Probability with which the true rate does not exceed the computed one, given the sample."""
 
 MIN_PEOPLE = 200
-"""Different people of a collection from which on its own faces are measured: 19,900 pairs."""
+"""Minimum number of people of a collection for measuring it: 19,900 pairs."""
 
 SAMPLE_FACES = 1000
-"""Faces of a collection that are measured: half a million pairs."""
+"""Maximum number of faces of a collection that are measured: half a million pairs."""
 
 _TAIL = 0.001
-"""Fraction of a collection's own pairs at which the near tail is checked against the normal model: small enough to see
-a fat tail, large enough that a few people enrolled twice do not decide."""
+"""Fraction of a collection's pairs at which the near tail is compared with the normal model: small enough to detect a
+heavy tail, large enough that a few people enrolled twice have little influence."""
 
 _NEAR_HALF = 0.25  # around the median, a deviation computed from a quantile says nothing
 
@@ -43,8 +43,11 @@ _MIN_RATE = 1e-15  # beyond, rates round to 0 or 1
 class Strangers:
     """Similarities (cosines, -1 to 1) between faces of different people.
 
-    pairs: how many different pairs of people were measured. Several images of the same two people are one pair here,
-    because they are not independent: a thousand images of ten people are 45 pairs.
+    Attributes:
+        mean: Mean similarity.
+        deviation: Standard deviation.
+        pairs: Number of pairs of people measured. Several images of the same two people count as one pair, because
+            they are not independent: a thousand images of ten people are 45 pairs.
     """
 
     mean: float
@@ -53,16 +56,16 @@ class Strangers:
 
     @classmethod
     def from_distances(cls, mean: float, deviation: float, pairs: int) -> Strangers:
-        """From mean and standard deviation of Euclidean distances: cosine = 1 - distance² / 2, to first order."""
+        """Converts mean and standard deviation of Euclidean distances (cosine = 1 - distance² / 2, to first order)."""
         return cls(1 - (mean**2 + deviation**2) / 2, mean * deviation, pairs)
 
     def false_match_rate(self, distance: float) -> float:
-        """Probability that two strangers lie at most this Euclidean distance (0-2) apart."""
+        """Returns the probability that two strangers are at most this Euclidean distance (0-2) apart."""
         factor = (cosine(distance) - self.mean) / self.deviation
         return _NORMAL.cdf(-_quantile_of(factor, self.pairs))  # not 1 - cdf, which is 0 from 8 deviations on
 
     def distance_at(self, rate: float) -> float:
-        """Returns the Euclidean distance (0-2) below which two strangers lie with at most this probability."""
+        """Returns the Euclidean distance (0-2) below which two strangers are with at most this probability."""
         quantile = -_NORMAL.inv_cdf(min(max(rate, _MIN_RATE), 1 - _MIN_RATE))
         similarity = self.mean + tolerance_factor(quantile, self.pairs) * self.deviation
         return math.sqrt(max(0.0, 2 - 2 * min(1.0, similarity)))
@@ -70,21 +73,23 @@ class Strangers:
 
 @dataclass(frozen=True, slots=True)
 class SearchThreshold:
-    """threshold: Euclidean distance, 0-2. expected_rate: FPIR, 0-1, at this threshold and number of faces."""
+    """A threshold (Euclidean distance, 0-2) and the FPIR (0-1) to expect with it."""
 
     threshold: float
     expected_rate: float
 
 
 def cosine(distance: float) -> float:
-    """Cosine of two unit vectors this Euclidean distance apart."""
+    """Returns the cosine of two unit vectors this Euclidean distance apart."""
     return 1 - distance * distance / 2
 
 
 def tolerance_factor(quantile: float, sample: int) -> float:
-    """Standard deviations above the mean that bound a normal quantile with TOLERANCE_CONFIDENCE.
+    """Returns how many standard deviations above the mean bound a normal quantile with TOLERANCE_CONFIDENCE.
 
-    quantile: standard normal, at least 0 where the bound is meant to be strict. sample: independent observations.
+    Args:
+        quantile: Of the standard normal distribution; at least 0 for an upper bound.
+        sample: Number of independent observations.
     """
     confidence = _NORMAL.inv_cdf(TOLERANCE_CONFIDENCE)
     sample = max(sample, 3)
@@ -94,10 +99,13 @@ def tolerance_factor(quantile: float, sample: int) -> float:
 
 
 def search_threshold(strangers: Strangers, gallery_size: int, rate: float, pair_threshold: float) -> SearchThreshold:
-    """Returns the largest distance that is reported as a match in a search among `gallery_size` faces.
+    """Returns the maximum distance of a match in a search.
 
-    rate: requested FPIR, 0-1. pair_threshold: the bundle's; a search is never more lenient than a comparison of two
-    images.
+    Args:
+        strangers: Similarities of strangers.
+        gallery_size: Number of faces compared.
+        rate: Requested FPIR, 0-1.
+        pair_threshold: The bundle's threshold; a search is never more lenient than a comparison of two images.
     """
     per_comparison = -math.expm1(math.log1p(-rate) / max(gallery_size, 1))
     threshold = min(pair_threshold, strangers.distance_at(per_comparison))
@@ -105,7 +113,7 @@ def search_threshold(strangers: Strangers, gallery_size: int, rate: float, pair_
 
 
 def expected_rate(strangers: Strangers, gallery_size: int, threshold: float) -> float:
-    """FPIR (0-1): the probability that a search for a stranger among so many faces returns somebody."""
+    """Returns the FPIR (0-1): the probability that a search for a stranger in a gallery returns somebody."""
     per_comparison = strangers.false_match_rate(threshold)
     if per_comparison >= 1:
         return 1.0 if gallery_size else 0.0
@@ -113,18 +121,20 @@ def expected_rate(strangers: Strangers, gallery_size: int, threshold: float) -> 
 
 
 def take_over(bundle: Strangers, own: Strangers) -> Strangers:
-    """Returns the distribution of a collection that was measured itself.
+    """Returns the distribution of a collection that has been measured.
 
-    Its many people take the place of the bundle's few, and with them goes the margin for having measured few. But
-    enrolled images are better than what a camera sees of strangers, so mean and deviation are never below the bundle's.
+    Its many people replace the bundle's few, which removes the margin for a small sample. But enrolled images are
+    better than camera images of strangers, so mean and deviation are never below the bundle's.
     """
     return Strangers(max(bundle.mean, own.mean), max(bundle.deviation, own.deviation), max(bundle.pairs, own.pairs))
 
 
 def with_tail(strangers: Strangers, quantiles: Sequence[tuple[float, float]]) -> Strangers:
-    """Returns the distribution, widened where measured quantiles show a fatter tail than a normal one.
+    """Returns the distribution, widened if measured quantiles show a heavier tail than the normal model.
 
-    quantiles: fraction of the pairs (0-1) that lie at most so far apart, Euclidean. Only the near half matters.
+    Args:
+        strangers: The distribution.
+        quantiles: Fractions of the pairs (0-1), each with their maximum Euclidean distance. Only the near half is used.
     """
     wider = [
         (cosine(distance) - strangers.mean) / -_NORMAL.inv_cdf(fraction)
@@ -135,17 +145,19 @@ def with_tail(strangers: Strangers, quantiles: Sequence[tuple[float, float]]) ->
 
 
 def measure_strangers(vectors: NDArray[np.float32], people: Sequence[str]) -> Strangers | None:
-    """Measures a collection's own faces; None while it has fewer than MIN_PEOPLE different people.
+    """Measures a collection's own faces; returns None if they belong to fewer than MIN_PEOPLE people.
 
-    vectors: (N, width) float32 of norm 1. people: N ids; faces of the same person are not compared.
+    Args:
+        vectors: (N, width) float32 of norm 1.
+        people: N ids; faces of the same person are not compared.
     """
     numbers: dict[str, int] = {}
     labels = np.array([numbers.setdefault(person, len(numbers)) for person in people], np.int64)
     count = len(numbers)
     if count < MIN_PEOPLE:
         return None
-    # Row by row, and without np.unique and np.quantile, which import numpy's masked arrays: what is allocated here
-    # stays with every worker.
+    # Row by row, without np.unique and np.quantile, which import numpy's masked arrays: memory allocated here is never
+    # returned.
     similarities = np.empty(len(vectors) * (len(vectors) - 1) // 2, np.float32)
     size = 0
     for row in range(len(vectors) - 1):

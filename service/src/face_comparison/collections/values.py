@@ -1,4 +1,4 @@
-"""Value types of collections, users, faces and erasures. Values only: no I/O, no wire name."""
+"""Value types of collections, users, faces, and erasures. No I/O, no wire names."""
 
 from __future__ import annotations
 
@@ -13,16 +13,24 @@ from numpy.typing import NDArray
 Vector = NDArray[np.float32]
 
 Grouping = Literal["people", "faces", "users"]
-"""What a search returns once: `people` each user and each face without a user, `faces` each face, `users` each user
-and nothing else."""
+"""What a search returns: `people`: each user, and each face without a user, once; `faces`: each face; `users`: each
+user once."""
 
 
 @dataclass(frozen=True, slots=True)
 class Collection:
     """A named set of faces, all of one FaceModelVersion.
 
-    width: numbers per stored embedding. max_false_positive_rate: requested rate (0-1) of searches for strangers that
-    return a name. retention_days None: faces are kept until deleted. faces, users: counts when it was read.
+    Attributes:
+        name: The CollectionId.
+        model_version: The FaceModelVersion.
+        width: Numbers per stored embedding.
+        max_false_positive_rate: Requested fraction (0-1) of searches for strangers that return a name.
+        retention_days: After how many days faces are deleted; None: never.
+        metadata: The caller's.
+        created: Creation time.
+        faces: Number of faces when it was read.
+        users: Number of users when it was read.
     """
 
     name: str
@@ -38,7 +46,7 @@ class Collection:
 
 @dataclass(frozen=True, slots=True)
 class User:
-    """A person of a collection. expires None: kept until deleted, or as long as the collection's retention says."""
+    """A person of a collection. expires None: kept until deleted, or for the collection's retention."""
 
     user_id: str
     metadata: Mapping[str, Any]
@@ -49,7 +57,7 @@ class User:
 
 @dataclass(frozen=True, slots=True)
 class RelativeBox:
-    """A face's place in fractions of the upright image's width and height, origin top left."""
+    """A box in fractions of the upright image's width and height, origin at the top left."""
 
     left: float
     top: float
@@ -61,9 +69,16 @@ class RelativeBox:
 class StoredFace:
     """One enrolled face.
 
-    image_id: UUID made from the image's digest, None where a hash was enrolled. box, confidence: of the detection, None
-    likewise. source_key: digest that makes a repeated enrollment idempotent. vector: (width,) float32 of norm 1, only
-    where it was asked for.
+    Attributes:
+        face_id: UUID.
+        user_id: The person, if any.
+        external_image_id: The caller's id of the image.
+        image_id: UUID derived from the image's digest; None if a hash was enrolled.
+        box: Of the detection; None if a hash was enrolled.
+        confidence: Of the detection, 0-1; None if a hash was enrolled.
+        created: Creation time.
+        source_key: Digest that makes repeated enrollments idempotent.
+        vector: (width,) float32 of norm 1, only if requested.
     """
 
     face_id: str
@@ -79,7 +94,7 @@ class StoredFace:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class AddedFace:
-    """What became of a face given to a store: the stored one, and whether it is new; or the face that it duplicates."""
+    """Result of adding a face: the stored face, and whether it is new, or another user's face that it duplicates."""
 
     face: StoredFace | None
     created: bool
@@ -98,7 +113,10 @@ class Neighbor:
 class Nearest:
     """The nearest faces of each searched vector, nearest first.
 
-    gallery_size: faces compared per searched vector. exact: False where an approximate index may have missed some.
+    Attributes:
+        neighbors: Per vector.
+        gallery_size: Faces compared per vector.
+        exact: False if an approximate index may have missed some.
     """
 
     neighbors: tuple[tuple[Neighbor, ...], ...]
@@ -108,11 +126,16 @@ class Nearest:
 
 @dataclass(frozen=True, slots=True)
 class Erasure:
-    """What became of a deletion.
+    """The receipt of a deletion.
 
-    subject: keyed digest of the erased user's id, empty where it was not one user. deleted: since when nothing finds
-    it. scrubbed: since when the store's files do not hold it, None: not yet. backups_until: until when backups may hold
-    it, None: not configured.
+    Attributes:
+        erasure_id: UUID.
+        collection: The collection's name.
+        subject: Keyed digest of the erased user's id; empty if no single user was erased.
+        faces: Number of deleted faces.
+        deleted: When the data became invisible.
+        scrubbed: When the data was removed from the store's files; None: not yet.
+        backups_until: Until when backups may contain the data; None: not configured.
     """
 
     erasure_id: str

@@ -26,9 +26,13 @@ class Session(Protocol):
     """One loaded network, safe to call from several threads at once."""
 
     def run(self, images: NDArray[np.uint8]) -> Sequence[NDArray[np.float32]]:
-        """Outputs, in the network's own order, of images (N, H, W, 3) uint8 RGB whose shape is one of the buckets.
+        """Runs the network on a batch. The first run of a bucket may take a second.
 
-        The arrays belong to the caller. The first run of a bucket may take a second: it is made ready then.
+        Args:
+            images: (N, H, W, 3) uint8 RGB, of a shape among the buckets.
+
+        Returns:
+            The outputs, in the network's order; owned by the caller.
         """
         ...
 
@@ -61,12 +65,20 @@ class Engine(Protocol):
 
 
 def load(name: str, device: str, threads: int) -> Engine:
-    """Returns the engine for a device; `threads` networks run at once on a CPU, each on one core.
+    """Returns the engine for a device.
 
-    `auto` takes CUDA where it works, else the CPU; on a CPU, OpenVINO where it is installed (measured 2 to 4 times
-    faster than onnxruntime's own CPU provider, see the README), else onnxruntime.
-    Raises AcceleratorUnavailable: `cuda` never falls back to the CPU. Raises InvalidSettings on an unknown name, and
-    PackagesMissing where no engine is installed.
+    The device `auto` means CUDA if it works, otherwise the CPU. The engine `auto` means OpenVINO on a CPU, if it is
+    installed (measured 2 to 4 times as fast as onnxruntime's CPU provider), otherwise onnxruntime.
+
+    Args:
+        name: `auto`, `onnxruntime`, or `openvino`.
+        device: `auto`, `cpu`, or `cuda`, which never falls back to the CPU.
+        threads: Concurrent runs on a CPU, each on one core.
+
+    Raises:
+        AcceleratorUnavailable: CUDA does not work.
+        InvalidSettings: A name is unknown, or the engine does not support the device.
+        PackagesMissing: No engine is installed.
     """
     if name not in ENGINES or device not in DEVICES:
         raise InvalidSettings(f"engine is one of {', '.join(ENGINES)}, device one of {', '.join(DEVICES)}")

@@ -1,4 +1,4 @@
-"""Networks by onnxruntime, on a CPU or on CUDA. The only importer of onnxruntime."""
+"""Runs networks by onnxruntime, on the CPU or on CUDA. The only importer of onnxruntime."""
 
 from __future__ import annotations
 
@@ -55,13 +55,13 @@ class OnnxruntimeEngine:
 
 
 def cpu(threads: int) -> OnnxruntimeEngine:
-    """Each call runs on one core; `threads` calls at once are the caller's own threads."""
+    """Returns the engine for the CPU. Each call runs on one core, in the caller's thread."""
     del threads
     return OnnxruntimeEngine("cpu")
 
 
 def cuda() -> OnnxruntimeEngine:
-    """Raises AcceleratorUnavailable, with what is missing, unless a network really runs on the CUDA provider."""
+    """Returns the engine for CUDA, after a trial run. Raises AcceleratorUnavailable, with what is missing."""
     if CUDA not in onnxruntime.get_available_providers():
         raise AcceleratorUnavailable(
             f"onnxruntime {onnxruntime.__version__} is built without CUDA: install face-comparison[gpu] in place of "
@@ -114,8 +114,8 @@ def _session(network: bytes, providers: list[Any]) -> onnxruntime.InferenceSessi
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1  # requests in flight, not the layers of one, keep the cores busy
     options.inter_op_num_threads = 1
-    options.log_severity_level = 4  # what fails is raised; warnings about node placement are no one's business
-    # Otherwise onnxruntime goes on with a CPU when a provider fails, at its start and at any later run.
+    options.log_severity_level = 4  # failures are raised; warnings about node placement are noise
+    # Otherwise onnxruntime falls back to the CPU when a provider fails, at startup or at any later run.
     return onnxruntime.InferenceSession(network, options, providers=providers, enable_fallback=0)
 
 
@@ -124,7 +124,7 @@ def _first_line(error: Exception) -> str:
 
 
 def _describe_missing_cuda() -> str:
-    """Why the CUDA provider did not start, as far as it is known: the driver, or a library that it links to."""
+    """Returns why the CUDA provider did not start, if known: the driver, or a missing library."""
     import ctypes  # noqa: PLC0415 - only on the way to an error
 
     try:
@@ -133,7 +133,7 @@ def _describe_missing_cuda() -> str:
         return "the NVIDIA driver (libcuda.so.1) is missing; a Kubernetes node needs the NVIDIA container toolkit"
     count = ctypes.c_int()
     if driver.cuInit(0) != 0 or driver.cuDeviceGetCount(ctypes.byref(count)) != 0 or count.value == 0:
-        return "the NVIDIA driver is there but offers no GPU to this process"
+        return "the NVIDIA driver is installed but offers no GPU to this process"
     library = Path(onnxruntime.__file__).parent / "capi" / "libonnxruntime_providers_cuda.so"
     try:
         ctypes.CDLL(str(library))
@@ -152,10 +152,10 @@ class _OnnxruntimeSession:
 
 
 class _BucketSessions:
-    """A session for each shape.
+    """One session per shape.
 
-    Since onnxruntime 1.20, a convolution on CUDA keeps the plan of its last shape only, and makes it anew whenever the
-    shape changes: a second for each run of the detector on an H200, against 1 to 6 ms with plans that stay.
+    Since onnxruntime 1.20, a convolution on CUDA caches the plan of its last shape only, and replans whenever the shape
+    changes: a second per run of the detector on an H200, instead of 1 to 6 ms with cached plans.
     https://github.com/microsoft/onnxruntime/issues/23006
     """
 

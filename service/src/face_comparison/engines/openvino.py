@@ -1,6 +1,6 @@
-"""Networks on a CPU by OpenVINO. The only importer of openvino.
+"""Runs networks on a CPU by OpenVINO. The only importer of openvino.
 
-Every bucket is compiled for its fixed shape when it is first run; every thread at work has an infer request of its own.
+Each bucket is compiled for its fixed shape when it is first run; each thread uses its own infer request.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from numpy.typing import NDArray
 from face_comparison.engines import Session, Shape
 from face_comparison.errors import InvalidBundle
 
-# Importing openvino 2026.4 reports that to Google Analytics, and leaves files in the home folder, by a package of its
-# own; where that cannot be imported, openvino does without. The one variable that it heeds, CI, says something else.
+# Importing openvino 2026.4 sends telemetry to Google Analytics and writes files to the home folder, by a package of its
+# own; without that package, it does not. The only variable that disables it, CI, has other effects.
 sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
 
 import openvino  # noqa: E402
@@ -37,7 +37,7 @@ class OpenVinoEngine:
     def __init__(self, threads: int) -> None:
         self._threads = threads
         self._core = openvino.Core()
-        # OpenVINO 2026.4 can wait for itself for good when two threads are the first to run a network.
+        # OpenVINO 2026.4 can deadlock if two threads run a network for the first time.
         self._first = threading.Lock()
 
     def session(self, network: Path, shapes: Sequence[Shape], *, exact: bool = False) -> Session:
@@ -67,12 +67,12 @@ def cpu(threads: int) -> OpenVinoEngine:
 
 
 def configuration(threads: int, exact: bool) -> dict[str, Any]:
-    """OpenVINO's properties for a network that `threads` callers run at once."""
+    """Returns OpenVINO's properties for a network with `threads` concurrent callers."""
     return {
-        # One core a request: requests in flight, not the layers of one, keep the cores busy.
+        # One core per request: concurrent requests, not the layers of one, use the cores.
         "INFERENCE_NUM_THREADS": threads,
         "NUM_STREAMS": threads,
-        # Pinned streams of several worker processes would all sit on the first cores.
+        # Pinned streams of several worker processes would share the first cores.
         "ENABLE_CPU_PINNING": False,
         # OpenVINO takes bfloat16 by itself where the processor computes in it.
         **({"INFERENCE_PRECISION_HINT": "f32"} if exact else {}),
@@ -80,7 +80,7 @@ def configuration(threads: int, exact: bool) -> dict[str, Any]:
 
 
 class _Request:
-    """An infer request of a fixed shape. Its outputs stay where they are, so each is asked for once."""
+    """An infer request of a fixed shape. Its output tensors do not move, so they are looked up once."""
 
     def __init__(self, request: openvino.InferRequest) -> None:
         self._request = request

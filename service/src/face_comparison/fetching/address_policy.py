@@ -1,8 +1,8 @@
-"""Which network addresses an image may be fetched from. Values in, values out: nothing here resolves or connects.
+"""Decides from which network addresses images may be fetched. Pure: nothing here resolves names or connects.
 
-Judged are the addresses that a connection would go to, never the text of a URL: a decimal or octal spelling, a name
-that resolves to 127.0.0.1 and a plain 127.0.0.1 all arrive here as the same address. What is public is listed here and
-not asked of `ipaddress`, whose answer differs between versions of Python and follows IPv4 addresses inside IPv6 ones.
+The address of the connection is checked, never the text of a URL: a decimal or octal spelling, a name that resolves to
+127.0.0.1, and 127.0.0.1 itself are the same address here. Public ranges are listed here instead of using `ipaddress`,
+whose result differs between versions of Python and follows IPv4 addresses embedded in IPv6 ones.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ METADATA = (
     "fd20:ce::254/128",  # Google's by IPv6
     "fe80::/10",  # link-local
 )
-"""Where clouds tell a machine its secrets; the operator's NetworkPolicy closes the same (a test compares them)."""
+"""Metadata services of clouds; the operator's NetworkPolicy blocks the same (a test compares them)."""
 
-# IANA's special-purpose registries: every block that is not globally reachable, and every one that tunnels elsewhere.
+# IANA's special-purpose registries: blocks that are not globally reachable, and blocks for tunnels.
 _CLOSED = tuple(
     ipaddress.ip_network(block)
     for block in (
@@ -55,7 +55,7 @@ _GLOBAL_IPV6 = ipaddress.IPv6Network("2000::/3")
 
 
 def is_public(address: Address) -> bool:
-    """Returns whether anybody on the Internet could reach this address, so that fetching from it gives nothing away."""
+    """Returns whether an address is reachable from the public Internet, so that fetching from it reveals nothing."""
     if isinstance(address, ipaddress.IPv6Address) and address not in _GLOBAL_IPV6:
         return False
     return not any(address in block for block in _CLOSED)
@@ -63,10 +63,10 @@ def is_public(address: Address) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class AllowList:
-    """What may be fetched from although it is not public.
+    """Non-public hosts from which images may be fetched.
 
-    A network permits every name that resolves to nothing but permitted addresses; a host name permits that name
-    whatever it resolves to.
+    A network permits every name whose addresses are all permitted; a host name permits that name, whatever it resolves
+    to.
     """
 
     names: frozenset[str] = frozenset()
@@ -74,7 +74,7 @@ class AllowList:
 
     @classmethod
     def of(cls, entries: Iterable[str]) -> AllowList:
-        """From host names (lower case, no final dot), addresses and CIDRs, as `Settings.allowed_hosts` holds them."""
+        """Parses host names (lower case, no final dot), addresses, and CIDRs, as in `Settings.allowed_hosts`."""
         names: list[str] = []
         networks: list[Network] = []
         for entry in entries:
@@ -87,7 +87,7 @@ class AllowList:
     def permits(self, host: str, addresses: Sequence[Address]) -> bool:
         """Returns whether `host` (lower case, no final dot) may be connected to at every address it resolved to.
 
-        One closed address among public ones closes the name: an honest name does not resolve to a mixture.
+        One forbidden address rejects the name: legitimate names do not resolve to a mixture.
         """
         if host in self.names:
             return True

@@ -1,7 +1,7 @@
-"""Limits of time that hold although something below blocks.
+"""Time limits that hold even if a library call blocks.
 
-Sockets have a timeout of each step, which a server that sends a byte a second never reaches; resolvers and libraries
-have their own ideas. What is here bounds the whole.
+Sockets have timeouts per step, which a server that sends one byte per second never reaches; resolvers and libraries
+have timeouts of their own. These limits bound the whole operation.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class TimeLimit:
-    """When a fetch must be over, in `time.monotonic()` seconds, and the failure that says whose limit it was."""
+    """The deadline of a fetch, in seconds of `time.monotonic()`, and the error that names the limit."""
 
     ends: float
     error: type[FaceComparisonError]
@@ -31,34 +31,33 @@ class TimeLimit:
         """Returns the earlier of `seconds` from now and the whole request's deadline."""
         ends = time.monotonic() + seconds
         if deadline is not None and deadline < ends:
-            return cls(deadline, DeadlineExceeded, "the time of the whole request was over while a URL was fetched")
+            return cls(deadline, DeadlineExceeded, "the request's deadline was exceeded while a URL was being fetched")
         return cls(ends, UrlFetchTimeout, f"fetching the URL took longer than {seconds:g} s")
 
     def left(self, at_most: float = float("inf")) -> float:
-        """Seconds that may still be spent, above 0. Raises `over()` when there are none."""
+        """Returns the remaining seconds, above 0. Raises `over()` if there are none."""
         left = self.ends - time.monotonic()
         if left <= 0:
             raise self.over()
         return min(left, at_most)
 
     def over(self) -> FaceComparisonError:
-        """Returns the failure to raise when time is up."""
+        """Returns the error to raise after the deadline."""
         return self.error(self.message)
 
 
 class Abandonable:
-    """Runs calls that cannot be interrupted, each in a thread of its own that is left behind when time is up.
+    """Runs calls that cannot be interrupted, each in its own thread, which is abandoned at the deadline.
 
-    At most `slots` run at once, abandoned ones included; whoever finds none free waits within its own limit.
-    The threads are daemons, because a pool's are waited for when the program ends, and a call that hangs would
-    outlast every grace period.
+    At most `slots` run at once, including abandoned ones; further calls wait within their own limits. The threads are
+    daemons: at exit, a pool would wait for a hung call beyond every grace period.
     """
 
     def __init__(self, slots: int) -> None:
         self._free = threading.BoundedSemaphore(slots)
 
     def call(self, function: Callable[[], T], limit: TimeLimit) -> T:
-        """What `function` returns or raises. Raises the limit's own error when that takes too long."""
+        """Returns or raises what `function` does. Raises the limit's error if that takes too long."""
         if not self._free.acquire(timeout=limit.left()):
             raise limit.over()
         outcome: Future[T] = Future()

@@ -1,14 +1,14 @@
-"""Images by URL: the only client of other machines, and the guard that keeps callers out of this network.
+"""Fetches images by URL, guarded against server-side request forgery (SSRF).
 
-A name is resolved once, every address it has is judged, and the connection goes to one of those very addresses: no
-second look-up that could answer otherwise, no library that connects, follows redirects or reads proxy settings from
-the environment by itself. `http.client` parses what comes back over a socket that is connected already.
+A name is resolved once, all its addresses are checked, and the connection goes to one of exactly those addresses: there
+is no second lookup that could return another one, and no library that connects, follows redirects, or reads proxy
+settings by itself. `http.client` only parses the response on a connected socket.
 
-Every wait ends: connecting and reading have timeouts of their own, and below them all is the time limit of the whole
-fetch, which is checked before each byte is waited for. Name resolution cannot be interrupted, so it runs in a thread
-that is left behind when time is up. What is received is limited at the same place, below every parser.
+Connecting and reading have timeouts, and the time limit of the whole fetch is enforced below them, on every receive.
+Name resolution cannot be interrupted, so it runs in a thread that is abandoned at the deadline. The number of received
+bytes is limited at the same place, below every parser.
 
-Only `s3://` is exempt from the guard: it leads to the endpoint that this service's operator configured.
+`s3://` is exempt from the guard because it leads to the configured endpoint.
 """
 
 from __future__ import annotations
@@ -44,18 +44,22 @@ _SocketAddress = tuple[Any, ...]
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _WITH_IMAGE = frozenset({http.HTTPStatus.OK, http.HTTPStatus.NON_AUTHORITATIVE_INFORMATION})
 _MAX_INTERIM_RESPONSES = 16
-# Look-ups at once, those left behind included. A resolver that does not answer holds each for up to 30 s, so this
-# many names on dead servers, not fewer, keep other callers waiting.
+# Concurrent lookups, including abandoned ones. An unresponsive resolver holds each for up to 30 s.
 _LOOKUPS = 64
 
 
 @dataclass(frozen=True, slots=True)
 class FetchPolicy:
-    """What may be fetched, and at what cost.
+    """What may be fetched, and its limits.
 
-    allowed_hosts: names, addresses and CIDRs open although they are not public. allowed_buckets: none means any.
-    max_bytes: of one image. seconds: for one image, redirects included. connect_seconds: for each address tried.
-    read_seconds: without a byte. accept: media types that the server is asked for.
+    Attributes:
+        allowed_hosts: Permitted names, addresses, and CIDRs that are not public.
+        allowed_buckets: Permitted S3 buckets; empty: all.
+        max_bytes: Maximum bytes per image.
+        seconds: Deadline per image, including redirects.
+        connect_seconds: Timeout per address.
+        read_seconds: Timeout without a byte.
+        accept: The Accept header.
     """
 
     allowed_hosts: tuple[str, ...] = ()
@@ -69,7 +73,7 @@ class FetchPolicy:
 
 
 class Fetcher:
-    """Fetches images under one policy. Safe to use from many threads at once."""
+    """Fetches images under one policy. Thread-safe."""
 
     def __init__(self, policy: FetchPolicy) -> None:
         self._policy = policy
@@ -93,7 +97,7 @@ class Fetcher:
             return self._objects.read(place, limit)
         origin = place.host
         for _ in range(self._policy.max_redirects + 1):
-            # Callers learn the name they gave, never one that a redirect gave.
+            # Messages name the host that the caller gave, never one from a redirect.
             who = origin if place.host == origin else f"a server that {origin} redirects to"
             answer = self._get(place, who, limit)
             if isinstance(answer, bytes):
@@ -134,7 +138,7 @@ class Fetcher:
             raise UrlFetchFailed(f"the connection to {who} broke: {_reason(error)}") from None
 
     def _connect(self, url: HttpUrl, who: str, limit: TimeLimit) -> _LimitedSocket:
-        """Returns a connection to one of the addresses that the name has, after all of them were judged."""
+        """Connects to one of the name's addresses, after all of them have been checked."""
         found = self._resolve(url, who, limit)
         if not self._allowed.permits(url.host, [ipaddress.ip_address(address[0]) for _, address in found]):
             raise UrlNotAllowed(

@@ -1,6 +1,6 @@
-"""How much of a reply's body is taken. Bytes come from a function, so that this is the same for HTTP and for S3.
+"""Reads a response body with a size limit, also after decompression. Used for HTTP and S3.
 
-The limit counts what is received and what comes out of compression: a few kilobytes can unpack to gigabytes.
+The limit applies to received and to decompressed bytes: a few kilobytes can decompress to gigabytes.
 """
 
 from __future__ import annotations
@@ -18,8 +18,15 @@ _UNSUPPORTED = frozenset({"br", "zstd", "compress", "x-compress", "dcb", "dcz"})
 def read_body(read: Callable[[int], bytes], declared: int | None, encoding: str | None, max_bytes: int) -> bytes:
     """Returns the body, decompressed.
 
-    read: up to that many bytes, nothing at the end. declared: the length that was announced, if any. encoding: the
-    Content-Encoding. Raises BodyTooLarge, or UrlFetchFailed on a body that is cut off or cannot be decompressed.
+    Args:
+        read: Returns up to a number of bytes; none at the end.
+        declared: The Content-Length, if any.
+        encoding: The Content-Encoding.
+        max_bytes: The limit.
+
+    Raises:
+        BodyTooLarge: The body is larger than the limit.
+        UrlFetchFailed: The body is truncated or cannot be decompressed.
     """
     if declared is not None and declared > max_bytes:
         raise too_large(max_bytes)
@@ -44,7 +51,7 @@ def too_large(max_bytes: int) -> BodyTooLarge:
 
 
 class _Unpacker:
-    """Decompresses gzip and deflate; deflate with and without the head that its standard asks for."""
+    """Decompresses gzip and deflate, the latter with or without a zlib header."""
 
     def __init__(self) -> None:
         self._stream = zlib.decompressobj(_GZIP_OR_ZLIB)
@@ -75,9 +82,10 @@ def _decompression_failed() -> UrlFetchFailed:
 
 
 def _unpacker_for(encoding: str | None) -> _Unpacker | None:
-    """Servers are asked not to compress; some keep files compressed and send them as they are.
+    """Returns a decompressor, or None if the body is not compressed.
 
-    Names without a meaning for the bytes (aws-chunked, utf-8, none) are passed over, as browsers do.
+    Servers are asked not to compress, but some send files that they store compressed. Names that are not a compression
+    (aws-chunked, utf-8, none) are ignored, as browsers do.
     """
     names = {name.strip().lower() for name in (encoding or "").split(",")}
     if names & _UNSUPPORTED:

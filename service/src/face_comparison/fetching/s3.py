@@ -1,8 +1,8 @@
-"""Objects of S3 and of servers that speak like it. The only importer of boto3, which comes with the extra `s3`.
+"""Reads objects from S3 and compatible servers. The only importer of boto3, which comes with the extra `s3`.
 
-Endpoint and credentials are the operator's (`AWS_ENDPOINT_URL_S3`, boto3's default chain), so the guard of `fetch`
-does not apply: callers choose a bucket, of those allowed, and a key. boto3 has timeouts of single steps only and looks
-for credentials in its own time; each read therefore runs in a thread that is left behind when time is up.
+Endpoint and credentials are configured by whoever runs the service (`AWS_ENDPOINT_URL_S3`, boto3's default chain), so
+the SSRF guard does not apply: callers choose an allowed bucket and a key. boto3 has timeouts per step only, and none
+for finding credentials, so each read runs in a thread that is abandoned at the deadline.
 """
 
 from __future__ import annotations
@@ -24,16 +24,16 @@ from face_comparison.fetching.urls import S3Url, parse_s3
 T = TypeVar("T")
 
 _READS = 64
-"""Reads at once, those left behind included."""
+"""Concurrent reads, including abandoned ones."""
 
 _PROXY_VARIABLES = frozenset({"http_proxy", "https_proxy", "all_proxy"})
 
 _ATTEMPTS = 2
-"""One retry: what S3 answers in a bad moment (500, 503, a broken connection) is usually over at once."""
+"""One retry: transient failures of S3 (500, 503, a broken connection) rarely repeat."""
 
 
 class ObjectStore:
-    """Reads images from buckets. Safe to use from many threads at once; boto3 is loaded at the first read."""
+    """Reads images from buckets. Thread-safe. boto3 is imported on the first read."""
 
     def __init__(
         self, allowed_buckets: tuple[str, ...], max_bytes: int, connect_seconds: float, read_seconds: float
@@ -57,7 +57,7 @@ class ObjectStore:
         if self._allowed and url.bucket not in self._allowed:
             raise UrlNotAllowed("images from this S3 bucket are not allowed; see --allowed-buckets")
         if not url.key or url.key.endswith("/"):
-            raise UrlNotAllowed("the S3 URL names no object: it has the form s3://bucket/key")
+            raise UrlNotAllowed("the S3 URL has no key: it must have the form s3://bucket/key")
         return self._reads.call(lambda: _translate_errors(lambda: self._read(url, limit), url), limit)
 
     def _read(self, url: S3Url, limit: TimeLimit) -> bytes:
@@ -79,7 +79,7 @@ class ObjectStore:
 
 
 def object_exists(url: S3Url) -> bool | None:
-    """Returns whether there is an object of this key; None where that may not be asked. Raises UrlFetchFailed."""
+    """Returns whether an object exists, or None without permission to ask. Raises UrlFetchFailed."""
 
     def ask() -> bool | None:
         client = _client(connect_seconds=5, read_seconds=30)
@@ -116,9 +116,9 @@ def keys_below(url: S3Url) -> list[str]:
 
 
 class Objects:
-    """Objects of a bucket, read and written by a command. Safe to use from many threads at once.
+    """Objects of a bucket, read and written by a command. Thread-safe.
 
-    Failures are OSErrors, as those of files are.
+    Failures raise OSError, as with files.
     """
 
     def __init__(self, bucket: str) -> None:
@@ -136,7 +136,7 @@ class Objects:
         return self._call(get)
 
     def write(self, key: str, data: bytes) -> None:
-        """Writes an object, which is there as a whole or not at all. Raises OSError."""
+        """Writes an object atomically. Raises OSError."""
         self._call(lambda: self._client.put_object(Bucket=self._url.bucket, Key=key, Body=data))
 
     def _call(self, call: Callable[[], T]) -> T:
@@ -147,10 +147,17 @@ class Objects:
 
 
 def download_prefix(uri: str, into: Path) -> list[Path]:
-    """Every object below `s3://bucket/prefix`, as files of the same relative names below `into`; returns their paths.
+    """Downloads all objects below a prefix, with their relative names, and returns the paths of the files.
 
-    For whoever runs the service, not for its callers: neither the size nor the time of the whole is limited.
-    Raises UrlNotAllowed on a URI of another form, UrlFetchFailed when there is nothing or it cannot be read.
+    Not for callers of the service: neither the total size nor the total time is limited.
+
+    Args:
+        uri: `s3://bucket/prefix`.
+        into: The folder.
+
+    Raises:
+        UrlNotAllowed: The URI has another form.
+        UrlFetchFailed: There are no objects, or one cannot be read.
     """
     url = parse_s3(uri)
     folder = url.key.rstrip("/") + "/" if url.key.rstrip("/") else ""
@@ -171,7 +178,7 @@ def _download(client: Any, bucket: str, folder: str, into: Path) -> list[Path]:
                 continue  # what consoles make to show an empty folder
             # A file must not land outside `into`, whoever wrote the bucket.
             if any(part in {"", ".", ".."} for part in name.replace("\\", "/").split("/")):
-                raise UrlFetchFailed(f"the bucket {bucket} holds a key that is no file name: {entry['Key']!r}")
+                raise UrlFetchFailed(f"the bucket {bucket} contains a key that is not a file name: {entry['Key']!r}")
             path = into / name
             path.parent.mkdir(parents=True, exist_ok=True)
             client.download_file(bucket, entry["Key"], str(path))
@@ -203,10 +210,10 @@ def _client(connect_seconds: float, read_seconds: float) -> Any:
 
 @contextmanager
 def _without_proxies() -> Iterator[None]:
-    """Hides the environment's proxies, because nothing here follows a proxy.
+    """Hides the environment's proxy variables, which this service ignores.
 
-    boto3 asks the environment for proxies unless it is configured otherwise; the machine's metadata service, where it
-    looks for credentials, is a place where it cannot be.
+    boto3 uses them unless configured otherwise, and its client of the metadata service, a source of credentials, cannot
+    be configured.
     """
     hidden = {name: os.environ.pop(name) for name in list(os.environ) if name.lower() in _PROXY_VARIABLES}
     try:
@@ -216,7 +223,7 @@ def _without_proxies() -> Iterator[None]:
 
 
 def _translate_errors(call: Callable[[], T], url: S3Url) -> T:
-    """What `call` returns, its failures turned into ours."""
+    """Returns what `call` does, and translates its errors."""
     try:
         return call()
     except FaceComparisonError:
@@ -251,7 +258,7 @@ _REFUSALS = {
 
 
 def refusal(code: str, bucket: str) -> str:
-    """What an error code of S3 means for the caller, who knows the bucket but not our credentials."""
+    """Returns a message for an error code of S3. Callers know the bucket, but must not learn about credentials."""
     if code in _REFUSALS:
         return _REFUSALS[code].format(bucket=bucket)
     # Servers other than Amazon's have codes of their own; only what looks like one is passed on.

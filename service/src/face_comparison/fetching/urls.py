@@ -1,7 +1,7 @@
-"""The two kinds of URL that name an image, taken apart strictly. Values in, values out.
+"""Strict parsers for the two kinds of image URLs. Pure.
 
-What is not plainly right is refused rather than repaired: two readers of one odd URL seldom agree on its host, and the
-difference is where guards are passed. Messages repeat no part of a URL but its scheme: the rest may hold a secret.
+Malformed URLs are rejected, never repaired: parsers often disagree on the host of an odd URL, and SSRF guards are
+bypassed by that difference. Messages do not quote URLs beyond the scheme, because they may contain secrets.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import idna
 from face_comparison.errors import UrlNotAllowed
 
 MAX_LENGTH = 8192
-"""Longest URL, characters. Signed URLs take 2,000 to 3,000; servers commonly stop at 8,192."""
+"""Maximum length of a URL in characters. Signed URLs have 2,000 to 3,000; servers commonly accept 8,192."""
 
 _PORTS = {"http": 80, "https": 443}
 _UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f]")
@@ -33,9 +33,10 @@ _S3_KEY_BYTES = 1024
 class HttpUrl:
     """An http or https URL, ready to be resolved and requested.
 
-    host: as allow-lists, certificates and the Host header know it: ASCII, lower case, no final dot, no brackets.
-    lookup: the host as the resolver gets it: a final dot, which keeps search domains out, is kept.
-    target: path and query, percent-encoded.
+    Attributes:
+        host: For allow-lists, certificates, and the Host header: ASCII, lower case, no final dot, no brackets.
+        lookup: For the resolver: with the final dot, if any, which disables search domains.
+        target: Path and query, percent-encoded.
     """
 
     scheme: str
@@ -46,7 +47,7 @@ class HttpUrl:
 
     @property
     def authority(self) -> str:
-        """What the Host header says: the port only when it is not the scheme's own."""
+        """The Host header: includes the port if it is not the scheme's default."""
         host = f"[{self.host}]" if ":" in self.host else self.host
         return host if self.port == _PORTS[self.scheme] else f"{host}:{self.port}"
 
@@ -58,14 +59,14 @@ class HttpUrl:
 
 @dataclass(frozen=True, slots=True)
 class S3Url:
-    """An object, or with `key` as a prefix several, in a bucket. The key stands as written: nothing is decoded."""
+    """An object in a bucket, or several with `key` as a prefix. The key is not decoded."""
 
     bucket: str
     key: str
 
 
 def parse(url: str) -> HttpUrl | S3Url:
-    """Takes a URL apart. Raises UrlNotAllowed on other schemes and on whatever is not well formed."""
+    """Parses a URL. Raises UrlNotAllowed for other schemes and malformed URLs."""
     url = url.strip()
     if url[:5].lower() == "s3://":
         return parse_s3(url)
@@ -73,7 +74,7 @@ def parse(url: str) -> HttpUrl | S3Url:
 
 
 def resolve_redirect(url: HttpUrl, location: str) -> HttpUrl:
-    """Where `url` leads when it is answered with this Location. Raises UrlNotAllowed as `parse` does, and on s3://."""
+    """Returns the target of a redirect. Raises UrlNotAllowed as `parse` does, and for s3://."""
     try:
         return _http(urljoin(url.text, location.strip()), "a redirect leads to a URL that is neither http nor https")
     except ValueError:
@@ -81,14 +82,14 @@ def resolve_redirect(url: HttpUrl, location: str) -> HttpUrl:
 
 
 def parse_s3(url: str) -> S3Url:
-    """Takes `s3://bucket/key` apart; the key may be empty. Raises UrlNotAllowed when it is not of that form."""
+    """Parses `s3://bucket/key`; the key may be empty. Raises UrlNotAllowed for any other form."""
     scheme, _, rest = url.partition("://")
     bucket, _, key = rest.partition("/")
     if scheme.lower() != "s3" or not _BUCKET.fullmatch(bucket):
         raise UrlNotAllowed("an S3 URL has the form s3://bucket/key")
     if len(key.encode("utf-8", "surrogatepass")) > _S3_KEY_BYTES:
         raise UrlNotAllowed(f"the key of an S3 URL has at most {_S3_KEY_BYTES} bytes")
-    # Some S3 servers resolve such parts as a file system would, and would so reach another bucket than the one judged.
+    # Some S3 servers resolve these like a file system, and so reach another bucket than the one that was checked.
     if any(part in {".", ".."} for part in key.replace("\\", "/").split("/")):
         raise UrlNotAllowed("the key of an S3 URL must not have . or .. between its slashes")
     return S3Url(bucket, key)

@@ -1,1 +1,1 @@
-"""Finds, downloads, converts and loads model bundles."""
+"""Finds, downloads, converts, and loads model bundles."""

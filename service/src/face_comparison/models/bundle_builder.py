@@ -1,4 +1,4 @@
-"""Makes a bundle from a model file that was published elsewhere: reads its shapes, writes a manifest, converts it."""
+"""Creates a bundle from a published model file: reads its shapes, writes a manifest, and converts the network."""
 
 from __future__ import annotations
 
@@ -21,19 +21,19 @@ from face_comparison.vision import bundle
 from face_comparison.vision.bundle import Bundle, Comparison, Detector, Embedder, Manifest, Origin, Source
 
 MAX_BYTES = 2 * 2**30
-"""Largest model file: what an ONNX file can hold without other files."""
+"""Maximum size of a model file: that of ONNX without external data."""
 
 _FETCH_SECONDS = 300
 _UNKNOWN_LICENSE = "unknown"
 _LICENSE_KEYS = ("license", "licence", "license_id", "spdx")
 
 PROVISIONAL = Comparison(threshold=1.1, scale=0.06)
-"""Until the model is evaluated: the angle at which many embedders of this kind separate people."""
+"""Threshold until the model is evaluated: the angle at which many embedders of this kind separate people."""
 
 
 @dataclass(frozen=True, slots=True)
 class ModelDescription:
-    """What a model file does not say of itself.
+    """Metadata that a model file does not contain.
 
     Attributes:
         name: Of the bundle.
@@ -82,8 +82,8 @@ def read_model(location: str, sha256: str = "") -> ModelFile:
     """Reads a model from an https:// URL or a file.
 
     Raises:
-        ModelDownloadFailed: The URL does not answer, or gives another file than the digest says.
-        InvalidBundle: The file cannot be read, or is not such a model.
+        ModelDownloadFailed: The download failed, or the digest does not match.
+        InvalidBundle: The file cannot be read or is not a supported model.
     """
     content = _download(location) if "://" in location else _read(Path(location))
     found = hashlib.sha256(content).hexdigest()
@@ -114,7 +114,7 @@ def read_model(location: str, sha256: str = "") -> ModelFile:
 
 
 def build_bundle(files: Sequence[ModelFile], of: ModelDescription, base: Bundle, bundles: Path) -> Bundle:
-    """Writes a bundle of one model or two; what is not given is that of `base`.
+    """Writes a bundle with one or two new networks; the rest is copied from `base`.
 
     Args:
         files: An embedder, a detector, or both.

@@ -1,8 +1,7 @@
-"""Make a model bundle from published files, once, and keep it: fetch, verify, convert, verify again.
+"""Builds model bundles from published files and stores them: download, verify, convert, verify again.
 
-A manifest is the recipe, too: it names where each network's published file can be had and its digest there, and the
-digest that the converted file must have. Equal inputs give equal bytes on every machine, so a bundle that was built
-here is the bundle that its manifest pins.
+A manifest is also the recipe: it names the sources of each network's published file, its digest, and the digest of the
+converted file. Conversion is deterministic, so the result is exactly the bundle that the manifest pins.
 """
 
 from __future__ import annotations
@@ -33,12 +32,12 @@ DEFAULT = "yunet-sface"
 
 
 def bundles_folder(configured: str = "") -> Path:
-    """Where bundles are kept: the configured folder, or the user's cache."""
+    """Returns the folder in which bundles are stored: the configured one, or the user's cache."""
     return Path(configured) if configured else user_cache_path("face-comparison") / "bundles"
 
 
 def known_manifests() -> dict[str, bytes]:
-    """Returns the manifests that this package knows, by bundle name."""
+    """Returns the manifests included in this package, by bundle name."""
     files = resources.files("face_comparison").joinpath("bundles").iterdir()
     return {file.name.removesuffix(".json"): file.read_bytes() for file in files if file.name.endswith(".json")}
 
@@ -47,8 +46,8 @@ def bundle_path(name: str, folder: Path) -> Path:
     """Returns the folder of a bundle.
 
     Args:
-        name: `default`, a name that `recipes` lists, the version of a bundle that was kept, or the path of a folder.
-        folder: Where bundles are kept.
+        name: `default`, a name from `known_manifests`, the version of a stored bundle, or the path of a folder.
+        folder: Where bundles are stored.
 
     Raises:
         InvalidBundle: The name is none of these.
@@ -66,7 +65,7 @@ def bundle_path(name: str, folder: Path) -> Path:
 
 
 def is_fetchable(name: str, folder: Path) -> bool:
-    """Returns whether a bundle is one of `recipes` that is not kept in a folder. Raises InvalidBundle."""
+    """Returns whether a bundle is known but not stored in a folder. Raises InvalidBundle."""
     target = bundle_path(name, folder)
     return target.parent == folder and not target.is_dir() and (name == "default" or name in known_manifests())
 
@@ -97,7 +96,7 @@ def ensure_bundle(name: str, folder: Path, progress: Progress = ignore_progress)
             if pinned or (_lacks_digest(manifest) and _copy_digests(kept.manifest, manifest) == kept.manifest):
                 return kept
         except InvalidBundle:
-            pass  # not there, or damaged: made anew, as it is where it is of an older recipe
+            pass  # missing, damaged, or of an older recipe: build it
         with tempfile.TemporaryDirectory(dir=folder) as scratch:
             fresh = Path(scratch) / manifest.version
             fresh.mkdir()
@@ -111,7 +110,7 @@ def ensure_bundle(name: str, folder: Path, progress: Progress = ignore_progress)
 
 
 def _pin_digests(recipe: bytes, manifest: Manifest, folder: Path) -> bytes:
-    """Returns the recipe with the digests of the converted files in a folder, where it leaves them out."""
+    """Adds missing digests of converted files, computed from a folder, to a recipe."""
     if not _lacks_digest(manifest):
         return recipe
     networks = (manifest.detector, manifest.embedder)
@@ -124,12 +123,12 @@ def _pin_digests(recipe: bytes, manifest: Manifest, folder: Path) -> bytes:
 
 
 def _lacks_digest(recipe: Manifest) -> bool:
-    """Returns whether a recipe leaves out the digest of a converted file."""
+    """Returns whether a recipe lacks the digest of a converted file."""
     return not (recipe.detector.sha256 and recipe.embedder.sha256)
 
 
 def _copy_digests(kept: Manifest, recipe: Manifest) -> Manifest:
-    """Returns the recipe, with the digests of a kept bundle where it leaves them out."""
+    """Adds missing digests, from a stored bundle, to a recipe."""
     return msgspec.structs.replace(
         recipe,
         detector=msgspec.structs.replace(recipe.detector, sha256=recipe.detector.sha256 or kept.detector.sha256),
@@ -166,7 +165,7 @@ def download_bundle(uri: str, into: Path, sha256: str | None = None) -> Bundle:
 def _build(network: Detector | Embedder, base: Path, progress: Progress) -> bytes:
     if network.origin is None:
         raise InvalidBundle(f"the manifest names no origin of {network.file}, so it cannot be fetched")
-    # Not at the top: onnx takes memory and half a second, and a service that finds its bundle needs none of it.
+    # Imported here because onnx takes memory and half a second, and a service with a stored bundle does not need it.
     from face_comparison.models.onnx_conversion import Preprocessing, convert  # noqa: PLC0415
     from face_comparison.models.quantization import quantize  # noqa: PLC0415
 
@@ -185,7 +184,7 @@ def _build(network: Detector | Embedder, base: Path, progress: Progress) -> byte
 
 
 def stored_manifests(folder: Path) -> dict[str, Manifest]:
-    """Manifest by folder name of every bundle that is kept in a folder; what cannot be read is left out."""
+    """Returns the manifests of stored bundles, by folder name; unreadable ones are omitted."""
     found = {}
     for path in sorted(folder.glob(f"*/{bundle.MANIFEST}")):
         try:

@@ -1,4 +1,4 @@
-"""From the name of a bundle to an analyzer: what a worker process and the command line both do."""
+"""Opens the configured bundle and loads its networks, for worker processes and the command line."""
 
 from __future__ import annotations
 
@@ -14,9 +14,15 @@ from face_comparison.vision.bundle import Bundle
 
 
 def open_configured_bundle(settings: Settings, bundles: Path) -> Bundle:
-    """Returns the bundle of the settings, verified. bundles: folder in which bundles are kept.
+    """Returns the verified bundle that the settings select. Downloads nothing, so startup needs no network.
 
-    Raises InvalidBundle, InvalidSettings. Fetches nothing: a start depends on no network.
+    Args:
+        settings: The settings.
+        bundles: Folder in which bundles are stored.
+
+    Raises:
+        InvalidBundle: The bundle or one of its files is wrong.
+        InvalidSettings: There is no such bundle.
     """
     folder = bundle_store.bundle_path(settings.bundle, bundles)
     if not folder.is_dir():
@@ -34,11 +40,18 @@ def load_analyzer(
     on_batch: Callable[[str, int], None] = lambda network, size: None,
     every_bucket: bool = True,
 ) -> ImageAnalyzer:
-    """Returns the bundle's networks on the device and engine of the settings, in their precision.
+    """Loads the bundle's networks with the configured device, engine, and precision.
 
-    threads: images analyzed at once. on_batch, every_bucket: see `build_analyzer`; with every bucket, as in a
-    service, the networks have also been tried on the built-in sample. A command's own first image is its trial.
-    Raises InvalidBundle, AcceleratorUnavailable.
+    Args:
+        bundle: The bundle.
+        settings: The settings.
+        threads: Images analyzed concurrently.
+        on_batch: See `build_analyzer`.
+        every_bucket: See `build_analyzer`. If set, as in a service, the networks are also tried on the built-in sample.
+
+    Raises:
+        InvalidBundle: A file is not a network.
+        AcceleratorUnavailable: The device cannot run the networks.
     """
     analyzer = build_analyzer(
         bundle,

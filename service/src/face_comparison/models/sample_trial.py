@@ -1,4 +1,4 @@
-"""Tries a bundle on the built-in sample: does it find the face, and does it recognize it in a changed image?"""
+"""Tries a bundle on the built-in sample: whether it finds the face, and recognizes it in changed images."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ CHANGES: dict[str, Callable[[Pixels], Pixels]] = {
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """Distances of the sample's face to itself in changed images; None where the face was not found in one."""
+    """Distances of the sample's face to itself in changed images; None if it was not found in one."""
 
     distances: dict[str, float | None]
     numbers: int
 
     @property
     def plausible(self) -> bool:
-        """Whether all are found and are nearer than strangers are on average (a right angle: 1.41)."""
+        """Whether all faces are found, and nearer than strangers on average (a right angle: 1.41)."""
         return all(distance is not None and distance < 1.2 for distance in self.distances.values())
 
 

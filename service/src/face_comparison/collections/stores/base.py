@@ -1,8 +1,8 @@
-"""What a store does. One suite of tests (tests/stores) runs over every implementation.
+"""The store protocol. One test suite (tests/stores) runs against every implementation.
 
-Every method is one transaction: it returns after the commit, and what it changed is seen by every other process at its
-next call. A store keeps what it is given and decides nothing. All methods are safe from any thread and raise
-StoreUnavailable when the store cannot be reached, and CollectionNotFound where the collection is not there.
+Every method is one transaction: it returns after the commit, and other processes see the change in their next call. A
+store makes no decisions. All methods are thread-safe and raise StoreUnavailable if the store cannot be reached, and
+CollectionNotFound if the collection does not exist.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from face_comparison.collections.values import (
 
 @dataclass(frozen=True, slots=True)
 class ErasureRequest:
-    """A deletion to be recorded; `faces` and times are the store's to fill in. See Erasure."""
+    """A deletion to be recorded. The store adds the number of faces and the times. See Erasure."""
 
     erasure_id: str
     subject: str
@@ -39,9 +39,12 @@ class ErasureRequest:
 
 @dataclass(frozen=True, slots=True)
 class RequestToken:
-    """Tells a request that a client repeats from a new one, for TOKEN_LIFETIME.
+    """Identifies repetitions of a request by a client, for TOKEN_LIFETIME.
 
-    token, parameters: keyed digests of the client's token and of the request's parameters.
+    Attributes:
+        token: Keyed digest of the client's token.
+        parameters: Keyed digest of the request's parameters.
+        now: When the request was made.
     """
 
     token: bytes
@@ -53,16 +56,16 @@ TOKEN_LIFETIME = timedelta(days=1)
 
 
 class Unchanged:
-    """The default of a field that an update leaves as it is; None is a value of its own."""
+    """Marks a field that an update leaves unchanged; None is a regular value."""
 
 
 UNCHANGED = Unchanged()
 
 
 class Store(Protocol):
-    """Keeps collections, users, faces and receipts; safe from any thread.
+    """Persists collections, users, faces, and receipts. Thread-safe.
 
-    Every method raises StoreUnavailable, and those that name something CollectionNotFound or UserNotFound.
+    Every method may raise StoreUnavailable; those with a collection or user, CollectionNotFound or UserNotFound.
 
     Attributes:
         kind: `sqlite` or `postgresql`.
@@ -74,33 +77,33 @@ class Store(Protocol):
     # --- collections ---
 
     def create_collection(self, collection: Collection) -> None:
-        """Raises CollectionExists."""
+        """Creates a collection. Raises CollectionExists."""
         ...
 
     def get_collection(self, name: str, *, count_users: bool = False) -> Collection:
-        """count_users: `users` is counted, which takes time; otherwise it is 0."""
+        """Returns a collection. `users` is 0 unless `count_users` is set, because counting takes time."""
         ...
 
     def list_collections(self, after: str, limit: int) -> list[Collection]:
-        """By name, those behind `after`."""
+        """Returns the collections after `after`, by name."""
         ...
 
     def delete_collection(self, name: str, request: ErasureRequest) -> Erasure:
-        """Deletes it with its users and faces."""
+        """Deletes a collection with its users and faces."""
         ...
 
     # --- users ---
 
     def create_user(self, collection: str, user: User, *, token: RequestToken | None = None) -> None:
-        """Creates a user, once for all requests of a token. Raises UserExists, RequestTokenReused."""
+        """Creates a user, once per token. Raises UserExists, RequestTokenReused."""
         ...
 
     def get_user(self, collection: str, user_id: str) -> User:
-        """Raises UserNotFound."""
+        """Returns a user. Raises UserNotFound."""
         ...
 
     def list_users(self, collection: str, after: str, limit: int) -> list[User]:
-        """By UserId, those behind `after`."""
+        """Returns the users after `after`, by UserId."""
         ...
 
     def update_user(
@@ -111,7 +114,7 @@ class Store(Protocol):
         metadata: Mapping[str, Any] | Unchanged = UNCHANGED,
         expires: datetime | Unchanged | None = UNCHANGED,
     ) -> User:
-        """Raises UserNotFound."""
+        """Updates the given fields and returns the user. Raises UserNotFound."""
         ...
 
     def delete_user(
@@ -123,9 +126,9 @@ class Store(Protocol):
         keep_faces: bool,
         token: RequestToken | None = None,
     ) -> Erasure:
-        """Deletes a user with all faces, or (`keep_faces`) leave the faces without a user.
+        """Deletes a user with all faces, or (`keep_faces`) leaves the faces without a user.
 
-        The request of a token that has done so before deletes nothing more. Raises UserNotFound, RequestTokenReused.
+        A repeated token deletes nothing. Raises UserNotFound, RequestTokenReused.
         """
         ...
 
@@ -134,11 +137,11 @@ class Store(Protocol):
     def add_faces(
         self, collection: str, faces: Sequence[StoredFace], *, reject_within: float | None = None
     ) -> list[AddedFace]:
-        """Enrolls faces with their vectors, all or none; users that do not exist are created.
+        """Enrolls faces with their embeddings, all or none, and creates missing users.
 
-        A face whose source_key or face_id is there already is not enrolled again; the stored one is returned. With
-        reject_within, a face at most this distance from a face of another user is not enrolled either; no concurrent
-        call can slip in between that check and the commit. Raises CollectionFull.
+        If a face with the same source_key or face_id exists, that one is returned. With reject_within, a face at most
+        this far from a face of another user is not enrolled; the check and the commit are atomic. Raises
+        CollectionFull.
         """
         ...
 
@@ -152,19 +155,22 @@ class Store(Protocol):
         limit: int,
         vectors: bool = False,
     ) -> list[StoredFace]:
-        """By face_id, those behind `after`; of one user or of these ids only, where given. vectors: with vectors."""
+        """Returns faces after `after`, by face_id; only those of a user, or with these ids, if given.
+
+        With `vectors`, the faces include their embeddings.
+        """
         ...
 
     def delete_faces(
         self, collection: str, face_ids: Sequence[str], request: ErasureRequest
     ) -> tuple[Erasure, list[str]]:
-        """Deletes faces; returns the ids that were there."""
+        """Deletes faces. Returns the receipt and the ids that existed."""
         ...
 
     def assign_faces(
         self, collection: str, face_ids: Sequence[str], user_id: str, *, token: RequestToken | None = None
     ) -> list[str]:
-        """Gives faces without a user to this one; returns the ids that were given.
+        """Assigns faces without a user to this one; returns the assigned ids.
 
         The request of a token that has done so before returns those that are this user's now. Raises UserNotFound,
         RequestTokenReused.
@@ -174,9 +180,9 @@ class Store(Protocol):
     def unassign_faces(
         self, collection: str, face_ids: Sequence[str], user_id: str, *, token: RequestToken | None = None
     ) -> list[str]:
-        """Takes faces from this user; returns the ids that were this user's. Raises UserNotFound, RequestTokenReused.
+        """Removes faces from this user; returns the removed ids. Raises UserNotFound, RequestTokenReused.
 
-        The request of a token that has done so before returns those that have no user now.
+        A repeated token returns the ids that have no user now.
         """
         ...
 
@@ -185,7 +191,7 @@ class Store(Protocol):
     def count_faces(
         self, collection: str, *, users: Container[str] | None = None, grouping: Grouping = "people"
     ) -> int:
-        """Faces that a search with the same arguments compares per searched vector."""
+        """Returns how many faces a search with the same arguments compares with each vector."""
         ...
 
     def nearest(
@@ -199,36 +205,41 @@ class Store(Protocol):
     ) -> Nearest:
         """Returns the nearest faces of each vector.
 
-        vectors: (F, width) float32 of norm 1. limit: neighbors per vector. users: compare only with their faces.
+        Args:
+            collection: The collection.
+            vectors: (F, width) float32 of norm 1.
+            limit: Neighbors per vector.
+            users: Compare only with these users' faces.
+            grouping: See `Grouping`.
         """
         ...
 
     # --- erasure, retention, operation ---
 
     def get_erasure(self, erasure_id: str) -> Erasure | None:
-        """Returns a receipt, None: there is none of this id."""
+        """Returns the receipt with this id, if any."""
         ...
 
     def purge(self, now: datetime) -> list[Purge]:
         """Deletes expired users with their faces, and faces past their collection's retention.
 
-        However many processes call it, every face and user is deleted and reported once.
+        Concurrent calls delete and report each face and user once.
         """
         ...
 
     def scrub(self, now: datetime) -> int:
-        """Removes deleted faces from the store's files; returns how many erasures that completed.
+        """Removes deleted faces from the store's files; returns the number of erasures completed.
 
-        Does nothing where nothing is to be done, or where another process is doing it.
+        Does nothing if nothing is pending or another process is scrubbing.
         """
         ...
 
     def subject_key(self) -> bytes:
-        """Secret of this store with which UserIds are turned into digests for receipts and the audit log."""
+        """Returns the store's secret key for digests of UserIds in receipts and the audit log."""
         ...
 
     def health(self) -> dict[str, Any]:
-        """What a verbose readiness probe shows: schema version, library versions. Raises StoreUnavailable."""
+        """Returns what a verbose readiness probe shows: schema and library versions. Raises StoreUnavailable."""
         ...
 
     def close(self) -> None:

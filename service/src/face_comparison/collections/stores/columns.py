@@ -1,4 +1,4 @@
-"""What both stores read and write alike: the columns of their tables, and which faces of a call are new."""
+"""Shared by both stores: the columns of their tables, and the selection of new faces."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from face_comparison.errors import CollectionExists, CollectionNotFound, Request
 
 COLLECTION = "id, name, model_version, width, max_false_positive_rate, retention_days, metadata, created, face_count"
 COUNT_USERS = "(SELECT count(*) FROM person WHERE collection_id = collection.id)"
-"""Takes longer the more users there are, so searches do without."""
+"""Slow with many users, so searches omit it."""
 
 USER = "user_id, metadata, expires, created, (SELECT count(*) FROM face WHERE face.person_id = person.id)"
 USER_OF_FACE = "(SELECT user_id FROM person WHERE person.id = person_id)"
 FACE = "face_id, {user}, external_image_id, image_id, box, confidence, created, source_key"
-"""With where the user comes from: USER_OF_FACE, or `user_id` of a join. So many columns:"""
+"""`{user}` is USER_OF_FACE, or `user_id` of a join. Number of columns:"""
 
 FACE_COLUMNS = 8
 
@@ -28,7 +28,7 @@ ERASURE = "erasure_id, collection, subject, faces, deleted, scrubbed, backups_un
 
 
 def stored_face(row: Sequence[Any], vector: Vector | None) -> StoredFace:
-    """Returns a face from the columns FACE, as Python's types; box: four numbers."""
+    """Returns the face of a row of FACE, converted to Python types; the box is four numbers."""
     face_id, user_id, external, image_id, box, confidence, created, source_key = row
     return StoredFace(
         face_id=str(face_id),
@@ -49,12 +49,12 @@ def box_numbers(face: StoredFace) -> list[float] | None:
 
 
 def new_erasure(collection: str, faces: int, request: ErasureRequest) -> Erasure:
-    """Returns the erasure of so many faces, as it is stored first."""
+    """Returns the erasure of this many faces, not scrubbed yet."""
     return Erasure(request.erasure_id, collection, request.subject, faces, request.now, None, request.backups_until)
 
 
 def by_key(faces: Sequence[StoredFace]) -> dict[bytes | str, StoredFace]:
-    """Faces by their source_key and by their face_id."""
+    """Returns faces by their source_key and by their face_id."""
     return {key: face for face in faces for key in (face.source_key, face.face_id)}
 
 
@@ -63,9 +63,12 @@ def choose_new(
     stored: Mapping[bytes | str, StoredFace],
     find_rival: Callable[[StoredFace], Neighbor | None],
 ) -> tuple[list[AddedFace], list[StoredFace]]:
-    """What becomes of each face of a call, and the faces to insert. A face given twice is enrolled once.
+    """Returns the result for each face of a call, and the faces to insert. A repeated face is enrolled once.
 
-    stored: those that are there already, see `by_key`. find_rival: the face of another user that a face duplicates.
+    Args:
+        faces: The faces of the call.
+        stored: Existing faces, see `by_key`.
+        find_rival: Returns the face of another user that a face duplicates.
     """
     known = dict(stored)
     added: list[AddedFace] = []
@@ -85,7 +88,7 @@ def choose_new(
 
 
 def first_created(faces: Sequence[StoredFace]) -> dict[str, datetime]:
-    """Returns the users that faces name, each with when its first face was made."""
+    """Returns the users of faces, each with the creation time of its first face."""
     found: dict[str, datetime] = {}
     for face in faces:
         if face.user_id is not None:

@@ -1,10 +1,10 @@
-"""Embeddings of one collection in memory, for exact search by a plain matrix product. Pure arithmetic.
+"""Embeddings of one collection in memory, for exact search by matrix product. Pure arithmetic.
 
-A copy that may be thrown away: the truth is in the database. Rows are kept in blocks, so that growing copies nothing,
-and in the order of their ids, which the database only ever counts up. A removed row is overwritten at once and its
-place is reused when a quarter of all rows are gone.
+This is a cache of the database. Rows are stored in blocks, so that growing copies nothing, and in the order of their
+ids, which the database assigns in ascending order. Removed rows are overwritten immediately, and compacted when they
+are a quarter of all rows.
 
-`np.unique` is avoided here and in `sqlite_gallery`: its first call imports numpy's masked arrays, 5 MB in every worker.
+`np.unique` is avoided here and in `sqlite_gallery`: its first call imports numpy's masked arrays, 5 MB per worker.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from face_comparison import cancellation
 from face_comparison.collections.values import Grouping
 
 BLOCK_ROWS = 65_536
-"""Memory of a block that no row has been written to is not taken from the machine."""
+"""Rows per block. Pages of a block that have not been written to use no memory."""
 
 _QUERIES_AT_ONCE = 16
 
@@ -27,7 +27,7 @@ Vectors = NDArray[np.float32]
 
 
 class Gallery:
-    """Not safe for threads: whoever shares one holds a lock."""
+    """The embeddings of one collection. Not thread-safe: callers that share one hold a lock."""
 
     def __init__(self, width: int) -> None:
         self._width = width
@@ -42,7 +42,7 @@ class Gallery:
         return self._count - self._dead
 
     def append(self, ids: Rows, people: Rows, vectors: Vectors) -> None:
-        """Adds rows whose ids are ascending and larger than all before. people: 0 for faces without a user."""
+        """Appends rows. ids: ascending, and larger than all existing ones. people: 0 for faces without a user."""
         done = 0
         self._reserve(self._count + len(ids))
         while done < len(ids):
@@ -58,16 +58,16 @@ class Gallery:
             done += size
 
     def replace_people(self, ids: Rows, people: Rows) -> None:
-        """Gives rows that are there to other people."""
+        """Assigns existing rows to other people."""
         places, found = self._find(ids)
         self._people[places] = people[found]
 
     def contains(self, ids: Rows) -> NDArray[np.bool_]:
-        """Which of these ids are there."""
+        """Returns which of these ids exist."""
         return self._find(ids)[1]
 
     def remove(self, ids: Rows) -> None:
-        """Forgets rows; ids that are not there are passed over."""
+        """Removes rows; missing ids are ignored."""
         places, _ = self._find(ids)
         for place in places:
             self._blocks[place // BLOCK_ROWS][place % BLOCK_ROWS] = 0
@@ -77,7 +77,7 @@ class Gallery:
             self._compact()
 
     def count(self, people: Rows | None, grouping: Grouping) -> int:
-        """Rows that a search compares."""
+        """Returns the number of rows that a search compares."""
         if people is None and grouping != "users":
             return len(self)
         return len(self._members(people, grouping))
@@ -85,7 +85,7 @@ class Gallery:
     def nearest(
         self, queries: Vectors, limit: int, people: Rows | None, grouping: Grouping
     ) -> list[list[tuple[int, float]]]:
-        """For each query (F, width) its nearest rows as id and Euclidean distance, ascending, at most `limit`."""
+        """Returns up to `limit` nearest rows of each query (F, width), as id and ascending Euclidean distance."""
         if people is None and grouping != "users":
             members, excluded = None, np.flatnonzero(~self._alive[: self._count])
         else:
@@ -162,7 +162,7 @@ class Gallery:
         return found
 
     def _find(self, ids: Rows) -> tuple[Rows, NDArray[np.bool_]]:
-        """Places of those of the ids that are there, and which these are."""
+        """Returns the positions of the existing ids, and which ids exist."""
         places = np.searchsorted(self._ids[: self._count], ids)
         inside = places < self._count
         found = inside.copy()

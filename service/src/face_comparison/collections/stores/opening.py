@@ -1,4 +1,4 @@
-"""From the text of `--collections` to a store."""
+"""Opens the store that `--collections` names."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ def open_store(
     reread_url: Callable[[], str] | None = None,
     create: bool = True,
 ) -> Store:
-    """Returns the store that `url` names. A database that cannot be reached yet is not an error: its calls are.
+    """Returns the store that `url` names. An unreachable database is not an error here, only when it is used.
 
     Args:
         url: `sqlite:DIRECTORY` or `postgresql://…`.
-        max_faces: most faces per collection of the embedded store.
-        timeout: seconds of one statement, and of waiting for a connection or a lock.
-        connections: most connections of this process to PostgreSQL.
+        max_faces: Maximum faces per collection of the embedded store.
+        timeout: Seconds per statement, and for waiting for a connection or a lock.
+        connections: Maximum connections of this process to PostgreSQL.
         index: `exact`, or `hnsw` for an approximate index in PostgreSQL.
-        reread_url: `url` as it is later, after the password was changed.
+        reread_url: Returns the present URL, with which to reconnect after the password was changed.
         create: make the store where there is none yet; else a mistyped name would leave an empty one behind.
 
     Raises:

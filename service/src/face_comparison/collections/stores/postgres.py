@@ -1,8 +1,8 @@
-"""PostgreSQL with pgvector: searched in the database, so that pods keep no state and see each other's changes at once.
+"""The store for PostgreSQL with pgvector. Searches run in the database, so pods are stateless.
 
-Searches are exact unless `--collections-index hnsw` asks for an approximate index. Every change of a collection's faces
-locks the collection's row first, which makes counts right and deadlocks impossible. The connections are a pool's; the
-schema is migrated on the first connection, under an advisory lock.
+Searches are exact unless `--collections-index hnsw` enables an approximate index. Every change of a collection's faces
+first locks the collection's row, which keeps counts correct and prevents deadlocks. The schema is migrated on the first
+connection, under an advisory lock.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ from face_comparison.errors import CollectionNotFound, StoreUnavailable
 SCRUB_LOCK, INDEX_LOCK = 7_014_312_092, 7_014_312_093  # any numbers that other programs do not use
 LARGE_TABLE_BYTES = 2**30
 LARGE_TABLE_SCRUB_DELAY = timedelta(days=1)
-"""Rewriting a table locks it: a small one for less than a few seconds at once, a large one at most once a day."""
+"""Rewriting a table locks it: small ones are rewritten immediately, in a few seconds; large ones at most once a day."""
 
 _NOT_REMOVABLE = re.compile(r"([1-9]\d*) dead row versions? cannot be removed")
 
@@ -336,7 +336,7 @@ class PostgresStore:
         except StoreUnavailable:
             if not purged:
                 raise
-            # What is committed is reported; the next call goes on with the rest.
+            # Report what is committed; the next call continues.
         return purged
 
     def scrub(self, now: datetime) -> int:
@@ -354,7 +354,7 @@ class PostgresStore:
             try:
                 return _rewrite_faces(connection, now)
             except psycopg.errors.LockNotAvailable:
-                return 0  # searches are running all the time: the next call tries again
+                return 0  # searches hold the table: the next call retries
 
     def subject_key(self) -> bytes:
         with self._connection() as connection:
@@ -398,9 +398,9 @@ class PostgresStore:
             return Purge(name, faces, users, request.erasure_id)
 
     def _build_indexes(self) -> None:
-        """Makes the approximate index of every collection that has none yet; nothing unless it was asked for.
+        """Builds missing approximate indexes, if they are enabled.
 
-        Part of `purge`, because it reads all faces, and takes hours for a large collection; until then searches are
+        Part of `purge`, because it reads all faces and takes hours for a large collection; until then, searches are
         exact.
         """
         if not self._connections.approximate:
@@ -417,23 +417,23 @@ class PostgresStore:
 
 
 def _rewrite_faces(connection: Connection, now: datetime) -> int:
-    """Rewrites the table of faces without what was deleted, and returns how many erasures that completed."""
+    """Rewrites the table of faces without deleted rows; returns the number of erasures completed."""
     kept: list[str] = []
     connection.add_notice_handler(lambda notice: kept.append(notice.message_detail or ""))
     before = str(scalar(connection, "SELECT pg_snapshot_xmin(pg_current_snapshot())"))
     connection.execute("SET lock_timeout = '3s'")
     connection.execute("VACUUM (FULL, VERBOSE) face")
     if any(_NOT_REMOVABLE.search(detail) for detail in kept):
-        return 0  # somebody's transaction, such as a dump, still sees the deleted rows
+        return 0  # another transaction, such as a dump, still sees the deleted rows
     with contextlib.suppress(psycopg.errors.InsufficientPrivilege):
-        connection.execute("SELECT pg_switch_wal()")  # so that the log with them is archived and recycled soon
+        connection.execute("SELECT pg_switch_wal()")  # so that the log that contains them is archived and recycled soon
     return connection.execute(
         "UPDATE erasure SET scrubbed = %s WHERE scrubbed IS NULL AND xid < %s::xid8", (now, before)
     ).rowcount
 
 
 def _rival(connection: Connection, key: int, face: StoredFace, within: float | None) -> Neighbor | None:
-    """Returns the nearest face of another user, if it is at most `within` away."""
+    """Returns the nearest face of another user within this distance, if any."""
     if within is None or face.vector is None:
         return None
     return columns.nearest_rival(face, nearest(connection, key, face.vector, 2, None, "users"), within)

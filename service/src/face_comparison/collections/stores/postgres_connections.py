@@ -1,4 +1,4 @@
-"""Connections to PostgreSQL: a pool, the schema that its first use migrates, and errors without values."""
+"""Connections to PostgreSQL: a pool, schema migration on first use, and translated errors."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ Connection = psycopg.Connection[tuple[Any, ...]]
 SCHEMA = "face_comparison"
 MIGRATION_LOCK = 7_014_312_091  # any number that other programs do not use
 OLDEST_PGVECTOR = (0, 5, 0)
-"""Older ones have had no corrections since 2023, and nothing was tried with them."""
+"""Minimum version; older ones have had no fixes since 2023 and are not tested."""
 
 SAFE_HNSW = (0, 8, 4)
 """pgvector before 0.8.4 could leave an HNSW index corrupt after vacuuming (its changelog, 0.8.3 and 0.8.4)."""
@@ -33,11 +33,11 @@ SAFE_HNSW = (0, 8, 4)
 _CONNECT_SECONDS = 5
 _CHECK_SECONDS = 3.0
 _GRACE_SECONDS = 2.0
-"""A server that is there ends a statement itself; one that is not, or whose disk hangs, is given up this much later."""
+"""A responsive server enforces the statement timeout itself; an unresponsive one is abandoned this much later."""
 
 _RETRY_SECONDS = 1.0
 _MIGRATION_LOCK_SECONDS = 5
-"""A migration waits so long for running statements, because others wait behind it; then the next call tries again."""
+"""How long a migration waits for running statements, while others queue behind it; the next call retries."""
 
 _UNAVAILABLE = "the store of collections cannot be reached now: send the request again later"
 
@@ -69,14 +69,14 @@ class Connections:
 
     @contextmanager
     def connection(self) -> Iterator[Connection]:
-        """One of the pool's, with autocommit."""
+        """Yields a pooled connection with autocommit."""
         if time.monotonic() < self._retry_at:
             raise StoreUnavailable(_UNAVAILABLE)
         with _mapped_errors(), ExitStack() as stack:
             try:
                 connection = stack.enter_context(self._open_pool().connection())
             except (psycopg.OperationalError, StoreUnavailable):
-                # Others need not wait for the same: they hold threads that detection and comparison need.
+                # Fail other callers immediately: they would hold threads that detection and comparison need.
                 self._retry_at = time.monotonic() + _RETRY_SECONDS
                 self._forget_old_url()
                 raise
@@ -85,13 +85,13 @@ class Connections:
 
     @contextmanager
     def transaction(self) -> Iterator[Connection]:
-        """One of the pool's within a transaction."""
+        """Yields a pooled connection within a transaction."""
         with self.connection() as connection, connection.transaction():
             yield connection
 
     @contextmanager
     def dedicated(self) -> Iterator[Connection]:
-        """A connection of its own, without a limit of a statement's time."""
+        """Yields a dedicated connection without a statement timeout."""
         with _mapped_errors(), psycopg.connect(self._url or self._read_url(), **_ARGUMENTS) as connection:
             yield _with_search_path(connection)
 
@@ -114,7 +114,7 @@ class Connections:
                     max_size=self._size,
                     open=False,
                     timeout=min(self._timeout, _CONNECT_SECONDS),
-                    # Then the next call tries anew, instead of waiting for the end of ever longer pauses.
+                    # So that the next call reconnects immediately instead of waiting for the pool's growing backoff.
                     reconnect_timeout=_CONNECT_SECONDS,
                     configure=self._configure,
                     check=_check_writable,
@@ -126,14 +126,14 @@ class Connections:
             return self._pool
 
     def _forget_old_url(self) -> None:
-        """Closes the pool if there is another address now; the next call opens one for it."""
+        """Closes the pool if the address has changed; the next call opens a new one."""
         if self._pool is not None and self._read_url() != self._url:
             self.close()
 
     def _configure(self, connection: Connection) -> None:
         _with_search_path(connection)
         connection.execute("SELECT set_config('statement_timeout', %s, false)", (str(int(1000 * self._timeout)),))
-        # Compiling a query costs more than the searches of most collections take.
+        # JIT compilation takes longer than a search of most collections.
         connection.execute("SET jit = off")
         register_vector(connection)
 
@@ -192,7 +192,7 @@ def _is_empty(connection: Connection) -> bool:
 
 
 def _check_writable(connection: Connection) -> None:
-    """Raises OperationalError for a server that became a standby or is gone: the pool then finds the new primary."""
+    """Raises OperationalError if the server became a standby or is gone, so that the pool finds the new primary."""
     with _time_limit(connection, _CHECK_SECONDS):
         if scalar(connection, "SHOW transaction_read_only") != "off":
             raise psycopg.OperationalError("the server accepts no changes")
@@ -200,9 +200,9 @@ def _check_writable(connection: Connection) -> None:
 
 @contextmanager
 def _time_limit(connection: Connection, seconds: float) -> Iterator[None]:
-    """Ends the connection when the block takes longer.
+    """Ends the connection if the block takes longer.
 
-    The driver waits for as long as nobody says that the server is gone: with a lost node, a quarter of an hour.
+    The driver waits until the kernel reports the connection lost: a quarter of an hour after a node failure.
     """
     timer = threading.Timer(seconds, _shut_down, [connection])
     timer.daemon = True
@@ -214,7 +214,7 @@ def _time_limit(connection: Connection, seconds: float) -> Iterator[None]:
 
 
 def _shut_down(connection: Connection) -> None:
-    """Makes whoever waits for the server find the connection lost. The connection itself is closed by its user."""
+    """Shuts the socket down, so that the waiting thread finds the connection lost; that thread closes it."""
     with suppress(psycopg.Error, OSError), socket.socket(fileno=os.dup(connection.fileno())) as duplicate:
         duplicate.shutdown(socket.SHUT_RDWR)
 
@@ -225,13 +225,13 @@ def is_hnsw_safe(version: str) -> bool:
 
 
 def pgvector_version(connection: Connection) -> str | None:
-    """Of the database; None where it is not installed."""
+    """Returns the version in the database; None if it is not installed."""
     version = scalar(connection, "SELECT extversion FROM pg_extension WHERE extname = 'vector'")
     return None if version is None else str(version)
 
 
 def scalar(connection: Connection, query: str, *values: Any) -> Any:
-    """Returns the first column of the first row; None where there is no row."""
+    """Returns the first column of the first row; None if there is no row."""
     row = connection.execute(query, values or None).fetchone()
     return None if row is None else row[0]
 
@@ -264,7 +264,7 @@ _NOT_LET_IN = (
     "permission denied for database",
     '" does not exist',
 )
-"""What the server says to connections of a wrong role, password or database; these errors have no code."""
+"""Messages for a wrong role, password, or database; these errors have no code."""
 
 
 def _migrate_schema(connection: Connection) -> int:
@@ -285,7 +285,7 @@ def _migrate_schema(connection: Connection) -> int:
 
 
 def _with_search_path(connection: Connection) -> Connection:
-    """Names mean ours, and the operators of pgvector are found wherever an administrator has installed it."""
+    """Sets the search path to our schema and the one where pgvector is installed."""
     connection.execute(
         "SELECT set_config('search_path', concat_ws(', ', %s::text, (SELECT quote_ident(nspname) FROM pg_extension"
         " JOIN pg_namespace ON pg_namespace.oid = extnamespace WHERE extname = 'vector')), false)",
@@ -306,7 +306,7 @@ _ARGUMENTS: dict[str, Any] = {
     "autocommit": True,
     "connect_timeout": _CONNECT_SECONDS,
     "target_session_attrs": "read-write",
-    # For what has no limit of its own: a node that is lost sends nothing.
+    # For operations without a timeout: a lost node sends nothing.
     "keepalives_idle": 10,
     "keepalives_interval": 5,
     "keepalives_count": 3,

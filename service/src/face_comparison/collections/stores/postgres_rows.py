@@ -1,4 +1,4 @@
-"""Statements and rows of PostgreSQL that several methods of the store share."""
+"""Reads and writes rows of PostgreSQL."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from face_comparison.collections.values import Collection, Erasure, StoredFace, 
 
 FACE = columns.FACE.format(user=columns.USER_OF_FACE)
 _TYPES = ("int8", "uuid", "int8", "bytea", "text", "uuid", "jsonb", "float8", "timestamptz", "vector")
-"""Of the columns INSERTED_FACE."""
+"""Types of the columns INSERTED_FACE."""
 
 
 def find(connection: Connection, name: str, *, lock: bool = False, count_users: bool = False) -> tuple[int, Collection]:
-    """Returns a collection with its id; lock: nobody else changes its faces until the transaction ends.
+    """Returns a collection with its id. With `lock`, nobody else changes its faces until the transaction ends.
 
     Raises CollectionNotFound.
     """
@@ -46,7 +46,7 @@ def person(connection: Connection, key: int, user_id: str) -> int:
 
 
 def user(connection: Connection, person_id: int, user_id: str) -> User:
-    """Returns a user by its id. Raises UserNotFound where it was deleted meanwhile."""
+    """Returns a user by its id. Raises UserNotFound if it has been deleted meanwhile."""
     row = connection.execute(f"SELECT {columns.USER} FROM person WHERE id = %s", (person_id,)).fetchone()
     if row is None:
         columns.no_user(user_id)
@@ -54,7 +54,7 @@ def user(connection: Connection, person_id: int, user_id: str) -> User:
 
 
 def known_faces(connection: Connection, key: int, faces: Sequence[StoredFace]) -> list[StoredFace]:
-    """Stored faces with the source_key or the face_id of one of these."""
+    """Returns stored faces with the source_key or face_id of one of these."""
     rows = connection.execute(
         f"SELECT {FACE} FROM face WHERE collection_id = %s AND source_key = ANY(%s)"
         f" UNION ALL SELECT {FACE} FROM face WHERE collection_id = %s AND face_id = ANY(%s::uuid[])",
@@ -64,7 +64,7 @@ def known_faces(connection: Connection, key: int, faces: Sequence[StoredFace]) -
 
 
 def insert_faces(connection: Connection, key: int, faces: Sequence[StoredFace]) -> None:
-    """Inserts faces that are not there, with the users that they name, and count them."""
+    """Inserts faces and missing users, and updates the collection's face count."""
     created = columns.first_created(faces)
     people: dict[str | None, int | None] = {None: None}
     if created:
@@ -102,7 +102,7 @@ def insert_faces(connection: Connection, key: int, faces: Sequence[StoredFace]) 
 
 
 def delete_faces(connection: Connection, key: int, where: str, values: tuple[Any, ...]) -> int:
-    """Deletes the faces of a condition; returns how many."""
+    """Deletes the faces that match a condition; returns their number."""
     count = connection.execute(f"DELETE FROM face WHERE {where}", values).rowcount
     connection.execute("UPDATE collection SET face_count = face_count - %s WHERE id = %s", (count, key))
     return count
@@ -118,9 +118,9 @@ def record(connection: Connection, collection: str, faces: int, request: Erasure
 
 
 def is_repeated(connection: Connection, token: RequestToken | None) -> bool:
-    """Returns whether the request of a token was carried out before; if not, it is from now on.
+    """Returns whether a request with this token was carried out before, and records the token.
 
-    A second request of the token waits here until the transaction of the first is over.
+    A concurrent request with the same token waits here until the first transaction ends.
     """
     if token is None:
         return False
@@ -147,7 +147,7 @@ def with_person(connection: Connection, key: int, face_ids: Sequence[str], perso
 
 
 def count(connection: Connection, key: int, faces: int, users: Container[str] | None, grouped_by_users: bool) -> int:
-    """Faces that a search compares. faces: of the whole collection."""
+    """Returns the number of faces that a search compares. faces: number in the whole collection."""
     if users is not None:
         query = (
             "SELECT count(*) FROM face JOIN person ON person.id = person_id"
@@ -166,7 +166,7 @@ def read_collection(row: tuple[Any, ...]) -> Collection:
 
 
 def read_face(row: tuple[Any, ...]) -> StoredFace:
-    """Returns a row of the columns FACE, with the vector behind them where it was selected."""
+    """Returns the face of a row of FACE, with its embedding if that was selected."""
     vector = row[columns.FACE_COLUMNS :]
     return columns.stored_face(row[: columns.FACE_COLUMNS], _array(vector[0]) if vector else None)
 

@@ -1,4 +1,4 @@
-"""Searches in PostgreSQL: exact ones, and those by an approximate index."""
+"""Exact and approximate searches in PostgreSQL."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def nearest(
     users: Container[str] | None,
     grouping: Grouping,
 ) -> list[Neighbor]:
-    """Returns the nearest faces of a vector, exactly; only of these users, where given."""
+    """Returns the nearest faces of a vector, by exact search; only of these users, if given."""
     where = "collection_id = %s"
     values: list[Any] = [key]
     if users is not None:
@@ -36,7 +36,7 @@ def nearest(
         where += " AND person_id IS NOT NULL"
     size = limit if grouping == "faces" else max(32, 4 * limit)
     while True:
-        # One expression for distance and order, or it would be computed twice; names only for what is returned.
+        # One expression for distance and order, or it would be computed twice; user names are joined for results only.
         rows = connection.execute(
             f"SELECT {_FACE}, distance FROM (SELECT *, embedding <-> %s AS distance FROM face"
             f" WHERE {where} ORDER BY distance, face_id LIMIT %s) AS face"
@@ -94,9 +94,9 @@ def has_valid_index(connection: Connection, key: int) -> bool:
 
 
 def build_index(connection: Connection, key: int, width: int) -> None:
-    """Makes the approximate index of a collection anew, outside of any transaction.
+    """Rebuilds the approximate index of a collection, outside of any transaction.
 
-    What a build that failed has left, is removed first: it would be kept up to date and never used.
+    Leftovers of a failed build are removed first: they would be maintained but never used.
     """
     connection.execute(f"DROP INDEX CONCURRENTLY IF EXISTS {index_name(key)}")
     connection.execute(

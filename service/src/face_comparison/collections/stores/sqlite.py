@@ -1,8 +1,8 @@
-"""The embedded store: SQLite for what must last, a copy of the vectors in the memory of each worker for searching.
+"""The embedded store: SQLite for persistence, and a copy of the embeddings in the memory of each worker for searching.
 
-Durable (WAL, synchronous FULL) and exact. Several workers of one machine may share the directory: before each search a
-worker reads which faces changed since it last looked, in the same snapshot in which it then reads the results. Deleted
-content is overwritten (secure_delete) and the write-ahead log is emptied within the call that deletes.
+Durable (WAL, synchronous FULL) and exact. Several workers of one machine may share the directory: before each search, a
+worker reads which faces have changed since its last one, in the same snapshot in which it reads the results. Deleted
+data is overwritten (secure_delete), and the write-ahead log is truncated in the same call.
 """
 
 from __future__ import annotations
@@ -206,8 +206,8 @@ class SqliteStore:
             def find_rival(face: StoredFace) -> Neighbor | None:
                 return self._rival(connection, key, found.width, face, reject_within)
 
-            # All is chosen before anything is written: rivals are looked for in the copy in memory, which is read from
-            # the database and must hold only what is committed.
+            # Choose before writing: rivals are searched for in the copy in memory, which is read from the database and
+            # must contain only committed rows.
             known = columns.by_key(rows.known_faces(connection, key, faces))
             added, new = columns.choose_new(faces, known, find_rival)
             count = found.faces + len(new)
@@ -310,7 +310,7 @@ class SqliteStore:
                 size = gallery.count(people, grouping)
             faces = rows.faces_by_row(connection, {row for one in ranked for row, _ in one}, found.width)
             return Nearest(
-                # The copy may be newer than this snapshot: then a row of it is not here, as if it came a moment later.
+                # The copy may be newer than this snapshot and contain rows that are not visible yet.
                 tuple(tuple(Neighbor(faces[row], near) for row, near in one if row in faces) for one in ranked),
                 size,
                 exact=True,
@@ -365,7 +365,7 @@ class SqliteStore:
     def _rival(
         self, connection: sqlite3.Connection, key: int, width: int, face: StoredFace, within: float | None
     ) -> Neighbor | None:
-        """Returns the nearest face of another user, if it is at most `within` away."""
+        """Returns the nearest face of another user within this distance, if any."""
         if within is None or face.vector is None:
             return None
         with self._galleries.sync(connection, key, width) as gallery:
@@ -378,9 +378,9 @@ class SqliteStore:
         return replace(erasure, scrubbed=now) if self._scrub_at_once(now) else erasure
 
     def _scrub_at_once(self, now: datetime) -> bool:
-        """Tries to scrub what was deleted. Where readers or a full volume are in the way, `scrub` does it later.
+        """Tries to scrub deleted data. If readers or a full volume prevent it, `scrub` does it later.
 
-        No error: the deletion itself is committed, and must not be reported as one that failed.
+        Raises nothing: the deletion is committed and must not be reported as failed.
         """
         with suppress(StoreUnavailable):
             return self.scrub(now) > 0

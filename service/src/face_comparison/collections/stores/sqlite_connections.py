@@ -1,4 +1,4 @@
-"""Connections to the embedded store's database file: kept open, durable, with transactions and errors of ours."""
+"""Connections to the embedded store's database: kept open, durable, with transactions and translated errors."""
 
 from __future__ import annotations
 
@@ -26,20 +26,22 @@ _MEANINGS = {
     sqlite3.SQLITE_NOTADB: "the database of collections is damaged: restore it from a backup or an export",
 }
 _PRIMARY = 0xFF
-"""Bits of an extended result code that say which kind it is."""
+"""Bits of an extended result code that contain the primary code."""
 
 _log = logging.getLogger(__name__)
 
 
 def store_error(error: sqlite3.Error) -> StoreUnavailable:
-    """What callers get: the kind of failure, and no path."""
+    """Returns the error for callers, which names the kind of failure but no path."""
     return StoreUnavailable(_MEANINGS.get(getattr(error, "sqlite_errorcode", 0) & _PRIMARY, _LATER))
 
 
 class Connections:
-    """Idle connections to one file; safe from any thread. Every method raises StoreUnavailable.
+    """A pool of connections to one file. Thread-safe. Every method may raise StoreUnavailable.
 
-    timeout: seconds of waiting for another writer.
+    Args:
+        path: The database file.
+        timeout: Seconds to wait for another writer.
     """
 
     def __init__(self, path: Path, timeout: float) -> None:
@@ -48,20 +50,20 @@ class Connections:
         self._idle: queue.LifoQueue[sqlite3.Connection] = queue.LifoQueue()
 
     def read(self) -> contextlib.AbstractContextManager[sqlite3.Connection]:
-        """A transaction that sees one state of the database."""
+        """Begins a read transaction, a snapshot."""
         return self._transaction("BEGIN")
 
     def write(self) -> contextlib.AbstractContextManager[sqlite3.Connection]:
-        """A transaction beside which nobody else writes."""
+        """Begins a write transaction; others wait."""
         return self._transaction("BEGIN IMMEDIATE")
 
     def empty_log(self) -> bool:
-        """Writes the whole log into the database and cut it to nothing; False while somebody reads from it."""
+        """Checkpoints and truncates the write-ahead log; returns False if a reader prevents it."""
         with self._connection() as connection:
             return bool(connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0] == 0)
 
     def close(self) -> None:
-        """Closes the connections that nobody uses."""
+        """Closes idle connections."""
         with contextlib.suppress(queue.Empty):
             while True:
                 self._idle.get_nowait().close()

@@ -1,4 +1,4 @@
-"""Copies of collections' vectors in the memory of one worker, brought up to date before each search."""
+"""In-memory copies of collections' embeddings, one set per worker, updated before each search."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ import numpy as np
 from face_comparison.collections.stores.gallery import Gallery
 
 KEPT_CHANGES = 100_000
-"""Changes that are remembered; a worker that has missed more reads its copy anew."""
+"""Number of changes kept in the database; a worker that has missed more reloads its copy."""
 
 _READ_ROWS = 256  # at once
 
 
 @dataclass
 class _Copy:
-    """A gallery, and the last change that it contains."""
+    """A gallery and the sequence number of the last change applied to it."""
 
     gallery: Gallery
     seq: int
 
 
 class Galleries:
-    """The copies of one worker; safe from any thread."""
+    """The copies of one worker. Thread-safe."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -41,7 +41,7 @@ class Galleries:
             yield self._sync(connection, key, width)
 
     def forget(self, key: int) -> None:
-        """Drops the copy of a collection that was deleted."""
+        """Drops the copy of a deleted collection."""
         with self._lock:
             self._copies.pop(key, None)
 
@@ -73,8 +73,8 @@ class Galleries:
                 ),
             )
         if copy.seq > last:
-            # A connection whose snapshot is older than another thread's: what it does not see yet does no harm, because
-            # results are read from the database, and what it misses was deleted by others.
+            # This snapshot is older than another thread's. Extra rows do no harm, because results are read from the
+            # database; missing ones were deleted by others.
             return copy.gallery
         copy.seq = last
         self._copies[key] = copy
@@ -82,7 +82,7 @@ class Galleries:
 
 
 def forget_old_changes(connection: sqlite3.Connection) -> None:
-    """Deletes changes beyond KEPT_CHANGES."""
+    """Deletes all but the last KEPT_CHANGES changes."""
     connection.execute("DELETE FROM change WHERE seq <= (SELECT max(seq) FROM change) - ?", (KEPT_CHANGES,))
 
 

@@ -1,4 +1,4 @@
-"""Rows of the embedded store's tables: reading them as values, and writing faces by the thousand."""
+"""Reads and writes rows of the embedded store's tables."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def person(connection: sqlite3.Connection, key: int, user_id: str) -> int:
 
 
 def people(connection: sqlite3.Connection, key: int, users: Container[str] | None) -> NDArray[np.int64] | None:
-    """Row ids of those of these users that are there; None for None."""
+    """Returns the row ids of existing users; None for None."""
     if users is None:
         return None
     rows = connection.execute(
@@ -53,13 +53,13 @@ def user(connection: sqlite3.Connection, row_id: int) -> User:
 
 
 def faces_by_row(connection: sqlite3.Connection, rows: Iterable[int], width: int) -> dict[int, StoredFace]:
-    """Faces by their row ids; ids that are not there are passed over."""
+    """Returns faces by row id; missing ids are ignored."""
     found = connection.execute(f"SELECT {FACE}, id FROM face WHERE id IN {IN_LIST}", (json.dumps(list(rows)),))
     return {row[-1]: read_face(row[:-1], width) for row in found}
 
 
 def known_faces(connection: sqlite3.Connection, key: int, faces: Sequence[StoredFace]) -> list[StoredFace]:
-    """Stored faces with the source_key or the face_id of one of these."""
+    """Returns stored faces with the source_key or face_id of one of these."""
     found: dict[str, StoredFace] = {}
     for column, values in (
         ("source_key", [face.source_key for face in faces]),
@@ -76,7 +76,7 @@ def known_faces(connection: sqlite3.Connection, key: int, faces: Sequence[Stored
 
 
 def insert_faces(connection: sqlite3.Connection, key: int, faces: Sequence[StoredFace]) -> None:
-    """Inserts faces that are not there, with the users that they name, and note them as changes."""
+    """Inserts faces and missing users, and records the changes."""
     created = columns.first_created(faces)
     connection.executemany(
         "INSERT INTO person (collection_id, user_id, metadata, created) VALUES (?, ?, '{}', ?) ON CONFLICT DO NOTHING",
@@ -106,19 +106,19 @@ def insert_faces(connection: sqlite3.Connection, key: int, faces: Sequence[Store
             for face in faces
         ),
     )
-    # Row ids count up and are never reused: behind the last one are those just inserted.
+    # Row ids ascend and are never reused: those above the last one were just inserted.
     note_changes(connection, key, "id > ?", (last,))
 
 
 def note_changes(connection: sqlite3.Connection, key: int, where: str, values: Iterable[Any]) -> None:
-    """Notes the faces of a condition as changed, for the copies in the memory of other workers."""
+    """Records the faces that match a condition as changed, for the copies of other workers."""
     connection.execute(
         f"INSERT INTO change (collection_id, face) SELECT {key}, id FROM face WHERE {where}", tuple(values)
     )
 
 
 def delete_faces(connection: sqlite3.Connection, key: int, where: str, values: Iterable[Any]) -> int:
-    """Deletes the faces of a condition; returns how many."""
+    """Deletes the faces that match a condition; returns their number."""
     values = tuple(values)
     note_changes(connection, key, where, values)
     count = connection.execute(f"DELETE FROM face WHERE {where}", values).rowcount
@@ -129,7 +129,7 @@ def delete_faces(connection: sqlite3.Connection, key: int, where: str, values: I
 def set_person(
     connection: sqlite3.Connection, key: int, face_ids: Sequence[str], where: str, values: Sequence[Any], row_id: Any
 ) -> list[str]:
-    """Gives those of these faces that meet a condition to a person, or to nobody; returns their ids."""
+    """Sets or clears the person of those of these faces that match a condition; returns their ids."""
     where = f"collection_id = ? AND face_id IN {IN_LIST} AND {where}"
     values = (key, json.dumps(list(face_ids)), *values)
     changed = {row[0] for row in connection.execute(f"SELECT face_id FROM face WHERE {where}", values)}
@@ -158,7 +158,7 @@ def record(connection: sqlite3.Connection, collection: str, faces: int, request:
 
 
 def is_repeated(connection: sqlite3.Connection, token: RequestToken | None) -> bool:
-    """Returns whether the request of a token was carried out before; if not, it is from now on."""
+    """Returns whether a request with this token was carried out before, and records the token."""
     if token is None:
         return False
     row = connection.execute("SELECT parameters FROM request_token WHERE token = ?", (token.token,)).fetchone()
@@ -183,7 +183,7 @@ def read_user(row: Sequence[Any]) -> User:
 
 
 def read_face(row: Sequence[Any], width: int) -> StoredFace:
-    """width: of the vector, where the row has one behind the columns FACE."""
+    """Returns the face of a row of FACE, with its embedding (width,) if the row has one."""
     face_id, user_id, external, image_id, box, confidence, created, source_key = row[: columns.FACE_COLUMNS]
     vector = row[columns.FACE_COLUMNS :]
     numbers = None if box is None else json.loads(box)
@@ -206,7 +206,7 @@ def seconds(time: datetime | None) -> float | None:
 
 
 _VALUES = 10_000
-"""Values of one list in a statement; SQLite allows 32,766."""
+"""Maximum values per statement; SQLite allows 32,766."""
 
 
 def _time(value: float) -> datetime:

@@ -1,8 +1,8 @@
 """Schema migrations: numbered SQL files, applied in order within one transaction, by one process at a time.
 
-A migration adds; it never changes the meaning of what is there, so that pods of the previous version keep working while
-a rolling upgrade runs. One that cannot keep to that raises OLDEST_READER, and older programs then report that the store
-is too new for them instead of damaging it.
+Migrations only add: the meaning of existing data does not change, so that pods of the previous version keep working
+during a rolling upgrade. A migration that must break this increases OLDEST_READER, and older programs then report that
+the store is too new for them.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from importlib import resources
 from typing import Literal
 
 OLDEST_READER = 1
-"""Oldest program, by its number of migrations, that may use a store which this one has migrated."""
+"""Oldest program, by its number of migrations, that can use the present schema."""
 
 
 def new_id() -> str:
@@ -23,12 +23,12 @@ def new_id() -> str:
 
 
 class SchemaTooNew(Exception):
-    """The store was migrated by a newer program that this one must not share it with."""
+    """The store was migrated by a newer, incompatible program."""
 
 
 @cache
 def scripts(kind: Literal["sqlite", "postgres"]) -> tuple[str, ...]:
-    """Returns the SQL of every migration of a store, in order; the first brings an empty database to version 1."""
+    """Returns the SQL of every migration of a store, in order; the first creates version 1 in an empty database."""
     folder = resources.files(__package__) / kind
     names = sorted(each.name for each in folder.iterdir() if each.name.endswith(".sql"))
     return tuple((folder / name).read_text("utf-8") for name in names)
@@ -43,7 +43,7 @@ def check_version(found: int, oldest_reader: int, known: int) -> None:
 
 
 def migrate_sqlite(connection: sqlite3.Connection) -> int:
-    """Brings a database to the newest schema, within the caller's write transaction; returns its version."""
+    """Migrates a database to the latest schema, within the caller's write transaction; returns its version."""
     known = scripts("sqlite")
     connection.execute("CREATE TABLE IF NOT EXISTS schema_version (version INTEGER NOT NULL, oldest_reader INTEGER)")
     row = connection.execute("SELECT version, oldest_reader FROM schema_version").fetchone()
@@ -61,6 +61,6 @@ def migrate_sqlite(connection: sqlite3.Connection) -> int:
 
 
 def statements(script: str) -> list[str]:
-    """Returns the statements of a script without comments; none of ours has a semicolon inside."""
+    """Splits a script into statements, without comments; semicolons within statements are not supported."""
     lines = [line for line in script.splitlines() if not line.lstrip().startswith("--")]
     return [each.strip() for each in "\n".join(lines).split(";") if each.strip()]

@@ -41,7 +41,7 @@ def golden_hash() -> np.ndarray:
 
 def test_it_differs_from_the_default_bundle_in_its_embedder_alone() -> None:
     recipes = bundle_store.known_manifests()
-    default, int8 = (parsed(recipes[name], name) for name in (bundle_store.DEFAULT, int8_bundle.NAME))
+    default, int8 = (parse_manifest(recipes[name], name) for name in (bundle_store.DEFAULT, int8_bundle.NAME))
     assert (int8.detector, int8.revision) == (default.detector, default.revision), "run `make generate`"
     assert int8.version == default.version.replace(bundle_store.DEFAULT, int8_bundle.NAME)
     assert default.embedder.origin is not None

@@ -33,7 +33,7 @@ def fetched(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[str]:
         shutil.copytree(kept.folder, folder / kept.manifest.version)
         return kept
 
-    monkeypatch.setattr(bundle_store, "fetched", fetch)
+    monkeypatch.setattr(bundle_store, "ensure_bundle", fetch)
     monkeypatch.setenv("FACE_COMPARISON_BUNDLES", str(tmp_path / "bundles"))
     return names
 

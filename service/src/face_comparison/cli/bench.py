@@ -57,7 +57,9 @@ def command(images: tuple[Path, ...], rounds: int, total: int, memory: bool, **g
     locked = interpreter.lock_time(opened, plan.images, plan.total)
     flooding, probes = contest.flood(plan, progress)
     progress("")
-    click.echo(f"{opened.manifest.version}, engine {plan.engine}, {platform.machine()}, {cpus.available_cpus()} cores\n")
+    click.echo(
+        f"{opened.manifest.version}, engine {plan.engine}, {platform.machine()}, {cpus.available_cpus()} cores\n"
+    )
     click.echo(contest.table(entries, plan.threads))
     click.echo(f"\nlatency added at 1 in flight: {1000 * added:.1f} ms (median)")
     click.echo(f"Python's interpreter lock: {1000 * locked:.1f} ms per image, networks and decoder replaced by pauses")

@@ -71,9 +71,16 @@ def is_fetchable(name: str, folder: Path) -> bool:
 
 
 def ensure_bundle(name: str, folder: Path, progress: Progress = ignore_progress) -> Bundle:
-    """Returns the bundle of a known name, or of a manifest at a path ending in .json; built first unless it is there, whole.
+    """Returns a bundle, which is built first unless a complete one exists.
 
-    progress: told of each file that is downloaded. Raises ModelDownloadFailed, InvalidBundle.
+    Args:
+        name: A known name, or the path of a manifest (`.json`).
+        folder: Where bundles are stored.
+        progress: Called for each file that is downloaded.
+
+    Raises:
+        ModelDownloadFailed: No source could be downloaded.
+        InvalidBundle: The manifest or a file is wrong.
     """
     if name.endswith(".json"):
         try:
@@ -137,9 +144,12 @@ def _copy_digests(kept: Manifest, recipe: Manifest) -> Manifest:
 
 
 def download_bundle(uri: str, into: Path, sha256: str | None = None) -> Bundle:
-    """Returns the bundle below `s3://bucket/prefix`, verified and only then put into the folder `into`; what was there goes.
+    """Downloads and verifies a bundle, then replaces the folder `into` by it. An up-to-date bundle is left unchanged.
 
-    sha256: of its manifest, and so of all of it. A bundle that is there already and fits is left as it is.
+    Args:
+        uri: `s3://bucket/prefix`.
+        into: The bundle's folder.
+        sha256: Expected digest of the manifest, which covers the whole bundle.
     Raises ModelDownloadFailed, InvalidBundle.
     """
     if into.is_dir() and sha256 is not None:

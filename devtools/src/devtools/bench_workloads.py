@@ -90,6 +90,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--total", type=int, default=60, help="images per turn")
+    parser.add_argument("--machine", default="this machine", help="what the documents say it was measured on")
     given = parser.parse_args()
     cv2.setNumThreads(1)  # each contender's threads are images at once
 
@@ -102,7 +103,8 @@ def main() -> None:
         found[kind] = measure(Plan(images, given.rounds, given.total, cpus.available_cpus()), progress)
         print(json.dumps({kind: found[kind]}, indent=1))
     version = bundle_store.ensure_bundle("default", bundle_store.bundles_folder()).manifest.version
-    RECORD.write_text(json.dumps({"model": version, "workloads": found}, indent=1) + "\n")
+    record = {"model": version, "machine": given.machine, "workloads": found}
+    RECORD.write_text(json.dumps(record, indent=1) + "\n")
     print(f"wrote {RECORD.relative_to(ROOT)}; `make generate` makes a table of it")
 
 

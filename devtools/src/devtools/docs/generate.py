@@ -70,6 +70,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "status-agreement": faults.status_agreement,
     "thresholds": measured.thresholds,
     "workloads": measured.workloads,
+    "workloads-machine": measured.workloads_machine,
 }
 DOCUMENTS: dict[str, tuple[str, ...]] = {
     "docs/explanation/accuracy.md": (

@@ -148,6 +148,11 @@ def workloads() -> str:
     return table(("images", "what runs", "images/s", "of the plain loop", "of OpenCV's"), rows)
 
 
+def workloads_machine() -> str:
+    """Returns the machine on which the kinds of images were measured."""
+    return f"Measured on {read('workloads')['machine']}."
+
+
 def added_latency() -> str:
     """Returns the time that a service adds to the plain pipeline, by kind of images."""
     rows = [[kind, f"{measured['added_ms']:.1f}"] for kind, measured in read("workloads")["workloads"].items()]

@@ -61,6 +61,7 @@ _TERMINATION_MESSAGE = re.compile(rf"^\W*({'|'.join(_CODES)}): *(.+)$", re.MULTI
 # Details that the scheduler adds about claims and preemption, which users cannot act on.
 _SCHEDULER_TAIL = re.compile(r",? no new claims to deallocate|\.? preemption:|\. not found$")
 _QUOTED = re.compile(r"(?<=not )('[^']*'|\"[^\"]*\")")
+_SLOW_START = ("connection refused", "Client.Timeout exceeded")
 _USER_INFO = re.compile(r"([a-z][a-z0-9+.-]*://)[^\s/@]+@")
 _MISSING_SECRET = re.compile(
     r'secret "?([^"\s]+)"? not found|references non-existent secret key: (\S+)|find key (\S+) in Secret'
@@ -341,8 +342,9 @@ def _unready_problems(pod: Object, events: Sequence[Object], now: datetime | Non
             yield Problem(PROBE_FAILED, f"container {name} is running, but not ready", starting=name == CONTAINER)
             continue
         message = (told[0].get("message") or "").splitlines()[0][:MESSAGE_LENGTH]
-        # At first, the service does not listen; then it responds with 503 while it loads its models.
-        loads = "statuscode: 503" in message or ("connection refused" in message and runs < LISTEN_SECONDS)
+        # At first, the service does not listen, or not in time; then it responds with 503 while it loads its models.
+        awaited = any(each in message for each in _SLOW_START) and runs < LISTEN_SECONDS
+        loads = "statuscode: 503" in message or awaited
         starting = name == CONTAINER and loads
         yield Problem(PROBE_FAILED, f"container {name} is running, but not ready: {message}", starting=starting)
 

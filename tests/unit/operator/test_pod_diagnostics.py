@@ -249,6 +249,10 @@ def unhealthy(message: str, container: str = "service", field: str = "containers
 
 
 REFUSED = 'Startup probe failed: Get "http://10.0.0.1:9999/readyz": dial tcp 10.0.0.1:9999: connect: connection refused'
+SLOW = (
+    'Startup probe failed: Get "http://10.0.0.1:8080/readyz": context deadline exceeded (Client.Timeout exceeded while '
+    "awaiting headers)"
+)
 LOADING = "Startup probe failed: HTTP probe failed with statuscode: 503"
 READY = {"name": "service", "image": IMAGE, "ready": True, "state": {"running": {}}}
 
@@ -264,6 +268,15 @@ UNREADY: list[tuple[str, list[Any], list[Any], list[Any], str | None, bool]] = [
         "connection refused",
         True,
     ),
+    (
+        "a busy node, on which the service does not respond in time yet",
+        [running(since="2026-01-02T03:04:15Z")],
+        [],
+        [unhealthy(SLOW)],
+        "Client.Timeout",
+        True,
+    ),
+    ("a startup probe that never comes through", [running()], [], [unhealthy(SLOW)], "Client.Timeout", False),
     (
         "a sidecar is not ready, and the service only starts",
         [running(since="2026-01-02T03:04:15Z"), running("mesh")],

@@ -200,6 +200,21 @@ def test_kubelet_failures_are_reported_and_recover(faces: Faces, status: Object,
     faces.wait_for("faces", "Deployed")
 
 
+def test_failing_probe_of_a_running_container_is_reported(faces: Faces) -> None:
+    """Its status does not say why it is not ready; only an event does."""
+    pod = broken(faces)
+    runs = container(state={"running": {"startedAt": "2026-01-01T00:00:00Z"}})
+    faces.kubelet_says(pod, phase="Running", containerStatuses=[runs])
+    refused = (
+        'Startup probe failed: Get "http://10.0.0.7:8080/readyz": dial tcp 10.0.0.7:8080: connect: connection refused'
+    )
+    faces.kubelet_warns(pod, "Unhealthy", refused)
+    ready = faces.wait_for("faces", "ProbeFailed")
+    assert f"container service is running, but not ready: {refused}" in ready["message"]
+    faces.change("faces", nodeSelector=None)
+    faces.wait_for("faces", "Deployed")
+
+
 def test_silent_scheduler_is_reported(faces: Faces) -> None:
     """Of one that does not run, and of one that has chosen a node and waits for the volume there."""
     storage_class = {"provisioner": "example.com/nobody", "volumeBindingMode": "WaitForFirstConsumer"}

@@ -36,14 +36,14 @@ def code(response, status):
      {"x-api-key": KEY, "Authorization": "Basic YTpi"}],
 )  # fmt: skip
 @pytest.mark.parametrize("path", [DETECT, "/invocations"])
-def test_a_known_key_lets_in(closed, path, headers):
+def test_known_key_is_accepted(closed, path, headers):
     assert closed.client.post(path, json=img("anna"), headers=headers).status_code == 200
 
 
 @pytest.mark.parametrize("headers", [{}, {"x-api-key": ""}, {"x-api-key": " "}, {"Authorization": "Basic YTpi"},
                                      {"Authorization": "Bearer"}, {"Authorization": KEY}])  # fmt: skip
 @pytest.mark.parametrize("path", [DETECT, COMPARE, "/invocations"])
-def test_without_a_key_it_is_unauthorized(closed, path, headers):
+def test_missing_key_is_unauthorized(closed, path, headers):
     response = closed.client.post(path, json=img("anna"), headers=headers)
     assert code(response, 401) == "unauthorized"
     assert response.headers["WWW-Authenticate"].startswith("Bearer")
@@ -51,38 +51,38 @@ def test_without_a_key_it_is_unauthorized(closed, path, headers):
 
 @pytest.mark.parametrize("key", ["x", KEY + "x", KEY[:-1], "anna", f"anna:{KEY}", "other-key ,", "ä"])
 @pytest.mark.parametrize("path", [DETECT, COMPARE, "/invocations"])
-def test_an_unknown_key_is_forbidden(closed, path, key):
+def test_unknown_key_is_forbidden(closed, path, key):
     response = closed.client.post(path, json=img("anna"), headers={"x-api-key": key})
     assert code(response, 403) == "forbidden"
 
 
-def test_a_service_that_cannot_answer_asks_for_no_key(closed):
+def test_unready_service_responds_without_key(closed):
     closed.readiness.drain()
     assert code(closed.client.post(DETECT), 503) == "draining"
 
 
-def test_the_description_is_closed_too(closed):
+def test_endpoint_description_requires_key(closed):
     assert code(closed.client.get(DETECT), 401) == "unauthorized"
     assert closed.client.get(DETECT, headers={"x-api-key": KEY}).status_code == 200
 
 
 @pytest.mark.parametrize("path", ["/livez", "/readyz", "/ping", "/metrics", "/prod/", "/prod/openapi.json"])
-def test_health_and_documents_stay_open(closed, path):
+def test_health_and_documents_require_no_key(closed, path):
     assert closed.client.get(path).status_code == 200
 
 
-def test_a_preflight_needs_no_key(closed):
+def test_preflight_requires_no_key(closed):
     assert closed.client.options(DETECT).status_code == 200
 
 
-def test_rejections_are_open_to_other_origins(closed):
+def test_rejections_have_cors_headers(closed):
     response = closed.client.post(DETECT, headers={"Origin": "https://example.com"})
     assert response.status_code == 401
     assert response.headers["Access-Control-Allow-Origin"] == "*"
     assert "x-api-key" in closed.client.options(DETECT).headers["Access-Control-Allow-Headers"].lower()
 
 
-def test_a_changed_file_counts_at_once(closed, keys_file):
+def test_changed_keys_file_is_reloaded(closed, keys_file):
     def status(key):
         return closed.client.post(DETECT, json=img("anna"), headers={"x-api-key": key}).status_code
 
@@ -93,16 +93,16 @@ def test_a_changed_file_counts_at_once(closed, keys_file):
     assert (status(KEY), status("new-key")) == (403, 200)
 
 
-def test_without_authorization_keys_do_not_matter(running):
+def test_keys_are_ignored_without_authorization(running):
     assert running.client.post(DETECT, json=img("anna"), headers={"x-api-key": "x"}).status_code == 200
 
 
-def test_a_bad_file_stops_the_start(start, tmp_path):
+def test_bad_keys_file_fails_startup(start, tmp_path):
     with pytest.raises(InvalidSettings):
         start(auth="api-key", api_keys_file=str(tmp_path / "nowhere"))
 
 
-def test_the_log_has_the_name_of_a_key_and_never_the_key(closed, lines):
+def test_log_names_key_without_secret(closed, lines):
     closed.client.post(DETECT, json=img("anna"), headers={"x-api-key": KEY})
     closed.client.post(DETECT, json=img("anna"), headers={"x-api-key": KEY + "wrong"})
     closed.client.post(DETECT, json=img("anna"), headers={"Authorization": f"Bearer {KEY}"})
@@ -119,7 +119,7 @@ def keys_of_metrics():
     return {sample.labels["key"] for sample in family.samples}
 
 
-def test_requests_are_counted_by_the_name_of_their_key(closed):
+def test_requests_are_counted_by_key_name(closed):
     before = counted("bert", "200"), counted("bert", "400")
     headers = {"x-api-key": "other-key"}
     for body in (img("anna"), img("anna"), {}):
@@ -127,14 +127,14 @@ def test_requests_are_counted_by_the_name_of_their_key(closed):
     assert (counted("bert", "200"), counted("bert", "400")) == (before[0] + 2, before[1] + 1)
 
 
-def test_metrics_have_no_names_that_callers_make_up(closed):
+def test_metrics_have_no_caller_defined_labels(closed):
     signed = "AWS4-HMAC-SHA256 Credential=mallory/20260101/us-east-1/rekognition/aws4_request, SignedHeaders=host, "
     for headers in ({"x-api-key": "mallory"}, {}, {"Authorization": signed + "Signature=" + "0" * 64}):
         assert closed.client.post(DETECT, json=img("anna"), headers=headers).status_code in {400, 401, 403}
     assert not {"mallory", "", "None"} & keys_of_metrics()
 
 
-def test_of_many_keys_the_first_are_named_in_metrics(start, tmp_path, monkeypatch):
+def test_metrics_limit_number_of_key_names(start, tmp_path, monkeypatch):
     monkeypatch.setattr(auth, "MAX_LABELS", 2)
     path = tmp_path / "many"
     path.write_text("".join(f"caller-{number}:key-of-{number}\n" for number in range(4)))

@@ -19,7 +19,7 @@ CONTRACT = {
     400: {"invalid_json", "invalid_parameter", "missing_image", "invalid_base64", "unsupported_format",
           "corrupt_image", "image_too_large", "url_not_allowed", "no_face"},
     401: {"unauthorized"}, 403: {"forbidden"}, 404: {"not_found", "collections_disabled"}, 405: {"method_not_allowed"},
-    409: {"collection_exists", "model_mismatch", "collection_full"},
+    409: {"collection_exists", "model_mismatch", "collection_full", "user_exists"},
     413: {"body_too_large"}, 422: {"hash_version_mismatch", "invalid_face_hash"}, 429: {"overloaded"},
     502: {"url_fetch_failed"}, 503: {"not_ready", "draining", "store_unavailable"},
     504: {"url_fetch_timeout", "deadline_exceeded"},
@@ -30,11 +30,11 @@ def family(error):
     return {error}.union(*(family(child) for child in error.__subclasses__()))
 
 
-def test_every_error_has_its_row():
+def test_every_error_has_status():
     assert set(error_table.ERRORS) == family(FaceComparisonError)
 
 
-def test_the_table_says_what_the_contract_says():
+def test_error_table_matches_contract():
     found: dict[int, set[str]] = {}
     for error in error_table.public():
         if error is not FaceComparisonError:
@@ -64,20 +64,20 @@ def code(response, status):
 
 
 @pytest.mark.parametrize("path", [DETECT, COMPARE, "/invocations"])
-def test_a_service_that_is_not_ready_says_so_before_reading(start, path):
+def test_unready_service_rejects_before_reading(start, path):
     response = post_unread(start(ready=False).client, path)
     assert code(response, 503) == "not_ready"
     assert int(response.headers["Retry-After"]) >= 1
 
 
-def test_a_draining_service_says_so_before_reading(running):
+def test_draining_service_rejects_before_reading(running):
     running.readiness.drain()
     response = post_unread(running.client)
     assert code(response, 503) == "draining"
     assert int(response.headers["Retry-After"]) >= 1
 
 
-def test_a_full_queue_says_so_before_reading(start):
+def test_full_queue_rejects_before_reading(start):
     running = start(slots=1, queue=1)
     running.analyzer.go.clear()
     replies = []
@@ -100,18 +100,18 @@ def test_a_full_queue_says_so_before_reading(start):
     assert [reply.status_code for reply in replies] == [200, 200]
 
 
-def test_a_body_that_is_declared_too_large_is_not_read(start):
+def test_oversized_declared_body_is_not_read(start):
     assert code(post_unread(start(max_body_bytes=1024).client, length=1025), 413) == "body_too_large"
 
 
-def test_what_was_admitted_has_left_after_an_error(start):
+def test_error_releases_admission(start):
     running = start(slots=1, queue=0)
     for _ in range(3):
         assert code(running.detect(img=5), 400) == "invalid_parameter"
     assert running.admission.in_flight == 0
 
 
-def test_a_request_that_waits_too_long_for_its_turn_is_a_504(start):
+def test_request_that_queues_too_long_is_504(start):
     running = start(slots=1, queue=1, request_seconds=0.5)
     with running.admission.admit(math.inf) as first, first.inference_slot():
         assert code(running.detect(**img("anna")), 504) == "deadline_exceeded"
@@ -121,7 +121,7 @@ def test_a_request_that_waits_too_long_for_its_turn_is_a_504(start):
 
 
 @pytest.mark.parametrize("given", ["a", "5f0c-6a.52:b1/d9+4c=5e_@", "x" * 128])
-def test_a_sane_request_id_is_kept(running, given):
+def test_valid_request_id_is_kept(running, given):
     for response in (
         running.client.post(DETECT, json={}, headers={"X-Request-Id": given}),
         running.client.get("/nowhere", headers={"X-Request-Id": given}),
@@ -130,7 +130,7 @@ def test_a_sane_request_id_is_kept(running, given):
 
 
 @pytest.mark.parametrize("given", ["", " ", "x" * 129, "a b", "<script>", '"', "ä", "-x"])
-def test_any_other_request_id_is_replaced(running, given):
+def test_invalid_request_id_is_replaced(running, given):
     one, other = (running.client.get(DETECT, headers={"X-Request-Id": given}).headers["X-Request-Id"] for _ in "ab")
     assert one != other
     assert given not in (one, other)
@@ -147,7 +147,7 @@ EVERYTHING = [
 
 
 @pytest.mark.parametrize(("method", "path", "status"), EVERYTHING)
-def test_every_response_under_the_stage_is_open_to_other_origins(running, method, path, status):
+def test_responses_have_cors_headers(running, method, path, status):
     body = {"json": img("anna")} if method == "POST" else {}
     response = running.client.open(path, method=method, headers={"Origin": "https://example.com"}, **body)
     assert response.status_code == status
@@ -156,14 +156,14 @@ def test_every_response_under_the_stage_is_open_to_other_origins(running, method
     assert "Retry-After" in response.headers["Access-Control-Expose-Headers"]
 
 
-def test_other_failures_under_the_stage_are_open_to_other_origins_too(start):
+def test_client_errors_have_cors_headers(start):
     not_ready, small = start(ready=False), start(max_body_bytes=1024)
     closed = (not_ready.detect(**img("anna")), small.detect(img="A" * 2000))
     assert [response.status_code for response in closed] == [503, 413]
     assert all(response.headers["Access-Control-Allow-Origin"] == "*" for response in closed)
 
 
-def test_an_internal_failure_is_open_to_other_origins_too(running):
+def test_internal_error_has_cors_headers(running):
     response = running.client.post(DETECT, data=b"bug", content_type="image/jpeg")
     assert code(response, 500) == "internal"
     assert response.headers["Access-Control-Allow-Origin"] == "*"
@@ -172,7 +172,7 @@ def test_an_internal_failure_is_open_to_other_origins_too(running):
 @pytest.mark.parametrize(
     ("path", "methods"), [(DETECT, {"GET", "HEAD", "OPTIONS", "POST"}), (COMPARE, {"OPTIONS", "POST"})]
 )
-def test_a_preflight_lists_methods_and_headers(running, path, methods):
+def test_preflight_lists_methods_and_headers(running, path, methods):
     response = running.client.options(
         path,
         headers={"Origin": "https://example.com", "Access-Control-Request-Method": "POST",
@@ -185,7 +185,7 @@ def test_a_preflight_lists_methods_and_headers(running, path, methods):
     assert {"content-type", "x-api-key", "authorization", "accept", "x-request-id"} <= set(allowed)
 
 
-def test_a_preflight_permits_what_the_aws_sdk_sends_from_a_browser(running):
+def test_preflight_permits_aws_sdk_headers(running):
     response = running.client.options("/prod/rekognition", headers={"Origin": "https://example.com"})
     allowed = response.headers["Access-Control-Allow-Headers"].lower().split(", ")
     assert {
@@ -197,7 +197,7 @@ def test_a_preflight_permits_what_the_aws_sdk_sends_from_a_browser(running):
 
 
 @pytest.mark.parametrize("path", ["/livez", "/readyz", "/ping", "/metrics", "/nothing", "/productive"])
-def test_nothing_else_is_open_to_other_origins(running, path):
+def test_other_paths_have_no_cors_headers(running, path):
     assert "Access-Control-Allow-Origin" not in running.client.get(path).headers
 
 
@@ -209,20 +209,20 @@ def test_unknown_paths_and_methods_are_reported_in_json(running, method, path, s
 
 
 @pytest.mark.parametrize("path", ["/nothing", "//prod/face_comparison", "/dev/face_comparison", "/prod//", "/%00"])
-def test_other_paths_are_not_there(running, path):
+def test_other_paths_are_not_found(running, path):
     response = running.client.post(path)
     assert response.status_code in (404, 405)
     assert response.content_type == "application/json"
 
 
-def test_the_stage_is_a_setting(start):
+def test_stage_is_configurable(start):
     client = start(stage="test").client
     assert client.post("/test/face_comparison", json=img("anna")).status_code == 200
     assert client.post(DETECT, json=img("anna")).status_code == 404
     assert client.post("/invocations", json=img("anna")).status_code == 200
 
 
-def test_a_previous_stage_is_answered_as_the_current_one(start):
+def test_previous_stage_is_served(start):
     client = start(stage="v2", former_stage="prod").client
     for stage in ("v2", "prod"):
         response = client.post(f"/{stage}/face_comparison", json=img("anna"))
@@ -233,13 +233,13 @@ def test_a_previous_stage_is_answered_as_the_current_one(start):
 
 
 @pytest.mark.parametrize("stage", ["livez", "readyz", "ping", "metrics"])
-def test_no_name_of_a_stage_hides_a_probe(start, stage):
+def test_stage_names_do_not_hide_probes(start, stage):
     client = start(stage=stage).client
     assert client.get(f"/{stage}").status_code == 200
     assert client.post(f"/{stage}/face_comparison", json=img("anna")).status_code == 200
 
 
-def test_a_compressed_body_is_rejected_with_a_clear_message(running):
+def test_compressed_body_is_rejected(running):
     response = running.client.post(DETECT, data=gzip.compress(b"{}"), headers={"Content-Encoding": "gzip"})
     assert code(response, 400) == "invalid_parameter"
     assert "Content-Encoding" in response.json["error"]["message"]
@@ -254,7 +254,7 @@ def test_a_compressed_body_is_rejected_with_a_clear_message(running):
      ("application/msgpack, */*;q=0.1", "application/msgpack"),
      ("application/json;q=0.5, application/msgpack", "application/msgpack")],
 )  # fmt: skip
-def test_the_response_has_the_form_that_was_asked_for(running, accept, media_type):
+def test_response_format_follows_accept(running, accept, media_type):
     headers = {} if accept is None else {"Accept": accept}
     for response in (
         running.client.post(DETECT, data=image("anna"), content_type="image/jpeg", headers=headers),
@@ -266,13 +266,13 @@ def test_the_response_has_the_form_that_was_asked_for(running, accept, media_typ
         assert set(decode(response.data)) in ({"Faces", "FaceModelVersion"}, {"error"})
 
 
-def test_responses_are_not_kept_or_sniffed(running):
+def test_responses_forbid_caching_and_sniffing(running):
     response = running.detect(**img("anna"))
     assert response.headers["Cache-Control"] == "no-store"
     assert response.headers["X-Content-Type-Options"] == "nosniff"
 
 
-def test_the_stages_of_a_request_are_in_its_server_timing(running):
+def test_server_timing_lists_phases(running):
     stages = dict(entry.split(";dur=") for entry in running.detect(**img("anna")).headers["Server-Timing"].split(", "))
     assert set(stages) == {"read", "queue", "decode", "detect", "embed"}
     assert float(stages["embed"]) == 3.0

@@ -33,7 +33,7 @@ def code(response, status=400):
 @pytest.mark.parametrize(
     "path", [DETECT, DETECT + "/", "/prod/face-comparison", "/prod/face-comparison/", "/invocations"]
 )
-def test_every_path_answers(running, path):
+def test_every_path_responds(running, path):
     assert names(running.client.post(path, json=img("anna"))) == ["anna"]
 
 
@@ -51,24 +51,24 @@ def test_every_path_answers(running, path):
         "",
     ],
 )
-def test_json_is_accepted_whatever_its_declared_type(running, content_type):
+def test_json_is_accepted_with_any_content_type(running, content_type):
     body = b" \r\n" + json.dumps(img("anna")).encode()
     assert names(running.client.post(DETECT, data=body, content_type=content_type)) == ["anna"]
 
 
 @pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-16-le", "utf-32"])
-def test_json_in_another_unicode_encoding_is_accepted(running, encoding):
+def test_json_in_other_unicode_encodings_is_accepted(running, encoding):
     assert names(running.client.post(DETECT, data=json.dumps(img("anna")).encode(encoding))) == ["anna"]
 
 
-def test_escapes_in_json_base64_are_understood(running):
+def test_escapes_in_json_base64_are_decoded(running):
     text = base64_of(image("anna"))
     body = '{"img": "data:image\\/jpeg;base64,' + "".join(f"\\u{ord(c):04x}" for c in text) + '"}'
     assert names(running.client.post(DETECT, data=body)) == ["anna"]
 
 
 @pytest.mark.parametrize("content_type", ["image/jpeg", "image/png", "image/bmp", "application/x-image"])
-def test_a_bare_image_is_accepted(running, content_type):
+def test_raw_image_is_accepted(running, content_type):
     response = running.client.post(DETECT + "?max_faces=1", data=image("anna", "bert"), content_type=content_type)
     assert names(response) == ["bert"]
 
@@ -78,25 +78,25 @@ def test_a_bare_image_is_accepted(running, content_type):
     [b"\xff\xd8\xff\xe0", b"\x89PNG\r\n", b"BM", b"GIF89a", b"RIFF\x24\0\0\0WEBP", b"II*\0", b"MM\0*",
      b"\0\0\0\x20ftypheic", b"\0\0\0\x1cftypavif"],
 )  # fmt: skip
-def test_bytes_that_start_like_an_image_are_one_whatever_their_declared_type(running, begin):
+def test_image_signature_overrides_content_type(running, begin):
     # The fake analyzer knows no such image, which shows that it was given these bytes.
     assert (
         code(running.client.post(DETECT, data=begin, content_type="application/octet-stream")) == "unsupported_format"
     )
 
 
-def test_a_form_with_a_file_is_accepted(running):
+def test_form_with_file_is_accepted(running):
     form = {"img": (io.BytesIO(image("anna", "bert")), "photo.jpg"), "max_faces": "1", "min_confidence": "0.1"}
     assert names(running.client.post(DETECT, data=form)) == ["bert"]
 
 
-def test_a_form_with_base64_text_is_accepted(running):
+def test_form_with_base64_text_is_accepted(running):
     assert names(
         running.client.post(DETECT, data={"img": base64_of(image("anna"))}, content_type="multipart/form-data")
     ) == ["anna"]
 
 
-def test_a_form_with_a_url_is_accepted(running, images):
+def test_form_with_url_is_accepted(running, images):
     form = {"url": images.url("/anna.jpg")}
     assert names(running.client.post(DETECT, data=form, content_type="multipart/form-data")) == ["anna"]
 
@@ -116,12 +116,12 @@ def test_messagepack_carries_bytes_both_ways(running):
 
 
 @pytest.mark.parametrize("accept", ["application/msgpack" + ";a=b" * 3000, "application/msgpack," + "a/b," * 3000])
-def test_an_accept_header_of_kilobytes_is_not_judged(running, accept):
+def test_long_accept_header_is_ignored(running, accept):
     reply = running.client.post(DETECT, json=img("anna"), headers={"Accept": accept})
     assert (reply.status_code, reply.content_type) == (200, "application/json")
 
 
-def test_a_form_of_too_many_parts_is_rejected(running):
+def test_form_with_too_many_parts_is_rejected(running):
     part = b'--b\r\nContent-Disposition: form-data; name="x"\r\n\r\n1\r\n'
     last = b'--b\r\nContent-Disposition: form-data; name="img"; filename="a"\r\n\r\n' + image("anna") + b"\r\n--b--\r\n"
 
@@ -132,7 +132,7 @@ def test_a_form_of_too_many_parts_is_rejected(running):
     assert code(post(201)) == "invalid_parameter"
 
 
-def test_numbers_of_a_hash_have_the_digits_of_a_float32_and_no_more(running):
+def test_hash_numbers_have_float32_digits(running):
     text = running.detect(**img("anna")).text
     digits = json.loads(text, parse_float=str)["Faces"][0]["face_hash"]
     assert np.array_equal(np.array(digits, np.float32), vector("anna"))
@@ -144,31 +144,31 @@ def test_messagepack_may_carry_base64_text(running):
     assert names(running.client.post(DETECT, data=body, content_type="application/msgpack")) == ["anna"]
 
 
-def test_a_url_is_fetched_and_wins_over_img(running, images):
+def test_url_precedes_img(running, images):
     assert names(running.detect(url=images.url("/anna.jpg"), **img("bert"))) == ["anna"]
 
 
 @pytest.mark.parametrize("empty", [None, ""])
-def test_an_empty_url_counts_as_none(running, empty):
+def test_empty_url_is_ignored(running, empty):
     assert names(running.detect(url=empty, **img("bert"))) == ["bert"]
 
 
-def test_faces_come_by_descending_confidence_and_the_largest_when_cut(running):
+def test_faces_are_sorted_by_confidence_and_cut_by_size(running):
     assert names(running.detect(**img("anna", "bert", "carl"))) == ["anna", "bert", "carl"]
     assert names(running.detect(max_faces=2, **img("anna", "bert", "carl"))) == ["bert", "carl"]
 
 
-def test_min_confidence_is_handed_on(running):
+def test_min_confidence_is_passed_to_analyzer(running):
     assert names(running.detect(min_confidence=0.9, **img("anna", "bert"))) == ["anna"]
     assert names(running.detect(min_confidence=0, **img("anna", "bert"))) == ["anna", "bert"]
 
 
-def test_a_whole_number_may_be_written_as_a_fraction(running):
+def test_integer_may_be_written_as_float(running):
     body = b'{"img": "%s", "max_faces": 1.0}' % base64_of(image("anna", "bert")).encode()
     assert names(running.client.post(DETECT, data=body)) == ["bert"]
 
 
-def test_an_image_without_faces_is_no_error(running):
+def test_image_without_faces_is_not_error(running):
     assert running.detect(**img()).json == {"Faces": [], "FaceModelVersion": "fake-1"}
 
 
@@ -179,12 +179,12 @@ def test_an_image_without_faces_is_no_error(running):
      b'{"a": ' + b"[" * 100_000,
      b'{"url": ' + b"[" * 100_000, b"\xef\xbb\xbf", "{}".encode("utf-16")[:-1], b"{'img': 'x'}"],
 )  # fmt: skip
-def test_what_is_no_json_object_is_invalid_json(running, body):
+def test_body_that_is_not_object_is_invalid_json(running, body):
     assert code(running.client.post(DETECT, data=body, content_type="application/json")) == "invalid_json"
 
 
 @pytest.mark.parametrize("fields", [{}, {"url": None}, {"url": "", "img": ""}, {"img": None}, {"max_faces": 3}])
-def test_a_request_without_an_image_says_so(running, fields):
+def test_request_without_image_is_missing_image(running, fields):
     assert code(running.client.post(DETECT, json=fields)) == "missing_image"
 
 
@@ -198,11 +198,11 @@ BAD_MAX_FACES: tuple[Any, ...] = (0, 101, -1, 1.5, True, "5", [1], {}, 10**30)
     + [{"img": value} for value in (5, True, ["AAAA"], {"x": 1})]
     + [{"url": value} for value in (5, False, ["http://x"], "h" * 9000, "h" * 90_000)],
 )
-def test_a_value_out_of_range_is_an_invalid_parameter(running, fields):
+def test_value_out_of_range_is_invalid_parameter(running, fields):
     assert code(running.client.post(DETECT, json=img("anna") | fields)) == "invalid_parameter"
 
 
-def test_a_number_beyond_all_ranges_is_an_invalid_parameter(running):
+def test_huge_number_is_invalid_parameter(running):
     assert code(running.client.post(DETECT, data=b'{"img": "AAAA", "max_faces": 1e999}')) == "invalid_parameter"
 
 
@@ -213,7 +213,7 @@ def test_a_number_beyond_all_ranges_is_an_invalid_parameter(running):
      msgspec.msgpack.encode({"img": b"x", "max_faces": float("nan")}), b"\x81\xa3url\xd9\x01\xff",
      msgspec.msgpack.encode({"img": 5}), b"\x81\xa3img\xdd\xff\xff\xff\xff"],
 )  # fmt: skip
-def test_bad_messagepack_is_an_invalid_parameter(running, body):
+def test_malformed_messagepack_is_invalid_parameter(running, body):
     assert code(running.client.post(DETECT, data=body, content_type="application/msgpack")) == "invalid_parameter"
 
 
@@ -226,16 +226,16 @@ def test_bad_messagepack_is_an_invalid_parameter(running, body):
      ("multipart/form-data; boundary=x",
       b'--x\r\nContent-Disposition: form-data; name="url"\r\n\r\n\xff\r\n--x--\r\n')],
 )  # fmt: skip
-def test_a_bad_form_is_an_invalid_parameter(running, content_type, body):
+def test_malformed_form_is_invalid_parameter(running, content_type, body):
     assert code(running.client.post(DETECT, data=body, content_type=content_type)) == "invalid_parameter"
 
 
-def test_base64_that_is_none_is_named(running):
+def test_invalid_base64_is_reported(running):
     assert code(running.detect(img="not base64!")) == "invalid_base64"
 
 
 @pytest.mark.parametrize("content_type", ["image/jpeg", "image/png"])
-def test_an_empty_bare_image_is_missing(running, content_type):
+def test_empty_raw_image_is_missing_image(running, content_type):
     assert code(running.client.post(DETECT, data=b"", content_type=content_type)) == "missing_image"
 
 
@@ -243,23 +243,23 @@ def test_an_empty_bare_image_is_missing(running, content_type):
     ("data", "expected"),
     [(b"corrupt", "corrupt_image"), (b"huge", "image_too_large"), (b"GIF89a", "unsupported_format")],
 )
-def test_what_the_image_does_to_the_analyzer_is_reported(running, data, expected):
+def test_analyzer_errors_are_reported(running, data, expected):
     assert code(running.detect(img=base64_of(data))) == expected
 
 
-def test_failures_of_fetching_are_reported(running, images):
+def test_fetch_errors_are_reported(running, images):
     assert code(running.detect(url=images.url("/nobody.jpg")), 502) == "url_fetch_failed"
     assert code(running.detect(url="http://10.0.0.1/x")) == "url_not_allowed"
     assert code(running.detect(url="file:///etc/passwd")) == "url_not_allowed"
 
 
-def test_a_failure_of_the_service_itself_says_nothing_either(running):
+def test_internal_failure_is_not_exposed(running):
     response = running.detect(img=base64_of(b"bundle"))
     assert code(response, 500) == "internal"
     assert "inside" not in response.text
 
 
-def test_what_nobody_expected_is_internal_and_says_nothing(running, lines):
+def test_unexpected_error_is_internal_and_not_exposed(running, lines):
     response = running.detect(img=base64_of(b"bug"))
     assert code(response, 500) == "internal"
     assert "inside" not in response.text
@@ -269,7 +269,7 @@ def test_what_nobody_expected_is_internal_and_says_nothing(running, lines):
     assert failure["failure"]["type"] == "RuntimeError" and "token" not in lines.text and BUG not in lines.text
 
 
-def test_a_body_above_the_limit_is_rejected_before_it_is_read(start):
+def test_oversized_body_is_rejected_before_reading(start):
     running = start(max_body_bytes=2000)
     assert code(running.detect(img="A" * 2000), 413) == "body_too_large"
     assert code(running.client.post(DETECT, data=b"A" * 1999)) == "invalid_json"

@@ -23,13 +23,13 @@ def test_every_route_is_documented(running):
     assert rules - FOREIGN == set(running.client.get("/prod/openapi.json").json["paths"])
 
 
-def test_every_documented_method_is_answered(running):
+def test_every_documented_method_is_served(running):
     for path, item in running.client.get("/prod/openapi.json").json["paths"].items():
         for method in item:
             assert running.client.open(path, method=method.upper()).status_code not in (404, 405)
 
 
-def test_what_reports_the_model_waits_for_it(start):
+def test_documents_wait_for_model(start):
     client = start(ready=False, analyzer=Pending()).client
     for path in ("/prod/openapi.json", DETECT):
         response = client.get(path)
@@ -48,7 +48,7 @@ def test_what_reports_the_model_waits_for_it(start):
         (COMPARE, "ErrorResponse", {"source": img(), "target": img("anna")}),
     ],
 )  # fmt: skip
-def test_responses_fit_their_schemas_and_have_nothing_else(running, path, schema, body):
+def test_responses_match_their_schemas(running, path, schema, body):
     components = running.client.get("/prod/openapi.json").json["components"]
     for described in components["schemas"].values():
         if described.get("type") == "object" and "required" in described:
@@ -60,7 +60,7 @@ def test_responses_fit_their_schemas_and_have_nothing_else(running, path, schema
 @pytest.mark.parametrize(
     ("path", "name"), [(DETECT, "DetectRequest"), (COMPARE, "CompareRequest")], ids=["detect", "compare"]
 )
-def test_the_requests_of_these_tests_fit_their_schemas(running, path, name):
+def test_requests_match_their_schemas(running, path, name):
     components = running.client.get("/prod/openapi.json").json["components"]
     body = {"img": base64_of(image("anna")), "max_faces": 3, "min_confidence": None}
     if name == "CompareRequest":
@@ -68,7 +68,7 @@ def test_the_requests_of_these_tests_fit_their_schemas(running, path, name):
     Draft202012Validator({"$ref": f"#/components/schemas/{name}", "components": components}).validate(body)
 
 
-def test_the_description_tells_versions_and_limits(start):
+def test_description_has_versions_and_limits(start):
     settings = Settings(max_body_bytes=4096, queue=7, fetch_seconds=3)
     running = start(max_body_bytes=4096, queue=7, fetch_seconds=3)
     described = running.client.get(DETECT).json
@@ -95,13 +95,13 @@ def test_the_description_tells_versions_and_limits(start):
 
 
 @pytest.mark.parametrize("path", ["/", "/prod"])
-def test_the_way_to_the_explorer(running, path):
+def test_root_redirects_to_explorer(running, path):
     response = running.client.get(path)
     assert response.status_code == 308
     assert response.headers["Location"] == "/prod/"
 
 
-def test_the_explorer_loads_nothing_from_elsewhere_and_no_inline_script(running):
+def test_explorer_has_no_external_or_inline_scripts(running):
     response = running.client.get("/prod/")
     assert response.content_type == "text/html; charset=utf-8"
     policy = dict(part.strip().split(" ", 1) for part in response.headers["Content-Security-Policy"].split(";"))
@@ -116,7 +116,7 @@ def test_the_explorer_loads_nothing_from_elsewhere_and_no_inline_script(running)
 
 
 @pytest.mark.parametrize("name", ["..%2fapp.py", "../app.py", "%2e%2e/app.py", ".", "nothing.js"])
-def test_the_explorer_serves_its_own_files_only(running, name):
+def test_explorer_serves_only_its_files(running, name):
     response = running.client.get("/prod/explorer/" + name)
     assert response.status_code == 404
     assert response.json["error"]["code"] == "not_found"

@@ -12,7 +12,7 @@ MAIN = "/prod/explorer/js/main.js"
 
 
 @pytest.mark.parametrize("path", [MAIN, "/prod/openapi.json"])
-def test_compressed_only_for_those_who_say_so(running: Running, path: str) -> None:
+def test_compression_follows_accept_encoding(running: Running, path: str) -> None:
     plain = running.client.get(path)
     packed = running.client.get(path, headers={"Accept-Encoding": "br, gzip"})
     refused = running.client.get(path, headers={"Accept-Encoding": "gzip;q=0"})
@@ -25,7 +25,7 @@ def test_compressed_only_for_those_who_say_so(running: Running, path: str) -> No
 
 
 @pytest.mark.parametrize("path", ["/prod/", MAIN, "/prod/explorer/sample.jpg", "/prod/openapi.json"])
-def test_what_has_not_changed_is_not_sent_again(running: Running, path: str) -> None:
+def test_unchanged_file_is_not_modified(running: Running, path: str) -> None:
     first = running.client.get(path, headers={"Accept-Encoding": "gzip"})
     again = running.client.get(path, headers={"Accept-Encoding": "gzip", "If-None-Match": first.headers["ETag"]})
     assert first.status_code == 200
@@ -36,6 +36,6 @@ def test_what_has_not_changed_is_not_sent_again(running: Running, path: str) -> 
     assert other.status_code == 200
 
 
-def test_the_renderer_is_there(running: Running) -> None:
+def test_api_reference_renderer_is_served(running: Running) -> None:
     for name in ("swagger-ui-bundle.js", "swagger-ui.css", "LICENSE.txt"):
         assert running.client.get(f"/prod/explorer/vendor/swagger-ui/{name}").status_code == 200

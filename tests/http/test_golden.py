@@ -74,7 +74,7 @@ def rounded(text):
 
 
 @pytest.mark.parametrize("name", REQUESTS)
-def test_the_response_is_the_golden_one(running, name):
+def test_response_matches_golden_file(running, name):
     path = FOLDER / f"{name}.json"
     found = shown(REQUESTS[name](running.client))
     if os.environ.get("UPDATE_GOLDEN"):
@@ -82,5 +82,5 @@ def test_the_response_is_the_golden_one(running, name):
     assert rounded(found) == rounded(path.read_text())
 
 
-def test_there_is_no_golden_response_without_its_request():
+def test_every_golden_file_has_request():
     assert {path.stem for path in FOLDER.iterdir()} == set(REQUESTS)

@@ -6,7 +6,7 @@ import pytest
 
 
 @pytest.mark.parametrize("path", ["/readyz", "/ping"])
-def test_ready_and_not(start, path):
+def test_readiness_follows_state(start, path):
     running = start(ready=False)
     response = running.client.get(path)
     assert (response.status_code, response.json["error"]["code"]) == (503, "not_ready")
@@ -18,7 +18,7 @@ def test_ready_and_not(start, path):
     assert (response.status_code, response.json["error"]["code"]) == (503, "draining")
 
 
-def test_alive_whatever_else(start):
+def test_liveness_is_independent_of_readiness(start):
     running = start(ready=False)
     assert running.client.get("/livez").status_code == 200
     running.readiness.drain()
@@ -32,7 +32,7 @@ def test_health_is_read_only(running, path):
 
 
 @pytest.mark.parametrize("path", ["/livez", "/readyz", "/prod/face_comparison", "/prod/openapi.json", "/nowhere"])
-def test_identity_is_in_every_response(start, path):
+def test_responses_have_service_identity(start, path):
     """The operator believes what answers at a URL only when it is its own resource's pod, whatever the status."""
     identified, anonymous = start(identity="uid-1", auth="none"), start()
     assert identified.client.get(path).headers["X-Face-Comparison-Identity"] == "uid-1"

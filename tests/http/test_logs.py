@@ -11,7 +11,7 @@ from support.running import COMPARE, DETECT, base64_of, img
 from support.servers import Conversation
 
 
-def test_one_line_a_request_says_what_happened(running, lines):
+def test_request_is_logged_on_one_line(running, lines):
     response = running.client.post(DETECT, json=img("anna", "bert"), headers={"X-Request-Id": "of-mine"})
     [entry] = lines.requests
     assert {name: entry[name] for name in ("id", "method", "route", "status", "outcome", "images", "faces")} == {
@@ -24,14 +24,14 @@ def test_one_line_a_request_says_what_happened(running, lines):
     assert 0 <= entry["phases"]["queue"] <= entry["seconds"]
 
 
-def test_a_comparison_says_how_many_targets_images_and_faces(running, lines):
+def test_comparison_log_counts_targets_images_and_faces(running, lines):
     running.compare(source=img("anna"), targets=[img("anna", "bert"), {"face_hash": vector("anna").tolist()}, {}])
     [entry] = lines.requests
     assert (entry["route"], entry["targets"], entry["images"], entry["faces"]) == ("compare", 3, 2, 3)
     assert entry["phases"]["embed"] == pytest.approx(0.006)
 
 
-def test_a_rejected_request_says_why(running, lines):
+def test_rejected_request_logs_reason(running, lines):
     running.detect(img=5)
     running.client.get("/prod/nothing?secret=1")
     assert [(entry["status"], entry["outcome"], entry["route"]) for entry in lines.requests] == [
@@ -40,7 +40,7 @@ def test_a_rejected_request_says_why(running, lines):
     ]
 
 
-def test_probes_are_logged_only_when_they_fail(start, lines):
+def test_only_failed_probes_are_logged(start, lines):
     for ready in (True, False):
         client = start(ready=ready).client
         for path in ("/livez", "/readyz", "/ping", "/metrics"):
@@ -48,7 +48,7 @@ def test_probes_are_logged_only_when_they_fail(start, lines):
     assert [(entry["route"], entry["status"]) for entry in lines.requests] == [("readyz", 503), ("ping", 503)]
 
 
-def test_nothing_that_was_sent_is_ever_in_the_log(start, lines, images, tmp_path):
+def test_log_contains_no_request_data(start, lines, images, tmp_path):
     """Every way in, with good and bad requests, at the most talkative level, and then a search through all of it."""
     key = "key-of-mine-0123456789"
     (tmp_path / "keys").write_text(f"anna:{key}\n")

@@ -47,7 +47,7 @@ def test_requests_are_counted_by_route_and_code(running, growth):
     assert growth("request_duration_seconds_count", route="face_comparison") == 3
 
 
-def test_stages_are_timed_for_every_image(running, growth):
+def test_phases_are_timed_per_image(running, growth):
     running.detect(**img("anna"))
     running.compare(source=img("anna"), targets=[img("anna"), img("bert")])
     phases = ("queue", "decode", "detect", "embed", "read")
@@ -57,13 +57,13 @@ def test_stages_are_timed_for_every_image(running, growth):
     assert growth("phase_duration_seconds_sum", phase="embed") == pytest.approx(0.012)
 
 
-def test_fetching_is_timed_even_when_it_fails(running, growth, images):
+def test_failed_fetch_is_timed(running, growth, images):
     running.detect(url=images.url("/anna.jpg"))
     running.detect(url=images.url("/nobody.jpg"))
     assert growth("phase_duration_seconds_count", phase="fetch") == 2
 
 
-def test_faces_are_counted_by_image(running, growth):
+def test_faces_are_counted_per_image(running, growth):
     running.detect(**img())
     running.detect(**img("anna", "bert"))
     assert growth("faces_per_image_count") == 2
@@ -89,7 +89,7 @@ def test_probes_are_not_counted_as_rejected(start, growth, probe):
     assert growth("requests_rejected_total", reason="not_ready") == 0
 
 
-def test_gauges_return_to_rest_whatever_happens(running):
+def test_gauges_return_to_zero(running):
     for body in (img("anna"), {"img": base64_of(b"bug")}, {"img": base64_of(b"corrupt")}, {}):
         running.client.post(DETECT, json=body)
         running.client.post(COMPARE, json={"source": body, "target": body})

@@ -19,7 +19,8 @@ import pytest
 from devtools.k8s.controlplane import attempts
 from devtools.local_cluster.node import NodeFailed
 from face_comparison_operator.api_resources import DEPLOYMENT, POD, RESOURCE, SERVICE
-from support.fault_matrix import IN_CI, ROWS, Row, filled
+from support.fault_matrix import IN_CI, ROWS
+from support.faults import Row, filled
 from support.product import Object, Product
 
 pytestmark = [pytest.mark.node, pytest.mark.timeout(3600)]

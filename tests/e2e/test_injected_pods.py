@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from face_comparison_operator.api_resources import POD
-from support.fault_matrix import MUTATING, filled, mutating
+from support.faults import MUTATING, filled, mutating
 from support.product import IMAGE, Object, Product
 
 pytestmark = [pytest.mark.node, pytest.mark.timeout(600)]

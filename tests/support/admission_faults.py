@@ -20,7 +20,7 @@ from support.faults import (
 ADMISSION: list[Row] = [
     Row(
         "quota",
-        "the namespace's quota is used up",
+        "the namespace's quota is exhausted",
         "PodCreationFailed",
         ["exceeded quota"],
         given=[quota(pods="0")],
@@ -29,7 +29,7 @@ ADMISSION: list[Row] = [
     ),
     Row(
         "limit-range",
-        "a LimitRange allows less memory",
+        "a LimitRange permits less memory",
         "PodCreationFailed",
         ["maximum memory usage"],
         given=[LIMITS],
@@ -62,7 +62,7 @@ ADMISSION: list[Row] = [
     ),
     Row(
         "runtime-handler",
-        "the node lacks the RuntimeClass' handler",
+        "the node lacks the RuntimeClass's handler",
         "ContainerFailed",
         ["no-such-handler"],
         {"accelerator": {"type": "cpu", "runtimeClassName": "NAMESPACE"}},
@@ -81,7 +81,7 @@ ADMISSION: list[Row] = [
     ),
     Row(
         "probe",
-        "the startup probe does not come through",
+        "the startup probe fails",
         "ProbeFailed",
         ["Startup probe failed", "connection refused"],
         given=mutating(
@@ -125,7 +125,7 @@ ADMISSION: list[Row] = [
     ),
     Row(
         "init-image",
-        "the image of an added init container does not exist",
+        "the image of an injected init container does not exist",
         "ImagePullFailed",
         ["of container before"],
         given=mutating(

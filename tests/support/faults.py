@@ -48,7 +48,7 @@ class Row:
         """The fix, for people."""
         if self.healing:
             return self.healing
-        return "a corrected spec" if self.mended is not None else "by itself, once that is put right"
+        return "a corrected spec" if self.mended is not None else "automatically, once the cause is fixed"
 
 
 def secret(name: str, kind: str = "Opaque", **values: str) -> Object:

@@ -16,7 +16,7 @@ from support.faults import (
 PODS: list[Row] = [
     Row(
         "gpu",
-        "no node has the GPU that is asked for",
+        "no node has the requested GPU",
         "Unschedulable",
         ["Insufficient nvidia.com/gpu"],
         {"accelerator": {"type": "gpu"}},
@@ -32,7 +32,7 @@ PODS: list[Row] = [
     ),
     Row(
         "cpu",
-        "no node has as much CPU as is requested",
+        "no node has the requested CPU",
         "Unschedulable",
         ["Insufficient cpu"],
         {"resources": {"requests": {"cpu": "64"}}},
@@ -40,7 +40,7 @@ PODS: list[Row] = [
     ),
     Row(
         "memory",
-        "no node has as much memory as is requested",
+        "no node has the requested memory",
         "Unschedulable",
         ["Insufficient memory"],
         {"resources": {"requests": {"memory": "2Ti"}, "limits": {"memory": "2Ti"}}},
@@ -48,7 +48,7 @@ PODS: list[Row] = [
     ),
     Row(
         "model-claim",
-        "the claim of `model.volumeClaim` does not exist",
+        "the claim in `model.volumeClaim` does not exist",
         "Unschedulable",
         ['"no-such-claim" not found'],
         {"model": {"volumeClaim": {"claimName": "no-such-claim"}}},
@@ -56,7 +56,7 @@ PODS: list[Row] = [
     ),
     Row(
         "store-claim",
-        "the claim of `collections.embedded` does not exist",
+        "the claim in `collections.embedded` does not exist",
         "Unschedulable",
         ['"no-such-claim" not found'],
         {"collections": {"embedded": {"volumeClaim": {"claimName": "no-such-claim"}}}},
@@ -64,7 +64,7 @@ PODS: list[Row] = [
     ),
     Row(
         "scheduler",
-        "the scheduler of `schedulerName` does not run",
+        "the scheduler in `schedulerName` is not running",
         "Unschedulable",
         ["no scheduler has looked at the pod"],
         {"schedulerName": "nobody"},
@@ -80,7 +80,7 @@ PODS: list[Row] = [
     ),
     Row(
         "registry",
-        "the registry cannot be reached",
+        "the registry is unreachable",
         "ImagePullFailed",
         ["registry.invalid/face:1"],
         {"image": "registry.invalid/face:1"},
@@ -88,7 +88,7 @@ PODS: list[Row] = [
     ),
     Row(
         "never-pulled",
-        "the image is not on the node, and must not be pulled",
+        "the image is not on the node, and pulling is disabled",
         "ImagePullFailed",
         ["is not present"],
         {"image": "registry.invalid/face:1", "imagePullPolicy": "Never"},
@@ -96,7 +96,7 @@ PODS: list[Row] = [
     ),
     Row(
         "digest",
-        "no image has the digest",
+        "no image has that digest",
         "ImagePullFailed",
         ["sha256:0000"],
         {"image": f"registry.invalid/face@sha256:{'0' * 64}"},
@@ -104,7 +104,7 @@ PODS: list[Row] = [
     ),
     Row(
         "other-program",
-        "the image is another program's",
+        "the image contains another program",
         "CrashLooping",
         ["face-comparison"],
         {"image": PAUSE},
@@ -195,7 +195,7 @@ PODS: list[Row] = [
     ),
     Row(
         "option",
-        "a variable is no option of the service",
+        "a variable is not an option of the service",
         "SettingsInvalid",
         ["FACE_COMPARISON_NO_SUCH_OPTION"],
         {"env": [{"name": "FACE_COMPARISON_NO_SUCH_OPTION", "value": "1"}]},
@@ -203,7 +203,7 @@ PODS: list[Row] = [
     ),
     Row(
         "model-digest",
-        "the model is not the one of `model.sha256`",
+        "the model does not match `model.sha256`",
         "ModelInvalid",
         ["0" * 8],
         {"model": {"sha256": "0" * 64}},
@@ -219,7 +219,7 @@ PODS: list[Row] = [
     ),
     Row(
         "bucket",
-        "the model's bucket cannot be reached",
+        "the model's bucket is unreachable",
         "ModelDownloadFailed",
         ["S3 server cannot be reached"],
         {
@@ -253,7 +253,7 @@ PODS: list[Row] = [
     ),
     Row(
         "crash",
-        "the program crashes at its start",
+        "the program crashes at startup",
         "CrashLooping",
         ["exits with code 1"],
         {"env": [{"name": "PYTHONHOME", "value": "/nowhere"}]},
@@ -261,7 +261,7 @@ PODS: list[Row] = [
     ),
     Row(
         "evicted",
-        "the pod writes more to its disk than it may",
+        "the pod exceeds its ephemeral storage",
         "Evicted",
         ["ephemeral"],
         {"resources": {"requests": SMALL, "limits": {"memory": "1500Mi", "ephemeral-storage": "1Ki"}}},
@@ -269,10 +269,10 @@ PODS: list[Row] = [
     ),
     Row(
         "deadline",
-        "it takes longer than `deployDeadlineSeconds`",
+        "startup takes longer than `deployDeadlineSeconds`",
         "ProgressDeadlineExceeded",
         ["not ready 1 s after"],
         {"deployDeadlineSeconds": 1},
-        healing="by itself, as soon as the pods are ready",
+        healing="automatically, once the pods are ready",
     ),
 ]

@@ -22,7 +22,7 @@ RESOURCES: list[Row] = [
     ),
     Row(
         "service-name",
-        "a Service of somebody else has the name",
+        "a foreign Service has the name",
         "NameConflict",
         ["the name of the Service"],
         given=[{**OTHER_SERVICE, "metadata": {"name": "faces"}}],
@@ -30,7 +30,7 @@ RESOURCES: list[Row] = [
     ),
     Row(
         "account-name",
-        "a ServiceAccount of somebody else has the name",
+        "a foreign ServiceAccount has the name",
         "NameConflict",
         ["the name of the ServiceAccount"],
         given=[{"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "faces"}}],
@@ -72,7 +72,7 @@ RESOURCES: list[Row] = [
     ),
     Row(
         "paused",
-        "`paused` keeps a change from being made",
+        "`paused` keeps a change from being applied",
         "Paused",
         ["reconciliation is paused"],
         {"paused": True},
@@ -81,7 +81,7 @@ RESOURCES: list[Row] = [
     Row("zero", "`replicas` is 0", "ScaledToZero", ["replicas is 0"], {"replicas": 0}, mended={}),
     Row(
         "store",
-        "the PostgreSQL of collections cannot be reached",
+        "PostgreSQL for collections is unreachable",
         "StoreUnavailable",
         [],
         {"collections": {"postgres": {"secretName": "db"}}},

@@ -14,7 +14,7 @@ from support.faults import (
 ROUTES: list[Row] = [
     Row(
         "ingress-class",
-        "no controller takes Ingresses of the class",
+        "no controller handles the Ingress class",
         "AddressPending",
         ["of the class nobody"],
         {"route": {"host": "HOST", "ingress": {"className": "nobody"}}},
@@ -39,7 +39,7 @@ ROUTES: list[Row] = [
     ),
     Row(
         "listener-host",
-        "no listener of the Gateway has the host",
+        "no listener of the Gateway accepts the host",
         "RouteNotAccepted",
         ["no listener for HOST"],
         http_route(name="public"),
@@ -49,7 +49,7 @@ ROUTES: list[Row] = [
     ),
     Row(
         "same-host",
-        "another Ingress has the path",
+        "another Ingress has the same path",
         "EndpointUnreachable",
         ["does not lead to the pods"],
         given=[*ELSEWHERE, ingress("/prod/face_comparison")],
@@ -57,7 +57,7 @@ ROUTES: list[Row] = [
     ),
     Row(
         "certificate",
-        "the Secret of `tlsSecret` does not exist",
+        "the Secret in `tlsSecret` does not exist",
         "CertificateInvalid",
         ["clients reject the certificate"],
         {"route": {"host": "HOST", "ingress": {"tlsSecret": "no-such-secret"}}},

@@ -17,6 +17,7 @@ TABLE = words.Words.parse(tomllib.loads(words.TABLE.read_text()))
     ("text", "problem"),
     [
         ("# Two persons are different.\n", "people"),
+        ("Send a picture.\n", "image, or photo"),
         ("It was rejected.\nThe others are answered all the\nsame.\n", "still"),
         ("The colour of the frame\n", "color"),
         ("It is recieved.\n", "received"),
@@ -37,7 +38,7 @@ def test_accepted_words_and_parts_of_words_pass(tmp_path: Path) -> None:
     assert not [message for message in found if "paeth" in message or "cancelled" in message or "people" in message]
 
 
-def test_every_pattern_matches_something_and_names_a_replacement() -> None:
+def test_every_pattern_names_a_replacement() -> None:
     assert len(TABLE.denied) > 10
     assert all(denied.use for denied in TABLE.denied)
 

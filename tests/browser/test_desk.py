@@ -19,10 +19,10 @@ from devtools.explorer import Explorer, Service
 WIDTH, HEIGHT = 960, 720
 FRAMES = 30
 
-Picture = Image.Image
+Frame = Image.Image
 
 
-def placed(path: Path, scale: float = 1.0) -> Picture:
+def placed(path: Path, scale: float = 1.0) -> Frame:
     """A photograph on a gray frame of the camera's size; a larger one begins at the top."""
     frame = Image.new("RGB", (WIDTH, HEIGHT), "gray")
     with Image.open(path) as photograph:
@@ -33,7 +33,7 @@ def placed(path: Path, scale: float = 1.0) -> Picture:
     return frame
 
 
-def narrowed(frame: Picture, width: float) -> Picture:
+def narrowed(frame: Frame, width: float) -> Frame:
     """The frame as a flat photo that is turned about its vertical axis: compressed to a fraction of its width."""
     shown = frame.resize((round(WIDTH * width), HEIGHT))
     turned = Image.new("RGB", (WIDTH, HEIGHT), "gray")
@@ -54,7 +54,7 @@ def desk(playwright: Playwright, service: Service, tmp_path: Path) -> Iterator[C
     """Open the desk with a camera that plays these frames over and over."""
     with contextlib.ExitStack() as stack:
 
-        def open_desk(frames: list[Picture], **options: Any) -> Explorer:
+        def open_desk(frames: list[Frame], **options: Any) -> Explorer:
             film = tmp_path / "film.mjpeg"
             with film.open("wb") as file:
                 for frame in frames:
@@ -111,7 +111,7 @@ def test_another_person_is_rejected(desk: Callable[..., Explorer], photographs: 
 def test_guidance_until_image_is_usable(
     desk: Callable[..., Explorer],
     photographs: dict[str, Path],
-    frame: Callable[[dict[str, Path]], Picture],
+    frame: Callable[[dict[str, Path]], Frame],
     guidance: str,
 ) -> None:
     explorer = desk([frame(photographs)])

@@ -312,7 +312,7 @@ export const en = {
   "desk.camera": "Camera",
   "desk.camera-number": "Camera {number}",
   "desk.other-camera": "Front or rear camera",
-  "desk.take": "Take the picture now",
+  "desk.take": "Take the photograph now",
   "desk.full-screen": "Full screen",
   "desk.challenge": "Ask the person to turn the head",
   "desk.challenge-limits": "A printed photo fails this. It is not certified liveness detection: a video or a mask may pass.",

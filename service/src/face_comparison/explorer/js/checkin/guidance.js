@@ -3,7 +3,7 @@
 /** When a captured face is good enough. height: of the image; turn: see turnOf; roll: degrees; levels: 0 to 100. */
 export const LEVELS = { height: 0.24, second: 0.4, edge: 0.01, sharpness: 18, dark: 14, bright: 92, turn: 0.4, roll: 18 };
 
-/** Frames in a row that must be good before the picture is taken by itself. */
+/** Frames in a row that must be good before the photo is taken automatically. */
 export const STEADY_FRAMES = 3;
 
 const area = ({ BoundingBox: box }) => box.Width * box.Height;

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import socket
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import pytest
 
-from face_comparison.errors import DeadlineExceeded, UrlFetchTimeout
+from face_comparison.errors import DeadlineExceeded, UrlFetchTimeout, UrlNotAllowed
 from face_comparison.fetching.deadline import Abandonable, TimeLimit
+from face_comparison.fetching.fetcher import Fetcher, FetchPolicy
 
 GENEROUS = 30.0
 """Seconds after which a test has failed; none comes near."""
@@ -62,3 +66,37 @@ def test_hung_call_is_abandoned_and_keeps_slot() -> None:
     finally:
         release.set()
     assert calls.call(lambda: "free again", TimeLimit.nearer(GENEROUS, None)) == "free again"
+
+
+def test_owner_of_hanging_calls_leaves_room_for_others() -> None:
+    calls, go = Abandonable(4, share=2), threading.Event()
+    for _ in range(3):
+        with pytest.raises(UrlFetchTimeout):
+            calls.call(go.wait, TimeLimit.nearer(0.05, None), "one")
+    assert calls.call(lambda: "served", TimeLimit.nearer(60, None), "another") == "served"
+    go.set()
+    assert calls.call(lambda: "served", TimeLimit.nearer(60, None), "one") == "served"
+
+
+def test_hanging_lookups_of_one_caller_delay_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A name server that does not answer holds each look-up for half a minute."""
+    go, resolve = threading.Event(), socket.getaddrinfo
+
+    def slow(host: bytes, port: int, **options: Any) -> Any:
+        if options.get("flags"):  # it is asked first whether this is an address
+            return resolve(host, port, **options)
+        if host.endswith(b".slow.example"):
+            go.wait()
+        return resolve("127.0.0.1", port, **options)
+
+    monkeypatch.setattr(socket, "getaddrinfo", slow)
+    fetcher = Fetcher(FetchPolicy(seconds=GENEROUS))
+    with ThreadPoolExecutor(300) as pool:
+        deadline = time.monotonic() + 1
+        failed = [
+            pool.submit(fetcher.fetch, f"http://{number}.slow.example/", deadline, "attacker") for number in range(300)
+        ]
+        assert {type(done.exception()) for done in failed} == {DeadlineExceeded}
+    with pytest.raises(UrlNotAllowed):  # its name is resolved, to an address that is not public
+        fetcher.fetch("http://quick.example/", None, "victim")
+    go.set()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass
@@ -49,17 +50,18 @@ class TimeLimit:
 class Abandonable:
     """Runs calls that cannot be interrupted, each in its own thread, which is abandoned at the deadline.
 
-    At most `slots` run at once, including abandoned ones; further calls wait within their own limits. The threads are
-    daemons: at exit, a pool would wait for a hung call beyond every grace period.
+    At most `slots` run at once, including abandoned ones, and at most `share` of one owner; further calls wait within
+    their own limits. The threads are daemons: at exit, a pool would wait for a hung call beyond every grace period.
     """
 
-    def __init__(self, slots: int) -> None:
-        self._free = threading.BoundedSemaphore(slots)
+    def __init__(self, slots: int, share: int | None = None) -> None:
+        self._slots, self._share = slots, slots if share is None else share
+        self._running: Counter[str] = Counter()
+        self._ended = threading.Condition()
 
-    def call(self, function: Callable[[], T], limit: TimeLimit) -> T:
+    def call(self, function: Callable[[], T], limit: TimeLimit, owner: str = "") -> T:
         """Returns or raises what `function` does. Raises the limit's error if that takes too long."""
-        if not self._free.acquire(timeout=limit.left()):
-            raise limit.over()
+        self._begin(owner, limit)
         outcome: Future[T] = Future()
 
         def run() -> None:
@@ -68,12 +70,12 @@ class Abandonable:
             except BaseException as error:  # raised again, where somebody waits for it
                 outcome.set_exception(error)
             finally:
-                self._free.release()
+                self._end(owner)
 
         try:
             threading.Thread(target=run, name="abandonable", daemon=True).start()
         except RuntimeError:  # the machine has no thread left
-            self._free.release()
+            self._end(owner)
             raise
         try:
             return outcome.result(limit.left())
@@ -81,3 +83,15 @@ class Abandonable:
             if outcome.done():
                 raise  # the call's own
             raise limit.over() from None
+
+    def _begin(self, owner: str, limit: TimeLimit) -> None:
+        with self._ended:
+            while self._running.total() >= self._slots or self._running[owner] >= self._share:
+                self._ended.wait(limit.left())
+            self._running[owner] += 1
+
+    def _end(self, owner: str) -> None:
+        with self._ended:
+            self._running[owner] -= 1
+            self._running += Counter()  # forgets owners without calls
+            self._ended.notify_all()

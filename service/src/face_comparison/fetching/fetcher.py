@@ -44,8 +44,9 @@ _SocketAddress = tuple[Any, ...]
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _WITH_IMAGE = frozenset({http.HTTPStatus.OK, http.HTTPStatus.NON_AUTHORITATIVE_INFORMATION})
 _MAX_INTERIM_RESPONSES = 16
-# Concurrent lookups, including abandoned ones. An unresponsive resolver holds each for up to 30 s.
-_LOOKUPS = 64
+_LOOKUPS, _LOOKUPS_PER_CALLER = 256, 64
+"""Concurrent lookups, including abandoned ones. An unresponsive resolver holds each for up to 30 s, so a caller who names
+dead servers again and again has to wait for them, and no one else does."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,14 +79,14 @@ class Fetcher:
     def __init__(self, policy: FetchPolicy) -> None:
         self._policy = policy
         self._allowed = AllowList.of(policy.allowed_hosts)
-        self._lookups = Abandonable(_LOOKUPS)
+        self._lookups = Abandonable(_LOOKUPS, _LOOKUPS_PER_CALLER)
         self._tls = ssl.create_default_context()
         self._tls.sslsocket_class = _LimitedTlsSocket
         self._objects = ObjectStore(
             policy.allowed_buckets, policy.max_bytes, policy.connect_seconds, policy.read_seconds
         )
 
-    def fetch(self, url: str, deadline: float | None = None) -> bytes:
+    def fetch(self, url: str, deadline: float | None = None, caller: str = "") -> bytes:
         """Returns the bytes behind an http, https or s3 URL, whatever type the server calls them.
 
         deadline: of the whole request, `time.monotonic()`. Raises UrlNotAllowed, UrlFetchFailed, UrlFetchTimeout,
@@ -99,20 +100,20 @@ class Fetcher:
         for _ in range(self._policy.max_redirects + 1):
             # Messages name the host that the caller gave, never one from a redirect.
             who = origin if place.host == origin else f"a server that {origin} redirects to"
-            answer = self._get(place, who, limit)
+            answer = self._get(place, who, limit, caller)
             if isinstance(answer, bytes):
                 return answer
             place = answer
         raise UrlFetchFailed(f"{origin} redirects more than {self._policy.max_redirects} times")
 
-    def _get(self, url: HttpUrl, who: str, limit: TimeLimit) -> bytes | HttpUrl:
+    def _get(self, url: HttpUrl, who: str, limit: TimeLimit, caller: str) -> bytes | HttpUrl:
         """Returns the body, or where the server says it is."""
         try:
             connection = http.client.HTTPConnection(url.host, url.port)
             connection.response_class = _FinalResponse
             connection.auto_open = 0  # never connect by itself: it would resolve the name again
             cancellation.check()
-            connection.sock = sock = self._secure(self._connect(url, who, limit), url)
+            connection.sock = sock = self._secure(self._connect(url, who, limit, caller), url)
             with closing(connection), cancellation.on_cancel(partial(_shut_down, sock)):
                 connection.request("GET", url.target, headers=_headers(url, self._policy.accept))
                 with connection.getresponse() as response:
@@ -137,9 +138,9 @@ class Fetcher:
         except OSError as error:
             raise UrlFetchFailed(f"the connection to {who} broke: {_reason(error)}") from None
 
-    def _connect(self, url: HttpUrl, who: str, limit: TimeLimit) -> _LimitedSocket:
+    def _connect(self, url: HttpUrl, who: str, limit: TimeLimit, caller: str) -> _LimitedSocket:
         """Connects to one of the name's addresses, after all of them have been checked."""
-        found = self._resolve(url, who, limit)
+        found = self._resolve(url, who, limit, caller)
         if not self._allowed.permits(url.host, [ipaddress.ip_address(address[0]) for _, address in found]):
             raise UrlNotAllowed(
                 f"{who} is not on the public Internet, and --allowed-hosts of this service does not name it"
@@ -167,7 +168,7 @@ class Fetcher:
             raise UrlFetchTimeout(f"{who} did not accept a connection within {self._policy.connect_seconds:g} s")
         raise UrlFetchFailed(f"{who} cannot be connected to: {failure}")
 
-    def _resolve(self, url: HttpUrl, who: str, limit: TimeLimit) -> list[tuple[int, _SocketAddress]]:
+    def _resolve(self, url: HttpUrl, who: str, limit: TimeLimit, caller: str) -> list[tuple[int, _SocketAddress]]:
         """Address families and socket addresses, in the system's order of preference."""
 
         def look_up(flags: int = 0) -> list[tuple[int, _SocketAddress]]:
@@ -179,7 +180,7 @@ class Fetcher:
         except socket.gaierror:
             pass
         try:
-            return self._lookups.call(look_up, limit)
+            return self._lookups.call(look_up, limit, caller)
         except socket.gaierror:
             raise UrlFetchFailed(f"the name of {who} cannot be resolved") from None
 

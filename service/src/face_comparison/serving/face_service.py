@@ -37,12 +37,13 @@ must not push all others aside, and no more than these are held in memory."""
 class Fetcher(Protocol):
     """Fetches images by URL."""
 
-    def fetch(self, url: str, deadline: float | None = None) -> bytes:
+    def fetch(self, url: str, deadline: float | None = None, caller: str = "") -> bytes:
         """Returns the bytes behind a URL.
 
         Args:
             url: `http://`, `https://` or `s3://`.
             deadline: In seconds of `time.monotonic`.
+            caller: Who asks for it: callers share look-ups of names fairly.
 
         Raises:
             UrlNotAllowed: The policy does not permit the address.
@@ -192,7 +193,7 @@ class FaceService:
     def _fetch(self, url: Url, permit: Permit, stages: Stages) -> bytes:
         with stages.timed("fetch"), permit.fetch_slot():
             try:
-                data = self._fetcher.fetch(url.text, permit.deadline)
+                data = self._fetcher.fetch(url.text, permit.deadline, permit.caller.key)
             except FaceComparisonError:
                 permit.check()  # a fetch that was cancelled fails for that reason
                 raise

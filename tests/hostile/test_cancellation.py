@@ -24,8 +24,8 @@ def reset(sock: socket.socket) -> None:
 
 @pytest.mark.parametrize("leave", [socket.socket.close, reset], ids=["close", "reset"])
 def test_disconnected_client_leaves_queue(tmp_path: Path, leave: Callable[[socket.socket], None]) -> None:
-    """Guards against a regression: on the first server the place became free as its request began."""
-    with serving(tmp_path, threads=1, queue=5) as service:
+    """Long before the time of their requests is over."""
+    with serving(tmp_path, threads=1, queue=5, request_seconds=3600) as service:
         service.wait_ready()
         with service.connect() as first:
             first.sendall(raw_request(b"hold %s" % bytes(tmp_path / "go")))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import threading
 import time
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -11,6 +12,7 @@ from typing import Any
 import pytest
 
 from face_comparison.server.http_server import DEFERRED_SECONDS, HttpServer, ServerLimits
+from face_comparison.server.wsgi_call import Reply
 from face_comparison.serving.memory_budget import MemoryBudget
 
 
@@ -101,3 +103,30 @@ def test_pending_rejections_keep_nobody_out() -> None:
         return status
 
     assert asyncio.run(run()) == b"HTTP/1.1 200 OK\r\n"
+
+
+def test_documents_asked_for_by_many_delay_no_image() -> None:
+    """More of them than there are threads, and none is answered yet."""
+    go = threading.Event()
+
+    def answer(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        if environ["REQUEST_METHOD"] == "GET":
+            go.wait()
+        start_response("200 OK", [("Content-Length", "0")])
+        return []
+
+    async def run() -> None:
+        limits = ServerLimits(request_seconds=30, max_body_bytes=100, connections=1, threads=2)
+        server = HttpServer(answer, lambda _: None, limits, MemoryBudget(2**30))
+        documents: list[Reply] = []
+        image: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
+        for _ in range(100):
+            server.submit({"PATH_INFO": "/prod/openapi.json", "REQUEST_METHOD": "GET"}, documents.append)
+        server.submit({"PATH_INFO": "/prod/face_comparison", "REQUEST_METHOD": "POST"}, image.set_result)
+        try:
+            assert (await asyncio.wait_for(image, 30)).status == 200
+            assert documents == []
+        finally:
+            go.set()
+
+    asyncio.run(run())

@@ -38,8 +38,8 @@ if TYPE_CHECKING:
     from face_comparison.server.bootstrap import Loader, Process
     from face_comparison.server.http_server import HttpServer
 
-HEADROOM = 16
-"""Additional threads of a worker for documents, rejections, and streamed responses."""
+HEADROOM = 4
+"""Additional threads of a worker for rejections, and streamed responses."""
 
 MAX_CONNECTIONS = 2000
 """Maximum open connections per worker; they use no threads."""

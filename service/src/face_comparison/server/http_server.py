@@ -48,6 +48,10 @@ PROBES = frozenset({LIVENESS, "/readyz", "/ping"})
 
 PROBE_THREADS = 2
 
+READ_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+READ_THREADS = 12
+"""Threads for documents and lists: a thousand clients who ask for them at once do not delay requests with an image."""
+
 ACCEPTS_PER_TURN = 64
 
 SCRATCH_BYTES = 256 * 1024
@@ -93,6 +97,7 @@ class HttpServer:
         self.scratch = memoryview(bytearray(SCRATCH_BYTES))
         self._loop = asyncio.get_running_loop()
         self._work = ThreadPoolExecutor(limits.threads, "request", initializer=give_way)
+        self._reads = ThreadPoolExecutor(READ_THREADS, "read", initializer=give_way)
         self._probes = ThreadPoolExecutor(PROBE_THREADS, "probe")
         self._metrics = ThreadPoolExecutor(1, "metrics")
         self._by_phase: dict[Phase, dict[Connection, None]] = {phase: {} for phase in Phase}
@@ -106,6 +111,7 @@ class HttpServer:
         self._open = 0
         self.draining = False
         _start_threads(self._work, limits.threads)
+        _start_threads(self._reads, READ_THREADS)
         _start_threads(self._probes, PROBE_THREADS)
         _start_threads(self._metrics, 1)
 
@@ -250,8 +256,16 @@ class HttpServer:
             # In a turn of its own: what follows the request in the same bytes must find it unanswered.
             self._loop.call_soon(on_reply, call_application(self._application, environ))
             return
-        pool = self._metrics if path == METRICS else self._probes if path in PROBES else self._work
-        self._call(pool, lambda: call_application(self._application, environ), on_reply)
+        self._call(
+            self._pool(path, environ["REQUEST_METHOD"]), lambda: call_application(self._application, environ), on_reply
+        )
+
+    def _pool(self, path: str, method: str) -> ThreadPoolExecutor:
+        if path == METRICS:
+            return self._metrics
+        if path in PROBES:
+            return self._probes
+        return self._reads if method in READ_METHODS else self._work
 
     def run(self, function: Callable[[], T], on_result: Callable[[T], None] = lambda _: None) -> None:
         """Calls a function in a thread, and `on_result` with what it returns."""

@@ -54,6 +54,9 @@ READ_THREADS = 12
 
 ACCEPTS_PER_TURN = 64
 
+GRACE_CONNECTIONS = 64
+"""Beyond the limit, while clients that made room are sent an error; then they are closed without one."""
+
 SCRATCH_BYTES = 256 * 1024
 """Received at once from one connection, where it is not a body that is kept."""
 
@@ -150,6 +153,8 @@ class HttpServer:
         if self._open >= self._limits.connections and not self._make_room():
             sock.close()
             return True
+        while self._open >= self._limits.connections + GRACE_CONNECTIONS and self._make_room():
+            pass
         self._open += 1
         address = listener.getsockname()
         sock.setblocking(False)

@@ -202,7 +202,8 @@ def test_service_rejects_what_is_not_permitted(
             assert "is not permitted" in condition["message"]
         assert faces.children() == [], "nothing is made for any of them"
 
-    permitted = sorted({value for _, value in CASES.values() if "hosts" not in value} | {"allowed.hosts={*}"})
+    needed = {"allowed.hosts={*}", "allowed.devices={nvidia.com/*}"}
+    permitted = sorted({value for _, value in CASES.values() if "hosts" not in value} | needed)
     values: dict[str, list[str]] = {}
     for value in permitted:
         key, _, pattern = value.partition("=")

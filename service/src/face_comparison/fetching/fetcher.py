@@ -45,8 +45,8 @@ _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _WITH_IMAGE = frozenset({http.HTTPStatus.OK, http.HTTPStatus.NON_AUTHORITATIVE_INFORMATION})
 _MAX_INTERIM_RESPONSES = 16
 _LOOKUPS, _LOOKUPS_PER_CALLER = 256, 64
-"""Concurrent lookups, including abandoned ones. An unresponsive resolver holds each for up to 30 s, so a caller who names
-dead servers again and again has to wait for them, and no one else does."""
+"""Concurrent lookups, including abandoned ones. An unresponsive resolver holds each for up to 30 s: a caller who keeps
+naming dead servers waits for them, and no one else does."""
 
 
 @dataclass(frozen=True, slots=True)

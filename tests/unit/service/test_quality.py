@@ -37,6 +37,20 @@ def test_sharpness_and_brightness_are_monotonic() -> None:
     assert quality.sharpness_and_brightness(np.full((8, 8, 3), 255, np.uint8)) == (0, 100)
 
 
+@pytest.mark.parametrize("degrees", [0, 45, 90, 135])
+def test_motion_takes_detail_along_one_direction(degrees: float) -> None:
+    kernel = np.zeros((25, 25), np.float32)
+    reach = 12 * np.array([np.cos(np.radians(degrees)), np.sin(np.radians(degrees))])
+    cv2.line(kernel, np.round(12 - reach).astype(int).tolist(), np.round(12 + reach).astype(int).tolist(), (1.0,))
+    moved = np.asarray(cv2.filter2D(noise(), -1, kernel / kernel.sum()), np.uint8)
+    assert quality.evenness(moved) < quality.MIN_EVENNESS
+    assert quality.sharpness_and_brightness(moved)[0] > quality.MIN_SHARPNESS
+    assert reasons(moved) == ("LOW_SHARPNESS",)
+    for still in (noise(), np.asarray(cv2.GaussianBlur(noise(), (9, 9), 1.5), np.uint8), noise() // 8):
+        assert quality.evenness(still) > 0.5
+    assert quality.evenness(np.full((112, 112, 3), 9, np.uint8)) == 0
+
+
 def test_frontal_face_is_reliable() -> None:
     assessed = quality.assess(noise(), BOX, LANDMARKS, 0.0, SIZE)
     assert assessed.reliable

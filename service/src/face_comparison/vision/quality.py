@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 
 import cv2
@@ -16,6 +17,9 @@ MAX_YAW = 55.0
 """Degrees of yaw beyond which the landmarks of the far half of the face are guesses."""
 
 MIN_SHARPNESS = 20.0
+MIN_EVENNESS = 0.26
+"""Of the detail in a face's least and most detailed direction: below it, the camera or the head moved."""
+
 MIN_BRIGHTNESS = 6.0
 MIN_FACE_SIZE = 20.0
 MAX_SPREAD = 0.06
@@ -54,7 +58,7 @@ def assess(
             yield "UNSTABLE_LANDMARKS"
         if not distinct:
             yield "INDISTINCT_FEATURES"
-        if sharpness < MIN_SHARPNESS:
+        if sharpness < MIN_SHARPNESS or evenness(aligned) < MIN_EVENNESS:
             yield "LOW_SHARPNESS"
         if brightness < MIN_BRIGHTNESS:
             yield "LOW_BRIGHTNESS"
@@ -73,3 +77,16 @@ def sharpness_and_brightness(face: NDArray[np.uint8]) -> tuple[float, float]:
     luma = cv2.cvtColor(face, cv2.COLOR_RGB2GRAY)
     deviation = float(cv2.Laplacian(luma, cv2.CV_32F).std())
     return 100.0 * deviation / (deviation + 10.0), float(luma.mean()) / 2.55
+
+
+def evenness(face: NDArray[np.uint8]) -> float:
+    """Detail of an aligned face (H, W, 3) uint8 RGB in its least detailed direction, as a fraction of the most, 0-1.
+
+    Motion takes the detail along its own direction and leaves it across, so that the sharpness hardly falls. From the
+    structure tensor (Bigün and Granlund, 1987) of the Laplacian, away from the border, which has edges of its own.
+    """
+    detail = cv2.Laplacian(cv2.cvtColor(face, cv2.COLOR_RGB2GRAY), cv2.CV_32F)
+    across, down = (cv2.Sobel(detail, cv2.CV_32F, x, 1 - x)[3:-3, 3:-3].ravel() for x in (1, 0))
+    xx, yy, xy = float(across @ across), float(down @ down), float(across @ down)
+    spread = math.hypot((xx - yy) / 2, xy)
+    return math.sqrt(max((xx + yy) / 2 - spread, 0.0) / max((xx + yy) / 2 + spread, 1e-9))

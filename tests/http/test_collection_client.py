@@ -5,6 +5,8 @@ from __future__ import annotations
 import codecs
 import inspect
 import json
+import os
+import re
 import stat
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -400,9 +402,31 @@ def test_folder_names_become_user_ids(folder: str, user_id: str) -> None:
     assert user_id_of(folder) == user_id
 
 
-def test_names_of_other_scripts_have_ids_of_their_own() -> None:
-    assert user_id_of("张伟") != user_id_of("李娜")
-    assert user_id_of("张伟").startswith("person-")
+@pytest.mark.parametrize(
+    ("one", "other", "start"),
+    [
+        ("张伟", "李娜", "person-"),
+        ("张伟 (A)", "李娜 (A)", "A-"),
+        ("Großmann", "Gromann", "Gro"),
+        ("Łukasz", "ukasz", "ukasz"),
+        (os.fsdecode(b"Ren\xe9"), "Ren", "Ren-"),
+        ("x" * 150 + "1", "x" * 150 + "2", "x" * 100),
+    ],
+    ids=ascii,
+)
+def test_names_that_are_not_ascii_or_long_have_ids_of_their_own(one: str, other: str, start: str) -> None:
+    ids = {user_id_of(one), user_id_of(other)}
+    assert len(ids) == 2
+    assert all(re.fullmatch(r"[a-zA-Z0-9_.\-:]{1,128}", each) for each in ids)
+    assert user_id_of(one).startswith(start)
+
+
+def test_files_in_no_folder_of_a_person_are_told_of(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "anna").mkdir()
+    (tmp_path / "loose.jpg").touch()
+    (tmp_path / ".hidden").touch()
+    assert people_of(tmp_path) == {"anna": []}
+    assert capsys.readouterr().err.startswith("1 files in ")
 
 
 def test_folders_of_one_user_id_are_rejected(tmp_path: Path) -> None:

@@ -252,6 +252,13 @@ def test_malformed_response_is_fetch_failure(fetcher: Fetcher, server: Server, w
         fetcher.fetch(server.url("/a"))
 
 
+@pytest.mark.parametrize("end", [-1000, -10, -5], ids=["in a chunk", "in a chunk's end", "before the last chunk"])
+def test_chunks_that_end_early_are_called_so(fetcher: Fetcher, server: Server, end: int) -> None:
+    server.replies["/a"] = CHUNKED + (chunked(IMAGE) + b"0\r\n\r\n")[:end]
+    with pytest.raises(UrlFetchFailed, match="cut off"):
+        fetcher.fetch(server.url("/a"))
+
+
 def test_broken_connection_is_fetch_failure(fetcher: Fetcher, server: Server) -> None:
     def breaks(conversation: Conversation) -> None:
         conversation.send(reply(content_length="1000") + b"abc")

@@ -35,6 +35,13 @@ def test_images_are_found_by_content_in_name_order(tmp_path: Path) -> None:
     ]
 
 
+def test_empty_file_is_called_empty(tmp_path: Path) -> None:
+    (tmp_path / "a.jpg").touch()
+    [skipped] = files.images(tmp_path, Path("/nowhere"))
+    assert isinstance(skipped, Skipped)
+    assert skipped.reason == "it is empty"
+
+
 def test_hidden_folders_are_reported_once(tmp_path: Path) -> None:
     (tmp_path / ".thumbs" / "deep").mkdir(parents=True)
     (tmp_path / ".thumbs" / "x.jpg").write_bytes(JPEG)

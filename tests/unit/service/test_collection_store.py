@@ -29,5 +29,5 @@ def test_only_regular_file_is_read(tmp_path: Path, make: Callable[[Path], None])
 
 
 def test_missing_file_fails_startup(tmp_path: Path) -> None:
-    with pytest.raises(InvalidSettings, match="cannot be read"):
+    with pytest.raises(InvalidSettings, match="cannot be read: No such file"):
         open_collections(Settings(collections_file=str(tmp_path / "uri")), lambda: pytest.fail("not loaded"))

@@ -74,5 +74,6 @@ def _file(folder: Path, path: Path) -> Path | Skipped:
     except OSError as error:
         return Skipped(path, "unreadable", f"the file cannot be read: {error.strerror}")
     except FaceComparisonError as error:
-        return Skipped(path, error.code, f"it is not {LABELS} (its content decides)")
+        reason = f"it is not {LABELS} (its content decides)" if start else "it is empty"
+        return Skipped(path, error.code, reason)
     return path

@@ -46,6 +46,7 @@ _ABOUT_EVERY_IMAGE = frozenset(
 )
 """Error codes that the next image would get as well."""
 
+_LONGEST_USER_ID = 128
 _NOT_IN_USER_IDS = re.compile(r"[^a-zA-Z0-9_.\-:]+")
 
 
@@ -388,7 +389,7 @@ def _passing(lines: Iterable[bytes], count: Callable[[int], None]) -> Iterator[b
 
 
 def people_of(folder: Path) -> dict[str, list[Path]]:
-    """Returns the images of each person, by UserId, sorted by name. Hidden files are ignored.
+    """Returns the images of each person, by UserId, sorted by name. Hidden files are ignored; others are told of.
 
     Raises UsageError if there are none, or if two folders would be the same user.
     """
@@ -402,15 +403,25 @@ def people_of(folder: Path) -> dict[str, list[Path]]:
         people[user_id] = sorted(each for each in sub.rglob("*") if each.is_file() and not each.name.startswith("."))
     if not people:
         raise click.UsageError(f"{folder} contains no folders: create one per person, with that person's images")
+    loose = [each.name for each in folder.iterdir() if each.is_file() and not each.name.startswith(".")]
+    if loose:
+        click.echo(f"{len(loose)} files in {folder} itself are in no person's folder, and are skipped", err=True)
     return people
 
 
 def user_id_of(name: str) -> str:
-    """Returns a folder's name as a UserId: letters without accents, other invalid characters as underscores."""
-    plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode()
-    user_id = _NOT_IN_USER_IDS.sub("_", plain).strip("_.")[:128]
-    # Nothing readable is left of a name in another script, so its digest serves as the id.
-    return user_id or f"person-{hashlib.sha256(name.encode()).hexdigest()[:12]}"
+    """Returns a folder's name as a UserId: letters without accents, other invalid characters as underscores.
+
+    What is left of a name in another script, or of a long one, may be left of another person's, too: then a digest of
+    the whole name is part of the id.
+    """
+    apart = unicodedata.normalize("NFKD", name)
+    user_id = _NOT_IN_USER_IDS.sub("_", apart.encode("ascii", "ignore").decode()).strip("_.")
+    is_whole = all(each.isascii() or unicodedata.category(each)[0] not in "LNC" for each in apart)
+    if user_id and is_whole and len(user_id) <= _LONGEST_USER_ID:
+        return user_id
+    digest = f"-{hashlib.sha256(os.fsencode(name)).hexdigest()[:12]}"
+    return (user_id or "person")[: _LONGEST_USER_ID - len(digest)] + digest
 
 
 def _attempt(enroll_one: Callable[[str, Path], tuple[str, str]], person: str, path: Path) -> tuple[str, str]:

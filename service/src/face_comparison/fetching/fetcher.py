@@ -133,6 +133,8 @@ class Fetcher:
             raise UrlFetchFailed(f"the certificate of {who} is not trusted: {reason}") from None
         except ssl.SSLError:
             raise UrlFetchFailed(f"no secure connection to {who} could be made") from None
+        except http.client.IncompleteRead:
+            raise UrlFetchFailed("the image was cut off, or sent in malformed chunks") from None
         except (http.client.HTTPException, ValueError):  # ValueError: a negative length of a chunk
             raise UrlFetchFailed(f"{who} gave no valid HTTP reply") from None
         except OSError as error:

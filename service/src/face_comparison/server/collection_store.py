@@ -43,7 +43,8 @@ def _read(file: str) -> str:
     try:
         return Path(file).read_text("utf-8").strip()
     except (OSError, UnicodeDecodeError) as error:
-        raise InvalidSettings(f"--collections-file {file} cannot be read as text") from error
+        reason = error.strerror if isinstance(error, OSError) else "it is not text"
+        raise InvalidSettings(f"--collections-file {file} cannot be read: {reason}") from error
 
 
 def _reread(file: str, first: str) -> str:

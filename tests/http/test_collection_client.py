@@ -421,7 +421,7 @@ def test_names_that_are_not_ascii_or_long_have_ids_of_their_own(one: str, other:
     assert user_id_of(one).startswith(start)
 
 
-def test_files_in_no_folder_of_a_person_are_told_of(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_files_in_no_folder_of_a_person_are_reported(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "anna").mkdir()
     (tmp_path / "loose.jpg").touch()
     (tmp_path / ".hidden").touch()

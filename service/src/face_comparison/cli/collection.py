@@ -389,7 +389,9 @@ def _passing(lines: Iterable[bytes], count: Callable[[int], None]) -> Iterator[b
 
 
 def people_of(folder: Path) -> dict[str, list[Path]]:
-    """Returns the images of each person, by UserId, sorted by name. Hidden files are ignored; others are told of.
+    """Returns the images of each person, by UserId, sorted by name, and reports files in no folder of a person.
+
+    Hidden files are ignored.
 
     Raises UsageError if there are none, or if two folders would be the same user.
     """

@@ -192,7 +192,7 @@ def people(tmp_path: Path) -> Path:
 @pytest.fixture(params=["store", "service"])
 def run(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Result]:
     """The command `collection`, on a store of its own or through a service."""
-    monkeypatch.setattr(analyzers, "loadable", lambda _: (fake_manifest(), NarrowAnalyzer, 2))
+    monkeypatch.setattr(analyzers, "prepare_analyzer", lambda _: (fake_manifest(), NarrowAnalyzer, 2))
     where = (
         ["--collections", f"sqlite:{tmp_path / 'own'}"]
         if request.param == "store"
@@ -357,7 +357,7 @@ def test_export_that_fails_leaves_no_file(
     run("export", "--collection", "staff", "--out", str(out), status=130)
     assert out.read_text() == "an earlier export"
     monkeypatch.undo()
-    monkeypatch.setattr(analyzers, "loadable", lambda _: (fake_manifest(), NarrowAnalyzer, 2))
+    monkeypatch.setattr(analyzers, "prepare_analyzer", lambda _: (fake_manifest(), NarrowAnalyzer, 2))
     run("export", "--collection", "staff", "--out", str(out))
     assert len(out.read_text().splitlines()) == 4
     assert stat.S_IMODE(out.stat().st_mode) == 0o600
@@ -389,7 +389,7 @@ def test_import_takes_what_editors_make_of_an_export(run: Callable[..., Result],
 
 
 def test_command_without_a_store_says_what_is_needed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(analyzers, "loadable", lambda _: (fake_manifest(), NarrowAnalyzer, 2))
+    monkeypatch.setattr(analyzers, "prepare_analyzer", lambda _: (fake_manifest(), NarrowAnalyzer, 2))
     result = CliRunner().invoke(main, ["collection", "list"])
     assert result.exit_code == 2 and "--collections" in result.stderr and "--service" in result.stderr
 

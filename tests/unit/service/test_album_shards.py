@@ -230,7 +230,7 @@ def bundle(monkeypatch: pytest.MonkeyPatch) -> None:
     """A model that is installed and never loaded."""
     comparison, detector = SimpleNamespace(threshold=1.128), SimpleNamespace(sure_confidence=0.75)
     found = SimpleNamespace(version=Source.version, comparison=comparison, detector=detector)
-    monkeypatch.setattr(analyzers, "loadable", lambda given: (found, pytest.fail, 1))
+    monkeypatch.setattr(analyzers, "prepare_analyzer", lambda given: (found, pytest.fail, 1))
 
 
 def assembled_by_command(photos: Path, out: str, *options: str) -> Result:

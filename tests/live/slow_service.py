@@ -1,13 +1,13 @@
-"""The real server, master and workers, around an analyzer that does what its "images" say.
+"""The real server, master and workers, with an analyzer that does what its "images" say.
 
-b"quick"           answers at once: no face
-b"sleep 0.05"      takes that long
-b"hold PATH"       writes the worker's pid to PATH.begun, and answers as soon as PATH exists
-b"faces 100"       that many faces: a long reply
+    b"quick"           responds immediately: no face
+    b"sleep 0.05"      takes that long
+    b"hold PATH"       writes the worker's process ID to PATH.begun, and responds once PATH exists
+    b"faces 100"       returns that many faces: a long response
 
-The file that LIVE_SABOTAGE names keeps a worker from starting while it exists; its content is the reason. Loading
-takes LIVE_LOAD_SECONDS, and as long as the file LIVE_LOADING exists. LIVE_NEWER makes it a version that has one more
-migration of its store.
+While the file that LIVE_SABOTAGE names exists, no worker can start; its content is the reason. Loading takes
+LIVE_LOAD_SECONDS, and as long as the file LIVE_LOADING exists. LIVE_NEWER adds a migration of the store, as in a newer
+version.
 """
 
 from __future__ import annotations
@@ -35,14 +35,14 @@ LEAKED: list[bytes] = []
 
 
 class Mallinfo2(ctypes.Structure):
-    """What glibc's `mallinfo2` returns."""
+    """The result of glibc's `mallinfo2`."""
 
     names = ("arena", "ordblks", "smblks", "hblks", "hblkhd", "usmblks", "fsmblks", "uordblks", "fordblks", "keepcost")
     _fields_ = [(name, ctypes.c_size_t) for name in names]
 
 
 def bytes_in_use() -> int:
-    """Bytes that are allocated now, all of Python's among them where PYTHONMALLOC is malloc; not what is kept free."""
+    """Returns the allocated bytes, including all of Python's with PYTHONMALLOC=malloc, without freed memory."""
     ask = ctypes.CDLL(None).mallinfo2
     ask.restype = Mallinfo2
     found = ask()

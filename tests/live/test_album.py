@@ -1,4 +1,4 @@
-"""`face-comparison album` as it is installed: real models and photographs, Ctrl-C, a real service, odd files."""
+"""The installed `face-comparison album`: real models and photographs, Ctrl-C, a real service, unusual files."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def analyzed(ended: subprocess.CompletedProcess[str]) -> int:
 
 
 def kept(out: Path) -> int:
-    """Images in the database of a run that has ended."""
+    """Returns the images in the database of a finished run."""
     with closing(sqlite3.connect(out / "album.sqlite")) as database:
         return int(database.execute("SELECT count(*) FROM images").fetchone()[0])
 
@@ -69,7 +69,7 @@ def test_people_are_grouped_and_files_written(photographs: dict[str, Path], tmp_
     out = tmp_path / "album"
     people = {row["path"]: row["person"] for row in rows(out) if row["path"] != "./table.jpg"}
     assert people["./obama.jpg"] == people["./obama2.jpg"] == "person-001"
-    # A copy makes nobody seen twice.
+    # A copy does not count as a second sighting.
     assert people["./biden.jpg"] == people["./biden again.jpg"] == people["./astronaut.png"] == ""
     table = parquet.read_table(out / "faces.parquet")
     assert len(table) == len(rows(out)) == 11
@@ -112,11 +112,11 @@ def test_unusable_files_are_listed(photographs: dict[str, Path], tmp_path: Path)
     assert "sky.png" not in ended.stdout  # only counted
     assert "1 no_face" in ended.stdout
     assert [row["path"] for row in rows(out)] == ["./good.jpg"]
-    assert analyzed(run(photos, "--out", out)) == 0  # nor is what is damaged looked at twice
+    assert analyzed(run(photos, "--out", out)) == 0  # nor are damaged files analyzed twice
 
 
 def test_photographs_of_any_camera_are_used(photographs: dict[str, Path], tmp_path: Path) -> None:
-    """Six times larger than a service takes: 7,680 pixels wide."""
+    """Six times larger than a service accepts: 7,680 pixels wide."""
     import cv2
 
     (tmp_path / "photos").mkdir()
@@ -148,7 +148,7 @@ def test_run_resumes_after_ctrl_c(tmp_path: Path) -> None:
     assert 2 < first < len(places)
     assert analyzed(run(folder, "--out", out)) == len(places) - first
     assert (out / "index.html").is_file()
-    # As if nothing had happened.
+    # As without the interruption.
     whole = tmp_path / "whole"
     assert analyzed(run(folder, "--out", whole)) == len(places)
     assert rows(whole) == rows(out)
@@ -183,7 +183,7 @@ def test_only_new_photographs_are_analyzed(photographs: dict[str, Path], tmp_pat
     add("obama2.jpg", "n.jpg")
     assert analyzed(run(photos, "--out", out)) == 2
     assert people() == {"./m.jpg": "person-001", "./n.jpg": "person-001"}
-    # A larger group, the names of which come first.
+    # A larger group, whose names sort first.
     for number in range(3):
         import cv2
         import numpy
@@ -194,14 +194,14 @@ def test_only_new_photographs_are_analyzed(photographs: dict[str, Path], tmp_pat
         "./m.jpg": "person-001",
         "./n.jpg": "person-001",
     }
-    # Renaming is nothing new; what was taken away is forgotten.
+    # Renamed files are not new; removed ones are forgotten.
     (photos / "m.jpg").rename(photos / "renamed.jpg")
     (photos / "a0.png").unlink()
     assert analyzed(run(photos, "--out", out)) == 0
     assert people()["./renamed.jpg"] == "person-001"
     assert kept(out) == 4
     assert len(list((out / "faces").iterdir())) == 4
-    # A crop that somebody deleted is made again.
+    # A deleted crop is recreated.
     next((out / "faces").iterdir()).unlink()
     assert analyzed(run(photos, "--out", out)) == 1
     assert len(list((out / "faces").iterdir())) == 4
@@ -210,7 +210,7 @@ def test_only_new_photographs_are_analyzed(photographs: dict[str, Path], tmp_pat
 def test_face_filters(photographs: dict[str, Path], tmp_path: Path) -> None:
     (tmp_path / "photos").mkdir()
     shutil.copy(photographs["table.jpg"], tmp_path / "photos")
-    out = tmp_path / "photos" / "album"  # within the photographs: it is none of them
+    out = tmp_path / "photos" / "album"  # within the photographs, but not one of them
     assert analyzed(run(tmp_path / "photos", "--out", out)) == 1
     sizes = sorted(float(row["FaceSize"]) for row in rows(out))
     assert analyzed(run(tmp_path / "photos", "--out", out, "--min-face", str(sizes[2]))) == 0
@@ -226,7 +226,7 @@ def test_face_filters(photographs: dict[str, Path], tmp_path: Path) -> None:
 
 @pytest.fixture(scope="module")
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    """One worker, one thread and a short queue: with eight in flight most requests are rejected at first."""
+    """One worker, one thread, and a short queue: with eight in flight, most requests are rejected at first."""
     keys = tmp_path_factory.mktemp("keys") / "keys"
     keys.write_text(f"anna:{KEY}\n")
     options = ["--auth", "api-key", "--api-keys-file", str(keys), "--queue", "1", "--workers", "1", "--threads", "1"]
@@ -251,7 +251,7 @@ def test_busy_service_gives_the_same_album(service: Served, photographs: dict[st
     assert rows(tmp_path / "far", "skipped.csv") == rows(tmp_path / "near", "skipped.csv")
     tables = [parquet.read_table(tmp_path / name / "faces.parquet") for name in ("far", "near")]
     assert tables[0].equals(tables[1])
-    # What one has found the other need not look for.
+    # One run reuses the results of the other.
     assert analyzed(run(photos, "--out", tmp_path / "far")) == 0
 
 
@@ -266,7 +266,7 @@ def test_rejection_of_the_service_is_reported(service: Served, photographs: dict
     assert not (tmp_path / "album").exists()
 
 
-# --- what stops it
+# --- errors
 
 
 def test_foreign_output_folder_is_rejected(photographs: dict[str, Path], tmp_path: Path) -> None:

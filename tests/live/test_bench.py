@@ -1,4 +1,4 @@
-"""The benchmark's flood, as short as it can be: how long replies take is the machine's, that all come is ours."""
+"""The benchmark's flood, as short as possible: response times depend on the machine, but every response must arrive."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Clients that are slow, silent, gone or rude: none of them keeps the others from being answered."""
+"""Slow, silent, disconnected, or misbehaving clients do not keep others from being served."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ QUEUE = 8
 
 @pytest.fixture(scope="module")
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    """Two slots and a small queue, so that a few bad clients would be enough to fill it."""
+    """Two slots and a small queue, which a few bad clients could fill."""
     with serving(tmp_path_factory.mktemp("live"), threads=2, queue=QUEUE, request_seconds=20) as served:
         yield served.wait_ready()
 
@@ -74,7 +74,7 @@ def test_endless_body_is_rejected_at_the_deadline(quick: Served) -> None:
 
 
 def test_trickled_body_is_rejected_at_the_deadline(quick: Served) -> None:
-    """A byte now and then resets no clock: the deadline is that of the whole request."""
+    """An occasional byte does not extend the deadline, which applies to the whole request."""
     began = time.monotonic()
     with quick.connect() as sock:
         sock.sendall(raw_request(b"quick", length=100_000))
@@ -107,7 +107,7 @@ def test_endless_head_is_dropped_at_the_deadline(quick: Served, chunked: bool) -
 
 
 def test_client_that_does_not_close_delays_no_other(service: Served) -> None:
-    """After `Connection: close` the server waits for the client to close: not in its only event loop."""
+    """After `Connection: close`, the server waits for the client to close, but not in its only event loop."""
     began = time.monotonic()
     with contextlib.ExitStack() as stack:
         for _ in range(20):
@@ -116,7 +116,7 @@ def test_client_that_does_not_close_delays_no_other(service: Served) -> None:
             assert read_reply(sock)[0] == 200
         for _ in range(20):
             assert service.get("/livez").status == 200
-        assert time.monotonic() - began < 20  # one after the other they would have been waited for 40 s
+        assert time.monotonic() - began < 20  # one after the other, this would take 40 s
 
 
 def test_oversized_body_is_rejected_before_it_is_sent(service: Served) -> None:

@@ -1,4 +1,4 @@
-"""Collections over HTTP from several processes: two services on one database, and workers of one on a directory."""
+"""Collections over HTTP with several processes: two services on one database, and workers of one on a directory."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 
 @pytest.fixture
 def start(url: str, tmp_path: Path) -> Iterator[Start]:
-    """Start a service on the store; several may run at once."""
+    """Starts a service on the store; several may run at once."""
     with ExitStack() as stack:
 
         def begin(**options: Any) -> Served:
@@ -60,7 +60,7 @@ def start(url: str, tmp_path: Path) -> Iterator[Start]:
 
 
 def call(service: Served, method: str, path: str, body: Any = None) -> Any:
-    """The reply to one request on a connection of its own, so that any of the workers may answer."""
+    """Returns the response to one request on a new connection, so that any of the workers may respond."""
     headers = {"Connection": "close", "Content-Type": "application/json"}
     reply = service.session.request(
         method, service.url + path, body=None if body is None else json.dumps(body), headers=headers
@@ -78,7 +78,7 @@ def enroll(service: Served, person: str) -> Any:
 
 
 def who(service: Served, person: str) -> str | None:
-    """Whose face the service says that this is."""
+    """Returns the person whom the service identifies."""
     [found] = call(service, "POST", f"{C}/staff/search", hash_of(person))["Faces"]
     return found["Matches"][0]["UserId"] if found["Decision"] == "match" else None
 
@@ -122,7 +122,7 @@ def test_killed_services_lose_no_acknowledged_enrollment(start: Start) -> None:
     enough = threading.Event()
 
     def enroll_surely(person: str) -> None:
-        """As a client that comes again when nobody answers."""
+        """Enrolls like a client that retries without a response."""
         for attempt in itertools.count():
             try:
                 reply = enroll(services[attempt % 2], person)
@@ -176,10 +176,10 @@ def test_schema_upgrade_with_both_versions_serving(url: str, start: Start) -> No
         finally:
             done.set()
         count = sum(each.result(60) for each in users)
-    for service in (old, new, start()):  # also one of the older version that starts now
+    for service in (old, new, start()):  # including one of the older version that starts now
         assert call(service, "GET", f"{C}/staff")["FaceCount"] == count + 1
 
 
 def schema(service: Served) -> int:
-    """The schema that a service says its store has; 0 while it says nothing."""
+    """Returns the schema that a service reports for its store; 0 without a response."""
     return int(call(service, "GET", "/readyz?verbose")["collections"].get("schema", 0))

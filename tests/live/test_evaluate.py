@@ -28,7 +28,7 @@ PROGRAM = str(Path(sys.executable).with_name("face-comparison"))
 
 @pytest.fixture(scope="module")
 def people(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Ten people, and what folders of people hold besides."""
+    """Ten people, and other files that folders of people contain."""
     folder = people_folder.make(tmp_path_factory.mktemp("people"))
     shutil.copy(folder / "biden/biden-0.jpg", folder / "biden/biden-copy.jpg")
     (folder / "obama/notes.txt").write_text("not an image")
@@ -86,9 +86,9 @@ def test_rates_match_scikit_learn(people: Path, tmp_path: Path) -> None:
         return float(false_match[index]), float(1 - true_match[index])
 
     for row in found["rates"][60:160:5]:
-        # Another number of threads sums in another order, which moves a distance by up to 0.02.
+        # A different number of threads sums in a different order, which moves a distance by up to 0.02.
         below, above = expected(row["threshold"] - 0.02), expected(row["threshold"] + 0.02)
-        rounding = 1e-9  # both divide counts, in another order
+        rounding = 1e-9  # both divide counts, in different orders
         assert below[0] - rounding <= row["fmr"]["value"] <= above[0] + rounding
         assert above[1] - rounding <= row["fnmr"]["value"] <= below[1] + rounding
         assert row["fmr"]["pairs"] + row["fnmr"]["pairs"] == len(same)
@@ -106,7 +106,7 @@ def test_second_run_analyzes_only_new_images(fresh: Path) -> None:
 
 
 def test_ctrl_c_keeps_results(fresh: Path, tmp_path: Path) -> None:
-    """Images by the hundred, so that there is something left to interrupt."""
+    """Hundreds of images, so that there is something left to interrupt."""
     for number in range(12):
         for path in sorted((fresh / "obama").glob("obama*.jpg")):
             (fresh / "obama" / f"{number}-{path.name}").write_bytes(path.read_bytes() + bytes([number]))

@@ -1,4 +1,4 @@
-"""The wheel in an environment of its own, as docs/how-to/install.md says, and that no page names what nobody has."""
+"""The wheel in a separate environment, as docs/how-to/install.md describes, and pages name only existing packages."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ PAGES = [
 
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What `make wheels` builds, by the same program."""
+    """The wheel that `make wheels` builds, built by the same program."""
     folder = tmp_path_factory.mktemp("wheels")
     command = [str(TOOLS / "hatchling"), "build", "--target", "wheel", "--directory", str(folder)]
     subprocess.run(command, cwd=ROOT / "service", check=True, capture_output=True, timeout=120)
@@ -100,7 +100,7 @@ except ModuleNotFoundError as error:
 
 @pytest.fixture(scope="module")
 def client_wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The client alone, by the same program as that of `make wheels`."""
+    """The client's wheel, built by the same program as in `make wheels`."""
     folder = tmp_path_factory.mktemp("client")
     command = [str(TOOLS / "hatchling"), "build", "--target", "wheel", "--directory", str(folder)]
     subprocess.run(command, cwd=ROOT / "client", check=True, capture_output=True, timeout=120)
@@ -119,7 +119,7 @@ def test_client_alone_needs_neither_models_nor_server(client_wheel: Path, tmp_pa
         *("__init__.py", "py.typed", "api", "client")
     }
     dependencies = sysconfig.get_path("purelib")
-    # Without `site`, so that the packages in development are not found.
+    # Without `site`, so that the development packages are not found.
     code = f"import sys; sys.path[:0] = [{str(tmp_path / 'unpacked')!r}, {dependencies!r}]\n{SLIM}"
     ended = subprocess.run(
         [sys.executable, "-I", "-S", "-c", code], capture_output=True, text=True, timeout=120, check=False
@@ -165,7 +165,7 @@ def test_service_and_client_are_installed_side_by_side(
 
 
 def test_client_modules_use_relative_imports() -> None:
-    """Not by the name of the package, which is another one where the client is installed alone."""
+    """The package has a different name if the client is installed alone."""
     folders = [ROOT / "service" / "src" / "face_comparison" / name for name in ("api", "client")]
     files = [path for folder in folders for path in folder.glob("*.py")]
     assert len(files) > 8
@@ -188,7 +188,7 @@ def test_client_declares_the_same_dependencies() -> None:
 
 @pytest.mark.parametrize("page", PAGES, ids=[str(page.relative_to(ROOT)) for page in PAGES])
 def test_pages_install_only_existing_packages(page: Path) -> None:
-    """The package is on no index, where the name is free for anybody to take."""
+    """The package is on no index, where anybody could claim the name."""
     text = page.read_text()
     assert not re.findall(r"(?:pip|pipx|uvx|uv tool)\b[^\n]*['\" ]face-comparison\[", text)
     for path, extras in re.findall(r"'([^'\s]*\.whl)(?:\[([^\]]*)\])?'", text):

@@ -1,4 +1,4 @@
-"""`make run` in a terminal, as a newcomer has it: ready, an example, and a clean end by Ctrl-C."""
+"""`make run` in a terminal, as a newcomer uses it: it becomes ready, shows an example, and stops cleanly on Ctrl-C."""
 
 from __future__ import annotations
 

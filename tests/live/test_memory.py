@@ -1,7 +1,6 @@
-"""A service that has answered many requests, good and bad, keeps no more than one that has answered some.
+"""A service that has processed many requests, good and bad, uses no more memory than one that has processed a few.
 
-What is measured is what is allocated, not what the process holds: memory that was freed and not given back would hide
-a leak for as long as it lasts.
+It measures allocated memory, not the process's: memory that was freed but not returned could hide a leak.
 """
 
 from __future__ import annotations
@@ -21,7 +20,7 @@ LEAK_BYTES = 1024
 
 
 def turn(service: Served, _: int) -> None:
-    """A large image, a long response, a rejection, bytes that are not JSON, and two clients that hang up."""
+    """Sends a large image, a request with a long response, a rejected one, invalid JSON, and two that are aborted."""
     service.detect(b"quick" + b" " * 1_000_000)
     service.detect(b"faces 20")
     service.session.request("POST", service.url + "/prod/face_comparison", body=os.urandom(100_000))
@@ -32,7 +31,7 @@ def turn(service: Served, _: int) -> None:
 
 
 def growth(service: Served, pool: ThreadPoolExecutor, folder: Path, rounds: int, leak: int = 0) -> float:
-    """Bytes per turn that are allocated more after the best of some rounds, the first good one of which ends it."""
+    """Returns the allocated bytes per turn, the minimum of several rounds; the first good round ends it."""
 
     def after(turns: int) -> int:
         list(pool.map(lambda number: turn(service, number), range(turns)))
@@ -64,7 +63,7 @@ def test_memory_does_not_grow(tmp_path: Path) -> None:
 
 
 def test_leak_is_detected(tmp_path: Path) -> None:
-    """What the measure above is worth."""
+    """Checks the measurement above."""
     with (
         serving(tmp_path, threads=2, queue=16, PYTHONMALLOC="malloc") as service,
         ThreadPoolExecutor(8) as pool,

@@ -74,7 +74,7 @@ def test_service_finds_the_face_in_every_file(service: Served, folder: Path) -> 
 
 
 def test_album_groups_every_file_of_one_person(folder: Path, tmp_path: Path) -> None:
-    """Larger ones than a request may have are reduced."""
+    """Images larger than a request may have are reduced."""
     out = tmp_path / "album"
     done = subprocess.run(
         [PROGRAM, "album", folder, "--out", out], capture_output=True, text=True, timeout=240, check=False

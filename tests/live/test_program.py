@@ -1,4 +1,4 @@
-"""The program as it is installed, with the real models and photographs: the command line, and the whole service."""
+"""The installed program with the real models and photographs: the command line, and the whole service."""
 
 from __future__ import annotations
 
@@ -172,7 +172,7 @@ def test_service_compares(service: Served, photographs: dict[str, Path]) -> None
 
 def test_build_info_and_one_log_line_per_request(service: Served, photographs: dict[str, Path]) -> None:
     exposition = service.get("/metrics").data.decode()
-    # `auto` on a CPU: the faster engine, where it is installed.
+    # `auto` on a CPU chooses the faster engine, if it is installed.
     engine = "openvino" if importlib.util.find_spec("openvino") else "onnxruntime"
     assert f'engine="{engine}"' in exposition
     assert "face_comparison_batch_size_bucket" in exposition

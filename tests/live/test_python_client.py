@@ -1,4 +1,4 @@
-"""Programs in Python against the real service: the client of this package, and one that a generator makes."""
+"""Python programs against the real service: this package's client, and a generated one."""
 
 from __future__ import annotations
 
@@ -111,7 +111,7 @@ def test_rejections(service: Served, client: Client) -> None:
 
 
 def test_all_callers_of_a_busy_service_get_a_response(service: Served, photographs: dict[str, Path]) -> None:
-    """One image at a time and one waiting: most are refused at first, and come again; some often, if this is slow."""
+    """One image at a time and one in the queue: most are rejected at first and retry, some often."""
     many = Client(f"{service.url}/prod/face_comparison", api_key=KEY, timeout=120, retries=100)
     with many as client, ThreadPoolExecutor(12) as pool:
         found = list(pool.map(lambda _: len(client.detect(photographs["biden.jpg"]).faces), range(12)))

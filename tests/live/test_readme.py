@@ -45,7 +45,7 @@ def output(name: str, service: Served) -> str:
 
 
 def alike(shown: Any, real: Any) -> bool:
-    """Equal in shape and text, numbers within a hundredth; a list cut short by `… n more` in its beginning."""
+    """Returns whether two values have the same shape and text, and numbers within 0.01; `… n more` ends a list."""
     if isinstance(shown, dict):
         return isinstance(real, dict) and list(shown) == list(real) and all(alike(shown[k], real[k]) for k in shown)
     if isinstance(shown, list):

@@ -1,4 +1,4 @@
-"""Workers that are replaced after a crash: what is not in flight on a crashed worker is not lost."""
+"""Replacing crashed workers loses only requests in flight on them."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def test_sighup_is_ignored(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("workers", [1, 2])
 def test_killed_worker_loses_only_requests_in_flight(tmp_path: Path, workers: int) -> None:
-    """Whoever comes while a worker is being replaced waits, or is served by another; nobody hears `not_ready`."""
+    """Clients that come during the replacement wait, or another worker serves them; none gets `not_ready`."""
     with serving(tmp_path, workers=workers, threads=2, LIVE_LOAD_SECONDS=0.5) as service:
         service.wait_ready()
         with ThreadPoolExecutor(8) as pool:
@@ -37,15 +37,13 @@ def test_killed_worker_loses_only_requests_in_flight(tmp_path: Path, workers: in
             assert doomed.exception(LIMIT) is not None
         until(lambda: len(service.workers()) == workers and service.workers() != before, "it is replaced")
         assert service.get("/readyz").status == 200
-        assert (
-            service.metric("face_comparison_requests_in_flight") == 0
-        )  # what the dead worker had inside is not counted
+        assert service.metric("face_comparison_requests_in_flight") == 0  # the dead worker's requests are not counted
 
 
 def test_metrics_cover_all_workers(tmp_path: Path) -> None:
     with serving(tmp_path, workers=2) as service:
         service.wait_ready()
-        for _ in range(40):  # on new connections: some go to either worker
+        for _ in range(40):  # on new connections, which reach either worker
             service.session.clear()
             assert service.detect(b"quick").status == 200
         pids = {line["pid"] for line in service.lines if line["message"] == "ready"}

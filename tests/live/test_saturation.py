@@ -1,4 +1,4 @@
-"""More requests than the service takes on: each is answered, 200 or 429, and health is answered all the while."""
+"""With more requests than the service accepts, each gets 200 or 429, and health routes respond throughout."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ IN_FLIGHT, EACH = 64, 8
 
 
 def probe(service: Served, stop: threading.Event) -> list[float]:
-    """Seconds that each of successive probes took, each on a connection of its own."""
+    """Returns the duration of each of several probes in seconds, each on a new connection."""
     seconds: list[float] = []
     while not stop.is_set():
         began = time.monotonic()
@@ -60,7 +60,7 @@ def test_64_in_flight_on_a_queue_of_16(tmp_path: Path, workers: int) -> None:
 
 
 def test_health_responds_at_full_load(tmp_path: Path) -> None:
-    """Were it to queue with the images, it would wait until the test lets these go."""
+    """If it queued with the images, it would wait until the test releases them."""
     with serving(tmp_path, threads=1, queue=3) as service, ThreadPoolExecutor(4) as pool:
         service.wait_ready()
         held = [pool.submit(service.detect, b"hold %s" % bytes(tmp_path / "go")) for _ in range(4)]
@@ -73,7 +73,7 @@ def test_health_responds_at_full_load(tmp_path: Path) -> None:
 
 
 def test_threads_start_before_the_first_request(tmp_path: Path) -> None:
-    """Begun with the requests of a first burst, they would keep health waiting: each holds up the event loop."""
+    """Threads started during a first burst would delay health: each start blocks the event loop."""
     with serving(tmp_path, threads=2, queue=16) as service:
         service.wait_ready()
         (worker,) = (psutil.Process(pid) for pid in service.workers())
@@ -81,7 +81,7 @@ def test_threads_start_before_the_first_request(tmp_path: Path) -> None:
 
 
 def test_no_rejection_while_another_worker_has_capacity(tmp_path: Path) -> None:
-    """New connections fall to either worker by chance, so that shares of their own would hardly ever fill together."""
+    """Connections reach workers at random, so that separate queues would hardly ever fill together."""
     with serving(tmp_path, workers=2, threads=1, queue=14) as service, ThreadPoolExecutor(16) as pool:
         service.wait_ready()
         held = [pool.submit(service.detect, b"hold %s" % bytes(tmp_path / "go")) for _ in range(16)]
@@ -97,7 +97,7 @@ def test_no_rejection_while_another_worker_has_capacity(tmp_path: Path) -> None:
 
 
 def test_queued_requests_are_served_in_order(tmp_path: Path) -> None:
-    """Three of four wait behind one that takes longer than their deadline: told so in time, not left waiting."""
+    """Three of four wait behind one that takes longer than their deadline: they are rejected in time."""
     with serving(tmp_path, threads=1, queue=3, request_seconds=3) as service, ThreadPoolExecutor(4) as pool:
         service.wait_ready()
         hold = pool.submit(service.detect, b"hold %s" % bytes(tmp_path / "go"))

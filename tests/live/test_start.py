@@ -1,4 +1,4 @@
-"""A start that fails ends at once, once, and says why; a start that succeeds says so only when it can answer."""
+"""A failed startup exits immediately and says why once; a successful one reports readiness only once it can respond."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from support.served import serving, until
 
 
 def serve(*arguments: str, **environ: str) -> subprocess.CompletedProcess[str]:
-    """The real program, which is expected to end by itself."""
+    """Runs the real program, which is expected to exit by itself."""
     return subprocess.run(
         [Path(sys.executable).with_name("face-comparison"), "serve", "--host", "127.0.0.1", *arguments],
         env={**os.environ, **environ},
@@ -50,7 +50,7 @@ def test_startup_error_is_reported_once_on_stderr(arguments: list[str], environ:
 
 
 def test_worker_killed_while_loading_aborts_startup(tmp_path: Path) -> None:
-    """As the kernel does when memory runs out. Tried again and again, it would look like a slow start for ever."""
+    """For example, by the kernel's out-of-memory killer. Endless restarts would look like a slow startup."""
     with serving(tmp_path, workers=2, LIVE_LOAD_SECONDS=60) as service:
         (victim, _) = until(lambda: (found := service.workers()) and len(found) == 2 and found, "two workers load")
         os.kill(victim, signal.SIGKILL)
@@ -94,7 +94,7 @@ def test_alive_but_not_ready_while_models_load(tmp_path: Path) -> None:
         assert (refused.status, refused.json()["error"]["code"]) == (503, "not_ready")
         (tmp_path / "loading").unlink()
         until(lambda: service.get("/readyz").status == 200, "it is ready")
-        for _ in range(20):  # by then every worker is: none still refuses
+        for _ in range(20):  # by then, every worker is ready: none rejects
             service.session.clear()
             assert service.detect(b"quick").status == 200
 

@@ -1,4 +1,4 @@
-"""SIGTERM and Ctrl-C: what was accepted is finished, the rest is refused and nobody is cut off; or it ends at once."""
+"""SIGTERM and Ctrl-C: accepted requests are finished, others rejected, and none cut off; or it exits immediately."""
 
 from __future__ import annotations
 
@@ -38,13 +38,13 @@ def test_sigterm_finishes_accepted_requests_and_rejects_new_ones(service: Served
 
         service.signal(signal.SIGTERM)
         until(lambda: service.get("/readyz").status == 503, "it says that it is not ready")
-        for _ in range(5):  # on new connections, whichever worker takes them
+        for _ in range(5):  # on new connections, whichever worker accepts them
             refused = service.detect(b"quick")
             assert (refused.status, refused.json()["error"]["code"]) == (503, "draining")
             assert int(refused.headers["Retry-After"]) >= 1
             assert refused.headers["Connection"] == "close"
         assert service.get("/livez").status == 200
-        idle.sendall(raw_request(b"quick"))  # on a connection that was kept
+        idle.sendall(raw_request(b"quick"))  # on a persistent connection
         assert read_reply(idle)[0] == 503
 
         assert not any(done.done() for done in accepted)
@@ -57,7 +57,7 @@ def test_sigterm_finishes_accepted_requests_and_rejects_new_ones(service: Served
 
 
 def test_sigterm_under_load_cuts_off_no_request(service: Served) -> None:
-    """New connections come all the time: each is served, refused by 503, or finds the door shut."""
+    """New connections keep coming: each is served, rejected with 503, or refused."""
     outcomes: Counter[str] = Counter()
     lock = threading.Lock()
     ended = threading.Event()
@@ -101,12 +101,12 @@ def test_sigterm_stops_idle_service_and_leaves_nothing(service: Served) -> None:
         assert kept.recv(1) == b""
         assert silent.recv(1) == b""
     assert not any(child.is_running() for child in children)
-    assert folders - set(Path("/dev/shm").glob("face-comparison.*"))  # its own folder of metrics is gone
+    assert folders - set(Path("/dev/shm").glob("face-comparison.*"))  # its own metrics folder is removed
     assert service.errors == ""
 
 
 def test_sigterm_exits_at_the_end_of_the_grace_period(tmp_path: Path) -> None:
-    """What still computes then is cut off, or the container would be killed with everything that it had to write."""
+    """Remaining work is cut off; otherwise the container would be killed with its logs unwritten."""
     with serving(tmp_path, threads=1, drain_seconds=1) as service, ThreadPoolExecutor(1) as pool:
         service.wait_ready()
         stuck = pool.submit(service.detect, b"hold %s" % bytes(tmp_path / "never"))

@@ -1,4 +1,4 @@
-"""The program in a terminal: tables, color, progress, where to look, and completion by the shells themselves."""
+"""The program in a terminal: tables, color, progress, hints, and completion in the shells themselves."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def photographs() -> list[str]:
 
 
 def shown_by(command: list[str], **environ: str) -> tuple[int, str]:
-    """Exit status and everything that a command shows in its terminal."""
+    """Returns exit status and output of a command in its terminal."""
     terminal = Terminal(command, **environ)
     try:
         until(lambda: terminal.shows("\0") or terminal.process.poll() is not None, "the command ends")
@@ -65,7 +65,7 @@ def test_serve_prints_its_address_and_listens_locally() -> None:
         ((page, port),) = re.findall(r"open (http://127\.0\.0\.1:(\d+)/front/) in a browser", terminal.shown)
         terminal.wait_shows("ready")
         assert urllib3.request("GET", page, timeout=60).status == 200
-        assert not re.search(r"^\{", terminal.shown, re.MULTILINE)  # no JSON
+        assert not re.search(r"^\{", terminal.shown, re.MULTILINE)  # not JSON
         assert re.search(r"^\d\d:\d\d:\d\d  ready  pid=\d+  seconds=", terminal.shown, re.MULTILINE)
         listening = {
             connection.laddr.ip if connection.laddr else ""
@@ -79,11 +79,11 @@ def test_serve_prints_its_address_and_listens_locally() -> None:
         terminal.close()
 
 
-# --- completion, as docs/reference/cli.md says to turn it on
+# --- completion, enabled as docs/reference/command-line.md describes
 
 
 def completed(line: str) -> list[str]:
-    """What bash offers at the end of a line."""
+    """Returns what bash offers at the end of a line."""
     ask = f"""
         eval "$(_FACE_COMPARISON_COMPLETE=bash_source face-comparison)"
         COMP_WORDS=({line} ""); COMP_CWORD=$((${{#COMP_WORDS[@]}} - 1))
@@ -114,7 +114,7 @@ def test_bash_completion(line: str, offered: str) -> None:
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
 def test_every_shell_gets_a_completion_script(shell: str) -> None:
-    """What the shells do with it is click's; that the program answers both questions is ours."""
+    """What shells do with the script is click's part; that the program provides both is ours."""
     environ = {**os.environ, "_FACE_COMPARISON_COMPLETE": f"{shell}_source"}
     script = subprocess.run([PROGRAM], capture_output=True, text=True, timeout=60, check=True, env=environ).stdout
     assert f"_FACE_COMPARISON_COMPLETE={shell}_complete" in script

@@ -1,7 +1,7 @@
-"""Whether `Ready` agrees with reality: both looked at every second while things change.
+"""Compares `Ready` with the URL's responses every second while the resource changes.
 
-Real is: the published URL is answered by this resource's own pods, and every pod that is ready is of the present
-template. What a resource claims may be behind for a moment after a change; how long at most is measured.
+The truth is: the URL is answered by this resource's own pods, and every ready pod has the current template. The status
+may be late for a moment after a change; the maximum delay is measured.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ Key = tuple[str, str]
 
 @dataclass(frozen=True)
 class Look:
-    """One look at one resource."""
+    """One sample of one resource."""
 
     at: float
     ready: bool
@@ -37,7 +37,7 @@ class Look:
 
 @dataclass
 class Watcher:
-    """Looks at resources every second from `watching` to its end."""
+    """Samples resources every second from `watching` to its end."""
 
     product: Product
     looks: dict[Key, list[Look]] = field(default_factory=dict)
@@ -63,11 +63,11 @@ class Watcher:
             thread.join()
 
     def add(self, namespace: str, name: str) -> None:
-        """Looks at a resource from now on."""
+        """Samples a resource from now on."""
         self.looks[namespace, name] = []
 
     def longest_disagreement(self, key: Key) -> tuple[float, str]:
-        """Seconds from the first look of the longest run that disagrees to its last, and the reason reported there."""
+        """Returns the duration of the longest run of disagreeing samples, and the reason reported during it."""
         longest, began, told = 0.0, None, ""
         for look in self.looks[key]:
             if look.ready == look.real:
@@ -87,11 +87,11 @@ class Watcher:
         real = self._answers(found) and self._is_present(key)
         again = self.product.get(key[0], RESOURCE, key[1])
         if again is None or self._ready(again) != ready:
-            return  # it changed while it was looked at
+            return  # it changed during the sample
         self.looks[key].append(Look(at, ready.get("status") == "True", real, ready.get("reason", "")))
 
     def _ready(self, found: Object) -> Object:
-        """`Ready`, where it is about the present spec."""
+        """Returns `Ready`, if it is about the current spec."""
         generation = found["metadata"]["generation"]
         for each in found.get("status", {}).get("conditions", []):
             if each["type"] == "Ready" and each["observedGeneration"] == generation:

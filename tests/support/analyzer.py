@@ -38,7 +38,7 @@ def image(*people: str) -> bytes:
 
 
 def vector(person: str) -> NDArray[np.float32]:
-    """The hash of a person: unit length, zero beyond 128 numbers; `*` adds a little of somebody else."""
+    """Returns the hash of a person: unit length, zero beyond 128 numbers; `*` mixes in somebody else."""
     name = person.rstrip("*")
     direction = np.random.default_rng(zlib.crc32(name.encode())).normal(size=128)
     for star in range(len(person) - len(name)):
@@ -49,7 +49,7 @@ def vector(person: str) -> NDArray[np.float32]:
 
 
 class FakeAnalyzer:
-    """`held`: while it is set, analysis waits; `started` is released once for every analysis that has begun."""
+    """`held`: while it is set, analysis waits; `started` is released once per started analysis."""
 
     model = MODEL
 

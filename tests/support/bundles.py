@@ -14,7 +14,7 @@ from face_comparison.vision.bundle import parse_manifest
 
 
 def published_embedder(width: int, side: int) -> bytes:
-    """A network with fixed random weights as others publish theirs: float BGR images, centered, batch 1."""
+    """Returns a network with fixed random weights in a common published form: float BGR images, centered, batch 1."""
     rng = np.random.default_rng(9)
     cells = (side // 8) ** 2 * 4
     constants = {
@@ -38,7 +38,7 @@ def published_embedder(width: int, side: int) -> bytes:
 
 
 def recipe(folder: Path, width: int = 512, side: int = 128) -> Path:
-    """Write a recipe with the files that it names beside it, and return its path."""
+    """Writes a manifest with the files that it names beside it, and returns its path."""
     default = parse_manifest(bundle_store.known_manifests()[bundle_store.DEFAULT], "default")
     assert default.detector.origin is not None
     detector = fetch_origin(default.detector.origin, folder)

@@ -1,4 +1,4 @@
-"""What the tests on a node need for collections: volumes, and a PostgreSQL as a StatefulSet."""
+"""Volumes and a PostgreSQL StatefulSet, which tests of collections on a node need."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ exec postgres -D /data/pg -c 'listen_addresses=*' -c unix_socket_directories=/tm
 
 
 def volume(product: Product, namespace: str, name: str) -> tuple[Object, Path]:
-    """A PersistentVolume of a folder of the node, for the claim of this name, and the folder. Root owns it."""
+    """Returns a PersistentVolume of a folder on the node, for the claim of this name, and the folder. Root owns it."""
     folder = product.node.layout.state / "volumes" / f"{namespace}-{name}"
     folder.mkdir(mode=0o755, parents=True)
     hostname = {"key": "kubernetes.io/hostname", "operator": "In", "values": [product.node.name]}
@@ -46,7 +46,7 @@ def volume(product: Product, namespace: str, name: str) -> tuple[Object, Path]:
 
 
 def claim(namespace: str, name: str) -> Object:
-    """A claim for the volume of this name."""
+    """Returns a claim for the volume of this name."""
     return {
         "apiVersion": "v1",
         "kind": "PersistentVolumeClaim",
@@ -66,7 +66,7 @@ def forget_volume(product: Product, namespace: str, name: str) -> None:
 
 
 def database(namespace: str, image: images.Image, replicas: int = 1) -> list[Object]:
-    """PostgreSQL with a claim `database`, a Service, and a Secret that holds its URI as CloudNativePG's does."""
+    """Returns PostgreSQL with a claim `database`, a Service, and a Secret with its URI like CloudNativePG's."""
     labels = {"app": DATABASE}
     where = {"name": DATABASE, "namespace": namespace}
     uri = f"postgresql://postgres:{PASSWORD}@{DATABASE}.{namespace}.svc:5432/postgres"

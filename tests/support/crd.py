@@ -1,4 +1,4 @@
-"""The definition of the resource (charts/face-comparison/files/crd.yaml), as the tests of agreement read it."""
+"""The CRD (charts/face-comparison/files/crd.yaml) as the agreement tests read it."""
 
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ STATUS: Schema = VERSION["schema"]["openAPIV3Schema"]["properties"]["status"]
 
 
 def defaulted(schema: Schema, value: Any) -> Any:
-    """`value` with the defaults of the schema, as the API server adds them."""
+    """Returns `value` with the defaults of the schema, as the API server adds them."""
     if isinstance(value, dict) and "properties" in schema:
         fields = schema["properties"]
         present = value | {name: field["default"] for name, field in fields.items() if "default" in field} | value

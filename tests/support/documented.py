@@ -1,4 +1,4 @@
-"""What the tests of documented commands share: commands as pages have them, and a clone to type them in."""
+"""Shared helpers of tests of documented commands: the commands on the pages, and a clone to type them in."""
 
 from __future__ import annotations
 
@@ -22,18 +22,18 @@ SECONDS = 900.0
 TRUSTED = {
     "PIP_CERT": "/etc/ssl/certs/ca-certificates.crt",
     "SSL_CERT_FILE": "/etc/ssl/certs/ca-certificates.crt",
-    "PIP_NO_COMPILE": "1",  # saves a third of the processor time of an installation
+    "PIP_NO_COMPILE": "1",  # saves a third of the CPU time of an installation
 }
 
 
 def block(page: Path, words: str) -> str:
-    """The one shell block of a page that holds these words."""
+    """Returns the only shell block of a page that contains these words."""
     (found,) = [text for text in blocks(page, "sh") if words in text]
     return found
 
 
 def clone(folder: Path) -> Path:
-    """Where a reader is: a copy of this checkout with two photographs of one person and one of another."""
+    """A reader's checkout: a copy of this one with two photographs of one person and one of another."""
     command = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
     listed = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
     for name in filter(None, listed.split("\0")):
@@ -43,12 +43,12 @@ def clone(folder: Path) -> Path:
             shutil.copy2(source, target, follow_symlinks=False)
     for name, original in PHOTOGRAPHS.items():
         shutil.copy(samples.photographs()[original], folder / name)
-    folder.chmod(0o755)  # as a folder in a home is; a container is another user
+    folder.chmod(0o755)  # readable like a folder in a home directory; a container runs as another user
     return folder
 
 
 def need_debian() -> None:
-    """Skip where a bare Debian cannot be made, but not in CI."""
+    """Skips if a bare Debian cannot be made, except in CI."""
     install.install_packages(print)
     if missing := debian.missing():
         if os.environ.get("CI"):
@@ -57,7 +57,7 @@ def need_debian() -> None:
 
 
 def typed(machine: Machine, shell: str, seconds: float = SECONDS) -> subprocess.CompletedProcess[str]:
-    """What a reader gets who types this in the clone; pip and uv trust what this machine trusts."""
+    """Returns the result of typing this in the clone; pip and uv trust what this machine trusts."""
     command = machine.command(shell, folder=CHECKOUT, environment=TRUSTED)
     done = subprocess.run(command, capture_output=True, text=True, timeout=seconds, check=False)
     assert done.returncode == 0, f"{shell}\n{done.stdout[-3000:]}\n{done.stderr[-3000:]}"

@@ -1,9 +1,10 @@
-"""A steady client: posts one image again and again, never retries, and tells what happened when its input closes.
+"""A steady client: it posts one image repeatedly, never retries, and reports the results when its input closes.
 
     python e2e_load.py ADDRESS HOST PATH IMAGE THREADS PAUSE < /dev/stdin
 
-Prints "started" after the first answers, and at the end one JSON object: the requests as [start, seconds, outcome],
-where start is in seconds of the machine's monotonic clock and outcome the status code or the name of an error.
+It prints "started" after the first responses, and at the end one JSON object: the requests as [start, seconds,
+outcome], where start is in seconds of the machine's monotonic clock and outcome is the status code or the name of an
+error.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ TIMEOUT = 60
 def work(
     address: str, host: str, path: str, body: bytes, pause: float, stop: threading.Event, done: list[object]
 ) -> None:
-    """Post until told to stop, over one connection that is made anew only after a failure."""
+    """Posts until told to stop, on one connection that is only replaced after a failure."""
     connection = http.client.HTTPConnection(address, timeout=TIMEOUT)
     while not stop.is_set():
         started = time.monotonic()
@@ -41,7 +42,7 @@ def work(
 
 
 def main(address: str, host: str, path: str, image: str, threads: str, pause: str) -> None:
-    """Run the threads until standard input ends."""
+    """Runs the threads until standard input ends."""
     body = json.dumps({"img": base64.b64encode(Path(image).read_bytes()).decode()}).encode()
     stop, done = threading.Event(), list[object]()
     arguments = (address, host, path, body, float(pause), stop, done)

@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 def draw(
     chance: np.random.Generator, people: int, images: int, width: int = 16
 ) -> tuple[NDArray[np.float32], NDArray[np.intp]]:
-    """L2-normalized vectors (people * images, width) and the person of each.
+    """Returns L2-normalized vectors (people * images, width) and the person of each.
 
-    A third of the people resemble another one (families), and each has an own amount of noise.
+    A third of the people resemble another person (families), and each has an individual amount of noise.
     """
     centers = chance.normal(size=(people, width))
     third = people // 3

@@ -16,7 +16,7 @@ THREADS = 5
 
 
 def enroll(url: str, numbers: list[int], acknowledged: Connection, stop_after: int) -> None:
-    """Enroll from several threads, acknowledge each; kill this process after so many acknowledgments."""
+    """Enrolls from several threads, acknowledges each, and kills this process after a number of acknowledgments."""
     store = open_store(url, max_faces=10_000, timeout=30)
     count = 0
 

@@ -1,4 +1,4 @@
-"""What a hostile client costs the service and its other clients."""
+"""The cost of hostile clients to the service and its other clients."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ PATIENCE = 15.0
 
 
 def victim(service: Served, order: bytes = b"quick") -> float:
-    """Send one good image as another client would, again while the answer is 429; returns the seconds until its reply.
+    """Sends one good image as another client would, retrying on 429; returns the seconds until its response.
 
-    Whoever comes from the address that fills the queue may be asked for a moment's patience.
+    A client with the address that fills the queue may have to retry.
     """
     began = time.monotonic()
     replies: list[tuple[int, bytes]] = []
@@ -41,7 +41,7 @@ def victim(service: Served, order: bytes = b"quick") -> float:
 
 
 def probe(service: Served) -> float:
-    """Ask whether the service is alive, on a new connection; returns the seconds until its reply."""
+    """Requests `/livez` on a new connection; returns the seconds until the response."""
     began = time.monotonic()
     with service.connect() as sock:
         sock.settimeout(PATIENCE)
@@ -52,7 +52,7 @@ def probe(service: Served) -> float:
 
 @dataclass
 class Usage:
-    """Of all processes of a service, in a time."""
+    """Resource usage of all processes of a service during a period."""
 
     cpu_seconds: float = 0.0
     peak_growth: int = 0
@@ -62,7 +62,7 @@ class Usage:
 
 @contextlib.contextmanager
 def measured(service: Served) -> Iterator[Usage]:
-    """What the service uses within the context; complete after it."""
+    """Measures the service's usage during a block; complete after it."""
     processes = [psutil.Process(service.process.pid), *psutil.Process(service.process.pid).children(recursive=True)]
 
     def resident() -> int:
@@ -91,7 +91,7 @@ def measured(service: Served) -> Iterator[Usage]:
 
 @contextlib.contextmanager
 def connections(service: Served, count: int, first_bytes: bytes = b"") -> Iterator[list[socket.socket]]:
-    """Open connections that have sent something each; those that the service closes meanwhile are kept, too."""
+    """Yields open connections that have sent something each, including those that the service closes."""
     with contextlib.ExitStack() as stack:
         sockets = []
         for _ in range(count):
@@ -107,7 +107,7 @@ def wait_connected(service: Served, count: int) -> None:
 
 
 def head(path: str = "/prod/face_comparison", method: str = "POST", **headers: str | int) -> bytes:
-    """A request's head; `content_length=5` becomes `Content-Length: 5`."""
+    """Returns a request's head; `content_length=5` becomes `Content-Length: 5`."""
     lines = [f"{method} {path} HTTP/1.1", "Host: x"]
     lines += [f"{name.replace('_', '-').title()}: {value}" for name, value in headers.items()]
     return "\r\n".join([*lines, "", ""]).encode()

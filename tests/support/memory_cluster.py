@@ -24,7 +24,7 @@ _ATOMIC = ("selector", "matchLabels", "nodeSelector", "podSelector", "fieldsV1")
 
 
 class MemoryCluster:
-    """Objects and who owns their fields. `now` is the time of everything that happens."""
+    """Objects and the owners of their fields. `now` is the time of all events."""
 
     def __init__(self) -> None:
         self.now = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
@@ -42,7 +42,7 @@ class MemoryCluster:
         self._owners: dict[Key, dict[Path, set[str]]] = {}
         self._versions, self._uids = itertools.count(1), itertools.count(1)
 
-    # --- the requests of the operator --------------------------------------------------------------------------------
+    # --- the operator's requests -------------------------------------------------------------------------------------
 
     async def read(self, kind: ApiResource, namespace: str, name: str) -> Object | None:
         self._request("get", kind)
@@ -98,14 +98,14 @@ class MemoryCluster:
         self._request("list", EVENT)
         return [each for each in self.events if each["involvedObject"]["uid"] == uid]
 
-    # --- what others do ----------------------------------------------------------------------------------------------
+    # --- actions of others -------------------------------------------------------------------------------------------
 
     def add(self, kind: ApiResource, body: Object, manager: str = "test") -> Object:
-        """Somebody else creates an object."""
+        """Creates an object as somebody else."""
         return self._create(kind, body, manager)
 
     def edit(self, kind: ApiResource, namespace: str, name: str, patch: Object, manager: str = "kubectl-patch") -> None:
-        """Somebody else changes an object, as `kubectl patch --type=merge` does."""
+        """Changes an object as somebody else, with `kubectl patch --type=merge`."""
         key = (kind.plural, namespace, name)
         found, owners = copy.deepcopy(self.objects[key]), copy.deepcopy(self._owners[key])
         before = dict(_leaves(found))
@@ -118,7 +118,7 @@ class MemoryCluster:
         self._store(key, found, owners)
 
     def remove(self, kind: ApiResource, namespace: str, name: str) -> None:
-        """Somebody deletes an object; one with finalizers stays until they are gone."""
+        """Deletes an object as somebody else; one with finalizers stays until they are removed."""
         key = (kind.plural, namespace, name)
         found = self.objects.get(key)
         if found is None:
@@ -130,7 +130,7 @@ class MemoryCluster:
             del self.objects[key], self._owners[key]
 
     def run_controllers(self) -> None:
-        """Does what the Deployment controller and the nodes do: one ready pod for each replica."""
+        """Does the work of the Deployment controller and the nodes: one ready pod per replica."""
         for (plural, namespace, name), found in list(self.objects.items()):
             if plural != DEPLOYMENT.plural:
                 continue
@@ -152,14 +152,14 @@ class MemoryCluster:
             found["metadata"]["resourceVersion"] = str(next(self._versions))
 
     def time(self) -> str:
-        """The time as objects have it."""
+        """Returns the time as objects have it."""
         return self.now.strftime("%Y-%m-%dT%H:%M:%SZ")
 
     def pass_time(self, seconds: float) -> None:
         """Lets time pass."""
         self.now += timedelta(seconds=seconds)
 
-    # --- below -------------------------------------------------------------------------------------------------------
+    # --- implementation ----------------------------------------------------------------------------------------------
 
     def _request(self, verb: str, kind: ApiResource) -> None:
         self.requests.append((verb, kind.plural))
@@ -204,7 +204,7 @@ class MemoryCluster:
 
 
 def _fields(owners: dict[Path, set[str]], manager: str) -> Object:
-    """What a manager owns, as `managedFields` says it."""
+    """Returns the fields of a manager in the format of `managedFields`."""
     fields: Object = {}
     for path in (path for path, managers in owners.items() if manager in managers):
         inner = fields
@@ -214,7 +214,7 @@ def _fields(owners: dict[Path, set[str]], manager: str) -> Object:
 
 
 def _validate(found: Object) -> None:
-    """Fields that exclude each other, as far as the rules need them."""
+    """Rejects fields that exclude each other, as far as the rules need it."""
     spec = found.get("spec", {})
     if found["kind"] == "PodDisruptionBudget" and {"minAvailable", "maxUnavailable"} <= spec.keys():
         raise Rejected("minAvailable and maxUnavailable cannot be both set")

@@ -1,4 +1,4 @@
-"""A process that uses a store as a program of another version would, for tests of upgrades."""
+"""A process that uses a store like a program of another version, for tests of upgrades."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ MORE = {
 
 
 def know(first: int | None = None, *, more: bool = False) -> None:
-    """Make this process a program that knows only the first migrations, or one more than there are."""
+    """Makes this process a program that knows only the first migrations, or an additional one."""
     original = migrations.scripts.__wrapped__
 
     def scripts(kind: Any) -> tuple[str, ...]:
@@ -27,7 +27,7 @@ def know(first: int | None = None, *, more: bool = False) -> None:
 
 
 def enroll_as(url: str, name: str, more: bool, ready: Barrier) -> None:
-    """Enroll a face as the present version, or as one with one more migration, when all are ready."""
+    """Enrolls a face as the current version, or as one with an additional migration, once all are ready."""
     know(more=more)
     ready.wait(60)
     store = open_store(url, max_faces=1000, timeout=30)
@@ -39,7 +39,7 @@ def enroll_as(url: str, name: str, more: bool, ready: Barrier) -> None:
 
 
 def make_first(url: str, name: str) -> None:
-    """Make a store with the first schema, and enroll a face."""
+    """Creates a store with the first schema, and enrolls a face."""
     know(1)
     store = open_store(url, max_faces=1000)
     store.create_collection(collection())

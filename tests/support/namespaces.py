@@ -1,11 +1,11 @@
-"""A network of the tests' own, in which this machine has every address there is.
+"""A private network in which this machine has every address.
 
-Whoever connects to 10.0.0.1, 169.254.169.254 or a public address reaches a server of the test, so that a guard which
-lets something through is seen to do so; names are answered by a resolver that the test scripts, and that records. No
-packet leaves the machine: the network has a loopback interface and nothing else.
+A connection to 10.0.0.1, 169.254.169.254, or a public address reaches a server of the test, which detects a guard that
+lets something through; a scripted resolver answers and records names. No packet leaves the machine: the network only
+has a loopback interface.
 
-Linux gives each thread its own network and file systems, so the network lives in one thread of the test process, and
-in the threads and programs that this thread starts. Sockets stay in the network they were made in.
+Linux gives each thread its own network and file systems, so the network lives in one thread of the test process, and in
+the threads and programs that this thread starts. Sockets stay in the network they were created in.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _RUN_SECONDS = 120.0
 
 
 class Network:
-    """One such network. Needs root on Linux; see `unavailable`."""
+    """A private network. It needs root on Linux; see `unavailable`."""
 
     def __init__(self, folder: Path) -> None:
         self._thread = ThreadPoolExecutor(max_workers=1)
@@ -40,11 +40,11 @@ class Network:
         self.names = self.run(Resolver)
 
     def run(self, function: Callable[[], T]) -> T:
-        """What `function` returns or raises, run inside the network."""
+        """Runs `function` inside the network, and returns or raises its result."""
         return self._thread.submit(function).result(_RUN_SECONDS)
 
     def listen(self, port: int) -> socket.socket:
-        """A socket that accepts connections to every address, IPv4 and IPv6."""
+        """Returns a socket that accepts connections to every address, IPv4 and IPv6."""
         return self.run(lambda: socket.create_server(("::", port), family=socket.AF_INET6, dualstack_ipv6=True))
 
     def watch(self) -> Watch:
@@ -62,7 +62,7 @@ class Network:
 
 
 def unavailable() -> str:
-    """Why this machine cannot have such a network; empty where it can."""
+    """Returns why this machine cannot have such a network; empty if it can."""
     if not hasattr(socket, "AF_PACKET"):
         return "network namespaces exist on Linux only"
     if os.geteuid() != 0:
@@ -124,7 +124,7 @@ class Resolver:
         self._thread.start()
 
     def forget(self) -> None:
-        """As it was at first."""
+        """Restores the initial state."""
         for account in (self.answers, self.silent, self.broken, self.asked, self._asked_for):
             account.clear()
 
@@ -158,7 +158,7 @@ class Resolver:
         ]
         failure = 2 if name in self.broken else 0 if name in self.answers else 3
         head = query[:2] + (0x8180 | failure).to_bytes(2) + bytes([0, 1, 0, len(records), 0, 0, 0, 0])
-        # Each record: the name of the question, type, class IN, no time to live, and the address.
+        # Each record: the name of the query, type, class IN, a TTL of zero, and the address.
         return (
             head
             + question
@@ -177,7 +177,7 @@ class Resolver:
 
 
 class Watch:
-    """Sees every packet of the network from the moment it is made, those without a listener too."""
+    """Records every packet of the network from its creation on, including those without a listener."""
 
     _MARK = ("240.9.9.9", 9)
 
@@ -188,8 +188,8 @@ class Watch:
         self._marker = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
 
     def destinations(self) -> set[str]:
-        """Where packets went, those of the resolver left out."""
-        # Packets arrive in order: when the mark is seen, so is everything that was sent before.
+        """Returns the destinations of packets, except the resolver's."""
+        # Packets arrive in order: once the mark is seen, so is everything that was sent before.
         self._marker.sendto(b"mark", self._MARK)
         seen: set[str] = set()
         while True:

@@ -1,4 +1,4 @@
-"""A folder per person, made from the sample photographs: ten people, each as taken and changed in several ways."""
+"""A folder per person, made from the sample photographs: ten people, each as taken and in several variants."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ PHOTOGRAPHS = ("obama.jpg", "obama2.jpg", "obama3.jpg", "biden.jpg", "hanks_112.
 
 
 def make(folder: Path, variants: int = 3) -> Path:
-    """Write `variants` images of each face of each photograph into a folder per person."""
+    """Writes `variants` images of each face of each photograph into a folder per person."""
     photographs = samples.photographs()
     for name in PHOTOGRAPHS:
         photograph = cv2.imread(str(photographs[name]), cv2.IMREAD_COLOR)

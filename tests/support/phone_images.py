@@ -1,4 +1,4 @@
-"""Files as phones and apps write them, of one photograph."""
+"""One photograph in the files that phones and apps write."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def photograph() -> Image.Image:
 
 
 def turned(orientation: int, turn: Image.Transpose) -> Image.Image:
-    """As the sensor saw it when the phone was held otherwise, and what EXIF then says."""
+    """Returns the image as the sensor sees it in another orientation, and its EXIF value."""
     image = photograph().transpose(turn)
     image.info["orientation"] = orientation
     return image
@@ -40,7 +40,7 @@ def heic(image: Image.Image) -> bytes:
 
 
 def ultra_hdr() -> bytes:
-    """A photograph, and behind it its gain map; MPF tells where."""
+    """Returns a photograph followed by its gain map, located by MPF."""
     gain_map = kinds.jpeg(photograph().convert("L").reduce(4))
     content = b"MPF\0II*\0\x08\0\0\0\0\0" + bytes(60)
     data = jpeg(photograph())

@@ -1,4 +1,4 @@
-"""The product installed on a node, as its users meet it: resources are applied, images are posted to the ingress."""
+"""The product installed on a node, as its users see it: resources are applied, images are posted to the ingress."""
 
 from __future__ import annotations
 
@@ -39,14 +39,14 @@ READY_SECONDS = 240.0
 LABEL = "app.kubernetes.io/instance"
 
 REPLICA_SET = ApiResource("apps/v1", "ReplicaSet", "replicasets")
-# What must be gone with a resource, pods included.
+# What must be deleted with a resource, including pods.
 BELONGINGS = (DEPLOYMENT, REPLICA_SET, POD, SERVICE, INGRESS, SERVICE_ACCOUNT, DISRUPTION_BUDGET, AUTOSCALER)
 
 # Small enough that two versions of two pods fit on two cores, large enough for the models.
 RESOURCES = {"requests": {"cpu": "50m", "memory": "300Mi"}, "limits": {"memory": "1500Mi"}}
 
 IMAGE = Path(__file__).resolve().parents[2] / "service" / "src" / "face_comparison" / "sample.jpg"
-# Servers that the fixture `servers` starts on the node, and what a pod has to know of them.
+# Servers that the fixture `servers` starts on the node, and the settings that pods need for them.
 S3_PORT, WEB_PORT = 7070, 7071
 KEYS = {"AWS_ACCESS_KEY_ID": "tester", "AWS_SECRET_ACCESS_KEY": "not-a-secret"}
 S3_VARIABLES = [
@@ -63,7 +63,7 @@ Object = dict[str, Any]
 
 @dataclass
 class Product:
-    """The node, and ways into it for the tests, which stay in the host's network."""
+    """The node, and access to it for the tests, which stay in the host's network."""
 
     node: Node
     processes: Processes
@@ -72,12 +72,12 @@ class Product:
     # --- resources ---
 
     def make_namespace(self, name: str) -> None:
-        """Make a namespace that lets only restricted pods in."""
+        """Creates a namespace that admits only restricted pods."""
         labels = {"pod-security.kubernetes.io/enforce": "restricted"}
         self.apply_object({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": labels}})
 
     def apply(self, namespace: str, name: str, **spec: Any) -> None:
-        """Apply a FaceComparison on the processor with small resources; `spec` overrides."""
+        """Applies a FaceComparison for the CPU with small resources; `spec` overrides fields."""
         complete = {"accelerator": {"type": "cpu"}, "resources": RESOURCES, **spec}
         self.apply_object(
             {
@@ -89,15 +89,15 @@ class Product:
         )
 
     def apply_object(self, *objects: Object) -> None:
-        """Apply objects of any kind."""
+        """Applies objects of any kind."""
         text = json.dumps({"apiVersion": "v1", "kind": "List", "items": objects})
         self.node.kubectl("apply", "--server-side", "--force-conflicts", "-f", "-", stdin=text)
 
     def get(self, namespace: str, kind: ApiResource, name: str = "", **selector: str) -> Any:
-        """One object by name, or the list of those with the labels `selector`; None when there is no such object.
+        """Returns one object by name, or the list of those with the labels `selector`; None if it does not exist.
 
-        Not by kubectl, whose start takes a tenth of a second of processor time: waits ask again and again. Raises
-        NodeFailed when the API server refuses or does not answer.
+        It does not use kubectl, whose start takes a tenth of a second of CPU time, because waits poll. Raises
+        NodeFailed if the API server rejects the request or does not respond.
         """
         try:
             if name:
@@ -107,11 +107,11 @@ class Product:
             raise NodeFailed(f"the API server says: {error}") from error
 
     def patch(self, namespace: str, kind: ApiResource, name: str, change: Object) -> None:
-        """Change an object as `kubectl patch --type=merge` does."""
+        """Changes an object as `kubectl patch --type=merge` does."""
         self._api.merge(kind, namespace, name, change)
 
     def trial(self, kind: ApiResource, body: Object) -> Any:
-        """What the API server would make of an object: its spec, or why it refuses it."""
+        """Returns the spec that an object would get from the API server, or why it would be rejected."""
         try:
             return self._api.create(kind, body, dryRun="All")["spec"]
         except Refused as refusal:
@@ -122,12 +122,12 @@ class Product:
         return Api(self.node.kubeconfig, f"https://127.0.0.1:{self.port(config.API_PORT)}")
 
     def pods(self, namespace: str, name: str) -> list[Object]:
-        """The pods of a resource that are not on their way out."""
+        """Returns the pods of a resource that are not terminating."""
         found = self.get(namespace, POD, **{LABEL: name})
         return [pod for pod in found if "deletionTimestamp" not in pod["metadata"]]
 
     def condition(self, namespace: str, name: str, kind: str = "Ready") -> Object:
-        """A condition of the resource for its present generation; empty while there is none."""
+        """Returns a condition of the resource for its current generation; empty if there is none."""
         resource = self.get(namespace, RESOURCE, name)
         conditions: list[Object] = resource.get("status", {}).get("conditions", [])
         for each in conditions:
@@ -136,7 +136,7 @@ class Product:
         return {}
 
     def wait_ready(self, namespace: str, name: str, seconds: float = READY_SECONDS) -> Object:
-        """The status of the resource as soon as it is Ready for its present generation."""
+        """Returns the status of the resource once it is Ready for its current generation."""
         self.wait_condition(namespace, name, lambda ready: ready.get("status") == "True", seconds)
         status: Object = self.get(namespace, RESOURCE, name)["status"]
         return status
@@ -144,7 +144,7 @@ class Product:
     def wait_condition(
         self, namespace: str, name: str, wanted: Callable[[Object], bool], seconds: float = READY_SECONDS
     ) -> Object:
-        """Poll the condition Ready until `wanted` holds; the failure shows the last one and the pods."""
+        """Polls the condition Ready until `wanted` holds; a failure shows the last one and the pods."""
         ready: Object = {}
         for _ in attempts(seconds, pause=0.2):
             ready = self.condition(namespace, name)
@@ -154,7 +154,7 @@ class Product:
         raise AssertionError(f"{namespace}/{name} after {seconds:.0f} s: {ready}\n{pods}")
 
     def wait_gone(self, namespace: str, name: str, seconds: float = 120) -> None:
-        """Return when nothing that belongs to the resource is left, pods included."""
+        """Returns once everything that belongs to the resource is gone, including pods."""
         left: list[str] = []
         for _ in attempts(seconds, pause=0.2):
             found = [each for kind in BELONGINGS for each in self.get(namespace, kind, **{LABEL: name})]
@@ -166,7 +166,7 @@ class Product:
         raise AssertionError(f"left of {namespace}/{name} after {seconds:.0f} s: {left}")
 
     def said(self, *arguments: str) -> str:
-        """What kubectl prints, or why it does not."""
+        """Returns kubectl's output, or why it failed."""
         try:
             return self.node.kubectl(*arguments)
         except NodeFailed as error:
@@ -175,12 +175,12 @@ class Product:
     # --- requests ---
 
     def wait_listening(self, port: int) -> None:
-        """Return when something on the node listens on `port` of its address."""
+        """Returns once something on the node listens on `port` of its address."""
         probe = f"import socket; socket.create_connection(('{config.ADDRESS}', {port}), 1)"
         self.node.wait(f"a server on port {port}", lambda: self.run(sys.executable, "-c", probe) == "")
 
     def port(self, port: int) -> int:
-        """A port of the host's loopback address that leads to `port` of the node's address."""
+        """Yields a port of the host's loopback address that leads to `port` of the node's address."""
         if port not in self.ports:
             (mine,) = free_ports(1)
             here, there = Path("/proc/self/ns/net"), Path(f"/proc/{self.node.pid}/ns/net")
@@ -197,9 +197,9 @@ class Product:
     def request(
         self, method: str, path: str, host: str = "", authority: Path | None = None, **options: Any
     ) -> urllib3.BaseHTTPResponse:
-        """One request to the ingress controller, never repeated; `host` is the name that a client would resolve.
+        """Sends one request to the ingress controller, never repeated; `host` is the name that a client would resolve.
 
-        With `authority`, the file of a root certificate, it goes by TLS and the certificate must be for `host`.
+        With `authority`, the file of a root certificate, it uses TLS and the certificate must be valid for `host`.
         """
         headers = {**options.pop("headers", {}), **({"Host": host} if host else {})}
         pool: urllib3.HTTPConnectionPool
@@ -217,15 +217,15 @@ class Product:
             return pool.request(method, path, headers=headers, timeout=60, retries=False, **options)
 
     def post(self, path: str, body: Object, host: str = "", **options: Any) -> urllib3.BaseHTTPResponse:
-        """POST JSON."""
+        """Posts JSON."""
         return self.request("POST", path, host, json=body, **options)
 
     def run(self, *command: str | Path, stdin: str | None = None, seconds: float = 120) -> str:
-        """Run a client in the node's network."""
+        """Runs a client in the node's network."""
         return self.node.run(*command, stdin=stdin, seconds=seconds)
 
     def start(self, name: str, command: Sequence[str | Path]) -> subprocess.Popen[str]:
-        """Start a client in the node's network whose output the test reads."""
+        """Starts a client in the node's network whose output the test reads."""
         return subprocess.Popen(
             self.node.command(*command),
             stdin=subprocess.PIPE,

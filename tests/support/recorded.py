@@ -1,4 +1,4 @@
-"""Resources as tools that wait see them: recorded on the real node by `make fault-matrix`, and moments in between."""
+"""Resources as waiting tools see them: recorded on the real node by `make fault-matrix`, and intermediate states."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ MATRIX: dict[str, Object] = json.loads((ROOT / "docs" / "data" / "fault-matrix.j
 
 
 def resource(status: Object | None, generation: int | None = None, **metadata: Any) -> Object:
-    """A FaceComparison with this status, of the generation that the status is about unless told otherwise."""
+    """Returns a FaceComparison with this status, by default of the generation that the status is about."""
     observed = max(1, (status or {}).get("observedGeneration", 1))
     body = {
         "apiVersion": "facecomparison.dev/v1alpha1",
@@ -24,7 +24,7 @@ def resource(status: Object | None, generation: int | None = None, **metadata: A
 
 
 def ready_of(status: Object) -> Object:
-    """The condition `Ready`."""
+    """Returns the condition `Ready`."""
     return next(each for each in status["conditions"] if each["type"] == "Ready")
 
 

@@ -1,4 +1,4 @@
-"""What the HTTP tests share: the application on the fake analyzer, requests to it, and what it logs."""
+"""Shared helpers of the HTTP tests: the application on the fake analyzer, requests to it, and its log."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ COMPARE = "/prod/face_comparison/compare"
 
 @dataclass
 class Running:
-    """One application and what it stands on."""
+    """An application and its dependencies."""
 
     client: FlaskClient
     analyzer: FakeAnalyzer
@@ -42,13 +42,13 @@ def base64_of(data: bytes) -> str:
 
 
 def img(*people: str) -> dict[str, str]:
-    """A source or target: these people's image."""
+    """Returns a source or target: an image of these people."""
     return {"img": base64_of(image(*people))}
 
 
 @dataclass
 class Lines:
-    """What was logged."""
+    """The logged lines."""
 
     stream: io.StringIO = field(default_factory=io.StringIO)
 

@@ -1,4 +1,4 @@
-"""A service started as its users start it: a process of its own, which tells its port in its log."""
+"""A service started as its users start it: a separate process that logs its port."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ LIMIT = 120.0
 
 
 def until(met: Callable[[], Any], what: str, seconds: float = LIMIT) -> Any:
-    """Wait for something true and return it."""
+    """Waits until something is true and returns it."""
     end = time.monotonic() + seconds
     while not (found := met()):
         assert time.monotonic() < end, f"waited {seconds:g} s in vain: {what}"
@@ -39,7 +39,7 @@ def img(order: bytes) -> dict[str, str]:
 
 
 class Served:
-    """One running service. Replies are not retried, and connections are kept by `session` only."""
+    """A running service. Requests are not retried, and only `session` keeps connections."""
 
     def __init__(self, command: list[str], environ: dict[str, str]) -> None:
         self.process = subprocess.Popen(
@@ -94,11 +94,11 @@ class Served:
         self.process.send_signal(sig)
 
     def interrupt(self) -> None:
-        """Ctrl-C."""
+        """Sends Ctrl-C."""
         os.killpg(self.process.pid, signal.SIGINT)
 
     def wait_end(self, seconds: float = LIMIT) -> int:
-        """The exit status, after everything that was written has been read."""
+        """Returns the exit status, after reading all output."""
         status = self.process.wait(seconds)
         for reader in self._readers:
             reader.join(LIMIT)
@@ -133,7 +133,7 @@ class Served:
         return socket.create_connection(("127.0.0.1", self.port), timeout=LIMIT)
 
     def metric(self, name: str) -> float:
-        """A value of /metrics, by name and labels as they are written there; 0 when it is not there."""
+        """Returns a value of /metrics, by name and labels as they are written there; 0 if it is missing."""
         for line in self.get("/metrics").data.decode().splitlines():
             written, _, value = line.rpartition(" ")
             if written == name:
@@ -149,11 +149,11 @@ def _environ(options: Mapping[str, Any]) -> dict[str, str]:
 
 @contextlib.contextmanager
 def serving_models(**options: Any) -> Iterator[Served]:
-    """The program itself with the default models, ready, killed at the end if it still runs; options as `serving`'s."""
+    """Yields the program with the default models, ready, and kills it afterwards; options as for `serving`."""
     served = Served([str(Path(sys.executable).with_name("face-comparison")), "serve"], _environ(options))
     try:
         served.wait_listening()
-        # Loading the models takes a second, on a machine that does ten other things at once, minutes.
+        # Loading the models takes a second, or minutes on a very busy machine.
         until(lambda: served.get("/readyz").status == 200, "the service is ready", seconds=240)
         yield served
     finally:
@@ -162,9 +162,9 @@ def serving_models(**options: Any) -> Iterator[Served]:
 
 @contextlib.contextmanager
 def serving(folder: Path, **options: Any) -> Iterator[Served]:
-    """A service around the obedient analyzer (`slow_service`), killed at the end if it still runs.
+    """Yields a service with the scripted analyzer (`slow_service`), and kills it afterwards.
 
-    Options in capitals are environment names, the others options of `serve`. `folder/sabotage` is LIVE_SABOTAGE,
+    Options in capitals are environment variables, the others options of `serve`. `folder/sabotage` is LIVE_SABOTAGE,
     `folder/loading` LIVE_LOADING.
     """
     environ = _environ(options)
@@ -179,7 +179,7 @@ def serving(folder: Path, **options: Any) -> Iterator[Served]:
 
 
 def raw_request(order: bytes, *, length: int | None = None, close: bool = False) -> bytes:
-    """A request as bytes. length: what Content-Length says, if not the truth."""
+    """Returns a request as bytes. length: the Content-Length to claim, if not the true one."""
     body = json.dumps(img(order)).encode()
     length = len(body) if length is None else length
     head = f"POST /prod/face_comparison HTTP/1.1\r\nHost: x\r\nContent-Length: {length}\r\n"
@@ -187,7 +187,7 @@ def raw_request(order: bytes, *, length: int | None = None, close: bool = False)
 
 
 def read_reply(sock: socket.socket) -> tuple[int, dict[str, str], bytes]:
-    """Status, headers by lower-case name, and body of the next reply; raises EOFError where the connection ends."""
+    """Returns status, lower-case headers, and body of the next response; raises EOFError if the connection ends."""
     received = b""
     while b"\r\n\r\n" not in received:
         if not (data := sock.recv(65536)):

@@ -1,4 +1,4 @@
-"""An HTTP server of a test, in a thread of its own."""
+"""Runs a test's HTTP server in a separate thread."""
 
 from __future__ import annotations
 

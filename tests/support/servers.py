@@ -1,6 +1,6 @@
-"""An HTTP server that says exactly what a test tells it to, byte by byte, and keeps account of who came.
+"""An HTTP server that sends exactly what a test defines, byte by byte, and records its clients.
 
-Real servers are too well-behaved: what matters here are replies that are cut off, endless, slow or no HTTP at all.
+Real servers are too well-behaved: these tests need responses that are cut off, endless, slow, or not HTTP.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ STOP_SECONDS = 10.0
 
 
 def reply(body: bytes = b"", status: str = "200 OK", **headers: str) -> bytes:
-    """A whole HTTP reply; `content_type="x"` becomes `Content-Type: x`. The length is added unless one is given."""
+    """Returns a whole HTTP response; `content_type="x"` becomes `Content-Type: x`. The length is added unless given."""
     headers = {"content_length": str(len(body)), "connection": "close"} | headers
     lines = [f"{name.replace('_', '-').title()}: {value}" for name, value in headers.items() if value]
     return "\r\n".join([f"HTTP/1.1 {status}", *lines, "", ""]).encode("utf-8") + body
@@ -31,14 +31,14 @@ def redirect(location: str, status: str = "302 Found") -> bytes:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """A request as it arrived. path: with its query. headers: by lower-case name."""
+    """A received request. path: with its query. headers: by lower-case name."""
 
     path: str
     headers: dict[str, str]
 
 
 class Conversation:
-    """One connection, from the server's side."""
+    """One connection, seen from the server."""
 
     def __init__(self, sock: socket.socket, stopping: threading.Event) -> None:
         self._sock = sock
@@ -51,29 +51,29 @@ class Conversation:
         self.sent += len(data)
 
     def repeat(self, data: bytes, every: float = 0.0) -> None:
-        """Send `data` again and again, every so many seconds, until the client has had enough."""
+        """Sends `data` repeatedly, at an interval in seconds, until the client disconnects."""
         while not self._stopping.wait(every):
             self.send(data)
 
     def silence(self) -> None:
-        """Send nothing until the client goes away."""
+        """Sends nothing until the client disconnects."""
         while self._sock.recv(4096):
             pass
 
     def hang_up(self) -> None:
-        with contextlib.suppress(OSError):  # it may have ended by itself
+        with contextlib.suppress(OSError):  # it may have ended already
             self._sock.shutdown(socket.SHUT_RDWR)
 
     def reset(self) -> None:
-        """Break the connection off."""
-        # Closing with a linger of nothing sends RST in place of FIN.
+        """Resets the connection."""
+        # Closing with a linger time of zero sends RST instead of FIN.
         self._sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
 
 
 class Server:
-    """Answers each connection, in a thread of its own, with what `replies` has for the path without its query.
+    """Responds on each connection, in its own thread, with the entry of `replies` for the path without its query.
 
-    Paths that are not there get 404. With `tls`, connections begin with a handshake.
+    Other paths get 404. With `tls`, connections begin with a handshake.
     """
 
     def __init__(self, listener: socket.socket, tls: ssl.SSLContext | None = None) -> None:
@@ -109,7 +109,7 @@ class Server:
                 thread.start()
 
     def _serve(self, sock: socket.socket) -> None:
-        # A client that has had enough closes the connection: for a server that is no failure.
+        # A client may close the connection early, which is no failure of the server.
         with contextlib.ExitStack() as stack, contextlib.suppress(OSError):
             stack.enter_context(sock)
             sock.settimeout(STOP_SECONDS)
@@ -136,11 +136,11 @@ class Server:
                 answer(conversation)
 
     def close(self) -> None:
-        """Answer nobody any more; safe to repeat."""
+        """Stops responding; idempotent."""
         self._stopping.set()
         with contextlib.suppress(OSError):
             self._listener.shutdown(socket.SHUT_RDWR)
-        self._accepting.join(STOP_SECONDS)  # after it, no thread is added
+        self._accepting.join(STOP_SECONDS)  # no thread is added after it
         for conversation in self.conversations:
             conversation.hang_up()
         for thread in self._threads:

@@ -1,6 +1,6 @@
-"""Constant load on a resource while something else happens, and what its client saw of that.
+"""Constant load on a resource during a disturbance, and what its client observed.
 
-The client (`e2e_load.py`) runs in the node's network and never repeats a request, so each failure counts.
+The client (`e2e_load.py`) runs in the node's network and never repeats a request, so every failure counts.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from support.product import IMAGE, Product
 
 PATH = "/prod/face_comparison"
 THREADS, PAUSE = 2, 0.05
-# One image at a time in each pod, so that two pods share the load evenly on a machine of any size.
+# One image at a time per pod, so that two pods share the load evenly on a machine of any size.
 ONE_AT_A_TIME = [{"name": f"FACE_COMPARISON_{name}", "value": "1"} for name in ("WORKERS", "THREADS")]
 
 Request = tuple[float, float, int | str]
@@ -27,22 +27,22 @@ Request = tuple[float, float, int | str]
 
 @dataclass
 class Outcome:
-    """What the client saw."""
+    """What the client observed."""
 
     requests: list[Request] = field(default_factory=list)
 
     @property
     def failed(self) -> list[Request]:
-        """Requests that were not answered with 200."""
+        """Requests that did not get 200."""
         return [each for each in self.requests if each[2] != 200]
 
     @property
     def answered(self) -> list[Request]:
-        """Requests that were answered with 200."""
+        """Requests that got 200."""
         return [each for each in self.requests if each[2] == 200]
 
     def summary(self) -> dict[str, object]:
-        """For the record: how many requests, what became of them, the longest."""
+        """A summary for the record: number of requests, their outcomes, the longest duration."""
         outcomes = Counter(str(each[2]) for each in self.requests)
         return {"requests": len(self.requests), "outcomes": outcomes, "slowest": max(each[1] for each in self.requests)}
 
@@ -51,7 +51,7 @@ class Outcome:
 def load(
     product: Product, host: str, path: str = PATH, threads: int = THREADS, pause: float = PAUSE
 ) -> Iterator[Outcome]:
-    """Constant load while the block runs; its outcome is complete after the block."""
+    """Runs constant load during a block; its outcome is complete after the block."""
     outcome = Outcome()
     script = Path(__file__).with_name("e2e_load.py")
     client = product.start(

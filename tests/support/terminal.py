@@ -1,4 +1,4 @@
-"""A program in a terminal of its own, with keys that can be pressed."""
+"""A program in its own terminal, with keys that can be pressed."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ LIMIT = 180
 
 
 class Terminal:
-    """A program in a terminal of its own."""
+    """A program in its own terminal."""
 
     def __init__(self, command: list[str], **environ: str) -> None:
         self._keyboard, screen = os.openpty()
@@ -36,7 +36,7 @@ class Terminal:
         self.shown = ""
 
     def shows(self, text: str) -> bool:
-        with contextlib.suppress(BlockingIOError, OSError):  # OSError: the program has ended
+        with contextlib.suppress(BlockingIOError, OSError):  # OSError: the program has exited
             self.shown += os.read(self._keyboard, 65536).decode()
         return text in self.shown
 
@@ -51,7 +51,7 @@ class Terminal:
         os.write(self._keyboard, b"\x03")
 
     def left(self) -> list[psutil.Process]:
-        """Processes of this terminal that still run."""
+        """Returns processes of this terminal that are still running."""
         found = []
         for process in psutil.process_iter():
             with contextlib.suppress(ProcessLookupError, psutil.NoSuchProcess):

@@ -1,7 +1,7 @@
-"""Where the seconds go between a request and its end, from the API server's audit log and the pod's own log.
+"""Where time is spent between a request and its completion, from the API server's audit log and the pod's log.
 
-Every step that a resource takes on its way, up or down, is a request of some program: what each was doing is known
-to the millisecond without watching anything, and without a cost to what is measured.
+Every step of a resource's life is a request of some program, so its time is known to the millisecond without watching
+anything, and without affecting what is measured.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ KUBELET = "system:node:"
 
 
 def events(product: Product, namespace: str, since: int) -> list[Event]:
-    """Requests about objects of a namespace that changed something, from byte `since` of the audit log on."""
+    """Returns the requests that changed objects of a namespace, from byte `since` of the audit log on."""
     with product.node.audit_log.open("rb") as log:
         log.seek(since)
         lines = log.read().split(b"\n")[:-1]
@@ -39,12 +39,12 @@ def events(product: Product, namespace: str, since: int) -> list[Event]:
 
 
 def moment(event: Event) -> float:
-    """When the request was answered, seconds since the epoch."""
+    """Returns when the response was sent, in seconds since the epoch."""
     return datetime.fromisoformat(event["stageTimestamp"]).timestamp()
 
 
 def of(found: Iterable[Event], user: str, verb: str, resource: str, subresource: str | None = None) -> list[float]:
-    """When `user` (the beginning of a name) did this."""
+    """Returns when `user` (the beginning of a name) did this."""
     return [
         moment(each)
         for each in found
@@ -56,7 +56,7 @@ def of(found: Iterable[Event], user: str, verb: str, resource: str, subresource:
 
 
 def deploying(found: list[Event], started: list[float], begun: float, answered: float) -> Steps:
-    """From the resource's making to its first answer; `started` are the moments of the lines of the pod's log."""
+    """Returns the steps from the resource's creation to its first response; `started`: times of the pod's log lines."""
     steps = [
         ("the operator made the Deployment", of(found, OPERATOR, "create", "deployments")),
         ("its controllers made the pod", of(found, CONTROLLERS, "create", "pods")),
@@ -71,7 +71,7 @@ def deploying(found: list[Event], started: list[float], begun: float, answered: 
 
 
 def ending(found: list[Event], begun: float, gone: float) -> Steps:
-    """From the resource's deletion until nothing of it is left."""
+    """Returns the steps from the resource's deletion until nothing remains."""
     steps = [
         ("the Deployment was collected", of(found, CONTROLLERS, "delete", "deployments")[-1:]),
         ("its ReplicaSet was collected", of(found, CONTROLLERS, "delete", "replicasets")[-1:]),

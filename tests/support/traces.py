@@ -1,4 +1,4 @@
-"""What a node could leave on this machine, or change."""
+"""Everything that a node could leave on this machine, or change."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ SETTINGS = ("vm/overcommit_memory", "vm/panic_on_oom", "kernel/panic", "net/ipv4
 
 
 def traces(name: str, state: Path) -> dict[str, object]:
-    """All of that, for the node `name` with its files in `state`: to be compared with what there was before."""
+    """Returns all of that for the node `name` with its files in `state`, to be compared with the state before."""
 
     def said(*command: str) -> str:
         return subprocess.run(command, capture_output=True, text=True, check=True, timeout=20).stdout
@@ -30,7 +30,7 @@ def traces(name: str, state: Path) -> dict[str, object]:
 
 
 def in_network(network: Path) -> list[int]:
-    """Processes that are still in a network namespace after twenty seconds."""
+    """Returns processes that are still in a network namespace after twenty seconds."""
     found: list[int] = []
     for _ in attempts(20):
         found = []
@@ -39,7 +39,7 @@ def in_network(network: Path) -> list[int]:
                 if (process / "ns/net").readlink() == network:
                     found.append(int(process.name))
             except OSError:
-                continue  # it has ended meanwhile
+                continue  # it has exited in the meantime
         if not found:
             break
     return found

@@ -1,4 +1,4 @@
-"""Embeddings of people who do not exist, and faces made of them."""
+"""Embeddings of fictitious people, and faces made from them."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ NOW = datetime(2030, 1, 1, tzinfo=UTC)
 
 
 def random_vectors(count: int, seed: int = 0, width: int = WIDTH) -> NDArray[np.float32]:
-    """(count, width) float32 of norm 1: different people."""
+    """Returns (count, width) float32 of norm 1: different people."""
     found = np.random.default_rng(seed).normal(size=(count, width)).astype(np.float32)
     return found / np.linalg.norm(found, axis=1, keepdims=True)
 
 
 def vector_of(person: str, photo: int = 0, noise: float = 0.3) -> NDArray[np.float32]:
-    """A face of a person, (128,): photos of one person are near each other, photo 0 is the person's mean."""
+    """Returns a person's face, (128,): photos of one person are near each other; photo 0 is the person's mean."""
     rng = np.random.default_rng(zlib.crc32(person.encode()))
     direction = rng.normal(size=WIDTH)
     if photo:
@@ -42,7 +42,7 @@ def collection(name: str = "staff", **changes: Any) -> Collection:
 def face(
     name: str, *, user: str | None = None, vector: NDArray[np.float32] | None = None, **changes: Any
 ) -> StoredFace:
-    """A face whose ids derive from its name: equal names are the same enrollment."""
+    """Returns a face whose IDs derive from its name: equal names are the same enrollment."""
     made = StoredFace(
         face_id=str(uuid5(NAMESPACE_OID, name)),
         user_id=user,

@@ -100,7 +100,7 @@ test: setup ## Every test, on the real parts that this machine can run; ARGS=tes
 
 # Without root, a cluster, a browser and the programs that tests build: what a change to the code needs first.
 FAST = tests/unit tests/http tests/agreement tests/docs
-test-fast: setup ## The tests that need no root, no cluster and no browser: under three minutes on two cores
+test-fast: setup ## The tests that need no root, no cluster and no browser: 2:36 on two idle cores
 	@$(BIN)/pytest --numprocesses 2 $(FAST)
 
 # Each distribution with the lowest versions that it declares, in an environment of its own: a bound that is too low fails

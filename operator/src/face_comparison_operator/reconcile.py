@@ -8,54 +8,51 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import datetime
-from typing import Protocol
 
-from face_comparison_operator import pod_diagnostics, reasons, status
+from face_comparison_operator import pod_diagnostics, reasons
 from face_comparison_operator.api_resources import (
     AUTOSCALER,
     DEPLOYMENT,
-    EVENT,
-    GATEWAY,
     HTTP_ROUTE,
     INGRESS,
     POD,
-    RESOURCE,
     SCALED_OBJECT,
     SERVICE,
 )
 from face_comparison_operator.applied_route import with_applied_route
 from face_comparison_operator.cache import Key, ObjectCache
-from face_comparison_operator.children import FOREGROUND, ChildClient, ChildHistory, Children
+from face_comparison_operator.children import FOREGROUND, Children
 from face_comparison_operator.errors import (
-    ApiNotInstalled,
     ClusterError,
     ClusterUnavailable,
     Forbidden,
     InvalidSpec,
     OperatorError,
 )
-from face_comparison_operator.events import announcement, ready_of
-from face_comparison_operator.observation import Expectation, Observed, ProbeResult
+from face_comparison_operator.gateway_reader import GatewayReader
+from face_comparison_operator.observation import Expectation, Observed
 from face_comparison_operator.ownership import is_terminating
 from face_comparison_operator.permissions import violations
-from face_comparison_operator.probe_state import ProbeState, probe_interval
+from face_comparison_operator.probe_state import probe_interval
+from face_comparison_operator.reconcile_context import (
+    Client,
+    Context,
+    EndpointProbe,
+    ReconcileMetrics,
+    ResourceCache,
+    Result,
+)
 from face_comparison_operator.refusals import Refusal, blocking
 from face_comparison_operator.resource import KIND, FaceComparison, Object, Spec, parse
 from face_comparison_operator.rollout import rollout
-from face_comparison_operator.routing import GatewayKey, Gateways, RouteState, Target, gateway_keys
+from face_comparison_operator.routing import RouteState, Target
 from face_comparison_operator.settings import Settings
 from face_comparison_operator.stage_migration import with_stage_migration
+from face_comparison_operator.status_writer import StatusWriter
 
-# Changes of numbers and messages are written at most this often; a changed condition is written immediately.
-STATUS_UPDATE_INTERVAL = 5.0
-# How long a new resource waits for its first status, so that the children of others come first: as long as creating its
-# own children took, within these bounds. A status that only says that pods are starting is outdated soon, and waits
-# longer.
-INITIAL_STATUS_DELAY, MAX_INITIAL_STATUS_DELAY = 0.5, 5.0
-STARTING_STATUS_DELAY, MAX_STARTING_STATUS_DELAY = 2.0, 10.0
 # How long the Deployment's controller may take to observe a change before that is reported.
 OBSERVED_GENERATION_GRACE = 5.0
 # Retry delay for a child that could not be applied, because the obstacle is not watched.
@@ -65,83 +62,12 @@ STAGE_MIGRATION_POLL = 1.0
 EVENTS_POLL, VOLUME_MOUNT_GRACE = 4.0, 2.0
 # How often to check whether the previous pod has to make room for a waiting one.
 ROOM_POLL = 5.0
-# Gateways are not watched; each is read at most this often, for all resources together.
-GATEWAY_POLL = 4.0
 # The usual maximum duration of a probe.
 PROBE_SECONDS = 0.1
 # After this many consecutive failures, the resource's status reports the error.
 REPORTED_FAILURES = 3
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class Result:
-    """The outcome of a reconcile: when the resource has to be reconciled again even if nothing changes, if at all."""
-
-    requeue_after: float | None = None
-
-
-class Client(ChildClient, Protocol):
-    """Requests of a reconcile; see `api_client.Cluster`."""
-
-    async def write_status(self, namespace: str, name: str, uid: str, status: Object) -> Object:
-        """Writes the status of the resource with this uid, and returns the resource."""
-        ...
-
-    async def warnings(self, namespace: str, uid: str) -> list[Object]:
-        """Returns the warning events of an object, by its uid."""
-        ...
-
-
-class ReconcileMetrics(Protocol):
-    """Receives metrics of reconcile results."""
-
-    def deployed(self, seconds: float) -> None:
-        """Records the duration of a deployment, in seconds."""
-        ...
-
-    def conditions(self, key: Key, conditions: Sequence[Object] | None) -> None:
-        """Records the conditions of a resource; None: it has been deleted."""
-        ...
-
-
-EndpointProbe = Callable[[RouteState, Object | None, Expectation], Awaitable[ProbeResult]]
-"""Probes the URL of a route; the Service is used to reach the pods if the route cannot be reached from here."""
-
-
-@dataclass(slots=True)
-class _ResourceCache:
-    """Per-resource cache, safe to lose. Times are clock seconds."""
-
-    uid: str
-    written_at: float = float("-inf")
-    failures: int = 0
-    children: ChildHistory = field(default_factory=ChildHistory)
-    probe: ProbeState = field(default_factory=ProbeState)
-    target: Target | None = None
-    """The host and path that it serves."""
-
-
-@dataclass(slots=True)
-class _Context:
-    """The context of a reconcile: the resource, its cache, and what has been learned so far."""
-
-    key: Key
-    resource: FaceComparison
-    cached: _ResourceCache
-    gateways: Gateways = field(default_factory=Gateways)
-    refusals: list[Refusal] = field(default_factory=list)
-    _delays: list[float] = field(default_factory=list)
-
-    def requeue_after(self, seconds: float) -> None:
-        """Requests another reconcile within `seconds`."""
-        self._delays.append(seconds)
-
-    @property
-    def result(self) -> Result:
-        """Returns the result, with the earliest requested delay."""
-        return Result(requeue_after=min(self._delays, default=None))
 
 
 class Reconciler:
@@ -162,8 +88,9 @@ class Reconciler:
         self._client, self._cache, self._settings = client, cache, settings
         self._probe, self._requeue, self._metrics, self._now, self._clock = probe, requeue, metrics, now, clock
         self._children = Children(client, cache, settings, now=now, clock=clock)
-        self._caches: dict[Key, _ResourceCache] = {}
-        self._gateways: dict[GatewayKey, tuple[float, Object | bool]] = {}
+        self._caches: dict[Key, ResourceCache] = {}
+        self._gateways = GatewayReader(client, clock)
+        self._status = StatusWriter(client, cache, metrics, requeue=requeue, now=now, clock=clock)
 
     async def reconcile(self, key: Key) -> Result:
         """Reconciles one resource."""
@@ -174,7 +101,7 @@ class Reconciler:
         cached = self._cache_of(key, body["metadata"]["uid"])
         try:
             if is_terminating(body):
-                context = _Context(key, _parsed(body), cached, refusals=[self._terminating(key, body)])
+                context = Context(key, _parsed(body), cached, refusals=[self._terminating(key, body)])
             else:
                 context = await self._converge(key, body, cached)
         except OperatorError as error:
@@ -183,7 +110,7 @@ class Reconciler:
                 raise
             # It is retried, but users have to learn why it fails.
             failed = Refusal(KIND, reasons.APPLY_FAILED, f"reconcile failed: {error.message}")
-            context = _Context(key, parse(body), cached, refusals=[failed])
+            context = Context(key, parse(body), cached, refusals=[failed])
         else:
             cached.failures = 0
         if context.refusals:
@@ -191,7 +118,7 @@ class Reconciler:
             context.requeue_after(TERMINATING_RETRY_DELAY if soon else APPLY_RETRY_DELAY)
         observed = await self._observe(context)
         if observed is not None:
-            await self._report(context, observed)
+            await self._status.write(context, observed)
         return context.result
 
     def _terminating(self, key: Key, body: Object) -> Refusal:
@@ -202,11 +129,11 @@ class Reconciler:
             waits += [f"its {each}" for each in self._children.remaining(key)]
         return Refusal(KIND, reasons.TERMINATING, f"the resource is being deleted; it waits for {', '.join(waits)}")
 
-    def _cache_of(self, key: Key, uid: str) -> _ResourceCache:
+    def _cache_of(self, key: Key, uid: str) -> ResourceCache:
         cached = self._caches.get(key)
         if cached is None or cached.uid != uid:
             self._forget(key)
-            cached = self._caches[key] = _ResourceCache(uid)
+            cached = self._caches[key] = ResourceCache(uid)
         return cached
 
     def _forget(self, key: Key) -> None:
@@ -218,44 +145,28 @@ class Reconciler:
 
     # --- apply -------------------------------------------------------------------------------------------------------
 
-    async def _converge(self, key: Key, body: Object, cached: _ResourceCache) -> _Context:
+    async def _converge(self, key: Key, body: Object, cached: ResourceCache) -> Context:
         try:
             resource = parse(body)
             forbidden = violations(resource, self._settings)
         except InvalidSpec as error:
             refusal = Refusal(KIND, reasons.INVALID_SPEC, error.message)
-            return _Context(key, _without_spec(body), cached, refusals=[refusal])
+            return Context(key, _without_spec(body), cached, refusals=[refusal])
         deployment = self._children.owned(resource, key, DEPLOYMENT)
         resource = with_stage_migration(resource, deployment, complete=rollout(deployment).complete)
-        context = _Context(key, resource, cached)
+        context = Context(key, resource, cached)
         if forbidden:
             context.refusals = [Refusal(KIND, reasons.NOT_PERMITTED, each) for each in forbidden]
             return context
-        context.gateways = await self._read_gateways(context, resource)
+        context.gateways = await self._gateways.read(context, resource, probe_interval(len(self._caches)))
         context.refusals = await self._children.converge(resource, key, cached.children, context.gateways)
         if len(resource.stages) > 1:
             context.requeue_after(STAGE_MIGRATION_POLL)
         return context
 
-    async def _read_gateways(self, context: _Context, resource: FaceComparison) -> Gateways:
-        """Reads the Gateways of the resource's route, as far as the operator is allowed to."""
-        keys = gateway_keys(resource)
-        if keys:
-            context.requeue_after(max(GATEWAY_POLL, probe_interval(len(self._caches))))
-        for key in keys:
-            if self._clock() < self._gateways.get(key, (float("-inf"), False))[0] + GATEWAY_POLL:
-                continue
-            try:
-                self._gateways[key] = (self._clock(), await self._client.read(GATEWAY, *key) or False)
-            except (ApiNotInstalled, Forbidden):
-                self._gateways[key] = (self._clock(), True)  # it may exist
-        known = {key: self._gateways[key][1] for key in keys}
-        found = {key: value for key, value in known.items() if isinstance(value, dict)}
-        return Gateways(found, frozenset(key for key, value in known.items() if value is False))
-
     # --- observe -----------------------------------------------------------------------------------------------------
 
-    async def _observe(self, context: _Context) -> Observed | None:
+    async def _observe(self, context: Context) -> Observed | None:
         """Observes the live state; returns None while a result is pending that determines what to report."""
         resource, key, cached = context.resource, context.key, context.cached
         deployment = self._children.owned(resource, key, DEPLOYMENT)
@@ -263,7 +174,7 @@ class Reconciler:
         autoscaling = resource.spec.autoscaling
         scaler = SCALED_OBJECT if autoscaling and autoscaling.metric == "InFlight" else AUTOSCALER
         pods = self._cache.all(POD, key)
-        self._look_again(context, pods)
+        self._requeue_for_stuck_pods(context, pods)
         observed = Observed(
             route=route,
             deployment=deployment,
@@ -294,7 +205,7 @@ class Reconciler:
             return observed
         return self._with_probe(context, observed)
 
-    async def _route(self, context: _Context) -> RouteState:
+    async def _route(self, context: Context) -> RouteState:
         """Returns the state of the route, with the URL of the previous one for as long as that is in force."""
         key, resource = context.key, context.resource
         ingress, http_route = (self._children.owned(resource, key, kind) for kind in (INGRESS, HTTP_ROUTE))
@@ -306,19 +217,21 @@ class Reconciler:
             return state
         return replace(state, url=(await self._applied_route(context, *retained)).url)
 
-    async def _applied_route(self, context: _Context, ingress: Object | None, http_route: Object | None) -> RouteState:
+    async def _applied_route(self, context: Context, ingress: Object | None, http_route: Object | None) -> RouteState:
         resource = with_applied_route(context.resource, ingress, http_route)
-        return self._children.route(resource, context.key, await self._read_gateways(context, resource))
+        return self._children.route(
+            resource, context.key, await self._gateways.read(context, resource, probe_interval(len(self._caches)))
+        )
 
-    def _look_again(self, context: _Context, pods: Sequence[Object]) -> None:
-        """Requeues for when it is worth a word that nobody acts on a pod, or that one is still not gone."""
+    def _requeue_for_stuck_pods(self, context: Context, pods: Sequence[Object]) -> None:
+        """Requeues for when a pod that nobody acts on, or that is still terminating, is to be reported."""
         now = self._now()
         for pod in pods:
             for left in (pod_diagnostics.silence(pod, now), pod_diagnostics.overdue(pod, now)):
                 if left is not None and left > 0:
                     context.requeue_after(left + 0.1)
 
-    async def _pod_events(self, context: _Context, pods: Sequence[Object]) -> list[Object]:
+    async def _pod_events(self, context: Context, pods: Sequence[Object]) -> list[Object]:
         """Reads warnings about pods whose status does not explain the problem: missing volumes, or failing probes."""
         silent = [pod for pod in pods if "deletionTimestamp" not in pod["metadata"] and self._is_silent(context, pod)]
         if not silent:
@@ -330,7 +243,7 @@ class Reconciler:
             log.warning("%s/%s: reading pod events failed: %s", *context.key, error.message)
             return []
 
-    def _is_silent(self, context: _Context, pod: Object) -> bool:
+    def _is_silent(self, context: Context, pod: Object) -> bool:
         """Returns whether to read events about the pod now; requeues for when to read them otherwise."""
         if pod_diagnostics.awaits_volumes(pod):
             since, grace = datetime.fromisoformat(pod["metadata"]["creationTimestamp"]), VOLUME_MOUNT_GRACE
@@ -342,7 +255,7 @@ class Reconciler:
         context.requeue_after(EVENTS_POLL if left <= 0 else left + 0.1)
         return left <= 0
 
-    def _with_probe(self, context: _Context, observed: Observed) -> Observed | None:
+    def _with_probe(self, context: Context, observed: Observed) -> Observed | None:
         """Adds the result of probing the URL; returns None while there is none to report."""
         cached, resource = context.cached, context.resource
         probe = cached.probe
@@ -355,7 +268,7 @@ class Reconciler:
         context.requeue_after(due if probe.task is None else probe_interval(len(self._caches)) + PROBE_SECONDS)
         return replace(observed, probe=probe.result) if probe.is_conclusive else None
 
-    async def _run_probe(self, context: _Context, route: RouteState, service: Object | None) -> None:
+    async def _run_probe(self, context: Context, route: RouteState, service: Object | None) -> None:
         expected = expectation(context.resource)
         result = await self._probe(route, service, expected)
         if result.outcome == "unexpected" and result.other:
@@ -379,7 +292,7 @@ class Reconciler:
                 return str(body["metadata"]["name"])
         return None
 
-    def _move(self, key: Key, cached: _ResourceCache, target: Target | None) -> None:
+    def _move(self, key: Key, cached: ResourceCache, target: Target | None) -> None:
         """Records the host and path of the resource.
 
         Others with the same ones are probed again, because the responding pods may change.
@@ -393,45 +306,6 @@ class Reconciler:
                 theirs.probe.expire()
                 self._requeue(other)
 
-    # --- status ------------------------------------------------------------------------------------------------------
-
-    async def _report(self, context: _Context, observed: Observed) -> None:
-        resource, cached, now = context.resource, context.cached, self._now()
-        result = status.status(resource, observed, now)
-        self._metrics.conditions(context.key, result["conditions"])
-        deadline = status.next_deadline(resource, result, now)
-        if deadline is not None:
-            context.requeue_after(deadline + 0.1)
-        if status.is_written(result, resource.status):
-            return
-        delay = _initial_status_delay(cached.children.seconds, ready_of(result)["reason"])
-        if not resource.has_status and cached.children.changed_at > self._clock() - delay:
-            context.requeue_after(delay)
-            return
-        wait = cached.written_at + STATUS_UPDATE_INTERVAL - self._clock()
-        if wait > 0 and _significant_fields(result) == _significant_fields(resource.status):
-            context.requeue_after(wait)
-            return
-        written = await self._client.write_status(resource.namespace, resource.name, resource.uid, result)
-        cached.written_at = self._clock()
-        self._cache.put(RESOURCE, written)
-        if written["metadata"].get("generation", 1) != resource.generation:
-            self._requeue(context.key)  # the spec has changed since, and the watch has nothing newer to deliver
-        await self._announce(resource, result)
-
-    async def _announce(self, resource: FaceComparison, result: Object) -> None:
-        event = announcement(resource, result, self._now())
-        if event is None:
-            return
-        if ready_of(result)["status"] == "True" and "deploySeconds" not in resource.status:
-            self._metrics.deployed(result["deploySeconds"])
-        try:
-            await self._client.create(EVENT, event)
-        except OperatorError as error:
-            expected = "being terminated" in error.message  # a namespace that is being deleted accepts no new objects
-            level = logging.DEBUG if expected else logging.WARNING
-            log.log(level, "%s/%s: posting the event failed: %s", resource.namespace, resource.name, error.message)
-
 
 def expectation(resource: FaceComparison) -> Expectation:
     """Returns what identifies a response from the resource's own pods."""
@@ -443,18 +317,6 @@ def expectation(resource: FaceComparison) -> Expectation:
         shared=any("canary" in name or "weight" in name for name in annotations),
         collections=bool(resource.spec.collections.embedded or resource.spec.collections.postgres),
     )
-
-
-def _initial_status_delay(seconds: float, reason: str) -> float:
-    """Returns how long after its children a new resource gets a status.
-
-    Args:
-        seconds: how long creating the children took.
-        reason: of Ready.
-    """
-    if reason == reasons.DEPLOYING:
-        return min(max(2 * seconds, STARTING_STATUS_DELAY), MAX_STARTING_STATUS_DELAY)
-    return min(max(seconds, INITIAL_STATUS_DELAY), MAX_INITIAL_STATUS_DELAY)
 
 
 def _place(target: Target) -> tuple[str, str]:
@@ -478,9 +340,3 @@ def _without_spec(body: Object) -> FaceComparison:
         spec=Spec(),
         status=body.get("status") or {},
     )
-
-
-def _significant_fields(value: Object) -> object:
-    """Returns the fields of a status whose changes are written immediately."""
-    conditions = [(each["type"], each["status"], each["reason"]) for each in value.get("conditions", [])]
-    return conditions, [value.get(name) for name in ("observedGeneration", "url", "modelVersion", "selector")]

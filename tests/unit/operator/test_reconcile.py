@@ -25,7 +25,8 @@ from face_comparison_operator.api_resources import (
 from face_comparison_operator.cache import Key, ObjectCache
 from face_comparison_operator.errors import Conflict, NotFound
 from face_comparison_operator.observation import Expectation, ProbeResult
-from face_comparison_operator.reconcile import REPORTED_FAILURES, Reconciler, Result
+from face_comparison_operator.reconcile import REPORTED_FAILURES, Reconciler
+from face_comparison_operator.reconcile_context import Result
 from face_comparison_operator.routing import RouteState
 from face_comparison_operator.settings import Settings
 from support.memory_cluster import MemoryCluster, Object

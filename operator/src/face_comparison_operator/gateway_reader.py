@@ -1,0 +1,44 @@
+"""Reads Gateways, which are not watched, for all resources together."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from face_comparison_operator.api_resources import GATEWAY
+from face_comparison_operator.errors import ApiNotInstalled, Forbidden
+from face_comparison_operator.reconcile_context import Client, Context
+from face_comparison_operator.resource import FaceComparison, Object
+from face_comparison_operator.routing import GatewayKey, Gateways, gateway_keys
+
+# Each Gateway is read at most this often.
+GATEWAY_POLL = 4.0
+
+
+class GatewayReader:
+    """Reads Gateways, and caches them for `GATEWAY_POLL` seconds."""
+
+    def __init__(self, client: Client, clock: Callable[[], float]) -> None:
+        self._client, self._clock = client, clock
+        self._gateways: dict[GatewayKey, tuple[float, Object | bool]] = {}
+
+    async def read(self, context: Context, resource: FaceComparison, interval: float) -> Gateways:
+        """Returns the Gateways of the resource's route, as far as the operator may read them.
+
+        Args:
+            context: The context of the reconcile, which is requeued for the next read.
+            resource: The resource whose route names the Gateways.
+            interval: Minimum seconds until the next read.
+        """
+        keys = gateway_keys(resource)
+        if keys:
+            context.requeue_after(max(GATEWAY_POLL, interval))
+        for key in keys:
+            if self._clock() < self._gateways.get(key, (float("-inf"), False))[0] + GATEWAY_POLL:
+                continue
+            try:
+                self._gateways[key] = (self._clock(), await self._client.read(GATEWAY, *key) or False)
+            except (ApiNotInstalled, Forbidden):
+                self._gateways[key] = (self._clock(), True)  # it may exist
+        known = {key: self._gateways[key][1] for key in keys}
+        found = {key: value for key, value in known.items() if isinstance(value, dict)}
+        return Gateways(found, frozenset(key for key, value in known.items() if value is False))

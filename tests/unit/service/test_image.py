@@ -35,7 +35,7 @@ def decoded(data: Any, reduce: image.Reduce = 1) -> NDArray[np.uint8]:
 
 
 @pytest.mark.parametrize("name", SAMPLES)
-def test_every_kind_of_image_is_read(name: str) -> None:
+def test_every_format_is_decoded(name: str) -> None:
     sample = SAMPLES[name]
     header = image.read_header(sample.data)
     pixels = image.decode(sample.data, header)
@@ -45,26 +45,26 @@ def test_every_kind_of_image_is_read(name: str) -> None:
 
 
 @pytest.mark.parametrize("path", samples.photographs().values(), ids=lambda path: path.name)
-def test_real_photographs_are_read_as_pillow_reads_them(path: Path) -> None:
+def test_photographs_match_pillow(path: Path) -> None:
     with Image.open(path) as opened:
         np.testing.assert_array_equal(decoded(path.read_bytes()), np.asarray(opened.convert("RGB")))
 
 
 @pytest.mark.parametrize("data", [b"", b"G", b"GIF89a" + bytes(50), b"RIFF\0\0\0\0WAVE", b"<svg/>", bytes(100)])
-def test_any_other_content_is_unsupported(data: bytes) -> None:
+def test_other_content_is_unsupported_format(data: bytes) -> None:
     with pytest.raises(UnsupportedFormat):
         image.read_header(data)
 
 
 @pytest.mark.parametrize("digits", [b"ffd8ffe000104a46", b"FFD8FFE1", b"89504e470d0a1a0a", b"0xffd8ffe0"])
-def test_hexadecimal_digits_are_reported_even_where_they_were_taken_for_base64(digits: bytes) -> None:
+def test_hexadecimal_text_is_reported(digits: bytes) -> None:
     for data in (digits, base64.b64decode(digits[:8])):
         with pytest.raises(UnsupportedFormat, match="hexadecimal"):
             image.read_header(data)
 
 
 @pytest.mark.parametrize("kind", FORMATS)
-def test_the_longest_side_has_a_limit(kind: str) -> None:
+def test_longest_side_is_limited(kind: str) -> None:
     allowed, wide, high = ((image.MAX_SIDE, 1), (image.MAX_SIDE + 1, 1), (1, image.MAX_SIDE + 1))
     assert image.read_header(encoded(Image.new("RGB", allowed), kind)).width == image.MAX_SIDE
     for size in (wide, high):
@@ -74,14 +74,14 @@ def test_the_longest_side_has_a_limit(kind: str) -> None:
 
 @pytest.mark.parametrize("kind", FORMATS)
 @pytest.mark.parametrize("reduce", [1, 2, 4, 8])
-def test_memory_of_any_kind_is_read_where_it_lies(kind: str, reduce: image.Reduce) -> None:
+def test_any_buffer_is_decoded_in_place(kind: str, reduce: image.Reduce) -> None:
     data = encoded(Image.fromarray(kinds.scene()), kind)
     np.testing.assert_array_equal(decoded(memoryview(data), reduce), decoded(data, reduce))
     np.testing.assert_array_equal(decoded(bytearray(data), reduce), decoded(data, reduce))
 
 
 @pytest.mark.parametrize("reduce", [2, 4, 8])
-def test_a_reduced_jpeg_is_the_image_at_that_scale(reduce: image.Reduce) -> None:
+def test_reduced_jpeg_is_scaled_image(reduce: image.Reduce) -> None:
     scene = Image.fromarray(kinds.scene(401, 299))
     small = decoded(encoded(scene, "JPEG", quality=95), reduce)
     assert small.shape == (-(-299 // reduce), -(-401 // reduce), 3)
@@ -90,7 +90,7 @@ def test_a_reduced_jpeg_is_the_image_at_that_scale(reduce: image.Reduce) -> None
 
 
 @pytest.mark.parametrize("kind", ["PNG", "BMP"])
-def test_other_formats_are_decoded_whole_whatever_is_asked(kind: str) -> None:
+def test_other_formats_ignore_reduction(kind: str) -> None:
     assert decoded(encoded(Image.fromarray(kinds.scene()), kind), 4).shape == (kinds.HEIGHT, kinds.WIDTH, 3)
 
 
@@ -148,7 +148,7 @@ def exif(order: str, entries: int, tag: int, kind: int, value: int) -> bytes:
         (b"", 1),
     ],
 )
-def test_metadata_that_makes_no_sense_leaves_the_image_as_it_is(content: bytes, orientation: int) -> None:
+def test_invalid_metadata_is_ignored(content: bytes, orientation: int) -> None:
     data = kinds.jpeg()
     segment = b"Exif\0\0" + content
     data = data[:2] + b"\xff\xe1" + struct.pack(">H", len(segment) + 2) + segment + data[2:]
@@ -158,7 +158,7 @@ def test_metadata_that_makes_no_sense_leaves_the_image_as_it_is(content: bytes, 
 
 
 @pytest.mark.parametrize("kind", FORMATS)
-def test_an_image_without_pixels_is_corrupt(kind: str) -> None:
+def test_image_without_pixels_is_corrupt(kind: str) -> None:
     width = {"JPEG": (">H", 7), "PNG": (">I", 16), "BMP": ("<i", 18)}
     form, at = width[kind]
     data = bytearray(encoded(Image.fromarray(kinds.scene()), kind))
@@ -168,7 +168,7 @@ def test_an_image_without_pixels_is_corrupt(kind: str) -> None:
         image.read_header(bytes(data))
 
 
-def test_another_thread_has_its_share_while_pixels_are_decoded() -> None:
+def test_decoding_releases_interpreter_lock() -> None:
     """Were the interpreter lock held, another thread would run only in the moments between two images."""
     data = encoded(kinds.noise(1500, 1500, 60), "JPEG", progressive=True, quality=95)
     header = image.read_header(data)
@@ -193,6 +193,6 @@ def test_another_thread_has_its_share_while_pixels_are_decoded() -> None:
     assert own > spent[0] / 4
 
 
-def test_no_bytes_at_all_are_called_empty() -> None:
+def test_empty_input_is_reported() -> None:
     with pytest.raises(UnsupportedFormat, match="empty"):
         image.read_header(b"", max_side=4096)

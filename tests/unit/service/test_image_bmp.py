@@ -37,14 +37,14 @@ def changed(form: str, at: int, value: int, data: bytes = WHOLE) -> bytes:
 
 
 @pytest.mark.parametrize("name", PLAIN)
-def test_cut_anywhere_it_is_corrupt(name: str) -> None:
+def test_truncated_image_is_corrupt(name: str) -> None:
     data = PLAIN[name]
     for size in (*range(2, 200), *range(200, len(data) - 4, 23), len(data) - 4):
         assert refusal(data[:size]), size
 
 
 @pytest.mark.parametrize("name", RUNS)
-def test_run_length_coded_pixels_cut_anywhere_are_corrupt(name: str, capfd: pytest.CaptureFixture[str]) -> None:
+def test_truncated_rle_pixels_are_corrupt(name: str, capfd: pytest.CaptureFixture[str]) -> None:
     data = RUNS[name]
     for size in range(2, len(data) - len(END)):
         assert refusal(data[:size]), size
@@ -58,21 +58,21 @@ def test_run_length_coded_pixels_without_end_marker(name: str, end: bytes) -> No
 
 
 @pytest.mark.parametrize("name", BMPS)
-def test_bytes_after_the_pixels_are_tolerated(name: str) -> None:
+def test_trailing_bytes_are_ignored(name: str) -> None:
     np.testing.assert_array_equal(decoded(BMPS[name].data + b"trailing" * 9), BMPS[name].pixels)
 
 
 @pytest.mark.parametrize("size", [0, 1, 0xFFFFFFFF])
-def test_the_size_that_a_file_claims_does_not_matter(size: int) -> None:
+def test_declared_file_size_is_ignored(size: int) -> None:
     np.testing.assert_array_equal(decoded(changed("<I", 2, size)), BMPS["bmp 24 bits"].pixels)
 
 
 @pytest.mark.parametrize("offset", [0, 53, len(WHOLE), 0x7FFFFFFF, 0xFFFFFFFF])
-def test_pixels_that_begin_nowhere_are_corrupt(offset: int) -> None:
+def test_invalid_pixel_offset_is_corrupt(offset: int) -> None:
     assert "begin at byte" in refusal(changed("<I", 10, offset))
 
 
-def test_pixels_may_begin_later() -> None:
+def test_pixel_offset_may_leave_gap() -> None:
     later = changed("<I", 10, 54 + 100)
     np.testing.assert_array_equal(decoded(later[:54] + bytes(100) + later[54:]), BMPS["bmp 24 bits"].pixels)
 
@@ -81,19 +81,19 @@ def test_pixels_may_begin_later() -> None:
     ("form", "at", "value"),
     [("<I", 14, 41), ("<H", 26, 2), ("<H", 28, 0), ("<H", 28, 3), ("<H", 28, 64), ("<I", 30, 4), ("<I", 30, 5)],
 )
-def test_other_kinds_are_unsupported(form: str, at: int, value: int) -> None:
+def test_other_compressions_are_unsupported(form: str, at: int, value: int) -> None:
     with pytest.raises(UnsupportedFormat):
         image.read_header(changed(form, at, value))
 
 
 @pytest.mark.parametrize("name", RUNS)
-def test_runs_from_the_top_are_corrupt(name: str) -> None:
+def test_top_down_rle_is_corrupt(name: str) -> None:
     with pytest.raises(CorruptImage):
         image.read_header(changed("<i", 22, -kinds.HEIGHT, RUNS[name]))
 
 
 @pytest.mark.parametrize("height", [-(1 << 31), (1 << 31) - 1, -4097])
-def test_absurd_heights_are_rejected_from_the_header(height: int) -> None:
+def test_absurd_height_is_rejected_by_header(height: int) -> None:
     with pytest.raises(ImageTooLarge):
         image.read_header(changed("<i", 22, height))
 
@@ -103,17 +103,17 @@ def test_widths_below_one_are_corrupt(width: int) -> None:
     assert refusal(changed("<i", 18, width))
 
 
-def test_a_color_beyond_the_palette_is_black() -> None:
+def test_color_beyond_palette_is_black() -> None:
     body = bytes([0, 1, 2, 3])
     data = kinds.bmp(4, 1, 8, body, extra=bytes([30, 20, 10, 0, 60, 50, 40, 0]))
     np.testing.assert_array_equal(decoded(data), [[[10, 20, 30], [40, 50, 60], [0, 0, 0], [0, 0, 0]]])
 
 
-def test_runs_painted_over_and_over_end() -> None:
+def test_repeated_rle_painting_is_bounded() -> None:
     assert decoded(damage.bmp_run_bomb(255, 2_000)).shape == (255, 255, 3)
 
 
-def test_masks_that_are_not_there_are_corrupt() -> None:
+def test_missing_masks_are_corrupt() -> None:
     assert "begin at byte" in refusal(kinds.bmp(1, 1, 16, bytes(4), compression=3))
 
 
@@ -125,7 +125,7 @@ def run_length_coded(indices: NDArray[np.uint8], palette: NDArray[np.uint8], wid
 
 
 @pytest.mark.parametrize("wider", [1, 2, 3, 7, 8])
-def test_run_length_coded_rows_beyond_the_width_are_cut_off(wider: int) -> None:
+def test_rle_rows_beyond_width_are_clipped(wider: int) -> None:
     """As ImageMagick writes an image that it has cropped."""
     palette = np.random.default_rng(1).integers(0, 256, (256, 3), dtype=np.uint8)
     indices = kinds.scene(60, 40)[:, :, 0]
@@ -134,14 +134,14 @@ def test_run_length_coded_rows_beyond_the_width_are_cut_off(wider: int) -> None:
 
 
 @pytest.mark.parametrize("wider", [9, 13, 25, 40])
-def test_run_length_coded_rows_far_beyond_the_width_are_corrupt(wider: int) -> None:
+def test_rle_rows_far_beyond_width_are_corrupt(wider: int) -> None:
     palette = np.random.default_rng(1).integers(0, 256, (256, 3), dtype=np.uint8)
     with pytest.raises(CorruptImage):
         decoded(run_length_coded(kinds.scene(60, 40)[:, :, 0], palette, 60 - wider))
 
 
 @pytest.mark.parametrize("name", [name for name in kinds.samples() if name.startswith("bmp")])
-def test_no_planes_are_taken_for_one(name: str) -> None:
+def test_zero_planes_are_read_as_one(name: str) -> None:
     sample = kinds.samples()[name]
     place = 22 if sample.data[14] == 12 else 26
     data = sample.data[:place] + b"\0\0" + sample.data[place + 2 :]
@@ -155,7 +155,7 @@ def test_several_planes_are_unsupported() -> None:
 
 @pytest.mark.parametrize("width", [45, 46, 47])
 @pytest.mark.parametrize("depth", [8, 24])
-def test_only_the_filling_of_the_last_row_may_be_missing(width: int, depth: int) -> None:
+def test_padding_of_last_row_may_be_missing(width: int, depth: int) -> None:
     row = (width * depth + 31) // 32 * 4
     used = width * depth // 8
     extra = b"".join(bytes([value] * 3 + [0]) for value in range(256)) if depth == 8 else b""
@@ -166,7 +166,7 @@ def test_only_the_filling_of_the_last_row_may_be_missing(width: int, depth: int)
     assert refusal(whole[: len(whole) - (row - used) - 1])
 
 
-def test_two_bits_per_pixel_and_the_short_header_of_os2_are_read() -> None:
+def test_two_bit_and_os2_bitmaps_are_decoded() -> None:
     palette = np.random.default_rng(2).integers(0, 256, (4, 3), dtype=np.uint8)
     indices = (kinds.scene(14, 5)[:, :, 0] >> 6).astype(np.uint8)
     padded = np.pad(indices, ((0, 0), (0, 2))).reshape(5, 4, 4)
@@ -180,7 +180,7 @@ def test_two_bits_per_pixel_and_the_short_header_of_os2_are_read() -> None:
     np.testing.assert_array_equal(decoded(no_room), palette[indices])
 
 
-def test_opacity_counts_where_the_header_tells_its_bits() -> None:
+def test_alpha_is_used_if_header_declares_it() -> None:
     scene = kinds.scene(8, 4)
     cover = np.tile(np.array([0, 255], np.uint8), (4, 4))
     pixels = np.concatenate([scene[:, :, ::-1], cover[:, :, None]], axis=2)[::-1].tobytes()

@@ -30,20 +30,20 @@ def claiming(data: bytes, width: int, height: int) -> bytes:
 
 @pytest.mark.parametrize("mode", ["RGB", "L", "RGBA"])
 @pytest.mark.parametrize("size", [(1, 1), (64, 48), (333, 517), (1000, 700)])
-def test_the_coded_size_is_that_of_the_image(mode: str, size: tuple[int, int]) -> None:
+def test_coded_size_equals_image_size(mode: str, size: tuple[int, int]) -> None:
     data = kinds.encode(Image.new(mode, size, 90 if mode == "L" else (90, 90, 90, 90)[: len(mode)]), "AVIF")
     found = [largest_frame(item) for item in coded_items(data, b"av01")]
     assert found == [size] * (2 if mode == "RGBA" else 1)
 
 
-def test_an_image_that_is_larger_than_its_file_says_is_never_decoded() -> None:
+def test_image_larger_than_declared_is_not_decoded() -> None:
     data = claiming(kinds.encode(FLAT, "AVIF"), 64, 64)
     with mock.patch.object(cv2, "imdecode") as decoder, pytest.raises(CorruptImage, match="larger than the file says"):
         image.decode(data, image.read_header(data))
     decoder.assert_not_called()
 
 
-def test_transparency_that_is_larger_than_the_image_is_never_decoded() -> None:
+def test_alpha_larger_than_image_is_not_decoded() -> None:
     opaque = kinds.encode(Image.new("RGBA", (64, 64), (90, 90, 90, 90)), "AVIF")
     coded = next(coded_items(kinds.encode(FLAT, "AVIF"), b"av01"))
     data = with_item_data(opaque, 1, coded)
@@ -60,14 +60,14 @@ def with_item_data(data: bytes, index: int, coded: bytes) -> bytes:
     return data[:entry] + struct.pack(">II", len(data), len(coded)) + data[entry + 8 :] + coded
 
 
-def test_the_price_is_that_of_the_coded_image() -> None:
+def test_cost_follows_coded_size() -> None:
     data = kinds.encode(FLAT, "AVIF")
     honest = estimate_decode_bytes(data)
     assert estimate_decode_bytes(claiming(data, 500, 700)) == pytest.approx(honest, rel=0.01)
     assert avif.bytes_per_pixel(data) == 22
 
 
-def test_of_a_sequence_the_still_image_is_decoded() -> None:
+def test_still_image_of_sequence_is_decoded() -> None:
     """The frames behind it are coded by themselves: nothing is known of their size."""
     others = [Image.new("RGB", FLAT.size, (200, 0, 0))]
     data = kinds.encode(FLAT, "AVIF", save_all=True, append_images=others)
@@ -96,23 +96,23 @@ def sequence_header(width: int, height: int, *, timing: bool, delays: bool, poin
 @pytest.mark.parametrize("points", [1, 3, 32])
 @pytest.mark.parametrize("delays", [False, True])
 @pytest.mark.parametrize("timing", [False, True])
-def test_the_size_stands_behind_everything_that_a_header_may_hold(timing: bool, delays: bool, points: int) -> None:
+def test_size_is_found_after_optional_header_fields(timing: bool, delays: bool, points: int) -> None:
     unit = sequence_header(16384, 9, timing=timing, delays=delays, points=points)
     assert largest_frame(b"\x12\x00" + unit + b"\x32\x01\x00") == (16384, 9)
 
 
-def test_the_largest_of_several_headers_counts() -> None:
+def test_largest_of_several_headers_is_used() -> None:
     units = [sequence_header(side, 8, timing=False, delays=False, points=1) for side in (64, 4096, 32)]
     assert largest_frame(b"".join(units)) == (4096, 8)
 
 
 @pytest.mark.parametrize("data", [b"", b"\x0a", b"\x0a\x80", b"\x08", b"\x0a\x02\x18", b"\xff" * 40])
-def test_headers_that_end_early_are_no_error_of_their_own(data: bytes) -> None:
+def test_truncated_headers_raise_no_error(data: bytes) -> None:
     with suppress(CorruptImage):
         largest_frame(data)
 
 
-def test_units_and_places_without_end_cost_little() -> None:
+def test_endless_units_and_extents_are_cheap() -> None:
     """Each item points at the whole file; each unit is two bytes."""
     started = time.thread_time()
     with pytest.raises(CorruptImage):

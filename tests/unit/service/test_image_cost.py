@@ -113,7 +113,7 @@ OTHERS: dict[str, Callable[[int], bytes]] = {
 
 @pytest.mark.parametrize("make", OTHERS.values(), ids=OTHERS)
 @pytest.mark.parametrize("size", [64 << 10, MIB, 8 * MIB])
-def test_other_formats_cost_processor_time_in_proportion_to_their_size(make: Callable[[int], bytes], size: int) -> None:
+def test_other_formats_cost_linear_time(make: Callable[[int], bytes], size: int) -> None:
     data = make(size)
     assert seconds(data) < 0.25 + 0.15 * max(size, len(data)) / MIB
 
@@ -131,7 +131,7 @@ EXIF = b"II*\0\x08\0\0\0\xff\xff" + bytes(12 * 0xFFFF)
     ],
     ids=["WebP", "WebP of short ones", "PNG", "PNG of short ones"],
 )
-def test_one_directory_of_exif_is_read_and_not_all_of_it(data: bytes) -> None:
+def test_only_first_exif_directory_is_read(data: bytes) -> None:
     """19 MB of directories took 0.8 s of Python, an entry at a time."""
     assert seconds(data) < 0.15
 
@@ -145,16 +145,16 @@ def seconds(data: bytes) -> float:
 
 @pytest.mark.parametrize("make", JPEGS.values(), ids=JPEGS)
 @pytest.mark.parametrize("size", [64 << 10, MIB, 8 * MIB])
-def test_jpeg_costs_processor_time_in_proportion_to_its_size(make: Callable[[int], bytes], size: int) -> None:
+def test_jpeg_costs_linear_time(make: Callable[[int], bytes], size: int) -> None:
     assert seconds(make(size)) < 0.25 + 0.15 * size / MIB
 
 
-def test_stray_bytes_in_every_interval_cost_a_bounded_time() -> None:
+def test_stray_bytes_cost_bounded_time() -> None:
     """Each of 2,048 intervals is proven by itself: the costliest of what is accepted."""
     data = kinds.jpeg(Image.fromarray(kinds.scene(1024, 1024)), restart_marker_blocks=2)
     strayed = damage.stray_bytes(data, b"some stray bytes", rb"\xff[\xd0-\xd7]")
     assert seconds(strayed) < 1
 
 
-def test_many_scans_of_a_large_image_are_not_all_decoded() -> None:
+def test_excess_scans_are_not_decoded() -> None:
     assert seconds(damage.jpeg_of_many_scans(4096, 50)) < 0.5

@@ -35,7 +35,7 @@ def outcome(data: bytes, reduce: image.Reduce = 1) -> str:
 
 
 @pytest.mark.parametrize("name", SAMPLES)
-def test_damaged_images_are_decoded_whole_or_rejected(name: str, capfd: pytest.CaptureFixture[str]) -> None:
+def test_damaged_images_are_complete_or_rejected(name: str, capfd: pytest.CaptureFixture[str]) -> None:
     """Some 9,000 in all. Nothing is printed about them either: standard error is the service's log."""
     seed = sum(map(ord, name))
     outcomes: Counter[str] = Counter()
@@ -52,7 +52,7 @@ PHOTOGRAPHS = damage_rates.photographs()
 
 
 @pytest.mark.parametrize("name", PHOTOGRAPHS)
-def test_an_image_whose_end_is_missing_is_rejected_or_whole(name: str) -> None:
+def test_truncated_images_are_complete_or_rejected(name: str) -> None:
     found = damage_rates.count_outcomes(PHOTOGRAPHS[name], "cut off", 60 if name == "HEIC" else 300, seed=2)
     assert found["changed"] == 0
     assert found["rejected"] > 0
@@ -60,11 +60,11 @@ def test_an_image_whose_end_is_missing_is_rejected_or_whole(name: str) -> None:
 
 @pytest.mark.parametrize("fault", damage_rates.FAULTS)
 @pytest.mark.parametrize("name", ["PNG", "AVIF"])
-def test_damage_of_png_and_avif_is_always_noticed(name: str, fault: str) -> None:
+def test_damaged_png_and_avif_are_always_detected(name: str, fault: str) -> None:
     assert damage_rates.count_outcomes(PHOTOGRAPHS[name], fault, 150, seed=3)["changed"] == 0
 
 
-def test_polyglots_are_what_their_first_bytes_say(capfd: pytest.CaptureFixture[str]) -> None:
+def test_polyglots_follow_first_signature(capfd: pytest.CaptureFixture[str]) -> None:
     images = [SAMPLES[name].data for name in ("jpeg 4:2:0", "jpeg progressive", "png color 8 bits", "bmp 24 bits")]
     images += [b"%PDF-1.7\n" * 40, b"PK\3\4" + bytes(300), b"GIF89a" + bytes(300), b"<html>" * 60]
     outcomes = Counter(outcome(data) for data in damage.polyglots(images))
@@ -72,7 +72,7 @@ def test_polyglots_are_what_their_first_bytes_say(capfd: pytest.CaptureFixture[s
     assert capfd.readouterr() == ("", "")
 
 
-def test_memory_stays_what_it_is_over_thousands_of_damaged_images() -> None:
+def test_damaged_images_leak_no_memory() -> None:
     process = psutil.Process()
 
     def rounds(seed: int) -> int:
@@ -139,7 +139,7 @@ def peaks(tmp_path_factory: pytest.TempPathFactory) -> dict[str, int]:
 
 
 @pytest.mark.parametrize("name", HOSTILE)
-def test_small_files_that_ask_for_much_get_little(name: str, peaks: dict[str, int]) -> None:
+def test_small_files_claiming_large_images_are_cheap(name: str, peaks: dict[str, int]) -> None:
     assert peaks[name] <= MOST_MEMORY[name]
 
 
@@ -152,13 +152,13 @@ STARTS = st.sampled_from([sample.data for sample in SAMPLES.values()])
 @example(b"\xff\xd8", b"\xff\xc0\x00\x02\xff\xda\x00\x02")
 @example(b"\xff\xd8", b"\xff\xdd\x00\x02")
 @example(b"\x89PNG\r\n\x1a\n", b"\0\0\0\0IEND\0\0\0\0")
-def test_any_bytes_are_read_or_rejected(start: bytes, rest: bytes) -> None:
+def test_arbitrary_bytes_are_decoded_or_rejected(start: bytes, rest: bytes) -> None:
     outcome(start + rest)
 
 
 @settings(max_examples=250, deadline=None)
 @given(STARTS, st.lists(st.tuples(st.integers(0, 200), st.binary(min_size=1, max_size=8)), min_size=1, max_size=4))
-def test_any_header_is_read_or_rejected(data: bytes, changes: list[tuple[int, bytes]]) -> None:
+def test_arbitrary_headers_are_decoded_or_rejected(data: bytes, changes: list[tuple[int, bytes]]) -> None:
     changed = bytearray(data)
     for place, content in changes:
         changed[place : place + len(content)] = content
@@ -170,7 +170,7 @@ SIDES = st.integers(0, 0xFFFF) | st.integers(image.MAX_SIDE - 2, image.MAX_SIDE 
 
 @settings(max_examples=100, deadline=None)
 @given(SIDES, SIDES, st.sampled_from([damage.jpeg_that_claims, damage.png_that_claims]))
-def test_limits_hold_before_a_pixel_is_decoded(width: int, height: int, claim: Callable[[int, int], bytes]) -> None:
+def test_limits_apply_before_decoding(width: int, height: int, claim: Callable[[int, int], bytes]) -> None:
     data = claim(width, height)
     if min(width, height) == 0:
         with pytest.raises(CorruptImage):

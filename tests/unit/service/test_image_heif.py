@@ -65,7 +65,7 @@ def difference(shown: NDArray[np.uint8], expected: NDArray[np.uint8]) -> float:
 
 @pytest.mark.parametrize("kind", FORMATS)
 @pytest.mark.parametrize("mode", ["RGB", "L"])
-def test_an_image_is_read_as_it_was_written(kind: str, mode: str) -> None:
+def test_decoded_image_matches_encoded(kind: str, mode: str) -> None:
     scene = Image.fromarray(SCENE).convert(mode)
     data = encoded(scene, kind)
     assert image.read_header(data) == image.Header("avif" if kind == "AVIF" else "heic", 96, 64, 1)
@@ -75,7 +75,7 @@ def test_an_image_is_read_as_it_was_written(kind: str, mode: str) -> None:
 
 
 @pytest.mark.parametrize("kind", FORMATS)
-def test_transparent_parts_are_shown_on_white(kind: str) -> None:
+def test_transparency_is_blended_on_white(kind: str) -> None:
     cover = np.zeros((64, 96, 1), np.uint8)
     cover[:, :48] = 255
     data = encoded(Image.fromarray(np.concatenate([SCENE, cover], axis=2)), kind)
@@ -85,7 +85,7 @@ def test_transparent_parts_are_shown_on_white(kind: str) -> None:
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
-def test_rotation_and_mirror_of_an_avif_are_undone(orientation: int) -> None:
+def test_avif_rotation_and_mirror_are_applied(orientation: int) -> None:
     exif = Image.Exif()
     exif[0x0112] = orientation
     scene = Image.fromarray(SCENE)
@@ -119,7 +119,7 @@ METADATA = {
 
 @pytest.mark.parametrize("metadata", METADATA.values(), ids=METADATA)
 @pytest.mark.parametrize("field", ["exif", "xmp"])
-def test_metadata_of_an_avif_changes_nothing(metadata: bytes, field: str) -> None:
+def test_metadata_of_avif_changes_nothing(metadata: bytes, field: str) -> None:
     """Pillow writes no EXIF that it cannot read itself, so other bytes take the place of what it has written."""
     size = max(20, len(metadata))
     written = tiff("<").ljust(size, b"\0") if field == "exif" else b"X" * size
@@ -130,7 +130,7 @@ def test_metadata_of_an_avif_changes_nothing(metadata: bytes, field: str) -> Non
 
 
 @pytest.mark.parametrize("turns", range(4))
-def test_rotation_of_a_heic_is_undone(turns: int) -> None:
+def test_heic_rotation_is_applied(turns: int) -> None:
     """The file's own, whatever EXIF repeats."""
     exif = Image.Exif()
     exif[0x0112] = 6
@@ -151,7 +151,7 @@ def test_ten_bits_per_sample_are_scaled_to_eight() -> None:
 
 
 @pytest.mark.parametrize("kind", FORMATS)
-def test_of_several_images_the_primary_one_is_shown(kind: str) -> None:
+def test_primary_image_is_decoded(kind: str) -> None:
     first, second = Image.fromarray(SCENE), Image.new("RGB", (40, 30), "red")
     if kind == "AVIF":
         data = kinds.encode(first, "AVIF", quality=95, save_all=True, append_images=[second.resize(first.size)])
@@ -166,7 +166,7 @@ def test_of_several_images_the_primary_one_is_shown(kind: str) -> None:
 
 
 @pytest.mark.parametrize("kind", FORMATS)
-def test_a_file_that_ends_early_is_corrupt(kind: str) -> None:
+def test_truncated_file_is_corrupt(kind: str) -> None:
     data = encoded(Image.fromarray(SCENE), kind)
     for size in (*range(40, len(data), 37), len(data) - 1):
         with pytest.raises((CorruptImage, UnsupportedFormat)):
@@ -174,7 +174,7 @@ def test_a_file_that_ends_early_is_corrupt(kind: str) -> None:
 
 
 @pytest.mark.parametrize("kind", FORMATS)
-def test_the_longest_side_is_known_from_the_header(kind: str, capfd: pytest.CaptureFixture[str]) -> None:
+def test_longest_side_is_read_from_header(kind: str, capfd: pytest.CaptureFixture[str]) -> None:
     data = encoded(Image.fromarray(SCENE), kind)
     place = data.index(b"ispe") + 8
     huge = data[:place] + struct.pack(">II", 5000, 64) + data[place + 8 :]
@@ -200,7 +200,7 @@ def container(references: int, boxes: int = 0, associations: int = 1) -> bytes:
     return box(b"ftyp", b"heic", bytes(4), b"mif1heic") + meta
 
 
-def test_a_small_image_of_many_tiles_is_corrupt() -> None:
+def test_excess_tiles_are_corrupt() -> None:
     """Each tile starts a decoder of its own."""
     assert primary_image(container(200)).width == 64
     with pytest.raises(CorruptImage, match="tiles"):
@@ -208,7 +208,7 @@ def test_a_small_image_of_many_tiles_is_corrupt() -> None:
 
 
 @pytest.mark.parametrize(("boxes", "associations"), [(3_000_000, 1), (0, 3_000_000)])
-def test_boxes_without_end_cost_little_time(boxes: int, associations: int) -> None:
+def test_endless_boxes_are_cheap(boxes: int, associations: int) -> None:
     data = container(1, boxes, associations)
     started = time.thread_time()
     for _ in range(3):
@@ -217,7 +217,7 @@ def test_boxes_without_end_cost_little_time(boxes: int, associations: int) -> No
     assert time.thread_time() - started < 0.5
 
 
-def test_heic_without_its_package_says_which_one_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_heic_names_missing_package(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(heic, "is_installed", lambda: False)
     with pytest.raises(UnsupportedFormat, match=r"face-comparison\[heif\]"):
         image.read_header(encoded(Image.fromarray(SCENE), "HEIF"))
@@ -260,7 +260,7 @@ def test_heic_without_its_package_says_which_one_is_missing(monkeypatch: pytest.
         (bytes(300), "something else"),
     ],
 )
-def test_other_files_are_named(start: bytes, named: str) -> None:
+def test_other_brands_are_named(start: bytes, named: str) -> None:
     with pytest.raises(UnsupportedFormat, match=named) as caught:
         image.read_header(start)
     assert "JPG" in caught.value.message
@@ -270,14 +270,14 @@ def test_other_files_are_named(start: bytes, named: str) -> None:
 @pytest.mark.parametrize(
     "program", ["import time; time.sleep(600)", "import os; os.abort()", "print('garbage', flush=True)"]
 )
-def test_a_decoder_that_hangs_or_crashes_makes_the_file_corrupt(program: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_hung_or_crashed_decoder_is_corrupt_image(program: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(heic, "_DECODE", program)
     monkeypatch.setattr(heic, "_FIXED_SECONDS", 0.3)
     with pytest.raises(CorruptImage):
         decoded(encoded(Image.fromarray(SCENE), "HEIF"))
 
 
-def test_a_decoder_that_computes_without_end_costs_half_a_second(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_decoder_that_computes_without_end_costs_half_second(monkeypatch: pytest.MonkeyPatch) -> None:
     """Of the processor: libde265 does so with some files of 4 kB. The time on a clock is that of another test."""
     monkeypatch.setattr(heic, "_DECODE", heic._DECODE.replace("import _pi_heif", "while True: pass"))
     monkeypatch.setattr(heic, "_FIXED_SECONDS", 120)
@@ -288,7 +288,7 @@ def test_a_decoder_that_computes_without_end_costs_half_a_second(monkeypatch: py
     assert after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime < 2
 
 
-def test_a_decoder_ends_with_its_request(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_decoder_ends_with_its_request(monkeypatch: pytest.MonkeyPatch) -> None:
     """Cancelled from another thread, as by a client that has disconnected."""
     monkeypatch.setattr(heic, "_DECODE", "import time; time.sleep(600)")
     monkeypatch.setattr(heic, "_FIXED_SECONDS", 120)
@@ -316,7 +316,7 @@ def test_a_decoder_ends_with_its_request(monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="other systems do not limit the memory of a process this way")
-def test_a_decoder_that_takes_too_much_memory_makes_the_file_corrupt(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_decoder_above_memory_limit_is_corrupt_image(monkeypatch: pytest.MonkeyPatch) -> None:
     greedy = heic._DECODE.replace("import _pi_heif", "greed = bytearray(2 << 30)\nimport _pi_heif")
     monkeypatch.setattr(heic, "_DECODE", greedy)
     with pytest.raises(CorruptImage):

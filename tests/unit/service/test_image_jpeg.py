@@ -46,7 +46,7 @@ def refusal(data: bytes) -> str:
 
 @pytest.mark.parametrize("name", JPEGS)
 @pytest.mark.parametrize("reduce", [1, 4])
-def test_a_missing_end_and_anything_after_it_are_tolerated(name: str, reduce: image.Reduce) -> None:
+def test_missing_end_marker_and_trailer_are_ignored(name: str, reduce: image.Reduce) -> None:
     data = JPEGS[name]
     whole = decoded(data, reduce)
     for other in (data[:-2], data[:-1], data + b"\0" * 40, data + b"trailing" * 99, data + data, data + END):
@@ -54,14 +54,14 @@ def test_a_missing_end_and_anything_after_it_are_tolerated(name: str, reduce: im
 
 
 @pytest.mark.parametrize("name", SMALL)
-def test_cut_anywhere_before_the_end_marker_it_is_corrupt(name: str) -> None:
+def test_truncated_scan_is_corrupt(name: str) -> None:
     data = SMALL[name]
     for size in range(2, len(data) - 2):
         assert refusal(data[:size]), size
 
 
 @pytest.mark.parametrize("name", SMALL)
-def test_cut_anywhere_and_given_an_end_marker_it_is_still_corrupt(name: str) -> None:
+def test_truncated_scan_with_end_marker_is_corrupt(name: str) -> None:
     """A marker put back does not bring back the pixels. Few bytes at the end may hold nothing but padding."""
     data = SMALL[name]
     for size in range(2, len(data) - 4, 3):
@@ -70,7 +70,7 @@ def test_cut_anywhere_and_given_an_end_marker_it_is_still_corrupt(name: str) -> 
 
 @pytest.mark.parametrize("name", JPEGS)
 @pytest.mark.parametrize("stray", STRAYS.values(), ids=STRAYS)
-def test_stray_bytes_between_the_tables_are_tolerated(name: str, stray: bytes) -> None:
+def test_stray_bytes_between_tables_are_ignored(name: str, stray: bytes) -> None:
     data = JPEGS[name]
     first_segment = 4 + int.from_bytes(data[4:6], "big")
     for place in (2, first_segment, damage.first_scan(data)):
@@ -79,7 +79,7 @@ def test_stray_bytes_between_the_tables_are_tolerated(name: str, stray: bytes) -
 
 @pytest.mark.parametrize("name", ONE_SCAN)
 @pytest.mark.parametrize("stray", STRAYS.values(), ids=STRAYS)
-def test_stray_bytes_after_a_scan_are_tolerated(name: str, stray: bytes) -> None:
+def test_stray_bytes_after_scan_are_ignored(name: str, stray: bytes) -> None:
     data = JPEGS[name]
     np.testing.assert_array_equal(decoded(damage.stray_bytes(data, stray, b"\xff\xd9$")), decoded(data))
     np.testing.assert_array_equal(decoded(damage.stray_bytes(data, stray, b"\xff\xd9$") + b"more"), decoded(data))
@@ -87,7 +87,7 @@ def test_stray_bytes_after_a_scan_are_tolerated(name: str, stray: bytes) -> None
 
 @pytest.mark.parametrize("stray", [b"\xff", b"\0", b"\0" * 6, b"\0" * 8, b"\0" * 1000], ids=len)
 @pytest.mark.parametrize("name", ["jpeg progressive", "jpeg gray progressive", "jpeg progressive restarts"])
-def test_zeros_after_the_scans_of_a_progressive_image_are_tolerated(name: str, stray: bytes) -> None:
+def test_zeros_after_progressive_scans_are_ignored(name: str, stray: bytes) -> None:
     data = JPEGS[name]
     strayed = damage.stray_bytes(data, stray)
     assert len(strayed) > len(data) + 8 * len(stray)
@@ -97,7 +97,7 @@ def test_zeros_after_the_scans_of_a_progressive_image_are_tolerated(name: str, s
 @pytest.mark.parametrize("stray", STRAYS.values(), ids=STRAYS)
 @pytest.mark.parametrize("which", [rb"\xff[\xd0-\xd7]", rb"\xff\xd3"], ids=["every", "some"])
 @pytest.mark.parametrize("mode", ["L", "RGB", "CMYK"])
-def test_stray_bytes_before_restart_markers_are_tolerated(stray: bytes, which: bytes, mode: str) -> None:
+def test_stray_bytes_before_restart_markers_are_ignored(stray: bytes, which: bytes, mode: str) -> None:
     """As cheap cameras write them: libjpeg notices some late and some never."""
     data = kinds.jpeg(Image.fromarray(kinds.scene(90, 70)).convert(mode), restart_marker_blocks=3)
     strayed = damage.stray_bytes(data, stray, which)
@@ -106,7 +106,7 @@ def test_stray_bytes_before_restart_markers_are_tolerated(stray: bytes, which: b
 
 
 @pytest.mark.parametrize("stray", [b"", b"\0" * 12, b"some stray bytes of text"], ids=len)
-def test_a_damaged_interval_between_restart_markers_is_corrupt(stray: bytes) -> None:
+def test_damaged_restart_interval_is_corrupt(stray: bytes) -> None:
     """Strays somewhere must not open the door to damage elsewhere."""
     data = kinds.jpeg(Image.fromarray(kinds.scene(200, 150)), restart_marker_blocks=3)
     first, second, third, *_ = (found.start() for found in re.finditer(rb"\xff[\xd0-\xd7]", data))
@@ -121,7 +121,7 @@ def test_a_damaged_interval_between_restart_markers_is_corrupt(stray: bytes) -> 
 
 @pytest.mark.parametrize("name", ["jpeg progressive", "jpeg gray progressive", "jpeg progressive restarts"])
 @pytest.mark.parametrize("end", [b"", END])
-def test_a_progressive_image_without_its_last_scans_is_corrupt(name: str, end: bytes) -> None:
+def test_missing_progressive_scans_are_corrupt(name: str, end: bytes) -> None:
     data = JPEGS[name]
     cuts = [found.start() for found in re.finditer(rb"\xff[\xc4\xda]", data) if found.start() > damage.first_scan(data)]
     assert len(cuts) > 4  # tables and scans alternate
@@ -146,7 +146,7 @@ def one_component_a_scan(width: int, height: int, chroma: int) -> bytes:
 
 
 @pytest.mark.parametrize(("width", "height", "chroma"), [(45, 31, 1), (64, 48, 2), (2064, 2064, 2)])
-def test_one_component_a_scan(width: int, height: int, chroma: int) -> None:
+def test_decodes_one_component_scan(width: int, height: int, chroma: int) -> None:
     """The largest has more blocks of luminance than restart markers can be announced for, but fewer coding units."""
     data = one_component_a_scan(width, height, chroma)
     with Image.open(io.BytesIO(data)) as opened:
@@ -186,19 +186,19 @@ def test_jpeg_ls_is_unsupported() -> None:
         image.read_header(changed_frame(0xF7))
 
 
-def test_twelve_bits_a_sample_are_unsupported() -> None:
+def test_twelve_bit_samples_are_unsupported() -> None:
     with pytest.raises(UnsupportedFormat, match="12 bits"):
         image.read_header(changed_frame(0xC1, precision=12))
 
 
 @pytest.mark.parametrize("sampling", [b"\x22\x12\x21", b"\x11\x22\x11", b"\x31\x11\x11"])
-def test_outlandish_subsampling_is_unsupported(sampling: bytes) -> None:
+def test_unusual_subsampling_is_unsupported(sampling: bytes) -> None:
     with pytest.raises(UnsupportedFormat, match="subsampling"):
         decoded(changed_frame(sampling=sampling))
 
 
 @pytest.mark.parametrize("count", [2, 5])
-def test_other_numbers_of_components_are_unsupported(count: int) -> None:
+def test_other_component_counts_are_unsupported(count: int) -> None:
     data = kinds.jpeg()
     frame = data.index(b"\xff\xc0")
     header = data[frame : frame + 2] + struct.pack(">H", 8 + 3 * count) + data[frame + 4 : frame + 9] + bytes([count])
@@ -215,7 +215,7 @@ def test_two_frames_are_corrupt() -> None:
 
 @pytest.mark.parametrize("mode", ["L", "RGB", "CMYK"])
 @pytest.mark.parametrize("options", [{}, {"progressive": True}, {"restart_marker_blocks": 4}], ids=repr)
-def test_a_bad_code_anywhere_is_corrupt(mode: str, options: dict[str, object]) -> None:
+def test_invalid_huffman_code_is_corrupt(mode: str, options: dict[str, object]) -> None:
     """All ones are the one code that no Huffman table may hold. libjpeg-turbo left to itself reads it as a zero."""
     data = kinds.jpeg(Image.fromarray(kinds.scene(120, 90)).convert(mode), **options)
     for place in range(damage.first_scan(data) + 20, len(data) - 60, 7):
@@ -224,7 +224,7 @@ def test_a_bad_code_anywhere_is_corrupt(mode: str, options: dict[str, object]) -
 
 
 @pytest.mark.parametrize("size", [(2040, 2048), (2048, 2048)])
-def test_images_about_as_large_as_restart_markers_can_be_announced_for(size: tuple[int, int]) -> None:
+def test_largest_restart_intervals_are_decoded(size: tuple[int, int]) -> None:
     whole = kinds.jpeg(Image.new("L", size))
     np.testing.assert_array_equal(decoded(whole), np.zeros((size[1], size[0], 3)))
     assert refusal(whole[: len(whole) // 2] + END)
@@ -237,12 +237,12 @@ def test_missing_tables_are_corrupt() -> None:
     assert "Quantization table" in refusal(data[:table] + data[table + size :])
 
 
-def test_many_scans_are_corrupt_however_few_bytes_they_have() -> None:
+def test_excess_scans_are_corrupt() -> None:
     assert "more than" in refusal(damage.jpeg_of_many_scans(64, 65))
 
 
 @pytest.mark.parametrize("make", [damage.jpeg_of_empty_segments, damage.jpeg_of_bare_markers])
-def test_many_empty_segments_are_corrupt(make: Callable[[int], bytes]) -> None:
+def test_excess_segments_are_corrupt(make: Callable[[int], bytes]) -> None:
     with pytest.raises(CorruptImage, match="more than 4096 segments"):
         image.read_header(make(1_000_000))
     np.testing.assert_array_equal(decoded(make(1000)), decoded(kinds.jpeg()))
@@ -301,20 +301,20 @@ HEADERS = {
 
 
 @pytest.mark.parametrize("name", HEADERS)
-def test_odd_header_without_effect_on_pixels_is_accepted(name: str) -> None:
+def test_harmless_header_error_is_accepted(name: str) -> None:
     np.testing.assert_array_equal(decoded(HEADERS[name]), decoded(PLAIN))
     assert refusal(HEADERS[name][: len(HEADERS[name]) * 3 // 4] + END)
 
 
 @pytest.mark.parametrize("transform", [0, 1, 2, 9])
-def test_adobe_transform_of_cmyk_decides_as_in_pillow(transform: int) -> None:
+def test_cmyk_adobe_transform_matches_pillow(transform: int) -> None:
     cmyk = kinds.jpeg(SCENE.convert("CMYK"))
     data = changed(cmyk, cmyk.index(b"Adobe") + 11, bytes([transform]))
     with Image.open(io.BytesIO(data)) as expected:
         assert np.abs(decoded(data).astype(int) - np.asarray(expected.convert("RGB"))).max() <= 1
 
 
-def test_odd_order_of_progressive_scans_is_accepted() -> None:
+def test_unusual_progressive_scan_order_is_accepted() -> None:
     """The last scan twice: the bits are refined already, and nothing changes."""
     data = JPEGS["jpeg gray progressive"]
     start = damage.first_scan(data)
@@ -335,7 +335,7 @@ TRAILERS = {
 
 @pytest.mark.parametrize("trailer", TRAILERS.values(), ids=TRAILERS)
 @pytest.mark.parametrize("options", [{}, {"progressive": True}, {"restart_marker_blocks": 10}], ids=repr)
-def test_trailer_without_end_marker_before_it_is_ignored(options: dict[str, object], trailer: bytes) -> None:
+def test_trailer_without_end_marker_is_ignored(options: dict[str, object], trailer: bytes) -> None:
     data = kinds.jpeg(SCENE, **options)
     np.testing.assert_array_equal(decoded(data[:-2] + trailer), decoded(data))
     assert refusal(data[:-200] + END + trailer)
@@ -352,13 +352,13 @@ def test_motion_jpeg_frame_without_huffman_tables_is_accepted() -> None:
 
 
 @pytest.mark.parametrize("stray", [b"", b"12345678", bytes(1500), b"\xff\0" * 30], ids=len)
-def test_strays_behind_the_last_interval_are_accepted(stray: bytes) -> None:
+def test_stray_bytes_after_last_interval_are_ignored(stray: bytes) -> None:
     number = max(index for index, _ in enumerate(re.finditer(rb"\xff[\xd0-\xd7]", RESTARTS)))
     following = bytes([0xFF, 0xD0 | (number + 1) & 7])
     np.testing.assert_array_equal(decoded(RESTARTS[:-2] + following + stray + END), decoded(RESTARTS))
 
 
-def test_stray_bytes_behind_bits_filled_with_zeros_are_accepted() -> None:
+def test_stray_bytes_after_zero_padding_are_ignored() -> None:
     """The last byte of a scan should be filled up with ones, and often is not."""
     tried = 0
     for width in range(9, 80, 8):
@@ -370,7 +370,7 @@ def test_stray_bytes_behind_bits_filled_with_zeros_are_accepted() -> None:
     assert tried
 
 
-def test_height_below_that_of_the_data_is_accepted_and_above_is_corrupt() -> None:
+def test_height_above_data_is_corrupt() -> None:
     data = bytearray(kinds.jpeg(kinds.noise(200, 200, 80)))
     whole = decoded(bytes(data))
     frame = data.index(b"\xff\xc0")
@@ -381,7 +381,7 @@ def test_height_below_that_of_the_data_is_accepted_and_above_is_corrupt() -> Non
 
 
 @pytest.mark.parametrize("stray", [b"\0", b"several bytes"], ids=len)
-def test_strays_do_not_hide_damage_behind_them(stray: bytes) -> None:
+def test_stray_bytes_do_not_hide_damage(stray: bytes) -> None:
     first, second, *_, last = (found.start() for found in re.finditer(rb"\xff[\xd0-\xd7]", RESTARTS))
     begin = RESTARTS[:first] + stray
     np.testing.assert_array_equal(decoded(begin + RESTARTS[first:]), decoded(RESTARTS))
@@ -393,7 +393,7 @@ def test_strays_do_not_hide_damage_behind_them(stray: bytes) -> None:
 
 
 @pytest.mark.parametrize("name", ["jpeg progressive", "jpeg gray progressive", "jpeg progressive restarts"])
-def test_strays_do_not_hide_a_progressive_scan_that_ends_early(name: str) -> None:
+def test_stray_bytes_do_not_hide_truncated_progressive_scan(name: str) -> None:
     data = damage.stray_bytes(JPEGS[name], b"stray bytes", rb"\xff[\xc4\xda]")
     np.testing.assert_array_equal(decoded(data), decoded(JPEGS[name]))
     assert refusal(data[:-30] + END)
@@ -401,7 +401,7 @@ def test_strays_do_not_hide_a_progressive_scan_that_ends_early(name: str) -> Non
     assert refusal(data[: scan - 40] + data[scan:])
 
 
-def test_strays_in_more_intervals_than_are_checked_are_corrupt() -> None:
+def test_stray_bytes_in_too_many_intervals_are_corrupt() -> None:
     data = kinds.jpeg(Image.new("L", (640, 640)), restart_marker_blocks=1)
     np.testing.assert_array_equal(decoded(data), np.zeros((640, 640, 3)))
     assert "too many pieces" in refusal(damage.stray_bytes(data, b"twenty stray bytes..", rb"\xff\xd3"))

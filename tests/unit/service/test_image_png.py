@@ -32,7 +32,7 @@ def refusal(data: bytes) -> str:
 
 
 @pytest.mark.parametrize("name", PNGS)
-def test_cut_before_the_end_of_its_pixels_it_is_corrupt(name: str) -> None:
+def test_truncated_pixels_are_corrupt(name: str) -> None:
     data = PNGS[name].data
     last = data.rindex(b"IDAT") + 4
     end = last + int.from_bytes(data[last - 8 : last - 4], "big")
@@ -43,15 +43,15 @@ def test_cut_before_the_end_of_its_pixels_it_is_corrupt(name: str) -> None:
 
 
 @pytest.mark.parametrize("behind", [b"", b"\0\0", b"\0\0\0\0IEND\0\0\0\0", kinds.png_chunk(b"tEXt", b"x")[:-3]])
-def test_without_its_end_chunk_it_is_accepted(behind: bytes) -> None:
+def test_missing_end_chunk_is_accepted(behind: bytes) -> None:
     np.testing.assert_array_equal(decoded(WHOLE[:-12] + behind), SCENE)
 
 
-def test_bytes_after_the_end_are_tolerated() -> None:
+def test_trailing_bytes_are_ignored() -> None:
     np.testing.assert_array_equal(decoded(WHOLE + b"trailing" * 99), SCENE)
 
 
-def test_a_changed_bit_anywhere_is_noticed_or_without_effect() -> None:
+def test_bit_flip_is_detected_or_harmless() -> None:
     for place in range(8, len(WHOLE)):
         changed = bytearray(WHOLE)
         changed[place] ^= 1 << place % 8
@@ -75,17 +75,17 @@ def test_a_changed_bit_anywhere_is_noticed_or_without_effect() -> None:
         (zlib.compress(b"\5" + ROWS[1:]), "unknown filter"),
     ],
 )
-def test_a_stream_that_is_not_what_the_header_announces_is_corrupt(stream: bytes, why: str) -> None:
+def test_stream_of_wrong_size_is_corrupt(stream: bytes, why: str) -> None:
     """With right checksums: only the stream itself tells."""
     assert why in refusal(kinds.png(SCENE, 8, 2, stream=stream))
 
 
-def test_bytes_behind_the_stream_are_tolerated() -> None:
+def test_bytes_after_stream_are_ignored() -> None:
     np.testing.assert_array_equal(decoded(kinds.png(SCENE, 8, 2, stream=zlib.compress(ROWS) + b"more")), SCENE)
 
 
 @pytest.mark.parametrize("level", [0, 1, 9])
-def test_streams_of_any_compression_and_any_division_into_chunks(level: int) -> None:
+def test_any_compression_and_chunking_is_decoded(level: int) -> None:
     stream = zlib.compress(ROWS, level)
     start = WHOLE.index(b"IDAT") - 4
     chunks = b"".join(kinds.png_chunk(b"IDAT", bytes([byte])) for byte in stream)
@@ -93,14 +93,14 @@ def test_streams_of_any_compression_and_any_division_into_chunks(level: int) -> 
 
 
 @pytest.mark.parametrize("interlaced", [False, True])
-def test_an_image_of_many_pieces(interlaced: bool) -> None:
+def test_many_chunks_are_decoded(interlaced: bool) -> None:
     """More than the inflater hands out at once, in rows that no piece ends with."""
     scene = kinds.scene(701, 503)
     np.testing.assert_array_equal(decoded(kinds.png(scene, 8, 2, interlaced=interlaced)), scene)
 
 
 @pytest.mark.parametrize(("width", "height"), [(1, 1), (1, 9), (9, 1), (2, 3), (4, 5), (8, 8)])
-def test_interlaced_images_too_small_for_some_passes(width: int, height: int) -> None:
+def test_small_interlaced_images_are_decoded(width: int, height: int) -> None:
     scene = kinds.scene(width, height)
     np.testing.assert_array_equal(decoded(kinds.png(scene, 8, 2, interlaced=True)), scene)
 
@@ -114,7 +114,7 @@ def header(*fields: int) -> bytes:
     "fields", [(9, 9, 3, 2, 0, 0, 0), (9, 9, 8, 1, 0, 0, 0), (9, 9, 8, 7, 0, 0, 0), (9, 9, 16, 3, 0, 0, 0),
                (9, 9, 8, 2, 1, 0, 0), (9, 9, 8, 2, 0, 1, 0), (9, 9, 8, 2, 0, 0, 2), (9, 9, 0, 0, 0, 0, 0)]
 )  # fmt: skip
-def test_header_values_that_no_png_has_are_corrupt(fields: tuple[int, ...]) -> None:
+def test_invalid_header_values_are_corrupt(fields: tuple[int, ...]) -> None:
     with pytest.raises(CorruptImage):
         image.read_header(header(*fields))
 
@@ -122,7 +122,7 @@ def test_header_values_that_no_png_has_are_corrupt(fields: tuple[int, ...]) -> N
 @pytest.mark.parametrize(
     ("width", "height"), [(kinds.WIDTH - 1, kinds.HEIGHT + 1), (kinds.WIDTH, kinds.HEIGHT + 1), (kinds.WIDTH + 1, 30)]
 )
-def test_a_size_with_more_pixels_than_the_data_is_corrupt(width: int, height: int) -> None:
+def test_size_above_data_is_corrupt(width: int, height: int) -> None:
     with pytest.raises(CorruptImage):
         decoded(header(width, height, 8, 2, 0, 0, 0))
 
@@ -136,7 +136,7 @@ def chunks(data: bytes) -> list[bytes]:
     return found
 
 
-def test_parts_missing_doubled_or_out_of_order_are_corrupt() -> None:
+def test_missing_or_misplaced_chunks_are_corrupt() -> None:
     signature, (first, *pixels, end) = WHOLE[:8], chunks(WHOLE)
     other = kinds.png_chunk(b"teSt", b"harmless")
     np.testing.assert_array_equal(decoded(signature + first + other + b"".join(pixels) + other + end), SCENE)
@@ -151,7 +151,7 @@ def test_parts_missing_doubled_or_out_of_order_are_corrupt() -> None:
         assert refusal(signature + b"".join(wrong))
 
 
-def test_palettes_of_odd_sizes() -> None:
+def test_palettes_of_any_size_are_decoded() -> None:
     indices = (np.arange(16, dtype=np.uint8) % 4).reshape(4, 4, 1)
     colors = np.array([[250, 0, 0], [0, 250, 0], [0, 0, 250], [9, 9, 9]], np.uint8)
     short = np.where(indices == 3, 0, colors[indices[:, :, 0]])
@@ -162,7 +162,7 @@ def test_palettes_of_odd_sizes() -> None:
     assert "palette" in refusal(kinds.png(indices, 2, 3))
 
 
-def test_a_palette_or_a_transparency_without_meaning_is_ignored() -> None:
+def test_meaningless_palette_or_transparency_is_ignored() -> None:
     np.testing.assert_array_equal(decoded(kinds.png(SCENE, 8, 2, PLTE=b"abc" * 5)), SCENE)
     np.testing.assert_array_equal(decoded(kinds.png(SCENE, 8, 2, PLTE=b"ab", tRNS=b"\0")), SCENE)
     alpha = np.concatenate([SCENE, np.full((*SCENE.shape[:2], 1), 255, np.uint8)], axis=2)
@@ -170,13 +170,13 @@ def test_a_palette_or_a_transparency_without_meaning_is_ignored() -> None:
 
 
 @pytest.mark.parametrize("color", [0, 2])
-def test_a_transparent_color_has_no_more_bits_than_the_samples(color: int) -> None:
+def test_transparent_color_is_masked_to_sample_bits(color: int) -> None:
     gray = np.full((3, 3, 1 if color == 0 else 3), 7, np.uint8)
     key = b"\xff\x07" * gray.shape[2]
     np.testing.assert_array_equal(decoded(kinds.png(gray, 8, color, tRNS=key)), np.full((3, 3, 3), 255))
 
 
-def test_other_parts_cost_nothing_and_change_nothing() -> None:
+def test_ancillary_chunks_are_ignored() -> None:
     parts: dict[str, Any] = {
         "gAMA": struct.pack(">I", 1),
         "iCCP": b"x\0\0nonsense",
@@ -187,13 +187,13 @@ def test_other_parts_cost_nothing_and_change_nothing() -> None:
     assert decoded(damage.png_text_bomb(1 << 28)).shape == (4, 4, 3)
 
 
-def test_a_stream_that_never_ends_is_left_at_once() -> None:
+def test_endless_stream_is_abandoned() -> None:
     """A gigabyte of zeros for 16 pixels."""
     assert decoded(damage.png_bomb(1 << 30)).shape == (4, 4, 3)
 
 
 @pytest.mark.parametrize("more", [b"\0", b"\7", bytes(200_000)], ids=len)
-def test_bytes_behind_the_last_row_are_ignored(more: bytes) -> None:
+def test_bytes_after_last_row_are_ignored(more: bytes) -> None:
     """The checksums of the chunks prove the rows before them; where one is missing, nothing does."""
     data = kinds.png(SCENE, 8, 2, stream=zlib.compress(ROWS + more))
     np.testing.assert_array_equal(decoded(data), SCENE)
@@ -201,23 +201,23 @@ def test_bytes_behind_the_last_row_are_ignored(more: bytes) -> None:
 
 
 @pytest.mark.parametrize("missing", [1, 4])
-def test_a_stream_without_its_own_checksum_is_proven_by_that_of_its_chunk(missing: int) -> None:
+def test_chunk_checksum_covers_missing_stream_checksum(missing: int) -> None:
     np.testing.assert_array_equal(decoded(kinds.png(SCENE, 8, 2, stream=zlib.compress(ROWS)[:-missing])), SCENE)
 
 
-def test_a_file_of_empty_chunks_is_walked_only_so_far() -> None:
+def test_excess_empty_chunks_are_rejected() -> None:
     assert decoded(damage.png_of_empty_chunks(5_000)).shape == (4, 4, 3)
     with pytest.raises(CorruptImage, match="chunks"):
         image.read_header(damage.png_of_empty_chunks(200_000))
 
 
-def test_form_of_apple_s_own_is_unsupported() -> None:
+def test_apple_png_is_unsupported() -> None:
     """As Xcode writes it into applications: colors swapped, without zlib's header."""
     data = WHOLE[:8] + kinds.png_chunk(b"CgBI", b"\x50\0\x20\2") + WHOLE[8:]
     with pytest.raises(UnsupportedFormat, match="Apple"):
         image.read_header(data)
 
 
-def test_a_broken_signature_is_no_png() -> None:
+def test_broken_signature_is_not_png() -> None:
     with pytest.raises(UnsupportedFormat):
         image.read_header(b"\x89PNG\n\n" + WHOLE[6:])

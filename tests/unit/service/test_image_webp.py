@@ -44,20 +44,20 @@ def frame(left: int, top: int, data: bytes) -> bytes:
 
 
 @pytest.mark.parametrize("name", WEBPS)
-def test_cut_anywhere_it_is_corrupt(name: str) -> None:
+def test_truncated_image_is_corrupt(name: str) -> None:
     data = WEBPS[name].data
     for size in (*range(12, len(data) - 1, 7), len(data) - 2):
         with pytest.raises(CorruptImage):
             decoded(data[:size])
 
 
-def test_a_trailer_and_a_missing_padding_byte_are_ignored() -> None:
+def test_trailer_and_missing_padding_are_ignored() -> None:
     np.testing.assert_array_equal(decoded(LOSSLESS + b"trailer" * 30), SCENE)
     odd = riff(chunk(b"VP8L", LOSSLESS[20:] + b"\0" * (1 - len(LOSSLESS[20:]) % 2)))
     np.testing.assert_array_equal(decoded(odd[:-1]), SCENE)
 
 
-def test_metadata_of_any_kind_changes_nothing() -> None:
+def test_metadata_is_ignored() -> None:
     image_chunk = LOSSLESS[12:]
     for others in (chunk(b"XMP ", b"<x" * 9000), chunk(b"ICCP", bytes(777)), chunk(b"????", b"odd"), b""):
         flags = 0x24
@@ -66,7 +66,7 @@ def test_metadata_of_any_kind_changes_nothing() -> None:
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
-def test_exif_orientation_is_undone(orientation: int) -> None:
+def test_exif_orientation_is_applied(orientation: int) -> None:
     exif = Image.Exif()
     exif[0x0112] = orientation
     data = kinds.encode(Image.fromarray(SCENE), "WEBP", lossless=True, exif=exif)
@@ -75,7 +75,7 @@ def test_exif_orientation_is_undone(orientation: int) -> None:
 
 
 @pytest.mark.parametrize(("left", "top"), [(0, 0), (10, 4), (54, 68)])
-def test_the_first_frame_of_an_animation_lies_where_it_is_shown(left: int, top: int) -> None:
+def test_first_frame_is_placed_on_canvas(left: int, top: int) -> None:
     other = kinds.encode(Image.new("RGB", (9, 9), "red"), "WEBP", lossless=True)
     data = riff(extended(100, 100, 2), chunk(b"ANIM", bytes(6)), frame(left, top, LOSSLESS), frame(0, 0, other))
     header = image.read_header(data)
@@ -86,7 +86,7 @@ def test_the_first_frame_of_an_animation_lies_where_it_is_shown(left: int, top: 
     np.testing.assert_array_equal(decoded(data), expected)
 
 
-def test_a_frame_outside_its_canvas_is_corrupt() -> None:
+def test_frame_outside_canvas_is_corrupt() -> None:
     with pytest.raises(CorruptImage, match="canvas"):
         image.read_header(riff(extended(100, 100, 2), frame(60, 0, LOSSLESS)))
 
@@ -108,12 +108,12 @@ def test_a_frame_outside_its_canvas_is_corrupt() -> None:
     ],
     ids=range(11),
 )
-def test_a_file_without_a_whole_image_is_corrupt(data: bytes) -> None:
+def test_file_without_complete_image_is_corrupt(data: bytes) -> None:
     with pytest.raises(CorruptImage):
         decoded(data)
 
 
-def test_the_longest_side_is_known_from_the_header() -> None:
+def test_longest_side_is_read_from_header() -> None:
     huge = riff(extended(16384, 40), LOSSLESS[12:])
     with pytest.raises(ImageTooLarge):
         image.read_header(huge)

@@ -22,7 +22,7 @@ def receive(body: DeclaredBody, data: bytes) -> None:
 
 @pytest.mark.parametrize("length", [1, 1000, MIN_GROWTH_BYTES, MIN_GROWTH_BYTES + 1, 1_000_003])
 @pytest.mark.parametrize("step", [1, 999, 70_000, 2_000_000])
-def test_a_declared_body_is_what_was_sent(length: int, step: int) -> None:
+def test_declared_body_equals_sent_body(length: int, step: int) -> None:
     sent = bytes(index % 251 for index in range(length))
     body = DeclaredBody(length)
     for start in range(0, min(length, 1000 * step), step):
@@ -33,7 +33,7 @@ def test_a_declared_body_is_what_was_sent(length: int, step: int) -> None:
     assert body.take()[: body.received] == sent[: body.received]
 
 
-def test_memory_grows_with_what_arrives_and_never_beyond_what_was_declared() -> None:
+def test_memory_grows_with_received_bytes() -> None:
     body, held = DeclaredBody(20 * 2**20), 0
     while not body.is_complete:
         growth = body.growth()
@@ -45,21 +45,21 @@ def test_memory_grows_with_what_arrives_and_never_beyond_what_was_declared() -> 
     assert len(body.take()) == body.length
 
 
-def test_room_for_what_is_there_already_comes_at_once() -> None:
+def test_buffered_bytes_are_allocated_immediately() -> None:
     body = DeclaredBody(10 * MIN_GROWTH_BYTES)
     assert body.growth(3 * MIN_GROWTH_BYTES) == 3 * MIN_GROWTH_BYTES
     assert body.growth(100 * MIN_GROWTH_BYTES) == 10 * MIN_GROWTH_BYTES
     assert not DeclaredBody(0).growth()
 
 
-def test_a_body_that_is_not_kept_takes_no_memory() -> None:
+def test_discarded_body_takes_no_memory() -> None:
     body = DeclaredBody(3)
     body.fill(3)
     assert body.is_complete
     assert body.take() == b""
 
 
-def test_memory_that_is_still_being_filled_may_be_dropped() -> None:
+def test_body_can_be_dropped_while_receiving() -> None:
     body = DeclaredBody(100)
     body.grow(body.growth())
     body.room()
@@ -75,7 +75,7 @@ def chunked_body() -> ChunkedBody:
     return ChunkedBody(protocol)
 
 
-def test_chunks_are_parsed_a_slice_at_a_time_and_what_follows_them_is_left() -> None:
+def test_chunks_are_parsed_in_slices() -> None:
     wire = b"%x\r\n%s\r\n" % (5000, b"x" * 5000) + b"0\r\n\r\n"
     body, rest, slices = chunked_body(), wire, 0
     while not body.is_complete:
@@ -95,7 +95,7 @@ def test_chunks_are_parsed_a_slice_at_a_time_and_what_follows_them_is_left() -> 
     ],
     ids=["no size", "chunks of one byte", "extensions"],
 )
-def test_framing_that_is_wrong_or_out_of_proportion_is_rejected(wire: bytes, message: str) -> None:
+def test_invalid_or_excessive_framing_is_rejected(wire: bytes, message: str) -> None:
     body = chunked_body()
     with pytest.raises(InvalidParameter, match=message):
         while wire:

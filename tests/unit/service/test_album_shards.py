@@ -164,7 +164,7 @@ def test_half_written_part_is_redone(photos: Path) -> None:
 def test_album_requires_all_shards(photos: Path) -> None:
     shard(photos, 0, Source())
     shard(photos, 2, Source())
-    with pytest.raises(AlbumUnusable, match="shard 1 is not finished: 4 of its 4 parts have no results"):
+    with pytest.raises(AlbumUnusable, match="shard 1 is not finished: 4 of 4 parts without results"):
         assemble(photos, "many")
     shard(photos, 1, Source())
     (photos / "0" / "new.jpg").write_bytes(SAMPLE.read_bytes() + b"|anna")

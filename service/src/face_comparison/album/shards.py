@@ -26,6 +26,7 @@ from face_comparison.api import encoding
 from face_comparison.api.responses import DetectResponse
 from face_comparison.client.detection import Detection
 from face_comparison.errors import ShardsUnfinished
+from face_comparison.plurals import count_noun
 
 PART = 32
 """Images per file of results, which is what an abrupt end may lose."""
@@ -129,8 +130,8 @@ def assembled(
         missing = [part for part in own if part.name not in there]
         if missing:
             raise ShardsUnfinished(
-                f"shard {shard} is not finished: {len(missing)} of its {len(own)} parts have no results, the first is "
-                f"{missing[0].name}"
+                f"shard {shard} is not finished: {len(missing)} of {count_noun(len(own), 'part')} without results, "
+                f"the first is {missing[0].name}"
             )
     for shard, own in enumerate(of_shards):
         for part in own:

@@ -14,6 +14,7 @@ import click
 from face_comparison.cli import album_edit, album_job, album_options, analyzers, options
 from face_comparison.cli.exit_status import INTERRUPTED
 from face_comparison.cli.groups import Group
+from face_comparison.plurals import count_noun
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -121,8 +122,8 @@ def _bar() -> Iterator[tuple[Callable[[int], None], Callable[[Outcome], None]]]:
 def summary(result: AlbumResult) -> str:
     """Returns what was built and what was skipped, in a few lines."""
     lines = [
-        f"{_many(result.people, 'person', 'people')} and {_many(result.once, 'face', 'faces')} seen only once,"
-        f" in {_many(result.images, 'image', 'images')} ({result.analyzed} analyzed in this run): {result.page}"
+        f"{count_noun(result.people, 'person', 'people')} and {count_noun(result.once, 'face')} seen only once,"
+        f" in {count_noun(result.images, 'image')} ({result.analyzed} analyzed in this run): {result.page}"
     ]
     return "\n".join(lines + _left_out(result.skipped))
 
@@ -138,7 +139,3 @@ def _left_out(skipped: Sequence[Skipped]) -> list[str]:
     lines = [f"skipped, see skipped.csv: {reasons}"]
     lines += [f"  {names.shown(each.path)}: {each.code}: {each.reason}" for each in listed[:LISTED]]
     return [*lines, f"  … and {len(listed) - LISTED} more"] if len(listed) > LISTED else lines
-
-
-def _many(number: int, one: str, many: str) -> str:
-    return f"{number:,} {one if number == 1 else many}"

@@ -12,6 +12,7 @@ import click
 
 from face_comparison.cli import options
 from face_comparison.errors import AlbumUnusable
+from face_comparison.plurals import count_noun
 
 if TYPE_CHECKING:
     from face_comparison.album.faces import FaceKey
@@ -154,7 +155,7 @@ def split(out: Path, faces: tuple[str, ...]) -> None:
                 kept = kept or people.anchors(stays, album.faces)
                 album.statements[index] = replace(album.statements[index], faces=kept)
     album.statements.append(people.Statement(tuple(keys)))
-    album.save(f"{len(keys)} {'face is' if len(keys) == 1 else 'faces are'} somebody else's")
+    album.save(f"{count_noun(len(keys), 'face is', 'faces are')} somebody else's")
 
 
 @click.command("hide")

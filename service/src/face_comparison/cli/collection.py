@@ -21,6 +21,7 @@ from face_comparison.cli.exit_status import FAILED
 from face_comparison.cli.groups import Group
 from face_comparison.cli.inputs import InputImage, Problem
 from face_comparison.errors import FaceComparisonError, ServiceRefused
+from face_comparison.plurals import count_noun
 
 if TYPE_CHECKING:
     from face_comparison.api.collections import CollectionDescription, SearchResponse
@@ -132,7 +133,7 @@ def users(access: CollectionAccess, threads: int, name: str, as_json: bool) -> N
     """List the users of a collection."""
     del threads
     for user in access.users(name):
-        click.echo(_json(user) if as_json else f"{user.user_id}  {user.face_count} faces")
+        click.echo(_json(user) if as_json else f"{user.user_id}  {count_noun(user.face_count, 'face')}")
 
 
 @command.command("enroll")
@@ -509,7 +510,8 @@ def _json(response: Response, **more: str) -> str:
 
 def _print_collection(collection: CollectionDescription) -> None:
     click.echo(
-        f"{collection.collection_id}  {collection.face_count} faces of {collection.user_count} people  threshold "
+        f"{collection.collection_id}  {count_noun(collection.face_count, 'face')} of "
+        f"{count_noun(collection.user_count, 'person', 'people')}  threshold "
         f"{collection.threshold:.3f}  false positives {100 * collection.max_false_positive_rate:g} %"
         f"  {collection.face_model_version}"
     )

@@ -15,6 +15,7 @@ import click
 from face_comparison.cli import analyzers, image_options, options
 from face_comparison.cli.exit_status import INTERRUPTED
 from face_comparison.errors import InvalidDataset, PackagesMissing
+from face_comparison.plurals import count_noun
 
 if TYPE_CHECKING:
     from face_comparison.evaluation.dataset import Dataset
@@ -185,9 +186,9 @@ def summary(evaluation: Evaluation) -> str:
     said = wording.verdict(evaluation)
     enrollment = evaluation.enrollment
     lines = [
-        f"{wording.count(evaluation.counts.people, 'person', 'people')}, "
-        f"{wording.count(len(enrollment.images), 'image', 'images')} ({evaluation.analyzed} analyzed in this run), "
-        f"{evaluation.counts.genuine_pairs:,} pairs of the same person, "
+        f"{count_noun(evaluation.counts.people, 'person', 'people')}, "
+        f"{count_noun(len(enrollment.images), 'image')} ({evaluation.analyzed} analyzed in this run), "
+        f"{count_noun(evaluation.counts.genuine_pairs, 'pair')} of the same person, "
         f"{evaluation.counts.impostor_pairs:,} of different people; {evaluation.model_version}",
         "",
         said.headline,

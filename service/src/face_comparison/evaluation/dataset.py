@@ -10,6 +10,7 @@ from pathlib import Path
 from face_comparison.album import files, names
 from face_comparison.album.faces import Skipped
 from face_comparison.errors import InvalidDataset
+from face_comparison.plurals import count_noun
 
 PAIR_COLUMNS = ("image1", "image2", "same")
 PERSON_COLUMNS = ("person1", "person2")
@@ -166,7 +167,8 @@ def _read_csv(path: Path) -> tuple[Sequence[str], Iterator[tuple[int, dict[str, 
                 continue
             if len(values) != len(header):
                 raise InvalidDataset(
-                    f"{path}, line {reader.line_num + 1}: {len(values)} values for {len(header)} columns"
+                    f"{path}, line {reader.line_num + 1}: {count_noun(len(values), 'value')} for "
+                    f"{count_noun(len(header), 'column')}"
                 )
             yield reader.line_num + 1, {name: value.strip() for name, value in zip(header, values, strict=True)}
 
@@ -212,7 +214,11 @@ def _check(folder: Path, images: Sequence[LabeledImage], skipped: Sequence[Skipp
     expected = "a folder per person is expected, with two or more images each"
     if not images:
         loose = sum(each.code == "not_in_a_folder" for each in skipped)
-        what = f"{loose} images that are not in the folder of a person" if loose else "no image"
+        what = (
+            f"{count_noun(loose, 'image that is', 'images that are')} not in the folder of a person"
+            if loose
+            else "no image"
+        )
         raise InvalidDataset(f"{folder} contains {what}: {expected}")
     if len(people) == 1:
         raise InvalidDataset(

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from face_comparison.api.responses import Face
 from face_comparison.errors import InvalidDataset
 from face_comparison.evaluation.dataset import Dataset, LabeledImage, ListedPair
+from face_comparison.plurals import count_noun
 
 SeveralFaces = Literal["reject", "largest"]
 
@@ -153,8 +154,12 @@ def choose_face(faces: Sequence[Face], several: SeveralFaces, sure_confidence: f
 
 def _check(people: NDArray[np.intp], failures: Sequence[Failure]) -> None:
     counts = np.bincount(people) if len(people) else np.zeros(0, np.intp)
-    lost = f" ({len(failures)} images have no usable face, {failures[0].path} for one)" if failures else ""
+    lost = (
+        f" ({count_noun(len(failures), 'image has', 'images have')} no usable face, {failures[0].path} for one)"
+        if failures
+        else ""
+    )
     if len(counts) < 2:
-        raise InvalidDataset(f"usable faces of two or more people are needed, there are {len(counts)}{lost}")
+        raise InvalidDataset(f"usable faces of two or more people are needed, not of {len(counts)}{lost}")
     if counts.max() < 2:
         raise InvalidDataset(f"nobody has two usable images, so there is no pair of one person{lost}")

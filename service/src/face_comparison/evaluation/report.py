@@ -16,6 +16,7 @@ from face_comparison.evaluation.intervals import Rate
 from face_comparison.evaluation.run import FALSE_POSITIVE_TARGETS, Evaluation
 from face_comparison.evaluation.thumbnails import SIDE, face_thumbnail
 from face_comparison.evaluation.worst_pairs import ImagePair
+from face_comparison.plurals import count_noun
 
 LISTED = 200
 """Unusable images that are listed; the JSON file has all."""
@@ -80,7 +81,7 @@ def page(evaluation: Evaluation) -> bytes:
         genuine=_pairs(evaluation, worst.genuine(), same=True),
         impostor=_pairs(evaluation, worst.impostor(), same=False),
         interval=wording.interval,
-        count=wording.count,
+        count=count_noun,
         listed=LISTED,
         side=SIDE,
         program=__version__,

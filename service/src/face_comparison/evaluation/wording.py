@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from face_comparison.evaluation.intervals import Rate
 from face_comparison.evaluation.pair_counts import threshold_bin
 from face_comparison.evaluation.run import Evaluation, GroupRates
+from face_comparison.plurals import count_noun
 
 FEW_PEOPLE, ENOUGH_PEOPLE = 50, 200
 SAME_SHOT = 0.2
@@ -42,11 +43,6 @@ def percent(rate: float, digits: int = 2) -> str:
 def interval(low: float, high: float, digits: int = 2) -> str:
     """Returns a confidence interval of fractions (0-1) in percent: "0.10% to 0.52%"."""
     return f"{percent(low, digits)} to {percent(high, digits)}"
-
-
-def count(number: int, one: str, many: str) -> str:
-    """Returns a number with its noun: "1 image", "1,204 images"."""
-    return f"{number:,} {one if number == 1 else many}"
 
 
 def one_in(rate: float) -> str:
@@ -94,8 +90,8 @@ def caveats(evaluation: Evaluation) -> Iterator[str]:
     counts, enrollment = evaluation.counts, evaluation.enrollment
     if counts.people < ENOUGH_PEOPLE:
         yield (
-            f"{counts.people} people are few: intervals are wide, and rare errors cannot be seen. "
-            f"{ENOUGH_PEOPLE} people or more make a sound measurement."
+            f"{count_noun(counts.people, 'person is', 'people are')} few: intervals are wide, and rare errors cannot "
+            f"be seen. {ENOUGH_PEOPLE} people or more make a sound measurement."
         )
     smallest = 3 / max(1.0, evaluation.rates.fmr(0.0).independent)
     yield (
@@ -105,21 +101,21 @@ def caveats(evaluation: Evaluation) -> Iterator[str]:
     conflicts = sum(each.conflict for each in enrollment.duplicates)
     if conflicts:
         yield (
-            f"{count(conflicts, 'image is', 'images are')} in the folders of two people. They were left out; correct "
-            "the folders, because other images may be wrong, too."
+            f"{count_noun(conflicts, 'image is', 'images are')} in the folders of two people and not used; correct the "
+            "folders, because other images may be wrong, too."
         )
     lost = len(enrollment.failures)
     total = lost + len(enrollment.images)
     if lost / total > 0.02:
         yield (
-            f"{count(lost, 'image', 'images')} of {total:,} ({percent(lost / total)}) could not be used. People "
+            f"{count_noun(lost, 'image')} of {total:,} ({percent(lost / total)}) could not be used. People "
             "who are rejected for this reason come on top of the false non-match rate."
         )
     same_shot = int(counts.genuine[:, : threshold_bin(SAME_SHOT) + 1].sum())
     if same_shot:
         yield (
-            f"{count(same_shot, 'pair', 'pairs')} of one person are nearer than {SAME_SHOT}, as if they were the same "
-            "photograph. They make the false non-match rate look better than it is."
+            f"{count_noun(same_shot, 'pair of one person is', 'pairs of one person are')} nearer than {SAME_SHOT}, "
+            "like copies of one photograph, which makes the false non-match rate look better than it is."
         )
     if _suspicious(evaluation):
         yield (

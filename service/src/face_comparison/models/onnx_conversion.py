@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
 from face_comparison.errors import InvalidBundle
+from face_comparison.plurals import count_noun
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +51,7 @@ def convert(model: bytes, preprocessing: Preprocessing) -> bytes:
     _fold_constants(graph)
     _drop_unused_inputs(graph)
     if len(graph.input) != 1:
-        raise InvalidBundle(f"the network has {len(graph.input)} inputs, a bundle's network has one")
+        raise InvalidBundle(f"the network has {count_noun(len(graph.input), 'input')}, but a bundle's network has one")
     _flatten_embedding(graph)
     _free_batch(graph)
     _prepend_preprocessing(graph, preprocessing)

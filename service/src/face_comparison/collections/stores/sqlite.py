@@ -44,6 +44,7 @@ from face_comparison.collections.values import (
     User,
 )
 from face_comparison.errors import CollectionFull, InvalidSettings, StoreUnavailable
+from face_comparison.plurals import count_noun
 
 FILE = "collections.db"
 
@@ -213,8 +214,9 @@ class SqliteStore:
             count = found.faces + len(new)
             if new and count > self._max_faces:
                 raise CollectionFull(
-                    f"the collection holds {found.faces} faces, and the embedded store keeps at most {self._max_faces} "
-                    f"per collection (--collections-max-faces): export it and import it into PostgreSQL"
+                    f"the collection has {count_noun(found.faces, 'face')}, and the embedded store keeps at most "
+                    f"{self._max_faces} per collection (--collections-max-faces): export it and import it into "
+                    "PostgreSQL"
                 )
             if new:
                 rows.insert_faces(connection, key, new)

@@ -182,7 +182,7 @@ class ImportTotal:
         self._lines += len(batch)
 
     def response(self) -> ImportResponse:
-        """Returns the numbers of bad lines count from the first line of all."""
+        """Returns the total; numbers of bad lines count from the first line of the first batch."""
         imported, unchanged, failed = self._counts
         return ImportResponse(
             imported_face_count=imported,

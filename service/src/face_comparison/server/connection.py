@@ -115,7 +115,7 @@ class Connection(asyncio.BufferedProtocol):
         # Else the request was malformed: what follows it has no meaning.
 
     def eof_received(self) -> bool:
-        """Returns the client has closed its side. Returns whether ours stays open."""
+        """Handles a client that has closed its side. Returns whether ours stays open."""
         self._half_closed = True
         if self.phase is Phase.BODY:
             wanted = "an unknown number" if self._request is None else self._request.length

@@ -1,4 +1,4 @@
-"""How a face is brought into the position that an embedder was trained with. A manifest's `alignment` names one."""
+"""Aligns faces as an embedder expects them. A manifest's `alignment` selects the landmark positions."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ _UPRIGHT = (
 
 
 def template(alignment: str, side: int) -> NDArray[np.float32]:
-    """Positions (5, 2) of the landmarks in an aligned face of side x side pixels."""
+    """Returns the positions (5, 2) of the landmarks in an aligned face of side x side pixels."""
     return ALIGNMENTS[alignment] * np.float32(side)
 
 
@@ -55,7 +55,7 @@ def similarity_transform(points: NDArray[np.float32], target: NDArray[np.float32
 
 
 def aligned_roll(landmarks: NDArray[np.floating]) -> NDArray[np.float64]:
-    """Degrees by which faces (K, 5, 2) are rotated clockwise in the image, -180 to 180.
+    """Returns the degrees by which faces (K, 5, 2) are rotated clockwise in the image, -180 to 180.
 
     From the similarity transform of all five landmarks onto the ArcFace template, which is less noisy than the line
     between the eyes.

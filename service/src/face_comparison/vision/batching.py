@@ -1,8 +1,8 @@
-"""Any number of equal-sized images through a network that was loaded for a few sizes of batch.
+"""Runs any number of images through a network that is loaded for a few batch sizes.
 
-`Direct` serves a CPU, where every request's images run on the request's own core. `Gathered` serves an accelerator,
-where images of several requests in one batch cost little more than one: while a batch runs, the next one gathers, so
-nothing ever waits for a batch to fill.
+`Direct` is for a CPU, where a request's images run on one core. `Gathered` is for an accelerator, where a batch with
+images of several requests takes little longer than one image: images that arrive while a batch runs form the next one,
+so nothing waits for a batch to fill (dynamic micro-batching).
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ Waiting = tuple[NDArray[np.uint8], Future[Outputs]]
 
 
 def plan_exact(count: int, sizes: Sequence[int]) -> list[tuple[int, int]]:
-    """(start, size) of batches without padding, the largest first; `sizes` ascend from 1."""
+    """Returns (start, size) of batches without padding, largest first; `sizes` ascend from 1."""
     batches, start = [], 0
     while start < count:
         size = max(size for size in sizes if size <= count - start)
@@ -33,7 +33,7 @@ def plan_exact(count: int, sizes: Sequence[int]) -> list[tuple[int, int]]:
 
 
 def plan_padded(count: int, sizes: Sequence[int]) -> list[tuple[int, int]]:
-    """(start, size) of the fewest batches: the largest size while it fits, then the smallest that holds the rest."""
+    """Returns (start, size) of the fewest batches: the largest size while it fits, then the smallest for the rest."""
     batches, start = [], 0
     while start < count:
         size = next((size for size in sizes if size >= count - start), sizes[-1])
@@ -43,9 +43,12 @@ def plan_padded(count: int, sizes: Sequence[int]) -> list[tuple[int, int]]:
 
 
 class Direct:
-    """Runs at once, in the calling thread, nothing padded: on a CPU a padded image costs as much as a real one.
+    """Runs batches immediately, in the calling thread, without padding, which on a CPU costs as much as an image.
 
-    observe: told the number of images of every batch.
+    Args:
+        session: The network.
+        sizes: Batch sizes.
+        observe: Called with the number of images of every batch.
     """
 
     plan = staticmethod(plan_exact)
@@ -54,7 +57,7 @@ class Direct:
         self._session, self._sizes, self._observe = session, tuple(sizes), observe
 
     def run(self, images: NDArray[np.uint8]) -> Outputs:
-        """images: (N, H, W, 3) uint8 RGB, N at least 1."""
+        """Returns the outputs for images (N, H, W, 3) uint8 RGB, N at least 1."""
         parts = []
         for start, size in self.plan(len(images), self._sizes):
             batch = images[start : start + size]
@@ -72,10 +75,7 @@ class _Padding(Direct):
 
 
 class Gathered:
-    """Dynamic micro-batching: one thread runs together what waits and has the same size.
-
-    There are few batch sizes, so the last batch is padded.
-    """
+    """Dynamic micro-batching: one thread runs all waiting images of the same size together, with padding."""
 
     def __init__(self, session: Session, sizes: Sequence[int], observe: Callable[[int], None]) -> None:
         self._padded = _Padding(session, sizes, observe)
@@ -84,7 +84,7 @@ class Gathered:
         threading.Thread(target=self._work, name="batches", daemon=True).start()
 
     def run(self, images: NDArray[np.uint8]) -> Outputs:
-        """As Direct.run; the calling thread waits."""
+        """Like `Direct.run`; the calling thread waits."""
         cancellation.check()
         done: Future[Outputs] = Future()
         self._waiting.put((images, done))

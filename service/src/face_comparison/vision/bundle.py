@@ -1,9 +1,8 @@
-"""A model bundle on disk: a folder with `manifest.json` and the networks that it names. Reads files, nothing else.
+"""Opens a model bundle: a folder with `manifest.json` and the networks that it names.
 
-Bundles are data: every number that belongs to a network (its input sizes, the threshold of its distances) stands in the
-manifest, so another detector of a known architecture, or another embedder of a known alignment, needs no code.
-`models/bundle_store.py` makes bundles, this module trusts none: each file's SHA-256 is compared with the manifest's
-before anything is loaded.
+Bundles are data: all numbers that belong to a network (its input sizes, its threshold) are in the manifest, so another
+detector of a known architecture or another embedder of a known alignment needs no code. `models/bundle_store.py` builds
+bundles; here, the SHA-256 of every file is verified before it is loaded.
 """
 
 from __future__ import annotations
@@ -40,7 +39,7 @@ class _Strict(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Source(_Strict, kw_only=True, frozen=True):
-    """Where a published file can be had: a pinned Python package, or an https:// or s3:// URL; or a local file."""
+    """A source of a published file: a pinned Python package, an https:// or s3:// URL, or a local file."""
 
     package: str = ""
     version: str = ""
@@ -50,10 +49,10 @@ class Source(_Strict, kw_only=True, frozen=True):
 
 
 class Origin(_Strict, kw_only=True, frozen=True):
-    """Where a network came from, and what was done to it: enough to build the file again, byte for byte.
+    """The origin of a network and its conversion, from which the file can be rebuilt, byte for byte.
 
-    color, mean, scale: the input that the published network was trained with, `(pixel - mean) * scale`. int8: the
-    layers that were quantized, each by the tensor that it writes, with the lowest and the highest value that it reads.
+    `color`, `mean`, and `scale` describe the input with which the network was trained, `(pixel - mean) * scale`. `int8`
+    names the quantized layers, by the tensors that they write, with the lowest and highest values that they read.
     """
 
     project: str
@@ -145,8 +144,9 @@ class Embedder(_Strict, kw_only=True, frozen=True):
 class Review(_Strict, kw_only=True, frozen=True):
     """Distances between which a person should decide, at the bundle's own threshold.
 
-    same_below: up to this distance the verdict is `same`. different_above: beyond this distance it is `different`.
-    In between it is `review`.
+    Attributes:
+        same_below: Up to this distance, the verdict is `same`.
+        different_above: Beyond this distance, it is `different`; in between, `review`.
     """
 
     same_below: _Distance
@@ -158,7 +158,7 @@ class Review(_Strict, kw_only=True, frozen=True):
 
 
 class Quantile(_Strict, kw_only=True, frozen=True):
-    """fraction: of the pairs of strangers, 0-1. distance: at or below which that fraction lies."""
+    """The fraction (0-1) of the pairs of strangers at or below a distance."""
 
     fraction: Annotated[float, msgspec.Meta(gt=0, lt=1)]
     distance: _Distance
@@ -167,9 +167,12 @@ class Quantile(_Strict, kw_only=True, frozen=True):
 class Strangers(_Strict, kw_only=True, frozen=True):
     """The measured distances between different people.
 
-    people, pairs: how many were measured. cosine_mean, cosine_deviation: of the cosine similarity of their hashes, mean
-    and standard deviation; cosine similarity is close to normally distributed, distance = sqrt(2 - 2 * cosine) is not.
-    quantiles: ascending; the smallest says how near the nearest strangers came.
+    Attributes:
+        people: Number of people measured.
+        pairs: Number of pairs measured.
+        cosine_mean: Mean cosine similarity of their hashes, which, unlike the distance, is nearly normally distributed.
+        cosine_deviation: Standard deviation of the cosine similarity.
+        quantiles: Ascending; the smallest shows how near the nearest strangers are.
     """
 
     people: Annotated[int, msgspec.Meta(ge=2)]
@@ -185,11 +188,13 @@ class Strangers(_Strict, kw_only=True, frozen=True):
 
 
 class Comparison(_Strict, kw_only=True, frozen=True):
-    """How the bundle's distances are judged.
+    """The calibration of the bundle's distances.
 
-    threshold: Euclidean distance, 0-2, at which two faces are as likely one person as two. scale: of the logistic
-    function that turns a distance into a confidence, in distance. review: the limits of the verdict `review`; without
-    it, one `scale` on either side of the threshold. strangers: None when nobody measured them.
+    Attributes:
+        threshold: Euclidean distance, 0-2, at which two faces are equally likely the same person or different people.
+        scale: Of the logistic function from distance to confidence, in distance.
+        review: Limits of the verdict `review`; by default, one `scale` on either side of the threshold.
+        strangers: None if not measured.
     """
 
     threshold: _Distance
@@ -203,7 +208,7 @@ class Comparison(_Strict, kw_only=True, frozen=True):
 
     @property
     def limits(self) -> Review:
-        """`review`, or its default."""
+        """The limits of `review`, or their default."""
         if self.review is not None:
             return self.review
         return Review(same_below=self.threshold - self.scale, different_above=self.threshold + self.scale)
@@ -228,12 +233,12 @@ class Manifest(_Strict, kw_only=True, frozen=True):
 
     @property
     def version(self) -> str:
-        """The FaceModelVersion: hashes of different versions do not compare."""
+        """The FaceModelVersion: hashes of different versions are not comparable."""
         return f"{self.name}-{self.revision}"
 
 
 class Bundle(msgspec.Struct, frozen=True):
-    """A bundle whose files are what its manifest says they are. digest: of the manifest, and so of all of it."""
+    """A bundle with verified files. digest: SHA-256 of the manifest, which covers the whole bundle."""
 
     folder: Path
     manifest: Manifest
@@ -251,7 +256,7 @@ class Bundle(msgspec.Struct, frozen=True):
 
 
 def parse_manifest(manifest: bytes, source: str) -> Manifest:
-    """Raises InvalidBundle, naming the source and the field that is wrong."""
+    """Parses a manifest. Raises InvalidBundle, which names the source and the invalid field."""
     try:
         return msgspec.json.decode(manifest, type=Manifest)
     except msgspec.MsgspecError as error:
@@ -259,9 +264,14 @@ def parse_manifest(manifest: bytes, source: str) -> Manifest:
 
 
 def open_bundle(folder: Path, sha256: str | None = None) -> Bundle:
-    """Returns the bundle in a folder, every file verified; `sha256` pins the manifest itself, and by it everything.
+    """Opens and verifies the bundle in a folder.
 
-    Raises InvalidBundle, which names the file and the digests expected and found.
+    Args:
+        folder: The folder.
+        sha256: Expected digest of the manifest, which covers the whole bundle.
+
+    Raises:
+        InvalidBundle: A file is missing or has another digest; the message has both.
     """
     path = folder / MANIFEST
     try:
@@ -282,7 +292,7 @@ def open_bundle(folder: Path, sha256: str | None = None) -> Bundle:
 
 
 def verify(path: Path, sha256: str) -> None:
-    """Raises InvalidBundle unless the file is there and has this digest."""
+    """Raises InvalidBundle unless the file exists and has this digest."""
     try:
         with path.open("rb") as file:
             found = hashlib.file_digest(file, "sha256").hexdigest()

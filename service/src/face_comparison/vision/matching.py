@@ -1,4 +1,4 @@
-"""Whose face is it: one face against those of other images. Pure: no image, no wire name, no I/O."""
+"""Compares a face with the faces of other images. Pure: no images, no wire names, no I/O."""
 
 from __future__ import annotations
 
@@ -18,11 +18,14 @@ Verdict = Literal["same", "review", "different"]
 
 @dataclass(frozen=True, slots=True)
 class Calibration:
-    """How distances (0-2) become confidences and verdicts.
+    """Maps distances (0-2) to confidences and verdicts.
 
-    threshold: the greatest distance at which two faces are called one person. midpoint, slope: the bundle's distance at
-    which both answers are equally likely, and how fast the probability falls around it. same_below, different_above:
-    the bundle's limits of `review`, at its own threshold, which is the midpoint.
+    Attributes:
+        threshold: Maximum distance of the same person.
+        midpoint: The bundle's distance at which both answers are equally likely; its own threshold.
+        slope: How fast the probability falls around the midpoint, in distance.
+        same_below: The bundle's lower limit of `review`, at its own threshold.
+        different_above: The bundle's upper limit of `review`, at its own threshold.
     """
 
     threshold: float
@@ -32,7 +35,7 @@ class Calibration:
     different_above: float
 
     def verdict(self, distance: float) -> Verdict:
-        """What to do with a pair of faces; the limits move with the threshold."""
+        """Returns the verdict for a distance; the limits of `review` move with the threshold."""
         shift = self.threshold - self.midpoint
         if distance <= self.same_below + shift:
             return "same"
@@ -41,10 +44,15 @@ class Calibration:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class FaceMatch:
-    """A target's face against the source.
+    """A target's face compared with the source.
 
-    face None: the target was a bare hash. confidence: probability of one person, 0-1. verdict: `same`, `different`, or
-    `review` where a person should decide: near the threshold, or where one of the faces is not reliable.
+    Attributes:
+        face: None if the target was a hash.
+        distance: Euclidean, 0-2.
+        confidence: Probability of the same person, 0-1.
+        same_person: Whether the distance is within the threshold.
+        verdict: `same`, `different`, or `review` if a person should decide: near the threshold, or if one of the faces
+            is not reliable.
     """
 
     face: Face | None
@@ -73,7 +81,17 @@ def most_prominent_face(faces: Sequence[Face], sure_confidence: float) -> Face:
 def image_match(
     source: NDArray[np.float32], target: Analysis, calibration: Calibration, *, reliable: bool = True
 ) -> TargetMatch:
-    """Returns the source's hash against every face of an image. reliable: of the source's face. Raises NoFace."""
+    """Compares the source's hash with every face of an image.
+
+    Args:
+        source: (768,) float32.
+        target: The image's faces.
+        calibration: The bundle's, at the request's threshold.
+        reliable: Whether the source's face is reliable.
+
+    Raises:
+        NoFace: The image has no face.
+    """
     if not target.faces:
         raise NoFace("no face was found in the image")
     matches = (_match(source, face.hash, face, calibration, reliable) for face in target.faces)
@@ -83,7 +101,7 @@ def image_match(
 def hash_match(
     source: NDArray[np.float32], target: NDArray[np.float32], calibration: Calibration, *, reliable: bool = True
 ) -> TargetMatch:
-    """Returns the source's hash against another hash. reliable: of the source's face."""
+    """Compares the source's hash with another hash. reliable: whether the source's face is."""
     return TargetMatch((_match(source, target, None, calibration, reliable),))
 
 

@@ -1,6 +1,6 @@
-"""How a head is turned, from its five landmarks alone. Pure arithmetic.
+"""Estimates the pose of a head from its five landmarks. Pure arithmetic.
 
-Roll and yaw can be known; pitch cannot: a long nose and a lowered head look alike in five points.
+Roll and yaw can be estimated; pitch cannot: a long nose and a lowered head look alike in five points.
 """
 
 from __future__ import annotations
@@ -11,14 +11,14 @@ from numpy.typing import NDArray
 from face_comparison.vision.alignment import aligned_roll
 
 NOSE_DEPTH = 0.45
-"""How far the tip of the nose lies before the line between eyes and mouth, in distances between the eyes."""
+"""Depth of the tip of the nose in front of the plane of eyes and mouth, in distances between the eyes."""
 
 NOSE_HEIGHT = 0.5
-"""Where the tip of the nose lies on the way from the eyes (0) to the mouth (1)."""
+"""Position of the tip of the nose between the eyes (0) and the mouth (1)."""
 
 
 def roll_and_yaw(landmarks: NDArray[np.float32]) -> tuple[float, float]:
-    """Degrees by which a face is rotated clockwise in the image, and by which it looks to the image's right.
+    """Returns the degrees by which a face is rotated clockwise in the image, and turned to the image's right.
 
     Args:
         landmarks: (5, 2) pixels, in the order of `types.LANDMARK_TYPES`.
@@ -28,6 +28,6 @@ def roll_and_yaw(landmarks: NDArray[np.float32]) -> tuple[float, float]:
     upright = landmarks.astype(np.float64) @ np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
     eyes, mouth = upright[0:2], upright[3:5]
     middle = (1 - NOSE_HEIGHT) * eyes[:, 0].mean() + NOSE_HEIGHT * mouth[:, 0].mean()
-    # Turned by yaw, the nose moves aside by depth * sin and the distance between the eyes shrinks by cos.
+    # With yaw, the nose moves sideways by depth * sin, and the distance between the eyes shrinks by cos.
     width = max(float(eyes[1, 0] - eyes[0, 0]), 0.0)
     return roll, float(np.degrees(np.arctan2(upright[2, 0] - middle, NOSE_DEPTH * width)))

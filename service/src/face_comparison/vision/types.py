@@ -1,4 +1,4 @@
-"""Value types of an image's faces. Values only: no I/O, no model, no wire name."""
+"""Value types of an image's faces. No I/O, no model, no wire names."""
 
 from __future__ import annotations
 
@@ -30,9 +30,13 @@ class Box:
 class Quality:
     """What makes a comparison with a face doubtful.
 
-    sharpness, brightness: of the aligned face, 0-100, higher is sharper, brighter. face_size: shorter side of the box,
-    pixels of the upright image. roll: degrees by which the face is rotated clockwise in the image. yaw: degrees by
-    which it looks to the image's right. reasons: why the hash cannot be relied upon; none where it can.
+    Attributes:
+        sharpness: Of the aligned face, 0-100.
+        brightness: Of the aligned face, 0-100.
+        face_size: Shorter side of the box, pixels of the upright image.
+        roll: Degrees by which the face is rotated clockwise in the image.
+        yaw: Degrees by which it is turned to the image's right.
+        reasons: Why the hash is not reliable; empty if it is.
     """
 
     sharpness: float
@@ -44,7 +48,7 @@ class Quality:
 
     @property
     def reliable(self) -> bool:
-        """Whether the hash can be relied upon."""
+        """Whether the hash is reliable."""
         return not self.reasons
 
 
@@ -52,8 +56,12 @@ class Quality:
 class Face:
     """One face found in an image.
 
-    confidence: the detector's score, 0-1. landmarks: (5, 2) float32, x and y in pixels of the upright image, in
-    the order of LANDMARK_TYPES. hash: (768,) float32, L2 norm 1.
+    Attributes:
+        box: In pixels of the upright image.
+        confidence: The detector's score, 0-1.
+        landmarks: (5, 2) float32, x and y in pixels of the upright image, in the order of LANDMARK_TYPES.
+        quality: Measurements of reliability.
+        hash: (768,) float32, L2 norm 1.
     """
 
     box: Box
@@ -65,10 +73,13 @@ class Face:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Analysis:
-    """What one image holds.
+    """The faces of one image.
 
-    faces: by descending confidence. width, height: pixels, upright. stages: seconds by stage name
-    (`decode`, `detect`, `embed`, `queue`).
+    Attributes:
+        faces: By descending confidence.
+        width: Pixels of the upright image.
+        height: Pixels of the upright image.
+        stages: Seconds per phase (`decode`, `detect`, `embed`, `queue`).
     """
 
     faces: tuple[Face, ...]

@@ -1,0 +1,106 @@
+"""What the operations share: the request's context, pages, tokens, and images."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from face_comparison.collections.identifiers import page_start
+from face_comparison.collections.results import SearchResult
+from face_comparison.collections.service import CollectionService
+from face_comparison.collections.stores.base import RequestToken
+from face_comparison.errors import CollectionsDisabled, InvalidParameter
+from face_comparison.rekognition.faults import RekognitionFault
+from face_comparison.rekognition.shapes import Shape
+from face_comparison.vision.analyzer import ModelInfo
+from face_comparison.vision.types import Analysis
+from face_comparison.wire.requests import Image, Url
+
+DEFAULT_PAGE = 1000
+
+Parameters = Mapping[str, Any]
+
+
+class Analyze(Protocol):
+    """Finds the faces of an image within the limits of the request it belongs to."""
+
+    def __call__(self, image: Image) -> tuple[Analysis, bytes]:
+        """Returns the analysis, and the SHA-256 of the image's bytes."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What one request may use.
+
+    Attributes:
+        analyze: Finds the faces of an image.
+        model: The running model.
+        collections: None if the service has no store.
+        search: Runs a search and records its metrics.
+    """
+
+    analyze: Analyze
+    model: ModelInfo
+    collections: CollectionService | None
+    search: Callable[[Callable[[], SearchResult]], SearchResult]
+
+    @property
+    def store(self) -> CollectionService:
+        """The collections.
+
+        Raises:
+            CollectionsDisabled: The service has no store.
+        """
+        if self.collections is None:
+            raise CollectionsDisabled(
+                "collections are off: start the service with --collections sqlite:DIRECTORY or postgresql://…"
+            )
+        return self.collections
+
+    def read(self, image: Parameters, path: str = "Image") -> tuple[Analysis, bytes]:
+        """Returns the analysis of an Image parameter, and its digest."""
+        return self.analyze(_image(image, path))
+
+
+def page_options(given: Parameters) -> dict[str, Any]:
+    """Returns the keyword arguments of a list: `limit` and `token`. Raises InvalidPaginationTokenException."""
+    token = given.get("NextToken")
+    try:
+        page_start(token)
+    except InvalidParameter as error:
+        raise RekognitionFault("InvalidPaginationTokenException", error.message) from error
+    # Rekognition treats 0 as absent.
+    return {"limit": given.get("MaxResults") or DEFAULT_PAGE, "token": token}
+
+
+def next_token(token: str | None) -> Shape:
+    """Returns the NextToken member of a response, which the last page lacks."""
+    return {} if token is None else {"NextToken": token}
+
+
+def request_token(operation: str, given: Parameters, context: Context) -> RequestToken | None:
+    """Returns the token that makes repetitions of this request idempotent, if it has a ClientRequestToken."""
+    return context.store.request_token(operation, given, given.get("ClientRequestToken"))
+
+
+def no_face(path: str) -> RekognitionFault:
+    """Returns the error for an image without a suitable face."""
+    return RekognitionFault("InvalidParameterException", f"there is no face of sufficient quality in {path}")
+
+
+def _image(given: Parameters, path: str) -> Image:
+    if ("Bytes" in given) == ("S3Object" in given):
+        raise RekognitionFault("InvalidParameterException", f"{path} must have exactly one of Bytes and S3Object")
+    if "Bytes" in given:
+        data: bytes = given["Bytes"]
+        return data
+    source = given["S3Object"]
+    if "Bucket" not in source or "Name" not in source:
+        raise RekognitionFault("InvalidS3ObjectException", f"{path}.S3Object must have Bucket and Name")
+    if "Version" in source:
+        raise RekognitionFault(
+            "InvalidS3ObjectException", f"{path}.S3Object.Version is not supported: leave it out to read the latest"
+        )
+    return Url(f"s3://{source['Bucket']}/{source['Name']}")

@@ -1,0 +1,60 @@
+"""Operations on one image or two."""
+
+from __future__ import annotations
+
+from face_comparison.collections.quality import quality_reasons
+from face_comparison.rekognition import shapes
+from face_comparison.rekognition.operations.context import Context, Parameters, no_face
+from face_comparison.rekognition.shapes import Shape
+from face_comparison.vision.matching import image_match, most_prominent_face
+from face_comparison.vision.types import Analysis
+
+DEFAULT_SIMILARITY = 80.0
+"""The default of CompareFaces, as Rekognition's."""
+
+
+def detect_faces(given: Parameters, context: Context) -> Shape:
+    """Implements DetectFaces."""
+    analysis, _ = context.read(given["Image"])
+    return {"FaceDetails": [shapes.face_detail(face, analysis) for face in analysis.faces]}
+
+
+def compare_faces(given: Parameters, context: Context) -> Shape:
+    """Implements CompareFaces: compares the source's most prominent face with every face of the target.
+
+    Raises:
+        RekognitionFault: An image has no face, or the source's does not pass the quality filter.
+    """
+    source, _ = context.read(given["SourceImage"], "SourceImage")
+    target, _ = context.read(given["TargetImage"], "TargetImage")
+    quality_filter = given.get("QualityFilter", "NONE")
+    for analysis, name in ((source, "SourceImage"), (target, "TargetImage")):
+        _require_face(analysis, name)
+    wanted = most_prominent_face(source.faces, context.model.sure_confidence)
+    if quality_reasons(wanted, quality_filter):
+        raise no_face("SourceImage")
+    minimum = given.get("SimilarityThreshold", DEFAULT_SIMILARITY)
+    matches, others = [], []
+    for match in image_match(wanted.hash, target, context.model.calibration(None)).faces:
+        assert match.face is not None  # noqa: S101 (the target is an image)
+        if quality_reasons(match.face, quality_filter):
+            continue
+        compared = shapes.face_detail(match.face, target)
+        similarity = shapes.percent(match.confidence)
+        if similarity >= minimum:
+            matches.append({"Similarity": similarity, "Face": compared})
+        else:
+            others.append(compared)
+    return {
+        "SourceImageFace": {
+            "BoundingBox": shapes.bounding_box(wanted, source),
+            "Confidence": shapes.percent(wanted.confidence),
+        },
+        "FaceMatches": matches,
+        "UnmatchedFaces": others,
+    }
+
+
+def _require_face(analysis: Analysis, path: str) -> None:
+    if not analysis.faces:
+        raise no_face(path)

@@ -167,7 +167,7 @@ def _empty(
 
 @dataclass(frozen=True, slots=True)
 class _Assigned:
-    """Who is who.
+    """The people of an album.
 
     Attributes:
         entries: Every face of every file, sorted by path.

@@ -17,10 +17,10 @@ from face_comparison.vision.analyzer import Analyzer
 from face_comparison.wire.responses import to_detect_response
 
 MAX_BYTES = 20 * 2**20 - 4096
-"""Longest image that is analyzed as it is, bytes: what fits into a request by default."""
+"""Maximum bytes of an image that is analyzed unchanged: what fits into a request by default."""
 
 IN_FLIGHT = 8
-"""Requests to a service at once."""
+"""Concurrent requests to a service."""
 
 TIMEOUT_SECONDS = 300.0
 _RETRIES = 1000  # the time of a call ends it, not their number: an album can wait for a busy service
@@ -30,7 +30,7 @@ _TEMPORARY = frozenset({"internal", "deadline_exceeded"})
 
 
 class ImageRejected(Exception):
-    """One image has no answer. permanent: nor will it have one next time."""
+    """An image could not be analyzed. permanent: whether another attempt would fail likewise."""
 
     def __init__(self, code: str, reason: str, *, permanent: bool) -> None:
         super().__init__(f"{code}: {reason}")
@@ -38,7 +38,7 @@ class ImageRejected(Exception):
 
 
 class FaceModel(Protocol):
-    """What finds faces: version, and threshold of its bundle."""
+    """The model that finds faces: its version, and the threshold of its bundle."""
 
     version: str
     threshold: float
@@ -47,7 +47,11 @@ class FaceModel(Protocol):
 class FaceSource(Protocol):
     """The models that find faces.
 
-    threshold, sure_confidence: the bundle's. max_bytes: of an image. concurrency: how many images it works on well.
+    Attributes:
+        threshold: The bundle's.
+        sure_confidence: The bundle's.
+        max_bytes: Maximum size of an image.
+        concurrency: Number of images to analyze concurrently.
     """
 
     version: str
@@ -57,7 +61,7 @@ class FaceSource(Protocol):
     concurrency: int
 
     def faces(self, data: bytes) -> Detection:
-        """Raises ImageRejected; ServiceRefused when no other image would fare better."""
+        """Detects the faces of an image. Raises ImageRejected, or ServiceRefused if every image would fail."""
         ...
 
 

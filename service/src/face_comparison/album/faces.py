@@ -1,4 +1,4 @@
-"""The values of an album: what is known of an image, and which face of it is whose. No I/O."""
+"""The value types of an album: images, faces, and their people. No I/O."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Skipped:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Analyzed:
-    """What one content holds. crops: a JPEG file of each face."""
+    """The faces of an image, identified by its content. crops: a JPEG file per face."""
 
     digest: str
     detection: Detection
@@ -32,7 +32,7 @@ class Analyzed:
 
 @dataclass(frozen=True, slots=True)
 class Rejected:
-    """One content that cannot be analyzed, today or tomorrow."""
+    """An image, identified by its content, that can never be analyzed."""
 
     digest: str
     code: str

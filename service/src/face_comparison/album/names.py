@@ -7,7 +7,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 _NOT_IN_FILES = frozenset('/\\:*?"<>|')
-"""What some file system or other does not take in a name."""
+"""Characters that some file systems reject in names."""
 
 _NAME_BYTES = 200
 

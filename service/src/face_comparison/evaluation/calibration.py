@@ -19,10 +19,10 @@ from face_comparison.vision import bundle
 from face_comparison.vision.bundle import Bundle, Comparison, Quantile, Review, Strangers
 
 QUANTILES = (1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 0.1, 0.5)
-"""Fractions of pairs of different people whose distance a manifest tells, where enough pairs were measured."""
+"""Fractions of pairs of different people whose distances a manifest contains, if enough pairs were measured."""
 
 ENOUGH_PAIRS = 10
-"""Pairs that must lie below a quantile."""
+"""Minimum number of pairs below a quantile."""
 
 
 def write_bundle(name: str, base: Bundle, evaluation: Evaluation, bundles: Path) -> Bundle:
@@ -31,12 +31,12 @@ def write_bundle(name: str, base: Bundle, evaluation: Evaluation, bundles: Path)
     Args:
         name: Of the bundle; its revision is that of `base`.
         base: The bundle that was evaluated.
-        evaluation: What was measured with it.
-        bundles: Folder that bundles are kept in.
+        evaluation: The measurements with it.
+        bundles: Folder in which bundles are stored.
 
     Raises:
         InvalidBundle: The name is not valid, or belongs to a bundle of this package.
-        InvalidDataset: The model does not tell these people apart, so that no threshold makes sense.
+        InvalidDataset: The model does not distinguish these people, so no threshold makes sense.
     """
     if name in bundle_store.known_manifests() or name == base.manifest.name:
         raise InvalidBundle(f"{name} is the name of another bundle: choose a new one for --calibrate")
@@ -59,7 +59,7 @@ def write_bundle(name: str, base: Bundle, evaluation: Evaluation, bundles: Path)
 
 
 def comparison(evaluation: Evaluation) -> Comparison:
-    """What a manifest tells about distances, as measured.
+    """Returns the calibration for a manifest, from the measurements.
 
     Raises:
         InvalidDataset: No threshold makes sense.

@@ -16,7 +16,7 @@ _CURVE_BINS = 10  # of STEP: 0.01
 
 
 def distances(evaluation: Evaluation) -> str:
-    """How far apart pairs of each kind are."""
+    """Plots the distances of both kinds of pairs."""
     width = _FINE_BINS if evaluation.counts.genuine_pairs >= _ENOUGH_PAIRS else _COARSE_BINS
     middles = THRESHOLDS[1::width] - STEP + width * STEP / 2
     curves, highest = [], 0.0
@@ -40,7 +40,7 @@ def distances(evaluation: Evaluation) -> str:
 
 
 def errors_by_threshold(evaluation: Evaluation) -> str:
-    """Both error rates, with their intervals, by threshold."""
+    """Plots both error rates, with their intervals, by threshold."""
     low, high = 0.4, 1.6
     thresholds = THRESHOLDS[threshold_bin(low) : threshold_bin(high) + 1 : _CURVE_BINS]
     bottom = _lowest_rate(evaluation)
@@ -67,7 +67,7 @@ def errors_by_threshold(evaluation: Evaluation) -> str:
 
 
 def detection_error_tradeoff(evaluation: Evaluation) -> str:
-    """DET: the false non-match rate by the false match rate."""
+    """Plots the DET curve: the false non-match rate by the false match rate."""
     bottom = _lowest_rate(evaluation)
     seen = evaluation.rates.false_match > 0
     x, y = evaluation.rates.false_match[seen], evaluation.rates.false_non_match[seen]
@@ -82,7 +82,7 @@ def detection_error_tradeoff(evaluation: Evaluation) -> str:
 
 
 def receiver_operating_characteristic(evaluation: Evaluation) -> str:
-    """ROC: the true accept rate by the false match rate."""
+    """Plots the ROC curve: the true accept rate by the false match rate."""
     bottom = _lowest_rate(evaluation)
     seen = evaluation.rates.false_match > 0
     x, y = evaluation.rates.false_match[seen], 1 - evaluation.rates.false_non_match[seen]
@@ -97,7 +97,7 @@ def receiver_operating_characteristic(evaluation: Evaluation) -> str:
 
 
 def searches(evaluation: Evaluation) -> str:
-    """FPIR by gallery size at the judged threshold: computed, and measured where people suffice."""
+    """Plots the FPIR by gallery size at the threshold: computed, and measured if there are enough people."""
     sizes = np.array([1.0, *identification.SIZES])
     false_match = evaluation.chooser.false_match_at(evaluation.threshold)
     computed = np.array([identification.false_positive_rate(false_match, int(size)) for size in sizes])

@@ -21,7 +21,7 @@ _NO = frozenset({"0", "false", "no", "different"})
 
 @dataclass(frozen=True, slots=True)
 class LabeledImage:
-    """An image and who is on it. path: within the folder of the dataset."""
+    """An image and its person. path: relative to the folder of the dataset."""
 
     path: Path
     person: str
@@ -29,7 +29,7 @@ class LabeledImage:
 
 @dataclass(frozen=True, slots=True)
 class ListedPair:
-    """Two images that are to be compared. line: of the CSV file, from 1."""
+    """Two images to compare. line: of the CSV file, from 1."""
 
     first: Path
     second: Path
@@ -147,7 +147,7 @@ def read_groups(path: Path, dataset: Dataset) -> Mapping[str, Mapping[str, str]]
 
 
 def _read_csv(path: Path) -> tuple[Sequence[str], Iterator[tuple[int, dict[str, str]]]]:
-    """Column names in lower case, and each row with its line number. Commas, semicolons and tabs separate."""
+    """Returns column names in lower case, and rows with line numbers; separators are commas, semicolons, or tabs."""
     try:
         text = path.read_text(encoding="utf-8-sig")
     except OSError as error:

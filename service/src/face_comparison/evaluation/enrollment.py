@@ -1,4 +1,4 @@
-"""One face per image: which face it is, and which images cannot be used. No I/O."""
+"""Selects one face per image, or the reason why an image cannot be used. No I/O."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Failure:
 
 @dataclass(frozen=True, slots=True)
 class Duplicate:
-    """An image with the same content as another one. conflict: that one is another person's."""
+    """An image with the same content as another one. conflict: whether that one is another person's."""
 
     path: Path
     same_as: Path
@@ -97,8 +97,8 @@ def enroll(
         digests: SHA-256 by path.
         faces: Faces by digest.
         refused: Code and reason by path of images that could not be analyzed.
-        sure_confidence: Confidence from which on something is surely a face, the bundle's.
-        several: What becomes of images with several faces: they are not used, or their largest face is.
+        sure_confidence: The bundle's confidence above which a detection is surely a face.
+        several: Whether to reject images with several faces, or use their largest face.
 
     Raises:
         InvalidDataset: No two people, or no pair of one person, are left.
@@ -131,7 +131,7 @@ def enroll(
     numbers = {name: number for number, name in enumerate(names)}
     people = np.array([numbers[image.person] for image in images], np.intp)
     _check(people, failures)
-    # Without the zeros that pad every hash: of 100,000 faces these are 256 MB.
+    # Without the padding of the hashes, which takes 256 MB for 100,000 faces.
     width = max(int(np.flatnonzero(face.face_hash).max(initial=0)) for face in chosen) + 1
     vectors = np.empty((len(chosen), width), np.float32)
     for row, face in zip(vectors, chosen, strict=True):
@@ -142,7 +142,7 @@ def enroll(
 def choose_face(faces: Sequence[Face], several: SeveralFaces, sure_confidence: float) -> Face | tuple[str, str]:
     """Returns the face of the person whose image it is, or a code and a reason why none can be used.
 
-    What surely is a face takes the place of what only may be one, however large that is.
+    Confident detections take precedence over doubtful ones, regardless of size.
     """
     if not faces:
         return "no_face", "no face was found"

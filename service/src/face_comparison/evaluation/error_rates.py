@@ -22,7 +22,7 @@ TARGETS = (1e-2, 1e-3, 1e-4, 1e-5)
 """False match rates at which the true accept rate is reported."""
 
 ENOUGH_MATCHES = 10
-"""A false match rate is measured when so many false matches are expected at it."""
+"""Expected false matches that are needed to measure a false match rate."""
 
 REPLICATES = 400
 
@@ -84,7 +84,7 @@ class ErrorRates:
 
     @cached_property
     def equal_error_rate(self) -> Estimate:
-        """Where both error rates are equal: between two thresholds, the mean of both rates at the nearer one."""
+        """The equal error rate: between two thresholds, the mean of both rates at the nearer one."""
         index, value = _equal_error(self.false_match[None], self.false_non_match[None])
         threshold = float(THRESHOLDS[index[0]])
         _, replicates = _equal_error(*self._replicates)
@@ -119,7 +119,7 @@ class ErrorRates:
 
 
 def _cumulative(counts: NDArray[np.number]) -> NDArray[np.float64]:
-    """Fraction at or below each bin, along the last axis; 0 where there is nothing."""
+    """Returns the fraction at or below each bin, along the last axis; 0 if there are no pairs."""
     total = np.asarray(counts.sum(axis=-1, keepdims=True), np.float64)
     return np.minimum(np.cumsum(counts, axis=-1) / np.where(total > 0, total, 1), 1)
 
@@ -135,7 +135,7 @@ def _equal_error(
     """Returns the bin at which both rates are nearest, and their mean there, for each row."""
     gap = np.abs(false_match - false_non_match)
     nearest = gap <= gap.min(axis=1, keepdims=True)
-    # In the middle of a stretch of equal thresholds, as where no pair of either kind lies.
+    # The middle of a range of equally good thresholds, such as a gap without pairs.
     index = (nearest.argmax(axis=1) + gap.shape[1] - 1 - nearest[:, ::-1].argmax(axis=1)) // 2
     rows = np.arange(len(gap))
     return index, (false_match[rows, index] + false_non_match[rows, index]) / 2

@@ -1,9 +1,9 @@
 """Searches among N people (1:N), measured with galleries of one image per person. Pure arithmetic.
 
-FPIR(N) is the fraction of searches for somebody who is not in the gallery that return somebody; FNIR(N) the fraction of
-searches for somebody in it that do not return this person first. FPIR(N) = 1 - (1 - FMR)^N assumes that all people are
-alike; some resemble many, so that the measured rate is mostly lower. Larger galleries than there are people can only be
-computed.
+FPIR(N) is the fraction of searches for people outside the gallery that return somebody; FNIR(N) the fraction of
+searches for people in it that do not return them first. FPIR(N) = 1 - (1 - FMR)^N assumes that all people are alike;
+because some resemble many others, the measured rate is mostly lower. For galleries larger than the dataset, it can only
+be computed.
 """
 
 from __future__ import annotations
@@ -42,16 +42,16 @@ class GalleryCounts:
     members: NDArray[np.int64]
 
     def false_positive(self, threshold: float) -> Rate:
-        """FPIR at a threshold."""
+        """Returns the FPIR at a threshold."""
         return rate_by_blocks(self.strangers[:, : threshold_bin(threshold) + 1].sum(axis=1), self.strangers.sum(axis=1))
 
     def false_negative(self, threshold: float) -> Rate:
-        """FNIR at a threshold."""
+        """Returns the FNIR at a threshold."""
         return rate_by_blocks(self.members[:, threshold_bin(threshold) + 1 :].sum(axis=1), self.members.sum(axis=1))
 
 
 def false_positive_rate(false_match_rate: float, size: int) -> float:
-    """FPIR of a gallery, computed from the rate of a single comparison."""
+    """Returns the FPIR of a gallery, computed from the false match rate of a comparison."""
     return float(-np.expm1(size * np.log1p(-min(false_match_rate, 1 - 1e-15))))
 
 
@@ -87,7 +87,7 @@ def measure(vectors: NDArray[np.float32], people: NDArray[np.intp], sizes: list[
 
 
 def _draw_gallery(people: NDArray[np.intp], size: int, chance: np.random.Generator) -> NDArray[np.intp]:
-    """One random image of each of `size` random people."""
+    """Draws one random image of each of `size` random people."""
     order = chance.permutation(len(people))
     _, first = np.unique(people[order], return_index=True)
     return chance.permutation(order[first])[:size]
@@ -96,7 +96,7 @@ def _draw_gallery(people: NDArray[np.intp], size: int, chance: np.random.Generat
 def _search(
     vectors: NDArray[np.float32], people: NDArray[np.intp], probes: NDArray[np.intp], gallery: NDArray[np.intp]
 ) -> Iterator[tuple[NDArray[np.intp], NDArray[np.float64], NDArray[np.float64]]]:
-    """Probes in parts, with the distances to the nearest other person and to their own image (infinite: none)."""
+    """Yields probes in parts, with the distances to the nearest other person and the own image (infinite: none)."""
     for start in range(0, len(probes), _CHUNK):
         part = probes[start : start + _CHUNK]
         stranger, mate = np.full(len(part), 2.0), np.full(len(part), np.inf)

@@ -22,7 +22,7 @@ from face_comparison.evaluation.pair_counts import BINS, PairCounts
 CONFIDENCE = 0.95
 
 ENOUGH_ERRORS = 20
-"""Errors from which on their own clustering is believed."""
+"""Minimum number of errors for estimating their clustering."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +46,7 @@ class Rate:
 
 
 def false_match_rate(counts: PairCounts, index: int) -> Rate:
-    """Of the pairs of different people, the fraction that match at the threshold of bin `index`."""
+    """Returns the fraction of the pairs of different people that match at the threshold of bin `index`."""
     pairs = counts.impostor.sum(axis=1)
     matches = counts.impostor[:, : index + 1].sum(axis=1)
     enough = int(np.searchsorted(counts.impostor.sum(axis=0).cumsum(), ENOUGH_ERRORS))
@@ -57,7 +57,7 @@ def false_match_rate(counts: PairCounts, index: int) -> Rate:
 
 
 def false_non_match_rate(counts: PairCounts, index: int) -> Rate:
-    """Of the pairs of one person, the fraction that do not match at the threshold of bin `index`."""
+    """Returns the fraction of the pairs of one person that do not match at the threshold of bin `index`."""
     pairs = counts.genuine.sum(axis=1)
     misses = counts.genuine[:, index + 1 :].sum(axis=1)
     enough = BINS - 1 - int(np.searchsorted(counts.genuine.sum(axis=0)[::-1].cumsum(), ENOUGH_ERRORS))
@@ -149,7 +149,7 @@ def _impostor_clustering(counts: PairCounts, matches: NDArray[np.int64], pairs: 
 
 
 def _rate(errors: int, pairs: int, certain: int, clustering: _Clustering) -> Rate:
-    """certain: pairs that are independent whatever the clustering."""
+    """Returns a rate with its interval. certain: pairs that are independent regardless of clustering."""
     if not pairs:
         return Rate(float("nan"), 0.0, 1.0, 0, 0, 0.0, "none")
     independent = max(1, certain, pairs / clustering.effect)

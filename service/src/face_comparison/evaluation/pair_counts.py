@@ -32,7 +32,7 @@ _CHUNK = 2048
 """Images on each side of one matrix of distances: 16 MiB in float32."""
 
 _TOLERANCE = 1e-5
-"""Of a bin: distances that are a multiple of STEP but for rounding belong to it."""
+"""Tolerance for rounding: distances that are nearly a multiple of STEP belong to its bin."""
 
 Advance = Callable[[int], None]
 """Called with the number of pairs that have just been counted."""
@@ -40,7 +40,7 @@ Advance = Callable[[int], None]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class PairCounts:
-    """How many pairs have which distance.
+    """Histograms of the distances of pairs.
 
     Attributes:
         genuine: Pairs of one person by block and bin, (blocks, BINS).
@@ -49,7 +49,7 @@ class PairCounts:
         second: Higher block, or the same one, of each row of `impostor`.
         people: People with an image.
         people_with_genuine: People with at least one genuine pair.
-        worst: The pairs to look at.
+        worst: The pairs with the largest errors.
     """
 
     genuine: NDArray[np.int64]

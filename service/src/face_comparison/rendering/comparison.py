@@ -63,7 +63,7 @@ class _Place:
 def draw_comparison(
     name: str, image: Image, face: Face, targets: Sequence[Compared], calibration: Calibration
 ) -> Image:
-    """Returns the source's name, upright RGB image and face against each target, one below the other."""
+    """Draws the source's upright RGB image and face next to each target, one below the other."""
     height = int(np.clip(MOST_PIXELS / len(targets) - 200, *_HEIGHTS))
     unit = max(0.62, height / _HEIGHTS[1])  # below, text could not be read
     first = _panel_width([image], height)

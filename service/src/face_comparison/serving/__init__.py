@@ -1,1 +1,1 @@
-"""What a request needs beyond HTTP: admission, readiness and the service itself."""
+"""Admission control, readiness, and the service itself, independent of HTTP."""

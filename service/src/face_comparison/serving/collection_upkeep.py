@@ -1,6 +1,6 @@
-"""Keeps collections in order beside the requests: retention, erasure from files, health and gauges.
+"""Background maintenance of collections: retention, scrubbing, health, and gauges.
 
-Every worker process of every replica runs it. The store sees to it that what is purged is purged and reported once.
+Every worker process of every replica runs it. The store ensures that data is purged and reported once.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ from face_comparison.observability import logs, metrics
 
 HEALTH_SECONDS = 10.0
 PURGE_EVERY = 6
-"""Retention is applied every so many health checks: once a minute."""
+"""Health checks per purge, which runs once a minute."""
 MEASURED_COLLECTIONS = 100
 
 
 class CollectionUpkeep:
-    """A background thread beside `service`. state: what a verbose readiness probe shows, without asking the store."""
+    """A background thread for `service`. state: shown by verbose readiness probes without accessing the store."""
 
     def __init__(self, service: CollectionService, seconds: float = HEALTH_SECONDS) -> None:
         self.service = service
@@ -29,18 +29,18 @@ class CollectionUpkeep:
         self.state: dict[str, Any] = {"status": "unavailable", "message": "the store has not been reached yet"}
 
     def start(self) -> None:
-        """After the fork: a thread does not survive it."""
+        """Starts the thread; must be called after forking, which threads do not survive."""
         self._thread = threading.Thread(target=self._run, name="collections", daemon=True)
         self._thread.start()
 
     def stop(self) -> None:
-        """Ends the thread, and waits for the end of its present round."""
+        """Stops the thread after its current round."""
         self._stop.set()
         if self._thread is not None:
             self._thread.join(self._seconds)
 
     def run_once(self, *, purge: bool) -> None:
-        """One round: health, gauges and, if asked for, retention."""
+        """Runs one round: health, gauges, and optionally retention."""
         try:
             self.state = {"status": "ready", **self.service.health()}
             shown = self.service.list_collections(limit=MEASURED_COLLECTIONS).items

@@ -1,6 +1,6 @@
-"""What a request asks for, carried out: images fetched, decoded from base64, analyzed in turn, compared.
+"""Carries out requests: fetches, decodes, analyzes, and compares images.
 
-Knows admission, the analyzer and the fetcher; knows nothing of HTTP. Fetching never holds a computing slot.
+Uses admission control, the analyzer, and the fetcher; independent of HTTP. Fetching never holds an inference slot.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ from face_comparison.vision.types import Analysis, Face
 from face_comparison.wire.requests import CompareRequest, DetectRequest, FaceHash, Image, Subject, Url
 
 IMAGES_AT_ONCE = 4
-"""Images of one comparison that are fetched or wait for a slot at the same time: one caller with a hundred targets
-must not push all others aside, and no more than these are held in memory."""
+"""Images of one comparison that are fetched or queued concurrently, which bounds memory and keeps a caller with a
+hundred targets from displacing all others."""
 
 
 class Fetcher(Protocol):
@@ -55,7 +55,7 @@ class Fetcher(Protocol):
 
 
 class Stages:
-    """Seconds that one request has spent, by stage; safe from any thread."""
+    """Seconds that one request has spent per phase. Thread-safe."""
 
     def __init__(self) -> None:
         self.seconds: dict[str, float] = {}
@@ -99,12 +99,17 @@ _IMAGE_ERRORS = (
     errors.UrlFetchTimeout,
     errors.UrlNotAllowed,
 )
-"""What can be wrong with one image of a comparison, whose message then says which one."""
+"""Errors of a single image of a comparison; the message names the image."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Comparison:
-    """source None: it was a hash. Targets in the order of the request, each its matches or what was wrong with it."""
+    """Result of a comparison.
+
+    Attributes:
+        source: None for a hash.
+        targets: In the order of the request, each with its matches or its error.
+    """
 
     source: tuple[Face, Analysis] | None
     targets: tuple[TargetMatch | Exception, ...]
@@ -112,7 +117,7 @@ class Comparison:
 
 
 class FaceService:
-    """Detects and compares faces: fetches images, waits for turns, runs the models."""
+    """Detects and compares faces: fetches images, waits for inference slots, runs the models."""
 
     def __init__(self, analyzer: Analyzer, fetcher: Fetcher, max_side: int = MAX_SIDE) -> None:
         self._analyzer = analyzer
@@ -140,7 +145,7 @@ class FaceService:
         Raises what went wrong with the source; what went wrong with a target is that target's result.
         """
         calibration = self.model.calibration(request.threshold)
-        # Threads of its own, so that slow servers of one request's images hold up no other request.
+        # Threads per request, so that slow servers of one request's images do not delay other requests.
         pool = ThreadPoolExecutor(IMAGES_AT_ONCE, "comparison")
         try:
             source = self._begin(pool, request.source, permit, stages, max_faces=1)

@@ -1,6 +1,6 @@
-"""Images that one process fetches at the same time: bounded, and shared fairly by cancelling the slowest of a caller.
+"""Bounds the concurrent fetches of one process, and shares them fairly by cancelling a caller's slowest one.
 
-Its owner holds a lock around every call.
+Not thread-safe: the owner holds a lock around every call.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ if TYPE_CHECKING:
     from face_comparison.serving.admission import Clock, Permit
 
 MIN_FETCH_SECONDS = 1.0
-"""A fetch is not cancelled for the sake of another of the same caller's before it has lasted this long."""
+"""Minimum age at which a fetch is cancelled in favor of another one of the same caller."""
 
 
 class FetchSlots:
-    """At most `limit` fetches. report_eviction: told of those that are cancelled."""
+    """At most `limit` fetches. report_eviction: called when one is cancelled."""
 
     def __init__(self, limit: int, report_eviction: Callable[[str], None], clock: Clock) -> None:
         self.limit = limit
@@ -26,7 +26,7 @@ class FetchSlots:
         self._fetching: dict[object, tuple[Permit, float]] = {}
 
     def make_room(self, permit: Permit) -> None:
-        """Has room for one more, of this request.
+        """Makes room for a fetch of this request.
 
         Raises:
             Overloaded: There are too many, and none of them is slow.

@@ -1,6 +1,6 @@
-"""Images that wait for an inference slot and its memory: one of each caller in turn.
+"""The queue of images that wait for an inference slot and memory; callers take turns.
 
-Its owner holds a lock around every call.
+Not thread-safe: the owner holds a lock around every call.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @dataclass(eq=False, slots=True)
 class Waiter:
-    """One image that waits.
+    """A waiting image.
 
     Attributes:
         permit: Of its request.
@@ -50,12 +50,12 @@ class InferenceQueue:
         return sum(map(len, self._waiting.values()))
 
     def add(self, waiter: Waiter) -> None:
-        """Has an image wait for its turn, which may come at once."""
+        """Adds an image, which may get its slot immediately."""
         self._waiting.setdefault(waiter.permit.caller.key, deque()).append(waiter)
         self.grant()
 
     def grant(self) -> None:
-        """Hands free slots to those that wait: one of each caller in turn, of one caller in the order of arrival."""
+        """Grants free slots: callers in turn, the images of one caller in the order of arrival."""
         while self._waiting and self._computing < self._slots:
             key, waiters = next(iter(self._waiting.items()))
             waiter = waiters[0]
@@ -71,7 +71,7 @@ class InferenceQueue:
             waiter.turn.set()
 
     def forget(self, waiter: Waiter) -> None:
-        """Has an image wait no longer."""
+        """Removes a waiting image."""
         waiters = self._waiting.get(waiter.permit.caller.key)
         if waiters is not None and waiter in waiters:
             waiters.remove(waiter)
@@ -79,14 +79,14 @@ class InferenceQueue:
                 del self._waiting[waiter.permit.caller.key]
 
     def cancel(self, permit: Permit) -> None:
-        """Has all images of a request wait no longer, and wake up who waits for them."""
+        """Removes all images of a request, and wakes up the threads that wait for them."""
         for waiter in [each for each in self._waiting.get(permit.caller.key, ()) if each.permit is permit]:
             self.forget(waiter)
             waiter.turn.set()
         self.grant()
 
     def release(self, cost: int, seconds: float) -> None:
-        """Takes back the slot of an image that has kept it for so long."""
+        """Releases the slot of an image, which held it for `seconds`."""
         # A moving average over about the last eight images.
         self.seconds_per_slot += (seconds - self.seconds_per_slot) / 8
         self._computing -= 1

@@ -1,7 +1,7 @@
-"""The memory of one process, divided between what clients send and receive and what computations need.
+"""Divides the memory of one process between transfers and computations.
 
-Transfers (request bodies, images fetched, replies not taken yet) never get so much that no computation fits, and a
-part of their share is kept for small ones. Computations may use all that transfers leave.
+Transfers (request bodies, fetched images, unread responses) never take so much that no computation fits, and a part of
+their memory is reserved for small ones. Computations may use everything that transfers leave.
 """
 
 from __future__ import annotations
@@ -9,17 +9,17 @@ from __future__ import annotations
 import threading
 
 TRANSFER_SHARE = 0.5
-"""Of the whole, at most, for transfers."""
+"""Maximum fraction of the budget for transfers."""
 
 SMALL_SHARE = 0.125
-"""Of the transfers' share, only for small ones."""
+"""Fraction of the transfers' memory that is reserved for small ones."""
 
 SMALL_BYTES = 2**20
-"""A request that holds no more is small."""
+"""Maximum size of a small transfer."""
 
 
 class MemoryBudget:
-    """Counts bytes that are, or will be, in use. Safe from any thread."""
+    """Counts bytes in use. Thread-safe."""
 
     def __init__(self, total: int) -> None:
         self._lock = threading.Lock()
@@ -29,14 +29,14 @@ class MemoryBudget:
         self.resize(total)
 
     def resize(self, total: int) -> None:
-        """Sets the whole; what is in use stays in use."""
+        """Sets the size of the budget; memory in use is unaffected."""
         self.total = total
         self._max_transfers = int(total * TRANSFER_SHARE)
         self._kept_for_small = int(self._max_transfers * SMALL_SHARE)
 
     @property
     def max_computation(self) -> int:
-        """The largest computation that can always get its memory some time."""
+        """The largest computation that can be guaranteed memory eventually."""
         return self.total - self._max_transfers
 
     @property
@@ -45,7 +45,7 @@ class MemoryBudget:
         return self._transfers + self._computations
 
     def take_peak(self) -> int:
-        """Returns the most that was in use at once since the last call, bytes."""
+        """Returns the peak use since the last call, in bytes."""
         with self._lock:
             peak, self._peak = self._peak, self.in_use
             return peak
@@ -62,7 +62,7 @@ class MemoryBudget:
             return True
 
     def release(self, amount: int) -> None:
-        """Gives back memory of a transfer."""
+        """Returns the memory of a transfer."""
         with self._lock:
             self._transfers -= amount
 
@@ -78,6 +78,6 @@ class MemoryBudget:
             return True
 
     def unreserve(self, amount: int) -> None:
-        """Gives back memory of a computation."""
+        """Returns the memory of a computation."""
         with self._lock:
             self._computations -= amount

@@ -1,7 +1,6 @@
-"""Whether this process takes requests, and if not, why: what probes ask and what every request checks first.
+"""Whether this process accepts requests, checked by probes and before every request.
 
-It becomes ready only through `Readiness.ready`, which the start calls after a real inference on a built-in sample has
-gone through every model.
+`Readiness.ready` is called at startup, after an inference on a built-in sample with every model.
 """
 
 from __future__ import annotations

@@ -264,7 +264,7 @@ def test_assembly_waits_for_shards(photos: Path, monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr("face_comparison.cli.album_job.time.sleep", pause)
     ended = assembled_by_command(photos, "many", "--wait", "1000")
     assert (ended.exit_code, len(pauses)) == (0, SHARDS), ended.stderr
-    assert ended.stderr.splitlines()[1].startswith("waiting: shard 1 is not finished: 4 of its 4 parts")
+    assert ended.stderr.splitlines()[1].startswith("waiting: shard 1 is not finished: 4 of 4 parts")
     assert pauses == sorted(pauses)
     monkeypatch.undo()
 

@@ -24,7 +24,6 @@ ELSEWHERE = {
     "AcceleratorUnavailable",
     "NodeNotReady",
     "NotPermitted",
-    "RoutePending",
     "ChildTerminating",
     "Terminating",
     "PodTerminating",

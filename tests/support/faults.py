@@ -142,8 +142,8 @@ def ingress(path: str, service: str = "elsewhere") -> Object:
     return {"apiVersion": "networking.k8s.io/v1", "kind": "Ingress", "metadata": {"name": "other"}, "spec": spec}
 
 
-def gateway(name: str, **listener: Any) -> Object:
-    spec = {"gatewayClassName": "traefik", "listeners": [{"name": "web", "port": 80, "protocol": "HTTP", **listener}]}
+def gateway(name: str, class_name: str = "traefik", **listener: Any) -> Object:
+    spec = {"gatewayClassName": class_name, "listeners": [{"name": "web", "port": 80, "protocol": "HTTP", **listener}]}
     return {"apiVersion": "gateway.networking.k8s.io/v1", "kind": "Gateway", "metadata": {"name": name}, "spec": spec}
 
 

@@ -7,11 +7,32 @@ from support.faults import (
     NO_HEADROOM,
     PAUSE,
     SMALL,
+    Object,
     Row,
     config_map,
     secret,
     variable,
 )
+
+STORAGE_CLASS: Object = {
+    "apiVersion": "storage.k8s.io/v1",
+    "kind": "StorageClass",
+    "metadata": {"name": "NAMESPACE"},
+    "provisioner": "example.com/nobody",
+    "volumeBindingMode": "WaitForFirstConsumer",
+}
+
+
+def claim(storage_class: str) -> Object:
+    spec = {
+        "storageClassName": storage_class,
+        "accessModes": ["ReadWriteOnce"],
+        "resources": {"requests": {"storage": "1Mi"}},
+    }
+    return {"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": {"name": "models"}, "spec": spec}
+
+
+FROM_CLAIM: Object = {"model": {"volumeClaim": {"claimName": "models"}}}
 
 PODS: list[Row] = [
     Row(
@@ -60,6 +81,25 @@ PODS: list[Row] = [
         "Unschedulable",
         ['"no-such-claim" not found'],
         {"collections": {"embedded": {"volumeClaim": {"claimName": "no-such-claim"}}}},
+        mended={},
+    ),
+    Row(
+        "claim-unbound",
+        "the claim's StorageClass does not exist",
+        "Unschedulable",
+        ["unbound immediate PersistentVolumeClaims"],
+        FROM_CLAIM,
+        given=[claim("no-such-class")],
+        mended={},
+    ),
+    Row(
+        "claim-waits",
+        "nobody provides the volume of a claim",
+        "Unschedulable",
+        ["the scheduler waits for the volume of the claim models"],
+        FROM_CLAIM,
+        given=[STORAGE_CLASS, claim("NAMESPACE")],
+        delete=["storageclass/NAMESPACE"],
         mended={},
     ),
     Row(

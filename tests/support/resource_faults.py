@@ -7,6 +7,7 @@ from support.faults import (
     OTHER_SERVICE,
     WEBHOOK,
     Row,
+    quota,
     rejecting,
     secret,
 )
@@ -19,6 +20,14 @@ RESOURCES: list[Row] = [
         ["set resources.requests.cpu"],
         {"autoscaling": {"maxReplicas": 2}, "resources": {"limits": {"memory": "1500Mi"}}},
         mended={},
+    ),
+    Row(
+        "service-quota",
+        "the namespace's quota of Services is used up",
+        "ApplyFailed",
+        ["exceeded quota"],
+        given=[quota(**{"count/services": "0"})],
+        delete=["resourcequota/quota"],
     ),
     Row(
         "service-name",

@@ -314,7 +314,7 @@ def _unscheduled_message(footprint: Object) -> str:
     if claims and scheduler == DEFAULT_SCHEDULER:
         # Once it has chosen a node, the scheduler waits silently for minutes.
         return f"the pod has no node yet: the scheduler waits for the volume of the claim {', '.join(claims)}"
-    return f"no scheduler has looked at the pod: does {scheduler} run?"
+    return f"no scheduler has looked at the pod: does the scheduler {scheduler} run?"
 
 
 def _unready_problems(pod: Object, events: Sequence[Object], now: datetime | None) -> Iterator[Problem]:

@@ -391,15 +391,15 @@ def test_pod_without_scheduler(status: dict[str, Any], age: float, told: tuple[s
 @pytest.mark.parametrize(
     ("spec", "words"),
     [
-        ({}, "no scheduler has looked at the pod: does default-scheduler run?"),
-        ({"schedulerName": "volcano"}, "no scheduler has looked at the pod: does volcano run?"),
+        ({}, "no scheduler has looked at the pod: does the scheduler default-scheduler run?"),
+        ({"schedulerName": "volcano"}, "no scheduler has looked at the pod: does the scheduler volcano run?"),
         (
             {"schedulerName": "default-scheduler", "volumes": [{"persistentVolumeClaim": {"claimName": "models"}}]},
             "the scheduler waits for the volume of the claim models",
         ),
         (
             {"schedulerName": "volcano", "volumes": [{"persistentVolumeClaim": {"claimName": "models"}}]},
-            "does volcano run?",
+            "does the scheduler volcano run?",
         ),
     ],
 )

@@ -49,6 +49,14 @@ def test_hidden_folders_are_reported_once(tmp_path: Path) -> None:
     assert found(tmp_path) == {".thumbs": "hidden", ".x.jpg": "hidden"}
 
 
+@pytest.mark.parametrize("name", ["@eaDir", "$RECYCLE.BIN", "__MACOSX"])
+def test_folders_of_systems_are_skipped(tmp_path: Path, name: str) -> None:
+    (tmp_path / "trip" / name / "x.jpg").mkdir(parents=True)
+    (tmp_path / "trip" / name / "x.jpg" / "thumbnail.jpg").write_bytes(JPEG)
+    (tmp_path / "trip" / "x.jpg").write_bytes(JPEG)
+    assert found(tmp_path) == {f"trip/{name}": "hidden", "trip/x.jpg": ""}
+
+
 def test_only_links_to_files_are_followed(tmp_path: Path) -> None:
     (tmp_path / "x.jpg").write_bytes(JPEG)
     (tmp_path / "link.jpg").symlink_to("x.jpg")

@@ -18,6 +18,9 @@ from face_comparison.image.formats import LABELS, START_BYTES, format_of
 LARGEST_BYTES = 256 * 2**20
 """Maximum size of a file that is read into memory."""
 
+_SYSTEM_FOLDERS = frozenset({"@eaDir", "#recycle", "$RECYCLE.BIN", "System Volume Information", "__MACOSX"})
+"""Thumbnails, deleted files and attributes that NAS, Windows, and macOS keep beside photographs."""
+
 
 def images(folder: Path, without: Path | None = None) -> Iterator[Path | Skipped]:
     """Yields the path of every image below a folder, relative to it and sorted by name, or why a file was skipped.
@@ -53,7 +56,9 @@ def _below(folder: Path, within: Path, without: Path | None) -> Iterator[Path | 
         if entry.name.startswith("."):
             yield Skipped(path, "hidden", "its name starts with a dot")
         elif entry.is_dir(follow_symlinks=False):
-            if (folder / path).resolve() != without:
+            if entry.name in _SYSTEM_FOLDERS:
+                yield Skipped(path, "hidden", "a system keeps thumbnails or deleted files in it")
+            elif (folder / path).resolve() != without:
                 yield from _below(folder, path, without)
         else:
             yield _file(folder, path)

@@ -87,20 +87,18 @@ def names(ended: Result) -> list[str]:
         (["photos/nobody.jpg", "--files-from", "list"], ["photos/nobody.jpg", "anna.jpg", "photos/deep/bert.jpg"]),
     ],
 )
-def test_detect_takes_files_folders_patterns_lists_and_stdin(
-    here: Path, arguments: list[str], expected: list[str]
-) -> None:
+def test_detect_accepts_all_kinds_of_input(here: Path, arguments: list[str], expected: list[str]) -> None:
     (here / "list").write_text("anna.jpg\n\nphotos/deep\r\n")
     ended = run("detect", *arguments, stdin=photograph("anna"))
     assert (ended.exit_code, names(ended)) == (0, expected)
 
 
-def test_detect_reads_the_list_from_stdin(here: Path) -> None:
+def test_detect_reads_list_from_stdin(here: Path) -> None:
     ended = run("detect", "--files-from", "-", stdin=b"photos/deep/bert.jpg\nanna.jpg")
     assert (ended.exit_code, names(ended)) == (0, ["photos/deep/bert.jpg", "anna.jpg"])
 
 
-def test_files_of_a_folder_that_are_not_images_are_counted_and_named(here: Path) -> None:
+def test_files_that_are_not_images_are_reported(here: Path) -> None:
     for number in range(7):
         (here / "photos" / f"x{number}.txt").touch()
     ended = run("detect", "photos")
@@ -110,7 +108,7 @@ def test_files_of_a_folder_that_are_not_images_are_counted_and_named(here: Path)
 
 
 @pytest.mark.parametrize("shape", ["[a]*.jpg", "*.jpg", "what?.jpg"])
-def test_a_file_whose_name_looks_like_a_pattern_is_that_file(here: Path, shape: str) -> None:
+def test_file_named_like_pattern_is_read(here: Path, shape: str) -> None:
     (here / shape).write_bytes(photograph("anna"))
     assert names(run("detect", shape)) == [shape]
 
@@ -130,7 +128,7 @@ def test_a_file_whose_name_looks_like_a_pattern_is_that_file(here: Path, shape: 
         ("ftp://localhost/x.jpg", "ftp:/localhost/x.jpg", "missing_image", ""),
     ],
 )
-def test_what_cannot_be_used_is_named_and_the_others_are_processed(
+def test_unusable_images_are_reported_and_skipped(
     here: Path, argument: str, name: str, code: str, message: str
 ) -> None:
     (here / "empty").mkdir()
@@ -150,7 +148,7 @@ def test_what_cannot_be_used_is_named_and_the_others_are_processed(
     assert source.stderr.startswith(f"{code}: {name}: {message}")
 
 
-def test_a_source_without_a_face_is_named(here: Path) -> None:
+def test_source_without_face_is_reported(here: Path) -> None:
     ended = run("compare", "photos/nobody.jpg", "anna.jpg")
     assert (ended.exit_code, ended.stdout) == (2, "")
     assert ended.stderr == "no_face: photos/nobody.jpg: no face was found in the image\n"
@@ -197,14 +195,14 @@ def test_a_source_without_a_face_is_named(here: Path) -> None:
         (["xyzzy"], "No such command 'xyzzy'.\n"),
     ],
 )
-def test_a_wrong_command_line_is_explained(here: Path, arguments: list[str], says: str) -> None:
+def test_invalid_command_line_is_explained(here: Path, arguments: list[str], says: str) -> None:
     ended = run(*arguments, stdin=b"")
     assert (ended.exit_code, ended.stdout) == (2, "")
     assert ended.stderr.startswith("Usage:")
     assert says in ended.stderr
 
 
-def test_help_shows_every_summary_in_full() -> None:
+def test_help_shows_full_summaries() -> None:
     context = click.Context(main)
     shown = " ".join(run("--help", COLUMNS="80").stdout.split())
     for name in main.list_commands(context):
@@ -226,7 +224,7 @@ def web() -> Iterator[Server]:
         yield server
 
 
-def test_urls_are_fetched_also_from_this_network(here: Path, web: Server) -> None:
+def test_urls_are_fetched_from_private_network(here: Path, web: Server) -> None:
     """The user may go wherever they like, unlike the callers of a service."""
     urls = [web.url("/anna.jpg"), web.url("/signed.jpg?key=secret"), web.url("/moved.jpg")]
     ended = run("detect", *urls)
@@ -235,7 +233,7 @@ def test_urls_are_fetched_also_from_this_network(here: Path, web: Server) -> Non
     assert run("compare", "anna.jpg", urls[1]).exit_code == 1
 
 
-def test_a_url_that_fails_is_named(here: Path, web: Server) -> None:
+def test_failed_url_is_reported(here: Path, web: Server) -> None:
     gone = web.url("/gone.jpg")
     ended = run("detect", gone, web.url("/anna.jpg"))
     assert ended.exit_code == 2
@@ -251,21 +249,21 @@ def test_a_url_that_fails_is_named(here: Path, web: Server) -> None:
 # --- how results are printed
 
 
-def test_no_hash_leaves_out_nothing_else(here: Path) -> None:
+def test_no_hash_omits_hash_only(here: Path) -> None:
     (whole,), (without,) = lines(run("detect", "anna.jpg")), lines(run("detect", "anna.jpg", "--no-hash"))
     for face in whole["Faces"]:
         assert len(face.pop("face_hash")) == 768
     assert without == whole
 
 
-def test_faces_are_limited(here: Path) -> None:
+def test_max_faces_limits_faces(here: Path) -> None:
     assert [len(line["Faces"]) for line in lines(run("detect", "photos/deep"))] == [2]
     assert [len(line["Faces"]) for line in lines(run("detect", "photos/deep", "--max-faces", "1"))] == [1]
     (line,) = lines(run("detect", "photos/deep", FACE_COMPARISON_MIN_CONFIDENCE="0.99"))
     assert len(line["Faces"]) < 2
 
 
-def test_csv_has_a_row_per_face(here: Path) -> None:
+def test_csv_has_one_row_per_face(here: Path) -> None:
     (here / "=1+1.jpg").write_bytes(photograph("anna"))
     ended = run("detect", "photos", "=1+1.jpg", "gone.jpg", "--format", "csv")
     assert ended.exit_code == 2
@@ -289,7 +287,7 @@ def test_csv_has_a_row_per_face(here: Path) -> None:
     ]
 
 
-def test_a_table_has_a_line_per_face(here: Path) -> None:
+def test_table_has_one_line_per_face(here: Path) -> None:
     shown = run("detect", "photos", "--format", "table").stdout.splitlines()
     assert [line.split()[:2] for line in shown] == [
         ["image", "face"],
@@ -300,7 +298,7 @@ def test_a_table_has_a_line_per_face(here: Path) -> None:
     ]
 
 
-def test_verdicts_that_a_person_should_check_say_so() -> None:
+def test_review_verdicts_are_marked() -> None:
     head = Compared(api.CompareResponse("fake-1", 1.128, api.SourceFace(), ()), 3)
     match = api.FaceMatch(distance=1.1, confidence=0.6, same_person=True, verdict="review")
     result = api.TargetMatch(True, 1.1, 0.6, "review", (match, match))
@@ -345,7 +343,7 @@ def service(start: Callable[..., Running], tmp_path_factory: pytest.TempPathFact
         ["compare", "damaged.jpg", "photos/anna2.jpg"],
     ],
 )
-def test_a_service_prints_what_the_models_here_do(
+def test_service_and_local_output_are_equal(
     here: Path, service: str, arguments: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (here / "damaged.jpg").write_bytes(b"corrupt")
@@ -359,21 +357,21 @@ def test_a_service_prints_what_the_models_here_do(
 
 
 @pytest.mark.parametrize("command", [["detect"], ["compare", "anna.jpg"]])
-def test_a_service_that_rejects_ends_the_command(here: Path, service: str, command: list[str]) -> None:
+def test_rejection_by_service_ends_command(here: Path, service: str, command: list[str]) -> None:
     refused = run(*command, "anna.jpg", "--service", service, "--api-key", "wrong")
     assert (refused.exit_code, refused.stdout) == (2, "")
     assert refused.stderr.startswith("service_refused: ")
     assert run(*command, "anna.jpg", "--service", "nonsense").stderr.startswith("service_refused: the service's URL")
 
 
-def test_an_image_too_large_for_the_service_stops_no_other(here: Path, service: str) -> None:
+def test_image_too_large_for_service_is_skipped(here: Path, service: str) -> None:
     (here / "large.jpg").write_bytes(photograph("anna") + bytes(100_000))
     ended = run("detect", "large.jpg", "anna.jpg", "--service", service, "--api-key", "secret-of-anna")
     assert (ended.exit_code, names(ended)) == (2, ["anna.jpg"])
     assert ended.stderr == "large.jpg: body_too_large: the service accepts requests of at most 100,000 bytes\n"
 
 
-def test_a_name_that_is_not_utf8_is_printed_as_text(here: Path) -> None:
+def test_file_name_that_is_not_utf8_is_printed(here: Path) -> None:
     odd = os.fsdecode(b"latin1-\xe9.jpg")
     (here / odd).write_bytes(photograph("anna"))
     assert names(run("detect", odd)) == ["latin1-\N{REPLACEMENT CHARACTER}.jpg"]

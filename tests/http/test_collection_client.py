@@ -109,7 +109,7 @@ def test_client_reads_all_pages(url: str, monkeypatch: pytest.MonkeyPatch) -> No
         assert [user.metadata["n"] for user in staff.users()] == list(range(7))
 
 
-def test_client_moves_a_collection_in_several_requests(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_client_moves_collection_in_several_requests(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("face_comparison.client.collection_calls.IMPORT_BYTES", 20_000)
     with Client(url) as client:
         staff, copy = client.create_collection("staff"), client.create_collection("copy")
@@ -125,7 +125,7 @@ def test_client_moves_a_collection_in_several_requests(url: str, monkeypatch: py
             list(client.collection("none").export_lines())
 
 
-def test_async_client_does_all_that_the_other_does(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_async_client_matches_sync_client(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("face_comparison.client.collection_calls.IMPORT_BYTES", 20_000)
 
     async def use() -> None:
@@ -161,7 +161,7 @@ def test_async_client_does_all_that_the_other_does(url: str, monkeypatch: pytest
     anyio.run(use)
 
 
-def test_both_kinds_of_collection_have_the_same_methods() -> None:
+def test_sync_and_async_collections_have_same_methods() -> None:
     def signatures(kind: type) -> dict[str, list[str]]:
         methods = {name: value for name, value in vars(kind).items() if callable(value) and name[0] != "_"}
         return {
@@ -218,7 +218,7 @@ def fake_manifest() -> Any:
     )
 
 
-def test_command_enrolls_a_folder_per_person_and_continues(run: Callable[..., Result], people: Path) -> None:
+def test_command_enrolls_folders_and_resumes(run: Callable[..., Result], people: Path) -> None:
     assert run("enroll", str(people)).stdout == "4 enrolled, 0 unchanged, 0 failed\n"
     assert run("enroll", str(people)).stdout == "0 enrolled, 4 unchanged, 0 failed\n"
     (people / "carl" / "new.jpg").write_bytes(image("carl*"))
@@ -261,7 +261,7 @@ def test_command_creates_lists_and_deletes(run: Callable[..., Result], people: P
     assert run("list").stdout == ""
 
 
-def test_command_moves_a_collection(run: Callable[..., Result], people: Path, tmp_path: Path) -> None:
+def test_command_moves_collection(run: Callable[..., Result], people: Path, tmp_path: Path) -> None:
     run("enroll", str(people), "--collection", "staff")
     out = tmp_path / "staff.ndjson"
     exported = run("export", "--collection", "staff", "--out", str(out))
@@ -277,7 +277,7 @@ def test_command_moves_a_collection(run: Callable[..., Result], people: Path, tm
     assert "not_found" in run("export", "--collection", "none", status=2).stderr
 
 
-def test_interrupted_enrollment_stops_and_continues_later(
+def test_interrupted_enrollment_resumes(
     run: Callable[..., Result], people: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for number in range(60):
@@ -299,7 +299,7 @@ def test_interrupted_enrollment_stops_and_continues_later(
 
 
 @pytest.mark.parametrize("error", [CollectionFull("it is full"), ModelMismatch("another model")], ids=["full", "model"])
-def test_what_concerns_every_image_ends_the_command(
+def test_error_of_every_image_ends_command(
     run: Callable[..., Result], people: Path, monkeypatch: pytest.MonkeyPatch, error: FaceComparisonError
 ) -> None:
     for number in range(60):
@@ -328,7 +328,7 @@ def test_what_concerns_every_image_ends_the_command(
     assert run("enroll", str(people)).stdout.endswith("0 failed\n")
 
 
-def test_service_that_is_gone_ends_the_command(url: str, people: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_unreachable_service_ends_command(url: str, people: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def gone(*_: Any, **__: Any) -> Any:
         raise ServiceUnreachable("does not respond")
 
@@ -341,7 +341,7 @@ def test_service_that_is_gone_ends_the_command(url: str, people: Path, monkeypat
     assert result.stderr.count("does not respond") == 1
 
 
-def test_export_that_fails_leaves_no_file(
+def test_failed_export_leaves_no_file(
     run: Callable[..., Result], people: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run("enroll", str(people), "--collection", "staff")
@@ -368,7 +368,7 @@ def _break() -> None:
     raise KeyboardInterrupt
 
 
-def test_export_goes_through_links_and_pipes(run: Callable[..., Result], people: Path, tmp_path: Path) -> None:
+def test_export_follows_links_and_pipes(run: Callable[..., Result], people: Path, tmp_path: Path) -> None:
     run("enroll", str(people), "--collection", "staff")
     target, link = tmp_path / "real.ndjson", tmp_path / "link.ndjson"
     link.symlink_to(target)
@@ -378,7 +378,7 @@ def test_export_goes_through_links_and_pipes(run: Callable[..., Result], people:
     assert Path("/dev/null").is_char_device()
 
 
-def test_import_takes_what_editors_make_of_an_export(run: Callable[..., Result], people: Path, tmp_path: Path) -> None:
+def test_import_accepts_edited_export(run: Callable[..., Result], people: Path, tmp_path: Path) -> None:
     run("enroll", str(people), "--collection", "staff")
     lines = run("export", "--collection", "staff").stdout_bytes.splitlines()
     edited = tmp_path / "edited.ndjson"
@@ -388,7 +388,7 @@ def test_import_takes_what_editors_make_of_an_export(run: Callable[..., Result],
     assert result.stderr.splitlines()[-1].startswith("line 8: ")
 
 
-def test_command_without_a_store_says_what_is_needed(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_command_without_store_is_explained(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(analyzers, "prepare_analyzer", lambda _: (fake_manifest(), NarrowAnalyzer, 2))
     result = CliRunner().invoke(main, ["collection", "list"])
     assert result.exit_code == 2 and "--collections" in result.stderr and "--service" in result.stderr
@@ -421,7 +421,7 @@ def test_names_that_are_not_ascii_or_long_have_ids_of_their_own(one: str, other:
     assert user_id_of(one).startswith(start)
 
 
-def test_files_in_no_folder_of_a_person_are_reported(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_files_in_no_folder_of_person_are_reported(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "anna").mkdir()
     (tmp_path / "loose.jpg").touch()
     (tmp_path / ".hidden").touch()
@@ -429,7 +429,7 @@ def test_files_in_no_folder_of_a_person_are_reported(tmp_path: Path, capsys: pyt
     assert capsys.readouterr().err.startswith("1 files in ")
 
 
-def test_folders_of_one_user_id_are_rejected(tmp_path: Path) -> None:
+def test_folders_with_equal_user_ids_are_rejected(tmp_path: Path) -> None:
     for name in ("a b", "a_b"):
         (tmp_path / name).mkdir()
     with pytest.raises(click.UsageError, match="would both be"):

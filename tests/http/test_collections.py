@@ -96,7 +96,7 @@ def api(begin: Callable[..., Api]) -> Api:
     [("GET", ""), ("POST", ""), ("GET", "/staff"), ("POST", "/staff/search"), ("GET", "/staff/export"),
      ("DELETE", "/staff/users/anna"), ("GET", f"/erasures/{SOME_ID}")],
 )  # fmt: skip
-def test_routes_without_a_store_say_how_to_turn_it_on(running: Running, method: str, path: str) -> None:
+def test_disabled_collections_are_explained(running: Running, method: str, path: str) -> None:
     response = running.client.open(BASE + path, method=method)
     assert response.status_code == 404
     assert response.get_json()["error"]["code"] == "collections_disabled"
@@ -140,7 +140,7 @@ def test_collection_is_created_described_listed_and_deleted(begin: Callable[...,
     assert api.error("GET", "/staff", 404) == "not_found"
 
 
-def test_second_collection_of_a_name_is_a_conflict(api: Api) -> None:
+def test_duplicate_collection_is_conflict(api: Api) -> None:
     assert api.error("POST", "", 409, json={"CollectionId": "staff"}) == "collection_exists"
 
 
@@ -158,17 +158,17 @@ def test_collections_are_paged(api: Api) -> None:
     [{}, {"CollectionId": "a b"}, {"CollectionId": 7}, {"CollectionId": "x", "MaxFalsePositiveRate": 2},
      {"CollectionId": "x", "RetentionDays": 0}, {"CollectionId": "x", "Metadata": []}],
 )  # fmt: skip
-def test_bad_collection_is_rejected(api: Api, fields: Any) -> None:
+def test_invalid_collection_is_rejected(api: Api, fields: Any) -> None:
     assert api.error("POST", "", 400, json=fields) == "invalid_parameter"
 
 
-def test_body_that_is_no_object_is_rejected(api: Api) -> None:
+def test_body_that_is_not_object_is_rejected(api: Api) -> None:
     assert api.error("POST", "", 400, data=b"[1]", content_type="application/json") == "invalid_json"
     assert api.error("POST", "/staff/users", 400, data=b"{", content_type="application/json") == "invalid_json"
     assert api.error("POST", "", 400, data=image("anna"), content_type="image/jpeg") == "invalid_parameter"
 
 
-def test_missing_collection_is_not_found_by_every_route(api: Api) -> None:
+def test_missing_collection_is_not_found(api: Api) -> None:
     user, face = "/none/users/anna", f"/none/faces/{uuid4()}"
     body = {"img": base64_of(image("anna")), "UserId": "anna", "FaceIds": [str(uuid4())]}
     for method, path in (
@@ -205,7 +205,7 @@ def test_enrollment_returns_records_reasons_and_duplicates(api: Api) -> None:
     assert {each["UserId"] for each in refused["Duplicates"]} == {"u-bert", "u-other"}
 
 
-def test_responses_hold_no_vector(api: Api) -> None:
+def test_responses_contain_no_vectors(api: Api) -> None:
     for reply in (api.enroll("anna", UserId="anna"), api.search("anna"), api.call("GET", "/staff/faces")):
         assert "face_hash" not in json.dumps(reply)
 
@@ -233,7 +233,7 @@ def test_responses_hold_no_vector(api: Api) -> None:
     ],
     ids=["json", "untyped", "multipart", "raw", "urlencoded", "msgpack", "hash", "packed hash"],
 )
-def test_image_is_enrolled_in_every_form(api: Api, form: Any) -> None:
+def test_image_is_enrolled_from_every_body_format(api: Api, form: Any) -> None:
     if "data" in form and isinstance(form["data"], dict):  # a file is read once
         form = {"data": {"img": (io.BytesIO(image("anna")), "a.jpg"), "UserId": "007"}}
     reply = api.call("POST", "/staff/faces", **form)
@@ -241,7 +241,7 @@ def test_image_is_enrolled_in_every_form(api: Api, form: Any) -> None:
     assert api.search("anna*")["Faces"][0]["Matches"][0]["UserId"] == "007"
 
 
-def test_image_is_fetched_by_its_url(begin: Callable[..., Api], images: Any) -> None:
+def test_image_is_enrolled_from_url(begin: Callable[..., Api], images: Any) -> None:
     api = begin(allowed_hosts=("127.0.0.1",))
     api.post("", CollectionId="staff")
     api.post("/staff/faces", url=images.url("/anna.jpg"), UserId="u-anna")
@@ -263,12 +263,12 @@ def test_image_is_fetched_by_its_url(begin: Callable[..., Api], images: Any) -> 
         ({"img": base64_of(image("anna")), "OnDuplicate": "drop"}, "invalid_parameter"),
     ],
 )
-def test_bad_enrollment_is_rejected(api: Api, fields: Any, code: str) -> None:
+def test_invalid_enrollment_is_rejected(api: Api, fields: Any, code: str) -> None:
     assert api.error("POST", "/staff/faces", 400, json=fields) == code
     assert api.call("GET", "/staff")["FaceCount"] == 0
 
 
-def test_bad_hash_is_rejected(api: Api) -> None:
+def test_invalid_hash_is_rejected(api: Api) -> None:
     other = {"face_hash": vector("anna").tolist(), "FaceModelVersion": "other-1"}
     assert api.error("POST", "/staff/faces", 422, json=other) == "hash_version_mismatch"
     assert api.error("POST", "/staff/search", 422, json=other) == "hash_version_mismatch"
@@ -276,7 +276,7 @@ def test_bad_hash_is_rejected(api: Api) -> None:
     assert api.error("POST", "/staff/faces", 422, json={"face_hash": wide}) == "invalid_face_hash"
 
 
-def test_full_collection_names_the_other_store(begin: Callable[..., Api]) -> None:
+def test_full_collection_recommends_other_store(begin: Callable[..., Api]) -> None:
     api = begin(max_faces=1)
     api.post("", CollectionId="staff")
     api.enroll("anna")
@@ -288,7 +288,7 @@ def test_full_collection_names_the_other_store(begin: Callable[..., Api]) -> Non
 # --- searching ---
 
 
-def test_search_decides_about_every_face(api: Api) -> None:
+def test_search_decides_for_every_face(api: Api) -> None:
     api.enroll("anna", UserId="u-anna")
     api.enroll("carl", ExternalImageId="carl")
     reply = api.search("anna*", "bert", "carl*")
@@ -313,7 +313,7 @@ def test_search_decides_about_every_face(api: Api) -> None:
     assert match["Confidence"] == pytest.approx(compared["Confidence"], abs=1e-5)
 
 
-def test_search_takes_rate_threshold_users_and_limits(api: Api) -> None:
+def test_search_accepts_rate_threshold_users_and_limits(api: Api) -> None:
     for name in ("anna", "bert", "carl"):
         api.enroll(name, UserId=name)
     strict, loose = api.search("anna", MaxFalsePositiveRate=1e-6), api.search("anna", MaxFalsePositiveRate=0.5)
@@ -327,7 +327,7 @@ def test_search_takes_rate_threshold_users_and_limits(api: Api) -> None:
     assert api.search()["Faces"] == []
 
 
-def test_search_with_a_raw_body_takes_the_query(api: Api) -> None:
+def test_search_with_raw_body_reads_query(api: Api) -> None:
     for name in ("anna", "bert"):
         api.enroll(name, UserId=name)
     query = {"Threshold": "0.5", "MaxFaces": "1", "UserIds": '["anna"]'}
@@ -342,7 +342,7 @@ def test_search_with_a_raw_body_takes_the_query(api: Api) -> None:
     ids=["one", "commas", "repeated", "both", "JSON"],
 )  # fmt: skip
 @pytest.mark.parametrize("form", ["query", "multipart", "urlencoded"])
-def test_users_of_a_search_are_given_in_every_form(api: Api, form: str, users: list[tuple[str, str]]) -> None:
+def test_search_users_are_read_from_every_body_format(api: Api, form: str, users: list[tuple[str, str]]) -> None:
     for name in ("anna", "bert", "carl"):
         api.enroll(name, UserId=name)
     data = image("anna")
@@ -357,7 +357,7 @@ def test_users_of_a_search_are_given_in_every_form(api: Api, form: str, users: l
     assert reply["Faces"][0]["Decision"] == "match"
 
 
-def test_empty_list_of_users_in_a_query_is_none(api: Api) -> None:
+def test_empty_user_list_in_query_is_ignored(api: Api) -> None:
     api.enroll("anna", UserId="anna")
     query = {"UserIds": ""}
     reply = api.call("POST", "/staff/search", data=image("anna"), content_type="image/jpeg", query_string=query)
@@ -369,12 +369,12 @@ def test_empty_list_of_users_in_a_query_is_none(api: Api) -> None:
     [{"MaxFalsePositiveRate": 0}, {"Threshold": 3}, {"Threshold": "x"}, {"MaxMatches": 0}, {"UserIds": []},
      {"UserIds": "anna"}, {"UserIds": ["a b"]}, {"MaxFalsePositiveRate": 0.1, "Threshold": 1}],
 )  # fmt: skip
-def test_bad_search_is_rejected(api: Api, fields: Any) -> None:
+def test_invalid_search_is_rejected(api: Api, fields: Any) -> None:
     body = {"img": base64_of(image("anna")), **fields}
     assert api.error("POST", "/staff/search", 400, json=body) == "invalid_parameter"
 
 
-def test_ten_thousand_users_may_restrict_a_search(api: Api) -> None:
+def test_search_accepts_ten_thousand_users(api: Api) -> None:
     users = [f"{number:0128d}" for number in range(10_000)]
     api.enroll("anna", UserId=users[-1])
     assert api.search("anna", UserIds=users)["Faces"][0]["Decision"] == "match"
@@ -382,7 +382,7 @@ def test_ten_thousand_users_may_restrict_a_search(api: Api) -> None:
     assert api.error("POST", "/staff/search", 400, json=body) == "invalid_parameter"
 
 
-def test_collection_of_another_model_is_a_conflict(api: Api) -> None:
+def test_collection_of_another_model_is_conflict(api: Api) -> None:
     api.enroll("anna", UserId="u-anna")
     api.running.analyzer.model = replace(api.running.analyzer.model, version="fake-2")
     body = {"img": base64_of(image("anna"))}
@@ -395,7 +395,7 @@ def test_collection_of_another_model_is_a_conflict(api: Api) -> None:
 # --- faces ---
 
 
-def test_faces_are_listed_by_user_in_pages_and_deleted(api: Api) -> None:
+def test_faces_are_listed_and_deleted(api: Api) -> None:
     for number in range(5):
         api.enroll(f"p{number}", UserId="u-1" if number < 2 else f"u-{number}")
     first = api.call("GET", "/staff/faces?MaxResults=3")
@@ -413,7 +413,7 @@ def test_faces_are_listed_by_user_in_pages_and_deleted(api: Api) -> None:
     assert api.call("GET", "/staff")["FaceCount"] == 2
 
 
-def test_face_is_deleted_by_its_id_in_any_spelling(api: Api) -> None:
+def test_face_is_deleted_by_id_in_any_spelling(api: Api) -> None:
     for person in ("anna", "bert"):
         api.enroll(person, UserId=person)
     first, second = (face["FaceId"] for face in api.call("GET", "/staff/faces")["Faces"])
@@ -424,7 +424,7 @@ def test_face_is_deleted_by_its_id_in_any_spelling(api: Api) -> None:
         assert (len(reply["DeletedFaces"]), reply["UnsuccessfulFaceDeletions"]) == (1, [])
 
 
-def test_bad_pages_and_ids_are_rejected(api: Api) -> None:
+def test_invalid_pages_and_ids_are_rejected(api: Api) -> None:
     for path in ("?MaxResults=0", "?MaxResults=x", "?MaxResults=5000", "?NextToken=%21", "?UserId=a%20b"):
         assert api.error("GET", f"/staff/faces{path}", 400) == "invalid_parameter"
     assert api.error("DELETE", "/staff/faces/x", 400) == "invalid_parameter"
@@ -435,7 +435,7 @@ def test_bad_pages_and_ids_are_rejected(api: Api) -> None:
 # --- users ---
 
 
-def test_user_is_created_changed_and_listed(api: Api) -> None:
+def test_user_is_created_updated_and_listed(api: Api) -> None:
     made = api.post("/staff/users", UserId="u-anna", Metadata={"room": 7}, Expires="2099-01-01T00:00:00Z")
     assert (made["UserId"], made["Metadata"], made["FaceCount"]) == ("u-anna", {"room": 7}, 0)
     assert made["Expires"] == "2099-01-01T00:00:00.000Z"
@@ -455,19 +455,19 @@ def test_user_is_created_changed_and_listed(api: Api) -> None:
     [{}, {"UserId": "a b"}, {"UserId": "x", "Expires": "yesterday"}, {"UserId": "x", "Expires": "2001-01-01"},
      {"UserId": "x", "Metadata": "y"}, {"UserId": "x", "ClientRequestToken": "a b"}],
 )  # fmt: skip
-def test_bad_user_is_rejected(api: Api, fields: Any) -> None:
+def test_invalid_user_is_rejected(api: Api, fields: Any) -> None:
     api.post("/staff/users", UserId="u-anna")
     assert api.error("POST", "/staff/users", 400, json=fields) == "invalid_parameter"
 
 
-def test_second_user_of_a_name_is_a_conflict(api: Api) -> None:
+def test_second_user_of_name_is_conflict(api: Api) -> None:
     api.post("/staff/users", UserId="u-anna", Metadata={"room": 7})
     rejected = api.post("/staff/users", 409, UserId="u-anna", Metadata={"room": 7})["error"]
     assert rejected["code"] == "user_exists"
     assert "u-anna" in rejected["message"] and "PATCH" in rejected["message"]
 
 
-def test_repeated_request_for_a_user_changes_nothing(api: Api) -> None:
+def test_repeated_request_for_user_changes_nothing(api: Api) -> None:
     """The token of a client that lost the response; with other parameters it is a mistake of the client."""
     fields: dict[str, Any] = {"UserId": "u-anna", "Metadata": {"room": 7}, "ClientRequestToken": "t-1"}
     made = api.post("/staff/users", **fields)
@@ -488,7 +488,7 @@ def test_repeated_request_for_a_user_changes_nothing(api: Api) -> None:
         ("POST", "/staff/search", {"maxFalsePositiveRate": 0.1}, "did you mean MaxFalsePositiveRate?"),
     ],
 )
-def test_other_spelling_of_a_field_is_rejected(
+def test_other_spelling_of_field_is_rejected(
     api: Api, method: str, path: str, fields: dict[str, Any], says: str
 ) -> None:
     """Nothing is left out silently: a threshold that is not applied would let the wrong people in."""
@@ -520,12 +520,12 @@ def test_fields_that_nobody_knows_are_ignored(api: Api) -> None:
 
 
 @pytest.mark.parametrize("path", ["", "/staff/users", "/staff/faces"])
-def test_other_spelling_in_the_query_of_a_list_is_rejected(api: Api, path: str) -> None:
+def test_other_spelling_in_query_of_list_is_rejected(api: Api, path: str) -> None:
     rejected = api.call("GET", f"{path}?max_results=1", 400)["error"]
     assert "did you mean MaxResults?" in rejected["message"]
 
 
-def test_erased_user_is_found_nowhere_and_the_receipt_tells(api: Api) -> None:
+def test_erased_user_is_gone_and_has_receipt(api: Api) -> None:
     api.enroll("anna", UserId="u-anna")
     api.enroll("anna*", UserId="u-anna")
     receipt = api.call("DELETE", "/staff/users/u-anna")
@@ -540,13 +540,13 @@ def test_erased_user_is_found_nowhere_and_the_receipt_tells(api: Api) -> None:
     assert api.error("GET", "/erasures/faces", 404) == "not_found"
 
 
-def test_collection_may_be_named_like_the_receipts(api: Api) -> None:
+def test_collection_may_be_named_erasures(api: Api) -> None:
     api.post("", CollectionId="erasures")
     assert api.call("GET", "/erasures/faces")["Faces"] == []
     assert api.call("GET", "/erasures")["CollectionId"] == "erasures"
 
 
-def test_verification_answers_like_a_comparison(api: Api) -> None:
+def test_verification_responds_like_comparison(api: Api) -> None:
     api.enroll("anna", UserId="u-anna")
     path = "/staff/users/u-anna/verify"
     reply = api.post(path, img=base64_of(image("bert", "anna*")))
@@ -590,7 +590,7 @@ def test_export_is_imported_into_another_collection(api: Api) -> None:
     assert reply["FaceRecords"][0]["Created"] is False
 
 
-def test_bad_lines_are_reported_by_number_and_the_others_are_kept(api: Api) -> None:
+def test_invalid_lines_are_reported_by_number(api: Api) -> None:
     def line(**changes: Any) -> str:
         return json.dumps({"face_hash": vector("anna").tolist(), "FaceModelVersion": MODEL.version, **changes})
 
@@ -618,7 +618,7 @@ def test_empty_collection_exports_nothing(api: Api) -> None:
     assert api.client.get(f"{BASE}/staff/export").data == b""
 
 
-def test_an_export_holds_a_place_until_its_end(api: Api) -> None:
+def test_export_holds_capacity_until_its_end(api: Api) -> None:
     for number in range(100):
         face_hash = vector("anna" if number % 2 else "bert").tolist()
         api.post("/staff/faces", face_hash=face_hash, FaceModelVersion=MODEL.version, ExternalImageId=f"e-{number}")
@@ -634,7 +634,7 @@ def test_an_export_holds_a_place_until_its_end(api: Api) -> None:
 
 
 @pytest.mark.parametrize("end", ["leaves", "asks for the head"])
-def test_an_export_that_nobody_takes_holds_no_place(api: Api, end: str) -> None:
+def test_abandoned_export_releases_capacity(api: Api, end: str) -> None:
     api.enroll("anna")
     if end == "leaves":
         api.client.get(f"{BASE}/staff/export", buffered=False).close()
@@ -643,7 +643,7 @@ def test_an_export_that_nobody_takes_holds_no_place(api: Api, end: str) -> None:
     assert api.running.admission.in_flight == 0
 
 
-def test_an_export_waits_for_a_place_like_everybody(api: Api) -> None:
+def test_export_waits_in_queue(api: Api) -> None:
     with ExitStack() as others:
         for _ in range(api.running.admission.slots + api.running.settings.queue):
             own = caller_of_address("127.0.0.1")
@@ -673,7 +673,7 @@ def closed(begin: Callable[..., Api], tmp_path: Path) -> Api:
 
 
 @pytest.mark.parametrize(("key", "permissions"), [("k-enroll", ["enroll", "search"]), ("k-detect", ["detect"])])
-def test_caller_learns_what_its_key_permits(closed: Api, key: str, permissions: list[str]) -> None:
+def test_caller_can_list_its_permissions(closed: Api, key: str, permissions: list[str]) -> None:
     response = closed.client.get("/prod/face_comparison", headers={"x-api-key": key})
     assert response.get_json()["permissions"] == permissions
     assert "permissions" not in closed.client.get("/prod/openapi.json").get_json()["x-service"]
@@ -703,7 +703,7 @@ def test_caller_learns_what_its_key_permits(closed: Api, key: str, permissions: 
         ("GET", f"{BASE}/erasures/{SOME_ID}", {"all", "erase", "admin"}),
     ],
 )
-def test_keys_do_only_what_they_permit(closed: Api, method: str, path: str, allowed: set[str]) -> None:
+def test_keys_are_limited_to_their_permissions(closed: Api, method: str, path: str, allowed: set[str]) -> None:
     assert closed.client.open(path, method=method).status_code == 401
     for key in ("all", "search", "enroll", "erase", "admin", "detect"):
         response = closed.client.open(path, method=method, headers={"x-api-key": f"k-{key}"})
@@ -715,7 +715,7 @@ def test_keys_do_only_what_they_permit(closed: Api, method: str, path: str, allo
 # --- operation ---
 
 
-def test_store_that_is_away_leaves_detection_working(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_unavailable_store_does_not_stop_detection(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*_: Any, **__: Any) -> Any:
         raise StoreUnavailable("the store of collections cannot be reached now: send the request again later")
 
@@ -738,7 +738,7 @@ def test_verbose_readiness_names_store_and_schema(api: Api) -> None:
     assert (state["status"], state["store"], state["schema"]) == ("ready", "sqlite", len(scripts("sqlite")))
 
 
-def test_audit_line_tells_who_did_what_without_biometrics(closed: Api, lines: Lines) -> None:
+def test_audit_line_has_no_biometrics(closed: Api, lines: Lines) -> None:
     closed.call("POST", json={"CollectionId": "staff"}, headers={"x-api-key": "k-all"})
     body = {"img": base64_of(image("anna")), "UserId": "secret-name"}
     closed.call("POST", "/staff/faces", json=body, headers={"x-api-key": "k-enroll"})
@@ -786,7 +786,7 @@ def test_metrics_count_decisions_faces_and_seconds(api: Api) -> None:
 
 
 @pytest.mark.parametrize("deleted_here", [True, False])
-def test_deleted_collections_leave_the_metrics(api: Api, deleted_here: bool) -> None:
+def test_deleted_collections_are_removed_from_metrics(api: Api, deleted_here: bool) -> None:
     """Also those that another process deleted."""
     api.enroll("anna")
     api.upkeep.run_once(purge=False)
@@ -810,9 +810,7 @@ def test_retention_is_audited_once(api: Api, lines: Lines) -> None:
     assert api.search("anna")["Faces"][0]["Decision"] == "unknown"
 
 
-def test_purge_is_audited_even_where_its_data_cannot_be_scrubbed(
-    api: Api, lines: Lines, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_purge_without_scrubbing_is_audited(api: Api, lines: Lines, monkeypatch: pytest.MonkeyPatch) -> None:
     api.enroll("anna", UserId="guest")
     api.upkeep.service._store.update_user("staff", "guest", expires=datetime(2001, 1, 1, tzinfo=UTC))
 
@@ -825,13 +823,13 @@ def test_purge_is_audited_even_where_its_data_cannot_be_scrubbed(
     assert api.upkeep.state["status"] == "unavailable"
 
 
-def test_routes_answer_browsers_of_other_origins(api: Api) -> None:
+def test_routes_have_cors_headers(api: Api) -> None:
     response = api.client.options(f"{BASE}/staff/users/anna", headers={"Origin": "https://example.com"})
     allowed = set(response.headers["Access-Control-Allow-Methods"].split(", "))
     assert {"GET", "PATCH", "DELETE"} <= allowed
     assert api.client.get(f"{BASE}/none").headers["Access-Control-Allow-Origin"] == "*"
 
 
-def test_both_spellings_and_messagepack_responses_work(api: Api) -> None:
+def test_path_spellings_and_messagepack_responses(api: Api) -> None:
     response = api.client.get("/prod/face-comparison/collections/staff", headers={"Accept": "application/msgpack"})
     assert msgspec.msgpack.decode(response.data)["CollectionId"] == "staff"

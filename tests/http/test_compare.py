@@ -41,18 +41,18 @@ def of_model(version):
 
 
 @pytest.mark.parametrize("path", [COMPARE, COMPARE + "/", "/prod/face-comparison/compare"])
-def test_every_path_answers(running, path):
+def test_every_path_responds(running, path):
     body = {"source": img("anna"), "targets": [img("anna*"), img("bert")]}
     assert verdicts(running.client.post(path, json=body)) == [True, False]
 
 
-def test_target_is_a_list_of_one(running):
+def test_target_equals_list_of_one(running):
     reply = running.compare(source=img("anna"), target=img("anna*"))
     assert reply.json == running.compare(source=img("anna"), targets=[img("anna*")]).json
     assert verdicts(reply) == [True]
 
 
-def test_the_largest_face_of_the_source_counts(running):
+def test_source_uses_largest_face(running):
     # Of the fake's faces the last is the largest.
     reply = running.compare(source=img("bert", "anna"), targets=[img("anna")])
     assert verdicts(reply) == [True]
@@ -62,7 +62,7 @@ def test_the_largest_face_of_the_source_counts(running):
     }
 
 
-def test_every_face_of_a_target_is_judged_nearest_first(running):
+def test_target_faces_are_sorted_by_distance(running):
     target = running.compare(source=img("anna"), targets=[img("bert", "anna*", "carl")]).json["Targets"][0]
     distances = [face["Distance"] for face in target["Faces"]]
     assert len(distances) == 3
@@ -77,7 +77,7 @@ def test_every_face_of_a_target_is_judged_nearest_first(running):
     )
 
 
-def test_a_hash_has_no_box(running):
+def test_hash_has_no_box(running):
     reply = running.compare(source=numbers("anna"), targets=[numbers("anna"), numbers("bert")]).json
     assert reply["Source"] == {}
     assert [set(face) for target in reply["Targets"] for face in target["Faces"]] == [
@@ -86,18 +86,18 @@ def test_a_hash_has_no_box(running):
     assert reply["Targets"][0]["Distance"] == 0.0
 
 
-def test_hashes_and_images_mix(running, images):
+def test_hashes_and_images_can_be_mixed(running, images):
     targets = [numbers("anna"), {"url": images.url("/anna.jpg")}, img("anna"), {"url": images.url("/bert.jpg")}]
     assert verdicts(running.compare(source=numbers("anna"), targets=targets)) == [True, True, True, False]
 
 
-def test_a_url_wins_over_img_and_img_over_a_hash(running, images):
+def test_url_precedes_img_and_img_precedes_hash(running, images):
     source = {"url": images.url("/anna.jpg"), **img("bert"), **numbers("bert")}
     assert verdicts(running.compare(source=source, target=img("anna"))) == [True]
     assert verdicts(running.compare(source=img("anna") | numbers("bert"), target=img("anna"))) == [True]
 
 
-def test_the_threshold_moves_the_verdict_and_not_the_confidence(running):
+def test_threshold_changes_verdict_only(running):
     at = {
         threshold: running.compare(source=img("anna"), target=img("anna*"), threshold=threshold).json
         for threshold in (0, 0.1, 2)
@@ -108,7 +108,7 @@ def test_the_threshold_moves_the_verdict_and_not_the_confidence(running):
     assert running.compare(source=img("anna"), target=img("anna*")).json["Threshold"] == MODEL.threshold
 
 
-def test_a_hash_of_another_model_is_rejected_where_it_is(running):
+def test_hash_of_another_model_is_rejected(running):
     mine, other = numbers("anna") | {"FaceModelVersion": "fake-1"}, numbers("anna") | {"FaceModelVersion": "fake-2"}
     assert verdicts(running.compare(source=mine, targets=[mine, other])) == [True, "hash_version_mismatch"]
     assert code(running.compare(source=other, targets=[mine]), 422) == "hash_version_mismatch"
@@ -117,7 +117,7 @@ def test_a_hash_of_another_model_is_rejected_where_it_is(running):
 @pytest.mark.parametrize(
     ("own", "given"), [("yunet-sface-4", "yunet-sface-int8-4"), ("yunet-sface-int8-4", "yunet-sface-4")]
 )
-def test_hashes_of_the_bundle_in_int8_and_of_the_default_one_do_not_compare(start, own, given):
+def test_hashes_of_bundle_in_int8_and_of_default_one_do_not_compare(start, own, given):
     running = start(analyzer=of_model(own))
     other = numbers("anna") | {"FaceModelVersion": given}
     assert code(running.compare(source=other, targets=[img("anna")]), 422) == "hash_version_mismatch"
@@ -126,7 +126,7 @@ def test_hashes_of_the_bundle_in_int8_and_of_the_default_one_do_not_compare(star
     assert reply.json["FaceModelVersion"] == own
 
 
-def test_one_bad_target_never_fails_the_others(running, images):
+def test_bad_target_does_not_fail_others(running, images):
     targets = [
         img("anna"), {}, 5, None, "http://example.com/x.jpg", [], {"img": "%%%"}, {"img": 5},
         {"img": base64_of(b"corrupt")},
@@ -143,7 +143,7 @@ def test_one_bad_target_never_fails_the_others(running, images):
     ]  # fmt: skip
 
 
-def test_what_nobody_expected_of_one_target_is_logged_and_not_told(running, lines):
+def test_unexpected_target_error_is_logged_and_not_exposed(running, lines):
     response = running.compare(source=img("anna"), targets=[{"img": base64_of(b"bug")}, {"img": base64_of(b"bundle")}])
     assert verdicts(response) == ["internal", "internal"]
     assert "inside" not in response.text
@@ -166,7 +166,7 @@ def test_what_nobody_expected_of_one_target_is_logged_and_not_told(running, line
         ({"img": base64_of(b"bug")}, 500, "internal"),
     ],
 )
-def test_a_bad_source_fails_the_request(running, source, status, expected):
+def test_bad_source_fails_request(running, source, status, expected):
     response = running.compare(source=source, targets=[img("anna")])
     assert code(response, status) == expected
     assert expected == "internal" or "source" in response.json["error"]["message"]
@@ -177,21 +177,21 @@ def test_a_bad_source_fails_the_request(running, source, status, expected):
     [[0.0] * 768, [1e-9] * 768, [0.1] * 767, [0.1] * 769, [], "x", 5, {}, [True] * 768, ["0"] * 768, [None] * 768,
      [1e300] * 768, [10**400] * 768, [[0.1]] * 768, [0.1] * 100_000],
 )  # fmt: skip
-def test_a_vector_that_is_no_hash_is_rejected(running, wrong):
+def test_invalid_hash_is_rejected(running, wrong):
     assert verdicts(running.compare(source=numbers("anna"), target={"face_hash": wrong})) in (
         ["invalid_face_hash"],
         ["invalid_parameter"] if wrong == [10**400] * 768 else ["invalid_face_hash"],
     )
 
 
-def test_a_hash_is_normalized_again(running):
+def test_hash_is_normalized_again(running):
     scaled = {"face_hash": (7 * vector("anna")).tolist()}
     reply = running.compare(source=numbers("anna"), target=scaled).json
     assert reply["Targets"][0]["Distance"] == pytest.approx(0.0, abs=1e-6)
 
 
 @pytest.mark.parametrize("threshold", [-0.1, 2.1, True, "1", [1]])
-def test_a_threshold_out_of_range_is_an_invalid_parameter(running, threshold):
+def test_threshold_out_of_range_is_invalid_parameter(running, threshold):
     response = running.compare(source=img("anna"), target=img("anna"), threshold=threshold)
     assert code(response, 400) == "invalid_parameter"
 
@@ -202,11 +202,11 @@ def test_targets_are_required(running, targets):
 
 
 @pytest.mark.parametrize("targets", ["x", 5, {}, [{}] * 101, [0] * 3_000_000])
-def test_targets_are_an_array_of_at_most_a_hundred(running, targets):
+def test_targets_must_be_array_of_at_most_100(running, targets):
     assert code(running.compare(source=img("anna"), targets=targets), 400) == "invalid_parameter"
 
 
-def test_a_hundred_targets_work(running):
+def test_accepts_100_targets(running):
     assert verdicts(running.compare(source=img("anna"), targets=[numbers("bert")] * 99 + [img("anna")])) == [
         *[False] * 99,
         True,
@@ -223,13 +223,13 @@ def test_messagepack_carries_images_and_hashes_as_bytes(running):
 
 
 @pytest.mark.parametrize("targets", [b"\xdd\xff\xff\xff\xff", msgspec.msgpack.encode([1] * 3_000_000)])
-def test_messagepack_targets_are_at_most_a_hundred(running, targets):
+def test_messagepack_targets_are_at_most_100(running, targets):
     body = b"\x82\xa6source" + msgspec.msgpack.encode(numbers("anna")) + b"\xa7targets" + targets
     response = running.client.post(COMPARE, data=body, content_type="application/msgpack")
     assert code(response, 400) == "invalid_parameter"
 
 
-def test_a_form_carries_images_as_files_or_urls(running, images):
+def test_form_carries_images_as_files_or_urls(running, images):
     body, content_type = encode_multipart_formdata(
         [
             ("target", ("b.jpg", image("anna*"), "image/jpeg")),
@@ -243,19 +243,19 @@ def test_a_form_carries_images_as_files_or_urls(running, images):
     assert response.json["Threshold"] == 1.1
 
 
-def test_a_bare_image_cannot_be_compared(running):
+def test_raw_image_cannot_be_compared(running):
     response = running.client.post(COMPARE, data=image("anna"), content_type="image/jpeg")
     assert code(response, 400) == "invalid_parameter"
 
 
-def test_slow_servers_of_images_fail_their_own_targets_only(start, images):
+def test_slow_fetch_fails_its_target_only(start, images):
     running = start(allowed_hosts=("127.0.0.1",), fetch_seconds=0.5)
     images.replies["/slow.jpg"] = Conversation.silence
     targets = [img("anna"), {"url": images.url("/slow.jpg")}, img("bert")]
     assert verdicts(running.compare(source=img("anna"), targets=targets)) == [True, "url_fetch_timeout", False]
 
 
-def test_the_time_of_the_whole_request_ends_targets_and_keeps_what_is_there(start, images):
+def test_deadline_keeps_finished_targets(start, images):
     running = start(allowed_hosts=("127.0.0.1",), request_seconds=3)
     images.replies["/slow.jpg"] = Conversation.silence
     targets = [img("anna"), *[{"url": images.url("/slow.jpg")}] * 9]
@@ -263,14 +263,14 @@ def test_the_time_of_the_whole_request_ends_targets_and_keeps_what_is_there(star
     assert verdicts(response) == [True, *["deadline_exceeded"] * 9]
 
 
-def test_a_source_that_comes_too_late_is_a_504(start, images):
+def test_late_source_is_504(start, images):
     running = start(allowed_hosts=("127.0.0.1",), request_seconds=0.5)
     images.replies["/slow.jpg"] = Conversation.silence
     response = running.compare(source={"url": images.url("/slow.jpg")}, target=img("anna"))
     assert code(response, 504) == "deadline_exceeded"
 
 
-def test_a_bad_source_is_reported_without_waiting_for_targets(running, images):
+def test_bad_source_does_not_wait_for_targets(running, images):
     running.analyzer.go.clear()
 
     def bad(conversation):
@@ -290,7 +290,7 @@ def test_a_bad_source_is_reported_without_waiting_for_targets(running, images):
         request.join(20)
 
 
-def test_one_request_takes_few_slots(start):
+def test_request_uses_few_fetch_slots(start):
     running = start(slots=20)
     running.analyzer.go.clear()
     replies = []
@@ -307,7 +307,7 @@ def test_one_request_takes_few_slots(start):
     assert verdicts(replies[0]) == [True] * 12
 
 
-def test_a_form_takes_a_hash_beside_images(running):
+def test_form_accepts_hash_and_images(running):
     """As the Explorer sends a chosen face: a JSON object in a text part."""
     subject = {"face_hash": vector("anna").tolist(), "FaceModelVersion": MODEL.version}
     form: list[Any] = [
@@ -332,7 +332,7 @@ def test_a_form_takes_a_hash_beside_images(running):
     ],
     ids=["no JSON", "two numbers", "nested", "too long", "an image"],
 )
-def test_a_form_with_a_wrong_object_is_rejected(running, text, status, code):
+def test_form_with_invalid_object_is_rejected(running, text, status, code):
     form = [("source", text), ("target", ("anna.jpg", image("anna"), "image/jpeg"))]
     body, content_type = encode_multipart_formdata(form)
     response = running.client.post(COMPARE, data=body, content_type=content_type)

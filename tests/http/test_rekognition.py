@@ -66,7 +66,7 @@ def fault(call: Callable[..., Any], **parameters: Any) -> tuple[str, int, str]:
     return response["Error"]["Code"], response["ResponseMetadata"]["HTTPStatusCode"], response["Error"]["Message"]
 
 
-def test_a_script_written_for_amazon(serve: Callable[..., str]) -> None:
+def test_amazon_script_runs_unchanged(serve: Callable[..., str]) -> None:
     """At the root of the host, as an endpoint that stands in for Amazon's is."""
     rekognition = client(serve())
     created = rekognition.create_collection(CollectionId="staff")
@@ -84,7 +84,7 @@ def test_a_script_written_for_amazon(serve: Callable[..., str]) -> None:
     assert rekognition.delete_collection(CollectionId="staff")["StatusCode"] == 200
 
 
-def test_detect_and_compare(rekognition: Any) -> None:
+def test_detects_and_compares(rekognition: Any) -> None:
     details = rekognition.detect_faces(Image=photo("anna", "bert"), Attributes=["ALL"])["FaceDetails"]
     assert len(details) == 2
     assert {point["Type"] for point in details[0]["Landmarks"]} >= {"eyeLeft", "eyeRight", "nose"}
@@ -98,7 +98,7 @@ def test_detect_and_compare(rekognition: Any) -> None:
     assert len(strict["FaceMatches"]) == 1
 
 
-def test_users_and_their_faces(rekognition: Any) -> None:
+def test_manages_users_and_faces(rekognition: Any) -> None:
     rekognition.create_collection(CollectionId="staff")
     faces = {
         name: rekognition.index_faces(CollectionId="staff", Image=photo(name))["FaceRecords"][0]["Face"]["FaceId"]
@@ -134,7 +134,7 @@ def test_users_and_their_faces(rekognition: Any) -> None:
     assert described["CreationTimestamp"].tzinfo is not None
 
 
-def test_pages(rekognition: Any) -> None:
+def test_results_are_paged(rekognition: Any) -> None:
     for name in ("a", "b", "c"):
         rekognition.create_collection(CollectionId=name)
         rekognition.index_faces(CollectionId="a", Image=photo(name))
@@ -159,7 +159,7 @@ def test_pages(rekognition: Any) -> None:
         ("detect_labels", {"Image": photo("a")}, "UnknownOperationException", 400),
     ],
 )
-def test_errors_are_rekognitions(
+def test_errors_are_rekognition_errors(
     rekognition: Any, operation: str, parameters: dict[str, Any], code: str, status: int
 ) -> None:
     found = fault(getattr(rekognition, operation), **parameters)
@@ -167,7 +167,7 @@ def test_errors_are_rekognitions(
     assert found[2]
 
 
-def test_an_error_names_the_request(rekognition: Any) -> None:
+def test_errors_have_request_id(rekognition: Any) -> None:
     with pytest.raises(ClientError) as caught:
         rekognition.describe_collection(CollectionId="nobody")
     assert caught.value.response["ResponseMetadata"]["RequestId"]
@@ -175,7 +175,7 @@ def test_an_error_names_the_request(rekognition: Any) -> None:
     assert fault(rekognition.create_collection, CollectionId="a")[0] == "ResourceAlreadyExistsException"
 
 
-def test_without_a_store_the_message_says_how_to_get_one(start: Callable[..., Running]) -> None:
+def test_disabled_collections_are_explained(start: Callable[..., Running]) -> None:
     response = start().client.post(
         "/prod/rekognition", json={"CollectionId": "a"}, headers={"X-Amz-Target": "RekognitionService.CreateCollection"}
     )
@@ -183,7 +183,7 @@ def test_without_a_store_the_message_says_how_to_get_one(start: Callable[..., Ru
     assert "--collections" in response.get_json(force=True)["message"]
 
 
-def test_signatures_open_both_apis(serve: Callable[..., str], tmp_path: Path) -> None:
+def test_signatures_are_accepted_by_both_apis(serve: Callable[..., str], tmp_path: Path) -> None:
     keys = tmp_path / "keys"
     keys.write_text(f"amazon:{KEYS['amazon']}\nreader:{KEYS['reader']}:detect\n")
     url = serve(auth="api-key", api_keys_file=str(keys))
@@ -210,7 +210,7 @@ def test_signatures_open_both_apis(serve: Callable[..., str], tmp_path: Path) ->
         assert native(method, path, body, KEYS["reader"]) == 403, path
 
 
-def test_guessing_secrets_and_names_is_braked(start: Callable[..., Running], tmp_path: Path) -> None:
+def test_wrong_secrets_and_names_are_throttled(start: Callable[..., Running], tmp_path: Path) -> None:
     keys = tmp_path / "keys"
     keys.write_text(f"amazon:{KEYS['amazon']}\n")
     running = start(auth="api-key", api_keys_file=str(keys))
@@ -234,7 +234,7 @@ def test_guessing_secrets_and_names_is_braked(start: Callable[..., Running], tmp
         assert 429 in (guess_after_many(name) for _ in range(20))
 
 
-def test_calls_about_collections_are_audited(serve: Callable[..., str], lines: Lines) -> None:
+def test_collection_calls_are_audited(serve: Callable[..., str], lines: Lines) -> None:
     rekognition = client(serve())
     rekognition.create_collection(CollectionId="staff")
     rekognition.search_faces_by_image(CollectionId="staff", Image=photo("anna"))
@@ -247,7 +247,7 @@ def test_calls_about_collections_are_audited(serve: Callable[..., str], lines: L
     ]
 
 
-def test_searches_are_counted_and_audited_as_those_of_the_native_api(serve: Callable[..., str], lines: Lines) -> None:
+def test_searches_are_counted_and_audited(serve: Callable[..., str], lines: Lines) -> None:
     rekognition = client(serve())
     rekognition.create_collection(CollectionId="staff")
     [record] = rekognition.index_faces(CollectionId="staff", Image=photo("anna"))["FaceRecords"]
@@ -273,7 +273,7 @@ def test_searches_are_counted_and_audited_as_those_of_the_native_api(serve: Call
     assert "anna" not in json.dumps(list(audit.values()))
 
 
-def test_repeats_of_a_request_are_one_request(rekognition: Any) -> None:
+def test_repeated_request_is_carried_out_once(rekognition: Any) -> None:
     """As an SDK repeats it when a response was lost: with the same ClientRequestToken."""
     rekognition.create_collection(CollectionId="staff")
     faces = [
@@ -319,7 +319,7 @@ def test_repeats_of_a_request_are_one_request(rekognition: Any) -> None:
     rekognition.delete_user(CollectionId="staff", UserId="carl", ClientRequestToken="x")
 
 
-def test_a_user_has_at_most_a_hundred_faces_however_often_they_are_associated(rekognition: Any) -> None:
+def test_user_has_at_most_100_faces(rekognition: Any) -> None:
     rekognition.create_collection(CollectionId="staff")
     rekognition.create_user(CollectionId="staff", UserId="anna")
     faces = [
@@ -334,7 +334,7 @@ def test_a_user_has_at_most_a_hundred_faces_however_often_they_are_associated(re
         rekognition.associate_faces(CollectionId="staff", UserId="anna", FaceIds=ids[100:])
 
 
-def test_a_face_that_is_not_there_cannot_be_searched(rekognition: Any) -> None:
+def test_missing_face_cannot_be_searched(rekognition: Any) -> None:
     """Amazon answers so; programs wait for it after IndexFaces."""
     rekognition.create_collection(CollectionId="staff")
     missing = "5b1d6c1e-52b5-4f0e-9f7c-0d3f8a1b2c3d"
@@ -343,12 +343,12 @@ def test_a_face_that_is_not_there_cannot_be_searched(rekognition: Any) -> None:
             call(CollectionId="staff", FaceId=missing)
 
 
-def test_every_operation_has_its_permission() -> None:
+def test_every_operation_requires_permission() -> None:
     assert PERMISSIONS.keys() == OPERATIONS.keys()
     assert set(OPERATIONS) <= set(service_model().operation_names)
 
 
-def test_faces_of_a_collection_are_described_alike_everywhere(rekognition: Any) -> None:
+def test_faces_are_described_consistently(rekognition: Any) -> None:
     """As Amazon's documents list the members of a Face."""
     version = rekognition.create_collection(CollectionId="staff")["FaceModelVersion"]
     image = photo("anna")
@@ -372,7 +372,7 @@ def test_faces_of_a_collection_are_described_alike_everywhere(rekognition: Any) 
     assert rekognition.describe_collection(CollectionId="staff")["FaceCount"] == 2
 
 
-def test_faces_beyond_the_wanted_number_are_not_indexed_and_say_why(rekognition: Any) -> None:
+def test_excess_faces_are_unindexed_with_reason(rekognition: Any) -> None:
     rekognition.create_collection(CollectionId="staff")
     group = photo("anna", "bert", "carl")
     indexed = rekognition.index_faces(CollectionId="staff", Image=group, MaxFaces=1, DetectionAttributes=["ALL"])
@@ -423,7 +423,7 @@ def test_faces_already_as_asked_for_are_ignored(rekognition: Any) -> None:
     [((), "NONE", []), (("anna",), "MEDIUM", [["SMALL_BOUNDING_BOX"]])],
     ids=["no face", "a small face"],
 )
-def test_image_without_a_face_to_search_for(
+def test_image_without_face_to_search_for(
     rekognition: Any, people: tuple[str, ...], quality_filter: str, reasons: list[list[str]]
 ) -> None:
     """For users, it is an image without matches; for faces, an invalid one."""
@@ -436,7 +436,7 @@ def test_image_without_a_face_to_search_for(
     assert fault(rekognition.search_faces_by_image, **parameters)[0] == "InvalidParameterException"
 
 
-def test_thresholds_and_numbers_of_matches_are_those_asked_for(rekognition: Any) -> None:
+def test_threshold_and_max_matches_are_applied(rekognition: Any) -> None:
     rekognition.create_collection(CollectionId="staff")
     for person in ("anna", "anna*", "anna**", "bert"):
         rekognition.index_faces(CollectionId="staff", Image=photo(person))
@@ -455,7 +455,7 @@ def test_thresholds_and_numbers_of_matches_are_those_asked_for(rekognition: Any)
     assert 0 < len(found()) < 4  # the collection's own rate decides
 
 
-def test_exceptions_are_the_clients_own_classes(rekognition: Any) -> None:
+def test_exceptions_are_sdk_classes(rekognition: Any) -> None:
     """What programs write after `except`."""
     with pytest.raises(rekognition.exceptions.ResourceNotFoundException):
         rekognition.list_faces(CollectionId="nobody")
@@ -474,7 +474,7 @@ def test_exceptions_are_the_clients_own_classes(rekognition: Any) -> None:
         rekognition.search_users(CollectionId="staff", UserId="nobody")
 
 
-def test_faces_of_a_group_are_searched_one_by_one(rekognition: Any) -> None:
+def test_group_faces_are_searched_separately(rekognition: Any) -> None:
     """An attendance list, as programs for Amazon make it: find every face, cut it out, search it."""
     rekognition.create_collection(CollectionId="class")
     for person in ("anna", "bert"):
@@ -490,7 +490,7 @@ def test_faces_of_a_group_are_searched_one_by_one(rekognition: Any) -> None:
     assert present == {"anna", "bert"}
 
 
-def test_images_lie_in_s3(serve: Callable[..., str], images: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_images_are_read_from_s3(serve: Callable[..., str], images: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     images.replies["/photos/people/anna.jpg"] = reply(image("anna"), content_type="image/jpeg")
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.setenv(name, "not-a-secret")
@@ -505,7 +505,7 @@ def test_images_lie_in_s3(serve: Callable[..., str], images: Server, monkeypatch
             rekognition.detect_faces(Image={"S3Object": {"Bucket": bucket, "Name": key}})
 
 
-def test_busy_service_is_asked_again_by_the_sdk(serve: Callable[..., str], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_sdk_retries_when_service_is_overloaded(serve: Callable[..., str], monkeypatch: pytest.MonkeyPatch) -> None:
     url = serve()
     patient: Any = boto3.client(
         "rekognition",
@@ -528,7 +528,7 @@ def test_busy_service_is_asked_again_by_the_sdk(serve: Callable[..., str], monke
     assert patient.list_collections()["ResponseMetadata"]["RetryAttempts"] == 2
 
 
-def test_script_of_the_documents_runs(serve: Callable[..., str], tmp_path: Path) -> None:
+def test_documented_script_runs(serve: Callable[..., str], tmp_path: Path) -> None:
     """Only the endpoint is another one."""
     page = (ROOT / "docs" / "how-to" / "rekognition.md").read_text()
     [script] = re.findall(r"```python\n(.*?)```", page, re.DOTALL)

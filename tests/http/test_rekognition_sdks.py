@@ -114,7 +114,7 @@ def check(seen: dict[str, Any], pages: list[int]) -> None:
     }
 
 
-def test_javascript_sdk(endpoint: str, photos: list[Path]) -> None:
+def test_javascript_sdk_works(endpoint: str, photos: list[Path]) -> None:
     npm, node, folder = program("npm"), program("node"), SDKS / "javascript"
 
     def install(to: Path) -> None:
@@ -126,7 +126,7 @@ def test_javascript_sdk(endpoint: str, photos: list[Path]) -> None:
     check(json.loads(run([node, "check.mjs", endpoint, *photos], photos[0].parent, **CREDENTIALS)), [1])
 
 
-def test_java_sdk(endpoint: str, photos: list[Path]) -> None:
+def test_java_sdk_works(endpoint: str, photos: list[Path]) -> None:
     maven, java, folder = program("mvn"), program("java"), SDKS / "java"
 
     def install(to: Path) -> None:
@@ -137,7 +137,7 @@ def test_java_sdk(endpoint: str, photos: list[Path]) -> None:
     check(json.loads(run(command, photos[0].parent, **CREDENTIALS)), [1])
 
 
-def test_aws_cli(endpoint: str, photos: list[Path]) -> None:
+def test_aws_cli_works(endpoint: str, photos: list[Path]) -> None:
     uv = ROOT / ".venv" / "tools" / "bin" / "uv"
 
     def aws(operation: str, *arguments: str) -> dict[str, Any]:

@@ -57,7 +57,7 @@ def _within_64_bits(digits: str) -> int | float:
     return number if -(2**63) <= number < 2**64 else float(digits)
 
 
-def test_the_encoder_of_these_tests_takes_any_integer() -> None:
+def test_schema_encoder_accepts_any_integer() -> None:
     encoded = packed({"max_faces": 2**70, "url": "x", "more": [-(2**70), 5]})
     assert msgspec.msgpack.decode(encoded) == {"max_faces": 2.0**70, "url": "x", "more": [-(2.0**70), 5]}
 
@@ -75,16 +75,14 @@ CALLS = [
 ]
 
 
-def test_every_operation_is_tried(described: Any) -> None:
+def test_every_operation_is_fuzzed(described: Any) -> None:
     found = {(result.ok().method.upper(), result.ok().path) for result in described.get_all_operations()}
     # schemathesis passes over the document's own path when it lists operations.
     assert found | {("GET", "/prod/openapi.json")} == {*WITH_INPUT, *WITHOUT_INPUT}
 
 
 @pytest.mark.parametrize(("method", "path", "mode"), CALLS)
-def test_every_reply_is_one_that_the_document_tells_of(
-    described: Any, method: str, path: str, mode: GenerationMode
-) -> None:
+def test_every_response_is_documented(described: Any, method: str, path: str, mode: GenerationMode) -> None:
     excluded = NOT_PROMISED_OF_TARGETS if path.endswith("/compare") else NOT_PROMISED
 
     @settings(
@@ -104,7 +102,7 @@ def test_every_reply_is_one_that_the_document_tells_of(
 
 
 @pytest.mark.parametrize(("method", "path"), [operation for operation in WITH_INPUT if operation[0] == "POST"])
-def test_the_example_is_answered_as_documented(described: Any, method: str, path: str) -> None:
+def test_examples_return_documented_response(described: Any, method: str, path: str) -> None:
     content = described.raw_schema["paths"][path][method.lower()]["requestBody"]["content"]["application/json"]
     case = described[path][method].Case(body=content["example"], media_type="application/json")
     for accept in ("application/json", "application/msgpack"):
@@ -116,6 +114,6 @@ def test_the_example_is_answered_as_documented(described: Any, method: str, path
             case.validate_response(response)
 
 
-def test_all_checks_are_known_here() -> None:
+def test_all_schemathesis_checks_are_known() -> None:
     """A newer schemathesis may check more; it is for us to decide, not to find out by accident, what is left out."""
     assert {check.__name__ for check in NOT_PROMISED_OF_TARGETS} < set(CHECKS.get_all_names())

@@ -42,7 +42,7 @@ def require_response_of_the_kit(response: Any, faces: int) -> None:
 
 @pytest.mark.parametrize("headers", HEADERS.values(), ids=HEADERS)
 @pytest.mark.parametrize("stage", ["prod", "dev"])
-def test_url_and_base64_in_json(
+def test_accepts_url_and_base64(
     start: Callable[..., Running], images: Server, headers: dict[str, str], stage: str
 ) -> None:
     running = start(allowed_hosts=("127.0.0.1",), stage=stage)
@@ -54,7 +54,7 @@ def test_url_and_base64_in_json(
         require_response_of_the_kit(running.client.post(path, data=payload, headers=headers), 1)
 
 
-def test_the_request_of_the_page(running: Running, images: Server) -> None:
+def test_request_of_web_page(running: Running, images: Server) -> None:
     """The page shows the curl command of the kit's documentation, with another host."""
     found = re.search(r"--data-raw '(\{.*\})'", PAGE)
     assert found
@@ -66,9 +66,7 @@ def test_the_request_of_the_page(running: Running, images: Server) -> None:
 
 
 @pytest.mark.parametrize(("service", "region"), [("execute-api", "cn-north-1"), ("sagemaker", "us-east-1")])
-def test_signed_requests_with_the_name_and_key_of_an_api_key(
-    start: Callable[..., Running], tmp_path: Path, service: str, region: str
-) -> None:
+def test_api_key_signs_requests(start: Callable[..., Running], tmp_path: Path, service: str, region: str) -> None:
     keys = tmp_path / "keys"
     keys.write_text(f"front-desk:{KEY}\n")
     running = start(auth="api-key", api_keys_file=str(keys))
@@ -84,7 +82,7 @@ def test_signed_requests_with_the_name_and_key_of_an_api_key(
     require_response_of_the_kit(signed, 2)
 
 
-def test_paths_of_the_sagemaker_deployment(running: Running) -> None:
+def test_sagemaker_paths(running: Running) -> None:
     assert running.client.get("/ping").status_code == 200
     body = json.dumps({"img": base64.b64encode(image("anna")).decode()})
     for content_type in ("application/json", "application/json; charset=utf-8"):
@@ -92,7 +90,7 @@ def test_paths_of_the_sagemaker_deployment(running: Running) -> None:
         require_response_of_the_kit(response, 1)
 
 
-def test_an_image_without_a_face_has_an_empty_list(running: Running) -> None:
+def test_image_without_face_returns_empty_list(running: Running) -> None:
     body = json.dumps({"img": base64.b64encode(image()).decode()})
     response = running.client.post("/prod/face_comparison", data=body)
     assert response.get_json()["Faces"] == []

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
+import pytest
 from playwright.sync_api import expect
 
-from devtools.explorer import Explorer
+from devtools.explorer import Explorer, Service
 
 
 def test_challenge_requires_turns_of_one_face(explorer: Explorer) -> None:
@@ -80,3 +82,22 @@ def test_each_frame_problem_has_advice(explorer: Explorer) -> None:
     assert found == [
         "nobody", "several", "closer", "inside", "inside", "dark", "bright", "facing", "upright", "blurred", "ready",
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("query", "language", "kiosk", "title"),
+    [
+        ("?kiosk=1#detect", "en-US", True, "Check-in desk"),
+        ("?kiosk#nonsense", "en-US", True, "Check-in desk"),
+        ("?kiosk=true&lang=xx&theme=pink", "zh-CN", True, "入住登记台"),
+        ("?kiosk=1&lang=zh-TW", "en-US", True, "入住登记台"),
+        ("?kiosk=0", "en-US", False, "Find faces"),
+        ("?kiosk=false#desk", "en-US", False, "Check-in desk"),
+    ],
+)
+def test_kiosk_address_with_odd_parameters(
+    explore: Callable[..., Explorer], service: Service, query: str, language: str, kiosk: bool, title: str
+) -> None:
+    page = explore(service, query=query, language=language).page
+    expect(page.locator("h1")).to_have_text(title)
+    assert page.locator("header.top").is_visible() is not kiosk

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import csv
 import gzip
 import io
 import json
@@ -265,3 +266,74 @@ def test_url_can_be_pasted_anywhere(explorer: Explorer, photographs: dict[str, P
             server.url("/x.jpg"),
         )
         expect(explorer.page.locator(".box")).to_have_count(6)
+
+
+def test_several_images_are_processed_and_kept(
+    explorer: Explorer, photographs: dict[str, Path], tmp_path: Path
+) -> None:
+    Image.new("RGB", (300, 200), "teal").save(tmp_path / "nobody.png")
+    (tmp_path / "damaged.jpg").write_bytes(photographs["obama.jpg"].read_bytes()[:4000])
+    explorer.choose(
+        photographs["table.jpg"], tmp_path / "nobody.png", tmp_path / "damaged.jpg", photographs["obama.jpg"]
+    )
+    recent = explorer.page.get_by_role("group", name="Recent images (4), kept until this page is closed").get_by_role(
+        "button"
+    )
+    expect(recent).to_have_count(4)
+    expect(recent).to_contain_text(["6 faces", "No face", "Failed", "1 face"])
+    expect(recent.first).to_have_attribute("aria-pressed", "true")
+    expect(explorer.faces).to_have_count(6)
+    sent = len(explorer.posts())
+    assert sent == 4
+    recent.nth(3).click()
+    expect(explorer.faces).to_have_count(1)
+    expect(recent.nth(3)).to_be_focused()
+    recent.nth(2).click()
+    expect(explorer.page.locator(".notice.wrong .subject")).to_have_text("damaged.jpg")
+    assert len(explorer.posts()) == sent
+    explorer.refusals.add(400)
+    with explorer.page.expect_download() as download:
+        explorer.page.locator(".recent").get_by_role("button", name="Download as CSV").click()
+    rows = list(csv.DictReader(io.StringIO(download.value.path().read_text("utf-8-sig"))))
+    assert [(row["image"], row["error"]) for row in rows if row["face"] in ("", "1")] == [
+        ("table.jpg", ""), ("nobody.png", ""), ("damaged.jpg", "corrupt_image"), ("obama.jpg", ""),
+    ]  # fmt: skip
+    with explorer.page.expect_download() as download:
+        explorer.page.locator(".recent").get_by_role("button", name="Download as JSON").click()
+    found = json.loads(download.value.path().read_text())
+    assert [len(each.get("Faces", ())) for each in found] == [6, 0, 0, 1]
+    assert found[2]["Error"]["code"] == "corrupt_image"
+    assert explorer.accessibility_problems() == []
+    explorer.page.get_by_role("button", name="Forget the others").click()
+    expect(recent).to_have_count(0)
+
+
+def test_recent_images_survive_language_change_but_not_reload(explorer: Explorer, photographs: dict[str, Path]) -> None:
+    explorer.choose(photographs["obama.jpg"])
+    expect(explorer.faces).to_have_count(1)
+    explorer.choose(photographs["table.jpg"])
+    expect(explorer.faces).to_have_count(6)
+    explorer.page.locator("#language").click()
+    recent = explorer.page.get_by_role("group", name="最近的图片").get_by_role("button")
+    expect(recent).to_have_count(2)
+    recent.first.click()
+    expect(explorer.faces).to_have_count(1)
+    stored = "Object.keys(localStorage).length + Object.keys(sessionStorage).length + document.cookie.length"
+    assert explorer.page.evaluate(stored) == 0
+    explorer.page.reload()
+    expect(explorer.page.locator(".explained")).to_be_visible()
+    expect(recent).to_have_count(0)
+
+
+def test_oldest_recent_image_is_dropped(explorer: Explorer, tmp_path: Path) -> None:
+    kept = int(re.search(r"KEPT = (\d+)", (EXPLORER / "js" / "recent.js").read_text())[1])  # type: ignore[index]
+    for number in range(kept):
+        Image.new("RGB", (64, 64), (number, 0, 0)).save(tmp_path / f"{number}.bmp")
+    explorer.choose(*(tmp_path / f"{number}.bmp" for number in range(kept)))
+    strip = explorer.page.locator(".recent .thumb")
+    expect(strip).to_have_count(kept)
+    Image.new("RGB", (64, 64), "teal").save(tmp_path / "last.bmp")
+    explorer.choose(tmp_path / "last.bmp")
+    expect(explorer.page.locator(".recent [aria-pressed=true]")).to_contain_text("last.bmp")
+    expect(strip).to_have_count(kept)
+    assert "0.bmp" not in [each.split()[-1] for each in strip.all_inner_texts()]

@@ -107,7 +107,7 @@ def test_unusable_images_have_reasons(explorer: Explorer, photographs: dict[str,
 
 def test_duplicate_person_is_reported(explorer: Explorer, photographs: dict[str, Path]) -> None:
     page = explorer.page
-    explorer.refusals = {400}
+    explorer.refusals = {409}
     create(explorer, "twice")
     enroll(explorer, "王小明", photographs["obama.jpg"])
     row = page.get_by_role("row", name="王小明")

@@ -1,4 +1,4 @@
-"""The page of an album: one row per person. It works from a folder, offline and without scripts."""
+"""The page of an album: one row per person. It works from a folder and offline; without scripts, by its links."""
 
 from __future__ import annotations
 
@@ -35,6 +35,8 @@ class _Shown:
     link: str
     crop: str
     name: str
+    box: str
+    """Left, top, width and height in percent of the upright image."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +76,10 @@ def page(
     def shown(entries: Iterable[Entry]) -> Iterator[_Shown]:
         for entry in entries:
             link = names.link(facts.folder / entry.path, facts.out)
-            yield _Shown(link, f"{FOLDER}/{crops[entry.key]}", names.shown(entry.path))
+            box = entry.face.bounding_box
+            sides = (box.left, box.top, box.width, box.height)
+            percent = " ".join(f"{100 * side:.1f}" for side in sides)
+            yield _Shown(link, f"{FOLDER}/{crops[entry.key]}", names.shown(entry.path), percent)
 
     rows = [
         _Person(

@@ -13,18 +13,22 @@ export async function photograph() {
   const trouble = h("div", { role: "alert" });
   let [facing, taken] = ["user", null];
   const take = h("button", { type: "button", class: "main", disabled: true }, sign("camera"), t("camera.take"));
+  const complain = (key) => {
+    take.disabled = true;
+    fill(trouble, h("p", { class: "other-text" }, t(key)));
+  };
   const start = async () => {
     closeCamera(video);
     const blocked = obstacle();
     try {
       if (blocked) throw Object.assign(new Error(blocked), { name: blocked });
-      await openCamera(video, { facing });
+      await openCamera(video, { facing }, () => complain("desk.unplugged"));
       if (!video.isConnected) return closeCamera(video);
       video.classList.toggle("mirrored", facing === "user");
       take.disabled = false;
       fill(trouble);
     } catch (error) {
-      fill(trouble, h("p", { class: "other-text" }, t(blocked ? `desk.${blocked}` : `desk.${problemOf(error)}`)));
+      complain(blocked ? `desk.${blocked}` : `desk.${problemOf(error)}`);
     }
     return undefined;
   };

@@ -1,62 +1,86 @@
-/** The page Detect: one image in, its faces out. */
+/** The page Detect: images in, the faces of each out. */
 
-import { copyButton } from "./copy.js";
 import { afterPaint, announce, fill, h, keepFocus, sign } from "./dom.js";
 import { downloads } from "./download.js";
 import { developerDetails } from "./exchange.js";
+import { explanation, faceCards } from "./face-cards.js";
+import { acceptable } from "./image.js";
 import { acceptDrops, intake, sample } from "./intake.js";
 import { number, percent, t } from "./language.js";
-import { acceptable, crop } from "./image.js";
 import { copiesNotice } from "./notices.js";
-import { problem } from "./problem.js";
-import { doubts, judged } from "./quality.js";
-import { runner } from "./run.js";
+import { ABOUT_THE_KEY, problem } from "./problem.js";
+import { queue } from "./queue.js";
+import { FACE_HEAD, faceRows, KEPT, recentStrip } from "./recent.js";
 import { ENDPOINTS } from "./service.js";
-import { addBox, addPoints, clear, nameOf, shot } from "./shot.js";
-import { strip, used } from "./vector.js";
+import { clear, nameOf, shot } from "./shot.js";
 
-const CROP = 152; // twice the shown size, for screens with two pixels per point
-const MANY = 12; // more faces than this are drawn without landmarks
 const ORDERS = { certainty: null, size: (face) => -face.Quality.FaceSize, position: (face) => face.BoundingBox.Left };
+const NOTHING = { subject: null, sent: null, answer: null, error: null, busy: false };
 
 /** service: limits, defaults and auth; compareWith(subject): go to the other page with an image or a face of it. */
 export function detectPage(service, compareWith) {
   const root = h("div", { class: "page" });
-  const run = runner();
-  const state = { subject: null, sent: null, answer: null, error: null, busy: false, order: "certainty", maxFaces: service.defaults.max_faces, minConfidence: service.defaults.min_confidence };
+  const state = { entries: [], entry: NOTHING, order: "certainty", maxFaces: service.defaults.max_faces, minConfidence: service.defaults.min_confidence };
+  const requests = queue(finished);
   let parts;
   let drawn = null;
 
-  const take = async ([file]) => begin({ image: await acceptable(file, service) });
-
-  function begin(subject) {
-    Object.assign(state, { subject, answer: null, error: null });
-    find();
+  /** The first of them is shown at once; the others follow in the strip. */
+  async function take(files) {
+    for (const [i, file] of files.entries()) add({ image: await acceptable(file, service) }, i === 0);
   }
 
-  function find() {
-    if (!state.subject) return;
-    Object.assign(state, { busy: true, sent: request(service, state) });
-    show();
+  function add(subject, shown) {
+    const entry = { ...NOTHING, subject };
+    state.entries.push(entry);
+    if (shown) state.entry = entry;
+    while (state.entries.length > KEPT) forget(state.entries.find((each) => each !== state.entry));
+    find(entry, shown);
+  }
+
+  function find(entry, urgent = true) {
+    entry.sent = request(service, { ...state, subject: entry.subject });
+    requests.add(entry, urgent);
+    if (entry !== state.entry) return showStrip();
     announce(t("detect.working"));
-    run(
-      state.sent,
-      (answer) => finished({ answer, error: null }),
-      (error) => finished({ answer: null, error }),
-    );
+    return show();
   }
 
-  function finished(result) {
-    Object.assign(state, result, { busy: false });
-    show();
-    if (state.answer) announce(summary(state.answer));
+  function finished(entry) {
+    if (entry === state.entry) show();
+    else showStrip();
+    if (state.entries.length > 1 && !requests.left()) announce(t("recent.done", { count: state.entries.length }));
+    else if (entry === state.entry && entry.answer) announce(summary(entry.answer));
   }
+
+  function forget(entry) {
+    requests.drop(entry);
+    state.entries = state.entries.filter((each) => each !== entry);
+    if (entry.subject.image && !entry.taken) URL.revokeObjectURL(entry.subject.image.src);
+  }
+
+  function forgetAll() {
+    for (const entry of state.entries) if (entry !== state.entry) forget(entry);
+    showStrip();
+    keepFocus(parts.results);
+  }
+
+  function choose(entry) {
+    state.entry = entry;
+    show();
+    parts.recent.querySelector("[aria-pressed=true]")?.focus();
+  }
+
+  const compare = (entry, face = null) => {
+    entry.taken = true; // the other page shows the image as well
+    compareWith({ ...entry.subject, ...(face && { face }) });
+  };
 
   function build() {
-    page.intake = intake({ take, takeUrl: (url) => begin({ url }), samples: { [t("intake.sample")]: async () => take(await sample()) }, service, typed: page.intake?.typed() });
-    parts = { shot: h("div", { class: "stack" }), head: h("div", { class: "row apart" }), result: h("div", { class: "stack" }), below: h("div") };
+    page.intake = intake({ take, takeUrl: (url) => add({ url }, true), many: true, room: () => KEPT, samples: { [t("intake.sample")]: async () => take(await sample()) }, service, typed: page.intake?.typed() });
+    parts = { shot: h("div", { class: "stack" }), recent: recentStrip({ choose, forget: forgetAll }), head: h("div", { class: "row apart" }), result: h("div", { class: "stack" }), below: h("div") };
     parts.results = h("section", { class: "card", "aria-labelledby": "faces-title", tabindex: "-1" }, parts.head, parts.result);
-    const left = h("section", { class: "card stack", "aria-label": t("detect.image") }, parts.shot, page.intake, options(state, service, find));
+    const left = h("section", { class: "card stack", "aria-label": t("detect.image") }, parts.shot, parts.recent, page.intake, options(state, service, () => state.entry.subject && find(state.entry)));
     fill(root, h("header", {}, h("h1", {}, t("detect.title")), h("p", { class: "lede" }, t("detect.lede"))), h("div", { class: "columns" }, left, parts.results), parts.below);
     acceptDrops(root, page.intake);
     drawn = null;
@@ -64,16 +88,19 @@ export function detectPage(service, compareWith) {
   }
 
   function show() {
-    page.intake.compact(Boolean(state.subject));
+    page.intake.compact(Boolean(state.entry.subject));
     showImage();
     showFaces();
+    showStrip();
   }
+
+  const showStrip = () => parts.recent.show({ entries: state.entries, current: state.entry });
 
   /** The image stays while requests come and go; only an image that is not here is drawn anew, in its faces' shape. */
   function showImage() {
-    const { subject, answer, busy } = state;
+    const { subject, answer, busy, error } = state.entry;
     if (!subject) return;
-    if (subject.url && state.error) {
+    if (subject.url && error) {
       drawn = null;
       fill(parts.shot);
       return;
@@ -88,31 +115,32 @@ export function detectPage(service, compareWith) {
   }
 
   function showFaces() {
-    const { subject, sent, answer, error, busy } = state;
+    const { entry } = state;
+    const { subject, sent, answer, error, busy } = entry;
     const found = answer?.reply.Faces ?? [];
     const key = ORDERS[state.order];
     const faces = key ? found.toSorted((one, other) => key(one) - key(other)) : found;
     const title = h("h2", { id: "faces-title" }, t(subject ? "detect.faces" : "explain.title"));
     const version = answer?.reply.FaceModelVersion;
-    const compareFace = (face) => compareWith({ ...subject, face: { vector: face.face_hash, version, box: face.BoundingBox } });
+    const compareFace = (face) => compare(entry, { vector: face.face_hash, version, box: face.BoundingBox });
     fill(
       parts.head,
       title,
-      faces.length > 0 && h("span", { class: "row" }, h("button", { type: "button", class: "small", onclick: () => compareWith(subject) }, t("detect.to-compare")), downloads("faces", answer.reply, () => table(faces))),
+      faces.length > 0 && h("span", { class: "row" }, h("button", { type: "button", class: "small", onclick: () => compare(entry) }, t("detect.to-compare")), downloads("faces", answer.reply, () => ({ head: FACE_HEAD, rows: faceRows(faces) }))),
     );
     const cards = faces.length ? faceCards(drawn, faces, compareFace) : [];
     fill(
       parts.result,
       !subject && explanation(),
       busy && h("p", { class: "empty" }, t("detect.working")),
-      error && problem(error, find, nameOf(subject)),
+      error && problem(error, () => find(entry), nameOf(subject)),
       answer && faces.length > 0 && h("p", { class: "faint small" }, summary(answer)),
       faces.length > 1 && orderChoice(state, showAgain),
       answer && !faces.length && nothing(),
       faces.length > 0 && h("ul", { class: "faces" }, cards),
     );
     fill(parts.below);
-    if (answer || error) afterPaint(() => state.answer === answer && state.error === error && fill(parts.below, developerDetails({ sent, answer, error, images: subject.image ? [subject.image] : [] })));
+    if (answer || error) afterPaint(() => state.entry === entry && entry.answer === answer && entry.error === error && fill(parts.below, developerDetails({ sent, answer, error, images: subject.image ? [subject.image] : [] })));
     if (drawn?.element) drawn.element.decode().then(() => cards.forEach((item, i) => item.cut(drawn.element, faces[i].BoundingBox)), () => {});
     if (subject && !busy) keepFocus(parts.results);
   }
@@ -123,7 +151,10 @@ export function detectPage(service, compareWith) {
     parts.result.querySelector("select")?.focus();
   }
 
-  const page = { root, build, take, begin, intake: null };
+  // An error that is shown asks again by itself; what is under way was sent with the earlier key.
+  document.addEventListener("key", () => state.entries.forEach((entry) => (entry.busy || (entry !== state.entry && ABOUT_THE_KEY.includes(entry.error?.code))) && find(entry, entry === state.entry)));
+
+  const page = { root, build, take, intake: null };
   return page;
 }
 
@@ -178,13 +209,6 @@ function orderChoice(state, changed) {
   return h("div", { class: "row" }, h("label", { for: "face-order", class: "small faint" }, t("order.label")), select);
 }
 
-function table(faces) {
-  return {
-    head: ["face", "left", "top", "width", "height", "confidence", "face_size", "sharpness", "brightness", "reliable"],
-    rows: faces.map(({ BoundingBox: box, Confidence: confidence, Quality: quality }, i) => [i + 1, box.Left, box.Top, box.Width, box.Height, confidence, quality.FaceSize, quality.Sharpness, quality.Brightness, quality.Reliable]),
-  };
-}
-
 function summary({ reply, milliseconds }) {
   const count = reply.Faces.length;
   const faces = count === 1 ? t("detect.found-one") : count ? t("detect.found", { count }) : t("detect.none");
@@ -192,57 +216,3 @@ function summary({ reply, milliseconds }) {
 }
 
 const nothing = () => h("div", { class: "notice info" }, sign("face"), h("div", {}, h("h3", {}, t("detect.none")), h("p", {}, t("detect.none-help"))));
-
-const FACTS = ["confidence", "face-size", "sharpness", "brightness"];
-
-const explanation = () => h("dl", { class: "explained" }, [...FACTS, "vector"].map((name) => h("div", {}, h("dt", {}, t(`detect.${name}`)), h("dd", {}, t(`explain.${name}`)))));
-
-/** Boxes on the image and cards beside it, each lighting up the other. */
-function faceCards(drawn, faces, compareFace) {
-  return faces.map((face, i) => {
-    const label = t("detect.face-label", { number: i + 1, confidence: percent(face.Confidence) });
-    const lit = (on) => [box, item].forEach((element) => element.classList.toggle("lit", on));
-    const item = card(face, i, lit, compareFace);
-    const box = addBox(drawn.root, face.BoundingBox, { label, text: String(i + 1), onlit: lit, onchosen: () => item.scrollIntoView({ block: "nearest" }) });
-    if (faces.length <= MANY) addPoints(drawn.root, face.Landmarks);
-    return item;
-  });
-}
-
-function card(face, i, lit, compareFace) {
-  const { Quality: quality, face_hash: vector } = face;
-  const name = t("detect.face", { number: i + 1 });
-  const place = h("span", { class: "nocrop" }, sign("face"));
-  const words = judged(quality);
-  const values = [
-    [percent(face.Confidence), ""],
-    [t(`quality.${words.size}`), `${number(quality.FaceSize, 0)} px`],
-    [t(`quality.${words.sharpness}`), number(quality.Sharpness, 0)],
-    [t(`quality.${words.brightness}`), number(quality.Brightness, 0)],
-  ];
-  const facts = values.map(([value, measure], fact) => h("div", { title: t(`explain.${FACTS[fact]}`) }, h("dt", {}, t(`detect.${FACTS[fact]}`)), h("dd", {}, value, measure && h("small", { class: "faint" }, ` ${measure}`))));
-  const poor = doubts(quality);
-  const item = h(
-    "li",
-    { class: "face", onmouseenter: () => lit(true), onmouseleave: () => lit(false) },
-    place,
-    h(
-      "div",
-      { class: "about" },
-      h("div", { class: "row apart" }, h("h3", {}, name), h("button", { type: "button", class: "small", "aria-label": `${t("detect.compare-face")} (${name})`, onclick: () => compareFace(face) }, t("detect.compare-face"))),
-      h("dl", { class: "facts" }, facts),
-      h("p", { class: `small ${poor.length ? "warn-text" : "same-text"}` }, poor.length ? t("quality.doubtful", { reasons: poor.map((reason) => t(reason)).join(", ") }) : t("quality.good")),
-    ),
-    vectorDetails(vector, name),
-  );
-  item.cut = (image, box) => place.replaceWith(Object.assign(crop(image, box, CROP), { ariaHidden: "true" }));
-  return item;
-}
-
-function vectorDetails(vector, name) {
-  const count = used(vector);
-  const words = t(count < vector.length ? "detect.padded" : "detect.full", { used: count, all: vector.length });
-  const copy = copyButton(() => JSON.stringify(vector), `${t("detect.copy-vector")} (${name})`, t("detect.copy-vector"));
-  const inside = h("div", { class: "vector" }, strip(vector), h("div", { class: "row apart" }, h("span", { class: "small faint" }, words), copy));
-  return h("details", { class: "fold wide" }, h("summary", { class: "small" }, t("detect.vector")), inside);
-}

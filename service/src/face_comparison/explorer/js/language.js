@@ -49,6 +49,6 @@ export async function speak(wanted) {
 
 /** The language to begin with: the address's, else the browser's. */
 export function preferred() {
-  const asked = new URLSearchParams(location.search).get("lang");
-  return asked ?? (navigator.languages.find((tag) => /^(en|zh)\b/i.test(tag))?.toLowerCase().startsWith("zh") ? "zh" : "en");
+  const wanted = [new URLSearchParams(location.search).get("lang") ?? "", ...navigator.languages];
+  return wanted.find((tag) => /^(en|zh)\b/i.test(tag))?.toLowerCase().startsWith("zh") ? "zh" : "en";
 }

@@ -55,7 +55,7 @@ function showState() {
 function showTools() {
   fill(languageButton, t("other-language"));
   languageButton.setAttribute("aria-label", t("other-language-label"));
-  languageButton.lang = current() === "en" ? "zh-CN" : "en";
+  languageButton.lang = t("other-language-code");
   paint();
   showState();
   if (!service) return;
@@ -64,8 +64,9 @@ function showTools() {
   about.textContent = t("about", { model: service.FaceModelVersion, version: service.version });
 }
 
-const FIRST = asked("kiosk") === null ? "detect" : "desk";
-const shownName = () => (pages && location.hash.slice(1) in pages ? location.hash.slice(1) : FIRST);
+const KIOSK = asked("kiosk") !== null && !["0", "no", "off", "false"].includes(asked("kiosk").toLowerCase());
+// A kiosk shows the desk alone, whatever its address says.
+const shownName = () => (KIOSK ? "desk" : pages && location.hash.slice(1) in pages ? location.hash.slice(1) : "detect");
 let shown = null;
 
 /** A page that is loaded when it is first opened: most visitors of the others never need it. */
@@ -196,7 +197,7 @@ addEventListener("hashchange", () => {
 });
 acceptTransfers(() => pages?.[shownName()].intake);
 
-if (asked("kiosk") !== null) document.documentElement.dataset.kiosk = "";
+if (KIOSK) document.documentElement.dataset.kiosk = "";
 await speak(preferred());
 showPage();
 await begin();

@@ -5,7 +5,7 @@ import { meaning, t } from "./language.js";
 
 const TEMPORARY = ["overloaded", "unreachable", "deadline_exceeded", "url_fetch_timeout", "unexpected", "store_unavailable", "internal"];
 const WAITING = ["not_ready", "draining"];
-const ABOUT_THE_KEY = ["unauthorized", "forbidden", "not_permitted"];
+export const ABOUT_THE_KEY = ["unauthorized", "forbidden", "not_permitted"];
 
 /**
  * error: a ServiceError. again: tries once more: pressed where that can help, called by itself while the service loads

@@ -1,15 +1,17 @@
 /**
- * A request as code in four languages. Pure: a description in, text out; nothing here knows of the page.
+ * A request as code in several languages. Pure: a description in, text out; nothing here knows of the page.
  *
  * A request is {url, key} and one of {image: {file, type}}, {json: value}, {form: [{name, file} or {name, text}]};
  * options: what the query of an image's url says. key: whether an API key is needed. The key itself is never part of it: code reads it from the environment.
  */
 
-export const LANGUAGES = ["cURL", "Python", "Java", "JavaScript"];
+import { csharp, go, php } from "./more-samples.js";
 
-export function sample(language, request) {
-  return { cURL: curl, Python: python, Java: java, JavaScript: javascript }[language](request);
-}
+const WRITERS = { cURL: curl, Python: python, Java: java, JavaScript: javascript, Go: go, "C#": csharp, PHP: php };
+
+export const LANGUAGES = Object.keys(WRITERS);
+
+export const sample = (language, request) => WRITERS[language](request);
 
 /** Text between double quotes, as Python and JavaScript write it. */
 const quoted = (text) => JSON.stringify(text);

@@ -7,14 +7,16 @@ export function obstacle() {
 }
 
 /**
- * Show a camera in a video element. facing: user or environment; deviceId: of `cameras`, "" for any.
+ * Show a camera in a video element. facing: user or environment; deviceId: of `cameras`, "" for any. lost(): called when
+ * it is unplugged or taken away.
  *
  * Throws the browser's error: NotAllowedError, NotFoundError, NotReadableError …
  */
-export async function openCamera(video, { facing = "user", deviceId = "" } = {}) {
+export async function openCamera(video, { facing = "user", deviceId = "" } = {}, lost = () => {}) {
   const wanted = deviceId ? { deviceId: { exact: deviceId } } : { facingMode: facing };
   const stream = await navigator.mediaDevices.getUserMedia({ audio: false, video: { ...wanted, width: { ideal: 1280 }, height: { ideal: 720 } } });
   video.srcObject = stream;
+  for (const track of stream.getTracks()) track.addEventListener("ended", lost);
   await video.play();
   return stream;
 }
@@ -24,6 +26,9 @@ export async function cameras() {
   const devices = await navigator.mediaDevices.enumerateDevices();
   return devices.filter(({ kind }) => kind === "videoinput").map(({ deviceId, label }) => ({ id: deviceId, name: label }));
 }
+
+/** The id of the camera that a video element shows, undefined without one. */
+export const usedCamera = (video) => video.srcObject?.getVideoTracks()[0]?.getSettings().deviceId;
 
 /** Which words say why a camera did not open: declined, missing, broken. */
 export const problemOf = ({ name }) => ({ NotAllowedError: "declined", NotFoundError: "missing", OverconstrainedError: "missing" })[name] ?? "broken";

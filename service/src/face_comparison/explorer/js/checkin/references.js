@@ -8,6 +8,7 @@ import { fill, h } from "../dom.js";
 import { t } from "../language.js";
 import { personName } from "../people/person.js";
 import { problem } from "../problem.js";
+import { jsonOf } from "../subjects.js";
 import { call, callWithImage, ENDPOINTS, mayDo, send } from "../service.js";
 
 const LISTED = 1000;
@@ -65,10 +66,12 @@ export async function judge(service, reference, blob) {
   const captured = { blob, type: "image/jpeg" };
   if (reference.collection && reference.userId) return fromTarget(await callWithImage([reference.collection, "users", reference.userId, "verify"], captured));
   if (reference.collection) return fromSearch(await callWithImage([reference.collection, "search"], captured, { MaxFaces: 1 }), reference);
-  const source = reference.image ? { name: "source", file: reference.image.name, blob: reference.image.blob } : { name: "source", text: reference.url };
+  const source = reference.face ? { name: "source", text: JSON.stringify(jsonOf(reference)) } : reference.image ? { name: "source", file: reference.image.name, blob: reference.image.blob } : { name: "source", text: reference.url };
   const { reply } = await send({ url: ENDPOINTS.compare, form: [source, { name: "target", file: "camera.jpg", blob }] });
   const [target] = reply.Targets;
-  return target.Error ? { answer: "review", reason: `error.${target.Error.code}` } : fromTarget(target);
+  if (target.Error) return { answer: "review", reason: `error.${target.Error.code}` };
+  // A hash does not say that its face is hard to recognize.
+  return reference.face?.reliable === false ? { ...fromTarget(target), answer: "review" } : fromTarget(target);
 }
 
 const fromTarget = (target) => ({ answer: target.Verdict, target });

@@ -125,6 +125,14 @@ def test_killed_shard_repeats_one_part_at_most(photos: Path) -> None:
     assert content(assemble(photos, "many")) == content(photos.parent / "one")
 
 
+def test_shard_of_folder_without_images_is_rejected(tmp_path: Path) -> None:
+    for name in ("mistyped", "empty"):
+        with pytest.raises(AlbumUnusable, match=f"{name} contains no image"):
+            shards.analyze_shard(Folder(tmp_path / name), Folder(tmp_path / "results"), Source(), 0, SHARDS)
+        (tmp_path / "empty").mkdir(exist_ok=True)
+    assert not (tmp_path / "results").exists()
+
+
 class SlowBucket(Folder):
     """Answers a read only once three have begun."""
 

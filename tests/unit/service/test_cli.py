@@ -182,6 +182,17 @@ def test_bundle_directory_is_read_from_environment(tmp_path: Path) -> None:
     assert os.listdir(tmp_path) == []  # noqa: PTH208 (looking makes nothing)
 
 
+@pytest.mark.parametrize("command", ["show", "verify"])
+def test_bundle_that_was_not_fetched_says_how_to_get_it(tmp_path: Path, command: str) -> None:
+    folder = tmp_path / "bundles"
+    shown = CliRunner().invoke(main.main, ["models", command], env={"FACE_COMPARISON_BUNDLES": str(folder)})
+    assert shown.exit_code == exit_status.FAILED
+    assert shown.stderr == (
+        "invalid_bundle: default is not on this machine yet: face-comparison models fetch default\n"
+    )
+    assert not folder.exists()
+
+
 @pytest.mark.parametrize("name", [b"latin1-\xe9.jpg", b"\xff\xfe", b"utf-8-\xc3\xa9.jpg", b"line\nbreak.jpg"])
 def test_detect_continues_after_name_that_is_not_utf8(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, name: bytes

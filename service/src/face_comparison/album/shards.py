@@ -25,7 +25,8 @@ from face_comparison.album.scanner import Outcome, Scanner, ScanResult
 from face_comparison.api import encoding
 from face_comparison.api.responses import DetectResponse
 from face_comparison.client.detection import Detection
-from face_comparison.errors import ShardsUnfinished
+from face_comparison.errors import AlbumUnusable, ShardsUnfinished
+from face_comparison.image.formats import LABELS
 from face_comparison.plurals import count_noun
 
 PART = 32
@@ -92,8 +93,13 @@ def analyze_shard(
 
     Returns:
         How many images were analyzed now.
+
+    Raises:
+        AlbumUnusable: if there are no images at all.
     """
     images = [found for found in photographs.images() if isinstance(found, Path)]
+    if not images:  # a mistyped address must not look like work that is done
+        raise AlbumUnusable(f"{photographs.path} contains no image ({LABELS})")
     own = parts(images, shard, shards)
     total = sum(len(part.images) for part in own)
     there = results.names(own[0].name.partition("/")[0]) if own else set()

@@ -24,6 +24,17 @@ _name = click.argument("name", metavar="[NAME|PATH]", default="default")
 _sha256 = options.option("--sha256", metavar="DIGEST", help="Expected SHA-256 of the bundle's manifest.")
 
 
+def _present(name: str) -> Path:
+    """Returns the folder of a bundle. Raises InvalidBundle, also for one that was not fetched yet."""
+    from face_comparison.errors import InvalidBundle  # noqa: PLC0415
+    from face_comparison.models import bundle_store  # noqa: PLC0415
+
+    folder = options.bundles_folder()
+    if bundle_store.is_fetchable(name, folder):
+        raise InvalidBundle(f"{name} is not on this machine yet: face-comparison models fetch {name}")
+    return bundle_store.bundle_path(name, folder)
+
+
 @command.command("list")
 def list_bundles() -> None:
     """List the bundles on this machine and those that can be fetched."""
@@ -78,10 +89,9 @@ def fetch(name: str, into: Path | None, sha256: str | None) -> None:
 @_sha256
 def verify(name: str, sha256: str | None) -> None:
     """Verify every file of a bundle against its digest."""
-    from face_comparison.models import bundle_store  # noqa: PLC0415
     from face_comparison.vision import bundle  # noqa: PLC0415
 
-    found = bundle.open_bundle(bundle_store.bundle_path(name, options.bundles_folder()), sha256)
+    found = bundle.open_bundle(_present(name), sha256)
     click.echo(f"{found.manifest.version}  sha256 {found.digest}  every file matches the manifest")
 
 
@@ -89,11 +99,9 @@ def verify(name: str, sha256: str | None) -> None:
 @_name
 def show(name: str) -> None:
     """Print the manifest of a bundle: networks, input sizes, threshold, calibration, licenses, and origins."""
-    from face_comparison.models import bundle_store  # noqa: PLC0415
     from face_comparison.vision import bundle  # noqa: PLC0415
 
-    folder = bundle_store.bundle_path(name, options.bundles_folder())
-    manifest = bundle.open_bundle(folder).manifest
+    manifest = bundle.open_bundle(_present(name)).manifest
     click.echo(json.dumps(msgspec.to_builtins(manifest), indent=2, ensure_ascii=False))
 
 

@@ -91,7 +91,7 @@ def statement(
         "predicate": {
             "buildDefinition": {
                 "buildType": BUILD_TYPE,
-                "externalParameters": {"target": "release"},
+                "externalParameters": {"target": "release", **_addresses()},
                 "resolvedDependencies": [source, *materials],
             },
             "runDetails": {
@@ -100,6 +100,11 @@ def statement(
             },
         },
     }
+
+
+def _addresses() -> dict[str, str]:
+    """Returns what was given besides the commit and changes the bytes: see `published_source`."""
+    return {name: os.environ[name] for name in ("PROJECT_URL", "PROJECT_DOCS") if os.environ.get(name)}
 
 
 def uncommitted() -> str:

@@ -80,6 +80,16 @@ def test_provenance_names_every_file_the_commit_and_the_inputs(made: Path) -> No
     assert "unsigned" in statement["predicate"]["runDetails"]["builder"]["id"]
 
 
+def test_provenance_names_the_addresses_in_the_packages(made: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With others, the same commit makes other bytes."""
+    monkeypatch.delenv("PROJECT_DOCS", raising=False)
+    monkeypatch.setenv("PROJECT_URL", "https://example.com/faces")
+    release.write_provenance(made)
+    statement = json.loads((made / "provenance.intoto.json").read_text())
+    parameters = statement["predicate"]["buildDefinition"]["externalParameters"]
+    assert parameters == {"target": "release", "PROJECT_URL": "https://example.com/faces"}
+
+
 def test_provenance_names_the_builder(made: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("BUILDER_ID", "https://host.example/workflow")
     release.write_provenance(made)

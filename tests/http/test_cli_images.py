@@ -187,6 +187,8 @@ def test_source_without_face_is_reported(here: Path) -> None:
         (["evaluate", ".", "--service", "http://x", "--engine", "auto"], "--engine has no effect with"),
         (["collection", "list", "--service", "http://x", "--collections", "sqlite:x"], "--collections has no effect"),
         (["collection", "list", "--collections", "sqlite:x", "--api-key", "k"], "--api-key requires --service"),
+        (["detect", "anna.jpg", "--draw", "-"], "a file's name is needed"),
+        (["collection", "export", "--out", "-"], "a file's name is needed"),
         (["bench", "--rounds", "0"], "0 is not in the range x>=1"),
         (["albun"], "No such command 'albun'. Did you mean 'album'?"),
         (["comparison"], "No such command 'comparison'. Did you mean 'compare'?"),

@@ -34,6 +34,8 @@ class OutputFile(click.Path):
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         """Returns the path. Raises BadParameter if it says another format, or its folder is missing or read-only."""
         path = Path(super().convert(value, param, ctx))  # type: ignore[arg-type]
+        if str(path) == "-":
+            self.fail("a file's name is needed: - stands for stdout elsewhere, but not here", param, ctx)
         if self._suffixes and path.suffix and path.suffix.lower() not in self._suffixes:
             endings = " or ".join(self._suffixes)
             why = f"the file is written as {self._kind}: its name must end in {endings}, not {path.suffix}"

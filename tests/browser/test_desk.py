@@ -319,7 +319,7 @@ def test_removed_person_is_reported(
     page.get_by_role("button", name="Start the camera").click()
     expect(guide(explorer)).to_have_text("Come closer")
     assert urllib3.request("DELETE", f"{base}/departed/users/guest-7").status == 200
-    page.get_by_role("button", name="Take the photo now").click()
+    page.get_by_role("button", name="Take the photograph now").click()
     notice = page.get_by_role("alert").filter(has_text="no longer in the collection")
     notice.get_by_role("button", name="Someone else").click()
     page.get_by_label("Collection", exact=True).select_option("departed")

@@ -96,7 +96,7 @@ def test_too_few_usable_images_are_rejected_with_example() -> None:
     data = dataset("a/1", "a/2", "b/1")
     digests = {image.path: str(image.path) for image in data.images}
     with pytest.raises(
-        InvalidDataset, match=r"two or more people are needed, there are 1 \(1 images have no usable face, b/1"
+        InvalidDataset, match=r"two or more people are needed, not of 1 \(1 image has no usable face, b/1"
     ):
         enroll(data, digests, {"a/1": [face()], "a/2": [face(axis=1)]}, {}, sure_confidence=0.75)
     with pytest.raises(InvalidDataset, match="nobody has two usable images"):

@@ -29,7 +29,7 @@ from face_comparison_operator.api_resources import (
 from face_comparison_operator.diff import difference
 from face_comparison_operator.objects import desired
 from face_comparison_operator.resource import child_name, parse
-from support.reconcile_rules import meaning
+from support.drift_rules import meaning
 
 pytestmark = pytest.mark.cluster
 

@@ -22,7 +22,7 @@ from face_comparison_operator.api_resources import (
     ApiResource,
     kind_of,
 )
-from support.reconcile_rules import meaning
+from support.drift_rules import meaning
 
 pytestmark = pytest.mark.cluster
 

@@ -9,7 +9,8 @@ import pytest
 
 from devtools.k8s.api import Faces, Refused, until
 from face_comparison_operator.api_resources import RESOURCE, ApiResource
-from support.reconcile_rules import RULES, Object
+from support.reconcile_rules import RULES
+from support.reconcile_world import Object
 
 pytestmark = pytest.mark.cluster
 

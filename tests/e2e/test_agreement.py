@@ -18,8 +18,9 @@ import pytest
 from devtools.local_cluster.addons import INGRESS_CLASS
 from face_comparison_operator.quantity import parse_quantity
 from support.agreement import Watcher
+from support.drift_edits import EDITS
+from support.drift_rules import meaning
 from support.product import RESOURCES, Object, Product
-from support.reconcile_rules import EDITS, meaning
 
 pytestmark = [pytest.mark.node, pytest.mark.timeout(1800)]
 

@@ -30,7 +30,8 @@ from face_comparison_operator.reconcile_context import Result
 from face_comparison_operator.routing import RouteState
 from face_comparison_operator.settings import Settings
 from support.memory_cluster import MemoryCluster, Object
-from support.reconcile_rules import CPU, RULES, becomes, deploy
+from support.reconcile_rules import RULES
+from support.reconcile_world import CPU, becomes, deploy
 
 NAMESPACE, NAME = "ns", "faces"
 WATCHED = (RESOURCE, *CHILDREN, POD)

@@ -2,35 +2,25 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
-from face_comparison_operator.api_resources import POD
-from face_comparison_operator.cache import strip_unused_fields
-from face_comparison_operator.pod_diagnostics import Problem, awaits_volumes, diagnose, overdue_problem
-
-IMAGE = "registry.example/service:1"
-SCHEDULED = {"type": "PodScheduled", "status": "True"}
-
-
-def pod(*containers: dict[str, Any], init: tuple[dict[str, Any], ...] = (), **status: Any) -> dict[str, Any]:
-    statuses = {"containerStatuses": list(containers), "initContainerStatuses": list(init)}
-    return {"metadata": {"uid": "u"}, "status": {"phase": "Pending", "conditions": [SCHEDULED], **statuses, **status}}
-
-
-def waiting(reason: str, message: str = "", name: str = "service", **more: Any) -> dict[str, Any]:
-    return {"name": name, "image": IMAGE, "state": {"waiting": {"reason": reason, "message": message}}, **more}
-
-
-def ended(message: str = "", name: str = "service", code: int = 1, **more: Any) -> dict[str, Any]:
-    last = {"lastState": {"terminated": {"exitCode": code, "reason": "Error", "message": message, **more}}}
-    return waiting("CrashLoopBackOff", "back-off 5m0s", name, **last)
-
+from face_comparison_operator.pod_diagnostics import Problem, awaits_volumes, diagnose
+from support.pods import (
+    IMAGE,
+    NOW,
+    READY,
+    REFUSED,
+    ended,
+    pod,
+    running,
+    unhealthy,
+    waiting,
+    warning,
+)
 
 SEE_LOG = "; its log says why: kubectl logs --previous --container=service POD"
-
 CASES: list[tuple[str, dict[str, Any], Problem | None]] = [
     ("a pod that starts", pod(waiting("ContainerCreating")), None),
     (
@@ -135,11 +125,6 @@ def test_scheduler_message_omits_preemption_details() -> None:
     assert found == Problem("Unschedulable", expected)
 
 
-def warning(reason: str, message: str, uid: str = "u", seen: str = "2026-01-01T00:00:00Z") -> dict[str, Any]:
-    about = {"involvedObject": {"uid": uid}, "metadata": {}, "lastTimestamp": seen}
-    return {"reason": reason, "message": message, **about}
-
-
 STUCK = pod(waiting("ContainerCreating"))
 
 
@@ -234,202 +219,6 @@ def test_eviction_is_not_reported_as_crash() -> None:
     assert diagnose([gone, starts]) == Problem("Evicted", "ephemeral local storage usage exceeds the limit")
 
 
-# --- running pods that are not ready ----------------------------------------------------------------------------------
-
-NOW = datetime(2026, 1, 2, 3, 4, 30, tzinfo=UTC)
-
-
-def running(name: str = "service", since: str = "2026-01-02T03:04:00Z", **more: Any) -> dict[str, Any]:
-    return {"name": name, "image": IMAGE, "ready": False, "state": {"running": {"startedAt": since}}, **more}
-
-
-def unhealthy(message: str, container: str = "service", field: str = "containers") -> dict[str, Any]:
-    event = warning("Unhealthy", message)
-    return {**event, "involvedObject": {**event["involvedObject"], "fieldPath": f"spec.{field}{{{container}}}"}}
-
-
-REFUSED = 'Startup probe failed: Get "http://10.0.0.1:9999/readyz": dial tcp 10.0.0.1:9999: connect: connection refused'
-SLOW = (
-    'Startup probe failed: Get "http://10.0.0.1:8080/readyz": context deadline exceeded (Client.Timeout exceeded while '
-    "awaiting headers)"
-)
-LOADING = "Startup probe failed: HTTP probe failed with statuscode: 503"
-READY = {"name": "service", "image": IMAGE, "ready": True, "state": {"running": {}}}
-
-# Description; container statuses; init container statuses; events; words of the message (None: no problem); starting.
-UNREADY: list[tuple[str, list[Any], list[Any], list[Any], str | None, bool]] = [
-    ("a startup probe that is refused", [running()], [], [unhealthy(REFUSED)], "connection refused", False),
-    ("models are loading", [running()], [], [unhealthy(LOADING)], "statuscode: 503", True),
-    (
-        "a slow node, on which the service does not listen yet",
-        [running(since="2026-01-02T03:04:15Z")],
-        [],
-        [unhealthy(REFUSED)],
-        "connection refused",
-        True,
-    ),
-    (
-        "a busy node, on which the service does not respond in time yet",
-        [running(since="2026-01-02T03:04:15Z")],
-        [],
-        [unhealthy(SLOW)],
-        "Client.Timeout",
-        True,
-    ),
-    ("a startup probe that never comes through", [running()], [], [unhealthy(SLOW)], "Client.Timeout", False),
-    (
-        "a sidecar is not ready, and the service only starts",
-        [running(since="2026-01-02T03:04:15Z"), running("mesh")],
-        [],
-        [unhealthy(REFUSED), unhealthy("Readiness probe failed: 503", "mesh")],
-        "container mesh is running, but not ready",
-        False,
-    ),
-    ("it has only just started", [running(since="2026-01-02T03:04:25Z")], [], [unhealthy(REFUSED)], None, False),
-    (
-        "a sidecar is not ready",
-        [READY, running("istio-proxy")],
-        [],
-        [unhealthy("Readiness probe failed: 503", "istio-proxy")],
-        "container istio-proxy is running, but not ready: Readiness probe failed",
-        False,
-    ),
-    ("a sidecar without a probe event", [READY, running("mesh")], [], [], "container mesh is running", False),
-    (
-        "the event of another container is not quoted",
-        [READY, running("mesh")],
-        [],
-        [unhealthy(REFUSED, "service")],
-        "container mesh is running, but not ready",
-        False,
-    ),
-    (
-        "a native sidecar, which comes before the others",
-        [waiting("PodInitializing")],
-        [running("proxy")],
-        [unhealthy(REFUSED, "proxy", "initContainers")],
-        "container proxy is running, but not ready",
-        False,
-    ),
-    (
-        "a download takes its time",
-        [waiting("PodInitializing")],
-        [running("model")],
-        [],
-        "the init container model is still running",
-        True,
-    ),
-    (
-        "a download that has only just begun",
-        [waiting("PodInitializing")],
-        [running("model", since="2026-01-02T03:04:25Z")],
-        [],
-        None,
-        False,
-    ),
-]
-
-
-@pytest.mark.parametrize(
-    ("containers", "init", "events", "words", "starting"), [e[1:] for e in UNREADY], ids=[e[0] for e in UNREADY]
-)
-def test_running_pod_not_ready(
-    containers: list[Any], init: list[Any], events: list[Any], words: str | None, starting: bool
-) -> None:
-    found = diagnose([pod(*containers, init=tuple(init), phase="Running")], events, NOW)
-    if words is None:
-        assert found is None
-    else:
-        assert found is not None
-        assert (found.reason, found.starting) == ("ProbeFailed", starting)
-        assert words in found.message
-
-
-# Description; pod status; age in seconds; reason and words that are reported (None: nothing).
-SILENT: list[tuple[str, dict[str, Any], float, tuple[str, str, bool] | None]] = [
-    ("no scheduler has looked", {}, 11, ("Unschedulable", "no scheduler has looked at the pod", False)),
-    ("a scheduler may take its time", {}, 9, None),
-    ("no node has started it", {"conditions": [SCHEDULED]}, 11, ("ContainerFailed", "started no container", True)),
-    ("a node may take its time", {"conditions": [SCHEDULED]}, 9, None),
-    (
-        "it is held by a gate",
-        {
-            "conditions": [
-                {
-                    "type": "PodScheduled",
-                    "status": "False",
-                    "reason": "SchedulingGated",
-                    "message": "Scheduling is blocked due to non-empty scheduling gates",
-                }
-            ]
-        },
-        1,
-        ("Unschedulable", "non-empty scheduling gates", False),
-    ),
-    (
-        "the scheduler fails",
-        {"conditions": [{"type": "PodScheduled", "status": "False", "reason": "SchedulerError", "message": "oops"}]},
-        1,
-        ("Unschedulable", "the pod is not scheduled: oops", False),
-    ),
-]
-
-
-@pytest.mark.parametrize(("status", "age", "told"), [case[1:] for case in SILENT], ids=[case[0] for case in SILENT])
-def test_pod_without_scheduler(status: dict[str, Any], age: float, told: tuple[str, str, bool] | None) -> None:
-    made = (NOW - timedelta(seconds=age)).isoformat()
-    body = {"metadata": {"uid": "u", "creationTimestamp": made}, "status": {"phase": "Pending", **status}}
-    found = diagnose([body], now=NOW)
-    if told is None:
-        assert found is None
-    else:
-        assert found is not None
-        assert (found.reason, found.starting) == (told[0], told[2])
-        assert told[1] in found.message
-
-
-@pytest.mark.parametrize(
-    ("spec", "words"),
-    [
-        ({}, "no scheduler has looked at the pod: does the scheduler default-scheduler run?"),
-        ({"schedulerName": "volcano"}, "no scheduler has looked at the pod: does the scheduler volcano run?"),
-        (
-            {"schedulerName": "default-scheduler", "volumes": [{"persistentVolumeClaim": {"claimName": "models"}}]},
-            "the scheduler waits for the volume of the claim models",
-        ),
-        (
-            {"schedulerName": "volcano", "volumes": [{"persistentVolumeClaim": {"claimName": "models"}}]},
-            "does the scheduler volcano run?",
-        ),
-    ],
-)
-def test_silent_scheduler_is_named_with_what_it_may_wait_for(spec: dict[str, Any], words: str) -> None:
-    made = (NOW - timedelta(seconds=11)).isoformat()
-    body = {"metadata": {"name": "a", "creationTimestamp": made}, "spec": spec, "status": {"phase": "Pending"}}
-    found = diagnose([strip_unused_fields(POD, body)], now=NOW)
-    assert found is not None
-    assert words in found.message
-
-
-@pytest.mark.parametrize(
-    ("seconds", "finalizers", "words"),
-    [
-        (11, ["example.com/hold"], "is still being deleted: it waits for example.com/hold"),
-        (11, [], "its node has not ended it"),
-        (9, [], None),
-    ],
-)
-def test_pod_stuck_terminating(seconds: float, finalizers: list[str], words: str | None) -> None:
-    metadata = {"name": "faces-1", "deletionTimestamp": (NOW - timedelta(seconds=seconds)).isoformat()}
-    found = overdue_problem([{"metadata": {**metadata, "finalizers": finalizers}, "status": {}}], NOW)
-    if words is None:
-        assert found is None
-    else:
-        assert found is not None
-        assert found.reason == "PodTerminating"
-        assert words in found.message
-
-
 @pytest.mark.parametrize(
     ("state", "reason"),
     [
@@ -451,13 +240,6 @@ def test_event_of_another_container_is_not_quoted() -> None:
     found = diagnose([pod(READY, running("mesh"), phase="Running")], [unhealthy(REFUSED, "service")], NOW)
     assert found is not None
     assert "refused" not in found.message
-
-
-def test_readiness_gate_is_reported() -> None:
-    gate = {"type": "Ready", "status": "False", "reason": "ReadinessGatesNotReady", "message": "gate example.com/lb"}
-    found = diagnose([pod(READY, phase="Running", conditions=[SCHEDULED, gate])], [], NOW)
-    assert found is not None
-    assert (found.reason, "example.com/lb" in found.message) == ("ProbeFailed", True)
 
 
 def test_crashing_sidecar_is_named() -> None:
@@ -508,24 +290,3 @@ def test_scheduler_message_is_cut_after_the_useful_part(tail: str) -> None:
     told = "0/2 nodes are available: 2 Insufficient cpu"
     condition = {"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": told + tail}
     assert diagnose([pod(conditions=[condition])]) == Problem("Unschedulable", f"no node can take the pod: {told}")
-
-
-@pytest.mark.parametrize(
-    ("ready", "reason", "told"),
-    [
-        ({"status": "False"}, True, "NodeNotReady"),
-        ({"status": "Unknown", "reason": "NodeStatusUnknown"}, True, "NodeNotReady"),
-        ({"status": "False", "reason": "ReadinessGatesNotReady"}, True, "ProbeFailed"),
-        ({"status": "False", "reason": "ContainersNotReady"}, False, "ProbeFailed"),
-        ({"status": "True"}, True, None),
-    ],
-)
-def test_node_not_reporting(ready: dict[str, str], reason: bool, told: str | None) -> None:
-    """The last status that its kubelet wrote is still shown."""
-    container = {"name": "service", "ready": reason, "state": {"running": {"startedAt": "2026-01-01T00:00:00Z"}}}
-    pod = {
-        "metadata": {"uid": "p"},
-        "status": {"phase": "Running", "containerStatuses": [container], "conditions": [{"type": "Ready", **ready}]},
-    }
-    found = diagnose([pod])
-    assert (found.reason if found else None) == told

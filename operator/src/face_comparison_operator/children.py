@@ -239,7 +239,7 @@ class Children:
     async def _replace_unchangeable(
         self, resource: FaceComparison, history: ChildHistory, body: Object, live: Object
     ) -> None:
-        """Deletes a child that no change could make right, for the next reconcile to create it anew."""
+        """Deletes a child that cannot be corrected in place, so that the next reconcile recreates it."""
         kind = kind_of(body)
         if (why := unchangeable(body, live)) is None:
             return

@@ -122,7 +122,7 @@ class Reconciler:
         return context.result
 
     def _terminating(self, key: Key, body: Object) -> Refusal:
-        """Says what a resource that is being deleted waits for: nothing of it is created or repaired any more."""
+        """Returns what a resource that is being deleted waits for; its children are no longer reconciled."""
         finalizers = body["metadata"].get("finalizers") or []
         waits = [each for each in finalizers if each != FOREGROUND]
         if FOREGROUND in finalizers:

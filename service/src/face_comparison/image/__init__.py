@@ -1,9 +1,8 @@
-"""Bytes of an image to upright RGB pixels, or an error: never pixels guessed from the part that could be read.
+"""Decodes the bytes of an image to upright RGB pixels, or raises an error; it never guesses missing pixels.
 
-The format is judged by content, every limit is checked on the header before a pixel is decoded, and what a decoder
-below would let pass (cut data, bad checksums, streams that never end) is refused here. Values in, values out: no
-file, no network, nothing written anywhere. Metadata is read for one thing only, the orientation; color profiles
-and gamma are not applied.
+The format is detected from the content, every limit is checked on the header before a pixel is decoded, and what the
+underlying decoders would accept (truncated data, bad checksums, endless streams) is rejected here. The functions do no
+I/O: no files, no network. The orientation is the only metadata that is used; color profiles and gamma are not applied.
 """
 
 from __future__ import annotations
@@ -45,7 +44,14 @@ cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """What an image says of itself. width, height: pixels of the upright image. orientation: EXIF, 1-8."""
+    """The header of an image.
+
+    Attributes:
+        format: The format.
+        width: Width of the upright image, in pixels.
+        height: Height of the upright image, in pixels.
+        orientation: EXIF orientation, 1-8.
+    """
 
     format: Format
     width: int
@@ -54,12 +60,19 @@ class Header:
 
 
 def read_header(data: bytes, max_side: int = MAX_SIDE) -> Header:
-    """Format, size and orientation, read from the content without decoding a pixel.
+    """Reads format, size and orientation from the content, without decoding a pixel.
+
+    Args:
+        data: The encoded image.
+        max_side: Maximum length of the longest side, in pixels.
+
+    Returns:
+        The header.
 
     Raises:
-        UnsupportedFormat: it is none of the formats, or a kind of them that is not supported.
-        CorruptImage: the header is damaged, or the data visibly ends early.
-        ImageTooLarge: a side is longer than max_side.
+        UnsupportedFormat: The format, or this variant of it, is not supported.
+        CorruptImage: The header is damaged, or the data is visibly truncated.
+        ImageTooLarge: A side is longer than `max_side`.
     """
     found = format_of(data)
     width, height, orientation = found.reader.dimensions(data)
@@ -77,19 +90,21 @@ def read_header(data: bytes, max_side: int = MAX_SIDE) -> Header:
 def decode(data: bytes, header: Header, reduce: Reduce = 1) -> NDArray[np.uint8]:
     """Decodes an image.
 
-    The interpreter lock is released while pixels are decoded.
+    The global interpreter lock is released while pixels are decoded.
 
     Args:
-        data: the encoded image.
-        header: of the same data.
-        reduce: JPEG images are decoded at 1/reduce of their sides, rounded up, which saves most of the work; others
-            are always decoded whole.
+        data: The encoded image.
+        header: The header of the same data.
+        reduce: JPEG images are decoded at 1/reduce of their sides, rounded up, which saves most of the work; other
+            formats are always decoded at full size.
 
     Returns:
-        Pixels (H, W, 3), RGB, upright, C-contiguous and owned by the caller. Transparent parts are shown on white.
+        Pixels (H, W, 3) uint8, RGB, upright, C-contiguous and owned by the caller. Transparent parts are blended onto
+        white.
 
     Raises:
-        CorruptImage: anything of the image is missing or damaged.
+        UnsupportedFormat: This variant of the format is not supported.
+        CorruptImage: Part of the image is missing or damaged.
     """
     across = (header.height, header.width) if SWAPS_SIDES[header.orientation] else (header.width, header.height)
     reader = next(each.reader for each in FORMATS if each.name == header.format)

@@ -1,4 +1,4 @@
-"""Transparency: images as they look on white paper."""
+"""Blends transparent images onto a white background."""
 
 from __future__ import annotations
 
@@ -13,7 +13,15 @@ _BAND_PIXELS = 1 << 18
 
 
 def on_white(decoded: NDArray[Any], maximum: int = 65535) -> NDArray[np.uint8]:
-    """OpenCV's gray, BGR or BGRA of 8 or 16 bits as (H, W, 3) RGB of 8 bits; maximum: of a sample of 16 bits."""
+    """Converts an image as OpenCV decodes it to 8-bit RGB, blending transparent parts onto white.
+
+    Args:
+        decoded: Gray (H, W), BGR (H, W, 3) or BGRA (H, W, 4) of 8 or 16 bits per sample.
+        maximum: Maximum value of a 16-bit sample.
+
+    Returns:
+        Pixels (H, W, 3) uint8, RGB.
+    """
     height, width = decoded.shape[:2]
     shown = np.empty((height, width, 3), np.uint8)
     rows = max(1, _BAND_PIXELS // width)

@@ -1,7 +1,7 @@
-"""The size that AV1 data decodes to, which its sequence header says and the AVIF file around it need not repeat.
+"""Reads the size that AV1 data decodes to. The sequence header states it; the AVIF file around it may differ.
 
-A decoder takes the memory of that size, whatever size the file says it shows: 800 bytes that claim 64 x 64 pixels can
-hold 16384 x 16384. libaom rejects frames that are larger than their sequence header says.
+A decoder allocates memory for that size, whatever size the file claims: 800 bytes that claim 64 x 64 pixels can hold
+16384 x 16384. libaom rejects frames that are larger than their sequence header says.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ _MAX_UNITS = 64
 
 
 def largest_frame(data: bytes) -> tuple[int, int]:
-    """Width and height of the largest frame that the data may hold; (0, 0) where no sequence header announces any.
+    """Returns width and height of the largest frame that the data may hold; (0, 0) without a sequence header.
 
     Raises:
-        CorruptImage: it consists of more units than a still image does.
+        CorruptImage: The data consists of more units than a still image does.
     """
     found, at = (0, 0), 0
     for _ in range(_MAX_UNITS):
@@ -34,7 +34,7 @@ def largest_frame(data: bytes) -> tuple[int, int]:
 
 
 def _leb128(data: bytes, at: int) -> tuple[int, int]:
-    """Returns a number of variable length, and where it ends."""
+    """Decodes a variable-length number (LEB128). Returns the number and the offset after it."""
     value = 0
     for index, byte in enumerate(data[at : at + 8]):
         value |= (byte & 0x7F) << 7 * index
@@ -44,7 +44,7 @@ def _leb128(data: bytes, at: int) -> tuple[int, int]:
 
 
 class _Bits:
-    """Reads numbers from the highest bit on; zeros behind the end."""
+    """Reads numbers bit by bit, the most significant bit first. Past the end, it reads zeros."""
 
     def __init__(self, data: bytes) -> None:
         self._value, self._left = int.from_bytes(data, "big"), 8 * len(data)
@@ -55,7 +55,7 @@ class _Bits:
         return shifted & (1 << count) - 1
 
     def skip_uvlc(self) -> None:
-        """A number in Golomb coding."""
+        """Skips a number in variable-length coding (`uvlc()` in the AV1 specification, Exponential-Golomb)."""
         zeros = 0
         while zeros < 32 and not self.read(1):
             zeros += 1
@@ -63,7 +63,7 @@ class _Bits:
 
 
 def _frame_size(header: bytes) -> tuple[int, int]:
-    """Section 5.5 of the AV1 specification, up to the size."""
+    """Parses a sequence header (section 5.5 of the AV1 specification) up to the maximum frame size."""
     bits = _Bits(header)
     bits.read(3 + 1)  # profile, still picture
     if bits.read(1):  # reduced header

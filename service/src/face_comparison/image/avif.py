@@ -1,7 +1,7 @@
-"""AVIF: libavif as it comes with OpenCV. Of a sequence the image that the file calls its primary one is shown.
+"""Reads AVIF, using the libavif that OpenCV bundles. Of an image sequence, the primary image is decoded.
 
-libavif decodes what the coded data says and scales that to the size that the file claims, so the coded size is what an
-image costs.
+libavif decodes at the size that the coded data specifies and scales the result to the size that the file claims. The
+coded size therefore determines the cost of an image.
 """
 
 from __future__ import annotations
@@ -27,21 +27,24 @@ _MAX_EXCESS, _UNCLAIMED_PIXELS = 4, 256 * 256
 
 
 def matches(start: bytes) -> bool:
-    """Returns whether the first bytes are those of an AVIF still image."""
+    """Returns whether the first bytes are those of an AVIF file."""
     return bool(brands(start) & _BRANDS)
 
 
 def dimensions(data: bytes) -> tuple[int, int, int]:
-    """Width and height as stored, and orientation; that of EXIF only repeats it."""
+    """Returns width and height as stored, and the orientation.
+
+    The orientation comes from the image properties; the one in EXIF metadata only repeats it.
+    """
     image = primary_image(data)
     return image.width, image.height, image.orientation
 
 
 def bytes_per_pixel(data: bytes) -> float:
-    """Memory while the image is decoded, for each pixel that the file claims.
+    """Returns the memory that decoding takes, in bytes per pixel that the file claims.
 
     Raises:
-        CorruptImage: the coded data is larger than an image of this size needs.
+        CorruptImage: The coded image is larger than an image of this size needs.
     """
     image = primary_image(data)
     claimed = image.width * image.height
@@ -53,8 +56,8 @@ def bytes_per_pixel(data: bytes) -> float:
 
 
 def pixels(data: bytes, width: int, height: int, reduce: int) -> NDArray[np.uint8]:
-    """(H, W, 3) RGB; `reduce` is not used."""
-    bytes_per_pixel(data)  # raises where more would be decoded than is shown
+    """Decodes to (H, W, 3) uint8 RGB; `reduce` is not used."""
+    bytes_per_pixel(data)  # raises if the coded image is much larger than the file claims
     still = _still_without_metadata(data)
     decoded = cv2.imdecode(np.frombuffer(still, np.uint8), cv2.IMREAD_UNCHANGED | cv2.IMREAD_IGNORE_ORIENTATION)
     if decoded is None or decoded.shape[:2] != (height, width):
@@ -63,9 +66,10 @@ def pixels(data: bytes, width: int, height: int, reduce: int) -> NDArray[np.uint
 
 
 def _still_without_metadata(data: bytes) -> bytearray:
-    """Returns the file as a still image to which no metadata belongs.
+    """Returns the file marked as a still image, with its metadata detached from the image.
 
-    Of a file that calls itself a sequence, libavif would decode that; and OpenCV gives up at EXIF that it cannot read.
+    In a file marked as a sequence, libavif would decode the sequence instead of the primary image. And OpenCV fails on
+    EXIF metadata that it cannot read.
     """
     still = bytearray(data)
     still[8:12] = _STILL

@@ -1,7 +1,7 @@
-"""BMP: the header held to the data that follows it; plain pixels by arithmetic, run-length coded ones by OpenCV.
+"""Decodes BMP: uncompressed pixels with NumPy, run-length encoded ones with OpenCV.
 
-The fourth byte of 32-bit pixels counts only where the header says which bits are opacity: many writers leave zeros
-there, which would read as fully transparent.
+The header is checked against the data that follows it. The fourth byte of 32-bit pixels is read as opacity only if the
+header has an alpha mask: many encoders leave zeros there, which would mean fully transparent.
 """
 
 from __future__ import annotations
@@ -44,7 +44,16 @@ _MASKS = {16: (0x7C00, 0x03E0, 0x001F), 32: (0xFF0000, 0x00FF00, 0x0000FF)}
 
 @dataclass(frozen=True, slots=True)
 class _Layout:
-    """height: negative when the rows are stored from top to bottom. depth: bits of a pixel. offset: of the pixels."""
+    """The headers of a BMP.
+
+    Attributes:
+        width: Width in pixels.
+        height: Height in pixels; negative if the rows are stored from top to bottom.
+        depth: Bits per pixel.
+        compression: The compression, one of the keys of `_DEPTHS`.
+        header: Size of the information header, in bytes.
+        offset: Offset of the pixels, in bytes.
+    """
 
     width: int
     height: int
@@ -55,13 +64,13 @@ class _Layout:
 
 
 def dimensions(data: bytes) -> tuple[int, int, int]:
-    """Width, height and orientation (always 1)."""
+    """Returns width, height and orientation (always 1)."""
     layout = _layout(data)
     return layout.width, abs(layout.height), 1
 
 
 def pixels(data: bytes, width: int, height: int, reduce: int) -> NDArray[np.uint8]:
-    """(H, W, 3) RGB; `reduce` is not used."""
+    """Decodes to (H, W, 3) uint8 RGB; `reduce` is not used."""
     layout = _layout(data)
     if layout.compression in (_RLE8, _RLE4):
         return _decode_run_lengths(data, width, height)
@@ -70,7 +79,7 @@ def pixels(data: bytes, width: int, height: int, reduce: int) -> NDArray[np.uint
     missing = layout.offset + row * height - len(data)
     if missing > padding:
         raise CorruptImage("the BMP ends early")
-    if missing > 0:  # of the last row's filling
+    if missing > 0:  # only padding of the last row is missing
         data = bytes(data) + bytes(missing)
     rows = np.frombuffer(data, np.uint8, row * height, layout.offset).reshape(height, row)
     rgb = _rgb(rows, data, layout)
@@ -78,10 +87,12 @@ def pixels(data: bytes, width: int, height: int, reduce: int) -> NDArray[np.uint
 
 
 def _decode_run_lengths(data: bytes, width: int, height: int) -> NDArray[np.uint8]:
-    """Rows may be coded wider than the image, as ImageMagick does. OpenCV goes on in the next row with the rest.
+    """Decodes a run-length encoded image to (H, W, 3) uint8 RGB.
 
-    Decoded wider than that, the rest falls into columns that are cut off. Rows wider still fall into others for each
-    width, so that two differ.
+    Rows may be encoded wider than the image, as ImageMagick does. OpenCV would continue the excess pixels in the next
+    row. So the image is decoded with extra columns, which take the excess and are cut off. If a row exceeds even these,
+    its excess ends up at a different place for each number of extra columns. So the image is decoded twice, and the
+    results are compared.
     """
     try:
         shown, other = (_decode_wider(data, width, height, wider) for wider in _WIDER)
@@ -104,12 +115,13 @@ def _decode_wider(data: bytes, width: int, height: int, wider: int) -> NDArray[n
 
 
 def _is_whole(data: bytes, width: int, height: int) -> bool:
-    """Returns whether only the end marker is missing: then runs behind the data, in its row and the next, show nowhere.
+    """Returns whether only the end marker of the run-length encoded data is missing.
 
-    The palette is replaced by one of different colors, so that the runs' color tells.
+    If so, runs of pixels appended after the data, in its last row and the next, do not show in the image. To notice
+    them, the palette is replaced by one whose colors all differ.
     """
     layout = _layout(data)
-    if (len(data) - layout.offset) % 2:  # within a code: all have an even length
+    if (len(data) - layout.offset) % 2:  # it ends within a code: all codes have an even length
         return False
     palette = np.repeat(np.arange(256, dtype=np.uint8), 4)[: layout.offset - _FILE_HEADER - layout.header]
     fields = bytearray(data)
@@ -139,7 +151,7 @@ def _layout(data: bytes) -> _Layout:
     except struct.error:
         raise CorruptImage("the BMP ends within its header") from None
     if (
-        planes > 1  # some writers leave it 0
+        planes > 1  # some encoders write 0
         or (header == _OS2_HEADER and compression == _BIT_FIELDS)
         or depth not in _DEPTHS.get(compression, ())
     ):
@@ -150,7 +162,7 @@ def _layout(data: bytes) -> _Layout:
     if height < 0 and compression in (_RLE8, _RLE4):
         raise CorruptImage("a run-length coded BMP cannot be stored from top to bottom")
     least = _FILE_HEADER + header
-    if depth <= 8 and offset == least and header > _SHORT_OS2_HEADER:  # it leaves no room for the palette
+    if depth <= 8 and offset == least and header > _SHORT_OS2_HEADER:  # the offset leaves no room for the palette
         offset += 4 * (struct.unpack_from("<I", bytes(data[:50]).ljust(50, b"\0"), 46)[0] or 1 << depth)
     if compression in (_BIT_FIELDS, _ALPHA_BIT_FIELDS):
         least = max(least, _MASKS_AT + 12)
@@ -170,7 +182,7 @@ def _rgb(rows: NDArray[np.uint8], data: bytes, layout: _Layout) -> NDArray[Any]:
         masks = struct.unpack_from("<III", data, _MASKS_AT)
     values = rows.view(f"<u{layout.depth // 8}")[:, :width]
     alpha = _channel(values, _alpha_mask(data, layout))
-    if not alpha.any():  # as many writers leave it: the image would be invisible
+    if not alpha.any():  # many encoders leave zeros: the image would be invisible
         if masks == _MASKS[32]:
             return cv2.cvtColor(rows.reshape(-1, width, 4), cv2.COLOR_BGRA2RGB)
         return cv2.merge([_channel(values, mask) for mask in masks])
@@ -179,7 +191,7 @@ def _rgb(rows: NDArray[np.uint8], data: bytes, layout: _Layout) -> NDArray[Any]:
 
 
 def _indices(rows: NDArray[np.uint8], depth: int) -> NDArray[np.uint8]:
-    """Samples of 1, 2, 4 or 8 bits, the first in the highest bits of a byte."""
+    """Unpacks samples of 1, 2, 4 or 8 bits; the first one is in the most significant bits of a byte."""
     if depth == 1:
         return np.unpackbits(rows, axis=1)
     if depth == 8:
@@ -189,7 +201,7 @@ def _indices(rows: NDArray[np.uint8], depth: int) -> NDArray[np.uint8]:
 
 
 def _alpha_mask(data: bytes, layout: _Layout) -> int:
-    """Bits of a pixel that say how opaque it is; 0 where the header has no room to say so."""
+    """Returns the bit mask of a pixel's opacity; 0 if the header has no field for it."""
     told = layout.compression == _ALPHA_BIT_FIELDS or (
         layout.compression == _BIT_FIELDS and layout.header >= _ALPHA_HEADER
     )
@@ -197,7 +209,7 @@ def _alpha_mask(data: bytes, layout: _Layout) -> int:
 
 
 def _apply_palette(indices: NDArray[np.uint8], data: bytes, layout: _Layout) -> NDArray[Any]:
-    """Indices (H, W) as the colors of the file's palette; one beyond a short palette is black."""
+    """Replaces indices (H, W) by the colors of the file's palette; an index beyond a short palette becomes black."""
     entry = 3 if layout.header == _CORE_HEADER else 4
     start = _FILE_HEADER + layout.header
     stored = np.frombuffer(data, np.uint8, min((layout.offset - start) // entry, 256) * entry, start).reshape(-1, entry)
@@ -207,7 +219,7 @@ def _apply_palette(indices: NDArray[np.uint8], data: bytes, layout: _Layout) -> 
 
 
 def _channel(values: NDArray[Any], mask: int) -> NDArray[np.uint8]:
-    """Returns the bits of `mask` as 0-255."""
+    """Extracts the bits of `mask` from each pixel and scales them to 0-255."""
     mask &= int(np.iinfo(values.dtype).max)
     if not mask:
         return np.zeros(values.shape, np.uint8)

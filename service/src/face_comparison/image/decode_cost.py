@@ -1,4 +1,4 @@
-"""Memory that decoding an image takes, told by its header alone: what admission counts before a pixel is decoded."""
+"""Estimates the memory that decoding an image takes from its header alone, for admission control before decoding."""
 
 from __future__ import annotations
 
@@ -10,9 +10,13 @@ _FIXED = 8 << 20
 
 
 def estimate_decode_bytes(data: bytes, max_side: int = MAX_SIDE) -> int:
-    """Returns an upper bound of the memory that `decode` takes beyond the data, at full scale.
+    """Returns an upper bound of the memory, in bytes, that `decode` takes beyond the data at full scale.
 
-    Data that `read_header` rejects costs nothing further: no pixel of it is decoded.
+    For data that `read_header` rejects, only a fixed amount is counted: no pixel of it is decoded.
+
+    Args:
+        data: The encoded image.
+        max_side: Maximum length of the longest side, in pixels.
     """
     try:
         found = format_of(data)

@@ -1,6 +1,6 @@
-"""EXIF orientation: how a camera was held, read from the one tag that says so, and undone on the pixels.
+"""Reads the EXIF orientation, which says how the camera was held, and applies it to the pixels.
 
-Damaged metadata is no damage of the image: whatever cannot be read means orientation 1, as it stands.
+Damaged metadata does not make an image invalid: if the orientation cannot be read, it is 1 (upright as stored).
 """
 
 from __future__ import annotations
@@ -14,14 +14,14 @@ from numpy.typing import NDArray
 _TAG = 0x0112
 _MAX_ENTRIES = 1000
 """Of a directory; cameras write some twenty."""
-_FORMAT_BY_TYPE = {3: "H", 4: "I"}  # SHORT, and LONG as some writers have it
+_FORMAT_BY_TYPE = {3: "H", 4: "I"}  # SHORT, and LONG, which some encoders write
 
 SWAPS_SIDES = {1: False, 2: False, 3: False, 4: False, 5: True, 6: True, 7: True, 8: True}
 """Whether undoing an orientation swaps width and height."""
 
 
 def orientation_of(tiff: bytes) -> int:
-    """1-8 from a TIFF structure, as EXIF embeds it; 1 when it says nothing that makes sense."""
+    """Returns the orientation, 1-8, from a TIFF structure as embedded in EXIF; 1 if it has no valid orientation."""
     order = {b"II": "<", b"MM": ">"}.get(tiff[:2])
     if order is None:
         return 1
@@ -40,7 +40,15 @@ def orientation_of(tiff: bytes) -> int:
 
 
 def upright(pixels: NDArray[np.uint8], orientation: int) -> NDArray[np.uint8]:
-    """Returns the image (H, W, 3) as it should be seen; the same array when orientation is 1. C-contiguous."""
+    """Returns the upright image.
+
+    Args:
+        pixels: The image as stored, (H, W, 3) uint8.
+        orientation: EXIF orientation, 1-8.
+
+    Returns:
+        The upright image, (H, W, 3) or (W, H, 3) uint8, C-contiguous; the same array if the orientation is 1.
+    """
     match orientation:
         case 2:
             turned = cv2.flip(pixels, 1)

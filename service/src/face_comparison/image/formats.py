@@ -1,6 +1,6 @@
-"""Every image format that is read, each in one record. What lists formats (messages, OpenAPI, headers) derives from it.
+"""Defines the supported image formats, one record each. Messages, OpenAPI and headers derive their lists from these.
 
-To add one: a module with `dimensions` and `pixels`, and its record here.
+To add a format, write a module with `dimensions` and `pixels`, and add its record here.
 """
 
 from __future__ import annotations
@@ -23,17 +23,20 @@ class Reader(Protocol):
     """A module that reads one format."""
 
     def dimensions(self, data: bytes) -> tuple[int, int, int]:
-        """Width and height as stored and EXIF orientation, without decoding a pixel."""
+        """Returns width and height as stored, and the EXIF orientation, without decoding a pixel."""
         ...
 
     def pixels(self, data: bytes, width: int, height: int, reduce: int) -> NDArray[np.uint8]:
-        """Returns the image as stored, (H, W, 3) uint8 RGB.
+        """Decodes the image as stored, before its orientation is applied.
 
         Args:
-            data: The file.
-            width: Pixels as stored.
-            height: Pixels as stored.
-            reduce: Sides may be divided by it, rounded up.
+            data: The encoded image.
+            width: Width as stored, in pixels.
+            height: Height as stored, in pixels.
+            reduce: The reader may divide the sides by this number, rounded up.
+
+        Returns:
+            Pixels (H, W, 3) uint8, RGB.
         """
         ...
 
@@ -44,12 +47,12 @@ class ImageFormat:
 
     Attributes:
         name: Identifier.
-        label: Name that users know.
-        media_type: The registered one.
-        suffixes: Of file names, with the dot.
-        matches: Judges the first bytes of a file.
-        bytes_per_pixel: Memory that decoding takes beyond the data, from the header; measured peaks, rounded up, see
-            tests/unit/service/test_decode_cost.py.
+        label: Name for users.
+        media_type: The registered media type.
+        suffixes: File name extensions, with the dot.
+        matches: Returns whether the first bytes of a file are those of this format.
+        bytes_per_pixel: Returns the memory that decoding takes beyond the data, from the header; measured peaks,
+            rounded up, see tests/unit/service/test_decode_cost.py.
         reader: Module that reads the format.
     """
 
@@ -106,13 +109,13 @@ def is_base64(start: bytes) -> bool:
 
 
 def _starts_with_text_of_an_image(start: bytes) -> bool:
-    """Returns whether bytes of a JPEG or PNG were taken for Latin-1 or broken UTF-8, and written as UTF-8."""
+    """Returns whether the bytes are a JPEG or PNG that was read as Latin-1 or invalid UTF-8 and written as UTF-8."""
     text = bytes(start[:12]).decode("utf-8", "ignore")
     return text.startswith(("\xff\xd8\xff", "\ufffd\ufffd\ufffd", "\x89PNG", "\ufffdPNG"))
 
 
 def _is_hexadecimal(start: bytes) -> bool:
-    """Returns whether the bytes are the hexadecimal digits of an image, as they are or taken for base64."""
+    """Returns whether the bytes are the hexadecimal digits of an image, either as such or after decoding as base64."""
     texts = (bytes(start[:8]), pybase64.b64encode(start[:6]))
     return any(text.lower().startswith((b"ffd8ff", b"89504e47", b"0xffd8")) for text in texts)
 
@@ -157,7 +160,11 @@ _NO_IMAGES: tuple[tuple[str, Callable[[bytes], bool]], ...] = (
 
 
 def format_of(start: bytes) -> ImageFormat:
-    """Returns the format that the first bytes (START_BYTES are enough) announce. Raises UnsupportedFormat."""
+    """Returns the format of a file from its first bytes; START_BYTES are enough.
+
+    Raises:
+        UnsupportedFormat: The bytes are empty or not those of a supported format.
+    """
     if not start:
         raise UnsupportedFormat(f"the image is empty: send the bytes of a {LABELS}")
     found = find_format(start)
@@ -177,10 +184,10 @@ def _reject(start: bytes) -> NoReturn:
 
 
 def find_format(start: bytes) -> ImageFormat | None:
-    """Returns the format that the first bytes announce, if any."""
+    """Returns the format of a file from its first bytes; None if it is not supported."""
     return next((each for each in FORMATS if each.matches(start[:START_BYTES])), None)
 
 
 def is_image(start: bytes) -> bool:
-    """Returns whether the first bytes are those of an image, of formats that are not read, too."""
+    """Returns whether the first bytes are those of an image, in a supported or unsupported format."""
     return find_format(start) is not None or any(matches(start[:START_BYTES]) for _, matches in _OTHER_IMAGES)

@@ -1,10 +1,9 @@
-"""HEIC: libheif and libde265 from the decoder-only package of the extra `heif`, in a process of their own.
+"""Decodes HEIC in a separate process, using libheif and libde265 from the decoder-only package of the extra `heif`.
 
-They crash on some damaged files and wait forever on others (libde265 1.1.0: 4 kB are enough), so the service must be
-able to do without the process that decodes. It takes some 20 ms to start; a photograph takes 300 ms to decode.
+They crash on some damaged files and hang on others (libde265 1.1.0: 4 kB are enough), so the service must survive the
+loss of the process that decodes. That process takes about 20 ms to start; a photograph takes 300 ms to decode.
 
-libheif crops, rotates and mirrors by itself. Of a file with several images the one that it calls its primary image is
-shown.
+libheif applies cropping, rotation and mirroring itself. Of a file with several images, the primary image is decoded.
 """
 
 from __future__ import annotations
@@ -29,12 +28,15 @@ _OTHER_CODECS = frozenset({b"avif", b"avis", b"jpeg", b"jpgs", b"j2ki", b"j2is",
 
 
 def is_installed() -> bool:
-    """Returns whether the package that decodes HEIC is there."""
+    """Returns whether the package that decodes HEIC is installed."""
     return importlib.util.find_spec("pi_heif") is not None
 
 
 def matches(start: bytes) -> bool:
-    """Generic HEIF counts as HEIC: phones write it around HEVC."""
+    """Returns whether the first bytes are those of a HEIC file.
+
+    Generic HEIF counts as HEIC: phones use its brands for HEVC images.
+    """
     found = brands(start)
     return bool(found & _BRANDS) or (bool(found & _ANY_CODEC) and not found & _OTHER_CODECS)
 
@@ -53,8 +55,9 @@ _UNSUPPORTED = 3
 _SAMPLES = {"L": (1, "u1"), "I;16": (1, "<u2"), "BGR": (3, "u1"), "BGRA": (4, "u1"), "BGRa": (4, "u1")}
 """Channels and type of a sample of each mode; gray of more than 8 bits comes with 16."""
 
-# One level below pi-heif's own classes, which read every kind of metadata as they open a file. The arguments: one
-# thread, 8 bits per sample in the order BGR without gaps between rows, libheif's choice of a decoder, its limits on.
+# Calls the extension module below pi-heif's own classes, which read every kind of metadata when they open a file. The
+# arguments: one thread, 8 bits per sample in BGR order without gaps between rows, libheif's default decoder, its
+# security limits enabled.
 _DECODE = f"""
 import sys
 try:
@@ -79,7 +82,12 @@ sys.stdout.buffer.write(pixels)
 
 
 def dimensions(data: bytes) -> tuple[int, int, int]:
-    """Width and height of the upright image, and 1."""
+    """Returns width and height of the upright image, and orientation 1: libheif rotates the image itself.
+
+    Raises:
+        UnsupportedFormat: The package that decodes HEIC is not installed.
+        CorruptImage: The header is damaged.
+    """
     if not is_installed():
         raise UnsupportedFormat(
             "HEIC needs an optional package that this service is installed without, face-comparison[heif]: "
@@ -93,7 +101,7 @@ def dimensions(data: bytes) -> tuple[int, int, int]:
 
 
 def pixels(data: bytes, width: int, height: int, reduce: int) -> NDArray[np.uint8]:
-    """(H, W, 3) RGB; `reduce` is not used."""
+    """Decodes to (H, W, 3) uint8 RGB, upright; `reduce` is not used."""
     status, output = _run(bytes(data), width * height)
     if status == _UNSUPPORTED:
         raise UnsupportedFormat("this kind of HEIC is not supported: send the image as JPG, PNG or WebP")
@@ -111,13 +119,19 @@ def pixels(data: bytes, width: int, height: int, reduce: int) -> NDArray[np.uint
     if abs(columns - width) > 1 or abs(rows - height) > 1:
         raise CorruptImage("the HEIC's pixels are not as many as its header says")
     shown = on_white(decoded[:, :, 0] if channels == 1 else decoded)
-    if shown.shape[:2] != (height, width):  # cropped to a fraction of a pixel, which may be rounded either way
+    if shown.shape[:2] != (height, width):  # a crop to fractions of a pixel may be rounded up or down
         shown = np.asarray(cv2.resize(shown, (width, height)), np.uint8)
     return shown
 
 
 def _run(data: bytes, size: int) -> tuple[int, bytes]:
-    """Status and output of the process that decodes an image of `size` pixels; it ends with its request."""
+    """Decodes an image of `size` pixels in a process and returns its exit status and output.
+
+    The process is killed if the request is cancelled.
+
+    Raises:
+        CorruptImage: Decoding takes too long.
+    """
     memory = _FIXED_BYTES + _BYTES_PER_PIXEL * size
     processor_time = _FIXED_CPU_SECONDS + _CPU_SECONDS_PER_MEGAPIXEL * size / 1e6
     command = [sys.executable, "-I", "-c", _DECODE, str(memory), str(processor_time)]
@@ -131,7 +145,7 @@ def _run(data: bytes, size: int) -> tuple[int, bytes]:
         except subprocess.TimeoutExpired:
             raise _endless() from None
         finally:
-            process.kill()  # what has ended is not killed again
+            process.kill()  # no effect on a process that has ended
     cancellation.check()
     if process.returncode == -signal.SIGPROF:
         raise _endless()

@@ -1,7 +1,7 @@
-"""The boxes of a HEIF file (HEIC, AVIF) that say what its primary image is: size, orientation, depth, tiles.
+"""Parses the boxes of a HEIF file (HEIC, AVIF) that describe its primary image: size, orientation, depth, tiles.
 
-Decoders read the container again, within limits of their own. Read here is what must be known before they are
-started, and what they do not limit: how many tiles a small image may be put together from.
+Decoders parse the container again, within their own limits. This module reads what must be known before a decoder
+starts, and enforces a limit that decoders lack: the number of tiles that a small image may be assembled from.
 """
 
 from __future__ import annotations
@@ -39,13 +39,13 @@ SWAPPED_ORIENTATIONS = frozenset({5, 6, 7, 8})
 
 @dataclass(frozen=True, slots=True)
 class PrimaryImage:
-    """The main image of a HEIC or AVIF file, as its header describes it.
+    """The primary image of a HEIC or AVIF file, as its header describes it.
 
     Attributes:
-        width: Pixels as stored.
-        height: Pixels as stored.
-        shown_width: Pixels that are left when the image is cropped as the file asks.
-        shown_height: Pixels that are left when the image is cropped as the file asks.
+        width: Width as stored, in pixels.
+        height: Height as stored, in pixels.
+        shown_width: Width in pixels after cropping to the clean aperture that the file specifies.
+        shown_height: Height in pixels after cropping to the clean aperture that the file specifies.
         orientation: 1-8, as in EXIF.
         depth: Bits per sample.
     """
@@ -59,7 +59,7 @@ class PrimaryImage:
 
 
 def brands(start: bytes) -> frozenset[bytes]:
-    """Returns the file's own brand and those that it is compatible with; empty for other files."""
+    """Returns the major brand and the compatible brands of an ISO media file; empty for other files."""
     if start[4:8] != b"ftyp":
         return frozenset()
     end = min(len(start), int.from_bytes(start[:4], "big"), _LONGEST_FTYP)
@@ -70,7 +70,8 @@ def primary_image(data: bytes) -> PrimaryImage:
     """Reads the properties of the primary image.
 
     Raises:
-        CorruptImage: there is none, its boxes are damaged, or it has more tiles than an image of its size needs.
+        CorruptImage: There is no primary image, its boxes are damaged, or it has more tiles than an image of its size
+            needs.
     """
     meta = first_box(data, 0, len(data), b"meta")
     if meta is None:
@@ -100,7 +101,7 @@ def primary_image(data: bytes) -> PrimaryImage:
 
 
 def _properties(data: bytes, start: int, end: int, item: int) -> Iterator[tuple[bytes, int, int]]:
-    """The properties that are associated with an item, in the order of their association."""
+    """Yields the boxes of the properties associated with an item, in the order of their association."""
     container, associations = first_box(data, start, end, b"ipco"), first_box(data, start, end, b"ipma")
     if container is None or associations is None:
         return
@@ -125,18 +126,22 @@ def _properties(data: bytes, start: int, end: int, item: int) -> Iterator[tuple[
 
 
 def _quotient(fraction: bytes) -> int:
-    """Returns a fraction of two 32-bit numbers, rounded; 0 where it is none."""
+    """Returns the rounded quotient of two 32-bit numbers; 0 if the denominator is 0."""
     numerator, denominator = int.from_bytes(fraction[:4], "big"), int.from_bytes(fraction[4:], "big")
     return (numerator + denominator // 2) // denominator if denominator else 0
 
 
 def first_box(data: bytes, start: int, end: int, kind: bytes) -> tuple[int, int] | None:
-    """First and last byte (exclusive) of the content of the first box of a kind; None where there is none."""
+    """Returns the start and end (exclusive) of the content of the first box of a kind; None if there is none."""
     return next(((first, last) for name, first, last in boxes(data, start, end) if name == kind), None)
 
 
 def boxes(data: bytes, at: int, end: int) -> Iterator[tuple[bytes, int, int]]:
-    """Type, first and last byte (exclusive) of the content of each box."""
+    """Yields the type of each box, and the start and end (exclusive) of its content.
+
+    Raises:
+        CorruptImage: A box does not fit into its range, or there are too many boxes.
+    """
     for _ in range(_MAX_BOXES):
         if at + 8 > end:
             return

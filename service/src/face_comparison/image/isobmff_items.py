@@ -1,4 +1,4 @@
-"""The coded data of the items that a HEIF file's primary image is made of: itself, its tiles, its transparency."""
+"""Extracts the coded data of the items that make up a HEIF file's primary image: itself, its tiles, its alpha plane."""
 
 from __future__ import annotations
 
@@ -14,10 +14,14 @@ _MAX_ITEMS, _MAX_PARTS = 8192, 64
 
 
 def coded_items(data: bytes, kind: bytes) -> Iterator[bytes]:
-    """The data of each item of a kind that decoding the primary image takes.
+    """Yields the data of each item of a type that is needed to decode the primary image.
+
+    Args:
+        data: The file.
+        kind: The item type, for example `b"av01"`.
 
     Raises:
-        CorruptImage: the boxes are damaged, or the items are made of more data than there is.
+        CorruptImage: The boxes are damaged, or the items refer to more data than the file has.
     """
     meta = first_box(data, 0, len(data), b"meta")
     if meta is None:
@@ -45,7 +49,7 @@ def _number(data: bytes, at: int, size: int) -> int:
 
 
 def _needed(data: bytes, start: int, end: int, primary: int) -> set[int]:
-    """Returns the primary image, what it is put together from, and what belongs to these."""
+    """Returns the primary image, the tiles that it is derived from, and the auxiliary images of these."""
     wide = 4 if start < end and data[start] else 2
     references = []
     for kind, at, last in boxes(data, start + 4, end):
@@ -71,7 +75,7 @@ def _kinds(data: bytes, start: int, end: int) -> Iterator[tuple[int, bytes]]:
 
 
 def _locations(data: bytes, start: int, end: int, wanted: set[int]) -> Iterator[list[tuple[int, int, int]]]:
-    """Construction method, offset and length of the parts of each wanted item."""
+    """Yields construction method, offset and length of each extent of each wanted item."""
     version = data[start] if start < end else 0
     sizes = _number(data, start + 4, 2)
     offset_size, length_size, base_size = sizes >> 12, sizes >> 8 & 15, sizes >> 4 & 15

@@ -1,12 +1,14 @@
-"""JPEG: libjpeg-turbo in its strict mode, on a stream that holds only what pixels are decoded from.
+"""Decodes JPEG with libjpeg-turbo in strict mode, from a stream reduced to what affects the pixels.
 
-libjpeg has one remark for what costs no pixel (an odd JFIF revision, color profiles cut to pieces, bytes between
-segments) and for what does (data that ends early, a code that no table holds). What costs no pixel is therefore left
-out or put right before it decodes, in strict mode: the header is written anew from the segments that matter. Two
-remarks remain that are harmless by themselves: stray bytes behind coded data, and an odd order of progressive scans.
-They may hide a worse one behind them, so the rest is then proven before the image is decoded without strict mode.
+libjpeg issues the same kind of warning for what does not affect the pixels (an unusual JFIF revision, a damaged color
+profile, bytes between segments) and for what does (truncated data, a code that is in no Huffman table). So whatever
+does not affect the pixels is removed or corrected before the image is decoded in strict mode, where every warning is
+an error: the header is rewritten from the segments that matter. Two harmless warnings remain: stray bytes after coded
+data, and an unusual order of progressive scans. libjpeg reports only its first warning, so they may hide a worse one.
+After such a warning, the data is therefore verified by other means before it is decoded without strict mode.
 
-An image whose later scans are missing is an error, too: libjpeg shows it without complaint, coarse or without colors.
+An image whose later scans are missing is rejected, too: libjpeg would decode it without a warning, blurred or without
+colors.
 """
 
 from __future__ import annotations
@@ -65,14 +67,17 @@ _MORE = hashlib.sha512(b"").digest().replace(b"\xff", b"\x5a")
 
 
 def dimensions(data: bytes) -> tuple[int, int, int]:
-    """Width and height as stored, and EXIF orientation."""
+    """Returns width and height as stored, and the EXIF orientation."""
     parts = walk(data, through_scans=False)
     shape = frame(parts)
     return shape.width, shape.height, orientation(parts)
 
 
 def bytes_per_pixel(data: bytes) -> float:
-    """Memory while the image is decoded: pixels, those turned upright, and coefficients where scans build on others."""
+    """Returns the memory that decoding takes, in bytes per pixel.
+
+    It covers the decoded and the upright pixels and, if the image has several scans, the coefficients.
+    """
     parts = walk(data, through_scans=False)
     shape = frame(parts)
     if not shape.progressive and len(scans(parts)[0].components) == len(shape.components):
@@ -82,7 +87,7 @@ def bytes_per_pixel(data: bytes) -> float:
 
 
 def pixels(data: bytes, width: int, height: int, reduce: int) -> NDArray[np.uint8]:
-    """Decodes to (ceil(H / reduce), ceil(W / reduce), 3) RGB."""
+    """Decodes to (ceil(H / reduce), ceil(W / reduce), 3) uint8 RGB."""
     parts = walk(data, through_scans=True)
     shape = frame(parts)
     head = next(index for index, part in enumerate(parts) if isinstance(part, Coded))
@@ -120,19 +125,25 @@ def pixels(data: bytes, width: int, height: int, reduce: int) -> NDArray[np.uint
 
 @dataclass(frozen=True, slots=True)
 class _Header:
-    """What stands before the first scan header: before and behind the size of the image."""
+    """What precedes the first scan header, split around the size of the image.
+
+    Attributes:
+        start: What precedes the size.
+        size: Height and width, two bytes each, big-endian.
+        end: What follows the size.
+    """
 
     start: bytes
     size: bytes
     end: bytes
 
     def sized(self, size: tuple[int, int] | None = None) -> bytes:
-        """The header, with another width and height where they are given."""
+        """Returns the header, with its width and height replaced by `size` if given."""
         return b"".join((self.start, struct.pack(">HH", size[1], size[0]) if size else self.size, self.end))
 
 
 def _header(parts: Sequence[Part], shape: Frame) -> _Header:
-    """What stands before the first scan header, reduced to what pixels are decoded from."""
+    """Returns what precedes the first scan header, reduced to what affects the pixels."""
     pieces, at = [START], len(START)
     for part in parts:
         if not isinstance(part, Segment):
@@ -146,7 +157,7 @@ def _header(parts: Sequence[Part], shape: Frame) -> _Header:
 
 
 def _body(data: bytes, parts: Sequence[Part], shape: Frame, more: bytes = b"") -> bytes:
-    """Scans, tables between them and the end marker; `more` stands behind the coded data of each scan."""
+    """Returns the scans, the tables between them and the end marker; `more` is appended to each scan's coded data."""
     pieces: list[bytes | memoryview] = []
     for part in parts:
         if isinstance(part, Coded):
@@ -164,7 +175,10 @@ def _segment(segment: Segment) -> bytes:
 
 
 def _color_space(segment: Segment, components: int) -> bytes:
-    """Returns the segments that tell libjpeg what the components are, in a spelling that it has no remark for."""
+    """Returns a JFIF or Adobe segment, which determines the color space, in a form that causes no warning.
+
+    Other segments become empty.
+    """
     content = segment.content
     if segment.marker == APP0 and content.startswith(_JFIF) and len(content) >= len(_PLAIN_JFIF):
         return _segment(Segment(APP0, _PLAIN_JFIF))
@@ -176,17 +190,21 @@ def _color_space(segment: Segment, components: int) -> bytes:
 
 
 def _distant_restarts(units: int) -> bytes:
-    """Returns a segment that makes libjpeg-turbo use the decoder that checks every code.
+    """Returns a segment that makes libjpeg-turbo use the Huffman decoder that checks every code.
 
-    It takes a fast one, which reads a code that no table holds as a zero, wherever no restart markers are announced.
-    So they are announced, further apart than the image has coding units. 65,535 of them can be said; in a larger
-    image bad codes show by their consequences alone. Costs 2-4 % of the decoding.
+    If a JPEG announces no restart markers, libjpeg-turbo uses a faster decoder, which reads a code that is in no table
+    as a zero. So restart markers are announced with an interval of more coding units than the image has. The maximum
+    interval is 65,535; in a larger image, invalid codes are noticed only through their consequences. This makes
+    decoding 2-4 % slower.
     """
     return b"\xff\xdd\0\4\xff\xff" if units <= 0xFFFF else b""
 
 
 def _require_all_scans(found: Sequence[Scan], shape: Frame) -> None:
-    """Every component must get all its coefficients: in one sequential scan, or in bands over several."""
+    """Raises CorruptImage unless every component gets all its coefficients.
+
+    They come in one sequential scan, or in several progressive ones.
+    """
     arrived = dict.fromkeys(shape.components, 0)
     for scan in found:
         for component in scan.components:
@@ -199,8 +217,12 @@ def _require_all_scans(found: Sequence[Scan], shape: Frame) -> None:
 def _require_whole_scans(stream: bytes, followed: bytes) -> None:
     """Raises CorruptImage if a scan ends early.
 
-    Scans build on one another and cannot be decoded for themselves. But one that ends early changes with what follows
-    its data; one that is whole does not.
+    Scans build on one another and cannot be decoded separately. But if a scan ends early, the decoded pixels depend on
+    the bytes that follow its data; if it is complete, they do not.
+
+    Args:
+        stream: The JPEG.
+        followed: The same JPEG with further bytes after the data of each scan.
     """
     _, alone = _decode(stream, (0, 0), strict=False)
     _, other = _decode(followed, (0, 0), strict=False)
@@ -210,20 +232,44 @@ def _require_whole_scans(stream: bytes, followed: bytes) -> None:
 
 @dataclass(frozen=True, slots=True)
 class _StrictDecoder:
-    """Decodes parts of a JPEG's coded data by themselves. header, scan: what stands before them in the JPEG."""
+    """Decodes parts of a JPEG's coded data separately.
+
+    Attributes:
+        header: What precedes the scan header.
+        scan: The scan header.
+    """
 
     header: _Header
     scan: bytes
 
     def complaint(self, coded: bytes, interval: int, size: tuple[int, int]) -> str:
-        """Returns the first complaint of libjpeg about coded data of `size` pixels; empty if it has none."""
+        """Returns libjpeg's first warning about coded data.
+
+        Args:
+            coded: The coded data.
+            interval: Coding units between two restart markers.
+            size: Width and height of what the data shows, in pixels.
+
+        Returns:
+            The warning; empty if there is none.
+        """
         restarts = _segment(Segment(DRI, interval.to_bytes(2, "big")))
         stream = b"".join((self.header.sized(size), restarts, self.scan, coded, END))
         return _decode(stream, (1, 1), strict=True)[0]
 
 
 def _decode(data: bytes, least: tuple[int, int], *, strict: bool) -> tuple[str, NDArray[np.uint8] | None]:
-    """Returns libjpeg's first complaint, or the pixels at the smallest scale that is not below `least` (0: full)."""
+    """Decodes a JPEG at the smallest scale that is not below a minimum size.
+
+    Args:
+        data: The encoded image.
+        least: Minimum height and width, in pixels; (0, 0) decodes at full scale.
+        strict: Whether a warning of libjpeg is an error.
+
+    Returns:
+        libjpeg's first error or, in strict mode, warning, and None; or an empty string and the pixels, (H, W, 3) uint8
+        RGB.
+    """
     height, width = least
     try:
         decoded = simplejpeg.decode_jpeg(data, "RGB", min_height=height, min_width=width, strict=strict)

@@ -1,7 +1,7 @@
-"""The structure of a JPEG: its markers in order and what they say, without decoding a pixel.
+"""Parses the structure of a JPEG, its markers and segments in order, without decoding a pixel.
 
-Reading is lenient about what costs no pixel (fill bytes, stray bytes, damaged metadata) and bounded for any data:
-segments and scans are limited in number, and the bytes between them are passed over by one search each.
+Parsing tolerates whatever does not affect the pixels (fill bytes, stray bytes, damaged metadata). Its cost is bounded
+for any data: the number of segments and scans is limited, and a single search skips the bytes between two of them.
 """
 
 from __future__ import annotations
@@ -37,7 +37,8 @@ _USUAL_SCANS, _MAX_SCANNED = 24, 128_000_000
 """Every scan is a pass over the whole image, however few bytes it has. Encoders write 10, at most some 20; more are
 read as long as they pass over no more than this many pixels."""
 
-# One fixed byte first: the expression engine then skips through pixels twenty times as fast as with "\xff+".
+# The pattern starts with a single literal byte: the regex engine then skips entropy-coded data twenty times as fast as
+# with "\xff+".
 _MARKER = re.compile(rb"\xff([^\x00\xff])", re.DOTALL)
 _MARKER_AFTER_SCAN = re.compile(rb"\xff([^\x00\xff\xd0-\xd7])", re.DOTALL)
 
@@ -47,7 +48,7 @@ ALL_COEFFICIENTS = (1 << 64) - 1
 
 @dataclass(frozen=True, slots=True)
 class Segment:
-    """A marker and its content."""
+    """A marker and its payload, without the length field."""
 
     marker: int
     content: bytes
@@ -55,7 +56,10 @@ class Segment:
 
 @dataclass(frozen=True, slots=True)
 class Coded:
-    """Where the entropy-coded data of a scan lies, restart markers included. The segment before it is its header."""
+    """The byte range of a scan's entropy-coded data, restart markers included.
+
+    The segment before it is the scan header.
+    """
 
     start: int
     end: int
@@ -66,13 +70,13 @@ Part = Segment | Coded
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """What the frame header (SOF) of a JPEG says.
+    """The frame header (SOF) of a JPEG.
 
     Attributes:
-        width: Pixels as stored.
-        height: Pixels as stored.
-        components: Their numbers.
-        sampling: Blocks of each component, across and down, in a coding unit.
+        width: Width as stored, in pixels.
+        height: Height as stored, in pixels.
+        components: Component identifiers.
+        sampling: Horizontal and vertical sampling factor of each component: its blocks per coding unit.
         progressive: Whether the scans refine one another.
     """
 
@@ -84,37 +88,51 @@ class Frame:
 
     @property
     def unit(self) -> tuple[int, int]:
-        """Width and height in pixels of a coding unit of a scan that holds every component."""
+        """Width and height, in pixels, of a coding unit (MCU) of a scan that holds every component."""
         if len(self.components) == 1:
             return 8, 8
         return 8 * max(across for across, _ in self.sampling), 8 * max(down for _, down in self.sampling)
 
     @property
     def units(self) -> int:
-        """Coding units of a scan that holds every component."""
+        """Number of coding units in a scan that holds every component."""
         return -(-self.width // self.unit[0]) * -(-self.height // self.unit[1])
 
     @property
     def blocks(self) -> int:
-        """At least the coding units of a scan that holds one component."""
+        """Upper bound of the number of coding units in a scan that holds a single component."""
         return -(-self.width // 8) * -(-self.height // 8)
 
 
 @dataclass(frozen=True, slots=True)
 class Scan:
-    """Which components get which coefficients (one bit each) at full precision: none while bits are to follow."""
+    """The coefficients that a scan completes, and for which components.
+
+    Attributes:
+        components: Component identifiers.
+        coefficients: One bit per coefficient that has its full precision after this scan; 0 if further bits of the
+            coefficients follow in later scans.
+    """
 
     components: tuple[int, ...]
     coefficients: int
 
 
 def walk(data: bytes, *, through_scans: bool) -> tuple[Part, ...]:
-    """Lists the segments up to the first scan's header, or those of all scans and their coded data as well.
+    """Lists the segments of a JPEG.
 
-    Behind the first scan's data, whatever reads like no further scan (a trailer, another file) ends the image.
+    After the first scan's data, the image ends at whatever cannot be parsed as another scan (a trailer, another file).
+
+    Args:
+        data: The encoded image.
+        through_scans: Whether to include all scans and their coded data; otherwise the list ends with the header of
+            the first scan.
+
+    Returns:
+        The parts in the order in which they are stored.
 
     Raises:
-        CorruptImage: the data ends before the first scan, or has more segments than any encoder writes.
+        CorruptImage: The data ends before the first scan, or has more segments or scans than any encoder writes.
     """
     parts: list[Part] = []
     at, scans = len(START), 0
@@ -130,7 +148,7 @@ def walk(data: bytes, *, through_scans: bool) -> tuple[Part, ...]:
         if marker in _BARE:
             continue
         size = int.from_bytes(data[at : at + 2], "big")
-        if size < 2 and marker in _METADATA:  # a length that does not even count itself: decoders skip nothing
+        if size < 2 and marker in _METADATA:  # invalid: the length includes its own two bytes; decoders skip no payload
             at += 2
             continue
         if size < 2 or at + size > len(data):
@@ -153,7 +171,12 @@ def walk(data: bytes, *, through_scans: bool) -> tuple[Part, ...]:
 
 
 def frame(parts: Sequence[Part]) -> Frame:
-    """Returns the image's frame. Raises UnsupportedFormat or CorruptImage where it is not of a kind that is decoded."""
+    """Returns the frame header of the image.
+
+    Raises:
+        UnsupportedFormat: The coding process, the bits per sample or the number of components is not supported.
+        CorruptImage: The frame header or the pixels are missing, or the frame header is invalid.
+    """
     segments = [part for part in parts if isinstance(part, Segment)]
     frames = [segment for segment in segments if segment.marker in SOF]
     if not frames and any(segment.marker == _JPEG_LS_SOF for segment in segments):
@@ -186,7 +209,7 @@ def frame(parts: Sequence[Part]) -> Frame:
 
 
 def orientation(parts: Sequence[Part]) -> int:
-    """EXIF orientation, 1-8."""
+    """Returns the EXIF orientation, 1-8; 1 if there is none."""
     for part in parts:
         if isinstance(part, Segment) and part.marker == APP1 and part.content.startswith(_EXIF):
             return orientation_of(part.content[len(_EXIF) :])
@@ -194,7 +217,7 @@ def orientation(parts: Sequence[Part]) -> int:
 
 
 def restart_interval(parts: Sequence[Part]) -> int:
-    """Coding units between two restart markers of the first scan; 0 when there are none."""
+    """Returns the number of coding units between two restart markers of the first scan; 0 without restart markers."""
     interval = 0
     for part in parts:
         if isinstance(part, Coded):
@@ -205,7 +228,11 @@ def restart_interval(parts: Sequence[Part]) -> int:
 
 
 def scans(parts: Sequence[Part]) -> list[Scan]:
-    """Returns the scans that a walk found."""
+    """Parses the scan headers among the parts that `walk` returned.
+
+    Raises:
+        CorruptImage: A scan header has a wrong length.
+    """
     found = []
     for part in parts:
         if isinstance(part, Segment) and part.marker == SOS:
@@ -218,6 +245,6 @@ def scans(parts: Sequence[Part]) -> list[Scan]:
 
 
 def require_few_scans(count: int, shape: Frame) -> None:
-    """Raises CorruptImage when a JPEG asks for more passes over its pixels than an encoder would."""
+    """Raises CorruptImage if a JPEG has more scans than an encoder writes for an image of its size."""
     if count > _USUAL_SCANS and count * shape.width * shape.height > _MAX_SCANNED:
         raise CorruptImage(f"the JPEG has {count} scans, more than an encoder writes for an image of this size")

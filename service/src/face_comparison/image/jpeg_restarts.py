@@ -1,7 +1,8 @@
-"""Proves that the coded data of a JPEG is whole although libjpeg was left with stray bytes in it.
+"""Verifies that the coded data of a JPEG is complete although libjpeg found stray bytes in it.
 
-libjpeg names only its first complaint. Behind harmless stray bytes a missing or bad part would go unseen, so each
-restart interval is decoded in strict mode for itself: stray bytes at its end are then the last thing to complain of.
+libjpeg reports only its first warning. After harmless stray bytes, a missing or damaged part would go unnoticed. So
+the restart intervals are decoded in strict mode, a few at a time; after an interval with stray bytes, decoding starts
+again at the next interval.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ _BEYOND_THE_LAST = re.compile(r"found marker 0xd9 instead of RST")
 """Said of an image that ends at a restart marker: it has fewer intervals than its header announces."""
 
 _RESTART = re.compile(rb"\xff[\xd0-\xd7]", re.DOTALL)
-_PER_PIECE = 8  # numbers of restart markers: a complaint names the marker by its number
+_PER_PIECE = 8  # restart markers are numbered 0-7, and a warning identifies the marker only by its number
 _MAX_INTERVALS = 2048
 _MAX_SIDE = 65_000
 """Pixels; what libjpeg takes."""
@@ -32,13 +33,13 @@ def verify_intervals(coded: bytes, shape: Frame, interval: int, complaint: Compl
     """Decodes every interval between restart markers.
 
     Args:
-        coded: the coded data of the only scan.
-        shape: the image's frame.
-        interval: coding units between two restart markers.
-        complaint: the strict decoder.
+        coded: The coded data of the only scan.
+        shape: The frame header of the image.
+        interval: Coding units between two restart markers.
+        complaint: The strict decoder.
 
     Raises:
-        CorruptImage: an interval is missing, damaged or ends early, or there are too many to be checked.
+        CorruptImage: An interval is missing, damaged or truncated, or there are too many intervals to verify.
     """
     count = -(-shape.units // interval)
     if count > _MAX_INTERVALS:
@@ -50,7 +51,7 @@ def verify_intervals(coded: bytes, shape: Frame, interval: int, complaint: Compl
     intervals = [coded[start:end] for start, end in zip(starts, ends, strict=True)][:count]
 
     def count_complete(pieces: list[bytes], interval: int) -> int:
-        """How many of the pieces, at least one, are whole."""
+        """Returns how many of the pieces, at least one, are proven complete."""
         joined = b"".join(piece + bytes((0xFF, 0xD0 + index)) for index, piece in enumerate(pieces))[:-2]
         said = complaint(joined, interval, _size(shape, interval))
         if not said or _BEYOND_THE_LAST.search(said):
@@ -68,7 +69,10 @@ def verify_intervals(coded: bytes, shape: Frame, interval: int, complaint: Compl
 
 
 def _size(shape: Frame, interval: int) -> tuple[int, int]:
-    """Of an image with one interval in each row of coding units; where that is too wide, the whole image's."""
+    """Returns width and height of an image with one interval per row of coding units.
+
+    If that is too wide for libjpeg, it returns the size of the whole image.
+    """
     across, down = shape.unit
     if interval * across > _MAX_SIDE:
         return shape.width, shape.height

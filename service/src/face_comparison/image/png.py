@@ -1,9 +1,9 @@
-"""PNG: every checksum and the whole compressed stream are proven before OpenCV's decoder sees a byte.
+"""Decodes PNG. Every checksum and the whole compressed stream are verified before OpenCV's decoder gets a byte.
 
-The stream is inflated here, once, held to the exact size that the header announces, and handed on uncompressed, with
-nothing but the chunks that make pixels. So no other part of a file costs time or memory (text and profiles that
-inflate without end, animation frames), no damage gets as far as libpng, which would show a part and write to standard
-error, and a faster inflater than libpng's own does the work.
+The stream is inflated here, once, checked against the exact size that the header announces, and passed on uncompressed
+with only the chunks that affect the pixels. So no other part of a file costs time or memory (text and profiles that
+inflate without end, animation frames); damage never reaches libpng, which would decode a part and write to standard
+error; and a faster inflater than libpng's own does the work.
 """
 
 from __future__ import annotations
@@ -39,13 +39,13 @@ _ADAM7 = ((0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), 
 
 _LAST_FILTER = 4
 _INFLATE_IN = 1 << 16
-_INFLATE_OUT = 0xFFFF  # what a stored block of a deflate stream can hold
+_INFLATE_OUT = 0xFFFF  # capacity of a stored block in a deflate stream
 _ZLIB_BEGIN, _STORED_END = b"\x78\x01", b"\x01\x00\x00\xff\xff"
 
 
 @dataclass(frozen=True, slots=True)
 class _Shape:
-    """The header chunk. `depth`: bits of a sample."""
+    """The header chunk (IHDR). `depth` is in bits per sample."""
 
     width: int
     height: int
@@ -54,7 +54,7 @@ class _Shape:
     interlaced: bool
 
     def passes(self) -> Iterator[tuple[int, int]]:
-        """Rows and bytes a row (with its filter byte) of each pass that has pixels."""
+        """Yields the rows and the bytes per row (with its filter byte) of each pass that has pixels."""
         for left, top, across, down in _ADAM7 if self.interlaced else ((0, 0, 1, 1),):
             columns, rows = -(-(self.width - left) // across), -(-(self.height - top) // down)
             if columns > 0 and rows > 0:
@@ -62,7 +62,7 @@ class _Shape:
 
 
 def dimensions(data: bytes) -> tuple[int, int, int]:
-    """Width and height as stored, and EXIF orientation."""
+    """Returns width and height as stored, and the EXIF orientation."""
     shape, exif = None, b""
     for kind, start, end, _ in _chunks(data):
         if shape is None:
@@ -72,14 +72,17 @@ def dimensions(data: bytes) -> tuple[int, int, int]:
                 break
             shape = _shape(data[start:end])
         elif kind == b"eXIf":
-            exif = exif or bytes(data[start:end])  # there may be one
+            exif = exif or bytes(data[start:end])  # PNG allows only one: further ones are ignored
     if shape is None:
         raise CorruptImage("the PNG does not begin with its header")
     return shape.width, shape.height, orientation_of(exif)
 
 
 def bytes_per_pixel(data: bytes) -> float:
-    """Memory while the image is decoded: its rows uncompressed, which are copied as they grow, and its pixels."""
+    """Returns the memory that decoding takes, in bytes per pixel.
+
+    It covers the uncompressed rows, which are copied as their buffer grows, and the pixels.
+    """
     shape = _shape(bytes(data[_HEADER_AT : _HEADER_AT + 13]))
     samples, wide = _SAMPLES[shape.color], shape.depth == 16
     rows = 2 * max(1, samples * shape.depth / 8)
@@ -88,7 +91,7 @@ def bytes_per_pixel(data: bytes) -> float:
 
 
 def pixels(data: bytes, width: int, height: int, reduce: int) -> NDArray[np.uint8]:
-    """(H, W, 3) RGB; `reduce` is not used."""
+    """Decodes to (H, W, 3) uint8 RGB; `reduce` is not used."""
     view = memoryview(data)
     parts: dict[bytes, list[memoryview]] = {b"IHDR": [], b"PLTE": [], b"tRNS": [], b"IDAT": []}
     order: list[bytes] = []
@@ -113,9 +116,10 @@ def pixels(data: bytes, width: int, height: int, reduce: int) -> NDArray[np.uint
 
 
 def _chunks(data: bytes) -> Iterator[tuple[bytes, int, int, bool]]:
-    """Type, first and last byte (exclusive) of each chunk's content, and whether it is whole with its checksum.
+    """Yields the type of each chunk, start and end (exclusive) of its content, and whether it is complete.
 
-    It ends with the chunk that ends the file, or where the data does: behind the pixels nothing is needed any more.
+    A complete chunk includes its checksum. The iteration ends with the IEND chunk or, after the pixels have begun, at
+    the end of the data: nothing after the pixels is needed.
     """
     at, pixels_begun = len(SIGNATURE), False
     for _ in range(_MAX_CHUNKS):
@@ -146,10 +150,10 @@ def _shape(content: bytes | memoryview) -> _Shape:
 
 
 def _colors(shape: _Shape, palette: bytes, transparency: bytes) -> tuple[bytes, bytes]:
-    """Returns the palette and the transparency that the pixels refer to; empty where they have no meaning.
+    """Returns the palette and the transparency that the pixels refer to; empty if the color type has none.
 
-    The palette is brought to the size that its pixels can address: a color beyond a short palette is black, as
-    libpng has it.
+    The palette is cut or padded to the number of colors that the pixels can address: a color beyond a short palette is
+    black, as in libpng.
     """
     if shape.color == _PALETTE:
         if not palette or len(palette) % 3:
@@ -157,7 +161,7 @@ def _colors(shape: _Shape, palette: bytes, transparency: bytes) -> tuple[bytes, 
         return palette[: 3 << shape.depth].ljust(3 << shape.depth, b"\0"), transparency[: 1 << shape.depth]
     if len(transparency) != _KEY_SIZES.get(shape.color):
         return b"", b""
-    most = (1 << shape.depth) - 1  # of each number only the bits that a sample has count
+    most = (1 << shape.depth) - 1  # only as many bits of each number count as a sample has
     numbers = (int.from_bytes(transparency[at : at + 2], "big") & most for at in range(0, len(transparency), 2))
     return b"", b"".join(number.to_bytes(2, "big") for number in numbers)
 
@@ -165,7 +169,7 @@ def _colors(shape: _Shape, palette: bytes, transparency: bytes) -> tuple[bytes, 
 def _rewrite_uncompressed(
     shape: _Shape, palette: bytes, transparency: bytes, compressed: bytes, *, cut: bool
 ) -> bytearray:
-    """Returns the same image as a PNG without compression, with nothing in it that a decoder could stumble over."""
+    """Returns the same image as an uncompressed PNG without anything that a decoder could fail on."""
     plain = bytearray(SIGNATURE)
     header = struct.pack(">IIBBBBB", shape.width, shape.height, shape.depth, shape.color, 0, 0, shape.interlaced)
     for kind, content in ((b"IHDR", header), (b"PLTE", palette), (b"tRNS", transparency), (b"IDAT", _ZLIB_BEGIN)):
@@ -190,9 +194,13 @@ def _append(plain: bytearray, kind: bytes, *contents: bytes) -> None:
 
 
 def _verify_rows(pieces: Iterator[bytes], shape: _Shape, *, cut: bool) -> Iterator[bytes]:
-    """The pieces as they come, none with an unknown filter, up to all rows that the header announces.
+    """Yields the pieces unchanged, up to the last row that the header announces, and verifies their filter bytes.
 
-    What follows them is not looked at: the checksums of the chunks have proven the rows, unless the file is cut.
+    What follows the rows is ignored, unless the file is truncated: the checksums of the chunks have already proven the
+    rows.
+
+    Raises:
+        CorruptImage: A row has an unknown filter, rows are missing, or data follows the rows of a truncated file.
     """
     passes = shape.passes()
     left = row = phase = 0  # bytes of the pass to come, bytes of its rows, bytes until its next row begins
@@ -219,7 +227,7 @@ def _verify_rows(pieces: Iterator[bytes], shape: _Shape, *, cut: bool) -> Iterat
 
 
 def _inflate(compressed: bytes, *, cut: bool) -> Iterator[bytes]:
-    """The decompressed stream in pieces. Where it is cut, it must at least have its checksum."""
+    """Yields the decompressed stream in pieces. If the file is truncated, the stream must still have its checksum."""
     stream, view = zlib_ng.decompressobj(), memoryview(compressed)
     try:
         for at in range(0, len(view), _INFLATE_IN):
@@ -243,8 +251,8 @@ def _decode(plain: bytearray, shape: _Shape, transparency: bytes) -> NDArray[np.
         raise CorruptImage("the PNG cannot be decoded")
     if opaque:
         return np.asarray(decoded, np.uint8)
-    del plain  # as big as the image; what follows needs room too
-    if decoded.ndim == 2:  # gray, one value of which is transparent
+    del plain  # as large as the image, and what follows needs memory, too
+    if decoded.ndim == 2:  # gray with a color key
         most = (1 << shape.depth) - 1
         key = int.from_bytes(transparency, "big")
         decoded[decoded == (key if shape.depth == 16 else key * 255 // most)] = 255 if shape.depth < 16 else 65535

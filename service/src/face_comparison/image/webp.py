@@ -1,6 +1,6 @@
-"""WebP: the container read here, each image decoded by libwebp from a container that holds nothing else.
+"""Decodes WebP. The container is parsed here; libwebp gets a new container that holds only the image.
 
-Of an animation the first frame is shown, where it lies on the canvas. Transparent parts are shown on white.
+Of an animation, the first frame is decoded, at its position on the canvas. Transparent parts are blended onto white.
 """
 
 from __future__ import annotations
@@ -32,7 +32,16 @@ _KEY_FRAME = b"\x9d\x01\x2a"
 
 @dataclass(frozen=True, slots=True)
 class _Layout:
-    """width, height: of the canvas. left, top: where the image lies on it. chunks: alpha, if any, and image."""
+    """Where the image is in the file and on the canvas.
+
+    Attributes:
+        width: Width of the canvas, in pixels.
+        height: Height of the canvas, in pixels.
+        left: Position of the image on the canvas, in pixels.
+        top: Position of the image on the canvas, in pixels.
+        chunks: Type and content of the alpha chunk, if any, and of the image chunk.
+        orientation: EXIF orientation, 1-8.
+    """
 
     width: int
     height: int
@@ -43,13 +52,13 @@ class _Layout:
 
 
 def dimensions(data: bytes) -> tuple[int, int, int]:
-    """Width and height as stored, and EXIF orientation."""
+    """Returns width and height as stored, and the EXIF orientation."""
     layout = _layout(data)
     return layout.width, layout.height, layout.orientation
 
 
 def pixels(data: bytes, width: int, height: int, reduce: int) -> NDArray[np.uint8]:
-    """(H, W, 3) RGB; `reduce` is not used."""
+    """Decodes to (H, W, 3) uint8 RGB; `reduce` is not used."""
     layout = _layout(data)
     decoded = cv2.imdecode(np.frombuffer(_single_image_file(layout.chunks), np.uint8), cv2.IMREAD_UNCHANGED)
     size = _size(*layout.chunks[-1])
@@ -75,7 +84,7 @@ def _layout(data: bytes) -> _Layout:
         if kind == _EXTENDED and len(content) >= 10:
             canvas = _u24(content, 4) + 1, _u24(content, 7) + 1
         elif kind == _EXIF:
-            exif = content if exif is None else exif  # there may be one; a reader may ignore others
+            exif = content if exif is None else exif  # only one is expected; readers may ignore further ones
         elif image and image[-1][0] != _ALPHA:
             continue
         elif kind == _FRAME and len(content) > 16:
@@ -95,7 +104,7 @@ def _layout(data: bytes) -> _Layout:
 
 
 def _image_chunks(chunks: Iterator[tuple[bytes, bytes]]) -> Iterator[tuple[bytes, bytes]]:
-    """Those up to the first image."""
+    """Yields the alpha and image chunks up to the first image."""
     for kind, content in chunks:
         if kind in (_ALPHA, _LOSSY, _LOSSLESS):
             yield kind, content
@@ -104,7 +113,17 @@ def _image_chunks(chunks: Iterator[tuple[bytes, bytes]]) -> Iterator[tuple[bytes
 
 
 def _chunks(data: bytes, at: int, end: int, left: Iterator[int]) -> Iterator[tuple[bytes, bytes]]:
-    """Type and content of each chunk. left: taken from for each chunk of a file, whatever it lies in."""
+    """Yields type and content of each chunk.
+
+    Args:
+        data: What the chunks are in.
+        at: Offset of the first chunk.
+        end: Offset after the last chunk.
+        left: Yields one item per chunk that may still be read; shared by all chunks of a file, nested ones included.
+
+    Raises:
+        CorruptImage: A chunk is truncated, or there are too many chunks.
+    """
     for _ in left:
         if at + 8 > end:
             return
@@ -117,7 +136,7 @@ def _chunks(data: bytes, at: int, end: int, left: Iterator[int]) -> Iterator[tup
 
 
 def _size(kind: bytes, content: bytes) -> tuple[int, int]:
-    """Width and height that an image's own header says."""
+    """Returns width and height from the header of the coded image."""
     if kind == _LOSSY and content[3:6] == _KEY_FRAME and len(content) >= 10:
         width, height = struct.unpack_from("<HH", content, 6)
         if width & 0x3FFF and height & 0x3FFF:
@@ -129,7 +148,7 @@ def _size(kind: bytes, content: bytes) -> tuple[int, int]:
 
 
 def _single_image_file(chunks: tuple[tuple[bytes, bytes], ...]) -> bytes:
-    """Returns a WebP of one image."""
+    """Returns a WebP file that holds only this image."""
     width, height = _size(*chunks[-1])
     if len(chunks) > 1:
         size = (width - 1).to_bytes(3, "little") + (height - 1).to_bytes(3, "little")

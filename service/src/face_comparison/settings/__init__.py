@@ -22,7 +22,15 @@ __all__ = ["OPTIONS", "OTHER_NAMES", "PREFIX", "Option", "Settings"]
 def _option(
     default: Any, help_: str, read: Callable[[str], Any], *, shown: str | None = None, metavar: str = ""
 ) -> Any:
-    """Declares a field of `Settings`. default: the value. shown: how it is written as text, if that differs."""
+    """Declares a field of `Settings`.
+
+    Args:
+        default: The default value.
+        help_: The help text.
+        read: Parses the text of a value; raises ValueError.
+        shown: The default as text, if it is not simply the value as text.
+        metavar: Placeholder for the value in the help; empty: derived from the type.
+    """
     return field(default=default, metadata={"help": help_, "read": read, "shown": shown, "metavar": metavar})
 
 
@@ -190,7 +198,18 @@ class Settings:
 
     @classmethod
     def from_environ(cls, environ: Mapping[str, str]) -> Settings:
-        """Parses environment variables; an empty value counts as not set. Raises InvalidSettings with all errors."""
+        """Parses environment variables; an empty value counts as not set.
+
+        Args:
+            environ: The environment variables.
+
+        Returns:
+            The settings, with defaults for options that are not set.
+
+        Raises:
+            InvalidSettings: A variable is unknown or invalid, or options contradict each other; the message lists all
+                errors.
+        """
         names = [option.env for option in OPTIONS]
         problems = [unknown(name, names) for name in sorted(environ) if not is_known(name, environ[name], names)]
         given: dict[str, Any] = {}
@@ -214,7 +233,7 @@ class Settings:
 
     @property
     def grace_seconds(self) -> float:
-        """Returns the maximum time from SIGTERM to the exit, in seconds."""
+        """The maximum time from SIGTERM to the exit, in seconds."""
         return self.request_seconds if self.drain_seconds is None else self.drain_seconds
 
 
@@ -262,7 +281,7 @@ def _contradictions(settings: Settings) -> list[str]:
     if settings.auth == "api-key" and settings.api_keys_file is None:
         problems.append("--auth api-key needs --api-keys-file (FACE_COMPARISON_API_KEYS_FILE)")
     if settings.auth == "none" and settings.api_keys_file is not None:
-        # Unchecked keys would leave the service open while its owner believes that it is protected.
+        # The keys would not be checked: the service would be open although its owner believes that it is protected.
         problems.append("--api-keys-file (FACE_COMPARISON_API_KEYS_FILE) needs --auth api-key")
     if settings.collections is not None and settings.collections_file is not None:
         problems.append("--collections and --collections-file are alternatives: give only one of them")

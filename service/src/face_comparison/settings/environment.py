@@ -1,4 +1,4 @@
-"""The environment variables of this program, and which others look like them."""
+"""Defines the environment variables of this program and recognizes others that merely look like them."""
 
 from __future__ import annotations
 
@@ -69,19 +69,25 @@ OTHER_NAMES: Mapping[str, str] = {
 
 _OPERATORS = PREFIX + "OPERATOR_"
 
-# Kubernetes tells every container about every Service of its namespace in variables such as FOO_SERVICE_HOST and
-# FOO_PORT_8080_TCP. A Service whose name begins with `face-comparison` therefore makes names that look like ours.
+# Kubernetes announces every Service of a namespace to its containers in variables such as FOO_SERVICE_HOST and
+# FOO_PORT_8080_TCP. For a Service whose name begins with `face-comparison`, their names look like this program's.
 _SERVICE_LINK = re.compile(r"_(SERVICE_HOST|SERVICE_PORT(_\w+)?|PORT_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)$")
 _SERVICE_LINK_PORT = re.compile(r"^(tcp|udp|sctp)://")
 
 
 def is_service_link(value: str) -> bool:
-    """Returns whether a value is the address that Kubernetes puts into a variable NAME_PORT."""
+    """Returns whether a value is an address that Kubernetes sets as NAME_PORT for a Service (a service link)."""
     return _SERVICE_LINK_PORT.match(value) is not None
 
 
 def is_known(name: str, value: str, options: Collection[str]) -> bool:
-    """Returns whether a variable is one of the options, another one of this program's, or none of its business."""
+    """Returns whether a variable is an option, another variable of this program, or unrelated to it.
+
+    Args:
+        name: The variable's name.
+        value: Its value.
+        options: Names of the variables that are options.
+    """
     return (
         not name.startswith(PREFIX)
         or name in OTHER_NAMES

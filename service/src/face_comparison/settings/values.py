@@ -1,4 +1,4 @@
-"""Parses the text of option values. Each parser raises ValueError, which says what would be right."""
+"""Parses the text of option values. Each parser raises ValueError with a message that says what would be valid."""
 
 from __future__ import annotations
 

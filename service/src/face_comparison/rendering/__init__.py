@@ -1,4 +1,4 @@
-"""Images with their faces marked, and comparisons side by side, made to be looked at."""
+"""Draws detected faces and side-by-side comparisons for people to look at."""
 
 from face_comparison.rendering.comparison import Compared, draw_comparison
 from face_comparison.rendering.faces import draw_faces

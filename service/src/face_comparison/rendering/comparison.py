@@ -1,8 +1,9 @@
-"""A comparison to be looked at: a row for each target, both images side by side, and what was found.
+"""Draws a comparison for people to look at: one row per target with both images side by side and the result.
 
-Above, a line joins the two faces that decided; below stand both faces close up (they are small on a group photograph),
-the verdict in words, and the distance on a scale with the threshold marked. Verdicts have colors that
-color-blind people can distinguish, and besides by the line (whole or broken), a sign and a word. Values in, values out.
+At the top of a row, a line joins the two faces that determined the verdict. Below it are close-ups of both faces (which
+are small in a group photograph), the verdict in words, and the distance on a scale with the threshold marked. Verdicts
+have colors that color-blind people can distinguish; the line (solid or dashed), a symbol and a word show them, too.
+No I/O.
 """
 
 from __future__ import annotations
@@ -36,7 +37,13 @@ _NARROWEST, _WIDEST = 0.75, 1.5
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Compared:
-    """One target. image: upright RGB, None when it cannot be shown. found: its verdict, or why there is none."""
+    """One target of a comparison.
+
+    Attributes:
+        name: Name to show.
+        image: Upright image, (H, W, 3) uint8 RGB; None if it cannot be shown.
+        found: The result, or why there is none.
+    """
 
     name: str
     image: Image | None
@@ -45,7 +52,7 @@ class Compared:
 
 @dataclass(frozen=True, slots=True)
 class _Place:
-    """An image on the canvas: where it is, and how many times its size."""
+    """Position of an image on the canvas, in pixels, and its scale factor."""
 
     left: float
     top: float
@@ -63,9 +70,20 @@ class _Place:
 def draw_comparison(
     name: str, image: Image, face: Face, targets: Sequence[Compared], calibration: Calibration
 ) -> Image:
-    """Draws the source's upright RGB image and face next to each target, one below the other."""
+    """Draws the source next to each target, one target per row.
+
+    Args:
+        name: Name of the source.
+        image: Upright image of the source, (H, W, 3) uint8 RGB.
+        face: The face of the source, with coordinates in pixels.
+        targets: At least one target.
+        calibration: Contains the threshold to mark.
+
+    Returns:
+        The drawing, uint8 RGB.
+    """
     height = int(np.clip(MOST_PIXELS / len(targets) - 200, *_HEIGHTS))
-    unit = max(0.62, height / _HEIGHTS[1])  # below, text could not be read
+    unit = max(0.62, height / _HEIGHTS[1])  # smaller text would be illegible
     first = _panel_width([image], height)
     second = _panel_width([each.image for each in targets if each.image is not None], height)
     sizes = _Sizes(height, first, second, unit)
@@ -74,7 +92,14 @@ def draw_comparison(
 
 @dataclass(frozen=True, slots=True)
 class _Sizes:
-    """Pixels. height: of the images. source, target: widths of their places. unit: what all else is multiplied by."""
+    """Sizes in pixels.
+
+    Attributes:
+        height: Height of the images.
+        source: Width of the source's panel.
+        target: Width of the targets' panels.
+        unit: Scale factor of everything else.
+    """
 
     height: int
     source: int
@@ -117,7 +142,7 @@ def _row(source: Compared, face: Face, target: Compared, calibration: Calibratio
 
 
 def _draw_image(canvas: Image, image: Image, left: int, top: int, width: int, height: int) -> _Place:
-    """Draws an image as large as its place allows, in the middle of it."""
+    """Draws an image centered in its panel, as large as the panel allows."""
     times = min(width / image.shape[1], height / image.shape[0])
     size = max(1, round(image.shape[1] * times)), max(1, round(image.shape[0] * times))
     fitted = cv2.resize(image, size, interpolation=cv2.INTER_AREA if times < 1 else cv2.INTER_CUBIC)
@@ -129,7 +154,7 @@ def _draw_image(canvas: Image, image: Image, left: int, top: int, width: int, he
 def _faces(
     canvas: Image, source: tuple[_Place, Face], second: _Place | None, found: TargetMatch, sizes: _Sizes
 ) -> None:
-    """Frames, and a line between the two faces that decided."""
+    """Draws frames, and a line between the two faces that determined the verdict."""
     best = found.faces[0]
     color = SAME if best.same_person else DIFFERENT
     place, face = source
@@ -144,7 +169,7 @@ def _faces(
             other = second.box(best.face.box)
             _draw_line(canvas, one, other, color, best.same_person, sizes)
             _frame(canvas, other, color, sizes.of(4))
-        for match in found.faces[1:]:  # labels last: no line may cross them
+        for match in found.faces[1:]:  # labels last, so that no line crosses them
             if match.face is not None:
                 _label(canvas, second.box(match.face.box), f"{match.distance:.2f}", sizes)
     _frame(canvas, one, color, sizes.of(4))
@@ -157,7 +182,7 @@ def _frame(canvas: Image, box: Box, color: Color, line: int) -> None:
 
 
 def _draw_line(canvas: Image, one: Box, other: Box, color: Color, same: bool, sizes: _Sizes) -> None:
-    """A line from frame to frame, broken when they are different people, with a sign in its middle."""
+    """Draws a line from frame to frame, dashed for different people, with a symbol at its midpoint."""
     start, end = _edge_point(one, _center(other)), _edge_point(other, _center(one))
     length = float(np.hypot(*(end - start)))
     count = 1 if same else max(3, round(length / sizes.of(16)) // 2 * 2 + 1)
@@ -180,7 +205,7 @@ def _center(box: Box) -> np.ndarray:
 
 
 def _edge_point(box: Box, towards: np.ndarray) -> np.ndarray:
-    """Where the way from the middle of a box to a point crosses the box's edge."""
+    """Returns the point where the line from the center of a box to another point crosses the box's edge."""
     middle = _center(box)
     way = towards - middle
     half = np.array([box.width, box.height]) / 2
@@ -198,7 +223,7 @@ def _label(canvas: Image, box: Box, text: str, sizes: _Sizes) -> None:
 
 
 def _name(canvas: Image, name: str, left: float, width: int, sizes: _Sizes) -> None:
-    """In the image's corner. width: of its place."""
+    """Draws a name in the corner of an image; `width` is that of the image's panel."""
     edge, size = sizes.of(16), sizes.of(17)
     start = round(left) + edge // 2
     shown = _shorten(name, size, width - 3 * edge)
@@ -246,12 +271,12 @@ def _draw_verdict(
 
 
 def _percent(probability: float) -> str:
-    """Never 0 or 100: nobody is that certain."""
+    """Formats a probability as a percentage, but never as 0 or 100: no comparison is that certain."""
     return f"{np.clip(100 * probability, 0.01, 99.99):.2f} %"
 
 
 def _closeup(image: Image, face: Face, side: int) -> Image:
-    """Returns the face and a little around it, square."""
+    """Returns a square crop of the face with a margin, `side` pixels wide."""
     box = face.box
     reach = max(1, min(*image.shape[:2], round(1.5 * max(box.width, box.height))))
     left = int(np.clip(box.left + box.width / 2 - reach / 2, 0, image.shape[1] - reach))
@@ -269,7 +294,11 @@ def _scale(
     color: Color,
     sizes: _Sizes,
 ) -> None:
-    """Distances from 0 to 2: what is one person in its color, the rest in the other's, a pointer at this one."""
+    """Draws a scale of distances from 0 to 2, with a pointer at the distance of this comparison.
+
+    Distances up to the threshold have the color of the same person, the others that of different people. `values` are
+    the distance and the threshold.
+    """
     left, top = corner
     distance, threshold = values
     small, bar = sizes.of(15), sizes.of(10)
@@ -309,8 +338,8 @@ def _text_width(text: str, size: int) -> int:
 
 
 def _shorten(text: str, size: int, width: int) -> str:
-    """Text shortened in its middle until it fits: names differ at their ends."""
-    # OpenCV crashes on what is no Unicode, as bytes of file names may be.
+    """Shortens a text in the middle until it fits: names differ at their start or end."""
+    # OpenCV crashes on invalid Unicode, which file names may contain.
     text = "".join(letter if letter.isprintable() else "?" for letter in text)
     shown, keep = text, len(text)
     while keep > 1 and _text_width(shown, size) > width:

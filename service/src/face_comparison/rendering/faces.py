@@ -1,7 +1,6 @@
-"""An image with its faces marked, made to be looked at: frames, landmarks, and how certain the detector is.
+"""Draws the detected faces of an image for people to look at: frames, landmarks, and the detector's confidence.
 
-Sizes follow the image and the faces, so that a passport photograph and a group of forty look equally good. Values in,
-values out.
+Sizes scale with the image and the faces, so that a passport photograph and a group of forty look equally good. No I/O.
 """
 
 from __future__ import annotations
@@ -21,18 +20,23 @@ SMALLEST = 640
 
 
 def draw_faces(image: Image, faces: Sequence[Face]) -> Image:
-    """Returns a copy of an upright RGB image (H, W, 3) on which every face is framed and labeled, numbered from 1.
+    """Draws a frame and a label for every face on a copy of the image.
 
-    A small image comes back a whole number of times larger.
+    Args:
+        image: Upright image, (H, W, 3) uint8 RGB.
+        faces: The faces, with coordinates in pixels; labels number them from 1.
+
+    Returns:
+        The drawing, uint8 RGB; an image smaller than SMALLEST is enlarged by an integer factor.
     """
     canvas, faces = _enlarge(image, faces)
-    # Small faces first, so that the frame of a face in front is not crossed by one behind.
+    # Small faces first, so that a face in the background does not cross the frame of one in the foreground.
     for number, face in sorted(enumerate(faces, 1), key=lambda item: item[1].box.area):
         color = COLORS[(number - 1) % len(COLORS)]
         line = _line_width(canvas, face)
         _frame(canvas, face, color, line)
         _landmarks(canvas, face, color, line)
-    for number, face in enumerate(faces, 1):  # labels last: nothing may cover them
+    for number, face in enumerate(faces, 1):  # labels last, so that nothing covers them
         _label(canvas, face, f"{number}  {100 * face.confidence:.0f} %", COLORS[(number - 1) % len(COLORS)])
     return canvas
 
@@ -58,7 +62,7 @@ def _line_width(canvas: Image, face: Face) -> int:
 
 
 def _frame(canvas: Image, face: Face, color: Color, line: int) -> None:
-    """Four corners, and a faint line between them: it says where the face is without covering it."""
+    """Draws four corners and a faint line between them, which mark the face without covering it."""
     left, top = face.box.left, face.box.top
     right, bottom = left + face.box.width, top + face.box.height
     faint = canvas.copy()
@@ -71,7 +75,7 @@ def _frame(canvas: Image, face: Face, color: Color, line: int) -> None:
         for y, dy in ((top, 1), (bottom, -1))
     ]
     strokes = [np.array([at(*point) for point in corner], np.int32) for corner in corners]
-    # A dark edge keeps the stroke visible on any background.
+    # A dark outline keeps the stroke visible on any background.
     cv2.polylines(canvas, strokes, False, SHADE, line + 2, cv2.LINE_AA, SUBPIXELS)
     cv2.polylines(canvas, strokes, False, color, line, cv2.LINE_AA, SUBPIXELS)
 
@@ -84,7 +88,7 @@ def _landmarks(canvas: Image, face: Face, color: Color, line: int) -> None:
 
 
 def _label(canvas: Image, face: Face, text: str, color: Color) -> None:
-    """A plate above the frame, or inside it where the image ends."""
+    """Draws a label above the frame, or inside it if there is no space above."""
     height, width = canvas.shape[:2]
     size = round(min(max(width, height) / 38, max(11.0, face.box.width / 5)))
     font = cv2.FontFace("sans")

@@ -1,7 +1,4 @@
-"""What every drawing is made of: colors, coordinates finer than a pixel, plates with text, and the PNG file.
-
-Values in, values out.
-"""
+"""Building blocks of drawings: colors, subpixel coordinates, rounded plates, and PNG encoding. No I/O."""
 
 from __future__ import annotations
 
@@ -30,7 +27,7 @@ SUBPIXELS = 3
 
 
 def png(image: Image) -> bytes:
-    """Returns an RGB image as a PNG file."""
+    """Encodes an RGB image as PNG."""
     done, data = cv2.imencode(".png", cv2.cvtColor(image, cv2.COLOR_RGB2BGR))
     if not done:
         raise ValueError("the image cannot be written as PNG")
@@ -38,7 +35,7 @@ def png(image: Image) -> bytes:
 
 
 def plate(canvas: Image, left: int, top: int, width: int, height: int, color: Color) -> None:
-    """A rectangle with round corners."""
+    """Draws a filled rectangle with rounded corners; sizes in pixels."""
     radius = height // 4
     shape = np.zeros((height, width), np.uint8)
     cv2.rectangle(shape, (radius, 0), (width - radius - 1, height - 1), 255, cv2.FILLED)
@@ -52,5 +49,5 @@ def plate(canvas: Image, left: int, top: int, width: int, height: int, color: Co
 
 
 def at(x: float, y: float) -> tuple[int, int]:
-    """Returns a point as OpenCV takes it with SUBPIXELS."""
+    """Converts a point in pixels to the fixed-point coordinates that OpenCV expects with SUBPIXELS."""
     return round(x * 2**SUBPIXELS), round(y * 2**SUBPIXELS)

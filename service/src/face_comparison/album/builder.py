@@ -1,4 +1,4 @@
-"""Builds an album: scan every image, group the faces by person, write the results, delete records of missing images."""
+"""Builds an album: scans every image, groups the faces by person, writes the results, deletes outdated records."""
 
 from __future__ import annotations
 
@@ -30,11 +30,11 @@ class AlbumOptions:
     Attributes:
         folder: The photographs, an absolute path with links resolved.
         out: The album, an absolute path with links resolved.
-        threshold: Maximum mean distance of a person's faces; None for the bundle's.
+        threshold: Maximum mean distance between a person's faces; None: the bundle's threshold.
         min_confidence: Minimum confidence (0-1) of the faces to show.
-        min_face: Minimum shorter side of the faces to show, pixels.
+        min_face: Minimum length of the shorter side of the faces to show, in pixels.
         links: Whether to create a folder of links per person.
-        photographs: Where the photographs are, if not in `folder`, which is then the place's path.
+        photographs: Where the photographs are, if not in `folder`; `folder` is then the place's path.
     """
 
     folder: Path
@@ -48,7 +48,17 @@ class AlbumOptions:
 
 @dataclass(frozen=True, slots=True)
 class AlbumResult:
-    """Counts of an album. `analyzed` counts the images that were new in this run."""
+    """The result of building an album.
+
+    Attributes:
+        page: Path of the page.
+        images: Number of images.
+        analyzed: Number of images that were analyzed in this run.
+        faces: Number of faces.
+        people: Number of people who are shown, without those seen only once.
+        once: Number of faces of people who were seen only once.
+        skipped: Files that are not in the album, and why.
+    """
 
     page: Path
     images: int
@@ -69,14 +79,17 @@ def build_album(
 
     Args:
         options: What to build.
-        source: Where the faces come from.
-        started: Called with the number of images.
+        source: Detects faces.
+        started: Called with the number of images before the first one is analyzed.
         done: Called with the outcome of each image.
 
+    Returns:
+        Counts of the album.
+
     Raises:
-        AlbumUnusable: if there are no images, or `out` cannot be written.
-        ServiceRefused: if the service cannot be used.
-        Interrupted: after Ctrl-C, when everything found so far is saved.
+        AlbumUnusable: There are no images, or `out` is in use, damaged or not an album.
+        ServiceRefused: The service cannot be used.
+        Interrupted: The user pressed Ctrl-C; all results so far have been saved.
     """
     photographs = options.photographs or Folder(options.folder)
 
@@ -90,16 +103,20 @@ def build_album(
 
 
 def assemble_album(options: AlbumOptions, results: Place, shards: int, model: FaceModel) -> AlbumResult:
-    """Creates or updates an album from the results of all shards, see `shards`.
+    """Creates or updates an album from the results of all shards; see the module `shards`.
 
     Args:
         options: What to build.
         results: Where the results are.
-        shards: How many there are.
-        model: What found the faces.
+        shards: Number of shards.
+        model: The model that detected the faces.
+
+    Returns:
+        Counts of the album.
 
     Raises:
-        AlbumUnusable: if a shard is not finished, or the album cannot be made.
+        AlbumUnusable: There are no images, or `out` is in use, damaged or not an album.
+        ShardsUnfinished: A part of a shard is missing, or its results are of other images or another model.
     """
     photographs = options.photographs or Folder(options.folder)
 
@@ -140,7 +157,11 @@ def _build(
 
 
 def prepare(out: Path) -> None:
-    """Creates the folder. Raises AlbumUnusable if it contains something other than an album."""
+    """Creates the folder of an album if it does not exist.
+
+    Raises:
+        AlbumUnusable: The folder cannot be created, or contains something other than an album.
+    """
     try:
         out.mkdir(parents=True, exist_ok=True)
         if not (out / NAME).exists() and any(out.iterdir()):
@@ -152,7 +173,7 @@ def prepare(out: Path) -> None:
 def _empty(
     digests: Mapping[Path, str], known: Mapping[FaceKey, DetectedFace], database: AlbumDatabase
 ) -> list[Skipped]:
-    """Returns the images that add no face, and why."""
+    """Returns the images without faces, and why they have none."""
     rejected, recorded, with_faces = database.rejected(), database.known(), {digest for digest, _ in known}
     skipped = []
     for path, digest in digests.items():
@@ -171,9 +192,9 @@ class _Assigned:
 
     Attributes:
         entries: Every face of every file, sorted by path.
-        numbers: The person of each face that was found; None: seen only once.
-        names: Of those who were named, by number.
-        hidden: Numbers of those who are left out of the page and the folders.
+        numbers: Number of the person of each detected face; None for a person seen only once.
+        names: Names of people, by number.
+        hidden: Numbers of the people who are left out of the page and the folders.
     """
 
     entries: list[Entry]

@@ -1,9 +1,9 @@
-"""Groups faces by person, and gives people numbers that stay. Pure arithmetic.
+"""Groups faces by person, and numbers people consistently across runs. Pure arithmetic.
 
 Agglomerative clustering with average linkage: the closest groups are merged as long as the average distance between
 their faces is at most the threshold. Of the methods tried, only this one neither chains strangers together (single
-linkage, DBSCAN) nor needs many images of everybody (HDBSCAN); docs/how-to/albums.md has the figures. Two faces of one
-image are never one person.
+linkage, DBSCAN) nor needs many images of everybody (HDBSCAN); docs/how-to/albums.md has the figures. Two faces in one
+image are never the same person, unless one is a copy of the other.
 """
 
 from __future__ import annotations
@@ -34,15 +34,18 @@ COPY_DISTANCE = 0.5
 def cluster_faces(
     hashes: Mapping[FaceKey, NDArray[np.float32]], threshold: float, apart: Iterable[tuple[FaceKey, FaceKey]] = ()
 ) -> list[list[FaceKey]]:
-    """Returns the faces of each person, in the order given; people are sorted by their first face.
+    """Groups faces by person.
 
     Args:
         hashes: (768,) float32 per face.
-        threshold: Maximum mean distance (0-2) within a person.
-        apart: Pairs of faces that are never one person.
+        threshold: Maximum mean distance (0-2) between the faces of a person.
+        apart: Pairs of faces that are never the same person.
+
+    Returns:
+        The faces of each person, in the order of `hashes`; people are sorted by their first face.
 
     Raises:
-        AlbumUnusable: for more than MAX_FACES faces.
+        AlbumUnusable: There are more than MAX_FACES faces.
     """
     if len(hashes) > MAX_FACES:
         raise AlbumUnusable(
@@ -52,7 +55,7 @@ def cluster_faces(
         return []
     index = {key: number for number, key in enumerate(hashes)}
     vectors = np.stack(list(hashes.values()))
-    vectors = vectors[:, vectors.any(axis=0)]  # without the zeros that pad every hash
+    vectors = vectors[:, vectors.any(axis=0)]  # drops the zero padding of the hashes
     labels = linked(vectors, threshold, [(index[one], index[other]) for one, other in apart])
     found: dict[int, list[FaceKey]] = {}
     for key, label in zip(hashes, labels.tolist(), strict=True):
@@ -61,7 +64,12 @@ def cluster_faces(
 
 
 def pairs_of_one_image(faces: Mapping[FaceKey, DetectedFace], threshold: float) -> Iterator[tuple[FaceKey, FaceKey]]:
-    """Yields the pairs of faces of one image, which are different people unless one is a copy of the other."""
+    """Yields the pairs of faces in one image that are different people: neither is a copy of the other.
+
+    Args:
+        faces: The faces of all images.
+        threshold: The threshold of the album.
+    """
     by_image: dict[str, list[FaceKey]] = {}
     for key in faces:
         by_image.setdefault(key[0], []).append(key)
@@ -83,10 +91,17 @@ def _is_one_face(one: DetectedFace, other: DetectedFace, threshold: float) -> bo
 
 
 def assign_numbers(people: Sequence[Sequence[FaceKey]], earlier: Mapping[FaceKey, int]) -> dict[int, Sequence[FaceKey]]:
-    """Returns the people by number, from 1.
+    """Assigns numbers to people.
 
-    A person keeps the number that most of their faces had before; if two people had the same, the one with more of
-    those faces keeps it. New people get new numbers, most faces first.
+    A person keeps the number that most of their faces had before; if that applies to two people, the one with more of
+    those faces keeps it. New people get new numbers, in descending order of their number of faces.
+
+    Args:
+        people: The faces of each person.
+        earlier: Number of the person of each face in the previous run.
+
+    Returns:
+        The faces of each person by number, from 1.
     """
     shared = [
         (count, number, index)

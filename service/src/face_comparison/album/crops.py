@@ -1,6 +1,6 @@
-"""The cropped faces of an album, as files beside the page: embedding thousands of them would make the page too large.
+"""Stores the cropped faces of an album as files next to the page: embedding thousands would make the page too large.
 
-Their names derive from the image's content and the models, so that a crop always shows the face of its record.
+File names derive from the image's content and the models, so that a crop always shows the face of its record.
 """
 
 from __future__ import annotations
@@ -16,7 +16,12 @@ FOLDER = "faces"
 
 
 class Crops:
-    """version: of the models."""
+    """The crops in the folder of an album, for one version of the models.
+
+    Args:
+        out: The album.
+        version: FaceModelVersion of the models.
+    """
 
     def __init__(self, out: Path, version: str) -> None:
         self._folder, self._version = out / FOLDER, version
@@ -33,12 +38,12 @@ class Crops:
             files.write(self._folder / self.name((found.digest, number)), crop)
 
     def complete(self, known: set[str], keys: Iterable[FaceKey]) -> set[str]:
-        """Returns the known images without those that lack a crop."""
+        """Returns the known images except those that lack a crop of one of the faces `keys`."""
         there = {path.name for path in self._folder.iterdir()}
         return known - {key[0] for key in keys if self.name(key) not in there}
 
     def delete_others(self, keys: Iterable[FaceKey]) -> None:
-        """Deletes the crops of all other faces."""
+        """Deletes the crops of all faces but the given ones."""
         wanted = {self.name(key) for key in keys}
         for path in self._folder.glob("*.jpg*"):
             if path.name not in wanted:

@@ -1,8 +1,8 @@
-"""The SQLite file of an album, so that the next run analyzes only new images.
+"""Stores the faces of an album in a SQLite file, so that the next run analyzes only new images.
 
-A database, because a run may end at any moment (Ctrl-C, a flat battery) and must leave complete records; in the album's
-folder, because it contains biometric data, and deleting the folder must delete all of it. Records are keyed by the
-image's content and the FaceModelVersion: a renamed image is recognized, and another model starts from scratch.
+It is a database because a run may end at any moment (Ctrl-C, a dead battery) and must leave complete records. It is in
+the album's folder because it contains biometric data, and deleting the folder must delete all of it. Records are keyed
+by the image's content and the FaceModelVersion: a renamed image is recognized, and another model starts from scratch.
 """
 
 from __future__ import annotations
@@ -41,7 +41,11 @@ CREATE TABLE faces (
 
 
 def version_of(folder: Path, name: str = NAME) -> str | None:
-    """Returns the model version of an album's faces; None if the folder is not an album, or has no face."""
+    """Returns the FaceModelVersion of an album's faces; None if the folder is not an album or has no faces.
+
+    Raises:
+        AlbumUnusable: Another run is using the album.
+    """
     if not (folder / name).is_file():
         return None
     try:
@@ -57,14 +61,26 @@ def version_of(folder: Path, name: str = NAME) -> str | None:
 
 
 class AlbumDatabase:
-    """The records of one model version; records of other versions are neither read nor changed. One run at a time."""
+    """The records of one FaceModelVersion. Only one run at a time can open the database.
+
+    Records of other versions are not read; only `delete_others` deletes them.
+    """
 
     def __init__(self, folder: Path, version: str, name: str = NAME) -> None:
-        """Raises AlbumUnusable if another run has it open, or the file is not an album's."""
+        """Opens or creates the database.
+
+        Args:
+            folder: The album.
+            version: FaceModelVersion of the records.
+            name: Name of the file.
+
+        Raises:
+            AlbumUnusable: Another run has it open, or the file is not the database of an album.
+        """
         self._path, self._version = folder / name, version
         with self._explain_errors():
             self._database = sqlite3.connect(self._path, timeout=1.0)
-            # The lock is held until the end; deleted data is overwritten.
+            # The lock is held until the database is closed; deleted data is overwritten.
             for setting in ("locking_mode = EXCLUSIVE", "secure_delete = ON", "synchronous = NORMAL"):
                 self._database.execute(f"PRAGMA {setting}")
             self._database.execute("BEGIN EXCLUSIVE")
@@ -78,12 +94,12 @@ class AlbumDatabase:
             self._database.commit()
 
     def known(self) -> set[str]:
-        """Returns the digests of the images that have been analyzed."""
+        """Returns the digests of the images that have been analyzed or rejected."""
         rows = self._database.execute("SELECT digest FROM images WHERE version = ?", (self._version,))
         return {digest for (digest,) in rows}
 
     def keep(self, found: Iterable[Analyzed | Rejected]) -> None:
-        """Writes records; they are on disk when this returns."""
+        """Writes and commits records; they are on disk when this returns."""
         with self._explain_errors(), self._database:
             for each in found:
                 self._database.execute(
@@ -108,7 +124,7 @@ class AlbumDatabase:
         return {row[0]: Rejected(*row) for row in rows}
 
     def faces(self) -> dict[FaceKey, DetectedFace]:
-        """Returns every face, sorted by digest."""
+        """Returns every face, sorted by the digest of its image and its number."""
         rows = self._database.execute(
             "SELECT digest, number, left, top, width, height, confidence, sharpness, brightness, face_size, hash "
             "FROM faces WHERE version = ? ORDER BY digest, number",
@@ -119,7 +135,7 @@ class AlbumDatabase:
                 bounding_box=BoundingBox(left, top, width, height),
                 confidence=confidence,
                 landmarks=(),
-                # The album keeps neither the pose nor what makes a hash unreliable.
+                # The album stores neither the pose nor why a hash is unreliable.
                 quality=Quality(sharpness, brightness, face_size, roll=0.0, yaw=0.0, reliable=True, reasons=()),
                 face_hash=np.frombuffer(vector, "<f4").astype(np.float32),
                 face_model_version=self._version,
@@ -128,14 +144,14 @@ class AlbumDatabase:
         }
 
     def people(self) -> dict[FaceKey, int]:
-        """Returns the number of the person of each face in the previous album."""
+        """Returns the number of each face's person as of the previous run."""
         rows = self._database.execute(
             "SELECT digest, number, person FROM faces WHERE version = ? AND person IS NOT NULL", (self._version,)
         )
         return {(digest, number): person for digest, number, person in rows}
 
     def save_people(self, people: Mapping[FaceKey, int | None]) -> None:
-        """Saves the number of the person of each face."""
+        """Saves the number of each face's person."""
         with self._explain_errors(), self._database:
             self._database.executemany(
                 "UPDATE faces SET person = ? WHERE digest = ? AND version = ? AND number = ?",
@@ -143,7 +159,7 @@ class AlbumDatabase:
             )
 
     def delete_others(self, digests: Iterable[str]) -> None:
-        """Deletes the records of all other images, and those of other models."""
+        """Deletes the records of all images but the given ones, and the records of other models."""
         with self._explain_errors(), self._database:
             self._database.execute("CREATE TEMP TABLE present (digest TEXT PRIMARY KEY)")
             self._database.executemany("INSERT OR IGNORE INTO present VALUES (?)", ((each,) for each in digests))

@@ -1,7 +1,7 @@
-"""Where the faces of an album come from: the models on this machine, or a service. Both return the same.
+"""Detects the faces of an album, with the models on this machine or through a service. Both return the same.
 
-Local results are converted to a response first, so that boxes are rounded equally and an album does not depend on where
-it was created.
+Local results are converted to a response first, so that boxes are rounded in the same way and an album does not depend
+on where it was created.
 """
 
 from __future__ import annotations
@@ -23,14 +23,20 @@ IN_FLIGHT = 8
 """Concurrent requests to a service."""
 
 TIMEOUT_SECONDS = 300.0
-_RETRIES = 1000  # the time of a call ends it, not their number: an album can wait for a busy service
+_RETRIES = 1000  # effectively limited by the timeout of a call only: an album can wait for a busy service
 
 _PERMANENT = frozenset({"unsupported_format", "corrupt_image", "image_too_large", "body_too_large"})
 _TEMPORARY = frozenset({"internal", "deadline_exceeded"})
 
 
 class ImageRejected(Exception):
-    """An image could not be analyzed. permanent: whether another attempt would fail likewise."""
+    """An image could not be analyzed.
+
+    Attributes:
+        code: Error code of the service.
+        reason: Why it was rejected.
+        permanent: Whether another attempt would fail in the same way.
+    """
 
     def __init__(self, code: str, reason: str, *, permanent: bool) -> None:
         super().__init__(f"{code}: {reason}")
@@ -38,19 +44,20 @@ class ImageRejected(Exception):
 
 
 class FaceModel(Protocol):
-    """The model that finds faces: its version, and the threshold of its bundle."""
+    """The model that detects faces: its version, and the threshold of its bundle."""
 
     version: str
     threshold: float
 
 
 class FaceSource(Protocol):
-    """The models that find faces.
+    """Detects faces, locally or through a service.
 
     Attributes:
-        threshold: The bundle's.
-        sure_confidence: The bundle's.
-        max_bytes: Maximum size of an image.
+        version: FaceModelVersion of the models.
+        threshold: The bundle's threshold.
+        sure_confidence: The bundle's confidence from which a detection is surely a face.
+        max_bytes: Maximum size of an image, in bytes.
         concurrency: Number of images to analyze concurrently.
     """
 
@@ -61,15 +68,26 @@ class FaceSource(Protocol):
     concurrency: int
 
     def faces(self, data: bytes) -> Detection:
-        """Detects the faces of an image. Raises ImageRejected, or ServiceRefused if every image would fail."""
+        """Detects the faces of an image.
+
+        Raises:
+            ImageRejected: This image cannot be analyzed.
+            ServiceRefused: The service cannot be used, so that every image would fail.
+        """
         ...
 
 
 class LocalFaceSource:
-    """The models of this machine, loaded by `load` for the first image: an album without new ones needs none.
+    """The models of this machine. They are loaded for the first image: an album without new images does not need them.
 
-    version, threshold, sure_confidence: the bundle's. threads: images that the models work on at once. `faces` also
-    raises what `load` raises.
+    `faces` also raises what `load` raises.
+
+    Args:
+        version: The bundle's FaceModelVersion.
+        threshold: The bundle's threshold.
+        sure_confidence: The bundle's confidence from which a detection is surely a face.
+        load: Loads the models.
+        threads: Number of images to analyze concurrently.
     """
 
     def __init__(
@@ -92,7 +110,16 @@ class LocalFaceSource:
 
 
 class RemoteFaceSource:
-    """A running service; it is asked at once what it runs. Raises ServiceRefused."""
+    """A running service. The constructor queries the service's models and limits.
+
+    Args:
+        url: URL of the service.
+        api_key: API key, if the service requires one.
+        concurrency: Number of images to analyze concurrently; None: IN_FLIGHT.
+
+    Raises:
+        ServiceRefused: The service cannot be used.
+    """
 
     def __init__(self, url: str, api_key: str | None, concurrency: int | None) -> None:
         try:
@@ -106,7 +133,12 @@ class RemoteFaceSource:
         self.max_bytes, self.concurrency = min(MAX_BYTES, about.limits.max_body_bytes - 4096), concurrency or IN_FLIGHT
 
     def faces(self, data: bytes) -> Detection:
-        """Detects the faces of an image through the service. Raises ImageRejected, ServiceRefused."""
+        """Detects the faces of an image through the service.
+
+        Raises:
+            ImageRejected: The service cannot analyze this image.
+            ServiceRefused: The service cannot be used, or its models have changed.
+        """
         try:
             found = self._client.detect(data)
         except ServiceError as error:

@@ -14,7 +14,7 @@ FaceKey: TypeAlias = tuple[str, int]
 
 @dataclass(frozen=True, slots=True)
 class Skipped:
-    """A file or folder that is not in the album. path: within the folder of the photographs."""
+    """A file or folder that is not in the album. `path` is relative to the folder of the photographs."""
 
     path: Path
     code: str
@@ -23,7 +23,7 @@ class Skipped:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Analyzed:
-    """The faces of an image, identified by its content. crops: a JPEG file per face."""
+    """The faces of an image that is identified by the digest of its content. `crops` holds a JPEG file per face."""
 
     digest: str
     detection: Detection
@@ -32,7 +32,7 @@ class Analyzed:
 
 @dataclass(frozen=True, slots=True)
 class Rejected:
-    """An image, identified by its content, that can never be analyzed."""
+    """An image, identified by the digest of its content, that can never be analyzed."""
 
     digest: str
     code: str
@@ -43,7 +43,12 @@ class Rejected:
 class Entry:
     """One face of one file.
 
-    path: within the folder of the photographs. person: from 1; None: seen only once. name: the person's.
+    Attributes:
+        path: Path relative to the folder of the photographs.
+        key: Identifies the face.
+        face: The detected face.
+        person: Number of the person, from 1; None for a person seen only once.
+        name: Name of the person; empty if nobody has named them.
     """
 
     path: Path

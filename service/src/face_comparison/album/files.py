@@ -23,17 +23,22 @@ _SYSTEM_FOLDERS = frozenset({"@eaDir", "#recycle", "$RECYCLE.BIN", "System Volum
 
 
 def images(folder: Path, without: Path | None = None) -> Iterator[Path | Skipped]:
-    """Yields the path of every image below a folder, relative to it and sorted by name, or why a file was skipped.
+    """Finds the images below a folder.
+
+    Albums in it are silently left out: their crops are not photographs.
 
     Args:
-        folder: Where to look. Links to files are followed; links to folders are not, because they may form cycles.
-        without: A folder below it that is silently left out, as earlier albums are: their crops are not photographs.
+        folder: Where to search. Links to files are followed; links to folders are not, because they may form cycles.
+        without: A folder below it that is silently left out, too.
+
+    Yields:
+        The path of every image, relative to `folder` and sorted by name, or why a file was skipped.
     """
     yield from _below(folder, Path(), without.resolve() if without else None)
 
 
 def write(path: Path, data: bytes) -> None:
-    """Writes a file atomically: under another name, then renamed."""
+    """Writes a file atomically: it is written under another name, then renamed."""
     fresh = path.with_name(f"{path.name}.{os.getpid()}-{threading.get_ident()}.new")
     try:
         fresh.write_bytes(data)

@@ -1,13 +1,13 @@
-"""Average-linkage clustering with pairs that must not end up together. Pure arithmetic.
+"""Average-linkage clustering with cannot-link constraints (pairs that must not end up in one group). Pure arithmetic.
 
 The closest two groups are merged as long as the average distance between their members is at most the threshold. A
-merge that would put a forbidden pair into one group is skipped, and the next closest is taken. The distance between
-groups stays the true average: a forbidden pair is remembered beside it, as the sign of the number, because an infinite
-distance would spread to every group that one of the two joins.
+merge that would put a cannot-link pair into one group is skipped, and the next closest groups are merged instead. The
+distance between groups stays the true average, and its sign marks a constraint: an infinite distance would instead
+spread to every group that one of the two joins.
 
-SciPy's linkage knows no such pairs. This is the generic algorithm of Müllner (2011), with the nearest neighbor of each
-group kept up to date: average linkage never brings a merged group nearer to another than its nearer part was, so only
-groups whose neighbor was merged look for a new one.
+SciPy's linkage does not support such constraints. This is the generic algorithm of Müllner (2011), which keeps the
+nearest neighbor of each group up to date. With average linkage, a merged group is never nearer to another group than
+its nearer part was, so only groups whose nearest neighbor was merged must search for a new one.
 """
 
 from __future__ import annotations
@@ -22,12 +22,15 @@ _BLOCK = 2048
 
 
 def linked(vectors: NDArray[np.float32], threshold: float, apart: Iterable[tuple[int, int]] = ()) -> NDArray[np.int64]:
-    """Returns the number of the group of each vector.
+    """Clusters vectors.
 
     Args:
         vectors: (n, d) float32, of norm 1.
         threshold: Maximum average distance (0-2) between the members of two groups that are merged.
         apart: Pairs of indexes that must not be in one group.
+
+    Returns:
+        The label of the group of each vector, (n,) int64.
     """
     count = len(vectors)
     labels = np.arange(count)
@@ -47,14 +50,14 @@ def linked(vectors: NDArray[np.float32], threshold: float, apart: Iterable[tuple
         _merge(distances, sizes, one, other)
         labels[labels == other] = one
         at[other] = np.inf
-        # The merged group, and those whose nearest was one of its parts.
+        # The merged group, and the groups whose nearest neighbor was one of its parts.
         stale = np.flatnonzero((nearest == one) | (nearest == other))
         stale = np.union1d(stale[np.isfinite(at[stale])], [one])
         nearest[stale], at[stale] = _nearest(distances[stale])
 
 
 def _distances(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
-    """All distances; infinite on the diagonal, and never zero, which has no sign to speak of in a product."""
+    """Returns all pairwise distances; infinite on the diagonal, and never zero, which could not carry a sign."""
     distances = np.empty((len(vectors), len(vectors)), np.float32)
     for start in range(0, len(vectors), _BLOCK):
         block = vectors[start : start + _BLOCK] @ vectors.T
@@ -64,14 +67,14 @@ def _distances(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def _nearest(rows: NDArray[np.float32]) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-    """Returns the nearest group of each row with which it may be merged, and its distance."""
+    """Returns, for each row, the nearest group with which it may be merged, and the distance to it."""
     allowed = np.where(rows > 0, rows, np.float32(np.inf))
     nearest = allowed.argmin(axis=1)
     return nearest, allowed[np.arange(len(rows)), nearest]
 
 
 def _merge(distances: NDArray[np.float32], sizes: NDArray[np.float32], one: int, other: int) -> None:
-    """Replaces two groups by both together, in the place of the first."""
+    """Replaces the first group by the union of both, and disables the other."""
     parts = distances[[one, other]]
     weights = sizes[[one, other]] / sizes[[one, other]].sum()
     merged = np.abs(parts[0]) * weights[0] + np.abs(parts[1]) * weights[1]

@@ -1,4 +1,4 @@
-"""Folders of links, one per person, for programs that understand only folders."""
+"""Creates folders of links, one per person, for programs that support only folders."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ _LONGEST_NAME = 255
 def replace(out: Path, folder: Path, people: Mapping[str, Iterable[Path]]) -> None:
     """Replaces the folder of links: one folder per person with a link to each image.
 
-    Without symbolic links on the file system, hard links are made, and without those, copies.
+    If the file system does not support symbolic links, hard links are created; if it does not support these, copies.
 
     Args:
         out: The album.
         folder: The photographs.
-        people: Paths relative to `folder`, by the name of the person's folder.
+        people: Paths of images, relative to `folder`, by the name of the person's folder.
     """
     fresh, old = out / f"{FOLDER}.new", out / f"{FOLDER}.old"
     for left_over in (fresh, old):
@@ -41,7 +41,7 @@ def replace(out: Path, folder: Path, people: Mapping[str, Iterable[Path]]) -> No
 
 
 def _free(name: str, taken: set[str]) -> str:
-    """Returns a name that is not taken, also on case-insensitive file systems."""
+    """Returns a name that is not taken, not even on case-insensitive file systems, and adds it to those taken."""
     stem, suffix = Path(name).stem, Path(name).suffix
     number = 1
     while name.casefold() in taken:
@@ -55,7 +55,8 @@ def _free(name: str, taken: set[str]) -> str:
 
 def _link(image: Path, link: Path) -> None:
     try:
-        # Relative, so that photographs and album can be moved together; the new folder has the depth of the old one.
+        # A relative link, so that photographs and album can be moved together. It stays valid when the folder of links
+        # is renamed to its final name.
         link.symlink_to(names.relative(image, link.parent))
     except OSError:
         try:

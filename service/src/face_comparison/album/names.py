@@ -1,4 +1,4 @@
-"""File names as text: they are bytes that may not be valid text, or may contain what breaks a table or a page."""
+"""Converts file names to text: they are bytes that may be invalid text or contain what breaks a table or a page."""
 
 from __future__ import annotations
 
@@ -20,14 +20,19 @@ def text(path: Path) -> str:
 
 
 def shown(path: Path) -> str:
-    """Returns a path on one line; control characters become the symbols that Unicode has for them."""
+    """Returns a path as a single line; control characters become the Unicode symbols for them."""
     return text(path).translate(_CONTROL_SYMBOLS)
 
 
 def link(target: Path, base: Path) -> str:
-    """Returns the URL from a folder to a file, exact for every name: relative, or that of an object of a bucket.
+    """Returns the URL of a file, which identifies every name exactly.
 
-    Both paths are absolute; that of an object begins with `s3:`.
+    Args:
+        target: Absolute path of the file; that of an object in a bucket begins with `s3:`.
+        base: Absolute path of the folder that contains the link.
+
+    Returns:
+        A URL relative to `base`, or the `s3://` URL of an object.
     """
     if target.parts[:1] == ("s3:",):
         return "s3://" + quote(os.fsencode(Path(*target.parts[1:])))
@@ -45,7 +50,7 @@ def person(number: int) -> str:
 
 
 def folder(number: int, name: str) -> str:
-    """Returns the name of a person's folder: the number and the name, without what files cannot have."""
+    """Returns the name of a person's folder: number and name, without characters that file names cannot have."""
     kept = "".join(" " if sign in _NOT_IN_FILES or ord(sign) < 32 else sign for sign in name)
     kept = " ".join(kept.split()).rstrip(".").encode()[:_NAME_BYTES].decode("utf-8", "ignore").strip()
     return f"{person(number)} {kept}" if kept else person(number)

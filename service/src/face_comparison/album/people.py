@@ -1,7 +1,8 @@
-"""What people say about an album: names, merges, splits and who is hidden. Pure: no I/O.
+"""Applies what users state about an album: names, merges, splits and hidden people. No I/O.
 
-A person is recognized by a few of its faces, and a face by its image's content and its place in it. So what was said
-holds when photographs are renamed, moved and added, when people get other numbers, and when other models find faces.
+A person is identified by a few of their faces, and a face by the content of its image and its position in it. So
+statements remain valid when photographs are renamed, moved or added, when people get other numbers, and when other
+models detect the faces.
 """
 
 from __future__ import annotations
@@ -23,12 +24,12 @@ _MARK = re.compile(rf"([0-9a-f]{{{_DIGITS}}})@(\d{{1,4}}),(\d{{1,4}})")
 
 @dataclass(frozen=True, slots=True)
 class Statement:
-    """What was said about one person.
+    """What the user stated about one person.
 
     Attributes:
         faces: Marks of faces that are this person's.
-        other: Marks of faces that are not.
-        name: Empty for none.
+        other: Marks of faces that are not this person's.
+        name: Name of the person; empty for none.
         hidden: Whether the person is left out of the page and the folders.
     """
 
@@ -40,7 +41,7 @@ class Statement:
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """A statement whose marks have been found: keys of faces."""
+    """A statement whose marks have been resolved to the keys of faces."""
 
     faces: tuple[FaceKey, ...]
     other: tuple[FaceKey, ...]
@@ -49,19 +50,27 @@ class Known:
 
 
 def mark(key: FaceKey, face: DetectedFace) -> str:
-    """Returns how a face is written in the file: its image's digest, and its center in thousandths of the image."""
+    """Returns the mark of a face, which identifies it in the file.
+
+    It consists of the start of the image's digest, and the center of the face in thousandths of the image's sides.
+    """
     box = face.bounding_box
     x, y = box.left + box.width / 2, box.top + box.height / 2
     return f"{key[0][:_DIGITS]}@{round(1000 * x)},{round(1000 * y)}"
 
 
 def is_mark(text: str) -> bool:
-    """Returns whether a text is a mark of a face."""
+    """Returns whether a text has the form of a face's mark."""
     return _MARK.fullmatch(text) is not None
 
 
 def found(statements: Iterable[Statement], faces: Mapping[FaceKey, DetectedFace]) -> list[Known]:
-    """Returns the statements with the faces that are there; those of which none is are left out."""
+    """Resolves the marks of statements to faces; statements none of whose faces exist are left out.
+
+    Args:
+        statements: The statements.
+        faces: The faces of the album.
+    """
     by_image: dict[str, list[FaceKey]] = {}
     for key in faces:
         by_image.setdefault(key[0][:_DIGITS], []).append(key)
@@ -89,15 +98,15 @@ def _place(
         return max(across, along)
 
     nearest = min(by_image.get(read[1], ()), key=distance, default=None)
-    return nearest if nearest is not None and distance(nearest) <= 0.5 else None  # within its box
+    return nearest if nearest is not None and distance(nearest) <= 0.5 else None  # the marked point is within the box
 
 
 def apart(known: Sequence[Known], of_images: Iterable[tuple[FaceKey, FaceKey]]) -> Iterator[tuple[FaceKey, FaceKey]]:
-    """Yields the pairs that are never one person.
+    """Yields the pairs of faces that are never the same person.
 
     Args:
-        known: Faces of different statements are different people.
-        of_images: Pairs of faces of one image; those that a statement gives to one person are one person.
+        known: The statements. Faces of different statements are different people.
+        of_images: Pairs of faces in one image; those that one statement assigns to the same person are left out.
     """
     whose = {key: number for number, each in enumerate(known) for key in each.faces}
     for one, other in of_images:
@@ -110,7 +119,15 @@ def apart(known: Sequence[Known], of_images: Iterable[tuple[FaceKey, FaceKey]]) 
 
 
 def united(groups: Sequence[Sequence[FaceKey]], known: Sequence[Known]) -> list[list[FaceKey]]:
-    """Returns the groups, with those put together that hold faces of one statement: a merge."""
+    """Merges groups that contain faces of the same statement.
+
+    Args:
+        groups: Faces by person.
+        known: The statements.
+
+    Returns:
+        The groups after the merges.
+    """
     group_of = {key: number for number, keys in enumerate(groups) for key in keys}
     into = list(range(len(groups)))
     for each in known:
@@ -124,13 +141,13 @@ def united(groups: Sequence[Sequence[FaceKey]], known: Sequence[Known]) -> list[
 
 
 def statement_of(keys: Iterable[FaceKey], known: Sequence[Known]) -> Known | None:
-    """Returns what was said about the person with these faces."""
+    """Returns the first statement about the person with these faces, if any."""
     there = set(keys)
     return next((each for each in known if there & set(each.faces)), None)
 
 
 def anchors(keys: Iterable[FaceKey], faces: Mapping[FaceKey, DetectedFace]) -> tuple[str, ...]:
-    """Returns marks of the faces that stand for a person: sure and large ones, each of another image."""
+    """Returns marks of the faces that identify a person: the most certain and largest ones, each from another image."""
     best = sorted(keys, key=lambda key: (-round(faces[key].confidence, 1), -faces[key].quality.face_size, key))
     chosen: dict[str, FaceKey] = {}
     for key in best:

@@ -1,4 +1,4 @@
-"""`people.toml` in an album's folder: what people say about it. Comments survive edits by hand and by commands."""
+"""Reads and writes `people.toml` in an album's folder: what users state about it. Commands preserve comments in it."""
 
 from __future__ import annotations
 
@@ -30,16 +30,27 @@ _KEYS = {"name": str, "hidden": bool, "faces": list, "not": list}
 
 
 def read(out: Path) -> list[Statement]:
-    """Returns what the file says, nothing if there is none.
+    """Reads the statements of the file; none if the file does not exist.
+
+    Args:
+        out: The album.
 
     Raises:
-        AlbumUnusable: if it cannot be understood; the message says where.
+        AlbumUnusable: The file is invalid; the message says where.
     """
     return [_statement(out, number, entry) for number, entry in enumerate(_document(out).get("person", []), 1)]
 
 
 def write(out: Path, statements: Sequence[Statement]) -> None:
-    """Writes statements; what is in the file beside them stays. Raises AlbumUnusable if it cannot be understood."""
+    """Writes statements and preserves everything else in the file.
+
+    Args:
+        out: The album.
+        statements: All statements; they replace those in the file by position.
+
+    Raises:
+        AlbumUnusable: The file is not valid TOML, or cannot be read.
+    """
     document = _document(out)
     entries = document.setdefault("person", tomlkit.aot())
     while len(entries) > len(statements):

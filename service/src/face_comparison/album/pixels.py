@@ -1,4 +1,4 @@
-"""Images as an album needs them: reduced for the analysis, and the faces as crops. Values only."""
+"""Prepares images for an album: reduces them for the analysis, and crops the faces. No I/O."""
 
 from __future__ import annotations
 
@@ -24,14 +24,26 @@ _SHRUNK_QUALITY = 95
 
 
 def header(data: bytes) -> Header:
-    """Reads the header. Raises UnsupportedFormat, CorruptImage, ImageTooLarge."""
+    """Reads the header of an image.
+
+    Raises:
+        UnsupportedFormat: The format, or this variant of it, is not supported.
+        CorruptImage: The header is damaged.
+        ImageTooLarge: A side is longer than LARGEST_SIDE.
+    """
     return read_header(data, LARGEST_SIDE)
 
 
 def analyzable(data: bytes, of: Header, max_bytes: int) -> bytes:
     """Returns the image, or a smaller copy if it has more pixels or bytes than a service accepts.
 
-    Raises CorruptImage.
+    Args:
+        data: The encoded image.
+        of: The header of the same data.
+        max_bytes: Maximum size of an unchanged image, in bytes.
+
+    Raises:
+        CorruptImage: Part of the image is missing or damaged.
     """
     side = max(of.width, of.height)
     if side <= MAX_SIDE and len(data) <= max_bytes:
@@ -46,7 +58,19 @@ def analyzable(data: bytes, of: Header, max_bytes: int) -> bytes:
 
 
 def crops(data: bytes, of: Header, boxes: list[BoundingBox]) -> tuple[bytes, ...]:
-    """Returns each face with a margin, as a square JPEG of CROP pixels. Raises CorruptImage."""
+    """Crops each face with a margin.
+
+    Args:
+        data: The encoded image.
+        of: The header of the same data.
+        boxes: The boxes of the faces, in fractions of the upright image.
+
+    Returns:
+        A square JPEG per face, CROP pixels wide.
+
+    Raises:
+        CorruptImage: Part of the image is missing or damaged.
+    """
     if not boxes:
         return ()
     smallest = min(_AROUND * max(box.width * of.width, box.height * of.height) for box in boxes)

@@ -1,4 +1,4 @@
-"""Where photographs and results lie: a folder, or a prefix of a bucket (`s3://bucket/prefix`)."""
+"""Reads and writes photographs and results in a folder, or under a prefix of a bucket (`s3://bucket/prefix`)."""
 
 from __future__ import annotations
 
@@ -16,35 +16,45 @@ S3 = "s3://"
 
 
 class Place(Protocol):
-    """path: what stands for it in an album; names within it are relative to it."""
+    """Storage of photographs or results.
+
+    Names of files are relative to the place.
+
+    Attributes:
+        path: Path that represents the place in an album.
+    """
 
     path: Path
 
     def images(self, without: Path | None = None) -> Iterator[Path | Skipped]:
-        """Yields every image, sorted by name, or why a file was skipped."""
+        """Yields the path of every image, sorted by name, or why a file was skipped.
+
+        Args:
+            without: A folder to leave out.
+        """
         ...
 
     def names(self, folder: str) -> set[str]:
-        """Returns the names below a folder, relative to the place."""
+        """Returns the names of the files in a folder, relative to the place."""
         ...
 
     def read(self, name: str) -> bytes:
-        """Returns a file. Raises OSError."""
+        """Returns the content of a file. Raises OSError."""
         ...
 
     def write(self, name: str, data: bytes) -> None:
-        """Writes a file; it is there as a whole or not at all. Raises OSError."""
+        """Writes a file atomically. Raises OSError."""
         ...
 
 
 class Folder:
-    """A folder of this machine, or a volume that several mount."""
+    """A folder on this machine, or on a volume that several machines mount."""
 
     def __init__(self, path: Path) -> None:
         self.path = path.resolve()
 
     def images(self, without: Path | None = None) -> Iterator[Path | Skipped]:
-        """See Place. The content decides what is an image."""
+        """See Place. Images are recognized by their content."""
         return files.images(self.path, without)
 
     def names(self, folder: str) -> set[str]:
@@ -63,7 +73,14 @@ class Folder:
 
 
 class Bucket:
-    """A prefix of a bucket, with the usual AWS configuration. Raises UrlNotAllowed for an address of another form."""
+    """A prefix of a bucket, accessed with the usual AWS configuration.
+
+    Args:
+        url: Address of the form s3://BUCKET/PREFIX.
+
+    Raises:
+        UrlNotAllowed: The address has another form.
+    """
 
     def __init__(self, url: str) -> None:
         parsed = parse_s3(url)
@@ -73,7 +90,7 @@ class Bucket:
         self.path = Path("s3:") / self._bucket / prefix
 
     def images(self, without: Path | None = None) -> Iterator[Path | Skipped]:
-        """See Place. The name decides what is an image: reading each would be the most of the work."""
+        """See Place. Images are recognized by their name: reading each object would be most of the work."""
         del without
         for key in s3.keys_below(S3Url(self._bucket, self._prefix)):
             path = Path(key.removeprefix(self._prefix))
@@ -99,5 +116,12 @@ class Bucket:
 
 
 def place(address: str) -> Folder | Bucket:
-    """Returns the place that an address names. Raises UrlNotAllowed for one that is not of the form s3://BUCKET/PREFIX."""
+    """Returns the place at an address.
+
+    Args:
+        address: Path of a folder, or s3://BUCKET/PREFIX.
+
+    Raises:
+        UrlNotAllowed: The address begins with s3:// but does not have the form s3://BUCKET/PREFIX.
+    """
     return Bucket(address) if address.lower().startswith(S3) else Folder(Path(address))

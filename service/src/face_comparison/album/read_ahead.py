@@ -1,4 +1,4 @@
-"""Reads files before they are needed, so that the processor does not wait for a bucket."""
+"""Reads files before they are needed, so that the CPU does not wait for a bucket."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ AHEAD = 8
 
 
 class ReadAhead:
-    """Reads files by several threads in the order in which they will be asked for; safe from any thread.
+    """Reads files ahead in several threads, in the order in which they will be requested. It is thread-safe.
 
-    Use it as a context manager; calling it returns a file's bytes.
+    Use it as a context manager; calling it returns the content of a file.
 
     Args:
-        read: Reads a file.
-        paths: The files, in the order in which they will be asked for, roughly. Others are read when asked for.
-        ahead: How many are read, or wait read, beyond those that were asked for.
+        read: Returns the content of a file.
+        paths: The files, roughly in the order in which they will be requested. Other files are read on request.
+        ahead: Maximum number of files that are being read or have been read beyond those that were requested.
     """
 
     def __init__(self, read: Callable[[Path], bytes], paths: Iterable[Path], ahead: int = AHEAD) -> None:

@@ -1,7 +1,7 @@
-"""Scans the images of a folder, several at a time, and skips those whose content is already in the database.
+"""Scans the images of a folder concurrently, and skips those whose content is already in the database.
 
-Records are written as results arrive, so that an abrupt end loses only a few. A face's crop is written before the
-record of its image: every image with a record has its crops.
+Records are written as results arrive, so that an abrupt end loses only a few. The crops of an image are written before
+its record, so that every image with a record has its crops.
 """
 
 from __future__ import annotations
@@ -31,12 +31,18 @@ _INTERRUPT_GRACE_SECONDS = 20.0
 
 
 class Interrupted(Exception):
-    """Ctrl-C, after everything found so far has been saved."""
+    """The user pressed Ctrl-C. All results so far have been saved."""
 
 
 @dataclass(slots=True)
 class ScanResult:
-    """Digests by path, the files without a record, and the number of images analyzed in this run."""
+    """The result of a scan.
+
+    Attributes:
+        digests: Digests of the images, by path.
+        skipped: Files without a record.
+        analyzed: Number of images that were analyzed in this run.
+    """
 
     digests: dict[Path, str] = field(default_factory=dict)
     skipped: list[Skipped] = field(default_factory=list)
@@ -56,13 +62,25 @@ def scan(
     done: Callable[[Outcome], None],
     read: Callable[[Path], bytes] | None = None,
 ) -> ScanResult:
-    """Analyzes each image that is not in the database, and calls `done` with the outcome of every image.
+    """Analyzes each image that is not in the database.
 
-    With `crops` None, faces are not cropped. With `read`, files are read by it instead of from `folder`.
+    If it raises one of the errors below, all results so far have been saved.
+
+    Args:
+        folder: The photographs.
+        paths: Paths of the images, relative to `folder`.
+        source: Detects faces.
+        database: The records.
+        crops: Where to write the crops of faces; None: faces are not cropped.
+        done: Called with the outcome of every image.
+        read: Returns the content of a file and raises OSError; None: files are read from `folder`.
+
+    Returns:
+        The outcomes of all images.
 
     Raises:
-        Interrupted: after Ctrl-C.
-        ServiceRefused: if the service cannot be used. In both cases, everything found so far is saved.
+        Interrupted: The user pressed Ctrl-C.
+        ServiceRefused: The service cannot be used.
     """
     known = database.known()
     read = read or (lambda path: (folder / path).read_bytes())
@@ -112,15 +130,22 @@ def scan(
 
 
 class CropWriter(Protocol):
-    """Takes the crops of an image."""
+    """Writes the crops of images."""
 
     def write(self, found: Analyzed) -> None:
-        """Writes them."""
+        """Writes the crops of an image."""
         ...
 
 
 class Scanner:
-    """Scans one file; used by several threads at once. read: a file by its path, raises OSError."""
+    """Scans single files. It is safe to use from several threads.
+
+    Args:
+        read: Returns the content of a file; raises OSError.
+        source: Detects faces.
+        crops: Writes the crops of faces; None: faces are not cropped.
+        known: Digests of the images that need not be analyzed; `scan` adds to them.
+    """
 
     def __init__(
         self, read: Callable[[Path], bytes], source: FaceSource, crops: CropWriter | None, known: set[str]
@@ -129,7 +154,7 @@ class Scanner:
         self._known, self._lock = known, threading.Lock()
 
     def scan(self, path: Path) -> Outcome:
-        """Returns the outcome of a file, without what was found if its content is known."""
+        """Analyzes a file unless its content is known, and returns its outcome."""
         read = self._read_with_digest(path)
         if isinstance(read, Skipped):
             return read
@@ -137,11 +162,11 @@ class Scanner:
         with self._lock:
             if digest in self._known:
                 return path, digest, None
-            self._known.add(digest)  # of two equal files only one is analyzed
+            self._known.add(digest)  # of two files with equal content, only one is analyzed
         return self._outcome(path, digest, data)
 
     def analyze(self, path: Path) -> Outcome:
-        """Returns the outcome of a file, also if its content is known."""
+        """Analyzes a file even if its content is known, and returns its outcome."""
         read = self._read_with_digest(path)
         return read if isinstance(read, Skipped) else self._outcome(path, *read)
 

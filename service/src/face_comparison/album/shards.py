@@ -1,8 +1,8 @@
-"""An album made by many machines: each analyzes a shard of the list of images, and one puts the results together.
+"""Distributes an album over several machines: each analyzes a shard of the images, and one combines the results.
 
-The list is sorted, and shard i of n has every n-th image from the i-th. It is analyzed in parts of PART images; the
-result of a part is one file, written as a whole. So a machine that is killed loses one part at most, and whoever does
-the shard again continues after the parts that are there.
+The list is sorted, and shard i of n has every n-th image, starting with the i-th. It is analyzed in parts of PART
+images; the results of a part are one file, written atomically. So a machine that is killed loses at most one part, and
+running the shard again analyzes only the missing parts.
 """
 
 from __future__ import annotations
@@ -34,7 +34,16 @@ PART = 32
 
 
 class _Record(msgspec.Struct, omit_defaults=True):
-    """What was found in one file. digest: empty if it could not be read. detection: None if there is none."""
+    """The result of one file.
+
+    Attributes:
+        path: Path relative to the photographs, as the bytes of the file system.
+        digest: SHA-256 of the content; empty if the file was skipped.
+        code: Error code, if the file was skipped or rejected.
+        reason: Why the file was skipped or rejected.
+        detection: The service's response as MessagePack; None if the file was skipped or rejected.
+        crops: A JPEG file per face.
+    """
 
     path: bytes
     digest: str = ""
@@ -51,21 +60,27 @@ class _Part(msgspec.Struct):
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """A part of a shard. name: of its file of results."""
+    """A part of a shard: the name of its file of results, and its images."""
 
     name: str
     images: Sequence[Path]
 
 
 class _KeepCrops:
-    """Leaves the crops of an image where they are: in what was found."""
+    """Writes no files: crops stay in the results."""
 
     def write(self, found: Analyzed) -> None:
         """Does nothing."""
 
 
 def parts(images: Sequence[Path], shard: int, shards: int) -> list[Part]:
-    """Returns the parts of a shard. images: all of them, sorted. shard: from 0."""
+    """Returns the parts of a shard.
+
+    Args:
+        images: The images of all shards, sorted.
+        shard: Number of the shard, from 0.
+        shards: Number of shards.
+    """
     own = images[shard::shards]
     return [
         Part(f"shard-{shard:04d}-of-{shards:04d}/part-{start // PART:05d}.msgpack", own[start : start + PART])
@@ -86,19 +101,20 @@ def analyze_shard(
     Args:
         photographs: Where the images are.
         results: Where the results go.
-        source: Finds the faces.
-        shard: From 0.
-        shards: How many there are.
-        done: Told the images of the shard that are finished, and all of them.
+        source: Detects faces.
+        shard: Number of the shard, from 0.
+        shards: Number of shards.
+        done: Called with the number of finished images of the shard, and with their total.
 
     Returns:
-        How many images were analyzed now.
+        The number of images that were analyzed in this run.
 
     Raises:
-        AlbumUnusable: if there are no images at all.
+        AlbumUnusable: There are no images in any shard.
+        ServiceRefused: The service cannot be used.
     """
     images = [found for found in photographs.images() if isinstance(found, Path)]
-    if not images:  # a mistyped address must not look like work that is done
+    if not images:  # a mistyped address must not look like finished work
         raise AlbumUnusable(f"{photographs.path} contains no image ({LABELS})")
     own = parts(images, shard, shards)
     total = sum(len(part.images) for part in own)
@@ -124,14 +140,26 @@ def analyze_shard(
 def assembled(
     images: Sequence[Path], results: Place, version: str, shards: int, database: AlbumDatabase, crops: Crops
 ) -> ScanResult:
-    """Puts the results of all shards into an album.
+    """Combines the results of all shards into an album.
+
+    Args:
+        images: The images of all shards, sorted.
+        results: Where the results are.
+        version: FaceModelVersion that the results must have.
+        shards: Number of shards.
+        database: Takes the records.
+        crops: Takes the crops.
+
+    Returns:
+        The outcomes of all images.
 
     Raises:
-        ShardsUnfinished: if a part is missing, or of another model; the message says of which shard.
+        ShardsUnfinished: A part is missing, or its results are of other images or another model; the message names the
+            shard.
     """
     seen = ScanResult()
     of_shards = [parts(images, shard, shards) for shard in range(shards)]
-    for shard, own in enumerate(of_shards):  # all of them before any is read
+    for shard, own in enumerate(of_shards):  # checks all parts before the first one is read
         there = results.names(own[0].name.partition("/")[0]) if own else set()
         missing = [part for part in own if part.name not in there]
         if missing:

@@ -1,4 +1,7 @@
-"""The page of an album: one row per person. It works from a folder and offline; without scripts, by its links."""
+"""Renders the page of an album, with one row per person.
+
+The page works from a folder and offline. Without scripts, its links still work.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +23,16 @@ SHOWN_FIRST = 18
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """Facts about the whole album. `images` counts the files that were scanned, `hidden` people who are not shown."""
+    """Facts about the whole album.
+
+    Attributes:
+        folder: The photographs.
+        out: The album.
+        images: Number of files that were scanned.
+        version: FaceModelVersion of the models.
+        threshold: Maximum mean distance between the faces of a person.
+        hidden: Number of people who are not shown.
+    """
 
     folder: Path
     out: Path
@@ -50,7 +62,7 @@ class _Person:
 
 
 def _best(entries: Sequence[Entry]) -> Entry:
-    """Returns the most recognizable face: high confidence first, then the largest."""
+    """Returns the most recognizable face: the one with the highest confidence; among similar ones, the largest."""
     return max(entries, key=lambda entry: (round(entry.face.confidence, 1), entry.face.quality.face_size))
 
 
@@ -62,15 +74,18 @@ def page(
     skipped: Sequence[Skipped],
     given_names: Mapping[int, str] = MappingProxyType({}),
 ) -> bytes:
-    """Returns the page. The template escapes every name.
+    """Renders the page. The template escapes every name.
 
     Args:
         facts: Facts about the whole album.
-        people: Faces by the number of their person.
+        people: Faces of each person, by the person's number.
         once: Faces of people who appear only once.
-        crops: File names by face.
+        crops: File names of the crops, by face.
         skipped: Files that are not in the album.
         given_names: Names of people, by number.
+
+    Returns:
+        The page as HTML.
     """
 
     def shown(entries: Iterable[Entry]) -> Iterator[_Shown]:

@@ -1,8 +1,8 @@
-"""The faces of an album as tables for other programs: CSV for spreadsheets, Parquet with the hashes.
+"""Writes the faces of an album as tables for other programs: CSV for spreadsheets, Parquet with the hashes.
 
-In CSV the 768 numbers of a hash would add 10 kB to every row; whoever computes with them can read Parquet. Names are
-those of the service's responses. A path starts with `./`, which also keeps a spreadsheet from interpreting one such as
-`=1+1.jpg` as a formula.
+In CSV, the 768 numbers of a hash would add 10 kB to every row; programs that compute with hashes can read Parquet.
+Columns are named as in the service's responses. A path starts with `./`, which also keeps a spreadsheet from
+interpreting one such as `=1+1.jpg` as a formula.
 """
 
 from __future__ import annotations
@@ -33,16 +33,28 @@ COLUMNS: tuple[str, ...] = tuple(field.name for field in _FIELDS)
 
 
 def faces_csv(entries: Iterable[Entry], folder: Path, out: Path) -> bytes:
-    """Returns one row per face as CSV."""
+    """Returns a CSV file with one row per face.
+
+    Args:
+        entries: The faces.
+        folder: The photographs.
+        out: The album; links are relative to it.
+    """
     return _csv(COLUMNS, (_row(each, folder, out) for each in entries))
 
 
 def faces_parquet(entries: Sequence[Entry], folder: Path, out: Path) -> bytes:
-    """`face_hash` is a list of fixed size of float32."""
+    """Returns a Parquet file with one row per face; `face_hash` is a fixed-size list of float32.
+
+    Args:
+        entries: The faces.
+        folder: The photographs.
+        out: The album; links are relative to it.
+    """
     columns = list(zip(*(_row(each, folder, out) for each in entries), strict=True)) or [()] * len(COLUMNS)
     arrays = [Array(column, field.type) for column, field in zip(columns, _FIELDS, strict=True)]
     hashes = [each.face.face_hash.astype(np.float32) for each in entries]
-    # arro3 0.8 makes no array of no number by way of NumPy.
+    # arro3 0.8 cannot create an empty array from NumPy.
     numbers = Array.from_numpy(np.concatenate(hashes)) if hashes else Array([], DataType.float32())
     vectors = fixed_size_list_array(numbers, HASH_SIZE)
     schema = Schema([*_FIELDS, Field("face_hash", vectors.type)])
@@ -52,7 +64,13 @@ def faces_parquet(entries: Sequence[Entry], folder: Path, out: Path) -> bytes:
 
 
 def skipped_csv(skipped: Iterable[Skipped], folder: Path, out: Path) -> bytes:
-    """Returns one row per skipped file as CSV."""
+    """Returns a CSV file with one row per skipped file.
+
+    Args:
+        skipped: The files.
+        folder: The photographs.
+        out: The album; links are relative to it.
+    """
     rows = ((_path(each.path), names.link(folder / each.path, out), each.code, each.reason) for each in skipped)
     return _csv(("path", "link", "code", "reason"), rows)
 
@@ -79,7 +97,7 @@ def _row(entry: Entry, folder: Path, out: Path) -> tuple[object, ...]:
 
 
 def _harmless(name: str) -> str:
-    """Returns a name that no spreadsheet takes for a formula."""
+    """Returns a name that a spreadsheet does not interpret as a formula."""
     return f"'{name}" if name.startswith(("=", "+", "-", "@")) else name
 
 

@@ -1,1 +1,1 @@
-"""Admission control, readiness, and the service itself, independent of HTTP."""
+"""Admission control, readiness, and the service itself, all independent of HTTP."""

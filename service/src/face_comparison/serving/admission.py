@@ -1,10 +1,11 @@
 """Admission control: bounds requests in flight, concurrent inferences and concurrent fetches, and shares them fairly.
 
-A request is admitted when it has arrived as a whole, so that a slow sender takes nobody's place. While it waits for the
-server of an image it gives its place to others and takes one of the fetches instead, of which the slowest is cancelled
-when there are too many. Inference slots go round the callers; where the queue is full, the caller with most in it makes
-room for one with less. The queue is that of the whole service: a worker rejects nobody while another has room. Nothing
-here knows of HTTP, of models or of other processes, and the clock is an argument.
+A request is admitted once it has been received completely, so that a slow sender does not occupy a place. While it
+waits for the server of an image, it gives up its place and takes a fetch slot instead; if there are too many fetches,
+the slowest one is cancelled. Callers take turns for inference slots. If the queue is full, a request of the caller with
+the most requests is evicted in favor of a caller with fewer. The queue is that of the whole service: a worker does not
+reject a request while another worker has room. This module knows nothing about HTTP, models or other processes, and
+the clock is an argument.
 """
 
 from __future__ import annotations
@@ -36,11 +37,11 @@ MIB = 2**20
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who sent a request, as far as sharing is concerned.
+    """The sender of a request; capacity is shared fairly between callers.
 
     Attributes:
-        key: Tells callers apart.
-        label: For messages to this caller, such as "your address".
+        key: Identifies the caller.
+        label: Name of the caller in messages to them, such as "your address".
     """
 
     key: str = ""
@@ -48,7 +49,7 @@ class Caller:
 
 
 class Admission:
-    """The limits of one process and its share of those of the service. All methods are safe from any thread."""
+    """Applies the limits of one process, and its part in those of the whole service. Thread-safe."""
 
     def __init__(  # noqa: PLR0913 (limits, and what they are measured with)
         self,
@@ -67,16 +68,16 @@ class Admission:
         """Sets the limits.
 
         Args:
-            slots: Concurrent inferences in each process.
-            queue: Further requests in all processes together.
-            processes: Processes of the service.
-            fetches: Images that each process fetches at the same time.
-            fetch_bytes: Memory of one of them, at most.
-            per_caller: Requests in flight of one caller, in each process; None without a limit of its own.
-            report_in_flight: Exchanges the number of places taken with the other processes.
-            report_eviction: Told of what ends early to make room: `slow_fetch` or `queued_request`.
-            budget: Memory of this process.
-            clock: Of all deadlines.
+            slots: Maximum concurrent inferences per process.
+            queue: Maximum further requests in all processes together.
+            processes: Number of processes of the service.
+            fetches: Maximum concurrent fetches per process.
+            fetch_bytes: Maximum memory of a fetch, in bytes.
+            per_caller: Maximum requests in flight per caller and process; None: no limit per caller.
+            report_in_flight: Exchanges the number of places in use with the other processes.
+            report_eviction: Called with what was evicted to make room: `slow_fetch` or `queued_request`.
+            budget: Memory budget of this process.
+            clock: Clock of all deadlines.
         """
         self.slots, self._fetch_bytes = slots, fetch_bytes
         self._capacity = slots * processes + queue
@@ -91,27 +92,30 @@ class Admission:
 
     @property
     def in_flight(self) -> int:
-        """Requests admitted to this process and not yet answered."""
+        """Number of requests that this process has admitted and not yet responded to."""
         return len(self._permits)
 
     @property
     def queue_depth(self) -> int:
-        """Images that are ready and wait for a slot."""
+        """Number of images that wait for an inference slot."""
         return len(self._images)
 
     @property
     def retry_after(self) -> int:
-        """Whole seconds after which a rejected caller may find room, 1 to MAX_RETRY_SECONDS."""
+        """Seconds after which a rejected caller should retry, a whole number from 1 to MAX_RETRY_SECONDS."""
         backlog = self.in_flight * self._images.seconds_per_slot / self.slots
         return min(MAX_RETRY_SECONDS, max(1, math.ceil(backlog)))
 
     @contextmanager
     def admit(self, deadline: float, caller: Caller = Caller()) -> Iterator[Permit]:
-        """Takes a place for a request.
+        """Admits a request, which holds a place within the context.
 
         Args:
-            deadline: Of the whole request, on the clock of this object.
-            caller: Whose share it is.
+            deadline: Deadline of the whole request, on the clock of this object.
+            caller: The sender of the request.
+
+        Yields:
+            The permit of the request.
 
         Raises:
             Overloaded: The queue is full, or the caller has reached its limit.
@@ -123,17 +127,17 @@ class Admission:
         try:
             yield permit
         finally:
-            # Work for it may go on in other threads: it ends now, waits for nothing, and takes no place again.
+            # Other threads may still be working for the request: they must stop now, and not take a place again.
             permit.cancel(ClientDisconnected("the request is over"))
             with self._lock:
                 del self._permits[permit]
                 self._leave_place(permit)
 
     def check_room(self, caller: Caller) -> None:
-        """Returns when a request of this caller would be admitted now, so that it is worth while to receive it.
+        """Checks whether a request of this caller would be admitted now, before its body is received.
 
         Raises:
-            Overloaded: It would not.
+            Overloaded: It would be rejected.
         """
         with self._lock:
             self._check_caller(caller)
@@ -144,7 +148,8 @@ class Admission:
 
     def _make_place(self, caller: Caller) -> None:
         self._check_caller(caller)
-        # Reported before it is so: two processes that find the last place free both reject, rather than both admit.
+        # Reported before the place is taken: if two processes compete for the last one, both reject rather than both
+        # admit.
         if self._report_in_flight(self._places + 1) > self._capacity:
             victim = self._heaviest(caller)
             if victim is None:
@@ -182,7 +187,11 @@ class Admission:
         return sum(permit.caller.key == caller.key for permit in self._permits)
 
     def _heaviest(self, caller: Caller) -> Permit | None:
-        """Returns the newest waiting request of the caller with the most requests, if those exceed `caller`'s."""
+        """Returns the newest waiting request of the caller with the most requests.
+
+        Returns None if there is none, or if evicting it would not be fair: its caller must have at least two requests
+        more than `caller`.
+        """
         counts: dict[str, int] = {}
         for permit in self._permits:
             if permit.has_place:
@@ -215,7 +224,7 @@ class Admission:
             if permit is None or permit.cancelled:
                 return
             if not permit.has_place and not self._fetches.has(permit):
-                # It was admitted, so it gets a place again although there may be more than `places` for a while.
+                # The request has been admitted, so it gets its place back even if the capacity is exceeded for a while.
                 permit.has_place = True
                 self._places += 1
                 self._report_in_flight(self._places)
@@ -234,7 +243,7 @@ class Admission:
             self._images.add(waiter)
         waiter.turn.wait(max(0.0, permit.deadline - self._clock()))
         with self._lock:
-            if waiter.granted:  # perhaps in the instant in which the wait ended: use it
+            if waiter.granted:  # possibly just after the wait timed out: the slot is used nevertheless
                 return
             self._images.forget(waiter)
         permit.check()
@@ -256,14 +265,14 @@ class Admission:
 
 
 class Permit:
-    """One admitted request.
+    """The permit of an admitted request.
 
     Attributes:
-        deadline: Of the whole request, on the clock of its admission.
-        caller: Who sent it.
-        has_place: Whether it counts among the places of the service.
+        deadline: Deadline of the whole request, on the clock of its admission.
+        caller: The sender of the request.
+        has_place: Whether it holds one of the places of the service.
         started: Whether an inference has begun.
-        cancelled: Why it is to end early; None while it is not.
+        cancelled: Why the request was cancelled; None if it was not.
     """
 
     def __init__(self, admission: Admission, deadline: float, caller: Caller) -> None:
@@ -274,10 +283,10 @@ class Permit:
         self._callbacks: dict[object, Callable[[], None]] = {}
 
     def check(self) -> None:
-        """Returns while the request is worth working on.
+        """Checks whether to continue working on the request.
 
         Raises:
-            DeadlineExceeded: Its time is over.
+            DeadlineExceeded: Its deadline has passed.
             FaceComparisonError: It was cancelled; the error says why.
         """
         if self.cancelled is not None:
@@ -286,17 +295,17 @@ class Permit:
             raise deadline_exceeded()
 
     def cancel(self, error: FaceComparisonError) -> None:
-        """Ends the request early, wherever it waits or at its next `check`. Only the first error counts."""
+        """Cancels the request, which ends its waits and makes its next `check` raise. Only the first error counts."""
         self._admission._cancel(self, error)
 
     def take_callbacks(self) -> list[Callable[[], None]]:
-        """What is to be called once the request is cancelled; empty afterwards."""
+        """Returns and clears the callbacks to call when the request is cancelled."""
         callbacks, self._callbacks = list(self._callbacks.values()), {}
         return callbacks
 
     @contextmanager
     def on_cancel(self, callback: Callable[[], None]) -> Iterator[None]:
-        """Calls `callback` from any thread when the request is cancelled within this context, at once if it was."""
+        """Calls `callback` from any thread if the request is cancelled within the context, or has been already."""
         key = object()
         with self._admission._lock:
             self._callbacks[key] = callback
@@ -311,10 +320,10 @@ class Permit:
 
     @contextmanager
     def memory(self, amount: int) -> Iterator[None]:
-        """Holds `amount` bytes for an image that was fetched.
+        """Holds `amount` bytes of memory for a fetched image.
 
         Raises:
-            Overloaded: There is not enough.
+            Overloaded: Not enough memory is free.
         """
         budget = self._admission._budget
         if not budget.hold(amount, small=amount <= SMALL_BYTES):
@@ -326,11 +335,11 @@ class Permit:
 
     @contextmanager
     def inference_slot(self, cost: int = 0) -> Iterator[None]:
-        """Holds an inference slot and `cost` bytes of memory; waits for both.
+        """Waits for an inference slot and `cost` bytes of memory, and holds both within the context.
 
         Raises:
-            DeadlineExceeded: None became free in time.
-            BodyTooLarge: The memory is more than there ever is.
+            DeadlineExceeded: They did not become free in time.
+            BodyTooLarge: The budget never has that much memory.
             FaceComparisonError: The request was cancelled.
         """
         admission = self._admission
@@ -343,10 +352,10 @@ class Permit:
 
     @contextmanager
     def fetch_slot(self) -> Iterator[None]:
-        """Holds one of the fetches, and no place meanwhile.
+        """Holds a fetch slot within the context, and gives up the request's place for that time.
 
         Raises:
-            Overloaded: There are too many, and none of them is slow.
+            Overloaded: There are too many fetches and none is slow, or the memory for images is in use.
         """
         key = self._admission._begin_fetch(self)
         try:
@@ -356,10 +365,10 @@ class Permit:
 
 
 def memory_in_use() -> Overloaded:
-    """Returns the error for an image that has to wait for memory."""
+    """Returns the error for an image for which not enough memory is free."""
     return Overloaded("the service is overloaded: the memory for images is in use; retry after Retry-After seconds")
 
 
 def deadline_exceeded() -> DeadlineExceeded:
-    """Returns the error for a request whose time is over."""
+    """Returns the error for a request whose deadline has passed."""
     return DeadlineExceeded("request deadline exceeded; retry later or send a smaller request")

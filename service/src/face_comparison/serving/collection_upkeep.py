@@ -1,6 +1,6 @@
 """Background maintenance of collections: retention, scrubbing, health, and gauges.
 
-Every worker process of every replica runs it. The store ensures that data is purged and reported once.
+Every worker process of every replica runs it. The store ensures that data is purged and reported only once.
 """
 
 from __future__ import annotations
@@ -19,7 +19,11 @@ MEASURED_COLLECTIONS = 100
 
 
 class CollectionUpkeep:
-    """A background thread for `service`. state: shown by verbose readiness probes without accessing the store."""
+    """Maintains the collections of `service` in a background thread.
+
+    Attributes:
+        state: Status of the store for verbose readiness probes, which do not access the store themselves.
+    """
 
     def __init__(self, service: CollectionService, seconds: float = HEALTH_SECONDS) -> None:
         self.service = service
@@ -67,7 +71,7 @@ class CollectionUpkeep:
                     "erasure": purge.erasure_id,
                 }
             )
-        self.service.scrub()  # after the audit lines: what is deleted is, even where this fails
+        self.service.scrub()  # after the audit lines: the data has been deleted even if scrubbing fails
 
     def _run(self) -> None:
         rounds = 0

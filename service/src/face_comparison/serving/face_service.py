@@ -41,15 +41,16 @@ class Fetcher(Protocol):
         """Returns the bytes behind a URL.
 
         Args:
-            url: `http://`, `https://` or `s3://`.
-            deadline: In seconds of `time.monotonic`.
-            caller: Who asks for it: callers share look-ups of names fairly.
+            url: An `http://`, `https://` or `s3://` URL.
+            deadline: Deadline of the whole request, in seconds of `time.monotonic`.
+            caller: Key of the caller: callers share name lookups fairly.
 
         Raises:
             UrlNotAllowed: The policy does not permit the address.
             UrlFetchFailed: The server did not deliver the image.
-            UrlFetchTimeout: It did not in time.
+            UrlFetchTimeout: The server did not deliver the image in time.
             BodyTooLarge: The image has too many bytes.
+            DeadlineExceeded: The deadline of the request has passed.
         """
         ...
 
@@ -104,11 +105,12 @@ _IMAGE_ERRORS = (
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Comparison:
-    """Result of a comparison.
+    """The result of a comparison.
 
     Attributes:
-        source: None for a hash.
-        targets: In the order of the request, each with its matches or its error.
+        source: The source's face and the analysis of its image; None if the source is a hash.
+        targets: The matches or the error of each target, in the order of the request.
+        threshold: Maximum distance that counts as the same person.
     """
 
     source: tuple[Face, Analysis] | None
@@ -126,26 +128,60 @@ class FaceService:
 
     @property
     def model(self) -> ModelInfo:
-        """What runs. Raises NotReady before it is loaded."""
+        """The loaded models. Raises NotReady before they are loaded."""
         return self._analyzer.model
 
     def detect(self, request: DetectRequest, permit: Permit, stages: Stages) -> Analysis:
-        """Faces of one image. Raises what the fetcher, the analyzer and the permit raise."""
+        """Detects the faces of an image.
+
+        Args:
+            request: The image and its options.
+            permit: The permit of the request.
+            stages: Receives the time spent per phase.
+
+        Returns:
+            The faces and their image.
+
+        Raises:
+            FaceComparisonError: Whatever the fetcher, the analyzer and the permit raise.
+        """
         return self._analysis(request.image, permit, stages, request.max_faces, request.min_confidence)
 
     def analyze(self, image: Image, permit: Permit, stages: Stages, max_faces: int) -> tuple[Analysis, bytes]:
-        """Faces of one image, the largest, and the SHA-256 of its bytes. Raises what detect raises."""
+        """Detects the largest faces of an image.
+
+        Args:
+            image: The image, or its URL.
+            permit: The permit of the request.
+            stages: Receives the time spent per phase.
+            max_faces: Maximum number of faces.
+
+        Returns:
+            The faces and their image, and the SHA-256 of the image's bytes.
+
+        Raises:
+            FaceComparisonError: Whatever the fetcher, the analyzer and the permit raise.
+        """
         with ExitStack() as held:
             data = self._data(image, permit, stages, held)
             return self._analysis(data, permit, stages, max_faces, None), hashlib.sha256(data).digest()
 
     def compare(self, request: CompareRequest, permit: Permit, stages: Stages) -> Comparison:
-        """Returns the source's most prominent face against every face of each target.
+        """Compares the source's most prominent face with every face of each target.
 
-        Raises what went wrong with the source; what went wrong with a target is that target's result.
+        Args:
+            request: The source, the targets and the threshold.
+            permit: The permit of the request.
+            stages: Receives the time spent per phase.
+
+        Returns:
+            The result, in which the error of a target takes the place of its matches.
+
+        Raises:
+            FaceComparisonError: The source cannot be used.
         """
         calibration = self.model.calibration(request.threshold)
-        # Threads per request, so that slow servers of one request's images do not delay other requests.
+        # Each request has its own threads, so that slow image servers of one request do not delay others.
         pool = ThreadPoolExecutor(IMAGES_AT_ONCE, "comparison")
         try:
             source = self._begin(pool, request.source, permit, stages, max_faces=1)
@@ -167,7 +203,8 @@ class FaceService:
             matches = tuple(_match(vector, target, calibration, reliable) for target in targets)
             return Comparison(shown, matches, calibration.threshold)
         finally:
-            # After a bad source nothing more is begun; what runs ends by its own limits and need not be waited for.
+            # After an error of the source, no further images are begun. Those in progress end by their own limits, so
+            # there is no need to wait for them.
             pool.shutdown(wait=False, cancel_futures=True)
 
     def _begin(
@@ -188,7 +225,7 @@ class FaceService:
         return analysis
 
     def _data(self, image: Image, permit: Permit, stages: Stages, held: ExitStack) -> bytes:
-        """Returns the image's bytes, fetched where need be; `held` keeps the memory of what was fetched."""
+        """Returns the image's bytes, and fetches them if necessary; `held` then holds their memory."""
         if not isinstance(image, Url):
             return image
         data = self._fetch(image, permit, stages)
@@ -200,7 +237,7 @@ class FaceService:
             try:
                 data = self._fetcher.fetch(url.text, permit.deadline, permit.caller.key)
             except FaceComparisonError:
-                permit.check()  # a fetch that was cancelled fails for that reason
+                permit.check()  # if the request was cancelled, that is the reason for the failure
                 raise
         permit.check()
         return data

@@ -1,6 +1,6 @@
-"""Bounds the concurrent fetches of one process, and shares them fairly by cancelling a caller's slowest one.
+"""Bounds the concurrent fetches of one process, and shares them fairly by cancelling a caller's slowest fetch.
 
-Not thread-safe: the owner holds a lock around every call.
+Not thread-safe: the owner must hold a lock during every call.
 """
 
 from __future__ import annotations
@@ -18,7 +18,13 @@ MIN_FETCH_SECONDS = 1.0
 
 
 class FetchSlots:
-    """At most `limit` fetches. report_eviction: called when one is cancelled."""
+    """The fetch slots of one process.
+
+    Args:
+        limit: Maximum concurrent fetches.
+        report_eviction: Called when a fetch is cancelled to make room.
+        clock: Clock of the fetches' ages.
+    """
 
     def __init__(self, limit: int, report_eviction: Callable[[str], None], clock: Clock) -> None:
         self.limit = limit
@@ -29,19 +35,19 @@ class FetchSlots:
         """Makes room for a fetch of this request.
 
         Raises:
-            Overloaded: There are too many, and none of them is slow.
+            Overloaded: There are too many fetches, and none is slow.
         """
         if len(self._fetching) >= self.limit:
             self._cancel_slowest(permit)
 
     def begin(self, permit: Permit) -> object:
-        """Counts a fetch; returns a key for its end."""
+        """Counts a fetch, and returns the key to end it with."""
         key = object()
         self._fetching[key] = (permit, self._clock())
         return key
 
     def end(self, key: object) -> Permit | None:
-        """Whose fetch has ended; None when it was cancelled to make room."""
+        """Ends a fetch, and returns the permit of its request; None if the fetch was cancelled to make room."""
         return self._fetching.pop(key, (None, 0.0))[0]
 
     def has(self, permit: Permit) -> bool:

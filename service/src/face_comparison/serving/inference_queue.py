@@ -1,6 +1,6 @@
 """The queue of images that wait for an inference slot and memory; callers take turns.
 
-Not thread-safe: the owner holds a lock around every call.
+Not thread-safe: the owner must hold a lock during every call.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ class Waiter:
     """A waiting image.
 
     Attributes:
-        permit: Of its request.
-        cost: Memory that it takes, bytes.
-        turn: Set when it need not wait any longer.
-        granted: Whether it has got its slot.
+        permit: The permit of its request.
+        cost: Memory that it needs, in bytes.
+        turn: Set when the wait ends, with or without a slot.
+        granted: Whether it has received a slot.
     """
 
     permit: Permit
@@ -33,10 +33,10 @@ class Waiter:
 
 
 class InferenceQueue:
-    """The slots of one process.
+    """The inference slots of one process, and the images that wait for one.
 
     Attributes:
-        seconds_per_slot: How long one image has kept its slot lately.
+        seconds_per_slot: Moving average of the seconds that an image holds its slot.
     """
 
     def __init__(self, slots: int, budget: MemoryBudget) -> None:
@@ -46,7 +46,7 @@ class InferenceQueue:
         self.seconds_per_slot = 0.0
 
     def __len__(self) -> int:
-        """Images that wait."""
+        """Returns the number of waiting images."""
         return sum(map(len, self._waiting.values()))
 
     def add(self, waiter: Waiter) -> None:
@@ -55,12 +55,12 @@ class InferenceQueue:
         self.grant()
 
     def grant(self) -> None:
-        """Grants free slots: callers in turn, the images of one caller in the order of arrival."""
+        """Grants free slots: callers take turns, and the images of each caller are served in order of arrival."""
         while self._waiting and self._computing < self._slots:
             key, waiters = next(iter(self._waiting.items()))
             waiter = waiters[0]
-            # Nobody overtakes an image that needs more memory, or it would wait for ever. Its memory is free at the
-            # latest when everything that computes now has ended.
+            # No image may overtake one that needs more memory, or that one would starve. Its memory becomes free at the
+            # latest when all current inferences have ended.
             if not self._budget.reserve(waiter.cost):
                 return
             self.forget(waiter)
@@ -87,7 +87,7 @@ class InferenceQueue:
 
     def release(self, cost: int, seconds: float) -> None:
         """Releases the slot of an image, which held it for `seconds`."""
-        # A moving average over about the last eight images.
+        # Exponential moving average over about the last eight images.
         self.seconds_per_slot += (seconds - self.seconds_per_slot) / 8
         self._computing -= 1
         self._budget.unreserve(cost)

@@ -1,7 +1,7 @@
 """Divides the memory of one process between transfers and computations.
 
-Transfers (request bodies, fetched images, unread responses) never take so much that no computation fits, and a part of
-their memory is reserved for small ones. Computations may use everything that transfers leave.
+Transfers (request bodies, fetched images, unread responses) never take so much that no computation fits, and part of
+their memory is reserved for small ones. Computations may use everything that transfers leave over.
 """
 
 from __future__ import annotations
@@ -36,12 +36,12 @@ class MemoryBudget:
 
     @property
     def max_computation(self) -> int:
-        """The largest computation that can be guaranteed memory eventually."""
+        """Maximum memory of a computation, in bytes: what is guaranteed to become free eventually."""
         return self.total - self._max_transfers
 
     @property
     def in_use(self) -> int:
-        """Bytes that are reserved now."""
+        """Bytes currently in use."""
         return self._transfers + self._computations
 
     def take_peak(self) -> int:
@@ -62,7 +62,7 @@ class MemoryBudget:
             return True
 
     def release(self, amount: int) -> None:
-        """Returns the memory of a transfer."""
+        """Releases the memory of a transfer."""
         with self._lock:
             self._transfers -= amount
 
@@ -78,6 +78,6 @@ class MemoryBudget:
             return True
 
     def unreserve(self, amount: int) -> None:
-        """Returns the memory of a computation."""
+        """Releases the memory of a computation."""
         with self._lock:
             self._computations -= amount

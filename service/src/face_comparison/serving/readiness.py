@@ -1,6 +1,6 @@
-"""Whether this process accepts requests, checked by probes and before every request.
+"""Tracks whether this process accepts requests; probes check it, and so does every request.
 
-`Readiness.ready` is called at startup, after an inference on a built-in sample with every model.
+`Readiness.ready` is called at startup, after every model has run on a built-in sample.
 """
 
 from __future__ import annotations
@@ -13,7 +13,11 @@ LOADING = "the models are being loaded and tried"
 
 
 class Readiness:
-    """States in order: loading, ready, draining. peers: whether the other processes of this service are ready, too."""
+    """The state of this process, which changes from loading to ready to draining.
+
+    Args:
+        peers: Returns whether the other processes of this service are ready, too.
+    """
 
     def __init__(self, peers: Callable[[], bool] = lambda: True) -> None:
         self._peers = peers
@@ -21,7 +25,7 @@ class Readiness:
         self._draining = False
 
     def ready(self) -> None:
-        """Reports that the models are loaded and tried."""
+        """Reports that the models have been loaded and tested."""
         self._ready = True
 
     def drain(self) -> None:
@@ -29,14 +33,24 @@ class Readiness:
         self._draining = True
 
     def check(self) -> None:
-        """Returns when this process can answer; raises NotReady, or Draining, with a message for the caller."""
+        """Checks whether this process can serve requests.
+
+        Raises:
+            NotReady: The models are still loading.
+            Draining: This instance is shutting down.
+        """
         if self._draining:
             raise Draining("the service is shutting down: send the request again, another instance will answer")
         if not self._ready:
             raise NotReady(f"{LOADING}: send the request again in a moment")
 
     def check_all(self) -> None:
-        """Like `check`, of every process that shares the port: what a readiness probe wants to know."""
+        """Checks whether every process that shares the port can serve requests, for readiness probes.
+
+        Raises:
+            NotReady: The models are still loading in a process.
+            Draining: This instance is shutting down.
+        """
         self.check()
         if not self._peers():
             raise NotReady(f"{LOADING} in another process: ask again in a moment")

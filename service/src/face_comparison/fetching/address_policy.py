@@ -1,8 +1,8 @@
 """Decides from which network addresses images may be fetched. Pure: nothing here resolves names or connects.
 
 The address of the connection is checked, never the text of a URL: a decimal or octal spelling, a name that resolves to
-127.0.0.1, and 127.0.0.1 itself are the same address here. Public ranges are listed here instead of using `ipaddress`,
-whose result differs between versions of Python and follows IPv4 addresses embedded in IPv6 ones.
+127.0.0.1, and 127.0.0.1 itself are the same address. Non-public ranges are listed here because the result of
+`ipaddress` differs between versions of Python and follows IPv4 addresses embedded in IPv6 addresses.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 METADATA = (
-    "100.64.0.0/10",  # carrier-grade NAT; Alibaba keeps its metadata here, others cluster services
-    "168.63.129.16/32",  # Azure's host agent: a public number that always leads to the machine's own host
+    "100.64.0.0/10",  # carrier-grade NAT; Alibaba's metadata service, cluster services of others
+    "168.63.129.16/32",  # Azure's host agent: a public address that always leads to the machine's own host
     "169.254.0.0/16",  # link-local: the metadata service of most clouds
     "192.0.0.0/24",  # protocol assignments; Oracle's metadata service
-    "fd00:ec2::254/128",  # Amazon's by IPv6
-    "fd20:ce::254/128",  # Google's by IPv6
+    "fd00:ec2::254/128",  # Amazon's metadata service over IPv6
+    "fd20:ce::254/128",  # Google's metadata service over IPv6
     "fe80::/10",  # link-local
 )
 """Metadata services of clouds; the operator's NetworkPolicy blocks the same (a test compares them)."""
@@ -49,13 +49,14 @@ _CLOSED = tuple(
     )
 )
 
-# The only IPv6 block that IANA hands out. Outside lie loopback, unspecified, unique local, link- and site-local,
-# multicast, and the forms that carry an IPv4 address: IPv4-mapped, IPv4-compatible, NAT64.
+# The only IPv6 block from which IANA allocates global addresses. Outside it are loopback, unspecified, unique local,
+# link-local and site-local addresses, multicast, and those that embed an IPv4 address: IPv4-mapped, IPv4-compatible,
+# NAT64.
 _GLOBAL_IPV6 = ipaddress.IPv6Network("2000::/3")
 
 
 def is_public(address: Address) -> bool:
-    """Returns whether an address is reachable from the public Internet, so that fetching from it reveals nothing."""
+    """Returns whether an address is on the public Internet, so that fetching from it reveals nothing internal."""
     if isinstance(address, ipaddress.IPv6Address) and address not in _GLOBAL_IPV6:
         return False
     return not any(address in block for block in _CLOSED)
@@ -85,9 +86,13 @@ class AllowList:
         return cls(frozenset(names), tuple(networks))
 
     def permits(self, host: str, addresses: Sequence[Address]) -> bool:
-        """Returns whether `host` (lower case, no final dot) may be connected to at every address it resolved to.
+        """Returns whether connections to a host are permitted.
 
-        One forbidden address rejects the name: legitimate names do not resolve to a mixture.
+        A single forbidden address is enough to reject the host: legitimate names do not resolve to a mixture.
+
+        Args:
+            host: Name or address (lower case, no final dot).
+            addresses: All addresses that it resolved to.
         """
         if host in self.names:
             return True

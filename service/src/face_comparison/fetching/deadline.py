@@ -1,7 +1,7 @@
 """Time limits that hold even if a library call blocks.
 
-Sockets have timeouts per step, which a server that sends one byte per second never reaches; resolvers and libraries
-have timeouts of their own. These limits bound the whole operation.
+Socket timeouts apply to each step, so a server that sends one byte per second never reaches them; resolvers and
+libraries have their own timeouts. The limits here bound the whole operation.
 """
 
 from __future__ import annotations
@@ -29,14 +29,14 @@ class TimeLimit:
 
     @classmethod
     def nearer(cls, seconds: float, deadline: float | None) -> TimeLimit:
-        """Returns the earlier of `seconds` from now and the whole request's deadline."""
+        """Returns the earlier of two limits: `seconds` from now, and the deadline of the whole request."""
         ends = time.monotonic() + seconds
         if deadline is not None and deadline < ends:
             return cls(deadline, DeadlineExceeded, "the request's deadline was exceeded while a URL was being fetched")
         return cls(ends, UrlFetchTimeout, f"fetching the URL took longer than {seconds:g} s")
 
     def left(self, at_most: float = float("inf")) -> float:
-        """Returns the remaining seconds, above 0. Raises `over()` if there are none."""
+        """Returns the remaining seconds, above 0 and at most `at_most`. Raises `over()` if none are left."""
         left = self.ends - time.monotonic()
         if left <= 0:
             raise self.over()
@@ -48,10 +48,13 @@ class TimeLimit:
 
 
 class Abandonable:
-    """Runs calls that cannot be interrupted, each in its own thread, which is abandoned at the deadline.
+    """Runs uninterruptible calls, each in its own thread, which is abandoned at the deadline.
 
-    At most `slots` run at once, including abandoned ones, and at most `share` of one owner; further calls wait within
-    their own limits. The threads are daemons: at exit, a pool would wait for a hung call beyond every grace period.
+    The threads are daemon threads: at exit, a thread pool would wait for a hung call beyond any grace period.
+
+    Args:
+        slots: Maximum concurrent calls, including abandoned ones; further calls wait within their own limits.
+        share: Maximum concurrent calls per owner; None: `slots`.
     """
 
     def __init__(self, slots: int, share: int | None = None) -> None:
@@ -60,28 +63,34 @@ class Abandonable:
         self._ended = threading.Condition()
 
     def call(self, function: Callable[[], T], limit: TimeLimit, owner: str = "") -> T:
-        """Returns or raises what `function` does. Raises the limit's error if that takes too long."""
+        """Calls a function and returns its result, or raises its error.
+
+        Args:
+            function: The function.
+            limit: Time limit, including the wait for a slot; its error is raised if it is exceeded.
+            owner: Key of the owner of the call.
+        """
         self._begin(owner, limit)
         outcome: Future[T] = Future()
 
         def run() -> None:
             try:
                 outcome.set_result(function())
-            except BaseException as error:  # raised again, where somebody waits for it
+            except BaseException as error:  # re-raised in the waiting thread
                 outcome.set_exception(error)
             finally:
                 self._end(owner)
 
         try:
             threading.Thread(target=run, name="abandonable", daemon=True).start()
-        except RuntimeError:  # the machine has no thread left
+        except RuntimeError:  # no further thread can be started
             self._end(owner)
             raise
         try:
             return outcome.result(limit.left())
         except TimeoutError:
             if outcome.done():
-                raise  # the call's own
+                raise  # the function itself raised TimeoutError
             raise limit.over() from None
 
     def _begin(self, owner: str, limit: TimeLimit) -> None:

@@ -56,10 +56,11 @@ class FetchPolicy:
     Attributes:
         allowed_hosts: Permitted names, addresses, and CIDRs that are not public.
         allowed_buckets: Permitted S3 buckets; empty: all.
-        max_bytes: Maximum bytes per image.
-        seconds: Deadline per image, including redirects.
-        connect_seconds: Timeout per address.
-        read_seconds: Timeout without a byte.
+        max_bytes: Maximum size of an image, in bytes.
+        seconds: Time limit per image, including redirects.
+        max_redirects: Maximum number of redirects per image.
+        connect_seconds: Connection timeout per address.
+        read_seconds: Maximum time without receiving a byte.
         accept: The Accept header.
     """
 
@@ -87,10 +88,22 @@ class Fetcher:
         )
 
     def fetch(self, url: str, deadline: float | None = None, caller: str = "") -> bytes:
-        """Returns the bytes behind an http, https or s3 URL, whatever type the server calls them.
+        """Fetches an image.
 
-        deadline: of the whole request, `time.monotonic()`. Raises UrlNotAllowed, UrlFetchFailed, UrlFetchTimeout,
-        BodyTooLarge, and DeadlineExceeded when the request's own deadline was the nearer one.
+        Args:
+            url: An http, https or s3 URL.
+            deadline: Deadline of the whole request, in seconds of `time.monotonic()`.
+            caller: Key of the caller: callers share name lookups fairly.
+
+        Returns:
+            The bytes behind the URL, whatever media type the server declares.
+
+        Raises:
+            UrlNotAllowed: The policy does not permit the URL, or it is malformed.
+            UrlFetchFailed: The server did not deliver the image.
+            UrlFetchTimeout: The server did not deliver the image in time.
+            BodyTooLarge: The image has too many bytes.
+            DeadlineExceeded: The deadline of the request passed before the time limit of the fetch.
         """
         limit = TimeLimit.nearer(self._policy.seconds, deadline)
         place = parse(url)
@@ -98,7 +111,7 @@ class Fetcher:
             return self._objects.read(place, limit)
         origin = place.host
         for _ in range(self._policy.max_redirects + 1):
-            # Messages name the host that the caller gave, never one from a redirect.
+            # Messages name only the host in the caller's URL, never one from a redirect.
             who = origin if place.host == origin else f"a server that {origin} redirects to"
             answer = self._get(place, who, limit, caller)
             if isinstance(answer, bytes):
@@ -107,11 +120,11 @@ class Fetcher:
         raise UrlFetchFailed(f"{origin} redirects more than {self._policy.max_redirects} times")
 
     def _get(self, url: HttpUrl, who: str, limit: TimeLimit, caller: str) -> bytes | HttpUrl:
-        """Returns the body, or where the server says it is."""
+        """Returns the body, or the target of a redirect."""
         try:
             connection = http.client.HTTPConnection(url.host, url.port)
             connection.response_class = _FinalResponse
-            connection.auto_open = 0  # never connect by itself: it would resolve the name again
+            connection.auto_open = 0  # http.client must not connect by itself: it would resolve the name again
             cancellation.check()
             connection.sock = sock = self._secure(self._connect(url, who, limit, caller), url)
             with closing(connection), cancellation.on_cancel(partial(_shut_down, sock)):
@@ -127,15 +140,15 @@ class Fetcher:
         except TimeoutError:
             limit.left()
             raise UrlFetchTimeout(f"{who} sent nothing for {self._policy.read_seconds:g} s") from None
-        except ssl.SSLCertVerificationError as error:  # before ValueError, which it is as well
-            # After a comma comes the name that was asked for, which may be one that a redirect gave.
+        except ssl.SSLCertVerificationError as error:  # before ValueError, of which it is a subclass, too
+            # The requested name follows after a comma; it may be one from a redirect.
             reason = error.verify_message.partition(",")[0].lower()
             raise UrlFetchFailed(f"the certificate of {who} is not trusted: {reason}") from None
         except ssl.SSLError:
             raise UrlFetchFailed(f"no secure connection to {who} could be made") from None
         except http.client.IncompleteRead:
             raise UrlFetchFailed("the image was cut off, or sent in malformed chunks") from None
-        except (http.client.HTTPException, ValueError):  # ValueError: a negative length of a chunk
+        except (http.client.HTTPException, ValueError):  # ValueError: a negative chunk length
             raise UrlFetchFailed(f"{who} gave no valid HTTP reply") from None
         except OSError as error:
             raise UrlFetchFailed(f"the connection to {who} broke: {_reason(error)}") from None
@@ -171,14 +184,14 @@ class Fetcher:
         raise UrlFetchFailed(f"{who} cannot be connected to: {failure}")
 
     def _resolve(self, url: HttpUrl, who: str, limit: TimeLimit, caller: str) -> list[tuple[int, _SocketAddress]]:
-        """Address families and socket addresses, in the system's order of preference."""
+        """Resolves the URL's host to address families and socket addresses, in the system's order of preference."""
 
         def look_up(flags: int = 0) -> list[tuple[int, _SocketAddress]]:
             found = socket.getaddrinfo(url.lookup.encode(), url.port, type=socket.SOCK_STREAM, flags=flags)
             return [(family, address) for family, *_, address in found]
 
         try:
-            return look_up(socket.AI_NUMERICHOST)  # an address in any spelling needs no resolver, and cannot block
+            return look_up(socket.AI_NUMERICHOST)  # parsing an address, in any spelling, cannot block
         except socket.gaierror:
             pass
         try:
@@ -187,19 +200,25 @@ class Fetcher:
             raise UrlFetchFailed(f"the name of {who} cannot be resolved") from None
 
     def _secure(self, sock: _LimitedSocket, url: HttpUrl) -> _LimitedSocket:
-        """TLS on top where the scheme asks for it; the certificate must be for the URL's own host."""
+        """Adds TLS to the connection for https; the certificate must be valid for the URL's host."""
         if url.scheme == "http":
             return sock
-        sock.settimeout(sock.limits.seconds())  # the handshake as a whole
+        sock.settimeout(sock.limits.seconds())  # applies to the whole handshake
         secured = self._tls.wrap_socket(sock, server_hostname=url.host)
-        assert isinstance(secured, _LimitedTlsSocket)  # noqa: S101 - the context makes no other
+        assert isinstance(secured, _LimitedTlsSocket)  # noqa: S101 - the context creates no other class
         secured.limits = sock.limits
         return secured
 
 
 @dataclass(slots=True)
 class _Limits:
-    """What one connection may still take."""
+    """The remaining limits of a connection.
+
+    Attributes:
+        time: Time limit of the whole fetch.
+        wait: Maximum seconds without receiving a byte.
+        total: Bytes that may still be received.
+    """
 
     time: TimeLimit
     wait: float
@@ -208,14 +227,13 @@ class _Limits:
     """Bytes that may still arrive beside those of the body: headers, lengths of chunks, trailers."""
 
     def seconds(self) -> float:
-        """For the next bytes to come."""
+        """Returns the timeout of the next read, in seconds."""
         return self.time.left(self.wait)
 
     def counted(self, read: Callable[[int], bytes]) -> Callable[[int], bytes]:
-        """Counts the bytes that `read` returns, which are those of the body.
+        """Wraps `read` so that the bytes it returns, which are those of the body, increase the allowance for framing.
 
-        They earn some allowance for framing: chunks of 24 bytes are possible, but chunks of one byte would take a
-        parser in Python minutes.
+        Chunks of 24 bytes are possible, but parsing chunks of one byte in Python would take minutes.
         """
 
         def read_counted(size: int) -> bytes:
@@ -227,12 +245,15 @@ class _Limits:
 
 
 def _max_received_bytes(max_bytes: int) -> int:
-    """Headers and the lengths of chunks come on top of an image; a response that is mostly those is not an image."""
+    """Returns the maximum size of a whole response, in bytes.
+
+    Headers and chunk lengths add to the size of an image; a response that consists mostly of those is not an image.
+    """
     return 2 * max_bytes + 2**20
 
 
 class _FinalResponse(http.client.HTTPResponse):
-    """A response that is read past interim ones such as 103 Early Hints, of which `http.client` knows only 100."""
+    """A response that skips interim ones such as 103 Early Hints; `http.client` itself skips only 100 Continue."""
 
     def _read_status(self) -> tuple[str, int, str]:
         for _ in range(_MAX_INTERIM_RESPONSES):
@@ -244,10 +265,11 @@ class _FinalResponse(http.client.HTTPResponse):
 
 
 class _LimitedSocket(socket.socket):
-    """A socket that receives no longer than the whole fetch may last, and no more than any image needs.
+    """A socket that enforces the time limit of the whole fetch and the maximum size of a response.
 
-    A timeout alone starts anew with every byte, so that a server which sends one a second is never late. Parsers have
-    gaps: `http.client` takes a chunk of length -1 for "all there is", and would keep all of it.
+    A timeout alone restarts with every byte, so a server that sends one byte per second would never exceed it. And
+    parsers have gaps: `http.client` interprets a chunk of length -1 as "everything that follows", and would read all of
+    it into memory.
     """
 
     limits: _Limits
@@ -265,13 +287,13 @@ class _LimitedSocket(socket.socket):
 
 
 class _LimitedTlsSocket(_LimitedSocket, ssl.SSLSocket):
-    """The same for TLS: made by the context, which gives no way to pass the limits, so that they are set afterwards."""
+    """The same with TLS. The SSL context creates it and cannot pass the limits, so they are set afterwards."""
 
 
 def _shut_down(sock: socket.socket) -> None:
-    """Ends a read that another thread waits for."""
+    """Interrupts another thread that is reading from the socket."""
     with suppress(OSError):
-        # Not `SSLSocket.shutdown`, which would change the object under the reader.
+        # Not `SSLSocket.shutdown`, which would modify the object while it is being read from.
         socket.socket.shutdown(sock, socket.SHUT_RDWR)
 
 
@@ -289,12 +311,12 @@ def _location(url: HttpUrl, response: http.client.HTTPResponse, who: str) -> Htt
     location = response.headers.get("Location")
     if not location:
         raise UrlFetchFailed(f"{who} redirects without saying where to")
-    # Headers are read as Latin-1; addresses outside ASCII are UTF-8 on the wire.
+    # http.client decodes headers as Latin-1, but URLs with characters outside ASCII are sent as UTF-8.
     return resolve_redirect(url, location.encode("latin-1").decode("utf-8", "replace"))
 
 
 def _status(code: int) -> str:
-    """Returns a status in our own words, not in the server's."""
+    """Returns a status code with its standard phrase instead of the server's."""
     try:
         return f"{code} {http.HTTPStatus(code).phrase}"
     except ValueError:

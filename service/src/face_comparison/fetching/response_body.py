@@ -1,6 +1,6 @@
-"""Reads a response body with a size limit, also after decompression. Used for HTTP and S3.
+"""Reads the body of an HTTP or S3 response with a size limit.
 
-The limit applies to received and to decompressed bytes: a few kilobytes can decompress to gigabytes.
+The limit applies to the received and to the decompressed bytes: a few kilobytes can decompress to gigabytes.
 """
 
 from __future__ import annotations
@@ -16,16 +16,19 @@ _UNSUPPORTED = frozenset({"br", "zstd", "compress", "x-compress", "dcb", "dcz"})
 
 
 def read_body(read: Callable[[int], bytes], declared: int | None, encoding: str | None, max_bytes: int) -> bytes:
-    """Returns the body, decompressed.
+    """Reads a body and decompresses it if necessary.
 
     Args:
-        read: Returns up to a number of bytes; none at the end.
+        read: Returns up to the given number of bytes; none at the end.
         declared: The Content-Length, if any.
-        encoding: The Content-Encoding.
-        max_bytes: The limit.
+        encoding: The Content-Encoding, if any.
+        max_bytes: Maximum size of the body, before and after decompression.
+
+    Returns:
+        The decompressed body.
 
     Raises:
-        BodyTooLarge: The body is larger than the limit.
+        BodyTooLarge: The body is larger than the maximum.
         UrlFetchFailed: The body is truncated or cannot be decompressed.
     """
     if declared is not None and declared > max_bytes:
@@ -62,7 +65,7 @@ class _Unpacker:
         return self._stream.eof
 
     def decompress(self, chunk: bytes, at_most: int) -> bytes:
-        """Raises UrlFetchFailed."""
+        """Decompresses up to `at_most` bytes of a chunk. Raises UrlFetchFailed if the data is invalid."""
         try:
             part = self._stream.decompress(chunk, at_most)
         except zlib.error:
@@ -84,8 +87,11 @@ def _decompression_failed() -> UrlFetchFailed:
 def _unpacker_for(encoding: str | None) -> _Unpacker | None:
     """Returns a decompressor, or None if the body is not compressed.
 
-    Servers are asked not to compress, but some send files that they store compressed. Names that are not a compression
-    (aws-chunked, utf-8, none) are ignored, as browsers do.
+    Requests ask servers not to compress, but some send files that they store compressed. Names that are not a
+    compression (aws-chunked, utf-8, none) are ignored, as browsers do.
+
+    Raises:
+        UrlFetchFailed: The compression is not supported.
     """
     names = {name.strip().lower() for name in (encoding or "").split(",")}
     if names & _UNSUPPORTED:

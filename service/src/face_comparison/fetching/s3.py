@@ -1,8 +1,8 @@
 """Reads objects from S3 and compatible servers. The only importer of boto3, which comes with the extra `s3`.
 
 Endpoint and credentials are configured by whoever runs the service (`AWS_ENDPOINT_URL_S3`, boto3's default chain), so
-the SSRF guard does not apply: callers choose an allowed bucket and a key. boto3 has timeouts per step only, and none
-for finding credentials, so each read runs in a thread that is abandoned at the deadline.
+the SSRF guard does not apply: callers choose only an allowed bucket and a key. boto3 has only timeouts per step, and
+none for finding credentials, so each read runs in a thread that is abandoned at the deadline.
 """
 
 from __future__ import annotations
@@ -46,13 +46,20 @@ class ObjectStore:
         self._client: Any = None
 
     def read(self, url: S3Url, limit: TimeLimit) -> bytes:
-        """Returns the object.
+        """Reads an object.
+
+        Args:
+            url: The bucket and the key.
+            limit: Time limit; its error is raised if it is exceeded.
+
+        Returns:
+            The content of the object.
 
         Raises:
-            UrlNotAllowed: The bucket is not allowed.
+            UrlNotAllowed: The bucket is not allowed, or the key is missing.
             UrlFetchFailed: S3 returned an error or the connection failed.
             BodyTooLarge: The object has more bytes than an image may have.
-            UrlFetchTimeout: The time limit was exceeded; or the limit's own error.
+            UrlFetchTimeout: The server did not respond in time.
         """
         if self._allowed and url.bucket not in self._allowed:
             raise UrlNotAllowed("images from this S3 bucket are not allowed; see --allowed-buckets")
@@ -65,21 +72,25 @@ class ObjectStore:
         with closing(found["Body"]) as body:
 
             def read(size: int) -> bytes:
-                limit.left()  # nobody waits for a read that was left behind
+                limit.left()  # ends a read that was abandoned at the deadline
                 chunk: bytes = body.read(size)
                 return chunk
 
             return read_body(read, found.get("ContentLength"), found.get("ContentEncoding"), self._max_bytes)
 
     def _connect(self) -> Any:
-        with self._making:  # clients are thread-safe, making one is not
+        with self._making:  # clients are thread-safe, but creating one is not
             if self._client is None:
                 self._client = _client(*self._timeouts)
             return self._client
 
 
 def object_exists(url: S3Url) -> bool | None:
-    """Returns whether an object exists, or None without permission to ask. Raises UrlFetchFailed."""
+    """Returns whether an object exists; None if this service lacks the permission to check.
+
+    Raises:
+        UrlFetchFailed: S3 returned another error or the connection failed.
+    """
 
     def ask() -> bool | None:
         client = _client(connect_seconds=5, read_seconds=30)
@@ -100,7 +111,11 @@ def object_exists(url: S3Url) -> bool | None:
 
 
 def keys_below(url: S3Url) -> list[str]:
-    """Returns the keys below a prefix, as in a folder of that name, sorted. Raises UrlFetchFailed."""
+    """Returns the keys below a prefix, which is treated as the name of a folder, in sorted order.
+
+    Raises:
+        UrlFetchFailed: S3 returned an error or the connection failed.
+    """
     folder = url.key.rstrip("/") + "/" if url.key.rstrip("/") else ""
 
     def found() -> list[str]:
@@ -109,16 +124,16 @@ def keys_below(url: S3Url) -> list[str]:
             entry["Key"]
             for page in pages.paginate(Bucket=url.bucket, Prefix=folder)
             for entry in page.get("Contents", [])
-            if not entry["Key"].endswith("/")  # what consoles make to show an empty folder
+            if not entry["Key"].endswith("/")  # a placeholder with which consoles represent an empty folder
         ]
 
     return sorted(_translate_errors(found, url))
 
 
 class Objects:
-    """Objects of a bucket, read and written by a command. Thread-safe.
+    """Reads and writes the objects of a bucket, for commands. Thread-safe.
 
-    Failures raise OSError, as with files.
+    Failures raise OSError, as for files.
     """
 
     def __init__(self, bucket: str) -> None:
@@ -126,7 +141,7 @@ class Objects:
         self._client = _client(connect_seconds=5, read_seconds=60)
 
     def read(self, key: str) -> bytes:
-        """Returns an object. Raises OSError."""
+        """Returns the content of an object. Raises OSError."""
 
         def get() -> bytes:
             with closing(self._client.get_object(Bucket=self._url.bucket, Key=key)["Body"]) as body:
@@ -147,13 +162,16 @@ class Objects:
 
 
 def download_prefix(uri: str, into: Path) -> list[Path]:
-    """Downloads all objects below a prefix, with their relative names, and returns the paths of the files.
+    """Downloads all objects below a prefix to files with the same relative names.
 
-    Not for callers of the service: neither the total size nor the total time is limited.
+    Must not be used for requests of callers: neither the total size nor the total time is limited.
 
     Args:
-        uri: `s3://bucket/prefix`.
-        into: The folder.
+        uri: Address of the form `s3://bucket/prefix`.
+        into: The folder to download to.
+
+    Returns:
+        The paths of the files.
 
     Raises:
         UrlNotAllowed: The URI has another form.
@@ -175,8 +193,8 @@ def _download(client: Any, bucket: str, folder: str, into: Path) -> list[Path]:
         for entry in page.get("Contents", []):
             name = entry["Key"].removeprefix(folder)
             if not name or name.endswith("/"):
-                continue  # what consoles make to show an empty folder
-            # A file must not land outside `into`, whoever wrote the bucket.
+                continue  # a placeholder with which consoles represent an empty folder
+            # No key, whoever wrote it, may lead outside `into`.
             if any(part in {"", ".", ".."} for part in name.replace("\\", "/").split("/")):
                 raise UrlFetchFailed(f"the bucket {bucket} contains a key that is not a file name: {entry['Key']!r}")
             path = into / name
@@ -188,7 +206,7 @@ def _download(client: Any, bucket: str, folder: str, into: Path) -> list[Path]:
 
 def _client(connect_seconds: float, read_seconds: float) -> Any:
     try:
-        import boto3  # noqa: PLC0415 - an extra, and slow to load: only where S3 is used
+        import boto3  # noqa: PLC0415 - an optional extra, and slow to import: only if S3 is used
         import botocore.session  # noqa: PLC0415
         from botocore.config import Config  # noqa: PLC0415
     except ImportError:
@@ -203,7 +221,7 @@ def _client(connect_seconds: float, read_seconds: float) -> Any:
     )
     with _without_proxies():
         session = botocore.session.get_session()
-        # The clients of other services that credentials come from are made by the session, some of them later.
+        # The session creates the clients of the services that provide credentials, some of them later.
         session.set_default_client_config(Config(proxies={}))
         return boto3.session.Session(botocore_session=session).client("s3", config=config)
 
@@ -212,8 +230,8 @@ def _client(connect_seconds: float, read_seconds: float) -> Any:
 def _without_proxies() -> Iterator[None]:
     """Hides the environment's proxy variables, which this service ignores.
 
-    boto3 uses them unless configured otherwise, and its client of the metadata service, a source of credentials, cannot
-    be configured.
+    boto3 uses them unless configured otherwise, and its client for the metadata service, which provides credentials,
+    cannot be configured.
     """
     hidden = {name: os.environ.pop(name) for name in list(os.environ) if name.lower() in _PROXY_VARIABLES}
     try:
@@ -223,13 +241,13 @@ def _without_proxies() -> Iterator[None]:
 
 
 def _translate_errors(call: Callable[[], T], url: S3Url) -> T:
-    """Returns what `call` does, and translates its errors."""
+    """Calls a function, and translates the errors of boto3 to those of this package."""
     try:
         return call()
     except FaceComparisonError:
         raise
     except Exception as error:
-        # boto3 is loaded or has failed to be: its exceptions can be named only here.
+        # boto3 is optional, so its exceptions can be imported only here, after it has been used.
         from botocore import exceptions, parsers  # noqa: PLC0415
 
         if isinstance(error, exceptions.ConnectTimeoutError | exceptions.ReadTimeoutError):
@@ -251,15 +269,20 @@ _REFUSALS = {
     "InvalidAccessKeyId": "the S3 server refuses this service's credentials",
     "SignatureDoesNotMatch": "the S3 server refuses this service's credentials",
     "ExpiredToken": "the S3 server refuses this service's credentials",
-    # Replies without a body carry the bare status.
+    # Responses without a body have only the status code.
     "404": "there is no such object in the S3 bucket {bucket}",
     "403": "this service may not read that object in the S3 bucket {bucket}, or it does not exist",
 }
 
 
 def refusal(code: str, bucket: str) -> str:
-    """Returns a message for an error code of S3. Callers know the bucket, but must not learn about credentials."""
+    """Returns the message for an S3 error code. It may name the bucket, but must not reveal anything about credentials.
+
+    Args:
+        code: The error code.
+        bucket: The bucket, which the caller has named.
+    """
     if code in _REFUSALS:
         return _REFUSALS[code].format(bucket=bucket)
-    # Servers other than Amazon's have codes of their own; only what looks like one is passed on.
+    # Servers other than Amazon's have their own codes; only text that looks like a code is passed on.
     return f"the S3 server answered {code if re.fullmatch('[A-Za-z0-9]{1,64}', code) else 'with an error'}"

@@ -1,7 +1,7 @@
-"""Strict parsers for the two kinds of image URLs. Pure.
+"""Strict parsers for the two kinds of image URLs, HTTP and S3. No I/O.
 
-Malformed URLs are rejected, never repaired: parsers often disagree on the host of an odd URL, and SSRF guards are
-bypassed by that difference. Messages do not quote URLs beyond the scheme, because they may contain secrets.
+Malformed URLs are rejected, never repaired: parsers often disagree on the host of an unusual URL, and attackers use
+that difference to bypass SSRF guards. Messages quote nothing of a URL but its scheme, because URLs may contain secrets.
 """
 
 from __future__ import annotations
@@ -22,7 +22,8 @@ _PORTS = {"http": 80, "https": 443}
 _UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f]")
 _AUTHORITY = re.compile(r"(?:\[(?P<ipv6>[0-9A-Fa-f:.]+)\]|(?P<name>[^\[\]@:]+))(?::(?P<port>[0-9]{0,5}))?")
 _HOST = re.compile(r"[a-z0-9_-]{1,63}(\.[a-z0-9_-]{1,63})*\.?")
-# Everything that RFC 3986 lets stand in a path and query, and the per cent sign: what is encoded stays as it is.
+# All characters that RFC 3986 allows unescaped in a path and query, and the percent sign, so that existing escapes are
+# preserved.
 _AS_IT_IS = "!#$%&'()*+,/:;=?@[]~"
 
 _BUCKET = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{1,253}[A-Za-z0-9]")
@@ -34,8 +35,10 @@ class HttpUrl:
     """An http or https URL, ready to be resolved and requested.
 
     Attributes:
-        host: For allow-lists, certificates, and the Host header: ASCII, lower case, no final dot, no brackets.
-        lookup: For the resolver: with the final dot, if any, which disables search domains.
+        scheme: `http` or `https`.
+        host: Host for allow-lists, certificates, and the Host header: ASCII, lower case, no final dot, no brackets.
+        lookup: Host for the resolver: with the final dot, if any, which disables search domains.
+        port: The port, given or implied by the scheme.
         target: Path and query, percent-encoded.
     """
 
@@ -59,14 +62,18 @@ class HttpUrl:
 
 @dataclass(frozen=True, slots=True)
 class S3Url:
-    """An object in a bucket, or several with `key` as a prefix. The key is not decoded."""
+    """An object in a bucket, or several with `key` as a prefix. Percent-encoding in the key is not decoded."""
 
     bucket: str
     key: str
 
 
 def parse(url: str) -> HttpUrl | S3Url:
-    """Parses a URL. Raises UrlNotAllowed for other schemes and malformed URLs."""
+    """Parses an http, https or s3 URL.
+
+    Raises:
+        UrlNotAllowed: The URL has another scheme, or is malformed.
+    """
     url = url.strip()
     if url[:5].lower() == "s3://":
         return parse_s3(url)
@@ -74,7 +81,15 @@ def parse(url: str) -> HttpUrl | S3Url:
 
 
 def resolve_redirect(url: HttpUrl, location: str) -> HttpUrl:
-    """Returns the target of a redirect. Raises UrlNotAllowed as `parse` does, and for s3://."""
+    """Returns the target of a redirect.
+
+    Args:
+        url: The URL that was requested.
+        location: The Location header of the response.
+
+    Raises:
+        UrlNotAllowed: The target is neither http nor https, or is malformed.
+    """
     try:
         return _http(urljoin(url.text, location.strip()), "a redirect leads to a URL that is neither http nor https")
     except ValueError:
@@ -82,14 +97,18 @@ def resolve_redirect(url: HttpUrl, location: str) -> HttpUrl:
 
 
 def parse_s3(url: str) -> S3Url:
-    """Parses `s3://bucket/key`; the key may be empty. Raises UrlNotAllowed for any other form."""
+    """Parses `s3://bucket/key`; the key may be empty.
+
+    Raises:
+        UrlNotAllowed: The URL has another form, or its key is too long or contains `.` or `..` as a segment.
+    """
     scheme, _, rest = url.partition("://")
     bucket, _, key = rest.partition("/")
     if scheme.lower() != "s3" or not _BUCKET.fullmatch(bucket):
         raise UrlNotAllowed("an S3 URL has the form s3://bucket/key")
     if len(key.encode("utf-8", "surrogatepass")) > _S3_KEY_BYTES:
         raise UrlNotAllowed(f"the key of an S3 URL has at most {_S3_KEY_BYTES} bytes")
-    # Some S3 servers resolve these like a file system, and so reach another bucket than the one that was checked.
+    # Some S3 servers resolve these like a file system, and could reach another bucket than the one that was checked.
     if any(part in {".", ".."} for part in key.replace("\\", "/").split("/")):
         raise UrlNotAllowed("the key of an S3 URL must not have . or .. between its slashes")
     return S3Url(bucket, key)
@@ -98,7 +117,7 @@ def parse_s3(url: str) -> S3Url:
 def _http(url: str, other_scheme: str) -> HttpUrl:
     if len(url) > MAX_LENGTH:
         raise UrlNotAllowed(f"the URL is longer than {MAX_LENGTH} characters")
-    # urlsplit silently drops line breaks and tabs; a space in a file name is common enough to be encoded.
+    # urlsplit would silently drop line breaks and tabs. Spaces are common in file names and are encoded instead.
     if _UNPRINTABLE.search(url):
         raise UrlNotAllowed("the URL contains control characters")
     try:
@@ -118,7 +137,7 @@ def _http(url: str, other_scheme: str) -> HttpUrl:
 
 
 def _authority(netloc: str) -> tuple[str, int | None]:
-    """Host, with its final dot, and port if one is given."""
+    """Returns the host, with its final dot if any, and the port if one is given."""
     if "@" in netloc:
         raise UrlNotAllowed("the URL must not carry a user name or password")
     found = _AUTHORITY.fullmatch(netloc)
@@ -138,7 +157,7 @@ def _ipv6(text: str) -> str:
 
 
 def _name(text: str) -> str:
-    """Lower-case ASCII. Names that are ASCII already may hold underscores, as container networks give them."""
+    """Returns a host name in lower-case ASCII. ASCII names may contain underscores, which container networks use."""
     try:
         name = text.lower() if text.isascii() else idna.encode(text, uts46=True).decode("ascii")
     except idna.IDNAError:

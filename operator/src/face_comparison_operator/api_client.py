@@ -32,10 +32,10 @@ from face_comparison_operator.field_ownership import transfer_patch, transferred
 from face_comparison_operator.resource import API_VERSION, KIND, MANAGED_BY, MANAGER, Object
 
 REQUEST_SECONDS = 30.0
-# Concurrent requests. The API server creates Services one at a time, because each needs an address: while those wait,
-# there must be capacity for others.
+# Concurrent requests. The API server creates Services one at a time, because each needs an address. While those wait,
+# there must be capacity for other requests.
 CONNECTIONS = 144
-# asyncio gives each TLS connection a buffer of 256 KiB and fills it with zeros; a TLS record has at most 16 KiB.
+# asyncio allocates and zeroes a buffer of 256 KiB for each TLS connection, but a TLS record has at most 16 KiB.
 sslproto.SSLProtocol.max_size = 16 * 1024
 CONNECT_SECONDS = 5.0
 PAGE = 250
@@ -55,7 +55,7 @@ Returns whether to withhold it from kopf and retry later.
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """How to reach an API server: address, TLS, and credential headers; and the operator's own namespace."""
+    """How to access an API server: address, TLS, and credential headers; and the operator's own namespace."""
 
     server: str
     tls: ssl.SSLContext
@@ -65,7 +65,12 @@ class Access:
     in_cluster: bool = False
 
     def session(self, limit: int, answered: Answered | None = None) -> aiohttp.ClientSession:
-        """Creates a session with at most `limit` connections (0: unlimited); `answered` observes its responses."""
+        """Creates a session.
+
+        Args:
+            limit: Maximum number of connections; 0: unlimited.
+            answered: Observes the responses.
+        """
         return aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(ssl=self.tls, limit=limit, keepalive_timeout=60),
             headers={"User-Agent": f"{MANAGER}/{__version__}", "Accept": _JSON, **self.headers},
@@ -130,7 +135,8 @@ class Cluster:
     async def read(self, kind: ApiResource, namespace: str, name: str) -> Object | None:
         """Returns an object, or None if it does not exist.
 
-        Raises ApiNotInstalled if the cluster does not have the kind.
+        Raises:
+            ApiNotInstalled: The cluster does not have this API.
         """
         try:
             return _objects.decode(await self._request("get", kind, namespace, name))
@@ -138,9 +144,10 @@ class Cluster:
             return None
 
     async def listed(self, kind: ApiResource, namespace: str | None) -> AsyncIterator[Object | str]:
-        """Yields every object (only ours, except for resources), page by page.
+        """Lists the objects of an API, page by page; except for resources, only those that the operator manages.
 
-        The last item is the version to watch from.
+        Yields:
+            Each object and, as the last item, the resource version to watch from.
         """
         params = {**_selection(kind), "limit": str(PAGE)}
         while True:
@@ -161,9 +168,10 @@ class Cluster:
     # --- writing -----------------------------------------------------------------------------------------------------
 
     async def create(self, kind: ApiResource, body: Object) -> Object:
-        """Creates an object.
+        """Creates an object, and never takes over an existing one.
 
-        Raises Conflict if the name is taken, as decided by the API server: nothing is ever taken over.
+        Raises:
+            Conflict: The API server reports that the name is taken.
         """
         namespace = body["metadata"]["namespace"]
         return _objects.decode(await self._request("create", kind, namespace, body=body, params=_WRITE))
@@ -175,13 +183,13 @@ class Cluster:
         are no longer desired would never be removed.
 
         Args:
-            kind: the API of the object.
-            body: the desired object.
-            live: the object as it was read.
-            exclusive: whether fields of the spec that other managers own are removed unless `body` has them.
+            kind: The API of the object.
+            body: The desired object.
+            live: The object as it was read.
+            exclusive: Whether to remove spec fields that other managers own, unless `body` has them.
 
         Raises:
-            Conflict: the object has been replaced since.
+            Conflict: The object has been replaced since it was read.
         """
         metadata = body["metadata"]
         namespace, name = metadata["namespace"], metadata["name"]
@@ -196,13 +204,17 @@ class Cluster:
         )
 
     async def replace(self, kind: ApiResource, body: Object) -> Object:
-        """Replaces the version that `body` names. Raises Conflict if there is a newer one."""
+        """Replaces an object, at the resource version in `body`.
+
+        Raises:
+            Conflict: There is a newer version.
+        """
         metadata = body["metadata"]
         path = (kind, metadata["namespace"], metadata["name"])
         return _objects.decode(await self._request("update", *path, body=body, params=_WRITE))
 
     async def delete(self, kind: ApiResource, live: Object) -> None:
-        """Deletes exactly this object, not another one with the same name; succeeds if it is already gone."""
+        """Deletes exactly this object, never another one with the same name; succeeds if it no longer exists."""
         metadata = live["metadata"]
         body = {"preconditions": {"uid": metadata["uid"]}, "propagationPolicy": "Background"}
         try:
@@ -211,7 +223,11 @@ class Cluster:
             return
 
     async def write_status(self, namespace: str, name: str, uid: str, status: Object) -> Object:
-        """Replaces the operator's part of the resource's status. Raises Conflict if the resource has been replaced."""
+        """Replaces the operator's part of the resource's status.
+
+        Raises:
+            Conflict: The resource has been replaced by another one with the same name.
+        """
         metadata = {"name": name, "namespace": namespace, "uid": uid}
         body = {"apiVersion": API_VERSION, "kind": KIND, "metadata": metadata, "status": status}
         params = {**_WRITE, "force": "true"}

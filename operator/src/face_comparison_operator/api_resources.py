@@ -1,4 +1,4 @@
-"""The APIs that the operator uses, with group, version, plural name, and whether every cluster has them."""
+"""Defines the APIs that the operator uses: group, version, plural name, and whether every cluster has them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from face_comparison_operator import resource
 
 @dataclass(frozen=True, slots=True)
 class ApiResource:
-    """An API. `optional` ones belong to add-ons that not every cluster has."""
+    """An API. Those that are `optional` belong to add-ons that not every cluster has."""
 
     api_version: str
     name: str
@@ -17,7 +17,7 @@ class ApiResource:
     optional: bool = False
 
     def path(self, namespace: str | None, name: str | None = None) -> str:
-        """Returns the path of the collection (None: all namespaces) or of an object in it."""
+        """Returns the path of a collection or of an object in it; namespace None: all namespaces."""
         root = f"/api/{self.api_version}" if "/" not in self.api_version else f"/apis/{self.api_version}"
         parts = [root, *(["namespaces", namespace] if namespace else []), self.plural, *([name] if name else [])]
         return "/".join(parts)

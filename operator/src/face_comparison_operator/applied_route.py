@@ -1,6 +1,6 @@
-"""The route that is in force while a spec cannot be applied: that of the live Ingress or HTTPRoute.
+"""Determines the route that is in effect while a spec cannot be applied: that of the live Ingress or HTTPRoute.
 
-Without it, the status would publish a URL that was only asked for, next to the words that the previous version serves.
+Otherwise, the status would publish the URL of the new spec while its message says that the previous version serves.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ def with_applied_route(resource: FaceComparison, ingress: Object | None, http_ro
     """Returns `resource` with the route and the stages of its live objects.
 
     Args:
-        resource: the resource, whose spec may be unreadable or not permitted.
-        ingress: its live Ingress.
-        http_route: its live HTTPRoute.
+        resource: The resource, whose spec may be unreadable or not permitted.
+        ingress: Its live Ingress, if any.
+        http_route: Its live HTTPRoute, if any.
     """
     if http_route and (resource.spec.route.gateway or not ingress):
         route, paths = _of_http_route(http_route)
@@ -64,6 +64,6 @@ def _of_http_route(route: Object) -> tuple[Route, list[str]]:
 
 
 def _is_internal(resource: FaceComparison) -> bool:
-    """Returns whether the resource has been published inside the cluster only."""
+    """Returns whether the status says that the resource is reachable only inside the cluster."""
     told = resource.status.get("conditions", [])
     return any(each["type"] == "RouteReady" and each["reason"] == CLUSTER_INTERNAL for each in told)

@@ -1,7 +1,7 @@
 """Object cache (informer store): the objects delivered by the watches, each as a few hundred bytes of JSON.
 
-A thousand resources with their children are some ten thousand objects; as dictionaries they would take ten times the
-memory. Unused fields are dropped before an object is stored.
+A thousand resources with their children are about ten thousand objects; as dictionaries, they would take ten times as
+much memory. Unused fields are dropped before an object is stored.
 """
 
 from __future__ import annotations
@@ -27,14 +27,18 @@ _decoder = msgspec.json.Decoder(dict[str, Any])
 
 
 class ObjectCache:
-    """Objects by kind, namespace, and name; the newest version of each wins, regardless of the order of arrival."""
+    """Objects by kind, namespace, and name; the newest version of each wins, in whatever order versions arrive."""
 
     def __init__(self) -> None:
         self._objects: dict[Key, dict[tuple[ApiResource, str], tuple[int, bytes]]] = {}
         self._gone: dict[tuple[ApiResource, str, str], int] = {}
 
     def put(self, kind: ApiResource, body: Object) -> Key | None:
-        """Stores `body` and returns its key, or None if it has no resource or is not newer than the stored one."""
+        """Stores an object.
+
+        Returns:
+            Its key; None if it belongs to no resource, or is not newer than the stored or deleted object.
+        """
         key, name = key_of(kind, body), body["metadata"]["name"]
         version = int(body["metadata"]["resourceVersion"])
         if key is None or version <= self._gone.get((kind, key[0], name), 0):
@@ -46,7 +50,7 @@ class ObjectCache:
         return key
 
     def remove(self, kind: ApiResource, body: Object) -> Key | None:
-        """Removes a deleted object, and returns its key."""
+        """Removes a deleted object, and returns its key; None if it belongs to no resource."""
         key, name = key_of(kind, body), body["metadata"]["name"]
         if key is None:
             return None
@@ -62,11 +66,15 @@ class ObjectCache:
     def stale(
         self, kind: ApiResource, namespace: str | None, seen: set[tuple[str, str]], version: int
     ) -> list[tuple[Key, str]]:
-        """Returns key and name of the objects that are missing from a list of this version. seen.
+        """Returns key and name of the cached objects that are missing from a list of the API server.
 
-        (namespace, name) in the list.
+        Objects that are newer than the list, from a watch or a write, do not count.
 
-        Objects that arrived later, from a watch or a write, are newer than the list and are kept.
+        Args:
+            kind: The listed kind.
+            namespace: The listed namespace; None: all.
+            seen: Namespace and name of the listed objects.
+            version: Resource version of the list.
         """
         return [
             (key, name)
@@ -77,7 +85,7 @@ class ObjectCache:
         ]
 
     def replace(self, kind: ApiResource, namespace: str | None, seen: set[tuple[str, str]], version: int) -> list[Key]:
-        """Removes `stale` objects, and returns their keys."""
+        """Removes the objects that `stale` returns for the same arguments, and returns their keys."""
         stale = self.stale(kind, namespace, seen, version)
         for key, name in stale:
             del self._objects[key][kind, name]
@@ -86,11 +94,11 @@ class ObjectCache:
         return [key for key, _ in stale]
 
     def expire_tombstones(self) -> None:
-        """Removes old records of deletions, which only need to outlast responses that are in transit."""
+        """Removes records of deletions, which only need to outlast responses in transit."""
         self._gone.clear()
 
     def get(self, kind: ApiResource, key: Key, name: str) -> Object | None:
-        """Returns an object, or None."""
+        """Returns an object, or None if it is not cached."""
         kept = self._objects.get(key, {}).get((kind, name))
         return _decoder.decode(kept[1]) if kept else None
 
@@ -100,7 +108,7 @@ class ObjectCache:
         return [_decoder.decode(entry[1]) for (each, _), entry in kept.items() if each == kind]
 
     def resource(self, key: Key) -> Object | None:
-        """Returns the FaceComparison whose children are named by `key`."""
+        """Returns the FaceComparison whose children have this key, or None if it is not cached."""
         found = self.all(RESOURCE, key)
         return found[0] if found else None
 
@@ -113,9 +121,9 @@ class ObjectCache:
 
 
 def key_of(kind: ApiResource, body: Object) -> Key | None:
-    """Returns the key that an object belongs to: for a child by its name, regardless of its labels.
+    """Returns the key of the resource that an object belongs to.
 
-    For a pod by its label.
+    It derives from a child's name, regardless of its labels, and from a pod's instance label; None without that label.
     """
     metadata = body["metadata"]
     if kind == POD:
@@ -127,7 +135,7 @@ def key_of(kind: ApiResource, body: Object) -> Key | None:
 def strip_unused_fields(kind: ApiResource, body: Object) -> Object:
     """Returns the parts of an object to store.
 
-    For pods the state and the footprint, and a summary of field ownership.
+    For pods, these are the state and the footprint; for children, they include a summary of field ownership.
     """
     metadata = {name: body["metadata"][name] for name in _METADATA if name in body["metadata"]}
     if kind in CHILDREN and (others := fields_of_others(body)):

@@ -1,6 +1,6 @@
-"""Applies the desired children of one resource: create, repair drift, adopt, prune.
+"""Applies the desired children of one resource: creates, repairs drift, adopts, prunes.
 
-Objects are created with `create` and changed with server-side apply. The API server decides at creation whether a name
+Objects are created with `create` and changed with server-side apply. The API server checks at creation whether a name
 is taken, so unrelated objects are never overwritten.
 """
 
@@ -47,9 +47,9 @@ from face_comparison_operator.settings import Settings
 # Message of KEDA's admission webhook (2.20) for a ScaledObject whose target an autoscaler already scales.
 MANAGED_BY_AUTOSCALER = "already managed by the hpa"
 
-# A child with a wrong field that cannot be changed is replaced, but not again so soon: something may make each one so.
+# Minimum time between two replacements of a child with a wrong immutable field: something may set it on each new one.
 REPLACE_INTERVAL = 600.0
-# The finalizer of what is deleted after its own children (`kubectl delete --cascade=foreground`).
+# The finalizer of an object that is deleted after its dependents (`kubectl delete --cascade=foreground`).
 FOREGROUND = "foregroundDeletion"
 
 log = logging.getLogger(__name__)
@@ -70,10 +70,10 @@ class ChildClient(Protocol):
         """Applies an object by server-side apply.
 
         Args:
-            kind: The object's.
-            body: Desired state.
-            live: The live object.
-            exclusive: First removes what other managers have set in our fields.
+            kind: The API of the object.
+            body: The desired object.
+            live: The object as it was read.
+            exclusive: Whether to remove spec fields that other managers own, unless `body` has them.
         """
         ...
 
@@ -87,13 +87,13 @@ class ChildHistory:
     """State that saves requests about the children of a resource; safe to lose. Times are clock seconds."""
 
     changed_at: float = float("-inf")
-    # How long the most recent changes took: a measure of how busy the API server is.
+    # Duration of the most recent changes, as a measure of the API server's load.
     seconds: float = 0.0
-    # Children that the API server stores in a different form, by kind: digest and version applied.
+    # Children that the API server stores in a different form than applied, by kind: applied digest and version.
     settled: dict[str, tuple[str, str]] = field(default_factory=dict)
-    # Children that were found right, by kind: digest and version of the live object.
+    # Children that were found correct, by kind: desired digest and version of the live object.
     right: dict[str, tuple[str, str]] = field(default_factory=dict)
-    # When a child was last replaced because of a field that cannot be changed, by kind.
+    # When a child was last replaced because of a wrong immutable field, by kind.
     replaced_at: dict[str, float] = field(default_factory=dict)
     repairs: RepairLog = field(default_factory=RepairLog)
 
@@ -118,7 +118,7 @@ class Children:
         return live if live and ownership(resource, live) is Ownership.OWNED else None
 
     def remaining(self, key: Key) -> list[str]:
-        """Lists the children that are still there, with the finalizers that they wait for."""
+        """Lists the children that still exist, with the finalizers that they wait for."""
         found = []
         for kind in CHILDREN:
             for live in self._cache.all(kind, key):
@@ -134,7 +134,20 @@ class Children:
     async def converge(
         self, resource: FaceComparison, key: Key, history: ChildHistory, gateways: Gateways
     ) -> list[Refusal]:
-        """Brings the children to the desired state, and returns the changes that failed."""
+        """Brings the children to the desired state.
+
+        Args:
+            resource: The resource.
+            key: Its key.
+            history: The history of its children.
+            gateways: The Gateways that its route references.
+
+        Returns:
+            The changes that failed; for a paused resource, the pending changes.
+
+        Raises:
+            ClusterError: A request failed in a way that has to be retried.
+        """
         bodies = desired(resource, self._settings)
         wanted = [with_desired_digest(self._with_room(resource, key, body)) for body in bodies]
         if resource.spec.paused:
@@ -163,7 +176,7 @@ class Children:
     def _pending_changes(
         self, resource: FaceComparison, key: Key, history: ChildHistory, wanted: Sequence[Object]
     ) -> list[Refusal]:
-        """Returns the change that is pending for a paused resource."""
+        """Returns the changes that are pending for a paused resource."""
         pending = []
         for body in wanted:
             kind = kind_of(body)
@@ -187,7 +200,7 @@ class Children:
         if not self.route(resource, key, gateways).admitted:
             retained |= {INGRESS, HTTP_ROUTE}
         if not rollout(self.owned(resource, key, DEPLOYMENT)).complete:
-            retained.add(SERVICE_ACCOUNT)  # of the pods that run
+            retained.add(SERVICE_ACCOUNT)  # running pods may still use it
         return retained
 
     async def _apply_child(
@@ -206,7 +219,7 @@ class Children:
     async def _ensure(
         self, resource: FaceComparison, key: Key, history: ChildHistory, kind: ApiResource, body: Object
     ) -> Refusal | None:
-        """Creates the child `body` or repairs the live one; returns why that is not possible, if so."""
+        """Creates the child `body` or repairs the live one; returns why that is not possible, or None."""
         live = self._cache.get(kind, key, resource.child)
         if live is None:
             try:
@@ -256,7 +269,7 @@ class Children:
         """Applies `body` to the live child, which has just been read."""
         merged = _merged(kind, body, live, resource)
         if ownership(resource, live) is Ownership.ORPHANED or _fields_of_others(kind, live):
-            # The tool that restored it from a backup owns all of its fields.
+            # After a restore from a backup, the tool that restored the child owns all of its fields.
             applied = await self._client.apply(kind, merged, live, exclusive=True)
         else:
             applied = await self._apply(kind, merged, live)
@@ -299,19 +312,19 @@ class Children:
 
 
 def _merged(kind: ApiResource, body: Object, live: Object, resource: FaceComparison) -> Object:
-    """Returns the object to apply: `body` plus what others are meant to write into `live`."""
+    """Returns the object to apply: `body` plus what others may write into `live`."""
     if kind == DEPLOYMENT:
         return with_min_replicas(body, live, resource.spec.autoscaling)
     return with_acme_paths(body, live) if kind == INGRESS else body
 
 
 def _fields_of_others(kind: ApiResource, live: Object) -> list[str]:
-    """Returns the spec fields that someone else has added; rules of an Ingress are compared one by one."""
+    """Returns the spec fields that someone else has added; rules of an Ingress are compared separately."""
     return [each for each in fields_of_others(live) if not (kind == INGRESS and each.startswith("spec.rules"))]
 
 
 def _contest(resource: FaceComparison, kind: ApiResource, why: str | None) -> Refusal | None:
-    """Returns the report on a child that another program keeps changing; None if `why` is None."""
+    """Returns a refusal for a child that another program keeps changing; None if `why` is None."""
     if why is None:
         return None
     message = f"another program keeps changing the {kind.name} {resource.child}, which is repaired every 10 s: {why}"

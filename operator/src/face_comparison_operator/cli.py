@@ -58,7 +58,7 @@ def run(**given: Any) -> None:
                 settings = replace(settings, **{option.name: value})
         logging.basicConfig(level=settings.log_level.upper(), format=LOG_FORMAT, stream=sys.stderr)
         if settings.log_level == "info":
-            logging.getLogger("kopf").setLevel(logging.WARNING)  # it logs a line for each event of each object
+            logging.getLogger("kopf").setLevel(logging.WARNING)  # it logs one line per event of each object
         _collect_rarely()
         asyncio.run(kopf_adapter.serve(settings))
     except InvalidSettings as error:
@@ -67,9 +67,9 @@ def run(**given: Any) -> None:
 
 
 def _collect_rarely() -> None:
-    """Runs the cyclic garbage collector less often: many objects come and go at once, and hardly any are in cycles.
+    """Runs the cyclic garbage collector less often: many objects are created and freed, and hardly any are in cycles.
 
-    Imported modules are never scanned. Measured: a fifth less processor time with 100 resources created at once.
+    Imported modules are excluded from collections. Measured: a fifth less CPU time with 100 resources created at once.
     """
     gc.freeze()
     gc.set_threshold(20_000, 50, 50)

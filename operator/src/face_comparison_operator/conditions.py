@@ -45,7 +45,15 @@ class Condition:
 
 @dataclass(slots=True)
 class Clock:
-    """When this deployment began, and how long it took once it has finished."""
+    """The times of the current deployment.
+
+    Attributes:
+        now: The time.
+        started: When the deployment began.
+        seconds: Its duration; None while it has not finished.
+        limit: Deadline in seconds.
+        expired: Whether the deadline has passed before the deployment finished.
+    """
 
     now: datetime
     started: datetime
@@ -66,14 +74,14 @@ def ready(
         return Condition(False, obstacle.reason, obstacle.message + _still_serving(resource, observed, state))
     if state.settled and state.wanted == 0:
         return Condition(False, SCALED_TO_ZERO, "replicas is 0: no pods run until it is raised")
-    # Once deployed, it stays ready as long as it responds: pods come and go through failures, scaling, and restarts.
+    # Once deployed, it stays ready as long as it responds, even while pods fail, scale, or restart.
     if not (state.complete or (was_ready and state.pure and state.available)):
         return _not_deployed(state, place, clock)
     return _deployed(resource, observed, state)
 
 
 def _deployed(resource: FaceComparison, observed: Observed, state: Rollout) -> Condition:
-    """Determines whether the URL leads to the pods, which are ready."""
+    """Determines whether the URL leads to the pods, given that they are ready."""
     route, probe = observed.route, observed.probe
     if not route.admitted:
         return Condition(False, route.reason, route.message)
@@ -97,9 +105,9 @@ def is_migrating(resource: FaceComparison, observed: Observed) -> bool:
 
 
 def _names_certificate(resource: FaceComparison) -> bool:
-    """Returns whether the spec or a Gateway's listener names the certificate, so that it has to be right.
+    """Returns whether the spec or a Gateway's listener names the certificate, so that it has to be valid.
 
-    With `tls: true` alone, the controller's default certificate was requested, whatever host it is for.
+    `tls: true` alone requests the controller's default certificate, whatever host that is for.
     """
     route = resource.spec.route
     return route.gateway is not None or bool(route.ingress and route.ingress.tls_secret)
@@ -126,12 +134,12 @@ def _not_deployed(state: Rollout, place: Room, clock: Clock) -> Condition:
 
 
 def _still_serving(resource: FaceComparison, observed: Observed, state: Rollout) -> str:
-    """Says what serves while a child cannot be applied; empty for a resource that never had an earlier spec."""
+    """Returns a remark if an earlier spec is still served while a child cannot be applied; otherwise empty."""
     outdated = state.available and not state.pure
     earlier = resource.generation > 1 and state.available and observed.route.admitted
     obstacle = blocking(observed.refusals)
     if obstacle and obstacle.reason == TERMINATING:
-        return ""  # the deletion alone makes another generation of it
+        return ""  # a deletion increases the generation, so an earlier generation does not imply an earlier spec
     return "; the previous version is still serving" if outdated or earlier else ""
 
 
@@ -202,7 +210,7 @@ def autoscaler_ready(resource: FaceComparison, observed: Observed) -> Condition 
     live = observed.autoscaler or {}
     found = live.get("status", {})
     generation = live.get("metadata", {}).get("generation", 0)
-    # KEDA does not say which generation it has seen.
+    # KEDA does not report the observed generation.
     current = found.get("observedGeneration", generation) >= generation
     told = {each["type"]: each for each in found.get("conditions") or []} if current else {}
     decisive = told.get("ScalingActive") or told.get("Ready")
@@ -216,7 +224,7 @@ def autoscaler_ready(resource: FaceComparison, observed: Observed) -> Condition 
         at_most = limited.get("status") == "True" and limited.get("reason") == "TooManyReplicas"
         remark = f"; more pods are wanted than maxReplicas ({resource.spec.autoscaling.max_replicas})"
         return Condition(True, SCALING, "scaling on the configured metric" + (remark if at_most else ""))
-    if decisive.get("reason") == "ScalingDisabled":  # of a Deployment with 0 replicas
+    if decisive.get("reason") == "ScalingDisabled":  # the Deployment has 0 replicas
         return Condition(False, SCALED_TO_ZERO, decisive.get("message", ""))
     return Condition(False, METRICS_UNAVAILABLE, f"{decisive.get('reason', '')}: {decisive.get('message', '')}")
 

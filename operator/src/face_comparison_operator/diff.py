@@ -1,8 +1,8 @@
 """Detects drift of a live object from its desired state, and describes the first difference.
 
 The API server adds defaults and other programs add fields, so a live object is correct if it contains everything that
-is desired, except in mappings where an additional entry changes the meaning, such as selectors. Fields that are no
-longer desired are detected by the digest that each child carries.
+is desired. Exceptions are mappings in which an additional entry changes the meaning, such as selectors. Fields that are
+no longer desired are detected by the digest in an annotation of each child.
 """
 
 from __future__ import annotations
@@ -16,20 +16,20 @@ import msgspec
 from face_comparison_operator.quantity import parse_quantity
 from face_comparison_operator.resource import DIGEST_ANNOTATION, Object
 
-# Lists whose elements have an identity, so that an inserted element does not shift the others.
+# Fields that identify the elements of a list, so that an inserted element does not shift the others.
 _IDENTITIES = ("name", "mountPath", "type", "containerPort", "topologyKey")
-# Fields with quantities, which the API server normalizes: 1000m comes back as 1.
+# Fields with quantities, which the API server normalizes: 1000m is returned as 1.
 _AMOUNTS = ("limits", "requests", "sizeLimit")
-# Mappings that must not have other entries.
+# Mappings that must not have additional entries.
 _EXACT = (
     *("selector", "podSelector", "labelSelector", "namespaceSelector", "matchLabels", "nodeSelector"),
     *("scaleTargetRef", "target"),
-    "rules[0]",  # of an Ingress: a host would take all other hosts away
+    "rules[0]",  # of an Ingress: an additional host would exclude all other hosts
 )
 
 
 def with_desired_digest(desired: Object) -> Object:
-    """Returns `desired` with its own digest as an annotation."""
+    """Returns `desired` with an annotation that contains its digest."""
     canonical = msgspec.json.encode(desired, order="deterministic")
     metadata = desired["metadata"]
     annotations = {**metadata.get("annotations", {}), DIGEST_ANNOTATION: hashlib.sha256(canonical).hexdigest()[:16]}
@@ -37,7 +37,17 @@ def with_desired_digest(desired: Object) -> Object:
 
 
 def difference(desired: Any, live: Any, where: str = "", amount: bool = False) -> str | None:
-    """Describes the first place where `live` lacks or contradicts `desired`; None if there is none."""
+    """Describes the first difference between a live value and the desired one.
+
+    Args:
+        desired: The desired value.
+        live: The live value.
+        where: Path of the value, for the description.
+        amount: Whether the value is a quantity.
+
+    Returns:
+        The first difference; None if `live` contains everything that is desired.
+    """
     if isinstance(desired, dict):
         if not isinstance(live, dict):
             # The API server omits empty mappings.
@@ -56,11 +66,14 @@ def difference(desired: Any, live: Any, where: str = "", amount: bool = False) -
 
 
 def unchangeable(desired: Object, live: Object) -> str | None:
-    """Returns what of `live` is wrong and can never be changed, as text; None: applying `desired` makes it right.
+    """Describes a wrong field of a live child that is immutable.
 
     Args:
-        desired: the desired child.
-        live: the live one, of the same kind.
+        desired: The desired child.
+        live: The live child, of the same kind.
+
+    Returns:
+        The wrong field; None if applying `desired` corrects the child.
     """
     wanted, found = desired.get("spec", {}), live.get("spec", {})
     if desired["kind"] == "Deployment" and found.get("selector") != wanted["selector"]:

@@ -1,7 +1,7 @@
 """The closed set of errors of the operator.
 
-It uses only the standard library and knows nothing about HTTP clients: `api_client.py` maps the API server's responses
-to these, `manager.py` maps these to log levels.
+This module uses only the standard library and knows nothing about HTTP clients: `api_client.py` maps the API server's
+responses to these errors, and `manager.py` maps them to log levels.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from typing import ClassVar
 
 
 class OperatorError(Exception):
-    """Base of all errors. `code` names the kind in logs and metrics."""
+    """Base class of all errors. `code` identifies the kind of error in logs and metrics."""
 
     code: ClassVar[str] = "internal"
 
@@ -32,13 +32,13 @@ class InvalidSpec(OperatorError):
 
 
 class ClusterError(OperatorError):
-    """A request that the API server did not fulfill."""
+    """A request to the API server failed."""
 
     code = "cluster_error"
 
 
 class ClusterUnavailable(ClusterError):
-    """No response, or one that says to retry: connection, time limit, 429, 5xx, expired credentials."""
+    """There was no response, or one that means to retry: connection, time limit, 429, 5xx, expired credentials."""
 
     code = "cluster_unavailable"
 

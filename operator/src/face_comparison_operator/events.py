@@ -11,7 +11,12 @@ _CALM = (reasons.DEPLOYED, reasons.DEPLOYING, reasons.SCALED_TO_ZERO, reasons.TE
 
 
 def announcement(resource: FaceComparison, result: Object, now: datetime) -> Object | None:
-    """Builds the event about the transition from the status of `resource` to `result`.
+    """Builds the event about the transition to a new status.
+
+    Args:
+        resource: The resource, with its previous status.
+        result: The new status.
+        now: The time.
 
     Returns:
         The event, or None if the status and reason of `Ready` are unchanged, or a new resource is being deployed.

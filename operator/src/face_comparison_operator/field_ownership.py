@@ -1,4 +1,4 @@
-"""Field ownership of live objects (`metadata.managedFields`), as needed for server-side apply."""
+"""Reads and changes field ownership of live objects (`metadata.managedFields`), as needed for server-side apply."""
 
 from __future__ import annotations
 
@@ -9,25 +9,24 @@ import msgspec
 
 from face_comparison_operator.resource import MANAGER, Object
 
-# Fields that others set on purpose: annotations of the pod template (`kubectl rollout restart`), a second address
-# family.
+# Fields that others may set: annotations of the pod template (`kubectl rollout restart`), a second address family.
 _LEFT_TO_OTHERS = (
     ("f:spec", "f:template", "f:metadata"),
     *(("f:spec", name) for name in ("f:ipFamilyPolicy", "f:ipFamilies", "f:clusterIPs")),
 )
-# In the metadata of a cached object: what `fields_of_others` found.
+# Key in the metadata of a cached object for the result of `fields_of_others`.
 OTHERS_FIELDS = "fieldsOfOthers"
-# In the metadata of a cached object: what `status_written` found.
+# Key in the metadata of a cached object for the result of `status_written`.
 STATUS_WRITTEN = "statusWritten"
 
 
 def transferred(entries: list[Object], body: Object, *, exclusive: bool = False) -> list[Object] | None:
-    """Moves ownership to one Apply entry of the operator, so that applying removes what is no longer desired.
+    """Transfers ownership to one Apply entry of the operator, so that applying removes what is no longer desired.
 
     Args:
-        entries: the live `managedFields`.
-        body: the object that is about to be applied.
-        exclusive: whether to also take the spec from all other managers, except what they are meant to write.
+        entries: The live `managedFields`.
+        body: The object that is about to be applied.
+        exclusive: Whether to also take the spec from all other managers, except what they may write.
 
     Returns:
         The entries to write, or None if nothing has to change.
@@ -45,8 +44,8 @@ def transferred(entries: list[Object], body: Object, *, exclusive: bool = False)
                 taken.append(kept)
     else:
         taken = others
-    # Ownership of the replica count is dropped: if it were removed by an apply, the count would fall to 1 at the moment
-    # an autoscaler takes over.
+    # Ownership of the replica count is dropped: if an apply removed the field, the count would fall to 1 at the moment
+    # when an autoscaler takes over.
     if "replicas" not in body.get("spec", {}):
         fields.get("f:spec", {}).pop("f:replicas", None)
     unchanged = [(each["operation"], each.get("fieldsV1", {})) for each in ours] == [("Apply", fields)]
@@ -57,15 +56,15 @@ def transferred(entries: list[Object], body: Object, *, exclusive: bool = False)
 
 
 def transfer_patch(live: Object, body: Object, fields: list[Object]) -> list[Object]:
-    """Builds the JSON patch that writes `fields` as the ownership of `live`, and nothing of its spec.
+    """Builds the JSON patch that writes `fields` as the field ownership of `live` and does not touch its spec.
 
-    Labels and owner change to those of `body` at the same time, because an admission policy restricts the operator to
-    objects that have them.
+    It also adds the labels and the owner of `body`, because an admission policy restricts the operator to objects that
+    have them.
 
     Args:
-        live: the object as it was read.
-        body: the object that is about to be applied.
-        fields: the `managedFields` to write.
+        live: The object as it was read.
+        body: The object that is about to be applied.
+        fields: The `managedFields` to write.
     """
     metadata, wanted = live["metadata"], body["metadata"]
     labels = {**(metadata.get("labels") or {}), **(wanted.get("labels") or {})}
@@ -81,10 +80,10 @@ def transfer_patch(live: Object, body: Object, fields: list[Object]) -> list[Obj
 
 
 def fields_of_others(live: Object) -> list[str]:
-    """Returns the spec fields owned only by other managers, except what they are meant to write.
+    """Returns the spec fields owned only by other managers, except what they may write.
 
     Args:
-        live: an object with its `managedFields`, or as stored in the cache.
+        live: An object with its `managedFields`, or as stored in the cache.
     """
     metadata = live["metadata"]
     if OTHERS_FIELDS in metadata:
@@ -111,7 +110,7 @@ def status_written(live: Object) -> str:
     """Returns when the status was last written, by the API server's clock (RFC 3339, UTC); empty: unknown.
 
     Args:
-        live: an object with its `managedFields`, or as stored in the cache.
+        live: An object with its `managedFields`, or as stored in the cache.
     """
     metadata = live.get("metadata", {})
     entries = [each for each in metadata.get("managedFields") or [] if each.get("subresource") == "status"]
@@ -128,7 +127,15 @@ def others_own_spec(live: Object) -> bool:
 
 
 def _take_spec(fields: Object, entry: Object) -> tuple[Object, Object | None]:
-    """Moves the spec fields of another manager's `entry` to ours; returns ours and the rest of the entry, if any."""
+    """Moves the spec fields of another manager's entry to the operator's.
+
+    Args:
+        fields: The operator's fields.
+        entry: The other manager's entry.
+
+    Returns:
+        The operator's fields after the move, and the rest of the entry, if any.
+    """
     theirs = entry.get("fieldsV1", {})
     if entry.get("subresource") or "f:spec" not in theirs:
         return fields, entry

@@ -1,4 +1,4 @@
-"""Reads Gateways, which are not watched, for all resources together."""
+"""Reads Gateways, which are not watched, with one cache for all resources."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from face_comparison_operator.reconcile_context import Client, Context
 from face_comparison_operator.resource import FaceComparison, Object
 from face_comparison_operator.routing import GatewayKey, Gateways, gateway_keys
 
-# Each Gateway is read at most this often.
+# Minimum seconds between two reads of the same Gateway.
 GATEWAY_POLL = 4.0
 
 

@@ -13,14 +13,29 @@ Check = Callable[[], str | None]
 
 
 class Endpoints:
-    """Two small servers. Port 0 selects a free one; both ports may be the same."""
+    """Serves the endpoints.
+
+    Args:
+        registry: The metrics.
+        live: Returns a problem if the process is not live.
+        ready: Returns a problem if the process is not ready.
+        refresh: Updates gauges before each scrape.
+    """
 
     def __init__(self, registry: CollectorRegistry, *, live: Check, ready: Check, refresh: Callable[[], None]) -> None:
         self._registry, self._live, self._ready, self._refresh = registry, live, ready, refresh
         self._runners: list[web.AppRunner] = []
 
     async def start(self, metrics_port: int, health_port: int) -> tuple[int, int]:
-        """Starts serving, and returns the selected ports."""
+        """Starts serving.
+
+        Args:
+            metrics_port: Port of /metrics; 0 selects a free one.
+            health_port: Port of /livez and /readyz, which may be the same; 0 selects a free one.
+
+        Returns:
+            The ports of metrics and health.
+        """
         health = [
             web.get("/livez", lambda _: _verdict(self._live())),
             web.get("/readyz", lambda _: _verdict(self._ready())),
@@ -32,7 +47,7 @@ class Endpoints:
         return await self._serve(metrics, metrics_port), await self._serve(health, health_port)
 
     async def stop(self) -> None:
-        """Stops both servers."""
+        """Stops serving."""
         for runner in self._runners:
             await runner.cleanup()
 
@@ -42,7 +57,7 @@ class Endpoints:
         runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0)
         await runner.setup()
         self._runners.append(runner)
-        site = web.TCPSite(runner, None, port)  # all addresses: the kubelet and Prometheus connect from outside
+        site = web.TCPSite(runner, None, port)  # all addresses: the kubelet and Prometheus are outside the pod
         await site.start()
         taken: int = runner.addresses[0][1]
         return taken

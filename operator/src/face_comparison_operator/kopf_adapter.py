@@ -1,8 +1,8 @@
 """The only importer of kopf, which logs in, discovers, lists, and watches the APIs, and starts and stops the manager.
 
-The handlers only pass on changes. kopf never retries an event handler, nor does it need to: reconciles of the whole
-resource (`reconcile.py`) are retried until they succeed. So kopf has no state to store on an object: no annotation, no
-finalizer, no event, not a single write.
+The handlers only pass on changes. kopf never retries an event handler and does not need to: reconciles of the whole
+resource (`reconcile.py`) are retried until they succeed. So kopf has no state to store on an object and never writes
+one: no annotation, no finalizer, no event.
 """
 
 from __future__ import annotations
@@ -28,11 +28,11 @@ from face_comparison_operator.watch_monitor import WATCH_SECONDS
 
 # Credentials are renewed after this time: tokens of service accounts and credential plugins expire.
 LOGIN_SECONDS = 300
-# While the API server does not respond, kopf retries indefinitely.
+# Retry interval of kopf while the API server does not respond; it retries indefinitely.
 RETRY_SECONDS = 3.0
 # How long kopf keeps an idle task for an object.
 IDLE_SECONDS = 0.05
-# How long kopf may take to stop, whatever has gone wrong; then the process is killed.
+# Maximum time for kopf to stop, whatever has gone wrong; after it, the process is killed.
 EXIT_SECONDS = 15.0
 # Page size of kopf's lists. It keeps all objects of a page in memory while it creates a task for each.
 CHUNK = 50
@@ -41,7 +41,10 @@ log = logging.getLogger(__name__)
 
 
 class _OptionalApisFilter(logging.Filter):
-    """Drops kopf's warning, at each change of any CRD, that optional APIs are missing: the status reports those."""
+    """Drops kopf's warning about missing optional APIs, which it logs at each change of any CRD.
+
+    The status of resources reports these APIs.
+    """
 
     def filter(self, record: logging.LogRecord) -> bool:
         message = record.getMessage()
@@ -58,7 +61,7 @@ async def serve(settings: Settings) -> None:
 
 
 async def _serve(settings: Settings) -> bool:
-    """Runs once, and returns whether to restart."""
+    """Runs the operator once, and returns whether to restart it."""
     framework = _framework(settings)
     for name in ("kopf._core.reactor.observation", "kopf._core.reactor.orchestration"):
         logging.getLogger(name).addFilter(_OPTIONAL_APIS)
@@ -72,7 +75,7 @@ async def _serve(settings: Settings) -> bool:
         registry=registry,
         settings=framework,
         standalone=True,  # a Lease determines the leader (`leader_election.py`)
-        # By default, kopf looks up the user name, which the user of a container image does not have.
+        # By default, kopf looks up the user name, but the user of a container may have none.
         identity=socket.gethostname(),  # type: ignore[arg-type]
         clusterwide=not settings.namespaces,
         namespaces=settings.namespaces,
@@ -107,7 +110,7 @@ def _log_in(registry: kopf.OperatorRegistry, framework: kopf.OperatorSettings, o
     @kopf.on.login(registry=registry)
     async def login(**_: Any) -> kopf.AiohttpSession:
         nonlocal last
-        # Rejected credentials lead here again immediately.
+        # kopf calls this again immediately if the credentials are rejected.
         await asyncio.sleep(last + RETRY_SECONDS - time.monotonic())
         last = time.monotonic()
         try:
@@ -135,7 +138,7 @@ def _names(kind: ApiResource) -> tuple[str, str, str]:
 
 
 class NullDiffBaseStorage(kopf.DiffBaseStorage):
-    """Disables kopf's comparison of each object with its last seen state, which is for handlers not used here."""
+    """Disables kopf's comparison of each object with its last seen state, which only unused kinds of handlers need."""
 
     def build(self, **_: Any) -> Any:
         """Returns no difference."""
@@ -172,12 +175,13 @@ def _framework(settings: Settings) -> kopf.OperatorSettings:
 
 
 def _login(framework: kopf.OperatorSettings) -> Access:
-    """Logs in with the pod's service account, or else by the usual kubeconfig rules.
+    """Logs in with the pod's service account or, outside a cluster, by the usual kubeconfig rules.
 
-    InvalidSettings says what is missing.
-
-    The official client, if installed, supports credentials of every kind; kopf's own login supports the namespace, the
+    The official client, if installed, supports every kind of credentials; kopf's own login supports the namespace, the
     proxy, and credentials in the file itself.
+
+    Raises:
+        InvalidSettings: Login is not possible; the message says what is missing.
     """
     try:
         account = kopf.login_with_service_account(settings=framework)

@@ -1,8 +1,8 @@
 """Leader election with a Lease: one replica is leader, the others stand by with synced caches.
 
-The holder renews the Lease; a replica takes it over if it has not been renewed for its whole duration. Each replica
-measures time with its own clock from when it saw the Lease change, so clocks need not agree. A leader that cannot renew
-steps down before another may take over.
+The holder renews the Lease; another replica takes it over if it has not been renewed for its whole duration. Each
+replica measures that time with its own clock, starting when it saw the Lease change, so clocks need not be
+synchronized. A leader that cannot renew the Lease steps down before another replica may take over.
 """
 
 from __future__ import annotations
@@ -27,7 +27,15 @@ log = logging.getLogger(__name__)
 
 
 class LeaderElector:
-    """Takes part in the election. `identity` is unique per process; `changed` is called at each gain and loss."""
+    """Takes part in the election.
+
+    Args:
+        cluster: Reads and writes the Lease.
+        namespace: Namespace of the Lease.
+        name: Name of the Lease.
+        identity: Identity of this process, which must be unique.
+        changed: Called when leadership is gained (True) or lost (False).
+    """
 
     def __init__(
         self, cluster: Cluster, namespace: str, name: str, identity: str, changed: Callable[[bool], None]
@@ -40,7 +48,7 @@ class LeaderElector:
         self.held = False
 
     async def run(self) -> None:
-        """Takes part until cancelled; then releases the Lease, so that the next leader need not wait."""
+        """Takes part until cancelled, then releases the Lease, so that the next leader need not wait for its expiry."""
         try:
             while True:
                 began = time.monotonic()
@@ -69,7 +77,7 @@ class LeaderElector:
             try:
                 written = await self._cluster.replace(LEASE, self._lease(live))
             except (Conflict, NotFound):
-                # Someone else wrote or deleted it: read it again, as any candidate would.
+                # Someone else has changed or deleted the Lease: read it again, as any candidate does.
                 self._seen = None
                 self._set(False)
                 return
@@ -109,9 +117,11 @@ class LeaderElector:
             log.warning("failed to release the Lease; it will expire: %s", error or "no response in time")
 
     async def _is_released(self) -> bool:
-        """Returns whether the Lease is no longer ours.
+        """Releases the Lease if this process still holds it.
 
-        False if it was written in between, as by an interrupted renewal.
+        Returns:
+            Whether the Lease is free or held by another replica. False if it was written between read and write, for
+            example by an interrupted renewal.
         """
         live = await self._cluster.read(LEASE, self._namespace, self._name)
         if live is None or (live.get("spec") or {}).get("holderIdentity") != self._identity:

@@ -9,10 +9,10 @@ def matching_listeners(parent: ParentReference, gateway: Object, host: str | Non
     """Returns the listeners that an HTTPRoute can be attached to.
 
     Args:
-        parent: the route's reference to the Gateway, or to one of its listeners.
-        gateway: the live Gateway.
-        host: the host that the route names; None: any.
-        namespace: the route's.
+        parent: The route's reference to the Gateway, or to one of its listeners.
+        gateway: The live Gateway.
+        host: The host that the route names; None: any.
+        namespace: The namespace of the route.
     """
     found: list[Object] = [
         each
@@ -27,7 +27,7 @@ def matching_listeners(parent: ParentReference, gateway: Object, host: str | Non
 
 
 def listener_problem(gateway: Object, listener: Object) -> str | None:
-    """Returns why a listener serves nothing, according to the Gateway's controller, or None."""
+    """Returns why a listener does not work, according to the Gateway's controller, or None if it does."""
     generation = gateway.get("metadata", {}).get("generation", 1)
     for entry in gateway.get("status", {}).get("listeners") or []:
         if entry.get("name") != listener.get("name"):
@@ -39,7 +39,7 @@ def listener_problem(gateway: Object, listener: Object) -> str | None:
     return None
 
 
-# Reasons of the listener's condition ResolvedRefs that concern its certificate; others concern kinds of routes.
+# Reasons of the listener's condition ResolvedRefs that concern its certificate; other reasons concern kinds of routes.
 _WITHOUT_CERTIFICATE = ("InvalidCertificateRef", "RefNotPermitted")
 
 
@@ -54,7 +54,10 @@ def _takes_host(listener: Object, host: str | None) -> bool:
 
 
 def _admits(listener: Object, gateway: Object, namespace: str) -> bool:
-    """Returns whether the listener may admit HTTPRoutes of a namespace; its labels, which may decide, are not read."""
+    """Returns whether the listener may admit HTTPRoutes of a namespace.
+
+    A selector of namespaces by label counts as admitting, because the operator does not read those labels.
+    """
     allowed = listener.get("allowedRoutes") or {}
     kinds = allowed.get("kinds") or []
     if kinds and not any(each.get("kind") == "HTTPRoute" for each in kinds):

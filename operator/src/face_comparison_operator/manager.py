@@ -1,6 +1,6 @@
 """Manager: watch events fill the cache and the work queue; workers reconcile while this replica is leader.
 
-It also contains the table from errors to log levels.
+It also maps errors to log levels.
 """
 
 from __future__ import annotations
@@ -39,21 +39,21 @@ from face_comparison_operator.settings import Settings
 from face_comparison_operator.watch_monitor import WatchMonitor
 from face_comparison_operator.workqueue import WorkQueue
 
-# Concurrent reconciles. With few of them, the resources of a burst wait here instead of at the API server.
+# Concurrent reconciles. With fewer, a burst of resources would wait here instead of at the API server.
 WORKERS = 96
-# Changes of a resource and its children come in bursts: those within this time after a reconcile count as one.
+# A resource and its children change in bursts: changes within this time after a reconcile are handled together.
 REST_SECONDS = 0.1
 TOMBSTONE_SECONDS = 300.0
 
-# Log levels of failed reconciles: all are requeued with backoff; expected failures have a low level.
+# Log levels of failed reconciles. All are requeued with backoff; failures that are expected have a low level.
 LOGGED: Mapping[type[OperatorError], int] = {
     OperatorError: logging.ERROR,
     InvalidSettings: logging.ERROR,
     InvalidSpec: logging.ERROR,
     ClusterError: logging.ERROR,
     ClusterUnavailable: logging.WARNING,
-    Conflict: logging.DEBUG,  # the cache is a moment behind; the watch brings what is missing
-    NotFound: logging.DEBUG,  # deleted in between
+    Conflict: logging.DEBUG,  # the cache is slightly behind; the watch will update it
+    NotFound: logging.DEBUG,  # the object was deleted in between
     ApiNotInstalled: logging.WARNING,
     Forbidden: logging.WARNING,
     Rejected: logging.WARNING,
@@ -82,13 +82,13 @@ class Operator:
         )
 
     def on_watch_event(self, kind: ApiResource, body: Object, *, gone: bool) -> None:
-        """Handles a watch event: an object was created, changed, or (`gone`) deleted."""
+        """Handles a watch event: an object has been created, changed, or, if `gone`, deleted."""
         key = self._store.remove(kind, body) if gone else self._store.put(kind, body)
         if key is not None:
             self._queue.add(key)
 
     async def work(self) -> None:
-        """Runs until cancelled; returns by itself when the framework has to be restarted."""
+        """Runs the manager until it is cancelled; returns by itself if the framework has to be restarted."""
         async with AsyncExitStack() as stack:
             cluster = await stack.enter_async_context(self.cluster)
             prober = await stack.enter_async_context(Prober(in_cluster=cluster.access.in_cluster))
@@ -147,7 +147,7 @@ class Operator:
         log.info("caches synced")
         while True:
             await self._is_leader.wait()
-            # The previous leader may have stopped halfway: reconcile everything.
+            # The previous leader may have stopped in the middle of its work: reconcile everything.
             for key, _ in self._store.resources():
                 self._queue.add(key)
             workers = [asyncio.create_task(self._worker(reconciler)) for _ in range(WORKERS)]

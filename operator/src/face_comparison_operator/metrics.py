@@ -53,11 +53,11 @@ class Metrics:
         self.registry.register(_Resources(f"{prefix}_resources", self._conditions))
 
     def request(self, verb: str, resource: str, code: int) -> None:
-        """Counts a request to the API server."""
+        """Counts a request to the API server; code 0: no response."""
         self.api_requests.labels(verb, resource, str(code)).inc()
 
     def deployed(self, seconds: float) -> None:
-        """Counts a finished deployment."""
+        """Records the duration of a finished deployment."""
         self.deploy_duration_seconds.observe(seconds)
 
     def conditions(self, key: Key, conditions: Sequence[dict[str, Any]] | None) -> None:
@@ -69,7 +69,7 @@ class Metrics:
 
 
 class _Resources(Collector):
-    """Computed at each scrape, because a resource moves between label combinations."""
+    """Counts resources by condition, at each scrape, because a resource moves between label combinations."""
 
     def __init__(self, name: str, conditions: dict[Key, tuple[tuple[str, str, str], ...]]) -> None:
         self._name, self._conditions = name, conditions

@@ -1,4 +1,4 @@
-"""What is observed about a resource: children, pods, the route, and the result of probing the URL."""
+"""The observed state of a resource: children, pods, the route, and the result of probing the URL."""
 
 from __future__ import annotations
 
@@ -36,11 +36,13 @@ class ProbeResult:
     """The result of a request to the URL.
 
     Attributes:
-        outcome: `ok`: this resource's pods responded; `unexpected`: something else did, as for every caller;
-        `unverifiable`: unknown, because the operator cannot get through, although callers may. detail: a human-readable
-        description of the response. version: the model version that this resource's pods report. other: the identity in
-        a response of another resource's pods. certificate: why clients reject the certificate, if they do. collections:
-        what the pods report about their store.
+        outcome: `ok`: this resource's pods responded; `unexpected`: something else responded, as it would to every
+            caller; `unverifiable`: unknown, because the operator cannot get through, although callers may.
+        detail: A human-readable description of the response.
+        version: The model version that this resource's pods report.
+        other: The identity in a response from another resource's pods.
+        certificate: Why clients reject the certificate, if they do.
+        collections: What the pods report about their store.
     """
 
     outcome: Literal["ok", "unexpected", "unverifiable"]

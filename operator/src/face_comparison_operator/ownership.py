@@ -19,7 +19,7 @@ class Ownership(Enum):
 
 
 def ownership(resource: FaceComparison, live: Object) -> Ownership:
-    """Determines to whom the object `live` belongs, which has the name of a child of `resource`."""
+    """Determines to whom a live object belongs that has the name of a child of `resource`."""
     metadata = live["metadata"]
     owners = metadata.get("ownerReferences") or []
     if any(owner["uid"] == resource.uid for owner in owners):
@@ -34,5 +34,5 @@ def ownership(resource: FaceComparison, live: Object) -> Ownership:
 
 
 def is_terminating(live: Object) -> bool:
-    """Returns whether the object is being deleted, and only finalizers keep it."""
+    """Returns whether the object is being deleted but still exists."""
     return "deletionTimestamp" in live["metadata"]

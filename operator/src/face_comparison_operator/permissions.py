@@ -1,7 +1,7 @@
-"""Checks what a FaceComparison may refer to: images, accounts, Secrets, hosts, Gateways.
+"""Checks what a FaceComparison may refer to: container images, ServiceAccounts, Secrets, hosts, Gateways.
 
-The right to create a FaceComparison is weaker than the right to create pods and Ingresses. These rules ensure that: the
-operator never creates on a user's behalf what its options do not permit.
+Permission to create a FaceComparison is weaker than permission to create pods and Ingresses. These rules ensure that:
+the operator never creates on a user's behalf what its options do not permit.
 """
 
 from __future__ import annotations
@@ -37,14 +37,14 @@ PROGRAM_FOLDERS = ("bin", "dev", "home", "lib", "lib64", "opt", "proc", "root", 
 
 
 def violations(resource: FaceComparison, settings: Settings) -> list[str]:
-    """Returns what the resource asks for but the options do not permit, one message per field."""
+    """Returns what the resource requests but the options do not permit, with one message per field and value."""
     return list(dict.fromkeys(_violations(resource, settings)))
 
 
 def _violations(resource: FaceComparison, settings: Settings) -> Iterator[str]:
     spec = resource.spec
     own = {_repository(image) for image in (settings.service_image, settings.service_gpu_image) if image}
-    # Every version of the operator's own images: pinning one keeps pods from changing with the operator.
+    # Every version of the operator's own images is permitted: pinning one keeps pods from changing with the operator.
     if spec.image and _repository(spec.image) not in own and not _matches(spec.image, settings.allowed_images):
         yield _message("image", spec.image, "allowed-images")
     rules = (
@@ -110,7 +110,7 @@ def _volume_rules(spec: Spec, settings: Settings) -> Iterator[_Rule]:
     for volume in spec.volumes:
         claims.append((volume.persistent_volume_claim or {}).get("claimName"))
         field = f"volumes[{volume.name}]"
-        if _replaces_program(volume.mount_path):  # that is as good as another image
+        if _replaces_program(volume.mount_path):  # equivalent to another container image
             yield f"{field}.mountPath", [volume.mount_path], settings.allowed_images, "images"
         if volume.secret is not None:
             yield f"{field}.secret", [volume.secret.get("secretName", "?")], settings.allowed_secrets, "secrets"
@@ -138,10 +138,13 @@ def _device_rules(spec: Spec, settings: Settings) -> Iterator[_Rule]:
 
 
 def _dns_rules(spec: Spec, settings: Settings) -> Iterator[_Rule]:
-    """Whoever decides what a name means gets what the service sends to it: the password of the store, for example."""
+    """Yields the rules for name resolution.
+
+    Whoever controls what a name resolves to receives what the service sends there, for example the store's password.
+    """
     for part in ("nameservers", "searches"):
         listed = spec.dns_config.get(part) or []
-        # The schema leaves the type open; the API server rejects anything but a list later.
+        # The schema does not specify the type; the API server rejects anything but a list, but only later.
         names = [str(name) for name in (listed if isinstance(listed, list) else [listed])]
         yield f"dnsConfig.{part}", names, settings.allowed_dns, "dns"
     for alias in spec.host_aliases:
@@ -186,7 +189,7 @@ def _matches_label(key: str, patterns: tuple[str, ...]) -> bool:
 
 
 def _name(reference: Object) -> str:
-    # A reference without a name refers to no object, but must not slip through as "nothing asked for".
+    # A reference without a name refers to no object, but must not pass as "nothing requested".
     return str(reference.get("name") or "?")
 
 

@@ -33,10 +33,11 @@ PROBE_FAILED = "ProbeFailed"
 NODE_NOT_READY = "NodeNotReady"
 POD_TERMINATING = "PodTerminating"
 
-# How long a running container may take to become ready before its failing probes are reported, and how long the service
+# Time that a running container may take to become ready before its failing probes are reported, and that the service
 # may take to start listening on a slow node.
 PROBE_GRACE_SECONDS, LISTEN_SECONDS = 10.0, 30.0
-# How long a scheduler or a node may leave a pod alone, and a pod may outlive its grace period, before that is reported.
+# Time that a scheduler or a node may take to act on a pod, and that a pod may outlive its grace period, before that is
+# reported.
 SILENCE_SECONDS = 10.0
 MESSAGE_LENGTH = 300
 DEFAULT_SCHEDULER = "default-scheduler"
@@ -45,7 +46,8 @@ _IMAGE_REASONS = (
     *("ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull", "RegistryUnavailable"),
     *("ImageInspectError", "SignatureValidationFailed"),
 )
-# Why a container waits where nothing is wrong; any other reason, known or not, is the node's word for a failure.
+# Reasons of a waiting container without a problem; any other reason, known or not, means that the node reports a
+# failure.
 _WAITING = ("", "ContainerCreating", "PodInitializing")
 _CRASH_LOOP = "CrashLoopBackOff"
 
@@ -89,7 +91,7 @@ def is_ready(pod: Object) -> bool:
 
 
 def unschedulable_message(pod: Object) -> str | None:
-    """Returns what the scheduler says is missing for the pod, or None if it has a node or has not been tried."""
+    """Returns what the pod lacks, according to the scheduler; None if it has a node or has not been considered yet."""
     scheduled = _condition(pod, "PodScheduled")
     if scheduled.get("status") != "False" or scheduled.get("reason") != "Unschedulable":
         return None
@@ -97,12 +99,12 @@ def unschedulable_message(pod: Object) -> str | None:
 
 
 def silence(pod: Object, now: datetime) -> float | None:
-    """Returns the seconds until it is worth a word that nobody has acted on the pod; None when somebody has.
+    """Returns the seconds until the lack of any action on the pod has to be reported; None if there was some.
 
-    That is: no scheduler has looked at it, or its node has reported no container of it.
+    There is no action as long as no scheduler has considered the pod, or its node has reported none of its containers.
     """
     status = pod.get("status", {})
-    # A pod has a place, or a reason why not, as soon as its scheduler has looked at it.
+    # Once a scheduler has considered a pod, the pod has either a node or a reason why not.
     if status.get("phase", "Pending") != "Pending" or _container_statuses(status):
         return None
     scheduled = _condition(pod, "PodScheduled")
@@ -113,13 +115,13 @@ def silence(pod: Object, now: datetime) -> float | None:
 
 
 def overdue(pod: Object, now: datetime) -> float | None:
-    """Returns the seconds until a deleted pod should long have gone; None when it is not being deleted."""
+    """Returns the seconds until a pod that is still terminating has to be reported; None if it is not terminating."""
     deadline = pod["metadata"].get("deletionTimestamp")  # the end of its grace period
     return SILENCE_SECONDS - (now - datetime.fromisoformat(deadline)).total_seconds() if deadline else None
 
 
 def overdue_problem(pods: Sequence[Object], now: datetime) -> Problem | None:
-    """Returns what keeps a deleted pod that should have gone; None when all of them went in time."""
+    """Returns what blocks the deletion of a pod that should no longer exist; None if there is no such pod."""
     for pod in pods:
         left = overdue(pod, now)
         if left is None or left > 0:
@@ -131,7 +133,7 @@ def overdue_problem(pods: Sequence[Object], now: datetime) -> Problem | None:
 
 
 def awaits_volumes(pod: Object) -> bool:
-    """Returns whether the pod has a node but no container yet; if this lasts, only events explain why."""
+    """Returns whether the pod has a node but no started container; if this lasts, only events explain why."""
     status = pod.get("status", {})
     states = [each.get("state", {}) for each in _container_statuses(status)]
     waiting = all(
@@ -150,7 +152,7 @@ def ended_silently(pod: Object) -> bool:
     """Returns whether the pod has terminated without giving a reason.
 
     Pods of a Deployment never exit on their own. If all containers of an evicted pod exit with 0, its phase is
-    Succeeded and the reason is lost, so that only events give it.
+    Succeeded and its status has lost the reason, which only events report.
     """
     return pod.get("status", {}).get("phase") == "Succeeded" and not any(
         each.reason == EVICTED for each in _pod_problems(pod)
@@ -158,7 +160,7 @@ def ended_silently(pod: Object) -> bool:
 
 
 def running_since(pod: Object) -> datetime | None:
-    """Returns how long a container of the pod has been running without being ready, as its start time."""
+    """Returns the start time of the pod's container that has been running longest without being ready, if any."""
     statuses = _container_statuses(pod.get("status", {}))
     states = [(each.get("state") or {}).get("running") or {} for each in statuses if not each.get("ready")]
     started = [state["startedAt"] for state in states if state.get("startedAt")]
@@ -169,9 +171,9 @@ def diagnose(pods: Sequence[Object], events: Sequence[Object] = (), now: datetim
     """Finds the most specific problem of `pods`.
 
     Args:
-        pods: the pods of the current version.
-        events: warnings about these pods; they count last, because they outlive the problems they report.
-        now: the time, for problems that count only if they last; None: they have lasted.
+        pods: The pods of the current version.
+        events: Warnings about these pods; they have the lowest priority, because they outlive the problems they report.
+        now: The time, for problems that count only if they last; None: they have lasted.
 
     Returns:
         The problem, or None if the pods are fine or do not exist yet.
@@ -219,7 +221,7 @@ def _container_problems(pod: Object) -> Iterator[Problem]:
             told = message or reason
             yield _secret_problem(message) or Problem(CONTAINER_FAILED, f"container {name} cannot start: {told}")
         ended = status.get("state", {}).get("terminated") or status.get("lastState", {}).get("terminated")
-        # A container that ends without an error fails, too, when it does so again and again.
+        # A container that repeatedly exits without an error has failed, too.
         failed = ended and (ended.get("exitCode") or ended.get("signal") or reason == _CRASH_LOOP)
         if ended and failed and not status.get("ready"):
             yield _terminated_problem(name, ended)
@@ -297,7 +299,7 @@ def _seems_ready(status: Object) -> bool:
 
 
 def _silence_problems(pod: Object, now: datetime | None) -> Iterator[Problem]:
-    """Pods on which nobody acts."""
+    """Yields the problem of a pod on which neither a scheduler nor its node has acted for too long."""
     left = silence(pod, now) if now else None
     if left is None or left > 0 or "deletionTimestamp" in pod["metadata"]:
         return
@@ -309,16 +311,16 @@ def _silence_problems(pod: Object, now: datetime | None) -> Iterator[Problem]:
 
 
 def _unscheduled_message(footprint: Object) -> str:
-    """Explains a pod without a node of which no scheduler has said a word."""
+    """Explains why a pod has no node although no scheduler has reported on it."""
     claims, scheduler = footprint.get("claims"), footprint.get("scheduler") or DEFAULT_SCHEDULER
     if claims and scheduler == DEFAULT_SCHEDULER:
-        # Once it has chosen a node, the scheduler waits silently for minutes.
+        # After it has chosen a node, the scheduler waits for the volume for minutes without reporting it.
         return f"the pod has no node yet: the scheduler waits for the volume of the claim {', '.join(claims)}"
     return f"no scheduler has looked at the pod: does the scheduler {scheduler} run?"
 
 
 def _unready_problems(pod: Object, events: Sequence[Object], now: datetime | None) -> Iterator[Problem]:
-    """Returns the containers that are running but not ready, with their probe failures."""
+    """Yields a problem for each container that is running but not ready, with its probe failures."""
     if not runs_unready(pod) or "deletionTimestamp" in pod["metadata"]:
         return
     uid = pod["metadata"].get("uid")
@@ -335,14 +337,15 @@ def _unready_problems(pod: Object, events: Sequence[Object], now: datetime | Non
         own = [each for each in unhealthy if f"{{{name}}}" in each.get("involvedObject", {}).get("fieldPath", "")]
         told = (own or [each for each in unhealthy if not each.get("involvedObject", {}).get("fieldPath")])[:1]
         if not told and status in (pod["status"].get("initContainerStatuses") or []):
-            # It is still working, for example downloading; after a while, the message says which one it is.
+            # It is still working, for example downloading; the message says which container it is.
             yield Problem(PROBE_FAILED, f"the init container {name} is still running", starting=True)
             continue
         if not told:
             yield Problem(PROBE_FAILED, f"container {name} is running, but not ready", starting=name == CONTAINER)
             continue
         message = (told[0].get("message") or "").splitlines()[0][:MESSAGE_LENGTH]
-        # At first, the service does not listen, or not in time; then it responds with 503 while it loads its models.
+        # At first, the service does not listen yet or responds too late; then it responds with 503 while it loads its
+        # models.
         awaited = any(each in message for each in _SLOW_START) and runs < LISTEN_SECONDS
         loads = "statuscode: 503" in message or awaited
         starting = name == CONTAINER and loads

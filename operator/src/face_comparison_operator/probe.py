@@ -1,8 +1,8 @@
 """Probes the URL of a resource as a client would, to determine whether it leads to this resource's own pods.
 
-Only addresses published by a route's controller are contacted, and, inside a cluster, the Service; never a host name
-from the spec. A response proves something about the resource only through its identity header. Obstacles that affect
-only the operator (a login, an allow-list, a client certificate) prove nothing, because callers may have what the
+Only addresses published by a route's controller and, inside a cluster, the Service are contacted, never a host name
+from the spec. Only the identity header of a response proves that it comes from the resource's pods. Obstacles that may
+affect only the operator (a login, an allow-list, a client certificate) prove nothing, because callers may have what the
 operator lacks.
 """
 
@@ -28,21 +28,21 @@ from face_comparison_operator.routing import RouteState, Target
 CONNECT_SECONDS, TOTAL_SECONDS = 1.5, 4.0
 BODY_BYTES = 1024 * 1024
 MAX_REDIRECTS = 3
-# How many of a route's addresses are tried; usually there is one per family.
+# Maximum number of a route's addresses to try; usually, there is one per address family.
 MAX_ADDRESSES = 3
-# How long the result of a certificate check is cached, unless it expires earlier; a replaced certificate is noticed
-# immediately.
+# Time for which the result of a certificate check is cached, unless the certificate expires earlier; a replaced
+# certificate is noticed immediately.
 CERTIFICATE_SECONDS = 600.0
 
-# Responses of a controller or a proxy in front of it that depend on the client, not on where the URL leads.
+# Statuses with which a controller, or a proxy in front of it, responds depending on the client, wherever the URL leads.
 _STOPPED = {401, 403, 407, 429, 451, 495, 496, 511}
-# Responses of our own pods that do not contain the model version.
+# Statuses with which the resource's own pods respond without the model version.
 _REACHED = {401, 403, 429, 503}
 _UNVERIFIABLE_TLS = ("CERTIFICATE_REQUIRED", "HANDSHAKE_FAILURE", "UNKNOWN_CA", "BAD_CERTIFICATE", "ACCESS_DENIED")
 
 
 class Prober:
-    """Probes URLs. in_cluster: whether Services can be reached from here."""
+    """Probes URLs. `in_cluster` says whether Services can be reached from here."""
 
     def __init__(self, *, in_cluster: bool) -> None:
         self._in_cluster = in_cluster
@@ -61,12 +61,12 @@ class Prober:
             await self._session.close()
 
     async def probe(self, route: RouteState, service: Object | None, expected: Expectation) -> ProbeResult:
-        """Requests the URL of `route`; if that proves nothing, the Service at least provides the model version.
+        """Probes the URL of a route; if that proves nothing, the model version is requested from the Service.
 
         Args:
-            route: the route, with the address to contact.
-            service: the live Service, a way to the pods from inside the cluster.
-            expected: what identifies a response from this resource's own pods.
+            route: The route, with the address to contact.
+            service: The live Service, through which the pods can be reached inside the cluster.
+            expected: What identifies a response from this resource's own pods.
         """
         if route.target is None:
             result = ProbeResult("unverifiable", "no address is published")
@@ -104,25 +104,27 @@ class Prober:
         result, reached = await self._get(target, expected)
         if result.outcome != "ok":
             return result
-        # Clients follow the redirect as well.
+        # The certificate of the redirect's target is checked, because clients follow redirects, too.
         if reached.tls and (problem := await self._certificate_problem(reached)):
             result = replace(result, certificate=problem)
         if result.version:
             return result
-        # With API keys, the description requires one; the OpenAPI document is public and also contains the version.
+        # The service's description requires an API key if requests do. The OpenAPI document is public and contains the
+        # version, too.
         document = f"{target.path.rpartition('/')[0]}/openapi.json"
         found, _ = await self._get(replace(target, path=document), replace(expected, authenticated=False))
         return replace(result, version=found.version)
 
     async def _get(self, target: Target, expected: Expectation) -> tuple[ProbeResult, Target]:
-        """Requests `target` and follows redirects to the same host and path.
+        """Requests a target and follows redirects to the same host and path.
 
-        Returns the result and its final target.
+        Returns:
+            The result, and the target after redirects.
         """
         for _ in range(MAX_REDIRECTS + 1):
             try:
                 status, headers, body = await self._request(target)
-            except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:  # ValueError: no valid name
+            except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:  # ValueError: invalid host name
                 detail = str(error) or type(error).__name__
                 if any(each in detail for each in _UNVERIFIABLE_TLS):
                     detail = f"the TLS handshake fails without a client certificate ({detail})"
@@ -168,11 +170,18 @@ class Prober:
                 kept = self._certificates[key] = (time.monotonic() + min(seconds, CERTIFICATE_SECONDS), problem)
             return kept[1]
         except (OSError, TimeoutError):
-            return None  # the next probe will show
+            return None  # unknown; the next probe tries again
 
 
 def classify_response(status: int, headers: Mapping[str, str], body: bytes, expected: Expectation) -> ProbeResult:
-    """Determines what an HTTP response proves about the route to the resource's own pods."""
+    """Determines what an HTTP response proves about the route to the resource's own pods.
+
+    Args:
+        status: HTTP status.
+        headers: Headers of the response.
+        body: Body of the response.
+        expected: What identifies a response from the resource's own pods.
+    """
     identity = headers.get(IDENTITY_HEADER)
     content = _json(body)
     described = content.get("x-service", content)
@@ -213,7 +222,7 @@ def collections_state(content: Object) -> CollectionsState | None:
 def _redirected(target: Target, location: str) -> Target | ProbeResult:
     """Returns the target of a redirect to the same host and path, at the same address.
 
-    The operator follows no other.
+    The operator does not follow other redirects; for those, the result of the probe is returned.
     """
     parts = urlsplit(location)
     host = parts.hostname or target.host
@@ -244,7 +253,7 @@ async def _body(response: aiohttp.ClientResponse) -> bytes:
     """Reads the body up to the limit, plus enough to detect that it is too long."""
     body = b""
     while len(body) <= BODY_BYTES and (part := await response.content.read(BODY_BYTES)):
-        body += part  # the part that has arrived so far
+        body += part  # a read returns only what has arrived so far
     return body
 
 
@@ -252,7 +261,7 @@ async def _body(response: aiohttp.ClientResponse) -> bytes:
 
 
 async def _peer_certificate(target: Target) -> bytes:
-    """Returns the certificate that clients of this host see, as DER."""
+    """Returns the certificate that is presented to clients of this host, in DER format."""
     return (await _handshake(target, _any_certificate())).getpeercert(binary_form=True) or b""
 
 
@@ -260,7 +269,7 @@ async def _verify(target: Target, leaf: bytes) -> tuple[str | None, float]:
     """Checks the name and dates of the certificate, as every client does, by trusting exactly this certificate.
 
     Returns:
-        Why clients reject it, or None if they do not; and for how many seconds at most the result is valid.
+        Why clients reject it, or None if they do not; and the maximum seconds for which the result is valid.
     """
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN

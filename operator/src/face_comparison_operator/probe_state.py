@@ -59,14 +59,18 @@ class ProbeState:
             self.task = None
 
     def record(self, result: ProbeResult, now: float) -> bool:
-        """Stores the result of the probe in progress; returns whether it is new or has to be repeated soon."""
+        """Stores the result of the probe in progress.
+
+        Returns:
+            Whether the result differs from the previous one, or the probe has to be repeated soon.
+        """
         news = result != self.result or result.outcome == "unexpected"
         self.failures = self.failures + 1 if result.outcome == "unexpected" else 0
         self.result, self.finished_at, self.task = result, now, None
         return news
 
     def due(self, now: float, interval: float) -> float:
-        """Returns the seconds until the next probe."""
+        """Returns the seconds until the next probe; negative if it is overdue."""
         delays = (interval, *FIRST_RETRY_DELAYS, RETRY_DELAY)
         return self.finished_at + delays[min(self.failures, len(delays) - 1)] - now
 

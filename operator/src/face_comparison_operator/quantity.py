@@ -15,7 +15,7 @@ def parse_quantity(quantity: str | float) -> Decimal:
     """Returns the quantity as a number.
 
     Raises:
-        decimal.InvalidOperation: it is not a quantity.
+        decimal.InvalidOperation: The text is not a quantity.
     """
     text = str(quantity)
     for length in (2, 1):

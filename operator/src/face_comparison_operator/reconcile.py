@@ -1,7 +1,7 @@
 """Reconciles one FaceComparison: observe children, apply the desired state, update the status.
 
-No state is kept that cannot be observed again, except to save requests: when a status was written, how the URL
-responded. So it does not matter why a reconcile was triggered, how many there were, or whether one was missed.
+The only state kept is what can be observed again, to save requests: when a status was written, how the URL responded.
+So it does not matter why a reconcile was triggered, how many there were, or whether one was missed.
 """
 
 from __future__ import annotations
@@ -53,12 +53,12 @@ from face_comparison_operator.settings import Settings
 from face_comparison_operator.stage_migration import with_stage_migration
 from face_comparison_operator.status_writer import StatusWriter
 
-# How long the Deployment's controller may take to observe a change before that is reported.
+# Time that the Deployment's controller may take to observe a change before the status reports the lack of it.
 OBSERVED_GENERATION_GRACE = 5.0
-# Retry delay for a child that could not be applied, because the obstacle is not watched.
+# Retry delays for a child that could not be applied: the obstacle is not watched, so no event announces its end.
 APPLY_RETRY_DELAY, TERMINATING_RETRY_DELAY = 10.0, 1.0
 STAGE_MIGRATION_POLL = 1.0
-# How soon and how often events are read for pods without containers or with failing probes.
+# How often, and after how long, events are read for pods without containers or with failing probes.
 EVENTS_POLL, VOLUME_MOUNT_GRACE = 4.0, 2.0
 # How often to check whether the previous pod has to make room for a waiting one.
 ROOM_POLL = 5.0
@@ -71,9 +71,9 @@ log = logging.getLogger(__name__)
 
 
 class Reconciler:
-    """Reconciles resources: one at a time per key; different keys may run concurrently."""
+    """Reconciles resources. A key must not be reconciled twice at a time; different keys may be concurrently."""
 
-    def __init__(  # noqa: PLR0913 (the composition root hands everything in)
+    def __init__(  # noqa: PLR0913 (the composition root passes every dependency)
         self,
         client: Client,
         cache: ObjectCache,
@@ -93,7 +93,11 @@ class Reconciler:
         self._status = StatusWriter(client, cache, metrics, requeue=requeue, now=now, clock=clock)
 
     async def reconcile(self, key: Key) -> Result:
-        """Reconciles one resource."""
+        """Reconciles one resource.
+
+        Raises:
+            OperatorError: The reconcile failed and has to be retried.
+        """
         body = self._cache.resource(key)
         if body is None:
             self._forget(key)
@@ -108,7 +112,7 @@ class Reconciler:
             cached.failures += 1
             if isinstance(error, ClusterUnavailable) or cached.failures < REPORTED_FAILURES:
                 raise
-            # It is retried, but users have to learn why it fails.
+            # It is retried, but users have to be able to see why it fails.
             failed = Refusal(KIND, reasons.APPLY_FAILED, f"reconcile failed: {error.message}")
             context = Context(key, parse(body), cached, refusals=[failed])
         else:
@@ -122,7 +126,7 @@ class Reconciler:
         return context.result
 
     def _terminating(self, key: Key, body: Object) -> Refusal:
-        """Returns what a resource that is being deleted waits for; its children are no longer reconciled."""
+        """Reports what the deletion of a resource waits for; its children are no longer reconciled."""
         finalizers = body["metadata"].get("finalizers") or []
         waits = [each for each in finalizers if each != FOREGROUND]
         if FOREGROUND in finalizers:
@@ -206,7 +210,7 @@ class Reconciler:
         return self._with_probe(context, observed)
 
     async def _route(self, context: Context) -> RouteState:
-        """Returns the state of the route, with the URL of the previous one for as long as that is in force."""
+        """Returns the state of the route, with the URL of the previous route while that is still in effect."""
         key, resource = context.key, context.resource
         ingress, http_route = (self._children.owned(resource, key, kind) for kind in (INGRESS, HTTP_ROUTE))
         if blocking(context.refusals):
@@ -224,7 +228,7 @@ class Reconciler:
         )
 
     def _requeue_for_stuck_pods(self, context: Context, pods: Sequence[Object]) -> None:
-        """Requeues for when a pod that nobody acts on, or that is still terminating, is to be reported."""
+        """Requeues for the time at which to report a pod that nothing acts on, or that is still terminating."""
         now = self._now()
         for pod in pods:
             for left in (pod_diagnostics.silence(pod, now), pod_diagnostics.overdue(pod, now)):
@@ -244,7 +248,7 @@ class Reconciler:
             return []
 
     def _is_silent(self, context: Context, pod: Object) -> bool:
-        """Returns whether to read events about the pod now; requeues for when to read them otherwise."""
+        """Returns whether to read events about the pod now; requeues for the time of the next read."""
         if pod_diagnostics.awaits_volumes(pod):
             since, grace = datetime.fromisoformat(pod["metadata"]["creationTimestamp"]), VOLUME_MOUNT_GRACE
         elif pod_diagnostics.runs_unready(pod) and (started := pod_diagnostics.running_since(pod)):
@@ -264,7 +268,7 @@ class Reconciler:
         if due <= 0 and probe.task is None:
             service = self._children.owned(resource, context.key, SERVICE)
             probe.task = asyncio.create_task(self._run_probe(context, observed.route, service))
-        # A probe with a new result triggers a reconcile; after any other, the next probe is due.
+        # A probe with a new result triggers a reconcile. Otherwise, the reconcile that starts the next probe is due.
         context.requeue_after(due if probe.task is None else probe_interval(len(self._caches)) + PROBE_SECONDS)
         return replace(observed, probe=probe.result) if probe.is_conclusive else None
 
@@ -293,9 +297,9 @@ class Reconciler:
         return None
 
     def _move(self, key: Key, cached: ResourceCache, target: Target | None) -> None:
-        """Records the host and path of the resource.
+        """Records the host and path at which the resource is served.
 
-        Others with the same ones are probed again, because the responding pods may change.
+        Other resources with the same host and path are probed again, because other pods may now respond there.
         """
         if cached.target == target:
             return

@@ -1,4 +1,4 @@
-"""What the parts of a reconcile share: its result, its context, and the cache of each resource."""
+"""Types that the parts of a reconcile share: its result, its context, and the cache of each resource."""
 
 from __future__ import annotations
 
@@ -17,7 +17,11 @@ from face_comparison_operator.routing import Gateways, RouteState, Target
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """The outcome of a reconcile: when the resource has to be reconciled again even if nothing changes, if at all."""
+    """The outcome of a reconcile.
+
+    Attributes:
+        requeue_after: Seconds after which to reconcile again even if nothing changes; None: not necessary.
+    """
 
     requeue_after: float | None = None
 
@@ -80,5 +84,5 @@ class Context:
 
     @property
     def result(self) -> Result:
-        """Returns the result, with the earliest requested delay."""
+        """Returns the result, with the shortest requested delay."""
         return Result(requeue_after=min(self._delays, default=None))

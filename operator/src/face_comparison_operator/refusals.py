@@ -1,4 +1,4 @@
-"""Changes that failed for a resource, and which of them keep the spec from being served."""
+"""Defines the changes that failed for a resource (refusals), and which of them prevent the spec from being served."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from face_comparison_operator.reasons import (
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """A child that could not be created or changed. `reason` is one of those of SpecAccepted."""
+    """A child that could not be created or changed. `reason` is a reason of the condition SpecAccepted."""
 
     kind: str
     reason: str
@@ -27,7 +27,7 @@ class Refusal:
 
 
 def blocking(refusals: Sequence[Refusal]) -> Refusal | None:
-    """Returns the refusal that keeps the spec from being served; a missing optional API does not."""
+    """Returns the most important refusal that prevents the spec from being served; a missing optional API does not."""
     order = (
         *(TERMINATING, NOT_PERMITTED, INVALID_SPEC, NAME_CONFLICT, CHILD_TERMINATING, APPLY_FAILED, PAUSED),
         API_NOT_INSTALLED,

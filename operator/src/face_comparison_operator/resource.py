@@ -1,7 +1,7 @@
 """The FaceComparison resource as Python values: its spec with defaults, and the names and labels of its children.
 
 The defaults repeat those of the schema, so that the pure modules work without an API server; tests/agreement compares
-the two. Names and labels are decided here only, so that builders, watches and status cannot disagree.
+the two. Names and labels are defined only here, so that builders, watches and status cannot disagree.
 """
 
 from __future__ import annotations
@@ -37,14 +37,14 @@ class SecretReference(msgspec.Struct, frozen=True, rename="camel"):
 
 
 class VolumeClaim(msgspec.Struct, frozen=True, rename="camel"):
-    """A folder of a PersistentVolumeClaim."""
+    """A folder on a PersistentVolumeClaim."""
 
     claim_name: str
     path: str = ""
 
 
 class Model(msgspec.Struct, frozen=True, rename="camel"):
-    """Where the bundle comes from: the image, S3 or a volume."""
+    """Where the model bundle comes from: the container image, S3 or a volume."""
 
     bundle: str | None = None
     s3: str | None = None
@@ -94,7 +94,7 @@ class IngressRoute(msgspec.Struct, frozen=True, rename="camel"):
 
 
 class NoRoute(msgspec.Struct, frozen=True, rename="camel"):
-    """No Ingress or HTTPRoute: the service is reached inside the cluster only."""
+    """No Ingress or HTTPRoute: the service is reachable only inside the cluster."""
 
 
 class ParentReference(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
@@ -129,7 +129,7 @@ class Auth(msgspec.Struct, frozen=True, rename="camel"):
 
 
 class Limits(msgspec.Struct, frozen=True, rename="camel"):
-    """Limits of the service: bytes, seconds, requests, pixels of a side."""
+    """Limits of the service: bytes, seconds, requests, pixels of an image's longest side."""
 
     body_bytes: int = 20 * 2**20
     request_seconds: int = 30
@@ -320,10 +320,11 @@ class FaceComparison(msgspec.Struct, frozen=True):
 
 
 def parse(body: Object) -> FaceComparison:
-    """Parses the resource `body` as sent by the API server.
+    """Parses a resource as sent by the API server.
 
     Raises:
-        InvalidSpec: the spec does not match this operator's version of the schema.
+        InvalidSpec: The spec does not match this operator's version of the schema, or asks for autoscaling by CPU
+            without a CPU request.
     """
     metadata = body["metadata"]
     try:
@@ -331,7 +332,7 @@ def parse(body: Object) -> FaceComparison:
     except msgspec.ValidationError as error:
         raise InvalidSpec(f"the spec cannot be parsed; does the installed CRD match the operator? {error}") from error
     if spec.autoscaling and spec.autoscaling.metric == "CPU" and not _asks_for_cpu(spec.resources):
-        # Quantities are numbers or text, for which schemas have no type, so CEL rules cannot access them.
+        # Quantities may be numbers or text. Schemas have no type for that, so CEL rules cannot access them.
         raise InvalidSpec("autoscaling by CPU is relative to the CPU request: set resources.requests.cpu")
     return FaceComparison(
         name=metadata["name"],
@@ -348,10 +349,10 @@ def _asks_for_cpu(resources: Object) -> bool:
 
 
 def child_name(name: str) -> str:
-    """Returns the name of the children of the resource `name`: the same, unless it is not a valid Service name.
+    """Returns the name of a resource's children: that of the resource, unless it is not a valid Service name.
 
     A Service name is a DNS label that begins with a letter; a resource's name may be longer, contain dots, or begin
-    with a digit. Such a name is truncated and gets a hash, so that two resources never share one.
+    with a digit. Such a name is adapted and gets a hash, so that two resources never share a name.
     """
     if re.fullmatch(r"[a-z]([-a-z0-9]{0,61}[a-z0-9])?", name):
         return name

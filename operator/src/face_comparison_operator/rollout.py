@@ -45,10 +45,10 @@ def rollout(
     """Determines the state of the Deployment.
 
     Args:
-        deployment: the live Deployment.
-        found: the pods of the resource.
-        events: warnings about them.
-        now: the time, for problems that count only when they last.
+        deployment: The live Deployment.
+        found: The pods of the resource.
+        events: Warnings about these pods.
+        now: The time, for problems that count only if they last.
     """
     if deployment is None:
         return Rollout()
@@ -61,7 +61,7 @@ def rollout(
     if failure and failure["status"] == "True" and (problem is None or problem.starting):
         problem = Problem(POD_CREATION_FAILED, f"pod creation failed: {failure.get('message', '')}")
     if problem is None and not current and now is not None:
-        problem = pod_diagnostics.overdue_problem(found, now)  # what `Recreate` waits for
+        problem = pod_diagnostics.overdue_problem(found, now)  # the strategy Recreate waits for it
     return Rollout(
         settled=status.get("observedGeneration", 0) >= deployment["metadata"]["generation"],
         wanted=spec.get("replicas", 1),

@@ -1,8 +1,8 @@
-"""Decides whether pods of the previous version have to make room for those of the new one. Pure.
+"""Decides whether pods of the previous version have to make room for those of the new version. Pure.
 
 A new pod starts next to the previous ones. If it stays unschedulable because it lacks something that each of them
 holds, they are replaced in place, one by one. If they do not hold it (an accelerator that no node has, a larger
-request), removing them would stop the service without helping: they are kept, and the message says so.
+request), removing them would stop the service without helping. They are then kept, and the message says so.
 """
 
 from __future__ import annotations
@@ -21,20 +21,21 @@ from face_comparison_operator import pod_diagnostics
 from face_comparison_operator.quantity import parse_quantity
 from face_comparison_operator.resource import TEMPLATE_ANNOTATION, Object
 
-# How long a new pod waits before the previous one is removed: a node may be starting, or another pod terminating.
+# Time that a new pod waits before a previous one is removed: a node may be starting, or another pod terminating.
 GRACE = timedelta(seconds=20)
 
 _INSUFFICIENT = re.compile(r"Insufficient ([\w./-]*\w)")
 _TOO_MANY_PODS = "Too many pods"
-# What a pod lacks that another pod with the same placement holds, in the scheduler's words: a volume, a node of its own
-# because of anti-affinity, a claimed device.
+# Parts of the scheduler's messages about what a pod lacks and another pod with the same placement holds: a volume, a
+# node of its own because of anti-affinity, a claimed device.
 _HELD_BY_PLACEMENT = (
     "ReadWriteOncePod",
     "exceed max volume count",
     "anti-affinity rules",
     "cannot allocate all claims",
 )
-# Nodes that currently accept no pods; the previous pod may be on one of them, and could not return.
+# Parts of the scheduler's messages about nodes that currently accept no pods. A previous pod may be on such a node, and
+# no pod could take its place.
 _CLOSED_NODES = ("were unschedulable", "{node.kubernetes.io/")
 _PLACEMENT = (
     *("nodeSelector", "affinity", "tolerations", "runtimeClassName", "priorityClassName", "schedulerName"),
@@ -47,8 +48,8 @@ class Room:
     """What happens to the previous pods while a new one waits for room.
 
     Attributes:
-        make: whether the previous pods are to be replaced in place now.
-        hint: what happens next or what a user can do, as part of a sentence; empty if nothing waits for room.
+        make: Whether to replace the previous pods in place now.
+        hint: What happens next or what a user can do, as part of a sentence; empty if nothing waits for room.
     """
 
     make: bool = False
@@ -59,10 +60,10 @@ def room(deployment: Object | None, pods: Sequence[Object], now: datetime, *, ch
     """Decides whether the previous pods make room.
 
     Args:
-        deployment: the live Deployment.
-        pods: the pods of the resource, each with its footprint.
-        now: the time.
-        chosen: whether the spec sets a strategy, which is then followed as is.
+        deployment: The live Deployment.
+        pods: The pods of the resource, each with its footprint.
+        now: The time.
+        chosen: Whether the spec sets a strategy, which is then followed as it is.
     """
     if deployment is None:
         return Room()
@@ -76,7 +77,7 @@ def room(deployment: Object | None, pods: Sequence[Object], now: datetime, *, ch
     lacking = "; ".join(sorted({pod_diagnostics.unschedulable_message(pod) or "" for pod in waiting}))
     resources = sorted({*_INSUFFICIENT.findall(lacking), *(["pods"] if _TOO_MANY_PODS in lacking else [])})
     if not (resources or any(words in lacking for words in _HELD_BY_PLACEMENT)):
-        return Room()  # nothing that one pod could free for another
+        return Room()  # it lacks nothing that removing a pod could free
     if (obstacle := _obstacle(resources, lacking, waiting[0], previous)) is not None:
         return Room(hint=f"{obstacle}, so it is kept")
     if chosen:
@@ -104,7 +105,8 @@ def _obstacle(resources: Sequence[str], lacking: str, waiting: Object, previous:
 def footprint(pod: Object) -> Object:
     """Returns what a pod occupies and what determines its node.
 
-    `requests` by resource, a digest of its `placement`, the names of its volume `claims`, and its `scheduler`.
+    Returns:
+        `requests` by resource, a digest of its `placement`, the names of its volume `claims`, and its `scheduler`.
     """
     spec = pod.get("spec", {})
     claims = [each["persistentVolumeClaim"] for each in spec.get("volumes") or [] if "persistentVolumeClaim" in each]
@@ -129,7 +131,10 @@ def _without_selectors(value: Any) -> Any:
 
 
 def _requests(spec: Object) -> Mapping[str, Decimal]:
-    """Returns what the scheduler counts for a pod: the sum of its containers, or its largest init container."""
+    """Returns what the scheduler counts for a pod, by resource.
+
+    It is the sum of its containers or its largest init container, whichever is larger.
+    """
     total = {"pods": Decimal(1), **_amounts(spec.get("overhead") or {})}
     for container in _running(spec):
         for name, amount in _asked(container).items():

@@ -36,7 +36,7 @@ class Gateways:
 class Target:
     """Where a request to the URL can be sent: the published address, and the host name to request.
 
-    `further` are addresses published with the first one, such as one of the other family, for whoever cannot reach it.
+    `further` are other published addresses, such as one of another address family, in case the first is unreachable.
     """
 
     address: str
@@ -49,7 +49,7 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class RouteState:
-    """Whether a controller has accepted the route. `target` is None when no address is known."""
+    """Whether a controller has accepted the route. `target` is None if no address is known."""
 
     admitted: bool
     reason: str
@@ -59,7 +59,7 @@ class RouteState:
 
 
 def endpoint_path(resource: FaceComparison) -> str:
-    """Returns the path for sending images."""
+    """Returns the path to which clients send images."""
     return f"/{resource.stages[0]}/face_comparison"
 
 
@@ -75,10 +75,10 @@ def route_state(
     """Determines the state of the live route.
 
     Args:
-        resource: the resource, with the stages that its route serves.
-        route: its live Ingress or HTTPRoute, if there is one.
-        gateways: the Gateways that an HTTPRoute references.
-        service: the live Service, which is the endpoint if the spec asks for no route.
+        resource: The resource, with the stages that its route serves.
+        route: Its live Ingress or HTTPRoute, if there is one.
+        gateways: The Gateways that an HTTPRoute references.
+        service: The live Service, which is the endpoint if the spec sets `route.none`.
     """
     if resource.spec.route.none is not None:
         return _internal(resource, service)
@@ -139,7 +139,7 @@ def _http_route(resource: FaceComparison, route: Object, gateways: Gateways) -> 
     refused = [problem for _, problem in states if problem and problem.reason == ROUTE_NOT_ACCEPTED]
     if refused or not accepted:
         return refused[0] if refused else next(problem for _, problem in states if problem)
-    # One accepting parent is enough to serve; a Gateway without a controller may never report.
+    # One parent that accepts the route is enough to serve; a Gateway without a controller may never report.
     trouble = "".join(f"; {problem.message}" for _, problem in states if problem)
     found = [(parent, live) for parent in accepted if (live := gateways.found.get(_key(resource, parent)))]
     host = resource.spec.route.host
@@ -233,7 +233,7 @@ def _gateway_problem(
             return RouteState(False, ROUTE_PENDING, message)
     status = gateway.get("status", {})
     if status.get("addresses"):
-        return None  # probing reveals more
+        return None  # a probe of the address is more conclusive than the conditions
     generation = gateway.get("metadata", {}).get("generation", 1)
     created = gateway.get("metadata", {}).get("creationTimestamp", "")
     for each in status.get("conditions") or []:

@@ -12,9 +12,9 @@ def with_min_replicas(body: Object, live: Object, scaling: Autoscaling | None) -
     """Returns the Deployment `body`, with `minReplicas` if the operator had scaled `live` to zero.
 
     Args:
-        body: the desired Deployment.
-        live: the live Deployment, with its managed fields. If someone else scaled it to zero, it stays at zero.
-        scaling: the autoscaling of the spec.
+        body: The desired Deployment.
+        live: The live Deployment, with its managed fields. If someone else scaled it to zero, it stays at zero.
+        scaling: The autoscaling of the spec.
     """
     if not scaling or not scaling.min_replicas or live["spec"].get("replicas") != 0 or not _set_by_operator(live):
         return body

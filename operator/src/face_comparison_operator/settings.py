@@ -1,6 +1,6 @@
-"""Every option of the operator, declared once: name, default, and help. Command line and environment derive from it.
+"""Every option of the operator, declared once: name, default, and help.
 
-Pure: the environment is an argument.
+The command line and the environment variables are derived from it. Pure: the environment is an argument.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from face_comparison_operator.errors import InvalidSettings
 
 PREFIX = "FACE_COMPARISON_OPERATOR_"
 
-# Kubernetes tells every container about every Service of its namespace in variables such as NAME_SERVICE_HOST and
-# NAME_PORT_8080_TCP. A Service whose name begins with `face-comparison-operator` therefore makes names like ours.
+# Kubernetes announces every Service of a namespace to its containers in variables such as NAME_SERVICE_HOST and
+# NAME_PORT_8080_TCP. For a Service whose name begins with `face-comparison-operator`, their names look like options.
 _SERVICE_LINK = re.compile(r"_(SERVICE_HOST|SERVICE_PORT(_\w+)?|PORT_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)$")
 _SERVICE_LINK_PORT = re.compile(r"^(tcp|udp|sctp)://")
 _DNS_LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
@@ -201,7 +201,7 @@ class Settings:
         """Parses the settings in `environ`.
 
         Raises:
-            InvalidSettings: a variable is unknown or its value is invalid; the message names it.
+            InvalidSettings: A variable is unknown or its value is invalid; the message names it.
         """
         known = {environment_name(option): option for option in fields(cls)}
         values: dict[str, Any] = {}
@@ -215,12 +215,21 @@ class Settings:
 
 
 def environment_name(option: Field[Any]) -> str:
-    """Returns the environment variable of an option."""
+    """Returns the name of an option's environment variable."""
     return PREFIX + option.name.upper()
 
 
 def parsed(option: Field[Any], text: str, name: str) -> Any:
-    """Parses `text` as the value of `option`; InvalidSettings refers to it as `name`."""
+    """Parses the value of an option.
+
+    Args:
+        option: The option.
+        text: Its value as text.
+        name: Name of the environment variable or flag, for the error message.
+
+    Raises:
+        InvalidSettings: The value is invalid.
+    """
     try:
         return option.metadata["read"](text)
     except ValueError as error:

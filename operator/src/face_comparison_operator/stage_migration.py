@@ -17,12 +17,12 @@ STAGE, FORMER_STAGE = f"{ENVIRONMENT}STAGE", f"{ENVIRONMENT}FORMER_STAGE"
 
 
 def with_stage_migration(resource: FaceComparison, deployment: Object | None, *, complete: bool) -> FaceComparison:
-    """Returns `resource` with its stages, from the published URL and the live Deployment.
+    """Returns a resource with its stages, which follow from the published URL and the live Deployment.
 
     Args:
-        resource: the resource.
-        deployment: its live Deployment.
-        complete: whether all its pods are new.
+        resource: The resource.
+        deployment: Its live Deployment, if any.
+        complete: Whether all pods are of the current version.
     """
     wanted, told = resource.spec.stage, published_stage(resource)
     own, former = _answered(deployment)
@@ -39,7 +39,7 @@ def published_stage(resource: FaceComparison) -> str | None:
 
 
 def _answered(deployment: Object | None) -> tuple[str | None, str | None]:
-    """Returns the stage of a live Deployment's pods, and the previous one that they still serve."""
+    """Returns the stage of a live Deployment's pods, and the previous stage that they still serve."""
     containers = deployment["spec"]["template"]["spec"]["containers"] if deployment else []
     values = {each["name"]: each.get("value") for container in containers for each in container.get("env", [])}
     return values.get(STAGE), values.get(FORMER_STAGE)

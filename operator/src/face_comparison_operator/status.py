@@ -18,7 +18,13 @@ TYPES = ("Ready", "Progressing", "Available", "RouteReady", "AutoscalerReady", "
 
 
 def status(resource: FaceComparison, observed: Observed, now: datetime) -> Object:
-    """Builds the complete status to write. `now` has a time zone."""
+    """Builds the complete status to write.
+
+    Args:
+        resource: The resource, with its previous status.
+        observed: The observed state.
+        now: The time, with a time zone.
+    """
     state = rollout(observed.deployment, observed.pods, observed.events, now)
     before = {each["type"]: each for each in resource.status.get("conditions", [])}
     clock = _clock(resource, now)
@@ -46,7 +52,7 @@ def status(resource: FaceComparison, observed: Observed, now: datetime) -> Objec
     result = {
         "observedGeneration": resource.generation,
         "conditions": written,
-        # Until the new URL has responded, the previous one serves and is published.
+        # Until the new URL has responded, the previous one still serves and stays published.
         "url": resource.status["url"] if conditions.is_migrating(resource, observed) else observed.route.url,
         "replicas": state.replicas,
         "readyReplicas": state.ready,
@@ -72,7 +78,7 @@ def is_written(result: Object, live: Object) -> bool:
 
 
 def next_deadline(resource: FaceComparison, result: Object, now: datetime) -> float | None:
-    """Returns the seconds until the deadline changes the status `result`, or None if it has none."""
+    """Returns the seconds until the deadline changes the status `result`, or None if no deadline is pending."""
     if "deploySeconds" in result:
         return None
     deadline = _time(result["deployStartedAt"]) + timedelta(seconds=resource.spec.deploy_deadline_seconds)

@@ -1,4 +1,4 @@
-"""Writes the status of a resource when that is due, and posts its events."""
+"""Writes the status of a resource at limited intervals, and posts its events."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from face_comparison_operator.observation import Observed
 from face_comparison_operator.reconcile_context import Client, Context, ReconcileMetrics
 from face_comparison_operator.resource import FaceComparison, Object
 
-# Changes of numbers and messages are written at most this often; a changed condition is written immediately.
+# Minimum interval between writes that only change numbers and messages; a changed condition is written immediately.
 STATUS_UPDATE_INTERVAL = 5.0
-# How long a new resource waits for its first status, so that the children of others come first: as long as creating its
-# own children took, within these bounds. A status that only says that pods are starting is outdated soon, and waits
-# longer.
+# Bounds of the delay of a new resource's first status, so that creating the children of others has priority: the delay
+# is as long as creating its own children took. A status that only says that pods are starting is soon outdated, and is
+# delayed longer.
 INITIAL_STATUS_DELAY, MAX_INITIAL_STATUS_DELAY = 0.5, 5.0
 STARTING_STATUS_DELAY, MAX_STARTING_STATUS_DELAY = 2.0, 10.0
 

@@ -1,9 +1,9 @@
 """Monitors what kopf's watches do not report: watch liveness, deletions missed in a watch gap, initial cache sync.
 
-kopf watches each API and passes on every change. But a watch that has died silently looks like an idle one, and when
-kopf lists again after a gap, it does not report what was deleted in between. Both are detected by observing kopf's
-responses: each watch is short and has to get a new response every minute, and whenever kopf lists an API, it is listed
-here as well, to drop objects that no longer exist.
+kopf watches each API and passes on every change. But a watch whose connection has silently died looks like an idle one,
+and when kopf lists again after a gap, it does not report what was deleted in between. Both are detected by observing
+the responses that kopf receives: each watch is short and has to get a new response every minute, and whenever kopf
+lists an API, this module lists it as well, to drop objects that no longer exist.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from face_comparison_operator.workqueue import WorkQueue
 WATCH_SECONDS = 60
 # Time allowed for restarting a watch before the operator reports that it no longer receives changes.
 LIVE_SECONDS = WATCH_SECONDS + 35.0
-# How soon an API that is installed later is noticed if kopf may not watch CRDs.
+# Polling interval for APIs that are installed later, if kopf may not watch CRDs.
 MISSING_SECONDS = 20.0
 
 log = logging.getLogger(__name__)
@@ -44,7 +44,16 @@ class Watch:
 
 
 class WatchMonitor:
-    """All watches. clock: monotonic seconds."""
+    """Monitors all watches of kopf.
+
+    Args:
+        cluster: Lists objects.
+        store: The cache to fill.
+        changed: Called with the key of each change.
+        namespaces: The watched namespaces; empty: all.
+        report: Called for each of kopf's requests with verb, plural name of the kind, and status.
+        clock: Returns monotonic seconds.
+    """
 
     def __init__(
         self,
@@ -71,12 +80,12 @@ class WatchMonitor:
     def seconds_since_response(self) -> float:
         """Returns the seconds since the last response on the quietest watch.
 
-        An optional one may have ended with its API.
+        Watches of optional APIs do not count: they may have ended with their API.
         """
         return self._clock() - self._quietest().last_response_at
 
     def liveness_error(self) -> str | None:
-        """Returns why changes are no longer noticed, if so."""
+        """Returns why the operator no longer receives changes; None if it does."""
         if self.seconds_since_response < LIVE_SECONDS:
             return None
         return (
@@ -84,15 +93,20 @@ class WatchMonitor:
         )
 
     def readiness_error(self) -> str | None:
-        """Returns why the operator cannot work yet, or can no longer work, if so."""
+        """Returns why the operator cannot work yet, or can no longer work; None if it can."""
         waiting = [watch.kind.plural for watch in self._waiting()]
         return f"not listed yet: {', '.join(waiting)}" if waiting else self.liveness_error()
 
     def on_response(self, path: str, query: Mapping[str, str], status: int) -> bool:
-        """Records that kopf received a response to a request.
+        """Records a response that kopf received.
+
+        Args:
+            path: Path of the request.
+            query: Query parameters of the request.
+            status: HTTP status of the response.
 
         Returns:
-            Whether kopf should retry, because it would stop watching a kind that is gone.
+            Whether to withhold the response and retry: kopf would stop watching a kind that does not exist.
         """
         watch = self._watches.get(path)
         if watch is None:
@@ -109,10 +123,10 @@ class WatchMonitor:
         return status == 404
 
     async def run(self) -> None:
-        """Lists whatever kopf lists; returns when there is an API that kopf watches only after a restart."""
+        """Lists whatever kopf lists; returns when an API is available that kopf watches only after a restart."""
         for watch in self._watches.values():
             if watch.kind.optional:
-                self._lists.add(watch)  # kopf does not report kinds that the cluster does not have
+                self._lists.add(watch)  # kopf does not list kinds that the cluster does not have
         while True:
             watch = await self._lists.get()
             failed, was_missing = True, watch.missing
@@ -156,8 +170,8 @@ class WatchMonitor:
             return
         listed = (watch.kind, watch.namespace, seen, int(version))
         if watch.kind != RESOURCE and self._store.stale(*listed):
-            # Their resource may be gone as well. That must be known before they are found missing, or a reconcile would
-            # create them again.
+            # Their resource may have been deleted as well. That has to be known first, or a reconcile would create them
+            # again.
             await self._list(self._watches[RESOURCE.path(watch.namespace)])
         for key in self._store.replace(*listed):
             self._tell(key)
@@ -182,8 +196,8 @@ class WatchMonitor:
     def _lost(self) -> set[str | None]:
         """Returns namespaces in which nothing may be read, for example because they were deleted along with the role.
 
-        The others continue to be managed. If nothing may be read anywhere, that is a misconfiguration, and none is
-        lost.
+        The other namespaces continue to be managed. If nothing may be read in any namespace, that is a
+        misconfiguration, and none counts as lost.
         """
         needed = [watch for watch in self._watches.values() if not watch.kind.optional]
         seen = {watch.namespace for watch in needed if not watch.refused}

@@ -1,6 +1,6 @@
 """Deduplicating work queue with per-key serialization and exponential backoff, like client-go's workqueue.
 
-A key that is added while it is being processed is processed once more afterward, so the latest state always wins.
+A key that is added while it is being processed is processed again afterward, so the latest state always wins.
 """
 
 from __future__ import annotations
@@ -19,11 +19,12 @@ K = TypeVar("K")
 
 
 class WorkQueue(Generic[K]):
-    """Keys to process.
+    """The keys to process.
 
     Args:
-        clock: returns monotonic seconds.
-        rest: seconds before a key that was just processed is processed again: what comes meanwhile is one change.
+        clock: Returns monotonic seconds.
+        rest: Minimum seconds before a processed key is processed again, so that changes in between are handled
+            together.
     """
 
     def __init__(self, clock: Callable[[], float], rest: float = 0.0) -> None:
@@ -59,7 +60,7 @@ class WorkQueue(Generic[K]):
             self._changed.set()
 
     def add_after(self, key: K, seconds: float) -> None:
-        """Adds `key` after `seconds`; if it is processed earlier, this one is dropped."""
+        """Adds `key` after `seconds`; this is dropped if the key is added earlier for another reason."""
         due = self._clock() + seconds
         if due < self._due.get(key, float("inf")):
             self._due[key] = due
@@ -67,7 +68,7 @@ class WorkQueue(Generic[K]):
             self._changed.set()
 
     async def get(self) -> K:
-        """Returns the next key, as soon as there is one; `done` must follow."""
+        """Waits for the next key and returns it; the caller must call `done` afterward."""
         while True:
             self._release_due()
             if self._ready:
@@ -92,7 +93,7 @@ class WorkQueue(Generic[K]):
             self.add(key)
 
     def _note_done(self, key: K) -> None:
-        """Remembers when the key was processed, for as long as that matters."""
+        """Records when the key was processed, and drops records older than `rest`."""
         now = self._clock()
         self._done_at.pop(key, None)
         self._done_at[key] = now  # the latest is last

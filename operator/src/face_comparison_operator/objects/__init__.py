@@ -46,7 +46,7 @@ def _child(resource: FaceComparison, body: Object) -> Object:
 def labels(resource: FaceComparison) -> dict[str, str]:
     """Returns the operator's labels of a child.
 
-    Pods lack the version, which is the operator's, so that an upgrade keeps them.
+    Pods do not have the version label, which is the operator's version, so that upgrading the operator keeps them.
     """
     return {
         **resource.selector,

@@ -1,4 +1,4 @@
-"""Builds the pods' ServiceAccount without rights, the NetworkPolicy, and the ServiceMonitor."""
+"""Builds the pods' ServiceAccount, which has no permissions, the NetworkPolicy, and the ServiceMonitor."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ METADATA = (
 def network_policy(resource: FaceComparison) -> list[Object]:
     """Builds the NetworkPolicy: ingress to the service's port, egress to everything except cloud metadata.
 
-    Addresses that the resource allows to be fetched from are open even if they are in the same blocks.
+    Egress to addresses in `limits.allowedHosts` is permitted even if they are in the blocked ranges.
     """
     if not resource.spec.network_policy:
         return []
@@ -64,7 +64,7 @@ def network_policy(resource: FaceComparison) -> list[Object]:
 
 
 def _allowed_among_metadata(allowed_hosts: Iterable[str]) -> list[str]:
-    """Returns the allowed networks that the policy would block; names cannot be checked by address."""
+    """Returns the allowed networks that the policy would otherwise block; host names are ignored."""
     closed = [ipaddress.ip_network(block) for block in METADATA]
     allowed = []
     for entry in allowed_hosts:

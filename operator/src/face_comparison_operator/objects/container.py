@@ -29,7 +29,12 @@ LEAVE_SECONDS = 5
 
 
 def service_container(resource: FaceComparison, image: Object) -> Object:
-    """Builds the container that serves. image: its image and pull policy."""
+    """Builds the service container.
+
+    Args:
+        resource: The resource.
+        image: The container image and its pull policy, as fields of a container.
+    """
     spec = resource.spec
     return {
         "name": CONTAINER,
@@ -75,7 +80,7 @@ def _resources(resource: FaceComparison) -> Object:
 
 
 def amounts_as_text(resources: Object) -> Object:
-    """Returns resource requirements with every quantity as text: `cpu: 0.5` may be written without quotes."""
+    """Returns resource requirements with every quantity as text: users may write `cpu: 0.5` without quotes."""
     amounts: Object = {
         name: {key: value if isinstance(value, str) else str(value) for key, value in resources[name].items()}
         for name in ("requests", "limits")
@@ -119,7 +124,7 @@ def _environment(resource: FaceComparison) -> list[Object]:
         values["FORMER_STAGE"] = resource.former_stage
     others = {}
     if spec.accelerator.type == "auto":
-        # If the node's container runtime offers the device, the pod sees it without a reservation.
+        # If the node's container runtime exposes the device, the pod can use it without reserving it.
         others = {"NVIDIA_VISIBLE_DEVICES": "all", "NVIDIA_DRIVER_CAPABILITIES": "compute,utility"}
     given = {each["name"] for each in spec.env}
     found = {**{f"{ENVIRONMENT}{name}": value for name, value in values.items()}, **others, **_ca_variables(resource)}
@@ -136,7 +141,7 @@ def _ca_variables(resource: FaceComparison) -> dict[str, str]:
 
 
 def _bundle(resource: FaceComparison) -> str:
-    """Returns the name of the bundle in the image, or its folder in the pod."""
+    """Returns the name of a bundle in the container image, or its folder in the pod."""
     model = resource.spec.model
     if model.s3:
         return f"{MODEL_FOLDER}/bundle"
@@ -166,7 +171,7 @@ def init_containers(resource: FaceComparison, image: Object) -> list[Object]:
                 *({"name": name, "value": value} for name, value in _ca_variables(resource).items()),
                 *resource.spec.env,
             ],
-            # A pod is allocated the larger of both, so this costs nothing.
+            # The scheduler counts the larger of init and service containers, so this reserves nothing in addition.
             "resources": {
                 name: value for name, value in amounts_as_text(resource.spec.resources).items() if name != "claims"
             },

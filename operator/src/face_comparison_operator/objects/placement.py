@@ -12,9 +12,9 @@ NOT_WINDOWS: Object = {"key": "kubernetes.io/os", "operator": "NotIn", "values":
 
 
 def affinity(resource: FaceComparison) -> Object:
-    """Returns the affinity in the spec, without nodes of another operating system.
+    """Returns the affinity in the spec, extended to exclude Windows nodes.
 
-    A node without that label is Linux.
+    A node without the label of its operating system is assumed to run Linux.
     """
     affinity = resource.spec.affinity
     node = affinity.get("nodeAffinity") or {}
@@ -22,7 +22,7 @@ def affinity(resource: FaceComparison) -> Object:
         gpu = {"matchExpressions": [{"key": GPU_NODE_LABEL, "operator": "In", "values": ["true"]}]}
         node = {"preferredDuringSchedulingIgnoredDuringExecution": [{"weight": 100, "preference": gpu}]}
     required = "requiredDuringSchedulingIgnoredDuringExecution"
-    # Terms are alternatives, so each needs the requirement.
+    # Terms are alternatives, so the requirement is added to each.
     terms = [
         {**term, "matchExpressions": [*(term.get("matchExpressions") or []), NOT_WINDOWS]}
         for term in (node.get(required) or {}).get("nodeSelectorTerms") or [{}]
@@ -41,7 +41,7 @@ def spread(resource: FaceComparison) -> list[Object]:
             "topologyKey": key,
             "whenUnsatisfiable": "ScheduleAnyway",
             **selector,
-            # Each version is spread separately; otherwise terminating pods would crowd the new ones together.
+            # Each version is spread separately; otherwise, new pods would be packed onto the nodes without old ones.
             "matchLabelKeys": ["pod-template-hash"],
         }
         for key in ("kubernetes.io/hostname", "topology.kubernetes.io/zone")

@@ -67,7 +67,7 @@ def without_acme_paths(ingress: Object) -> Object:
         paths = [path for path in _paths(rule) if not _is_acme(path)]
         return {**rule, "http": {**rule["http"], "paths": paths}} if "http" in rule else rule
 
-    # A rule added by a solver becomes empty, and is not ours.
+    # Without its ACME paths, a rule that a solver added is empty; it is not ours and is dropped.
     rules = [kept(rule) for rule in ingress.get("spec", {}).get("rules", []) if _paths(kept(rule)) or not _paths(rule)]
     return {**ingress, "spec": {**ingress.get("spec", {}), "rules": rules}}
 

@@ -10,12 +10,12 @@ REPLACE_IN_PLACE: Object = {"type": "RollingUpdate", "rollingUpdate": {"maxUnava
 
 
 def strategy(resource: FaceComparison) -> Object:
-    """Returns the strategy: pods are replaced after their successors are ready, unless the spec says otherwise.
+    """Returns the strategy: unless the spec says otherwise, pods are replaced after their successors are ready.
 
-    See `room.py`.
+    See `room.py` for the case that there is no room for both.
     """
     asked = resource.spec.strategy or Strategy()
-    # Two processes must never open one embedded store.
+    # Two processes must never open the same embedded store.
     if asked.type == "Recreate" or resource.spec.collections.embedded:
         return {"type": "Recreate"}
     surge, unavailable = asked.max_surge, asked.max_unavailable
@@ -29,13 +29,13 @@ def strategy(resource: FaceComparison) -> Object:
 
 
 def with_room_made(body: Object, live: Object | None, *, lacking: bool, rolling: bool) -> Object:
-    """Lets the previous pods make room for the new ones if there is not enough for both.
+    """Returns the Deployment with in-place replacement of pods if there is no room for previous and new ones together.
 
     Args:
-        body: the desired Deployment.
-        live: the live one.
-        lacking: whether a new pod waits for room that a previous one would free.
-        rolling: whether a rollout is in progress; a rollout that began this way also ends this way.
+        body: The desired Deployment.
+        live: The live Deployment.
+        lacking: Whether a new pod waits for room that a previous one would free.
+        rolling: Whether a rollout is in progress; a rollout that began with in-place replacement also ends with it.
     """
     if body["spec"]["strategy"]["type"] != "RollingUpdate":
         return body

@@ -56,7 +56,8 @@ def own_mounts(resource: FaceComparison) -> list[Object]:
 def _auth_mount(resource: FaceComparison) -> list[Object]:
     if resource.spec.auth.mode != "ApiKey":
         return []
-    # The folder, not the file, because otherwise the kubelet does not update a changed Secret in a running pod.
+    # Mounts the folder rather than the file: with a single file (subPath), the kubelet does not update a changed Secret
+    # in a running pod.
     return [{"name": "auth", "mountPath": AUTH_FOLDER, "readOnly": True}]
 
 

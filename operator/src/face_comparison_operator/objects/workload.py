@@ -18,7 +18,7 @@ EXIT_SECONDS = 10
 
 
 def service(resource: FaceComparison) -> Object:
-    """Builds the Service of the pods, in whichever address family the cluster prefers."""
+    """Builds the Service of the pods, in the address family that the cluster prefers."""
     return {
         "apiVersion": "v1",
         "kind": "Service",
@@ -33,7 +33,7 @@ def service(resource: FaceComparison) -> Object:
 
 
 def deployment(resource: FaceComparison, settings: Settings) -> Object:
-    """Builds the Deployment, without `replicas` if an autoscaler owns the number."""
+    """Builds the Deployment, without `replicas` if an autoscaler controls their number."""
     spec = resource.spec
     replicas = {} if spec.autoscaling else {"replicas": 1 if spec.replicas is None else spec.replicas}
     return {
@@ -43,7 +43,7 @@ def deployment(resource: FaceComparison, settings: Settings) -> Object:
             **replicas,
             "revisionHistoryLimit": 3,
             "progressDeadlineSeconds": max(spec.deploy_deadline_seconds, 1),
-            # After `kubectl rollout pause`, a change would never reach the pods.
+            # Undoes `kubectl rollout pause`, after which a change would never reach the pods.
             "paused": False,
             "strategy": strategy(resource),
             "selector": {"matchLabels": resource.selector},
@@ -87,7 +87,7 @@ def _pod_spec(resource: FaceComparison, settings: Settings) -> Object:
     return {
         "serviceAccountName": spec.service_account_name or resource.child,
         "automountServiceAccountToken": False,
-        # Service-link variables of other Services in the namespace could look like our options.
+        # The service-link variables of other Services in the namespace could look like options of the service.
         "enableServiceLinks": False,
         "terminationGracePeriodSeconds": LEAVE_SECONDS + spec.limits.request_seconds + EXIT_SECONDS,
         "nodeSelector": spec.node_selector,

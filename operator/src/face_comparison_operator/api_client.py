@@ -114,7 +114,7 @@ class Cluster:
 
     def __init__(self, access: Access, report: Report = lambda verb, kind, status: None) -> None:
         self.access = access
-        """Replaced when the credentials change."""
+        """The current access; it is replaced when the credentials change."""
         self._report = report
         self._session: aiohttp.ClientSession | None = None
         self._leasing: aiohttp.ClientSession | None = None

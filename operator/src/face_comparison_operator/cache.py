@@ -17,7 +17,7 @@ from face_comparison_operator.resource import INSTANCE_LABEL, Object, child_name
 from face_comparison_operator.room import footprint
 
 Key = tuple[str, str]
-"""Namespace and name of the children: the key of a reconciliation."""
+"""Namespace of a resource and name of its children: the key of a reconcile."""
 
 _METADATA = (
     *("name", "namespace", "uid", "resourceVersion", "generation", "labels", "annotations"),

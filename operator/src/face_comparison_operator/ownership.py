@@ -12,7 +12,7 @@ class Ownership(Enum):
 
     OWNED = "owned"
     ORPHANED = "orphaned"
-    """Created by the operator for exactly this instance, without a controller: after orphan deletion, or a restore."""
+    """Created by the operator for this instance, but without a controller, as after orphan deletion or a restore."""
     LEFT_OVER = "left over"
     """A child of an earlier resource with this name, which garbage collection is about to remove."""
     FOREIGN = "foreign"

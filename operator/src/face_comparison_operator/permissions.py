@@ -25,15 +25,16 @@ ORDINARY_VARIABLES = (
     "OMP_NUM_THREADS",
     "TZ",
 )
-"""What anyone may set: options of the service, which it checks itself, and access to S3.
+"""Environment variables that anyone may set: options of the service, which it checks itself, and access to S3.
 
-Others can make the container run what comes with a model (PYTHONPATH, LD_PRELOAD), or send a mounted Secret elsewhere
-(AWS_WEB_IDENTITY_TOKEN_FILE, or AWS_ENDPOINT_URL, which also names the server that an account's token is sent to).
+Others could make the container execute code that comes with a model (PYTHONPATH, LD_PRELOAD), or send a mounted Secret
+elsewhere (AWS_WEB_IDENTITY_TOKEN_FILE, or AWS_ENDPOINT_URL, which also determines the server to which the token of a
+ServiceAccount is sent).
 """
 
 
 PROGRAM_FOLDERS = ("bin", "dev", "home", "lib", "lib64", "opt", "proc", "root", "sbin", "sys", "usr")
-"""Of the container image: what is mounted there takes the place of the program, its libraries, or its configuration."""
+"""Folders of the container image in which a mount would replace the program, its libraries, or its configuration."""
 
 
 def violations(resource: FaceComparison, settings: Settings) -> list[str]:

@@ -64,7 +64,7 @@ class ResourceCache:
     children: ChildHistory = field(default_factory=ChildHistory)
     probe: ProbeState = field(default_factory=ProbeState)
     target: Target | None = None
-    """The host and path that it serves."""
+    """The host and path at which the resource is served."""
 
 
 @dataclass(slots=True)

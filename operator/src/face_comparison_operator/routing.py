@@ -29,7 +29,7 @@ class Gateways:
 
     found: Mapping[GatewayKey, Object] = field(default_factory=dict)
     missing: frozenset[GatewayKey] = frozenset()
-    """Gateways that do not exist, according to the API server; one that may not be read is in neither."""
+    """Gateways that do not exist, according to the API server; one that the operator may not read is in neither."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -69,7 +69,7 @@ class WatchMonitor:
         self._discovered = not namespaces
         self._told: set[str | None] = set()
         self.synced = asyncio.Event()
-        """Set once everything has been listed."""
+        """Set once every watched kind has been listed."""
         self._watches = {
             kind.path(namespace): Watch(kind, namespace, clock())
             for kind in WATCHED

@@ -21,14 +21,15 @@ from face_comparison.client.detection import DetectedFace
 from face_comparison.errors import AlbumUnusable
 
 MAX_FACES = 40_000
-"""All pairwise distances are kept in memory: 20,000 faces need 1.6 GB, twice as many need 6.4."""
+"""Maximum number of faces. All pairwise distances are in memory: 20,000 faces need 1.6 GB, twice as many need 6.4."""
 
 
 SAME_FACE_OVERLAP = 0.5
-"""Intersection over union from which two boxes of one image are one face, found twice."""
+"""Intersection over union (IoU) above which two boxes in one image are the same face, detected twice."""
 
 COPY_DISTANCE = 0.5
-"""Fraction of the threshold up to which two faces of one image are copies of one face: a mirror, a photo in a photo."""
+"""Maximum distance, as a fraction of the threshold, at which two faces in one image are copies of the same face: a
+mirror, a photo in a photo."""
 
 
 def cluster_faces(

@@ -17,7 +17,7 @@ from face_comparison.vision.analyzer import Analyzer
 from face_comparison.wire.responses import to_detect_response
 
 MAX_BYTES = 20 * 2**20 - 4096
-"""Maximum bytes of an image that is analyzed unchanged: what fits into a request by default."""
+"""Maximum size, in bytes, of an image that is analyzed unchanged: what fits into a request by default."""
 
 IN_FLIGHT = 8
 """Concurrent requests to a service."""

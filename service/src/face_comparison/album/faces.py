@@ -9,7 +9,7 @@ from typing import TypeAlias
 from face_comparison.client.detection import DetectedFace, Detection
 
 FaceKey: TypeAlias = tuple[str, int]
-"""SHA-256 of an image's content, and the number of the face on it, from 0."""
+"""SHA-256 of an image's content, and the number of the face in the image, from 0."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,7 @@ LARGEST_BYTES = 256 * 2**20
 """Maximum size of a file that is read into memory."""
 
 _SYSTEM_FOLDERS = frozenset({"@eaDir", "#recycle", "$RECYCLE.BIN", "System Volume Information", "__MACOSX"})
-"""Thumbnails, deleted files and attributes that NAS, Windows, and macOS keep beside photographs."""
+"""Folders in which NAS, Windows, and macOS keep thumbnails, deleted files and attributes next to photographs."""
 
 
 def images(folder: Path, without: Path | None = None) -> Iterator[Path | Skipped]:

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 _BLOCK = 2048
-"""Rows of the distance matrix that are computed at once."""
+"""Number of rows of the distance matrix that are computed at a time."""
 
 
 def linked(vectors: NDArray[np.float32], threshold: float, apart: Iterable[tuple[int, int]] = ()) -> NDArray[np.int64]:

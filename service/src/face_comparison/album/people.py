@@ -16,7 +16,7 @@ from face_comparison.album.faces import FaceKey
 from face_comparison.client.detection import DetectedFace
 
 ANCHORS = 3
-"""Faces that stand for a person in the file."""
+"""Maximum number of faces that identify a person in the file."""
 
 _DIGITS = 16
 _MARK = re.compile(rf"([0-9a-f]{{{_DIGITS}}})@(\d{{1,4}}),(\d{{1,4}})")

@@ -11,13 +11,13 @@ from face_comparison.image import MAX_SIDE, Header, Reduce, decode, read_header
 from face_comparison.vision.search import REDUCTIONS
 
 LARGEST_SIDE = 20_000
-"""Maximum side of a photograph in pixels: more than the 4096 that a service accepts, as cameras produce them."""
+"""Maximum length of a photograph's longest side, in pixels: cameras exceed the 4096 that a service accepts."""
 
 CROP = 208
-"""Side of a crop in pixels, for 104 pixels on a high-density screen."""
+"""Side of a crop in pixels: shown at 104 pixels on a high-density screen."""
 
 _AROUND = 1.6
-"""Side of the crop, relative to the longer side of the box, to include hair and chin."""
+"""Side of a crop as a multiple of the box's longer side, to include hair and chin."""
 
 _QUALITY = 80
 _SHRUNK_QUALITY = 95

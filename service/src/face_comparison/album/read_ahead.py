@@ -10,7 +10,8 @@ from types import TracebackType
 from typing import Self
 
 AHEAD = 8
-"""Files that are read, or wait read: a bucket answers in tens of milliseconds, as long as an image takes to analyze."""
+"""Maximum number of files that are being read or have been read ahead. A bucket responds in tens of milliseconds, which
+is about the time to analyze an image."""
 
 
 class ReadAhead:

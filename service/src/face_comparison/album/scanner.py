@@ -24,10 +24,10 @@ from face_comparison.album.faces import Analyzed, Rejected, Skipped
 from face_comparison.errors import CorruptImage, ImageTooLarge, UnsupportedFormat
 
 BATCH = 16
-"""Images per write to the database, which is what an abrupt end may lose."""
+"""Number of images per write to the database: how many an abrupt end may lose."""
 
 _INTERRUPT_GRACE_SECONDS = 20.0
-"""Time after Ctrl-C for the images that are being analyzed."""
+"""Maximum time to wait after Ctrl-C for the images that are being analyzed."""
 
 
 class Interrupted(Exception):
@@ -50,7 +50,7 @@ class ScanResult:
 
 
 Outcome = tuple[Path, str, Analyzed | Rejected | None] | Skipped
-"""A file with its digest and what was found, None if it was in the database; or why it was skipped."""
+"""A file, its digest and its result, which is None if it was already in the database; or why the file was skipped."""
 
 
 def scan(

@@ -30,7 +30,7 @@ from face_comparison.image.formats import LABELS
 from face_comparison.plurals import count_noun
 
 PART = 32
-"""Images per file of results, which is what an abrupt end may lose."""
+"""Number of images per file of results: how many an abrupt end may lose."""
 
 
 class _Record(msgspec.Struct, omit_defaults=True):

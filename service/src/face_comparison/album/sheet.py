@@ -18,7 +18,7 @@ from face_comparison.album.crops import FOLDER
 from face_comparison.album.faces import Entry, Skipped
 
 SHOWN_FIRST = 18
-"""Faces per person that are shown before the rest is unfolded."""
+"""Number of faces per person that are shown before the rest is expanded."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,7 +29,7 @@ _FIELDS = (
 )
 
 COLUMNS: tuple[str, ...] = tuple(field.name for field in _FIELDS)
-"""Of the CSV; the Parquet file has `face_hash` besides."""
+"""Columns of the CSV file; the Parquet file also has `face_hash`."""
 
 
 def faces_csv(entries: Iterable[Entry], folder: Path, out: Path) -> bytes:

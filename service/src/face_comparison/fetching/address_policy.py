@@ -23,7 +23,7 @@ METADATA = (
     "fd20:ce::254/128",  # Google's metadata service over IPv6
     "fe80::/10",  # link-local
 )
-"""Metadata services of clouds; the operator's NetworkPolicy blocks the same (a test compares them)."""
+"""Cloud metadata services. The operator's NetworkPolicy blocks the same ranges (a test compares them)."""
 
 # IANA's special-purpose registries: blocks that are not globally reachable, and blocks for tunnels.
 _CLOSED = tuple(

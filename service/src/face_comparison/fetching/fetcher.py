@@ -39,14 +39,14 @@ if TYPE_CHECKING:
 USER_AGENT = f"face-comparison/{__version__}"
 
 _SocketAddress = tuple[Any, ...]
-"""(address, port, …), as the socket module has it for IPv4 and IPv6."""
+"""(address, port, …), as in the socket module for IPv4 and IPv6."""
 
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _WITH_IMAGE = frozenset({http.HTTPStatus.OK, http.HTTPStatus.NON_AUTHORITATIVE_INFORMATION})
 _MAX_INTERIM_RESPONSES = 16
 _LOOKUPS, _LOOKUPS_PER_CALLER = 256, 64
-"""Concurrent lookups, including abandoned ones. An unresponsive resolver holds each for up to 30 s: a caller who keeps
-naming dead servers waits for them, and no one else does."""
+"""Maximum concurrent name lookups, including abandoned ones. An unresponsive resolver can block each for up to 30 s:
+with the limit per caller, a caller who keeps naming dead servers delays only their own requests."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,7 +224,7 @@ class _Limits:
     wait: float
     total: int
     framing: int = 512 * 1024
-    """Bytes that may still arrive beside those of the body: headers, lengths of chunks, trailers."""
+    """Bytes that may still be received in addition to the body: headers, chunk lengths, trailers."""
 
     def seconds(self) -> float:
         """Returns the timeout of the next read, in seconds."""

@@ -24,7 +24,7 @@ from face_comparison.fetching.urls import S3Url, parse_s3
 T = TypeVar("T")
 
 _READS = 64
-"""Concurrent reads, including abandoned ones."""
+"""Maximum concurrent reads, including abandoned ones."""
 
 _PROXY_VARIABLES = frozenset({"http_proxy", "https_proxy", "all_proxy"})
 

@@ -31,10 +31,10 @@ __all__ = [
 ]
 
 MAX_SIDE = 4096
-"""Longest side of an accepted image in pixels, unless the caller says otherwise."""
+"""Default maximum of an image's longest side, in pixels."""
 
 LARGEST_MAX_SIDE = 16384
-"""The most that a caller may allow."""
+"""Upper bound of the `max_side` that a caller may choose, in pixels."""
 
 Reduce = Literal[1, 2, 4, 8]
 

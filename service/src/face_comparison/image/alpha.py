@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 _BAND_PIXELS = 1 << 18
-"""Pixels that are worked on at a time: what is needed besides the two images stays small."""
+"""Pixels processed at a time, so that the memory needed besides input and output stays small."""
 
 
 def on_white(decoded: NDArray[Any], maximum: int = 65535) -> NDArray[np.uint8]:

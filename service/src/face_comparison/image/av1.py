@@ -10,7 +10,7 @@ from face_comparison.errors import CorruptImage
 
 _SEQUENCE_HEADER = 1
 _MAX_UNITS = 64
-"""Units of one coded image; encoders write three or four."""
+"""Maximum number of OBUs (open bitstream units) in a coded image; encoders write three or four."""
 
 
 def largest_frame(data: bytes) -> tuple[int, int]:

@@ -19,11 +19,12 @@ from face_comparison.image.isobmff_items import coded_items
 _BRANDS = frozenset({b"avif", b"avis"})
 _STILL = b"avif"
 _DESCRIBES, _NOTHING = b"cdsc", b"free"
-"""Of references: from metadata to its image, and one without a meaning."""
+"""Types of references between items: the one from metadata to the image it describes, and a meaningless one."""
 
 _BYTES_PER_PIXEL = 22
 _MAX_EXCESS, _UNCLAIMED_PIXELS = 4, 256 * 256
-"""Coded pixels: tiles reach over the edges, and transparency is an image of its own."""
+"""Limits on coded pixels: this multiple of the claimed pixels, plus a fixed number. There may be more coded pixels than
+claimed ones because tiles extend past the edges and transparency is a separate image."""
 
 
 def matches(start: bytes) -> bool:

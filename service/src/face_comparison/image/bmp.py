@@ -31,15 +31,15 @@ _DEPTHS = {
     _BIT_FIELDS: (16, 32),
     _ALPHA_BIT_FIELDS: (16, 32),
 }
-"""Bits of a pixel that each compression may have."""
+"""Bits per pixel that each compression allows."""
 
 _ROW_END, _END = b"\0\0", b"\0\1"
 _WIDER = (8, 20)
-"""Columns by which a run-length coded image is decoded wider than it is."""
+"""Extra columns with which a run-length encoded image is decoded."""
 
 _MASKS_AT = 54
 _MASKS = {16: (0x7C00, 0x03E0, 0x001F), 32: (0xFF0000, 0x00FF00, 0x0000FF)}
-"""Red, green and blue bits of a pixel where the file does not say which they are."""
+"""Default bit masks of red, green and blue, by bits per pixel."""
 
 
 @dataclass(frozen=True, slots=True)

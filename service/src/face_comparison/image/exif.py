@@ -13,11 +13,11 @@ from numpy.typing import NDArray
 
 _TAG = 0x0112
 _MAX_ENTRIES = 1000
-"""Of a directory; cameras write some twenty."""
+"""Maximum number of entries in a directory; cameras write about twenty."""
 _FORMAT_BY_TYPE = {3: "H", 4: "I"}  # SHORT, and LONG, which some encoders write
 
 SWAPS_SIDES = {1: False, 2: False, 3: False, 4: False, 5: True, 6: True, 7: True, 8: True}
-"""Whether undoing an orientation swaps width and height."""
+"""Whether applying an orientation swaps width and height."""
 
 
 def orientation_of(tiff: bytes) -> int:

@@ -83,14 +83,14 @@ FORMATS: tuple[ImageFormat, ...] = (
 )
 
 START_BYTES = 256
-"""First bytes of a file that decide its format."""
+"""Number of bytes from the start of a file that suffice to determine its format."""
 
 READABLE = tuple(each for each in FORMATS if each.name != "heic" or heic.is_installed())
-"""Those that this installation reads: HEIC needs an extra."""
+"""Formats that this installation can read: HEIC needs an extra."""
 
 _LABELS = [each.label for each in READABLE]
 LABELS = f"{', '.join(_LABELS[:-1])} or {_LABELS[-1]}"
-"""As it stands in messages: "JPG, PNG or BMP"."""
+"""List of formats for messages, such as "JPG, PNG or BMP"."""
 
 MEDIA_TYPES = tuple(each.media_type for each in READABLE)
 
@@ -100,7 +100,7 @@ ACCEPT = ", ".join((*MEDIA_TYPES, "*/*;q=0.1"))
 """The Accept header of a request for an image."""
 
 _BASE64_OF_IMAGES = (b"/9j/", b"iVBORw0KGgo", b"UklGR", b"data:image/")
-"""How JPEG, PNG and WebP begin in base64."""
+"""Base64 prefixes of JPEG, PNG and WebP, and the prefix of a data URL."""
 
 
 def is_base64(start: bytes) -> bool:
@@ -121,7 +121,7 @@ def _is_hexadecimal(start: bytes) -> bool:
 
 
 _RAW_BRANDS = (b"crx ",)
-"""Of ISO media files that hold a camera's raw data."""
+"""Major brands of ISO media files that hold raw camera data."""
 
 _OTHER_IMAGES: tuple[tuple[str, Callable[[bytes], bool]], ...] = (
     ("a damaged PNG", _starts(b"\x89PNG")),
@@ -156,7 +156,7 @@ _NO_IMAGES: tuple[tuple[str, Callable[[bytes], bool]], ...] = (
     ("compressed by gzip", _starts(b"\x1f\x8b")),
     ("a pointer of Git LFS", _starts(b"version https://git-lfs")),
 )
-"""What people send by mistake, told apart so that a message can name it."""
+"""What people send by mistake, recognized so that the error message can name it."""
 
 
 def format_of(start: bytes) -> ImageFormat:

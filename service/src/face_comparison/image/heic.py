@@ -42,18 +42,18 @@ def matches(start: bytes) -> bool:
 
 
 _FIXED_SECONDS, _SECONDS_PER_MEGAPIXEL = 5.0, 0.5
-"""Time after which the process is ended: some ten times what it takes on one busy core."""
+"""Time limit of the process: about ten times what decoding takes on one busy core."""
 
 _FIXED_CPU_SECONDS, _CPU_SECONDS_PER_MEGAPIXEL = 0.5, 0.25
-"""Processor time after which it is ended, some six times what it takes: a file on which the decoder never ends costs no
-more, however busy the machine is."""
+"""CPU time limit of the process: about six times what decoding takes. It bounds the cost of a file on which the decoder
+never ends, however busy the machine is."""
 
 _FIXED_BYTES, _BYTES_PER_PIXEL = 512 << 20, 40
-"""Memory that the process may have, some twice what it takes."""
+"""Memory limit of the process: about twice what decoding takes."""
 
 _UNSUPPORTED = 3
 _SAMPLES = {"L": (1, "u1"), "I;16": (1, "<u2"), "BGR": (3, "u1"), "BGRA": (4, "u1"), "BGRa": (4, "u1")}
-"""Channels and type of a sample of each mode; gray of more than 8 bits comes with 16."""
+"""Channels and sample type of each mode; gray images with more than 8 bits are decoded to 16."""
 
 # Calls the extension module below pi-heif's own classes, which read every kind of metadata when they open a file. The
 # arguments: one thread, 8 bits per sample in BGR order without gaps between rows, libheif's default decoder, its

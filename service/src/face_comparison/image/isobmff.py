@@ -15,7 +15,8 @@ _BRANDS_AT, _LONGEST_FTYP = 8, 256
 _MAX_BOXES = 1024
 _MAX_ASSOCIATIONS = 8192
 _MAX_REFERENCES, _PIXELS_PER_REFERENCE = 256, 64 * 64
-"""References between items: so many, and one more per so many pixels. Phones write tiles of 512 x 512."""
+"""Maximum number of references between items: a fixed number, plus one for each given number of pixels. Phones write
+tiles of 512 x 512."""
 
 _ORIENTATIONS = {
     (0, None): 1,
@@ -31,10 +32,10 @@ _ORIENTATIONS = {
     (2, 0): 2,
     (3, 0): 7,
 }
-"""EXIF orientation by quarter turns to the left, and by the axis of the mirror that follows."""
+"""EXIF orientation by counterclockwise quarter turns (`irot`) and the axis of the mirroring that follows (`imir`)."""
 
 SWAPPED_ORIENTATIONS = frozenset({5, 6, 7, 8})
-"""Those with which width and height change places."""
+"""EXIF orientations that swap width and height."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,9 +8,9 @@ from face_comparison.errors import CorruptImage
 from face_comparison.image.isobmff import boxes, first_box
 
 _ROUNDS = 3
-"""An image, its transparency, and the tiles of both."""
+"""Depth of the search for related items: the image, its alpha plane, and the tiles of both."""
 _MAX_ITEMS, _MAX_PARTS = 8192, 64
-"""Items that the file lists, and parts of the data of one."""
+"""Maximum number of items in the file, and of extents per item."""
 
 
 def coded_items(data: bytes, kind: bytes) -> Iterator[bytes]:

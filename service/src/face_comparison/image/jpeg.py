@@ -55,15 +55,16 @@ _TABLES = frozenset({DQT, DHT, DRI, *SOF})
 _JFIF, _ADOBE = b"JFIF\0", b"Adobe"
 _PLAIN_JFIF = b"JFIF\0\1\1\0\0\1\0\1\0\0"
 _TRANSFORMS = {1: (0, 0), 3: (0, 1), 4: (0, 2)}
-"""Adobe's color transforms by number of components; the second is what libjpeg takes for an unknown one."""
+"""Valid Adobe color transforms by number of components; libjpeg uses the second one in place of an unknown one."""
 _LONGEST_HEADER = 16 * 1024
-"""Of a JPEG whose restart intervals are decoded one by one, each behind the whole header; all tables take 3 kB."""
+"""Maximum header size, in bytes, of a JPEG whose restart intervals are verified: the whole header is decoded again for
+each group of intervals. A full set of tables takes 3 kB."""
 _SIZE_IN_FRAME = 5
-"""Where height and width stand in a frame's segment: behind its marker, its length and the bits of a sample."""
+"""Offset of height and width in a frame segment: after its marker, its length and the sample precision."""
 _WHOLE_BLOCK = bytes((0, 63, 0))
-"""First and last coefficient and their bits, as a sequential scan has them."""
+"""First and last coefficient and their bit positions, as in the header of a sequential scan."""
 _MORE = hashlib.sha512(b"").digest().replace(b"\xff", b"\x5a")
-"""Codes to go on with, of no meaning."""
+"""Arbitrary bytes that a decoder reads if a scan's own data is incomplete."""
 
 
 def dimensions(data: bytes) -> tuple[int, int, int]:

@@ -25,17 +25,17 @@ _ARITHMETIC_SOF = frozenset({0xC9, 0xCA})
 _JPEG_LS_SOF = 0xF7
 _PROGRESSIVE = 0xC2
 _BARE = frozenset((0x01, *range(0xD0, 0xD9)))
-"""Markers without content: temporary, restart, start of an image."""
+"""Markers without a payload: TEM (temporary), RST0-RST7 (restart), SOI (start of image)."""
 _METADATA = frozenset((*range(APP0, APP0 + 16), 0xFE))
-"""Segments of applications, and comments."""
+"""Application segments (APP0-APP15) and comments (COM)."""
 _EXIF = b"Exif\0\0"
 
 _MAX_SEGMENTS = 4096
-"""The largest color profile has 255 segments, and 20 MB of extended metadata have some 300."""
+"""The largest color profile takes 255 segments, and 20 MB of extended metadata take about 300."""
 _MAX_SCANS = 64
 _USUAL_SCANS, _MAX_SCANNED = 24, 128_000_000
-"""Every scan is a pass over the whole image, however few bytes it has. Encoders write 10, at most some 20; more are
-read as long as they pass over no more than this many pixels."""
+"""Every scan is a pass over the whole image, however few bytes it has. Encoders write 10 scans, at most about 20. More
+are accepted as long as scans times pixels stays within this maximum."""
 
 # The pattern starts with a single literal byte: the regex engine then skips entropy-coded data twenty times as fast as
 # with "\xff+".

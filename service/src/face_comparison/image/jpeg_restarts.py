@@ -15,18 +15,18 @@ from face_comparison.errors import CorruptImage
 from face_comparison.image.jpeg_markers import END, Frame
 
 Complaint = Callable[[bytes, int, tuple[int, int]], str]
-"""libjpeg's first complaint about coded data, empty when it has none. Arguments: the data; coding units between two
-restart markers; width and height of what the data shows, pixels."""
+"""Returns libjpeg's first warning about coded data, empty if there is none. Arguments: the data; coding units between
+two restart markers; width and height, in pixels, of what the data shows."""
 
 STRAY = re.compile(r"extraneous bytes before marker 0x([0-9a-f]{2})")
 _BEYOND_THE_LAST = re.compile(r"found marker 0xd9 instead of RST")
-"""Said of an image that ends at a restart marker: it has fewer intervals than its header announces."""
+"""The warning about an image that ends at a restart marker: it has fewer intervals than its header announces."""
 
 _RESTART = re.compile(rb"\xff[\xd0-\xd7]", re.DOTALL)
 _PER_PIECE = 8  # restart markers are numbered 0-7, and a warning identifies the marker only by its number
 _MAX_INTERVALS = 2048
 _MAX_SIDE = 65_000
-"""Pixels; what libjpeg takes."""
+"""Maximum width that libjpeg accepts, in pixels."""
 
 
 def verify_intervals(coded: bytes, shape: Frame, interval: int, complaint: Complaint) -> None:

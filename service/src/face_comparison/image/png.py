@@ -25,14 +25,14 @@ SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _HEADER_AT = len(SIGNATURE) + 8
 
 _MAX_CHUNKS = 16_384
-"""Bounds the time for walking a file of empty chunks; 20 MB in the smallest usual data chunks (8 kB) are 2,500."""
+"""Bounds the time to walk a file of empty chunks. 20 MB in data chunks of the smallest usual size (8 kB) are 2,500."""
 
 _GRAY, _RGB, _PALETTE, _GRAY_ALPHA, _RGB_ALPHA = 0, 2, 3, 4, 6
 _SAMPLES = {_GRAY: 1, _RGB: 3, _PALETTE: 1, _GRAY_ALPHA: 2, _RGB_ALPHA: 4}
 _DEPTHS = {_GRAY: (1, 2, 4, 8, 16), _RGB: (8, 16), _PALETTE: (1, 2, 4, 8), _GRAY_ALPHA: (8, 16), _RGB_ALPHA: (8, 16)}
-"""Bits of a sample that each color type may have."""
+"""Bits per sample that each color type allows."""
 _KEY_SIZES = {_GRAY: 2, _RGB: 6}
-"""Bytes of the one color that is transparent, for the color types that may name one."""
+"""Size in bytes of the color key (the one transparent color), for the color types that allow one."""
 
 _ADAM7 = ((0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), (1, 0, 2, 2), (0, 1, 1, 2))
 """First column and row, and the steps between columns and rows, of the seven passes of an interlaced image."""

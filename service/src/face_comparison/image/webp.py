@@ -24,7 +24,7 @@ def matches(start: bytes) -> bool:
 
 
 _MAX_CHUNKS = 4096
-"""Frames of an animation and metadata, and the chunks of frames that hold no image."""
+"""Maximum number of chunks in a file: frames of an animation, metadata, and the chunks within frames."""
 _LOSSY, _LOSSLESS, _ALPHA, _EXTENDED, _FRAME, _EXIF = b"VP8 ", b"VP8L", b"ALPH", b"VP8X", b"ANMF", b"EXIF"
 _ALPHA_FLAG = 0x10
 _KEY_FRAME = b"\x9d\x01\x2a"

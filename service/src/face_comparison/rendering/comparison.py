@@ -28,11 +28,11 @@ INK: Color = (240, 242, 245)
 SOFT: Color = (165, 173, 182)
 
 MOST_PIXELS = 24_000
-"""Height of the whole: with many targets the rows become lower."""
+"""Maximum height of the drawing; with many targets, the rows become lower."""
 
 _HEIGHTS = (240, 640)
 _NARROWEST, _WIDEST = 0.75, 1.5
-"""Of the place for an image, in heights; an image beyond is fitted into it."""
+"""Minimum and maximum width of an image's panel, as multiples of its height; the image is scaled to fit into it."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -16,7 +16,7 @@ from face_comparison.rendering.strokes import COLORS, SHADE, SUBPIXELS, WHITE, C
 from face_comparison.vision.types import Box, Face
 
 SMALLEST = 640
-"""Longer side in pixels up to which an image is enlarged: on fewer, neither frame nor text can be seen."""
+"""Images whose longer side has fewer pixels are enlarged: frames and text would be illegible on them."""
 
 
 def draw_faces(image: Image, faces: Sequence[Face]) -> Image:

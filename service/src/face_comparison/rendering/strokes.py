@@ -17,13 +17,13 @@ COLORS: tuple[Color, ...] = (
     (86, 180, 233),
     (230, 159, 0),
 )
-"""RGB, told apart by color-blind people, too (Okabe and Ito, 2008)."""
+"""RGB colors that color-blind people can distinguish (Okabe and Ito, 2008)."""
 
 WHITE: Color = (255, 255, 255)
 SHADE: Color = (16, 20, 24)
 
 SUBPIXELS = 3
-"""Fractional bits of coordinates: what is drawn moves by eighths of a pixel."""
+"""Fractional bits of coordinates: positions have a resolution of an eighth of a pixel."""
 
 
 def png(image: Image) -> bytes:

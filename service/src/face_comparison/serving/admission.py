@@ -23,10 +23,10 @@ from face_comparison.serving.inference_queue import InferenceQueue, Waiter
 from face_comparison.serving.memory_budget import SMALL_BYTES, MemoryBudget
 
 Clock = Callable[[], float]
-"""Seconds on a clock that never jumps, such as `time.monotonic`."""
+"""Returns the seconds of a monotonic clock, such as `time.monotonic`."""
 
 ReportInFlight = Callable[[int], int]
-"""Takes how many places are taken in this process; returns how many are taken in all processes of the service."""
+"""Takes the number of places in use in this process, and returns that in all processes of the service."""
 
 MAX_RETRY_SECONDS = 30
 

@@ -14,7 +14,7 @@ from face_comparison.observability import logs, metrics
 
 HEALTH_SECONDS = 10.0
 PURGE_EVERY = 6
-"""Health checks per purge, which runs once a minute."""
+"""Number of health checks per purge, which therefore runs once per minute."""
 MEASURED_COLLECTIONS = 100
 
 

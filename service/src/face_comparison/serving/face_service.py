@@ -100,7 +100,7 @@ _IMAGE_ERRORS = (
     errors.UrlFetchTimeout,
     errors.UrlNotAllowed,
 )
-"""Errors of a single image of a comparison; the message names the image."""
+"""Errors of a single image in a comparison; the message names the image."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -15,7 +15,7 @@ SMALL_SHARE = 0.125
 """Fraction of the transfers' memory that is reserved for small ones."""
 
 SMALL_BYTES = 2**20
-"""Maximum size of a small transfer."""
+"""Maximum size of a small transfer, in bytes."""
 
 
 class MemoryBudget:

@@ -243,7 +243,7 @@ class Option:
 
     name: str
     default: str
-    """As text, as it would be written in the environment; empty: not set."""
+    """The default as it would be written in an environment variable; empty: not set."""
     help: str
     metavar: str
     read: Callable[[str], Any]

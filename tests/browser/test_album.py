@@ -16,6 +16,7 @@ from face_comparison.album import builder
 from face_comparison.album.face_sources import LocalFaceSource
 from face_comparison.models.bundle_store import bundles_folder, ensure_bundle
 from face_comparison.vision.analyzer import build_analyzer
+from support.served import until
 
 ODD = (
     "a.jpg",
@@ -74,7 +75,7 @@ def test_every_face_is_shown(page: Page) -> None:
     assert images.count() == 21 + 6 + people + 1  # the large one
     for image in images.all()[:-1]:
         image.scroll_into_view_if_needed()
-    page.wait_for_function("[...document.images].every(image => image.complete)")
+    until(lambda: page.evaluate("[...document.images].every(image => image.complete)"), "every image is loaded")
     assert page.evaluate("[...document.images].filter(image => image.src && !image.naturalWidth).length") == 0
 
 

@@ -16,6 +16,7 @@ from playwright.sync_api import Playwright, expect, sync_playwright
 
 from devtools import chromium
 from devtools.explorer import Explorer, Service
+from support.served import until
 
 WIDTH, HEIGHT = 960, 720
 FRAMES = 30
@@ -233,13 +234,14 @@ def test_second_camera_can_be_selected(desk: Callable[..., Explorer], photograph
     expect(cameras.locator("option")).to_have_count(2)
     used = "document.querySelector('video').srcObject?.getVideoTracks()[0].getSettings().deviceId"
     first, second = (option.get_attribute("value") for option in cameras.locator("option").all())
-    assert cameras.input_value() == explorer.page.evaluate(used) == first
+    expect(cameras).to_have_value(str(first))
+    until(lambda: explorer.page.evaluate(used) == first, "the first camera is used")
     cameras.select_option(second)
-    explorer.page.wait_for_function(f"{used} === '{second}'")
+    until(lambda: explorer.page.evaluate(used) == second, "the second camera is used")
     expect(cameras).to_have_value(str(second))
     explorer.page.evaluate(TRACK_ENDS)  # the chosen one is gone: the other will do
     explorer.page.get_by_role("button", name="Try again").click()
-    explorer.page.wait_for_function(f"{used} === '{first}'")
+    until(lambda: explorer.page.evaluate(used) == first, "the first camera is used again")
 
 
 def test_slow_service_is_reported_as_busy(desk: Callable[..., Explorer], photographs: dict[str, Path]) -> None:

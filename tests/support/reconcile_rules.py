@@ -105,14 +105,17 @@ def labels_alone_are_not_adopted(world: World) -> None:
 
 
 def contest_with_another_program_is_reported(world: World) -> None:
-    """Both would write forever; once the other has stopped, the child is as it should be."""
+    """Both would write forever; once the other has stopped, the child is as it should be.
+
+    The other writes a different value each time.
+    """
     deploy(world)
     edits = 0
 
     def change_back() -> bool:
         nonlocal edits
         if has(world, DISRUPTION_BUDGET, "spec", "maxUnavailable") == 1:
-            world.edit(DISRUPTION_BUDGET, {"spec": {"maxUnavailable": 5}})
+            world.edit(DISRUPTION_BUDGET, {"spec": {"maxUnavailable": 5 + edits}})
             edits += 1
         return bool(world.condition().get("reason") == "ApplyFailed")
 

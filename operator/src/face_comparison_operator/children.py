@@ -28,8 +28,8 @@ from face_comparison_operator.api_resources import (
     kind_of,
 )
 from face_comparison_operator.cache import Key, ObjectCache
-from face_comparison_operator.contest import RepairLog
-from face_comparison_operator.diff import difference, unchangeable, with_desired_digest
+from face_comparison_operator.contest import Repaired, RepairLog
+from face_comparison_operator.diff import Difference, difference, unchangeable, with_desired_digest
 from face_comparison_operator.errors import ApiNotInstalled, Conflict, Forbidden, NotFound, Rejected
 from face_comparison_operator.field_ownership import fields_of_others, others_own_spec
 from face_comparison_operator.objects import desired
@@ -49,7 +49,9 @@ MANAGED_BY_AUTOSCALER = "already managed by the hpa"
 
 # Minimum time between two replacements of a child with a wrong immutable field: something may set it on each new one.
 REPLACE_INTERVAL = 600.0
-# The finalizer of an object that is deleted after its dependents (`kubectl delete --cascade=foreground`).
+# Where a child differs that has fields of others: one repair removes all of them.
+_OTHERS_FIELDS = "fields of others"
+# The finalizer of what is deleted after its own children (`kubectl delete --cascade=foreground`).
 FOREGROUND = "foregroundDeletion"
 
 log = logging.getLogger(__name__)
@@ -235,11 +237,11 @@ class Children:
             log.info("%s/%s: adopting %s", *key, kind.name)
         elif (why := self._drift(kind, body, live, history)) is None:
             return _contest(resource, kind, history.repairs.contested(kind.name, self._clock()))
-        elif not history.repairs.is_due(kind.name, why, self._clock()):
-            return _contest(resource, kind, why)
+        elif not history.repairs.is_due(_repaired(body, why), self._clock()):
+            return _contest(resource, kind, why.text)
         else:
-            log.info("%s/%s: drift detected, applying %s: %s", *key, kind.name, why)
-            history.repairs.note(kind.name, why, self._clock())
+            log.info("%s/%s: drift detected, applying %s: %s", *key, kind.name, why.text)
+            history.repairs.note(_repaired(body, why), why.text, self._clock())
         live = await self._client.read(kind, resource.namespace, resource.child)
         if live is None:
             raise NotFound(f"{kind.name} {resource.child} has just been deleted")
@@ -259,9 +261,9 @@ class Children:
         if self._clock() - history.replaced_at.get(kind.name, float("-inf")) < REPLACE_INTERVAL:
             return
         history.replaced_at[kind.name] = self._clock()
-        log.warning("%s/%s: replacing %s: %s", resource.namespace, resource.child, kind.name, why)
+        log.warning("%s/%s: replacing %s: %s", resource.namespace, resource.child, kind.name, why.text)
         await self._client.delete(kind, live)
-        raise Conflict(f"{kind.name} {resource.child} is being replaced: {why}")
+        raise Conflict(f"{kind.name} {resource.child} is being replaced: {why.text}")
 
     async def _change(
         self, resource: FaceComparison, history: ChildHistory, kind: ApiResource, body: Object, live: Object
@@ -292,13 +294,13 @@ class Children:
             log.info("removing fields of other managers from %s: %s", kind.name, error.message)
             return await self._client.apply(kind, body, fresh, exclusive=True)
 
-    def _drift(self, kind: ApiResource, body: Object, live: Object, history: ChildHistory) -> str | None:
+    def _drift(self, kind: ApiResource, body: Object, live: Object, history: ChildHistory) -> Difference | None:
         seen = (body["metadata"]["annotations"][DIGEST_ANNOTATION], str(live["metadata"]["resourceVersion"]))
         if history.right.get(kind.name) == seen:
             return None
         why = difference(body, without_acme_paths(live) if kind == INGRESS else live) or unchangeable(body, live)
         if why is None and (others := _fields_of_others(kind, live)):
-            why = f"{', '.join(others[:3])} set by another manager"
+            why = Difference(_OTHERS_FIELDS, f"{', '.join(others[:3])} set by another manager")
         if why is None:
             history.right[kind.name] = seen
         return None if why is None or history.settled.get(kind.name) == _version(body, live) else why
@@ -321,6 +323,10 @@ def _merged(kind: ApiResource, body: Object, live: Object, resource: FaceCompari
 def _fields_of_others(kind: ApiResource, live: Object) -> list[str]:
     """Returns the spec fields that someone else has added; rules of an Ingress are compared separately."""
     return [each for each in fields_of_others(live) if not (kind == INGRESS and each.startswith("spec.rules"))]
+
+
+def _repaired(body: Object, why: Difference) -> Repaired:
+    return Repaired(body["kind"], why.where, body["metadata"]["annotations"][DIGEST_ANNOTATION])
 
 
 def _contest(resource: FaceComparison, kind: ApiResource, why: str | None) -> Refusal | None:

@@ -2,41 +2,53 @@
 
 from __future__ import annotations
 
-# LIMIT repairs of the same field within WINDOW seconds are a contest; then, the field is repaired once per PAUSE
-# seconds.
+from dataclasses import dataclass
+
+# This many repairs of the same field within WINDOW seconds are a contest; from then on, there is one per PAUSE seconds.
 LIMIT, WINDOW, PAUSE = 5, 60.0, 10.0
 
 
+@dataclass(frozen=True, slots=True)
+class Repaired:
+    """What a repair concerns, whatever the live value was: another program may write a different one each time.
+
+    Attributes:
+        kind: the child's kind.
+        where: the path of the wrong field.
+        digest: the digest of the desired child; after a change of the spec, it is another one.
+    """
+
+    kind: str
+    where: str
+    digest: str
+
+
 class RepairLog:
-    """The latest repairs of a resource's children, by kind and by what was wrong. Times are clock seconds."""
+    """The latest repairs of a resource's children. Times are clock seconds."""
 
     def __init__(self) -> None:
-        self._repairs: dict[tuple[str, str], list[float]] = {}
+        self._times: dict[Repaired, list[float]] = {}
+        self._latest: dict[Repaired, str] = {}
 
-    def note(self, kind: str, why: str, now: float) -> None:
-        """Records a repair.
-
-        Args:
-            kind: The kind of the child.
-            why: The difference that was repaired.
-            now: The time, in clock seconds.
-        """
-        kept = {key: [each for each in times if each > now - WINDOW] for key, times in self._repairs.items()}
-        self._repairs = {key: times for key, times in kept.items() if times}
-        self._repairs.setdefault((kind, why), []).append(now)
+    def note(self, what: Repaired, why: str, now: float) -> None:
+        """Records a repair that has succeeded, and what was wrong before, as text."""
+        kept = {each: self._recent(each, now) for each in self._times}
+        self._times = {each: times for each, times in kept.items() if times}
+        self._times.setdefault(what, []).append(now)
+        self._latest = {each: text for each, text in self._latest.items() if each in self._times} | {what: why}
 
     def contested(self, kind: str, now: float) -> str | None:
-        """Returns the difference that another program keeps restoring in a child of a kind, or None.
-
-        A contest counts as over soon after its last repair.
-        """
-        for (each, why), times in self._repairs.items():
-            recent = [time for time in times if time > now - WINDOW]
-            if each == kind and len(recent) >= LIMIT and recent[-1] > now - 2 * PAUSE:
-                return why
+        """Returns what of a kind is changed back again and again, or None; it is forgotten soon after it has ended."""
+        for each in self._times:
+            recent = self._recent(each, now)
+            if each.kind == kind and len(recent) >= LIMIT and recent[-1] > now - 2 * PAUSE:
+                return self._latest[each]
         return None
 
-    def is_due(self, kind: str, why: str, now: float) -> bool:
-        """Returns whether to repair a difference now; during a contest, only after a pause."""
-        times = self._repairs.get((kind, why), [])
-        return self.contested(kind, now) != why or times[-1] <= now - PAUSE
+    def is_due(self, what: Repaired, now: float) -> bool:
+        """Returns whether to repair now: at once, or after a pause in a contest."""
+        recent = self._recent(what, now)
+        return len(recent) < LIMIT or recent[-1] <= now - PAUSE
+
+    def _recent(self, what: Repaired, now: float) -> list[float]:
+        return [time for time in self._times.get(what, []) if time > now - WINDOW]

@@ -8,6 +8,7 @@ no longer desired are detected by the digest in an annotation of each child.
 from __future__ import annotations
 
 import hashlib
+from dataclasses import dataclass
 from decimal import InvalidOperation
 from typing import Any
 
@@ -28,6 +29,19 @@ _EXACT = (
 )
 
 
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """The first place where a live object is not as desired.
+
+    Attributes:
+        where: the path of the field.
+        text: a description, with the path and the live value.
+    """
+
+    where: str
+    text: str
+
+
 def with_desired_digest(desired: Object) -> Object:
     """Returns `desired` with an annotation that contains its digest."""
     canonical = msgspec.json.encode(desired, order="deterministic")
@@ -36,37 +50,27 @@ def with_desired_digest(desired: Object) -> Object:
     return {**desired, "metadata": {**metadata, "annotations": annotations}}
 
 
-def difference(desired: Any, live: Any, where: str = "", amount: bool = False) -> str | None:
-    """Describes the first difference between a live value and the desired one.
-
-    Args:
-        desired: The desired value.
-        live: The live value.
-        where: Path of the value, for the description.
-        amount: Whether the value is a quantity.
-
-    Returns:
-        The first difference; None if `live` contains everything that is desired.
-    """
+def difference(desired: Any, live: Any, where: str = "", amount: bool = False) -> Difference | None:
+    """Finds the first place where `live` lacks or contradicts `desired`; None if there is none."""
     if isinstance(desired, dict):
         if not isinstance(live, dict):
             # The API server omits empty mappings.
-            return None if not desired and live is None else f"{where} is {_short(live)}"
+            return None if not desired and live is None else Difference(where, f"{where} is {_short(live)}")
         for name, value in desired.items():
             found = difference(value, live.get(name), f"{where}.{name}".strip("."), amount or name in _AMOUNTS)
             if found:
                 return found
         extra = live.keys() - desired.keys() if where.rpartition(".")[2] in _EXACT else ()
-        return f"{where} has {_short(sorted(extra))} in addition" if extra else None
+        return Difference(where, f"{where} has {_short(sorted(extra))} in addition") if extra else None
     if isinstance(desired, list):
         return _list_difference(desired, live or [], where, amount)
     if desired == live or (live is None and desired in ("", False)) or (amount and _same_amount(desired, live)):
         return None
-    return f"{where} is {_short(live)} instead of {_short(desired)}"
+    return Difference(where, f"{where} is {_short(live)} instead of {_short(desired)}")
 
 
-def unchangeable(desired: Object, live: Object) -> str | None:
-    """Describes a wrong field of a live child that is immutable.
+def unchangeable(desired: Object, live: Object) -> Difference | None:
+    """Returns what of `live` is wrong and can never be changed; None: applying `desired` makes it right.
 
     Args:
         desired: The desired child.
@@ -77,17 +81,17 @@ def unchangeable(desired: Object, live: Object) -> str | None:
     """
     wanted, found = desired.get("spec", {}), live.get("spec", {})
     if desired["kind"] == "Deployment" and found.get("selector") != wanted["selector"]:
-        return f"spec.selector is {_short(found.get('selector'))}"
+        return Difference("spec.selector", f"spec.selector is {_short(found.get('selector'))}")
     if desired["kind"] == "Service" and found.get("clusterIP") == "None":
-        return "spec.clusterIP is None"
+        return Difference("spec.clusterIP", "spec.clusterIP is None")
     return None
 
 
-def _list_difference(desired: list[Any], live: list[Any], where: str, amount: bool) -> str | None:
+def _list_difference(desired: list[Any], live: list[Any], where: str, amount: bool) -> Difference | None:
     identity = _identity(desired)
     if identity is None:
         if len(desired) != len(live):
-            return f"{where} has {len(live)} entries instead of {len(desired)}"
+            return Difference(where, f"{where} has {len(live)} entries instead of {len(desired)}")
         pairs = [(f"{where}[{index}]", *pair) for index, pair in enumerate(zip(desired, live, strict=True))]
     else:
         by_name = {each.get(identity): each for each in live if isinstance(each, dict)}

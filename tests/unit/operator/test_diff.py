@@ -51,7 +51,24 @@ CASES: list[tuple[str, Any, Any, str | None]] = [
 
 @pytest.mark.parametrize(("desired", "live", "words"), [case[1:] for case in CASES], ids=[case[0] for case in CASES])
 def test_difference(desired: Any, live: Any, words: str | None) -> None:
-    assert difference(desired, live) == words
+    found = difference(desired, live)
+    assert (found and found.text) == words
+
+
+@pytest.mark.parametrize(
+    ("desired", "live", "where"),
+    [
+        ({"a": {"b": 1}}, {"a": {"b": 2}}, "a.b"),
+        ({"a": {"b": 1}}, {"a": 3}, "a"),
+        ({"a": [1]}, {"a": [1, 2]}, "a"),
+        ({"a": [{"name": "x", "v": 1}]}, {"a": [{"name": "x", "v": 2}]}, "a[x].v"),
+        ({"selector": {"a": "b"}}, {"selector": {"a": "b", "c": "d"}}, "selector"),
+    ],
+)
+def test_place_of_difference_is_without_live_value(desired: Any, live: Any, where: str) -> None:
+    found = difference(desired, live)
+    assert found is not None
+    assert found.where == where
 
 
 def test_digest_detects_removed_fields() -> None:

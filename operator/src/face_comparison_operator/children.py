@@ -223,6 +223,7 @@ class Children:
     ) -> Refusal | None:
         """Creates the child `body` or repairs the live one; returns why that is not possible, or None."""
         live = self._cache.get(kind, key, resource.child)
+        why: Difference | None = None
         if live is None:
             try:
                 self._cache.put(kind, await self._client.create(kind, body))
@@ -241,7 +242,6 @@ class Children:
             return _contest(resource, kind, why.text)
         else:
             log.info("%s/%s: drift detected, applying %s: %s", *key, kind.name, why.text)
-            history.repairs.note(_repaired(body, why), why.text, self._clock())
         live = await self._client.read(kind, resource.namespace, resource.child)
         if live is None:
             raise NotFound(f"{kind.name} {resource.child} has just been deleted")
@@ -249,6 +249,9 @@ class Children:
         if obstacle is None:
             await self._replace_unchangeable(resource, history, body, live)
             await self._change(resource, history, kind, body, live)
+            if why is not None:
+                # Not before: a change that the API server rejects is no contest with another program.
+                history.repairs.note(_repaired(body, why), why.text, self._clock())
         return obstacle
 
     async def _replace_unchangeable(

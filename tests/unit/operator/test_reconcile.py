@@ -174,6 +174,23 @@ def test_autoscaler_is_pruned_only_on_conflict(world: MemoryWorld) -> None:
     world.eventually(lambda: world.child(AUTOSCALER) is None, "the autoscaler is gone")
 
 
+def test_rejected_repair_is_no_contest(world: MemoryWorld) -> None:
+    """The API server's words stay, and once it accepts the repair, nothing delays it."""
+    deploy(world)
+    world.edit(DISRUPTION_BUDGET, {"spec": {"maxUnavailable": 5}})
+    world.cluster.rejected[DISRUPTION_BUDGET.plural] = "no budgets today"
+    for _ in range(30):
+        world.step()
+        message = world.condition("SpecAccepted")["message"]
+        assert message == "PodDisruptionBudget faces: no budgets today"
+    world.cluster.rejected.clear()
+    world.step()
+    budget = world.child(DISRUPTION_BUDGET)
+    assert budget is not None
+    assert budget["spec"]["maxUnavailable"] == 1
+    world.eventually(lambda: world.condition("SpecAccepted")["status"] == "True", "it is accepted")
+
+
 def test_missing_permission_is_reported(world: MemoryWorld) -> None:
     world.cluster.forbidden["create", "ingresses"] = "the operator may not create ingresses"
     world.create(accelerator=CPU)

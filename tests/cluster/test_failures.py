@@ -226,8 +226,11 @@ def test_silent_scheduler_is_reported(faces: Faces) -> None:
     faces.create("faces", accelerator=CPU, model={"volumeClaim": {"claimName": "models"}})
     for name in ("other", "faces"):
         faces.publish(name)
-    assert "does the scheduler nobody run?" in faces.wait_for("other", "Unschedulable")["message"]
-    assert "waits for the volume of the claim models" in faces.wait_for("faces", "Unschedulable")["message"]
+    assert 'is the scheduler "nobody" running?' in faces.wait_for("other", "Unschedulable")["message"]
+    assert (
+        "the scheduler does not run, or waits for the volume of the claim models"
+        in faces.wait_for("faces", "Unschedulable")["message"]
+    )
     faces.api.delete(STORAGE_CLASS, None, faces.namespace)
     faces.change("other", schedulerName=None)
     faces.change("faces", model=None)

@@ -314,9 +314,10 @@ def _unscheduled_message(footprint: Object) -> str:
     """Explains why a pod has no node although no scheduler has reported on it."""
     claims, scheduler = footprint.get("claims"), footprint.get("scheduler") or DEFAULT_SCHEDULER
     if claims and scheduler == DEFAULT_SCHEDULER:
-        # After it has chosen a node, the scheduler waits for the volume for minutes without reporting it.
-        return f"the pod has no node yet: the scheduler waits for the volume of the claim {', '.join(claims)}"
-    return f"no scheduler has looked at the pod: does the scheduler {scheduler} run?"
+        # Once it has chosen a node, the scheduler waits silently for minutes, as if it did not run.
+        waits = f"waits for the volume of the claim {', '.join(claims)}"
+        return f"the pod has no node yet: the scheduler does not run, or {waits}"
+    return f'no scheduler has looked at the pod: is the scheduler "{scheduler}" running?'
 
 
 def _unready_problems(pod: Object, events: Sequence[Object], now: datetime | None) -> Iterator[Problem]:

@@ -158,15 +158,15 @@ def test_pod_without_scheduler(status: dict[str, Any], age: float, told: tuple[s
 @pytest.mark.parametrize(
     ("spec", "words"),
     [
-        ({}, "no scheduler has looked at the pod: does the scheduler default-scheduler run?"),
-        ({"schedulerName": "volcano"}, "no scheduler has looked at the pod: does the scheduler volcano run?"),
+        ({}, 'no scheduler has looked at the pod: is the scheduler "default-scheduler" running?'),
+        ({"schedulerName": "volcano"}, 'no scheduler has looked at the pod: is the scheduler "volcano" running?'),
         (
             {"schedulerName": "default-scheduler", "volumes": [{"persistentVolumeClaim": {"claimName": "models"}}]},
-            "the scheduler waits for the volume of the claim models",
+            "the scheduler does not run, or waits for the volume of the claim models",
         ),
         (
             {"schedulerName": "volcano", "volumes": [{"persistentVolumeClaim": {"claimName": "models"}}]},
-            "does the scheduler volcano run?",
+            'is the scheduler "volcano" running?',
         ),
     ],
 )

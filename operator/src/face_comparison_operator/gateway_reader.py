@@ -32,13 +32,22 @@ class GatewayReader:
         keys = gateway_keys(resource)
         if keys:
             context.requeue_after(max(GATEWAY_POLL, interval))
-        for key in keys:
-            if self._clock() < self._gateways.get(key, (float("-inf"), False))[0] + GATEWAY_POLL:
-                continue
-            try:
-                self._gateways[key] = (self._clock(), await self._client.read(GATEWAY, *key) or False)
-            except (ApiNotInstalled, Forbidden):
-                self._gateways[key] = (self._clock(), True)  # it may exist
-        known = {key: self._gateways[key][1] for key in keys}
+        known = {key: await self._read(key) for key in keys}
         found = {key: value for key, value in known.items() if isinstance(value, dict)}
         return Gateways(found, frozenset(key for key, value in known.items() if value is False))
+
+    async def _read(self, key: GatewayKey) -> Object | bool:
+        """Returns a Gateway; False: it does not exist; True: it may exist."""
+        now = self._clock()
+        cached = self._gateways.get(key)
+        if cached and now < cached[0] + GATEWAY_POLL:
+            return cached[1]
+        found: Object | bool
+        try:
+            found = await self._client.read(GATEWAY, *key) or False
+        except (ApiNotInstalled, Forbidden):
+            found = True
+        # Older ones are never used again; no route may name their Gateways any longer.
+        fresh = {each: entry for each, entry in self._gateways.items() if now < entry[0] + GATEWAY_POLL}
+        self._gateways = {**fresh, key: (now, found)}
+        return found

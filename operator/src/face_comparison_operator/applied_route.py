@@ -37,33 +37,37 @@ def with_applied_route(resource: FaceComparison, ingress: Object | None, http_ro
     else:
         return resource
     spec = msgspec.structs.replace(resource.spec, route=route)
-    stages = tuple(path.strip("/") for path in paths)
+    stages = tuple(stage for path in paths if (stage := path.strip("/")))
     return msgspec.structs.replace(resource, spec=spec, routed=stages or resource.routed)
+
+
+# Somebody may have edited these objects: every field that the API makes optional may be missing.
 
 
 def _of_ingress(resource: FaceComparison, ingress: Object) -> tuple[Route, list[str]]:
     spec = ingress.get("spec", {})
     options = IngressRoute(class_name=spec.get("ingressClassName"), tls=bool(spec.get("tls")))
     for rule in spec.get("rules") or []:
-        paths = [
-            each["path"]
+        ours = [
+            each
             for each in rule.get("http", {}).get("paths") or []
-            if each["backend"].get("service", {}).get("name") == resource.child
+            if each.get("backend", {}).get("service", {}).get("name") == resource.child
         ]
-        if paths:
-            return Route(host=rule.get("host"), ingress=options), paths
+        if ours:
+            return Route(host=rule.get("host"), ingress=options), [each.get("path", "") for each in ours]
     return Route(ingress=options), []
 
 
 def _of_http_route(route: Object) -> tuple[Route, list[str]]:
-    spec = route["spec"]
+    spec = route.get("spec", {})
     parents = msgspec.convert(spec.get("parentRefs") or [], list[ParentReference])
     matches = [match for rule in spec.get("rules") or [] for match in rule.get("matches") or []]
     host = next(iter(spec.get("hostnames") or []), None)
-    return Route(host=host, gateway=GatewayRoute(parents)), [each["path"]["value"] for each in matches]
+    paths = [each.get("path", {}).get("value", "") for each in matches]
+    return Route(host=host, gateway=GatewayRoute(parents)), paths
 
 
 def _is_internal(resource: FaceComparison) -> bool:
     """Returns whether the status says that the resource is reachable only inside the cluster."""
     told = resource.status.get("conditions", [])
-    return any(each["type"] == "RouteReady" and each["reason"] == CLUSTER_INTERNAL for each in told)
+    return any(each.get("type") == "RouteReady" and each.get("reason") == CLUSTER_INTERNAL for each in told)

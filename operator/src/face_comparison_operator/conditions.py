@@ -212,14 +212,14 @@ def autoscaler_ready(resource: FaceComparison, observed: Observed) -> Condition 
     generation = live.get("metadata", {}).get("generation", 0)
     # KEDA does not report the observed generation.
     current = found.get("observedGeneration", generation) >= generation
-    told = {each["type"]: each for each in found.get("conditions") or []} if current else {}
+    told = {each.get("type"): each for each in found.get("conditions") or []} if current else {}
     decisive = told.get("ScalingActive") or told.get("Ready")
     able = told.get("AbleToScale", {})
     if able.get("status") == "False":
         decisive = able
-    if decisive is None or decisive["status"] == "Unknown":
+    if decisive is None or decisive.get("status", "Unknown") == "Unknown":
         return Condition(None, SCALER_PENDING, "the autoscaler has not evaluated its metric yet")
-    if decisive["status"] == "True":
+    if decisive.get("status") == "True":
         limited = told.get("ScalingLimited", {})
         at_most = limited.get("status") == "True" and limited.get("reason") == "TooManyReplicas"
         remark = f"; more pods are wanted than maxReplicas ({resource.spec.autoscaling.max_replicas})"

@@ -33,8 +33,8 @@ def listener_problem(gateway: Object, listener: Object) -> str | None:
         if entry.get("name") != listener.get("name"):
             continue
         for each in entry.get("conditions") or []:
-            fails = each["status"] == "False" and each.get("observedGeneration", generation) >= generation
-            if fails and (each["type"] in ("Accepted", "Programmed") or each.get("reason") in _WITHOUT_CERTIFICATE):
+            fails = each.get("status") == "False" and each.get("observedGeneration", generation) >= generation
+            if fails and (each.get("type") in ("Accepted", "Programmed") or each.get("reason") in _WITHOUT_CERTIFICATE):
                 return f"{each.get('reason', '')}: {each.get('message', '')}"
     return None
 

@@ -188,12 +188,9 @@ def diagnose(pods: Sequence[Object], events: Sequence[Object] = (), now: datetim
         for look in looks:
             problems.extend(look(pod))
     if silent := {pod["metadata"].get("uid") for pod in pods if ended_silently(pod)}:
-        why = [each for each in events if each["reason"] == EVICTED and each["involvedObject"].get("uid") in silent]
-        message = (
-            max(why, key=_last_seen)["message"]
-            if why
-            else "the node terminated the pod, and its status gives no reason"
-        )
+        told = [each for each in events if each.get("involvedObject", {}).get("uid") in silent]
+        why = [each for each in told if each.get("reason") == EVICTED and each.get("message")]
+        message = max(why, key=_last_seen)["message"] if why else _ENDED_SILENTLY
         problems.append(Problem(EVICTED, message.strip()))
     stuck = {pod["metadata"].get("uid") for pod in pods if awaits_volumes(pod)}
     told = [event for event in events if event.get("involvedObject", {}).get("uid") in stuck]
@@ -344,9 +341,8 @@ def _unready_problems(pod: Object, events: Sequence[Object], now: datetime | Non
         if not told:
             yield Problem(PROBE_FAILED, f"container {name} is running, but not ready", starting=name == CONTAINER)
             continue
-        message = (told[0].get("message") or "").splitlines()[0][:MESSAGE_LENGTH]
-        # At first, the service does not listen yet or responds too late; then it responds with 503 while it loads its
-        # models.
+        message = next(iter((told[0].get("message") or "").splitlines()), "a probe fails")[:MESSAGE_LENGTH]
+        # At first, the service does not listen, or not in time; then it responds with 503 while it loads its models.
         awaited = any(each in message for each in _SLOW_START) and runs < LISTEN_SECONDS
         loads = "statuscode: 503" in message or awaited
         starting = name == CONTAINER and loads

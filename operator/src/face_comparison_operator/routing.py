@@ -134,6 +134,8 @@ def _ingress(resource: FaceComparison, ingress: Object) -> RouteState:
 def _http_route(resource: FaceComparison, route: Object, gateways: Gateways) -> RouteState:
     gateway = resource.spec.route.gateway
     parents = gateway.parent_refs if gateway else []
+    if not parents:  # of a live HTTPRoute that somebody has edited
+        return RouteState(False, ROUTE_PENDING, f"the HTTPRoute {resource.child} names no Gateway")
     states = [(parent, _parent_state(resource, parent, route, gateways)) for parent in parents]
     accepted = [parent for parent, problem in states if problem is None]
     refused = [problem for _, problem in states if problem and problem.reason == ROUTE_NOT_ACCEPTED]
@@ -152,7 +154,7 @@ def _http_route(resource: FaceComparison, route: Object, gateways: Gateways) -> 
     live, listener = candidates[0] if candidates else (found[0][1] if found else {}, _unread_listener(accepted))
     tls = listener.get("protocol") == "HTTPS"
     port = listener.get("port") or (443 if tls else 80)
-    addresses = [each["value"] for each in live.get("status", {}).get("addresses") or []]
+    addresses = [each["value"] for each in live.get("status", {}).get("addresses") or [] if each.get("value")]
     if not (host or addresses):
         message = "the Gateway has published no address, and the route names no host"
         return RouteState(False, ADDRESS_PENDING, message + trouble)
@@ -184,17 +186,15 @@ def _parent_state(
     current = [[each for each in entry if each.get("observedGeneration", generation) >= generation] for entry in told]
     accepting = [entry for entry in current if any(_is(each, "Accepted", "True") for each in entry)]
     refusals = [
-        next(
-            (each for each in entry if each["type"] in ("Accepted", "ResolvedRefs") and each["status"] == "False"), None
-        )
+        next((each for each in entry if any(_is(each, kind, "False") for kind in ("Accepted", "ResolvedRefs"))), None)
         for entry in current
     ]
     if any(refusal is None for entry, refusal in zip(current, refusals, strict=True) if entry in accepting):
         return None
     for each in filter(None, refusals):
-        message = f"the Gateway {name} reports {each['reason']}: {each['message']}"
+        message = f"the Gateway {name} reports {each.get('reason', '')}: {each.get('message', '')}"
         return RouteState(False, ROUTE_NOT_ACCEPTED, message)
-    if any(each["type"] == "Accepted" for entry in told for each in entry):
+    if any(each.get("type") == "Accepted" for entry in told for each in entry):
         return RouteState(False, ROUTE_PENDING, f"the Gateway {name} has not reported on the changed HTTPRoute yet")
     return RouteState(
         False, ROUTE_PENDING, f"the Gateway {name} has not reported on the HTTPRoute {resource.child} yet"
@@ -202,7 +202,7 @@ def _parent_state(
 
 
 def _is(condition: Object, kind: str, status: str) -> bool:
-    return bool(condition["type"] == kind and condition["status"] == status)
+    return bool(condition.get("type") == kind and condition.get("status") == status)
 
 
 def _gateway_problem(
@@ -237,10 +237,10 @@ def _gateway_problem(
     generation = gateway.get("metadata", {}).get("generation", 1)
     created = gateway.get("metadata", {}).get("creationTimestamp", "")
     for each in status.get("conditions") or []:
-        if each["status"] == "Unknown" and created and reported >= created:
+        if each.get("status") == "Unknown" and created and reported >= created:
             continue  # a controller has reported on the route since this Gateway was created: its report counts
         current = each.get("observedGeneration", generation) >= generation
-        if each["type"] in ("Accepted", "Programmed") and (each["status"] != "True" or not current):
+        if each.get("type") in ("Accepted", "Programmed") and (each.get("status") != "True" or not current):
             message = f"the Gateway {name} is not ready: {each.get('reason', '')}: {each.get('message', '')}"
             return RouteState(False, ROUTE_PENDING, message)
     return None

@@ -34,12 +34,15 @@ def with_stage_migration(resource: FaceComparison, deployment: Object | None, *,
 
 def published_stage(resource: FaceComparison) -> str | None:
     """Returns the stage of the URL in the status, or None if there is none."""
-    url: str = resource.status.get("url", "")
-    return urlsplit(url).path.split("/")[1] if url else None
+    try:
+        path = urlsplit(resource.status.get("url", "")).path
+    except ValueError:  # of a status that somebody has edited
+        return None
+    return path.partition("/")[2].partition("/")[0] or None
 
 
 def _answered(deployment: Object | None) -> tuple[str | None, str | None]:
     """Returns the stage of a live Deployment's pods, and the previous stage that they still serve."""
     containers = deployment["spec"]["template"]["spec"]["containers"] if deployment else []
-    values = {each["name"]: each.get("value") for container in containers for each in container.get("env", [])}
+    values = {each.get("name"): each.get("value") for container in containers for each in container.get("env") or []}
     return values.get(STAGE), values.get(FORMER_STAGE)

@@ -104,3 +104,10 @@ def test_report_that_does_not_concern_the_listener_is_ignored(told: dict[str, An
 
 def test_parent_reference_by_port() -> None:
     assert state(PLAIN, listener("secure", "HTTPS", 443), port=80).url == f"http://{HOST}/prod/face_comparison"
+
+
+@pytest.mark.parametrize("missing", ["type", "status", "reason", "message"])
+def test_incomplete_condition_of_a_listener_is_read(missing: str) -> None:
+    told = fails("plain")
+    del told["conditions"][0][missing]
+    assert state(PLAIN, told=[told]).admitted == (missing in ("type", "status"))

@@ -207,6 +207,10 @@ def test_failed_pod_without_reason() -> None:
     assert diagnose([gone], [warning("Evicted", "of another", uid="v")]) == Problem(
         "Evicted", "the node terminated the pod, and its status gives no reason"
     )
+    for missing in ("reason", "message"):
+        partial = {name: value for name, value in warning("Evicted", "usage").items() if name != missing}
+        found = diagnose([gone], [partial])
+        assert found == Problem("Evicted", "the node terminated the pod, and its status gives no reason")
     found = diagnose([gone, pod(waiting("ErrImagePull", "not found"))], told)
     assert found is not None
     assert found.reason == "ImagePullFailed"

@@ -26,6 +26,7 @@ from support.pods import (
 # Description; container statuses; init container statuses; events; words of the message (None: no problem); starting.
 UNREADY: list[tuple[str, list[Any], list[Any], list[Any], str | None, bool]] = [
     ("a startup probe that is refused", [running()], [], [unhealthy(REFUSED)], "connection refused", False),
+    ("a probe without a message", [running()], [], [unhealthy("")], "not ready: a probe fails", False),
     ("models are loading", [running()], [], [unhealthy(LOADING)], "statuscode: 503", True),
     (
         "a slow node, on which the service does not listen yet",

@@ -73,3 +73,16 @@ def test_route_serves_both_stages_during_migration(gateway: bool) -> None:
     else:
         paths = [path["path"] for path in rule["http"]["paths"]]
     assert paths == ["/v2", "/prod"]
+
+
+@pytest.mark.parametrize("url", ["", "http://f.example.com", "http://f.example.com/", "http://[", "faces"])
+def test_edited_url_without_stage_is_ignored(url: str) -> None:
+    """Somebody with the right to write statuses may have edited it."""
+    body = {"metadata": {"name": "faces", "namespace": "ns", "uid": "u"}, "spec": {}, "status": {"url": url}}
+    assert with_stage_migration(parse(body), None, complete=False).stages == ("prod",)
+
+
+def test_deployment_with_containers_without_environment() -> None:
+    live = deployment("prod")
+    live["spec"]["template"]["spec"]["containers"].append({"name": "mesh", "env": None})
+    assert with_stage_migration(resource("prod", "prod"), live, complete=True).stages == ("prod",)

@@ -286,6 +286,8 @@ SCALERS: list[tuple[str, list[dict[str, str]], tuple[str, str]]] = [
         ],
         ("False", "MetricsUnavailable"),
     ),
+    ("a condition without a status", [{"type": "ScalingActive"}], ("Unknown", "ScalerPending")),
+    ("a condition without a type", [{"status": "True"}], ("Unknown", "ScalerPending")),
     ("KEDA is content", [{"type": "Ready", "status": "True"}], ("True", "Scaling")),
 ]
 

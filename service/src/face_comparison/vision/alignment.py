@@ -1,4 +1,4 @@
-"""Aligns faces as an embedder expects them. A manifest's `alignment` selects the landmark positions."""
+"""Aligns faces the way an embedder expects them. A manifest's `alignment` selects the template of landmarks."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 ALIGNMENTS: Mapping[str, NDArray[np.float32]] = {
-    # ArcFace (Deng et al., 2019) and most embedders since: published for 112x112 pixels.
+    # The template of ArcFace (Deng et al., 2019), which most later embedders use too; published for 112x112 pixels.
     "arcface": np.array(
         [[38.2946, 51.6963], [73.5318, 51.5014], [56.0252, 71.7366], [41.5493, 92.3655], [70.7299, 92.2041]], np.float32
     )
@@ -35,15 +35,15 @@ _UPRIGHT = (
 
 
 def template(alignment: str, side: int) -> NDArray[np.float32]:
-    """Returns the positions (5, 2) of the landmarks in an aligned face of side x side pixels."""
+    """Returns the landmark positions (5, 2) float32 in an aligned face of side x side pixels."""
     return ALIGNMENTS[alignment] * np.float32(side)
 
 
 def similarity_transform(points: NDArray[np.float32], target: NDArray[np.float32]) -> NDArray[np.float64]:
-    """Returns the (2, 3) matrix that rotates, scales and shifts points (K, 2) onto a target (K, 2), by least squares.
+    """Returns the (2, 3) similarity transform that maps points (K, 2) onto a target (K, 2), by least squares.
 
-    Umeyama, "Least-squares estimation of transformation parameters between two point patterns", 1991; in two
-    dimensions, without reflection, it is one complex division.
+    Umeyama, "Least-squares estimation of transformation parameters between two point patterns", 1991. In two dimensions
+    and without reflection, the solution is a single complex division.
     """
     source_mean, target_mean = points.mean(axis=0, dtype=np.float64), target.mean(axis=0, dtype=np.float64)
     z = (points.astype(np.float64) - source_mean) @ (1, 1j)
@@ -55,10 +55,10 @@ def similarity_transform(points: NDArray[np.float32], target: NDArray[np.float32
 
 
 def aligned_roll(landmarks: NDArray[np.floating]) -> NDArray[np.float64]:
-    """Returns the degrees by which faces (K, 5, 2) are rotated clockwise in the image, -180 to 180.
+    """Returns the clockwise rotation (K,) of faces in the image, in degrees from -180 to 180.
 
-    From the similarity transform of all five landmarks onto the ArcFace template, which is less noisy than the line
-    between the eyes.
+    The roll comes from the similarity transform of all five landmarks (K, 5, 2) onto the ArcFace template, which is
+    less noisy than the line between the eyes.
     """
     centered = landmarks.astype(np.float64) - landmarks.mean(axis=1, keepdims=True, dtype=np.float64)
     return np.asarray(np.degrees(np.angle((centered @ (1, 1j)) @ _UPRIGHT)), np.float64)

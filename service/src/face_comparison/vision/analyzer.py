@@ -1,6 +1,6 @@
-"""From an image's bytes to its faces: the seam between the face pipeline and whoever calls it (HTTP, command line).
+"""Turns the bytes of an image into its faces: the interface between the face pipeline and its callers (HTTP, CLI).
 
-As a library:
+Used as a library:
 
     analyzer = build_analyzer(bundle.open_bundle(folder), device="auto", engine="auto", threads=2)
     faces = analyzer.analyze(Path("photo.jpg").read_bytes()).faces
@@ -36,13 +36,13 @@ from face_comparison.vision.types import Analysis
 
 @dataclass(frozen=True, slots=True)
 class Buckets:
-    """Shapes that networks are loaded for.
+    """The input shapes that networks are loaded for.
 
     Attributes:
         views: Batch sizes of whole images.
         crops: Batch sizes of crops around faces.
         faces: Batch sizes of aligned faces.
-        aspects: Aspect ratios of the whole images.
+        aspects: Aspect ratios (shorter by longer side) of the whole images.
     """
 
     views: tuple[int, ...]
@@ -51,21 +51,32 @@ class Buckets:
     aspects: tuple[float, ...]
 
 
-# A batch of faces gains little on a CPU (4 take 3.5 times as long as one) and every size of the embedder takes 90 MiB.
-# A crop takes 0.88 ms alone, 0.35 among four and 0.30 among twelve, with the same result to the last bit.
+# Batching faces gains little on a CPU (a batch of 4 takes 3.5 times as long as one face), and every batch size of the
+# embedder takes 90 MiB. Batching crops pays off: a crop takes 0.88 ms alone, 0.35 ms in a batch of 4, and 0.30 ms in a
+# batch of 12, with bit-identical results.
 CPU = Buckets(views=(1,), crops=(1, 4, 12), faces=(1,), aspects=recognizer.ASPECTS)
-# A bucket takes a second to plan. 16 whole images at once would take 2 ms less than four times 4, and most of the
-# memory.
+# Planning a bucket takes a second. One batch of 16 whole images would be 2 ms faster than four batches of 4 but would
+# need most of the memory.
 CUDA = Buckets(views=(1, 4), crops=(1, 4, 16), faces=(1, 4, 16), aspects=recognizer.SQUARE)
 
 
 @dataclass(frozen=True, slots=True)
 class ModelInfo:
-    """What runs.
+    """The loaded model, and what it runs on.
 
-    threshold, scale: see `embedding.confidence`. licences: of the networks, SPDX. review: the bundle's limits of the
-    verdict `review`. strangers: its measured distances between different people. embedding_width: numbers of a
-    hash before it is padded. sure_confidence: see `detections.most_prominent`.
+    Attributes:
+        version: The FaceModelVersion.
+        bundle: Name of the bundle.
+        threshold: See `embedding.confidence`.
+        scale: See `embedding.confidence`.
+        min_confidence: Detector score, 0-1, from which a detection counts as a face by default.
+        device: What the networks run on, such as `cpu` or `cuda`.
+        engine: Name of the inference engine.
+        licences: SPDX identifiers of the networks' licenses.
+        sure_confidence: See `detections.most_prominent`.
+        review: The bundle's limits of the verdict `review`.
+        strangers: The bundle's measured distances between different people.
+        embedding_width: Number of values in a hash before it is padded.
     """
 
     version: str
@@ -82,7 +93,7 @@ class ModelInfo:
     embedding_width: int = HASH_SIZE
 
     def calibration(self, threshold: float | None = None) -> Calibration:
-        """How distances are judged at a request's threshold, or at the bundle's own."""
+        """Returns the calibration at a request's threshold, or at the bundle's own if `threshold` is None."""
         limits = Comparison(threshold=self.threshold, scale=self.scale, review=self.review).limits
         return Calibration(
             threshold=self.threshold if threshold is None else threshold,
@@ -94,23 +105,31 @@ class ModelInfo:
 
 
 class Analyzer(Protocol):
-    """Finds and embeds the faces of images; safe from any thread."""
+    """Finds and embeds the faces in images. Safe to call from any thread."""
 
     @property
     def model(self) -> ModelInfo:
-        """The model that runs."""
+        """The loaded model."""
         ...
 
     def analyze(self, data: bytes, *, max_faces: int = 100, min_confidence: float | None = None) -> Analysis:
-        """Faces of an encoded image, at most max_faces (the most prominent), each with at least min_confidence (0-1).
+        """Returns the faces in an encoded image.
 
-        Raises UnsupportedFormat, CorruptImage, ImageTooLarge.
+        Args:
+            data: The encoded image.
+            max_faces: Maximum number of faces; the most prominent are returned.
+            min_confidence: Minimum detector score, 0-1; None means the model's own.
+
+        Raises:
+            UnsupportedFormat: The data is not in a supported image format.
+            CorruptImage: The image is damaged.
+            ImageTooLarge: The image has more pixels than are accepted.
         """
         ...
 
 
 class ImageAnalyzer:
-    """The Analyzer of one bundle on one engine; safe to call from several threads at once."""
+    """The `Analyzer` of one bundle on one engine. Safe to call from several threads at once."""
 
     def __init__(
         self,
@@ -125,7 +144,7 @@ class ImageAnalyzer:
 
     @property
     def model(self) -> ModelInfo:
-        """The model that runs."""
+        """The loaded model."""
         return self._model
 
     def analyze(self, data: bytes, *, max_faces: int = 100, min_confidence: float | None = None) -> Analysis:
@@ -153,10 +172,10 @@ class ImageAnalyzer:
         return Analysis(faces, header.width, header.height, stages)
 
     def warm_up(self) -> None:
-        """Runs every network on a built-in sample photograph; raises whatever keeps them from answering."""
+        """Runs every network on a built-in sample photograph. Any failure to do so is raised to the caller."""
         data = resources.files("face_comparison").joinpath("sample.jpg").read_bytes()
         self.analyze(data)
-        # A bundle that finds no face on the sample still has an embedder, and it must work too.
+        # Run the embedder even if the detector finds no face in the sample: it must work, too.
         self._recognizer.embed(Pyramid(np.zeros((112, 112, 3), np.uint8)), template("arcface", 112)[None])
 
 
@@ -171,13 +190,23 @@ def build_analyzer(  # noqa: PLR0913 (one for each option)
     on_batch: Callable[[str, int], None] = lambda network, size: None,
     every_bucket: bool = True,
 ) -> ImageAnalyzer:
-    """Loads a bundle's networks.
+    """Loads a bundle's networks and returns their analyzer.
 
-    precision: `float32`, or `auto`: lower where that is faster and moves hashes little. threads: images analyzed at
-    once. max_side: longest side of an accepted image, pixels. on_batch: told the network (`detector`, `embedder`) and
-    the images of every batch that runs. every_bucket: make every shape of batch ready now, so that no image has to wait
-    for one, as it suits a service; otherwise each is made ready when the first image needs it, as it suits a command
-    that has a few (on CUDA, all are ready in any case). Raises InvalidBundle, AcceleratorUnavailable.
+    Args:
+        bundle: An opened bundle.
+        device: Where the networks run; `auto` chooses.
+        engine: The inference engine; `auto` chooses.
+        precision: `float32`, or `auto` for lower precision where that is faster and changes hashes little.
+        threads: Number of images analyzed at once.
+        max_side: Maximum longer side of an accepted image, in pixels.
+        on_batch: Called for every batch with the network (`detector` or `embedder`) and the number of images.
+        every_bucket: Whether to prepare every batch shape now, so that no image has to wait for it, which suits a
+            service. Otherwise each shape is prepared when an image first needs it, which suits a command that processes
+            a few images. On CUDA, all shapes are prepared in any case.
+
+    Raises:
+        InvalidBundle: The bundle's networks cannot be used.
+        AcceleratorUnavailable: The requested device is not available.
     """
     chosen = engines.load(engine, device, threads)
     return assemble_analyzer(
@@ -202,21 +231,21 @@ def assemble_analyzer(  # noqa: PLR0913 (as above)
     every_bucket: bool = True,
     decode: Callable[[bytes, Header, Reduce], NDArray[np.uint8]] = decode,
 ) -> ImageAnalyzer:
-    """As `build_analyzer`, on an engine that is loaded, and with an image decoder of its own."""
+    """Like `build_analyzer`, but with an engine that is already loaded and an injectable image decoder."""
     manifest = bundle.manifest
     buckets = CUDA if engine.device == "cuda" else CPU
     view_shapes = recognizer.view_shapes(manifest, buckets.views, buckets.aspects)
     crop_shapes = recognizer.crop_shapes(manifest, buckets.crops)
     embedder_shapes = recognizer.embedder_shapes(manifest, buckets.faces)
-    # What the views propose decides only which crops of a coarse grid are looked at, so they may run in bfloat16. What
-    # is seen on the crops decides the hash. An embedder in bfloat16 moves it by 0.015.
+    # Proposals from the views only select crops on a coarse grid, so the views may run in bfloat16. Detections on the
+    # crops determine the hash, so the crops run in float32. An embedder in bfloat16 moves the hash by 0.015.
     exact = precision == "float32"
     proposing = engine.session(bundle.detector, view_shapes, exact=exact or manifest.detector.refinement is None)
     refining = engine.session(bundle.detector, crop_shapes, exact=True)
     embedder = engine.session(bundle.embedder, embedder_shapes, exact=exact)
     if every_bucket:
         sessions = ((proposing, view_shapes), (refining, crop_shapes), (embedder, embedder_shapes))
-        at_once = threads if engine.device == "cpu" else 1  # an accelerator runs one gathered batch at a time
+        at_once = threads if engine.device == "cpu" else 1  # an accelerator runs one micro-batch at a time
         for session, shapes in sessions:
             for shape in shapes:
                 _run_everywhere(session, np.zeros((*shape, 3), np.uint8), at_once)
@@ -246,10 +275,10 @@ def assemble_analyzer(  # noqa: PLR0913 (as above)
 
 
 def _run_everywhere(session: Session, images: NDArray[np.uint8], threads: int) -> None:
-    """Runs a bucket as many times at once as it will be.
+    """Runs a bucket in as many threads at once as requests will later.
 
-    An engine allocates memory for each when it first runs, and a service must know what it holds before it divides
-    what is left among requests.
+    An engine allocates memory for each concurrent run the first time it happens. A service must know how much memory
+    its networks hold before it divides the rest among requests.
     """
     session.run(images)
     if threads > 1:

@@ -1,8 +1,8 @@
 """Runs any number of images through a network that is loaded for a few batch sizes.
 
-`Direct` is for a CPU, where a request's images run on one core. `Gathered` is for an accelerator, where a batch with
-images of several requests takes little longer than one image: images that arrive while a batch runs form the next one,
-so nothing waits for a batch to fill (dynamic micro-batching).
+`Direct` is for CPUs, where each request's images run on one core. `Gathered` is for accelerators, where a batch with
+images from several requests takes little longer than a single image. It does dynamic micro-batching: images that arrive
+while a batch runs form the next batch, so no image waits for a batch to fill.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ Waiting = tuple[NDArray[np.uint8], Future[Outputs]]
 
 
 def plan_exact(count: int, sizes: Sequence[int]) -> list[tuple[int, int]]:
-    """Returns (start, size) of batches without padding, largest first; `sizes` ascend from 1."""
+    """Returns the (start, size) of batches that need no padding, largest first. `sizes` must ascend from 1."""
     batches, start = [], 0
     while start < count:
         size = max(size for size in sizes if size <= count - start)
@@ -33,7 +33,10 @@ def plan_exact(count: int, sizes: Sequence[int]) -> list[tuple[int, int]]:
 
 
 def plan_padded(count: int, sizes: Sequence[int]) -> list[tuple[int, int]]:
-    """Returns (start, size) of the fewest batches: the largest size while it fits, then the smallest for the rest."""
+    """Returns the (start, size) of as few batches as possible.
+
+    Uses the largest size while it can be filled, then the smallest size that holds the rest.
+    """
     batches, start = [], 0
     while start < count:
         size = next((size for size in sizes if size >= count - start), sizes[-1])
@@ -43,7 +46,7 @@ def plan_padded(count: int, sizes: Sequence[int]) -> list[tuple[int, int]]:
 
 
 class Direct:
-    """Runs batches immediately, in the calling thread, without padding, which on a CPU costs as much as an image.
+    """Runs batches immediately in the calling thread, without padding, which on a CPU costs as much as real images.
 
     Args:
         session: The network.
@@ -57,7 +60,7 @@ class Direct:
         self._session, self._sizes, self._observe = session, tuple(sizes), observe
 
     def run(self, images: NDArray[np.uint8]) -> Outputs:
-        """Returns the outputs for images (N, H, W, 3) uint8 RGB, N at least 1."""
+        """Returns the network's outputs for images (N, H, W, 3) uint8 RGB; N must be at least 1."""
         parts = []
         for start, size in self.plan(len(images), self._sizes):
             batch = images[start : start + size]
@@ -75,7 +78,7 @@ class _Padding(Direct):
 
 
 class Gathered:
-    """Dynamic micro-batching: one thread runs all waiting images of the same size together, with padding."""
+    """Dynamic micro-batching: a single thread runs all waiting images of the same size together, with padding."""
 
     def __init__(self, session: Session, sizes: Sequence[int], observe: Callable[[int], None]) -> None:
         self._padded = _Padding(session, sizes, observe)
@@ -84,7 +87,7 @@ class Gathered:
         threading.Thread(target=self._work, name="batches", daemon=True).start()
 
     def run(self, images: NDArray[np.uint8]) -> Outputs:
-        """Like `Direct.run`; the calling thread waits."""
+        """Like `Direct.run`, but blocks until the batching thread has run the images."""
         cancellation.check()
         done: Future[Outputs] = Future()
         self._waiting.put((images, done))
@@ -107,14 +110,14 @@ class Gathered:
 
     def _take(self, block: bool) -> list[Waiting]:
         taken = [self._waiting.get()] if block else []
-        while not self._waiting.empty():  # this thread is the only taker
+        while not self._waiting.empty():  # safe, since only this thread takes items
             taken.append(self._waiting.get())
         return taken
 
     def _run(self, batch: list[Waiting]) -> None:
         try:
             outputs = self._padded.run(np.concatenate([images for images, _ in batch]))
-        except Exception as error:  # it belongs to the requests, which raise it
+        except Exception as error:  # re-raised by the waiting requests
             for _, done in batch:
                 done.set_exception(error)
             return

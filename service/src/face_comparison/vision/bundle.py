@@ -1,8 +1,8 @@
-"""Opens a model bundle: a folder with `manifest.json` and the networks that it names.
+"""Opens model bundles: folders with a `manifest.json` and the networks that it names.
 
-Bundles are data: all numbers that belong to a network (its input sizes, its threshold) are in the manifest, so another
-detector of a known architecture or another embedder of a known alignment needs no code. `models/bundle_store.py` builds
-bundles; here, the SHA-256 of every file is verified before it is loaded.
+Bundles are data: every number that belongs to a network, such as its input sizes and its threshold, is in the manifest.
+Adding a detector of a known architecture or an embedder of a known alignment therefore needs no code. This module
+verifies the SHA-256 digest of every file before it is loaded; `models/bundle_store.py` builds bundles.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class _Strict(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Source(_Strict, kw_only=True, frozen=True):
-    """A source of a published file: a pinned Python package, an https:// or s3:// URL, or a local file."""
+    """A place to get a published file from: a pinned Python package, an https:// or s3:// URL, or a local file."""
 
     package: str = ""
     version: str = ""
@@ -49,10 +49,10 @@ class Source(_Strict, kw_only=True, frozen=True):
 
 
 class Origin(_Strict, kw_only=True, frozen=True):
-    """The origin of a network and its conversion, from which the file can be rebuilt, byte for byte.
+    """Where a network comes from and how it is converted: enough to rebuild the file byte for byte.
 
-    `color`, `mean`, and `scale` describe the input with which the network was trained, `(pixel - mean) * scale`. `int8`
-    names the quantized layers, by the tensors that they write, with the lowest and highest values that they read.
+    `color`, `mean`, and `scale` describe the input that the network was trained with: `(pixel - mean) * scale`. `int8`
+    maps each quantized layer, named by its output tensor, to the minimum and maximum of its input values.
     """
 
     project: str
@@ -66,14 +66,23 @@ class Origin(_Strict, kw_only=True, frozen=True):
 
 
 class Refinement(_Strict, kw_only=True, frozen=True):
-    """The crops on which each possible face is looked at again. `room` is their length as a multiple of the face's.
+    """The crops on which the detector refines each proposal.
 
-    probe_side, probe_room: the first, which tells whether there is a face and which way up. upright_score: on it, the
-    score (0-1) below which other ways up are tried. box_per_spread: longer side of a box per root mean square distance
-    of the landmarks from their mean, usually: they place a face more exactly than its box. roll_side, roll_rooms: the
-    next, narrow, which measure the roll. roll_gain: degrees that the landmarks turn there per degree that the face
-    does. landmark_side, landmark_rooms: the last, in which the face is upright; box, landmarks and score are their
-    mean. With four rooms or more, a mean does not jump where a place moves by a fraction of a pixel.
+    A `side` is the side of the detector's input in pixels. A `room` is the side of a crop as a multiple of the longer
+    side of the face. With four rooms or more, a mean over them does not jump when a proposal moves by a fraction of a
+    pixel.
+
+    Attributes:
+        probe_side: Of the first crop, which shows whether there is a face and its approximate roll.
+        probe_room: Of the first crop.
+        upright_score: Score (0-1) on the first crop below which other rolls are tried.
+        box_per_spread: Typical ratio of the longer side of a box to the root mean square distance of the landmarks from
+            their mean. The landmarks locate a face more precisely than its box.
+        roll_side: Of the next crops, which are narrow and measure the roll.
+        roll_rooms: Of these crops.
+        roll_gain: Degrees by which the landmarks rotate on these crops per degree of the face's rotation.
+        landmark_side: Of the last crops, on which the face is upright. Box, landmarks, and score are their mean.
+        landmark_rooms: Of the last crops.
     """
 
     probe_side: _Side
@@ -88,16 +97,23 @@ class Refinement(_Strict, kw_only=True, frozen=True):
 
 
 class Detector(_Strict, kw_only=True, frozen=True):
-    """A network that finds faces.
+    """A network that finds faces. Scores are between 0 and 1.
 
-    architecture: how its outputs are decoded, one of `detectors.DETECTORS`. sides: pixels of the longer side that an
-    image is shrunk to, ascending; an image takes the smallest in which its smallest face is seen. close_up: pixels of a
-    second, smaller view, in which faces that nearly fill the image are found (0: none). refinement: how each possible
-    face is looked at again (none: what the views give is kept). min_proposal: score, 0-1, from which on a place is
-    looked at again. min_confidence: score from which on it is a face. sure_confidence: score from which on it is surely
-    one, and may be the most prominent face of an image. nms_iou_threshold: IoU, 0-1, above which two detections are one
-    face. sha256: of the converted file; a recipe whose conversion nobody has run yet leaves it out, since what the
-    published file must be is its origin's.
+    Attributes:
+        architecture: How its outputs are decoded: a key of `detectors.DETECTORS`.
+        file: Name of the file in the bundle.
+        sha256: Digest of the converted file. Empty in a recipe whose conversion nobody has run yet; the digest of the
+            published file is in `origin`.
+        sides: Pixels of the longer side that an image is shrunk to, ascending. The smallest one is used in which the
+            smallest face of interest can still be detected.
+        close_up: Side in pixels of a second, smaller view for faces that nearly fill the image; 0 for none.
+        refinement: How each proposal is refined on crops; None to keep the detections of the views as they are.
+        min_proposal: Score from which a detection becomes a proposal.
+        min_confidence: Score from which a detection counts as a face.
+        sure_confidence: Score from which it is surely a face, which may be the most prominent one of an image.
+        nms_iou_threshold: IoU, 0-1, above which two detections count as one face.
+        licence: SPDX identifier.
+        origin: Where the network comes from.
     """
 
     architecture: str
@@ -121,10 +137,18 @@ class Detector(_Strict, kw_only=True, frozen=True):
 
 
 class Embedder(_Strict, kw_only=True, frozen=True):
-    """A network that turns an aligned face of side x side pixels into `width` numbers.
+    """A network that turns an aligned face of side x side pixels into an embedding of `width` numbers.
 
-    alignment: where its landmarks lie in it, one of `alignment.ALIGNMENTS`. min_norm: length of an embedding, before it
-    is normalized, below which the face shows too little of what tells people apart (0: nobody measured it).
+    Attributes:
+        alignment: The template that faces are aligned to: a key of `alignment.ALIGNMENTS`.
+        file: Name of the file in the bundle.
+        sha256: Digest of the converted file; see `Detector`.
+        side: Of an aligned face, in pixels.
+        width: Number of values in an embedding.
+        min_norm: L2 norm of an embedding, before normalization, below which a face shows too few features that
+            distinguish people; 0 if nobody has measured it.
+        licence: SPDX identifier.
+        origin: Where the network comes from.
     """
 
     alignment: str
@@ -142,11 +166,11 @@ class Embedder(_Strict, kw_only=True, frozen=True):
 
 
 class Review(_Strict, kw_only=True, frozen=True):
-    """Distances between which a person should decide, at the bundle's own threshold.
+    """The range of distances in which a person should decide, at the bundle's own threshold.
 
     Attributes:
-        same_below: Up to this distance, the verdict is `same`.
-        different_above: Beyond this distance, it is `different`; in between, `review`.
+        same_below: Up to and including this distance, the verdict is `same`.
+        different_above: Above this distance, the verdict is `different`; in between, it is `review`.
     """
 
     same_below: _Distance
@@ -158,7 +182,7 @@ class Review(_Strict, kw_only=True, frozen=True):
 
 
 class Quantile(_Strict, kw_only=True, frozen=True):
-    """The fraction (0-1) of the pairs of strangers at or below a distance."""
+    """The fraction (0-1) of pairs of strangers whose distance is at most `distance`."""
 
     fraction: Annotated[float, msgspec.Meta(gt=0, lt=1)]
     distance: _Distance
@@ -172,7 +196,7 @@ class Strangers(_Strict, kw_only=True, frozen=True):
         pairs: Number of pairs measured.
         cosine_mean: Mean cosine similarity of their hashes, which, unlike the distance, is nearly normally distributed.
         cosine_deviation: Standard deviation of the cosine similarity.
-        quantiles: Ascending; the smallest shows how near the nearest strangers are.
+        quantiles: In ascending order; the lowest ones show how close the most similar strangers are.
     """
 
     people: Annotated[int, msgspec.Meta(ge=2)]
@@ -191,8 +215,9 @@ class Comparison(_Strict, kw_only=True, frozen=True):
     """The calibration of the bundle's distances.
 
     Attributes:
-        threshold: Euclidean distance, 0-2, at which two faces are equally likely the same person or different people.
-        scale: Of the logistic function from distance to confidence, in distance.
+        threshold: Euclidean distance, 0-2, at which two faces are equally likely to be the same person or different
+            people.
+        scale: Scale of the logistic function that maps distance to confidence, in units of distance.
         review: Limits of the verdict `review`; by default, one `scale` on either side of the threshold.
         strangers: None if not measured.
     """
@@ -208,7 +233,7 @@ class Comparison(_Strict, kw_only=True, frozen=True):
 
     @property
     def limits(self) -> Review:
-        """The limits of `review`, or their default."""
+        """The limits of the verdict `review`: the bundle's, or the default."""
         if self.review is not None:
             return self.review
         return Review(same_below=self.threshold - self.scale, different_above=self.threshold + self.scale)
@@ -218,7 +243,7 @@ class Manifest(_Strict, kw_only=True, frozen=True):
     """A bundle: its networks, how to use them, and the calibration of their distances.
 
     Attributes:
-        name: As users choose it.
+        name: The name by which users select it.
         revision: Changes whenever hashes change.
         detector: Finds faces.
         embedder: Turns an aligned face into a hash.
@@ -238,7 +263,13 @@ class Manifest(_Strict, kw_only=True, frozen=True):
 
 
 class Bundle(msgspec.Struct, frozen=True):
-    """A bundle with verified files. digest: SHA-256 of the manifest, which covers the whole bundle."""
+    """A bundle whose files have been verified.
+
+    Attributes:
+        folder: The folder.
+        manifest: The parsed manifest.
+        digest: SHA-256 of the manifest file, which covers the whole bundle.
+    """
 
     folder: Path
     manifest: Manifest
@@ -256,7 +287,15 @@ class Bundle(msgspec.Struct, frozen=True):
 
 
 def parse_manifest(manifest: bytes, source: str) -> Manifest:
-    """Parses a manifest. Raises InvalidBundle, which names the source and the invalid field."""
+    """Parses a manifest.
+
+    Args:
+        manifest: JSON.
+        source: Name of the manifest in error messages.
+
+    Raises:
+        InvalidBundle: The manifest is not valid; the message names the source and the invalid field.
+    """
     try:
         return msgspec.json.decode(manifest, type=Manifest)
     except msgspec.MsgspecError as error:
@@ -268,10 +307,10 @@ def open_bundle(folder: Path, sha256: str | None = None) -> Bundle:
 
     Args:
         folder: The folder.
-        sha256: Expected digest of the manifest, which covers the whole bundle.
+        sha256: Expected digest of the manifest, which covers the whole bundle; None to accept any.
 
     Raises:
-        InvalidBundle: A file is missing or has another digest; the message has both.
+        InvalidBundle: A file is missing, or its digest differs from the expected one; the message has both digests.
     """
     path = folder / MANIFEST
     try:
@@ -292,7 +331,11 @@ def open_bundle(folder: Path, sha256: str | None = None) -> Bundle:
 
 
 def verify(path: Path, sha256: str) -> None:
-    """Raises InvalidBundle unless the file exists and has this digest."""
+    """Checks that a file exists and has this SHA-256 digest.
+
+    Raises:
+        InvalidBundle: The file cannot be read, or has another digest.
+    """
     try:
         with path.open("rb") as file:
             found = hashlib.file_digest(file, "sha256").hexdigest()

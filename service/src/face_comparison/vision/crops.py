@@ -1,10 +1,10 @@
-"""What the detector sees on square crops around places where faces may be.
+"""Runs the detector on square crops around places where faces may be.
 
-Every crop is placed on a grid: a place that moves by a pixel, because it was found in lower precision or on another
-processor, gives the same crop and with it the same landmarks, to the last bit. Where one crop alone decides, a place at
-the border of two cells may still fall into either, so its grid is coarse and has few borders. `look_averaged` has none:
-it takes the weighted mean over several grids, shifted against each other, and the weight of a crop is 0 where its cell
-ends.
+Crops are snapped to a grid. A place that moves by a pixel, because it was found in lower precision or on another
+processor, then yields the same crop and therefore bit-identical landmarks. Where a single crop decides, a place near
+the border of two cells may still fall into either, so that grid is coarse and has few borders. `look_averaged` avoids
+borders altogether: it takes the weighted mean over several grids that are shifted against each other, in which the
+weight of a crop falls to 0 at the border of its cell.
 """
 
 from __future__ import annotations
@@ -30,11 +30,11 @@ SMOOTHING = 2.0
 
 @dataclass(frozen=True, slots=True)
 class Grid:
-    """Where crops may lie.
+    """The positions and sizes that crops are snapped to.
 
     Attributes:
-        steps: Positions along the length of a crop.
-        sizes: Lengths per doubling.
+        steps: Number of positions per side length of a crop.
+        sizes: Number of side lengths per doubling.
     """
 
     steps: int
@@ -47,7 +47,13 @@ COARSE, FINE = Grid(8, 2), Grid(16, 4)
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Places:
-    """Where faces may be: centers (K, 2) and longer sides (K,) in pixels, rolls (K,) in degrees clockwise."""
+    """Places where faces may be.
+
+    Attributes:
+        centers: (K, 2) pixels.
+        sizes: (K,) longer sides, pixels.
+        rolls: (K,) degrees clockwise.
+    """
 
     centers: NDArray[np.float64]
     sizes: NDArray[np.float64]
@@ -67,10 +73,14 @@ class Places:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Looks:
-    """What crops showed, in pixels of the image; scores (K,) are 0 where there is no face.
+    """Detections on crops, in pixels of the image.
 
-    extents: (K, 2) width and height along the face's own axes. spreads: (K,) how far the landmarks differ between the
-    crops of a mean, root mean square in pixels.
+    Attributes:
+        scores: (K,) 0-1; 0 where there is no face.
+        centers: (K, 2) centers of the boxes.
+        extents: (K, 2) width and height along the face's own axes.
+        landmarks: (K, 5, 2).
+        spreads: (K,) root mean square deviation of the landmarks between the averaged crops.
     """
 
     scores: NDArray[np.float64]
@@ -81,31 +91,31 @@ class Looks:
 
     @property
     def sizes(self) -> NDArray[np.float64]:
-        """Longer sides (K,)."""
+        """Longer sides (K,) of the faces, in pixels."""
         return np.asarray(self.extents.max(axis=1, initial=0.0))
 
 
 def look(pyramid: Pyramid, places: Places, room: float, side: int, detect: Detect, grid: Grid) -> Looks:
-    """What the crop of the grid nearest to each place shows.
+    """Runs the detector on the crop nearest to each place.
 
     Args:
         pyramid: The image.
-        places: Each crop is rotated by the place's roll.
-        room: Length of a crop as a multiple of the face's.
-        side: Of a crop in the detector, pixels.
+        places: Where to look; each crop is rotated by the place's roll.
+        room: Side of a crop as a multiple of the longer side of the face.
+        side: Side of the detector's input, in pixels.
         detect: Runs the detector.
-        grid: Of crops.
+        grid: The grid that crops are snapped to.
     """
     lengths, centers, _ = snap(places.sizes * room, places.centers, np.zeros(len(places)), grid)
     return _look(pyramid, Places(centers, lengths, places.rolls), side, detect)
 
 
 def look_averaged(pyramid: Pyramid, places: Places, rooms: tuple[float, ...], side: int, detect: Detect) -> Looks:
-    """As `look`, the mean over one crop for each of the rooms; each room has a grid of its own.
+    """Like `look`, but averages the detections on one crop per room; each room has its own grid.
 
-    Boxes and landmarks are means over the crops that show a face, weighted by how near the place is to the center of
-    the crop's cell. A place has three borders to be at, in its two coordinates and its size; with four rooms or more it
-    is always well inside some cell, so the mean is continuous. Scores are plain means.
+    Boxes and landmarks are means over the crops that show a face, weighted by how close the place is to the center of
+    the crop's cell. A place can be at a border in three ways: in its two coordinates and in its size. With four rooms
+    or more, it is always well inside some cell, so the mean is continuous. Scores are unweighted means.
     """
     count, grids = len(places), len(rooms)
     if not count:
@@ -136,16 +146,17 @@ def look_averaged(pyramid: Pyramid, places: Places, rooms: tuple[float, ...], si
 def snap(
     lengths: NDArray[np.float64], centers: NDArray[np.float64], phases: NDArray[np.float64], grid: Grid
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
-    """Returns the nearest lengths (K,) and centers (K, 2) of grids.
+    """Snaps side lengths and centers of crops to a grid.
 
     Args:
         lengths: (K,) pixels.
         centers: (K, 2) pixels.
-        phases: (K,) by which each grid is shifted, in cells, 0 to 1.
-        grid: Its steps.
+        phases: (K,) shift of each crop's grid, as a fraction of a cell, 0 to 1.
+        grid: The grid.
 
     Returns:
-        Lengths, centers, and how far inside its cell each place was, from 0 at a border to 1 at its center.
+        The nearest lengths (K,) and centers (K, 2) in pixels, and how far inside its cell each place was (K,), from 0
+        at the border to 1 at the center.
     """
     levels = np.log2(lengths) * grid.sizes - phases
     level = np.round(levels)
@@ -160,7 +171,7 @@ def snap(
 def crop_matrices(
     centers: NDArray[np.float64], lengths: NDArray[np.float64], rolls: NDArray[np.float64], side: int
 ) -> NDArray[np.float64]:
-    """Matrices (K, 2, 3) that bring squares of these lengths, rotated by these rolls, to side x side pixels."""
+    """Returns the matrices (K, 2, 3) that map squares of these side lengths and rolls to side x side pixels."""
     turns = side / lengths * np.exp(-1j * np.radians(rolls))
     offsets = side / 2 * (1 + 1j) - turns * (centers @ (1, 1j))
     matrices = np.empty((len(turns), 2, 3))
@@ -171,7 +182,7 @@ def crop_matrices(
 
 
 def _look(pyramid: Pyramid, crops: Places, side: int, detect: Detect) -> Looks:
-    """crops: their centers, lengths and rolls."""
+    """Runs the detector on crops that are already on a grid: their centers, side lengths, and rolls."""
     count = len(crops)
     if not count:
         return _nothing()
@@ -180,7 +191,7 @@ def _look(pyramid: Pyramid, crops: Places, side: int, detect: Detect) -> Looks:
     middles = seen.boxes[:, None, :2] + seen.boxes[:, None, 2:] / 2
     points = np.concatenate([middles, seen.landmarks], axis=1).astype(np.float64) - side / 2
     back = crops.sizes / side * np.exp(1j * np.radians(crops.rolls))
-    # Pairs of numbers are complex numbers in memory, and are rotated as such.
+    # Rotate (x, y) pairs as complex numbers, which have the same memory layout.
     turned = points.view(np.complex128)[:, :, 0] * back[:, None]
     places = turned.view(np.float64).reshape(points.shape) + crops.centers[:, None]
     extents = seen.boxes[:, 2:] * (crops.sizes / side)[:, None]

@@ -1,7 +1,7 @@
-"""Faces found in an image, as arrays. Values in, values out.
+"""Detections as arrays, and pure functions on them.
 
-Coordinates are pixels with the origin at the top left corner of the top left pixel, so that a position in a resized
-image is the position times the scale.
+Coordinates are in pixels. The origin is the top left corner of the top left pixel (not its center), so resizing an
+image multiplies every coordinate by the scale.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class Detections:
         return len(self.scores)
 
     def at(self, index: NDArray[np.intp] | slice) -> Detections:
-        """Returns some of the detections."""
+        """Returns the detections with these indices."""
         return Detections(self.boxes[index], self.scores[index], self.landmarks[index])
 
     def scaled(self, scale: float) -> Detections:
@@ -42,7 +42,7 @@ class Detections:
 
 
 def no_detections() -> Detections:
-    """Returns no detections, as arrays of length 0."""
+    """Returns an empty set of detections."""
     return Detections(np.zeros((0, 4), np.float32), np.zeros(0, np.float32), np.zeros((0, 5, 2), np.float32))
 
 
@@ -57,12 +57,13 @@ def concatenate(parts: Sequence[Detections]) -> Detections:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class OrientedDetections:
-    """Faces of one image, and which way up they are.
+    """Faces of one image with their rolls.
 
     Attributes:
-        faces: In the pixels of the image.
+        faces: In pixels of the image.
         rolls: (K,) float64, degrees clockwise.
-        spreads: (K,) float64, how far the landmarks differ between crops, as a fraction of the face's longer side.
+        spreads: (K,) float64, root mean square deviation of the landmarks between crops, as a fraction of the face's
+            longer side.
     """
 
     faces: Detections
@@ -73,7 +74,7 @@ class OrientedDetections:
         return len(self.faces)
 
     def at(self, index: NDArray[np.intp] | slice) -> OrientedDetections:
-        """Returns some of the detections."""
+        """Returns the detections with these indices."""
         return OrientedDetections(self.faces.at(index), self.rolls[index], self.spreads[index])
 
     def scaled(self, scale: float) -> OrientedDetections:
@@ -82,7 +83,7 @@ class OrientedDetections:
 
     @staticmethod
     def of(faces: Detections, roll: float = 0.0) -> OrientedDetections:
-        """Faces that were found in a view of this roll, and nothing more is known of."""
+        """Returns detections from a view of this roll, in degrees; nothing else is known about them yet."""
         return OrientedDetections(faces, np.full(len(faces), roll), np.zeros(len(faces)))
 
     @staticmethod
@@ -96,7 +97,12 @@ class OrientedDetections:
 
 
 def non_max_suppression(detections: Detections, iou_threshold: float) -> NDArray[np.intp]:
-    """Indices of the best-scored of every group of boxes that overlap by more than this (0-1), best first."""
+    """Returns the indices of the detections that remain after non-maximum suppression, by descending score.
+
+    Args:
+        detections: With overlaps.
+        iou_threshold: IoU, 0-1, above which two boxes count as the same face.
+    """
     if not len(detections):
         return np.zeros(0, np.intp)
     kept = cv2.dnn.NMSBoxes(detections.boxes.tolist(), detections.scores.tolist(), 0.0, iou_threshold)
@@ -104,13 +110,16 @@ def non_max_suppression(detections: Detections, iou_threshold: float) -> NDArray
 
 
 def most_prominent(detections: Detections, count: int, sure_confidence: float) -> NDArray[np.intp]:
-    """Indices of the `count` most prominent faces: the largest of those that are surely faces, then of the others."""
+    """Returns the indices of the `count` most prominent faces.
+
+    Sure faces (score at least `sure_confidence`) come first, then the others; each group by descending area.
+    """
     areas = detections.boxes[:, 2] * detections.boxes[:, 3]
     return np.lexsort((-areas, detections.scores < sure_confidence))[:count]
 
 
 def elsewhere(detections: Detections, known: Detections) -> NDArray[np.intp]:
-    """Indices of the detections whose centers are in none of the known boxes."""
+    """Returns the indices of the detections whose centers lie in none of the known boxes."""
     centers = detections.boxes[:, None, :2] + detections.boxes[:, None, 2:] / 2
     start, size = known.boxes[None, :, :2], known.boxes[None, :, 2:]
     inside = np.all((centers >= start) & (centers <= start + size), axis=2)
@@ -118,7 +127,7 @@ def elsewhere(detections: Detections, known: Detections) -> NDArray[np.intp]:
 
 
 def iou(boxes: NDArray[np.float32], others: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Intersection over union of boxes (K, 4) with boxes of the same shape, row by row."""
+    """Returns the intersection over union (K,) of boxes (K, 4) and other boxes (K, 4), row by row."""
     start = np.maximum(boxes[:, :2], others[:, :2])
     end = np.minimum(boxes[:, :2] + boxes[:, 2:], others[:, :2] + others[:, 2:])
     common = np.maximum(end - start, 0).prod(axis=1)
@@ -128,11 +137,11 @@ def iou(boxes: NDArray[np.float32], others: NDArray[np.float32]) -> NDArray[np.f
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Candidates:
-    """What a detector says about a batch of images, before overlapping boxes are merged.
+    """Raw detections in a batch of images, before overlapping boxes are merged.
 
     Attributes:
-        image: (K,) intp, the index in the batch, ascending.
-        detections: K rows in the pixels of the network's input.
+        image: (K,) intp, index of the image in the batch, ascending.
+        detections: K detections in pixels of the network's input.
     """
 
     image: NDArray[np.intp]
@@ -147,9 +156,9 @@ class Candidates:
 def merge_at_center(candidates: Candidates, count: int, side: int) -> Detections:
     """Returns the face at the center of each of `count` square crops of `side` pixels; score 0 where there is none.
 
-    Neighboring cells of a detector's grid see the same face, each with an error of its own that depends on where the
-    face lies relative to the grid. Box and landmarks are the mean of all candidates that overlap the best one, weighted
-    by score: a face that is shifted by a pixel then moves its landmarks by a fifth less than the best candidate alone.
+    Neighboring cells of a detector's grid detect the same face, each with an error that depends on the position of the
+    face relative to the grid. Box and landmarks are therefore the score-weighted mean of all candidates that overlap
+    the best one: when the face shifts by a pixel, they move by a fifth less than those of the best candidate alone.
     """
     found = candidates.detections
     merged = Detections(
@@ -162,7 +171,7 @@ def merge_at_center(candidates: Candidates, count: int, side: int) -> Detections
         return merged
     order = central[np.lexsort((found.scores[central], candidates.image[central]))]
     best = np.full(count, -1)
-    best[candidates.image[order]] = order  # ascending scores: the best of each image is assigned last
+    best[candidates.image[order]] = order  # scores ascend, so the best candidate of each image is assigned last
     rows = np.flatnonzero(best[candidates.image] >= 0)
     rows = rows[iou(found.boxes[rows], found.boxes[best[candidates.image[rows]]]) > SAME_FACE_IOU]
     owner = candidates.image[rows]

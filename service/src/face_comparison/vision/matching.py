@@ -21,11 +21,12 @@ class Calibration:
     """Maps distances (0-2) to confidences and verdicts.
 
     Attributes:
-        threshold: Maximum distance of the same person.
-        midpoint: The bundle's distance at which both answers are equally likely; its own threshold.
-        slope: How fast the probability falls around the midpoint, in distance.
-        same_below: The bundle's lower limit of `review`, at its own threshold.
-        different_above: The bundle's upper limit of `review`, at its own threshold.
+        threshold: Maximum distance that counts as the same person.
+        midpoint: Distance at which the same person and different people are equally likely: the bundle's own threshold.
+        slope: Scale of the logistic function, in units of distance; the smaller, the faster the probability falls
+            around the midpoint.
+        same_below: Lower limit of `review` at the bundle's own threshold.
+        different_above: Upper limit of `review` at the bundle's own threshold.
     """
 
     threshold: float
@@ -35,7 +36,7 @@ class Calibration:
     different_above: float
 
     def verdict(self, distance: float) -> Verdict:
-        """Returns the verdict for a distance; the limits of `review` move with the threshold."""
+        """Returns the verdict for a distance. The limits of `review` move along with the threshold."""
         shift = self.threshold - self.midpoint
         if distance <= self.same_below + shift:
             return "same"
@@ -44,15 +45,15 @@ class Calibration:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class FaceMatch:
-    """A target's face compared with the source.
+    """The comparison of one face of a target with the source.
 
     Attributes:
-        face: None if the target was a hash.
-        distance: Euclidean, 0-2.
-        confidence: Probability of the same person, 0-1.
+        face: The target's face; None if the target was a hash.
+        distance: Euclidean distance, 0-2.
+        confidence: Probability, 0-1, that both are the same person.
         same_person: Whether the distance is within the threshold.
-        verdict: `same`, `different`, or `review` if a person should decide: near the threshold, or if one of the faces
-            is not reliable.
+        verdict: `same`, `different`, or `review` if a person should decide, because the distance is near the threshold
+            or one of the faces is not reliable.
     """
 
     face: Face | None
@@ -64,7 +65,13 @@ class FaceMatch:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class TargetMatch:
-    """One target. faces: at least one, nearest first. width, height: pixels of the upright image, 0 for a hash."""
+    """The comparison of one target with the source.
+
+    Attributes:
+        faces: At least one, by ascending distance.
+        width: Pixels of the upright image; 0 for a hash.
+        height: Pixels of the upright image; 0 for a hash.
+    """
 
     faces: tuple[FaceMatch, ...]
     width: int = 0
@@ -72,7 +79,11 @@ class TargetMatch:
 
 
 def most_prominent_face(faces: Sequence[Face], sure_confidence: float) -> Face:
-    """Returns the largest face with at least `sure_confidence`, or, if there is none, the largest. Raises NoFace."""
+    """Returns the largest face with at least `sure_confidence`, or the largest of all if there is none.
+
+    Raises:
+        NoFace: There are no faces.
+    """
     if not faces:
         raise NoFace("no face was found in the image")
     return max(faces, key=lambda face: (face.confidence >= sure_confidence, face.box.area, face.confidence))
@@ -84,10 +95,10 @@ def image_match(
     """Compares the source's hash with every face of an image.
 
     Args:
-        source: (768,) float32.
+        source: Hash (768,) float32.
         target: The image's faces.
-        calibration: The bundle's, at the request's threshold.
-        reliable: Whether the source's face is reliable.
+        calibration: The bundle's calibration at the request's threshold.
+        reliable: Whether the source's hash is reliable.
 
     Raises:
         NoFace: The image has no face.
@@ -101,7 +112,7 @@ def image_match(
 def hash_match(
     source: NDArray[np.float32], target: NDArray[np.float32], calibration: Calibration, *, reliable: bool = True
 ) -> TargetMatch:
-    """Compares the source's hash with another hash. reliable: whether the source's face is."""
+    """Compares the source's hash with another hash; for the arguments, see `image_match`."""
     return TargetMatch((_match(source, target, None, calibration, reliable),))
 
 

@@ -1,4 +1,4 @@
-"""Chooses further views of an image from the rolls of the faces found in it. Pure arithmetic."""
+"""Chooses additional views of an image from the rolls of the faces found in it. Pure arithmetic."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ MOST_TILTED_VIEWS = 3
 
 
 def angle_difference(angles: NDArray[np.float64], others: NDArray[np.float64] | float) -> NDArray[np.float64]:
-    """Returns the differences of angles in degrees, -180 to 180."""
+    """Returns the differences between angles in degrees, wrapped to -180 to 180."""
     return (angles - others + 180.0) % 360.0 - 180.0
 
 
 def next_view(rolls: NDArray[np.float64], seen: Sequence[float]) -> float | None:
-    """Returns the roll in degrees of heads that a further view should show upright; None if no view is needed.
+    """Returns the roll, in degrees, that another view should compensate for; None if no other view is needed.
 
     Args:
-        rolls: (K,) degrees, of the sure faces.
-        seen: Degrees, of the views in which faces were searched for.
+        rolls: Rolls (K,) of the sure faces, in degrees.
+        seen: Rolls of the views that have been searched, in degrees.
     """
     if not len(rolls):
         return None
@@ -32,5 +32,5 @@ def next_view(rolls: NDArray[np.float64], seen: Sequence[float]) -> float | None
     if not len(far):
         return None
     mean = float(np.degrees(np.angle(np.exp(1j * np.radians(far)).sum())))
-    # The roll of one face: the mean of faces that lean to both sides would show none of them upright.
+    # Take the roll of the face nearest to the mean: if faces lean to both sides, the mean would show none upright.
     return float(far[np.abs(angle_difference(far, mean)).argmin()])

@@ -1,6 +1,6 @@
 """Estimates the pose of a head from its five landmarks. Pure arithmetic.
 
-Roll and yaw can be estimated; pitch cannot: a long nose and a lowered head look alike in five points.
+Roll and yaw can be estimated. Pitch cannot: with only five landmarks, a long nose and a lowered head look alike.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ NOSE_HEIGHT = 0.5
 
 
 def roll_and_yaw(landmarks: NDArray[np.float32]) -> tuple[float, float]:
-    """Returns the degrees by which a face is rotated clockwise in the image, and turned to the image's right.
+    """Returns the roll (clockwise in the image) and the yaw (to the image's right) of a face, in degrees.
 
     Args:
         landmarks: (5, 2) pixels, in the order of `types.LANDMARK_TYPES`.

@@ -1,4 +1,4 @@
-"""An image at several sizes, and what affine maps cut from it. OpenCV only for its arithmetic."""
+"""An image pyramid, and affine crops from it. Uses OpenCV only for its arithmetic."""
 
 from __future__ import annotations
 
@@ -10,16 +10,17 @@ from numpy.typing import NDArray
 
 
 class Pyramid:
-    """An image at full, half, quarter... size, each made when first asked for.
+    """An image at full, half, quarter size and so on; each level is computed on first use.
 
-    A face is cut from the level nearest to the size it is wanted in: bilinear sampling stays free of aliasing, and a
-    large face costs no more than a small one.
+    A crop is sampled from the level nearest to its target resolution, which keeps bilinear sampling free of aliasing
+    and makes a large face no more expensive than a small one.
     """
 
     def __init__(self, image: NDArray[np.uint8]) -> None:
-        """image: (H, W, 3) uint8."""
+        """Takes the full image (H, W, 3) uint8."""
         self._levels = [image]
-        # By depth, with a fourth channel: OpenCV warps such pixels to the same values in less than half the time.
+        # Levels by depth, with a fourth channel: OpenCV warps 4-channel images in less than half the time, with the
+        # same values.
         self._widened: dict[int, NDArray[np.uint8]] = {}
 
     @property
@@ -29,13 +30,14 @@ class Pyramid:
         return height, width
 
     def part(self, left: int, top: int, right: int, bottom: int) -> Pyramid:
-        """A pyramid of a rectangle of the full image, in its pixels."""
+        """Returns the pyramid of a rectangle of the full image, given in pixels."""
         return Pyramid(self._levels[0][top:bottom, left:right])
 
     def level(self, shrink: float) -> tuple[NDArray[np.uint8], float]:
-        """Returns the level from which to draw the image `shrink` times smaller, and that level's scale.
+        """Returns the level from which to draw the image `shrink` times smaller, and the scale of that level.
 
-        The level is at most twice as large as requested, and never smaller unless the image itself is.
+        The level is at most twice as large as requested (unless the image is too small to be halved further), and never
+        smaller unless the full image is.
         """
         depth = int(math.log2(max(shrink, 1.0)))
         while len(self._levels) <= depth:
@@ -50,12 +52,12 @@ class Pyramid:
         return self._levels[depth], 0.5**depth
 
     def warps(self, matrices: NDArray[np.float64], side: int, smoothing: float = 1.0) -> NDArray[np.uint8]:
-        """Draws what 2x3 matrices (image to result, both from corner to corner) make of the image; black outside it.
+        """Applies affine transforms to the image; pixels outside it are black.
 
         Args:
-            matrices: (K, 2, 3), from the image to the results.
-            side: Of the results, pixels.
-            smoothing: 2 takes samples from a level that is at most as fine as the result, which averages noise.
+            matrices: (K, 2, 3), from the image to the results; the origin of both is the corner of the first pixel.
+            side: Side of the results, in pixels.
+            smoothing: With 2, samples come from a level that is at most as fine as the result, which averages noise.
 
         Returns:
             (K, side, side, 3) uint8.
@@ -63,15 +65,15 @@ class Pyramid:
         return _narrowed(self._draw(matrices, smoothing * _shrinks(matrices), side))
 
     def warp(self, matrix: NDArray[np.float64], height: int, width: int) -> NDArray[np.uint8]:
-        """As `warps`, of one matrix (2, 3), to another size."""
+        """Applies one affine transform (2, 3) to the image, as `warps` does; returns (height, width, 3) uint8."""
         level, scale = self.level(float(_shrinks(matrix[None])[0]))
         (own,) = _from_pixel_centers(matrix[None], np.array([1 / scale]))
         return np.asarray(cv2.warpAffine(level, own, (width, height), flags=cv2.INTER_LINEAR), np.uint8)
 
     def blended_warps(self, matrices: NDArray[np.float64], side: int) -> NDArray[np.uint8]:
-        """As `warps`, with the next coarser level mixed in, the more the nearer it is (trilinear sampling).
+        """Like `warps`, but interpolates between two adjacent levels (trilinear sampling).
 
-        Where one level gives way to the next, an image that is noisy or sharp would jump.
+        Without it, the result for a noisy or sharp image would jump where one level takes over from the next.
         """
         shrinks = np.maximum(_shrinks(matrices), 1.0)
         finer, coarser = self._draw(matrices, shrinks, side), self._draw(matrices, 2 * shrinks, side)
@@ -80,7 +82,7 @@ class Pyramid:
         return _narrowed(finer)
 
     def _draw(self, matrices: NDArray[np.float64], shrinks: NDArray[np.float64], side: int) -> NDArray[np.uint8]:
-        """Draws each from the level for an image that is shrunk so many times: (K, side, side, 4)."""
+        """Returns crops (K, side, side, 4), each sampled from the level for its shrink factor in `shrinks` (K,)."""
         result = np.empty((len(matrices), side, side, 4), np.uint8)
         if not len(matrices):
             return result
@@ -98,7 +100,7 @@ class Pyramid:
 
 
 def _narrowed(images: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Images (K, side, side, 4) without their fourth channel."""
+    """Returns images (K, side, side, 4) without their fourth channel."""
     count, height, width, _ = images.shape
     if not count:
         return images[..., :3]
@@ -107,17 +109,17 @@ def _narrowed(images: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 
 def _from_pixel_centers(matrices: NDArray[np.float64], factors: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Matrices (K, 2, 3) from levels to results, as OpenCV takes them.
+    """Converts matrices (K, 2, 3) from the full image to matrices from a level, in OpenCV's convention.
 
-    factors: (K,) how many times larger the image is than the level.
+    `factors` (K,) says how many times larger the full image is than the level.
     """
     own = matrices.copy()
     own[:, :, :2] *= factors[:, None, None]
-    # OpenCV counts from the center of the first pixel, half a pixel from its corner.
+    # OpenCV's origin is the center of the first pixel, which is half a pixel from its corner.
     own[:, :, 2] += own[:, :, :2].sum(axis=2) / 2 - 0.5
     return own
 
 
 def _shrinks(matrices: NDArray[np.float64]) -> NDArray[np.float64]:
-    """How many times smaller matrices (K, 2, 3) make the image: (K,)."""
+    """Returns the factors (K,) by which matrices (K, 2, 3) shrink the image."""
     return np.asarray(1.0 / np.maximum(np.hypot(matrices[:, 0, 0], matrices[:, 1, 0]), 1e-9), np.float64)

@@ -1,4 +1,4 @@
-"""What makes a comparison with a face doubtful, measured on the face. Pure arithmetic."""
+"""Measures the quality of a face, which says whether comparisons with it are reliable. Pure arithmetic."""
 
 from __future__ import annotations
 
@@ -38,11 +38,11 @@ def assess(
     """Returns the quality of one face.
 
     Args:
-        aligned: (H, W, 3) uint8 RGB.
+        aligned: The aligned face, (H, W, 3) uint8 RGB.
         box: In pixels of the image.
-        landmarks: (5, 2) pixels of the image.
+        landmarks: (5, 2), in pixels of the image.
         spread: See `detections.OrientedDetections`.
-        size: Height and width of the image.
+        size: Height and width of the image, in pixels.
         distinct: See `recognizer.Embedded`.
     """
     sharpness, brightness = sharpness_and_brightness(aligned)
@@ -69,10 +69,11 @@ def assess(
 
 
 def sharpness_and_brightness(face: NDArray[np.uint8]) -> tuple[float, float]:
-    """Of an aligned face (H, W, 3) uint8 RGB, each 0-100.
+    """Returns the sharpness and the brightness of an aligned face (H, W, 3) uint8 RGB, each 0-100.
 
-    Brightness: mean luma (BT.601) in percent. Sharpness: s / (s + 10) in percent, s the standard deviation of the
-    Laplacian of the luma: the variance of the Laplacian is the usual measure of focus (Pech-Pacheco et al., 2000).
+    Brightness is the mean luma (BT.601) in percent. Sharpness is s / (s + 10) in percent, where s is the standard
+    deviation of the Laplacian of the luma; the variance of the Laplacian is the usual measure of focus (Pech-Pacheco et
+    al., 2000).
     """
     luma = cv2.cvtColor(face, cv2.COLOR_RGB2GRAY)
     deviation = float(cv2.Laplacian(luma, cv2.CV_32F).std())
@@ -80,10 +81,14 @@ def sharpness_and_brightness(face: NDArray[np.uint8]) -> tuple[float, float]:
 
 
 def evenness(face: NDArray[np.uint8]) -> float:
-    """Detail of an aligned face (H, W, 3) uint8 RGB in its least detailed direction, as a fraction of the most, 0-1.
+    """Returns the ratio (0-1) of detail in a face's least and most detailed directions; a low ratio means motion blur.
 
-    Motion takes the detail along its own direction and leaves it across, so that the sharpness hardly falls. From the
-    structure tensor (Bigün and Granlund, 1987) of the Laplacian, away from the border, which has edges of its own.
+    Motion blur removes the detail along its direction but keeps the detail across it, so the sharpness hardly falls.
+    The ratio comes from the structure tensor (Bigün and Granlund, 1987) of the Laplacian. The border of the image is
+    left out because it adds edges of its own.
+
+    Args:
+        face: The aligned face, (H, W, 3) uint8 RGB.
     """
     detail = cv2.Laplacian(cv2.cvtColor(face, cv2.COLOR_RGB2GRAY), cv2.CV_32F)
     across, down = (cv2.Sobel(detail, cv2.CV_32F, x, 1 - x)[3:-3, 3:-3].ravel() for x in (1, 0))

@@ -1,6 +1,7 @@
-"""From an image to its faces: views, crops, alignment, embedding.
+"""Finds and embeds the faces of a decoded image: views, crops, alignment, embedding.
 
-Knows networks only as sessions and a manifest's numbers; decoding images and scheduling requests are others' work.
+This module knows the networks only as sessions and the manifest's numbers. Decoding images and scheduling requests
+happen elsewhere.
 """
 
 from __future__ import annotations
@@ -45,12 +46,12 @@ QUARTERS = ((0, 0.0), (1, 90.0), (2, 180.0), (3, -90.0))
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Embedded:
-    """What the embedder says of faces.
+    """Embedded faces.
 
     Attributes:
         hashes: (K, HASH_SIZE) float32.
-        aligned: (K, side, side, 3) uint8, the faces as the embedder sees them.
-        distinct: (K,) whether a face shows enough of what tells people apart.
+        aligned: (K, side, side, 3) uint8, the aligned faces that the embedder got.
+        distinct: (K,) whether a face shows enough features that distinguish people.
     """
 
     hashes: NDArray[np.float32]
@@ -67,11 +68,11 @@ class Recognizer:
         """Takes the sessions of a bundle.
 
         Args:
-            manifest: The bundle's.
-            views: The detector, for whole images of the sizes in `view_shapes`.
-            crops: The detector, for crops around faces of the sizes in `crop_shapes`.
-            embedder: The embedder, for aligned faces of the sizes in `embedder_shapes`.
-            aspects: As for `view_shapes`.
+            manifest: The bundle's manifest.
+            views: The detector for whole images, loaded for the shapes of `view_shapes`.
+            crops: The detector for crops around faces, loaded for the shapes of `crop_shapes`.
+            embedder: The embedder for aligned faces, loaded for the shapes of `embedder_shapes`.
+            aspects: The aspect ratios given to `view_shapes`.
         """
         self._views, self._crops, self._embedder = views, crops, embedder
         self._manifest = manifest
@@ -80,17 +81,20 @@ class Recognizer:
         self._template = template(manifest.embedder.alignment, manifest.embedder.side)
 
     def view_side(self, longest: int) -> int:
-        """Pixels of the longer side that an image of this longer side is shrunk to."""
+        """Returns the longer side, in pixels, that an image of this longer side is shrunk to."""
         return views.view_side(longest, self._manifest.detector.sides)
 
     def propose(self, pyramid: Pyramid, minimum: float, longest: int) -> OrientedDetections:
-        """Where faces may be, in the image's pixels, best first; boxes may reach over the edges.
+        """Returns proposals in pixels of the image, by descending score; boxes may extend beyond the edges.
 
-        Takes everything from the manifest's `min_proposal` on (or from `minimum`, 0-1, where that is lower): `refine`
-        tells the faces among it. In a shrunken view a small face scores low, and so do a few things that are none. A
-        larger one, which a crop would show no finer than the view did, needs a score of MIN_CROP_SCORE already here.
+        The minimum score is low (the manifest's `min_proposal`, or `minimum` if that is lower), because small faces
+        score low in a shrunken view. So do a few things that are not faces; `refine` separates them. A larger face,
+        which a crop would not show in more detail than the view, must score MIN_CROP_SCORE already here.
 
-        longest: pixels of the image's longer side before it was decoded smaller.
+        Args:
+            pyramid: The image.
+            minimum: Minimum score of the requested faces, 0-1.
+            longest: Longer side of the full-size image in pixels, before reduced-size decoding.
         """
         found = self._propose(pyramid, minimum, longest, 0)
         scale = min(1.0, self.view_side(longest) / max(pyramid.size))
@@ -99,10 +103,17 @@ class Recognizer:
     def refine(
         self, pyramid: Pyramid, proposals: OrientedDetections, minimum: float, count: int, *, turned: bool = False
     ) -> OrientedDetections:
-        """Returns the faces among the proposals, each once, best first; score, box and landmarks come from crops.
+        """Returns the faces among the proposals without duplicates, by descending score.
 
-        count: of the most prominent faces that are wanted; where the sure faces are more, others may be left out.
-        turned: try all proposals at other rolls than those of their views, not only likely ones.
+        Scores, boxes, and landmarks come from crops.
+
+        Args:
+            pyramid: The image.
+            proposals: In pixels of the image.
+            minimum: Minimum score, 0-1.
+            count: Number of most prominent faces that are needed. If there are more sure faces than that, others may be
+                left out.
+            turned: Whether to try every proposal at rolls other than that of its view, rather than only likely ones.
         """
         spec = self._manifest.detector
         if not spec.refinement or not len(proposals):
@@ -117,11 +128,11 @@ class Recognizer:
         return refinement.refine(pyramid, proposals, self._detect, spec.refinement, criteria)
 
     def sure_rolls(self, found: OrientedDetections) -> NDArray[np.float64]:
-        """Rolls (K,) in degrees of those that are surely faces."""
+        """Returns the rolls (K,), in degrees, of the sure faces."""
         return found.rolls[found.faces.scores >= self._manifest.detector.sure_confidence]
 
     def propose_turned(self, pyramid: Pyramid, minimum: float, longest: int) -> OrientedDetections:
-        """As `propose`, in views of the image turned by each quarter, the upright one included."""
+        """Like `propose`, but in four views of the image, one for each quarter turn including the upright one."""
         parts = [
             OrientedDetections.of(self._propose(pyramid, minimum, longest, quarters), roll)
             for quarters, roll in QUARTERS
@@ -130,12 +141,12 @@ class Recognizer:
         return found.at(np.argsort(-found.faces.scores, kind="stable")[:MAX_PROPOSALS])
 
     def finer_side(self, longest: int) -> int:
-        """Pixels of the longer side of an image that is fine enough for `propose_finer`."""
+        """Returns the longer side, in pixels, of an image that is fine enough for `propose_finer`."""
         part, side = views.finer(longest, self._manifest.detector.sides)
         return math.ceil(side / part)
 
     def propose_finer(self, pyramid: Pyramid, minimum: float, longest: int) -> OrientedDetections:
-        """As `propose`, in views that are about twice as fine."""
+        """Like `propose`, but in views with about twice the resolution."""
         spec = self._manifest.detector
         height, width = pyramid.size
         part, side = views.finer(longest, spec.sides)
@@ -144,7 +155,7 @@ class Recognizer:
         return OrientedDetections.of(found.at(non_max_suppression(found, spec.nms_iou_threshold)[:MAX_PROPOSALS]))
 
     def propose_tilted(self, pyramid: Pyramid, minimum: float, longest: int, roll: float) -> OrientedDetections:
-        """As `propose`, in a view of the image in which heads of this roll (degrees) are upright."""
+        """Like `propose`, but in a view of the image in which heads of this roll (degrees) are upright."""
         spec = self._manifest.detector
         grown = max(views.tilted_size(*pyramid.size, roll)) / max(pyramid.size)
         side = self.view_side(round(grown * longest))
@@ -154,14 +165,15 @@ class Recognizer:
         return OrientedDetections.of(views.tilted_back(found, matrix), roll)
 
     def merged(self, found: OrientedDetections, more: OrientedDetections) -> OrientedDetections:
-        """Returns the faces of both, each once, best first."""
+        """Returns the faces of both without duplicates, by descending score."""
         both = OrientedDetections.concatenate([found, more])
         return both.at(non_max_suppression(both.faces, self._manifest.detector.nms_iou_threshold))
 
     def embed(self, pyramid: Pyramid, landmarks: NDArray[np.float32]) -> Embedded:
-        """The hashes of faces with these landmarks (K, 5, 2).
+        """Aligns and embeds the faces with these landmarks (K, 5, 2), given in pixels of the image.
 
-        Raises RuntimeError when the network gives no numbers.
+        Raises:
+            RuntimeError: The network's output contains NaN or infinity.
         """
         matrices = np.stack([similarity_transform(points, self._template) for points in landmarks])
         aligned = pyramid.blended_warps(matrices, self._manifest.embedder.side)
@@ -177,14 +189,14 @@ class Recognizer:
         found = self._detect_in_view(pyramid, self.view_side(longest), 1.0, self._aspects, lowest, quarters)
         found = found.at(non_max_suppression(found, spec.nms_iou_threshold))
         if spec.close_up and views.may_be_close_up(found, pyramid.size, spec.sure_confidence):
-            # At least halved: a noisy face that fills a small image is found once its noise is averaged.
+            # Shrink by at least half: a noisy face that fills a small image is detected once its noise is averaged.
             closer = self._detect_in_view(pyramid, spec.close_up, 0.5, SQUARE, lowest, quarters)
             found = concatenate([found, closer])
             found = found.at(non_max_suppression(found, spec.nms_iou_threshold))
         return found
 
     def _worth_a_crop(self, found: Detections, scale: float, minimum: float) -> Detections:
-        """Those that are small in a view of this scale, or score well enough in it."""
+        """Returns the detections worth refining: they are small in a view of this scale, or score high enough in it."""
         spec = self._manifest.detector.refinement
         if not spec:
             return found
@@ -225,7 +237,13 @@ class Recognizer:
 
 
 def faces(found: OrientedDetections, embedded: Embedded, size: tuple[int, int]) -> tuple[Face, ...]:
-    """Face values by descending confidence, in pixels of the image of this height and width."""
+    """Returns the faces by descending confidence, in pixels of the image.
+
+    Args:
+        found: The detections.
+        embedded: Their embeddings, in the same order.
+        size: Height and width of the image, in pixels.
+    """
 
     def face(index: int) -> Face:
         left, top, width, height = found.faces.boxes[index].tolist()
@@ -238,7 +256,7 @@ def faces(found: OrientedDetections, embedded: Embedded, size: tuple[int, int]) 
 
 
 def view_shapes(manifest: Manifest, batches: Sequence[int], aspects: Sequence[float] = ASPECTS) -> list[Shape]:
-    """Every bucket of the detector for whole images."""
+    """Returns every input shape (batch, height, width) of the detector for whole images."""
     spec = manifest.detector
     landscape = [shape for side in spec.sides for shape in views.view_shapes(side, aspects)]
     landscape += views.view_shapes(spec.close_up, SQUARE) if spec.close_up else []
@@ -247,12 +265,12 @@ def view_shapes(manifest: Manifest, batches: Sequence[int], aspects: Sequence[fl
 
 
 def crop_shapes(manifest: Manifest, batches: Sequence[int]) -> list[Shape]:
-    """Every bucket of the detector for crops around faces."""
+    """Returns every input shape (batch, side, side) of the detector for crops around faces."""
     spec = manifest.detector.refinement
     sides = {spec.probe_side, spec.roll_side, spec.landmark_side} if spec else set()
     return sorted((batch, side, side) for side in sides for batch in batches)
 
 
 def embedder_shapes(manifest: Manifest, batches: Sequence[int]) -> list[Shape]:
-    """Returns the shapes of aligned faces, one per batch size."""
+    """Returns every input shape (batch, side, side) of the embedder."""
     return [(batch, manifest.embedder.side, manifest.embedder.side) for batch in batches]

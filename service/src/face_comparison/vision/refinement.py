@@ -1,10 +1,12 @@
-"""From places where a face may be to faces with exact landmarks, whatever way up they are.
+"""Refines proposals into faces with precise landmarks, at any roll.
 
-A detector that sees a face in a small crop places the landmarks well, but as if the face were nearly upright in it:
-where the face fills most of the crop they follow a third of its roll, elsewhere a tenth. So each place is looked at
-three times. One crop tells whether there is a face and which way up it is; several narrow ones measure the roll, again
-where that was far from what the first crop showed; several wider ones, rotated by it, give the landmarks, the box and
-the score.
+On a small crop, the detector locates the landmarks well, but as if the face were nearly upright: they follow only a
+third of its roll where the face fills most of the crop, and a tenth elsewhere. Each place is therefore examined in
+three steps:
+
+1. One crop shows whether there is a face, and its approximate roll.
+2. Several narrow crops measure the roll, repeatedly if it differs much from the previous estimate.
+3. Several wider crops, rotated by the roll, yield the landmarks, the box, and the score.
 """
 
 from __future__ import annotations
@@ -73,15 +75,16 @@ ROOM_FOR_ERROR = 0.8
 
 @dataclass(frozen=True, slots=True)
 class Criteria:
-    """What counts as a face, and which are wanted.
+    """What counts as a face, and how many are needed. Scores are between 0 and 1.
 
     Attributes:
-        count: Of the most prominent faces that are wanted; where the sure faces are more, others may be left out.
-        min_score: Mean score on the last crops, 0-1, from which on it is a face.
-        sure_score: As min_score, from which on it is surely one.
-        search_score: Score, 0-1, in the view or on the first crop, from which on a place that shows no upright face is
-            tried at other rolls.
-        iou_threshold: IoU, 0-1, above which two faces are one.
+        count: Number of most prominent faces that are needed. If there are more sure faces than that, others may be
+            left out.
+        min_score: Mean score on the last crops from which a place counts as a face.
+        sure_score: Mean score on the last crops from which it is surely a face.
+        search_score: Score, in the view or on the first crop, from which a place without an upright face is tried at
+            other rolls.
+        iou_threshold: IoU, 0-1, above which two faces count as one.
     """
 
     count: int
@@ -94,13 +97,15 @@ class Criteria:
 def refine(
     pyramid: Pyramid, proposals: OrientedDetections, detect: Detect, spec: Refinement, criteria: Criteria
 ) -> OrientedDetections:
-    """Returns the faces among the proposals, each once, best first, with boxes and landmarks from crops.
+    """Returns the faces among the proposals without duplicates, by descending score.
+
+    Scores, boxes, and landmarks come from crops.
 
     Args:
         pyramid: The image.
-        proposals: In its pixels, best first, with the rolls of the views in which they were found.
+        proposals: In pixels of the image, by descending score, with the rolls of the views in which they were found.
         detect: Runs the detector.
-        spec: The detector's numbers.
+        spec: The refinement parameters of the bundle's detector.
         criteria: What counts as a face.
     """
     places, scores = probe(pyramid, proposals, detect, spec, criteria.search_score)
@@ -124,13 +129,13 @@ def refine(
 def most_prominent_places(
     areas: NDArray[np.float64], sure: NDArray[np.bool_], known: NDArray[np.float64], count: int
 ) -> NDArray[np.bool_]:
-    """Which places may be among the most prominent faces, if the first crops are about right.
+    """Returns a mask (K,) of the places that may be among the most prominent faces, judging by the first crops.
 
     Args:
-        areas: (K,) of the places, square pixels.
+        areas: (K,) areas of the places, in square pixels.
         sure: (K,) whether the first crop surely shows a face.
-        known: (N,) areas of the faces that are surely ones.
-        count: Of the faces that are wanted.
+        known: (N,) areas of the sure faces found so far, in square pixels.
+        count: Number of faces that are needed.
     """
     rivals = known if len(known) >= count else np.concatenate([known, areas[sure]])
     if len(rivals) < count or len(known) < count == len(rivals):
@@ -141,7 +146,17 @@ def most_prominent_places(
 def probe(
     pyramid: Pyramid, proposals: OrientedDetections, detect: Detect, spec: Refinement, search_score: float
 ) -> tuple[Places, NDArray[np.float64]]:
-    """Returns the proposals that show a face on a small crop, with the roll to 45 degrees, and scores; best first."""
+    """Returns the places that show a face on a small crop, with rolls to the nearest 45 degrees, and their scores (K,).
+
+    Places are sorted by descending score.
+
+    Args:
+        pyramid: The image.
+        proposals: In pixels of the image.
+        detect: Runs the detector.
+        spec: The refinement parameters of the bundle's detector.
+        search_score: See `Criteria`.
+    """
     places = proposed_places(proposals)
     steadied = steadied_places(places, proposals.faces.landmarks, spec.box_per_spread)
     first = look(pyramid, steadied, spec.probe_room, spec.probe_side, detect, COARSE)
@@ -156,7 +171,7 @@ def probe(
     rolls = places.rolls[owner] + np.array([angle for each in turns for angle in each])
     tried = look(pyramid, places.at(owner).rolled(rolls), spec.probe_room, spec.probe_side, detect, FINE)
 
-    # Of all that was seen of a place, what scores best; of equals, the first crop.
+    # Keep the best-scored crop of each place; among equal scores, the first crop.
     owner = np.concatenate([owner, kept])
     scores = np.concatenate([tried.scores, first.scores[kept]])
     order = np.lexsort((scores, owner))
@@ -172,16 +187,16 @@ def probe(
 
 
 def proposed_places(proposals: OrientedDetections) -> Places:
-    """Where the boxes of the proposals are."""
+    """Returns the places of the proposals, from their boxes."""
     boxes = proposals.faces.boxes.astype(np.float64)
     return Places(boxes[:, :2] + boxes[:, 2:] / 2, np.maximum(boxes[:, 2:].max(axis=1), 1.0), proposals.rolls)
 
 
 def steadied_places(places: Places, landmarks: NDArray[np.float32], box_per_spread: float) -> Places:
-    """Where the landmarks (K, 5, 2) of proposals say that the faces are, held near the places that the boxes gave.
+    """Returns the places according to the landmarks (K, 5, 2) of the proposals, kept near those of the boxes.
 
-    In bfloat16 each number is off by up to 0.4 %. Over ten coordinates of landmarks that averages out, so a place falls
-    into another cell of the grid of crops less often than by its box.
+    In bfloat16, each number is off by up to 0.4 %. The error averages out over the ten coordinates of the landmarks, so
+    a place falls into a different cell of the crop grid less often than if its box were used.
     """
     means = landmarks.mean(axis=1, dtype=np.float64)
     spreads = np.sqrt(((landmarks - means[:, None]) ** 2).sum(axis=2).mean(axis=1))
@@ -194,7 +209,7 @@ def steadied_places(places: Places, landmarks: NDArray[np.float32], box_per_spre
 
 
 def distinct(places: Places, scores: NDArray[np.floating]) -> NDArray[np.intp]:
-    """Indices of the places that are not one with a better one, best first."""
+    """Returns the indices of the places that are not the same face as a better one, by descending score."""
     half = places.sizes[:, None] / 2
     boxes = np.concatenate([places.centers - half, 2 * half, 2 * half], axis=1).astype(np.float32)
     landmarks = np.zeros((len(places), 5, 2), np.float32)
@@ -202,16 +217,17 @@ def distinct(places: Places, scores: NDArray[np.floating]) -> NDArray[np.intp]:
 
 
 def examine(pyramid: Pyramid, places: Places, detect: Detect, spec: Refinement, min_score: float) -> OrientedDetections:
-    """Returns the faces at these places."""
+    """Returns the faces at these places; a minimum score applies that rises with the roll."""
     found = locate(pyramid, measure_roll(pyramid, places, detect, spec), detect, spec)
     turned = np.interp(np.abs(found.rolls), (TILTED, TURNED), (min_score, max(min_score, TURNED_SCORE)))
     return found.at(np.flatnonzero(found.faces.scores >= turned))
 
 
 def measure_roll(pyramid: Pyramid, places: Places, detect: Detect, spec: Refinement) -> Places:
-    """Returns the places with their rolls, measured again while that changes them by more than SMALL_ROLL.
+    """Returns the places with their measured rolls; measuring repeats while a roll changes by more than SMALL_ROLL.
 
-    A place that is about upright in a view is often measured once, one that was tried at other rolls at least twice.
+    A place that is nearly upright in a view is often measured only once; one that was tried at other rolls, at least
+    twice.
     """
     centers, sizes, rolls = places.centers.copy(), places.sizes.copy(), places.rolls.copy()
     tried = rolls % 90 != 0
@@ -231,10 +247,11 @@ def measure_roll(pyramid: Pyramid, places: Places, detect: Detect, spec: Refinem
 
 
 def locate(pyramid: Pyramid, places: Places, detect: Detect, spec: Refinement) -> OrientedDetections:
-    """Box, score and landmarks of each place, from the last crops."""
+    """Returns the box, score, and landmarks of each place, from the last crops."""
     seen = look_averaged(pyramid, places, spec.landmark_rooms, spec.landmark_side, detect)
     angle = np.radians(places.rolls)[:, None]
-    # The box of the ellipse in the rotated box: the rotated box's own corners would reach far beyond the face.
+    # Take the bounding box of the ellipse inscribed in the rotated box: the corners of the rotated box itself lie far
+    # outside the face.
     sizes = np.sqrt((seen.extents * np.cos(angle)) ** 2 + (seen.extents[:, ::-1] * np.sin(angle)) ** 2)
     boxes = np.concatenate([seen.centers - sizes / 2, sizes], axis=1).astype(np.float32)
     return OrientedDetections(

@@ -1,4 +1,4 @@
-"""The search for the faces of one image: which views of it are looked at, and how fine it is decoded."""
+"""Searches one image for faces: chooses the views in which to look, and the resolution at which to decode the image."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ REDUCTIONS: tuple[Reduce, ...] = (8, 4, 2, 1)
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """Which faces are wanted.
+    """Which faces to return.
 
     Attributes:
-        minimum: Score, 0-1, from which on a face is returned.
-        usual: The same where a request asks for no other score.
-        count: How many, the most prominent.
+        minimum: Minimum score, 0-1.
+        usual: Minimum score, 0-1, of requests that do not set their own.
+        count: Maximum number of faces; the most prominent are returned.
     """
 
     minimum: float
@@ -44,10 +44,10 @@ class Wanted:
 
 
 class Search:
-    """The faces of one image.
+    """The search for the faces of one image.
 
     Attributes:
-        image: As fine as the faces deserve that were found so far.
+        image: The image, decoded as fine as the faces found so far need.
     """
 
     def __init__(
@@ -58,14 +58,14 @@ class Search:
         wanted: Wanted,
         stages: dict[str, float],
     ) -> None:
-        """Decodes the image, no finer than the views need it.
+        """Decodes the image, no finer than the views need.
 
         Args:
             recognizer: Finds faces.
-            decode: The image at 1/reduce of its sides, or finer.
-            longest: Pixels of its longer side.
-            wanted: Which faces.
-            stages: Seconds by stage, to which `decode` and `detect` are added.
+            decode: Returns the image at 1/reduce of its sides, or finer.
+            longest: Longer side of the full-size image, in pixels.
+            wanted: Which faces to return.
+            stages: Seconds per phase; the times of `decode` and `detect` are added to it.
         """
         self._recognizer, self._decode, self._longest = recognizer, decode, longest
         self._wanted, self._stages = wanted, stages
@@ -73,10 +73,10 @@ class Search:
         self.image = self._decoded()
 
     def faces(self) -> OrientedDetections:
-        """Returns the faces, best first, in the pixels of `image`.
+        """Returns the faces in pixels of `image`, by descending score.
 
-        A face is searched for in the same way whatever the score that a request asks for, so that its hash does not
-        depend on it: what is less sure than usual is looked for afterwards, where no face was found.
+        The search first runs with the usual minimum score, whatever the request asks for, so that the hash of a face
+        does not depend on the requested minimum. Weaker faces are searched for afterwards, where no face was found.
         """
         found = self._usual_faces()
         if self._wanted.minimum < self._wanted.usual:
@@ -88,11 +88,11 @@ class Search:
         return found.at(np.flatnonzero(found.faces.scores >= self._wanted.minimum))
 
     def _usual_faces(self) -> OrientedDetections:
-        """Returns the faces of the usual score, best first.
+        """Returns the faces with at least the usual score, by descending score.
 
-        Where none is sure, the image is looked at on its sides and upside down, too, and where still none is, more
-        finely; where one is tilted far from every view, in a view in which it is upright, since others are often tilted
-        alike.
+        If no face is sure, the search continues on the image turned sideways and upside down, and if there is still no
+        sure face, in finer views. If a face is tilted far from every view, a view is added in which it is upright,
+        because other faces are often tilted the same way.
         """
         recognizer, minimum, longest = self._recognizer, self._wanted.usual, self._longest
         with timed(self._stages, "detect"):
@@ -115,9 +115,9 @@ class Search:
         return found
 
     def _with_finer(self, found: OrientedDetections) -> OrientedDetections:
-        """The faces, and those elsewhere that only a finer view shows; where there are none, the image stays as it is.
+        """Returns the faces plus those elsewhere that only a finer view shows; if there are none, keeps the image.
 
-        The view that comes first proposes faces of 13 pixels, but not wherever they lie on its grid of cells.
+        The first view proposes faces of 13 pixels, but not at every position relative to the detector's grid of cells.
         """
         coarse = self.image, self._reduce
         self._decode_at_least(reduction(self._longest, self._recognizer.finer_side(self._longest)))
@@ -132,17 +132,17 @@ class Search:
     def _with_more(
         self, found: OrientedDetections, proposals: OrientedDetections, minimum: float
     ) -> OrientedDetections:
-        """The faces, and those among the proposals that are elsewhere and have at least this score."""
+        """Returns the faces plus those among the proposals that are elsewhere and have at least this score."""
         width = self.image.size[1]
         more = self._refined(proposals.at(elsewhere(proposals.faces, found.faces)), turned=False)
         more = more.at(np.flatnonzero(more.faces.scores >= minimum))
         return self._recognizer.merged(found.scaled(self.image.size[1] / width), more)
 
     def _refined(self, proposals: OrientedDetections, *, turned: bool) -> OrientedDetections:
-        """Returns the faces among the proposals, on an image that is fine enough for each of them."""
+        """Returns the faces among the proposals, refined on an image that is fine enough for all of them."""
         minimum, width = self._wanted.usual, self.image.size[1]
-        # A finer image is decoded for the small ones among the sure faces before crops are cut from it, and once more
-        # where only the crops showed that a face is one.
+        # Decode a finer image first if a proposal that already scores as a face is small, and again if only the crops
+        # showed that a small proposal is a face.
         self._decode_finer(proposals.faces.at(np.flatnonzero(proposals.faces.scores >= minimum)))
         while True:
             proposals = proposals.scaled(self.image.size[1] / width)
@@ -156,11 +156,11 @@ class Search:
         return self._recognizer.refine(self.image, proposals, minimum, self._wanted.count, turned=turned)
 
     def _decode_finer(self, faces: Detections) -> bool:
-        """Decodes a finer image where these faces deserve one; whether it did."""
+        """Decodes a finer image if these faces need one; returns whether it did."""
         return self._decode_at_least(finer_reduction(smallest(faces), self._reduce))
 
     def _decode_at_least(self, reduce: Reduce) -> bool:
-        """Decodes the image at this reduction unless it is that fine already; whether it did."""
+        """Decodes the image at this reduction unless it is already that fine; returns whether it did."""
         if reduce >= self._reduce:
             return False
         self._reduce = reduce
@@ -173,23 +173,33 @@ class Search:
 
 
 def reduction(longest: int, side: int) -> Reduce:
-    """How many times smaller an image may be decoded and still fill the detector's input."""
+    """Returns the largest factor by which an image may be decoded smaller and still fill the detector's input.
+
+    Args:
+        longest: Longer side of the image, in pixels.
+        side: Side of the detector's input, in pixels.
+    """
     return next((reduce for reduce in REDUCTIONS if longest >= side * reduce), 1)
 
 
 def finer_reduction(face: float, reduce: Reduce) -> Reduce:
-    """Returns the reduction at which a face of this many pixels, seen at `reduce`, is large enough to be embedded."""
+    """Returns the coarsest reduction at which a face is large enough to be embedded.
+
+    Args:
+        face: Shorter side of the face, in pixels of the image decoded at `reduce`.
+        reduce: The current reduction; the result is not coarser.
+    """
     return next((finer for finer in REDUCTIONS if finer <= reduce and face * reduce >= SMALLEST_FACE * finer), 1)
 
 
 def smallest(detections: Detections) -> float:
-    """Returns the shortest side of a box, pixels; infinite where there is none."""
+    """Returns the shortest side of all boxes, in pixels; infinity if there are none."""
     return float(detections.boxes[:, 2:].min(initial=np.inf))
 
 
 @contextmanager
 def timed(stages: dict[str, float], stage: str) -> Iterator[None]:
-    """Adds the seconds of a block to its stage."""
+    """Measures a `with` block and adds its seconds to a phase."""
     start = time.perf_counter()
     try:
         yield

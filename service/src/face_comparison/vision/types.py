@@ -1,4 +1,4 @@
-"""Value types of an image's faces. No I/O, no model, no wire names."""
+"""Value types for the faces of an image: no I/O, no networks, no wire format."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from face_comparison.api.limits import Unreliability
 
 @dataclass(frozen=True, slots=True)
 class Box:
-    """A rectangle in pixels of the upright image, origin top left; may reach beyond the image's edges."""
+    """A rectangle in pixels of the upright image, with the origin at the top left; it may extend beyond the edges."""
 
     left: float
     top: float
@@ -22,20 +22,20 @@ class Box:
 
     @property
     def area(self) -> float:
-        """Square pixels."""
+        """The area in square pixels."""
         return self.width * self.height
 
 
 @dataclass(frozen=True, slots=True)
 class Quality:
-    """What makes a comparison with a face doubtful.
+    """Measurements that say whether comparisons with a face are reliable.
 
     Attributes:
         sharpness: Of the aligned face, 0-100.
         brightness: Of the aligned face, 0-100.
-        face_size: Shorter side of the box, pixels of the upright image.
-        roll: Degrees by which the face is rotated clockwise in the image.
-        yaw: Degrees by which it is turned to the image's right.
+        face_size: Shorter side of the box, in pixels of the upright image.
+        roll: Clockwise rotation of the face in the image, in degrees.
+        yaw: Turn of the head to the image's right, in degrees.
         reasons: Why the hash is not reliable; empty if it is.
     """
 
@@ -60,7 +60,7 @@ class Face:
         box: In pixels of the upright image.
         confidence: The detector's score, 0-1.
         landmarks: (5, 2) float32, x and y in pixels of the upright image, in the order of LANDMARK_TYPES.
-        quality: Measurements of reliability.
+        quality: Measurements that say whether comparisons with the face are reliable.
         hash: (768,) float32, L2 norm 1.
     """
 
@@ -77,8 +77,8 @@ class Analysis:
 
     Attributes:
         faces: By descending confidence.
-        width: Pixels of the upright image.
-        height: Pixels of the upright image.
+        width: Of the upright image, in pixels.
+        height: Of the upright image, in pixels.
         stages: Seconds per phase (`decode`, `detect`, `embed`, `queue`).
     """
 

@@ -1,7 +1,7 @@
-"""The whole image in the detector: where faces may be.
+"""Prepares views: the whole image as input of the detector, which proposes where faces may be.
 
-A view is the image, shrunk and padded to one of a few sizes that the detector was loaded for. What it proposes is
-looked at again on crops (`refinement.py`), so it may be computed in low precision.
+A view is the image shrunk and padded to one of a few sizes that the detector was loaded for. Proposals are refined on
+crops (`refinement.py`), so the detector may run on views in low precision.
 """
 
 from __future__ import annotations
@@ -29,24 +29,30 @@ PART = 0.6
 
 
 def smallest_face(longest: int) -> float:
-    """Pixels of the smallest face that is searched for in an image of this longest side.
+    """Returns the size, in pixels, of the smallest face to search for in an image of this longer side.
 
-    40 in 1920x1080, 24 in 640 pixels: nobody can be known from a smaller one, and to see it would take a finer view.
+    It is 40 for 1920x1080 and 24 for 640 pixels. Nobody can be recognized from a smaller face, and detecting it would
+    take a finer view.
     """
     return 16.0 + longest / 80.0
 
 
 def view_side(longest: int, sides: Sequence[int]) -> int:
-    """Returns the smallest of the sides (ascending) in which the smallest face can be seen, or the largest side."""
+    """Returns the smallest of the ascending `sides` at which the smallest face is still proposed, or the largest."""
     wanted = min(longest, SEEN_PIXELS * longest / smallest_face(longest))
     return next((side for side in sides if side >= wanted), sides[-1])
 
 
 def finer(longest: int, sides: Sequence[int]) -> tuple[float, int]:
-    """Which views show an image of this longest side about twice as fine as the view of `view_side` does.
+    """Chooses the views that show an image with about twice the resolution of the view of `view_side`.
+
+    Args:
+        longest: Longer side of the image, in pixels.
+        sides: Sides that the detector was loaded for, ascending.
 
     Returns:
-        1.0 for the whole image or PART for `parts` of it, and the side, pixels, that each is shrunk to.
+        1.0 for a view of the whole image or PART for views of its `parts`, and the side in pixels that each is shrunk
+        to.
     """
     wanted = min(longest, 2 * view_side(longest, sides))
     part = 1.0 if wanted <= sides[-1] else PART
@@ -54,14 +60,14 @@ def finer(longest: int, sides: Sequence[int]) -> tuple[float, int]:
 
 
 def may_be_close_up(found: Detections, size: tuple[int, int], sure_confidence: float) -> bool:
-    """Returns whether a face may fill the image, so that a view of it shows too much detail.
+    """Returns whether a face may fill the image, in which case the normal view shows it in too much detail.
 
-    Such a face leaves doubt in the view: either nothing in it is surely a face, or something large may be one.
+    The view then shows no sure face, or a large detection that is not sure.
 
     Args:
-        found: In the view, each place once, in pixels of the image.
-        size: Height and width of the image, pixels.
-        sure_confidence: Score, 0-1, from which on a face is sure.
+        found: Detections in the view after non-maximum suppression, in pixels of the image.
+        size: Height and width of the image, in pixels.
+        sure_confidence: Score, 0-1, from which a face is sure.
     """
     sure = found.scores >= sure_confidence
     large = found.boxes[:, 2:].max(axis=1, initial=0.0) >= LARGE * max(size)
@@ -69,7 +75,11 @@ def may_be_close_up(found: Detections, size: tuple[int, int], sure_confidence: f
 
 
 def draw(pyramid: Pyramid, side: int, max_scale: float) -> tuple[NDArray[np.uint8], float]:
-    """Returns the image shrunk into side x side pixels, and to at most `max_scale` of its size; and its scale."""
+    """Shrinks the image to fit into side x side pixels and to at most `max_scale` of its size.
+
+    Returns:
+        The view (H, W, 3) and its scale.
+    """
     height, width = pyramid.size
     scale = min(max_scale, side / max(height, width))
     size = max(1, round(width * scale)), max(1, round(height * scale))
@@ -78,7 +88,7 @@ def draw(pyramid: Pyramid, side: int, max_scale: float) -> tuple[NDArray[np.uint
 
 
 def parts(height: int, width: int) -> list[tuple[int, int, int, int]]:
-    """Left, top, right and bottom, pixels, of four parts that cover an image of this size and overlap."""
+    """Returns left, top, right, and bottom, in pixels, of four overlapping parts that cover an image of this size."""
     across, down = math.ceil(PART * width), math.ceil(PART * height)
     return [
         (left, top, left + across, top + down)
@@ -88,7 +98,7 @@ def parts(height: int, width: int) -> list[tuple[int, int, int, int]]:
 
 
 def pad(view: NDArray[np.uint8], side: int, aspects: Sequence[float]) -> NDArray[np.uint8]:
-    """Returns the view (H, W, 3) in the corner of an input (1, height, width, 3) that the detector was loaded for."""
+    """Pads a view (H, W, 3) at the bottom and right to an input (1, H', W', 3) that the detector was loaded for."""
     height, width = view.shape[:2]
     canvas = np.zeros((1, *input_shape(height, width, side, aspects), 3), np.uint8)
     canvas[0, :height, :width] = view
@@ -96,15 +106,15 @@ def pad(view: NDArray[np.uint8], side: int, aspects: Sequence[float]) -> NDArray
 
 
 def turn(view: NDArray[np.uint8], quarters: int) -> NDArray[np.uint8]:
-    """Returns the view rotated so that heads which are rolled by `quarters` times 90 degrees clockwise are upright."""
+    """Returns the view rotated so that heads with a roll of `quarters` times 90 degrees clockwise are upright."""
     return np.ascontiguousarray(np.rot90(view, quarters))
 
 
 def turn_back(found: Detections, quarters: int, height: int, width: int) -> Detections:
-    """What was found in a turned view, in the pixels of the view (height x width) before it was turned."""
+    """Maps detections in a turned view back to pixels of the view (height x width) before it was turned."""
     boxes, landmarks = found.boxes, found.landmarks
     for step in range(quarters):
-        # One quarter counterclockwise brought (x, y) to (y, width - x).
+        # A quarter turn counterclockwise moved (x, y) to (y, width - x); undo it.
         across = np.float32(height if (quarters - 1 - step) % 2 else width)
         x, y, w, h = boxes.T
         boxes = np.stack([across - y - h, x, h, w], axis=1)
@@ -116,7 +126,7 @@ def draw_tilted(pyramid: Pyramid, side: int, roll: float) -> tuple[NDArray[np.ui
     """Draws the image rotated so that heads of this roll (degrees clockwise) are upright, within side x side pixels.
 
     Returns:
-        The view (H, W, 3), black beside the image, and the matrix (2, 3) from the image to it.
+        The view (H, W, 3), black outside the image, and the matrix (2, 3) from the image to the view.
     """
     height, width = pyramid.size
     across, down = tilted_size(height, width, roll)
@@ -129,13 +139,16 @@ def draw_tilted(pyramid: Pyramid, side: int, roll: float) -> tuple[NDArray[np.ui
 
 
 def tilted_size(height: float, width: float, roll: float) -> tuple[float, float]:
-    """Width and height of the upright rectangle around one of this height and width that is rotated by `roll`."""
+    """Returns the width and height of the bounding box of a rectangle of this size, rotated by `roll` degrees."""
     cosine, sine = abs(np.cos(np.radians(roll))), abs(np.sin(np.radians(roll)))
     return float(width * cosine + height * sine), float(width * sine + height * cosine)
 
 
 def tilted_back(found: Detections, matrix: NDArray[np.float64]) -> Detections:
-    """What was found in a view that the matrix (2, 3) made, in its image; boxes keep to the face's own axes."""
+    """Maps detections in a view back to the image, given the matrix (2, 3) from the image to the view.
+
+    Boxes keep their width and height along the face's own axes.
+    """
     turn, offset = complex(matrix[0, 0], matrix[1, 0]), complex(matrix[0, 2], matrix[1, 2])
     middles = found.boxes[:, None, :2] + found.boxes[:, None, 2:] / 2
     points = np.concatenate([middles, found.landmarks], axis=1).astype(np.float64)
@@ -146,11 +159,14 @@ def tilted_back(found: Detections, matrix: NDArray[np.float64]) -> Detections:
 
 
 def view_shapes(side: int, aspects: Sequence[float]) -> list[tuple[int, int]]:
-    """Inputs (height, width) of the detector for images shrunk into side x side pixels, landscape, narrowest first."""
+    """Returns the detector's landscape inputs (height, width) for images shrunk to fit into side x side pixels.
+
+    They are in the order of `aspects`, the flattest first.
+    """
     return [(-(-round(side * aspect) // STRIDE) * STRIDE, side) for aspect in aspects]
 
 
 def input_shape(height: int, width: int, side: int, aspects: Sequence[float]) -> tuple[int, int]:
-    """Returns the input that a view of this size, at most side x side, is padded to."""
+    """Returns the height and width of the input that a view of this size, at most side x side, is padded to."""
     short, long = next(shape for shape in view_shapes(side, aspects) if shape[0] >= min(height, width))
     return (short, long) if width >= height else (long, short)

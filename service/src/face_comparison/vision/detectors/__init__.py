@@ -1,6 +1,6 @@
-"""Families of detectors: how the outputs of a network become candidates. A manifest's `architecture` names one.
+"""Detector architectures: how the outputs of a network become candidates. A manifest's `architecture` names one.
 
-Another family is one more file in this folder and one more row in `DETECTORS`.
+To add an architecture, add a module to this folder and an entry to `DETECTORS`.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ class Decode(Protocol):
         """Decodes a batch.
 
         Args:
-            outputs: In the network's own order, the first axis the batch.
-            height: Of the network's input in pixels, a multiple of STRIDE.
-            width: As height.
-            min_score: 0-1; candidates below are left out.
+            outputs: In the network's own order; the first axis is the batch.
+            height: Height of the network's input in pixels, a multiple of STRIDE.
+            width: Width of the network's input in pixels, a multiple of STRIDE.
+            min_score: Minimum score, 0-1; candidates below it are dropped.
         """
         ...
 

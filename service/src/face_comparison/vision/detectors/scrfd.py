@@ -1,4 +1,7 @@
-"""SCRFD (Guo et al., "Sample and Computation Redistribution for Efficient Face Detection", 2021), with landmarks."""
+"""Decodes SCRFD with landmarks.
+
+Guo et al., "Sample and Computation Redistribution for Efficient Face Detection", 2021.
+"""
 
 from __future__ import annotations
 
@@ -15,10 +18,10 @@ ANCHORS = 2
 
 
 def decode(outputs: Sequence[NDArray[np.float32]], height: int, width: int, min_score: float) -> Candidates:
-    """Decodes scores, boxes and landmarks, each for the strides 8, 16 and 32, each (N, anchors, k).
+    """Decodes scores, boxes, and landmarks; each has one output (N, anchors, k) per stride (8, 16, 32).
 
-    Boxes are the distances from the anchor to the left, top, right and bottom edge, landmarks the offsets from the
-    anchor, in strides. The order of the five landmarks is the same as YuNet's.
+    A box is the distances from the anchor to the left, top, right, and bottom edges, a landmark is the offset from the
+    anchor, both in units of the stride. The five landmarks are in the same order as YuNet's.
     """
     images = [np.zeros(0, np.intp)]
     parts = [no_detections()]

@@ -1,4 +1,4 @@
-"""A bundle with the networks of another one and a calibration measured on the user's own people."""
+"""Writes a bundle with the networks of another bundle and a calibration measured on the user's own images."""
 
 from __future__ import annotations
 
@@ -26,16 +26,20 @@ ENOUGH_PAIRS = 10
 
 
 def write_bundle(name: str, base: Bundle, evaluation: Evaluation, bundles: Path) -> Bundle:
-    """Writes the bundle `name` into a folder of bundles; an earlier one of this name is replaced.
+    """Writes the bundle `name` to a folder of bundles, replacing an existing one with that name.
 
     Args:
-        name: Of the bundle; its revision is that of `base`.
+        name: Name of the new bundle; its revision is that of `base`.
         base: The bundle that was evaluated.
         evaluation: The measurements with it.
         bundles: Folder in which bundles are stored.
 
+    Returns:
+        The new bundle, verified.
+
     Raises:
-        InvalidBundle: The name is not valid, or belongs to a bundle of this package.
+        InvalidBundle: The name is not valid or belongs to another bundle, or `base` is not the bundle that was
+            evaluated.
         InvalidDataset: The model does not distinguish these people, so no threshold makes sense.
     """
     if name in bundle_store.known_manifests() or name == base.manifest.name:
@@ -59,10 +63,10 @@ def write_bundle(name: str, base: Bundle, evaluation: Evaluation, bundles: Path)
 
 
 def comparison(evaluation: Evaluation) -> Comparison:
-    """Returns the calibration for a manifest, from the measurements.
+    """Returns the calibration for a manifest, computed from the measurements.
 
     Raises:
-        InvalidDataset: No threshold makes sense.
+        InvalidDataset: No threshold makes sense for these people or costs.
     """
     threshold = evaluation.recommended.threshold
     if not STEP < threshold < 2 - STEP:

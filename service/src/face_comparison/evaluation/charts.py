@@ -1,4 +1,4 @@
-"""The plots of a report: distances, error rates by threshold, DET and ROC curves, searches by gallery size. Pure."""
+"""Draws a report's plots: distances, errors by threshold, DET and ROC curves, searches by gallery size. No I/O."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from face_comparison.evaluation.plots import Axis, Band, Curve, Line, Marks, plo
 from face_comparison.evaluation.run import Evaluation
 
 _GENUINE, _IMPOSTOR = "genuine", "impostor"
-_FINE_BINS, _COARSE_BINS = 20, 50  # of STEP: 0.02 and 0.05
-_ENOUGH_PAIRS = 1_000  # for fine bins
-_CURVE_BINS = 10  # of STEP: 0.01
+_FINE_BINS, _COARSE_BINS = 20, 50  # in steps of STEP: distances of 0.02 and 0.05
+_ENOUGH_PAIRS = 1_000  # minimum number of pairs for fine bins
+_CURVE_BINS = 10  # in steps of STEP: a distance of 0.01
 
 
 def distances(evaluation: Evaluation) -> str:
-    """Plots the distances of both kinds of pairs."""
+    """Plots the distance distributions of genuine and impostor pairs."""
     width = _FINE_BINS if evaluation.counts.genuine_pairs >= _ENOUGH_PAIRS else _COARSE_BINS
     middles = THRESHOLDS[1::width] - STEP + width * STEP / 2
     curves, highest = [], 0.0
@@ -40,7 +40,7 @@ def distances(evaluation: Evaluation) -> str:
 
 
 def errors_by_threshold(evaluation: Evaluation) -> str:
-    """Plots both error rates, with their intervals, by threshold."""
+    """Plots both error rates with their confidence intervals by threshold."""
     low, high = 0.4, 1.6
     thresholds = THRESHOLDS[threshold_bin(low) : threshold_bin(high) + 1 : _CURVE_BINS]
     bottom = _lowest_rate(evaluation)
@@ -97,7 +97,7 @@ def receiver_operating_characteristic(evaluation: Evaluation) -> str:
 
 
 def searches(evaluation: Evaluation) -> str:
-    """Plots the FPIR by gallery size at the threshold: computed, and measured if there are enough people."""
+    """Plots the FPIR at the threshold by gallery size: computed, and also measured if there are enough people."""
     sizes = np.array([1.0, *identification.SIZES])
     false_match = evaluation.chooser.false_match_at(evaluation.threshold)
     computed = np.array([identification.false_positive_rate(false_match, int(size)) for size in sizes])
@@ -138,6 +138,6 @@ def _rate_axis(label: str, bottom: float) -> Axis:
 
 
 def _lowest_rate(evaluation: Evaluation) -> float:
-    """Returns the decade below the rarest error that the pairs can show."""
+    """Returns the power of ten below the lowest error rate that this number of pairs can show."""
     pairs = max(evaluation.counts.impostor_pairs, evaluation.counts.genuine_pairs, 100)
     return max(1e-7, float(10.0 ** np.floor(-np.log10(pairs))))

@@ -1,4 +1,4 @@
-"""The labeled images of an evaluation: a folder per person or a list of pairs, and the groups of people."""
+"""Reads the labeled images of an evaluation (one folder per person, or a list of pairs) and the groups of people."""
 
 from __future__ import annotations
 
@@ -21,7 +21,12 @@ _NO = frozenset({"0", "false", "no", "different"})
 
 @dataclass(frozen=True, slots=True)
 class LabeledImage:
-    """An image and its person. path: relative to the folder of the dataset."""
+    """An image and the person it shows.
+
+    Attributes:
+        path: Relative to the folder of the dataset.
+        person: Name of the person.
+    """
 
     path: Path
     person: str
@@ -29,7 +34,14 @@ class LabeledImage:
 
 @dataclass(frozen=True, slots=True)
 class ListedPair:
-    """Two images to compare. line: of the CSV file, from 1."""
+    """Two images to compare.
+
+    Attributes:
+        first: Path of the one image, relative to the folder of the dataset.
+        second: Path of the other image.
+        same: Whether both show the same person.
+        line: Line number in the CSV file, from 1.
+    """
 
     first: Path
     second: Path
@@ -39,14 +51,14 @@ class ListedPair:
 
 @dataclass(frozen=True, slots=True)
 class Dataset:
-    """What an evaluation compares.
+    """The images that an evaluation compares.
 
     Attributes:
-        folder: What paths are relative to.
-        images: Each once, in the order of paths.
+        folder: Folder that paths are relative to.
+        images: Without duplicate paths, sorted by path.
         pairs: The pairs to compare; None for all pairs of all images.
-        skipped: Files of the folder that are not part of it.
-        groups: Group by attribute (`age`, ...) and name of the person.
+        skipped: Files in the folder that are not part of the dataset.
+        groups: The group of each person, by attribute (`age`, ...) and the person's name.
     """
 
     folder: Path
@@ -57,10 +69,11 @@ class Dataset:
 
 
 def read_folder(folder: Path) -> Dataset:
-    """Returns the dataset of a folder per person; images may lie in folders within a person's folder.
+    """Reads a folder with one subfolder per person; images may be nested deeper inside a person's folder.
 
     Raises:
-        InvalidDataset: There are no two people, or nobody has two images.
+        InvalidDataset: There are fewer than two people, nobody has two images, or the names of two folders cannot be
+            distinguished.
     """
     images, skipped = [], []
     for found in files.images(folder, without=folder / ".none"):
@@ -76,16 +89,18 @@ def read_folder(folder: Path) -> Dataset:
 
 
 def read_pairs(path: Path, folder: Path | None) -> Dataset:
-    """Returns the dataset of a CSV file with the columns `image1`, `image2` and `same`.
+    """Reads a CSV file with the columns `image1`, `image2`, and `same`.
 
-    Who is who follows from the pairs that are the same person, or from the columns `person1` and `person2`.
+    The identity of each image follows from the columns `person1` and `person2` if the file has them, and otherwise from
+    the pairs that are the same person.
 
     Args:
         path: The CSV file.
-        folder: What the paths in it are relative to; None: the folder of the CSV file.
+        folder: Folder that the paths in it are relative to; None for the folder of the CSV file.
 
     Raises:
-        InvalidDataset: A line is wrong or contradicts others, or pairs of one kind are missing.
+        InvalidDataset: The file cannot be read, a column is missing, a line is invalid or contradicts others, or there
+            are no pairs of one kind.
     """
     folder = folder or path.parent
     header, rows = _read_csv(path)
@@ -120,10 +135,14 @@ def read_pairs(path: Path, folder: Path | None) -> Dataset:
 
 
 def read_groups(path: Path, dataset: Dataset) -> Mapping[str, Mapping[str, str]]:
-    """Groups by attribute and person, of a CSV file with the column `person` and one column per attribute.
+    """Reads groups of people from a CSV file with the column `person` and one column per attribute.
+
+    Returns:
+        The group of each person, by attribute and the person's name; people with an empty value are left out.
 
     Raises:
-        InvalidDataset: A column is missing, a person is unknown or named twice.
+        InvalidDataset: The file cannot be read, a column is missing, a person is listed twice, or nobody in it is part
+            of the dataset.
     """
     header, rows = _read_csv(path)
     _require_columns(path, header, ("person",))
@@ -147,7 +166,14 @@ def read_groups(path: Path, dataset: Dataset) -> Mapping[str, Mapping[str, str]]
 
 
 def _read_csv(path: Path) -> tuple[Sequence[str], Iterator[tuple[int, dict[str, str]]]]:
-    """Returns column names in lower case, and rows with line numbers; separators are commas, semicolons, or tabs."""
+    """Reads a CSV file that is separated by commas, semicolons, or tabs.
+
+    Returns:
+        The column names in lower case, and an iterator of the rows with their line numbers.
+
+    Raises:
+        InvalidDataset: The file cannot be read. The iterator raises it for a row with the wrong number of values.
+    """
     try:
         text = path.read_text(encoding="utf-8-sig")
     except OSError as error:
@@ -185,7 +211,7 @@ def _require_columns(path: Path, header: Sequence[str], columns: Sequence[str]) 
 
 
 def _group_by_pairs(pairs: Sequence[ListedPair]) -> dict[Path, str]:
-    """Returns the person of each image, named after the first image of those that same-person pairs connect."""
+    """Returns the person of each image; images connected by same-person pairs are named after the first of them."""
     parent: dict[Path, Path] = {}
 
     def root(image: Path) -> Path:

@@ -1,4 +1,4 @@
-"""Selects one face per image, or the reason why an image cannot be used. No I/O."""
+"""Selects one face per image, or states why an image cannot be used. No I/O."""
 
 from __future__ import annotations
 
@@ -30,7 +30,13 @@ class Failure:
 
 @dataclass(frozen=True, slots=True)
 class Duplicate:
-    """An image with the same content as another one. conflict: whether that one is another person's."""
+    """An image with the same content as an earlier one.
+
+    Attributes:
+        path: The image.
+        same_as: The earlier image.
+        conflict: Whether images with this content belong to more than one person.
+    """
 
     path: Path
     same_as: Path
@@ -39,16 +45,16 @@ class Duplicate:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Enrollment:
-    """The faces that are compared.
+    """The faces to compare: one per image.
 
     Attributes:
-        images: The image of each face.
-        faces: Its face in the image.
-        vectors: L2-normalized embeddings, (images, width).
-        people: The person of each face, numbered from 0 by `names`, (images,).
-        names: Names of people.
+        images: The images with a usable face.
+        faces: The selected face of each image.
+        vectors: L2-normalized embeddings, (images, width) float32.
+        people: The person of each image as an index into `names`, (images,).
+        names: Names of the people.
         failures: Images without a usable face.
-        duplicates: Images that are not compared because their content was there before.
+        duplicates: Images that are not compared because an earlier image has the same content.
     """
 
     images: tuple[LabeledImage, ...]
@@ -60,10 +66,13 @@ class Enrollment:
     duplicates: tuple[Duplicate, ...]
 
     def listed_pairs(self, pairs: Sequence[ListedPair]) -> tuple[NDArray[np.intp], NDArray[np.bool_]]:
-        """Returns the pairs whose images are both compared, (pairs, 2) numbers of images, and which are of one person.
+        """Returns the listed pairs of which both images are enrolled.
 
-        An image with the same content as an earlier one of the same person stands for that one; a pair of equal content
-        is no pair.
+        A duplicate of an earlier image of the same person is replaced by that image. Pairs of images with the same
+        content are dropped.
+
+        Returns:
+            The indices of both images, (pairs, 2), and whether both show the same person, (pairs,).
         """
         numbers = {image.path: number for number, image in enumerate(self.images)}
         numbers |= {
@@ -94,14 +103,14 @@ def enroll(
 
     Args:
         dataset: The images.
-        digests: SHA-256 by path.
-        faces: Faces by digest.
-        refused: Code and reason by path of images that could not be analyzed.
-        sure_confidence: The bundle's confidence above which a detection is surely a face.
-        several: Whether to reject images with several faces, or use their largest face.
+        digests: SHA-256 digest of each image's content, by path.
+        faces: Detected faces, by digest.
+        refused: Images that could not be analyzed: error code and reason, by path.
+        sure_confidence: The bundle's confidence from which a detection is surely a face.
+        several: Whether to reject images with several faces (`reject`) or use the largest face (`largest`).
 
     Raises:
-        InvalidDataset: No two people, or no pair of one person, are left.
+        InvalidDataset: The usable faces are of fewer than two people, or nobody has two of them.
     """
     owners: dict[str, set[str]] = {}
     for image in dataset.images:
@@ -131,7 +140,7 @@ def enroll(
     numbers = {name: number for number, name in enumerate(names)}
     people = np.array([numbers[image.person] for image in images], np.intp)
     _check(people, failures)
-    # Without the padding of the hashes, which takes 256 MB for 100,000 faces.
+    # Drop the zero padding of the hashes, which takes 256 MB for 100,000 faces.
     width = max(int(np.flatnonzero(face.face_hash).max(initial=0)) for face in chosen) + 1
     vectors = np.empty((len(chosen), width), np.float32)
     for row, face in zip(vectors, chosen, strict=True):
@@ -140,9 +149,9 @@ def enroll(
 
 
 def choose_face(faces: Sequence[Face], several: SeveralFaces, sure_confidence: float) -> Face | tuple[str, str]:
-    """Returns the face of the person whose image it is, or a code and a reason why none can be used.
+    """Returns the face of the person that an image belongs to, or a code and a reason why none can be used.
 
-    Confident detections take precedence over doubtful ones, regardless of size.
+    Sure detections take precedence over doubtful ones, regardless of size.
     """
     if not faces:
         return "no_face", "no face was found"

@@ -1,9 +1,9 @@
-"""False match and false non-match rates by threshold, the equal error rate, and TAR at given FMR. Pure arithmetic.
+"""Computes FMR and FNMR by threshold, the equal error rate, and the TAR at a given FMR. Pure arithmetic.
 
-Rates at a fixed threshold have the intervals of `intervals.py`. The equal error rate and the true accept rate (TAR) at
-a false match rate depend on a threshold that is itself estimated: their intervals come from a bootstrap over blocks of
-people (with random weights, so that no replicate lacks a kind of pair), and are never narrower than what the rates at
-the estimated threshold allow.
+Rates at a fixed threshold have the confidence intervals of `intervals.py`. The equal error rate and the true accept
+rate (TAR) at a false match rate (FMR) depend on a threshold that is itself estimated. Their intervals therefore come
+from a bootstrap over blocks of people. It uses random weights, so that no replicate lacks one kind of pair. The
+intervals are never narrower than those of the rates at the estimated threshold.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ REPLICATES = 400
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """A rate, 0-1, with its confidence interval, at an estimated threshold."""
+    """A rate (0-1) with its confidence interval, at an estimated threshold."""
 
     value: float
     low: float
@@ -45,7 +45,7 @@ class AcceptRate:
         target: False match rate.
         accepted: True accept rate, 1 - FNMR.
         measured: Whether there are enough pairs of different people to measure this false match rate.
-        needed_pairs: Pairs of different people that are needed for it.
+        needed_pairs: Minimum number of pairs of different people for measuring it.
     """
 
     target: float
@@ -62,20 +62,20 @@ class ErrorRates:
 
     @cached_property
     def false_match(self) -> NDArray[np.float64]:
-        """FMR at each of THRESHOLDS, (BINS,)."""
+        """The FMR at each of THRESHOLDS, (BINS,)."""
         return _cumulative(self.counts.impostor.sum(axis=0))
 
     @cached_property
     def false_non_match(self) -> NDArray[np.float64]:
-        """FNMR at each of THRESHOLDS, (BINS,)."""
+        """The FNMR at each of THRESHOLDS, (BINS,)."""
         return 1 - _cumulative(self.counts.genuine.sum(axis=0))
 
     def fmr(self, threshold: float) -> Rate:
-        """Returns the false match rate at a threshold, with its interval."""
+        """Returns the false match rate at a threshold, with its confidence interval."""
         return intervals.false_match_rate(self.counts, threshold_bin(threshold))
 
     def fnmr(self, threshold: float) -> Rate:
-        """Returns the false non-match rate at a threshold, with its interval."""
+        """Returns the false non-match rate at a threshold, with its confidence interval."""
         return intervals.false_non_match_rate(self.counts, threshold_bin(threshold))
 
     def threshold_at_fmr(self, target: float) -> float:
@@ -84,12 +84,12 @@ class ErrorRates:
 
     @cached_property
     def equal_error_rate(self) -> Estimate:
-        """The equal error rate: between two thresholds, the mean of both rates at the nearer one."""
+        """The equal error rate: the mean of FMR and FNMR at the threshold where they are closest."""
         index, value = _equal_error(self.false_match[None], self.false_non_match[None])
         threshold = float(THRESHOLDS[index[0]])
         _, replicates = _equal_error(*self._replicates)
         low, high = _percentiles(replicates)
-        # At any threshold, the equal error rate lies between the two rates.
+        # At any threshold, the equal error rate lies between FMR and FNMR, so their intervals cover it.
         fmr, fnmr = self.fmr(threshold), self.fnmr(threshold)
         if min(fmr.errors, fnmr.errors) < ENOUGH_MATCHES:
             low, high = min(low, fmr.low, fnmr.low), max(high, fmr.high, fnmr.high)
@@ -109,7 +109,7 @@ class ErrorRates:
 
     @cached_property
     def _replicates(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """FMR and FNMR of each bootstrap replicate, (REPLICATES, BINS) each."""
+        """The FMR and the FNMR of each bootstrap replicate, (REPLICATES, BINS) each."""
         weights = np.random.default_rng(1).exponential(size=(REPLICATES, len(self.counts.genuine)))
         pair_weights = weights[:, self.counts.first] * weights[:, self.counts.second]
         return (
@@ -119,23 +119,23 @@ class ErrorRates:
 
 
 def _cumulative(counts: NDArray[np.number]) -> NDArray[np.float64]:
-    """Returns the fraction at or below each bin, along the last axis; 0 if there are no pairs."""
+    """Returns the cumulative fraction of pairs up to each bin, along the last axis; 0 if there are no pairs."""
     total = np.asarray(counts.sum(axis=-1, keepdims=True), np.float64)
     return np.minimum(np.cumsum(counts, axis=-1) / np.where(total > 0, total, 1), 1)
 
 
 def _last_at_most(rates: NDArray[np.float64], target: float) -> NDArray[np.intp]:
-    """Returns the last bin of each row of rising rates that is at most `target`; the first bin where none is."""
+    """Returns, for each row of ascending rates, the last bin with a rate of at most `target`, or else the first bin."""
     return np.asarray(np.maximum((rates <= target * (1 + 1e-12)).sum(axis=1) - 1, 0), np.intp)
 
 
 def _equal_error(
     false_match: NDArray[np.float64], false_non_match: NDArray[np.float64]
 ) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
-    """Returns the bin at which both rates are nearest, and their mean there, for each row."""
+    """Returns, for each row, the bin at which both rates are closest, and their mean there."""
     gap = np.abs(false_match - false_non_match)
     nearest = gap <= gap.min(axis=1, keepdims=True)
-    # The middle of a range of equally good thresholds, such as a gap without pairs.
+    # Take the middle of a range of equally good thresholds, such as a gap without pairs.
     index = (nearest.argmax(axis=1) + gap.shape[1] - 1 - nearest[:, ::-1].argmax(axis=1)) // 2
     rows = np.arange(len(gap))
     return index, (false_match[rows, index] + false_non_match[rows, index]) / 2

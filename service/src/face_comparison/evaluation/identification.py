@@ -1,9 +1,9 @@
-"""Searches among N people (1:N), measured with galleries of one image per person. Pure arithmetic.
+"""Measures searches among N people (1:N) in galleries with one image per person. Pure arithmetic.
 
-FPIR(N) is the fraction of searches for people outside the gallery that return somebody; FNIR(N) the fraction of
-searches for people in it that do not return them first. FPIR(N) = 1 - (1 - FMR)^N assumes that all people are alike;
-because some resemble many others, the measured rate is mostly lower. For galleries larger than the dataset, it can only
-be computed.
+The FPIR(N) is the fraction of searches for people outside the gallery that return somebody. The FNIR(N) is the fraction
+of searches for people in the gallery that do not return them first. The formula FPIR(N) = 1 - (1 - FMR)^N assumes that
+all people are equally likely to be confused. Since some people resemble many others, the measured rate is usually
+lower. For galleries larger than the dataset, the rate can only be computed.
 """
 
 from __future__ import annotations
@@ -27,14 +27,14 @@ _CHUNK = 1024
 
 @dataclass(frozen=True, slots=True, eq=False)
 class GalleryCounts:
-    """Searches in galleries of one size.
+    """Counts of searches in galleries of one size.
 
     Attributes:
-        size: People in the gallery, one image each.
-        strangers: Searches for people who are not in the gallery, by block of the person and bin of the nearest
+        size: Number of people in the gallery, each with one image.
+        strangers: Searches for people who are not in the gallery, by block of the person and bin of the shortest
             distance, (blocks, BINS).
-        members: Searches for people in the gallery, by block and bin of the distance to their own image, (blocks,
-            BINS + 1); the last bin holds those to whom another person is nearer.
+        members: Searches for people in the gallery, by block of the person and bin of the distance to their own image,
+            (blocks, BINS + 1). The last bin counts searches in which another person is nearer.
     """
 
     size: int
@@ -51,17 +51,17 @@ class GalleryCounts:
 
 
 def false_positive_rate(false_match_rate: float, size: int) -> float:
-    """Returns the FPIR of a gallery, computed from the false match rate of a comparison."""
+    """Returns the FPIR of a gallery with `size` people, computed from the false match rate of one comparison."""
     return float(-np.expm1(size * np.log1p(-min(false_match_rate, 1 - 1e-15))))
 
 
 def measured_sizes(people: int) -> list[int]:
-    """Returns the gallery sizes that so many people can fill."""
+    """Returns the gallery sizes that this number of people can fill."""
     return [size for size in SIZES if size <= people]
 
 
 def measure(vectors: NDArray[np.float32], people: NDArray[np.intp], sizes: list[int]) -> list[GalleryCounts]:
-    """Searches every image (at most MAX_PROBES) in random galleries of each size.
+    """Searches for every image (at most MAX_PROBES) in random galleries of each size.
 
     Args:
         vectors: One L2-normalized embedding per image, (images, width).
@@ -96,7 +96,10 @@ def _draw_gallery(people: NDArray[np.intp], size: int, chance: np.random.Generat
 def _search(
     vectors: NDArray[np.float32], people: NDArray[np.intp], probes: NDArray[np.intp], gallery: NDArray[np.intp]
 ) -> Iterator[tuple[NDArray[np.intp], NDArray[np.float64], NDArray[np.float64]]]:
-    """Yields probes in parts, with the distances to the nearest other person and the own image (infinite: none)."""
+    """Yields parts of the probes with the distance to the nearest other person and to the probe's own person.
+
+    The latter is infinite if the person is not in the gallery.
+    """
     for start in range(0, len(probes), _CHUNK):
         part = probes[start : start + _CHUNK]
         stranger, mate = np.full(len(part), 2.0), np.full(len(part), np.inf)

@@ -1,11 +1,13 @@
-"""Confidence intervals of error rates whose pairs are not independent. Pure arithmetic, by SciPy.
+"""Computes confidence intervals of error rates over pairs that are not independent. Pure arithmetic, with SciPy.
 
-One person is part of many pairs: a thousand pairs of strangers made of 46 people say less than a thousand pairs of two
-thousand people. The variance of a rate is therefore estimated between blocks of people (cluster-robust; for pairs of
-different people, robust to both people of a pair), which gives an effective number of independent pairs. The interval
-is the exact binomial one (Clopper-Pearson) of that number, with Student's t for the few blocks, as Korn and Graubard
-proposed for surveys. Where there is no error at all, or too few to see how they cluster, the number of independent
-pairs is taken from the nearest threshold that has enough errors. Without errors, the upper limit is the rule of three.
+Each person is part of many pairs: a thousand pairs of strangers among 46 people say less than a thousand pairs among
+two thousand people. The variance of a rate is therefore estimated between blocks of people (cluster-robust, and for
+pairs of different people, robust to both people of a pair), which gives an effective number of independent pairs. The
+interval is the exact binomial one (Clopper-Pearson) for that number, corrected by Student's t for the small number of
+blocks, as Korn and Graubard proposed for surveys.
+
+If there are no errors, or too few to see how they cluster, the number of independent pairs is taken from the nearest
+threshold with enough errors. Without errors, the upper limit is that of the rule of three.
 `tests/unit/service/test_evaluation_intervals.py` checks the coverage by simulation.
 """
 
@@ -27,13 +29,17 @@ ENOUGH_ERRORS = 20
 
 @dataclass(frozen=True, slots=True)
 class Rate:
-    """A measured rate, 0-1, with the limits of its confidence interval.
+    """A measured rate with its confidence interval.
 
     Attributes:
-        errors: Pairs that were judged wrongly.
-        pairs: Pairs that were judged.
+        value: The rate, 0-1; NaN if there are no pairs.
+        low: Lower limit of the interval.
+        high: Upper limit of the interval.
+        errors: Number of pairs that were judged wrongly.
+        pairs: Number of pairs that were judged.
         independent: Effective number of independent pairs.
-        method: How the interval was computed: `clopper-pearson` or, without errors, `rule-of-three`.
+        method: How the interval was computed: `clopper-pearson`; `rule-of-three` if none or all of the pairs are
+            errors; `none` if there are no pairs.
     """
 
     value: float
@@ -51,7 +57,7 @@ def false_match_rate(counts: PairCounts, index: int) -> Rate:
     matches = counts.impostor[:, : index + 1].sum(axis=1)
     enough = int(np.searchsorted(counts.impostor.sum(axis=0).cumsum(), ENOUGH_ERRORS))
     clustered = counts.impostor[:, : max(index, enough) + 1].sum(axis=1)
-    # So many pairs share no person: these are independent for certain.
+    # Half as many pairs as there are people can be chosen without sharing a person; those are certainly independent.
     certain = min(int(pairs.sum()), counts.people // 2)
     return _rate(int(matches.sum()), int(pairs.sum()), certain, _impostor_clustering(counts, clustered, pairs))
 
@@ -67,21 +73,26 @@ def false_non_match_rate(counts: PairCounts, index: int) -> Rate:
 
 
 def rate_by_blocks(errors: NDArray[np.int64], trials: NDArray[np.int64]) -> Rate:
-    """Returns a rate of trials that depend on each other within a block of people only, by block."""
+    """Returns the rate of errors in trials that are dependent only within a block of people.
+
+    Args:
+        errors: Number of errors in each block, (blocks,).
+        trials: Number of trials in each block, (blocks,).
+    """
     certain = int((trials > 0).sum())
     return _rate(int(errors.sum()), int(trials.sum()), certain, _genuine_clustering(errors, trials))
 
 
 def binomial_interval(errors: float, trials: float, degrees: float) -> tuple[float, float]:
-    """Returns the Clopper-Pearson interval of a rate, wider when its variance was estimated from few blocks.
+    """Returns the Clopper-Pearson interval of a rate, widened if its variance was estimated from few blocks.
 
     Args:
-        errors: Observed errors, may be a fraction.
-        trials: Effective number of independent trials, may be a fraction.
+        errors: Number of errors; may be fractional.
+        trials: Effective number of independent trials; may be fractional.
         degrees: Degrees of freedom of the estimated variance.
 
     Returns:
-        Lower and upper limit. Without errors the upper limit is one-sided: 3 / trials at 95 % (rule of three).
+        Lower and upper limit. Without errors, the upper limit is one-sided: 3 / trials at 95 % (rule of three).
     """
     tail = (1 - CONFIDENCE) / 2
     if degrees > 0 and errors > 0:
@@ -100,11 +111,11 @@ def binomial_interval(errors: float, trials: float, degrees: float) -> tuple[flo
 
 @dataclass(frozen=True, slots=True)
 class _Clustering:
-    """How dependent pairs are.
+    """How strongly pairs depend on each other.
 
     Attributes:
-        effect: Design effect: how many times larger the variance is than that of as many independent pairs.
-        degrees: Degrees of freedom of that variance: fewer where few blocks make most of it (Satterthwaite).
+        effect: Design effect: the variance relative to that of the same number of independent pairs.
+        degrees: Degrees of freedom of that variance (Satterthwaite): fewer if a few blocks contribute most of it.
     """
 
     effect: float
@@ -129,7 +140,7 @@ def _genuine_clustering(misses: NDArray[np.int64], pairs: NDArray[np.int64]) -> 
 
 
 def _impostor_clustering(counts: PairCounts, matches: NDArray[np.int64], pairs: NDArray[np.int64]) -> _Clustering:
-    """Two pairs of different people are dependent when they share a block on either side."""
+    """Estimates the clustering of pairs of different people; two pairs that share a block are dependent."""
     total = int(pairs.sum())
     used = np.union1d(counts.first[pairs > 0], counts.second[pairs > 0])
     blocks = len(used)
@@ -141,15 +152,15 @@ def _impostor_clustering(counts: PairCounts, matches: NDArray[np.int64], pairs: 
     np.add.at(touching, counts.first, residuals)
     apart = counts.first != counts.second
     np.add.at(touching, counts.second[apart], residuals[apart])
-    # Each pair of two blocks is in the sums of both: its own square is taken out once. Without one block, two of
-    # `blocks` shares of the pairs are missing, hence the correction for few blocks.
+    # Each pair of blocks is part of the sums of both blocks, so its own square is subtracted once. Leaving out one
+    # block removes about 2 / `blocks` of the pairs, hence the correction for a small number of blocks.
     both = np.square(touching).sum() - np.square(residuals[apart]).sum()
     variance = both * (blocks - 1) / blocks / (1 - 2 / blocks) ** 2 / total**2
     return _clustering(rate, total, variance, touching[used])
 
 
 def _rate(errors: int, pairs: int, certain: int, clustering: _Clustering) -> Rate:
-    """Returns a rate with its interval. certain: pairs that are independent regardless of clustering."""
+    """Returns a rate with its interval. `certain` is the number of pairs that are independent despite clustering."""
     if not pairs:
         return Rate(float("nan"), 0.0, 1.0, 0, 0, 0.0, "none")
     independent = max(1, certain, pairs / clustering.effect)

@@ -1,9 +1,9 @@
-"""Distances of all pairs, counted by threshold and by blocks of people. Pure arithmetic.
+"""Counts the distances of all pairs by threshold and by blocks of people. Pure arithmetic.
 
-100,000 images have five billion pairs, so distances are counted where they are computed and never kept. People are put
-into at most `MAX_BLOCKS` blocks, and the counts of every pair of blocks are kept apart: pairs that share a person are
-not independent, and the blocks are what confidence intervals are computed from (see `intervals.py`). With up to
-`MAX_BLOCKS` people each person is a block.
+100,000 images have five billion pairs, so distances are counted as they are computed and never stored. People are
+divided into at most `MAX_BLOCKS` blocks, and every pair of blocks has its own counts: pairs that share a person are not
+independent, and confidence intervals are computed between blocks (see `intervals.py`). With up to `MAX_BLOCKS` people,
+each person is a block.
 """
 
 from __future__ import annotations
@@ -43,12 +43,12 @@ class PairCounts:
     """Histograms of the distances of pairs.
 
     Attributes:
-        genuine: Pairs of one person by block and bin, (blocks, BINS).
-        impostor: Pairs of different people by pair of blocks and bin, (pairs of blocks, BINS).
+        genuine: Pairs of the same person, by block and bin, (blocks, BINS).
+        impostor: Pairs of different people, by pair of blocks and bin, (pairs of blocks, BINS).
         first: Lower block of each row of `impostor`.
-        second: Higher block, or the same one, of each row of `impostor`.
-        people: People with an image.
-        people_with_genuine: People with at least one genuine pair.
+        second: Higher (or same) block of each row of `impostor`.
+        people: Number of people with an image.
+        people_with_genuine: Number of people with at least one genuine pair.
         worst: The pairs with the largest errors.
     """
 
@@ -62,7 +62,7 @@ class PairCounts:
 
     @property
     def genuine_pairs(self) -> int:
-        """Number of pairs of images of one person."""
+        """Number of pairs of images of the same person."""
         return int(self.genuine.sum())
 
     @property
@@ -82,12 +82,12 @@ def distance_bins(distances: NDArray[np.floating]) -> NDArray[np.intp]:
 
 
 def histogram(distances: NDArray[np.floating]) -> NDArray[np.int64]:
-    """Number of distances per bin, (BINS,)."""
+    """Returns the number of distances in each bin, (BINS,)."""
     return np.bincount(distance_bins(distances).ravel(), minlength=BINS).astype(np.int64)
 
 
 def distance_matrix(rows: NDArray[np.float32], columns: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Euclidean distances of L2-normalized vectors, (rows, columns)."""
+    """Returns the Euclidean distances (rows, columns) between L2-normalized vectors."""
     squared = rows @ columns.T
     squared *= -2
     squared += 2
@@ -96,14 +96,14 @@ def distance_matrix(rows: NDArray[np.float32], columns: NDArray[np.float32]) -> 
 
 
 def assign_blocks(people: NDArray[np.intp], blocks: int = MAX_BLOCKS) -> NDArray[np.intp]:
-    """Returns the block of each person, so that blocks have about equally many images.
+    """Divides people into blocks with about the same number of images.
 
     Args:
         people: The person of each image, numbered from 0.
         blocks: Maximum number of blocks.
 
     Returns:
-        Block by number of the person. Who shares a block is random, but the same in each run.
+        The block of each person, (people,). The assignment is random but the same in each run.
     """
     count = int(people.max(initial=-1)) + 1
     if count <= blocks:
@@ -124,7 +124,7 @@ def count_all_pairs(
     Args:
         vectors: One L2-normalized embedding per image, (images, width).
         people: The person of each image, numbered from 0.
-        advance: Progress, half of the square of the number of images in all.
+        advance: Reports progress; the total is half the square of the number of images.
     """
     tally = _Tally(people)
     order = np.lexsort((people, tally.block[people]))
@@ -151,8 +151,8 @@ def count_listed_pairs(
     Args:
         vectors: One L2-normalized embedding per image, (images, width).
         people: The person of each image, numbered from 0.
-        pairs: The two images of each pair, (pairs, 2).
-        same: Whether a pair is of one person, (pairs,).
+        pairs: The indices of both images of each pair, (pairs, 2).
+        same: Whether both images show the same person, (pairs,).
     """
     tally = _Tally(people)
     for start in range(0, len(pairs), _CHUNK * 16):
@@ -177,14 +177,17 @@ class _Tally:
     def add_between(
         self, first: int, second: int, distances: NDArray[np.float32], rows: NDArray[np.intp], columns: NDArray[np.intp]
     ) -> None:
-        """Pairs of two blocks, all of different people."""
+        """Counts the pairs between two blocks, which are all of different people."""
         self._impostor[self._row[first, second]] += histogram(distances)
         self._offer(distances, rows, columns, np.ones_like(distances, np.bool_), same=False)
 
     def add_within(
         self, block: int, distances: NDArray[np.float32], rows: NDArray[np.intp], columns: NDArray[np.intp], upper: bool
     ) -> None:
-        """Pairs of one block. upper: rows and columns are the same images, of which each pair counts once."""
+        """Counts the pairs within a block.
+
+        If `upper`, rows and columns are the same images, and only the pairs above the diagonal count.
+        """
         counted = np.triu(np.ones_like(distances, np.bool_), 1) if upper else np.ones_like(distances, np.bool_)
         alike = self._people[rows][:, None] == self._people[columns]
         genuine, impostor = counted & alike, counted & ~alike
@@ -230,7 +233,7 @@ class _Tally:
 def _chunks(
     rows: NDArray[np.intp], columns: NDArray[np.intp], *, within: bool
 ) -> Iterator[tuple[NDArray[np.intp], NDArray[np.intp]]]:
-    """Rows and columns in parts of at most `_CHUNK`; within one block, each pair of parts once."""
+    """Yields rows and columns in parts of at most `_CHUNK`; within a block, each pair of parts once."""
     row_parts = [rows[start : start + _CHUNK] for start in range(0, len(rows), _CHUNK)]
     if within:
         yield from ((one, other) for index, one in enumerate(row_parts) for other in row_parts[index:])

@@ -1,4 +1,4 @@
-"""Plots as inline SVG: no script, no external request; colors are CSS variables of the page. Pure."""
+"""Draws plots as inline SVG, without scripts or external requests; colors are CSS variables of the page. No I/O."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ class Axis:
     """One axis.
 
     Attributes:
-        label: What it shows.
-        low: Value at its start.
-        high: Value at its end.
-        ticks: Values with a label.
-        logarithmic: Whether equal ratios are equally long.
-        percent: Whether values are shown in percent.
+        label: Name of the quantity.
+        low: Value at the start.
+        high: Value at the end.
+        ticks: Values that get a label.
+        logarithmic: Whether the scale is logarithmic.
+        percent: Whether labels are in percent.
     """
 
     label: str
@@ -37,14 +37,14 @@ class Axis:
     percent: bool = False
 
     def fraction(self, values: Points) -> Points:
-        """Position of values between start (0) and end (1)."""
+        """Returns the positions of values between the start (0) and the end (1)."""
         values = np.clip(values, self.low, self.high)
         if self.logarithmic:
             return np.asarray(np.log(values / self.low) / math.log(self.high / self.low))
         return np.asarray((values - self.low) / (self.high - self.low))
 
     def text(self, value: float) -> str:
-        """Returns a tick's label."""
+        """Returns the label of a tick."""
         if self.percent:
             return f"{100 * value:.7f}".rstrip("0").rstrip(".") + " %"
         return f"{value:,.10g}"
@@ -52,7 +52,15 @@ class Axis:
 
 @dataclass(frozen=True, slots=True)
 class Curve:
-    """A line through points. kind: CSS class, `genuine`, `impostor` or `plain`; label: for the legend."""
+    """A line through points.
+
+    Attributes:
+        x: Coordinates in the units of the horizontal axis.
+        y: Coordinates in the units of the vertical axis.
+        kind: CSS class: `genuine`, `impostor`, or `plain`.
+        label: Label in the legend; empty for none.
+        filled: Whether to fill the area below the line.
+    """
 
     x: Points
     y: Points
@@ -63,7 +71,7 @@ class Curve:
 
 @dataclass(frozen=True, slots=True)
 class Band:
-    """The area between two curves, as of a confidence interval."""
+    """The area between two curves, such as that of a confidence interval."""
 
     x: Points
     low: Points
@@ -104,13 +112,13 @@ def plot(
     """Returns an SVG element.
 
     Args:
-        title: What a reader who cannot see it should know.
-        axes: The horizontal and the vertical one.
+        title: Text alternative for people who cannot see the plot.
+        axes: The horizontal and the vertical axis.
         curves: Lines through points.
-        bands: Areas behind them.
+        bands: Areas, drawn behind the curves.
         marks: Dots with error bars.
         lines: Vertical lines.
-        note: A sentence in the middle of the plot, for one that would be empty.
+        note: A sentence in the middle of the plot, for a plot that would otherwise be empty.
     """
     x, y = axes
     parts = [
@@ -204,7 +212,7 @@ def _note(text: str) -> list[str]:
 
 
 def _legend(entries: Sequence[tuple[str, str]]) -> list[str]:
-    """In one line above the plot."""
+    """Draws the legend in one line above the plot."""
     parts = []
     for number, (kind, label) in enumerate(entry for entry in entries if entry[1]):
         at = LEFT + 250 * number

@@ -1,4 +1,4 @@
-"""An evaluation as JSON: every number of the report, for programs."""
+"""Writes an evaluation as JSON: every number in the report, for use by programs."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ CURVE_STEP = 10
 
 
 def record(evaluation: Evaluation) -> dict[str, Any]:
-    """Everything that was measured, as JSON values."""
+    """Returns everything that was measured as JSON values."""
     rates, counts, enrollment = evaluation.rates, evaluation.counts, evaluation.enrollment
     strangers = impostor_tail(counts)
     return {

@@ -1,4 +1,4 @@
-"""The report of an evaluation: one HTML file that asks for nothing else."""
+"""Renders the report of an evaluation: a single HTML file without external resources."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class _ShownPair:
 
 
 def page(evaluation: Evaluation) -> bytes:
-    """Every name in it is escaped by the template."""
+    """Returns the HTML page in UTF-8; the template escapes every name."""
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("face_comparison.evaluation", "templates"),
         autoescape=True,
@@ -90,7 +90,7 @@ def page(evaluation: Evaluation) -> bytes:
 
 
 def _rows(evaluation: Evaluation) -> list[_Row]:
-    """Thresholds around the ones that matter."""
+    """Returns the rows of the table: the thresholds of interest, and a grid around them."""
     notes = {
         round(evaluation.threshold, 3): "judged",
         round(evaluation.recommended.threshold, 3): "cheapest",
@@ -108,7 +108,7 @@ def _rows(evaluation: Evaluation) -> list[_Row]:
 
 
 def _search_rates(counts: GalleryCounts | None, threshold: float) -> tuple[Rate, Rate] | None:
-    """FPIR and FNIR."""
+    """Returns the FPIR and the FNIR; None if they were not measured."""
     if counts is None:
         return None
     return counts.false_positive(threshold), counts.false_negative(threshold)

@@ -1,4 +1,4 @@
-"""An evaluation from beginning to end: find faces, count pairs, compute rates."""
+"""Runs an evaluation from beginning to end: finds faces, counts pairs, computes rates."""
 
 from __future__ import annotations
 
@@ -32,28 +32,34 @@ COST_RATIOS = (1, 10, 100, 1_000, 10_000)
 
 
 class Progress(Protocol):
-    """Follows a run."""
+    """Receives the progress of a run."""
 
     def start(self, what: str, total: int) -> None:
-        """Begins a phase of `total` steps."""
+        """Begins a phase with `total` steps."""
 
     def advance(self, steps: int) -> None:
-        """Counts finished steps of the present phase."""
+        """Counts finished steps of the current phase."""
 
 
 class Quiet:
-    """A Progress that shows nothing."""
+    """A `Progress` that shows nothing."""
 
     def start(self, what: str, total: int) -> None:
-        """Ignores a phase."""
+        """Does nothing."""
 
     def advance(self, steps: int) -> None:
-        """Ignores finished steps."""
+        """Does nothing."""
 
 
 @dataclass(frozen=True, slots=True)
 class EvaluationOptions:
-    """What is asked for. threshold: the distance that is judged; None: the bundle's."""
+    """What the user chose.
+
+    Attributes:
+        costs: Costs of errors.
+        several: What to do with images that show several faces.
+        threshold: Distance to judge; None for the bundle's threshold.
+    """
 
     costs: Costs = field(default_factory=Costs)
     several: SeveralFaces = "reject"
@@ -62,7 +68,7 @@ class EvaluationOptions:
 
 @dataclass(frozen=True, slots=True)
 class GroupRates:
-    """Error rates within one group of people at the judged threshold; rates None: too few people or pairs."""
+    """Error rates within one group of people at the judged threshold; a rate is None if there are no pairs for it."""
 
     attribute: str
     group: str
@@ -77,10 +83,10 @@ class GalleryRates:
     """Searches in a gallery of one size.
 
     Attributes:
-        size: Faces in the gallery.
+        size: Number of faces in the gallery.
         at_threshold: FPIR at the judged threshold, computed from the false match rate.
-        measured: Measured searches; None where there are too few people.
-        recommended: Threshold by FPIR asked for.
+        measured: Measured searches; None if there are too few people or only listed pairs are compared.
+        recommended: Recommended threshold for each of FALSE_POSITIVE_TARGETS.
     """
 
     size: int
@@ -91,7 +97,7 @@ class GalleryRates:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Evaluation:
-    """Everything that was measured."""
+    """The results of an evaluation."""
 
     dataset: Dataset
     enrollment: Enrollment
@@ -114,7 +120,7 @@ class Evaluation:
 
     @property
     def skipped(self) -> tuple[Skipped, ...]:
-        """The images of the dataset that were not used, and why."""
+        """The files that are not part of the dataset, and why."""
         return self.dataset.skipped
 
 
@@ -129,8 +135,8 @@ def evaluate(
 
     Raises:
         InvalidDataset: Too few images have a usable face.
-        Interrupted: Ctrl-C while faces were searched; what was found is kept.
-        ServiceRefused: The service does not answer.
+        Interrupted: The user pressed Ctrl-C while faces were being detected; results so far stay in the cache.
+        ServiceRefused: The service does not respond.
         AlbumUnusable: The cache is in use or damaged.
     """
     progress.start("finding faces", len(dataset.images))
@@ -155,7 +161,20 @@ def measure(
     progress: Progress,
     analyzed: int = 0,
 ) -> Evaluation:
-    """Computes everything from the faces that were found. bundle_threshold: the distance that the model decides at."""
+    """Computes all results from the enrolled faces.
+
+    Args:
+        dataset: The images.
+        enrollment: The face of each image.
+        model_version: The FaceModelVersion of the embeddings.
+        bundle_threshold: The bundle's own threshold.
+        options: What the user chose.
+        progress: Receives the progress.
+        analyzed: Number of images that were analyzed in this run.
+
+    Raises:
+        InvalidDataset: No pairs of one kind are left.
+    """
     counts = _count(dataset, enrollment, np.arange(len(enrollment.images)), progress)
     if not counts.genuine_pairs or not counts.impostor_pairs:
         kind = "one person" if not counts.genuine_pairs else "different people"
@@ -188,7 +207,7 @@ def measure(
 
 
 def _count(dataset: Dataset, enrollment: Enrollment, chosen: NDArray[np.intp], progress: Progress) -> PairCounts:
-    """Counts the pairs among some of the images."""
+    """Counts the pairs among the chosen images."""
     if dataset.pairs is None:
         progress.start("comparing pairs", len(chosen) ** 2 // 2)
         return count_all_pairs(enrollment.vectors[chosen], enrollment.people[chosen], progress.advance)

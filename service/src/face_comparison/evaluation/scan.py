@@ -1,4 +1,4 @@
-"""Finds the faces of a dataset's images, and keeps what was found, so that the next run analyzes only what is new."""
+"""Finds the faces in a dataset's images and caches them, so that the next run analyzes only new images."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ DATABASE = "evaluation.sqlite"
 
 @dataclass(frozen=True, slots=True)
 class Scanned:
-    """What is on the images of a dataset.
+    """The faces in the images of a dataset.
 
     Attributes:
-        digests: SHA-256 of the content by path.
-        faces: Faces by digest.
-        refused: Code and reason by path of images that could not be analyzed.
-        analyzed: Images that were analyzed in this run; the others were known.
+        digests: SHA-256 digest of each image's content, by path.
+        faces: Faces, by digest.
+        refused: Images that could not be analyzed: error code and reason, by path.
+        analyzed: Number of images that were analyzed in this run; the others were in the cache.
     """
 
     digests: dict[Path, str]
@@ -38,16 +38,16 @@ def scan(dataset: Dataset, source: FaceSource, cache: Path, done: Callable[[], N
     Args:
         dataset: The images.
         source: Finds faces.
-        cache: Existing folder; what is known of images that are no longer in the dataset is deleted.
+        cache: An existing folder. Entries of images that are no longer in the dataset are deleted from it.
         done: Called after each image.
 
     Raises:
-        Interrupted: Ctrl-C; what was found is kept.
-        ServiceRefused: The service does not answer.
+        Interrupted: The user pressed Ctrl-C; results so far stay in the cache.
+        ServiceRefused: The service does not respond.
         AlbumUnusable: The cache is in use or damaged.
     """
     paths = [image.path for image in dataset.images]
-    # A folder per model: whoever compares models on the same people changes from one to the other.
+    # Use one folder per model, so that users who compare models can switch between them and keep both caches.
     folder = cache / source.version
     folder.mkdir(parents=True, exist_ok=True)
     with AlbumDatabase(folder, source.version, DATABASE) as memory:

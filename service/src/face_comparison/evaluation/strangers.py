@@ -1,9 +1,10 @@
-"""Error rates below what was measured: the tails of both distributions as normal tails. Pure arithmetic.
+"""Extrapolates error rates below what was measured, with normal tails of both distributions. Pure arithmetic.
 
-Where fewer than `ENOUGH_ERRORS` errors were seen, a measured rate is mostly chance, and zero errors are not a rate of
-zero. There, the tail of a normal distribution takes over, joined to the last rate that was measured: of the cosine for
-pairs of different people, of the distance for pairs of one person. Its deviation is at least what every measured
-quantile of the tail asks for, so that a tail that is fatter than normal gives stricter thresholds, not laxer ones.
+Where fewer than `ENOUGH_ERRORS` errors were seen, a measured rate is mostly chance, and zero errors do not mean a rate
+of zero. There, the tail of a normal distribution takes over and is scaled to meet the last measured rate. The
+distribution is that of the cosine for pairs of different people, and of the distance for pairs of the same person. Its
+deviation is large enough for every measured quantile of the tail, so that a heavier tail than normal gives stricter
+thresholds rather than laxer ones.
 """
 
 from __future__ import annotations
@@ -26,41 +27,41 @@ class NormalTail:
     """A normal distribution whose upper tail holds the errors.
 
     Attributes:
-        mean: Of the cosine (pairs of different people) or the distance (pairs of one person).
-        deviation: The same; the standard deviation, or more where the tail is fatter.
+        mean: Mean of the cosine (pairs of different people) or of the distance (pairs of the same person).
+        deviation: Standard deviation of the same quantity, or more if its tail is heavier than normal.
     """
 
     mean: float
     deviation: float
 
     def rate_above(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Probability of each value being exceeded."""
+        """Returns the probability that each value is exceeded."""
         return np.asarray(special.ndtr((self.mean - values) / self.deviation), np.float64)
 
 
 def cosines(distances: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Cosines of L2-normalized vectors that are so far apart."""
+    """Returns the cosine similarities of L2-normalized vectors at these Euclidean distances."""
     return 1 - distances**2 / 2
 
 
 def impostor_tail(counts: PairCounts) -> NormalTail:
-    """Of the cosines of pairs of different people."""
+    """Returns the tail of the cosines of pairs of different people."""
     return _fit(cosines(THRESHOLDS)[::-1], counts.impostor.sum(axis=0)[::-1])
 
 
 def genuine_tail(counts: PairCounts) -> NormalTail:
-    """Of the distances of pairs of one person."""
+    """Returns the tail of the distances of pairs of the same person."""
     return _fit(THRESHOLDS, counts.genuine.sum(axis=0))
 
 
 def extended_false_match(counts: PairCounts) -> NDArray[np.float64]:
-    """Returns the false match rate at each of THRESHOLDS, (BINS,); where too few pairs match, the fitted tail's."""
+    """Returns the false match rate at each of THRESHOLDS, (BINS,), from the fitted tail where too few pairs match."""
     tail = impostor_tail(counts).rate_above(cosines(THRESHOLDS))
     return _extend(counts.impostor.sum(axis=0), tail)
 
 
 def extended_false_non_match(counts: PairCounts) -> NDArray[np.float64]:
-    """Returns the false non-match rate at each of THRESHOLDS, in the same way, (BINS,)."""
+    """Returns the false non-match rate at each of THRESHOLDS, (BINS,), extended in the same way."""
     tail = genuine_tail(counts).rate_above(THRESHOLDS)
     # A pair in bin k does not match at the thresholds of the bins below k.
     missed = np.append(counts.genuine.sum(axis=0)[1:], 0)
@@ -68,7 +69,7 @@ def extended_false_non_match(counts: PairCounts) -> NDArray[np.float64]:
 
 
 def _fit(values: NDArray[np.float64], counts: NDArray[np.int64]) -> NormalTail:
-    """values: rising towards the errors."""
+    """Fits a tail to the number of pairs at each of `values`, which ascend towards the errors."""
     total = counts.sum()
     mean = float(values @ counts / total)
     deviation = float(np.sqrt(np.square(values - mean) @ counts / total))
@@ -81,12 +82,12 @@ def _fit(values: NDArray[np.float64], counts: NDArray[np.int64]) -> NormalTail:
 
 
 def _extend(errors: NDArray[np.int64], tail: NDArray[np.float64], total: int | None = None) -> NDArray[np.float64]:
-    """Measured rates from the first bin on that has enough errors, before it the tail, scaled to meet them."""
+    """Returns measured rates from the first bin with enough errors on, and before it the tail, scaled to meet them."""
     cumulative = errors.cumsum()
     pairs = int(cumulative[-1]) if total is None else total
     measured = cumulative / pairs
     start = min(int(np.searchsorted(cumulative, min(ENOUGH_ERRORS, max(1, pairs // 2)))), len(measured) - 1)
     scale = measured[start] / max(float(tail[start]), np.finfo(np.float64).tiny)
-    # Not less than what was seen: a few far pairs can be more than a normal tail allows.
+    # Never go below what was measured: a few outliers can exceed what a normal tail allows.
     extended = np.where(np.arange(len(measured)) < start, np.maximum(tail * scale, measured), measured)
     return np.asarray(np.minimum(extended, 1.0), np.float64)

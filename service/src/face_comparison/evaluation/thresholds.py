@@ -1,7 +1,7 @@
-"""Thresholds for stated purposes: costs, a rate of false matches, a gallery's size; and a bundle's calibration. Pure.
+"""Chooses thresholds by costs, by false match rate, and by gallery size, and calibrates a bundle. Pure arithmetic.
 
-All use the rates of `strangers.py`, which go on where measuring ends, so that "no error was seen" never counts as "no
-error is possible".
+All of them use the rates of `strangers.py`, which extrapolate beyond what was measured, so that "no error was seen"
+never counts as "no error is possible".
 """
 
 from __future__ import annotations
@@ -28,12 +28,12 @@ MIN_SCALE = 0.005
 
 @dataclass(frozen=True, slots=True)
 class Costs:
-    """What errors cost, in any unit, and how often the two images of a comparison show one person.
+    """What errors cost, in any unit, and how often both images of a comparison show the same person.
 
     Attributes:
-        false_match: Cost of taking two people for one.
-        false_non_match: Cost of taking one person for two.
-        prior: Fraction of comparisons that are of one person, 0-1.
+        false_match: Cost of accepting a stranger as the same person.
+        false_non_match: Cost of rejecting the same person.
+        prior: Fraction (0-1) of comparisons in which both images show the same person.
     """
 
     false_match: float = 10.0
@@ -43,13 +43,13 @@ class Costs:
 
 @dataclass(frozen=True, slots=True)
 class Recommendation:
-    """A threshold and what it costs.
+    """A threshold with its error rates and costs.
 
     Attributes:
         threshold: Euclidean distance.
         false_match: FMR at the threshold.
         false_non_match: FNMR at the threshold.
-        cost: Expected cost per comparison, in the unit of the costs; None where no costs were stated.
+        cost: Expected cost per comparison, in the unit of the costs; None if no costs were given.
         extrapolated: Whether fewer than ENOUGH_ERRORS false matches were seen at this threshold.
     """
 
@@ -62,7 +62,12 @@ class Recommendation:
 
 @dataclass(frozen=True, slots=True)
 class ReviewLimits:
-    """Distances between which a person should decide: up to `same` it is one person, above `different` it is two."""
+    """The range of distances in which a person should decide.
+
+    Attributes:
+        same: Up to this distance, it is the same person.
+        different: Above this distance, it is a different person.
+    """
 
     same: float
     different: float
@@ -76,24 +81,24 @@ class ThresholdChooser:
 
     @cached_property
     def false_match(self) -> NDArray[np.float64]:
-        """FMR at each of THRESHOLDS, extended below what was measured."""
+        """The FMR at each of THRESHOLDS, extrapolated below what was measured, (BINS,)."""
         return extended_false_match(self._counts)
 
     @cached_property
     def false_non_match(self) -> NDArray[np.float64]:
-        """FNMR at each of THRESHOLDS, extended below what was measured."""
+        """The FNMR at each of THRESHOLDS, extrapolated below what was measured, (BINS,)."""
         return extended_false_non_match(self._counts)
 
     def is_measured(self, threshold: float) -> bool:
-        """Returns whether enough false matches were seen at a threshold to call its FMR measured."""
+        """Returns whether there are enough false matches at a threshold to call its FMR measured."""
         return bool(self._counts.impostor[:, : threshold_bin(threshold) + 1].sum() >= ENOUGH_ERRORS)
 
     def false_match_at(self, threshold: float) -> float:
-        """FMR at a threshold."""
+        """Returns the FMR at a threshold, extrapolated if necessary."""
         return float(self.false_match[threshold_bin(threshold)])
 
     def for_costs(self, costs: Costs) -> Recommendation:
-        """Returns the threshold of least expected cost per comparison."""
+        """Returns the threshold with the lowest expected cost per comparison."""
         expected = (
             costs.prior * costs.false_non_match * self.false_non_match
             + (1 - costs.prior) * costs.false_match * self.false_match
@@ -108,27 +113,28 @@ class ThresholdChooser:
         return self._recommendation(index, None)
 
     def for_gallery(self, size: int, false_positive_rate: float) -> Recommendation:
-        """Returns the greatest threshold at which so few searches for a stranger among `size` faces return somebody."""
+        """Returns the greatest threshold at which the FPIR of a gallery of `size` faces is at most the given rate."""
         per_comparison = float(-np.expm1(np.log1p(-false_positive_rate) / size))
         return self.for_false_match_rate(per_comparison)
 
     def review_limits(self, threshold: float) -> ReviewLimits:
-        """Where at least one of both error rates is not small, around a threshold."""
+        """Returns the range around a threshold in which at least one of the two error rates is not small."""
         same = THRESHOLDS[max(0, int((self.false_match <= SURE_SAME_FMR).sum()) - 1)]
         reached = np.flatnonzero(self.false_non_match <= SURE_DIFFERENT_FNMR)
         different = THRESHOLDS[reached[0]] if len(reached) else THRESHOLDS[-1]
         return ReviewLimits(min(float(same), threshold), max(float(different), threshold))
 
     def logistic_scale(self, threshold: float) -> float:
-        """Returns the scale of the confidence's logistic function: the likeliest one that is 0.5 at the threshold.
+        """Returns the maximum-likelihood scale of the confidence's logistic function, which is 0.5 at the threshold.
 
-        Both kinds of pairs weigh the same, however many there are. The targets are Platt's, of as many examples as
-        there are people, so that a set without an error does not make the confidence a step.
+        Both kinds of pairs have the same total weight, however many there are. The targets are those of Platt scaling,
+        with the number of people as the number of examples, so that the confidence does not become a step function if
+        there are no errors.
         """
         genuine, impostor = self._counts.genuine.sum(axis=0), self._counts.impostor.sum(axis=0)
         middles = np.maximum(THRESHOLDS - STEP / 2, 0)
         one, none = _platt_targets(self._counts)
-        # Bounded above and below, and convex in 1 / scale: a fine grid is exact enough and cannot fail.
+        # The scale is bounded, and the loss is convex in 1 / scale: a fine grid is accurate enough and cannot diverge.
         scales = np.geomspace(MIN_SCALE, MAX_SCALE, 400)
         logits = (threshold - middles)[None] / scales[:, None]
         losses = _log_loss(logits, one) @ (genuine / genuine.sum()) + _log_loss(logits, none) @ (
@@ -153,5 +159,5 @@ def _platt_targets(counts: PairCounts) -> tuple[float, float]:
 
 
 def _log_loss(logits: NDArray[np.float64], target: float) -> NDArray[np.float64]:
-    """Cross-entropy of logistic(logits) with a target probability."""
+    """Returns the cross-entropy of logistic(logits) with a target probability."""
     return np.asarray(np.logaddexp(0, logits) - target * logits, np.float64)

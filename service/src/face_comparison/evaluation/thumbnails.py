@@ -1,4 +1,4 @@
-"""Cut-out faces as data URIs, so that a report is one file that asks for nothing."""
+"""Encodes cropped faces as data URIs, so that a report is a single file without external resources."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _QUALITY = 80
 
 
 def face_thumbnail(path: Path, box: BoundingBox) -> str:
-    """Returns the face as the URI of a JPEG; empty when the file has changed or gone."""
+    """Returns a face as the data URI of a JPEG image; empty if the file was changed or deleted."""
     try:
         data = path.read_bytes()
         header = pixels.header(data)

@@ -1,4 +1,4 @@
-"""What an evaluation means, in words: the verdict, and what limits it. Pure."""
+"""Puts the results of an evaluation into words: the verdict and its caveats. No I/O."""
 
 from __future__ import annotations
 
@@ -21,7 +21,13 @@ SMALLEST = 1e-6
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """The first lines of a report. level: `good`, `fair` or `poor`."""
+    """The summary at the top of a report.
+
+    Attributes:
+        level: `good`, `fair`, or `poor`.
+        headline: The conclusion in one line.
+        sentences: The details, the most important first.
+    """
 
     level: str
     headline: str
@@ -29,7 +35,7 @@ class Verdict:
 
 
 def percent(rate: float, digits: int = 2) -> str:
-    """Returns a rate in percent, with so many significant digits."""
+    """Returns a rate (0-1) in percent with this number of significant digits; "none" for NaN."""
     if math.isnan(rate):
         return "none"
     if rate == 0:
@@ -46,7 +52,7 @@ def interval(low: float, high: float, digits: int = 2) -> str:
 
 
 def one_in(rate: float) -> str:
-    """Returns a rate as "1 in 2,100"; "none" for 0."""
+    """Returns a rate (0-1) such as "1 in 2,100"; "none" for 0, and a percentage from 0.5 on."""
     if rate <= 0:
         return "none"
     inverse = 1 / rate
@@ -55,7 +61,7 @@ def one_in(rate: float) -> str:
 
 
 def verdict(evaluation: Evaluation) -> Verdict:
-    """What the numbers say, in plain words, the most important first."""
+    """Returns what the numbers mean in plain words, the most important first."""
     error, people = evaluation.rates.equal_error_rate, evaluation.counts.people
     fmr, fnmr = evaluation.rates.fmr(evaluation.threshold), evaluation.rates.fnmr(evaluation.threshold)
     if error.value > 0.05:
@@ -86,7 +92,7 @@ def verdict(evaluation: Evaluation) -> Verdict:
 
 
 def caveats(evaluation: Evaluation) -> Iterator[str]:
-    """What limits the numbers of this evaluation."""
+    """Yields the limitations of this evaluation."""
     counts, enrollment = evaluation.counts, evaluation.enrollment
     if counts.people < ENOUGH_PEOPLE:
         yield (
@@ -131,7 +137,13 @@ def caveats(evaluation: Evaluation) -> Iterator[str]:
 
 
 def looks_mislabeled(evaluation: Evaluation, distance: float, *, same: bool) -> bool:
-    """Returns whether a pair is as near, or as far apart, as most pairs of the other kind."""
+    """Returns whether the distance of a pair is typical of the other kind, which suggests a wrong label.
+
+    Args:
+        evaluation: The evaluation.
+        distance: Distance of the pair.
+        same: Whether the pair is labeled as the same person.
+    """
     counts = evaluation.counts.impostor if same else evaluation.counts.genuine
     below = int(counts[:, : threshold_bin(distance) + 1].sum())
     middle = int(counts.sum()) / 2

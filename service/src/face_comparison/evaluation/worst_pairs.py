@@ -1,4 +1,4 @@
-"""The pairs that a person should look at: strangers who look alike, and images of one person that do not. Pure."""
+"""Keeps the pairs worth a manual check: strangers who look alike, and images of one person that do not. No I/O."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ KEPT = 12
 
 @dataclass(frozen=True, slots=True)
 class ImagePair:
-    """Two images, by number, and their distance."""
+    """Two images, by index, and their distance."""
 
     first: int
     second: int
@@ -22,10 +22,10 @@ class ImagePair:
 
 @dataclass(slots=True)
 class WorstPairs:
-    """The nearest images of different people and the farthest images of one person.
+    """The closest images of different people and the most distant images of the same person.
 
-    Of each two people, or each person, only the worst pair is kept: an album that is in two people's folders would
-    otherwise fill the list.
+    Only the worst pair is kept for each pair of people, or for each person. Otherwise, a set of photographs that is in
+    the folders of two people would fill the list.
     """
 
     _impostor: dict[tuple[int, int], ImagePair] = field(default_factory=dict)
@@ -39,13 +39,13 @@ class WorstPairs:
         *,
         same: bool,
     ) -> None:
-        """Considers pairs.
+        """Adds those of the given pairs that are among the worst.
 
         Args:
-            distances: One per pair, (pairs,).
-            images: The two images of each pair, by number, (2, pairs).
-            people: The two people of each pair, by number, (2, pairs).
-            same: Whether these are genuine pairs, of which the farthest are kept.
+            distances: Distance of each pair, (pairs,).
+            images: The two images of each pair, by index, (2, pairs).
+            people: The two people of each pair, by index, (2, pairs).
+            same: Whether these are genuine pairs, of which the most distant are kept.
         """
         kept, sign = (self._genuine, -1.0) if same else (self._impostor, 1.0)
         badness = sign * distances
@@ -57,16 +57,16 @@ class WorstPairs:
             del kept[key]
 
     def limit(self, *, same: bool) -> float:
-        """Returns the distance that a pair must beat to be kept: nearer for impostors, farther for genuine pairs."""
+        """Returns the distance that a pair must beat to be kept: smaller for impostor, larger for genuine pairs."""
         kept, sign = (self._genuine, -1.0) if same else (self._impostor, 1.0)
         return sign * self._limit(kept, sign)
 
     def impostor(self) -> list[ImagePair]:
-        """Returns the nearest first."""
+        """Returns the worst impostor pairs, by ascending distance."""
         return sorted(self._impostor.values(), key=lambda pair: pair.distance)
 
     def genuine(self) -> list[ImagePair]:
-        """Returns the farthest first."""
+        """Returns the worst genuine pairs, by descending distance."""
         return sorted(self._genuine.values(), key=lambda pair: -pair.distance)
 
     @staticmethod

@@ -1,1 +1,1 @@
-"""HTTP layer: the only importer of Flask."""
+"""The HTTP layer, the only package that imports Flask."""

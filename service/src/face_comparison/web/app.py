@@ -64,7 +64,7 @@ IDENTITY_HEADER = "X-Face-Comparison-Identity"
 EXPOSED_HEADERS = "X-Request-Id, Retry-After, Server-Timing, x-amzn-RequestId, x-amzn-ErrorType"
 ALLOWED_HEADERS = (
     "Content-Type, Accept, Authorization, X-Api-Key, X-Request-Id, "
-    # What AWS's SDK for JavaScript sends from a browser.
+    # Sent by AWS's SDK for JavaScript from a browser.
     "X-Amz-Target, X-Amz-Date, X-Amz-Content-Sha256, X-Amz-Security-Token, X-Amz-User-Agent, "
     "Amz-Sdk-Invocation-Id, Amz-Sdk-Request"
 )
@@ -89,7 +89,9 @@ def create_app(
     readiness: Readiness,
     collections: CollectionUpkeep | None = None,
 ) -> Flask:
-    """Creates the WSGI application. Its `head_rejection` says which requests are rejected without reading their bodies.
+    """Creates the WSGI application.
+
+    `head_rejection` says which of its requests can be rejected without reading their bodies.
 
     Args:
         settings: The options of the service.
@@ -142,7 +144,7 @@ def alias_stage(application: WSGIApplication, former: str, stage: str) -> WSGIAp
 
 
 def former_path(path: str, former: str | None, stage: str) -> str:
-    """Returns `path`, moved to `stage` if it was under the stage `former`."""
+    """Returns `path` with the stage `former` replaced by `stage`; paths under other stages are returned unchanged."""
     if former and path.startswith(f"/{former}/"):
         return f"/{stage}/{path.removeprefix(f'/{former}/')}"
     return path
@@ -257,8 +259,13 @@ def _deadline(settings: Settings) -> float:
 def _paced(parts: Iterator[bytes], permit: Permit, settings: Settings, held: ExitStack) -> Iterator[bytes]:
     """Yields the parts of a response, each of which must be computed and sent within the maximum duration of a request.
 
-    The request keeps its place in the queue until the end; if others need the place, the response is aborted. held:
-    released at the end.
+    The request keeps its place in the queue until the end; if other requests need the place, the response is aborted.
+
+    Args:
+        parts: The parts.
+        permit: The permit of the request; its deadline is extended after each part.
+        settings: The options of the service.
+        held: Released at the end.
     """
     with held:
         for part in parts:
@@ -277,7 +284,7 @@ def _granted(keys: ApiKeys | None) -> tuple[str, ...] | None:
 def _cancelled_with_client(permit: Permit) -> Iterator[None]:
     """Cancels a request when its client disconnects."""
     client = request.environ.get(environ_keys.CLIENT)
-    if not isinstance(client, environ_keys.ClientConnection):  # another server
+    if not isinstance(client, environ_keys.ClientConnection):  # running under another WSGI server
         yield
         return
     client.on_gone(permit, lambda: permit.cancel(errors.ClientDisconnected("the client has disconnected")))
@@ -322,7 +329,7 @@ def _serve_documents(app: Flask, settings: Settings, analyzer: Analyzer) -> None
 
 
 def file_response(file: StaticFile) -> Response:
-    """Returns a static file, compressed if the client accepts it, or 304 if the client has it."""
+    """Returns a static file, compressed if the client accepts that, or 304 if the client already has it."""
     response = Response(file.content, content_type=file.media_type)
     if file.gzipped is not None:
         response.vary.add("Accept-Encoding")
@@ -387,7 +394,7 @@ def _observe(app: Flask, settings: Settings, admission: Admission) -> None:
         if isinstance(failure, errors.Unauthorized):
             response.headers["WWW-Authenticate"] = 'Bearer realm="face_comparison"'
         if isinstance(failure, (*_RETRIABLE, errors.StoreUnavailable)):
-            if isinstance(failure, _RETRIABLE) and request.endpoint not in _HEALTH:  # not a probe
+            if isinstance(failure, _RETRIABLE) and request.endpoint not in _HEALTH:  # probes are not rejected requests
                 metrics.REJECTED.labels(failure.code).inc()
             response.headers["Retry-After"] = str(admission.retry_after)
         return response
@@ -398,7 +405,7 @@ def _observe(app: Flask, settings: Settings, admission: Admission) -> None:
         if settings.identity:
             response.headers[IDENTITY_HEADER] = settings.identity
         response.headers.setdefault("Cache-Control", "no-store")
-        # A malformed request may have been meant for a path under the stage.
+        # The path of a malformed request is unknown, so it may have been meant for the stage.
         under_stage = request.path == f"/{stage}" or request.path.startswith(f"/{stage}/")
         if under_stage or environ_keys.rejection(request.environ) is not None:
             _allow_every_origin(response)
@@ -415,7 +422,7 @@ def _observe(app: Flask, settings: Settings, admission: Admission) -> None:
 
 
 def to_public_error(error: Exception) -> FaceComparisonError:
-    """Returns the error to report to the caller. If the service failed, the details are only logged."""
+    """Returns the error to report to the caller. Details of the service's own failures are only logged."""
     known = error if isinstance(error, FaceComparisonError) else map_http_exception(error)
     if known is not None and error_table.status(known) != 500:
         return known
@@ -440,7 +447,7 @@ def map_http_exception(error: Exception) -> FaceComparisonError | None:
 
 
 def _named(keys: ApiKeys, caller: Caller) -> tuple[str, str | None]:
-    """Returns the name of the key that the request claims, and what stands for it in metrics."""
+    """Returns the name of the key that the request claims to have, and its label in metrics."""
     name = signer(request.headers) or caller.key.removeprefix("key:")
     return name, keys.label(name)
 
@@ -455,7 +462,7 @@ def _allow_every_origin(response: Response) -> None:
 
 
 def _is_short(name: str) -> bool:
-    """Returns whether a header of the request is worth judging."""
+    """Returns whether a header of the request is short enough to be evaluated."""
     return len(request.headers.get(name, "")) <= _MAX_ACCEPT_BYTES
 
 

@@ -1,9 +1,9 @@
-"""API keys from a mounted file: one `name:key` or `name:key:permissions` per line, reloaded when it changes.
+"""API keys from a mounted file: one `name:key` or `name:key:permissions` per line, reloaded when the file changes.
 
-Valid lines count even if others are invalid: a key whose line is removed is revoked immediately. Invalid lines are
-logged and counted in a gauge; at startup, they are a fatal error. Kubernetes replaces a mounted Secret as a whole, so a
-file that cannot be opened is a transient state, and the previous keys stay valid. Keys are never logged or quoted in
-messages, and are compared in constant time.
+When the file is reloaded, its valid lines take effect even if others are invalid, so removing a line always revokes its
+key immediately. Invalid lines are logged and counted in a gauge; at startup, they are a fatal error. Kubernetes
+replaces a mounted Secret as a whole, so a file that cannot be opened is a transient state, and the previous keys stay
+valid. Keys are never logged or quoted in messages, and are compared in constant time.
 """
 
 from __future__ import annotations
@@ -77,7 +77,7 @@ class KeyFile:
 def parse_keys(text: str) -> KeyFile:
     """Parses the text of a keys file; blank lines and lines that begin with # are ignored.
 
-    Of several lines with the same name or key, the first one counts.
+    If several lines have the same name or key, the first one takes effect, and the others are reported as problems.
     """
     keys: dict[str, ApiKey] = {}
     digests: set[bytes] = set()
@@ -199,7 +199,7 @@ class ApiKeys:
         return next((key.permissions for key in self._keys if key.name == name), frozenset())
 
     def label(self, name: str) -> str | None:
-        """Returns what stands for the key with this name in metrics, or None if there is none."""
+        """Returns the label in metrics for the key with this name, or None if there is no such key."""
         for number, key in enumerate(self._keys):
             if key.name == name:
                 return name if number < MAX_LABELS else OTHER
@@ -252,7 +252,7 @@ class ApiKeys:
                     reason = error.strerror if isinstance(error, OSError) else error
                     _log.error("reloading the API keys file failed (%s); keeping the previous keys", reason)
                     metrics.API_KEYS_RELOAD_FAILED.set(1)
-                self._failed = found  # logged once; the next request tries again
+                self._failed = found  # so that this is logged only once; the next request tries again
                 return
             self._state, self._failed = found, None
             for problem in keys.problems:
@@ -273,8 +273,8 @@ Clock = Callable[[], float]
 class FailureThrottle:
     """Counts failed authorizations per address and reports when an address has had too many.
 
-    Each address has a token bucket: `burst` failures at once, then `per_second`. Addresses that have stopped failing
-    are forgotten; if there are too many, those whose last failure is oldest.
+    Each address has a token bucket: `burst` failures at once, then `per_second`. If there are more than `max_addresses`
+    addresses, those whose last failure is oldest are forgotten.
     """
 
     def __init__(self, clock: Clock, burst: int = 200, per_second: float = 10.0, max_addresses: int = 10_000) -> None:

@@ -19,7 +19,7 @@ MAX_HOPS = 16
 
 
 def parse_address(text: str) -> Address | None:
-    """Parses an address, which may include a port or an IPv6 zone; returns None if there is none.
+    """Parses an IP address, which may have a port or an IPv6 zone; returns None if it is not valid.
 
     An IPv4-mapped IPv6 address is returned as the IPv4 address.
     """
@@ -37,7 +37,7 @@ def parse_address(text: str) -> Address | None:
 
 
 def client_address(peer: str, forwarded_for: str, trusted: Sequence[Network]) -> str:
-    """Returns the sender of a request: the nearest hop that is not a trusted proxy.
+    """Returns the address of a request's sender: the nearest hop that is not a trusted proxy.
 
     Args:
         peer: Address of the connection.
@@ -45,7 +45,8 @@ def client_address(peer: str, forwarded_for: str, trusted: Sequence[Network]) ->
         trusted: Networks of the trusted proxies.
 
     Returns:
-        `peer`, unless it is a trusted proxy. If all hops are trusted, or one cannot be parsed, the last known hop.
+        `peer` if it is not a trusted proxy; otherwise the nearest hop that is not. If all hops are trusted, or one
+        cannot be parsed, the farthest hop that is known.
     """
     address, rest = parse_address(peer), forwarded_for
     if address is None or not _is_within(address, trusted):
@@ -72,7 +73,7 @@ def trust_proxies(application: WSGIApplication, trusted: Sequence[Network]) -> W
 
 
 def environ_address(environ: dict[str, Any], trusted: Sequence[Network]) -> str:
-    """Returns the address of the sender of the request with this environ."""
+    """Returns the address of the sender of a request."""
     peer: str = environ.get("REMOTE_ADDR", "")
     return client_address(peer, environ.get("HTTP_X_FORWARDED_FOR", ""), trusted) if trusted else peer
 

@@ -63,7 +63,7 @@ class Endpoint(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class CollectionRoutes:
-    """The handlers of all routes."""
+    """The handlers of all collection routes."""
 
     endpoint: Endpoint
     faces: FaceService
@@ -208,7 +208,7 @@ class CollectionRoutes:
         def handle(service: CollectionService, body: Received, permit: Permit) -> ApiResponse:
             version = service.check_usable(collection_id).model_version
             wanted = requests.verify_request(body, _content_type(), request.args, version)
-            user = service.describe_user(collection_id, user_id)  # checked before an image is analyzed in vain
+            user = service.describe_user(collection_id, user_id)  # fails before an image is analyzed for nothing
             probe = self._probe(wanted.subject, permit, MAX_FACES)
             if not probe.faces:
                 raise NoFace("no face was found in the image")
@@ -271,7 +271,7 @@ class CollectionRoutes:
         return self._answer("update_user", handle, ENROLL, collection=collection_id)
 
     def delete_user(self, collection_id: str, user_id: str) -> Response:
-        """Erases a user with all faces, and returns the receipt."""
+        """Erases a user and all of its faces, and returns the receipt."""
 
         def handle(service: CollectionService) -> ApiResponse:
             erasure = service.delete_user(collection_id, user_id)
@@ -283,7 +283,7 @@ class CollectionRoutes:
     # --- moving data, receipts ---
 
     def export(self, collection_id: str) -> Response:
-        """Streams every face with its hash, one line of JSON each."""
+        """Streams every face with its hash, one line of JSON per face."""
 
         def handle() -> Iterator[bytes]:
             with audited("export", collection_id):
@@ -296,7 +296,7 @@ class CollectionRoutes:
         return self.endpoint.answer_stream(handle, NDJSON, ADMIN)
 
     def import_(self, collection_id: str) -> Response:
-        """Imports exported lines; invalid lines are reported by number."""
+        """Imports the lines of an export; invalid lines are reported by line number."""
 
         def handle(service: CollectionService, body: Received, permit: Permit) -> ApiResponse:
             version = service.check_usable(collection_id).model_version
@@ -364,7 +364,7 @@ def has_collections(app: Flask) -> bool:
 
 
 def register_collections(app: Flask, stage: str, routes: CollectionRoutes) -> None:
-    """Adds the routes, under both spellings of the endpoint."""
+    """Adds the collection routes under both spellings of the endpoint."""
     rules: list[tuple[str, str, str, Callable[..., Response]]] = [
         ("create_collection", "POST", "", routes.create),
         ("list_collections", "GET", "", routes.list_collections),
@@ -393,11 +393,13 @@ def register_collections(app: Flask, stage: str, routes: CollectionRoutes) -> No
 
 @contextmanager
 def audited(action: str, collection: str) -> Iterator[None]:
-    """Writes the audit line of a call: who, what, which collection, N, decisions; no hash, score, image, or name.
+    """Writes the audit line of a call: caller, action, collection, gallery size, and decisions.
+
+    It never contains a hash, score, image, or name.
 
     Args:
         action: The action.
-        collection: The collection, empty if there is none or its name is not known yet.
+        collection: The collection; empty if there is none or its name is not known yet.
     """
     g.audit = {"collection": collection} if collection else {}
     outcome = "ok"
@@ -431,7 +433,7 @@ def measured_search(search: Callable[[], SearchResult]) -> SearchResult:
 
 
 def _query() -> dict[str, str]:
-    """Returns the query parameters: of a repeated one the first value, unless it is a list."""
+    """Returns the query parameters. The values of a repeated list are joined; otherwise, the first value counts."""
     return {
         name: ",".join(values) if name in LIST_FIELDS else values[0] for name, values in request.args.lists() if values
     }
@@ -442,7 +444,7 @@ def _content_type() -> str:
 
 
 def _until_over(lines: Iterator[bytes], permit: Permit) -> Iterator[bytes]:
-    """The lines, as long as the request has time and a client."""
+    """Yields the lines until the deadline of the request passes or its client disconnects, which raises an error."""
     for number, line in enumerate(lines):
         if number % 256 == 0:
             permit.check()

@@ -71,7 +71,7 @@ class Body(io.RawIOBase):
         return len(part)
 
     def take(self) -> bytearray:
-        """Returns the unread rest; this object is empty afterward."""
+        """Returns the unread rest of the body and leaves this object empty."""
         data, self._data = self._data, bytearray()
         if self._position:
             del data[: self._position]

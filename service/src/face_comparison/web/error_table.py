@@ -33,13 +33,13 @@ Context: TypeAlias = Literal[
 
 
 class Row(NamedTuple):
-    """The status of an error, and the contexts in which it may occur; empty: in no documented operation."""
+    """The status of an error, and the contexts in which it may occur; none if no operation documents it."""
 
     status: int
     contexts: tuple[Context, ...] = ()
 
 
-_NEVER_SENT = Row(500)  # for the log or the command line only; a caller would get `internal`
+_NEVER_SENT = Row(500)  # only for the log and the command line; a caller would get `internal`
 
 ERRORS: Mapping[type[FaceComparisonError], Row] = {
     errors.InvalidJson: Row(400, ("json",)),

@@ -1,4 +1,4 @@
-"""Examples of collection requests and responses in the OpenAPI document."""
+"""Examples of collection requests and responses for the OpenAPI document."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ REQUESTS: Mapping[str, Any] = {
 
 
 def responses(version: str) -> dict[str, Any]:
-    """Returns a response of each type, by name. version: the running model's."""
+    """Returns an example of each response type, by name; `version` is that of the running model."""
     collection = api.CollectionDescription(
         collection_id="staff",
         face_model_version=version,

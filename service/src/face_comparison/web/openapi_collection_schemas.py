@@ -1,4 +1,4 @@
-"""Schemas of collection requests and responses in the OpenAPI document."""
+"""Schemas of collection requests and responses for the OpenAPI document."""
 
 from __future__ import annotations
 
@@ -88,10 +88,10 @@ FIELDS: Mapping[str, Mapping[str, Schema]] = {
 
 
 def collection_schemas(version: str, known: Mapping[str, Schema]) -> dict[str, Schema]:
-    """Returns the schemas of collections under components/schemas.
+    """Returns the schemas of collections, for components/schemas.
 
     Args:
-        version: The running model's.
+        version: Version of the running model.
         known: The other schemas.
     """
     described = encoding.schemas(*_RESPONSES)

@@ -1,4 +1,4 @@
-"""Collections in the OpenAPI document: one row per operation."""
+"""Describes the collection operations for the OpenAPI document: one row per operation."""
 
 from __future__ import annotations
 
@@ -45,7 +45,18 @@ class Operations(Protocol):
 
 
 class _Operation(NamedTuple):
-    """An operation. path: below the collections. response, request: names of schemas, or _LINES."""
+    """An operation on collections.
+
+    Attributes:
+        method: HTTP method.
+        path: Path below that of the collections.
+        name: Operation ID.
+        summary: Summary in one line.
+        response: Name of the response's schema, or _LINES.
+        contexts: Aspects of the operation that may fail.
+        request: Name of the request's schema, or _LINES; None for an operation without a body.
+        query: Schemas of the query parameters, by name.
+    """
 
     method: str
     path: str

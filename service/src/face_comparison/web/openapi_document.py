@@ -30,11 +30,11 @@ _TEXT: Schema = {"type": "string"}
 def description(
     settings: Settings, model: ModelInfo, permissions: tuple[str, ...] | None = None
 ) -> responses.ServiceDescription:
-    """Returns the response to `GET` at the endpoint: names, versions and limits.
+    """Returns the response to `GET` at the endpoint: names, versions, and limits.
 
     Args:
         settings: The options of the service.
-        model: Finds and compares faces.
+        model: The running model.
         permissions: Permissions of the request's API key; None if keys are not required.
     """
     base = f"/{settings.stage}"
@@ -183,10 +183,10 @@ class _Operations:
         """Returns a POST operation.
 
         Args:
-            summary: One line.
-            request: Content of the request by media type.
-            response: Content of the response 200 by media type.
-            contexts: What the operation does that may fail.
+            summary: Summary in one line.
+            request: Content of the request, by media type.
+            response: Content of the response with status 200, by media type.
+            contexts: Aspects of the operation that may fail.
         """
         return {
             "tags": ["faces"],
@@ -206,7 +206,16 @@ class _Operations:
         *,
         contexts: tuple[Context, ...] = (),
     ) -> Schema:
-        """Returns a GET operation. contexts: aspects of the operation that may fail."""
+        """Returns a GET operation.
+
+        Args:
+            name: Operation ID.
+            summary: Summary in one line.
+            tag: Tag under which the operation is listed.
+            schema: Schema of the response; any JSON object by default.
+            media_type: Media type of the response.
+            contexts: Aspects of the operation that may fail.
+        """
         return {
             "operationId": name,
             "tags": [tag],
@@ -218,8 +227,8 @@ class _Operations:
         """Returns the responses of an operation and its security requirement.
 
         Args:
-            response: Content of the response 200 by media type.
-            contexts: What the operation does that may fail.
+            response: Content of the response with status 200, by media type.
+            contexts: Aspects of the operation that may fail.
         """
         return {
             "responses": {"200": _response("OK.", response), **self._failures(contexts)},

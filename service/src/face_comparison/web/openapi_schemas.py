@@ -1,4 +1,4 @@
-"""Schemas and examples of the OpenAPI document; those of responses come from `api.responses`."""
+"""Schemas and examples for the OpenAPI document; schemas of responses are generated from `api.responses`."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def ref(name: str) -> Schema:
 
 
 def schemas(model: ModelInfo, codes: list[str]) -> dict[str, Schema]:
-    """Returns everything under components/schemas.
+    """Returns the schemas for components/schemas, except those of collections.
 
     Args:
         model: The running model.

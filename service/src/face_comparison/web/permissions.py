@@ -27,10 +27,12 @@ _FIELD = re.compile(r"[a-z]+(,[a-z]+)*")
 
 
 def split_permissions(text: str) -> tuple[str, frozenset[Permission]]:
-    """Splits what follows the name in a line into the key and its permissions; all of them if none are given.
+    """Splits the part of a line after the name into the key and its permissions; by default, all permissions.
 
-    A key may contain colons: only lower-case words after the last one are permissions. Raises ValueError for a word
-    that is not a permission, so that a misspelling never grants more rights than intended.
+    A key may contain colons: only lower-case words after the last colon are permissions.
+
+    Raises:
+        ValueError: A word is not a permission. A misspelling must never grant more rights than intended.
     """
     key, colon, field = text.rpartition(":")
     field = field.strip()
@@ -43,6 +45,10 @@ def split_permissions(text: str) -> tuple[str, frozenset[Permission]]:
 
 
 def check_permissions(granted: frozenset[Permission], wanted: tuple[Permission, ...]) -> None:
-    """Raises Forbidden if none of the required permissions is granted."""
+    """Checks that at least one of the wanted permissions is granted; an empty list permits everyone.
+
+    Raises:
+        Forbidden: None of them is granted.
+    """
     if wanted and not granted.intersection(wanted):
         raise Forbidden(f"the API key has no permission for this: it needs {' or '.join(wanted)}")

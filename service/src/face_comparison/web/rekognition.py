@@ -120,12 +120,18 @@ def fault_response(fault: RekognitionFault) -> Response:
 
 
 def verify_signed_request(keys: ApiKeys, gate: RequestGate, body: Received) -> None:
-    """Verifies the signature of the current request, if it is signed; `body` is its complete body.
+    """Verifies the signature of the current request if it is signed.
+
+    Args:
+        keys: The API keys.
+        gate: Counts failed attempts.
+        body: The complete body of the request.
 
     Raises:
-        RekognitionFault: For Rekognition's clients.
-        Forbidden: For others.
-        Overloaded: For both, when too many failed from this address.
+        RekognitionFault: The signature of a Rekognition client is not valid.
+        Forbidden: The signature of another client is not valid.
+        Overloaded: Too many failed attempts came from this address.
+        PackagesMissing: botocore is not installed.
     """
     if signer(request.headers) is None:
         return

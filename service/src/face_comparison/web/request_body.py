@@ -1,4 +1,4 @@
-"""The body of a request, limited in size. The server has received it before the application runs."""
+"""Reads the body of a request with a size limit. The server has received it before the application runs."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Received = bytes | bytearray
 def deadline(environ: Environ, seconds: float) -> float:
     """Returns the deadline of the request, in `time.monotonic()` seconds.
 
-    Our server knows when the first byte arrived; under any other server, the request begins now.
+    Our own server knows when the first byte arrived. Under any other server, the time counts from now.
     """
     known = environ.get(keys.DEADLINE)
     return known if isinstance(known, float) else time.monotonic() + seconds
@@ -26,8 +26,8 @@ def received(environ: Environ, limit: int) -> Received:
     """Returns the whole body, at most `limit` bytes.
 
     Raises:
-        BodyTooLarge: It is longer, or was declared to be.
-        InvalidParameter: It is shorter than declared.
+        BodyTooLarge: The body, or its declared length, exceeds the limit.
+        InvalidParameter: The body is shorter than declared.
     """
     declared = declared_length(environ)
     if declared is not None and declared > limit:
@@ -44,7 +44,7 @@ def received(environ: Environ, limit: int) -> Received:
 
 
 def declared_length(environ: Environ) -> int | None:
-    """Returns the Content-Length in bytes, or None if there is none."""
+    """Returns the Content-Length in bytes, or None if there is no valid one."""
     try:
         return max(0, int(environ["CONTENT_LENGTH"]))
     except (KeyError, ValueError):

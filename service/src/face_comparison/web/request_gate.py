@@ -1,7 +1,7 @@
-"""Checks of a request's head, before its body is received or anything is computed.
+"""Checks the head of a request before its body is received or anything is computed.
 
-The application runs them for every request. The server also runs them before it receives a body, so that a request that
-will be rejected anyway takes neither memory nor upload time.
+The application runs the checks for every request. The server also runs them before it receives a body, so that a
+request that will be rejected anyway takes neither memory nor upload time.
 """
 
 from __future__ import annotations
@@ -46,7 +46,8 @@ class RequestGate:
         if self._keys is None:
             return caller_of_address(address)
         if (name := signer(headers)) is not None:
-            # Until the body has arrived, the signature proves nothing: such requests share the limits of their address.
+            # The signature covers the body and cannot be verified before it arrives. Until then, such requests count
+            # against the limits of their address.
             if self._keys.secret(name) is None:
                 self.count_failure(address, "unknown")
                 raise Unauthorized("the access key id of the signature is not the name of an API key")
@@ -61,7 +62,7 @@ class RequestGate:
             raise
 
     def count_failure(self, address: str, reason: str) -> None:
-        """Counts a failed attempt: an `unknown` key, or a wrong `signature`.
+        """Counts a failed attempt to authorize; the reason is `unknown` (key) or `signature`.
 
         Raises:
             Overloaded: Too many failed attempts came from this address.
@@ -75,7 +76,8 @@ class RequestGate:
         """Checks that a request with a body can be served at all.
 
         Raises:
-            NotReady, Draining: This process does not accept requests.
+            NotReady: The models are still loading.
+            Draining: This process is shutting down.
             InvalidParameter: The body has an unsupported encoding.
         """
         self._readiness.check()
@@ -99,7 +101,7 @@ class RequestGate:
 
 
 def caller_of_address(address: str) -> Caller:
-    """Returns the caller for an address, for services without API keys."""
+    """Returns the caller that an address stands for, which the limits apply to where there is no verified API key."""
     try:
         parsed = ipaddress.ip_address(address.partition("%")[0])
     except ValueError:

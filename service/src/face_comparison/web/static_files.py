@@ -1,7 +1,7 @@
-"""The files in a folder, ready to be sent: read once, compressed once, each with an entity tag of its content.
+"""Loads static files: each is read and compressed once, and has an entity tag computed from its content.
 
-Browsers cache them and revalidate, so an upgraded service never shows an old page. Apart from media types, this module
-knows nothing about HTTP.
+Browsers cache the files but revalidate them, so an upgraded service never shows an old page. Apart from media types,
+this module knows nothing about HTTP.
 """
 
 from __future__ import annotations
@@ -29,7 +29,14 @@ _COMPRESSED_ALREADY = (".jpg",)
 
 @dataclass(frozen=True, slots=True)
 class StaticFile:
-    """A file. gzipped: None if compression does not help. etag: without quotes, changes with the content."""
+    """A file, ready to be sent.
+
+    Attributes:
+        content: The bytes.
+        gzipped: The compressed bytes; None if compression does not help.
+        media_type: The value of `Content-Type`.
+        etag: The entity tag, without quotes; it changes with the content.
+    """
 
     content: bytes
     gzipped: bytes | None
@@ -38,7 +45,7 @@ class StaticFile:
 
 
 def static_files(folder: Traversable) -> dict[str, StaticFile]:
-    """Reads every file in a folder, by relative path. `x.js.gz` on disk is a precompressed `x.js`."""
+    """Reads the files in a folder and returns them by relative path. `x.js.gz` on disk is a precompressed `x.js`."""
     files: dict[str, StaticFile] = {}
     for path, raw in _walk(folder, PurePosixPath()):
         if path.suffix == ".gz":
@@ -49,8 +56,16 @@ def static_files(folder: Traversable) -> dict[str, StaticFile]:
 
 
 def static_file(name: str, content: bytes) -> StaticFile:
-    """Creates a file from its bytes. name: determines its media type. Raises KeyError for an unknown suffix."""
-    # mtime 0: all replicas of a version send the same bytes.
+    """Creates a file from its bytes.
+
+    Args:
+        name: File name, whose suffix determines the media type.
+        content: The bytes.
+
+    Raises:
+        KeyError: The suffix is not in `MEDIA_TYPES`.
+    """
+    # With mtime 0, all replicas of a version send the same bytes.
     compressible = not name.endswith(_COMPRESSED_ALREADY)
     return _file(name, content, gzip.compress(content, 9, mtime=0) if compressible else None)
 

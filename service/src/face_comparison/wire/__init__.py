@@ -1,1 +1,1 @@
-"""Reads requests and writes responses, independent of the web framework."""
+"""Reads requests and builds responses, independent of the web framework."""

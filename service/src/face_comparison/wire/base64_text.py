@@ -1,7 +1,7 @@
-"""Decodes base64 as clients really send it: with data-URL prefix, line breaks, no padding, or the URL-safe alphabet.
+"""Decodes base64 as clients send it: with a data-URL prefix or line breaks, without padding, or URL-safe.
 
-Images are megabytes of base64, so standard base64 is tried first, in one pass over the sender's bytes; other variants
-are tried only if that fails. A pass that removes white space costs 15 times as much as decoding.
+Images are megabytes of base64, so standard base64 is tried first, in a single pass over the bytes; other variants are
+tried only if that fails. A pass that removes white space takes 15 times as long as decoding.
 """
 
 from __future__ import annotations
@@ -27,7 +27,11 @@ _LOOKED_AT, _SHORTEST_LINE = 4096, 16
 
 
 def decode(text: bytes | memoryview | str) -> bytes:
-    """Decodes base64 text. Raises InvalidBase64."""
+    """Decodes base64 text.
+
+    Raises:
+        InvalidBase64: The text is not base64 in any of the supported variants.
+    """
     with parsing(len(text)):
         return _decode(text)
 
@@ -73,7 +77,7 @@ def _without_prefix(raw: bytes) -> bytes:
 
 
 def without_escapes(text: bytes) -> bytes:
-    """Returns base64 text without escapes as in a URL (`%2B`), which forms have and data URLs may have."""
+    """Returns base64 text with percent-escapes (`%2B`) resolved, which forms have and data URLs may have."""
     for escaped, sign in _ESCAPES:
         text = text.replace(escaped, sign).replace(escaped.lower(), sign)
     return text

@@ -43,9 +43,9 @@ class CreateRequest:
 
     Attributes:
         collection_id: Name of the collection.
-        max_false_positive_rate: 0-1.
-        retention_days: None: faces are kept until deleted.
-        metadata: Arbitrary data of the caller.
+        max_false_positive_rate: Maximum FPIR of searches, 0-1.
+        retention_days: Days after which faces are deleted; None to keep them until they are deleted.
+        metadata: Arbitrary data from the caller.
     """
 
     collection_id: str
@@ -56,7 +56,16 @@ class CreateRequest:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class EnrollRequest:
-    """An enrollment. max_faces None: 1 with a user, otherwise all."""
+    """An enrollment.
+
+    Attributes:
+        subject: The image or hash.
+        user_id: The user that the faces belong to, if any.
+        external_image_id: The caller's name for the image, if any.
+        max_faces: Maximum number of faces to enroll; None for 1 if there is a user, and otherwise all faces.
+        quality_filter: Minimum quality of enrolled faces.
+        on_duplicate: What to do with a face that resembles another user, or does not resemble its own.
+    """
 
     subject: Subject
     user_id: str | None
@@ -72,11 +81,11 @@ class SearchRequest:
 
     Attributes:
         subject: The image or hash.
-        max_faces: Number of the image's most prominent faces to search.
-        max_matches: Maximum matches per face.
-        rate: None: the collection's.
-        threshold: Euclidean distance; None: computed from the rate.
-        users: None: everyone.
+        max_faces: Maximum number of faces to search for, the most prominent in the image.
+        max_matches: Maximum number of matches per face.
+        rate: Maximum FPIR, 0-1; None for that of the collection.
+        threshold: Maximum Euclidean distance; None to compute it from the rate.
+        users: Users to search among; None for everyone.
     """
 
     subject: Subject
@@ -89,7 +98,12 @@ class SearchRequest:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class VerifyRequest:
-    """A verification. threshold None: the bundle's."""
+    """A verification.
+
+    Attributes:
+        subject: The image or hash.
+        threshold: Maximum Euclidean distance; None for the bundle's threshold.
+    """
 
     subject: Subject
     threshold: float | None
@@ -97,7 +111,14 @@ class VerifyRequest:
 
 @dataclass(frozen=True, slots=True)
 class UserRequest:
-    """A request for a new user. expires: when it is erased; None: never. token: the same for a repeated request."""
+    """A request for a new user.
+
+    Attributes:
+        user_id: Identifier of the user.
+        metadata: Arbitrary data from the caller.
+        expires: When the user is erased; None for never.
+        token: Idempotency token, which is the same in a repeated request.
+    """
 
     user_id: str
     metadata: Mapping[str, Any]
@@ -107,7 +128,12 @@ class UserRequest:
 
 @dataclass(frozen=True, slots=True)
 class UserChange:
-    """An update of a user. UNCHANGED: not in the request. expires None: never."""
+    """An update of a user. A value that is not part of the request is UNCHANGED.
+
+    Attributes:
+        metadata: Arbitrary data from the caller.
+        expires: When the user is erased; None for never.
+    """
 
     metadata: Mapping[str, Any] | Unchanged
     expires: datetime | Unchanged | None
@@ -115,7 +141,13 @@ class UserChange:
 
 @dataclass(frozen=True, slots=True)
 class PageRequest:
-    """A request for a page. token None: the first one."""
+    """A request for one page of a list.
+
+    Attributes:
+        limit: Maximum number of items.
+        token: The previous page's token; None for the first page.
+        user_id: The user whose items are listed; None for everyone.
+    """
 
     limit: int
     token: str | None
@@ -123,7 +155,12 @@ class PageRequest:
 
 
 def create_request(body: Buffer, content_type: str) -> CreateRequest:
-    """Parses a request for a new collection. Raises InvalidJson, InvalidParameter."""
+    """Parses a request for a new collection.
+
+    Raises:
+        InvalidJson: The body is not JSON.
+        InvalidParameter: A field is missing or has an invalid value.
+    """
     fields = json_fields(body, content_type, _COLLECTION)
     return CreateRequest(
         collection_id=identifiers.check_collection_id(fields.get("CollectionId")),
@@ -134,9 +171,18 @@ def create_request(body: Buffer, content_type: str) -> CreateRequest:
 
 
 def enroll_request(body: Buffer, content_type: str, query: Mapping[str, str], version: str) -> EnrollRequest:
-    """Parses an enrollment. version: the service's FaceModelVersion.
+    """Parses an enrollment.
 
-    Raises InvalidParameter, and what is wrong with the image or hash.
+    Args:
+        body: The request body.
+        content_type: The declared media type.
+        query: The query parameters, which supply fields missing from the body.
+        version: The service's FaceModelVersion, which a hash must match.
+
+    Raises:
+        InvalidJson: The body is not JSON.
+        InvalidParameter: A field has an invalid value.
+        FaceComparisonError: An error in the image or hash; see `requests.image_or_hash`.
     """
     fields = image_fields(body, content_type, _ENROLL, _TEXTS, query)
     return EnrollRequest(
@@ -150,7 +196,7 @@ def enroll_request(body: Buffer, content_type: str, query: Mapping[str, str], ve
 
 
 def search_request(body: Buffer, content_type: str, query: Mapping[str, str], version: str) -> SearchRequest:
-    """Parses a search. Raises InvalidParameter, and what is wrong with the image or hash."""
+    """Parses a search; for arguments and errors, see `enroll_request`."""
     fields = image_fields(body, content_type, _SEARCH, _TEXTS, query)
     if fields.get("MaxFalsePositiveRate") is not None and fields.get("Threshold") is not None:
         raise InvalidParameter("give MaxFalsePositiveRate or Threshold, not both")
@@ -165,13 +211,13 @@ def search_request(body: Buffer, content_type: str, query: Mapping[str, str], ve
 
 
 def verify_request(body: Buffer, content_type: str, query: Mapping[str, str], version: str) -> VerifyRequest:
-    """Parses a verification. Raises InvalidParameter, and what is wrong with the image or hash."""
+    """Parses a verification; for arguments and errors, see `enroll_request`."""
     fields = image_fields(body, content_type, _VERIFY, _TEXTS, query)
     return VerifyRequest(image_or_hash(fields, version), _optional(fields, "Threshold", _distance))
 
 
 def user_request(body: Buffer, content_type: str) -> UserRequest:
-    """Parses a request for a new user. Raises InvalidJson, InvalidParameter."""
+    """Parses a request for a new user; for errors, see `create_request`."""
     fields = json_fields(body, content_type, _USER)
     return UserRequest(
         identifiers.check_user_id(fields.get("UserId")),
@@ -182,7 +228,7 @@ def user_request(body: Buffer, content_type: str) -> UserRequest:
 
 
 def user_change(body: Buffer, content_type: str) -> UserChange:
-    """Parses an update of a user. Raises InvalidJson, InvalidParameter."""
+    """Parses an update of a user; for errors, see `create_request`."""
     fields = json_fields(body, content_type, _CHANGE)
     return UserChange(
         metadata=_metadata(fields) if "Metadata" in fields else UNCHANGED,
@@ -191,12 +237,16 @@ def user_change(body: Buffer, content_type: str) -> UserChange:
 
 
 def face_ids_request(body: Buffer, content_type: str) -> list[str]:
-    """Parses a list of face ids. Raises InvalidJson, InvalidParameter."""
+    """Parses a list of face ids; for errors, see `create_request`."""
     return identifiers.check_face_ids(json_fields(body, content_type, _FACE_IDS).get("FaceIds"))
 
 
 def page_request(query: Mapping[str, str]) -> PageRequest:
-    """Parses the query of a list. Raises InvalidParameter."""
+    """Parses the query parameters of a request for a page.
+
+    Raises:
+        InvalidParameter: A parameter has an invalid value.
+    """
     check_spelling(query, _PAGE)
     size, user_id = query.get("MaxResults"), query.get("UserId")
     try:

@@ -1,4 +1,4 @@
-"""Builds collection responses from domain values: times become text, numbers are rounded."""
+"""Builds collection responses from domain values: times become text, and numbers are rounded."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def to_user_page(page: Page[User]) -> api.UserPage:
 
 
 def to_enrolled_face(face: StoredFace, version: str) -> api.EnrolledFace:
-    """Returns a face in a collection. version: the collection's `FaceModelVersion`."""
+    """Returns a face in a collection whose `FaceModelVersion` is `version`."""
     return api.EnrolledFace(**_stored(face, version))
 
 
@@ -115,7 +115,7 @@ def to_search_response(
         probes: The searched faces, in the order of the result.
         collection_id: The collection that was searched.
         version: The collection's `FaceModelVersion`.
-        confidence: Probability that both faces are the same person, by distance.
+        confidence: Maps a distance to the probability that both faces are the same person.
     """
     faces = zip(probes, result.faces, strict=True)
     return api.SearchResponse(
@@ -143,7 +143,7 @@ def to_verify_response(
         version: The collection's `FaceModelVersion`.
         faces: Each face in the image with its distance to the user's nearest face; at least one, in any order.
         calibration: The applied threshold and the limits of `review`.
-        confidence: Probability that both faces are the same person, by distance.
+        confidence: Maps a distance to the probability that both faces are the same person.
     """
     verified = tuple(
         api.VerifiedFace(

@@ -36,13 +36,13 @@ from face_comparison.wire.formats import (
 )
 from face_comparison.wire.formats.shapes import ComparisonShape, ImageShape, check_spelling, fields_of
 
-_SMALLEST_NORM = 1e-6  # below this, a vector is zero except for noise, and has no direction
+_SMALLEST_NORM = 1e-6  # a shorter vector is only rounding noise and has no meaningful direction
 _SUBJECT = "one of url, img or face_hash is required"
 
 
 @dataclass(frozen=True, slots=True)
 class Url:
-    """An image to fetch."""
+    """The URL of an image to fetch."""
 
     text: str
 
@@ -61,7 +61,13 @@ Subject = Image | FaceHash
 
 @dataclass(frozen=True, slots=True, eq=False)
 class DetectRequest:
-    """min_confidence None: the bundle's."""
+    """A request to detect faces.
+
+    Attributes:
+        image: The image.
+        max_faces: Maximum number of faces.
+        min_confidence: Minimum detector score, 0-1; None for that of the bundle.
+    """
 
     image: Image
     max_faces: int
@@ -70,7 +76,14 @@ class DetectRequest:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class CompareRequest:
-    """An unreadable target is its error, so that it never fails the others. threshold None: the bundle's."""
+    """A request to compare faces.
+
+    Attributes:
+        source: The image or hash to compare with the targets.
+        targets: The images or hashes. An unreadable target is represented by its error, so that the others can still
+            be processed.
+        threshold: Maximum Euclidean distance; None for the bundle's threshold.
+    """
 
     source: Subject
     targets: tuple[Subject | FaceComparisonError, ...]
@@ -78,9 +91,13 @@ class CompareRequest:
 
 
 def detect_request(body: Buffer, content_type: str, query: Mapping[str, str]) -> DetectRequest:
-    """Parses a request for the faces in an image; query parameters supply fields missing from the body.
+    """Parses a request to detect faces; query parameters supply fields that are missing from the body.
 
-    Raises InvalidJson, InvalidParameter, MissingImage, InvalidBase64.
+    Raises:
+        InvalidJson: The body is not JSON.
+        InvalidParameter: A field has an invalid value.
+        MissingImage: There is no image.
+        InvalidBase64: The image is not base64.
     """
     check_spelling(query, fields_of(ImageShape))
     from_query = _detect_parameters({name: spelled_number(text) if text else text for name, text in query.items()})
@@ -106,10 +123,21 @@ def _detect_parameters(fields: Fields) -> tuple[int | None, float | None]:
 def compare_request(
     body: Buffer, content_type: str, version: str, query: Mapping[str, str] = MappingProxyType({})
 ) -> CompareRequest:
-    """Parses a request to compare faces. version: the service's FaceModelVersion. query: must have none of its fields.
+    """Parses a request to compare faces.
 
-    Raises InvalidJson, InvalidParameter, and, for the source, MissingImage, InvalidBase64, InvalidFaceHash,
-    HashVersionMismatch.
+    Args:
+        body: The request body.
+        content_type: The declared media type.
+        version: The service's FaceModelVersion, which hashes must match.
+        query: The query parameters, which must not contain fields of a comparison.
+
+    Raises:
+        InvalidJson: The body is not JSON.
+        InvalidParameter: A field has an invalid value.
+        MissingImage: There is no source or no target.
+        InvalidBase64: The source image is not base64.
+        InvalidFaceHash: The source hash is not valid.
+        HashVersionMismatch: The source hash was computed by another model.
     """
     check_spelling(query, fields_of(ComparisonShape))
     for name in fields_of(ComparisonShape):
@@ -147,7 +175,16 @@ def _subject(fields: Fields | FaceComparisonError, version: str) -> Subject | Fa
 def image_or_hash(fields: Fields, version: str) -> Subject:
     """Returns the image or hash in the fields of a request.
 
-    Raises MissingImage, InvalidParameter, InvalidBase64, InvalidFaceHash, HashVersionMismatch.
+    Args:
+        fields: The fields.
+        version: The service's FaceModelVersion, which a hash must match.
+
+    Raises:
+        MissingImage: There is neither an image nor a hash.
+        InvalidParameter: A field has the wrong type.
+        InvalidBase64: The image is not base64.
+        InvalidFaceHash: The hash is not valid.
+        HashVersionMismatch: The hash was computed by another model.
     """
     found = _subject(fields, version)
     if isinstance(found, FaceComparisonError):
@@ -166,10 +203,16 @@ def _check_version(given: Any, version: str) -> None:
 
 
 def face_hash(value: Any) -> NDArray[np.float32]:
-    """Parses a caller's hash, 768 numbers or 3,072 bytes of little-endian float32, into (768,) float32 of norm 1.
+    """Parses a caller's hash: a list of 768 numbers, or 3,072 bytes of little-endian float32.
 
-    It is normalized again, because callers may have rounded it or averaged the hashes of several images of a person.
-    Raises InvalidFaceHash.
+    The hash is normalized again, because callers may have rounded it or averaged the hashes of several images of a
+    person.
+
+    Returns:
+        (768,) float32, L2 norm 1.
+
+    Raises:
+        InvalidFaceHash: The value has another type or length, or contains numbers that cannot be normalized.
     """
     if isinstance(value, bytes):
         if len(value) != 4 * HASH_SIZE:
@@ -185,7 +228,7 @@ def face_hash(value: Any) -> NDArray[np.float32]:
 
 
 def hash_of_numbers(value: list[float]) -> NDArray[np.float32]:
-    """Like `face_hash`, for a list that is known to contain only numbers."""
+    """Parses a hash like `face_hash`, from a list that is known to contain only numbers."""
     if len(value) != HASH_SIZE:
         raise InvalidFaceHash(f"face_hash must be {HASH_SIZE} numbers, not {len(value)}")
     try:

@@ -1,4 +1,4 @@
-"""Builds responses from pipeline values: pixels become fractions, numbers are rounded, landmarks get names."""
+"""Builds responses from pipeline values: pixels become fractions, numbers are rounded, and landmarks get names."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from face_comparison.errors import FaceComparisonError
 from face_comparison.vision.matching import FaceMatch, TargetMatch
 from face_comparison.vision.types import Analysis, Box, Face, Quality
 
-_DIGITS = 6  # a millionth of the longest allowed side is 0.004 pixels
+_DIGITS = 6  # precise enough: a millionth of the maximum side of an image is 0.004 pixels
 
 
 def to_detect_response(analysis: Analysis, version: str) -> api.DetectResponse:

@@ -1,4 +1,4 @@
-"""Exports and imports faces as one JSON object per line."""
+"""Exports and imports faces, as one JSON object per line."""
 
 from __future__ import annotations
 
@@ -57,13 +57,13 @@ _DECODER = msgspec.json.Decoder(_Line)
 
 
 def export_lines(faces: Iterable[StoredFace], version: str) -> Iterator[bytes]:
-    """Yields one line per face. SourceKey keeps repeated enrollments idempotent after an import."""
+    """Yields one line per face. Its SourceKey keeps enrollments of the same image idempotent after an import."""
     for face in faces:
         yield encoding.encode(to_exported_face(face, version), encoding.JSON) + b"\n"
 
 
 def export_parts(faces: Iterable[StoredFace], version: str, size: int = PART_BYTES) -> Iterator[bytes]:
-    """Yields the lines in parts of about `size` bytes: sending each part takes an iteration of the server's loop."""
+    """Yields the lines in parts of about `size` bytes, since the server needs an iteration of its loop per part."""
     part = bytearray()
     for line in export_lines(faces, version):
         part += line
@@ -75,10 +75,10 @@ def export_parts(faces: Iterable[StoredFace], version: str, size: int = PART_BYT
 
 
 def split_lines(body: bytes | bytearray) -> Iterator[bytes]:
-    """The lines of a body.
+    """Returns an iterator over the lines of a body.
 
     Raises:
-        InvalidParameter: There are far more than faces fit into it.
+        InvalidParameter: There are far more lines than faces can fit into the body.
     """
     if body.count(b"\n") > SPARE_LINES + len(body) // MIN_FACE_BYTES:
         raise InvalidParameter("the body has more lines than faces fit into it: send one line of JSON per face")
@@ -95,9 +95,13 @@ def _lines(body: bytes) -> Iterator[bytes]:
 
 
 def import_lines(lines: Iterable[bytes], version: str) -> Iterator[tuple[int, StoredFace | str]]:
-    """Yields the number of each line with its face or its error. version: the collection's FaceModelVersion.
+    """Parses exported lines and yields the number of each with its face or an error message.
 
-    A leading byte order mark, as written by editors on Windows, is skipped.
+    Blank lines are skipped, and so is a leading byte order mark, which editors on Windows write.
+
+    Args:
+        lines: The lines.
+        version: The collection's FaceModelVersion, which each face must match.
     """
     now = datetime.now(UTC)
     for number, line in enumerate(lines, start=1):
@@ -132,7 +136,7 @@ def _read_line(line: bytes, version: str, now: datetime) -> StoredFace:
         image_id=None if found.ImageId is None else identifiers.check_face_id(found.ImageId),
         box=None if box is None else RelativeBox(box.Left, box.Top, box.Width, box.Height),
         confidence=found.Confidence,
-        # Not later than now: retention counts from it, and a future date must not keep a face longer.
+        # Clamped to now: retention counts from this time, and a date in the future must not keep a face longer.
         created=now if created is None else min(now, identifiers.check_timestamp(created, "CreationTimestamp")),
         source_key=_source_key(found, vector.tobytes()),
         vector=vector,
@@ -148,5 +152,5 @@ def _source_key(line: _Line, vector: bytes) -> bytes:
         if not 0 < len(key) <= MAX_SOURCE_KEY_BYTES:
             raise InvalidParameter(f"SourceKey must be 1 to {MAX_SOURCE_KEY_BYTES} bytes")
         return key
-    # Without one, lines with the same vector and person are identical.
+    # Without a key, lines with the same vector, user, and face id count as the same face.
     return hashlib.sha256(vector + f"import\0{line.UserId or ''}\0{line.FaceId or ''}".encode()).digest()

@@ -1,8 +1,9 @@
-"""Serializes the parsing of large bodies.
+"""Parses large bodies one at a time.
 
-A parser written in C holds Python's interpreter lock until it returns: about 5 ms per megabyte of a crafted body. If
-bodies are parsed one at a time, the event loop runs between two of them. Dozens at once would pass the lock among
-themselves, and the loop, which needs the lock again after every system call, would wait for all of them each time.
+A parser written in C holds Python's global interpreter lock (GIL) until it returns: about 5 ms per megabyte of a
+crafted body. When bodies are parsed one at a time, the event loop runs between them. Dozens of threads parsing at once
+would pass the lock among themselves, and the event loop, which has to reacquire the lock after every system call, would
+wait for all of them each time.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ _turn = threading.RLock()
 
 @contextmanager
 def parsing(size: int) -> Iterator[None]:
-    """Enters the context when it is this request's turn to parse `size` bytes.
+    """Waits until it is this request's turn to parse `size` bytes, which the `with` block then does.
 
     Raises:
         FaceComparisonError: The request was cancelled, or its deadline has passed.

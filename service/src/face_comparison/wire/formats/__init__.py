@@ -1,8 +1,8 @@
 """Reads request bodies in every supported format into the same plain fields.
 
-JSON and MessagePack are read field by field: unknown fields are validated but never built, so that a body of 20 MiB
-cannot become gigabytes of small objects. This package knows the formats; `wire/requests.py` knows what a field means
-and which values are valid.
+JSON and MessagePack are read field by field. Unknown fields are validated but never turned into objects, so that a body
+of 20 MiB cannot become gigabytes of small objects. This package knows the formats; `wire/requests.py` knows what each
+field means and which values are valid.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ MESSAGE_PACK_TYPES = ("application/msgpack", "application/x-msgpack", "applicati
 def form_of(content_type: str, body: Buffer) -> Form:
     """Returns the format of a body.
 
-    The declared type decides, except that a JSON object or an image is recognized whatever its declared type.
+    The declared type decides, except that JSON objects and images are recognized by their content.
     """
     first = bytes(body[:START_BYTES])
     mimetype = content_type.partition(";")[0].strip().lower()
@@ -65,7 +65,7 @@ def form_of(content_type: str, body: Buffer) -> Form:
         return "json"
     if find_format(first) is not None:
         return "image"
-    # Some clients declare a form as multipart/mixed, as OkHttp does by default.
+    # Some clients declare a form as multipart/mixed; OkHttp does so by default.
     if mimetype.startswith("multipart/"):
         return "multipart"
     if mimetype in MESSAGE_PACK_TYPES:
@@ -77,7 +77,13 @@ def form_of(content_type: str, body: Buffer) -> Form:
 
 
 def detect_fields(body: Buffer, content_type: str) -> Fields:
-    """Returns the fields of a request with one image. Raises InvalidJson, InvalidParameter."""
+    """Returns the fields of a request with one image.
+
+    Raises:
+        InvalidJson: The body is not JSON.
+        InvalidParameter: The body is malformed in another way.
+        MissingImage: A multipart form contains no image.
+    """
     form = form_of(content_type, body)
     if form == "image":
         return {"img": Inline(lambda: image_or_base64(bytes(body)))}
@@ -93,8 +99,11 @@ def detect_fields(body: Buffer, content_type: str) -> Fields:
 def compare_fields(body: Buffer, content_type: str) -> Fields:
     """Returns the fields `source`, `targets`, and `threshold` of a comparison.
 
-    A source or target is another Fields mapping, or the error that made it unreadable. Raises InvalidJson,
-    InvalidParameter.
+    A source or target is itself a mapping of fields, or the error that made it unreadable.
+
+    Raises:
+        InvalidJson: The body is not JSON.
+        InvalidParameter: The body is malformed in another way, or contains too many targets.
     """
     form = form_of(content_type, body)
     if form in ("image", "urlencoded"):
@@ -124,9 +133,17 @@ def _comparison(notation: _Notation) -> Fields:
 
 
 def object_fields(form: Form, body: Buffer, shape: type[msgspec.Struct], *, nulls: bool = False) -> Fields:
-    """Returns the fields of a JSON or MessagePack body. nulls: include a null field as None instead of omitting it.
+    """Returns the fields of a JSON or MessagePack body.
 
-    Raises InvalidJson, InvalidParameter.
+    Args:
+        form: The format of the body.
+        body: The body.
+        shape: The known fields.
+        nulls: Whether to include null fields as None instead of omitting them.
+
+    Raises:
+        InvalidJson: The body is not JSON.
+        InvalidParameter: The body is malformed in another way.
     """
     with parsing(len(body)):
         notation = _notation(form, body)
@@ -140,10 +157,15 @@ def object_fields(form: Form, body: Buffer, shape: type[msgspec.Struct], *, null
 
 
 class _Notation(Protocol):
-    """A body of named values. raw: one of the values, as written in the body."""
+    """A format with named values. A `raw` argument is one of the values as encoded in the body."""
 
     def root(self, shape: type[S]) -> S:
-        """Returns the top-level fields of the body. Raises InvalidJson, InvalidParameter."""
+        """Returns the top-level fields of the body.
+
+        Raises:
+            InvalidJson: The body is not JSON.
+            InvalidParameter: The body is malformed in another way.
+        """
         ...
 
     def shaped(self, raw: Raw, shape: type[S]) -> S:
@@ -155,11 +177,11 @@ class _Notation(Protocol):
         ...
 
     def value(self, name: str, raw: Raw) -> Any:
-        """Returns the value as a Python object, or None if it is not given."""
+        """Returns the value as a Python object, or None if it is missing or null."""
         ...
 
     def image(self, raw: Raw) -> Any:
-        """Returns an Inline, None if the value is empty, or the value itself if it is something else."""
+        """Returns an `Inline` for text or bytes, None for an empty value, and any other value itself."""
         ...
 
     def items(self, raw: Raw) -> list[Raw]:

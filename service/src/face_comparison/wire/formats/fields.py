@@ -34,8 +34,8 @@ def image_fields(
     Args:
         body: The request body.
         content_type: The declared media type.
-        shape: The known fields; others are ignored, but for other spellings of these.
-        texts: Names of text fields; in a form or query, every other field is a number or JSON.
+        shape: The known fields. Others are ignored, except that other spellings of a known field are rejected.
+        texts: Names of text fields; in forms and queries, every other field is a number or JSON.
         query: The query parameters.
 
     Raises:
@@ -66,6 +66,10 @@ def json_fields(body: Buffer, content_type: str, shape: type[msgspec.Struct]) ->
     """Returns the fields of a JSON or MessagePack request without an image. An empty body has no fields.
 
     A null field is returned as None, so that an update can remove a value.
+
+    Raises:
+        InvalidJson: The body is not JSON.
+        InvalidParameter: The body is in another format or malformed.
     """
     if not body:
         return {}

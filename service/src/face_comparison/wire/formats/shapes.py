@@ -1,4 +1,4 @@
-"""The result of reading a body in any format, and the limits that all formats share."""
+"""What reading a body in any format results in, and the limits that all formats share."""
 
 from __future__ import annotations
 
@@ -39,12 +39,17 @@ _SHOWN_NAME = 40
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Inline:
-    """An image sent with the request, not decoded yet, because a request with a URL does not need it."""
+    """An image sent with the request. It is decoded only when needed, since a request with a URL does not need it."""
 
     content: Callable[[], bytes]
 
     def data(self) -> bytes:
-        """Returns the bytes of the image. Raises InvalidBase64, or MissingImage if it is empty."""
+        """Returns the bytes of the image.
+
+        Raises:
+            InvalidBase64: The image is not base64.
+            MissingImage: The image is empty.
+        """
         data = self.content()
         if not data:
             raise MissingImage(f"the image is empty: send the bytes of a {LABELS}")
@@ -52,7 +57,7 @@ class Inline:
 
 
 def image_or_base64(content: bytes) -> bytes:
-    """Returns the bytes of an image sent either raw or as base64, judged by the content."""
+    """Returns the bytes of an image that was sent raw or as base64, judged by its content."""
     if is_image(content):
         return content
     try:
@@ -63,7 +68,7 @@ def image_or_base64(content: bytes) -> bytes:
 
 
 def image_instead_of_address() -> UrlNotAllowed:
-    """Returns the error for a data URL in place of an address."""
+    """Returns the error for a data URL that was sent instead of an address."""
     return UrlNotAllowed("url contains the image itself (a data: URL), not an address: send it as img")
 
 
@@ -72,13 +77,13 @@ _REQUIRED = ("url", "img", "face_hash", "source", "target", "targets", "Collecti
 
 
 def shape(*fields: str) -> type[msgspec.Struct]:
-    """Declares the fields of an object, and their other spellings; msgspec skips all others without building them."""
+    """Declares the fields of an object and their other spellings; msgspec skips other fields without building them."""
     spellings = [spelling for name in fields for spelling in _spellings(name) if spelling not in fields]
     return msgspec.defstruct("Shape", [(name, Raw, _ABSENT) for name in (*fields, *spellings)])
 
 
 def _spellings(name: str) -> list[str]:
-    """Returns an optional field's name as clients of other APIs write it."""
+    """Returns other spellings of an optional field's name, which clients of other APIs might use."""
     if name in _REQUIRED:
         return []
     words = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower().split("_")
@@ -97,7 +102,11 @@ def fields_of(of: type[msgspec.Struct]) -> tuple[str, ...]:
 
 
 def check_spelling(names: Iterable[str], fields: Iterable[str]) -> None:
-    """Raises InvalidParameter if a name is another spelling of a field: ignoring an option would change the result."""
+    """Rejects names that are other spellings of a field: silently ignoring an option would change the result.
+
+    Raises:
+        InvalidParameter: A name is another spelling of a field.
+    """
     known = {_plain(field): field for field in fields if field not in _REQUIRED}
     for name in names:
         meant = known.get(_plain(name))
@@ -138,7 +147,11 @@ def short(name: str, raw: Raw) -> Raw:
 
 
 def items(decoder: Any, raw: Raw) -> list[Raw]:
-    """Returns the undecoded items of `targets`. Raises InvalidParameter."""
+    """Returns the undecoded items of `targets`.
+
+    Raises:
+        InvalidParameter: The value is not an array.
+    """
     try:
         found: list[Raw] = decoder.decode(raw)
     except (msgspec.DecodeError, RecursionError):
@@ -152,9 +165,9 @@ def too_many() -> FaceComparisonError:
 
 
 def spelled_number(text: str) -> Any:
-    """Returns the number that text spells, or the text itself, which is then rejected where a number is expected.
+    """Returns the number that a text spells, or the text itself, which is later rejected where a number is expected.
 
-    Numbers as people and programs write them outside JSON are understood, too: `.5`, `5.`, `+1`, `01`.
+    Numbers as people and programs write them outside JSON are accepted, too: `.5`, `5.`, `+1`, `01`.
     """
     spelled = text.strip()
     try:

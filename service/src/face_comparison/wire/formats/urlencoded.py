@@ -27,7 +27,11 @@ _LONGEST_VALUE = 64 * 1024
 
 
 def detect_fields(body: Buffer) -> Fields:
-    """Reads a request with one image. Other fields are ignored. Raises InvalidParameter."""
+    """Reads a request with one image; other fields are ignored.
+
+    Raises:
+        InvalidParameter: The form is malformed.
+    """
     found = image_and_texts(body, fields_of(ImageShape))
     return {
         name: spelled_number(value) if isinstance(value, str) and name != "url" else value
@@ -36,7 +40,11 @@ def detect_fields(body: Buffer) -> Fields:
 
 
 def image_and_texts(body: Buffer, names: Collection[str]) -> dict[str, Inline | str]:
-    """Reads `img` as an image and the named fields as text; others are ignored. Raises InvalidParameter."""
+    """Reads `img` as an image and the named fields as text; others are ignored.
+
+    Raises:
+        InvalidParameter: The form has too many fields, or a value is too long.
+    """
     fields: dict[str, Inline | str] = {}
     pairs = bytes(body).split(b"&", _MAX_FIELDS)
     if len(pairs) > _MAX_FIELDS:

@@ -1,1 +1,1 @@
-"""The commands of `face-comparison`, one module each: they unpack options, delegate, and print."""
+"""The commands of `face-comparison`, one module per command: each unpacks its options, delegates, and prints."""

@@ -25,10 +25,14 @@ if TYPE_CHECKING:
 
 
 class _PhotographsPath(click.Path):
-    """An existing folder, or s3://BUCKET/PREFIX, which is checked later."""
+    """The path of an existing folder, or s3://BUCKET/PREFIX, which is checked later."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        """Returns the text unchanged. Raises BadParameter if it is not a folder."""
+        """Returns the text unchanged.
+
+        Raises:
+            click.BadParameter: It is neither a folder nor an s3:// URL.
+        """
         return value if str(value).lower().startswith("s3://") else super().convert(value, param, ctx)
 
 
@@ -89,7 +93,7 @@ def build(folder: str, *, service: str | None, api_key: str | None, **given: Any
     except scanner.Interrupted:
         click.echo("interrupted: the results so far are saved; run the same command again to continue", err=True)
         sys.stdout.flush()
-        # SystemExit would wait for calls to a service, which may take minutes.
+        # Exit without waiting for calls to a service that are in progress, which may take minutes.
         os._exit(INTERRUPTED)
     click.echo(summary(result))
 
@@ -120,7 +124,7 @@ def _bar() -> Iterator[tuple[Callable[[int], None], Callable[[Outcome], None]]]:
 
 
 def summary(result: AlbumResult) -> str:
-    """Returns what was built and what was skipped, in a few lines."""
+    """Returns a summary of a few lines: what was built and what was skipped."""
     lines = [
         f"{count_noun(result.people, 'person', 'people')} and {count_noun(result.once, 'face')} seen only once,"
         f" in {count_noun(result.images, 'image')} ({result.analyzed} analyzed in this run): {result.page}"
@@ -134,7 +138,7 @@ def _left_out(skipped: Sequence[Skipped]) -> list[str]:
     if not skipped:
         return []
     reasons = ", ".join(f"{count} {code}" for code, count in Counter(each.code for each in skipped).most_common())
-    # Any album has many images without a face, and they are not errors.
+    # Images without a face are not listed: every album has many of them, and they are not errors.
     listed = [each for each in skipped if each.code != "no_face"]
     lines = [f"skipped, see skipped.csv: {reasons}"]
     lines += [f"  {names.shown(each.path)}: {each.code}: {each.reason}" for each in listed[:LISTED]]

@@ -26,7 +26,14 @@ _ALBUM = click.argument("out", metavar="OUT", type=click.Path(exists=True, file_
 
 @dataclass(slots=True)
 class _Album:
-    """An album as written by its last run. people: the faces of each person, by number."""
+    """An album as written by its last run.
+
+    Attributes:
+        out: Folder of the album.
+        faces: The faces, by key.
+        people: The keys of each person's faces, by the number of the person.
+        statements: The entries of people.toml.
+    """
 
     out: Path
     faces: Mapping[FaceKey, DetectedFace]
@@ -35,7 +42,11 @@ class _Album:
 
     @classmethod
     def opened(cls, out: Path) -> _Album:
-        """Raises AlbumUnusable if the folder is not an album."""
+        """Opens the album in a folder.
+
+        Raises:
+            AlbumUnusable: The folder is not an album.
+        """
         from face_comparison.album import people_file  # noqa: PLC0415 (see `analyzers.load_analyzer`)
         from face_comparison.album.database import AlbumDatabase, version_of  # noqa: PLC0415
 
@@ -49,7 +60,11 @@ class _Album:
             return cls(out, database.faces(), people, people_file.read(out))
 
     def number(self, person: str) -> int:
-        """Returns the number of a person. Raises UsageError if there is none, or a name is not unique."""
+        """Returns the number of a person who is given by number or name.
+
+        Raises:
+            click.UsageError: There is no such person, or the name is not unique.
+        """
         written = _NUMBER.fullmatch(person)
         if written is not None:
             numbers = [int(written[1])] if int(written[1]) in self.people else []
@@ -61,7 +76,7 @@ class _Album:
         return numbers[0]
 
     def statement(self, number: int) -> int:
-        """Returns the index of a person's entry, which is added if there is none yet."""
+        """Returns the index of a person's entry in `statements`, after adding one if there is none yet."""
         from face_comparison.album import people  # noqa: PLC0415
 
         keys = set(self.people[number])
@@ -72,14 +87,18 @@ class _Album:
         return len(self.statements) - 1
 
     def save(self, said: str) -> None:
-        """Writes the entries, and prints what happens next."""
+        """Writes the entries, and prints what was done and what to do next."""
         from face_comparison.album import people_file  # noqa: PLC0415
 
         people_file.write(self.out, [each for each in self.statements if each.faces])
         click.echo(f"{said}. Run `face-comparison album` to update the page; no image is analyzed again.")
 
     def key_of(self, mark: str) -> FaceKey:
-        """Returns the face identified by `mark`. Raises UsageError if there is none."""
+        """Returns the key of the face identified by `mark`, the value in the column `face` of faces.csv.
+
+        Raises:
+            click.UsageError: There is no such face.
+        """
         from face_comparison.album import people  # noqa: PLC0415
 
         known = people.found([people.Statement((mark,))], self.faces)
@@ -131,7 +150,7 @@ def merge(out: Path, person: str, others: tuple[str, ...]) -> None:
         faces = tuple(dict.fromkeys((*kept.faces, *taken.faces)))
         excluded = tuple(mark for mark in dict.fromkeys((*kept.other, *taken.other)) if mark not in faces)
         album.statements[index] = replace(kept, faces=faces, other=excluded, name=kept.name or taken.name)
-        # Entries without a face are not written.
+        # An entry without faces is not written, which removes it.
         album.statements[other] = replace(taken, faces=())
     album.save(f"{person} and {', '.join(others)} are now one person")
 

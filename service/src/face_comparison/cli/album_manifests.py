@@ -1,4 +1,7 @@
-"""The Kubernetes Jobs that `face-comparison album job` prints; their pods meet the restricted Pod Security Standard."""
+"""Builds the Kubernetes Jobs that `face-comparison album job` prints.
+
+Their pods meet the restricted Pod Security Standard.
+"""
 
 from __future__ import annotations
 
@@ -20,18 +23,18 @@ _USER = 65532
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobOptions:
-    """What the Jobs do, and as whom.
+    """What the Jobs do, and with which resources and permissions.
 
     Attributes:
         photographs: s3://BUCKET/PREFIX of the photographs.
         results: s3://BUCKET/PREFIX of the results of the shards.
         shards: Number of shards.
-        parallelism: Pods at once.
-        cpus: Processors per pod.
+        parallelism: Number of pods that run at the same time.
+        cpus: CPU cores per pod.
         image: Container image of the service.
         name: Name of the Job.
         namespace: Namespace of the Jobs; None for the current one.
-        secret: Secret that becomes the environment.
+        secret: Secret whose keys become environment variables.
         service_account: ServiceAccount of the pods.
     """
 
@@ -48,8 +51,8 @@ class JobOptions:
 
 
 def shards_job(options: JobOptions) -> Manifest:
-    """Returns the Indexed Job whose pods find the faces of one shard each."""
-    # Said, because not every node tells its containers how many processors they have.
+    """Returns the Indexed Job in which each pod finds the faces in one shard."""
+    # Set explicitly, because not every node reports to its containers how many CPU cores they have.
     container = _container(options, "shard", ["--threads", str(options.cpus)])
     container["env"] = [{"name": "FACE_COMPARISON_SHARD", "valueFrom": {"fieldRef": {"fieldPath": _INDEX}}}]
     container["resources"] = {
@@ -62,7 +65,7 @@ def shards_job(options: JobOptions) -> Manifest:
         "parallelism": options.parallelism,
         "backoffLimitPerIndex": 3,
         "maxFailedIndexes": options.shards,
-        # A pod that is evicted or runs out of memory is not a failure of the shard: another pod continues.
+        # A disrupted (for example, evicted) pod does not count as a failure of its shard: another pod continues.
         "podFailurePolicy": {
             "rules": [{"action": "Ignore", "onPodConditions": [{"type": "DisruptionTarget", "status": "True"}]}]
         },
@@ -71,7 +74,7 @@ def shards_job(options: JobOptions) -> Manifest:
 
 
 def assembly_job(options: JobOptions, claim: str) -> Manifest:
-    """Returns the Job whose one pod waits for all shards and makes the album on a PersistentVolumeClaim."""
+    """Returns the Job whose single pod waits for all shards and then creates the album on a PersistentVolumeClaim."""
     out = f"{ALBUMS}/{options.name}"
     container = _container(options, "assemble", ["--out", out, "--wait", str(WAIT_SECONDS)])
     container["resources"] = {"requests": {"cpu": "100m", "memory": "512Mi"}, "limits": {"memory": "4Gi"}}

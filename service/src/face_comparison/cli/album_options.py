@@ -1,4 +1,4 @@
-"""What the commands that make an album have in common: the options, and what they mean."""
+"""Options shared by the commands that create an album, and their interpretation."""
 
 from __future__ import annotations
 
@@ -48,14 +48,18 @@ _OPTIONS = (
 
 
 def album(function: F) -> F:
-    """Adds the options that say which album is made: out, links, threshold, min_face and min_confidence."""
+    """Adds the options that describe the album: out, links, threshold, min_face, and min_confidence."""
     for option in reversed(_OPTIONS):
         function = option(function)
     return function
 
 
 def require_packages() -> None:
-    """Raises PackagesMissing if the extra `album` is not installed."""
+    """Checks that the packages for albums are installed.
+
+    Raises:
+        PackagesMissing: The extra `album` is not installed.
+    """
     try:
         import rich.progress  # noqa: F401, PLC0415
 
@@ -69,7 +73,11 @@ def require_packages() -> None:
 def wanted(
     photographs: str, *, out: Path, links: bool, threshold: float | None, min_face: float, min_confidence: float
 ) -> AlbumOptions:
-    """Returns which album is wanted. Raises UsageError for options that exclude each other."""
+    """Returns the album's options.
+
+    Raises:
+        click.UsageError: Options exclude each other.
+    """
     from face_comparison.album import builder, places  # noqa: PLC0415
 
     place = places.place(photographs)

@@ -27,14 +27,14 @@ WITH_SERVICE = "with --service: the service's own setting applies"
 
 
 def load_analyzer(given: dict[str, str | None]) -> tuple[Analyzer, int]:
-    """Returns the analyzer that the options select, and its number of concurrent images."""
+    """Returns the analyzer that the options select, and the number of images to analyze concurrently."""
     _, load, threads = prepare_analyzer(given)
     return load(), threads
 
 
 def prepare_analyzer(given: dict[str, str | None]) -> tuple[Manifest, Callable[[], Analyzer], int]:
-    """Returns the selected bundle's manifest, a function that loads it, and its number of concurrent images."""
-    from face_comparison.models import loader  # noqa: PLC0415 (it takes a second, which `--help` would pay)
+    """Returns the selected bundle's manifest, a function that loads it, and the number of concurrent images."""
+    from face_comparison.models import loader  # noqa: PLC0415 (it takes a second, which would slow down `--help`)
 
     settings = options.settings(given)
     threads = settings.threads or cpus.available_cpus()
@@ -43,7 +43,7 @@ def prepare_analyzer(given: dict[str, str | None]) -> tuple[Manifest, Callable[[
 
 
 def face_source(service: str | None, api_key: str | None, given: dict[str, str | None]) -> FaceSource:
-    """Returns the source of faces: a service, if its URL is given, otherwise the models that the options select."""
+    """Returns the source of faces: a service if its URL is given, or else the models that the options select."""
     from face_comparison.album import face_sources  # noqa: PLC0415
 
     if service is not None:
@@ -53,7 +53,7 @@ def face_source(service: str | None, api_key: str | None, given: dict[str, str |
 
 
 def local_face_source(given: dict[str, str | None]) -> LocalFaceSource:
-    """Returns the models that the options select as a source of faces; they are loaded when needed."""
+    """Returns a source of faces that uses the models that the options select; they are loaded when needed."""
     from face_comparison.album import face_sources  # noqa: PLC0415
 
     manifest, load, threads = prepare_analyzer(given)
@@ -63,9 +63,12 @@ def local_face_source(given: dict[str, str | None]) -> LocalFaceSource:
 
 
 def open_bundle(settings: Settings) -> Bundle:
-    """Returns the selected bundle, which is fetched first where it never was.
+    """Returns the selected bundle, which is fetched first if it is not on this machine yet.
 
-    Raises InvalidBundle, InvalidSettings, ModelDownloadFailed.
+    Raises:
+        InvalidBundle: There is no such bundle, or it is damaged.
+        InvalidSettings: The settings do not fit the bundle.
+        ModelDownloadFailed: The bundle could not be fetched.
     """
     from face_comparison.cli import downloads  # noqa: PLC0415
     from face_comparison.models import bundle_store, loader  # noqa: PLC0415
@@ -79,9 +82,12 @@ def open_bundle(settings: Settings) -> Bundle:
 
 
 def decode_image(data: bytes) -> NDArray[np.uint8]:
-    """Returns the upright image, (height, width, 3) uint8 RGB.
+    """Decodes an image into the upright image, (height, width, 3) uint8 RGB.
 
-    Raises UnsupportedFormat, CorruptImage, ImageTooLarge.
+    Raises:
+        UnsupportedFormat: The data is not in a supported image format.
+        CorruptImage: The image is damaged.
+        ImageTooLarge: The image has too many pixels.
     """
     from face_comparison import image  # noqa: PLC0415
 

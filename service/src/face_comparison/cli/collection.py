@@ -57,9 +57,12 @@ def command() -> None:
 
 
 def access_options(*, create: bool = False) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """Returns a decorator for the options that select the collections; the command gets them opened, as `access`.
+    """Returns a decorator that adds the options that select the collections.
 
-    create: make the store where there is none yet; a command that only reads leaves nothing behind.
+    The command gets the opened collections as `access`, and the number of threads as `threads`.
+
+    Args:
+        create: Whether to create the store if there is none yet. A command that only reads should leave nothing behind.
     """
 
     def decorate(function: Callable[..., None]) -> Callable[..., None]:
@@ -141,7 +144,7 @@ def users(access: CollectionAccess, threads: int, name: str, as_json: bool) -> N
     "people",
     metavar="DIR",
     type=click.Path(exists=True, file_okay=False, path_type=Path),
-    callback=lambda _context, _parameter, folder: people_of(folder),  # before a store is made for nobody
+    callback=lambda _context, _parameter, folder: people_of(folder),  # fails before a store is created in vain
 )
 @collection_option
 @options.option(
@@ -347,7 +350,7 @@ def import_(access: CollectionAccess, threads: int, file: Any, name: str) -> Non
 
 @contextmanager
 def _interruptible_pool(threads: int) -> Iterator[ThreadPoolExecutor]:
-    """Yields a thread pool whose pending work is dropped if the block fails: Ctrl-C waits only for work in progress."""
+    """Yields a thread pool that drops pending work if the block fails, so that Ctrl-C waits only for running tasks."""
     pool = ThreadPoolExecutor(threads)
     try:
         yield pool
@@ -359,9 +362,9 @@ def _interruptible_pool(threads: int) -> Iterator[ThreadPoolExecutor]:
 
 @contextmanager
 def _whole_private_file(path: Path) -> Iterator[BinaryIO]:
-    """Yields a file that gets its final name if the block succeeds, and is deleted otherwise."""
+    """Yields a file, readable only by its owner, that is renamed to `path` if the block succeeds, or else deleted."""
     path = path.resolve()
-    if path.exists() and not path.is_file():  # a pipe or a device
+    if path.exists() and not path.is_file():  # a pipe or a device is written to directly
         with path.open("wb") as file:
             yield file
         return
@@ -390,11 +393,12 @@ def _passing(lines: Iterable[bytes], count: Callable[[int], None]) -> Iterator[b
 
 
 def people_of(folder: Path) -> dict[str, list[Path]]:
-    """Returns the images of each person, by UserId, sorted by name, and reports files in no folder of a person.
+    """Returns the images of each person, by UserId, sorted by name.
 
-    Hidden files are ignored.
+    Hidden files are ignored, and files that are not in the folder of a person are reported on stderr.
 
-    Raises UsageError if there are none, or if two folders would be the same user.
+    Raises:
+        click.UsageError: There are no folders, or two folders would have the same UserId.
     """
     people: dict[str, list[Path]] = {}
     names: dict[str, str] = {}
@@ -413,10 +417,10 @@ def people_of(folder: Path) -> dict[str, list[Path]]:
 
 
 def user_id_of(name: str) -> str:
-    """Returns a folder's name as a UserId: letters without accents, other invalid characters as underscores.
+    """Returns a folder's name as a UserId: accents are removed, and other invalid characters become underscores.
 
-    What is left of a name in another script, or of a long one, may be left of another person's, too: then a digest of
-    the whole name is part of the id.
+    The rest of a name in another script, or the beginning of a long name, may be the same for another person. In these
+    cases, a digest of the whole name is part of the UserId.
     """
     apart = unicodedata.normalize("NFKD", name)
     user_id = _NOT_IN_USER_IDS.sub("_", apart.encode("ascii", "ignore").decode()).strip("_.")
@@ -436,9 +440,9 @@ def _attempt(enroll_one: Callable[[str, Path], tuple[str, str]], person: str, pa
 
 
 def _problem_of_one_image(name: str, error: FaceComparisonError) -> Problem:
-    """Returns what is wrong with an image. Raises the error if every other image would fail alike."""
+    """Returns an image's problem, or raises the error if every other image would fail in the same way."""
     cause = error.__cause__ if isinstance(error, ServiceRefused) else error
-    code = getattr(cause, "code", None)  # none, if the service does not respond
+    code = getattr(cause, "code", None)  # None if the service did not respond
     if code is None or code in _ABOUT_EVERY_IMAGE:
         raise error
     return Problem(name, code, getattr(cause, "message", ""))
@@ -482,7 +486,7 @@ def _open_access(
 
 
 def _model(manifest: Any) -> Any:
-    """Returns what a collection needs to know about a model, without loading it."""
+    """Returns what collections need to know about a model, without loading the model."""
     from face_comparison.vision.analyzer import ModelInfo  # noqa: PLC0415
 
     comparison = manifest.comparison
@@ -502,7 +506,7 @@ def _model(manifest: Any) -> Any:
 
 
 def _json(response: Response, **more: str) -> str:
-    """Prints a response on one line, after any additional fields."""
+    """Returns a response as one line of JSON, with the additional fields first."""
     from face_comparison.api import encoding  # noqa: PLC0415 (see `analyzers.load_analyzer`)
 
     return encoding.encode({**more, **encoding.fields(response)}, encoding.JSON).decode()

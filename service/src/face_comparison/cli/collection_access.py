@@ -1,6 +1,6 @@
-"""The collections that the command line works with: those of a store opened here, or of a service.
+"""Access to collections for the command line: in a store that is opened here, or through a service.
 
-Both return the service's responses, so that a command does not care which it is.
+Both return the service's responses, so commands work the same with either.
 """
 
 from __future__ import annotations
@@ -31,13 +31,13 @@ T = TypeVar("T")
 
 
 class CollectionAccess(Protocol):
-    """The operations on collections, wherever these are stored.
+    """The operations on collections, wherever the collections are stored.
 
-    `name` is the name of the collection. Every method raises ServiceRefused, or the store's error.
+    `name` is the name of the collection. Every method may raise ServiceRefused, or an error of the store.
     """
 
     def create(self, name: str, rate: float | None, retention_days: int | None) -> CollectionDescription:
-        """Creates a collection. None means the default rate, or no retention."""
+        """Creates a collection. None stands for the default rate, and for no retention limit."""
         ...
 
     def collections(self) -> list[CollectionDescription]:
@@ -53,11 +53,11 @@ class CollectionAccess(Protocol):
         ...
 
     def enroll(self, name: str, image: bytes, **fields: Any) -> EnrollResponse:
-        """Enrolls an image. fields: UserId, ExternalImageId, QualityFilter, OnDuplicate."""
+        """Enrolls an image; `fields` may be UserId, ExternalImageId, QualityFilter, and OnDuplicate."""
         ...
 
     def search(self, name: str, image: bytes, **fields: Any) -> SearchResponse:
-        """Searches for the faces in an image. fields: any of MaxFalsePositiveRate, Threshold, MaxMatches."""
+        """Searches for the faces in an image; `fields` may be MaxFalsePositiveRate, Threshold, and MaxMatches."""
         ...
 
     def delete_collection(self, name: str) -> Erasure:
@@ -65,7 +65,7 @@ class CollectionAccess(Protocol):
         ...
 
     def delete_user(self, name: str, user_id: str) -> UserErasure:
-        """Erases a user with all faces, and returns the receipt."""
+        """Erases a user and all of its faces, and returns the receipt."""
         ...
 
     def export(self, name: str) -> Iterator[bytes]:
@@ -73,12 +73,12 @@ class CollectionAccess(Protocol):
         ...
 
     def import_(self, name: str, lines: Iterable[bytes]) -> ImportResponse:
-        """Imports exported lines; bad ones are in the report."""
+        """Imports the lines of an export; invalid ones are listed in the response."""
         ...
 
 
 class RemoteCollections:
-    """The collections of a service. Rejected requests raise ServiceRefused."""
+    """The collections of a service. Methods raise ServiceRefused if the service rejects a request."""
 
     def __init__(self, client: Client) -> None:
         self._client = client
@@ -135,7 +135,12 @@ class RemoteCollections:
 
 
 class LocalCollections:
-    """The collections of a store opened here. load: loads the analyzer, which only some commands need."""
+    """The collections of a store that is opened here.
+
+    Args:
+        service: The collection service.
+        load: Loads the analyzer, which only some commands need.
+    """
 
     def __init__(self, service: CollectionService, load: Callable[[], Analyzer]) -> None:
         self._service = service
@@ -240,7 +245,11 @@ def _read_all_pages(call: Callable[..., Any], *arguments: Any) -> Iterator[Any]:
 
 
 def _call_service(call: Callable[[], T]) -> T:
-    """Returns the result of a call to the service. Raises ServiceRefused with the service's code and message."""
+    """Calls the service and returns the result.
+
+    Raises:
+        ServiceRefused: The service rejected the request or does not respond; the message has its code and message.
+    """
     from face_comparison.client import ServiceError, ServiceUnreachable  # noqa: PLC0415
 
     try:

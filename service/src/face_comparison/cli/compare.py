@@ -98,7 +98,7 @@ def command(  # noqa: PLR0913 (one for each option)
 
 
 def _fail(problem: Problem) -> NoReturn:
-    """Ends the command, because without a source there is nothing to compare."""
+    """Reports the source's problem and exits, because there is nothing to compare without a source."""
     click.echo(f"{problem.code}: {inputs.one_line(problem.name)}: {problem.message}", err=True)
     raise SystemExit(FAILED)
 
@@ -166,7 +166,7 @@ def _short(name: str) -> str:
 
 
 def status(outcomes: Sequence[TargetMatch | Problem]) -> int:
-    """Returns the exit status of the verdicts."""
+    """Returns the exit status for these outcomes."""
     if any(isinstance(outcome, Problem) for outcome in outcomes):
         return FAILED
     same = all(not isinstance(outcome, Problem) and outcome.same_person for outcome in outcomes)

@@ -1,4 +1,4 @@
-"""A bar on stderr for each file that a command downloads."""
+"""Shows a progress bar on stderr for each file that a command downloads."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ import click
 
 @contextmanager
 def bars() -> Iterator[Callable[[str, int, int], None]]:
-    """Yields a function that takes the name of a file, the bytes received, and the total (0: not known)."""
+    """Yields a progress function that takes a file's name, the bytes received, and the total bytes (0 if unknown)."""
     shown: dict[str, Any] = {}
     with ExitStack() as open_bars:
 
         def progress(name: str, received: int, total: int) -> None:
             if name not in shown:
-                open_bars.close()  # of the file before
+                open_bars.close()  # the previous file's bar
                 bar: Any = click.progressbar(length=total or None, label=name, file=sys.stderr)
                 shown[name] = open_bars.enter_context(bar)
             shown[name].update(received - shown[name].pos)

@@ -168,7 +168,7 @@ def command(  # noqa: PLR0913 (one for each option)
     except scanner.Interrupted:
         click.echo("interrupted: the results so far are saved; run the same command again to continue", err=True)
         sys.stdout.flush()
-        # SystemExit would wait for calls to a service, which may take minutes.
+        # Exit without waiting for calls to a service that are in progress, which may take minutes.
         os._exit(INTERRUPTED)
     click.echo(summary(evaluation))
     for out, encode in ((report, report_page.page), (json_out, record.encode)):
@@ -180,7 +180,7 @@ def command(  # noqa: PLR0913 (one for each option)
 
 
 def summary(evaluation: Evaluation) -> str:
-    """Returns the verdict and what was skipped, in a few lines."""
+    """Returns a summary: the verdict, and what was skipped."""
     from face_comparison.evaluation import wording  # noqa: PLC0415
 
     said = wording.verdict(evaluation)
@@ -232,7 +232,7 @@ def _dataset(folder: Path | None, pairs: Path | None, groups: Path | None) -> Da
 
 @contextmanager
 def _cache_folder(folder: Path, *, fallback: bool) -> Iterator[Path]:
-    """Returns the folder after creating it, or a temporary one if the dataset is not writable."""
+    """Yields the folder after creating it, or a temporary one if it is not writable and `fallback` is true."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         if not os.access(folder, os.W_OK):

@@ -33,7 +33,7 @@ _ENVELOPE = 4096
 """Bytes of a request in addition to its images."""
 
 _TIMEOUT_SECONDS = 120.0
-_RETRIES = 100  # Calls are limited by time, not by the number of attempts: a command can wait for a busy service.
+_RETRIES = 100  # The timeout limits calls, not the number of attempts: a command can wait for a busy service.
 
 _ABOUT_CALLER = frozenset({"unauthorized", "forbidden", "not_found", "method_not_allowed", "invalid_json"})
 """Error codes that every other image would get as well."""
@@ -41,7 +41,12 @@ _ABOUT_CALLER = frozenset({"unauthorized", "forbidden", "not_found", "method_not
 
 @dataclass(frozen=True, slots=True)
 class Compared:
-    """The source's part of a comparison. response: without targets. faces: number in the source's image, if known."""
+    """The source's part of a comparison.
+
+    Attributes:
+        response: The service's response, without targets.
+        faces: Number of faces in the source's image, if known.
+    """
 
     response: CompareResponse
     faces: int | None = None
@@ -54,7 +59,7 @@ class FaceFinder(Protocol):
         """Yields the name and the faces of each image, or its problem, in order.
 
         Raises:
-            ServiceRefused: if the service does not answer or rejects the caller.
+            ServiceRefused: The service does not respond, or rejects the caller.
         """
         ...
 
@@ -64,18 +69,18 @@ class FaceFinder(Protocol):
         """Returns the source's part or its problem, and the result of each target in order.
 
         Raises:
-            ServiceRefused: if the service does not answer or rejects the caller, also while results are iterated.
+            ServiceRefused: The service does not respond, or rejects the caller. The iterator may raise it, too.
         """
         ...
 
 
 class LocalFaces:
-    """The models on this machine.
+    """Finds faces with the models on this machine.
 
     Args:
-        given: The options that select them.
-        max_faces: Of `detect`.
-        min_confidence: Of `detect`.
+        given: The options that select the models.
+        max_faces: Maximum number of faces per image, for `detect`.
+        min_confidence: Minimum detection confidence, for `detect`.
     """
 
     def __init__(
@@ -174,17 +179,17 @@ class LocalFaces:
 
 
 class RemoteFaces:
-    """A running service. Images are read here, and their bytes are sent.
+    """Finds faces through a running service. Images are read here, and their bytes are sent.
 
     Args:
-        url: Of the service.
-        api_key: Sent with every request.
-        threads: Requests in flight; None for IN_FLIGHT.
-        max_faces: Of `detect`.
-        min_confidence: Of `detect`.
+        url: URL of the service.
+        api_key: API key sent with every request.
+        threads: Number of requests in flight; None for IN_FLIGHT.
+        max_faces: Maximum number of faces per image, for `detect`.
+        min_confidence: Minimum detection confidence, for `detect`.
 
     Raises:
-        ServiceRefused: if the service does not answer or rejects the caller.
+        ServiceRefused: The service does not respond, or rejects the caller.
     """
 
     def __init__(
@@ -203,7 +208,7 @@ class RemoteFaces:
         self._threads = threads or IN_FLIGHT
         try:
             self._client: Client = Client(url, api_key=api_key, timeout=_TIMEOUT_SECONDS, retries=_RETRIES)
-            with Client(url, api_key=api_key) as asking:  # So that a mistyped address fails within a minute.
+            with Client(url, api_key=api_key) as asking:  # default retries, so that a wrong URL fails within a minute
                 self._about = asking.describe()
         except (ServiceError, ServiceUnreachable, ValueError) as error:
             raise ServiceRefused(f"{error}") from error
@@ -257,7 +262,7 @@ class RemoteFaces:
             if isinstance(result, api.TargetError):
                 return Problem(target.name, result.error.code, result.error.message)
             match = cast("TargetMatch", result)
-            # A hash does not contain the information that its face is not reliable.
+            # The service got only a hash, which does not say whether its face is reliable.
             return match if face.quality.reliable else _mark_for_review(match)
 
         with ThreadPoolExecutor(self._threads) as pool:
@@ -304,7 +309,11 @@ def remote_or_local(
     max_faces: int | None = None,
     min_confidence: float | None = None,
 ) -> RemoteFaces | LocalFaces:
-    """Returns the finder that the options select. Raises UsageError if a key is given without a service."""
+    """Returns the finder that the options select.
+
+    Raises:
+        click.UsageError: An API key is given without a service.
+    """
     if service is not None:
         options.reject_unused(analyzers.ONLY_LOCAL, analyzers.WITH_SERVICE)
         threads = options.settings(given).threads

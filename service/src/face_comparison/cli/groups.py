@@ -1,4 +1,4 @@
-"""Command groups whose help shows full summaries, and which suggest a command for a mistyped name."""
+"""A command group whose help shows full summaries, and which suggests a command for a mistyped name."""
 
 from __future__ import annotations
 
@@ -16,7 +16,11 @@ class Group(click.Group):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        """Returns the command that the arguments name. Raises UsageError, with a suggestion for a mistyped name."""
+        """Returns the command that the arguments name.
+
+        Raises:
+            click.UsageError: There is no such command; the message suggests one for a mistyped name.
+        """
         if args and self.get_command(ctx, args[0]) is None and not args[0].startswith("-"):
             close = difflib.get_close_matches(args[0], self.list_commands(ctx), n=1)
             hint = f" Did you mean {close[0]!r}?" if close else ""

@@ -1,4 +1,4 @@
-"""Options shared by the commands that take images: sources of images, who finds the faces, output formats."""
+"""Options shared by the commands that take images: sources of images, service or local models, output formats."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ Format = Literal["table", "json", "csv"]
 
 
 class OutputFile(click.Path):
-    """A file to be written: what is wrong with its name or folder is reported before any work is done, not afterward.
+    """A file to write. Problems with its name or folder are reported before any work is done, rather than afterward.
 
     Args:
-        kind: What is written, such as "PNG".
-        suffixes: Endings of names for that; a name without an ending, such as that of a pipe, is accepted as well.
+        kind: The format of the file, such as "PNG".
+        suffixes: File name suffixes for that format; a name without a suffix, such as that of a pipe, is accepted, too.
     """
 
     def __init__(self, kind: str = "", *suffixes: str) -> None:
@@ -32,7 +32,11 @@ class OutputFile(click.Path):
         self._kind, self._suffixes = kind, suffixes
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        """Returns the path. Raises BadParameter if it says another format, or its folder is missing or read-only."""
+        """Returns the path.
+
+        Raises:
+            click.BadParameter: The suffix is that of another format, or the folder is missing or not writable.
+        """
         path = Path(super().convert(value, param, ctx))  # type: ignore[arg-type]
         if str(path) == "-":
             self.fail("a file's name is needed: - stands for stdout elsewhere, but not here", param, ctx)
@@ -88,12 +92,12 @@ def output_format(default: str) -> Callable[[F], F]:
 
 
 def in_color() -> bool:
-    """Returns whether standard output is a terminal in which color is wanted (see no-color.org)."""
+    """Returns whether standard output is a terminal where the user wants color (see no-color.org)."""
     return sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
 
 
 def report_problem(name: str, code: str, message: str) -> None:
-    """Prints on stderr what is wrong with an image."""
+    """Prints an image's problem on stderr."""
     click.echo(f"{one_line(name)}: {code}: {message}", err=True)
 
 

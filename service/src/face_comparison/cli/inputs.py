@@ -1,12 +1,12 @@
 """Resolves a command's arguments to images: files, folders, patterns, URLs, objects in buckets, and standard input.
 
-Arguments are expanded before the first image is read, so that a command knows how many there are; each image is read
-when its turn comes. An argument that cannot be used becomes a `Problem` with the name that the user gave, and never
-stops the others.
+Arguments are expanded before the first image is read, so that a command knows how many images there are; each image is
+read when its turn comes. An argument that cannot be used becomes a `Problem` with the name that the user gave, and the
+others are still processed.
 
-This program fetches URLs even if a service finds the faces: it runs with the user's own rights, so it may go wherever
-the user may, as curl does. The service's guard, which protects its network from callers, has nothing to protect here;
-limits on size and time still apply.
+This program fetches URLs itself even if a service finds the faces. It runs with the user's own permissions, so like
+curl, it may connect to any host that the user may. The service's restrictions on hosts, which protect its network from
+callers, serve no purpose here; the limits on size and time still apply.
 """
 
 from __future__ import annotations
@@ -43,7 +43,12 @@ Kind = Literal["stdin", "web", "s3", "file"]
 
 @dataclass(frozen=True, slots=True)
 class InputImage:
-    """One image. name: as the user gave it, valid text. read: raises FaceComparisonError."""
+    """One image.
+
+    Attributes:
+        name: The name that the user gave, as valid text.
+        read: Returns the encoded image; raises FaceComparisonError if it cannot be read.
+    """
 
     name: str
     read: Callable[[], bytes] = field(compare=False)
@@ -65,7 +70,12 @@ class Problem:
 
 @dataclass(slots=True)
 class Inputs:
-    """images: in the order of the arguments, in a folder by name. ignored: files in folders that are not images."""
+    """The images that a command's arguments name.
+
+    Attributes:
+        images: In the order of the arguments; those in a folder are sorted by name.
+        ignored: Files in folders that are not images.
+    """
 
     images: list[InputImage | Problem] = field(default_factory=list)
     ignored: list[str] = field(default_factory=list)
@@ -87,21 +97,21 @@ def text_of(path: Path) -> str:
 
 
 def one_line(text: str) -> str:
-    """Returns text on one line of a terminal: control characters become the corresponding Unicode symbols."""
+    """Returns text that takes a single line in a terminal: control characters become their Unicode symbols."""
     return text.translate(_CONTROL_SYMBOLS)
 
 
 def collect_arguments(arguments: Sequence[str], files_from: str | None, metavar: str, besides: str = "") -> list[str]:
-    """Returns the arguments and those in the file `files_from`, one per line; empty lines are skipped.
+    """Returns the arguments and those listed in the file `files_from`, one per line; empty lines are skipped.
 
     Args:
-        arguments: Of the command line.
-        files_from: A file's name, `-` for standard input, or None.
-        metavar: What the arguments are called in the command's help.
+        arguments: Arguments from the command line.
+        files_from: Name of a file, `-` for standard input, or None.
+        metavar: Name of the arguments in the command's help.
         besides: Another argument of the command, which may also be standard input.
 
     Raises:
-        click.UsageError: if there is no argument, standard input is named twice, or the file cannot be read.
+        click.UsageError: There is no argument, standard input is named twice, or the file cannot be read.
     """
     found = list(arguments)
     if files_from is not None:
@@ -119,7 +129,7 @@ def collect_arguments(arguments: Sequence[str], files_from: str | None, metavar:
 
 
 def expand(arguments: Iterable[str], settings: Settings) -> Inputs:
-    """Returns the images that the arguments name. settings: its limits for fetched images apply."""
+    """Returns the images that the arguments name; the limits in `settings` apply to fetched images."""
     inputs = Inputs()
     fetcher: Fetcher | None = None
     for argument in arguments:
@@ -138,12 +148,17 @@ def expand(arguments: Iterable[str], settings: Settings) -> Inputs:
 
 
 def read_once(image: InputImage | Problem) -> InputImage | Problem:
-    """Returns an image that keeps its bytes after the first reading: standard input cannot be read twice."""
+    """Returns an image that caches its bytes when it is first read, because standard input cannot be read twice."""
     return image if isinstance(image, Problem) else InputImage(image.name, functools.cache(image.read))
 
 
 def read_file(path: Path) -> bytes:
-    """Reads a file. Raises MissingImage, BodyTooLarge."""
+    """Reads a file.
+
+    Raises:
+        MissingImage: The file cannot be read.
+        BodyTooLarge: The file is larger than MAX_FILE_BYTES.
+    """
     try:
         with path.open("rb") as file:
             return _at_most(file.read(MAX_FILE_BYTES + 1))
@@ -195,7 +210,7 @@ def _add_path(path: Path, inputs: Inputs) -> None:
 
 
 def _add_folder(folder: Path, inputs: Inputs) -> None:
-    from face_comparison.album import files  # noqa: PLC0415 (decoders take time to load, which `--help` would pay)
+    from face_comparison.album import files  # noqa: PLC0415 (loading decoders would slow down `--help`)
 
     before = len(inputs.images)
     for found in files.images(folder):
@@ -226,7 +241,7 @@ def _add_objects(argument: str, fetcher: Fetcher, inputs: Inputs) -> None:
         inputs.images.append(Problem.of(argument, UrlFetchFailed("there is no such object, and none with this prefix")))
     for key in keys:
         name = f"s3://{url.bucket}/{key}"
-        # The content of an object is known only when it is read; selecting by name avoids downloading everything else.
+        # Objects are selected by name, because selecting them by content would require downloading all of them.
         if key.lower().endswith(SUFFIXES):
             inputs.images.append(InputImage(name, partial(fetcher.fetch, name)))
         else:

@@ -36,7 +36,7 @@ class _Commands(Group):
             return super().invoke(ctx)
         except (click.ClickException, click.exceptions.Exit, BrokenPipeError):
             raise  # Handled by click itself.
-        except click.Abort as abort:  # A question was answered with no, or not at all.
+        except click.Abort as abort:  # The user declined a prompt, or interrupted it.
             interrupted = isinstance(abort.__context__, KeyboardInterrupt)
             click.echo("interrupted" if interrupted else "aborted", err=True)
             raise SystemExit(INTERRUPTED if interrupted else FAILED) from None

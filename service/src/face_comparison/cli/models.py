@@ -25,7 +25,11 @@ _sha256 = options.option("--sha256", metavar="DIGEST", help="Expected SHA-256 of
 
 
 def _present(name: str) -> Path:
-    """Returns the folder of a bundle. Raises InvalidBundle, also for one that was not fetched yet."""
+    """Returns the folder of a bundle that is on this machine.
+
+    Raises:
+        InvalidBundle: There is no such bundle, or it has not been fetched yet.
+    """
     from face_comparison.errors import InvalidBundle  # noqa: PLC0415
     from face_comparison.models import bundle_store  # noqa: PLC0415
 

@@ -1,4 +1,4 @@
-"""The options in `settings` as click options: the text is passed on, and `Settings` validates it."""
+"""Turns the options in `settings` into click options, which pass on the text for `Settings` to validate."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 
 class NumberRange(click.FloatRange):
-    """Numbers between bounds; `nan` and `inf`, which `click.FloatRange` lets pass, are none."""
+    """Numbers between bounds. Unlike `click.FloatRange`, it rejects `nan` and `inf`."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        """Returns the number; fails with a usage error."""
+        """Returns the number, or fails with a usage error."""
         number: float = super().convert(value, param, ctx)
         if not math.isfinite(number):
             self.fail(f"{value!r} is not a finite number.", param, ctx)
@@ -28,10 +28,10 @@ class NumberRange(click.FloatRange):
 
 
 def option(*declarations: str, **attributes: Any) -> Callable[[F], F]:
-    """Returns click's decorator for an option that can also be set as FACE_COMPARISON_<OPTION>.
+    """Returns a decorator that adds an option, which can also be set as FACE_COMPARISON_<OPTION> in the environment.
 
     Args:
-        *declarations: As for `click.option`; the first flag names the environment variable.
+        *declarations: As for `click.option`; the name of the environment variable is derived from the first flag.
         **attributes: As for `click.option`.
     """
     flag = next(each for each in declarations if each.startswith("--")).partition("/")[0]
@@ -40,7 +40,7 @@ def option(*declarations: str, **attributes: Any) -> Callable[[F], F]:
 
 
 def from_settings(*names: str) -> Callable[[F], F]:
-    """Returns a decorator that adds the named options, or all, in the order of their declaration."""
+    """Returns a decorator that adds the named options of `settings`, or all of them, in their declared order."""
 
     def decorate(function: F) -> F:
         for option in reversed(OPTIONS):
@@ -55,16 +55,27 @@ def from_settings(*names: str) -> Callable[[F], F]:
 
 
 def settings(given: Mapping[str, str | None]) -> Settings:
-    """Returns the settings of the environment, overridden by the options. Raises InvalidSettings."""
+    """Returns the settings from the environment, overridden by the given options.
+
+    Raises:
+        InvalidSettings: A setting is unknown or has an invalid value.
+    """
     by_name = {option.name: option.env for option in OPTIONS}
     overrides = {by_name[name]: text for name, text in given.items() if text is not None}
     return Settings.from_environ({**os.environ, **overrides})
 
 
 def reject_unused(names: Iterable[str], reason: str) -> None:
-    """Raises UsageError if one of these parameters was given on the command line, where it would have no effect.
+    """Rejects parameters that were given on the command line but would have no effect.
 
     Values from the environment are shared by all commands, so they are ignored where they do not apply.
+
+    Args:
+        names: Names of the parameters.
+        reason: Why they have no effect, for the message.
+
+    Raises:
+        click.UsageError: One of them was given on the command line.
     """
     context = click.get_current_context()
     for name in names:
@@ -74,6 +85,6 @@ def reject_unused(names: Iterable[str], reason: str) -> None:
 
 def bundles_folder() -> Path:
     """Returns the folder where bundles are stored: FACE_COMPARISON_BUNDLES, or the user's cache."""
-    from face_comparison.models import bundle_store  # noqa: PLC0415 (it takes a second, which `--help` would pay)
+    from face_comparison.models import bundle_store  # noqa: PLC0415 (it takes a second, which would slow down `--help`)
 
     return bundle_store.bundles_folder(os.environ.get("FACE_COMPARISON_BUNDLES", ""))

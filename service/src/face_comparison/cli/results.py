@@ -51,7 +51,7 @@ def _cell(value: object) -> object:
 
 
 def face_rows(name: str, response: DetectResponse) -> list[tuple[object, ...]]:
-    """Returns one row per face in an image, or a row with only its name if it has none."""
+    """Returns one row per face in an image, or a single row with only the image's name if there are no faces."""
     version = response.face_model_version
     rows: list[tuple[object, ...]] = []
     for number, face in enumerate(response.faces, 1):
@@ -131,7 +131,7 @@ def compare_table(
 
 
 def _colorize(lines: Sequence[str], colors: Sequence[str | None], *, color: bool) -> list[str]:
-    """Colors the lines if color is wanted. colors: None for a heading, empty for none."""
+    """Colors the lines if `color` is true; the color None stands for a heading, and an empty one for no color."""
     if not color:
         return list(lines)
     return [
@@ -141,7 +141,7 @@ def _colorize(lines: Sequence[str], colors: Sequence[str | None], *, color: bool
 
 
 def align_columns(rows: Sequence[Sequence[str]], right: Sequence[int] = ()) -> list[str]:
-    """Returns rows as lines with aligned columns; the columns `right` are aligned to the right."""
+    """Returns rows as lines with aligned columns; the columns with indices in `right` are right-aligned."""
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     return [
         "  ".join(

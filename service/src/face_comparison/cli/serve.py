@@ -55,7 +55,7 @@ def _announce(settings: Settings, address: str, port: int) -> None:
 
 
 def introduction(settings: Settings, address: str, port: int) -> list[str]:
-    """Returns the message for users at a terminal: the address to open, and who else can reach it."""
+    """Returns the lines shown to a user at a terminal: the address to open, and who else can reach it."""
     listening = ip_address(address)
     shown = "127.0.0.1" if listening.is_unspecified else f"[{address}]" if listening.version == 6 else address
     lines = [
@@ -68,7 +68,7 @@ def introduction(settings: Settings, address: str, port: int) -> list[str]:
 
 
 def _loader(bundles: Path) -> Loader:
-    """Returns what a worker loads. Only workers import it, because the master process does not need it."""
+    """Returns the function with which a worker loads the models. Its imports run only in workers, not in the master."""
 
     def load(settings: Settings, threads: int) -> Analyzer:
         from face_comparison.models import loader  # noqa: PLC0415

@@ -1,1 +1,1 @@
-"""The gunicorn process: listener, connections, workers and their shared state."""
+"""The gunicorn processes: listener, connections, workers, and their shared state."""

@@ -1,4 +1,4 @@
-"""Runs work that the event loop must not wait for in a thread, such as writing to a log that nobody reads."""
+"""Runs work in a thread for which the event loop must not wait, such as writing to a log whose reader is stalled."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class BackgroundWork:
         self._thread.start()
 
     def run(self, function: Callable[[], None]) -> None:
-        """Runs a function soon, or drops it if too many are waiting. It may log, and should not raise."""
+        """Schedules a function, or drops it if too many are waiting. The function may log and should not raise."""
         try:
             self._waiting.put_nowait(function)
         except queue.Full:
@@ -36,7 +36,7 @@ class BackgroundWork:
             self.run(lambda: _log.warning("%d lines were not logged: the log is not read fast enough", count))
 
     def finish(self, seconds: float = FINISH_SECONDS) -> None:
-        """Waits until everything has run, or until the timeout."""
+        """Waits until all functions have run, but not longer than about the timeout."""
         try:
             self._waiting.put(None, timeout=seconds)
         except queue.Full:

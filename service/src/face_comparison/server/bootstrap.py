@@ -29,7 +29,7 @@ start."""
 
 @dataclass(frozen=True, slots=True)
 class Process:
-    """What a worker process runs, and how it starts and stops."""
+    """The application of a worker process, and the functions to start and stop it."""
 
     app: Flask
     head_rejection: Callable[[dict[str, Any]], Exception | None]
@@ -52,16 +52,30 @@ class Pending:
 
     @property
     def model(self) -> ModelInfo:
-        """Returns the running model. Raises NotReady before it is loaded."""
+        """The loaded model; accessing it raises NotReady while the models are loading."""
         return self._loaded().model
 
     def analyze(self, data: bytes, *, max_faces: int = 100, min_confidence: float | None = None) -> Analysis:
-        """Analyzes an image as `Analyzer` does. Raises NotReady before the models are loaded."""
+        """Analyzes an image as `Analyzer` does.
+
+        Raises:
+            NotReady: The models are still loading.
+        """
         return self._loaded().analyze(data, max_faces=max_faces, min_confidence=min_confidence)
 
 
 def build(settings: Settings, admission: Admission, *, peers: Callable[[], bool], load: Loader) -> Process:
-    """Builds the service of a process, without loading models. peers: whether the other processes are ready."""
+    """Builds the service of a worker process without loading the models.
+
+    Args:
+        settings: The options of the service.
+        admission: Admission control.
+        peers: Returns whether the other processes are ready.
+        load: Loads the analyzer.
+
+    Raises:
+        InvalidSettings: The collection store or the API keys file is not valid.
+    """
     readiness, analyzer = Readiness(peers), Pending()
     fetcher = Fetcher(
         FetchPolicy(

@@ -17,9 +17,15 @@ from face_comparison.vision.analyzer import ModelInfo
 def open_collections(
     settings: Settings, model: Callable[[], ModelInfo], *, create: bool = True
 ) -> CollectionUpkeep | None:
-    """Returns the collection service of a process, or None without a store. Raises InvalidSettings.
+    """Opens the collection store and returns the collection service of a process, or None if no store is configured.
 
-    create: make the store where there is none yet.
+    Args:
+        settings: The options of the service.
+        model: Returns the running model.
+        create: Whether to create the store if there is none yet.
+
+    Raises:
+        InvalidSettings: The settings of the store are not valid.
     """
     url = settings.collections
     if settings.collections_file is not None:
@@ -48,7 +54,7 @@ def _read(file: str) -> str:
 
 
 def _reread(file: str, first: str) -> str:
-    """Rereads the URI in the file, which changes with the Secret; keeps the first one while it cannot be read."""
+    """Reads the URL in the file again, which changes with the Secret; returns the first one if that fails."""
     try:
         return _read(file)
     except InvalidSettings:

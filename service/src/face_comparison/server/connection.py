@@ -1,7 +1,7 @@
 """A client connection: HTTP/1.1 with h11 in the event loop, which never waits for a single client.
 
 Heads and bodies are collected as they arrive, responses are sent as fast as the client reads them, and a thread is used
-only while the application has work to do. Every phase has a time limit, and what a connection holds in memory is
+only while the application processes a request. Every phase has a time limit, and the memory that a connection holds is
 charged to the server's budget.
 """
 
@@ -38,11 +38,11 @@ MAX_PIPELINED_BYTES = 64 * 1024
 
 
 class Connection(asyncio.BufferedProtocol):
-    """Created by `HttpServer` for each accepted socket.
+    """A connection, which `HttpServer` creates for each accepted socket.
 
     Attributes:
-        phase: What it is doing.
-        since: When its present request, or the wait for one, began: `time.monotonic()` seconds.
+        phase: What the connection is doing.
+        since: When the current request, or the wait for the next one, began, in `time.monotonic()` seconds.
         held_bytes: Memory charged to the server's budget.
     """
 
@@ -64,7 +64,7 @@ class Connection(asyncio.BufferedProtocol):
         self._request: RequestHead | None = None
         self._client = ClientConnection()
         self._body: DeclaredBody | ChunkedBody | None = None
-        self._filled: DeclaredBody | None = None  # whose memory the kernel writes to
+        self._filled: DeclaredBody | None = None  # the body whose memory the kernel writes to
         self._ahead_bytes = 0
         self._discard = self._close_after = False
         self._read_ahead = b""
@@ -76,12 +76,12 @@ class Connection(asyncio.BufferedProtocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)  # noqa: S101
         self._transport = transport
-        transport.set_write_buffer_limits(high=0)  # so that `resume_writing` means that everything is sent
+        transport.set_write_buffer_limits(high=0)  # so that `resume_writing` is called when everything has been sent
         self._set_timer(FIRST_BYTE_SECONDS, self.abort)
         self._server.add(self)
 
     def get_buffer(self, sizehint: int) -> memoryview:
-        """Where the kernel writes what comes next: a body that is kept, or memory that all connections share."""
+        """Returns where the kernel writes the next data: to a body to keep, or to memory shared by all connections."""
         body = self._body
         if self.phase is Phase.BODY and isinstance(body, DeclaredBody) and self._grow(body):
             self._filled = body
@@ -105,17 +105,17 @@ class Connection(asyncio.BufferedProtocol):
         elif self._request is None and self.phase in (Phase.NEW, Phase.IDLE, Phase.HEAD):
             self._receive_head(data)
         elif self._discard and self._close_after:
-            pass  # no request will follow, so it does not matter where this one ends
+            pass  # the connection closes after this request, so the end of its body need not be found
         elif isinstance(self._body, DeclaredBody) and not self._body.is_complete:
             self._receive_declared(self._body, data)
         elif isinstance(self._body, ChunkedBody) and not self._body.is_complete:
             self._receive_chunks(self._body, bytes(data))
         elif self._protocol.their_state in (h11.DONE, h11.MIGHT_SWITCH_PROTOCOL):  # type: ignore[attr-defined]
             self._receive_ahead(data)
-        # Else the request was malformed: what follows it has no meaning.
+        # Otherwise, the request was malformed, and what follows it is ignored.
 
     def eof_received(self) -> bool:
-        """Handles a client that has closed its side. Returns whether ours stays open."""
+        """Handles a client that has closed its side of the connection; returns whether our side stays open."""
         self._half_closed = True
         if self.phase is Phase.BODY:
             wanted = "an unknown number" if self._request is None else self._request.length
@@ -136,22 +136,22 @@ class Connection(asyncio.BufferedProtocol):
 
     @property
     def bytes_per_second(self) -> float:
-        """Returns the rate at which its body has arrived so far."""
+        """The average rate at which the body has arrived so far."""
         arrived = 0 if self._body is None else self._body.received
         return arrived / max(1.0, time.monotonic() - self.since)
 
     @property
     def byte_seconds(self) -> float:
-        """Returns the memory it holds, multiplied by the duration of its request."""
+        """The memory that the connection holds, multiplied by the duration of its request in seconds."""
         return self.held_bytes * (time.monotonic() - self.since)
 
     @property
     def is_rejected(self) -> bool:
-        """Whether no more than an error will be sent for its request."""
+        """Whether the current request has been rejected, so that the response is an error."""
         return self._discard
 
     def abort(self) -> None:
-        """Closes at once."""
+        """Closes the connection immediately."""
         self._closed()
         self._transport.abort()
 
@@ -162,13 +162,13 @@ class Connection(asyncio.BufferedProtocol):
         self._enter(Phase.CLOSED)
         self._client.mark_gone()
         self._body = None
-        if not handling:  # else the application still holds the body: `_reply` gives its memory back
+        if not handling:  # otherwise, the application still holds the body, and `_reply` releases its memory
             self._release()
         if self._parts is not None and not self._computing_part:
             self._server.run(self._parts.close)
 
     def evict(self) -> None:
-        """Makes room: sends an error to a client that is uploading, and closes any other connection."""
+        """Makes room for others: rejects the request of a client that is uploading; closes any other connection."""
         if self.phase is Phase.BODY:
             self._server.evicted("slow_upload")
             self._reject(
@@ -209,7 +209,7 @@ class Connection(asyncio.BufferedProtocol):
             if self._protocol.they_are_waiting_for_100_continue:
                 self._transport.write(self._protocol.send(h11.InformationalResponse(status_code=100, headers=[])))
         else:
-            # It is unknown whether a client that sent Expect: 100-continue will send its body now.
+            # A client that sent Expect: 100-continue may or may not send its body after the error.
             environ[keys.ERROR] = rejection
             self._discard = True
             self._close_after = (
@@ -221,7 +221,7 @@ class Connection(asyncio.BufferedProtocol):
             self._receive(rest)
 
     def _receive_declared(self, body: DeclaredBody, data: bytes | memoryview) -> None:
-        """Of a body that is not kept, or what came along with the head."""
+        """Receives a part of a body that is not kept, or that arrived together with the head."""
         part, rest = data[: body.length - body.received], data[body.length - body.received :]
         if not self._discard and self._grow(body, len(part)):
             body.room()[: len(part)] = part
@@ -259,13 +259,13 @@ class Connection(asyncio.BufferedProtocol):
             if self.phase is Phase.DISCARDING:
                 self._finish()
             return
-        # Decoding the body creates a second copy of its content.
+        # Charge the body once more, because decoding it creates a second copy of its content.
         if self._charge(self._body.received):
             self._request.environ["wsgi.input"] = Body(self._body.take())
             self._dispatch()
 
     def _grow(self, body: DeclaredBody, wanted: int = 1) -> bool:
-        """Has room for so many more bytes of a body; returns whether there is memory for it."""
+        """Makes room for `wanted` more bytes of a body; returns whether there is enough memory."""
         growth = body.growth(wanted)
         if not growth:
             return True
@@ -277,12 +277,12 @@ class Connection(asyncio.BufferedProtocol):
     def _charge(self, amount: int) -> bool:
         if self._server.charge(self, amount):
             return True
-        if self.phase is Phase.BODY:  # it has not been evicted to make room for itself
+        if self.phase is Phase.BODY:  # not already rejected, having been evicted itself to make room
             self._reject(Overloaded("the service is overloaded: the memory for request bodies is in use; retry later"))
         return False
 
     def _receive_ahead(self, data: bytes | memoryview) -> None:
-        """Keeps the beginning of further requests until this one has been processed."""
+        """Buffers the beginning of further (pipelined) requests until the current one has been processed."""
         self._protocol.receive_data(bytes(data))
         self._ahead_bytes += len(data)
         if self._ahead_bytes > MAX_PIPELINED_BYTES:
@@ -291,12 +291,13 @@ class Connection(asyncio.BufferedProtocol):
     def _time_out_body(self) -> None:
         self._reject(DeadlineExceeded("the body did not arrive within the time limit of a request"))
 
-    # --- answering ---
+    # --- responding ---
 
     def _reject(self, error: FaceComparisonError) -> None:
-        """Has the application answer with an error, and close: where the next request begins is unknown.
+        """Lets the application respond with an error, and closes the connection afterward.
 
-        A request that is being answered already is closed after that answer.
+        It must be closed because it is unknown where the next request begins. If a response to the request is already
+        being produced, the connection is closed after that response.
         """
         self._close_after = True
         if self._discard:
@@ -305,7 +306,7 @@ class Connection(asyncio.BufferedProtocol):
             return
         self._discard = True
         if self._body is not None:
-            self._body.take()  # nobody waits for it anymore
+            self._body.take()  # drop it to free its memory
         self._release()
         environ = self._server.environ_of_no_request(self._peer) if self._request is None else self._request.environ
         environ[keys.ERROR] = error
@@ -333,7 +334,7 @@ class Connection(asyncio.BufferedProtocol):
         self._write(data)
 
     def _write(self, data: bytes) -> None:
-        """Send, and go on with `_sent` when the client has taken everything."""
+        """Sends data, and continues with `_sent` when all of it has been sent."""
         self._transport.write(data)
         unsent = self._transport.get_write_buffer_size()
         if not unsent:
@@ -358,7 +359,7 @@ class Connection(asyncio.BufferedProtocol):
         if self.phase is not Phase.SENDING:
             self._server.run(self._parts.close)
         elif isinstance(part, Exception):
-            self.abort()  # without the end of the body, so that the client knows that it is not whole
+            self.abort()  # without the end of the body, so that the client can tell that it is incomplete
         elif part is None:
             self._server.run(self._parts.close)
             self._parts = None
@@ -366,10 +367,10 @@ class Connection(asyncio.BufferedProtocol):
         else:
             self._write(self._protocol.send(h11.Data(data=part)) or b"")
 
-    # --- after the reply ---
+    # --- after the response ---
 
     def _finish(self) -> None:
-        """The reply is sent: wait for the next request, or for the rest of this one's body, or close."""
+        """After the response, waits for the next request or for the rest of this request's body, or closes."""
         if (
             self._protocol.our_state is h11.MUST_CLOSE
             or self._close_after
@@ -387,8 +388,8 @@ class Connection(asyncio.BufferedProtocol):
             self._enter(Phase.IDLE)
             self._set_timer(KEEPALIVE_SECONDS, self.abort)
             self._transport.resume_reading()
-            if ahead:  # in a turn of its own, so that a client that sends hundreds at once is one among others
-                self._read_ahead = bytes(ahead)  # bytes that arrive before that turn come behind it
+            if ahead:  # deferred, so that a client that pipelines hundreds of requests does not delay the others
+                self._read_ahead = bytes(ahead)  # bytes that arrive before then are appended
                 self._server.defer(self._receive_read_ahead)
         else:
             self._linger()

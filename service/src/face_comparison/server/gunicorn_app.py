@@ -1,7 +1,7 @@
-"""`face-comparison serve`: gunicorn, configured in code, with one arbiter and its workers. No request is handled here.
+"""`face-comparison serve`: runs gunicorn, configured in code, with an arbiter (master process) and its workers.
 
-The arbiter opens the port and forks, replaces, and stops workers. It never loads a model, because neither the threads
-of an inference library nor a GPU context survive a fork. Each worker loads its own.
+The arbiter opens the port, and forks, replaces, and stops workers. It handles no requests and never loads a model,
+because neither the threads of an inference library nor a GPU context survive a fork. Each worker loads its own models.
 """
 
 from __future__ import annotations
@@ -64,10 +64,10 @@ log = logging.getLogger("face_comparison.server.gunicorn_app")
 
 
 class ServiceLogger(Logger):  # type: ignore[misc]
-    """gunicorn's own messages, as JSON lines among those of the service; requests are logged by the application."""
+    """Writes gunicorn's own messages to the service's log; the application itself logs requests."""
 
     def setup(self, cfg: Any) -> None:
-        """Sends the messages of gunicorn to the service's own log."""
+        """Redirects gunicorn's messages to the service's log."""
         super().setup(cfg)
         for log in (self.error_log, self.access_log):
             log.handlers.clear()
@@ -75,19 +75,19 @@ class ServiceLogger(Logger):  # type: ignore[misc]
 
 
 class ServiceArbiter(Arbiter):  # type: ignore[misc]
-    """gunicorn's arbiter, which also lets its workers know why they stop."""
+    """gunicorn's arbiter, which also tells its workers whether the whole service is stopping."""
 
     def stop(self, graceful: bool = True) -> None:
-        """Makes the workers drain, then stops as gunicorn does."""
+        """Lets the workers drain, then stops as gunicorn does."""
         self.app.shared.stop()
         super().stop(graceful)
 
     def reap_workers(self) -> None:
-        """Replaces exited workers; a second one that fails like the first must not disturb the shutdown."""
+        """Replaces exited workers. During a shutdown, a worker that failed to start must not abort it."""
         try:
             super().reap_workers()
         except HaltServer:
-            if not self.app.shared.stopping:  # a second worker that fails like the first must not disturb the end
+            if not self.app.shared.stopping:  # raised again for a second worker that fails like the first
                 raise
 
     def reload(self) -> None:
@@ -117,7 +117,7 @@ class Application(BaseApplication):  # type: ignore[misc]
             "worker_class": Worker,
             "worker_tmp_dir": str(self._folder),
             "timeout": HEARTBEAT_SECONDS,
-            # The arbiter kills what is left after this; workers exit on their own before.
+            # Workers exit on their own before this; the arbiter kills those that are left.
             "graceful_timeout": round(self.settings.grace_seconds + 5),
             "control_socket_disable": True,
             "logger_class": ServiceLogger,
@@ -138,7 +138,7 @@ class Application(BaseApplication):  # type: ignore[misc]
         self.shared.unregister(worker.age)
         _drop_dead_worker_gauges(worker)
         if not self.shared.stopping and not self.shared.ready_count():
-            # What killed the first worker while it loaded, such as the kernel for want of memory, kills the next, too.
+            # The cause, such as the kernel's out-of-memory killer, would kill the next worker while it loads, too.
             self.shared.fail(
                 "out_of_memory: a worker was killed while it loaded its models, as happens when memory runs out: "
                 "allow the service more"
@@ -146,13 +146,14 @@ class Application(BaseApplication):  # type: ignore[misc]
             raise HaltServer("A worker was killed before it was ready.", Arbiter.APP_LOAD_ERROR)
 
     def load(self) -> Any:
-        """Builds the service and loads its models, in a worker.
+        """Builds the service in a worker and loads its models.
 
-        At the first start that happens in the background, while probes get `not_ready`. A worker that replaces another
-        accepts nothing before it can answer it: connections wait in the socket's queue, or go to its siblings.
+        In the first workers, the models load in the background while probes get `not_ready`. A worker that replaces
+        another one accepts no connections before its models are loaded: connections wait in the socket's queue or go to
+        other workers.
         """
         with self._abort_startup_on_error():
-            # In the worker, after the metrics' folder is known.
+            # Imported in the worker, after the folder for metrics has been set.
             from face_comparison.observability import metrics  # noqa: PLC0415
             from face_comparison.server import bootstrap  # noqa: PLC0415
 
@@ -184,11 +185,11 @@ class Application(BaseApplication):  # type: ignore[misc]
     def _load_models(self) -> None:
         from face_comparison.observability import metrics  # noqa: PLC0415 (see `load`)
 
-        give_way()  # this thread, and with it those that the inference library starts
+        give_way()  # applies to this thread and to those that the inference library starts from it
         began = time.monotonic()
         with self._abort_startup_on_error():
             self.process.load()
-        # What is left for requests is known now that the models have been loaded and tried.
+        # The memory left for requests is known only after the models have been loaded and tried.
         share = int(self._memory_limit * (1 - MEMORY_RESERVE)) // self._workers
         self.budget.resize(max(memory.MIN_BUDGET_BYTES, share - memory.resident_bytes()))
         metrics.MEMORY_BUDGET.set(self.budget.total)
@@ -197,26 +198,26 @@ class Application(BaseApplication):  # type: ignore[misc]
 
     @contextmanager
     def _abort_startup_on_error(self) -> Iterator[None]:
-        """Makes a worker that cannot start stop the service, instead of being restarted forever."""
+        """Stops the whole service if a worker cannot start, instead of restarting the worker forever."""
         try:
             yield
         except FaceComparisonError as error:
             self.shared.fail(f"{error.code}: {error.message}")
-        except Exception as error:  # whatever it is, the startup has failed
+        except Exception as error:  # any exception means that the startup has failed
             log.exception("the service could not start")
             self.shared.fail(f"internal: the service could not start: {type(error).__name__}: {error}")
         else:
             return
-        os._exit(Arbiter.APP_LOAD_ERROR)  # the status at which gunicorn's master ends
+        os._exit(Arbiter.APP_LOAD_ERROR)  # the status of a worker that makes gunicorn's arbiter stop
 
     @property
     def memory_per_worker(self) -> int:
-        """Returns the bytes that one worker process may use."""
+        """The memory that one worker process may use, in bytes."""
         return self._memory_limit // self._workers
 
     @property
     def _fetches(self) -> int:
-        """Images fetched at the same time: as many as places, as far as their memory goes."""
+        """Maximum number of images fetched at the same time: one per admitted request, as far as memory allows."""
         memory_for_fetches = int(self.memory_per_worker * FETCH_SHARE)
         return max(2, min(self._slots + self.settings.queue, memory_for_fetches // self.settings.max_fetch_bytes))
 
@@ -224,7 +225,7 @@ class Application(BaseApplication):  # type: ignore[misc]
         """Creates the HTTP server in a worker's event loop."""
         from face_comparison.server.http_server import HttpServer, ServerLimits  # noqa: PLC0415 (see `load`)
 
-        # As many threads as requests can be in the application at once: all places may be taken in one worker.
+        # As many threads as requests can be in the application at once: a single worker may get all admitted requests.
         threads = self._workers * self._slots + self.settings.queue + self._fetches + HEADROOM
         limits = ServerLimits(
             request_seconds=self.settings.request_seconds,
@@ -241,16 +242,24 @@ class Application(BaseApplication):  # type: ignore[misc]
 
 
 def serve(settings: Settings, load: Loader, announce: Callable[[str, int], None] = lambda address, port: None) -> str:
-    """Serves until a signal ends it. Returns why the service could not start or go on, empty when it was told to stop.
+    """Runs the service until a signal stops it.
 
-    load: makes the analyzer in each worker. announce: told the address and the port as soon
-    as it listens. Raises InvalidSettings when the port cannot be had.
+    Args:
+        settings: The options of the service.
+        load: Loads the analyzer in each worker.
+        announce: Called with the address and port once the service listens.
+
+    Returns:
+        Why the service could not start or continue; empty if it was stopped on request.
+
+    Raises:
+        InvalidSettings: The service cannot listen on the port.
     """
     arbiter = os.getpid()
     listener = create_listener(settings.host, settings.port)
     address = listener.getsockname()
     with runtime_dir.folder(runtime_dir.parent()) as folder:
-        # Read by the metrics' library when it is imported, which only workers do.
+        # The metrics library reads this when it is imported, which happens only in workers.
         os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(folder)
         application = Application(settings, load, listener, folder)
         announce(address[0], address[1])
@@ -260,7 +269,7 @@ def serve(settings: Settings, load: Loader, announce: Callable[[str, int], None]
             application.run()
         except SystemExit as stopped:
             status = stopped.code
-            if os.getpid() != arbiter:  # a worker at its end: the rest is the arbiter's
+            if os.getpid() != arbiter:  # an exiting worker must not run the arbiter's cleanup
                 os._exit(status if isinstance(status, int) else 1)
     if not status:
         return ""
@@ -268,7 +277,7 @@ def serve(settings: Settings, load: Loader, announce: Callable[[str, int], None]
 
 
 def _raise_file_limit(connections: int) -> int:
-    """Allows as many open files as connections need; how many connections there may be with what is granted."""
+    """Raises the limit of open files as far as connections need; returns how many connections the new limit allows."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = connections + OTHER_FILES
     if soft != resource.RLIM_INFINITY and soft < wanted:
@@ -278,7 +287,7 @@ def _raise_file_limit(connections: int) -> int:
 
 
 def _drop_dead_worker_gauges(worker: Worker) -> None:
-    """The gauges of a worker that has ended count no longer; its counters and histograms do."""
-    from prometheus_client.multiprocess import mark_process_dead  # noqa: PLC0415 (after its folder is known)
+    """Removes the gauges of an exited worker from the metrics; its counters and histograms still count."""
+    from prometheus_client.multiprocess import mark_process_dead  # noqa: PLC0415 (after its folder has been set)
 
     mark_process_dead(worker.pid)  # type: ignore[no-untyped-call]

@@ -1,4 +1,4 @@
-"""The application's replies as the bytes of HTTP/1.1."""
+"""Encodes the application's responses as HTTP/1.1."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ _HOP_BY_HOP = frozenset({b"connection", b"keep-alive", b"transfer-encoding", b"u
 
 
 def encode_reply(protocol: h11.Connection, reply: Reply, *, close: bool, with_body: bool) -> bytes:
-    """Returns the head of a reply, and its body or the first part of it.
+    """Returns the bytes of a response's head and of its body, or of the first part of a streamed body.
 
     Args:
-        protocol: State of the connection, which goes on.
-        reply: Of the application. A streamed one is not ended here.
-        close: Whether the connection ends with it.
-        with_body: False for the reply to a HEAD request.
+        protocol: State of the connection, which is advanced.
+        reply: The application's response. The end of a streamed body is not part of the result.
+        close: Whether the connection will be closed after the response.
+        with_body: False for the response to a HEAD request.
     """
     headers = [(name, value) for name, value in reply.headers if name.lower() not in _HOP_BY_HOP]
     headers.append((b"Date", formatdate(usegmt=True).encode()))

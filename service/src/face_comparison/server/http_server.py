@@ -1,6 +1,6 @@
-"""The connections of a process: accepted while there is room, bounded in number and memory, the worst evicted.
+"""The HTTP server of a worker process: accepts connections, bounds their number and memory, and evicts the worst.
 
-It knows the event loop, a WSGI application, and threads to call it in, but nothing about gunicorn.
+It knows the event loop, a WSGI application, and the threads that call it, but nothing about gunicorn.
 """
 
 from __future__ import annotations
@@ -68,14 +68,14 @@ _CLOSE_ORDER = (Phase.NEW, Phase.LINGERING, Phase.DISCARDING, Phase.HEAD, Phase.
 
 @dataclass(frozen=True, slots=True)
 class ServerLimits:
-    """Bounds of one process.
+    """Limits of one process.
 
     Attributes:
-        request_seconds: From the first byte of a request to its reply, and for sending the reply.
-        max_body_bytes: Of one request.
-        connections: Open at the same time.
-        threads: Requests in the application at the same time; more wait.
-        processes: That share the listening socket.
+        request_seconds: Maximum time from the first byte of a request to its response, and for sending the response.
+        max_body_bytes: Maximum size of a request body.
+        connections: Maximum number of open connections.
+        threads: Maximum number of requests in the application at the same time; further ones wait.
+        processes: Number of processes that share the listening socket.
     """
 
     request_seconds: float
@@ -86,7 +86,7 @@ class ServerLimits:
 
 
 class HttpServer:
-    """All methods are called in the event loop."""
+    """The connections of one process and the threads that call the application. Call all methods in the event loop."""
 
     def __init__(
         self,
@@ -121,26 +121,27 @@ class HttpServer:
     # --- accepting ---
 
     def listen(self, listener: socket.socket) -> None:
-        """Accepts connections from now on. The socket must be nonblocking."""
+        """Starts accepting connections. The socket must be nonblocking."""
         self._loop.add_reader(listener, self.accept, listener)
 
     def stop_listening(self, listener: socket.socket) -> None:
-        """Accepts established connections, and no further ones."""
+        """Accepts the connections that are already established, and then stops accepting."""
         self._loop.remove_reader(listener)
         while self._accept_one(listener):
             pass
 
     def accept(self, listener: socket.socket) -> None:
-        """Takes several connections at once: after a burst, a probe would else wait for as many turns of the loop.
+        """Accepts several connections per iteration of the event loop, or one if several processes share the socket.
 
-        Where there are several processes each takes one, because the others shall have their share.
+        Otherwise, a probe that connects after a burst would wait for one iteration per connection. With several
+        processes, each accepts one at a time, so that connections are spread over all of them.
         """
         for _ in range(1 if self._limits.processes > 1 else ACCEPTS_PER_TURN):
             if not self._accept_one(listener):
                 return
 
     def _accept_one(self, listener: socket.socket) -> bool:
-        """Takes one connection; returns whether there was one."""
+        """Accepts one connection; returns whether there was one."""
         try:
             sock, peer = listener.accept()
         except (BlockingIOError, ConnectionAbortedError):
@@ -167,17 +168,17 @@ class HttpServer:
             self._open -= 1
 
     def _make_room(self) -> bool:
-        """Closes the connection that costs its client least; returns False if all are being processed."""
+        """Evicts the connection whose loss costs its client least; returns False if all are being processed."""
         for phase in _CLOSE_ORDER:
             for connection in self._by_phase[phase]:
                 connection.evict()
                 return True
         rejected = next((each for each in self._by_phase[Phase.HANDLING] if each.is_rejected), None)
-        if rejected is not None:  # thousands may wait for their turn
+        if rejected is not None:  # thousands of rejected requests may be waiting for their responses
             rejected.evict()
             return True
         receiving = self._by_phase[Phase.BODY]
-        # Of those that take a reply, the one that has not taken it for longest.
+        # If no body is being received, evict the connection that has been sending its response for longest.
         slowest = self._slowest.worst(receiving.keys, len(receiving)) or next(iter(self._by_phase[Phase.SENDING]), None)
         if slowest is None:
             return False
@@ -191,17 +192,17 @@ class HttpServer:
 
     @property
     def request_seconds(self) -> float:
-        """Returns the maximum duration of a request, in seconds."""
+        """The maximum duration of a request, in seconds."""
         return self._limits.request_seconds
 
     @property
     def max_body_bytes(self) -> int:
-        """Returns the maximum size of a request body, in bytes."""
+        """The maximum size of a request body, in bytes."""
         return self._limits.max_body_bytes
 
     @property
     def multiprocess(self) -> bool:
-        """Returns whether the service has several workers."""
+        """Whether the service has several workers."""
         return self._limits.processes > 1
 
     def add(self, connection: Connection) -> None:
@@ -209,7 +210,7 @@ class HttpServer:
         self._by_phase[connection.phase][connection] = None
 
     def moved(self, connection: Connection, before: Phase) -> None:
-        """Registers that a connection has left the phase `before`. In each phase the order is that of entering."""
+        """Registers that a connection has left the phase `before`. Each phase keeps connections in order of entry."""
         if self._by_phase[before].pop(connection, True) is None:
             if connection.phase is Phase.CLOSED:
                 self._open -= 1
@@ -219,8 +220,8 @@ class HttpServer:
     def charge(self, connection: Connection, amount: int) -> bool:
         """Charges memory to a connection; returns whether there is enough.
 
-        Where there is not, requests that are still being sent, and replies that are not taken, make room: first the
-        one that holds most for longest.
+        If there is not, connections that are still receiving a body or sending a response are evicted, starting with
+        the one that has the largest product of memory and duration.
         """
         small = connection.held_bytes + amount <= SMALL_BYTES
         receiving, sending = self._by_phase[Phase.BODY], self._by_phase[Phase.SENDING]
@@ -239,12 +240,12 @@ class HttpServer:
             connection.held_bytes = 0
 
     def report(self) -> None:
-        """Sets the gauges, which would be too slow at every change."""
+        """Updates the gauges; doing so at every change would be too slow."""
         metrics.MEMORY_RESERVED.set(self._budget.in_use)
         metrics.CONNECTIONS.set(self._open)
 
     def evicted(self, reason: str) -> None:
-        """Counts a connection that was closed for this reason."""
+        """Counts an eviction for this reason."""
         metrics.EVICTIONS.labels(reason).inc()
 
     def submit(self, environ: dict[str, Any], on_reply: Callable[[Reply], None]) -> None:
@@ -253,12 +254,12 @@ class HttpServer:
         if path == METRICS:
             self.report()
         if keys.ERROR in environ:
-            # A thread would have to wait for Python's lock, and to hand the reply back: that takes longer than this.
+            # Responding takes less time than a thread would need to get Python's lock and hand over the response.
             environ[keys.LATER] = self._later.run
             self.defer(lambda: on_reply(call_application(self._application, environ)))
             return
         if path == LIVENESS and environ["REQUEST_METHOD"] == "GET":
-            # In a turn of its own: what follows the request in the same bytes must find it unanswered.
+            # Respond in a later iteration: data received together with this request is processed before the response.
             self._loop.call_soon(on_reply, call_application(self._application, environ))
             return
         self._call(
@@ -273,11 +274,11 @@ class HttpServer:
         return self._reads if method in READ_METHODS else self._work
 
     def run(self, function: Callable[[], T], on_result: Callable[[T], None] = lambda _: None) -> None:
-        """Calls a function in a thread, and `on_result` with what it returns."""
+        """Calls a function in a thread, and `on_result` with its result."""
         self._call(self._work, function, on_result)
 
     def defer(self, callback: Callable[[], None]) -> None:
-        """Calls a function of the event loop that takes a moment, in a later turn and after all that wait for one."""
+        """Calls a short function in a later iteration of the event loop, after all functions deferred before it."""
         self._deferred.append(callback)
         if not self._is_deferring:
             self._is_deferring = True
@@ -297,7 +298,7 @@ class HttpServer:
         self._loop.run_in_executor(executor, function).add_done_callback(lambda done: on_result(done.result()))
 
     def environ_of_no_request(self, peer: tuple[Any, ...]) -> dict[str, Any]:
-        """For the reply to bytes that are no request."""
+        """Returns an environ for responding to bytes that are not a valid request."""
         return {
             "REQUEST_METHOD": "GET",
             "SCRIPT_NAME": "",
@@ -319,12 +320,12 @@ class HttpServer:
 
     @property
     def answering(self) -> bool:
-        """Whether a request has arrived and its reply has not been sent."""
+        """Whether there is a request whose response has not been sent completely."""
         return bool(self._by_phase[Phase.HANDLING] or self._by_phase[Phase.SENDING])
 
     @property
     def busy(self) -> bool:
-        """Whether a request is being received, computed or answered, or one may come on a connection just accepted."""
+        """Whether a request is in progress, or may still arrive on a connection that was just accepted."""
         phases = (Phase.NEW, Phase.HEAD, Phase.BODY, Phase.HANDLING, Phase.SENDING, Phase.DISCARDING)
         return any(self._by_phase[phase] for phase in phases)
 
@@ -333,7 +334,7 @@ class HttpServer:
         self._later.finish()
 
     def close_idle(self, seconds: float) -> None:
-        """Closes connections that have been idle for that long."""
+        """Closes connections that have been idle for at least this many seconds."""
         now = time.monotonic()
         for phase in (Phase.NEW, Phase.IDLE):
             for connection in [each for each in self._by_phase[phase] if now - each.since >= seconds]:
@@ -341,7 +342,7 @@ class HttpServer:
 
 
 def _start_threads(pool: ThreadPoolExecutor, count: int) -> None:
-    """Starts all threads now: a submission that starts one makes the event loop wait until it has begun to run."""
+    """Starts all threads now, because submitting work that starts a thread blocks the event loop until it runs."""
     everyone = threading.Barrier(count + 1)
     for _ in range(count):
         pool.submit(everyone.wait)

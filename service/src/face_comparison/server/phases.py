@@ -1,4 +1,4 @@
-"""What a connection may be doing, and for how long."""
+"""The phases of a connection and their time limits."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Gives the event loop priority over computing threads when there are fewer cores than runnable threads.
 
-The loop works for a fraction of a millisecond at a time, after each wait for a client and for Python's lock. With the
-same priority as threads that compute all the time, it waits for its turn as often as that.
+The loop runs for a fraction of a millisecond at a time, and waits for clients and for Python's lock in between. With
+the same priority as threads that compute all the time, it would have to wait for its turn on a CPU each time.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ _LOWEST = 19
 
 
 def give_way() -> None:
-    """Lowers the priority of this thread, and of those that it starts from now on, within the process. Linux only."""
-    if sys.platform == "linux":  # elsewhere threads have no priority of their own
+    """Lowers the priority of this thread, and of the threads that it starts from now on. Does nothing outside Linux."""
+    if sys.platform == "linux":  # on other systems, a thread has no niceness of its own
         thread = threading.get_native_id()
         with suppress(OSError):
             own = os.getpriority(os.PRIO_PROCESS, thread)

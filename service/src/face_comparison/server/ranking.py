@@ -1,7 +1,7 @@
-"""The worst of thousands of connections, without looking at all of them each time.
+"""Finds the worst of thousands of connections without examining all of them each time.
 
-Whoever opens connections faster than they can be judged would otherwise hold the event loop: with 2,000 of them, to
-find the slowest takes a millisecond, and each new one asks for it.
+Finding the slowest of 2,000 connections takes a millisecond, and every new connection requires it. A client that opens
+connections quickly could otherwise keep the event loop busy.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ VALID_SECONDS = 0.1
 
 
 class Ranking(Generic[T]):
-    """The items with the largest badness.
+    """Keeps track of the worst items.
 
     Args:
-        badness: Of one item now.
-        is_member: Whether an item still belongs to those that are ranked.
-        clock: Seconds that never jump.
+        badness: Returns how bad an item is now; the largest is the worst.
+        is_member: Returns whether an item is still one of those that are ranked.
+        clock: Returns monotonic seconds.
     """
 
     def __init__(
@@ -37,11 +37,11 @@ class Ranking(Generic[T]):
         self._until = 0.0
 
     def worst(self, items: Callable[[], Iterable[T]], count: int) -> T | None:
-        """Returns the worst item; None without any.
+        """Returns the worst item, or None if there are no items.
 
         Args:
-            items: All that are ranked; called only when they are ranked anew.
-            count: How many they are: few are ranked anew each time.
+            items: Returns all items; called only to rank them again.
+            count: Number of items; a few items are ranked again each time.
         """
         if count <= KEPT or self._clock() >= self._until:
             self._worst.clear()

@@ -1,7 +1,8 @@
-"""Request heads: limits and strictness on top of h11, and conversion to a WSGI environ.
+"""Parses request heads with h11, adds limits and strictness, and converts them to a WSGI environ.
 
-h11 parses. What it tolerates although proxies may read it differently (bare line feeds, folded lines, a length beside
-chunks, repeated singletons) is rejected here, because a request that two programs frame differently can carry another.
+h11 tolerates input that proxies may interpret differently: bare line feeds, folded lines, a length as well as chunks,
+repeated singleton headers. It is rejected here, because a request that two programs frame differently can hide another
+one (request smuggling).
 """
 
 from __future__ import annotations
@@ -47,9 +48,9 @@ class RequestHead:
     """A parsed head.
 
     Attributes:
-        environ: WSGI environ without body and deadline.
-        length: Declared length of the body, bytes; None without Content-Length.
-        chunked: Whether the body comes in chunks.
+        environ: WSGI environ, without body and deadline.
+        length: Declared length of the body in bytes; None without Content-Length.
+        chunked: Whether the body is chunked.
     """
 
     environ: dict[str, Any]
@@ -58,7 +59,7 @@ class RequestHead:
 
     @property
     def has_body(self) -> bool:
-        """Returns whether a body follows the head."""
+        """Whether a body follows the head."""
         return self.chunked or bool(self.length)
 
 
@@ -75,10 +76,10 @@ class HeadBuffer:
         """Adds received bytes.
 
         Returns:
-            The whole head and what follows it, a part of `data`; None while the head is incomplete.
+            The complete head and the rest of `data` after it; None while the head is incomplete.
 
         Raises:
-            InvalidParameter: It cannot become a head within the limits.
+            InvalidParameter: The head exceeds a limit.
         """
         searched = max(0, len(self._buffer) - len(_END) + 1)
         taken = 0
@@ -102,11 +103,19 @@ def parse_head(
 ) -> RequestHead:
     """Parses a complete head with h11 and builds the environ.
 
-    A body of declared length is announced to h11 as empty, because it does not get to see the body: it would copy every
-    byte three times. Once all of it has been received, the next event of `protocol` is the end of the message.
+    h11 would copy every byte of a body three times. Therefore, it does not get to see a body with a declared length,
+    which is announced to it as empty. Once the whole body has been received, the next event of `protocol` is the end of
+    the message.
+
+    Args:
+        protocol: State of the connection.
+        head: The complete head.
+        peer: Address of the client.
+        server: Address of the listening socket.
+        multiprocess: Whether the service has several workers.
 
     Raises:
-        InvalidParameter: A limit of this module is exceeded, or it is not valid HTTP/1.1, or ambiguous.
+        InvalidParameter: The head exceeds a limit of this module, is not valid HTTP/1.1, or is ambiguous.
     """
     lines = head[: -len(_END)].split(b"\r\n")
     if len(lines[0]) > MAX_REQUEST_LINE_BYTES or len(lines) > MAX_HEADER_FIELDS + 1:
@@ -145,7 +154,7 @@ def _request_head(request: h11.Request, length: int | None, environ: dict[str, A
             environ["CONTENT_TYPE"] = text
         elif (
             b"_" not in name
-        ):  # in an environ it would be the same as the name with a hyphen, which a proxy may have set
+        ):  # with an underscore, a name is indistinguishable in an environ from one with a hyphen that a proxy may set
             key = "HTTP_" + name.decode("ascii").upper().replace("-", "_")
             environ[key] = f"{environ[key]},{text}" if key in environ else text
         if name == b"transfer-encoding":
@@ -181,7 +190,7 @@ def _base_environ(
 
 
 def _split_target(target: bytes) -> tuple[bytes, bytes]:
-    """Path and query of an origin-form or absolute-form target; `*` stays as it is."""
+    """Returns the path and query of an origin-form or absolute-form request target; `*` is returned as the path."""
     if target == b"*":
         return target, b""
     found = _TARGET.fullmatch(target)

@@ -1,7 +1,7 @@
-"""State that the arbiter and its workers share, in memory that fork keeps common.
+"""State that the arbiter and its workers share, in memory that stays shared across forks.
 
-gunicorn passes on only signals and exit codes. Four more things must be shared: whether SIGTERM to a worker means that
-the whole service stops, which workers have loaded their models, how many places in the queue each has taken, and why a
+gunicorn only passes on signals and exit codes. Four more facts must be shared: whether SIGTERM to a worker means that
+the whole service stops, which workers have loaded their models, how many requests each worker has in flight, and why a
 startup failed.
 """
 
@@ -18,42 +18,45 @@ _SIZE = 4096
 
 
 class SharedWorkerState:
-    """Created by the arbiter before it forks. Every write is one number, or is made by one process about to end."""
+    """The shared state, which the arbiter creates before it forks.
+
+    It needs no lock: every write is a single number, or is made by a process that is about to exit.
+    """
 
     def __init__(self) -> None:
         self._memory = mmap.mmap(-1, _SIZE)
         self._in_flight = memoryview(self._memory)[_IN_FLIGHT:_FAILURE].cast("H")
 
-    # --- by the arbiter, for the workers
+    # --- written by the arbiter, for the workers
 
     @property
     def stopping(self) -> bool:
-        """Returns whether the whole service is stopping, so that no other worker will serve a request."""
+        """Whether the whole service is stopping, so that no other worker will serve requests."""
         return self._memory[_STOPPING] != 0
 
     def stop(self) -> None:
         """Marks the service as stopping, for every process."""
         self._memory[_STOPPING] = 1
 
-    # --- by each worker, for the arbiter and the other workers; age: gunicorn's running number of a worker
+    # --- written by each worker, for the arbiter and the other workers; `age` is gunicorn's sequence number of a worker
 
     def register(self, age: int) -> None:
-        """Called before a worker starts."""
+        """Resets the state of a worker; called before it starts."""
         self._memory[_READY + age % _AGES] = 0
         self.unregister(age)
 
     def unregister(self, age: int) -> None:
-        """Called when a worker has exited, and its requests with it."""
+        """Resets the number of requests in flight of a worker; called after it has exited."""
         self._in_flight[age % _AGES] = 0
 
     def set_in_flight(self, age: int, in_flight: int) -> int:
-        """Sets the number of places a worker has taken, and returns the total of all workers."""
+        """Sets the number of requests that a worker has in flight, and returns the total of all workers."""
         self._in_flight[age % _AGES] = in_flight
         return self.in_flight
 
     @property
     def in_flight(self) -> int:
-        """Returns the number of places taken by all workers."""
+        """The number of requests in flight in all workers."""
         return sum(self._in_flight)
 
     def mark_ready(self, age: int) -> None:
@@ -61,18 +64,18 @@ class SharedWorkerState:
         self._memory[_READY + age % _AGES] = 1
 
     def ready_count(self) -> int:
-        """How many workers have been ready so far, those included that have ended since."""
+        """Returns how many workers have become ready so far, including those that have exited since."""
         return sum(self._memory[_READY:_IN_FLIGHT])
 
-    # --- by a worker that cannot start
+    # --- written by a worker that cannot start
 
     def fail(self, message: str) -> None:
-        """Sets the reason. Only the first one is kept, because the others fail for the same reason."""
+        """Records why a worker could not start. Only the first reason is kept: other workers fail for the same one."""
         if not self.failure:
             text = message.encode()[: _SIZE - _FAILURE - 1]
             self._memory[_FAILURE : _FAILURE + len(text)] = text
 
     @property
     def failure(self) -> str:
-        """Returns why a worker could not start; empty if none failed."""
+        """Why a worker could not start; empty if none failed."""
         return self._memory[_FAILURE:].rstrip(b"\0").decode(errors="replace")

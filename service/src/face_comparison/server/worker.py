@@ -1,9 +1,9 @@
-"""gunicorn's worker class of this service: an asyncio loop that serves connections, and an orderly end.
+"""The gunicorn worker class of this service: an asyncio loop that serves connections, and a graceful shutdown.
 
-gunicorn starts, watches and replaces workers; of its worker only the documented base class is used. SIGTERM means one
-of two things. When the whole service stops, nobody else will accept: the worker keeps answering, `draining` to
-everything new, until what all workers had accepted is finished. When only this worker is no longer needed, it stops
-accepting at once and finishes what it has.
+gunicorn starts, monitors, and replaces workers; only its documented base class for workers is used. SIGTERM means one
+of two things. If the whole service stops, nobody else will accept connections: the worker continues to respond, with
+`draining` to all new requests, until all workers have finished their accepted requests. If only this worker is no
+longer needed, it stops accepting connections immediately and finishes the requests that it has.
 """
 
 from __future__ import annotations
@@ -44,24 +44,24 @@ _POLL_SECONDS = 0.05
 
 
 class Worker(BaseWorker):  # type: ignore[misc]
-    """Expects `Application` of `gunicorn_app` as its application."""
+    """A worker whose application must be a `gunicorn_app.Application`."""
 
     _loop: asyncio.AbstractEventLoop | None = None
     _asked_to_stop = False
 
     def run(self) -> None:
-        """Called by gunicorn in the new process, with the application loaded."""
+        """Serves connections; gunicorn calls it in the new process after loading the application."""
         sys.setswitchinterval(SWITCH_SECONDS)
         asyncio.run(self._serve())
 
     def handle_exit(self, sig: int, frame: Any) -> None:
-        """SIGTERM."""
+        """Starts a graceful shutdown, on SIGTERM."""
         self._asked_to_stop = True
         if self._loop is not None:
             self._loop.call_soon_threadsafe(self._stop.set)
 
     def handle_quit(self, sig: int, frame: Any) -> None:
-        """SIGINT, SIGQUIT: now. Threads may compute, so nothing waits for threads."""
+        """Exits immediately, on SIGINT or SIGQUIT, without waiting for threads that may be computing."""
         os._exit(0)
 
     async def _serve(self) -> None:
@@ -72,7 +72,7 @@ class Worker(BaseWorker):  # type: ignore[misc]
             listener.setblocking(False)
             server.listen(listener)
         tasks = [asyncio.create_task(self._beat(server)), asyncio.create_task(self._return_memory(server))]
-        if not (self._asked_to_stop or self.app.shared.stopping):  # told before this process listened to signals
+        if not (self._asked_to_stop or self.app.shared.stopping):  # either may have happened before the loop started
             await self._stop.wait()
         if self.app.shared.stopping:
             await self._drain(server)
@@ -80,13 +80,13 @@ class Worker(BaseWorker):  # type: ignore[misc]
         for task in tasks:
             task.cancel()
         server.finish_background_work()
-        # Not sys.exit, which would wait for threads that still compute, and would take the inference libraries apart
-        # in an order that they do not all survive.
+        # Not sys.exit, which would wait for threads that are still computing, and would unload the inference libraries
+        # in an order that can crash some of them.
         logging.shutdown()
         os._exit(0)
 
     async def _beat(self, server: HttpServer) -> None:
-        """Tells gunicorn that the event loop is running, and end when there is no gunicorn any more."""
+        """Reports to gunicorn that the event loop is running, and stops this worker when the arbiter has died."""
         while self.ppid == os.getppid():
             self.notify()
             server.report()
@@ -94,7 +94,7 @@ class Worker(BaseWorker):  # type: ignore[misc]
         self._stop.set()
 
     async def _return_memory(self, server: HttpServer) -> None:
-        """After each burst, give back what the allocator keeps of it."""
+        """Returns the allocator's free memory to the system after each burst."""
         policy = memory.TrimPolicy()
         while True:
             await asyncio.sleep(TRIM_SECONDS)
@@ -102,20 +102,20 @@ class Worker(BaseWorker):  # type: ignore[misc]
                 server.run(memory.return_freed_memory)
 
     async def _drain(self, server: HttpServer) -> None:
-        """Rejects everything new until no worker has anything left to do, or the grace period is over."""
+        """Rejects new requests until no worker has any request in flight, or the grace period is over."""
         began = time.monotonic()
         server.draining = True
         self.app.process.drain()
         while True:
             now = time.monotonic()
-            # All workers end together: one that has nothing left to do answers for those that have.
+            # All workers exit together: one that has nothing left to do rejects requests while the others finish.
             idle = now >= began + DRAIN_SECONDS and self.app.shared.in_flight == 0 and not server.answering
             if idle or now >= began + self.app.settings.grace_seconds:
                 return
             await asyncio.sleep(_POLL_SECONDS)
 
     async def _finish(self, server: HttpServer) -> None:
-        """Accepts nothing more, and answer what was accepted."""
+        """Stops accepting connections, and finishes the requests on those that were accepted."""
         if self.app.shared.stopping:
             for listener in self.sockets:
                 block_new_connections(listener)

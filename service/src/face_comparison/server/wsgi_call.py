@@ -1,4 +1,4 @@
-"""Calls a WSGI application and returns its reply, whole or, where it is streamed, part by part."""
+"""Calls a WSGI application and returns its response: as a whole, or part by part if it is streamed."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ _WITHOUT_BODY = frozenset({204, 304})
 
 @dataclass(slots=True)
 class Reply:
-    """What the application answered.
+    """The application's response.
 
     Attributes:
         status: HTTP status.
         reason: Reason phrase.
-        headers: Names and values as the application gave them.
+        headers: Names and values as set by the application.
         body: The whole body, or its first part.
-        parts: The rest of a streamed body, None when `body` is all of it. Read it with `next_part`.
+        parts: The rest of a streamed body, to be read with `next_part`; None if `body` is the whole body.
     """
 
     status: int
@@ -35,13 +35,13 @@ class Reply:
 
 
 class Parts:
-    """The rest of a streamed body. Its parts may be computed in different threads, one after the other."""
+    """The rest of a streamed body. Its parts may be computed in different threads, but only one at a time."""
 
     def __init__(self, context: contextvars.Context, parts: Iterator[bytes], close: Callable[[], None]) -> None:
         self._context, self._parts, self._close = context, parts, close
 
     def next_part(self) -> bytes | Exception | None:
-        """Returns the next part, None at the end, the error when there will be no more although this is not the end."""
+        """Returns the next part, or None at the end, or the error that ended the body prematurely."""
         try:
             return self._context.run(next, self._parts, None)
         except Exception as error:
@@ -49,13 +49,13 @@ class Parts:
             return error
 
     def close(self) -> None:
-        """Must be called once, whether or not the end was reached."""
+        """Closes the response. Must be called once, whether or not the end was reached."""
         self._context.run(self._close)
 
 
 def call_application(application: WSGIApplication, environ: dict[str, Any]) -> Reply:
-    """Returns the application's reply; never raises."""
-    context = contextvars.copy_context()  # of this request: all parts of a streamed reply are computed in it
+    """Calls the application and returns its response; an exception becomes a response with status 500."""
+    context = contextvars.copy_context()  # the request's context, in which all parts of a streamed body are computed
     try:
         return context.run(_call, application, environ, context)
     except Exception:

@@ -1,9 +1,9 @@
-"""JSON logs: one object per line, one line per request, and never an image, a vector, a URL's query or a key.
+"""JSON logs: one object per line, one line per request, and never an image, an embedding, a URL's query, or a key.
 
-On a terminal, lines for people instead.
+On a terminal, the lines are formatted for people instead.
 
-The line of a request is made of named numbers and codes only. Messages of libraries and of unexpected failures may
-quote what they were given, so every message is scrubbed before it is written.
+The line of a request consists of named numbers and codes only. Messages of libraries and unexpected failures may quote
+their input, so every message is scrubbed before it is written.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ AUDIT_LOGGER = "face_comparison.audit"
 _LONGEST_MESSAGE = 1000
 _CONTROLS = {code: 0x2400 + code for code in range(32)} | {0x7F: 0x2421}
 _SCRUBBED = (
-    # order matters: what a URL carries goes before the rest of it could be taken for something else
+    # The order matters: keys and URLs are removed before parts of them could match another pattern.
     (re.compile(r"(?i)\b(x-api-key|authorization|bearer)\b[\"']?\s*[:= ]\s*[\"']?(bearer\s+)?[^\s\"',}]+"), r"\1 …"),
     (re.compile(r"\b([a-z][a-z0-9+.-]*)://[^\s\"'<>]*", re.IGNORECASE), r"\1://…"),
     (re.compile(r"\?[^\s\"'<>]{2,}"), "?…"),
@@ -37,14 +37,17 @@ _SCRUBBED = (
 
 
 def scrub(message: str) -> str:
-    """Returns the message without URLs, keys, long runs of base64, bytes or numbers."""
+    """Returns the message without URLs, keys, and long runs of base64, bytes, or numbers, truncated if too long."""
     for pattern, replacement in _SCRUBBED:
         message = pattern.sub(replacement, message[: 16 * _LONGEST_MESSAGE])
     return message if len(message) <= _LONGEST_MESSAGE else message[:_LONGEST_MESSAGE] + "…"
 
 
 class JsonFormatter(logging.Formatter):
-    """A record as one JSON object: time, level, logger, message, fields given as `extra={"fields": {...}}`, failure."""
+    """Formats a record as one JSON object: time, level, logger, message, fields, failure.
+
+    Fields are those passed as `extra={"fields": {...}}`.
+    """
 
     def format(self, record: logging.LogRecord) -> str:
         """Returns the record as one line of JSON."""
@@ -61,7 +64,7 @@ class JsonFormatter(logging.Formatter):
 
 
 class TerminalFormatter(logging.Formatter):
-    """A record for people: local time, level where it is not info, message, fields, and the failure's place."""
+    """Formats a record for people: local time, level unless it is info, message, fields, and the failure's location."""
 
     def format(self, record: logging.LogRecord) -> str:
         """Returns the record as lines of text."""
@@ -86,7 +89,7 @@ def _flat(fields: dict[str, Any]) -> Iterator[tuple[str, object]]:
 
 
 def _failure(error: BaseException, trace: TracebackType | None) -> dict[str, Any]:
-    """Type, message and places: no source line and no value of a variable."""
+    """Returns the type, message, and locations of an exception, without source lines and values of variables."""
     frames = traceback.extract_tb(trace)
     return {
         "type": type(error).__name__,
@@ -96,11 +99,12 @@ def _failure(error: BaseException, trace: TracebackType | None) -> dict[str, Any
 
 
 def configure(level: str, stream: TextIO = sys.stdout) -> None:
-    """Sends all logs to `stream`: as JSON, or for people where it is a terminal.
+    """Sends all logs to `stream`: as JSON, or formatted for people if it is a terminal.
 
-    level: of this package; libraries are heard from warning on.
-
-    A library's own debug output quotes URLs and headers, so no level turns it on.
+    Args:
+        level: Minimum level of this package's messages. For libraries, it is always `warning`, because their debug
+            output quotes URLs and headers.
+        stream: Where to write the logs.
     """
     handler = logging.StreamHandler(stream)
     handler.setFormatter(TerminalFormatter() if stream.isatty() else JsonFormatter())
@@ -112,15 +116,18 @@ def configure(level: str, stream: TextIO = sys.stdout) -> None:
 
 
 def failure(message: str, error: BaseException, **fields: Any) -> None:
-    """Writes what nobody expected, with the places it came through."""
+    """Logs an unexpected exception with its stack trace (see `_failure`)."""
     logging.getLogger("face_comparison").error(message, exc_info=error, extra={"fields": fields})
 
 
 def request(fields: dict[str, Any]) -> None:
-    """Writes the line of one request; fields: identifiers, codes, sizes and seconds."""
+    """Writes the log line of a request; `fields` are identifiers, codes, sizes, and seconds."""
     logging.getLogger(REQUEST_LOGGER).info("request", extra={"fields": fields})
 
 
 def audit(fields: dict[str, Any]) -> None:
-    """Writes the line of one use of a collection; fields: who, what, which collection, counts and keyed digests."""
+    """Writes the audit line of an action on a collection.
+
+    `fields` are the caller, the action, the collection, counts, and keyed digests.
+    """
     logging.getLogger(AUDIT_LOGGER).info("audit", extra={"fields": fields})

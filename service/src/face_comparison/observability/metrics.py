@@ -1,7 +1,7 @@
-"""Every Prometheus object of the service, and nothing else.
+"""All Prometheus metrics of the service.
 
-With several worker processes the values live in files under PROMETHEUS_MULTIPROC_DIR, which must be set before this
-module is imported; any of the processes can then answer for all.
+With several worker processes, the values are stored in files in PROMETHEUS_MULTIPROC_DIR, which must be set before this
+module is imported. Each process can then report the values of all of them.
 """
 
 from __future__ import annotations
@@ -28,9 +28,9 @@ from prometheus_client.registry import Collector
 
 CONTENT_TYPE = CONTENT_TYPE_PLAIN_0_0_4
 
-disable_created_metrics()  # type: ignore[no-untyped-call]  # a time of creation beside every counter serves nobody here
+disable_created_metrics()  # type: ignore[no-untyped-call]  # the creation time of every counter is of no use here
 
-# A stage takes from half a millisecond (detection of a small image on a GPU) to the 10 s of a slow fetch.
+# A phase takes from half a millisecond (detection in a small image on a GPU) to 10 s (a slow fetch).
 _SECONDS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.035, 0.05, 0.075, 0.1, 0.15, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 
 REQUESTS = Counter("face_comparison_requests_total", "Requests answered.", ["route", "code"])
@@ -122,25 +122,25 @@ COLLECTION_SEARCHES = Counter(
 class CollectionFaces(Collector):
     """The sizes of collections, as this process last saw them in the store that all processes share.
 
-    Not one of the gauges above: where there are several processes, those never forget a label that was there once, and
-    whoever may create and delete collections would fill the memory with names.
+    It is not a gauge like the others: with several processes, a gauge never forgets a label, so that callers who may
+    create and delete collections could fill the memory with names.
     """
 
     def __init__(self) -> None:
         self._faces: Mapping[str, int] = {}
 
     def replace(self, faces: Mapping[str, int]) -> None:
-        """Sets the sizes of all collections that are shown."""
+        """Sets the sizes of all collections that are reported."""
         self._faces = dict(faces)
 
     def update(self, name: str, faces: int | None) -> None:
-        """Sets the size of a collection that is shown already; None: it is gone."""
+        """Updates the size of a collection that is already reported; None removes it."""
         if name in self._faces:
             rest = {each: count for each, count in self._faces.items() if each != name}
             self._faces = rest if faces is None else {**rest, name: faces}
 
     def collect(self) -> Iterator[GaugeMetricFamily]:
-        """What the exposition asks for."""
+        """Yields the metric family, as Prometheus' client library requires."""
         family = GaugeMetricFamily(
             "face_comparison_collection_faces", "Faces enrolled, by collection.", labels=["collection"]
         )
@@ -162,10 +162,10 @@ STORE_ERRORS = Counter(
 
 
 class Exposition:
-    """All values, of all worker processes, in the text format 0.0.4.
+    """The values of all worker processes, in the text format 0.0.4.
 
-    Reading them takes milliseconds, so whoever asked before it began shares what it finds: a hundred that ask at once
-    cost little more than two.
+    Generating them takes milliseconds, so all requests that arrived before it began share the result: a hundred
+    simultaneous requests cost little more than two.
     """
 
     def __init__(self, generate: Callable[[], bytes], clock: Callable[[], float] = time.monotonic) -> None:
@@ -175,7 +175,7 @@ class Exposition:
         self._text = b""
 
     def text(self, asked: float) -> bytes:
-        """Returns the values, none of them older than `asked` (seconds on the clock)."""
+        """Returns the values, none of them older than the time `asked` (in seconds of the clock)."""
         with self._lock:
             if self._began < asked:
                 began = self._clock()
@@ -185,7 +185,7 @@ class Exposition:
 
 
 def exposition() -> bytes:
-    """All values, of all worker processes, as they are now."""
+    """Returns the current values of all worker processes in the text format."""
     if "PROMETHEUS_MULTIPROC_DIR" not in os.environ:
         return generate_latest(REGISTRY)
     registry = CollectorRegistry()
@@ -195,5 +195,5 @@ def exposition() -> bytes:
 
 
 def describe(version: str, model: str, device: str, engine: str) -> None:
-    """Says what runs: the package's version, the FaceModelVersion, and where and by what it is computed."""
+    """Sets the labels of `build_info`: the package's version, the FaceModelVersion, the device, and the engine."""
     INFO.labels(version, model, device, engine).set(1)

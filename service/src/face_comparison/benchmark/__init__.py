@@ -1,4 +1,4 @@
-"""How fast this machine is: the service over HTTP, the same pipeline without it, and OpenCV's own, side by side.
+"""Compares the speed of the service over HTTP, the same pipeline in a plain loop, and OpenCV's own on this machine.
 
-Only ratios of one run mean anything: every contender takes its turn in every round, and the medians are compared.
+Only ratios within one run are meaningful: every contender takes its turn in every round, and the medians are compared.
 """

@@ -1,4 +1,4 @@
-"""Who takes turns in a contest: a service over HTTP, and loops in this process."""
+"""The contenders that take turns in a contest: a service over HTTP, and loops in this process."""
 
 from __future__ import annotations
 
@@ -33,11 +33,11 @@ class Plan:
 
     Attributes:
         images: Encoded images, taken in turn.
-        rounds: Turns of each contender.
-        total: Images per turn.
-        threads: Images analyzed at once, in the service and in the loops.
-        workers: Processes of the service.
-        device: `auto`, `cpu` or `cuda`.
+        rounds: Number of turns per contender.
+        total: Number of images per turn.
+        threads: Number of images analyzed at once, in the service and in the loops.
+        workers: Number of worker processes of the service.
+        device: `auto`, `cpu`, or `cuda`.
         engine: `auto`, or the name of an engine.
         bundle: A name or a path, as for `--bundle`.
     """
@@ -54,12 +54,12 @@ class Plan:
 
 @dataclass(slots=True)
 class Entry:
-    """What a contender reached in each of its turns.
+    """The results of a contender, one per turn.
 
     Attributes:
         rates: Images per second.
-        p50: Median seconds to a response, of contenders that answer requests.
-        p99: 99th percentile of the seconds to a response, of contenders that answer requests.
+        p50: Median latency in seconds; only for contenders that respond to requests.
+        p99: 99th percentile of the latency in seconds; only for contenders that respond to requests.
     """
 
     rates: list[float] = field(default_factory=list)
@@ -78,20 +78,25 @@ Turn: TypeAlias = Callable[[int], Entry]
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """A running service: the port that it listens on, and its main process."""
+    """A running service.
+
+    Attributes:
+        port: The port that it listens on.
+        process: Its main process.
+    """
 
     port: int
     process: psutil.Process
 
     def resident(self) -> int:
-        """Resident bytes of all its processes, what they share counted once (proportional set size)."""
+        """Returns the resident bytes of all its processes, counting shared memory once (proportional set size)."""
         family = [self.process, *self.process.children(recursive=True)]
         return sum(member.memory_full_info().pss for member in family)
 
 
 @contextmanager
 def service(plan: Plan, queue: int = QUEUE) -> Iterator[Service]:
-    """A service of this machine, ready."""
+    """Starts a service on this machine, waits until it is ready, and stops it at the end."""
     command = [sys.executable, "-m", "face_comparison", "serve", "--host", "127.0.0.1", "--port", "0"]
     command += ["--workers", str(plan.workers), "--threads", str(plan.threads), "--device", plan.device]
     command += ["--engine", plan.engine, "--queue", str(queue), "--bundle", plan.bundle]
@@ -106,7 +111,11 @@ def service(plan: Plan, queue: int = QUEUE) -> Iterator[Service]:
 
 
 def _logged(log: IO[bytes], process: subprocess.Popen[bytes], message: str, count: int) -> dict[str, Any]:
-    """The last line of the service's log with this message, once there are so many."""
+    """Waits until the service's log has `count` lines with this message; returns the last one.
+
+    Raises:
+        RuntimeError: The service exited before.
+    """
     while process.poll() is None:
         lines = os.pread(log.fileno(), 1 << 20, 0).splitlines()
         found = [line for line in map(_parsed, lines) if line.get("message") == message]
@@ -124,7 +133,7 @@ def _parsed(line: bytes) -> dict[str, Any]:
 
 
 def calls(images: Sequence[bytes], raw: bool = False) -> list[Call]:
-    """A request an image: JSON with base64, as most clients send it, or the image itself as the body."""
+    """Returns one request per image: JSON with base64, as most clients send it, or the image as the body if `raw`."""
     if raw:
         return [Call(DETECT, {"Content-Type": "image/jpeg"}, image) for image in images]
     return [
@@ -138,9 +147,9 @@ def calls(images: Sequence[bytes], raw: bool = False) -> list[Call]:
 
 
 def served(plan: Plan, running: Service, in_flight: int, raw: bool = False) -> Turn:
-    """A service, with a number of requests in flight. raw: see `calls`.
+    """Returns the turns of a service with this number of requests in flight; for `raw`, see `calls`.
 
-    Raises RuntimeError in its turn when a response is not 200.
+    A turn raises RuntimeError if a response does not have the status 200.
     """
 
     def turn(total: int) -> Entry:
@@ -153,7 +162,13 @@ def served(plan: Plan, running: Service, in_flight: int, raw: bool = False) -> T
 
 
 def looped(plan: Plan, work: list[loops.Work], each: int = 1) -> Turn:
-    """A loop, one thread for each function in `work`. each: threads that OpenCV takes for one image."""
+    """Returns the turns of a loop with one thread per function in `work`.
+
+    Args:
+        plan: What the contest measures.
+        work: The function of each thread.
+        each: Number of threads that OpenCV uses for one image.
+    """
 
     def turn(total: int) -> Entry:
         cv2.setNumThreads(each)

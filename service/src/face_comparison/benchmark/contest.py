@@ -1,4 +1,4 @@
-"""Rounds in which every contender takes its turn, a service of its own among them, and the table that comes of it."""
+"""Runs rounds in which every contender takes its turn, among them a service started for it, and formats the results."""
 
 from __future__ import annotations
 
@@ -27,15 +27,19 @@ BETWEEN_PROBES = 0.02
 
 
 def load_analyzer(bundle: Bundle, plan: Plan) -> ImageAnalyzer:
-    """What the service runs; loaded for as many threads: for one alone, OpenVINO answers 3 to 5 ms sooner an image."""
+    """Returns the same analyzer as in the service.
+
+    It is loaded for the same number of threads: loaded for a single thread, OpenVINO is 3 to 5 ms faster per image.
+    """
     return build_analyzer(bundle, device=plan.device, engine=plan.engine, threads=plan.threads)
 
 
 def contest(bundle: Bundle, plan: Plan, progress: Callable[[str], None]) -> dict[str, Entry]:
-    """Run every contender once unmeasured, then in every round once; results by name."""
-    cv2.setNumThreads(1)  # each contender's threads are images at once
+    """Runs all contenders (see `take_turns`) and returns their results by name."""
+    cv2.setNumThreads(1)  # a contender's threads analyze different images, so OpenCV must not add its own
     analyzer = load_analyzer(bundle, plan)
-    # As OpenCV's own does: what landmarks on crops of the full image cost, without which small faces are mistaken.
+    # Without refinement, as in OpenCV's own pipeline, to show what refinement on crops of the full image costs. Without
+    # it, small faces are confused with others.
     once = structs.replace(bundle.manifest.detector, refinement=None)
     without = structs.replace(bundle, manifest=structs.replace(bundle.manifest, detector=once))
     hasty = load_analyzer(without, plan)
@@ -49,7 +53,7 @@ def contest(bundle: Bundle, plan: Plan, progress: Callable[[str], None]) -> dict
                 plan, loops.pipeline(hasty, plan.threads)
             ),
             f"OpenCV's own, {plan.threads} threads": looped(plan, loops.opencv(bundle, plan.threads)),
-            # As its samples do.
+            # The way OpenCV's samples use it.
             f"OpenCV's own, one loop, {plan.threads} threads inside": looped(
                 plan, loops.opencv(bundle, 1), plan.threads
             ),
@@ -58,7 +62,7 @@ def contest(bundle: Bundle, plan: Plan, progress: Callable[[str], None]) -> dict
 
 
 def take_turns(contenders: Mapping[str, Turn], plan: Plan, progress: Callable[[str], None]) -> dict[str, Entry]:
-    """Run every contender once unmeasured, then in every round of the plan once; results by name."""
+    """Runs every contender once as a warm-up, then once per round of the plan; returns the results by name."""
     entries: dict[str, Entry] = {}
     for name, turn in contenders.items():
         progress(f"warming up: {name}")
@@ -75,15 +79,15 @@ def take_turns(contenders: Mapping[str, Turn], plan: Plan, progress: Callable[[s
 
 
 def ratio(entry: Entry, other: Entry) -> float:
-    """Median of the rounds' ratios of the rates: a machine whose speed drifts does not tilt it."""
+    """Returns the median ratio of both rates over all rounds, which a drift in the machine's speed does not bias."""
     return statistics.median(a / b for a, b in zip(entry.rates, other.rates, strict=True))
 
 
 def added_latency(bundle: Bundle, plan: Plan, progress: Callable[[str], None]) -> float:
-    """Measures what the service adds to the time of the plain pipeline, with one request in flight.
+    """Measures the latency that the service adds to the plain pipeline, with one request in flight.
 
     Returns:
-        The median in seconds of the differences, image by image, each measured right after the other.
+        The median difference in seconds. For each image, both are measured right after each other.
     """
     analyzer = load_analyzer(bundle, plan)
     differences = []
@@ -94,18 +98,18 @@ def added_latency(bundle: Bundle, plan: Plan, progress: Callable[[str], None]) -
             position = index % len(plan.images)
             own = loops.loop([analyzer.analyze], [plan.images[position]], 1)
             outcome = load.run("127.0.0.1", running.port, [requests[position]], 1, 1)
-            if index >= len(plan.images):  # the first of each warms up
+            if index >= len(plan.images):  # the first request with each image is a warm-up
                 differences.append(outcome.latencies[0] - own)
     return statistics.median(differences)
 
 
 def flood(plan: Plan, progress: Callable[[str], None]) -> tuple[Outcome, Outcome]:
-    """Sends more requests than the service accepts, from clients that retry at once when they are rejected.
+    """Sends more requests than the service accepts, from clients that retry immediately when they are rejected.
 
     Returns:
-        What became of the requests, and of the liveness probes sent meanwhile, each on a new connection.
+        The outcome of the requests, and of the liveness probes sent in the meantime, each on a new connection.
     """
-    # In a process of its own, whose threads do not keep the probe from running.
+    # The clients run in another process, so that their threads do not delay the probes.
     with service(plan, FLOODED_QUEUE) as running, ProcessPoolExecutor(1, get_context("spawn")) as elsewhere:
         address, probes = ("127.0.0.1", running.port), Outcome()
         elsewhere.submit(load.run, *address, calls(plan.images), 1, len(plan.images)).result()  # warms up
@@ -118,7 +122,7 @@ def flood(plan: Plan, progress: Callable[[str], None]) -> tuple[Outcome, Outcome
 
 
 def flood_report(flooding: Outcome, probes: Outcome) -> str:
-    """Returns one sentence about a flood and the probes during it."""
+    """Returns a sentence that describes a flood and the probes during it."""
     replies = ", ".join(f"{count} x {status}" for status, count in sorted(flooding.statuses.items(), key=str))
     count = probes.statuses.total()
     p50, p99, worst = (1000 * probes.quantile(share) for share in (0.5, 0.99, 1))
@@ -129,7 +133,7 @@ def flood_report(flooding: Outcome, probes: Outcome) -> str:
 
 
 def memory(plan: Plan, marks: Sequence[int], progress: Callable[[str], None]) -> dict[int, int]:
-    """Resident bytes of the service after so many requests, at 8 in flight."""
+    """Returns the resident bytes of the service after each number of requests in `marks`, with 8 in flight."""
     found, done = {}, 0
     with service(plan) as running:
         for mark in marks:
@@ -141,7 +145,7 @@ def memory(plan: Plan, marks: Sequence[int], progress: Callable[[str], None]) ->
 
 
 def table(entries: dict[str, Entry], threads: int) -> str:
-    """Markdown; for the ratios, see `ratio`."""
+    """Returns the results as a Markdown table; for the ratios, see `ratio`."""
     plain, opencv = entries[f"plain loop, {threads} threads"], entries[f"OpenCV's own, {threads} threads"]
 
     def milliseconds(values: list[float]) -> str:

@@ -1,8 +1,8 @@
-"""How long an image holds Python's interpreter lock: what limits one process beside an accelerator.
+"""Measures how long an image holds Python's interpreter lock, which limits a process that uses an accelerator.
 
-The networks and the image decoder release the lock. Here they are replaced by pauses and by what they returned for the
-same input before. Many threads then analyze images at once, and the time per image is what holds the lock, or, on few
-cores, what OpenCV computes without it.
+The networks and the image decoder release the lock. Here, they are replaced by pauses and by their earlier results for
+the same input. Many threads then analyze images at once, so that the time per image is the time that it holds the lock
+or, with few cores, the time that OpenCV computes without the lock.
 """
 
 from __future__ import annotations
@@ -30,14 +30,14 @@ THREADS = 16
 
 
 class _Replay:
-    """A session that returns what it returned before for the same images, after a pause."""
+    """A session that, for images that it has run before, pauses and returns the earlier outputs."""
 
     def __init__(self, session: Session) -> None:
         self._session = session
         self._known: dict[tuple[tuple[int, ...], int], Sequence[NDArray[np.float32]]] = {}
 
     def run(self, images: NDArray[np.uint8]) -> Sequence[NDArray[np.float32]]:
-        # Some pixels tell images apart; reading all of them would count as time that holds the lock.
+        # A few pixels are enough to distinguish images; reading all of them would add to the time that holds the lock.
         key = (images.shape, zlib.crc32(np.ascontiguousarray(images[:, ::7, ::7]).data))
         if key not in self._known:
             self._known[key] = self._session.run(images)
@@ -56,7 +56,7 @@ class _ReplayEngine:
 
 
 def lock_time(bundle: Bundle, images: Sequence[bytes], total: int) -> float:
-    """Seconds per image, over `total` images taken in turn."""
+    """Returns the seconds per image that hold the lock, measured over `total` images, cycling through `images`."""
     pixels: dict[tuple[bytes, Reduce], NDArray[np.uint8]] = {}
 
     def decoded(data: bytes, header: Header, reduce: Reduce = 1) -> NDArray[np.uint8]:

@@ -1,4 +1,4 @@
-"""A closed loop of HTTP clients: so many requests in flight, the next one sent when a reply is whole."""
+"""A closed-loop load generator: a fixed number of HTTP clients, each waiting for a response before it continues."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One kind of request: path, headers and body, sent as they are."""
+    """A request: path, headers, body, and method, which are sent unchanged."""
 
     path: str
     headers: dict[str, str] = field(default_factory=dict)
@@ -23,12 +23,12 @@ class Call:
 
 @dataclass(slots=True)
 class Outcome:
-    """What became of the requests of a run.
+    """The outcome of the requests of a run.
 
     Attributes:
         seconds: Duration of the whole run.
-        latencies: Seconds to each response, in no order.
-        statuses: Responses by status, and `lost` for connections that ended without one.
+        latencies: Seconds until each response, in no particular order.
+        statuses: Number of responses by status; `lost` counts connections that ended without a response.
     """
 
     seconds: float = 0.0
@@ -37,23 +37,23 @@ class Outcome:
 
     @property
     def rate(self) -> float:
-        """Responses with status 200 per second."""
+        """The number of responses with status 200 per second."""
         return self.statuses[200] / self.seconds
 
     def add(self, other: Outcome) -> None:
-        """Counts another run's replies as well."""
+        """Adds the outcome of another run."""
         self.seconds += other.seconds
         self.latencies += other.latencies
         self.statuses += other.statuses
 
     def quantile(self, share: float) -> float:
-        """Seconds within which this share (0-1) of the replies came."""
+        """Returns the latency, in seconds, that this fraction (0-1) of the responses does not exceed."""
         ordered = sorted(self.latencies)
         return ordered[min(len(ordered) - 1, int(share * len(ordered)))]
 
 
 def run(host: str, port: int, calls: Sequence[Call], in_flight: int, total: int) -> Outcome:
-    """Sends `total` requests, taking the calls in turn. No request is tried twice."""
+    """Sends `total` requests, cycling through the calls, `in_flight` at a time. Failed requests are not retried."""
     outcome, lock, counter = Outcome(), threading.Lock(), itertools.count()
 
     def client() -> None:

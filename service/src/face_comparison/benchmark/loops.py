@@ -20,7 +20,7 @@ Work = Callable[[bytes], object]
 
 
 def loop(work: Sequence[Work], images: Sequence[bytes], total: int) -> float:
-    """Seconds that `total` images, taken in turn, take; one thread for each function in `work`."""
+    """Returns the seconds that `total` images take, cycling through `images`, with a thread per function in `work`."""
     counter = itertools.count()
 
     def worker(step: Work) -> None:
@@ -37,12 +37,15 @@ def loop(work: Sequence[Work], images: Sequence[bytes], total: int) -> float:
 
 
 def pipeline(analyzer: ImageAnalyzer, threads: int) -> list[Work]:
-    """Returns the plain pipeline as work for a number of threads."""
+    """Returns the plain pipeline as the work of each of `threads` threads."""
     return [analyzer.analyze] * threads
 
 
 def opencv(bundle: Bundle, threads: int) -> list[Work]:
-    """FaceDetectorYN and FaceRecognizerSF with the bundle's own weights and longer side, a pair for each thread."""
+    """Returns OpenCV's FaceDetectorYN and FaceRecognizerSF as the work of each thread.
+
+    Each thread has its own pair, with the weights of the bundle and its maximum longer side.
+    """
     with tempfile.TemporaryDirectory() as scratch:
         detector, embedder = Path(scratch) / "detector.onnx", Path(scratch) / "embedder.onnx"
         side = bundle.manifest.detector.sides[-1]
@@ -61,7 +64,7 @@ def _opencv_step(detector: Path, embedder: Path, side: int) -> Work:
             raise ValueError("OpenCV cannot decode the image")
         scale = min(1.0, side / max(image.shape[:2]))
         view = cv2.resize(image, None, fx=scale, fy=scale)
-        find.setInputSize((view.shape[1], view.shape[0]))  # faster than one padded square, and as its samples do
+        find.setInputSize((view.shape[1], view.shape[0]))  # as in OpenCV's samples, and faster than a padded square
         _, faces = find.detect(view)
         found = [] if faces is None else faces
         return [
@@ -72,7 +75,10 @@ def _opencv_step(detector: Path, embedder: Path, side: int) -> Work:
 
 
 def _as_opencv_takes_it(network: Path, side: int) -> bytes:
-    """Returns the network without the bundle's first nodes: float (1, 3, side, side), as OpenCV's classes feed it."""
+    """Returns the network without the preprocessing nodes of the bundle.
+
+    Its input is then float (1, 3, side, side), which OpenCV's classes provide.
+    """
     model = onnx.load(network)
     graph = model.graph
     last = next(index for index, node in enumerate(graph.node) if node.op_type == "Transpose")

@@ -56,7 +56,7 @@ class AsyncClient:
         if http is None:
             import httpx  # noqa: PLC0415 (an extra)
 
-            # As the other client: no proxy of the environment, and as many connections as there are calls.
+            # Like the other client, ignore proxies in the environment and do not limit the number of connections.
             limits = httpx.Limits(max_connections=None, max_keepalive_connections=16)
             http = httpx.AsyncClient(trust_env=False, limits=limits)
         self._http = http
@@ -163,7 +163,7 @@ class AsyncClient:
 
         timeout = httpx.Timeout(attempt.seconds, connect=attempt.connect_seconds)
         try:
-            # httpx limits each step, not the whole.
+            # httpx only limits each step of a request, not its total duration.
             with anyio.fail_after(attempt.seconds):
                 response = await self._http.request(
                     method,
@@ -171,7 +171,7 @@ class AsyncClient:
                     content=body,
                     headers=self._headers,
                     timeout=timeout,
-                    follow_redirects=False,  # an API key goes nowhere else
+                    follow_redirects=False,  # never send the API key to another URL
                 )
         except (httpx.HTTPError, TimeoutError) as error:
             return self._unreachable(error)

@@ -85,7 +85,7 @@ Call: TypeAlias = Generator[Attempt | Pause, Received | ServiceUnreachable | Non
 
 
 class _Again(Exception):
-    """A failure that may be temporary. reason: what the caller gets when no retry is left."""
+    """A failure that may be temporary; `reason` is the exception to raise if no retries are left."""
 
     def __init__(self, reason: Exception, retry_after: float | None) -> None:
         super().__init__()
@@ -150,7 +150,7 @@ def check(received: Received) -> None:
 def _seconds(retry_after: str) -> float | None:
     try:
         return max(0.0, float(retry_after))
-    except ValueError:  # not given, or a date, which no part of this product sends
+    except ValueError:  # missing, or a date, which no part of this product sends
         return None
 
 

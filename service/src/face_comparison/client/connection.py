@@ -215,8 +215,8 @@ class Client:
                 body=body,
                 headers=self._headers,
                 timeout=urllib3.Timeout(connect=attempt.connect_seconds, total=attempt.seconds),
-                retries=False,  # as a policy of its own it would know neither our deadline nor the service's codes
-                redirect=False,  # an API key goes nowhere else
+                retries=False,  # urllib3's own retries know neither our deadline nor the service's error codes
+                redirect=False,  # never send the API key to another URL
             )
         except urllib3.exceptions.HTTPError as error:
             unreachable = ServiceUnreachable(f"{self._url} does not respond: {error}")

@@ -42,7 +42,7 @@ def image_fields(image: Any) -> dict[str, Any]:
         return {"img": bytes(image)}
     if isinstance(image, np.ndarray):
         return {"img": _encode_png(image)}
-    # Pillow need not be installed; whoever holds one of its images has imported it.
+    # Do not import Pillow, which may not be installed: a program that has one of its images has already imported it.
     pillow = sys.modules.get("PIL.Image")
     if pillow is not None and isinstance(image, pillow.Image):
         return {"img": _encode_pillow(image)}
@@ -92,9 +92,9 @@ def _by_pillow(pixels: NDArray[np.uint8]) -> bytes:
 
 
 def _encode_pillow(image: Image) -> bytes:
-    from PIL import ImageOps  # noqa: PLC0415 (is there: the image is one of Pillow's)
+    from PIL import ImageOps  # noqa: PLC0415 (it is installed, since the image is one of Pillow's)
 
-    # Pillow keeps a photograph's turn beside the pixels, and would not write it into the new file.
+    # Apply the EXIF orientation: Pillow keeps it apart from the pixels and would not write it to the new file.
     upright = ImageOps.exif_transpose(image)
     if upright.mode not in ("1", "L", "LA", "P", "RGB", "RGBA"):
         upright = upright.convert("RGB")

@@ -28,7 +28,17 @@ class Administration(ServiceBase):
         retention_days: int | None = None,
         metadata: Mapping[str, Any] | None = None,
     ) -> CollectionInfo:
-        """Creates an empty collection for hashes of the running FaceModelVersion. Raises CollectionExists."""
+        """Creates an empty collection for hashes of the running FaceModelVersion.
+
+        Args:
+            collection_id: Name of the new collection.
+            max_false_positive_rate: Maximum fraction (0-1) of searches for strangers that return a name.
+            retention_days: Days after which faces are deleted; None for never.
+            metadata: Arbitrary data, kept and returned with the collection.
+
+        Raises:
+            CollectionExists: The name is taken.
+        """
         model = self._model()
         collection = Collection(
             name=identifiers.check_collection_id(collection_id),
@@ -43,7 +53,11 @@ class Administration(ServiceBase):
         return self._info(collection)
 
     def describe_collection(self, collection_id: str) -> CollectionInfo:
-        """Returns a collection with its number of users. Raises CollectionNotFound."""
+        """Returns a collection with its number of users.
+
+        Raises:
+            CollectionNotFound: There is no such collection.
+        """
         name = identifiers.check_collection_id(collection_id)
         return self._info(self._store.get_collection(name, count_users=True))
 
@@ -58,7 +72,11 @@ class Administration(ServiceBase):
         return Page(tuple(self._info(each) for each in page.items), page.next_token)
 
     def delete_collection(self, collection_id: str) -> Erasure:
-        """Deletes a collection with its users and faces. Raises CollectionNotFound."""
+        """Deletes a collection with its users and faces, and returns the receipt.
+
+        Raises:
+            CollectionNotFound: There is no such collection.
+        """
         name = identifiers.check_collection_id(collection_id)
         return self._store.delete_collection(name, self._erasure_request(name, None))
 
@@ -76,8 +94,8 @@ class Administration(ServiceBase):
         Args:
             collection_id: The collection.
             user_id: The new user.
-            metadata: Kept and returned with the user.
-            expires: When the user is erased, in the future; None: never.
+            metadata: Arbitrary data, kept and returned with the user.
+            expires: When the user is erased, which must be in the future; None for never.
             token: See `request_token`.
 
         Raises:
@@ -94,7 +112,12 @@ class Administration(ServiceBase):
         return user
 
     def describe_user(self, collection_id: str, user_id: str) -> User:
-        """Returns a user. Raises CollectionNotFound, UserNotFound."""
+        """Returns a user.
+
+        Raises:
+            CollectionNotFound: There is no such collection.
+            UserNotFound: There is no such user.
+        """
         return self._store.get_user(identifiers.check_collection_id(collection_id), identifiers.check_user_id(user_id))
 
     def list_users(self, collection_id: str, *, limit: int = 1000, token: str | None = None) -> Page[User]:
@@ -115,7 +138,11 @@ class Administration(ServiceBase):
         metadata: Mapping[str, Any] | Unchanged = UNCHANGED,
         expires: datetime | Unchanged | None = UNCHANGED,
     ) -> User:
-        """Updates the given fields of a user; `expires=None` removes the expiry. Raises UserNotFound."""
+        """Updates the given fields of a user and returns the user; `expires=None` removes the expiration.
+
+        Raises:
+            UserNotFound: There is no such user.
+        """
         return self._store.update_user(
             identifiers.check_collection_id(collection_id),
             identifiers.check_user_id(user_id),
@@ -126,12 +153,12 @@ class Administration(ServiceBase):
     def delete_user(
         self, collection_id: str, user_id: str, *, keep_faces: bool = False, token: RequestToken | None = None
     ) -> Erasure:
-        """Erases a user with all faces.
+        """Erases a user and all of its faces, and returns the receipt.
 
         Args:
             collection_id: The collection.
             user_id: The user.
-            keep_faces: Keep the faces in the collection, without a user, as Rekognition does.
+            keep_faces: Whether to keep the faces in the collection, without a user, as Rekognition does.
             token: See `request_token`.
 
         Raises:
@@ -161,14 +188,18 @@ class Administration(ServiceBase):
         return page_of(found, limit, lambda face: face.face_id)
 
     def delete_faces(self, collection_id: str, face_ids: Sequence[str]) -> tuple[Erasure, list[str]]:
-        """Deletes faces. Returns the receipt and the ids that existed."""
+        """Deletes faces; returns the receipt and the ids of those that existed."""
         name = identifiers.check_collection_id(collection_id)
         return self._store.delete_faces(
             name, identifiers.check_face_ids(list(face_ids)), self._erasure_request(name, None)
         )
 
     def describe_erasure(self, erasure_id: str) -> Erasure:
-        """Returns the receipt of a deletion. Raises NotFound."""
+        """Returns the receipt of a deletion.
+
+        Raises:
+            NotFound: There is no receipt with this id.
+        """
         found = self._store.get_erasure(identifiers.check_face_id(erasure_id))
         if found is None:
             raise NotFound("there is no erasure with this id")
@@ -183,7 +214,11 @@ class Administration(ServiceBase):
         return self._store.scrub(self._now())
 
     def health(self) -> dict[str, Any]:
-        """Returns the store's kind, schema version, and library versions. Raises StoreUnavailable."""
+        """Returns the store's kind, schema version, and library versions.
+
+        Raises:
+            StoreUnavailable: The store cannot be reached.
+        """
         return self._store.health()
 
     def close(self) -> None:

@@ -49,7 +49,7 @@ class _Measured:
 class StrangersCache:
     """Measures and caches the distributions of large collections. Thread-safe.
 
-    People of one place may resemble each other more than the few people on whom the bundle was measured.
+    The people in one collection may resemble each other more than the few people on whom the bundle was measured.
     """
 
     def __init__(self, store: Store) -> None:

@@ -48,13 +48,19 @@ class Enrolling(ServiceBase):
         Args:
             collection_id: The collection.
             probe: The faces of the image, or the hash.
-            user_id: Whose face it is, None: faces without a user.
+            user_id: The user that the face belongs to; None to enroll faces without a user.
             external_image_id: The caller's id of the image, kept with its faces.
-            max_faces: 1-100, None: 1 with a user, otherwise 100. With a user, size alone decides, so that nobody in
-                the background is enrolled as somebody else; otherwise faces of sufficient quality come first.
-            quality_filter: What a face must have; see `quality.LIMITS`.
-            on_duplicate: `report` faces that resemble another user or do not resemble their own, `refuse` to enroll
-                them, or `allow` everything without looking.
+            max_faces: Maximum number of faces, 1-100; None for 1 with a user, and otherwise 100. With a user, faces are
+                selected by size alone, so that nobody in the background is enrolled as that user. Otherwise, faces of
+                sufficient quality are preferred.
+            quality_filter: Minimum quality of a face; see `quality.LIMITS`.
+            on_duplicate: What to do with a face that resembles another user or does not resemble its own: `report` it,
+                `refuse` to enroll it, or `allow` it without checking.
+
+        Raises:
+            CollectionNotFound: There is no such collection.
+            ModelMismatch: The collection contains hashes of another model.
+            CollectionFull: The store does not accept more faces.
         """
         collection = self._usable_collection(collection_id)
         user_id = None if user_id is None else identifiers.check_user_id(user_id)
@@ -89,7 +95,7 @@ class Enrolling(ServiceBase):
                 records.append(FaceRecord(result.face, result.created, detected, fits.get(index)))
                 continue
             unindexed.append(UnindexedFace(chosen[index][1], ("DUPLICATE_FACE",)))
-            if result.duplicate_of is not None and not duplicates[index]:  # enrolled by somebody else a moment ago
+            if result.duplicate_of is not None and not duplicates[index]:  # enrolled concurrently, after the check
                 found.append(Duplicate(result.duplicate_of, None))
         return Enrollment(tuple(records), tuple(unindexed), tuple(found))
 
@@ -102,10 +108,19 @@ class Enrolling(ServiceBase):
         max_distance: float = 2.0,
         token: RequestToken | None = None,
     ) -> Association:
-        """Gives faces to a user; those that are the user's already are ignored. Raises UserFull, RequestTokenReused.
+        """Assigns faces without a user to a user; faces that already belong to the user are ignored.
 
-        max_distance: a face farther than this from every face the user has is not given (LOW_MATCH_CONFIDENCE).
-        token: see `request_token`.
+        Args:
+            collection_id: The collection.
+            user_id: The user.
+            face_ids: The faces.
+            max_distance: Maximum Euclidean distance of a face to the nearest face of the user. Faces farther away are
+                not assigned (LOW_MATCH_CONFIDENCE).
+            token: See `request_token`.
+
+        Raises:
+            UserFull: The user would have more than MAX_FACES_PER_USER faces.
+            RequestTokenReused: The token was used for a request with other parameters.
         """
         name, user_id = identifiers.check_collection_id(collection_id), identifiers.check_user_id(user_id)
         face_ids = identifiers.check_face_ids(list(face_ids))
@@ -127,16 +142,20 @@ class Enrolling(ServiceBase):
                 wanted.append(face_id)
         changed = set(self._store.assign_faces(name, wanted, user_id, token=token)) if wanted else set()
         for face_id in wanted:
-            if face_id not in changed and there[face_id].user_id != user_id:  # somebody else was faster
+            if face_id not in changed and there[face_id].user_id != user_id:  # assigned to another user concurrently
                 failed[face_id] = ("ASSOCIATED_TO_A_DIFFERENT_USER",)
         return Association(tuple(each for each in wanted if each in changed), tuple(failed.items()))
 
     def disassociate_faces(
         self, collection_id: str, user_id: str, face_ids: Sequence[str], *, token: RequestToken | None = None
     ) -> Association:
-        """Takes faces from a user; they stay in the collection. Those without a user are ignored.
+        """Removes faces from a user; they stay in the collection. Faces without a user are ignored.
 
-        token: see `request_token`.
+        Args:
+            collection_id: The collection.
+            user_id: The user.
+            face_ids: The faces.
+            token: See `request_token`.
         """
         name, user_id = identifiers.check_collection_id(collection_id), identifiers.check_user_id(user_id)
         face_ids = identifiers.check_face_ids(list(face_ids))
@@ -208,9 +227,9 @@ class Enrolling(ServiceBase):
 def _choose(
     faces: Sequence[ProbeFace], max_faces: int, quality_filter: QualityFilter, *, quality_first: bool
 ) -> tuple[list[tuple[int, ProbeFace]], list[UnindexedFace]]:
-    """Returns the faces to enroll with their rank by size, and the others with reasons.
+    """Returns the faces to enroll, each with its index in `faces`, and the others with the reasons.
 
-    quality_first: Whether a face of insufficient quality leaves its place to the next one.
+    With `quality_first`, faces of insufficient quality do not count towards `max_faces`.
     """
     chosen: list[tuple[int, ProbeFace]] = []
     unindexed = []
@@ -226,7 +245,7 @@ def _choose(
 
 
 def _is_other(stored: StoredFace, new: StoredFace) -> bool:
-    """Returns whether a stored face belongs to another person than the new one claims to."""
+    """Returns whether a stored face belongs to a different person than the new face claims to."""
     if new.user_id is not None:
         return stored.user_id not in (None, new.user_id)
     if stored.source_key == new.source_key:

@@ -15,7 +15,7 @@ class Identification:
 
     Attributes:
         decision: `match`, `ambiguous`, or `unknown`.
-        matches: Nearest first, at most the requested number; empty for an unknown face.
+        matches: By ascending distance, at most the requested number; empty for an unknown face.
     """
 
     decision: Decision
@@ -32,15 +32,16 @@ def identify(
     """Identifies every face of one image.
 
     A person is assigned to at most one of the faces, greedily by distance. A face is ambiguous if a second person is
-    less than `margin` farther than the first. Faces without a user have no name to confuse, so they cause no
-    ambiguity.
+    less than `margin` farther away than the first. Stored faces without a user have no name that could be confused, so
+    they cause no ambiguity.
 
     Args:
-        faces: For each face, its nearest people, nearest first.
-        threshold: Euclidean distance, 0-2; a person farther away is not a match.
-        margin: Minimum distance between the first and the second person.
-        max_matches: Maximum matches per face.
-        reliable: Which faces are reliable; None: all. Matches of the others are ambiguous, for a person to check.
+        faces: The nearest people of each face, by ascending distance.
+        threshold: Maximum Euclidean distance of a match, 0-2.
+        margin: Minimum difference between the distances of the first and the second person.
+        max_matches: Maximum number of matches per face.
+        reliable: Whether each face is reliable; None if all are. Matches of unreliable faces are ambiguous, so that a
+            person checks them.
     """
     taken = _assign(faces, threshold)
     found = []

@@ -1,6 +1,6 @@
-"""Validates ids, numbers, times, and metadata from callers. Pure.
+"""Validates ids, numbers, times, and metadata from callers. Pure functions.
 
-Patterns and lengths are Amazon Rekognition's where it has the field.
+For fields that Amazon Rekognition has, too, the patterns and lengths are the same.
 """
 
 from __future__ import annotations
@@ -106,7 +106,7 @@ def check_metadata(value: Any) -> Mapping[str, Any]:
     try:
         text = json.dumps(value, ensure_ascii=False, allow_nan=False)
         size = len(text.encode())
-        # Nested as in a response: what cannot be encoded there must not be stored.
+        # Nested as deeply as in a response: what cannot be encoded there must not be stored.
         orjson.dumps([[[[[value]]]]])
     except (TypeError, ValueError, RecursionError):
         raise InvalidParameter("Metadata must contain only JSON values, nested at most 200 levels deep") from None

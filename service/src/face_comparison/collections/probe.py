@@ -29,7 +29,7 @@ class ProbeFace:
 
     @property
     def reliable(self) -> bool:
-        """Whether the embedding is reliable; always true for a hash, of which nothing else is known."""
+        """Whether the embedding is reliable; always true for a hash, about which nothing else is known."""
         return self.detected is None or self.detected.quality.reliable
 
 
@@ -38,7 +38,7 @@ class Probe:
     """The faces of one image, or a hash.
 
     Attributes:
-        faces: Most prominent first.
+        faces: In order of prominence, the most prominent first.
         digest: SHA-256 of the image or hash.
         has_image: Whether there was an image.
     """
@@ -72,17 +72,17 @@ class Probe:
 
     @property
     def image_id(self) -> str | None:
-        """UUID made from the digest: the same image has the same id wherever it is enrolled."""
+        """A UUID derived from the digest, so that an image has the same id wherever it is enrolled; None for a hash."""
         return str(UUID(bytes=self.digest[:16], version=4)) if self.has_image else None
 
     @property
     def vectors(self) -> NDArray[np.float32]:
-        """(F, 768) float32, in the order of the faces."""
+        """The vectors of the faces, (F, 768) float32, in the order of `faces`."""
         return np.stack([face.vector for face in self.faces]) if self.faces else np.empty((0, 0), np.float32)
 
     @property
     def reliable(self) -> tuple[bool, ...]:
-        """Of each face."""
+        """Whether each face is reliable, in the order of `faces`."""
         return tuple(face.reliable for face in self.faces)
 
     def source_key(self, number: int, user_id: str | None, external_image_id: str | None) -> bytes:

@@ -1,7 +1,7 @@
-"""Decides which detected faces are good enough to be enrolled, and why the others are not. Pure.
+"""Decides which detected faces are good enough to be enrolled, and why the others are not. Pure functions.
 
-The reasons are Amazon Rekognition's, which are documented widely, and each can be acted on: move closer, add light,
-look into the camera. A bad reference image is worse than none because it resembles everybody.
+The reasons are those of Amazon Rekognition, which are widely documented. Each of them is actionable: move closer, add
+light, look into the camera. A bad reference image is worse than none, because it resembles everybody.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ class Limits:
     """Minimum quality of a face.
 
     Attributes:
-        face_size: Minimum of the shorter side, in pixels of the upright image.
-        sharpness: Minimum, 0-100.
-        brightness: Minimum, 0-100.
-        confidence: Minimum of the detector's confidence, 0-1.
-        yaw: Maximum, 0-1, as `asymmetry` measures it.
+        face_size: Minimum shorter side of the face, in pixels of the upright image.
+        sharpness: Minimum sharpness, 0-100.
+        brightness: Minimum brightness, 0-100.
+        confidence: Minimum confidence of the detector, 0-1.
+        yaw: Maximum turn of the head, 0-1, as measured by `asymmetry`.
         overexposed: Maximum brightness, 0-100.
     """
 
@@ -67,7 +67,7 @@ def check_quality_filter(value: object) -> QualityFilter:
 
 
 def quality_reasons(face: Face, quality_filter: QualityFilter) -> list[UnindexedReason]:
-    """Why a face must not be enrolled; empty when it may."""
+    """Returns why a face must not be enrolled; empty if it may be."""
     if quality_filter == "NONE":
         return []
     limits, quality = LIMITS[quality_filter], face.quality
@@ -88,8 +88,8 @@ def quality_reasons(face: Face, quality_filter: QualityFilter) -> list[Unindexed
 def asymmetry(landmarks: NDArray[np.float32]) -> float:
     """Returns how far a head is turned to the side: 0 frontal, 1 profile.
 
-    Measured along the line through the eyes, the nose of a frontal face lies midway between them, that of a profile at
-    one of them. Roll does not matter.
+    Along the line through the eyes, the nose of a frontal face is midway between them, and that of a profile is at one
+    of them. Roll does not matter.
 
     Args:
         landmarks: (5, 2) in the order of LANDMARK_TYPES.

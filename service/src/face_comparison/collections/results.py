@@ -17,7 +17,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Page(Generic[T]):
-    """One page of a list. next_token is None on the last page."""
+    """One page of a list; `next_token` is None on the last page."""
 
     items: tuple[T, ...]
     next_token: str | None
@@ -25,7 +25,7 @@ class Page(Generic[T]):
 
 @dataclass(frozen=True, slots=True)
 class CollectionInfo:
-    """A collection and its search threshold: a Euclidean distance, at its rate and present number of faces."""
+    """A collection and its search threshold: the Euclidean distance for its rate and current number of faces."""
 
     collection: Collection
     search_threshold: float
@@ -33,7 +33,12 @@ class CollectionInfo:
 
 @dataclass(frozen=True, slots=True)
 class PersonFit:
-    """Resemblance of a new face to the nearest face of its own user. fits: within the bundle's pair threshold."""
+    """The resemblance of a new face to its own user.
+
+    Attributes:
+        distance: Euclidean distance to the nearest face of the user.
+        fits: Whether the distance is within the bundle's threshold.
+    """
 
     distance: float
     fits: bool
@@ -41,7 +46,14 @@ class PersonFit:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class FaceRecord:
-    """An enrolled face. created is False if the same image had been enrolled for the same person before."""
+    """An enrolled face.
+
+    Attributes:
+        face: The stored face.
+        created: False if the same image had already been enrolled for the same person.
+        detected: The detection; None for a hash.
+        fit: How the face resembles its user; None if that was not checked or the user has no other faces.
+    """
 
     face: StoredFace
     created: bool
@@ -59,7 +71,12 @@ class UnindexedFace:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Duplicate:
-    """Another user whom a new face resembles. face_id: of the new face, None if it was rejected."""
+    """Another user whom a new face resembles.
+
+    Attributes:
+        neighbor: The nearest face of the other user.
+        face_id: Id of the new face; None if it was rejected.
+    """
 
     neighbor: Neighbor
     face_id: str | None
@@ -86,8 +103,8 @@ class SearchResult:
 
     Attributes:
         identifications: One per searched face, in their order.
-        threshold: Applied Euclidean distance.
-        gallery_size: Faces compared per searched face.
+        threshold: The applied threshold, a Euclidean distance.
+        gallery_size: Number of faces compared per searched face.
         expected_rate: Probability (0-1) that a search for a stranger returns somebody.
         exact: False if an approximate index was used.
     """
@@ -101,7 +118,12 @@ class SearchResult:
 
 @dataclass(frozen=True, slots=True)
 class Association:
-    """changed: face ids whose user changed. failed: with Rekognition's reasons. Neither: as asked for already."""
+    """Result of assigning faces to a user, or of removing them. Faces that needed no change are in neither list.
+
+    Attributes:
+        changed: Ids of the faces whose user changed.
+        failed: Ids of the other faces, each with reasons as in Rekognition.
+    """
 
     changed: tuple[str, ...]
     failed: tuple[tuple[str, tuple[str, ...]], ...]

@@ -40,13 +40,13 @@ class Searching(ServiceBase):
         Args:
             collection_id: The collection.
             vectors: (F, 768) float32 of norm 1, one per face.
-            max_false_positive_rate: Requested rate (0-1); None: the collection's.
+            max_false_positive_rate: Maximum FPIR (0-1); None for that of the collection.
             threshold: Euclidean distance to apply instead of the one derived from the rate.
-            users: Search only these users' faces; the smaller gallery allows a more lenient threshold.
-            max_matches: Maximum matches per face.
+            users: Users to search among; the smaller gallery allows a more lenient threshold. None for everyone.
+            max_matches: Maximum number of matches per face.
             grouping: `people` decides on one person per face; `faces` and `users` return everything within the
                 threshold, as Rekognition does.
-            reliable: Which faces are reliable (`Probe.reliable`); the others are never a certain match.
+            reliable: Whether each face is reliable (`Probe.reliable`); the others never get the decision `match`.
         """
         collection = self._usable_collection(collection_id)
         return self._search(
@@ -69,7 +69,11 @@ class Searching(ServiceBase):
         max_matches: int = DEFAULT_MATCHES,
         grouping: Grouping = "faces",
     ) -> SearchResult:
-        """Searches by a stored face, which is excluded from the matches. Raises FaceNotFound."""
+        """Searches by a stored face, which is excluded from the matches.
+
+        Raises:
+            FaceNotFound: There is no such face.
+        """
         collection = self._usable_collection(collection_id)
         face = self._face_with_vector(collection.name, face_id)
         return self._search(
@@ -92,7 +96,7 @@ class Searching(ServiceBase):
         threshold: float | None = None,
         max_matches: int = DEFAULT_MATCHES,
     ) -> SearchResult:
-        """Searches for other users who resemble this one, by the nearest of all their faces. Returns one result."""
+        """Searches for other users who resemble this one, judged by their nearest faces. The result is for one face."""
         collection = self._usable_collection(collection_id)
         user_id = identifiers.check_user_id(user_id)
         faces = self._store.list_faces(collection.name, user_id=user_id, limit=MAX_FACES_PER_USER, vectors=True)
@@ -121,7 +125,7 @@ class Searching(ServiceBase):
         found = self._store.nearest(
             collection.name, trim(vectors, collection.width), limit=1, users=[user.user_id], grouping="faces"
         )
-        if not found.gallery_size or not all(found.neighbors):  # or they were deleted in this moment
+        if not found.gallery_size or not all(found.neighbors):  # no neighbors if they were just deleted
             raise NoFace(f"the user {user.user_id} has no faces: enroll one first")
         return [neighbors[0].distance for neighbors in found.neighbors]
 
@@ -138,7 +142,7 @@ class Searching(ServiceBase):
         leave_out: Callable[[Neighbor], bool] | None = None,
         reliable: Sequence[bool] | None = None,
     ) -> SearchResult:
-        # More neighbors than are reported are needed to detect ambiguity and people assigned to another face.
+        # Ask for more neighbors than are reported, to detect ambiguity and people who are assigned to another face.
         limit = max_matches + max(1, len(vectors))
         nearest = self._store.nearest(collection.name, vectors, limit=limit, users=users, grouping=grouping)
         neighbors = nearest.neighbors

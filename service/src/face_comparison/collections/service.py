@@ -1,8 +1,8 @@
-"""The public interface of collections: decisions of the pure modules, data of the store. Independent of HTTP.
+"""The public interface of collections: combines the decisions of pure modules with the store. Independent of HTTP.
 
 Methods raise errors of `face_comparison.errors`: CollectionNotFound, UserNotFound, FaceNotFound, InvalidParameter,
-CollectionExists, UserExists, ModelMismatch, CollectionFull, and StoreUnavailable. Arguments are validated here, so
-callers need not. A method returns after the commit.
+CollectionExists, UserExists, ModelMismatch, CollectionFull, and StoreUnavailable. They validate their arguments, so
+callers do not need to. A method returns after its changes have been committed.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ class CollectionService(Administration, Enrolling, Searching, Moving):
 
     Args:
         store: Persists the data.
-        model: Returns the running model. Called every time, because a service starts before its model is loaded.
-        backup_days: How long backups of the store are kept, stated in receipts.
-        clock: Returns the current time, UTC.
+        model: Returns the running model. It is called each time, because a service starts before its model is loaded.
+        backup_days: Number of days for which backups of the store are kept, which receipts state.
+        clock: Returns the current time in UTC.
     """

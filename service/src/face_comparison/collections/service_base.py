@@ -1,4 +1,4 @@
-"""What the parts of `CollectionService` share: the store, the model, the clock, and the search thresholds."""
+"""The base class of the parts of `CollectionService`: the store, the model, the clock, and the search thresholds."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class ServiceBase:
         self._strangers = StrangersCache(store)
 
     def confidence(self, distance: float) -> float:
-        """Probability (0-1) that two faces at this Euclidean distance are one person, as /compare reports it."""
+        """Returns the probability (0-1) that faces at this Euclidean distance are the same person, as in /compare."""
         model = self._model()
         return embedding.confidence(distance, model.threshold, model.scale)
 
@@ -66,12 +66,12 @@ class ServiceBase:
         return min(2.0, max(0.0, model.threshold - model.scale * float(np.log(confidence / (1 - confidence)))))
 
     def subject(self, collection_id: str, user_id: str) -> str:
-        """Keyed digest of a UserId for the audit log: the same for the same user, and meaningless without the store."""
+        """Returns a keyed digest of a UserId for the audit log, which is meaningless without the store's secret key."""
         text = f"{collection_id}\0{user_id}".encode()
         return hmac.new(self._store.subject_key(), text, hashlib.sha256).hexdigest()[:32]
 
     def request_token(self, operation: str, parameters: Mapping[str, Any], token: str | None) -> RequestToken | None:
-        """Returns what identifies a client's repetitions of a request, or None without a token."""
+        """Returns the token by which a store recognizes repetitions of a client's request; None if `token` is None."""
         if token is None:
             return None
         key = self._store.subject_key()
@@ -83,7 +83,12 @@ class ServiceBase:
         return RequestToken(digest(f"{operation}\0{token}".encode()), digest(given), self._now())
 
     def check_usable(self, collection_id: str) -> Collection:
-        """Returns the collection if its hashes are comparable with the running model's. Raises ModelMismatch."""
+        """Returns the collection if its hashes are comparable with those of the running model.
+
+        Raises:
+            CollectionNotFound: There is no such collection.
+            ModelMismatch: The collection contains hashes of another model.
+        """
         return self._usable_collection(collection_id)
 
     def _now(self) -> datetime:
@@ -113,7 +118,11 @@ class ServiceBase:
 
 
 def trim(vectors: Any, width: int) -> NDArray[np.float32]:
-    """Vectors (…, HASH_SIZE) as the collection stores them, (…, width). Raises InvalidFaceHash."""
+    """Returns vectors (…, HASH_SIZE) without their padding, as the collection stores them: (…, width).
+
+    Raises:
+        InvalidFaceHash: The vectors have another length, or the padding is not zero.
+    """
     found = np.asarray(vectors, np.float32)
     if found.size == 0:
         return np.empty((0, width), np.float32)
@@ -143,7 +152,7 @@ def page_by_size(read: Callable[[str, int], list[M]], after: str, limit: int, ke
     Args:
         read: Returns the items after a key, at most a given number.
         after: Key of the last item of the previous page.
-        limit: Maximum items of the page.
+        limit: Maximum number of items.
         key: Returns the key of an item.
     """
     items: list[M] = []

@@ -1,13 +1,13 @@
-"""Computes the threshold of a search from the gallery size and the requested false positive rate. Pure.
+"""Computes the threshold of a search from the gallery size and the requested false positive rate. Pure arithmetic.
 
-With the threshold for one pair, most searches for a stranger in a large collection would return somebody: with a false
-match rate f per comparison, a search among N faces fails with probability FPIR(N) = 1 - (1 - f)^N (Grother and
-Phillips, "Models of Large Population Recognition Performance", CVPR 2004). So the rate per comparison is derived from
-the requested FPIR and N, and the threshold from the measured similarities of strangers.
+With the threshold for a single pair, most searches for a stranger in a large collection would return somebody: with a
+false match rate f per comparison, a search among N faces fails with probability FPIR(N) = 1 - (1 - f)^N (Grother and
+Phillips, "Models of Large Population Recognition Performance", CVPR 2004). Therefore, the rate per comparison is
+derived from the requested FPIR and N, and the threshold from the measured similarities of strangers.
 
-Similarities (cosines) of strangers are modeled as normal. Their mean and deviation are estimates, so the quantile is
-replaced by its one-sided upper tolerance limit (Natrella, "Experimental Statistics", NBS Handbook 91): the fewer pairs
-of people were measured, the stricter the threshold.
+Similarities (cosines) of strangers are modeled as normally distributed. Their mean and deviation are estimates, so the
+quantile is replaced by its one-sided upper tolerance limit (Natrella, "Experimental Statistics", NBS Handbook 91): the
+fewer pairs of people have been measured, the stricter the threshold.
 """
 
 from __future__ import annotations
@@ -33,10 +33,10 @@ _TAIL = 0.001
 """Fraction of a collection's pairs at which the near tail is compared with the normal model: small enough to detect a
 heavy tail, large enough that a few people enrolled twice have little influence."""
 
-_NEAR_HALF = 0.25  # around the median, a deviation computed from a quantile says nothing
+_NEAR_HALF = 0.25  # close to the median, a quantile says nothing about the deviation
 
 _NORMAL = NormalDist()
-_MIN_RATE = 1e-15  # beyond, rates round to 0 or 1
+_MIN_RATE = 1e-15  # rates closer than this to 0 or 1 would be rounded to them
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +65,7 @@ class Strangers:
         return _NORMAL.cdf(-_quantile_of(factor, self.pairs))  # not 1 - cdf, which is 0 from 8 deviations on
 
     def distance_at(self, rate: float) -> float:
-        """Returns the Euclidean distance (0-2) below which two strangers are with at most this probability."""
+        """Returns the Euclidean distance (0-2) within which two strangers lie with at most this probability."""
         quantile = -_NORMAL.inv_cdf(min(max(rate, _MIN_RATE), 1 - _MIN_RATE))
         similarity = self.mean + tolerance_factor(quantile, self.pairs) * self.deviation
         return math.sqrt(max(0.0, 2 - 2 * min(1.0, similarity)))
@@ -88,7 +88,7 @@ def tolerance_factor(quantile: float, sample: int) -> float:
     """Returns how many standard deviations above the mean bound a normal quantile with TOLERANCE_CONFIDENCE.
 
     Args:
-        quantile: Of the standard normal distribution; at least 0 for an upper bound.
+        quantile: Quantile of the standard normal distribution; at least 0 for an upper bound.
         sample: Number of independent observations.
     """
     confidence = _NORMAL.inv_cdf(TOLERANCE_CONFIDENCE)
@@ -121,10 +121,11 @@ def expected_rate(strangers: Strangers, gallery_size: int, threshold: float) -> 
 
 
 def take_over(bundle: Strangers, own: Strangers) -> Strangers:
-    """Returns the distribution of a collection that has been measured.
+    """Returns the distribution to use for a collection that has been measured.
 
-    Its many people replace the bundle's few, which removes the margin for a small sample. But enrolled images are
-    better than camera images of strangers, so mean and deviation are never below the bundle's.
+    The many people in the collection replace the few of the bundle, which removes the safety margin for a small sample.
+    However, enrolled images are better than camera images of strangers, so mean and deviation are never less than the
+    bundle's.
     """
     return Strangers(max(bundle.mean, own.mean), max(bundle.deviation, own.deviation), max(bundle.pairs, own.pairs))
 
@@ -134,7 +135,8 @@ def with_tail(strangers: Strangers, quantiles: Sequence[tuple[float, float]]) ->
 
     Args:
         strangers: The distribution.
-        quantiles: Fractions of the pairs (0-1), each with their maximum Euclidean distance. Only the near half is used.
+        quantiles: Fractions of the pairs (0-1), each with its maximum Euclidean distance; only those below _NEAR_HALF
+            are used.
     """
     wider = [
         (cosine(distance) - strangers.mean) / -_NORMAL.inv_cdf(fraction)
@@ -149,14 +151,14 @@ def measure_strangers(vectors: NDArray[np.float32], people: Sequence[str]) -> St
 
     Args:
         vectors: (N, width) float32 of norm 1.
-        people: N ids; faces of the same person are not compared.
+        people: The person of each face; faces of the same person are not compared.
     """
     numbers: dict[str, int] = {}
     labels = np.array([numbers.setdefault(person, len(numbers)) for person in people], np.int64)
     count = len(numbers)
     if count < MIN_PEOPLE:
         return None
-    # Row by row, without np.unique and np.quantile, which import numpy's masked arrays: memory allocated here is never
+    # Compute row by row, without np.unique and np.quantile: they import numpy's masked arrays, whose memory is never
     # returned.
     similarities = np.empty(len(vectors) * (len(vectors) - 1) // 2, np.float32)
     size = 0

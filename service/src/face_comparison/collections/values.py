@@ -1,4 +1,4 @@
-"""Value types of collections, users, faces, and erasures. No I/O, no wire names."""
+"""Value types of collections, users, faces, and erasures: no I/O, no wire format."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ class Collection:
     Attributes:
         name: The CollectionId.
         model_version: The FaceModelVersion.
-        width: Numbers per stored embedding.
-        max_false_positive_rate: Requested fraction (0-1) of searches for strangers that return a name.
-        retention_days: After how many days faces are deleted; None: never.
-        metadata: The caller's.
+        width: Number of values per stored embedding.
+        max_false_positive_rate: Maximum fraction (0-1) of searches for strangers that return a name.
+        retention_days: Number of days after which faces are deleted; None for never.
+        metadata: Arbitrary data from the caller.
         created: Creation time.
-        faces: Number of faces when it was read.
-        users: Number of users when it was read.
+        faces: Number of faces when the collection was read.
+        users: Number of users when the collection was read.
     """
 
     name: str
@@ -46,7 +46,15 @@ class Collection:
 
 @dataclass(frozen=True, slots=True)
 class User:
-    """A person of a collection. expires None: kept until deleted, or for the collection's retention."""
+    """A person in a collection.
+
+    Attributes:
+        user_id: The UserId.
+        metadata: Arbitrary data from the caller.
+        expires: When the user is erased; None to keep it until it is deleted, or for the collection's retention.
+        created: Creation time.
+        faces: Number of faces when the user was read.
+    """
 
     user_id: str
     metadata: Mapping[str, Any]
@@ -57,7 +65,7 @@ class User:
 
 @dataclass(frozen=True, slots=True)
 class RelativeBox:
-    """A box in fractions of the upright image's width and height, origin at the top left."""
+    """A box in fractions of the upright image's width and height, with the origin at the top left."""
 
     left: float
     top: float
@@ -74,8 +82,8 @@ class StoredFace:
         user_id: The person, if any.
         external_image_id: The caller's id of the image.
         image_id: UUID derived from the image's digest; None if a hash was enrolled.
-        box: Of the detection; None if a hash was enrolled.
-        confidence: Of the detection, 0-1; None if a hash was enrolled.
+        box: Box of the detection; None if a hash was enrolled.
+        confidence: Confidence of the detection, 0-1; None if a hash was enrolled.
         created: Creation time.
         source_key: Digest that makes repeated enrollments idempotent.
         vector: (width,) float32 of norm 1, only if requested.
@@ -94,7 +102,13 @@ class StoredFace:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class AddedFace:
-    """Result of adding a face: the stored face, and whether it is new, or another user's face that it duplicates."""
+    """Result of adding a face.
+
+    Attributes:
+        face: The stored face; None if it was rejected as a duplicate.
+        created: Whether the face is new.
+        duplicate_of: The face of another user that it duplicates, if any.
+    """
 
     face: StoredFace | None
     created: bool
@@ -103,7 +117,7 @@ class AddedFace:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Neighbor:
-    """A stored face near a searched one. distance: Euclidean, 0-2."""
+    """A stored face near a searched one, and the Euclidean distance (0-2) between them."""
 
     face: StoredFace
     distance: float
@@ -111,11 +125,11 @@ class Neighbor:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Nearest:
-    """The nearest faces of each searched vector, nearest first.
+    """The nearest faces of each searched vector.
 
     Attributes:
-        neighbors: Per vector.
-        gallery_size: Faces compared per vector.
+        neighbors: The neighbors of each vector, by ascending distance.
+        gallery_size: Number of faces compared per vector.
         exact: False if an approximate index may have missed some.
     """
 
@@ -134,8 +148,8 @@ class Erasure:
         subject: Keyed digest of the erased user's id; empty if no single user was erased.
         faces: Number of deleted faces.
         deleted: When the data became invisible.
-        scrubbed: When the data was removed from the store's files; None: not yet.
-        backups_until: Until when backups may contain the data; None: not configured.
+        scrubbed: When the data was removed from the store's files; None if it has not been yet.
+        backups_until: Until when backups may contain the data; None if that is not configured.
     """
 
     erasure_id: str
@@ -149,7 +163,7 @@ class Erasure:
 
 @dataclass(frozen=True, slots=True)
 class Purge:
-    """What retention removed from one collection."""
+    """What was deleted from one collection because it expired or its retention ended."""
 
     collection: str
     faces: int

@@ -1,7 +1,7 @@
 """The store protocol. One test suite (tests/stores) runs against every implementation.
 
-Every method is one transaction: it returns after the commit, and other processes see the change in their next call. A
-store makes no decisions. All methods are thread-safe and raise StoreUnavailable if the store cannot be reached, and
+Every method is one transaction: it returns after the commit, and other processes see the change in their next call.
+Stores make no decisions. All methods are thread-safe. They raise StoreUnavailable if the store cannot be reached, and
 CollectionNotFound if the collection does not exist.
 """
 
@@ -29,7 +29,7 @@ from face_comparison.collections.values import (
 
 @dataclass(frozen=True, slots=True)
 class ErasureRequest:
-    """A deletion to be recorded. The store adds the number of faces and the times. See Erasure."""
+    """A deletion to record as an `Erasure`, to which the store adds the number of faces and the times."""
 
     erasure_id: str
     subject: str
@@ -39,7 +39,7 @@ class ErasureRequest:
 
 @dataclass(frozen=True, slots=True)
 class RequestToken:
-    """Identifies repetitions of a request by a client, for TOKEN_LIFETIME.
+    """Identifies a client's repetitions of a request for TOKEN_LIFETIME.
 
     Attributes:
         token: Keyed digest of the client's token.
@@ -56,7 +56,7 @@ TOKEN_LIFETIME = timedelta(days=1)
 
 
 class Unchanged:
-    """Marks a field that an update leaves unchanged; None is a regular value."""
+    """Marks a field that an update leaves unchanged, since None is a regular value."""
 
 
 UNCHANGED = Unchanged()
@@ -77,7 +77,11 @@ class Store(Protocol):
     # --- collections ---
 
     def create_collection(self, collection: Collection) -> None:
-        """Creates a collection. Raises CollectionExists."""
+        """Creates a collection.
+
+        Raises:
+            CollectionExists: The name is taken.
+        """
         ...
 
     def get_collection(self, name: str, *, count_users: bool = False) -> Collection:
@@ -85,25 +89,34 @@ class Store(Protocol):
         ...
 
     def list_collections(self, after: str, limit: int) -> list[Collection]:
-        """Returns the collections after `after`, by name."""
+        """Returns up to `limit` collections whose names come after `after`, sorted by name."""
         ...
 
     def delete_collection(self, name: str, request: ErasureRequest) -> Erasure:
-        """Deletes a collection with its users and faces."""
+        """Deletes a collection with its users and faces, and returns the receipt."""
         ...
 
     # --- users ---
 
     def create_user(self, collection: str, user: User, *, token: RequestToken | None = None) -> None:
-        """Creates a user, once per token. Raises UserExists, RequestTokenReused."""
+        """Creates a user, once per token.
+
+        Raises:
+            UserExists: The UserId is taken.
+            RequestTokenReused: The token was used for a request with other parameters.
+        """
         ...
 
     def get_user(self, collection: str, user_id: str) -> User:
-        """Returns a user. Raises UserNotFound."""
+        """Returns a user.
+
+        Raises:
+            UserNotFound: There is no such user.
+        """
         ...
 
     def list_users(self, collection: str, after: str, limit: int) -> list[User]:
-        """Returns the users after `after`, by UserId."""
+        """Returns up to `limit` users whose UserIds come after `after`, sorted by UserId."""
         ...
 
     def update_user(
@@ -114,7 +127,11 @@ class Store(Protocol):
         metadata: Mapping[str, Any] | Unchanged = UNCHANGED,
         expires: datetime | Unchanged | None = UNCHANGED,
     ) -> User:
-        """Updates the given fields and returns the user. Raises UserNotFound."""
+        """Updates the given fields and returns the user.
+
+        Raises:
+            UserNotFound: There is no such user.
+        """
         ...
 
     def delete_user(
@@ -126,9 +143,13 @@ class Store(Protocol):
         keep_faces: bool,
         token: RequestToken | None = None,
     ) -> Erasure:
-        """Deletes a user with all faces, or (`keep_faces`) leaves the faces without a user.
+        """Deletes a user and its faces, or with `keep_faces`, keeps the faces without a user; returns the receipt.
 
-        A repeated token deletes nothing. Raises UserNotFound, RequestTokenReused.
+        A repeated token deletes nothing.
+
+        Raises:
+            UserNotFound: There is no such user.
+            RequestTokenReused: The token was used for a request with other parameters.
         """
         ...
 
@@ -139,9 +160,16 @@ class Store(Protocol):
     ) -> list[AddedFace]:
         """Enrolls faces with their embeddings, all or none, and creates missing users.
 
-        If a face with the same source_key or face_id exists, that one is returned. With reject_within, a face at most
-        this far from a face of another user is not enrolled; the check and the commit are atomic. Raises
-        CollectionFull.
+        If a face with the same source_key or face_id exists, the existing face is returned.
+
+        Args:
+            collection: The collection.
+            faces: The faces.
+            reject_within: Euclidean distance to a face of another user within which a face is not enrolled; None to
+                enroll all faces. The check and the commit are atomic.
+
+        Raises:
+            CollectionFull: The store does not accept more faces.
         """
         ...
 
@@ -155,34 +183,47 @@ class Store(Protocol):
         limit: int,
         vectors: bool = False,
     ) -> list[StoredFace]:
-        """Returns faces after `after`, by face_id; only those of a user, or with these ids, if given.
+        """Returns up to `limit` faces whose face_ids come after `after`, sorted by face_id.
 
-        With `vectors`, the faces include their embeddings.
+        Args:
+            collection: The collection.
+            user_id: The user whose faces are returned; None for everyone.
+            face_ids: The ids of the faces to return; None for all.
+            after: The last face_id of the previous page.
+            limit: Maximum number of faces.
+            vectors: Whether the faces include their embeddings.
         """
         ...
 
     def delete_faces(
         self, collection: str, face_ids: Sequence[str], request: ErasureRequest
     ) -> tuple[Erasure, list[str]]:
-        """Deletes faces. Returns the receipt and the ids that existed."""
+        """Deletes faces; returns the receipt and the ids of those that existed."""
         ...
 
     def assign_faces(
         self, collection: str, face_ids: Sequence[str], user_id: str, *, token: RequestToken | None = None
     ) -> list[str]:
-        """Assigns faces without a user to this one; returns the assigned ids.
+        """Assigns faces without a user to a user; returns the ids of the assigned faces.
 
-        The request of a token that has done so before returns those that are this user's now. Raises UserNotFound,
-        RequestTokenReused.
+        A repeated token returns the ids of the faces that belong to the user now.
+
+        Raises:
+            UserNotFound: There is no such user.
+            RequestTokenReused: The token was used for a request with other parameters.
         """
         ...
 
     def unassign_faces(
         self, collection: str, face_ids: Sequence[str], user_id: str, *, token: RequestToken | None = None
     ) -> list[str]:
-        """Removes faces from this user; returns the removed ids. Raises UserNotFound, RequestTokenReused.
+        """Removes faces from a user, without deleting them; returns the ids of the removed faces.
 
-        A repeated token returns the ids that have no user now.
+        A repeated token returns the ids of the faces that have no user now.
+
+        Raises:
+            UserNotFound: There is no such user.
+            RequestTokenReused: The token was used for a request with other parameters.
         """
         ...
 
@@ -208,8 +249,8 @@ class Store(Protocol):
         Args:
             collection: The collection.
             vectors: (F, width) float32 of norm 1.
-            limit: Neighbors per vector.
-            users: Compare only with these users' faces.
+            limit: Maximum number of neighbors per vector.
+            users: Users whose faces to compare with; None for everyone.
             grouping: See `Grouping`.
         """
         ...
@@ -239,7 +280,11 @@ class Store(Protocol):
         ...
 
     def health(self) -> dict[str, Any]:
-        """Returns what a verbose readiness probe shows: schema and library versions. Raises StoreUnavailable."""
+        """Returns what a verbose readiness probe reports: schema and library versions.
+
+        Raises:
+            StoreUnavailable: The store cannot be reached.
+        """
         ...
 
     def close(self) -> None:

@@ -1,4 +1,4 @@
-"""Shared by both stores: the columns of their tables, and the selection of new faces."""
+"""What both stores share: the columns of their tables, and the selection of new faces."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ ERASURE = "erasure_id, collection, subject, faces, deleted, scrubbed, backups_un
 
 
 def stored_face(row: Sequence[Any], vector: Vector | None) -> StoredFace:
-    """Returns the face of a row of FACE, converted to Python types; the box is four numbers."""
+    """Returns the face in a row of FACE whose values have been converted to Python types; the box is four numbers."""
     face_id, user_id, external, image_id, box, confidence, created, source_key = row
     return StoredFace(
         face_id=str(face_id),
@@ -49,7 +49,7 @@ def box_numbers(face: StoredFace) -> list[float] | None:
 
 
 def new_erasure(collection: str, faces: int, request: ErasureRequest) -> Erasure:
-    """Returns the erasure of this many faces, not scrubbed yet."""
+    """Returns the receipt for the erasure of this number of faces, which are not scrubbed yet."""
     return Erasure(request.erasure_id, collection, request.subject, faces, request.now, None, request.backups_until)
 
 
@@ -63,12 +63,15 @@ def choose_new(
     stored: Mapping[bytes | str, StoredFace],
     find_rival: Callable[[StoredFace], Neighbor | None],
 ) -> tuple[list[AddedFace], list[StoredFace]]:
-    """Returns the result for each face of a call, and the faces to insert. A repeated face is enrolled once.
+    """Decides which faces to insert. A face that occurs several times is enrolled once.
 
     Args:
-        faces: The faces of the call.
-        stored: Existing faces, see `by_key`.
-        find_rival: Returns the face of another user that a face duplicates.
+        faces: The faces to add.
+        stored: Existing faces; see `by_key`.
+        find_rival: Returns the face of another user that a face duplicates, if any.
+
+    Returns:
+        The result for each face, and the faces to insert.
     """
     known = dict(stored)
     added: list[AddedFace] = []
@@ -88,7 +91,7 @@ def choose_new(
 
 
 def first_created(faces: Sequence[StoredFace]) -> dict[str, datetime]:
-    """Returns the users of faces, each with the creation time of its first face."""
+    """Returns the users of these faces, each with the creation time of its first face."""
     found: dict[str, datetime] = {}
     for face in faces:
         if face.user_id is not None:
@@ -102,7 +105,7 @@ def nearest_rival(face: StoredFace, neighbors: Sequence[Neighbor], within: float
 
 
 def no_collection(name: str) -> NoReturn:
-    """Raises CollectionNotFound."""
+    """Raises CollectionNotFound for a collection that does not exist."""
     raise CollectionNotFound(f"there is no collection {name}")
 
 
@@ -115,7 +118,7 @@ def collection_exists(name: str) -> CollectionExists:
 
 
 def no_user(user_id: str) -> NoReturn:
-    """Raises UserNotFound."""
+    """Raises UserNotFound for a user who does not exist."""
     raise UserNotFound(f"the collection has no user {user_id}")
 
 
@@ -125,6 +128,14 @@ def user_exists(user_id: str) -> UserExists:
 
 
 def check_parameters(token: RequestToken, known: bytes) -> None:
-    """Raises RequestTokenReused if the token came with other parameters before."""
+    """Checks that a repeated token comes with the same parameters as before.
+
+    Args:
+        token: The token of the current request.
+        known: Keyed digest of the parameters of the earlier request.
+
+    Raises:
+        RequestTokenReused: The parameters differ.
+    """
     if bytes(known) != token.parameters:
         raise RequestTokenReused("ClientRequestToken was used for a request with other parameters: use a new one")

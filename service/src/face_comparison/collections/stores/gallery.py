@@ -1,8 +1,8 @@
-"""Embeddings of one collection in memory, for exact search by matrix product. Pure arithmetic.
+"""Holds the embeddings of one collection in memory, for exact search by matrix product. Pure arithmetic.
 
-This is a cache of the database. Rows are stored in blocks, so that growing copies nothing, and in the order of their
-ids, which the database assigns in ascending order. Removed rows are overwritten immediately, and compacted when they
-are a quarter of all rows.
+This is a cache of the database. Rows are stored in blocks, so that growing does not copy anything, and in the order of
+their ids, which the database assigns in ascending order. Removed rows are overwritten immediately; when they make up a
+quarter of all rows, the rows are compacted.
 
 `np.unique` is avoided here and in `sqlite_gallery`: its first call imports numpy's masked arrays, 5 MB per worker.
 """
@@ -27,13 +27,13 @@ Vectors = NDArray[np.float32]
 
 
 class Gallery:
-    """The embeddings of one collection. Not thread-safe: callers that share one hold a lock."""
+    """The embeddings of one collection. Not thread-safe: callers that share a gallery must hold a lock."""
 
     def __init__(self, width: int) -> None:
         self._width = width
         self._blocks: list[Vectors] = []
         self._ids = np.empty(0, np.int64)
-        self._people = np.empty(0, np.int64)  # 0: no user
+        self._people = np.empty(0, np.int64)  # 0 for faces without a user
         self._alive = np.empty(0, bool)
         self._count = 0
         self._dead = 0
@@ -42,13 +42,19 @@ class Gallery:
         return self._count - self._dead
 
     def append(self, ids: Rows, people: Rows, vectors: Vectors) -> None:
-        """Appends rows. ids: ascending, and larger than all existing ones. people: 0 for faces without a user."""
+        """Appends rows.
+
+        Args:
+            ids: In ascending order, and greater than all existing ids.
+            people: The person of each row; 0 for faces without a user.
+            vectors: The embedding of each row, (rows, width).
+        """
         done = 0
         self._reserve(self._count + len(ids))
         while done < len(ids):
             block, offset = divmod(self._count, BLOCK_ROWS)
             if block == len(self._blocks):
-                self._blocks.append(np.empty((BLOCK_ROWS, self._width), np.float32))  # not zeros: no huge pages
+                self._blocks.append(np.empty((BLOCK_ROWS, self._width), np.float32))  # np.zeros would use huge pages
             size = min(len(ids) - done, BLOCK_ROWS - offset)
             part = slice(done, done + size)
             self._blocks[block][offset : offset + size] = vectors[part]
@@ -85,7 +91,10 @@ class Gallery:
     def nearest(
         self, queries: Vectors, limit: int, people: Rows | None, grouping: Grouping
     ) -> list[list[tuple[int, float]]]:
-        """Returns up to `limit` nearest rows of each query (F, width), as id and ascending Euclidean distance."""
+        """Returns up to `limit` nearest rows for each query (F, width).
+
+        Each row is its id and its Euclidean distance; rows are sorted by ascending distance.
+        """
         if people is None and grouping != "users":
             members, excluded = None, np.flatnonzero(~self._alive[: self._count])
         else:
@@ -111,7 +120,8 @@ class Gallery:
             some = np.argpartition(similarities, total - size)[total - size :] if size else np.empty(0, np.int64)
             some = some[np.isfinite(similarities[some])]
             places = some if members is None else members[some]
-            # Products of float32 are off by some 1e-7, which near 0 makes distances of 1e-4: compute these few exactly.
+            # Products of float32 are off by about 1e-7, which makes a distance near 0 off by 1e-4: compute the few
+            # candidates exactly.
             distances = np.linalg.norm(self._gather(places).astype(np.float64) - query.astype(np.float64), axis=1)
             order = np.lexsort((self._ids[places], distances))
             kept = self._first_of_each(places[order], grouping)[:limit]
@@ -120,7 +130,7 @@ class Gallery:
             size *= 4
 
     def _first_of_each(self, places: Rows, grouping: Grouping) -> Sequence[int]:
-        """Positions in `places` of the first row of each person; every row where rows are not grouped."""
+        """Returns the positions in `places` of each person's first row, or of every row if rows are not grouped."""
         if grouping == "faces":
             return range(len(places))
         people = self._people[places]
@@ -138,7 +148,7 @@ class Gallery:
             size = min(BLOCK_ROWS, self._count - start)
             if size <= 0:
                 break
-            # One query reads each row once, as fast as memory allows; a product into a slice would not use the BLAS.
+            # A single query is limited by memory bandwidth; assigning the product to a slice would not use the BLAS.
             if len(queries) == 1:
                 np.dot(block[:size], queries[0], out=found[0, start : start + size])
             else:

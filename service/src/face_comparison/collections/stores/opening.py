@@ -22,25 +22,27 @@ def open_store(
     reread_url: Callable[[], str] | None = None,
     create: bool = True,
 ) -> Store:
-    """Returns the store that `url` names. An unreachable database is not an error here, only when it is used.
+    """Returns the store that `url` names. An unreachable database raises an error only when it is first used.
 
     Args:
         url: `sqlite:DIRECTORY` or `postgresql://…`.
-        max_faces: Maximum faces per collection of the embedded store.
-        timeout: Seconds per statement, and for waiting for a connection or a lock.
-        connections: Maximum connections of this process to PostgreSQL.
+        max_faces: Maximum number of faces per collection in the embedded store.
+        timeout: Maximum seconds per statement, and for waiting for a connection or a lock.
+        connections: Maximum number of connections of this process to PostgreSQL.
         index: `exact`, or `hnsw` for an approximate index in PostgreSQL.
-        reread_url: Returns the present URL, with which to reconnect after the password was changed.
-        create: make the store where there is none yet; else a mistyped name would leave an empty one behind.
+        reread_url: Returns the current URL, for reconnecting after the password has changed.
+        create: Whether to create the store if there is none yet. With False, a mistyped name does not leave an empty
+            store behind.
 
     Raises:
-        InvalidSettings: the directory cannot be used or has no store, or packages for PostgreSQL are not installed.
+        InvalidSettings: The URL is not valid, the directory cannot be used or has no store, or the packages for
+            PostgreSQL are not installed.
     """
     if url.startswith(SQLITE):
         from face_comparison.collections.stores.sqlite import SqliteStore  # noqa: PLC0415 (one of the two is needed)
 
         return SqliteStore(_directory(url), max_faces=max_faces, timeout=timeout, create=create)
-    if not url.startswith(POSTGRESQL):  # the text is not quoted: it may hold a password
+    if not url.startswith(POSTGRESQL):  # the message does not quote the URL, which may contain a password
         raise InvalidSettings("--collections must be sqlite:DIRECTORY or postgresql://USER:PASSWORD@HOST:PORT/DATABASE")
     try:
         from face_comparison.collections.stores.postgres import PostgresStore  # noqa: PLC0415
@@ -53,7 +55,7 @@ def open_store(
 
 
 def _directory(url: str) -> Path:
-    """Returns the directory of `sqlite:DIRECTORY`; no shell expands a `~` behind the colon."""
+    """Returns the directory of `sqlite:DIRECTORY`, with `~` expanded, which a shell does not do after a colon."""
     name = url.removeprefix(SQLITE).removeprefix("//")
     if not name or name == ":memory:":
         raise InvalidSettings(

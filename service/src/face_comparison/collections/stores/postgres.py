@@ -53,7 +53,7 @@ from face_comparison.collections.values import (
 )
 from face_comparison.errors import CollectionNotFound, StoreUnavailable
 
-SCRUB_LOCK, INDEX_LOCK = 7_014_312_092, 7_014_312_093  # any numbers that other programs do not use
+SCRUB_LOCK, INDEX_LOCK = 7_014_312_092, 7_014_312_093  # arbitrary numbers that other programs do not use
 LARGE_TABLE_BYTES = 2**30
 LARGE_TABLE_SCRUB_DELAY = timedelta(days=1)
 """Rewriting a table locks it: small ones are rewritten immediately, in a few seconds; large ones at most once a day."""
@@ -75,7 +75,7 @@ class PostgresStore:
         index: str = "exact",
         create: bool = True,
     ) -> None:
-        """read_url: the address; asked again when connections fail. create: make the tables where there are none."""
+        """See `Connections` for the arguments; `index` is `exact` or `hnsw`."""
         approximate = index == "hnsw"
         self._connections = Connections(
             read_url, timeout=timeout, size=connections, approximate=approximate, create=create
@@ -336,7 +336,7 @@ class PostgresStore:
         except StoreUnavailable:
             if not purged:
                 raise
-            # Report what is committed; the next call continues.
+            # Report what has been committed; the next call continues.
         return purged
 
     def scrub(self, now: datetime) -> int:
@@ -354,7 +354,7 @@ class PostgresStore:
             try:
                 return _rewrite_faces(connection, now)
             except psycopg.errors.LockNotAvailable:
-                return 0  # searches hold the table: the next call retries
+                return 0  # searches hold a lock on the table; the next call tries again
 
     def subject_key(self) -> bytes:
         with self._connection() as connection:
@@ -400,8 +400,8 @@ class PostgresStore:
     def _build_indexes(self) -> None:
         """Builds missing approximate indexes, if they are enabled.
 
-        Part of `purge`, because it reads all faces and takes hours for a large collection; until then, searches are
-        exact.
+        This is part of `purge`, a background task, because it reads all faces and takes hours for a large collection.
+        Until an index has been built, searches are exact.
         """
         if not self._connections.approximate:
             return
@@ -426,7 +426,7 @@ def _rewrite_faces(connection: Connection, now: datetime) -> int:
     if any(_NOT_REMOVABLE.search(detail) for detail in kept):
         return 0  # another transaction, such as a dump, still sees the deleted rows
     with contextlib.suppress(psycopg.errors.InsufficientPrivilege):
-        connection.execute("SELECT pg_switch_wal()")  # so that the log that contains them is archived and recycled soon
+        connection.execute("SELECT pg_switch_wal()")  # so that the WAL with the deleted rows is soon recycled
     return connection.execute(
         "UPDATE erasure SET scrubbed = %s WHERE scrubbed IS NULL AND xid < %s::xid8", (now, before)
     ).rowcount

@@ -23,7 +23,7 @@ from face_comparison.errors import StoreUnavailable
 Connection = psycopg.Connection[tuple[Any, ...]]
 
 SCHEMA = "face_comparison"
-MIGRATION_LOCK = 7_014_312_091  # any number that other programs do not use
+MIGRATION_LOCK = 7_014_312_091  # an arbitrary number that other programs do not use
 OLDEST_PGVECTOR = (0, 5, 0)
 """Minimum version; older ones have had no fixes since 2023 and are not tested."""
 
@@ -45,12 +45,20 @@ _log = logging.getLogger(__name__)
 
 
 class Connections:
-    """A pool of connections that is opened, and the schema migrated, at its first use. Safe from any thread.
+    """A pool of connections, which is opened, and the schema migrated, on first use. Thread-safe.
 
-    Every method raises StoreUnavailable. read_url: the address, asked again after a failure, because passwords are
-    changed. timeout: seconds of a statement. size: most connections. approximate: whether
-    an approximate index was asked for; False where pgvector has known faults in it. create: make the tables where
-    there are none. schema: the migrated version.
+    Every method may raise StoreUnavailable.
+
+    Args:
+        read_url: Returns the URL of the database. Called again after a failure, because passwords change.
+        timeout: Maximum seconds per statement.
+        size: Maximum number of connections.
+        approximate: Whether an approximate index is enabled.
+        create: Whether to create the tables if there are none.
+
+    Attributes:
+        approximate: As above, but False if pgvector's approximate index has known faults.
+        schema: Version of the schema, after migration.
     """
 
     def __init__(
@@ -76,7 +84,8 @@ class Connections:
             try:
                 connection = stack.enter_context(self._open_pool().connection())
             except (psycopg.OperationalError, StoreUnavailable):
-                # Fail other callers immediately: they would hold threads that detection and comparison need.
+                # Fail other callers immediately for a while: waiting, they would occupy threads that detection and
+                # comparison need.
                 self._retry_at = time.monotonic() + _RETRY_SECONDS
                 self._forget_old_url()
                 raise
@@ -126,7 +135,7 @@ class Connections:
             return self._pool
 
     def _forget_old_url(self) -> None:
-        """Closes the pool if the address has changed; the next call opens a new one."""
+        """Closes the pool if the URL has changed; the next call opens a new pool."""
         if self._pool is not None and self._read_url() != self._url:
             self.close()
 
@@ -152,7 +161,10 @@ class Connections:
                 raise StoreUnavailable(str(error)) from error
 
     def _check_schema(self, connection: Connection) -> None:
-        """Creates the schema if it is missing. IF NOT EXISTS would need the privilege even where the schema exists."""
+        """Creates the schema if it is missing.
+
+        IF NOT EXISTS is not used, because it requires the privilege even if the schema exists.
+        """
         if not _is_empty(connection):
             return
         try:
@@ -192,7 +204,7 @@ def _is_empty(connection: Connection) -> bool:
 
 
 def _check_writable(connection: Connection) -> None:
-    """Raises OperationalError if the server became a standby or is gone, so that the pool finds the new primary."""
+    """Checks that the server is a reachable primary; if not, raises OperationalError so that the pool reconnects."""
     with _time_limit(connection, _CHECK_SECONDS):
         if scalar(connection, "SHOW transaction_read_only") != "off":
             raise psycopg.OperationalError("the server accepts no changes")
@@ -200,9 +212,10 @@ def _check_writable(connection: Connection) -> None:
 
 @contextmanager
 def _time_limit(connection: Connection, seconds: float) -> Iterator[None]:
-    """Ends the connection if the block takes longer.
+    """Shuts the connection down if the block takes longer than this.
 
-    The driver waits until the kernel reports the connection lost: a quarter of an hour after a node failure.
+    On its own, the driver waits until the kernel reports the connection as lost, which takes a quarter of an hour after
+    a node failure.
     """
     timer = threading.Timer(seconds, _shut_down, [connection])
     timer.daemon = True
@@ -214,7 +227,7 @@ def _time_limit(connection: Connection, seconds: float) -> Iterator[None]:
 
 
 def _shut_down(connection: Connection) -> None:
-    """Shuts the socket down, so that the waiting thread finds the connection lost; that thread closes it."""
+    """Shuts the socket down. The waiting thread then finds that the connection is lost, and closes it."""
     with suppress(psycopg.Error, OSError), socket.socket(fileno=os.dup(connection.fileno())) as duplicate:
         duplicate.shutdown(socket.SHUT_RDWR)
 
@@ -225,7 +238,7 @@ def is_hnsw_safe(version: str) -> bool:
 
 
 def pgvector_version(connection: Connection) -> str | None:
-    """Returns the version in the database; None if it is not installed."""
+    """Returns the version of pgvector in the database; None if it is not installed."""
     version = scalar(connection, "SELECT extversion FROM pg_extension WHERE extname = 'vector'")
     return None if version is None else str(version)
 
@@ -241,7 +254,7 @@ def _mapped_errors() -> Iterator[None]:
     try:
         yield
     except psycopg.Error as error:
-        # Not the message: it may quote values.
+        # The error's message is not logged, because it may quote values.
         state = getattr(error, "sqlstate", None)
         _log.warning("the store of collections failed: %s %s", type(error).__name__, state or "")
         raise StoreUnavailable(_meaning(error)) from error
@@ -306,7 +319,7 @@ _ARGUMENTS: dict[str, Any] = {
     "autocommit": True,
     "connect_timeout": _CONNECT_SECONDS,
     "target_session_attrs": "read-write",
-    # For operations without a timeout: a lost node sends nothing.
+    # Keepalives are for operations without a timeout: a failed node does not close its connections.
     "keepalives_idle": 10,
     "keepalives_interval": 5,
     "keepalives_count": 3,

@@ -22,9 +22,16 @@ _TYPES = ("int8", "uuid", "int8", "bytea", "text", "uuid", "jsonb", "float8", "t
 
 
 def find(connection: Connection, name: str, *, lock: bool = False, count_users: bool = False) -> tuple[int, Collection]:
-    """Returns a collection with its id. With `lock`, nobody else changes its faces until the transaction ends.
+    """Returns a collection with its id.
 
-    Raises CollectionNotFound.
+    Args:
+        connection: A connection.
+        name: Name of the collection.
+        lock: Whether to prevent other transactions from changing its faces until this one ends.
+        count_users: Whether to count its users.
+
+    Raises:
+        CollectionNotFound: There is no such collection.
     """
     if lock:
         connection.execute("SELECT 1 FROM collection WHERE name = %s FOR UPDATE", (name,))
@@ -38,7 +45,11 @@ def find(connection: Connection, name: str, *, lock: bool = False, count_users: 
 
 
 def person(connection: Connection, key: int, user_id: str) -> int:
-    """Returns the id of a user. Raises UserNotFound."""
+    """Returns the database id of a user.
+
+    Raises:
+        UserNotFound: There is no such user.
+    """
     found = scalar(connection, "SELECT id FROM person WHERE collection_id = %s AND user_id = %s", key, user_id)
     if found is None:
         columns.no_user(user_id)
@@ -46,7 +57,11 @@ def person(connection: Connection, key: int, user_id: str) -> int:
 
 
 def user(connection: Connection, person_id: int, user_id: str) -> User:
-    """Returns a user by its id. Raises UserNotFound if it has been deleted meanwhile."""
+    """Returns the user with a database id.
+
+    Raises:
+        UserNotFound: The user has been deleted in the meantime.
+    """
     row = connection.execute(f"SELECT {columns.USER} FROM person WHERE id = %s", (person_id,)).fetchone()
     if row is None:
         columns.no_user(user_id)
@@ -54,7 +69,7 @@ def user(connection: Connection, person_id: int, user_id: str) -> User:
 
 
 def known_faces(connection: Connection, key: int, faces: Sequence[StoredFace]) -> list[StoredFace]:
-    """Returns stored faces with the source_key or face_id of one of these."""
+    """Returns the stored faces that have the source_key or face_id of one of these faces."""
     rows = connection.execute(
         f"SELECT {FACE} FROM face WHERE collection_id = %s AND source_key = ANY(%s)"
         f" UNION ALL SELECT {FACE} FROM face WHERE collection_id = %s AND face_id = ANY(%s::uuid[])",
@@ -109,7 +124,7 @@ def delete_faces(connection: Connection, key: int, where: str, values: tuple[Any
 
 
 def record(connection: Connection, collection: str, faces: int, request: ErasureRequest) -> Erasure:
-    """Records an erasure that is not scrubbed yet."""
+    """Records an erasure whose data has not been scrubbed yet, and returns the receipt."""
     connection.execute(
         f"INSERT INTO erasure ({columns.ERASURE}) VALUES (%s, %s, %s, %s, %s, NULL, %s)",
         (request.erasure_id, collection, request.subject, faces, request.now, request.backups_until),
@@ -118,9 +133,12 @@ def record(connection: Connection, collection: str, faces: int, request: Erasure
 
 
 def is_repeated(connection: Connection, token: RequestToken | None) -> bool:
-    """Returns whether a request with this token was carried out before, and records the token.
+    """Returns whether a request with this token was already carried out, and records the token.
 
     A concurrent request with the same token waits here until the first transaction ends.
+
+    Raises:
+        RequestTokenReused: The token was used for a request with other parameters.
     """
     if token is None:
         return False
@@ -131,12 +149,12 @@ def is_repeated(connection: Connection, token: RequestToken | None) -> bool:
     if inserted:
         return False
     known = scalar(connection, "SELECT parameters FROM request_token WHERE token = %s", token.token)
-    columns.check_parameters(token, token.parameters if known is None else known)  # None: purged in this moment
+    columns.check_parameters(token, token.parameters if known is None else known)  # None if it was just purged
     return True
 
 
 def with_person(connection: Connection, key: int, face_ids: Sequence[str], person_key: int | None) -> list[str]:
-    """Those of these faces that are this user's; None: that have no user."""
+    """Returns the ids of those of these faces that belong to a user, or with None, to no user."""
     found = connection.execute(
         "SELECT face_id::text FROM face WHERE collection_id = %s AND face_id = ANY(%s::uuid[])"
         " AND person_id IS NOT DISTINCT FROM %s",
@@ -147,7 +165,7 @@ def with_person(connection: Connection, key: int, face_ids: Sequence[str], perso
 
 
 def count(connection: Connection, key: int, faces: int, users: Container[str] | None, grouped_by_users: bool) -> int:
-    """Returns the number of faces that a search compares. faces: number in the whole collection."""
+    """Returns the number of faces that a search compares; `faces` is the number of faces in the collection."""
     if users is not None:
         query = (
             "SELECT count(*) FROM face JOIN person ON person.id = person_id"
@@ -161,12 +179,12 @@ def count(connection: Connection, key: int, faces: int, users: Container[str] | 
 
 
 def read_collection(row: tuple[Any, ...]) -> Collection:
-    """Returns the collection of a row of `columns.COLLECTION`, after its key."""
+    """Returns the collection in a row of `columns.COLLECTION` and its number of users."""
     return Collection(*row[1:])
 
 
 def read_face(row: tuple[Any, ...]) -> StoredFace:
-    """Returns the face of a row of FACE, with its embedding if that was selected."""
+    """Returns the face in a row of FACE, with its embedding if that was selected."""
     vector = row[columns.FACE_COLUMNS :]
     return columns.stored_face(row[: columns.FACE_COLUMNS], _array(vector[0]) if vector else None)
 

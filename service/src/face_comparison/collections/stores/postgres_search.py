@@ -26,7 +26,7 @@ def nearest(
     users: Container[str] | None,
     grouping: Grouping,
 ) -> list[Neighbor]:
-    """Returns the nearest faces of a vector, by exact search; only of these users, if given."""
+    """Returns the nearest faces of a vector by exact search, among these users' faces if `users` is given."""
     where = "collection_id = %s"
     values: list[Any] = [key]
     if users is not None:
@@ -36,7 +36,7 @@ def nearest(
         where += " AND person_id IS NOT NULL"
     size = limit if grouping == "faces" else max(32, 4 * limit)
     while True:
-        # One expression for distance and order, or it would be computed twice; user names are joined for results only.
+        # Order by the selected distance, so that it is computed only once. User names are joined only for the results.
         rows = connection.execute(
             f"SELECT {_FACE}, distance FROM (SELECT *, embedding <-> %s AS distance FROM face"
             f" WHERE {where} ORDER BY distance, face_id LIMIT %s) AS face"
@@ -53,7 +53,7 @@ def nearest(
 def approximately_nearest(
     connection: Connection, key: int, vector: NDArray[Any], limit: int, grouping: Grouping
 ) -> list[Neighbor]:
-    """Returns the nearest faces of a vector, by the approximate index of the collection."""
+    """Returns the nearest faces of a vector by the approximate index of the collection."""
     where = f"collection_id = {key}" + (" AND person_id IS NOT NULL" if grouping == "users" else "")
     distance = f"embedding::vector({len(vector)}) <-> %s"
     with connection.transaction():
@@ -82,12 +82,12 @@ def _first_of_each(rows: Sequence[tuple[Any, ...]], grouping: Grouping) -> list[
 
 
 def index_name(key: int) -> str:
-    """Name of the approximate index of a collection."""
+    """Returns the name of the approximate index of a collection."""
     return f"face_hnsw_{key:d}"
 
 
 def has_valid_index(connection: Connection, key: int) -> bool:
-    """Returns whether the approximate index of a collection is there and complete."""
+    """Returns whether the approximate index of a collection exists and is complete."""
     return bool(
         scalar(connection, "SELECT indisvalid FROM pg_index WHERE indexrelid = to_regclass(%s)", index_name(key))
     )
@@ -96,7 +96,7 @@ def has_valid_index(connection: Connection, key: int) -> bool:
 def build_index(connection: Connection, key: int, width: int) -> None:
     """Rebuilds the approximate index of a collection, outside of any transaction.
 
-    Leftovers of a failed build are removed first: they would be maintained but never used.
+    An incomplete index of a failed build is removed first: it would be maintained but never used.
     """
     connection.execute(f"DROP INDEX CONCURRENTLY IF EXISTS {index_name(key)}")
     connection.execute(

@@ -1,8 +1,8 @@
 """The embedded store: SQLite for persistence, and a copy of the embeddings in the memory of each worker for searching.
 
-Durable (WAL, synchronous FULL) and exact. Several workers of one machine may share the directory: before each search, a
-worker reads which faces have changed since its last one, in the same snapshot in which it reads the results. Deleted
-data is overwritten (secure_delete), and the write-ahead log is truncated in the same call.
+It is durable (WAL, synchronous FULL), and searches are exact. Several workers on one machine may share the directory:
+before each search, a worker reads which faces have changed since its previous search, in the same snapshot in which it
+reads the results. Deleted data is overwritten (secure_delete), and the write-ahead log is truncated in the same call.
 """
 
 from __future__ import annotations
@@ -55,7 +55,17 @@ class SqliteStore:
     kind = "sqlite"
 
     def __init__(self, directory: Path, *, max_faces: int, timeout: float = 30.0, create: bool = True) -> None:
-        """Raises InvalidSettings when the directory cannot hold the database, or has none and none is to be made."""
+        """Opens or creates the database in a directory, and migrates its schema.
+
+        Args:
+            directory: The directory.
+            max_faces: Maximum number of faces per collection.
+            timeout: Seconds to wait for another writer.
+            create: Whether to create the database if there is none yet.
+
+        Raises:
+            InvalidSettings: The directory cannot be used, or it has no database and `create` is false.
+        """
         self._path = directory / FILE
         if not create and not self._path.exists():
             raise InvalidSettings(f"--collections: there are no collections in {directory}: {columns.CREATE_FIRST}")
@@ -65,7 +75,7 @@ class SqliteStore:
         self._galleries = Galleries()
         try:
             directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-            self._path.touch(mode=0o600)  # nobody else may read it; the files beside it take its mode
+            self._path.touch(mode=0o600)  # readable only by its owner; SQLite's additional files get the same mode
             with self._write() as connection:
                 self._schema = migrations.migrate_sqlite(connection)
                 connection.execute("INSERT OR IGNORE INTO secret VALUES ('subject', ?)", (secrets.token_bytes(32),))
@@ -207,8 +217,8 @@ class SqliteStore:
             def find_rival(face: StoredFace) -> Neighbor | None:
                 return self._rival(connection, key, found.width, face, reject_within)
 
-            # Choose before writing: rivals are searched for in the copy in memory, which is read from the database and
-            # must contain only committed rows.
+            # Choose the new faces before writing: the search for rivals updates the copy in memory from the database,
+            # and the copy must contain only committed rows.
             known = columns.by_key(rows.known_faces(connection, key, faces))
             added, new = columns.choose_new(faces, known, find_rival)
             count = found.faces + len(new)
@@ -312,7 +322,7 @@ class SqliteStore:
                 size = gallery.count(people, grouping)
             faces = rows.faces_by_row(connection, {row for one in ranked for row, _ in one}, found.width)
             return Nearest(
-                # The copy may be newer than this snapshot and contain rows that are not visible yet.
+                # The copy in memory may be newer than this snapshot and contain rows that are not visible in it.
                 tuple(tuple(Neighbor(faces[row], near) for row, near in one if row in faces) for one in ranked),
                 size,
                 exact=True,
@@ -380,9 +390,9 @@ class SqliteStore:
         return replace(erasure, scrubbed=now) if self._scrub_at_once(now) else erasure
 
     def _scrub_at_once(self, now: datetime) -> bool:
-        """Tries to scrub deleted data. If readers or a full volume prevent it, `scrub` does it later.
+        """Tries to scrub deleted data; returns whether it did. If readers or a full volume prevent it, `scrub` retries.
 
-        Raises nothing: the deletion is committed and must not be reported as failed.
+        It never raises StoreUnavailable: the deletion has been committed and must not be reported as failed.
         """
         with suppress(StoreUnavailable):
             return self.scrub(now) > 0

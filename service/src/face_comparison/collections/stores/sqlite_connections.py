@@ -50,11 +50,11 @@ class Connections:
         self._idle: queue.LifoQueue[sqlite3.Connection] = queue.LifoQueue()
 
     def read(self) -> contextlib.AbstractContextManager[sqlite3.Connection]:
-        """Begins a read transaction, a snapshot."""
+        """Begins a read transaction, which sees a snapshot of the database."""
         return self._transaction("BEGIN")
 
     def write(self) -> contextlib.AbstractContextManager[sqlite3.Connection]:
-        """Begins a write transaction; others wait."""
+        """Begins a write transaction; other writers wait."""
         return self._transaction("BEGIN IMMEDIATE")
 
     def empty_log(self) -> bool:
@@ -85,7 +85,7 @@ class Connections:
                 raise
             self._idle.put(connection)
         except sqlite3.Error as error:
-            # Not the message: it may quote values.
+            # The error's message is not logged, because it may quote values.
             name = getattr(error, "sqlite_errorname", "")
             _log.warning("the store of collections failed: %s %s", type(error).__name__, name)
             raise store_error(error) from error

@@ -16,12 +16,12 @@ from face_comparison.collections.stores.gallery import Gallery
 KEPT_CHANGES = 100_000
 """Number of changes kept in the database; a worker that has missed more reloads its copy."""
 
-_READ_ROWS = 256  # at once
+_READ_ROWS = 256  # number of rows read at once
 
 
 @dataclass
 class _Copy:
-    """A gallery and the sequence number of the last change applied to it."""
+    """A gallery, and the sequence number of the last change that has been applied to it."""
 
     gallery: Gallery
     seq: int
@@ -36,7 +36,7 @@ class Galleries:
 
     @contextmanager
     def sync(self, connection: sqlite3.Connection, key: int, width: int) -> Iterator[Gallery]:
-        """The copy of a collection, as of the connection's transaction; nobody changes it within the block."""
+        """Yields the copy of a collection, updated to the connection's transaction and locked within the block."""
         with self._lock:
             yield self._sync(connection, key, width)
 
@@ -73,8 +73,8 @@ class Galleries:
                 ),
             )
         if copy.seq > last:
-            # This snapshot is older than another thread's. Extra rows do no harm, because results are read from the
-            # database; missing ones were deleted by others.
+            # This snapshot is older than another thread's. Additional rows in the copy do no harm, because results are
+            # read from the database, and missing rows have been deleted by others.
             return copy.gallery
         copy.seq = last
         self._copies[key] = copy

@@ -21,7 +21,11 @@ IN_LIST = "(SELECT value FROM json_each(?))"
 
 
 def find(connection: sqlite3.Connection, name: str, *, count_users: bool = False) -> tuple[int, Collection]:
-    """Returns a collection with its row id. Raises CollectionNotFound."""
+    """Returns a collection with its row id.
+
+    Raises:
+        CollectionNotFound: There is no such collection.
+    """
     users = columns.COUNT_USERS if count_users else "0"
     row = connection.execute(f"SELECT {columns.COLLECTION}, {users} FROM collection WHERE name = ?", (name,)).fetchone()
     if row is None:
@@ -30,7 +34,11 @@ def find(connection: sqlite3.Connection, name: str, *, count_users: bool = False
 
 
 def person(connection: sqlite3.Connection, key: int, user_id: str) -> int:
-    """Returns the row id of a user. Raises UserNotFound."""
+    """Returns the row id of a user.
+
+    Raises:
+        UserNotFound: There is no such user.
+    """
     row = connection.execute("SELECT id FROM person WHERE collection_id = ? AND user_id = ?", (key, user_id)).fetchone()
     if row is None:
         columns.no_user(user_id)
@@ -38,7 +46,7 @@ def person(connection: sqlite3.Connection, key: int, user_id: str) -> int:
 
 
 def people(connection: sqlite3.Connection, key: int, users: Container[str] | None) -> NDArray[np.int64] | None:
-    """Returns the row ids of existing users; None for None."""
+    """Returns the row ids of those users who exist; None if `users` is None."""
     if users is None:
         return None
     rows = connection.execute(
@@ -59,7 +67,7 @@ def faces_by_row(connection: sqlite3.Connection, rows: Iterable[int], width: int
 
 
 def known_faces(connection: sqlite3.Connection, key: int, faces: Sequence[StoredFace]) -> list[StoredFace]:
-    """Returns stored faces with the source_key or face_id of one of these."""
+    """Returns the stored faces that have the source_key or face_id of one of these faces."""
     found: dict[str, StoredFace] = {}
     for column, values in (
         ("source_key", [face.source_key for face in faces]),
@@ -106,12 +114,12 @@ def insert_faces(connection: sqlite3.Connection, key: int, faces: Sequence[Store
             for face in faces
         ),
     )
-    # Row ids ascend and are never reused: those above the last one were just inserted.
+    # Row ids ascend and are never reused, so those above the last one belong to the faces just inserted.
     note_changes(connection, key, "id > ?", (last,))
 
 
 def note_changes(connection: sqlite3.Connection, key: int, where: str, values: Iterable[Any]) -> None:
-    """Records the faces that match a condition as changed, for the copies of other workers."""
+    """Records that the faces that match a condition have changed, so that workers update their copies."""
     connection.execute(
         f"INSERT INTO change (collection_id, face) SELECT {key}, id FROM face WHERE {where}", tuple(values)
     )
@@ -129,7 +137,7 @@ def delete_faces(connection: sqlite3.Connection, key: int, where: str, values: I
 def set_person(
     connection: sqlite3.Connection, key: int, face_ids: Sequence[str], where: str, values: Sequence[Any], row_id: Any
 ) -> list[str]:
-    """Sets or clears the person of those of these faces that match a condition; returns their ids."""
+    """Sets or clears the person of those of these faces that match a condition; returns the ids of the faces."""
     where = f"collection_id = ? AND face_id IN {IN_LIST} AND {where}"
     values = (key, json.dumps(list(face_ids)), *values)
     changed = {row[0] for row in connection.execute(f"SELECT face_id FROM face WHERE {where}", values)}
@@ -139,7 +147,7 @@ def set_person(
 
 
 def with_person(connection: sqlite3.Connection, key: int, face_ids: Sequence[str], person_key: int | None) -> list[str]:
-    """Those of these faces that are this user's; None: that have no user."""
+    """Returns the ids of those of these faces that belong to a user, or with None, to no user."""
     where = f"collection_id = ? AND face_id IN {IN_LIST} AND person_id IS ?"
     found = connection.execute(f"SELECT face_id FROM face WHERE {where}", (key, json.dumps(list(face_ids)), person_key))
     there = {row[0] for row in found}
@@ -147,7 +155,7 @@ def with_person(connection: sqlite3.Connection, key: int, face_ids: Sequence[str
 
 
 def record(connection: sqlite3.Connection, collection: str, faces: int, request: ErasureRequest) -> Erasure:
-    """Records an erasure that is not scrubbed yet."""
+    """Records an erasure whose data has not been scrubbed yet, and returns the receipt."""
     erasure = columns.new_erasure(collection, faces, request)
     times = (request.now.timestamp(), seconds(request.backups_until))
     connection.execute(
@@ -158,7 +166,11 @@ def record(connection: sqlite3.Connection, collection: str, faces: int, request:
 
 
 def is_repeated(connection: sqlite3.Connection, token: RequestToken | None) -> bool:
-    """Returns whether a request with this token was carried out before, and records the token."""
+    """Returns whether a request with this token was already carried out, and records the token.
+
+    Raises:
+        RequestTokenReused: The token was used for a request with other parameters.
+    """
     if token is None:
         return False
     row = connection.execute("SELECT parameters FROM request_token WHERE token = ?", (token.token,)).fetchone()
@@ -171,19 +183,19 @@ def is_repeated(connection: sqlite3.Connection, token: RequestToken | None) -> b
 
 
 def read_collection(row: Sequence[Any]) -> Collection:
-    """Returns the collection of a row of `columns.COLLECTION` and its number of users."""
+    """Returns the collection in a row of `columns.COLLECTION` and its number of users."""
     _, name, version, width, rate, retention, metadata, created, faces, users = row
     return Collection(name, version, width, rate, retention, json.loads(metadata), _time(created), faces, users)
 
 
 def read_user(row: Sequence[Any]) -> User:
-    """Returns the user of a row of `columns.USER`."""
+    """Returns the user in a row of `columns.USER`."""
     user_id, metadata, expires, created, faces = row
     return User(user_id, json.loads(metadata), _time_or_none(expires), _time(created), faces)
 
 
 def read_face(row: Sequence[Any], width: int) -> StoredFace:
-    """Returns the face of a row of FACE, with its embedding (width,) if the row has one."""
+    """Returns the face in a row of FACE, with its embedding (width,) if the row has one."""
     face_id, user_id, external, image_id, box, confidence, created, source_key = row[: columns.FACE_COLUMNS]
     vector = row[columns.FACE_COLUMNS :]
     numbers = None if box is None else json.loads(box)
@@ -194,14 +206,14 @@ def read_face(row: Sequence[Any], width: int) -> StoredFace:
 
 
 def read_erasure(row: Sequence[Any]) -> Erasure:
-    """Returns the receipt of a row of `columns.ERASURE`."""
+    """Returns the receipt in a row of `columns.ERASURE`."""
     erasure_id, collection, subject, faces, deleted, scrubbed, until = row
     times = (_time(deleted), _time_or_none(scrubbed), _time_or_none(until))
     return Erasure(erasure_id, collection, subject, faces, *times)
 
 
 def seconds(time: datetime | None) -> float | None:
-    """Returns a time as it is stored: seconds since 1970, None for none."""
+    """Returns a time as it is stored: seconds since 1970, or None."""
     return None if time is None else time.timestamp()
 
 

@@ -1,8 +1,8 @@
 """Schema migrations: numbered SQL files, applied in order within one transaction, by one process at a time.
 
-Migrations only add: the meaning of existing data does not change, so that pods of the previous version keep working
-during a rolling upgrade. A migration that must break this increases OLDEST_READER, and older programs then report that
-the store is too new for them.
+Migrations only add to the schema and never change the meaning of existing data, so that pods of the previous version
+keep working during a rolling upgrade. A migration that must break this rule increases OLDEST_READER; older programs
+then report that the store is too new for them.
 """
 
 from __future__ import annotations
@@ -35,7 +35,16 @@ def scripts(kind: Literal["sqlite", "postgres"]) -> tuple[str, ...]:
 
 
 def check_version(found: int, oldest_reader: int, known: int) -> None:
-    """Raises SchemaTooNew."""
+    """Checks that this program can use the schema of a store.
+
+    Args:
+        found: Version of the store's schema.
+        oldest_reader: The store's OLDEST_READER.
+        known: Number of migrations that this program knows.
+
+    Raises:
+        SchemaTooNew: The program is older than `oldest_reader`.
+    """
     if oldest_reader > known:
         raise SchemaTooNew(
             f"the store has schema {found}, which this version (schema {known}) cannot use: upgrade the service"
@@ -43,7 +52,14 @@ def check_version(found: int, oldest_reader: int, known: int) -> None:
 
 
 def migrate_sqlite(connection: sqlite3.Connection) -> int:
-    """Migrates a database to the latest schema, within the caller's write transaction; returns its version."""
+    """Migrates a database to the latest schema within the caller's write transaction.
+
+    Returns:
+        The version of the schema.
+
+    Raises:
+        SchemaTooNew: The store was migrated by a newer, incompatible program.
+    """
     known = scripts("sqlite")
     connection.execute("CREATE TABLE IF NOT EXISTS schema_version (version INTEGER NOT NULL, oldest_reader INTEGER)")
     row = connection.execute("SELECT version, oldest_reader FROM schema_version").fetchone()

@@ -65,7 +65,7 @@ def shards_job(options: JobOptions) -> Manifest:
         "parallelism": options.parallelism,
         "backoffLimitPerIndex": 3,
         "maxFailedIndexes": options.shards,
-        # A disrupted (for example, evicted) pod does not count as a failure of its shard: another pod continues.
+        # A pod that is evicted or runs out of memory does not count as a failure of its shard: another pod continues.
         "podFailurePolicy": {
             "rules": [{"action": "Ignore", "onPodConditions": [{"type": "DisruptionTarget", "status": "True"}]}]
         },

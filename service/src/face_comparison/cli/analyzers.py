@@ -66,8 +66,8 @@ def open_bundle(settings: Settings) -> Bundle:
     """Returns the selected bundle, which is fetched first if it is not on this machine yet.
 
     Raises:
-        InvalidBundle: There is no such bundle, or it is damaged.
-        InvalidSettings: The settings do not fit the bundle.
+        InvalidBundle: The bundle is missing, or a file of it is missing or damaged.
+        InvalidSettings: There is no such bundle.
         ModelDownloadFailed: The bundle could not be fetched.
     """
     from face_comparison.cli import downloads  # noqa: PLC0415
@@ -87,7 +87,7 @@ def decode_image(data: bytes) -> NDArray[np.uint8]:
     Raises:
         UnsupportedFormat: The data is not in a supported image format.
         CorruptImage: The image is damaged.
-        ImageTooLarge: The image has too many pixels.
+        ImageTooLarge: A side of the image is too long.
     """
     from face_comparison import image  # noqa: PLC0415
 

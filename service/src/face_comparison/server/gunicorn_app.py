@@ -87,7 +87,7 @@ class ServiceArbiter(Arbiter):  # type: ignore[misc]
         try:
             super().reap_workers()
         except HaltServer:
-            if not self.app.shared.stopping:  # raised again for a second worker that fails like the first
+            if not self.app.shared.stopping:  # otherwise, ignore a second worker that fails like the first
                 raise
 
     def reload(self) -> None:

@@ -123,7 +123,7 @@ class Analyzer(Protocol):
         Raises:
             UnsupportedFormat: The data is not in a supported image format.
             CorruptImage: The image is damaged.
-            ImageTooLarge: The image has more pixels than are accepted.
+            ImageTooLarge: A side of the image is longer than accepted.
         """
         ...
 

@@ -21,7 +21,7 @@ def roll_and_yaw(landmarks: NDArray[np.float32]) -> tuple[float, float]:
     """Returns the roll (clockwise in the image) and the yaw (to the image's right) of a face, in degrees.
 
     Args:
-        landmarks: (5, 2) pixels, in the order of `types.LANDMARK_TYPES`.
+        landmarks: (5, 2) pixels, in the order of `api.limits.LANDMARK_TYPES`.
     """
     roll = float(aligned_roll(landmarks[None])[0])
     angle = np.radians(roll)

@@ -97,6 +97,7 @@ def detect_request(body: Buffer, content_type: str, query: Mapping[str, str]) ->
         InvalidJson: The body is not JSON.
         InvalidParameter: A field has an invalid value.
         MissingImage: There is no image.
+        UrlNotAllowed: The image was sent as its URL.
         InvalidBase64: The image is not base64.
     """
     check_spelling(query, fields_of(ImageShape))
@@ -135,6 +136,7 @@ def compare_request(
         InvalidJson: The body is not JSON.
         InvalidParameter: A field has an invalid value.
         MissingImage: There is no source or no target.
+        UrlNotAllowed: The source image was sent as its URL.
         InvalidBase64: The source image is not base64.
         InvalidFaceHash: The source hash is not valid.
         HashVersionMismatch: The source hash was computed by another model.
@@ -181,7 +183,8 @@ def image_or_hash(fields: Fields, version: str) -> Subject:
 
     Raises:
         MissingImage: There is neither an image nor a hash.
-        InvalidParameter: A field has the wrong type.
+        InvalidParameter: A field has the wrong type, or the URL is too long.
+        UrlNotAllowed: The image was sent as its URL.
         InvalidBase64: The image is not base64.
         InvalidFaceHash: The hash is not valid.
         HashVersionMismatch: The hash was computed by another model.

@@ -24,7 +24,7 @@ from face_comparison.benchmark.load import Call
 DETECT = "/prod/face_comparison"
 
 QUEUE = 64
-"""Holds every client of the contest."""
+"""Queue length of the service, enough for all clients of the contest."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +73,7 @@ class Entry:
 
 
 Turn: TypeAlias = Callable[[int], Entry]
-"""Analyzes a number of images, taken in turn, and returns what it reached."""
+"""Analyzes a number of images, cycling through those of the plan, and returns the results."""
 
 
 @dataclass(frozen=True, slots=True)

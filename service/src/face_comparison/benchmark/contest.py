@@ -20,10 +20,10 @@ from face_comparison.vision.bundle import Bundle
 IN_FLIGHT = (1, 8, 32)
 
 FLOOD, FLOODED_QUEUE = 64, 16
-"""Requests in flight, and a queue that cannot hold them."""
+"""Number of requests in flight in a flood, and the length of a queue that cannot hold them."""
 
 BETWEEN_PROBES = 0.02
-"""Seconds."""
+"""Pause between two probes in seconds."""
 
 
 def load_analyzer(bundle: Bundle, plan: Plan) -> ImageAnalyzer:

@@ -23,10 +23,10 @@ from face_comparison.vision.analyzer import assemble_analyzer
 from face_comparison.vision.bundle import Bundle
 
 PAUSE = 0.004
-"""Seconds that a network or the decoder seems to take."""
+"""Simulated duration of a network or the decoder, in seconds."""
 
 THREADS = 16
-"""Enough that some thread always wants the lock."""
+"""Number of threads, enough for some thread to always wait for the lock."""
 
 
 class _Replay:

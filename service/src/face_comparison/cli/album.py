@@ -54,7 +54,7 @@ def command() -> None:
 
 
 LISTED = 20
-"""Skipped files that are listed in the terminal; all are in skipped.csv."""
+"""Maximum number of skipped files listed in the terminal; skipped.csv has all of them."""
 
 
 @click.command("build")

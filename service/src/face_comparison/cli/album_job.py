@@ -12,7 +12,8 @@ from face_comparison.cli import album_manifests, album_options, analyzers, optio
 from face_comparison.errors import ShardsUnfinished
 
 _FIRST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS = 2.0, 60.0
-"""Between two looks at the results: a small album does not wait long, a large bucket is not listed all the time."""
+"""Initial and maximum pause between two checks of the results, so that a small album does not wait long and a large
+bucket is not listed all the time."""
 
 _PLACE = click.argument("photographs", metavar="DIR")
 _RESULTS = options.option(

@@ -11,14 +11,16 @@ from typing import Any
 Manifest = dict[str, Any]
 
 ALBUMS = "/albums"
-"""Where the claim is mounted. The album is a folder in it, because a file system may have folders of its own."""
+"""Where the claim is mounted. The album gets its own folder in it, because the root of a file system may already
+contain other folders."""
 
 WAIT_SECONDS = 24 * 3600
-"""How long the second Job waits for the shards."""
+"""How long the second Job waits for the shards, in seconds."""
 
 _INDEX = "metadata.annotations['batch.kubernetes.io/job-completion-index']"
 _USER = 65532
-"""Of the container image; by it, a claim is given to the pod that makes the album."""
+"""User of the container image, and the group that owns the claim, so that the pod that creates the album can write to
+it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 MODEL_OPTIONS = ("bundle", "device", "engine", "precision", "threads", "max_side")
 ONLY_LOCAL = tuple(name for name in MODEL_OPTIONS if name != "threads")
-"""Options about models on this machine, which a service has chosen for itself."""
+"""Options about the models on this machine, which have no effect on a service."""
 WITH_SERVICE = "with --service: the service's own setting applies"
 
 

@@ -45,7 +45,7 @@ _ABOUT_EVERY_IMAGE = frozenset(
         "invalid_settings",
     }
 )
-"""Error codes that the next image would get as well."""
+"""Error codes that do not depend on the image, so every other image would fail with them, too."""
 
 _LONGEST_USER_ID = 128
 _NOT_IN_USER_IDS = re.compile(r"[^a-zA-Z0-9_.\-:]+")

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from face_comparison.vision import matching
 
 SAME, DIFFERENT = 0, 1
-"""Exit statuses: the person is in all of the other images, or missing in at least one."""
+"""Exit statuses: the person is in all of the other images (0), or missing from at least one (1)."""
 
 
 @click.command("compare")

@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     from face_comparison.evaluation.run import Evaluation, Progress
 
 CACHE = ".face-comparison"
-"""Cache folder for detected faces, inside the dataset, so that deleting the dataset also deletes its biometric data."""
+"""Name of the folder that caches detected faces. It is inside the dataset, so that deleting the dataset also deletes
+its biometric data."""
 
 _PATH = click.Path(path_type=Path)
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
@@ -204,7 +205,7 @@ def summary(evaluation: Evaluation) -> str:
 
 
 LISTED = 20
-"""Number of images listed in the terminal; the report lists more, and the JSON file all."""
+"""Maximum number of skipped images listed in the terminal; the report lists more, and the JSON file all of them."""
 
 
 def _left_out(lost: list[tuple[Path, str, str]]) -> list[str]:

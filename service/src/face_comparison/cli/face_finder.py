@@ -27,16 +27,16 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 IN_FLIGHT = 8
-"""Concurrent requests to a service."""
+"""Default number of concurrent requests to a service."""
 
 _ENVELOPE = 4096
-"""Bytes of a request in addition to its images."""
+"""Maximum number of bytes in a request besides its images."""
 
 _TIMEOUT_SECONDS = 120.0
 _RETRIES = 100  # The timeout limits calls, not the number of attempts: a command can wait for a busy service.
 
 _ABOUT_CALLER = frozenset({"unauthorized", "forbidden", "not_found", "method_not_allowed", "invalid_json"})
-"""Error codes that every other image would get as well."""
+"""Error codes that do not depend on the image, so every other image would fail with them, too."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,8 @@ import difflib
 import click
 
 _WHOLE = 1000
-"""Longer than any summary: click would truncate it to fit on the line, although it can be wrapped."""
+"""A limit beyond the length of any summary: by default, click truncates summaries to one line, although they could be
+wrapped."""
 
 
 class Group(click.Group):

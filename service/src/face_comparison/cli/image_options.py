@@ -61,7 +61,7 @@ files_from = click.option(
 )
 
 IMAGE = click.Path(allow_dash=True, path_type=str)
-"""A file, folder, pattern, URL or `-`; shells complete file names."""
+"""A file, folder, pattern, URL, or `-`. It is a path type so that shells complete file names."""
 
 
 def service(function: F) -> F:

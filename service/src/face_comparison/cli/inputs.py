@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 STDIN = "-"
 MAX_FILE_BYTES = 256 * 2**20
-"""Maximum size of a file or of standard input."""
+"""Maximum size of a file, or of the data from standard input."""
 
 _EVERYWHERE = ("0.0.0.0/0", "::/0")
 _WEB = ("http://", "https://")

@@ -21,7 +21,8 @@ from face_comparison.vision.analyzer import ModelInfo
 from face_comparison.vision.bundle import Strangers as StatedStrangers
 
 UNMEASURED = Strangers(mean=0.109, deviation=0.096, pairs=45)
-"""For bundles without measured strangers: the default bundle's, of ten people (docs/data/accuracy.json)."""
+"""The distribution for bundles without measured strangers: that of the default bundle, measured on ten people
+(docs/data/accuracy.json)."""
 
 _GROWTH = 0.1
 """A collection is remeasured when its number of faces has changed by this fraction."""

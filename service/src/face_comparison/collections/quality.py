@@ -47,7 +47,8 @@ LIMITS: dict[QualityFilter, Limits] = {
     "MEDIUM": Limits(face_size=56, sharpness=30, brightness=15, confidence=0.65, yaw=0.65),
     "HIGH": Limits(face_size=80, sharpness=40, brightness=20, confidence=0.7, yaw=0.5),
 }
-"""AUTO rejects what harms a collection. The embedder's input has 112 pixels; faces below about 40 lack detail."""
+"""The limits of each filter. AUTO rejects faces that would harm a collection. The input of the embedder has 112 pixels;
+faces below about 40 pixels lack detail."""
 
 _UNRELIABLE: dict[str, UnindexedReason] = {
     "EXTREME_POSE": "EXTREME_POSE",
@@ -55,7 +56,7 @@ _UNRELIABLE: dict[str, UnindexedReason] = {
     "LOW_BRIGHTNESS": "LOW_BRIGHTNESS",
     "SMALL_FACE": "SMALL_BOUNDING_BOX",
 }
-"""The analyzer's reasons by Rekognition's names; any other is LOW_FACE_QUALITY."""
+"""Maps the analyzer's reasons to Rekognition's; all others become LOW_FACE_QUALITY."""
 
 
 def check_quality_filter(value: object) -> QualityFilter:

@@ -26,7 +26,7 @@ from face_comparison.vision.analyzer import ModelInfo
 DEFAULT_MATCHES = 5
 
 PAGE_METADATA_BYTES = 2**20
-"""Limit of a page's metadata: one item may have 16 KiB, and a page 4,096 items."""
+"""Maximum size of the metadata in a page. It is needed because an item may have 16 KiB, and a page 4,096 items."""
 
 ITEMS_AT_ONCE = 128
 

@@ -24,10 +24,10 @@ TOLERANCE_CONFIDENCE = 0.95
 """Probability with which the true rate does not exceed the computed one, given the sample."""
 
 MIN_PEOPLE = 200
-"""Minimum number of people of a collection for measuring it: 19,900 pairs."""
+"""Minimum number of people in a collection for measuring it, which make 19,900 pairs."""
 
 SAMPLE_FACES = 1000
-"""Maximum number of faces of a collection that are measured: half a million pairs."""
+"""Maximum number of faces of a collection that are measured, which make half a million pairs."""
 
 _TAIL = 0.001
 """Fraction of a collection's pairs at which the near tail is compared with the normal model: small enough to detect a

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 Vector = NDArray[np.float32]
 
 Grouping = Literal["people", "faces", "users"]
-"""What a search returns: `people`: each user, and each face without a user, once; `faces`: each face; `users`: each
-user once."""
+"""What a search returns: `people` returns each user and each face without a user once, `faces` returns every face, and
+`users` returns each user once."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,7 @@ from face_comparison.vision import bundle
 from face_comparison.vision.bundle import Bundle, Comparison, Quantile, Review, Strangers
 
 QUANTILES = (1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 0.1, 0.5)
-"""Fractions of pairs of different people whose distances a manifest contains, if enough pairs were measured."""
+"""Fractions of pairs of different people for which a manifest states the distance, if enough pairs were measured."""
 
 ENOUGH_PAIRS = 10
 """Minimum number of pairs below a quantile."""

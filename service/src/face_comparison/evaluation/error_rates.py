@@ -22,7 +22,7 @@ TARGETS = (1e-2, 1e-3, 1e-4, 1e-5)
 """False match rates at which the true accept rate is reported."""
 
 ENOUGH_MATCHES = 10
-"""Expected false matches that are needed to measure a false match rate."""
+"""Minimum expected number of false matches for measuring a false match rate."""
 
 REPLICATES = 400
 

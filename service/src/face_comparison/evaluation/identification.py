@@ -18,7 +18,7 @@ from face_comparison.evaluation.intervals import Rate, rate_by_blocks
 from face_comparison.evaluation.pair_counts import BINS, assign_blocks, distance_bins, distance_matrix, threshold_bin
 
 SIZES = (10, 100, 1_000, 10_000, 100_000, 1_000_000)
-"""Gallery sizes that are reported."""
+"""Gallery sizes that a report covers."""
 
 MAX_PROBES = 20_000
 _DRAWS = 10

@@ -24,7 +24,7 @@ from face_comparison.evaluation.pair_counts import BINS, PairCounts
 CONFIDENCE = 0.95
 
 ENOUGH_ERRORS = 20
-"""Minimum number of errors for estimating their clustering."""
+"""Minimum number of errors for estimating how they cluster."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,7 +21,8 @@ STEP = 0.001
 """Thresholds are multiples of this distance. Rates at these thresholds are exact, not interpolated."""
 
 BINS = round(2 / STEP) + 1
-"""Bin k holds the distances in ((k - 1) * STEP, k * STEP], so the pairs in bins 0 to k match at threshold k * STEP."""
+"""Number of bins. Bin k holds the distances in ((k - 1) * STEP, k * STEP], so the pairs in bins 0 to k match at the
+threshold k * STEP."""
 
 THRESHOLDS: NDArray[np.float64] = np.round(np.arange(BINS) * STEP, 3)
 """The threshold of each bin."""
@@ -29,10 +30,10 @@ THRESHOLDS: NDArray[np.float64] = np.round(np.arange(BINS) * STEP, 3)
 MAX_BLOCKS = 64
 
 _CHUNK = 2048
-"""Images on each side of one matrix of distances: 16 MiB in float32."""
+"""Number of images on each side of a distance matrix, which then takes 16 MiB in float32."""
 
 _TOLERANCE = 1e-5
-"""Tolerance for rounding: distances that are nearly a multiple of STEP belong to its bin."""
+"""Tolerance for rounding errors, in units of STEP: a distance just above a multiple of STEP belongs to its bin."""
 
 Advance = Callable[[int], None]
 """Called with the number of pairs that have just been counted."""

@@ -19,7 +19,7 @@ from face_comparison.evaluation.worst_pairs import ImagePair
 from face_comparison.plurals import count_noun
 
 LISTED = 200
-"""Unusable images that are listed; the JSON file has all."""
+"""Maximum number of unusable images to list; the JSON file has all of them."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,10 +25,10 @@ from face_comparison.evaluation.scan import scan
 from face_comparison.evaluation.thresholds import Costs, Recommendation, ReviewLimits, ThresholdChooser
 
 FALSE_POSITIVE_TARGETS = (1e-2, 1e-3)
-"""Rates of searches for strangers that return somebody, for which thresholds are recommended."""
+"""False positive identification rates (FPIR) for which thresholds are recommended."""
 
 COST_RATIOS = (1, 10, 100, 1_000, 10_000)
-"""Costs of a false match, in costs of a false non-match, for which thresholds are recommended."""
+"""Ratios of the cost of a false match to that of a false non-match for which thresholds are recommended."""
 
 
 class Progress(Protocol):

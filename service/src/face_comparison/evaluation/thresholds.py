@@ -17,10 +17,10 @@ from face_comparison.evaluation.pair_counts import STEP, THRESHOLDS, PairCounts,
 from face_comparison.evaluation.strangers import extended_false_match, extended_false_non_match
 
 SURE_SAME_FMR = 1e-4
-"""`same` is said without a review where at most so many pairs of different people lie as near."""
+"""Maximum false match rate at which a pair is judged `same` without a review."""
 
 SURE_DIFFERENT_FNMR = 1e-2
-"""`different` is said without a review where at most so many pairs of one person lie as far apart."""
+"""Maximum false non-match rate at which a pair is judged `different` without a review."""
 
 MAX_SCALE = 1.0
 MIN_SCALE = 0.005

@@ -13,10 +13,10 @@ from face_comparison.plurals import count_noun
 
 FEW_PEOPLE, ENOUGH_PEOPLE = 50, 200
 SAME_SHOT = 0.2
-"""Distance below which two images of one person are probably one photograph, saved twice."""
+"""Distance below which two images of one person are probably copies of the same photograph."""
 
 SMALLEST = 1e-6
-"""Rates below are not told apart in words."""
+"""Rates below this are all worded as "under" it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 KEPT = 12
-"""People or pairs of people of each kind that are kept."""
+"""Maximum number of pairs to keep of each kind."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ import threading
 from collections.abc import Callable
 
 MAX_WAITING = 2000
-"""Maximum number of waiting functions; more are dropped."""
+"""Maximum number of waiting functions; further ones are dropped."""
 
 FINISH_SECONDS = 1.0
 

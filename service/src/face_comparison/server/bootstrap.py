@@ -23,8 +23,8 @@ from face_comparison.vision.types import Analysis
 from face_comparison.web.app import create_app, head_rejection
 
 Loader = Callable[[Settings, int], Analyzer]
-"""Makes the analyzer of a process: settings, and the number of images that it works on at once. Raises what stops the
-start."""
+"""Loads the analyzer of a process, given the settings and the number of images to analyze concurrently. Its exceptions
+abort the startup."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +35,7 @@ class Process:
     head_rejection: Callable[[dict[str, Any]], Exception | None]
     """Returns why the application rejects a request based on its head's environ, or None if it needs the body."""
     load: Callable[[], None]
-    """Loads and tries the models, then marks this process as ready. Raises errors that must stop the startup."""
+    """Loads and tries the models, then marks this process as ready. Its exceptions abort the startup."""
     drain: Callable[[], None]
     """Rejects all new requests from now on."""
 

@@ -39,26 +39,27 @@ if TYPE_CHECKING:
     from face_comparison.server.http_server import HttpServer
 
 HEADROOM = 4
-"""Additional threads of a worker for rejections, and streamed responses."""
+"""Additional threads per worker, for rejections and streamed responses."""
 
 MAX_CONNECTIONS = 2000
-"""Maximum open connections per worker; they use no threads."""
+"""Maximum number of open connections per worker; a connection takes no thread."""
 
 OTHER_FILES = 512
-"""Open files other than client connections: models, libraries, images being fetched."""
+"""Number of open files to allow besides client connections: models, libraries, images being fetched."""
 
 FETCH_SHARE = 0.2
 """Fraction of a worker's memory budget for images being fetched."""
 
 MAX_ARENAS = 2
-"""Of glibc's allocator in one worker. What is freed in one is of no use to threads of another until it is returned:
-with eight, 24 images of 1600 x 1600 pixels took 220 MiB more than the budget allowed."""
+"""Maximum number of glibc's malloc arenas per worker. Memory that is freed in one arena cannot be used by threads of
+another until it is returned to the system: with eight arenas, 24 images of 1600 x 1600 pixels took 220 MiB more than
+the budget allowed."""
 
 MEMORY_RESERVE = 0.1
-"""Of the memory limit, for what no budget counts: the interpreter, buffers of the kernel, fragments."""
+"""Fraction of the memory limit reserved for what no budget counts: the interpreter, kernel buffers, fragmentation."""
 
 HEARTBEAT_SECONDS = 60
-"""A worker whose event loop has been blocked this long is replaced."""
+"""A worker whose event loop has been blocked for this long is replaced."""
 
 log = logging.getLogger("face_comparison.server.gunicorn_app")
 

@@ -36,29 +36,29 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 LIVENESS = "/livez"
-"""GET is handled in the event loop: under load, a thread would wait for Python's interpreter lock several times.
-
-It neither waits nor logs.
-"""
+"""Path whose GET requests the event loop handles itself: under load, a thread would wait for Python's interpreter lock
+several times. Handling them neither blocks nor logs."""
 
 METRICS = "/metrics"
 
 PROBES = frozenset({LIVENESS, "/readyz", "/ping"})
-"""Paths handled by separate threads, which metrics scrapes never delay."""
+"""Paths handled by threads of their own, which scrapes of metrics never delay."""
 
 PROBE_THREADS = 2
 
 READ_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 READ_THREADS = 12
-"""Threads for documents and lists: a thousand clients who ask for them at once do not delay requests with an image."""
+"""Threads for documents and lists, so that a thousand clients that request them at once do not delay requests with an
+image."""
 
 ACCEPTS_PER_TURN = 64
 
 GRACE_CONNECTIONS = 64
-"""Beyond the limit, while clients that made room are sent an error; then they are closed without one."""
+"""Connections allowed beyond the limit while evicted clients are sent an error; beyond that, connections are closed
+without one."""
 
 SCRATCH_BYTES = 256 * 1024
-"""Received at once from one connection, where it is not a body that is kept."""
+"""Maximum number of bytes received from a connection at once, except for a body to keep."""
 
 DEFERRED_SECONDS = 0.002
 """How long the event loop spends on deferred work before it serves all connections again."""

@@ -14,10 +14,11 @@ MIN_GROWTH_BYTES = 64 * 1024
 
 _CHUNKED_ALLOWANCE = 8 * 1024
 _CHUNKED_SHARE = 16
-"""The framing of a chunked body may take the allowance and a sixteenth of the body."""
+"""The framing of a chunked body may take up to the allowance plus a sixteenth of the body."""
 
 _CHUNKED_SLICE = 1024
-"""Of a chunked body that is parsed in one turn, and its sixteenth more: chunks of one byte take 1 ms per kilobyte."""
+"""Number of bytes of a chunked body that are parsed per iteration of the event loop, in addition to a sixteenth of what
+has arrived. Parsing chunks of one byte takes 1 ms per kilobyte."""
 
 
 class DeclaredBody:

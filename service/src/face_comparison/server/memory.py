@@ -10,16 +10,16 @@ from pathlib import Path
 MIB = 2**20
 
 KEPT_BYTES = 64 * MIB
-"""Freed memory that is not worth giving back."""
+"""Amount of freed memory that is not worth returning to the system."""
 
 CALM_SHARE = 0.5
-"""Of what was in use at once before: less than that is calm."""
+"""Fraction of the previous peak below which a burst counts as over."""
 
 PRESSURE_SHARE = 0.75
-"""Of the memory that a process may use: above it nothing freed is kept."""
+"""Fraction of the memory that a process may use above which freed memory is always returned."""
 
 UNCONTAINED_BYTES = 3 * 2**30
-"""What the service takes at most, by default, where no container limits it."""
+"""Maximum memory that the service uses by default if no container limits it."""
 
 MIN_BUDGET_BYTES = 64 * MIB
 

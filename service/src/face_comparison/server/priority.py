@@ -12,7 +12,8 @@ import threading
 from contextlib import suppress
 
 NICENESS = 2
-"""Above the loop's. It matters between the threads of a container, and hardly to other containers."""
+"""How much higher the niceness of computing threads is than that of the event loop. It matters between the threads of a
+container, but has hardly any effect on other containers."""
 
 _LOWEST = 19
 

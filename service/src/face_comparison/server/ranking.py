@@ -14,10 +14,10 @@ from typing import Generic, TypeVar
 T = TypeVar("T")
 
 KEPT = 64
-"""Found at once, of any number."""
+"""Number of the worst items that are found at once."""
 
 VALID_SECONDS = 0.1
-"""How long they count as the worst, which others may have become since."""
+"""How long these count as the worst items, although others may have become worse since."""
 
 
 class Ranking(Generic[T]):

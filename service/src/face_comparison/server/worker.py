@@ -24,19 +24,23 @@ if TYPE_CHECKING:
     from face_comparison.server.http_server import HttpServer
 
 DRAIN_SECONDS = 1.0
-"""How long a stopping worker keeps rejecting when it has nothing left to do: load balancers need time to notice."""
+"""How long a stopping worker continues to reject requests when it has nothing left to do: load balancers need time to
+remove it."""
 
 HANDSHAKE_SECONDS = 0.25
-"""How long a connection may take to be established: what began before new ones were blocked is still accepted."""
+"""How long a connection may take to be established: those begun before new connections were blocked are still
+accepted."""
 
 LAST_REQUEST_SECONDS = 0.5
-"""How long a connection accepted at the very end may take to send its request, which is then rejected in order."""
+"""How long a client whose connection was accepted at the very end may take to send its request, which is then properly
+rejected."""
 
 HEARTBEAT_SECONDS = 1.0
 
 SWITCH_SECONDS = 0.0005
-"""After which a computing thread hands over Python's lock. The event loop asks for it after every call to the kernel:
-with 5 ms, Python's default, a hundred clients that send at the same time hold it up for half a second."""
+"""Interval after which a computing thread releases Python's lock if another thread waits for it. The event loop needs
+the lock after every system call: with Python's default of 5 ms, a hundred clients that send at the same time delay the
+loop by half a second."""
 
 TRIM_SECONDS = 1.0
 

@@ -25,13 +25,13 @@ ALIGNMENTS: Mapping[str, NDArray[np.float32]] = {
         np.float32,
     ),
 }
-"""Positions (5, 2) of the landmarks in an aligned face, as fractions of its side."""
+"""Landmark positions (5, 2) in an aligned face, as fractions of its side, by the name of the alignment."""
 
 
 _UPRIGHT = (
     (ALIGNMENTS["arcface"].astype(np.float64) - ALIGNMENTS["arcface"].mean(axis=0, dtype=np.float64)) @ (1, 1j)
 ).conj()
-"""The ArcFace landmarks around their mean, conjugate complex numbers."""
+"""The mean-centered ArcFace landmarks as complex numbers, conjugated."""
 
 
 def template(alignment: str, side: int) -> NDArray[np.float32]:

@@ -19,13 +19,14 @@ from face_comparison.vision.detections import Candidates, merge_at_center
 from face_comparison.vision.pyramid import Pyramid
 
 Detect = Callable[[NDArray[np.uint8], float], Candidates]
-"""Runs the detector on images (N, side, side, 3) with a minimum score."""
+"""Runs the detector on images (N, side, side, 3) and returns the candidates with at least a minimum score."""
 
 MIN_CROP_SCORE = 0.3
-"""Score on a crop below which there is no face: sharp ones score 0.88 and more, those in strong noise 0.65."""
+"""Score on a crop below which there is no face. Sharp faces score at least 0.88, faces in strong noise 0.65."""
 
 SMOOTHING = 2.0
-"""Crops are drawn from a level of the pyramid that is no finer than they are: in noise, faces are seen only then."""
+"""Smoothing of crops: they are drawn from a pyramid level that is no finer than the crop, without which faces in noise
+are not detected."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +43,7 @@ class Grid:
 
 
 COARSE, FINE = Grid(8, 2), Grid(16, 4)
-"""For one crop, which decides alone, and for each of several, of which a mean is taken."""
+"""Grids for a single crop that decides alone (coarse), and for crops that are averaged or compared (fine)."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -189,4 +189,4 @@ def merge_at_center(candidates: Candidates, count: int, side: int) -> Detections
 
 
 SAME_FACE_IOU = 0.5
-"""Candidates of one crop that overlap more than this are taken for the same face."""
+"""IoU above which two candidates on one crop count as the same face."""

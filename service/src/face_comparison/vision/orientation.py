@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 SMALL_TILT = 30.0
-"""Maximum degrees between a face and the nearest view for which that view shows it well enough."""
+"""Maximum angle in degrees between a face and the nearest view at which the detector works well enough on that view."""
 
 MOST_TILTED_VIEWS = 3
 

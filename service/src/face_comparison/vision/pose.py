@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 from face_comparison.vision.alignment import aligned_roll
 
 NOSE_DEPTH = 0.45
-"""Depth of the tip of the nose in front of the plane of eyes and mouth, in distances between the eyes."""
+"""Distance of the tip of the nose from the plane of eyes and mouth, as a multiple of the distance between the eyes."""
 
 NOSE_HEIGHT = 0.5
-"""Position of the tip of the nose between the eyes (0) and the mouth (1)."""
+"""Vertical position of the tip of the nose between the eyes (0) and the mouth (1)."""
 
 
 def roll_and_yaw(landmarks: NDArray[np.float32]) -> tuple[float, float]:

@@ -14,16 +14,16 @@ from face_comparison.vision.pose import roll_and_yaw
 from face_comparison.vision.types import Box, Quality
 
 MAX_YAW = 55.0
-"""Degrees of yaw beyond which the landmarks of the far half of the face are guesses."""
+"""Yaw in degrees above which the landmarks on the far side of the face are guesses."""
 
 MIN_SHARPNESS = 20.0
 MIN_EVENNESS = 0.26
-"""Of the detail in a face's least and most detailed direction: below it, the camera or the head moved."""
+"""Minimum `evenness`; below it, the camera or the head moved."""
 
 MIN_BRIGHTNESS = 6.0
 MIN_FACE_SIZE = 20.0
 MAX_SPREAD = 0.06
-"""How far the landmarks may differ between crops, as a fraction of the face's longer side."""
+"""Maximum deviation of the landmarks between crops, as a fraction of the face's longer side."""
 
 
 def assess(

@@ -31,17 +31,21 @@ from face_comparison.vision.pyramid import Pyramid
 from face_comparison.vision.types import Box, Face
 
 MAX_PROPOSALS = 300
-"""More places than this are not looked at again: a bound on the time that an image of a pattern can take."""
+"""Maximum number of proposals that are refined. It bounds the time for an image of a repeating pattern."""
 
 ASPECTS = (0.6, 0.8, 1.0)
-"""Shorter by longer side of the detector's inputs: 16:9, 4:3 (with their padding) and square. An image takes the first
-that holds it, portrait or landscape. Shapes that were not warmed up would make some request pay; each takes memory."""
+"""Shorter by longer side of the detector's inputs: 16:9 and 4:3 (each with some padding), and square.
+
+An image, portrait or landscape, takes the first one that holds it. The set is fixed because a shape that has not been
+warmed up would slow down some request, and small because each shape takes memory.
+"""
 
 SQUARE = (1.0,)
-"""Where padding costs little: close-up views, and accelerators, on which batches of several requests gain much."""
+"""Aspect ratio where padding costs little: for close-up views, and on accelerators, which gain much from batching the
+images of several requests."""
 
 QUARTERS = ((0, 0.0), (1, 90.0), (2, 180.0), (3, -90.0))
-"""Quarter turns of the view, and the roll of the faces that are upright in it."""
+"""Quarter turns of a view, each with the roll in degrees of the faces that are upright in it."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

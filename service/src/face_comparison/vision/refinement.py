@@ -39,38 +39,42 @@ from face_comparison.vision.pyramid import Pyramid
 NEIGHBORS = (0.0, 45.0, -45.0)
 OPPOSITE = (*NEIGHBORS, 180.0)
 TURNS = (*OPPOSITE, 90.0, -90.0, 135.0, -135.0)
-"""Degrees by which the first crop is rotated in search of the way up."""
+"""Angles in degrees by which the first crop is rotated to find the approximate roll."""
 
 LIKELY_SCORE = 0.6
-"""Score of a first crop from which on the face is about upright in it, or upside down."""
+"""Score on the first crop from which the face is assumed to be nearly upright in it, or upside down."""
 
 MAX_SEARCHED = 64
-"""Places that are tried at other rolls: a bound on the time that an image of a pattern can take."""
+"""Maximum number of places tried at other rolls. It bounds the time for an image of a repeating pattern."""
 
 TILTED, TURNED, TURNED_SCORE = 20.0, 25.0, 0.8
-"""From the first to the second number of degrees of roll, the score that a face must have rises to the third: at many
-rolls, something is easily taken for a face."""
+"""Between the first and the second roll (degrees), the minimum score of a face rises to the third value: when many
+rolls are tried, something is easily mistaken for a face at one of them."""
 
 SMALL_ROLL = 6.0
-"""Degrees by which the last measurement of the roll may change it."""
+"""Change in degrees below which the measurement of the roll has converged."""
 
 ROLL_ROUNDS = 4
-"""Measurements of the roll at most."""
+"""Maximum number of measurements of the roll."""
 
 MAX_SHIFT, MAX_STRETCH = 0.15, 1.25
-"""How far the landmarks may move a proposal from its box, in its longer side, and change its size."""
+"""Maximum shift of a proposal away from its box by its landmarks, as a fraction of its longer side, and the maximum
+factor by which they change its size."""
 
 MOST_CHANGE = 45.0
-"""Degrees by which one measurement may change the roll: no face is so far from upright in a crop that shows it well."""
+"""Maximum change of the roll per measurement, in degrees: on a crop where a face is detected well, it is closer to
+upright than that."""
 
 HOPELESS = 0.2
-"""By how much the first crop's score may be too low for a face: the last crops' is seldom so much higher."""
+"""A place is dropped if its score on the first crop is below the minimum by more than this: the score on the last crops
+is rarely that much higher."""
 
 SAME_PLACE_IOU = 0.5
-"""Places that overlap more than this are one face, and only the best is looked at again."""
+"""IoU above which two places count as the same face; only the better one is examined further."""
 
 ROOM_FOR_ERROR = 0.8
-"""By how much the area of a face may differ from what the first crop shows."""
+"""Tolerance for the area of a face on the first crop: it may be among the most prominent faces if its area is at least
+this fraction of the area of the last of them."""
 
 
 @dataclass(frozen=True, slots=True)

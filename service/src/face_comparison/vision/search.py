@@ -17,15 +17,15 @@ from face_comparison.vision.pyramid import Pyramid
 from face_comparison.vision.recognizer import QUARTERS, Recognizer
 
 SMALLEST_FACE = 112.0
-"""Shorter side of a face, in pixels of the decoded image, from which on a finer image adds nothing: networks see
-faces of at most about this size."""
+"""Shorter side of a face, in pixels of the decoded image, above which a finer image adds nothing: the inputs of the
+networks show faces at about this size at most."""
 
 FINER_SCORE = 0.8
-"""Score that a face must have which only a finer view proposed: among many small places, one is easily taken for a
+"""Minimum score of a face that only a finer view proposed: among many small places, one is easily mistaken for a
 face."""
 
 REDUCTIONS: tuple[Reduce, ...] = (8, 4, 2, 1)
-"""What JPEG images can be decoded smaller by, coarsest first."""
+"""Factors by which JPEG images can be decoded smaller, coarsest first."""
 
 
 @dataclass(frozen=True, slots=True)

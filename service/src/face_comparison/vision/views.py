@@ -18,14 +18,14 @@ from face_comparison.vision.detectors import STRIDE
 from face_comparison.vision.pyramid import Pyramid
 
 SEEN_PIXELS = 13.2
-"""Longer side of a face, in the view, that the detector still proposes."""
+"""Longer side, in pixels of the view, of the smallest face that the detector still proposes."""
 
 LARGE = 0.3
-"""Longer side of a face, as a fraction of the image's, from which on more of it may lie beyond what a view shows."""
+"""Longer side of a face, as a fraction of the image's, above which the face may be larger than a view shows well."""
 
 
 PART = 0.6
-"""Width and height of a part of an image, as fractions of the image's: parts overlap by more than a small face."""
+"""Width and height of a part of an image, as a fraction of the image's. Parts overlap by more than a small face."""
 
 
 def smallest_face(longest: int) -> float:

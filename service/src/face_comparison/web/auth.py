@@ -35,7 +35,8 @@ MIN_KEY_LENGTH = 16
 MAX_FILE_BYTES = 2**20
 
 MAX_LABELS = 100
-"""Keys that metrics name: each name is a series per status code, in every worker process and in Prometheus."""
+"""Maximum number of keys with their own label in metrics: each adds a time series per status code, in every worker
+process and in Prometheus."""
 
 OTHER = "other"
 

@@ -15,7 +15,7 @@ Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 MAX_HOPS = 16
-"""Maximum chain of proxies; a longer list is not read to its beginning."""
+"""Maximum length of a chain of proxies; hops beyond it are ignored."""
 
 
 def parse_address(text: str) -> Address | None:

@@ -18,7 +18,7 @@ CLIENT = "face_comparison.client"
 
 
 LATER = "face_comparison.later"
-"""Runs a function elsewhere: the request is answered in the event loop, which must not wait for the log."""
+"""Runs a function in another thread: this request is handled in the event loop, which must not wait for the log."""
 
 
 class ClientConnection:

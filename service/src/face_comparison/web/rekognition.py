@@ -45,7 +45,7 @@ PERMISSIONS: Mapping[str, tuple[Permission, ...]] = {
     "SearchUsers": (SEARCH,),
     "SearchUsersByImage": (SEARCH,),
 }
-"""Any one of these permits the operation."""
+"""The permissions for each operation, any one of which is sufficient."""
 
 
 def register_rekognition(

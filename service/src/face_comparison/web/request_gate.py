@@ -24,7 +24,7 @@ from face_comparison.web.auth import ApiKeys, FailureThrottle, Headers
 from face_comparison.web.request_body import declared_length, too_large
 
 IPV6_PREFIX = 64
-"""Prefix usually assigned to one customer: addresses within it count as one caller."""
+"""Length of the prefix usually assigned to one customer: addresses with the same prefix count as one caller."""
 
 
 class RequestGate:

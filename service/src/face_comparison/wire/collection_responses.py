@@ -29,7 +29,7 @@ from face_comparison.vision.types import Face
 from face_comparison.wire.responses import to_quality
 
 ConfidenceOf = Callable[[float], float]
-"""Probability that both faces are the same person, by Euclidean distance."""
+"""Maps a Euclidean distance to the probability that both faces are the same person."""
 
 
 def to_collection(info: CollectionInfo) -> api.CollectionDescription:

@@ -55,7 +55,7 @@ class FaceHash:
 
 
 Image = Url | bytes
-"""An image's location, or the encoded image itself."""
+"""The URL of an image, or the encoded image itself."""
 Subject = Image | FaceHash
 
 

@@ -20,14 +20,14 @@ from face_comparison.wire.requests import hash_of_numbers
 
 NDJSON = "application/x-ndjson"
 MAX_SOURCE_KEY_BYTES = 32
-"""Of a SHA-256."""
+"""Maximum size of a source key: that of a SHA-256 digest."""
 
 MAX_LINE_BYTES = 64 * 1024
 PART_BYTES = 128 * 1024
 
 SPARE_LINES, MIN_FACE_BYTES = 10_000, 1536
-"""A body may have as many lines as faces fit into it (768 numbers and commas each), and these more. Ten million lines
-that hold no face took 30 s to be reported."""
+"""The maximum number of lines in a body is the number of faces that fit into it (each has at least 768 numbers and
+commas) plus the spare lines. Without a limit, reporting ten million lines without a face took 30 s."""
 
 
 _Fraction = Annotated[float, msgspec.Meta(ge=0, le=1)]

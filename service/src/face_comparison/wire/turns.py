@@ -15,7 +15,8 @@ from contextlib import contextmanager
 from face_comparison import cancellation
 
 LONG_BYTES = 2**20
-"""Smaller bodies are parsed immediately, in less time than a thread may hold the lock anyway."""
+"""Minimum size of a large body. Smaller bodies are parsed immediately: that takes less time than a thread may hold the
+lock anyway."""
 
 _turn = threading.RLock()
 

@@ -12,7 +12,7 @@ from face_comparison.errors import CollectionExists, CollectionNotFound, Request
 
 COLLECTION = "id, name, model_version, width, max_false_positive_rate, retention_days, metadata, created, face_count"
 COUNT_USERS = "(SELECT count(*) FROM person WHERE collection_id = collection.id)"
-"""Slow with many users, so searches omit it."""
+"""Number of users; slow if there are many, so searches omit it."""
 
 USER = "user_id, metadata, expires, created, (SELECT count(*) FROM face WHERE face.person_id = person.id)"
 USER_OF_FACE = "(SELECT user_id FROM person WHERE person.id = person_id)"

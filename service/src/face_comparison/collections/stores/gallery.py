@@ -18,7 +18,7 @@ from face_comparison import cancellation
 from face_comparison.collections.values import Grouping
 
 BLOCK_ROWS = 65_536
-"""Rows per block. Pages of a block that have not been written to use no memory."""
+"""Number of rows per block. Pages of a block that have never been written take no memory."""
 
 _QUERIES_AT_ONCE = 16
 

@@ -56,7 +56,8 @@ from face_comparison.errors import CollectionNotFound, StoreUnavailable
 SCRUB_LOCK, INDEX_LOCK = 7_014_312_092, 7_014_312_093  # arbitrary numbers that other programs do not use
 LARGE_TABLE_BYTES = 2**30
 LARGE_TABLE_SCRUB_DELAY = timedelta(days=1)
-"""Rewriting a table locks it: small ones are rewritten immediately, in a few seconds; large ones at most once a day."""
+"""How long scrubbing a large table is delayed. Rewriting a table locks it: small tables are rewritten immediately, in a
+few seconds, and large ones at most once a day."""
 
 _NOT_REMOVABLE = re.compile(r"([1-9]\d*) dead row versions? cannot be removed")
 

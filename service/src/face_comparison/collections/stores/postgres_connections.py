@@ -25,7 +25,7 @@ Connection = psycopg.Connection[tuple[Any, ...]]
 SCHEMA = "face_comparison"
 MIGRATION_LOCK = 7_014_312_091  # an arbitrary number that other programs do not use
 OLDEST_PGVECTOR = (0, 5, 0)
-"""Minimum version; older ones have had no fixes since 2023 and are not tested."""
+"""Minimum version of pgvector; older ones have had no fixes since 2023 and are not tested."""
 
 SAFE_HNSW = (0, 8, 4)
 """pgvector before 0.8.4 could leave an HNSW index corrupt after vacuuming (its changelog, 0.8.3 and 0.8.4)."""
@@ -33,11 +33,13 @@ SAFE_HNSW = (0, 8, 4)
 _CONNECT_SECONDS = 5
 _CHECK_SECONDS = 3.0
 _GRACE_SECONDS = 2.0
-"""A responsive server enforces the statement timeout itself; an unresponsive one is abandoned this much later."""
+"""How much later than the statement timeout a connection is abandoned: a responsive server enforces the timeout
+itself."""
 
 _RETRY_SECONDS = 1.0
 _MIGRATION_LOCK_SECONDS = 5
-"""How long a migration waits for running statements, while others queue behind it; the next call retries."""
+"""How long a migration waits for running statements, while other statements queue behind it. If that is not enough, the
+next call tries again."""
 
 _UNAVAILABLE = "the store of collections cannot be reached now: send the request again later"
 

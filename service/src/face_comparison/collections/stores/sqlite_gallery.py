@@ -14,7 +14,7 @@ import numpy as np
 from face_comparison.collections.stores.gallery import Gallery
 
 KEPT_CHANGES = 100_000
-"""Number of changes kept in the database; a worker that has missed more reloads its copy."""
+"""Number of changes that are kept in the database. A worker that has missed more than that reloads its copy."""
 
 _READ_ROWS = 256  # number of rows read at once
 

@@ -218,7 +218,7 @@ def seconds(time: datetime | None) -> float | None:
 
 
 _VALUES = 10_000
-"""Maximum values per statement; SQLite allows 32,766."""
+"""Maximum number of values per statement; SQLite allows 32,766."""
 
 
 def _time(value: float) -> datetime:

@@ -33,4 +33,4 @@ class Decode(Protocol):
 DETECTORS: Mapping[str, Decode] = {"yunet": yunet.decode, "scrfd": scrfd.decode}
 
 STRIDE = 32
-"""Sides of a detector's input are multiples of the largest stride of every family, in pixels."""
+"""The sides of a detector's input are multiples of this: the largest stride of all architectures, in pixels."""

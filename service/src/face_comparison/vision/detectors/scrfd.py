@@ -14,7 +14,7 @@ from face_comparison.vision.detections import Candidates, Detections, concatenat
 
 STRIDES = (8, 16, 32)
 ANCHORS = 2
-"""Anchors per cell of the grid; all lie at the cell's corner."""
+"""Anchors per cell of the grid; all are at the top left corner of the cell."""
 
 
 def decode(outputs: Sequence[NDArray[np.float32]], height: int, width: int, min_score: float) -> Candidates:

@@ -23,7 +23,7 @@ from face_comparison.wire.formats.shapes import (
 from face_comparison.wire.turns import parsing
 
 LONGEST_FORM_VALUE = 10_000 * 136
-"""Maximum length of JSON in a form field: enough for the maximum number of UserIds in a search."""
+"""Maximum length of JSON in a form field, which is enough for the maximum number of UserIds in a search."""
 
 
 def image_fields(

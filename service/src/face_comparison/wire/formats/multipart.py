@@ -33,9 +33,10 @@ from face_comparison.wire.formats.shapes import (
 )
 
 MAX_PARTS = 200
-"""Maximum number of parts: twice the number of all targets, sources, and parameters."""
+"""Maximum number of parts: about twice what the maximum number of targets, a source, and all parameters need."""
 MAX_PART_HEADER_BYTES, MAX_HEADER_BYTES = 4096, 128 * 1024
-"""Maximum size of the headers of one part and of all parts, because parsing takes time. Usual: 150 bytes per part."""
+"""Maximum size of the headers of one part, and of all parts together, because parsing takes time. The usual size is 150
+bytes per part."""
 _SHOWN_NAMES = 5
 _ASCII = bytes(range(128)) + b"_" * 128
 

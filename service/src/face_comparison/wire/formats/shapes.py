@@ -25,10 +25,10 @@ from face_comparison.wire import base64_text
 
 Buffer = bytes | bytearray | memoryview
 Fields = Mapping[str, Any]
-"""Field names and plain values; None: not given. Images are `Inline`."""
+"""Field names and plain values, None for a value that is not given. Images are `Inline`."""
 
 LIST_FIELDS = frozenset({"UserIds"})
-"""Fields that are lists: in a form or query repeated, separated by commas, or one JSON array."""
+"""Fields that are lists: in forms and queries, they are repeated, separated by commas, or given as a JSON array."""
 
 _DECIMAL = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
 _LONGEST_VALUE = 64 * 1024  # maximum bytes of any value other than an image; 768 numbers of 17 digits take 17 KiB
@@ -73,7 +73,8 @@ def image_instead_of_address() -> UrlNotAllowed:
 
 
 _REQUIRED = ("url", "img", "face_hash", "source", "target", "targets", "CollectionId", "FaceIds")
-"""Fields without which a request is rejected anyway, with an error about what is missing."""
+"""Required fields, whose spelling is not checked: without them, a request is rejected with an error that says what is
+missing."""
 
 
 def shape(*fields: str) -> type[msgspec.Struct]:

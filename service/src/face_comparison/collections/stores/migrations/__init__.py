@@ -14,7 +14,7 @@ from importlib import resources
 from typing import Literal
 
 OLDEST_READER = 1
-"""Oldest program, by its number of migrations, that can use the present schema."""
+"""The oldest program, given by its number of migrations, that can use the current schema."""
 
 
 def new_id() -> str:

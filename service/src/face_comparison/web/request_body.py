@@ -44,7 +44,7 @@ def received(environ: Environ, limit: int) -> Received:
 
 
 def declared_length(environ: Environ) -> int | None:
-    """Returns the Content-Length in bytes, or None if there is no valid one."""
+    """Returns the Content-Length in bytes, or None if it is missing or invalid."""
     try:
         return max(0, int(environ["CONTENT_LENGTH"]))
     except (KeyError, ValueError):

@@ -96,7 +96,7 @@ def detect_request(body: Buffer, content_type: str, query: Mapping[str, str]) ->
     Raises:
         InvalidJson: The body is not JSON.
         InvalidParameter: A field has an invalid value.
-        MissingImage: There is no image.
+        MissingImage: The image is missing.
         UrlNotAllowed: The image was sent as its URL.
         InvalidBase64: The image is not base64.
     """

@@ -57,6 +57,25 @@ def test_run_length_coded_pixels_without_end_marker(name: str, end: bytes) -> No
     np.testing.assert_array_equal(decoded(RUNS[name].removesuffix(END) + end), BMPS[name].pixels)
 
 
+def short_palette(compression: int, colors: int, rows: int = 5) -> tuple[bytes, NDArray[np.uint8]]:
+    """An image of 8 columns in runs, without an end marker, whose palette has so few colors; and what it shows."""
+    palette = np.random.default_rng(4).integers(1, 256, (colors, 3), dtype=np.uint8)
+    indices = np.random.default_rng(5).integers(0, min(colors, 16), (rows, 1)).repeat(8, axis=1)
+    spread = 17 if compression == 2 else 1  # one index of 8 bits, or two of 4
+    body = b"".join(bytes([8, spread * int(row[0]), 0, 0]) for row in indices[::-1])
+    extra = np.pad(palette[:, ::-1], ((0, 0), (0, 1))).tobytes()
+    data = kinds.bmp(8, rows, 8 // compression, body, compression=compression, extra=extra)
+    return changed("<I", 46, colors, data), palette[indices]
+
+
+@pytest.mark.parametrize(("compression", "colors"), [*((1, n) for n in (1, 2, 4, 16, 17, 255, 256)), (2, 2), (2, 16)])
+def test_rle_pixels_cut_between_codes_are_corrupt_with_short_palette(compression: int, colors: int) -> None:
+    data, shown = short_palette(compression, colors)
+    np.testing.assert_array_equal(decoded(data), shown)
+    for missing in (1, 3, 4, 8, 12, 16):
+        assert refusal(data[:-missing])
+
+
 @pytest.mark.parametrize("name", BMPS)
 def test_trailing_bytes_are_ignored(name: str) -> None:
     np.testing.assert_array_equal(decoded(BMPS[name].data + b"trailing" * 9), BMPS[name].pixels)

@@ -33,7 +33,10 @@ _DEPTHS = {
 }
 """Bits per pixel that each compression allows."""
 
-_ROW_END, _END = b"\0\0", b"\0\1"
+_OFFSET_AT, _COLORS_AT = 10, 46
+"""Where the header says at which byte the pixels begin, and how many colors the palette has."""
+
+_RUN, _ROW_END, _END = b"\4\x11", b"\0\0", b"\0\1"
 _WIDER = (8, 20)
 """Extra columns with which a run-length encoded image is decoded."""
 
@@ -97,9 +100,7 @@ def _decode_run_lengths(data: bytes, width: int, height: int) -> NDArray[np.uint
     try:
         shown, other = (_decode_wider(data, width, height, wider) for wider in _WIDER)
     except CorruptImage:
-        if not _is_whole(data, width, height):
-            raise
-        shown, other = (_decode_wider(bytes(data) + _END, width, height, wider) for wider in _WIDER)
+        return _decode_without_end(data, width, height)
     if not np.array_equal(shown, other):
         raise CorruptImage("the BMP's run-length coded rows are longer than the image is wide")
     return shown
@@ -114,31 +115,32 @@ def _decode_wider(data: bytes, width: int, height: int, wider: int) -> NDArray[n
     return np.ascontiguousarray(decoded[:, :width], np.uint8)
 
 
-def _is_whole(data: bytes, width: int, height: int) -> bool:
-    """Returns whether only the end marker of the run-length encoded data is missing.
+def _decode_without_end(data: bytes, width: int, height: int) -> NDArray[np.uint8]:
+    """Decodes pixels that lack only the end marker: runs behind them, in their row and the next, show nowhere.
 
-    If so, runs of pixels appended after the data, in its last row and the next, do not show in the image. To notice
-    them, the palette is replaced by one whose colors all differ.
+    Runs that do show differ from what OpenCV leaves there. Indices are decoded as grays, since a palette may have one
+    color twice or be shorter than an index of the runs; they get their colors afterwards.
     """
     layout = _layout(data)
-    if (len(data) - layout.offset) % 2:  # it ends within a code: all codes have an even length
-        return False
-    palette = np.repeat(np.arange(256, dtype=np.uint8), 4)[: layout.offset - _FILE_HEADER - layout.header]
-    fields = bytearray(data)
-    fields[_FILE_HEADER + layout.header : layout.offset] = palette.tobytes()
-    try:
-        one, another = (
-            _decode_wider(bytes(fields) + run + _ROW_END + run + _END, width, height, _WIDER[0])
-            for run in (b"\4\0", b"\4\x11")
-        )
-    except CorruptImage:
-        return False
-    return np.array_equal(one, another)
+    grays = np.repeat(np.arange(255, -1, -1, dtype=np.uint8), 4).tobytes()
+    start = _FILE_HEADER + layout.header
+    if (len(data) - layout.offset) % 2:  # within a code: all have an even length
+        raise CorruptImage("the BMP ends early")
+    fields = bytearray(data[:start]) + grays + data[layout.offset :]
+    struct.pack_into("<I", fields, _OFFSET_AT, start + len(grays))
+    struct.pack_into("<I", fields, _COLORS_AT, 0)
+    shown, other = (
+        _decode_wider(bytes(fields) + end, width, height, wider)[:, :, 0].copy()
+        for end, wider in zip((_END, _RUN + _ROW_END + _RUN + _END), _WIDER, strict=True)
+    )
+    if not np.array_equal(shown, other):
+        raise CorruptImage("the BMP ends early, or its run-length coded rows are longer than the image is wide")
+    return np.asarray(_apply_palette(255 - shown, data, layout), np.uint8)
 
 
 def _layout(data: bytes) -> _Layout:
     try:
-        offset, header = struct.unpack_from("<II", data, 10)
+        offset, header = struct.unpack_from("<II", data, _OFFSET_AT)
         compression = _PLAIN
         if header == _CORE_HEADER:
             width, height, planes, depth = struct.unpack_from("<HHHH", data, 18)
@@ -162,8 +164,8 @@ def _layout(data: bytes) -> _Layout:
     if height < 0 and compression in (_RLE8, _RLE4):
         raise CorruptImage("a run-length coded BMP cannot be stored from top to bottom")
     least = _FILE_HEADER + header
-    if depth <= 8 and offset == least and header > _SHORT_OS2_HEADER:  # the offset leaves no room for the palette
-        offset += 4 * (struct.unpack_from("<I", bytes(data[:50]).ljust(50, b"\0"), 46)[0] or 1 << depth)
+    if depth <= 8 and offset == least and header > _SHORT_OS2_HEADER:  # it leaves no room for the palette
+        offset += 4 * (struct.unpack_from("<I", bytes(data[:50]).ljust(50, b"\0"), _COLORS_AT)[0] or 1 << depth)
     if compression in (_BIT_FIELDS, _ALPHA_BIT_FIELDS):
         least = max(least, _MASKS_AT + 12)
     if not least <= offset < len(data):

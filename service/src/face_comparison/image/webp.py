@@ -91,7 +91,7 @@ def _layout(data: bytes) -> _Layout:
             left, top = 2 * _u24(content, 0), 2 * _u24(content, 3)
             image = tuple(_image_chunks(_chunks(content, 16, len(content), left_to_read)))
         elif kind in (_ALPHA, _LOSSY, _LOSSLESS):
-            image = (*image, (kind, content))
+            image = (*image[-1:], (kind, content))  # of several alpha chunks the last counts
     if not image or image[-1][0] == _ALPHA:
         raise CorruptImage("the WebP holds no image")
     width, height = _size(*image[-1])

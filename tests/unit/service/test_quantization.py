@@ -58,9 +58,13 @@ def network(nodes: list[onnx.NodeProto] = NODES, output: str = "y", opset: int =
     return bytes(model.SerializeToString())
 
 
-def run(model: bytes, images: np.ndarray = IMAGES) -> np.ndarray:
+def run_all(model: bytes, images: np.ndarray = IMAGES) -> list[np.ndarray]:
     session = onnxruntime.InferenceSession(model, providers=["CPUExecutionProvider"])
-    return session.run(None, {"x": images})[0]
+    return session.run(None, {"x": images})
+
+
+def run(model: bytes, images: np.ndarray = IMAGES) -> np.ndarray:
+    return run_all(model, images)[0]
 
 
 def graph(model: bytes) -> onnx.GraphProto:
@@ -171,6 +175,15 @@ def test_normalization_that_cannot_be_folded_stays(nodes: list[onnx.NodeProto]) 
     made = fold_normalization(network(nodes))
     assert "BatchNormalization" in operators(made)
     np.testing.assert_allclose(run(made), run(network(nodes)), rtol=1e-4, atol=1e-4)
+
+
+def test_layer_whose_values_are_an_output_stays() -> None:
+    model = onnx.load_model_from_string(network(NODES[:2], "normal"))
+    model.graph.output.append(helper.make_tensor_value_info("first", TensorProto.FLOAT, ["N", 6, "H", "W"]))
+    plain = model.SerializeToString()
+    folded = fold_normalization(plain)
+    for made, expected in zip(run_all(folded), run_all(plain), strict=True):
+        np.testing.assert_allclose(made, expected, rtol=1e-4, atol=1e-4)
 
 
 def test_equal_input_gives_equal_bytes_in_every_process() -> None:

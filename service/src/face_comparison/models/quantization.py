@@ -60,7 +60,8 @@ def fold_normalization(network: bytes) -> bytes:
     model = onnx.load_model_from_string(network)
     constants = _constants(model.graph)
     readers: dict[str, int] = {}
-    for name in (name for node in model.graph.node for name in node.input):
+    read = [name for node in model.graph.node for name in node.input]
+    for name in [*read, *(output.name for output in model.graph.output)]:
         readers[name] = readers.get(name, 0) + 1
     layers = {node.output[0]: node for node in model.graph.node if node.op_type in LAYERS}
     nodes: list[onnx.NodeProto] = []

@@ -288,6 +288,12 @@ def test_decoder_that_computes_without_end_costs_half_second(monkeypatch: pytest
     assert after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime < 2
 
 
+def test_heic_is_decoded_where_system_lacks_signal(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As Windows does, which does not limit the processor time of a process either."""
+    monkeypatch.delattr("signal.SIGPROF")
+    assert decoded(encoded(Image.fromarray(SCENE), "HEIF")).shape == SCENE.shape
+
+
 def test_decoder_ends_with_its_request(monkeypatch: pytest.MonkeyPatch) -> None:
     """Cancelled from another thread, as by a client that has disconnected."""
     monkeypatch.setattr(heic, "_DECODE", "import time; time.sleep(600)")

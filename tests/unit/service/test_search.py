@@ -120,3 +120,17 @@ def test_small_face_is_decoded_finer() -> None:
     made, found = search(Small())
     assert made.image.size[1] == LONGEST // 2
     np.testing.assert_allclose(found.faces.boxes[0, 2], 120)
+
+
+def test_image_that_is_decoded_whole_is_decoded_once() -> None:
+    """Whatever it is reduced to: as all but JPEG images are."""
+    decoded: list[Reduce] = []
+
+    def decode(reduce: Reduce) -> NDArray[np.uint8]:
+        decoded.append(reduce)
+        return np.zeros((LONGEST * 2 // 3, LONGEST, 3), np.uint8)
+
+    views = Views(finer=(300, 0.9))
+    Search(views, decode, LONGEST, Wanted(0.6, 0.6, 100), {"decode": 0.0, "detect": 0.0}).faces()  # type: ignore[arg-type]
+    assert views.looked == ["upright", "turned", "finer"]
+    assert len(decoded) == 1

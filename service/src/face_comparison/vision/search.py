@@ -164,7 +164,8 @@ class Search:
         if reduce >= self._reduce:
             return False
         self._reduce = reduce
-        self.image = self._decoded()
+        if max(self.image.size) < self._longest:  # others than JPEG are always decoded whole
+            self.image = self._decoded()
         return True
 
     def _decoded(self) -> Pyramid:

@@ -6,6 +6,7 @@ import io
 import subprocess
 import sys
 from collections.abc import Callable
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -69,14 +70,18 @@ IMAGES: dict[str, Callable[[], bytes]] = {
     "HEIC": heic,
 }
 
-_PEAKS = """
+_STATUS = """
 import os, re, sys
 from pathlib import Path
 from face_comparison import image
 
 def status(field):
     return int(re.search(rf"{field}:\\s+(\\d+) kB", Path("/proc/self/status").read_text())[1]) << 10
+"""
 
+_PEAKS = (
+    _STATUS
+    + """
 for path in map(Path, sys.argv[1:]):
     data = path.read_bytes()
     if os.fork():
@@ -88,6 +93,7 @@ for path in map(Path, sys.argv[1:]):
     print(status("VmHWM") - before, flush=True)
     os._exit(0)
 """
+)
 
 
 @pytest.fixture(scope="module")
@@ -129,3 +135,57 @@ def test_estimate_depends_on_pixels_not_file_size() -> None:
     data = damage.png_that_claims(4096, 4096)
     assert len(data) < 10_000
     assert estimate_decode_bytes(data, 4096) > 150 * MIB
+
+
+_SEARCH = (
+    _STATUS
+    + """
+import numpy as np
+from face_comparison.vision.detections import Detections, OrientedDetections
+from face_comparison.vision.search import Search, Wanted
+
+class Everywhere:
+    '''Draws a crop from every level, and finds nothing.'''
+    def view_side(self, longest):
+        return longest // 2
+    def finer_side(self, longest):
+        return longest
+    def propose(self, pyramid, *_):
+        for shrink in (8, 4, 2, 1):
+            pyramid.blended_warps(np.array([[[1 / shrink, 0, -9.0], [0, 1 / shrink, -9.0]]]), 96)
+        return OrientedDetections.of(
+            Detections(np.zeros((0, 4), np.float32), np.zeros(0, np.float32), np.zeros((0, 5, 2), np.float32))
+        )
+    propose_turned = propose_finer = propose
+    def refine(self, pyramid, proposals, *_, turned):
+        return proposals
+    def sure_rolls(self, found):
+        return found.rolls
+    def merged(self, found, more):
+        return found
+
+data = Path(sys.argv[1]).read_bytes()
+header = image.read_header(data)
+image.decode(data, header, 8)
+before = status("VmRSS")
+Path("/proc/self/clear_refs").write_text("5")  # the peak begins anew
+stages = dict(decode=0.0, detect=0.0)
+Search(
+    Everywhere(), lambda reduce: image.decode(data, header, reduce), max(header.width, header.height),
+    Wanted(0.6, 0.6, 9), stages,
+).faces()
+print(status("VmHWM") - before)
+"""
+)
+
+
+def test_estimate_bounds_what_a_search_holds(tmp_path: Path) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    data = kinds.jpeg(Image.fromarray(kinds.scene(2800, 2100)), exif=exif)
+    path = tmp_path / "large.jpg"
+    path.write_bytes(data)
+    done = subprocess.run(
+        [sys.executable, "-c", _SEARCH, path], capture_output=True, text=True, timeout=100, check=True
+    )
+    assert int(done.stdout) <= estimate_decode_bytes(data, 4096)

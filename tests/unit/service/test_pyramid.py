@@ -66,8 +66,9 @@ def test_blended_warp_equals_warp_when_enlarging() -> None:
     np.testing.assert_array_equal(Pyramid(image).blended_warps(matrices, 50), Pyramid(image).warps(matrices, 50))
 
 
-def test_warps_are_those_of_three_channels_to_last_bit() -> None:
-    image = np.random.default_rng(6).integers(0, 256, (300, 400, 3)).astype(np.uint8)
+@pytest.mark.parametrize("size", [(300, 400), (1100, 1000)], ids=["small", "large"])
+def test_warps_are_those_of_three_channels_to_last_bit(size: tuple[int, int]) -> None:
+    image = np.random.default_rng(6).integers(0, 256, (*size, 3)).astype(np.uint8)
     matrices = np.array([[[c, -s, 5.0], [s, c, 60.0]] for c, s in ((1.0, 0.0), (0.8, 0.3), (0.4, -0.6))])
     taken = Pyramid(image).warps(matrices, 96)
     assert taken.shape == (3, 96, 96, 3)

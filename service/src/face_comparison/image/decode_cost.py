@@ -10,7 +10,7 @@ _FIXED = 8 << 20
 
 
 def estimate_decode_bytes(data: bytes, max_side: int = MAX_SIDE) -> int:
-    """Returns an upper bound of the memory, in bytes, that `decode` takes beyond the data at full scale.
+    """Returns an upper bound of the memory that `decode` takes beyond the data, at full scale; a search holds no more.
 
     For data that `read_header` rejects, only a fixed amount is counted: no pixel of it is decoded.
 

@@ -8,6 +8,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+_WIDENED_PIXELS = 1 << 20
+"""Levels of at most so many pixels are held with a fourth channel, too: at most 6 MB, made within a millisecond."""
+
 
 class Pyramid:
     """An image at full, half, quarter size and so on; each level is computed on first use.
@@ -90,10 +93,19 @@ class Pyramid:
         depths = np.minimum(np.log2(np.maximum(shrinks, 1.0)).astype(np.intp), len(self._levels) - 1)
         own = _from_pixel_centers(matrices, np.exp2(depths))
         for matrix, depth, out in zip(own, depths.tolist(), result, strict=True):
-            cv2.warpAffine(self._wide(depth), matrix, (side, side), dst=out, flags=cv2.INTER_LINEAR)
+            level = self._wide(depth)
+            if level.shape[2] == 4:
+                cv2.warpAffine(level, matrix, (side, side), dst=out, flags=cv2.INTER_LINEAR)
+            else:
+                narrow = cv2.warpAffine(level, matrix, (side, side), flags=cv2.INTER_LINEAR)
+                cv2.cvtColor(narrow, cv2.COLOR_RGB2RGBA, dst=out)
         return result
 
     def _wide(self, depth: int) -> NDArray[np.uint8]:
+        """The level with a fourth channel; a large one as it is."""
+        height, width = self._levels[depth].shape[:2]
+        if height * width > _WIDENED_PIXELS:
+            return self._levels[depth]
         if depth not in self._widened:
             self._widened[depth] = np.asarray(cv2.cvtColor(self._levels[depth], cv2.COLOR_RGB2RGBA), np.uint8)
         return self._widened[depth]

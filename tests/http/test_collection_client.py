@@ -8,6 +8,7 @@ import json
 import os
 import re
 import stat
+import unicodedata
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -419,6 +420,14 @@ def test_names_that_are_not_ascii_or_long_have_ids_of_their_own(one: str, other:
     assert len(ids) == 2
     assert all(re.fullmatch(r"[a-zA-Z0-9_.\-:]{1,128}", each) for each in ids)
     assert user_id_of(one).startswith(start)
+
+
+@pytest.mark.parametrize("name", ["김민수", "Łukasz Żółć", "é" * 150], ids=["Korean", "Polish", "long"])
+def test_unicode_form_of_folder_name_does_not_matter(name: str) -> None:
+    """Systems differ in it: a folder that was copied from macOS to Linux is still that of the same person."""
+    composed, decomposed = (unicodedata.normalize(form, name) for form in ("NFC", "NFD"))
+    assert composed != decomposed
+    assert user_id_of(composed) == user_id_of(decomposed)
 
 
 def test_files_in_no_folder_of_person_are_reported(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -419,15 +419,16 @@ def people_of(folder: Path) -> dict[str, list[Path]]:
 def user_id_of(name: str) -> str:
     """Returns a folder's name as a UserId: accents are removed, and other invalid characters become underscores.
 
-    The rest of a name in another script, or the beginning of a long name, may be the same for another person. In these
-    cases, a digest of the whole name is part of the UserId.
+    What is left of a name in another script, or of a long one, may be left of another person's, too: then a digest of
+    the whole name is part of the id, whichever Unicode form a file system has given to the name.
     """
     apart = unicodedata.normalize("NFKD", name)
     user_id = _NOT_IN_USER_IDS.sub("_", apart.encode("ascii", "ignore").decode()).strip("_.")
     is_whole = all(each.isascii() or unicodedata.category(each)[0] not in "LNC" for each in apart)
     if user_id and is_whole and len(user_id) <= _LONGEST_USER_ID:
         return user_id
-    digest = f"-{hashlib.sha256(os.fsencode(name)).hexdigest()[:12]}"
+    composed = os.fsencode(unicodedata.normalize("NFC", name))
+    digest = f"-{hashlib.sha256(composed).hexdigest()[:12]}"
     return (user_id or "person")[: _LONGEST_USER_ID - len(digest)] + digest
 
 

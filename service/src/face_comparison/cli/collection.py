@@ -412,7 +412,8 @@ def people_of(folder: Path) -> dict[str, list[Path]]:
         raise click.UsageError(f"{folder} contains no folders: create one per person, with that person's images")
     loose = [each.name for each in folder.iterdir() if each.is_file() and not each.name.startswith(".")]
     if loose:
-        click.echo(f"{len(loose)} files in {folder} itself are in no person's folder, and are skipped", err=True)
+        files = count_noun(len(loose), "file")
+        click.echo(f"skipped {files} in {folder} itself, which is no person's folder", err=True)
     return people
 
 

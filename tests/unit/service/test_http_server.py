@@ -12,6 +12,8 @@ from typing import Any
 import pytest
 
 from face_comparison.server.http_server import DEFERRED_SECONDS, HttpServer, ServerLimits
+from face_comparison.server.phases import Phase
+from face_comparison.server.ranking import KEPT
 from face_comparison.server.wsgi_call import Reply
 from face_comparison.serving.memory_budget import MemoryBudget
 
@@ -128,5 +130,50 @@ def test_documents_asked_for_by_many_delay_no_image() -> None:
             assert documents == []
         finally:
             go.set()
+
+    asyncio.run(run())
+
+
+class Transfer:
+    """A connection whose body arrives; it holds more, the larger `age` is, but never ends by itself."""
+
+    phase = Phase.BODY
+    bytes_per_second = 0.0
+
+    def __init__(self, server: HttpServer, age: int) -> None:
+        self._server, self.age, self.held_bytes = server, age, 0
+
+    @property
+    def byte_seconds(self) -> int:
+        return self.held_bytes * self.age
+
+    def evict(self) -> None:
+        self._server.release(self)  # type: ignore[arg-type]
+        self.phase = Phase.CLOSED
+        self._server.moved(self, Phase.BODY)  # type: ignore[arg-type]
+
+
+def test_room_is_made_by_those_who_hold_memory_now() -> None:
+    """Not only by those who held most a moment ago, and have been served since."""
+
+    async def run() -> None:
+        budget = MemoryBudget(400)  # half of it for transfers
+        limits = ServerLimits(request_seconds=1, max_body_bytes=1, connections=1, threads=1)
+        server = HttpServer(lambda *_: [], lambda _: None, limits, budget)
+        transfers: Any = [Transfer(server, age) for age in range(300)]
+        newest, *others = transfers
+        for each in transfers:
+            server.add(each)
+        early, late = others[: 2 * KEPT], others[2 * KEPT :]
+        for each in late:
+            assert server.charge(each, 1)
+        assert server.charge(newest, budget.total // 2 - budget.in_use + 1)
+        assert late[-1].phase is Phase.CLOSED
+        for each in late:
+            server.release(each)
+        for each in early:
+            assert server.charge(each, 1)
+        assert server.charge(newest, budget.total // 2 - budget.in_use + 1)
+        assert early[-1].phase is Phase.CLOSED
 
     asyncio.run(run())

@@ -107,7 +107,7 @@ class HttpServer:
         self._slowest = Ranking[Connection](
             lambda each: -each.bytes_per_second, lambda each: each in self._by_phase[Phase.BODY]
         )
-        self._largest = Ranking[Connection](lambda each: each.byte_seconds, self._is_transferring)
+        self._largest = Ranking[Connection](lambda each: each.byte_seconds, self._can_make_room)
         self._later = BackgroundWork("log")
         self._deferred: deque[Callable[[], None]] = deque()
         self._is_deferring = False
@@ -185,8 +185,11 @@ class HttpServer:
         slowest.evict()
         return True
 
-    def _is_transferring(self, connection: Connection) -> bool:
-        return connection in self._by_phase[Phase.BODY] or connection in self._by_phase[Phase.SENDING]
+    def _can_make_room(self, connection: Connection) -> bool:
+        """Returns whether a connection holds memory, and is not being processed."""
+        return connection.held_bytes > 0 and (
+            connection in self._by_phase[Phase.BODY] or connection in self._by_phase[Phase.SENDING]
+        )
 
     # --- for connections ---
 
@@ -214,6 +217,8 @@ class HttpServer:
         if self._by_phase[before].pop(connection, True) is None:
             if connection.phase is Phase.CLOSED:
                 self._open -= 1
+                self._slowest.discard(connection)
+                self._largest.discard(connection)
             else:
                 self._by_phase[connection.phase][connection] = None
 
@@ -227,7 +232,7 @@ class HttpServer:
         receiving, sending = self._by_phase[Phase.BODY], self._by_phase[Phase.SENDING]
         while not self._budget.hold(amount, small=small):
             worst = self._largest.worst(lambda: chain(receiving, sending), len(receiving) + len(sending))
-            if worst is None or worst is connection or not worst.held_bytes:
+            if worst is None or worst is connection:
                 return False
             worst.evict()
         connection.held_bytes += amount

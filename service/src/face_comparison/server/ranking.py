@@ -24,9 +24,9 @@ class Ranking(Generic[T]):
     """Keeps track of the worst items.
 
     Args:
-        badness: Returns how bad an item is now; the largest is the worst.
-        is_member: Returns whether an item is still one of those that are ranked.
-        clock: Returns monotonic seconds.
+        badness: Of one item now.
+        is_member: Whether an item counts, now.
+        clock: Seconds that never jump.
     """
 
     def __init__(
@@ -40,14 +40,19 @@ class Ranking(Generic[T]):
         """Returns the worst item, or None if there are no items.
 
         Args:
-            items: Returns all items; called only to rank them again.
-            count: Number of items; a few items are ranked again each time.
+            items: All that may count; called only when they are ranked anew.
+            count: How many they are: few are ranked anew each time.
         """
         if count <= KEPT or self._clock() >= self._until:
             self._worst.clear()
         while self._worst and not self._is_member(self._worst[-1]):
             self._worst.pop()
         if not self._worst:
-            self._worst = heapq.nlargest(KEPT, items(), key=self._badness)[::-1]
+            self._worst = heapq.nlargest(KEPT, filter(self._is_member, items()), key=self._badness)[::-1]
             self._until = self._clock() + VALID_SECONDS
         return self._worst[-1] if self._worst else None
+
+    def discard(self, item: T) -> None:
+        """Forgets an item that has ended, so that its memory is free at once."""
+        if item in self._worst:
+            self._worst.remove(item)

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from face_comparison.server.http_server import DEFERRED_SECONDS, HttpServer, ServerLimits
+from face_comparison.server.http_server import DEFERRED_SECONDS, READ_THREADS, HttpServer, ServerLimits
 from face_comparison.server.phases import Phase
 from face_comparison.server.ranking import KEPT
 from face_comparison.server.wsgi_call import Reply
@@ -128,6 +128,34 @@ def test_documents_asked_for_by_many_delay_no_image() -> None:
         try:
             assert (await asyncio.wait_for(image, 30)).status == 200
             assert documents == []
+        finally:
+            go.set()
+
+    asyncio.run(run())
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+def test_lists_from_slow_store_delay_no_document(method: str) -> None:
+    go = threading.Event()
+
+    def answer(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        if "/collections" in environ["PATH_INFO"]:
+            go.wait()
+        start_response("200 OK", [("Content-Length", "0")])
+        return []
+
+    async def run() -> None:
+        limits = ServerLimits(request_seconds=30, max_body_bytes=100, connections=1, threads=2)
+        server = HttpServer(answer, lambda _: None, limits, MemoryBudget(2**30))
+        lists: list[Reply] = []
+        document: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
+        for path in ("/prod/face_comparison/collections", "/prod/face-comparison/collections/staff/users"):
+            for _ in range(READ_THREADS):
+                server.submit({"PATH_INFO": path, "REQUEST_METHOD": method}, lists.append)
+        server.submit({"PATH_INFO": "/prod/openapi.json", "REQUEST_METHOD": "GET"}, document.set_result)
+        try:
+            assert (await asyncio.wait_for(document, 30)).status == 200
+            assert lists == []
         finally:
             go.set()
 

@@ -27,6 +27,7 @@ from face_comparison.server.ranking import Ranking
 from face_comparison.server.wsgi_call import Reply, call_application
 from face_comparison.serving.memory_budget import SMALL_BYTES
 from face_comparison.web import environ as keys
+from face_comparison.web.collections import is_collection_path
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
@@ -48,8 +49,10 @@ PROBE_THREADS = 2
 
 READ_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 READ_THREADS = 12
-"""Threads for documents and lists, so that a thousand clients that request them at once do not delay requests with an
-image."""
+"""Threads for documents: a thousand clients who ask for them at once do not delay requests with an image.
+
+What is read from collections is none: it may wait for the store, and takes a place as requests with an image do.
+"""
 
 ACCEPTS_PER_TURN = 64
 
@@ -276,7 +279,7 @@ class HttpServer:
             return self._metrics
         if path in PROBES:
             return self._probes
-        return self._reads if method in READ_METHODS else self._work
+        return self._reads if method in READ_METHODS and not is_collection_path(path) else self._work
 
     def run(self, function: Callable[[], T], on_result: Callable[[T], None] = lambda _: None) -> None:
         """Calls a function in a thread, and `on_result` with its result."""

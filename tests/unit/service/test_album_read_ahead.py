@@ -62,6 +62,24 @@ def test_file_that_cannot_be_read_fails_alone() -> None:
         assert read(PATHS[2]) == b"x"
 
 
+def test_files_asked_for_before_their_turn_are_not_read_again() -> None:
+    """Else each would keep its content, and the place of a file that is needed, for good."""
+    begun, on_demand = [], []
+
+    def note(path: Path) -> bytes:
+        begun.append(path)
+        if threading.current_thread() is threading.main_thread():
+            on_demand.append(path)
+        return str(path).encode()
+
+    early = PATHS[6:9]
+    order = [*early, *PATHS[:6], *PATHS[9:]]
+    with ReadAhead(note, PATHS, ahead=2) as read:
+        assert [read(path) for path in order] == [str(path).encode() for path in order]
+    assert on_demand == early
+    assert sorted(begun) == sorted(PATHS)
+
+
 def test_file_out_of_order_or_unknown_is_read_when_asked_for() -> None:
     with ReadAhead(lambda path: str(path).encode(), PATHS, ahead=2) as read:
         assert read(PATHS[9]) == b"9.jpg"

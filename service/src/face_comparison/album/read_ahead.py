@@ -29,6 +29,7 @@ class ReadAhead:
         self._read, self._remaining, self._ahead = read, iter(paths), ahead
         self._pool = ThreadPoolExecutor(ahead, thread_name_prefix="read-ahead")
         self._begun: dict[Path, Future[bytes]] = {}
+        self._before_turn: set[Path] = set()
         self._lock = threading.Lock()
 
     def __call__(self, path: Path) -> bytes:
@@ -36,12 +37,17 @@ class ReadAhead:
         with self._lock:
             self._begin()
             future = self._begun.pop(path, None)
+            if future is None:
+                self._before_turn.add(path)
             self._begin()
         return self._read(path) if future is None else future.result()
 
     def _begin(self) -> None:
         while len(self._begun) < self._ahead and (path := next(self._remaining, None)) is not None:
-            self._begun[path] = self._pool.submit(self._read, path)
+            if path in self._before_turn:  # nobody would ask for it again
+                self._before_turn.remove(path)
+            else:
+                self._begun[path] = self._pool.submit(self._read, path)
 
     def __enter__(self) -> Self:
         return self

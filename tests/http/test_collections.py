@@ -476,6 +476,34 @@ def test_repeated_request_for_user_changes_nothing(api: Api) -> None:
     assert api.error("POST", "/staff/users", 400, json={**fields, "UserId": "u-bert"}) == "invalid_parameter"
 
 
+def test_new_user_is_described_even_if_deleted_at_once(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another client's deletion, or the user's expiry, does not make a success an error."""
+    create = CollectionService.create_user
+
+    def create_and_delete(service: CollectionService, collection_id: str, user_id: str, **options: Any) -> Any:
+        made = create(service, collection_id, user_id, **options)
+        if user_id == "u-brief":
+            service.delete_user(collection_id, user_id)
+        return made
+
+    monkeypatch.setattr(CollectionService, "create_user", create_and_delete)
+    fields = {"Metadata": {"room": 7}, "Expires": "2099-01-01T02:00:00+02:00"}
+    made = api.post("/staff/users", UserId="u-brief", **fields)
+    assert made["Expires"] == "2099-01-01T00:00:00.000Z"
+    made.pop("CreationTimestamp")
+    stored = api.post("/staff/users", UserId="u-anna", **fields)
+    assert stored == api.call("GET", "/staff/users/u-anna")
+    stored.pop("CreationTimestamp")
+    assert made == {**stored, "UserId": "u-brief"}
+
+
+def test_repeated_request_for_deleted_user_says_that_there_is_none(api: Api) -> None:
+    fields = {"UserId": "u-anna", "ClientRequestToken": "t-1"}
+    api.post("/staff/users", **fields)
+    api.call("DELETE", "/staff/users/u-anna")
+    assert api.error("POST", "/staff/users", 404, json=fields) == "not_found"
+
+
 @pytest.mark.parametrize(
     ("method", "path", "fields", "says"),
     [

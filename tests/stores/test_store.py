@@ -117,8 +117,8 @@ def token(text: str, parameters: str = "", **changes: Any) -> RequestToken:
 def test_request_token_is_idempotent(staff: Store, other: Store) -> None:
     staff.add_faces("staff", [face("a"), face("b")])
     given = [face("a").face_id, face("b").face_id]
-    for store in (staff, other, staff):
-        store.create_user("staff", user("anna"), token=token("create"))
+    for store, created in ((staff, True), (other, False), (staff, False)):
+        assert store.create_user("staff", user("anna"), token=token("create")) is created
         assert store.get_user("staff", "anna").created == NOW
     assert other.assign_faces("staff", given, "anna", token=token("give")) == given
     assert staff.assign_faces("staff", given, "anna") == []  # they are the user's already
@@ -128,7 +128,7 @@ def test_request_token_is_idempotent(staff: Store, other: Store) -> None:
     assert staff.get_user("staff", "anna").faces == 1
     assert staff.delete_user("staff", "anna", erasure(), keep_faces=False, token=token("delete")).faces == 1
     assert other.delete_user("staff", "anna", erasure(), keep_faces=False, token=token("delete")).faces == 0
-    staff.create_user("staff", user("anna"), token=token("create"))  # it was, and is not made again
+    assert not staff.create_user("staff", user("anna"), token=token("create"))  # it was, and is not made again
     with pytest.raises(UserNotFound):
         staff.get_user("staff", "anna")
 

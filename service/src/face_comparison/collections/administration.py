@@ -88,8 +88,8 @@ class Administration(ServiceBase):
         metadata: Mapping[str, Any] | None = None,
         expires: datetime | None = None,
         token: RequestToken | None = None,
-    ) -> User:
-        """Creates a user without faces.
+    ) -> User | None:
+        """Creates a user without faces, once per token.
 
         Args:
             collection_id: The collection.
@@ -97,6 +97,9 @@ class Administration(ServiceBase):
             metadata: Arbitrary data, kept and returned with the user.
             expires: When the user is erased, which must be in the future; None for never.
             token: See `request_token`.
+
+        Returns:
+            The new user, or None if a request with this token has created it before.
 
         Raises:
             CollectionNotFound: There is no such collection.
@@ -108,8 +111,8 @@ class Administration(ServiceBase):
             expires=self._future(expires),
             created=self._now(),
         )
-        self._store.create_user(identifiers.check_collection_id(collection_id), user, token=token)
-        return user
+        created = self._store.create_user(identifiers.check_collection_id(collection_id), user, token=token)
+        return user if created else None
 
     def describe_user(self, collection_id: str, user_id: str) -> User:
         """Returns a user.

@@ -229,14 +229,15 @@ class CollectionRoutes:
         def handle(service: CollectionService, body: Received, _: Permit) -> ApiResponse:
             wanted = requests.user_request(body, _content_type())
             parameters = [collection_id, wanted.user_id, wanted.metadata, wanted.expires]
-            service.create_user(
+            user = service.create_user(
                 collection_id,
                 wanted.user_id,
                 metadata=wanted.metadata,
                 expires=wanted.expires,
                 token=service.request_token("POST users", {"parameters": parameters}, wanted.token),
             )
-            user = service.describe_user(collection_id, wanted.user_id)
+            if user is None:  # Never after creating one: it may be deleted, or have expired, meanwhile.
+                user = service.describe_user(collection_id, wanted.user_id)
             self._note_user(service, collection_id, wanted.user_id)
             return responses.to_user(user)
 

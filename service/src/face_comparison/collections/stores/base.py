@@ -98,13 +98,8 @@ class Store(Protocol):
 
     # --- users ---
 
-    def create_user(self, collection: str, user: User, *, token: RequestToken | None = None) -> None:
-        """Creates a user, once per token.
-
-        Raises:
-            UserExists: The UserId is taken.
-            RequestTokenReused: The token was used for a request with other parameters.
-        """
+    def create_user(self, collection: str, user: User, *, token: RequestToken | None = None) -> bool:
+        """Creates a user, once per token; returns whether it did. Raises UserExists, RequestTokenReused."""
         ...
 
     def get_user(self, collection: str, user_id: str) -> User:

@@ -128,11 +128,11 @@ class PostgresStore:
 
     # --- users ---
 
-    def create_user(self, collection: str, user: User, *, token: RequestToken | None = None) -> None:
+    def create_user(self, collection: str, user: User, *, token: RequestToken | None = None) -> bool:
         with self._transaction() as connection:
             key, _ = rows.find(connection, collection)
             if rows.is_repeated(connection, token):
-                return
+                return False
             count = connection.execute(
                 "INSERT INTO person (collection_id, user_id, metadata, expires, created) VALUES (%s, %s, %s, %s, %s)"
                 " ON CONFLICT DO NOTHING",
@@ -140,6 +140,7 @@ class PostgresStore:
             ).rowcount
             if not count:
                 raise columns.user_exists(user.user_id)
+        return True
 
     def get_user(self, collection: str, user_id: str) -> User:
         with self._connection() as connection:

@@ -132,11 +132,11 @@ class SqliteStore:
 
     # --- users ---
 
-    def create_user(self, collection: str, user: User, *, token: RequestToken | None = None) -> None:
+    def create_user(self, collection: str, user: User, *, token: RequestToken | None = None) -> bool:
         with self._write() as connection:
             key, _ = rows.find(connection, collection)
             if rows.is_repeated(connection, token):
-                return
+                return False
             try:
                 connection.execute(
                     "INSERT INTO person (collection_id, user_id, metadata, expires, created) VALUES (?, ?, ?, ?, ?)",
@@ -150,6 +150,7 @@ class SqliteStore:
                 )
             except sqlite3.IntegrityError as error:
                 raise columns.user_exists(user.user_id) from error
+        return True
 
     def get_user(self, collection: str, user_id: str) -> User:
         with self._read() as connection:

@@ -18,6 +18,7 @@ from werkzeug.serving import make_server
 from face_comparison.api import responses as api
 from face_comparison.cli import analyzers, results
 from face_comparison.cli.face_finder import Compared
+from face_comparison.cli.image_options import OutputFile
 from face_comparison.cli.inputs import Problem
 from face_comparison.cli.main import main
 from face_comparison.vision.types import Analysis
@@ -202,6 +203,17 @@ def test_invalid_command_line_is_explained(here: Path, arguments: list[str], say
     assert (ended.exit_code, ended.stdout) == (2, "")
     assert ended.stderr.startswith("Usage:")
     assert says in ended.stderr
+
+
+@pytest.mark.parametrize("name", ["o", "o.png", "o.PNG", "result.v2", "gate.2024", "o.final"])
+def test_output_file_may_have_any_name_that_says_no_other_format(here: Path, name: str) -> None:
+    assert OutputFile("PNG", ".png").convert(name, None, None) == Path(name)
+
+
+@pytest.mark.parametrize("name", ["o.gif", "o.v2.JPEG", "o.svg", "o.pdf", "o.html", "o.csv"])
+def test_output_file_that_says_another_format_is_rejected(here: Path, name: str) -> None:
+    with pytest.raises(click.BadParameter, match=r"must end in \.png, not"):
+        OutputFile("PNG", ".png").convert(name, None, None)
 
 
 def test_help_shows_full_summaries() -> None:

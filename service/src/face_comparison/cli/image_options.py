@@ -18,13 +18,19 @@ T = TypeVar("T")
 
 Format = Literal["table", "json", "csv"]
 
+_IMAGES = {".png", ".jpg", ".jpeg", ".gif", ".bmp", ".webp", ".avif", ".heic", ".heif", ".tif", ".tiff", ".svg"}
+_DOCUMENTS = {".htm", ".html", ".md", ".txt", ".pdf", ".docx"}
+_DATA = {".json", ".ndjson", ".xml", ".yaml", ".toml", ".csv", ".xlsx"}
+_FORMATS = _IMAGES | _DOCUMENTS | _DATA
+"""Endings that name a format. What follows the point in `result.v2` or `gate.2024` does not."""
+
 
 class OutputFile(click.Path):
     """A file to write. Problems with its name or folder are reported before any work is done, rather than afterward.
 
     Args:
-        kind: The format of the file, such as "PNG".
-        suffixes: File name suffixes for that format; a name without a suffix, such as that of a pipe, is accepted, too.
+        kind: What is written, such as "PNG".
+        suffixes: Endings of names for that; a name whose ending names no format is accepted as well.
     """
 
     def __init__(self, kind: str = "", *suffixes: str) -> None:
@@ -40,7 +46,8 @@ class OutputFile(click.Path):
         path = Path(super().convert(value, param, ctx))  # type: ignore[arg-type]
         if str(path) == "-":
             self.fail("a file's name is needed: - stands for stdout elsewhere, but not here", param, ctx)
-        if self._suffixes and path.suffix and path.suffix.lower() not in self._suffixes:
+        ending = path.suffix.lower()
+        if self._suffixes and ending not in self._suffixes and ending in _FORMATS:
             endings = " or ".join(self._suffixes)
             why = f"the file is written as {self._kind}: its name must end in {endings}, not {path.suffix}"
             self.fail(why, param, ctx)

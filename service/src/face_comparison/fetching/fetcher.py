@@ -45,8 +45,8 @@ _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _WITH_IMAGE = frozenset({http.HTTPStatus.OK, http.HTTPStatus.NON_AUTHORITATIVE_INFORMATION})
 _MAX_INTERIM_RESPONSES = 16
 _LOOKUPS, _LOOKUPS_PER_CALLER = 256, 64
-"""Maximum concurrent name lookups, including abandoned ones. An unresponsive resolver can block each for up to 30 s:
-with the limit per caller, a caller who keeps naming dead servers delays only their own requests."""
+"""Concurrent lookups, including abandoned ones. An unresponsive resolver holds each for up to 30 s: a caller who keeps
+naming dead servers occupies a quarter of them at most. Four such callers can make others wait."""
 
 
 @dataclass(frozen=True, slots=True)

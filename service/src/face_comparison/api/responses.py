@@ -51,7 +51,14 @@ class BoundingBox(Response, frozen=True):
 class Landmark(Response, frozen=True):
     """A point on a face; left and right are from the person's point of view."""
 
-    type: Annotated[str, Meta(extra_json_schema={"enum": list(LANDMARK_TYPES)})]
+    type: Annotated[
+        str,
+        Meta(
+            description="Left and right are the person's own: in a frontal, upright face that is not mirrored,"
+            " `eyeRight` has the smaller `X`. Replies in Rekognition's format name them for the viewer.",
+            extra_json_schema={"enum": list(LANDMARK_TYPES)},
+        ),
+    ]
     x: Annotated[float, Meta(description="Fraction of the width; may lie slightly outside 0-1.")]
     y: Annotated[float, Meta(description="Fraction of the height; may lie slightly outside 0-1.")]
 

@@ -487,7 +487,7 @@ def test_new_user_is_described_even_if_deleted_at_once(api: Api, monkeypatch: py
         return made
 
     monkeypatch.setattr(CollectionService, "create_user", create_and_delete)
-    fields = {"Metadata": {"room": 7}, "Expires": "2099-01-01T02:00:00+02:00"}
+    fields: dict[str, Any] = {"Metadata": {"room": 7}, "Expires": "2099-01-01T02:00:00+02:00"}
     made = api.post("/staff/users", UserId="u-brief", **fields)
     assert made["Expires"] == "2099-01-01T00:00:00.000Z"
     made.pop("CreationTimestamp")
@@ -498,7 +498,7 @@ def test_new_user_is_described_even_if_deleted_at_once(api: Api, monkeypatch: py
 
 
 def test_repeated_request_for_deleted_user_says_that_there_is_none(api: Api) -> None:
-    fields = {"UserId": "u-anna", "ClientRequestToken": "t-1"}
+    fields: dict[str, Any] = {"UserId": "u-anna", "ClientRequestToken": "t-1"}
     api.post("/staff/users", **fields)
     api.call("DELETE", "/staff/users/u-anna")
     assert api.error("POST", "/staff/users", 404, json=fields) == "not_found"

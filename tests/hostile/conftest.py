@@ -15,7 +15,7 @@ from support.served import Served, serving, serving_models
 
 SLOTS, QUEUE = 2, 8
 
-MODEL_SERVICE_BYTES = 1024 * MIB
+MODEL_SERVICE_BYTES = 1152 * MIB
 MODEL_SERVICE_SLOTS = 8
 """As on a node of eight cores, of which each would decode one image if only slots counted."""
 

@@ -31,8 +31,9 @@ def send(service: Served, image: bytes) -> tuple[int, str]:
 
 
 def resident(service: Served) -> int:
+    """The bytes that a container is charged for: pages that the processes share count once."""
     parent = psutil.Process(service.process.pid)
-    return int(sum(process.memory_info().rss for process in [parent, *parent.children(recursive=True)]))
+    return int(sum(process.memory_full_info().pss for process in [parent, *parent.children(recursive=True)]))
 
 
 def test_image_above_memory_budget_is_rejected_before_decoding(model_service: Served) -> None:

@@ -27,28 +27,28 @@ class RepairLog:
     """The latest repairs of a resource's children. Times are clock seconds."""
 
     def __init__(self) -> None:
-        self._times: dict[Repaired, list[float]] = {}
-        self._latest: dict[Repaired, str] = {}
+        self._repairs: dict[Repaired, list[tuple[float, str]]] = {}
 
     def note(self, what: Repaired, why: str, now: float) -> None:
         """Records a repair that has succeeded, and what was wrong before, as text."""
-        kept = {each: self._recent(each, now) for each in self._times}
-        self._times = {each: times for each, times in kept.items() if times}
-        self._times.setdefault(what, []).append(now)
-        self._latest = {each: text for each, text in self._latest.items() if each in self._times} | {what: why}
+        kept = {each: self._recent(each, now) for each in self._repairs}
+        self._repairs = {each: recent for each, recent in kept.items() if recent}
+        self._repairs.setdefault(what, []).append((now, why))
 
     def contested(self, kind: str, now: float) -> str | None:
         """Returns what of a kind is changed back again and again, or None; it is forgotten soon after it has ended."""
-        for each in self._times:
+        for each in self._repairs:
             recent = self._recent(each, now)
-            if each.kind == kind and len(recent) >= LIMIT and recent[-1] > now - 2 * PAUSE:
-                return self._latest[each]
+            if each.kind == kind and len(recent) >= LIMIT:
+                latest, why = recent[-1]
+                if latest > now - 2 * PAUSE:
+                    return why
         return None
 
     def is_due(self, what: Repaired, now: float) -> bool:
         """Returns whether to repair now: at once, or after a pause in a contest."""
         recent = self._recent(what, now)
-        return len(recent) < LIMIT or recent[-1] <= now - PAUSE
+        return len(recent) < LIMIT or recent[-1][0] <= now - PAUSE
 
-    def _recent(self, what: Repaired, now: float) -> list[float]:
-        return [time for time in self._times.get(what, []) if time > now - WINDOW]
+    def _recent(self, what: Repaired, now: float) -> list[tuple[float, str]]:
+        return [(time, why) for time, why in self._repairs.get(what, []) if time > now - WINDOW]

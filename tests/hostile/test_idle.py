@@ -41,15 +41,20 @@ WAYS = {
 }
 
 
+def open_many(stack: contextlib.ExitStack, service: Served, first: bytes, count: int, *, probe_every: int) -> None:
+    """Opens connections that send `first` and no more; asserts that probes are answered meanwhile."""
+    for number in range(1, count + 1):
+        sock = stack.enter_context(socket.create_connection(("127.0.0.1", service.port), timeout=PATIENCE))
+        with contextlib.suppress(OSError):
+            sock.sendall(first)
+        if number % probe_every == 0:
+            assert probe(service) < PATIENCE
+
+
 @pytest.mark.parametrize("first", [WAYS[name] for name in WAYS], ids=WAYS)
 def test_excess_idle_connections_keep_nobody_out(service: Served, first: bytes) -> None:
     with contextlib.ExitStack() as stack:
-        for number in range(MANY):
-            sock = stack.enter_context(socket.create_connection(("127.0.0.1", service.port), timeout=PATIENCE))
-            with contextlib.suppress(OSError):
-                sock.sendall(first)
-            if number % 400 == 399:
-                assert probe(service) < PATIENCE
+        open_many(stack, service, first, MANY, probe_every=400)
         assert probe(service) < PATIENCE
         assert victim(service) < PATIENCE
     until(lambda: service.metric("face_comparison_connections") < 100, "they are gone")
@@ -72,12 +77,7 @@ def test_oldest_idle_connection_closes_first(service: Served) -> None:
 def test_ten_thousand_connections_keep_nobody_out(service: Served, room_for_sockets: int, first: bytes) -> None:
     """Each that is opened takes the place of another: that must not cost more, the more there are."""
     with contextlib.ExitStack() as stack, measured(service) as usage:
-        for number in range(room_for_sockets):
-            sock = stack.enter_context(socket.create_connection(("127.0.0.1", service.port), timeout=PATIENCE))
-            with contextlib.suppress(OSError):
-                sock.sendall(first)
-            if number % 1000 == 999:
-                assert probe(service) < PATIENCE
+        open_many(stack, service, first, room_for_sockets, probe_every=1000)
         assert victim(service) < PATIENCE
         assert service.metric("face_comparison_connections") <= MAX_CONNECTIONS + GRACE_CONNECTIONS
     assert usage.peak_growth < 100 * MIB

@@ -107,12 +107,15 @@ def test_pending_rejections_keep_nobody_out() -> None:
     assert asyncio.run(run()) == b"HTTP/1.1 200 OK\r\n"
 
 
-def test_documents_asked_for_by_many_delay_no_image() -> None:
-    """More of them than there are threads, and none is answered yet."""
+Environ = dict[str, Any]
+
+
+def assert_no_delay(held: list[Environ], prompt: Environ) -> None:
+    """Asserts that a server replies to `prompt` while the application replies to none of the requests `held`."""
     go = threading.Event()
 
-    def answer(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
-        if environ["REQUEST_METHOD"] == "GET":
+    def answer(environ: Environ, start_response: Callable[..., Any]) -> Iterable[bytes]:
+        if environ["PATH_INFO"] != prompt["PATH_INFO"]:
             go.wait()
         start_response("200 OK", [("Content-Length", "0")])
         return []
@@ -120,46 +123,34 @@ def test_documents_asked_for_by_many_delay_no_image() -> None:
     async def run() -> None:
         limits = ServerLimits(request_seconds=30, max_body_bytes=100, connections=1, threads=2)
         server = HttpServer(answer, lambda _: None, limits, MemoryBudget(2**30))
-        documents: list[Reply] = []
-        image: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
-        for _ in range(100):
-            server.submit({"PATH_INFO": "/prod/openapi.json", "REQUEST_METHOD": "GET"}, documents.append)
-        server.submit({"PATH_INFO": "/prod/face_comparison", "REQUEST_METHOD": "POST"}, image.set_result)
+        early: list[Reply] = []
+        reply: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
+        for environ in held:
+            server.submit(environ, early.append)
+        server.submit(prompt, reply.set_result)
         try:
-            assert (await asyncio.wait_for(image, 30)).status == 200
-            assert documents == []
+            assert (await asyncio.wait_for(reply, 30)).status == 200
+            assert early == []
         finally:
             go.set()
 
     asyncio.run(run())
+
+
+DOCUMENT: Environ = {"PATH_INFO": "/prod/openapi.json", "REQUEST_METHOD": "GET"}
+
+
+def test_documents_asked_for_by_many_delay_no_image() -> None:
+    """More of them than there are threads, and none is answered yet."""
+    held = [dict(DOCUMENT) for _ in range(100)]
+    assert_no_delay(held, {"PATH_INFO": "/prod/face_comparison", "REQUEST_METHOD": "POST"})
 
 
 @pytest.mark.parametrize("method", ["GET", "HEAD"])
 def test_lists_from_slow_store_delay_no_document(method: str) -> None:
-    go = threading.Event()
-
-    def answer(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
-        if "/collections" in environ["PATH_INFO"]:
-            go.wait()
-        start_response("200 OK", [("Content-Length", "0")])
-        return []
-
-    async def run() -> None:
-        limits = ServerLimits(request_seconds=30, max_body_bytes=100, connections=1, threads=2)
-        server = HttpServer(answer, lambda _: None, limits, MemoryBudget(2**30))
-        lists: list[Reply] = []
-        document: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
-        for path in ("/prod/face_comparison/collections", "/prod/face-comparison/collections/staff/users"):
-            for _ in range(READ_THREADS):
-                server.submit({"PATH_INFO": path, "REQUEST_METHOD": method}, lists.append)
-        server.submit({"PATH_INFO": "/prod/openapi.json", "REQUEST_METHOD": "GET"}, document.set_result)
-        try:
-            assert (await asyncio.wait_for(document, 30)).status == 200
-            assert lists == []
-        finally:
-            go.set()
-
-    asyncio.run(run())
+    paths = ("/prod/face_comparison/collections", "/prod/face-comparison/collections/staff/users")
+    held = [{"PATH_INFO": path, "REQUEST_METHOD": method} for path in paths for _ in range(READ_THREADS)]
+    assert_no_delay(held, dict(DOCUMENT))
 
 
 class Transfer:

@@ -47,7 +47,7 @@ class _Album:
         Raises:
             AlbumUnusable: The folder is not an album.
         """
-        from face_comparison.album import people_file  # noqa: PLC0415 (see `analyzers.load_analyzer`)
+        from face_comparison.album import people_file  # noqa: PLC0415 (see `analyzers.prepare_analyzer`)
         from face_comparison.album.database import AlbumDatabase, version_of  # noqa: PLC0415
 
         version = version_of(out)

@@ -509,7 +509,7 @@ def _model(manifest: Any) -> Any:
 
 def _json(response: Response, **more: str) -> str:
     """Returns a response as one line of JSON, with the additional fields first."""
-    from face_comparison.api import encoding  # noqa: PLC0415 (see `analyzers.load_analyzer`)
+    from face_comparison.api import encoding  # noqa: PLC0415 (see `analyzers.prepare_analyzer`)
 
     return encoding.encode({**more, **encoding.fields(response)}, encoding.JSON).decode()
 

@@ -68,7 +68,7 @@ def command(  # noqa: PLR0913 (one for each option)
 
     The exit status is 0 if the person is in all of them, 1 if not, and 2 if an image could not be used.
     """
-    from face_comparison.cli import face_finder  # noqa: PLC0415 (see `analyzers.load_analyzer`)
+    from face_comparison.cli import face_finder  # noqa: PLC0415 (see `analyzers.prepare_analyzer`)
 
     if as_json and format_ not in (None, "json"):
         raise click.UsageError(f"--json and --format {format_} contradict each other")

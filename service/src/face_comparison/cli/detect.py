@@ -62,7 +62,7 @@ def command(  # noqa: PLR0913 (one for each option)
 
     Unusable images are reported on stderr; the rest are still processed, and the exit status is 2.
     """
-    from face_comparison.cli import face_finder  # noqa: PLC0415 (see `analyzers.load_analyzer`)
+    from face_comparison.cli import face_finder  # noqa: PLC0415 (see `analyzers.prepare_analyzer`)
 
     arguments = inputs.collect_arguments(images, files_from, "IMAGE...")
     if draw is not None and service is not None:

@@ -141,7 +141,7 @@ def command(  # noqa: PLR0913 (one for each option)
     try:
         import rich.progress  # noqa: F401, PLC0415
 
-        from face_comparison.album import scanner  # noqa: PLC0415 (see `analyzers.load_analyzer`)
+        from face_comparison.album import scanner  # noqa: PLC0415 (see `analyzers.prepare_analyzer`)
         from face_comparison.evaluation import record, run  # noqa: PLC0415
         from face_comparison.evaluation import report as report_page  # noqa: PLC0415
         from face_comparison.evaluation.thresholds import Costs  # noqa: PLC0415

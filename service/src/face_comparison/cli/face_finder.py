@@ -98,7 +98,7 @@ class LocalFaces:
 
     def response(self, analysis: Analysis | Problem) -> DetectResponse | Problem:
         """Returns the service's response for an image."""
-        from face_comparison.wire.responses import to_detect_response  # noqa: PLC0415 (see `analyzers.load_analyzer`)
+        from face_comparison.wire.responses import to_detect_response  # noqa: PLC0415 (see `analyzers.prepare_analyzer`)
 
         return analysis if isinstance(analysis, Problem) else to_detect_response(analysis, self.model.version)
 

@@ -42,8 +42,8 @@ def _present(name: str) -> Path:
 @command.command("list")
 def list_bundles() -> None:
     """List the bundles on this machine and those that can be fetched."""
-    from face_comparison.models import bundle_store  # noqa: PLC0415 (see `analyzers.load_analyzer`)
-    from face_comparison.vision import bundle  # noqa: PLC0415 (see `analyzers.load_analyzer`)
+    from face_comparison.models import bundle_store  # noqa: PLC0415 (see `analyzers.prepare_analyzer`)
+    from face_comparison.vision import bundle  # noqa: PLC0415 (see `analyzers.prepare_analyzer`)
 
     folder = options.bundles_folder()
     kept = bundle_store.stored_manifests(folder)
@@ -166,7 +166,7 @@ def add(models: tuple[str, ...], *, sha256: tuple[str, ...], **given: str) -> No
     taken from --bundle. If both are given, color, mean, and std describe the embedder. The new bundle is tried on the
     built-in sample. Its threshold is provisional until `face-comparison evaluate --calibrate` has measured one.
     """
-    from face_comparison.models import bundle_builder, sample_trial  # noqa: PLC0415 (see `analyzers.load_analyzer`)
+    from face_comparison.models import bundle_builder, sample_trial  # noqa: PLC0415 (see `analyzers.prepare_analyzer`)
     from face_comparison.vision.analyzer import build_analyzer  # noqa: PLC0415
 
     if sha256 and len(sha256) != len(models):

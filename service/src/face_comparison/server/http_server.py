@@ -51,7 +51,7 @@ READ_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 READ_THREADS = 12
 """Threads for documents: a thousand clients who ask for them at once do not delay requests with an image.
 
-What is read from collections is none: it may wait for the store, and takes a place as requests with an image do.
+Reads of collections run in the threads of requests with an image, because they may wait for the store.
 """
 
 ACCEPTS_PER_TURN = 64
